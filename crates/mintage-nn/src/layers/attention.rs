@@ -1,0 +1,227 @@
+//! Self-attention over the pixels of a small feature map, and a causal transformer with a KV cache.
+
+use burn::{
+    module::{Module, Param},
+    tensor::{Device, Int, Tensor, TensorData},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{Conv2d, Embedding, GroupNorm, LayerNorm, Linear};
+use crate::{Rng, kernels};
+
+/// One-head-per-64-channels self-attention over all positions of `[n, c, h, w]`, as a residual branch.
+#[derive(Module, Debug)]
+pub struct SelfAttention2d {
+    norm: GroupNorm,
+    qkv: Conv2d,
+    out: Conv2d,
+    #[module(skip)]
+    heads: usize,
+}
+
+impl SelfAttention2d {
+    pub fn new(channels: usize, device: &Device, rng: &mut Rng) -> Self {
+        Self {
+            norm: GroupNorm::new(channels, device),
+            qkv: Conv2d::new(channels, 3 * channels, 1, 1.0, device, rng),
+            out: Conv2d::new(channels, channels, 1, 0.0, device, rng),
+            heads: (channels / 64).max(1),
+        }
+    }
+
+    /// `[n, c, h, w] → [n, c, h, w]`.
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let [n, c, h, w] = x.dims();
+        let qkv = self.qkv.forward(self.norm.forward(x.clone())); // [n, 3c, h, w]
+        let part = |i: usize| -> Tensor<4> {
+            qkv.clone().narrow(1, i * c, c).reshape([n, self.heads, c / self.heads, h * w]).swap_dims(2, 3)
+        };
+        let y = kernels::attention(part(0), part(1), part(2), false); // [n, heads, hw, c/heads]
+        x + self.out.forward(y.swap_dims(2, 3).reshape([n, c, h, w]))
+    }
+}
+
+/// Size of a [`Transformer`].
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TransformerConfig {
+    pub layers: usize,
+    pub heads: usize,
+    pub width: usize,
+    /// Number of tokens; the model has one start vector beside them.
+    pub vocab: usize,
+    /// Longest sequence.
+    pub time: usize,
+    /// Number of classes to condition on; 0 for none. One more embedding stands for "no class".
+    pub classes: usize,
+}
+
+/// GPT-2-like causal transformer (pre-norm, GELU, learned positions), whose first position is a start
+/// vector that carries the class: `p(c₁ … c_T | class) = Π p(c_t | c_{<t}, class)`.
+#[derive(Module, Debug)]
+pub struct Transformer {
+    token: Embedding,
+    position: Param<Tensor<2>>,
+    class: Embedding,
+    blocks: Vec<Block>,
+    norm: LayerNorm,
+    head: Linear,
+    #[module(skip)]
+    config: TransformerConfig,
+}
+
+#[derive(Module, Debug)]
+struct Block {
+    norm1: LayerNorm,
+    qkv: Linear,
+    out: Linear,
+    norm2: LayerNorm,
+    up: Linear,
+    down: Linear,
+}
+
+/// Keys and values of the positions seen so far, one pair a layer: `[batch, heads, time, head_dim]`.
+#[derive(Clone, Debug, Default)]
+pub struct KvCache {
+    layers: Vec<(Tensor<4>, Tensor<4>)>,
+    /// Positions seen so far.
+    pub time: usize,
+}
+
+impl Transformer {
+    pub fn new(config: TransformerConfig, device: &Device, rng: &mut Rng) -> Self {
+        let TransformerConfig { layers, width, vocab, time, classes, .. } = config;
+        let deep = 1.0 / (2.0 * layers as f32).sqrt();
+        let blocks = (0..layers)
+            .map(|_| Block {
+                norm1: LayerNorm::new(width, device),
+                qkv: Linear::new(width, 3 * width, 1.0, device, rng),
+                out: Linear::new(width, width, deep, device, rng),
+                norm2: LayerNorm::new(width, device),
+                up: Linear::new(width, 4 * width, 1.0, device, rng),
+                down: Linear::new(4 * width, width, deep, device, rng),
+            })
+            .collect();
+        Self {
+            token: Embedding::new(vocab, width, 0.02, device, rng),
+            position: Param::from_tensor(rng.normal_tensor([time, width], device) * 0.02),
+            class: Embedding::new(classes + 1, width, 0.02, device, rng),
+            blocks,
+            norm: LayerNorm::new(width, device),
+            head: Linear::new(width, vocab, 0.1, device, rng),
+            config,
+        }
+    }
+
+    pub fn config(&self) -> TransformerConfig {
+        self.config
+    }
+
+    /// Logits of every position, given all earlier tokens: `tokens [n, time]` (row-major), one class a
+    /// row (`classes` itself stands for "none") → `[n · time, vocab]`.
+    pub fn forward(&self, tokens: &[u32], classes: &[u32]) -> Tensor<2> {
+        let n = classes.len();
+        let (time, width) = (tokens.len() / n.max(1), self.config.width);
+        let device = self.position.val().device();
+        let start = self.class.forward(indices(classes, &device)).reshape([n, 1, width]);
+        // Position t sees the start vector and the tokens before t: the last token is never an input.
+        let shifted: Vec<u32> = tokens.chunks(time).flat_map(|row| &row[..time - 1]).copied().collect();
+        let mut x: Tensor<3> = start;
+        if time > 1 {
+            let embedded = self.token.forward(indices(&shifted, &device)).reshape([n, time - 1, width]);
+            x = Tensor::cat(vec![x, embedded], 1);
+        }
+        let position: Tensor<3> = self.position.val().narrow(0, 0, time).unsqueeze();
+        let mut x: Tensor<2> = (x + position).reshape([n * time, width]);
+        for block in &self.blocks {
+            x = block.forward(x, n, self.config.heads);
+        }
+        self.head.forward(self.norm.forward(x))
+    }
+
+    /// Logits `[n, vocab]` of the next position. `tokens` are those just drawn (one a row), ignored at
+    /// the start, when `cache.time == 0` and the class vector is the input.
+    pub fn next(&self, tokens: &[u32], classes: &[u32], cache: &mut KvCache) -> Tensor<2> {
+        let device = self.position.val().device();
+        let input = match cache.time {
+            0 => self.class.forward(indices(classes, &device)),
+            _ => self.token.forward(indices(tokens, &device)),
+        };
+        let mut x = input + self.position.val().narrow(0, cache.time, 1);
+        for (layer, block) in self.blocks.iter().enumerate() {
+            x = block.next(x, layer, self.config.heads, cache);
+        }
+        cache.time += 1;
+        self.head.forward(self.norm.forward(x))
+    }
+}
+
+impl Block {
+    fn forward(&self, x: Tensor<2>, n: usize, heads: usize) -> Tensor<2> {
+        let [rows, width] = x.dims();
+        let (time, d) = (rows / n.max(1), width / heads);
+        let qkv = self.qkv.forward(self.norm1.forward(x.clone())); // [n·time, 3·width]
+        let part = |i: usize| -> Tensor<4> {
+            qkv.clone().narrow(1, i * width, width).reshape([n, time, heads, d]).swap_dims(1, 2)
+        };
+        let y = kernels::attention(part(0), part(1), part(2), true); // [n, heads, time, d]
+        let x = x + self.out.forward(y.swap_dims(1, 2).reshape([rows, width]));
+        self.mlp(x)
+    }
+
+    fn next(&self, x: Tensor<2>, layer: usize, heads: usize, cache: &mut KvCache) -> Tensor<2> {
+        let [n, width] = x.dims();
+        let d = width / heads;
+        let qkv = self.qkv.forward(self.norm1.forward(x.clone()));
+        let part = |i: usize| -> Tensor<4> { qkv.clone().narrow(1, i * width, width).reshape([n, heads, 1, d]) };
+        let (mut k, mut v) = (part(1), part(2));
+        if let Some((old_k, old_v)) = cache.layers.get(layer).cloned() {
+            k = Tensor::cat(vec![old_k, k], 2);
+            v = Tensor::cat(vec![old_v, v], 2);
+        }
+        let scores = part(0).matmul(k.clone().swap_dims(2, 3)) / (d as f64).sqrt(); // [n, heads, 1, time]
+        let y = burn::tensor::activation::softmax(scores, 3).matmul(v.clone());
+        match cache.layers.get_mut(layer) {
+            Some(slot) => *slot = (k, v),
+            None => cache.layers.push((k, v)),
+        }
+        let x = x + self.out.forward(y.reshape([n, width]));
+        self.mlp(x)
+    }
+
+    fn mlp(&self, x: Tensor<2>) -> Tensor<2> {
+        x.clone() + self.down.forward(kernels::gelu(self.up.forward(self.norm2.forward(x))))
+    }
+}
+
+/// Host indices as an int tensor `[n]`.
+pub(crate) fn indices(values: &[u32], device: &Device) -> Tensor<1, Int> {
+    let values: Vec<i64> = values.iter().map(|&v| i64::from(v)).collect();
+    let n = values.len();
+    Tensor::from_data(TensorData::new(values, [n]), device)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::weights::to_vec;
+
+    #[test]
+    fn cached_steps_equal_the_whole_sequence() {
+        let config = TransformerConfig { layers: 2, heads: 2, width: 16, vocab: 7, time: 5, classes: 3 };
+        let device = Device::flex();
+        let model = Transformer::new(config, &device, &mut Rng::new(1, 0));
+        let (tokens, classes) = ([1u32, 2, 3, 4, 5, 6, 5, 4, 3, 2], [0u32, 3]);
+        let whole = to_vec(&model.forward(&tokens, &classes));
+        let mut cache = KvCache::default();
+        for t in 0..5 {
+            let previous: Vec<u32> = (0..2).map(|row| tokens[row * 5 + t.max(1) - 1]).collect();
+            let step = to_vec(&model.next(&previous, &classes, &mut cache));
+            for row in 0..2 {
+                for k in 0..7 {
+                    let (a, b) = (step[row * 7 + k], whole[(row * 5 + t) * 7 + k]);
+                    assert!((a - b).abs() < 1e-4, "t {t} row {row} k {k}: {a} {b}");
+                }
+            }
+        }
+    }
+}

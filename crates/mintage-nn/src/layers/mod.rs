@@ -1,0 +1,9 @@
+//! The layers that models are built from. Every constructor takes the device and an [`Rng`](crate::Rng).
+
+mod attention;
+mod basic;
+mod residual;
+
+pub use attention::{KvCache, SelfAttention2d, Transformer, TransformerConfig};
+pub use basic::{Conv2d, Embedding, GroupNorm, LayerNorm, Linear};
+pub use residual::{ResBlock, sinusoidal};

@@ -1,0 +1,20 @@
+//! Layers, losses, quantizers, optimisers, EMA, schedules, fused CPU kernels and device choice.
+//!
+//! Everything with a gradient lives here. This crate knows no modality (an image is a `[batch,
+//! channels, height, width]` array, nothing more), no file format but safetensors, and takes every
+//! random number from an explicit [`Rng`]: the same seed and thread count give the same bytes.
+
+pub mod device;
+pub mod kernels;
+pub mod layers;
+pub mod losses;
+pub mod optim;
+pub mod rng;
+pub mod schedule;
+pub mod weights;
+
+pub use device::{DeviceChoice, DeviceError};
+pub use optim::{AdamW, NotFinite, Optimizer, Trainable};
+pub use rng::Rng;
+pub use schedule::Schedule;
+pub use weights::{TensorMap, WeightsError};

@@ -1,0 +1,323 @@
+//! AdamW with global-norm clipping and an exponential moving average of the weights.
+//!
+//! Loshchilov & Hutter, "Decoupled weight decay regularization" (arXiv:1711.05101). One call does
+//! clipping, the update and the average in one pass over the parameters, and the state is kept by
+//! parameter name, so that it can be saved in safetensors and resumed to the same bytes.
+
+use std::collections::HashMap;
+
+use burn::{
+    module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId},
+    tensor::{Gradients, Tensor, TensorData},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{kernels, weights::{TensorMap, WeightsError, to_vec}};
+
+/// Hyper-parameters of [`Optimizer`]; the learning rate is given with each step.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AdamW {
+    pub beta1: f32,
+    pub beta2: f32,
+    pub eps: f32,
+    /// Decoupled decay; applied to tensors of rank ≥ 2 only (never to biases and gains).
+    pub weight_decay: f32,
+    /// Largest allowed global norm of the gradient; 0 switches clipping off.
+    pub clip: f32,
+    /// Decay of the weight average; 0 switches it off. Warmed up as `min(decay, (1 + t) / (10 + t))`.
+    pub ema: f32,
+}
+
+impl Default for AdamW {
+    fn default() -> Self {
+        Self { beta1: 0.9, beta2: 0.99, eps: 1e-8, weight_decay: 0.0, clip: 1.0, ema: 0.999 }
+    }
+}
+
+/// First and second moment and weight average of one parameter, flattened.
+#[derive(Clone, Debug)]
+pub(crate) struct Slot {
+    pub m: Tensor<1>,
+    pub v: Tensor<1>,
+    pub ema: Option<Tensor<1>>,
+}
+
+/// The scalars of one update, shared by all parameters.
+#[derive(Clone, Copy, Debug)]
+pub struct UpdateScalars {
+    pub lr: f32,
+    pub beta1: f32,
+    pub beta2: f32,
+    pub eps: f32,
+    pub weight_decay: f32,
+    /// `1 − β₁ᵗ` and `1 − β₂ᵗ`.
+    pub bias1: f32,
+    pub bias2: f32,
+    /// What each gradient is multiplied by (global-norm clipping).
+    pub grad_scale: f32,
+    pub ema_decay: f32,
+}
+
+/// AdamW over the parameters of one module.
+#[derive(Clone, Debug)]
+pub struct Optimizer {
+    pub config: AdamW,
+    slots: HashMap<ParamId, Slot>,
+    steps: u64,
+}
+
+impl Optimizer {
+    pub fn new(config: AdamW) -> Self {
+        Self { config, slots: HashMap::new(), steps: 0 }
+    }
+
+    /// Updates made so far.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// One update of `module` by `grads`; returns the new module and the norm of the gradient before
+    /// clipping. A norm that is not finite leaves the module unchanged: the caller decides what to do.
+    pub fn step<M: Module>(&mut self, module: M, mut grads: Gradients, lr: f64) -> (M, f32) {
+        let mut collect = CollectGrads { grads: &mut grads, found: HashMap::new(), sum_sq: 0.0 };
+        module.visit(&mut collect);
+        let (found, norm) = (collect.found, collect.sum_sq.sqrt() as f32);
+        if !norm.is_finite() {
+            return (module, norm);
+        }
+        self.steps += 1;
+        let t = self.steps as i32;
+        let AdamW { beta1, beta2, eps, weight_decay, clip, ema } = self.config;
+        let scalars = UpdateScalars {
+            lr: lr as f32,
+            beta1,
+            beta2,
+            eps,
+            weight_decay,
+            bias1: 1.0 - beta1.powi(t),
+            bias2: 1.0 - beta2.powi(t),
+            grad_scale: if clip > 0.0 && norm > clip { clip / norm } else { 1.0 },
+            ema_decay: ema.min((1.0 + t as f32) / (10.0 + t as f32)),
+        };
+        let module = module.map(&mut Update { grads: found, slots: &mut self.slots, scalars, ema: ema > 0.0 });
+        (module, norm)
+    }
+
+    /// A copy of `module` (without gradients) that carries the averaged weights.
+    pub fn averaged<M: Module>(&self, module: &M) -> M {
+        module.valid().map(&mut Averaged { slots: &self.slots })
+    }
+
+    /// Adds the state under `prefix`: `prefix.m.NAME`, `prefix.v.NAME`, `prefix.ema.NAME`, `prefix.steps`.
+    pub fn save_into<M: Module>(&self, prefix: &str, module: &M, map: &mut TensorMap) {
+        // Two halves, because an f32 holds integers exactly only up to 2^24.
+        let (high, low) = (self.steps >> 20, self.steps & 0xF_FFFF);
+        map.insert(format!("{prefix}.steps"), &[2], vec![high as f32, low as f32]);
+        for (name, id) in names(module) {
+            if let Some(slot) = self.slots.get(&id) {
+                map.insert_tensor(format!("{prefix}.m.{name}"), &slot.m);
+                map.insert_tensor(format!("{prefix}.v.{name}"), &slot.v);
+                if let Some(ema) = &slot.ema {
+                    map.insert_tensor(format!("{prefix}.ema.{name}"), ema);
+                }
+            }
+        }
+    }
+
+    /// Reads back what [`Optimizer::save_into`] wrote for the same module.
+    pub fn load_from<M: Module>(&mut self, prefix: &str, module: &M, map: &TensorMap) -> Result<(), WeightsError> {
+        let steps = &map.get(&format!("{prefix}.steps"))?.values;
+        self.steps = ((steps[0] as u64) << 20) | steps[1] as u64;
+        let device = module.devices().into_iter().next().unwrap_or_else(burn::tensor::Device::flex).inner();
+        let tensor = |name: &str| -> Option<Tensor<1>> {
+            let host = map.tensors.get(name)?;
+            Some(Tensor::from_data(TensorData::new(host.values.clone(), [host.values.len()]), &device))
+        };
+        self.slots.clear();
+        for (name, id) in names(module) {
+            let m = tensor(&format!("{prefix}.m.{name}"));
+            let v = tensor(&format!("{prefix}.v.{name}"));
+            if let (Some(m), Some(v)) = (m, v) {
+                let ema = tensor(&format!("{prefix}.ema.{name}"));
+                self.slots.insert(id, Slot { m, v, ema });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A module together with what trains it: weights, AdamW state and weight average.
+#[derive(Debug)]
+pub struct Trainable<M: Module> {
+    // `None` only inside `update`, so that the optimiser can own the weights and change them in place.
+    net: Option<M>,
+    pub optimizer: Optimizer,
+}
+
+/// A loss or gradient that is no finite number; the weights are as they were before the step.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[error("the {what} is not finite")]
+pub struct NotFinite {
+    pub what: &'static str,
+}
+
+impl<M: Module> Trainable<M> {
+    /// `net` must live on an autodiff device.
+    pub fn new(net: M, config: AdamW) -> Self {
+        Self { net: Some(net), optimizer: Optimizer::new(config) }
+    }
+
+    /// The weights in training, with gradients.
+    pub fn net(&self) -> &M {
+        self.net.as_ref().unwrap_or_else(|| unreachable!("the weights are absent only inside update"))
+    }
+
+    /// One update by the gradient of `loss` (shape `[1]`); returns the loss and the gradient's norm.
+    pub fn update(&mut self, loss: Tensor<1>, lr: f64) -> Result<(f64, f64), NotFinite> {
+        let value = f64::from(loss.clone().into_scalar::<f32>());
+        if !value.is_finite() {
+            return Err(NotFinite { what: "loss" });
+        }
+        let grads = loss.backward();
+        drop(loss);
+        let Some(net) = self.net.take() else { return Err(NotFinite { what: "network" }) };
+        let (net, norm) = self.optimizer.step(net, grads, lr);
+        self.net = Some(net);
+        if norm.is_finite() { Ok((value, f64::from(norm))) } else { Err(NotFinite { what: "gradient" }) }
+    }
+
+    /// The averaged weights, without gradients: what validates, samples and is published.
+    pub fn averaged(&self) -> M {
+        self.optimizer.averaged(self.net())
+    }
+
+    /// Adds the averaged weights under `prefix`: the published model.
+    pub fn save_weights(&self, prefix: &str, map: &mut TensorMap) {
+        map.insert_module(prefix, &self.averaged());
+    }
+
+    /// Reads published weights; they become both the weights and their average.
+    pub fn load_weights(&mut self, prefix: &str, map: &TensorMap) -> Result<(), WeightsError> {
+        let net = map.load_module(prefix, self.net().clone())?;
+        self.net = Some(net);
+        self.optimizer = Optimizer::new(self.optimizer.config);
+        Ok(())
+    }
+
+    /// Adds all that a resumed run needs: raw weights and the optimiser's state.
+    pub fn save_state(&self, prefix: &str, map: &mut TensorMap) {
+        map.insert_module(&format!("{prefix}.net"), self.net());
+        self.optimizer.save_into(&format!("{prefix}.opt"), self.net(), map);
+    }
+
+    /// Reads back what [`Trainable::save_state`] wrote.
+    pub fn load_state(&mut self, prefix: &str, map: &TensorMap) -> Result<(), WeightsError> {
+        self.net = Some(map.load_module(&format!("{prefix}.net"), self.net().clone())?);
+        let Self { net, optimizer } = self;
+        match net {
+            Some(net) => optimizer.load_from(&format!("{prefix}.opt"), net, map),
+            None => Ok(()),
+        }
+    }
+}
+
+struct CollectGrads<'a> {
+    grads: &'a mut Gradients,
+    found: HashMap<ParamId, Tensor<1>>,
+    sum_sq: f64,
+}
+
+impl ModuleVisitor for CollectGrads<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if let Some(grad) = param.val().grad_remove(self.grads) {
+            let n = grad.shape().num_elements();
+            let flat: Tensor<1> = grad.reshape([n]);
+            self.sum_sq += kernels::sum_of_squares(&flat);
+            self.found.insert(param.id, flat);
+        }
+    }
+}
+
+struct Update<'a> {
+    grads: HashMap<ParamId, Tensor<1>>,
+    slots: &'a mut HashMap<ParamId, Slot>,
+    scalars: UpdateScalars,
+    ema: bool,
+}
+
+impl ModuleMapper for Update<'_> {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let Some(grad) = self.grads.remove(&param.id) else { return param };
+        let id = param.id;
+        let mut scalars = self.scalars;
+        if D < 2 {
+            scalars.weight_decay = 0.0;
+        }
+        let slots = &mut *self.slots;
+        let with_ema = self.ema;
+        param.map(|old| {
+            let shape = old.dims();
+            let n = shape.iter().product::<usize>();
+            let flat: Tensor<1> = old.inner().reshape([n]);
+            let slot = slots.remove(&id).unwrap_or_else(|| Slot {
+                m: flat.zeros_like(),
+                v: flat.zeros_like(),
+                // A copy of its own, so that the in-place update below finds its memory unshared.
+                ema: with_ema.then(|| flat.clone() + 0.0),
+            });
+            let (new, slot) = kernels::adamw(flat, grad, slot, scalars);
+            slots.insert(id, slot);
+            Tensor::<D>::from_inner(new.reshape(shape)).require_grad()
+        })
+    }
+}
+
+struct Averaged<'a> {
+    slots: &'a HashMap<ParamId, Slot>,
+}
+
+impl ModuleMapper for Averaged<'_> {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        match self.slots.get(&param.id).and_then(|slot| slot.ema.clone()) {
+            Some(ema) => param.map(|old| ema.reshape(old.dims())),
+            None => param,
+        }
+    }
+}
+
+struct Names {
+    path: Vec<String>,
+    found: Vec<(String, ParamId)>,
+}
+
+impl ModuleVisitor for Names {
+    fn enter_module(&mut self, name: &str, _: &str) {
+        self.path.push(name.to_owned());
+    }
+    fn exit_module(&mut self, _: &str, _: &str) {
+        self.path.pop();
+    }
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.found.push((self.path.join("."), param.id));
+    }
+}
+
+/// Names (module paths) and ids of all float parameters, in visiting order.
+pub fn names<M: Module>(module: &M) -> Vec<(String, ParamId)> {
+    let mut names = Names { path: Vec::new(), found: Vec::new() };
+    module.visit(&mut names);
+    names.found
+}
+
+/// Sum of squares of all values: a fingerprint for tests and a check for numbers that are not finite.
+pub fn all_finite<M: Module>(module: &M) -> bool {
+    struct Finite(bool);
+    impl ModuleVisitor for Finite {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.0 &= to_vec(&param.val()).iter().all(|v| v.is_finite());
+        }
+    }
+    let mut finite = Finite(true);
+    module.visit(&mut finite);
+    finite.0
+}

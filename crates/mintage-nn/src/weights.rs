@@ -1,0 +1,205 @@
+//! Named tensors in safetensors files: the only form in which weights and optimiser states are kept.
+//!
+//! A name is the module path (`decoder.blocks.0.conv1.weight`), so that a file can be read without
+//! this program. Loading checks every name and shape and changes nothing when one does not fit.
+
+use std::{collections::BTreeMap, fs, io::Write, path::Path};
+
+use burn::{
+    module::{Module, ModuleMapper, ModuleVisitor, Param},
+    tensor::{Tensor, TensorData},
+};
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+
+/// Why weights could not be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum WeightsError {
+    #[error("{path}: {source}")]
+    Io { path: String, source: std::io::Error },
+    #[error("{path}: not a usable safetensors file ({why})")]
+    Format { path: String, why: String },
+    #[error("weight `{0}` is missing from the file")]
+    Missing(String),
+    #[error("weight `{name}` has shape {found:?} in the file, the model needs {wanted:?}")]
+    Shape { name: String, found: Vec<usize>, wanted: Vec<usize> },
+}
+
+/// One tensor on the host.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HostTensor {
+    pub shape: Vec<usize>,
+    pub values: Vec<f32>,
+}
+
+/// Tensors by name, in the order of their names.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TensorMap {
+    pub tensors: BTreeMap<String, HostTensor>,
+}
+
+impl TensorMap {
+    /// Adds one tensor under `name`.
+    pub fn insert(&mut self, name: impl Into<String>, shape: &[usize], values: Vec<f32>) {
+        self.tensors.insert(name.into(), HostTensor { shape: shape.to_vec(), values });
+    }
+
+    /// Adds a tensor of any device under `name`.
+    pub fn insert_tensor<const D: usize>(&mut self, name: impl Into<String>, tensor: &Tensor<D>) {
+        self.insert(name, &tensor.dims(), to_vec(tensor));
+    }
+
+    /// Adds every parameter of `module`, names prefixed by `prefix` and a dot.
+    pub fn insert_module<M: Module>(&mut self, prefix: &str, module: &M) {
+        module.visit(&mut Collect { path: vec![prefix.to_owned()], map: self });
+    }
+
+    /// The tensor `name`, or an error that names it.
+    pub fn get(&self, name: &str) -> Result<&HostTensor, WeightsError> {
+        self.tensors.get(name).ok_or_else(|| WeightsError::Missing(name.to_owned()))
+    }
+
+    /// `module` with every parameter replaced by the one stored under `prefix`.
+    pub fn load_module<M: Module>(&self, prefix: &str, module: M) -> Result<M, WeightsError> {
+        let mut check = Check { path: vec![prefix.to_owned()], map: self, error: None };
+        module.visit(&mut check);
+        match check.error {
+            Some(error) => Err(error),
+            None => Ok(module.map(&mut Load { path: vec![prefix.to_owned()], map: self })),
+        }
+    }
+
+    /// Serialises to the safetensors format; `metadata` goes into the header.
+    pub fn to_bytes(&self, metadata: BTreeMap<String, String>) -> Result<Vec<u8>, WeightsError> {
+        let format = |e: safetensors::SafeTensorError| WeightsError::Format {
+            path: "(memory)".to_owned(),
+            why: e.to_string(),
+        };
+        let bytes: Vec<(String, Vec<u8>, Vec<usize>)> = self
+            .tensors
+            .iter()
+            .map(|(name, t)| {
+                let raw = t.values.iter().flat_map(|v| v.to_le_bytes()).collect();
+                (name.clone(), raw, t.shape.clone())
+            })
+            .collect();
+        let views = bytes
+            .iter()
+            .map(|(name, raw, shape)| {
+                Ok((name.clone(), TensorView::new(Dtype::F32, shape.clone(), raw).map_err(format)?))
+            })
+            .collect::<Result<Vec<_>, WeightsError>>()?;
+        let metadata = (!metadata.is_empty()).then(|| metadata.into_iter().collect());
+        safetensors::serialize(views, metadata).map_err(format)
+    }
+
+    /// Writes a safetensors file: temporary file, fsync, rename, so that a crash leaves the old one.
+    pub fn save(&self, path: &Path) -> Result<(), WeightsError> {
+        let io = |source| WeightsError::Io { path: path.display().to_string(), source };
+        let bytes = self.to_bytes(BTreeMap::new())?;
+        let temporary = path.with_extension("safetensors.tmp");
+        let write = || {
+            let mut file = fs::File::create(&temporary)?;
+            file.write_all(&bytes)?;
+            file.sync_all()?;
+            fs::rename(&temporary, path)
+        };
+        write().map_err(|e| {
+            let _ = fs::remove_file(&temporary);
+            io(e)
+        })
+    }
+
+    /// Reads a safetensors file of f32 tensors.
+    pub fn load(path: &Path) -> Result<Self, WeightsError> {
+        let bytes = fs::read(path)
+            .map_err(|source| WeightsError::Io { path: path.display().to_string(), source })?;
+        let format = |why: String| WeightsError::Format { path: path.display().to_string(), why };
+        let file = SafeTensors::deserialize(&bytes).map_err(|e| format(e.to_string()))?;
+        let mut map = Self::default();
+        for (name, view) in file.tensors() {
+            if view.dtype() != Dtype::F32 {
+                return Err(format(format!("`{name}` is {:?}, only F32 is used here", view.dtype())));
+            }
+            let values = view
+                .data()
+                .chunks_exact(4)
+                .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+                .collect();
+            map.insert(name, view.shape(), values);
+        }
+        Ok(map)
+    }
+}
+
+/// The values of a tensor of any device, row-major.
+pub fn to_vec<const D: usize>(tensor: &Tensor<D>) -> Vec<f32> {
+    tensor.to_data().convert::<f32>().into_vec::<f32>().unwrap_or_default()
+}
+
+struct Collect<'a> {
+    path: Vec<String>,
+    map: &'a mut TensorMap,
+}
+
+impl ModuleVisitor for Collect<'_> {
+    fn enter_module(&mut self, name: &str, _: &str) {
+        self.path.push(name.to_owned());
+    }
+    fn exit_module(&mut self, _: &str, _: &str) {
+        self.path.pop();
+    }
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.map.insert_tensor(self.path.join("."), &param.val());
+    }
+}
+
+struct Check<'a> {
+    path: Vec<String>,
+    map: &'a TensorMap,
+    error: Option<WeightsError>,
+}
+
+impl ModuleVisitor for Check<'_> {
+    fn enter_module(&mut self, name: &str, _: &str) {
+        self.path.push(name.to_owned());
+    }
+    fn exit_module(&mut self, _: &str, _: &str) {
+        self.path.pop();
+    }
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let name = self.path.join(".");
+        let wanted = param.val().dims().to_vec();
+        let found = match self.map.get(&name) {
+            Ok(tensor) if tensor.shape == wanted => return,
+            Ok(tensor) => tensor.shape.clone(),
+            Err(error) => {
+                self.error.get_or_insert(error);
+                return;
+            }
+        };
+        self.error.get_or_insert(WeightsError::Shape { name, found, wanted });
+    }
+}
+
+struct Load<'a> {
+    path: Vec<String>,
+    map: &'a TensorMap,
+}
+
+impl ModuleMapper for Load<'_> {
+    fn enter_module(&mut self, name: &str, _: &str) {
+        self.path.push(name.to_owned());
+    }
+    fn exit_module(&mut self, _: &str, _: &str) {
+        self.path.pop();
+    }
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let Some(host) = self.map.tensors.get(&self.path.join(".")) else { return param };
+        param.map(|old| {
+            let device = old.device();
+            let data = TensorData::new(host.values.clone(), host.shape.clone());
+            let new = Tensor::from_data(data, &device);
+            if old.is_require_grad() { new.require_grad() } else { new }
+        })
+    }
+}

@@ -1,0 +1,94 @@
+//! Models of images. Here: what all four share, the way between bytes and the model's numbers.
+//!
+//! Spaces: `pixels_u8` bytes CHW; `image_unit` in [0, 1]; `image_model` in [−1, 1].
+
+pub mod flow;
+pub mod gan;
+pub mod vae;
+pub mod vqvae;
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use mintage_data::{ImageBatch, ImageShape};
+use mintage_nn::{Rng, weights::to_vec};
+
+use super::Draw;
+
+/// Samples are drawn this many at a time, which bounds memory.
+pub const SAMPLE_BATCH: usize = 64;
+
+/// `pixels_u8` → `image_model` `[n, c, h, w]`.
+pub fn to_model(pixels: &[u8], shape: ImageShape, device: &Device) -> Tensor<4> {
+    let n = pixels.len() / shape.pixels().max(1);
+    let values: Vec<f32> = pixels.iter().map(|&p| f32::from(p) / 127.5 - 1.0).collect();
+    Tensor::from_data(TensorData::new(values, [n, shape.channels, shape.height, shape.width]), device)
+}
+
+/// `image_model` → `pixels_u8`, rounded and clamped.
+pub fn to_pixels<const D: usize>(image_model: &Tensor<D>) -> Vec<u8> {
+    to_vec(image_model).into_iter().map(|v| ((v + 1.0) * 127.5).round().clamp(0.0, 255.0) as u8).collect()
+}
+
+/// Labels of a batch as class indices for a network with `classes + 1` embeddings: the last one stands
+/// for "no class" and takes the place of a label with probability `drop` (classifier-free guidance, Ho &
+/// Salimans, arXiv:2207.12598), and of every label when the data have none.
+pub fn class_input(labels: &[u32], n: usize, classes: usize, drop: f32, rng: &mut Rng) -> Vec<u32> {
+    let none = classes as u32;
+    if labels.is_empty() || classes == 0 {
+        return vec![none; n];
+    }
+    labels.iter().map(|&label| if drop > 0.0 && rng.uniform() < drop { none } else { label }).collect()
+}
+
+/// Host indices as an int tensor `[n]`.
+pub fn indices(values: &[u32], device: &Device) -> Tensor<1, Int> {
+    let n = values.len();
+    let values: Vec<i64> = values.iter().map(|&v| i64::from(v)).collect();
+    Tensor::from_data(TensorData::new(values, [n]), device)
+}
+
+/// Runs `one` on slices of at most [`SAMPLE_BATCH`] of the wanted samples and joins the bytes.
+pub fn in_batches(draw: &Draw, classes: usize, mut one: impl FnMut(usize, &[u32]) -> Vec<u8>) -> Vec<u8> {
+    let none = classes as u32;
+    let mut pixels = Vec::new();
+    for start in (0..draw.n).step_by(SAMPLE_BATCH) {
+        let n = SAMPLE_BATCH.min(draw.n - start);
+        let labels: Vec<u32> = (start..start + n).map(|i| draw.labels.get(i).copied().unwrap_or(none)).collect();
+        pixels.extend(one(n, &labels));
+    }
+    pixels
+}
+
+/// Height and width after `halvings` halvings that round up, and the size to pad an image to so that
+/// every halving is exact: 28 → 28 (7) with two, 28 → 32 (4) with three.
+pub fn padded(size: usize, halvings: usize) -> usize {
+    size.next_multiple_of(1 << halvings)
+}
+
+/// Pads `[n, c, h, w]` on the right and the bottom to `height × width` by repeating the border.
+pub fn pad_to(x: Tensor<4>, height: usize, width: usize) -> Tensor<4> {
+    let [n, c, h, w] = x.dims();
+    let x = if height > h {
+        let row = x.clone().narrow(2, h - 1, 1).expand([n, c, height - h, w]);
+        Tensor::cat(vec![x, row], 2)
+    } else {
+        x
+    };
+    if width > w {
+        let column = x.clone().narrow(3, w - 1, 1).expand([n, c, height, width - w]);
+        Tensor::cat(vec![x, column], 3)
+    } else {
+        x
+    }
+}
+
+/// Undoes [`pad_to`].
+pub fn crop_to(x: Tensor<4>, height: usize, width: usize) -> Tensor<4> {
+    let [_, _, h, w] = x.dims();
+    let x = if h > height { x.narrow(2, 0, height) } else { x };
+    if w > width { x.narrow(3, 0, width) } else { x }
+}
+
+/// The batch's labels, or "no class" for each item.
+pub fn batch_classes(batch: &ImageBatch, classes: usize) -> Vec<u32> {
+    if batch.labels.is_empty() || classes == 0 { vec![classes as u32; batch.n] } else { batch.labels.clone() }
+}

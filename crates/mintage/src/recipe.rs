@@ -1,0 +1,241 @@
+//! The TOML a user writes: two lines are enough, everything else has a default.
+//!
+//! Unknown keys and wrong values are errors with the place in the text and, where one is near, the key
+//! that was probably meant. Command-line flags are laid over the file with [`Recipe::set`].
+
+use std::time::Duration;
+
+use mintage_data::SourceSpec;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::models::{Family, Size};
+
+/// A recipe that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct RecipeError {
+    pub message: String,
+    /// Byte range in the recipe's text.
+    pub span: Option<std::ops::Range<usize>>,
+    pub hint: Option<String>,
+}
+
+/// What to learn from, with which model, for how long.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    pub data: SourceSpec,
+    #[serde(default)]
+    pub model: ModelSpec,
+    #[serde(default)]
+    pub train: TrainSpec,
+}
+
+/// `[model]`: the family, the one dial, and any option of that family's `Config`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ModelSpec {
+    /// `None`: the default of the kind of data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub family: Option<Family>,
+    #[serde(default)]
+    pub size: Size,
+    /// Options of the family, checked against its `Config`.
+    #[serde(flatten)]
+    pub options: toml::Table,
+}
+
+/// `[train]`: the budget and the loop.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainSpec {
+    /// Budget of wall-clock time, such as "90s", "10m" or "2h"; ignored when `steps` is given.
+    pub time: String,
+    /// Budget in steps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steps: Option<u64>,
+    pub seed: u64,
+    /// Validations without improvement after which training stops; 0 never stops early.
+    pub patience: usize,
+    /// Preview grids over the whole run.
+    pub previews: usize,
+    /// Items of the valid split used at each validation, at most.
+    pub valid_items: usize,
+}
+
+impl Default for TrainSpec {
+    fn default() -> Self {
+        Self { time: "10m".to_owned(), steps: None, seed: 1, patience: 15, previews: 6, valid_items: 512 }
+    }
+}
+
+impl TrainSpec {
+    /// The time budget; `None` when the budget is in steps.
+    pub fn budget(&self) -> Result<Option<Duration>, RecipeError> {
+        match self.steps {
+            Some(_) => Ok(None),
+            None => parse_duration(&self.time).map(Some),
+        }
+    }
+}
+
+/// "90s", "10m", "1h30m", "500ms"; a bare number is seconds.
+pub fn parse_duration(text: &str) -> Result<Duration, RecipeError> {
+    let wrong = || RecipeError {
+        message: format!("`{text}` is no length of time"),
+        span: None,
+        hint: Some("write it like 90s, 10m or 1h30m".to_owned()),
+    };
+    let mut total = 0.0;
+    let mut rest = text.trim();
+    if rest.is_empty() {
+        return Err(wrong());
+    }
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+        let number: f64 = rest[..digits].parse().map_err(|_| wrong())?;
+        rest = &rest[digits..];
+        let unit = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
+        total += number
+            * match rest[..unit].trim() {
+                "" | "s" | "sec" | "с" => 1.0,
+                "ms" => 1e-3,
+                "m" | "min" | "м" | "мин" => 60.0,
+                "h" | "ч" => 3600.0,
+                _ => return Err(wrong()),
+            };
+        rest = &rest[unit..];
+    }
+    if total.is_finite() && total > 0.0 && total < 1e9 { Ok(Duration::from_secs_f64(total)) } else { Err(wrong()) }
+}
+
+impl Recipe {
+    /// The recipe for a bare source, everything else at its default.
+    pub fn for_source(source: &str) -> Self {
+        Self {
+            data: SourceSpec { source: source.to_owned(), ..SourceSpec::default() },
+            model: ModelSpec::default(),
+            train: TrainSpec::default(),
+        }
+    }
+
+    /// Reads a recipe's text.
+    pub fn parse(text: &str) -> Result<Self, RecipeError> {
+        toml::from_str(text).map_err(from_toml)
+    }
+
+    /// The recipe as TOML, every default written out.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).unwrap_or_default()
+    }
+
+    /// Lays `key=value` over the recipe: `model.width=64`, `train.seed=7`; a key without a section is
+    /// one of `[model]`. The value is read as TOML where it can be, as a string otherwise.
+    pub fn set(&mut self, assignment: &str) -> Result<(), RecipeError> {
+        let wrong = |message: String, hint: &str| RecipeError { message, span: None, hint: Some(hint.to_owned()) };
+        let Some((key, value)) = assignment.split_once('=') else {
+            return Err(wrong(format!("`{assignment}` is no assignment"), "write it like -s model.width=64"));
+        };
+        let (section, key) = key.trim().split_once('.').unwrap_or(("model", key.trim()));
+        if !["data", "model", "train"].contains(&section) {
+            return Err(wrong(format!("no section `{section}`"), "the sections are data, model and train"));
+        }
+        let value = value.trim();
+        let parsed = toml::from_str::<toml::Table>(&format!("v = {value}"))
+            .ok()
+            .and_then(|mut table| table.remove("v"))
+            .unwrap_or_else(|| toml::Value::String(value.to_owned()));
+        let mut table = toml::Table::try_from(&*self)
+            .map_err(|e| wrong(e.to_string(), "check the recipe"))?;
+        if let Some(toml::Value::Table(section)) = table.get_mut(section) {
+            section.insert(key.to_owned(), parsed);
+        }
+        *self = table.try_into().map_err(from_toml)?;
+        Ok(())
+    }
+}
+
+fn from_toml(error: toml::de::Error) -> RecipeError {
+    let message = error.message().to_owned();
+    RecipeError { hint: did_you_mean(&message), span: error.span(), message }
+}
+
+/// For serde's "unknown field `x`, expected one of `a`, `b`": the nearest of the expected names.
+fn did_you_mean(message: &str) -> Option<String> {
+    let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    let (wrong, known) = quoted.split_first()?;
+    nearest(wrong, known.iter().copied()).map(|name| format!("did you mean `{name}`?"))
+}
+
+/// The candidate nearest to `name` by edit distance, if it is near at all.
+pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    candidates
+        .map(|c| (strsim::damerau_levenshtein(&name.to_lowercase(), &c.to_lowercase()), c))
+        .filter(|(distance, c)| *distance <= (c.chars().count().max(name.chars().count()) / 2).max(1))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, c)| c)
+}
+
+/// `preset` with the user's options laid over it; an unknown option or a wrong type is an error.
+pub fn merge_options<C: Serialize + DeserializeOwned>(preset: C, options: &toml::Table) -> Result<C, RecipeError> {
+    let fail = |message: String, hint: Option<String>| RecipeError { message, span: None, hint };
+    let mut table = toml::Table::try_from(&preset).map_err(|e| fail(e.to_string(), None))?;
+    let known: Vec<String> = table.keys().cloned().collect();
+    for (key, value) in options {
+        let Some(old) = table.get(key) else {
+            let hint = match nearest(key, known.iter().map(String::as_str)) {
+                Some(name) => format!("did you mean `{name}`? the options are {}", known.join(", ")),
+                None => format!("the options are {}", known.join(", ")),
+            };
+            return Err(fail(format!("the model has no option `{key}`"), Some(hint)));
+        };
+        // An integer where a float is wanted is what people write.
+        let value = match (old, value) {
+            (toml::Value::Float(_), toml::Value::Integer(i)) => toml::Value::Float(*i as f64),
+            _ => value.clone(),
+        };
+        table.insert(key.clone(), value);
+    }
+    table.try_into().map_err(|e: toml::de::Error| fail(e.message().to_owned(), did_you_mean(e.message())))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn two_lines_are_enough() {
+        let recipe = Recipe::parse("[data]\nsource = \"shop.db\"\n").unwrap();
+        assert_eq!(recipe, Recipe::for_source("shop.db"));
+        assert_eq!(Recipe::parse(&recipe.to_toml()).unwrap(), recipe);
+    }
+
+    #[test]
+    fn unknown_key_has_a_span_and_a_hint() {
+        let error = Recipe::parse("[data]\nsource = \"x\"\n[train]\nsede = 3\n").unwrap_err();
+        assert_eq!(error.hint.as_deref(), Some("did you mean `seed`?"));
+        assert!(error.span.is_some());
+    }
+
+    #[test]
+    fn durations() {
+        assert_eq!(parse_duration("90s").unwrap().as_secs(), 90);
+        assert_eq!(parse_duration("1h30m").unwrap().as_secs(), 5400);
+        assert_eq!(parse_duration("10 м").unwrap().as_secs(), 600);
+        for bad in ["", "m", "ten", "-5s", "0s", "1e99h"] {
+            assert!(parse_duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn set_reaches_every_section() {
+        let mut recipe = Recipe::for_source("x");
+        recipe.set("train.seed=7").unwrap();
+        recipe.set("width=64").unwrap();
+        recipe.set("data.table=goods").unwrap();
+        assert_eq!(recipe.train.seed, 7);
+        assert_eq!(recipe.model.options["width"].as_integer(), Some(64));
+        assert_eq!(recipe.data.table.as_deref(), Some("goods"));
+        assert!(recipe.set("train.sede=7").is_err());
+    }
+}
