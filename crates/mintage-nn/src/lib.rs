@@ -9,6 +9,7 @@ pub mod kernels;
 pub mod layers;
 pub mod losses;
 pub mod optim;
+pub mod quantize;
 pub mod rng;
 pub mod schedule;
 pub mod weights;

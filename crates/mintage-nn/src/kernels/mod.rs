@@ -5,17 +5,19 @@
 //! each other and against finite differences. Reductions run in a fixed order: the same seed and
 //! thread count give the same bytes. Image arrays are `[batch, channels, height, width]`.
 
-use burn::tensor::{
-    Int, Tensor, activation,
-    module::{self},
-    ops::{ConvOptions, InterpolateMode, InterpolateOptions},
-};
+use burn::tensor::{Int, Tensor, activation, module, ops::ConvOptions};
 
 use crate::optim::{Slot, UpdateScalars};
 
 /// Convolution: `x [n, c_in, h, w]`, `weight [c_out, c_in, k, k]`, `bias [c_out]` → `[n, c_out, h', w']`
 /// with `h' = (h + 2·padding − k) / stride + 1`.
-pub fn conv2d(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>, stride: usize, padding: usize) -> Tensor<4> {
+pub fn conv2d(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    stride: usize,
+    padding: usize,
+) -> Tensor<4> {
     let options = ConvOptions::new([stride, stride], [padding, padding], [1, 1], 1);
     module::conv2d(x, weight, bias, options)
 }
@@ -71,12 +73,13 @@ pub fn leaky_relu<const D: usize>(x: Tensor<D>, slope: f64) -> Tensor<D> {
 /// Scaled dot-product attention: `q, k, v [batch, heads, time, head_dim]` → the same shape; `causal`
 /// lets position `t` see positions `≤ t` only.
 pub fn attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, causal: bool) -> Tensor<4> {
-    let [_, _, time, head_dim] = q.dims();
+    let [batch, heads, time, head_dim] = q.dims();
     let device = q.device();
     let mut scores = q.matmul(k.swap_dims(2, 3)) / (head_dim as f64).sqrt();
     if causal {
         let above = Tensor::<2, Int>::ones([time, time], &device).triu(1).equal_elem(1);
-        scores = scores.mask_fill(above.unsqueeze::<4>().expand([scores.dims()[0], scores.dims()[1], time, time]), -1e30);
+        let above = above.unsqueeze::<4>().expand([batch, heads, time, time]);
+        scores = scores.mask_fill(above, -1e30);
     }
     activation::softmax(scores, 3).matmul(v)
 }
@@ -98,13 +101,16 @@ pub fn bernoulli_nll(logits: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
 
 /// Nearest-neighbour doubling: `[n, c, h, w] → [n, c, 2h, 2w]`.
 pub fn upsample2(x: Tensor<4>) -> Tensor<4> {
-    let [_, _, h, w] = x.dims();
-    module::interpolate(x, [2 * h, 2 * w], InterpolateOptions::new(InterpolateMode::Nearest))
+    let [n, c, h, w] = x.dims();
+    let x: Tensor<6> = x.reshape([n, c, h, 1, w, 1]);
+    x.expand([n, c, h, 2, w, 2]).reshape([n, c, 2 * h, 2 * w])
 }
 
 /// Mean over 2×2 squares: `[n, c, h, w] → [n, c, h/2, w/2]`; `h` and `w` even.
 pub fn downsample2(x: Tensor<4>) -> Tensor<4> {
-    module::avg_pool2d(x, [2, 2], [2, 2], [0, 0], false, false)
+    let [n, c, h, w] = x.dims();
+    let x: Tensor<6> = x.reshape([n, c, h / 2, 2, w / 2, 2]);
+    x.mean_dim(5).mean_dim(3).reshape([n, c, h / 2, w / 2])
 }
 
 /// Sum of squares in f64, in a fixed order.

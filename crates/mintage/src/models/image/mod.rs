@@ -4,6 +4,8 @@
 
 pub mod flow;
 pub mod gan;
+mod latent_flow;
+mod trunk;
 pub mod vae;
 pub mod vqvae;
 
@@ -91,4 +93,48 @@ pub fn crop_to(x: Tensor<4>, height: usize, width: usize) -> Tensor<4> {
 /// The batch's labels, or "no class" for each item.
 pub fn batch_classes(batch: &ImageBatch, classes: usize) -> Vec<u32> {
     if batch.labels.is_empty() || classes == 0 { vec![classes as u32; batch.n] } else { batch.labels.clone() }
+}
+
+/// Helpers of every model's tests: a tiny batch, "it learns one batch", "it survives a save".
+#[cfg(test)]
+pub(crate) mod tests_common {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::{events::Metrics, models::DataInfo};
+    use mintage_nn::TensorMap;
+
+    pub fn tiny_info() -> DataInfo {
+        DataInfo { shape: ImageShape { channels: 1, height: 12, width: 12 }, classes: 3, train_len: 8 }
+    }
+
+    /// Eight pictures of bars, three classes.
+    pub fn tiny_batch() -> ImageBatch {
+        let mut pixels = Vec::new();
+        for item in 0..8usize {
+            pixels.extend((0..144).map(|i| if (i % 12 + item).is_multiple_of(4) || i / 12 == item { 230u8 } else { 20 }));
+        }
+        ImageBatch { pixels, labels: vec![0, 1, 2, 0, 1, 2, 0, 1], n: 8 }
+    }
+
+    /// The first metric of the last steps is clearly below that of the first ones.
+    pub fn check_overfits(steps: usize, mut step: impl FnMut(f64, &mut Rng) -> Metrics) {
+        let mut losses = Vec::new();
+        for i in 0..steps {
+            let mut rng = Rng::new(9, i as u64);
+            losses.push(step(i as f64 / steps as f64, &mut rng).first().unwrap());
+        }
+        let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
+        let (first, last) = (mean(&losses[..5]), mean(&losses[steps - 5..]));
+        assert!(last < first - 0.3 * first.abs(), "loss went from {first} to {last}");
+    }
+
+    /// What one model saves, another reads, through the bytes of a file.
+    pub fn check_save_load(save: impl FnOnce(&mut TensorMap), load: impl FnOnce(&TensorMap)) {
+        let dir = tempfile::tempdir().unwrap();
+        let mut map = TensorMap::default();
+        save(&mut map);
+        let path = dir.path().join("state.safetensors");
+        map.save(&path).unwrap();
+        load(&TensorMap::load(&path).unwrap());
+    }
 }

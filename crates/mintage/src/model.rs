@@ -1,0 +1,205 @@
+//! A trained model in its folder: what loads, samples, reconstructs and measures likelihood.
+
+use std::{fs, path::{Path, PathBuf}};
+
+use burn::tensor::Device;
+use mintage_data::{ImageBatch, ImageCodec, ImageSet, Images, Provenance, SourceSpec};
+use mintage_nn::{DeviceChoice, Rng, TensorMap};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    error::Error,
+    events::Metrics,
+    models::{AnyConfig, AnyModel, DataInfo, Draw, Size, image::SAMPLE_BATCH},
+    recipe::nearest,
+    run::write_json,
+};
+
+/// The newest format of a model folder that this version reads and writes.
+pub const FORMAT: u32 = 1;
+
+/// `config.json`: everything about a model but its weights.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelConfig {
+    pub format: u32,
+    /// Version of the program that wrote it.
+    pub mintage: String,
+    /// Kind of data: "image".
+    pub kind: String,
+    pub size: Size,
+    pub model: AnyConfig,
+    pub info: DataInfo,
+    /// Items of each class in the train split; empty without labels.
+    pub class_counts: Vec<u64>,
+    pub seed: u64,
+    pub step: u64,
+    pub train_secs: f64,
+    pub source: SourceSpec,
+    /// Validation of the published weights.
+    pub valid: Option<Metrics>,
+}
+
+impl ModelConfig {
+    /// Reads `config.json`; a folder of a newer format is an error that says so.
+    pub fn load(dir: &Path) -> Result<Self, Error> {
+        let path = dir.join("config.json");
+        let fail = |why: String| Error::Folder { path: dir.to_owned(), why };
+        let text = fs::read_to_string(&path).map_err(|e| match e.kind() {
+            std::io::ErrorKind::NotFound => fail("holds no trained model (it has no config.json)".to_owned()),
+            _ => Error::io(&path)(e),
+        })?;
+        let value: serde_json::Value =
+            serde_json::from_str(&text).map_err(|e| fail(format!("config.json cannot be read: {e}")))?;
+        let format = value.get("format").and_then(serde_json::Value::as_u64).unwrap_or(0);
+        if format > u64::from(FORMAT) {
+            let why = format!(
+                "has format {format}, this version of mintage ({}) reads up to {FORMAT}: a newer mintage made it",
+                env!("CARGO_PKG_VERSION")
+            );
+            return Err(fail(why));
+        }
+        serde_json::from_value(value).map_err(|e| fail(format!("config.json cannot be read: {e}")))
+    }
+
+    pub(crate) fn save(&self, dir: &Path) -> Result<(), Error> {
+        write_json(&dir.join("config.json"), self)
+    }
+}
+
+/// What to draw from a model.
+#[derive(Clone, Debug)]
+pub struct SampleRequest {
+    pub n: usize,
+    /// A class by name; `None` draws classes as often as they are in the data.
+    pub label: Option<String>,
+    pub seed: u64,
+    pub temperature: f32,
+    pub guidance: Option<f32>,
+    pub top_k: Option<usize>,
+    pub top_p: Option<f32>,
+}
+
+impl Default for SampleRequest {
+    fn default() -> Self {
+        Self { n: 64, label: None, seed: 1, temperature: 1.0, guidance: None, top_k: None, top_p: None }
+    }
+}
+
+/// A trained model.
+#[derive(Debug)]
+pub struct Model {
+    pub dir: PathBuf,
+    pub config: ModelConfig,
+    pub codec: ImageCodec,
+    pub any: AnyModel,
+}
+
+impl Model {
+    /// Loads the model in `dir` onto a device.
+    pub fn load(dir: &Path, device: &DeviceChoice) -> Result<Self, Error> {
+        let config = ModelConfig::load(dir)?;
+        let codec = ImageCodec::load(&dir.join("codec"))?;
+        let device: Device = device.open()?;
+        // The initial weights are replaced at once, so the seed does not matter.
+        let mut any = AnyModel::new(&config.model, &config.info, &device, &mut Rng::new(0, 0));
+        any.load_weights(&TensorMap::load(&dir.join("model.safetensors"))?)?;
+        Ok(Self { dir: dir.to_owned(), config, codec, any })
+    }
+
+    /// Draws `request.n` images. The same request gives the same bytes.
+    pub fn sample(&self, request: &SampleRequest, on: &mut dyn FnMut(usize, usize)) -> Result<Images, Error> {
+        let labels = self.labels_for(request)?;
+        let mut pixels = Vec::with_capacity(request.n * self.config.info.shape.pixels());
+        on(0, request.n);
+        // Every batch has a stream of its own, so that the first images do not depend on how many are asked for.
+        for (index, start) in (0..request.n).step_by(SAMPLE_BATCH).enumerate() {
+            let n = SAMPLE_BATCH.min(request.n - start);
+            let chosen = if labels.is_empty() { &labels[..] } else { &labels[start..start + n] };
+            let draw = Draw {
+                n,
+                labels: chosen,
+                temperature: request.temperature,
+                guidance: request.guidance,
+                top_k: request.top_k,
+                top_p: request.top_p,
+            };
+            pixels.extend(self.any.sample(&draw, &mut Rng::new(request.seed, index as u64 + 1)));
+            on(start + n, request.n);
+        }
+        Ok(Images { shape: self.config.info.shape, pixels, labels, classes: self.codec.classes.clone() })
+    }
+
+    fn labels_for(&self, request: &SampleRequest) -> Result<Vec<u32>, Error> {
+        let classes = &self.codec.classes;
+        match &request.label {
+            None if classes.is_empty() => Ok(Vec::new()),
+            None => {
+                let weights: Vec<f32> = self.config.class_counts.iter().map(|&c| c as f32).collect();
+                let mut rng = Rng::new(request.seed, 0);
+                Ok((0..request.n).map(|_| rng.categorical(&weights) as u32).collect())
+            }
+            Some(name) => match classes.iter().position(|c| c == name) {
+                Some(index) => Ok(vec![index as u32; request.n]),
+                None if classes.is_empty() => {
+                    Err(Error::Request("this model was trained without labels: leave out --where".to_owned()))
+                }
+                None => {
+                    let near = nearest(name, classes.iter().map(String::as_str));
+                    let near = near.map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
+                    let all = classes.join(", ");
+                    Err(Error::Request(format!("no label `{name}`{near} the labels are: {all}")))
+                }
+            },
+        }
+    }
+
+    /// Through the encoder and back.
+    pub fn reconstruct(&self, images: &Images, seed: u64) -> Result<Images, Error> {
+        let mut pixels = Vec::with_capacity(images.pixels.len());
+        let (size, n) = (images.shape.pixels(), images.len());
+        for start in (0..n).step_by(SAMPLE_BATCH) {
+            let end = (start + SAMPLE_BATCH).min(n);
+            let labels = if images.labels.is_empty() { Vec::new() } else { images.labels[start..end].to_vec() };
+            let batch = ImageBatch { pixels: images.pixels[start * size..end * size].to_vec(), labels, n: end - start };
+            match self.any.reconstruct(&batch, &mut Rng::new(seed, start as u64)) {
+                Some(back) => pixels.extend(back),
+                None => {
+                    let family = self.config.model.family().name();
+                    return Err(Error::Request(format!("a {family} has no encoder; reconstruct works for vae and vqvae")));
+                }
+            }
+        }
+        Ok(Images { pixels, ..images.clone() })
+    }
+
+    /// Negative log-likelihood in nats of each item, where the family has one.
+    pub fn nll(&self, batch: &ImageBatch, samples: usize, seed: u64) -> Option<Vec<f64>> {
+        self.any.nll(batch, samples, &mut Rng::new(seed, 0))
+    }
+
+    /// What goes into every file made by this model.
+    pub fn provenance(&self, seed: u64, options: serde_json::Value) -> Provenance {
+        Provenance {
+            model: self.dir.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(),
+            family: self.config.model.family().name().to_owned(),
+            seed,
+            options,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+
+    pub fn parameters(&self) -> usize {
+        self.any.parameters()
+    }
+}
+
+/// Items of each class among `indices`.
+pub(crate) fn class_counts(data: &ImageSet, indices: &[u32]) -> Vec<u64> {
+    let mut counts = vec![0; data.classes().len()];
+    if !data.labels().is_empty() {
+        for &index in indices {
+            counts[data.labels()[index as usize] as usize] += 1;
+        }
+    }
+    counts
+}

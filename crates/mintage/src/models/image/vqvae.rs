@@ -1,0 +1,508 @@
+//! Vector-quantized autoencoder with a transformer prior over its codes.
+//!
+//! Phase 1: an encoder maps the image to a small grid of vectors, each replaced by the nearest of a
+//! finite set of codes (van den Oord et al., arXiv:1711.00937; gradient by rotation, Fifty et al.,
+//! arXiv:2410.06424; or FSQ, Mentzer et al., arXiv:2309.15505), and a decoder maps the codes back:
+//!
+//! `L = ‖x − x̂‖² + β ‖z − sg(c)‖² + λ · DL(x; sg(x̂), s)`,
+//!
+//! where the last term fits the scale `s` of a discretised logistic around the reconstruction, which
+//! makes the whole model a density: `−log p(x) ≤ −log p(codes) − log p(x | codes)`.
+//! Phase 2: the autoencoder is frozen and a causal transformer learns `p(codes | label)`.
+
+use burn::{
+    module::Module,
+    tensor::{Device, Tensor},
+};
+use mintage_data::ImageBatch;
+use mintage_nn::{
+    AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError, kernels,
+    layers::{Conv2d, KvCache, Transformer, TransformerConfig},
+    losses::discretised_logistic_nll,
+    quantize::{Codebook, Fsq, GradientEstimator, Quantized},
+    weights::to_vec,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    batch_classes, class_input, in_batches, indices, to_model, to_pixels,
+    trunk::{Decoder, Encoder, Trunk},
+};
+use crate::{
+    events::Metrics,
+    models::{DataInfo, Draw, Size},
+};
+
+/// Which quantizer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum QuantizerKind {
+    /// A codebook learned by moving averages.
+    Ema,
+    /// Finite scalar quantization.
+    Fsq,
+}
+
+/// All choices of a VQ-VAE.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    pub quantizer: QuantizerKind,
+    pub gradient: GradientEstimator,
+    pub codes: usize,
+    /// Dimensions of a code vector (EMA); small ones use the codebook better (Yu et al., arXiv:2110.04627).
+    pub code_dim: usize,
+    /// Longest side of the grid of codes.
+    pub grid: usize,
+    /// Channels of the convolutions at half size.
+    pub width: usize,
+    pub blocks: usize,
+    pub commitment: f64,
+    pub prior_layers: usize,
+    pub prior_width: usize,
+    /// Share of the budget at which phase 2 begins.
+    pub prior_from: f64,
+    pub prior_dropout: f64,
+    pub batch: usize,
+    pub lr: f64,
+    pub prior_lr: f64,
+    pub label_drop: f64,
+    /// Default guidance weight of sampling with labels.
+    pub guidance: f64,
+}
+
+impl Config {
+    /// The preset of a size.
+    pub fn preset(size: Size, info: &DataInfo) -> Self {
+        let (width, blocks, codes, prior_layers, prior_width) = match size {
+            Size::Tiny => (32, 1, 128, 2, 96),
+            Size::Small => (64, 1, 512, 4, 192),
+            Size::Base => (96, 2, 1024, 6, 384),
+            Size::Large => (160, 3, 1024, 10, 512),
+        };
+        let longest = info.shape.height.max(info.shape.width);
+        Self {
+            quantizer: QuantizerKind::Ema,
+            gradient: GradientEstimator::Rotation,
+            codes,
+            code_dim: 8,
+            grid: if longest > 32 { 16 } else { 8 },
+            width,
+            blocks,
+            commitment: 0.25,
+            prior_layers,
+            prior_width,
+            prior_from: 0.45,
+            prior_dropout: 0.0,
+            batch: 64,
+            lr: 2e-3,
+            prior_lr: 2e-3,
+            label_drop: 0.1,
+            guidance: 1.0,
+        }
+    }
+}
+
+#[derive(Module, Debug)]
+struct Autoencoder {
+    encoder: Encoder,
+    to_code: Conv2d,
+    from_code: Conv2d,
+    decoder: Decoder,
+}
+
+/// Either quantizer behind the same three calls.
+#[derive(Debug)]
+enum Quantizer {
+    Ema(Codebook, GradientEstimator),
+    Fsq(Fsq),
+}
+
+impl Quantizer {
+    fn size(&self) -> usize {
+        match self {
+            Self::Ema(book, _) => book.size(),
+            Self::Fsq(fsq) => fsq.size(),
+        }
+    }
+
+    fn quantize(&self, x: Tensor<2>) -> Quantized {
+        match self {
+            Self::Ema(book, estimator) => book.quantize(x, *estimator),
+            Self::Fsq(fsq) => fsq.quantize(x),
+        }
+    }
+
+    fn lookup(&self, codes: &[u32], device: &Device) -> Tensor<2> {
+        match self {
+            Self::Ema(book, _) => book.lookup(codes, device),
+            Self::Fsq(fsq) => fsq.lookup(codes, device),
+        }
+    }
+}
+
+/// A VQ-VAE, its prior, and their optimisers.
+#[derive(Debug)]
+pub struct Vqvae {
+    config: Config,
+    info: DataInfo,
+    device: Device,
+    autoencoder: Trainable<Autoencoder>,
+    quantizer: Quantizer,
+    prior: Trainable<Transformer>,
+    /// Channels, height and width of the grid of codes.
+    grid: (usize, usize, usize),
+}
+
+impl Vqvae {
+    pub fn new(config: &Config, info: &DataInfo, device: &Device, rng: &mut Rng) -> Self {
+        let trunk = Trunk {
+            shape: info.shape,
+            width: config.width,
+            blocks: config.blocks,
+            halvings: Trunk::halvings_to(info.shape, config.grid.max(2)),
+            d_cond: 0,
+        };
+        let (channels, height, width) = trunk.bottom();
+        let (quantizer, d) = match config.quantizer {
+            QuantizerKind::Ema => {
+                (Quantizer::Ema(Codebook::new(config.codes, config.code_dim), config.gradient), config.code_dim)
+            }
+            QuantizerKind::Fsq => {
+                let fsq = Fsq::of_size(config.codes);
+                let d = fsq.dims();
+                (Quantizer::Fsq(fsq), d)
+            }
+        };
+        let on = device.clone().autodiff();
+        let autoencoder = Autoencoder {
+            encoder: Encoder::new(&trunk, &on, rng),
+            to_code: Conv2d::new(channels, d, 1, 1.0, &on, rng),
+            from_code: Conv2d::new(d, channels, 3, 1.0, &on, rng),
+            decoder: Decoder::new(&trunk, 2 * info.shape.channels, &on, rng),
+        };
+        let prior = TransformerConfig {
+            layers: config.prior_layers,
+            heads: (config.prior_width / 48).max(1),
+            width: config.prior_width / (config.prior_width / 48).max(1) * (config.prior_width / 48).max(1),
+            vocab: quantizer.size(),
+            time: height * width,
+            classes: info.classes,
+        };
+        Self {
+            autoencoder: Trainable::new(autoencoder, AdamW { weight_decay: 1e-4, ..AdamW::default() }),
+            prior: Trainable::new(
+                Transformer::new(prior, &on, rng),
+                AdamW { beta2: 0.98, weight_decay: 0.05, ..AdamW::default() },
+            ),
+            config: config.clone(),
+            info: info.clone(),
+            device: device.clone(),
+            quantizer,
+            grid: (d, height, width),
+        }
+    }
+
+    pub fn phases(&self) -> Vec<(&'static str, f64)> {
+        vec![("codes", 0.0), ("prior over codes", self.config.prior_from)]
+    }
+
+    /// One step of whichever phase `progress` lies in; each phase has a schedule of its own.
+    pub fn step(&mut self, batch: &ImageBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+        let from = self.config.prior_from;
+        if progress < from {
+            self.step_autoencoder(batch, progress / from, rng)
+        } else {
+            self.step_prior(batch, (progress - from) / (1.0 - from).max(1e-9), rng)
+        }
+    }
+
+    fn step_autoencoder(&mut self, batch: &ImageBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+        let device = self.device.clone().autodiff();
+        let x = to_model(&batch.pixels, self.info.shape, &device);
+        let z = self.encode(self.autoencoder.net(), x.clone()); // [n·h·w, d]
+        let inputs = to_vec(&z);
+        if let Quantizer::Ema(book, _) = &mut self.quantizer
+            && !book.is_initialised()
+        {
+            book.initialise(&inputs, rng);
+        }
+        let quantized = self.quantizer.quantize(z);
+        let (mean, log_scale) = self.decode(self.autoencoder.net(), quantized.vectors.clone());
+        let pixels = self.info.shape.pixels() as f64;
+        let mse = (mean.clone() - x.clone()).powi_scalar(2).mean() / 4.0; // in [0, 1] units
+        let flat: Tensor<2> = x.flatten(1, 3);
+        let nll = discretised_logistic_nll(flat, mean.flatten::<2>(1, 3).detach(), log_scale).mean() / pixels;
+        let loss = mse.clone() * 20.0 + nll.clone() * 0.02 + quantized.commitment.clone() * self.config.commitment;
+        let commitment = f64::from(quantized.commitment.into_scalar::<f32>());
+        let (mse, nll) = (f64::from(mse.into_scalar::<f32>()), f64::from(nll.into_scalar::<f32>()));
+        let (_, norm) = self.autoencoder.update(loss, self.config.lr * Schedule::default().factor(progress))?;
+        let perplexity = perplexity(&quantized.codes, self.quantizer.size());
+        // Dead codes come back only while the encoder can still adapt to them.
+        let revived = match &mut self.quantizer {
+            Quantizer::Ema(book, _) if progress < 0.9 => book.update(&inputs, &quantized.codes, rng),
+            _ => 0,
+        };
+        Ok(Metrics::new([
+            ("loss", mse),
+            ("bits_per_dim", nll / std::f64::consts::LN_2),
+            ("commitment", commitment),
+            ("perplexity", perplexity),
+            ("revived", revived as f64),
+            ("grad_norm", norm),
+        ]))
+    }
+
+    fn step_prior(&mut self, batch: &ImageBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+        let codes = self.codes(&self.autoencoder.averaged(), batch);
+        let classes = class_input(&batch.labels, batch.n, self.info.classes, self.config.label_drop as f32, rng);
+        let logits = self.prior.net().forward(&codes, &classes);
+        let targets = indices(&codes, &logits.device());
+        let loss = kernels::cross_entropy(logits, targets).mean();
+        let (loss, norm) = self.prior.update(loss, self.config.prior_lr * Schedule::default().factor(progress))?;
+        Ok(Metrics::new([("loss", loss), ("perplexity", loss.exp()), ("grad_norm", norm)]))
+    }
+
+    /// Phase 1: mean squared error in [0, 1], bits of the pixels given the codes, usage of the codes.
+    /// Phase 2: total bits per dimension (codes and pixels given the codes).
+    pub fn validate(&self, batch: &ImageBatch, progress: f64, _rng: &mut Rng) -> Option<Metrics> {
+        let net = self.autoencoder.averaged();
+        let (codes, mse, pixel_nats) = self.pixel_nats(&net, batch);
+        let dims = self.info.shape.pixels() as f64;
+        let bits = |nats: f64| nats / dims / std::f64::consts::LN_2;
+        let mean = |nats: &[f64]| nats.iter().sum::<f64>() / nats.len().max(1) as f64;
+        let usage = used(&codes) as f64 / self.quantizer.size() as f64;
+        if progress < self.config.prior_from {
+            let pixel_bits = bits(mean(&pixel_nats));
+            return Some(Metrics::new([("mse", mse), ("pixel_bits_per_dim", pixel_bits), ("usage", usage)]));
+        }
+        let code_nats = self.code_nats(&self.prior.averaged(), &codes, batch);
+        let total = mean(&pixel_nats) + mean(&code_nats);
+        Some(Metrics::new([
+            ("bits_per_dim", bits(total)),
+            ("code_nats", mean(&code_nats)),
+            ("mse", mse),
+            ("usage", usage),
+        ]))
+    }
+
+    /// Codes drawn one after another from the prior (keys and values cached), then decoded.
+    pub fn sample(&self, draw: &Draw, rng: &mut Rng) -> Vec<u8> {
+        let prior = self.prior.averaged();
+        let net = self.autoencoder.averaged();
+        let (_, height, width) = self.grid;
+        let guidance = match self.info.classes {
+            0 => 1.0,
+            _ => draw.guidance.unwrap_or(self.config.guidance as f32),
+        };
+        in_batches(draw, self.info.classes, |n, labels| {
+            let none = vec![self.info.classes as u32; n];
+            let guided = guidance != 1.0 && labels.iter().any(|&l| l != none[0]);
+            let (mut cache, mut free_cache) = (KvCache::default(), KvCache::default());
+            let mut codes: Vec<Vec<u32>> = Vec::with_capacity(height * width);
+            let mut last = vec![0; n];
+            for _ in 0..height * width {
+                let mut logits = to_vec(&prior.next(&last, labels, &mut cache));
+                if guided {
+                    let free = to_vec(&prior.next(&last, &none, &mut free_cache));
+                    logits.iter_mut().zip(free).for_each(|(l, f)| *l = f + guidance * (*l - f));
+                }
+                last = logits.chunks(self.quantizer.size()).map(|row| pick(row, draw, rng)).collect();
+                codes.push(last.clone());
+            }
+            let by_item: Vec<u32> = (0..n).flat_map(|i| codes.iter().map(move |step| step[i])).collect();
+            let (mean, _) = self.decode(&net, self.quantizer.lookup(&by_item, &self.device));
+            to_pixels(&mean)
+        })
+    }
+
+    /// Through the codes and back.
+    pub fn reconstruct(&self, batch: &ImageBatch, _rng: &mut Rng) -> Vec<u8> {
+        let net = self.autoencoder.averaged();
+        let codes = self.codes(&net, batch);
+        to_pixels(&self.decode(&net, self.quantizer.lookup(&codes, &self.device)).0)
+    }
+
+    /// `−log p(codes) − log p(x | codes)`: an upper bound of `−log p(x)`, nats an item.
+    pub fn nll(&self, batch: &ImageBatch, _rng: &mut Rng) -> Vec<f64> {
+        let (codes, _, pixel_nats) = self.pixel_nats(&self.autoencoder.averaged(), batch);
+        let code_nats = self.code_nats(&self.prior.averaged(), &codes, batch);
+        pixel_nats.iter().zip(code_nats).map(|(pixels, codes)| pixels + codes).collect()
+    }
+
+    /// The codes of each item of a batch, for usage counts: row-major, item after item.
+    pub fn codes_of(&self, batch: &ImageBatch) -> Vec<u32> {
+        self.codes(&self.autoencoder.averaged(), batch)
+    }
+
+    /// Number of codes there are.
+    pub fn code_count(&self) -> usize {
+        self.quantizer.size()
+    }
+
+    pub fn save_weights(&self, map: &mut TensorMap) {
+        self.autoencoder.save_weights("autoencoder", map);
+        self.prior.save_weights("prior", map);
+        self.save_codebook(map);
+    }
+
+    pub fn load_weights(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
+        self.autoencoder.load_weights("autoencoder", map)?;
+        self.prior.load_weights("prior", map)?;
+        self.load_codebook(map)
+    }
+
+    pub fn save_state(&self, map: &mut TensorMap) {
+        self.autoencoder.save_state("autoencoder", map);
+        self.prior.save_state("prior", map);
+        self.save_codebook(map);
+    }
+
+    pub fn load_state(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
+        self.autoencoder.load_state("autoencoder", map)?;
+        self.prior.load_state("prior", map)?;
+        self.load_codebook(map)
+    }
+
+    pub fn parameters(&self) -> usize {
+        self.autoencoder.net().num_params() + self.prior.net().num_params()
+    }
+
+    fn save_codebook(&self, map: &mut TensorMap) {
+        if let Quantizer::Ema(book, _) = &self.quantizer {
+            book.save_into("codebook", map);
+        }
+    }
+
+    fn load_codebook(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
+        match &mut self.quantizer {
+            Quantizer::Ema(book, _) => book.load_from("codebook", map),
+            Quantizer::Fsq(_) => Ok(()),
+        }
+    }
+
+    /// `x [n, c, h, w]` → one vector a grid cell, `[n · h' · w', d]`.
+    fn encode(&self, net: &Autoencoder, x: Tensor<4>) -> Tensor<2> {
+        let (d, h, w) = self.grid;
+        let n = x.dims()[0];
+        net.to_code.forward(net.encoder.forward(x, None)).permute([0, 2, 3, 1]).reshape([n * h * w, d])
+    }
+
+    /// Code vectors `[n · h' · w', d]` → the mean image `[n, c, h, w]` and its log-scales `[n, pixels]`.
+    fn decode(&self, net: &Autoencoder, vectors: Tensor<2>) -> (Tensor<4>, Tensor<2>) {
+        let (d, h, w) = self.grid;
+        let n = vectors.dims()[0] / (h * w);
+        let map = vectors.reshape([n, h, w, d]).permute([0, 3, 1, 2]);
+        let out = net.decoder.forward(net.from_code.forward(map), None);
+        let c = self.info.shape.channels;
+        (out.clone().narrow(1, 0, c), out.narrow(1, c, c).flatten(1, 3) - 3.0)
+    }
+
+    fn codes(&self, net: &Autoencoder, batch: &ImageBatch) -> Vec<u32> {
+        let x = to_model(&batch.pixels, self.info.shape, &self.device);
+        self.quantizer.quantize(self.encode(net, x)).codes
+    }
+
+    /// Codes, mean squared error in [0, 1], and `−log p(x | codes)` of each item.
+    fn pixel_nats(&self, net: &Autoencoder, batch: &ImageBatch) -> (Vec<u32>, f64, Vec<f64>) {
+        let x = to_model(&batch.pixels, self.info.shape, &self.device);
+        let quantized = self.quantizer.quantize(self.encode(net, x.clone()));
+        let (mean, log_scale) = self.decode(net, quantized.vectors);
+        let mse = (mean.clone() - x.clone()).powi_scalar(2).mean().into_scalar::<f32>() / 4.0;
+        let nll = discretised_logistic_nll(x.flatten(1, 3), mean.flatten(1, 3), log_scale);
+        (quantized.codes, f64::from(mse), to_vec(&nll).into_iter().map(f64::from).collect())
+    }
+
+    /// `−log p(codes | label)` of each item.
+    fn code_nats(&self, prior: &Transformer, codes: &[u32], batch: &ImageBatch) -> Vec<f64> {
+        let logits = prior.forward(codes, &batch_classes(batch, self.info.classes));
+        let nats = to_vec(&kernels::cross_entropy(logits, indices(codes, &self.device)));
+        nats.chunks(nats.len() / batch.n.max(1)).map(|item| item.iter().map(|&v| f64::from(v)).sum()).collect()
+    }
+}
+
+/// A code drawn from logits, with temperature, top-k and top-p (nucleus, Holtzman et al., arXiv:1904.09751).
+fn pick(logits: &[f32], draw: &Draw, rng: &mut Rng) -> u32 {
+    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let temperature = draw.temperature.max(1e-3);
+    let mut weights: Vec<f32> = logits.iter().map(|l| ((l - max) / temperature).exp()).collect();
+    if draw.top_k.is_some() || draw.top_p.is_some() {
+        let mut order: Vec<usize> = (0..weights.len()).collect();
+        order.sort_by(|&a, &b| weights[b].total_cmp(&weights[a]));
+        let total: f32 = weights.iter().sum();
+        let mut kept = 0.0;
+        for (rank, &code) in order.iter().enumerate() {
+            let full = draw.top_k.is_some_and(|k| rank >= k.max(1)) || draw.top_p.is_some_and(|p| kept >= p.max(1e-6));
+            kept += weights[code] / total;
+            if full {
+                weights[code] = 0.0;
+            }
+        }
+    }
+    rng.categorical(&weights) as u32
+}
+
+fn used(codes: &[u32]) -> usize {
+    codes.iter().collect::<std::collections::HashSet<_>>().len()
+}
+
+/// `exp` of the entropy of the codes' frequencies: how many codes are used, as if evenly.
+fn perplexity(codes: &[u32], size: usize) -> f64 {
+    let mut counts = vec![0usize; size];
+    codes.iter().for_each(|&c| counts[c as usize] += 1);
+    let n = codes.len() as f64;
+    let entropy: f64 = counts.iter().filter(|&&c| c > 0).map(|&c| -(c as f64 / n) * (c as f64 / n).ln()).sum();
+    entropy.exp()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::models::image::tests_common::{check_overfits, check_save_load, tiny_batch, tiny_info};
+
+    fn tiny(quantizer: QuantizerKind) -> Vqvae {
+        let info = tiny_info();
+        let config = Config {
+            quantizer,
+            codes: 32,
+            grid: 4,
+            width: 16,
+            prior_width: 48,
+            ..Config::preset(Size::Tiny, &info)
+        };
+        Vqvae::new(&config, &info, &Device::flex(), &mut Rng::new(1, 0))
+    }
+
+    #[test]
+    fn overfits_one_batch() {
+        for quantizer in [QuantizerKind::Ema, QuantizerKind::Fsq] {
+            let mut model = tiny(quantizer);
+            let from = model.config.prior_from;
+            check_overfits(60, |p, rng| model.step(&tiny_batch(), p * from * 0.99, rng).unwrap());
+            check_overfits(60, |p, rng| model.step(&tiny_batch(), from + p * (1.0 - from), rng).unwrap());
+        }
+    }
+
+    #[test]
+    fn save_load_is_bit_exact() {
+        let mut a = tiny(QuantizerKind::Ema);
+        a.step(&tiny_batch(), 0.1, &mut Rng::new(2, 0)).unwrap();
+        a.step(&tiny_batch(), 0.6, &mut Rng::new(2, 1)).unwrap();
+        let mut b = tiny(QuantizerKind::Ema);
+        check_save_load(|map| a.save_state(map), |map| b.load_state(map).unwrap());
+        let draw = Draw::new(3, &[0, 1, 2]);
+        assert_eq!(a.sample(&draw, &mut Rng::new(3, 0)), b.sample(&draw, &mut Rng::new(3, 0)));
+        for progress in [0.2, 0.7] {
+            let step = |m: &mut Vqvae| m.step(&tiny_batch(), progress, &mut Rng::new(4, 0)).unwrap();
+            assert_eq!(step(&mut a), step(&mut b));
+        }
+    }
+
+    #[test]
+    fn top_k_of_one_is_the_best_code() {
+        let mut draw = Draw::new(1, &[]);
+        draw.top_k = Some(1);
+        assert!((0..20).all(|i| pick(&[0.1, 2.0, 0.3], &draw, &mut Rng::new(i, 0)) == 1));
+    }
+}

@@ -1,0 +1,267 @@
+//! The run folder, which is also the model folder: paths, atomic writes, checkpoints, the lock.
+//!
+//! A run survives being killed at any moment: every file is written beside its final place, synced and
+//! renamed, and the metrics of steps after the last checkpoint are dropped when the run is resumed.
+
+use std::{
+    fs::{self, File, TryLockError},
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use mintage_data::atomic_write;
+use mintage_nn::TensorMap;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::{error::Error, events::Metrics, model::ModelConfig, recipe::Recipe};
+
+/// Where a training run stands, kept in `run.json`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RunState {
+    /// Training now, or stopped without a word: resumable.
+    Training,
+    /// Stopped by the user: resumable.
+    Interrupted,
+    Done,
+}
+
+impl RunState {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Training => "training",
+            Self::Interrupted => "interrupted",
+            Self::Done => "done",
+        }
+    }
+}
+
+/// `run.json`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RunFile {
+    pub format: u32,
+    pub state: RunState,
+    pub step: u64,
+    pub train_secs: f64,
+}
+
+/// Where training stood at a checkpoint, beside the weights.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TrainState {
+    pub step: u64,
+    pub train_secs: f64,
+    /// Best validation of the present phase so far, and the step it was reached at.
+    pub best: Option<f64>,
+    pub best_step: u64,
+    /// Validations since then.
+    pub since_best: usize,
+    /// How many validations, previews and checkpoints of the budget are behind us.
+    pub validations: u64,
+    pub previews: u64,
+    pub checkpoints: u64,
+    pub phase: usize,
+}
+
+/// An open run folder. While it is locked for training, no other process can train in it.
+#[derive(Debug)]
+pub struct Run {
+    dir: PathBuf,
+    /// Held for as long as the value lives.
+    _lock: Option<File>,
+}
+
+/// A line of `mintage ls`.
+#[derive(Clone, Debug, Serialize)]
+pub struct RunInfo {
+    pub name: String,
+    pub dir: PathBuf,
+    pub state: RunState,
+    pub step: u64,
+    pub train_secs: f64,
+    /// Absent while nothing has been published yet.
+    pub config: Option<ModelConfig>,
+}
+
+const RUN_FILE: &str = "run.json";
+const STATE_FILE: &str = "state.safetensors";
+const TRAIN_FILE: &str = "train.json";
+
+impl Run {
+    /// A new run folder for `recipe`, locked for training. An existing folder is an error.
+    pub fn create(dir: &Path, recipe: &Recipe) -> Result<Self, Error> {
+        if dir.exists() && fs::read_dir(dir).map_err(Error::io(dir))?.next().is_some() {
+            let why = "exists already; choose another --name, or continue it with --resume".to_owned();
+            return Err(Error::Folder { path: dir.to_owned(), why });
+        }
+        fs::create_dir_all(dir.join("samples")).map_err(Error::io(dir))?;
+        let run = Self { dir: dir.to_owned(), _lock: Some(lock(dir)?) };
+        write(&run.dir.join("recipe.toml"), recipe.to_toml().as_bytes())?;
+        run.set_state(RunState::Training, 0, 0.0)?;
+        Ok(run)
+    }
+
+    /// An existing run, locked for further training.
+    pub fn resume(dir: &Path) -> Result<Self, Error> {
+        let mut run = Self::open(dir)?;
+        run._lock = Some(lock(dir)?);
+        Ok(run)
+    }
+
+    /// An existing run, for reading.
+    pub fn open(dir: &Path) -> Result<Self, Error> {
+        if !dir.join(RUN_FILE).is_file() {
+            let why = "is no run folder (it has no run.json)".to_owned();
+            return Err(Error::Folder { path: dir.to_owned(), why });
+        }
+        Ok(Self { dir: dir.to_owned(), _lock: None })
+    }
+
+    /// All runs in a folder, by name; a folder that does not exist has none.
+    pub fn list(runs: &Path) -> Result<Vec<RunInfo>, Error> {
+        let Ok(entries) = fs::read_dir(runs) else { return Ok(Vec::new()) };
+        let mut found: Vec<RunInfo> =
+            entries.flatten().filter_map(|e| Self::open(&e.path()).ok()?.info().ok()).collect();
+        found.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(found)
+    }
+
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The folder's name.
+    pub fn name(&self) -> String {
+        self.dir.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default()
+    }
+
+    /// The recipe the run was made from.
+    pub fn recipe(&self) -> Result<Recipe, Error> {
+        let path = self.dir.join("recipe.toml");
+        Ok(Recipe::parse(&fs::read_to_string(&path).map_err(Error::io(&path))?)?)
+    }
+
+    pub fn file(&self) -> Result<RunFile, Error> {
+        read_json(&self.dir.join(RUN_FILE))
+    }
+
+    pub fn info(&self) -> Result<RunInfo, Error> {
+        let RunFile { state, step, train_secs, .. } = self.file()?;
+        let config = ModelConfig::load(&self.dir).ok();
+        Ok(RunInfo { name: self.name(), dir: self.dir.clone(), state, step, train_secs, config })
+    }
+
+    pub(crate) fn set_state(&self, state: RunState, step: u64, train_secs: f64) -> Result<(), Error> {
+        write_json(&self.dir.join(RUN_FILE), &RunFile { format: 1, state, step, train_secs })
+    }
+
+    /// Writes a checkpoint and removes all but the last two.
+    pub(crate) fn checkpoint(&self, state: &TrainState, tensors: &TensorMap) -> Result<PathBuf, Error> {
+        let all = self.dir.join("checkpoints");
+        let dir = all.join(format!("step-{:09}", state.step));
+        let temporary = all.join(".writing");
+        let _ = fs::remove_dir_all(&temporary);
+        fs::create_dir_all(&temporary).map_err(Error::io(&temporary))?;
+        tensors.save(&temporary.join(STATE_FILE))?;
+        write_json(&temporary.join(TRAIN_FILE), state)?;
+        // The folder appears under its name only when it is whole.
+        let _ = fs::remove_dir_all(&dir);
+        fs::rename(&temporary, &dir).map_err(Error::io(&dir))?;
+        let steps = self.checkpoints();
+        for old in steps.iter().rev().skip(2) {
+            let _ = fs::remove_dir_all(old);
+        }
+        Ok(dir)
+    }
+
+    /// Checkpoint folders, oldest first.
+    fn checkpoints(&self) -> Vec<PathBuf> {
+        let Ok(entries) = fs::read_dir(self.dir.join("checkpoints")) else { return Vec::new() };
+        let is_step = |p: &PathBuf| p.file_name().is_some_and(|n| n.to_string_lossy().starts_with("step-"));
+        let mut found: Vec<PathBuf> = entries.flatten().map(|e| e.path()).filter(is_step).collect();
+        found.sort();
+        found
+    }
+
+    /// The newest checkpoint that can be read, if there is one.
+    pub(crate) fn last_checkpoint(&self) -> Result<Option<(TrainState, TensorMap)>, Error> {
+        for dir in self.checkpoints().iter().rev() {
+            let state = read_json(&dir.join(TRAIN_FILE));
+            let tensors = TensorMap::load(&dir.join(STATE_FILE));
+            if let (Ok(state), Ok(tensors)) = (state, tensors) {
+                return Ok(Some((state, tensors)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Where the weights of the best validation lie.
+    pub(crate) fn best_weights(&self) -> PathBuf {
+        self.dir.join("checkpoints").join("best.safetensors")
+    }
+
+    /// Appends one line of metrics.
+    pub(crate) fn append_metrics(&self, step: u64, kind: &str, metrics: &Metrics) -> Result<(), Error> {
+        let mut line = serde_json::Map::new();
+        line.insert("step".to_owned(), step.into());
+        line.insert("kind".to_owned(), kind.into());
+        for (name, value) in &metrics.0 {
+            line.insert(name.clone(), (*value).into());
+        }
+        self.append("metrics.jsonl", &serde_json::Value::Object(line).to_string())
+    }
+
+    /// Appends one line to `log.txt`.
+    pub(crate) fn log(&self, line: &str) -> Result<(), Error> {
+        self.append("log.txt", line)
+    }
+
+    fn append(&self, file: &str, line: &str) -> Result<(), Error> {
+        let path = self.dir.join(file);
+        let mut file = File::options().create(true).append(true).open(&path).map_err(Error::io(&path))?;
+        writeln!(file, "{line}").map_err(Error::io(&path))
+    }
+
+    /// Drops metrics of steps after `step`, which a resumed run will write again.
+    pub(crate) fn truncate_metrics(&self, step: u64) -> Result<(), Error> {
+        let path = self.dir.join("metrics.jsonl");
+        let Ok(text) = fs::read_to_string(&path) else { return Ok(()) };
+        let keep = |line: &&str| {
+            serde_json::from_str::<serde_json::Value>(line)
+                .ok()
+                .and_then(|v| v.get("step")?.as_u64())
+                .is_some_and(|s| s <= step)
+        };
+        let kept: String = text.lines().filter(keep).flat_map(|line| [line, "\n"]).collect();
+        write(&path, kept.as_bytes())
+    }
+}
+
+/// The lock is the operating system's and goes away with the process, however it ends.
+fn lock(dir: &Path) -> Result<File, Error> {
+    let path = dir.join(".lock");
+    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(Error::io(&path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            let why = "another process is training in this run folder".to_owned();
+            Err(Error::Folder { path: dir.to_owned(), why })
+        }
+        Err(TryLockError::Error(error)) => Err(Error::io(&path)(error)),
+    }
+}
+
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    atomic_write(path, bytes).map_err(Error::io(path))
+}
+
+pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), Error> {
+    let mut text = serde_json::to_string_pretty(value)
+        .map_err(|e| Error::Folder { path: path.to_owned(), why: e.to_string() })?;
+    text.push('\n');
+    write(path, text.as_bytes())
+}
+
+pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
+    let text = fs::read_to_string(path).map_err(Error::io(path))?;
+    serde_json::from_str(&text).map_err(|e| Error::Folder { path: path.to_owned(), why: e.to_string() })
+}
