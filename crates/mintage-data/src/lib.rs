@@ -1,1 +1,24 @@
-//! stub
+//! Sources, sinks, codecs and splits: everything with a file format or a database.
+//!
+//! This crate knows no tensor engine: it yields plain arrays of bytes. It is synchronous, never prints
+//! and decodes nothing before its size has been checked.
+
+pub mod batch;
+pub mod codec;
+pub mod error;
+pub mod images;
+pub mod inspect;
+pub mod sink;
+pub mod source;
+pub mod split;
+
+pub use batch::{ImageBatch, Loader, batch_at};
+pub use codec::{Color, Fit, ImageCodec, ImageShape};
+pub use error::Error;
+pub use images::ImageSet;
+pub use inspect::{Inspection, inspect};
+pub use sink::{
+    Images, Provenance, append_rows, atomic_write, png_bytes, write_folder, write_grid, write_grid_rows,
+};
+pub use source::SourceSpec;
+pub use split::{Split, Splits};

@@ -63,19 +63,13 @@ impl Codebook {
         self.initialised
     }
 
-    /// k-means (k-means++-like spread start, Lloyd iterations) on `inputs [n, d]`.
+    /// k-means (k-means++ start, ten Lloyd iterations) on `inputs [n, d]`.
     pub fn initialise(&mut self, inputs: &[f32], rng: &mut Rng) {
         let n = inputs.len() / self.d;
         if n == 0 {
             return;
         }
-        for code in 0..self.size {
-            let row = rng.below(n);
-            // A little noise, so that two codes never start on the very same vector.
-            for j in 0..self.d {
-                self.vectors[code * self.d + j] = inputs[row * self.d + j] + 1e-3 * rng.normal();
-            }
-        }
+        self.spread(inputs, rng);
         for _ in 0..10 {
             let codes = self.nearest(inputs);
             let (counts, sums) = self.totals(inputs, &codes);
@@ -98,6 +92,24 @@ impl Codebook {
             }
         }
         self.initialised = true;
+    }
+
+    /// k-means++ (Arthur & Vassilvitskii, 2007): each next code is an input drawn with probability
+    /// proportional to its squared distance to the codes chosen so far.
+    fn spread(&mut self, inputs: &[f32], rng: &mut Rng) {
+        let mut distances = vec![1.0f32; inputs.len() / self.d];
+        for code in 0..self.size {
+            let row = rng.categorical(&distances);
+            let centre = &inputs[row * self.d..(row + 1) * self.d];
+            for (distance, input) in distances.iter_mut().zip(inputs.chunks(self.d)) {
+                let square: f32 = input.iter().zip(centre).map(|(a, b)| (a - b) * (a - b)).sum();
+                *distance = if code == 0 { square } else { distance.min(square) };
+            }
+            for (j, &value) in centre.iter().enumerate() {
+                // A little noise, so that two codes never start on the very same vector.
+                self.vectors[code * self.d + j] = value + 1e-4 * rng.normal();
+            }
+        }
     }
 
     /// The nearest code of each row of `inputs [n, d]`.

@@ -1,9 +1,5 @@
-//! Operations that are worth fusing, each behind one plain function.
-//!
-//! On the CPU (`flex`) a function runs a hand-written kernel with its own backward; on every other
-//! device it is the composite of ordinary tensor operations written here. Both are checked against
-//! each other and against finite differences. Reductions run in a fixed order: the same seed and
-//! thread count give the same bytes. Image arrays are `[batch, channels, height, width]`.
+//! Every kernel as ordinary tensor operations: what runs on devices other than `flex`, and what the
+//! kernels are checked against.
 
 use burn::tensor::{Int, Tensor, activation, module, ops::ConvOptions};
 
@@ -11,7 +7,7 @@ use crate::optim::{Slot, UpdateScalars};
 
 /// Convolution: `x [n, c_in, h, w]`, `weight [c_out, c_in, k, k]`, `bias [c_out]` → `[n, c_out, h', w']`
 /// with `h' = (h + 2·padding − k) / stride + 1`.
-pub fn conv2d(
+pub(super) fn conv2d(
     x: Tensor<4>,
     weight: Tensor<4>,
     bias: Option<Tensor<1>>,
@@ -23,7 +19,7 @@ pub fn conv2d(
 }
 
 /// `x [n, d_in] · weight [d_in, d_out] + bias [d_out]`.
-pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
+pub(super) fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
     let y = x.matmul(weight);
     match bias {
         Some(bias) => y + bias.unsqueeze(),
@@ -32,7 +28,13 @@ pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tenso
 }
 
 /// Group normalisation (Wu & He, arXiv:1803.08494) over `[n, c, h, w]` with gain and bias `[c]`.
-pub fn group_norm(x: Tensor<4>, gain: Tensor<1>, bias: Tensor<1>, groups: usize, eps: f64) -> Tensor<4> {
+pub(super) fn group_norm(
+    x: Tensor<4>,
+    gain: Tensor<1>,
+    bias: Tensor<1>,
+    groups: usize,
+    eps: f64,
+) -> Tensor<4> {
     let [n, c, h, w] = x.dims();
     let grouped: Tensor<3> = x.reshape([n, groups, c / groups * h * w]);
     let mean = grouped.clone().mean_dim(2);
@@ -43,12 +45,18 @@ pub fn group_norm(x: Tensor<4>, gain: Tensor<1>, bias: Tensor<1>, groups: usize,
 }
 
 /// [`group_norm`] followed by [`silu`], in one pass.
-pub fn group_norm_silu(x: Tensor<4>, gain: Tensor<1>, bias: Tensor<1>, groups: usize, eps: f64) -> Tensor<4> {
+pub(super) fn group_norm_silu(
+    x: Tensor<4>,
+    gain: Tensor<1>,
+    bias: Tensor<1>,
+    groups: usize,
+    eps: f64,
+) -> Tensor<4> {
     silu(group_norm(x, gain, bias, groups, eps))
 }
 
 /// Layer normalisation of rows: `x [n, d]`, gain and bias `[d]`.
-pub fn layer_norm(x: Tensor<2>, gain: Tensor<1>, bias: Tensor<1>, eps: f64) -> Tensor<2> {
+pub(super) fn layer_norm(x: Tensor<2>, gain: Tensor<1>, bias: Tensor<1>, eps: f64) -> Tensor<2> {
     let mean = x.clone().mean_dim(1);
     let centred = x - mean;
     let var = centred.clone().powi_scalar(2).mean_dim(1);
@@ -56,23 +64,23 @@ pub fn layer_norm(x: Tensor<2>, gain: Tensor<1>, bias: Tensor<1>, eps: f64) -> T
 }
 
 /// `x · sigmoid(x)`.
-pub fn silu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+pub(super) fn silu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     activation::silu(x)
 }
 
 /// Gaussian error linear unit, exact (erf) form.
-pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+pub(super) fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     activation::gelu(x)
 }
 
 /// `max(x, slope · x)`.
-pub fn leaky_relu<const D: usize>(x: Tensor<D>, slope: f64) -> Tensor<D> {
+pub(super) fn leaky_relu<const D: usize>(x: Tensor<D>, slope: f64) -> Tensor<D> {
     activation::leaky_relu(x, slope)
 }
 
 /// Scaled dot-product attention: `q, k, v [batch, heads, time, head_dim]` → the same shape; `causal`
 /// lets position `t` see positions `≤ t` only.
-pub fn attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, causal: bool) -> Tensor<4> {
+pub(super) fn attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, causal: bool) -> Tensor<4> {
     let [batch, heads, time, head_dim] = q.dims();
     let device = q.device();
     let mut scores = q.matmul(k.swap_dims(2, 3)) / (head_dim as f64).sqrt();
@@ -85,7 +93,7 @@ pub fn attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, causal: bool) -> Tens
 }
 
 /// Negative log-likelihood of `targets [n]` under `logits [n, classes]`, one value a row (nats).
-pub fn cross_entropy(logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
+pub(super) fn cross_entropy(logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
     let n = logits.dims()[0];
     let log_probs = activation::log_softmax(logits, 1);
     log_probs.gather(1, targets.reshape([n, 1])).neg().reshape([n])
@@ -93,33 +101,33 @@ pub fn cross_entropy(logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
 
 /// `−log p(targets | logits)` of independent Bernoullis, summed over each row: `[n, d] → [n]` (nats).
 /// `targets` in [0, 1].
-pub fn bernoulli_nll(logits: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
+pub(super) fn bernoulli_nll(logits: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
     let n = logits.dims()[0];
     let loss = activation::softplus(logits.clone(), 1.0) - logits * targets;
     loss.sum_dim(1).reshape([n])
 }
 
 /// Nearest-neighbour doubling: `[n, c, h, w] → [n, c, 2h, 2w]`.
-pub fn upsample2(x: Tensor<4>) -> Tensor<4> {
+pub(super) fn upsample2(x: Tensor<4>) -> Tensor<4> {
     let [n, c, h, w] = x.dims();
     let x: Tensor<6> = x.reshape([n, c, h, 1, w, 1]);
     x.expand([n, c, h, 2, w, 2]).reshape([n, c, 2 * h, 2 * w])
 }
 
 /// Mean over 2×2 squares: `[n, c, h, w] → [n, c, h/2, w/2]`; `h` and `w` even.
-pub fn downsample2(x: Tensor<4>) -> Tensor<4> {
+pub(super) fn downsample2(x: Tensor<4>) -> Tensor<4> {
     let [n, c, h, w] = x.dims();
     let x: Tensor<6> = x.reshape([n, c, h / 2, 2, w / 2, 2]);
     x.mean_dim(5).mean_dim(3).reshape([n, c, h / 2, w / 2])
 }
 
 /// Sum of squares in f64, in a fixed order.
-pub fn sum_of_squares(x: &Tensor<1>) -> f64 {
+pub(super) fn sum_of_squares(x: &Tensor<1>) -> f64 {
     crate::weights::to_vec(x).iter().map(|&v| f64::from(v) * f64::from(v)).sum()
 }
 
 /// One AdamW update of a flattened parameter without gradient tracking; returns it and its new state.
-pub(crate) fn adamw(p: Tensor<1>, grad: Tensor<1>, slot: Slot, s: UpdateScalars) -> (Tensor<1>, Slot) {
+pub(super) fn adamw(p: Tensor<1>, grad: Tensor<1>, slot: Slot, s: UpdateScalars) -> (Tensor<1>, Slot) {
     let g = grad * s.grad_scale;
     let m = slot.m * s.beta1 + g.clone() * (1.0 - s.beta1);
     let v = slot.v * s.beta2 + g.clone() * g * (1.0 - s.beta2);

@@ -1,4 +1,3 @@
-#![allow(unsafe_code)] // Kernels write into memory that was not cleared first.
 //! The bridge between tensors and the CPU kernels: who may run them, and how they join the graph.
 //!
 //! A kernel implements [`Fused`] on raw `flex` tensors. [`run`] executes it on plain tensors or records
@@ -23,17 +22,17 @@ use burn::tensor::{Bytes, Shape, Tensor};
 type Tracked = FloatTensor<Autodiff<Flex>>;
 
 /// An operation of `N` float inputs and one float output with its own backward.
-pub(super) trait Fused<const N: usize>: Copy + Send + Debug + 'static {
+pub(super) trait Fused<const N: usize>: Clone + Send + Debug + 'static {
     /// What backward needs besides the gradient.
     type Saved: Clone + Send + Debug + 'static;
 
-    fn forward(self, inputs: [FlexTensor; N]) -> (FlexTensor, Self::Saved);
+    fn forward(&self, inputs: [FlexTensor; N]) -> (FlexTensor, Self::Saved);
 
     /// Gradients of the inputs, computed where `wanted`.
     fn backward(self, saved: Self::Saved, grad: FlexTensor, wanted: [bool; N]) -> [Option<FlexTensor>; N];
 }
 
-/// Whether the kernels can take this tensor: `flex`, 32-bit floats.
+/// Whether the kernels can take this tensor: `flex`, 32-bit floats, not empty.
 pub(super) fn supported<const D: usize>(tensor: &Tensor<D>) -> bool {
     fn flex(kind: &DispatchTensorKind) -> bool {
         #[allow(unreachable_patterns)] // With `flex` alone compiled in there is nothing else.
@@ -45,11 +44,14 @@ pub(super) fn supported<const D: usize>(tensor: &Tensor<D>) -> bool {
         }
     }
     // A clone counts a reference, nothing is copied.
-    flex(&tensor.clone().into_dispatch().kind)
+    tensor.shape().num_elements() > 0 && flex(&tensor.clone().into_dispatch().kind)
 }
 
 /// Runs `op` on tensors that are all [`supported`].
-pub(super) fn run<F: Fused<N>, const N: usize, const D: usize>(op: F, inputs: [DispatchTensor; N]) -> Tensor<D> {
+pub(super) fn run<F: Fused<N>, const N: usize, const D: usize>(
+    op: F,
+    inputs: [DispatchTensor; N],
+) -> Tensor<D> {
     let context = inputs.iter().fold(DispatchAutodiffContext::Disabled, |c, t| c.merge(t.autodiff));
     let kind = if context == DispatchAutodiffContext::Disabled {
         let (output, _) = op.forward(inputs.map(|t| plain(t.kind)));
@@ -105,7 +107,7 @@ impl<F: Fused<N>, const N: usize> Backward<Flex, N> for Step<F> {
 fn record<F: Fused<N>, const N: usize>(op: F, inputs: [Tracked; N]) -> Tracked {
     let nodes = inputs.each_ref().map(|t| t.node());
     let inputs = inputs.map(|t| t.into_primitive());
-    match Step(op).prepare::<NoCheckpointing>(nodes).compute_bound().stateful() {
+    match Step(op.clone()).prepare::<NoCheckpointing>(nodes).compute_bound().stateful() {
         OpsKind::Tracked(prep) => {
             let (output, saved) = op.forward(inputs);
             prep.finish(saved, output)
@@ -127,13 +129,13 @@ pub(super) fn wrap<const D: usize>(tensor: FlexTensor) -> Tensor<D> {
 
 /// The values in row-major order; `tensor` must have come through [`contiguous`].
 pub(super) fn values(tensor: &FlexTensor) -> &[f32] {
-    &tensor.storage::<f32>()[..tensor.layout().num_elements()]
+    let (start, len) = (tensor.layout().start_offset(), tensor.layout().num_elements());
+    &tensor.storage::<f32>()[start..start + len]
 }
 
-/// The same tensor in row-major order from the start of its memory; copies only if it is not.
+/// The same tensor in row-major order; copies only if it is not.
 pub(super) fn contiguous(tensor: FlexTensor) -> FlexTensor {
-    let layout = tensor.layout();
-    if layout.is_contiguous() && layout.start_offset() == 0 { tensor } else { tensor.to_contiguous() }
+    if tensor.is_contiguous() { tensor } else { tensor.to_contiguous() }
 }
 
 pub(super) fn dims<const D: usize>(tensor: &FlexTensor) -> [usize; D] {
@@ -141,33 +143,6 @@ pub(super) fn dims<const D: usize>(tensor: &FlexTensor) -> [usize; D] {
     std::array::from_fn(|i| shape[i])
 }
 
-pub(super) fn from_vec<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> FlexTensor {
-    FlexTensor::new(Bytes::from_elems(values), Layout::contiguous(Shape::from(shape)), DType::F32)
-}
-
-/// Memory for `n` values that the caller writes before anything reads them. Clearing it first would
-/// cost as much as a whole element-wise pass.
-pub(super) fn unwritten(n: usize) -> Vec<f32> {
-    let mut values: Vec<std::mem::MaybeUninit<f32>> = Vec::with_capacity(n);
-    // SAFETY: `MaybeUninit` needs no initialisation.
-    unsafe { values.set_len(n) };
-    let mut values = std::mem::ManuallyDrop::new(values);
-    // SAFETY: same allocation, same layout; every kernel writes each value before it is read.
-    unsafe { Vec::from_raw_parts(values.as_mut_ptr().cast::<f32>(), n, values.capacity()) }
-}
-
-/// A pointer that tasks share; each writes its own part.
-#[derive(Clone, Copy)]
-pub(super) struct Shared(pub *mut f32);
-
-// SAFETY: users hand disjoint parts to different tasks.
-unsafe impl Send for Shared {}
-unsafe impl Sync for Shared {}
-
-impl Shared {
-    /// # Safety
-    /// `[start, start + len)` lies inside the allocation and no other task touches it meanwhile.
-    pub unsafe fn slice<'a>(self, start: usize, len: usize) -> &'a mut [f32] {
-        unsafe { std::slice::from_raw_parts_mut(self.0.add(start), len) }
-    }
+pub(super) fn from_vec(values: Vec<f32>, shape: impl Into<Shape>) -> FlexTensor {
+    FlexTensor::new(Bytes::from_elems(values), Layout::contiguous(shape.into()), DType::F32)
 }

@@ -5,7 +5,24 @@
 //! each other and against finite differences. Reductions run in a fixed order: the same seed and
 //! thread count give the same bytes. Image arrays are `[batch, channels, height, width]`.
 
-use burn::tensor::{Int, Tensor, activation, module, ops::ConvOptions};
+mod attention;
+mod composite;
+mod conv;
+mod conv_micro;
+mod flex;
+mod loss;
+mod math;
+mod memory;
+mod norm;
+mod pointwise;
+mod product;
+mod resample;
+mod simd;
+#[cfg(test)]
+mod testing;
+mod update;
+
+use burn::tensor::{Int, Tensor};
 
 use crate::optim::{Slot, UpdateScalars};
 
@@ -18,113 +35,125 @@ pub fn conv2d(
     stride: usize,
     padding: usize,
 ) -> Tensor<4> {
-    let options = ConvOptions::new([stride, stride], [padding, padding], [1, 1], 1);
-    module::conv2d(x, weight, bias, options)
+    let op = conv::Conv { stride, padding };
+    if !flex::supported(&x) || !op.fits(x.dims(), weight.dims()) {
+        return composite::conv2d(x, weight, bias, stride, padding);
+    }
+    let bias = bias.unwrap_or_else(|| Tensor::zeros([weight.dims()[0]], &x.device()));
+    flex::run(op, [x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch()])
 }
 
 /// `x [n, d_in] · weight [d_in, d_out] + bias [d_out]`.
 pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
-    let y = x.matmul(weight);
-    match bias {
-        Some(bias) => y + bias.unsqueeze(),
-        None => y,
+    if !flex::supported(&x) || !flex::supported(&weight) {
+        return composite::linear(x, weight, bias);
     }
+    let bias = bias.unwrap_or_else(|| Tensor::zeros([weight.dims()[1]], &x.device()));
+    flex::run(product::Linear, [x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch()])
 }
 
 /// Group normalisation (Wu & He, arXiv:1803.08494) over `[n, c, h, w]` with gain and bias `[c]`.
 pub fn group_norm(x: Tensor<4>, gain: Tensor<1>, bias: Tensor<1>, groups: usize, eps: f64) -> Tensor<4> {
-    let [n, c, h, w] = x.dims();
-    let grouped: Tensor<3> = x.reshape([n, groups, c / groups * h * w]);
-    let mean = grouped.clone().mean_dim(2);
-    let centred = grouped - mean;
-    let var = centred.clone().powi_scalar(2).mean_dim(2);
-    let normed: Tensor<4> = (centred / (var + eps).sqrt()).reshape([n, c, h, w]);
-    normed * gain.reshape([1, c, 1, 1]) + bias.reshape([1, c, 1, 1])
+    if !flex::supported(&x) {
+        return composite::group_norm(x, gain, bias, groups, eps);
+    }
+    let op = norm::GroupNorm { groups, eps: eps as f32, silu: false };
+    flex::run(op, [x.into_dispatch(), gain.into_dispatch(), bias.into_dispatch()])
 }
 
 /// [`group_norm`] followed by [`silu`], in one pass.
 pub fn group_norm_silu(x: Tensor<4>, gain: Tensor<1>, bias: Tensor<1>, groups: usize, eps: f64) -> Tensor<4> {
-    silu(group_norm(x, gain, bias, groups, eps))
+    if !flex::supported(&x) {
+        return composite::group_norm_silu(x, gain, bias, groups, eps);
+    }
+    let op = norm::GroupNorm { groups, eps: eps as f32, silu: true };
+    flex::run(op, [x.into_dispatch(), gain.into_dispatch(), bias.into_dispatch()])
 }
 
 /// Layer normalisation of rows: `x [n, d]`, gain and bias `[d]`.
 pub fn layer_norm(x: Tensor<2>, gain: Tensor<1>, bias: Tensor<1>, eps: f64) -> Tensor<2> {
-    let mean = x.clone().mean_dim(1);
-    let centred = x - mean;
-    let var = centred.clone().powi_scalar(2).mean_dim(1);
-    centred / (var + eps).sqrt() * gain.unsqueeze() + bias.unsqueeze()
+    if !flex::supported(&x) {
+        return composite::layer_norm(x, gain, bias, eps);
+    }
+    let op = norm::LayerNorm { eps: eps as f32 };
+    flex::run(op, [x.into_dispatch(), gain.into_dispatch(), bias.into_dispatch()])
 }
 
 /// `x · sigmoid(x)`.
 pub fn silu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    activation::silu(x)
+    if !flex::supported(&x) {
+        return composite::silu(x);
+    }
+    flex::run(pointwise::Pointwise::Silu, [x.into_dispatch()])
 }
 
 /// Gaussian error linear unit, exact (erf) form.
 pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    activation::gelu(x)
+    if !flex::supported(&x) {
+        return composite::gelu(x);
+    }
+    flex::run(pointwise::Pointwise::Gelu, [x.into_dispatch()])
 }
 
 /// `max(x, slope · x)`.
 pub fn leaky_relu<const D: usize>(x: Tensor<D>, slope: f64) -> Tensor<D> {
-    activation::leaky_relu(x, slope)
+    if !flex::supported(&x) {
+        return composite::leaky_relu(x, slope);
+    }
+    flex::run(pointwise::Pointwise::LeakyRelu(slope as f32), [x.into_dispatch()])
 }
 
 /// Scaled dot-product attention: `q, k, v [batch, heads, time, head_dim]` → the same shape; `causal`
 /// lets position `t` see positions `≤ t` only.
 pub fn attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, causal: bool) -> Tensor<4> {
-    let [batch, heads, time, head_dim] = q.dims();
-    let device = q.device();
-    let mut scores = q.matmul(k.swap_dims(2, 3)) / (head_dim as f64).sqrt();
-    if causal {
-        let above = Tensor::<2, Int>::ones([time, time], &device).triu(1).equal_elem(1);
-        let above = above.unsqueeze::<4>().expand([batch, heads, time, time]);
-        scores = scores.mask_fill(above, -1e30);
+    let square = q.dims()[2] == k.dims()[2];
+    if !flex::supported(&q) || !flex::supported(&k) || (causal && !square) {
+        return composite::attention(q, k, v, causal);
     }
-    activation::softmax(scores, 3).matmul(v)
+    flex::run(attention::Attention { causal }, [q.into_dispatch(), k.into_dispatch(), v.into_dispatch()])
 }
 
 /// Negative log-likelihood of `targets [n]` under `logits [n, classes]`, one value a row (nats).
 pub fn cross_entropy(logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
-    let n = logits.dims()[0];
-    let log_probs = activation::log_softmax(logits, 1);
-    log_probs.gather(1, targets.reshape([n, 1])).neg().reshape([n])
+    if !flex::supported(&logits) {
+        return composite::cross_entropy(logits, targets);
+    }
+    let targets = targets.into_data().iter::<i64>().map(|target| target as usize).collect();
+    flex::run(loss::CrossEntropy { targets: std::sync::Arc::new(targets) }, [logits.into_dispatch()])
 }
 
 /// `−log p(targets | logits)` of independent Bernoullis, summed over each row: `[n, d] → [n]` (nats).
 /// `targets` in [0, 1].
 pub fn bernoulli_nll(logits: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
-    let n = logits.dims()[0];
-    let loss = activation::softplus(logits.clone(), 1.0) - logits * targets;
-    loss.sum_dim(1).reshape([n])
+    if !flex::supported(&logits) || !flex::supported(&targets) {
+        return composite::bernoulli_nll(logits, targets);
+    }
+    flex::run(loss::BernoulliNll, [logits.into_dispatch(), targets.into_dispatch()])
 }
 
 /// Nearest-neighbour doubling: `[n, c, h, w] → [n, c, 2h, 2w]`.
 pub fn upsample2(x: Tensor<4>) -> Tensor<4> {
-    let [n, c, h, w] = x.dims();
-    let x: Tensor<6> = x.reshape([n, c, h, 1, w, 1]);
-    x.expand([n, c, h, 2, w, 2]).reshape([n, c, 2 * h, 2 * w])
+    if !flex::supported(&x) {
+        return composite::upsample2(x);
+    }
+    flex::run(resample::Resample::Double, [x.into_dispatch()])
 }
 
 /// Mean over 2×2 squares: `[n, c, h, w] → [n, c, h/2, w/2]`; `h` and `w` even.
 pub fn downsample2(x: Tensor<4>) -> Tensor<4> {
-    let [n, c, h, w] = x.dims();
-    let x: Tensor<6> = x.reshape([n, c, h / 2, 2, w / 2, 2]);
-    x.mean_dim(5).mean_dim(3).reshape([n, c, h / 2, w / 2])
+    if !flex::supported(&x) {
+        return composite::downsample2(x);
+    }
+    flex::run(resample::Resample::Halve, [x.into_dispatch()])
 }
 
 /// Sum of squares in f64, in a fixed order.
 pub fn sum_of_squares(x: &Tensor<1>) -> f64 {
-    crate::weights::to_vec(x).iter().map(|&v| f64::from(v) * f64::from(v)).sum()
+    if flex::supported(x) { update::sum_of_squares(x) } else { composite::sum_of_squares(x) }
 }
 
 /// One AdamW update of a flattened parameter without gradient tracking; returns it and its new state.
 pub(crate) fn adamw(p: Tensor<1>, grad: Tensor<1>, slot: Slot, s: UpdateScalars) -> (Tensor<1>, Slot) {
-    let g = grad * s.grad_scale;
-    let m = slot.m * s.beta1 + g.clone() * (1.0 - s.beta1);
-    let v = slot.v * s.beta2 + g.clone() * g * (1.0 - s.beta2);
-    let denominator = (v.clone() / s.bias2).sqrt() + s.eps;
-    let p = p * (1.0 - s.lr * s.weight_decay) - m.clone() / denominator * (s.lr / s.bias1);
-    let ema = slot.ema.map(|e| e * s.ema_decay + p.clone() * (1.0 - s.ema_decay));
-    (p, Slot { m, v, ema })
+    let on_flex = [&p, &grad, &slot.m, &slot.v].into_iter().chain(&slot.ema).all(flex::supported);
+    if on_flex { update::adamw(p, grad, slot, s) } else { composite::adamw(p, grad, slot, s) }
 }

@@ -52,8 +52,8 @@ pub(super) trait Lanes: Copy {
     unsafe fn store(self, to: *mut f32);
     /// `self · b + c`.
     unsafe fn mul_add(self, b: Self, c: Self) -> Self;
-    /// Sum of the eight, always in the same order.
-    unsafe fn sum(self) -> f32;
+    /// Sums of the eight values of each of four vectors, always in the same order.
+    unsafe fn sum4(v: [Self; 4]) -> [f32; 4];
 }
 
 /// The form for every CPU.
@@ -78,9 +78,8 @@ impl Lanes for Plain {
         Self(std::array::from_fn(|i| self.0[i] * b.0[i] + c.0[i]))
     }
     #[inline(always)]
-    unsafe fn sum(self) -> f32 {
-        let v = self.0;
-        ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7]))
+    unsafe fn sum4(v: [Self; 4]) -> [f32; 4] {
+        v.map(|Self(v)| ((v[0] + v[1]) + (v[2] + v[3])) + ((v[4] + v[5]) + (v[6] + v[7])))
     }
 }
 
@@ -108,12 +107,14 @@ impl Lanes for Avx2 {
         unsafe { Self(std::arch::x86_64::_mm256_fmadd_ps(self.0, b.0, c.0)) }
     }
     #[inline(always)]
-    unsafe fn sum(self) -> f32 {
+    unsafe fn sum4([a, b, c, d]: [Self; 4]) -> [f32; 4] {
         use std::arch::x86_64::*;
         unsafe {
-            let half = _mm_add_ps(_mm256_castps256_ps128(self.0), _mm256_extractf128_ps::<1>(self.0));
-            let pair = _mm_add_ps(half, _mm_movehl_ps(half, half));
-            _mm_cvtss_f32(_mm_add_ss(pair, _mm_shuffle_ps::<1>(pair, pair)))
+            let pairs = _mm256_hadd_ps(_mm256_hadd_ps(a.0, b.0), _mm256_hadd_ps(c.0, d.0));
+            let sums = _mm_add_ps(_mm256_castps256_ps128(pairs), _mm256_extractf128_ps::<1>(pairs));
+            let mut out = [0.0; 4];
+            _mm_storeu_ps(out.as_mut_ptr(), sums);
+            out
         }
     }
 }

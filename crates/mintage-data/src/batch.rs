@@ -1,0 +1,108 @@
+//! Batches in a random order that depends on nothing but (seed, step), read ahead by a thread of its own.
+
+use std::{
+    sync::{
+        Arc,
+        mpsc::{Receiver, sync_channel},
+    },
+    thread,
+};
+
+use crate::{Error, ImageSet, Split};
+
+/// A batch of images: `n` × CHW bytes, and one label an item (empty when there are no labels).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ImageBatch {
+    pub pixels: Vec<u8>,
+    pub labels: Vec<u32>,
+    pub n: usize,
+}
+
+/// Yields training batches for ever.
+#[derive(Debug)]
+pub struct Loader {
+    batches: Receiver<Result<ImageBatch, Error>>,
+}
+
+/// Batches read ahead.
+const AHEAD: usize = 2;
+
+impl Loader {
+    /// Batches of `split` from step `start` on. The thread ends when the loader is dropped.
+    pub fn new(data: Arc<ImageSet>, split: Split, batch: usize, seed: u64, start: u64) -> Self {
+        let (sender, batches) = sync_channel(AHEAD);
+        thread::spawn(move || {
+            for step in start.. {
+                let indices = batch_at(data.splits().get(split), batch, seed, step);
+                if sender.send(data.batch(&indices)).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { batches }
+    }
+
+    pub fn next_batch(&mut self) -> Result<ImageBatch, Error> {
+        self.batches.recv().unwrap_or_else(|_| Err(Error::bad("data", "the loader has stopped")))
+    }
+}
+
+/// The items of one step: every epoch visits all of `items` once, in an order of its own.
+pub fn batch_at(items: &[u32], batch: usize, seed: u64, step: u64) -> Vec<u32> {
+    let n = items.len() as u64;
+    if n == 0 {
+        return Vec::new();
+    }
+    let first = step * batch as u64;
+    let mut picked = Vec::with_capacity(batch);
+    let mut order: (u64, Vec<u32>) = (u64::MAX, Vec::new());
+    for position in first..first + batch as u64 {
+        let epoch = position / n;
+        if order.0 != epoch {
+            order = (epoch, shuffled(items, seed, epoch));
+        }
+        picked.push(order.1[(position % n) as usize]);
+    }
+    picked
+}
+
+/// Fisher–Yates with SplitMix64 (Steele et al., 2014) seeded by (seed, epoch).
+fn shuffled(items: &[u32], seed: u64, epoch: u64) -> Vec<u32> {
+    let mut state = mix(seed ^ mix(epoch.wrapping_add(0x51_7c_c1_b7_27_22_0a_95)));
+    let mut order = items.to_vec();
+    for i in (1..order.len()).rev() {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        // Multiply-shift maps 64 random bits to 0..=i without a division.
+        let j = ((u128::from(mix(state)) * (i as u128 + 1)) >> 64) as usize;
+        order.swap(i, j);
+    }
+    order
+}
+
+fn mix(mut z: u64) -> u64 {
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_epoch_visits_every_item_once() {
+        let items: Vec<u32> = (100..137).collect();
+        let mut seen: Vec<u32> = (0..37).flat_map(|step| batch_at(&items, 1, 5, step)).collect();
+        assert_ne!(seen, items);
+        seen.sort_unstable();
+        assert_eq!(seen, items);
+    }
+
+    #[test]
+    fn batches_depend_on_seed_and_step_only() {
+        let items: Vec<u32> = (0..10).collect();
+        assert_eq!(batch_at(&items, 4, 1, 7), batch_at(&items, 4, 1, 7));
+        assert_ne!(batch_at(&items, 8, 1, 7), batch_at(&items, 8, 2, 7));
+        assert_eq!(batch_at(&items, 25, 1, 0).len(), 25);
+    }
+}

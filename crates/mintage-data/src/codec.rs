@@ -1,0 +1,298 @@
+//! From the bytes of an image file to the model's array of bytes: decoding with limits, colour, size.
+//!
+//! The codec is fixed by the training data, saved with the model, and used for everything that the model
+//! is shown later. It knows nothing of batches or tensors.
+
+use std::{fs, io::Cursor, path::Path};
+
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer, images::Image as FirImage};
+use image::{DynamicImage, ImageReader, Limits};
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, atomic_write};
+
+/// Channels, height and width of every image of a set. Arrays are channel, row, column ("CHW").
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageShape {
+    pub channels: usize,
+    pub height: usize,
+    pub width: usize,
+}
+
+impl ImageShape {
+    /// Bytes of one image.
+    pub fn pixels(self) -> usize {
+        self.channels * self.height * self.width
+    }
+}
+
+/// How an image of another shape comes to the wanted one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fit {
+    /// Scale until it covers, cut what sticks out evenly.
+    #[default]
+    Crop,
+    /// Scale until it fits, fill the rest with the mean colour of the border.
+    Fit,
+}
+
+/// Which channels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Color {
+    /// Gray when all images are, RGB otherwise.
+    #[default]
+    Auto,
+    Gray,
+    Rgb,
+}
+
+/// Everything that turns an image into the model's bytes, and label indices into names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageCodec {
+    pub shape: ImageShape,
+    pub fit: Fit,
+    /// Class names by index; empty without labels.
+    pub classes: Vec<String>,
+}
+
+/// No side of a source image may be longer.
+pub const MAX_SIDE: u32 = 16_384;
+/// No source image may have more pixels.
+pub const MAX_PIXELS: u64 = 64_000_000;
+/// Nor a file more bytes.
+pub const MAX_FILE_BYTES: u64 = 128 << 20;
+
+const FILE: &str = "image.json";
+
+impl ImageCodec {
+    /// Writes the codec into a model's `codec` folder.
+    pub fn save(&self, dir: &Path) -> Result<(), Error> {
+        fs::create_dir_all(dir).map_err(Error::io(dir))?;
+        let text = serde_json::to_vec_pretty(self).map_err(|e| Error::bad("codec", e.to_string()))?;
+        let path = dir.join(FILE);
+        atomic_write(&path, &text).map_err(Error::io(&path))
+    }
+
+    /// Reads what [`ImageCodec::save`] wrote.
+    pub fn load(dir: &Path) -> Result<Self, Error> {
+        let path = dir.join(FILE);
+        let text = fs::read(&path).map_err(Error::io(&path))?;
+        serde_json::from_slice(&text).map_err(|e| Error::bad(path.display().to_string(), e.to_string()))
+    }
+
+    /// One encoded image (PNG, JPEG, GIF, WebP, BMP) as CHW bytes of the codec's shape, or why not.
+    pub fn decode(&self, bytes: &[u8]) -> Result<Vec<u8>, String> {
+        let image = decode_limited(bytes)?;
+        Ok(self.unify(&image))
+    }
+
+    /// A decoded image as CHW bytes: transparency over white, colour, size.
+    pub(crate) fn unify(&self, image: &DynamicImage) -> Vec<u8> {
+        let (w, h) = (image.width(), image.height());
+        let interleaved = match self.shape.channels {
+            1 => over_white(image).to_luma8().into_raw(),
+            _ => over_white(image).to_rgb8().into_raw(),
+        };
+        let resized = self.resize(interleaved, w, h);
+        to_planes(&resized, self.shape)
+    }
+
+    fn resize(&self, pixels: Vec<u8>, w: u32, h: u32) -> Vec<u8> {
+        let (tw, th) = (self.shape.width as u32, self.shape.height as u32);
+        if (w, h) == (tw, th) {
+            return pixels;
+        }
+        let scale = match self.fit {
+            Fit::Crop => f64::max(f64::from(tw) / f64::from(w), f64::from(th) / f64::from(h)),
+            Fit::Fit => f64::min(f64::from(tw) / f64::from(w), f64::from(th) / f64::from(h)),
+        };
+        match self.fit {
+            Fit::Crop => {
+                let (cw, ch) = (f64::from(tw) / scale, f64::from(th) / scale);
+                let crop = ((f64::from(w) - cw) / 2.0, (f64::from(h) - ch) / 2.0, cw, ch);
+                scaled(pixels, (w, h), (tw, th), self.shape.channels, Some(crop))
+            }
+            Fit::Fit => {
+                let inner = |side: u32, limit: u32| ((f64::from(side) * scale).round() as u32).clamp(1, limit);
+                let (iw, ih) = (inner(w, tw), inner(h, th));
+                let fill = border_mean(&pixels, w as usize, h as usize, self.shape.channels);
+                let small = scaled(pixels, (w, h), (iw, ih), self.shape.channels, None);
+                letterbox(&small, (iw as usize, ih as usize), self.shape, &fill)
+            }
+        }
+    }
+}
+
+/// Decodes after checking format and size; the message fits after the item's name.
+pub(crate) fn decode_limited(bytes: &[u8]) -> Result<DynamicImage, String> {
+    let (width, height) = dimensions(bytes)?;
+    if width == 0 || height == 0 {
+        return Err("the image has no pixels".to_owned());
+    }
+    if width > MAX_SIDE || height > MAX_SIDE || u64::from(width) * u64::from(height) > MAX_PIXELS {
+        return Err(format!("{width}×{height} pixels are over the limit of {MAX_SIDE} a side"));
+    }
+    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|e| e.to_string())?;
+    let mut limits = Limits::default();
+    (limits.max_image_width, limits.max_image_height) = (Some(MAX_SIDE), Some(MAX_SIDE));
+    limits.max_alloc = Some(MAX_PIXELS * 8);
+    reader.limits(limits);
+    reader.decode().map_err(|e| format!("damaged image ({e})"))
+}
+
+/// Width and height from the header alone.
+pub(crate) fn dimensions(bytes: &[u8]) -> Result<(u32, u32), String> {
+    let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|e| e.to_string())?;
+    if reader.format().is_none() {
+        return Err("no image: the bytes are not PNG, JPEG, GIF, WebP or BMP".to_owned());
+    }
+    reader.into_dimensions().map_err(|e| format!("damaged image ({e})"))
+}
+
+/// Whether the image has colours.
+pub(crate) fn is_gray(image: &DynamicImage) -> bool {
+    !image.color().has_color() || over_white(image).to_rgb8().pixels().all(|p| p.0[0] == p.0[1] && p.0[1] == p.0[2])
+}
+
+fn over_white(image: &DynamicImage) -> DynamicImage {
+    if !image.color().has_alpha() {
+        return image.clone();
+    }
+    let mut rgba = image.to_rgba8();
+    for pixel in rgba.pixels_mut() {
+        let alpha = u32::from(pixel.0[3]);
+        for channel in &mut pixel.0[..3] {
+            *channel = ((u32::from(*channel) * alpha + 255 * (255 - alpha) + 127) / 255) as u8;
+        }
+        pixel.0[3] = 255;
+    }
+    DynamicImage::ImageRgba8(rgba)
+}
+
+/// Lanczos to `to`, from the part `crop` (left, top, width, height) of an interleaved image.
+fn scaled(
+    pixels: Vec<u8>,
+    from: (u32, u32),
+    to: (u32, u32),
+    channels: usize,
+    crop: Option<(f64, f64, f64, f64)>,
+) -> Vec<u8> {
+    let kind = if channels == 1 { PixelType::U8 } else { PixelType::U8x3 };
+    let mut options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3));
+    if let Some((left, top, width, height)) = crop {
+        options = options.crop(left, top, width, height);
+    }
+    let mut target = FirImage::new(to.0, to.1, kind);
+    let done = FirImage::from_vec_u8(from.0, from.1, pixels, kind)
+        .ok()
+        .and_then(|source| Resizer::new().resize(&source, &mut target, &options).ok());
+    debug_assert!(done.is_some(), "sizes and crop were computed from the image itself");
+    target.into_vec()
+}
+
+fn letterbox(small: &[u8], (w, h): (usize, usize), shape: ImageShape, fill: &[u8]) -> Vec<u8> {
+    let c = shape.channels;
+    let mut out: Vec<u8> = fill.iter().copied().cycle().take(shape.pixels()).collect();
+    let (left, top) = ((shape.width - w) / 2, (shape.height - h) / 2);
+    for row in 0..h {
+        let start = ((top + row) * shape.width + left) * c;
+        out[start..start + w * c].copy_from_slice(&small[row * w * c..(row + 1) * w * c]);
+    }
+    out
+}
+
+fn border_mean(pixels: &[u8], w: usize, h: usize, channels: usize) -> Vec<u8> {
+    let mut sums = vec![(0u64, 0u64); channels];
+    for y in 0..h {
+        let step = if y == 0 || y + 1 == h { 1 } else { (w - 1).max(1) };
+        for x in (0..w).step_by(step) {
+            for (c, (sum, n)) in sums.iter_mut().enumerate() {
+                *sum += u64::from(pixels[(y * w + x) * channels + c]);
+                *n += 1;
+            }
+        }
+    }
+    sums.into_iter().map(|(sum, n)| (sum / n.max(1)) as u8).collect()
+}
+
+/// Row, column, channel → channel, row, column.
+pub(crate) fn to_planes(interleaved: &[u8], shape: ImageShape) -> Vec<u8> {
+    let (c, area) = (shape.channels, shape.height * shape.width);
+    (0..c).flat_map(|k| (0..area).map(move |i| interleaved[i * c + k])).collect()
+}
+
+/// Channel, row, column → row, column, channel.
+pub(crate) fn to_interleaved(planes: &[u8], shape: ImageShape) -> Vec<u8> {
+    let (c, area) = (shape.channels, shape.height * shape.width);
+    (0..area).flat_map(|i| (0..c).map(move |k| planes[k * area + i])).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use image::{ImageFormat, Rgb, RgbImage, Rgba, RgbaImage};
+    use proptest::prelude::*;
+
+    fn png(image: impl Into<DynamicImage>) -> Vec<u8> {
+        let mut bytes = Cursor::new(Vec::new());
+        image.into().write_to(&mut bytes, ImageFormat::Png).unwrap();
+        bytes.into_inner()
+    }
+
+    fn codec(channels: usize, side: usize, fit: Fit) -> ImageCodec {
+        ImageCodec { shape: ImageShape { channels, height: side, width: side }, fit, classes: Vec::new() }
+    }
+
+    proptest! {
+        #[test]
+        fn same_size_is_exact(pixels in proptest::collection::vec(any::<u8>(), 6 * 6 * 3)) {
+            let image = RgbImage::from_raw(6, 6, pixels.clone()).unwrap();
+            let codec = codec(3, 6, Fit::Crop);
+            let planes = codec.decode(&png(image)).unwrap();
+            prop_assert_eq!(to_interleaved(&planes, codec.shape), pixels);
+        }
+
+        #[test]
+        fn any_size_becomes_the_codec_s(w in 1u32..90, h in 1u32..90, channels in prop_oneof![Just(1usize), Just(3)]) {
+            let image = RgbImage::from_pixel(w, h, Rgb([200, 200, 200]));
+            for fit in [Fit::Crop, Fit::Fit] {
+                let planes = codec(channels, 16, fit).decode(&png(image.clone())).unwrap();
+                prop_assert_eq!(planes.len(), channels * 256);
+                prop_assert!(planes.iter().all(|p| p.abs_diff(200) <= 1));
+            }
+        }
+    }
+
+    #[test]
+    fn transparency_lies_over_white() {
+        let image = RgbaImage::from_pixel(2, 2, Rgba([0, 0, 0, 0]));
+        assert_eq!(codec(1, 2, Fit::Crop).decode(&png(image)).unwrap(), vec![255; 4]);
+    }
+
+    #[test]
+    fn hostile_sizes_are_refused_before_decoding() {
+        let mut bytes = png(RgbImage::new(2, 2));
+        bytes[16..20].copy_from_slice(&50_000u32.to_be_bytes());
+        let why = codec(3, 8, Fit::Crop).decode(&bytes).unwrap_err();
+        assert!(why.contains("50000") || why.contains("damaged"), "{why}");
+    }
+
+    #[test]
+    fn truncated_and_foreign_bytes_are_errors() {
+        let bytes = png(RgbImage::from_fn(40, 40, |x, y| Rgb([x as u8 * 5, y as u8 * 3, (x * y) as u8])));
+        assert!(codec(3, 8, Fit::Crop).decode(&bytes[..bytes.len() / 2]).is_err());
+        assert!(codec(3, 8, Fit::Crop).decode(b"not a picture at all").unwrap_err().contains("no image"));
+        assert!(codec(3, 8, Fit::Crop).decode(b"").is_err());
+    }
+
+    #[test]
+    fn save_and_load() {
+        let dir = tempfile::tempdir().unwrap();
+        let codec = ImageCodec { classes: vec!["пальто".into(), "coat".into()], ..codec(3, 8, Fit::Fit) };
+        codec.save(dir.path()).unwrap();
+        assert_eq!(ImageCodec::load(dir.path()).unwrap(), codec);
+    }
+}

@@ -1,0 +1,95 @@
+//! What can be wrong with data, in words for the person who owns them.
+
+use std::{io, path::PathBuf};
+
+/// Every failure of this crate. The message says what and where; [`Error::hint`] says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{path}: {source}", path = path.display())]
+    Io { path: PathBuf, source: io::Error },
+    /// `what` is a place: a file, a table, a row, a column.
+    #[error("{what}: {why}")]
+    Bad { what: String, why: String, hint: Option<String> },
+    #[error("{path}: {source}", path = path.display())]
+    Sqlite { path: PathBuf, source: rusqlite::Error },
+}
+
+impl Error {
+    /// Something is wrong with `what`.
+    pub fn bad(what: impl Into<String>, why: impl Into<String>) -> Self {
+        Self::Bad { what: what.into(), why: why.into(), hint: None }
+    }
+
+    /// Adds what to do about it.
+    #[must_use]
+    pub fn with_hint(self, text: impl Into<String>) -> Self {
+        match self {
+            Self::Bad { what, why, .. } => Self::Bad { what, why, hint: Some(text.into()) },
+            other => other,
+        }
+    }
+
+    /// What the user can do about it, where that is known.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Bad { hint, .. } => hint.clone(),
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
+                Some("free some space; what was there before is untouched".to_owned())
+            }
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                Some("check who may read and write there".to_owned())
+            }
+            _ => None,
+        }
+    }
+
+    /// Attaches the path to an I/O error.
+    pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { path, source }
+    }
+
+    /// Attaches the path to a database error.
+    pub(crate) fn sqlite(path: impl Into<PathBuf>) -> impl FnOnce(rusqlite::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Sqlite { path, source }
+    }
+}
+
+/// "; did you mean `x`?" for the candidate nearest to `name`, or nothing.
+pub(crate) fn suggestion<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<String> {
+    let nearest = candidates
+        .map(|c| (edit_distance(&name.to_lowercase(), &c.to_lowercase()), c))
+        .filter(|(distance, c)| *distance <= (c.chars().count().max(name.chars().count()) / 2).max(1))
+        .min_by_key(|(distance, _)| *distance)?;
+    Some(format!("did you mean `{}`?", nearest.1))
+}
+
+/// Levenshtein distance in characters.
+fn edit_distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let cost = diagonal + usize::from(x != *y);
+            diagonal = row[j + 1];
+            row[j + 1] = cost.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn suggests_the_nearest_name() {
+        let names = ["products", "about"];
+        assert_eq!(suggestion("prodcts", names.into_iter()).as_deref(), Some("did you mean `products`?"));
+        assert_eq!(suggestion("zebra", names.into_iter()), None);
+        assert_eq!(edit_distance("товар", "товары"), 1);
+    }
+}

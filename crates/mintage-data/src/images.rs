@@ -1,0 +1,372 @@
+//! A set of images, opened: decoded once and kept in memory when they fit, decoded on demand when not.
+//!
+//! Opening fixes the codec (size, colour, classes), counts what cannot be read, and splits the items.
+
+use std::collections::HashMap;
+
+use image::DynamicImage;
+use rayon::prelude::*;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
+
+use crate::{
+    Error, ImageBatch, ImageCodec, ImageShape, Images, SourceSpec, Splits,
+    codec::{Color, decode_limited, is_gray, to_interleaved},
+    source::{Raw, Source},
+};
+
+/// Decoded images are kept in memory up to this many bytes.
+const MEMORY_LIMIT: usize = 512 << 20;
+/// Without `size`, no side is made longer than this.
+const DEFAULT_SIDE: usize = 64;
+/// Images looked at to find the size and the colour.
+const SURVEYED: usize = 400;
+/// Above this share of unreadable items the source is refused.
+const MAX_SKIPPED: f64 = 0.05;
+/// More classes than this are an identifier, not a label.
+const MAX_CLASSES: usize = 1000;
+/// Items decoded at a time while opening, which bounds memory.
+const CHUNK: usize = 1024;
+
+/// A set of images of one shape, split into train, valid and holdout.
+#[derive(Debug)]
+pub struct ImageSet {
+    codec: ImageCodec,
+    store: Store,
+    names: Names,
+    labels: Vec<u32>,
+    splits: Splits,
+    fingerprint: u64,
+    skipped: usize,
+    first_skip: Option<String>,
+}
+
+#[derive(Debug)]
+enum Store {
+    /// All images, CHW, one after another.
+    Memory(Vec<u8>),
+    /// The source's item of each image.
+    Stream(Source, Vec<u32>),
+}
+
+#[derive(Debug)]
+enum Names {
+    Numbered,
+    Listed(Vec<String>),
+}
+
+/// What opening found, before the splits.
+struct Scan {
+    /// Source items that could be read.
+    items: Vec<u32>,
+    hashes: Vec<u64>,
+    pixels: Vec<u8>,
+    skipped: usize,
+    first_skip: Option<String>,
+}
+
+impl ImageSet {
+    /// Opens a source; size, colour and classes follow from the specification and the data.
+    pub fn open(spec: &SourceSpec) -> Result<Self, Error> {
+        Self::open_with(spec, None, MEMORY_LIMIT)
+    }
+
+    /// Opens a source as a trained model sees it: its size, its colour, its classes. Labels that the model
+    /// does not know become "no class".
+    pub fn open_as(spec: &SourceSpec, codec: &ImageCodec) -> Result<Self, Error> {
+        Self::open_with(spec, Some(codec.clone()), MEMORY_LIMIT)
+    }
+
+    /// [`ImageSet::open`] with a limit on the bytes kept in memory.
+    pub(crate) fn open_with(spec: &SourceSpec, codec: Option<ImageCodec>, memory: usize) -> Result<Self, Error> {
+        let given = codec.is_some();
+        let source = Source::open(spec)?;
+        let chosen = evenly(source.len(), spec.limit.unwrap_or(usize::MAX));
+        let mut codec = match codec {
+            Some(codec) => codec,
+            None => survey(&source, &chosen, spec)?,
+        };
+        let in_memory = chosen.len().saturating_mul(codec.shape.pixels()) <= memory;
+        let scan = scan(&source, &chosen, &codec, spec, in_memory)?;
+        let too_few = !given && scan.items.len() < 2;
+        if scan.items.is_empty() || too_few {
+            let why = if too_few { "holds one image only; there is nothing to learn from one" } else { "holds no readable image" };
+            return Err(Error::bad(&spec.source, why).with_hint("a few hundred images are a good beginning"));
+        }
+        let texts: Option<Vec<&str>> =
+            source.labels().map(|all| scan.items.iter().map(|&i| all[i as usize].as_str()).collect());
+        if !given {
+            codec.classes = match &texts {
+                Some(texts) => class_names(texts, &spec.source)?,
+                None => Vec::new(),
+            };
+        }
+        let labels = label_indices(texts.as_deref(), &codec.classes);
+        let splits = splits_of(&source, &scan);
+        let names = Names::Listed(scan.items.iter().map(|&i| source.name(i as usize)).collect());
+        let fingerprint = fingerprint(&scan.hashes, &labels, &codec);
+        let Scan { items, pixels, skipped, first_skip, .. } = scan;
+        let store = if in_memory { Store::Memory(pixels) } else { Store::Stream(source, items) };
+        Ok(Self { codec, store, names, labels, splits, fingerprint, skipped, first_skip })
+    }
+
+    /// Images that lie in memory already.
+    pub fn from_memory(images: Images) -> Self {
+        let size = images.shape.pixels().max(1);
+        let hashes: Vec<u64> = images.pixels.chunks(size).map(xxh3_64).collect();
+        let codec = ImageCodec { shape: images.shape, fit: crate::Fit::Crop, classes: images.classes };
+        Self {
+            splits: Splits::of(&hashes, None),
+            fingerprint: fingerprint(&hashes, &images.labels, &codec),
+            codec,
+            store: Store::Memory(images.pixels),
+            names: Names::Numbered,
+            labels: images.labels,
+            skipped: 0,
+            first_skip: None,
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        match &self.store {
+            Store::Memory(pixels) => pixels.len() / self.codec.shape.pixels().max(1),
+            Store::Stream(_, items) => items.len(),
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub fn shape(&self) -> ImageShape {
+        self.codec.shape
+    }
+
+    /// Class names by index; empty without labels.
+    pub fn classes(&self) -> &[String] {
+        &self.codec.classes
+    }
+
+    /// One class index an item; empty without labels.
+    pub fn labels(&self) -> &[u32] {
+        &self.labels
+    }
+
+    pub fn splits(&self) -> &Splits {
+        &self.splits
+    }
+
+    pub fn codec(&self) -> &ImageCodec {
+        &self.codec
+    }
+
+    /// The same for the same items read the same way; names caches.
+    pub fn fingerprint(&self) -> u64 {
+        self.fingerprint
+    }
+
+    /// Items of the source that could not be read.
+    pub fn skipped(&self) -> usize {
+        self.skipped
+    }
+
+    /// Name and reason of the first of them.
+    pub fn first_skip(&self) -> Option<&str> {
+        self.first_skip.as_deref()
+    }
+
+    /// Whether images are decoded on demand because they would not fit in memory.
+    pub fn is_streamed(&self) -> bool {
+        matches!(self.store, Store::Stream(..))
+    }
+
+    /// What to call an item in a message.
+    pub fn name(&self, item: u32) -> String {
+        match &self.names {
+            Names::Numbered => format!("image {item}"),
+            Names::Listed(names) => names[item as usize].clone(),
+        }
+    }
+
+    /// Puts the bytes of `indices` into `out`, `n` × CHW.
+    pub fn read(&self, indices: &[u32], out: &mut Vec<u8>) -> Result<(), Error> {
+        out.clear();
+        let size = self.codec.shape.pixels();
+        for &i in indices {
+            match &self.store {
+                Store::Memory(pixels) => out.extend(&pixels[i as usize * size..(i as usize + 1) * size]),
+                Store::Stream(source, items) => {
+                    let item = items[i as usize] as usize;
+                    let (planes, _) = read_item(source, item, &self.codec)
+                        .map_err(|why| Error::bad(source.name(item), format!("has changed: {why}")))?;
+                    out.extend(planes);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The items of `indices` as a batch.
+    pub fn batch(&self, indices: &[u32]) -> Result<ImageBatch, Error> {
+        let mut pixels = Vec::new();
+        self.read(indices, &mut pixels)?;
+        Ok(ImageBatch { pixels, labels: self.labels_of(indices), n: indices.len() })
+    }
+
+    /// The items of `indices` with their classes' names.
+    pub fn images(&self, indices: &[u32]) -> Result<Images, Error> {
+        let ImageBatch { pixels, labels, .. } = self.batch(indices)?;
+        Ok(Images { shape: self.shape(), pixels, labels, classes: self.classes().to_vec() })
+    }
+
+    fn labels_of(&self, indices: &[u32]) -> Vec<u32> {
+        match self.labels.is_empty() {
+            true => Vec::new(),
+            false => indices.iter().map(|&i| self.labels[i as usize]).collect(),
+        }
+    }
+}
+
+/// At most `limit` of `0..n`, evenly spread.
+fn evenly(n: usize, limit: usize) -> Vec<usize> {
+    let count = n.min(limit);
+    (0..count).map(|i| i * n / count).collect()
+}
+
+/// The codec that the specification and a look at some of the images ask for.
+fn survey(source: &Source, chosen: &[usize], spec: &SourceSpec) -> Result<ImageCodec, Error> {
+    let looked: Vec<(ImageShape, bool)> = evenly(chosen.len(), SURVEYED)
+        .into_par_iter()
+        .filter_map(|i| match source.fetch(chosen[i]).ok()? {
+            Raw::Pixels(shape, _) => Some((shape, shape.channels == 1)),
+            Raw::Encoded(bytes) => {
+                let image = decode_limited(&bytes).ok()?;
+                let shape = ImageShape { channels: 3, height: image.height() as usize, width: image.width() as usize };
+                Some((shape, is_gray(&image)))
+            }
+        })
+        .collect();
+    let Some((first, _)) = looked.first() else {
+        let name = source.name(0);
+        let why = match source.fetch(0)? {
+            Raw::Encoded(bytes) => decode_limited(&bytes).err().unwrap_or_default(),
+            Raw::Pixels(..) => String::new(),
+        };
+        return Err(Error::bad(&spec.source, format!("none of its images can be read; {name}: {why}")));
+    };
+    let channels = match spec.color {
+        Color::Gray => 1,
+        Color::Rgb => 3,
+        Color::Auto if looked.iter().all(|(_, gray)| *gray) => 1,
+        Color::Auto => 3,
+    };
+    let same = looked.iter().all(|(s, _)| (s.height, s.width) == (first.height, first.width));
+    let (height, width) = match spec.size {
+        Some(0) => return Err(Error::bad("size", "must be at least 1")),
+        Some(side) if side > 1024 => return Err(Error::bad("size", "must be at most 1024")),
+        Some(side) => (side, side),
+        None if same && first.height.max(first.width) <= DEFAULT_SIDE => (first.height, first.width),
+        None => {
+            let mut sides: Vec<usize> = looked.iter().map(|(s, _)| s.height.min(s.width)).collect();
+            sides.sort_unstable();
+            let side = (sides[sides.len() / 2] / 4 * 4).clamp(8, DEFAULT_SIDE);
+            (side, side)
+        }
+    };
+    Ok(ImageCodec { shape: ImageShape { channels, height, width }, fit: spec.fit, classes: Vec::new() })
+}
+
+/// Reads and decodes every chosen item once.
+fn scan(
+    source: &Source,
+    chosen: &[usize],
+    codec: &ImageCodec,
+    spec: &SourceSpec,
+    keep: bool,
+) -> Result<Scan, Error> {
+    let mut scan = Scan { items: Vec::new(), hashes: Vec::new(), pixels: Vec::new(), skipped: 0, first_skip: None };
+    for chunk in chosen.chunks(CHUNK) {
+        let decoded: Vec<Result<(Vec<u8>, u64), String>> =
+            chunk.par_iter().map(|&item| read_item(source, item, codec)).collect();
+        for (&item, result) in chunk.iter().zip(decoded) {
+            match result {
+                Ok((planes, hash)) => {
+                    scan.items.push(item as u32);
+                    scan.hashes.push(hash);
+                    if keep {
+                        scan.pixels.extend(planes);
+                    }
+                }
+                Err(why) if spec.strict => return Err(Error::bad(source.name(item), why)),
+                Err(why) => {
+                    scan.skipped += 1;
+                    scan.first_skip.get_or_insert_with(|| format!("{}: {why}", source.name(item)));
+                }
+            }
+        }
+    }
+    if scan.skipped as f64 > MAX_SKIPPED * chosen.len() as f64 {
+        let first = scan.first_skip.unwrap_or_default();
+        let why = format!("{} of {} images cannot be read; the first is {first}", scan.skipped, chosen.len());
+        return Err(Error::bad(&spec.source, why).with_hint("up to 5 % are skipped; mend or remove the others"));
+    }
+    Ok(scan)
+}
+
+/// One item as the codec wants it, with a hash of its bytes in the source.
+fn read_item(source: &Source, item: usize, codec: &ImageCodec) -> Result<(Vec<u8>, u64), String> {
+    match source.fetch(item).map_err(|e| e.to_string())? {
+        Raw::Encoded(bytes) => Ok((codec.decode(&bytes)?, xxh3_64(&bytes))),
+        Raw::Pixels(shape, planes) => {
+            let hash = xxh3_64(&planes);
+            if shape == codec.shape {
+                return Ok((planes, hash));
+            }
+            let (w, h) = (shape.width as u32, shape.height as u32);
+            let interleaved = to_interleaved(&planes, shape);
+            let image = match shape.channels {
+                1 => image::GrayImage::from_raw(w, h, interleaved).map(DynamicImage::ImageLuma8),
+                _ => image::RgbImage::from_raw(w, h, interleaved).map(DynamicImage::ImageRgb8),
+            };
+            Ok((codec.unify(&image.ok_or("wrong size")?), hash))
+        }
+    }
+}
+
+fn splits_of(source: &Source, scan: &Scan) -> Splits {
+    // The official holdout is a range of source items; items that were left out shift it.
+    let official = source.official_holdout().map(|range| {
+        let at = |bound: usize| scan.items.partition_point(|&i| (i as usize) < bound);
+        at(range.start)..at(range.end)
+    });
+    Splits::of(&scan.hashes, official)
+}
+
+/// Distinct labels, numbers in the order of their values, other text alphabetically.
+fn class_names(texts: &[&str], source: &str) -> Result<Vec<String>, Error> {
+    let mut names: Vec<&str> = texts.to_vec();
+    names.sort_unstable();
+    names.dedup();
+    if names.len() > MAX_CLASSES || (names.len() > 20 && names.len() * 2 > texts.len()) {
+        let why = format!("the label has {} values in {} images; that is no label", names.len(), texts.len());
+        return Err(Error::bad(source, why).with_hint("choose a column with few values, or leave out --label"));
+    }
+    if names.iter().all(|n| n.parse::<f64>().is_ok()) {
+        names.sort_by(|a, b| a.parse::<f64>().unwrap_or(0.0).total_cmp(&b.parse::<f64>().unwrap_or(0.0)));
+    }
+    Ok(names.into_iter().map(str::to_owned).collect())
+}
+
+/// The class of every item; an unknown label is "no class", one past the last.
+fn label_indices(texts: Option<&[&str]>, classes: &[String]) -> Vec<u32> {
+    let Some(texts) = texts.filter(|_| !classes.is_empty()) else { return Vec::new() };
+    let index: HashMap<&str, u32> = classes.iter().enumerate().map(|(i, name)| (name.as_str(), i as u32)).collect();
+    texts.iter().map(|text| index.get(text).copied().unwrap_or(classes.len() as u32)).collect()
+}
+
+fn fingerprint(hashes: &[u64], labels: &[u32], codec: &ImageCodec) -> u64 {
+    let mut hasher = Xxh3::new();
+    hashes.iter().for_each(|h| hasher.update(&h.to_le_bytes()));
+    labels.iter().for_each(|l| hasher.update(&l.to_le_bytes()));
+    hasher.update(format!("{codec:?}").as_bytes());
+    hasher.digest()
+}

@@ -1,0 +1,134 @@
+//! A folder of images: sub-folders are labels, or `metadata.csv` says which file has which.
+
+use std::{
+    collections::HashMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use super::SourceSpec;
+use crate::{Error, codec::MAX_FILE_BYTES, error::suggestion};
+
+const SUFFIXES: [&str; 6] = ["png", "jpg", "jpeg", "gif", "webp", "bmp"];
+const MAX_DEPTH: usize = 8;
+const METADATA: &str = "metadata.csv";
+
+#[derive(Debug)]
+pub(crate) struct FolderSource {
+    root: PathBuf,
+    /// Relative to the root, sorted.
+    files: Vec<PathBuf>,
+    labels: Option<Vec<String>>,
+}
+
+impl FolderSource {
+    pub fn open(root: &Path, spec: &SourceSpec) -> Result<Self, Error> {
+        let mut files = Vec::new();
+        walk(root, Path::new(""), 0, &mut files)?;
+        files.sort();
+        if files.is_empty() {
+            return Err(Error::bad(root.display().to_string(), "holds no images")
+                .with_hint(format!("images are files that end in {}", SUFFIXES.join(", "))));
+        }
+        let mut source = Self { root: root.to_owned(), files, labels: None };
+        if !spec.no_labels() {
+            source.labels = source.find_labels(spec)?;
+        }
+        Ok(source)
+    }
+
+    fn find_labels(&mut self, spec: &SourceSpec) -> Result<Option<Vec<String>>, Error> {
+        if self.root.join(METADATA).is_file() {
+            return self.metadata_labels(spec);
+        }
+        if let Some(label) = &spec.label {
+            return Err(Error::bad(self.root.display().to_string(), format!("has no {METADATA} with a column `{label}`"))
+                .with_hint("without --label the names of the sub-folders are the labels"));
+        }
+        let folder = |file: &PathBuf| -> Option<String> {
+            let mut parts = file.components();
+            let first = parts.next()?.as_os_str().to_string_lossy().into_owned();
+            parts.next().map(|_| first)
+        };
+        // Labels only when every image lies in a sub-folder and there are at least two of these.
+        let Some(labels) = self.files.iter().map(folder).collect::<Option<Vec<String>>>() else { return Ok(None) };
+        let several = labels.iter().any(|l| *l != labels[0]);
+        Ok(several.then_some(labels))
+    }
+
+    /// Labels from `metadata.csv`; keeps only the files it names.
+    fn metadata_labels(&mut self, spec: &SourceSpec) -> Result<Option<Vec<String>>, Error> {
+        let path = self.root.join(METADATA);
+        let fail = |why: String| Error::bad(path.display().to_string(), why);
+        let mut reader = csv::Reader::from_path(&path).map_err(|e| fail(e.to_string()))?;
+        let headers = reader.headers().map_err(|e| fail(e.to_string()))?.clone();
+        let find = |name: &str| headers.iter().position(|h| h.trim_start_matches('\u{feff}') == name);
+        let Some(file_column) = find("file_name") else {
+            return Err(fail("has no column `file_name`".to_owned()));
+        };
+        let wanted = spec.label.as_deref().unwrap_or("label");
+        let label_column = match (find(wanted), &spec.label) {
+            (Some(column), _) => Some(column),
+            (None, None) => None,
+            (None, Some(name)) => {
+                let error = fail(format!("has no column `{name}`"));
+                return Err(match suggestion(name, headers.iter()) {
+                    Some(hint) => error.with_hint(hint),
+                    None => error,
+                });
+            }
+        };
+        let mut named = HashMap::new();
+        for record in reader.records() {
+            let record = record.map_err(|e| fail(e.to_string()))?;
+            let file = PathBuf::from(record.get(file_column).unwrap_or_default());
+            let label = label_column.and_then(|c| record.get(c)).unwrap_or_default().to_owned();
+            named.insert(file, label);
+        }
+        self.files.retain(|file| named.contains_key(file));
+        if self.files.is_empty() {
+            return Err(fail("names none of the images in the folder".to_owned()));
+        }
+        Ok(label_column.map(|_| self.files.iter().map(|file| named[file].clone()).collect()))
+    }
+
+    pub fn len(&self) -> usize {
+        self.files.len()
+    }
+
+    pub fn name(&self, item: usize) -> String {
+        self.files[item].display().to_string()
+    }
+
+    pub fn labels(&self) -> Option<&[String]> {
+        self.labels.as_deref()
+    }
+
+    pub fn fetch(&self, item: usize) -> Result<Vec<u8>, Error> {
+        let path = self.root.join(&self.files[item]);
+        let bytes = fs::metadata(&path).map_err(Error::io(&path))?.len();
+        if bytes > MAX_FILE_BYTES {
+            return Err(Error::bad(path.display().to_string(), format!("{bytes} bytes are over the limit")));
+        }
+        fs::read(&path).map_err(Error::io(&path))
+    }
+}
+
+/// Collects image files below `root/at`; links to folders are not followed, so that no loop can form.
+fn walk(root: &Path, at: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), Error> {
+    let dir = root.join(at);
+    for entry in fs::read_dir(&dir).map_err(Error::io(&dir))? {
+        let entry = entry.map_err(Error::io(&dir))?;
+        let relative = at.join(entry.file_name());
+        let kind = entry.file_type().map_err(Error::io(&dir))?;
+        let hidden = entry.file_name().to_string_lossy().starts_with('.');
+        if kind.is_dir() && depth < MAX_DEPTH && !hidden {
+            walk(root, &relative, depth + 1, files)?;
+        }
+        let suffix = relative.extension().map(|s| s.to_string_lossy().to_lowercase()).unwrap_or_default();
+        if !kind.is_dir() && !hidden && SUFFIXES.contains(&suffix.as_str()) {
+            files.push(relative);
+        }
+    }
+    Ok(())
+}

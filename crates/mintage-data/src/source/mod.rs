@@ -1,0 +1,137 @@
+//! Where data come from: one enum over the sources, all behind "item `i`: its bytes, its label, its name".
+//!
+//! A source only reads. It decodes nothing: that is the codec's work.
+
+pub mod folder;
+pub mod idx;
+pub mod sqlite;
+
+use std::{ops::Range, path::Path};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Fit, ImageShape, codec::Color};
+use folder::FolderSource;
+use idx::IdxSource;
+use sqlite::SqliteSource;
+
+/// `[data]` of a recipe: what to read and how to unify it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SourceSpec {
+    /// A SQLite file, a folder of images, or an IDX file or folder.
+    pub source: String,
+    /// SQLite: the table; found by itself when only one has images.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub table: Option<String>,
+    /// SQLite: the column with the images; found by itself likewise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub column: Option<String>,
+    /// The column to condition on (SQLite, `metadata.csv`); "none" ignores sub-folders and label files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// Side of the square that images are brought to; without it the data decide, up to 64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<usize>,
+    pub fit: Fit,
+    pub color: Color,
+    /// Fail at the first image that cannot be read, instead of skipping up to 5 % of them.
+    pub strict: bool,
+    /// Use at most so many items, evenly spread over the source.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+}
+
+impl SourceSpec {
+    /// Whether labels are unwanted.
+    pub(crate) fn no_labels(&self) -> bool {
+        self.label.as_deref() == Some("none")
+    }
+}
+
+/// One item as it lies in the source.
+pub(crate) enum Raw {
+    /// Bytes of an image file.
+    Encoded(Vec<u8>),
+    /// CHW bytes of the source's own shape.
+    Pixels(ImageShape, Vec<u8>),
+}
+
+/// An open source.
+#[derive(Debug)]
+pub(crate) enum Source {
+    Sqlite(SqliteSource),
+    Folder(FolderSource),
+    Idx(IdxSource),
+}
+
+impl Source {
+    /// Opens whatever `spec.source` names.
+    pub fn open(spec: &SourceSpec) -> Result<Self, Error> {
+        let path = Path::new(&spec.source);
+        let shown = path.display().to_string();
+        if spec.source.is_empty() {
+            return Err(Error::bad("source", "is empty").with_hint("name a SQLite file or a folder of images"));
+        }
+        if !path.exists() {
+            return Err(Error::bad(shown, "there is no such file or folder"));
+        }
+        if path.is_dir() {
+            return match IdxSource::find(path) {
+                Some(files) => IdxSource::open(files, spec).map(Self::Idx),
+                None => FolderSource::open(path, spec).map(Self::Folder),
+            };
+        }
+        if sqlite::is_sqlite(path) {
+            return SqliteSource::open(path, spec).map(Self::Sqlite);
+        }
+        if idx::is_idx(path) {
+            return IdxSource::open(idx::Files::of(path), spec).map(Self::Idx);
+        }
+        Err(Error::bad(shown, "is neither a SQLite database nor IDX images")
+            .with_hint("give a SQLite file with a BLOB column, a folder of images, or an IDX(.gz) file"))
+    }
+
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Sqlite(s) => s.len(),
+            Self::Folder(s) => s.len(),
+            Self::Idx(s) => s.len(),
+        }
+    }
+
+    /// "row 17 of products.photo", "cats/1.png", "image 3 of train-images…".
+    pub fn name(&self, item: usize) -> String {
+        match self {
+            Self::Sqlite(s) => s.name(item),
+            Self::Folder(s) => s.name(item),
+            Self::Idx(s) => s.name(item),
+        }
+    }
+
+    /// The label of every item as text, or nothing when the source has none.
+    pub fn labels(&self) -> Option<&[String]> {
+        match self {
+            Self::Sqlite(s) => s.labels(),
+            Self::Folder(s) => s.labels(),
+            Self::Idx(s) => s.labels(),
+        }
+    }
+
+    /// Reads one item.
+    pub fn fetch(&self, item: usize) -> Result<Raw, Error> {
+        match self {
+            Self::Sqlite(s) => s.fetch(item).map(Raw::Encoded),
+            Self::Folder(s) => s.fetch(item).map(Raw::Encoded),
+            Self::Idx(s) => Ok(s.fetch(item)),
+        }
+    }
+
+    /// Items that the source itself sets aside for testing.
+    pub fn official_holdout(&self) -> Option<Range<usize>> {
+        match self {
+            Self::Idx(s) => s.official_holdout(),
+            Self::Sqlite(_) | Self::Folder(_) => None,
+        }
+    }
+}

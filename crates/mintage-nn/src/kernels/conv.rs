@@ -1,0 +1,605 @@
+#![allow(unsafe_code)] // Tasks write disjoint parts of one output; the inner loops take raw pointers.
+//! Convolution without im2col, forward and backward.
+//!
+//! With stride `s`, kernel `k`, padding `p` and padded coordinates `u = s·i + r`, every padded plane is
+//! split into its `s × s` *phases* `r`, each stored with the same row length `pitch`. Then tap
+//! `(ky, kx) = (s·jy + ry, s·jx + rx)` reads phase `(ry, rx)` at one fixed offset `jy·pitch + jx` from
+//! the output pixel, and with `q = i_y·pitch + i_x` running over a whole plane in vectors of 8 (the few
+//! columns between the rows are computed and dropped):
+//!
+//! ```text
+//! y[o][q]          = b[o] + Σ_{c,k} w[o][c][k] · x[c][phase(k)][q + offset(k)]
+//! dx[c][phase][q]  = Σ_{o, k in phase} w[o][c][k] · g[o][q − offset(k)]
+//! dw[o][c][k]     += Σ_q g[o][q] · x[c][phase(k)][q + offset(k)]
+//! ```
+//!
+//! The zero columns of the padding separate the rows (one gap serves the end of a row and the start of
+//! the next), several small images lie one behind the other in a plane, and the laid-out copies fit
+//! the second-level cache. Weight gradients are summed per part of the batch and the parts in order.
+
+use std::ops::Range;
+
+use burn::backend::flex::FlexTensor;
+use rayon::prelude::*;
+
+use super::conv_micro::{Operands, ROWS, VECTOR, rows, taps};
+use super::flex::{Fused, contiguous, dims, from_vec, values};
+use super::memory::{Shared, add_in_order, unwritten, with_scratch};
+
+/// Laid-out pixels of one task's input, at most: half of a usual second-level cache.
+const GROUP_VALUES: usize = 1 << 16;
+/// More pixels than this in one plane gain nothing.
+const GROUP_PIXELS: usize = 2048;
+/// What the taps of one pass may read, in bytes: most of a usual first-level cache.
+const PASS_BYTES: usize = 24 << 10;
+
+/// `conv2d` with this stride and padding on `[x, weight, bias]`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Conv {
+    pub stride: usize,
+    pub padding: usize,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Saved {
+    x: FlexTensor,
+    weight: FlexTensor,
+}
+
+impl Conv {
+    /// Whether the layout above holds: a square kernel that the padding does not exceed.
+    pub fn fits(self, x: [usize; 4], weight: [usize; 4]) -> bool {
+        let [n, c_in, h, w] = x;
+        let [_, c_weight, k, k2] = weight;
+        let sizes = [h, w].into_iter().all(|size| size + 2 * self.padding >= k && size > 0);
+        k == k2 && k > self.padding && self.stride > 0 && sizes && c_in == c_weight && n * c_in > 0
+    }
+}
+
+impl Fused<3> for Conv {
+    type Saved = Saved;
+
+    fn forward(&self, [x, weight, bias]: [FlexTensor; 3]) -> (FlexTensor, Saved) {
+        let (x, weight, bias) = (contiguous(x), contiguous(weight), contiguous(bias));
+        let plan = Plan::new(*self, dims(&x), dims(&weight));
+        let y = plan.forward(values(&x), values(&weight), values(&bias));
+        let shape = [plan.n, plan.c_out, plan.rows.output, plan.cols.output];
+        (from_vec(y, shape), Saved { x, weight })
+    }
+
+    fn backward(self, saved: Saved, grad: FlexTensor, wanted: [bool; 3]) -> [Option<FlexTensor>; 3] {
+        let Saved { x, weight } = saved;
+        let grad = contiguous(grad);
+        let plan = Plan::new(self, dims(&x), dims(&weight));
+        let found = plan.backward(values(&x), values(&weight), values(&grad), wanted);
+        [
+            found.dx.map(|v| from_vec(v, dims::<4>(&x))),
+            found.dw.map(|v| from_vec(v, dims::<4>(&weight))),
+            found.db.map(|v| from_vec(v, [plan.c_out])),
+        ]
+    }
+}
+
+/// One image axis.
+#[derive(Clone, Copy, Debug)]
+struct Axis {
+    input: usize,
+    output: usize,
+    stride: usize,
+    padding: usize,
+    /// Positions of a phase that outputs need: `output − 1 + taps per phase`.
+    span: usize,
+}
+
+impl Axis {
+    fn new(input: usize, k: usize, conv: Conv) -> Self {
+        let Conv { stride, padding } = conv;
+        let output = (input + 2 * padding - k) / stride + 1;
+        Self { input, output, stride, padding, span: output - 1 + k.div_ceil(stride) }
+    }
+
+    /// Positions `i` of `phase` that lie inside the input, not in the padding.
+    fn inside(self, phase: usize) -> Range<usize> {
+        let low = self.padding.saturating_sub(phase).div_ceil(self.stride);
+        let high = (self.input + self.padding).saturating_sub(phase).div_ceil(self.stride).min(self.span);
+        low.min(high)..high
+    }
+
+    /// Where position `i` of `phase` lies in the input.
+    fn index(self, phase: usize, i: usize) -> usize {
+        self.stride * i + phase - self.padding
+    }
+}
+
+/// The layout of one convolution, see the module's head.
+struct Plan {
+    n: usize,
+    c_in: usize,
+    c_out: usize,
+    k: usize,
+    stride: usize,
+    /// Phases along one axis that some tap reads.
+    phases: usize,
+    rows: Axis,
+    cols: Axis,
+    pitch: usize,
+    /// Images laid out together.
+    group: usize,
+    /// Pixels of one laid-out image, and of a group with room for a last vector.
+    plane: usize,
+    len: usize,
+    /// Where vectors of output pixels start.
+    starts: Vec<u32>,
+    /// What a tap may reach beyond a pixel.
+    reach: usize,
+    /// Distances between the planes of `x` and of `g`.
+    x_stride: usize,
+    g_stride: usize,
+}
+
+struct Found {
+    dx: Option<Vec<f32>>,
+    dw: Option<Vec<f32>>,
+    db: Option<Vec<f32>>,
+}
+
+/// Distance between planes: an odd multiple of 16 values, so that planes do not share cache sets.
+fn plane_stride(len: usize) -> usize {
+    (len.div_ceil(16) | 1) * 16
+}
+
+impl Plan {
+    fn new(conv: Conv, [n, c_in, h, w]: [usize; 4], [c_out, _, k, _]: [usize; 4]) -> Self {
+        let (rows, cols) = (Axis::new(h, k, conv), Axis::new(w, k, conv));
+        let phases = k.min(conv.stride);
+        let inside = (0..phases).map(|r| cols.inside(r));
+        let pitch = inside.map(|i| i.end.max(cols.span - i.start)).max().unwrap_or(cols.span);
+        let plane = rows.span * pitch;
+        let channels = (c_in * phases * phases).max(c_out);
+        let room = (GROUP_VALUES / channels).min(GROUP_PIXELS) / plane;
+        let group = room.clamp(1, n.div_ceil(rayon::current_num_threads()).max(1));
+        let len = group * plane + VECTOR;
+        let starts = starts(group, plane, pitch, 0..rows.output, 0..cols.output);
+        let reach = (k.div_ceil(conv.stride) - 1) * (pitch + 1);
+        Self {
+            n,
+            c_in,
+            c_out,
+            k,
+            stride: conv.stride,
+            phases,
+            rows,
+            cols,
+            pitch,
+            group,
+            plane,
+            len,
+            starts,
+            reach,
+            x_stride: plane_stride(len + reach),
+            g_stride: plane_stride(len + reach),
+        }
+    }
+
+    fn taps(&self) -> usize {
+        self.c_in * self.k * self.k
+    }
+
+    /// Taps of one pass over the pixels, when every channel has `taps` taps over `planes` planes.
+    fn chunk(&self, taps: usize, planes: usize) -> usize {
+        let window = planes * (self.reach + 3 * VECTOR) * size_of::<f32>();
+        let channels = PASS_BYTES / (window + taps * ROWS * size_of::<f32>());
+        channels.max(1) * taps
+    }
+
+    /// Offset of each tap `(c, ky, kx)` in the laid-out input.
+    fn x_offsets(&self) -> Vec<u32> {
+        let (k, s, f) = (self.k, self.stride, self.phases);
+        let tap = |i: usize| {
+            let (c, ky, kx) = (i / (k * k), i / k % k, i % k);
+            let phase = (c * f + ky % s) * f + kx % s;
+            (phase * self.x_stride + ky / s * self.pitch + kx / s) as u32
+        };
+        (0..self.taps()).map(tap).collect()
+    }
+
+    /// Copies the input of `images` into phases; `to` holds `c_in · phases² · x_stride` zeros or an
+    /// earlier group of the same plan.
+    fn lay_out_x(&self, x: &[f32], images: Range<usize>, to: &mut [f32]) {
+        let (h, w, f) = (self.rows.input, self.cols.input, self.phases);
+        for c in 0..self.c_in {
+            for (ry, rx) in (0..f * f).map(|i| (i / f, i % f)) {
+                let to = &mut to[((c * f + ry) * f + rx) * self.x_stride..][..self.x_stride];
+                let cols = self.cols.inside(rx);
+                for (m, image) in images.clone().enumerate() {
+                    let from = &x[(image * self.c_in + c) * h * w..][..h * w];
+                    for iy in self.rows.inside(ry) {
+                        let to = &mut to[m * self.plane + iy * self.pitch..][cols.clone()];
+                        let from = &from[self.rows.index(ry, iy) * w..][..w];
+                        let first = if cols.is_empty() { 0 } else { self.cols.index(rx, cols.start) };
+                        copy_strided(&from[first..], self.stride, to);
+                    }
+                }
+                // A last, smaller group leaves an earlier group's images behind it.
+                to[images.len() * self.plane..].fill(0.0);
+            }
+        }
+    }
+
+    /// Copies the output gradient of `images`: rows of `pitch`, `reach` zeros before the first.
+    fn lay_out_g(&self, g: &[f32], images: Range<usize>, to: &mut [f32]) {
+        let (h, w) = (self.rows.output, self.cols.output);
+        for c in 0..self.c_out {
+            let to = &mut to[c * self.g_stride..][..self.g_stride];
+            for (m, image) in images.clone().enumerate() {
+                let from = &g[(image * self.c_out + c) * h * w..][..h * w];
+                for (y, row) in from.chunks_exact(w).enumerate() {
+                    to[self.reach + m * self.plane + y * self.pitch..][..w].copy_from_slice(row);
+                }
+            }
+            to[self.reach + images.len() * self.plane..].fill(0.0);
+        }
+    }
+
+    fn forward(&self, x: &[f32], weight: &[f32], bias: &[f32]) -> Vec<f32> {
+        let (h, w) = (self.rows.output, self.cols.output);
+        let mut y = unwritten(self.n * self.c_out * h * w);
+        let out = Shared(y.as_mut_ptr());
+        let (offsets, blocks) = (self.x_offsets(), self.c_out.div_ceil(ROWS));
+        let packed = pack(self.c_out, self.taps(), |o, tap| weight[o * self.taps() + tap]);
+        let groups = self.n.div_ceil(self.group);
+        let chunk = self.chunk(self.k * self.k, self.phases * self.phases);
+        // Few groups: the output channels are split as well, at the price of laying `x` out twice.
+        let splits = rayon::current_num_threads().div_ceil(groups.max(1)).min(blocks);
+        (0..groups * splits).into_par_iter().for_each(|task| {
+            let (group, split) = (task / splits, task % splits);
+            let images = group * self.group..self.n.min((group + 1) * self.group);
+            with_scratch(
+                [self.c_in * self.phases * self.phases * self.x_stride, ROWS * self.len],
+                |[xs, tile]| {
+                    self.lay_out_x(x, images.clone(), xs);
+                    for block in split * blocks / splits..(split + 1) * blocks / splits {
+                        let first = block * ROWS;
+                        let count = ROWS.min(self.c_out - first);
+                        let bias = std::array::from_fn(|r| if r < count { bias[first + r] } else { 0.0 });
+                        let packed = &packed[block * self.taps() * ROWS..][..self.taps() * ROWS];
+                        let starts = of_images(&self.starts, images.len() * self.plane);
+                        let a = Operands {
+                            x: xs.as_ptr(),
+                            offsets: &offsets,
+                            weight: packed,
+                            bias,
+                            starts,
+                            chunk,
+                        };
+                        // SAFETY: a plane holds `len + reach` values; a vector ends before `len`, a tap adds up to `reach`.
+                        unsafe { rows(a, count, tile.as_mut_ptr(), self.len) };
+                        for (m, image) in images.clone().enumerate() {
+                            for r in 0..count {
+                                // SAFETY: one task owns each (image, channel) of the output.
+                                let to =
+                                    unsafe { out.slice((image * self.c_out + first + r) * h * w, h * w) };
+                                let from = &tile[r * self.len + m * self.plane..];
+                                for (y, row) in to.chunks_exact_mut(w).enumerate() {
+                                    row.copy_from_slice(&from[y * self.pitch..][..w]);
+                                }
+                            }
+                        }
+                    }
+                },
+            );
+        });
+        y
+    }
+
+    fn backward(&self, x: &[f32], weight: &[f32], g: &[f32], wanted: [bool; 3]) -> Found {
+        let [want_x, want_w, want_b] = wanted;
+        let mut dx =
+            want_x.then(|| if self.covers_input() { unwritten(x.len()) } else { vec![0.0; x.len()] });
+        let dx_out = dx.as_mut().map(|dx| Shared(dx.as_mut_ptr()));
+        let phases = if want_x { self.transposed(weight) } else { Vec::new() };
+        let offsets = self.x_offsets();
+        let parts = rayon::current_num_threads().min(self.n).max(1);
+        let partial: Vec<(Vec<f32>, Vec<f32>)> = (0..parts)
+            .into_par_iter()
+            .map(|part| {
+                let images = part * self.n / parts..(part + 1) * self.n / parts;
+                let packed = self.c_out.next_multiple_of(ROWS) * self.taps();
+                let mut dw = vec![0.0; if want_w { packed } else { 0 }];
+                let mut db = vec![0.0; if want_b { self.c_out } else { 0 }];
+                let xs = if want_w { self.c_in * self.phases * self.phases * self.x_stride } else { 0 };
+                with_scratch([xs, self.c_out * self.g_stride, ROWS * self.len], |[xs, gs, tile]| {
+                    for start in images.clone().step_by(self.group) {
+                        let images = start..images.end.min(start + self.group);
+                        self.lay_out_g(g, images.clone(), gs);
+                        if want_w {
+                            self.lay_out_x(x, images.clone(), xs);
+                            self.add_weight_gradient(xs, gs, &offsets, images.len() * self.plane, &mut dw);
+                        }
+                        if want_b {
+                            self.add_bias_gradient(gs, &mut db);
+                        }
+                        if let Some(out) = dx_out {
+                            for phase in &phases {
+                                self.input_gradient(phase, gs, images.clone(), tile, out);
+                            }
+                        }
+                    }
+                });
+                (dw, db)
+            })
+            .collect();
+        let (dw, db): (Vec<_>, Vec<_>) = partial.into_iter().unzip();
+        Found {
+            dx,
+            dw: want_w.then(|| unpack(self.c_out, self.taps(), &add_in_order(dw))),
+            db: want_b.then(|| add_in_order(db)),
+        }
+    }
+
+    /// Adds to `dw`, which is packed like the weights.
+    fn add_weight_gradient(&self, xs: &[f32], gs: &[f32], offsets: &[u32], pixels: usize, dw: &mut [f32]) {
+        for first in (0..self.c_out).step_by(ROWS) {
+            let count = ROWS.min(self.c_out - first);
+            let g = &gs[first * self.g_stride + self.reach..];
+            let out = &mut dw[first * self.taps()..][..ROWS * self.taps()];
+            let starts = of_images(&self.starts, pixels);
+            // SAFETY: planes of `x` hold `len + reach` values and rows of `g` at least `len` after `reach`.
+            unsafe { taps(g.as_ptr(), self.g_stride, count, xs.as_ptr(), offsets, starts, out) };
+        }
+    }
+
+    fn add_bias_gradient(&self, gs: &[f32], db: &mut [f32]) {
+        for (db, g) in db.iter_mut().zip(gs.chunks_exact(self.g_stride)) {
+            let mut lanes = [0.0f32; 8];
+            for v in g.chunks_exact(8) {
+                for i in 0..8 {
+                    lanes[i] += v[i];
+                }
+            }
+            *db += lanes.iter().sum::<f32>();
+        }
+    }
+
+    fn input_gradient(&self, phase: &Phase, gs: &[f32], images: Range<usize>, tile: &mut [f32], out: Shared) {
+        let (h, w) = (self.rows.input, self.cols.input);
+        let (inside_y, inside_x) = (self.rows.inside(phase.ry), self.cols.inside(phase.rx));
+        if inside_y.is_empty() || inside_x.is_empty() {
+            return;
+        }
+        let first_x = self.cols.index(phase.rx, inside_x.start);
+        let per_block = phase.offsets.len() * ROWS;
+        for first in (0..self.c_in).step_by(ROWS) {
+            let count = ROWS.min(self.c_in - first);
+            let packed = &phase.packed[first / ROWS * per_block..][..per_block];
+            let starts = of_images(&phase.starts, images.len() * self.plane);
+            let (offsets, bias) = (&phase.offsets, [0.0; ROWS]);
+            let a = Operands { x: gs.as_ptr(), offsets, weight: packed, bias, starts, chunk: phase.chunk };
+            // SAFETY: offsets lie in `0..=reach` of a plane of `g` that holds `reach + len` values.
+            unsafe { rows(a, count, tile.as_mut_ptr(), self.len) };
+            for (m, image) in images.clone().enumerate() {
+                for r in 0..count {
+                    // SAFETY: one task owns each image of the input's gradient.
+                    let to = unsafe { out.slice((image * self.c_in + first + r) * h * w, h * w) };
+                    let from = &tile[r * self.len + m * self.plane..];
+                    for iy in inside_y.clone() {
+                        let to = &mut to[self.rows.index(phase.ry, iy) * w..][first_x..w];
+                        spread_strided(&from[iy * self.pitch..][inside_x.clone()], self.stride, to);
+                    }
+                }
+            }
+        }
+    }
+
+    /// For each phase of the input: its taps over `g` and their weights, blocks of input channels.
+    fn transposed(&self, weight: &[f32]) -> Vec<Phase> {
+        let (k, s, f) = (self.k, self.stride, self.phases);
+        let phase = |ry: usize, rx: usize| {
+            let (jy, jx) = ((k - ry).div_ceil(s), (k - rx).div_ceil(s));
+            let tap = |i: usize| (i / (jy * jx), i / jx % jy, i % jx); // (o, jy, jx)
+            let count = self.c_out * jy * jx;
+            let offsets = (0..count).map(tap);
+            let offsets =
+                offsets.map(|(o, y, x)| (o * self.g_stride + self.reach - y * self.pitch - x) as u32);
+            let packed = pack(self.c_in, count, |c, i| {
+                let (o, y, x) = tap(i);
+                weight[((o * self.c_in + c) * k + s * y + ry) * k + s * x + rx]
+            });
+            let (rows, cols) = (self.rows.inside(ry), self.cols.inside(rx));
+            let starts = starts(self.group, self.plane, self.pitch, rows, cols);
+            Phase { starts, ry, rx, offsets: offsets.collect(), packed, chunk: self.chunk(jy * jx, 1) }
+        };
+        (0..f * f).map(|i| phase(i / f, i % f)).collect()
+    }
+
+    /// Whether every input pixel is under some tap.
+    fn covers_input(&self) -> bool {
+        let covered =
+            |axis: Axis| (0..self.phases).map(|r| axis.inside(r).len()).sum::<usize>() == axis.input;
+        covered(self.rows) && covered(self.cols)
+    }
+}
+
+/// Starts of vectors of pixels that cover the given rows and columns of every image, sorted and not overlapping.
+fn starts(group: usize, plane: usize, pitch: usize, rows: Range<usize>, cols: Range<usize>) -> Vec<u32> {
+    let mut starts = Vec::new();
+    let mut covered = 0;
+    for row in (0..group).flat_map(|m| rows.clone().map(move |y| m * plane + y * pitch)) {
+        let (mut q, end) = (covered.max(row + cols.start), row + cols.end);
+        while q < end {
+            starts.push(q as u32);
+            q += VECTOR;
+            covered = q;
+        }
+    }
+    starts
+}
+
+/// The starts that lie in the first images of a group.
+fn of_images(starts: &[u32], pixels: usize) -> &[u32] {
+    &starts[..starts.partition_point(|&start| (start as usize) < pixels)]
+}
+
+struct Phase {
+    starts: Vec<u32>,
+    ry: usize,
+    rx: usize,
+    offsets: Vec<u32>,
+    packed: Vec<f32>,
+    chunk: usize,
+}
+
+/// Weights in blocks of four output rows: `[row / 4][tap][row % 4]`, zero beyond the last row.
+fn pack(rows: usize, taps: usize, weight: impl Fn(usize, usize) -> f32) -> Vec<f32> {
+    let mut packed = vec![0.0; rows.next_multiple_of(ROWS) * taps];
+    for (block, packed) in packed.chunks_exact_mut((taps * ROWS).max(1)).enumerate() {
+        for (tap, packed) in packed.chunks_exact_mut(ROWS).enumerate() {
+            for (r, to) in packed.iter_mut().enumerate().take(rows - block * ROWS) {
+                *to = weight(block * ROWS + r, tap);
+            }
+        }
+    }
+    packed
+}
+
+/// The inverse of [`pack`]: `[row][tap]`.
+fn unpack(rows: usize, taps: usize, packed: &[f32]) -> Vec<f32> {
+    let at = |i: usize| packed[(i / taps / ROWS * taps + i % taps) * ROWS + i / taps % ROWS];
+    (0..rows * taps).map(at).collect()
+}
+
+fn copy_strided(from: &[f32], stride: usize, to: &mut [f32]) {
+    match stride {
+        1 => to.copy_from_slice(&from[..to.len()]),
+        _ => to.iter_mut().zip(from.iter().step_by(stride)).for_each(|(to, from)| *to = *from),
+    }
+}
+
+fn spread_strided(from: &[f32], stride: usize, to: &mut [f32]) {
+    match stride {
+        1 => to[..from.len()].copy_from_slice(from),
+        _ => to.iter_mut().step_by(stride).zip(from).for_each(|(to, from)| *to = *from),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Tensor;
+
+    use super::*;
+    use crate::kernels::{
+        composite, conv2d,
+        testing::{Case, noise},
+    };
+
+    struct Shape {
+        n: usize,
+        c_in: usize,
+        c_out: usize,
+        h: usize,
+        w: usize,
+        k: usize,
+        stride: usize,
+        padding: usize,
+    }
+
+    fn check(s: Shape) {
+        let Shape { n, c_in, c_out, h, w, k, stride, padding } = s;
+        let shapes = [n * c_in * h * w, c_out * c_in * k * k, c_out];
+        Case {
+            name: format!("{n}x{c_in}x{h}x{w} to {c_out}, k {k} s {stride} p {padding}"),
+            inputs: shapes.into_iter().enumerate().map(|(i, len)| noise(len, i as u64)).collect(),
+            fused: &|v| {
+                let (x, weight) =
+                    (v[0].clone().reshape([n, c_in, h, w]), v[1].clone().reshape([c_out, c_in, k, k]));
+                conv2d(x, weight, Some(v[2].clone()), stride, padding).flatten(0, 3)
+            },
+            composite: &|v| {
+                let (x, weight) =
+                    (v[0].clone().reshape([n, c_in, h, w]), v[1].clone().reshape([c_out, c_in, k, k]));
+                composite::conv2d(x, weight, Some(v[2].clone()), stride, padding).flatten(0, 3)
+            },
+            tolerance: 1e-5,
+        }
+        .check();
+    }
+
+    #[test]
+    fn equals_the_composite() {
+        for (k, stride, padding) in [
+            (3, 1, 1),
+            (4, 2, 1),
+            (1, 1, 0),
+            (5, 1, 2),
+            (3, 2, 1),
+            (1, 2, 0),
+            (5, 3, 0),
+            (4, 1, 1),
+            (4, 1, 3),
+        ] {
+            for (n, c_in, c_out, h, w) in
+                [(1, 1, 1, 6, 5), (3, 5, 7, 9, 6), (2, 3, 9, 5, 11), (5, 2, 4, 28, 28), (9, 6, 3, 7, 7)]
+            {
+                check(Shape { n, c_in, c_out, h, w, k, stride, padding });
+            }
+        }
+        check(Shape { n: 2, c_in: 3, c_out: 5, h: 4, w: 4, k: 4, stride: 1, padding: 0 });
+    }
+
+    #[test]
+    fn the_plain_inner_loops_equal_the_vector_ones() {
+        use crate::kernels::conv_micro;
+        let (x, w) = (noise(200, 1), noise(7 * ROWS, 2));
+        let offsets: Vec<u32> = vec![0, 1, 2, 30, 31, 32, 90];
+        for count in 1..=ROWS {
+            let run = |plain: bool| {
+                let (mut out, mut dw) = (vec![0.0; ROWS * 48], vec![0.5; ROWS * 7]);
+                let (bias, starts) = ([1.0, 2.0, 3.0, 4.0], [0, 8, 17, 25]);
+                let a = Operands {
+                    x: x.as_ptr(),
+                    offsets: &offsets,
+                    weight: &w,
+                    bias,
+                    starts: &starts,
+                    chunk: 3,
+                };
+                // SAFETY: 90 + 33 values are read of 200; rows of `x` stand for the gradient, 48 apart.
+                unsafe {
+                    let by = if plain { conv_micro::rows_plain } else { conv_micro::rows };
+                    by(a, count, out.as_mut_ptr(), 48);
+                    let by = if plain { conv_micro::taps_plain } else { conv_micro::taps };
+                    by(x.as_ptr(), 48, count, x.as_ptr(), &offsets, &starts, &mut dw);
+                }
+                out.extend(dw);
+                out
+            };
+            for (a, b) in run(true).into_iter().zip(run(false)) {
+                assert!((a - b).abs() < 1e-4, "{a} {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn without_bias_views_and_the_empty_batch() {
+        let device = burn::tensor::Device::flex();
+        let x = Tensor::<1>::from_floats(noise(2 * 6 * 5 * 3, 1).as_slice(), &device).reshape([2, 6, 5, 3]);
+        let weight = Tensor::<1>::from_floats(noise(4 * 3 * 9, 2).as_slice(), &device).reshape([4, 3, 3, 3]);
+        let view = x.permute([0, 3, 1, 2]).slice([0..2, 0..3, 1..6, 0..4]);
+        let copy = Tensor::<4>::from_data(view.to_data(), &device);
+        let fused = conv2d(view, weight.clone(), None, 1, 1);
+        composite::conv2d(copy, weight.clone(), None, 1, 1)
+            .into_data()
+            .assert_approx_eq::<f32>(&fused.to_data(), burn::tensor::Tolerance::absolute(1e-5));
+        let none = conv2d(Tensor::zeros([0, 3, 5, 5], &device), weight, None, 1, 1);
+        assert_eq!(none.dims(), [0, 4, 5, 5]);
+    }
+
+    #[test]
+    fn gradients_are_skipped_where_not_wanted() {
+        let device = burn::tensor::Device::flex().autodiff();
+        let x = Tensor::<4>::ones([1, 2, 4, 4], &device).require_grad();
+        let weight = Tensor::<4>::ones([3, 2, 3, 3], &device);
+        let grads = conv2d(x.clone(), weight.clone(), None, 1, 1).sum().backward();
+        assert!(x.grad(&grads).is_some() && weight.grad(&grads).is_none());
+    }
+}

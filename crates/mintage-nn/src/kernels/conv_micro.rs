@@ -1,0 +1,214 @@
+#![allow(unsafe_code)] // Inner loops on raw pointers; each `unsafe fn` states what it may touch.
+//! The two inner loops of the convolution: `y = W x` over shifted rows, and `dW = g xᵀ`.
+//!
+//! Both keep a block of sums in registers: 4 output channels × 3 vectors of 8 pixels, and 4 channels ×
+//! 3 taps × 8 pixels. Neither knows what an image is: [`super::conv`] lays the planes out so that a tap of the
+//! filter is one fixed offset, and lists where the vectors of pixels start.
+
+use super::simd::{Lanes, Plain};
+
+/// Output channels of one block.
+pub(super) const ROWS: usize = 4;
+/// Pixels of one vector.
+pub(super) const VECTOR: usize = 8;
+/// Vectors of pixels of one block, and taps of one block of the weight gradient.
+const WIDTH: usize = 3;
+
+/// What [`rows`] multiplies: planes at `x`, shifted by each of `offsets`, with 4 weights a tap.
+#[derive(Clone, Copy)]
+pub(super) struct Operands<'a> {
+    pub x: *const f32,
+    pub offsets: &'a [u32],
+    /// `[tap][4]`; rows beyond the block's last are ignored.
+    pub weight: &'a [f32],
+    pub bias: [f32; ROWS],
+    /// Where each vector of pixels starts; sorted, and they do not overlap.
+    pub starts: &'a [u32],
+    /// Taps after which the sums are put aside, so that what they read stays in the first-level cache.
+    pub chunk: usize,
+}
+
+/// `out[r][q] = bias[r] + Σ_k weight[k][r] · x[offset_k + q]` for the 8 pixels `q` from each start and `r < rows ≤ 4`; row
+/// `r` of `out` starts at `r · out_stride`.
+///
+/// # Safety
+/// `x` is readable and each row of `out` writable for 8 values from every start (plus any offset).
+pub(super) unsafe fn rows(a: Operands, rows: usize, out: *mut f32, out_stride: usize) {
+    #[cfg(target_arch = "x86_64")]
+    if super::simd::has_avx2() {
+        // SAFETY: the CPU has both features; the rest is the caller's promise.
+        return unsafe { rows_avx2(a, rows, out, out_stride) };
+    }
+    unsafe { rows_by::<Plain>(a, rows, out, out_stride) }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn rows_avx2(a: Operands, rows: usize, out: *mut f32, out_stride: usize) {
+    unsafe { rows_by::<super::simd::Avx2>(a, rows, out, out_stride) }
+}
+
+/// [`rows`] as CPUs without AVX2 run it.
+#[cfg(test)]
+pub(super) unsafe fn rows_plain(a: Operands, rows: usize, out: *mut f32, out_stride: usize) {
+    unsafe { rows_by::<Plain>(a, rows, out, out_stride) }
+}
+
+#[inline(always)]
+unsafe fn rows_by<V: Lanes>(a: Operands, rows: usize, out: *mut f32, out_stride: usize) {
+    assert!(a.weight.len() >= a.offsets.len() * ROWS);
+    unsafe {
+        match rows {
+            1 => row_block::<V, 1>(a, out, out_stride),
+            2 => row_block::<V, 2>(a, out, out_stride),
+            3 => row_block::<V, 3>(a, out, out_stride),
+            _ => row_block::<V, 4>(a, out, out_stride),
+        }
+    }
+}
+
+/// Three starts; a short last block repeats its last one and computes the same values again.
+#[inline(always)]
+fn three(v: &[u32]) -> [usize; WIDTH] {
+    let last = v.len() - 1;
+    [v[0] as usize, v[1.min(last)] as usize, v[2.min(last)] as usize]
+}
+
+#[inline(always)]
+unsafe fn row_block<V: Lanes, const R: usize>(a: Operands, out: *mut f32, out_stride: usize) {
+    unsafe {
+        for (chunk, offsets) in a.offsets.chunks(a.chunk).enumerate() {
+            let weight = a.weight.as_ptr().add(chunk * a.chunk * ROWS);
+            for starts in a.starts.chunks(WIDTH).map(three) {
+                let x = starts.map(|start| a.x.add(start));
+                let mut sums = [[V::splat(0.0); WIDTH]; R];
+                for r in 0..R {
+                    for i in 0..WIDTH {
+                        let earlier = out.add(r * out_stride + starts[i]);
+                        sums[r][i] = if chunk == 0 { V::splat(a.bias[r]) } else { V::load(earlier) };
+                    }
+                }
+                let mut w = weight;
+                for &offset in offsets {
+                    let offset = offset as usize;
+                    let v = [V::load(x[0].add(offset)), V::load(x[1].add(offset)), V::load(x[2].add(offset))];
+                    for r in 0..R {
+                        let w = V::splat(*w.add(r));
+                        for i in 0..WIDTH {
+                            sums[r][i] = w.mul_add(v[i], sums[r][i]);
+                        }
+                    }
+                    w = w.add(ROWS);
+                }
+                for r in 0..R {
+                    for i in 0..WIDTH {
+                        sums[r][i].store(out.add(r * out_stride + starts[i]));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// `out[k][r] += Σ_q g[r][q] · x[offsets[k] + q]` for all `k`, `r < rows ≤ 4`, over the 8 pixels `q` from each start.
+///
+/// # Safety
+/// `x` (from each offset) and each row of `g` are readable for 8 values from every start.
+pub(super) unsafe fn taps(
+    g: *const f32,
+    g_stride: usize,
+    rows: usize,
+    x: *const f32,
+    offsets: &[u32],
+    starts: &[u32],
+    out: &mut [f32],
+) {
+    #[cfg(target_arch = "x86_64")]
+    if super::simd::has_avx2() {
+        // SAFETY: the CPU has both features; the rest is the caller's promise.
+        return unsafe { taps_avx2(g, g_stride, rows, x, offsets, starts, out) };
+    }
+    unsafe { taps_by::<Plain>(g, g_stride, rows, x, offsets, starts, out) }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn taps_avx2(
+    g: *const f32,
+    g_stride: usize,
+    rows: usize,
+    x: *const f32,
+    offsets: &[u32],
+    starts: &[u32],
+    out: &mut [f32],
+) {
+    unsafe { taps_by::<super::simd::Avx2>(g, g_stride, rows, x, offsets, starts, out) }
+}
+
+/// [`taps`] as CPUs without AVX2 run it.
+#[cfg(test)]
+pub(super) unsafe fn taps_plain(
+    g: *const f32,
+    g_stride: usize,
+    rows: usize,
+    x: *const f32,
+    offsets: &[u32],
+    starts: &[u32],
+    out: &mut [f32],
+) {
+    unsafe { taps_by::<Plain>(g, g_stride, rows, x, offsets, starts, out) }
+}
+
+#[inline(always)]
+unsafe fn taps_by<V: Lanes>(
+    g: *const f32,
+    g_stride: usize,
+    rows: usize,
+    x: *const f32,
+    offsets: &[u32],
+    starts: &[u32],
+    out: &mut [f32],
+) {
+    unsafe {
+        match rows {
+            1 => tap_blocks::<V, 1>(g, g_stride, x, offsets, starts, out),
+            2 => tap_blocks::<V, 2>(g, g_stride, x, offsets, starts, out),
+            3 => tap_blocks::<V, 3>(g, g_stride, x, offsets, starts, out),
+            _ => tap_blocks::<V, 4>(g, g_stride, x, offsets, starts, out),
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn tap_blocks<V: Lanes, const R: usize>(
+    g: *const f32,
+    g_stride: usize,
+    x: *const f32,
+    offsets: &[u32],
+    starts: &[u32],
+    out: &mut [f32],
+) {
+    for (offsets, out) in offsets.chunks(WIDTH).zip(out.chunks_mut(WIDTH * ROWS)) {
+        let shifts = three(offsets);
+        unsafe {
+            let mut sums = [[V::splat(0.0); ROWS]; WIDTH];
+            let x = shifts.map(|shift| x.add(shift));
+            for &start in starts {
+                let q = start as usize;
+                let v = [V::load(x[0].add(q)), V::load(x[1].add(q)), V::load(x[2].add(q))];
+                for r in 0..R {
+                    let g = V::load(g.add(r * g_stride + q));
+                    for i in 0..WIDTH {
+                        sums[i][r] = g.mul_add(v[i], sums[i][r]);
+                    }
+                }
+            }
+            for (out, sums) in out.chunks_exact_mut(ROWS).zip(sums) {
+                let sums = V::sum4(sums);
+                for r in 0..ROWS {
+                    out[r] += sums[r];
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,121 @@
+#![allow(unsafe_code)] // Tasks write disjoint parts of memory that was not cleared first.
+//! Activations: one pass forward, one backward, vectorised.
+//!
+//! ```text
+//! silu(x) = x σ(x)        d = σ(x) (1 + x (1 − σ(x)))
+//! gelu(x) = x Φ(x)        d = Φ(x) + x φ(x)
+//! leaky(x) = max(x, a x)  d = 1 or a
+//! ```
+
+use burn::backend::flex::FlexTensor;
+
+use super::flex::{Fused, contiguous, from_vec, values};
+use super::math::{normal, sigmoid};
+use super::memory::{Shared, for_chunks, items_a_task, unwritten};
+use super::simd::multiversion;
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Pointwise {
+    Silu,
+    Gelu,
+    /// With its slope, between 0 and 1.
+    LeakyRelu(f32),
+}
+
+multiversion! {
+    fn apply(op: Pointwise, x: &[f32], y: &mut [f32]) {
+        match op {
+            Pointwise::Silu => x.iter().zip(y).for_each(|(&x, y)| *y = x * sigmoid(x)),
+            Pointwise::Gelu => x.iter().zip(y).for_each(|(&x, y)| *y = x * normal(x).0),
+            Pointwise::LeakyRelu(a) => x.iter().zip(y).for_each(|(&x, y)| *y = if x > 0.0 { x } else { a * x }),
+        }
+    }
+}
+
+multiversion! {
+    fn derive(op: Pointwise, x: &[f32], g: &[f32], dx: &mut [f32]) {
+        let values = x.iter().zip(g).zip(dx);
+        match op {
+            Pointwise::Silu => values.for_each(|((&x, g), dx)| *dx = g * silu_slope(x)),
+            Pointwise::Gelu => values.for_each(|((&x, g), dx)| {
+                let (phi, density) = normal(x);
+                *dx = g * (phi + x * density);
+            }),
+            Pointwise::LeakyRelu(a) => values.for_each(|((&x, g), dx)| *dx = if x > 0.0 { *g } else { a * g }),
+        }
+    }
+}
+
+/// The derivative of `x σ(x)`.
+#[inline(always)]
+pub(super) fn silu_slope(x: f32) -> f32 {
+    let s = sigmoid(x);
+    s * (1.0 + x * (1.0 - s))
+}
+
+impl Fused<1> for Pointwise {
+    type Saved = FlexTensor;
+
+    fn forward(&self, [x]: [FlexTensor; 1]) -> (FlexTensor, FlexTensor) {
+        let x = contiguous(x);
+        let values = values(&x);
+        let mut y = unwritten(values.len());
+        let out = Shared(y.as_mut_ptr());
+        for_chunks(values.len(), items_a_task(1), |chunk| {
+            // SAFETY: chunks are disjoint.
+            apply(*self, &values[chunk.clone()], unsafe { out.slice(chunk.start, chunk.len()) });
+        });
+        (from_vec(y, x.layout().shape().clone()), x)
+    }
+
+    fn backward(self, x: FlexTensor, grad: FlexTensor, _: [bool; 1]) -> [Option<FlexTensor>; 1] {
+        let grad = contiguous(grad);
+        let (v, g) = (values(&x), values(&grad));
+        let mut dx = unwritten(v.len());
+        let out = Shared(dx.as_mut_ptr());
+        for_chunks(v.len(), items_a_task(1), |chunk| {
+            // SAFETY: chunks are disjoint.
+            let dx = unsafe { out.slice(chunk.start, chunk.len()) };
+            derive(self, &v[chunk.clone()], &g[chunk], dx);
+        });
+        [Some(from_vec(dx, x.layout().shape().clone()))]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Tensor;
+
+    use crate::kernels::{
+        composite, gelu, leaky_relu, silu,
+        testing::{Case, noise},
+    };
+
+    #[test]
+    fn equal_the_composites() {
+        type F<'a> = &'a dyn Fn(&[Tensor<1>]) -> Tensor<1>;
+        let cases: [(&str, F, F); 3] = [
+            ("silu", &|v| silu(v[0].clone()), &|v| composite::silu(v[0].clone())),
+            ("gelu", &|v| gelu(v[0].clone()), &|v| composite::gelu(v[0].clone())),
+            ("leaky", &|v| leaky_relu(v[0].clone(), 0.2), &|v| composite::leaky_relu(v[0].clone(), 0.2)),
+        ];
+        for (name, fused, composite) in cases {
+            for len in [1, 7, 8, 1003, 40_001] {
+                let inputs = vec![noise(len, 3).into_iter().map(|v| 4.0 * v).collect()];
+                Case { name: format!("{name} {len}"), inputs, fused, composite, tolerance: 2e-6 }.check();
+            }
+            Case { name: name.into(), inputs: vec![noise(9, 5)], fused, composite, tolerance: 1e-5 }
+                .check_differences();
+        }
+    }
+
+    #[test]
+    fn views_and_empty_tensors() {
+        let device = burn::tensor::Device::flex();
+        let x = Tensor::<1>::from_floats(noise(60, 1).as_slice(), &device).reshape([3, 4, 5]);
+        let view = x.swap_dims(0, 2).slice([1..4, 0..3, 0..2]);
+        let copy = Tensor::<3>::from_data(view.to_data(), &device);
+        silu(view).into_data().assert_eq(&silu(copy).into_data(), true);
+        assert_eq!(gelu(Tensor::<2>::zeros([0, 4], &device)).dims(), [0, 4]);
+    }
+}
