@@ -370,3 +370,82 @@ fn fingerprint(hashes: &[u64], labels: &[u32], codec: &ImageCodec) -> u64 {
     hasher.update(format!("{codec:?}").as_bytes());
     hasher.digest()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::{png_bytes, sink::Images};
+    use std::{fs, path::Path};
+
+    /// `n` gray squares of different brightness, in two folders.
+    fn fill(dir: &Path, n: usize) -> SourceSpec {
+        let shape = ImageShape { channels: 1, height: 8, width: 8 };
+        for i in 0..n {
+            let sub = dir.join(["a", "b"][i % 2]);
+            fs::create_dir_all(&sub).unwrap();
+            let image = Images { shape, pixels: vec![(i * 3) as u8; 64], labels: vec![], classes: vec![] };
+            fs::write(sub.join(format!("{i:03}.png")), png_bytes(&image, 0, None).unwrap()).unwrap();
+        }
+        SourceSpec { source: dir.display().to_string(), ..SourceSpec::default() }
+    }
+
+    #[test]
+    fn streamed_equals_in_memory() {
+        let dir = tempfile::tempdir().unwrap();
+        let spec = fill(dir.path(), 40);
+        let (a, b) = (ImageSet::open(&spec).unwrap(), ImageSet::open_with(&spec, None, 100).unwrap());
+        assert!(b.is_streamed() && !a.is_streamed());
+        let all: Vec<u32> = (0..40).collect();
+        assert_eq!(a.batch(&all).unwrap(), b.batch(&all).unwrap());
+        assert_eq!((a.splits(), a.fingerprint()), (b.splits(), b.fingerprint()));
+        assert_eq!(a.classes(), ["a", "b"]);
+    }
+
+    #[test]
+    fn a_few_damaged_images_are_skipped_and_counted() {
+        let dir = tempfile::tempdir().unwrap();
+        let spec = fill(dir.path(), 40);
+        fs::write(dir.path().join("a/broken.png"), b"\x89PNG\r\n\x1a\n half").unwrap();
+        let set = ImageSet::open(&spec).unwrap();
+        assert_eq!((set.len(), set.skipped()), (40, 1));
+        assert!(set.first_skip().unwrap().contains("a/broken.png"));
+        let error = ImageSet::open(&SourceSpec { strict: true, ..spec.clone() }).unwrap_err();
+        assert!(error.to_string().contains("a/broken.png"), "{error}");
+        for i in 0..5 {
+            fs::write(dir.path().join(format!("a/broken{i}.png")), b"no").unwrap();
+        }
+        let error = ImageSet::open(&spec).unwrap_err();
+        assert!(error.to_string().contains("6 of 46"), "{error}");
+    }
+
+    #[test]
+    fn one_image_missing_source_and_wrong_names_are_clear() {
+        let dir = tempfile::tempdir().unwrap();
+        let spec = fill(dir.path(), 1);
+        assert!(ImageSet::open(&spec).unwrap_err().to_string().contains("one image only"));
+        let missing = SourceSpec { source: "nowhere.db".into(), ..SourceSpec::default() };
+        assert!(ImageSet::open(&missing).unwrap_err().to_string().contains("no such file"));
+    }
+
+    #[test]
+    fn size_and_colour_follow_the_specification() {
+        let dir = tempfile::tempdir().unwrap();
+        let spec = fill(dir.path(), 20);
+        assert_eq!(ImageSet::open(&spec).unwrap().shape().channels, 1);
+        let set = ImageSet::open(&SourceSpec { size: Some(12), color: Color::Rgb, ..spec.clone() }).unwrap();
+        assert_eq!(set.shape(), ImageShape { channels: 3, height: 12, width: 12 });
+        assert_eq!(ImageSet::open(&SourceSpec { limit: Some(7), ..spec }).unwrap().len(), 7);
+    }
+
+    #[test]
+    fn a_model_s_codec_keeps_its_classes() {
+        let dir = tempfile::tempdir().unwrap();
+        let spec = fill(dir.path(), 20);
+        let mut codec = ImageSet::open(&spec).unwrap().codec().clone();
+        codec.classes = vec!["b".into(), "z".into()];
+        let set = ImageSet::open_as(&spec, &codec).unwrap();
+        // "a" is unknown to the model: no class, one past the last.
+        assert!(set.labels().iter().all(|&l| l == 0 || l == 2));
+    }
+}

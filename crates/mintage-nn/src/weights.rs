@@ -133,7 +133,7 @@ impl TensorMap {
 
 /// The values of a tensor of any device, row-major.
 pub fn to_vec<const D: usize>(tensor: &Tensor<D>) -> Vec<f32> {
-    tensor.to_data().convert::<f32>().into_vec::<f32>().unwrap_or_default()
+    tensor.to_data().convert::<f32>().try_into_vec::<f32>().unwrap_or_default()
 }
 
 struct Collect<'a> {

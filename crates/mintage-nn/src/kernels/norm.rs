@@ -17,7 +17,7 @@ use rayon::prelude::*;
 
 use super::flex::{Fused, contiguous, dims, from_vec, values};
 use super::math::{sigmoid, sum};
-use super::memory::{Shared, add_in_order, for_chunks, items_a_task, parts, unwritten};
+use super::memory::{Shared, add_in_order, items_a_task, parts, unwritten};
 use super::pointwise::silu_slope;
 use super::simd::multiversion;
 

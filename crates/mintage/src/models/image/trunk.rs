@@ -13,7 +13,7 @@ use mintage_nn::{
     layers::{Conv2d, GroupNorm, ResBlock},
 };
 
-use super::{crop_to, pad_to, padded};
+use super::{crop_to, pad_to, padded, pixel_shuffle2};
 
 /// What both halves are built from.
 #[derive(Clone, Copy, Debug)]
@@ -148,10 +148,4 @@ impl Decoder {
         let h = self.out.forward(self.norm.forward_silu(h));
         crop_to(h, self.size.0, self.size.1)
     }
-}
-
-/// `[n, 4c, h, w] → [n, c, 2h, 2w]` (Shi et al., arXiv:1609.05158).
-fn pixel_shuffle2(x: Tensor<4>) -> Tensor<4> {
-    let [n, c4, h, w] = x.dims();
-    x.reshape([n, c4 / 4, 2, 2, h, w]).permute([0, 1, 4, 2, 5, 3]).reshape([n, c4 / 4, 2 * h, 2 * w])
 }

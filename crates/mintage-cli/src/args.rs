@@ -1,0 +1,453 @@
+//! The command line: definitions only. Help, man pages and completions all come from here.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use mintage::{Family, Size};
+
+/// Learn a generative model from the data you have; mint new data like it.
+#[derive(Debug, Parser)]
+#[command(
+    name = "mintage",
+    version,
+    disable_help_subcommand = true,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_help = "Begin with `mintage demo`, or with `mintage inspect` on data of your own.\n\n\
+                  Environment: MINTAGE_RUNS, MINTAGE_DEVICE, MINTAGE_THREADS, MINTAGE_LOG (quiet, normal, \
+                  verbose), NO_COLOR.\n\
+                  Exit codes: 0 done, 1 a check said no, 2 could not do it, 70 a bug, 130 interrupted."
+)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+const EVERYWHERE: &str = "Everywhere";
+
+/// Flags of every verb.
+#[derive(Args, Clone, Debug)]
+pub struct Global {
+    /// Say nothing but errors
+    #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = EVERYWHERE)]
+    pub quiet: bool,
+    /// Say more: validations, previews, checkpoints
+    #[arg(short, long, global = true, help_heading = EVERYWHERE)]
+    pub verbose: bool,
+    /// Write JSON to stdout, or to FILE
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "-",
+        help_heading = EVERYWHERE
+    )]
+    pub json: Option<PathBuf>,
+    /// Colours in messages
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value = "auto", help_heading = EVERYWHERE)]
+    pub color: ColorChoice,
+    /// Show no progress
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
+    pub no_progress: bool,
+    /// Where to compute: auto, cpu or vulkan
+    #[arg(long, global = true, value_name = "DEVICE", help_heading = EVERYWHERE)]
+    pub device: Option<String>,
+    /// CPU threads (all of them without this)
+    #[arg(long, global = true, value_name = "N", help_heading = EVERYWHERE)]
+    pub threads: Option<usize>,
+    /// Seed of every random choice: the same seed gives the same result
+    #[arg(long, global = true, value_name = "N", help_heading = EVERYWHERE)]
+    pub seed: Option<u64>,
+    /// Folder of the runs ("runs" without this)
+    #[arg(long, global = true, value_name = "DIR", help_heading = EVERYWHERE)]
+    pub runs: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ColorChoice {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// See it work: a small database, a model trained on it, new rows in it, the scores
+    #[command(after_help = "Example: mintage demo demo --time 90s")]
+    Demo(Demo),
+    /// Show what a source holds and what can be learned from it
+    #[command(after_help = "Example: mintage inspect shop.db")]
+    Inspect(Inspect),
+    /// Write a commented recipe for a source
+    #[command(after_help = "Example: mintage init shop.db -o recipe.toml")]
+    Init(Init),
+    /// Train a model on a source or a recipe
+    #[command(
+        after_help = "Examples:\n  mintage train shop.db --time 10m\n  mintage train recipe.toml -s model.width=64\n  \
+                      mintage train --resume"
+    )]
+    Train(Train),
+    /// Draw new data from a model
+    #[command(
+        after_help = "Examples:\n  mintage sample vqvae-shop-1 -n 64 -o new.png\n  \
+                      mintage sample vqvae-shop-1 -n 500 -o shop.db --table products --column photo --where category=coat"
+    )]
+    Sample(Sample),
+    /// Send data through the encoder and back, side by side (vae, vqvae)
+    #[command(after_help = "Example: mintage reconstruct vqvae-shop-1 a.png b.png -o pairs.png")]
+    Reconstruct(Reconstruct),
+    /// Score a model against data that it never saw
+    #[command(after_help = "Example: mintage evaluate vqvae-shop-1 --fail-under fidelity=0.8")]
+    Evaluate(Evaluate),
+    /// Say of each item of a source how well it conforms to what the model learned from
+    #[command(after_help = "Example: mintage score vqvae-shop-1 photos/ > scores.csv")]
+    Score(Score),
+    /// Set runs side by side: scores, and what differs in their configurations
+    #[command(after_help = "Example: mintage compare vae-shop-1 vqvae-shop-1 --grid side-by-side.png")]
+    Compare(Compare),
+    /// List the runs
+    #[command(after_help = "Example: mintage ls")]
+    Ls,
+    /// Show all that is known of a run or a model
+    #[command(after_help = "Example: mintage show vqvae-shop-1")]
+    Show(Show),
+    /// Remove runs
+    #[command(after_help = "Example: mintage rm vae-shop-1")]
+    Rm(Rm),
+    /// Copy the model out of a run folder, without checkpoints and logs
+    #[command(after_help = "Example: mintage export vqvae-shop-1 -o shop-model")]
+    Export(Export),
+    /// Show which families of models work for which kinds of data
+    #[command(after_help = "Example: mintage models")]
+    Models,
+    /// Look at this machine: what is slow, what is missing
+    #[command(after_help = "Example: mintage doctor")]
+    Doctor,
+    /// Write the completions of a shell to stdout
+    #[command(after_help = "Example: mintage completions bash > ~/.local/share/bash-completion/completions/mintage")]
+    Completions(Completions),
+    /// Write the manual page to stdout, or all of them to a folder
+    #[command(after_help = "Example: mintage man -o man1")]
+    Man(Man),
+}
+
+/// What to read of a source.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Columns {
+    /// Table of the database (found by itself when only one has images)
+    #[arg(long, value_name = "TABLE")]
+    pub table: Option<String>,
+    /// Column with the data (found by itself likewise)
+    #[arg(long, value_name = "COLUMN")]
+    pub column: Option<String>,
+    /// Column to condition on; "none" ignores the labels that are there
+    #[arg(long, value_name = "COLUMN")]
+    pub label: Option<String>,
+}
+
+/// Where the data of a model lie now.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Moved {
+    /// The data the model was trained on, where they have moved
+    #[arg(long, value_name = "SOURCE")]
+    pub source: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub struct Demo {
+    /// Folder to make
+    #[arg(value_name = "DIR", default_value = "mintage-demo")]
+    pub dir: PathBuf,
+    /// Time for training; the evaluation comes on top
+    #[arg(long, value_name = "TIME", default_value = "90s")]
+    pub time: String,
+    /// Remove what an earlier demo left in the folder
+    #[arg(long)]
+    pub force: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct Inspect {
+    /// A SQLite file, a folder of images, or IDX images
+    #[arg(value_name = "SOURCE")]
+    pub source: String,
+    #[command(flatten)]
+    pub columns: Columns,
+    /// Write a grid of the first images to this PNG
+    #[arg(long, value_name = "FILE")]
+    pub preview: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub struct Init {
+    /// A SQLite file, a folder of images, or IDX images
+    #[arg(value_name = "SOURCE")]
+    pub source: String,
+    #[command(flatten)]
+    pub columns: Columns,
+    /// The recipe to write; `-` is stdout
+    #[arg(short, long = "out", value_name = "FILE", default_value = "recipe.toml")]
+    pub out: PathBuf,
+    /// Overwrite an existing file
+    #[arg(long)]
+    pub force: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct Train {
+    /// Data (a SQLite file, a folder of images, IDX images) or a recipe.toml
+    #[arg(value_name = "SOURCE|RECIPE", required_unless_present = "resume", conflicts_with = "resume")]
+    pub target: Option<String>,
+    #[command(flatten)]
+    pub columns: Columns,
+    /// Family of models
+    #[arg(long, value_enum, value_name = "FAMILY")]
+    pub model: Option<FamilyChoice>,
+    /// Size of the model
+    #[arg(long, value_enum, value_name = "SIZE")]
+    pub size: Option<SizeChoice>,
+    /// Budget of time, such as 90s, 10m or 2h
+    #[arg(long, value_name = "TIME", conflicts_with = "steps")]
+    pub time: Option<String>,
+    /// Budget in steps, in place of time
+    #[arg(long, value_name = "N")]
+    pub steps: Option<u64>,
+    /// Name of the run (FAMILY-SOURCE-N without this)
+    #[arg(long, value_name = "NAME", conflicts_with = "resume")]
+    pub name: Option<String>,
+    /// Continue a run, or the latest one that was interrupted
+    #[arg(long, value_name = "NAME", num_args = 0..=1)]
+    pub resume: Option<Option<String>>,
+    /// Print the recipe with all that was resolved, and train nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Set any option of the recipe: model.width=64, train.patience=0, data.size=32
+    #[arg(short = 's', long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FamilyChoice {
+    Auto,
+    Vae,
+    Gan,
+    Vqvae,
+    Flow,
+}
+
+impl FamilyChoice {
+    /// `None`: let the kind of data decide.
+    pub fn family(self) -> Option<Family> {
+        match self {
+            Self::Auto => None,
+            Self::Vae => Some(Family::Vae),
+            Self::Gan => Some(Family::Gan),
+            Self::Vqvae => Some(Family::Vqvae),
+            Self::Flow => Some(Family::Flow),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SizeChoice {
+    Tiny,
+    Small,
+    Base,
+    Large,
+}
+
+impl From<SizeChoice> for Size {
+    fn from(choice: SizeChoice) -> Self {
+        match choice {
+            SizeChoice::Tiny => Self::Tiny,
+            SizeChoice::Small => Self::Small,
+            SizeChoice::Base => Self::Base,
+            SizeChoice::Large => Self::Large,
+        }
+    }
+}
+
+#[derive(Args, Debug)]
+pub struct Sample {
+    /// A run's name or a model's folder
+    #[arg(value_name = "MODEL")]
+    pub model: String,
+    /// How many (as many as the grid has places, or 64)
+    #[arg(short = 'n', long = "n", value_name = "N")]
+    pub n: Option<usize>,
+    /// A .png (one image or a grid), a folder/, a .db to insert rows, `-` for a PNG on stdout;
+    /// without this a grid in the model's own folder
+    #[arg(short, long = "out", value_name = "OUT")]
+    pub out: Option<String>,
+    /// Only this class: label=VALUE or COLUMN=VALUE
+    #[arg(long = "where", value_name = "COLUMN=VALUE")]
+    pub condition: Vec<String>,
+    /// 1 is the model's own distribution; lower is safer and less diverse
+    #[arg(long, value_name = "T", default_value_t = 1.0)]
+    pub temperature: f32,
+    /// How strongly the label steers; 1 is the plain model
+    #[arg(long, value_name = "W")]
+    pub guidance: Option<f32>,
+    /// Only the K most probable codes at each place (vqvae)
+    #[arg(long, value_name = "K")]
+    pub top_k: Option<usize>,
+    /// Only the most probable codes up to this probability in all (vqvae)
+    #[arg(long, value_name = "P")]
+    pub top_p: Option<f32>,
+    /// Columns and rows of a grid
+    #[arg(long, value_name = "COLSxROWS")]
+    pub grid: Option<String>,
+    /// Table to insert rows into (the one learned from without this)
+    #[arg(long, value_name = "TABLE")]
+    pub table: Option<String>,
+    /// Column for the new data (the one learned from without this)
+    #[arg(long, value_name = "COLUMN")]
+    pub column: Option<String>,
+    /// Column for the label (the one learned from without this)
+    #[arg(long, value_name = "COLUMN")]
+    pub label_column: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub struct Reconstruct {
+    /// A run's name or a model's folder
+    #[arg(value_name = "MODEL")]
+    pub model: String,
+    /// Images; without any, data that the model never saw
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// How many of the held-out data
+    #[arg(short = 'n', long = "n", value_name = "N", default_value_t = 32)]
+    pub n: usize,
+    /// The PNG to write; without this one in the model's own folder
+    #[arg(short, long = "out", value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub moved: Moved,
+}
+
+#[derive(Args, Debug)]
+pub struct Evaluate {
+    /// A run's name or a model's folder
+    #[arg(value_name = "MODEL")]
+    pub model: String,
+    /// How many samples to judge
+    #[arg(short = 'n', long = "n", value_name = "N")]
+    pub n: Option<usize>,
+    /// Write the report as JSON; `-` is stdout
+    // Takes the place of the global flag, whose id and type it shares: the value arrives there.
+    #[arg(id = "json", long = "json", value_name = "FILE")]
+    pub _json: Option<PathBuf>,
+    /// Write the report as a page
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// End with exit code 1 when a dial is below this: fidelity=0.8 or fidelity=80
+    #[arg(long, value_name = "DIAL=SCORE")]
+    pub fail_under: Vec<String>,
+    #[command(flatten)]
+    pub moved: Moved,
+}
+
+#[derive(Args, Debug)]
+pub struct Score {
+    /// A run's name or a model's folder
+    #[arg(value_name = "MODEL")]
+    pub model: String,
+    /// The data to judge
+    #[arg(value_name = "SOURCE")]
+    pub items: String,
+    #[command(flatten)]
+    pub columns: Columns,
+    #[command(flatten)]
+    pub moved: Moved,
+}
+
+#[derive(Args, Debug)]
+pub struct Compare {
+    /// Runs or models; without any, all runs that were evaluated
+    #[arg(value_name = "RUN")]
+    pub models: Vec<String>,
+    /// Write samples of all of them, from the same seed, to this PNG
+    #[arg(long, value_name = "FILE")]
+    pub grid: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub struct Show {
+    /// A run's name or a model's folder
+    #[arg(value_name = "MODEL")]
+    pub model: String,
+    /// Print the recipe and nothing else
+    #[arg(long)]
+    pub recipe: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct Rm {
+    /// Runs, by name or by folder
+    #[arg(value_name = "RUN", required = true)]
+    pub runs: Vec<String>,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct Export {
+    /// A run's name or a model's folder
+    #[arg(value_name = "RUN")]
+    pub model: String,
+    /// Folder to make
+    #[arg(short, long = "out", value_name = "DIR")]
+    pub out: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub struct Completions {
+    #[arg(value_enum, value_name = "SHELL")]
+    pub shell: clap_complete::Shell,
+}
+
+#[derive(Args, Debug)]
+pub struct Man {
+    /// Folder for one page a verb
+    #[arg(short, long = "out", value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn definitions_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn json_is_a_flag_everywhere_and_takes_a_file_in_evaluate() {
+        let json = |line: &str| Cli::try_parse_from(line.split(' ')).ok().and_then(|cli| cli.global.json);
+        assert_eq!(json("mintage ls --json"), Some(PathBuf::from("-")));
+        assert_eq!(json("mintage --json ls"), Some(PathBuf::from("-")));
+        assert_eq!(json("mintage ls --json=x"), Some(PathBuf::from("x")));
+        assert_eq!(json("mintage evaluate m --json x"), Some(PathBuf::from("x")));
+        assert_eq!(json("mintage --json evaluate m"), Some(PathBuf::from("-")));
+        assert_eq!(json("mintage evaluate m"), None);
+    }
+
+    #[test]
+    fn resume_takes_a_name_or_none() {
+        let resume = |line: &str| match Cli::try_parse_from(line.split(' ')).map(|cli| cli.verb) {
+            Ok(Verb::Train(train)) => train.resume,
+            _ => None,
+        };
+        assert_eq!(resume("mintage train --resume"), Some(None));
+        assert_eq!(resume("mintage train --resume a"), Some(Some("a".to_owned())));
+        assert!(Cli::try_parse_from(["mintage", "train"]).is_err());
+    }
+}

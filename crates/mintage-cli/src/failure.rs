@@ -1,0 +1,172 @@
+//! How a command ends: exit codes, and errors in words with what to do about them.
+
+use std::{fmt::Write, process::ExitCode};
+
+use mintage::recipe::RecipeError;
+
+/// Ends that are not errors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Done,
+    /// A check that the user asked for said no.
+    No,
+    Interrupted,
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> Self {
+        Self::from(match outcome {
+            Outcome::Done => 0,
+            Outcome::No => 1,
+            Outcome::Interrupted => INTERRUPTED,
+        })
+    }
+}
+
+pub const COULD_NOT: u8 = 2;
+pub const BUG: i32 = 70;
+pub const INTERRUPTED: u8 = 130;
+
+/// What a verb returns.
+pub type Verdict = Result<Outcome, Failure>;
+
+/// Why a command could not do what it was asked.
+#[derive(Debug)]
+pub enum Failure {
+    Library(mintage::Error),
+    /// A recipe, with its text to show the place in.
+    Recipe(Box<BadRecipe>),
+    Words {
+        message: String,
+        hint: Option<String>,
+    },
+    /// The reader of stdout has gone (`| head`): nothing to say.
+    Pipe,
+}
+
+/// A recipe file that cannot be used.
+#[derive(Debug)]
+pub struct BadRecipe {
+    pub file: String,
+    pub text: String,
+    pub error: RecipeError,
+}
+
+impl From<mintage::Error> for Failure {
+    fn from(error: mintage::Error) -> Self {
+        Self::Library(error)
+    }
+}
+
+impl From<mintage_data::Error> for Failure {
+    fn from(error: mintage_data::Error) -> Self {
+        Self::Library(error.into())
+    }
+}
+
+impl From<RecipeError> for Failure {
+    fn from(error: RecipeError) -> Self {
+        Self::Library(error.into())
+    }
+}
+
+impl From<mintage::nn::DeviceError> for Failure {
+    fn from(error: mintage::nn::DeviceError) -> Self {
+        Self::Library(error.into())
+    }
+}
+
+impl Failure {
+    pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Words { message: message.into(), hint: Some(hint.into()) }
+    }
+
+    /// An error for which there is nothing to advise.
+    pub fn bare(message: impl Into<String>) -> Self {
+        Self::Words { message: message.into(), hint: None }
+    }
+
+    /// Attaches the path to an I/O error.
+    pub fn io(path: impl Into<std::path::PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |error| Self::Library(mintage::Error::io(path)(error))
+    }
+
+    /// The text for stderr, without a final newline.
+    pub fn text(&self, color: bool) -> String {
+        let (message, hint) = match self {
+            Self::Library(error) => (error.to_string(), error.hint()),
+            Self::Recipe(bad) => (bad.error.to_string(), bad.error.hint.clone()),
+            Self::Words { message, hint } => (message.clone(), hint.clone()),
+            Self::Pipe => return String::new(),
+        };
+        let mut text = format!("{}: {}", paint("error", "1;31", color), message.trim_end());
+        if let Self::Recipe(bad) = self {
+            text.push_str(&place(bad, color));
+        }
+        if let Some(hint) = hint {
+            let _ = write!(text, "\n  {}: {hint}", paint("hint", "36", color));
+        }
+        text
+    }
+}
+
+/// `text` in an ANSI colour.
+pub fn paint(text: &str, code: &str, color: bool) -> String {
+    if color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+}
+
+/// The file, and where there is a span the line with the place marked.
+fn place(bad: &BadRecipe, color: bool) -> String {
+    let Some(span) = bad.error.span.clone() else { return format!("\n  --> {}", bad.file) };
+    let start = floor_char(&bad.text, span.start);
+    let end = floor_char(&bad.text, span.end).max(start);
+    let before = &bad.text[..start];
+    let line_start = before.rfind('\n').map_or(0, |i| i + 1);
+    let line_number = before.matches('\n').count() + 1;
+    let line = bad.text[line_start..].lines().next().unwrap_or_default();
+    let column = bad.text[line_start..start].chars().count();
+    let room = line.chars().count().saturating_sub(column).max(1);
+    let marks = "^".repeat(bad.text[start..end].chars().count().clamp(1, room));
+    let margin = " ".repeat(line_number.to_string().len());
+    format!(
+        "\n{margin}--> {}:{line_number}:{}\n{margin} |\n{line_number} | {line}\n{margin} | {}{}",
+        bad.file,
+        column + 1,
+        " ".repeat(column),
+        paint(&marks, "31", color)
+    )
+}
+
+/// The last character boundary at or before `at`.
+fn floor_char(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len())).rev().find(|&i| text.is_char_boundary(i)).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recipe_error_shows_its_place() {
+        let text = "[train]\nsede = 3\n".to_owned();
+        let error = RecipeError {
+            message: "unknown field `sede`".to_owned(),
+            span: Some(8..12),
+            hint: Some("did you mean `seed`?".to_owned()),
+        };
+        let failure = Failure::Recipe(Box::new(BadRecipe { file: "recipe.toml".to_owned(), text, error }));
+        let expected = "error: unknown field `sede`\n --> recipe.toml:2:1\n  |\n2 | sede = 3\n  | ^^^^\n  \
+                        hint: did you mean `seed`?";
+        assert_eq!(failure.text(false), expected);
+    }
+
+    #[test]
+    fn any_span_is_survived() {
+        for span in [0..0, 5..3, 2..400, 3..4] {
+            let error = RecipeError { message: "m".to_owned(), span: Some(span), hint: None };
+            let bad = BadRecipe { file: "f".to_owned(), text: "a\nя = é".to_owned(), error };
+            assert!(Failure::Recipe(Box::new(bad)).text(false).contains("f:"));
+        }
+    }
+}

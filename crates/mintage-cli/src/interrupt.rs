@@ -1,0 +1,20 @@
+//! Ctrl-C: the first press asks to stop after the present step, the second stops at once.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::failure::INTERRUPTED;
+
+static STOP: AtomicBool = AtomicBool::new(false);
+
+/// Watches for Ctrl-C (and termination) from now on; the flag becomes true when the user wants to stop.
+pub fn watch() -> &'static AtomicBool {
+    let pressed = || {
+        if STOP.swap(true, Ordering::Relaxed) {
+            std::process::exit(i32::from(INTERRUPTED));
+        }
+        eprintln!("\nfinishing the step and saving; press Ctrl-C again to stop at once");
+    };
+    // Where no handler can be set, Ctrl-C ends the process as it always does; checkpoints remain.
+    let _ = ctrlc::set_handler(pressed);
+    &STOP
+}

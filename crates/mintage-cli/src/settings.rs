@@ -1,0 +1,119 @@
+//! What holds for every verb: the global flags, and below them the environment. The only file that reads
+//! environment variables; they set the machine and the terminal, never what is learned.
+
+use std::{env, io::IsTerminal, path::PathBuf};
+
+use mintage::nn::DeviceChoice;
+
+use crate::{
+    args::{ColorChoice, Global},
+    failure::Failure,
+};
+
+/// How much is said on stderr.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Errors only.
+    Quiet,
+    Normal,
+    Verbose,
+}
+
+/// The global flags, resolved.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub level: Level,
+    /// Where JSON is wanted: a file, or `-` for stdout.
+    pub json: Option<PathBuf>,
+    /// Colours on stderr.
+    pub color: bool,
+    pub progress: Progress,
+    pub device: DeviceChoice,
+    /// 0: as many as the machine has.
+    pub threads: usize,
+    pub seed: Option<u64>,
+    pub runs: PathBuf,
+}
+
+/// How progress is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    Bar,
+    /// One line each ten seconds.
+    Lines,
+    None,
+}
+
+impl Settings {
+    pub fn resolve(global: &Global) -> Result<Self, Failure> {
+        let device = global.device.clone().or_else(|| variable("MINTAGE_DEVICE"));
+        let level = level(global)?;
+        Ok(Self {
+            level,
+            json: global.json.clone(),
+            color: color(global),
+            progress: match (global.no_progress || level == Level::Quiet, std::io::stderr().is_terminal()) {
+                (true, _) => Progress::None,
+                (false, true) => Progress::Bar,
+                (false, false) => Progress::Lines,
+            },
+            device: device.as_deref().unwrap_or("auto").parse::<DeviceChoice>()?,
+            threads: threads(global)?,
+            seed: global.seed,
+            runs: global
+                .runs
+                .clone()
+                .or_else(|| variable("MINTAGE_RUNS").map(PathBuf::from))
+                .unwrap_or_else(|| PathBuf::from("runs")),
+        })
+    }
+
+    /// The seed for everything but training, where the recipe has one.
+    pub fn seed_or_default(&self) -> u64 {
+        self.seed.unwrap_or(1)
+    }
+}
+
+/// Whether stderr is coloured. Apart from the other settings because errors in those are coloured too.
+pub fn color(global: &Global) -> bool {
+    match global.color {
+        ColorChoice::Always => true,
+        ColorChoice::Never => false,
+        ColorChoice::Auto => {
+            let dumb = variable("TERM").is_some_and(|term| term == "dumb");
+            variable("NO_COLOR").is_none() && !dumb && std::io::stderr().is_terminal()
+        }
+    }
+}
+
+fn level(global: &Global) -> Result<Level, Failure> {
+    if global.quiet {
+        return Ok(Level::Quiet);
+    }
+    if global.verbose {
+        return Ok(Level::Verbose);
+    }
+    match variable("MINTAGE_LOG").as_deref() {
+        None | Some("normal") => Ok(Level::Normal),
+        Some("quiet") => Ok(Level::Quiet),
+        Some("verbose") => Ok(Level::Verbose),
+        Some(other) => {
+            Err(Failure::new(format!("MINTAGE_LOG is `{other}`"), "it may be quiet, normal or verbose"))
+        }
+    }
+}
+
+fn threads(global: &Global) -> Result<usize, Failure> {
+    let Some(text) = global.threads.map(|n| n.to_string()).or_else(|| variable("MINTAGE_THREADS")) else {
+        return Ok(0);
+    };
+    match text.parse() {
+        Ok(n) if (1..=1024).contains(&n) => Ok(n),
+        _ => Err(Failure::new(format!("`{text}` is no number of threads"), "a number from 1 to 1024")),
+    }
+}
+
+/// A variable that is set and not empty.
+fn variable(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}

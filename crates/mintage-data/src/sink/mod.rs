@@ -1,0 +1,98 @@
+//! Where new data go: the mirror of the sources. Every file made carries its provenance, and nothing is
+//! ever half-written: a temporary file is renamed, a database gets one transaction.
+
+mod folder;
+mod font;
+mod grid;
+mod png;
+mod sqlite;
+
+use std::{
+    fs::{self, File},
+    io::{self, Write},
+    path::Path,
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::ImageShape;
+pub use folder::write_folder;
+pub use grid::{write_grid, write_grid_rows};
+pub use png::{png_bytes, provenance_of};
+pub use sqlite::append_rows;
+
+/// Images on their way out: `n` × CHW bytes, with labels when the model has classes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Images {
+    pub shape: ImageShape,
+    pub pixels: Vec<u8>,
+    /// One class index an image, or empty; `classes.len()` stands for "no class".
+    pub labels: Vec<u32>,
+    pub classes: Vec<String>,
+}
+
+impl Images {
+    pub fn len(&self) -> usize {
+        self.pixels.len() / self.shape.pixels().max(1)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.pixels.is_empty()
+    }
+
+    /// CHW bytes of one image.
+    pub fn image(&self, i: usize) -> &[u8] {
+        let size = self.shape.pixels();
+        &self.pixels[i * size..(i + 1) * size]
+    }
+
+    /// The class name of one image.
+    pub fn label(&self, i: usize) -> Option<&str> {
+        self.classes.get(*self.labels.get(i)? as usize).map(String::as_str)
+    }
+
+    /// The images of `indices`, in that order.
+    #[must_use]
+    pub fn select(&self, indices: &[usize]) -> Self {
+        Self {
+            shape: self.shape,
+            pixels: indices.iter().flat_map(|&i| self.image(i).iter().copied()).collect(),
+            labels: if self.labels.is_empty() { Vec::new() } else { indices.iter().map(|&i| self.labels[i]).collect() },
+            classes: self.classes.clone(),
+        }
+    }
+}
+
+/// What made a piece of data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Provenance {
+    pub model: String,
+    pub family: String,
+    pub seed: u64,
+    pub options: serde_json::Value,
+    /// Of the program.
+    pub version: String,
+}
+
+impl Provenance {
+    /// One line of JSON.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+/// Writes a file beside its final place, syncs it and renames it: a crash leaves the old one.
+pub fn atomic_write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(".tmp");
+    let temporary = path.with_file_name(name);
+    let write = || {
+        let mut file = File::create(&temporary)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&temporary, path)
+    };
+    write().inspect_err(|_| {
+        let _ = fs::remove_file(&temporary);
+    })
+}

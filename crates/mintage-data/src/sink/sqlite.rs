@@ -1,0 +1,178 @@
+//! Rows beside the old ones: the image as a BLOB, its label, and the provenance in the column `mintage`.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags, Transaction, params, types::Value};
+
+use super::{Images, Provenance, png_bytes};
+use crate::{
+    Error,
+    source::sqlite::{PROVENANCE_COLUMN, check_column, columns, quoted, tables},
+};
+
+/// Inserts one row an image in one transaction; returns how many. The table and the column `mintage` are
+/// made when absent; other columns stay at their defaults.
+pub fn append_rows(
+    path: &Path,
+    table: &str,
+    column: &str,
+    label: Option<&str>,
+    images: &Images,
+    provenance: &Provenance,
+) -> Result<usize, Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags).map_err(Error::sqlite(path))?;
+    connection.busy_timeout(std::time::Duration::from_secs(10)).map_err(Error::sqlite(path))?;
+    let transaction = connection.transaction().map_err(Error::sqlite(path))?;
+    prepare_table(&transaction, path, table, column, label)?;
+    let label_sql = label.map_or_else(String::new, |l| format!(", {}", quoted(l)));
+    let marks = if label.is_some() { "?1, ?2, ?3" } else { "?1, ?2" };
+    let sql = format!(
+        "INSERT INTO {} ({}, {}{label_sql}) VALUES ({marks})",
+        quoted(table),
+        quoted(column),
+        quoted(PROVENANCE_COLUMN)
+    );
+    let json = provenance.to_json();
+    {
+        let mut insert = transaction.prepare(&sql).map_err(Error::sqlite(path))?;
+        for i in 0..images.len() {
+            let png = png_bytes(images, i, Some(provenance))?;
+            let done = match label {
+                Some(_) => insert.execute(params![png, json, label_value(images, i)]),
+                None => insert.execute(params![png, json]),
+            };
+            done.map_err(Error::sqlite(path))?;
+        }
+    }
+    transaction.commit().map_err(Error::sqlite(path))?;
+    Ok(images.len())
+}
+
+/// Numbers go back as numbers, so that a label column of integers stays one.
+fn label_value(images: &Images, i: usize) -> Value {
+    match images.label(i) {
+        None | Some("(missing)") => Value::Null,
+        Some(text) => match text.parse::<i64>() {
+            Ok(number) if number.to_string() == text => Value::Integer(number),
+            _ => Value::Text(text.to_owned()),
+        },
+    }
+}
+
+fn prepare_table(
+    transaction: &Transaction,
+    path: &Path,
+    table: &str,
+    column: &str,
+    label: Option<&str>,
+) -> Result<(), Error> {
+    let sql = |e| Error::sqlite(path)(e);
+    if !tables(transaction).map_err(sql)?.iter().any(|t| t == table) {
+        let label = label.map_or_else(String::new, |l| format!("{} TEXT, ", quoted(l)));
+        let (table, column, mark) = (quoted(table), quoted(column), quoted(PROVENANCE_COLUMN));
+        let create = format!("CREATE TABLE {table} (id INTEGER PRIMARY KEY, {column} BLOB, {label}{mark} TEXT)");
+        return transaction.execute_batch(&create).map_err(sql);
+    }
+    let names = columns(transaction, table).map_err(sql)?;
+    check_column(path, table, column, &names)?;
+    if let Some(label) = label {
+        check_column(path, table, label, &names)?;
+    }
+    let given = |name: &str| name == column || Some(name) == label || name == PROVENANCE_COLUMN;
+    if let Some(name) = required_columns(transaction, table).map_err(sql)?.iter().find(|name| !given(name)) {
+        let why = format!("column `{name}` of `{table}` must have a value, and the model makes none");
+        return Err(Error::bad(path.display().to_string(), why)
+            .with_hint("give the column a default, or write to another table with --table"));
+    }
+    if !names.iter().any(|n| n == PROVENANCE_COLUMN) {
+        let add = format!("ALTER TABLE {} ADD COLUMN {} TEXT", quoted(table), quoted(PROVENANCE_COLUMN));
+        transaction.execute_batch(&add).map_err(sql)?;
+    }
+    Ok(())
+}
+
+/// Columns that are NOT NULL without a default; an INTEGER PRIMARY KEY fills itself.
+fn required_columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
+    let sql = "SELECT name FROM pragma_table_info(?1) WHERE \"notnull\" = 1 AND dflt_value IS NULL \
+               AND NOT (pk = 1 AND upper(type) = 'INTEGER')";
+    connection.prepare(sql)?.query_map([table], |row| row.get(0))?.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::{ImageSet, ImageShape, SourceSpec};
+
+    fn images() -> Images {
+        let shape = ImageShape { channels: 1, height: 4, width: 4 };
+        let pixels = (0..160).collect();
+        Images { shape, pixels, labels: vec![0, 1, 0, 1, 0, 1, 0, 1, 0, 1], classes: vec!["1".into(), "coat".into()] }
+    }
+
+    fn provenance() -> Provenance {
+        Provenance { model: "m".into(), family: "vae".into(), seed: 1, options: "".into(), version: "0".into() }
+    }
+
+    fn count(path: &Path, sql: &str) -> i64 {
+        Connection::open(path).unwrap().query_row(sql, [], |row| row.get(0)).unwrap()
+    }
+
+    fn fill_real(path: &Path) {
+        let connection = Connection::open(path).unwrap();
+        connection.execute_batch("CREATE TABLE t (id INTEGER PRIMARY KEY, photo BLOB, kind TEXT)").unwrap();
+        for i in 0..10 {
+            let png = png_bytes(&images(), i, None).unwrap();
+            connection.execute("INSERT INTO t (photo, kind) VALUES (?1, ?2)", params![png, ["1", "coat"][i % 2]]).unwrap();
+        }
+    }
+
+    #[test]
+    fn creates_appends_and_is_never_read_back_as_real() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("shop.db");
+        fill_real(&path);
+        assert_eq!(append_rows(&path, "t", "photo", Some("kind"), &images(), &provenance()).unwrap(), 10);
+        assert_eq!(append_rows(&path, "fresh", "photo", None, &images(), &provenance()).unwrap(), 10);
+        assert_eq!(count(&path, "SELECT count(*) FROM t"), 20);
+        assert_eq!(count(&path, "SELECT count(*) FROM t WHERE mintage IS NOT NULL"), 10);
+        let spec = SourceSpec {
+            source: path.display().to_string(),
+            table: Some("t".into()),
+            label: Some("kind".into()),
+            ..SourceSpec::default()
+        };
+        let set = ImageSet::open(&spec).unwrap();
+        assert_eq!((set.len(), set.classes().len()), (10, 2));
+    }
+
+    #[test]
+    fn refuses_what_it_cannot_fill_and_changes_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("shop.db");
+        let connection = Connection::open(&path).unwrap();
+        connection.execute_batch("CREATE TABLE t (photo BLOB, name TEXT NOT NULL)").unwrap();
+        let error = append_rows(&path, "t", "photo", None, &images(), &provenance()).unwrap_err();
+        assert!(error.to_string().contains("`name`"), "{error}");
+        assert_eq!(columns(&connection, "t").unwrap().len(), 2);
+        let error = append_rows(&path, "t", "phto", None, &images(), &provenance()).unwrap_err();
+        assert_eq!(error.hint().as_deref(), Some("did you mean `photo`?"));
+    }
+
+    #[test]
+    fn a_failure_rolls_everything_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("shop.db");
+        let connection = Connection::open(&path).unwrap();
+        // The sixth insert breaks the constraint.
+        connection
+            .execute_batch(
+                "CREATE TABLE t (id INTEGER PRIMARY KEY, photo BLOB, CHECK (id < 6))",
+            )
+            .unwrap();
+        assert!(append_rows(&path, "t", "photo", None, &images(), &provenance()).is_err());
+        assert_eq!(count(&path, "SELECT count(*) FROM t"), 0);
+        assert_eq!(columns(&connection, "t").unwrap().len(), 2);
+    }
+}

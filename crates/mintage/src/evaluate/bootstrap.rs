@@ -1,0 +1,167 @@
+//! How sure a number is, and where it stands: bootstrap intervals and the 0–100 place of a value.
+//!
+//! Items are resampled with replacement, each resample from a random stream of its own, so the result
+//! does not depend on the number of threads. Nothing here knows what is being measured.
+
+use mintage_nn::Rng;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+/// A value with its 95 % interval.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Interval {
+    pub value: f64,
+    pub low: f64,
+    pub high: f64,
+}
+
+impl Interval {
+    /// `statistic` of all items, with its bootstrap interval less the bootstrap's own bias.
+    ///
+    /// A resample repeats items, and to a distance between distributions (Fréchet, kernel) that looks
+    /// like a second difference: its resampled values all lie above the value itself. Their mean excess
+    /// estimates that bias and is taken off both ends. For averages over items it is zero.
+    pub fn estimate(
+        n_items: usize,
+        resamples: usize,
+        seed: u64,
+        statistic: impl Fn(&[usize]) -> f64 + Sync,
+    ) -> Self {
+        let all: Vec<usize> = (0..n_items).collect();
+        let value = if n_items == 0 { f64::NAN } else { statistic(&all) };
+        let values = resampled(n_items, resamples, seed, &statistic);
+        let bias = values.iter().sum::<f64>() / values.len() as f64 - value;
+        let (low, high) = percentiles(&values);
+        Self { value, low: low - bias, high: high - bias }
+    }
+
+    /// The mean of `items` with its bootstrap interval; the usual case of one number per sample.
+    pub fn of_mean(items: &[f64], resamples: usize, seed: u64) -> Self {
+        let mean = |rows: &[usize]| rows.iter().map(|&i| items[i]).sum::<f64>() / rows.len() as f64;
+        Self::estimate(items.len(), resamples, seed, mean)
+    }
+}
+
+/// The 95 % percentile interval `(low, high)` of `statistic` over `resamples` bootstrap samples.
+///
+/// `statistic` gets `n_items` indices below `n_items`, drawn with replacement. Resamples where it is
+/// not finite are left out; with none left (or no items) both ends are NaN. Runs in parallel.
+pub fn bootstrap(
+    n_items: usize,
+    resamples: usize,
+    seed: u64,
+    statistic: impl Fn(&[usize]) -> f64 + Sync,
+) -> (f64, f64) {
+    percentiles(&resampled(n_items, resamples, seed, &statistic))
+}
+
+/// Where `value` stands between `floor` (0, a trivial generator) and `ceiling` (100, fresh real data).
+///
+/// Works in both directions: where lower is better, `floor > ceiling`. Beyond the ends it is 0 or 100.
+/// Where the two ends are equal the metric cannot tell good from bad by degrees: 100 at the ceiling,
+/// otherwise 0. 0 as well when any of the three is unknown (NaN), for nothing has been shown.
+pub fn place(value: f64, floor: f64, ceiling: f64) -> f64 {
+    if floor == ceiling {
+        return if value == ceiling { 100.0 } else { 0.0 };
+    }
+    let share = (value - floor) / (ceiling - floor);
+    if share.is_nan() { 0.0 } else { 100.0 * share.clamp(0.0, 1.0) }
+}
+
+/// The finite values of the statistic, sorted.
+fn resampled(
+    n_items: usize,
+    resamples: usize,
+    seed: u64,
+    statistic: &(impl Fn(&[usize]) -> f64 + Sync),
+) -> Vec<f64> {
+    if n_items == 0 {
+        return Vec::new();
+    }
+    let one = |resample: usize| {
+        let mut rng = Rng::new(seed, resample as u64);
+        let rows: Vec<usize> = (0..n_items).map(|_| rng.below(n_items)).collect();
+        statistic(&rows)
+    };
+    let mut values: Vec<f64> = (0..resamples).into_par_iter().map(one).collect();
+    values.retain(|value| value.is_finite());
+    values.sort_unstable_by(f64::total_cmp);
+    values
+}
+
+/// The 2.5th and 97.5th percentiles of sorted values.
+fn percentiles(sorted: &[f64]) -> (f64, f64) {
+    (percentile(sorted, 0.025), percentile(sorted, 0.975))
+}
+
+/// Linear interpolation between neighbours, as `numpy.percentile` does.
+fn percentile(sorted: &[f64], share: f64) -> f64 {
+    let Some(last) = sorted.len().checked_sub(1) else { return f64::NAN };
+    let place = share * last as f64;
+    let (below, part) = (place.floor() as usize, place.fract());
+    sorted[below] + part * (sorted[(below + 1).min(last)] - sorted[below])
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn interval_of_a_mean_has_the_width_of_theory() {
+        let items: Vec<f64> = Rng::new(1, 0).normals(400).into_iter().map(f64::from).collect();
+        let interval = Interval::of_mean(&items, 2_000, 5);
+        let spread = items.iter().map(|x| (x - interval.value).powi(2)).sum::<f64>() / 400.0;
+        let half = 1.96 * (spread / 400.0).sqrt();
+        assert!((interval.low - (interval.value - half)).abs() < 0.1 * half, "{interval:?} {half}");
+        assert!((interval.high - (interval.value + half)).abs() < 0.1 * half, "{interval:?} {half}");
+        assert_eq!(interval, Interval::of_mean(&items, 2_000, 5));
+        assert_ne!(interval, Interval::of_mean(&items, 2_000, 6));
+    }
+
+    #[test]
+    fn bias_of_repeated_items_is_taken_off() {
+        // The share of distinct items is 1 of all items and about 0.632 of every resample.
+        let distinct = |rows: &[usize]| {
+            let mut rows = rows.to_vec();
+            rows.sort_unstable();
+            rows.dedup();
+            rows.len() as f64 / 100.0
+        };
+        let (_, high) = bootstrap(100, 200, 1, distinct);
+        assert!(high < 0.75, "{high}");
+        let interval = Interval::estimate(100, 200, 1, distinct);
+        assert!(interval.low < 1.0 && interval.high > 1.0 && interval.high < 1.2, "{interval:?}");
+    }
+
+    #[test]
+    fn nothing_known_is_nan_and_not_a_panic() {
+        let (low, high) = bootstrap(0, 100, 1, |_| 1.0);
+        assert!(low.is_nan() && high.is_nan());
+        let (low, high) = bootstrap(10, 100, 1, |_| f64::NAN);
+        assert!(low.is_nan() && high.is_nan());
+        assert!(Interval::of_mean(&[], 100, 1).value.is_nan());
+        assert_eq!(bootstrap(10, 1, 1, |_| 3.0), (3.0, 3.0));
+    }
+
+    #[test]
+    fn percentiles_interpolate_like_numpy() {
+        let values: Vec<f64> = (0..5).map(f64::from).collect();
+        assert!((percentile(&values, 0.025) - 0.1).abs() < 1e-12); // numpy.percentile(range(5), 2.5)
+        assert!((percentile(&values, 0.975) - 3.9).abs() < 1e-12);
+    }
+
+    #[test]
+    fn place_works_both_ways_and_never_leaves_the_scale() {
+        assert_eq!(place(0.75, 0.5, 1.0), 50.0);
+        assert_eq!(place(30.0, 110.0, 10.0), 80.0);
+        assert_eq!(place(5.0, 110.0, 10.0), 100.0);
+        assert_eq!(place(500.0, 110.0, 10.0), 0.0);
+        assert_eq!(place(f64::INFINITY, 110.0, 10.0), 0.0);
+        assert_eq!(place(0.0, 0.0, 0.0), 100.0);
+        assert_eq!(place(0.1, 0.0, 0.0), 0.0);
+        for unknown in [place(f64::NAN, 0.0, 1.0), place(0.5, f64::NAN, 1.0), place(0.5, 0.0, f64::NAN)] {
+            assert_eq!(unknown, 0.0);
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! Flow matching (Lipman et al., arXiv:2210.02747; rectified flow, Liu et al., arXiv:2209.03003).
+//!
+//! A point travels from noise `x_0 ~ N(0, I)` to an image `x_1` on a straight line,
+//! `x_t = (1 − t) x_0 + t x_1`. A small U-Net learns the velocity of the line given only where the point
+//! is: `L = E ‖v(x_t, t, y) − (x_1 − x_0)‖²`. Sampling integrates `dx/dt = v` from noise to image with
+//! Heun's rule; classifier-free guidance mixes the velocities with and without the label.
+//!
+//! The U-Net sees the image folded into 2×2 patches, so that its first level works on a quarter of the
+//! positions.
+
+use burn::{
+    module::Module,
+    tensor::{Device, Tensor},
+};
+use mintage_data::ImageBatch;
+use mintage_nn::{
+    AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError, kernels,
+    layers::{Conv2d, Embedding, GroupNorm, Linear, ResBlock, SelfAttention2d, sinusoidal},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    batch_classes, class_input, crop_to, in_batches, indices, pad_to, padded, pixel_shuffle2, pixel_unshuffle2,
+    to_model, to_pixels,
+};
+use crate::{
+    events::Metrics,
+    models::{DataInfo, Draw, Size},
+};
+
+/// All choices of a flow.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Channels at half the image's size; twice as many below.
+    pub width: usize,
+    /// Residual blocks a level on the way down (one more on the way up).
+    pub blocks: usize,
+    /// Steps of Heun's rule in sampling; each evaluates the network twice, the last once.
+    pub steps: usize,
+    /// Default guidance weight of sampling with labels; 1 is none.
+    pub guidance: f64,
+    pub batch: usize,
+    pub lr: f64,
+    pub weight_decay: f64,
+    pub label_drop: f64,
+}
+
+impl Config {
+    /// The preset of a size.
+    pub fn preset(size: Size, _info: &DataInfo) -> Self {
+        let (width, blocks) = match size {
+            Size::Tiny => (24, 1),
+            Size::Small => (48, 1),
+            Size::Base => (96, 2),
+            Size::Large => (160, 2),
+        };
+        Self {
+            width,
+            blocks,
+            steps: 10,
+            guidance: 1.0,
+            batch: 64,
+            lr: 1.5e-3,
+            weight_decay: 0.01,
+            label_drop: 0.1,
+        }
+    }
+}
+
+/// A flow with its optimiser.
+#[derive(Debug)]
+pub struct Flow {
+    config: Config,
+    info: DataInfo,
+    device: Device,
+    train: Trainable<UNet>,
+}
+
+impl Flow {
+    pub fn new(config: &Config, info: &DataInfo, device: &Device, rng: &mut Rng) -> Self {
+        let net = UNet::new(config, info, &device.clone().autodiff(), rng);
+        let adam = AdamW { weight_decay: config.weight_decay as f32, ..AdamW::default() };
+        Self { config: config.clone(), info: info.clone(), device: device.clone(), train: Trainable::new(net, adam) }
+    }
+
+    /// One step on the flow-matching loss (mean squared error of the velocity).
+    pub fn step(&mut self, batch: &ImageBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+        let device = self.device.clone().autodiff();
+        let classes = class_input(&batch.labels, batch.n, self.info.classes, self.config.label_drop as f32, rng);
+        let loss = self.loss(self.train.net(), batch, &classes, &device, rng);
+        let lr = self.config.lr * Schedule::default().factor(progress);
+        let (loss, norm) = self.train.update(loss, lr)?;
+        Ok(Metrics::new([("loss", loss), ("grad_norm", norm)]))
+    }
+
+    /// The same loss on held-out items with the averaged weights.
+    pub fn validate(&self, batch: &ImageBatch, _progress: f64, rng: &mut Rng) -> Option<Metrics> {
+        let classes = batch_classes(batch, self.info.classes);
+        let loss = self.loss(&self.train.averaged(), batch, &classes, &self.device, rng);
+        Some(Metrics::new([("loss", f64::from(loss.into_scalar::<f32>()))]))
+    }
+
+    fn loss(&self, net: &UNet, batch: &ImageBatch, classes: &[u32], device: &Device, rng: &mut Rng) -> Tensor<1> {
+        let x_1 = to_model(&batch.pixels, self.info.shape, device); // [n, c, h, w]
+        let x_0 = rng.normal_tensor(x_1.dims(), device);
+        // Logit-normal times (Esser et al., arXiv:2403.03206): the middle of the way is the hard part.
+        // One draw in four is uniform, so that both ends are seen too.
+        let t: Vec<f32> = (0..batch.n)
+            .map(|i| if i % 4 == 0 { rng.uniform() } else { 1.0 / (1.0 + (-rng.normal()).exp()) })
+            .collect();
+        let share: Tensor<4> = Tensor::<1>::from_floats(&t[..], device).reshape([batch.n, 1, 1, 1]);
+        let x_t = x_0.clone() + (x_1.clone() - x_0.clone()) * share;
+        let v = net.forward(x_t, &t, classes);
+        (v - (x_1 - x_0)).powi_scalar(2).mean()
+    }
+
+    /// Heun's rule from noise to image, the last step Euler's: `2 · steps − 1` evaluations.
+    pub fn sample(&self, draw: &Draw, rng: &mut Rng) -> Vec<u8> {
+        let net = self.train.averaged();
+        let shape = self.info.shape;
+        let guidance = match self.info.classes {
+            0 => 1.0,
+            _ => f64::from(draw.guidance.unwrap_or(self.config.guidance as f32)),
+        };
+        let steps = self.config.steps.max(1);
+        in_batches(draw, self.info.classes, |n, labels| {
+            let none = vec![self.info.classes as u32; n];
+            let velocity = |x: Tensor<4>, t: f32| {
+                let times = vec![t; n];
+                let v = net.forward(x.clone(), &times, labels);
+                if guidance == 1.0 || labels == none {
+                    return v;
+                }
+                let free = net.forward(x, &times, &none);
+                free.clone() + (v - free) * guidance
+            };
+            let noise = rng.normal_tensor([n, shape.channels, shape.height, shape.width], &self.device);
+            let mut x = noise * draw.temperature;
+            let dt = 1.0 / steps as f32;
+            for step in 0..steps {
+                let t = step as f32 * dt;
+                let v = velocity(x.clone(), t);
+                let ahead = x.clone() + v.clone() * dt;
+                x = match step + 1 == steps {
+                    true => ahead,
+                    false => x + (v + velocity(ahead, t + dt)) * (dt / 2.0),
+                };
+            }
+            to_pixels(&x)
+        })
+    }
+
+    pub fn save_weights(&self, map: &mut TensorMap) {
+        self.train.save_weights("unet", map);
+    }
+
+    pub fn load_weights(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
+        self.train.load_weights("unet", map)
+    }
+
+    pub fn save_state(&self, map: &mut TensorMap) {
+        self.train.save_state("unet", map);
+    }
+
+    pub fn load_state(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
+        self.train.load_state("unet", map)
+    }
+
+    pub fn parameters(&self) -> usize {
+        self.train.net().num_params()
+    }
+}
+
+/// Longest side of the map at which attention joins in.
+const ATTENTION_SIDE: usize = 8;
+
+/// `v(x_t, t, y)`.
+#[derive(Module, Debug)]
+struct UNet {
+    time1: Linear,
+    time2: Linear,
+    label: Option<Embedding>,
+    stem: Conv2d,
+    down: Vec<DownLevel>,
+    middle: ResBlock,
+    up: Vec<UpLevel>,
+    norm: GroupNorm,
+    out: Conv2d,
+    #[module(skip)]
+    size: (usize, usize, usize),
+}
+
+#[derive(Module, Debug)]
+struct DownLevel {
+    blocks: Vec<ResBlock>,
+    attention: Option<SelfAttention2d>,
+    shrink: Option<Conv2d>,
+}
+
+#[derive(Module, Debug)]
+struct UpLevel {
+    blocks: Vec<ResBlock>,
+    attention: Option<SelfAttention2d>,
+    grow: Option<Conv2d>,
+}
+
+impl UNet {
+    fn new(config: &Config, info: &DataInfo, device: &Device, rng: &mut Rng) -> Self {
+        let longest = info.shape.height.max(info.shape.width);
+        // Patches first, then halvings down to the side where attention is cheap.
+        let halvings = (1..8).find(|&h| padded(longest, h) >> h <= ATTENTION_SIDE).unwrap_or(8).max(2);
+        let d_cond = 4 * config.width;
+        let channels = |level: usize| if level == 0 { config.width } else { 2 * config.width };
+        let attends = |level: usize| level + 1 == halvings;
+        let gain = std::f32::consts::SQRT_2;
+        let patch = 4 * info.shape.channels;
+        let down = (0..halvings)
+            .map(|level| {
+                let c = channels(level);
+                let last = level + 1 == halvings;
+                DownLevel {
+                    blocks: (0..config.blocks).map(|_| ResBlock::new(c, c, d_cond, device, rng)).collect(),
+                    attention: attends(level).then(|| SelfAttention2d::new(c, device, rng)),
+                    shrink: (!last).then(|| Conv2d::halving(c, channels(level + 1), 1.0, device, rng)),
+                }
+            })
+            .collect();
+        let up = (0..halvings)
+            .rev()
+            .map(|level| {
+                let c = channels(level);
+                let block = |_, rng: &mut Rng| ResBlock::new(2 * c, c, d_cond, device, rng);
+                UpLevel {
+                    blocks: (0..config.blocks).map(|i| block(i, rng)).collect(),
+                    attention: attends(level).then(|| SelfAttention2d::new(c, device, rng)),
+                    grow: (level > 0).then(|| Conv2d::new(c, channels(level - 1), 3, 1.0, device, rng)),
+                }
+            })
+            .collect();
+        let bottom = channels(halvings - 1);
+        Self {
+            time1: Linear::new(config.width, d_cond, gain, device, rng),
+            time2: Linear::new(d_cond, d_cond, 1.0, device, rng),
+            label: (info.classes > 0).then(|| Embedding::new(info.classes + 1, d_cond, 1.0, device, rng)),
+            stem: Conv2d::new(patch, config.width, 3, 1.0, device, rng),
+            down,
+            middle: ResBlock::new(bottom, bottom, d_cond, device, rng),
+            up,
+            norm: GroupNorm::new(config.width, device),
+            out: Conv2d::new(config.width, patch, 3, 0.0, device, rng),
+            size: (info.shape.height, info.shape.width, halvings),
+        }
+    }
+
+    /// `x [n, c, h, w]`, one time in [0, 1] and one class an item → the velocity, `[n, c, h, w]`.
+    fn forward(&self, x: Tensor<4>, t: &[f32], classes: &[u32]) -> Tensor<4> {
+        let device = x.device();
+        let (height, width, halvings) = self.size;
+        let features = sinusoidal(t, self.time1.weight.dims()[0], 1000.0, &device);
+        let mut cond = self.time2.forward(kernels::silu(self.time1.forward(features)));
+        if let Some(label) = &self.label {
+            cond = cond + label.forward(indices(classes, &device));
+        }
+        let cond = kernels::silu(cond); // [n, d_cond]
+        let x = pad_to(x, padded(height, halvings), padded(width, halvings));
+        let mut h = self.stem.forward(pixel_unshuffle2(x));
+        let mut skips = Vec::new();
+        for level in &self.down {
+            for block in &level.blocks {
+                h = block.forward(h, Some(&cond));
+                if let Some(attention) = &level.attention {
+                    h = attention.forward(h);
+                }
+                skips.push(h.clone());
+            }
+            if let Some(shrink) = &level.shrink {
+                h = shrink.forward(h);
+            }
+        }
+        h = self.middle.forward(h, Some(&cond));
+        for level in &self.up {
+            for block in &level.blocks {
+                if let Some(skip) = skips.pop() {
+                    h = Tensor::cat(vec![h, skip], 1);
+                }
+                h = block.forward(h, Some(&cond));
+                if let Some(attention) = &level.attention {
+                    h = attention.forward(h);
+                }
+            }
+            if let Some(grow) = &level.grow {
+                h = kernels::upsample2(grow.forward(h));
+            }
+        }
+        let patches = self.out.forward(self.norm.forward_silu(h));
+        crop_to(pixel_shuffle2(patches), height, width)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::models::image::tests_common::{check_overfits, check_save_load, tiny_batch, tiny_info};
+
+    fn tiny() -> Flow {
+        let info = tiny_info();
+        let config = Config { width: 16, ..Config::preset(Size::Tiny, &info) };
+        Flow::new(&config, &info, &Device::flex(), &mut Rng::new(1, 0))
+    }
+
+    #[test]
+    fn overfits_one_batch() {
+        let mut model = tiny();
+        check_overfits(120, |p, rng| model.step(&tiny_batch(), p, rng).unwrap());
+    }
+
+    #[test]
+    fn save_load_is_bit_exact() {
+        let mut a = tiny();
+        a.step(&tiny_batch(), 0.5, &mut Rng::new(2, 0)).unwrap();
+        let mut b = tiny();
+        check_save_load(|map| a.save_state(map), |map| b.load_state(map).unwrap());
+        let mut draw = Draw::new(3, &[0, 1, 2]);
+        draw.guidance = Some(2.0);
+        assert_eq!(a.sample(&draw, &mut Rng::new(3, 0)), b.sample(&draw, &mut Rng::new(3, 0)));
+        let step = |m: &mut Flow| m.step(&tiny_batch(), 0.6, &mut Rng::new(4, 0)).unwrap();
+        assert_eq!(step(&mut a), step(&mut b));
+    }
+}

@@ -1,0 +1,558 @@
+//! Generative adversarial network: the modern baseline R3GAN (Huang et al., arXiv:2501.05441).
+//!
+//! Relativistic pairing loss (Jolicoeur-Martineau, arXiv:1807.00734): the discriminator is asked which of
+//! a real and a generated image *of the same class* is the real one,
+//!
+//! `L_D = E softplus(D(G(z)) − D(x)) + γ/2 E‖∇ₓD(x)‖² + γ/2 E‖∇ₓD(G(z))‖²`,
+//! `L_G = E softplus(D(x) − D(G(z)))`,
+//!
+//! with zero-centred penalties on real and on generated data (R1 and R2), which make the game converge
+//! locally. Neither network has a normalisation layer; residual branches start at zero. With few training
+//! images both kinds pass a differentiable augmentation (Zhao et al., arXiv:2006.10738).
+
+use burn::{
+    module::Module,
+    tensor::{Device, Tensor, TensorData, activation},
+};
+use mintage_data::{ImageBatch, ImageShape};
+use mintage_nn::{
+    AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError, kernels,
+    layers::{Conv2d, Embedding, Linear},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{class_input, crop_to, in_batches, indices, pad_to, padded, to_model, to_pixels};
+use crate::{
+    events::Metrics,
+    models::{DataInfo, Draw, Size},
+};
+
+/// All choices of a GAN.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    pub latent: usize,
+    /// Channels at half the image's size; they double with each halving, up to `4 · width`.
+    pub width: usize,
+    /// Residual blocks a size.
+    pub blocks: usize,
+    /// γ of both penalties.
+    pub penalty: f64,
+    /// The penalties are computed every so many steps, and weighted as many times (Karras et al., arXiv:1912.04958).
+    pub penalty_every: usize,
+    /// Differentiable augmentation: 0 never, 1 always, in between the share of batches.
+    pub augment: f64,
+    pub batch: usize,
+    pub lr: f64,
+    pub label_drop: f64,
+}
+
+/// Below this number of training images the discriminator would learn them by heart.
+const FEW_IMAGES: usize = 10_000;
+/// Dimensions of the embedded label.
+const D_LABEL: usize = 32;
+/// Longest side of the smallest map.
+const BOTTOM: usize = 4;
+
+impl Config {
+    /// The preset of a size.
+    pub fn preset(size: Size, info: &DataInfo) -> Self {
+        let (width, blocks) = match size {
+            Size::Tiny => (16, 1),
+            Size::Small => (32, 1),
+            Size::Base => (64, 1),
+            Size::Large => (96, 2),
+        };
+        Self {
+            latent: 64,
+            width,
+            blocks,
+            penalty: 0.5,
+            penalty_every: 4,
+            augment: if info.train_len < FEW_IMAGES { 1.0 } else { 0.0 },
+            batch: 64,
+            lr: 1e-3,
+            label_drop: 0.1,
+        }
+    }
+}
+
+/// A GAN with both optimisers.
+#[derive(Debug)]
+pub struct Gan {
+    config: Config,
+    info: DataInfo,
+    device: Device,
+    generator: Trainable<Generator>,
+    discriminator: Trainable<Discriminator>,
+    /// Steps made: says when the penalties are due.
+    steps: u64,
+}
+
+impl Gan {
+    pub fn new(config: &Config, info: &DataInfo, device: &Device, rng: &mut Rng) -> Self {
+        let on = device.clone().autodiff();
+        let adam = |ema| AdamW { beta1: 0.0, beta2: 0.99, clip: 0.0, ema, ..AdamW::default() };
+        Self {
+            generator: Trainable::new(Generator::new(config, info, &on, rng), adam(0.999)),
+            discriminator: Trainable::new(Discriminator::new(config, info, &on, rng), adam(0.0)),
+            config: config.clone(),
+            info: info.clone(),
+            device: device.clone(),
+            steps: 0,
+        }
+    }
+
+    /// One step of the discriminator, then one of the generator. Metrics: the discriminator's loss, the
+    /// generator's, how well real and generated are told apart (0.5: not at all), the penalty when due,
+    /// and the diversity of the generated batch against the real one (0: collapsed).
+    pub fn step(&mut self, batch: &ImageBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+        let on = self.device.clone().autodiff();
+        let lr = self.config.lr * Schedule::default().factor(progress);
+        let classes = class_input(&batch.labels, batch.n, self.info.classes, self.config.label_drop as f32, rng);
+        let augmented = rng.uniform() < self.config.augment as f32;
+        let augment = |x: Tensor<4>, rng: &mut Rng| if augmented { diff_augment(x, rng) } else { x };
+
+        let real = to_model(&batch.pixels, self.info.shape, &self.device);
+        let z = rng.normal_tensor([batch.n, self.config.latent], &self.device);
+        let fake = self.generator.net().valid().forward(z, &classes);
+        let diversity = spread(&fake) / spread(&real).max(1e-9);
+        let real = augment(Tensor::from_inner(real), rng);
+        let fake = augment(Tensor::from_inner(fake), rng);
+
+        let d = self.discriminator.net();
+        let both = d.forward(Tensor::cat(vec![real.clone(), fake.clone()], 0), &[&classes[..], &classes[..]].concat());
+        let (d_real, d_fake) = (both.clone().narrow(0, 0, batch.n), both.narrow(0, batch.n, batch.n));
+        let mut loss = activation::softplus(d_fake.clone() - d_real.clone(), 1.0).mean();
+        let told = d_real.clone().greater(d_fake).float().mean().into_scalar::<f32>();
+        let mut penalty = None;
+        if self.steps.is_multiple_of(self.config.penalty_every.max(1) as u64) {
+            let (surrogate, value) = self.penalties(real, fake, &classes);
+            loss = loss + surrogate * (self.config.penalty / 2.0 * self.config.penalty_every.max(1) as f64);
+            penalty = Some(value);
+        }
+        let (d_loss, _) = self.discriminator.update(loss, lr)?;
+
+        // The generator's step reads D(x) of above: it is a constant there, one update old.
+        let z = rng.normal_tensor([batch.n, self.config.latent], &on);
+        let fake = augment(self.generator.net().forward(z, &classes), rng);
+        let d_fake = self.discriminator.net().clone().no_grad().forward(fake, &classes);
+        let loss = activation::softplus(d_real.detach() - d_fake, 1.0).mean();
+        let (g_loss, _) = self.generator.update(loss, lr)?;
+        self.steps += 1;
+
+        let mut metrics = Metrics::new([
+            ("d_loss", d_loss),
+            ("g_loss", g_loss),
+            ("told_apart", f64::from(told)),
+            ("diversity", diversity),
+        ]);
+        metrics.0.extend(penalty.map(|value| ("penalty".to_owned(), value)));
+        Ok(metrics)
+    }
+
+    /// R1 + R2: something whose gradient in the weights is that of the penalties, and their value.
+    fn penalties(&self, real: Tensor<4>, fake: Tensor<4>, classes: &[u32]) -> (Tensor<1>, f64) {
+        let d = self.discriminator.net();
+        let x = Tensor::cat(vec![real, fake], 0);
+        let twice = [classes, classes].concat();
+        let x = x.detach().require_grad();
+        let grads = d.clone().no_grad().forward(x.clone(), &twice).sum().backward();
+        let Some(v) = x.grad(&grads) else { return (Tensor::zeros([1], &x.device()), 0.0) };
+        let four = [&twice[..], &twice[..]].concat();
+        let (surrogate, value) = gradient_penalty(|x| d.forward(x, &four), x.inner(), v);
+        // The mean over 2n is half of R1 + R2.
+        (surrogate * 2.0, value * 2.0)
+    }
+
+    /// A GAN has no number on held-out items that is worth minimising: it is judged by its samples.
+    pub fn validate(&self, _batch: &ImageBatch, _progress: f64, _rng: &mut Rng) -> Option<Metrics> {
+        None
+    }
+
+    /// Draws from the averaged generator; a temperature below 1 draws `z` nearer to the middle.
+    pub fn sample(&self, draw: &Draw, rng: &mut Rng) -> Vec<u8> {
+        let net = self.generator.averaged();
+        in_batches(draw, self.info.classes, |n, labels| {
+            let z = rng.normal_tensor([n, self.config.latent], &self.device) * draw.temperature;
+            to_pixels(&net.forward(z, labels))
+        })
+    }
+
+    pub fn save_weights(&self, map: &mut TensorMap) {
+        self.generator.save_weights("generator", map);
+        self.discriminator.save_weights("discriminator", map);
+    }
+
+    pub fn load_weights(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
+        self.generator.load_weights("generator", map)?;
+        self.discriminator.load_weights("discriminator", map)
+    }
+
+    pub fn save_state(&self, map: &mut TensorMap) {
+        self.generator.save_state("generator", map);
+        self.discriminator.save_state("discriminator", map);
+    }
+
+    pub fn load_state(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
+        self.generator.load_state("generator", map)?;
+        self.discriminator.load_state("discriminator", map)?;
+        self.steps = self.discriminator.optimizer.steps();
+        Ok(())
+    }
+
+    pub fn parameters(&self) -> usize {
+        self.generator.net().num_params() + self.discriminator.net().num_params()
+    }
+}
+
+/// Zero-centred gradient penalty without second derivatives. `v = ∇ₓ ΣD(x)`, both on the plain device,
+/// `[n, c, h, w]`; `d` maps `[2n, c, h, w]` to `[2n]`. The gradient of `‖v‖²` in the weights is a
+/// Hessian–vector product, taken by central differences along `v̂ = v/‖v‖`:
+///
+/// `∇θ ‖∇ₓD‖² ≈ ∇θ [D(x + εv̂) − D(x − εv̂)] · ‖v‖/ε`.
+///
+/// Returns the mean over `n` of the bracket, whose gradient is that, and the mean of `‖v‖²`.
+fn gradient_penalty(d: impl FnOnce(Tensor<4>) -> Tensor<1>, x: Tensor<4>, v: Tensor<4>) -> (Tensor<1>, f64) {
+    /// Root mean square of the shift of a pixel, in [−1, 1].
+    const SHIFT: f64 = 0.01;
+    let [n, c, h, w] = x.dims();
+    let eps = SHIFT * ((c * h * w) as f64).sqrt();
+    let norm = v.clone().powi_scalar(2).flatten::<2>(1, 3).sum_dim(1).sqrt(); // [n, 1]
+    let value = f64::from(norm.clone().powi_scalar(2).mean().into_scalar::<f32>());
+    let shift = v / norm.clone().clamp_min(1e-12).reshape([n, 1, 1, 1]) * eps;
+    let both = d(Tensor::from_inner(Tensor::cat(vec![x.clone() + shift.clone(), x - shift], 0)));
+    let difference = both.clone().narrow(0, 0, n) - both.narrow(0, n, n);
+    let scale = Tensor::from_inner(norm.reshape([n]) / eps);
+    ((difference * scale).mean(), value)
+}
+
+/// Mean squared distance of neighbours in the batch: near 0 when all images are the same.
+fn spread(images: &Tensor<4>) -> f64 {
+    let n = images.dims()[0];
+    if n < 2 {
+        return 0.0;
+    }
+    let (a, b) = (images.clone().narrow(0, 0, n - 1), images.clone().narrow(0, 1, n - 1));
+    f64::from((a - b).powi_scalar(2).mean().into_scalar::<f32>())
+}
+
+/// Shifts by up to an eighth (a few groups of the batch, each by its own amount), blanks a square of a
+/// quarter of the area, and changes the brightness of each image: every part has a gradient.
+fn diff_augment(x: Tensor<4>, rng: &mut Rng) -> Tensor<4> {
+    const GROUP: usize = 8;
+    let [n, c, h, w] = x.dims();
+    let device = x.device();
+    let shifted = (0..n)
+        .step_by(GROUP)
+        .map(|start| {
+            let part = x.clone().narrow(0, start, GROUP.min(n - start));
+            let by = |side: usize, rng: &mut Rng| rng.below(side / 4 + 1) as isize - (side / 8) as isize;
+            let (dy, dx) = (by(h, rng), by(w, rng));
+            shift(shift(part, 2, dy), 3, dx)
+        })
+        .collect();
+    let x = Tensor::cat(shifted, 0);
+    let (mut keep, mut light) = (vec![1.0f32; n * h * w], Vec::with_capacity(n));
+    for item in 0..n {
+        let (top, left) = (rng.below(h) as isize - (h / 4) as isize, rng.below(w) as isize - (w / 4) as isize);
+        for y in top.max(0)..(top + (h / 2) as isize).min(h as isize) {
+            for x in left.max(0)..(left + (w / 2) as isize).min(w as isize) {
+                keep[(item * h + y as usize) * w + x as usize] = 0.0;
+            }
+        }
+        light.push((rng.uniform() - 0.5) * 0.5);
+    }
+    let keep: Tensor<4> = Tensor::from_data(TensorData::new(keep, [n, 1, h, w]), &device);
+    let light: Tensor<4> = Tensor::from_data(TensorData::new(light, [n, 1, 1, 1]), &device);
+    (x + light) * keep.expand([n, c, h, w])
+}
+
+/// Moves the content along one axis by `by`, zeros come in from the edge.
+fn shift(x: Tensor<4>, axis: usize, by: isize) -> Tensor<4> {
+    let size = x.dims()[axis];
+    let far = by.unsigned_abs().min(size);
+    if far == 0 {
+        return x;
+    }
+    let mut gap = x.dims();
+    gap[axis] = far;
+    let zeros = Tensor::zeros(gap, &x.device());
+    match by > 0 {
+        true => Tensor::cat(vec![zeros, x.narrow(axis, 0, size - far)], axis),
+        false => Tensor::cat(vec![x.narrow(axis, far, size - far), zeros], axis),
+    }
+}
+
+/// What both networks are built from: sizes by halving, channels by level.
+#[derive(Clone, Copy, Debug)]
+struct Pyramid {
+    shape: ImageShape,
+    width: usize,
+    halvings: usize,
+}
+
+impl Pyramid {
+    fn new(config: &Config, shape: ImageShape) -> Self {
+        let longest = shape.height.max(shape.width);
+        let halvings = (2..8).find(|&h| padded(longest, h) >> h <= BOTTOM).unwrap_or(8);
+        Self { shape, width: config.width, halvings }
+    }
+
+    /// Channels after `level ≥ 1` halvings.
+    fn channels(&self, level: usize) -> usize {
+        self.width << (level - 1).min(2)
+    }
+
+    /// Channels, height, width of the smallest map.
+    fn bottom(&self) -> (usize, usize, usize) {
+        let small = |size: usize| padded(size, self.halvings) >> self.halvings;
+        (self.channels(self.halvings), small(self.shape.height), small(self.shape.width))
+    }
+}
+
+/// Rectifier of both networks, scaled to keep the variance.
+fn act<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    kernels::leaky_relu(x, 0.2) * std::f64::consts::SQRT_2
+}
+
+/// `x + conv(act(conv(act(x))))`, the last convolution starting at zero (Zhang et al., arXiv:1901.09321).
+#[derive(Module, Debug)]
+struct PlainBlock {
+    conv1: Conv2d,
+    conv2: Conv2d,
+}
+
+impl PlainBlock {
+    fn new(channels: usize, device: &Device, rng: &mut Rng) -> Self {
+        Self {
+            conv1: Conv2d::new(channels, channels, 3, 1.0, device, rng),
+            conv2: Conv2d::new(channels, channels, 3, 0.0, device, rng),
+        }
+    }
+
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        x.clone() + self.conv2.forward(act(self.conv1.forward(act(x))))
+    }
+}
+
+/// `z [n, latent]` and classes → `[n, c, h, w]` in [−1, 1].
+#[derive(Module, Debug)]
+struct Generator {
+    label: Option<Embedding>,
+    start: Linear,
+    stages: Vec<GrowStage>,
+    /// To four times the channels at half the size, shuffled to the full size.
+    unfold: Conv2d,
+    out: Conv2d,
+    #[module(skip)]
+    bottom: (usize, usize, usize),
+    #[module(skip)]
+    size: (usize, usize),
+}
+
+/// Residual blocks at one size, then a change of channels on the way to the next.
+#[derive(Module, Debug)]
+struct GrowStage {
+    blocks: Vec<PlainBlock>,
+    change: Option<Conv2d>,
+}
+
+impl Generator {
+    fn new(config: &Config, info: &DataInfo, device: &Device, rng: &mut Rng) -> Self {
+        let pyramid = Pyramid::new(config, info.shape);
+        let (c, h, w) = pyramid.bottom();
+        let d_label = if info.classes > 0 { D_LABEL } else { 0 };
+        let stages = (1..=pyramid.halvings)
+            .rev()
+            .map(|level| {
+                let (from, to) = (pyramid.channels(level), pyramid.channels(level.max(2) - 1));
+                GrowStage {
+                    blocks: (0..config.blocks).map(|_| PlainBlock::new(from, device, rng)).collect(),
+                    change: (from != to).then(|| Conv2d::new(from, to, 1, 1.0, device, rng)),
+                }
+            })
+            .collect();
+        let fine = (config.width / 2).max(8);
+        Self {
+            label: (info.classes > 0).then(|| Embedding::new(info.classes + 1, D_LABEL, 1.0, device, rng)),
+            start: Linear::new(config.latent + d_label, c * h * w, 1.0, device, rng),
+            stages,
+            unfold: Conv2d::new(config.width, 4 * fine, 3, 1.0, device, rng),
+            out: Conv2d::new(fine, info.shape.channels, 3, 0.5, device, rng),
+            bottom: (c, h, w),
+            size: (info.shape.height, info.shape.width),
+        }
+    }
+
+    fn forward(&self, z: Tensor<2>, classes: &[u32]) -> Tensor<4> {
+        let n = z.dims()[0];
+        let z = match &self.label {
+            Some(label) => {
+                let device = z.device();
+                Tensor::cat(vec![z, label.forward(indices(classes, &device))], 1)
+            }
+            None => z,
+        };
+        let (c, h, w) = self.bottom;
+        let mut x = self.start.forward(z).reshape([n, c, h, w]);
+        for (i, stage) in self.stages.iter().enumerate() {
+            for block in &stage.blocks {
+                x = block.forward(x);
+            }
+            // The last stage is at half the size: `unfold` makes the last doubling.
+            if i + 1 < self.stages.len() {
+                if let Some(change) = &stage.change {
+                    x = change.forward(x);
+                }
+                x = kernels::upsample2(x);
+            }
+        }
+        let x = act(super::pixel_shuffle2(self.unfold.forward(act(x))));
+        crop_to(self.out.forward(x).tanh(), self.size.0, self.size.1)
+    }
+}
+
+/// `[n, c, h, w]` and classes → `[n]`, unbounded; larger is more real.
+#[derive(Module, Debug)]
+struct Discriminator {
+    stem: Conv2d,
+    stages: Vec<ShrinkStage>,
+    last: Linear,
+    score: Linear,
+    /// Projection of the class onto the features (Miyato & Koyama, arXiv:1802.05637).
+    label: Option<Embedding>,
+    #[module(skip)]
+    padded: (usize, usize),
+}
+
+/// Residual blocks at one size, then a change of channels before the next halving.
+#[derive(Module, Debug)]
+struct ShrinkStage {
+    blocks: Vec<PlainBlock>,
+    change: Option<Conv2d>,
+}
+
+impl Discriminator {
+    fn new(config: &Config, info: &DataInfo, device: &Device, rng: &mut Rng) -> Self {
+        let pyramid = Pyramid::new(config, info.shape);
+        let (c, h, w) = pyramid.bottom();
+        let stages = (1..=pyramid.halvings)
+            .map(|level| {
+                let (from, to) = (pyramid.channels(level), pyramid.channels((level + 1).min(pyramid.halvings)));
+                ShrinkStage {
+                    blocks: (0..config.blocks).map(|_| PlainBlock::new(from, device, rng)).collect(),
+                    change: (from != to).then(|| Conv2d::new(from, to, 1, 1.0, device, rng)),
+                }
+            })
+            .collect();
+        let features = c;
+        Self {
+            stem: Conv2d::halving(info.shape.channels, config.width, 1.0, device, rng),
+            stages,
+            last: Linear::new(c * h * w, features, 1.0, device, rng),
+            score: Linear::new(features, 1, 1.0, device, rng),
+            label: (info.classes > 0).then(|| Embedding::new(info.classes + 1, features, 0.1, device, rng)),
+            padded: (padded(info.shape.height, pyramid.halvings), padded(info.shape.width, pyramid.halvings)),
+        }
+    }
+
+    fn forward(&self, x: Tensor<4>, classes: &[u32]) -> Tensor<1> {
+        let [n, ..] = x.dims();
+        let mut h = self.stem.forward(pad_to(x, self.padded.0, self.padded.1));
+        for (i, stage) in self.stages.iter().enumerate() {
+            for block in &stage.blocks {
+                h = block.forward(h);
+            }
+            if i + 1 < self.stages.len() {
+                h = kernels::downsample2(h);
+                if let Some(change) = &stage.change {
+                    h = change.forward(h);
+                }
+            }
+        }
+        let features = act(self.last.forward(act(h).flatten(1, 3))); // [n, features]
+        let d = features.dims()[1] as f64;
+        let score = self.score.forward(features.clone()).reshape([n]);
+        match &self.label {
+            Some(label) => {
+                let e = label.forward(indices(classes, &features.device()));
+                score + (features * e).sum_dim(1).reshape([n]) / d.sqrt()
+            }
+            None => score,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::models::image::tests_common::{check_save_load, tiny_batch, tiny_info};
+    use mintage_nn::weights::to_vec;
+
+    fn tiny() -> Gan {
+        let info = tiny_info();
+        let config = Config { width: 8, ..Config::preset(Size::Tiny, &info) };
+        Gan::new(&config, &info, &Device::flex(), &mut Rng::new(1, 0))
+    }
+
+    #[test]
+    fn penalty_has_the_analytic_gradient() {
+        // D(x) = a Σx² + b Σx³/3: ∇ₓD = 2ax + bx², so ∂/∂a mean‖∇ₓD‖² = mean Σ 2(2ax + bx²)·2x.
+        let device = Device::flex();
+        let on = device.clone().autodiff();
+        let mut rng = Rng::new(3, 0);
+        let x = rng.normal_tensor([4, 1, 5, 5], &device);
+        let (a, b) = (0.7, 0.3);
+        let a_param: Tensor<1> = Tensor::from_data([a as f32], &on).require_grad();
+        let v = x.clone() * (2.0 * a) + x.clone().powi_scalar(2) * b;
+        let d = |x: Tensor<4>| {
+            let rows = |t: Tensor<4>| -> Tensor<1> { t.flatten::<2>(1, 3).sum_dim(1).reshape([8]) };
+            rows(x.clone().powi_scalar(2)) * a_param.clone() + rows(x.powi_scalar(3)) * (b / 3.0)
+        };
+        let (surrogate, value) = gradient_penalty(d, x.clone(), v.clone());
+        let found = to_vec(&a_param.grad(&surrogate.backward()).unwrap())[0];
+        let expected = to_vec(&(v.clone() * x * 4.0).sum())[0] / 4.0;
+        assert!((found / expected - 1.0).abs() < 0.02, "{found} {expected}");
+        let squares = f64::from(to_vec(&v.powi_scalar(2).sum())[0]) / 4.0;
+        assert!((value / squares - 1.0).abs() < 1e-4);
+    }
+
+    #[test]
+    fn learns_the_brightness_of_one_batch() {
+        let mut model = tiny();
+        let mean = |model: &Gan| {
+            let pixels = model.sample(&Draw::new(8, &[0, 1, 2, 0, 1, 2, 0, 1]), &mut Rng::new(1, 1));
+            pixels.iter().map(|&p| f64::from(p)).sum::<f64>() / pixels.len() as f64
+        };
+        let real = tiny_batch().pixels.iter().map(|&p| f64::from(p)).sum::<f64>() / tiny_batch().pixels.len() as f64;
+        let before = (mean(&model) - real).abs();
+        for i in 0..60 {
+            model.step(&tiny_batch(), f64::from(i) / 60.0, &mut Rng::new(2, i as u64)).unwrap();
+        }
+        let after = (mean(&model) - real).abs();
+        assert!(after < before.max(10.0), "{before} {after}");
+    }
+
+    #[test]
+    fn save_load_is_bit_exact() {
+        let mut a = tiny();
+        a.step(&tiny_batch(), 0.5, &mut Rng::new(2, 0)).unwrap();
+        let mut b = tiny();
+        check_save_load(|map| a.save_state(map), |map| b.load_state(map).unwrap());
+        let draw = Draw::new(3, &[0, 1, 2]);
+        assert_eq!(a.sample(&draw, &mut Rng::new(3, 0)), b.sample(&draw, &mut Rng::new(3, 0)));
+        for i in 0..4 {
+            let step = |m: &mut Gan| m.step(&tiny_batch(), 0.6, &mut Rng::new(4, i)).unwrap();
+            assert_eq!(step(&mut a), step(&mut b));
+        }
+    }
+
+    #[test]
+    fn shifting_moves_and_fills_with_zeros() {
+        let x: Tensor<4> = Tensor::from_data(TensorData::new(vec![1.0f32, 2.0, 3.0], [1, 1, 1, 3]), &Device::flex());
+        assert_eq!(to_vec(&shift(x.clone(), 3, 1)), [0.0, 1.0, 2.0]);
+        assert_eq!(to_vec(&shift(x, 3, -2)), [3.0, 0.0, 0.0]);
+    }
+}
