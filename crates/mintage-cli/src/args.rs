@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 use mintage::{Family, Size};
 
 /// Learn a generative model from the data you have; mint new data like it.
@@ -26,6 +26,8 @@ pub struct Cli {
 }
 
 const EVERYWHERE: &str = "Everywhere";
+/// The largest integer of TOML, which recipes are written in.
+const MAX_INT: u64 = i64::MAX as u64;
 
 /// Flags of every verb.
 #[derive(Args, Clone, Debug)]
@@ -60,7 +62,7 @@ pub struct Global {
     #[arg(long, global = true, value_name = "N", help_heading = EVERYWHERE)]
     pub threads: Option<usize>,
     /// Seed of every random choice: the same seed gives the same result
-    #[arg(long, global = true, value_name = "N", help_heading = EVERYWHERE)]
+    #[arg(long, global = true, value_name = "N", value_parser = value_parser!(u64).range(..=MAX_INT), help_heading = EVERYWHERE)]
     pub seed: Option<u64>,
     /// Folder of the runs ("runs" without this)
     #[arg(long, global = true, value_name = "DIR", help_heading = EVERYWHERE)]
@@ -92,10 +94,8 @@ pub enum Verb {
     )]
     Train(Train),
     /// Draw new data from a model
-    #[command(
-        after_help = "Examples:\n  mintage sample vqvae-shop-1 -n 64 -o new.png\n  \
-                      mintage sample vqvae-shop-1 -n 500 -o shop.db --table products --column photo --where category=coat"
-    )]
+    #[command(after_help = "Examples:\n  mintage sample vqvae-shop-1 -n 64 -o new.png\n  \
+                      mintage sample vqvae-shop-1 -n 500 -o shop.db --table products --column photo --where category=coat")]
     Sample(Sample),
     /// Send data through the encoder and back, side by side (vae, vqvae)
     #[command(after_help = "Example: mintage reconstruct vqvae-shop-1 a.png b.png -o pairs.png")]
@@ -128,7 +128,9 @@ pub enum Verb {
     #[command(after_help = "Example: mintage doctor")]
     Doctor,
     /// Write the completions of a shell to stdout
-    #[command(after_help = "Example: mintage completions bash > ~/.local/share/bash-completion/completions/mintage")]
+    #[command(
+        after_help = "Example: mintage completions bash > ~/.local/share/bash-completion/completions/mintage"
+    )]
     Completions(Completions),
     /// Write the manual page to stdout, or all of them to a folder
     #[command(after_help = "Example: mintage man -o man1")]
@@ -214,7 +216,7 @@ pub struct Train {
     #[arg(long, value_name = "TIME", conflicts_with = "steps")]
     pub time: Option<String>,
     /// Budget in steps, in place of time
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..=MAX_INT))]
     pub steps: Option<u64>,
     /// Name of the run (FAMILY-SOURCE-N without this)
     #[arg(long, value_name = "NAME", conflicts_with = "resume")]

@@ -1,1 +1,63 @@
-fn main() {}
+//! The command `mintage`: the only crate that prints, draws progress, reads the environment and exits.
+//!
+//! `args` is what can be typed, `settings` what it comes to with the environment, `verbs` what is done;
+//! everything that could be of use to a program lies in the library, not here.
+
+mod alloc;
+mod args;
+mod context;
+mod failure;
+mod interrupt;
+mod pictures;
+mod report_view;
+mod settings;
+mod text;
+mod ui;
+mod verbs;
+
+use std::{panic, process::ExitCode};
+
+use clap::Parser;
+
+use crate::{
+    args::Cli,
+    context::Context,
+    failure::{BUG, COULD_NOT, Failure, Verdict},
+    settings::Settings,
+    ui::complain,
+};
+
+fn main() -> ExitCode {
+    alloc::keep_pages();
+    panic::set_hook(Box::new(bug));
+    let cli = Cli::parse();
+    match run(&cli) {
+        Ok(outcome) => outcome.into(),
+        // Whoever reads our output has enough of it.
+        Err(Failure::Pipe) => ExitCode::SUCCESS,
+        Err(failure) => {
+            complain(&failure.text(settings::color(&cli.global)));
+            COULD_NOT.into()
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Verdict {
+    let mut context = Context::new(Settings::resolve(&cli.global)?);
+    let verdict = verbs::run(&cli.verb, &mut context);
+    context.ui.clear();
+    verdict
+}
+
+/// What is said when the program itself has gone wrong, in whichever thread.
+fn bug(info: &panic::PanicHookInfo) {
+    let payload = info.payload();
+    let what =
+        payload.downcast_ref::<&str>().copied().or(payload.downcast_ref::<String>().map(String::as_str));
+    let place = info.location().map(|at| format!(" at {}:{}", at.file(), at.line())).unwrap_or_default();
+    let what = what.unwrap_or("no reason given");
+    complain(&format!("\nerror: mintage {} went wrong{place}: {what}", env!("CARGO_PKG_VERSION")));
+    complain("  hint: this is a bug and none of your doing; please report it with the command you typed,");
+    complain("        the lines above, and what `mintage doctor` says");
+    std::process::exit(BUG);
+}

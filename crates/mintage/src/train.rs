@@ -111,6 +111,7 @@ pub fn train(
         bad_steps: 0,
         checkpoint_secs: 0.0,
         last_shown: f64::NEG_INFINITY,
+        warned: false,
     }
     .run()
 }
@@ -198,6 +199,8 @@ struct Loop<'a> {
     /// Training time at the last checkpoint.
     checkpoint_secs: f64,
     last_shown: f64,
+    /// A collapse has been reported; once is enough.
+    warned: bool,
 }
 
 impl Loop<'_> {
@@ -290,7 +293,8 @@ impl Loop<'_> {
         if step.is_multiple_of(10) || step == 1 {
             self.run.append_metrics(step, "step", metrics)?;
         }
-        if metrics.get("diversity").is_some_and(|d| d < 0.3) && progress > 0.1 {
+        if metrics.get("diversity").is_some_and(|d| d < 0.3) && progress > 0.1 && !self.warned {
+            self.warned = true;
             let message = format!("step {step}: the samples differ little from each other (diversity below 0.3 of the data's)");
             self.run.log(&message)?;
             (self.on)(Event::Warning { message });

@@ -19,6 +19,9 @@ const FIT_ROWS: usize = 2048;
 const FIT_COLUMNS: usize = 64;
 /// Rows of one kernel-distance block, as in the reference implementation.
 const KERNEL_ROWS: usize = 1000;
+/// Products with a side below this are plain loops. nalgebra 0.35 has a path of its own for sides up to 5,
+/// which writes out of bounds where the left matrix has strided columns, as ours has (its issue 1616).
+const SMALL: usize = 8;
 /// Seed of the order in which rows are dealt to blocks.
 const KERNEL_SEED: u64 = 0x6b69_6400;
 
@@ -180,11 +183,14 @@ pub(super) fn products(
     out: &mut [f32],
 ) {
     let (d, k) = (query.d, columns.len());
-    if rows.is_empty() || base_rows.is_empty() {
+    if rows.len().min(base_rows.len()).min(k) < SMALL {
+        for (out, q) in out.chunks_mut(base_rows.len().max(1)).zip(rows) {
+            for (dot, b) in out.iter_mut().zip(base_rows.clone()) {
+                let pairs = query.row(q)[columns.clone()].iter().zip(&base.row(b)[columns.clone()]);
+                *dot = pairs.map(|(x, y)| x * y).sum();
+            }
+        }
         return;
-    }
-    if k == 0 {
-        return out.fill(0.0);
     }
     // nalgebra is column-major: its first axis is ours turned round, which costs only other strides.
     let from_query = &query.values[rows.start * d + columns.start..rows.end * d];
@@ -358,13 +364,17 @@ mod tests {
 
     #[test]
     fn products_of_parts_are_inner_products() {
-        let (a, b) = (normal(20, 1, &[0.0; 9], &[1.0; 9]), normal(30, 2, &[0.0; 9], &[1.0; 9]));
-        let mut out = vec![f32::NAN; 7 * 11];
-        products(&a, 3..10, &b, 19..30, 2..9, &mut out);
-        for q in 0..7 {
-            for r in 0..11 {
-                let exact: f32 = (2..9).map(|j| a.row(3 + q)[j] * b.row(19 + r)[j]).sum();
-                assert!((out[q * 11 + r] - exact).abs() < 1e-5);
+        let (a, b) = (normal(20, 1, &[0.0; 25], &[1.0; 25]), normal(30, 2, &[0.0; 25], &[1.0; 25]));
+        let sides = [0, 1, 2, 5, 6, SMALL - 1, SMALL, 17];
+        for (rows, base_rows) in sides.iter().flat_map(|&r| sides.map(|b| (r, b))) {
+            for k in sides {
+                let mut out = vec![f32::NAN; rows * base_rows];
+                products(&a, 3..3 + rows, &b, 9..9 + base_rows, 2..2 + k, &mut out);
+                for (place, &found) in out.iter().enumerate() {
+                    let (q, r) = (a.row(3 + place / base_rows), b.row(9 + place % base_rows));
+                    let exact: f32 = (2..2 + k).map(|j| q[j] * r[j]).sum();
+                    assert!((found - exact).abs() < 1e-5, "{rows} {base_rows} {k}");
+                }
             }
         }
     }

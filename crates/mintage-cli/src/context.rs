@@ -1,0 +1,133 @@
+//! What the verbs share: finding and loading a model, opening its data, the pool, the clock.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use mintage::{Event, Model, Run, recipe::nearest};
+use mintage_data::{ImageSet, SourceSpec};
+
+use crate::{
+    args::{Columns, Moved},
+    failure::Failure,
+    settings::Settings,
+    text::shell,
+    ui::Ui,
+};
+
+/// Worker threads get as much stack as the main thread usually has.
+const STACK_BYTES: usize = 8 << 20;
+
+/// What every verb is given.
+#[derive(Debug)]
+pub struct Context {
+    pub settings: Settings,
+    pub ui: Ui,
+}
+
+impl Context {
+    pub fn new(settings: Settings) -> Self {
+        let ui = Ui::new(&settings);
+        Self { settings, ui }
+    }
+
+    /// The folder that `name` means: a path, or a run by its name.
+    pub fn model_dir(&self, name: &str) -> Result<PathBuf, Failure> {
+        let is_model = |dir: &Path| dir.join("config.json").is_file() || dir.join("run.json").is_file();
+        let path = Path::new(name);
+        let run = self.settings.runs.join(name);
+        if let Some(found) = [path, &run].into_iter().find(|dir| is_model(dir)) {
+            return Ok(found.to_owned());
+        }
+        if path.is_dir() {
+            return Err(Failure::new(
+                format!("{}: holds no model", path.display()),
+                "name a run, or a folder with config.json and model.safetensors",
+            ));
+        }
+        let runs = Run::list(&self.settings.runs)?;
+        let names: Vec<&str> = runs.iter().map(|run| run.name.as_str()).collect();
+        let hint = match (nearest(name, names.iter().copied()), names.is_empty()) {
+            (Some(near), _) => format!("did you mean `{near}`?"),
+            (None, true) => {
+                let runs = self.settings.runs.display();
+                format!("there are no runs in {runs} yet: `mintage train SOURCE` makes one")
+            }
+            (None, false) => format!("the runs are {}", some_of(&names)),
+        };
+        Err(Failure::new(format!("no model `{name}`"), hint))
+    }
+
+    /// Loads the model that `name` means.
+    pub fn load(&self, name: &str) -> Result<Model, Failure> {
+        let dir = self.model_dir(name)?;
+        if !dir.join("config.json").is_file() {
+            return Err(Failure::new(
+                format!("{}: has no model yet, its training was not finished", dir.display()),
+                format!("continue it with `mintage train --resume {}`", shell(&dir)),
+            ));
+        }
+        Ok(Model::load(&dir, &self.settings.device)?)
+    }
+
+    /// The data a model was trained on, read as the model sees them.
+    pub fn data_of(&mut self, model: &Model, moved: &Moved) -> Result<Arc<ImageSet>, Failure> {
+        let mut spec = model.config.source.clone();
+        if let Some(source) = &moved.source {
+            spec.source.clone_from(source);
+        } else if !Path::new(&spec.source).exists() {
+            return Err(Failure::new(
+                format!("the model was trained on {}, which is not there", spec.source),
+                "say where the data are now with --source, or run this where they are",
+            ));
+        }
+        self.open(&spec, Some(model)).map(Arc::new)
+    }
+
+    /// Opens a source, as `model` sees it where one is given, and says what could not be read.
+    pub fn open(&mut self, spec: &SourceSpec, model: Option<&Model>) -> Result<ImageSet, Failure> {
+        self.ui.event(&Event::Work { what: "reading".to_owned(), done: 0, total: 1 });
+        let opened = match model {
+            Some(model) => ImageSet::open_as(spec, &model.codec),
+            None => ImageSet::open(spec),
+        };
+        self.ui.clear();
+        let data = opened?;
+        self.ui.skipped(&data);
+        Ok(data)
+    }
+}
+
+/// The specification that the flags give for a source.
+pub fn source_spec(source: &str, columns: &Columns) -> SourceSpec {
+    let Columns { table, column, label } = columns.clone();
+    SourceSpec { source: source.to_owned(), table, column, label, ..SourceSpec::default() }
+}
+
+/// Runs `work` inside one pool of threads, where parallel work starts without waking sleeping threads.
+pub fn in_pool<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> Result<T, Failure> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).stack_size(STACK_BYTES).build();
+    match pool {
+        Ok(pool) => Ok(pool.install(work)),
+        Err(error) => {
+            Err(Failure::new(format!("the threads could not be started: {error}"), "try --threads 1"))
+        }
+    }
+}
+
+/// A clock that starts now.
+pub fn clock() -> impl Fn() -> Duration {
+    let start = Instant::now();
+    move || start.elapsed()
+}
+
+/// The first few of a list, and how many more there are.
+pub fn some_of(names: &[&str]) -> String {
+    const SHOWN: usize = 8;
+    match names.len().saturating_sub(SHOWN) {
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names[..SHOWN].join(", ")),
+    }
+}

@@ -1,0 +1,163 @@
+//! Numbers, lengths of time and tables as text.
+
+use std::{path::Path, time::Duration};
+
+pub use mintage::train::thousands;
+
+/// "9m 58s", "1h 3m", "0.4s".
+pub fn duration(secs: f64) -> String {
+    if !secs.is_finite() || secs < 0.0 {
+        return "?".to_owned();
+    }
+    if secs < 10.0 {
+        return format!("{secs:.1}s");
+    }
+    // Whoever waits for hours does not count seconds.
+    let whole = if secs >= 3600.0 { (secs / 60.0).round() as u64 * 60 } else { secs.round() as u64 };
+    humantime::format_duration(Duration::from_secs(whole)).to_string()
+}
+
+/// A number with about four significant digits.
+pub fn number(x: f64) -> String {
+    match x.abs() {
+        0.0 => "0".to_owned(),
+        a if !a.is_finite() => x.to_string(),
+        a if a >= 10_000.0 => format!("{x:.0}"),
+        a if a >= 100.0 => format!("{x:.1}"),
+        a if a >= 1.0 => format!("{x:.3}"),
+        a if a >= 1e-3 => format!("{x:.4}"),
+        _ => format!("{x:.2e}"),
+    }
+}
+
+/// "3.4 MB".
+pub fn bytes(n: u64) -> String {
+    let n = n as f64;
+    match n {
+        n if n >= 1e9 => format!("{:.1} GB", n / 1e9),
+        n if n >= 1e6 => format!("{:.1} MB", n / 1e6),
+        n if n >= 1e3 => format!("{:.1} kB", n / 1e3),
+        n => format!("{n:.0} B"),
+    }
+}
+
+/// "1 image", "3 images".
+pub fn count(n: usize, what: &str) -> String {
+    format!("{} {what}{}", thousands(n), if n == 1 { "" } else { "s" })
+}
+
+/// A path as it is typed in a shell.
+pub fn shell(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "-_./:,+=@%".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
+}
+
+/// A table whose columns line up.
+#[derive(Debug, Default)]
+pub struct Table {
+    rows: Vec<Vec<String>>,
+    /// Vertical bars and a rule under the head, as in Markdown.
+    pub bars: bool,
+}
+
+impl Table {
+    /// A table with a head.
+    pub fn new<const N: usize>(head: [&str; N]) -> Self {
+        Self { rows: vec![head.map(str::to_owned).to_vec()], bars: false }
+    }
+
+    /// A table whose head is only known now.
+    pub fn with_head(head: Vec<String>) -> Self {
+        Self { rows: vec![head], bars: false }
+    }
+
+    pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+        self.rows.push(cells.into_iter().collect());
+    }
+
+    /// The table, one line a row.
+    pub fn text(&self) -> String {
+        let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
+        let cell = |row: &Vec<String>, c: usize| row.get(c).cloned().unwrap_or_default();
+        let width = |c: usize| self.rows.iter().map(|r| cell(r, c).chars().count()).max().unwrap_or(0);
+        let widths: Vec<usize> = (0..columns).map(width).collect();
+        let numeric: Vec<bool> = (0..columns).map(|c| self.is_numeric(c)).collect();
+        let mut text = String::new();
+        for (index, row) in self.rows.iter().enumerate() {
+            let cells = (0..columns).map(|c| pad(&cell(row, c), widths[c], numeric[c]));
+            text.push_str(&self.line(cells.collect()));
+            if index == 0 && self.bars {
+                text.push_str(&self.rule(&widths, &numeric));
+            }
+        }
+        text
+    }
+
+    fn line(&self, cells: Vec<String>) -> String {
+        match self.bars {
+            true => format!("| {} |\n", cells.join(" | ")),
+            false => format!("{}\n", cells.join("  ").trim_end()),
+        }
+    }
+
+    fn rule(&self, widths: &[usize], numeric: &[bool]) -> String {
+        let dashes = |(&w, &right): (&usize, &bool)| match right {
+            true => format!("{}:", "-".repeat(w.saturating_sub(1).max(1))),
+            false => "-".repeat(w.max(1)),
+        };
+        self.line(widths.iter().zip(numeric).map(dashes).collect())
+    }
+
+    /// Columns of numbers are set to the right.
+    fn is_numeric(&self, column: usize) -> bool {
+        let looks = |cell: &String| {
+            cell.is_empty()
+                || cell == "–"
+                || cell.chars().next().is_some_and(|c| c.is_ascii_digit() || c == '-')
+        };
+        self.rows.len() > 1 && self.rows[1..].iter().filter_map(|row| row.get(column)).all(looks)
+    }
+}
+
+fn pad(cell: &str, width: usize, right: bool) -> String {
+    let space = " ".repeat(width.saturating_sub(cell.chars().count()));
+    if right { format!("{space}{cell}") } else { format!("{cell}{space}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_and_numbers() {
+        assert_eq!(duration(0.44), "0.4s");
+        assert_eq!(duration(598.2), "9m 58s");
+        assert_eq!(duration(3785.0), "1h 3m");
+        assert_eq!(number(0.231_47), "0.2315");
+        assert_eq!(number(-12.5), "-12.500");
+        assert_eq!(number(0.000_012_3), "1.23e-5");
+        assert_eq!(bytes(3_400_000), "3.4 MB");
+        assert_eq!(count(1, "image"), "1 image");
+    }
+
+    #[test]
+    fn columns_line_up() {
+        let mut table = Table::new(["run", "steps"]);
+        table.row(["vae-1".to_owned(), "7".to_owned()]);
+        table.row(["ё".to_owned(), "1,234".to_owned()]);
+        assert_eq!(table.text(), "run    steps\nvae-1      7\nё      1,234\n");
+        table.bars = true;
+        assert!(table.text().contains("| ----- | ----: |\n"));
+    }
+
+    #[test]
+    fn shell_words() {
+        assert_eq!(shell(Path::new("runs/a-1")), "runs/a-1");
+        assert_eq!(shell(Path::new("my runs/it's")), "'my runs/it'\\''s'");
+    }
+}

@@ -1,0 +1,278 @@
+//! What the user sees: data on stdout, everything else on stderr; one bar on a terminal, otherwise one
+//! line each ten seconds.
+
+use std::{
+    collections::HashMap,
+    fs::File,
+    io::{ErrorKind, Write},
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use mintage::{Event, Metrics, Plan};
+use serde_json::Value;
+
+use crate::{
+    failure::{Failure, paint},
+    settings::{Level, Progress, Settings},
+    text::{count, duration, number, thousands},
+};
+
+const LINE_EVERY: Duration = Duration::from_secs(10);
+/// The same warning is not repeated within this time.
+const WARN_EVERY: Duration = Duration::from_secs(60);
+/// Places of a bar.
+const BAR: u64 = 1000;
+
+/// The way to the user.
+#[derive(Debug)]
+pub struct Ui {
+    level: Level,
+    color: bool,
+    progress: Progress,
+    json: Option<PathBuf>,
+    /// The file that events go to, once the first one has.
+    stream: Option<File>,
+    bar: Option<ProgressBar>,
+    /// What the bar shows: a phase of training, or a piece of work.
+    doing: String,
+    valid: Option<f64>,
+    last_line: Option<Instant>,
+    warned: HashMap<String, Instant>,
+}
+
+impl Ui {
+    pub fn new(settings: &Settings) -> Self {
+        Self {
+            level: settings.level,
+            color: settings.color,
+            progress: settings.progress,
+            json: settings.json.clone(),
+            stream: None,
+            bar: None,
+            doing: String::new(),
+            valid: None,
+            last_line: None,
+            warned: HashMap::new(),
+        }
+    }
+
+    /// Whether the data are to be JSON.
+    pub fn wants_json(&self) -> bool {
+        self.json.is_some()
+    }
+
+    /// Data: text to stdout.
+    pub fn out(&mut self, text: &str) -> Result<(), Failure> {
+        self.out_bytes(text.as_bytes())
+    }
+
+    /// Data: bytes to stdout.
+    pub fn out_bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        let mut stdout = std::io::stdout().lock();
+        stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(|error| match error.kind() {
+            ErrorKind::BrokenPipe => Failure::Pipe,
+            _ => Failure::bare(format!("stdout: {error}")),
+        })
+    }
+
+    /// Data: JSON to where `--json` says (nowhere without it).
+    pub fn out_json(&mut self, value: &Value) -> Result<(), Failure> {
+        let Some(path) = self.json.clone() else { return Ok(()) };
+        let text = format!("{value:#}\n");
+        if path == Path::new("-") {
+            return self.out(&text);
+        }
+        mintage_data::atomic_write(&path, text.as_bytes()).map_err(Failure::io(path))
+    }
+
+    /// Data: an event as one line of JSON, where `--json` says. A reader that has gone does not stop a run.
+    pub fn stream(&mut self, event: &Event) -> Result<(), Failure> {
+        let Some(path) = self.json.clone() else { return Ok(()) };
+        let line = format!("{}\n", serde_json::to_string(event).unwrap_or_default());
+        if path == Path::new("-") {
+            return match self.out(&line) {
+                Err(Failure::Pipe) => Ok(()),
+                other => other,
+            };
+        }
+        let file = match &mut self.stream {
+            Some(file) => file,
+            None => self.stream.insert(File::create(&path).map_err(Failure::io(&path))?),
+        };
+        file.write_all(line.as_bytes()).map_err(Failure::io(path))
+    }
+
+    /// A line on stderr, unless told to be quiet.
+    pub fn say(&self, text: &str) {
+        if self.level >= Level::Normal {
+            self.line(text);
+        }
+    }
+
+    /// A line on stderr even for those who want quiet: the answer to what they asked.
+    pub fn insist(&self, text: &str) {
+        self.line(text);
+    }
+
+    /// "made     runs/vae-shop-1": a line with a title, unless told to be quiet.
+    pub fn titled(&self, title: &str, text: &str) {
+        let title = format!("{title:<9}");
+        self.say(&format!("{}{text}", paint(&title, "1", self.color)));
+    }
+
+    /// A line on stderr for those who want to know more.
+    pub fn detail(&self, text: &str) {
+        if self.level >= Level::Verbose {
+            self.line(text);
+        }
+    }
+
+    /// Something the user should know.
+    pub fn warn(&mut self, message: &str) {
+        // "step 120: …" is the same warning as "step 121: …".
+        let key = message.strip_prefix("step ").and_then(|m| m.split_once(": ")).map_or(message, |(_, m)| m);
+        if self.warned.get(key).is_some_and(|at| at.elapsed() < WARN_EVERY) {
+            return;
+        }
+        self.warned.insert(key.to_owned(), Instant::now());
+        self.say(&format!("{}: {message}", paint("warning", "33", self.color)));
+    }
+
+    /// Says how many items of a source could not be read.
+    pub fn skipped(&mut self, data: &mintage_data::ImageSet) {
+        if data.skipped() > 0 {
+            let first = data.first_skip().map(|f| format!(" (the first: {f})")).unwrap_or_default();
+            self.warn(&format!(
+                "{} could not be read and were left out{first}",
+                count(data.skipped(), "item")
+            ));
+        }
+    }
+
+    /// Takes the bar away.
+    pub fn clear(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+
+    /// Draws an event.
+    pub fn event(&mut self, event: &Event) {
+        match event {
+            Event::Plan(plan) => self.plan(plan),
+            Event::Phase { index, count, name } => {
+                self.doing = format!("{index}/{count} {name}");
+                self.detail(&format!("phase {index} of {count}: {name}"));
+            }
+            Event::Step { step, progress, metrics, items_per_sec, eta_secs } => {
+                let text = self.step_text(*step, metrics, *items_per_sec, *eta_secs);
+                self.advance(*progress, &text);
+            }
+            Event::Valid { step, metrics, best } => {
+                self.valid = metrics.first();
+                let best = if *best { " (best so far)" } else { "" };
+                self.detail(&format!(
+                    "step {}: validation {}{best}",
+                    thousands(*step as usize),
+                    list(metrics)
+                ));
+            }
+            Event::Preview { path, .. } => self.detail(&format!("preview {}", path.display())),
+            Event::Checkpoint { path, .. } => self.detail(&format!("checkpoint {}", path.display())),
+            Event::Warning { message } => self.warn(message),
+            Event::Work { what, done, total } => self.work(what, *done, *total),
+            Event::Done { .. } => self.clear(),
+        }
+    }
+
+    fn plan(&mut self, plan: &Plan) {
+        self.titled("data", &plan.data);
+        let parameters = thousands(plan.parameters);
+        self.titled(
+            "model",
+            &format!("{} {}, {parameters} parameters, batch {}", plan.family, plan.size, plan.batch),
+        );
+        self.titled("device", &format!("{}, {}", plan.device, count(plan.threads, "thread")));
+        let budget = match (plan.steps, plan.time_secs) {
+            (Some(steps), _) => count(steps as usize, "step"),
+            (None, Some(secs)) => duration(secs),
+            (None, None) => String::new(),
+        };
+        let resumed = match plan.resumed_at {
+            0 => String::new(),
+            step => format!(", continued after step {}", thousands(step as usize)),
+        };
+        self.titled("budget", &format!("{budget}{resumed}"));
+        self.titled("run", &plan.run.display().to_string());
+    }
+
+    fn step_text(&self, step: u64, metrics: &Metrics, items_per_sec: f64, eta_secs: Option<f64>) -> String {
+        let mut parts = vec![format!("step {}", thousands(step as usize))];
+        parts.extend(metrics.0.first().map(|(name, value)| format!("{name} {}", number(*value))));
+        parts.extend(self.valid.map(|value| format!("valid {}", number(value))));
+        parts.push(format!("{} items/s", thousands(items_per_sec.max(0.0) as usize)));
+        parts.extend(eta_secs.map(|secs| format!("{} left", duration(secs))));
+        parts.join(" · ")
+    }
+
+    fn work(&mut self, what: &str, done: usize, total: usize) {
+        if what != self.doing {
+            // A new piece of work is announced at once, not ten seconds later.
+            self.doing = what.to_owned();
+            self.last_line = None;
+        }
+        if total > 0 && done >= total {
+            return self.clear();
+        }
+        let text =
+            if total > 1 { format!("{} of {}", thousands(done), thousands(total)) } else { String::new() };
+        self.advance(done as f64 / total.max(1) as f64, &text);
+    }
+
+    fn advance(&mut self, progress: f64, text: &str) {
+        let share = progress.clamp(0.0, 1.0);
+        match self.progress {
+            Progress::None => {}
+            Progress::Bar => {
+                let bar = self.bar.get_or_insert_with(new_bar);
+                bar.set_prefix(self.doing.clone());
+                bar.set_position((share * BAR as f64) as u64);
+                bar.set_message(text.to_owned());
+            }
+            Progress::Lines => {
+                if self.last_line.is_none_or(|at| at.elapsed() >= LINE_EVERY) {
+                    self.last_line = Some(Instant::now());
+                    let line = format!("{} {:3.0}% {text}", self.doing, share * 100.0);
+                    self.line(line.trim());
+                }
+            }
+        }
+    }
+
+    fn line(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| complain(text)),
+            None => complain(text),
+        }
+    }
+}
+
+/// A line on stderr. Whoever has closed stderr does not want to know, and loses no run by it.
+pub fn complain(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+fn new_bar() -> ProgressBar {
+    let style = ProgressStyle::with_template("{prefix:.bold} {bar:24.cyan/dim} {percent:>3}% {wide_msg}");
+    let style = style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━╸─");
+    ProgressBar::new(BAR).with_style(style)
+}
+
+/// "loss 0.23, kl 12.1".
+pub fn list(metrics: &Metrics) -> String {
+    let parts: Vec<String> =
+        metrics.0.iter().map(|(name, value)| format!("{name} {}", number(*value))).collect();
+    parts.join(", ")
+}

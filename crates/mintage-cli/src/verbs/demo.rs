@@ -1,0 +1,178 @@
+//! `mintage demo`: the whole way on a small database that comes with the program: learn from it, make new
+//! rows beside the old ones, judge them, say what to look at.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use mintage::{Family, Model, Recipe, Run, SampleRequest, StopReason, evaluate::evaluate};
+use mintage_data::{ImageSet, Images, append_rows, write_grid_rows};
+use serde_json::json;
+
+use super::{evaluate::options, train::learn};
+use crate::{
+    args::Demo,
+    context::{Context, clock},
+    failure::{Failure, Outcome, Verdict},
+    report_view,
+    text::shell,
+};
+
+/// Table `products(id, name, category, photo)`.
+const DATABASE: &[u8] = include_bytes!("../../assets/demo.db");
+const TABLE: &str = "products";
+const COLUMN: &str = "photo";
+const LABEL: &str = "category";
+/// New rows, about.
+const NEW: usize = 40;
+
+/// What the demo makes in its folder.
+struct Places {
+    database: PathBuf,
+    model: PathBuf,
+    picture: PathBuf,
+}
+
+pub fn run(args: &Demo, context: &mut Context) -> Verdict {
+    let places = prepare(args)?;
+    let recipe = recipe(args, &places, context);
+    // A wrong --time shows before anything is made.
+    recipe.train.budget()?;
+    write_database(&args.dir, &places)?;
+    let data = Arc::new(context.open(&recipe.data, None)?);
+    let mut run = Run::create(&places.model, &recipe)?;
+    let end = learn(&recipe, &data, &mut run, context)?;
+    drop(run);
+    let model_dir = shell(&places.model);
+    if end.reason == StopReason::Interrupted {
+        context.ui.titled("saved", &format!("{model_dir} at step {}", end.step));
+        context.ui.titled("next", &format!("mintage train --resume {model_dir}"));
+        return Ok(Outcome::Interrupted);
+    }
+    let model = Model::load(&places.model, &context.settings.device)?;
+    let new = make_new(&model, &data, &places, context)?;
+    let in_short = judge(&model, &data, context)?;
+    let class = model.codec.classes.first().cloned().unwrap_or_default();
+    let picture = shell(&places.picture);
+    let ui = &context.ui;
+    ui.titled("look at", &format!("{picture}: one category a column, real photos above, new ones below"));
+    let database = shell(&places.database);
+    let report = shell(&places.model.join("report.html"));
+    ui.titled("", &format!("{database}: {new} new rows in {TABLE}; {report}: {in_short}"));
+    let class = shell(Path::new(&format!("{LABEL}={class}")));
+    ui.titled("type", &format!("mintage sample {model_dir} --where {class} -n 16 -o new.png"));
+    Ok(Outcome::Done)
+}
+
+/// Where things go; an earlier demo in the same folder is an error, or removed with `--force`.
+fn prepare(args: &Demo) -> Result<Places, Failure> {
+    let dir = &args.dir;
+    let places = Places {
+        database: dir.join("demo.db"),
+        model: dir.join("model"),
+        picture: dir.join("real-above-new.png"),
+    };
+    let there = [&places.database, &places.model, &places.picture].into_iter().find(|path| path.exists());
+    let Some(there) = there else { return Ok(places) };
+    if !args.force {
+        let message = format!("{}: exists already", there.display());
+        return Err(Failure::new(
+            message,
+            "name another folder: `mintage demo DIR`, or replace it with --force",
+        ));
+    }
+    if places.model.exists() {
+        // Only a run folder is removed, and only while nobody trains in it.
+        let lock = Run::resume(&places.model)?;
+        fs::remove_dir_all(&places.model).map_err(Failure::io(&places.model))?;
+        drop(lock);
+    }
+    Ok(places)
+}
+
+fn recipe(args: &Demo, places: &Places, context: &Context) -> Recipe {
+    let mut recipe = Recipe::for_source(&places.database.display().to_string());
+    recipe.data.table = Some(TABLE.to_owned());
+    recipe.data.column = Some(COLUMN.to_owned());
+    recipe.data.label = Some(LABEL.to_owned());
+    recipe.model.family = Some(Family::Vqvae);
+    recipe.train.time.clone_from(&args.time);
+    recipe.train.seed = context.settings.seed_or_default();
+    recipe
+}
+
+fn write_database(dir: &Path, places: &Places) -> Result<(), Failure> {
+    fs::create_dir_all(dir).map_err(Failure::io(dir))?;
+    mintage_data::atomic_write(&places.database, DATABASE).map_err(Failure::io(&places.database))
+}
+
+/// New rows in the database, and the picture of real ones above new ones; returns how many are new.
+fn make_new(
+    model: &Model,
+    data: &ImageSet,
+    places: &Places,
+    context: &mut Context,
+) -> Result<usize, Failure> {
+    let seed = context.settings.seed_or_default();
+    let classes = &model.codec.classes;
+    let per_class = (NEW / classes.len().max(1)).max(1);
+    let mut all =
+        Images { shape: model.codec.shape, pixels: vec![], labels: vec![], classes: classes.clone() };
+    for (index, class) in classes.iter().enumerate() {
+        // A seed of its own, so that the classes are not variations of the same noise.
+        let seed = seed.wrapping_add(index as u64);
+        let request =
+            SampleRequest { n: per_class, label: Some(class.clone()), seed, ..SampleRequest::default() };
+        let images = super::sample::draw(model, &request, context)?;
+        all.pixels.extend(images.pixels);
+        all.labels.extend(images.labels);
+    }
+    let provenance = model.provenance(seed, json!({}));
+    let rows = append_rows(&places.database, TABLE, COLUMN, Some(LABEL), &all, &provenance)?;
+    let by_rows = |images: &Images, n: usize| {
+        let order: Vec<usize> = (0..n).flat_map(|row| (0..classes.len()).map(move |c| c * n + row)).collect();
+        images.select(&order)
+    };
+    let real = real(data, per_class)?;
+    let blocks = match real {
+        Some(real) => {
+            vec![("real".to_owned(), by_rows(&real, per_class)), ("new".to_owned(), by_rows(&all, per_class))]
+        }
+        None => vec![("new".to_owned(), by_rows(&all, per_class))],
+    };
+    write_grid_rows(&places.picture, &blocks, classes.len().max(1), Some(&provenance))?;
+    Ok(rows)
+}
+
+/// The first `n` held-out images of every class, class by class; `None` where a class has fewer.
+fn real(data: &ImageSet, n: usize) -> Result<Option<Images>, Failure> {
+    let mut chosen = Vec::new();
+    for class in 0..data.classes().len() {
+        let of_class = |item: &&u32| data.labels().get(**item as usize) == Some(&(class as u32));
+        // Where the holdout is short of a class, the train split helps out: this is only to look at.
+        let splits = data.splits();
+        let found: Vec<u32> =
+            splits.holdout.iter().chain(&splits.train).filter(of_class).take(n).copied().collect();
+        if found.len() < n {
+            return Ok(None);
+        }
+        chosen.extend(found);
+    }
+    Ok(Some(data.images(&chosen)?))
+}
+
+/// Evaluates the model; the report lies with it. Returns the dials in short.
+fn judge(model: &Model, data: &Arc<ImageSet>, context: &mut Context) -> Result<String, Failure> {
+    let mut options = options(None, &context.settings);
+    options.cache = None;
+    let ui = &mut context.ui;
+    let report = evaluate(model, data, &options, &clock(), &mut |event| ui.event(&event));
+    context.ui.clear();
+    let report = report?;
+    report.save(&model.dir)?;
+    let value = json!(report);
+    context.ui.out_json(&value)?;
+    Ok(report_view::in_short(&value))
+}

@@ -1,0 +1,91 @@
+//! `mintage evaluate`: the four dials, read against data that the model never saw.
+
+use std::fs;
+
+use mintage::evaluate::{Options, evaluate};
+use serde_json::{Value, json};
+
+use super::sample::make_parent;
+use crate::{
+    args::Evaluate,
+    context::{Context, clock},
+    failure::{Failure, Outcome, Verdict},
+    report_view::{self, DIALS},
+    settings::Settings,
+    text::shell,
+};
+
+pub fn run(args: &Evaluate, context: &mut Context) -> Verdict {
+    let limits = args.fail_under.iter().map(|text| limit(text)).collect::<Result<Vec<_>, _>>()?;
+    if args.n == Some(0) {
+        return Err(Failure::bare("-n must be at least 1"));
+    }
+    let model = context.load(&args.model)?;
+    let data = context.data_of(&model, &args.moved)?;
+    let options = options(args.n, &context.settings);
+    let ui = &mut context.ui;
+    let report = evaluate(&model, &data, &options, &clock(), &mut |event| ui.event(&event));
+    context.ui.clear();
+    let report = report?;
+    report.save(&model.dir)?;
+    let page = model.dir.join("report.html");
+    if let Some(path) = &args.html {
+        make_parent(path)?;
+        fs::copy(&page, path).map_err(Failure::io(path))?;
+    }
+    let value = json!(report);
+    if context.ui.wants_json() {
+        context.ui.out_json(&value)?;
+    } else {
+        context.ui.out(&format!("{}\n{}", report_view::dials(&value), report_view::metrics(&value)))?;
+    }
+    context.ui.titled("made", &shell(args.html.as_deref().unwrap_or(&page)));
+    Ok(verdict(&value, &limits, context))
+}
+
+/// The options of an evaluation; features of the data are kept beside the runs, for the next one.
+pub fn options(n: Option<usize>, settings: &Settings) -> Options {
+    Options { n, seed: settings.seed_or_default(), cache: Some(settings.runs.join(".cache")) }
+}
+
+/// "fidelity=0.8" or "fidelity=80": a dial and the least score on the scale of 0 to 100.
+fn limit(text: &str) -> Result<(&'static str, f64), Failure> {
+    let wrong = || {
+        let hint = format!("write it like fidelity=0.8 or fidelity=80; the dials are {}", DIALS.join(", "));
+        Failure::new(format!("`{text}` is no limit"), hint)
+    };
+    let (dial, score) = text.split_once('=').ok_or_else(wrong)?;
+    let dial = DIALS.into_iter().find(|d| *d == dial.trim()).ok_or_else(wrong)?;
+    let score: f64 = score.trim().trim_end_matches('%').parse().map_err(|_| wrong())?;
+    let score = if score <= 1.0 { score * 100.0 } else { score };
+    if (0.0..=100.0).contains(&score) { Ok((dial, score)) } else { Err(wrong()) }
+}
+
+/// Whether every limit is kept; those that are not are named.
+fn verdict(report: &Value, limits: &[(&'static str, f64)], context: &mut Context) -> Outcome {
+    let mut outcome = Outcome::Done;
+    for (dial, least) in limits {
+        let score = report_view::score(report, dial);
+        if score.is_some_and(|score| score >= *least) {
+            continue;
+        }
+        let is = score.map_or_else(|| "was not measured".to_owned(), |s| format!("is {s:.1}"));
+        context.ui.insist(&format!("check failed: {dial} {is}, at least {least:.1} is asked for"));
+        outcome = Outcome::No;
+    }
+    outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_in_both_notations() {
+        assert_eq!(limit("fidelity=0.8").ok(), Some(("fidelity", 80.0)));
+        assert_eq!(limit("novelty = 80").ok(), Some(("novelty", 80.0)));
+        for bad in ["fidelity", "fidelity=x", "beauty=0.8", "fidelity=180", "fidelity=-1", "fidelity=nan"] {
+            assert!(limit(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! `mintage inspect`: what a source holds and what can be learned from it.
+
+use mintage::train::thousands;
+use mintage_data::{
+    ImageSet, Inspection, SourceSpec, inspect,
+    inspect::{ColumnKind, ImageFacts, TableInfo},
+    write_grid,
+};
+use serde_json::json;
+
+use crate::{
+    args::Inspect,
+    context::{Context, source_spec},
+    failure::{Failure, Outcome, Verdict},
+    pictures::spread,
+    text::{Table, count, shell},
+};
+
+/// Images on the preview, and in a row of it.
+const PREVIEW: (usize, usize) = (64, 8);
+/// Classes that are listed by name.
+const CLASSES: usize = 12;
+
+pub fn run(args: &Inspect, context: &mut Context) -> Verdict {
+    let spec = source_spec(&args.source, &args.columns);
+    let found = inspect(&spec)?;
+    if let Some(path) = &args.preview {
+        let set = ImageSet::open(&spec)?;
+        let all: Vec<u32> = (0..set.len() as u32).collect();
+        write_grid(path, &set.images(&spread(&all, PREVIEW.0))?, PREVIEW.1, None)?;
+        context.ui.titled("made", &path.display().to_string());
+    }
+    if context.ui.wants_json() {
+        context.ui.out_json(&json!(found))?;
+        return Ok(Outcome::Done);
+    }
+    context.ui.out(&text(&found))?;
+    if found.images.is_some() {
+        context.ui.say(&format!("\nnext: {}", next(&spec)));
+    }
+    Ok(Outcome::Done)
+}
+
+fn text(found: &Inspection) -> String {
+    let mut text = format!("{} ({})\n", found.source, found.kind);
+    for table in &found.tables {
+        text.push_str(&format!("\n{}: {}\n{}", table.name, rows(table.rows), columns(table)));
+    }
+    if let Some(images) = &found.images {
+        text.push_str(&format!("\n{}", facts(images)));
+    }
+    if !found.alerts.is_empty() {
+        text.push('\n');
+    }
+    for alert in &found.alerts {
+        text.push_str(&format!("! {}\n", alert.message));
+        if let Some(hint) = &alert.hint {
+            text.push_str(&format!("  {hint}\n"));
+        }
+    }
+    text
+}
+
+fn rows(n: u64) -> String {
+    count(usize::try_from(n).unwrap_or(usize::MAX), "row")
+}
+
+fn columns(table: &TableInfo) -> String {
+    let mut shown = Table::new(["  column", "kind", "distinct", "missing", "examples", "why"]);
+    for column in &table.columns {
+        let key = if column.key { " (key)" } else { "" };
+        shown.row([
+            format!("  {}", column.name),
+            format!("{}{key}", column.kind.name()),
+            thousands(column.distinct as usize),
+            thousands(column.missing as usize),
+            column.examples.join(", "),
+            column.why.clone(),
+        ]);
+    }
+    shown.text()
+}
+
+fn facts(images: &ImageFacts) -> String {
+    let shape = images.shape;
+    let color = if shape.channels == 1 { "gray" } else { "RGB" };
+    let streamed = if images.streamed { ", read from the source as they are needed" } else { "" };
+    let (train, valid, holdout) = images.splits;
+    let mut text = format!(
+        "{}, {}×{} {color} to the model{streamed}\n{} to train on, {} to validate, {} held out for scores\n",
+        count(images.count, "image"),
+        shape.width,
+        shape.height,
+        thousands(train),
+        thousands(valid),
+        thousands(holdout),
+    );
+    if !images.classes.is_empty() {
+        let mut named: Vec<String> = images
+            .classes
+            .iter()
+            .take(CLASSES)
+            .map(|(name, n)| format!("{name} {}", thousands(*n)))
+            .collect();
+        if images.classes.len() > CLASSES {
+            named.push(format!("and {} more", images.classes.len() - CLASSES));
+        }
+        let plural = if images.classes.len() == 1 { "class" } else { "classes" };
+        text.push_str(&format!("{} {plural}: {}\n", images.classes.len(), named.join(", ")));
+    }
+    text
+}
+
+/// The command that trains on what was looked at.
+fn next(spec: &SourceSpec) -> String {
+    let mut command = format!("mintage train {}", shell(spec.source.as_ref()));
+    for (flag, value) in [("table", &spec.table), ("column", &spec.column), ("label", &spec.label)] {
+        if let Some(value) = value {
+            command.push_str(&format!(" --{flag} {}", shell(value.as_ref())));
+        }
+    }
+    command
+}
+
+/// The only column with images, where there is exactly one (in `table`, if that is given).
+pub fn image_column<'a>(tables: &'a [TableInfo], table: Option<&str>) -> Option<(&'a TableInfo, &'a str)> {
+    let wanted = tables.iter().filter(|t| table.is_none_or(|name| name == t.name));
+    let mut images = wanted.flat_map(|t| {
+        t.columns.iter().filter(|c| c.kind == ColumnKind::Image).map(move |c| (t, c.name.as_str()))
+    });
+    images.next().filter(|_| images.next().is_none())
+}
+
+/// The specification with the table and the column filled in, where the source has only one to choose.
+pub fn filled_in(spec: &SourceSpec) -> Result<(SourceSpec, Inspection), Failure> {
+    let found = inspect(spec)?;
+    let mut spec = spec.clone();
+    if let Some((table, column)) = image_column(&found.tables, spec.table.as_deref()) {
+        spec.column.get_or_insert_with(|| column.to_owned());
+        spec.table.get_or_insert_with(|| table.name.clone());
+    }
+    Ok((spec, found))
+}

@@ -1,0 +1,70 @@
+//! `mintage ls`: the runs, one line each.
+
+use mintage::{
+    Run,
+    run::{RunInfo, RunState},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    context::Context,
+    failure::{Outcome, Verdict},
+    report_view,
+    text::{Table, duration, thousands},
+};
+
+pub fn run(context: &mut Context) -> Verdict {
+    let runs = Run::list(&context.settings.runs)?;
+    if context.ui.wants_json() {
+        let all: Vec<Value> = runs
+            .iter()
+            .map(|run| {
+                let mut value = json!(run);
+                value["report"] = json!(report_view::read(&run.dir));
+                value
+            })
+            .collect();
+        context.ui.out_json(&all.into())?;
+        return Ok(Outcome::Done);
+    }
+    if runs.is_empty() {
+        let dir = context.settings.runs.display();
+        context.ui.say(&format!("no runs in {dir} yet: `mintage train SOURCE` makes one"));
+        return Ok(Outcome::Done);
+    }
+    let mut table =
+        Table::new(["run", "model", "data", "state", "steps", "time", "fidelity", "coverage", "novelty"]);
+    for run in &runs {
+        table.row(line(run));
+    }
+    context.ui.out(&table.text())?;
+    let stopped = runs.iter().find(|run| run.state == RunState::Interrupted);
+    if let Some(run) = stopped {
+        context.ui.say(&format!("\n`mintage train --resume {}` continues an interrupted run", run.name));
+    }
+    Ok(Outcome::Done)
+}
+
+fn line(run: &RunInfo) -> Vec<String> {
+    let report = report_view::read(&run.dir);
+    let (model, data) = match &run.config {
+        Some(config) => {
+            let shape = config.info.shape;
+            let data = format!("{} {}×{}", config.source.source, shape.width, shape.height);
+            (format!("{} {}", config.model.family().name(), config.size.name()), data)
+        }
+        None => ("–".to_owned(), "–".to_owned()),
+    };
+    let mut cells = vec![
+        run.name.clone(),
+        model,
+        data,
+        run.state.name().to_owned(),
+        thousands(run.step as usize),
+        duration(run.train_secs),
+    ];
+    cells.extend(
+        ["fidelity", "coverage", "novelty"].map(|dial| report_view::score_text(report.as_ref(), dial)),
+    );
+    cells
+}

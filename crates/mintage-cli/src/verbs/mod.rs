@@ -1,0 +1,55 @@
+//! The verbs, one file each.
+
+pub mod compare;
+pub mod completions;
+pub mod doctor;
+pub mod evaluate;
+pub mod export;
+pub mod init;
+pub mod inspect;
+pub mod ls;
+pub mod man;
+pub mod models;
+pub mod reconstruct;
+pub mod rm;
+pub mod sample;
+pub mod score;
+pub mod show;
+pub mod train;
+
+use crate::{
+    args::Verb,
+    context::{Context, in_pool},
+    failure::{Failure, Verdict},
+};
+
+/// Does what the command line says.
+pub fn run(verb: &Verb, context: &mut Context) -> Verdict {
+    match verb {
+        Verb::Demo(_) => Err(Failure::new(
+            "the demo is not built in yet",
+            "train on data of your own: `mintage inspect SOURCE`",
+        )),
+        Verb::Ls => ls::run(context),
+        Verb::Show(args) => show::run(args, context),
+        Verb::Rm(args) => rm::run(args, context),
+        Verb::Export(args) => export::run(args, context),
+        Verb::Models => models::run(context),
+        Verb::Doctor => doctor::run(context),
+        Verb::Completions(args) => completions::run(args, context),
+        Verb::Man(args) => man::run(args, context),
+        Verb::Inspect(args) => pooled(context, |context| inspect::run(args, context)),
+        Verb::Init(args) => pooled(context, |context| init::run(args, context)),
+        Verb::Train(args) => pooled(context, |context| train::run(args, context)),
+        Verb::Sample(args) => pooled(context, |context| sample::run(args, context)),
+        Verb::Reconstruct(args) => pooled(context, |context| reconstruct::run(args, context)),
+        Verb::Evaluate(args) => pooled(context, |context| evaluate::run(args, context)),
+        Verb::Score(args) => pooled(context, |context| score::run(args, context)),
+        Verb::Compare(args) => pooled(context, |context| compare::run(args, context)),
+    }
+}
+
+/// The whole verb inside one pool of the threads that were asked for.
+fn pooled(context: &mut Context, verb: impl FnOnce(&mut Context) -> Verdict + Send) -> Verdict {
+    in_pool(context.settings.threads, || verb(context))?
+}

@@ -1,0 +1,96 @@
+//! `mintage models`: the matrix of families and kinds of data.
+
+use mintage::{Family, train::AUTO_FAMILY};
+use serde_json::json;
+
+use crate::{
+    context::Context,
+    failure::{Outcome, Verdict},
+    text::Table,
+};
+
+/// What a family can do with a kind of data.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Works,
+    Planned,
+    No,
+}
+
+use State::{No, Planned, Works};
+
+const FAMILIES: [&str; 6] = ["vae", "gan", "vqvae", "ar", "flow", "mixture"];
+
+/// Kind of data, state of each of [`FAMILIES`].
+const MATRIX: [(&str, [State; 6]); 6] = [
+    ("table rows", [Planned; 6]),
+    ("text", [Planned, Planned, Planned, Planned, No, No]),
+    ("music", [Planned, Planned, Planned, Planned, No, No]),
+    ("image", [Works, Works, Works, No, Works, No]),
+    ("audio", [Planned, Planned, Planned, No, No, No]),
+    ("video", [Planned, Planned, Planned, No, No, No]),
+];
+
+impl State {
+    fn word(self) -> &'static str {
+        match self {
+            Works => "works",
+            Planned => "planned",
+            No => "–",
+        }
+    }
+}
+
+pub fn run(context: &mut Context) -> Verdict {
+    if context.ui.wants_json() {
+        let rows: serde_json::Map<_, _> = MATRIX
+            .iter()
+            .map(|(kind, states)| {
+                let cells: serde_json::Map<_, _> = FAMILIES
+                    .iter()
+                    .zip(states)
+                    .filter(|(_, state)| **state != No)
+                    .map(|(family, state)| ((*family).to_owned(), json!(state.word())))
+                    .collect();
+                ((*kind).to_owned(), cells.into())
+            })
+            .collect();
+        context.ui.out_json(&json!({ "kinds": rows, "auto": { "image": AUTO_FAMILY.name() } }))?;
+        return Ok(Outcome::Done);
+    }
+    let mut table = Table::with_head(["data"].iter().chain(&FAMILIES).map(|s| (*s).to_owned()).collect());
+    for (kind, states) in MATRIX {
+        table.row([kind.to_owned()].into_iter().chain(states.map(|s| s.word().to_owned())));
+    }
+    let about: Vec<String> =
+        Family::ALL.iter().map(|f| format!("  {:<6} {}\n", f.name(), about(*f))).collect();
+    let auto = format!("\n--model auto stands for {} with images\n", AUTO_FAMILY.name());
+    context.ui.out(&format!("{}\n{}{auto}", table.text(), about.concat()))?;
+    Ok(Outcome::Done)
+}
+
+/// One line about a family.
+fn about(family: Family) -> &'static str {
+    match family {
+        Family::Vae => "variational autoencoder: quick, smooth, has an encoder and a likelihood",
+        Family::Gan => "generator against discriminator: sharp, no encoder, no likelihood",
+        Family::Vqvae => "codes in a codebook and a prior over them: sharp, has an encoder and a likelihood",
+        Family::Flow => "flow matching: noise carried to data along learned paths, no encoder",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_family_of_the_library_works_for_something() {
+        for family in Family::ALL {
+            let column = FAMILIES.iter().position(|name| *name == family.name());
+            assert!(
+                MATRIX.iter().any(|(_, states)| column.is_some_and(|c| states[c] == Works)),
+                "{family:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! `mintage reconstruct`: through the encoder and back, each original above its reconstruction.
+
+use std::{fs, path::PathBuf};
+
+use mintage::Model;
+use mintage_data::{Images, write_grid_rows};
+use serde_json::json;
+
+use super::sample::make_parent;
+use crate::{
+    args::Reconstruct,
+    context::Context,
+    failure::{Failure, Outcome, Verdict},
+    pictures::{part, psnr, spread},
+    text::{count, shell},
+};
+
+/// Pairs side by side.
+const COLUMNS: usize = 8;
+
+pub fn run(args: &Reconstruct, context: &mut Context) -> Verdict {
+    let model = context.load(&args.model)?;
+    let originals = match args.files.is_empty() {
+        true => held_out(args, &model, context)?,
+        false => decode(&args.files, &model)?,
+    };
+    let seed = context.settings.seed_or_default();
+    let back = model.reconstruct(&originals, seed)?;
+    let out = match &args.out {
+        Some(path) => path.clone(),
+        None => model.dir.join("samples").join("reconstruction.png"),
+    };
+    make_parent(&out)?;
+    let mut rows = Vec::new();
+    for from in (0..originals.len()).step_by(COLUMNS) {
+        let to = (from + COLUMNS).min(originals.len());
+        rows.push(("original".to_owned(), part(&originals, from, to)));
+        rows.push(("reconstruction".to_owned(), part(&back, from, to)));
+    }
+    let provenance = model.provenance(seed, json!({ "reconstruct": originals.len() }));
+    write_grid_rows(&out, &rows, COLUMNS, Some(&provenance))?;
+    let db = psnr(&originals, &back);
+    context.ui.out_json(&json!({ "file": out, "n": originals.len(), "psnr_db": db }))?;
+    context.ui.titled("made", &format!("{} ({})", shell(&out), count(originals.len(), "pair")));
+    if let Some(db) = db {
+        context.ui.titled("error", &format!("{db:.1} dB signal to noise on the average (more is better)"));
+    }
+    Ok(Outcome::Done)
+}
+
+/// Data of the holdout, which the model never saw.
+fn held_out(args: &Reconstruct, model: &Model, context: &mut Context) -> Result<Images, Failure> {
+    if args.n == 0 {
+        return Err(Failure::bare("-n must be at least 1"));
+    }
+    let data = context.data_of(model, &args.moved)?;
+    let chosen = spread(&data.splits().holdout, args.n);
+    if chosen.is_empty() {
+        return Err(Failure::new(
+            "the data have no holdout, they are too few",
+            "name image files to reconstruct",
+        ));
+    }
+    Ok(data.images(&chosen)?)
+}
+
+/// Image files as the model sees images. They have no labels: the model takes "no class".
+fn decode(files: &[PathBuf], model: &Model) -> Result<Images, Failure> {
+    let mut pixels = Vec::new();
+    for file in files {
+        let bytes = fs::read(file).map_err(Failure::io(file))?;
+        let image = model.codec.decode(&bytes);
+        pixels.extend(image.map_err(|why| Failure::bare(format!("{}: {why}", file.display())))?);
+    }
+    Ok(Images { shape: model.codec.shape, pixels, labels: Vec::new(), classes: model.codec.classes.clone() })
+}

@@ -1,0 +1,272 @@
+//! `mintage sample`: new data from a model, to a picture, a folder, a database or stdout.
+
+use std::{
+    io::IsTerminal,
+    path::{Path, PathBuf},
+};
+
+use mintage::{Event, Model, SampleRequest};
+use mintage_data::{Images, Provenance, append_rows, png_bytes, write_folder, write_grid};
+use serde_json::json;
+
+use crate::{
+    args::Sample,
+    context::Context,
+    failure::{Failure, Outcome, Verdict},
+    pictures::tiled,
+    text::{count, shell},
+};
+
+/// Most bytes of images made at once.
+const MAX_BYTES: usize = 4 << 30;
+const DEFAULT_N: usize = 64;
+
+/// Where the samples go.
+#[derive(Debug, PartialEq)]
+enum Target {
+    Png(PathBuf),
+    Stdout,
+    Folder(PathBuf),
+    Database(PathBuf),
+}
+
+/// Where in a database.
+struct Place {
+    table: String,
+    column: String,
+    label: Option<String>,
+}
+
+pub fn run(args: &Sample, context: &mut Context) -> Verdict {
+    check(args)?;
+    // Everything that can be wrong with the arguments is found before time is spent.
+    let target = args.out.as_deref().map(target).transpose()?;
+    let grid = args.grid.as_deref().map(grid).transpose()?;
+    let n = args.n.or(grid.map(|(columns, rows)| columns * rows)).unwrap_or(DEFAULT_N);
+    let seed = context.settings.seed_or_default();
+    let model = context.load(&args.model)?;
+    let target =
+        target.unwrap_or_else(|| Target::Png(model.dir.join("samples").join(format!("seed-{seed}.png"))));
+    let place = match &target {
+        Target::Database(_) => Some(place(args, &model)?),
+        _ => None,
+    };
+    if n.saturating_mul(model.config.info.shape.pixels()) > MAX_BYTES {
+        return Err(Failure::new(
+            format!("{} at once do not fit in memory", count(n, "image")),
+            "make them in parts, each with another --seed",
+        ));
+    }
+    let request = SampleRequest {
+        n,
+        label: label(&args.condition, &model)?,
+        seed,
+        temperature: args.temperature,
+        guidance: args.guidance,
+        top_k: args.top_k,
+        top_p: args.top_p,
+    };
+    let images = draw(&model, &request, context)?;
+    let options = json!({
+        "where": request.label,
+        "temperature": request.temperature,
+        "guidance": request.guidance,
+        "top_k": request.top_k,
+        "top_p": request.top_p,
+    });
+    let provenance = model.provenance(seed, options);
+    let columns = grid.map_or_else(|| (n as f64).sqrt().ceil() as usize, |(columns, _)| columns);
+    write(&target, place.as_ref(), &images, columns, &provenance, context)
+}
+
+/// Samples, with progress.
+pub fn draw(model: &Model, request: &SampleRequest, context: &mut Context) -> Result<Images, Failure> {
+    let ui = &mut context.ui;
+    let images = model.sample(request, &mut |done, total| {
+        ui.event(&Event::Work { what: "sampling".to_owned(), done, total });
+    });
+    context.ui.clear();
+    Ok(images?)
+}
+
+fn check(args: &Sample) -> Result<(), Failure> {
+    if args.n == Some(0) {
+        return Err(Failure::bare("-n must be at least 1"));
+    }
+    if !(args.temperature.is_finite() && args.temperature >= 0.0) {
+        return Err(Failure::new("--temperature must be 0 or more", "1 is the model's own distribution"));
+    }
+    if args.guidance.is_some_and(|w| !w.is_finite() || w < 0.0) {
+        return Err(Failure::new(
+            "--guidance must be 0 or more",
+            "1 is the plain model, 2 or 3 steer more strongly",
+        ));
+    }
+    if args.top_k == Some(0) {
+        return Err(Failure::bare("--top-k must be at least 1"));
+    }
+    if args.top_p.is_some_and(|p| !(p > 0.0 && p <= 1.0)) {
+        return Err(Failure::bare("--top-p must lie between 0 and 1"));
+    }
+    Ok(())
+}
+
+/// What the suffix of OUT says.
+fn target(out: &str) -> Result<Target, Failure> {
+    let path = PathBuf::from(out);
+    if out == "-" {
+        return match std::io::stdout().is_terminal() {
+            true => {
+                Err(Failure::new("a PNG would only confuse the terminal", "send it on: … -o - > new.png"))
+            }
+            false => Ok(Target::Stdout),
+        };
+    }
+    if out.ends_with(['/', std::path::MAIN_SEPARATOR]) || path.is_dir() {
+        return Ok(Target::Folder(path));
+    }
+    let suffix = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
+    match suffix.as_str() {
+        "png" => Ok(Target::Png(path)),
+        "db" | "db3" | "sqlite" | "sqlite3" => Ok(Target::Database(path)),
+        _ if out.contains("://") => Err(Failure::new(
+            format!("{out}: only SQLite files can be written"),
+            "give a file that ends in .db",
+        )),
+        _ => Err(Failure::new(
+            format!("{out}: does not say what to write"),
+            "end it with .png for a picture, / for a folder, .db for rows of a database; - is stdout",
+        )),
+    }
+}
+
+/// "8x6": columns and rows.
+fn grid(text: &str) -> Result<(usize, usize), Failure> {
+    let parsed = text
+        .split_once(['x', '×', 'X'])
+        .and_then(|(columns, rows)| Some((columns.trim().parse().ok()?, rows.trim().parse().ok()?)));
+    match parsed {
+        Some((columns, rows)) if (1..=1000).contains(&columns) && (1..=1000).contains(&rows) => {
+            Ok((columns, rows))
+        }
+        _ => Err(Failure::new(format!("`{text}` is no grid"), "write it like 8x6: columns, rows")),
+    }
+}
+
+/// The class that `--where` asks for: `label=VALUE`, or `COLUMN=VALUE` with the column of the labels.
+fn label(conditions: &[String], model: &Model) -> Result<Option<String>, Failure> {
+    let [condition] = conditions else {
+        return match conditions.is_empty() {
+            true => Ok(None),
+            false => Err(Failure::new(
+                "only one --where can be met at a time",
+                "this model knows one label an image",
+            )),
+        };
+    };
+    let Some((column, value)) = condition.split_once('=') else {
+        return Err(Failure::new(
+            format!("`{condition}` is no condition"),
+            "write it like --where label=coat",
+        ));
+    };
+    let known = model.config.source.label.as_deref();
+    let column = column.trim();
+    // A model without labels says so itself.
+    if column != "label" && known != Some(column) && !model.codec.classes.is_empty() {
+        let known = known.unwrap_or("label");
+        return Err(Failure::new(
+            format!("this model is not conditioned on `{column}`"),
+            format!("it knows `{known}`: --where {known}=VALUE"),
+        ));
+    }
+    Ok(Some(value.trim().to_owned()))
+}
+
+/// Table and columns: from the flags, or those that were learned from.
+fn place(args: &Sample, model: &Model) -> Result<Place, Failure> {
+    let source = &model.config.source;
+    let missing = |flag: &str| {
+        let message = format!("it is not said which {flag} of the database to write to");
+        Failure::new(message, "give --table TABLE --column COLUMN; `mintage inspect` shows what there is")
+    };
+    let table = args.table.clone().or_else(|| source.table.clone()).ok_or_else(|| missing("table"))?;
+    let column = args.column.clone().or_else(|| source.column.clone()).ok_or_else(|| missing("column"))?;
+    let learned = source.label.clone().filter(|_| !model.codec.classes.is_empty());
+    if args.label_column.is_some() && model.codec.classes.is_empty() {
+        return Err(Failure::new("this model was trained without labels", "leave out --label-column"));
+    }
+    Ok(Place { table, column, label: args.label_column.clone().or(learned) })
+}
+
+fn write(
+    target: &Target,
+    place: Option<&Place>,
+    images: &Images,
+    columns: usize,
+    provenance: &Provenance,
+    context: &mut Context,
+) -> Verdict {
+    let what = count(images.len(), "image");
+    match (target, place) {
+        (Target::Stdout, _) => {
+            let bytes = match images.len() {
+                1 => png_bytes(images, 0, Some(provenance))?,
+                _ => png_bytes(&tiled(images, columns), 0, Some(provenance))?,
+            };
+            context.ui.out_bytes(&bytes)?;
+        }
+        (Target::Png(path), _) => {
+            make_parent(path)?;
+            if images.len() == 1 {
+                let bytes = png_bytes(images, 0, Some(provenance))?;
+                mintage_data::atomic_write(path, &bytes).map_err(Failure::io(path))?;
+            } else {
+                write_grid(path, images, columns, Some(provenance))?;
+            }
+            context.ui.titled("made", &format!("{} ({what})", shell(path)));
+        }
+        (Target::Folder(dir), _) => {
+            write_folder(dir, images, provenance)?;
+            context.ui.titled("made", &format!("{what} in {}", shell(dir)));
+        }
+        (Target::Database(path), Some(Place { table, column, label })) => {
+            let rows = append_rows(path, table, column, label.as_deref(), images, provenance)?;
+            let place = format!("{table}.{column} of {}", shell(path));
+            context.ui.titled("made", &format!("{} in {place}", count(rows, "new row")));
+            context.ui.titled("", "their column `mintage` says what made them; training leaves them out");
+        }
+        (Target::Database(_), None) => return Err(Failure::bare("no table was chosen")),
+    }
+    Ok(Outcome::Done)
+}
+
+/// Makes the folder that a file is to lie in.
+pub fn make_parent(path: &Path) -> Result<(), Failure> {
+    match path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
+        Some(dir) => std::fs::create_dir_all(dir).map_err(Failure::io(dir)),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_suffix_decides() {
+        assert_eq!(target("a/new.PNG").ok(), Some(Target::Png("a/new.PNG".into())));
+        assert_eq!(target("out/").ok(), Some(Target::Folder("out/".into())));
+        assert_eq!(target("shop.sqlite3").ok(), Some(Target::Database("shop.sqlite3".into())));
+        assert!(target("new").is_err() && target("new.jpg").is_err() && target("postgres://x/y").is_err());
+    }
+
+    #[test]
+    fn grids() {
+        assert_eq!(grid("8x6").ok(), Some((8, 6)));
+        assert_eq!(grid("3 × 2").ok(), Some((3, 2)));
+        for bad in ["8", "x", "0x3", "8x", "-1x2", "99999x1"] {
+            assert!(grid(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! `mintage show`: all that is known of a run or a model, without loading its weights.
+
+use std::{fs, path::Path};
+
+use mintage::{Run, model::ModelConfig, run::RunInfo};
+use serde_json::{Value, json};
+
+use crate::{
+    args::Show,
+    context::Context,
+    failure::{Failure, Outcome, Verdict},
+    report_view,
+    text::{bytes, duration, number, shell, thousands},
+};
+
+pub fn run(args: &Show, context: &mut Context) -> Verdict {
+    let dir = context.model_dir(&args.model)?;
+    if args.recipe {
+        let path = dir.join("recipe.toml");
+        let text = fs::read_to_string(&path).map_err(Failure::io(&path))?;
+        context.ui.out(&text)?;
+        return Ok(Outcome::Done);
+    }
+    let run = Run::open(&dir).and_then(|run| run.info()).ok();
+    // A run that has not published yet has no configuration; a model folder without one is an error.
+    let config = match (&run, ModelConfig::load(&dir)) {
+        (_, Ok(config)) => Some(config),
+        (Some(_), Err(_)) if !dir.join("config.json").exists() => None,
+        (_, Err(error)) => return Err(error.into()),
+    };
+    let report = report_view::read(&dir);
+    if context.ui.wants_json() {
+        context.ui.out_json(&json!({ "dir": dir, "run": run, "config": config, "report": report }))?;
+        return Ok(Outcome::Done);
+    }
+    let mut text = String::new();
+    facts(&mut text, &dir, run.as_ref(), config.as_ref());
+    match &report {
+        Some(report) => {
+            text.push_str(&format!("\n{}\n{}", report_view::dials(report), report_view::metrics(report)))
+        }
+        None if config.is_some() => {
+            text.push_str(&format!("\nnot evaluated yet: mintage evaluate {}\n", shell(&dir)));
+        }
+        None => {}
+    }
+    context.ui.out(&text)?;
+    Ok(Outcome::Done)
+}
+
+fn facts(text: &mut String, dir: &Path, run: Option<&RunInfo>, config: Option<&ModelConfig>) {
+    let mut line = |title: &str, value: String| text.push_str(&format!("{title:<9}{value}\n"));
+    line("folder", dir.display().to_string());
+    if let Some(run) = run {
+        let steps = thousands(run.step as usize);
+        line("run", format!("{}, {steps} steps in {}", run.state.name(), duration(run.train_secs)));
+    }
+    if let Some(config) = config {
+        let (shape, source) = (config.info.shape, &config.source);
+        let place = [&source.table, &source.column]
+            .into_iter()
+            .flatten()
+            .fold(String::new(), |all, part| all + if all.is_empty() { " " } else { "." } + part);
+        let classes = match config.info.classes {
+            0 => String::new(),
+            n => format!(", {n} classes"),
+        };
+        let color = if shape.channels == 1 { "gray" } else { "RGB" };
+        let items = thousands(config.info.train_len);
+        line("data", format!("{}{place}", source.source));
+        line("", format!("{items} images {}×{} {color}{classes} to train on", shape.width, shape.height));
+        line(
+            "model",
+            format!("{} {}, seed {}", config.model.family().name(), config.size.name(), config.seed),
+        );
+        line("options", options(&json!(config.model)));
+        if let Some(valid) = &config.valid {
+            line("valid", crate::ui::list(valid));
+        }
+        line("made by", format!("mintage {}", config.mintage));
+    }
+    let weights = fs::metadata(dir.join("model.safetensors")).map(|m| m.len());
+    if let Ok(size) = weights {
+        line("weights", bytes(size));
+    }
+    if let Some(preview) = last_preview(dir) {
+        line("preview", preview);
+    }
+}
+
+/// "width 64, lr 0.001": the options of a family.
+fn options(config: &Value) -> String {
+    let word = |value: &Value| match value {
+        Value::Number(n) if n.is_f64() => n.as_f64().map(number).unwrap_or_default(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let all = config.as_object().into_iter().flatten().filter(|(key, _)| *key != "family");
+    all.map(|(key, value)| format!("{key} {}", word(value))).collect::<Vec<_>>().join(", ")
+}
+
+fn last_preview(dir: &Path) -> Option<String> {
+    let entries = fs::read_dir(dir.join("samples")).ok()?;
+    let previews = entries.flatten().map(|e| e.path()).filter(|p| p.extension().is_some_and(|e| e == "png"));
+    // Previews are named by step; others (seed-1.png) come before them.
+    Some(previews.max()?.display().to_string())
+}

@@ -1,0 +1,297 @@
+//! `mintage train`: a new run from a source or a recipe, or the continuation of an old one.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use mintage::{
+    AnyModel, Event, Metrics, Recipe, Run, StopReason,
+    nn::Rng,
+    run::RunState,
+    train::{Control, Resolved, describe, resolve, train},
+};
+use mintage_data::ImageSet;
+use serde_json::json;
+
+use crate::{
+    args::Train,
+    context::{Context, clock, some_of},
+    failure::{BadRecipe, Failure, Outcome, Verdict},
+    interrupt,
+    text::{duration, shell, thousands},
+    ui::list,
+};
+
+pub fn run(args: &Train, context: &mut Context) -> Verdict {
+    match &args.resume {
+        Some(name) => resume(args, name.as_deref(), context),
+        None => fresh(args, context),
+    }
+}
+
+fn fresh(args: &Train, context: &mut Context) -> Verdict {
+    let mut recipe = match args.target.as_deref() {
+        Some(target) if target.ends_with(".toml") => read_recipe(Path::new(target))?,
+        target => Recipe::for_source(target.unwrap_or_default()),
+    };
+    lay_over(&mut recipe, args, context.settings.seed)?;
+    let data = Arc::new(context.open(&recipe.data, None)?);
+    // Whatever is wrong with the recipe shows before a folder is made.
+    let resolved = resolve(&recipe, &data)?;
+    if args.dry_run {
+        return dry_run(recipe, &data, &resolved, context);
+    }
+    let name = match &args.name {
+        Some(name) => checked_name(name)?.to_owned(),
+        None => free_name(&context.settings.runs, resolved.config.family().name(), &recipe.data.source),
+    };
+    let run = Run::create(&context.settings.runs.join(name), &recipe)?;
+    go(&recipe, &data, run, context)
+}
+
+/// Reads a recipe; a relative source that is not here may lie beside the recipe.
+fn read_recipe(path: &Path) -> Result<Recipe, Failure> {
+    let text = fs::read_to_string(path).map_err(Failure::io(path))?;
+    let mut recipe = Recipe::parse(&text).map_err(|error| {
+        let file = path.display().to_string();
+        Failure::Recipe(Box::new(BadRecipe { file, text, error }))
+    })?;
+    let beside = path.parent().map(|dir| dir.join(&recipe.data.source)).filter(|p| p.exists());
+    if let Some(beside) = beside
+        && !Path::new(&recipe.data.source).exists()
+    {
+        recipe.data.source = beside.display().to_string();
+    }
+    Ok(recipe)
+}
+
+/// Lays the flags over the recipe: named ones first, `-s` last.
+fn lay_over(recipe: &mut Recipe, args: &Train, seed: Option<u64>) -> Result<(), Failure> {
+    let columns = args.columns.clone();
+    let flags = [
+        (&mut recipe.data.table, columns.table),
+        (&mut recipe.data.column, columns.column),
+        (&mut recipe.data.label, columns.label),
+    ];
+    for (place, flag) in flags {
+        if flag.is_some() {
+            *place = flag;
+        }
+    }
+    if let Some(choice) = args.model {
+        recipe.model.family = choice.family();
+    }
+    if let Some(size) = args.size {
+        recipe.model.size = size.into();
+    }
+    recipe.train.seed = seed.unwrap_or(recipe.train.seed);
+    set_budget(recipe, args);
+    for assignment in &args.set {
+        recipe.set(assignment)?;
+    }
+    Ok(())
+}
+
+fn set_budget(recipe: &mut Recipe, args: &Train) {
+    if let Some(time) = &args.time {
+        recipe.train.time.clone_from(time);
+        recipe.train.steps = None;
+    }
+    if args.steps.is_some() {
+        recipe.train.steps = args.steps;
+    }
+}
+
+/// Prints the recipe with every option written out.
+fn dry_run(mut recipe: Recipe, data: &ImageSet, resolved: &Resolved, context: &mut Context) -> Verdict {
+    let Resolved { config, info, .. } = resolved;
+    recipe.model.family = Some(config.family());
+    // JSON numbers, texts, booleans and lists are TOML as well.
+    for (key, value) in json!(config).as_object().into_iter().flatten() {
+        if key != "family" && !value.is_null() {
+            recipe.set(&format!("model.{key}={value}"))?;
+        }
+    }
+    let device = context.settings.device.open()?;
+    let parameters = AnyModel::new(config, info, &device, &mut Rng::new(recipe.train.seed, 0)).parameters();
+    context.ui.titled("data", &describe(data));
+    context.ui.titled("model", &format!("{}, {} parameters", config.family().name(), thousands(parameters)));
+    if context.ui.wants_json() {
+        let value = json!({ "recipe": recipe, "data": describe(data), "parameters": parameters });
+        context.ui.out_json(&value)?;
+    } else {
+        context.ui.out(&recipe.to_toml())?;
+    }
+    Ok(Outcome::Done)
+}
+
+/// A name that stays inside the folder of the runs.
+fn checked_name(name: &str) -> Result<&str, Failure> {
+    let bad = name.is_empty() || name.starts_with('.') || name.contains(['/', '\\', '\0']);
+    match bad {
+        true => Err(Failure::new(
+            format!("`{name}` cannot be the name of a run"),
+            "it becomes the name of a folder; choose the folder it lies in with --runs",
+        )),
+        false => Ok(name),
+    }
+}
+
+/// FAMILY-SOURCE-N with the first N that is free.
+fn free_name(runs: &Path, family: &str, source: &str) -> String {
+    let stem = Path::new(source).file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
+    let plain = |c: char| if c.is_alphanumeric() || c == '_' { c } else { '-' };
+    let stem: String = stem.chars().map(plain).collect();
+    let stem = match stem.trim_matches('-') {
+        "" => "data",
+        stem => stem,
+    };
+    let names = (1u32..).map(|n| format!("{family}-{stem}-{n}"));
+    names.into_iter().find(|name| !runs.join(name).exists()).unwrap_or_default()
+}
+
+fn resume(args: &Train, name: Option<&str>, context: &mut Context) -> Verdict {
+    let columns = &args.columns;
+    let others = args.model.is_some()
+        || args.size.is_some()
+        || !args.set.is_empty()
+        || context.settings.seed.is_some()
+        || [&columns.table, &columns.column, &columns.label].iter().any(|c| c.is_some());
+    if others {
+        return Err(Failure::new(
+            "a run is resumed as it was begun",
+            "only its budget can change: --time or --steps, counted from its beginning",
+        ));
+    }
+    let dir = match name {
+        Some(name) => context.model_dir(name)?,
+        None => latest(&context.settings.runs)?,
+    };
+    let run = Run::open(&dir)?;
+    let mut recipe = run.recipe()?;
+    set_budget(&mut recipe, args);
+    check_budget(&run, &recipe)?;
+    let data = Arc::new(context.open(&recipe.data, None)?);
+    let resolved = resolve(&recipe, &data)?;
+    if args.dry_run {
+        return dry_run(recipe, &data, &resolved, context);
+    }
+    let run = Run::resume(&dir)?;
+    let path = dir.join("recipe.toml");
+    mintage_data::atomic_write(&path, recipe.to_toml().as_bytes()).map_err(Failure::io(path))?;
+    go(&recipe, &data, run, context)
+}
+
+/// An error when the run has used up its budget already.
+fn check_budget(run: &Run, recipe: &Recipe) -> Result<(), Failure> {
+    let file = run.file()?;
+    let (spent, used) = match (recipe.train.steps, recipe.train.budget()?) {
+        (Some(steps), _) => (file.step >= steps, format!("{} steps", thousands(file.step as usize))),
+        (None, Some(time)) => (file.train_secs >= time.as_secs_f64(), duration(file.train_secs)),
+        (None, None) => (false, String::new()),
+    };
+    if !spent && file.state != RunState::Done {
+        return Ok(());
+    }
+    let (message, hint) = match spent {
+        true => (
+            format!("{} has used up its budget ({used})", run.name()),
+            "give it a longer --time or more --steps",
+        ),
+        // It stopped early, and would again.
+        false => (format!("{} is done: validation had stopped improving", run.name()), "start another run"),
+    };
+    Err(Failure::new(message, hint))
+}
+
+/// The run that was trained last, of those that are not done.
+fn latest(runs: &Path) -> Result<PathBuf, Failure> {
+    let all = Run::list(runs)?;
+    let open = all.iter().filter(|run| run.state != RunState::Done);
+    let changed = |dir: &Path| fs::metadata(dir.join("run.json")).and_then(|m| m.modified()).ok();
+    if let Some(run) = open.max_by_key(|run| changed(&run.dir)) {
+        return Ok(run.dir.clone());
+    }
+    let message = format!("no run in {} is waiting to be resumed", runs.display());
+    let names: Vec<&str> = all.iter().map(|run| run.name.as_str()).collect();
+    Err(match names.is_empty() {
+        true => Failure::new(message, "`mintage train SOURCE` begins one"),
+        false => Failure::new(
+            message,
+            format!("--resume NAME --time … continues one that is done: {}", some_of(&names)),
+        ),
+    })
+}
+
+/// How training ended.
+pub struct End {
+    pub reason: StopReason,
+    pub step: u64,
+    pub secs: f64,
+    pub valid: Option<Metrics>,
+}
+
+/// Trains with progress on stderr and events where `--json` says; Ctrl-C stops after the present step.
+pub fn learn(
+    recipe: &Recipe,
+    data: &Arc<ImageSet>,
+    run: &mut Run,
+    context: &mut Context,
+) -> Result<End, Failure> {
+    let stop = interrupt::watch();
+    let clock = clock();
+    let control = Control { stop, clock: &clock };
+    let mut end = (0, 0.0, None);
+    let Context { settings, ui } = context;
+    let reason = train(recipe, data, run, &settings.device, &control, &mut |event| {
+        ui.event(&event);
+        if let Err(failure) = ui.stream(&event) {
+            ui.warn(&failure.text(false));
+        }
+        if let Event::Done { step, secs, valid, .. } = event {
+            end = (step, secs, valid);
+        }
+    });
+    ui.clear();
+    let (step, secs, valid) = end;
+    Ok(End { reason: reason?, step, secs, valid })
+}
+
+/// Trains, and says at the end where the run is, what it scored and what to type next.
+fn go(recipe: &Recipe, data: &Arc<ImageSet>, mut run: Run, context: &mut Context) -> Verdict {
+    let End { reason, step, secs, valid } = learn(recipe, data, &mut run, context)?;
+    let dir = shell(run.dir());
+    let steps = thousands(step as usize);
+    let ui = &context.ui;
+    if reason == StopReason::Interrupted {
+        ui.titled("saved", &format!("{dir} at step {steps}"));
+        ui.titled("next", &format!("mintage train --resume {dir}"));
+        return Ok(Outcome::Interrupted);
+    }
+    let early = if reason == StopReason::Early { ", validation had stopped improving" } else { "" };
+    ui.titled("made", &format!("{dir} ({steps} steps in {}{early})", duration(secs)));
+    ui.titled("valid", &scored(valid.as_ref()));
+    ui.titled("next", &format!("mintage sample {dir} -n 64 -o new.png"));
+    ui.titled("", &format!("mintage evaluate {dir}"));
+    Ok(Outcome::Done)
+}
+
+fn scored(valid: Option<&Metrics>) -> String {
+    valid.map_or_else(|| "this family has no validation loss; evaluate it".to_owned(), list)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_runs() {
+        let runs = Path::new("no such folder");
+        assert_eq!(free_name(runs, "vae", "data/my shop.db"), "vae-my-shop-1");
+        assert_eq!(free_name(runs, "gan", "photos/"), "gan-photos-1");
+        assert_eq!(free_name(runs, "gan", ".."), "gan-data-1");
+        assert!(checked_name("../x").is_err() && checked_name("").is_err() && checked_name("a b").is_ok());
+    }
+}
