@@ -99,10 +99,14 @@ fn train_here(recipe: &Recipe, data: &Arc<ImageSet>, dir: &std::path::Path) {
         false => Run::create(dir, recipe).unwrap(),
     };
     let mut shown = 0.0;
+    let mut last = (0, 0.0);
     train(recipe, data, &mut run, &DeviceChoice::Cpu, &Control { stop: &stop, clock: &clock }, &mut |event| match event {
         Event::Step { step, progress, metrics, items_per_sec, .. } => {
-            if start.elapsed().as_secs_f64() - shown > 15.0 {
-                shown = start.elapsed().as_secs_f64();
+            if start.elapsed().as_secs_f64() - shown > 8.0 {
+                let now = start.elapsed().as_secs_f64();
+                eprintln!("{:.1} ms a step", (now - last.1) * 1e3 / (step - last.0) as f64);
+                last = (step, now);
+                shown = now;
                 eprintln!("{:4.0} % step {step} {items_per_sec:.0}/s {}", progress * 100.0, show(&metrics));
             }
         }

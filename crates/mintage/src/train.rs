@@ -36,6 +36,8 @@ const VALIDATIONS: u64 = 20;
 const CHECKPOINTS: u64 = 10;
 /// A checkpoint at least this often, however long the budget.
 const CHECKPOINT_SECS: f64 = 300.0;
+/// Validations and previews take no more than about this share of a budget of time.
+const LOOKING_SHARE: f64 = 0.1;
 /// Steps in a row without a finite loss after which the run is given up.
 const MAX_BAD_STEPS: usize = 5;
 /// Streams of the seed beside the steps' own.
@@ -110,6 +112,7 @@ pub fn train(
         announced: None,
         bad_steps: 0,
         checkpoint_secs: 0.0,
+        looking_secs: 0.0,
         last_shown: f64::NEG_INFINITY,
         warned: false,
     }
@@ -198,6 +201,8 @@ struct Loop<'a> {
     bad_steps: usize,
     /// Training time at the last checkpoint.
     checkpoint_secs: f64,
+    /// Time spent on validations and previews.
+    looking_secs: f64,
     last_shown: f64,
     /// A collapse has been reported; once is enough.
     warned: bool,
@@ -216,12 +221,8 @@ impl Loop<'_> {
             self.announce_phase(progress);
             self.step(progress)?;
             let progress = self.progress();
-            if self.due(progress, VALIDATIONS, self.state.validations) && self.validate(progress)? {
+            if self.look(progress)? {
                 break StopReason::Early;
-            }
-            if self.due(progress, self.recipe.train.previews as u64, self.state.previews) {
-                self.preview()?;
-                self.state.previews += 1;
             }
             let overdue = self.elapsed() - self.checkpoint_secs > CHECKPOINT_SECS;
             if overdue || self.due(progress, CHECKPOINTS, self.state.checkpoints) {
@@ -230,6 +231,26 @@ impl Loop<'_> {
             }
         };
         self.finish(reason)
+    }
+
+    /// Validates and writes a preview where they are due; returns whether it is time to stop early.
+    fn look(&mut self, progress: f64) -> Result<bool, Error> {
+        let began = self.elapsed();
+        // A short budget is for training: what is due waits until the looking is paid for.
+        if self.budget.is_some() && self.looking_secs > LOOKING_SHARE * began {
+            return Ok(false);
+        }
+        let mut enough = false;
+        if self.due(progress, VALIDATIONS, self.state.validations) {
+            enough = self.validate(progress)?;
+        }
+        let previews = self.recipe.train.previews as u64;
+        if self.due(progress, previews, self.state.previews) {
+            self.state.previews = (progress * previews as f64) as u64;
+            self.preview()?;
+        }
+        self.looking_secs += self.elapsed() - began;
+        Ok(enough)
     }
 
     fn elapsed(&self) -> f64 {
