@@ -25,11 +25,12 @@ struct Options {
     minutes: Option<f64>,
     fresh: bool,
     set: Vec<String>,
+    name: Option<String>,
 }
 
 fn main() {
     let mut options =
-        Options { case: String::new(), data: PathBuf::from("data"), minutes: None, fresh: false, set: Vec::new() };
+        Options { case: String::new(), data: PathBuf::from("data"), minutes: None, fresh: false, set: Vec::new(), name: None };
     let mut threads = 2;
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
@@ -39,6 +40,7 @@ fn main() {
             "--minutes" => options.minutes = Some(value().parse().unwrap()),
             "--threads" => threads = value().parse().unwrap(),
             "--fresh" => options.fresh = true,
+            "--name" => options.name = Some(value()),
             "-s" => options.set.push(value()),
             _ => options.case = arg,
         }
@@ -68,7 +70,7 @@ fn try_one(options: &Options, family: &str, set: &str) {
     for assignment in &options.set {
         recipe.set(assignment).unwrap();
     }
-    let (model, data) = trained(&recipe, &format!("{family}-{set}"), options.fresh);
+    let (model, data) = trained(&recipe, &options.name.clone().unwrap_or(format!("{family}-{set}")), options.fresh);
     println!("{:?}", model.config.valid);
     let holdout = &data.splits().holdout;
     let items = &holdout[..holdout.len().min(100)];

@@ -31,8 +31,19 @@ pub fn write_grid_rows(
     columns: usize,
     provenance: Option<&Provenance>,
 ) -> Result<(), Error> {
+    let bytes = grid_png(&path.display().to_string(), blocks, columns, provenance)?;
+    atomic_write(path, &bytes).map_err(Error::io(path))
+}
+
+/// The bytes that [`write_grid_rows`] writes; `what` names the picture in errors.
+pub fn grid_png(
+    what: &str,
+    blocks: &[(String, Images)],
+    columns: usize,
+    provenance: Option<&Provenance>,
+) -> Result<Vec<u8>, Error> {
     let Some((_, first)) = blocks.iter().find(|(_, images)| !images.is_empty()) else {
-        return Err(Error::bad(path.display().to_string(), "there are no images to draw"));
+        return Err(Error::bad(what, "there are no images to draw"));
     };
     let shape = first.shape;
     let longest = blocks.iter().map(|(_, images)| images.len()).max().unwrap_or(0);
@@ -47,7 +58,7 @@ pub fn write_grid_rows(
     let height = rows * (shape.height * factor + GAP) + GAP + captions.iter().sum::<usize>();
     if width > MAX_SIDE * 2 || height > MAX_SIDE * 2 {
         let why = format!("a grid of {columns} × {rows} images would be {width}×{height} pixels");
-        return Err(Error::bad(path.display().to_string(), why).with_hint("write fewer images, or a folder"));
+        return Err(Error::bad(what, why).with_hint("write fewer images, or a folder"));
     }
     let mut canvas = Canvas::new(ImageShape { channels: shape.channels, height, width });
     let mut top = GAP;
@@ -61,8 +72,7 @@ pub fn write_grid_rows(
         }
         top += images.len().div_ceil(columns) * (shape.height * factor + GAP);
     }
-    let bytes = png::encode(&canvas.pixels, canvas.shape, provenance)?;
-    atomic_write(path, &bytes).map_err(Error::io(path))
+    png::encode(&canvas.pixels, canvas.shape, provenance)
 }
 
 /// An interleaved picture.

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ImageShape;
 pub use folder::write_folder;
-pub use grid::{write_grid, write_grid_rows};
+pub use grid::{grid_png, write_grid, write_grid_rows};
 pub use png::{png_bytes, provenance_of};
 pub use sqlite::append_rows;
 

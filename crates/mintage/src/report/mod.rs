@@ -1,1 +1,216 @@
-//! stub
+//! What an evaluation found: `report.json` for programs, `report.html` for people.
+//!
+//! The page is one file with its pictures inside; it needs no network and runs no script.
+
+use std::{collections::BTreeMap, path::Path};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use minijinja::{Environment, context};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    error::Error,
+    evaluate::{DialName, Interval, place},
+    run::write_json,
+};
+
+/// The result of an evaluation.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Report {
+    pub format: u32,
+    /// Name of the model's folder.
+    pub model: String,
+    pub family: String,
+    pub size: String,
+    pub source: String,
+    /// The data in words.
+    pub data: String,
+    /// Images on either side of the comparisons.
+    pub n: usize,
+    pub seed: u64,
+    /// Speed of drawing images.
+    pub images_per_sec: f64,
+    pub train_secs: f64,
+    pub dials: BTreeMap<String, Dial>,
+    pub metrics: Vec<Metric>,
+    #[serde(skip)]
+    pub pictures: Pictures,
+}
+
+/// A score from 0 (the floor) to 100 (the ceiling), with its 95 % interval.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Dial {
+    pub score: f64,
+    pub low: f64,
+    pub high: f64,
+}
+
+/// One measured number between what real data and what a trivial generator get.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Metric {
+    pub name: String,
+    /// The space it was taken in.
+    pub space: String,
+    pub value: f64,
+    pub low: f64,
+    pub high: f64,
+    pub ceiling: Option<f64>,
+    pub floor: Option<f64>,
+    /// "lower" or "higher".
+    pub better: String,
+    /// The dial that it moves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dial: Option<DialName>,
+}
+
+impl Metric {
+    /// A number between `(ceiling, floor)`.
+    pub fn new(
+        name: &str,
+        space: &str,
+        value: Interval,
+        (ceiling, floor): (Option<f64>, Option<f64>),
+        dial: impl Into<Option<DialName>>,
+    ) -> Self {
+        let better = if ceiling < floor { "lower" } else { "higher" };
+        let Interval { value, low, high } = value;
+        Self {
+            name: name.to_owned(),
+            space: space.to_owned(),
+            value,
+            low,
+            high,
+            ceiling,
+            floor,
+            better: better.to_owned(),
+            dial: dial.into(),
+        }
+    }
+
+    /// A number that has neither, and where lower is better: a likelihood.
+    pub fn bare(name: &str, space: &str, value: Interval) -> Self {
+        Self { better: "lower".to_owned(), ..Self::new(name, space, value, (None, None), None) }
+    }
+
+    /// 0–100, where there are both ends.
+    fn place(&self, value: f64) -> Option<f64> {
+        Some(place(value, self.floor?, self.ceiling?))
+    }
+}
+
+/// PNG files to look at.
+#[derive(Clone, Debug, Default)]
+pub struct Pictures {
+    pub new_and_real: Vec<u8>,
+    pub detector: Vec<u8>,
+    pub neighbours: Vec<u8>,
+}
+
+impl Report {
+    /// Writes `report.json` and `report.html` into `dir`.
+    pub fn save(&self, dir: &Path) -> Result<(), Error> {
+        write_json(&dir.join("report.json"), self)?;
+        let path = dir.join("report.html");
+        mintage_data::atomic_write(&path, self.to_html()?.as_bytes()).map_err(Error::io(path))
+    }
+
+    /// The page.
+    pub fn to_html(&self) -> Result<String, Error> {
+        let fail = |e: minijinja::Error| Error::Request(format!("the report cannot be drawn: {e}"));
+        let mut pages = Environment::new();
+        pages.add_filter("number", number);
+        pages.add_template("report.html", include_str!("report.html")).map_err(fail)?;
+        let dials: Vec<_> = DialName::ALL
+            .iter()
+            .filter_map(|d| Some(context! { name => d.name(), asks => asks(*d), dial => self.dials.get(d.name())? }))
+            .collect();
+        let metrics: Vec<_> = self
+            .metrics
+            .iter()
+            .map(|m| context! { metric => m, place => m.place(m.value), dial => m.dial.map(DialName::name) })
+            .collect();
+        let picture = |png: &[u8]| format!("data:image/png;base64,{}", STANDARD.encode(png));
+        let Pictures { new_and_real, detector, neighbours } = &self.pictures;
+        let page = pages.get_template("report.html").map_err(fail)?;
+        page.render(context! {
+            report => self,
+            dials,
+            metrics,
+            version => env!("CARGO_PKG_VERSION"),
+            new_and_real => picture(new_and_real),
+            detector => picture(detector),
+            neighbours => picture(neighbours),
+        })
+        .map_err(fail)
+    }
+}
+
+fn asks(dial: DialName) -> &'static str {
+    match dial {
+        DialName::Fidelity => "Can new images be told from real ones?",
+        DialName::Coverage => "Is every kind of real image reached?",
+        DialName::Novelty => "Are they new, or copied?",
+        DialName::Utility => "Does a model trained on them work on real data?",
+    }
+}
+
+/// Three or four significant digits.
+fn number(value: Option<f64>) -> String {
+    match value {
+        None => "–".to_owned(),
+        Some(v) if !v.is_finite() => "–".to_owned(),
+        Some(0.0) => "0".to_owned(),
+        Some(v) if v.abs() >= 100.0 => format!("{v:.0}"),
+        Some(v) if v.abs() >= 10.0 => format!("{v:.1}"),
+        Some(v) if v.abs() >= 0.01 => format!("{v:.3}"),
+        Some(v) => format!("{v:.1e}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn report() -> Report {
+        let interval = Interval { value: 12.0, low: 10.0, high: 14.0 };
+        let metric = Metric::new("Fréchet distance", "own encoder", interval, (Some(2.0), Some(102.0)), DialName::Fidelity);
+        Report {
+            format: 1,
+            model: "кошки <b>".to_owned(),
+            family: "vae".to_owned(),
+            size: "small".to_owned(),
+            source: "shop.db".to_owned(),
+            data: "200 images".to_owned(),
+            n: 100,
+            seed: 1,
+            images_per_sec: 210.0,
+            train_secs: 61.0,
+            dials: [("fidelity".to_owned(), Dial { score: 90.0, low: 88.0, high: 92.0 })].into(),
+            metrics: vec![metric],
+            pictures: Pictures::default(),
+        }
+    }
+
+    #[test]
+    fn saved_and_read_back() {
+        let dir = tempfile::tempdir().unwrap();
+        report().save(dir.path()).unwrap();
+        let text = std::fs::read_to_string(dir.path().join("report.json")).unwrap();
+        let back: Report = serde_json::from_str(&text).unwrap();
+        assert_eq!(back.metrics, report().metrics);
+        assert_eq!(back.metrics[0].better, "lower");
+    }
+
+    #[test]
+    fn page_escapes_names_and_shows_numbers() {
+        let page = report().to_html().unwrap();
+        assert!(page.contains("кошки &lt;b&gt;") && !page.contains("<b>кошки"));
+        assert!(page.contains("Fréchet distance") && page.contains("12.0") && page.contains("90"));
+    }
+
+    #[test]
+    fn numbers_are_short() {
+        assert_eq!([Some(0.0), Some(1234.5), Some(0.5), Some(1e-5), None].map(number), ["0", "1234", "0.500", "1.0e-5", "–"]);
+    }
+}

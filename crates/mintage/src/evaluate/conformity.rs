@@ -1,0 +1,149 @@
+//! The discriminative part on any data: how well does each item conform to what a model learned from?
+//!
+//! A conformal p-value (Vovk et al., "Algorithmic Learning in a Random World"; for outliers: Bates et
+//! al., arXiv:2104.08279), times 100: the share of held-out real images that lie at least as far from
+//! the train split as the item does. Items of the same source average 50 and fall below 5 one time in
+//! twenty; an item that is unlike the source is near 0. Distances are taken to the nearest training
+//! image both in the own encoder's space, which sees what an image shows, and in pixels, which see how
+//! clean it is; the smaller of the two p-values counts, doubled (Bonferroni).
+
+use mintage_data::{ImageSet, Images};
+use mintage_nn::DeviceChoice;
+
+use super::{
+    Options,
+    distance::Features,
+    encoder::{encoder, evenly},
+    prdc::nearest,
+    work,
+};
+use crate::{error::Error, events::Event, model::Model};
+
+/// Training images that distances are taken to, and held-out ones that they are compared with.
+const REFERENCES: usize = 5000;
+/// Items scored at a time.
+const CHUNK: usize = 1024;
+/// Importance samples of an item's likelihood.
+const NLL_SAMPLES: usize = 20;
+
+/// The judgement of one item.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ItemScore {
+    pub name: String,
+    /// 0–100.
+    pub conformity: f64,
+    /// Nats, where the family has a likelihood.
+    pub nll: Option<f64>,
+}
+
+/// Scores every image of `items`, read with the model's codec, against the `data` it learned from.
+pub fn score(
+    model: &Model,
+    data: &ImageSet,
+    items: &ImageSet,
+    options: &Options,
+    on: &mut dyn FnMut(Event),
+) -> Result<Vec<ItemScore>, Error> {
+    let device = DeviceChoice::Cpu.open()?;
+    let net = encoder(data, options.cache.as_deref(), &device, &mut |done, total| {
+        on(work("learning the feature space", done, total));
+    })?;
+    let splits = data.splits();
+    let train = data.images(&evenly(&splits.train, REFERENCES))?;
+    // A tiny data set may have no holdout to speak of; the valid split was not trained on either.
+    let fresh: Vec<u32> = splits.holdout.iter().chain(&splits.valid).copied().collect();
+    let fresh = data.images(&evenly(&fresh, REFERENCES))?;
+    if train.is_empty() || fresh.is_empty() {
+        return Err(Error::Request("the source holds too few images to compare with".to_owned()));
+    }
+    let spaces: [&dyn Fn(&Images) -> Features; 2] = [&|images| net.features(images), &coarse_pixels];
+    let scales: Vec<Scale> = spaces.iter().map(|space| Scale::new(space(&train), &space(&fresh))).collect();
+    let mut scores = Vec::with_capacity(items.len());
+    let all: Vec<u32> = (0..items.len() as u32).collect();
+    for chunk in all.chunks(CHUNK) {
+        let batch = items.batch(chunk)?;
+        let images = items.images(chunk)?;
+        let shares = spaces.iter().zip(&scales).map(|(space, scale)| scale.shares(&space(&images)));
+        let shares: Vec<Vec<f64>> = shares.collect();
+        let nll = model.nll(&batch, NLL_SAMPLES, options.seed);
+        for (i, &item) in chunk.iter().enumerate() {
+            let least = shares.iter().map(|s| s[i]).fold(1.0, f64::min);
+            scores.push(ItemScore {
+                name: items.name(item),
+                conformity: (100.0 * least * shares.len() as f64).min(100.0),
+                nll: nll.as_ref().map(|nll| nll[i]),
+            });
+        }
+        on(work("scoring", scores.len(), items.len()));
+    }
+    Ok(scores)
+}
+
+/// Distances of held-out images to the train split in one space, sorted.
+struct Scale {
+    train: Features,
+    distances: Vec<f32>,
+}
+
+impl Scale {
+    fn new(train: Features, fresh: &Features) -> Self {
+        let mut distances: Vec<f32> = nearest(fresh, &train).into_iter().map(|(_, d)| d).collect();
+        distances.sort_unstable_by(f32::total_cmp);
+        Self { train, distances }
+    }
+
+    /// p-value of each vector.
+    fn shares(&self, items: &Features) -> Vec<f64> {
+        let n = self.distances.len();
+        let share = |d: f32| (1 + n - self.distances.partition_point(|&x| x < d)) as f64 / (n + 1) as f64;
+        nearest(items, &self.train).into_iter().map(|(_, d)| share(d)).collect()
+    }
+}
+
+/// Pixels averaged over blocks, at most 16 × 16 of them, so that a distance is no matter of an edge
+/// lying one pixel further.
+fn coarse_pixels(images: &Images) -> Features {
+    let shape = images.shape;
+    let block = shape.height.max(shape.width).div_ceil(16).max(1);
+    let (rows, columns) = (shape.height.div_ceil(block), shape.width.div_ceil(block));
+    let mut values = Vec::with_capacity(images.len() * shape.channels * rows * columns);
+    for i in 0..images.len() {
+        for plane in images.image(i).chunks_exact(shape.height * shape.width) {
+            for (row, column) in (0..rows * columns).map(|b| (b / columns * block, b % columns * block)) {
+                let lines = plane.chunks_exact(shape.width).skip(row).take(block);
+                let cells = lines.flat_map(|line| line.iter().skip(column).take(block));
+                let (sum, count) = cells.fold((0.0, 0.0), |(s, n), &p| (s + f32::from(p), n + 1.0));
+                values.push(sum / count);
+            }
+        }
+    }
+    Features::new(shape.channels * rows * columns, values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mintage_nn::Rng;
+
+    #[test]
+    fn p_values_are_uniform_for_the_same_source_and_small_for_another() {
+        let normal = |n: usize, seed, mean: f32| {
+            Features::new(4, Rng::new(seed, 0).normals(4 * n).into_iter().map(|v| v + mean).collect())
+        };
+        let scale = Scale::new(normal(300, 1, 0.0), &normal(300, 2, 0.0));
+        let same = scale.shares(&normal(300, 3, 0.0));
+        let mean = same.iter().sum::<f64>() / 300.0;
+        let low = same.iter().filter(|&&p| p < 0.1).count();
+        assert!((mean - 0.5).abs() < 0.07 && (15..50).contains(&low), "{mean} {low}");
+        assert!(scale.shares(&normal(10, 4, 9.0)).iter().all(|&p| p < 0.01));
+    }
+
+    #[test]
+    fn blocks_are_averaged() {
+        let shape = mintage_data::ImageShape { channels: 1, height: 18, width: 17 };
+        let images = Images { shape, pixels: vec![7; 18 * 17], labels: vec![], classes: vec![] };
+        let found = coarse_pixels(&images);
+        assert_eq!((found.n, found.d), (1, 81));
+        assert!(found.values.iter().all(|&v| v == 7.0));
+    }
+}

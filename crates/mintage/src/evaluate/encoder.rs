@@ -1,0 +1,96 @@
+//! The feature space of the data: an encoder trained on the train split, kept for the next evaluation.
+//!
+//! Distances between distributions mean nothing without a space to take them in, and a network trained
+//! on photographs of the internet is a poor judge of digits or icons. So the space is learned from the
+//! data: from the classes where there are some, by contrast of distorted views otherwise.
+
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
+use mintage_data::{ImageSet, Images};
+use mintage_nn::TensorMap;
+
+use super::convnet::{ConvNet, FEATURES, Training};
+use crate::error::Error;
+
+/// Raised when the network or its training changes: encoders of another version are not read.
+const VERSION: u32 = 1;
+/// Bytes of the train split that are used, at most; evenly spaced images when there are more.
+const TRAIN_BYTES: usize = 256 << 20;
+/// Passes over the train split, and limits of the steps that they come to.
+const EPOCHS: usize = 12;
+const STEPS: (usize, usize) = (150, 1200);
+
+/// What the encoder was trained for, as shown beside every number that was taken in its space.
+pub(super) fn space(data: &ImageSet) -> &'static str {
+    if by_classes(data) { "own encoder (classes)" } else { "own encoder (contrast)" }
+}
+
+fn by_classes(data: &ImageSet) -> bool {
+    data.classes().len() > 1 && !data.labels().is_empty()
+}
+
+/// The encoder for `data`, from `cache` if it lies there.
+pub(super) fn encoder(
+    data: &ImageSet,
+    cache: Option<&Path>,
+    device: &Device,
+    on: &mut dyn FnMut(usize, usize),
+) -> Result<ConvNet, Error> {
+    let outputs = if by_classes(data) { data.classes().len() } else { FEATURES };
+    let file = cache.map(|dir| file(dir, data));
+    if let Some(kept) = file.as_deref().and_then(|path| TensorMap::load(path).ok())
+        && let Ok(net) = ConvNet::load(&kept, data.shape(), outputs, device)
+    {
+        return Ok(net);
+    }
+    let images = data.images(&evenly(&data.splits().train, TRAIN_BYTES / data.shape().pixels().max(1)))?;
+    let net = train(&images, outputs, by_classes(data), device, on);
+    // The cache saves time and nothing else: a folder that cannot be written is no reason to stop.
+    if let Some(path) = file {
+        let mut map = TensorMap::default();
+        net.save(&mut map);
+        if let Some(dir) = path.parent() {
+            let _ = std::fs::create_dir_all(dir);
+        }
+        let _ = map.save(&path);
+    }
+    Ok(net)
+}
+
+fn train(
+    images: &Images,
+    outputs: usize,
+    by_classes: bool,
+    device: &Device,
+    on: &mut dyn FnMut(usize, usize),
+) -> ConvNet {
+    let steps = (images.len() * EPOCHS / 64).clamp(STEPS.0, STEPS.1);
+    let training = Training { steps, lr: 2e-3, shift: 0.08, seed: 17 };
+    match by_classes {
+        true => ConvNet::classifier(images, &images.labels, outputs, training, device, on),
+        false => ConvNet::contrast(images, Training { shift: 0.15, ..training }, device, on),
+    }
+}
+
+fn file(dir: &Path, data: &ImageSet) -> PathBuf {
+    dir.join(format!("encoder-{VERSION}-{:016x}.safetensors", data.fingerprint()))
+}
+
+/// At most `limit` of `items`, evenly spaced.
+pub(super) fn evenly(items: &[u32], limit: usize) -> Vec<u32> {
+    let count = items.len().min(limit.max(1));
+    (0..count).map(|i| items[i * items.len() / count.max(1)]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn evenly_spaced_items() {
+        assert_eq!(evenly(&[1, 2, 3], 10), [1, 2, 3]);
+        assert_eq!(evenly(&[0, 1, 2, 3, 4, 5], 3), [0, 2, 4]);
+        assert_eq!(evenly(&[], 3), [] as [u32; 0]);
+    }
+}
