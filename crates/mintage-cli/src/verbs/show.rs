@@ -57,17 +57,14 @@ fn facts(text: &mut String, dir: &Path, run: Option<&RunInfo>, config: Option<&M
     }
     if let Some(config) = config {
         let (shape, source) = (config.info.shape, &config.source);
-        let place = [&source.table, &source.column]
-            .into_iter()
-            .flatten()
-            .fold(String::new(), |all, part| all + if all.is_empty() { " " } else { "." } + part);
+        let place: Vec<&str> = [&source.table, &source.column].into_iter().flatten().map(String::as_str).collect();
         let classes = match config.info.classes {
             0 => String::new(),
             n => format!(", {n} classes"),
         };
         let color = if shape.channels == 1 { "gray" } else { "RGB" };
         let items = thousands(config.info.train_len);
-        line("data", format!("{}{place}", source.source));
+        line("data", format!("{} {}", source.source, place.join(".")).trim_end().to_owned());
         line("", format!("{items} images {}×{} {color}{classes} to train on", shape.width, shape.height));
         line(
             "model",

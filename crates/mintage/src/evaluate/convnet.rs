@@ -30,7 +30,7 @@ const TEMPERATURE: f64 = 0.2;
 
 /// How long and how to train.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Training {
+pub struct Training {
     pub steps: usize,
     pub lr: f64,
     /// Largest shift of a training image, as a share of its side.
@@ -92,7 +92,7 @@ impl Net {
 
 /// A trained network.
 #[derive(Debug)]
-pub(super) struct ConvNet {
+pub struct ConvNet {
     shape: ImageShape,
     device: Device,
     net: Net,
@@ -125,7 +125,7 @@ impl ConvNet {
         on: &mut dyn FnMut(usize, usize),
     ) -> Self {
         let loss = |net: &Net, picked: &[usize], device: &Device, rng: &mut Rng| {
-            let mut embed = |rng: &mut Rng| {
+            let embed = |rng: &mut Rng| {
                 let pixels = distorted(images, picked, training.shift, rng);
                 let z = net.head.forward(net.features(to_model(&pixels, images.shape, device)));
                 z.clone() / (z.powi_scalar(2).sum_dim(1) + 1e-8).sqrt()
@@ -187,9 +187,10 @@ impl ConvNet {
 
     /// The most probable class of each image.
     pub fn classes(&self, images: &Images) -> Vec<u32> {
-        let outputs = self.logits(images).len() / images.len().max(1);
+        let logits = self.logits(images);
+        let outputs = logits.len() / images.len().max(1);
         let best = |row: &[f32]| (0..row.len()).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap_or(0);
-        self.logits(images).chunks(outputs.max(1)).map(|row| best(row) as u32).collect()
+        logits.chunks(outputs.max(1)).map(|row| best(row) as u32).collect()
     }
 
     fn each(&self, images: &Images, f: impl Fn(&Net, Tensor<4>) -> Tensor<2>) -> Vec<f32> {

@@ -24,6 +24,7 @@ use mintage_nn::DeviceChoice;
 use serde::{Deserialize, Serialize};
 
 pub use bootstrap::{Interval, bootstrap, place};
+pub use convnet::{ConvNet, Training};
 pub use conformity::{ItemScore, score};
 pub use distance::{Features, Gaussian, frechet, kernel_distance};
 pub use novelty::{Novelty, novelty};
@@ -35,7 +36,6 @@ use crate::{
     model::{Model, SampleRequest},
     report::{Dial, Metric, Pictures, Report},
 };
-use convnet::{ConvNet, Training};
 use detector::{Detection, detect};
 use encoder::{encoder, evenly, space};
 

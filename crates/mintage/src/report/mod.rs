@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use minijinja::{Environment, context};
+use minijinja::{Environment, Value, context, value::Serde};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -122,18 +122,18 @@ impl Report {
         pages.add_template("report.html", include_str!("report.html")).map_err(fail)?;
         let dials: Vec<_> = DialName::ALL
             .iter()
-            .filter_map(|d| Some(context! { name => d.name(), asks => asks(*d), dial => self.dials.get(d.name())? }))
+            .filter_map(|d| Some(context! { name => d.name(), asks => asks(*d), dial => Value::from(Serde(self.dials.get(d.name())?)) }))
             .collect();
         let metrics: Vec<_> = self
             .metrics
             .iter()
-            .map(|m| context! { metric => m, place => m.place(m.value), dial => m.dial.map(DialName::name) })
+            .map(|m| context! { metric => Value::from(Serde(m)), place => m.place(m.value), dial => m.dial.map(DialName::name) })
             .collect();
         let picture = |png: &[u8]| format!("data:image/png;base64,{}", STANDARD.encode(png));
         let Pictures { new_and_real, detector, neighbours } = &self.pictures;
         let page = pages.get_template("report.html").map_err(fail)?;
         page.render(context! {
-            report => self,
+            report => Value::from(Serde(self)),
             dials,
             metrics,
             version => env!("CARGO_PKG_VERSION"),

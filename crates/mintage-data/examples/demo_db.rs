@@ -1,0 +1,63 @@
+//! Makes the database that `mintage demo` carries: 200 images of each class of Fashion-MNIST as PNG BLOBs.
+//!
+//! `cargo xtask generate demo-db --data DIR`, where DIR holds the IDX files of Fashion-MNIST.
+
+#![allow(clippy::unwrap_used)]
+
+use std::path::PathBuf;
+
+use mintage_data::{ImageSet, SourceSpec, png_bytes};
+use rusqlite::{Connection, params};
+
+const PER_CLASS: usize = 200;
+
+/// Names of the ten classes, in the order of their numbers (the data set's README), without slashes.
+const CATEGORIES: [&str; 10] = [
+    "t-shirt", "trousers", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot",
+];
+
+const SCHEMA: &str = "
+    CREATE TABLE products (id INTEGER PRIMARY KEY, name TEXT, category TEXT, photo BLOB);
+    CREATE TABLE about (what TEXT, source TEXT, licence TEXT);
+    INSERT INTO about VALUES (
+        'products: 2,000 of the 60,000 training images of Fashion-MNIST, 200 of each class; the names are numbered',
+        'Han Xiao, Kashif Rasul, Roland Vollgraf: Fashion-MNIST, arXiv:1708.07747, \
+https://github.com/zalandoresearch/fashion-mnist',
+        'MIT License, Copyright (c) 2017 Zalando SE'
+    );";
+
+fn main() {
+    let mut args = std::env::args().skip(1);
+    let (Some(source), Some(out)) = (args.next(), args.next().map(PathBuf::from)) else {
+        panic!("usage: demo_db DIRECTORY-OF-FASHION-MNIST OUT.db");
+    };
+    let set = ImageSet::open(&SourceSpec { source, ..SourceSpec::default() }).unwrap();
+    // Split by hash, the whole is shuffled enough; the official test images stay out.
+    let mut chosen: Vec<u32> = Vec::new();
+    for class in 0..CATEGORIES.len() as u32 {
+        let of_class = |item: &&u32| set.labels()[**item as usize] == class;
+        chosen.extend(set.splits().train.iter().filter(of_class).take(PER_CLASS));
+    }
+    chosen.sort_unstable();
+    let images = set.images(&chosen).unwrap();
+    let _ = std::fs::remove_file(&out);
+    let mut connection = Connection::open(&out).unwrap();
+    let insert = connection.transaction().unwrap();
+    insert.execute_batch(SCHEMA).unwrap();
+    let mut count = [0; CATEGORIES.len()];
+    for i in 0..images.len() {
+        let class = images.labels[i] as usize;
+        count[class] += 1;
+        let name = format!("{} {}", CATEGORIES[class], count[class]);
+        let png = png_bytes(&images, i, None).unwrap();
+        insert
+            .execute(
+                "INSERT INTO products (name, category, photo) VALUES (?1, ?2, ?3)",
+                params![name, CATEGORIES[class], png],
+            )
+            .unwrap();
+    }
+    insert.commit().unwrap();
+    connection.execute_batch("VACUUM").unwrap();
+    eprintln!("{}: {} rows, {} bytes", out.display(), images.len(), out.metadata().unwrap().len());
+}

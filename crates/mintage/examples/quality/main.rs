@@ -1,0 +1,82 @@
+//! The quality runs of `cargo xtask quality`: each case trains on real data, or takes the trained model
+//! of an earlier run, and prints one JSON line a figure.
+//!
+//! `quality CASE [--data DIR] [--fashion DIR] [--runs DIR] [--minutes M] [--threads N] [--fresh] [-s KEY=VALUE]`
+//!
+//! DIR of `--data` holds `images/mnist`, `images/emoji64-rgb-idx4-ubyte.gz` and `images/cifar10`, that of
+//! `--fashion` the IDX files of Fashion-MNIST.
+
+#![allow(clippy::unwrap_used)]
+#![allow(clippy::disallowed_methods)]
+
+mod figures;
+mod likelihood;
+mod scores;
+mod stacked;
+mod training;
+
+use std::path::PathBuf;
+
+/// What the command line says.
+struct Options {
+    data: PathBuf,
+    fashion: PathBuf,
+    runs: PathBuf,
+    minutes: Option<f64>,
+    fresh: bool,
+    set: Vec<String>,
+}
+
+type Case = (&'static str, fn(&str, &Options));
+
+const CASES: [Case; 15] = [
+    ("prdc", scores::prdc_sanity),
+    ("mlp-vae", likelihood::mlp_vae),
+    ("mlp-iwae", likelihood::mlp_iwae),
+    ("vae-binary", likelihood::best_binary),
+    ("vqvae-mnist", scores::vqvae),
+    ("vqvae-fashion", scores::vqvae),
+    ("vqvae-emoji", scores::vqvae),
+    ("vqvae-cifar", scores::vqvae),
+    ("fashion-vae", scores::fashion),
+    ("fashion-gan", scores::fashion),
+    ("fashion-vqvae", scores::fashion),
+    ("fashion-flow", scores::fashion),
+    ("mnist-vae", scores::fashion),
+    ("mnist-flow", scores::fashion),
+    ("stacked-gan", stacked::stacked_gan),
+];
+
+fn main() {
+    let mut options = Options {
+        data: "data".into(),
+        fashion: "data/images/fashion-mnist".into(),
+        runs: "runs/quality".into(),
+        minutes: None,
+        fresh: false,
+        set: Vec::new(),
+    };
+    let (mut wanted, mut threads) = (Vec::new(), 2);
+    let mut args = std::env::args().skip(1);
+    while let Some(arg) = args.next() {
+        let mut value = || args.next().unwrap_or_else(|| panic!("{arg} needs a value"));
+        match arg.as_str() {
+            "--data" => options.data = value().into(),
+            "--fashion" => options.fashion = value().into(),
+            "--runs" => options.runs = value().into(),
+            "--minutes" => options.minutes = Some(value().parse().unwrap()),
+            "--threads" => threads = value().parse().unwrap(),
+            "--fresh" => options.fresh = true,
+            "-s" => options.set.push(value()),
+            "--list" => CASES.iter().for_each(|(name, _)| println!("{name}")),
+            _ => wanted.push(arg),
+        }
+    }
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+    for name in wanted {
+        let Some((name, run)) = CASES.iter().find(|(case, _)| *case == name) else {
+            panic!("no case `{name}`; --list shows them");
+        };
+        pool.install(|| run(name, &options));
+    }
+}
