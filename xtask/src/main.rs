@@ -1,1 +1,82 @@
-fn main() {}
+//! Work on the project itself: `cargo xtask check | quality | data | generate`.
+//!
+//! Measured figures are appended to `bench/results/*.jsonl` with the command, the commit and the machine;
+//! the tables in `docs/` are made from those files and from nothing else.
+
+#![allow(clippy::disallowed_methods)]
+#![allow(clippy::disallowed_macros)]
+
+mod data;
+mod facts;
+mod generate;
+mod process;
+mod quality;
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+};
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "xtask", about = "Checks, quality runs and generated files of Mintage")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Everything that must hold before a change is kept (.ci/run)
+    Check,
+    /// Long measured runs on real data; figures go to bench/results/quality.jsonl and docs/quality.md
+    Quality(quality::Args),
+    /// Put the data sets of the quality runs into data/
+    Data(data::Args),
+    /// Make again what is made from something else: quality-docs, pictures, demo-db
+    Generate(generate::Args),
+}
+
+/// What went wrong, in words.
+type Result<T> = std::result::Result<T, String>;
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().task {
+        Task::Check => run(Command::new("bash").arg(root().join(".ci/run"))),
+        Task::Quality(args) => quality::run(&args),
+        Task::Data(args) => data::run(&args),
+        Task::Generate(args) => generate::run(&args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("error: {why}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// The root of the workspace.
+fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_owned()
+}
+
+/// Runs a program in the root of the workspace and waits for it.
+fn run(command: &mut Command) -> Result<()> {
+    let shown = format!("{command:?}");
+    let status = command.current_dir(root()).status().map_err(|e| format!("{shown}: {e}"))?;
+    if status.success() { Ok(()) } else { Err(format!("{shown}: {status}")) }
+}
+
+/// The cargo that runs this.
+fn cargo() -> Command {
+    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// Attaches a path to an I/O error.
+fn at(path: &Path) -> impl FnOnce(std::io::Error) -> String {
+    let path = path.display().to_string();
+    move |error| format!("{path}: {error}")
+}

@@ -149,6 +149,9 @@ pub struct Columns {
     /// Column to condition on; "none" ignores the labels that are there
     #[arg(long, value_name = "COLUMN")]
     pub label: Option<String>,
+    /// Fail at the first item that cannot be read (up to 5 % are skipped without this)
+    #[arg(long)]
+    pub strict: bool,
 }
 
 /// Where the data of a model lie now.
@@ -288,6 +291,15 @@ pub struct Sample {
     /// Only this class: label=VALUE or COLUMN=VALUE
     #[arg(long = "where", value_name = "COLUMN=VALUE")]
     pub condition: Vec<String>,
+    /// Variations of this image (vae, vqvae, flow)
+    #[arg(long, value_name = "FILE", conflicts_with = "between")]
+    pub like: Option<PathBuf>,
+    /// The way from one image to another (vae, flow); 8 images without -n
+    #[arg(long, value_names = ["FILE", "FILE"], num_args = 2)]
+    pub between: Vec<PathBuf>,
+    /// How far variations go: 0 is the image itself, 1 a new one
+    #[arg(long, value_name = "S", default_value_t = 0.5, requires = "like")]
+    pub strength: f32,
     /// 1 is the model's own distribution; lower is safer and less diverse
     #[arg(long, value_name = "T", default_value_t = 1.0)]
     pub temperature: f32,

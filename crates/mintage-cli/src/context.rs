@@ -102,8 +102,8 @@ impl Context {
 
 /// The specification that the flags give for a source.
 pub fn source_spec(source: &str, columns: &Columns) -> SourceSpec {
-    let Columns { table, column, label } = columns.clone();
-    SourceSpec { source: source.to_owned(), table, column, label, ..SourceSpec::default() }
+    let Columns { table, column, label, strict } = columns.clone();
+    SourceSpec { source: source.to_owned(), table, column, label, strict, ..SourceSpec::default() }
 }
 
 /// Runs `work` inside one pool of threads, where parallel work starts without waking sleeping threads.

@@ -3,6 +3,8 @@
 //! `args` is what can be typed, `settings` what it comes to with the environment, `verbs` what is done;
 //! everything that could be of use to a program lies in the library, not here.
 
+#![allow(clippy::disallowed_methods)]
+
 mod alloc;
 mod args;
 mod context;

@@ -3,6 +3,8 @@
 //! `cargo xtask generate demo-db --data DIR`, where DIR holds the IDX files of Fashion-MNIST.
 
 #![allow(clippy::unwrap_used)]
+#![allow(clippy::disallowed_methods)]
+#![allow(clippy::disallowed_macros)]
 
 use std::path::PathBuf;
 
@@ -12,9 +14,8 @@ use rusqlite::{Connection, params};
 const PER_CLASS: usize = 200;
 
 /// Names of the ten classes, in the order of their numbers (the data set's README), without slashes.
-const CATEGORIES: [&str; 10] = [
-    "t-shirt", "trousers", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot",
-];
+const CATEGORIES: [&str; 10] =
+    ["t-shirt", "trousers", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"];
 
 const SCHEMA: &str = "
     CREATE TABLE products (id INTEGER PRIMARY KEY, name TEXT, category TEXT, photo BLOB);

@@ -32,8 +32,9 @@ impl Loader {
     pub fn new(data: Arc<ImageSet>, split: Split, batch: usize, seed: u64, start: u64) -> Self {
         let (sender, batches) = sync_channel(AHEAD);
         thread::spawn(move || {
+            let mut order = Order::new(data.splits().get(split), seed);
             for step in start.. {
-                let indices = batch_at(data.splits().get(split), batch, seed, step);
+                let indices = order.batch(batch, step);
                 if sender.send(data.batch(&indices)).is_err() {
                     return;
                 }
@@ -47,23 +48,39 @@ impl Loader {
     }
 }
 
-/// The items of one step: every epoch visits all of `items` once, in an order of its own.
-pub fn batch_at(items: &[u32], batch: usize, seed: u64, step: u64) -> Vec<u32> {
-    let n = items.len() as u64;
-    if n == 0 {
-        return Vec::new();
+/// The order in which items are visited: every epoch all of them once, in an order of its own.
+#[derive(Debug)]
+pub struct Order<'a> {
+    items: &'a [u32],
+    seed: u64,
+    /// The latest epoch and its order: a shuffle of all items is too dear for every step.
+    epoch: Option<(u64, Vec<u32>)>,
+}
+
+impl<'a> Order<'a> {
+    pub fn new(items: &'a [u32], seed: u64) -> Self {
+        Self { items, seed, epoch: None }
     }
-    let first = step * batch as u64;
-    let mut picked = Vec::with_capacity(batch);
-    let mut order: (u64, Vec<u32>) = (u64::MAX, Vec::new());
-    for position in first..first + batch as u64 {
-        let epoch = position / n;
-        if order.0 != epoch {
-            order = (epoch, shuffled(items, seed, epoch));
+
+    /// The items of one step; the same whatever was asked for before.
+    pub fn batch(&mut self, batch: usize, step: u64) -> Vec<u32> {
+        let n = self.items.len() as u64;
+        let first = step * batch as u64;
+        let positions = if n == 0 { 0..0 } else { first..first + batch as u64 };
+        positions.map(|position| self.at(position / n, (position % n) as usize)).collect()
+    }
+
+    fn at(&mut self, epoch: u64, place: usize) -> u32 {
+        match &self.epoch {
+            Some((of, order)) if *of == epoch => order[place],
+            _ => {
+                let order = shuffled(self.items, self.seed, epoch);
+                let item = order[place];
+                self.epoch = Some((epoch, order));
+                item
+            }
         }
-        picked.push(order.1[(position % n) as usize]);
     }
-    picked
 }
 
 /// Fisher–Yates with SplitMix64 (Steele et al., 2014) seeded by (seed, epoch).
@@ -92,7 +109,8 @@ mod tests {
     #[test]
     fn an_epoch_visits_every_item_once() {
         let items: Vec<u32> = (100..137).collect();
-        let mut seen: Vec<u32> = (0..37).flat_map(|step| batch_at(&items, 1, 5, step)).collect();
+        let mut order = Order::new(&items, 5);
+        let mut seen: Vec<u32> = (0..37).flat_map(|step| order.batch(1, step)).collect();
         assert_ne!(seen, items);
         seen.sort_unstable();
         assert_eq!(seen, items);
@@ -101,8 +119,12 @@ mod tests {
     #[test]
     fn batches_depend_on_seed_and_step_only() {
         let items: Vec<u32> = (0..10).collect();
-        assert_eq!(batch_at(&items, 4, 1, 7), batch_at(&items, 4, 1, 7));
-        assert_ne!(batch_at(&items, 8, 1, 7), batch_at(&items, 8, 2, 7));
-        assert_eq!(batch_at(&items, 25, 1, 0).len(), 25);
+        let at = |seed, batch, step| Order::new(&items, seed).batch(batch, step);
+        let mut order = Order::new(&items, 1);
+        let in_turn: Vec<_> = (0..8).map(|step| order.batch(4, step)).collect();
+        assert_eq!(in_turn[7], at(1, 4, 7));
+        assert_ne!(at(1, 8, 7), at(2, 8, 7));
+        assert_eq!(at(1, 25, 0).len(), 25);
+        assert!(Order::new(&[], 1).batch(4, 3).is_empty());
     }
 }

@@ -5,7 +5,9 @@
 
 use std::{fs, io::Cursor, path::Path};
 
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer, images::Image as FirImage};
+use fast_image_resize::{
+    FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer, images::Image as FirImage,
+};
 use image::{DynamicImage, ImageReader, Limits};
 use serde::{Deserialize, Serialize};
 
@@ -115,7 +117,8 @@ impl ImageCodec {
                 scaled(pixels, (w, h), (tw, th), self.shape.channels, Some(crop))
             }
             Fit::Fit => {
-                let inner = |side: u32, limit: u32| ((f64::from(side) * scale).round() as u32).clamp(1, limit);
+                let inner =
+                    |side: u32, limit: u32| ((f64::from(side) * scale).round() as u32).clamp(1, limit);
                 let (iw, ih) = (inner(w, tw), inner(h, th));
                 let fill = border_mean(&pixels, w as usize, h as usize, self.shape.channels);
                 let small = scaled(pixels, (w, h), (iw, ih), self.shape.channels, None);
@@ -153,7 +156,8 @@ pub(crate) fn dimensions(bytes: &[u8]) -> Result<(u32, u32), String> {
 
 /// Whether the image has colours.
 pub(crate) fn is_gray(image: &DynamicImage) -> bool {
-    !image.color().has_color() || over_white(image).to_rgb8().pixels().all(|p| p.0[0] == p.0[1] && p.0[1] == p.0[2])
+    !image.color().has_color()
+        || over_white(image).to_rgb8().pixels().all(|p| p.0[0] == p.0[1] && p.0[1] == p.0[2])
 }
 
 fn over_white(image: &DynamicImage) -> DynamicImage {
@@ -291,7 +295,8 @@ mod tests {
     #[test]
     fn save_and_load() {
         let dir = tempfile::tempdir().unwrap();
-        let codec = ImageCodec { classes: vec!["пальто".into(), "coat".into()], ..codec(3, 8, Fit::Fit) };
+        let codec =
+            ImageCodec { classes: vec!["пальто".into(), "coat".into()], ..codec(3, 8, Fit::Fit) };
         codec.save(dir.path()).unwrap();
         assert_eq!(ImageCodec::load(dir.path()).unwrap(), codec);
     }

@@ -45,7 +45,7 @@ enum Store {
     /// All images, CHW, one after another.
     Memory(Vec<u8>),
     /// The source's item of each image.
-    Stream(Source, Vec<u32>),
+    Stream(Box<Source>, Vec<u32>),
 }
 
 #[derive(Debug)]
@@ -77,7 +77,11 @@ impl ImageSet {
     }
 
     /// [`ImageSet::open`] with a limit on the bytes kept in memory.
-    pub(crate) fn open_with(spec: &SourceSpec, codec: Option<ImageCodec>, memory: usize) -> Result<Self, Error> {
+    pub(crate) fn open_with(
+        spec: &SourceSpec,
+        codec: Option<ImageCodec>,
+        memory: usize,
+    ) -> Result<Self, Error> {
         let given = codec.is_some();
         let source = Source::open(spec)?;
         let chosen = evenly(source.len(), spec.limit.unwrap_or(usize::MAX));
@@ -89,7 +93,11 @@ impl ImageSet {
         let scan = scan(&source, &chosen, &codec, spec, in_memory)?;
         let too_few = !given && scan.items.len() < 2;
         if scan.items.is_empty() || too_few {
-            let why = if too_few { "holds one image only; there is nothing to learn from one" } else { "holds no readable image" };
+            let why = if too_few {
+                "holds one image only; there is nothing to learn from one"
+            } else {
+                "holds no readable image"
+            };
             return Err(Error::bad(&spec.source, why).with_hint("a few hundred images are a good beginning"));
         }
         let texts: Option<Vec<&str>> =
@@ -105,7 +113,7 @@ impl ImageSet {
         let names = Names::Listed(scan.items.iter().map(|&i| source.name(i as usize)).collect());
         let fingerprint = fingerprint(&scan.hashes, &labels, &codec);
         let Scan { items, pixels, skipped, first_skip, .. } = scan;
-        let store = if in_memory { Store::Memory(pixels) } else { Store::Stream(source, items) };
+        let store = if in_memory { Store::Memory(pixels) } else { Store::Stream(Box::new(source), items) };
         Ok(Self { codec, store, names, labels, splits, fingerprint, skipped, first_skip })
     }
 
@@ -240,7 +248,11 @@ fn survey(source: &Source, chosen: &[usize], spec: &SourceSpec) -> Result<ImageC
             Raw::Pixels(shape, _) => Some((shape, shape.channels == 1)),
             Raw::Encoded(bytes) => {
                 let image = decode_limited(&bytes).ok()?;
-                let shape = ImageShape { channels: 3, height: image.height() as usize, width: image.width() as usize };
+                let shape = ImageShape {
+                    channels: 3,
+                    height: image.height() as usize,
+                    width: image.width() as usize,
+                };
                 Some((shape, is_gray(&image)))
             }
         })
@@ -283,7 +295,8 @@ fn scan(
     spec: &SourceSpec,
     keep: bool,
 ) -> Result<Scan, Error> {
-    let mut scan = Scan { items: Vec::new(), hashes: Vec::new(), pixels: Vec::new(), skipped: 0, first_skip: None };
+    let mut scan =
+        Scan { items: Vec::new(), hashes: Vec::new(), pixels: Vec::new(), skipped: 0, first_skip: None };
     for chunk in chosen.chunks(CHUNK) {
         let decoded: Vec<Result<(Vec<u8>, u64), String>> =
             chunk.par_iter().map(|&item| read_item(source, item, codec)).collect();
@@ -307,7 +320,9 @@ fn scan(
     if scan.skipped as f64 > MAX_SKIPPED * chosen.len() as f64 {
         let first = scan.first_skip.unwrap_or_default();
         let why = format!("{} of {} images cannot be read; the first is {first}", scan.skipped, chosen.len());
-        return Err(Error::bad(&spec.source, why).with_hint("up to 5 % are skipped; mend or remove the others"));
+        return Err(
+            Error::bad(&spec.source, why).with_hint("up to 5 % are skipped; mend or remove the others")
+        );
     }
     Ok(scan)
 }
@@ -348,7 +363,9 @@ fn class_names(texts: &[&str], source: &str) -> Result<Vec<String>, Error> {
     names.dedup();
     if names.len() > MAX_CLASSES || (names.len() > 20 && names.len() * 2 > texts.len()) {
         let why = format!("the label has {} values in {} images; that is no label", names.len(), texts.len());
-        return Err(Error::bad(source, why).with_hint("choose a column with few values, or leave out --label"));
+        return Err(
+            Error::bad(source, why).with_hint("choose a column with few values, or leave out --label")
+        );
     }
     if names.iter().all(|n| n.parse::<f64>().is_ok()) {
         names.sort_by(|a, b| a.parse::<f64>().unwrap_or(0.0).total_cmp(&b.parse::<f64>().unwrap_or(0.0)));
@@ -359,7 +376,8 @@ fn class_names(texts: &[&str], source: &str) -> Result<Vec<String>, Error> {
 /// The class of every item; an unknown label is "no class", one past the last.
 fn label_indices(texts: Option<&[&str]>, classes: &[String]) -> Vec<u32> {
     let Some(texts) = texts.filter(|_| !classes.is_empty()) else { return Vec::new() };
-    let index: HashMap<&str, u32> = classes.iter().enumerate().map(|(i, name)| (name.as_str(), i as u32)).collect();
+    let index: HashMap<&str, u32> =
+        classes.iter().enumerate().map(|(i, name)| (name.as_str(), i as u32)).collect();
     texts.iter().map(|text| index.get(text).copied().unwrap_or(classes.len() as u32)).collect()
 }
 
@@ -400,6 +418,21 @@ mod tests {
         assert_eq!(a.batch(&all).unwrap(), b.batch(&all).unwrap());
         assert_eq!((a.splits(), a.fingerprint()), (b.splits(), b.fingerprint()));
         assert_eq!(a.classes(), ["a", "b"]);
+    }
+
+    #[test]
+    fn train_and_test_folders_divide_and_do_not_label() {
+        let dir = tempfile::tempdir().unwrap();
+        fill(&dir.path().join("train"), 30);
+        fill(&dir.path().join("test"), 8);
+        let spec = SourceSpec { source: dir.path().display().to_string(), ..SourceSpec::default() };
+        let set = ImageSet::open(&spec).unwrap();
+        assert_eq!(set.classes(), ["a", "b"]);
+        let held: Vec<String> = set.splits().holdout.iter().map(|&i| set.name(i)).collect();
+        assert!(held.len() == 8 && held.iter().all(|name| name.starts_with("test")), "{held:?}");
+        // A class that happens to be called "train" stays one.
+        fs::rename(dir.path().join("test"), dir.path().join("bus")).unwrap();
+        assert_eq!(ImageSet::open(&spec).unwrap().classes(), ["bus", "train"]);
     }
 
     #[test]

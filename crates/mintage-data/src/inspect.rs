@@ -120,9 +120,15 @@ pub fn inspect(spec: &SourceSpec) -> Result<Inspection, Error> {
         }
         Err(error) => return Err(error),
     };
-    if images.is_some() && spec.label.is_none() && let Some(label) = likely_label(&tables) {
+    if images.is_some()
+        && spec.label.is_none()
+        && let Some(label) = likely_label(&tables)
+    {
         let message = format!("no label is set; `{label}` has few values");
-        alerts.push(Alert { message, hint: Some(format!("--label {label} makes images of a wanted kind possible")) });
+        alerts.push(Alert {
+            message,
+            hint: Some(format!("--label {label} makes images of a wanted kind possible")),
+        });
     }
     Ok(Inspection { source: spec.source.clone(), kind: kind.to_owned(), tables, images, alerts })
 }
@@ -150,10 +156,16 @@ fn facts(set: &ImageSet, alerts: &mut Vec<Alert>) -> ImageFacts {
         alert(format!("{} images cannot be read and are skipped; the first is {first}", set.skipped()), "");
     }
     if set.len() < 200 {
-        alert(format!("{} images are few: expect copies and noise", set.len()), "a few hundred are a good beginning");
+        alert(
+            format!("{} images are few: expect copies and noise", set.len()),
+            "a few hundred are a good beginning",
+        );
     }
     for (name, _) in classes.iter().filter(|(_, count)| *count == 1) {
-        alert(format!("label `{name}` has one member only"), "nothing can be learned of a class from one image");
+        alert(
+            format!("label `{name}` has one member only"),
+            "nothing can be learned of a class from one image",
+        );
     }
     let (least, most) = (classes.iter().map(|c| c.1).min(), classes.iter().map(|c| c.1).max());
     if let (Some(least), Some(most)) = (least, most)
@@ -175,7 +187,8 @@ fn facts(set: &ImageSet, alerts: &mut Vec<Alert>) -> ImageFacts {
 fn table_infos(connection: &Connection) -> rusqlite::Result<Vec<TableInfo>> {
     let mut found = Vec::new();
     for name in tables(connection)? {
-        let rows: i64 = connection.query_row(&format!("SELECT count(*) FROM {}", quoted(&name)), [], |r| r.get(0))?;
+        let rows: i64 =
+            connection.query_row(&format!("SELECT count(*) FROM {}", quoted(&name)), [], |r| r.get(0))?;
         let mut statement = connection.prepare("SELECT name, type, pk FROM pragma_table_info(?1)")?;
         let definitions: Vec<(String, String, i64)> = statement
             .query_map([&name], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?
@@ -214,7 +227,8 @@ fn column_info(
     // Only the beginning of a BLOB is read: enough to know what it is.
     let column = quoted(&name);
     let value = format!("CASE typeof({column}) WHEN 'blob' THEN substr({column}, 1, 16) ELSE {column} END");
-    let mut statement = connection.prepare(&format!("SELECT {value} FROM {} LIMIT {SCANNED}", quoted(table)))?;
+    let mut statement =
+        connection.prepare(&format!("SELECT {value} FROM {} LIMIT {SCANNED}", quoted(table)))?;
     let mut rows = statement.query([])?;
     let mut tally = Tally::default();
     while let Some(row) = rows.next()? {
@@ -251,7 +265,8 @@ impl Tally {
             }
             ValueRef::Blob(bytes) => {
                 self.blobs += 1;
-                let name = image::guess_format(bytes).map_or("bytes".to_owned(), |f| format!("{f:?}").to_uppercase());
+                let name = image::guess_format(bytes)
+                    .map_or("bytes".to_owned(), |f| format!("{f:?}").to_uppercase());
                 format!("({name})")
             }
         };
@@ -272,10 +287,14 @@ impl Tally {
             () if images => (ColumnKind::Image, "its bytes begin like image files".to_owned()),
             () if self.blobs > 0 => (ColumnKind::Blob, "bytes of an unknown kind".to_owned()),
             () if key => (ColumnKind::Id, "primary key".to_owned()),
-            () if self.texts > 0 && self.dates == self.texts => (ColumnKind::Datetime, "all values are dates".to_owned()),
+            () if self.texts > 0 && self.dates == self.texts => {
+                (ColumnKind::Datetime, "all values are dates".to_owned())
+            }
             () if distinct == 2 && present > 20 => (ColumnKind::Boolean, "two values".to_owned()),
             () if few && self.reals == 0 => (ColumnKind::Category, format!("{distinct} different values")),
-            () if self.reals > 0 && self.texts == 0 => (ColumnKind::Number, "numbers with a fraction".to_owned()),
+            () if self.reals > 0 && self.texts == 0 => {
+                (ColumnKind::Number, "numbers with a fraction".to_owned())
+            }
             () if self.integers == present => (ColumnKind::Integer, "whole numbers".to_owned()),
             () if unique && self.longest <= 40 => (ColumnKind::Id, "every value is different".to_owned()),
             () => (ColumnKind::Text, format!("up to {} characters", self.longest)),
@@ -320,7 +339,9 @@ mod tests {
                 format!("2024-05-{:02}", i % 28 + 1),
                 png_bytes(&image, 0, None).unwrap()
             ];
-            connection.execute("INSERT INTO goods (name, kind, price, made, photo) VALUES (?1,?2,?3,?4,?5)", values).unwrap();
+            connection
+                .execute("INSERT INTO goods (name, kind, price, made, photo) VALUES (?1,?2,?3,?4,?5)", values)
+                .unwrap();
         }
         let spec = SourceSpec { source: path.display().to_string(), ..SourceSpec::default() };
         let seen = inspect(&spec).unwrap();

@@ -12,14 +12,14 @@ pub mod sink;
 pub mod source;
 pub mod split;
 
-pub use batch::{ImageBatch, Loader, batch_at};
+pub use batch::{ImageBatch, Loader, Order};
 pub use codec::{Color, Fit, ImageCodec, ImageShape};
 pub use error::Error;
 pub use images::ImageSet;
 pub use inspect::{Inspection, inspect};
 pub use sink::{
-    Images, Provenance, append_rows, atomic_write, grid_png, png_bytes, provenance_of, write_folder, write_grid,
-    write_grid_rows,
+    Images, Provenance, append_rows, atomic_write, grid_png, png_bytes, provenance_of, write_folder,
+    write_grid, write_grid_rows,
 };
 pub use source::SourceSpec;
 pub use split::{Split, Splits};

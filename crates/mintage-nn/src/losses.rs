@@ -25,7 +25,8 @@ pub fn discretised_logistic_nll(x: Tensor<2>, mean: Tensor<2>, log_scale: Tensor
     let upper = (centred.clone() + 1.0 / 255.0) * inv.clone();
     let lower = (centred.clone() - 1.0 / 255.0) * inv.clone();
     // P = σ(upper) − σ(lower), with the tails of the first and the last level.
-    let inside = (activation::sigmoid(upper.clone()) - activation::sigmoid(lower.clone())).clamp_min(1e-12).log();
+    let inside =
+        (activation::sigmoid(upper.clone()) - activation::sigmoid(lower.clone())).clamp_min(1e-12).log();
     let mid = centred * inv;
     let density = mid.clone() - log_scale - activation::softplus(mid, 1.0) * 2.0 - (127.5f64).ln();
     let wide = inside.clone().greater_elem(-11.0);

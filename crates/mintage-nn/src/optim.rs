@@ -12,7 +12,10 @@ use burn::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{kernels, weights::{TensorMap, WeightsError, to_vec}};
+use crate::{
+    kernels,
+    weights::{TensorMap, WeightsError, to_vec},
+};
 
 /// Hyper-parameters of [`Optimizer`]; the learning rate is given with each step.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -99,7 +102,8 @@ impl Optimizer {
             grad_scale: if clip > 0.0 && norm > clip { clip / norm } else { 1.0 },
             ema_decay: ema.min((1.0 + t as f32) / (10.0 + t as f32)),
         };
-        let module = module.map(&mut Update { grads: found, slots: &mut self.slots, scalars, ema: ema > 0.0 });
+        let module =
+            module.map(&mut Update { grads: found, slots: &mut self.slots, scalars, ema: ema > 0.0 });
         (module, norm)
     }
 
@@ -125,7 +129,12 @@ impl Optimizer {
     }
 
     /// Reads back what [`Optimizer::save_into`] wrote for the same module.
-    pub fn load_from<M: Module>(&mut self, prefix: &str, module: &M, map: &TensorMap) -> Result<(), WeightsError> {
+    pub fn load_from<M: Module>(
+        &mut self,
+        prefix: &str,
+        module: &M,
+        map: &TensorMap,
+    ) -> Result<(), WeightsError> {
         let steps = &map.get(&format!("{prefix}.steps"))?.values;
         self.steps = ((steps[0] as u64) << 20) | steps[1] as u64;
         let device = module.devices().into_iter().next().unwrap_or_else(burn::tensor::Device::flex).inner();

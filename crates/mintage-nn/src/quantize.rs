@@ -148,8 +148,11 @@ impl Codebook {
 
     /// The vectors of `codes` as `[n, d]`.
     pub fn lookup(&self, codes: &[u32], device: &Device) -> Tensor<2> {
-        let values: Vec<f32> =
-            codes.iter().flat_map(|&c| &self.vectors[c as usize * self.d..(c as usize + 1) * self.d]).copied().collect();
+        let values: Vec<f32> = codes
+            .iter()
+            .flat_map(|&c| &self.vectors[c as usize * self.d..(c as usize + 1) * self.d])
+            .copied()
+            .collect();
         Tensor::from_data(TensorData::new(values, [codes.len(), self.d]), device)
     }
 
@@ -303,7 +306,9 @@ impl Fsq {
         rounded
             .chunks(self.dims())
             .map(|row| {
-                let digit = |(&v, &l): (&f32, &usize)| ((v.round() as i64 + (l / 2) as i64).clamp(0, l as i64 - 1)) as usize;
+                let digit = |(&v, &l): (&f32, &usize)| {
+                    ((v.round() as i64 + (l / 2) as i64).clamp(0, l as i64 - 1)) as usize
+                };
                 row.iter().zip(&self.levels).rev().fold(0, |code, pair| code * pair.1 + digit(pair)) as u32
             })
             .collect()
@@ -323,7 +328,8 @@ mod tests {
     #[test]
     fn codebook_learns_clusters_and_uses_every_code() {
         let mut rng = Rng::new(1, 0);
-        let inputs: Vec<f32> = (0..2000).flat_map(|i| [(i % 4) as f32 + 0.05 * rng.normal(), (i % 3) as f32]).collect();
+        let inputs: Vec<f32> =
+            (0..2000).flat_map(|i| [(i % 4) as f32 + 0.05 * rng.normal(), (i % 3) as f32]).collect();
         let mut book = Codebook::new(12, 2);
         book.initialise(&inputs, &mut rng);
         for _ in 0..200 {
@@ -335,7 +341,8 @@ mod tests {
         assert_eq!(used.len(), 12);
         let device = Device::flex();
         let near = to_vec(&book.lookup(&codes, &device));
-        let error: f32 = near.iter().zip(&inputs).map(|(a, b)| (a - b).powi(2)).sum::<f32>() / inputs.len() as f32;
+        let error: f32 =
+            near.iter().zip(&inputs).map(|(a, b)| (a - b).powi(2)).sum::<f32>() / inputs.len() as f32;
         assert!(error < 0.02, "{error}");
     }
 

@@ -111,8 +111,8 @@ impl TensorMap {
 
     /// Reads a safetensors file of f32 tensors.
     pub fn load(path: &Path) -> Result<Self, WeightsError> {
-        let bytes = fs::read(path)
-            .map_err(|source| WeightsError::Io { path: path.display().to_string(), source })?;
+        let bytes =
+            fs::read(path).map_err(|source| WeightsError::Io { path: path.display().to_string(), source })?;
         let format = |why: String| WeightsError::Format { path: path.display().to_string(), why };
         let file = SafeTensors::deserialize(&bytes).map_err(|e| format(e.to_string()))?;
         let mut map = Self::default();
@@ -120,11 +120,8 @@ impl TensorMap {
             if view.dtype() != Dtype::F32 {
                 return Err(format(format!("`{name}` is {:?}, only F32 is used here", view.dtype())));
             }
-            let values = view
-                .data()
-                .chunks_exact(4)
-                .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-                .collect();
+            let values =
+                view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
             map.insert(name, view.shape(), values);
         }
         Ok(map)

@@ -71,14 +71,46 @@ pub enum StopReason {
 pub enum Event {
     Plan(Plan),
     /// A phase of the run begins (index from 1).
-    Phase { index: usize, count: usize, name: String },
-    Step { step: u64, progress: f64, metrics: Metrics, items_per_sec: f64, eta_secs: Option<f64> },
-    Valid { step: u64, metrics: Metrics, best: bool },
-    Preview { step: u64, path: PathBuf },
-    Checkpoint { step: u64, path: PathBuf },
+    Phase {
+        index: usize,
+        count: usize,
+        name: String,
+    },
+    Step {
+        step: u64,
+        progress: f64,
+        metrics: Metrics,
+        items_per_sec: f64,
+        eta_secs: Option<f64>,
+    },
+    Valid {
+        step: u64,
+        metrics: Metrics,
+        best: bool,
+    },
+    Preview {
+        step: u64,
+        path: PathBuf,
+    },
+    Checkpoint {
+        step: u64,
+        path: PathBuf,
+    },
     /// Something the user should know, such as a collapse of a GAN.
-    Warning { message: String },
+    Warning {
+        message: String,
+    },
     /// Progress of work outside training: "sampling", "evaluating: features", …
-    Work { what: String, done: usize, total: usize },
-    Done { step: u64, secs: f64, reason: StopReason, valid: Option<Metrics>, model: PathBuf },
+    Work {
+        what: String,
+        done: usize,
+        total: usize,
+    },
+    Done {
+        step: u64,
+        secs: f64,
+        reason: StopReason,
+        valid: Option<Metrics>,
+        model: PathBuf,
+    },
 }

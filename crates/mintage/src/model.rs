@@ -1,6 +1,9 @@
 //! A trained model in its folder: what loads, samples, reconstructs and measures likelihood.
 
-use std::{fs, path::{Path, PathBuf}};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use burn::tensor::Device;
 use mintage_data::{ImageBatch, ImageCodec, ImageSet, Images, Provenance, SourceSpec};
@@ -10,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     error::Error,
     events::Metrics,
-    models::{AnyConfig, AnyModel, DataInfo, Draw, Size, image::SAMPLE_BATCH},
+    models::{AnyConfig, AnyModel, DataInfo, Draw, Size, Start, image::SAMPLE_BATCH},
     recipe::nearest,
     run::write_json,
 };
@@ -72,6 +75,8 @@ pub struct SampleRequest {
     pub n: usize,
     /// A class by name; `None` draws classes as often as they are in the data.
     pub label: Option<String>,
+    /// What the samples begin with.
+    pub start: Start,
     pub seed: u64,
     pub temperature: f32,
     pub guidance: Option<f32>,
@@ -81,7 +86,16 @@ pub struct SampleRequest {
 
 impl Default for SampleRequest {
     fn default() -> Self {
-        Self { n: 64, label: None, seed: 1, temperature: 1.0, guidance: None, top_k: None, top_p: None }
+        Self {
+            n: 64,
+            label: None,
+            start: Start::Noise,
+            seed: 1,
+            temperature: 1.0,
+            guidance: None,
+            top_k: None,
+            top_p: None,
+        }
     }
 }
 
@@ -108,6 +122,7 @@ impl Model {
 
     /// Draws `request.n` images. The same request gives the same bytes.
     pub fn sample(&self, request: &SampleRequest, on: &mut dyn FnMut(usize, usize)) -> Result<Images, Error> {
+        self.check_start(request)?;
         let labels = self.labels_for(request)?;
         let mut pixels = Vec::with_capacity(request.n * self.config.info.shape.pixels());
         on(0, request.n);
@@ -118,6 +133,7 @@ impl Model {
             let draw = Draw {
                 n,
                 labels: chosen,
+                start: &request.start,
                 temperature: request.temperature,
                 guidance: request.guidance,
                 top_k: request.top_k,
@@ -129,10 +145,31 @@ impl Model {
         Ok(Images { shape: self.config.info.shape, pixels, labels, classes: self.codec.classes.clone() })
     }
 
+    fn check_start(&self, request: &SampleRequest) -> Result<(), Error> {
+        let family = self.config.model.family().name();
+        let (what, able) = match &request.start {
+            Start::Noise => return Ok(()),
+            Start::Like { .. } => ("variations of an image", "vae, vqvae and flow"),
+            Start::Between { .. } => ("the way between two images", "vae and flow"),
+        };
+        if !self.any.can_begin(&request.start) {
+            return Err(Error::Request(format!("a {family} cannot draw {what}; {able} can")));
+        }
+        match request.start {
+            // The way is one batch: its steps depend on each other.
+            Start::Between { .. } if !(2..=SAMPLE_BATCH).contains(&request.n) => {
+                Err(Error::Request(format!("the way between two images has 2 to {SAMPLE_BATCH} steps")))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn labels_for(&self, request: &SampleRequest) -> Result<Vec<u32>, Error> {
         let classes = &self.codec.classes;
         match &request.label {
             None if classes.is_empty() => Ok(Vec::new()),
+            // An image that is given says itself what it shows.
+            None if request.start != Start::Noise => Ok(vec![classes.len() as u32; request.n]),
             None => {
                 let weights: Vec<f32> = self.config.class_counts.iter().map(|&c| c as f32).collect();
                 let mut rng = Rng::new(request.seed, 0);
@@ -159,13 +196,20 @@ impl Model {
         let (size, n) = (images.shape.pixels(), images.len());
         for start in (0..n).step_by(SAMPLE_BATCH) {
             let end = (start + SAMPLE_BATCH).min(n);
-            let labels = if images.labels.is_empty() { Vec::new() } else { images.labels[start..end].to_vec() };
-            let batch = ImageBatch { pixels: images.pixels[start * size..end * size].to_vec(), labels, n: end - start };
+            let labels =
+                if images.labels.is_empty() { Vec::new() } else { images.labels[start..end].to_vec() };
+            let batch = ImageBatch {
+                pixels: images.pixels[start * size..end * size].to_vec(),
+                labels,
+                n: end - start,
+            };
             match self.any.reconstruct(&batch, &mut Rng::new(seed, start as u64)) {
                 Some(back) => pixels.extend(back),
                 None => {
                     let family = self.config.model.family().name();
-                    return Err(Error::Request(format!("a {family} has no encoder; reconstruct works for vae and vqvae")));
+                    return Err(Error::Request(format!(
+                        "a {family} has no encoder; reconstruct works for vae and vqvae"
+                    )));
                 }
             }
         }

@@ -105,7 +105,11 @@ pub fn parse_duration(text: &str) -> Result<Duration, RecipeError> {
             };
         rest = &rest[unit..];
     }
-    if total.is_finite() && total > 0.0 && total < 1e9 { Ok(Duration::from_secs_f64(total)) } else { Err(wrong()) }
+    if total.is_finite() && total > 0.0 && total < 1e9 {
+        Ok(Duration::from_secs_f64(total))
+    } else {
+        Err(wrong())
+    }
 }
 
 impl Recipe {
@@ -131,7 +135,8 @@ impl Recipe {
     /// Lays `key=value` over the recipe: `model.width=64`, `train.seed=7`; a key without a section is
     /// one of `[model]`. The value is read as TOML where it can be, as a string otherwise.
     pub fn set(&mut self, assignment: &str) -> Result<(), RecipeError> {
-        let wrong = |message: String, hint: &str| RecipeError { message, span: None, hint: Some(hint.to_owned()) };
+        let wrong =
+            |message: String, hint: &str| RecipeError { message, span: None, hint: Some(hint.to_owned()) };
         let Some((key, value)) = assignment.split_once('=') else {
             return Err(wrong(format!("`{assignment}` is no assignment"), "write it like -s model.width=64"));
         };
@@ -144,8 +149,8 @@ impl Recipe {
             .ok()
             .and_then(|mut table| table.remove("v"))
             .unwrap_or_else(|| toml::Value::String(value.to_owned()));
-        let mut table = toml::Table::try_from(&*self)
-            .map_err(|e| wrong(e.to_string(), "check the recipe"))?;
+        let mut table =
+            toml::Table::try_from(&*self).map_err(|e| wrong(e.to_string(), "check the recipe"))?;
         if let Some(toml::Value::Table(section)) = table.get_mut(section) {
             section.insert(key.to_owned(), parsed);
         }
@@ -176,7 +181,10 @@ pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Opt
 }
 
 /// `preset` with the user's options laid over it; an unknown option or a wrong type is an error.
-pub fn merge_options<C: Serialize + DeserializeOwned>(preset: C, options: &toml::Table) -> Result<C, RecipeError> {
+pub fn merge_options<C: Serialize + DeserializeOwned>(
+    preset: C,
+    options: &toml::Table,
+) -> Result<C, RecipeError> {
     let fail = |message: String, hint: Option<String>| RecipeError { message, span: None, hint };
     let mut table = toml::Table::try_from(&preset).map_err(|e| fail(e.to_string(), None))?;
     let known: Vec<String> = table.keys().cloned().collect();

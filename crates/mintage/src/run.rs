@@ -239,7 +239,8 @@ impl Run {
 /// The lock is the operating system's and goes away with the process, however it ends.
 fn lock(dir: &Path) -> Result<File, Error> {
     let path = dir.join(".lock");
-    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(Error::io(&path))?;
+    let file =
+        File::options().create(true).truncate(false).write(true).open(&path).map_err(Error::io(&path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {

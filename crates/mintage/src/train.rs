@@ -316,7 +316,9 @@ impl Loop<'_> {
         }
         if metrics.get("diversity").is_some_and(|d| d < 0.3) && progress > 0.1 && !self.warned {
             self.warned = true;
-            let message = format!("step {step}: the samples differ little from each other (diversity below 0.3 of the data's)");
+            let message = format!(
+                "step {step}: the samples differ little from each other (diversity below 0.3 of the data's)"
+            );
             self.run.log(&message)?;
             (self.on)(Event::Warning { message });
         }
@@ -367,7 +369,11 @@ impl Loop<'_> {
             let mut pixels = Vec::new();
             self.data.read(indices, &mut pixels)?;
             let labels = self.data.labels();
-            let labels = if labels.is_empty() { Vec::new() } else { indices.iter().map(|&i| labels[i as usize]).collect() };
+            let labels = if labels.is_empty() {
+                Vec::new()
+            } else {
+                indices.iter().map(|&i| labels[i as usize]).collect()
+            };
             let batch = ImageBatch { pixels, labels, n: indices.len() };
             match self.model.validate(&batch, progress, &mut rng) {
                 Some(metrics) => parts.push((metrics, indices.len() as f64)),
@@ -383,7 +389,8 @@ impl Loop<'_> {
         let classes = self.info.classes;
         let n = if classes > 0 { classes.min(10) * 6 } else { 64 };
         let columns = if classes > 0 { classes.min(10) } else { 8 };
-        let labels: Vec<u32> = if classes > 0 { (0..n).map(|i| (i % columns) as u32).collect() } else { Vec::new() };
+        let labels: Vec<u32> =
+            if classes > 0 { (0..n).map(|i| (i % columns) as u32).collect() } else { Vec::new() };
         let mut rng = Rng::new(self.recipe.train.seed, STREAM_PREVIEW);
         let pixels = self.model.sample(&Draw::new(n, &labels), &mut rng);
         let images = Images { shape: self.info.shape, pixels, labels, classes: self.data.classes().to_vec() };

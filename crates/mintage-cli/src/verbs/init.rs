@@ -46,7 +46,7 @@ fn recipe(spec: &SourceSpec, found: &Inspection, seed: u64) -> String {
          # \"auto\" is gray when all images are; otherwise \"gray\" or \"rgb\".\n\
          color = \"auto\"\n\
          # Stop at the first image that cannot be read, in place of leaving out a few.\n\
-         strict = false\n\
+         strict = {strict}\n\
          # Use at most so many items.\n\
          # limit = 10000\n\n\
          [model]\n\
@@ -68,6 +68,7 @@ fn recipe(spec: &SourceSpec, found: &Inspection, seed: u64) -> String {
          # Items used at each validation, at most.\n\
          valid_items = {valid}\n",
         data = data(spec, found),
+        strict = spec.strict,
         time = train.time,
         patience = train.patience,
         previews = train.previews,

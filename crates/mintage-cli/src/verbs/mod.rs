@@ -2,6 +2,7 @@
 
 pub mod compare;
 pub mod completions;
+pub mod demo;
 pub mod doctor;
 pub mod evaluate;
 pub mod export;
@@ -20,16 +21,12 @@ pub mod train;
 use crate::{
     args::Verb,
     context::{Context, in_pool},
-    failure::{Failure, Verdict},
+    failure::Verdict,
 };
 
 /// Does what the command line says.
 pub fn run(verb: &Verb, context: &mut Context) -> Verdict {
     match verb {
-        Verb::Demo(_) => Err(Failure::new(
-            "the demo is not built in yet",
-            "train on data of your own: `mintage inspect SOURCE`",
-        )),
         Verb::Ls => ls::run(context),
         Verb::Show(args) => show::run(args, context),
         Verb::Rm(args) => rm::run(args, context),
@@ -38,6 +35,7 @@ pub fn run(verb: &Verb, context: &mut Context) -> Verdict {
         Verb::Doctor => doctor::run(context),
         Verb::Completions(args) => completions::run(args, context),
         Verb::Man(args) => man::run(args, context),
+        Verb::Demo(args) => pooled(context, |context| demo::run(args, context)),
         Verb::Inspect(args) => pooled(context, |context| inspect::run(args, context)),
         Verb::Init(args) => pooled(context, |context| init::run(args, context)),
         Verb::Train(args) => pooled(context, |context| train::run(args, context)),

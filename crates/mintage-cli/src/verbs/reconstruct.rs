@@ -65,7 +65,7 @@ fn held_out(args: &Reconstruct, model: &Model, context: &mut Context) -> Result<
 }
 
 /// Image files as the model sees images. They have no labels: the model takes "no class".
-fn decode(files: &[PathBuf], model: &Model) -> Result<Images, Failure> {
+pub fn decode(files: &[PathBuf], model: &Model) -> Result<Images, Failure> {
     let mut pixels = Vec::new();
     for file in files {
         let bytes = fs::read(file).map_err(Failure::io(file))?;

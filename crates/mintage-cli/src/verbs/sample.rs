@@ -5,10 +5,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use mintage::{Event, Model, SampleRequest};
+use mintage::{Event, Model, SampleRequest, Start};
 use mintage_data::{Images, Provenance, append_rows, png_bytes, write_folder, write_grid};
 use serde_json::json;
 
+use super::reconstruct::decode;
 use crate::{
     args::Sample,
     context::Context,
@@ -20,6 +21,8 @@ use crate::{
 /// Most bytes of images made at once.
 const MAX_BYTES: usize = 4 << 30;
 const DEFAULT_N: usize = 64;
+/// Images on the way between two.
+const DEFAULT_WAY: usize = 8;
 
 /// Where the samples go.
 #[derive(Debug, PartialEq)]
@@ -42,7 +45,8 @@ pub fn run(args: &Sample, context: &mut Context) -> Verdict {
     // Everything that can be wrong with the arguments is found before time is spent.
     let target = args.out.as_deref().map(target).transpose()?;
     let grid = args.grid.as_deref().map(grid).transpose()?;
-    let n = args.n.or(grid.map(|(columns, rows)| columns * rows)).unwrap_or(DEFAULT_N);
+    let default_n = if args.between.is_empty() { DEFAULT_N } else { DEFAULT_WAY };
+    let n = args.n.or(grid.map(|(columns, rows)| columns * rows)).unwrap_or(default_n);
     let seed = context.settings.seed_or_default();
     let model = context.load(&args.model)?;
     let target =
@@ -60,6 +64,7 @@ pub fn run(args: &Sample, context: &mut Context) -> Verdict {
     let request = SampleRequest {
         n,
         label: label(&args.condition, &model)?,
+        start: start(args, &model)?,
         seed,
         temperature: args.temperature,
         guidance: args.guidance,
@@ -69,13 +74,16 @@ pub fn run(args: &Sample, context: &mut Context) -> Verdict {
     let images = draw(&model, &request, context)?;
     let options = json!({
         "where": request.label,
+        "like": args.like,
+        "between": args.between,
         "temperature": request.temperature,
         "guidance": request.guidance,
         "top_k": request.top_k,
         "top_p": request.top_p,
     });
     let provenance = model.provenance(seed, options);
-    let columns = grid.map_or_else(|| (n as f64).sqrt().ceil() as usize, |(columns, _)| columns);
+    let square = if args.between.is_empty() { (n as f64).sqrt().ceil() as usize } else { n };
+    let columns = grid.map_or(square, |(columns, _)| columns);
     write(&target, place.as_ref(), &images, columns, &provenance, context)
 }
 
@@ -102,6 +110,12 @@ fn check(args: &Sample) -> Result<(), Failure> {
             "1 is the plain model, 2 or 3 steer more strongly",
         ));
     }
+    if !(0.0..=1.0).contains(&args.strength) {
+        return Err(Failure::new(
+            "--strength must lie between 0 and 1",
+            "0 is the image itself, 1 a new one",
+        ));
+    }
     if args.top_k == Some(0) {
         return Err(Failure::bare("--top-k must be at least 1"));
     }
@@ -109,6 +123,16 @@ fn check(args: &Sample) -> Result<(), Failure> {
         return Err(Failure::bare("--top-p must lie between 0 and 1"));
     }
     Ok(())
+}
+
+/// What the samples begin with.
+fn start(args: &Sample, model: &Model) -> Result<Start, Failure> {
+    let image = |path: &Path| Ok::<_, Failure>(decode(&[path.to_owned()], model)?.pixels);
+    Ok(match (&args.like, &args.between[..]) {
+        (Some(like), _) => Start::Like { image: image(like)?, strength: args.strength },
+        (None, [from, to]) => Start::Between { from: image(from)?, to: image(to)? },
+        _ => Start::Noise,
+    })
 }
 
 /// What the suffix of OUT says.

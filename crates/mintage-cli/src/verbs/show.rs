@@ -57,7 +57,8 @@ fn facts(text: &mut String, dir: &Path, run: Option<&RunInfo>, config: Option<&M
     }
     if let Some(config) = config {
         let (shape, source) = (config.info.shape, &config.source);
-        let place: Vec<&str> = [&source.table, &source.column].into_iter().flatten().map(String::as_str).collect();
+        let place: Vec<&str> =
+            [&source.table, &source.column].into_iter().flatten().map(String::as_str).collect();
         let classes = match config.info.classes {
             0 => String::new(),
             n => format!(", {n} classes"),

@@ -80,6 +80,7 @@ fn lay_over(recipe: &mut Recipe, args: &Train, seed: Option<u64>) -> Result<(), 
             *place = flag;
         }
     }
+    recipe.data.strict |= columns.strict;
     if let Some(choice) = args.model {
         recipe.model.family = choice.family();
     }

@@ -63,8 +63,13 @@ mod tests {
             labels: vec![0, 1, 1, 0],
             classes: vec!["coat".into(), "ankle / boot".into()],
         };
-        let provenance =
-            Provenance { model: "m".into(), family: "vae".into(), seed: 1, options: "".into(), version: "0".into() };
+        let provenance = Provenance {
+            model: "m".into(),
+            family: "vae".into(),
+            seed: 1,
+            options: "".into(),
+            version: "0".into(),
+        };
         for _ in 0..2 {
             write_folder(dir.path(), &images, &provenance).unwrap();
         }

@@ -57,7 +57,11 @@ impl Images {
         Self {
             shape: self.shape,
             pixels: indices.iter().flat_map(|&i| self.image(i).iter().copied()).collect(),
-            labels: if self.labels.is_empty() { Vec::new() } else { indices.iter().map(|&i| self.labels[i]).collect() },
+            labels: if self.labels.is_empty() {
+                Vec::new()
+            } else {
+                indices.iter().map(|&i| self.labels[i]).collect()
+            },
             classes: self.classes.clone(),
         }
     }

@@ -17,7 +17,11 @@ pub fn png_bytes(images: &Images, i: usize, provenance: Option<&Provenance>) -> 
 }
 
 /// Interleaved bytes as a PNG file's bytes.
-pub(super) fn encode(pixels: &[u8], shape: ImageShape, provenance: Option<&Provenance>) -> Result<Vec<u8>, Error> {
+pub(super) fn encode(
+    pixels: &[u8],
+    shape: ImageShape,
+    provenance: Option<&Provenance>,
+) -> Result<Vec<u8>, Error> {
     let mut bytes = Cursor::new(Vec::new());
     let color = if shape.channels == 1 { ExtendedColorType::L8 } else { ExtendedColorType::Rgb8 };
     PngEncoder::new(&mut bytes)

@@ -20,7 +20,8 @@ pub fn append_rows(
     images: &Images,
     provenance: &Provenance,
 ) -> Result<usize, Error> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(Error::sqlite(path))?;
     connection.busy_timeout(std::time::Duration::from_secs(10)).map_err(Error::sqlite(path))?;
     let transaction = connection.transaction().map_err(Error::sqlite(path))?;
@@ -71,7 +72,8 @@ fn prepare_table(
     if !tables(transaction).map_err(sql)?.iter().any(|t| t == table) {
         let label = label.map_or_else(String::new, |l| format!("{} TEXT, ", quoted(l)));
         let (table, column, mark) = (quoted(table), quoted(column), quoted(PROVENANCE_COLUMN));
-        let create = format!("CREATE TABLE {table} (id INTEGER PRIMARY KEY, {column} BLOB, {label}{mark} TEXT)");
+        let create =
+            format!("CREATE TABLE {table} (id INTEGER PRIMARY KEY, {column} BLOB, {label}{mark} TEXT)");
         return transaction.execute_batch(&create).map_err(sql);
     }
     let names = columns(transaction, table).map_err(sql)?;
@@ -108,11 +110,22 @@ mod tests {
     fn images() -> Images {
         let shape = ImageShape { channels: 1, height: 4, width: 4 };
         let pixels = (0..160).collect();
-        Images { shape, pixels, labels: vec![0, 1, 0, 1, 0, 1, 0, 1, 0, 1], classes: vec!["1".into(), "coat".into()] }
+        Images {
+            shape,
+            pixels,
+            labels: vec![0, 1, 0, 1, 0, 1, 0, 1, 0, 1],
+            classes: vec!["1".into(), "coat".into()],
+        }
     }
 
     fn provenance() -> Provenance {
-        Provenance { model: "m".into(), family: "vae".into(), seed: 1, options: "".into(), version: "0".into() }
+        Provenance {
+            model: "m".into(),
+            family: "vae".into(),
+            seed: 1,
+            options: "".into(),
+            version: "0".into(),
+        }
     }
 
     fn count(path: &Path, sql: &str) -> i64 {
@@ -124,7 +137,9 @@ mod tests {
         connection.execute_batch("CREATE TABLE t (id INTEGER PRIMARY KEY, photo BLOB, kind TEXT)").unwrap();
         for i in 0..10 {
             let png = png_bytes(&images(), i, None).unwrap();
-            connection.execute("INSERT INTO t (photo, kind) VALUES (?1, ?2)", params![png, ["1", "coat"][i % 2]]).unwrap();
+            connection
+                .execute("INSERT INTO t (photo, kind) VALUES (?1, ?2)", params![png, ["1", "coat"][i % 2]])
+                .unwrap();
         }
     }
 
@@ -167,9 +182,7 @@ mod tests {
         let connection = Connection::open(&path).unwrap();
         // The sixth insert breaks the constraint.
         connection
-            .execute_batch(
-                "CREATE TABLE t (id INTEGER PRIMARY KEY, photo BLOB, CHECK (id < 6))",
-            )
+            .execute_batch("CREATE TABLE t (id INTEGER PRIMARY KEY, photo BLOB, CHECK (id < 6))")
             .unwrap();
         assert!(append_rows(&path, "t", "photo", None, &images(), &provenance()).is_err());
         assert_eq!(count(&path, "SELECT count(*) FROM t"), 0);

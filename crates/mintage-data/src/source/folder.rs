@@ -1,8 +1,10 @@
-//! A folder of images: sub-folders are labels, or `metadata.csv` says which file has which.
+//! A folder of images: sub-folders are labels, or `metadata.csv` says which file has which. Folders `train`
+//! and `test` at the top, as data sets often have them, are no labels: `test` becomes the holdout.
 
 use std::{
     collections::HashMap,
     fs,
+    ops::Range,
     path::{Path, PathBuf},
 };
 
@@ -12,6 +14,9 @@ use crate::{Error, codec::MAX_FILE_BYTES, error::suggestion};
 const SUFFIXES: [&str; 6] = ["png", "jpg", "jpeg", "gif", "webp", "bmp"];
 const MAX_DEPTH: usize = 8;
 const METADATA: &str = "metadata.csv";
+/// Names of folders that divide the data instead of labelling them; the last two are held out.
+const PARTS: [&str; 6] = ["train", "valid", "val", "validation", "test", "holdout"];
+const HELD_OUT: [&str; 2] = ["test", "holdout"];
 
 #[derive(Debug)]
 pub(crate) struct FolderSource {
@@ -42,16 +47,22 @@ impl FolderSource {
             return self.metadata_labels(spec);
         }
         if let Some(label) = &spec.label {
-            return Err(Error::bad(self.root.display().to_string(), format!("has no {METADATA} with a column `{label}`"))
-                .with_hint("without --label the names of the sub-folders are the labels"));
+            return Err(Error::bad(
+                self.root.display().to_string(),
+                format!("has no {METADATA} with a column `{label}`"),
+            )
+            .with_hint("without --label the names of the sub-folders are the labels"));
         }
+        let above = usize::from(self.is_divided());
         let folder = |file: &PathBuf| -> Option<String> {
-            let mut parts = file.components();
-            let first = parts.next()?.as_os_str().to_string_lossy().into_owned();
-            parts.next().map(|_| first)
+            let mut parts = file.components().skip(above);
+            let label = parts.next()?.as_os_str().to_string_lossy().into_owned();
+            parts.next().map(|_| label)
         };
         // Labels only when every image lies in a sub-folder and there are at least two of these.
-        let Some(labels) = self.files.iter().map(folder).collect::<Option<Vec<String>>>() else { return Ok(None) };
+        let Some(labels) = self.files.iter().map(folder).collect::<Option<Vec<String>>>() else {
+            return Ok(None);
+        };
         let several = labels.iter().any(|l| *l != labels[0]);
         Ok(several.then_some(labels))
     }
@@ -92,6 +103,22 @@ impl FolderSource {
         Ok(label_column.map(|_| self.files.iter().map(|file| named[file].clone()).collect()))
     }
 
+    /// Whether the folders at the top are parts of a data set, `train` being one of several.
+    fn is_divided(&self) -> bool {
+        let mut tops = self.files.iter().map(|file| top(file));
+        let train = self.files.iter().any(|file| top(file) == Some("train"));
+        let other = self.files.iter().any(|file| top(file) != Some("train"));
+        train && other && tops.all(|top| top.is_some_and(|name| PARTS.contains(&name)))
+    }
+
+    /// The files below `test` (or `holdout`), which lie side by side since all are sorted.
+    pub fn official_holdout(&self) -> Option<Range<usize>> {
+        let held = HELD_OUT.iter().find(|name| self.files.iter().any(|file| top(file) == Some(name)))?;
+        let first = self.files.iter().position(|file| top(file) == Some(held))?;
+        let count = self.files.iter().filter(|file| top(file) == Some(held)).count();
+        self.is_divided().then_some(first..first + count)
+    }
+
     pub fn len(&self) -> usize {
         self.files.len()
     }
@@ -112,6 +139,13 @@ impl FolderSource {
         }
         fs::read(&path).map_err(Error::io(&path))
     }
+}
+
+/// The folder at the top that a file lies in, if it lies in one.
+fn top(file: &Path) -> Option<&str> {
+    let mut parts = file.components();
+    let first = parts.next()?.as_os_str().to_str();
+    parts.next().and(first)
 }
 
 /// Collects image files below `root/at`; links to folders are not followed, so that no loop can form.

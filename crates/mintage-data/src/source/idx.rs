@@ -52,7 +52,11 @@ fn labels_beside(images: &Path) -> Option<PathBuf> {
         renamed.replace("idx3", "idx1").replace("idx4", "idx1"),
         renamed.replace("idx3", "idx1").replace("idx4", "idx1").trim_end_matches(".gz").to_owned(),
     ];
-    candidates.into_iter().filter(|c| *c != name).map(|c| images.with_file_name(c)).find(|path| path.is_file())
+    candidates
+        .into_iter()
+        .filter(|c| *c != name)
+        .map(|c| images.with_file_name(c))
+        .find(|path| path.is_file())
 }
 
 /// Whether the file begins like IDX of bytes with three or four dimensions, gzipped or not.
@@ -119,7 +123,10 @@ impl IdxSource {
         };
         let side = MAX_SIDE as usize;
         if shape.height == 0 || shape.width == 0 || shape.height > side || shape.width > side {
-            return Err(Error::bad(shown, format!("images of {}×{} cannot be used", shape.width, shape.height)));
+            return Err(Error::bad(
+                shown,
+                format!("images of {}×{} cannot be used", shape.width, shape.height),
+            ));
         }
         let labels = match labels {
             Some(path) if !spec.no_labels() => Some(read_labels(path, dims[0])?),

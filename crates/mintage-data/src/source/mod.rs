@@ -71,7 +71,9 @@ impl Source {
         let path = Path::new(&spec.source);
         let shown = path.display().to_string();
         if spec.source.is_empty() {
-            return Err(Error::bad("source", "is empty").with_hint("name a SQLite file or a folder of images"));
+            return Err(
+                Error::bad("source", "is empty").with_hint("name a SQLite file or a folder of images")
+            );
         }
         if !path.exists() {
             return Err(Error::bad(shown, "there is no such file or folder"));
@@ -131,7 +133,8 @@ impl Source {
     pub fn official_holdout(&self) -> Option<Range<usize>> {
         match self {
             Self::Idx(s) => s.official_holdout(),
-            Self::Sqlite(_) | Self::Folder(_) => None,
+            Self::Folder(s) => s.official_holdout(),
+            Self::Sqlite(_) => None,
         }
     }
 }

@@ -49,7 +49,8 @@ pub(crate) fn quoted(name: &str) -> String {
 
 /// Tables of the database, without SQLite's own.
 pub(crate) fn tables(connection: &Connection) -> rusqlite::Result<Vec<String>> {
-    let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name";
+    let sql =
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name";
     connection.prepare(sql)?.query_map([], |row| row.get(0))?.collect()
 }
 
@@ -91,9 +92,13 @@ impl SqliteSource {
         if let Some(label) = label {
             check_column(path, &table, label, &names)?;
         }
-        let (rows, labels) = read_rows(&connection, &table, &column, label, &names).map_err(Error::sqlite(path))?;
+        let (rows, labels) =
+            read_rows(&connection, &table, &column, label, &names).map_err(Error::sqlite(path))?;
         if rows.is_empty() {
-            return Err(Error::bad(format!("{}: {table}.{column}", path.display()), "holds no rows to learn from"));
+            return Err(Error::bad(
+                format!("{}: {table}.{column}", path.display()),
+                "holds no rows to learn from",
+            ));
         }
         Ok(Self { path: path.to_owned(), table, column, rows, labels, connection: Mutex::new(connection) })
     }
@@ -150,11 +155,13 @@ fn choose(connection: &Connection, path: &Path, spec: &SourceSpec) -> Result<(St
     });
     match found.len() {
         1 => Ok(found.remove(0)),
-        0 => Err(Error::bad(shown, "no column with images was found")
-            .with_hint("images are BLOBs of PNG, JPEG, GIF, WebP or BMP bytes; `mintage inspect` shows the columns")),
+        0 => Err(Error::bad(shown, "no column with images was found").with_hint(
+            "images are BLOBs of PNG, JPEG, GIF, WebP or BMP bytes; `mintage inspect` shows the columns",
+        )),
         _ => {
             let all: Vec<String> = found.iter().map(|(t, c)| format!("--table {t} --column {c}")).collect();
-            Err(Error::bad(shown, "several columns hold images").with_hint(format!("choose: {}", all.join(" or "))))
+            Err(Error::bad(shown, "several columns hold images")
+                .with_hint(format!("choose: {}", all.join(" or "))))
         }
     }
 }
@@ -179,10 +186,13 @@ fn read_rows(
     names: &[String],
 ) -> rusqlite::Result<(Vec<i64>, Option<Vec<String>>)> {
     let generated = names.iter().any(|n| n == PROVENANCE_COLUMN);
-    let only_real = if generated { format!("AND {} IS NULL", quoted(PROVENANCE_COLUMN)) } else { String::new() };
+    let only_real =
+        if generated { format!("AND {} IS NULL", quoted(PROVENANCE_COLUMN)) } else { String::new() };
     let label_sql = label.map_or_else(|| "NULL".to_owned(), quoted);
     let (table, column) = (quoted(table), quoted(column));
-    let sql = format!("SELECT rowid, {label_sql} FROM {table} WHERE {column} IS NOT NULL {only_real} ORDER BY rowid");
+    let sql = format!(
+        "SELECT rowid, {label_sql} FROM {table} WHERE {column} IS NOT NULL {only_real} ORDER BY rowid"
+    );
     let mut statement = connection.prepare(&sql)?;
     let mut rows = Vec::new();
     let mut labels = Vec::new();

@@ -172,7 +172,8 @@ impl Block {
         let [n, width] = x.dims();
         let d = width / heads;
         let qkv = self.qkv.forward(self.norm1.forward(x.clone()));
-        let part = |i: usize| -> Tensor<4> { qkv.clone().narrow(1, i * width, width).reshape([n, heads, 1, d]) };
+        let part =
+            |i: usize| -> Tensor<4> { qkv.clone().narrow(1, i * width, width).reshape([n, heads, 1, d]) };
         let (mut k, mut v) = (part(1), part(2));
         if let Some((old_k, old_v)) = cache.layers.get(layer).cloned() {
             k = Tensor::cat(vec![old_k, k], 2);

@@ -8,7 +8,12 @@ use burn::{
 use crate::{Rng, kernels};
 
 /// Normal numbers with standard deviation `std`, as a parameter.
-fn normal_param<const D: usize>(shape: [usize; D], std: f32, device: &Device, rng: &mut Rng) -> Param<Tensor<D>> {
+fn normal_param<const D: usize>(
+    shape: [usize; D],
+    std: f32,
+    device: &Device,
+    rng: &mut Rng,
+) -> Param<Tensor<D>> {
     let values = rng.normals(shape.iter().product()).into_iter().map(|v| v * std).collect::<Vec<_>>();
     Param::from_tensor(Tensor::from_data(TensorData::new(values, shape), device))
 }
@@ -93,7 +98,8 @@ pub struct GroupNorm {
 impl GroupNorm {
     /// Groups of at least 8 channels, at most 16 groups; every count of channels works.
     pub fn new(channels: usize, device: &Device) -> Self {
-        let groups = (1..=16.min(channels / 8).max(1)).rev().find(|g| channels.is_multiple_of(*g)).unwrap_or(1);
+        let groups =
+            (1..=16.min(channels / 8).max(1)).rev().find(|g| channels.is_multiple_of(*g)).unwrap_or(1);
         Self {
             gain: constant_param([channels], 1.0, device),
             bias: constant_param([channels], 0.0, device),

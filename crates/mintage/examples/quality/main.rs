@@ -8,9 +8,11 @@
 
 #![allow(clippy::unwrap_used)]
 #![allow(clippy::disallowed_methods)]
+#![allow(clippy::disallowed_macros)]
 
 mod figures;
 mod likelihood;
+mod memory;
 mod scores;
 mod stacked;
 mod training;
@@ -29,7 +31,7 @@ struct Options {
 
 type Case = (&'static str, fn(&str, &Options));
 
-const CASES: [Case; 15] = [
+const CASES: [Case; 16] = [
     ("prdc", scores::prdc_sanity),
     ("mlp-vae", likelihood::mlp_vae),
     ("mlp-iwae", likelihood::mlp_iwae),
@@ -45,6 +47,7 @@ const CASES: [Case; 15] = [
     ("mnist-vae", scores::fashion),
     ("mnist-flow", scores::fashion),
     ("stacked-gan", stacked::stacked_gan),
+    ("memory", memory::streaming),
 ];
 
 fn main() {

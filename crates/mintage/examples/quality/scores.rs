@@ -72,7 +72,8 @@ pub fn fashion(case: &str, options: &Options) {
     let how = format!("{}; {} images on either side", setup(&model), report.n);
     let metric = |name: &str| report.metrics.iter().find(|m| m.name == name).unwrap();
     let ratio = |m: &Metric| m.value / m.ceiling.unwrap();
-    Figure::lower(case, "Fréchet distance (own encoder)", metric("Fréchet distance").value, "squared").print(&how);
+    Figure::lower(case, "Fréchet distance (own encoder)", metric("Fréchet distance").value, "squared")
+        .print(&how);
     Figure::lower(case, "Fréchet distance ÷ real against real", ratio(metric("Fréchet distance")), "ratio")
         .limit(3.0)
         .goal(2.0)
@@ -107,8 +108,13 @@ pub fn prdc_sanity(case: &str, _options: &Options) {
         ("coverage", found.coverage, 0.9735, 0.025),
     ] {
         let how = format!("{how}: {value:.4}, published {published}; sampling noise {noise}");
-        Figure::lower(case, &format!("{metric}, distance to the published"), (value - published).abs(), "absolute")
-            .limit(noise)
-            .print(&how);
+        Figure::lower(
+            case,
+            &format!("{metric}, distance to the published"),
+            (value - published).abs(),
+            "absolute",
+        )
+        .limit(noise)
+        .print(&how);
     }
 }

@@ -48,11 +48,11 @@ fn train_in(recipe: &Recipe, data: &Arc<ImageSet>, dir: &Path) {
     let mut shown = 0.0;
     let control = Control { stop: &stop, clock: &clock };
     train(recipe, data, &mut run, &DeviceChoice::Cpu, &control, &mut |event| match event {
-        Event::Step { step, progress, metrics, items_per_sec, .. } => {
-            if start.elapsed().as_secs_f64() - shown > QUIET_SECS {
-                shown = start.elapsed().as_secs_f64();
-                eprintln!("{:4.0} % step {step} {items_per_sec:.0}/s {}", progress * 100.0, show(&metrics));
-            }
+        Event::Step { step, progress, metrics, items_per_sec, .. }
+            if start.elapsed().as_secs_f64() - shown > QUIET_SECS =>
+        {
+            shown = start.elapsed().as_secs_f64();
+            eprintln!("{:4.0} % step {step} {items_per_sec:.0}/s {}", progress * 100.0, show(&metrics));
         }
         Event::Valid { step, metrics, best } => {
             eprintln!("valid at {step}: {} {}", show(&metrics), if best { "best" } else { "" });

@@ -283,7 +283,8 @@ mod tests {
         for &label in &labels {
             for i in 0..144 {
                 let bright = (i % 12 < 6) == (label == 0);
-                pixels.push((if bright { 140.0 } else { 100.0 } + 30.0 * rng.normal()).clamp(0.0, 255.0) as u8);
+                pixels
+                    .push((if bright { 140.0 } else { 100.0 } + 30.0 * rng.normal()).clamp(0.0, 255.0) as u8);
             }
         }
         (Images { shape, pixels, labels: vec![], classes: vec![] }, labels)
@@ -318,7 +319,9 @@ mod tests {
         let spread = features.select(&(0..128).filter(|&i| labels[i] == 0).collect::<Vec<_>>());
         let centre = spread.mean();
         let within = (0..spread.n)
-            .map(|i| spread.row(i).iter().zip(centre.iter()).map(|(&x, m)| (f64::from(x) - m).powi(2)).sum::<f64>())
+            .map(|i| {
+                spread.row(i).iter().zip(centre.iter()).map(|(&x, m)| (f64::from(x) - m).powi(2)).sum::<f64>()
+            })
             .sum::<f64>()
             / spread.n as f64;
         assert!((mean(0) - mean(1)).norm_squared() > within, "classes do not separate");

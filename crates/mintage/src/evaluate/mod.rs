@@ -24,8 +24,8 @@ use mintage_nn::DeviceChoice;
 use serde::{Deserialize, Serialize};
 
 pub use bootstrap::{Interval, bootstrap, place};
-pub use convnet::{ConvNet, Training};
 pub use conformity::{ItemScore, score};
+pub use convnet::{ConvNet, Training};
 pub use distance::{Features, Gaussian, frechet, kernel_distance};
 pub use novelty::{Novelty, novelty};
 pub use prdc::{Prdc, PrdcItems, nearest, prdc, prdc_items};
@@ -114,7 +114,10 @@ pub fn evaluate(
         seed: options.seed,
         images_per_sec: sets.images_per_sec,
         train_secs: model.config.train_secs,
-        dials: DialName::ALL.into_iter().filter_map(|d| Some((d.name().to_owned(), dial(d, &metrics)?))).collect(),
+        dials: DialName::ALL
+            .into_iter()
+            .filter_map(|d| Some((d.name().to_owned(), dial(d, &metrics)?)))
+            .collect(),
         metrics,
         pictures,
     })
@@ -191,11 +194,15 @@ fn in_feature_space(sets: &Sets, on: &mut dyn FnMut(Event), metrics: &mut Vec<Me
     let space = space(sets.data);
     let goal = Gaussian::fit(&real);
     let from_real = |features: &Features| Gaussian::fit(features).distance(&goal);
-    let value = Interval::estimate(fake.n, RESAMPLES_FRECHET, sets.seed, |rows| goal.distance(&Gaussian::fit(&fake.select(rows))));
+    let value = Interval::estimate(fake.n, RESAMPLES_FRECHET, sets.seed, |rows| {
+        goal.distance(&Gaussian::fit(&fake.select(rows)))
+    });
     let ends = (Some(from_real(&ceiling)), Some(from_real(&floor)));
     metrics.push(Metric::new("Fréchet distance", space, value, ends, DialName::Fidelity));
     on(work("comparing distributions", 1, 3));
-    let value = Interval::estimate(fake.n, RESAMPLES_FRECHET / 2, sets.seed, |rows| kernel_distance(&fake.select(rows), &real));
+    let value = Interval::estimate(fake.n, RESAMPLES_FRECHET / 2, sets.seed, |rows| {
+        kernel_distance(&fake.select(rows), &real)
+    });
     let ends = (Some(kernel_distance(&ceiling, &real)), Some(kernel_distance(&floor, &real)));
     metrics.push(Metric::new("kernel distance", space, value, ends, None));
     on(work("comparing distributions", 2, 3));
@@ -261,7 +268,13 @@ fn useful(sets: &Sets, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metric>) {
     let ceiling = mean(right(&sets.ceiling, "training on real data"));
     let floor = mean(right(&sets.floor, "training on trivial data"));
     let ends = (Some(ceiling), Some(floor));
-    metrics.push(Metric::new("accuracy on real data, trained on new", "classifier on pixels", value, ends, DialName::Utility));
+    metrics.push(Metric::new(
+        "accuracy on real data, trained on new",
+        "classifier on pixels",
+        value,
+        ends,
+        DialName::Utility,
+    ));
 }
 
 /// Likelihood of held-out images, where the family has one. It moves no dial: a good likelihood and
@@ -319,11 +332,13 @@ fn pictures(model: &Model, sets: &Sets, detection: &Detection, copies: &Copies) 
     ])?;
     let mut judged = detection.realness.clone();
     judged.sort_by(|a, b| b.1.total_cmp(&a.1));
-    let pick = |from: &[(usize, f64)]| sets.fake.select(&from.iter().take(ROW).map(|j| j.0).collect::<Vec<_>>());
+    let pick =
+        |from: &[(usize, f64)]| sets.fake.select(&from.iter().take(ROW).map(|j| j.0).collect::<Vec<_>>());
     let most = pick(&judged);
     judged.reverse();
     let detector = grid(&[named("most like real", most), named("least like real", pick(&judged))])?;
-    let mut nearest: Vec<(usize, (usize, f32))> = copies.found.neighbours.iter().copied().enumerate().collect();
+    let mut nearest: Vec<(usize, (usize, f32))> =
+        copies.found.neighbours.iter().copied().enumerate().collect();
     nearest.sort_by(|a, b| a.1.1.total_cmp(&b.1.1));
     nearest.truncate(ROW);
     let new = sets.fake.select(&nearest.iter().map(|n| n.0).collect::<Vec<_>>());

@@ -74,11 +74,24 @@ pub struct DataInfo {
     pub train_len: usize,
 }
 
+/// What samples begin with. Images are `pixels_u8` of the model's shape.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Start {
+    /// Noise alone: new images.
+    #[default]
+    Noise,
+    /// Variations of an image: at `strength` 0 the image itself as the model sees it, at 1 a new one.
+    Like { image: Vec<u8>, strength: f32 },
+    /// The way from one image to another, both ends included.
+    Between { from: Vec<u8>, to: Vec<u8> },
+}
+
 /// How to draw samples. Labels: one a sample, or empty for a model without classes.
 #[derive(Clone, Debug)]
 pub struct Draw<'a> {
     pub n: usize,
     pub labels: &'a [u32],
+    pub start: &'a Start,
     /// 1 is the model's own distribution; lower is safer and less diverse.
     pub temperature: f32,
     /// Classifier-free guidance weight; 1 is the plain conditional model. `None`: the model's default.
@@ -92,7 +105,7 @@ pub struct Draw<'a> {
 impl<'a> Draw<'a> {
     /// `n` samples with the given labels and every knob at its default.
     pub fn new(n: usize, labels: &'a [u32]) -> Self {
-        Self { n, labels, temperature: 1.0, guidance: None, top_k: None, top_p: None }
+        Self { n, labels, start: &Start::Noise, temperature: 1.0, guidance: None, top_k: None, top_p: None }
     }
 }
 
@@ -108,7 +121,12 @@ pub enum AnyConfig {
 
 impl AnyConfig {
     /// The preset of a size for these data, with the user's `options` laid over it.
-    pub fn preset(family: Family, size: Size, info: &DataInfo, options: &toml::Table) -> Result<Self, RecipeError> {
+    pub fn preset(
+        family: Family,
+        size: Size,
+        info: &DataInfo,
+        options: &toml::Table,
+    ) -> Result<Self, RecipeError> {
         Ok(match family {
             Family::Vae => Self::Vae(merge_options(vae::Config::preset(size, info), options)?),
             Family::Vqvae => Self::Vqvae(merge_options(vqvae::Config::preset(size, info), options)?),
@@ -189,7 +207,17 @@ impl AnyModel {
         }
     }
 
-    /// Draws images with the averaged weights: `n` × CHW bytes.
+    /// Whether this family can begin with that: going back from an image takes an encoder, or a flow.
+    pub fn can_begin(&self, start: &Start) -> bool {
+        match (self, start) {
+            (_, Start::Noise) | (Self::Vae(_) | Self::Flow(_), _) => true,
+            (Self::Vqvae(_), Start::Like { .. }) => true,
+            (Self::Vqvae(_), Start::Between { .. }) | (Self::Gan(_), _) => false,
+        }
+    }
+
+    /// Draws images with the averaged weights: `n` × CHW bytes. What it begins with must be one that
+    /// [`can_begin`](Self::can_begin) allows; otherwise it is noise.
     pub fn sample(&self, draw: &Draw, rng: &mut Rng) -> Vec<u8> {
         each!(self, m => m.sample(draw, rng))
     }

@@ -174,7 +174,13 @@ mod tests {
 
     fn report() -> Report {
         let interval = Interval { value: 12.0, low: 10.0, high: 14.0 };
-        let metric = Metric::new("Fréchet distance", "own encoder", interval, (Some(2.0), Some(102.0)), DialName::Fidelity);
+        let metric = Metric::new(
+            "Fréchet distance",
+            "own encoder",
+            interval,
+            (Some(2.0), Some(102.0)),
+            DialName::Fidelity,
+        );
         Report {
             format: 1,
             model: "кошки <b>".to_owned(),
@@ -211,6 +217,9 @@ mod tests {
 
     #[test]
     fn numbers_are_short() {
-        assert_eq!([Some(0.0), Some(1234.5), Some(0.5), Some(1e-5), None].map(number), ["0", "1234", "0.500", "1.0e-5", "–"]);
+        assert_eq!(
+            [Some(0.0), Some(1234.5), Some(0.5), Some(1e-5), None].map(number),
+            ["0", "1234", "0.500", "1.0e-5", "–"]
+        );
     }
 }

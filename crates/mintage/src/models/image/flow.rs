@@ -20,8 +20,8 @@ use mintage_nn::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    batch_classes, class_input, crop_to, in_batches, indices, pad_to, padded, pixel_shuffle2, pixel_unshuffle2,
-    to_model, to_pixels,
+    batch_classes, begin, class_input, crop_to, in_batches, indices, pad_to, padded, pixel_shuffle2,
+    pixel_unshuffle2, to_model, to_pixels,
 };
 use crate::{
     events::Metrics,
@@ -81,13 +81,19 @@ impl Flow {
     pub fn new(config: &Config, info: &DataInfo, device: &Device, rng: &mut Rng) -> Self {
         let net = UNet::new(config, info, &device.clone().autodiff(), rng);
         let adam = AdamW { weight_decay: config.weight_decay as f32, ..AdamW::default() };
-        Self { config: config.clone(), info: info.clone(), device: device.clone(), train: Trainable::new(net, adam) }
+        Self {
+            config: config.clone(),
+            info: info.clone(),
+            device: device.clone(),
+            train: Trainable::new(net, adam),
+        }
     }
 
     /// One step on the flow-matching loss (mean squared error of the velocity).
     pub fn step(&mut self, batch: &ImageBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
         let device = self.device.clone().autodiff();
-        let classes = class_input(&batch.labels, batch.n, self.info.classes, self.config.label_drop as f32, rng);
+        let classes =
+            class_input(&batch.labels, batch.n, self.info.classes, self.config.label_drop as f32, rng);
         let loss = self.loss(self.train.net(), batch, &classes, &device, rng);
         let lr = self.config.lr * Schedule::default().factor(progress);
         let (loss, norm) = self.train.update(loss, lr)?;
@@ -101,7 +107,14 @@ impl Flow {
         Some(Metrics::new([("loss", f64::from(loss.into_scalar::<f32>()))]))
     }
 
-    fn loss(&self, net: &UNet, batch: &ImageBatch, classes: &[u32], device: &Device, rng: &mut Rng) -> Tensor<1> {
+    fn loss(
+        &self,
+        net: &UNet,
+        batch: &ImageBatch,
+        classes: &[u32],
+        device: &Device,
+        rng: &mut Rng,
+    ) -> Tensor<1> {
         let x_1 = to_model(&batch.pixels, self.info.shape, device); // [n, c, h, w]
         let x_0 = rng.normal_tensor(x_1.dims(), device);
         // Logit-normal times (Esser et al., arXiv:2403.03206): the middle of the way is the hard part.
@@ -115,7 +128,8 @@ impl Flow {
         (v - (x_1 - x_0)).powi_scalar(2).mean()
     }
 
-    /// Heun's rule from noise to image, the last step Euler's: `2 · steps − 1` evaluations.
+    /// Heun's rule from noise to image, the last step Euler's: `2 · steps − 1` evaluations. The noise of a
+    /// given image is found by going the same way back.
     pub fn sample(&self, draw: &Draw, rng: &mut Rng) -> Vec<u8> {
         let net = self.train.averaged();
         let shape = self.info.shape;
@@ -124,31 +138,30 @@ impl Flow {
             _ => f64::from(draw.guidance.unwrap_or(self.config.guidance as f32)),
         };
         let steps = self.config.steps.max(1);
-        in_batches(draw, self.info.classes, |n, labels| {
-            let none = vec![self.info.classes as u32; n];
-            let velocity = |x: Tensor<4>, t: f32| {
-                let times = vec![t; n];
-                let v = net.forward(x.clone(), &times, labels);
-                if guidance == 1.0 || labels == none {
-                    return v;
-                }
-                let free = net.forward(x, &times, &none);
-                free.clone() + (v - free) * guidance
+        in_batches(draw, self.info.classes, |part| {
+            let velocity = |x: Tensor<4>, t: f32| self.velocity(&net, x, t, part.labels, guidance);
+            let noise_of = |image: &[u8]| {
+                // Guidance bends the way: what was never bent is not bent back.
+                let plain = |x: Tensor<4>, t: f32| self.velocity(&net, x, t, &part.labels[..1], 1.0);
+                let x_0 = integrate(to_model(image, shape, &self.device), steps, true, plain);
+                x_0.flatten::<2>(1, 3)
             };
-            let noise = rng.normal_tensor([n, shape.channels, shape.height, shape.width], &self.device);
-            let mut x = noise * draw.temperature;
-            let dt = 1.0 / steps as f32;
-            for step in 0..steps {
-                let t = step as f32 * dt;
-                let v = velocity(x.clone(), t);
-                let ahead = x.clone() + v.clone() * dt;
-                x = match step + 1 == steps {
-                    true => ahead,
-                    false => x + (v + velocity(ahead, t + dt)) * (dt / 2.0),
-                };
-            }
-            to_pixels(&x)
+            let x_0 = begin(part, shape.pixels(), noise_of, &self.device, rng);
+            let x_0 = x_0.reshape([part.n, shape.channels, shape.height, shape.width]);
+            to_pixels(&integrate(x_0, steps, false, velocity))
         })
+    }
+
+    /// The velocity at one time for one class an item, with classifier-free guidance of weight `guidance`.
+    fn velocity(&self, net: &UNet, x: Tensor<4>, t: f32, labels: &[u32], guidance: f64) -> Tensor<4> {
+        let times = vec![t; labels.len()];
+        let none = vec![self.info.classes as u32; labels.len()];
+        let v = net.forward(x.clone(), &times, labels);
+        if guidance == 1.0 || labels == none {
+            return v;
+        }
+        let free = net.forward(x, &times, &none);
+        free.clone() + (v - free) * guidance
     }
 
     pub fn save_weights(&self, map: &mut TensorMap) {
@@ -170,6 +183,26 @@ impl Flow {
     pub fn parameters(&self) -> usize {
         self.train.net().num_params()
     }
+}
+
+/// Carries `x` from t = 0 to 1, or back, by Heun's rule in equal steps; the last one is Euler's.
+fn integrate(
+    x: Tensor<4>,
+    steps: usize,
+    back: bool,
+    velocity: impl Fn(Tensor<4>, f32) -> Tensor<4>,
+) -> Tensor<4> {
+    let dt = if back { -1.0 } else { 1.0 } / steps as f32;
+    let begin = if back { 1.0 } else { 0.0 };
+    (0..steps).fold(x, |x, step| {
+        let t = begin + step as f32 * dt;
+        let v = velocity(x.clone(), t);
+        let ahead = x.clone() + v.clone() * dt;
+        match step + 1 == steps {
+            true => ahead,
+            false => x + (v + velocity(ahead, t + dt)) * (dt / 2.0),
+        }
+    })
 }
 
 /// Longest side of the map at which attention joins in.
@@ -302,6 +335,7 @@ impl UNet {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::models::Start;
     use crate::models::image::tests_common::{check_overfits, check_save_load, tiny_batch, tiny_info};
 
     fn tiny() -> Flow {
@@ -314,6 +348,20 @@ mod tests {
     fn overfits_one_batch() {
         let mut model = tiny();
         check_overfits(120, |p, rng| model.step(&tiny_batch(), p, rng).unwrap());
+    }
+
+    #[test]
+    fn the_way_back_leads_to_where_it_came_from() {
+        let mut model = tiny();
+        for i in 0..40 {
+            model.step(&tiny_batch(), 0.5, &mut Rng::new(2, i)).unwrap();
+        }
+        model.config.steps = 40;
+        let image = tiny_batch().pixels[..144].to_vec();
+        let start = Start::Like { image: image.clone(), strength: 0.0 };
+        let back = model.sample(&Draw { start: &start, ..Draw::new(1, &[]) }, &mut Rng::new(3, 0));
+        let far = image.iter().zip(&back).map(|(a, b)| f64::from(a.abs_diff(*b))).sum::<f64>() / 144.0;
+        assert!(far < 10.0, "{far}");
     }
 
     #[test]

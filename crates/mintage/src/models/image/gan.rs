@@ -109,7 +109,8 @@ impl Gan {
     pub fn step(&mut self, batch: &ImageBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
         let on = self.device.clone().autodiff();
         let lr = self.config.lr * Schedule::default().factor(progress);
-        let classes = class_input(&batch.labels, batch.n, self.info.classes, self.config.label_drop as f32, rng);
+        let classes =
+            class_input(&batch.labels, batch.n, self.info.classes, self.config.label_drop as f32, rng);
         let augmented = rng.uniform() < self.config.augment as f32;
         let augment = |x: Tensor<4>, rng: &mut Rng| if augmented { diff_augment(x, rng) } else { x };
 
@@ -121,7 +122,10 @@ impl Gan {
         let fake = augment(Tensor::from_inner(fake), rng);
 
         let d = self.discriminator.net();
-        let both = d.forward(Tensor::cat(vec![real.clone(), fake.clone()], 0), &[&classes[..], &classes[..]].concat());
+        let both = d.forward(
+            Tensor::cat(vec![real.clone(), fake.clone()], 0),
+            &[&classes[..], &classes[..]].concat(),
+        );
         let (d_real, d_fake) = (both.clone().narrow(0, 0, batch.n), both.narrow(0, batch.n, batch.n));
         let mut loss = activation::softplus(d_fake.clone() - d_real.clone(), 1.0).mean();
         let told = d_real.clone().greater(d_fake).float().mean().into_scalar::<f32>();
@@ -173,9 +177,9 @@ impl Gan {
     /// Draws from the averaged generator; a temperature below 1 draws `z` nearer to the middle.
     pub fn sample(&self, draw: &Draw, rng: &mut Rng) -> Vec<u8> {
         let net = self.generator.averaged();
-        in_batches(draw, self.info.classes, |n, labels| {
-            let z = rng.normal_tensor([n, self.config.latent], &self.device) * draw.temperature;
-            to_pixels(&net.forward(z, labels))
+        in_batches(draw, self.info.classes, |part| {
+            let z = rng.normal_tensor([part.n, self.config.latent], &self.device) * draw.temperature;
+            to_pixels(&net.forward(z, part.labels))
         })
     }
 
@@ -255,7 +259,8 @@ fn diff_augment(x: Tensor<4>, rng: &mut Rng) -> Tensor<4> {
     let x = Tensor::cat(shifted, 0);
     let (mut keep, mut light) = (vec![1.0f32; n * h * w], Vec::with_capacity(n));
     for item in 0..n {
-        let (top, left) = (rng.below(h) as isize - (h / 4) as isize, rng.below(w) as isize - (w / 4) as isize);
+        let (top, left) =
+            (rng.below(h) as isize - (h / 4) as isize, rng.below(w) as isize - (w / 4) as isize);
         for y in top.max(0)..(top + (h / 2) as isize).min(h as isize) {
             for x in left.max(0)..(left + (w / 2) as isize).min(w as isize) {
                 keep[(item * h + y as usize) * w + x as usize] = 0.0;
@@ -439,7 +444,8 @@ impl Discriminator {
         let (c, h, w) = pyramid.bottom();
         let stages = (1..=pyramid.halvings)
             .map(|level| {
-                let (from, to) = (pyramid.channels(level), pyramid.channels((level + 1).min(pyramid.halvings)));
+                let (from, to) =
+                    (pyramid.channels(level), pyramid.channels((level + 1).min(pyramid.halvings)));
                 ShrinkStage {
                     blocks: (0..config.blocks).map(|_| PlainBlock::new(from, device, rng)).collect(),
                     change: (from != to).then(|| Conv2d::new(from, to, 1, 1.0, device, rng)),
@@ -526,7 +532,8 @@ mod tests {
             let pixels = model.sample(&Draw::new(8, &[0, 1, 2, 0, 1, 2, 0, 1]), &mut Rng::new(1, 1));
             pixels.iter().map(|&p| f64::from(p)).sum::<f64>() / pixels.len() as f64
         };
-        let real = tiny_batch().pixels.iter().map(|&p| f64::from(p)).sum::<f64>() / tiny_batch().pixels.len() as f64;
+        let real =
+            tiny_batch().pixels.iter().map(|&p| f64::from(p)).sum::<f64>() / tiny_batch().pixels.len() as f64;
         let before = (mean(&model) - real).abs();
         for i in 0..60 {
             model.step(&tiny_batch(), f64::from(i) / 60.0, &mut Rng::new(2, i as u64)).unwrap();
@@ -551,7 +558,8 @@ mod tests {
 
     #[test]
     fn shifting_moves_and_fills_with_zeros() {
-        let x: Tensor<4> = Tensor::from_data(TensorData::new(vec![1.0f32, 2.0, 3.0], [1, 1, 1, 3]), &Device::flex());
+        let x: Tensor<4> =
+            Tensor::from_data(TensorData::new(vec![1.0f32, 2.0, 3.0], [1, 1, 1, 3]), &Device::flex());
         assert_eq!(to_vec(&shift(x.clone(), 3, 1)), [0.0, 1.0, 2.0]);
         assert_eq!(to_vec(&shift(x, 3, -2)), [3.0, 0.0, 0.0]);
     }

@@ -26,7 +26,14 @@ struct Coupling {
 
 impl LatentFlow {
     /// Starts as the identity, so that the prior starts as N(0, I).
-    pub fn new(d: usize, d_cond: usize, hidden: usize, layers: usize, device: &Device, rng: &mut Rng) -> Self {
+    pub fn new(
+        d: usize,
+        d_cond: usize,
+        hidden: usize,
+        layers: usize,
+        device: &Device,
+        rng: &mut Rng,
+    ) -> Self {
         let gain = std::f32::consts::SQRT_2;
         let couplings = (0..layers)
             .map(|_| Coupling {
@@ -40,7 +47,13 @@ impl LatentFlow {
 
     /// `log p(z | cond)`: `z [n, d]`, `cond [n, d_cond]` → `[n]`, nats.
     pub fn log_prob(&self, z: Tensor<2>, cond: Option<&Tensor<2>>) -> Tensor<1> {
-        let [n, d] = z.dims();
+        let (u, log_det) = self.to_base(z, cond);
+        standard_normal_log_prob(u) + log_det
+    }
+
+    /// A latent vector `z [n, d]` → its base noise `u [n, d]` and `log |det ∂u/∂z|`, `[n]`.
+    pub fn to_base(&self, z: Tensor<2>, cond: Option<&Tensor<2>>) -> (Tensor<2>, Tensor<1>) {
+        let n = z.dims()[0];
         let mut log_det: Tensor<2> = Tensor::zeros([n, 1], &z.device());
         let mut u = z;
         for coupling in &self.couplings {
@@ -50,8 +63,7 @@ impl LatentFlow {
             let b = (b - shift) * log_scale.neg().exp();
             u = Tensor::cat(vec![b, a], 1);
         }
-        debug_assert_eq!(u.dims(), [n, d]);
-        standard_normal_log_prob(u) + log_det.reshape([n])
+        (u, log_det.reshape([n]))
     }
 
     /// The inverse: base noise `u [n, d]` → a latent vector.

@@ -13,7 +13,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use mintage_data::{ImageBatch, ImageShape};
 use mintage_nn::{Rng, weights::to_vec};
 
-use super::Draw;
+use super::{Draw, Start};
 
 /// Samples are drawn this many at a time, which bounds memory.
 pub const SAMPLE_BATCH: usize = 64;
@@ -49,15 +49,55 @@ pub fn indices(values: &[u32], device: &Device) -> Tensor<1, Int> {
 }
 
 /// Runs `one` on slices of at most [`SAMPLE_BATCH`] of the wanted samples and joins the bytes.
-pub fn in_batches(draw: &Draw, classes: usize, mut one: impl FnMut(usize, &[u32]) -> Vec<u8>) -> Vec<u8> {
+pub fn in_batches(draw: &Draw, classes: usize, mut one: impl FnMut(&Draw) -> Vec<u8>) -> Vec<u8> {
     let none = classes as u32;
     let mut pixels = Vec::new();
     for start in (0..draw.n).step_by(SAMPLE_BATCH) {
         let n = SAMPLE_BATCH.min(draw.n - start);
-        let labels: Vec<u32> = (start..start + n).map(|i| draw.labels.get(i).copied().unwrap_or(none)).collect();
-        pixels.extend(one(n, &labels));
+        let labels: Vec<u32> =
+            (start..start + n).map(|i| draw.labels.get(i).copied().unwrap_or(none)).collect();
+        pixels.extend(one(&Draw { n, labels: &labels, ..draw.clone() }));
     }
     pixels
+}
+
+/// Base noise `[n, d]` that the samples of `draw` begin with; `noise_of` finds the noise `[1, d]` of an image.
+///
+/// Both mixtures keep the variance of a standard normal, which is what the model maps to images: a plain
+/// average of two noises would be too calm and show as a blurred image.
+pub fn begin(
+    draw: &Draw,
+    d: usize,
+    noise_of: impl Fn(&[u8]) -> Tensor<2>,
+    device: &Device,
+    rng: &mut Rng,
+) -> Tensor<2> {
+    match draw.start {
+        Start::Noise => rng.normal_tensor([draw.n, d], device) * draw.temperature,
+        Start::Like { image, strength } => {
+            let kept = noise_of(image).expand([draw.n, d]) * (1.0 - strength * strength).max(0.0).sqrt();
+            kept + rng.normal_tensor([draw.n, d], device) * (strength * draw.temperature)
+        }
+        Start::Between { from, to } => {
+            let (from, to) = (noise_of(from), noise_of(to));
+            let way =
+                (0..draw.n).map(|i| between(&from, &to, i as f32 / (draw.n - 1).max(1) as f32)).collect();
+            Tensor::cat(way, 0)
+        }
+    }
+}
+
+/// Spherical interpolation of two noises `[1, d]` (Shoemake, 1985); `share` 0 is `from`, 1 is `to`.
+fn between(from: &Tensor<2>, to: &Tensor<2>, share: f32) -> Tensor<2> {
+    let dot = |a: &Tensor<2>, b: &Tensor<2>| (a.clone() * b.clone()).sum().into_scalar::<f32>();
+    let cosine = dot(from, to) / (dot(from, from) * dot(to, to)).sqrt().max(1e-12);
+    let angle = cosine.clamp(-1.0, 1.0).acos();
+    // Nearly the same direction, or opposite ones: the straight line is as good, or as bad.
+    let (a, b) = match angle.sin() {
+        sine if sine > 1e-3 => (((1.0 - share) * angle).sin() / sine, (share * angle).sin() / sine),
+        _ => (1.0 - share, share),
+    };
+    from.clone() * a + to.clone() * b
 }
 
 /// Height and width after `halvings` halvings that round up, and the size to pad an image to so that
@@ -123,7 +163,10 @@ pub(crate) mod tests_common {
     pub fn tiny_batch() -> ImageBatch {
         let mut pixels = Vec::new();
         for item in 0..8usize {
-            pixels.extend((0..144).map(|i| if (i % 12 + item).is_multiple_of(4) || i / 12 == item { 230u8 } else { 20 }));
+            pixels.extend(
+                (0..144)
+                    .map(|i| if (i % 12 + item).is_multiple_of(4) || i / 12 == item { 230u8 } else { 20 }),
+            );
         }
         ImageBatch { pixels, labels: vec![0, 1, 2, 0, 1, 2, 0, 1], n: 8 }
     }

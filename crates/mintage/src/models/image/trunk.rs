@@ -75,7 +75,9 @@ impl Encoder {
                 let c = trunk.channels(level);
                 DownStage {
                     down: Conv2d::halving(c_in, c, 1.0, device, rng),
-                    blocks: (0..trunk.blocks).map(|_| ResBlock::new(c, c, trunk.d_cond, device, rng)).collect(),
+                    blocks: (0..trunk.blocks)
+                        .map(|_| ResBlock::new(c, c, trunk.d_cond, device, rng))
+                        .collect(),
                 }
             })
             .collect();
@@ -122,7 +124,9 @@ impl Decoder {
             .map(|level| {
                 let c = trunk.channels(level);
                 UpStage {
-                    blocks: (0..trunk.blocks).map(|_| ResBlock::new(c, c, trunk.d_cond, device, rng)).collect(),
+                    blocks: (0..trunk.blocks)
+                        .map(|_| ResBlock::new(c, c, trunk.d_cond, device, rng))
+                        .collect(),
                     // Four times the channels at the small size, then pixel shuffle: the same result
                     // as a convolution at the large size for a quarter of the work.
                     up: Conv2d::new(c, 4 * trunk.channels(level - 1), 3, 1.0, device, rng),

@@ -24,7 +24,7 @@ use mintage_nn::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    batch_classes, class_input, in_batches, indices,
+    batch_classes, begin, class_input, in_batches, indices,
     latent_flow::LatentFlow,
     to_model, to_pixels,
     trunk::{Decoder, Encoder, Trunk},
@@ -140,6 +140,8 @@ struct Net {
 }
 
 #[derive(Module, Debug)]
+// There is one of these in a model.
+#[allow(clippy::large_enum_variant)]
 enum Body {
     Conv(ConvBody),
     Mlp(MlpBody),
@@ -169,8 +171,8 @@ impl Net {
             Likelihood::Bernoulli | Likelihood::Gaussian => 1,
         };
         let (body, features) = match config.arch {
-            Arch::Conv => ConvBody::new(config, info.shape, outputs, d_cond, device, rng),
-            Arch::Mlp => MlpBody::new(config, info.shape, outputs, d_cond, device, rng),
+            Arch::Conv => ConvBody::build(config, info.shape, outputs, d_cond, device, rng),
+            Arch::Mlp => MlpBody::build(config, info.shape, outputs, d_cond, device, rng),
         };
         Self {
             label: (info.classes > 0).then(|| Embedding::new(info.classes + 1, D_COND, 1.0, device, rng)),
@@ -222,7 +224,15 @@ impl Net {
 }
 
 impl ConvBody {
-    fn new(config: &Config, shape: ImageShape, outputs: usize, d_cond: usize, device: &Device, rng: &mut Rng) -> (Body, usize) {
+    /// The body, and how many features its encoder ends in.
+    fn build(
+        config: &Config,
+        shape: ImageShape,
+        outputs: usize,
+        d_cond: usize,
+        device: &Device,
+        rng: &mut Rng,
+    ) -> (Body, usize) {
         let trunk = Trunk {
             shape,
             width: config.width,
@@ -242,11 +252,27 @@ impl ConvBody {
 }
 
 impl MlpBody {
-    fn new(config: &Config, shape: ImageShape, outputs: usize, d_cond: usize, device: &Device, rng: &mut Rng) -> (Body, usize) {
+    /// The body, and how many features its encoder ends in.
+    fn build(
+        config: &Config,
+        shape: ImageShape,
+        outputs: usize,
+        d_cond: usize,
+        device: &Device,
+        rng: &mut Rng,
+    ) -> (Body, usize) {
         let gain = std::f32::consts::SQRT_2;
         let stack = |d_in: usize, rng: &mut Rng| -> Vec<Linear> {
             (0..config.blocks)
-                .map(|i| Linear::new(if i == 0 { d_in + d_cond } else { config.width }, config.width, gain, device, rng))
+                .map(|i| {
+                    Linear::new(
+                        if i == 0 { d_in + d_cond } else { config.width },
+                        config.width,
+                        gain,
+                        device,
+                        rng,
+                    )
+                })
                 .collect()
         };
         let body = Self {
@@ -299,7 +325,8 @@ impl Vae {
     pub fn step(&mut self, batch: &ImageBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
         let device = self.device.clone().autodiff();
         let x = self.input(batch, &device, rng);
-        let classes = class_input(&batch.labels, batch.n, self.info.classes, self.config.label_drop as f32, rng);
+        let classes =
+            class_input(&batch.labels, batch.n, self.info.classes, self.config.label_drop as f32, rng);
         let k = self.config.importance.max(1);
         let terms = self.terms(self.train.net(), x, &classes, k, rng);
         let beta = self.config.beta * (progress / self.config.warmup.max(1e-9)).min(1.0);
@@ -308,10 +335,12 @@ impl Vae {
             1 => log_weights.mean().neg(),
             _ => (log_sum_exp(log_weights.reshape([batch.n, k])) - (k as f64).ln()).mean().neg(),
         };
-        let (rec, kl) = (terms.reconstruction.mean().into_scalar::<f32>(), terms.kl.mean().into_scalar::<f32>());
+        let (rec, kl) =
+            (terms.reconstruction.mean().into_scalar::<f32>(), terms.kl.mean().into_scalar::<f32>());
         // Nats an item grow with the number of pixels; the step should not.
         let loss_per_pixel = loss / self.info.shape.pixels() as f64;
-        let (loss, norm) = self.train.update(loss_per_pixel, self.config.lr * Schedule::default().factor(progress))?;
+        let (loss, norm) =
+            self.train.update(loss_per_pixel, self.config.lr * Schedule::default().factor(progress))?;
         Ok(Metrics::new([
             ("loss", loss * self.info.shape.pixels() as f64),
             ("reconstruction", -f64::from(rec)),
@@ -325,7 +354,8 @@ impl Vae {
         let net = self.train.averaged();
         let x = self.input(batch, &self.device, rng);
         let terms = self.terms(&net, x, &batch_classes(batch, self.info.classes), 1, rng);
-        let (rec, kl) = (terms.reconstruction.mean().into_scalar::<f32>(), terms.kl.mean().into_scalar::<f32>());
+        let (rec, kl) =
+            (terms.reconstruction.mean().into_scalar::<f32>(), terms.kl.mean().into_scalar::<f32>());
         let nelbo = f64::from(kl - rec);
         let bits = nelbo / self.info.shape.pixels() as f64 / std::f64::consts::LN_2;
         Some(Metrics::new([("nelbo", nelbo), ("kl", f64::from(kl)), ("bits_per_dim", bits)]))
@@ -335,18 +365,29 @@ impl Vae {
         vec![("training", 0.0)]
     }
 
-    /// Decodes draws from the prior; the image shown is the mean of `p(x|z)`.
+    /// Decodes draws from the prior, or from around given images; what is shown is the mean of `p(x|z)`.
     pub fn sample(&self, draw: &Draw, rng: &mut Rng) -> Vec<u8> {
         let net = self.train.averaged();
-        in_batches(draw, self.info.classes, |n, labels| {
-            let cond = net.condition(labels, &self.device);
-            let u = rng.normal_tensor([n, self.config.latent], &self.device) * draw.temperature;
+        in_batches(draw, self.info.classes, |part| {
+            let cond = net.condition(part.labels, &self.device);
+            let noise_of = |image: &[u8]| self.noise_of(&net, image, part.labels[0]);
+            let u = begin(part, self.config.latent, noise_of, &self.device, rng);
             let z = match &net.prior {
                 Some(flow) => flow.sample(u, cond.as_ref()),
                 None => u,
             };
             to_pixels(&self.mean_image(net.decode(z, cond.as_ref())))
         })
+    }
+
+    /// The noise `[1, latent]` from which the prior makes the mean of `q(z|x)`.
+    fn noise_of(&self, net: &Net, image: &[u8], class: u32) -> Tensor<2> {
+        let cond = net.condition(&[class], &self.device);
+        let (mu, _) = net.encode(to_model(image, self.info.shape, &self.device), cond.as_ref());
+        match &net.prior {
+            Some(flow) => flow.to_base(mu, cond.as_ref()).0,
+            None => mu,
+        }
     }
 
     /// Decodes the mean of `q(z|x)`.
@@ -481,6 +522,7 @@ fn log_mean_exp(x: &[f64]) -> f64 {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::models::Start;
     use crate::models::image::tests_common::{check_overfits, check_save_load, tiny_batch, tiny_info};
 
     fn tiny(arch: Arch, likelihood: Likelihood) -> Vae {
@@ -510,14 +552,34 @@ mod tests {
         let mut a = tiny(Arch::Conv, Likelihood::Logistic);
         a.step(&tiny_batch(), 0.5, &mut Rng::new(2, 0)).unwrap();
         let mut b = tiny(Arch::Conv, Likelihood::Logistic);
-        check_save_load(
-            |map| a.save_state(map),
-            |map| b.load_state(map).unwrap(),
-        );
+        check_save_load(|map| a.save_state(map), |map| b.load_state(map).unwrap());
         let draw = Draw::new(3, &[0, 1, 2]);
         assert_eq!(a.sample(&draw, &mut Rng::new(3, 0)), b.sample(&draw, &mut Rng::new(3, 0)));
         let (mut rng_a, mut rng_b) = (Rng::new(4, 0), Rng::new(4, 0));
-        assert_eq!(a.step(&tiny_batch(), 0.6, &mut rng_a).unwrap(), b.step(&tiny_batch(), 0.6, &mut rng_b).unwrap());
+        assert_eq!(
+            a.step(&tiny_batch(), 0.6, &mut rng_a).unwrap(),
+            b.step(&tiny_batch(), 0.6, &mut rng_b).unwrap()
+        );
+    }
+
+    #[test]
+    fn variations_begin_at_the_image_and_ways_end_at_it() {
+        let mut model = tiny(Arch::Conv, Likelihood::Logistic);
+        for i in 0..30 {
+            model.step(&tiny_batch(), 0.5, &mut Rng::new(2, i)).unwrap();
+        }
+        let image = |i: usize| tiny_batch().pixels[i * 144..(i + 1) * 144].to_vec();
+        let seen = |i: usize| {
+            let one = ImageBatch { pixels: image(i), labels: vec![], n: 1 };
+            model.reconstruct(&one, &mut Rng::new(1, 0))
+        };
+        let draw = |start: &Start| model.sample(&Draw { start, ..Draw::new(3, &[]) }, &mut Rng::new(3, 0));
+        let same = |a: &[u8], b: &[u8]| a.iter().zip(b).all(|(a, b)| a.abs_diff(*b) <= 1);
+        let like = |strength: f32| draw(&Start::Like { image: image(0), strength });
+        assert!(same(&like(0.0)[..144], &seen(0)));
+        assert!(!same(&like(1.0)[..144], &seen(0)) && like(0.5)[..144] != like(0.5)[144..288]);
+        let way = draw(&Start::Between { from: image(0), to: image(1) });
+        assert!(same(&way[..144], &seen(0)) && same(&way[288..], &seen(1)));
     }
 
     #[test]

@@ -30,7 +30,7 @@ use super::{
 };
 use crate::{
     events::Metrics,
-    models::{DataInfo, Draw, Size},
+    models::{DataInfo, Draw, Size, Start},
 };
 
 /// Which quantizer.
@@ -165,9 +165,10 @@ impl Vqvae {
         };
         let (channels, height, width) = trunk.bottom();
         let (quantizer, d) = match config.quantizer {
-            QuantizerKind::Ema => {
-                (Quantizer::Ema(Codebook::new(config.codes, config.code_dim), config.gradient), config.code_dim)
-            }
+            QuantizerKind::Ema => (
+                Quantizer::Ema(Codebook::new(config.codes, config.code_dim), config.gradient),
+                config.code_dim,
+            ),
             QuantizerKind::Fsq => {
                 let fsq = Fsq::of_size(config.codes);
                 let d = fsq.dims();
@@ -217,7 +218,12 @@ impl Vqvae {
         }
     }
 
-    fn step_autoencoder(&mut self, batch: &ImageBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+    fn step_autoencoder(
+        &mut self,
+        batch: &ImageBatch,
+        progress: f64,
+        rng: &mut Rng,
+    ) -> Result<Metrics, NotFinite> {
         let device = self.device.clone().autodiff();
         let x = to_model(&batch.pixels, self.info.shape, &device);
         let z = self.encode(self.autoencoder.net(), x.clone()); // [n·h·w, d]
@@ -233,10 +239,12 @@ impl Vqvae {
         let mse = (mean.clone() - x.clone()).powi_scalar(2).mean() / 4.0; // in [0, 1] units
         let flat: Tensor<2> = x.flatten(1, 3);
         let nll = discretised_logistic_nll(flat, mean.flatten::<2>(1, 3).detach(), log_scale).mean() / pixels;
-        let loss = mse.clone() * 20.0 + nll.clone() * 0.02 + quantized.commitment.clone() * self.config.commitment;
+        let loss =
+            mse.clone() * 20.0 + nll.clone() * 0.02 + quantized.commitment.clone() * self.config.commitment;
         let commitment = f64::from(quantized.commitment.into_scalar::<f32>());
         let (mse, nll) = (f64::from(mse.into_scalar::<f32>()), f64::from(nll.into_scalar::<f32>()));
-        let (_, norm) = self.autoencoder.update(loss, self.config.lr * Schedule::default().factor(progress))?;
+        let (_, norm) =
+            self.autoencoder.update(loss, self.config.lr * Schedule::default().factor(progress))?;
         let perplexity = perplexity(&quantized.codes, self.quantizer.size());
         // Dead codes come back only while the encoder can still adapt to them.
         let revived = match &mut self.quantizer {
@@ -255,11 +263,13 @@ impl Vqvae {
 
     fn step_prior(&mut self, batch: &ImageBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
         let codes = self.codes(&self.autoencoder.averaged(), batch);
-        let classes = class_input(&batch.labels, batch.n, self.info.classes, self.config.label_drop as f32, rng);
+        let classes =
+            class_input(&batch.labels, batch.n, self.info.classes, self.config.label_drop as f32, rng);
         let logits = self.prior.net().forward(&codes, &classes);
         let targets = indices(&codes, &logits.device());
         let loss = kernels::cross_entropy(logits, targets).mean();
-        let (loss, norm) = self.prior.update(loss, self.config.prior_lr * Schedule::default().factor(progress))?;
+        let (loss, norm) =
+            self.prior.update(loss, self.config.prior_lr * Schedule::default().factor(progress))?;
         Ok(Metrics::new([("loss", loss), ("perplexity", loss.exp()), ("grad_norm", norm)]))
     }
 
@@ -286,7 +296,8 @@ impl Vqvae {
         ]))
     }
 
-    /// Codes drawn one after another from the prior (keys and values cached), then decoded.
+    /// Codes drawn one after another from the prior (keys and values cached), then decoded. Variations of an
+    /// image keep its first codes, the upper part of the picture, and draw the rest.
     pub fn sample(&self, draw: &Draw, rng: &mut Rng) -> Vec<u8> {
         let prior = self.prior.averaged();
         let net = self.autoencoder.averaged();
@@ -295,25 +306,39 @@ impl Vqvae {
             0 => 1.0,
             _ => draw.guidance.unwrap_or(self.config.guidance as f32),
         };
-        in_batches(draw, self.info.classes, |n, labels| {
+        let kept = self.kept_codes(&net, draw.start);
+        in_batches(draw, self.info.classes, |part| {
+            let Draw { n, labels, .. } = *part;
             let none = vec![self.info.classes as u32; n];
             let guided = guidance != 1.0 && labels.iter().any(|&l| l != none[0]);
             let (mut cache, mut free_cache) = (KvCache::default(), KvCache::default());
             let mut codes: Vec<Vec<u32>> = Vec::with_capacity(height * width);
             let mut last = vec![0; n];
-            for _ in 0..height * width {
+            for place in 0..height * width {
                 let mut logits = to_vec(&prior.next(&last, labels, &mut cache));
                 if guided {
                     let free = to_vec(&prior.next(&last, &none, &mut free_cache));
                     logits.iter_mut().zip(free).for_each(|(l, f)| *l = f + guidance * (*l - f));
                 }
-                last = logits.chunks(self.quantizer.size()).map(|row| pick(row, draw, rng)).collect();
+                last = match kept.get(place) {
+                    Some(&code) => vec![code; n],
+                    None => logits.chunks(self.quantizer.size()).map(|row| pick(row, draw, rng)).collect(),
+                };
                 codes.push(last.clone());
             }
             let by_item: Vec<u32> = (0..n).flat_map(|i| codes.iter().map(move |step| step[i])).collect();
             let (mean, _) = self.decode(&net, self.quantizer.lookup(&by_item, &self.device));
             to_pixels(&mean)
         })
+    }
+
+    /// The codes that samples begin with: the first share of an image's, nothing otherwise.
+    fn kept_codes(&self, net: &Autoencoder, start: &Start) -> Vec<u32> {
+        let Start::Like { image, strength } = start else { return Vec::new() };
+        let batch = ImageBatch { pixels: image.clone(), labels: Vec::new(), n: 1 };
+        let mut codes = self.codes(net, &batch);
+        codes.truncate(((1.0 - strength) * codes.len() as f32).round() as usize);
+        codes
     }
 
     /// Through the codes and back.
@@ -417,7 +442,9 @@ impl Vqvae {
     fn code_nats(&self, prior: &Transformer, codes: &[u32], batch: &ImageBatch) -> Vec<f64> {
         let logits = prior.forward(codes, &batch_classes(batch, self.info.classes));
         let nats = to_vec(&kernels::cross_entropy(logits, indices(codes, &self.device)));
-        nats.chunks(nats.len() / batch.n.max(1)).map(|item| item.iter().map(|&v| f64::from(v)).sum()).collect()
+        nats.chunks(nats.len() / batch.n.max(1))
+            .map(|item| item.iter().map(|&v| f64::from(v)).sum())
+            .collect()
     }
 }
 
@@ -432,7 +459,8 @@ fn pick(logits: &[f32], draw: &Draw, rng: &mut Rng) -> u32 {
         let total: f32 = weights.iter().sum();
         let mut kept = 0.0;
         for (rank, &code) in order.iter().enumerate() {
-            let full = draw.top_k.is_some_and(|k| rank >= k.max(1)) || draw.top_p.is_some_and(|p| kept >= p.max(1e-6));
+            let full = draw.top_k.is_some_and(|k| rank >= k.max(1))
+                || draw.top_p.is_some_and(|p| kept >= p.max(1e-6));
             kept += weights[code] / total;
             if full {
                 weights[code] = 0.0;
@@ -451,7 +479,8 @@ fn perplexity(codes: &[u32], size: usize) -> f64 {
     let mut counts = vec![0usize; size];
     codes.iter().for_each(|&c| counts[c as usize] += 1);
     let n = codes.len() as f64;
-    let entropy: f64 = counts.iter().filter(|&&c| c > 0).map(|&c| -(c as f64 / n) * (c as f64 / n).ln()).sum();
+    let entropy: f64 =
+        counts.iter().filter(|&&c| c > 0).map(|&c| -(c as f64 / n) * (c as f64 / n).ln()).sum();
     entropy.exp()
 }
 
@@ -497,6 +526,22 @@ mod tests {
             let step = |m: &mut Vqvae| m.step(&tiny_batch(), progress, &mut Rng::new(4, 0)).unwrap();
             assert_eq!(step(&mut a), step(&mut b));
         }
+    }
+
+    #[test]
+    fn variations_keep_the_first_codes() {
+        let mut model = tiny(QuantizerKind::Ema);
+        model.step(&tiny_batch(), 0.1, &mut Rng::new(2, 0)).unwrap();
+        let image = tiny_batch().pixels[..144].to_vec();
+        let one = ImageBatch { pixels: image.clone(), labels: vec![], n: 1 };
+        let net = model.autoencoder.averaged();
+        let kept = |strength| model.kept_codes(&net, &Start::Like { image: image.clone(), strength });
+        assert_eq!(kept(0.0), model.codes_of(&one));
+        assert_eq!(kept(0.5), model.codes_of(&one)[..kept(0.0).len() / 2]);
+        assert!(kept(1.0).is_empty());
+        let start = Start::Like { image: image.clone(), strength: 0.0 };
+        let same = model.sample(&Draw { start: &start, ..Draw::new(1, &[]) }, &mut Rng::new(3, 0));
+        assert_eq!(same, model.reconstruct(&one, &mut Rng::new(1, 0)));
     }
 
     #[test]

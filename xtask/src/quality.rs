@@ -1,0 +1,234 @@
+//! `cargo xtask quality`: runs cases of `crates/mintage/examples/quality` and keeps every figure they print.
+
+use std::{
+    fs::{self, File},
+    io::{BufRead, BufReader, Write},
+    path::PathBuf,
+    process::{Command, Stdio},
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Result, at, cargo,
+    facts::{Machine, commit, today},
+    generate, process, root,
+};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Cases to run, one after another; without any, their names are listed
+    cases: Vec<String>,
+    /// Folder with the data sets (`cargo xtask data` fills it)
+    #[arg(long, default_value = "data")]
+    data: PathBuf,
+    /// Training time in place of the case's own
+    #[arg(long)]
+    minutes: Option<f64>,
+    /// Threads of the run
+    #[arg(long, default_value_t = 2)]
+    threads: usize,
+    /// Train again where an earlier run has left its model
+    #[arg(long)]
+    fresh: bool,
+    /// Settings over those of the case, as in `mintage train -s`
+    #[arg(short = 's', long = "set")]
+    set: Vec<String>,
+    /// Build as `cargo run` does, instead of with --release: saves a build where the tests have run
+    #[arg(long)]
+    dev: bool,
+}
+
+/// One line of `bench/results/quality.jsonl`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Figure {
+    pub case: String,
+    pub metric: String,
+    pub value: f64,
+    pub unit: String,
+    /// "lower" or "higher".
+    pub better: String,
+    pub limit: Option<f64>,
+    pub goal: Option<f64>,
+    /// How it was measured, in a few words.
+    pub setup: String,
+    #[serde(default)]
+    pub command: String,
+    #[serde(default)]
+    pub commit: String,
+    #[serde(default)]
+    pub date: String,
+    pub machine: Option<Machine>,
+}
+
+impl Figure {
+    /// A figure of which less is better, with what it must reach.
+    pub fn lower(case: &str, metric: &str, value: f64, unit: &str, limit: f64, setup: &str) -> Self {
+        Self {
+            case: case.to_owned(),
+            metric: metric.to_owned(),
+            value,
+            unit: unit.to_owned(),
+            better: "lower".to_owned(),
+            limit: Some(limit),
+            goal: None,
+            setup: setup.to_owned(),
+            command: String::new(),
+            commit: String::new(),
+            date: String::new(),
+            machine: None,
+        }
+    }
+
+    /// Whether a value keeps a bound.
+    pub fn keeps(&self, bound: f64) -> bool {
+        if self.better == "lower" { self.value <= bound } else { self.value >= bound }
+    }
+}
+
+/// Where the figures are kept.
+pub fn results() -> PathBuf {
+    root().join("bench/results/quality.jsonl")
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    if args.cases.is_empty() {
+        process::CASES.iter().for_each(|(name, _)| println!("{name}"));
+        return crate::run(example(args)?.arg("--list"));
+    }
+    let context = Context { command: command_line(args), commit: commit(), machine: Machine::here() };
+    for case in &args.cases {
+        if process::CASES.iter().any(|(name, _)| name == case) {
+            process::run(case, args.dev)?.into_iter().try_for_each(|figure| context.keep(figure))?;
+        } else {
+            trained(case, args, &context)?;
+        }
+    }
+    generate::quality_docs()
+}
+
+/// The example of the library that trains and measures, built. With the whole workspace: for one package
+/// alone the dependencies would be asked for other features, and be compiled anew.
+fn example(args: &Args) -> Result<Command> {
+    let mut build = cargo();
+    build.args(["build", "--quiet", "--workspace", "--example", "quality"]);
+    if !args.dev {
+        build.arg("--release");
+    }
+    crate::run(&mut build)?;
+    let mut example = Command::new(target_dir(args.dev).join("examples/quality"));
+    example.current_dir(root());
+    Ok(example)
+}
+
+/// Where cargo puts what it builds.
+pub fn target_dir(dev: bool) -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    target.join(if dev { "debug" } else { "release" })
+}
+
+/// Runs a case of the example and keeps the figures among the lines it prints.
+fn trained(case: &str, args: &Args, context: &Context) -> Result<()> {
+    if !args.data.is_dir() {
+        return Err(format!("{}: no such folder; `cargo xtask data` makes it", args.data.display()));
+    }
+    let mut child = example(args)?;
+    child.arg(case).arg("--data").arg(&args.data);
+    child.arg("--fashion").arg(args.data.join("images/fashion-mnist"));
+    child.args(["--threads", &args.threads.to_string()]);
+    if let Some(minutes) = args.minutes {
+        child.args(["--minutes", &minutes.to_string()]);
+    }
+    if args.fresh {
+        child.arg("--fresh");
+    }
+    for setting in &args.set {
+        child.args(["-s", setting]);
+    }
+    let mut running = child.stdout(Stdio::piped()).spawn().map_err(|e| format!("{child:?}: {e}"))?;
+    let lines = running.stdout.take().map(BufReader::new).into_iter().flat_map(BufRead::lines);
+    for line in lines.map_while(std::result::Result::ok) {
+        match serde_json::from_str::<Figure>(&line) {
+            Ok(figure) => context.keep(figure)?,
+            Err(_) => println!("{line}"),
+        }
+    }
+    let status = running.wait().map_err(|e| e.to_string())?;
+    if status.success() { Ok(()) } else { Err(format!("{case} ended with {status}")) }
+}
+
+/// What every figure of a run carries.
+struct Context {
+    command: String,
+    commit: String,
+    machine: Machine,
+}
+
+impl Context {
+    /// Shows a figure and appends it to the results.
+    fn keep(&self, figure: Figure) -> Result<()> {
+        println!(
+            "{}: {} {:.4} {}{}",
+            figure.case,
+            figure.metric,
+            figure.value,
+            figure.unit,
+            verdict(&figure)
+        );
+        append(&Figure {
+            command: self.command.clone(),
+            commit: self.commit.clone(),
+            date: today(),
+            machine: Some(self.machine.clone()),
+            ..figure
+        })
+    }
+}
+
+fn verdict(figure: &Figure) -> &'static str {
+    match (figure.limit, figure.goal) {
+        (Some(limit), _) if !figure.keeps(limit) => ": missed",
+        (_, Some(goal)) if figure.keeps(goal) => ": goal reached",
+        (Some(_), _) => ": met",
+        _ => "",
+    }
+}
+
+fn append(figure: &Figure) -> Result<()> {
+    let path = results();
+    path.parent().map_or(Ok(()), |dir| fs::create_dir_all(dir).map_err(at(dir)))?;
+    let mut file = File::options().create(true).append(true).open(&path).map_err(at(&path))?;
+    let line = serde_json::to_string(figure).map_err(|e| e.to_string())?;
+    writeln!(file, "{line}").map_err(at(&path))
+}
+
+/// What to type to measure the same again.
+fn command_line(args: &Args) -> String {
+    let mut line = format!("cargo xtask quality {}", args.cases.join(" "));
+    if args.dev {
+        line.push_str(" --dev");
+    }
+    if let Some(minutes) = args.minutes {
+        line.push_str(&format!(" --minutes {minutes}"));
+    }
+    if args.threads != 2 {
+        line.push_str(&format!(" --threads {}", args.threads));
+    }
+    if args.fresh {
+        line.push_str(" --fresh");
+    }
+    for setting in &args.set {
+        line.push_str(&format!(" -s {setting}"));
+    }
+    line
+}
+
+/// All figures kept so far, oldest first.
+pub fn figures() -> Result<Vec<Figure>> {
+    let path = results();
+    let text = fs::read_to_string(&path).map_err(at(&path))?;
+    let read = |(number, line): (usize, &str)| {
+        serde_json::from_str(line).map_err(|e| format!("{}:{}: {e}", path.display(), number + 1))
+    };
+    text.lines().enumerate().map(read).collect()
+}
