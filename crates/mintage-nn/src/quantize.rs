@@ -43,10 +43,13 @@ pub struct Codebook {
     initialised: bool,
 }
 
-/// Decay of the moving averages.
-const DECAY: f32 = 0.99;
+/// Decay of the moving averages: fast, so that the codes keep up with the encoder in a run of minutes.
+const DECAY: f32 = 0.95;
 /// A code whose average count falls below this share of an even one is dead and starts anew.
 const DEAD_SHARE: f32 = 0.05;
+/// Count that a revived code starts from, in shares of an even one: unused, it is dead again after
+/// fifteen updates.
+const REVIVED_SHARE: f32 = 0.1;
 
 impl Codebook {
     pub fn new(size: usize, d: usize) -> Self {
@@ -169,34 +172,51 @@ impl Codebook {
         Quantized { codes, vectors, commitment }
     }
 
-    /// Moves the codes towards the inputs that fell on them and replaces dead ones by random inputs.
-    /// Returns how many were replaced.
+    /// Moves the codes towards the inputs that fell on them and replaces dead ones by inputs that are far
+    /// from their codes. Returns how many were replaced.
     pub fn update(&mut self, inputs: &[f32], codes: &[u32], rng: &mut Rng) -> usize {
         let (counts, sums) = self.totals(inputs, codes);
-        let n = codes.len();
-        let even = n as f32 / self.size as f32;
-        let mut revived = 0;
+        let even = codes.len() as f32 / self.size as f32;
+        let mut dead = Vec::new();
         for code in 0..self.size {
-            let range = code * self.d..(code + 1) * self.d;
             self.counts[code] = DECAY * self.counts[code] + (1.0 - DECAY) * counts[code];
-            for j in range.clone() {
+            for j in code * self.d..(code + 1) * self.d {
                 self.sums[j] = DECAY * self.sums[j] + (1.0 - DECAY) * sums[j];
+                self.vectors[j] = self.sums[j] / self.counts[code].max(1e-6);
             }
             if self.counts[code] < DEAD_SHARE * even {
-                let row = rng.below(n);
-                self.vectors[range.clone()].copy_from_slice(&inputs[row * self.d..(row + 1) * self.d]);
-                self.counts[code] = even;
-                for j in range {
-                    self.sums[j] = self.vectors[j] * even;
-                }
-                revived += 1;
-            } else {
-                for j in range {
-                    self.vectors[j] = self.sums[j] / self.counts[code];
-                }
+                dead.push(code);
             }
         }
-        revived
+        self.revive(&dead, inputs, codes, rng);
+        dead.len()
+    }
+
+    /// Puts each of the `dead` codes onto an input, drawn with probability proportional to its squared
+    /// distance to its code, as k-means++ would.
+    fn revive(&mut self, dead: &[usize], inputs: &[f32], codes: &[u32], rng: &mut Rng) {
+        if dead.is_empty() {
+            return;
+        }
+        let count = REVIVED_SHARE * codes.len() as f32 / self.size as f32;
+        let mut distances: Vec<f32> = inputs
+            .chunks(self.d)
+            .zip(codes)
+            .map(|(x, &code)| {
+                let centre = &self.vectors[code as usize * self.d..];
+                1e-12 + x.iter().zip(centre).map(|(a, b)| (a - b) * (a - b)).sum::<f32>()
+            })
+            .collect();
+        for &code in dead {
+            let row = rng.categorical(&distances);
+            distances[row] = 1e-12;
+            for j in 0..self.d {
+                let value = inputs[row * self.d + j];
+                self.vectors[code * self.d + j] = value;
+                self.sums[code * self.d + j] = value * count;
+            }
+            self.counts[code] = count;
+        }
     }
 
     fn totals(&self, inputs: &[f32], codes: &[u32]) -> (Vec<f32>, Vec<f32>) {

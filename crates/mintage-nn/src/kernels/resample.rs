@@ -122,10 +122,10 @@ mod tests {
         let x = Tensor::<1>::from_floats([1.0, 2.0, 3.0, 4.0], &device).reshape([1, 1, 2, 2]).swap_dims(2, 3);
         let doubled = upsample2(x);
         doubled
-            .clone()
             .slice([0..1, 0..1, 0..1, 0..4])
             .into_data()
             .assert_eq(&burn::tensor::TensorData::from([[[[1.0f32, 1.0, 3.0, 3.0]]]]), true);
-        assert_eq!(downsample2(doubled.narrow(0, 0, 0)).dims(), [0, 1, 2, 2]);
+        let none = Tensor::<4>::zeros([0, 1, 4, 4], &device);
+        assert_eq!(downsample2(none).dims(), [0, 1, 2, 2]);
     }
 }

@@ -5,6 +5,8 @@
 
 pub mod image;
 
+use std::ops::RangeInclusive;
+
 use burn::tensor::Device;
 use mintage_data::{ImageBatch, ImageShape};
 use mintage_nn::{NotFinite, Rng, TensorMap, WeightsError};
@@ -109,6 +111,22 @@ impl<'a> Draw<'a> {
     }
 }
 
+/// Options of any family, and what they must lie between: a network has channels, and halves of them; far
+/// above the upper ends no machine would finish a step.
+const RANGES: [(&str, RangeInclusive<u64>); 11] = [
+    ("batch", 1..=65_536),
+    ("width", 2..=4_096),
+    ("blocks", 0..=64),
+    ("latent", 0..=65_536),
+    ("importance", 0..=10_000),
+    ("codes", 1..=65_536),
+    ("code_dim", 1..=4_096),
+    ("grid", 0..=256),
+    ("prior_layers", 0..=128),
+    ("prior_width", 1..=8_192),
+    ("steps", 0..=10_000),
+];
+
 /// Resolved configuration of a model, as kept in `config.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "family", rename_all = "lowercase")]
@@ -127,12 +145,29 @@ impl AnyConfig {
         info: &DataInfo,
         options: &toml::Table,
     ) -> Result<Self, RecipeError> {
-        Ok(match family {
+        let config = match family {
             Family::Vae => Self::Vae(merge_options(vae::Config::preset(size, info), options)?),
             Family::Vqvae => Self::Vqvae(merge_options(vqvae::Config::preset(size, info), options)?),
             Family::Gan => Self::Gan(merge_options(gan::Config::preset(size, info), options)?),
             Family::Flow => Self::Flow(merge_options(flow::Config::preset(size, info), options)?),
-        })
+        };
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Refuses sizes that no network can be built with.
+    fn check(&self) -> Result<(), RecipeError> {
+        let options = serde_json::json!(self);
+        let outside = |(key, range): &&(&str, RangeInclusive<u64>)| {
+            options[key].as_u64().is_some_and(|n| !range.contains(&n))
+        };
+        match RANGES.iter().find(outside) {
+            Some((key, range)) => {
+                let why = format!("must be between {} and {}", range.start(), range.end());
+                Err(RecipeError::of_key(&format!("model.{key}"), &why, None))
+            }
+            None => Ok(()),
+        }
     }
 
     pub fn family(&self) -> Family {

@@ -60,8 +60,8 @@ impl Config {
             blocks,
             steps: 10,
             guidance: 1.0,
-            batch: 64,
-            lr: 1.5e-3,
+            batch: 16,
+            lr: 1e-3,
             weight_decay: 0.01,
             label_drop: 0.1,
         }

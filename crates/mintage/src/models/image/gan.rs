@@ -70,7 +70,7 @@ impl Config {
             penalty: 0.5,
             penalty_every: 4,
             augment: if info.train_len < FEW_IMAGES { 1.0 } else { 0.0 },
-            batch: 64,
+            batch: 32,
             lr: 1e-3,
             label_drop: 0.1,
         }

@@ -118,7 +118,7 @@ impl Config {
             importance: 1,
             beta: 1.0,
             warmup: 0.1,
-            batch: 64,
+            batch: 32,
             lr: 1.5e-3,
             weight_decay: 0.01,
             label_drop: 0.1,
