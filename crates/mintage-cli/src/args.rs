@@ -298,19 +298,19 @@ pub struct Sample {
     #[arg(long, value_names = ["FILE", "FILE"], num_args = 2)]
     pub between: Vec<PathBuf>,
     /// How far variations go: 0 is the image itself, 1 a new one
-    #[arg(long, value_name = "S", default_value_t = 0.5, requires = "like")]
+    #[arg(long, value_name = "S", default_value_t = 0.5, requires = "like", allow_negative_numbers = true)]
     pub strength: f32,
     /// 1 is the model's own distribution; lower is safer and less diverse
-    #[arg(long, value_name = "T", default_value_t = 1.0)]
+    #[arg(long, value_name = "T", default_value_t = 1.0, allow_negative_numbers = true)]
     pub temperature: f32,
     /// How strongly the label steers; 1 is the plain model
-    #[arg(long, value_name = "W")]
+    #[arg(long, value_name = "W", allow_negative_numbers = true)]
     pub guidance: Option<f32>,
     /// Only the K most probable codes at each place (vqvae)
     #[arg(long, value_name = "K")]
     pub top_k: Option<usize>,
     /// Only the most probable codes up to this probability in all (vqvae)
-    #[arg(long, value_name = "P")]
+    #[arg(long, value_name = "P", allow_negative_numbers = true)]
     pub top_p: Option<f32>,
     /// Columns and rows of a grid
     #[arg(long, value_name = "COLSxROWS")]
@@ -403,8 +403,9 @@ pub struct Show {
 #[derive(Args, Debug)]
 pub struct Rm {
     /// Runs, by name or by folder
+    // Not `runs`: that is the id of the global flag.
     #[arg(value_name = "RUN", required = true)]
-    pub runs: Vec<String>,
+    pub names: Vec<String>,
     /// Do not ask
     #[arg(short, long)]
     pub yes: bool,

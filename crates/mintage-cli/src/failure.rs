@@ -153,6 +153,7 @@ mod tests {
         let error = RecipeError {
             message: "unknown field `sede`".to_owned(),
             span: Some(8..12),
+            key: None,
             hint: Some("did you mean `seed`?".to_owned()),
         };
         let failure = Failure::Recipe(Box::new(BadRecipe { file: "recipe.toml".to_owned(), text, error }));
@@ -166,7 +167,7 @@ mod tests {
         // Backwards and far beyond the end, as a careless caller might give them.
         for (from, to) in [(0, 0), (5, 3), (2, 400), (3, 4)] {
             let span = from..to;
-            let error = RecipeError { message: "m".to_owned(), span: Some(span), hint: None };
+            let error = RecipeError { message: "m".to_owned(), span: Some(span), key: None, hint: None };
             let bad = BadRecipe { file: "f".to_owned(), text: "a\nя = é".to_owned(), error };
             assert!(Failure::Recipe(Box::new(bad)).text(false).contains("f:"));
         }

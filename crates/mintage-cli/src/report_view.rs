@@ -86,7 +86,7 @@ mod tests {
         });
         assert_eq!(in_short(&report), "fidelity 62, novelty 90");
         assert_eq!(mean(&report), Some((61.7 + 90.0) / 2.0));
-        assert!(dials(&report).contains("fidelity     62  58–66"));
+        assert!(dials(&report).contains("fidelity     62     58–66\n"), "{}", dials(&report));
         assert!(metrics(&report).contains("0.6200"));
         assert_eq!(score_text(Some(&report), "utility"), "–");
     }

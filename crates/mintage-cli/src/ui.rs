@@ -144,10 +144,7 @@ impl Ui {
     pub fn skipped(&mut self, data: &mintage_data::ImageSet) {
         if data.skipped() > 0 {
             let first = data.first_skip().map(|f| format!(" (the first: {f})")).unwrap_or_default();
-            self.warn(&format!(
-                "{} could not be read and were left out{first}",
-                count(data.skipped(), "item")
-            ));
+            self.warn(&format!("left out {} that could not be read{first}", count(data.skipped(), "item")));
         }
     }
 

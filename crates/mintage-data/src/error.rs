@@ -33,13 +33,8 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Bad { hint, .. } => hint.clone(),
-            Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
-                Some("free some space; what was there before is untouched".to_owned())
-            }
-            Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
-                Some("check who may read and write there".to_owned())
-            }
-            _ => None,
+            Self::Io { source, .. } => io_hint(source),
+            Self::Sqlite { source, .. } => sqlite_hint(source),
         }
     }
 
@@ -54,6 +49,31 @@ impl Error {
         let path = path.into();
         move |source| Self::Sqlite { path, source }
     }
+}
+
+/// What to do about an I/O error, where that is known.
+pub fn io_hint(error: &io::Error) -> Option<String> {
+    use io::ErrorKind::*;
+    let text = match error.kind() {
+        StorageFull | QuotaExceeded | FileTooLarge => "make room; what was there before is untouched",
+        PermissionDenied | ReadOnlyFilesystem => "check who may read and write there",
+        NotADirectory | AlreadyExists => "a file lies where a folder is needed",
+        _ => return None,
+    };
+    Some(text.to_owned())
+}
+
+fn sqlite_hint(error: &rusqlite::Error) -> Option<String> {
+    use rusqlite::ErrorCode::*;
+    let text = match error.sqlite_error_code()? {
+        CannotOpen => "check that its folder is there and can be written",
+        DatabaseBusy | DatabaseLocked => "another program is writing to it: try again when that is done",
+        DiskFull => "make room; what was there before is untouched",
+        NotADatabase => "the file is no SQLite database, or a damaged one",
+        PermissionDenied | ReadOnly => "check who may read and write there",
+        _ => return None,
+    };
+    Some(text.to_owned())
 }
 
 /// "; did you mean `x`?" for the candidate nearest to `name`, or nothing.

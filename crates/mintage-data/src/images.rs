@@ -38,6 +38,8 @@ pub struct ImageSet {
     fingerprint: u64,
     skipped: usize,
     first_skip: Option<String>,
+    /// Table and column of a database.
+    place: Option<(String, String)>,
 }
 
 #[derive(Debug)]
@@ -84,6 +86,9 @@ impl ImageSet {
     ) -> Result<Self, Error> {
         let given = codec.is_some();
         let source = Source::open(spec)?;
+        if spec.limit == Some(0) {
+            return Err(Error::bad("limit", "must be at least 1"));
+        }
         let chosen = evenly(source.len(), spec.limit.unwrap_or(usize::MAX));
         let mut codec = match codec {
             Some(codec) => codec,
@@ -112,9 +117,10 @@ impl ImageSet {
         let splits = splits_of(&source, &scan);
         let names = Names::Listed(scan.items.iter().map(|&i| source.name(i as usize)).collect());
         let fingerprint = fingerprint(&scan.hashes, &labels, &codec);
+        let place = source.place();
         let Scan { items, pixels, skipped, first_skip, .. } = scan;
         let store = if in_memory { Store::Memory(pixels) } else { Store::Stream(Box::new(source), items) };
-        Ok(Self { codec, store, names, labels, splits, fingerprint, skipped, first_skip })
+        Ok(Self { codec, store, names, labels, splits, fingerprint, skipped, first_skip, place })
     }
 
     /// Images that lie in memory already.
@@ -131,7 +137,20 @@ impl ImageSet {
             labels: images.labels,
             skipped: 0,
             first_skip: None,
+            place: None,
         }
+    }
+
+    /// `spec` with the table and the column that were found: another one with images, which may come
+    /// later, does not make it ambiguous then.
+    #[must_use]
+    pub fn resolved(&self, spec: &SourceSpec) -> SourceSpec {
+        let mut spec = spec.clone();
+        if let Some((table, column)) = &self.place {
+            spec.table.get_or_insert_with(|| table.clone());
+            spec.column.get_or_insert_with(|| column.clone());
+        }
+        spec
     }
 
     pub fn len(&self) -> usize {
@@ -309,7 +328,11 @@ fn scan(
                         scan.pixels.extend(planes);
                     }
                 }
-                Err(why) if spec.strict => return Err(Error::bad(source.name(item), why)),
+                Err(why) if spec.strict => {
+                    let why = format!("{}: {why}", source.name(item));
+                    let hint = "mend or remove it; where strict is not set, up to 5 % are left out";
+                    return Err(Error::bad(&spec.source, why).with_hint(hint));
+                }
                 Err(why) => {
                     scan.skipped += 1;
                     scan.first_skip.get_or_insert_with(|| format!("{}: {why}", source.name(item)));

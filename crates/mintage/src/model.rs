@@ -46,22 +46,25 @@ impl ModelConfig {
     /// Reads `config.json`; a folder of a newer format is an error that says so.
     pub fn load(dir: &Path) -> Result<Self, Error> {
         let path = dir.join("config.json");
-        let fail = |why: String| Error::Folder { path: dir.to_owned(), why };
         let text = fs::read_to_string(&path).map_err(|e| match e.kind() {
-            std::io::ErrorKind::NotFound => fail("holds no trained model (it has no config.json)".to_owned()),
+            std::io::ErrorKind::NotFound => {
+                Error::folder(dir, "holds no trained model (it has no config.json)")
+            }
             _ => Error::io(&path)(e),
         })?;
-        let value: serde_json::Value =
-            serde_json::from_str(&text).map_err(|e| fail(format!("config.json cannot be read: {e}")))?;
+        let damaged = |e: serde_json::Error| {
+            let hint = "the file is damaged: put back a copy of it, or train again";
+            Error::folder(&path, format!("cannot be read ({e})")).with_hint(hint)
+        };
+        let value: serde_json::Value = serde_json::from_str(&text).map_err(damaged)?;
         let format = value.get("format").and_then(serde_json::Value::as_u64).unwrap_or(0);
         if format > u64::from(FORMAT) {
-            let why = format!(
-                "has format {format}, this version of mintage ({}) reads up to {FORMAT}: a newer mintage made it",
-                env!("CARGO_PKG_VERSION")
-            );
-            return Err(fail(why));
+            let version = env!("CARGO_PKG_VERSION");
+            let why =
+                format!("has format {format}, this version of mintage ({version}) reads up to {FORMAT}");
+            return Err(Error::folder(dir, why).with_hint("a newer mintage made it: install that one"));
         }
-        serde_json::from_value(value).map_err(|e| fail(format!("config.json cannot be read: {e}")))
+        serde_json::from_value(value).map_err(damaged)
     }
 
     pub(crate) fn save(&self, dir: &Path) -> Result<(), Error> {
@@ -116,7 +119,11 @@ impl Model {
         let device: Device = device.open()?;
         // The initial weights are replaced at once, so the seed does not matter.
         let mut any = AnyModel::new(&config.model, &config.info, &device, &mut Rng::new(0, 0));
-        any.load_weights(&TensorMap::load(&dir.join("model.safetensors"))?)?;
+        let path = dir.join("model.safetensors");
+        any.load_weights(&TensorMap::load(&path)?).map_err(|error| {
+            let hint = "the file and config.json are not of the same model";
+            Error::folder(&path, error.to_string()).with_hint(hint)
+        })?;
         Ok(Self { dir: dir.to_owned(), config, codec, any })
     }
 
@@ -153,12 +160,12 @@ impl Model {
             Start::Between { .. } => ("the way between two images", "vae and flow"),
         };
         if !self.any.can_begin(&request.start) {
-            return Err(Error::Request(format!("a {family} cannot draw {what}; {able} can")));
+            return Err(Error::request(format!("a {family} cannot draw {what}; {able} can")));
         }
         match request.start {
             // The way is one batch: its steps depend on each other.
             Start::Between { .. } if !(2..=SAMPLE_BATCH).contains(&request.n) => {
-                Err(Error::Request(format!("the way between two images has 2 to {SAMPLE_BATCH} steps")))
+                Err(Error::request(format!("the way between two images has 2 to {SAMPLE_BATCH} steps")))
             }
             _ => Ok(()),
         }
@@ -178,13 +185,14 @@ impl Model {
             Some(name) => match classes.iter().position(|c| c == name) {
                 Some(index) => Ok(vec![index as u32; request.n]),
                 None if classes.is_empty() => {
-                    Err(Error::Request("this model was trained without labels: leave out --where".to_owned()))
+                    Err(Error::request("this model was trained without labels")
+                        .with_hint("leave out --where"))
                 }
                 None => {
                     let near = nearest(name, classes.iter().map(String::as_str));
-                    let near = near.map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
-                    let all = classes.join(", ");
-                    Err(Error::Request(format!("no label `{name}`{near} the labels are: {all}")))
+                    let near = near.map(|n| format!("did you mean `{n}`? ")).unwrap_or_default();
+                    let hint = format!("{near}the labels are {}", classes.join(", "));
+                    Err(Error::request(format!("the model knows no label `{name}`")).with_hint(hint))
                 }
             },
         }
@@ -207,7 +215,7 @@ impl Model {
                 Some(back) => pixels.extend(back),
                 None => {
                     let family = self.config.model.family().name();
-                    return Err(Error::Request(format!(
+                    return Err(Error::request(format!(
                         "a {family} has no encoder; reconstruct works for vae and vqvae"
                     )));
                 }
@@ -221,10 +229,16 @@ impl Model {
         self.any.nll(batch, samples, &mut Rng::new(seed, 0))
     }
 
+    /// The name of its folder, also where that was given as ".".
+    pub fn name(&self) -> String {
+        let whole = fs::canonicalize(&self.dir).unwrap_or_else(|_| self.dir.clone());
+        whole.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default()
+    }
+
     /// What goes into every file made by this model.
     pub fn provenance(&self, seed: u64, options: serde_json::Value) -> Provenance {
         Provenance {
-            model: self.dir.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(),
+            model: self.name(),
             family: self.config.model.family().name().to_owned(),
             seed,
             options,

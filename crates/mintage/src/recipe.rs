@@ -3,7 +3,7 @@
 //! Unknown keys and wrong values are errors with the place in the text and, where one is near, the key
 //! that was probably meant. Command-line flags are laid over the file with [`Recipe::set`].
 
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
 use mintage_data::SourceSpec;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -16,8 +16,17 @@ use crate::models::{Family, Size};
 pub struct RecipeError {
     pub message: String,
     /// Byte range in the recipe's text.
-    pub span: Option<std::ops::Range<usize>>,
+    pub span: Option<Range<usize>>,
+    /// The key that is wrong, such as "model.width".
+    pub key: Option<String>,
     pub hint: Option<String>,
+}
+
+impl RecipeError {
+    /// Something is wrong with the value of `key`, or there is no such key.
+    pub(crate) fn of_key(key: &str, why: &str, hint: Option<String>) -> Self {
+        Self { message: format!("{key}: {why}"), span: None, key: Some(key.to_owned()), hint }
+    }
 }
 
 /// What to learn from, with which model, for how long.
@@ -83,6 +92,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, RecipeError> {
     let wrong = || RecipeError {
         message: format!("`{text}` is no length of time"),
         span: None,
+        key: Some("train.time".to_owned()),
         hint: Some("write it like 90s, 10m or 1h30m".to_owned()),
     };
     let mut total = 0.0;
@@ -124,7 +134,9 @@ impl Recipe {
 
     /// Reads a recipe's text.
     pub fn parse(text: &str) -> Result<Self, RecipeError> {
-        toml::from_str(text).map_err(from_toml)
+        let recipe: Self = toml::from_str(text).map_err(from_toml)?;
+        recipe.train.budget().map_err(|e| RecipeError { span: place_of(text, "train.time"), ..e })?;
+        Ok(recipe)
     }
 
     /// The recipe as TOML, every default written out.
@@ -135,8 +147,12 @@ impl Recipe {
     /// Lays `key=value` over the recipe: `model.width=64`, `train.seed=7`; a key without a section is
     /// one of `[model]`. The value is read as TOML where it can be, as a string otherwise.
     pub fn set(&mut self, assignment: &str) -> Result<(), RecipeError> {
-        let wrong =
-            |message: String, hint: &str| RecipeError { message, span: None, hint: Some(hint.to_owned()) };
+        let wrong = |message: String, hint: &str| RecipeError {
+            message,
+            span: None,
+            key: None,
+            hint: Some(hint.to_owned()),
+        };
         let Some((key, value)) = assignment.split_once('=') else {
             return Err(wrong(format!("`{assignment}` is no assignment"), "write it like -s model.width=64"));
         };
@@ -154,14 +170,33 @@ impl Recipe {
         if let Some(toml::Value::Table(section)) = table.get_mut(section) {
             section.insert(key.to_owned(), parsed);
         }
-        *self = table.try_into().map_err(from_toml)?;
+        *self = table.try_into().map_err(|error| {
+            let RecipeError { message, hint, .. } = from_toml(error);
+            RecipeError::of_key(&format!("{section}.{key}"), &message, hint)
+        })?;
         Ok(())
     }
 }
 
 fn from_toml(error: toml::de::Error) -> RecipeError {
-    let message = error.message().to_owned();
-    RecipeError { hint: did_you_mean(&message), span: error.span(), message }
+    // Serde names Rust's types.
+    let message = error.message().replace("expected usize", "expected a whole number");
+    let message = message.replace("expected u64", "expected a whole number");
+    let message = message.replace("expected f64", "expected a number");
+    let hint = match message.as_str() {
+        "missing field `data`" => Some("two lines are enough: [data] and source = \"…\"".to_owned()),
+        _ => did_you_mean(&message),
+    };
+    RecipeError { hint, span: error.span(), key: None, message }
+}
+
+/// Where a key such as "model.width" and its value stand in a recipe's text.
+pub fn place_of(text: &str, key: &str) -> Option<Range<usize>> {
+    let recipe = toml::de::DeTable::parse(text).ok()?;
+    let (section, key) = key.split_once('.')?;
+    let section = recipe.get_ref().get(section)?.get_ref().as_table()?;
+    let (name, value) = section.iter().find(|(name, _)| name.get_ref() == key)?;
+    Some(name.span().start..value.span().end)
 }
 
 /// For serde's "unknown field `x`, expected one of `a`, `b`": the nearest of the expected names.
@@ -185,16 +220,18 @@ pub fn merge_options<C: Serialize + DeserializeOwned>(
     preset: C,
     options: &toml::Table,
 ) -> Result<C, RecipeError> {
-    let fail = |message: String, hint: Option<String>| RecipeError { message, span: None, hint };
-    let mut table = toml::Table::try_from(&preset).map_err(|e| fail(e.to_string(), None))?;
+    let mut table =
+        toml::Table::try_from(&preset).map_err(|e| RecipeError::of_key("model", &e.to_string(), None))?;
     let known: Vec<String> = table.keys().cloned().collect();
+    let mut config = preset;
     for (key, value) in options {
+        let path = format!("model.{key}");
         let Some(old) = table.get(key) else {
             let hint = match nearest(key, known.iter().map(String::as_str)) {
                 Some(name) => format!("did you mean `{name}`? the options are {}", known.join(", ")),
                 None => format!("the options are {}", known.join(", ")),
             };
-            return Err(fail(format!("the model has no option `{key}`"), Some(hint)));
+            return Err(RecipeError::of_key(&path, "the model has no such option", Some(hint)));
         };
         // An integer where a float is wanted is what people write.
         let value = match (old, value) {
@@ -202,8 +239,13 @@ pub fn merge_options<C: Serialize + DeserializeOwned>(
             _ => value.clone(),
         };
         table.insert(key.clone(), value);
+        // One by one: the error does not say which it was.
+        config = table.clone().try_into().map_err(|error| {
+            let RecipeError { message, hint, .. } = from_toml(error);
+            RecipeError::of_key(&path, &message, hint)
+        })?;
     }
-    table.try_into().map_err(|e: toml::de::Error| fail(e.message().to_owned(), did_you_mean(e.message())))
+    Ok(config)
 }
 
 #[cfg(test)]
@@ -223,6 +265,15 @@ mod tests {
         let error = Recipe::parse("[data]\nsource = \"x\"\n[train]\nsede = 3\n").unwrap_err();
         assert_eq!(error.hint.as_deref(), Some("did you mean `seed`?"));
         assert!(error.span.is_some());
+    }
+
+    #[test]
+    fn places_of_keys() {
+        let text = "[data]\nsource = \"x\"\n[model]\nwidth = \"wide\"\n";
+        assert_eq!(place_of(text, "model.width").map(|place| &text[place]), Some("width = \"wide\""));
+        assert_eq!(place_of(text, "model.depth"), None);
+        let error = Recipe::parse("[data]\nsource = \"x\"\n[train]\ntime = \"soon\"\n").unwrap_err();
+        assert_eq!(error.span, Some(28..41));
     }
 
     #[test]

@@ -90,8 +90,8 @@ impl Run {
     /// A new run folder for `recipe`, locked for training. An existing folder is an error.
     pub fn create(dir: &Path, recipe: &Recipe) -> Result<Self, Error> {
         if dir.exists() && fs::read_dir(dir).map_err(Error::io(dir))?.next().is_some() {
-            let why = "exists already; choose another --name, or continue it with --resume".to_owned();
-            return Err(Error::Folder { path: dir.to_owned(), why });
+            let hint = "choose another --name, or continue it with --resume";
+            return Err(Error::folder(dir, "exists already").with_hint(hint));
         }
         fs::create_dir_all(dir.join("samples")).map_err(Error::io(dir))?;
         let run = Self { dir: dir.to_owned(), _lock: Some(lock(dir)?) };
@@ -110,8 +110,7 @@ impl Run {
     /// An existing run, for reading.
     pub fn open(dir: &Path) -> Result<Self, Error> {
         if !dir.join(RUN_FILE).is_file() {
-            let why = "is no run folder (it has no run.json)".to_owned();
-            return Err(Error::Folder { path: dir.to_owned(), why });
+            return Err(Error::folder(dir, "is no run folder (it has no run.json)"));
         }
         Ok(Self { dir: dir.to_owned(), _lock: None })
     }
@@ -244,8 +243,8 @@ fn lock(dir: &Path) -> Result<File, Error> {
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {
-            let why = "another process is training in this run folder".to_owned();
-            Err(Error::Folder { path: dir.to_owned(), why })
+            let hint = "wait until it ends, or end it (Ctrl-C saves)";
+            Err(Error::folder(dir, "another process is training in this run folder").with_hint(hint))
         }
         Err(TryLockError::Error(error)) => Err(Error::io(&path)(error)),
     }
@@ -256,13 +255,12 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 }
 
 pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), Error> {
-    let mut text = serde_json::to_string_pretty(value)
-        .map_err(|e| Error::Folder { path: path.to_owned(), why: e.to_string() })?;
+    let mut text = serde_json::to_string_pretty(value).map_err(|e| Error::folder(path, e.to_string()))?;
     text.push('\n');
     write(path, text.as_bytes())
 }
 
 pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
     let text = fs::read_to_string(path).map_err(Error::io(path))?;
-    serde_json::from_str(&text).map_err(|e| Error::Folder { path: path.to_owned(), why: e.to_string() })
+    serde_json::from_str(&text).map_err(|e| Error::folder(path, e.to_string()))
 }

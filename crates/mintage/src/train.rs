@@ -61,9 +61,6 @@ pub fn resolve(recipe: &Recipe, data: &ImageSet) -> Result<Resolved, Error> {
     let info = DataInfo { shape: data.shape(), classes: data.classes().len(), train_len };
     let family = recipe.model.family.unwrap_or(AUTO_FAMILY);
     let config = AnyConfig::preset(family, recipe.model.size, &info, &recipe.model.options)?;
-    if config.batch() == 0 {
-        return Err(Error::Request("the batch must hold at least one item".to_owned()));
-    }
     Ok(Resolved { config, info, budget: recipe.train.budget()? })
 }
 

@@ -56,8 +56,9 @@ fn limit(text: &str) -> Result<(&'static str, f64), Failure> {
     };
     let (dial, score) = text.split_once('=').ok_or_else(wrong)?;
     let dial = DIALS.into_iter().find(|d| *d == dial.trim()).ok_or_else(wrong)?;
-    let score: f64 = score.trim().trim_end_matches('%').parse().map_err(|_| wrong())?;
-    let score = if score <= 1.0 { score * 100.0 } else { score };
+    let percent = score.trim().strip_suffix('%');
+    let score: f64 = percent.unwrap_or(score).trim().parse().map_err(|_| wrong())?;
+    let score = if score <= 1.0 && percent.is_none() { score * 100.0 } else { score };
     if (0.0..=100.0).contains(&score) { Ok((dial, score)) } else { Err(wrong()) }
 }
 
@@ -84,6 +85,7 @@ mod tests {
     fn limits_in_both_notations() {
         assert_eq!(limit("fidelity=0.8").ok(), Some(("fidelity", 80.0)));
         assert_eq!(limit("novelty = 80").ok(), Some(("novelty", 80.0)));
+        assert_eq!(limit("novelty=1%").ok(), Some(("novelty", 1.0)));
         for bad in ["fidelity", "fidelity=x", "beauty=0.8", "fidelity=180", "fidelity=-1", "fidelity=nan"] {
             assert!(limit(bad).is_err(), "{bad}");
         }

@@ -19,7 +19,7 @@ use crate::{
 pub fn run(args: &Rm, context: &mut Context) -> Verdict {
     // All are checked before the first is removed.
     let mut dirs = Vec::new();
-    for name in &args.runs {
+    for name in &args.names {
         let dir = context.model_dir(name)?;
         check(&dir)?;
         if !dirs.contains(&dir) {

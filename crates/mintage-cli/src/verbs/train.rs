@@ -9,6 +9,7 @@ use std::{
 use mintage::{
     AnyModel, Event, Metrics, Recipe, Run, StopReason,
     nn::Rng,
+    recipe::place_of,
     run::RunState,
     train::{Control, Resolved, describe, resolve, train},
 };
@@ -20,7 +21,7 @@ use crate::{
     context::{Context, clock, some_of},
     failure::{BadRecipe, Failure, Outcome, Verdict},
     interrupt,
-    text::{duration, shell, thousands},
+    text::{count, duration, shell, thousands},
     ui::list,
 };
 
@@ -32,39 +33,66 @@ pub fn run(args: &Train, context: &mut Context) -> Verdict {
 }
 
 fn fresh(args: &Train, context: &mut Context) -> Verdict {
-    let mut recipe = match args.target.as_deref() {
+    let (mut recipe, text) = match args.target.as_deref() {
         Some(target) if target.ends_with(".toml") => read_recipe(Path::new(target))?,
-        target => Recipe::for_source(target.unwrap_or_default()),
+        target => (Recipe::for_source(target.unwrap_or_default()), String::new()),
     };
     lay_over(&mut recipe, args, context.settings.seed)?;
+    // Whatever is wrong with the flags shows before the data are read, with the recipe before a folder is made.
+    recipe.train.budget()?;
+    context.settings.device.open()?;
+    args.name.as_deref().map(checked_name).transpose()?;
     let data = Arc::new(context.open(&recipe.data, None)?);
-    // Whatever is wrong with the recipe shows before a folder is made.
-    let resolved = resolve(&recipe, &data)?;
+    recipe.data = data.resolved(&recipe.data);
+    let resolved = resolve(&recipe, &data).map_err(|error| in_recipe(error, args, text))?;
     if args.dry_run {
         return dry_run(recipe, &data, &resolved, context);
     }
     let name = match &args.name {
-        Some(name) => checked_name(name)?.to_owned(),
+        Some(name) => name.clone(),
         None => free_name(&context.settings.runs, resolved.config.family().name(), &recipe.data.source),
     };
     let run = Run::create(&context.settings.runs.join(name), &recipe)?;
     go(&recipe, &data, run, context)
 }
 
-/// Reads a recipe; a relative source that is not here may lie beside the recipe.
-fn read_recipe(path: &Path) -> Result<Recipe, Failure> {
+/// Reads a recipe and its text; a relative source that is not here may lie beside the recipe.
+fn read_recipe(path: &Path) -> Result<(Recipe, String), Failure> {
+    if !path.exists() {
+        let message = format!("{}: there is no such recipe", path.display());
+        return Err(Failure::new(message, "`mintage init SOURCE` writes one"));
+    }
     let text = fs::read_to_string(path).map_err(Failure::io(path))?;
-    let mut recipe = Recipe::parse(&text).map_err(|error| {
-        let file = path.display().to_string();
-        Failure::Recipe(Box::new(BadRecipe { file, text, error }))
-    })?;
+    let mut recipe = match Recipe::parse(&text) {
+        Ok(recipe) => recipe,
+        Err(error) => {
+            let file = path.display().to_string();
+            return Err(Failure::Recipe(Box::new(BadRecipe { file, text, error })));
+        }
+    };
     let beside = path.parent().map(|dir| dir.join(&recipe.data.source)).filter(|p| p.exists());
     if let Some(beside) = beside
         && !Path::new(&recipe.data.source).exists()
     {
         recipe.data.source = beside.display().to_string();
     }
-    Ok(recipe)
+    Ok((recipe, text))
+}
+
+/// Shows the place in the recipe's text, where the error is about a key that stands there and no flag
+/// took its place.
+fn in_recipe(error: mintage::Error, args: &Train, text: String) -> Failure {
+    let mintage::Error::Recipe(mut error) = error else { return error.into() };
+    let key = error.key.as_deref().filter(|key| {
+        let name = key.trim_start_matches("model.");
+        !args.set.iter().any(|set| set.split_once('=').is_some_and(|(set, _)| set.trim().ends_with(name)))
+    });
+    error.span = key.and_then(|key| place_of(&text, key));
+    if error.span.is_none() {
+        return error.into();
+    }
+    let file = args.target.clone().unwrap_or_default();
+    Failure::Recipe(Box::new(BadRecipe { file, text, error }))
 }
 
 /// Lays the flags over the recipe: named ones first, `-s` last.
@@ -172,8 +200,9 @@ fn resume(args: &Train, name: Option<&str>, context: &mut Context) -> Verdict {
     };
     let run = Run::open(&dir)?;
     let mut recipe = run.recipe()?;
+    let stopped_early = run.file()?.state == RunState::Done && spent(&run, &recipe)?.is_none();
     set_budget(&mut recipe, args);
-    check_budget(&run, &recipe)?;
+    check_budget(&run, &recipe, stopped_early)?;
     let data = Arc::new(context.open(&recipe.data, None)?);
     let resolved = resolve(&recipe, &data)?;
     if args.dry_run {
@@ -185,26 +214,30 @@ fn resume(args: &Train, name: Option<&str>, context: &mut Context) -> Verdict {
     go(&recipe, &data, run, context)
 }
 
-/// An error when the run has used up its budget already.
-fn check_budget(run: &Run, recipe: &Recipe) -> Result<(), Failure> {
-    let file = run.file()?;
-    let (spent, used) = match (recipe.train.steps, recipe.train.budget()?) {
-        (Some(steps), _) => (file.step >= steps, format!("{} steps", thousands(file.step as usize))),
-        (None, Some(time)) => (file.train_secs >= time.as_secs_f64(), duration(file.train_secs)),
-        (None, None) => (false, String::new()),
-    };
-    if !spent && file.state != RunState::Done {
-        return Ok(());
-    }
-    let (message, hint) = match spent {
-        true => (
-            format!("{} has used up its budget ({used})", run.name()),
+/// An error when the run has used up its budget already, or would stop early as it did before.
+fn check_budget(run: &Run, recipe: &Recipe, stopped_early: bool) -> Result<(), Failure> {
+    let name = run.name();
+    match spent(run, recipe)? {
+        Some(used) => Err(Failure::new(
+            format!("{name} has used up its budget ({used})"),
             "give it a longer --time or more --steps",
-        ),
-        // It stopped early, and would again.
-        false => (format!("{} is done: validation had stopped improving", run.name()), "start another run"),
-    };
-    Err(Failure::new(message, hint))
+        )),
+        None if stopped_early => Err(Failure::new(
+            format!("{name} is done: validation had stopped improving"),
+            "start another run",
+        )),
+        None => Ok(()),
+    }
+}
+
+/// What the run has used, where that is all that the recipe gives it.
+fn spent(run: &Run, recipe: &Recipe) -> Result<Option<String>, Failure> {
+    let file = run.file()?;
+    Ok(match (recipe.train.steps, recipe.train.budget()?) {
+        (Some(steps), _) => (file.step >= steps).then(|| count(file.step as usize, "step")),
+        (None, Some(time)) => (file.train_secs >= time.as_secs_f64()).then(|| duration(file.train_secs)),
+        (None, None) => None,
+    })
 }
 
 /// The run that was trained last, of those that are not done.

@@ -10,7 +10,7 @@ use std::{ops::Range, path::Path};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Fit, ImageShape, codec::Color};
+use crate::{Error, Fit, ImageShape, codec::Color, error::suggestion};
 use folder::FolderSource;
 use idx::IdxSource;
 use sqlite::SqliteSource;
@@ -76,7 +76,8 @@ impl Source {
             );
         }
         if !path.exists() {
-            return Err(Error::bad(shown, "there is no such file or folder"));
+            let hint = beside(path).unwrap_or("paths are taken from the folder that you are in".to_owned());
+            return Err(Error::bad(shown, "there is no such file or folder").with_hint(hint));
         }
         if path.is_dir() {
             return match IdxSource::find(path) {
@@ -120,6 +121,14 @@ impl Source {
         }
     }
 
+    /// The table and the column of a database.
+    pub fn place(&self) -> Option<(String, String)> {
+        match self {
+            Self::Sqlite(s) => Some((s.table.clone(), s.column.clone())),
+            Self::Folder(_) | Self::Idx(_) => None,
+        }
+    }
+
     /// Reads one item.
     pub fn fetch(&self, item: usize) -> Result<Raw, Error> {
         match self {
@@ -137,4 +146,12 @@ impl Source {
             Self::Sqlite(_) => None,
         }
     }
+}
+
+/// "did you mean `shop.db`?" for a path that is not there, where a name beside it is near.
+fn beside(path: &Path) -> Option<String> {
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let entries = std::fs::read_dir(dir).ok()?.flatten();
+    let names: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    suggestion(&path.file_name()?.to_string_lossy(), names.iter().map(String::as_str))
 }

@@ -21,8 +21,8 @@ pub const PROVENANCE_COLUMN: &str = "mintage";
 #[derive(Debug)]
 pub(crate) struct SqliteSource {
     path: PathBuf,
-    table: String,
-    column: String,
+    pub table: String,
+    pub column: String,
     rows: Vec<i64>,
     labels: Option<Vec<String>>,
     connection: Mutex<Connection>,
@@ -98,7 +98,8 @@ impl SqliteSource {
             return Err(Error::bad(
                 format!("{}: {table}.{column}", path.display()),
                 "holds no rows to learn from",
-            ));
+            )
+            .with_hint("empty values do not count, nor do rows that mintage made"));
         }
         Ok(Self { path: path.to_owned(), table, column, rows, labels, connection: Mutex::new(connection) })
     }
@@ -149,12 +150,18 @@ fn choose(connection: &Connection, path: &Path, spec: &SourceSpec) -> Result<(St
             return Ok((table.clone(), column.clone()));
         }
     }
-    let mut found = image_columns(connection).map_err(Error::sqlite(path))?;
-    found.retain(|(table, column)| {
+    let all = image_columns(connection).map_err(Error::sqlite(path))?;
+    let asked_for = |(table, column): &&(String, String)| {
         spec.table.as_ref().is_none_or(|t| t == table) && spec.column.as_ref().is_none_or(|c| c == column)
-    });
+    };
+    let mut found: Vec<(String, String)> = all.iter().filter(asked_for).cloned().collect();
     match found.len() {
         1 => Ok(found.remove(0)),
+        0 if !all.is_empty() => {
+            let places: Vec<String> = all.iter().map(|(t, c)| format!("--table {t} --column {c}")).collect();
+            Err(Error::bad(shown, "no column with images was found where you asked for it")
+                .with_hint(format!("images are in {}", places.join(", "))))
+        }
         0 => Err(Error::bad(shown, "no column with images was found").with_hint(
             "images are BLOBs of PNG, JPEG, GIF, WebP or BMP bytes; `mintage inspect` shows the columns",
         )),

@@ -14,20 +14,20 @@ use crate::{
     training::{recipe, setup, trained},
 };
 
-/// The network of the published figures: one hidden layer of 400 units on each side, 50 latents.
-const MLP: [&str; 14] = [
+/// The network of the published figures: one hidden layer of 400 units on each side, 50 latents. The prior
+/// is the learned one that every VAE here has unless told otherwise.
+const MLP: [&str; 13] = [
     "arch=mlp",
     "likelihood=bernoulli",
     "binarize=dynamic",
-    "prior=normal",
     "width=400",
     "blocks=1",
     "latent=50",
     "label_drop=0",
-    "batch=100",
+    "batch=200",
     "weight_decay=0",
     "warmup=0",
-    "lr=1e-3",
+    "lr=2e-3",
     "data.label=none",
     "train.patience=0",
 ];
@@ -35,6 +35,15 @@ const MLP: [&str; 14] = [
 pub fn mlp_vae(case: &str, options: &Options) {
     let (model, data) = on_mnist(case, 25.0, &MLP, options);
     let (nll, how) = test_nll(&model, &data, 200, usize::MAX);
+    Figure::lower(case, "test NLL, 200 importance samples", nll, "nats").limit(89.8).goal(89.0).print(&how);
+}
+
+/// The same with N(0, I) for a prior, as in the published figures.
+pub fn mlp_vae_normal(case: &str, options: &Options) {
+    let settings: Vec<&str> = MLP.into_iter().chain(["prior=normal"]).collect();
+    let (model, data) = on_mnist(case, 25.0, &settings, options);
+    let (nll, how) = test_nll(&model, &data, 200, usize::MAX);
+    let how = format!("{how}; prior N(0, I)");
     Figure::lower(case, "test NLL, 200 importance samples", nll, "nats").limit(89.8).goal(89.0).print(&how);
 }
 

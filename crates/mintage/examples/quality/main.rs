@@ -31,9 +31,10 @@ struct Options {
 
 type Case = (&'static str, fn(&str, &Options));
 
-const CASES: [Case; 16] = [
+const CASES: [Case; 17] = [
     ("prdc", scores::prdc_sanity),
     ("mlp-vae", likelihood::mlp_vae),
+    ("mlp-vae-normal", likelihood::mlp_vae_normal),
     ("mlp-iwae", likelihood::mlp_iwae),
     ("vae-binary", likelihood::best_binary),
     ("vqvae-mnist", scores::vqvae),

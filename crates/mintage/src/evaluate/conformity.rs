@@ -54,7 +54,7 @@ pub fn score(
     let fresh: Vec<u32> = splits.holdout.iter().chain(&splits.valid).copied().collect();
     let fresh = data.images(&evenly(&fresh, REFERENCES))?;
     if train.is_empty() || fresh.is_empty() {
-        return Err(Error::Request("the source holds too few images to compare with".to_owned()));
+        return Err(Error::request("the source holds too few images to compare with"));
     }
     let spaces: [&dyn Fn(&Images) -> Features; 2] = [&|images| net.features(images), &coarse_pixels];
     let scales: Vec<Scale> = spaces.iter().map(|space| Scale::new(space(&train), &space(&fresh))).collect();

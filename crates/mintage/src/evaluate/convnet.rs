@@ -99,7 +99,7 @@ pub struct ConvNet {
 }
 
 impl ConvNet {
-    /// Learns to name the class of each image. `labels[i] < classes`.
+    /// Learns to name the class of each image; those of no class (`labels[i] >= classes`) are left out.
     pub fn classifier(
         images: &Images,
         labels: &[u32],
@@ -108,12 +108,14 @@ impl ConvNet {
         device: &Device,
         on: &mut dyn FnMut(usize, usize),
     ) -> Self {
+        let known: Vec<usize> = (0..images.len()).filter(|&i| (labels[i] as usize) < classes).collect();
         let loss = |net: &Net, picked: &[usize], device: &Device, rng: &mut Rng| {
-            let x = to_model(&shifted(images, picked, training.shift, rng), images.shape, device);
+            let picked: Vec<usize> = picked.iter().map(|&i| known[i]).collect();
+            let x = to_model(&shifted(images, &picked, training.shift, rng), images.shape, device);
             let targets: Vec<u32> = picked.iter().map(|&i| labels[i]).collect();
             kernels::cross_entropy(net.head.forward(net.features(x)), indices(&targets, device)).mean()
         };
-        Self::train(images, classes, training, device, on, loss)
+        Self::train(images.shape, known.len(), classes, training, device, on, loss)
     }
 
     /// Learns features without labels: two distorted views of an image are to lie near each other and
@@ -135,11 +137,12 @@ impl ConvNet {
             let own: Vec<u32> = (0..picked.len() as u32).collect();
             kernels::cross_entropy(logits, indices(&own, device)).mean()
         };
-        Self::train(images, FEATURES, training, device, on, loss)
+        Self::train(images.shape, images.len(), FEATURES, training, device, on, loss)
     }
 
     fn train(
-        images: &Images,
+        shape: ImageShape,
+        n: usize,
         outputs: usize,
         training: Training,
         device: &Device,
@@ -147,11 +150,10 @@ impl ConvNet {
         loss: impl Fn(&Net, &[usize], &Device, &mut Rng) -> Tensor<1>,
     ) -> Self {
         let with_gradients = device.clone().autodiff();
-        let net = Net::new(images.shape, outputs, &with_gradients, &mut Rng::new(training.seed, u64::MAX));
+        let net = Net::new(shape, outputs, &with_gradients, &mut Rng::new(training.seed, u64::MAX));
         let mut train = Trainable::new(net, AdamW { weight_decay: 0.02, ema: 0.99, ..AdamW::default() });
         let schedule = Schedule { warmup: 0.05, floor: 0.0 };
         let mut epoch = (usize::MAX, Vec::new());
-        let n = images.len();
         let batch = BATCH.min(n);
         for step in 0..if n == 0 { 0 } else { training.steps } {
             let picked: Vec<usize> = (step * batch..(step + 1) * batch)
@@ -172,7 +174,7 @@ impl ConvNet {
             }
         }
         on(training.steps, training.steps);
-        Self { shape: images.shape, device: device.clone(), net: train.averaged() }
+        Self { shape, device: device.clone(), net: train.averaged() }
     }
 
     /// Features of each image, `[n, FEATURES]`.

@@ -27,7 +27,9 @@ pub(super) fn space(data: &ImageSet) -> &'static str {
 }
 
 fn by_classes(data: &ImageSet) -> bool {
-    data.classes().len() > 1 && !data.labels().is_empty()
+    let classes = data.classes().len();
+    // Data that have changed since the training may have no class left that the model knows.
+    classes > 1 && data.labels().iter().any(|&label| (label as usize) < classes)
 }
 
 /// The encoder for `data`, from `cache` if it lies there.

@@ -105,7 +105,7 @@ pub fn evaluate(
     let pictures = pictures(model, &sets, &detection, &found)?;
     Ok(Report {
         format: 1,
-        model: model.dir.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default(),
+        model: model.name(),
         family: model.config.model.family().name().to_owned(),
         size: model.config.size.name().to_owned(),
         source: model.config.source.source.clone(),
@@ -149,9 +149,10 @@ impl<'a> Sets<'a> {
         let n = options.n.unwrap_or(DEFAULT_N).min(splits.holdout.len()).min(splits.train.len());
         if n < LEAST {
             let held = splits.holdout.len();
-            return Err(Error::Request(format!(
-                "{held} held-out images are too few to judge a model by; {LEAST} are the least"
-            )));
+            let message =
+                format!("{held} held-out images are too few to judge a model by; {LEAST} are the least");
+            let hint = "about a tenth of the images is held out: it takes 200 of them or more";
+            return Err(Error::request(message).with_hint(hint));
         }
         let start = clock();
         let request = SampleRequest { n, seed: options.seed, ..SampleRequest::default() };
@@ -252,7 +253,8 @@ struct Copies {
 /// Train on synthetic, test on real (Esteban et al., arXiv:1706.02633), against train on real.
 fn useful(sets: &Sets, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metric>) {
     let classes = sets.data.classes().len();
-    if classes < 2 || sets.fake.labels.is_empty() || sets.real.labels.is_empty() {
+    let known = |label: u32| (label as usize) < classes;
+    if classes < 2 || sets.fake.labels.is_empty() || !sets.real.labels.iter().any(|&label| known(label)) {
         return;
     }
     let steps = (sets.fake.len() * 10 / 64).clamp(80, 600);
@@ -261,7 +263,8 @@ fn useful(sets: &Sets, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metric>) {
         let on = &mut |done, total| on(work(what, done, total));
         let net = ConvNet::classifier(learn, &learn.labels, classes, training, &sets.device, on);
         let named = net.classes(&sets.real);
-        named.iter().zip(&sets.real.labels).map(|(a, b)| f64::from(u8::from(a == b))).collect::<Vec<f64>>()
+        let judged = named.iter().zip(&sets.real.labels).filter(|(_, label)| known(**label));
+        judged.map(|(name, label)| f64::from(u8::from(name == label))).collect::<Vec<f64>>()
     };
     let mean = |items: Vec<f64>| items.iter().sum::<f64>() / items.len().max(1) as f64;
     let value = Interval::of_mean(&right(&sets.fake, "training on new data"), RESAMPLES, sets.seed);

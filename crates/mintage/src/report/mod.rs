@@ -116,7 +116,7 @@ impl Report {
 
     /// The page.
     pub fn to_html(&self) -> Result<String, Error> {
-        let fail = |e: minijinja::Error| Error::Request(format!("the report cannot be drawn: {e}"));
+        let fail = |e: minijinja::Error| Error::request(format!("the report cannot be drawn: {e}"));
         let mut pages = Environment::new();
         pages.add_filter("number", number);
         pages.add_template("report.html", include_str!("report.html")).map_err(fail)?;

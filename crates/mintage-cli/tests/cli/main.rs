@@ -1,0 +1,15 @@
+//! The command from outside, as a user meets it: exit code, stdout, stderr, and what lies on disk afterwards.
+//! One binary, because every further one would link the whole program again.
+
+// Signals and `sh`.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+
+mod errors;
+mod errors_model;
+mod errors_recipe;
+mod help;
+mod helpers;
+mod journey;
+mod readme;
+mod resume;

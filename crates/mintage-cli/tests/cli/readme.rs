@@ -1,0 +1,128 @@
+//! The README is run: what it tells a newcomer to type works as it stands there, in the order in which it
+//! stands, and what it names exists.
+
+use std::{
+    collections::BTreeSet,
+    env, fs,
+    path::{Path, PathBuf},
+};
+
+use rusqlite::Connection;
+
+use crate::helpers::Place;
+
+#[test]
+fn both_languages_have_the_same_commands() {
+    assert_eq!(commands("README.md"), commands("README.ru.md"));
+}
+
+#[test]
+fn every_command_of_the_readme_works() {
+    let place = Place::new();
+    let mut path = PathBuf::from(env!("CARGO_BIN_EXE_mintage")).parent().unwrap().as_os_str().to_owned();
+    path.push(":");
+    path.push(env::var_os("PATH").unwrap_or_default());
+    for line in commands("README.md").iter().filter_map(|line| quick(line)) {
+        let mut shell = place.program("sh");
+        shell.args(["-c", &line]).env("PATH", &path).env_remove("MINTAGE_RUNS");
+        let done = shell.output().unwrap();
+        assert!(done.status.success(), "{line}\n{}", String::from_utf8_lossy(&done.stderr));
+    }
+    what_it_promises(&place);
+}
+
+/// The command with a budget of seconds; nothing where it builds instead of using what is built.
+fn quick(line: &str) -> Option<String> {
+    if line.starts_with("cargo test ") || line.starts_with("cargo install ") {
+        return None;
+    }
+    let line = line.replace("cargo run -- demo", "mintage demo --time 8s").replace("--time 2m", "--time 4s");
+    assert!(line.starts_with("mintage "), "{line}");
+    Some(line)
+}
+
+/// What the text around the commands says of their results.
+fn what_it_promises(place: &Place) {
+    let made = [
+        "mintage-demo/real-above-new.png",
+        "mintage-demo/products.png",
+        "mintage-demo/recipe.toml",
+        "mintage-demo/new/metadata.csv",
+        "mintage-demo/pairs.png",
+        "mintage-demo/model/report.html",
+        "mintage-demo/scores.csv",
+        "mintage-demo/side-by-side.png",
+        "mintage-demo/vae-model/model.safetensors",
+        "runs/vae-products/samples",
+        "runs/vae-products/report.html",
+    ];
+    for name in made {
+        assert!(place.path(name).exists(), "{name}");
+    }
+    let top: BTreeSet<_> = fs::read_dir(place.root()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(top, BTreeSet::from(["mintage-demo".into(), "runs".into()]));
+    assert_eq!(place.text("mintage-demo/scores.csv").lines().count(), 101);
+    let database = Connection::open(place.path("mintage-demo/demo.db")).unwrap();
+    let count = |sql: &str| database.query_row(sql, [], |row| row.get::<_, u32>(0)).unwrap();
+    assert_eq!(count("SELECT count(*) FROM products WHERE mintage IS NULL"), 2000);
+    // The demo makes about forty of all categories, four of them coats; the tour adds twenty coats.
+    assert_eq!(count("SELECT count(*) FROM products WHERE mintage IS NOT NULL"), 60);
+    assert_eq!(count("SELECT count(*) FROM products WHERE mintage IS NOT NULL AND category = 'coat'"), 24);
+}
+
+#[test]
+fn what_the_tree_of_files_names_exists() {
+    for readme in ["README.md", "README.ru.md"] {
+        let named = named_in_tree(readme);
+        assert!(named.len() > 30, "{named:?}");
+        let missing: Vec<&PathBuf> = named.iter().filter(|path| !root().join(path).exists()).collect();
+        assert!(missing.is_empty(), "{readme} names {missing:?}");
+    }
+}
+
+#[test]
+fn what_is_linked_exists() {
+    for readme in ["README.md", "README.ru.md"] {
+        let text = fs::read_to_string(root().join(readme)).unwrap();
+        let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        for link in links.filter(|link| !link.contains("://") && !link.starts_with('#')) {
+            assert!(root().join(link).exists(), "{readme} links {link}");
+        }
+    }
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// The lines of all blocks of the language, or of those without one.
+fn blocks(readme: &str, language: &str) -> Vec<String> {
+    let text = fs::read_to_string(root().join(readme)).unwrap();
+    // Between the fences lie text and blocks by turns.
+    let blocks = text.split("\n```").skip(1).step_by(2);
+    let wanted = blocks.filter_map(|block| block.split_once('\n')).filter(|(name, _)| *name == language);
+    wanted.flat_map(|(_, lines)| lines.lines().map(str::to_owned)).collect()
+}
+
+fn commands(readme: &str) -> Vec<String> {
+    let lines: Vec<String> = blocks(readme, "sh").into_iter().filter(|line| !line.is_empty()).collect();
+    assert!(lines.len() > 10, "{lines:?}");
+    lines
+}
+
+/// Files and folders of the tree, by the indentation of their lines. At least two spaces end a name.
+fn named_in_tree(readme: &str) -> Vec<PathBuf> {
+    let mut above: Vec<(usize, PathBuf)> = Vec::new();
+    let mut named = Vec::new();
+    for line in blocks(readme, "").iter().filter(|line| !line.trim().is_empty()) {
+        let depth = line.len() - line.trim_start().len();
+        above.retain(|(of, _)| *of < depth);
+        let dir = above.last().map(|(_, dir)| dir.clone()).unwrap_or_default();
+        let parts: Vec<&str> = line.trim().split("  ").filter(|part| !part.is_empty()).collect();
+        // The last part says what it is, where there is more than one.
+        let names = &parts[..parts.len().max(2) - 1];
+        named.extend(names.iter().map(|name| dir.join(name)));
+        above.push((depth, dir.join(names[0])));
+    }
+    named
+}
