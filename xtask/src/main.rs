@@ -1,4 +1,4 @@
-//! Work on the project itself: `cargo xtask check | quality | data | generate`.
+//! Work on the project itself: `cargo xtask check | quality | bench | data | generate`.
 //!
 //! Measured figures are appended to `bench/results/*.jsonl` with the command, the commit and the machine;
 //! the tables in `docs/` are made from those files and from nothing else.
@@ -6,6 +6,7 @@
 #![allow(clippy::disallowed_methods)]
 #![allow(clippy::disallowed_macros)]
 
+mod bench;
 mod data;
 mod facts;
 mod generate;
@@ -13,11 +14,14 @@ mod process;
 mod quality;
 
 use std::{
+    fs::{self, File},
+    io::Write,
     path::{Path, PathBuf},
     process::{Command, ExitCode},
 };
 
 use clap::{Parser, Subcommand};
+use serde::Serialize;
 
 #[derive(Parser)]
 #[command(name = "xtask", about = "Checks, quality runs and generated files of Mintage")]
@@ -32,6 +36,8 @@ enum Task {
     Check,
     /// Long measured runs on real data; figures go to bench/results/quality.jsonl and docs/quality.md
     Quality(quality::Args),
+    /// Speed beside that of the peers; figures go to bench/results/speed.jsonl and docs/speed.md
+    Bench(bench::Args),
     /// Put the data sets of the quality runs into data/
     Data(data::Args),
     /// Make again what is made from something else: quality-docs, pictures, demo-db
@@ -45,6 +51,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().task {
         Task::Check => run(Command::new("bash").arg(root().join(".ci/run"))),
         Task::Quality(args) => quality::run(&args),
+        Task::Bench(args) => bench::run(&args),
         Task::Data(args) => data::run(&args),
         Task::Generate(args) => generate::run(&args),
     };
@@ -73,6 +80,20 @@ fn run(command: &mut Command) -> Result<()> {
 /// The cargo that runs this.
 fn cargo() -> Command {
     Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// Where cargo puts what it builds.
+fn target_dir(dev: bool) -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    target.join(if dev { "debug" } else { "release" })
+}
+
+/// Appends a line of JSON to a file of results.
+fn append<T: Serialize>(path: &Path, result: &T) -> Result<()> {
+    path.parent().map_or(Ok(()), |dir| fs::create_dir_all(dir).map_err(at(dir)))?;
+    let mut file = File::options().create(true).append(true).open(path).map_err(at(path))?;
+    let line = serde_json::to_string(result).map_err(|e| e.to_string())?;
+    writeln!(file, "{line}").map_err(at(path))
 }
 
 /// Attaches a path to an I/O error.

@@ -9,11 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{
-    Result, at, cargo,
-    quality::{Figure, target_dir},
-    root,
-};
+use crate::{Result, at, cargo, quality::Figure, root, target_dir};
 
 /// A case: the binary, a scratch folder, and what it measured.
 type Case = fn(&Path, &Path) -> Result<Vec<Figure>>;

@@ -1,8 +1,8 @@
 //! `cargo xtask quality`: runs cases of `crates/mintage/examples/quality` and keeps every figure they print.
 
 use std::{
-    fs::{self, File},
-    io::{BufRead, BufReader, Write},
+    fs,
+    io::{BufRead, BufReader},
     path::PathBuf,
     process::{Command, Stdio},
 };
@@ -10,9 +10,9 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Result, at, cargo,
+    Result, append, at, cargo,
     facts::{Machine, commit, today},
-    generate, process, root,
+    generate, process, root, target_dir,
 };
 
 #[derive(clap::Args)]
@@ -121,12 +121,6 @@ fn example(args: &Args) -> Result<Command> {
     Ok(example)
 }
 
-/// Where cargo puts what it builds.
-pub fn target_dir(dev: bool) -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    target.join(if dev { "debug" } else { "release" })
-}
-
 /// Runs a case of the example and keeps the figures among the lines it prints.
 fn trained(case: &str, args: &Args, context: &Context) -> Result<()> {
     if !args.data.is_dir() {
@@ -175,13 +169,14 @@ impl Context {
             figure.unit,
             verdict(&figure)
         );
-        append(&Figure {
+        let figure = Figure {
             command: self.command.clone(),
             commit: self.commit.clone(),
             date: today(),
             machine: Some(self.machine.clone()),
             ..figure
-        })
+        };
+        append(&results(), &figure)
     }
 }
 
@@ -192,14 +187,6 @@ fn verdict(figure: &Figure) -> &'static str {
         (Some(_), _) => ": met",
         _ => "",
     }
-}
-
-fn append(figure: &Figure) -> Result<()> {
-    let path = results();
-    path.parent().map_or(Ok(()), |dir| fs::create_dir_all(dir).map_err(at(dir)))?;
-    let mut file = File::options().create(true).append(true).open(&path).map_err(at(&path))?;
-    let line = serde_json::to_string(figure).map_err(|e| e.to_string())?;
-    writeln!(file, "{line}").map_err(at(&path))
 }
 
 /// What to type to measure the same again.

@@ -69,7 +69,13 @@ struct Scan {
 impl ImageSet {
     /// Opens a source; size, colour and classes follow from the specification and the data.
     pub fn open(spec: &SourceSpec) -> Result<Self, Error> {
-        Self::open_with(spec, None, MEMORY_LIMIT)
+        Self::open_within(spec, MEMORY_LIMIT)
+    }
+
+    /// [`ImageSet::open`] with a limit of its own on the bytes kept in memory; above it images are decoded
+    /// each time they are asked for.
+    pub fn open_within(spec: &SourceSpec, memory: usize) -> Result<Self, Error> {
+        Self::open_with(spec, None, memory)
     }
 
     /// Opens a source as a trained model sees it: its size, its colour, its classes. Labels that the model
@@ -78,12 +84,7 @@ impl ImageSet {
         Self::open_with(spec, Some(codec.clone()), MEMORY_LIMIT)
     }
 
-    /// [`ImageSet::open`] with a limit on the bytes kept in memory.
-    pub(crate) fn open_with(
-        spec: &SourceSpec,
-        codec: Option<ImageCodec>,
-        memory: usize,
-    ) -> Result<Self, Error> {
+    fn open_with(spec: &SourceSpec, codec: Option<ImageCodec>, memory: usize) -> Result<Self, Error> {
         let given = codec.is_some();
         let source = Source::open(spec)?;
         if spec.limit == Some(0) {
@@ -435,7 +436,7 @@ mod tests {
     fn streamed_equals_in_memory() {
         let dir = tempfile::tempdir().unwrap();
         let spec = fill(dir.path(), 40);
-        let (a, b) = (ImageSet::open(&spec).unwrap(), ImageSet::open_with(&spec, None, 100).unwrap());
+        let (a, b) = (ImageSet::open(&spec).unwrap(), ImageSet::open_within(&spec, 100).unwrap());
         assert!(b.is_streamed() && !a.is_streamed());
         let all: Vec<u32> = (0..40).collect();
         assert_eq!(a.batch(&all).unwrap(), b.batch(&all).unwrap());

@@ -1,0 +1,93 @@
+//! The image models: a training step, and sampling.
+
+use std::sync::Arc;
+
+use burn::tensor::Device;
+use mintage::{
+    AnyModel, DataInfo, Family, Recipe, Size,
+    data::{ImageBatch, ImageSet, Loader, Split},
+    models::{AnyConfig, Draw},
+    nn::Rng,
+};
+
+use crate::{Setting, Work};
+
+/// The MLP of the likelihood figures: 784–400–50–400–784, binarised anew at each step.
+pub fn mlp_vae(_case: &str, setting: &Setting) -> Work {
+    let options = "arch = 'mlp'\nlikelihood = 'bernoulli'\nbinarize = 'dynamic'\nprior = 'normal'\nwidth = 400\n\
+                   blocks = 1\nlatent = 50\nbatch = 200\nweight_decay = 0.0\nwarmup = 0.0\nlr = 2e-3";
+    train(Family::Vae, "mnist", options, 0.5, setting)
+}
+
+pub fn vae(case: &str, setting: &Setting) -> Work {
+    train(Family::Vae, if case == "vae-64" { "emoji" } else { "mnist" }, "warmup = 0.0", 0.5, setting)
+}
+
+/// The first phase, the one with the convolutions.
+pub fn vqvae(_case: &str, setting: &Setting) -> Work {
+    train(Family::Vqvae, "cifar", "", 0.2, setting)
+}
+
+/// A step of either network; the penalties fall due every fourth time.
+pub fn gan(_case: &str, setting: &Setting) -> Work {
+    train(Family::Gan, "cifar", "augment = 0.0", 0.5, setting)
+}
+
+pub fn flow(_case: &str, setting: &Setting) -> Work {
+    train(Family::Flow, "cifar", "", 0.5, setting)
+}
+
+/// Training steps at a fixed `progress` of the schedule.
+fn train(family: Family, set: &str, options: &str, progress: f64, setting: &Setting) -> Work {
+    let (mut model, batch, data) = fresh(family, set, options, setting);
+    let mut loader = Loader::new(data, Split::Train, batch, 1, 0);
+    let mut rng = Rng::new(2, 0);
+    Work {
+        parameters: model.parameters(),
+        units: 1,
+        unit: Box::new(move || {
+            let batch: ImageBatch = loader.next_batch().unwrap();
+            model.step(&batch, progress, &mut rng).unwrap().0.first().map(|(_, loss)| *loss)
+        }),
+    }
+}
+
+pub fn gan_sample(_case: &str, setting: &Setting) -> Work {
+    sample(Family::Gan, setting)
+}
+
+pub fn flow_sample(_case: &str, setting: &Setting) -> Work {
+    sample(Family::Flow, setting)
+}
+
+/// Sixty-four images a unit.
+fn sample(family: Family, setting: &Setting) -> Work {
+    const N: usize = 64;
+    let (model, ..) = fresh(family, "cifar", "", setting);
+    let mut rng = Rng::new(2, 0);
+    Work {
+        parameters: model.parameters(),
+        units: N,
+        unit: Box::new(move || {
+            assert!(!model.sample(&Draw::new(N, &[]), &mut rng).is_empty());
+            None
+        }),
+    }
+}
+
+/// A small model of a family for a data set without labels, its batch, and the data.
+fn fresh(family: Family, set: &str, options: &str, setting: &Setting) -> (AnyModel, usize, Arc<ImageSet>) {
+    let source = match set {
+        "mnist" => setting.data.join("images/mnist"),
+        "emoji" => setting.data.join("images/emoji64-rgb-idx4-ubyte.gz"),
+        _ => setting.data.join("images/cifar10"),
+    };
+    let mut recipe = Recipe::for_source(&source.display().to_string());
+    recipe.data.label = Some("none".to_owned());
+    let data = Arc::new(ImageSet::open(&recipe.data).unwrap());
+    let info = DataInfo { shape: data.shape(), classes: 0, train_len: data.splits().train.len() };
+    let options: toml::Table = options.parse().unwrap();
+    let config = AnyConfig::preset(family, Size::Small, &info, &options).unwrap();
+    let model = AnyModel::new(&config, &info, &Device::flex(), &mut Rng::new(1, 0));
+    (model, config.batch(), data)
+}

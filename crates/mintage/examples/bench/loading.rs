@@ -1,0 +1,57 @@
+//! Reading images from a folder, and the plain matrix product.
+
+use std::{fs, path::Path, sync::Arc};
+
+use burn::tensor::{Device, Tensor};
+use mintage::{
+    Recipe,
+    data::{ImageSet, Loader, Split, png_bytes},
+    nn::Rng,
+};
+
+use crate::{Setting, Work};
+
+/// A batch of 64 a unit, from the folder of PNG files that `--data` names. Nothing is kept in memory, so
+/// that every batch is decoded anew, as it is on the other side.
+pub fn load(_case: &str, setting: &Setting) -> Work {
+    const BATCH: usize = 64;
+    let recipe = Recipe::for_source(&setting.data.display().to_string());
+    let data = Arc::new(ImageSet::open_within(&recipe.data, 0).unwrap());
+    let mut loader = Loader::new(data, Split::Train, BATCH, 1, 0);
+    let unit = move || {
+        assert_eq!(loader.next_batch().unwrap().n, BATCH);
+        None
+    };
+    Work { parameters: 0, units: BATCH, unit: Box::new(unit) }
+}
+
+/// One product of two 2048 × 2048 matrices a unit.
+pub fn matmul(_case: &str, _setting: &Setting) -> Work {
+    const N: usize = 2048;
+    let (device, mut rng) = (Device::flex(), Rng::new(1, 0));
+    let (a, b): (Tensor<2>, Tensor<2>) =
+        (rng.normal_tensor([N, N], &device), rng.normal_tensor([N, N], &device));
+    let unit = move || {
+        let c = a.clone().matmul(b.clone());
+        assert_eq!(c.dims(), [N, N]);
+        None
+    };
+    Work { parameters: 0, units: 1, unit: Box::new(unit) }
+}
+
+/// Writes images of a source as PNG files into a folder, which is there either whole or not at all.
+pub fn export(source: &Path, to: &Path) {
+    const COUNT: usize = 2_000;
+    let mut recipe = Recipe::for_source(&source.display().to_string());
+    recipe.data.label = Some("none".to_owned());
+    recipe.data.limit = Some(COUNT);
+    let data = ImageSet::open(&recipe.data).unwrap();
+    let half = to.with_extension("tmp");
+    fs::create_dir_all(&half).unwrap();
+    let items: Vec<u32> = (0..data.len() as u32).collect();
+    let images = data.images(&items).unwrap();
+    for index in 0..items.len() {
+        fs::write(half.join(format!("{index:04}.png")), png_bytes(&images, index, None).unwrap()).unwrap();
+    }
+    fs::rename(&half, to).unwrap();
+}

@@ -1,0 +1,182 @@
+//! `cargo xtask bench`: our speed beside that of the peers, both measured by turns in one run.
+//!
+//! A case is done by two processes that stay: ours (`crates/mintage/examples/bench`) and the peer's
+//! (`bench/peers`). They work alternately, so that whatever else slows the machine slows both; the ratio is
+//! taken pair by pair, and its median is the result.
+
+mod cases;
+mod docs;
+mod peers;
+mod worker;
+
+use std::{fs, path::PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Result, append, at, cargo,
+    facts::{Machine, commit, today},
+    root, target_dir,
+};
+use cases::{CASES, Case, Kind};
+pub use docs::speed_docs;
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Cases to run; without any, all of them
+    cases: Vec<String>,
+    /// Pairs of turns a case
+    #[arg(long, default_value_t = 7)]
+    pairs: usize,
+    /// Threads of either side
+    #[arg(long, default_value_t = 2)]
+    threads: usize,
+    /// Folder with the data sets (`cargo xtask data` fills it)
+    #[arg(long, default_value = "data")]
+    data: PathBuf,
+    /// Ours alone, without Python
+    #[arg(long)]
+    alone: bool,
+    /// Build as `cargo run` does, instead of with --release: saves a build where the tests have run
+    #[arg(long)]
+    dev: bool,
+    /// List the cases
+    #[arg(long)]
+    list: bool,
+}
+
+/// One line of `bench/results/speed.jsonl`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Speed {
+    pub case: String,
+    /// Median rate or time of ours, in `unit`.
+    pub ours: f64,
+    pub peer: Option<f64>,
+    pub peer_name: Option<String>,
+    pub unit: String,
+    /// Median over the pairs of how many times faster ours is; `low` and `high` are the pairs' extremes.
+    pub ratio: Option<f64>,
+    pub low: Option<f64>,
+    pub high: Option<f64>,
+    pub peak_mb_ours: Option<f64>,
+    pub peak_mb_peer: Option<f64>,
+    /// Parameters of either model, and the loss after the same number of steps: the same work.
+    pub parameters: Option<(u64, u64)>,
+    pub losses: Option<(f64, f64)>,
+    pub pairs: usize,
+    pub command: String,
+    pub commit: String,
+    pub date: String,
+    pub machine: Machine,
+}
+
+/// Where the figures are kept.
+fn results() -> PathBuf {
+    root().join("bench/results/speed.jsonl")
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    if args.list {
+        CASES.iter().for_each(|case| println!("{:18} {}", case.name, case.what));
+        return Ok(());
+    }
+    let chosen = chosen(&args.cases)?;
+    let python = if args.alone { None } else { peers::python() };
+    let setup = Setup {
+        ours: built(args.dev)?,
+        python,
+        data: root().join(&args.data),
+        threads: args.threads,
+        pairs: args.pairs.max(1),
+        command: command_line(args),
+    };
+    for case in chosen {
+        for speed in cases::measure(case, &setup)? {
+            println!("{}", docs::line(&speed));
+            append(&results(), &speed)?;
+        }
+    }
+    speed_docs()
+}
+
+/// What every case needs.
+struct Setup {
+    /// Folder of the built programs.
+    ours: PathBuf,
+    /// The Python that has the peers' packages.
+    python: Option<PathBuf>,
+    data: PathBuf,
+    threads: usize,
+    pairs: usize,
+    command: String,
+}
+
+impl Setup {
+    /// A figure of a case without a peer yet.
+    fn speed(&self, case: &Case, ours: f64) -> Speed {
+        Speed {
+            case: case.name.to_owned(),
+            ours,
+            peer: None,
+            peer_name: None,
+            unit: case.unit.to_owned(),
+            ratio: None,
+            low: None,
+            high: None,
+            peak_mb_ours: None,
+            peak_mb_peer: None,
+            parameters: None,
+            losses: None,
+            pairs: self.pairs,
+            command: self.command.clone(),
+            commit: commit(),
+            date: today(),
+            machine: Machine::here(),
+        }
+    }
+}
+
+fn chosen(names: &[String]) -> Result<Vec<&'static Case>> {
+    if names.is_empty() {
+        return Ok(CASES.iter().collect());
+    }
+    let find = |name: &String| {
+        CASES.iter().find(|case| case.name == name).ok_or(format!("no case `{name}`; --list shows them"))
+    };
+    names.iter().map(find).collect()
+}
+
+/// Builds our worker and the command; where they lie.
+fn built(dev: bool) -> Result<PathBuf> {
+    let mut build = cargo();
+    build.args(["build", "--quiet", "--workspace", "--bins", "--example", "bench"]);
+    if !dev {
+        build.arg("--release");
+    }
+    crate::run(&mut build)?;
+    Ok(target_dir(dev))
+}
+
+fn command_line(args: &Args) -> String {
+    let mut line = format!("cargo xtask bench {}", args.cases.join(" ")).trim_end().to_owned();
+    if args.dev {
+        line.push_str(" --dev");
+    }
+    if args.threads != 2 {
+        line.push_str(&format!(" --threads {}", args.threads));
+    }
+    if args.alone {
+        line.push_str(" --alone");
+    }
+    line
+}
+
+/// All figures kept so far, oldest first.
+fn speeds() -> Result<Vec<Speed>> {
+    let path = results();
+    let text = fs::read_to_string(&path).map_err(at(&path))?;
+    let read = |(number, line): (usize, &str)| {
+        serde_json::from_str(line).map_err(|e| format!("{}:{}: {e}", path.display(), number + 1))
+    };
+    text.lines().enumerate().map(read).collect()
+}
