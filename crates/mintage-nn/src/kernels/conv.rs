@@ -22,7 +22,7 @@ use std::ops::Range;
 use burn::backend::flex::FlexTensor;
 use rayon::prelude::*;
 
-use super::conv_micro::{Operands, ROWS, VECTOR, rows, taps};
+use super::conv_micro::{Operands, ROWS, VECTOR, WIDTH, rows, taps};
 use super::flex::{Fused, contiguous, dims, from_vec, values};
 use super::memory::{Shared, add_in_order, unwritten, with_scratch};
 
@@ -187,7 +187,7 @@ impl Plan {
 
     /// Taps of one pass over the pixels, when every channel has `taps` taps over `planes` planes.
     fn chunk(&self, taps: usize, planes: usize) -> usize {
-        let window = planes * (self.reach + 3 * VECTOR) * size_of::<f32>();
+        let window = planes * (self.reach + WIDTH * VECTOR) * size_of::<f32>();
         let channels = PASS_BYTES / (window + taps * ROWS * size_of::<f32>());
         channels.max(1) * taps
     }

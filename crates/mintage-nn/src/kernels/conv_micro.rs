@@ -1,8 +1,9 @@
 #![allow(unsafe_code)] // Inner loops on raw pointers; each `unsafe fn` states what it may touch.
 //! The two inner loops of the convolution: `y = W x` over shifted rows, and `dW = g xᵀ`.
 //!
-//! Both keep a block of sums in registers: 4 output channels × 3 vectors of 8 pixels, and 4 channels ×
-//! 3 taps × 8 pixels. Neither knows what an image is: [`super::conv`] lays the planes out so that a tap of the
+//! Both keep a block of sums in registers: 4 output channels × 2 vectors of 8 pixels, and 4 channels ×
+//! 3 taps × 8 pixels. (4 × 3 vectors would be twelve sums as well, but with three vectors and two weights in
+//! flight one sum no longer fits into the sixteen registers, and its chain through memory halves the speed.) Neither knows what an image is: [`super::conv`] lays the planes out so that a tap of the
 //! filter is one fixed offset, and lists where the vectors of pixels start.
 
 use super::simd::{Lanes, Plain};
@@ -11,8 +12,10 @@ use super::simd::{Lanes, Plain};
 pub(super) const ROWS: usize = 4;
 /// Pixels of one vector.
 pub(super) const VECTOR: usize = 8;
-/// Vectors of pixels of one block, and taps of one block of the weight gradient.
-const WIDTH: usize = 3;
+/// Vectors of pixels of one block.
+pub(super) const WIDTH: usize = 2;
+/// Taps of one block of the weight gradient.
+const TAPS: usize = 3;
 
 /// What [`rows`] multiplies: planes at `x`, shifted by each of `offsets`, with 4 weights a tap.
 #[derive(Clone, Copy)]
@@ -67,11 +70,10 @@ unsafe fn rows_by<V: Lanes>(a: Operands, rows: usize, out: *mut f32, out_stride:
     }
 }
 
-/// Three starts; a short last block repeats its last one and computes the same values again.
+/// `N` starts; a short last block repeats its last one and computes the same values again.
 #[inline(always)]
-fn three(v: &[u32]) -> [usize; WIDTH] {
-    let last = v.len() - 1;
-    [v[0] as usize, v[1.min(last)] as usize, v[2.min(last)] as usize]
+fn block<const N: usize>(v: &[u32]) -> [usize; N] {
+    std::array::from_fn(|i| v[i.min(v.len() - 1)] as usize)
 }
 
 #[inline(always)]
@@ -79,7 +81,7 @@ unsafe fn row_block<V: Lanes, const R: usize>(a: Operands, out: *mut f32, out_st
     unsafe {
         for (chunk, offsets) in a.offsets.chunks(a.chunk).enumerate() {
             let weight = a.weight.as_ptr().add(chunk * a.chunk * ROWS);
-            for starts in a.starts.chunks(WIDTH).map(three) {
+            for starts in a.starts.chunks(WIDTH).map(block::<WIDTH>) {
                 let x = starts.map(|start| a.x.add(start));
                 let mut sums = [[V::splat(0.0); WIDTH]; R];
                 for r in 0..R {
@@ -91,7 +93,7 @@ unsafe fn row_block<V: Lanes, const R: usize>(a: Operands, out: *mut f32, out_st
                 let mut w = weight;
                 for &offset in offsets {
                     let offset = offset as usize;
-                    let v = [V::load(x[0].add(offset)), V::load(x[1].add(offset)), V::load(x[2].add(offset))];
+                    let v = x.map(|x| V::load(x.add(offset)));
                     for r in 0..R {
                         let w = V::splat(*w.add(r));
                         for i in 0..WIDTH {
@@ -188,17 +190,17 @@ unsafe fn tap_blocks<V: Lanes, const R: usize>(
     starts: &[u32],
     out: &mut [f32],
 ) {
-    for (offsets, out) in offsets.chunks(WIDTH).zip(out.chunks_mut(WIDTH * ROWS)) {
-        let shifts = three(offsets);
+    for (offsets, out) in offsets.chunks(TAPS).zip(out.chunks_mut(TAPS * ROWS)) {
+        let shifts = block::<TAPS>(offsets);
         unsafe {
-            let mut sums = [[V::splat(0.0); ROWS]; WIDTH];
+            let mut sums = [[V::splat(0.0); ROWS]; TAPS];
             let x = shifts.map(|shift| x.add(shift));
             for &start in starts {
                 let q = start as usize;
-                let v = [V::load(x[0].add(q)), V::load(x[1].add(q)), V::load(x[2].add(q))];
+                let v = x.map(|x| V::load(x.add(q)));
                 for r in 0..R {
                     let g = V::load(g.add(r * g_stride + q));
-                    for i in 0..WIDTH {
+                    for i in 0..TAPS {
                         sums[i][r] = g.mul_add(v[i], sums[i][r]);
                     }
                 }
