@@ -401,10 +401,12 @@ impl Plan {
             let offsets = (0..count).map(tap);
             let offsets =
                 offsets.map(|(o, y, x)| (o * self.g_stride + self.reach - y * self.pitch - x) as u32);
-            let packed = pack(self.c_in, count, |c, i| {
-                let (o, y, x) = tap(i);
-                weight[((o * self.c_in + c) * k + s * y + ry) * k + s * x + rx]
-            });
+            // Where each tap's weight stands for the first input channel: its divisions are made once.
+            let places: Vec<usize> = (0..count)
+                .map(tap)
+                .map(|(o, y, x)| (o * self.c_in * k + s * y + ry) * k + s * x + rx)
+                .collect();
+            let packed = pack(self.c_in, count, |c, i| weight[places[i] + c * k * k]);
             let (rows, cols) = (self.rows.inside(ry), self.cols.inside(rx));
             let starts = starts(self.group, self.plane, self.pitch, rows, cols);
             Phase { starts, ry, rx, offsets: offsets.collect(), packed, chunk: self.chunk(jy * jx, 1) }

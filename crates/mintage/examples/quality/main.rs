@@ -10,6 +10,9 @@
 #![allow(clippy::disallowed_methods)]
 #![allow(clippy::disallowed_macros)]
 
+// What the command trains with.
+#[path = "../../../mintage-cli/src/alloc.rs"]
+mod alloc;
 mod figures;
 mod likelihood;
 mod memory;
@@ -52,6 +55,7 @@ const CASES: [Case; 17] = [
 ];
 
 fn main() {
+    alloc::keep_pages();
     let mut options = Options {
         data: "data".into(),
         fashion: "data/images/fashion-mnist".into(),
