@@ -44,7 +44,7 @@ multiversion! {
         live.iter_mut().for_each(|v| *v = exp(*v - top));
         hidden.fill(0.0);
         let live = &*live;
-        [top, sum(live.len(), |i| live[i])]
+        [top, sum([&*live], |[v]| v)]
     }
 }
 
@@ -182,7 +182,7 @@ impl Pair<'_> {
                     let (t, at) = (first + i, i * seen..(i + 1) * seen);
                     probabilities(&mut scores[at.clone()], self.log_sums[t], self.sizes.seen(t));
                     let (o, g) = (&self.o[t * d..][..d], &self.g[t * d..][..d]);
-                    let delta = sum(d, |j| o[j] * g[j]);
+                    let delta = sum([o, g], |[o, g]| o * g);
                     score_gradients(&scores[at.clone()], self.sizes.scale(), delta, &mut slopes[at]);
                 }
                 let [p, ds] = [&*scores, &*slopes].map(|m| Matrix::rows(m, seen));

@@ -28,9 +28,7 @@ pub(super) struct CrossEntropy {
 
 multiversion! {
     fn bernoulli_row(logits: &[f32], targets: &[f32]) -> f32 {
-        let targets = &targets[..logits.len()];
-        sum(logits.len(), |i| {
-            let (l, t) = (logits[i], targets[i]);
+        sum([logits, targets], |[l, t]| {
             // Large parts first: they cancel exactly where the target is 0 or 1.
             let positive = if l < 0.0 { 0.0 } else { l };
             (positive - l * t) + softplus_tail(l)
@@ -92,7 +90,7 @@ multiversion! {
     /// The largest logit `top`, and `Σ exp(l − top)`.
     fn top_and_sum(logits: &[f32]) -> [f32; 2] {
         let top = largest(logits);
-        [top, sum(logits.len(), |i| exp(logits[i] - top))]
+        [top, sum([logits], |[l]| exp(l - top))]
     }
 }
 

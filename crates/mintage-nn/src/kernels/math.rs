@@ -63,22 +63,27 @@ pub(super) fn normal(x: f32) -> (f32, f32) {
     (if x < 0.0 { tail } else { 1.0 - tail }, 0.398_942_3 * e)
 }
 
-/// Sum in eight lanes, always in the same order.
+/// Sum of `value` over the items of `N` slices as long as the first, in sixteen lanes, always in the same
+/// order. (Slices and not an index: with bounds to check the loop would not become vector code.)
 #[inline(always)]
-pub(super) fn sum(len: usize, value: impl Fn(usize) -> f32) -> f32 {
-    let mut lanes = [0.0f32; 8];
-    let whole = len / 8 * 8;
-    for start in (0..whole).step_by(8) {
-        for i in 0..8 {
-            lanes[i] += value(start + i);
+pub(super) fn sum<const N: usize>(of: [&[f32]; N], value: impl Fn([f32; N]) -> f32) -> f32 {
+    const LANES: usize = 16;
+    let of = of.map(|v| &v[..of[0].len()]);
+    let count = of[0].len() / LANES;
+    let blocks = of.map(|v| &v.as_chunks::<LANES>().0[..count]);
+    let mut lanes = [0.0f32; LANES];
+    for block in 0..count {
+        let items = blocks.map(|b| &b[block]);
+        for i in 0..LANES {
+            lanes[i] += value(items.map(|v| v[i]));
         }
     }
-    let mut total =
-        ((lanes[0] + lanes[1]) + (lanes[2] + lanes[3])) + ((lanes[4] + lanes[5]) + (lanes[6] + lanes[7]));
-    for i in whole..len {
-        total += value(i);
+    for width in [8, 4, 2, 1] {
+        for i in 0..width {
+            lanes[i] += lanes[i + width];
+        }
     }
-    total
+    (count * LANES..of[0].len()).fold(lanes[0], |total, i| total + value(of.map(|v| v[i])))
 }
 
 /// The largest value; NaN is passed over.

@@ -47,8 +47,8 @@ pub(super) struct Saved {
 multiversion! {
     fn moments(x: &[f32], eps: f32) -> [f32; 2] {
         let count = x.len() as f32;
-        let mean = sum(x.len(), |i| x[i]) / count;
-        let var = sum(x.len(), |i| (x[i] - mean) * (x[i] - mean)) / count;
+        let mean = sum([x], |[x]| x) / count;
+        let var = sum([x], |[x]| (x - mean) * (x - mean)) / count;
         [mean, 1.0 / (var + eps).sqrt()]
     }
 }
@@ -79,8 +79,7 @@ multiversion! {
             dz.copy_from_slice(g);
         }
         let dz = &*dz;
-        let len = x.len().min(dz.len());
-        [sum(len, |i| dz[i]), sum(len, |i| dz[i] * (x[i] - mean)) * rstd]
+        [sum([dz], |[dz]| dz), sum([dz, x], |[dz, x]| dz * (x - mean)) * rstd]
     }
 }
 
@@ -191,8 +190,8 @@ multiversion! {
     fn row_gradients(x: &[f32], g: &[f32], stats: [f32; 2], gain: &[f32], dx: &mut [f32], dgain: &mut [f32], dbias: &mut [f32]) {
         let ([mean, rstd], count) = (stats, x.len() as f32);
         let (g, gain) = (&g[..x.len()], &gain[..x.len()]);
-        let mean_g = sum(x.len(), |i| gain[i] * g[i]) / count;
-        let mean_gx = sum(x.len(), |i| gain[i] * g[i] * (x[i] - mean)) * rstd / count;
+        let mean_g = sum([gain, g], |[gain, g]| gain * g) / count;
+        let mean_gx = sum([gain, g, x], |[gain, g, x]| gain * g * (x - mean)) * rstd / count;
         let (dx, dgain, dbias) = (&mut dx[..x.len()], &mut dgain[..x.len()], &mut dbias[..x.len()]);
         for i in 0..x.len() {
             let hat = (x[i] - mean) * rstd;
