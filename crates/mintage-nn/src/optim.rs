@@ -318,7 +318,7 @@ pub fn names<M: Module>(module: &M) -> Vec<(String, ParamId)> {
     names.found
 }
 
-/// Sum of squares of all values: a fingerprint for tests and a check for numbers that are not finite.
+/// Whether every parameter is a number.
 pub fn all_finite<M: Module>(module: &M) -> bool {
     struct Finite(bool);
     impl ModuleVisitor for Finite {

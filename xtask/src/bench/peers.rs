@@ -32,7 +32,8 @@ fn make() -> crate::Result<()> {
     println!("making bench/.venv and installing into it what {} lists", requirements.display());
     crate::run(Command::new("python3").args(["-m", "venv", "bench/.venv"]))?;
     let mut install = Command::new(root().join("bench/.venv/bin/pip"));
-    crate::run(install.args(["install", "--quiet", "--requirement"]).arg(requirements))
+    // The file lists all that is needed; what torch itself asks for is several times as much.
+    crate::run(install.args(["install", "--quiet", "--no-deps", "--requirement"]).arg(requirements))
 }
 
 /// A script of the peers.

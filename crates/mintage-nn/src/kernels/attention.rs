@@ -44,7 +44,7 @@ multiversion! {
         live.iter_mut().for_each(|v| *v = exp(*v - top));
         hidden.fill(0.0);
         let live = &*live;
-        [top, sum([&*live], |[v]| v)]
+        [top, sum([live], |[v]| v)]
     }
 }
 

@@ -92,6 +92,25 @@ pub(super) fn attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, causal: bool) 
     activation::softmax(scores, 3).matmul(v)
 }
 
+/// Attention of one new position: `qkv [n, 3 · width]` → `[n, width]`; its keys and values join those in `cache`,
+/// both `[n, heads, time, width / heads]`.
+pub(super) fn attend_next(
+    qkv: Tensor<2>,
+    heads: usize,
+    cache: &mut Option<(Tensor<4>, Tensor<4>)>,
+) -> Tensor<2> {
+    let [n, three] = qkv.dims();
+    let (width, d) = (three / 3, three / 3 / heads);
+    let part = |i: usize| -> Tensor<4> { qkv.clone().narrow(1, i * width, width).reshape([n, heads, 1, d]) };
+    let (k, v) = match cache.take() {
+        Some((k, v)) => (Tensor::cat(vec![k, part(1)], 2), Tensor::cat(vec![v, part(2)], 2)),
+        None => (part(1), part(2)),
+    };
+    let y = attention(part(0), k.clone(), v.clone(), false);
+    *cache = Some((k, v));
+    y.reshape([n, width])
+}
+
 /// Negative log-likelihood of `targets [n]` under `logits [n, classes]`, one value a row (nats).
 pub(super) fn cross_entropy(logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
     let n = logits.dims()[0];

@@ -9,6 +9,7 @@ mod attention;
 mod composite;
 mod conv;
 mod conv_micro;
+mod decode;
 mod flex;
 mod loss;
 mod math;
@@ -23,6 +24,8 @@ mod testing;
 mod update;
 
 use burn::tensor::{Int, Tensor};
+
+pub use decode::{KvLayer, attend_next};
 
 use crate::optim::{Slot, UpdateScalars};
 

@@ -79,10 +79,10 @@ struct Block {
     down: Linear,
 }
 
-/// Keys and values of the positions seen so far, one pair a layer: `[batch, heads, time, head_dim]`.
+/// Keys and values of the positions seen so far.
 #[derive(Clone, Debug, Default)]
 pub struct KvCache {
-    layers: Vec<(Tensor<4>, Tensor<4>)>,
+    layers: Vec<kernels::KvLayer>,
     /// Positions seen so far.
     pub time: usize,
 }
@@ -147,8 +147,9 @@ impl Transformer {
             _ => self.token.forward(indices(tokens, &device)),
         };
         let mut x = input + self.position.val().narrow(0, cache.time, 1);
-        for (layer, block) in self.blocks.iter().enumerate() {
-            x = block.next(x, layer, self.config.heads, cache);
+        cache.layers.resize_with(self.blocks.len(), Default::default);
+        for (block, layer) in self.blocks.iter().zip(&mut cache.layers) {
+            x = block.next(x, self.config.heads, layer);
         }
         cache.time += 1;
         self.head.forward(self.norm.forward(x))
@@ -168,25 +169,9 @@ impl Block {
         self.mlp(x)
     }
 
-    fn next(&self, x: Tensor<2>, layer: usize, heads: usize, cache: &mut KvCache) -> Tensor<2> {
-        let [n, width] = x.dims();
-        let d = width / heads;
+    fn next(&self, x: Tensor<2>, heads: usize, cache: &mut kernels::KvLayer) -> Tensor<2> {
         let qkv = self.qkv.forward(self.norm1.forward(x.clone()));
-        let part =
-            |i: usize| -> Tensor<4> { qkv.clone().narrow(1, i * width, width).reshape([n, heads, 1, d]) };
-        let (mut k, mut v) = (part(1), part(2));
-        if let Some((old_k, old_v)) = cache.layers.get(layer).cloned() {
-            k = Tensor::cat(vec![old_k, k], 2);
-            v = Tensor::cat(vec![old_v, v], 2);
-        }
-        let scores = part(0).matmul(k.clone().swap_dims(2, 3)) / (d as f64).sqrt(); // [n, heads, 1, time]
-        let y = burn::tensor::activation::softmax(scores, 3).matmul(v.clone());
-        match cache.layers.get_mut(layer) {
-            Some(slot) => *slot = (k, v),
-            None => cache.layers.push((k, v)),
-        }
-        let x = x + self.out.forward(y.reshape([n, width]));
-        self.mlp(x)
+        self.mlp(x + self.out.forward(kernels::attend_next(qkv, heads, cache)))
     }
 
     fn mlp(&self, x: Tensor<2>) -> Tensor<2> {

@@ -75,12 +75,6 @@ impl Conv2d {
         conv
     }
 
-    /// Without the bias (before a normalisation, or where a later addition carries one).
-    pub fn without_bias(mut self) -> Self {
-        self.bias = None;
-        self
-    }
-
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         kernels::conv2d(x, self.weight.val(), self.bias.as_ref().map(Param::val), self.stride, self.padding)
     }

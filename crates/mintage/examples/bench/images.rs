@@ -84,6 +84,8 @@ fn fresh(family: Family, set: &str, options: &str, setting: &Setting) -> (AnyMod
     };
     let mut recipe = Recipe::for_source(&source.display().to_string());
     recipe.data.label = Some("none".to_owned());
+    // As many as the peer reads: memory is compared as well.
+    recipe.data.limit = Some(4096);
     let data = Arc::new(ImageSet::open(&recipe.data).unwrap());
     let info = DataInfo { shape: data.shape(), classes: 0, train_len: data.splits().train.len() };
     let options: toml::Table = options.parse().unwrap();

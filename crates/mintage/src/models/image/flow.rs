@@ -34,7 +34,7 @@ use crate::{
 pub struct Config {
     /// Channels at half the image's size; twice as many below.
     pub width: usize,
-    /// Residual blocks a level on the way down (one more on the way up).
+    /// Residual blocks a level, on the way down and again on the way up.
     pub blocks: usize,
     /// Steps of Heun's rule in sampling; each evaluates the network twice, the last once.
     pub steps: usize,

@@ -127,8 +127,8 @@ impl Decoder {
                     blocks: (0..trunk.blocks)
                         .map(|_| ResBlock::new(c, c, trunk.d_cond, device, rng))
                         .collect(),
-                    // Four times the channels at the small size, then pixel shuffle: the same result
-                    // as a convolution at the large size for a quarter of the work.
+                    // Four times the channels at the small size, then pixel shuffle: the work of a convolution at
+                    // the large size, with weights of its own for each of the four places.
                     up: Conv2d::new(c, 4 * trunk.channels(level - 1), 3, 1.0, device, rng),
                 }
             })

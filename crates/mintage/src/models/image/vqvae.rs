@@ -62,7 +62,6 @@ pub struct Config {
     pub prior_width: usize,
     /// Share of the budget at which phase 2 begins.
     pub prior_from: f64,
-    pub prior_dropout: f64,
     pub batch: usize,
     pub lr: f64,
     pub prior_lr: f64,
@@ -93,7 +92,6 @@ impl Config {
             prior_layers,
             prior_width,
             prior_from: 0.45,
-            prior_dropout: 0.0,
             batch: 32,
             lr: 2e-3,
             prior_lr: 2e-3,
