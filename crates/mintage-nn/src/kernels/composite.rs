@@ -3,6 +3,7 @@
 
 use burn::tensor::{Int, Tensor, activation, module, ops::ConvOptions};
 
+use super::logistic;
 use crate::optim::{Slot, UpdateScalars};
 
 /// Convolution: `x [n, c_in, h, w]`, `weight [c_out, c_in, k, k]`, `bias [c_out]` → `[n, c_out, h', w']`
@@ -73,9 +74,9 @@ pub(super) fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     activation::gelu(x)
 }
 
-/// `max(x, slope · x)`.
-pub(super) fn leaky_relu<const D: usize>(x: Tensor<D>, slope: f64) -> Tensor<D> {
-    activation::leaky_relu(x, slope)
+/// `gain · max(x, slope · x)`.
+pub(super) fn leaky_relu<const D: usize>(x: Tensor<D>, slope: f64, gain: f64) -> Tensor<D> {
+    activation::leaky_relu(x, slope) * gain
 }
 
 /// Scaled dot-product attention: `q, k, v [batch, heads, time, head_dim]` → the same shape; `causal`
@@ -124,6 +125,23 @@ pub(super) fn bernoulli_nll(logits: Tensor<2>, targets: Tensor<2>) -> Tensor<1> 
     let n = logits.dims()[0];
     let loss = activation::softplus(logits.clone(), 1.0) - logits * targets;
     loss.sum_dim(1).reshape([n])
+}
+
+/// `−log P` of a level under the discretised logistic, summed over each row; see [`logistic`].
+pub(super) fn discretised_logistic_nll(x: Tensor<2>, mean: Tensor<2>, log_scale: Tensor<2>) -> Tensor<1> {
+    let n = x.dims()[0];
+    let half = f64::from(logistic::HALF);
+    let inv = log_scale.clamp_min(logistic::LEAST_LOG_SCALE).neg().exp();
+    let centred = x.clone() - mean;
+    let (upper, lower) = ((centred.clone() + half) * inv.clone(), (centred - half) * inv.clone());
+    // ln(1 + eˣ) without overflow, and ln(1 − e^−δ).
+    let softplus = |x: Tensor<2>| x.clone().clamp_min(0.0) + x.abs().neg().exp().log1p();
+    let width = (inv * (2.0 * half)).neg().exp().neg().log1p();
+    let [first, last] = [x.clone().lower_elem(logistic::ENDS[0]), x.greater_elem(logistic::ENDS[1])];
+    let below = softplus(upper.neg()).mask_fill(last.clone(), 0.0);
+    let above = softplus(lower).mask_fill(first.clone(), 0.0);
+    let width = width.mask_fill(first, 0.0).mask_fill(last, 0.0);
+    (below + above - width).sum_dim(1).reshape([n])
 }
 
 /// Nearest-neighbour doubling: `[n, c, h, w] → [n, c, 2h, 2w]`.

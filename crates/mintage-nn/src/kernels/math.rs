@@ -26,6 +26,28 @@ pub(super) fn exp(x: f32) -> f32 {
     p * scale
 }
 
+/// The natural logarithm of a positive number that is not subnormal.
+#[inline(always)]
+pub(super) fn ln(x: f32) -> f32 {
+    // x = m · 2ᵉ with m between √½ and √2: subtracting the bits of √½ leaves e above the 23 bits of m.
+    const ROOT_HALF: u32 = 0x3f35_04f3;
+    let e = x.to_bits().wrapping_sub(ROOT_HALF) as i32 >> 23;
+    let z = f32::from_bits(x.to_bits().wrapping_sub((e << 23) as u32)) - 1.0;
+    let p = 7.037_683_6e-2;
+    let p = p * z - 1.151_461e-1;
+    let p = p * z + 1.167_7e-1;
+    let p = p * z - 1.242_014_1e-1;
+    let p = p * z + 1.424_932_3e-1;
+    let p = p * z - 1.666_805_8e-1;
+    let p = p * z + 2.000_071_5e-1;
+    let p = p * z - 2.499_999_4e-1;
+    let p = p * z + 3.333_333e-1;
+    let e = e as f32;
+    // Small parts first.
+    let y = p * z * z * z - e * 2.121_944_4e-4 - 0.5 * z * z;
+    (z + y) + e * 0.693_359_4
+}
+
 /// `1 / (1 + e⁻ˣ)`.
 #[inline(always)]
 pub(super) fn sigmoid(x: f32) -> f32 {
@@ -112,6 +134,11 @@ mod tests {
             assert!((f64::from(sigmoid(x)) * (1.0 + (-exact).exp()) - 1.0).abs() < 5e-7, "sigmoid {x}");
             let tail = (-exact.abs()).exp().ln_1p();
             assert!((f64::from(softplus_tail(x)) / tail - 1.0).abs() < 5e-7, "softplus {x}");
+        }
+        for i in 1..200_000 {
+            let x = (i as f32 * 1e-4).powi(3);
+            let exact = f64::from(x).ln();
+            assert!((f64::from(ln(x)) - exact).abs() < 2e-7 * exact.abs().max(1.0), "ln {x}");
         }
         // Φ at 0.5, 1, 2 and −3.
         for (x, phi) in

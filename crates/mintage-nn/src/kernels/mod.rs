@@ -11,6 +11,7 @@ mod conv;
 mod conv_micro;
 mod decode;
 mod flex;
+mod logistic;
 mod loss;
 mod math;
 mod memory;
@@ -98,12 +99,13 @@ pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     flex::run(pointwise::Pointwise::Gelu, [x.into_dispatch()])
 }
 
-/// `max(x, slope · x)`.
-pub fn leaky_relu<const D: usize>(x: Tensor<D>, slope: f64) -> Tensor<D> {
+/// `gain · max(x, slope · x)`; the plain rectifier with slope 0 and gain 1.
+pub fn leaky_relu<const D: usize>(x: Tensor<D>, slope: f64, gain: f64) -> Tensor<D> {
     if !flex::supported(&x) {
-        return composite::leaky_relu(x, slope);
+        return composite::leaky_relu(x, slope, gain);
     }
-    flex::run(pointwise::Pointwise::LeakyRelu(slope as f32), [x.into_dispatch()])
+    let op = pointwise::Pointwise::LeakyRelu { slope: slope as f32, gain: gain as f32 };
+    flex::run(op, [x.into_dispatch()])
 }
 
 /// Scaled dot-product attention: `q, k, v [batch, heads, time, head_dim]` → the same shape; `causal`
@@ -132,6 +134,17 @@ pub fn bernoulli_nll(logits: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
         return composite::bernoulli_nll(logits, targets);
     }
     flex::run(loss::BernoulliNll, [logits.into_dispatch(), targets.into_dispatch()])
+}
+
+/// Discretised logistic (Salimans et al., arXiv:1701.05517, one component): `−log P` of one of the 256 levels
+/// between −1 and 1, summed over each row: `x`, `mean` and `log_scale` `[n, d] → [n]` (nats). The log-scale is
+/// taken as at least −7.
+pub fn discretised_logistic_nll(x: Tensor<2>, mean: Tensor<2>, log_scale: Tensor<2>) -> Tensor<1> {
+    if ![&x, &mean, &log_scale].into_iter().all(flex::supported) {
+        return composite::discretised_logistic_nll(x, mean, log_scale);
+    }
+    let inputs = [x.into_dispatch(), mean.into_dispatch(), log_scale.into_dispatch()];
+    flex::run(logistic::DiscretisedLogistic, inputs)
 }
 
 /// Nearest-neighbour doubling: `[n, c, h, w] → [n, c, 2h, 2w]`.

@@ -4,7 +4,7 @@
 //! ```text
 //! silu(x) = x σ(x)        d = σ(x) (1 + x (1 − σ(x)))
 //! gelu(x) = x Φ(x)        d = Φ(x) + x φ(x)
-//! leaky(x) = max(x, a x)  d = 1 or a
+//! leaky(x) = b max(x, a x)  d = b or b a
 //! ```
 
 use burn::backend::flex::FlexTensor;
@@ -18,8 +18,11 @@ use super::simd::multiversion;
 pub(super) enum Pointwise {
     Silu,
     Gelu,
-    /// With its slope, between 0 and 1.
-    LeakyRelu(f32),
+    /// With its slope below zero, between 0 and 1, and the factor of all.
+    LeakyRelu {
+        slope: f32,
+        gain: f32,
+    },
 }
 
 multiversion! {
@@ -27,7 +30,10 @@ multiversion! {
         match op {
             Pointwise::Silu => x.iter().zip(y).for_each(|(&x, y)| *y = x * sigmoid(x)),
             Pointwise::Gelu => x.iter().zip(y).for_each(|(&x, y)| *y = x * normal(x).0),
-            Pointwise::LeakyRelu(a) => x.iter().zip(y).for_each(|(&x, y)| *y = if x > 0.0 { x } else { a * x }),
+            Pointwise::LeakyRelu { slope, gain } => {
+                let below = gain * slope;
+                x.iter().zip(y).for_each(|(&x, y)| *y = if x > 0.0 { gain * x } else { below * x });
+            }
         }
     }
 }
@@ -41,7 +47,10 @@ multiversion! {
                 let (phi, density) = normal(x);
                 *dx = g * (phi + x * density);
             }),
-            Pointwise::LeakyRelu(a) => values.for_each(|((&x, g), dx)| *dx = if x > 0.0 { *g } else { a * g }),
+            Pointwise::LeakyRelu { slope, gain } => {
+                let below = gain * slope;
+                values.for_each(|((&x, g), dx)| *dx = if x > 0.0 { gain * g } else { below * g });
+            }
         }
     }
 }
@@ -97,7 +106,9 @@ mod tests {
         let cases: [(&str, F, F); 3] = [
             ("silu", &|v| silu(v[0].clone()), &|v| composite::silu(v[0].clone())),
             ("gelu", &|v| gelu(v[0].clone()), &|v| composite::gelu(v[0].clone())),
-            ("leaky", &|v| leaky_relu(v[0].clone(), 0.2), &|v| composite::leaky_relu(v[0].clone(), 0.2)),
+            ("leaky", &|v| leaky_relu(v[0].clone(), 0.2, 1.4), &|v| {
+                composite::leaky_relu(v[0].clone(), 0.2, 1.4)
+            }),
         ];
         for (name, fused, composite) in cases {
             for len in [1, 7, 8, 1003, 40_001] {

@@ -3,7 +3,7 @@
 
 use burn::{
     module::Module,
-    tensor::{Device, Tensor, TensorData, activation},
+    tensor::{Device, Tensor, TensorData},
 };
 use mintage::nn::{
     AdamW, Rng, Trainable, kernels,
@@ -107,7 +107,7 @@ pub fn table_mlp(case: &str, _setting: &Setting) -> Work {
         };
         let mut h = rows(&inputs, SIZES[0]);
         for (i, layer) in model.net().layers.iter().enumerate() {
-            h = layer.forward(if i == 0 { h } else { activation::relu(h) });
+            h = layer.forward(if i == 0 { h } else { kernels::leaky_relu(h, 0.0, 1.0) });
         }
         let loss = (h - rows(&targets, SIZES[3])).powi_scalar(2).mean();
         model.update(loss, 1e-3).ok().map(|(loss, _)| loss)

@@ -318,7 +318,7 @@ impl Pyramid {
 
 /// Rectifier of both networks, scaled to keep the variance.
 fn act<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    kernels::leaky_relu(x, 0.2) * std::f64::consts::SQRT_2
+    kernels::leaky_relu(x, 0.2, std::f64::consts::SQRT_2)
 }
 
 /// `x + conv(act(conv(act(x))))`, the last convolution starting at zero (Zhang et al., arXiv:1901.09321).

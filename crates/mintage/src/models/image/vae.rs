@@ -18,7 +18,7 @@ use mintage_data::{ImageBatch, ImageShape};
 use mintage_nn::{
     AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError, kernels,
     layers::{Embedding, Linear},
-    losses::{discretised_logistic_nll, gaussian_log_prob, log_sum_exp, standard_normal_log_prob},
+    losses::{gaussian_log_prob, log_sum_exp, standard_normal_log_prob},
     weights::to_vec,
 };
 use serde::{Deserialize, Serialize};
@@ -285,7 +285,7 @@ impl MlpBody {
 }
 
 fn hidden_layers(layers: &[Linear], x: Tensor<2>) -> Tensor<2> {
-    layers.iter().fold(x, |h, layer| activation::relu(layer.forward(h)))
+    layers.iter().fold(x, |h, layer| kernels::leaky_relu(layer.forward(h), 0.0, 1.0))
 }
 
 fn with_condition(x: Tensor<2>, cond: Option<&Tensor<2>>) -> Tensor<2> {
@@ -481,7 +481,7 @@ impl Vae {
             Likelihood::Bernoulli => kernels::bernoulli_nll(out, (x + 1.0) * 0.5).neg(),
             Likelihood::Logistic => {
                 let (mean, log_scale) = (out.clone().narrow(1, 0, pixels), out.narrow(1, pixels, pixels));
-                discretised_logistic_nll(x, mean, log_scale - 2.0).neg()
+                kernels::discretised_logistic_nll(x, mean, log_scale - 2.0).neg()
             }
             Likelihood::Gaussian => {
                 let n = x.dims()[0];

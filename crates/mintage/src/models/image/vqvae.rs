@@ -18,7 +18,6 @@ use mintage_data::ImageBatch;
 use mintage_nn::{
     AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError, kernels,
     layers::{Conv2d, KvCache, Transformer, TransformerConfig},
-    losses::discretised_logistic_nll,
     quantize::{Codebook, Fsq, GradientEstimator, Quantized},
     weights::to_vec,
 };
@@ -236,7 +235,8 @@ impl Vqvae {
         let pixels = self.info.shape.pixels() as f64;
         let mse = (mean.clone() - x.clone()).powi_scalar(2).mean() / 4.0; // in [0, 1] units
         let flat: Tensor<2> = x.flatten(1, 3);
-        let nll = discretised_logistic_nll(flat, mean.flatten::<2>(1, 3).detach(), log_scale).mean() / pixels;
+        let nll = kernels::discretised_logistic_nll(flat, mean.flatten::<2>(1, 3).detach(), log_scale).mean()
+            / pixels;
         let loss =
             mse.clone() * 20.0 + nll.clone() * 0.02 + quantized.commitment.clone() * self.config.commitment;
         let commitment = f64::from(quantized.commitment.into_scalar::<f32>());
@@ -431,7 +431,7 @@ impl Vqvae {
         let quantized = self.quantizer.quantize(self.encode(net, x.clone()));
         let (mean, log_scale) = self.decode(net, quantized.vectors);
         let mse = (mean.clone() - x.clone()).powi_scalar(2).mean().into_scalar::<f32>() / 4.0;
-        let nll = discretised_logistic_nll(x.flatten(1, 3), mean.flatten(1, 3), log_scale);
+        let nll = kernels::discretised_logistic_nll(x.flatten(1, 3), mean.flatten(1, 3), log_scale);
         (quantized.codes, f64::from(mse), to_vec(&nll).into_iter().map(f64::from).collect())
     }
 
