@@ -52,9 +52,9 @@ fn what_it_promises(place: &Place) {
         "mintage-demo/model/report.html",
         "mintage-demo/scores.csv",
         "mintage-demo/side-by-side.png",
-        "mintage-demo/vae-model/model.safetensors",
-        "runs/vae-products/samples",
-        "runs/vae-products/report.html",
+        "mintage-demo/gan-model/model.safetensors",
+        "runs/gan-products/samples",
+        "runs/gan-products/report.html",
     ];
     for name in made {
         assert!(place.path(name).exists(), "{name}");
