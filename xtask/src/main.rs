@@ -82,6 +82,28 @@ fn cargo() -> Command {
     Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
+/// Builds these targets and says where they lie. With the whole workspace: for one package alone the
+/// dependencies would be asked for other features, and be compiled anew.
+fn built(targets: &[&str], dev: bool) -> Result<PathBuf> {
+    let mut build = cargo();
+    build.args(["build", "--quiet", "--workspace"]).args(targets);
+    if !dev {
+        build.arg("--release");
+    }
+    run(&mut build)?;
+    Ok(target_dir(dev))
+}
+
+/// The middle of the values, NaN of none.
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    match values.len() {
+        0 => f64::NAN,
+        n if n % 2 == 1 => values[n / 2],
+        n => (values[n / 2 - 1] + values[n / 2]) / 2.0,
+    }
+}
+
 /// Where cargo puts what it builds.
 fn target_dir(dev: bool) -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
@@ -100,4 +122,16 @@ fn append<T: Serialize>(path: &Path, result: &T) -> Result<()> {
 fn at(path: &Path) -> impl FnOnce(std::io::Error) -> String {
     let path = path.display().to_string();
     move |error| format!("{path}: {error}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_middle_of_few_and_of_none() {
+        assert_eq!(median(vec![3.0, 1.0, 2.0]), 2.0);
+        assert_eq!(median(vec![4.0, 1.0, 2.0, 3.0]), 2.5);
+        assert!(median(vec![]).is_nan());
+    }
 }

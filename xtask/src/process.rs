@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Result, at, cargo, quality::Figure, root, target_dir};
+use crate::{Result, at, built, median, quality::Figure, root};
 
 /// A case: the binary, a scratch folder, and what it measured.
 type Case = fn(&Path, &Path) -> Result<Vec<Figure>>;
@@ -20,13 +20,7 @@ pub const CASES: [(&str, Case); 2] = [("startup", startup), ("resume", resume)];
 pub fn run(name: &str, dev: bool) -> Result<Vec<Figure>> {
     let (_, case) =
         CASES.iter().find(|(case, _)| *case == name).ok_or_else(|| format!("no case `{name}`"))?;
-    let mut build = cargo();
-    build.args(["build", "--quiet", "--workspace", "--bins"]);
-    if !dev {
-        build.arg("--release");
-    }
-    crate::run(&mut build)?;
-    let binary = target_dir(dev).join("mintage");
+    let binary = built(&["--bins"], dev)?.join("mintage");
     let scratch = root().join("runs/quality").join(format!("process-{name}"));
     let _ = fs::remove_dir_all(&scratch);
     fs::create_dir_all(&scratch).map_err(at(&scratch))?;
@@ -56,24 +50,23 @@ fn database(scratch: &Path) -> Result<()> {
 /// Milliseconds from the start of the process to its end: median of several.
 fn startup(binary: &Path, scratch: &Path) -> Result<Vec<Figure>> {
     database(scratch)?;
-    let median = |line: &str, runs: usize| -> Result<f64> {
+    let millis_of = |line: &str, runs: usize| -> Result<f64> {
         let mut times = Vec::new();
         for _ in 0..runs {
             let start = Instant::now();
             succeed(&mut mintage(binary, scratch, line))?;
             times.push(start.elapsed().as_secs_f64() * 1e3);
         }
-        times.sort_by(f64::total_cmp);
-        Ok(times[runs / 2])
+        Ok(median(times))
     };
-    let version = median("--version", 21)?;
+    let version = millis_of("--version", 21)?;
     let mut figures =
         vec![Figure::lower("startup", "mintage --version", version, "ms", 20.0, "median of 21")];
     for family in ["vae", "gan", "vqvae", "flow"] {
         let name = format!("tiny-{family}");
         let train = format!("train demo.db --model {family} --size tiny --steps 20 --name {name}");
         succeed(&mut mintage(binary, scratch, &train))?;
-        let millis = median(&format!("sample {name} -n 64 -o new.png"), 7)?;
+        let millis = millis_of(&format!("sample {name} -n 64 -o new.png"), 7)?;
         let metric = format!("sample -n 64, tiny {family}, 28×28");
         figures.push(Figure::lower(
             "startup",

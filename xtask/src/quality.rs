@@ -10,9 +10,9 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Result, append, at, cargo,
+    Result, append, at, built,
     facts::{Machine, commit, today},
-    generate, process, root, target_dir,
+    generate, process, root,
 };
 
 #[derive(clap::Args)]
@@ -107,16 +107,10 @@ pub fn run(args: &Args) -> Result<()> {
     generate::quality_docs()
 }
 
-/// The example of the library that trains and measures, built. With the whole workspace: for one package
-/// alone the dependencies would be asked for other features, and be compiled anew.
+/// The example of the library that trains and measures, built.
 fn example(args: &Args) -> Result<Command> {
-    let mut build = cargo();
-    build.args(["build", "--quiet", "--workspace", "--example", "quality"]);
-    if !args.dev {
-        build.arg("--release");
-    }
-    crate::run(&mut build)?;
-    let mut example = Command::new(target_dir(args.dev).join("examples/quality"));
+    let target = built(&["--example", "quality"], args.dev)?;
+    let mut example = Command::new(target.join("examples/quality"));
     example.current_dir(root());
     Ok(example)
 }

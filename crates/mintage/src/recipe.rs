@@ -170,10 +170,7 @@ impl Recipe {
         if let Some(toml::Value::Table(section)) = table.get_mut(section) {
             section.insert(key.to_owned(), parsed);
         }
-        *self = table.try_into().map_err(|error| {
-            let RecipeError { message, hint, .. } = from_toml(error);
-            RecipeError::of_key(&format!("{section}.{key}"), &message, hint)
-        })?;
+        *self = table.try_into().map_err(|error| from_toml_of(&format!("{section}.{key}"), error))?;
         Ok(())
     }
 }
@@ -188,6 +185,12 @@ fn from_toml(error: toml::de::Error) -> RecipeError {
         _ => did_you_mean(&message),
     };
     RecipeError { hint, span: error.span(), key: None, message }
+}
+
+/// The same about a value that is known to be that of `key`.
+fn from_toml_of(key: &str, error: toml::de::Error) -> RecipeError {
+    let RecipeError { message, hint, .. } = from_toml(error);
+    RecipeError::of_key(key, &message, hint)
 }
 
 /// Where a key such as "model.width" and its value stand in a recipe's text.
@@ -240,10 +243,7 @@ pub fn merge_options<C: Serialize + DeserializeOwned>(
         };
         table.insert(key.clone(), value);
         // One by one: the error does not say which it was.
-        config = table.clone().try_into().map_err(|error| {
-            let RecipeError { message, hint, .. } = from_toml(error);
-            RecipeError::of_key(&path, &message, hint)
-        })?;
+        config = table.clone().try_into().map_err(|error| from_toml_of(&path, error))?;
     }
     Ok(config)
 }

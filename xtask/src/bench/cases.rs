@@ -11,7 +11,7 @@ use super::{
     Setup, Speed, peers,
     worker::{Turn, Worker},
 };
-use crate::{Result, at, root};
+use crate::{Result, at, median, root};
 
 /// One comparison.
 pub struct Case {
@@ -179,9 +179,7 @@ fn summary(
     let Some(theirs) = theirs else { return Ok(speed) };
     let ratios: Vec<f64> = pairs.iter().map(|(a, b)| b.secs / b.units / (a.secs / a.units)).collect();
     speed.peer = Some(median(pairs.iter().map(|(_, b)| value(b)).collect()));
-    speed.ratio = Some(median(ratios.clone()));
-    speed.low = ratios.iter().copied().reduce(f64::min);
-    speed.high = ratios.iter().copied().reduce(f64::max);
+    speed.compare(ratios);
     speed.losses = pairs.last().and_then(|(a, b)| a.loss.zip(b.loss));
     speed.parameters = (parameters > 0).then_some((parameters, theirs.ready.parameters));
     let how = if peer.is_some_and(|name| name.ends_with("-loop")) { ", plain loop" } else { "" };
@@ -237,9 +235,7 @@ fn start(case: &Case, setup: &Setup) -> Result<Speed> {
     if !ratios.is_empty() {
         speed.peer = Some(median(theirs.to_vec()));
         speed.peer_name = Some("PyTorch".to_owned());
-        speed.ratio = Some(median(ratios.clone()));
-        speed.low = ratios.iter().copied().reduce(f64::min);
-        speed.high = ratios.iter().copied().reduce(f64::max);
+        speed.compare(ratios);
     }
     Ok(speed)
 }
@@ -255,25 +251,4 @@ fn folder_of_pngs(setup: &Setup, side: usize) -> Result<PathBuf> {
     export.arg("export").arg("--data").arg(setup.data.join(source)).arg("--to").arg(&folder);
     crate::run(&mut export)?;
     Ok(folder)
-}
-
-pub fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    match values.len() {
-        0 => f64::NAN,
-        n if n % 2 == 1 => values[n / 2],
-        n => (values[n / 2 - 1] + values[n / 2]) / 2.0,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_middle_of_few_and_of_none() {
-        assert_eq!(median(vec![3.0, 1.0, 2.0]), 2.0);
-        assert_eq!(median(vec![4.0, 1.0, 2.0, 3.0]), 2.5);
-        assert!(median(vec![]).is_nan());
-    }
 }

@@ -14,9 +14,9 @@ use std::{fs, path::PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Result, append, at, cargo,
+    Result, append, at, built,
     facts::{Machine, commit, today},
-    root, target_dir,
+    median, root,
 };
 use cases::{CASES, Case, Kind};
 pub use docs::speed_docs;
@@ -70,6 +70,15 @@ pub struct Speed {
     pub machine: Machine,
 }
 
+impl Speed {
+    /// Keeps how many times faster ours was in each pair.
+    fn compare(&mut self, ratios: Vec<f64>) {
+        self.low = ratios.iter().copied().reduce(f64::min);
+        self.high = ratios.iter().copied().reduce(f64::max);
+        self.ratio = Some(median(ratios));
+    }
+}
+
 /// Where the figures are kept.
 fn results() -> PathBuf {
     root().join("bench/results/speed.jsonl")
@@ -83,7 +92,7 @@ pub fn run(args: &Args) -> Result<()> {
     let chosen = chosen(&args.cases)?;
     let python = if args.alone { None } else { peers::python() };
     let setup = Setup {
-        ours: built(args.dev)?,
+        ours: built(&["--bins", "--example", "bench"], args.dev)?,
         python,
         data: root().join(&args.data),
         threads: args.threads,
@@ -144,17 +153,6 @@ fn chosen(names: &[String]) -> Result<Vec<&'static Case>> {
         CASES.iter().find(|case| case.name == name).ok_or(format!("no case `{name}`; --list shows them"))
     };
     names.iter().map(find).collect()
-}
-
-/// Builds our worker and the command; where they lie.
-fn built(dev: bool) -> Result<PathBuf> {
-    let mut build = cargo();
-    build.args(["build", "--quiet", "--workspace", "--bins", "--example", "bench"]);
-    if !dev {
-        build.arg("--release");
-    }
-    crate::run(&mut build)?;
-    Ok(target_dir(dev))
 }
 
 fn command_line(args: &Args) -> String {
