@@ -79,6 +79,18 @@ pub(super) fn leaky_relu<const D: usize>(x: Tensor<D>, slope: f64, gain: f64) ->
     activation::leaky_relu(x, slope) * gain
 }
 
+/// The derivative of [`leaky_relu`] at `at`, times `t`; `at` has no gradient.
+pub(super) fn leaky_relu_tangent<const D: usize>(
+    t: Tensor<D>,
+    at: Tensor<D>,
+    slope: f64,
+    gain: f64,
+) -> Tensor<D> {
+    let below = at.detach().lower_equal_elem(0.0);
+    let t = t * gain;
+    t.clone().mask_where(below, t * slope)
+}
+
 /// Scaled dot-product attention: `q, k, v [batch, heads, time, head_dim]` → the same shape; `causal`
 /// lets position `t` see positions `≤ t` only.
 pub(super) fn attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, causal: bool) -> Tensor<4> {
@@ -127,16 +139,26 @@ pub(super) fn bernoulli_nll(logits: Tensor<2>, targets: Tensor<2>) -> Tensor<1> 
     loss.sum_dim(1).reshape([n])
 }
 
+/// Intervals narrower than this, in scales, take a series.
+const NARROW: f64 = 0.1;
+
 /// `−log P` of a level under the discretised logistic, summed over each row; see [`logistic`].
 pub(super) fn discretised_logistic_nll(x: Tensor<2>, mean: Tensor<2>, log_scale: Tensor<2>) -> Tensor<1> {
     let n = x.dims()[0];
     let half = f64::from(logistic::HALF);
-    let inv = log_scale.clamp_min(logistic::LEAST_LOG_SCALE).neg().exp();
+    let log_scale = log_scale.clamp_min(logistic::LEAST_LOG_SCALE);
+    let inv = log_scale.clone().neg().exp();
     let centred = x.clone() - mean;
     let (upper, lower) = ((centred.clone() + half) * inv.clone(), (centred - half) * inv.clone());
-    // ln(1 + eˣ) without overflow, and ln(1 − e^−δ).
+    // ln(1 + eˣ) without overflow.
     let softplus = |x: Tensor<2>| x.clone().clamp_min(0.0) + x.abs().neg().exp().log1p();
-    let width = (inv * (2.0 * half)).neg().exp().neg().log1p();
+    // ln(1 − e^−δ); where δ is small, e^−δ rounds to 1, and it is ln δ − δ/2 + δ²/24. Either branch stays finite
+    // where the other is taken: a gradient of zero times infinity would be no number.
+    let delta = inv * (2.0 * half);
+    let wide = delta.clone().clamp_min(NARROW).neg().exp().neg().log1p();
+    let series = delta.clone().clamp_max(NARROW);
+    let series = series.clone().powi_scalar(2) / 24.0 - series / 2.0;
+    let width = wide.mask_where(delta.lower_elem(NARROW), series + (2.0 * half).ln() - log_scale);
     let [first, last] = [x.clone().lower_elem(logistic::ENDS[0]), x.greater_elem(logistic::ENDS[1])];
     let below = softplus(upper.neg()).mask_fill(last.clone(), 0.0);
     let above = softplus(lower).mask_fill(first.clone(), 0.0);

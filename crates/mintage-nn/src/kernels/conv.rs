@@ -15,13 +15,15 @@
 //!
 //! The zero columns of the padding separate the rows (one gap serves the end of a row and the start of
 //! the next), several small images lie one behind the other in a plane, and the laid-out copies fit
-//! the second-level cache. Weight gradients are summed per part of the batch and the parts in order.
+//! the second-level cache. Where rows are no multiple of a vector long, the same pixel of 2, 4 or 8 images
+//! lies side by side (their number is `lanes`), so that vectors end where rows end. Weight gradients are summed per part of the batch and the parts in order.
 
 use std::ops::Range;
 
 use burn::backend::flex::FlexTensor;
 use rayon::prelude::*;
 
+use super::conv_layout::{Axis, copy, lanes, pack, plane_stride, starts, unpack, until};
 use super::conv_micro::{Operands, ROWS, VECTOR, WIDTH, rows, taps};
 use super::flex::{Fused, contiguous, dims, from_vec, values};
 use super::memory::{Shared, add_in_order, unwritten, with_scratch};
@@ -80,37 +82,6 @@ impl Fused<3> for Conv {
     }
 }
 
-/// One image axis.
-#[derive(Clone, Copy, Debug)]
-struct Axis {
-    input: usize,
-    output: usize,
-    stride: usize,
-    padding: usize,
-    /// Positions of a phase that outputs need: `output − 1 + taps per phase`.
-    span: usize,
-}
-
-impl Axis {
-    fn new(input: usize, k: usize, conv: Conv) -> Self {
-        let Conv { stride, padding } = conv;
-        let output = (input + 2 * padding - k) / stride + 1;
-        Self { input, output, stride, padding, span: output - 1 + k.div_ceil(stride) }
-    }
-
-    /// Positions `i` of `phase` that lie inside the input, not in the padding.
-    fn inside(self, phase: usize) -> Range<usize> {
-        let low = self.padding.saturating_sub(phase).div_ceil(self.stride);
-        let high = (self.input + self.padding).saturating_sub(phase).div_ceil(self.stride).min(self.span);
-        low.min(high)..high
-    }
-
-    /// Where position `i` of `phase` lies in the input.
-    fn index(self, phase: usize, i: usize) -> usize {
-        self.stride * i + phase - self.padding
-    }
-}
-
 /// The layout of one convolution, see the module's head.
 struct Plan {
     n: usize,
@@ -123,7 +94,9 @@ struct Plan {
     rows: Axis,
     cols: Axis,
     pitch: usize,
-    /// Images laid out together.
+    /// Images whose pixels lie side by side.
+    lanes: usize,
+    /// Images laid out together, a multiple of `lanes`.
     group: usize,
     /// Pixels of one laid-out image, and of a group with room for a last vector.
     plane: usize,
@@ -143,11 +116,6 @@ struct Found {
     db: Option<Vec<f32>>,
 }
 
-/// Distance between planes: an odd multiple of 16 values, so that planes do not share cache sets.
-fn plane_stride(len: usize) -> usize {
-    (len.div_ceil(16) | 1) * 16
-}
-
 impl Plan {
     fn new(conv: Conv, [n, c_in, h, w]: [usize; 4], [c_out, _, k, _]: [usize; 4]) -> Self {
         let (rows, cols) = (Axis::new(h, k, conv), Axis::new(w, k, conv));
@@ -157,10 +125,13 @@ impl Plan {
         let plane = rows.span * pitch;
         let channels = (c_in * phases * phases).max(c_out);
         let room = (GROUP_VALUES / channels).min(GROUP_PIXELS) / plane;
-        let group = room.clamp(1, n.div_ceil(rayon::current_num_threads()).max(1));
+        // Images a thread; no more of them than that are laid out together.
+        let part = n.div_ceil(rayon::current_num_threads()).max(1);
+        let lanes = lanes(part, room, plane, pitch, [rows.output, cols.output]);
+        let group = room.clamp(lanes, part.next_multiple_of(lanes)) / lanes * lanes;
         let len = group * plane + VECTOR;
-        let starts = starts(group, plane, pitch, 0..rows.output, 0..cols.output);
-        let reach = (k.div_ceil(conv.stride) - 1) * (pitch + 1);
+        let starts = starts(lanes, group, plane, pitch, 0..rows.output, 0..cols.output);
+        let reach = (k.div_ceil(conv.stride) - 1) * (pitch + 1) * lanes;
         Self {
             n,
             c_in,
@@ -171,6 +142,7 @@ impl Plan {
             rows,
             cols,
             pitch,
+            lanes,
             group,
             plane,
             len,
@@ -192,13 +164,23 @@ impl Plan {
         channels.max(1) * taps
     }
 
+    /// Where position `at` of a plane lies in it for image `m` of a group.
+    fn place(&self, m: usize, at: usize) -> usize {
+        (m / self.lanes * self.plane + at) * self.lanes + m % self.lanes
+    }
+
+    /// Values of a plane that the first `images` of a group take.
+    fn extent(&self, images: usize) -> usize {
+        images.next_multiple_of(self.lanes) * self.plane
+    }
+
     /// Offset of each tap `(c, ky, kx)` in the laid-out input.
     fn x_offsets(&self) -> Vec<u32> {
         let (k, s, f) = (self.k, self.stride, self.phases);
         let tap = |i: usize| {
             let (c, ky, kx) = (i / (k * k), i / k % k, i % k);
             let phase = (c * f + ky % s) * f + kx % s;
-            (phase * self.x_stride + ky / s * self.pitch + kx / s) as u32
+            (phase * self.x_stride + (ky / s * self.pitch + kx / s) * self.lanes) as u32
         };
         (0..self.taps()).map(tap).collect()
     }
@@ -210,18 +192,21 @@ impl Plan {
         for c in 0..self.c_in {
             for (ry, rx) in (0..f * f).map(|i| (i / f, i % f)) {
                 let to = &mut to[((c * f + ry) * f + rx) * self.x_stride..][..self.x_stride];
+                // A last, smaller group must not keep an earlier group's images.
+                to[images.len() / self.lanes * self.lanes * self.plane..].fill(0.0);
                 let cols = self.cols.inside(rx);
+                if cols.is_empty() {
+                    continue;
+                }
+                let first = self.cols.index(rx, cols.start);
                 for (m, image) in images.clone().enumerate() {
                     let from = &x[(image * self.c_in + c) * h * w..][..h * w];
                     for iy in self.rows.inside(ry) {
-                        let to = &mut to[m * self.plane + iy * self.pitch..][cols.clone()];
+                        let to = &mut to[self.place(m, iy * self.pitch + cols.start)..];
                         let from = &from[self.rows.index(ry, iy) * w..][..w];
-                        let first = if cols.is_empty() { 0 } else { self.cols.index(rx, cols.start) };
-                        copy_strided(&from[first..], self.stride, to);
+                        copy(cols.len(), &from[first..], self.stride, to, self.lanes);
                     }
                 }
-                // A last, smaller group leaves an earlier group's images behind it.
-                to[images.len() * self.plane..].fill(0.0);
             }
         }
     }
@@ -230,14 +215,14 @@ impl Plan {
     fn lay_out_g(&self, g: &[f32], images: Range<usize>, to: &mut [f32]) {
         let (h, w) = (self.rows.output, self.cols.output);
         for c in 0..self.c_out {
-            let to = &mut to[c * self.g_stride..][..self.g_stride];
+            let to = &mut to[c * self.g_stride + self.reach..][..self.g_stride - self.reach];
+            to[images.len() / self.lanes * self.lanes * self.plane..].fill(0.0);
             for (m, image) in images.clone().enumerate() {
                 let from = &g[(image * self.c_out + c) * h * w..][..h * w];
                 for (y, row) in from.chunks_exact(w).enumerate() {
-                    to[self.reach + m * self.plane + y * self.pitch..][..w].copy_from_slice(row);
+                    copy(w, row, 1, &mut to[self.place(m, y * self.pitch)..], self.lanes);
                 }
             }
-            to[self.reach + images.len() * self.plane..].fill(0.0);
         }
     }
 
@@ -263,7 +248,7 @@ impl Plan {
                         let count = ROWS.min(self.c_out - first);
                         let bias = std::array::from_fn(|r| if r < count { bias[first + r] } else { 0.0 });
                         let packed = &packed[block * self.taps() * ROWS..][..self.taps() * ROWS];
-                        let starts = of_images(&self.starts, images.len() * self.plane);
+                        let starts = until(&self.starts, self.extent(images.len()));
                         let a = Operands {
                             x: xs.as_ptr(),
                             offsets: &offsets,
@@ -279,9 +264,9 @@ impl Plan {
                                 // SAFETY: one task owns each (image, channel) of the output.
                                 let to =
                                     unsafe { out.slice((image * self.c_out + first + r) * h * w, h * w) };
-                                let from = &tile[r * self.len + m * self.plane..];
+                                let from = &tile[r * self.len..][..self.len];
                                 for (y, row) in to.chunks_exact_mut(w).enumerate() {
-                                    row.copy_from_slice(&from[y * self.pitch..][..w]);
+                                    copy(w, &from[self.place(m, y * self.pitch)..], self.lanes, row, 1);
                                 }
                             }
                         }
@@ -314,7 +299,7 @@ impl Plan {
                         self.lay_out_g(g, images.clone(), gs);
                         if want_w {
                             self.lay_out_x(x, images.clone(), xs);
-                            self.add_weight_gradient(xs, gs, &offsets, images.len() * self.plane, &mut dw);
+                            self.add_weight_gradient(xs, gs, &offsets, images.len(), &mut dw);
                         }
                         if want_b {
                             self.add_bias_gradient(gs, &mut db);
@@ -338,12 +323,12 @@ impl Plan {
     }
 
     /// Adds to `dw`, which is packed like the weights.
-    fn add_weight_gradient(&self, xs: &[f32], gs: &[f32], offsets: &[u32], pixels: usize, dw: &mut [f32]) {
+    fn add_weight_gradient(&self, xs: &[f32], gs: &[f32], offsets: &[u32], images: usize, dw: &mut [f32]) {
         for first in (0..self.c_out).step_by(ROWS) {
             let count = ROWS.min(self.c_out - first);
             let g = &gs[first * self.g_stride + self.reach..];
             let out = &mut dw[first * self.taps()..][..ROWS * self.taps()];
-            let starts = of_images(&self.starts, pixels);
+            let starts = until(&self.starts, self.extent(images));
             // SAFETY: planes of `x` hold `len + reach` values and rows of `g` at least `len` after `reach`.
             unsafe { taps(g.as_ptr(), self.g_stride, count, xs.as_ptr(), offsets, starts, out) };
         }
@@ -372,7 +357,7 @@ impl Plan {
         for first in (0..self.c_in).step_by(ROWS) {
             let count = ROWS.min(self.c_in - first);
             let packed = &phase.packed[first / ROWS * per_block..][..per_block];
-            let starts = of_images(&phase.starts, images.len() * self.plane);
+            let starts = until(&phase.starts, self.extent(images.len()));
             let (offsets, bias) = (&phase.offsets, [0.0; ROWS]);
             let a = Operands { x: gs.as_ptr(), offsets, weight: packed, bias, starts, chunk: phase.chunk };
             // SAFETY: offsets lie in `0..=reach` of a plane of `g` that holds `reach + len` values.
@@ -381,10 +366,11 @@ impl Plan {
                 for r in 0..count {
                     // SAFETY: one task owns each image of the input's gradient.
                     let to = unsafe { out.slice((image * self.c_in + first + r) * h * w, h * w) };
-                    let from = &tile[r * self.len + m * self.plane..];
+                    let from = &tile[r * self.len..][..self.len];
                     for iy in inside_y.clone() {
                         let to = &mut to[self.rows.index(phase.ry, iy) * w..][first_x..w];
-                        spread_strided(&from[iy * self.pitch..][inside_x.clone()], self.stride, to);
+                        let from = &from[self.place(m, iy * self.pitch + inside_x.start)..];
+                        copy(inside_x.len(), from, self.lanes, to, self.stride);
                     }
                 }
             }
@@ -400,7 +386,7 @@ impl Plan {
             let count = self.c_out * jy * jx;
             let offsets = (0..count).map(tap);
             let offsets =
-                offsets.map(|(o, y, x)| (o * self.g_stride + self.reach - y * self.pitch - x) as u32);
+                offsets.map(|(o, y, x)| o * self.g_stride + self.reach - (y * self.pitch + x) * self.lanes);
             // Where each tap's weight stands for the first input channel: its divisions are made once.
             let places: Vec<usize> = (0..count)
                 .map(tap)
@@ -408,8 +394,9 @@ impl Plan {
                 .collect();
             let packed = pack(self.c_in, count, |c, i| weight[places[i] + c * k * k]);
             let (rows, cols) = (self.rows.inside(ry), self.cols.inside(rx));
-            let starts = starts(self.group, self.plane, self.pitch, rows, cols);
-            Phase { starts, ry, rx, offsets: offsets.collect(), packed, chunk: self.chunk(jy * jx, 1) }
+            let starts = starts(self.lanes, self.group, self.plane, self.pitch, rows, cols);
+            let offsets = offsets.map(|offset| offset as u32).collect();
+            Phase { starts, ry, rx, offsets, packed, chunk: self.chunk(jy * jx, 1) }
         };
         (0..f * f).map(|i| phase(i / f, i % f)).collect()
     }
@@ -422,26 +409,6 @@ impl Plan {
     }
 }
 
-/// Starts of vectors of pixels that cover the given rows and columns of every image, sorted and not overlapping.
-fn starts(group: usize, plane: usize, pitch: usize, rows: Range<usize>, cols: Range<usize>) -> Vec<u32> {
-    let mut starts = Vec::new();
-    let mut covered = 0;
-    for row in (0..group).flat_map(|m| rows.clone().map(move |y| m * plane + y * pitch)) {
-        let (mut q, end) = (covered.max(row + cols.start), row + cols.end);
-        while q < end {
-            starts.push(q as u32);
-            q += VECTOR;
-            covered = q;
-        }
-    }
-    starts
-}
-
-/// The starts that lie in the first images of a group.
-fn of_images(starts: &[u32], pixels: usize) -> &[u32] {
-    &starts[..starts.partition_point(|&start| (start as usize) < pixels)]
-}
-
 struct Phase {
     starts: Vec<u32>,
     ry: usize,
@@ -449,39 +416,6 @@ struct Phase {
     offsets: Vec<u32>,
     packed: Vec<f32>,
     chunk: usize,
-}
-
-/// Weights in blocks of four output rows: `[row / 4][tap][row % 4]`, zero beyond the last row.
-fn pack(rows: usize, taps: usize, weight: impl Fn(usize, usize) -> f32) -> Vec<f32> {
-    let mut packed = vec![0.0; rows.next_multiple_of(ROWS) * taps];
-    for (block, packed) in packed.chunks_exact_mut((taps * ROWS).max(1)).enumerate() {
-        for (tap, packed) in packed.chunks_exact_mut(ROWS).enumerate() {
-            for (r, to) in packed.iter_mut().enumerate().take(rows - block * ROWS) {
-                *to = weight(block * ROWS + r, tap);
-            }
-        }
-    }
-    packed
-}
-
-/// The inverse of [`pack`]: `[row][tap]`.
-fn unpack(rows: usize, taps: usize, packed: &[f32]) -> Vec<f32> {
-    let at = |i: usize| packed[(i / taps / ROWS * taps + i % taps) * ROWS + i / taps % ROWS];
-    (0..rows * taps).map(at).collect()
-}
-
-fn copy_strided(from: &[f32], stride: usize, to: &mut [f32]) {
-    match stride {
-        1 => to.copy_from_slice(&from[..to.len()]),
-        _ => to.iter_mut().zip(from.iter().step_by(stride)).for_each(|(to, from)| *to = *from),
-    }
-}
-
-fn spread_strided(from: &[f32], stride: usize, to: &mut [f32]) {
-    match stride {
-        1 => to[..from.len()].copy_from_slice(from),
-        _ => to.iter_mut().step_by(stride).zip(from).for_each(|(to, from)| *to = *from),
-    }
 }
 
 #[cfg(test)]
@@ -539,9 +473,20 @@ mod tests {
             (4, 1, 1),
             (4, 1, 3),
         ] {
-            for (n, c_in, c_out, h, w) in
-                [(1, 1, 1, 6, 5), (3, 5, 7, 9, 6), (2, 3, 9, 5, 11), (5, 2, 4, 28, 28), (9, 6, 3, 7, 7)]
-            {
+            // The last three with images side by side, whole bundles and broken ones.
+            for (n, c_in, c_out, h, w) in [
+                (1, 1, 1, 6, 5),
+                (3, 5, 7, 9, 6),
+                (2, 3, 9, 5, 11),
+                (5, 2, 4, 28, 28),
+                (9, 6, 3, 7, 7),
+                (16, 3, 5, 4, 4),
+                (37, 2, 3, 4, 4),
+                (11, 3, 2, 14, 6),
+            ] {
+                if h.min(w) + 2 * padding < k {
+                    continue;
+                }
                 check(Shape { n, c_in, c_out, h, w, k, stride, padding });
             }
         }

@@ -3,8 +3,9 @@
 //!
 //! Both keep a block of sums in registers: 4 output channels × 2 vectors of 8 pixels, and 4 channels ×
 //! 3 taps × 8 pixels. (4 × 3 vectors would be twelve sums as well, but with three vectors and two weights in
-//! flight one sum no longer fits into the sixteen registers, and its chain through memory halves the speed.) Neither knows what an image is: [`super::conv`] lays the planes out so that a tap of the
-//! filter is one fixed offset, and lists where the vectors of pixels start.
+//! flight one sum no longer fits into the sixteen registers, and its chain through memory halves the speed.)
+//! Neither knows what an image is: [`super::conv`] lays the planes out so that a tap of the filter is one fixed
+//! offset, and lists where the vectors of pixels start.
 
 use super::simd::{Lanes, Plain};
 

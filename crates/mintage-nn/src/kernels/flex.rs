@@ -77,7 +77,7 @@ fn tracked(kind: DispatchTensorKind) -> Tracked {
 }
 
 fn tracked_or_plain(kind: DispatchTensorKind) -> Result<Tracked, FlexTensor> {
-    #[allow(unreachable_patterns)]
+    #[allow(unreachable_patterns)] // As in `supported`.
     match kind {
         DispatchTensorKind::Autodiff(inner) => tracked_or_plain(*inner),
         DispatchTensorKind::Flex(BackendTensor::Autodiff(tensor)) => Ok(tensor),

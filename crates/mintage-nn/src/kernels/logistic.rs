@@ -128,6 +128,7 @@ mod tests {
         self, composite,
         testing::{Case, noise},
     };
+    use crate::weights::to_vec;
 
     #[test]
     fn equals_the_composite() {
@@ -163,11 +164,30 @@ mod tests {
         let device = Device::flex();
         let levels: Vec<f32> = (0..256).map(|i| i as f32 / 127.5 - 1.0).collect();
         let x = Tensor::<1>::from_floats(levels.as_slice(), &device).reshape([256, 1]);
-        for (mean, scale) in [(0.0, -1.0), (0.3, -5.0), (-1.4, -3.0), (0.0, 4.0), (0.1, -20.0)] {
-            let of = |value: f32| Tensor::<2>::full([256, 1], value, &device);
-            let nll = kernels::discretised_logistic_nll(x.clone(), of(mean), of(scale));
-            let total = nll.neg().exp().sum().into_scalar::<f32>();
-            assert!((total - 1.0).abs() < 1e-4, "mean {mean}, log-scale {scale}: {total}");
+        let scales = [(0.0, -1.0), (0.3, -5.0), (-1.4, -3.0), (0.0, 4.0), (0.1, -20.0), (0.0, 25.0)];
+        for nll_of in [kernels::discretised_logistic_nll, composite::discretised_logistic_nll] {
+            for (mean, scale) in scales {
+                let of = |value: f32| Tensor::<2>::full([256, 1], value, &device);
+                let nll = nll_of(x.clone(), of(mean), of(scale));
+                let total = nll.neg().exp().sum().into_scalar::<f32>();
+                assert!((total - 1.0).abs() < 1e-4, "mean {mean}, log-scale {scale}: {total}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_composite_has_gradients_at_any_scale() {
+        let device = Device::flex().autodiff();
+        let x = Tensor::<2>::from_floats([[0.0, 0.9, 1.0, -1.0]], &device);
+        for scale in [-30.0, -4.0, 0.0, 8.0, 30.0] {
+            let scale = Tensor::<2>::full([1, 4], scale, &device).require_grad();
+            let mean = Tensor::<2>::zeros([1, 4], &device).require_grad();
+            let loss = composite::discretised_logistic_nll(x.clone(), mean.clone(), scale.clone());
+            let grads = loss.sum().backward();
+            for gradient in [mean.grad(&grads), scale.grad(&grads)] {
+                let values = to_vec(&gradient.unwrap());
+                assert!(values.iter().all(|v| v.is_finite()), "{values:?}");
+            }
         }
     }
 

@@ -8,6 +8,7 @@
 mod attention;
 mod composite;
 mod conv;
+mod conv_layout;
 mod conv_micro;
 mod decode;
 mod flex;
@@ -106,6 +107,16 @@ pub fn leaky_relu<const D: usize>(x: Tensor<D>, slope: f64, gain: f64) -> Tensor
     }
     let op = pointwise::Pointwise::LeakyRelu { slope: slope as f32, gain: gain as f32 };
     flex::run(op, [x.into_dispatch()])
+}
+
+/// The derivative of [`leaky_relu`] at `at`, times `t`: how its output moves as its input moves along `t`.
+/// `at` has no gradient: the derivative is constant on either side of zero.
+pub fn leaky_relu_tangent<const D: usize>(t: Tensor<D>, at: Tensor<D>, slope: f64, gain: f64) -> Tensor<D> {
+    if !flex::supported(&t) || !flex::supported(&at) {
+        return composite::leaky_relu_tangent(t, at, slope, gain);
+    }
+    let op = pointwise::Pointwise::LeakyRelu { slope: slope as f32, gain: gain as f32 };
+    flex::run(pointwise::Tangent(op), [t.into_dispatch(), at.into_dispatch()])
 }
 
 /// Scaled dot-product attention: `q, k, v [batch, heads, time, head_dim]` → the same shape; `causal`

@@ -78,8 +78,15 @@ impl Fused<1> for Pointwise {
     }
 
     fn backward(self, x: FlexTensor, grad: FlexTensor, _: [bool; 1]) -> [Option<FlexTensor>; 1] {
-        let grad = contiguous(grad);
-        let (v, g) = (values(&x), values(&grad));
+        [Some(self.along(&x, grad))]
+    }
+}
+
+impl Pointwise {
+    /// The derivative at `x`, which has come through [`contiguous`], times `by`.
+    fn along(self, x: &FlexTensor, by: FlexTensor) -> FlexTensor {
+        let by = contiguous(by);
+        let (v, g) = (values(x), values(&by));
         let mut dx = unwritten(v.len());
         let out = Shared(dx.as_mut_ptr());
         for_chunks(v.len(), items_a_task(1), |chunk| {
@@ -87,16 +94,34 @@ impl Fused<1> for Pointwise {
             let dx = unsafe { out.slice(chunk.start, chunk.len()) };
             derive(self, &v[chunk.clone()], &g[chunk], dx);
         });
-        [Some(from_vec(dx, x.layout().shape().clone()))]
+        from_vec(dx, x.layout().shape().clone())
+    }
+}
+
+/// The derivative of a piecewise linear operation at the second input, times the first; it is constant almost
+/// everywhere, and the second input has no gradient.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tangent(pub Pointwise);
+
+impl Fused<2> for Tangent {
+    type Saved = FlexTensor;
+
+    fn forward(&self, [t, at]: [FlexTensor; 2]) -> (FlexTensor, FlexTensor) {
+        let at = contiguous(at);
+        (self.0.along(&at, t), at)
+    }
+
+    fn backward(self, at: FlexTensor, grad: FlexTensor, _: [bool; 2]) -> [Option<FlexTensor>; 2] {
+        [Some(self.0.along(&at, grad)), None]
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::Tensor;
+    use burn::tensor::{Device, Tensor};
 
     use crate::kernels::{
-        composite, gelu, leaky_relu, silu,
+        composite, gelu, leaky_relu, leaky_relu_tangent, silu,
         testing::{Case, noise},
     };
 
@@ -121,8 +146,27 @@ mod tests {
     }
 
     #[test]
+    fn the_tangent_of_the_rectifier_equals_the_composite() {
+        for len in [1, 9, 20_001] {
+            let noise = |seed| Tensor::<1>::from_floats(noise(len, seed).as_slice(), &Device::flex());
+            let like = |v: &Tensor<1>| Tensor::<1>::from_data(noise(2).to_data(), (&v.device(), v.dtype()));
+            let case = Case {
+                name: format!("tangent {len}"),
+                inputs: vec![noise(1).to_data().try_into_vec().unwrap()],
+                fused: &|v| leaky_relu_tangent(v[0].clone(), like(&v[0]), 0.2, 1.4),
+                composite: &|v| composite::leaky_relu_tangent(v[0].clone(), like(&v[0]), 0.2, 1.4),
+                tolerance: 1e-6,
+            };
+            case.check();
+            if len < 10 {
+                case.check_differences();
+            }
+        }
+    }
+
+    #[test]
     fn views_and_empty_tensors() {
-        let device = burn::tensor::Device::flex();
+        let device = Device::flex();
         let x = Tensor::<1>::from_floats(noise(60, 1).as_slice(), &device).reshape([3, 4, 5]);
         let view = x.swap_dims(0, 2).slice([1..4, 0..3, 0..2]);
         let copy = Tensor::<3>::from_data(view.to_data(), &device);

@@ -43,6 +43,11 @@ impl Linear {
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         kernels::linear(x, self.weight.val(), self.bias.as_ref().map(Param::val))
     }
+
+    /// How the output moves as the input moves along `t`: the layer without its bias.
+    pub fn tangent(&self, t: Tensor<2>) -> Tensor<2> {
+        kernels::linear(t, self.weight.val(), None)
+    }
 }
 
 /// Square convolution with "same" padding for odd kernels: `[n, c_in, h, w] → [n, c_out, h/stride, w/stride]`.
@@ -77,6 +82,11 @@ impl Conv2d {
 
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         kernels::conv2d(x, self.weight.val(), self.bias.as_ref().map(Param::val), self.stride, self.padding)
+    }
+
+    /// How the output moves as the input moves along `t`: the layer without its bias.
+    pub fn tangent(&self, t: Tensor<4>) -> Tensor<4> {
+        kernels::conv2d(t, self.weight.val(), None, self.stride, self.padding)
     }
 }
 
