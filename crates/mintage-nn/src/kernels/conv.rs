@@ -499,7 +499,7 @@ mod tests {
         let (x, w) = (noise(200, 1), noise(7 * ROWS, 2));
         let offsets: Vec<u32> = vec![0, 1, 2, 30, 31, 32, 90];
         for count in 1..=ROWS {
-            let run = |plain: bool| {
+            let run = |width: usize| {
                 let (mut out, mut dw) = (vec![0.0; ROWS * 48], vec![0.5; ROWS * 7]);
                 let (bias, starts) = ([1.0, 2.0, 3.0, 4.0], [0, 8, 17, 25]);
                 let a = Operands {
@@ -512,16 +512,26 @@ mod tests {
                 };
                 // SAFETY: 90 + 33 values are read of 200; rows of `x` stand for the gradient, 48 apart.
                 unsafe {
-                    let by = if plain { conv_micro::rows_plain } else { conv_micro::rows };
+                    let by = match width {
+                        0 => conv_micro::rows,
+                        2 => conv_micro::rows_plain::<2>,
+                        _ => conv_micro::rows_plain::<4>,
+                    };
                     by(a, count, out.as_mut_ptr(), 48);
-                    let by = if plain { conv_micro::taps_plain } else { conv_micro::taps };
+                    let by = match width {
+                        0 => conv_micro::taps,
+                        2 => conv_micro::taps_plain::<3>,
+                        _ => conv_micro::taps_plain::<6>,
+                    };
                     by(x.as_ptr(), 48, count, x.as_ptr(), &offsets, &starts, &mut dw);
                 }
                 out.extend(dw);
                 out
             };
-            for (a, b) in run(true).into_iter().zip(run(false)) {
-                assert!((a - b).abs() < 1e-4, "{a} {b}");
+            let chosen = run(0);
+            for other in [run(2), run(4)] {
+                let near = |(a, b): (&f32, &f32)| (a - b).abs() < 1e-4;
+                assert!(chosen.iter().zip(&other).all(near), "{chosen:?} {other:?}");
             }
         }
     }

@@ -4,7 +4,7 @@
 //! Both keep a block of sums in registers: 4 output channels × 2 vectors of 8 pixels, and 4 channels ×
 //! 3 taps × 8 pixels. (4 × 3 vectors would be twelve sums as well, but with three vectors and two weights in
 //! flight one sum no longer fits into the sixteen registers, and its chain through memory halves the speed.)
-//! Neither knows what an image is: [`super::conv`] lays the planes out so that a tap of the filter is one fixed
+//! With the thirty-two registers of AVX-512 the blocks are twice as wide. Neither knows what an image is: [`super::conv`] lays the planes out so that a tap of the filter is one fixed
 //! offset, and lists where the vectors of pixels start.
 
 use super::simd::{Lanes, Plain};
@@ -13,10 +13,14 @@ use super::simd::{Lanes, Plain};
 pub(super) const ROWS: usize = 4;
 /// Pixels of one vector.
 pub(super) const VECTOR: usize = 8;
-/// Vectors of pixels of one block.
+/// Vectors of pixels of one block: with sixteen registers, and with thirty-two.
 pub(super) const WIDTH: usize = 2;
-/// Taps of one block of the weight gradient.
+#[cfg(target_arch = "x86_64")]
+const WIDE: usize = 4;
+/// Taps of one block of the weight gradient: with sixteen registers, and with thirty-two.
 const TAPS: usize = 3;
+#[cfg(target_arch = "x86_64")]
+const MANY_TAPS: usize = 6;
 
 /// What [`rows`] multiplies: planes at `x`, shifted by each of `offsets`, with 4 weights a tap.
 #[derive(Clone, Copy)]
@@ -39,34 +43,43 @@ pub(super) struct Operands<'a> {
 /// `x` is readable and each row of `out` writable for 8 values from every start (plus any offset).
 pub(super) unsafe fn rows(a: Operands, rows: usize, out: *mut f32, out_stride: usize) {
     #[cfg(target_arch = "x86_64")]
-    if super::simd::has_avx2() {
+    if super::simd::has_avx512() {
+        // SAFETY: the CPU has the features; the rest is the caller's promise.
+        return unsafe { rows_avx512(a, rows, out, out_stride) };
+    } else if super::simd::has_avx2() {
         // SAFETY: the CPU has both features; the rest is the caller's promise.
         return unsafe { rows_avx2(a, rows, out, out_stride) };
     }
-    unsafe { rows_by::<Plain>(a, rows, out, out_stride) }
+    unsafe { rows_by::<Plain, WIDTH>(a, rows, out, out_stride) }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma,avx512f,avx512vl")]
+unsafe fn rows_avx512(a: Operands, rows: usize, out: *mut f32, out_stride: usize) {
+    unsafe { rows_by::<super::simd::Avx2, WIDE>(a, rows, out, out_stride) }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
 unsafe fn rows_avx2(a: Operands, rows: usize, out: *mut f32, out_stride: usize) {
-    unsafe { rows_by::<super::simd::Avx2>(a, rows, out, out_stride) }
+    unsafe { rows_by::<super::simd::Avx2, WIDTH>(a, rows, out, out_stride) }
 }
 
-/// [`rows`] as CPUs without AVX2 run it.
+/// [`rows`] as CPUs without AVX2 run it, or with blocks of another width.
 #[cfg(test)]
-pub(super) unsafe fn rows_plain(a: Operands, rows: usize, out: *mut f32, out_stride: usize) {
-    unsafe { rows_by::<Plain>(a, rows, out, out_stride) }
+pub(super) unsafe fn rows_plain<const W: usize>(a: Operands, rows: usize, out: *mut f32, out_stride: usize) {
+    unsafe { rows_by::<Plain, W>(a, rows, out, out_stride) }
 }
 
 #[inline(always)]
-unsafe fn rows_by<V: Lanes>(a: Operands, rows: usize, out: *mut f32, out_stride: usize) {
+unsafe fn rows_by<V: Lanes, const W: usize>(a: Operands, rows: usize, out: *mut f32, out_stride: usize) {
     assert!(a.weight.len() >= a.offsets.len() * ROWS);
     unsafe {
         match rows {
-            1 => row_block::<V, 1>(a, out, out_stride),
-            2 => row_block::<V, 2>(a, out, out_stride),
-            3 => row_block::<V, 3>(a, out, out_stride),
-            _ => row_block::<V, 4>(a, out, out_stride),
+            1 => row_block::<V, 1, W>(a, out, out_stride),
+            2 => row_block::<V, 2, W>(a, out, out_stride),
+            3 => row_block::<V, 3, W>(a, out, out_stride),
+            _ => row_block::<V, 4, W>(a, out, out_stride),
         }
     }
 }
@@ -78,15 +91,15 @@ fn block<const N: usize>(v: &[u32]) -> [usize; N] {
 }
 
 #[inline(always)]
-unsafe fn row_block<V: Lanes, const R: usize>(a: Operands, out: *mut f32, out_stride: usize) {
+unsafe fn row_block<V: Lanes, const R: usize, const W: usize>(a: Operands, out: *mut f32, out_stride: usize) {
     unsafe {
         for (chunk, offsets) in a.offsets.chunks(a.chunk).enumerate() {
             let weight = a.weight.as_ptr().add(chunk * a.chunk * ROWS);
-            for starts in a.starts.chunks(WIDTH).map(block::<WIDTH>) {
+            for starts in a.starts.chunks(W).map(block::<W>) {
                 let x = starts.map(|start| a.x.add(start));
-                let mut sums = [[V::splat(0.0); WIDTH]; R];
+                let mut sums = [[V::splat(0.0); W]; R];
                 for r in 0..R {
-                    for i in 0..WIDTH {
+                    for i in 0..W {
                         let earlier = out.add(r * out_stride + starts[i]);
                         sums[r][i] = if chunk == 0 { V::splat(a.bias[r]) } else { V::load(earlier) };
                     }
@@ -97,14 +110,14 @@ unsafe fn row_block<V: Lanes, const R: usize>(a: Operands, out: *mut f32, out_st
                     let v = x.map(|x| V::load(x.add(offset)));
                     for r in 0..R {
                         let w = V::splat(*w.add(r));
-                        for i in 0..WIDTH {
+                        for i in 0..W {
                             sums[r][i] = w.mul_add(v[i], sums[r][i]);
                         }
                     }
                     w = w.add(ROWS);
                 }
                 for r in 0..R {
-                    for i in 0..WIDTH {
+                    for i in 0..W {
                         sums[r][i].store(out.add(r * out_stride + starts[i]));
                     }
                 }
@@ -127,11 +140,28 @@ pub(super) unsafe fn taps(
     out: &mut [f32],
 ) {
     #[cfg(target_arch = "x86_64")]
-    if super::simd::has_avx2() {
+    if super::simd::has_avx512() {
+        // SAFETY: the CPU has the features; the rest is the caller's promise.
+        return unsafe { taps_avx512(g, g_stride, rows, x, offsets, starts, out) };
+    } else if super::simd::has_avx2() {
         // SAFETY: the CPU has both features; the rest is the caller's promise.
         return unsafe { taps_avx2(g, g_stride, rows, x, offsets, starts, out) };
     }
-    unsafe { taps_by::<Plain>(g, g_stride, rows, x, offsets, starts, out) }
+    unsafe { taps_by::<Plain, TAPS>(g, g_stride, rows, x, offsets, starts, out) }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma,avx512f,avx512vl")]
+unsafe fn taps_avx512(
+    g: *const f32,
+    g_stride: usize,
+    rows: usize,
+    x: *const f32,
+    offsets: &[u32],
+    starts: &[u32],
+    out: &mut [f32],
+) {
+    unsafe { taps_by::<super::simd::Avx2, MANY_TAPS>(g, g_stride, rows, x, offsets, starts, out) }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -145,12 +175,12 @@ unsafe fn taps_avx2(
     starts: &[u32],
     out: &mut [f32],
 ) {
-    unsafe { taps_by::<super::simd::Avx2>(g, g_stride, rows, x, offsets, starts, out) }
+    unsafe { taps_by::<super::simd::Avx2, TAPS>(g, g_stride, rows, x, offsets, starts, out) }
 }
 
-/// [`taps`] as CPUs without AVX2 run it.
+/// [`taps`] as CPUs without AVX2 run it, or with blocks of another size.
 #[cfg(test)]
-pub(super) unsafe fn taps_plain(
+pub(super) unsafe fn taps_plain<const T: usize>(
     g: *const f32,
     g_stride: usize,
     rows: usize,
@@ -159,11 +189,11 @@ pub(super) unsafe fn taps_plain(
     starts: &[u32],
     out: &mut [f32],
 ) {
-    unsafe { taps_by::<Plain>(g, g_stride, rows, x, offsets, starts, out) }
+    unsafe { taps_by::<Plain, T>(g, g_stride, rows, x, offsets, starts, out) }
 }
 
 #[inline(always)]
-unsafe fn taps_by<V: Lanes>(
+unsafe fn taps_by<V: Lanes, const T: usize>(
     g: *const f32,
     g_stride: usize,
     rows: usize,
@@ -174,16 +204,16 @@ unsafe fn taps_by<V: Lanes>(
 ) {
     unsafe {
         match rows {
-            1 => tap_blocks::<V, 1>(g, g_stride, x, offsets, starts, out),
-            2 => tap_blocks::<V, 2>(g, g_stride, x, offsets, starts, out),
-            3 => tap_blocks::<V, 3>(g, g_stride, x, offsets, starts, out),
-            _ => tap_blocks::<V, 4>(g, g_stride, x, offsets, starts, out),
+            1 => tap_blocks::<V, 1, T>(g, g_stride, x, offsets, starts, out),
+            2 => tap_blocks::<V, 2, T>(g, g_stride, x, offsets, starts, out),
+            3 => tap_blocks::<V, 3, T>(g, g_stride, x, offsets, starts, out),
+            _ => tap_blocks::<V, 4, T>(g, g_stride, x, offsets, starts, out),
         }
     }
 }
 
 #[inline(always)]
-unsafe fn tap_blocks<V: Lanes, const R: usize>(
+unsafe fn tap_blocks<V: Lanes, const R: usize, const T: usize>(
     g: *const f32,
     g_stride: usize,
     x: *const f32,
@@ -191,17 +221,17 @@ unsafe fn tap_blocks<V: Lanes, const R: usize>(
     starts: &[u32],
     out: &mut [f32],
 ) {
-    for (offsets, out) in offsets.chunks(TAPS).zip(out.chunks_mut(TAPS * ROWS)) {
-        let shifts = block::<TAPS>(offsets);
+    for (offsets, out) in offsets.chunks(T).zip(out.chunks_mut(T * ROWS)) {
+        let shifts = block::<T>(offsets);
         unsafe {
-            let mut sums = [[V::splat(0.0); ROWS]; TAPS];
+            let mut sums = [[V::splat(0.0); ROWS]; T];
             let x = shifts.map(|shift| x.add(shift));
             for &start in starts {
                 let q = start as usize;
                 let v = x.map(|x| V::load(x.add(q)));
                 for r in 0..R {
                     let g = V::load(g.add(r * g_stride + q));
-                    for i in 0..TAPS {
+                    for i in 0..T {
                         sums[i][r] = g.mul_add(v[i], sums[i][r]);
                     }
                 }

@@ -16,6 +16,17 @@ pub(super) fn has_avx2() -> bool {
     return false;
 }
 
+/// Whether, besides, AVX-512 gives the eight-float vectors thirty-two registers.
+#[inline]
+pub(super) fn has_avx512() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return has_avx2()
+        && std::arch::is_x86_feature_detected!("avx512f")
+        && std::arch::is_x86_feature_detected!("avx512vl");
+    #[cfg(not(target_arch = "x86_64"))]
+    return false;
+}
+
 /// Defines a function whose body is compiled for the build's baseline and for AVX2 + FMA.
 macro_rules! multiversion {
     ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? $body:block) => {
