@@ -1,11 +1,10 @@
 //! Micro-benches of the kernels on all cores: `cargo bench --workspace --bench kernels [NAME]`.
 //!
 //! *Items* are floating-point operations for products, convolutions and attention, and values read and written
-//! for everything else. [`limits`] measures what the machine gives: arithmetic by a large matrix product,
-//! memory by a copy. The shares of them stand in the kernels' own docs.
+//! for everything else. [`limits`] measures what the machine gives. The shares of them stand in the kernels' own docs.
 
 #![allow(clippy::unwrap_used)]
-#![allow(missing_docs)]
+#![allow(unsafe_code)] // `target_feature` functions have no safe form; the CPU is asked first.
 
 // What the command trains with.
 #[path = "../../mintage-cli/src/alloc.rs"]
@@ -44,7 +43,45 @@ fn both<const D: usize>(bencher: Bencher, items: usize, run: impl Fn() -> Tensor
 mod limits {
     use super::*;
 
-    /// Arithmetic.
+    /// Arithmetic: nothing but multiply-adds on registers, on every core.
+    #[divan::bench]
+    fn arithmetic(bencher: Bencher) {
+        const ROUNDS: usize = 1 << 20;
+        let operations = 2 * SUMS * 8 * ROUNDS * rayon::current_num_threads();
+        bencher
+            .counter(ItemsCount::new(operations))
+            .bench_local(|| rayon::broadcast(|_| black_box(multiply_adds(black_box(ROUNDS)))));
+    }
+
+    /// Vectors of sums, enough to hide that one takes a few cycles.
+    const SUMS: usize = 12;
+
+    fn multiply_adds(rounds: usize) -> [[f32; 8]; SUMS] {
+        #[inline(always)]
+        fn body(rounds: usize) -> [[f32; 8]; SUMS] {
+            let mut sums = [[1.0f32; 8]; SUMS];
+            for _ in 0..rounds {
+                for v in sums.as_flattened_mut() {
+                    *v = v.mul_add(0.999, 1e-3);
+                }
+            }
+            sums
+        }
+        #[cfg(target_arch = "x86_64")]
+        {
+            #[target_feature(enable = "avx2,fma")]
+            fn avx2(rounds: usize) -> [[f32; 8]; SUMS] {
+                body(rounds)
+            }
+            if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
+                // SAFETY: the CPU has both features.
+                return unsafe { avx2(rounds) };
+            }
+        }
+        body(rounds)
+    }
+
+    /// What the matrix product makes of it.
     #[divan::bench]
     fn product(bencher: Bencher) {
         let (a, b) = (noise([2048, 2048]), noise([2048, 2048]));

@@ -8,7 +8,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::{Rng, TensorMap, WeightsError, weights::to_vec};
+use crate::{Rng, TensorMap, WeightsError, kernels::tanh, weights::to_vec};
 
 /// How the gradient passes the rounding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -301,7 +301,7 @@ impl Fsq {
         // An even number of levels has no level at zero: shift by half a step before squashing.
         let offset = self.row(|l| if l.is_multiple_of(2) { 0.5 } else { 0.0 }, &device);
         let shift = (offset.clone() / half.clone()).atanh();
-        let bounded = (x + shift).tanh() * half - offset.clone();
+        let bounded = tanh(x + shift) * half - offset.clone();
         let rounded = bounded.clone() + (bounded.clone().round() - bounded.clone()).detach();
         let codes = self.codes(&to_vec(&rounded));
         let scale = self.row(|l| (l / 2) as f32, &device);

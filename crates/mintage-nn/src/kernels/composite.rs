@@ -74,6 +74,11 @@ pub(super) fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     activation::gelu(x)
 }
 
+/// Hyperbolic tangent.
+pub(super) fn tanh<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    x.tanh()
+}
+
 /// `gain · max(x, slope · x)`.
 pub(super) fn leaky_relu<const D: usize>(x: Tensor<D>, slope: f64, gain: f64) -> Tensor<D> {
     activation::leaky_relu(x, slope) * gain

@@ -54,6 +54,19 @@ pub(super) fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
 }
 
+/// The hyperbolic tangent; near zero, where `1 − 2/(e²ˣ + 1)` would lose its digits, by a series.
+#[inline(always)]
+pub(super) fn tanh(x: f32) -> f32 {
+    let q = x * x;
+    let p = -5.704_988_7e-3;
+    let p = p * q + 2.063_908_9e-2;
+    let p = p * q - 5.373_971_6e-2;
+    let p = p * q + 1.333_144_2e-1;
+    let p = p * q - 3.333_328e-1;
+    let far = (1.0 - 2.0 / (exp(2.0 * x.abs()) + 1.0)).copysign(x);
+    if x.abs() < 0.625 { x + x * q * p } else { far }
+}
+
 /// `ln(1 + e^−|x|)`, as `2 artanh(u / (2 + u))` with `u = e^−|x|`; `ln(1 + eˣ)` is `max(x, 0)` more.
 #[inline(always)]
 pub(super) fn softplus_tail(x: f32) -> f32 {
@@ -132,6 +145,7 @@ mod tests {
             let exact = f64::from(x);
             assert!((f64::from(exp(x)) / exact.exp() - 1.0).abs() < 3e-7, "exp {x}");
             assert!((f64::from(sigmoid(x)) * (1.0 + (-exact).exp()) - 1.0).abs() < 5e-7, "sigmoid {x}");
+            assert!((f64::from(tanh(x)) - exact.tanh()).abs() <= 3e-7 * exact.tanh().abs(), "tanh {x}");
             let tail = (-exact.abs()).exp().ln_1p();
             assert!((f64::from(softplus_tail(x)) / tail - 1.0).abs() < 5e-7, "softplus {x}");
         }
@@ -150,7 +164,7 @@ mod tests {
 
     #[test]
     fn what_is_not_finite_stays_so() {
-        for f in [exp, sigmoid, softplus_tail, |x| normal(x).0] {
+        for f in [exp, sigmoid, tanh, softplus_tail, |x| normal(x).0] {
             assert!(f(f32::NAN).is_nan());
         }
         assert_eq!(sigmoid(f32::INFINITY), 1.0);

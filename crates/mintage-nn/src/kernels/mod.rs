@@ -100,6 +100,14 @@ pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     flex::run(pointwise::Pointwise::Gelu, [x.into_dispatch()])
 }
 
+/// Hyperbolic tangent.
+pub fn tanh<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    if !flex::supported(&x) {
+        return composite::tanh(x);
+    }
+    flex::run(pointwise::Pointwise::Tanh, [x.into_dispatch()])
+}
+
 /// `gain · max(x, slope · x)`; the plain rectifier with slope 0 and gain 1.
 pub fn leaky_relu<const D: usize>(x: Tensor<D>, slope: f64, gain: f64) -> Tensor<D> {
     if !flex::supported(&x) {

@@ -4,13 +4,14 @@
 //! ```text
 //! silu(x) = x σ(x)        d = σ(x) (1 + x (1 − σ(x)))
 //! gelu(x) = x Φ(x)        d = Φ(x) + x φ(x)
+//! tanh(x)                d = 1 − tanh²(x)
 //! leaky(x) = b max(x, a x)  d = b or b a
 //! ```
 
 use burn::backend::flex::FlexTensor;
 
 use super::flex::{Fused, contiguous, from_vec, values};
-use super::math::{normal, sigmoid};
+use super::math::{normal, sigmoid, tanh};
 use super::memory::{Shared, for_chunks, items_a_task, unwritten};
 use super::simd::multiversion;
 
@@ -18,6 +19,7 @@ use super::simd::multiversion;
 pub(super) enum Pointwise {
     Silu,
     Gelu,
+    Tanh,
     /// With its slope below zero, between 0 and 1, and the factor of all.
     LeakyRelu {
         slope: f32,
@@ -30,6 +32,7 @@ multiversion! {
         match op {
             Pointwise::Silu => x.iter().zip(y).for_each(|(&x, y)| *y = x * sigmoid(x)),
             Pointwise::Gelu => x.iter().zip(y).for_each(|(&x, y)| *y = x * normal(x).0),
+            Pointwise::Tanh => x.iter().zip(y).for_each(|(&x, y)| *y = tanh(x)),
             Pointwise::LeakyRelu { slope, gain } => {
                 let below = gain * slope;
                 x.iter().zip(y).for_each(|(&x, y)| *y = if x > 0.0 { gain * x } else { below * x });
@@ -46,6 +49,10 @@ multiversion! {
             Pointwise::Gelu => values.for_each(|((&x, g), dx)| {
                 let (phi, density) = normal(x);
                 *dx = g * (phi + x * density);
+            }),
+            Pointwise::Tanh => values.for_each(|((&x, g), dx)| {
+                let y = tanh(x);
+                *dx = g * (1.0 - y * y);
             }),
             Pointwise::LeakyRelu { slope, gain } => {
                 let below = gain * slope;
@@ -121,16 +128,17 @@ mod tests {
     use burn::tensor::{Device, Tensor};
 
     use crate::kernels::{
-        composite, gelu, leaky_relu, leaky_relu_tangent, silu,
+        composite, gelu, leaky_relu, leaky_relu_tangent, silu, tanh,
         testing::{Case, noise},
     };
 
     #[test]
     fn equal_the_composites() {
         type F<'a> = &'a dyn Fn(&[Tensor<1>]) -> Tensor<1>;
-        let cases: [(&str, F, F); 3] = [
+        let cases: [(&str, F, F); 4] = [
             ("silu", &|v| silu(v[0].clone()), &|v| composite::silu(v[0].clone())),
             ("gelu", &|v| gelu(v[0].clone()), &|v| composite::gelu(v[0].clone())),
+            ("tanh", &|v| tanh(v[0].clone()), &|v| composite::tanh(v[0].clone())),
             ("leaky", &|v| leaky_relu(v[0].clone(), 0.2, 1.4), &|v| {
                 composite::leaky_relu(v[0].clone(), 0.2, 1.4)
             }),

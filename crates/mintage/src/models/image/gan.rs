@@ -421,7 +421,7 @@ impl Generator {
             }
         }
         let x = act(super::pixel_shuffle2(self.unfold.forward(act(x))));
-        crop_to(self.out.forward(x).tanh(), self.size.0, self.size.1)
+        crop_to(kernels::tanh(self.out.forward(x)), self.size.0, self.size.1)
     }
 }
 

@@ -88,7 +88,7 @@ impl Coupling {
         };
         let h = kernels::silu(self.input.forward(input));
         let out = self.output.forward(kernels::silu(self.hidden.forward(h)));
-        let log_scale = (out.clone().narrow(1, 0, half) / 2.0).tanh() * 2.0;
+        let log_scale = kernels::tanh(out.clone().narrow(1, 0, half) / 2.0) * 2.0;
         (log_scale, out.narrow(1, half, half))
     }
 }
