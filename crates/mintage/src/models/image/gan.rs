@@ -69,11 +69,11 @@ impl Config {
             latent: 64,
             width,
             blocks,
-            penalty: 0.5,
-            penalty_every: 4,
+            penalty: 2.0,
+            penalty_every: 2,
             augment: if info.train_len < FEW_IMAGES { 1.0 } else { 0.0 },
             batch: 32,
-            lr: 1e-3,
+            lr: 2e-4,
             label_drop: 0.1,
         }
     }
@@ -502,8 +502,8 @@ impl Discriminator {
         }
     }
 
-    /// The zero-centred penalty of these images: something whose gradient in the weights is that of the mean of
-    /// `‖∇ₓD‖²`, and that mean. The engine has first derivatives only. But `D` is piecewise linear: with `v = ∇ₓD`
+    /// The zero-centred penalty of these images, the mean of `‖∇ₓD‖²`, with its gradient in the weights; and as a
+    /// number. The engine has first derivatives only. But `D` is piecewise linear: with `v = ∇ₓD`
     /// held fixed and all rectifiers as they stand,
     ///
     /// `∇θ ‖∇ₓD‖² = 2 ∇θ (v · ∇ₓD) = 2 ∇θ D'(x)[v]`,
@@ -517,8 +517,9 @@ impl Discriminator {
         let grads = scores.sum().backward();
         let v = x.grad(&grads).unwrap_or_else(|| x.clone().inner().zeros_like());
         let squares = v.clone().powi_scalar(2).flatten::<2>(1, 3).sum_dim(1);
-        let along = self.pass(Tensor::from_inner(v), classes, &mut Pass::Tangent(kinks.iter()));
-        (along.mean() * 2.0, f64::from(squares.mean().into_scalar::<f32>()))
+        let along = self.pass(Tensor::from_inner(v), classes, &mut Pass::Tangent(kinks.iter())).mean();
+        // `D'(x)[v]` is `‖v‖²`: half of twice it is taken back, so that the value is right as well.
+        (along.clone() * 2.0 - along.detach(), f64::from(squares.mean().into_scalar::<f32>()))
     }
 }
 
