@@ -10,8 +10,8 @@ from layers import SQRT2, ImageShape, conv, crop_to, halving, linear, pad_to, pa
 
 LATENT = 64
 WIDTH = 32
-PENALTY = 0.5
-PENALTY_EVERY = 4
+PENALTY = 2.0
+PENALTY_EVERY = 2
 BOTTOM = 4
 
 

@@ -44,7 +44,7 @@ pub const CASES: [Case; 18] = [
     step("vqvae-32", "VQ-VAE small, its first phase, 32×32 RGB, batch 32"),
     step(
         "gan-32",
-        "GAN small, discriminator and generator, penalties every fourth step, 32×32 RGB, batch 32",
+        "GAN small, discriminator and generator, penalties every other step, 32×32 RGB, batch 32",
     ),
     step("flow-32", "flow small, 32×32 RGB, batch 16"),
     step("gpt-small", "transformer 4 × 128, 64 tokens, batch 12"),
@@ -98,7 +98,7 @@ pub const CASES: [Case; 18] = [
 
 /// Seconds that a turn should take.
 const TURN_SECS: f64 = 1.5;
-/// Turns come in multiples of this: the GAN's penalties fall due every fourth step.
+/// Turns come in multiples of this: the GAN's penalties fall due every other step.
 const GRAIN: usize = 4;
 
 /// Measures a case against each of its peers, or ours alone.

@@ -28,7 +28,7 @@ pub fn vqvae(_case: &str, setting: &Setting) -> Work {
     train(Family::Vqvae, "cifar", "", 0.2, setting)
 }
 
-/// A step of either network; the penalties fall due every fourth time.
+/// A step of either network; the penalties fall due every other time.
 pub fn gan(_case: &str, setting: &Setting) -> Work {
     train(Family::Gan, "cifar", "augment = 0.0", 0.5, setting)
 }
