@@ -231,7 +231,8 @@ impl Plan {
         let mut y = unwritten(self.n * self.c_out * h * w);
         let out = Shared(y.as_mut_ptr());
         let (offsets, blocks) = (self.x_offsets(), self.c_out.div_ceil(ROWS));
-        let packed = pack(self.c_out, self.taps(), |o, tap| weight[o * self.taps() + tap]);
+        let places: Vec<usize> = (0..self.taps()).collect();
+        let packed = pack(self.c_out, self.taps(), &places, weight);
         let groups = self.n.div_ceil(self.group);
         let chunk = self.chunk(self.k * self.k, self.phases * self.phases);
         // Few groups: the output channels are split as well, at the price of laying `x` out twice.
@@ -392,7 +393,7 @@ impl Plan {
                 .map(tap)
                 .map(|(o, y, x)| (o * self.c_in * k + s * y + ry) * k + s * x + rx)
                 .collect();
-            let packed = pack(self.c_in, count, |c, i| weight[places[i] + c * k * k]);
+            let packed = pack(self.c_in, k * k, &places, weight);
             let (rows, cols) = (self.rows.inside(ry), self.cols.inside(rx));
             let starts = starts(self.lanes, self.group, self.plane, self.pitch, rows, cols);
             let offsets = offsets.map(|offset| offset as u32).collect();

@@ -86,13 +86,18 @@ pub(super) fn until(starts: &[u32], end: usize) -> &[u32] {
     &starts[..starts.partition_point(|&start| (start as usize) < end)]
 }
 
-/// Weights in blocks of four output rows: `[row / 4][tap][row % 4]`, zero beyond the last row.
-pub(super) fn pack(rows: usize, taps: usize, weight: impl Fn(usize, usize) -> f32) -> Vec<f32> {
-    let mut packed = vec![0.0; rows.next_multiple_of(ROWS) * taps];
-    for (block, packed) in packed.chunks_exact_mut((taps * ROWS).max(1)).enumerate() {
-        for (tap, packed) in packed.chunks_exact_mut(ROWS).enumerate() {
-            for (r, to) in packed.iter_mut().enumerate().take(rows - block * ROWS) {
-                *to = weight(block * ROWS + r, tap);
+/// Weights in blocks of four output rows: `[row / 4][tap][row % 4]`, zero beyond the last row. The weight of a
+/// row and a tap stands at `row · row_step + places[tap]`.
+pub(super) fn pack(rows: usize, row_step: usize, places: &[usize], weight: &[f32]) -> Vec<f32> {
+    let mut packed = vec![0.0; rows.next_multiple_of(ROWS) * places.len()];
+    for (block, packed) in packed.chunks_exact_mut((places.len() * ROWS).max(1)).enumerate() {
+        let weight = &weight[block * ROWS * row_step..];
+        let count = ROWS.min(rows - block * ROWS);
+        for (packed, &place) in packed.as_chunks_mut::<ROWS>().0.iter_mut().zip(places) {
+            if count == ROWS {
+                *packed = std::array::from_fn(|r| weight[r * row_step + place]);
+            } else {
+                (0..count).for_each(|r| packed[r] = weight[r * row_step + place]);
             }
         }
     }
@@ -108,7 +113,12 @@ pub(super) fn unpack(rows: usize, taps: usize, packed: &[f32]) -> Vec<f32> {
 /// Copies `count` values, `from_step` apart, to places `to_step` apart.
 pub(super) fn copy(count: usize, from: &[f32], from_step: usize, to: &mut [f32], to_step: usize) {
     match (from_step, to_step) {
-        (1, 1) => to[..count].copy_from_slice(&from[..count]),
+        // Rows are short: a call of the library's copy would cost more than the copying.
+        (1, 1) => {
+            let (to, from) = (to[..count].as_chunks_mut::<VECTOR>(), from[..count].as_chunks::<VECTOR>());
+            to.0.iter_mut().zip(from.0).for_each(|(to, from)| *to = *from);
+            to.1.iter_mut().zip(from.1).for_each(|(to, from)| *to = *from);
+        }
         _ => {
             let places = to.iter_mut().step_by(to_step).take(count);
             places.zip(from.iter().step_by(from_step)).for_each(|(to, from)| *to = *from);
