@@ -84,8 +84,8 @@ def gan_32(root: Path) -> Case:
     """One step of the discriminator, then one of the generator."""
     generator = channels_last(gan.Generator(CIFAR))
     discriminator = channels_last(gan.Discriminator(CIFAR))
-    train_g = Trainer(generator, AdamW(lr=2e-4, beta1=0.0, clip=0.0))
-    train_d = Trainer(discriminator, AdamW(lr=2e-4, beta1=0.0, clip=0.0, ema=0.0))
+    train_g = Trainer(generator, AdamW(lr=5e-4, beta1=0.0, clip=0.0))
+    train_d = Trainer(discriminator, AdamW(lr=5e-4, beta1=0.0, clip=0.0, ema=0.0))
     inputs = data.batches(data.cifar10(root), 32)
 
     def step() -> float:

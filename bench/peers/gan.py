@@ -75,7 +75,7 @@ class Generator(nn.Module):
     def forward(self, z: Tensor) -> Tensor:
         x = self.stages(self.start(z).view(-1, *self.bottom))
         x = act(F.pixel_shuffle(self.unfold(act(x)), 2))
-        return crop_to(torch.tanh(self.out(x)), *self.size)
+        return crop_to(self.out(x), *self.size)
 
 
 class Discriminator(nn.Module):
