@@ -49,7 +49,7 @@ class PlainBlock(nn.Module):
 
 
 class Generator(nn.Module):
-    """`Generator`: `z [n, 64]` → images in [−1, 1]."""
+    """`Generator`: `z [n, 64]` → images, about in [−1, 1]."""
 
     def __init__(self, shape: ImageShape) -> None:
         super().__init__()
