@@ -12,9 +12,9 @@ mod alloc;
 
 use std::fmt;
 
-use burn::tensor::{Device, Distribution, Int, Tensor};
+use burn::tensor::{Device, Int, Tensor};
 use divan::{Bencher, black_box, counter::ItemsCount};
-use mintage_nn::kernels;
+use mintage_nn::{Rng, kernels};
 
 fn main() {
     alloc::keep_pages();
@@ -23,12 +23,12 @@ fn main() {
 
 /// An input without a gradient.
 fn noise<const D: usize>(shape: [usize; D]) -> Tensor<D> {
-    Tensor::random(shape, Distribution::Normal(0.0, 1.0), &Device::flex())
+    Rng::new(1, 0).normal_tensor(shape, &Device::flex())
 }
 
 /// An input whose gradient is wanted.
 fn leaf<const D: usize>(shape: [usize; D]) -> Tensor<D> {
-    Tensor::random(shape, Distribution::Normal(0.0, 1.0), &Device::flex().autodiff()).require_grad()
+    Rng::new(1, 1).normal_tensor(shape, &Device::flex().autodiff()).require_grad()
 }
 
 fn forward<const D: usize>(bencher: Bencher, items: usize, run: impl Fn() -> Tensor<D>) {

@@ -131,6 +131,7 @@ mod tests {
         composite, gelu, leaky_relu, leaky_relu_tangent, silu, tanh,
         testing::{Case, noise},
     };
+    use crate::weights::to_vec;
 
     #[test]
     fn equal_the_composites() {
@@ -160,7 +161,7 @@ mod tests {
             let like = |v: &Tensor<1>| Tensor::<1>::from_data(noise(2).to_data(), (&v.device(), v.dtype()));
             let case = Case {
                 name: format!("tangent {len}"),
-                inputs: vec![noise(1).to_data().try_into_vec().unwrap()],
+                inputs: vec![to_vec(&noise(1))],
                 fused: &|v| leaky_relu_tangent(v[0].clone(), like(&v[0]), 0.2, 1.4),
                 composite: &|v| composite::leaky_relu_tangent(v[0].clone(), like(&v[0]), 0.2, 1.4),
                 tolerance: 1e-6,
