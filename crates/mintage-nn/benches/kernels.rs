@@ -1,7 +1,7 @@
 //! Micro-benches of the kernels on all cores: `cargo bench --workspace --bench kernels [NAME]`.
 //!
 //! *Items* are floating-point operations for products, convolutions and attention, and values read and written
-//! for everything else. [`limits`] measures what the machine gives. The shares of them stand in the kernels' own docs.
+//! for everything else. [`limits`] measures what the machine gives.
 
 #![allow(clippy::unwrap_used)]
 #![allow(unsafe_code)] // `target_feature` functions have no safe form; the CPU is asked first.

@@ -24,7 +24,7 @@ use burn::backend::flex::FlexTensor;
 use rayon::prelude::*;
 
 use super::conv_layout::{Axis, copy, lanes, pack, plane_stride, starts, unpack, until};
-use super::conv_micro::{Operands, ROWS, VECTOR, WIDTH, rows, taps};
+use super::conv_micro::{Correlation, Operands, ROWS, VECTOR, WIDTH, rows, taps};
 use super::flex::{Fused, contiguous, dims, from_vec, values};
 use super::memory::{Shared, add_in_order, unwritten, with_scratch};
 
@@ -330,8 +330,9 @@ impl Plan {
             let g = &gs[first * self.g_stride + self.reach..];
             let out = &mut dw[first * self.taps()..][..ROWS * self.taps()];
             let starts = until(&self.starts, self.extent(images));
+            let a = Correlation { g: g.as_ptr(), g_stride: self.g_stride, x: xs.as_ptr(), offsets, starts };
             // SAFETY: planes of `x` hold `len + reach` values and rows of `g` at least `len` after `reach`.
-            unsafe { taps(g.as_ptr(), self.g_stride, count, xs.as_ptr(), offsets, starts, out) };
+            unsafe { taps(a, count, out) };
         }
     }
 
@@ -524,7 +525,12 @@ mod tests {
                         2 => conv_micro::taps_plain::<3>,
                         _ => conv_micro::taps_plain::<6>,
                     };
-                    by(x.as_ptr(), 48, count, x.as_ptr(), &offsets, &starts, &mut dw);
+                    let (g, x) = (x.as_ptr(), x.as_ptr());
+                    by(
+                        Correlation { g, g_stride: 48, x, offsets: &offsets, starts: &starts },
+                        count,
+                        &mut dw,
+                    );
                 }
                 out.extend(dw);
                 out

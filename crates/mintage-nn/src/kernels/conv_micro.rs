@@ -4,8 +4,9 @@
 //! Both keep a block of sums in registers: 4 output channels × 2 vectors of 8 pixels, and 4 channels ×
 //! 3 taps × 8 pixels. (4 × 3 vectors would be twelve sums as well, but with three vectors and two weights in
 //! flight one sum no longer fits into the sixteen registers, and its chain through memory halves the speed.)
-//! With the thirty-two registers of AVX-512 the blocks are twice as wide. Neither knows what an image is: [`super::conv`] lays the planes out so that a tap of the filter is one fixed
-//! offset, and lists where the vectors of pixels start.
+//! With the thirty-two registers of AVX-512 the blocks are twice as wide. Neither knows what an image is:
+//! [`super::conv`] lays the planes out so that a tap of the filter is one fixed offset, and lists where the
+//! vectors of pixels start.
 
 use super::simd::{Lanes, Plain};
 
@@ -126,111 +127,75 @@ unsafe fn row_block<V: Lanes, const R: usize, const W: usize>(a: Operands, out: 
     }
 }
 
+/// What [`taps`] correlates: rows of `g`, `g_stride` apart, with planes at `x`, shifted by each of `offsets`.
+#[derive(Clone, Copy)]
+pub(super) struct Correlation<'a> {
+    pub g: *const f32,
+    pub g_stride: usize,
+    pub x: *const f32,
+    pub offsets: &'a [u32],
+    /// Where each vector of pixels starts; they do not overlap.
+    pub starts: &'a [u32],
+}
+
 /// `out[k][r] += Σ_q g[r][q] · x[offsets[k] + q]` for all `k`, `r < rows ≤ 4`, over the 8 pixels `q` from each start.
 ///
 /// # Safety
 /// `x` (from each offset) and each row of `g` are readable for 8 values from every start.
-pub(super) unsafe fn taps(
-    g: *const f32,
-    g_stride: usize,
-    rows: usize,
-    x: *const f32,
-    offsets: &[u32],
-    starts: &[u32],
-    out: &mut [f32],
-) {
+pub(super) unsafe fn taps(a: Correlation, rows: usize, out: &mut [f32]) {
     #[cfg(target_arch = "x86_64")]
     if super::simd::has_avx512() {
         // SAFETY: the CPU has the features; the rest is the caller's promise.
-        return unsafe { taps_avx512(g, g_stride, rows, x, offsets, starts, out) };
+        return unsafe { taps_avx512(a, rows, out) };
     } else if super::simd::has_avx2() {
         // SAFETY: the CPU has both features; the rest is the caller's promise.
-        return unsafe { taps_avx2(g, g_stride, rows, x, offsets, starts, out) };
+        return unsafe { taps_avx2(a, rows, out) };
     }
-    unsafe { taps_by::<Plain, TAPS>(g, g_stride, rows, x, offsets, starts, out) }
+    unsafe { taps_by::<Plain, TAPS>(a, rows, out) }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma,avx512f,avx512vl")]
-unsafe fn taps_avx512(
-    g: *const f32,
-    g_stride: usize,
-    rows: usize,
-    x: *const f32,
-    offsets: &[u32],
-    starts: &[u32],
-    out: &mut [f32],
-) {
-    unsafe { taps_by::<super::simd::Avx2, MANY_TAPS>(g, g_stride, rows, x, offsets, starts, out) }
+unsafe fn taps_avx512(a: Correlation, rows: usize, out: &mut [f32]) {
+    unsafe { taps_by::<super::simd::Avx2, MANY_TAPS>(a, rows, out) }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-unsafe fn taps_avx2(
-    g: *const f32,
-    g_stride: usize,
-    rows: usize,
-    x: *const f32,
-    offsets: &[u32],
-    starts: &[u32],
-    out: &mut [f32],
-) {
-    unsafe { taps_by::<super::simd::Avx2, TAPS>(g, g_stride, rows, x, offsets, starts, out) }
+unsafe fn taps_avx2(a: Correlation, rows: usize, out: &mut [f32]) {
+    unsafe { taps_by::<super::simd::Avx2, TAPS>(a, rows, out) }
 }
 
 /// [`taps`] as CPUs without AVX2 run it, or with blocks of another size.
 #[cfg(test)]
-pub(super) unsafe fn taps_plain<const T: usize>(
-    g: *const f32,
-    g_stride: usize,
-    rows: usize,
-    x: *const f32,
-    offsets: &[u32],
-    starts: &[u32],
-    out: &mut [f32],
-) {
-    unsafe { taps_by::<Plain, T>(g, g_stride, rows, x, offsets, starts, out) }
+pub(super) unsafe fn taps_plain<const T: usize>(a: Correlation, rows: usize, out: &mut [f32]) {
+    unsafe { taps_by::<Plain, T>(a, rows, out) }
 }
 
 #[inline(always)]
-unsafe fn taps_by<V: Lanes, const T: usize>(
-    g: *const f32,
-    g_stride: usize,
-    rows: usize,
-    x: *const f32,
-    offsets: &[u32],
-    starts: &[u32],
-    out: &mut [f32],
-) {
+unsafe fn taps_by<V: Lanes, const T: usize>(a: Correlation, rows: usize, out: &mut [f32]) {
     unsafe {
         match rows {
-            1 => tap_blocks::<V, 1, T>(g, g_stride, x, offsets, starts, out),
-            2 => tap_blocks::<V, 2, T>(g, g_stride, x, offsets, starts, out),
-            3 => tap_blocks::<V, 3, T>(g, g_stride, x, offsets, starts, out),
-            _ => tap_blocks::<V, 4, T>(g, g_stride, x, offsets, starts, out),
+            1 => tap_blocks::<V, 1, T>(a, out),
+            2 => tap_blocks::<V, 2, T>(a, out),
+            3 => tap_blocks::<V, 3, T>(a, out),
+            _ => tap_blocks::<V, 4, T>(a, out),
         }
     }
 }
 
 #[inline(always)]
-unsafe fn tap_blocks<V: Lanes, const R: usize, const T: usize>(
-    g: *const f32,
-    g_stride: usize,
-    x: *const f32,
-    offsets: &[u32],
-    starts: &[u32],
-    out: &mut [f32],
-) {
-    for (offsets, out) in offsets.chunks(T).zip(out.chunks_mut(T * ROWS)) {
+unsafe fn tap_blocks<V: Lanes, const R: usize, const T: usize>(a: Correlation, out: &mut [f32]) {
+    for (offsets, out) in a.offsets.chunks(T).zip(out.chunks_mut(T * ROWS)) {
         let shifts = block::<T>(offsets);
         unsafe {
             let mut sums = [[V::splat(0.0); ROWS]; T];
-            let x = shifts.map(|shift| x.add(shift));
-            for &start in starts {
+            let x = shifts.map(|shift| a.x.add(shift));
+            for &start in a.starts {
                 let q = start as usize;
                 let v = x.map(|x| V::load(x.add(q)));
                 for r in 0..R {
-                    let g = V::load(g.add(r * g_stride + q));
+                    let g = V::load(a.g.add(r * a.g_stride + q));
                     for i in 0..T {
                         sums[i][r] = g.mul_add(v[i], sums[i][r]);
                     }

@@ -132,10 +132,10 @@ impl Gan {
         let every = self.config.penalty_every.max(1);
         let mut penalty = None;
         if self.steps.is_multiple_of(every as u64) {
-            let (surrogate, mean) = d.gradient_penalty(images, &labels);
             // The mean over 2n is half of R1 + R2.
-            loss = loss + surrogate * 2.0 * (self.config.penalty / 2.0 * every as f64);
-            penalty = Some(2.0 * mean);
+            let r1_r2 = d.gradient_penalty(images, &labels) * 2.0;
+            penalty = Some(f64::from(r1_r2.clone().into_scalar::<f32>()));
+            loss = loss + r1_r2 * (self.config.penalty / 2.0 * every as f64);
         }
         let (d_loss, _) = self.discriminator.update(loss, lr)?;
 
@@ -503,24 +503,23 @@ impl Discriminator {
         }
     }
 
-    /// The zero-centred penalty of these images, the mean of `‖∇ₓD‖²`, with its gradient in the weights; and as a
-    /// number. The engine has first derivatives only. But `D` is piecewise linear: with `v = ∇ₓD`
-    /// held fixed and all rectifiers as they stand,
+    /// The zero-centred penalty of these images, the mean of `‖∇ₓD‖²`, with its gradient in the weights. The
+    /// engine has first derivatives only. But `D` is piecewise linear: with `v = ∇ₓD` held fixed and all rectifiers
+    /// as they stand,
     ///
     /// `∇θ ‖∇ₓD‖² = 2 ∇θ (v · ∇ₓD) = 2 ∇θ D'(x)[v]`,
     ///
     /// and the derivative `D'(x)[v]` along `v` is the discriminator itself on `v`, without biases: what double
     /// backward computes, from one more pass forward and backward.
-    fn gradient_penalty(&self, images: Tensor<4>, classes: &[u32]) -> (Tensor<1>, f64) {
+    fn gradient_penalty(&self, images: Tensor<4>, classes: &[u32]) -> Tensor<1> {
         let x = images.detach().require_grad();
         let mut kinks = Vec::new();
         let scores = self.clone().no_grad().pass(x.clone(), classes, &mut Pass::Record(&mut kinks));
         let grads = scores.sum().backward();
         let v = x.grad(&grads).unwrap_or_else(|| x.clone().inner().zeros_like());
-        let squares = v.clone().powi_scalar(2).flatten::<2>(1, 3).sum_dim(1);
         let along = self.pass(Tensor::from_inner(v), classes, &mut Pass::Tangent(kinks.iter())).mean();
         // `D'(x)[v]` is `‖v‖²`: half of twice it is taken back, so that the value is right as well.
-        (along.clone() * 2.0 - along.detach(), f64::from(squares.mean().into_scalar::<f32>()))
+        along.clone() * 2.0 - along.detach()
     }
 }
 
@@ -553,7 +552,7 @@ mod tests {
         }
         let (shape, classes) = (info.shape, [0, 1, 2, 3]);
         let x = rng.normal_tensor([4, shape.channels, shape.height, shape.width], &on) * 0.5;
-        let grads = net.gradient_penalty(x.clone(), &classes).0.backward();
+        let grads = net.gradient_penalty(x.clone(), &classes).backward();
         let gradient = net.stem.weight.val().grad(&grads).unwrap();
 
         let length = f64::from(to_vec(&gradient.clone().powi_scalar(2).sum())[0]).sqrt();
@@ -561,7 +560,7 @@ mod tests {
             let mut net = net.clone();
             let by = gradient.clone() * (by / length);
             net.stem.weight = net.stem.weight.map(|w| Tensor::from_inner(w.inner() + by.clone()));
-            net.gradient_penalty(x.clone(), &classes).1
+            f64::from(net.gradient_penalty(x.clone(), &classes).into_scalar::<f32>())
         };
         // A longer step crosses kinks, where the penalty jumps.
         const STEP: f64 = 3e-4;
