@@ -8,7 +8,7 @@
 //! [`super::conv`] lays the planes out so that a tap of the filter is one fixed offset, and lists where the
 //! vectors of pixels start.
 
-use super::simd::{Lanes, Plain};
+use super::simd::{Plain, Sum4};
 
 /// Output channels of one block.
 pub(super) const ROWS: usize = 4;
@@ -73,7 +73,7 @@ pub(super) unsafe fn rows_plain<const W: usize>(a: Operands, rows: usize, out: *
 }
 
 #[inline(always)]
-unsafe fn rows_by<V: Lanes, const W: usize>(a: Operands, rows: usize, out: *mut f32, out_stride: usize) {
+unsafe fn rows_by<V: Sum4, const W: usize>(a: Operands, rows: usize, out: *mut f32, out_stride: usize) {
     assert!(a.weight.len() >= a.offsets.len() * ROWS);
     unsafe {
         match rows {
@@ -92,7 +92,7 @@ fn block<const N: usize>(v: &[u32]) -> [usize; N] {
 }
 
 #[inline(always)]
-unsafe fn row_block<V: Lanes, const R: usize, const W: usize>(a: Operands, out: *mut f32, out_stride: usize) {
+unsafe fn row_block<V: Sum4, const R: usize, const W: usize>(a: Operands, out: *mut f32, out_stride: usize) {
     unsafe {
         for (chunk, offsets) in a.offsets.chunks(a.chunk).enumerate() {
             let weight = a.weight.as_ptr().add(chunk * a.chunk * ROWS);
@@ -173,7 +173,7 @@ pub(super) unsafe fn taps_plain<const T: usize>(a: Correlation, rows: usize, out
 }
 
 #[inline(always)]
-unsafe fn taps_by<V: Lanes, const T: usize>(a: Correlation, rows: usize, out: &mut [f32]) {
+unsafe fn taps_by<V: Sum4, const T: usize>(a: Correlation, rows: usize, out: &mut [f32]) {
     unsafe {
         match rows {
             1 => tap_blocks::<V, 1, T>(a, out),
@@ -185,7 +185,7 @@ unsafe fn taps_by<V: Lanes, const T: usize>(a: Correlation, rows: usize, out: &m
 }
 
 #[inline(always)]
-unsafe fn tap_blocks<V: Lanes, const R: usize, const T: usize>(a: Correlation, out: &mut [f32]) {
+unsafe fn tap_blocks<V: Sum4, const R: usize, const T: usize>(a: Correlation, out: &mut [f32]) {
     for (offsets, out) in a.offsets.chunks(T).zip(out.chunks_mut(T * ROWS)) {
         let shifts = block::<T>(offsets);
         unsafe {

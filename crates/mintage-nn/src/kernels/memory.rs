@@ -82,17 +82,29 @@ thread_local! {
     static SCRATCH: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Lends `N` cleared slices of this thread's scratch memory. `work` must not start parallel work: a
-/// task stolen meanwhile would find the scratch lent.
+/// [`with_used_scratch`], cleared.
 pub(super) fn with_scratch<const N: usize, R>(
+    sizes: [usize; N],
+    work: impl FnOnce([&mut [f32]; N]) -> R,
+) -> R {
+    with_used_scratch(sizes, |mut slices| {
+        slices.iter_mut().for_each(|slice| slice.fill(0.0));
+        work(slices)
+    })
+}
+
+/// Lends `N` slices of this thread's scratch memory, with whatever the last user left there. `work` must not start
+/// parallel work: a task stolen meanwhile would find the scratch lent.
+pub(super) fn with_used_scratch<const N: usize, R>(
     sizes: [usize; N],
     work: impl FnOnce([&mut [f32]; N]) -> R,
 ) -> R {
     SCRATCH.with_borrow_mut(|scratch| {
         let total = sizes.iter().sum();
-        scratch.clear();
-        scratch.resize(total, 0.0);
-        let mut rest = scratch.as_mut_slice();
+        if scratch.len() < total {
+            scratch.resize(total, 0.0);
+        }
+        let mut rest = &mut scratch[..total];
         work(sizes.map(|size| {
             let (head, tail) = std::mem::take(&mut rest).split_at_mut(size);
             rest = tail;

@@ -24,6 +24,8 @@ mod simd;
 #[cfg(test)]
 mod testing;
 mod update;
+mod winograd;
+mod winograd_micro;
 
 use burn::tensor::{Int, Tensor};
 
@@ -45,7 +47,12 @@ pub fn conv2d(
         return composite::conv2d(x, weight, bias, stride, padding);
     }
     let bias = bias.unwrap_or_else(|| Tensor::zeros([weight.dims()[0]], &x.device()));
-    flex::run(op, [x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch()])
+    let winograd = winograd::Winograd::of(op, x.dims(), weight.dims());
+    let inputs = [x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch()];
+    match winograd {
+        Some(op) => flex::run(op, inputs),
+        None => flex::run(op, inputs),
+    }
 }
 
 /// `x [n, d_in] · weight [d_in, d_out] + bias [d_out]`.
