@@ -79,7 +79,8 @@ pub(super) fn add_in_order(parts: Vec<Vec<f32>>) -> Vec<f32> {
 }
 
 thread_local! {
-    static SCRATCH: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+    /// Scratch that nobody uses at the moment.
+    static SCRATCH: RefCell<Vec<Vec<f32>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// [`with_used_scratch`], cleared.
@@ -93,22 +94,22 @@ pub(super) fn with_scratch<const N: usize, R>(
     })
 }
 
-/// Lends `N` slices of this thread's scratch memory, with whatever the last user left there. `work` must not start
-/// parallel work: a task stolen meanwhile would find the scratch lent.
+/// Lends `N` slices of this thread's scratch memory, with whatever the last user left there.
 pub(super) fn with_used_scratch<const N: usize, R>(
     sizes: [usize; N],
     work: impl FnOnce([&mut [f32]; N]) -> R,
 ) -> R {
-    SCRATCH.with_borrow_mut(|scratch| {
-        let total = sizes.iter().sum();
-        if scratch.len() < total {
-            scratch.resize(total, 0.0);
-        }
-        let mut rest = &mut scratch[..total];
-        work(sizes.map(|size| {
-            let (head, tail) = std::mem::take(&mut rest).split_at_mut(size);
-            rest = tail;
-            head
-        }))
-    })
+    let mut scratch = SCRATCH.with_borrow_mut(Vec::pop).unwrap_or_default();
+    let total = sizes.iter().sum();
+    if scratch.len() < total {
+        scratch.resize(total, 0.0);
+    }
+    let mut rest = &mut scratch[..total];
+    let result = work(sizes.map(|size| {
+        let (head, tail) = std::mem::take(&mut rest).split_at_mut(size);
+        rest = tail;
+        head
+    }));
+    SCRATCH.with_borrow_mut(|free| free.push(scratch));
+    result
 }

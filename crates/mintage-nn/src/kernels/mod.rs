@@ -19,6 +19,7 @@ mod memory;
 mod norm;
 mod pointwise;
 mod product;
+mod product_micro;
 mod resample;
 mod simd;
 #[cfg(test)]

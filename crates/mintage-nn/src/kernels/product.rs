@@ -4,12 +4,15 @@
 //! The larger side of the result is cut into one part a thread and each part is a serial product: the
 //! inner dimension is never cut, so a result does not depend on which thread ran what.
 
+use std::ops::Range;
+
 use burn::backend::flex::FlexTensor;
-use gemm::Parallelism;
 use rayon::prelude::*;
 
 use super::flex::{Fused, contiguous, dims, from_vec, values};
-use super::memory::{Shared, add_in_order, parts, unwritten};
+use super::memory::{Shared, add_in_order, parts, unwritten, with_used_scratch};
+use super::product_micro::{PackBlocks, PackRows, Product, Turn, tall};
+use super::simd::{vector_len, vectorised};
 
 /// Multiplications below which a product is not split.
 const SPLIT: usize = 1 << 16;
@@ -69,32 +72,152 @@ unsafe fn product_at(
         rows * cols == 0 || (rows - 1) * matrix.row + (cols - 1) * matrix.col < matrix.values.len()
     };
     assert!(fits(a, m, k) && fits(b, k, n) && n <= c_row);
-    let strides = |v: usize| v as isize;
-    // SAFETY: the assertion covers what is read, the caller answers for what is written. The crate's `alpha` is the
-    // factor of the old `c`, `beta` that of the product.
-    unsafe {
-        gemm::gemm(
-            m,
-            n,
-            k,
-            c,
-            1,
-            strides(c_row),
-            add,
-            a.values.as_ptr(),
-            strides(a.col),
-            strides(a.row),
-            b.values.as_ptr(),
-            strides(b.col),
-            strides(b.row),
-            1.0,
-            scale,
-            false,
-            false,
-            false,
-            Parallelism::None,
-        );
+    if k == 0 && !add {
+        // SAFETY: the caller's promise.
+        (0..m).for_each(|i| unsafe { std::slice::from_raw_parts_mut(c.add(i * c_row), n) }.fill(0.0));
     }
+    for ks in blocks(k, DEPTH) {
+        for js in blocks(n, COLS) {
+            let b = Matrix { values: &b.values[ks.start * b.row + js.start * b.col..], ..b };
+            with_packed(b, [ks.len(), js.len()], scale, m, |b| {
+                for is in blocks(m, ROWS) {
+                    let a = Matrix { values: &a.values[is.start * a.row + ks.start * a.col..], ..a };
+                    // SAFETY: a part of what the caller promised.
+                    unsafe {
+                        let c = c.add(is.start * c_row + js.start);
+                        part([is.len(), ks.len(), js.len()], a, b, add || ks.start > 0, c, c_row);
+                    }
+                }
+            });
+        }
+    }
+}
+
+/// A part of the inner dimension, of the columns and of the rows: what is laid out of either side fits into the
+/// second-level cache.
+const DEPTH: usize = 256;
+const COLS: usize = 480;
+const ROWS: usize = 240;
+
+fn blocks(len: usize, size: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..len).step_by(size).map(move |start| start..len.min(start + size))
+}
+
+/// The right side as the inner loop reads it.
+#[derive(Clone, Copy)]
+struct Columns<'a> {
+    /// Vectors of columns, `vector` apart, in each of them the rows, `row` apart.
+    values: &'a [f32],
+    row: usize,
+    vector: usize,
+    /// The last vector where it is not whole: its rows without gaps.
+    last: &'a [f32],
+}
+
+/// Lays `b` out, times `scale`; where few rows will meet it, its whole vectors are read where they are.
+fn with_packed(b: Matrix, [depth, cols]: [usize; 2], scale: f32, rows: usize, work: impl FnOnce(Columns)) {
+    let len = vector_len();
+    let (whole, rest) = (cols / len, cols % len);
+    let in_place = rows <= tall() && b.col == 1 && scale == 1.0;
+    // One row more than there are, so that vectors do not share cache sets.
+    let vector = (depth + 1) * len;
+    let first = if in_place { whole } else { 0 };
+    with_used_scratch([(cols.div_ceil(len) - first) * vector], |[to]| {
+        let from = &b.values[first * len * b.col..];
+        let (b_at, to_at, cols) = (from.as_ptr(), to.as_mut_ptr(), cols - first * len);
+        // SAFETY: `b` holds `depth × cols` values from there, `to` that many and the padding.
+        unsafe {
+            if b.col == 1 {
+                vectorised(PackRows { b: b_at, row: b.row, depth, cols, to: to_at, vector });
+            } else {
+                assert!(b.row == 1);
+                let places: Vec<usize> = (0..depth).map(|k| k * len).collect();
+                for j in 0..cols.div_ceil(len) {
+                    let (channels, planes) = (len.min(cols - j * len), b_at.add(j * len * b.col).cast_mut());
+                    if channels < len {
+                        to[j * vector..][..depth * len].fill(0.0);
+                    }
+                    let (pixels, places) = (to_at.add(j * vector), &places);
+                    vectorised(Turn { planes, plane: b.col, pixels, places, channels, back: false });
+                }
+            }
+        }
+        if scale != 1.0 {
+            to.iter_mut().for_each(|v| *v *= scale);
+        }
+        let last = if rest > 0 { &to[(whole - first) * vector..] } else { &[] };
+        work(if in_place {
+            Columns { values: b.values, row: b.row, vector: len, last }
+        } else {
+            Columns { values: to, row: len, vector, last }
+        });
+    });
+}
+
+/// A part of a product.
+///
+/// # Safety
+/// As [`product_at`].
+unsafe fn part([m, k, n]: [usize; 3], a: Matrix, b: Columns, add: bool, c: *mut f32, c_row: usize) {
+    let (len, tall) = (vector_len(), tall());
+    let (whole, rest) = (n / len, n % len);
+    // Columns one behind the other are far apart in memory: blocks of rows are laid out.
+    let packed = a.col != 1;
+    let block = if packed { k * tall + 16 } else { tall * a.row };
+    let sizes = [if packed { m.div_ceil(tall) * block } else { 0 }, if rest > 0 { m * len } else { 0 }];
+    with_used_scratch(sizes, |[to, last]| {
+        let (a_at, a_row, a_k) = if packed {
+            assert!(a.row == 1);
+            let job = PackBlocks {
+                a: a.values.as_ptr(),
+                row: a.col,
+                depth: k,
+                rows: m,
+                to: to.as_mut_ptr(),
+                block,
+            };
+            // SAFETY: `a` holds `k` rows of `m` values, `to` the blocks.
+            unsafe { vectorised(job) };
+            (to.as_ptr(), 1, tall)
+        } else {
+            (a.values.as_ptr(), a.row, 1)
+        };
+        let mut job = Product {
+            a: a_at,
+            a_block: block,
+            a_row,
+            a_k,
+            b: b.values.as_ptr(),
+            b_k: b.row,
+            b_vector: b.vector,
+            c,
+            c_row,
+            rows: m,
+            depth: k,
+            vectors: whole,
+            add,
+        };
+        // SAFETY: whole vectors of columns lie inside both sides and the result.
+        unsafe { vectorised(job) };
+        if rest > 0 {
+            job = Product {
+                b: b.last.as_ptr(),
+                b_k: len,
+                c: last.as_mut_ptr(),
+                c_row: len,
+                vectors: 1,
+                add: false,
+                ..job
+            };
+            // SAFETY: one vector of columns into memory of our own.
+            unsafe { vectorised(job) };
+            for (i, row) in last.chunks_exact(len).enumerate() {
+                // SAFETY: the columns that are left.
+                let c = unsafe { std::slice::from_raw_parts_mut(c.add(i * c_row + whole * len), rest) };
+                c.iter_mut().zip(row).for_each(|(c, v)| *c = if add { *c + v } else { *v });
+            }
+        }
+    });
 }
 
 /// [`product`] with scale 1 into rows without gaps, on all threads.

@@ -2,11 +2,25 @@
 
 use burn::tensor::{DType, Device, FloatDType, Tensor};
 
+use super::simd::{Vectors, has_avx2, has_avx512};
 use crate::{Rng, weights::to_vec};
 
 /// Normal numbers from a fixed seed.
 pub(super) fn noise(len: usize, stream: u64) -> Vec<f32> {
     Rng::new(7, stream).normals(len)
+}
+
+/// The vectors of this CPU, with their lengths.
+pub(super) fn vectors_here() -> Vec<(Vectors, usize)> {
+    let all =
+        [(Vectors::Plain, 8, true), (Vectors::Avx2, 8, has_avx2()), (Vectors::Avx512, 16, has_avx512())];
+    all.into_iter().filter(|kind| kind.2).map(|kind| (kind.0, kind.1)).collect()
+}
+
+pub(super) fn assert_near(found: &[f32], wanted: &[f32]) {
+    assert_eq!(found.len(), wanted.len());
+    let near = |(f, w): (&f32, &f32)| (f - w).abs() < 1e-4;
+    assert!(found.iter().zip(wanted).all(near), "{found:?} {wanted:?}");
 }
 
 type Function<'a> = &'a dyn Fn(&[Tensor<1>]) -> Tensor<1>;

@@ -28,8 +28,9 @@ use rayon::prelude::*;
 use super::conv::Conv;
 use super::flex::{Fused, contiguous, dims, from_vec, values};
 use super::memory::{Shared, parts, unwritten, with_used_scratch};
+use super::product_micro::{Product, Turn, tall};
 use super::simd::{multiversion, vector_len, vectorised};
-use super::winograd_micro::{Filters, IN, OUT, Product, TAPS, Tiles, Transform, Turn};
+use super::winograd_micro::{Filters, IN, OUT, TAPS, Tiles, Transform};
 
 /// Tiles of a band at most: enough of them to pay for reading all the filters again.
 const BAND: usize = 64;
@@ -285,6 +286,7 @@ impl Grid {
                 for f in 0..FACTORS {
                     let product = Product {
                         a: factors[f * from_square..].as_ptr(),
+                        a_block: tall() * depth,
                         a_row: depth,
                         a_k: 1,
                         b: filters[f * depth * vectors * vector + first * depth..].as_ptr(),
@@ -330,6 +332,7 @@ impl Grid {
                             for f in 0..FACTORS {
                                 let product = Product {
                                     a: xs[f * x_square..].as_ptr(),
+                                    a_block: tall(),
                                     a_row: 1,
                                     a_k: depth,
                                     b: gs[f * g_square..].as_ptr(),

@@ -1,5 +1,5 @@
 #![allow(unsafe_code)] // Inner loops on raw pointers; each job states what it may touch.
-//! The inner loops of the Winograd convolution: transforms of tiles, and the products between them.
+//! The inner loops of the Winograd convolution: transforms of tiles and of filters.
 //!
 //! A vector holds one pixel of neighbouring channels. The transforms are those of Toom and Cook for the points
 //! 0, ±p, ±q and ∞ (Lavin & Gray, arXiv:1509.09308, take 1 and 2); with p = 3/4 and q = 3/2 the error in single
@@ -259,204 +259,15 @@ impl Job for Filters {
     }
 }
 
-/// `c[i][j] (+)= Σ_k a[i][k] · b[k][j]` with `j` over whole vectors.
-pub(super) struct Product {
-    pub a: *const f32,
-    pub a_row: usize,
-    pub a_k: usize,
-    pub b: *const f32,
-    /// Distance of the rows of `b`, and of the vectors of a row.
-    pub b_k: usize,
-    pub b_vector: usize,
-    pub c: *mut f32,
-    pub c_row: usize,
-    pub rows: usize,
-    pub depth: usize,
-    pub vectors: usize,
-    pub add: bool,
-}
-
-impl Job for Product {
-    #[inline(always)]
-    unsafe fn run<V: Lanes>(self) {
-        // Sums in registers: 8 × 3 of the thirty-two of AVX-512, else 6 × 2 of sixteen.
-        let widest = if V::LEN == 16 { 3 } else { 2 };
-        let mut j = 0;
-        while j < self.vectors {
-            let left = self.vectors - j;
-            // Four are two and two: one vector alone would wait for its loads.
-            let width = if left == 4 { 2 } else { left.min(widest) };
-            unsafe {
-                match width {
-                    3 => self.columns::<V, 3>(j),
-                    2 => self.columns::<V, 2>(j),
-                    _ => self.columns::<V, 1>(j),
-                }
-            }
-            j += width;
-        }
-    }
-}
-
-impl Product {
-    #[inline(always)]
-    unsafe fn columns<V: Lanes, const W: usize>(&self, j: usize) {
-        let mut i = 0;
-        while i < self.rows {
-            unsafe {
-                i += match self.rows - i {
-                    8.. if V::LEN == 16 => self.block::<V, 8, W>(i, j),
-                    6.. if V::LEN == 8 => self.block::<V, 6, W>(i, j),
-                    4.. => self.block::<V, 4, W>(i, j),
-                    2.. => self.block::<V, 2, W>(i, j),
-                    _ => self.block::<V, 1, W>(i, j),
-                }
-            }
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn block<V: Lanes, const R: usize, const W: usize>(&self, i: usize, j: usize) -> usize {
-        unsafe {
-            let mut a = self.a.add(i * self.a_row);
-            let mut b = self.b.add(j * self.b_vector);
-            let c = self.c.add(i * self.c_row + j * V::LEN);
-            let mut sums = [[V::splat(0.0); W]; R];
-            if self.add {
-                for r in 0..R {
-                    for w in 0..W {
-                        sums[r][w] = V::load(c.add(r * self.c_row + w * V::LEN));
-                    }
-                }
-            }
-            for _ in 0..self.depth {
-                let mut row = [V::splat(0.0); W];
-                for w in 0..W {
-                    row[w] = V::load(b.add(w * self.b_vector));
-                }
-                for r in 0..R {
-                    let a = V::splat(*a.add(r * self.a_row));
-                    for w in 0..W {
-                        sums[r][w] = a.mul_add(row[w], sums[r][w]);
-                    }
-                }
-                (a, b) = (a.add(self.a_k), b.add(self.b_k));
-            }
-            for r in 0..R {
-                for w in 0..W {
-                    sums[r][w].store(c.add(r * self.c_row + w * V::LEN));
-                }
-            }
-            R
-        }
-    }
-}
-
-/// Planes to pixels or back: value `i` of channel `c` stands at `planes[c · plane + i]` and at
-/// `pixels[places[i] + c]`.
-pub(super) struct Turn<'a> {
-    pub planes: *mut f32,
-    pub plane: usize,
-    pub pixels: *mut f32,
-    pub places: &'a [usize],
-    pub channels: usize,
-    /// From pixels to planes.
-    pub back: bool,
-}
-
-impl Job for Turn<'_> {
-    #[inline(always)]
-    unsafe fn run<V: Lanes>(self) {
-        let Turn { planes, plane, pixels, places, channels, back } = self;
-        let whole = if places.len() < 8 { 0 } else { channels / 8 * 8 };
-        unsafe {
-            for c in (0..whole).step_by(8) {
-                for first in (0..places.len()).step_by(8) {
-                    // A short last block begins earlier and moves some values again.
-                    let first = first.min(places.len() - 8);
-                    let (mut rows, mut cols) = ([planes; 8], [pixels; 8]);
-                    for i in 0..8 {
-                        rows[i] = planes.add((c + i) * plane + first);
-                        cols[i] = pixels.add(places[first + i] + c);
-                    }
-                    if back {
-                        V::transpose8(cols.map(|p| p.cast_const()), rows);
-                    } else {
-                        V::transpose8(rows.map(|p| p.cast_const()), cols);
-                    }
-                }
-            }
-            for c in whole..channels {
-                for (i, &place) in places.iter().enumerate() {
-                    let (row, col) = (planes.add(c * plane + i), pixels.add(place + c));
-                    if back { *row = *col } else { *col = *row }
-                }
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::{
-        simd::{Vectors, has_avx2, has_avx512},
-        testing::noise,
-    };
-
-    /// The vectors of this CPU, with their lengths.
-    fn kinds() -> Vec<(Vectors, usize)> {
-        let all =
-            [(Vectors::Plain, 8, true), (Vectors::Avx2, 8, has_avx2()), (Vectors::Avx512, 16, has_avx512())];
-        all.into_iter().filter(|kind| kind.2).map(|kind| (kind.0, kind.1)).collect()
-    }
-
-    fn assert_near(found: &[f32], wanted: &[f32]) {
-        assert_eq!(found.len(), wanted.len());
-        let near = |(f, w): (&f32, &f32)| (f - w).abs() < 1e-4;
-        assert!(found.iter().zip(wanted).all(near), "{found:?} {wanted:?}");
-    }
-
-    #[test]
-    fn products_of_every_size() {
-        for (kind, len) in kinds() {
-            for (rows, depth, vectors) in [(1, 3, 1), (2, 1, 2), (7, 5, 3), (15, 9, 4), (24, 2, 5)] {
-                let cols = vectors * len;
-                let (a, b, old) = (noise(depth * rows, 1), noise(depth * cols, 2), noise(rows * cols, 3));
-                for add in [false, true] {
-                    let sum = |i: usize, j: usize| -> f32 {
-                        (0..depth).map(|k| a[k * rows + i] * b[k * cols + j]).sum()
-                    };
-                    let first = |at: usize| if add { old[at] } else { 0.0 };
-                    let wanted: Vec<f32> =
-                        (0..rows * cols).map(|at| first(at) + sum(at / cols, at % cols)).collect();
-                    let mut c = old.clone();
-                    let product = Product {
-                        a: a.as_ptr(),
-                        a_row: 1,
-                        a_k: rows,
-                        b: b.as_ptr(),
-                        b_k: cols,
-                        b_vector: len,
-                        c: c.as_mut_ptr(),
-                        c_row: cols,
-                        rows,
-                        depth,
-                        vectors,
-                        add,
-                    };
-                    // SAFETY: the arrays hold whole matrices.
-                    unsafe { kind.run(product) };
-                    assert_near(&c, &wanted);
-                }
-            }
-        }
-    }
+    use crate::kernels::testing::{assert_near, noise, vectors_here};
 
     /// One tile and one channel in every lane: the convolution, and both gradients as its transposes.
     #[test]
     fn a_tile_is_convolved_and_its_transforms_have_transposes() {
-        for (kind, len) in kinds() {
+        for (kind, len) in vectors_here() {
             let (mut d, mut w, mut g) =
                 (noise(IN * IN * len, 1), noise(TAPS * TAPS * len, 2), noise(OUT * OUT * len, 3));
             let bias = noise(len, 4);
@@ -496,33 +307,6 @@ mod tests {
             }
             assert_near(&y, &y_wanted);
             assert_near(&dw, &dw_wanted);
-        }
-    }
-
-    #[test]
-    fn planes_turn_into_pixels_and_back() {
-        for (kind, _) in kinds() {
-            for (count, channels) in [(8, 8), (13, 16), (5, 9), (31, 3), (16, 19)] {
-                let (plane, pitch) = (count + 2, channels + 1);
-                let places: Vec<usize> = (0..count).map(|i| (count - 1 - i) * pitch).collect();
-                let mut planes = noise(plane * channels, 1);
-                let mut pixels = vec![9.0; pitch * count];
-                let turn = |planes: &mut [f32], pixels: &mut [f32], back| {
-                    let (planes, pixels) = (planes.as_mut_ptr(), pixels.as_mut_ptr());
-                    // SAFETY: `count` values of each channel on either side.
-                    unsafe { kind.run(Turn { planes, plane, pixels, places: &places, channels, back }) };
-                };
-                turn(&mut planes, &mut pixels, false);
-                let mut returned = vec![9.0; planes.len()];
-                turn(&mut returned, &mut pixels, true);
-                for c in 0..channels {
-                    for i in 0..plane {
-                        let at = c * plane + i;
-                        assert_eq!(returned[at], if i < count { planes[at] } else { 9.0 });
-                        assert!(i >= count || pixels[places[i] + c] == planes[at]);
-                    }
-                }
-            }
         }
     }
 }
