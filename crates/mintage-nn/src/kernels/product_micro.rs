@@ -79,7 +79,7 @@ impl Product {
     #[inline(always)]
     unsafe fn block<V: Lanes, const R: usize, const W: usize>(
         &self,
-        mut a: *const f32,
+        a: *const f32,
         i: usize,
         j: usize,
     ) -> usize {
@@ -94,18 +94,23 @@ impl Product {
                     }
                 }
             }
+            let mut rows = [a; R];
+            for r in 0..R {
+                rows[r] = a.add(r * self.a_row);
+            }
+            let mut at = 0;
             for _ in 0..self.depth {
                 let mut row = [V::splat(0.0); W];
                 for w in 0..W {
                     row[w] = V::load(b.add(w * self.b_vector));
                 }
                 for r in 0..R {
-                    let a = V::splat(*a.add(r * self.a_row));
+                    let a = V::splat(*rows[r].add(at));
                     for w in 0..W {
                         sums[r][w] = a.mul_add(row[w], sums[r][w]);
                     }
                 }
-                (a, b) = (a.add(self.a_k), b.add(self.b_k));
+                (at, b) = (at + self.a_k, b.add(self.b_k));
             }
             for r in 0..R {
                 for w in 0..W {

@@ -1,9 +1,8 @@
 #![allow(unsafe_code)] // Intrinsics and `target_feature` functions have no safe form; each use checks the CPU first.
 //! Vectors of floats, and functions compiled for several CPUs.
 //!
-//! A default x86-64 build may use SSE2 only. [`multiversion!`] compiles a function a second time for
-//! AVX2 + FMA and picks one at run time; [`Job`] does the same, with AVX-512 besides, for code that says
-//! which registers it uses. Plain loops written `a * b + c` are never contracted, so element-wise kernels give
+//! A default x86-64 build may use SSE2 only. [`multiversion!`] compiles a function again for AVX2 + FMA and for
+//! AVX-512 and picks one at run time; [`Job`] does the same for code that says which registers it uses. Plain loops written `a * b + c` are never contracted, so element-wise kernels give
 //! the same bits on every CPU; the matrix-like kernels (convolutions, attention) use fused
 //! multiply-add where there is one, and may differ between CPUs in the last bits.
 
@@ -16,18 +15,19 @@ pub(super) fn has_avx2() -> bool {
     return false;
 }
 
-/// Whether, besides, AVX-512 gives the eight-float vectors thirty-two registers.
+/// Whether the AVX-512 copies may run.
 #[inline]
 pub(super) fn has_avx512() -> bool {
     #[cfg(target_arch = "x86_64")]
     return has_avx2()
         && std::arch::is_x86_feature_detected!("avx512f")
-        && std::arch::is_x86_feature_detected!("avx512vl");
+        && std::arch::is_x86_feature_detected!("avx512vl")
+        && std::arch::is_x86_feature_detected!("avx512dq");
     #[cfg(not(target_arch = "x86_64"))]
     return false;
 }
 
-/// Defines a function whose body is compiled for the build's baseline and for AVX2 + FMA.
+/// Defines a function whose body is compiled for the build's baseline, for AVX2 + FMA and for AVX-512.
 macro_rules! multiversion {
     ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? $body:block) => {
         $(#[$meta])*
@@ -41,7 +41,14 @@ macro_rules! multiversion {
                 fn avx2($($arg: $ty),*) $(-> $ret)? {
                     body($($arg),*)
                 }
-                if $crate::kernels::simd::has_avx2() {
+                #[target_feature(enable = "avx2,fma,avx512f,avx512vl,avx512dq")]
+                fn avx512($($arg: $ty),*) $(-> $ret)? {
+                    body($($arg),*)
+                }
+                if $crate::kernels::simd::has_avx512() {
+                    // SAFETY: the CPU has the features.
+                    return unsafe { avx512($($arg),*) };
+                } else if $crate::kernels::simd::has_avx2() {
                     // SAFETY: the CPU has both features.
                     return unsafe { avx2($($arg),*) };
                 }
@@ -86,7 +93,7 @@ impl Vectors {
     pub unsafe fn run(self, job: impl Job) {
         #[cfg(target_arch = "x86_64")]
         {
-            #[target_feature(enable = "avx2,fma,avx512f,avx512vl")]
+            #[target_feature(enable = "avx2,fma,avx512f,avx512vl,avx512dq")]
             unsafe fn avx512(job: impl Job) {
                 unsafe { job.run::<Avx512>() }
             }
