@@ -5,7 +5,8 @@
 use std::ops::Range;
 
 use super::conv::Conv;
-use super::conv_micro::{ROWS, VECTOR};
+use super::conv_micro::ROWS;
+use super::simd::vector_len;
 
 /// One image axis.
 #[derive(Clone, Copy, Debug)]
@@ -52,13 +53,14 @@ pub(super) fn starts(
     rows: Range<usize>,
     cols: Range<usize>,
 ) -> Vec<u32> {
+    let vector = vector_len();
     let mut starts = Vec::new();
     let mut covered = 0;
     for row in (0..group / lanes).flat_map(|m| rows.clone().map(move |y| m * plane + y * pitch)) {
         let (mut q, end) = (covered.max(row + cols.start), row + cols.end);
         while q < end {
             starts.push((q * lanes) as u32);
-            q += VECTOR / lanes;
+            q += vector / lanes;
             covered = q;
         }
     }
@@ -73,7 +75,7 @@ pub(super) fn lanes(part: usize, room: usize, plane: usize, pitch: usize, [rows,
         of_one * part.div_ceil(lanes)
     };
     let (mut best, mut least) = (1, vectors(1));
-    for lanes in [2, 4, 8].into_iter().filter(|&lanes| lanes <= room.min(part)) {
+    for lanes in [2, 4, 8, 16].into_iter().filter(|&lanes| lanes <= room.min(part).min(vector_len())) {
         if vectors(lanes) * 20 < least * 19 {
             (best, least) = (lanes, vectors(lanes));
         }
@@ -115,7 +117,7 @@ pub(super) fn copy(count: usize, from: &[f32], from_step: usize, to: &mut [f32],
     match (from_step, to_step) {
         // Rows are short: a call of the library's copy would cost more than the copying.
         (1, 1) => {
-            let (to, from) = (to[..count].as_chunks_mut::<VECTOR>(), from[..count].as_chunks::<VECTOR>());
+            let (to, from) = (to[..count].as_chunks_mut::<8>(), from[..count].as_chunks::<8>());
             to.0.iter_mut().zip(from.0).for_each(|(to, from)| *to = *from);
             to.1.iter_mut().zip(from.1).for_each(|(to, from)| *to = *from);
         }

@@ -141,17 +141,13 @@ pub(super) trait Lanes: Copy {
     unsafe fn mul_add(self, b: Self, c: Self) -> Self;
     /// Eight rows of eight values become eight columns: `to[j][i] = from[i][j]`.
     unsafe fn transpose8(from: [*const f32; 8], to: [*mut f32; 8]);
-}
-
-/// Sums over vectors of eight.
-pub(super) trait Sum4: Lanes {
-    /// Sums of the eight values of each of four vectors, always in the same order.
+    /// Sums of the values of each of four vectors, always in the same order.
     unsafe fn sum4(v: [Self; 4]) -> [f32; 4];
 }
 
 /// The form for every CPU.
 #[derive(Clone, Copy)]
-pub(super) struct Plain([f32; 8]);
+struct Plain([f32; 8]);
 
 impl Lanes for Plain {
     const LEN: usize = 8;
@@ -187,9 +183,6 @@ impl Lanes for Plain {
             }
         }
     }
-}
-
-impl Sum4 for Plain {
     #[inline(always)]
     unsafe fn sum4(v: [Self; 4]) -> [f32; 4] {
         v.map(|Self(v)| ((v[0] + v[1]) + (v[2] + v[3])) + ((v[4] + v[5]) + (v[6] + v[7])))
@@ -197,21 +190,21 @@ impl Sum4 for Plain {
 }
 
 #[cfg(target_arch = "x86_64")]
-pub(super) use x86::{Avx2, Avx512};
+use x86::{Avx2, Avx512};
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::*;
 
-    use super::{Lanes, Sum4};
+    use super::Lanes;
 
     /// One AVX register.
     #[derive(Clone, Copy)]
-    pub(in super::super) struct Avx2(__m256);
+    pub(super) struct Avx2(__m256);
 
     /// One AVX-512 register.
     #[derive(Clone, Copy)]
-    pub(in super::super) struct Avx512(__m512);
+    pub(super) struct Avx512(__m512);
 
     macro_rules! lanes {
         ($name:ident, $len:literal, $splat:ident, $load:ident, $store:ident, $add:ident, $sub:ident, $fma:ident) => {
@@ -245,6 +238,10 @@ mod x86 {
                 unsafe fn transpose8(from: [*const f32; 8], to: [*mut f32; 8]) {
                     unsafe { transpose8(from, to) }
                 }
+                #[inline(always)]
+                unsafe fn sum4(v: [Self; 4]) -> [f32; 4] {
+                    unsafe { Self::sums(v) }
+                }
             }
         };
     }
@@ -269,15 +266,29 @@ mod x86 {
         _mm512_fmadd_ps
     );
 
-    impl Sum4 for Avx2 {
+    impl Avx2 {
         #[inline(always)]
-        unsafe fn sum4([a, b, c, d]: [Self; 4]) -> [f32; 4] {
+        unsafe fn sums([a, b, c, d]: [Self; 4]) -> [f32; 4] {
             unsafe {
                 let pairs = _mm256_hadd_ps(_mm256_hadd_ps(a.0, b.0), _mm256_hadd_ps(c.0, d.0));
                 let sums = _mm_add_ps(_mm256_castps256_ps128(pairs), _mm256_extractf128_ps::<1>(pairs));
                 let mut out = [0.0; 4];
                 _mm_storeu_ps(out.as_mut_ptr(), sums);
                 out
+            }
+        }
+    }
+
+    impl Avx512 {
+        #[inline(always)]
+        unsafe fn sums(v: [Self; 4]) -> [f32; 4] {
+            unsafe {
+                let mut halves = [Avx2(_mm256_setzero_ps()); 4];
+                for i in 0..4 {
+                    let (low, high) = (_mm512_castps512_ps256(v[i].0), _mm512_extractf32x8_ps::<1>(v[i].0));
+                    halves[i] = Avx2(_mm256_add_ps(low, high));
+                }
+                Avx2::sums(halves)
             }
         }
     }
