@@ -9,15 +9,16 @@
 //! dv = Pᵀ g    dP = g vᵀ    dS = P ∘ (dP − rowsum(g ∘ o)) / √d    dq = dS k    dk = dSᵀ q
 //! ```
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use burn::backend::flex::FlexTensor;
 use rayon::prelude::*;
 
 use super::flex::{Fused, contiguous, dims, from_vec, values};
 use super::math::{exp, largest, sum};
-use super::memory::{Shared, unwritten, with_scratch};
-use super::product::{Matrix, product};
+use super::memory::{Shared, unwritten, with_used_scratch};
+use super::product::{Matrix, product, product_at};
+use super::product_micro::Start;
 use super::simd::multiversion;
 
 /// Queries of one strip.
@@ -29,9 +30,17 @@ pub(super) struct Attention {
     pub causal: bool,
 }
 
+/// On rows `[batch · time, 3 · width]` that hold query, key and value of all heads side by side → `[batch · time, width]`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SelfAttention {
+    pub batch: usize,
+    pub heads: usize,
+    pub causal: bool,
+}
+
 #[derive(Clone, Debug)]
-pub(super) struct Saved {
-    inputs: [FlexTensor; 3],
+pub(super) struct Saved<const N: usize> {
+    inputs: [FlexTensor; N],
     output: FlexTensor,
     log_sums: Arc<Vec<f32>>,
 }
@@ -66,131 +75,251 @@ multiversion! {
 /// The sizes of one call.
 #[derive(Clone, Copy)]
 struct Sizes {
-    pairs: usize,
+    batch: usize,
+    heads: usize,
     time: usize,
     keys: usize,
     d: usize,
     causal: bool,
 }
 
-impl Sizes {
-    fn new(op: Attention, q: &FlexTensor, k: &FlexTensor) -> Self {
-        let ([batch, heads, time, d], [_, _, keys, _]) = (dims(q), dims(k));
-        Self { pairs: batch * heads, time, keys, d, causal: op.causal }
+/// How the rows of all pairs of batch and head lie in memory.
+#[derive(Clone, Copy)]
+struct Layout {
+    /// Distance of batch entries, of heads, and of rows.
+    batch: usize,
+    head: usize,
+    row: usize,
+}
+
+impl Layout {
+    /// Head by head, without gaps.
+    fn heads(sizes: Sizes, time: usize) -> Self {
+        Self { batch: sizes.heads * time * sizes.d, head: time * sizes.d, row: sizes.d }
     }
 
+    /// Rows of `width` values that hold all heads.
+    fn rows(sizes: Sizes, width: usize) -> Self {
+        Self { batch: sizes.time * width, head: sizes.d, row: width }
+    }
+
+    fn start(self, sizes: Sizes, pair: usize) -> usize {
+        pair / sizes.heads * self.batch + pair % sizes.heads * self.head
+    }
+}
+
+/// An input, from its first value on.
+#[derive(Clone, Copy)]
+struct View<'a> {
+    values: &'a [f32],
+    layout: Layout,
+}
+
+impl<'a> View<'a> {
+    fn pair(self, sizes: Sizes, pair: usize) -> Matrix<'a> {
+        Matrix::rows(&self.values[self.layout.start(sizes, pair)..], self.layout.row)
+    }
+}
+
+/// A result, from its first value on.
+#[derive(Clone, Copy)]
+struct Target {
+    values: Shared,
+    layout: Layout,
+}
+
+impl Target {
+    /// Where row `t` of a pair begins.
+    ///
+    /// # Safety
+    /// The row lies inside the result.
+    unsafe fn row(self, sizes: Sizes, pair: usize, t: usize) -> *mut f32 {
+        unsafe { self.values.at(self.layout.start(sizes, pair) + t * self.layout.row) }
+    }
+}
+
+impl Sizes {
     fn scale(self) -> f32 {
         1.0 / (self.d as f32).sqrt()
     }
 
-    /// The strips, each with the number of keys that any of its queries sees.
-    fn strips(self) -> impl Iterator<Item = (std::ops::Range<usize>, usize)> {
-        let strip = move |start: usize| start..self.time.min(start + STRIP);
-        (0..self.time).step_by(STRIP).map(strip).map(move |s| (s.clone(), self.seen(s.end - 1)))
+    fn pairs(self) -> usize {
+        self.batch * self.heads
+    }
+
+    /// The strips, last first, each with the number of keys that any of its queries sees: the first of them sees all.
+    fn strips(self) -> impl Iterator<Item = (Range<usize>, usize)> {
+        let strip = move |i: usize| i * STRIP..self.time.min((i + 1) * STRIP);
+        (0..self.time.div_ceil(STRIP)).rev().map(strip).map(move |s| (s.clone(), self.seen(s.end - 1)))
     }
 
     /// Keys that query `t` sees.
     fn seen(self, t: usize) -> usize {
         if self.causal { t + 1 } else { self.keys }
     }
-}
 
-impl Fused<3> for Attention {
-    type Saved = Saved;
-
-    fn forward(&self, inputs: [FlexTensor; 3]) -> (FlexTensor, Saved) {
-        let inputs = inputs.map(contiguous);
-        let [q, k, v] = inputs.each_ref().map(values);
-        let sizes = Sizes::new(*self, &inputs[0], &inputs[1]);
-        let Sizes { pairs, time, keys, d, .. } = sizes;
-        let mut output = unwritten(pairs * time * d);
-        let mut log_sums = vec![0.0; pairs * time];
-        let out = Shared(output.as_mut_ptr());
+    /// Writes the output; returns the log-sums of all queries, pair by pair.
+    fn forward(self, [q, k, v]: [View; 3], out: Target) -> Vec<f32> {
+        let Self { time, keys, d, .. } = self;
+        let mut log_sums = unwritten(self.pairs() * time);
         log_sums.par_chunks_mut(time).enumerate().for_each(|(pair, log_sums)| {
-            let q = &q[pair * time * d..][..time * d];
-            let [k, v] = [k, v].map(|m| Matrix::rows(&m[pair * keys * d..][..keys * d], d));
-            with_scratch([STRIP * keys], |[scores]| {
-                for (strip, seen) in sizes.strips() {
+            let [q, k, v] = [q, k, v].map(|view| view.pair(self, pair));
+            with_used_scratch([STRIP * keys], |[scores]| {
+                for (strip, seen) in self.strips() {
                     let (rows, first) = (strip.len(), strip.start);
-                    let q = Matrix::rows(&q[first * d..], d);
-                    product([rows, d, seen], sizes.scale(), q, k.transposed(), false, scores, seen);
-                    // SAFETY: one task owns each pair of batch and head.
-                    let out = unsafe { out.slice((pair * time + first) * d, rows * d) };
+                    product(
+                        [rows, d, seen],
+                        self.scale(),
+                        q.from(first),
+                        k.transposed(),
+                        false,
+                        scores,
+                        seen,
+                    );
                     let mut sums = [0.0; STRIP];
                     for (i, row) in scores.chunks_exact_mut(seen).take(rows).enumerate() {
-                        let [top, sum] = softmax_row(row, sizes.seen(first + i));
+                        let [top, sum] = softmax_row(row, self.seen(first + i));
                         (sums[i], log_sums[first + i]) = (sum, top + sum.ln());
                     }
-                    product([rows, seen, d], 1.0, Matrix::rows(scores, seen), v, false, out, d);
-                    for (row, sum) in out.chunks_exact_mut(d).zip(sums) {
-                        row.iter_mut().for_each(|v| *v /= sum);
+                    // SAFETY: one task owns the rows of each pair of batch and head.
+                    unsafe {
+                        let (to, step) = (out.row(self, pair, first), out.layout.row);
+                        product_at(
+                            [rows, seen, d],
+                            1.0,
+                            Matrix::rows(scores, seen),
+                            v,
+                            Start::Zero,
+                            to,
+                            step,
+                        );
+                        for (i, sum) in sums[..rows].iter().enumerate() {
+                            let row = std::slice::from_raw_parts_mut(to.add(i * step), d);
+                            row.iter_mut().for_each(|v| *v /= sum);
+                        }
                     }
                 }
             });
         });
-        let output = from_vec(output, inputs[0].layout().shape().clone());
-        (output.clone(), Saved { inputs, output, log_sums: Arc::new(log_sums) })
+        log_sums
     }
 
-    fn backward(self, saved: Saved, grad: FlexTensor, _: [bool; 3]) -> [Option<FlexTensor>; 3] {
+    /// Writes the gradients of `q`, `k` and `v`, given the output `o`, its gradient `g` and the log-sums.
+    fn backward(self, [q, k, v, o, g]: [View; 5], log_sums: &[f32], [dq, dk, dv]: [Target; 3]) {
+        let Self { time, keys, d, .. } = self;
+        (0..self.pairs()).into_par_iter().for_each(|pair| {
+            let [q, k, v, o, g] = [q, k, v, o, g].map(|view| view.pair(self, pair));
+            let log_sums = &log_sums[pair * time..][..time];
+            with_used_scratch([STRIP * keys, STRIP * keys], |[scores, slopes]| {
+                for (strip, seen) in self.strips() {
+                    let (rows, first) = (strip.len(), strip.start);
+                    let (q, g) = (q.from(first), g.from(first));
+                    product([rows, d, seen], self.scale(), q, k.transposed(), false, scores, seen);
+                    product([rows, d, seen], 1.0, g, v.transposed(), false, slopes, seen);
+                    for i in 0..rows {
+                        let (t, at) = (first + i, i * seen..(i + 1) * seen);
+                        probabilities(&mut scores[at.clone()], log_sums[t], self.seen(t));
+                        let [o, g] = [o.row_of(t, d), g.row_of(i, d)];
+                        let delta = sum([o, g], |[o, g]| o * g);
+                        score_gradients(&scores[at.clone()], self.scale(), delta, &mut slopes[at]);
+                    }
+                    let [p, ds] = [&*scores, &*slopes].map(|m| Matrix::rows(m, seen));
+                    // The last strip comes first and sees all keys: the others add to what it left.
+                    let start = if strip.end == time { Start::Zero } else { Start::Add };
+                    // SAFETY: one task owns the rows of each pair of batch and head.
+                    unsafe {
+                        let [dq, dk, dv] = [(dq, first), (dk, 0), (dv, 0)]
+                            .map(|(to, t)| (to.row(self, pair, t), to.layout.row));
+                        product_at([seen, rows, d], 1.0, p.transposed(), g, start, dv.0, dv.1);
+                        product_at([rows, seen, d], 1.0, ds, k, Start::Zero, dq.0, dq.1);
+                        product_at([seen, rows, d], 1.0, ds.transposed(), q, start, dk.0, dk.1);
+                    }
+                }
+            });
+        });
+    }
+}
+
+impl Attention {
+    fn sizes(self, q: &FlexTensor, k: &FlexTensor) -> Sizes {
+        let ([batch, heads, time, d], [_, _, keys, _]) = (dims(q), dims(k));
+        Sizes { batch, heads, time, keys, d, causal: self.causal }
+    }
+}
+
+impl Fused<3> for Attention {
+    type Saved = Saved<3>;
+
+    fn forward(&self, inputs: [FlexTensor; 3]) -> (FlexTensor, Saved<3>) {
+        let inputs = inputs.map(contiguous);
+        let sizes = self.sizes(&inputs[0], &inputs[1]);
+        let [queries, keys] = [sizes.time, sizes.keys].map(|time| Layout::heads(sizes, time));
+        let [q, k, v] = inputs.each_ref().map(values);
+        let views = [(q, queries), (k, keys), (v, keys)].map(|(values, layout)| View { values, layout });
+        let mut output = unwritten(q.len());
+        let out = Target { values: Shared(output.as_mut_ptr()), layout: queries };
+        let log_sums = Arc::new(sizes.forward(views, out));
+        let output = from_vec(output, inputs[0].layout().shape().clone());
+        (output.clone(), Saved { inputs, output, log_sums })
+    }
+
+    fn backward(self, saved: Saved<3>, grad: FlexTensor, _: [bool; 3]) -> [Option<FlexTensor>; 3] {
         let Saved { inputs, output, log_sums } = saved;
         let grad = contiguous(grad);
-        let sizes = Sizes::new(self, &inputs[0], &inputs[1]);
-        let mut found = inputs.each_ref().map(|t| vec![0.0; values(t).len()]);
-        let [dq, dk, dv] = found.each_mut().map(|v| Shared(v.as_mut_ptr()));
+        let sizes = self.sizes(&inputs[0], &inputs[1]);
+        let [queries, keys] = [sizes.time, sizes.keys].map(|time| Layout::heads(sizes, time));
+        let mut found = inputs.each_ref().map(|t| unwritten(values(t).len()));
+        let layouts = [queries, keys, keys];
+        let targets: [Target; 3] =
+            std::array::from_fn(|i| Target { values: Shared(found[i].as_mut_ptr()), layout: layouts[i] });
         let [q, k, v] = inputs.each_ref().map(values);
-        let (o, g) = (values(&output), values(&grad));
-        (0..sizes.pairs).into_par_iter().for_each(|pair| {
-            let (queries, keys) = (sizes.time * sizes.d, sizes.keys * sizes.d);
-            let [q, o, g] = [q, o, g].map(|m| &m[pair * queries..][..queries]);
-            let [k, v] = [k, v].map(|m| &m[pair * keys..][..keys]);
-            let log_sums = &log_sums[pair * sizes.time..][..sizes.time];
-            // SAFETY: one task owns each pair of batch and head.
-            let (dq, [dk, dv]) =
-                unsafe { (dq.slice(pair * queries, queries), [dk, dv].map(|m| m.slice(pair * keys, keys))) };
-            Pair { sizes, q, k, v, o, g, log_sums }.backward(dq, dk, dv);
-        });
-        let [dq, dk, dv] = found;
-        let shape = |i: usize| inputs[i].layout().shape().clone();
-        [Some(from_vec(dq, shape(0))), Some(from_vec(dk, shape(1))), Some(from_vec(dv, shape(2)))]
+        let views =
+            [(q, queries), (k, keys), (v, keys), (values(&output), queries), (values(&grad), queries)];
+        sizes.backward(views.map(|(values, layout)| View { values, layout }), &log_sums, targets);
+        let mut found = found.into_iter().zip(&inputs).map(|(v, t)| from_vec(v, t.layout().shape().clone()));
+        std::array::from_fn(|_| found.next())
     }
 }
 
-/// One batch entry and head.
-struct Pair<'a> {
-    sizes: Sizes,
-    q: &'a [f32],
-    k: &'a [f32],
-    v: &'a [f32],
-    o: &'a [f32],
-    g: &'a [f32],
-    log_sums: &'a [f32],
+impl SelfAttention {
+    /// With the layouts of the input and of the output.
+    fn sizes(self, qkv: &FlexTensor) -> (Sizes, [Layout; 2]) {
+        let [rows, all] = dims(qkv);
+        let (time, width) = (rows / self.batch, all / 3);
+        let Self { batch, heads, causal } = self;
+        let sizes = Sizes { batch, heads, time, keys: time, d: width / heads, causal };
+        (sizes, [all, width].map(|width| Layout::rows(sizes, width)))
+    }
 }
 
-impl Pair<'_> {
-    /// `dk` and `dv` start as zeros.
-    fn backward(&self, dq: &mut [f32], dk: &mut [f32], dv: &mut [f32]) {
-        let Sizes { keys, d, .. } = self.sizes;
-        let [k, v] = [self.k, self.v].map(|m| Matrix::rows(m, d));
-        with_scratch([STRIP * keys, STRIP * keys], |[scores, slopes]| {
-            for (strip, seen) in self.sizes.strips() {
-                let (rows, first) = (strip.len(), strip.start);
-                let [q, g] = [self.q, self.g].map(|m| Matrix::rows(&m[first * d..], d));
-                product([rows, d, seen], self.sizes.scale(), q, k.transposed(), false, scores, seen);
-                product([rows, d, seen], 1.0, g, v.transposed(), false, slopes, seen);
-                for i in 0..rows {
-                    let (t, at) = (first + i, i * seen..(i + 1) * seen);
-                    probabilities(&mut scores[at.clone()], self.log_sums[t], self.sizes.seen(t));
-                    let (o, g) = (&self.o[t * d..][..d], &self.g[t * d..][..d]);
-                    let delta = sum([o, g], |[o, g]| o * g);
-                    score_gradients(&scores[at.clone()], self.sizes.scale(), delta, &mut slopes[at]);
-                }
-                let [p, ds] = [&*scores, &*slopes].map(|m| Matrix::rows(m, seen));
-                product([seen, rows, d], 1.0, p.transposed(), g, true, dv, d);
-                product([rows, seen, d], 1.0, ds, k, false, &mut dq[first * d..], d);
-                product([seen, rows, d], 1.0, ds.transposed(), q, true, dk, d);
-            }
-        });
+impl Fused<1> for SelfAttention {
+    type Saved = Saved<1>;
+
+    fn forward(&self, [qkv]: [FlexTensor; 1]) -> (FlexTensor, Saved<1>) {
+        let qkv = contiguous(qkv);
+        let (sizes, [layout, out_layout]) = self.sizes(&qkv);
+        let width = out_layout.row;
+        let views = [0, 1, 2].map(|i| View { values: &values(&qkv)[i * width..], layout });
+        let mut output = unwritten(sizes.batch * sizes.time * width);
+        let out = Target { values: Shared(output.as_mut_ptr()), layout: out_layout };
+        let log_sums = Arc::new(sizes.forward(views, out));
+        let output = from_vec(output, [sizes.batch * sizes.time, width]);
+        (output.clone(), Saved { inputs: [qkv], output, log_sums })
+    }
+
+    fn backward(self, saved: Saved<1>, grad: FlexTensor, _: [bool; 1]) -> [Option<FlexTensor>; 1] {
+        let Saved { inputs: [qkv], output, log_sums } = saved;
+        let grad = contiguous(grad);
+        let (sizes, [layout, out_layout]) = self.sizes(&qkv);
+        let width = out_layout.row;
+        let [q, k, v] = [0, 1, 2].map(|i| View { values: &values(&qkv)[i * width..], layout });
+        let [o, g] = [&output, &grad].map(|t| View { values: values(t), layout: out_layout });
+        let mut found = unwritten(values(&qkv).len());
+        let all = Shared(found.as_mut_ptr());
+        // SAFETY: the three parts of the first row.
+        let targets = [0, 1, 2].map(|i| Target { values: Shared(unsafe { all.at(i * width) }), layout });
+        sizes.backward([q, k, v, o, g], &log_sums, targets);
+        [Some(from_vec(found, qkv.layout().shape().clone()))]
     }
 }
 
@@ -199,7 +328,7 @@ mod tests {
     use burn::tensor::Tensor;
 
     use crate::kernels::{
-        attention, composite,
+        attention, composite, self_attention,
         testing::{Case, noise},
     };
 
@@ -239,6 +368,29 @@ mod tests {
         }
         check(2, 1, 70, 33, 16, false);
         check(1, 2, 2, 5, 3, false);
+    }
+
+    #[test]
+    fn on_rows_equals_the_composite() {
+        for (batch, heads, time, d, causal) in
+            [(1, 1, 1, 1, true), (2, 3, 65, 8, true), (3, 2, 70, 5, false), (1, 2, 3, 2, true)]
+        {
+            let width = heads * d;
+            let rows = |v: &[Tensor<1>]| v[0].clone().reshape([batch * time, 3 * width]);
+            let case = Case {
+                name: format!("{batch}x{time} rows of {heads}x{d}, causal {causal}"),
+                inputs: vec![noise(batch * time * 3 * width, 1)],
+                fused: &|v| self_attention(rows(v), batch, heads, causal).flatten(0, 1),
+                composite: &|v| composite::self_attention(rows(v), batch, heads, causal).flatten(0, 1),
+                tolerance: 1e-5,
+            };
+            case.check();
+            if batch * time * width < 20 {
+                case.check_differences();
+            }
+        }
+        let none = Tensor::<2>::zeros([0, 12], &burn::tensor::Device::flex());
+        assert_eq!(self_attention(none, 0, 2, true).dims(), [0, 4]);
     }
 
     #[test]

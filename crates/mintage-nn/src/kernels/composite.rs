@@ -110,6 +110,38 @@ pub(super) fn attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, causal: bool) 
     activation::softmax(scores, 3).matmul(v)
 }
 
+pub(super) fn self_attention(qkv: Tensor<2>, batch: usize, heads: usize, causal: bool) -> Tensor<2> {
+    let [rows, all] = qkv.dims();
+    if rows == 0 {
+        return qkv.narrow(1, 0, all / 3);
+    }
+    let (time, width) = (rows / batch.max(1), all / 3);
+    let part = |i: usize| -> Tensor<4> {
+        qkv.clone().narrow(1, i * width, width).reshape([batch, time, heads, width / heads]).swap_dims(1, 2)
+    };
+    attention(part(0), part(1), part(2), causal).swap_dims(1, 2).reshape([rows, width])
+}
+
+pub(super) fn pixel_shuffle2(x: Tensor<4>) -> Tensor<4> {
+    let [n, c4, h, w] = x.dims();
+    x.reshape([n, c4 / 4, 2, 2, h, w]).permute([0, 1, 4, 2, 5, 3]).reshape([n, c4 / 4, 2 * h, 2 * w])
+}
+
+pub(super) fn pixel_unshuffle2(x: Tensor<4>) -> Tensor<4> {
+    let [n, c, h, w] = x.dims();
+    x.reshape([n, c, h / 2, 2, w / 2, 2]).permute([0, 1, 3, 5, 2, 4]).reshape([n, 4 * c, h / 2, w / 2])
+}
+
+pub(super) fn pixel_rows(x: Tensor<4>) -> Tensor<2> {
+    let [n, c, h, w] = x.dims();
+    x.permute([0, 2, 3, 1]).reshape([n * h * w, c])
+}
+
+pub(super) fn row_pixels(rows: Tensor<2>, h: usize, w: usize) -> Tensor<4> {
+    let [all, c] = rows.dims();
+    rows.reshape([all / (h * w), h, w, c]).permute([0, 3, 1, 2])
+}
+
 /// Attention of one new position: `qkv [n, 3 · width]` → `[n, width]`; its keys and values join those in `cache`,
 /// both `[n, heads, time, width / heads]`.
 pub(super) fn attend_next(

@@ -5,6 +5,7 @@
 //! each other and against finite differences. Reductions run in a fixed order: the same seed and
 //! thread count give the same bytes. Image arrays are `[batch, channels, height, width]`.
 
+mod add;
 mod attention;
 mod composite;
 mod conv;
@@ -20,6 +21,7 @@ mod norm;
 mod pointwise;
 mod product;
 mod product_micro;
+mod rearrange;
 mod resample;
 mod simd;
 #[cfg(test)]
@@ -145,6 +147,15 @@ pub fn attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, causal: bool) -> Tens
     flex::run(attention::Attention { causal }, [q.into_dispatch(), k.into_dispatch(), v.into_dispatch()])
 }
 
+/// Self-attention on rows `[batch · time, 3 · width]` that hold query, key and value side by side, each with its `heads`
+/// → `[batch · time, width]`; `causal` as in [`attention`].
+pub fn self_attention(qkv: Tensor<2>, batch: usize, heads: usize, causal: bool) -> Tensor<2> {
+    if !flex::supported(&qkv) {
+        return composite::self_attention(qkv, batch, heads, causal);
+    }
+    flex::run(attention::SelfAttention { batch, heads, causal }, [qkv.into_dispatch()])
+}
+
 /// Negative log-likelihood of `targets [n]` under `logits [n, classes]`, one value a row (nats).
 pub fn cross_entropy(logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
     if !flex::supported(&logits) {
@@ -188,6 +199,56 @@ pub fn downsample2(x: Tensor<4>) -> Tensor<4> {
         return composite::downsample2(x);
     }
     flex::run(resample::Resample::Halve, [x.into_dispatch()])
+}
+
+/// `x + y` of one shape.
+pub fn add<const D: usize>(x: Tensor<D>, y: Tensor<D>) -> Tensor<D> {
+    if !flex::supported(&x) || !flex::supported(&y) || x.dims() != y.dims() {
+        return x + y;
+    }
+    flex::run(add::Add, [x.into_dispatch(), y.into_dispatch()])
+}
+
+/// `x [n, c, h, w] + y [n, c]`, one value a plane.
+pub fn add_to_planes(x: Tensor<4>, y: Tensor<2>) -> Tensor<4> {
+    if !flex::supported(&x) || !flex::supported(&y) {
+        let [n, c] = y.dims();
+        return x + y.reshape([n, c, 1, 1]);
+    }
+    flex::run(add::AddToPlanes, [x.into_dispatch(), y.into_dispatch()])
+}
+
+/// `[n, 4c, h, w] → [n, c, 2h, 2w]` (Shi et al., arXiv:1609.05158).
+pub fn pixel_shuffle2(x: Tensor<4>) -> Tensor<4> {
+    if !flex::supported(&x) {
+        return composite::pixel_shuffle2(x);
+    }
+    flex::run(rearrange::Rearrange::Shuffle, [x.into_dispatch()])
+}
+
+/// Undoes [`pixel_shuffle2`]: `[n, c, 2h, 2w] → [n, 4c, h, w]`.
+pub fn pixel_unshuffle2(x: Tensor<4>) -> Tensor<4> {
+    if !flex::supported(&x) {
+        return composite::pixel_unshuffle2(x);
+    }
+    flex::run(rearrange::Rearrange::Unshuffle, [x.into_dispatch()])
+}
+
+/// The pixels as rows: `[n, c, h, w] → [n · h · w, c]`.
+pub fn pixel_rows(x: Tensor<4>) -> Tensor<2> {
+    if !flex::supported(&x) {
+        return composite::pixel_rows(x);
+    }
+    let [_, _, h, w] = x.dims();
+    flex::run(rearrange::Rearrange::Rows { h, w }, [x.into_dispatch()])
+}
+
+/// Undoes [`pixel_rows`].
+pub fn row_pixels(rows: Tensor<2>, h: usize, w: usize) -> Tensor<4> {
+    if !flex::supported(&rows) {
+        return composite::row_pixels(rows, h, w);
+    }
+    flex::run(rearrange::Rearrange::Planes { h, w }, [rows.into_dispatch()])
 }
 
 /// Sum of squares in f64, in a fixed order.

@@ -11,10 +11,10 @@ use rayon::prelude::*;
 
 use super::flex::{Fused, contiguous, dims, from_vec, values};
 use super::memory::{Shared, add_in_order, parts, unwritten, with_used_scratch};
-use super::product_micro::{PackBlocks, PackRows, Product, Turn, tall};
-use super::simd::{vector_len, vectorised};
+use super::product_micro::{PackBlocks, PackRows, Product, Start, Turn, tall};
+use super::simd::{multiversion, vector_len, vectorised};
 
-/// Multiplications below which a product is not split.
+/// Multiplications, or values to sum, below which the work is not split.
 const SPLIT: usize = 1 << 16;
 
 /// A matrix in somebody's memory: element `(i, j)` is `values[i · row + j · col]`.
@@ -34,6 +34,16 @@ impl<'a> Matrix<'a> {
     pub fn transposed(self) -> Self {
         Self { row: self.col, col: self.row, ..self }
     }
+
+    /// Without the rows before `first`.
+    pub fn from(self, first: usize) -> Self {
+        Self { values: &self.values[first * self.row..], ..self }
+    }
+
+    /// The first `width` values of row `i`, of a matrix whose rows are whole.
+    pub fn row_of(self, i: usize, width: usize) -> &'a [f32] {
+        &self.values[i * self.row..][..width]
+    }
 }
 
 /// `c = scale · a b`, or `c += scale · a b` if `add`, on this thread: `a [m, k]`, `b [k, n]`, `c [m, n]` with
@@ -51,20 +61,22 @@ pub(super) fn product(
         return;
     }
     assert!((m - 1) * c_row + n <= c.len());
+    let start = if add { Start::Add } else { Start::Zero };
     // SAFETY: `c` is borrowed for writing and long enough.
-    unsafe { product_at([m, k, n], scale, a, b, add, c.as_mut_ptr(), c_row) };
+    unsafe { product_at([m, k, n], scale, a, b, start, c.as_mut_ptr(), c_row) };
 }
 
 /// [`product`] into memory of which other threads may hold other columns.
 ///
 /// # Safety
-/// The `n` values from `c + i · c_row` are this caller's to write for every row `i < m`, and `m, n > 0`.
-unsafe fn product_at(
+/// The `n` values from `c + i · c_row` are this caller's to write for every row `i < m`, and `m, n > 0`; a bias has `n`
+/// values.
+pub(super) unsafe fn product_at(
     [m, k, n]: [usize; 3],
     scale: f32,
     a: Matrix,
     b: Matrix,
-    add: bool,
+    start: Start,
     c: *mut f32,
     c_row: usize,
 ) {
@@ -72,11 +84,8 @@ unsafe fn product_at(
         rows * cols == 0 || (rows - 1) * matrix.row + (cols - 1) * matrix.col < matrix.values.len()
     };
     assert!(fits(a, m, k) && fits(b, k, n) && n <= c_row);
-    if k == 0 && !add {
-        // SAFETY: the caller's promise.
-        (0..m).for_each(|i| unsafe { std::slice::from_raw_parts_mut(c.add(i * c_row), n) }.fill(0.0));
-    }
-    for ks in blocks(k, DEPTH) {
+    // An inner dimension of nothing is still one block: it leaves what the sums begin with.
+    for ks in blocks(k.max(1), DEPTH).map(|ks| ks.start..ks.end.min(k)) {
         for js in blocks(n, COLS) {
             let b = Matrix { values: &b.values[ks.start * b.row + js.start * b.col..], ..b };
             with_packed(b, [ks.len(), js.len()], scale, m, |b| {
@@ -85,7 +94,12 @@ unsafe fn product_at(
                     // SAFETY: a part of what the caller promised.
                     unsafe {
                         let c = c.add(is.start * c_row + js.start);
-                        part([is.len(), ks.len(), js.len()], a, b, add || ks.start > 0, c, c_row);
+                        let start = match start {
+                            _ if ks.start > 0 => Start::Add,
+                            Start::Bias(bias) => Start::Bias(bias.add(js.start)),
+                            other => other,
+                        };
+                        part([is.len(), ks.len(), js.len()], a, b, start, c, c_row);
                     }
                 }
             });
@@ -158,7 +172,7 @@ fn with_packed(b: Matrix, [depth, cols]: [usize; 2], scale: f32, rows: usize, wo
 ///
 /// # Safety
 /// As [`product_at`].
-unsafe fn part([m, k, n]: [usize; 3], a: Matrix, b: Columns, add: bool, c: *mut f32, c_row: usize) {
+unsafe fn part([m, k, n]: [usize; 3], a: Matrix, b: Columns, start: Start, c: *mut f32, c_row: usize) {
     let (len, tall) = (vector_len(), tall());
     let (whole, rest) = (n / len, n % len);
     // Columns one behind the other are far apart in memory: blocks of rows are laid out.
@@ -195,7 +209,7 @@ unsafe fn part([m, k, n]: [usize; 3], a: Matrix, b: Columns, add: bool, c: *mut 
             rows: m,
             depth: k,
             vectors: whole,
-            add,
+            start,
         };
         // SAFETY: whole vectors of columns lie inside both sides and the result.
         unsafe { vectorised(job) };
@@ -206,7 +220,7 @@ unsafe fn part([m, k, n]: [usize; 3], a: Matrix, b: Columns, add: bool, c: *mut 
                 c: last.as_mut_ptr(),
                 c_row: len,
                 vectors: 1,
-                add: false,
+                start: Start::Zero,
                 ..job
             };
             // SAFETY: one vector of columns into memory of our own.
@@ -214,39 +228,51 @@ unsafe fn part([m, k, n]: [usize; 3], a: Matrix, b: Columns, add: bool, c: *mut 
             for (i, row) in last.chunks_exact(len).enumerate() {
                 // SAFETY: the columns that are left.
                 let c = unsafe { std::slice::from_raw_parts_mut(c.add(i * c_row + whole * len), rest) };
-                c.iter_mut().zip(row).for_each(|(c, v)| *c = if add { *c + v } else { *v });
+                for (j, (c, v)) in c.iter_mut().zip(row).enumerate() {
+                    *c = match start {
+                        Start::Zero => *v,
+                        Start::Add => *c + v,
+                        // SAFETY: a bias has a value for each column.
+                        Start::Bias(bias) => *v + unsafe { *bias.add(whole * len + j) },
+                    };
+                }
             }
         }
     });
 }
 
-/// [`product`] with scale 1 into rows without gaps, on all threads.
-pub(super) fn product_parallel([m, k, n]: [usize; 3], a: Matrix, b: Matrix, add: bool, c: &mut [f32]) {
-    assert!(c.len() == m * n);
-    if m * n * k < SPLIT {
-        return product([m, k, n], 1.0, a, b, add, c, n);
+/// `a b`, plus a bias where there is one, into rows without gaps, on all threads.
+fn product_parallel([m, k, n]: [usize; 3], a: Matrix, b: Matrix, bias: Option<&[f32]>) -> Vec<f32> {
+    assert!(bias.is_none_or(|bias| bias.len() == n));
+    let mut c = unwritten(m * n);
+    if m * n == 0 {
+        return c;
     }
-    if m >= n {
-        let cuts = parts(m);
-        let mut rest = c;
-        let mut tasks = Vec::new();
-        for rows in cuts {
-            let (head, tail) = rest.split_at_mut(rows.len() * n);
-            tasks.push((rows, head));
-            rest = tail;
-        }
-        tasks.into_par_iter().for_each(|(rows, c)| {
-            let a = Matrix { values: &a.values[rows.start * a.row..], ..a };
-            product([rows.len(), k, n], 1.0, a, b, add, c, n);
-        });
-    } else {
-        let out = Shared(c.as_mut_ptr());
-        parts(n).into_par_iter().for_each(|cols| {
+    let (rows, cols) = match (m * n * k < SPLIT, m >= n) {
+        (true, _) => (vec![0..m], vec![0..n]),
+        (_, true) => (parts_of(m, tall()), vec![0..n]),
+        _ => (vec![0..m], parts_of(n, vector_len())),
+    };
+    let (out, bias) = (Shared(c.as_mut_ptr()), bias.map(|bias| Shared(bias.as_ptr().cast_mut())));
+    rows.into_par_iter().for_each(|rows| {
+        cols.par_iter().for_each(|cols| {
+            let a = a.from(rows.start);
             let b = Matrix { values: &b.values[cols.start * b.col..], ..b };
-            // SAFETY: tasks write different columns, and none is empty.
-            unsafe { product_at([m, k, cols.len()], 1.0, a, b, add, out.at(cols.start), n) };
+            // SAFETY: tasks write different rows or columns, none of them empty, and only read the bias.
+            unsafe {
+                let start = bias.map_or(Start::Zero, |bias| Start::Bias(bias.at(cols.start)));
+                let c = out.at(rows.start * n + cols.start);
+                product_at([rows.len(), k, cols.len()], 1.0, a, b, start, c, n);
+            }
         });
-    }
+    });
+    c
+}
+
+/// Ranges that cut `0..len` into about one part a thread, at multiples of `grain`.
+fn parts_of(len: usize, grain: usize) -> Vec<Range<usize>> {
+    let cuts = parts(len.div_ceil(grain)).into_iter();
+    cuts.map(|part| part.start * grain..len.min(part.end * grain)).collect()
 }
 
 /// `x W + b` on `[x, weight, bias]`: `[n, d_in]`, `[d_in, d_out]`, `[d_out]`.
@@ -259,10 +285,8 @@ impl Fused<3> for Linear {
     fn forward(&self, [x, weight, bias]: [FlexTensor; 3]) -> (FlexTensor, [FlexTensor; 2]) {
         let (x, weight, bias) = (contiguous(x), contiguous(weight), contiguous(bias));
         let ([n, d_in], [_, d_out]) = (dims(&x), dims(&weight));
-        let mut y = Vec::with_capacity(n * d_out);
-        (0..n).for_each(|_| y.extend_from_slice(values(&bias)));
         let (a, b) = (Matrix::rows(values(&x), d_in), Matrix::rows(values(&weight), d_out));
-        product_parallel([n, d_in, d_out], a, b, true, &mut y);
+        let y = product_parallel([n, d_in, d_out], a, b, Some(values(&bias)));
         (from_vec(y, [n, d_out]), [x, weight])
     }
 
@@ -276,28 +300,28 @@ impl Fused<3> for Linear {
         let ([n, d_in], [_, d_out]) = (dims(&x), dims(&weight));
         let [x, weight, g] =
             [(&x, d_in), (&weight, d_out), (&grad, d_out)].map(|(t, width)| Matrix::rows(values(t), width));
-        let dx = wanted[0].then(|| {
-            let mut dx = unwritten(n * d_in);
-            product_parallel([n, d_out, d_in], g, weight.transposed(), false, &mut dx);
-            from_vec(dx, [n, d_in])
-        });
-        let dw = wanted[1].then(|| {
-            let mut dw = unwritten(d_in * d_out);
-            product_parallel([d_in, n, d_out], x.transposed(), g, false, &mut dw);
-            from_vec(dw, [d_in, d_out])
-        });
+        let dx = wanted[0]
+            .then(|| from_vec(product_parallel([n, d_out, d_in], g, weight.transposed(), None), [n, d_in]));
+        let dw = wanted[1]
+            .then(|| from_vec(product_parallel([d_in, n, d_out], x.transposed(), g, None), [d_in, d_out]));
         let db = wanted[2].then(|| from_vec(column_sums(g.values, n, d_out), [d_out]));
         [dx, dw, db]
     }
 }
 
-/// Sums over the rows of `[n, d]`.
-fn column_sums(values: &[f32], n: usize, d: usize) -> Vec<f32> {
-    let part = |rows: std::ops::Range<usize>| {
-        let mut sums = vec![0.0f32; d];
-        for row in values[rows.start * d..rows.end * d].chunks_exact(d) {
+multiversion! {
+    fn add_rows(rows: &[f32], sums: &mut [f32]) {
+        for row in rows.chunks_exact(sums.len()) {
             sums.iter_mut().zip(row).for_each(|(sum, v)| *sum += v);
         }
+    }
+}
+
+/// Sums over the rows of `[n, d]`.
+fn column_sums(values: &[f32], n: usize, d: usize) -> Vec<f32> {
+    let part = |rows: Range<usize>| {
+        let mut sums = vec![0.0f32; d];
+        add_rows(&values[rows.start * d..rows.end * d], &mut sums);
         sums
     };
     if n * d < SPLIT {

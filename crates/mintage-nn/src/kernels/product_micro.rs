@@ -33,7 +33,18 @@ pub(super) struct Product {
     pub rows: usize,
     pub depth: usize,
     pub vectors: usize,
-    pub add: bool,
+    /// What the sums begin with.
+    pub start: Start,
+}
+
+/// What sums begin with.
+#[derive(Clone, Copy)]
+pub(super) enum Start {
+    Zero,
+    /// The values of `c`.
+    Add,
+    /// A value a column.
+    Bias(*const f32),
 }
 
 impl Job for Product {
@@ -87,11 +98,13 @@ impl Product {
             let mut b = self.b.add(j * self.b_vector);
             let c = self.c.add(i * self.c_row + j * V::LEN);
             let mut sums = [[V::splat(0.0); W]; R];
-            if self.add {
-                for r in 0..R {
-                    for w in 0..W {
-                        sums[r][w] = V::load(c.add(r * self.c_row + w * V::LEN));
-                    }
+            for r in 0..R {
+                for w in 0..W {
+                    sums[r][w] = match self.start {
+                        Start::Zero => V::splat(0.0),
+                        Start::Add => V::load(c.add(r * self.c_row + w * V::LEN)),
+                        Start::Bias(bias) => V::load(bias.add((j + w) * V::LEN)),
+                    };
                 }
             }
             let mut rows = [a; R];
@@ -247,11 +260,16 @@ mod tests {
             for (rows, depth, vectors) in [(1, 3, 1), (2, 1, 2), (7, 5, 3), (15, 9, 4), (24, 2, 5)] {
                 let cols = vectors * len;
                 let (a, b, old) = (noise(depth * rows, 1), noise(depth * cols, 2), noise(rows * cols, 3));
-                for add in [false, true] {
+                let bias = noise(cols, 4);
+                for start in [Start::Zero, Start::Add, Start::Bias(bias.as_ptr())] {
                     let sum = |i: usize, j: usize| -> f32 {
                         (0..depth).map(|k| a[k * rows + i] * b[k * cols + j]).sum()
                     };
-                    let first = |at: usize| if add { old[at] } else { 0.0 };
+                    let first = |at: usize| match start {
+                        Start::Zero => 0.0,
+                        Start::Add => old[at],
+                        Start::Bias(_) => bias[at % cols],
+                    };
                     let wanted: Vec<f32> =
                         (0..rows * cols).map(|at| first(at) + sum(at / cols, at % cols)).collect();
                     let mut c = old.clone();
@@ -268,7 +286,7 @@ mod tests {
                         rows,
                         depth,
                         vectors,
-                        add,
+                        start,
                     };
                     // SAFETY: the arrays hold whole matrices.
                     unsafe { kind.run(product) };

@@ -25,11 +25,12 @@ use std::ops::Range;
 use burn::backend::flex::FlexTensor;
 use rayon::prelude::*;
 
+use super::add::total;
 use super::conv::Conv;
 use super::flex::{Fused, contiguous, dims, from_vec, values};
 use super::memory::{Shared, parts, unwritten, with_used_scratch};
-use super::product_micro::{Product, Turn, tall};
-use super::simd::{multiversion, vector_len, vectorised};
+use super::product_micro::{Product, Start, Turn, tall};
+use super::simd::{vector_len, vectorised};
 use super::winograd_micro::{Filters, IN, OUT, TAPS, Tiles, Transform};
 
 /// Tiles of a band at most: enough of them to pay for reading all the filters again.
@@ -297,7 +298,7 @@ impl Grid {
                         rows: tiles,
                         depth,
                         vectors: range.len(),
-                        add: false,
+                        start: Start::Zero,
                     };
                     // SAFETY: the three squares hold `tiles × depth`, `depth × channels` and `tiles × channels` values.
                     unsafe { vectorised(product) };
@@ -343,7 +344,7 @@ impl Grid {
                                     rows: depth,
                                     depth: tiles,
                                     vectors: channels / vector,
-                                    add: i > 0,
+                                    start: if i > 0 { Start::Add } else { Start::Zero },
                                 };
                                 // SAFETY: the squares hold `tiles × depth`, `tiles × channels` and `depth × channels` values.
                                 unsafe { vectorised(product) };
@@ -483,21 +484,10 @@ fn filters_from(partial: &[Vec<f32>], [c_out, c_in]: [usize; 2], [channels, dept
     weight
 }
 
-multiversion! {
-    fn plane_sum(planes: &[f32], plane: usize, step: usize, first: usize) -> f32 {
-        let mut lanes = [0.0f32; 8];
-        for plane in planes[first * plane..].chunks(plane).step_by(step) {
-            let (whole, rest) = plane.as_chunks::<8>();
-            whole.iter().for_each(|v| (0..8).for_each(|i| lanes[i] += v[i]));
-            lanes[0] += rest.iter().sum::<f32>();
-        }
-        lanes.iter().sum()
-    }
-}
-
 /// Sums of each channel of `[n, c, h, w]`.
 fn plane_sums(values: &[f32], [_, c, h, w]: [usize; 4]) -> Vec<f32> {
-    (0..c).into_par_iter().map(|first| plane_sum(values, h * w, c, first)).collect()
+    let planes = |first: usize| values[first * h * w..].chunks(h * w).step_by(c);
+    (0..c).into_par_iter().map(|first| planes(first).map(total).sum()).collect()
 }
 
 #[cfg(test)]

@@ -6,15 +6,15 @@ use burn::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Conv2d, Embedding, GroupNorm, LayerNorm, Linear};
+use super::{Embedding, GroupNorm, LayerNorm, Linear};
 use crate::{Rng, kernels};
 
 /// One-head-per-64-channels self-attention over all positions of `[n, c, h, w]`, as a residual branch.
 #[derive(Module, Debug)]
 pub struct SelfAttention2d {
     norm: GroupNorm,
-    qkv: Conv2d,
-    out: Conv2d,
+    qkv: Linear,
+    out: Linear,
     #[module(skip)]
     heads: usize,
 }
@@ -23,21 +23,18 @@ impl SelfAttention2d {
     pub fn new(channels: usize, device: &Device, rng: &mut Rng) -> Self {
         Self {
             norm: GroupNorm::new(channels, device),
-            qkv: Conv2d::new(channels, 3 * channels, 1, 1.0, device, rng),
-            out: Conv2d::new(channels, channels, 1, 0.0, device, rng),
+            qkv: Linear::new(channels, 3 * channels, 1.0, device, rng),
+            out: Linear::new(channels, channels, 0.0, device, rng),
             heads: (channels / 64).max(1),
         }
     }
 
     /// `[n, c, h, w] → [n, c, h, w]`.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let [n, c, h, w] = x.dims();
-        let qkv = self.qkv.forward(self.norm.forward(x.clone())); // [n, 3c, h, w]
-        let part = |i: usize| -> Tensor<4> {
-            qkv.clone().narrow(1, i * c, c).reshape([n, self.heads, c / self.heads, h * w]).swap_dims(2, 3)
-        };
-        let y = kernels::attention(part(0), part(1), part(2), false); // [n, heads, hw, c/heads]
-        x + self.out.forward(y.swap_dims(2, 3).reshape([n, c, h, w]))
+        let [n, _, h, w] = x.dims();
+        let qkv = self.qkv.forward(kernels::pixel_rows(self.norm.forward(x.clone()))); // [n·h·w, 3c]
+        let y = self.out.forward(kernels::self_attention(qkv, n, self.heads, false)); // [n·h·w, c]
+        kernels::add(x, kernels::row_pixels(y, h, w))
     }
 }
 
@@ -158,24 +155,19 @@ impl Transformer {
 
 impl Block {
     fn forward(&self, x: Tensor<2>, n: usize, heads: usize) -> Tensor<2> {
-        let [rows, width] = x.dims();
-        let (time, d) = (rows / n.max(1), width / heads);
         let qkv = self.qkv.forward(self.norm1.forward(x.clone())); // [n·time, 3·width]
-        let part = |i: usize| -> Tensor<4> {
-            qkv.clone().narrow(1, i * width, width).reshape([n, time, heads, d]).swap_dims(1, 2)
-        };
-        let y = kernels::attention(part(0), part(1), part(2), true); // [n, heads, time, d]
-        let x = x + self.out.forward(y.swap_dims(1, 2).reshape([rows, width]));
-        self.mlp(x)
+        let y = kernels::self_attention(qkv, n, heads, true); // [n·time, width]
+        self.mlp(kernels::add(x, self.out.forward(y)))
     }
 
     fn next(&self, x: Tensor<2>, heads: usize, cache: &mut kernels::KvLayer) -> Tensor<2> {
         let qkv = self.qkv.forward(self.norm1.forward(x.clone()));
-        self.mlp(x + self.out.forward(kernels::attend_next(qkv, heads, cache)))
+        self.mlp(kernels::add(x, self.out.forward(kernels::attend_next(qkv, heads, cache))))
     }
 
     fn mlp(&self, x: Tensor<2>) -> Tensor<2> {
-        x.clone() + self.down.forward(kernels::gelu(self.up.forward(self.norm2.forward(x))))
+        let y = self.down.forward(kernels::gelu(self.up.forward(self.norm2.forward(x.clone()))));
+        kernels::add(x, y)
     }
 }
 

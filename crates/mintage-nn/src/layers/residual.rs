@@ -6,7 +6,7 @@ use burn::{
 };
 
 use super::{Conv2d, GroupNorm, Linear};
-use crate::Rng;
+use crate::{Rng, kernels};
 
 /// Pre-activation residual block: norm → SiLU → conv → (+ condition) → norm → SiLU → conv, added to
 /// the input (He et al., arXiv:1603.05027; group norm and SiLU as in Ho et al., arXiv:2006.11239).
@@ -39,13 +39,12 @@ impl ResBlock {
     pub fn forward(&self, x: Tensor<4>, cond: Option<&Tensor<2>>) -> Tensor<4> {
         let mut h = self.conv1.forward(self.norm1.forward_silu(x.clone()));
         if let (Some(linear), Some(cond)) = (&self.condition, cond) {
-            let [n, c, _, _] = h.dims();
-            h = h + linear.forward(cond.clone()).reshape([n, c, 1, 1]);
+            h = kernels::add_to_planes(h, linear.forward(cond.clone()));
         }
         let h = self.conv2.forward(self.norm2.forward_silu(h));
         match &self.skip {
-            Some(skip) => skip.forward(x) + h,
-            None => x + h,
+            Some(skip) => kernels::add(skip.forward(x), h),
+            None => kernels::add(x, h),
         }
     }
 }

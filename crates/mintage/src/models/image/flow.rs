@@ -20,8 +20,7 @@ use mintage_nn::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    batch_classes, begin, class_input, crop_to, in_batches, indices, pad_to, padded, pixel_shuffle2,
-    pixel_unshuffle2, to_model, to_pixels,
+    batch_classes, begin, class_input, crop_to, in_batches, indices, pad_to, padded, to_model, to_pixels,
 };
 use crate::{
     events::Metrics,
@@ -297,7 +296,7 @@ impl UNet {
         }
         let cond = kernels::silu(cond); // [n, d_cond]
         let x = pad_to(x, padded(height, halvings), padded(width, halvings));
-        let mut h = self.stem.forward(pixel_unshuffle2(x));
+        let mut h = self.stem.forward(kernels::pixel_unshuffle2(x));
         let mut skips = Vec::new();
         for level in &self.down {
             for block in &level.blocks {
@@ -327,7 +326,7 @@ impl UNet {
             }
         }
         let patches = self.out.forward(self.norm.forward_silu(h));
-        crop_to(pixel_shuffle2(patches), height, width)
+        crop_to(kernels::pixel_shuffle2(patches), height, width)
     }
 }
 

@@ -344,7 +344,7 @@ impl PlainBlock {
         let h = pass.act(x.clone());
         let h = pass.conv(&self.conv1, h);
         let h = pass.act(h);
-        x + pass.conv(&self.conv2, h)
+        kernels::add(x, pass.conv(&self.conv2, h))
     }
 }
 
@@ -421,7 +421,7 @@ impl Generator {
                 x = kernels::upsample2(x);
             }
         }
-        let x = act(super::pixel_shuffle2(self.unfold.forward(act(x))));
+        let x = act(kernels::pixel_shuffle2(self.unfold.forward(act(x))));
         crop_to(self.out.forward(x), self.size.0, self.size.1)
     }
 }

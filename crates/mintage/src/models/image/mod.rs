@@ -130,18 +130,6 @@ pub fn crop_to(x: Tensor<4>, height: usize, width: usize) -> Tensor<4> {
     if w > width { x.narrow(3, 0, width) } else { x }
 }
 
-/// `[n, 4c, h, w] → [n, c, 2h, 2w]` (Shi et al., arXiv:1609.05158).
-pub fn pixel_shuffle2(x: Tensor<4>) -> Tensor<4> {
-    let [n, c4, h, w] = x.dims();
-    x.reshape([n, c4 / 4, 2, 2, h, w]).permute([0, 1, 4, 2, 5, 3]).reshape([n, c4 / 4, 2 * h, 2 * w])
-}
-
-/// Undoes [`pixel_shuffle2`]: `[n, c, 2h, 2w] → [n, 4c, h, w]`.
-pub fn pixel_unshuffle2(x: Tensor<4>) -> Tensor<4> {
-    let [n, c, h, w] = x.dims();
-    x.reshape([n, c, h / 2, 2, w / 2, 2]).permute([0, 1, 3, 5, 2, 4]).reshape([n, 4 * c, h / 2, w / 2])
-}
-
 /// The batch's labels, or "no class" for each item.
 pub fn batch_classes(batch: &ImageBatch, classes: usize) -> Vec<u32> {
     if batch.labels.is_empty() || classes == 0 { vec![classes as u32; batch.n] } else { batch.labels.clone() }

@@ -9,11 +9,11 @@ use burn::{
 };
 use mintage_data::ImageShape;
 use mintage_nn::{
-    Rng,
+    Rng, kernels,
     layers::{Conv2d, GroupNorm, ResBlock},
 };
 
-use super::{crop_to, pad_to, padded, pixel_shuffle2};
+use super::{crop_to, pad_to, padded};
 
 /// What both halves are built from.
 #[derive(Clone, Copy, Debug)]
@@ -147,7 +147,7 @@ impl Decoder {
             for block in &stage.blocks {
                 h = block.forward(h, cond);
             }
-            h = pixel_shuffle2(stage.up.forward(h));
+            h = kernels::pixel_shuffle2(stage.up.forward(h));
         }
         let h = self.out.forward(self.norm.forward_silu(h));
         crop_to(h, self.size.0, self.size.1)
