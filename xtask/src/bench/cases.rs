@@ -216,9 +216,7 @@ fn start(case: &Case, setup: &Setup) -> Result<Speed> {
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..=setup.pairs {
         let out = scratch.join("ours.png");
-        ours.push(quiet(
-            Command::new(&mintage).arg("sample").arg(&model).args(["-n", "1", "--force", "-o"]).arg(out),
-        )?);
+        ours.push(quiet(Command::new(&mintage).arg("sample").arg(&model).args(["-n", "1", "-o"]).arg(out))?);
         if let Some(python) = &setup.python {
             theirs
                 .push(quiet(peers::command(python, "start.py").arg(&weights).arg(scratch.join("peer.png")))?);

@@ -109,8 +109,8 @@ pub(super) unsafe fn product_at(
 
 /// A part of the inner dimension, of the columns and of the rows: what is laid out of either side fits into the
 /// second-level cache.
-const DEPTH: usize = 256;
-const COLS: usize = 480;
+const DEPTH: usize = 384;
+const COLS: usize = 336;
 const ROWS: usize = 240;
 
 fn blocks(len: usize, size: usize) -> impl Iterator<Item = Range<usize>> {

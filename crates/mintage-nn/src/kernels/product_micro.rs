@@ -102,7 +102,11 @@ impl Product {
                 for w in 0..W {
                     sums[r][w] = match self.start {
                         Start::Zero => V::splat(0.0),
-                        Start::Add => V::load(c.add(r * self.c_row + w * V::LEN)),
+                        Start::Add => {
+                            // Far away as a rule: on their way while the sums grow, and added last.
+                            V::prefetch(c.add(r * self.c_row + w * V::LEN));
+                            V::splat(0.0)
+                        }
                         Start::Bias(bias) => V::load(bias.add((j + w) * V::LEN)),
                     };
                 }
@@ -127,7 +131,12 @@ impl Product {
             }
             for r in 0..R {
                 for w in 0..W {
-                    sums[r][w].store(c.add(r * self.c_row + w * V::LEN));
+                    let c = c.add(r * self.c_row + w * V::LEN);
+                    let sum = match self.start {
+                        Start::Add => V::load(c).add(sums[r][w]),
+                        _ => sums[r][w],
+                    };
+                    sum.store(c);
                 }
             }
             R

@@ -135,6 +135,8 @@ pub(super) trait Lanes: Copy {
     unsafe fn splat(v: f32) -> Self;
     unsafe fn load(from: *const f32) -> Self;
     unsafe fn store(self, to: *mut f32);
+    /// Asks for values that will be needed soon.
+    unsafe fn prefetch(from: *const f32);
     unsafe fn add(self, b: Self) -> Self;
     unsafe fn sub(self, b: Self) -> Self;
     /// `self · b + c`.
@@ -163,6 +165,8 @@ impl Lanes for Plain {
     unsafe fn store(self, to: *mut f32) {
         unsafe { to.cast::<[f32; 8]>().write_unaligned(self.0) }
     }
+    #[inline(always)]
+    unsafe fn prefetch(_: *const f32) {}
     #[inline(always)]
     unsafe fn add(self, b: Self) -> Self {
         Self(std::array::from_fn(|i| self.0[i] + b.0[i]))
@@ -221,6 +225,10 @@ mod x86 {
                 #[inline(always)]
                 unsafe fn store(self, to: *mut f32) {
                     unsafe { $store(to, self.0) }
+                }
+                #[inline(always)]
+                unsafe fn prefetch(from: *const f32) {
+                    unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
                 }
                 #[inline(always)]
                 unsafe fn add(self, b: Self) -> Self {
