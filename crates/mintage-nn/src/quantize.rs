@@ -8,7 +8,11 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::{Rng, TensorMap, WeightsError, kernels::tanh, weights::to_vec};
+use crate::{
+    Rng, TensorMap, WeightsError,
+    kernels::{mean_squared_error, tanh},
+    weights::to_vec,
+};
 
 /// How the gradient passes the rounding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -164,7 +168,7 @@ impl Codebook {
         let device = x.device();
         let codes = self.nearest(&to_vec(&x));
         let q = self.lookup(&codes, &device);
-        let commitment = (x.clone() - q.clone()).powi_scalar(2).mean();
+        let commitment = mean_squared_error(x.clone(), q.clone());
         let vectors = match estimator {
             GradientEstimator::StraightThrough => x.clone() + (q - x).detach(),
             GradientEstimator::Rotation => rotate_onto(x, q),

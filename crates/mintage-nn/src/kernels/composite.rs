@@ -96,6 +96,10 @@ pub(super) fn leaky_relu_tangent<const D: usize>(
     t.clone().mask_where(below, t * slope)
 }
 
+pub(super) fn mean_squared_error<const D: usize>(x: Tensor<D>, y: Tensor<D>) -> Tensor<1> {
+    (x - y).powi_scalar(2).mean()
+}
+
 /// Scaled dot-product attention: `q, k, v [batch, heads, time, head_dim]` → the same shape; `causal`
 /// lets position `t` see positions `≤ t` only.
 pub(super) fn attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, causal: bool) -> Tensor<4> {

@@ -1,7 +1,8 @@
 #![allow(unsafe_code)] // Tasks write disjoint parts of memory that was not cleared first.
-//! Losses of rows, each in one pass forward and one backward.
+//! Losses, each in one pass forward and one backward.
 //!
 //! ```text
+//! mse(x, y) = Σ (x − y)² / n                      dx = 2 g (x − y) / n    dy = −dx
 //! bernoulli(l, t) = Σ softplus(l) − l t           dl = g (σ(l) − t)    dt = −g l
 //! cross_entropy(l, k) = ln Σ exp(l) − l_k         dl = g (softmax(l) − 1_k)
 //! ```
@@ -16,6 +17,10 @@ use super::math::{exp, largest, sigmoid, softplus_tail, sum};
 use super::memory::{Shared, for_chunks, items_a_task, unwritten};
 use super::simd::multiversion;
 
+/// On `[x, y]` of one shape; one value.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct MeanSquaredError;
+
 /// On `[logits, targets]`, both `[n, d]`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct BernoulliNll;
@@ -24,6 +29,53 @@ pub(super) struct BernoulliNll;
 #[derive(Clone, Debug)]
 pub(super) struct CrossEntropy {
     pub targets: Arc<Vec<usize>>,
+}
+
+multiversion! {
+    fn squared_distance(x: &[f32], y: &[f32]) -> f32 {
+        sum([x, y], |[x, y]| (x - y) * (x - y))
+    }
+}
+
+multiversion! {
+    fn scaled_difference(x: &[f32], y: &[f32], factor: f32, out: &mut [f32]) {
+        x.iter().zip(y).zip(out).for_each(|((x, y), out)| *out = factor * (x - y));
+    }
+}
+
+impl Fused<2> for MeanSquaredError {
+    type Saved = [FlexTensor; 2];
+
+    fn forward(&self, inputs: [FlexTensor; 2]) -> (FlexTensor, [FlexTensor; 2]) {
+        let inputs = inputs.map(contiguous);
+        let [x, y] = inputs.each_ref().map(values);
+        // Chunks do not depend on the number of threads.
+        let chunks = x.par_chunks(items_a_task(1)).zip(y.par_chunks(items_a_task(1)));
+        let sums: Vec<f32> = chunks.map(|(x, y)| squared_distance(x, y)).collect();
+        let sum: f64 = sums.into_iter().map(f64::from).sum();
+        (from_vec(vec![(sum / x.len() as f64) as f32], [1]), inputs)
+    }
+
+    fn backward(
+        self,
+        inputs: [FlexTensor; 2],
+        grad: FlexTensor,
+        wanted: [bool; 2],
+    ) -> [Option<FlexTensor>; 2] {
+        let [x, y] = inputs.each_ref().map(values);
+        let factor = 2.0 * values(&contiguous(grad))[0] / x.len() as f32;
+        let gradient = |factor: f32| {
+            let mut out = unwritten(x.len());
+            let shared = Shared(out.as_mut_ptr());
+            for_chunks(x.len(), items_a_task(1), |chunk| {
+                // SAFETY: chunks are disjoint.
+                let out = unsafe { shared.slice(chunk.start, chunk.len()) };
+                scaled_difference(&x[chunk.clone()], &y[chunk], factor, out);
+            });
+            from_vec(out, inputs[0].layout().shape().clone())
+        };
+        [wanted[0].then(|| gradient(factor)), wanted[1].then(|| gradient(-factor))]
+    }
 }
 
 multiversion! {
@@ -148,6 +200,29 @@ mod tests {
         self, composite,
         testing::{Case, noise},
     };
+
+    #[test]
+    fn mean_squared_error_equals_the_composite() {
+        for len in [1, 7, 100, 20_000] {
+            let case = Case {
+                name: format!("squared error of {len}"),
+                inputs: vec![noise(len, 1), noise(len, 2)],
+                fused: &|v| kernels::mean_squared_error(v[0].clone(), v[1].clone()),
+                composite: &|v| composite::mean_squared_error(v[0].clone(), v[1].clone()),
+                tolerance: 1e-6,
+            };
+            case.check();
+            if len < 10 {
+                case.check_differences();
+            }
+        }
+        let device = burn::tensor::Device::flex();
+        let x = Tensor::<1>::from_floats(noise(24, 1).as_slice(), &device).reshape([4, 6]);
+        let (view, other) = (x.clone().transpose(), Tensor::<2>::ones([6, 4], &device));
+        let copy = Tensor::<2>::from_data(view.to_data(), &device);
+        let [a, b] = [view, copy].map(|x| kernels::mean_squared_error(x, other.clone()).into_data());
+        a.assert_eq(&b, true);
+    }
 
     #[test]
     fn bernoulli_equals_the_composite() {

@@ -165,6 +165,14 @@ pub fn cross_entropy(logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
     flex::run(loss::CrossEntropy { targets: std::sync::Arc::new(targets) }, [logits.into_dispatch()])
 }
 
+/// The mean of `(x − y)²` over all values: `[1]`.
+pub fn mean_squared_error<const D: usize>(x: Tensor<D>, y: Tensor<D>) -> Tensor<1> {
+    if !flex::supported(&x) || !flex::supported(&y) || x.dims() != y.dims() {
+        return composite::mean_squared_error(x, y);
+    }
+    flex::run(loss::MeanSquaredError, [x.into_dispatch(), y.into_dispatch()])
+}
+
 /// `−log p(targets | logits)` of independent Bernoullis, summed over each row: `[n, d] → [n]` (nats).
 /// `targets` in [0, 1].
 pub fn bernoulli_nll(logits: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {

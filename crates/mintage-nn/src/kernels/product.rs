@@ -249,10 +249,11 @@ fn product_parallel([m, k, n]: [usize; 3], a: Matrix, b: Matrix, bias: Option<&[
         return c;
     }
     let (rows, cols) = match (m * n * k < SPLIT, m >= n) {
-        (true, _) => (vec![0..m], vec![0..n]),
-        (_, true) => (parts_of(m, tall()), vec![0..n]),
-        _ => (vec![0..m], parts_of(n, vector_len())),
+        (true, _) => (m, n),
+        (_, true) => (tall(), n),
+        _ => (m, vector_len()),
     };
+    let (rows, cols) = (parts_of(m, rows), parts_of(n, cols));
     let (out, bias) = (Shared(c.as_mut_ptr()), bias.map(|bias| Shared(bias.as_ptr().cast_mut())));
     rows.into_par_iter().for_each(|rows| {
         cols.par_iter().for_each(|cols| {

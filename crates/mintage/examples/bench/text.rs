@@ -94,22 +94,18 @@ pub fn table_mlp(case: &str, _setting: &Setting) -> Work {
     let layers = SIZES.windows(2).map(|d| Linear::new(d[0], d[1], 1.4, &device, &mut rng)).collect();
     let mut model = Trainable::new(Mlp { layers }, AdamW { clip: 0.0, ..adam() });
     let parameters = model.net().num_params();
-    let (inputs, targets) = (rng.normals(ROWS * SIZES[0]), rng.normals(ROWS * SIZES[3]));
+    let [inputs, targets] =
+        [SIZES[0], SIZES[3]].map(|d| -> Tensor<2> { rng.normal_tensor([ROWS, d], &device) });
     let mut step = 0;
     let unit = move || {
         let first = step * batch % (ROWS - batch + 1);
         step += 1;
-        let rows = |all: &[f32], d: usize| -> Tensor<2> {
-            Tensor::from_data(
-                TensorData::new(all[first * d..(first + batch) * d].to_vec(), [batch, d]),
-                &device,
-            )
-        };
-        let mut h = rows(&inputs, SIZES[0]);
+        let rows = |all: &Tensor<2>| all.clone().narrow(0, first, batch);
+        let mut h = rows(&inputs);
         for (i, layer) in model.net().layers.iter().enumerate() {
             h = layer.forward(if i == 0 { h } else { kernels::leaky_relu(h, 0.0, 1.0) });
         }
-        let loss = (h - rows(&targets, SIZES[3])).powi_scalar(2).mean();
+        let loss = kernels::mean_squared_error(h, rows(&targets));
         model.update(loss, 1e-3).ok().map(|(loss, _)| loss)
     };
     Work { parameters, units: 1, unit: Box::new(unit) }

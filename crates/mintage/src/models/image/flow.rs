@@ -124,7 +124,7 @@ impl Flow {
         let share: Tensor<4> = Tensor::<1>::from_floats(&t[..], device).reshape([batch.n, 1, 1, 1]);
         let x_t = x_0.clone() + (x_1.clone() - x_0.clone()) * share;
         let v = net.forward(x_t, &t, classes);
-        (v - (x_1 - x_0)).powi_scalar(2).mean()
+        kernels::mean_squared_error(v, x_1 - x_0)
     }
 
     /// Heun's rule from noise to image, the last step Euler's: `2 · steps − 1` evaluations. The noise of a

@@ -233,7 +233,7 @@ impl Vqvae {
         let quantized = self.quantizer.quantize(z);
         let (mean, log_scale) = self.decode(self.autoencoder.net(), quantized.vectors.clone());
         let pixels = self.info.shape.pixels() as f64;
-        let mse = (mean.clone() - x.clone()).powi_scalar(2).mean() / 4.0; // in [0, 1] units
+        let mse = kernels::mean_squared_error(mean.clone(), x.clone()) / 4.0; // in [0, 1] units
         let flat: Tensor<2> = x.flatten(1, 3);
         let nll = kernels::discretised_logistic_nll(flat, mean.flatten::<2>(1, 3).detach(), log_scale).mean()
             / pixels;
@@ -430,7 +430,7 @@ impl Vqvae {
         let x = to_model(&batch.pixels, self.info.shape, &self.device);
         let quantized = self.quantizer.quantize(self.encode(net, x.clone()));
         let (mean, log_scale) = self.decode(net, quantized.vectors);
-        let mse = (mean.clone() - x.clone()).powi_scalar(2).mean().into_scalar::<f32>() / 4.0;
+        let mse = kernels::mean_squared_error(mean.clone(), x.clone()).into_scalar::<f32>() / 4.0;
         let nll = kernels::discretised_logistic_nll(x.flatten(1, 3), mean.flatten(1, 3), log_scale);
         (quantized.codes, f64::from(mse), to_vec(&nll).into_iter().map(f64::from).collect())
     }
