@@ -10,6 +10,9 @@ use crate::root;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Machine {
     pub cpu: String,
+    /// What the name alone does not tell: "family 6, model 143, AVX-512".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
     pub cores: usize,
     pub memory_gb: u64,
     pub os: String,
@@ -29,6 +32,12 @@ impl Machine {
             .unwrap_or(0);
         Self {
             cpu: field(&cpuinfo, "model name").unwrap_or_else(|| "unknown".to_owned()),
+            kind: field(&cpuinfo, "cpu family").zip(field(&cpuinfo, "model\t")).map(|(family, model)| {
+                let flags = field(&cpuinfo, "flags").unwrap_or_default();
+                let has = |name: &str| flags.split_whitespace().any(|flag| flag == name);
+                let vectors = [("avx512f", ", AVX-512"), ("avx2", ", AVX2")].into_iter().find(|v| has(v.0));
+                format!("family {family}, model {model}{}", vectors.map_or("", |v| v.1))
+            }),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             memory_gb: (kilobytes as f64 / 1e6).round() as u64,
             os: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),

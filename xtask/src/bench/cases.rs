@@ -235,15 +235,38 @@ fn start(case: &Case, setup: &Setup) -> Result<Speed> {
     Ok(speed)
 }
 
-/// Two thousand pictures as PNG files, from CIFAR-10 or the emoji, written once.
+/// Two thousand pictures (fewer, where they are made up) as PNG files, from CIFAR-10 or the emoji, written once.
 fn folder_of_pngs(setup: &Setup, side: usize) -> Result<PathBuf> {
-    let folder = root().join(format!("bench/data/png-{side}"));
+    let kind = if setup.made_up { "made-up-png" } else { "png" };
+    let folder = root().join(format!("bench/data/{kind}-{side}"));
     if folder.is_dir() {
         return Ok(folder);
     }
-    let source = if side == 32 { "images/cifar10" } else { "images/emoji64-rgb-idx4-ubyte.gz" };
+    let sources: &[&str] = match side {
+        32 => &["images/cifar10"],
+        _ => &["images/emoji64-rgb-idx4-ubyte.gz", "images/emoji64-rgb-idx4-ubyte"],
+    };
+    let mut paths = sources.iter().map(|source| setup.data.join(source));
+    let source = paths.find(|path| path.exists()).ok_or(format!("no pictures of side {side}"))?;
     let mut export = Command::new(setup.ours.join("examples/bench"));
-    export.arg("export").arg("--data").arg(setup.data.join(source)).arg("--to").arg(&folder);
+    export.arg("export").arg("--data").arg(source).arg("--to").arg(&folder);
     crate::run(&mut export)?;
     Ok(folder)
+}
+
+/// The data sets, or a folder of pictures that are made up once, where any of them is missing; whether they are.
+pub fn pictures(ours: &Path, data: PathBuf) -> Result<(PathBuf, bool)> {
+    let sets = ["mnist", "cifar10", "emoji64-rgb-idx4-ubyte.gz"];
+    if sets.iter().all(|set| data.join("images").join(set).exists()) {
+        return Ok((data, false));
+    }
+    let folder = root().join("bench/data/made-up");
+    if !folder.is_dir() {
+        println!(
+            "no data sets in {}: pictures are made up, which the time does not depend on",
+            data.display()
+        );
+        crate::run(Command::new(ours.join("examples/bench")).arg("make-up").arg("--to").arg(&folder))?;
+    }
+    Ok((folder, true))
 }

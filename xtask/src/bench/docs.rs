@@ -10,7 +10,8 @@ const HEAD: &str = "# Speed
 Made by `cargo xtask bench` from `bench/results/speed.jsonl`; do not edit this page. Both sides do the same work in
 processes of their own and take turns; *ratio* is the median over the pairs of how many times faster ours is, with the
 smallest and the largest pair. Losses after the same number of steps stand beside each other so that the work can be
-seen to be the same (the weights start from different random numbers).
+seen to be the same (the weights start from different random numbers). The page is of the machine that was measured last;
+the file has the figures of others.
 ";
 
 /// Writes docs/speed.md.
@@ -42,17 +43,18 @@ fn ratio(speed: &Speed) -> Option<String> {
 }
 
 fn page(all: &[Speed]) -> String {
-    let newest = newest(all);
     let mut text = HEAD.to_owned();
-    for machine in machines(&newest) {
+    if let Some(last) = all.last() {
+        let machine = machine_of(last);
         let _ = write!(
             text,
             "\n## {machine}\n\n| case | ours | peer | unit | ratio | peak MB, ours and peer | losses, ours and peer |\n\
              |---|---|---|---|---|---|---|\n"
         );
-        let here: Vec<&&Speed> = newest.iter().filter(|s| machine_of(s) == machine).collect();
-        here.iter().for_each(|speed| row(&mut text, speed));
-        let steps: Vec<f64> = here.iter().filter(|s| is_training(&s.case)).filter_map(|s| s.ratio).collect();
+        let newest = newest(all, &machine);
+        newest.iter().for_each(|speed| row(&mut text, speed));
+        let steps = newest.iter().filter(|s| is_training(&s.case)).filter_map(|s| s.ratio);
+        let steps: Vec<f64> = steps.collect();
         if !steps.is_empty() {
             let mean = (steps.iter().map(|r| r.ln()).sum::<f64>() / steps.len() as f64).exp();
             let least = steps.iter().copied().fold(f64::INFINITY, f64::min);
@@ -90,11 +92,11 @@ fn row(text: &mut String, speed: &Speed) {
     );
 }
 
-/// The newest figure of each case, peer and machine, in the order of the cases.
-fn newest(all: &[Speed]) -> Vec<&Speed> {
+/// The newest figure of each case and peer on a machine, in the order of the cases.
+fn newest<'a>(all: &'a [Speed], machine: &str) -> Vec<&'a Speed> {
     let mut newest: Vec<&Speed> = Vec::new();
-    for speed in all {
-        let key = |s: &Speed| (s.case.clone(), is_loop(s), machine_of(s));
+    for speed in all.iter().filter(|speed| machine_of(speed) == machine) {
+        let key = |s: &Speed| (s.case.clone(), is_loop(s));
         match newest.iter().position(|old| key(old) == key(speed)) {
             Some(place) => newest[place] = speed,
             None => newest.push(speed),
@@ -114,14 +116,8 @@ fn is_training(name: &str) -> bool {
 
 fn machine_of(speed: &Speed) -> String {
     let m = &speed.machine;
-    format!("{}, {} cores, {} GB", m.cpu, m.cores, m.memory_gb)
-}
-
-fn machines(speeds: &[&Speed]) -> Vec<String> {
-    let mut machines: Vec<String> = speeds.iter().map(|s| machine_of(s)).collect();
-    machines.sort();
-    machines.dedup();
-    machines
+    let kind = m.kind.as_ref().map_or_else(String::new, |kind| format!(" ({kind})"));
+    format!("{}{kind}, {} cores, {} GB", m.cpu, m.cores, m.memory_gb)
 }
 
 /// Three significant digits.

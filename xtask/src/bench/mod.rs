@@ -64,6 +64,9 @@ pub struct Speed {
     pub parameters: Option<(u64, u64)>,
     pub losses: Option<(f64, f64)>,
     pub pairs: usize,
+    /// The pictures were made up, not those of the data sets.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub made_up: bool,
     pub command: String,
     pub commit: String,
     pub date: String,
@@ -91,10 +94,13 @@ pub fn run(args: &Args) -> Result<()> {
     }
     let chosen = chosen(&args.cases)?;
     let python = if args.alone { None } else { peers::python() };
+    let ours = built(&["--bins", "--example", "bench"], args.dev)?;
+    let (data, made_up) = cases::pictures(&ours, root().join(&args.data))?;
     let setup = Setup {
-        ours: built(&["--bins", "--example", "bench"], args.dev)?,
+        ours,
         python,
-        data: root().join(&args.data),
+        data,
+        made_up,
         threads: args.threads,
         pairs: args.pairs.max(1),
         command: command_line(args),
@@ -115,6 +121,8 @@ struct Setup {
     /// The Python that has the peers' packages.
     python: Option<PathBuf>,
     data: PathBuf,
+    /// There are no data sets: pictures are made up.
+    made_up: bool,
     threads: usize,
     pairs: usize,
     command: String,
@@ -137,6 +145,7 @@ impl Setup {
             parameters: None,
             losses: None,
             pairs: self.pairs,
+            made_up: self.made_up,
             command: self.command.clone(),
             commit: commit(),
             date: today(),

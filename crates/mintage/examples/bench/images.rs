@@ -10,7 +10,7 @@ use mintage::{
     nn::Rng,
 };
 
-use crate::{Setting, Work};
+use crate::{Setting, Work, loading};
 
 /// The MLP of the likelihood figures: 784–400–50–400–784, binarised anew at each step.
 pub fn mlp_vae(_case: &str, setting: &Setting) -> Work {
@@ -79,7 +79,7 @@ fn sample(family: Family, setting: &Setting) -> Work {
 fn fresh(family: Family, set: &str, options: &str, setting: &Setting) -> (AnyModel, usize, Arc<ImageSet>) {
     let source = match set {
         "mnist" => setting.data.join("images/mnist"),
-        "emoji" => setting.data.join("images/emoji64-rgb-idx4-ubyte.gz"),
+        "emoji" => loading::emoji(&setting.data),
         _ => setting.data.join("images/cifar10"),
     };
     let mut recipe = Recipe::for_source(&source.display().to_string());
