@@ -225,6 +225,13 @@ fn attention_training(bencher: Bencher, shape: [usize; 4]) {
     both(bencher, items, || kernels::attention(q.clone(), k.clone(), v.clone(), true));
 }
 
+#[divan::bench(args = ATTENTIONS)]
+fn self_attention_training(bencher: Bencher, shape @ [n, heads, time, width]: [usize; 4]) {
+    let qkv = leaf([n * time, 3 * heads * width]);
+    let items = attention_operations(shape) * 7 / 2;
+    both(bencher, items, || kernels::self_attention(qkv.clone(), n, heads, true));
+}
+
 #[divan::bench(args = [64, 256, 1024])]
 fn attend_next(bencher: Bencher, time: usize) {
     let (heads, width) = (6, 384);
@@ -288,6 +295,36 @@ fn upsample2_training(bencher: Bencher) {
 fn downsample2_training(bencher: Bencher) {
     let x = leaf(IMAGES);
     both(bencher, 5 * count(IMAGES) / 2, || kernels::downsample2(x.clone()));
+}
+
+#[divan::bench]
+fn add_training(bencher: Bencher) {
+    let [x, y] = [(); 2].map(|()| leaf(IMAGES));
+    both(bencher, 5 * count(IMAGES), || kernels::add(x.clone(), y.clone()));
+}
+
+#[divan::bench]
+fn add_to_planes_training(bencher: Bencher) {
+    let (x, y) = (leaf(IMAGES), leaf([IMAGES[0], IMAGES[1]]));
+    both(bencher, 4 * count(IMAGES), || kernels::add_to_planes(x.clone(), y.clone()));
+}
+
+#[divan::bench]
+fn pixel_shuffle2_training(bencher: Bencher) {
+    let x = leaf(IMAGES);
+    both(bencher, 5 * count(IMAGES), || kernels::pixel_shuffle2(x.clone()));
+}
+
+#[divan::bench]
+fn pixel_rows_training(bencher: Bencher) {
+    let x = leaf(IMAGES);
+    both(bencher, 5 * count(IMAGES), || kernels::pixel_rows(x.clone()));
+}
+
+#[divan::bench]
+fn mean_squared_error_training(bencher: Bencher) {
+    let (x, y) = (leaf(IMAGES), noise(IMAGES));
+    both(bencher, 5 * count(IMAGES), || kernels::mean_squared_error(x.clone(), y.clone()));
 }
 
 #[divan::bench]

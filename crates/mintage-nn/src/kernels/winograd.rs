@@ -503,6 +503,7 @@ mod tests {
     #[test]
     fn equals_the_composite() {
         for (n, c_in, c_out, h, w, padding) in [
+            (1, 16, 16, 2, 2, 2),
             (1, 16, 16, 4, 4, 1),
             (3, 16, 17, 9, 6, 1),
             (2, 20, 33, 28, 28, 1),
@@ -517,7 +518,7 @@ mod tests {
             assert!(Winograd::of(Conv { stride: 1, padding }, shape.0, shape.1).is_some(), "{shape:?}");
             let arrays = |v: &[Tensor<1>]| (v[0].clone().reshape(shape.0), v[1].clone().reshape(shape.1));
             let inputs = [shape.0.iter().product(), shape.1.iter().product(), c_out];
-            Case {
+            let case = Case {
                 name: format!("{shape:?}, padding {padding}"),
                 inputs: inputs.into_iter().enumerate().map(|(i, len)| noise(len, i as u64)).collect(),
                 fused: &|v| {
@@ -529,8 +530,11 @@ mod tests {
                     composite::conv2d(x, weight, Some(v[2].clone()), 1, padding).flatten(0, 3)
                 },
                 tolerance: 1e-5,
+            };
+            case.check();
+            if h * w < 5 {
+                case.check_differences();
             }
-            .check();
         }
     }
 
