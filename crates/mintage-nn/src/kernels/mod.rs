@@ -4,6 +4,10 @@
 //! device it is the composite of ordinary tensor operations written here. Both are checked against
 //! each other and against finite differences. Reductions run in a fixed order: the same seed and
 //! thread count give the same bytes. Image arrays are `[batch, channels, height, width]`.
+//!
+//! `benches/kernels.rs` measures all of them beside the machine's limits. The shares in the heads of the files are from
+//! two cores of a Xeon with AVX-512 (345 GFLOP/s by multiply-adds on registers, 7 billion values a second copied by one
+//! core).
 
 mod add;
 mod attention;
