@@ -25,7 +25,7 @@ pub struct Case {
 pub enum Kind {
     /// Milliseconds a training step.
     Step,
-    /// Things a second; the peers' case names, where they differ from ours or there are two.
+    /// Things a second; the peers' case names, which may be two or none.
     Rate(&'static [&'static str]),
     /// Things a second out of a folder of PNG files of this side.
     Folder(usize),
@@ -37,7 +37,7 @@ const fn step(name: &'static str, what: &'static str) -> Case {
     Case { name, what, unit: "ms a step", kind: Kind::Step }
 }
 
-pub const CASES: [Case; 18] = [
+pub const CASES: [Case; 19] = [
     step("mlp-vae", "MLP VAE of 400 units, 28×28, batch 200"),
     step("vae-28", "residual VAE small, 28×28, batch 32"),
     step("vae-64", "residual VAE small, 64×64 RGB, batch 32"),
@@ -84,6 +84,12 @@ pub const CASES: [Case; 18] = [
         unit: "images/s",
         kind: Kind::Folder(64),
     },
+    Case {
+        name: "peak",
+        what: "the machine's limit: multiply-adds on registers; a product of `matmul` takes 17.2 billion operations",
+        unit: "GFLOP/s",
+        kind: Kind::Rate(&[]),
+    },
     Case { name: "matmul", what: "2048 × 2048 times 2048 × 2048", unit: "ms a product", kind: Kind::Step },
     Case {
         name: "start",
@@ -109,7 +115,7 @@ pub fn measure(case: &Case, setup: &Setup) -> Result<Vec<Speed>> {
         Kind::Rate(names) => names,
         _ => &[case.name],
     };
-    let Some(python) = &setup.python else {
+    let Some(python) = setup.python.as_ref().filter(|_| !peers.is_empty()) else {
         return by_turns(case, setup, &data, None).map(|speed| vec![speed]);
     };
     peers.iter().map(|peer| by_turns(case, setup, &data, Some((python, peer)))).collect()

@@ -1,11 +1,10 @@
-#![allow(unsafe_code)] // Tasks write disjoint parts of memory that was not cleared first.
 //! Sums on all threads; the engine's own run on one. As fast as memory: 6 billion values a second, read or written.
 
 use burn::backend::flex::FlexTensor;
 use rayon::prelude::*;
 
 use super::flex::{Fused, contiguous, dims, from_vec, values};
-use super::memory::{Shared, for_chunks, items_a_task, unwritten};
+use super::memory::{filled, filled_rows, items_a_task};
 use super::simd::multiversion;
 
 /// `x + y` of one shape.
@@ -44,12 +43,7 @@ impl Fused<2> for Add {
     fn forward(&self, inputs: [FlexTensor; 2]) -> (FlexTensor, ()) {
         let inputs = inputs.map(contiguous);
         let [x, y] = inputs.each_ref().map(values);
-        let mut to = unwritten(x.len());
-        let out = Shared(to.as_mut_ptr());
-        for_chunks(x.len(), items_a_task(1), |chunk| {
-            // SAFETY: chunks are disjoint.
-            sums(&x[chunk.clone()], &y[chunk.clone()], unsafe { out.slice(chunk.start, chunk.len()) });
-        });
+        let to = filled(x.len(), items_a_task(1), |chunk, to| sums(&x[chunk.clone()], &y[chunk], to));
         (from_vec(to, inputs[0].layout().shape().clone()), ())
     }
 
@@ -65,15 +59,8 @@ impl Fused<2> for AddToPlanes {
         let inputs = inputs.map(contiguous);
         let [n, c, h, w] = dims(&inputs[0]);
         let [x, y] = inputs.each_ref().map(values);
-        let mut to = unwritten(x.len());
-        let out = Shared(to.as_mut_ptr());
-        for_chunks(n * c, items_a_task(h * w), |planes| {
-            for plane in planes {
-                let at = plane * h * w;
-                // SAFETY: planes are disjoint.
-                shifted(&x[at..][..h * w], y[plane], unsafe { out.slice(at, h * w) });
-            }
-        });
+        let plane = h * w;
+        let to = filled_rows(n * c, plane, |i, to| shifted(&x[i * plane..][..plane], y[i], to));
         (from_vec(to, [n, c, h, w]), ())
     }
 

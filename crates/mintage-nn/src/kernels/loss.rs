@@ -1,4 +1,3 @@
-#![allow(unsafe_code)] // Tasks write disjoint parts of memory that was not cleared first.
 //! Losses, each in one pass forward and one backward.
 //!
 //! ```text
@@ -14,7 +13,7 @@ use rayon::prelude::*;
 
 use super::flex::{Fused, contiguous, dims, from_vec, values};
 use super::math::{exp, largest, sigmoid, softplus_tail, sum};
-use super::memory::{Shared, for_chunks, items_a_task, unwritten};
+use super::memory::{filled, filled_rows, items_a_task};
 use super::simd::multiversion;
 
 /// On `[x, y]` of one shape; one value.
@@ -65,11 +64,7 @@ impl Fused<2> for MeanSquaredError {
         let [x, y] = inputs.each_ref().map(values);
         let factor = 2.0 * values(&contiguous(grad))[0] / x.len() as f32;
         let gradient = |factor: f32| {
-            let mut out = unwritten(x.len());
-            let shared = Shared(out.as_mut_ptr());
-            for_chunks(x.len(), items_a_task(1), |chunk| {
-                // SAFETY: chunks are disjoint.
-                let out = unsafe { shared.slice(chunk.start, chunk.len()) };
+            let out = filled(x.len(), items_a_task(1), |chunk, out| {
                 scaled_difference(&x[chunk.clone()], &y[chunk], factor, out);
             });
             from_vec(out, inputs[0].layout().shape().clone())
@@ -116,13 +111,7 @@ impl Fused<2> for BernoulliNll {
         let [n, d] = dims(&saved[0]);
         let ([logits, targets], g) = ([values(&saved[0]), values(&saved[1])], values(&grad));
         let gradient = |row_gradient: &(dyn Fn(usize, &mut [f32]) + Sync)| {
-            let mut out = unwritten(n * d);
-            let shared = Shared(out.as_mut_ptr());
-            // SAFETY: rows are disjoint.
-            for_chunks(n, items_a_task(d), |rows| {
-                rows.for_each(|row| row_gradient(row, unsafe { shared.slice(row * d, d) }));
-            });
-            Some(from_vec(out, [n, d]))
+            Some(from_vec(filled_rows(n, d, row_gradient), [n, d]))
         };
         let at = |row: usize| row * d..(row + 1) * d;
         let for_logits = |row: usize, out: &mut [f32]| {
@@ -178,15 +167,9 @@ impl Fused<1> for CrossEntropy {
         let grad = contiguous(grad);
         let [n, classes] = dims(&logits);
         let (v, g) = (values(&logits), values(&grad));
-        let mut out = unwritten(n * classes);
-        let shared = Shared(out.as_mut_ptr());
-        for_chunks(n, items_a_task(classes), |rows| {
-            for row in rows {
-                // SAFETY: rows are disjoint.
-                let out = unsafe { shared.slice(row * classes, classes) };
-                softmax_row(&v[row * classes..][..classes], stats[row], g[row], out);
-                out[self.targets[row]] -= g[row];
-            }
+        let out = filled_rows(n, classes, |row, out| {
+            softmax_row(&v[row * classes..][..classes], stats[row], g[row], out);
+            out[self.targets[row]] -= g[row];
         });
         [Some(from_vec(out, [n, classes]))]
     }

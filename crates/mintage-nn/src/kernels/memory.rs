@@ -44,6 +44,29 @@ pub(super) fn unwritten(n: usize) -> Vec<f32> {
     unsafe { Vec::from_raw_parts(values.as_mut_ptr().cast::<f32>(), n, values.capacity()) }
 }
 
+/// `len` values, chunks of `size` of them filled by `fill(range, values)` on all threads.
+pub(super) fn filled(
+    len: usize,
+    size: usize,
+    fill: impl Fn(std::ops::Range<usize>, &mut [f32]) + Sync,
+) -> Vec<f32> {
+    let mut values = unwritten(len);
+    let shared = Shared(values.as_mut_ptr());
+    for_chunks(len, size, |chunk| {
+        // SAFETY: chunks are disjoint.
+        fill(chunk.clone(), unsafe { shared.slice(chunk.start, chunk.len()) });
+    });
+    values
+}
+
+/// `n` rows of `width` values, each filled by `fill(row, values)`, on all threads.
+pub(super) fn filled_rows(n: usize, width: usize, fill: impl Fn(usize, &mut [f32]) + Sync) -> Vec<f32> {
+    filled(n * width, items_a_task(width) * width, |chunk, values| {
+        let rows = values.chunks_exact_mut(width).enumerate();
+        rows.for_each(|(i, row)| fill(chunk.start / width + i, row));
+    })
+}
+
 /// A pointer that tasks share; each writes its own part.
 #[derive(Clone, Copy)]
 pub(super) struct Shared(pub *mut f32);

@@ -1,4 +1,3 @@
-#![allow(unsafe_code)] // Tasks write disjoint parts of memory that was not cleared first.
 //! Activations: one pass forward, one backward, vectorised.
 //!
 //! ```text
@@ -12,7 +11,7 @@ use burn::backend::flex::FlexTensor;
 
 use super::flex::{Fused, contiguous, from_vec, values};
 use super::math::{normal, sigmoid, tanh};
-use super::memory::{Shared, for_chunks, items_a_task, unwritten};
+use super::memory::{filled, items_a_task};
 use super::simd::multiversion;
 
 #[derive(Clone, Copy, Debug)]
@@ -75,12 +74,7 @@ impl Fused<1> for Pointwise {
     fn forward(&self, [x]: [FlexTensor; 1]) -> (FlexTensor, FlexTensor) {
         let x = contiguous(x);
         let values = values(&x);
-        let mut y = unwritten(values.len());
-        let out = Shared(y.as_mut_ptr());
-        for_chunks(values.len(), items_a_task(1), |chunk| {
-            // SAFETY: chunks are disjoint.
-            apply(*self, &values[chunk.clone()], unsafe { out.slice(chunk.start, chunk.len()) });
-        });
+        let y = filled(values.len(), items_a_task(1), |chunk, y| apply(*self, &values[chunk], y));
         (from_vec(y, x.layout().shape().clone()), x)
     }
 
@@ -94,13 +88,7 @@ impl Pointwise {
     fn along(self, x: &FlexTensor, by: FlexTensor) -> FlexTensor {
         let by = contiguous(by);
         let (v, g) = (values(x), values(&by));
-        let mut dx = unwritten(v.len());
-        let out = Shared(dx.as_mut_ptr());
-        for_chunks(v.len(), items_a_task(1), |chunk| {
-            // SAFETY: chunks are disjoint.
-            let dx = unsafe { out.slice(chunk.start, chunk.len()) };
-            derive(self, &v[chunk.clone()], &g[chunk], dx);
-        });
+        let dx = filled(v.len(), items_a_task(1), |chunk, dx| derive(self, &v[chunk.clone()], &g[chunk], dx));
         from_vec(dx, x.layout().shape().clone())
     }
 }

@@ -1,10 +1,9 @@
-#![allow(unsafe_code)] // Tasks write disjoint parts of memory that was not cleared first.
 //! Nearest-neighbour doubling and 2×2 means; each is the other's backward up to a factor of 4.
 
 use burn::backend::flex::FlexTensor;
 
 use super::flex::{Fused, contiguous, dims, from_vec, values};
-use super::memory::{Shared, for_chunks, items_a_task, unwritten};
+use super::memory::filled_rows;
 use super::simd::multiversion;
 
 #[derive(Clone, Copy, Debug)]
@@ -56,15 +55,10 @@ multiversion! {
 fn double(x: FlexTensor, factor: f32) -> FlexTensor {
     let x = contiguous(x);
     let ([n, c, h, w], v) = (dims(&x), values(&x));
-    let mut y = unwritten(4 * v.len());
-    let out = Shared(y.as_mut_ptr());
-    for_chunks(n * c * h, items_a_task(4 * w), |rows| {
-        for row in rows {
-            // SAFETY: rows are disjoint.
-            let (upper, lower) = unsafe { out.slice(row * 4 * w, 4 * w) }.split_at_mut(2 * w);
-            widen(&v[row * w..(row + 1) * w], factor, upper);
-            lower.copy_from_slice(upper);
-        }
+    let y = filled_rows(n * c * h, 4 * w, |row, y| {
+        let (upper, lower) = y.split_at_mut(2 * w);
+        widen(&v[row * w..(row + 1) * w], factor, upper);
+        lower.copy_from_slice(upper);
     });
     from_vec(y, [n, c, 2 * h, 2 * w])
 }
@@ -74,14 +68,9 @@ fn halve(x: FlexTensor, factor: f32) -> FlexTensor {
     let x = contiguous(x);
     let ([n, c, h, w], v) = (dims(&x), values(&x));
     let (h, w) = (h / 2, w / 2);
-    let mut y = unwritten(n * c * h * w);
-    let out = Shared(y.as_mut_ptr());
-    for_chunks(n * c * h, items_a_task(4 * w), |rows| {
-        for row in rows {
-            let (upper, lower) = v[row * 4 * w..(row + 1) * 4 * w].split_at(2 * w);
-            // SAFETY: rows are disjoint.
-            add_squares(upper, lower, factor, unsafe { out.slice(row * w, w) });
-        }
+    let y = filled_rows(n * c * h, w, |row, y| {
+        let (upper, lower) = v[row * 4 * w..(row + 1) * 4 * w].split_at(2 * w);
+        add_squares(upper, lower, factor, y);
     });
     from_vec(y, [n, c, h, w])
 }

@@ -2,9 +2,10 @@
 //! Vectors of floats, and functions compiled for several CPUs.
 //!
 //! A default x86-64 build may use SSE2 only. [`multiversion!`] compiles a function again for AVX2 + FMA and for
-//! AVX-512 and picks one at run time; [`Job`] does the same for code that says which registers it uses. Plain loops written `a * b + c` are never contracted, so element-wise kernels give
-//! the same bits on every CPU; the matrix-like kernels (convolutions, attention) use fused
-//! multiply-add where there is one, and may differ between CPUs in the last bits.
+//! AVX-512 and picks one at run time; [`Job`] does the same for code that says which registers it uses. Plain loops
+//! written `a * b + c` are never contracted, so element-wise kernels give the same bits on every CPU; the matrix-like
+//! kernels (products, convolutions, attention) use fused multiply-add where there is one, and may differ between CPUs
+//! in the last bits.
 
 /// Whether the AVX2 + FMA copies may run.
 #[inline]

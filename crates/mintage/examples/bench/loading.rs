@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    hint::black_box,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -13,7 +14,7 @@ use mintage::{
     nn::{Rng, kernels},
 };
 
-use crate::{Setting, Work};
+use crate::{Setting, Work, arithmetic};
 
 /// The emoji, as they are kept or unpacked.
 pub fn emoji(data: &Path) -> PathBuf {
@@ -46,6 +47,16 @@ pub fn matmul(_case: &str, _setting: &Setting) -> Work {
         None
     };
     Work { parameters: 0, units: 1, unit: Box::new(unit) }
+}
+
+/// A billion multiply-adds on registers, two operations each, divided among the threads.
+pub fn peak(_case: &str, _setting: &Setting) -> Work {
+    let rounds = 2_000_000_000 / (arithmetic::OPERATIONS * rayon::current_num_threads());
+    let unit = move || {
+        rayon::broadcast(|_| black_box(arithmetic::multiply_adds(black_box(rounds))));
+        None
+    };
+    Work { parameters: 0, units: 2, unit: Box::new(unit) }
 }
 
 /// Writes images of a source as PNG files into a folder, which is there either whole or not at all.

@@ -1,9 +1,9 @@
 //! Our side of `cargo xtask bench`: a worker that does one case's work whenever it is told to.
 //!
 //! `bench CASE [--threads N] [--data DIR]`; `bench export --data SOURCE --to DIR`, which writes some images
-//! of a source as PNG files; `bench make-up --to DIR`, which makes pictures up where there are no data sets. It prints `{"ready": …}` once all is built, then reads lines
-//! `go K` and answers each with the seconds that K units took; at the end of input it prints its peak of
-//! memory. `bench/peers/peer.py` speaks the same, so that `xtask` can let the two work by turns.
+//! of a source as PNG files; `bench make-up --to DIR`, which makes pictures up where there are no data sets. It
+//! prints `{"ready": …}` once all is built, then reads lines `go K` and answers each with the seconds that K units
+//! took; at the end of input it prints its peak of memory. `bench/peers/peer.py` speaks the same, so that `xtask` can let the two work by turns.
 
 #![allow(clippy::unwrap_used)]
 #![allow(clippy::disallowed_methods)]
@@ -11,6 +11,8 @@
 
 #[path = "../../../mintage-cli/src/alloc.rs"]
 mod alloc;
+#[path = "../../../mintage-nn/benches/limits/peak.rs"]
+mod arithmetic;
 mod images;
 mod loading;
 mod made_up;
@@ -38,7 +40,7 @@ pub struct Work {
 
 type Build = fn(&str, &Setting) -> Work;
 
-const CASES: [(&str, Build); 17] = [
+const CASES: [(&str, Build); 18] = [
     ("mlp-vae", images::mlp_vae),
     ("vae-28", images::vae),
     ("vae-64", images::vae),
@@ -56,6 +58,7 @@ const CASES: [(&str, Build); 17] = [
     ("load-32", loading::load),
     ("load-64", loading::load),
     ("matmul", loading::matmul),
+    ("peak", loading::peak),
 ];
 
 fn main() -> ExitCode {
