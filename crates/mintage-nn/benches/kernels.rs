@@ -4,13 +4,10 @@
 //! for everything else. [`limits`] measures what the machine gives.
 
 #![allow(clippy::unwrap_used)]
-#![allow(unsafe_code)] // `target_feature` functions have no safe form; the CPU is asked first.
 
 // What the command trains with.
 #[path = "../../mintage-cli/src/alloc.rs"]
 mod alloc;
-#[path = "limits/peak.rs"]
-mod peak;
 
 use std::fmt;
 
@@ -49,10 +46,10 @@ mod limits {
     #[divan::bench]
     fn arithmetic(bencher: Bencher) {
         const ROUNDS: usize = 1 << 20;
-        let operations = peak::OPERATIONS * ROUNDS * rayon::current_num_threads();
+        let operations = kernels::limit::multiply_adds(1) * ROUNDS * rayon::current_num_threads();
         bencher
             .counter(ItemsCount::new(operations))
-            .bench_local(|| rayon::broadcast(|_| black_box(peak::multiply_adds(black_box(ROUNDS)))));
+            .bench_local(|| rayon::broadcast(|_| kernels::limit::multiply_adds(ROUNDS)));
     }
 
     /// What the matrix product makes of it.

@@ -17,6 +17,7 @@ mod conv_layout;
 mod conv_micro;
 mod decode;
 mod flex;
+pub mod limit;
 mod logistic;
 mod loss;
 mod math;

@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    hint::black_box,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -11,10 +10,13 @@ use burn::tensor::{Device, Tensor};
 use mintage::{
     Recipe,
     data::{ImageSet, Loader, Split, png_bytes},
-    nn::{Rng, kernels},
+    nn::{
+        Rng,
+        kernels::{self, limit},
+    },
 };
 
-use crate::{Setting, Work, arithmetic};
+use crate::{Setting, Work};
 
 /// The emoji, as they are kept or unpacked.
 pub fn emoji(data: &Path) -> PathBuf {
@@ -49,14 +51,15 @@ pub fn matmul(_case: &str, _setting: &Setting) -> Work {
     Work { parameters: 0, units: 1, unit: Box::new(unit) }
 }
 
-/// A billion multiply-adds on registers, two operations each, divided among the threads.
+/// Some ten billion operations of multiply-adds on registers a unit, divided among the threads.
 pub fn peak(_case: &str, _setting: &Setting) -> Work {
-    let rounds = 2_000_000_000 / (arithmetic::OPERATIONS * rayon::current_num_threads());
+    const BILLIONS: usize = 10;
+    let rounds = BILLIONS * 1_000_000_000 / (limit::multiply_adds(1) * rayon::current_num_threads());
     let unit = move || {
-        rayon::broadcast(|_| black_box(arithmetic::multiply_adds(black_box(rounds))));
+        rayon::broadcast(|_| limit::multiply_adds(rounds));
         None
     };
-    Work { parameters: 0, units: 2, unit: Box::new(unit) }
+    Work { parameters: 0, units: BILLIONS, unit: Box::new(unit) }
 }
 
 /// Writes images of a source as PNG files into a folder, which is there either whole or not at all.

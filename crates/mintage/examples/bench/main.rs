@@ -11,8 +11,6 @@
 
 #[path = "../../../mintage-cli/src/alloc.rs"]
 mod alloc;
-#[path = "../../../mintage-nn/benches/limits/peak.rs"]
-mod arithmetic;
 mod images;
 mod loading;
 mod made_up;
