@@ -158,23 +158,16 @@ fn attention_operations([n, heads, time, width]: [usize; 4]) -> usize {
 }
 
 #[divan::bench(args = ATTENTIONS)]
-fn attention_forward(bencher: Bencher, shape: [usize; 4]) {
-    let [q, k, v] = [(); 3].map(|()| noise(shape));
+fn self_attention_forward(bencher: Bencher, shape @ [n, heads, time, width]: [usize; 4]) {
+    let qkv = noise([n * time, 3 * heads * width]);
     let items = attention_operations(shape);
-    forward(bencher, items, || kernels::attention(q.clone(), k.clone(), v.clone(), true));
-}
-
-#[divan::bench(args = ATTENTIONS)]
-fn attention_training(bencher: Bencher, shape: [usize; 4]) {
-    let [q, k, v] = [(); 3].map(|()| leaf(shape));
-    // Backward computes the scores again: seven half-squares of products in all.
-    let items = attention_operations(shape) * 7 / 2;
-    both(bencher, items, || kernels::attention(q.clone(), k.clone(), v.clone(), true));
+    forward(bencher, items, || kernels::self_attention(qkv.clone(), n, heads, true));
 }
 
 #[divan::bench(args = ATTENTIONS)]
 fn self_attention_training(bencher: Bencher, shape @ [n, heads, time, width]: [usize; 4]) {
     let qkv = leaf([n * time, 3 * heads * width]);
+    // Backward computes the scores again: seven half-squares of products in all.
     let items = attention_operations(shape) * 7 / 2;
     both(bencher, items, || kernels::self_attention(qkv.clone(), n, heads, true));
 }

@@ -248,14 +248,9 @@ fn folder_of_pngs(setup: &Setup, side: usize) -> Result<PathBuf> {
     if folder.is_dir() {
         return Ok(folder);
     }
-    let sources: &[&str] = match side {
-        32 => &["images/cifar10"],
-        _ => &["images/emoji64-rgb-idx4-ubyte.gz", "images/emoji64-rgb-idx4-ubyte"],
-    };
-    let mut paths = sources.iter().map(|source| setup.data.join(source));
-    let source = paths.find(|path| path.exists()).ok_or(format!("no pictures of side {side}"))?;
+    let export_set = if side == 32 { "export-cifar" } else { "export-emoji" };
     let mut export = Command::new(setup.ours.join("examples/bench"));
-    export.arg("export").arg("--data").arg(source).arg("--to").arg(&folder);
+    export.arg(export_set).arg("--data").arg(&setup.data).arg("--to").arg(&folder);
     crate::run(&mut export)?;
     Ok(folder)
 }

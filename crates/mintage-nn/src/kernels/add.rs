@@ -4,6 +4,7 @@ use burn::backend::flex::FlexTensor;
 use rayon::prelude::*;
 
 use super::flex::{Fused, contiguous, dims, from_vec, values};
+use super::math::sum;
 use super::memory::{filled, filled_rows, items_a_task};
 use super::simd::multiversion;
 
@@ -28,12 +29,8 @@ multiversion! {
 }
 
 multiversion! {
-    /// In eight lanes, whatever the CPU.
     pub(super) fn total(x: &[f32]) -> f32 {
-        let mut lanes = [0.0f32; 8];
-        let (whole, rest) = x.as_chunks::<8>();
-        whole.iter().for_each(|v| (0..8).for_each(|i| lanes[i] += v[i]));
-        lanes.iter().sum::<f32>() + rest.iter().sum::<f32>()
+        sum([x], |[x]| x)
     }
 }
 

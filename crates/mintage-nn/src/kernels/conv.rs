@@ -25,8 +25,9 @@ use std::ops::Range;
 use burn::backend::flex::FlexTensor;
 use rayon::prelude::*;
 
+use super::add::total;
 use super::conv_layout::{Axis, copy, lanes, pack, plane_stride, starts, unpack, until};
-use super::conv_micro::{Correlation, REACH, ROWS, Rows};
+use super::conv_micro::{Correlation, ROWS, Rows, block_pixels};
 use super::flex::{Fused, contiguous, dims, from_vec, values};
 use super::memory::{Shared, add_in_order, unwritten, with_scratch};
 use super::simd::{vector_len, vectorised};
@@ -45,12 +46,6 @@ pub(super) struct Conv {
     pub padding: usize,
 }
 
-#[derive(Clone, Debug)]
-pub(super) struct Saved {
-    x: FlexTensor,
-    weight: FlexTensor,
-}
-
 impl Conv {
     /// Whether the layout above holds: a square kernel that the padding does not exceed.
     pub fn fits(self, x: [usize; 4], weight: [usize; 4]) -> bool {
@@ -62,18 +57,22 @@ impl Conv {
 }
 
 impl Fused<3> for Conv {
-    type Saved = Saved;
+    type Saved = [FlexTensor; 2];
 
-    fn forward(&self, [x, weight, bias]: [FlexTensor; 3]) -> (FlexTensor, Saved) {
+    fn forward(&self, [x, weight, bias]: [FlexTensor; 3]) -> (FlexTensor, [FlexTensor; 2]) {
         let (x, weight, bias) = (contiguous(x), contiguous(weight), contiguous(bias));
         let plan = Plan::new(*self, dims(&x), dims(&weight));
         let y = plan.forward(values(&x), values(&weight), values(&bias));
         let shape = [plan.n, plan.c_out, plan.rows.output, plan.cols.output];
-        (from_vec(y, shape), Saved { x, weight })
+        (from_vec(y, shape), [x, weight])
     }
 
-    fn backward(self, saved: Saved, grad: FlexTensor, wanted: [bool; 3]) -> [Option<FlexTensor>; 3] {
-        let Saved { x, weight } = saved;
+    fn backward(
+        self,
+        [x, weight]: [FlexTensor; 2],
+        grad: FlexTensor,
+        wanted: [bool; 3],
+    ) -> [Option<FlexTensor>; 3] {
         let grad = contiguous(grad);
         let plan = Plan::new(self, dims(&x), dims(&weight));
         let found = plan.backward(values(&x), values(&weight), values(&grad), wanted);
@@ -162,7 +161,7 @@ impl Plan {
 
     /// Taps of one pass over the pixels, when every channel has `taps` taps over `planes` planes.
     fn chunk(&self, taps: usize, planes: usize) -> usize {
-        let window = planes * (self.reach + REACH) * size_of::<f32>();
+        let window = planes * (self.reach + block_pixels()) * size_of::<f32>();
         let channels = PASS_BYTES / (window + taps * ROWS * size_of::<f32>());
         channels.max(1) * taps
     }
@@ -345,13 +344,7 @@ impl Plan {
 
     fn add_bias_gradient(&self, gs: &[f32], db: &mut [f32]) {
         for (db, g) in db.iter_mut().zip(gs.chunks_exact(self.g_stride)) {
-            let mut lanes = [0.0f32; 8];
-            for v in g.chunks_exact(8) {
-                for i in 0..8 {
-                    lanes[i] += v[i];
-                }
-            }
-            *db += lanes.iter().sum::<f32>();
+            *db += total(g);
         }
     }
 

@@ -8,15 +8,18 @@
 //! [`super::conv`] lays the planes out so that a tap of the filter is one fixed offset, and lists where the
 //! vectors of pixels start.
 
-use super::simd::{Job, Lanes};
+use super::simd::{Job, Lanes, vector_len};
 
 /// Output channels of one block.
 pub(super) const ROWS: usize = 4;
 /// Vectors of pixels of one block, and taps of one of the weight gradient: with sixteen registers, and with thirty-two.
 const WIDTHS: [usize; 2] = [2, 4];
 const TAPS: [usize; 2] = [3, 6];
-/// Values of `x` that a block reads for a tap, at most.
-pub(super) const REACH: usize = WIDTHS[1] * 16;
+/// Pixels of one block on this CPU.
+pub(super) fn block_pixels() -> usize {
+    let vector = vector_len();
+    WIDTHS[usize::from(vector == 16)] * vector
+}
 
 /// `out[r][q] = bias[r] + Σ_k weight[k][r] · x[offsets[k] + q]` for the pixels `q` of a vector from each start and
 /// `r < rows ≤ 4`: planes at `x`, shifted by each of `offsets`, with 4 weights a tap.

@@ -142,18 +142,8 @@ pub fn leaky_relu_tangent<const D: usize>(t: Tensor<D>, at: Tensor<D>, slope: f6
     flex::run(pointwise::Tangent(op), [t.into_dispatch(), at.into_dispatch()])
 }
 
-/// Scaled dot-product attention: `q, k, v [batch, heads, time, head_dim]` → the same shape; `causal`
-/// lets position `t` see positions `≤ t` only.
-pub fn attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, causal: bool) -> Tensor<4> {
-    let square = q.dims()[2] == k.dims()[2];
-    if !flex::supported(&q) || !flex::supported(&k) || (causal && !square) {
-        return composite::attention(q, k, v, causal);
-    }
-    flex::run(attention::Attention { causal }, [q.into_dispatch(), k.into_dispatch(), v.into_dispatch()])
-}
-
-/// Self-attention on rows `[batch · time, 3 · width]` that hold query, key and value side by side, each with its `heads`
-/// → `[batch · time, width]`; `causal` as in [`attention`].
+/// Scaled dot-product self-attention on rows `[batch · time, 3 · width]` that hold query, key and value side by side,
+/// each with its `heads` → `[batch · time, width]`; `causal` lets position `t` see positions `≤ t` only.
 pub fn self_attention(qkv: Tensor<2>, batch: usize, heads: usize, causal: bool) -> Tensor<2> {
     if !flex::supported(&qkv) {
         return composite::self_attention(qkv, batch, heads, causal);

@@ -48,12 +48,6 @@ pub(super) struct Winograd {
     padding: usize,
 }
 
-#[derive(Clone, Debug)]
-pub(super) struct Saved {
-    x: FlexTensor,
-    weight: FlexTensor,
-}
-
 impl Winograd {
     /// The same convolution, where this is the faster way to it: enough channels to fill vectors, and tiles that do not
     /// hang over the edge by much.
@@ -62,26 +56,30 @@ impl Winograd {
         if k != TAPS || stride != 1 || c_in.min(c_out) < 16 {
             return None;
         }
-        let outputs = [h, w].map(|size| size + 2 * padding + 1 - TAPS);
+        let outputs = outputs([h, w], padding);
         let [tiled, asked] = [outputs.map(|size| size.next_multiple_of(OUT)), outputs].map(|[h, w]| h * w);
         (tiled * 2 <= asked * 5).then_some(Self { padding })
     }
 }
 
 impl Fused<3> for Winograd {
-    type Saved = Saved;
+    type Saved = [FlexTensor; 2];
 
-    fn forward(&self, [x, weight, bias]: [FlexTensor; 3]) -> (FlexTensor, Saved) {
+    fn forward(&self, [x, weight, bias]: [FlexTensor; 3]) -> (FlexTensor, [FlexTensor; 2]) {
         let (x, weight, bias) = (contiguous(x), contiguous(weight), contiguous(bias));
         let [c_out, c_in, ..] = dims::<4>(&weight);
         let filters = Factors::new(values(&weight), [c_out, c_in], Way::Forward);
         let grid = Grid::new(dims(&x), c_out, self.padding);
         let y = grid.convolve(values(&x), &filters, values(&bias));
-        (from_vec(y, [grid.n, c_out, grid.out_h, grid.out_w]), Saved { x, weight })
+        (from_vec(y, [grid.n, c_out, grid.out_h, grid.out_w]), [x, weight])
     }
 
-    fn backward(self, saved: Saved, grad: FlexTensor, wanted: [bool; 3]) -> [Option<FlexTensor>; 3] {
-        let Saved { x, weight } = saved;
+    fn backward(
+        self,
+        [x, weight]: [FlexTensor; 2],
+        grad: FlexTensor,
+        wanted: [bool; 3],
+    ) -> [Option<FlexTensor>; 3] {
         let grad = contiguous(grad);
         let [c_out, c_in, ..] = dims::<4>(&weight);
         let dx = wanted[0].then(|| {
@@ -96,6 +94,10 @@ impl Fused<3> for Winograd {
         let db = wanted[2].then(|| from_vec(plane_sums(values(&grad), dims(&grad)), [c_out]));
         [dx, dw, db]
     }
+}
+
+fn outputs(size: [usize; 2], padding: usize) -> [usize; 2] {
+    size.map(|size| size + 2 * padding + 1 - TAPS)
 }
 
 /// Which filters [`Factors`] holds.
@@ -201,7 +203,7 @@ struct Pixels {
 
 impl Grid {
     fn new([n, c_in, h, w]: [usize; 4], c_out: usize, padding: usize) -> Self {
-        let [out_h, out_w] = [h, w].map(|size| size + 2 * padding + 1 - TAPS);
+        let [out_h, out_w] = outputs([h, w], padding);
         let [tile_rows, tile_cols] = [out_h, out_w].map(|size| size.div_ceil(OUT));
         let room = (BAND_VALUES / (FACTORS * (c_in + c_out))).clamp(8, BAND);
         let part = n.div_ceil(rayon::current_num_threads()).max(1);

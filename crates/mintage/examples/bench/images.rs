@@ -77,11 +77,7 @@ fn sample(family: Family, setting: &Setting) -> Work {
 
 /// A small model of a family for a data set without labels, its batch, and the data.
 fn fresh(family: Family, set: &str, options: &str, setting: &Setting) -> (AnyModel, usize, Arc<ImageSet>) {
-    let source = match set {
-        "mnist" => setting.data.join("images/mnist"),
-        "emoji" => loading::emoji(&setting.data),
-        _ => setting.data.join("images/cifar10"),
-    };
+    let source = loading::source(&setting.data, set);
     let mut recipe = Recipe::for_source(&source.display().to_string());
     recipe.data.label = Some("none".to_owned());
     // As many as the peer reads: memory is compared as well.

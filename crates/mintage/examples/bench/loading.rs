@@ -18,10 +18,17 @@ use mintage::{
 
 use crate::{Setting, Work};
 
-/// The emoji, as they are kept or unpacked.
-pub fn emoji(data: &Path) -> PathBuf {
-    let packed = data.join("images/emoji64-rgb-idx4-ubyte.gz");
-    if packed.is_file() { packed } else { packed.with_extension("") }
+/// Where a data set lies: `mnist`, `emoji` (kept gzipped, made up plain) or CIFAR-10.
+pub fn source(data: &Path, set: &str) -> PathBuf {
+    let images = data.join("images");
+    match set {
+        "mnist" => images.join("mnist"),
+        "emoji" => {
+            let packed = images.join("emoji64-rgb-idx4-ubyte.gz");
+            if packed.is_file() { packed } else { packed.with_extension("") }
+        }
+        _ => images.join("cifar10"),
+    }
 }
 
 /// A batch of 64 a unit, from the folder of PNG files that `--data` names. Nothing is kept in memory, so
@@ -62,10 +69,10 @@ pub fn peak(_case: &str, _setting: &Setting) -> Work {
     Work { parameters: 0, units: BILLIONS, unit: Box::new(unit) }
 }
 
-/// Writes images of a source as PNG files into a folder, which is there either whole or not at all.
-pub fn export(source: &Path, to: &Path) {
+/// Writes images of a data set as PNG files into a folder, which is there either whole or not at all.
+pub fn export(data: &Path, set: &str, to: &Path) {
     const COUNT: usize = 2_000;
-    let mut recipe = Recipe::for_source(&source.display().to_string());
+    let mut recipe = Recipe::for_source(&source(data, set).display().to_string());
     recipe.data.label = Some("none".to_owned());
     recipe.data.limit = Some(COUNT);
     let data = ImageSet::open(&recipe.data).unwrap();

@@ -1,7 +1,7 @@
 //! Our side of `cargo xtask bench`: a worker that does one case's work whenever it is told to.
 //!
-//! `bench CASE [--threads N] [--data DIR]`; `bench export --data SOURCE --to DIR`, which writes some images
-//! of a source as PNG files; `bench make-up --to DIR`, which makes pictures up where there are no data sets. It
+//! `bench CASE [--threads N] [--data DIR]`; `bench export-SET --data DIR --to DIR`, which writes some images
+//! of a data set as PNG files; `bench make-up --to DIR`, which makes pictures up where there are no data sets. It
 //! prints `{"ready": …}` once all is built, then reads lines `go K` and answers each with the seconds that K units
 //! took; at the end of input it prints its peak of memory. `bench/peers/peer.py` speaks the same, so that `xtask` can let the two work by turns.
 
@@ -72,16 +72,13 @@ fn main() -> ExitCode {
             _ => case = arg,
         }
     }
-    match case.as_str() {
-        "export" => {
-            loading::export(&setting.data, &to);
-            return ExitCode::SUCCESS;
-        }
-        "make-up" => {
-            made_up::data_sets(&to);
-            return ExitCode::SUCCESS;
-        }
-        _ => {}
+    if let Some(set) = case.strip_prefix("export-") {
+        loading::export(&setting.data, set, &to);
+        return ExitCode::SUCCESS;
+    }
+    if case == "make-up" {
+        made_up::data_sets(&to);
+        return ExitCode::SUCCESS;
     }
     let Some((name, build)) = CASES.iter().find(|(name, _)| *name == case) else {
         eprintln!("no case `{case}`");
