@@ -11,6 +11,7 @@ pub mod inspect;
 pub mod sink;
 pub mod source;
 pub mod split;
+pub mod table;
 
 pub use batch::{ImageBatch, Loader, Order};
 pub use codec::{Color, Fit, ImageCodec, ImageShape};
@@ -23,3 +24,4 @@ pub use sink::{
 };
 pub use source::SourceSpec;
 pub use split::{Split, Splits};
+pub use table::{Column, Declaration, Table, Type};

@@ -1,0 +1,182 @@
+//! Tables: rows of a database or of a file, from any source to any sink.
+//!
+//! Every cell is text, as its source writes it, or missing. A column keeps each distinct text once
+//! ([`Texts`]) and a number a row: a million rows of twenty columns take a few hundred megabytes, and
+//! whatever depends on a value alone (its kind, its date, its token) is worked out once a distinct value.
+//!
+//! ```text
+//! read ──► Table ──► schema::detect ──► rules.forward ──► codec.encode ──► tokens of a row
+//! write ◄── Table ◄────────────────── rules.inverse ◄── codec.decode ◄──┘
+//! ```
+
+pub mod schema;
+mod texts;
+
+pub use texts::Texts;
+
+/// The number of a missing cell.
+pub const MISSING: u32 = u32::MAX;
+
+/// What a column was declared as where it came from; sinks declare it likewise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Type {
+    /// Text, or a source without types.
+    #[default]
+    Text,
+    Integer,
+    Real,
+    Decimal,
+    Boolean,
+    Date,
+    Time,
+    Timestamp,
+    /// With a time zone.
+    TimestampTz,
+    Uuid,
+    Json,
+}
+
+/// What the source says of a column.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Declaration {
+    pub ty: Type,
+    /// The type in the source's own words, such as `numeric(10,2)`, where it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub native: Option<String>,
+    /// Part of the primary key.
+    pub primary_key: bool,
+    /// Has a unique constraint of its own.
+    pub unique: bool,
+    pub not_null: bool,
+    /// `table.column` that it refers to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refers_to: Option<String>,
+}
+
+/// One column: a name, a declaration, and a text or nothing a row.
+#[derive(Clone, Debug, Default)]
+pub struct Column {
+    pub name: String,
+    pub declaration: Declaration,
+    values: Texts,
+    cells: Vec<u32>,
+}
+
+impl Column {
+    pub fn new(name: impl Into<String>, declaration: Declaration) -> Self {
+        Self { name: name.into(), declaration, ..Self::default() }
+    }
+
+    /// A column of cells, without a declaration.
+    pub fn of<'a>(name: &str, cells: impl IntoIterator<Item = Option<&'a str>>) -> Self {
+        let mut column = Self::new(name, Declaration::default());
+        cells.into_iter().for_each(|cell| column.push(cell));
+        column
+    }
+
+    /// Adds a cell; `None` is a missing value.
+    pub fn push(&mut self, cell: Option<&str>) {
+        let number = cell.map_or(MISSING, |text| self.values.insert(text));
+        self.cells.push(number);
+    }
+
+    /// Adds a cell by the number of its text in [`values`](Self::values), or [`MISSING`].
+    pub fn push_number(&mut self, number: u32) {
+        debug_assert!(number == MISSING || (number as usize) < self.values.len());
+        self.cells.push(number);
+    }
+
+    /// The text of a row, or nothing where it is missing.
+    pub fn cell(&self, row: usize) -> Option<&str> {
+        match self.cells[row] {
+            MISSING => None,
+            number => Some(self.values.get(number)),
+        }
+    }
+
+    /// The cells of all rows, in order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Option<&str>> {
+        (0..self.len()).map(|row| self.cell(row))
+    }
+
+    /// For each row the number of its text, or [`MISSING`].
+    pub fn numbers(&self) -> &[u32] {
+        &self.cells
+    }
+
+    /// The distinct texts, in the order in which they first came.
+    pub fn values(&self) -> &Texts {
+        &self.values
+    }
+
+    /// How often each distinct text occurs.
+    pub fn counts(&self) -> Vec<u32> {
+        let mut counts = vec![0; self.values.len()];
+        self.cells.iter().filter(|&&number| number != MISSING).for_each(|&n| counts[n as usize] += 1);
+        counts
+    }
+
+    /// Rows without a value.
+    pub fn missing(&self) -> usize {
+        self.cells.iter().filter(|&&number| number == MISSING).count()
+    }
+
+    pub fn len(&self) -> usize {
+        self.cells.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.cells.is_empty()
+    }
+
+    /// The same declaration with the cells of `rows`, in that order.
+    #[must_use]
+    pub fn select(&self, rows: &[u32]) -> Self {
+        let mut column = Self::new(self.name.clone(), self.declaration.clone());
+        rows.iter().for_each(|&row| column.push(self.cell(row as usize)));
+        column
+    }
+}
+
+/// Columns of equal length.
+#[derive(Clone, Debug, Default)]
+pub struct Table {
+    /// The name of the table or the stem of the file.
+    pub name: String,
+    pub columns: Vec<Column>,
+}
+
+impl Table {
+    pub fn rows(&self) -> usize {
+        self.columns.first().map_or(0, Column::len)
+    }
+
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.columns.iter().map(|column| column.name.as_str())
+    }
+
+    /// The rows of `rows`, in that order.
+    #[must_use]
+    pub fn select(&self, rows: &[u32]) -> Self {
+        let columns = self.columns.iter().map(|column| column.select(rows)).collect();
+        Self { name: self.name.clone(), columns }
+    }
+}
+
+/// Equal when names, declarations and cells are; the numbering of the texts does not matter.
+impl PartialEq for Column {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name && self.declaration == other.declaration && self.iter().eq(other.iter())
+    }
+}
+
+impl PartialEq for Table {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name && self.columns == other.columns
+    }
+}
