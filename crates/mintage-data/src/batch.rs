@@ -1,14 +1,11 @@
 //! Batches in a random order that depends on nothing but (seed, step), read ahead by a thread of its own.
 
 use std::{
-    sync::{
-        Arc,
-        mpsc::{Receiver, sync_channel},
-    },
+    sync::mpsc::{Receiver, sync_channel},
     thread,
 };
 
-use crate::{Error, ImageSet, Split};
+use crate::Error;
 
 /// A batch of images: `n` × CHW bytes, and one label an item (empty when there are no labels).
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -20,22 +17,27 @@ pub struct ImageBatch {
 
 /// Yields training batches for ever.
 #[derive(Debug)]
-pub struct Loader {
-    batches: Receiver<Result<ImageBatch, Error>>,
+pub struct Loader<B> {
+    batches: Receiver<Result<B, Error>>,
 }
 
 /// Batches read ahead.
 const AHEAD: usize = 2;
 
-impl Loader {
-    /// Batches of `split` from step `start` on. The thread ends when the loader is dropped.
-    pub fn new(data: Arc<ImageSet>, split: Split, batch: usize, seed: u64, start: u64) -> Self {
+impl<B: Send + 'static> Loader<B> {
+    /// Batches of `items` from step `start` on, as `read` gives them. The thread ends when the loader is dropped.
+    pub fn new(
+        items: Vec<u32>,
+        batch: usize,
+        seed: u64,
+        start: u64,
+        read: impl Fn(&[u32]) -> Result<B, Error> + Send + 'static,
+    ) -> Self {
         let (sender, batches) = sync_channel(AHEAD);
         thread::spawn(move || {
-            let mut order = Order::new(data.splits().get(split), seed);
+            let mut order = Order::new(&items, seed);
             for step in start.. {
-                let indices = order.batch(batch, step);
-                if sender.send(data.batch(&indices)).is_err() {
+                if sender.send(read(&order.batch(batch, step))).is_err() {
                     return;
                 }
             }
@@ -43,7 +45,7 @@ impl Loader {
         Self { batches }
     }
 
-    pub fn next_batch(&mut self) -> Result<ImageBatch, Error> {
+    pub fn next_batch(&mut self) -> Result<B, Error> {
         self.batches.recv().unwrap_or_else(|_| Err(Error::bad("data", "the loader has stopped")))
     }
 }

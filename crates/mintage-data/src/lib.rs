@@ -24,4 +24,9 @@ pub use sink::{
 };
 pub use source::SourceSpec;
 pub use split::{Split, Splits};
-pub use table::{Column, Declaration, Table, Type};
+pub use table::{
+    Column, Declaration, Table, Type,
+    codec::TableCodec,
+    read::is_table,
+    set::{RowBatch, RowInfo, TableSet},
+};

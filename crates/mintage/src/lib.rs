@@ -30,6 +30,7 @@
 //! # }
 //! ```
 
+pub mod dataset;
 pub mod error;
 pub mod evaluate;
 pub mod events;
@@ -38,14 +39,17 @@ pub mod models;
 pub mod recipe;
 pub mod report;
 pub mod run;
+pub mod sample;
 pub mod train;
 
+pub use dataset::{AnyCodec, AnyData};
 pub use error::Error;
 pub use events::{Event, Metrics, Plan, StopReason};
 pub use mintage_data as data;
 pub use mintage_nn as nn;
-pub use model::{Model, SampleRequest};
-pub use models::{AnyModel, DataInfo, Family, Size, Start};
+pub use model::Model;
+pub use models::{AnyConfig, AnyModel, Batch, DataInfo, Family, Size, Start};
 pub use recipe::Recipe;
 pub use run::Run;
+pub use sample::{RowRequest, SampleRequest};
 pub use train::{Control, train};

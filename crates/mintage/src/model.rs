@@ -1,4 +1,4 @@
-//! A trained model in its folder: what loads, samples, reconstructs and measures likelihood.
+//! A trained model in its folder.
 
 use std::{
     fs,
@@ -6,20 +6,20 @@ use std::{
 };
 
 use burn::tensor::Device;
-use mintage_data::{ImageBatch, ImageCodec, ImageSet, Images, Provenance, SourceSpec};
+use mintage_data::{Provenance, SourceSpec};
 use mintage_nn::{DeviceChoice, Rng, TensorMap};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    dataset::{AnyCodec, AnyData},
     error::Error,
     events::Metrics,
-    models::{AnyConfig, AnyModel, DataInfo, Draw, Size, Start, image::SAMPLE_BATCH},
-    recipe::nearest,
+    models::{AnyConfig, AnyModel, Batch, DataInfo, Size},
     run::write_json,
 };
 
 /// The newest format of a model folder that this version reads and writes.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// `config.json`: everything about a model but its weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,8 +27,6 @@ pub struct ModelConfig {
     pub format: u32,
     /// Version of the program that wrote it.
     pub mintage: String,
-    /// Kind of data: "image".
-    pub kind: String,
     pub size: Size,
     pub model: AnyConfig,
     pub info: DataInfo,
@@ -56,7 +54,7 @@ impl ModelConfig {
             let hint = "the file is damaged: put back a copy of it, or train again";
             Error::folder(&path, format!("cannot be read ({e})")).with_hint(hint)
         };
-        let value: serde_json::Value = serde_json::from_str(&text).map_err(damaged)?;
+        let mut value: serde_json::Value = serde_json::from_str(&text).map_err(damaged)?;
         let format = value.get("format").and_then(serde_json::Value::as_u64).unwrap_or(0);
         if format > u64::from(FORMAT) {
             let version = env!("CARGO_PKG_VERSION");
@@ -64,6 +62,7 @@ impl ModelConfig {
                 format!("has format {format}, this version of mintage ({version}) reads up to {FORMAT}");
             return Err(Error::folder(dir, why).with_hint("a newer mintage made it: install that one"));
         }
+        migrate(&mut value, format);
         serde_json::from_value(value).map_err(damaged)
     }
 
@@ -72,33 +71,15 @@ impl ModelConfig {
     }
 }
 
-/// What to draw from a model.
-#[derive(Clone, Debug)]
-pub struct SampleRequest {
-    pub n: usize,
-    /// A class by name; `None` draws classes as often as they are in the data.
-    pub label: Option<String>,
-    /// What the samples begin with.
-    pub start: Start,
-    pub seed: u64,
-    pub temperature: f32,
-    pub guidance: Option<f32>,
-    pub top_k: Option<usize>,
-    pub top_p: Option<f32>,
-}
-
-impl Default for SampleRequest {
-    fn default() -> Self {
-        Self {
-            n: 64,
-            label: None,
-            start: Start::Noise,
-            seed: 1,
-            temperature: 1.0,
-            guidance: None,
-            top_k: None,
-            top_p: None,
-        }
+/// Brings the configuration of an older format to the present one.
+fn migrate(value: &mut serde_json::Value, format: u64) {
+    // Format 1 knew images alone, and said so once for the whole model.
+    if format < 2
+        && let Some(kind) = value.as_object_mut().and_then(|all| all.remove("kind"))
+    {
+        value["model"]["kind"] = kind.clone();
+        value["info"]["kind"] = kind;
+        value["format"] = FORMAT.into();
     }
 }
 
@@ -107,7 +88,7 @@ impl Default for SampleRequest {
 pub struct Model {
     pub dir: PathBuf,
     pub config: ModelConfig,
-    pub codec: ImageCodec,
+    pub codec: AnyCodec,
     pub any: AnyModel,
 }
 
@@ -115,7 +96,7 @@ impl Model {
     /// Loads the model in `dir` onto a device.
     pub fn load(dir: &Path, device: &DeviceChoice) -> Result<Self, Error> {
         let config = ModelConfig::load(dir)?;
-        let codec = ImageCodec::load(&dir.join("codec"))?;
+        let codec = AnyCodec::load(&dir.join("codec"), &config.info)?;
         let device: Device = device.open()?;
         // The initial weights are replaced at once, so the seed does not matter.
         let mut any = AnyModel::new(&config.model, &config.info, &device, &mut Rng::new(0, 0));
@@ -127,105 +108,8 @@ impl Model {
         Ok(Self { dir: dir.to_owned(), config, codec, any })
     }
 
-    /// Draws `request.n` images. The same request gives the same bytes.
-    pub fn sample(&self, request: &SampleRequest, on: &mut dyn FnMut(usize, usize)) -> Result<Images, Error> {
-        self.check_start(request)?;
-        let labels = self.labels_for(request)?;
-        let mut pixels = Vec::with_capacity(request.n * self.config.info.shape.pixels());
-        on(0, request.n);
-        // Every batch has a stream of its own, so that the first images do not depend on how many are asked for.
-        for (index, start) in (0..request.n).step_by(SAMPLE_BATCH).enumerate() {
-            let n = SAMPLE_BATCH.min(request.n - start);
-            let chosen = if labels.is_empty() { &labels[..] } else { &labels[start..start + n] };
-            let draw = Draw {
-                n,
-                labels: chosen,
-                start: &request.start,
-                temperature: request.temperature,
-                guidance: request.guidance,
-                top_k: request.top_k,
-                top_p: request.top_p,
-            };
-            pixels.extend(self.any.sample(&draw, &mut Rng::new(request.seed, index as u64 + 1)));
-            on(start + n, request.n);
-        }
-        Ok(Images { shape: self.config.info.shape, pixels, labels, classes: self.codec.classes.clone() })
-    }
-
-    fn check_start(&self, request: &SampleRequest) -> Result<(), Error> {
-        let family = self.config.model.family().name();
-        let (what, able) = match &request.start {
-            Start::Noise => return Ok(()),
-            Start::Like { .. } => ("variations of an image", "vae, vqvae and flow"),
-            Start::Between { .. } => ("the way between two images", "vae and flow"),
-        };
-        if !self.any.can_begin(&request.start) {
-            return Err(Error::request(format!("a {family} cannot draw {what}; {able} can")));
-        }
-        match request.start {
-            // The way is one batch: its steps depend on each other.
-            Start::Between { .. } if !(2..=SAMPLE_BATCH).contains(&request.n) => {
-                Err(Error::request(format!("the way between two images has 2 to {SAMPLE_BATCH} steps")))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn labels_for(&self, request: &SampleRequest) -> Result<Vec<u32>, Error> {
-        let classes = &self.codec.classes;
-        match &request.label {
-            None if classes.is_empty() => Ok(Vec::new()),
-            // An image that is given says itself what it shows.
-            None if request.start != Start::Noise => Ok(vec![classes.len() as u32; request.n]),
-            None => {
-                let weights: Vec<f32> = self.config.class_counts.iter().map(|&c| c as f32).collect();
-                let mut rng = Rng::new(request.seed, 0);
-                Ok((0..request.n).map(|_| rng.categorical(&weights) as u32).collect())
-            }
-            Some(name) => match classes.iter().position(|c| c == name) {
-                Some(index) => Ok(vec![index as u32; request.n]),
-                None if classes.is_empty() => {
-                    Err(Error::request("this model was trained without labels")
-                        .with_hint("leave out --where"))
-                }
-                None => {
-                    let near = nearest(name, classes.iter().map(String::as_str));
-                    let near = near.map(|n| format!("did you mean `{n}`? ")).unwrap_or_default();
-                    let hint = format!("{near}the labels are {}", classes.join(", "));
-                    Err(Error::request(format!("the model knows no label `{name}`")).with_hint(hint))
-                }
-            },
-        }
-    }
-
-    /// Through the encoder and back.
-    pub fn reconstruct(&self, images: &Images, seed: u64) -> Result<Images, Error> {
-        let mut pixels = Vec::with_capacity(images.pixels.len());
-        let (size, n) = (images.shape.pixels(), images.len());
-        for start in (0..n).step_by(SAMPLE_BATCH) {
-            let end = (start + SAMPLE_BATCH).min(n);
-            let labels =
-                if images.labels.is_empty() { Vec::new() } else { images.labels[start..end].to_vec() };
-            let batch = ImageBatch {
-                pixels: images.pixels[start * size..end * size].to_vec(),
-                labels,
-                n: end - start,
-            };
-            match self.any.reconstruct(&batch, &mut Rng::new(seed, start as u64)) {
-                Some(back) => pixels.extend(back),
-                None => {
-                    let family = self.config.model.family().name();
-                    return Err(Error::request(format!(
-                        "a {family} has no encoder; reconstruct works for vae and vqvae"
-                    )));
-                }
-            }
-        }
-        Ok(Images { pixels, ..images.clone() })
-    }
-
     /// Negative log-likelihood in nats of each item, where the family has one.
-    pub fn nll(&self, batch: &ImageBatch, samples: usize, seed: u64) -> Option<Vec<f64>> {
+    pub fn nll(&self, batch: &Batch, samples: usize, seed: u64) -> Option<Vec<f64>> {
         self.any.nll(batch, samples, &mut Rng::new(seed, 0))
     }
 
@@ -251,12 +135,13 @@ impl Model {
     }
 }
 
-/// Items of each class among `indices`.
-pub(crate) fn class_counts(data: &ImageSet, indices: &[u32]) -> Vec<u64> {
-    let mut counts = vec![0; data.classes().len()];
-    if !data.labels().is_empty() {
-        for &index in indices {
-            counts[data.labels()[index as usize] as usize] += 1;
+/// Items of each class in the train split; empty without classes.
+pub(crate) fn class_counts(data: &AnyData) -> Vec<u64> {
+    let AnyData::Images(set) = data else { return Vec::new() };
+    let mut counts = vec![0; set.classes().len()];
+    if !set.labels().is_empty() {
+        for &index in &set.splits().train {
+            counts[set.labels()[index as usize] as usize] += 1;
         }
     }
     counts

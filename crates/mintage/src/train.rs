@@ -5,22 +5,20 @@
 //! (seed, step): a resumed run draws the same ones without replaying anything.
 
 use std::{
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
-use mintage_data::{ImageBatch, ImageSet, Images, Loader, Split, write_grid};
+use mintage_data::{ImageSet, Images, Loader, Split, TableSet, write_grid};
 use mintage_nn::{DeviceChoice, Rng, TensorMap};
 
 use crate::{
+    dataset::AnyData,
     error::Error,
     events::{Event, Metrics, Plan, StopReason},
     model::{FORMAT, ModelConfig, class_counts},
-    models::{AnyConfig, AnyModel, DataInfo, Draw, Family},
+    models::{AnyConfig, AnyModel, Batch, DataInfo, Draw, ImageInfo, ImageModel, RowDraw, TableModel},
     recipe::Recipe,
     run::{Run, RunState, TrainState},
 };
@@ -38,15 +36,14 @@ const CHECKPOINTS: u64 = 10;
 const CHECKPOINT_SECS: f64 = 300.0;
 /// Validations and previews take no more than about this share of a budget of time.
 const LOOKING_SHARE: f64 = 0.1;
+/// Items validated together, which bounds memory.
+const VALID_BATCH: usize = 64;
 /// Steps in a row without a finite loss after which the run is given up.
 const MAX_BAD_STEPS: usize = 5;
 /// Streams of the seed beside the steps' own.
 const STREAM_INIT: u64 = u64::MAX;
 const STREAM_VALID: u64 = u64::MAX - 1;
 const STREAM_PREVIEW: u64 = u64::MAX - 2;
-
-/// The family that `auto` stands for with images: the one that measured better (docs/quality.md).
-pub const AUTO_FAMILY: Family = Family::Vqvae;
 
 /// Everything that is decided before the first step.
 pub struct Resolved {
@@ -56,11 +53,9 @@ pub struct Resolved {
 }
 
 /// Resolves a recipe against its data: family, preset, options, budget.
-pub fn resolve(recipe: &Recipe, data: &ImageSet) -> Result<Resolved, Error> {
-    let train_len = data.splits().train.len();
-    let info = DataInfo { shape: data.shape(), classes: data.classes().len(), train_len };
-    let family = recipe.model.family.unwrap_or(AUTO_FAMILY);
-    let config = AnyConfig::preset(family, recipe.model.size, &info, &recipe.model.options)?;
+pub fn resolve(recipe: &Recipe, data: &AnyData) -> Result<Resolved, Error> {
+    let info = data.info();
+    let config = AnyConfig::preset(recipe.model.family, recipe.model.size, &info, &recipe.model.options)?;
     Ok(Resolved { config, info, budget: recipe.train.budget()? })
 }
 
@@ -68,7 +63,7 @@ pub fn resolve(recipe: &Recipe, data: &ImageSet) -> Result<Resolved, Error> {
 /// inside a rayon pool's `install`: parallel work started from outside wakes sleeping threads each time.
 pub fn train(
     recipe: &Recipe,
-    data: &Arc<ImageSet>,
+    data: &AnyData,
     run: &mut Run,
     device: &DeviceChoice,
     control: &Control,
@@ -88,7 +83,9 @@ pub fn train(
     let plan = plan(recipe, data, run, device, &config, &model, budget, state.step);
     on(Event::Plan(plan));
     run.set_state(RunState::Training, state.step, state.train_secs)?;
-    let loader = Loader::new(Arc::clone(data), Split::Train, config.batch(), seed, state.step);
+    let read = data.clone();
+    let items = data.splits().get(Split::Train).to_vec();
+    let loader = Loader::new(items, config.batch(), seed, state.step, move |indices| read.batch(indices));
     let phases = model.phases();
     let start = (control.clock)().saturating_sub(Duration::from_secs_f64(state.train_secs));
     Loop {
@@ -118,7 +115,7 @@ pub fn train(
 
 fn plan(
     recipe: &Recipe,
-    data: &ImageSet,
+    data: &AnyData,
     run: &Run,
     device: &DeviceChoice,
     config: &AnyConfig,
@@ -128,7 +125,7 @@ fn plan(
 ) -> Plan {
     Plan {
         run: run.dir().to_owned(),
-        data: describe(data),
+        data: data.describe(),
         family: config.family().name().to_owned(),
         size: recipe.model.size.name().to_owned(),
         parameters: model.parameters(),
@@ -144,50 +141,16 @@ fn plan(
     }
 }
 
-/// "2,000 images 28×28 gray, 10 classes (1,801 train, 99 valid, 100 holdout)".
-pub fn describe(data: &ImageSet) -> String {
-    let shape = data.shape();
-    let color = if shape.channels == 1 { "gray" } else { "RGB" };
-    let classes = match data.classes().len() {
-        0 => String::new(),
-        n => format!(", {n} classes"),
-    };
-    let s = data.splits();
-    format!(
-        "{} images {}×{} {color}{classes} ({} train, {} valid, {} holdout)",
-        thousands(data.len()),
-        shape.width,
-        shape.height,
-        thousands(s.train.len()),
-        thousands(s.valid.len()),
-        thousands(s.holdout.len())
-    )
-}
-
-/// 12345 → "12,345".
-pub fn thousands(n: usize) -> String {
-    let digits = n.to_string();
-    let head = digits.len() % 3;
-    let mut text = digits[..head].to_owned();
-    for (i, chunk) in digits.as_bytes()[head..].chunks(3).enumerate() {
-        if head > 0 || i > 0 {
-            text.push(',');
-        }
-        text.extend(chunk.iter().map(|&b| b as char));
-    }
-    text
-}
-
 /// The state of a training run.
 struct Loop<'a> {
     recipe: &'a Recipe,
-    data: &'a Arc<ImageSet>,
+    data: &'a AnyData,
     run: &'a mut Run,
     control: &'a Control<'a>,
     on: &'a mut dyn FnMut(Event),
     model: AnyModel,
     state: TrainState,
-    loader: Loader,
+    loader: Loader<Batch>,
     config: AnyConfig,
     info: DataInfo,
     budget: Option<Duration>,
@@ -362,16 +325,8 @@ impl Loop<'_> {
         let valid = &valid[..valid.len().min(self.recipe.train.valid_items)];
         let mut rng = Rng::new(self.recipe.train.seed, STREAM_VALID);
         let mut parts = Vec::new();
-        for indices in valid.chunks(64) {
-            let mut pixels = Vec::new();
-            self.data.read(indices, &mut pixels)?;
-            let labels = self.data.labels();
-            let labels = if labels.is_empty() {
-                Vec::new()
-            } else {
-                indices.iter().map(|&i| labels[i as usize]).collect()
-            };
-            let batch = ImageBatch { pixels, labels, n: indices.len() };
+        for indices in valid.chunks(VALID_BATCH) {
+            let batch = self.data.batch(indices)?;
             match self.model.validate(&batch, progress, &mut rng) {
                 Some(metrics) => parts.push((metrics, indices.len() as f64)),
                 None => return Ok(None),
@@ -380,21 +335,25 @@ impl Loop<'_> {
         Ok((!parts.is_empty()).then(|| Metrics::mean(&parts)))
     }
 
-    /// Writes a grid of samples, always from the same noise and the same labels.
+    /// Writes samples to look at, always from the same random numbers.
     fn preview(&mut self) -> Result<PathBuf, Error> {
         let step = self.state.step;
-        let classes = self.info.classes;
-        let n = if classes > 0 { classes.min(10) * 6 } else { 64 };
-        let columns = if classes > 0 { classes.min(10) } else { 8 };
-        let labels: Vec<u32> =
-            if classes > 0 { (0..n).map(|i| (i % columns) as u32).collect() } else { Vec::new() };
-        let mut rng = Rng::new(self.recipe.train.seed, STREAM_PREVIEW);
-        let pixels = self.model.sample(&Draw::new(n, &labels), &mut rng);
-        let images = Images { shape: self.info.shape, pixels, labels, classes: self.data.classes().to_vec() };
         let dir = self.run.dir().join("samples");
         std::fs::create_dir_all(&dir).map_err(Error::io(&dir))?;
-        let path = dir.join(format!("step-{step:09}.png"));
-        write_grid(&path, &images, columns, None)?;
+        let mut rng = Rng::new(self.recipe.train.seed, STREAM_PREVIEW);
+        let path = match (&self.model, self.data, &self.info) {
+            (AnyModel::Image(model), AnyData::Images(set), DataInfo::Image(info)) => {
+                let path = dir.join(format!("step-{step:09}.png"));
+                preview_images(model, set, info, &path, &mut rng)?;
+                path
+            }
+            (AnyModel::Table(model), AnyData::Table(set), _) => {
+                let path = dir.join(format!("step-{step:09}.csv"));
+                preview_rows(model, set, &path, &mut rng)?;
+                path
+            }
+            _ => unreachable!("a model is given data of its own kind"),
+        };
         (self.on)(Event::Preview { step, path: path.clone() });
         Ok(path)
     }
@@ -442,11 +401,10 @@ impl Loop<'_> {
         let config = ModelConfig {
             format: FORMAT,
             mintage: env!("CARGO_PKG_VERSION").to_owned(),
-            kind: "image".to_owned(),
             size: self.recipe.model.size,
             model: self.config.clone(),
             info: self.info.clone(),
-            class_counts: class_counts(self.data, &self.data.splits().train),
+            class_counts: class_counts(self.data),
             seed: self.recipe.train.seed,
             step: self.state.step,
             train_secs: self.state.train_secs,
@@ -457,15 +415,27 @@ impl Loop<'_> {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// A grid of images, a column a class, always of the same classes.
+fn preview_images(
+    model: &ImageModel,
+    set: &ImageSet,
+    info: &ImageInfo,
+    path: &Path,
+    rng: &mut Rng,
+) -> Result<(), Error> {
+    let classes = info.classes;
+    let n = if classes > 0 { classes.min(10) * 6 } else { 64 };
+    let columns = if classes > 0 { classes.min(10) } else { 8 };
+    let labels: Vec<u32> =
+        if classes > 0 { (0..n).map(|i| (i % columns) as u32).collect() } else { Vec::new() };
+    let pixels = model.sample(&Draw::new(n, &labels), rng);
+    let images = Images { shape: info.shape, pixels, labels, classes: set.classes().to_vec() };
+    Ok(write_grid(path, &images, columns, None)?)
+}
 
-    #[test]
-    fn thousands_are_grouped() {
-        assert_eq!(thousands(7), "7");
-        assert_eq!(thousands(1234), "1,234");
-        assert_eq!(thousands(123_456), "123,456");
-        assert_eq!(thousands(1_234_567), "1,234,567");
-    }
+/// A few rows as CSV.
+fn preview_rows(model: &TableModel, set: &TableSet, path: &Path, rng: &mut Rng) -> Result<(), Error> {
+    let tokens = model.sample(&RowDraw::new(20), rng);
+    let rows = set.decode(&tokens, &mut || rng.next_u64())?;
+    mintage_data::atomic_write(path, rows.to_csv().as_bytes()).map_err(Error::io(path))
 }

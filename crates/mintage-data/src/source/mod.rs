@@ -6,11 +6,16 @@ pub mod folder;
 pub mod idx;
 pub mod sqlite;
 
-use std::{ops::Range, path::Path};
+use std::{collections::BTreeMap, ops::Range, path::Path};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Fit, ImageShape, codec::Color, error::suggestion};
+use crate::{
+    Error, Fit, ImageShape,
+    codec::Color,
+    error::suggestion,
+    table::{codec::Rare, schema::Kind},
+};
 use folder::FolderSource;
 use idx::IdxSource;
 use sqlite::SqliteSource;
@@ -40,6 +45,19 @@ pub struct SourceSpec {
     /// Use at most so many items, evenly spread over the source.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
+    /// Tables: an SQL query as the source.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub query: Option<String>,
+    /// Tables: a second source with the rows to hold out; without it a tenth of the rows is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub holdout: Option<String>,
+    /// Tables: whether categories of fewer than `rare_below` rows are made ("keep") or not ("group").
+    pub rare: Rare,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rare_below: Option<u32>,
+    /// Tables: kinds of columns that are to be other than what was found.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub kinds: BTreeMap<String, Kind>,
 }
 
 impl SourceSpec {

@@ -9,9 +9,14 @@
 //! write ◄── Table ◄────────────────── rules.inverse ◄── codec.decode ◄──┘
 //! ```
 
+pub mod codec;
+pub mod read;
 pub mod schema;
+pub mod set;
+mod stub;
 mod texts;
 
+use crate::Error;
 pub use texts::Texts;
 
 /// The number of a missing cell.
@@ -158,6 +163,32 @@ impl Table {
 
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.columns.iter().map(|column| column.name.as_str())
+    }
+
+    /// The rows as CSV text, with a line of names.
+    pub fn to_csv(&self) -> String {
+        let mut csv = csv::Writer::from_writer(Vec::new());
+        // Writing to memory cannot fail, nor can text be anything but UTF-8.
+        let _ = csv.write_record(self.names());
+        for row in 0..self.rows() {
+            let _ = csv.write_record(self.columns.iter().map(|column| column.cell(row).unwrap_or_default()));
+        }
+        csv.into_inner().ok().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default()
+    }
+
+    /// Adds the rows of another table with the same columns, in whatever order.
+    pub fn append(&mut self, other: &Self) -> Result<(), Error> {
+        let find = |column: &Column| {
+            other.column(&column.name).ok_or_else(|| {
+                let why = format!("has no column `{}`, which {} has", column.name, self.name);
+                Error::bad(&other.name, why).with_hint("both need the same columns")
+            })
+        };
+        let others = self.columns.iter().map(find).collect::<Result<Vec<_>, _>>()?;
+        for (column, other) in self.columns.iter_mut().zip(others) {
+            other.iter().for_each(|cell| column.push(cell));
+        }
+        Ok(())
     }
 
     /// The rows of `rows`, in that order.

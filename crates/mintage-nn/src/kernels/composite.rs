@@ -1,9 +1,9 @@
 //! Every kernel as ordinary tensor operations: what runs on devices other than `flex`, and what the
 //! kernels are checked against.
 
-use burn::tensor::{Int, Tensor, activation, module, ops::ConvOptions};
+use burn::tensor::{Int, Tensor, TensorData, activation, module, ops::ConvOptions};
 
-use super::logistic;
+use super::{fields::NONE, logistic};
 use crate::optim::{Slot, UpdateScalars};
 
 /// Convolution: `x [n, c_in, h, w]`, `weight [c_out, c_in, k, k]`, `bias [c_out]` → `[n, c_out, h', w']`
@@ -205,6 +205,41 @@ pub(super) fn discretised_logistic_nll(x: Tensor<2>, mean: Tensor<2>, log_scale:
     let above = softplus(lower).mask_fill(first.clone(), 0.0);
     let width = width.mask_fill(first, 0.0).mask_fill(last, 0.0);
     (below + above - width).sum_dim(1).reshape([n])
+}
+
+/// The sum of several rows of a table: `weight [entries, d]` → `[n, d]`.
+pub(super) fn embedding_bag(weight: Tensor<2>, indices: &[u32], fields: usize) -> Tensor<2> {
+    let (device, d, n) = (weight.device(), weight.dims()[1], indices.len() / fields);
+    let known: Vec<i64> = indices.iter().map(|&index| if index == NONE { 0 } else { i64::from(index) }).collect();
+    let taken: Vec<f32> = indices.iter().map(|&index| f32::from(u8::from(index != NONE))).collect();
+    let known = Tensor::<1, Int>::from_data(TensorData::new(known, [n * fields]), &device);
+    let taken = like(taken, [n * fields, 1], &weight);
+    (weight.select(0, known) * taken).reshape([n, fields, d]).sum_dim(1).reshape([n, d])
+}
+
+/// Negative log-likelihood of one class a field, weighted and summed over each row.
+pub(super) fn fields_cross_entropy(
+    logits: Tensor<2>,
+    starts: &[usize],
+    targets: &[u32],
+    weights: &[f32],
+) -> Tensor<1> {
+    let (n, fields) = (logits.dims()[0], starts.len() - 1);
+    let mut loss = Tensor::zeros_like(&logits.clone().narrow(1, 0, 1)).reshape([n]);
+    for field in 0..fields {
+        let places = (0..n).map(|row| row * fields + field);
+        let classes: Vec<i64> = places.clone().map(|p| if targets[p] == NONE { 0 } else { i64::from(targets[p]) }).collect();
+        let weights = places.map(|p| if targets[p] == NONE { 0.0 } else { weights[p] }).collect();
+        let classes = Tensor::<1, Int>::from_data(TensorData::new(classes, [n]), &logits.device());
+        let part = logits.clone().narrow(1, starts[field], starts[field + 1] - starts[field]);
+        loss = loss + cross_entropy(part, classes) * like(weights, [n, 1], &logits).reshape([n]);
+    }
+    loss
+}
+
+/// Constants of the same element type as another tensor.
+fn like(values: Vec<f32>, shape: [usize; 2], other: &Tensor<2>) -> Tensor<2> {
+    Tensor::from_data(TensorData::new(values, shape), (&other.device(), other.dtype()))
 }
 
 /// Nearest-neighbour doubling: `[n, c, h, w] → [n, c, 2h, 2w]`.

@@ -129,14 +129,15 @@ impl Fused<2> for BernoulliNll {
 
 multiversion! {
     /// The largest logit `top`, and `Σ exp(l − top)`.
-    fn top_and_sum(logits: &[f32]) -> [f32; 2] {
+    pub(super) fn top_and_sum(logits: &[f32]) -> [f32; 2] {
         let top = largest(logits);
         [top, sum([logits], |[l]| exp(l - top))]
     }
 }
 
 multiversion! {
-    fn softmax_row(logits: &[f32], stats: [f32; 2], g: f32, out: &mut [f32]) {
+    /// `g · softmax` of logits whose largest and sum are known.
+    pub(super) fn softmax_row(logits: &[f32], stats: [f32; 2], g: f32, out: &mut [f32]) {
         let [top, sum] = stats;
         let factor = g / sum;
         logits.iter().zip(out).for_each(|(l, out)| *out = factor * exp(l - top));

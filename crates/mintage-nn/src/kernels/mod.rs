@@ -16,12 +16,14 @@ mod conv;
 mod conv_layout;
 mod conv_micro;
 mod decode;
+mod fields;
 mod flex;
 pub mod limit;
 mod logistic;
 mod loss;
 mod math;
 mod memory;
+mod mixture;
 mod norm;
 mod pointwise;
 mod product;
@@ -35,9 +37,13 @@ mod update;
 mod winograd;
 mod winograd_micro;
 
+use std::sync::Arc;
+
 use burn::tensor::{Int, Tensor};
 
 pub use decode::{KvLayer, attend_next};
+pub use fields::NONE;
+pub use mixture::{add_responsibilities, responsibilities};
 
 use crate::optim::{Slot, UpdateScalars};
 
@@ -157,7 +163,37 @@ pub fn cross_entropy(logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
         return composite::cross_entropy(logits, targets);
     }
     let targets = targets.into_data().iter::<i64>().map(|target| target as usize).collect();
-    flex::run(loss::CrossEntropy { targets: std::sync::Arc::new(targets) }, [logits.into_dispatch()])
+    flex::run(loss::CrossEntropy { targets: Arc::new(targets) }, [logits.into_dispatch()])
+}
+
+/// The sum of several rows of a table (PyTorch's `EmbeddingBag`): `weight [entries, d]` and `fields` indices a
+/// row → `[n, d]`. An index may be [`NONE`].
+pub fn embedding_bag(weight: Tensor<2>, indices: &Arc<Vec<u32>>, fields: usize) -> Tensor<2> {
+    if !flex::supported(&weight) || indices.is_empty() {
+        return composite::embedding_bag(weight, indices, fields);
+    }
+    let op = fields::EmbeddingBag { indices: Arc::clone(indices), fields };
+    flex::run(op, [weight.into_dispatch()])
+}
+
+/// Negative log-likelihood of one class a field, each field with its range `starts[f]..starts[f + 1]` of the
+/// logits, weighted and summed over each row: `logits [n, total]`, targets and weights `n × fields` → `[n]`
+/// (nats). A target may be [`NONE`].
+pub fn fields_cross_entropy(
+    logits: Tensor<2>,
+    starts: &Arc<Vec<usize>>,
+    targets: &Arc<Vec<u32>>,
+    weights: &Arc<Vec<f32>>,
+) -> Tensor<1> {
+    if !flex::supported(&logits) {
+        return composite::fields_cross_entropy(logits, starts, targets, weights);
+    }
+    let op = fields::FieldsCrossEntropy {
+        starts: Arc::clone(starts),
+        targets: Arc::clone(targets),
+        weights: Arc::clone(weights),
+    };
+    flex::run(op, [logits.into_dispatch()])
 }
 
 /// The mean of `(x − y)²` over all values: `[1]`.

@@ -1,5 +1,7 @@
 //! Linear, convolution, embedding and the two normalisations.
 
+use std::sync::Arc;
+
 use burn::{
     module::{Module, Param},
     tensor::{Device, Int, Tensor, TensorData},
@@ -152,5 +154,11 @@ impl Embedding {
 
     pub fn forward(&self, indices: Tensor<1, Int>) -> Tensor<2> {
         self.weight.val().select(0, indices)
+    }
+
+    /// The sum of several vectors a row: `fields` indices a row, each an entry or [`NONE`](kernels::NONE)
+    /// → `[n, d]`.
+    pub fn bag(&self, indices: &Arc<Vec<u32>>, fields: usize) -> Tensor<2> {
+        kernels::embedding_bag(self.weight.val(), indices, fields)
     }
 }

@@ -17,7 +17,7 @@ use super::{
     prdc::nearest,
     work,
 };
-use crate::{error::Error, events::Event, model::Model};
+use crate::{error::Error, events::Event, model::Model, models::Batch};
 
 /// Training images that distances are taken to, and held-out ones that they are compared with.
 const REFERENCES: usize = 5000;
@@ -65,7 +65,7 @@ pub fn score(
         let images = items.images(chunk)?;
         let shares = spaces.iter().zip(&scales).map(|(space, scale)| scale.shares(&space(&images)));
         let shares: Vec<Vec<f64>> = shares.collect();
-        let nll = model.nll(&batch, NLL_SAMPLES, options.seed);
+        let nll = model.nll(&Batch::Images(batch), NLL_SAMPLES, options.seed);
         for (i, &item) in chunk.iter().enumerate() {
             let least = shares.iter().map(|s| s[i]).fold(1.0, f64::min);
             scores.push(ItemScore {

@@ -31,10 +31,13 @@ pub use novelty::{Novelty, novelty};
 pub use prdc::{Prdc, PrdcItems, nearest, prdc, prdc_items};
 
 use crate::{
+    dataset::AnyData,
     error::Error,
     events::Event,
-    model::{Model, SampleRequest},
+    model::Model,
+    models::Batch,
     report::{Dial, Metric, Pictures, Report},
+    sample::SampleRequest,
 };
 use detector::{Detection, detect};
 use encoder::{encoder, evenly, space};
@@ -109,7 +112,7 @@ pub fn evaluate(
         family: model.config.model.family().name().to_owned(),
         size: model.config.size.name().to_owned(),
         source: model.config.source.source.clone(),
-        data: crate::train::describe(data),
+        data: AnyData::from(Arc::clone(data)).describe(),
         n: sets.fake.len(),
         seed: options.seed,
         images_per_sec: sets.images_per_sec,
@@ -291,7 +294,7 @@ fn likelihood(
 ) -> Result<(), Error> {
     on(work("likelihood of held-out images", 0, 1));
     let batch = data.batch(&evenly(&data.splits().holdout, NLL_ITEMS))?;
-    if let Some(nll) = model.nll(&batch, NLL_SAMPLES, options.seed) {
+    if let Some(nll) = model.nll(&Batch::Images(batch), NLL_SAMPLES, options.seed) {
         let value = Interval::of_mean(&nll, RESAMPLES, options.seed);
         metrics.push(Metric::bare("negative log-likelihood", "nats an image", value));
         let scale = 1.0 / (data.shape().pixels() as f64 * std::f64::consts::LN_2);

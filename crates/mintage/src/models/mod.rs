@@ -1,22 +1,21 @@
-//! The matrix of models: one file a family and a kind of data, one closed enum over all of them.
+//! The matrix of models: one file a family and a kind of data, a closed enum for each kind and one over all.
 //!
 //! A model owns its `step`: a GAN has two optimisers, a VQ-VAE a codebook and a second phase, and the
-//! training loop knows nothing of either. Adding a model touches its own file and this one.
+//! training loop knows nothing of either. Adding a model touches its own file and the `mod.rs` of its kind.
 
 pub mod image;
+pub mod table;
 
 use std::ops::RangeInclusive;
 
 use burn::tensor::Device;
-use mintage_data::{ImageBatch, ImageShape};
+use mintage_data::{ImageBatch, RowBatch, RowInfo};
 use mintage_nn::{NotFinite, Rng, TensorMap, WeightsError};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    events::Metrics,
-    recipe::{RecipeError, merge_options},
-};
-use image::{flow, gan, vae, vqvae};
+use crate::{events::Metrics, recipe::RecipeError};
+pub use image::{Draw, ImageConfig, ImageInfo, ImageModel, Start};
+pub use table::{RowDraw, TableConfig, TableModel};
 
 /// A family of generative models.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -26,10 +25,12 @@ pub enum Family {
     Gan,
     Vqvae,
     Flow,
+    Ar,
+    Mixture,
 }
 
 impl Family {
-    pub const ALL: [Self; 4] = [Self::Vae, Self::Gan, Self::Vqvae, Self::Flow];
+    pub const ALL: [Self; 6] = [Self::Vae, Self::Gan, Self::Vqvae, Self::Flow, Self::Ar, Self::Mixture];
 
     /// The name in recipes, flags and files.
     pub fn name(self) -> &'static str {
@@ -38,6 +39,8 @@ impl Family {
             Self::Gan => "gan",
             Self::Vqvae => "vqvae",
             Self::Flow => "flow",
+            Self::Ar => "ar",
+            Self::Mixture => "mixture",
         }
     }
 }
@@ -68,145 +71,94 @@ impl Size {
 
 /// What a model must know of the data before it sees them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct DataInfo {
-    pub shape: ImageShape,
-    /// Classes to condition on; 0 for none.
-    pub classes: usize,
-    /// Items in the train split.
-    pub train_len: usize,
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum DataInfo {
+    Image(ImageInfo),
+    Table(RowInfo),
 }
 
-/// What samples begin with. Images are `pixels_u8` of the model's shape.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub enum Start {
-    /// Noise alone: new images.
-    #[default]
-    Noise,
-    /// Variations of an image: at `strength` 0 the image itself as the model sees it, at 1 a new one.
-    Like { image: Vec<u8>, strength: f32 },
-    /// The way from one image to another, both ends included.
-    Between { from: Vec<u8>, to: Vec<u8> },
+/// Data on their way into a model.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Batch {
+    Images(ImageBatch),
+    Rows(RowBatch),
 }
-
-/// How to draw samples. Labels: one a sample, or empty for a model without classes.
-#[derive(Clone, Debug)]
-pub struct Draw<'a> {
-    pub n: usize,
-    pub labels: &'a [u32],
-    pub start: &'a Start,
-    /// 1 is the model's own distribution; lower is safer and less diverse.
-    pub temperature: f32,
-    /// Classifier-free guidance weight; 1 is the plain conditional model. `None`: the model's default.
-    pub guidance: Option<f32>,
-    /// Keep only the k most probable codes (VQ-VAE prior).
-    pub top_k: Option<usize>,
-    /// Keep the most probable codes up to this total probability (VQ-VAE prior).
-    pub top_p: Option<f32>,
-}
-
-impl<'a> Draw<'a> {
-    /// `n` samples with the given labels and every knob at its default.
-    pub fn new(n: usize, labels: &'a [u32]) -> Self {
-        Self { n, labels, start: &Start::Noise, temperature: 1.0, guidance: None, top_k: None, top_p: None }
-    }
-}
-
-/// Options of any family, and what they must lie between: a network has channels, and halves of them; far
-/// above the upper ends no machine would finish a step.
-const RANGES: [(&str, RangeInclusive<u64>); 11] = [
-    ("batch", 1..=65_536),
-    ("width", 2..=4_096),
-    ("blocks", 0..=64),
-    ("latent", 0..=65_536),
-    ("importance", 0..=10_000),
-    ("codes", 1..=65_536),
-    ("code_dim", 1..=4_096),
-    ("grid", 0..=256),
-    ("prior_layers", 0..=128),
-    ("prior_width", 1..=8_192),
-    ("steps", 0..=10_000),
-];
 
 /// Resolved configuration of a model, as kept in `config.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "family", rename_all = "lowercase")]
+#[serde(tag = "kind", rename_all = "lowercase")]
 pub enum AnyConfig {
-    Vae(vae::Config),
-    Vqvae(vqvae::Config),
-    Gan(gan::Config),
-    Flow(flow::Config),
+    Image(ImageConfig),
+    Table(TableConfig),
 }
 
 impl AnyConfig {
-    /// The preset of a size for these data, with the user's `options` laid over it.
+    /// The preset of a size for these data, with the user's `options` laid over it; without a family, the one
+    /// that `auto` stands for.
     pub fn preset(
-        family: Family,
+        family: Option<Family>,
         size: Size,
         info: &DataInfo,
         options: &toml::Table,
     ) -> Result<Self, RecipeError> {
-        let config = match family {
-            Family::Vae => Self::Vae(merge_options(vae::Config::preset(size, info), options)?),
-            Family::Vqvae => Self::Vqvae(merge_options(vqvae::Config::preset(size, info), options)?),
-            Family::Gan => Self::Gan(merge_options(gan::Config::preset(size, info), options)?),
-            Family::Flow => Self::Flow(merge_options(flow::Config::preset(size, info), options)?),
-        };
-        config.check()?;
-        Ok(config)
-    }
-
-    /// Refuses sizes that no network can be built with.
-    fn check(&self) -> Result<(), RecipeError> {
-        let options = serde_json::json!(self);
-        let outside = |(key, range): &&(&str, RangeInclusive<u64>)| {
-            options[key].as_u64().is_some_and(|n| !range.contains(&n))
-        };
-        match RANGES.iter().find(outside) {
-            Some((key, range)) => {
-                let why = format!("must be between {} and {}", range.start(), range.end());
-                Err(RecipeError::of_key(&format!("model.{key}"), &why, None))
-            }
-            None => Ok(()),
+        match info {
+            DataInfo::Image(info) => ImageConfig::preset(family, size, info, options).map(Self::Image),
+            DataInfo::Table(info) => TableConfig::preset(family, size, info, options).map(Self::Table),
         }
     }
 
     pub fn family(&self) -> Family {
         match self {
-            Self::Vae(_) => Family::Vae,
-            Self::Vqvae(_) => Family::Vqvae,
-            Self::Gan(_) => Family::Gan,
-            Self::Flow(_) => Family::Flow,
+            Self::Image(config) => config.family(),
+            Self::Table(config) => config.family(),
         }
     }
 
     /// Items a step.
     pub fn batch(&self) -> usize {
         match self {
-            Self::Vae(c) => c.batch,
-            Self::Vqvae(c) => c.batch,
-            Self::Gan(c) => c.batch,
-            Self::Flow(c) => c.batch,
+            Self::Image(config) => config.batch(),
+            Self::Table(config) => config.batch(),
         }
     }
 }
 
-/// A model of any family.
+/// Refuses sizes that no network can be built with.
+fn check_ranges(
+    config: &impl Serialize,
+    ranges: &[(&str, RangeInclusive<u64>)],
+) -> Result<(), RecipeError> {
+    let options = serde_json::json!(config);
+    let outside =
+        |(key, range): &&(&str, RangeInclusive<u64>)| options[key].as_u64().is_some_and(|n| !range.contains(&n));
+    match ranges.iter().find(outside) {
+        Some((key, range)) => {
+            let why = format!("must be between {} and {}", range.start(), range.end());
+            Err(RecipeError::of_key(&format!("model.{key}"), &why, None))
+        }
+        None => Ok(()),
+    }
+}
+
+/// That a family does not exist for a kind of data.
+fn no_such_model(family: Family, kind: &str) -> RecipeError {
+    let hint = "`mintage models` shows what there is".to_owned();
+    RecipeError::of_key("model.family", &format!("there is no {} of {kind}", family.name()), Some(hint))
+}
+
+/// A model of any family and kind.
 #[derive(Debug)]
 pub enum AnyModel {
-    Vae(vae::Vae),
-    Vqvae(vqvae::Vqvae),
-    Gan(gan::Gan),
-    Flow(flow::Flow),
+    Image(ImageModel),
+    Table(TableModel),
 }
 
 /// Calls the same method of whichever model it is.
 macro_rules! each {
     ($any:expr, $model:ident => $call:expr) => {
         match $any {
-            AnyModel::Vae($model) => $call,
-            AnyModel::Vqvae($model) => $call,
-            AnyModel::Gan($model) => $call,
-            AnyModel::Flow($model) => $call,
+            AnyModel::Image($model) => $call,
+            AnyModel::Table($model) => $call,
         }
     };
 }
@@ -214,66 +166,45 @@ macro_rules! each {
 impl AnyModel {
     /// A fresh model on `device` (plain; gradients are switched on inside), initialised from `rng`.
     pub fn new(config: &AnyConfig, info: &DataInfo, device: &Device, rng: &mut Rng) -> Self {
-        match config {
-            AnyConfig::Vae(c) => Self::Vae(vae::Vae::new(c, info, device, rng)),
-            AnyConfig::Vqvae(c) => Self::Vqvae(vqvae::Vqvae::new(c, info, device, rng)),
-            AnyConfig::Gan(c) => Self::Gan(gan::Gan::new(c, info, device, rng)),
-            AnyConfig::Flow(c) => Self::Flow(flow::Flow::new(c, info, device, rng)),
+        match (config, info) {
+            (AnyConfig::Image(c), DataInfo::Image(i)) => Self::Image(ImageModel::new(c, i, device, rng)),
+            (AnyConfig::Table(c), DataInfo::Table(i)) => Self::Table(TableModel::new(c, i, device, rng)),
+            _ => other_kind(),
         }
     }
 
     /// One training step at `progress` ∈ [0, 1] of the budget. On an error nothing has changed.
-    pub fn step(&mut self, batch: &ImageBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
-        each!(self, m => m.step(batch, progress, rng))
+    pub fn step(&mut self, batch: &Batch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+        match (self, batch) {
+            (Self::Image(m), Batch::Images(b)) => m.step(b, progress, rng),
+            (Self::Table(m), Batch::Rows(b)) => m.step(b, progress, rng),
+            _ => other_kind(),
+        }
     }
 
     /// Metrics on held-out items, with the averaged weights; the first is the one to minimise. `None`
     /// where a family has no such number (GAN). `progress` tells a model of several phases which one it is in.
-    pub fn validate(&self, batch: &ImageBatch, progress: f64, rng: &mut Rng) -> Option<Metrics> {
-        each!(self, m => m.validate(batch, progress, rng))
-    }
-
-    /// The phases of a run, and the share of the budget at which each begins.
-    pub fn phases(&self) -> Vec<(&'static str, f64)> {
-        match self {
-            Self::Vqvae(m) => m.phases(),
-            Self::Vae(m) => m.phases(),
-            Self::Gan(_) | Self::Flow(_) => vec![("training", 0.0)],
-        }
-    }
-
-    /// Whether this family can begin with that: going back from an image takes an encoder, or a flow.
-    pub fn can_begin(&self, start: &Start) -> bool {
-        match (self, start) {
-            (_, Start::Noise) | (Self::Vae(_) | Self::Flow(_), _) => true,
-            (Self::Vqvae(_), Start::Like { .. }) => true,
-            (Self::Vqvae(_), Start::Between { .. }) | (Self::Gan(_), _) => false,
-        }
-    }
-
-    /// Draws images with the averaged weights: `n` × CHW bytes. What it begins with must be one that
-    /// [`can_begin`](Self::can_begin) allows; otherwise it is noise.
-    pub fn sample(&self, draw: &Draw, rng: &mut Rng) -> Vec<u8> {
-        each!(self, m => m.sample(draw, rng))
-    }
-
-    /// Through the encoder and back; `None` where a family has no encoder.
-    pub fn reconstruct(&self, batch: &ImageBatch, rng: &mut Rng) -> Option<Vec<u8>> {
-        match self {
-            Self::Vae(m) => Some(m.reconstruct(batch, rng)),
-            Self::Vqvae(m) => Some(m.reconstruct(batch, rng)),
-            Self::Gan(_) | Self::Flow(_) => None,
+    pub fn validate(&self, batch: &Batch, progress: f64, rng: &mut Rng) -> Option<Metrics> {
+        match (self, batch) {
+            (Self::Image(m), Batch::Images(b)) => m.validate(b, progress, rng),
+            (Self::Table(m), Batch::Rows(b)) => m.validate(b, progress, rng),
+            _ => other_kind(),
         }
     }
 
     /// Negative log-likelihood of each item in nats (a bound or estimate; see the model's file), with
     /// `samples` importance samples where that applies.
-    pub fn nll(&self, batch: &ImageBatch, samples: usize, rng: &mut Rng) -> Option<Vec<f64>> {
-        match self {
-            Self::Vae(m) => Some(m.nll(batch, samples, rng)),
-            Self::Vqvae(m) => Some(m.nll(batch, rng)),
-            Self::Gan(_) | Self::Flow(_) => None,
+    pub fn nll(&self, batch: &Batch, samples: usize, rng: &mut Rng) -> Option<Vec<f64>> {
+        match (self, batch) {
+            (Self::Image(m), Batch::Images(b)) => m.nll(b, samples, rng),
+            (Self::Table(m), Batch::Rows(b)) => m.nll(b, samples, rng),
+            _ => other_kind(),
         }
+    }
+
+    /// The phases of a run, and the share of the budget at which each begins.
+    pub fn phases(&self) -> Vec<(&'static str, f64)> {
+        each!(self, m => m.phases())
     }
 
     /// The published weights (averaged).
@@ -297,4 +228,9 @@ impl AnyModel {
     pub fn parameters(&self) -> usize {
         each!(self, m => m.parameters())
     }
+}
+
+/// A model and its data come from one place, and so are of one kind.
+fn other_kind() -> ! {
+    unreachable!("a model is given data of its own kind")
 }

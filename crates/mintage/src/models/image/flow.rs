@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     events::Metrics,
-    models::{DataInfo, Draw, Size},
+    models::{Size, image::{Draw, ImageInfo}},
 };
 
 /// All choices of a flow.
@@ -47,7 +47,7 @@ pub struct Config {
 
 impl Config {
     /// The preset of a size.
-    pub fn preset(size: Size, _info: &DataInfo) -> Self {
+    pub fn preset(size: Size, _info: &ImageInfo) -> Self {
         let (width, blocks) = match size {
             Size::Tiny => (24, 1),
             Size::Small => (48, 1),
@@ -71,13 +71,13 @@ impl Config {
 #[derive(Debug)]
 pub struct Flow {
     config: Config,
-    info: DataInfo,
+    info: ImageInfo,
     device: Device,
     train: Trainable<UNet>,
 }
 
 impl Flow {
-    pub fn new(config: &Config, info: &DataInfo, device: &Device, rng: &mut Rng) -> Self {
+    pub fn new(config: &Config, info: &ImageInfo, device: &Device, rng: &mut Rng) -> Self {
         let net = UNet::new(config, info, &device.clone().autodiff(), rng);
         let adam = AdamW { weight_decay: config.weight_decay as f32, ..AdamW::default() };
         Self {
@@ -238,7 +238,7 @@ struct UpLevel {
 }
 
 impl UNet {
-    fn new(config: &Config, info: &DataInfo, device: &Device, rng: &mut Rng) -> Self {
+    fn new(config: &Config, info: &ImageInfo, device: &Device, rng: &mut Rng) -> Self {
         let longest = info.shape.height.max(info.shape.width);
         // Patches first, then halvings down to the side where attention is cheap.
         let halvings = (1..8).find(|&h| padded(longest, h) >> h <= ATTENTION_SIDE).unwrap_or(8).max(2);

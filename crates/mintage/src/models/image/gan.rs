@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use super::{class_input, crop_to, in_batches, indices, pad_to, padded, to_model, to_pixels};
 use crate::{
     events::Metrics,
-    models::{DataInfo, Draw, Size},
+    models::{Size, image::{Draw, ImageInfo}},
 };
 
 /// All choices of a GAN.
@@ -58,7 +58,7 @@ const BOTTOM: usize = 4;
 
 impl Config {
     /// The preset of a size.
-    pub fn preset(size: Size, info: &DataInfo) -> Self {
+    pub fn preset(size: Size, info: &ImageInfo) -> Self {
         let (width, blocks) = match size {
             Size::Tiny => (16, 1),
             Size::Small => (32, 1),
@@ -83,7 +83,7 @@ impl Config {
 #[derive(Debug)]
 pub struct Gan {
     config: Config,
-    info: DataInfo,
+    info: ImageInfo,
     device: Device,
     generator: Trainable<Generator>,
     discriminator: Trainable<Discriminator>,
@@ -92,7 +92,7 @@ pub struct Gan {
 }
 
 impl Gan {
-    pub fn new(config: &Config, info: &DataInfo, device: &Device, rng: &mut Rng) -> Self {
+    pub fn new(config: &Config, info: &ImageInfo, device: &Device, rng: &mut Rng) -> Self {
         let on = device.clone().autodiff();
         let adam = |ema| AdamW { beta1: 0.0, beta2: 0.99, clip: 0.0, ema, ..AdamW::default() };
         Self {
@@ -372,7 +372,7 @@ struct GrowStage {
 }
 
 impl Generator {
-    fn new(config: &Config, info: &DataInfo, device: &Device, rng: &mut Rng) -> Self {
+    fn new(config: &Config, info: &ImageInfo, device: &Device, rng: &mut Rng) -> Self {
         let pyramid = Pyramid::new(config, info.shape);
         let (c, h, w) = pyramid.bottom();
         let d_label = if info.classes > 0 { D_LABEL } else { 0 };
@@ -447,7 +447,7 @@ struct ShrinkStage {
 }
 
 impl Discriminator {
-    fn new(config: &Config, info: &DataInfo, device: &Device, rng: &mut Rng) -> Self {
+    fn new(config: &Config, info: &ImageInfo, device: &Device, rng: &mut Rng) -> Self {
         let pyramid = Pyramid::new(config, info.shape);
         let (c, h, w) = pyramid.bottom();
         let stages = (1..=pyramid.halvings)

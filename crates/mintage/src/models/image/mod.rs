@@ -1,4 +1,5 @@
-//! Models of images. Here: what all four share, the way between bytes and the model's numbers.
+//! Models of images, one file a family. Here: the closed enum over them, and the way between bytes and the
+//! model's numbers.
 //!
 //! Spaces: `pixels_u8` bytes CHW; `image_unit` in [0, 1]; `image_model` in [−1, 1].
 
@@ -9,11 +10,240 @@ mod trunk;
 pub mod vae;
 pub mod vqvae;
 
+use std::ops::RangeInclusive;
+
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use mintage_data::{ImageBatch, ImageShape};
-use mintage_nn::{Rng, weights::to_vec};
+use mintage_nn::{NotFinite, Rng, TensorMap, WeightsError, weights::to_vec};
+use serde::{Deserialize, Serialize};
 
-use super::{Draw, Start};
+use super::{Family, Size, check_ranges, no_such_model};
+use crate::{
+    events::Metrics,
+    recipe::{RecipeError, merge_options},
+};
+
+/// The family that `auto` stands for: the one that measured better (docs/quality.md).
+pub const AUTO_FAMILY: Family = Family::Vqvae;
+
+/// What a model must know of images before it sees them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ImageInfo {
+    pub shape: ImageShape,
+    /// Classes to condition on; 0 for none.
+    pub classes: usize,
+    /// Items in the train split.
+    pub train_len: usize,
+}
+
+/// What samples begin with. Images are `pixels_u8` of the model's shape.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Start {
+    /// Noise alone: new images.
+    #[default]
+    Noise,
+    /// Variations of an image: at `strength` 0 the image itself as the model sees it, at 1 a new one.
+    Like { image: Vec<u8>, strength: f32 },
+    /// The way from one image to another, both ends included.
+    Between { from: Vec<u8>, to: Vec<u8> },
+}
+
+/// How to draw samples. Labels: one a sample, or empty for a model without classes.
+#[derive(Clone, Debug)]
+pub struct Draw<'a> {
+    pub n: usize,
+    pub labels: &'a [u32],
+    pub start: &'a Start,
+    /// 1 is the model's own distribution; lower is safer and less diverse.
+    pub temperature: f32,
+    /// Classifier-free guidance weight; 1 is the plain conditional model. `None`: the model's default.
+    pub guidance: Option<f32>,
+    /// Keep only the k most probable codes (VQ-VAE prior).
+    pub top_k: Option<usize>,
+    /// Keep the most probable codes up to this total probability (VQ-VAE prior).
+    pub top_p: Option<f32>,
+}
+
+impl<'a> Draw<'a> {
+    /// `n` samples with the given labels and every knob at its default.
+    pub fn new(n: usize, labels: &'a [u32]) -> Self {
+        Self { n, labels, start: &Start::Noise, temperature: 1.0, guidance: None, top_k: None, top_p: None }
+    }
+}
+
+/// Options of any family, and what they must lie between: a network has channels, and halves of them; far
+/// above the upper ends no machine would finish a step.
+const RANGES: [(&str, RangeInclusive<u64>); 11] = [
+    ("batch", 1..=65_536),
+    ("width", 2..=4_096),
+    ("blocks", 0..=64),
+    ("latent", 0..=65_536),
+    ("importance", 0..=10_000),
+    ("codes", 1..=65_536),
+    ("code_dim", 1..=4_096),
+    ("grid", 0..=256),
+    ("prior_layers", 0..=128),
+    ("prior_width", 1..=8_192),
+    ("steps", 0..=10_000),
+];
+
+/// Resolved configuration of a model of images.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "family", rename_all = "lowercase")]
+pub enum ImageConfig {
+    Vae(vae::Config),
+    Vqvae(vqvae::Config),
+    Gan(gan::Config),
+    Flow(flow::Config),
+}
+
+impl ImageConfig {
+    /// The preset of a size for these data, with the user's `options` laid over it.
+    pub fn preset(
+        family: Option<Family>,
+        size: Size,
+        info: &ImageInfo,
+        options: &toml::Table,
+    ) -> Result<Self, RecipeError> {
+        let config = match family.unwrap_or(AUTO_FAMILY) {
+            Family::Vae => Self::Vae(merge_options(vae::Config::preset(size, info), options)?),
+            Family::Vqvae => Self::Vqvae(merge_options(vqvae::Config::preset(size, info), options)?),
+            Family::Gan => Self::Gan(merge_options(gan::Config::preset(size, info), options)?),
+            Family::Flow => Self::Flow(merge_options(flow::Config::preset(size, info), options)?),
+            family @ (Family::Ar | Family::Mixture) => return Err(no_such_model(family, "images")),
+        };
+        check_ranges(&config, &RANGES)?;
+        Ok(config)
+    }
+
+    pub fn family(&self) -> Family {
+        match self {
+            Self::Vae(_) => Family::Vae,
+            Self::Vqvae(_) => Family::Vqvae,
+            Self::Gan(_) => Family::Gan,
+            Self::Flow(_) => Family::Flow,
+        }
+    }
+
+    /// Items a step.
+    pub fn batch(&self) -> usize {
+        match self {
+            Self::Vae(c) => c.batch,
+            Self::Vqvae(c) => c.batch,
+            Self::Gan(c) => c.batch,
+            Self::Flow(c) => c.batch,
+        }
+    }
+}
+
+/// A model of images, of any family.
+#[derive(Debug)]
+pub enum ImageModel {
+    Vae(vae::Vae),
+    Vqvae(vqvae::Vqvae),
+    Gan(gan::Gan),
+    Flow(flow::Flow),
+}
+
+/// Calls the same method of whichever model it is.
+macro_rules! each {
+    ($any:expr, $model:ident => $call:expr) => {
+        match $any {
+            ImageModel::Vae($model) => $call,
+            ImageModel::Vqvae($model) => $call,
+            ImageModel::Gan($model) => $call,
+            ImageModel::Flow($model) => $call,
+        }
+    };
+}
+
+impl ImageModel {
+    /// A fresh model on `device` (plain; gradients are switched on inside), initialised from `rng`.
+    pub fn new(config: &ImageConfig, info: &ImageInfo, device: &Device, rng: &mut Rng) -> Self {
+        match config {
+            ImageConfig::Vae(c) => Self::Vae(vae::Vae::new(c, info, device, rng)),
+            ImageConfig::Vqvae(c) => Self::Vqvae(vqvae::Vqvae::new(c, info, device, rng)),
+            ImageConfig::Gan(c) => Self::Gan(gan::Gan::new(c, info, device, rng)),
+            ImageConfig::Flow(c) => Self::Flow(flow::Flow::new(c, info, device, rng)),
+        }
+    }
+
+    /// One training step at `progress` ∈ [0, 1] of the budget. On an error nothing has changed.
+    pub fn step(&mut self, batch: &ImageBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+        each!(self, m => m.step(batch, progress, rng))
+    }
+
+    /// Metrics on held-out items, with the averaged weights; the first is the one to minimise. `None`
+    /// where a family has no such number (GAN). `progress` tells a model of several phases which one it is in.
+    pub fn validate(&self, batch: &ImageBatch, progress: f64, rng: &mut Rng) -> Option<Metrics> {
+        each!(self, m => m.validate(batch, progress, rng))
+    }
+
+    /// The phases of a run, and the share of the budget at which each begins.
+    pub fn phases(&self) -> Vec<(&'static str, f64)> {
+        match self {
+            Self::Vqvae(m) => m.phases(),
+            Self::Vae(m) => m.phases(),
+            Self::Gan(_) | Self::Flow(_) => vec![("training", 0.0)],
+        }
+    }
+
+    /// Whether this family can begin with that: going back from an image takes an encoder, or a flow.
+    pub fn can_begin(&self, start: &Start) -> bool {
+        match (self, start) {
+            (_, Start::Noise) | (Self::Vae(_) | Self::Flow(_), _) => true,
+            (Self::Vqvae(_), Start::Like { .. }) => true,
+            (Self::Vqvae(_), Start::Between { .. }) | (Self::Gan(_), _) => false,
+        }
+    }
+
+    /// Draws images with the averaged weights: `n` × CHW bytes. What it begins with must be one that
+    /// [`can_begin`](Self::can_begin) allows; otherwise it is noise.
+    pub fn sample(&self, draw: &Draw, rng: &mut Rng) -> Vec<u8> {
+        each!(self, m => m.sample(draw, rng))
+    }
+
+    /// Through the encoder and back; `None` where a family has no encoder.
+    pub fn reconstruct(&self, batch: &ImageBatch, rng: &mut Rng) -> Option<Vec<u8>> {
+        match self {
+            Self::Vae(m) => Some(m.reconstruct(batch, rng)),
+            Self::Vqvae(m) => Some(m.reconstruct(batch, rng)),
+            Self::Gan(_) | Self::Flow(_) => None,
+        }
+    }
+
+    /// Negative log-likelihood of each item in nats (a bound or estimate; see the model's file), with
+    /// `samples` importance samples where that applies.
+    pub fn nll(&self, batch: &ImageBatch, samples: usize, rng: &mut Rng) -> Option<Vec<f64>> {
+        match self {
+            Self::Vae(m) => Some(m.nll(batch, samples, rng)),
+            Self::Vqvae(m) => Some(m.nll(batch, rng)),
+            Self::Gan(_) | Self::Flow(_) => None,
+        }
+    }
+
+    /// The published weights (averaged).
+    pub fn save_weights(&self, map: &mut TensorMap) {
+        each!(self, m => m.save_weights(map));
+    }
+
+    pub fn load_weights(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
+        each!(self, m => m.load_weights(map))
+    }
+
+    /// All that a resumed run needs.
+    pub fn save_state(&self, map: &mut TensorMap) {
+        each!(self, m => m.save_state(map));
+    }
+
+    pub fn load_state(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
+        each!(self, m => m.load_state(map))
+    }
+
+    pub fn parameters(&self) -> usize {
+        each!(self, m => m.parameters())
+    }
+}
 
 /// Samples are drawn this many at a time, which bounds memory.
 pub const SAMPLE_BATCH: usize = 64;
@@ -140,11 +370,11 @@ pub fn batch_classes(batch: &ImageBatch, classes: usize) -> Vec<u32> {
 pub(crate) mod tests_common {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::{events::Metrics, models::DataInfo};
+    use crate::{events::Metrics, models::ImageInfo};
     use mintage_nn::TensorMap;
 
-    pub fn tiny_info() -> DataInfo {
-        DataInfo { shape: ImageShape { channels: 1, height: 12, width: 12 }, classes: 3, train_len: 8 }
+    pub fn tiny_info() -> ImageInfo {
+        ImageInfo { shape: ImageShape { channels: 1, height: 12, width: 12 }, classes: 3, train_len: 8 }
     }
 
     /// Eight pictures of bars, three classes.

@@ -31,7 +31,7 @@ use super::{
 };
 use crate::{
     events::Metrics,
-    models::{DataInfo, Draw, Size},
+    models::{Size, image::{Draw, ImageInfo}},
 };
 
 /// The network's shape.
@@ -99,7 +99,7 @@ pub struct Config {
 
 impl Config {
     /// The preset of a size.
-    pub fn preset(size: Size, info: &DataInfo) -> Self {
+    pub fn preset(size: Size, info: &ImageInfo) -> Self {
         let rgb = info.shape.channels == 3;
         let (width, blocks, latent) = match size {
             Size::Tiny => (24, 1, 32),
@@ -164,7 +164,7 @@ struct MlpBody {
 }
 
 impl Net {
-    fn new(config: &Config, info: &DataInfo, device: &Device, rng: &mut Rng) -> Self {
+    fn new(config: &Config, info: &ImageInfo, device: &Device, rng: &mut Rng) -> Self {
         let d_cond = if info.classes > 0 { D_COND } else { 0 };
         let outputs = match config.likelihood {
             Likelihood::Logistic => 2,
@@ -299,7 +299,7 @@ fn with_condition(x: Tensor<2>, cond: Option<&Tensor<2>>) -> Tensor<2> {
 #[derive(Debug)]
 pub struct Vae {
     config: Config,
-    info: DataInfo,
+    info: ImageInfo,
     device: Device,
     train: Trainable<Net>,
 }
@@ -311,7 +311,7 @@ struct Terms {
 }
 
 impl Vae {
-    pub fn new(config: &Config, info: &DataInfo, device: &Device, rng: &mut Rng) -> Self {
+    pub fn new(config: &Config, info: &ImageInfo, device: &Device, rng: &mut Rng) -> Self {
         let mut config = config.clone();
         // A coupling layer needs two equal halves.
         config.latent = config.latent.max(2).next_multiple_of(2);

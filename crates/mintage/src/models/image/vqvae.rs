@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     events::Metrics,
-    models::{DataInfo, Draw, Size, Start},
+    models::{ImageInfo, Draw, Size, Start},
 };
 
 /// Which quantizer.
@@ -71,7 +71,7 @@ pub struct Config {
 
 impl Config {
     /// The preset of a size.
-    pub fn preset(size: Size, info: &DataInfo) -> Self {
+    pub fn preset(size: Size, info: &ImageInfo) -> Self {
         let (width, blocks, codes, prior_layers, prior_width) = match size {
             Size::Tiny => (32, 1, 128, 2, 96),
             Size::Small => (48, 1, 512, 4, 192),
@@ -142,7 +142,7 @@ impl Quantizer {
 #[derive(Debug)]
 pub struct Vqvae {
     config: Config,
-    info: DataInfo,
+    info: ImageInfo,
     device: Device,
     autoencoder: Trainable<Autoencoder>,
     quantizer: Quantizer,
@@ -152,7 +152,7 @@ pub struct Vqvae {
 }
 
 impl Vqvae {
-    pub fn new(config: &Config, info: &DataInfo, device: &Device, rng: &mut Rng) -> Self {
+    pub fn new(config: &Config, info: &ImageInfo, device: &Device, rng: &mut Rng) -> Self {
         let trunk = Trunk {
             shape: info.shape,
             width: config.width,

@@ -1,0 +1,223 @@
+//! The codec of tables: rows of cells ⇄ rows of tokens.
+//!
+//! A column becomes one **field** or a few; a field is a choice among `size` tokens, and every model of
+//! tables sees nothing but fields. What a token stands for:
+//!
+//! - a value of its own: every category, and every number of a column that has few of them;
+//! - a **bin** of numbers. Bins hold about equally many rows, and a value that is frequent enough has a bin
+//!   to itself, so that modes stay exact. Within a bin new values follow the training quantiles;
+//! - parts of a date: a bin of days, the day of the week, a bin of the time of day;
+//! - a group of rare categories, told apart by a second field ([`Field::detail`]).
+//!
+//! Missing values are tokens like any other, one a spelling. What depends on a value alone is worked out
+//! once a distinct value. [`TableCodec::encode`] with [`TableCodec::positions`] loses nothing.
+
+mod bins;
+mod column;
+mod dates;
+mod limits;
+
+use std::{fs, path::Path};
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Column, MISSING, Table,
+    schema::TableSchema,
+};
+use crate::{Error, atomic_write, error::suggestion};
+pub use column::ColumnCodec;
+pub use limits::{Allow, Limit, Limits, Where};
+
+/// A uniform number in [0, 1) whenever it is called.
+pub type Uniform<'a> = dyn FnMut() -> f64 + 'a;
+
+/// A choice among tokens, as models see it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Field {
+    /// The column it belongs to.
+    pub column: usize,
+    /// Tokens it chooses from.
+    pub size: usize,
+    /// Whether neighbouring tokens mean neighbouring values; the last `unordered` tokens are apart.
+    pub ordinal: bool,
+    pub unordered: usize,
+    /// Tells apart what the field before leaves open.
+    pub detail: bool,
+    /// How often each token occurs in the train split.
+    pub counts: Vec<u32>,
+}
+
+/// What to do with values that few rows have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Rare {
+    #[default]
+    Keep,
+    /// Categories of fewer rows than the limit are never made: frequent ones take their place.
+    Group,
+}
+
+/// Fitted on the train split; saved with the model as `codec/table.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TableCodec {
+    pub name: String,
+    pub columns: Vec<ColumnCodec>,
+}
+
+impl TableCodec {
+    /// Fits the rows `train` of a table. Categories of fewer than `least` rows become rare ones.
+    pub fn fit(table: &Table, schema: &TableSchema, train: &[u32], least: u32) -> Self {
+        let columns = table.columns.par_iter().zip(&schema.columns);
+        let columns = columns.map(|(column, schema)| {
+            let mut counts = vec![0u32; column.values().len()];
+            let mut missing = 0;
+            for &row in train {
+                match column.numbers()[row as usize] {
+                    MISSING => missing += 1,
+                    number => counts[number as usize] += 1,
+                }
+            }
+            ColumnCodec::fit(column, schema, &counts, missing, least)
+        });
+        Self { name: table.name.clone(), columns: columns.collect() }
+    }
+
+    /// The fields of all columns, in order, with how often each token occurs in `tokens`.
+    pub fn fields(&self, tokens: &[u16], rows: &[u32]) -> Vec<Field> {
+        let columns = self.columns.iter().enumerate();
+        let mut fields: Vec<Field> = columns.flat_map(|(at, column)| column.fields(at)).collect();
+        let width = fields.len();
+        for &row in rows {
+            let row = &tokens[row as usize * width..][..width];
+            row.iter().zip(&mut fields).for_each(|(&token, field)| field.counts[token as usize] += 1);
+        }
+        fields
+    }
+
+    /// Fields of a row.
+    pub fn width(&self) -> usize {
+        self.columns.iter().map(ColumnCodec::width).sum()
+    }
+
+    /// The tokens of every row, one row after another. A number that the train split does not have is
+    /// encoded as the nearest one or the bin it would be in, another category as `unknown`.
+    pub fn encode(&self, table: &Table, unknown: u16) -> Vec<u16> {
+        let width = self.width();
+        let mut tokens = vec![0u16; table.rows() * width];
+        let mut first = 0;
+        for (codec, column) in self.columns.iter().zip(&table.columns) {
+            let w = codec.width();
+            if w == 0 {
+                continue;
+            }
+            let (of_value, of_missing) = codec.tokens(column, unknown);
+            tokens.par_chunks_mut(width).zip(column.numbers()).for_each(|(row, &number)| {
+                let from = match number {
+                    MISSING => &of_missing[..],
+                    number => &of_value[number as usize * w..][..w],
+                };
+                row[first..first + w].copy_from_slice(from);
+            });
+            first += w;
+        }
+        tokens
+    }
+
+    /// The numbers that [`decode`](Self::decode) must be given to get exactly these rows back.
+    pub fn positions(&self, table: &Table) -> Vec<f64> {
+        let rows = 0..table.rows();
+        let row = |row: usize| {
+            let cells = self.columns.iter().zip(&table.columns);
+            cells.flat_map(move |(codec, column)| codec.positions(column.cell(row)))
+        };
+        rows.flat_map(row).collect()
+    }
+
+    /// The tokens of rows of which some columns, or some cells, are not known: those are `hidden`. What a
+    /// model never saw is hidden from it too.
+    pub fn encode_given(&self, given: &Table, hidden: u16) -> Result<Vec<u16>, Error> {
+        let known = |name: &str| self.columns.iter().any(|codec| codec.schema.name == name);
+        if let Some(name) = given.names().find(|name| !known(name)) {
+            let names: Vec<&str> = self.columns.iter().map(|c| c.schema.name.as_str()).collect();
+            let hint = suggestion(name, names.iter().copied())
+                .unwrap_or_else(|| format!("the columns are {}", names.join(", ")));
+            return Err(Error::bad(format!("`{name}`"), "the model knows no such column").with_hint(hint));
+        }
+        let n = given.rows();
+        let column = |codec: &ColumnCodec| match given.column(&codec.schema.name) {
+            Some(column) => column.clone(),
+            None => Column::of(&codec.schema.name, (0..n).map(|_| None)),
+        };
+        let whole = Table { name: given.name.clone(), columns: self.columns.iter().map(column).collect() };
+        let mut tokens = self.encode(&whole, hidden);
+        let width = self.width();
+        for row in 0..n {
+            let mut first = row * width;
+            for (codec, column) in self.columns.iter().zip(&whole.columns) {
+                if codec.schema.is_missing(column.cell(row)) {
+                    tokens[first..first + codec.width()].fill(hidden);
+                }
+                first += codec.width();
+            }
+        }
+        Ok(tokens)
+    }
+
+    /// Rows of tokens back to cells, within `limits` where there are any. `uniform` says where in its bin a
+    /// number lies, row by row and column by column. Identifiers are left empty: see [`ids`](super::ids).
+    pub fn decode(&self, tokens: &[u16], n: usize, limits: &Limits, uniform: &mut Uniform) -> Table {
+        let width = self.width();
+        let new = |codec: &ColumnCodec| Column::new(&codec.schema.name, codec.schema.declaration.clone());
+        let mut columns: Vec<Column> = self.columns.iter().map(new).collect();
+        for row in 0..n {
+            let mut first = row * width;
+            for (at, (codec, column)) in self.columns.iter().zip(&mut columns).enumerate() {
+                let of_column = &tokens[first..first + codec.width()];
+                first += codec.width();
+                codec.decode(of_column, limits.of(at), uniform, column);
+            }
+        }
+        Table { name: self.name.clone(), columns }
+    }
+
+    /// Rows of tokens to whole rows: decoded, the cells of `given` put back as they were, identifiers made.
+    pub fn finish(
+        &self,
+        tokens: &[u16],
+        n: usize,
+        limits: &Limits,
+        given: Option<&Table>,
+        random: &mut dyn FnMut() -> u64,
+    ) -> Result<Table, Error> {
+        // The upper 53 bits as a fraction.
+        let mut uniform = || (random() >> 11) as f64 / (1u64 << 53) as f64;
+        let mut table = self.decode(tokens, n, limits, &mut uniform);
+        for (codec, column) in self.columns.iter().zip(&mut table.columns) {
+            if let Some(given) = given.and_then(|given| given.column(&codec.schema.name)) {
+                let drawn = std::mem::replace(column, Column::new(&column.name, column.declaration.clone()));
+                for (own, drawn) in given.iter().zip(drawn.iter()) {
+                    column.push(if codec.schema.is_missing(own) { drawn } else { own });
+                }
+            }
+        }
+        Ok(table)
+    }
+
+    pub fn save(&self, dir: &Path) -> Result<(), Error> {
+        fs::create_dir_all(dir).map_err(Error::io(dir))?;
+        let path = dir.join("table.json");
+        let text = serde_json::to_vec(self).unwrap_or_default();
+        atomic_write(&path, &text).map_err(Error::io(path))
+    }
+
+    pub fn load(dir: &Path) -> Result<Self, Error> {
+        let path = dir.join("table.json");
+        let text = fs::read(&path).map_err(Error::io(&path))?;
+        serde_json::from_slice(&text).map_err(|e| {
+            Error::bad(path.display().to_string(), format!("cannot be read ({e})"))
+                .with_hint("put back a copy of it, or train again")
+        })
+    }
+}

@@ -1,0 +1,366 @@
+//! One column between cells and tokens.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Field, Uniform,
+    bins::{self, Bin},
+    dates::Dates,
+    limits::Limit,
+};
+use crate::table::{
+    Column,
+    schema::{ColumnSchema, Kind},
+};
+
+/// Numbers of at most so many distinct values have a token each.
+const LISTED_NUMBERS: usize = 256;
+/// … as long as a value has so many rows on average.
+const ROWS_A_NUMBER: usize = 5;
+/// Bins of a column of numbers, and rows that a bin should have.
+pub(super) const BINS: usize = 128;
+pub(super) const ROWS_A_BIN: usize = 8;
+/// Categories that have a token of their own in the first field; rarer ones share groups of as many.
+const LISTED_CATEGORIES: usize = 512;
+
+/// How a column is encoded, with what is known of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ColumnCodec {
+    pub schema: ColumnSchema,
+    how: How,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum How {
+    /// Not learned: always the same, or made afresh.
+    Unlearned { constant: Option<String> },
+    /// A token a text; the last may be `None`, a missing value. `rare` tokens at the end are drawn as others.
+    Listed { texts: Vec<Option<String>>, ordinal: bool, unordered: usize, others: Vec<u32> },
+    /// The first `listed` texts have a token each; the rest lie in groups of `size`, ordered by frequency.
+    Grouped { texts: Vec<Option<String>>, listed: usize, size: usize },
+    /// Bins of numbers, then a token for each text that is no number.
+    Binned { bins: Vec<Bin>, rest: Vec<Option<String>> },
+    /// Parts of a date.
+    Dated(Dates),
+}
+
+impl ColumnCodec {
+    /// Fits a column whose distinct texts occur `counts` times in the train split, with `missing` rows
+    /// without a value. Categories of fewer than `least` rows are rare.
+    pub fn fit(column: &Column, schema: &ColumnSchema, counts: &[u32], missing: u32, least: u32) -> Self {
+        let how = Self::choose(column, schema, counts, missing, least);
+        Self { schema: schema.clone(), how }
+    }
+
+    fn choose(column: &Column, schema: &ColumnSchema, counts: &[u32], missing: u32, least: u32) -> How {
+        let seen = || column.values().iter().zip(counts).filter(|(_, count)| **count > 0);
+        let constant = seen().count() + usize::from(missing > 0) <= 1;
+        if schema.kind == Kind::Id || constant {
+            return How::Unlearned { constant: seen().next().map(|(text, _)| text.to_owned()) };
+        }
+        match schema.kind {
+            Kind::Integer | Kind::Number | Kind::Datetime => {}
+            _ => return categories(seen(), missing, least),
+        }
+        let mut numbers = Vec::new();
+        let mut rest = Vec::new();
+        for (text, &count) in seen() {
+            match schema.number(text) {
+                Some(number) => numbers.push((number, text, count)),
+                None => rest.push(Some(text.to_owned())),
+            }
+        }
+        if missing > 0 {
+            rest.push(None);
+        }
+        if numbers.is_empty() {
+            return categories(seen(), missing, least);
+        }
+        numbers.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let rows: usize = numbers.iter().map(|n| n.2 as usize).sum();
+        if numbers.len() <= LISTED_NUMBERS && numbers.len() * ROWS_A_NUMBER <= rows {
+            let unordered = rest.len();
+            let texts = numbers.iter().map(|n| Some(n.1.to_owned())).chain(rest).collect();
+            return How::Listed { texts, ordinal: true, unordered, others: Vec::new() };
+        }
+        let values: Vec<(f64, u32)> = numbers.iter().map(|n| (n.0, n.2)).collect();
+        match schema.kind {
+            Kind::Datetime => How::Dated(Dates::fit(&values, rest)),
+            _ => How::Binned { bins: bins::cut(&values, BINS.min(rows / ROWS_A_BIN).max(1)), rest },
+        }
+    }
+
+    /// Fields of a row.
+    pub fn width(&self) -> usize {
+        match &self.how {
+            How::Unlearned { .. } => 0,
+            How::Listed { .. } | How::Binned { .. } => 1,
+            How::Grouped { .. } => 2,
+            How::Dated(dates) => dates.sizes().len(),
+        }
+    }
+
+    /// The fields, their counts still zero.
+    pub(super) fn fields(&self, column: usize) -> Vec<Field> {
+        let field = |size: usize, ordinal: bool, unordered: usize, detail: bool| Field {
+            column,
+            size,
+            ordinal,
+            unordered,
+            detail,
+            counts: vec![0; size],
+        };
+        match &self.how {
+            How::Unlearned { .. } => Vec::new(),
+            How::Listed { texts, ordinal, unordered, .. } => {
+                vec![field(texts.len(), *ordinal, *unordered, false)]
+            }
+            How::Binned { bins, rest } => vec![field(bins.len() + rest.len(), true, rest.len(), false)],
+            How::Grouped { texts, listed, size, .. } => {
+                let groups = (texts.len() - listed).div_ceil(*size);
+                vec![field(listed + groups, false, 0, false), field(*size, false, 0, true)]
+            }
+            How::Dated(dates) => {
+                let sizes = dates.sizes().into_iter().zip(dates.ordinal()).enumerate();
+                let rest = dates.rest.len();
+                sizes.map(|(i, (size, ordinal))| field(size, ordinal, if i == 0 { rest } else { 0 }, i > 0)).collect()
+            }
+        }
+    }
+
+    /// The tokens of each distinct value of `column`, and of a missing one; `unknown` for what was not there
+    /// when the codec was fitted.
+    pub(super) fn tokens(&self, column: &Column, unknown: u16) -> (Vec<u16>, Vec<u16>) {
+        let find = self.finder();
+        let tokens = |text: Option<&str>| find(text).unwrap_or_else(|| vec![unknown; self.width()]);
+        let of_value = column.values().iter().flat_map(|text| tokens(Some(text))).collect();
+        (of_value, tokens(None))
+    }
+
+    /// Finds the tokens of a cell; `None` for a category that is not known.
+    fn finder(&self) -> Box<dyn Fn(Option<&str>) -> Option<Vec<u16>> + '_> {
+        match &self.how {
+            How::Unlearned { .. } => Box::new(|_| Some(Vec::new())),
+            How::Listed { texts, ordinal, unordered, .. } => {
+                let index = index(texts);
+                let numbers: Vec<f64> = match ordinal {
+                    true => {
+                        let ordered = &texts[..texts.len() - unordered];
+                        ordered.iter().flatten().filter_map(|text| self.schema.number(text)).collect()
+                    }
+                    false => Vec::new(),
+                };
+                Box::new(move |text| {
+                    let nearest = || match numbers.is_empty() {
+                        true => None,
+                        false => Some(nearest(&numbers, self.schema.number(text?)?)),
+                    };
+                    Some(vec![index.get(&text).copied().or_else(nearest)? as u16])
+                })
+            }
+            How::Grouped { texts, listed, size, .. } => {
+                let index = index(texts);
+                Box::new(move |text| match index.get(&text).copied()? {
+                    own if own < *listed => Some(vec![own as u16, 0]),
+                    rare => {
+                        let (group, member) = ((rare - listed) / size, (rare - listed) % size);
+                        Some(vec![(listed + group) as u16, member as u16])
+                    }
+                })
+            }
+            How::Binned { bins, rest } => {
+                let index = index(rest);
+                Box::new(move |text| {
+                    let apart = || index.get(&text).map(|&at| bins.len() + at);
+                    let number = text.and_then(|text| self.schema.number(text));
+                    let bin = number.map(|number| bins::find(bins, number));
+                    Some(vec![bin.or_else(apart)? as u16])
+                })
+            }
+            How::Dated(dates) => Box::new(move |text| {
+                dates.tokens(text.and_then(|text| self.schema.number(text)), text)
+            }),
+        }
+    }
+
+    /// The numbers that decoding a cell takes, such that it gives that cell.
+    pub(super) fn positions(&self, cell: Option<&str>) -> Vec<f64> {
+        let number = cell.and_then(|text| self.schema.number(text));
+        match (&self.how, number) {
+            (How::Binned { bins, .. }, Some(number)) => {
+                vec![exact(bins, number, &|n| self.schema.text(n), cell.unwrap_or_default())]
+            }
+            (How::Dated(dates), Some(number)) => dates.positions(number),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Adds the cell of a row's tokens, which a limit on the column allows.
+    pub(super) fn decode(
+        &self,
+        tokens: &[u16],
+        limit: Option<&Limit>,
+        uniform: &mut Uniform,
+        column: &mut Column,
+    ) {
+        let write = |number: f64, column: &mut Column| column.push(Some(&self.schema.text(number)));
+        let between = limit.and_then(|limit| limit.between);
+        match &self.how {
+            How::Unlearned { constant } if self.schema.kind != Kind::Id => column.push(constant.as_deref()),
+            How::Unlearned { .. } => column.push(None),
+            How::Listed { texts, others, .. } => {
+                let mut at = tokens[0] as usize;
+                if !others.is_empty() && at == texts.len() - 1 {
+                    at = draw(others, uniform);
+                }
+                column.push(texts[at].as_deref());
+            }
+            How::Grouped { texts, listed, size, .. } => {
+                let first = tokens[0] as usize;
+                let at = match first < *listed {
+                    true => first,
+                    // A model may choose past the end of the last group.
+                    false => {
+                        let group = listed + (first - listed) * size;
+                        let len = (texts.len() - group).min(*size);
+                        let wanted = limit.and_then(|limit| limit.text.as_deref());
+                        let place = texts[group..group + len].iter().position(|text| text.as_deref() == wanted);
+                        group + place.filter(|_| wanted.is_some()).unwrap_or(tokens[1] as usize % len)
+                    }
+                };
+                column.push(texts[at].as_deref());
+            }
+            How::Binned { bins, rest } => match bins.get(tokens[0] as usize) {
+                Some(bin) => write(bin.between(uniform(), between), column),
+                None => column.push(rest[tokens[0] as usize - bins.len()].as_deref()),
+            },
+            How::Dated(dates) => match dates.number(tokens, between, uniform) {
+                Ok(number) => write(number, column),
+                Err(apart) => column.push(apart),
+            },
+        }
+    }
+
+    /// For each token of the first field, whether some value of it is allowed: what a condition leaves open.
+    pub fn allowed(&self, allow: &dyn Fn(Option<&str>) -> bool, between: Option<(f64, f64)>) -> Vec<bool> {
+        let texts = |texts: &[Option<String>]| texts.iter().map(|t| allow(t.as_deref())).collect::<Vec<_>>();
+        let overlap = |bin: &Bin| between.is_some_and(|(low, high)| bin.high() >= low && bin.low() <= high);
+        match &self.how {
+            How::Unlearned { .. } => Vec::new(),
+            How::Listed { texts: all, others, .. } => {
+                let mut allowed = texts(all);
+                if !others.is_empty() {
+                    let last = allowed.len() - 1;
+                    allowed[last] = false;
+                }
+                allowed
+            }
+            How::Grouped { texts: all, listed, size, .. } => {
+                let each = texts(all);
+                let groups = each[*listed..].chunks(*size).map(|group| group.contains(&true));
+                each[..*listed].iter().copied().chain(groups).collect()
+            }
+            How::Binned { bins, rest } => bins.iter().map(overlap).chain(texts(rest)).collect(),
+            How::Dated(dates) => dates.allowed(between).chain(texts(&dates.rest)).collect(),
+        }
+    }
+
+    /// The least and the greatest value of bins.
+    pub fn range(&self) -> Option<(String, String)> {
+        let ends = match &self.how {
+            How::Binned { bins, .. } => Some((bins.first()?.low(), bins.last()?.high())),
+            How::Dated(dates) => dates.range(),
+            _ => None,
+        };
+        ends.map(|(low, high)| (self.schema.text(low), self.schema.text(high)))
+    }
+
+    /// The only text of a column that is always the same.
+    pub fn constant(&self) -> Option<Option<&str>> {
+        match &self.how {
+            How::Unlearned { constant } if self.schema.kind != Kind::Id => Some(constant.as_deref()),
+            _ => None,
+        }
+    }
+
+    /// The texts that the column knows, the most frequent first where it is a list of categories.
+    pub fn texts(&self) -> Vec<&str> {
+        match &self.how {
+            How::Listed { texts, .. } | How::Grouped { texts, .. } => {
+                texts.iter().flatten().map(String::as_str).collect()
+            }
+            How::Unlearned { constant } => constant.iter().map(String::as_str).collect(),
+            How::Binned { .. } | How::Dated(_) => Vec::new(),
+        }
+    }
+}
+
+/// A list of categories, the most frequent first; rare ones last, in one token.
+fn categories<'a>(seen: impl Iterator<Item = (&'a str, &'a u32)>, missing: u32, least: u32) -> How {
+    let mut all: Vec<(Option<String>, u32)> = seen.map(|(text, &n)| (Some(text.to_owned()), n)).collect();
+    if missing > 0 {
+        all.push((None, missing));
+    }
+    // Equal counts in the order of their texts, so that the codec does not depend on the order of rows.
+    all.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    let kept = all.iter().filter(|(text, n)| text.is_none() || *n >= least).count();
+    let grouped = kept < all.len() && kept > 0;
+    if grouped {
+        all.retain(|(text, n)| text.is_none() || *n >= least);
+    }
+    let counts: Vec<u32> = all.iter().map(|a| a.1).collect();
+    let mut texts: Vec<Option<String>> = all.into_iter().map(|a| a.0).collect();
+    if texts.len() > 2 * LISTED_CATEGORIES {
+        // Groups as many as their members: the shortest two fields together.
+        let rare = texts.len() - LISTED_CATEGORIES;
+        let size = (rare as f64).sqrt().ceil() as usize;
+        return How::Grouped { texts, listed: LISTED_CATEGORIES, size };
+    }
+    if grouped {
+        texts.push(None);
+    }
+    How::Listed { texts, ordinal: false, unordered: 0, others: if grouped { counts } else { Vec::new() } }
+}
+
+fn index(texts: &[Option<String>]) -> HashMap<Option<&str>, usize> {
+    // The first of equal texts: the last one may stand for rare values.
+    texts.iter().enumerate().rev().map(|(at, text)| (text.as_deref(), at)).collect()
+}
+
+/// The place of the ascending number nearest to `number`.
+fn nearest(numbers: &[f64], number: f64) -> usize {
+    let next = numbers.partition_point(|&n| n < number).min(numbers.len().saturating_sub(1));
+    let before = next.saturating_sub(1);
+    if (number - numbers[before]).abs() <= (numbers[next] - number).abs() { before } else { next }
+}
+
+/// An index by counts.
+fn draw(counts: &[u32], uniform: &mut Uniform) -> usize {
+    let total: f64 = counts.iter().map(|&n| f64::from(n)).sum();
+    let mut left = uniform() * total;
+    let place = counts.iter().position(|&n| {
+        left -= f64::from(n);
+        left < 0.0
+    });
+    place.unwrap_or(counts.len() - 1)
+}
+
+/// The position in its bin at which `number` is written as `text`: the last digits of long fractions may
+/// take a nudge.
+fn exact(bins: &[Bin], number: f64, write: &dyn Fn(f64) -> String, text: &str) -> f64 {
+    let bin = &bins[bins::find(bins, number)];
+    let at = bin.position(number);
+    let (mut up, mut down) = (at, at);
+    for _ in 0..64 {
+        for u in [up, down] {
+            if write(bin.quantile(u)) == text {
+                return u;
+            }
+        }
+        (up, down) = (up.next_up(), down.next_down());
+    }
+    at
+}

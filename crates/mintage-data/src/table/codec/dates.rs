@@ -1,0 +1,190 @@
+//! Dates in parts: a bin of days, the day of the week, a bin of the time of day.
+//!
+//! Quantiles alone would lose what calendars are about: shops closed on Sundays, calls at noon. The second
+//! and third field exist where the training dates differ in them.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Uniform,
+    bins::{self, Bin, cut},
+    column::{BINS, ROWS_A_BIN},
+};
+
+const DAY: f64 = 86_400e6;
+/// Bins of the time of day: quarters of an hour, where the data are fine enough.
+const TIMES: usize = 96;
+
+/// Microseconds since 1970 in up to three fields.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Dates {
+    /// Bins of whole days.
+    days: Vec<Bin>,
+    /// Whether the day of the week is a field: not when all dates fall on one.
+    weekdays: bool,
+    /// Bins of microseconds within a day; a field when there is more than one.
+    times: Vec<Bin>,
+    /// Texts that are no date.
+    pub rest: Vec<Option<String>>,
+}
+
+impl Dates {
+    /// Of distinct ascending values with their counts.
+    pub fn fit(values: &[(f64, u32)], rest: Vec<Option<String>>) -> Self {
+        let rows: usize = values.iter().map(|v| v.1 as usize).sum();
+        let days = cut(&summed(values, |v| (v / DAY).floor()), BINS.min(rows / ROWS_A_BIN).max(1));
+        let times = summed(values, time);
+        let first = weekday((values[0].0 / DAY).floor());
+        Self {
+            days,
+            weekdays: values.iter().any(|v| weekday((v.0 / DAY).floor()) != first),
+            times: cut(&times, TIMES),
+            rest,
+        }
+    }
+
+    /// Tokens of each field.
+    pub fn sizes(&self) -> Vec<usize> {
+        let mut sizes = vec![self.days.len() + self.rest.len()];
+        if self.weekdays {
+            sizes.push(7);
+        }
+        if self.times.len() > 1 {
+            sizes.push(self.times.len());
+        }
+        sizes
+    }
+
+    /// Whether each field is ordinal.
+    pub fn ordinal(&self) -> [bool; 3] {
+        [true, !self.weekdays, true]
+    }
+
+    /// For each bin of days whether it reaches into a range of dates.
+    pub fn allowed(&self, between: Option<(f64, f64)>) -> impl Iterator<Item = bool> {
+        let reaches = move |bin: &Bin| between.is_some_and(|(from, to)| {
+            bin.high() >= (from / DAY).floor() && bin.low() <= (to / DAY).floor()
+        });
+        self.days.iter().map(reaches)
+    }
+
+    /// The first and the last day.
+    pub fn range(&self) -> Option<(f64, f64)> {
+        Some((self.days.first()?.low() * DAY, self.days.last()?.high() * DAY))
+    }
+
+    /// Tokens of a cell; `None` for a text that is not known.
+    pub fn tokens(&self, number: Option<f64>, text: Option<&str>) -> Option<Vec<u16>> {
+        let Some(number) = number else {
+            let at = self.rest.iter().position(|rest| rest.as_deref() == text)?;
+            let mut tokens = vec![0; self.sizes().len()];
+            tokens[0] = (self.days.len() + at) as u16;
+            return Some(tokens);
+        };
+        let day = (number / DAY).floor();
+        let mut tokens = vec![bins::find(&self.days, day) as u16];
+        if self.weekdays {
+            tokens.push(weekday(day) as u16);
+        }
+        if self.times.len() > 1 {
+            tokens.push(bins::find(&self.times, time(number)) as u16);
+        }
+        Some(tokens)
+    }
+
+    /// The date of a row's tokens, or the text that is none.
+    pub fn number(
+        &self,
+        tokens: &[u16],
+        between: Option<(f64, f64)>,
+        uniform: &mut Uniform,
+    ) -> Result<f64, Option<&str>> {
+        let first = tokens[0] as usize;
+        let Some(bin) = self.days.get(first) else {
+            return Err(self.rest[first - self.days.len()].as_deref());
+        };
+        let mut rest = tokens[1..].iter();
+        let days = between.map(|(from, to)| ((from / DAY).floor(), (to / DAY).floor()));
+        let mut day = bin.between(uniform(), days).round();
+        if self.weekdays {
+            let wanted = rest.next().map_or(0, |&token| token as usize);
+            day = on_weekday(day, wanted, bin);
+        }
+        let time = &self.times[rest.next().map_or(0, |&token| token as usize)];
+        let number = day * DAY + time.quantile(uniform()).round();
+        Ok(between.map_or(number, |(from, to)| number.clamp(from, to)))
+    }
+
+    /// The numbers that [`number`](Self::number) takes, such that it gives `number`.
+    pub fn positions(&self, number: f64) -> Vec<f64> {
+        let day = (number / DAY).floor();
+        let time = time(number);
+        vec![
+            self.days[bins::find(&self.days, day)].position(day),
+            self.times[bins::find(&self.times, time)].position(time),
+        ]
+    }
+}
+
+/// The day nearest to `day` that is on that day of the week, inside the bin where there is one.
+fn on_weekday(day: f64, wanted: usize, bin: &Bin) -> f64 {
+    let ahead = (wanted as i64 - weekday(day) as i64).rem_euclid(7) as f64;
+    let (after, before) = (day + ahead, day + ahead - 7.0);
+    let inside = |day: f64| bin.low() <= day && day <= bin.high();
+    match (inside(before), inside(after)) {
+        _ if ahead == 0.0 => day,
+        (true, true) => if ahead <= 3.0 { after } else { before },
+        (true, false) => before,
+        (false, true) => after,
+        // The bin has no such day.
+        (false, false) => day,
+    }
+}
+
+/// Monday is 0; day 0, the first of January 1970, was a Thursday.
+fn weekday(day: f64) -> usize {
+    (day as i64 + 3).rem_euclid(7) as usize
+}
+
+fn time(value: f64) -> f64 {
+    value.rem_euclid(DAY)
+}
+
+/// Ascending values of `of`, with their counts.
+fn summed(values: &[(f64, u32)], of: impl Fn(f64) -> f64) -> Vec<(f64, u32)> {
+    let mut all: Vec<(f64, u32)> = values.iter().map(|&(value, count)| (of(value), count)).collect();
+    all.sort_by(|a, b| a.0.total_cmp(&b.0));
+    all.dedup_by(|next, kept| {
+        let same = next.0 == kept.0;
+        if same {
+            kept.1 += next.1;
+        }
+        same
+    });
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weekdays_and_times_survive() {
+        // Mondays to Fridays of three years, at nine or noon.
+        let value = |i: u32| f64::from(i / 5 * 7 + 4 + i % 5) * DAY + if i % 2 == 0 { 9.0 } else { 12.0 } * 3600e6;
+        let values: Vec<(f64, u32)> = (0..780).map(|i| (value(i), 1)).collect();
+        let dates = Dates::fit(&values, vec![None]);
+        assert_eq!(dates.sizes().len(), 3);
+        for &(value, _) in &values {
+            let tokens = dates.tokens(Some(value), Some("")).unwrap_or_default();
+            let mut positions = dates.positions(value).into_iter();
+            assert_eq!(dates.number(&tokens, None, &mut || positions.next().unwrap_or(0.0)), Ok(value));
+            for u in [0.0, 0.3, 0.9] {
+                let new = dates.number(&tokens, None, &mut || u).unwrap_or(0.0);
+                assert_eq!(weekday((new / DAY).floor()), tokens[1] as usize);
+            }
+        }
+        let tokens = dates.tokens(None, None).unwrap_or_default();
+        assert_eq!(dates.number(&tokens, None, &mut || 0.5), Err(None));
+    }
+}

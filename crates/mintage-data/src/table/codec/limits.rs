@@ -1,0 +1,228 @@
+//! What conditions such as `age=30..40` leave of each column.
+
+use super::{ColumnCodec, TableCodec};
+use crate::{Error, error::suggestion, table::schema::Kind};
+
+/// One condition on a column.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Where {
+    pub column: String,
+    pub allow: Allow,
+}
+
+/// The values that a condition allows.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Allow {
+    /// This value; empty for a missing one.
+    Value(String),
+    /// Numbers or dates from one to another, both included; an open end allows all.
+    Range(Option<String>, Option<String>),
+}
+
+impl Where {
+    /// Reads `COLUMN=VALUE` or `COLUMN=FROM..TO`; a value in double quotes is taken as it is.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        let wrong = || {
+            Error::bad(format!("`{text}`"), "is no condition")
+                .with_hint("write it like age=30, age=30..40, age=30.. or 'income=\">50K\"'")
+        };
+        let (column, value) = text.split_once('=').ok_or_else(wrong)?;
+        let (column, value) = (column.trim(), value.trim());
+        if column.is_empty() {
+            return Err(wrong());
+        }
+        let quoted = value.strip_prefix('"').and_then(|v| v.strip_suffix('"'));
+        let end = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+        let allow = match (quoted, value.split_once("..")) {
+            (Some(value), _) => Allow::Value(value.to_owned()),
+            (None, Some((from, to))) => match (end(from), end(to)) {
+                (None, None) => return Err(wrong()),
+                (from, to) => Allow::Range(from, to),
+            },
+            (None, None) => Allow::Value(value.to_owned()),
+        };
+        Ok(Self { column: column.to_owned(), allow })
+    }
+}
+
+/// What is left of one column.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Limit {
+    /// For each token of the column's first field whether it may be chosen.
+    pub tokens: Vec<bool>,
+    /// The numbers that may be chosen.
+    pub between: Option<(f64, f64)>,
+    /// The only text, where it is one.
+    pub text: Option<String>,
+}
+
+/// What is left of each column; `None` where everything is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Limits {
+    pub columns: Vec<Option<Limit>>,
+    /// Fields of each column.
+    widths: Vec<usize>,
+    /// For each column the tokens of its first field that mean a value, not a missing one.
+    present: Vec<Vec<bool>>,
+}
+
+impl TableCodec {
+    /// What conditions leave of each column. Two conditions on one column must both hold.
+    pub fn limits(&self, conditions: &[Where]) -> Result<Limits, Error> {
+        let mut columns: Vec<Option<Limit>> = vec![None; self.columns.len()];
+        for condition in conditions {
+            let names = || self.columns.iter().map(|c| c.schema.name.as_str());
+            let Some(at) = names().position(|name| name == condition.column) else {
+                let hint = suggestion(&condition.column, names()).unwrap_or_else(|| {
+                    format!("the columns are {}", names().collect::<Vec<_>>().join(", "))
+                });
+                return Err(Error::bad(format!("`{}`", condition.column), "the model knows no such column")
+                    .with_hint(hint));
+            };
+            let limit = self.columns[at].limit(&condition.allow)?;
+            columns[at] = Some(match columns[at].take() {
+                Some(before) => both(before, limit, &condition.column)?,
+                None => limit,
+            });
+        }
+        Ok(Limits {
+            columns,
+            widths: self.columns.iter().map(ColumnCodec::width).collect(),
+            present: self.columns.iter().map(|c| c.allowed(&|text| !c.schema.is_missing(text), ALL)).collect(),
+        })
+    }
+}
+
+const ALL: Option<(f64, f64)> = Some((f64::NEG_INFINITY, f64::INFINITY));
+
+impl Limits {
+    /// What is left of a column, where something is taken away.
+    pub(super) fn of(&self, column: usize) -> Option<&Limit> {
+        self.columns.get(column)?.as_ref()
+    }
+
+    /// For each field the tokens that may be chosen; with `present`, missing values may not.
+    pub fn allowed(&self, present: bool) -> Vec<Option<Vec<bool>>> {
+        let column = |at: usize| {
+            let limit = self.columns[at].as_ref().map(|limit| limit.tokens.clone());
+            let all = &self.present[at];
+            let first = match (limit, present && all.contains(&false)) {
+                (Some(limit), true) => Some(limit.iter().zip(all).map(|(a, b)| *a && *b).collect()),
+                (None, true) => Some(all.clone()),
+                (limit, false) => limit,
+            };
+            let others = self.widths[at].saturating_sub(1);
+            (self.widths[at] > 0).then_some(first).into_iter().chain(std::iter::repeat_n(None, others))
+        };
+        (0..self.columns.len()).flat_map(column).collect()
+    }
+}
+
+impl ColumnCodec {
+    /// What one condition leaves of the column; an error where that is nothing.
+    fn limit(&self, allow: &Allow) -> Result<Limit, Error> {
+        let schema = &self.schema;
+        let name = &schema.name;
+        if schema.kind == Kind::Id {
+            return Err(Error::bad(format!("`{name}`"), "is an identifier, which every row gets afresh")
+                .with_hint("leave the condition out, or give the rows with --given"));
+        }
+        let end = |text: &Option<String>, open: f64| match text {
+            None => Ok(open),
+            Some(text) => schema.number(text).ok_or_else(|| {
+                Error::bad(format!("`{text}`"), format!("cannot be a bound of `{name}`, a {}", schema.kind.name()))
+                    .with_hint("ranges work for numbers and dates, written as in the data")
+            }),
+        };
+        let limit = match allow {
+            Allow::Value(text) => {
+                let number = schema.number(text);
+                let same = |other: Option<&str>| match other {
+                    None => text.is_empty(),
+                    Some(other) => other == text || (number.is_some() && schema.number(other) == number),
+                };
+                let between = number.map(|number| (number, number));
+                Limit { tokens: self.allowed(&same, between), between, text: Some(text.clone()) }
+            }
+            Allow::Range(from, to) => {
+                let (low, high) = (end(from, f64::NEG_INFINITY)?, end(to, f64::INFINITY)?);
+                if low > high {
+                    return Err(Error::bad(format!("`{name}`"), "the range ends before it begins"));
+                }
+                let inside = |text: Option<&str>| {
+                    text.and_then(|text| schema.number(text)).is_some_and(|n| low <= n && n <= high)
+                };
+                let between = Some((low, high));
+                Limit { tokens: self.allowed(&inside, between), between, text: None }
+            }
+        };
+        let possible = match (self.constant(), allow) {
+            (Some(constant), Allow::Value(text)) => constant.unwrap_or_default() == text,
+            (Some(constant), Allow::Range(..)) => {
+                let number = constant.and_then(|text| schema.number(text));
+                number.zip(limit.between).is_some_and(|(n, (low, high))| low <= n && n <= high)
+            }
+            (None, _) => limit.tokens.contains(&true),
+        };
+        if possible { Ok(limit) } else { Err(self.never_seen(allow)) }
+    }
+
+    fn never_seen(&self, allow: &Allow) -> Error {
+        let name = &self.schema.name;
+        let (what, wanted) = match allow {
+            Allow::Value(text) => (format!("`{name}` is never `{text}` in the data"), text.clone()),
+            Allow::Range(..) => (format!("no value of `{name}` lies in that range"), String::new()),
+        };
+        let texts = self.texts();
+        let hint = match suggestion(&wanted, texts.iter().copied()) {
+            Some(near) if !wanted.is_empty() => near,
+            _ if texts.is_empty() => match self.range() {
+                Some((low, high)) => format!("the values lie between {low} and {high}"),
+                None => "mintage show MODEL lists the columns".to_owned(),
+            },
+            _ => {
+                let some: Vec<&str> = texts.iter().take(8).copied().collect();
+                let more = if texts.len() > some.len() { ", …" } else { "" };
+                format!("its values are {}{more}", some.join(", "))
+            }
+        };
+        Error::bad("condition", what).with_hint(hint)
+    }
+}
+
+/// Both of two conditions on one column.
+fn both(a: Limit, b: Limit, column: &str) -> Result<Limit, Error> {
+    let tokens: Vec<bool> = a.tokens.iter().zip(&b.tokens).map(|(a, b)| *a && *b).collect();
+    let between = match (a.between, b.between) {
+        (Some(a), Some(b)) => Some((a.0.max(b.0), a.1.min(b.1))),
+        (a, b) => a.or(b),
+    };
+    if !tokens.contains(&true) || between.is_some_and(|(low, high)| low > high) {
+        return Err(Error::bad(format!("`{column}`"), "no value meets both conditions on it"));
+    }
+    Ok(Limit { tokens, between, text: a.text.or(b.text) })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn conditions_are_read() {
+        let value = |column: &str, text: &str| Where {
+            column: column.into(),
+            allow: Allow::Value(text.into()),
+        };
+        assert_eq!(Where::parse("age=30").unwrap(), value("age", "30"));
+        assert_eq!(Where::parse("income=\">50K\"").unwrap(), value("income", ">50K"));
+        assert_eq!(Where::parse("доход = да").unwrap(), value("доход", "да"));
+        assert_eq!(Where::parse("a=\"1..2\"").unwrap(), value("a", "1..2"));
+        let range = Where::parse("age=30..40").unwrap();
+        assert_eq!(range.allow, Allow::Range(Some("30".into()), Some("40".into())));
+        assert_eq!(Where::parse("day=..2020-01-05").unwrap().allow, Allow::Range(None, Some("2020-01-05".into())));
+        for bad in ["age", "=3", "age=.."] {
+            assert!(Where::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! A table, opened to learn from: read, described, split, encoded.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::Xxh3;
+
+use super::{
+    Table,
+    codec::{Field, Limits, Rare, TableCodec},
+    read::{is_database, read},
+    schema::TableSchema, stub::detect,
+};
+use crate::{Error, SourceSpec, Splits};
+
+/// Rows that tell nothing of a distribution.
+const LEAST_ROWS: usize = 10;
+
+/// Rows below which a category is rare, where rare ones are not made.
+const RARE_BELOW: u32 = 5;
+
+/// Rows of tokens, one row after another.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RowBatch {
+    pub tokens: Vec<u16>,
+    pub n: usize,
+}
+
+/// What a model must know of a table before it sees its rows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RowInfo {
+    pub fields: Vec<Field>,
+    /// Rows of the train split.
+    pub train_len: usize,
+}
+
+impl RowInfo {
+    pub fn width(&self) -> usize {
+        self.fields.len()
+    }
+
+    /// Where the tokens of each field begin when all fields lie side by side, and where the last one ends.
+    pub fn starts(&self) -> Vec<usize> {
+        let mut starts = vec![0];
+        starts.extend(self.fields.iter().scan(0, |end, field| {
+            *end += field.size;
+            Some(*end)
+        }));
+        starts
+    }
+}
+
+/// A table split into train, valid and holdout, with the tokens of every row.
+#[derive(Debug)]
+pub struct TableSet {
+    /// As read.
+    table: Table,
+    schema: TableSchema,
+    codec: TableCodec,
+    tokens: Vec<u16>,
+    info: RowInfo,
+    splits: Splits,
+}
+
+impl TableSet {
+    /// Opens the table that `spec` names, and fits the codec on its train split.
+    pub fn open(spec: &SourceSpec) -> Result<Self, Error> {
+        let (table, official) = read_all(spec)?;
+        Self::of(table, official, spec)
+    }
+
+    /// Opens it as a trained model sees it: the codec's columns, in its order.
+    pub fn open_as(spec: &SourceSpec, codec: &TableCodec) -> Result<Self, Error> {
+        let (table, official) = read_all(spec)?;
+        let columns = codec.columns.iter().map(|codec| {
+            let name = &codec.schema.name;
+            table.column(name).cloned().ok_or_else(|| {
+                Error::bad(&spec.source, format!("has no column `{name}`, which the model knows"))
+                    .with_hint("give the data that it was trained on, or data with the same columns")
+            })
+        });
+        let table = Table { name: table.name.clone(), columns: columns.collect::<Result<_, _>>()? };
+        let schema = TableSchema {
+            columns: codec.columns.iter().map(|codec| codec.schema.clone()).collect(),
+            ..TableSchema::default()
+        };
+        let splits = Splits::of(&row_hashes(&table), official);
+        Ok(Self::encoded(table, schema, codec.clone(), splits))
+    }
+
+    /// A set of a table that is at hand; `official` are rows that were set aside.
+    pub fn of(table: Table, official: Option<Range<usize>>, spec: &SourceSpec) -> Result<Self, Error> {
+        check(&table)?;
+        let mut schema = detect(&table);
+        schema.apply(&table, &spec.kinds)?;
+        let splits = Splits::of(&row_hashes(&table), official);
+        let least = match spec.rare {
+            Rare::Keep => 0,
+            Rare::Group => spec.rare_below.unwrap_or(RARE_BELOW),
+        };
+        let codec = TableCodec::fit(&table, &schema, &splits.train, least);
+        if codec.width() == 0 {
+            return Err(Error::bad(&table.name, "has no column to learn: all are identifiers or constant")
+                .with_hint("`mintage inspect` says why; [data.kinds] in a recipe corrects it"));
+        }
+        Ok(Self::encoded(table, schema, codec, splits))
+    }
+
+    fn encoded(table: Table, schema: TableSchema, codec: TableCodec, splits: Splits) -> Self {
+        // Categories that the train split lacks are encoded as the most frequent one.
+        let tokens = codec.encode(&table, 0);
+        let fields = codec.fields(&tokens, &splits.train);
+        let info = RowInfo { fields, train_len: splits.train.len() };
+        Self { table, schema, codec, tokens, info, splits }
+    }
+
+    pub fn len(&self) -> usize {
+        self.table.rows()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// As read.
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+
+    pub fn schema(&self) -> &TableSchema {
+        &self.schema
+    }
+
+    pub fn codec(&self) -> &TableCodec {
+        &self.codec
+    }
+
+    pub fn info(&self) -> &RowInfo {
+        &self.info
+    }
+
+    pub fn splits(&self) -> &Splits {
+        &self.splits
+    }
+
+    /// The tokens of some rows, in that order.
+    pub fn batch(&self, rows: &[u32]) -> RowBatch {
+        let width = self.info.width();
+        let tokens = rows.iter().flat_map(|&row| &self.tokens[row as usize * width..][..width]);
+        RowBatch { tokens: tokens.copied().collect(), n: rows.len() }
+    }
+
+    /// Whole rows of the tokens of a model of this table.
+    pub fn decode(&self, tokens: &[u16], random: &mut dyn FnMut() -> u64) -> Result<Table, Error> {
+        let n = tokens.len() / self.info.width();
+        self.codec.finish(tokens, n, &Limits::default(), None, random)
+    }
+
+    /// `spec` with what opening decided.
+    pub fn resolved(&self, spec: &SourceSpec) -> SourceSpec {
+        let mut spec = spec.clone();
+        let in_database = spec.query.is_none() && is_database(&spec.source);
+        if in_database && spec.table.is_none() {
+            spec.table = Some(self.table.name.clone());
+        }
+        spec
+    }
+}
+
+/// The table, and the rows of it that an official holdout makes up.
+fn read_all(spec: &SourceSpec) -> Result<(Table, Option<Range<usize>>), Error> {
+    let mut table = read(spec)?;
+    let Some(holdout) = &spec.holdout else { return Ok((table, None)) };
+    let source = SourceSpec { source: holdout.clone(), holdout: None, limit: None, ..spec.clone() };
+    let (own, held) = (table.rows(), read(&source)?);
+    table.append(&held)?;
+    Ok((table, Some(own..own + held.rows())))
+}
+
+/// Refuses tables that nothing can be learned from.
+fn check(table: &Table) -> Result<(), Error> {
+    let rows = table.rows();
+    match rows {
+        0 => Err(Error::bad(&table.name, "has no rows")),
+        n if n < LEAST_ROWS => {
+            let rows = if n == 1 { "a single row".to_owned() } else { format!("{n} rows") };
+            let hint = format!("{LEAST_ROWS} are the least; a few hundred make a usable model");
+            Err(Error::bad(&table.name, format!("{rows} cannot teach a model anything")).with_hint(hint))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A hash of the cells of each row: its place in the split, wherever it stands.
+fn row_hashes(table: &Table) -> Vec<u64> {
+    let rows = (0..table.rows()).into_par_iter();
+    let hash = |row: usize| {
+        let mut hash = Xxh3::new();
+        for column in &table.columns {
+            // A byte that no text has tells a missing cell from an empty one, and cells from each other.
+            hash.update(column.cell(row).map_or(&[0xfe][..], str::as_bytes));
+            hash.update(&[0xff]);
+        }
+        hash.digest()
+    };
+    rows.map(hash).collect()
+}

@@ -1,0 +1,160 @@
+//! The data of a run, whatever their kind.
+
+use std::{path::Path, sync::Arc};
+
+use mintage_data::{Error, ImageCodec, ImageSet, SourceSpec, Splits, TableCodec, TableSet, is_table};
+
+use crate::models::{Batch, DataInfo, ImageInfo};
+
+/// An opened source, split into train, valid and holdout.
+#[derive(Clone, Debug)]
+pub enum AnyData {
+    Images(Arc<ImageSet>),
+    Table(Arc<TableSet>),
+}
+
+/// Everything between the user's data and a model's numbers.
+#[derive(Clone, Debug)]
+pub enum AnyCodec {
+    Image(ImageCodec),
+    Table(TableCodec),
+}
+
+impl AnyCodec {
+    /// Writes it into the folder `codec` of a model.
+    pub fn save(&self, dir: &Path) -> Result<(), Error> {
+        match self {
+            Self::Image(codec) => codec.save(dir),
+            Self::Table(codec) => codec.save(dir),
+        }
+    }
+
+    /// Reads the codec of a model of `info`'s kind.
+    pub fn load(dir: &Path, info: &DataInfo) -> Result<Self, Error> {
+        match info {
+            DataInfo::Image(_) => ImageCodec::load(dir).map(Self::Image),
+            DataInfo::Table(_) => TableCodec::load(dir).map(Self::Table),
+        }
+    }
+}
+
+impl From<Arc<ImageSet>> for AnyData {
+    fn from(set: Arc<ImageSet>) -> Self {
+        Self::Images(set)
+    }
+}
+
+impl From<Arc<TableSet>> for AnyData {
+    fn from(set: Arc<TableSet>) -> Self {
+        Self::Table(set)
+    }
+}
+
+impl AnyData {
+    /// Opens whatever `spec` names.
+    pub fn open(spec: &SourceSpec) -> Result<Self, Error> {
+        match is_table(spec)? {
+            true => TableSet::open(spec).map(Arc::new).map(Self::Table),
+            false => ImageSet::open(spec).map(Arc::new).map(Self::Images),
+        }
+    }
+
+    /// Opens a source as a trained model sees it.
+    pub fn open_as(spec: &SourceSpec, codec: &AnyCodec) -> Result<Self, Error> {
+        match codec {
+            AnyCodec::Table(codec) => TableSet::open_as(spec, codec).map(Arc::new).map(Self::Table),
+            AnyCodec::Image(codec) => ImageSet::open_as(spec, codec).map(Arc::new).map(Self::Images),
+        }
+    }
+
+    pub fn codec(&self) -> AnyCodec {
+        match self {
+            Self::Images(set) => AnyCodec::Image(set.codec().clone()),
+            Self::Table(set) => AnyCodec::Table(set.codec().clone()),
+        }
+    }
+
+    pub fn info(&self) -> DataInfo {
+        match self {
+            Self::Images(set) => DataInfo::Image(ImageInfo {
+                shape: set.shape(),
+                classes: set.classes().len(),
+                train_len: set.splits().train.len(),
+            }),
+            Self::Table(set) => DataInfo::Table(set.info().clone()),
+        }
+    }
+
+    pub fn splits(&self) -> &Splits {
+        match self {
+            Self::Images(set) => set.splits(),
+            Self::Table(set) => set.splits(),
+        }
+    }
+
+    /// The items of `indices`, in that order.
+    pub fn batch(&self, indices: &[u32]) -> Result<Batch, Error> {
+        match self {
+            Self::Images(set) => set.batch(indices).map(Batch::Images),
+            Self::Table(set) => Ok(Batch::Rows(set.batch(indices))),
+        }
+    }
+
+    /// `spec` with what opening decided.
+    pub fn resolved(&self, spec: &SourceSpec) -> SourceSpec {
+        match self {
+            Self::Images(set) => set.resolved(spec),
+            Self::Table(set) => set.resolved(spec),
+        }
+    }
+
+    /// The data in words: "2,000 images 28×28 gray, 10 classes (1,801 train, 99 valid, 100 holdout)".
+    pub fn describe(&self) -> String {
+        let what = match self {
+            Self::Images(set) => {
+                let shape = set.shape();
+                let color = if shape.channels == 1 { "gray" } else { "RGB" };
+                let classes = match set.classes().len() {
+                    0 => String::new(),
+                    n => format!(", {n} classes"),
+                };
+                let n = thousands(set.len());
+                format!("{n} images {}×{} {color}{classes}", shape.width, shape.height)
+            }
+            Self::Table(set) => {
+                let (rows, columns) = (thousands(set.len()), set.table().columns.len());
+                format!("{rows} rows of {columns} columns")
+            }
+        };
+        let s = self.splits();
+        let [train, valid, holdout] = [&s.train, &s.valid, &s.holdout].map(|part| thousands(part.len()));
+        format!("{what} ({train} train, {valid} valid, {holdout} holdout)")
+    }
+}
+
+/// 12345 → "12,345".
+pub fn thousands(n: usize) -> String {
+    let digits = n.to_string();
+    let head = digits.len() % 3;
+    let mut text = digits[..head].to_owned();
+    for (i, chunk) in digits.as_bytes()[head..].chunks(3).enumerate() {
+        if head > 0 || i > 0 {
+            text.push(',');
+        }
+        text.extend(chunk.iter().map(|&b| b as char));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_are_grouped() {
+        assert_eq!(thousands(7), "7");
+        assert_eq!(thousands(1234), "1,234");
+        assert_eq!(thousands(123_456), "123,456");
+        assert_eq!(thousands(1_234_567), "1,234,567");
+    }
+}

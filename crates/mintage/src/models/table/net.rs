@@ -1,0 +1,134 @@
+//! The network that models of tables share: residual blocks over the sum of one vector a known field.
+
+use std::sync::Arc;
+
+use burn::{
+    module::Module,
+    tensor::{Device, Tensor, TensorData},
+};
+use mintage_data::RowInfo;
+use mintage_nn::{
+    Rng,
+    kernels::{self, NONE},
+    layers::{Embedding, LayerNorm, Linear},
+};
+
+use super::HIDDEN;
+
+/// `h = Σ_known E[x_f]`, then `h ← h + W_2 silu(W_1 norm(h))`, then a normalisation: `[n, width]`.
+#[derive(Module, Debug)]
+pub struct Trunk {
+    embed: Embedding,
+    blocks: Vec<Block>,
+    norm: LayerNorm,
+}
+
+/// `h + W_2 silu(W_1 norm(h))`; starts as the identity.
+#[derive(Module, Debug)]
+pub struct Block {
+    norm: LayerNorm,
+    up: Linear,
+    down: Linear,
+}
+
+impl Block {
+    pub fn new(width: usize, device: &Device, rng: &mut Rng) -> Self {
+        Self {
+            norm: LayerNorm::new(width, device),
+            up: Linear::new(width, width, std::f32::consts::SQRT_2, device, rng),
+            down: Linear::new(width, width, 0.0, device, rng),
+        }
+    }
+
+    pub fn forward(&self, h: Tensor<2>) -> Tensor<2> {
+        kernels::add(h.clone(), self.down.forward(self.inside(h)))
+    }
+
+    pub fn forward_dropping(&self, h: Tensor<2>, share: f64, rng: &mut Rng) -> Tensor<2> {
+        if share <= 0.0 {
+            return self.forward(h);
+        }
+        let inside = self.inside(h.clone());
+        let kept = 1.0 / (1.0 - share as f32);
+        let mask: Vec<f32> = rng
+            .uniforms(inside.shape().num_elements())
+            .into_iter()
+            .map(|u| if u < share as f32 { 0.0 } else { kept })
+            .collect();
+        let mask = Tensor::from_data(TensorData::new(mask, inside.dims()), &h.device());
+        kernels::add(h, self.down.forward(inside * mask))
+    }
+
+    fn inside(&self, h: Tensor<2>) -> Tensor<2> {
+        kernels::silu(self.up.forward(self.norm.forward(h)))
+    }
+}
+
+impl Trunk {
+    pub fn new(info: &RowInfo, width: usize, blocks: usize, device: &Device, rng: &mut Rng) -> Self {
+        let total = info.starts()[info.width()];
+        let embed = Embedding { weight: smooth_embedding(info, total, width, device, rng) };
+        let blocks = (0..blocks).map(|_| Block::new(width, device, rng)).collect();
+        Self { embed, blocks, norm: LayerNorm::new(width, device) }
+    }
+
+    /// `indices`: for each row and field a place in [`RowInfo::starts`], or [`NONE`] where it is hidden.
+    pub fn forward(&self, indices: &Arc<Vec<u32>>, fields: usize) -> Tensor<2> {
+        let h = self.blocks.iter().fold(self.embed.bag(indices, fields), |h, block| block.forward(h));
+        self.norm.forward(h)
+    }
+
+    /// The same in training, with dropout (Srivastava et al., 2014) inside the blocks.
+    pub fn forward_dropping(
+        &self,
+        indices: &Arc<Vec<u32>>,
+        fields: usize,
+        share: f64,
+        rng: &mut Rng,
+    ) -> Tensor<2> {
+        let h = self.embed.bag(indices, fields);
+        self.norm.forward(self.blocks.iter().fold(h, |h, block| block.forward_dropping(h, share, rng)))
+    }
+}
+
+/// Places of the tokens among all tokens of all fields; hidden ones become [`NONE`].
+pub fn places(tokens: &[u16], starts: &[usize]) -> Vec<u32> {
+    let width = starts.len() - 1;
+    let place = |(at, &token): (usize, &u16)| match token {
+        HIDDEN => NONE,
+        token => (starts[at % width] + token as usize) as u32,
+    };
+    tokens.iter().enumerate().map(place).collect()
+}
+
+/// Vectors of neighbouring tokens of an ordinal field begin alike: a few random waves along the field. All
+/// others begin as independent normal numbers. Their sum over a row has about unit variance.
+fn smooth_embedding(
+    info: &RowInfo,
+    total: usize,
+    width: usize,
+    device: &Device,
+    rng: &mut Rng,
+) -> burn::module::Param<Tensor<2>> {
+    const WAVES: usize = 6;
+    let std = (1.0 / info.width() as f32).sqrt();
+    let mut values = Vec::with_capacity(total * width);
+    for field in &info.fields {
+        let ordered = if field.ordinal { field.size - field.unordered } else { 0 };
+        let amplitudes = rng.normals(WAVES * width);
+        for token in 0..field.size {
+            if token >= ordered {
+                values.extend(rng.normals(width).into_iter().map(|v| v * std));
+                continue;
+            }
+            let at = (token as f32 + 0.5) / ordered as f32 * std::f32::consts::PI;
+            values.extend((0..width).map(|column| {
+                let wave = |k: usize| amplitudes[k * width + column] * (at * (k + 1) as f32).cos();
+                let scale = (2.0 / WAVES as f32).sqrt();
+                (0..WAVES).map(wave).sum::<f32>() * scale * std
+            }));
+        }
+    }
+    let data = TensorData::new(values, [total, width]);
+    burn::module::Param::from_tensor(Tensor::from_data(data, device))
+}

@@ -1,0 +1,7 @@
+//! What can be asked of a trained model, one file a kind of data.
+
+pub mod images;
+pub mod rows;
+
+pub use images::SampleRequest;
+pub use rows::RowRequest;
