@@ -140,15 +140,22 @@ pub enum Verb {
 /// What to read of a source.
 #[derive(Args, Clone, Debug, Default)]
 pub struct Columns {
-    /// Table of the database (found by itself when only one has images)
+    /// Table of the database (found by itself when there is only one, or only one with images)
     #[arg(long, value_name = "TABLE")]
     pub table: Option<String>,
-    /// Column with the data (found by itself likewise)
+    /// Rows of a database that this SQL query gives, in place of a table
+    #[arg(long, value_name = "SQL", conflicts_with = "table")]
+    pub query: Option<String>,
+    /// Column with the images (found by itself likewise); of table rows the columns to learn, as a,b,c
     #[arg(long, value_name = "COLUMN")]
     pub column: Option<String>,
-    /// Column to condition on; "none" ignores the labels that are there
+    /// Column to condition on; "none" ignores the labels that are there. Of table rows the column that
+    /// usefulness is measured by
     #[arg(long, value_name = "COLUMN")]
     pub label: Option<String>,
+    /// Table rows to hold out from training, in place of a tenth: a file or a table
+    #[arg(long, value_name = "SOURCE")]
+    pub holdout: Option<String>,
     /// Fail at the first item that cannot be read (up to 5 % are skipped without this)
     #[arg(long)]
     pub strict: bool,
@@ -177,7 +184,7 @@ pub struct Demo {
 
 #[derive(Args, Debug)]
 pub struct Inspect {
-    /// A SQLite file, a folder of images, or IDX images
+    /// A SQLite file, a postgres:// address, CSV, Parquet, JSON Lines, a folder of images, or IDX images
     #[arg(value_name = "SOURCE")]
     pub source: String,
     #[command(flatten)]
@@ -189,7 +196,7 @@ pub struct Inspect {
 
 #[derive(Args, Debug)]
 pub struct Init {
-    /// A SQLite file, a folder of images, or IDX images
+    /// A SQLite file, a postgres:// address, CSV, Parquet, JSON Lines, a folder of images, or IDX images
     #[arg(value_name = "SOURCE")]
     pub source: String,
     #[command(flatten)]
@@ -204,7 +211,8 @@ pub struct Init {
 
 #[derive(Args, Debug)]
 pub struct Train {
-    /// Data (a SQLite file, a folder of images, IDX images) or a recipe.toml
+    /// Data (a SQLite file, a postgres:// address, CSV, Parquet, JSON Lines, a folder of images, IDX images) or a
+    /// recipe.toml
     #[arg(value_name = "SOURCE|RECIPE", required_unless_present = "resume", conflicts_with = "resume")]
     pub target: Option<String>,
     #[command(flatten)]
@@ -242,6 +250,8 @@ pub enum FamilyChoice {
     Gan,
     Vqvae,
     Flow,
+    Ar,
+    Mixture,
 }
 
 impl FamilyChoice {
@@ -253,6 +263,8 @@ impl FamilyChoice {
             Self::Gan => Some(Family::Gan),
             Self::Vqvae => Some(Family::Vqvae),
             Self::Flow => Some(Family::Flow),
+            Self::Ar => Some(Family::Ar),
+            Self::Mixture => Some(Family::Mixture),
         }
     }
 }
@@ -276,21 +288,42 @@ impl From<SizeChoice> for Size {
     }
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ExistsChoice {
+    /// Say so and write nothing
+    Fail,
+    /// Add the new rows
+    Append,
+    /// Put the new rows in its place
+    Replace,
+}
+
 #[derive(Args, Debug)]
 pub struct Sample {
     /// A run's name or a model's folder
     #[arg(value_name = "MODEL")]
     pub model: String,
-    /// How many (as many as the grid has places, or 64)
+    /// How many (64 images, or as many as the grid has places; 1,000 rows)
     #[arg(short = 'n', long = "n", value_name = "N")]
     pub n: Option<usize>,
-    /// A .png (one image or a grid), a folder/, a .db to insert rows, `-` for a PNG on stdout;
-    /// without this a grid in the model's own folder
+    /// Images: a .png (one or a grid), a folder/, a .db to insert rows, `-` for a PNG on stdout; without this a
+    /// grid in the model's own folder. Rows: a .csv, .tsv, .jsonl or .parquet (also .gz, .zst), a .db or
+    /// postgres:// address, `-` for CSV on stdout
     #[arg(short, long = "out", value_name = "OUT")]
     pub out: Option<String>,
-    /// Only this class: label=VALUE or COLUMN=VALUE
+    /// Images: only this class, label=VALUE or COLUMN=VALUE. Rows: COLUMN=VALUE or COLUMN=FROM..TO, as often
+    /// as wanted
     #[arg(long = "where", value_name = "COLUMN=VALUE")]
     pub condition: Vec<String>,
+    /// Rows to complete: a file with some of the columns; every row of it gets the others
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["n", "fill"])]
+    pub given: Option<String>,
+    /// Rows with gaps: missing cells get values, everything else stays
+    #[arg(long, value_name = "FILE", conflicts_with = "n")]
+    pub fill: Option<String>,
+    /// Rows: what to do when the file or the table is there already
+    #[arg(long, value_enum, value_name = "WHAT", default_value_t = ExistsChoice::Fail)]
+    pub if_exists: ExistsChoice,
     /// Variations of this image (vae, vqvae, flow)
     #[arg(long, value_name = "FILE", conflicts_with = "between")]
     pub like: Option<PathBuf>,

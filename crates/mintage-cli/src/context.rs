@@ -2,12 +2,11 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
     time::{Duration, Instant},
 };
 
-use mintage::{Event, Model, Run, recipe::nearest};
-use mintage_data::{ImageSet, SourceSpec};
+use mintage::{AnyData, Event, Model, Run, recipe::nearest};
+use mintage_data::SourceSpec;
 
 use crate::{
     args::{Columns, Moved},
@@ -73,37 +72,40 @@ impl Context {
     }
 
     /// The data a model was trained on, read as the model sees them.
-    pub fn data_of(&mut self, model: &Model, moved: &Moved) -> Result<Arc<ImageSet>, Failure> {
+    pub fn data_of(&mut self, model: &Model, moved: &Moved) -> Result<AnyData, Failure> {
         let mut spec = model.config.source.clone();
         if let Some(source) = &moved.source {
             spec.source.clone_from(source);
-        } else if !Path::new(&spec.source).exists() {
+        } else if !spec.source.contains("://") && !Path::new(&spec.source).exists() {
             return Err(Failure::new(
                 format!("the model was trained on {}, which is not there", spec.source),
                 "say where the data are now with --source, or run this where they are",
             ));
         }
-        self.open(&spec, Some(model)).map(Arc::new)
+        self.open(&spec, Some(model))
     }
 
     /// Opens a source, as `model` sees it where one is given, and says what could not be read.
-    pub fn open(&mut self, spec: &SourceSpec, model: Option<&Model>) -> Result<ImageSet, Failure> {
+    pub fn open(&mut self, spec: &SourceSpec, model: Option<&Model>) -> Result<AnyData, Failure> {
         self.ui.event(&Event::Work { what: "reading".to_owned(), done: 0, total: 1 });
         let opened = match model {
-            Some(model) => ImageSet::open_as(spec, &model.codec),
-            None => ImageSet::open(spec),
+            Some(model) => AnyData::open_as(spec, &model.codec),
+            None => AnyData::open(spec),
         };
         self.ui.clear();
         let data = opened?;
-        self.ui.skipped(&data);
+        if let AnyData::Images(set) = &data {
+            self.ui.skipped(set);
+        }
         Ok(data)
     }
 }
 
 /// The specification that the flags give for a source.
 pub fn source_spec(source: &str, columns: &Columns) -> SourceSpec {
-    let Columns { table, column, label, strict } = columns.clone();
-    SourceSpec { source: source.to_owned(), table, column, label, strict, ..SourceSpec::default() }
+    let Columns { table, query, column, label, holdout, strict } = columns.clone();
+    let source = source.to_owned();
+    SourceSpec { source, table, query, column, label, holdout, strict, ..SourceSpec::default() }
 }
 
 /// Runs `work` inside one pool of threads, where parallel work starts without waking sleeping threads.

@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-pub use mintage::train::thousands;
+pub use mintage::dataset::thousands;
 
 /// "9m 58s", "1h 3m", "0.4s".
 pub fn duration(secs: f64) -> String {

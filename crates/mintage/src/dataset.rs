@@ -111,19 +111,9 @@ impl AnyData {
     /// The data in words: "2,000 images 28×28 gray, 10 classes (1,801 train, 99 valid, 100 holdout)".
     pub fn describe(&self) -> String {
         let what = match self {
-            Self::Images(set) => {
-                let shape = set.shape();
-                let color = if shape.channels == 1 { "gray" } else { "RGB" };
-                let classes = match set.classes().len() {
-                    0 => String::new(),
-                    n => format!(", {n} classes"),
-                };
-                let n = thousands(set.len());
-                format!("{n} images {}×{} {color}{classes}", shape.width, shape.height)
-            }
+            Self::Images(set) => format!("{} {}", thousands(set.len()), self.info().items()),
             Self::Table(set) => {
-                let (rows, columns) = (thousands(set.len()), set.table().columns.len());
-                format!("{rows} rows of {columns} columns")
+                format!("{} rows of {} columns", thousands(set.len()), set.table().columns.len())
             }
         };
         let s = self.splits();

@@ -7,7 +7,10 @@ use std::{
     sync::Arc,
 };
 
-use mintage::{Family, Model, Recipe, Run, SampleRequest, StopReason, evaluate::evaluate};
+use mintage::{
+    AnyData, Family, Model, Recipe, Run, SampleRequest, StopReason, evaluate::evaluate,
+    sample::images::ImageParts,
+};
 use mintage_data::{ImageSet, Images, append_rows, write_grid_rows};
 use serde_json::json;
 
@@ -41,7 +44,8 @@ pub fn run(args: &Demo, context: &mut Context) -> Verdict {
     // A wrong --time shows before anything is made.
     recipe.train.budget()?;
     write_database(&args.dir, &places)?;
-    let data = Arc::new(context.open(&recipe.data, None)?);
+    let set = Arc::new(ImageSet::open(&recipe.data)?);
+    let data = AnyData::from(Arc::clone(&set));
     let mut run = Run::create(&places.model, &recipe)?;
     let end = learn(&recipe, &data, &mut run, context)?;
     drop(run);
@@ -52,9 +56,9 @@ pub fn run(args: &Demo, context: &mut Context) -> Verdict {
         return Ok(Outcome::Interrupted);
     }
     let model = Model::load(&places.model, &context.settings.device)?;
-    let new = make_new(&model, &data, &places, context)?;
+    let new = make_new(&model, &set, &places, context)?;
     let in_short = judge(&model, &data, context)?;
-    let class = model.codec.classes.first().cloned().unwrap_or_default();
+    let class = set.classes().first().cloned().unwrap_or_default();
     let picture = shell(&places.picture);
     let ui = &context.ui;
     ui.titled("look at", &format!("{picture}: one category a column, real photos above, new ones below"));
@@ -117,10 +121,11 @@ fn make_new(
     context: &mut Context,
 ) -> Result<usize, Failure> {
     let seed = context.settings.seed_or_default();
-    let classes = &model.codec.classes;
+    let ImageParts { codec, .. } = model.images()?;
+    let classes = &codec.classes;
     let per_class = (NEW / classes.len().max(1)).max(1);
     let mut all =
-        Images { shape: model.codec.shape, pixels: vec![], labels: vec![], classes: classes.clone() };
+        Images { shape: codec.shape, pixels: vec![], labels: vec![], classes: classes.clone() };
     for (index, class) in classes.iter().enumerate() {
         // A seed of its own, so that the classes are not variations of the same noise.
         let seed = seed.wrapping_add(index as u64);
@@ -165,7 +170,7 @@ fn real(data: &ImageSet, n: usize) -> Result<Option<Images>, Failure> {
 }
 
 /// Evaluates the model; the report lies with it. Returns the dials in short.
-fn judge(model: &Model, data: &Arc<ImageSet>, context: &mut Context) -> Result<String, Failure> {
+fn judge(model: &Model, data: &AnyData, context: &mut Context) -> Result<String, Failure> {
     let mut options = options(None, &context.settings);
     options.cache = None;
     let ui = &mut context.ui;

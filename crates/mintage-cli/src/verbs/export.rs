@@ -70,18 +70,20 @@ fn copy(from: &Path, to: &Path) -> Result<u64, Failure> {
 
 /// A short README for a model that has none.
 fn model_card(config: &ModelConfig, report: Option<&Value>) -> String {
-    let (shape, family) = (config.info.shape, config.model.family().name());
+    let family = config.model.family().name();
+    let sample = if config.info.item() == "image" { "-n 64 -o new.png" } else { "-n 1000 -o new.csv" };
     let scores = match report {
         Some(report) => format!("\n## Scores\n\n```\n{}```\n", report_view::dials(report)),
         None => String::new(),
     };
     format!(
-        "# {family} {} for images {}×{}\n\nA generative model made with Mintage {} from {} training images.\n\n\
-         ```sh\nmintage sample . -n 64 -o new.png\n```\n{scores}",
+        "# {family} {} for {}\n\nA generative model made with Mintage {} from {} training {}s.\n\n\
+         ```sh\nmintage sample . {}\n```\n{scores}",
         config.size.name(),
-        shape.width,
-        shape.height,
+        config.info.items(),
         config.mintage,
-        thousands(config.info.train_len),
+        thousands(config.info.train_len()),
+        config.info.item(),
+        sample,
     )
 }

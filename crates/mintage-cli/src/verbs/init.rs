@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use mintage::{recipe::TrainSpec, train::AUTO_FAMILY};
+use mintage::{models::image::AUTO_FAMILY, recipe::TrainSpec};
 use mintage_data::{Inspection, SourceSpec, inspect::ColumnKind};
 
 use super::inspect::filled_in;

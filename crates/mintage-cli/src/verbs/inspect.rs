@@ -1,6 +1,6 @@
 //! `mintage inspect`: what a source holds and what can be learned from it.
 
-use mintage::train::thousands;
+use mintage::dataset::thousands;
 use mintage_data::{
     ImageSet, Inspection, SourceSpec, inspect,
     inspect::{ColumnKind, ImageFacts, TableInfo},

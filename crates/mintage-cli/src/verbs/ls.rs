@@ -1,7 +1,7 @@
 //! `mintage ls`: the runs, one line each.
 
 use mintage::{
-    Run,
+    DataInfo, Run,
     run::{RunInfo, RunState},
 };
 use serde_json::{Value, json};
@@ -49,8 +49,15 @@ fn line(run: &RunInfo) -> Vec<String> {
     let report = report_view::read(&run.dir);
     let (model, data) = match &run.config {
         Some(config) => {
-            let shape = config.info.shape;
-            let data = format!("{} {}×{}", config.source.source, shape.width, shape.height);
+            let data = match &config.info {
+                DataInfo::Image(info) => {
+                    format!("{} {}×{}", config.source.source, info.shape.width, info.shape.height)
+                }
+                DataInfo::Table(_) => {
+                    let table = config.source.table.as_deref().unwrap_or_default();
+                    format!("{} {table}", config.source.source).trim_end().to_owned()
+                }
+            };
             (format!("{} {}", config.model.family().name(), config.size.name()), data)
         }
         None => ("–".to_owned(), "–".to_owned()),

@@ -1,6 +1,9 @@
 //! `mintage models`: the matrix of families and kinds of data.
 
-use mintage::{Family, train::AUTO_FAMILY};
+use mintage::{
+    Family,
+    models::{image, table},
+};
 use serde_json::json;
 
 use crate::{
@@ -23,7 +26,7 @@ const FAMILIES: [&str; 6] = ["vae", "gan", "vqvae", "ar", "flow", "mixture"];
 
 /// Kind of data, state of each of [`FAMILIES`].
 const MATRIX: [(&str, [State; 6]); 6] = [
-    ("table rows", [Planned; 6]),
+    ("table rows", [Planned, Planned, Planned, Works, Planned, Works]),
     ("text", [Planned, Planned, Planned, Planned, No, No]),
     ("music", [Planned, Planned, Planned, Planned, No, No]),
     ("image", [Works, Works, Works, No, Works, No]),
@@ -55,7 +58,7 @@ pub fn run(context: &mut Context) -> Verdict {
                 ((*kind).to_owned(), cells.into())
             })
             .collect();
-        context.ui.out_json(&json!({ "kinds": rows, "auto": { "image": AUTO_FAMILY.name() } }))?;
+        context.ui.out_json(&json!({ "kinds": rows, "auto": { "table rows": table::AUTO_FAMILY.name(), "image": image::AUTO_FAMILY.name() } }))?;
         return Ok(Outcome::Done);
     }
     let mut table = Table::with_head(["data"].iter().chain(&FAMILIES).map(|s| (*s).to_owned()).collect());
@@ -63,8 +66,9 @@ pub fn run(context: &mut Context) -> Verdict {
         table.row([kind.to_owned()].into_iter().chain(states.map(|s| s.word().to_owned())));
     }
     let about: Vec<String> =
-        Family::ALL.iter().map(|f| format!("  {:<6} {}\n", f.name(), about(*f))).collect();
-    let auto = format!("\n--model auto stands for {} with images\n", AUTO_FAMILY.name());
+        Family::ALL.iter().map(|f| format!("  {:<7} {}\n", f.name(), about(*f))).collect();
+    let [rows, images] = [table::AUTO_FAMILY, image::AUTO_FAMILY].map(Family::name);
+    let auto = format!("\n--model auto stands for {rows} with table rows and for {images} with images\n");
     context.ui.out(&format!("{}\n{}{auto}", table.text(), about.concat()))?;
     Ok(Outcome::Done)
 }
@@ -76,6 +80,8 @@ fn about(family: Family) -> &'static str {
         Family::Gan => "generator against discriminator: sharp, no encoder, no likelihood",
         Family::Vqvae => "codes in a codebook and a prior over them: sharp, has an encoder and a likelihood",
         Family::Flow => "flow matching: noise carried to data along learned paths, no encoder",
+        Family::Ar => "one field after another, in any order: accurate, any condition, a likelihood",
+        Family::Mixture => "many simple distributions: learned in seconds, exact conditions and likelihood",
     }
 }
 

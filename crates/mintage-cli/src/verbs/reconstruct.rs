@@ -2,7 +2,7 @@
 
 use std::{fs, path::PathBuf};
 
-use mintage::Model;
+use mintage::{AnyData, Model};
 use mintage_data::{Images, write_grid_rows};
 use serde_json::json;
 
@@ -61,16 +61,20 @@ fn held_out(args: &Reconstruct, model: &Model, context: &mut Context) -> Result<
             "name image files to reconstruct",
         ));
     }
-    Ok(data.images(&chosen)?)
+    match data {
+        AnyData::Images(set) => Ok(set.images(&chosen)?),
+        AnyData::Table(_) => Err(Failure::bare("only images are reconstructed")),
+    }
 }
 
 /// Image files as the model sees images. They have no labels: the model takes "no class".
 pub fn decode(files: &[PathBuf], model: &Model) -> Result<Images, Failure> {
+    let codec = model.images()?.codec;
     let mut pixels = Vec::new();
     for file in files {
         let bytes = fs::read(file).map_err(Failure::io(file))?;
-        let image = model.codec.decode(&bytes);
+        let image = codec.decode(&bytes);
         pixels.extend(image.map_err(|why| Failure::bare(format!("{}: {why}", file.display())))?);
     }
-    Ok(Images { shape: model.codec.shape, pixels, labels: Vec::new(), classes: model.codec.classes.clone() })
+    Ok(Images { shape: codec.shape, pixels, labels: Vec::new(), classes: codec.classes.clone() })
 }

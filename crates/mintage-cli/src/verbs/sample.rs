@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use mintage::{Event, Model, SampleRequest, Start};
+use mintage::{DataInfo, Event, Model, SampleRequest, Start, models::ImageInfo};
 use mintage_data::{Images, Provenance, append_rows, png_bytes, write_folder, write_grid};
 use serde_json::json;
 
@@ -42,20 +42,30 @@ struct Place {
 
 pub fn run(args: &Sample, context: &mut Context) -> Verdict {
     check(args)?;
+    let model = context.load(&args.model)?;
+    match &model.config.info {
+        DataInfo::Image(info) => images(args, &model, info, context),
+        DataInfo::Table(_) => super::sample_rows::run(args, &model, context),
+    }
+}
+
+fn images(args: &Sample, model: &Model, info: &ImageInfo, context: &mut Context) -> Verdict {
+    if args.given.is_some() || args.fill.is_some() {
+        return Err(Failure::new("--given and --fill are for table rows", "this model makes images"));
+    }
     // Everything that can be wrong with the arguments is found before time is spent.
     let target = args.out.as_deref().map(target).transpose()?;
     let grid = args.grid.as_deref().map(grid).transpose()?;
     let default_n = if args.between.is_empty() { DEFAULT_N } else { DEFAULT_WAY };
     let n = args.n.or(grid.map(|(columns, rows)| columns * rows)).unwrap_or(default_n);
     let seed = context.settings.seed_or_default();
-    let model = context.load(&args.model)?;
     let target =
         target.unwrap_or_else(|| Target::Png(model.dir.join("samples").join(format!("seed-{seed}.png"))));
     let place = match &target {
-        Target::Database(_) => Some(place(args, &model)?),
+        Target::Database(_) => Some(place(args, model)?),
         _ => None,
     };
-    if n.saturating_mul(model.config.info.shape.pixels()) > MAX_BYTES {
+    if n.saturating_mul(info.shape.pixels()) > MAX_BYTES {
         return Err(Failure::new(
             format!("{} at once do not fit in memory", count(n, "image")),
             "make them in parts, each with another --seed",
@@ -63,15 +73,15 @@ pub fn run(args: &Sample, context: &mut Context) -> Verdict {
     }
     let request = SampleRequest {
         n,
-        label: label(&args.condition, &model)?,
-        start: start(args, &model)?,
+        label: label(&args.condition, model)?,
+        start: start(args, model)?,
         seed,
         temperature: args.temperature,
         guidance: args.guidance,
         top_k: args.top_k,
         top_p: args.top_p,
     };
-    let images = draw(&model, &request, context)?;
+    let images = draw(model, &request, context)?;
     let options = json!({
         "where": request.label,
         "like": args.like,
@@ -197,7 +207,7 @@ fn label(conditions: &[String], model: &Model) -> Result<Option<String>, Failure
     let known = model.config.source.label.as_deref();
     let column = column.trim();
     // A model without labels says so itself.
-    if column != "label" && known != Some(column) && !model.codec.classes.is_empty() {
+    if column != "label" && known != Some(column) && !model.images()?.codec.classes.is_empty() {
         let known = known.unwrap_or("label");
         return Err(Failure::new(
             format!("this model is not conditioned on `{column}`"),
@@ -216,8 +226,9 @@ fn place(args: &Sample, model: &Model) -> Result<Place, Failure> {
     };
     let table = args.table.clone().or_else(|| source.table.clone()).ok_or_else(|| missing("table"))?;
     let column = args.column.clone().or_else(|| source.column.clone()).ok_or_else(|| missing("column"))?;
-    let learned = source.label.clone().filter(|_| !model.codec.classes.is_empty());
-    if args.label_column.is_some() && model.codec.classes.is_empty() {
+    let no_classes = model.images()?.codec.classes.is_empty();
+    let learned = source.label.clone().filter(|_| !no_classes);
+    if args.label_column.is_some() && no_classes {
         return Err(Failure::new("this model was trained without labels", "leave out --label-column"));
     }
     Ok(Place { table, column, label: args.label_column.clone().or(learned) })

@@ -56,17 +56,12 @@ fn facts(text: &mut String, dir: &Path, run: Option<&RunInfo>, config: Option<&M
         line("run", format!("{}, {steps} steps in {}", run.state.name(), duration(run.train_secs)));
     }
     if let Some(config) = config {
-        let (shape, source) = (config.info.shape, &config.source);
+        let source = &config.source;
         let place: Vec<&str> =
             [&source.table, &source.column].into_iter().flatten().map(String::as_str).collect();
-        let classes = match config.info.classes {
-            0 => String::new(),
-            n => format!(", {n} classes"),
-        };
-        let color = if shape.channels == 1 { "gray" } else { "RGB" };
-        let items = thousands(config.info.train_len);
+        let items = thousands(config.info.train_len());
         line("data", format!("{} {}", source.source, place.join(".")).trim_end().to_owned());
-        line("", format!("{items} images {}×{} {color}{classes} to train on", shape.width, shape.height));
+        line("", format!("{items} {} to train on", config.info.items()));
         line(
             "model",
             format!("{} {}, seed {}", config.model.family().name(), config.size.name(), config.seed),
@@ -93,13 +88,13 @@ fn options(config: &Value) -> String {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     };
-    let all = config.as_object().into_iter().flatten().filter(|(key, _)| *key != "family");
+    let all = config.as_object().into_iter().flatten().filter(|(key, _)| !["kind", "family"].contains(&key.as_str()));
     all.map(|(key, value)| format!("{key} {}", word(value))).collect::<Vec<_>>().join(", ")
 }
 
 fn last_preview(dir: &Path) -> Option<String> {
     let entries = fs::read_dir(dir.join("samples")).ok()?;
-    let previews = entries.flatten().map(|e| e.path()).filter(|p| p.extension().is_some_and(|e| e == "png"));
+    let previews = entries.flatten().map(|e| e.path()).filter(|p| p.extension().is_some_and(|e| e == "png" || e == "csv"));
     // Previews are named by step; others (seed-1.png) come before them.
     Some(previews.max()?.display().to_string())
 }

@@ -3,17 +3,15 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use mintage::{
-    AnyModel, Event, Metrics, Recipe, Run, StopReason,
+    AnyData, AnyModel, Event, Metrics, Recipe, Run, StopReason,
     nn::Rng,
     recipe::place_of,
     run::RunState,
-    train::{Control, Resolved, describe, resolve, train},
+    train::{Control, Resolved, resolve, train},
 };
-use mintage_data::ImageSet;
 use serde_json::json;
 
 use crate::{
@@ -42,7 +40,7 @@ fn fresh(args: &Train, context: &mut Context) -> Verdict {
     recipe.train.budget()?;
     context.settings.device.open()?;
     args.name.as_deref().map(checked_name).transpose()?;
-    let data = Arc::new(context.open(&recipe.data, None)?);
+    let data = context.open(&recipe.data, None)?;
     recipe.data = data.resolved(&recipe.data);
     let resolved = resolve(&recipe, &data).map_err(|error| in_recipe(error, args, text))?;
     if args.dry_run {
@@ -100,8 +98,10 @@ fn lay_over(recipe: &mut Recipe, args: &Train, seed: Option<u64>) -> Result<(), 
     let columns = args.columns.clone();
     let flags = [
         (&mut recipe.data.table, columns.table),
+        (&mut recipe.data.query, columns.query),
         (&mut recipe.data.column, columns.column),
         (&mut recipe.data.label, columns.label),
+        (&mut recipe.data.holdout, columns.holdout),
     ];
     for (place, flag) in flags {
         if flag.is_some() {
@@ -134,21 +134,21 @@ fn set_budget(recipe: &mut Recipe, args: &Train) {
 }
 
 /// Prints the recipe with every option written out.
-fn dry_run(mut recipe: Recipe, data: &ImageSet, resolved: &Resolved, context: &mut Context) -> Verdict {
+fn dry_run(mut recipe: Recipe, data: &AnyData, resolved: &Resolved, context: &mut Context) -> Verdict {
     let Resolved { config, info, .. } = resolved;
     recipe.model.family = Some(config.family());
     // JSON numbers, texts, booleans and lists are TOML as well.
     for (key, value) in json!(config).as_object().into_iter().flatten() {
-        if key != "family" && !value.is_null() {
+        if !["kind", "family"].contains(&key.as_str()) && !value.is_null() {
             recipe.set(&format!("model.{key}={value}"))?;
         }
     }
     let device = context.settings.device.open()?;
     let parameters = AnyModel::new(config, info, &device, &mut Rng::new(recipe.train.seed, 0)).parameters();
-    context.ui.titled("data", &describe(data));
+    context.ui.titled("data", &data.describe());
     context.ui.titled("model", &format!("{}, {} parameters", config.family().name(), thousands(parameters)));
     if context.ui.wants_json() {
-        let value = json!({ "recipe": recipe, "data": describe(data), "parameters": parameters });
+        let value = json!({ "recipe": recipe, "data": data.describe(), "parameters": parameters });
         context.ui.out_json(&value)?;
     } else {
         context.ui.out(&recipe.to_toml())?;
@@ -187,7 +187,9 @@ fn resume(args: &Train, name: Option<&str>, context: &mut Context) -> Verdict {
         || args.size.is_some()
         || !args.set.is_empty()
         || context.settings.seed.is_some()
-        || [&columns.table, &columns.column, &columns.label].iter().any(|c| c.is_some());
+        || [&columns.table, &columns.query, &columns.column, &columns.label, &columns.holdout]
+            .iter()
+            .any(|c| c.is_some());
     if others {
         return Err(Failure::new(
             "a run is resumed as it was begun",
@@ -203,7 +205,7 @@ fn resume(args: &Train, name: Option<&str>, context: &mut Context) -> Verdict {
     let stopped_early = run.file()?.state == RunState::Done && spent(&run, &recipe)?.is_none();
     set_budget(&mut recipe, args);
     check_budget(&run, &recipe, stopped_early)?;
-    let data = Arc::new(context.open(&recipe.data, None)?);
+    let data = context.open(&recipe.data, None)?;
     let resolved = resolve(&recipe, &data)?;
     if args.dry_run {
         return dry_run(recipe, &data, &resolved, context);
@@ -270,7 +272,7 @@ pub struct End {
 /// Trains with progress on stderr and events where `--json` says; Ctrl-C stops after the present step.
 pub fn learn(
     recipe: &Recipe,
-    data: &Arc<ImageSet>,
+    data: &AnyData,
     run: &mut Run,
     context: &mut Context,
 ) -> Result<End, Failure> {
@@ -294,7 +296,7 @@ pub fn learn(
 }
 
 /// Trains, and says at the end where the run is, what it scored and what to type next.
-fn go(recipe: &Recipe, data: &Arc<ImageSet>, mut run: Run, context: &mut Context) -> Verdict {
+fn go(recipe: &Recipe, data: &AnyData, mut run: Run, context: &mut Context) -> Verdict {
     let End { reason, step, secs, valid } = learn(recipe, data, &mut run, context)?;
     let dir = shell(run.dir());
     let steps = thousands(step as usize);
@@ -307,7 +309,11 @@ fn go(recipe: &Recipe, data: &Arc<ImageSet>, mut run: Run, context: &mut Context
     let early = if reason == StopReason::Early { ", validation had stopped improving" } else { "" };
     ui.titled("made", &format!("{dir} ({steps} steps in {}{early})", duration(secs)));
     ui.titled("valid", &scored(valid.as_ref()));
-    ui.titled("next", &format!("mintage sample {dir} -n 64 -o new.png"));
+    let out = match data {
+        AnyData::Images(_) => "-n 64 -o new.png",
+        AnyData::Table(_) => "-n 1000 -o new.csv",
+    };
+    ui.titled("next", &format!("mintage sample {dir} {out}"));
     ui.titled("", &format!("mintage evaluate {dir}"));
     Ok(Outcome::Done)
 }

@@ -3,64 +3,30 @@
 //! *Fidelity* asks whether new data can be told from real ones, *coverage* whether every kind of real
 //! data is reached, *novelty* whether the new data are new, *utility* whether one can learn from them.
 //! Everything is held against the holdout, which the model has never seen. The ceiling of a number is
-//! what fresh real data get (a sample of the train split in place of the generated images), its floor
+//! what fresh real data get (a sample of the train split in place of the generated data), its floor
 //! what a trivial generator gets; the score from 0 to 100 is the place between the two.
 
 mod bootstrap;
-mod conformity;
-mod convnet;
-mod detector;
-mod distance;
-mod encoder;
-mod novelty;
-mod prdc;
-mod trivial;
+pub mod image;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
-use burn::tensor::Device;
-use mintage_data::{ImageSet, Images};
-use mintage_nn::DeviceChoice;
 use serde::{Deserialize, Serialize};
 
 pub use bootstrap::{Interval, bootstrap, place};
-pub use conformity::{ItemScore, score};
-pub use convnet::{ConvNet, Training};
-pub use distance::{Features, Gaussian, frechet, kernel_distance};
-pub use novelty::{Novelty, novelty};
-pub use prdc::{Prdc, PrdcItems, nearest, prdc, prdc_items};
 
 use crate::{
     dataset::AnyData,
     error::Error,
     events::Event,
     model::Model,
-    models::Batch,
-    report::{Dial, Metric, Pictures, Report},
-    sample::SampleRequest,
+    report::{Dial, Metric, Report},
 };
-use detector::{Detection, detect};
-use encoder::{encoder, evenly, space};
-
-/// Images on either side of a comparison, unless asked otherwise.
-const DEFAULT_N: usize = 2000;
-/// Fewer held-out images than this say nothing.
-const LEAST: usize = 20;
-/// Neighbours of precision and recall.
-const K: usize = 5;
-/// Resamples of averages, and of the Fréchet distance, which takes long.
-const RESAMPLES: usize = 500;
-const RESAMPLES_FRECHET: usize = 40;
-/// Bytes of the train split that generated images are searched in, at most.
-const SEARCHED_BYTES: usize = 512 << 20;
-/// Held-out images and importance samples for the likelihood.
-const NLL_ITEMS: usize = 100;
-const NLL_SAMPLES: usize = 50;
 
 /// How to evaluate.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// Images on either side; never more than the holdout has. `None`: at most 2,000.
+    /// Items on either side; never more than the holdout has. `None`: at most 2,000 images, all rows up to 20,000.
     pub n: Option<usize>,
     pub seed: u64,
     /// Where encoders are kept from one evaluation to the next.
@@ -90,85 +56,41 @@ impl DialName {
     }
 }
 
+/// The judgement of one item.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ItemScore {
+    pub name: String,
+    /// 0–100.
+    pub conformity: f64,
+    /// Nats, where the family has a likelihood.
+    pub nll: Option<f64>,
+}
+
 /// Draws from `model` and judges it against the holdout of `data`, which must be the data it learned.
 pub fn evaluate(
     model: &Model,
-    data: &Arc<ImageSet>,
+    data: &AnyData,
     options: &Options,
     clock: &dyn Fn() -> Duration,
     on: &mut dyn FnMut(Event),
 ) -> Result<Report, Error> {
-    let sets = Sets::gather(model, data, options, clock, on)?;
-    let mut metrics = Vec::new();
-    let detection = detected(&sets, on, &mut metrics);
-    in_feature_space(&sets, on, &mut metrics)?;
-    let found = new_or_copied(&sets, on, &mut metrics)?;
-    useful(&sets, on, &mut metrics);
-    likelihood(model, data, options, on, &mut metrics)?;
-    let pictures = pictures(model, &sets, &detection, &found)?;
-    Ok(Report {
-        format: 1,
-        model: model.name(),
-        family: model.config.model.family().name().to_owned(),
-        size: model.config.size.name().to_owned(),
-        source: model.config.source.source.clone(),
-        data: AnyData::from(Arc::clone(data)).describe(),
-        n: sets.fake.len(),
-        seed: options.seed,
-        images_per_sec: sets.images_per_sec,
-        train_secs: model.config.train_secs,
-        dials: DialName::ALL
-            .into_iter()
-            .filter_map(|d| Some((d.name().to_owned(), dial(d, &metrics)?)))
-            .collect(),
-        metrics,
-        pictures,
-    })
+    match data {
+        AnyData::Images(set) => image::evaluate(model, set, options, clock, on),
+        AnyData::Table(_) => Err(Error::request("table rows cannot be evaluated yet")),
+    }
 }
 
-/// The images that are compared, equally many of each kind.
-struct Sets<'a> {
-    data: &'a ImageSet,
-    /// Held out, drawn from the model, drawn from the train split (ceiling), trivial (floor).
-    real: Images,
-    fake: Images,
-    ceiling: Images,
-    floor: Images,
-    encoder: ConvNet,
-    device: Device,
-    seed: u64,
-    images_per_sec: f64,
-}
-
-impl<'a> Sets<'a> {
-    fn gather(
-        model: &Model,
-        data: &'a ImageSet,
-        options: &Options,
-        clock: &dyn Fn() -> Duration,
-        on: &mut dyn FnMut(Event),
-    ) -> Result<Self, Error> {
-        let splits = data.splits();
-        let n = options.n.unwrap_or(DEFAULT_N).min(splits.holdout.len()).min(splits.train.len());
-        if n < LEAST {
-            let held = splits.holdout.len();
-            let message =
-                format!("{held} held-out images are too few to judge a model by; {LEAST} are the least");
-            let hint = "about a tenth of the images is held out: it takes 200 of them or more";
-            return Err(Error::request(message).with_hint(hint));
-        }
-        let start = clock();
-        let request = SampleRequest { n, seed: options.seed, ..SampleRequest::default() };
-        let fake = model.sample(&request, &mut |done, total| on(work("drawing new images", done, total)))?;
-        let images_per_sec = n as f64 / (clock() - start).as_secs_f64().max(1e-9);
-        let real = data.images(&evenly(&splits.holdout, n))?;
-        let ceiling = data.images(&evenly(&splits.train, n))?;
-        let floor = trivial::trivial(data, &fake, options.seed)?;
-        let device = DeviceChoice::Cpu.open()?;
-        let encoder = encoder(data, options.cache.as_deref(), &device, &mut |done, total| {
-            on(work("learning the feature space", done, total));
-        })?;
-        Ok(Self { data, real, fake, ceiling, floor, encoder, device, seed: options.seed, images_per_sec })
+/// Scores every item of `items`, read with the model's codec, against the `data` it learned from.
+pub fn score(
+    model: &Model,
+    data: &AnyData,
+    items: &AnyData,
+    options: &Options,
+    on: &mut dyn FnMut(Event),
+) -> Result<Vec<ItemScore>, Error> {
+    match (data, items) {
+        (AnyData::Images(data), AnyData::Images(items)) => image::score(model, data, items, options, on),
+        _ => Err(Error::request("table rows cannot be scored yet")),
     }
 }
 
@@ -176,133 +98,9 @@ fn work(what: &str, done: usize, total: usize) -> Event {
     Event::Work { what: what.to_owned(), done, total }
 }
 
-/// The two-sample test of a detector.
-fn detected(sets: &Sets, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metric>) -> Detection {
-    let mut against = |fake: &Images, what: &str| {
-        detect(&sets.real, fake, &sets.device, RESAMPLES, &mut |done, total| on(work(what, done, total)))
-    };
-    let found = against(&sets.fake, "training the detector");
-    let ceiling = against(&sets.ceiling, "training the detector on real data").auc.value;
-    let floor = against(&sets.floor, "training the detector on the trivial generator").auc.value;
-    // Below 0.5 is chance as well: a detector that is wrong more often than right knows nothing.
-    let ends = (Some(ceiling.max(0.5)), Some(floor));
-    metrics.push(Metric::new("C2ST AUC", "detector on pixels", found.auc, ends, DialName::Fidelity));
-    found
-}
-
-/// Distances of distributions, precision and recall in the own encoder's space.
-fn in_feature_space(sets: &Sets, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metric>) -> Result<(), Error> {
-    on(work("comparing distributions", 0, 3));
-    let real = sets.encoder.features(&sets.real);
-    let [fake, ceiling, floor] = [&sets.fake, &sets.ceiling, &sets.floor].map(|i| sets.encoder.features(i));
-    let space = space(sets.data);
-    let goal = Gaussian::fit(&real);
-    let from_real = |features: &Features| Gaussian::fit(features).distance(&goal);
-    let value = Interval::estimate(fake.n, RESAMPLES_FRECHET, sets.seed, |rows| {
-        goal.distance(&Gaussian::fit(&fake.select(rows)))
-    });
-    let ends = (Some(from_real(&ceiling)), Some(from_real(&floor)));
-    metrics.push(Metric::new("Fréchet distance", space, value, ends, DialName::Fidelity));
-    on(work("comparing distributions", 1, 3));
-    let value = Interval::estimate(fake.n, RESAMPLES_FRECHET / 2, sets.seed, |rows| {
-        kernel_distance(&fake.select(rows), &real)
-    });
-    let ends = (Some(kernel_distance(&ceiling, &real)), Some(kernel_distance(&floor, &real)));
-    metrics.push(Metric::new("kernel distance", space, value, ends, None));
-    on(work("comparing distributions", 2, 3));
-    let items = prdc_items(&real, &fake, K);
-    let (best, worst) = (prdc(&real, &ceiling, K), prdc(&real, &floor, K));
-    let mut add = |name: &str, items: &[f64], best: f64, worst: f64, dial: Option<DialName>| {
-        let value = Interval::of_mean(items, RESAMPLES, sets.seed);
-        metrics.push(Metric::new(name, space, value, (Some(best), Some(worst)), dial));
-    };
-    add("precision", &items.precision, best.precision, worst.precision, Some(DialName::Fidelity));
-    add("density", &items.density, best.density, worst.density, None);
-    add("recall", &items.recall, best.recall, worst.recall, Some(DialName::Coverage));
-    add("coverage", &items.coverage, best.coverage, worst.coverage, Some(DialName::Coverage));
-    on(work("comparing distributions", 3, 3));
-    Ok(())
-}
-
-/// Copies and near copies of training images. Here the floor is a model that recites.
-fn new_or_copied(sets: &Sets, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metric>) -> Result<Copies, Error> {
-    on(work("searching for copies", 0, 1));
-    let splits = sets.data.splits();
-    let size = sets.data.shape().pixels();
-    let searched = evenly(&splits.train, SEARCHED_BYTES / size.max(1));
-    let (mut train, mut holdout) = (Vec::new(), Vec::new());
-    sets.data.read(&searched, &mut train)?;
-    sets.data.read(&evenly(&splits.holdout, SEARCHED_BYTES / size.max(1)), &mut holdout)?;
-    let found = novelty(&sets.fake.pixels, &train, &holdout, size);
-    let of_real = novelty(&sets.real.pixels, &train, &holdout, size);
-    let share = |flags: &[bool]| flags.iter().map(|&f| f64::from(u8::from(f))).collect::<Vec<f64>>();
-    let mut add = |name: &str, items: &[f64], ceiling: f64| {
-        let value = Interval::of_mean(items, RESAMPLES, sets.seed);
-        metrics.push(Metric::new(name, "pixels", value, (Some(ceiling), Some(1.0)), DialName::Novelty));
-    };
-    add("exact copies", &share(&found.exact), of_real.exact_share());
-    add("near copies", &share(&found.near), found.near_expected);
-    add("closer to train than to holdout", &found.closer, 0.5);
-    on(work("searching for copies", 1, 1));
-    Ok(Copies { found, searched })
-}
-
-/// What the search for copies found, and the training images it looked at.
-struct Copies {
-    found: Novelty,
-    searched: Vec<u32>,
-}
-
-/// Train on synthetic, test on real (Esteban et al., arXiv:1706.02633), against train on real.
-fn useful(sets: &Sets, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metric>) {
-    let classes = sets.data.classes().len();
-    let known = |label: u32| (label as usize) < classes;
-    if classes < 2 || sets.fake.labels.is_empty() || !sets.real.labels.iter().any(|&label| known(label)) {
-        return;
-    }
-    let steps = (sets.fake.len() * 10 / 64).clamp(80, 600);
-    let training = Training { steps, lr: 2e-3, shift: 0.04, seed: 29 };
-    let mut right = |learn: &Images, what: &str| {
-        let on = &mut |done, total| on(work(what, done, total));
-        let net = ConvNet::classifier(learn, &learn.labels, classes, training, &sets.device, on);
-        let named = net.classes(&sets.real);
-        let judged = named.iter().zip(&sets.real.labels).filter(|(_, label)| known(**label));
-        judged.map(|(name, label)| f64::from(u8::from(name == label))).collect::<Vec<f64>>()
-    };
-    let mean = |items: Vec<f64>| items.iter().sum::<f64>() / items.len().max(1) as f64;
-    let value = Interval::of_mean(&right(&sets.fake, "training on new data"), RESAMPLES, sets.seed);
-    let ceiling = mean(right(&sets.ceiling, "training on real data"));
-    let floor = mean(right(&sets.floor, "training on trivial data"));
-    let ends = (Some(ceiling), Some(floor));
-    metrics.push(Metric::new(
-        "accuracy on real data, trained on new",
-        "classifier on pixels",
-        value,
-        ends,
-        DialName::Utility,
-    ));
-}
-
-/// Likelihood of held-out images, where the family has one. It moves no dial: a good likelihood and
-/// good samples are different things (Theis et al., arXiv:1511.01844).
-fn likelihood(
-    model: &Model,
-    data: &ImageSet,
-    options: &Options,
-    on: &mut dyn FnMut(Event),
-    metrics: &mut Vec<Metric>,
-) -> Result<(), Error> {
-    on(work("likelihood of held-out images", 0, 1));
-    let batch = data.batch(&evenly(&data.splits().holdout, NLL_ITEMS))?;
-    if let Some(nll) = model.nll(&Batch::Images(batch), NLL_SAMPLES, options.seed) {
-        let value = Interval::of_mean(&nll, RESAMPLES, options.seed);
-        metrics.push(Metric::bare("negative log-likelihood", "nats an image", value));
-        let scale = 1.0 / (data.shape().pixels() as f64 * std::f64::consts::LN_2);
-        let bits = Interval { value: value.value * scale, low: value.low * scale, high: value.high * scale };
-        metrics.push(Metric::bare("bits per dimension", "pixels", bits));
-    }
-    on(work("likelihood of held-out images", 1, 1));
-    Ok(())
+/// The dials that some number moves.
+fn dials(metrics: &[Metric]) -> BTreeMap<String, Dial> {
+    DialName::ALL.into_iter().filter_map(|d| Some((d.name().to_owned(), dial(d, metrics)?))).collect()
 }
 
 /// The mean place of the numbers that move a dial; `None` where there are none.
@@ -323,33 +121,4 @@ fn dial(dial: DialName, metrics: &[Metric]) -> Option<Dial> {
 fn mean_place(metrics: &[&Metric], pick: impl Fn(&Metric) -> f64) -> f64 {
     let one = |m: &&Metric| place(pick(m), m.floor.unwrap_or(f64::NAN), m.ceiling.unwrap_or(f64::NAN));
     metrics.iter().map(one).sum::<f64>() / metrics.len() as f64
-}
-
-/// What people would rather look at than read.
-fn pictures(model: &Model, sets: &Sets, detection: &Detection, copies: &Copies) -> Result<Pictures, Error> {
-    const ROW: usize = 10;
-    let first = |images: &Images, n: usize| images.select(&(0..n.min(images.len())).collect::<Vec<_>>());
-    let provenance = model.provenance(sets.seed, serde_json::json!({}));
-    let grid = |blocks: &[(String, Images)]| mintage_data::grid_png("report", blocks, ROW, Some(&provenance));
-    let named = |name: &str, images: Images| (name.to_owned(), images);
-    let new_and_real = grid(&[
-        named("new", first(&sets.fake, 4 * ROW)),
-        named("real, held out", first(&sets.real, 2 * ROW)),
-    ])?;
-    let mut judged = detection.realness.clone();
-    judged.sort_by(|a, b| b.1.total_cmp(&a.1));
-    let pick =
-        |from: &[(usize, f64)]| sets.fake.select(&from.iter().take(ROW).map(|j| j.0).collect::<Vec<_>>());
-    let most = pick(&judged);
-    judged.reverse();
-    let detector = grid(&[named("most like real", most), named("least like real", pick(&judged))])?;
-    let mut nearest: Vec<(usize, (usize, f32))> =
-        copies.found.neighbours.iter().copied().enumerate().collect();
-    nearest.sort_by(|a, b| a.1.1.total_cmp(&b.1.1));
-    nearest.truncate(ROW);
-    let new = sets.fake.select(&nearest.iter().map(|n| n.0).collect::<Vec<_>>());
-    let train: Vec<u32> = nearest.iter().map(|n| copies.searched[n.1.0]).collect();
-    let train = sets.data.images(&train)?;
-    let neighbours = grid(&[named("new, nearest to train", new), named("their neighbours in train", train)])?;
-    Ok(Pictures { new_and_real, detector, neighbours })
 }

@@ -77,6 +77,43 @@ pub enum DataInfo {
     Table(RowInfo),
 }
 
+impl DataInfo {
+    /// Items in the train split.
+    pub fn train_len(&self) -> usize {
+        match self {
+            Self::Image(info) => info.train_len,
+            Self::Table(info) => info.train_len,
+        }
+    }
+
+    /// What one item is called.
+    pub fn item(&self) -> &'static str {
+        match self {
+            Self::Image(_) => "image",
+            Self::Table(_) => "row",
+        }
+    }
+
+    /// What the items are, in words: "images 28×28 gray, 10 classes", "rows of 14 columns".
+    pub fn items(&self) -> String {
+        match self {
+            Self::Image(info) => {
+                let shape = info.shape;
+                let color = if shape.channels == 1 { "gray" } else { "RGB" };
+                let classes = match info.classes {
+                    0 => String::new(),
+                    n => format!(", {n} classes"),
+                };
+                format!("images {}×{} {color}{classes}", shape.width, shape.height)
+            }
+            Self::Table(info) => {
+                let columns = info.fields.iter().filter(|field| !field.detail).count();
+                format!("rows of {columns} {}", if columns == 1 { "column" } else { "columns" })
+            }
+        }
+    }
+}
+
 /// Data on their way into a model.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Batch {

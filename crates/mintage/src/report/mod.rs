@@ -25,16 +25,19 @@ pub struct Report {
     pub source: String,
     /// The data in words.
     pub data: String,
-    /// Images on either side of the comparisons.
+    /// What one piece of data is called: "image", "row".
+    pub item: String,
+    /// Items on either side of the comparisons.
     pub n: usize,
     pub seed: u64,
-    /// Speed of drawing images.
-    pub images_per_sec: f64,
+    /// Speed of drawing new ones.
+    pub items_per_sec: f64,
     pub train_secs: f64,
     pub dials: BTreeMap<String, Dial>,
     pub metrics: Vec<Metric>,
+    /// What people would rather look at than read.
     #[serde(skip)]
-    pub pictures: Pictures,
+    pub exhibits: Vec<Exhibit>,
 }
 
 /// A score from 0 (the floor) to 100 (the ceiling), with its 95 % interval.
@@ -98,12 +101,21 @@ impl Metric {
     }
 }
 
-/// PNG files to look at.
-#[derive(Clone, Debug, Default)]
-pub struct Pictures {
-    pub new_and_real: Vec<u8>,
-    pub detector: Vec<u8>,
-    pub neighbours: Vec<u8>,
+/// One part of the page.
+#[derive(Clone, Debug)]
+pub struct Exhibit {
+    pub title: String,
+    pub note: String,
+    /// HTML, everything that comes from data escaped.
+    pub html: String,
+}
+
+impl Exhibit {
+    /// A picture.
+    pub fn png(title: &str, note: &str, png: &[u8]) -> Self {
+        let html = format!("<img alt=\"{title}\" src=\"data:image/png;base64,{}\">", STANDARD.encode(png));
+        Self { title: title.to_owned(), note: note.to_owned(), html }
+    }
 }
 
 impl Report {
@@ -122,24 +134,25 @@ impl Report {
         pages.add_template("report.html", include_str!("report.html")).map_err(fail)?;
         let dials: Vec<_> = DialName::ALL
             .iter()
-            .filter_map(|d| Some(context! { name => d.name(), asks => asks(*d), dial => Value::from(Serde(self.dials.get(d.name())?)) }))
+            .filter_map(|d| Some(context! { name => d.name(), asks => asks(*d).replace("{item}", &self.item), dial => Value::from(Serde(self.dials.get(d.name())?)) }))
             .collect();
         let metrics: Vec<_> = self
             .metrics
             .iter()
             .map(|m| context! { metric => Value::from(Serde(m)), place => m.place(m.value), dial => m.dial.map(DialName::name) })
             .collect();
-        let picture = |png: &[u8]| format!("data:image/png;base64,{}", STANDARD.encode(png));
-        let Pictures { new_and_real, detector, neighbours } = &self.pictures;
+        let exhibits: Vec<_> = self
+            .exhibits
+            .iter()
+            .map(|e| context! { title => &e.title, note => &e.note, html => Value::from_safe_string(e.html.clone()) })
+            .collect();
         let page = pages.get_template("report.html").map_err(fail)?;
         page.render(context! {
             report => Value::from(Serde(self)),
             dials,
             metrics,
             version => env!("CARGO_PKG_VERSION"),
-            new_and_real => picture(new_and_real),
-            detector => picture(detector),
-            neighbours => picture(neighbours),
+            exhibits,
         })
         .map_err(fail)
     }
@@ -147,8 +160,8 @@ impl Report {
 
 fn asks(dial: DialName) -> &'static str {
     match dial {
-        DialName::Fidelity => "Can new images be told from real ones?",
-        DialName::Coverage => "Is every kind of real image reached?",
+        DialName::Fidelity => "Can new {item}s be told from real ones?",
+        DialName::Coverage => "Is every kind of real {item} reached?",
         DialName::Novelty => "Are they new, or copied?",
         DialName::Utility => "Does a model trained on them work on real data?",
     }
@@ -188,13 +201,14 @@ mod tests {
             size: "small".to_owned(),
             source: "shop.db".to_owned(),
             data: "200 images".to_owned(),
+            item: "image".to_owned(),
             n: 100,
             seed: 1,
-            images_per_sec: 210.0,
+            items_per_sec: 210.0,
             train_secs: 61.0,
             dials: [("fidelity".to_owned(), Dial { score: 90.0, low: 88.0, high: 92.0 })].into(),
             metrics: vec![metric],
-            pictures: Pictures::default(),
+            exhibits: vec![Exhibit::png("New, and real", "", &[1, 2])],
         }
     }
 
@@ -212,6 +226,7 @@ mod tests {
     fn page_escapes_names_and_shows_numbers() {
         let page = report().to_html().unwrap();
         assert!(page.contains("кошки &lt;b&gt;") && !page.contains("<b>кошки"));
+        assert!(page.contains("data:image/png;base64,AQI="));
         assert!(page.contains("Fréchet distance") && page.contains("12.0") && page.contains("90"));
     }
 

@@ -9,7 +9,7 @@ use burn::tensor::Device;
 use mintage_data::Images;
 
 use super::{
-    bootstrap::Interval,
+    Interval,
     convnet::{ConvNet, Training, second_of_two},
 };
 

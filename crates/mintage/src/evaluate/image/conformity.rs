@@ -11,7 +11,7 @@ use mintage_data::{ImageSet, Images};
 use mintage_nn::DeviceChoice;
 
 use super::{
-    Options,
+    ItemScore, Options,
     distance::Features,
     encoder::{encoder, evenly},
     prdc::nearest,
@@ -25,16 +25,6 @@ const REFERENCES: usize = 5000;
 const CHUNK: usize = 1024;
 /// Importance samples of an item's likelihood.
 const NLL_SAMPLES: usize = 20;
-
-/// The judgement of one item.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ItemScore {
-    pub name: String,
-    /// 0–100.
-    pub conformity: f64,
-    /// Nats, where the family has a likelihood.
-    pub nll: Option<f64>,
-}
 
 /// Scores every image of `items`, read with the model's codec, against the `data` it learned from.
 pub fn score(

@@ -1,0 +1,100 @@
+//! `mintage sample` of table rows: to a file, a database or stdout; under conditions, from partial rows.
+
+use std::io::Write;
+
+use mintage::{Event, Model, RowRequest};
+use mintage_data::{
+    IfExists, SourceSpec,
+    table::{
+        codec::Where,
+        read::read,
+        write::{Writing, write},
+    },
+};
+use mintage_nn::Rng;
+use serde_json::json;
+
+use crate::{
+    args::{ExistsChoice, Sample},
+    context::Context,
+    failure::{Failure, Outcome, Verdict},
+    text::count,
+};
+
+const DEFAULT_N: usize = 1000;
+
+pub fn run(args: &Sample, model: &Model, context: &mut Context) -> Verdict {
+    check(args)?;
+    let conditions = args.condition.iter().map(|text| Where::parse(text)).collect::<Result<Vec<_>, _>>()?;
+    let given = match args.given.as_ref().or(args.fill.as_ref()) {
+        Some(source) => Some(read(&SourceSpec { source: source.clone(), ..SourceSpec::default() })?),
+        None => None,
+    };
+    let seed = context.settings.seed_or_default();
+    let request = RowRequest {
+        n: args.n.unwrap_or(DEFAULT_N),
+        conditions,
+        given,
+        fill: args.fill.is_some(),
+        seed,
+        temperature: args.temperature,
+    };
+    let ui = &mut context.ui;
+    let rows = model.sample_rows(&request, &mut |done, total| {
+        ui.event(&Event::Work { what: "sampling".to_owned(), done, total });
+    });
+    context.ui.clear();
+    let rows = rows?;
+    let options = json!({
+        "where": args.condition,
+        "given": args.given,
+        "fill": args.fill,
+        "temperature": args.temperature,
+    });
+    let target = args.out.as_deref().unwrap_or("-");
+    if target == "-" {
+        context.ui.out(&rows.to_csv())?;
+        return Ok(Outcome::Done);
+    }
+    let (_, codec) = model.rows()?;
+    let mut rng = Rng::new(seed, u64::MAX);
+    let written = write(
+        &rows,
+        Writing {
+            target,
+            table: args.table.as_deref().or(model.config.source.table.as_deref()),
+            if_exists: match args.if_exists {
+                ExistsChoice::Fail => IfExists::Fail,
+                ExistsChoice::Append => IfExists::Append,
+                ExistsChoice::Replace => IfExists::Replace,
+            },
+            provenance: &model.provenance(seed, options),
+            ids: &codec.ids(),
+            random: &mut || rng.next_u64(),
+            pg: context.settings.pg.clone(),
+        },
+    )?;
+    context.ui.titled("made", &format!("{} in {}", count(written.rows, "new row"), written.place));
+    Ok(Outcome::Done)
+}
+
+/// What has a meaning for images alone.
+fn check(args: &Sample) -> Result<(), Failure> {
+    let flags = [
+        ("--like", args.like.is_some()),
+        ("--between", !args.between.is_empty()),
+        ("--guidance", args.guidance.is_some()),
+        ("--top-k", args.top_k.is_some()),
+        ("--top-p", args.top_p.is_some()),
+        ("--grid", args.grid.is_some()),
+        ("--column", args.column.is_some()),
+        ("--label-column", args.label_column.is_some()),
+    ];
+    match flags.iter().find(|(_, given)| *given) {
+        Some((flag, _)) => Err(Failure::new(
+            format!("{flag} has no meaning for table rows"),
+            "conditions are given with --where, rows to complete with --given",
+        )),
+        None => Ok(()),
+    }
+}
