@@ -6,27 +6,40 @@ pub mod folder;
 pub mod idx;
 pub mod sqlite;
 
-use std::{ops::Range, path::Path};
+use std::{fmt, ops::Range, path::Path};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Fit, ImageShape, codec::Color, error::suggestion};
+use crate::{
+    Error, Fit, ImageShape,
+    codec::Color,
+    error::suggestion,
+    table::{PgDefaults, redacted},
+};
 use folder::FolderSource;
 use idx::IdxSource;
 use sqlite::SqliteSource;
 
 /// `[data]` of a recipe: what to read and how to unify it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SourceSpec {
-    /// A SQLite file, a folder of images, or an IDX file or folder.
+    /// Images: a SQLite file, a folder, or an IDX file or folder. Tables: a SQLite file, a `postgres://`
+    /// address, or a file of CSV, Parquet or JSON Lines.
     pub source: String,
-    /// SQLite: the table; found by itself when only one has images.
+    /// Of a database: the table; found by itself when there is only one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub table: Option<String>,
-    /// SQLite: the column with the images; found by itself likewise.
+    /// An SQL query whose rows are the table.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub query: Option<String>,
+    /// The column with the images, found by itself likewise; of a table: the columns to read, with commas
+    /// between them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub column: Option<String>,
+    /// Of a table: another source, or another table of the same one, that is the holdout.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub holdout: Option<String>,
     /// The column to condition on (SQLite, `metadata.csv`); "none" ignores sub-folders and label files.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
@@ -40,6 +53,30 @@ pub struct SourceSpec {
     /// Use at most so many items, evenly spread over the source.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
+    /// What a `postgres://` address leaves open. It holds a password, and is never saved.
+    #[serde(skip)]
+    pub pg: PgDefaults,
+}
+
+/// Without the password that an address may hold.
+impl fmt::Debug for SourceSpec {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let Self { source, table, query, column, holdout, label, size, fit, color, strict, limit, pg } = self;
+        f.debug_struct("SourceSpec")
+            .field("source", &redacted(source))
+            .field("table", table)
+            .field("query", query)
+            .field("column", column)
+            .field("holdout", &holdout.as_deref().map(redacted))
+            .field("label", label)
+            .field("size", size)
+            .field("fit", fit)
+            .field("color", color)
+            .field("strict", strict)
+            .field("limit", limit)
+            .field("pg", pg)
+            .finish()
+    }
 }
 
 impl SourceSpec {
@@ -76,8 +113,7 @@ impl Source {
             );
         }
         if !path.exists() {
-            let hint = beside(path).unwrap_or("paths are taken from the folder that you are in".to_owned());
-            return Err(Error::bad(shown, "there is no such file or folder").with_hint(hint));
+            return Err(not_there(path));
         }
         if path.is_dir() {
             return match IdxSource::find(path) {
@@ -146,6 +182,12 @@ impl Source {
             Self::Sqlite(_) => None,
         }
     }
+}
+
+/// A path that is not there is an error with the nearest name beside it.
+pub(crate) fn not_there(path: &Path) -> Error {
+    let hint = beside(path).unwrap_or("paths are taken from the folder that you are in".to_owned());
+    Error::bad(path.display().to_string(), "there is no such file or folder").with_hint(hint)
 }
 
 /// "did you mean `shop.db`?" for a path that is not there, where a name beside it is near.

@@ -9,10 +9,19 @@
 //! write ◄── Table ◄────────────────── rules.inverse ◄── codec.decode ◄──┘
 //! ```
 
+mod csv;
+mod format;
+mod postgres;
+mod read;
 pub mod schema;
+mod text_file;
 mod texts;
+mod write;
 
+pub use postgres::{PgDefaults, redacted};
+pub use read::{is_table, read, tables_of};
 pub use texts::Texts;
+pub use write::{IfExists, Writing, Written, write, write_csv};
 
 /// The number of a missing cell.
 pub const MISSING: u32 = u32::MAX;
@@ -145,6 +154,8 @@ pub struct Table {
     /// The name of the table or the stem of the file.
     pub name: String,
     pub columns: Vec<Column>,
+    /// What the user should know of how it was read, such as columns left out.
+    pub notes: Vec<String>,
 }
 
 impl Table {
@@ -164,7 +175,7 @@ impl Table {
     #[must_use]
     pub fn select(&self, rows: &[u32]) -> Self {
         let columns = self.columns.iter().map(|column| column.select(rows)).collect();
-        Self { name: self.name.clone(), columns }
+        Self { name: self.name.clone(), columns, notes: self.notes.clone() }
     }
 }
 
