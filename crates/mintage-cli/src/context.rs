@@ -85,12 +85,20 @@ impl Context {
         self.open(&spec, Some(model))
     }
 
+    /// The specification with what the environment says of servers.
+    pub fn reachable(&self, spec: &SourceSpec) -> SourceSpec {
+        let mut pg = self.settings.pg.clone();
+        pg.password = spec.pg.password.clone().or(pg.password);
+        SourceSpec { pg, ..spec.clone() }
+    }
+
     /// Opens a source, as `model` sees it where one is given, and says what could not be read.
     pub fn open(&mut self, spec: &SourceSpec, model: Option<&Model>) -> Result<AnyData, Failure> {
         self.ui.event(&Event::Work { what: "reading".to_owned(), done: 0, total: 1 });
+        let spec = self.reachable(spec);
         let opened = match model {
-            Some(model) => AnyData::open_as(spec, &model.codec),
-            None => AnyData::open(spec),
+            Some(model) => AnyData::open_as(&spec, &model.codec),
+            None => AnyData::open(&spec),
         };
         self.ui.clear();
         let data = opened?;

@@ -4,6 +4,7 @@
 use std::{env, io::IsTerminal, path::PathBuf};
 
 use mintage::nn::DeviceChoice;
+use mintage_data::PgDefaults;
 
 use crate::{
     args::{ColorChoice, Global},
@@ -33,6 +34,8 @@ pub struct Settings {
     pub threads: usize,
     pub seed: Option<u64>,
     pub runs: PathBuf,
+    /// What a postgres:// address leaves open.
+    pub pg: PgDefaults,
 }
 
 /// How progress is shown.
@@ -65,6 +68,16 @@ impl Settings {
                 .clone()
                 .or_else(|| variable("MINTAGE_RUNS").map(PathBuf::from))
                 .unwrap_or_else(|| PathBuf::from("runs")),
+            // The variables of PostgreSQL's own programs.
+            pg: PgDefaults {
+                host: variable("PGHOST"),
+                port: variable("PGPORT"),
+                user: variable("PGUSER"),
+                password: variable("PGPASSWORD"),
+                database: variable("PGDATABASE"),
+                sslmode: variable("PGSSLMODE"),
+                sslrootcert: variable("PGSSLROOTCERT"),
+            },
         })
     }
 

@@ -25,8 +25,8 @@ pub use sink::{
 pub use source::SourceSpec;
 pub use split::{Split, Splits};
 pub use table::{
-    Column, Declaration, Table, Type,
+    Column, Declaration, IfExists, PgDefaults, Table, Type,
     codec::TableCodec,
-    read::is_table,
+    is_table,
     set::{RowBatch, RowInfo, TableSet},
 };

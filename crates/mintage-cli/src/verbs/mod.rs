@@ -14,6 +14,7 @@ pub mod models;
 pub mod reconstruct;
 pub mod rm;
 pub mod sample;
+pub mod sample_rows;
 pub mod score;
 pub mod show;
 pub mod train;

@@ -1,17 +1,10 @@
 //! `mintage sample` of table rows: to a file, a database or stdout; under conditions, from partial rows.
 
-use std::io::Write;
-
-use mintage::{Event, Model, RowRequest};
+use mintage::{Event, Model, RowRequest, nn::Rng};
 use mintage_data::{
     IfExists, SourceSpec,
-    table::{
-        codec::Where,
-        read::read,
-        write::{Writing, write},
-    },
+    table::{Writing, codec::Where, read, write},
 };
-use mintage_nn::Rng;
 use serde_json::json;
 
 use crate::{
@@ -71,7 +64,7 @@ pub fn run(args: &Sample, model: &Model, context: &mut Context) -> Verdict {
             provenance: &model.provenance(seed, options),
             ids: &codec.ids(),
             random: &mut || rng.next_u64(),
-            pg: context.settings.pg.clone(),
+            pg: &context.settings.pg,
         },
     )?;
     context.ui.titled("made", &format!("{} in {}", count(written.rows, "new row"), written.place));

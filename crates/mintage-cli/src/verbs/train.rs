@@ -40,6 +40,8 @@ fn fresh(args: &Train, context: &mut Context) -> Verdict {
     recipe.train.budget()?;
     context.settings.device.open()?;
     args.name.as_deref().map(checked_name).transpose()?;
+    // A password has no place in the files of a run: going on with it takes PGPASSWORD.
+    recipe.data.hide_password();
     let data = context.open(&recipe.data, None)?;
     recipe.data = data.resolved(&recipe.data);
     let resolved = resolve(&recipe, &data).map_err(|error| in_recipe(error, args, text))?;

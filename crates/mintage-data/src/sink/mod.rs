@@ -5,12 +5,12 @@ mod folder;
 mod font;
 mod grid;
 mod png;
-mod sqlite;
+pub(crate) mod sqlite;
 
 use std::{
     fs::{self, File},
     io::{self, Write},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize};
@@ -87,16 +87,36 @@ impl Provenance {
 
 /// Writes a file beside its final place, syncs it and renames it: a crash leaves the old one.
 pub fn atomic_write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(".tmp");
-    let temporary = path.with_file_name(name);
-    let write = || {
-        let mut file = File::create(&temporary)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&temporary, path)
-    };
-    write().inspect_err(|_| {
-        let _ = fs::remove_file(&temporary);
-    })
+    let file = Beside::create(path)?;
+    (&file.file).write_all(bytes)?;
+    file.commit()
+}
+
+/// A file that is written beside its final place, and removed unless it is committed.
+pub(crate) struct Beside {
+    pub file: File,
+    temporary: PathBuf,
+    path: PathBuf,
+}
+
+impl Beside {
+    pub fn create(path: &Path) -> io::Result<Self> {
+        let mut name = path.file_name().unwrap_or_default().to_os_string();
+        name.push(".tmp");
+        let temporary = path.with_file_name(name);
+        Ok(Self { file: File::create(&temporary)?, temporary, path: path.to_owned() })
+    }
+
+    /// Syncs the file and gives it its name.
+    pub fn commit(self) -> io::Result<()> {
+        self.file.sync_all()?;
+        fs::rename(&self.temporary, &self.path)
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        // After a commit there is none.
+        let _ = fs::remove_file(&self.temporary);
+    }
 }

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, OpenFlags, Transaction, params, types::Value};
+use rusqlite::{Connection, Transaction, params, types::Value};
 
 use super::{Images, Provenance, png_bytes};
 use crate::{
     Error,
-    source::sqlite::{PROVENANCE_COLUMN, check_column, columns, quoted, tables},
+    source::sqlite::{PROVENANCE_COLUMN, check_column, columns, open_read_write, quoted, tables},
 };
 
 /// Inserts one row an image in one transaction; returns how many. The table and the column `mintage` are
@@ -20,10 +20,7 @@ pub fn append_rows(
     images: &Images,
     provenance: &Provenance,
 ) -> Result<usize, Error> {
-    let flags =
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = Connection::open_with_flags(path, flags).map_err(Error::sqlite(path))?;
-    connection.busy_timeout(std::time::Duration::from_secs(10)).map_err(Error::sqlite(path))?;
+    let mut connection = open_read_write(path)?;
     let transaction = connection.transaction().map_err(Error::sqlite(path))?;
     prepare_table(&transaction, path, table, column, label)?;
     let label_sql = label.map_or_else(String::new, |l| format!(", {}", quoted(l)));
@@ -87,15 +84,24 @@ fn prepare_table(
         return Err(Error::bad(path.display().to_string(), why)
             .with_hint("give the column a default, or write to another table with --table"));
     }
-    if !names.iter().any(|n| n == PROVENANCE_COLUMN) {
-        let add = format!("ALTER TABLE {} ADD COLUMN {} TEXT", quoted(table), quoted(PROVENANCE_COLUMN));
-        transaction.execute_batch(&add).map_err(sql)?;
+    add_provenance_column(transaction, table, &names).map_err(sql)
+}
+
+/// Adds the column `mintage` to a table with the columns `names`, where it is not there yet.
+pub(crate) fn add_provenance_column(
+    transaction: &Transaction,
+    table: &str,
+    names: &[String],
+) -> rusqlite::Result<()> {
+    if names.iter().any(|n| n == PROVENANCE_COLUMN) {
+        return Ok(());
     }
-    Ok(())
+    let add = format!("ALTER TABLE {} ADD COLUMN {} TEXT", quoted(table), quoted(PROVENANCE_COLUMN));
+    transaction.execute_batch(&add)
 }
 
 /// Columns that are NOT NULL without a default; an INTEGER PRIMARY KEY fills itself.
-fn required_columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
+pub(crate) fn required_columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
     let sql = "SELECT name FROM pragma_table_info(?1) WHERE \"notnull\" = 1 AND dflt_value IS NULL \
                AND NOT (pk = 1 AND upper(type) = 'INTEGER')";
     connection.prepare(sql)?.query_map([table], |row| row.get(0))?.collect()

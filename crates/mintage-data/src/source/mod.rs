@@ -6,7 +6,7 @@ pub mod folder;
 pub mod idx;
 pub mod sqlite;
 
-use std::{collections::BTreeMap, ops::Range, path::Path};
+use std::{collections::BTreeMap, fmt, ops::Range, path::Path};
 
 use serde::{Deserialize, Serialize};
 
@@ -14,24 +14,32 @@ use crate::{
     Error, Fit, ImageShape,
     codec::Color,
     error::suggestion,
-    table::{codec::Rare, schema::Kind},
+    table::{PgDefaults, codec::Rare, password_of, redacted, schema::Kind},
 };
 use folder::FolderSource;
 use idx::IdxSource;
 use sqlite::SqliteSource;
 
 /// `[data]` of a recipe: what to read and how to unify it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SourceSpec {
-    /// A SQLite file, a folder of images, or an IDX file or folder.
+    /// Images: a SQLite file, a folder, or an IDX file or folder. Tables: a SQLite file, a `postgres://`
+    /// address, or a file of CSV, Parquet or JSON Lines.
     pub source: String,
-    /// SQLite: the table; found by itself when only one has images.
+    /// Of a database: the table; found by itself when there is only one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub table: Option<String>,
-    /// SQLite: the column with the images; found by itself likewise.
+    /// An SQL query whose rows are the table.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub query: Option<String>,
+    /// The column with the images, found by itself likewise; of a table: the columns to read, with commas
+    /// between them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub column: Option<String>,
+    /// Of a table: another source, or another table of the same one, that is the holdout.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub holdout: Option<String>,
     /// The column to condition on (SQLite, `metadata.csv`); "none" ignores sub-folders and label files.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
@@ -45,12 +53,6 @@ pub struct SourceSpec {
     /// Use at most so many items, evenly spread over the source.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
-    /// Tables: an SQL query as the source.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub query: Option<String>,
-    /// Tables: a second source with the rows to hold out; without it a tenth of the rows is.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub holdout: Option<String>,
     /// Tables: whether categories of fewer than `rare_below` rows are made ("keep") or not ("group").
     pub rare: Rare,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -58,9 +60,45 @@ pub struct SourceSpec {
     /// Tables: kinds of columns that are to be other than what was found.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub kinds: BTreeMap<String, Kind>,
+    /// What a `postgres://` address leaves open. It holds a password, and is never saved.
+    #[serde(skip)]
+    pub pg: PgDefaults,
+}
+
+/// Without the password that an address may hold.
+impl fmt::Debug for SourceSpec {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let Self { source, table, query, column, holdout, label, size, fit, color, strict, limit, .. } = self;
+        let Self { rare, rare_below, kinds, pg, .. } = self;
+        f.debug_struct("SourceSpec")
+            .field("source", &redacted(source))
+            .field("table", table)
+            .field("query", query)
+            .field("column", column)
+            .field("holdout", &holdout.as_deref().map(redacted))
+            .field("label", label)
+            .field("size", size)
+            .field("fit", fit)
+            .field("color", color)
+            .field("strict", strict)
+            .field("limit", limit)
+            .field("rare", rare)
+            .field("rare_below", rare_below)
+            .field("kinds", kinds)
+            .field("pg", pg)
+            .finish()
+    }
 }
 
 impl SourceSpec {
+    /// Moves the password of an address to where it is never saved.
+    pub fn hide_password(&mut self) {
+        if let Some(password) = password_of(&self.source) {
+            self.pg.password = Some(password);
+        }
+        self.source = redacted(&self.source);
+    }
+
     /// Whether labels are unwanted.
     pub(crate) fn no_labels(&self) -> bool {
         self.label.as_deref() == Some("none")
@@ -94,8 +132,7 @@ impl Source {
             );
         }
         if !path.exists() {
-            let hint = beside(path).unwrap_or("paths are taken from the folder that you are in".to_owned());
-            return Err(Error::bad(shown, "there is no such file or folder").with_hint(hint));
+            return Err(not_there(path));
         }
         if path.is_dir() {
             return match IdxSource::find(path) {
@@ -164,6 +201,12 @@ impl Source {
             Self::Sqlite(_) => None,
         }
     }
+}
+
+/// A path that is not there is an error with the nearest name beside it.
+pub(crate) fn not_there(path: &Path) -> Error {
+    let hint = beside(path).unwrap_or("paths are taken from the folder that you are in".to_owned());
+    Error::bad(path.display().to_string(), "there is no such file or folder").with_hint(hint)
 }
 
 /// "did you mean `shop.db`?" for a path that is not there, where a name beside it is near.

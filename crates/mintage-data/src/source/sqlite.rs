@@ -42,6 +42,15 @@ pub(crate) fn open_read_only(path: &Path) -> Result<Connection, Error> {
     Ok(connection)
 }
 
+/// Opens a database for writing; it is made when it is not there.
+pub(crate) fn open_read_write(path: &Path) -> Result<Connection, Error> {
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(Error::sqlite(path))?;
+    connection.busy_timeout(std::time::Duration::from_secs(10)).map_err(Error::sqlite(path))?;
+    Ok(connection)
+}
+
 /// A name as an SQL identifier.
 pub(crate) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
@@ -137,13 +146,7 @@ fn choose(connection: &Connection, path: &Path, spec: &SourceSpec) -> Result<(St
     let shown = path.display().to_string();
     let sql = Error::sqlite(path);
     if let Some(table) = &spec.table {
-        let all = tables(connection).map_err(sql)?;
-        if !all.contains(table) {
-            let error = Error::bad(&shown, format!("has no table `{table}`"));
-            let hint = suggestion(table, all.iter().map(String::as_str))
-                .unwrap_or_else(|| format!("the tables are {}", all.join(", ")));
-            return Err(error.with_hint(hint));
-        }
+        check_table(&shown, table, &tables(connection).map_err(sql)?)?;
         if let Some(column) = &spec.column {
             let names = columns(connection, table).map_err(Error::sqlite(path))?;
             check_column(path, table, column, &names)?;
@@ -171,6 +174,16 @@ fn choose(connection: &Connection, path: &Path, spec: &SourceSpec) -> Result<(St
                 .with_hint(format!("choose: {}", all.join(" or "))))
         }
     }
+}
+
+/// An error with the nearest name unless `table` is one of the tables of a database.
+pub(crate) fn check_table(place: &str, table: &str, all: &[String]) -> Result<(), Error> {
+    if all.iter().any(|name| name == table) {
+        return Ok(());
+    }
+    let hint = suggestion(table, all.iter().map(String::as_str))
+        .unwrap_or_else(|| format!("the tables are {}", all.join(", ")));
+    Err(Error::bad(place, format!("has no table `{table}`")).with_hint(hint))
 }
 
 /// An error with the nearest name unless the table has the column.

@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Column, MISSING, Table,
-    schema::TableSchema,
+    schema::{Format, IdFormat, Kind, TableSchema},
 };
 use crate::{Error, atomic_write, error::suggestion};
 pub use column::ColumnCodec;
@@ -82,6 +82,16 @@ impl TableCodec {
             ColumnCodec::fit(column, schema, &counts, missing, least)
         });
         Self { name: table.name.clone(), columns: columns.collect() }
+    }
+
+    /// The columns of identifiers, by their place, and how they are made.
+    pub fn ids(&self) -> Vec<(usize, IdFormat)> {
+        let columns = self.columns.iter().enumerate();
+        let format = |(at, column): (usize, &ColumnCodec)| match (column.schema.kind, &column.schema.format) {
+            (Kind::Id, Format::Id(format)) => Some((at, format.clone())),
+            _ => None,
+        };
+        columns.filter_map(format).collect()
     }
 
     /// The fields of all columns, in order, with how often each token occurs in `tokens`.
@@ -150,7 +160,7 @@ impl TableCodec {
             Some(column) => column.clone(),
             None => Column::of(&codec.schema.name, (0..n).map(|_| None)),
         };
-        let whole = Table { name: given.name.clone(), columns: self.columns.iter().map(column).collect() };
+        let whole = Table { name: given.name.clone(), columns: self.columns.iter().map(column).collect(), ..Table::default() };
         let mut tokens = self.encode(&whole, hidden);
         let width = self.width();
         for row in 0..n {
@@ -179,7 +189,7 @@ impl TableCodec {
                 codec.decode(of_column, limits.of(at), uniform, column);
             }
         }
-        Table { name: self.name.clone(), columns }
+        Table { name: self.name.clone(), columns, ..Table::default() }
     }
 
     /// Rows of tokens to whole rows: decoded, the cells of `given` put back as they were, identifiers made.

@@ -10,14 +10,22 @@
 //! ```
 
 pub mod codec;
-pub mod read;
+mod csv;
+mod format;
+mod postgres;
+mod read;
 pub mod schema;
 pub mod set;
 mod stub;
+mod text_file;
 mod texts;
+mod write;
 
 use crate::Error;
+pub use postgres::{PgDefaults, password_of, redacted};
+pub use read::{is_table, read, tables_of};
 pub use texts::Texts;
+pub use write::{IfExists, Writing, Written, write, write_csv};
 
 /// The number of a missing cell.
 pub const MISSING: u32 = u32::MAX;
@@ -150,6 +158,8 @@ pub struct Table {
     /// The name of the table or the stem of the file.
     pub name: String,
     pub columns: Vec<Column>,
+    /// What the user should know of how it was read, such as columns left out.
+    pub notes: Vec<String>,
 }
 
 impl Table {
@@ -167,13 +177,10 @@ impl Table {
 
     /// The rows as CSV text, with a line of names.
     pub fn to_csv(&self) -> String {
-        let mut csv = csv::Writer::from_writer(Vec::new());
+        let mut text = Vec::new();
         // Writing to memory cannot fail, nor can text be anything but UTF-8.
-        let _ = csv.write_record(self.names());
-        for row in 0..self.rows() {
-            let _ = csv.write_record(self.columns.iter().map(|column| column.cell(row).unwrap_or_default()));
-        }
-        csv.into_inner().ok().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default()
+        let _ = write_csv(self, &mut text);
+        String::from_utf8(text).unwrap_or_default()
     }
 
     /// Adds the rows of another table with the same columns, in whatever order.
@@ -195,7 +202,7 @@ impl Table {
     #[must_use]
     pub fn select(&self, rows: &[u32]) -> Self {
         let columns = self.columns.iter().map(|column| column.select(rows)).collect();
-        Self { name: self.name.clone(), columns }
+        Self { name: self.name.clone(), columns, notes: self.notes.clone() }
     }
 }
 

@@ -80,7 +80,7 @@ impl TableSet {
                     .with_hint("give the data that it was trained on, or data with the same columns")
             })
         });
-        let table = Table { name: table.name.clone(), columns: columns.collect::<Result<_, _>>()? };
+        let table = Table { name: table.name.clone(), columns: columns.collect::<Result<_, _>>()?, ..table };
         let schema = TableSchema {
             columns: codec.columns.iter().map(|codec| codec.schema.clone()).collect(),
             ..TableSchema::default()
@@ -160,8 +160,7 @@ impl TableSet {
     /// `spec` with what opening decided.
     pub fn resolved(&self, spec: &SourceSpec) -> SourceSpec {
         let mut spec = spec.clone();
-        let in_database = spec.query.is_none() && is_database(&spec.source);
-        if in_database && spec.table.is_none() {
+        if spec.query.is_none() && spec.table.is_none() && is_database(&spec.source) {
             spec.table = Some(self.table.name.clone());
         }
         spec

@@ -1,0 +1,344 @@
+//! Delimited text, both ways: dialects, records, and how a cell is quoted.
+//!
+//! The parser is our own because a cell that is empty and one that is empty between quotes differ: the first
+//! is missing, the second is the text "".
+
+use std::{
+    io::{self, BufRead, Write},
+    str,
+};
+
+/// Columns that a table may have at most.
+pub(crate) const MAX_COLUMNS: usize = 10_000;
+/// Bytes that one record may have at most: a quote that never ends must not read a whole file into memory.
+const MAX_RECORD_BYTES: usize = 64 << 20;
+
+/// How cells are kept apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Dialect {
+    pub delimiter: u8,
+    pub quote: u8,
+}
+
+impl Dialect {
+    pub const COMMA: Self = Self { delimiter: b',', quote: b'"' };
+    pub const TAB: Self = Self { delimiter: b'\t', quote: b'"' };
+}
+
+/// What is wrong with a file.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    Io(io::Error),
+    /// Line and what is wrong with it.
+    Line(u64, String),
+}
+
+impl From<io::Error> for Fault {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// The cells of one line, or of several when quotes hold line ends.
+#[derive(Debug, Default)]
+pub(crate) struct Record {
+    /// The line that it begins in, from 1.
+    pub line: u64,
+    bytes: Vec<u8>,
+    /// Where each cell ends in `bytes`, and whether it had quotes.
+    ends: Vec<(usize, bool)>,
+}
+
+impl Record {
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// A line with nothing in it.
+    pub fn is_blank(&self) -> bool {
+        self.ends.as_slice() == [(0, false)]
+    }
+
+    /// The cells; an empty one without quotes is missing.
+    pub fn cells(&self) -> impl Iterator<Item = Option<&str>> {
+        // The parser cuts only at ASCII, so that text stays text.
+        let text = str::from_utf8(&self.bytes).unwrap_or_default();
+        let mut start = 0;
+        self.ends.iter().map(move |&(end, quoted)| {
+            let cell = text.get(start..end).unwrap_or_default();
+            start = end;
+            (quoted || !cell.is_empty()).then_some(cell)
+        })
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// At the first character of a cell.
+    Start,
+    Plain,
+    Quoted,
+    /// After a quote inside quotes: it ends them, or stands for itself when another follows.
+    Quote,
+    Done,
+}
+
+/// Splits UTF-8 into records.
+pub(crate) struct Records<R> {
+    input: R,
+    dialect: Dialect,
+    /// The line that is being read, from 1.
+    line: u64,
+    /// A carriage return ended the record before: a line feed after it belongs to it.
+    skip_line_feed: bool,
+    record: Record,
+}
+
+impl<R: BufRead> Records<R> {
+    pub fn new(input: R, dialect: Dialect) -> Self {
+        Self { input, dialect, line: 1, skip_line_feed: false, record: Record::default() }
+    }
+
+    /// The next record, or nothing at the end.
+    pub fn next(&mut self) -> Result<Option<&Record>, Fault> {
+        self.record.bytes.clear();
+        self.record.ends.clear();
+        self.record.line = self.line;
+        let mut state = State::Start;
+        while state != State::Done {
+            let chunk = self.input.fill_buf()?;
+            if chunk.is_empty() {
+                return self.last(state);
+            }
+            let mut step =
+                Step { dialect: self.dialect, line: &mut self.line, record: &mut self.record, state };
+            let skipped = usize::from(self.skip_line_feed && chunk[0] == b'\n');
+            self.skip_line_feed = false;
+            let used = skipped + step.take(&chunk[skipped..])?;
+            state = step.state;
+            self.skip_line_feed = state == State::Done && chunk[used - 1] == b'\r';
+            self.input.consume(used);
+        }
+        Ok(Some(&self.record))
+    }
+
+    /// The record that `next` gave last, or nothing after the end.
+    pub fn current(&self) -> Option<&Record> {
+        (!self.record.ends.is_empty()).then_some(&self.record)
+    }
+
+    /// The end of the file may be the end of a record.
+    fn last(&mut self, state: State) -> Result<Option<&Record>, Fault> {
+        match state {
+            State::Start if self.record.ends.is_empty() => Ok(None),
+            State::Quoted => {
+                Err(Fault::Line(self.record.line, "opens a quote that nothing closes".to_owned()))
+            }
+            State::Start | State::Plain | State::Quote | State::Done => {
+                self.record.ends.push((self.record.bytes.len(), state == State::Quote));
+                Ok(Some(&self.record))
+            }
+        }
+    }
+}
+
+/// One chunk of input on its way into a record.
+struct Step<'a> {
+    dialect: Dialect,
+    line: &'a mut u64,
+    record: &'a mut Record,
+    state: State,
+}
+
+impl Step<'_> {
+    /// Reads as far as the record goes; returns how many bytes those are.
+    fn take(&mut self, chunk: &[u8]) -> Result<usize, Fault> {
+        let Dialect { delimiter, quote } = self.dialect;
+        let mut at = 0;
+        while at < chunk.len() && self.state != State::Done {
+            match self.state {
+                State::Start if chunk[at] == quote => {
+                    self.state = State::Quoted;
+                    at += 1;
+                }
+                State::Start | State::Plain => {
+                    let special = |b: &u8| matches!(*b, b'\n' | b'\r' | 0) || *b == delimiter;
+                    let end = chunk[at..].iter().position(special).map_or(chunk.len(), |n| at + n);
+                    self.push(&chunk[at..end])?;
+                    self.state = State::Plain;
+                    at = end;
+                    if let Some(&byte) = chunk.get(at) {
+                        self.end_cell(byte, false)?;
+                        at += 1;
+                    }
+                }
+                State::Quoted => {
+                    let special = |b: &u8| matches!(*b, b'\n' | 0) || *b == quote;
+                    let end = chunk[at..].iter().position(special).map_or(chunk.len(), |n| at + n);
+                    self.push(&chunk[at..end])?;
+                    at = end;
+                    match chunk.get(at) {
+                        None => {}
+                        Some(0) => return Err(self.nul()),
+                        Some(b'\n') => {
+                            *self.line += 1;
+                            self.push(b"\n")?;
+                        }
+                        Some(_) => self.state = State::Quote,
+                    }
+                    at += 1;
+                }
+                State::Quote => {
+                    let byte = chunk[at];
+                    if byte == quote {
+                        self.push(&[quote])?;
+                        self.state = State::Quoted;
+                    } else if matches!(byte, b'\n' | b'\r' | 0) || byte == delimiter {
+                        self.end_cell(byte, true)?;
+                    } else {
+                        // Text after the closing quote: kept as it is.
+                        self.push(&[byte])?;
+                        self.state = State::Plain;
+                    }
+                    at += 1;
+                }
+                State::Done => {}
+            }
+        }
+        Ok(at.min(chunk.len()))
+    }
+
+    fn push(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+        self.record.bytes.extend_from_slice(bytes);
+        if self.record.bytes.len() > MAX_RECORD_BYTES {
+            let why = format!("begins a record of more than {} MiB", MAX_RECORD_BYTES >> 20);
+            return Err(Fault::Line(self.record.line, why));
+        }
+        Ok(())
+    }
+
+    /// A delimiter or the end of a line.
+    fn end_cell(&mut self, byte: u8, quoted: bool) -> Result<(), Fault> {
+        if byte == 0 {
+            return Err(self.nul());
+        }
+        self.record.ends.push((self.record.bytes.len(), quoted));
+        if byte == self.dialect.delimiter && self.record.ends.len() >= MAX_COLUMNS {
+            return Err(Fault::Line(self.record.line, format!("has more than {MAX_COLUMNS} columns")));
+        }
+        self.state = if byte == self.dialect.delimiter { State::Start } else { State::Done };
+        *self.line += u64::from(self.state == State::Done);
+        Ok(())
+    }
+
+    fn nul(&self) -> Fault {
+        Fault::Line(*self.line, "holds a NUL byte, which no text has".to_owned())
+    }
+}
+
+/// Writes one record; a missing cell is empty, a text that is empty or would break the line has quotes.
+pub(crate) fn write_record<'a>(
+    out: &mut dyn Write,
+    dialect: Dialect,
+    cells: impl Iterator<Item = Option<&'a str>>,
+) -> io::Result<()> {
+    for (i, cell) in cells.enumerate() {
+        if i > 0 {
+            out.write_all(&[dialect.delimiter])?;
+        }
+        match cell {
+            None => {}
+            Some(text) if needs_quotes(text, dialect) => write_quoted(out, text, dialect.quote)?,
+            Some(text) => out.write_all(text.as_bytes())?,
+        }
+    }
+    out.write_all(b"\n")
+}
+
+fn needs_quotes(text: &str, Dialect { delimiter, quote }: Dialect) -> bool {
+    let special = |b: u8| matches!(b, b'\n' | b'\r') || b == delimiter || b == quote;
+    text.is_empty() || text.starts_with('\u{feff}') || text.bytes().any(special)
+}
+
+fn write_quoted(out: &mut dyn Write, text: &str, quote: u8) -> io::Result<()> {
+    out.write_all(&[quote])?;
+    for (i, part) in text.split(char::from(quote)).enumerate() {
+        if i > 0 {
+            out.write_all(&[quote, quote])?;
+        }
+        out.write_all(part.as_bytes())?;
+    }
+    out.write_all(&[quote])
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::io::BufReader;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    type Cells = Vec<Option<String>>;
+
+    fn parse(text: &[u8], dialect: Dialect, chunk: usize) -> Result<Vec<Cells>, Fault> {
+        let mut records = Records::new(BufReader::with_capacity(chunk, text), dialect);
+        let mut all = Vec::new();
+        while let Some(record) = records.next()? {
+            all.push(record.cells().map(|cell| cell.map(str::to_owned)).collect());
+        }
+        Ok(all)
+    }
+
+    #[test]
+    fn tells_an_empty_text_from_a_missing_one() {
+        let text = b"a,\"\",\r\n\"x \"\"y\"\"\",\"1,\n2\"z,  \"q\"\rlast,,";
+        let wanted: Vec<Cells> = [
+            [Some("a"), Some(""), None],
+            [Some("x \"y\""), Some("1,\n2z"), Some("  \"q\"")],
+            [Some("last"), None, None],
+        ]
+        .map(|row| row.map(|cell| cell.map(str::to_owned)).to_vec())
+        .to_vec();
+        for chunk in [1, 2, 3, 100] {
+            assert_eq!(parse(text, Dialect::COMMA, chunk).unwrap(), wanted);
+        }
+    }
+
+    #[test]
+    fn says_which_line_is_bad() {
+        let line = |text: &str| match parse(text.as_bytes(), Dialect::COMMA, 7).unwrap_err() {
+            Fault::Line(line, why) => (line, why),
+            Fault::Io(error) => panic!("{error}"),
+        };
+        assert_eq!(line("a,b\n\"1\n2\",3\n4,\0\n").0, 4);
+        assert_eq!(line("a,b\n1,2\n\"3,4\n5,6\n").0, 3);
+        assert!(line(&format!("a\n{}", ",".repeat(MAX_COLUMNS))).1.contains("10000 columns"));
+    }
+
+    fn cell() -> impl Strategy<Value = Option<String>> {
+        proptest::option::of(proptest::string::string_regex("[ab,;'\"\n\r\tя🙂]{0,5}").unwrap())
+    }
+
+    proptest! {
+        #[test]
+        fn reads_what_it_wrote(
+            rows in proptest::collection::vec(proptest::collection::vec(cell(), 2..5), 1..6),
+            chunk in 1usize..20,
+            tab: bool,
+        ) {
+            let dialect = if tab { Dialect::TAB } else { Dialect { delimiter: b';', quote: b'\'' } };
+            let mut out = Vec::new();
+            for row in &rows {
+                write_record(&mut out, dialect, row.iter().map(Option::as_deref)).unwrap();
+            }
+            prop_assert_eq!(parse(&out, dialect, chunk).unwrap(), rows);
+        }
+
+        #[test]
+        fn never_panics(text: Vec<u8>, chunk in 1usize..20) {
+            let _ = parse(&text, Dialect::COMMA, chunk);
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! PostgreSQL: addresses, connections, and failures in words. The password is never in any of them.
+
+mod address;
+mod tls;
+
+use std::{error::Error as _, io};
+
+use ::postgres::{Client, NoTls, Transaction, error::SqlState, types::Type as PgType};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+pub use address::{PgDefaults, password_of, redacted};
+
+use super::Type;
+use crate::{
+    Error,
+    error::suggestion,
+    source::sqlite::{PROVENANCE_COLUMN, quoted},
+};
+use address::Address;
+
+/// A connection to a server.
+pub(crate) struct Server {
+    pub client: Client,
+    /// "postgres://host:port/database", for messages.
+    pub place: String,
+}
+
+impl Server {
+    /// Connects to the server that `source` names, and what it leaves open `defaults`.
+    pub fn connect(source: &str, defaults: &PgDefaults) -> Result<Self, Error> {
+        let address = Address::parse(source, defaults)?;
+        let place = address.place();
+        let client = match tls::client_config(&address)? {
+            None => address.config.connect(NoTls),
+            Some(tls) => address.config.connect(MakeRustlsConnect::new(tls)),
+        };
+        Ok(Self { client: client.map_err(failure(&place))?, place })
+    }
+}
+
+/// What went wrong, as the server says it.
+pub(crate) fn failure(place: &str) -> impl Fn(::postgres::Error) -> Error {
+    move |error| {
+        let Some(db) = error.as_db_error() else {
+            // The causes say more than the error itself.
+            let mut why = error.to_string();
+            let mut cause = error.source();
+            while let Some(inner) = cause {
+                if !why.contains(&inner.to_string()) {
+                    why = format!("{why}: {inner}");
+                }
+                cause = inner.source();
+            }
+            return Error::bad(place, why).with_hint("check that the server runs and that it can be reached");
+        };
+        let more = [db.detail(), db.where_()].into_iter().flatten();
+        let why = more.fold(db.message().to_owned(), |why, more| format!("{why}; {more}"));
+        let error = Error::bad(place, why);
+        match hint(db.code()).map(str::to_owned).or(db.hint().map(str::to_owned)) {
+            Some(hint) => error.with_hint(hint),
+            None => error,
+        }
+    }
+}
+
+/// The same for what comes out of a COPY.
+pub(crate) fn copy_failure(place: &str) -> impl Fn(io::Error) -> Error {
+    move |error| match error.downcast::<::postgres::Error>() {
+        Ok(error) => failure(place)(error),
+        Err(error) => Error::bad(place, error.to_string()),
+    }
+}
+
+/// What to do about an error, where that is known.
+fn hint(code: &SqlState) -> Option<&'static str> {
+    let hint = match *code {
+        SqlState::INVALID_PASSWORD | SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
+            "check user and password; the password may also come from PGPASSWORD"
+        }
+        SqlState::INVALID_CATALOG_NAME => "check the name of the database, the part after the last /",
+        SqlState::UNDEFINED_TABLE => "the table is not there any more: it was dropped or renamed",
+        SqlState::INSUFFICIENT_PRIVILEGE => "ask the owner for the right to it, or connect as another user",
+        SqlState::UNIQUE_VIOLATION => "nothing was written: the transaction was rolled back",
+        SqlState::ADMIN_SHUTDOWN | SqlState::CRASH_SHUTDOWN => "the server ended the connection: try again",
+        _ => return None,
+    };
+    Some(hint)
+}
+
+/// A table as the catalogue knows it.
+pub(crate) struct Found {
+    pub oid: u32,
+    /// With its schema, as SQL.
+    pub sql: String,
+    /// A table, rather than a view.
+    pub is_table: bool,
+}
+
+/// Finds a table by its name in the search path, or by `schema.table`.
+pub(crate) fn find(transaction: &mut Transaction, name: &str) -> Result<Option<Found>, ::postgres::Error> {
+    let (schema, table) = name.split_once('.').unzip();
+    let sql = "SELECT c.oid, n.nspname::text, c.relname::text, c.relkind IN ('r', 'p') \
+               FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+               WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') \
+               AND (c.relname = $1 AND pg_table_is_visible(c.oid) OR n.nspname = $2 AND c.relname = $3) \
+               ORDER BY c.relname = $1 DESC LIMIT 1";
+    let row = transaction.query_opt(sql, &[&name, &schema, &table])?;
+    row.map(|row| {
+        let (schema, table): (String, String) = (row.try_get(1)?, row.try_get(2)?);
+        let sql = format!("{}.{}", quoted(&schema), quoted(&table));
+        Ok(Found { oid: row.try_get(0)?, sql, is_table: row.try_get(3)? })
+    })
+    .transpose()
+}
+
+/// The tables that can be read, those outside the search path with their schema.
+pub(crate) fn tables(transaction: &mut Transaction) -> Result<Vec<String>, ::postgres::Error> {
+    let sql = "SELECT CASE WHEN pg_table_is_visible(c.oid) THEN c.relname::text \
+               ELSE n.nspname || '.' || c.relname END \
+               FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+               WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't' \
+               AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg_toast%' \
+               AND has_table_privilege(c.oid, 'SELECT') ORDER BY 1";
+    transaction.query(sql, &[])?.iter().map(|row| row.try_get(0)).collect()
+}
+
+/// An error with the nearest name for a table that is not there.
+pub(crate) fn no_such_table(place: &str, name: &str, all: &[String]) -> Error {
+    let hint = match suggestion(name, all.iter().map(String::as_str)) {
+        Some(nearest) => nearest,
+        None if all.is_empty() => "the database has no tables that this user may read".to_owned(),
+        None => format!("the tables are {}", all.join(", ")),
+    };
+    Error::bad(place, format!("has no table `{name}`")).with_hint(hint)
+}
+
+/// ` WHERE "mintage" IS NULL`, where there is such a column.
+pub(crate) fn only_real<'a>(mut names: impl Iterator<Item = &'a str>) -> String {
+    if names.any(|name| name == PROVENANCE_COLUMN) {
+        format!(" WHERE {} IS NULL", quoted(PROVENANCE_COLUMN))
+    } else {
+        String::new()
+    }
+}
+
+/// What a type of the server's own means.
+pub(crate) fn type_of(oid: u32) -> Type {
+    match PgType::from_oid(oid) {
+        Some(PgType::BOOL) => Type::Boolean,
+        Some(PgType::INT2 | PgType::INT4 | PgType::INT8 | PgType::OID) => Type::Integer,
+        Some(PgType::FLOAT4 | PgType::FLOAT8) => Type::Real,
+        Some(PgType::NUMERIC) => Type::Decimal,
+        Some(PgType::DATE) => Type::Date,
+        Some(PgType::TIME) => Type::Time,
+        Some(PgType::TIMESTAMP) => Type::Timestamp,
+        Some(PgType::TIMESTAMPTZ) => Type::TimestampTz,
+        Some(PgType::UUID) => Type::Uuid,
+        Some(PgType::JSON | PgType::JSONB) => Type::Json,
+        _ => Type::Text,
+    }
+}

@@ -1,0 +1,220 @@
+//! Parquet: flat columns of every primitive type, as text.
+
+use std::{fmt::Display, fs::File, path::Path};
+
+use arrow_array::{
+    Array, ArrowPrimitiveType,
+    cast::AsArray,
+    temporal_conversions::{as_date, as_datetime, as_time},
+    types::*,
+};
+use arrow_schema::{DataType, Field, TimeUnit};
+use parquet::{
+    arrow::{
+        ProjectionMask,
+        arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder},
+    },
+    errors::ParquetError,
+};
+
+use super::{
+    super::{Column, Declaration, Table, Type},
+    Rows, check_names, chosen, empty, real_text, stem,
+};
+use crate::{Error, SourceSpec};
+
+/// Rows that are decoded at a time.
+const BATCH_ROWS: usize = 4096;
+
+pub(super) fn read(path: &Path, spec: &SourceSpec) -> Result<Table, Error> {
+    let place = path.display().to_string();
+    let wrong = |error: ParquetError| Error::bad(&place, error.to_string());
+    let file = File::open(path).map_err(Error::io(path))?;
+    // What another program noted of its own types is not needed: dictionaries come as their values.
+    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+    let reader = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options).map_err(wrong)?;
+    let schema = reader.schema().clone();
+    let names: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
+    check_names(&place, &names)?;
+    let mut columns = chosen(spec.column.as_deref(), &place, &names)?;
+    let mut notes = Vec::new();
+    if spec.column.is_none() {
+        columns.retain(|&i| match binary_note(schema.field(i)) {
+            Some(note) => {
+                notes.push(note);
+                false
+            }
+            None => true,
+        });
+    }
+    let mut table = empty(stem(path), &names, &columns);
+    table.notes = notes;
+    for (column, &i) in table.columns.iter_mut().zip(&columns) {
+        column.declaration = declaration(&place, schema.field(i))?;
+    }
+    let mask = ProjectionMask::roots(reader.parquet_schema(), columns.iter().copied());
+    let batches = reader.with_projection(mask).with_batch_size(BATCH_ROWS).build().map_err(wrong)?;
+    let mut rows = Rows::new(table, spec);
+    for batch in batches {
+        let batch = batch.map_err(|error| Error::bad(&place, error.to_string()))?;
+        let kept: Vec<usize> = (0..batch.num_rows()).filter(|_| rows.keeps_next()).collect();
+        for column in &mut rows.table.columns {
+            if let Some(array) = batch.column_by_name(&column.name) {
+                push_all(column, array, &kept);
+            }
+        }
+    }
+    rows.finish(&place)
+}
+
+fn binary_note(field: &Field) -> Option<String> {
+    let binary =
+        matches!(field.data_type(), DataType::Binary | DataType::LargeBinary | DataType::FixedSizeBinary(_));
+    binary.then(|| format!("column `{}` holds bytes and was left out", field.name()))
+}
+
+/// What a field means; an error that names it when it can be no column of texts.
+fn declaration(place: &str, field: &Field) -> Result<Declaration, Error> {
+    use DataType::*;
+    let ty = match field.data_type() {
+        Boolean => Type::Boolean,
+        Int8 | Int16 | Int32 | Int64 | UInt8 | UInt16 | UInt32 | UInt64 => Type::Integer,
+        Float16 | Float32 | Float64 => Type::Real,
+        Decimal32(..) | Decimal64(..) | Decimal128(..) | Decimal256(..) => Type::Decimal,
+        Date32 | Date64 => Type::Date,
+        Time32(_) | Time64(_) => Type::Time,
+        Timestamp(_, None) => Type::Timestamp,
+        Timestamp(_, Some(_)) => Type::TimestampTz,
+        Utf8 | LargeUtf8 | Utf8View | Null => Type::Text,
+        Binary | LargeBinary | FixedSizeBinary(_) => {
+            let why = format!("column `{}` holds bytes, which no table model learns", field.name());
+            return Err(Error::bad(place, why));
+        }
+        other => {
+            let why = format!(
+                "column `{}` is of the type {other}, and only flat columns can be read",
+                field.name()
+            );
+            return Err(Error::bad(place, why).with_hint("name the others with --column a,b,c"));
+        }
+    };
+    let native = Some(field.data_type().to_string());
+    Ok(Declaration { ty, native, not_null: !field.is_nullable(), ..Declaration::default() })
+}
+
+/// Adds the rows `kept` of an array.
+fn push_all(column: &mut Column, array: &dyn Array, kept: &[usize]) {
+    use DataType::*;
+    match array.data_type() {
+        Boolean => {
+            let array = array.as_boolean();
+            push_each(column, array, kept, |row| array.value(row));
+        }
+        Int8 => push_shown::<Int8Type>(column, array, kept),
+        Int16 => push_shown::<Int16Type>(column, array, kept),
+        Int32 => push_shown::<Int32Type>(column, array, kept),
+        Int64 => push_shown::<Int64Type>(column, array, kept),
+        UInt8 => push_shown::<UInt8Type>(column, array, kept),
+        UInt16 => push_shown::<UInt16Type>(column, array, kept),
+        UInt32 => push_shown::<UInt32Type>(column, array, kept),
+        UInt64 => push_shown::<UInt64Type>(column, array, kept),
+        // In the fewest digits of the narrower type: 0.1 stays 0.1.
+        Float16 => push_primitive::<Float16Type, _>(column, array, kept, |x| real_text(x.to_f32())),
+        Float32 => push_primitive::<Float32Type, _>(column, array, kept, real_text),
+        Float64 => push_primitive::<Float64Type, _>(column, array, kept, real_text),
+        Decimal32(..) => push_decimal::<Decimal32Type>(column, array, kept),
+        Decimal64(..) => push_decimal::<Decimal64Type>(column, array, kept),
+        Decimal128(..) => push_decimal::<Decimal128Type>(column, array, kept),
+        Decimal256(..) => push_decimal::<Decimal256Type>(column, array, kept),
+        Date32 => push_time::<Date32Type>(column, array, kept, ""),
+        Date64 => push_time::<Date64Type>(column, array, kept, ""),
+        Time32(TimeUnit::Second) => push_time::<Time32SecondType>(column, array, kept, ""),
+        Time32(_) => push_time::<Time32MillisecondType>(column, array, kept, ""),
+        Time64(TimeUnit::Nanosecond) => push_time::<Time64NanosecondType>(column, array, kept, ""),
+        Time64(_) => push_time::<Time64MicrosecondType>(column, array, kept, ""),
+        Timestamp(unit, zone) => {
+            let zone = if zone.is_some() { "+00:00" } else { "" };
+            match unit {
+                TimeUnit::Second => push_time::<TimestampSecondType>(column, array, kept, zone),
+                TimeUnit::Millisecond => push_time::<TimestampMillisecondType>(column, array, kept, zone),
+                TimeUnit::Microsecond => push_time::<TimestampMicrosecondType>(column, array, kept, zone),
+                TimeUnit::Nanosecond => push_time::<TimestampNanosecondType>(column, array, kept, zone),
+            }
+        }
+        Utf8 => {
+            let array = array.as_string::<i32>();
+            push_each(column, array, kept, |row| array.value(row));
+        }
+        LargeUtf8 => {
+            let array = array.as_string::<i64>();
+            push_each(column, array, kept, |row| array.value(row));
+        }
+        Utf8View => {
+            let array = array.as_string_view();
+            push_each(column, array, kept, |row| array.value(row));
+        }
+        // Nothing else passes `declaration` but columns without any value.
+        _ => kept.iter().for_each(|_| column.push(None)),
+    }
+}
+
+/// Adds `text_of` each row that is not null.
+fn push_each<T: Display>(
+    column: &mut Column,
+    array: &dyn Array,
+    kept: &[usize],
+    text_of: impl Fn(usize) -> T,
+) {
+    let mut text = String::new();
+    for &row in kept {
+        if array.is_null(row) {
+            column.push(None);
+            continue;
+        }
+        text.clear();
+        // Writing into a string cannot fail.
+        let _ = std::fmt::Write::write_fmt(&mut text, format_args!("{}", text_of(row)));
+        column.push(Some(&text));
+    }
+}
+
+fn push_primitive<T: ArrowPrimitiveType, D: Display>(
+    column: &mut Column,
+    array: &dyn Array,
+    kept: &[usize],
+    text_of: impl Fn(T::Native) -> D,
+) {
+    let array = array.as_primitive::<T>();
+    push_each(column, array, kept, |row| text_of(array.value(row)));
+}
+
+fn push_shown<T: ArrowPrimitiveType<Native: Display>>(
+    column: &mut Column,
+    array: &dyn Array,
+    kept: &[usize],
+) {
+    push_primitive::<T, _>(column, array, kept, |x| x);
+}
+
+fn push_decimal<T: DecimalType + ArrowPrimitiveType>(column: &mut Column, array: &dyn Array, kept: &[usize]) {
+    let array = array.as_primitive::<T>();
+    push_each(column, array, kept, |row| array.value_as_string(row));
+}
+
+/// Adds dates or times in ISO form; what lies outside the calendar is written as its number.
+fn push_time<T: ArrowPrimitiveType<Native: Into<i64>>>(
+    column: &mut Column,
+    array: &dyn Array,
+    kept: &[usize],
+    zone: &str,
+) {
+    push_primitive::<T, _>(column, array, kept, |x| {
+        let x: i64 = x.into();
+        let text = match T::DATA_TYPE {
+            DataType::Date32 | DataType::Date64 => as_date::<T>(x).map(|date| date.to_string()),
+            DataType::Time32(_) | DataType::Time64(_) => as_time::<T>(x).map(|time| time.to_string()),
+            _ => as_datetime::<T>(x).map(|both| format!("{} {}{zone}", both.date(), both.time())),
+        };
+        text.unwrap_or_else(|| x.to_string())
+    });
+}

@@ -1,0 +1,164 @@
+//! Rows as they come from a source: which of their columns are wanted, and which of them are kept.
+
+use std::collections::HashSet;
+
+use super::super::{Column, Table, csv::MAX_COLUMNS};
+use crate::{Error, SourceSpec, error::suggestion};
+
+/// The table that a source becomes, of which at most `limit` rows are kept, evenly spread.
+///
+/// How many rows will come is not known before: every row is kept, then every second, every fourth, …, so
+/// that there are never more than twice as many as wanted.
+pub(super) struct Rows {
+    pub table: Table,
+    limit: Option<usize>,
+    stride: usize,
+    seen: usize,
+    kept: usize,
+}
+
+impl Rows {
+    pub fn new(table: Table, spec: &SourceSpec) -> Self {
+        Self { table, limit: spec.limit.map(|limit| limit.max(1)), stride: 1, seen: 0, kept: 0 }
+    }
+
+    /// Whether the row that comes now is kept. To be asked once a row, before its cells are added.
+    pub fn keeps_next(&mut self) -> bool {
+        if self.limit.is_some_and(|limit| self.kept >= 2 * limit) {
+            let every_second: Vec<u32> = (0..self.kept as u32).step_by(2).collect();
+            self.table = self.table.select(&every_second);
+            self.kept = every_second.len();
+            self.stride *= 2;
+        }
+        let keeps = self.seen.is_multiple_of(self.stride);
+        self.seen += 1;
+        self.kept += usize::from(keeps);
+        keeps
+    }
+
+    /// Rows kept, the one that is being added with them.
+    pub fn kept(&self) -> usize {
+        self.kept
+    }
+
+    /// The table, in which there must be a row.
+    pub fn finish(self, place: &str) -> Result<Table, Error> {
+        if self.kept == 0 {
+            return Err(Error::bad(place, "holds no rows").with_hint("rows that mintage made do not count"));
+        }
+        let Some(limit) = self.limit.filter(|&limit| limit < self.kept) else { return Ok(self.table) };
+        let spread: Vec<u32> = (0..limit).map(|i| (i * self.kept / limit) as u32).collect();
+        Ok(self.table.select(&spread))
+    }
+}
+
+/// Names that no table may have: none at all, too many, or the same twice.
+pub(super) fn check_names(place: &str, names: &[String]) -> Result<(), Error> {
+    if names.is_empty() {
+        return Err(Error::bad(place, "has no columns"));
+    }
+    if names.len() > MAX_COLUMNS {
+        let why = format!("has {} columns, and {MAX_COLUMNS} are the most that can be read", names.len());
+        return Err(Error::bad(place, why).with_hint("name those to learn with --column a,b,c"));
+    }
+    let mut seen = HashSet::new();
+    let mut twice: Vec<&str> = names.iter().map(String::as_str).filter(|name| !seen.insert(*name)).collect();
+    twice.dedup();
+    if twice.is_empty() {
+        return Ok(());
+    }
+    let shown: Vec<String> = twice.iter().take(5).map(|name| format!("`{name}`")).collect();
+    Err(Error::bad(place, format!("has several columns named {}", shown.join(", ")))
+        .with_hint("give every column a name of its own"))
+}
+
+/// The columns that `wanted` (names with commas between them) asks for, by their place in `names`; all of
+/// them when it is absent.
+pub(super) fn chosen(wanted: Option<&str>, place: &str, names: &[String]) -> Result<Vec<usize>, Error> {
+    let Some(wanted) = wanted else { return Ok((0..names.len()).collect()) };
+    let find = |name: &str| names.iter().position(|n| n == name);
+    // A column may itself have a comma in its name.
+    if let Some(only) = find(wanted) {
+        return Ok(vec![only]);
+    }
+    let mut found = Vec::new();
+    for name in wanted.split(',').map(str::trim) {
+        let at = find(name).ok_or_else(|| unknown_column(place, name, names))?;
+        if found.contains(&at) {
+            return Err(Error::bad(place, format!("column `{name}` is asked for twice")));
+        }
+        found.push(at);
+    }
+    Ok(found)
+}
+
+fn unknown_column(place: &str, name: &str, names: &[String]) -> Error {
+    let hint = suggestion(name, names.iter().map(String::as_str)).unwrap_or_else(|| {
+        let shown: Vec<&str> = names.iter().take(30).map(String::as_str).collect();
+        let more = if names.len() > shown.len() { ", …" } else { "" };
+        format!("the columns are {}{more}", shown.join(", "))
+    });
+    Error::bad(place, format!("has no column `{name}`")).with_hint(hint)
+}
+
+/// A table without rows, with the columns of `chosen`.
+pub(super) fn empty(name: String, names: &[String], chosen: &[usize]) -> Table {
+    let columns = chosen.iter().map(|&i| Column::new(names[i].clone(), Default::default())).collect();
+    Table { name, columns, notes: Vec::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn kept(n: usize, limit: Option<usize>) -> Vec<usize> {
+        let table = Table { columns: vec![Column::of("n", [])], ..Table::default() };
+        let mut rows = Rows::new(table, &SourceSpec { limit, ..SourceSpec::default() });
+        for i in 0..n {
+            if rows.keeps_next() {
+                rows.table.columns[0].push(Some(&i.to_string()));
+            }
+        }
+        rows.finish("t").unwrap().columns[0].iter().map(|cell| cell.unwrap().parse().unwrap()).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn rows_are_spread_evenly(n in 1usize..3000, limit in 1usize..100) {
+            let rows = kept(n, Some(limit));
+            prop_assert_eq!(rows.len(), limit.min(n));
+            prop_assert_eq!(rows[0], 0);
+            let gaps = || rows.windows(2).map(|pair| pair[1] - pair[0]);
+            if rows.len() > 1 {
+                prop_assert!(gaps().max() <= gaps().min().map(|least| 2 * least), "{:?}", rows);
+                prop_assert!(n - rows[rows.len() - 1] <= 3 * gaps().max().unwrap());
+            }
+            prop_assert_eq!(kept(n, None).len(), n);
+        }
+    }
+
+    #[test]
+    fn finds_columns_by_name() {
+        let names: Vec<String> = ["id", "age", "a,b", "sex"].map(str::to_owned).to_vec();
+        let at = |wanted| chosen(Some(wanted), "t", &names);
+        assert_eq!(chosen(None, "t", &names).unwrap(), [0, 1, 2, 3]);
+        assert_eq!(at("sex, id").unwrap(), [3, 0]);
+        assert_eq!(at("a,b").unwrap(), [2]);
+        assert_eq!(at("id,agee").unwrap_err().hint().as_deref(), Some("did you mean `age`?"));
+        assert!(at("id,id").is_err());
+    }
+
+    #[test]
+    fn names_must_differ() {
+        let names = |n: &[&str]| n.iter().map(|&n| n.to_owned()).collect::<Vec<_>>();
+        assert!(check_names("t", &names(&["a", "b"])).is_ok());
+        let error = check_names("t", &names(&["a", "b", "a"])).unwrap_err();
+        assert_eq!(error.to_string(), "t: has several columns named `a`");
+        assert!(check_names("t", &names(&[])).is_err());
+        let many: Vec<String> = (0..10_001).map(|i| i.to_string()).collect();
+        assert!(check_names("t", &many).unwrap_err().to_string().contains("10001 columns"));
+    }
+}

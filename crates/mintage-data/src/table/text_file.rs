@@ -1,0 +1,267 @@
+//! Files of text as a stream of UTF-8: decompressed by their first bytes, decoded by their mark (BOM) or by
+//! the letters in them. Nothing is held but two buffers.
+
+use std::{
+    fmt,
+    fs::File,
+    io::{self, BufRead, Cursor, Read},
+    path::Path,
+};
+
+use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
+use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE};
+use flate2::read::MultiGzDecoder;
+
+use crate::Error;
+
+/// Bytes that the encoding and the dialect of a file are guessed from.
+const SAMPLE_BYTES: usize = 1 << 20;
+
+/// Reads a file of text with `read`. A file that looked like UTF-8 at its beginning and later is not is read
+/// anew, in the encoding that all of it suggests.
+pub(crate) fn with_text<T>(
+    path: &Path,
+    mut read: impl FnMut(&mut dyn BufRead) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let (sample, rest) = open_with_sample(path)?;
+    let encoding = guess(&sample, true);
+    match read(&mut Decoded::new(Cursor::new(sample).chain(rest), encoding)) {
+        Err(error) if encoding == UTF_8 && is_malformed(&error) => {
+            let encoding = guess_from_all(path)?;
+            read(&mut Decoded::new(decompressed(path)?, encoding))
+        }
+        other => other,
+    }
+}
+
+/// The bytes of a file, after gzip (of any number of members) or zstd, which their first bytes betray.
+fn decompressed(path: &Path) -> Result<Box<dyn Read>, Error> {
+    let io = || Error::io(path);
+    let mut file = File::open(path).map_err(io())?;
+    let mut magic = Vec::new();
+    (&mut file).take(4).read_to_end(&mut magic).map_err(io())?;
+    let zstd = magic == zstd::zstd_safe::MAGICNUMBER.to_le_bytes();
+    let gzip = magic.starts_with(&[0x1f, 0x8b]);
+    let all = Cursor::new(magic).chain(file);
+    Ok(if gzip {
+        Box::new(MultiGzDecoder::new(all))
+    } else if zstd {
+        Box::new(zstd::stream::read::Decoder::new(all).map_err(io())?)
+    } else {
+        Box::new(all)
+    })
+}
+
+fn open_with_sample(path: &Path) -> Result<(Vec<u8>, Box<dyn Read>), Error> {
+    let mut bytes = decompressed(path)?;
+    let mut sample = Vec::new();
+    (&mut bytes).take(SAMPLE_BYTES as u64).read_to_end(&mut sample).map_err(Error::io(path))?;
+    Ok((sample, bytes))
+}
+
+/// The encoding that `sample`, the beginning of a file, is in.
+fn guess(sample: &[u8], may_be_utf8: bool) -> &'static Encoding {
+    if let Some((encoding, _)) = Encoding::for_bom(sample) {
+        return encoding;
+    }
+    if let Some(encoding) = utf16_without_mark(sample) {
+        return encoding;
+    }
+    // A sample may end inside a character.
+    if may_be_utf8 && std::str::from_utf8(sample).err().is_none_or(|e| e.error_len().is_none()) {
+        return UTF_8;
+    }
+    let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
+    detector.feed(sample, false);
+    detector.guess(None, Utf8Detection::Deny)
+}
+
+/// In UTF-16, line ends, digits and separators have a zero byte beside them, always on the same side.
+fn utf16_without_mark(sample: &[u8]) -> Option<&'static Encoding> {
+    let mut zeros = [0usize; 2];
+    sample.iter().enumerate().filter(|(_, byte)| **byte == 0).for_each(|(i, _)| zeros[i % 2] += 1);
+    let pairs = || sample.chunks_exact(2);
+    let lines = |end: [u8; 2]| 2 * pairs().filter(|pair| *pair == end).count();
+    let line_feeds = sample.iter().filter(|byte| **byte == b'\n').count();
+    match zeros {
+        [0, 1..=usize::MAX] if lines([b'\n', 0]) > line_feeds => Some(UTF_16LE),
+        [1..=usize::MAX, 0] if lines([0, b'\n']) > line_feeds => Some(UTF_16BE),
+        _ => None,
+    }
+}
+
+fn guess_from_all(path: &Path) -> Result<&'static Encoding, Error> {
+    let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
+    let mut bytes = decompressed(path)?;
+    let mut buffer = vec![0; SAMPLE_BYTES];
+    loop {
+        match bytes.read(&mut buffer).map_err(Error::io(path))? {
+            0 => break,
+            n => detector.feed(&buffer[..n], false),
+        };
+    }
+    detector.feed(&[], true);
+    Ok(detector.guess(None, Utf8Detection::Deny))
+}
+
+/// Bytes that the encoding of their file does not allow.
+#[derive(Debug)]
+struct Malformed(&'static str);
+
+impl std::error::Error for Malformed {}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "holds bytes that are no text in {}", self.0)
+    }
+}
+
+fn is_malformed(error: &Error) -> bool {
+    matches!(error, Error::Io { source, .. } if source.get_ref().is_some_and(|inner| inner.is::<Malformed>()))
+}
+
+/// UTF-8 made from bytes in some encoding.
+struct Decoded<R> {
+    bytes: R,
+    decoder: Decoder,
+    raw: Vec<u8>,
+    /// What of `raw` is still to be decoded.
+    raw_left: (usize, usize),
+    text: Vec<u8>,
+    /// What of `text` is still to be read.
+    text_left: (usize, usize),
+    at_end: bool,
+    finished: bool,
+}
+
+impl<R: Read> Decoded<R> {
+    fn new(bytes: R, encoding: &'static Encoding) -> Self {
+        Self {
+            bytes,
+            decoder: encoding.new_decoder_with_bom_removal(),
+            raw: vec![0; SAMPLE_BYTES],
+            raw_left: (0, 0),
+            text: vec![0; SAMPLE_BYTES],
+            text_left: (0, 0),
+            at_end: false,
+            finished: false,
+        }
+    }
+
+    /// Fills `raw` as far as the file goes.
+    fn fill_raw(&mut self) -> io::Result<()> {
+        let mut filled = 0;
+        while filled < self.raw.len() {
+            match self.bytes.read(&mut self.raw[filled..]) {
+                Ok(0) => {
+                    self.at_end = true;
+                    break;
+                }
+                Ok(n) => filled += n,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.raw_left = (0, filled);
+        Ok(())
+    }
+
+    fn decode(&mut self) -> io::Result<()> {
+        while self.text_left.0 == self.text_left.1 && !self.finished {
+            if self.raw_left.0 == self.raw_left.1 && !self.at_end {
+                self.fill_raw()?;
+            }
+            let raw = &self.raw[self.raw_left.0..self.raw_left.1];
+            let (result, read, written) =
+                self.decoder.decode_to_utf8_without_replacement(raw, &mut self.text, self.at_end);
+            self.raw_left.0 += read;
+            self.text_left = (0, written);
+            match result {
+                DecoderResult::Malformed(..) => {
+                    let name = self.decoder.encoding().name();
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, Malformed(name)));
+                }
+                DecoderResult::InputEmpty => self.finished = self.at_end,
+                DecoderResult::OutputFull => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<R: Read> BufRead for Decoded<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.decode()?;
+        Ok(&self.text[self.text_left.0..self.text_left.1])
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.text_left.0 += amount;
+    }
+}
+
+impl<R: Read> Read for Decoded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.fill_buf()?.read(buffer)?;
+        self.consume(n);
+        Ok(n)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::io::Write;
+
+    use super::*;
+
+    const RUSSIAN: &str =
+        "имя;город;возраст\nАнна Каренина;Москва;28\nРодион Раскольников;Санкт-Петербург;23\n";
+
+    fn text_of(bytes: &[u8]) -> String {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(bytes).unwrap();
+        with_text(file.path(), |text| {
+            let mut all = String::new();
+            text.read_to_string(&mut all).map_err(Error::io(file.path()))?;
+            Ok(all)
+        })
+        .unwrap()
+    }
+
+    fn utf16(text: &str, bytes_of: fn(u16) -> [u8; 2]) -> Vec<u8> {
+        text.encode_utf16().flat_map(bytes_of).collect()
+    }
+
+    #[test]
+    fn reads_the_encodings_that_tables_come_in() {
+        assert_eq!(text_of(RUSSIAN.as_bytes()), RUSSIAN);
+        assert_eq!(text_of(&[b"\xef\xbb\xbf", RUSSIAN.as_bytes()].concat()), RUSSIAN);
+        assert_eq!(text_of(&encoding_rs::WINDOWS_1251.encode(RUSSIAN).0), RUSSIAN);
+        assert_eq!(text_of(&encoding_rs::KOI8_R.encode(RUSSIAN).0), RUSSIAN);
+        assert_eq!(text_of(&[vec![0xff, 0xfe], utf16(RUSSIAN, u16::to_le_bytes)].concat()), RUSSIAN);
+        assert_eq!(text_of(&[vec![0xfe, 0xff], utf16(RUSSIAN, u16::to_be_bytes)].concat()), RUSSIAN);
+        assert_eq!(text_of(&utf16(RUSSIAN, u16::to_le_bytes)), RUSSIAN);
+        assert_eq!(text_of(&utf16(RUSSIAN, u16::to_be_bytes)), RUSSIAN);
+        assert_eq!(text_of(b""), "");
+    }
+
+    #[test]
+    fn letters_that_come_late_decide_too() {
+        let late = format!("{}{RUSSIAN}", "1;2;3\n".repeat(SAMPLE_BYTES / 4));
+        assert_eq!(text_of(&encoding_rs::WINDOWS_1251.encode(&late).0), late);
+        assert_eq!(text_of(late.as_bytes()), late);
+    }
+
+    #[test]
+    fn decompresses_by_the_first_bytes() {
+        let gzip = |text: &str| {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            encoder.write_all(text.as_bytes()).unwrap();
+            encoder.finish().unwrap()
+        };
+        assert_eq!(text_of(&gzip(RUSSIAN)), RUSSIAN);
+        assert_eq!(text_of(&[gzip("a,b\n"), gzip("1,2\n")].concat()), "a,b\n1,2\n");
+        assert_eq!(text_of(&zstd::encode_all(RUSSIAN.as_bytes(), 3).unwrap()), RUSSIAN);
+    }
+}
