@@ -42,16 +42,9 @@ fn in_table(source: &str, table: &str) -> SourceSpec {
 #[test]
 fn every_file_gives_back_what_it_got() {
     let dir = tempfile::tempdir().unwrap();
-    for name in [
-        "t.csv",
-        "t.tsv",
-        "t.csv.gz",
-        "t.tsv.zst",
-        "t.jsonl",
-        "t.ndjson.gz",
-        "t.jsonl.zst",
-        "t.parquet",
-    ] {
+    for name in
+        ["t.csv", "t.tsv", "t.csv.gz", "t.tsv.zst", "t.jsonl", "t.ndjson.gz", "t.jsonl.zst", "t.parquet"]
+    {
         let path = dir.path().join(name).display().to_string();
         let written = write(&people(), &path, None, IfExists::Fail, &[]).unwrap();
         assert_eq!(written.rows, 3, "{name}");

@@ -84,8 +84,8 @@ fn utf16_without_mark(sample: &[u8]) -> Option<&'static Encoding> {
     let lines = |end: [u8; 2]| 2 * pairs().filter(|pair| *pair == end).count();
     let line_feeds = sample.iter().filter(|byte| **byte == b'\n').count();
     match zeros {
-        [0, 1..=usize::MAX] if lines([b'\n', 0]) > line_feeds => Some(UTF_16LE),
-        [1..=usize::MAX, 0] if lines([0, b'\n']) > line_feeds => Some(UTF_16BE),
+        [0, _] if lines([b'\n', 0]) > line_feeds => Some(UTF_16LE),
+        [_, 0] if lines([0, b'\n']) > line_feeds => Some(UTF_16BE),
         _ => None,
     }
 }

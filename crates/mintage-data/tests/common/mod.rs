@@ -1,5 +1,7 @@
 //! What the tests of tables share: sources by name, tables by hand, writing with defaults.
 
+#![allow(dead_code)] // Not every test needs all of it.
+
 use mintage_data::{
     Column, Declaration, Error, Provenance, SourceSpec, Table, Type,
     table::{self, IfExists, PgDefaults, Writing, Written, schema::IdFormat},

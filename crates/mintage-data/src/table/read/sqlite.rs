@@ -87,7 +87,7 @@ fn read_query(connection: &Connection, path: &Path, query: &str, spec: &SourceSp
     let place = format!("{}: the query", path.display());
     let wrong = |error: rusqlite::Error| Error::bad(&place, error.to_string());
     let mut statement = connection.prepare(query).map_err(wrong)?;
-    let all: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let all: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let mark = all.iter().position(|name| name == PROVENANCE_COLUMN);
     let sources: Vec<usize> = (0..all.len()).filter(|&i| Some(i) != mark).collect();
     let names: Vec<String> = sources.iter().map(|&i| all[i].clone()).collect();
