@@ -10,11 +10,12 @@
 //! ```
 
 pub mod codec;
+pub mod datetime;
 pub mod read;
 pub mod schema;
 pub mod set;
-mod stub;
 mod texts;
+pub mod values;
 
 use crate::Error;
 pub use texts::Texts;
