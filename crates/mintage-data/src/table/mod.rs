@@ -11,6 +11,8 @@
 
 pub mod codec;
 pub mod datetime;
+pub mod ids;
+pub mod pattern;
 pub mod read;
 pub mod schema;
 pub mod set;
