@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Column, MISSING, Table,
+    ids::IdMaker,
     schema::{Format, IdFormat, Kind, TableSchema},
 };
 use crate::{Error, atomic_write, error::suggestion};
@@ -204,6 +205,15 @@ impl TableCodec {
         // The upper 53 bits as a fraction.
         let mut uniform = || (random() >> 11) as f64 / (1u64 << 53) as f64;
         let mut table = self.decode(tokens, n, limits, &mut uniform);
+        for (at, format) in self.ids() {
+            let mut ids = IdMaker::new(&format, std::iter::empty())?;
+            let column = &mut table.columns[at];
+            let mut made = Column::new(&column.name, column.declaration.clone());
+            for _ in 0..n {
+                made.push(Some(&ids.next(random)?));
+            }
+            *column = made;
+        }
         for (codec, column) in self.columns.iter().zip(&mut table.columns) {
             if let Some(given) = given.and_then(|given| given.column(&codec.schema.name)) {
                 let drawn = std::mem::replace(column, Column::new(&column.name, column.declaration.clone()));

@@ -11,14 +11,17 @@
 
 pub mod codec;
 mod csv;
+mod datetime;
 mod format;
+mod ids;
+mod pattern;
 mod postgres;
 mod read;
 pub mod schema;
 pub mod set;
-mod stub;
 mod text_file;
 mod texts;
+mod values;
 mod write;
 
 use crate::Error;

@@ -1,8 +1,20 @@
 //! What the columns of a table are, found from their values, with the reason why.
+//!
+//! [`detect`] says what each column holds and how its values are written; [`TableSchema::apply`] puts the
+//! kinds that people ask for in the place of those that were found. Both look at distinct values and their counts,
+//! never at all cells.
+
+mod alerts;
+mod correct;
+mod detect;
+mod identifiers;
+mod spellings;
+mod words;
 
 use serde::{Deserialize, Serialize};
 
-use super::Declaration;
+use super::{Declaration, datetime};
+pub use detect::detect;
 
 /// What a column holds, and so how it is learned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +36,22 @@ pub enum Kind {
     Text,
     /// One value alone.
     Constant,
+}
+
+impl Kind {
+    /// As recipes have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Integer => "integer",
+            Self::Number => "number",
+            Self::Boolean => "boolean",
+            Self::Category => "category",
+            Self::Datetime => "datetime",
+            Self::Id => "id",
+            Self::Text => "text",
+            Self::Constant => "constant",
+        }
+    }
 }
 
 /// What is known of a column.
@@ -62,10 +90,13 @@ pub enum Format {
 /// How numbers are written.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NumberFormat {
-    /// Digits after the point that no value exceeds; `None`: as many as there are.
-    pub digits: Option<u8>,
-    /// Whether all values are written with exactly so many digits ("1.50", not "1.5").
-    pub fixed: bool,
+    /// Digits after the point that no value exceeds, zeros at the end not counted; -3: whole thousands;
+    /// `None`: as many as there are.
+    pub digits: Option<i8>,
+    /// Digits after the point that all values have: "3.0" and "3.25" with 1, "3.00" and "3.25" with 2.
+    pub least: u8,
+    /// Very small and very large ones have an exponent: "1e-05".
+    pub exponent: bool,
     /// "." or ",".
     pub point: char,
     pub min: f64,
@@ -76,12 +107,12 @@ pub struct NumberFormat {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "how", rename_all = "lowercase")]
 pub enum IdFormat {
-    /// Whole numbers, counted on from the largest.
-    Counter { next: i64 },
+    /// Counted on from the largest: `prefix`, then the number with zeros before it up to `width` digits.
+    Counter { prefix: String, width: u8, next: i64 },
     /// Random UUIDs, upper or lower case.
     Uuid { upper: bool },
-    /// A pattern of characters: for each place the characters seen there.
-    Pattern { places: Vec<String> },
+    /// Random texts that match a regular expression.
+    Pattern { regex: String },
     /// A key of another table: one of the values seen.
     Reference,
 }
@@ -98,5 +129,65 @@ pub struct TableSchema {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Alert {
     pub column: Option<String>,
+    pub cause: Cause,
+    /// Without the name of the column.
     pub message: String,
+}
+
+/// Why there is an alert; the worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cause {
+    /// Texts that belong to one person or thing each.
+    Leak,
+    NearlyUnique,
+    /// Values that few rows have.
+    Rare,
+    AllMissing,
+    Constant,
+    /// Numbers or dates, and among them words.
+    Mixed,
+    NearlyMissing,
+    /// Dates that no calendar has.
+    Calendar,
+    /// More categories than can be learned well.
+    ManyValues,
+    /// Values that are written otherwise than the rest, and would not come back as they are.
+    Spelling,
+    FewRows,
+}
+
+impl ColumnSchema {
+    /// The number of a text: its value, or the microseconds of a date since 1970. Nothing for missing values
+    /// and for columns without numbers.
+    pub fn number(&self, text: &str) -> Option<f64> {
+        if self.is_missing(Some(text)) {
+            return None;
+        }
+        match &self.format {
+            Format::Number(format) => format.parse(text),
+            Format::Datetime { pattern } => datetime::parse(text, pattern).map(|micros| micros as f64),
+            Format::Plain | Format::Id(_) => None,
+        }
+    }
+
+    /// The text of a number, written and rounded as the column is.
+    pub fn text(&self, number: f64) -> String {
+        match &self.format {
+            Format::Number(format) => format.format(number),
+            Format::Datetime { pattern } => datetime::format(number as i64, pattern),
+            Format::Plain | Format::Id(_) => number.to_string(),
+        }
+    }
+
+    /// Whether a cell has no value, or a text that stands for none.
+    pub fn is_missing(&self, cell: Option<&str>) -> bool {
+        cell.is_none_or(|text| self.missing.iter().any(|spelling| spelling == text))
+    }
+}
+
+impl TableSchema {
+    pub fn column(&self, name: &str) -> Option<&ColumnSchema> {
+        self.columns.iter().find(|column| column.name == name)
+    }
 }

@@ -10,7 +10,7 @@ use super::{
     Table,
     codec::{Field, Limits, Rare, TableCodec},
     read::{is_database, read},
-    schema::TableSchema, stub::detect,
+    schema::{TableSchema, detect},
 };
 use crate::{Error, SourceSpec, Splits};
 

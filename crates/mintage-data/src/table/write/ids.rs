@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{
-    super::{Column, Table, schema::IdFormat},
+    super::{Column, Table, ids::IdMaker, schema::IdFormat},
     Writing,
 };
 use crate::Error;
@@ -19,23 +19,26 @@ pub(super) fn afresh<'a>(
     for (place, format) in how.ids {
         let Some(column) = table.columns.get(*place) else { continue };
         // A key of another table is not ours to make.
-        if !matches!(format, IdFormat::Counter { .. }) {
+        if matches!(format, IdFormat::Reference) {
             continue;
         }
-        let renewed = counted_on(column, &present(&column.name)?);
+        let present = present(&column.name)?;
+        let mut ids = IdMaker::new(&continued(format, &present), present.values().iter())?;
+        let mut renewed = Column::new(column.name.clone(), column.declaration.clone());
+        for cell in column.iter() {
+            let id = cell.map(|_| ids.next(how.random)).transpose()?;
+            renewed.push(id.as_deref());
+        }
         table.to_mut().columns[*place] = renewed;
     }
     Ok(table)
 }
 
-/// The column with numbers that go on from the largest one present.
-fn counted_on(column: &Column, present: &Column) -> Column {
-    let largest = present.values().iter().filter_map(|text| text.parse::<i64>().ok()).max();
-    let mut next = largest.map_or(1, |largest| largest.saturating_add(1));
-    let mut renewed = Column::new(column.name.clone(), column.declaration.clone());
-    for cell in column.iter() {
-        renewed.push(cell.map(|_| next.to_string()).as_deref());
-        next = next.saturating_add(1);
-    }
-    renewed
+/// A counter goes on from the largest number present.
+fn continued(format: &IdFormat, present: &Column) -> IdFormat {
+    let IdFormat::Counter { prefix, width, .. } = format else { return format.clone() };
+    let number = |text: &str| text.strip_prefix(prefix.as_str())?.parse::<i64>().ok();
+    let largest = present.values().iter().filter_map(number).max();
+    let next = largest.map_or(1, |largest| largest.saturating_add(1));
+    IdFormat::Counter { prefix: prefix.clone(), width: *width, next }
 }

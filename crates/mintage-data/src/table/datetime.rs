@@ -1,0 +1,332 @@
+//! Dates and times as texts by a pattern of `strftime`, and back to exactly the same texts.
+//!
+//! The number of a date is microseconds since the first of January 1970, in the column's own clock: a zone
+//! that all values share is a fixed part of the pattern. Beside `strftime`'s own, "%.f" stands for a
+//! fraction of a second without zeros at its end.
+
+use chrono::{
+    DateTime, Datelike, Days, Months, NaiveDate, NaiveTime,
+    format::{Parsed, StrftimeItems, parse as parse_items},
+};
+
+use super::values;
+
+const SECOND: i64 = 1_000_000;
+const DAY: i64 = 86_400 * SECOND;
+
+const DATES: [&str; 32] = [
+    "%Y-%m-%d",
+    "%d.%m.%Y",
+    "%m/%d/%Y",
+    "%d/%m/%Y",
+    "%Y/%m/%d",
+    "%Y.%m.%d",
+    "%d-%m-%Y",
+    "%m-%d-%Y",
+    "%-m/%-d/%Y",
+    "%-d/%-m/%Y",
+    "%-d.%-m.%Y",
+    "%-d-%-m-%Y",
+    "%Y-%-m-%-d",
+    "%Y/%-m/%-d",
+    "%d.%m.%y",
+    "%m/%d/%y",
+    "%d/%m/%y",
+    "%-m/%-d/%y",
+    "%-d/%-m/%y",
+    "%b %-d, %Y",
+    "%B %-d, %Y",
+    "%b %d, %Y",
+    "%B %d, %Y",
+    "%-d %b %Y",
+    "%-d %B %Y",
+    "%d %b %Y",
+    "%d %B %Y",
+    "%d-%b-%Y",
+    "%d-%b-%y",
+    "%a, %d %b %Y",
+    "%A, %B %-d, %Y",
+    "%Y%m%d",
+];
+const TIMES: [&str; 13] = [
+    "%H:%M",
+    "%H:%M:%S",
+    "%H:%M:%S%.3f",
+    "%H:%M:%S%.6f",
+    "%H:%M:%S%.f",
+    "%-H:%M",
+    "%-H:%M:%S",
+    "%I:%M %p",
+    "%-I:%M %p",
+    "%I:%M:%S %p",
+    "%-I:%M:%S %p",
+    "%-I:%M%P",
+    "%H.%M.%S",
+];
+const OTHERS: [&str; 6] = ["%Y-%m", "%m/%Y", "%b %Y", "%B %Y", "%a %b %e %H:%M:%S %Y", "%Y%m%d%H%M%S"];
+const BETWEEN: [&str; 3] = [" ", "T", ", "];
+
+/// Values that are tried before all are.
+const SAMPLE: usize = 60;
+
+/// Microseconds since 1970 of a text that follows `pattern`.
+pub fn parse(text: &str, pattern: &str) -> Option<i64> {
+    let mut parsed = Parsed::new();
+    parse_items(&mut parsed, text, StrftimeItems::new(pattern)).ok()?;
+    if let Some(seconds) = parsed.timestamp() {
+        return seconds.checked_mul(SECOND);
+    }
+    if parsed.month().is_some() && parsed.day().is_none() {
+        parsed.set_day(1).ok()?;
+    }
+    let date = match parsed.month() {
+        Some(_) => parsed.to_naive_date().ok()?,
+        None => NaiveDate::default(),
+    };
+    let time = match parsed.hour_mod_12() {
+        Some(_) => parsed.to_naive_time().ok()?,
+        None => NaiveTime::MIN,
+    };
+    Some(date.and_time(time).and_utc().timestamp_micros())
+}
+
+/// The text of a time in microseconds since 1970; what the pattern does not show is cut off.
+pub fn format(micros: i64, pattern: &str) -> String {
+    let time = DateTime::from_timestamp_micros(micros).unwrap_or_default();
+    let items = |pattern: &str| time.naive_utc().format_with_items(StrftimeItems::new(pattern)).to_string();
+    if !pattern.contains("%.f") {
+        return items(pattern);
+    }
+    let fraction = match time.timestamp_subsec_micros() {
+        0 => String::new(),
+        micros => format!(".{micros:06}").trim_end_matches('0').to_owned(),
+    };
+    items(&pattern.replace("%.f", &fraction))
+}
+
+/// Whether the pattern gives back exactly this text, by way of `f64`.
+fn exact(text: &str, pattern: &str) -> bool {
+    parse(text, pattern).is_some_and(|micros| format(micros as f64 as i64, pattern) == text)
+}
+
+/// A pattern with how well it fits.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Found {
+    pub pattern: String,
+    /// Texts that follow it.
+    pub hits: usize,
+    /// Another pattern fits as well: which number is the day and which the month is a guess.
+    pub ambiguous: bool,
+}
+
+/// The pattern that fits most of `texts`, if it fits more than half of them.
+pub fn detect<'a>(texts: impl ExactSizeIterator<Item = &'a str> + Clone) -> Option<Found> {
+    let step = texts.len().div_ceil(SAMPLE).max(1);
+    let sample: Vec<&str> = texts.clone().step_by(step).collect();
+    if sample.iter().filter(|text| could_be(text)).count() * 2 <= sample.len() {
+        return None;
+    }
+    let zone = common_zone(&sample);
+    let hits_in_sample = |pattern: &String| sample.iter().filter(|text| exact(text, pattern)).count();
+    let counted = patterns(zone).map(|pattern| (hits_in_sample(&pattern), pattern));
+    let mut good: Vec<(usize, String)> = counted.filter(|(hits, _)| hits * 2 > sample.len()).collect();
+    let most = good.iter().map(|good| good.0).max()?;
+    good.retain(|good| good.0 == most);
+    // Of equally good ones the first: the lists begin with those that surprise least.
+    let hits_of_all = |pattern: &str| texts.clone().filter(|text| exact(text, pattern)).count();
+    let all: Vec<(&String, usize)> =
+        good.iter().map(|(_, pattern)| (pattern, hits_of_all(pattern))).collect();
+    let &(pattern, hits) = all.iter().rev().max_by_key(|(_, hits)| *hits)?;
+    let swapped = pattern.replace("%d", "%_").replace("%m", "%d").replace("%_", "%m");
+    let swapped = swapped.replace("%-d", "%-_").replace("%-m", "%-d").replace("%-_", "%-m");
+    let ambiguous = pattern.contains('/') && all.iter().any(|(other, n)| **other == swapped && *n == hits);
+    (hits * 2 > texts.len()).then(|| Found { pattern: pattern.clone(), hits, ambiguous })
+}
+
+/// Short, with digits, and no number unless it has as many digits as a date.
+fn could_be(text: &str) -> bool {
+    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    let number = values::parse(text, '.').or_else(|| values::parse(text, ',')).is_some();
+    let dated = digits == text.len() && [8, 14].contains(&digits);
+    text.len() <= 45 && digits >= 3 && (!number || dated)
+}
+
+/// The zone at the end of the first text that has one, as it is written there.
+fn common_zone<'a>(sample: &[&'a str]) -> &'a str {
+    sample.iter().map(|text| zone(text)).find(|zone| !zone.is_empty()).unwrap_or("")
+}
+
+/// "Z", " UTC", "+03", "-05:30", "+0000" after a time.
+fn zone(text: &str) -> &str {
+    let Some(colon) = text.find(':') else { return "" };
+    for zone in ["Z", " UTC", "UTC", " GMT"] {
+        if text.ends_with(zone) {
+            return &text[text.len() - zone.len()..];
+        }
+    }
+    let Some(sign) = text[colon..].rfind(['+', '-']).map(|at| colon + at) else { return "" };
+    let digits = text[sign + 1..].bytes().filter(u8::is_ascii_digit).count();
+    let shape = text[sign + 1..].bytes().all(|b| b.is_ascii_digit() || b == b':');
+    if !shape || ![2, 4].contains(&digits) {
+        return "";
+    }
+    let space = usize::from(text[..sign].ends_with(' '));
+    &text[sign - space..]
+}
+
+/// All patterns that are known, with this zone.
+fn patterns(zone: &str) -> impl Iterator<Item = String> {
+    let dates = DATES.iter().map(|date| (*date).to_owned());
+    let both = DATES.iter().flat_map(move |date| {
+        BETWEEN
+            .iter()
+            .flat_map(move |between| TIMES.iter().map(move |time| format!("{date}{between}{time}{zone}")))
+    });
+    let times = TIMES.iter().map(move |time| format!("{time}{zone}"));
+    dates.chain(both).chain(times).chain(OTHERS.iter().map(|other| (*other).to_owned()))
+}
+
+/// The smallest step that a pattern shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    Micros(i64),
+    Month,
+}
+
+impl Unit {
+    pub fn of(pattern: &str) -> Self {
+        let shows = |parts: &[&str]| parts.iter().any(|part| pattern.contains(part));
+        match () {
+            () if shows(&["%.f", "%.6f"]) => Self::Micros(1),
+            () if shows(&["%.3f"]) => Self::Micros(1000),
+            () if shows(&["%S", "%s"]) => Self::Micros(SECOND),
+            () if shows(&["%M"]) => Self::Micros(60 * SECOND),
+            () if shows(&["%d", "%-d", "%e"]) => Self::Micros(DAY),
+            () => Self::Month,
+        }
+    }
+
+    /// Steps since 1970.
+    pub fn steps(self, micros: i64) -> i64 {
+        match self {
+            Self::Micros(unit) => micros.div_euclid(unit),
+            Self::Month => {
+                let date = DateTime::from_timestamp_micros(micros).unwrap_or_default();
+                (i64::from(date.year()) - 1970) * 12 + i64::from(date.month0())
+            }
+        }
+    }
+
+    /// The time after so many steps.
+    pub fn micros(self, steps: i64) -> i64 {
+        match self {
+            Self::Micros(unit) => steps.saturating_mul(unit),
+            Self::Month => {
+                let months = Months::new(steps.unsigned_abs().min(100_000) as u32);
+                let start = NaiveDate::default();
+                let date = if steps < 0 { start - months } else { start + months };
+                date.and_time(NaiveTime::MIN).and_utc().timestamp_micros()
+            }
+        }
+    }
+
+    /// What a step is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Month => "months",
+            Self::Micros(DAY) => "days",
+            Self::Micros(60_000_000) => "minutes",
+            Self::Micros(SECOND) => "seconds",
+            Self::Micros(1000) => "milliseconds",
+            Self::Micros(_) => "microseconds",
+        }
+    }
+}
+
+/// Whether `text` has the form of `like`: digits where it has digits, the same signs between them.
+pub fn same_shape(text: &str, like: &str) -> bool {
+    let shape = |c: char| {
+        if c.is_ascii_digit() {
+            '9'
+        } else if c.is_alphabetic() {
+            'a'
+        } else {
+            c
+        }
+    };
+    text.chars().map(shape).eq(like.chars().map(shape))
+}
+
+/// Whether a time in microseconds lies in years in which data are dated.
+pub fn plausible(micros: i64) -> bool {
+    let first = NaiveDate::default() - Days::new(120 * 365);
+    let date = DateTime::from_timestamp_micros(micros).unwrap_or_default().date_naive();
+    date > first && date.year() < 2150
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn pattern(texts: &[&str]) -> Option<String> {
+        detect(texts.iter().copied()).filter(|found| found.hits == texts.len()).map(|found| found.pattern)
+    }
+
+    #[test]
+    fn patterns_come_back_exactly() {
+        let micros = parse("2024-02-29 13:05:09", "%Y-%m-%d %H:%M:%S").unwrap();
+        let fine = micros + 123_450;
+        for candidate in patterns("") {
+            for micros in [micros, fine] {
+                let text = format(micros, &candidate);
+                let again = parse(&text, &candidate).unwrap_or_else(|| panic!("{candidate}: {text}"));
+                assert_eq!(format(again, &candidate), text, "{candidate}");
+                let unit = Unit::of(&candidate);
+                assert_eq!(unit.micros(unit.steps(again)), again, "{candidate}");
+            }
+        }
+    }
+
+    #[test]
+    fn finds_one_pattern_for_all() {
+        assert_eq!(pattern(&["2024-01-31", "1999-12-01"]).as_deref(), Some("%Y-%m-%d"));
+        assert_eq!(pattern(&["31.01.2024", "01.12.1999"]).as_deref(), Some("%d.%m.%Y"));
+        assert_eq!(pattern(&["01/31/2024", "12/01/1999"]).as_deref(), Some("%m/%d/%Y"));
+        assert_eq!(pattern(&["31/01/2024", "12/01/1999"]).as_deref(), Some("%d/%m/%Y"));
+        assert_eq!(pattern(&["5/1/2020 9:30", "12/31/2020 10:00"]).as_deref(), Some("%-m/%-d/%Y %-H:%M"));
+        assert_eq!(pattern(&["Jan 5, 2020", "Dec 31, 1999"]).as_deref(), Some("%b %-d, %Y"));
+        assert_eq!(pattern(&["20240131", "19991201"]).as_deref(), Some("%Y%m%d"));
+        assert_eq!(pattern(&["2024-01", "1999-12"]).as_deref(), Some("%Y-%m"));
+        assert_eq!(pattern(&["13:05", "00:00"]).as_deref(), Some("%H:%M"));
+        let zone = ["2024-01-31T10:00:00Z", "1999-12-01T23:59:59Z"];
+        assert_eq!(pattern(&zone).as_deref(), Some("%Y-%m-%dT%H:%M:%SZ"));
+        let zone = ["2024-01-31 10:00:00.5+00", "1999-12-01 23:59:59+00"];
+        assert_eq!(pattern(&zone).as_deref(), Some("%Y-%m-%d %H:%M:%S%.f+00"));
+        let zone = ["2024-01-31T10:00:00.123+03:00", "1999-12-01T23:59:59.100+03:00"];
+        assert_eq!(pattern(&zone).as_deref(), Some("%Y-%m-%dT%H:%M:%S%.3f+03:00"));
+        assert!(detect(["01/02/2024", "03/04/2024"].into_iter()).unwrap().ambiguous);
+        for none in
+            [&["2023-02-30", "2023-13-01"][..], &["12", "13"], &["10.5", "3.25"], &["a", "b"], &["555-1234"]]
+        {
+            assert_eq!(pattern(none), None, "{none:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_harmless(text in ".{0,30}") {
+            detect([text.as_str()].into_iter());
+        }
+
+        #[test]
+        fn iso_times_are_exact(micros in -4_000_000_000_000_000i64..8_000_000_000_000_000) {
+            let text = format(micros, "%Y-%m-%dT%H:%M:%S%.f");
+            prop_assert!(exact(&text, "%Y-%m-%dT%H:%M:%S%.f"));
+            prop_assert_eq!(parse(&text, "%Y-%m-%dT%H:%M:%S%.f"), Some(micros));
+        }
+    }
+}
