@@ -8,6 +8,7 @@
 
 mod bootstrap;
 pub mod image;
+pub mod table;
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 

@@ -1,0 +1,5 @@
+//! Judging tables.
+
+pub mod boosting;
+pub mod frame;
+pub mod shapes;
