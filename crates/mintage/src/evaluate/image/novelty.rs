@@ -140,15 +140,18 @@ impl Found {
         }
     }
 
-    /// The probability that of `drawn` images out of the `n` searched the nearest is nearer than the
-    /// mark, level ones counted half. Exact, hence without a random draw.
     fn chance_of_closer(&self, n: usize, drawn: usize) -> f64 {
-        if n == 0 || drawn == 0 {
-            return f64::NAN;
-        }
-        let none_of = |few: usize| none_drawn(n, drawn, few);
-        1.0 - 0.5 * (none_of(self.nearer) + none_of(self.nearer + self.level))
+        chance_of_closer(n, drawn, self.nearer, self.level)
     }
+}
+
+/// The probability that of `drawn` items out of `n` the nearest is nearer than a mark that `nearer` of the
+/// `n` are nearer than, `level` ones counted half. Exact, hence without a random draw.
+pub(super) fn chance_of_closer(n: usize, drawn: usize, nearer: usize, level: usize) -> f64 {
+    if n == 0 || drawn == 0 {
+        return f64::NAN;
+    }
+    1.0 - 0.5 * (none_drawn(n, drawn, nearer) + none_drawn(n, drawn, nearer + level))
 }
 
 /// Probability that `drawn` out of `n`, without replacement, hold none of certain `few`:

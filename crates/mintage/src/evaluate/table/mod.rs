@@ -2,4 +2,8 @@
 
 pub mod boosting;
 pub mod frame;
+pub mod manifold;
+mod neighbours;
+pub mod privacy;
 pub mod shapes;
+pub mod singling;

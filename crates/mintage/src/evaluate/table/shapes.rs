@@ -148,15 +148,20 @@ fn correlations(real: f64, new: f64) -> (f64, f64, f64) {
 
 /// Pearson's correlation over the rows where both are known; NaN where one of them is constant.
 fn pearson(x: &[f64], y: &[f64]) -> f64 {
-    let known = || x.iter().zip(y).filter(|(x, y)| !x.is_nan() && !y.is_nan());
-    let n = known().count() as f64;
-    let (mean_x, mean_y) = known().fold((0.0, 0.0), |(a, b), (x, y)| (a + x / n, b + y / n));
+    let both = x.iter().zip(y).filter(|(x, y)| !x.is_nan() && !y.is_nan());
+    let (x, y): (Vec<f64>, Vec<f64>) = both.unzip();
+    let constant = |values: &[f64]| values.iter().all(|&value| value == values[0]);
+    if constant(&x) || constant(&y) {
+        return f64::NAN;
+    }
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    let (mean_x, mean_y) = (mean(&x), mean(&y));
     let (mut xx, mut yy, mut xy) = (0.0, 0.0, 0.0);
-    for (x, y) in known() {
+    for (x, y) in x.iter().zip(&y) {
         let (x, y) = (x - mean_x, y - mean_y);
         (xx, yy, xy) = (xx + x * x, yy + y * y, xy + x * y);
     }
-    if xx == 0.0 || yy == 0.0 { f64::NAN } else { (xy / (xx.sqrt() * yy.sqrt())).clamp(-1.0, 1.0) }
+    (xy / (xx.sqrt() * yy.sqrt())).clamp(-1.0, 1.0)
 }
 
 /// A column as one of a contingency table.
@@ -388,8 +393,6 @@ mod tests {
             Some(expected) => assert!((found - expected).abs() < 1e-9, "{what}: {found}, {expected}"),
             None => assert!(found.is_nan(), "{what}: {found}"),
         };
-        let means = [quality.score(), quality.shape(), quality.trend()];
-        (0..3).for_each(|i| near(means[i], &expected["quality"][i], "mean"));
         let place = |name: &serde_json::Value| real.position(name.as_str().unwrap()).unwrap();
         for of in expected["shapes"].as_array().unwrap() {
             near(quality.shapes[place(&of[0])], &of[1], &of[0].to_string());
@@ -401,5 +404,7 @@ mod tests {
             let found = quality.trends.iter().find(|trend| trend.columns == pair).unwrap();
             near(found.score, &of[2], &format!("{} × {}", of[0], of[1]));
         }
+        let means = [quality.score(), quality.shape(), quality.trend()];
+        (0..3).for_each(|i| near(means[i], &expected["quality"][i], "mean"));
     }
 }
