@@ -110,7 +110,9 @@ impl Frame {
 }
 
 impl Values {
-    fn select(&self, rows: &[usize]) -> Self {
+    /// The cells of `rows`, in that order.
+    #[must_use]
+    pub fn select(&self, rows: &[usize]) -> Self {
         match self {
             Self::Numbers(numbers) => Self::Numbers(rows.iter().map(|&row| numbers[row]).collect()),
             Self::Categories { codes, dictionary } => Self::Categories {
