@@ -2,7 +2,8 @@
 //!
 //! A row is a point of numbers and codes. Two points are apart by the differences of their numbers, or the
 //! squares of these, and by 2 for every code that differs: what one-hot columns would give, without them.
-//! A missing number stands at the middle of its column and has one more code that says so.
+//! A missing number stands at the mean (or, in the unit scale, the least) of its column and has one more
+//! code that says so.
 //!
 //! All pairs are gone through, 64 rows at a time, in an order in which rows with the same codes lie
 //! together. A block is left alone once its codes, or the range of its numbers, are too far from a query
@@ -37,7 +38,8 @@ pub(super) enum Scale {
 
 /// What makes points of the rows of all frames of one comparison.
 pub(super) struct Space {
-    /// Shift, factor and whether missing values have a code, for each column of numbers.
+    /// Shift, factor and whether missing values have a code, for each column of numbers. A missing value
+    /// stands at the shift.
     scales: Vec<(f64, f64, bool)>,
 }
 
@@ -60,8 +62,7 @@ impl Space {
 
     pub fn points(&self, frame: &Frame) -> Points {
         let n = frame.rows();
-        let columns: Vec<(&[f64], (f64, f64, bool))> =
-            numbers(frame).zip(self.scales.iter().copied()).collect();
+        let columns: Vec<_> = numbers(frame).zip(self.scales.iter().copied()).collect();
         let gaps: Vec<&[f64]> =
             columns.iter().filter(|(_, (.., missing))| *missing).map(|&(values, _)| values).collect();
         let categories: Vec<&[u32]> = frame.columns.iter().filter_map(|c| codes(&c.values)).collect();

@@ -200,7 +200,8 @@ fn bins(numbers: &[f64]) -> Vec<u32> {
     let step = (high - low) / BINS as f64;
     let edge = |i: usize| if i == BINS { high } else { low + step * i as f64 };
     let edges: [f64; BINS + 1] = std::array::from_fn(edge);
-    let bin = |x: &f64| edges.iter().filter(|&edge| !(x < edge)).count() as u32;
+    let missing = BINS as u32 + 1;
+    let bin = |x: &f64| if x.is_nan() { missing } else { edges.partition_point(|edge| edge <= x) as u32 };
     numbers.iter().map(bin).collect()
 }
 
