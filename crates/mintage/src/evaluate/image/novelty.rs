@@ -13,6 +13,7 @@
 
 use rayon::prelude::*;
 
+use super::super::closer::chance_of_closer;
 use super::distance::Features;
 use super::prdc::scan;
 
@@ -143,25 +144,6 @@ impl Found {
     fn chance_of_closer(&self, n: usize, drawn: usize) -> f64 {
         chance_of_closer(n, drawn, self.nearer, self.level)
     }
-}
-
-/// The probability that of `drawn` items out of `n` the nearest is nearer than a mark that `nearer` of the
-/// `n` are nearer than, `level` ones counted half. Exact, hence without a random draw.
-pub(super) fn chance_of_closer(n: usize, drawn: usize, nearer: usize, level: usize) -> f64 {
-    if n == 0 || drawn == 0 {
-        return f64::NAN;
-    }
-    1.0 - 0.5 * (none_drawn(n, drawn, nearer) + none_drawn(n, drawn, nearer + level))
-}
-
-/// Probability that `drawn` out of `n`, without replacement, hold none of certain `few`:
-/// `C(n - few, drawn) / C(n, drawn)`.
-fn none_drawn(n: usize, drawn: usize, few: usize) -> f64 {
-    let (short, long) = (few.min(drawn), few.max(drawn));
-    if short + long > n {
-        return 0.0;
-    }
-    (0..short).map(|i| (n - long - i) as f64 / (n - i) as f64).product()
 }
 
 /// Starts of a search that counts against the distances another one found.
@@ -313,14 +295,5 @@ mod tests {
         assert_eq!(untrained.exact_share(), 0.0);
         assert_eq!(untrained.neighbours[0], (0, f32::INFINITY));
         assert_eq!(novelty(&some, &some, &some, 0).neighbours.len(), 0);
-    }
-
-    #[test]
-    fn chance_of_a_draw() {
-        assert_eq!(none_drawn(10, 3, 0), 1.0);
-        assert!((none_drawn(10, 3, 1) - 0.7).abs() < 1e-12);
-        assert!((none_drawn(10, 1, 3) - 0.7).abs() < 1e-12);
-        assert!((none_drawn(6, 2, 2) - 6.0 / 15.0).abs() < 1e-12);
-        assert_eq!(none_drawn(10, 4, 7), 0.0);
     }
 }

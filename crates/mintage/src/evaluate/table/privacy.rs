@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use xxhash_rust::xxh3::Xxh3Default;
 
 use super::{
-    super::novelty::chance_of_closer,
+    super::closer::chance_of_closer,
     frame::{Frame, Values},
     neighbours::{Found, Norm, Scale, Space, nearest, search},
 };
