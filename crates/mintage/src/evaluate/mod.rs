@@ -7,7 +7,9 @@
 //! what a trivial generator gets; the score from 0 to 100 is the place between the two.
 
 mod bootstrap;
+mod closer;
 pub mod image;
+pub mod table;
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 

@@ -13,6 +13,7 @@
 
 use rayon::prelude::*;
 
+use super::super::closer::chance_of_closer;
 use super::distance::Features;
 use super::prdc::scan;
 
@@ -140,25 +141,9 @@ impl Found {
         }
     }
 
-    /// The probability that of `drawn` images out of the `n` searched the nearest is nearer than the
-    /// mark, level ones counted half. Exact, hence without a random draw.
     fn chance_of_closer(&self, n: usize, drawn: usize) -> f64 {
-        if n == 0 || drawn == 0 {
-            return f64::NAN;
-        }
-        let none_of = |few: usize| none_drawn(n, drawn, few);
-        1.0 - 0.5 * (none_of(self.nearer) + none_of(self.nearer + self.level))
+        chance_of_closer(n, drawn, self.nearer, self.level)
     }
-}
-
-/// Probability that `drawn` out of `n`, without replacement, hold none of certain `few`:
-/// `C(n - few, drawn) / C(n, drawn)`.
-fn none_drawn(n: usize, drawn: usize, few: usize) -> f64 {
-    let (short, long) = (few.min(drawn), few.max(drawn));
-    if short + long > n {
-        return 0.0;
-    }
-    (0..short).map(|i| (n - long - i) as f64 / (n - i) as f64).product()
 }
 
 /// Starts of a search that counts against the distances another one found.
@@ -310,14 +295,5 @@ mod tests {
         assert_eq!(untrained.exact_share(), 0.0);
         assert_eq!(untrained.neighbours[0], (0, f32::INFINITY));
         assert_eq!(novelty(&some, &some, &some, 0).neighbours.len(), 0);
-    }
-
-    #[test]
-    fn chance_of_a_draw() {
-        assert_eq!(none_drawn(10, 3, 0), 1.0);
-        assert!((none_drawn(10, 3, 1) - 0.7).abs() < 1e-12);
-        assert!((none_drawn(10, 1, 3) - 0.7).abs() < 1e-12);
-        assert!((none_drawn(6, 2, 2) - 6.0 / 15.0).abs() < 1e-12);
-        assert_eq!(none_drawn(10, 4, 7), 0.0);
     }
 }

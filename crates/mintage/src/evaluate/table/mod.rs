@@ -1,0 +1,38 @@
+//! Judging tables: plain functions of [`Frame`]s, real ones and new ones.
+//!
+//! ```text
+//! tables ──► Frame::together ──┬─► shapes, coverage ····· columns and pairs of columns
+//!                              ├─► detect ··············· can trees tell new rows from real ones, and by what?
+//!                              ├─► manifold ············· α-precision, β-recall
+//!                              ├─► utility ·············· train on new, test on real
+//!                              └─► privacy, singling ···· copies, near copies, attacks
+//! ```
+//!
+//! Ceilings and floors are the same functions of other frames: of a sample of the training rows, and of
+//! [`independent_columns`].
+
+mod boosting;
+mod coverage;
+mod detect;
+mod frame;
+mod logistic;
+mod manifold;
+mod neighbours;
+mod privacy;
+mod roc;
+mod shapes;
+mod singling;
+mod trivial;
+mod utility;
+
+pub use boosting::{Boosted, Task};
+pub use coverage::{Coverage, key_uniqueness};
+pub use detect::{Detection, Judge, detect};
+pub use frame::{Frame, FrameColumn, ReadDate, Values};
+pub use logistic::Logistic;
+pub use manifold::{Manifold, manifold};
+pub use privacy::{Privacy, privacy};
+pub use shapes::{Quality, Trend};
+pub use singling::{Attack, SinglingOut, singling_out};
+pub use trivial::independent_columns;
+pub use utility::{Utility, utility};

@@ -1,0 +1,411 @@
+//! Column shapes and pair trends, as SDMetrics 0.24 defines them: 1 is the same, 0 altogether different.
+//!
+//! | of | score |
+//! |---|---|
+//! | a column of numbers | 1 − D, the Kolmogorov–Smirnov statistic |
+//! | a column of categories | 1 − ½ Σ \|p − q\|, the total variation |
+//! | two columns of numbers | 1 − ½ \|ρ − ρ'\|, Pearson's correlations |
+//! | any other two | 1 − ½ Σ \|p − q\| over the cells of their contingency table |
+//!
+//! In a contingency table numbers stand in ten bins of equal width. SDMetrics takes the bins of each
+//! table from that table's own range, counts a missing number with the largest one, and a missing
+//! category as one more category; scores that published ones are to be compared with must do so too.
+//!
+//! Beside its score every pair has its association in either table, for people to look at: Pearson's
+//! correlation or Cramér's V.
+
+use rayon::prelude::*;
+
+use super::frame::{Frame, Values};
+
+/// Bins of a number in a contingency table.
+const BINS: usize = 10;
+/// Cells of a contingency table that are counted in an array; larger tables are sorted.
+const DENSE: usize = 1 << 16;
+
+/// How alike two tables are by columns and by pairs of columns.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Quality {
+    /// One score a column; NaN where it cannot be taken.
+    pub shapes: Vec<f64>,
+    pub trends: Vec<Trend>,
+}
+
+/// A pair of columns.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Trend {
+    pub columns: (usize, usize),
+    /// NaN where it cannot be taken, such as the correlation with a constant.
+    pub score: f64,
+    /// The association of the two columns in the real and in the new table.
+    pub real: f64,
+    pub new: f64,
+}
+
+impl Quality {
+    pub fn of(real: &Frame, new: &Frame) -> Self {
+        let n = real.columns.len();
+        let shapes = (0..n).into_par_iter().map(|c| shape(values(real, c), values(new, c))).collect();
+        let (real_codes, new_codes) = (Codes::of_all(real), Codes::of_all(new));
+        let pairs: Vec<_> = (0..n).flat_map(|a| (a + 1..n).map(move |b| (a, b))).collect();
+        let trend = |&(a, b): &(usize, usize)| {
+            let numbers = (values(real, a), values(real, b), values(new, a), values(new, b));
+            let (score, real, new) = match numbers {
+                (Values::Numbers(x), Values::Numbers(y), Values::Numbers(u), Values::Numbers(v)) => {
+                    correlations(pearson(x, y), pearson(u, v))
+                }
+                _ => contingencies([&real_codes[a], &real_codes[b]], [&new_codes[a], &new_codes[b]]),
+            };
+            Trend { columns: (a, b), score, real, new }
+        };
+        Self { shapes, trends: pairs.par_iter().map(trend).collect() }
+    }
+
+    /// The mean of the column shapes.
+    pub fn shape(&self) -> f64 {
+        known_mean(self.shapes.iter().copied())
+    }
+
+    /// The mean of the pair trends.
+    pub fn trend(&self) -> f64 {
+        known_mean(self.trends.iter().map(|trend| trend.score))
+    }
+
+    /// The quality score of SDMetrics.
+    pub fn score(&self) -> f64 {
+        known_mean([self.shape(), self.trend()].into_iter())
+    }
+
+    /// The pairs that differ most, the worst first.
+    pub fn worst_pairs(&self, n: usize) -> Vec<Trend> {
+        let mut trends: Vec<Trend> = self.trends.iter().filter(|t| !t.score.is_nan()).copied().collect();
+        trends.sort_by(|a, b| a.score.total_cmp(&b.score));
+        trends.truncate(n);
+        trends
+    }
+}
+
+fn values(frame: &Frame, column: usize) -> &Values {
+    &frame.columns[column].values
+}
+
+/// The mean of all that are known; NaN without any.
+fn known_mean(values: impl Iterator<Item = f64>) -> f64 {
+    let (sum, n) = values.filter(|x| !x.is_nan()).fold((0.0, 0), |(sum, n), x| (sum + x, n + 1));
+    sum / f64::from(n)
+}
+
+fn shape(real: &Values, new: &Values) -> f64 {
+    match (real, new) {
+        (Values::Numbers(real), Values::Numbers(new)) => kolmogorov_smirnov(real, new),
+        (Values::Categories { codes: real, dictionary }, Values::Categories { codes: new, .. }) => {
+            total_variation(real, new, dictionary.len())
+        }
+        _ => f64::NAN,
+    }
+}
+
+/// One less the largest distance of the two empirical distribution functions, missing values left out.
+fn kolmogorov_smirnov(real: &[f64], new: &[f64]) -> f64 {
+    let (real, new) = (sorted(real), sorted(new));
+    if real.is_empty() || new.is_empty() {
+        return f64::NAN;
+    }
+    let (mut i, mut j, mut largest) = (0, 0, 0.0f64);
+    while i < real.len() && j < new.len() {
+        let value = real[i].min(new[j]);
+        i += real[i..].iter().take_while(|&&x| x == value).count();
+        j += new[j..].iter().take_while(|&&x| x == value).count();
+        largest = largest.max((i as f64 / real.len() as f64 - j as f64 / new.len() as f64).abs());
+    }
+    1.0 - largest
+}
+
+fn sorted(values: &[f64]) -> Vec<f64> {
+    let mut known: Vec<f64> = values.iter().copied().filter(|x| !x.is_nan()).collect();
+    known.sort_unstable_by(f64::total_cmp);
+    known
+}
+
+/// One less the total variation of the two distributions, missing values left out.
+fn total_variation(real: &[u32], new: &[u32], levels: usize) -> f64 {
+    let shares = |codes: &[u32]| {
+        let mut counts = vec![0.0f64; levels];
+        codes.iter().for_each(|&code| {
+            if let Some(count) = counts.get_mut(code as usize) {
+                *count += 1.0;
+            }
+        });
+        let total: f64 = counts.iter().sum();
+        counts.into_iter().map(move |count| count / total)
+    };
+    1.0 - 0.5 * shares(real).zip(shares(new)).map(|(p, q)| (p - q).abs()).sum::<f64>()
+}
+
+fn correlations(real: f64, new: f64) -> (f64, f64, f64) {
+    (1.0 - (real - new).abs() / 2.0, real, new)
+}
+
+/// Pearson's correlation over the rows where both are known; NaN where one of them is constant.
+fn pearson(x: &[f64], y: &[f64]) -> f64 {
+    let both = x.iter().zip(y).filter(|(x, y)| !x.is_nan() && !y.is_nan());
+    let (x, y): (Vec<f64>, Vec<f64>) = both.unzip();
+    let constant = |values: &[f64]| values.iter().all(|&value| value == values[0]);
+    if constant(&x) || constant(&y) {
+        return f64::NAN;
+    }
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    let (mean_x, mean_y) = (mean(&x), mean(&y));
+    let (mut xx, mut yy, mut xy) = (0.0, 0.0, 0.0);
+    for (x, y) in x.iter().zip(&y) {
+        let (x, y) = (x - mean_x, y - mean_y);
+        (xx, yy, xy) = (xx + x * x, yy + y * y, xy + x * y);
+    }
+    (xy / (xx.sqrt() * yy.sqrt())).clamp(-1.0, 1.0)
+}
+
+/// A column as one of a contingency table.
+struct Codes {
+    codes: Vec<u32>,
+    levels: usize,
+}
+
+impl Codes {
+    fn of_all(frame: &Frame) -> Vec<Self> {
+        frame.columns.par_iter().map(|column| Self::of(&column.values)).collect()
+    }
+
+    fn of(values: &Values) -> Self {
+        match values {
+            Values::Numbers(numbers) => Self { codes: bins(numbers), levels: BINS + 2 },
+            Values::Categories { codes, dictionary } => {
+                let levels = dictionary.len() + 1;
+                let known = |&code: &u32| code.min(levels as u32 - 1);
+                Self { codes: codes.iter().map(known).collect(), levels }
+            }
+        }
+    }
+}
+
+/// How many edges of the bins are not above each number: the largest, and what is missing, has one more
+/// than the last bin.
+fn bins(numbers: &[f64]) -> Vec<u32> {
+    let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
+    numbers.iter().filter(|x| !x.is_nan()).for_each(|&x| (low, high) = (low.min(x), high.max(x)));
+    if low > high {
+        (low, high) = (0.0, 1.0);
+    } else if low == high {
+        (low, high) = (low - 0.5, high + 0.5);
+    }
+    let step = (high - low) / BINS as f64;
+    let edge = |i: usize| if i == BINS { high } else { low + step * i as f64 };
+    let edges: [f64; BINS + 1] = std::array::from_fn(edge);
+    let missing = BINS as u32 + 1;
+    let bin = |x: &f64| if x.is_nan() { missing } else { edges.partition_point(|edge| edge <= x) as u32 };
+    numbers.iter().map(bin).collect()
+}
+
+/// Score and Cramér's V of the real and of the new table.
+fn contingencies(real: [&Codes; 2], new: [&Codes; 2]) -> (f64, f64, f64) {
+    let levels = [0, 1].map(|side: usize| real[side].levels.max(new[side].levels));
+    let (a, b) = (Contingency::count(real, levels), Contingency::count(new, levels));
+    (1.0 - 0.5 * a.distance(&b), a.cramer(), b.cramer())
+}
+
+/// The cells of a contingency table that are not empty, in order.
+struct Contingency {
+    cells: Vec<(u64, u32)>,
+    n: f64,
+    levels: [usize; 2],
+}
+
+impl Contingency {
+    fn count([a, b]: [&Codes; 2], levels: [usize; 2]) -> Self {
+        let width = levels[1] as u64;
+        let keys = a.codes.iter().zip(&b.codes).map(|(&a, &b)| u64::from(a) * width + u64::from(b));
+        let n_cells = levels[0].saturating_mul(levels[1]);
+        let cells = if n_cells <= DENSE { dense(keys, n_cells) } else { by_sorting(keys) };
+        Self { cells, n: a.codes.len() as f64, levels }
+    }
+
+    /// Σ |p − q| over all cells; NaN where a table is empty.
+    fn distance(&self, other: &Self) -> f64 {
+        if self.n == 0.0 || other.n == 0.0 {
+            return f64::NAN;
+        }
+        let (mut i, mut j, mut sum) = (0, 0, 0.0);
+        let cell = |table: &Self, at: usize| table.cells.get(at).copied().unwrap_or((u64::MAX, 0));
+        loop {
+            let ((a, p), (b, q)) = (cell(self, i), cell(other, j));
+            if a == u64::MAX && b == u64::MAX {
+                return sum;
+            }
+            let p = if a <= b { f64::from(p) / self.n } else { 0.0 };
+            let q = if b <= a { f64::from(q) / other.n } else { 0.0 };
+            sum += (p - q).abs();
+            (i, j) = (i + usize::from(a <= b), j + usize::from(b <= a));
+        }
+    }
+
+    /// Cramér's V: 0 for independent columns, 1 where one is a function of the other.
+    fn cramer(&self) -> f64 {
+        let mut sides = [0, 1].map(|side: usize| vec![0.0f64; self.levels[side]]);
+        let place = |key: u64| {
+            let width = self.levels[1] as u64;
+            ((key / width) as usize, (key % width) as usize)
+        };
+        for &(key, count) in &self.cells {
+            let (a, b) = place(key);
+            sides[0][a] += f64::from(count);
+            sides[1][b] += f64::from(count);
+        }
+        let used = sides.each_ref().map(|side| side.iter().filter(|&&count| count > 0.0).count());
+        let fewer = used[0].min(used[1]);
+        if fewer < 2 {
+            return f64::NAN;
+        }
+        let expected = |(key, count): &(u64, u32)| {
+            let (a, b) = place(*key);
+            f64::from(*count).powi(2) / (sides[0][a] * sides[1][b])
+        };
+        let phi = (self.cells.iter().map(expected).sum::<f64>() - 1.0).max(0.0);
+        (phi / (fewer - 1) as f64).sqrt().min(1.0)
+    }
+}
+
+fn dense(keys: impl Iterator<Item = u64>, n_cells: usize) -> Vec<(u64, u32)> {
+    let mut counts = vec![0u32; n_cells];
+    keys.for_each(|key| counts[key as usize] += 1);
+    let cells = counts.into_iter().enumerate().filter(|&(_, count)| count > 0);
+    cells.map(|(key, count)| (key as u64, count)).collect()
+}
+
+fn by_sorting(keys: impl Iterator<Item = u64>) -> Vec<(u64, u32)> {
+    let mut keys: Vec<u64> = keys.collect();
+    keys.sort_unstable();
+    keys.chunk_by(|a, b| a == b).map(|same| (same[0], same.len() as u32)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::{
+        super::frame::testing::{column, frame},
+        *,
+    };
+    use mintage_data::{
+        Column, Declaration, Table,
+        table::{
+            MISSING,
+            schema::{Format, Kind, TableSchema},
+        },
+    };
+    use mintage_nn::Rng;
+
+    #[test]
+    fn shapes_by_hand() {
+        let nan = f64::NAN;
+        assert_eq!(kolmogorov_smirnov(&[1.0, 2.0, 3.0, 4.0], &[3.0, 4.0, 5.0, nan, 6.0]), 0.5);
+        assert_eq!(kolmogorov_smirnov(&[1.0, 1.0, 2.0], &[1.0, 2.0, 1.0]), 1.0);
+        assert!(kolmogorov_smirnov(&[nan], &[1.0]).is_nan());
+        assert_eq!(total_variation(&[0, 0, 1, MISSING, 1], &[0, 2, 2, 2], 3), 0.25);
+        assert!(total_variation(&[MISSING], &[0], 1).is_nan());
+    }
+
+    #[test]
+    fn trends_by_hand() {
+        let (x, y) = ([1.0, 2.0, 3.0, f64::NAN], [2.0, 4.0, 6.0, 0.0]);
+        assert!((pearson(&x, &y) - 1.0).abs() < 1e-12);
+        assert!(pearson(&x, &[5.0; 4]).is_nan());
+        let real = frame(&[], &[&[0, 0, 1, 1], &[0, 0, 1, 1]]);
+        let new = frame(&[], &[&[0, 0, 1, 1], &[0, 1, 0, 1]]);
+        let quality = Quality::of(&real, &new);
+        assert_eq!((quality.shape(), quality.trend(), quality.score()), (1.0, 0.5, 0.75));
+        let trend = quality.worst_pairs(3)[0];
+        assert_eq!((trend.columns, trend.real, trend.new), ((0, 1), 1.0, 0.0));
+    }
+
+    #[test]
+    fn bins_are_those_of_numpy() {
+        // numpy.digitize([0, 1, 4.9, 5, 10, nan], numpy.histogram_bin_edges([0, 10]))
+        assert_eq!(bins(&[0.0, 1.0, 4.9, 5.0, 10.0, f64::NAN]), [1, 2, 5, 6, 11, 11]);
+        assert_eq!(bins(&[3.0, 3.0]), [6, 6]);
+        assert_eq!(bins(&[f64::NAN]), [11]);
+    }
+
+    #[test]
+    fn counted_or_sorted_the_cells_are_the_same() {
+        let mut rng = Rng::new(1, 0);
+        let keys: Vec<u64> = (0..1000).map(|_| rng.below(50) as u64).collect();
+        assert_eq!(dense(keys.iter().copied(), 50), by_sorting(keys.iter().copied()));
+    }
+
+    #[test]
+    fn the_same_table_is_perfect_and_empty_ones_are_unknown() {
+        let one = frame(&[&[1.0, f64::NAN, 3.0], &[0.0, 2.0, 9.0]], &[&[1, MISSING, 0]]);
+        let quality = Quality::of(&one, &one);
+        assert_eq!((quality.shape(), quality.trend()), (1.0, 1.0));
+        let empty = one.select(&[]);
+        assert!(Quality::of(&one, &empty).score().is_nan());
+    }
+    /// Days since the first of March of the year 0.
+    fn day(_: &str, text: &str) -> Option<f64> {
+        let parts: Vec<i32> = text.split('-').filter_map(|part| part.parse().ok()).collect();
+        let &[year, month, day] = parts.as_slice() else { return None };
+        let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+        Some(f64::from(365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1))
+    }
+
+    fn table(csv: &str) -> Table {
+        let mut lines = csv.lines().map(|line| line.split(','));
+        let mut columns: Vec<Column> =
+            lines.next().unwrap().map(|name| Column::new(name, Declaration::default())).collect();
+        for line in lines {
+            line.zip(&mut columns).for_each(|(cell, column)| column.push(Some(cell)));
+        }
+        Table { name: String::new(), columns }
+    }
+
+    #[test]
+    fn sdmetrics_gives_the_same() {
+        macro_rules! fixture {
+            ($name:literal) => {
+                include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/sdmetrics/", $name))
+            };
+        }
+        let expected: serde_json::Value = serde_json::from_str(fixture!("expected.json")).unwrap();
+        let (real, new) = (table(fixture!("real.csv")), table(fixture!("new.csv")));
+        let kind = |name: &str| match name {
+            "student_id" => Kind::Id,
+            "start_date" | "end_date" => Kind::Datetime,
+            "placed" | "work_experience" => Kind::Boolean,
+            "gender" | "high_spec" | "degree_type" | "mba_spec" => Kind::Category,
+            _ => Kind::Number,
+        };
+        let format = |name: &str| match kind(name) {
+            Kind::Datetime => Format::Datetime { pattern: "%Y-%m-%d".to_owned() },
+            _ => Format::Plain,
+        };
+        let columns = real.names().map(|name| column(name, kind(name), format(name))).collect();
+        let schema = TableSchema { columns, alerts: Vec::new() };
+        let [real, new] = Frame::together([&real, &new], &schema, &day).unwrap();
+        let quality = Quality::of(&real, &new);
+        let near = |found: f64, expected: &serde_json::Value, what: &str| match expected.as_f64() {
+            Some(expected) => assert!((found - expected).abs() < 1e-9, "{what}: {found}, {expected}"),
+            None => assert!(found.is_nan(), "{what}: {found}"),
+        };
+        let place = |name: &serde_json::Value| real.position(name.as_str().unwrap()).unwrap();
+        for of in expected["shapes"].as_array().unwrap() {
+            near(quality.shapes[place(&of[0])], &of[1], &of[0].to_string());
+        }
+        let trends = expected["trends"].as_array().unwrap();
+        assert_eq!((trends.len(), quality.trends.len()), (120, 120));
+        for of in trends {
+            let pair = (place(&of[0]), place(&of[1]));
+            let found = quality.trends.iter().find(|trend| trend.columns == pair).unwrap();
+            near(found.score, &of[2], &format!("{} × {}", of[0], of[1]));
+        }
+        let means = [quality.score(), quality.shape(), quality.trend()];
+        (0..3).for_each(|i| near(means[i], &expected["quality"][i], "mean"));
+    }
+}
