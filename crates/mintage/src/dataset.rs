@@ -110,16 +110,27 @@ impl AnyData {
 
     /// The data in words: "2,000 images 28×28 gray, 10 classes (1,801 train, 99 valid, 100 holdout)".
     pub fn describe(&self) -> String {
-        let what = match self {
-            Self::Images(set) => format!("{} {}", thousands(set.len()), self.info().items()),
-            Self::Table(set) => {
-                format!("{} rows of {} columns", thousands(set.len()), set.table().columns.len())
+        match self {
+            Self::Images(set) => {
+                let what = format!("{} {}", thousands(set.len()), self.info().items());
+                format!("{what} {}", parts(set.splits()))
             }
-        };
-        let s = self.splits();
-        let [train, valid, holdout] = [&s.train, &s.valid, &s.holdout].map(|part| thousands(part.len()));
-        format!("{what} ({train} train, {valid} valid, {holdout} holdout)")
+            Self::Table(set) => Self::describe_table(set),
+        }
     }
+
+    /// "32,561 rows of 15 columns (…)".
+    pub fn describe_table(set: &TableSet) -> String {
+        let (rows, columns) = (thousands(set.len()), set.table().columns.len());
+        format!("{rows} rows of {columns} columns {}", parts(set.splits()))
+    }
+}
+
+/// "(1,801 train, 99 valid, 100 holdout)".
+fn parts(splits: &Splits) -> String {
+    let Splits { train, valid, holdout } = splits;
+    let [train, valid, holdout] = [train, valid, holdout].map(|part| thousands(part.len()));
+    format!("({train} train, {valid} valid, {holdout} holdout)")
 }
 
 /// 12345 → "12,345".

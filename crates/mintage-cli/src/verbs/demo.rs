@@ -124,8 +124,7 @@ fn make_new(
     let ImageParts { codec, .. } = model.images()?;
     let classes = &codec.classes;
     let per_class = (NEW / classes.len().max(1)).max(1);
-    let mut all =
-        Images { shape: codec.shape, pixels: vec![], labels: vec![], classes: classes.clone() };
+    let mut all = Images { shape: codec.shape, pixels: vec![], labels: vec![], classes: classes.clone() };
     for (index, class) in classes.iter().enumerate() {
         // A seed of its own, so that the classes are not variations of the same noise.
         let seed = seed.wrapping_add(index as u64);

@@ -88,13 +88,20 @@ fn options(config: &Value) -> String {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     };
-    let all = config.as_object().into_iter().flatten().filter(|(key, _)| !["kind", "family"].contains(&key.as_str()));
+    let all = config
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter(|(key, _)| !["kind", "family"].contains(&key.as_str()));
     all.map(|(key, value)| format!("{key} {}", word(value))).collect::<Vec<_>>().join(", ")
 }
 
 fn last_preview(dir: &Path) -> Option<String> {
     let entries = fs::read_dir(dir.join("samples")).ok()?;
-    let previews = entries.flatten().map(|e| e.path()).filter(|p| p.extension().is_some_and(|e| e == "png" || e == "csv"));
+    let previews = entries
+        .flatten()
+        .map(|e| e.path())
+        .filter(|p| p.extension().is_some_and(|e| e == "png" || e == "csv"));
     // Previews are named by step; others (seed-1.png) come before them.
     Some(previews.max()?.display().to_string())
 }

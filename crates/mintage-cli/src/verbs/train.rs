@@ -272,12 +272,7 @@ pub struct End {
 }
 
 /// Trains with progress on stderr and events where `--json` says; Ctrl-C stops after the present step.
-pub fn learn(
-    recipe: &Recipe,
-    data: &AnyData,
-    run: &mut Run,
-    context: &mut Context,
-) -> Result<End, Failure> {
+pub fn learn(recipe: &Recipe, data: &AnyData, run: &mut Run, context: &mut Context) -> Result<End, Failure> {
     let stop = interrupt::watch();
     let clock = clock();
     let control = Control { stop, clock: &clock };

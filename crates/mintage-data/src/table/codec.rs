@@ -161,7 +161,11 @@ impl TableCodec {
             Some(column) => column.clone(),
             None => Column::of(&codec.schema.name, (0..n).map(|_| None)),
         };
-        let whole = Table { name: given.name.clone(), columns: self.columns.iter().map(column).collect(), ..Table::default() };
+        let whole = Table {
+            name: given.name.clone(),
+            columns: self.columns.iter().map(column).collect(),
+            ..Table::default()
+        };
         let mut tokens = self.encode(&whole, hidden);
         let width = self.width();
         for row in 0..n {

@@ -210,7 +210,8 @@ pub(super) fn discretised_logistic_nll(x: Tensor<2>, mean: Tensor<2>, log_scale:
 /// The sum of several rows of a table: `weight [entries, d]` → `[n, d]`.
 pub(super) fn embedding_bag(weight: Tensor<2>, indices: &[u32], fields: usize) -> Tensor<2> {
     let (device, d, n) = (weight.device(), weight.dims()[1], indices.len() / fields);
-    let known: Vec<i64> = indices.iter().map(|&index| if index == NONE { 0 } else { i64::from(index) }).collect();
+    let known: Vec<i64> =
+        indices.iter().map(|&index| if index == NONE { 0 } else { i64::from(index) }).collect();
     let taken: Vec<f32> = indices.iter().map(|&index| f32::from(u8::from(index != NONE))).collect();
     let known = Tensor::<1, Int>::from_data(TensorData::new(known, [n * fields]), &device);
     let taken = like(taken, [n * fields, 1], &weight);
@@ -228,7 +229,8 @@ pub(super) fn fields_cross_entropy(
     let mut loss = Tensor::zeros_like(&logits.clone().narrow(1, 0, 1)).reshape([n]);
     for field in 0..fields {
         let places = (0..n).map(|row| row * fields + field);
-        let classes: Vec<i64> = places.clone().map(|p| if targets[p] == NONE { 0 } else { i64::from(targets[p]) }).collect();
+        let classes: Vec<i64> =
+            places.clone().map(|p| if targets[p] == NONE { 0 } else { i64::from(targets[p]) }).collect();
         let weights = places.map(|p| if targets[p] == NONE { 0.0 } else { weights[p] }).collect();
         let classes = Tensor::<1, Int>::from_data(TensorData::new(classes, [n]), &logits.device());
         let part = logits.clone().narrow(1, starts[field], starts[field + 1] - starts[field]);

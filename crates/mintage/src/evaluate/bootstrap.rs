@@ -35,6 +35,11 @@ impl Interval {
         Self { value, low: low - bias, high: high - bias }
     }
 
+    /// A number that was not resampled: both ends are the number itself.
+    pub fn certain(value: f64) -> Self {
+        Self { value, low: value, high: value }
+    }
+
     /// The mean of `items` with its bootstrap interval; the usual case of one number per sample.
     pub fn of_mean(items: &[f64], resamples: usize, seed: u64) -> Self {
         let mean = |rows: &[usize]| rows.iter().map(|&i| items[i]).sum::<f64>() / rows.len() as f64;

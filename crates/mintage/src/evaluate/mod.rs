@@ -78,7 +78,7 @@ pub fn evaluate(
 ) -> Result<Report, Error> {
     match data {
         AnyData::Images(set) => image::evaluate(model, set, options, clock, on),
-        AnyData::Table(_) => Err(Error::request("table rows cannot be evaluated yet")),
+        AnyData::Table(set) => table::evaluate(model, set, options, clock, on),
     }
 }
 

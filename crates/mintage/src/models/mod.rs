@@ -161,13 +161,11 @@ impl AnyConfig {
 }
 
 /// Refuses sizes that no network can be built with.
-fn check_ranges(
-    config: &impl Serialize,
-    ranges: &[(&str, RangeInclusive<u64>)],
-) -> Result<(), RecipeError> {
+fn check_ranges(config: &impl Serialize, ranges: &[(&str, RangeInclusive<u64>)]) -> Result<(), RecipeError> {
     let options = serde_json::json!(config);
-    let outside =
-        |(key, range): &&(&str, RangeInclusive<u64>)| options[key].as_u64().is_some_and(|n| !range.contains(&n));
+    let outside = |(key, range): &&(&str, RangeInclusive<u64>)| {
+        options[key].as_u64().is_some_and(|n| !range.contains(&n))
+    };
     match ranges.iter().find(outside) {
         Some((key, range)) => {
             let why = format!("must be between {} and {}", range.start(), range.end());

@@ -2,6 +2,8 @@
 //!
 //! The page is one file with its pictures inside; it needs no network and runs no script.
 
+pub mod charts;
+
 use std::{collections::BTreeMap, path::Path};
 
 use base64::{Engine, engine::general_purpose::STANDARD};

@@ -110,7 +110,8 @@ mod tests {
 
     #[test]
     fn frequent_values_have_bins_of_their_own() {
-        let values: Vec<(f64, u32)> = (0..1000).map(|i| (f64::from(i), if i == 500 { 3000 } else { 1 })).collect();
+        let values: Vec<(f64, u32)> =
+            (0..1000).map(|i| (f64::from(i), if i == 500 { 3000 } else { 1 })).collect();
         let bins = cut(&values, 40);
         assert!(bins.len() <= 41, "{}", bins.len());
         let own = &bins[find(&bins, 500.0)];

@@ -126,7 +126,9 @@ impl ColumnCodec {
             How::Dated(dates) => {
                 let sizes = dates.sizes().into_iter().zip(dates.ordinal()).enumerate();
                 let rest = dates.rest.len();
-                sizes.map(|(i, (size, ordinal))| field(size, ordinal, if i == 0 { rest } else { 0 }, i > 0)).collect()
+                sizes
+                    .map(|(i, (size, ordinal))| field(size, ordinal, if i == 0 { rest } else { 0 }, i > 0))
+                    .collect()
             }
         }
     }
@@ -180,9 +182,9 @@ impl ColumnCodec {
                     Some(vec![bin.or_else(apart)? as u16])
                 })
             }
-            How::Dated(dates) => Box::new(move |text| {
-                dates.tokens(text.and_then(|text| self.schema.number(text)), text)
-            }),
+            How::Dated(dates) => {
+                Box::new(move |text| dates.tokens(text.and_then(|text| self.schema.number(text)), text))
+            }
         }
     }
 
@@ -227,7 +229,8 @@ impl ColumnCodec {
                         let group = listed + (first - listed) * size;
                         let len = (texts.len() - group).min(*size);
                         let wanted = limit.and_then(|limit| limit.text.as_deref());
-                        let place = texts[group..group + len].iter().position(|text| text.as_deref() == wanted);
+                        let place =
+                            texts[group..group + len].iter().position(|text| text.as_deref() == wanted);
                         group + place.filter(|_| wanted.is_some()).unwrap_or(tokens[1] as usize % len)
                     }
                 };

@@ -62,9 +62,11 @@ impl Dates {
 
     /// For each bin of days whether it reaches into a range of dates.
     pub fn allowed(&self, between: Option<(f64, f64)>) -> impl Iterator<Item = bool> {
-        let reaches = move |bin: &Bin| between.is_some_and(|(from, to)| {
-            bin.high() >= (from / DAY).floor() && bin.low() <= (to / DAY).floor()
-        });
+        let reaches = move |bin: &Bin| {
+            between.is_some_and(|(from, to)| {
+                bin.high() >= (from / DAY).floor() && bin.low() <= (to / DAY).floor()
+            })
+        };
         self.days.iter().map(reaches)
     }
 
@@ -133,7 +135,13 @@ fn on_weekday(day: f64, wanted: usize, bin: &Bin) -> f64 {
     let inside = |day: f64| bin.low() <= day && day <= bin.high();
     match (inside(before), inside(after)) {
         _ if ahead == 0.0 => day,
-        (true, true) => if ahead <= 3.0 { after } else { before },
+        (true, true) => {
+            if ahead <= 3.0 {
+                after
+            } else {
+                before
+            }
+        }
         (true, false) => before,
         (false, true) => after,
         // The bin has no such day.
@@ -171,7 +179,8 @@ mod tests {
     #[test]
     fn weekdays_and_times_survive() {
         // Mondays to Fridays of three years, at nine or noon.
-        let value = |i: u32| f64::from(i / 5 * 7 + 4 + i % 5) * DAY + if i % 2 == 0 { 9.0 } else { 12.0 } * 3600e6;
+        let value =
+            |i: u32| f64::from(i / 5 * 7 + 4 + i % 5) * DAY + if i % 2 == 0 { 9.0 } else { 12.0 } * 3600e6;
         let values: Vec<(f64, u32)> = (0..780).map(|i| (value(i), 1)).collect();
         let dates = Dates::fit(&values, vec![None]);
         assert_eq!(dates.sizes().len(), 3);

@@ -73,9 +73,8 @@ impl TableCodec {
         for condition in conditions {
             let names = || self.columns.iter().map(|c| c.schema.name.as_str());
             let Some(at) = names().position(|name| name == condition.column) else {
-                let hint = suggestion(&condition.column, names()).unwrap_or_else(|| {
-                    format!("the columns are {}", names().collect::<Vec<_>>().join(", "))
-                });
+                let hint = suggestion(&condition.column, names())
+                    .unwrap_or_else(|| format!("the columns are {}", names().collect::<Vec<_>>().join(", ")));
                 return Err(Error::bad(format!("`{}`", condition.column), "the model knows no such column")
                     .with_hint(hint));
             };
@@ -88,7 +87,11 @@ impl TableCodec {
         Ok(Limits {
             columns,
             widths: self.columns.iter().map(ColumnCodec::width).collect(),
-            present: self.columns.iter().map(|c| c.allowed(&|text| !c.schema.is_missing(text), ALL)).collect(),
+            present: self
+                .columns
+                .iter()
+                .map(|c| c.allowed(&|text| !c.schema.is_missing(text), ALL))
+                .collect(),
         })
     }
 }
@@ -130,8 +133,11 @@ impl ColumnCodec {
         let end = |text: &Option<String>, open: f64| match text {
             None => Ok(open),
             Some(text) => schema.number(text).ok_or_else(|| {
-                Error::bad(format!("`{text}`"), format!("cannot be a bound of `{name}`, a {}", schema.kind.name()))
-                    .with_hint("ranges work for numbers and dates, written as in the data")
+                Error::bad(
+                    format!("`{text}`"),
+                    format!("cannot be a bound of `{name}`, a {}", schema.kind.name()),
+                )
+                .with_hint("ranges work for numbers and dates, written as in the data")
             }),
         };
         let limit = match allow {
@@ -210,17 +216,18 @@ mod tests {
 
     #[test]
     fn conditions_are_read() {
-        let value = |column: &str, text: &str| Where {
-            column: column.into(),
-            allow: Allow::Value(text.into()),
-        };
+        let value =
+            |column: &str, text: &str| Where { column: column.into(), allow: Allow::Value(text.into()) };
         assert_eq!(Where::parse("age=30").unwrap(), value("age", "30"));
         assert_eq!(Where::parse("income=\">50K\"").unwrap(), value("income", ">50K"));
         assert_eq!(Where::parse("доход = да").unwrap(), value("доход", "да"));
         assert_eq!(Where::parse("a=\"1..2\"").unwrap(), value("a", "1..2"));
         let range = Where::parse("age=30..40").unwrap();
         assert_eq!(range.allow, Allow::Range(Some("30".into()), Some("40".into())));
-        assert_eq!(Where::parse("day=..2020-01-05").unwrap().allow, Allow::Range(None, Some("2020-01-05".into())));
+        assert_eq!(
+            Where::parse("day=..2020-01-05").unwrap().allow,
+            Allow::Range(None, Some("2020-01-05".into()))
+        );
         for bad in ["age", "=3", "age=.."] {
             assert!(Where::parse(bad).is_err(), "{bad}");
         }

@@ -171,7 +171,8 @@ fn fill(config: &mut Config, defaults: &PgDefaults) -> Result<(), Error> {
 
 /// The password in an address, if there is one.
 pub fn password_of(source: &str) -> Option<String> {
-    let address = source.starts_with("postgres").then(|| Address::parse(source, &PgDefaults::default()).ok())??;
+    let address =
+        source.starts_with("postgres").then(|| Address::parse(source, &PgDefaults::default()).ok())??;
     address.config.get_password().map(|bytes| String::from_utf8_lossy(bytes).into_owned())
 }
 

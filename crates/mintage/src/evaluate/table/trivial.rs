@@ -19,7 +19,7 @@ pub fn independent_columns(train: &Table, n: usize, seed: u64) -> Table {
         }
         columns.push(column.select(&rows));
     }
-    Table { name: train.name.clone(), columns }
+    Table { name: train.name.clone(), columns, ..Table::default() }
 }
 
 #[cfg(test)]

@@ -24,7 +24,10 @@ use super::{
 };
 use crate::{
     events::Metrics,
-    models::{Size, image::{Draw, ImageInfo}},
+    models::{
+        Size,
+        image::{Draw, ImageInfo},
+    },
 };
 
 /// All choices of a flow.

@@ -26,7 +26,10 @@ use serde::{Deserialize, Serialize};
 use super::{class_input, crop_to, in_batches, indices, pad_to, padded, to_model, to_pixels};
 use crate::{
     events::Metrics,
-    models::{Size, image::{Draw, ImageInfo}},
+    models::{
+        Size,
+        image::{Draw, ImageInfo},
+    },
 };
 
 /// All choices of a GAN.

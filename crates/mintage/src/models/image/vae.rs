@@ -31,7 +31,10 @@ use super::{
 };
 use crate::{
     events::Metrics,
-    models::{Size, image::{Draw, ImageInfo}},
+    models::{
+        Size,
+        image::{Draw, ImageInfo},
+    },
 };
 
 /// The network's shape.

@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     events::Metrics,
-    models::{ImageInfo, Draw, Size, Start},
+    models::{Draw, ImageInfo, Size, Start},
 };
 
 /// Which quantizer.

@@ -133,7 +133,8 @@ impl Ar {
                 }
             }
         }
-        let logits = net.head.forward(net.trunk.forward_dropping(&Arc::new(indices), width, self.config.dropout, rng));
+        let logits =
+            net.head.forward(net.trunk.forward_dropping(&Arc::new(indices), width, self.config.dropout, rng));
         kernels::fields_cross_entropy(logits, &self.starts, &Arc::new(targets), &Arc::new(weights)).mean()
     }
 

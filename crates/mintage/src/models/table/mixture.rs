@@ -234,8 +234,7 @@ impl Mixture {
         let rows = batch.tokens.chunks(self.fields() * 4096);
         let nll = |tokens: &[u16]| {
             let n = tokens.len() / self.fields();
-            let (_, log_p) =
-                self.posterior(&places(tokens, &self.starts), vec![0.0; n * self.components()]);
+            let (_, log_p) = self.posterior(&places(tokens, &self.starts), vec![0.0; n * self.components()]);
             log_p.into_iter().map(|l| -f64::from(l))
         };
         rows.flat_map(nll).collect()
