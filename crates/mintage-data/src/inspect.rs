@@ -3,22 +3,28 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, types::ValueRef};
 use serde::Serialize;
 
 use crate::{
     Error, ImageSet, ImageShape, SourceSpec,
-    source::sqlite::{holds_images, is_sqlite, open_read_only, quoted, tables},
+    source::sqlite::{PROVENANCE_COLUMN, columns, holds_images, is_sqlite, open_read_only, quoted},
+    table::{
+        Column, Table, is_database, is_table, read,
+        schema::{ColumnSchema, Kind, detect},
+        tables_of,
+    },
 };
 
 /// Rows of a table that are looked at.
 const SCANNED: usize = 100_000;
+/// Characters of an example.
+const EXAMPLE: usize = 40;
 
 /// What `mintage inspect` shows.
 #[derive(Clone, Debug, Serialize)]
 pub struct Inspection {
     pub source: String,
-    /// "sqlite", "folder" or "idx".
+    /// "sqlite", "postgresql", "table", "folder" or "idx".
     pub kind: String,
     pub tables: Vec<TableInfo>,
     /// Absent when no images were found, or several columns hold some.
@@ -60,10 +66,25 @@ pub enum ColumnKind {
     Text,
     Image,
     Blob,
+    Constant,
     Empty,
 }
 
 impl ColumnKind {
+    fn of(schema: &ColumnSchema, column: &Column) -> Self {
+        match schema.kind {
+            _ if column.values().is_empty() => Self::Empty,
+            Kind::Integer => Self::Integer,
+            Kind::Number => Self::Number,
+            Kind::Boolean => Self::Boolean,
+            Kind::Category => Self::Category,
+            Kind::Datetime => Self::Datetime,
+            Kind::Id => Self::Id,
+            Kind::Text => Self::Text,
+            Kind::Constant => Self::Constant,
+        }
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             Self::Integer => "integer",
@@ -75,6 +96,7 @@ impl ColumnKind {
             Self::Text => "text",
             Self::Image => "image",
             Self::Blob => "blob",
+            Self::Constant => "constant",
             Self::Empty => "empty",
         }
     }
@@ -105,14 +127,21 @@ pub struct Alert {
 pub fn inspect(spec: &SourceSpec) -> Result<Inspection, Error> {
     let path = Path::new(&spec.source);
     let mut alerts = Vec::new();
-    let (kind, tables) = if path.is_file() && is_sqlite(path) {
-        let connection = open_read_only(path)?;
-        ("sqlite", table_infos(&connection).map_err(Error::sqlite(path))?)
-    } else {
-        (if path.is_dir() { "folder" } else { "idx" }, Vec::new())
+    let rows = is_table(spec)?;
+    let tables = match rows || is_database(&spec.source) {
+        true => table_infos(spec, &mut alerts)?,
+        false => Vec::new(),
     };
-    let images = match ImageSet::open(spec) {
-        Ok(set) => Some(facts(&set, &mut alerts)),
+    let kind = match path.extension() {
+        _ if is_sqlite(path) => "sqlite",
+        _ if is_database(&spec.source) => "postgresql",
+        _ if path.is_dir() => "folder",
+        Some(_) if rows => "table",
+        _ => "idx",
+    };
+    let images = match (!rows).then(|| ImageSet::open(spec)).transpose() {
+        Ok(None) => None,
+        Ok(Some(set)) => Some(facts(&set, &mut alerts)),
         // A database without images is still worth a look.
         Err(error) if kind == "sqlite" && spec.table.is_none() && spec.column.is_none() => {
             alerts.push(Alert { message: error.to_string(), hint: error.hint() });
@@ -184,132 +213,114 @@ fn facts(set: &ImageSet, alerts: &mut Vec<Alert>) -> ImageFacts {
     }
 }
 
-fn table_infos(connection: &Connection) -> rusqlite::Result<Vec<TableInfo>> {
+/// Every table of a source, or the one that is asked for, with the kinds that training finds.
+fn table_infos(spec: &SourceSpec, alerts: &mut Vec<Alert>) -> Result<Vec<TableInfo>, Error> {
     let mut found = Vec::new();
-    for name in tables(connection)? {
-        let rows: i64 =
-            connection.query_row(&format!("SELECT count(*) FROM {}", quoted(&name)), [], |r| r.get(0))?;
-        let mut statement = connection.prepare("SELECT name, type, pk FROM pragma_table_info(?1)")?;
-        let definitions: Vec<(String, String, i64)> = statement
-            .query_map([&name], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?
-            .collect::<Result<_, _>>()?;
-        let columns = definitions
-            .into_iter()
-            .map(|(column, declared, pk)| column_info(connection, &name, column, declared, pk > 0))
-            .collect::<rusqlite::Result<_>>()?;
-        found.push(TableInfo { name, rows: rows.max(0) as u64, columns });
+    if spec.query.is_some() {
+        let table = read(&SourceSpec { limit: Some(SCANNED), ..spec.clone() })?;
+        found.push(table_info(&table, table.rows(), spec, alerts));
+        return Ok(found);
+    }
+    let of_database = is_database(&spec.source);
+    for (name, rows) in tables_of(spec)? {
+        if spec.table.as_ref().is_some_and(|wanted| *wanted != name) {
+            continue;
+        }
+        let one = SourceSpec {
+            table: of_database.then(|| name.clone()),
+            column: None,
+            limit: Some(SCANNED),
+            ..spec.clone()
+        };
+        match read(&one) {
+            Ok(table) => found.push(table_info(&table, rows, spec, alerts)),
+            // A table that cannot be read is no reason to say nothing of the others.
+            Err(error) => {
+                alerts.push(Alert { message: error.to_string(), hint: error.hint() });
+                found.push(TableInfo { name, rows: rows as u64, columns: Vec::new() });
+            }
+        }
+    }
+    if let Some(wanted) = spec.table.as_ref().filter(|_| found.is_empty()) {
+        return Err(read(&SourceSpec { table: Some(wanted.clone()), limit: Some(1), ..spec.clone() })
+            .err()
+            .unwrap_or_else(|| Error::bad(&spec.source, format!("has no table `{wanted}`"))));
+    }
+    if is_sqlite(Path::new(&spec.source)) {
+        add_blobs(Path::new(&spec.source), &mut found)?;
     }
     Ok(found)
 }
 
-/// What the values of a column look like.
-#[derive(Default)]
-struct Tally {
-    seen: u64,
-    missing: u64,
-    integers: u64,
-    reals: u64,
-    texts: u64,
-    blobs: u64,
-    dates: u64,
-    longest: usize,
-    distinct: std::collections::HashSet<u64>,
-    examples: Vec<String>,
-}
-
-fn column_info(
-    connection: &Connection,
-    table: &str,
-    name: String,
-    declared: String,
-    key: bool,
-) -> rusqlite::Result<ColumnInfo> {
-    // Only the beginning of a BLOB is read: enough to know what it is.
-    let column = quoted(&name);
-    let value = format!("CASE typeof({column}) WHEN 'blob' THEN substr({column}, 1, 16) ELSE {column} END");
-    let mut statement =
-        connection.prepare(&format!("SELECT {value} FROM {} LIMIT {SCANNED}", quoted(table)))?;
-    let mut rows = statement.query([])?;
-    let mut tally = Tally::default();
-    while let Some(row) = rows.next()? {
-        tally.add(row.get_ref(0)?);
+fn table_info(table: &Table, rows: usize, spec: &SourceSpec, alerts: &mut Vec<Alert>) -> TableInfo {
+    let mut schema = detect(table);
+    if let Err(error) = schema.apply(table, &spec.kinds) {
+        alerts.push(Alert { message: error.to_string(), hint: error.hint() });
     }
-    let images = tally.blobs > 0 && holds_images(connection, table, &name)?;
-    let (kind, why) = tally.kind(key, images);
-    let (distinct, missing, examples) = (tally.distinct.len() as u64, tally.missing, tally.examples);
-    Ok(ColumnInfo { name, declared, kind, key, distinct, missing, examples, why })
-}
-
-impl Tally {
-    fn add(&mut self, value: ValueRef) {
-        self.seen += 1;
-        let text = match value {
-            ValueRef::Null => {
-                self.missing += 1;
-                return;
-            }
-            ValueRef::Integer(i) => {
-                self.integers += 1;
-                i.to_string()
-            }
-            ValueRef::Real(x) => {
-                self.reals += 1;
-                x.to_string()
-            }
-            ValueRef::Text(t) => {
-                self.texts += 1;
-                let text = String::from_utf8_lossy(t).into_owned();
-                self.dates += u64::from(looks_like_date(&text));
-                self.longest = self.longest.max(text.chars().count());
-                text
-            }
-            ValueRef::Blob(bytes) => {
-                self.blobs += 1;
-                let name = image::guess_format(bytes)
-                    .map_or("bytes".to_owned(), |f| format!("{f:?}").to_uppercase());
-                format!("({name})")
-            }
+    for alert in &schema.alerts {
+        let column = alert.column.as_ref().map(|column| format!(".{column}")).unwrap_or_default();
+        alerts.push(Alert { message: format!("{}{column}: {}", table.name, alert.message), hint: None });
+    }
+    let info = |(schema, column): (&ColumnSchema, &Column)| {
+        let counts = column.counts();
+        let mut order: Vec<u32> = (0..counts.len() as u32).collect();
+        order.sort_by_key(|&number| std::cmp::Reverse(counts[number as usize]));
+        let example = |&number: &u32| {
+            let text = column.values().get(number);
+            let short: String = text.chars().take(EXAMPLE).collect();
+            if short.len() < text.len() { format!("{short}…") } else { text.to_owned() }
         };
-        self.distinct.insert(xxhash_rust::xxh3::xxh3_64(text.as_bytes()));
-        if self.examples.len() < 3 && !self.examples.contains(&text) {
-            let short: String = text.chars().take(40).collect();
-            self.examples.push(if short.len() < text.len() { format!("{short}…") } else { text });
+        ColumnInfo {
+            name: schema.name.clone(),
+            declared: schema.declaration.native.clone().unwrap_or_default(),
+            kind: ColumnKind::of(schema, column),
+            key: schema.declaration.primary_key,
+            distinct: schema.distinct as u64,
+            missing: schema.missing_count as u64,
+            examples: order.iter().take(3).map(example).collect(),
+            why: schema.reason.clone(),
         }
-    }
-
-    fn kind(&self, key: bool, images: bool) -> (ColumnKind, String) {
-        let present = self.seen - self.missing;
-        let distinct = self.distinct.len() as u64;
-        let unique = distinct == present && present > 20;
-        let few = distinct <= 50 && distinct * 4 <= present;
-        let (kind, why) = match () {
-            () if present == 0 => (ColumnKind::Empty, "no values".to_owned()),
-            () if images => (ColumnKind::Image, "its bytes begin like image files".to_owned()),
-            () if self.blobs > 0 => (ColumnKind::Blob, "bytes of an unknown kind".to_owned()),
-            () if key => (ColumnKind::Id, "primary key".to_owned()),
-            () if self.texts > 0 && self.dates == self.texts => {
-                (ColumnKind::Datetime, "all values are dates".to_owned())
-            }
-            () if distinct == 2 && present > 20 => (ColumnKind::Boolean, "two values".to_owned()),
-            () if few && self.reals == 0 => (ColumnKind::Category, format!("{distinct} different values")),
-            () if self.reals > 0 && self.texts == 0 => {
-                (ColumnKind::Number, "numbers with a fraction".to_owned())
-            }
-            () if self.integers == present => (ColumnKind::Integer, "whole numbers".to_owned()),
-            () if unique && self.longest <= 40 => (ColumnKind::Id, "every value is different".to_owned()),
-            () => (ColumnKind::Text, format!("up to {} characters", self.longest)),
-        };
-        (kind, why)
-    }
+    };
+    let columns = schema.columns.iter().zip(&table.columns).map(info).collect();
+    TableInfo { name: table.name.clone(), rows: rows as u64, columns }
 }
 
-/// `2024-05-01`, `01.05.2024`, either with a time behind it.
-fn looks_like_date(text: &str) -> bool {
-    let date = text.split([' ', 'T']).next().unwrap_or_default();
-    let parts: Vec<&str> = date.split(['-', '.', '/']).collect();
-    parts.len() == 3
-        && parts.iter().all(|p| (1..=4).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_digit()))
-        && (parts[0].len() == 4) != (parts[2].len() == 4)
+/// Columns of bytes, which reading rows leaves out, in their place.
+fn add_blobs(path: &Path, found: &mut [TableInfo]) -> Result<(), Error> {
+    let connection = open_read_only(path)?;
+    let add = || -> rusqlite::Result<()> {
+        for table in found {
+            for (place, name) in columns(&connection, &table.name)?.into_iter().enumerate() {
+                if name == PROVENANCE_COLUMN || table.columns.iter().any(|column| column.name == name) {
+                    continue;
+                }
+                let (kind, why) = match holds_images(&connection, &table.name, &name)? {
+                    true => (ColumnKind::Image, "its bytes begin like image files"),
+                    false => (ColumnKind::Blob, "bytes of an unknown kind"),
+                };
+                let sql = format!(
+                    "SELECT count({0}), count(*) - count({0}) FROM {1}",
+                    quoted(&name),
+                    quoted(&table.name)
+                );
+                let (there, missing): (i64, i64) =
+                    connection.query_row(&sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+                let info = ColumnInfo {
+                    name,
+                    declared: "BLOB".to_owned(),
+                    kind,
+                    key: false,
+                    distinct: there as u64,
+                    missing: missing as u64,
+                    examples: Vec::new(),
+                    why: why.to_owned(),
+                };
+                table.columns.insert(place.min(table.columns.len()), info);
+            }
+        }
+        Ok(())
+    };
+    add().map_err(Error::sqlite(path))
 }
 
 #[cfg(test)]
@@ -317,6 +328,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::{Images, png_bytes};
+    use rusqlite::Connection;
 
     #[test]
     fn kinds_labels_and_alerts() {

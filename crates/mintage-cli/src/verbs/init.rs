@@ -19,7 +19,7 @@ pub fn run(args: &Init, context: &mut Context) -> Verdict {
         let message = format!("{}: exists already", args.out.display());
         return Err(Failure::new(message, "overwrite it with --force, or choose another with -o"));
     }
-    let (spec, found) = filled_in(&source_spec(&args.source, &args.columns))?;
+    let (spec, found) = filled_in(&context.reachable(&source_spec(&args.source, &args.columns)))?;
     let seed = context.settings.seed.unwrap_or(TrainSpec::default().seed);
     let text = recipe(&spec, &found, seed);
     if to_stdout {

@@ -22,7 +22,7 @@ const PREVIEW: (usize, usize) = (64, 8);
 const CLASSES: usize = 12;
 
 pub fn run(args: &Inspect, context: &mut Context) -> Verdict {
-    let spec = source_spec(&args.source, &args.columns);
+    let spec = context.reachable(&source_spec(&args.source, &args.columns));
     let found = inspect(&spec)?;
     if let Some(path) = &args.preview {
         let set = ImageSet::open(&spec)?;
@@ -35,8 +35,8 @@ pub fn run(args: &Inspect, context: &mut Context) -> Verdict {
         return Ok(Outcome::Done);
     }
     context.ui.out(&text(&found))?;
-    if found.images.is_some() {
-        context.ui.say(&format!("\nnext: {}", next(&spec)));
+    if let Some(next) = next(&spec, &found) {
+        context.ui.say(&format!("\nnext: {next}"));
     }
     Ok(Outcome::Done)
 }
@@ -111,15 +111,24 @@ fn facts(images: &ImageFacts) -> String {
     text
 }
 
-/// The command that trains on what was looked at.
-fn next(spec: &SourceSpec) -> String {
+/// The command that trains on what was looked at, where it is clear what that would be.
+fn next(spec: &SourceSpec, found: &Inspection) -> Option<String> {
+    let mut spec = spec.clone();
+    if found.images.is_none() {
+        let largest = found.tables.iter().max_by_key(|table| table.rows)?;
+        if spec.query.is_none() && found.tables.len() > 1 {
+            spec.table.get_or_insert_with(|| largest.name.clone());
+        }
+    }
     let mut command = format!("mintage train {}", shell(spec.source.as_ref()));
-    for (flag, value) in [("table", &spec.table), ("column", &spec.column), ("label", &spec.label)] {
+    let flags =
+        [("table", &spec.table), ("query", &spec.query), ("column", &spec.column), ("label", &spec.label)];
+    for (flag, value) in flags {
         if let Some(value) = value {
             command.push_str(&format!(" --{flag} {}", shell(value.as_ref())));
         }
     }
-    command
+    Some(command)
 }
 
 /// The only column with images, where there is exactly one (in `table`, if that is given).

@@ -27,7 +27,7 @@ mod write;
 use crate::Error;
 pub use datetime::parse as parse_date;
 pub use postgres::{PgDefaults, password_of, redacted};
-pub use read::{is_table, read, tables_of};
+pub use read::{is_database, is_table, read, tables_of};
 pub use texts::Texts;
 pub use write::{IfExists, Writing, Written, write, write_csv};
 

@@ -92,7 +92,8 @@ pub fn score(
 ) -> Result<Vec<ItemScore>, Error> {
     match (data, items) {
         (AnyData::Images(data), AnyData::Images(items)) => image::score(model, data, items, options, on),
-        _ => Err(Error::request("table rows cannot be scored yet")),
+        (AnyData::Table(data), AnyData::Table(items)) => table::score(model, data, items, options, on),
+        _ => Err(Error::request("images and table rows cannot be compared")),
     }
 }
 

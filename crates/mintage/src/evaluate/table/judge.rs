@@ -118,11 +118,8 @@ impl<'a> Sets<'a> {
         let real = table.select(&evenly(&splits.holdout, n));
         let ceiling = table.select(&evenly(&splits.train, n));
         let floor = independent_columns(&train, n, options.seed);
-        let date = |text: &str, pattern: &str| {
-            mintage_data::table::parse_date(text, pattern).map(|micros| micros as f64)
-        };
         let [real, new_frame, ceiling, floor, train] =
-            Frame::together([&real, &new, &ceiling, &floor, &train], data.schema(), &date)?;
+            Frame::together([&real, &new, &ceiling, &floor, &train], data.schema(), &super::read_date)?;
         let seed = options.seed;
         Ok(Self { data, real, new: new_frame, ceiling, floor, train, new_table: new, seed, rows_per_sec })
     }

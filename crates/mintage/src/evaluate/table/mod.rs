@@ -12,6 +12,7 @@
 //! [`independent_columns`].
 
 mod boosting;
+mod conformity;
 mod coverage;
 mod detect;
 mod frame;
@@ -28,6 +29,7 @@ mod utility;
 mod view;
 
 pub use boosting::{Boosted, Task};
+pub use conformity::score;
 pub use coverage::{Coverage, key_uniqueness};
 pub use detect::{Detection, Judge, detect};
 pub use frame::{Frame, FrameColumn, ReadDate, Values};
@@ -39,3 +41,8 @@ pub use shapes::{Quality, Trend};
 pub use singling::{Attack, SinglingOut, singling_out};
 pub use trivial::independent_columns;
 pub use utility::{Utility, utility};
+
+/// Reads a date by the pattern of its column.
+fn read_date(text: &str, pattern: &str) -> Option<f64> {
+    mintage_data::table::parse_date(text, pattern).map(|micros| micros as f64)
+}
