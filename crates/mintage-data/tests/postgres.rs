@@ -13,10 +13,10 @@ use std::{
     thread,
 };
 
-use common::{failure, people, rows, spec, write};
+use common::{counter, failure, people, rows, spec, write};
 use mintage_data::{
     SourceSpec, Table, Type,
-    table::{IfExists, PgDefaults, read, schema::IdFormat, tables_of},
+    table::{IfExists, PgDefaults, read, tables_of},
 };
 use postgres::{Client, NoTls};
 
@@ -233,7 +233,7 @@ fn keys_go_on_and_a_clash_rolls_everything_back() {
     let mut table = read(&spec(&source)).unwrap();
     let fresh = ["d", "e", "f"].map(Some);
     table.columns[1] = common::column("name", Type::Text, &fresh);
-    let ids = [(0, IdFormat::Counter { next: 1 })];
+    let ids = [(0, counter(1))];
     write(&table, &source, None, IfExists::Append, &ids).unwrap();
     let mut one = |sql: &str| client.query_one(sql, &[]).unwrap().get::<_, String>(0);
     let made = "SELECT string_agg(id || name || twice, ',' ORDER BY id) FROM t WHERE mintage IS NOT NULL";
@@ -260,7 +260,7 @@ fn names_are_names_and_never_sql() {
     let mut table = people();
     table.columns[1].name = "a\"); DROP TABLE y; --".to_owned();
     table.columns[1].declaration.native = Some("text); DROP TABLE y; --".to_owned());
-    let ids = [(0, IdFormat::Counter { next: 1 })];
+    let ids = [(0, counter(1))];
     write(&table, &source, Some(hostile), IfExists::Fail, &ids).unwrap();
     write(&table, &source, Some(hostile), IfExists::Append, &ids).unwrap();
     write(&table, &source, Some(hostile), IfExists::Replace, &ids).unwrap();

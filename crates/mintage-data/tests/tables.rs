@@ -6,7 +6,7 @@ mod common;
 
 use std::{fs, path::Path};
 
-use common::{column, failure, people, provenance, rows, spec, write};
+use common::{column, counter, failure, people, provenance, rows, spec, write};
 use mintage_data::{
     SourceSpec, Table, Type,
     table::{self, IfExists, is_table, read, schema::IdFormat, tables_of},
@@ -67,7 +67,7 @@ fn every_file_gives_back_what_it_got() {
 #[test]
 fn rows_are_appended_with_numbers_that_go_on() {
     let dir = tempfile::tempdir().unwrap();
-    let ids = [(0, IdFormat::Counter { next: 1 })];
+    let ids = [(0, counter(1))];
     for name in ["t.csv", "t.tsv.zst", "t.csv.gz", "t.jsonl"] {
         let path = dir.path().join(name).display().to_string();
         write(&people(), &path, None, IfExists::Append, &ids).unwrap();
@@ -91,6 +91,33 @@ fn rows_are_appended_with_numbers_that_go_on() {
     assert!(
         failure(write(&people(), &path, None, IfExists::Append, &ids)).contains("nothing can be appended")
     );
+}
+
+#[test]
+fn identifiers_of_any_format_are_made_afresh() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("t.db").display().to_string();
+    let cells = |texts: [&str; 2]| texts.map(str::to_owned);
+    let [codes, keys, cities] = [
+        cells(["K-008", "K-009"]),
+        cells(["0b6e2a51-3f0f-4b0e-9d1c-5a4f1c2d3e4f", "1b6e2a51-3f0f-4b0e-9d1c-5a4f1c2d3e4f"]),
+        cells(["1", "2"]),
+    ];
+    let column =
+        |name: &str, cells: &[String; 2]| column(name, Type::Text, &[Some(&cells[0]), Some(&cells[1])]);
+    let columns = vec![column("code", &codes), column("key", &keys), column("city", &cities)];
+    let table = Table { name: "t".into(), columns, ..Table::default() };
+    let ids = [
+        (0, IdFormat::Counter { prefix: "K-".into(), width: 3, next: 1 }),
+        (1, IdFormat::Uuid { upper: false }),
+        (2, IdFormat::Reference),
+    ];
+    write(&table, &path, None, IfExists::Fail, &ids).unwrap();
+    write(&table, &path, None, IfExists::Append, &ids).unwrap();
+    let connection = Connection::open(&path).unwrap();
+    let sql = "SELECT group_concat(code) || ' ' || count(DISTINCT key) || ' ' || group_concat(city) FROM t";
+    let all: String = connection.query_row(sql, [], |row| row.get(0)).unwrap();
+    assert_eq!(all, "K-008,K-009,K-010,K-011 4 1,2,1,2");
 }
 
 #[test]
@@ -255,7 +282,7 @@ fn made_rows_go_beside_the_old_ones_and_are_never_read() {
          INSERT INTO people VALUES (5, 'x', 40), (9, 'y', 20);",
     );
     let mut table = read(&spec(&path)).unwrap();
-    let ids = [(0, IdFormat::Counter { next: 6 })];
+    let ids = [(0, counter(6))];
     write(&table, &path, Some("people"), IfExists::Append, &ids).unwrap();
     assert_eq!(read(&spec(&path)).unwrap(), table);
     let connection = Connection::open(&path).unwrap();
@@ -314,7 +341,7 @@ fn names_are_names_and_never_sql() {
     table.name = hostile.to_owned();
     table.columns[1].name = "a\"); DROP TABLE y; --".to_owned();
     table.columns[1].declaration.native = Some("TEXT); DROP TABLE y; --".to_owned());
-    let ids = [(0, IdFormat::Counter { next: 1 })];
+    let ids = [(0, counter(1))];
     write(&table, &path, None, IfExists::Fail, &[]).unwrap();
     write(&table, &path, None, IfExists::Append, &ids).unwrap();
     write(&table, &path, None, IfExists::Replace, &ids).unwrap();

@@ -53,6 +53,11 @@ pub fn column(name: &str, ty: Type, cells: &[Option<&str>]) -> Column {
     column
 }
 
+/// Plain numbers.
+pub fn counter(next: i64) -> IdFormat {
+    IdFormat::Counter { prefix: String::new(), width: 0, next }
+}
+
 /// Cells of every kind, with what is hard to write.
 pub fn people() -> Table {
     let mut id = column("id", Type::Integer, &[Some("1"), Some("2"), Some("3")]);
