@@ -21,7 +21,7 @@
 //! let mut run = Run::create(&folder.path().join("bars"), &recipe)?;
 //! let (stop, start) = (AtomicBool::new(false), Instant::now());
 //! let control = Control { stop: &stop, clock: &|| start.elapsed() };
-//! train(&recipe, &data, &mut run, &DeviceChoice::Cpu, &control, &mut |event| println!("{event:?}"))?;
+//! train(&recipe, &data.into(), &mut run, &DeviceChoice::Cpu, &control, &mut |event| println!("{event:?}"))?;
 //!
 //! let model = Model::load(run.dir(), &DeviceChoice::Cpu)?;
 //! let new = model.sample(&SampleRequest { n: 4, ..SampleRequest::default() }, &mut |_, _| {})?;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 use mintage::{
-    AnyModel, DataInfo, Family, Recipe, Size,
+    Family, Recipe, Size,
     data::{ImageBatch, ImageSet, Loader, Split},
-    models::{AnyConfig, Draw},
+    models::{Draw, ImageConfig, ImageInfo, ImageModel},
     nn::Rng,
 };
 
@@ -40,7 +40,8 @@ pub fn flow(_case: &str, setting: &Setting) -> Work {
 /// Training steps at a fixed `progress` of the schedule.
 fn train(family: Family, set: &str, options: &str, progress: f64, setting: &Setting) -> Work {
     let (mut model, batch, data) = fresh(family, set, options, setting);
-    let mut loader = Loader::new(data, Split::Train, batch, 1, 0);
+    let items = data.splits().get(Split::Train).to_vec();
+    let mut loader = Loader::new(items, batch, 1, 0, move |indices| data.batch(indices));
     let mut rng = Rng::new(2, 0);
     Work {
         parameters: model.parameters(),
@@ -76,16 +77,16 @@ fn sample(family: Family, setting: &Setting) -> Work {
 }
 
 /// A small model of a family for a data set without labels, its batch, and the data.
-fn fresh(family: Family, set: &str, options: &str, setting: &Setting) -> (AnyModel, usize, Arc<ImageSet>) {
+fn fresh(family: Family, set: &str, options: &str, setting: &Setting) -> (ImageModel, usize, Arc<ImageSet>) {
     let source = loading::source(&setting.data, set);
     let mut recipe = Recipe::for_source(&source.display().to_string());
     recipe.data.label = Some("none".to_owned());
     // As many as the peer reads: memory is compared as well.
     recipe.data.limit = Some(4096);
     let data = Arc::new(ImageSet::open(&recipe.data).unwrap());
-    let info = DataInfo { shape: data.shape(), classes: 0, train_len: data.splits().train.len() };
+    let info = ImageInfo { shape: data.shape(), classes: 0, train_len: data.splits().train.len() };
     let options: toml::Table = options.parse().unwrap();
-    let config = AnyConfig::preset(family, Size::Small, &info, &options).unwrap();
-    let model = AnyModel::new(&config, &info, &Device::flex(), &mut Rng::new(1, 0));
+    let config = ImageConfig::preset(Some(family), Size::Small, &info, &options).unwrap();
+    let model = ImageModel::new(&config, &info, &Device::flex(), &mut Rng::new(1, 0));
     (model, config.batch(), data)
 }

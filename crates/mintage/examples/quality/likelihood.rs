@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use mintage::{Family, Model, data::ImageSet};
+use mintage::{Batch, Family, Model, data::ImageSet};
 
 use crate::{
     Options,
@@ -68,7 +68,7 @@ pub fn best_binary(case: &str, options: &Options) {
 fn on_mnist(name: &str, minutes: f64, settings: &[&str], options: &Options) -> (Model, Arc<ImageSet>) {
     let recipe = recipe(&options.data.join("images/mnist"), Family::Vae, minutes, settings, options);
     let data = Arc::new(ImageSet::open(&recipe.data).unwrap());
-    (trained(&recipe, &data, name, options), data)
+    (trained(&recipe, &data.clone().into(), name, options), data)
 }
 
 /// Mean over at most `limit` test images, evenly chosen.
@@ -79,7 +79,7 @@ fn test_nll(model: &Model, data: &ImageSet, samples: usize, limit: usize) -> (f6
     let (mut sum, mut done) = (0.0, 0);
     for (index, items) in chosen.chunks(40).enumerate() {
         let batch = data.batch(items).unwrap();
-        let nll = model.nll(&batch, samples, 1 + index as u64).unwrap();
+        let nll = model.nll(&Batch::Images(batch), samples, 1 + index as u64).unwrap();
         sum += nll.iter().sum::<f64>();
         done += items.len();
         if index % 25 == 0 {

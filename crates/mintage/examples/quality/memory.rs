@@ -40,7 +40,7 @@ fn train_on(folder: &Path, count: usize, name: &str, options: &Options) -> Model
     recipe.train.steps = Some(300);
     let data = Arc::new(ImageSet::open(&recipe.data).unwrap());
     assert_eq!((data.shape(), data.is_streamed()), (SHAPE, count == IMAGES));
-    trained(&recipe, &data, name, options)
+    trained(&recipe, &data.clone().into(), name, options)
 }
 
 /// Smooth pictures, no two alike, a thousand a folder.

@@ -7,9 +7,13 @@ use std::{
 };
 
 use mintage::{
-    AnyModel, Family, Model,
+    AnyModel, Batch, Family, Model,
     data::ImageSet,
-    evaluate::{Features, evaluate, prdc},
+    evaluate::{
+        evaluate,
+        image::{Features, prdc},
+    },
+    models::ImageModel,
     nn::Rng,
     report::{Metric, Report},
 };
@@ -38,18 +42,18 @@ pub fn vqvae(case: &str, options: &Options) {
     let data = Arc::new(ImageSet::open(&recipe.data).unwrap());
     // The Fashion model of the leaderboard is the same model.
     let name = if set == "fashion" { "fashion-vqvae" } else { case };
-    let model = trained(&recipe, &data, name, options);
-    let AnyModel::Vqvae(vqvae) = &model.any else { panic!("not a VQ-VAE") };
+    let model = trained(&recipe, &data.clone().into(), name, options);
+    let AnyModel::Image(ImageModel::Vqvae(vqvae)) = &model.any else { panic!("not a VQ-VAE") };
     let holdout = &data.splits().holdout;
     let mut used = vec![false; vqvae.code_count()];
     let (mut nats, mut squares) = (0.0, 0.0);
     for items in holdout.chunks(100) {
         let batch = data.batch(items).unwrap();
         vqvae.codes_of(&batch).into_iter().for_each(|code| used[code as usize] = true);
-        nats += model.nll(&batch, 1, 1).unwrap().iter().sum::<f64>();
         let back = vqvae.reconstruct(&batch, &mut Rng::new(1, 0));
         let pairs = back.iter().zip(&batch.pixels);
         squares += pairs.map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2)).sum::<f64>() / 255.0 / 255.0;
+        nats += model.nll(&Batch::Images(batch), 1, 1).unwrap().iter().sum::<f64>();
     }
     let values = (holdout.len() * data.shape().pixels()) as f64;
     let how = format!("{}; {} holdout images", setup(&model), holdout.len());
@@ -66,7 +70,7 @@ pub fn fashion(case: &str, options: &Options) {
     let family = Family::ALL.into_iter().find(|f| f.name() == family).unwrap();
     let recipe = recipe(&source(set, options), family, 20.0, &[], options);
     let data = Arc::new(ImageSet::open(&recipe.data).unwrap());
-    let model = trained(&recipe, &data, case, options);
+    let model = trained(&recipe, &data.clone().into(), case, options);
     let report = judged(&model, &data, options);
     report.save(&model.dir).unwrap();
     let how = format!("{}; {} images on either side", setup(&model), report.n);
@@ -92,7 +96,7 @@ fn judged(model: &Model, data: &Arc<ImageSet>, options: &Options) -> Report {
     let start = Instant::now();
     let clock = || -> Duration { start.elapsed() };
     let how = mintage::evaluate::Options { cache: Some(options.runs.join("encoders")), ..Default::default() };
-    evaluate(model, data, &how, &clock, &mut |_| {}).unwrap()
+    evaluate(model, &Arc::clone(data).into(), &how, &clock, &mut |_| {}).unwrap()
 }
 
 /// The figures that `prdc`'s authors print for two draws of N(0, I), 10,000 × 1,000, k = 5.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use mintage::{
     Family, SampleRequest,
     data::{ImageSet, ImageShape, Images},
-    evaluate::{ConvNet, Training},
+    evaluate::image::{ConvNet, Training},
     nn::{DeviceChoice, Rng},
 };
 
@@ -25,7 +25,7 @@ pub fn stacked_gan(case: &str, options: &Options) {
     let recipe = recipe(&source, Family::Gan, 60.0, &[], options);
     let digits = ImageSet::open(&recipe.data).unwrap();
     let data = Arc::new(ImageSet::from_memory(triples(&digits)));
-    let model = trained(&recipe, &data, case, options);
+    let model = trained(&recipe, &data.clone().into(), case, options);
     let how = setup(&model);
     let judge = classifier(&digits, case);
     let request = SampleRequest { n: SAMPLES, ..SampleRequest::default() };

@@ -1,12 +1,8 @@
 //! Trains a model for a case, or finds the one that an earlier run left.
 
-use std::{
-    path::Path,
-    sync::{Arc, atomic::AtomicBool},
-    time::Instant,
-};
+use std::{path::Path, sync::atomic::AtomicBool, time::Instant};
 
-use mintage::{Control, Event, Family, Metrics, Model, Recipe, Run, data::ImageSet, nn::DeviceChoice, train};
+use mintage::{AnyData, Control, Event, Family, Metrics, Model, Recipe, Run, nn::DeviceChoice, train};
 
 use crate::Options;
 
@@ -26,7 +22,7 @@ pub fn recipe(source: &Path, family: Family, minutes: f64, settings: &[&str], op
 }
 
 /// The model of a recipe under `runs/quality/NAME`, trained, or trained further, where it is not there.
-pub fn trained(recipe: &Recipe, data: &Arc<ImageSet>, name: &str, options: &Options) -> Model {
+pub fn trained(recipe: &Recipe, data: &AnyData, name: &str, options: &Options) -> Model {
     let dir = options.runs.join(name);
     if options.fresh {
         let _ = std::fs::remove_dir_all(&dir);
@@ -37,7 +33,7 @@ pub fn trained(recipe: &Recipe, data: &Arc<ImageSet>, name: &str, options: &Opti
     Model::load(&dir, &DeviceChoice::Cpu).unwrap()
 }
 
-fn train_in(recipe: &Recipe, data: &Arc<ImageSet>, dir: &Path) {
+fn train_in(recipe: &Recipe, data: &AnyData, dir: &Path) {
     let start = Instant::now();
     let stop = AtomicBool::new(false);
     let clock = || start.elapsed();
