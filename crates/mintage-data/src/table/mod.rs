@@ -25,7 +25,6 @@ mod values;
 mod write;
 
 use crate::Error;
-pub use datetime::parse as parse_date;
 pub use postgres::{PgDefaults, password_of, redacted};
 pub use read::{is_database, is_table, read, tables_of};
 pub use texts::Texts;

@@ -33,8 +33,7 @@ pub fn score(
     }
     on(work("scoring", 0, 2));
     let (train, real) = (data.table().select(&splits.train), data.table().select(&fresh));
-    let [train, real, rows] =
-        Frame::together([&train, &real, items.table()], data.schema(), &super::read_date)?;
+    let [train, real, rows] = Frame::together([&train, &real, items.table()], data.schema())?;
     let distances = |frame: &Frame| {
         let found = privacy(frame, &train, &real, options.seed);
         found.neighbours.into_iter().map(|(_, distance)| f64::from(distance)).collect::<Vec<f64>>()

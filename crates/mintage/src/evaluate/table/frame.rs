@@ -10,12 +10,9 @@ use mintage_data::{
     Column, Error, Table,
     table::{
         MISSING, Texts,
-        schema::{ColumnSchema, Format, Kind, TableSchema},
+        schema::{ColumnSchema, Kind, TableSchema},
     },
 };
-
-/// Reads a date written by a pattern of `strftime`: seconds, or any other even scale.
-pub type ReadDate<'a> = &'a dyn Fn(&str, &str) -> Option<f64>;
 
 /// The columns of a table that can be compared, all of one length.
 #[derive(Clone, Debug, Default)]
@@ -39,18 +36,14 @@ pub enum Values {
 
 impl Frame {
     /// The frames of tables with the same columns; their codes mean the same.
-    pub fn together<const N: usize>(
-        tables: [&Table; N],
-        schema: &TableSchema,
-        date: ReadDate,
-    ) -> Result<[Self; N], Error> {
+    pub fn together<const N: usize>(tables: [&Table; N], schema: &TableSchema) -> Result<[Self; N], Error> {
         let mut frames = tables.map(|table| Self { columns: Vec::new(), rows: table.rows() });
         for of in &schema.columns {
             let columns = find(&tables, &of.name)?;
             match of.kind {
                 Kind::Integer | Kind::Number | Kind::Datetime => {
                     for (frame, column) in frames.iter_mut().zip(columns) {
-                        frame.push(&of.name, Values::Numbers(numbers(column, of, date)));
+                        frame.push(&of.name, Values::Numbers(numbers(column, of)));
                     }
                 }
                 Kind::Boolean | Kind::Category => {
@@ -145,21 +138,9 @@ fn find<'a, const N: usize>(tables: &[&'a Table; N], name: &str) -> Result<Vec<&
 }
 
 /// Each distinct text is read once; what is no number or date counts as missing.
-fn numbers(column: &Column, of: &ColumnSchema, date: ReadDate) -> Vec<f64> {
-    let read = |text: &str| {
-        if of.missing.iter().any(|missing| missing == text) {
-            return None;
-        }
-        match &of.format {
-            Format::Datetime { pattern } => date(pattern, text),
-            Format::Number(format) if format.point != '.' => {
-                text.trim().replace(format.point, ".").parse().ok()
-            }
-            _ => text.trim().parse().ok(),
-        }
-    };
-    let finite = |number: f64| if number.is_finite() { number } else { f64::NAN };
-    let values: Vec<f64> = column.values().iter().map(|text| read(text).map_or(f64::NAN, finite)).collect();
+fn numbers(column: &Column, of: &ColumnSchema) -> Vec<f64> {
+    let read = |text: &str| of.number(text).unwrap_or(f64::NAN);
+    let values: Vec<f64> = column.values().iter().map(read).collect();
     let value = |&number: &u32| values.get(number as usize).copied().unwrap_or(f64::NAN);
     column.numbers().iter().map(value).collect()
 }
@@ -168,7 +149,7 @@ fn numbers(column: &Column, of: &ColumnSchema, date: ReadDate) -> Vec<f64> {
 fn encode(columns: &[&Column], of: &ColumnSchema) -> (Vec<Vec<u32>>, Arc<Texts>) {
     let mut dictionary = Texts::default();
     let mut code = |text: &str| {
-        if of.missing.iter().any(|missing| missing == text) { MISSING } else { dictionary.insert(text) }
+        if of.is_missing(Some(text)) { MISSING } else { dictionary.insert(text) }
     };
     let mut codes = |column: &&Column| {
         let renumbered: Vec<u32> = column.values().iter().map(&mut code).collect();
@@ -183,6 +164,7 @@ fn encode(columns: &[&Column], of: &ColumnSchema) -> (Vec<Vec<u32>>, Arc<Texts>)
 pub(super) mod testing {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use mintage_data::table::schema::{Format, NumberFormat};
 
     /// A frame of columns of numbers and of codes, for tests of the metrics.
     pub fn frame(numbers: &[&[f64]], codes: &[&[u32]]) -> Frame {
@@ -202,8 +184,14 @@ pub(super) mod testing {
         frame
     }
 
-    /// What a test says of a column.
-    pub fn column(name: &str, kind: Kind, format: Format) -> ColumnSchema {
+    /// What a test says of a column: its numbers have this decimal point, its dates year, month and day.
+    pub fn column(name: &str, kind: Kind, point: char) -> ColumnSchema {
+        let number = NumberFormat { digits: None, least: 0, exponent: false, point, min: 0.0, max: 0.0 };
+        let format = match kind {
+            Kind::Integer | Kind::Number => Format::Number(number),
+            Kind::Datetime => Format::Datetime { pattern: "%Y-%m-%d".to_owned() },
+            _ => Format::Plain,
+        };
         ColumnSchema {
             name: name.to_owned(),
             kind,
@@ -222,32 +210,28 @@ pub(super) mod testing {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::{testing::column, *};
-    use mintage_data::table::schema::NumberFormat;
 
     fn table(prices: [Option<&str>; 3], colours: [Option<&str>; 3], days: [Option<&str>; 3]) -> Table {
         let columns =
             vec![Column::of("price", prices), Column::of("colour", colours), Column::of("day", days)];
-        Table { name: "shop".to_owned(), columns }
+        Table { name: "shop".to_owned(), columns, ..Table::default() }
     }
 
     #[test]
     fn frames_share_their_codes() {
-        let comma = NumberFormat { digits: Some(2), fixed: true, point: ',', min: 0.0, max: 9.0 };
-        let day = Format::Datetime { pattern: "%d".to_owned() };
         let columns = vec![
-            column("price", Kind::Number, Format::Number(comma)),
-            column("colour", Kind::Category, Format::Plain),
-            column("day", Kind::Datetime, day),
+            column("price", Kind::Number, ','),
+            column("colour", Kind::Category, '.'),
+            column("day", Kind::Datetime, '.'),
         ];
         let schema = TableSchema { columns, alerts: Vec::new() };
         let real = table(
             [Some("1,50"), None, Some("NA")],
             [Some("red"), Some("blue"), Some("")],
-            [Some("3"), Some("x"), None],
+            [Some("1970-01-02"), Some("x"), None],
         );
         let new = table([Some("2"), Some("2"), Some("-3,5")], [Some("blue"), None, Some("green")], [None; 3]);
-        let date = |pattern: &str, text: &str| (pattern == "%d").then(|| text.parse().ok()).flatten();
-        let [real, new] = Frame::together([&real, &new], &schema, &date).unwrap();
+        let [real, new] = Frame::together([&real, &new], &schema).unwrap();
         let numbers = |frame: &Frame, i: usize| match &frame.columns[i].values {
             Values::Numbers(numbers) => numbers.clone(),
             Values::Categories { .. } => panic!("{i} holds categories"),
@@ -259,7 +243,7 @@ mod tests {
         assert_eq!(numbers(&real, 0)[0], 1.5);
         assert!(numbers(&real, 0)[1..].iter().all(|x| x.is_nan()));
         assert_eq!(numbers(&new, 0), [2.0, 2.0, -3.5]);
-        assert_eq!((numbers(&real, 2)[0], numbers(&real, 2)[1].is_nan()), (3.0, true));
+        assert_eq!((numbers(&real, 2)[0], numbers(&real, 2)[1].is_nan()), (86_400e6, true));
         assert_eq!(codes(&real), [0, 1, MISSING]);
         assert_eq!(codes(&new), [1, MISSING, 2]);
         let both = real.followed_by(&new);
@@ -271,9 +255,8 @@ mod tests {
     #[test]
     fn a_column_that_is_not_there_is_named() {
         let table = table([None; 3], [None; 3], [None; 3]);
-        let schema =
-            TableSchema { columns: vec![column("size", Kind::Number, Format::Plain)], alerts: Vec::new() };
-        let error = Frame::together([&table], &schema, &|_, _| None).unwrap_err();
+        let schema = TableSchema { columns: vec![column("size", Kind::Number, '.')], alerts: Vec::new() };
+        let error = Frame::together([&table], &schema).unwrap_err();
         assert_eq!(error.to_string(), "column size: shop has no such column");
         assert_eq!(error.hint().unwrap(), "its columns are price, colour, day");
     }

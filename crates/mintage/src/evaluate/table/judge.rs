@@ -119,7 +119,7 @@ impl<'a> Sets<'a> {
         let ceiling = table.select(&evenly(&splits.train, n));
         let floor = independent_columns(&train, n, options.seed);
         let [real, new_frame, ceiling, floor, train] =
-            Frame::together([&real, &new, &ceiling, &floor, &train], data.schema(), &super::read_date)?;
+            Frame::together([&real, &new, &ceiling, &floor, &train], data.schema())?;
         let seed = options.seed;
         Ok(Self { data, real, new: new_frame, ceiling, floor, train, new_table: new, seed, rows_per_sec })
     }

@@ -32,7 +32,7 @@ pub use boosting::{Boosted, Task};
 pub use conformity::score;
 pub use coverage::{Coverage, key_uniqueness};
 pub use detect::{Detection, Judge, detect};
-pub use frame::{Frame, FrameColumn, ReadDate, Values};
+pub use frame::{Frame, FrameColumn, Values};
 pub use judge::evaluate;
 pub use logistic::Logistic;
 pub use manifold::{Manifold, manifold};
@@ -41,8 +41,3 @@ pub use shapes::{Quality, Trend};
 pub use singling::{Attack, SinglingOut, singling_out};
 pub use trivial::independent_columns;
 pub use utility::{Utility, utility};
-
-/// Reads a date by the pattern of its column.
-fn read_date(text: &str, pattern: &str) -> Option<f64> {
-    mintage_data::table::parse_date(text, pattern).map(|micros| micros as f64)
-}

@@ -31,7 +31,8 @@ mod tests {
     fn columns_keep_their_values_and_lose_each_other() {
         let cells: Vec<String> = (0..200).map(|i| i.to_string()).collect();
         let column = |name: &str| Column::of(name, cells.iter().map(|cell| Some(cell.as_str())));
-        let train = Table { name: "t".to_owned(), columns: vec![column("a"), column("b")] };
+        let train =
+            Table { name: "t".to_owned(), columns: vec![column("a"), column("b")], ..Table::default() };
         let new = independent_columns(&train, 500, 1);
         assert_eq!((new.rows(), new.columns.len()), (500, 2));
         for column in &new.columns {
