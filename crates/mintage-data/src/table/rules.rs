@@ -13,6 +13,7 @@
 //! A missing cell breaks no rule, but a formula of missing cells is missing. Rules that cannot all hold, and
 //! rules that the table itself breaks, are errors of [`Rules::new`].
 
+mod bounds;
 mod expression;
 mod holds;
 mod joint;
@@ -78,7 +79,7 @@ pub struct Bound(pub String);
 pub struct Rules {
     rules: Vec<Rule>,
     /// Of the table as it is read.
-    schema: TableSchema,
+    own: TableSchema,
     /// Of the table as models see it.
     forward: TableSchema,
     /// Where each column of that table comes from.
@@ -170,7 +171,7 @@ impl Rules {
         let columns = self.origins.iter().map(|origin| match *origin {
             Origin::Column(column) => table.columns[column].clone(),
             Origin::Joint(joint) => self.joints[joint].forward(table),
-            Origin::Follower(follower) => self.followers[follower].forward(table, &self.schema),
+            Origin::Follower(follower) => self.followers[follower].forward(table, &self.own),
         });
         Table { name: table.name.clone(), columns: columns.collect(), ..Table::default() }
     }
@@ -178,7 +179,7 @@ impl Rules {
     /// The table in its own form, every rule kept. `random` is drawn from where a value has to be replaced.
     pub fn inverse(&self, forward: &Table, random: &mut dyn FnMut() -> u64) -> Result<Table, Error> {
         let empty = |schema: &ColumnSchema| Column::new(&schema.name, schema.declaration.clone());
-        let columns = self.schema.columns.iter().map(empty).collect();
+        let columns = self.own.columns.iter().map(empty).collect();
         let mut table = Table { name: forward.name.clone(), columns, ..Table::default() };
         for (origin, from) in self.origins.iter().zip(&forward.columns) {
             match *origin {
@@ -187,22 +188,21 @@ impl Rules {
                 Origin::Follower(_) => {}
             }
         }
-        repair::limits(&self.limits, &self.schema, &mut table);
+        // What is computed below is missing until then.
+        let rows = forward.rows();
+        let open = table.columns.iter_mut().filter(|column| column.len() < rows);
+        open.for_each(|column| (0..rows).for_each(|_| column.push(None)));
+        repair::limits(&self.limits, &self.own, &mut table);
         for (at, follower) in self.followers.iter().enumerate() {
             let gaps = self.origins.iter().position(|origin| *origin == Origin::Follower(at));
             if let Some(gaps) = gaps {
-                follower.inverse(
-                    &forward.columns[gaps],
-                    &self.forward.columns[gaps],
-                    &mut table,
-                    &self.schema,
-                );
+                follower.inverse(&forward.columns[gaps], &self.forward.columns[gaps], &mut table, &self.own);
             }
         }
-        repair::patterns(&self.rules, &self.schema, &mut table, random)?;
+        repair::patterns(&self.rules, &self.own, &mut table, random)?;
         repair::unique(self, &mut table, random)?;
         for formula in &self.formulas {
-            formula.compute(&mut table, &self.schema);
+            formula.compute(&mut table, &self.own);
         }
         Ok(table)
     }
@@ -210,13 +210,13 @@ impl Rules {
     /// Each rule in words, with how many rows of `table` break it. Combinations are those of `real`.
     pub fn check(&self, table: &Table, real: &Table) -> Vec<(String, usize)> {
         let rules = self.rules.iter();
-        rules.map(|rule| (rule.to_string(), holds::broken(rule, table, real, &self.schema).len())).collect()
+        rules.map(|rule| (rule.to_string(), holds::broken(rule, table, real, &self.own).len())).collect()
     }
 
     /// Where the column of that name is found in the form that models see.
     pub fn place(&self, name: &str) -> Result<Place, Error> {
-        let Some(column) = self.schema.columns.iter().position(|column| column.name == name) else {
-            return Err(plan::unknown(name, &self.schema));
+        let Some(column) = self.own.columns.iter().position(|column| column.name == name) else {
+            return Err(plan::unknown(name, &self.own));
         };
         for (at, origin) in self.origins.iter().enumerate() {
             match *origin {
@@ -230,7 +230,7 @@ impl Rules {
             }
         }
         let names = |columns: &[usize]| {
-            let names = columns.iter().map(|&column| format!("`{}`", self.schema.columns[column].name));
+            let names = columns.iter().map(|&column| format!("`{}`", self.own.columns[column].name));
             names.collect::<Vec<_>>().join(", ")
         };
         let (why, instead) = match self.formulas.iter().find(|formula| formula.column == column) {

@@ -1,18 +1,19 @@
 //! From rules to what keeps them, or to an error that says why they cannot be kept.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::{
-    Expression, Formula, Limits, Origin, Rule, Rules,
-    holds::{self, Numbers, position},
+    Expression, Formula, Origin, Rule, Rules,
+    bounds::Edges,
+    holds::{self, position},
     joint::{Joint, SEPARATOR},
-    order::{Follower, Parent, Scale},
+    order::Follower,
 };
 use crate::{
     Error,
     error::suggestion,
     table::{
-        Declaration, Table, datetime,
+        Declaration, Table,
         pattern::Pattern,
         schema::{ColumnSchema, Format, IdFormat, Kind, TableSchema},
     },
@@ -30,18 +31,19 @@ pub fn plan(rules: Vec<Rule>, table: &Table, schema: &TableSchema) -> Result<Rul
     let joints = plan.joints();
     let formulas = plan.formulas(&joints)?;
     let edges = plan.edges(&joints, &formulas)?;
+    plan.apart(&formulas, &edges)?;
     let sorted = plan.sorted(&edges)?;
-    let ranges = plan.ranges(&formulas, &edges)?;
+    let ranges = plan.ranges()?;
     for rule in &rules {
         refuse_broken(rule, table, &schema)?;
     }
-    let (followers, limits) = plan.orders(&edges, &sorted, ranges)?;
+    let (followers, limits) = plan.orders(&edges, &sorted, &ranges)?;
     for rule in &rules {
         adopt(rule, &mut schema);
     }
     let origins = origins(&schema, &joints, &formulas, &followers);
     let forward = forward_schema(&schema, table, &origins, &joints, &followers);
-    Ok(Rules { rules, schema, forward, origins, joints, followers, formulas, limits })
+    Ok(Rules { rules, own: schema, forward, origins, joints, followers, formulas, limits })
 }
 
 /// No such column, with the nearest name.
@@ -52,7 +54,7 @@ pub fn unknown(name: &str, schema: &TableSchema) -> Error {
         .with_hint(suggestion(name, names()).unwrap_or_else(all))
 }
 
-fn bad(rule: &Rule, why: impl Into<String>) -> Error {
+pub(super) fn bad(rule: &Rule, why: impl Into<String>) -> Error {
     Error::bad(format!("rule `{rule}`"), why)
 }
 
@@ -136,28 +138,18 @@ fn adopt(rule: &Rule, schema: &mut TableSchema) {
     }
 }
 
-/// A rule of order between two columns: the rule, and whether they may be equal.
-type Edges = BTreeMap<(usize, usize), (usize, bool)>;
-
-/// The least and the largest number that rules allow, by column, and the rules that say so.
-#[derive(Clone, Copy, Default)]
-struct Range {
-    low: Option<(f64, usize)>,
-    high: Option<(f64, usize)>,
-}
-
-struct Plan<'a> {
-    rules: &'a [Rule],
-    table: &'a Table,
-    schema: &'a TableSchema,
+pub(super) struct Plan<'a> {
+    pub rules: &'a [Rule],
+    pub table: &'a Table,
+    pub schema: &'a TableSchema,
 }
 
 impl Plan<'_> {
-    fn name(&self, column: usize) -> &str {
+    pub fn name(&self, column: usize) -> &str {
         &self.schema.columns[column].name
     }
 
-    fn columns(&self, rule: &Rule) -> Vec<usize> {
+    pub fn columns(&self, rule: &Rule) -> Vec<usize> {
         rule.columns().iter().filter_map(|name| position(name, self.schema)).collect()
     }
 
@@ -229,243 +221,26 @@ impl Plan<'_> {
         Ok(sorted)
     }
 
-    /// Who follows whom by rules of order; columns of one joint keep their order by themselves.
-    fn edges(&self, joints: &[Joint], formulas: &[Formula]) -> Result<Edges, Error> {
-        let mut edges = Edges::new();
-        let joint = |column: usize| joints.iter().position(|joint| joint.members.contains(&column));
-        for (at, rule) in self.rules.iter().enumerate() {
-            let Rule::Order { strict, .. } = rule else { continue };
-            let columns = self.columns(rule);
-            for (i, &child) in columns.iter().enumerate() {
-                for &parent in &columns[..i] {
-                    if joint(parent).is_some() && joint(parent) == joint(child) {
-                        continue;
-                    }
-                    for column in [parent, child] {
-                        if let Some(joint) = joint(column) {
-                            let other = &joints[joint].name;
-                            let why = format!(
-                                "clashes with the combination of {other}: `{}` cannot be in both",
-                                self.name(column)
-                            );
-                            return Err(bad(rule, why));
-                        }
-                        if formulas.iter().any(|formula| formula.column == column) {
-                            let why = format!(
-                                "`{}` is computed by a formula, so that its order cannot be chosen",
-                                self.name(column)
-                            );
-                            return Err(bad(rule, why));
-                        }
-                    }
-                    self.comparable(rule, parent, child)?;
-                    let edge = edges.entry((parent, child)).or_insert((at, false));
-                    edge.1 |= strict;
+    /// Refuses what cannot be asked of a computed column, and patterns within an order.
+    fn apart(&self, formulas: &[Formula], edges: &Edges) -> Result<(), Error> {
+        for rule in self.rules {
+            let asked = matches!(
+                rule,
+                Rule::Range { .. } | Rule::Positive { .. } | Rule::Regex { .. } | Rule::Unique { .. }
+            );
+            for column in self.columns(rule) {
+                let name = self.name(column);
+                if asked && formulas.iter().any(|formula| formula.column == column) {
+                    let why = format!("`{name}` is computed by a formula");
+                    return Err(bad(rule, why).with_hint("say it of the columns that it is computed from"));
+                }
+                let ordered = edges.keys().any(|edge| edge.0 == column || edge.1 == column);
+                if matches!(rule, Rule::Regex { .. }) && ordered {
+                    return Err(bad(rule, format!("`{name}` is in a rule of order, and cannot be in both")));
                 }
             }
         }
-        Ok(edges)
-    }
-
-    fn comparable(&self, rule: &Rule, a: usize, b: usize) -> Result<(), Error> {
-        let what = |column: usize| match &self.schema.columns[column].format {
-            Format::Datetime { pattern } if datetime::dated(pattern) => "a date",
-            Format::Datetime { .. } => "a time of day",
-            _ => "a number",
-        };
-        if what(a) == what(b) {
-            return Ok(());
-        }
-        Err(bad(rule, format!("`{}` is {}, `{}` is {}", self.name(a), what(a), self.name(b), what(b))))
-    }
-
-    /// The columns that are in order, each after those that it follows.
-    fn sorted(&self, edges: &Edges) -> Result<Vec<usize>, Error> {
-        let mut left: BTreeSet<usize> = edges.keys().flat_map(|&(parent, child)| [parent, child]).collect();
-        let mut sorted = Vec::new();
-        while !left.is_empty() {
-            let waits = |column: usize| {
-                edges.keys().find(|(p, c)| *c == column && left.contains(p)).map(|edge| edge.0)
-            };
-            match left.iter().copied().find(|&column| waits(column).is_none()) {
-                Some(next) => {
-                    left.remove(&next);
-                    sorted.push(next);
-                }
-                None => {
-                    let mut walk: Vec<usize> = left.first().copied().into_iter().collect();
-                    while let Some(parent) = walk.last().and_then(|&column| waits(column)) {
-                        if let Some(start) = walk.iter().position(|&column| column == parent) {
-                            return Err(self.circle(&walk[start..], edges));
-                        }
-                        walk.push(parent);
-                    }
-                }
-            }
-        }
-        Ok(sorted)
-    }
-
-    /// The error of columns that follow each other in a circle, the last one first.
-    fn circle(&self, walk: &[usize], edges: &Edges) -> Error {
-        let pairs = walk.iter().zip(walk.iter().cycle().skip(1));
-        let used: BTreeSet<usize> =
-            pairs.filter_map(|(&child, &parent)| Some(edges.get(&(parent, child))?.0)).collect();
-        let rules: Vec<String> = used.iter().map(|&rule| format!("`{}`", self.rules[rule])).collect();
-        let names: Vec<&str> =
-            walk.iter().rev().chain(walk.last()).map(|&column| self.name(column)).collect();
-        let why = format!("cannot hold together: {} is a circle", names.join(" <= "));
-        Error::bad(format!("rules {}", rules.join(" and ")), why).with_hint("take one of them out")
-    }
-
-    /// What `range` and `positive` allow.
-    fn ranges(&self, formulas: &[Formula], edges: &Edges) -> Result<BTreeMap<usize, Range>, Error> {
-        let mut ranges: BTreeMap<usize, Range> = BTreeMap::new();
-        for (at, rule) in self.rules.iter().enumerate() {
-            let Some(&column) = self.columns(rule).first() else { continue };
-            let form = &self.schema.columns[column];
-            let scale = Scale::of(form);
-            let (low, high) = match rule {
-                Rule::Range { min, max, .. } => {
-                    let number = |bound: &Option<super::Bound>| match bound {
-                        None => Ok(None),
-                        Some(bound) => holds::bound(bound, form).map(Some).ok_or_else(|| {
-                            bad(rule, format!("`{bound}` is not written as `{}` is", form.name))
-                        }),
-                    };
-                    let (low, high) = (number(min)?, number(max)?);
-                    (low.map(|low| scale.least(low, false)), high.map(|high| scale.largest(high, false)))
-                }
-                Rule::Positive { .. } => (Some(self.least_positive(column, scale)), None),
-                Rule::Regex { .. } if edges.keys().any(|(a, b)| *a == column || *b == column) => {
-                    return Err(bad(
-                        rule,
-                        format!("`{}` is in a rule of order, and cannot be in both", form.name),
-                    ));
-                }
-                Rule::Regex { .. } => (None, None),
-                _ => continue,
-            };
-            if formulas.iter().any(|formula| formula.column == column) {
-                let why = format!(
-                    "`{}` is computed by a formula: say it of the columns it is computed from",
-                    form.name
-                );
-                return Err(bad(rule, why));
-            }
-            let range = ranges.entry(column).or_default();
-            if let Some(low) = low.filter(|low| range.low.is_none_or(|own| *low > own.0)) {
-                range.low = Some((low, at));
-            }
-            if let Some(high) = high.filter(|high| range.high.is_none_or(|own| *high < own.0)) {
-                range.high = Some((high, at));
-            }
-            if let (Some(low), Some(high)) = (range.low, range.high)
-                && low.0 > high.0
-            {
-                let rules: BTreeSet<String> =
-                    [low.1, high.1].iter().map(|&rule| format!("`{}`", self.rules[rule])).collect();
-                let rules = rules.into_iter().collect::<Vec<_>>().join(" and ");
-                return Err(Error::bad(
-                    format!("rule {rules}"),
-                    format!("no value of `{}` can be so", form.name),
-                ));
-            }
-        }
-        Ok(ranges)
-    }
-
-    /// The least number above zero: one step of the column, or for numbers of any length the least one seen.
-    fn least_positive(&self, column: usize, scale: Scale) -> f64 {
-        let least = scale.least(0.0, true);
-        let form = &self.schema.columns[column];
-        match scale {
-            Scale::Float => self.table.columns[column]
-                .values()
-                .iter()
-                .filter_map(|text| form.number(text))
-                .filter(|n| *n > 0.0)
-                .fold(f64::MAX, f64::min),
-            _ => least,
-        }
-    }
-
-    /// Followers with their bounds, and the bounds of the other columns. Bounds are passed on from column to
-    /// column, so that within them no follower has to be below one that it follows.
-    fn orders(
-        &self,
-        edges: &Edges,
-        sorted: &[usize],
-        ranges: BTreeMap<usize, Range>,
-    ) -> Result<(Vec<Follower>, Vec<Limits>), Error> {
-        let numbers = Numbers::of(self.table, self.schema, sorted.to_vec());
-        let scale = |column: usize| Scale::of(&self.schema.columns[column]);
-        let parents = |column: usize| {
-            edges
-                .iter()
-                .filter(move |(edge, _)| edge.1 == column)
-                .map(|(edge, (_, strict))| (edge.0, *strict))
-        };
-        let children = |column: usize| {
-            edges
-                .iter()
-                .filter(move |(edge, _)| edge.0 == column)
-                .map(|(edge, (_, strict))| (edge.1, *strict))
-        };
-        let mut low: BTreeMap<usize, f64> =
-            ranges.iter().filter_map(|(&c, range)| Some((c, range.low?.0))).collect();
-        let mut high: BTreeMap<usize, f64> =
-            ranges.iter().filter_map(|(&c, range)| Some((c, range.high?.0))).collect();
-        let mut seen: BTreeMap<usize, (f64, f64)> = BTreeMap::new();
-        for &column in sorted {
-            let (least, mut most) = numbers.span(column).unwrap_or_default();
-            for (parent, strict) in parents(column) {
-                if let Some((_, above)) = seen.get(&parent) {
-                    most = most.max(scale(column).least(*above, strict));
-                }
-                if let Some(&below) = low.get(&parent) {
-                    let below = scale(column).least(below, strict);
-                    low.entry(column).and_modify(|own| *own = own.max(below)).or_insert(below);
-                }
-            }
-            seen.insert(column, (least, most));
-        }
-        for &column in sorted.iter().rev() {
-            for (child, strict) in children(column) {
-                if let Some(&above) = high.get(&child) {
-                    let above = scale(column).largest(above, strict);
-                    high.entry(column).and_modify(|own| *own = own.min(above)).or_insert(above);
-                }
-            }
-        }
-        let mut followers = Vec::new();
-        let mut limits = Vec::new();
-        for &column in sorted {
-            let (anchor, most) = seen[&column];
-            let (low, high) = (low.remove(&column), high.remove(&column).map_or(most, |high| high.min(most)));
-            if low.is_some_and(|low| low > high) {
-                let text = |number: f64| self.schema.columns[column].text(number);
-                let why = format!(
-                    "`{}` would have to be at least {} and at most {}",
-                    self.name(column),
-                    text(low.unwrap_or(high)),
-                    text(high)
-                );
-                return Err(Error::bad("rules of order and range", format!("cannot hold together: {why}")));
-            }
-            let parents: Vec<Parent> =
-                parents(column).map(|(column, strict)| Parent { column, strict }).collect();
-            if parents.is_empty() {
-                limits.push(Limits { column, low, high: Some(high) });
-            } else {
-                followers.push(Follower { column, parents, scale: scale(column), anchor, low, high });
-            }
-        }
-        // What is left are the bounds of columns that are in no order.
-        for &column in ranges.keys().filter(|column| !sorted.contains(column)) {
-            limits.push(Limits { column, low: low.remove(&column), high: high.remove(&column) });
-        }
-        Ok((followers, limits))
+        Ok(())
     }
 }
 

@@ -9,10 +9,12 @@ use crate::{
         Column, Table,
         ids::IdMaker,
         pattern::{Pattern, below},
-        schema::{Format, IdFormat, Kind, TableSchema},
+        schema::{ColumnSchema, Format, IdFormat, Kind, TableSchema},
     },
 };
 
+/// Times that all rows are looked at.
+const PASSES: usize = 4;
 /// Draws until a row differs from all others.
 const DRAWS: usize = 200;
 
@@ -59,8 +61,8 @@ pub fn patterns(
             continue;
         }
         let own = &mut table.columns[at];
-        if form.kind == Kind::Id {
-            let mut maker = IdMaker::new(&regex_format(form.format.clone()), own.values().iter())?;
+        if let Some(format) = made_afresh(form) {
+            let mut maker = IdMaker::new(format, own.values().iter())?;
             for row in rows {
                 own.set(row, Some(&maker.next(random)?));
             }
@@ -79,43 +81,54 @@ pub fn patterns(
     Ok(())
 }
 
-fn regex_format(format: Format) -> IdFormat {
-    match format {
-        Format::Id(format) => format,
-        _ => IdFormat::Reference,
+/// How the identifiers of a column are made.
+fn made_afresh(form: &ColumnSchema) -> Option<&IdFormat> {
+    match &form.format {
+        Format::Id(format) if form.kind == Kind::Id => Some(format),
+        _ => None,
     }
 }
 
 /// Rows that have the values of another one get values of their own.
 pub fn unique(rules: &Rules, table: &mut Table, random: &mut dyn FnMut() -> u64) -> Result<(), Error> {
-    for rule in &rules.rules {
-        let Rule::Unique { columns } = rule else { continue };
-        let rows = holds::broken(rule, table, table, &rules.schema);
-        if rows.is_empty() {
-            continue;
+    let all: Vec<&Rule> = rules.rules.iter().filter(|rule| matches!(rule, Rule::Unique { .. })).collect();
+    // To keep one of two rules of the same columns may break the other.
+    for _ in 0..PASSES {
+        let mut kept = true;
+        for &rule in &all {
+            let rows = holds::broken(rule, table, table, &rules.own);
+            if !rows.is_empty() {
+                let columns = rule.columns();
+                let columns = columns.iter().filter_map(|name| holds::position(name, &rules.own)).collect();
+                Different { rules, rule, columns }.make(&rows, table, random)?;
+                kept = false;
+            }
         }
-        let columns: Vec<usize> =
-            columns.iter().filter_map(|name| holds::position(name, &rules.schema)).collect();
-        Different { rules, rule, columns: &columns }.make(&rows, table, random)?;
+        if kept {
+            return Ok(());
+        }
     }
-    Ok(())
+    let names: Vec<String> = all.iter().map(|rule| format!("`{rule}`")).collect();
+    let why = "cannot be kept together: rows that differ by one of them repeat others by another";
+    Err(Error::bad(format!("rules {}", names.join(" and ")), why)
+        .with_hint("ask for fewer rows, or take one out"))
 }
 
 /// Makes rows differ in some columns.
 struct Different<'a> {
     rules: &'a Rules,
     rule: &'a Rule,
-    columns: &'a [usize],
+    columns: Vec<usize>,
 }
 
 impl Different<'_> {
     fn make(&self, rows: &[usize], table: &mut Table, random: &mut dyn FnMut() -> u64) -> Result<(), Error> {
-        let schema = &self.rules.schema;
-        let id = self.columns.iter().copied().find(|&column| schema.columns[column].kind == Kind::Id);
-        if let Some(id) = id {
-            let format = regex_format(schema.columns[id].format.clone());
+        let schema = &self.rules.own;
+        let id =
+            self.columns.iter().find_map(|&column| Some((column, made_afresh(&schema.columns[column])?)));
+        if let Some((id, format)) = id {
             let column = &mut table.columns[id];
-            let mut maker = IdMaker::new(&format, column.values().iter())?;
+            let mut maker = IdMaker::new(format, column.values().iter())?;
             for &row in rows {
                 column.set(row, Some(&maker.next(random)?));
             }
@@ -126,7 +139,7 @@ impl Different<'_> {
             return Err(self.impossible(rows.len(), "all its columns are bound by other rules"));
         }
         let again: HashSet<usize> = rows.iter().copied().collect();
-        let key = |row: usize, table: &Table| holds::key(self.columns, row, table, schema);
+        let key = |row: usize, table: &Table| holds::key(&self.columns, row, table, schema);
         let mut taken: HashSet<String> =
             (0..table.rows()).filter(|row| !again.contains(row)).filter_map(|row| key(row, table)).collect();
         let mut sources: Vec<Source> = free.iter().map(|&column| Source::of(column, table, schema)).collect();
@@ -148,8 +161,8 @@ impl Different<'_> {
         let own = self.rules.origins.contains(&Origin::Column(column));
         let parent =
             self.rules.followers.iter().any(|f| f.parents.iter().any(|parent| parent.column == column));
-        let pattern = |rule: &Rule| matches!(rule, Rule::Regex { column: name, .. } if holds::position(name, &self.rules.schema) == Some(column));
-        let constant = self.rules.schema.columns[column].kind == Kind::Constant;
+        let pattern = |rule: &Rule| matches!(rule, Rule::Regex { column: name, .. } if holds::position(name, &self.rules.own) == Some(column));
+        let constant = self.rules.own.columns[column].kind == Kind::Constant;
         own && !parent && !constant && !self.rules.rules.iter().any(pattern)
     }
 
@@ -161,11 +174,11 @@ impl Different<'_> {
         table: &mut Table,
         taken: &mut HashSet<String>,
     ) -> bool {
-        let schema = &self.rules.schema;
+        let schema = &self.rules.own;
         for source in sources {
             while let Some(text) = source.next(schema) {
                 table.columns[source.column].set(row, Some(&text));
-                if holds::key(self.columns, row, table, schema).is_some_and(|key| taken.insert(key)) {
+                if holds::key(&self.columns, row, table, schema).is_some_and(|key| taken.insert(key)) {
                     return true;
                 }
             }

@@ -118,8 +118,11 @@ mod tests {
     use crate::table::schema::detect;
 
     fn corrected(cells: &[&str], kind: Kind) -> Result<TableSchema, Error> {
-        let table =
-            Table { name: "t".into(), columns: vec![Column::of("x", cells.iter().map(|&c| Some(c)))] };
+        let table = Table {
+            name: "t".into(),
+            columns: vec![Column::of("x", cells.iter().map(|&c| Some(c)))],
+            ..Table::default()
+        };
         let mut schema = detect(&table);
         schema.apply(&table, &BTreeMap::from([("x".to_owned(), kind)])).map(|()| schema)
     }
@@ -153,7 +156,8 @@ mod tests {
 
     #[test]
     fn unknown_columns_are_named() {
-        let table = Table { name: "t".into(), columns: vec![Column::of("price", [Some("1")])] };
+        let table =
+            Table { name: "t".into(), columns: vec![Column::of("price", [Some("1")])], ..Table::default() };
         let wanted = BTreeMap::from([("prise".to_owned(), Kind::Number)]);
         let error = detect(&table).apply(&table, &wanted).unwrap_err();
         assert_eq!(error.hint().as_deref(), Some("did you mean `price`?"));

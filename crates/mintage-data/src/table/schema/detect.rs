@@ -569,7 +569,7 @@ mod tests {
         let texts: Vec<String> = (0..50).map(|i| format!("user{i}@example.org")).collect();
         let mail = Column::of("mail", texts.iter().map(|t| Some(t.as_str())));
         let same = Column::of("same", texts.iter().map(|_| Some("x")));
-        let table = Table { name: "t".into(), columns: vec![same, mail] };
+        let table = Table { name: "t".into(), columns: vec![same, mail], ..Table::default() };
         let causes: Vec<Cause> = detect(&table).alerts.iter().map(|alert| alert.cause).collect();
         assert_eq!(causes, [Cause::Leak, Cause::Constant, Cause::FewRows]);
     }
