@@ -243,6 +243,11 @@ impl Unit {
     }
 }
 
+/// Whether the pattern shows a date, not a time of day alone.
+pub fn dated(pattern: &str) -> bool {
+    ["%Y", "%y", "%s"].iter().any(|part| pattern.contains(part))
+}
+
 /// Whether `text` has the form of `like`: digits where it has digits, the same signs between them.
 pub fn same_shape(text: &str, like: &str) -> bool {
     let shape = |c: char| {

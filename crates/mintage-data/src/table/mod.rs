@@ -17,6 +17,7 @@ mod ids;
 mod pattern;
 mod postgres;
 mod read;
+pub mod rules;
 pub mod schema;
 pub mod set;
 mod text_file;
@@ -101,6 +102,11 @@ impl Column {
     pub fn push_number(&mut self, number: u32) {
         debug_assert!(number == MISSING || (number as usize) < self.values.len());
         self.cells.push(number);
+    }
+
+    /// Puts another cell in the place of a row's.
+    pub fn set(&mut self, row: usize, cell: Option<&str>) {
+        self.cells[row] = cell.map_or(MISSING, |text| self.values.insert(text));
     }
 
     /// The text of a row, or nothing where it is missing.

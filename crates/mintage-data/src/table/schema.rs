@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Declaration, datetime};
 pub use detect::detect;
+pub use spellings::is_yes;
 
 /// What a column holds, and so how it is learned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

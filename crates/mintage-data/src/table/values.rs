@@ -64,11 +64,11 @@ pub fn point_of<'a>(texts: impl Iterator<Item = &'a str>) -> char {
     for text in texts {
         if text.contains('.') && scan(text, '.').is_some() {
             dots += 1;
-        } else if let Some((whole, fraction)) = text.split_once(',') {
-            if scan(text, ',').is_some() {
-                commas += 1;
-                grouped &= fraction.len() == 3 && !matches!(whole, "0" | "-0");
-            }
+        } else if let Some((whole, fraction)) = text.split_once(',')
+            && scan(text, ',').is_some()
+        {
+            commas += 1;
+            grouped &= fraction.len() == 3 && !matches!(whole, "0" | "-0");
         }
     }
     // "1,200" and "12,400" everywhere: the comma groups thousands, and these are no numbers of ours.

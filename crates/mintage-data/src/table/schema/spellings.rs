@@ -82,6 +82,11 @@ pub fn yes_and_no(a: &str, b: &str) -> bool {
     YES_NO.iter().any(|&(yes, no)| (a == yes && b == no) || (a == no && b == yes))
 }
 
+/// Whether a text means yes.
+pub fn is_yes(text: &str) -> bool {
+    YES_NO.iter().any(|(yes, _)| text.to_lowercase() == *yes)
+}
+
 /// What a name says of the values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hint {

@@ -1,0 +1,185 @@
+//! Which rows break a rule.
+
+use std::collections::HashSet;
+
+use super::{Bound, Expression, Formula, Rule, joint::Joint};
+use crate::table::{
+    Column, MISSING, Table,
+    pattern::Pattern,
+    schema::{ColumnSchema, TableSchema, is_yes},
+};
+
+/// The numbers of some columns, worked out once a distinct text.
+pub struct Numbers {
+    /// By column: the number of each text, not a number where it has none, and the text of each row.
+    columns: Vec<Option<(Vec<f64>, Vec<u32>)>>,
+}
+
+impl Numbers {
+    pub fn of(table: &Table, schema: &TableSchema, wanted: Vec<usize>) -> Self {
+        let mut columns = vec![None; table.columns.len()];
+        for at in wanted {
+            let (column, schema) = (&table.columns[at], &schema.columns[at]);
+            let numbers = column.values().iter().map(|text| schema.number(text).unwrap_or(f64::NAN));
+            columns[at] = Some((numbers.collect(), column.numbers().to_vec()));
+        }
+        Self { columns }
+    }
+
+    /// The number of a cell, if it has one.
+    pub fn get(&self, column: usize, row: usize) -> Option<f64> {
+        let (numbers, cells) = self.columns[column].as_ref()?;
+        let number = numbers.get(cells[row] as usize).copied()?;
+        (!number.is_nan()).then_some(number)
+    }
+
+    pub fn rows(&self) -> usize {
+        self.columns.iter().flatten().map(|(_, cells)| cells.len()).next().unwrap_or(0)
+    }
+
+    /// The least and the largest number of a column.
+    pub fn span(&self, column: usize) -> Option<(f64, f64)> {
+        let (numbers, cells) = self.columns[column].as_ref()?;
+        let mut seen = vec![false; numbers.len()];
+        cells.iter().filter(|&&cell| cell != MISSING).for_each(|&cell| seen[cell as usize] = true);
+        let present = numbers.iter().zip(seen).filter(|(number, seen)| *seen && !number.is_nan());
+        present.fold(None, |span: Option<(f64, f64)>, (&number, _)| {
+            Some(span.map_or((number, number), |(low, high)| (low.min(number), high.max(number))))
+        })
+    }
+}
+
+/// The number that a bound means in a column.
+pub fn bound(bound: &Bound, schema: &ColumnSchema) -> Option<f64> {
+    schema.number(&bound.0).or_else(|| match &schema.format {
+        crate::table::schema::Format::Number(_) => crate::table::values::parse(&bound.0, '.'),
+        _ => None,
+    })
+}
+
+/// The rows of `table` that break `rule`; combinations, and how halves are rounded, are those of `real`.
+pub fn broken(rule: &Rule, table: &Table, real: &Table, schema: &TableSchema) -> Vec<usize> {
+    let at: Vec<usize> = rule.columns().iter().filter_map(|name| position(name, schema)).collect();
+    let Some(&first) = at.first() else { return Vec::new() };
+    let (column, form) = (&table.columns[first], &schema.columns[first]);
+    match rule {
+        Rule::Range { min, max, .. } => {
+            let (low, high) =
+                (min.as_ref().and_then(|b| bound(b, form)), max.as_ref().and_then(|b| bound(b, form)));
+            let outside = |n: f64| low.is_some_and(|low| n < low) || high.is_some_and(|high| n > high);
+            rows_where(column, |text| form.number(text).is_some_and(outside))
+        }
+        Rule::Positive { .. } => rows_where(column, |text| form.number(text).is_some_and(|n| n <= 0.0)),
+        Rule::Rounded { digits, .. } => {
+            let unit = 10f64.powi(i32::from(*digits));
+            // As exact as a number is written.
+            let off = |n: f64| ((n * unit).round() / unit - n).abs() > n.abs() * 1e-14;
+            rows_where(column, |text| form.number(text).is_some_and(off))
+        }
+        Rule::Regex { pattern, .. } => match Pattern::new(pattern) {
+            Ok(pattern) => rows_where(column, |text| !form.is_missing(Some(text)) && !pattern.matches(text)),
+            Err(_) => Vec::new(),
+        },
+        Rule::Order { strict, .. } => order(&at, *strict, table, schema),
+        Rule::Combination { .. } => {
+            let joint = Joint { name: String::new(), members: at };
+            let known = joint.forward(real);
+            rows_where(&joint.forward(table), |text| known.values().find(text).is_none())
+        }
+        Rule::OneHot { .. } => {
+            let yes =
+                |row: &usize| at.iter().filter(|&&c| table.columns[c].cell(*row).is_some_and(is_yes)).count();
+            (0..table.rows()).filter(|row| yes(row) != 1).collect()
+        }
+        Rule::Unique { .. } => repeated(&at, table, schema),
+        Rule::Formula { equals, .. } => {
+            let find = |name: &str| position(name, schema).ok_or_else(|| super::plan::unknown(name, schema));
+            let Ok(expression) = Expression::parse(equals, &find) else { return Vec::new() };
+            Formula::fit(first, expression, real, schema).broken(table, schema)
+        }
+    }
+}
+
+pub fn position(name: &str, schema: &TableSchema) -> Option<usize> {
+    schema.columns.iter().position(|column| column.name == name)
+}
+
+/// The rows whose text is one of those that `is` names, which is asked once a distinct text.
+fn rows_where(column: &Column, is: impl Fn(&str) -> bool) -> Vec<usize> {
+    let of_text: Vec<bool> = column.values().iter().map(is).collect();
+    if !of_text.contains(&true) {
+        return Vec::new();
+    }
+    let rows = column.numbers().iter().enumerate();
+    rows.filter(|(_, n)| of_text.get(**n as usize) == Some(&true)).map(|(row, _)| row).collect()
+}
+
+fn order(columns: &[usize], strict: bool, table: &Table, schema: &TableSchema) -> Vec<usize> {
+    let numbers = Numbers::of(table, schema, columns.to_vec());
+    let wrong = |row: &usize| {
+        let mut present = columns.iter().filter_map(|&column| numbers.get(column, *row));
+        !present.by_ref().is_sorted_by(|a, b| if strict { a < b } else { a <= b })
+    };
+    (0..table.rows()).filter(wrong).collect()
+}
+
+/// The rows that have the values of a row before them; those with a missing cell do not count.
+fn repeated(columns: &[usize], table: &Table, schema: &TableSchema) -> Vec<usize> {
+    let mut seen = HashSet::new();
+    let again = |row: &usize| key(columns, *row, table, schema).is_some_and(|key| !seen.insert(key));
+    (0..table.rows()).filter(again).collect()
+}
+
+/// The values of a row in some columns, as one text; nothing where one is missing.
+pub fn key(columns: &[usize], row: usize, table: &Table, schema: &TableSchema) -> Option<String> {
+    let mut key = String::new();
+    for &column in columns {
+        let cell = table.columns[column].cell(row);
+        if schema.columns[column].is_missing(cell) {
+            return None;
+        }
+        key.push_str(cell?);
+        key.push(super::joint::SEPARATOR);
+    }
+    Some(key)
+}
+
+impl Formula {
+    /// The formula as the rows of `table` round it, and as they write what is missing.
+    pub(super) fn fit(column: usize, expression: Expression, table: &Table, schema: &TableSchema) -> Self {
+        const NUDGE: f64 = 1e-12;
+        let own = &table.columns[column];
+        let form = &schema.columns[column];
+        let counted = own.values().iter().zip(own.counts()).filter(|(text, _)| form.is_missing(Some(text)));
+        let spelled = counted.max_by_key(|(_, n)| *n).filter(|(_, n)| *n as usize > own.missing());
+        let missing = spelled.map(|(text, _)| text.to_owned());
+        let with =
+            |nudge: f64| Self { column, expression: expression.clone(), nudge, missing: missing.clone() };
+        let fits = [0.0, NUDGE, -NUDGE].map(with);
+        let mut best: Option<(usize, Self)> = None;
+        for formula in fits {
+            let broken = formula.broken(table, schema).len();
+            if best.as_ref().is_none_or(|(least, _)| broken < *least) {
+                best = Some((broken, formula));
+            }
+            if broken == 0 {
+                break;
+            }
+        }
+        best.map_or_else(|| with(0.0), |(_, formula)| formula)
+    }
+
+    /// The rows whose text is not what the formula gives.
+    pub(super) fn broken(&self, table: &Table, schema: &TableSchema) -> Vec<usize> {
+        let numbers = Numbers::of(table, schema, self.expression.columns());
+        let form = &schema.columns[self.column];
+        let wrong = |row: &usize| {
+            let own = table.columns[self.column].cell(*row);
+            match self.text(|column| numbers.get(column, *row), schema) {
+                Some(text) => own != Some(&text),
+                None => !form.is_missing(own),
+            }
+        };
+        (0..table.rows()).filter(wrong).collect()
+    }
+}
