@@ -14,14 +14,14 @@ use crate::{
     Error, Fit, ImageShape,
     codec::Color,
     error::suggestion,
-    table::{PgDefaults, codec::Rare, password_of, redacted, schema::Kind},
+    table::{PgDefaults, codec::Rare, password_of, redacted, rules::Rule, schema::Kind},
 };
 use folder::FolderSource;
 use idx::IdxSource;
 use sqlite::SqliteSource;
 
 /// `[data]` of a recipe: what to read and how to unify it.
-#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SourceSpec {
     /// Images: a SQLite file, a folder, or an IDX file or folder. Tables: a SQLite file, a `postgres://`
@@ -60,6 +60,9 @@ pub struct SourceSpec {
     /// Tables: kinds of columns that are to be other than what was found.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub kinds: BTreeMap<String, Kind>,
+    /// Tables: rules that every new row keeps.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<Rule>,
     /// What a `postgres://` address leaves open. It holds a password, and is never saved.
     #[serde(skip)]
     pub pg: PgDefaults,
@@ -69,7 +72,7 @@ pub struct SourceSpec {
 impl fmt::Debug for SourceSpec {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let Self { source, table, query, column, holdout, label, size, fit, color, strict, limit, .. } = self;
-        let Self { rare, rare_below, kinds, pg, .. } = self;
+        let Self { rare, rare_below, kinds, rules, pg, .. } = self;
         f.debug_struct("SourceSpec")
             .field("source", &redacted(source))
             .field("table", table)
@@ -85,6 +88,7 @@ impl fmt::Debug for SourceSpec {
             .field("rare", rare)
             .field("rare_below", rare_below)
             .field("kinds", kinds)
+            .field("rules", rules)
             .field("pg", pg)
             .finish()
     }

@@ -25,7 +25,8 @@ use serde::{Deserialize, Serialize};
 use super::{
     Column, MISSING, Table,
     ids::IdMaker,
-    schema::{Format, IdFormat, Kind, TableSchema},
+    rules::{Rule, Rules},
+    schema::{ColumnSchema, Format, IdFormat, Kind, TableSchema},
 };
 use crate::{Error, atomic_write, error::suggestion};
 pub use column::ColumnCodec;
@@ -64,13 +65,17 @@ pub enum Rare {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TableCodec {
     pub name: String,
+    /// What lies between the table and the form that models see.
+    pub rules: Rules,
+    /// Of the form that models see.
     pub columns: Vec<ColumnCodec>,
 }
 
 impl TableCodec {
     /// Fits the rows `train` of a table. Categories of fewer than `least` rows become rare ones.
-    pub fn fit(table: &Table, schema: &TableSchema, train: &[u32], least: u32) -> Self {
-        let columns = table.columns.par_iter().zip(&schema.columns);
+    pub fn fit(table: &Table, rules: Rules, train: &[u32], least: u32) -> Self {
+        let table = rules.forward(table);
+        let columns = table.columns.par_iter().zip(&rules.schema().columns);
         let columns = columns.map(|(column, schema)| {
             let mut counts = vec![0u32; column.values().len()];
             let mut missing = 0;
@@ -82,13 +87,18 @@ impl TableCodec {
             }
             ColumnCodec::fit(column, schema, &counts, missing, least)
         });
-        Self { name: table.name.clone(), columns: columns.collect() }
+        let columns = columns.collect();
+        Self { name: table.name, rules, columns }
     }
 
-    /// The columns of identifiers, by their place, and how they are made.
+    /// The columns of identifiers, by their place in the table, and how they are made.
     pub fn ids(&self) -> Vec<(usize, IdFormat)> {
-        let columns = self.columns.iter().enumerate();
-        let format = |(at, column): (usize, &ColumnCodec)| match (column.schema.kind, &column.schema.format) {
+        Self::ids_of(self.rules.own())
+    }
+
+    fn ids_of(schema: &TableSchema) -> Vec<(usize, IdFormat)> {
+        let columns = schema.columns.iter().enumerate();
+        let format = |(at, column): (usize, &ColumnSchema)| match (column.kind, &column.format) {
             (Kind::Id, Format::Id(format)) => Some((at, format.clone())),
             _ => None,
         };
@@ -115,6 +125,7 @@ impl TableCodec {
     /// The tokens of every row, one row after another. A number that the train split does not have is
     /// encoded as the nearest one or the bin it would be in, another category as `unknown`.
     pub fn encode(&self, table: &Table, unknown: u16) -> Vec<u16> {
+        let table = self.rules.forward(table);
         let width = self.width();
         let mut tokens = vec![0u16; table.rows() * width];
         let mut first = 0;
@@ -138,10 +149,11 @@ impl TableCodec {
 
     /// The numbers that [`decode`](Self::decode) must be given to get exactly these rows back.
     pub fn positions(&self, table: &Table) -> Vec<f64> {
+        let table = self.rules.forward(table);
         let rows = 0..table.rows();
         let row = |row: usize| {
             let cells = self.columns.iter().zip(&table.columns);
-            cells.flat_map(move |(codec, column)| codec.positions(column.cell(row)))
+            cells.flat_map(|(codec, column)| codec.positions(column.cell(row))).collect::<Vec<f64>>()
         };
         rows.flat_map(row).collect()
     }
@@ -149,28 +161,27 @@ impl TableCodec {
     /// The tokens of rows of which some columns, or some cells, are not known: those are `hidden`. What a
     /// model never saw is hidden from it too.
     pub fn encode_given(&self, given: &Table, hidden: u16) -> Result<Vec<u16>, Error> {
-        let known = |name: &str| self.columns.iter().any(|codec| codec.schema.name == name);
-        if let Some(name) = given.names().find(|name| !known(name)) {
-            let names: Vec<&str> = self.columns.iter().map(|c| c.schema.name.as_str()).collect();
+        let own = &self.rules.own().columns;
+        if let Some(name) = given.names().find(|name| self.rules.own().column(name).is_none()) {
+            let names: Vec<&str> = own.iter().map(|column| column.name.as_str()).collect();
             let hint = suggestion(name, names.iter().copied())
                 .unwrap_or_else(|| format!("the columns are {}", names.join(", ")));
             return Err(Error::bad(format!("`{name}`"), "the model knows no such column").with_hint(hint));
         }
+        self.check_whole(given)?;
         let n = given.rows();
-        let column = |codec: &ColumnCodec| match given.column(&codec.schema.name) {
+        let column = |schema: &ColumnSchema| match given.column(&schema.name) {
             Some(column) => column.clone(),
-            None => Column::of(&codec.schema.name, (0..n).map(|_| None)),
+            None => Column::of(&schema.name, (0..n).map(|_| None)),
         };
-        let whole = Table {
-            name: given.name.clone(),
-            columns: self.columns.iter().map(column).collect(),
-            ..Table::default()
-        };
+        let columns = own.iter().map(column).collect();
+        let whole = Table { name: given.name.clone(), columns, ..Table::default() };
         let mut tokens = self.encode(&whole, hidden);
+        let forward = self.rules.forward(&whole);
         let width = self.width();
         for row in 0..n {
             let mut first = row * width;
-            for (codec, column) in self.columns.iter().zip(&whole.columns) {
+            for (codec, column) in self.columns.iter().zip(&forward.columns) {
                 if codec.schema.is_missing(column.cell(row)) {
                     tokens[first..first + codec.width()].fill(hidden);
                 }
@@ -180,7 +191,29 @@ impl TableCodec {
         Ok(tokens)
     }
 
-    /// Rows of tokens back to cells, within `limits` where there are any. `uniform` says where in its bin a
+    /// Columns that a rule holds together are given together: a part of them would leave the model no way to
+    /// keep the rule.
+    fn check_whole(&self, given: &Table) -> Result<(), Error> {
+        let is_given = |name: &str| given.column(name).is_some();
+        let ties = |rule: &&Rule| {
+            matches!(
+                rule,
+                Rule::Combination { .. } | Rule::Order { .. } | Rule::OneHot { .. } | Rule::Formula { .. }
+            )
+        };
+        for rule in self.rules.rules().iter().filter(ties) {
+            let columns = rule.columns();
+            if columns.iter().any(|name| is_given(name)) && !columns.iter().all(|name| is_given(name)) {
+                let missing: Vec<&str> = columns.into_iter().filter(|name| !is_given(name)).collect();
+                let why =
+                    format!("are held together by a rule ({rule}), and {} is not given", missing.join(", "));
+                return Err(Error::bad("columns", why).with_hint("give all of them, or none"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Rows of tokens back to cells of the form that models see, within `limits` where there are any. `uniform` says where in its bin a
     /// number lies, row by row and column by column. Identifiers are left empty: see [`ids`](super::ids).
     pub fn decode(&self, tokens: &[u16], n: usize, limits: &Limits, uniform: &mut Uniform) -> Table {
         let width = self.width();
@@ -197,7 +230,8 @@ impl TableCodec {
         Table { name: self.name.clone(), columns, ..Table::default() }
     }
 
-    /// Rows of tokens to whole rows: decoded, the cells of `given` put back as they were, identifiers made.
+    /// Rows of tokens to whole rows: decoded, identifiers made, the cells of `given` put back as they were, every
+    /// rule kept.
     pub fn finish(
         &self,
         tokens: &[u16],
@@ -209,7 +243,7 @@ impl TableCodec {
         // The upper 53 bits as a fraction.
         let mut uniform = || (random() >> 11) as f64 / (1u64 << 53) as f64;
         let mut table = self.decode(tokens, n, limits, &mut uniform);
-        for (at, format) in self.ids() {
+        for (at, format) in Self::ids_of(self.rules.schema()) {
             let mut ids = IdMaker::new(&format, std::iter::empty())?;
             let column = &mut table.columns[at];
             let mut made = Column::new(&column.name, column.declaration.clone());
@@ -218,14 +252,10 @@ impl TableCodec {
             }
             *column = made;
         }
-        for (codec, column) in self.columns.iter().zip(&mut table.columns) {
-            if let Some(given) = given.and_then(|given| given.column(&codec.schema.name)) {
-                let drawn = std::mem::replace(column, Column::new(&column.name, column.declaration.clone()));
-                for (own, drawn) in given.iter().zip(drawn.iter()) {
-                    column.push(if codec.schema.is_missing(own) { drawn } else { own });
-                }
-            }
-        }
+        // Before the rules, which compute from what is given.
+        put_back(&mut table, self.rules.schema(), given);
+        let mut table = self.rules.inverse(&table, random)?;
+        put_back(&mut table, self.rules.own(), given);
         Ok(table)
     }
 
@@ -243,5 +273,16 @@ impl TableCodec {
             Error::bad(path.display().to_string(), format!("cannot be read ({e})"))
                 .with_hint("put back a copy of it, or train again")
         })
+    }
+}
+
+/// Puts the cells that were given where others were drawn.
+fn put_back(table: &mut Table, schema: &TableSchema, given: Option<&Table>) {
+    for (schema, column) in schema.columns.iter().zip(&mut table.columns) {
+        let Some(given) = given.and_then(|given| given.column(&schema.name)) else { continue };
+        let drawn = std::mem::replace(column, Column::new(&column.name, column.declaration.clone()));
+        for (own, drawn) in given.iter().zip(drawn.iter()) {
+            column.push(if schema.is_missing(own) { drawn } else { own });
+        }
     }
 }

@@ -160,6 +160,11 @@ impl Rules {
         &self.rules
     }
 
+    /// The schema of the table as it is read.
+    pub fn own(&self) -> &TableSchema {
+        &self.own
+    }
+
     /// The schema of the table as models see it.
     pub fn schema(&self) -> &TableSchema {
         &self.forward

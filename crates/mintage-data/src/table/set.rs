@@ -10,6 +10,7 @@ use super::{
     Table,
     codec::{Field, Limits, Rare, TableCodec},
     read::{is_database, read},
+    rules::Rules,
     schema::{TableSchema, detect},
 };
 use crate::{Error, SourceSpec, Splits};
@@ -73,18 +74,15 @@ impl TableSet {
     /// Opens it as a trained model sees it: the codec's columns, in its order.
     pub fn open_as(spec: &SourceSpec, codec: &TableCodec) -> Result<Self, Error> {
         let (table, official) = read_all(spec)?;
-        let columns = codec.columns.iter().map(|codec| {
-            let name = &codec.schema.name;
+        let columns = codec.rules.own().columns.iter().map(|schema| {
+            let name = &schema.name;
             table.column(name).cloned().ok_or_else(|| {
                 Error::bad(&spec.source, format!("has no column `{name}`, which the model knows"))
                     .with_hint("give the data that it was trained on, or data with the same columns")
             })
         });
         let table = Table { name: table.name.clone(), columns: columns.collect::<Result<_, _>>()?, ..table };
-        let schema = TableSchema {
-            columns: codec.columns.iter().map(|codec| codec.schema.clone()).collect(),
-            ..TableSchema::default()
-        };
+        let schema = codec.rules.own().clone();
         let splits = Splits::of(&row_hashes(&table), official);
         Ok(Self::encoded(table, schema, codec.clone(), splits))
     }
@@ -99,7 +97,8 @@ impl TableSet {
             Rare::Keep => 0,
             Rare::Group => spec.rare_below.unwrap_or(RARE_BELOW),
         };
-        let codec = TableCodec::fit(&table, &schema, &splits.train, least);
+        let rules = Rules::new(spec.rules.clone(), &table, &schema)?;
+        let codec = TableCodec::fit(&table, rules, &splits.train, least);
         if codec.width() == 0 {
             return Err(Error::bad(&table.name, "has no column to learn: all are identifiers or constant")
                 .with_hint("`mintage inspect` says why; [data.kinds] in a recipe corrects it"));

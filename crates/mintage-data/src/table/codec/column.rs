@@ -228,10 +228,9 @@ impl ColumnCodec {
                     false => {
                         let group = listed + (first - listed) * size;
                         let len = (texts.len() - group).min(*size);
-                        let wanted = limit.and_then(|limit| limit.text.as_deref());
-                        let place =
-                            texts[group..group + len].iter().position(|text| text.as_deref() == wanted);
-                        group + place.filter(|_| wanted.is_some()).unwrap_or(tokens[1] as usize % len)
+                        let drawn = tokens[1] as usize % len;
+                        let may = |member: &usize| limit.is_none_or(|limit| limit.texts[group + member]);
+                        group + (0..len).map(|step| (drawn + step) % len).find(may).unwrap_or(drawn)
                     }
                 };
                 column.push(texts[at].as_deref());
@@ -289,11 +288,11 @@ impl ColumnCodec {
         }
     }
 
-    /// The texts that the column knows, the most frequent first where it is a list of categories.
+    /// The texts that the column lists, the most frequent category first; a missing one as "".
     pub fn texts(&self) -> Vec<&str> {
         match &self.how {
             How::Listed { texts, .. } | How::Grouped { texts, .. } => {
-                texts.iter().flatten().map(String::as_str).collect()
+                texts.iter().map(|text| text.as_deref().unwrap_or_default()).collect()
             }
             How::Unlearned { constant } => constant.iter().map(String::as_str).collect(),
             How::Binned { .. } | How::Dated(_) => Vec::new(),

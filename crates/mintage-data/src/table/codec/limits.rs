@@ -1,7 +1,17 @@
 //! What conditions such as `age=30..40` leave of each column.
 
 use super::{ColumnCodec, TableCodec};
-use crate::{Error, error::suggestion, table::schema::Kind};
+use crate::{
+    Error,
+    error::suggestion,
+    table::{
+        rules::Place,
+        schema::{ColumnSchema, Kind},
+    },
+};
+
+/// Values that are named when one is not known.
+const SHOWN: usize = 8;
 
 /// One condition on a column.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,8 +62,8 @@ pub struct Limit {
     pub tokens: Vec<bool>,
     /// The numbers that may be chosen.
     pub between: Option<(f64, f64)>,
-    /// The only text, where it is one.
-    pub text: Option<String>,
+    /// For each text that the column lists whether it may be chosen.
+    pub texts: Vec<bool>,
 }
 
 /// What is left of each column; `None` where everything is.
@@ -71,14 +81,10 @@ impl TableCodec {
     pub fn limits(&self, conditions: &[Where]) -> Result<Limits, Error> {
         let mut columns: Vec<Option<Limit>> = vec![None; self.columns.len()];
         for condition in conditions {
-            let names = || self.columns.iter().map(|c| c.schema.name.as_str());
-            let Some(at) = names().position(|name| name == condition.column) else {
-                let hint = suggestion(&condition.column, names())
-                    .unwrap_or_else(|| format!("the columns are {}", names().collect::<Vec<_>>().join(", ")));
-                return Err(Error::bad(format!("`{}`", condition.column), "the model knows no such column")
-                    .with_hint(hint));
-            };
-            let limit = self.columns[at].limit(&condition.allow)?;
+            let place = self.rules.place(&condition.column)?;
+            let Some(own) = self.rules.own().column(&condition.column) else { continue };
+            let at = place.column();
+            let limit = self.columns[at].limit(&condition.allow, place, own)?;
             columns[at] = Some(match columns[at].take() {
                 Some(before) => both(before, limit, &condition.column)?,
                 None => limit,
@@ -122,77 +128,86 @@ impl Limits {
 }
 
 impl ColumnCodec {
-    /// What one condition leaves of the column; an error where that is nothing.
-    fn limit(&self, allow: &Allow) -> Result<Limit, Error> {
-        let schema = &self.schema;
-        let name = &schema.name;
-        if schema.kind == Kind::Id {
+    /// What one condition on a column of the table leaves of this one, which holds it at `place`; an error
+    /// where that is nothing.
+    fn limit(&self, allow: &Allow, place: Place, own: &ColumnSchema) -> Result<Limit, Error> {
+        let name = &own.name;
+        if own.kind == Kind::Id {
             return Err(Error::bad(format!("`{name}`"), "is an identifier, which every row gets afresh")
                 .with_hint("leave the condition out, or give the rows with --given"));
         }
-        let end = |text: &Option<String>, open: f64| match text {
-            None => Ok(open),
-            Some(text) => schema.number(text).ok_or_else(|| {
-                Error::bad(
-                    format!("`{text}`"),
-                    format!("cannot be a bound of `{name}`, a {}", schema.kind.name()),
-                )
-                .with_hint("ranges work for numbers and dates, written as in the data")
-            }),
+        let between = allow.numbers(own)?;
+        let is_whole = matches!(place, Place::Own(_));
+        let allowed = |cell: Option<&str>| allow.holds(place.cell(cell), own, between);
+        let bins = between.filter(|_| is_whole);
+        let limit = Limit {
+            tokens: self.allowed(&allowed, bins),
+            between: bins,
+            texts: self.texts().iter().map(|text| allowed(Some(text))).collect(),
         };
-        let limit = match allow {
-            Allow::Value(text) => {
-                let number = schema.number(text);
-                let same = |other: Option<&str>| match other {
-                    None => text.is_empty(),
-                    Some(other) => other == text || (number.is_some() && schema.number(other) == number),
-                };
-                let between = number.map(|number| (number, number));
-                Limit { tokens: self.allowed(&same, between), between, text: Some(text.clone()) }
-            }
-            Allow::Range(from, to) => {
-                let (low, high) = (end(from, f64::NEG_INFINITY)?, end(to, f64::INFINITY)?);
-                if low > high {
-                    return Err(Error::bad(format!("`{name}`"), "the range ends before it begins"));
-                }
-                let inside = |text: Option<&str>| {
-                    text.and_then(|text| schema.number(text)).is_some_and(|n| low <= n && n <= high)
-                };
-                let between = Some((low, high));
-                Limit { tokens: self.allowed(&inside, between), between, text: None }
-            }
+        let possible = match self.constant() {
+            Some(constant) => allowed(constant),
+            None => limit.tokens.contains(&true),
         };
-        let possible = match (self.constant(), allow) {
-            (Some(constant), Allow::Value(text)) => constant.unwrap_or_default() == text,
-            (Some(constant), Allow::Range(..)) => {
-                let number = constant.and_then(|text| schema.number(text));
-                number.zip(limit.between).is_some_and(|(n, (low, high))| low <= n && n <= high)
-            }
-            (None, _) => limit.tokens.contains(&true),
-        };
-        if possible { Ok(limit) } else { Err(self.never_seen(allow)) }
+        if possible { Ok(limit) } else { Err(self.never_seen(allow, own, place)) }
     }
 
-    fn never_seen(&self, allow: &Allow) -> Error {
-        let name = &self.schema.name;
+    fn never_seen(&self, allow: &Allow, own: &ColumnSchema, place: Place) -> Error {
+        let name = &own.name;
         let (what, wanted) = match allow {
-            Allow::Value(text) => (format!("`{name}` is never `{text}` in the data"), text.clone()),
-            Allow::Range(..) => (format!("no value of `{name}` lies in that range"), String::new()),
+            Allow::Value(text) => (format!("`{name}` is never `{text}` in the data"), text.as_str()),
+            Allow::Range(..) => (format!("no value of `{name}` lies in that range"), ""),
         };
-        let texts = self.texts();
-        let hint = match suggestion(&wanted, texts.iter().copied()) {
-            Some(near) if !wanted.is_empty() => near,
-            _ if texts.is_empty() => match self.range() {
-                Some((low, high)) => format!("the values lie between {low} and {high}"),
-                None => "mintage show MODEL lists the columns".to_owned(),
-            },
+        let mut texts: Vec<&str> =
+            self.texts().into_iter().filter_map(|text| place.cell(Some(text))).collect();
+        let mut seen = std::collections::HashSet::new();
+        texts.retain(|text| seen.insert(*text));
+        let near = suggestion(wanted, texts.iter().copied()).filter(|_| !wanted.is_empty());
+        let hint = near.unwrap_or_else(|| match (texts.is_empty(), self.range()) {
+            (true, Some((low, high))) => format!("the values lie between {low} and {high}"),
             _ => {
-                let some: Vec<&str> = texts.iter().take(8).copied().collect();
-                let more = if texts.len() > some.len() { ", …" } else { "" };
-                format!("its values are {}{more}", some.join(", "))
+                let more = if texts.len() > SHOWN { ", …" } else { "" };
+                texts.truncate(SHOWN);
+                format!("its values are {}{more}", texts.join(", "))
             }
-        };
+        });
         Error::bad("condition", what).with_hint(hint)
+    }
+}
+
+impl Allow {
+    /// The numbers or dates that are allowed, where they are; both ends belong to it.
+    fn numbers(&self, own: &ColumnSchema) -> Result<Option<(f64, f64)>, Error> {
+        let end = |text: &Option<String>, open: f64| match text {
+            None => Ok(open),
+            Some(text) => own.number(text).ok_or_else(|| {
+                let why = format!("cannot be a bound of `{}`, a {}", own.name, own.kind.name());
+                Error::bad(format!("`{text}`"), why)
+                    .with_hint("ranges work for numbers and dates, written as in the data")
+            }),
+        };
+        match self {
+            Self::Value(text) => Ok(own.number(text).map(|number| (number, number))),
+            Self::Range(from, to) => {
+                let (low, high) = (end(from, f64::NEG_INFINITY)?, end(to, f64::INFINITY)?);
+                if low > high {
+                    return Err(Error::bad(format!("`{}`", own.name), "the range ends before it begins"));
+                }
+                Ok(Some((low, high)))
+            }
+        }
+    }
+
+    /// Whether a cell is allowed; `numbers` are those that are.
+    fn holds(&self, cell: Option<&str>, own: &ColumnSchema, numbers: Option<(f64, f64)>) -> bool {
+        let inside = || {
+            let number = cell.and_then(|text| own.number(text));
+            number.zip(numbers).is_some_and(|(number, (low, high))| low <= number && number <= high)
+        };
+        match self {
+            Self::Value(text) => cell.unwrap_or_default() == text || inside(),
+            Self::Range(..) => inside(),
+        }
     }
 }
 
@@ -206,7 +221,8 @@ fn both(a: Limit, b: Limit, column: &str) -> Result<Limit, Error> {
     if !tokens.contains(&true) || between.is_some_and(|(low, high)| low > high) {
         return Err(Error::bad(format!("`{column}`"), "no value meets both conditions on it"));
     }
-    Ok(Limit { tokens, between, text: a.text.or(b.text) })
+    let texts = a.texts.iter().zip(&b.texts).map(|(a, b)| *a && *b).collect();
+    Ok(Limit { tokens, between, texts })
 }
 
 #[cfg(test)]
