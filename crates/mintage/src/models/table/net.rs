@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use burn::{
-    module::Module,
+    module::{Module, Param},
     tensor::{Device, Tensor, TensorData},
 };
-use mintage_data::RowInfo;
+use mintage_data::{RowInfo, table::codec::Field};
 use mintage_nn::{
     Rng,
     kernels::{self, NONE},
@@ -91,6 +91,52 @@ impl Trunk {
     }
 }
 
+/// From a latent vector to logits of all fields: `[n, d] → [n, tokens]`.
+#[derive(Module, Debug)]
+pub struct Decoder {
+    input: Linear,
+    blocks: Vec<Block>,
+    norm: LayerNorm,
+    head: Linear,
+}
+
+impl Decoder {
+    pub fn new(
+        info: &RowInfo,
+        d: usize,
+        (width, blocks): (usize, usize),
+        device: &Device,
+        rng: &mut Rng,
+    ) -> Self {
+        Self {
+            input: Linear::new(d, width, 1.0, device, rng),
+            blocks: (0..blocks).map(|_| Block::new(width, device, rng)).collect(),
+            norm: LayerNorm::new(width, device),
+            head: token_head(&info.fields, width, device, rng),
+        }
+    }
+
+    pub fn forward(&self, z: Tensor<2>) -> Tensor<2> {
+        let h = self.blocks.iter().fold(self.input.forward(z), |h, block| block.forward(h));
+        self.head.forward(self.norm.forward(h))
+    }
+}
+
+/// Logits of all tokens of some fields; begins with how often each token occurs.
+pub fn token_head(fields: &[Field], width: usize, device: &Device, rng: &mut Rng) -> Linear {
+    let bias: Vec<f32> = fields.iter().flat_map(|field| log_shares(&field.counts)).collect();
+    let total = bias.len();
+    let mut head = Linear::new(width, total, 0.0, device, rng);
+    head.bias = Some(Param::from_tensor(Tensor::from_data(TensorData::new(bias, [total]), device)));
+    head
+}
+
+/// Logarithms of the shares of counts, none of them zero.
+fn log_shares(counts: &[u32]) -> Vec<f32> {
+    let total: f32 = counts.iter().map(|&n| n as f32 + 0.1).sum();
+    counts.iter().map(|&n| ((n as f32 + 0.1) / total).ln()).collect()
+}
+
 /// Places of the tokens among all tokens of all fields; hidden ones become [`NONE`].
 pub fn places(tokens: &[u16], starts: &[usize]) -> Vec<u32> {
     let width = starts.len() - 1;
@@ -109,7 +155,7 @@ fn smooth_embedding(
     width: usize,
     device: &Device,
     rng: &mut Rng,
-) -> burn::module::Param<Tensor<2>> {
+) -> Param<Tensor<2>> {
     const WAVES: usize = 6;
     let std = (1.0 / info.width() as f32).sqrt();
     let mut values = Vec::with_capacity(total * width);
@@ -130,5 +176,5 @@ fn smooth_embedding(
         }
     }
     let data = TensorData::new(values, [total, width]);
-    burn::module::Param::from_tensor(Tensor::from_data(data, device))
+    Param::from_tensor(Tensor::from_data(data, device))
 }
