@@ -347,3 +347,25 @@ fn log_shares(counts: &[u32]) -> Vec<f32> {
     let total: f32 = counts.iter().map(|&n| n as f32 + 0.1).sum();
     counts.iter().map(|&n| ((n as f32 + 0.1) / total).ln()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::models::{Family, table::tests_common};
+
+    const OPTIONS: &str = "width = 64";
+
+    #[test]
+    fn overfits_one_batch() {
+        tests_common::check_overfits(Family::Ar, OPTIONS, 150);
+    }
+
+    #[test]
+    fn save_load_is_bit_exact() {
+        tests_common::check_save_load(Family::Ar, OPTIONS);
+    }
+
+    #[test]
+    fn keeps_conditions() {
+        tests_common::check_conditions(Family::Ar, OPTIONS);
+    }
+}

@@ -283,3 +283,25 @@ fn running(weights: &[f32]) -> Vec<f32> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::models::{Family, table::tests_common};
+
+    const OPTIONS: &str = "components = 8";
+
+    #[test]
+    fn overfits_one_batch() {
+        tests_common::check_overfits(Family::Mixture, OPTIONS, 40);
+    }
+
+    #[test]
+    fn save_load_is_bit_exact() {
+        tests_common::check_save_load(Family::Mixture, OPTIONS);
+    }
+
+    #[test]
+    fn keeps_conditions() {
+        tests_common::check_conditions(Family::Mixture, OPTIONS);
+    }
+}

@@ -5,8 +5,12 @@
 //! model fills in the rest.
 
 pub mod ar;
+pub mod flow;
+pub mod gan;
 pub mod mixture;
 mod net;
+#[cfg(test)]
+mod tests_common;
 
 use std::ops::RangeInclusive;
 
@@ -57,14 +61,23 @@ impl RowDraw<'_> {
 pub const AUTO_FAMILY: Family = Family::Ar;
 
 /// Options of any family, and what they must lie between.
-const RANGES: [(&str, RangeInclusive<u64>); 4] =
-    [("batch", 1..=65_536), ("width", 2..=8_192), ("blocks", 0..=64), ("components", 1..=65_536)];
+const RANGES: [(&str, RangeInclusive<u64>); 7] = [
+    ("batch", 1..=65_536),
+    ("width", 2..=8_192),
+    ("blocks", 0..=64),
+    ("components", 1..=65_536),
+    ("latent", 1..=4_096),
+    ("steps", 2..=1_000),
+    ("pack", 1..=64),
+];
 
 /// Resolved configuration of a model of rows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "family", rename_all = "lowercase")]
 pub enum TableConfig {
     Ar(ar::Config),
+    Flow(flow::Config),
+    Gan(gan::Config),
     Mixture(mixture::Config),
 }
 
@@ -78,6 +91,8 @@ impl TableConfig {
     ) -> Result<Self, RecipeError> {
         let config = match family.unwrap_or(AUTO_FAMILY) {
             Family::Ar => Self::Ar(merge_options(ar::Config::preset(size, info), options)?),
+            Family::Flow => Self::Flow(merge_options(flow::Config::preset(size, info), options)?),
+            Family::Gan => Self::Gan(merge_options(gan::Config::preset(size, info), options)?),
             Family::Mixture => Self::Mixture(merge_options(mixture::Config::preset(size, info), options)?),
             family => return Err(no_such_model(family, "table rows")),
         };
@@ -88,6 +103,8 @@ impl TableConfig {
     pub fn family(&self) -> Family {
         match self {
             Self::Ar(_) => Family::Ar,
+            Self::Flow(_) => Family::Flow,
+            Self::Gan(_) => Family::Gan,
             Self::Mixture(_) => Family::Mixture,
         }
     }
@@ -96,6 +113,8 @@ impl TableConfig {
     pub fn batch(&self) -> usize {
         match self {
             Self::Ar(c) => c.batch,
+            Self::Flow(c) => c.batch,
+            Self::Gan(c) => c.batch,
             Self::Mixture(c) => c.batch,
         }
     }
@@ -105,6 +124,8 @@ impl TableConfig {
 #[derive(Debug)]
 pub enum TableModel {
     Ar(ar::Ar),
+    Flow(flow::Flow),
+    Gan(gan::Gan),
     Mixture(mixture::Mixture),
 }
 
@@ -113,6 +134,8 @@ macro_rules! each {
     ($any:expr, $model:ident => $call:expr) => {
         match $any {
             TableModel::Ar($model) => $call,
+            TableModel::Flow($model) => $call,
+            TableModel::Gan($model) => $call,
             TableModel::Mixture($model) => $call,
         }
     };
@@ -123,6 +146,8 @@ impl TableModel {
     pub fn new(config: &TableConfig, info: &RowInfo, device: &Device, rng: &mut Rng) -> Self {
         match config {
             TableConfig::Ar(c) => Self::Ar(ar::Ar::new(c, info, device, rng)),
+            TableConfig::Flow(c) => Self::Flow(flow::Flow::new(c, info, device, rng)),
+            TableConfig::Gan(c) => Self::Gan(gan::Gan::new(c, info, device, rng)),
             TableConfig::Mixture(c) => Self::Mixture(mixture::Mixture::new(c, info, device, rng)),
         }
     }
@@ -140,7 +165,7 @@ impl TableModel {
     /// The phases of a run, and the share of the budget at which each begins.
     pub fn phases(&self) -> Vec<(&'static str, f64)> {
         match self {
-            Self::Ar(_) | Self::Mixture(_) => vec![("training", 0.0)],
+            Self::Ar(_) | Self::Flow(_) | Self::Gan(_) | Self::Mixture(_) => vec![("training", 0.0)],
         }
     }
 
@@ -153,6 +178,7 @@ impl TableModel {
     pub fn nll(&self, batch: &RowBatch, _samples: usize, rng: &mut Rng) -> Option<Vec<f64>> {
         match self {
             Self::Ar(m) => Some(m.nll(batch, rng)),
+            Self::Flow(_) | Self::Gan(_) => None,
             Self::Mixture(m) => Some(m.nll(batch, rng)),
         }
     }
