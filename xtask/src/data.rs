@@ -31,6 +31,7 @@ pub fn run(args: &Args) -> Result<()> {
     copy_folder(&args.fashion, &to.join("fashion-mnist"))?;
     let emoji = "emoji64-rgb-idx4-ubyte.gz";
     copy(&from.join(emoji), &to.join(emoji))?;
+    tables(&args.from.join("tables"), &root().join(&args.to).join("tables"))?;
     let cifar = to.join("cifar10");
     if cifar.is_dir() {
         println!("{}: there already", cifar.display());
@@ -43,6 +44,23 @@ pub fn run(args: &Args) -> Result<()> {
     println!("{}: unpacking", archive.display());
     crate::run(Command::new("tar").arg("xJf").arg(absolute(&archive)?).arg("-C").arg(&half))?;
     fs::rename(&half, &cifar).map_err(at(&cifar))
+}
+
+/// Adult as CSV with a line of names; the test rows' labels lose their point.
+fn tables(from: &Path, to: &Path) -> Result<()> {
+    const NAMES: &str = "age,workclass,fnlwgt,education,education-num,marital-status,occupation,relationship,race,sex,\
+                         capital-gain,capital-loss,hours-per-week,native-country,income\n";
+    fs::create_dir_all(to).map_err(at(to))?;
+    for (archive, name) in [("adult.data.xz", "adult-train.csv"), ("adult.test.xz", "adult-test.csv")] {
+        let output = Command::new("xz").arg("-dc").arg(from.join(archive)).output().map_err(at(from))?;
+        let rows = String::from_utf8_lossy(&output.stdout).into_owned();
+        let rows = rows.lines().filter(|line| line.contains(", "));
+        let line = |line: &str| line.trim_end_matches('.').replace(", ", ",") + "\n";
+        let text: String = std::iter::once(NAMES.to_owned()).chain(rows.map(line)).collect();
+        let path = to.join(name);
+        fs::write(&path, text).map_err(at(&path))?;
+    }
+    Ok(())
 }
 
 fn absolute(path: &Path) -> Result<PathBuf> {

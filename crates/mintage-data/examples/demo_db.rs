@@ -1,6 +1,8 @@
-//! Makes the database that `mintage demo` carries: 200 images of each class of Fashion-MNIST as PNG BLOBs.
+//! Makes the database that `mintage demo` carries: 200 images of each class of Fashion-MNIST as PNG BLOBs, and 5,000
+//! rows of the census table Adult.
 //!
-//! `cargo xtask generate demo-db --data DIR`, where DIR holds the IDX files of Fashion-MNIST.
+//! `cargo xtask generate demo-db --data DIR`, where DIR holds the IDX files of Fashion-MNIST; `cargo xtask data` makes
+//! `data/tables/adult-train.csv`.
 
 #![allow(clippy::unwrap_used)]
 #![allow(clippy::disallowed_methods)]
@@ -8,8 +10,8 @@
 
 use std::path::PathBuf;
 
-use mintage_data::{ImageSet, SourceSpec, png_bytes};
-use rusqlite::{Connection, params};
+use mintage_data::{Column, ImageSet, SourceSpec, png_bytes, table::read};
+use rusqlite::{Connection, params, params_from_iter};
 
 const PER_CLASS: usize = 200;
 
@@ -25,7 +27,20 @@ const SCHEMA: &str = "
         'Han Xiao, Kashif Rasul, Roland Vollgraf: Fashion-MNIST, arXiv:1708.07747, \
 https://github.com/zalandoresearch/fashion-mnist',
         'MIT License, Copyright (c) 2017 Zalando SE'
+    );
+    CREATE TABLE census (id INTEGER PRIMARY KEY, age INTEGER, workclass TEXT, education TEXT, education_years INTEGER,
+        marital_status TEXT, occupation TEXT, relationship TEXT, race TEXT, sex TEXT, capital_gain INTEGER,
+        capital_loss INTEGER, hours_per_week INTEGER, native_country TEXT, income TEXT);
+    INSERT INTO about VALUES (
+        'census: 5,000 of the 32,561 training rows of Adult, evenly spread, without the sampling weight',
+        'Barry Becker, Ronny Kohavi: Adult, UCI Machine Learning Repository, 1996, https://doi.org/10.24432/C5XW20',
+        'CC BY 4.0'
     );";
+
+const CENSUS: &str = "data/tables/adult-train.csv";
+const CENSUS_ROWS: usize = 5000;
+/// The weight of a row in the census says nothing of the person.
+const LEFT_OUT: &str = "fnlwgt";
 
 fn main() {
     let mut args = std::env::args().skip(1);
@@ -57,6 +72,15 @@ fn main() {
                 params![name, CATEGORIES[class], png],
             )
             .unwrap();
+    }
+    let census = read(&SourceSpec { source: CENSUS.to_owned(), ..SourceSpec::default() }).unwrap();
+    let columns: Vec<&Column> = census.columns.iter().filter(|column| column.name != LEFT_OUT).collect();
+    let sql = format!("INSERT INTO census VALUES (NULL{})", ", ?".repeat(columns.len()));
+    for i in 0..CENSUS_ROWS {
+        let row = i * census.rows() / CENSUS_ROWS;
+        // The columns' own types make numbers of what looks like one.
+        let cells = columns.iter().map(|column| column.cell(row).filter(|cell| *cell != "?"));
+        insert.execute(&sql, params_from_iter(cells)).unwrap();
     }
     insert.commit().unwrap();
     connection.execute_batch("VACUUM").unwrap();

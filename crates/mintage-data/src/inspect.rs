@@ -359,7 +359,7 @@ mod tests {
         let seen = inspect(&spec).unwrap();
         let kinds: Vec<ColumnKind> = seen.tables[0].columns.iter().map(|c| c.kind).collect();
         use ColumnKind::*;
-        assert_eq!(kinds, [Id, Id, Category, Number, Datetime, Image]);
+        assert_eq!(kinds, [Id, Text, Category, Number, Datetime, Image]);
         assert_eq!(seen.images.unwrap().count, 60);
         assert!(seen.alerts.iter().any(|a| a.hint.as_deref().is_some_and(|h| h.contains("--label kind"))));
         let labelled = inspect(&SourceSpec { label: Some("kind".into()), ..spec }).unwrap();

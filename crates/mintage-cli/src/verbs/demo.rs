@@ -1,5 +1,5 @@
-//! `mintage demo`: the whole way on a small database that comes with the program: learn from it, make new
-//! rows beside the old ones, judge them, say what to look at.
+//! `mintage demo`: the whole way on a small database that comes with the program: learn from its pictures and from
+//! its rows, make new ones beside the old ones, judge them, say what to look at.
 
 use std::{
     fs,
@@ -8,13 +8,17 @@ use std::{
 };
 
 use mintage::{
-    AnyData, Family, Model, Recipe, Run, SampleRequest, StopReason, evaluate::evaluate,
-    sample::images::ImageParts,
+    AnyData, Family, Model, Recipe, RowRequest, Run, SampleRequest, StopReason, evaluate::evaluate,
+    recipe::parse_duration, sample::images::ImageParts,
 };
-use mintage_data::{ImageSet, Images, append_rows, write_grid_rows};
+use mintage_data::{IfExists, ImageSet, Images, append_rows, write_grid_rows};
 use serde_json::json;
 
-use super::{evaluate::options, train::learn};
+use super::{
+    evaluate::options,
+    sample_rows::{draw_rows, write_rows},
+    train::learn,
+};
 use crate::{
     args::Demo,
     context::{Context, clock},
@@ -23,18 +27,24 @@ use crate::{
     text::shell,
 };
 
-/// Table `products(id, name, category, photo)`.
+/// Tables `products(id, name, category, photo)` and `census(id, age, …, income)`.
 const DATABASE: &[u8] = include_bytes!("../../assets/demo.db");
 const TABLE: &str = "products";
 const COLUMN: &str = "photo";
 const LABEL: &str = "category";
 /// New rows, about.
 const NEW: usize = 40;
+const ROWS: &str = "census";
+const ROWS_LABEL: &str = "income";
+const NEW_ROWS: usize = 500;
+/// Share of the time that rows get: a mixture learns in seconds.
+const ROWS_SHARE: f64 = 0.1;
 
 /// What the demo makes in its folder.
 struct Places {
     database: PathBuf,
     model: PathBuf,
+    rows: PathBuf,
     picture: PathBuf,
 }
 
@@ -58,6 +68,10 @@ pub fn run(args: &Demo, context: &mut Context) -> Verdict {
     let model = Model::load(&places.model, &context.settings.device)?;
     let new = make_new(&model, &set, &places, context)?;
     let in_short = judge(&model, &data, context)?;
+    let rows_in_short = match extend_rows(args, &places, context)? {
+        Some(in_short) => in_short,
+        None => return Ok(Outcome::Interrupted),
+    };
     let class = set.classes().first().cloned().unwrap_or_default();
     let picture = shell(&places.picture);
     let ui = &context.ui;
@@ -65,9 +79,36 @@ pub fn run(args: &Demo, context: &mut Context) -> Verdict {
     let database = shell(&places.database);
     let report = shell(&places.model.join("report.html"));
     ui.titled("", &format!("{database}: {new} new rows in {TABLE}; {report}: {in_short}"));
+    let (rows, page) = (shell(&places.rows), shell(&places.rows.join("report.html")));
+    ui.titled("", &format!("{database}: {NEW_ROWS} new rows in {ROWS}; {page}: {rows_in_short}"));
     let class = shell(Path::new(&format!("{LABEL}={class}")));
     ui.titled("type", &format!("mintage sample {model_dir} --where {class} -n 16 -o new.png"));
+    ui.titled("", &format!("mintage sample {rows} --where age=30..40 -n 100 -o new.csv"));
     Ok(Outcome::Done)
+}
+
+/// Learns the table of rows, adds new ones to it and judges them; nothing when it was interrupted.
+fn extend_rows(args: &Demo, places: &Places, context: &mut Context) -> Result<Option<String>, Failure> {
+    let mut recipe = Recipe::for_source(&places.database.display().to_string());
+    recipe.data.table = Some(ROWS.to_owned());
+    recipe.data.label = Some(ROWS_LABEL.to_owned());
+    recipe.model.family = Some(Family::Mixture);
+    recipe.train.time = format!("{:.1}s", parse_duration(&args.time)?.as_secs_f64() * ROWS_SHARE);
+    recipe.train.seed = context.settings.seed_or_default();
+    let data = context.open(&recipe.data, None)?;
+    let mut run = Run::create(&places.rows, &recipe)?;
+    let end = learn(&recipe, &data, &mut run, context)?;
+    drop(run);
+    if end.reason == StopReason::Interrupted {
+        context.ui.titled("next", &format!("mintage train --resume {}", shell(&places.rows)));
+        return Ok(None);
+    }
+    let model = Model::load(&places.rows, &context.settings.device)?;
+    let request = RowRequest { n: NEW_ROWS, seed: recipe.train.seed, ..RowRequest::default() };
+    let new = draw_rows(&model, &request, context)?;
+    let target = places.database.display().to_string();
+    write_rows(&model, &new, &target, Some(ROWS), IfExists::Append, request.seed, json!({}), context)?;
+    judge(&model, &data, context).map(Some)
 }
 
 /// Where things go; an earlier demo in the same folder is an error, or removed with `--force`.
@@ -76,9 +117,12 @@ fn prepare(args: &Demo) -> Result<Places, Failure> {
     let places = Places {
         database: dir.join("demo.db"),
         model: dir.join("model"),
+        rows: dir.join("census-model"),
         picture: dir.join("real-above-new.png"),
     };
-    let there = [&places.database, &places.model, &places.picture].into_iter().find(|path| path.exists());
+    let there = [&places.database, &places.model, &places.rows, &places.picture]
+        .into_iter()
+        .find(|path| path.exists());
     let Some(there) = there else { return Ok(places) };
     if !args.force {
         let message = format!("{}: exists already", there.display());
@@ -87,10 +131,10 @@ fn prepare(args: &Demo) -> Result<Places, Failure> {
             "name another folder: `mintage demo DIR`, or replace it with --force",
         ));
     }
-    if places.model.exists() {
+    for run in [&places.model, &places.rows].into_iter().filter(|run| run.exists()) {
         // Only a run folder is removed, and only while nobody trains in it.
-        let lock = Run::resume(&places.model)?;
-        fs::remove_dir_all(&places.model).map_err(Failure::io(&places.model))?;
+        let lock = Run::resume(run)?;
+        fs::remove_dir_all(run).map_err(Failure::io(run))?;
         drop(lock);
     }
     Ok(places)

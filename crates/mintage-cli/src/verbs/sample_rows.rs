@@ -2,8 +2,8 @@
 
 use mintage::{Event, Model, RowRequest, nn::Rng};
 use mintage_data::{
-    IfExists, SourceSpec,
-    table::{Writing, codec::Where, read, write},
+    IfExists, SourceSpec, Table,
+    table::{Writing, Written, codec::Where, read, write},
 };
 use serde_json::json;
 
@@ -32,12 +32,7 @@ pub fn run(args: &Sample, model: &Model, context: &mut Context) -> Verdict {
         seed,
         temperature: args.temperature,
     };
-    let ui = &mut context.ui;
-    let rows = model.sample_rows(&request, &mut |done, total| {
-        ui.event(&Event::Work { what: "sampling".to_owned(), done, total });
-    });
-    context.ui.clear();
-    let rows = rows?;
+    let rows = draw_rows(model, &request, context)?;
     let options = json!({
         "where": args.condition,
         "given": args.given,
@@ -49,26 +44,49 @@ pub fn run(args: &Sample, model: &Model, context: &mut Context) -> Verdict {
         context.ui.out(&rows.to_csv())?;
         return Ok(Outcome::Done);
     }
-    let (_, codec) = model.rows()?;
-    let mut rng = Rng::new(seed, u64::MAX);
-    let written = write(
-        &rows,
-        Writing {
-            target,
-            table: args.table.as_deref().or(model.config.source.table.as_deref()),
-            if_exists: match args.if_exists {
-                ExistsChoice::Fail => IfExists::Fail,
-                ExistsChoice::Append => IfExists::Append,
-                ExistsChoice::Replace => IfExists::Replace,
-            },
-            provenance: &model.provenance(seed, options),
-            ids: &codec.ids(),
-            random: &mut || rng.next_u64(),
-            pg: &context.settings.pg,
-        },
-    )?;
+    let table = args.table.as_deref().or(model.config.source.table.as_deref());
+    let if_exists = match args.if_exists {
+        ExistsChoice::Fail => IfExists::Fail,
+        ExistsChoice::Append => IfExists::Append,
+        ExistsChoice::Replace => IfExists::Replace,
+    };
+    let written = write_rows(model, &rows, target, table, if_exists, seed, options, context)?;
     context.ui.titled("made", &format!("{} in {}", count(written.rows, "new row"), written.place));
     Ok(Outcome::Done)
+}
+
+/// Draws rows, with progress.
+pub fn draw_rows(model: &Model, request: &RowRequest, context: &mut Context) -> Result<Table, Failure> {
+    let ui = &mut context.ui;
+    let rows = model.sample_rows(request, &mut |done, total| {
+        ui.event(&Event::Work { what: "sampling".to_owned(), done, total });
+    });
+    context.ui.clear();
+    Ok(rows?)
+}
+
+/// Writes rows of a model, with what made them.
+pub fn write_rows(
+    model: &Model,
+    rows: &Table,
+    target: &str,
+    table: Option<&str>,
+    if_exists: IfExists,
+    seed: u64,
+    options: serde_json::Value,
+    context: &Context,
+) -> Result<Written, Failure> {
+    let mut rng = Rng::new(seed, u64::MAX);
+    let how = Writing {
+        target,
+        table,
+        if_exists,
+        provenance: &model.provenance(seed, options),
+        ids: &model.rows()?.1.ids(),
+        random: &mut || rng.next_u64(),
+        pg: &context.settings.pg,
+    };
+    Ok(write(rows, how)?)
 }
 
 /// What has a meaning for images alone.

@@ -13,3 +13,4 @@ mod helpers;
 mod journey;
 mod readme;
 mod resume;
+mod rows;

@@ -207,6 +207,12 @@ pub(super) fn discretised_logistic_nll(x: Tensor<2>, mean: Tensor<2>, log_scale:
     (below + above - width).sum_dim(1).reshape([n])
 }
 
+/// Softmax of each field's logits: `[n, total] → [n, total]`.
+pub(super) fn fields_softmax(logits: Tensor<2>, starts: &[usize]) -> Tensor<2> {
+    let field = |ends: &[usize]| activation::softmax(logits.clone().narrow(1, ends[0], ends[1] - ends[0]), 1);
+    Tensor::cat(starts.windows(2).map(field).collect(), 1)
+}
+
 /// The sum of several rows of a table: `weight [entries, d]` → `[n, d]`.
 pub(super) fn embedding_bag(weight: Tensor<2>, indices: &[u32], fields: usize) -> Tensor<2> {
     let (device, d, n) = (weight.device(), weight.dims()[1], indices.len() / fields);

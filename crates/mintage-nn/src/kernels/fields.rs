@@ -5,6 +5,7 @@
 //! ```text
 //! bag(W, i)    = Σ_f W[i_f]                               dW[i_f] += g
 //! fields(l, k) = Σ_f w_f (ln Σ_{j in f} exp(l_j) − l_{k_f})    dl_j = g w_f (softmax_f(l)_j − 1_{k_f})
+//! softmax(l)_j = exp(l_j) / Σ_{i in f} exp(l_i)           dl_j = p_j (g_j − Σ_{i in f} p_i g_i)
 //! ```
 //!
 //! A field whose index is [`NONE`] takes no part: neither forward nor backward touch it.
@@ -16,6 +17,7 @@ use rayon::prelude::*;
 
 use super::flex::{Fused, contiguous, dims, from_vec, values};
 use super::loss::{softmax_row, top_and_sum};
+use super::math::sum;
 use super::memory::{Shared, filled_rows, items_a_task, parts};
 use super::simd::multiversion;
 
@@ -139,6 +141,53 @@ impl Fused<1> for FieldsCrossEntropy {
     }
 }
 
+/// On `[logits]`, `[n, total]`.
+#[derive(Clone, Debug)]
+pub(super) struct FieldsSoftmax {
+    /// Where each field begins in a row, and where the last one ends.
+    pub starts: Arc<Vec<usize>>,
+}
+
+multiversion! {
+    /// `p (g − Σ p g)`.
+    fn softmax_backward(p: &[f32], g: &[f32], out: &mut [f32]) {
+        let mean = sum([p, g], |[p, g]| p * g);
+        p.iter().zip(g).zip(out).for_each(|((p, g), out)| *out = p * (g - mean));
+    }
+}
+
+impl Fused<1> for FieldsSoftmax {
+    /// The output.
+    type Saved = FlexTensor;
+
+    fn forward(&self, [logits]: [FlexTensor; 1]) -> (FlexTensor, Self::Saved) {
+        let logits = contiguous(logits);
+        let [n, total] = dims(&logits);
+        let v = values(&logits);
+        let out = filled_rows(n, total, |row, out| {
+            for field in self.starts.windows(2) {
+                let logits = &v[row * total..][field[0]..field[1]];
+                softmax_row(logits, top_and_sum(logits), 1.0, &mut out[field[0]..field[1]]);
+            }
+        });
+        let out = from_vec(out, [n, total]);
+        (out.clone(), out)
+    }
+
+    fn backward(self, p: Self::Saved, grad: FlexTensor, _: [bool; 1]) -> [Option<FlexTensor>; 1] {
+        let grad = contiguous(grad);
+        let [n, total] = dims(&p);
+        let (p, g) = (values(&p), values(&grad));
+        let out = filled_rows(n, total, |row, out| {
+            for field in self.starts.windows(2) {
+                let of_row = row * total + field[0]..row * total + field[1];
+                softmax_backward(&p[of_row.clone()], &g[of_row], &mut out[field[0]..field[1]]);
+            }
+        });
+        [Some(from_vec(out, [n, total]))]
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -183,6 +232,20 @@ mod tests {
             composite: &|v| {
                 composite::fields_cross_entropy(v[0].clone().reshape([4, 8]), &starts, &targets, &weights)
             },
+            tolerance: 2e-6,
+        };
+        case.check();
+        case.check_differences();
+    }
+
+    #[test]
+    fn softmax_equals_the_composite() {
+        let starts = Arc::new(vec![0, 2, 7, 8]);
+        let case = Case {
+            name: "softmax of three fields".to_owned(),
+            inputs: vec![noise(32, 1).into_iter().map(|v| 3.0 * v).collect()],
+            fused: &|v| kernels::fields_softmax(v[0].clone().reshape([4, 8]), &starts).reshape([32]),
+            composite: &|v| composite::fields_softmax(v[0].clone().reshape([4, 8]), &starts).reshape([32]),
             tolerance: 2e-6,
         };
         case.check();

@@ -196,6 +196,14 @@ pub fn fields_cross_entropy(
     flex::run(op, [logits.into_dispatch()])
 }
 
+/// Softmax of each field's logits, each with its range `starts[f]..starts[f + 1]`: `[n, total] → [n, total]`.
+pub fn fields_softmax(logits: Tensor<2>, starts: &Arc<Vec<usize>>) -> Tensor<2> {
+    if !flex::supported(&logits) {
+        return composite::fields_softmax(logits, starts);
+    }
+    flex::run(fields::FieldsSoftmax { starts: Arc::clone(starts) }, [logits.into_dispatch()])
+}
+
 /// The mean of `(x − y)²` over all values: `[1]`.
 pub fn mean_squared_error<const D: usize>(x: Tensor<D>, y: Tensor<D>) -> Tensor<1> {
     if !flex::supported(&x) || !flex::supported(&y) || x.dims() != y.dims() {

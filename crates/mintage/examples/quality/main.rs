@@ -3,7 +3,8 @@
 //!
 //! `quality CASE [--data DIR] [--fashion DIR] [--runs DIR] [--minutes M] [--threads N] [--fresh] [-s KEY=VALUE]`
 //!
-//! DIR of `--data` holds `images/mnist`, `images/emoji64-rgb-idx4-ubyte.gz` and `images/cifar10`, that of
+//! DIR of `--data` holds `images/mnist`, `images/emoji64-rgb-idx4-ubyte.gz`, `images/cifar10` and
+//! `tables/adult-{train,test}.csv`, that of
 //! `--fashion` the IDX files of Fashion-MNIST.
 
 #![allow(clippy::unwrap_used)]
@@ -18,6 +19,7 @@ mod likelihood;
 mod memory;
 mod scores;
 mod stacked;
+mod tables;
 mod training;
 
 use std::path::PathBuf;
@@ -34,7 +36,7 @@ struct Options {
 
 type Case = (&'static str, fn(&str, &Options));
 
-const CASES: [Case; 17] = [
+const CASES: [Case; 23] = [
     ("prdc", scores::prdc_sanity),
     ("mlp-vae", likelihood::mlp_vae),
     ("mlp-vae-normal", likelihood::mlp_vae_normal),
@@ -52,6 +54,12 @@ const CASES: [Case; 17] = [
     ("mnist-flow", scores::fashion),
     ("stacked-gan", stacked::stacked_gan),
     ("memory", memory::streaming),
+    ("adult-mixture", tables::adult),
+    ("adult-ar", tables::adult),
+    ("adult-vae", tables::adult),
+    ("adult-gan", tables::adult),
+    ("adult-vqvae", tables::adult),
+    ("adult-flow", tables::adult),
 ];
 
 fn main() {

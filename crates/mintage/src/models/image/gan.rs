@@ -10,8 +10,6 @@
 //! locally. Neither network has a normalisation layer; residual branches start at zero. With few training
 //! images both kinds pass a differentiable augmentation (Zhao et al., arXiv:2006.10738).
 
-use std::f64::consts::SQRT_2;
-
 use burn::{
     module::Module,
     tensor::{Device, Tensor, TensorData, activation},
@@ -29,6 +27,7 @@ use crate::{
     models::{
         Size,
         image::{Draw, ImageInfo},
+        pass::{Pass, act, gradient_penalty},
     },
 };
 
@@ -286,48 +285,6 @@ impl Pyramid {
     }
 }
 
-/// Rectifier of both networks, scaled to keep the variance.
-fn act<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    kernels::leaky_relu(x, SLOPE, SQRT_2)
-}
-
-const SLOPE: f64 = 0.2;
-
-/// What goes through the layers.
-enum Pass<'a> {
-    /// Values.
-    Plain,
-    /// Values; what each rectifier was given is kept.
-    Record(&'a mut Vec<Tensor<1>>),
-    /// Derivatives along a direction, at the point where these were recorded.
-    Tangent(std::slice::Iter<'a, Tensor<1>>),
-}
-
-impl Pass<'_> {
-    fn conv(&self, layer: &Conv2d, x: Tensor<4>) -> Tensor<4> {
-        if matches!(self, Self::Tangent(_)) { layer.tangent(x) } else { layer.forward(x) }
-    }
-
-    fn linear(&self, layer: &Linear, x: Tensor<2>) -> Tensor<2> {
-        if matches!(self, Self::Tangent(_)) { layer.tangent(x) } else { layer.forward(x) }
-    }
-
-    fn act<const D: usize>(&mut self, x: Tensor<D>) -> Tensor<D> {
-        match self {
-            Self::Plain => act(x),
-            Self::Record(kinks) => {
-                kinks.push(x.clone().inner().flatten(0, D - 1));
-                act(x)
-            }
-            Self::Tangent(kinks) => {
-                let at = kinks.next().unwrap_or_else(|| unreachable!("both passes meet the same rectifiers"));
-                let at = Tensor::from_inner(at.clone()).reshape(x.dims());
-                kernels::leaky_relu_tangent(x, at, SLOPE, SQRT_2)
-            }
-        }
-    }
-}
-
 /// `x + conv(act(conv(act(x))))`, the last convolution starting at zero (Zhang et al., arXiv:1901.09321).
 #[derive(Module, Debug)]
 struct PlainBlock {
@@ -506,23 +463,9 @@ impl Discriminator {
         }
     }
 
-    /// The zero-centred penalty of these images, the mean of `‖∇ₓD‖²`, with its gradient in the weights. The
-    /// engine has first derivatives only. But `D` is piecewise linear: with `v = ∇ₓD` held fixed and all rectifiers
-    /// as they stand,
-    ///
-    /// `∇θ ‖∇ₓD‖² = 2 ∇θ (v · ∇ₓD) = 2 ∇θ D'(x)[v]`,
-    ///
-    /// and the derivative `D'(x)[v]` along `v` is the discriminator itself on `v`, without biases: what double
-    /// backward computes, from one more pass forward and backward.
+    /// The zero-centred penalty of these images.
     fn gradient_penalty(&self, images: Tensor<4>, classes: &[u32]) -> Tensor<1> {
-        let x = images.detach().require_grad();
-        let mut kinks = Vec::new();
-        let scores = self.clone().no_grad().pass(x.clone(), classes, &mut Pass::Record(&mut kinks));
-        let grads = scores.sum().backward();
-        let v = x.grad(&grads).unwrap_or_else(|| x.clone().inner().zeros_like());
-        let along = self.pass(Tensor::from_inner(v), classes, &mut Pass::Tangent(kinks.iter())).mean();
-        // `D'(x)[v]` is `‖v‖²`: half of twice it is taken back, so that the value is right as well.
-        along.clone() * 2.0 - along.detach()
+        gradient_penalty(self, images, |net, x, pass| net.pass(x, classes, pass))
     }
 }
 

@@ -3,19 +3,14 @@
 //! The any-order model of rows learns it on the fields of a table; the prior of the VQ-VAE learns it on codes,
 //! with the fields of the table before them as conditions.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use burn::{
     module::{Module, Param},
     tensor::{Device, Tensor},
 };
 use mintage_data::RowInfo;
-use mintage_nn::{
-    Rng,
-    kernels::{self, NONE},
-    layers::Linear,
-    weights::to_vec,
-};
+use mintage_nn::{Rng, kernels, layers::Linear, weights::to_vec};
 use rayon::prelude::*;
 
 use super::{
@@ -76,26 +71,35 @@ impl AnyOrder {
         kernels::fields_cross_entropy(logits, &Arc::new(starts), &targets, &weights).mean()
     }
 
-    /// Draws the hidden ones among the fields of `order`, one after another. Rows that agree in all that is
-    /// known so far share one evaluation of the network.
+    /// Draws the hidden ones among the fields of `order`, one after another.
+    ///
+    /// Rows that agree in all that is known so far share one evaluation of the network, and their numbers are
+    /// stratified: spread evenly, in a golden-ratio sequence, over all rows in the order of what they have in
+    /// common. Each row is drawn from the same distribution as ever, but a thousand rows hold as many of each
+    /// token, and of each pair of tokens, as the model expects, not as many as chance would have it.
     pub fn complete(&self, tokens: &mut [u16], order: &[usize], draw: &RowDraw, rng: &mut Rng) {
+        const GOLDEN: f64 = 0.618_033_988_749_894_9;
         let width = self.width();
         let n = tokens.len() / width;
-        let mut known = Known::of(tokens, width);
+        let mut known = Known::of(tokens, width, rng.permutation(n));
         for &field in order {
-            let uniforms = rng.uniforms(n);
-            let asked = known.asked(n, |row| tokens[row * width + field] == HIDDEN);
-            let logits = self.logits_of(field, tokens, &asked.rows);
-            let size = self.size(field);
-            let chances: Vec<f32> = logits
-                .par_chunks(size)
-                .flat_map_iter(|logits| cumulative(logits, draw.temperature, draw.allowed(field)))
+            let shift = f64::from(rng.uniform());
+            let open: Vec<(usize, &[u32])> = known
+                .groups()
+                .filter(|(_, rows)| tokens[rows[0] as usize * width + field] == HIDDEN)
                 .collect();
-            for row in 0..n {
-                if tokens[row * width + field] == HIDDEN {
-                    let chances = &chances[asked.of[row] as usize * size..][..size];
-                    tokens[row * width + field] = pick(chances, uniforms[row]) as u16;
-                }
+            let asked: Vec<u32> = open.iter().map(|(_, rows)| rows[0]).collect();
+            let (logits, size) = (self.logits_of(field, tokens, &asked), self.size(field));
+            let drawn = open.par_iter().zip(logits.par_chunks(size)).map(|((start, rows), logits)| {
+                let chances = cumulative(logits, draw.temperature, draw.allowed(field));
+                let place = |i: usize| (shift + (start + i) as f64 * GOLDEN).fract() as f32;
+                let mut uniforms: Vec<f32> = (0..rows.len()).map(place).collect();
+                uniforms.sort_unstable_by(f32::total_cmp);
+                uniforms.into_iter().map(|u| pick(&chances, u) as u16).collect::<Vec<u16>>()
+            });
+            let drawn: Vec<Vec<u16>> = drawn.collect();
+            for ((_, rows), drawn) in open.into_iter().zip(drawn) {
+                rows.iter().zip(drawn).for_each(|(&row, token)| tokens[row as usize * width + field] = token);
             }
             known.learn(|row| tokens[row * width + field]);
         }
@@ -106,17 +110,17 @@ impl AnyOrder {
         let width = self.width();
         let mut tokens = rows.to_vec();
         tokens.chunks_exact_mut(width).for_each(|row| order.iter().for_each(|&field| row[field] = HIDDEN));
-        let mut known = Known::of(&tokens, width);
         let mut nll = vec![0.0; rows.len() / width];
+        let mut known = Known::of(&tokens, width, (0..nll.len()).collect());
         for &field in order {
-            let asked = known.asked(nll.len(), |_| true);
-            let logits = self.logits_of(field, &tokens, &asked.rows);
-            let size = self.size(field);
-            for (row, nll) in nll.iter_mut().enumerate() {
-                let logits = &logits[asked.of[row] as usize * size..][..size];
-                let at = row * width + field;
-                *nll -= f64::from(log_softmax(logits, rows[at] as usize));
-                tokens[at] = rows[at];
+            let asked: Vec<u32> = known.groups().map(|(_, rows)| rows[0]).collect();
+            let logits = self.logits_of(field, &tokens, &asked);
+            for ((_, group), logits) in known.groups().zip(logits.chunks_exact(self.size(field))) {
+                for &row in group {
+                    let at = row as usize * width + field;
+                    nll[row as usize] -= f64::from(log_softmax(logits, rows[at] as usize));
+                    tokens[at] = rows[at];
+                }
             }
             known.learn(|row| tokens[row * width + field]);
         }
@@ -152,56 +156,44 @@ impl AnyOrder {
     }
 }
 
-/// Rows by what is known of them: rows of one number agree in every field so far.
+/// Rows in the order of what is known of them: those that agree in every field so far are a group.
 struct Known {
-    number: Vec<u32>,
-    count: usize,
-}
-
-/// One row for each number, and for each row the place of its number among them.
-struct Asked {
-    rows: Vec<u32>,
-    of: Vec<u32>,
+    sequence: Vec<u32>,
+    /// Where each group ends.
+    ends: Vec<usize>,
 }
 
 impl Known {
-    /// Of rows that begin with given tokens.
-    fn of(tokens: &[u16], width: usize) -> Self {
-        let mut numbers: HashMap<&[u16], u32> = HashMap::new();
-        let number = tokens
-            .chunks_exact(width)
-            .map(|row| {
-                let next = numbers.len() as u32;
-                *numbers.entry(row).or_insert(next)
-            })
-            .collect();
-        Self { number, count: numbers.len() }
+    /// Of rows that begin with given tokens; rows that agree stay in the order of `sequence`.
+    fn of(tokens: &[u16], width: usize, sequence: Vec<usize>) -> Self {
+        let row = |row: u32| &tokens[row as usize * width..][..width];
+        let mut sequence: Vec<u32> = sequence.into_iter().map(|row| row as u32).collect();
+        sequence.sort_by(|&a, &b| row(a).cmp(row(b)));
+        let mut ends: Vec<usize> =
+            (1..sequence.len()).filter(|&i| row(sequence[i - 1]) != row(sequence[i])).collect();
+        ends.push(sequence.len());
+        Self { sequence, ends }
     }
 
-    /// The rows to evaluate for those of `0..n` that are `open`.
-    fn asked(&self, n: usize, open: impl Fn(usize) -> bool) -> Asked {
-        let mut place = vec![NONE; self.count];
-        let mut rows = Vec::new();
-        let of = (0..n).map(|row| {
-            let place = &mut place[self.number[row] as usize];
-            if *place == NONE && open(row) {
-                *place = rows.len() as u32;
-                rows.push(row as u32);
-            }
-            *place
-        });
-        let of = of.collect();
-        Asked { rows, of }
+    /// Where each group starts, and its rows.
+    fn groups(&self) -> impl Iterator<Item = (usize, &[u32])> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts.zip(&self.ends).map(|(start, &end)| (start, &self.sequence[start..end]))
     }
 
     /// One more field is known.
     fn learn(&mut self, token: impl Fn(usize) -> u16) {
-        let mut numbers: HashMap<(u32, u16), u32> = HashMap::new();
-        for row in 0..self.number.len() {
-            let next = numbers.len() as u32;
-            self.number[row] = *numbers.entry((self.number[row], token(row))).or_insert(next);
+        let mut ends = Vec::with_capacity(self.ends.len());
+        let mut start = 0;
+        for &end in &self.ends {
+            let group = &mut self.sequence[start..end];
+            group.sort_by_key(|&row| token(row as usize));
+            let differs = |i: &usize| token(group[i - 1] as usize) != token(group[*i] as usize);
+            ends.extend((1..group.len()).filter(differs).map(|i| start + i));
+            ends.push(end);
+            start = end;
         }
-        self.count = numbers.len();
+        self.ends = ends;
     }
 }
 

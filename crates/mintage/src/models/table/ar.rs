@@ -17,9 +17,7 @@
 
 use burn::{module::Module, tensor::Device};
 use mintage_data::{RowBatch, RowInfo};
-use mintage_nn::{
-    AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError, kernels::NONE,
-};
+use mintage_nn::{AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError, kernels::NONE};
 use serde::{Deserialize, Serialize};
 
 use super::{

@@ -72,7 +72,8 @@ fn settle(
     let (n, size, total) = (rows.len() / width, info.fields[field].size, starts[width]);
     let counts = &info.fields[field].counts;
     let shares = counts.iter().map(|&count| (count as f32 + 1e-3) / info.train_len.max(1) as f32);
-    let mut chances: Vec<f32> = shares.map(|share| share * FLOOR * PROBES as f32).collect::<Vec<_>>().repeat(n);
+    let mut chances: Vec<f32> =
+        shares.map(|share| share * FLOOR * PROBES as f32).collect::<Vec<_>>().repeat(n);
     // Where nothing is known yet, the shares in the data are exact.
     if rows.iter().any(|&token| token != HIDDEN) {
         for _ in 0..PROBES {

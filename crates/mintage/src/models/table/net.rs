@@ -89,6 +89,12 @@ impl Trunk {
         let h = self.embed.bag(indices, fields);
         self.norm.forward(self.blocks.iter().fold(h, |h, block| block.forward_dropping(h, share, rng)))
     }
+
+    /// The same where of each field not a token is known but a distribution over its tokens: `[n, tokens]`.
+    pub fn forward_shares(&self, shares: Tensor<2>, dropout: f64, rng: &mut Rng) -> Tensor<2> {
+        let h = kernels::linear(shares, self.embed.weight.val(), None);
+        self.norm.forward(self.blocks.iter().fold(h, |h, block| block.forward_dropping(h, dropout, rng)))
+    }
 }
 
 /// From a latent vector to logits of all fields: `[n, d] → [n, tokens]`.
@@ -149,7 +155,7 @@ pub fn places(tokens: &[u16], starts: &[usize]) -> Vec<u32> {
 
 /// Vectors of neighbouring tokens of an ordinal field begin alike: a few random waves along the field. All
 /// others begin as independent normal numbers. Their sum over a row has about unit variance.
-fn smooth_embedding(
+pub fn smooth_embedding(
     info: &RowInfo,
     total: usize,
     width: usize,

@@ -148,7 +148,12 @@ impl Vae {
         }
     }
 
-    fn step_autoencoder(&mut self, batch: &RowBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+    fn step_autoencoder(
+        &mut self,
+        batch: &RowBatch,
+        progress: f64,
+        rng: &mut Rng,
+    ) -> Result<Metrics, NotFinite> {
         let (terms, z) = self.terms(self.autoencoder.net(), batch, rng);
         let kl = f64::from(terms.kl.clone().into_scalar::<f32>());
         let loss = terms.reconstruction + terms.kl * self.config.beta;
@@ -167,7 +172,8 @@ impl Vae {
         let targets = Arc::new(batch.tokens.iter().map(|&token| u32::from(token)).collect());
         let weights = Arc::new(vec![1.0; batch.tokens.len()]);
         let reconstruction = kernels::fields_cross_entropy(logits, &self.starts, &targets, &weights).mean();
-        let kl = (mu.powi_scalar(2) + logvar.clone().exp() - logvar - 1.0).mean() * (0.5 * self.config.latent as f64);
+        let kl = (mu.powi_scalar(2) + logvar.clone().exp() - logvar - 1.0).mean()
+            * (0.5 * self.config.latent as f64);
         (Terms { reconstruction, kl }, z)
     }
 
@@ -192,7 +198,10 @@ impl Vae {
         let v: Vec<f32> = z.iter().zip(&eps).map(|(z, eps)| z - eps).collect();
         let tensor = |values: Vec<f32>| Tensor::from_data(TensorData::new(values, [n, d]), device);
         let known = Arc::new(places(&latent::conditions(batch, fields, rng), &self.starts));
-        kernels::mean_squared_error(prior.forward(tensor(z_t), &t, &prior.known.forward(&known, fields)), tensor(v))
+        kernels::mean_squared_error(
+            prior.forward(tensor(z_t), &t, &prior.known.forward(&known, fields)),
+            tensor(v),
+        )
     }
 
     /// Phase 1: the loss and its parts, nats a row. Phase 2: the error of the velocity.
@@ -216,7 +225,8 @@ impl Vae {
             let n = tokens.len() / fields;
             let eps = rng.normal_tensor([n, d], &self.device) * f64::from(draw.temperature);
             let known = prior.known.forward(&Arc::new(places(tokens, &self.starts)), fields);
-            let z = integrate(eps, self.config.steps.max(1), |z_t, t| prior.forward(z_t, &vec![t; n], &known));
+            let z =
+                integrate(eps, self.config.steps.max(1), |z_t, t| prior.forward(z_t, &vec![t; n], &known));
             let z = self.spread.restored(to_vec(&z));
             to_vec(&net.decoder.forward(Tensor::from_data(TensorData::new(z, [n, d]), &self.device)))
         })

@@ -159,7 +159,12 @@ impl Vqvae {
         }
     }
 
-    fn step_autoencoder(&mut self, batch: &RowBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+    fn step_autoencoder(
+        &mut self,
+        batch: &RowBatch,
+        progress: f64,
+        rng: &mut Rng,
+    ) -> Result<Metrics, NotFinite> {
         let z = self.encode(self.autoencoder.net(), batch);
         let inputs: Vec<Vec<f32>> = (0..self.slots.len()).map(|slot| to_vec(&self.part(&z, slot))).collect();
         for (codebook, inputs) in self.codebooks.iter_mut().zip(&inputs) {
@@ -272,7 +277,11 @@ impl Vqvae {
         }
         let code_nats = self.code_nats(&codes, batch.n);
         let nll = mean(&row_nats) + mean(&code_nats);
-        Some(Metrics::new([("nll", nll), ("code_nats", mean(&code_nats)), ("reconstruction", mean(&row_nats))]))
+        Some(Metrics::new([
+            ("nll", nll),
+            ("code_nats", mean(&code_nats)),
+            ("reconstruction", mean(&row_nats)),
+        ]))
     }
 
     /// The codes of each row, and `−log p(x | c)`.
@@ -307,7 +316,8 @@ impl Vqvae {
             let free = RowDraw { temperature: draw.temperature, ..RowDraw::new(n) };
             prior.complete(&mut tokens, &order, &free, rng);
             let rows = tokens.chunks_exact(fields + order.len());
-            let codes: Vec<u32> = rows.flat_map(|row| row[fields..].iter().map(|&code| u32::from(code))).collect();
+            let codes: Vec<u32> =
+                rows.flat_map(|row| row[fields..].iter().map(|&code| u32::from(code))).collect();
             to_vec(&net.decoder.forward(self.lookup(&codes)))
         })
     }
@@ -365,7 +375,9 @@ fn slots(info: &RowInfo, codes: usize) -> Vec<Range<usize>> {
     let mut slots: Vec<Range<usize>> = Vec::new();
     for field in 0..info.width() {
         match slots.last_mut() {
-            Some(slot) if combinations(info, &(slot.start..field + 1), usize::MAX) <= codes => slot.end = field + 1,
+            Some(slot) if combinations(info, &(slot.start..field + 1), usize::MAX) <= codes => {
+                slot.end = field + 1
+            }
             _ => slots.push(field..field + 1),
         }
     }
@@ -395,5 +407,7 @@ fn with_codes(info: &RowInfo, sizes: &[usize]) -> RowInfo {
 /// Rows of tokens, each continued by a row of codes.
 fn beside(tokens: &[u16], codes: &[u16], n: usize) -> Vec<u16> {
     let (width, slots) = (tokens.len() / n.max(1), codes.len() / n.max(1));
-    (0..n).flat_map(|row| [&tokens[row * width..][..width], &codes[row * slots..][..slots]].concat()).collect()
+    (0..n)
+        .flat_map(|row| [&tokens[row * width..][..width], &codes[row * slots..][..slots]].concat())
+        .collect()
 }

@@ -1,0 +1,203 @@
+//! The whole way with table rows, with every family: from a database to new rows in it, in files, and judged.
+
+use std::collections::HashSet;
+
+use rusqlite::{Connection, params};
+use serde_json::Value;
+
+use crate::helpers::Place;
+
+const TABLE: &str = "клиенты";
+const ROWS: usize = 400;
+
+/// `клиенты (id, age, city, joined, spent, vip)`: what is spent goes with age, gaps in `city`.
+fn shop(place: &Place) -> Connection {
+    let connection = Connection::open(place.path("shop.db")).unwrap();
+    connection
+        .execute_batch(&format!(
+            "CREATE TABLE \"{TABLE}\" (id INTEGER PRIMARY KEY, age INTEGER, city TEXT, joined TEXT, spent REAL, vip TEXT);
+             CREATE TABLE about (note TEXT); INSERT INTO about VALUES ('made for tests');"
+        ))
+        .unwrap();
+    let insert =
+        format!("INSERT INTO \"{TABLE}\" (age, city, joined, spent, vip) VALUES (?1, ?2, ?3, ?4, ?5)");
+    for i in 0..ROWS {
+        let age = 18 + (i * 7) % 60;
+        let city = [Some("Москва"), Some("Казань"), Some("Omsk"), None][i * i % 7 % 4];
+        let joined = format!("2024-{:02}-{:02}", i % 12 + 1, i % 28 + 1);
+        let spent = age as f64 * 1.5 + (i % 10) as f64 / 4.0;
+        let vip = if age > 50 { "да" } else { "нет" };
+        connection.execute(&insert, params![age as i64, city, joined, spent, vip]).unwrap();
+    }
+    connection
+}
+
+fn csv(text: &str) -> Vec<Vec<String>> {
+    text.lines().map(|line| line.split(',').map(str::to_owned).collect()).collect()
+}
+
+fn whole_way(family: &str) {
+    let place = Place::new();
+    let connection = shop(&place);
+    let said = place.ok(&format!("inspect shop.db --table {TABLE}"));
+    assert!(said.text().contains("400 rows") && said.text().contains("datetime"), "{}", said.text());
+    place.ok(&format!("train shop.db --table {TABLE} --model {family} --size tiny --steps 30 --name m"));
+    // The same request gives the same rows; another seed others.
+    let rows = place.ok("sample m -n 50");
+    assert_eq!(rows.stdout, place.ok("sample m -n 50").stdout);
+    assert!(rows.stdout != place.ok("sample m -n 50 --seed 2").stdout);
+    let rows = csv(rows.text());
+    assert_eq!(rows[0], ["id", "age", "city", "joined", "spent", "vip"]);
+    assert_eq!(rows.len(), 51);
+    let ids: HashSet<&String> = rows[1..].iter().map(|row| &row[0]).collect();
+    assert_eq!(ids.len(), 50);
+    assert!(ids.iter().all(|id| id.parse::<usize>().unwrap() > ROWS), "{ids:?}");
+    conditions(&place);
+    partial_rows(&place);
+    // Beside the old rows, which they never become.
+    place.ok("sample m -n 20 -o shop.db --if-exists append");
+    let count = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(count(&format!("SELECT count(*) FROM \"{TABLE}\"")), ROWS as i64 + 20);
+    assert_eq!(count(&format!("SELECT count(*) FROM \"{TABLE}\" WHERE mintage IS NOT NULL")), 20);
+    assert_eq!(
+        count(&format!("SELECT count(*) FROM \"{TABLE}\" WHERE typeof(age) = 'integer'")),
+        ROWS as i64 + 20
+    );
+    assert!(place.refused("sample m -n 20 -o shop.db").contains("is there already"));
+    for file in ["new.parquet", "new.jsonl.gz", "new.tsv"] {
+        place.ok(&format!("sample m -n 20 -o {file}"));
+        assert!(place.ok(&format!("inspect {file}")).text().contains("20 rows"), "{file}");
+    }
+    let report = place.ok("evaluate m --json -").json();
+    let names: Vec<&str> =
+        report["metrics"].as_array().unwrap().iter().map(|m| m["name"].as_str().unwrap()).collect();
+    for name in ["C2ST AUC", "pair trends", "β-recall", "exact copies", "unique keys"] {
+        assert!(names.contains(&name), "{name} is not in {names:?}");
+    }
+    let page = place.text("runs/m/report.html");
+    assert!(page.contains("What gives it away") && page.contains("Казань") && !page.contains("<script"));
+    let scores = place.ok(&format!("score m shop.db --table {TABLE}"));
+    assert_eq!(scores.text().lines().count(), ROWS + 1);
+    assert!(place.ok("show m").text().contains("rows of 5 columns"));
+    place.ok("export m -o model");
+    assert_eq!(place.ok("sample model -n 50").stdout, place.ok("sample m -n 50").stdout);
+}
+
+fn conditions(place: &Place) {
+    let rows = place.ok_args(&["sample", "m", "-n", "40", "--where", "city=Казань", "--where", "age=30..40"]);
+    for row in &csv(rows.text())[1..] {
+        assert_eq!(row[2], "Казань");
+        assert!((30..=40).contains(&row[1].parse::<i64>().unwrap()), "{row:?}");
+    }
+    for (condition, said) in [
+        ("city=Казнь", "did you mean `Казань`?"),
+        ("town=Omsk", "no such column"),
+        ("age=40..30", "ends before it begins"),
+        ("age", "is no condition"),
+        ("id=7", "is an identifier"),
+    ] {
+        let error = place.refused_args(&["sample", "m", "--where", condition]);
+        assert!(error.contains(said), "{condition}: {error}");
+    }
+}
+
+/// Given cells stay as they are, gaps are filled.
+fn partial_rows(place: &Place) {
+    place.write("part.csv", "age,city\n33,Omsk\n44,\n");
+    let rows = csv(place.ok("sample m --given part.csv").text());
+    assert_eq!((rows[1][1].as_str(), rows[1][2].as_str(), rows[2][1].as_str()), ("33", "Omsk", "44"));
+    let rows = csv(place.ok("sample m --fill part.csv").text());
+    assert!(!rows[2][2].is_empty() && rows[1][2] == "Omsk", "{rows:?}");
+    place.write("wrong.csv", "age,town\n33,Omsk\n");
+    assert!(place.refused("sample m --given wrong.csv").contains("`town`"));
+}
+
+#[test]
+fn an_any_order_model_goes_the_whole_way() {
+    whole_way("ar");
+}
+
+#[test]
+fn a_mixture_goes_the_whole_way() {
+    whole_way("mixture");
+}
+
+#[test]
+fn a_vae_goes_the_whole_way() {
+    whole_way("vae");
+}
+
+#[test]
+fn a_vqvae_goes_the_whole_way() {
+    whole_way("vqvae");
+}
+
+#[test]
+fn a_gan_goes_the_whole_way() {
+    whole_way("gan");
+}
+
+#[test]
+fn a_flow_goes_the_whole_way() {
+    whole_way("flow");
+}
+
+/// Rules of a recipe hold in every row.
+#[test]
+fn rules_hold() {
+    let place = Place::new();
+    shop(&place);
+    let recipe = format!(
+        "[data]\nsource = 'shop.db'\ntable = '{TABLE}'\n[[data.rules]]\nkind = 'combination'\ncolumns = ['age', 'vip']\n\
+         [[data.rules]]\nkind = 'range'\ncolumn = 'spent'\nmin = 0\n[model]\nfamily = 'mixture'\n[train]\nsteps = 5\n"
+    );
+    place.write("r.toml", &recipe);
+    place.ok("train r.toml --name m");
+    for row in &csv(place.ok("sample m -n 300 --where vip=да").text())[1..] {
+        assert!(row[1].parse::<i64>().unwrap() > 50 && row[5] == "да", "{row:?}");
+    }
+    let broken = recipe.replace("min = 0", "min = 40");
+    place.write("r.toml", &broken);
+    let said = place.refused("train r.toml --name n");
+    assert!(said.contains("spent"), "{said}");
+}
+
+/// What is wrong with a table is said before anything is made.
+#[test]
+fn mistakes_are_explained() {
+    let place = Place::new();
+    for (file, text, said) in [
+        ("ragged.csv", "a,b\n1,2\n1,2,3\n", "line 3"),
+        ("twice.csv", "a,a\n1,2\n", "`a`"),
+        ("one.csv", "a,b\n1,2\n", "a single row"),
+        ("nul.csv", "a,b\n1,\u{0}\n", "NUL"),
+    ] {
+        place.write(file, text);
+        let error = place.refused(&format!("train {file}"));
+        assert!(error.contains(said), "{file}: {error}");
+    }
+    shop(&place);
+    assert!(place.refused("train shop.db --table клинты").contains("клиенты"));
+    assert!(place.refused("train shop.db").contains("--table"));
+    let error = place.refused("train postgres://nobody:secret@127.0.0.1:9/none --table t");
+    assert!(!error.contains("secret"), "{error}");
+}
+
+/// A run of rows goes on from where it was stopped, to the same numbers.
+#[test]
+fn resumes_exactly() {
+    let place = Place::new();
+    shop(&place);
+    for family in ["ar", "mixture"] {
+        let train = format!("train shop.db --table {TABLE} --model {family} --size tiny");
+        place.ok(&format!("{train} --steps 20 --name whole-{family}"));
+        place.ok(&format!("{train} --steps 10 --name part-{family}"));
+        place.ok(&format!("train --resume part-{family} --steps 20"));
+        let rows = |run: &str| place.ok(&format!("sample {run} -n 30")).stdout;
+        let config: Value = place.json(&format!("runs/part-{family}/config.json"));
+        assert_eq!(config["step"], 20);
+        if family == "mixture" {
+            assert_eq!(rows("whole-mixture"), rows("part-mixture"));
+        }
+    }
+}

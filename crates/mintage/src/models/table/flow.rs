@@ -1,0 +1,419 @@
+//! Flow matching over numbers and relaxed categories: variational flow matching (Eijkelboom et al.,
+//! arXiv:2406.04843), sampled the way of Bayesian flow networks (Graves et al., arXiv:2308.07037).
+//!
+//! Every token has a point `e_k`: a category is a corner of its field's simplex, and the tokens of a field of
+//! many ordered ones lie on a line, each at the normal quantile of its place in the training rows. A row travels
+//! from noise `x_0 ~ N(0, I)` to the points `x_1` of its tokens,
+//!
+//! ```text
+//! x_t = (1 − t) x_0 + t x_1,    y = x_t / t = x_1 + σ x_0,    σ = (1 − t) / t
+//! ```
+//!
+//! and the network learns where it will end. The noise of the fields is independent, so what a field's own
+//! point says of its token is known, and only what the others say is learned:
+//!
+//! ```text
+//! own_k = log π_k + log N(y_f; e_k, σ²)
+//! log p(x_f = k | x_t) = own_k + net_k(softmax(own)) + const,    L = E_t Σ_f −log p(x_f | x_t)
+//! ```
+//!
+//! `softmax(own)` holds all that `x_t` says, the time too. A step of sampling draws an end point from the
+//! posterior and goes towards it, `σ → σ'`, with as much new noise as keeps the distribution of `y`:
+//!
+//! `y' = e + (σ'/σ)² (y − e) + σ' √(1 − (σ'/σ)²) ε`.
+//!
+//! Given fields lie on their points at all times, in a part of the training rows as in sampling; tokens that
+//! are not allowed have `π_k = 0`.
+
+use std::sync::Arc;
+
+use burn::{
+    module::Module,
+    tensor::{Device, Tensor, TensorData},
+};
+use mintage_data::{RowBatch, RowInfo};
+use mintage_nn::{
+    AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError, kernels, layers::Linear,
+    weights::to_vec,
+};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::{HIDDEN, RowDraw, net::Trunk};
+use crate::{events::Metrics, models::Size};
+
+/// Rows that go through the network together in sampling.
+const SAMPLE_ROWS: usize = 2048;
+/// Ordered tokens from which on a field is a number.
+const NUMBER_FROM: usize = 48;
+/// Where the tokens of a number that have no place in its order lie, each on an axis of its own.
+const APART: f32 = 2.0;
+/// σ of the first point on the way, where nothing is known yet, and of the last.
+const SIGMAS: [f32; 2] = [8.0, 0.04];
+/// Share of the training rows that begin the way: of their open fields nothing is known.
+const AT_START: f32 = 0.05;
+/// A logarithm of zero that stays finite.
+const NEVER: f32 = -1e4;
+
+/// All choices of a flow of rows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    pub width: usize,
+    /// Residual blocks.
+    pub blocks: usize,
+    /// Evaluations of the network in sampling.
+    pub steps: usize,
+    /// Share of the training rows of which some fields are given.
+    pub given: f64,
+    /// Standard deviation of the points of a number; two categories of a field lie √2 apart.
+    pub spread: f64,
+    pub batch: usize,
+    pub lr: f64,
+    pub weight_decay: f64,
+    /// Share of the values inside a block that are dropped in training.
+    pub dropout: f64,
+}
+
+impl Config {
+    /// The preset of a size.
+    pub fn preset(size: Size, _info: &RowInfo) -> Self {
+        let (width, blocks) = match size {
+            Size::Tiny => (128, 2),
+            Size::Small => (256, 3),
+            Size::Base => (512, 4),
+            Size::Large => (1024, 6),
+        };
+        Self {
+            width,
+            blocks,
+            steps: 48,
+            given: 0.3,
+            spread: 1.0,
+            batch: 1024,
+            lr: 2e-3,
+            weight_decay: 0.05,
+            dropout: 0.1,
+        }
+    }
+}
+
+/// A flow of rows with its optimiser.
+#[derive(Debug)]
+pub struct Flow {
+    config: Config,
+    starts: Arc<Vec<usize>>,
+    points: Points,
+    device: Device,
+    train: Trainable<Net>,
+}
+
+impl Flow {
+    pub fn new(config: &Config, info: &RowInfo, device: &Device, rng: &mut Rng) -> Self {
+        let net = Net::new(config, info, &device.clone().autodiff(), rng);
+        let adam = AdamW { weight_decay: config.weight_decay as f32, ..AdamW::default() };
+        Self {
+            config: config.clone(),
+            starts: Arc::new(info.starts()),
+            points: Points::new(info, config.spread as f32),
+            device: device.clone(),
+            train: Trainable::new(net, adam),
+        }
+    }
+
+    /// One step on the cross-entropy of the end points.
+    pub fn step(&mut self, batch: &RowBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+        let on = self.device.clone().autodiff();
+        let loss = self.loss(self.train.net(), batch, [self.config.given, self.config.dropout], &on, rng);
+        let lr = self.config.lr * Schedule::default().factor(progress);
+        let (loss, norm) = self.train.update(loss, lr)?;
+        Ok(Metrics::new([("loss", loss), ("grad_norm", norm)]))
+    }
+
+    /// The same loss on held-out rows with the averaged weights, nothing given.
+    pub fn validate(&self, batch: &RowBatch, _progress: f64, rng: &mut Rng) -> Option<Metrics> {
+        let loss = self.loss(&self.train.averaged(), batch, [0.0, 0.0], &self.device, rng);
+        Some(Metrics::new([("loss", f64::from(loss.into_scalar::<f32>()))]))
+    }
+
+    fn fields(&self) -> usize {
+        self.starts.len() - 1
+    }
+
+    fn loss(
+        &self,
+        net: &Net,
+        batch: &RowBatch,
+        [given, dropout]: [f64; 2],
+        device: &Device,
+        rng: &mut Rng,
+    ) -> Tensor<1> {
+        let fields = self.fields();
+        let known = some_given(&batch.tokens, fields, given, rng);
+        let shift = rng.uniform();
+        // Evenly over the logarithm, which one batch would not be by chance.
+        let sigmas: Vec<f32> = (0..batch.n)
+            .map(|row| match (row as f32 + shift) / batch.n as f32 {
+                u if u < AT_START => f32::INFINITY,
+                u => sigma((u - AT_START) / (1.0 - AT_START)),
+            })
+            .collect();
+        let noise = rng.normals(batch.n * self.points.axes());
+        let y = self.points.noisy(&batch.tokens, &sigmas, &noise);
+        let own = self.own(&y, &sigmas, &known, &self.points.log_prior, device);
+        let targets = batch.tokens.iter().zip(&known);
+        let targets =
+            targets.map(|(&token, &known)| if known == HIDDEN { u32::from(token) } else { kernels::NONE });
+        let targets: Vec<u32> = targets.collect();
+        let weights = vec![1.0; targets.len()];
+        let logits = net.forward(own, &self.starts, dropout, rng);
+        kernels::fields_cross_entropy(logits, &self.starts, &Arc::new(targets), &Arc::new(weights)).mean()
+    }
+
+    /// What the points say: `[n, tokens]`. `known` tokens are certain.
+    fn own(&self, y: &[f32], sigmas: &[f32], known: &[u16], log_prior: &[f32], device: &Device) -> Tensor<2> {
+        let (total, n) = (log_prior.len(), sigmas.len());
+        let mut own = vec![0.0; n * total];
+        let rows = own.par_chunks_mut(total).zip(y.par_chunks(self.points.axes())).zip(sigmas);
+        rows.zip(known.par_chunks(self.fields())).for_each(|(((own, y), &sigma), known)| {
+            self.points.log_posterior(y, sigma, log_prior, own);
+            for (field, &token) in known.iter().enumerate().filter(|(_, token)| **token != HIDDEN) {
+                own[self.starts[field]..self.starts[field + 1]].fill(NEVER);
+                own[self.starts[field] + token as usize] = 0.0;
+            }
+        });
+        Tensor::from_data(TensorData::new(own, [n, total]), device)
+    }
+
+    /// Draws rows of tokens with the averaged weights.
+    pub fn sample(&self, draw: &RowDraw, rng: &mut Rng) -> Vec<u16> {
+        let net = self.train.averaged();
+        let mut log_prior = self.points.log_prior.clone();
+        for field in 0..self.fields() {
+            let tokens = draw.allowed(field).into_iter().flatten().enumerate();
+            tokens.filter(|(_, allowed)| !**allowed).for_each(|(token, _)| {
+                log_prior[self.starts[field] + token] = NEVER;
+            });
+        }
+        let given = draw.start(self.fields());
+        let parts = given.chunks(SAMPLE_ROWS * self.fields());
+        parts.flat_map(|given| self.travel(&net, given, &log_prior, draw.temperature, rng)).collect()
+    }
+
+    /// From noise to tokens.
+    fn travel(
+        &self,
+        net: &Net,
+        given: &[u16],
+        log_prior: &[f32],
+        temperature: f32,
+        rng: &mut Rng,
+    ) -> Vec<u16> {
+        let n = given.len() / self.fields();
+        let mut y = vec![0.0; n * self.points.axes()];
+        let mut tokens = given.to_vec();
+        let steps = self.config.steps.max(2);
+        let mut now = f32::INFINITY;
+        for step in 0..steps {
+            let own = self.own(&y, &vec![now; n], given, log_prior, &self.device);
+            let logits = net.forward(own, &self.starts, 0.0, rng) / temperature.max(1e-3);
+            let chances = to_vec(&kernels::fields_softmax(logits, &self.starts));
+            self.draw(&chances, given, &rng.uniforms(given.len()), &mut tokens);
+            let next = sigma(step as f32 / (steps - 2).max(1) as f32);
+            let noise = rng.normals(y.len());
+            self.points.approach(&tokens, now, next, &noise, &mut y);
+            now = next;
+        }
+        tokens
+    }
+
+    /// Draws a token for every field that is not given.
+    fn draw(&self, chances: &[f32], given: &[u16], uniforms: &[f32], tokens: &mut [u16]) {
+        let fields = self.fields();
+        let total = self.starts[fields];
+        let rows = tokens.par_chunks_mut(fields).zip(chances.par_chunks(total)).zip(given.par_chunks(fields));
+        rows.zip(uniforms.par_chunks(fields)).for_each(|(((tokens, chances), given), uniforms)| {
+            for field in (0..fields).filter(|&field| given[field] == HIDDEN) {
+                let chances = &chances[self.starts[field]..self.starts[field + 1]];
+                tokens[field] = pick_of(chances, uniforms[field]) as u16;
+            }
+        });
+    }
+
+    pub fn save_weights(&self, map: &mut TensorMap) {
+        self.train.save_weights("net", map);
+    }
+
+    pub fn load_weights(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
+        self.train.load_weights("net", map)
+    }
+
+    pub fn save_state(&self, map: &mut TensorMap) {
+        self.train.save_state("net", map);
+    }
+
+    pub fn load_state(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
+        self.train.load_state("net", map)
+    }
+
+    pub fn parameters(&self) -> usize {
+        self.train.net().num_params()
+    }
+}
+
+/// σ at a place between the first point (0) and the last (1).
+fn sigma(place: f32) -> f32 {
+    let [first, last] = SIGMAS;
+    first * (last / first).powf(place.clamp(0.0, 1.0))
+}
+
+/// A random part of the fields of a share of the rows; all else is hidden.
+fn some_given(tokens: &[u16], fields: usize, share: f64, rng: &mut Rng) -> Vec<u16> {
+    let mut known = vec![HIDDEN; tokens.len()];
+    for (known, tokens) in known.chunks_exact_mut(fields).zip(tokens.chunks_exact(fields)) {
+        if f64::from(rng.uniform()) < share {
+            let count = rng.below(fields);
+            for field in rng.permutation(fields).into_iter().take(count) {
+                known[field] = tokens[field];
+            }
+        }
+    }
+    known
+}
+
+/// The token that `u` of the whole falls on; the last possible one where rounding leaves a rest.
+fn pick_of(chances: &[f32], u: f32) -> usize {
+    let mut rest = u;
+    let found = chances.iter().position(|&chance| {
+        rest -= chance;
+        rest < 0.0
+    });
+    found.or_else(|| chances.iter().rposition(|&chance| chance > 0.0)).unwrap_or(0)
+}
+
+/// Where tokens lie: each on one axis, at one value of it.
+#[derive(Debug)]
+struct Points {
+    /// Of each token its axis and its value there.
+    places: Vec<(u32, f32)>,
+    /// Where the tokens and where the axes of each field begin, and where the last ones end.
+    fields: Vec<[usize; 2]>,
+    /// log π
+    log_prior: Vec<f32>,
+}
+
+impl Points {
+    fn new(info: &RowInfo, spread: f32) -> Self {
+        let mut points = Self { places: Vec::new(), fields: vec![[0, 0]], log_prior: Vec::new() };
+        for field in &info.fields {
+            let first = points.axes() as u32;
+            let ordered = if field.ordinal { field.size - field.unordered } else { 0 };
+            if ordered >= NUMBER_FROM {
+                points.places.extend(quantiles(&field.counts[..ordered]).map(|at| (first, at * spread)));
+                points.places.extend((0..field.unordered).map(|i| (first + 1 + i as u32, APART)));
+                points.end_field(field.unordered + 1);
+            } else {
+                points.places.extend((0..field.size).map(|token| (first + token as u32, 1.0)));
+                points.end_field(field.size);
+            }
+            points.log_prior.extend(log_shares(&field.counts));
+        }
+        points
+    }
+
+    fn end_field(&mut self, axes: usize) {
+        self.fields.push([self.places.len(), self.axes() + axes]);
+    }
+
+    fn axes(&self) -> usize {
+        self.fields.last().map_or(0, |ends| ends[1])
+    }
+
+    /// For each field of a row its axes, and the place of its token.
+    fn of_row<'a>(
+        &'a self,
+        tokens: &'a [u16],
+    ) -> impl Iterator<Item = (std::ops::Range<usize>, (u32, f32))> + 'a {
+        self.fields.windows(2).zip(tokens).map(|(ends, &token)| {
+            let [[start, axis], [_, end]] = [ends[0], ends[1]];
+            (axis..end, self.places[start + token as usize])
+        })
+    }
+
+    /// `x_1 + σ x_0` of each row.
+    fn noisy(&self, tokens: &[u16], sigmas: &[f32], noise: &[f32]) -> Vec<f32> {
+        let (axes, fields) = (self.axes(), self.fields.len() - 1);
+        let mut y = vec![0.0; noise.len()];
+        let rows = y.par_chunks_mut(axes).zip(noise.par_chunks(axes)).zip(sigmas);
+        rows.zip(tokens.par_chunks(fields)).for_each(|(((y, noise), &sigma), tokens)| {
+            // Where nothing is known any number will do.
+            let sigma = if sigma.is_finite() { sigma } else { 0.0 };
+            y.iter_mut().zip(noise).for_each(|(y, noise)| *y = sigma * noise);
+            self.of_row(tokens).for_each(|(_, (axis, value))| y[axis as usize] += value);
+        });
+        y
+    }
+
+    /// `log π_k + log N(y; e_k, σ²)`, without what all tokens of a field have in common.
+    fn log_posterior(&self, y: &[f32], sigma: f32, log_prior: &[f32], out: &mut [f32]) {
+        let precision = 1.0 / (sigma * sigma);
+        for ((out, prior), &(axis, value)) in out.iter_mut().zip(log_prior).zip(&self.places) {
+            *out = prior + (y[axis as usize] - 0.5 * value) * value * precision;
+        }
+    }
+
+    /// From noise `σ` to `σ'` on the way to `tokens`.
+    fn approach(&self, tokens: &[u16], sigma: f32, next: f32, noise: &[f32], y: &mut [f32]) {
+        let (axes, fields) = (self.axes(), self.fields.len() - 1);
+        let kept = (next / sigma).powi(2);
+        let new = next * (1.0 - kept).max(0.0).sqrt();
+        let rows = y.par_chunks_mut(axes).zip(noise.par_chunks(axes)).zip(tokens.par_chunks(fields));
+        rows.for_each(|((y, noise), tokens)| {
+            y.iter_mut().zip(noise).for_each(|(y, noise)| *y = kept * *y + new * noise);
+            self.of_row(tokens).for_each(|(_, (axis, value))| y[axis as usize] += (1.0 - kept) * value);
+        });
+    }
+}
+
+/// Logarithms of the shares of a field's tokens, none of them zero.
+fn log_shares(counts: &[u32]) -> impl Iterator<Item = f32> + '_ {
+    let total: f32 = counts.iter().map(|&n| n as f32 + 0.1).sum();
+    counts.iter().map(move |&n| ((n as f32 + 0.1) / total).ln())
+}
+
+/// Normal quantiles of the middle of each token's part of the rows, by Tukey's lambda distribution: within 0.01
+/// of the exact ones, and any increasing function would do.
+fn quantiles(counts: &[u32]) -> impl Iterator<Item = f32> + '_ {
+    const LAMBDA: f64 = 0.14;
+    let total: f64 = counts.iter().map(|&n| f64::from(n) + 0.1).sum();
+    let mut below = 0.0;
+    counts.iter().map(move |&n| {
+        let share = (f64::from(n) + 0.1) / total;
+        let p: f64 = below + 0.5 * share;
+        below += share;
+        (4.91 * (p.powf(LAMBDA) - (1.0 - p).max(0.0).powf(LAMBDA))) as f32
+    })
+}
+
+/// `own` logits → logits of the end points.
+#[derive(Module, Debug)]
+struct Net {
+    trunk: Trunk,
+    head: Linear,
+}
+
+impl Net {
+    fn new(config: &Config, info: &RowInfo, device: &Device, rng: &mut Rng) -> Self {
+        let total = info.starts()[info.width()];
+        Self {
+            trunk: Trunk::new(info, config.width, config.blocks, device, rng),
+            head: Linear::new(config.width, total, 0.0, device, rng),
+        }
+    }
+
+    /// `[n, tokens] → [n, tokens]`.
+    fn forward(&self, own: Tensor<2>, starts: &Arc<Vec<usize>>, dropout: f64, rng: &mut Rng) -> Tensor<2> {
+        let shares = kernels::fields_softmax(own.clone(), starts);
+        kernels::add(own, self.head.forward(self.trunk.forward_shares(shares, dropout, rng)))
+    }
+}
