@@ -17,7 +17,7 @@ pub enum AnyData {
 #[derive(Clone, Debug)]
 pub enum AnyCodec {
     Image(ImageCodec),
-    Table(TableCodec),
+    Table(Box<TableCodec>),
 }
 
 impl AnyCodec {
@@ -33,7 +33,7 @@ impl AnyCodec {
     pub fn load(dir: &Path, info: &DataInfo) -> Result<Self, Error> {
         match info {
             DataInfo::Image(_) => ImageCodec::load(dir).map(Self::Image),
-            DataInfo::Table(_) => TableCodec::load(dir).map(Self::Table),
+            DataInfo::Table(_) => TableCodec::load(dir).map(Box::new).map(Self::Table),
         }
     }
 }
@@ -70,7 +70,7 @@ impl AnyData {
     pub fn codec(&self) -> AnyCodec {
         match self {
             Self::Images(set) => AnyCodec::Image(set.codec().clone()),
-            Self::Table(set) => AnyCodec::Table(set.codec().clone()),
+            Self::Table(set) => AnyCodec::Table(Box::new(set.codec().clone())),
         }
     }
 

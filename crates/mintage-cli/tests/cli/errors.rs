@@ -89,10 +89,10 @@ fn blobs_that_are_no_images() {
         database.execute("INSERT INTO files VALUES (?1)", params![vec![i as u8; 40]]).unwrap();
     }
     assert_snapshot!(place.refused("train files.db"), @r"
-    error: files.db: no column with images was found
+    error: files.db: table `files`: holds nothing but BLOBs, and no images
       hint: images are BLOBs of PNG, JPEG, GIF, WebP or BMP bytes; `mintage inspect` shows the columns
     ");
-    assert_snapshot!(place.refused("train files.db --table files --column body"), @"error: files.db: none of its images can be read; row 1 of files.body: no image: the bytes are not PNG, JPEG, GIF, WebP or BMP");
+    assert_snapshot!(place.refused("train files.db --table files --column body"), @"error: files.db: table `files`: column `body` holds BLOBs, which no table model learns");
     let shop = place.shop("shop.db", 40);
     shop.execute("UPDATE goods SET photo = ?1 WHERE id = 17", params![vec![1u8; 40]]).unwrap();
     assert_snapshot!(place.refused("train shop.db -s data.strict=true"), @r"
@@ -106,8 +106,8 @@ fn tables_and_columns_that_are_not_there() {
     let place = Place::new();
     place.shop("shop.db", 30).execute_batch("CREATE TABLE empty (id INTEGER, photo BLOB)").unwrap();
     assert_snapshot!(place.refused("train shop.db --table empty --column photo"), @r"
-    error: shop.db: empty.photo: holds no rows to learn from
-      hint: empty values do not count, nor do rows that mintage made
+    error: shop.db: table `empty`: holds no rows
+      hint: rows that mintage made do not count
     ");
     assert_snapshot!(place.refused("train shop.db --table good"), @r"
     error: shop.db: has no table `good`

@@ -45,7 +45,7 @@ fn a_model_of_a_newer_format_or_a_damaged_one() {
     newer["format"] = 99.into();
     place.write("runs/shop/config.json", newer.to_string());
     assert_snapshot!(place.refused("sample shop -o new.png"), @r"
-    error: runs/shop: has format 99, this version of mintage (0.1.0) reads up to 1
+    error: runs/shop: has format 99, this version of mintage (0.1.0) reads up to 2
       hint: a newer mintage made it: install that one
     ");
     place.write("runs/shop/config.json", "{ \"format\": 1, ");

@@ -45,7 +45,7 @@ fn a_recipe_shows_the_place_that_is_wrong() {
       |       ^^^^^^^^^
     "#);
     assert_snapshot!(refused(&format!("{data}[model]\nfamily = \"vqvea\"\n")), @r#"
-    error: unknown variant `vqvea`, expected one of `vae`, `gan`, `vqvae`, `flow`
+    error: unknown variant `vqvea`, expected one of `vae`, `gan`, `vqvae`, `flow`, `ar`, `mixture`
      --> recipe.toml:4:10
       |
     4 | family = "vqvea"

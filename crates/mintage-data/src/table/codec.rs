@@ -286,3 +286,101 @@ fn put_back(table: &mut Table, schema: &TableSchema, given: Option<&Table>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::table::{
+        codec::{Allow, Where},
+        schema::detect,
+    };
+
+    fn codec_of(table: &Table) -> TableCodec {
+        let rules = Rules::new(Vec::new(), table, &detect(table)).unwrap();
+        let train: Vec<u32> = (0..table.rows() as u32).collect();
+        TableCodec::fit(table, rules, &train, 0)
+    }
+
+    /// Decoded with the positions of the rows themselves.
+    fn there_and_back(table: &Table) -> Table {
+        let codec = codec_of(table);
+        let mut positions = codec.positions(table).into_iter();
+        let tokens = codec.encode(table, 0);
+        codec.decode(&tokens, table.rows(), &Limits::default(), &mut || positions.next().unwrap())
+    }
+
+    /// Gaps in one row of nine.
+    fn column(name: &str, cells: Vec<(u8, String)>) -> Column {
+        let cells = cells.iter().map(|(gap, text)| (gap % 9 != 0).then_some(text.as_str()));
+        Column::of(name, cells)
+    }
+
+    fn cells<S: Strategy<Value = String>>(texts: S) -> impl Strategy<Value = Vec<(u8, String)>> {
+        proptest::collection::vec((any::<u8>(), texts), 400)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        #[test]
+        fn rows_come_back_as_they_were(
+            counts in cells((0..40i32).prop_map(|n| n.to_string())),
+            amounts in cells((-1_000_000..1_000_000i64).prop_map(|n| format!("{}.{:02}", n / 100, (n % 100).abs()))),
+            precise in cells((-1.0e3..1.0e3f64).prop_map(|x| x.to_string())),
+            words in cells("[а-яa-z]{1,2}".prop_map(|word| word)),
+            days in cells((0..9000i64, 0..86_400i64).prop_map(|(day, second)| {
+                crate::table::datetime::format((day * 86_400 + second) * 1_000_000, "%Y-%m-%d %H:%M:%S")
+            })),
+        ) {
+            let columns = vec![
+                column("count", counts),
+                column("amount", amounts),
+                column("precise", precise),
+                column("word", words),
+                column("day", days),
+            ];
+            let table = Table { name: "t".to_owned(), columns, ..Table::default() };
+            let back = there_and_back(&table);
+            for (own, back) in table.columns.iter().zip(&back.columns) {
+                prop_assert_eq!(own, back);
+            }
+        }
+    }
+
+    #[test]
+    fn many_categories_take_two_fields_and_come_back() {
+        let cells: Vec<String> = (0..40_000u32).map(|i| format!("c{}", i * i % 30_011)).collect();
+        let column = Column::of("code", cells.iter().map(|cell| Some(cell.as_str())));
+        let table = Table { name: "t".to_owned(), columns: vec![column], ..Table::default() };
+        let codec = codec_of(&table);
+        assert_eq!(codec.width(), 2);
+        assert!(codec.columns[0].fields(0).iter().all(|field| field.size < 1000));
+        assert_eq!(there_and_back(&table).columns[0], table.columns[0]);
+        // A condition on a rare value holds whichever member of its group a model chooses.
+        let wanted = Where { column: "code".into(), allow: Allow::Value(cells[39_999].clone()) };
+        let limits = codec.limits(&[wanted]).unwrap();
+        let allowed = limits.allowed(false)[0].clone().unwrap();
+        let token = allowed.iter().position(|&may| may).unwrap() as u16;
+        for member in 0..100 {
+            let rows = codec.decode(&[token, member], 1, &limits, &mut || 0.5);
+            assert_eq!(rows.columns[0].cell(0), Some(cells[39_999].as_str()));
+        }
+    }
+
+    #[test]
+    fn rare_values_are_never_made() {
+        let cells = (0..200).map(|i| Some(["a", "b", "c"][if i == 7 { 2 } else { i % 2 }]));
+        let table =
+            Table { name: "t".to_owned(), columns: vec![Column::of("kind", cells)], ..Table::default() };
+        let rules = Rules::new(Vec::new(), &table, &detect(&table)).unwrap();
+        let codec = TableCodec::fit(&table, rules, &(0..200).collect::<Vec<u32>>(), 5);
+        let tokens = codec.encode(&table, 0);
+        for u in [0.0, 0.4, 0.9] {
+            let back = codec.decode(&tokens, 200, &Limits::default(), &mut || u);
+            assert!(back.columns[0].iter().all(|cell| cell != Some("c")));
+        }
+    }
+}

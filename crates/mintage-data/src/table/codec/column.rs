@@ -25,6 +25,9 @@ pub(super) const ROWS_A_BIN: usize = 8;
 /// Categories that have a token of their own in the first field; rarer ones share groups of as many.
 const LISTED_CATEGORIES: usize = 512;
 
+/// From a cell to its tokens, where it is known.
+type Finder<'a> = dyn Fn(Option<&str>) -> Option<Vec<u16>> + 'a;
+
 /// How a column is encoded, with what is known of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ColumnCodec {
@@ -143,7 +146,7 @@ impl ColumnCodec {
     }
 
     /// Finds the tokens of a cell; `None` for a category that is not known.
-    fn finder(&self) -> Box<dyn Fn(Option<&str>) -> Option<Vec<u16>> + '_> {
+    fn finder(&self) -> Box<Finder<'_>> {
         match &self.how {
             How::Unlearned { .. } => Box::new(|_| Some(Vec::new())),
             How::Listed { texts, ordinal, unordered, .. } => {

@@ -179,8 +179,9 @@ mod tests {
     #[test]
     fn weekdays_and_times_survive() {
         // Mondays to Fridays of three years, at nine or noon.
-        let value =
-            |i: u32| f64::from(i / 5 * 7 + 4 + i % 5) * DAY + if i % 2 == 0 { 9.0 } else { 12.0 } * 3600e6;
+        let value = |i: u32| {
+            f64::from(i / 5 * 7 + 4 + i % 5) * DAY + if i.is_multiple_of(2) { 9.0 } else { 12.0 } * 3600e6
+        };
         let values: Vec<(f64, u32)> = (0..780).map(|i| (value(i), 1)).collect();
         let dates = Dates::fit(&values, vec![None]);
         assert_eq!(dates.sizes().len(), 3);

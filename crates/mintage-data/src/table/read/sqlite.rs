@@ -308,7 +308,9 @@ impl Reading {
         let mut seen = self.seen.iter();
         table.columns.retain(|_| seen.next().is_none_or(|seen| !seen.blob));
         if table.columns.is_empty() {
-            return Err(Error::bad(place, "holds nothing but BLOBs"));
+            return Err(Error::bad(place, "holds nothing but BLOBs, and no images").with_hint(
+                "images are BLOBs of PNG, JPEG, GIF, WebP or BMP bytes; `mintage inspect` shows the columns",
+            ));
         }
         self.rows.finish(place)
     }
