@@ -9,8 +9,8 @@
 //!
 //! It learns in seconds, and every question has an exact answer: the likelihood of a row, of any part of a
 //! row, and the distribution of the rest given any columns or ranges (`z` given the known, then each field
-//! given `z`). Components are smoothed towards the whole data by `prior` rows, which keeps those of few rows
-//! from reciting them.
+//! given `z`). A field is smoothed towards the whole data by `prior` rows for each of its tokens (a Dirichlet prior), which
+//! keeps components of few rows from reciting them: most in fields of many tokens, where a few rows say least.
 
 use burn::tensor::Device;
 use mintage_data::{RowBatch, RowInfo};
@@ -29,7 +29,7 @@ use crate::{events::Metrics, models::Size};
 #[serde(deny_unknown_fields)]
 pub struct Config {
     pub components: usize,
-    /// Rows of the whole data that each component is smoothed with.
+    /// Rows of the whole data that each component's field is smoothed with, for each token of the field.
     pub prior: f64,
     pub batch: usize,
 }
@@ -43,7 +43,7 @@ impl Config {
             Size::Base => 2048,
             Size::Large => 4096,
         };
-        Self { components: components.min(info.train_len / 4).max(1), prior: 1.0, batch: 4096 }
+        Self { components: components.min(info.train_len / 4).max(1), prior: 0.1, batch: 4096 }
     }
 }
 
@@ -153,8 +153,13 @@ impl Mixture {
         first.chunks_exact(k).for_each(|row| weight.iter_mut().zip(row).for_each(|(w, s)| *w += s));
         let total: f32 = weight.iter().sum();
         self.log_pi = weight.iter().map(|w| (w.max(1e-30) / total).ln()).collect();
-        let rows = self.sums.par_chunks(k).zip(&self.marginals);
-        let log_theta = |(row, &marginal): (&[f32], &f32)| {
+        let priors = self.starts.windows(2).flat_map(|ends| {
+            let size = ends[1] - ends[0];
+            std::iter::repeat_n(prior * size as f32, size)
+        });
+        let priors: Vec<f32> = priors.collect();
+        let rows = self.sums.par_chunks(k).zip(&self.marginals).zip(priors);
+        let log_theta = |((row, &marginal), prior): ((&[f32], &f32), f32)| {
             let theta = row.iter().zip(&weight).map(|(s, w)| (s + prior * marginal) / (w + prior));
             theta.map(|theta| theta.max(1e-30).ln()).collect::<Vec<f32>>()
         };

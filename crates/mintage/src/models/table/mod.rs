@@ -284,7 +284,7 @@ mod tests {
     fn configs() -> Vec<TableConfig> {
         // Forty-eight rows bear little smoothing.
         let options = |family| match family {
-            Family::Mixture => toml::Table::from_iter([("prior".to_owned(), 0.05.into())]),
+            Family::Mixture => toml::Table::from_iter([("prior".to_owned(), 0.01.into())]),
             _ => toml::Table::new(),
         };
         let preset = |family| TableConfig::preset(Some(family), Size::Tiny, &tiny_info(), &options(family));
