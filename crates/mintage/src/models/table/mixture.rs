@@ -43,7 +43,7 @@ impl Config {
             Size::Base => 2048,
             Size::Large => 4096,
         };
-        Self { components: components.min(info.train_len / 4).max(1), prior: 0.1, batch: 4096 }
+        Self { components: components.min(info.train_len / 4).max(1), prior: 0.015, batch: 4096 }
     }
 }
 
