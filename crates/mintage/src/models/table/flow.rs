@@ -39,7 +39,10 @@ use mintage_nn::{
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{HIDDEN, RowDraw, net::Trunk};
+use super::{
+    HIDDEN, RowDraw,
+    net::{Trunk, log_shares},
+};
 use crate::{events::Metrics, models::Size};
 
 /// Rows that go through the network together in sampling.
@@ -373,12 +376,6 @@ impl Points {
             self.of_row(tokens).for_each(|(_, (axis, value))| y[axis as usize] += (1.0 - kept) * value);
         });
     }
-}
-
-/// Logarithms of the shares of a field's tokens, none of them zero.
-fn log_shares(counts: &[u32]) -> impl Iterator<Item = f32> + '_ {
-    let total: f32 = counts.iter().map(|&n| n as f32 + 0.1).sum();
-    counts.iter().map(move |&n| ((n as f32 + 0.1) / total).ln())
 }
 
 /// Normal quantiles of the middle of each token's part of the rows, by Tukey's lambda distribution: within 0.01

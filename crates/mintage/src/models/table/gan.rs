@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     HIDDEN, RowDraw,
-    net::{places, smooth_embedding},
+    net::{log_shares, places, smooth_embedding},
 };
 use crate::{
     events::Metrics,
@@ -84,11 +84,11 @@ impl Config {
             blocks,
             pack: 8,
             tau: 0.5,
-            penalty: 0.5,
+            penalty: 1.0,
             penalty_every: 2,
             given: 0.4,
             batch: 512,
-            lr: 5e-4,
+            lr: 3e-4,
         }
     }
 }
@@ -415,14 +415,7 @@ impl Generator {
         let total = info.starts()[info.width()];
         let mut head = Linear::new(config.width, total, 1.0, device, rng);
         // Begin with how often each token occurs.
-        let bias: Vec<f32> = info
-            .fields
-            .iter()
-            .flat_map(|field| {
-                let total: f32 = field.counts.iter().map(|&n| n as f32 + 0.1).sum();
-                field.counts.iter().map(move |&n| ((n as f32 + 0.1) / total).ln())
-            })
-            .collect();
+        let bias: Vec<f32> = info.fields.iter().flat_map(|field| log_shares(&field.counts)).collect();
         head.bias = Some(Param::from_tensor(Tensor::from_data(TensorData::new(bias, [total]), device)));
         Self {
             input: Linear::new(config.latent, config.width, 1.0, device, rng),

@@ -138,7 +138,7 @@ pub fn token_head(fields: &[Field], width: usize, device: &Device, rng: &mut Rng
 }
 
 /// Logarithms of the shares of counts, none of them zero.
-fn log_shares(counts: &[u32]) -> Vec<f32> {
+pub fn log_shares(counts: &[u32]) -> Vec<f32> {
     let total: f32 = counts.iter().map(|&n| n as f32 + 0.1).sum();
     counts.iter().map(|&n| ((n as f32 + 0.1) / total).ln()).collect()
 }
