@@ -214,7 +214,7 @@ impl TableCodec {
     }
 
     /// Rows of tokens back to cells of the form that models see, within `limits` where there are any. `uniform` says where in its bin a
-    /// number lies, row by row and column by column. Identifiers are left empty: see [`ids`](super::ids).
+    /// number lies, row by row and column by column. Identifiers are left empty.
     pub fn decode(&self, tokens: &[u16], n: usize, limits: &Limits, uniform: &mut Uniform) -> Table {
         let width = self.width();
         let new = |codec: &ColumnCodec| Column::new(&codec.schema.name, codec.schema.declaration.clone());
