@@ -2,8 +2,20 @@
 
 use std::path::Path;
 
-use mintage::{models::image::AUTO_FAMILY, recipe::TrainSpec};
-use mintage_data::{Inspection, SourceSpec, inspect::ColumnKind};
+use mintage::{
+    models::{image, table},
+    recipe::TrainSpec,
+};
+use mintage_data::{
+    Inspection, SourceSpec,
+    inspect::ColumnKind,
+    is_table,
+    table::{
+        read,
+        rules::{Rule, propose},
+        schema::detect,
+    },
+};
 
 use super::inspect::filled_in;
 use crate::{
@@ -21,7 +33,15 @@ pub fn run(args: &Init, context: &mut Context) -> Verdict {
     }
     let (spec, found) = filled_in(&context.reachable(&source_spec(&args.source, &args.columns)))?;
     let seed = context.settings.seed.unwrap_or(TrainSpec::default().seed);
-    let text = recipe(&spec, &found, seed);
+    // What can be learned of rows shows in the rows alone.
+    let rules = match is_table(&spec)? {
+        true => {
+            let table = read(&spec)?;
+            Some(propose(&table, &detect(&table)))
+        }
+        false => None,
+    };
+    let text = recipe(&spec, &found, rules.as_deref(), seed);
     if to_stdout {
         context.ui.out(&text)?;
         return Ok(Outcome::Done);
@@ -32,25 +52,18 @@ pub fn run(args: &Init, context: &mut Context) -> Verdict {
     Ok(Outcome::Done)
 }
 
-fn recipe(spec: &SourceSpec, found: &Inspection, seed: u64) -> String {
+/// The whole recipe; `rules` are those proposed for table rows, nothing for images.
+fn recipe(spec: &SourceSpec, found: &Inspection, rules: Option<&[Rule]>, seed: u64) -> String {
     let train = TrainSpec::default();
-    let family = AUTO_FAMILY.name();
-    let side = found.images.as_ref().map_or(32, |i| i.shape.width);
+    let (data, families, auto) = match rules {
+        Some(rules) => (of_rows(spec, rules), "ar, mixture, vae, vqvae, gan or flow", table::AUTO_FAMILY),
+        None => (of_images(spec, found), "vae, gan, vqvae or flow", image::AUTO_FAMILY),
+    };
     format!(
         "# A recipe for `mintage train`. Lines that begin with # say what else there is.\n\n\
-         [data]\n{data}\
-         # Side of the square that images are brought to; without it the data decide.\n\
-         # size = {side}\n\
-         # How an image of another shape becomes one: \"crop\" what sticks out, or \"fit\" it in with a border.\n\
-         fit = \"crop\"\n\
-         # \"auto\" is gray when all images are; otherwise \"gray\" or \"rgb\".\n\
-         color = \"auto\"\n\
-         # Stop at the first image that cannot be read, in place of leaving out a few.\n\
-         strict = {strict}\n\
-         # Use at most so many items.\n\
-         # limit = 10000\n\n\
+         [data]\n{data}\n\
          [model]\n\
-         # vae, gan, vqvae or flow; without it {family}.\n\
+         # {families}; without it {family}.\n\
          # family = \"{family}\"\n\
          # tiny, small, base or large: width, depth, batch and learning rate follow from it.\n\
          size = \"small\"\n\
@@ -63,12 +76,11 @@ fn recipe(spec: &SourceSpec, found: &Inspection, seed: u64) -> String {
          seed = {seed}\n\
          # Validations without improvement after which training stops; 0 never stops early.\n\
          patience = {patience}\n\
-         # Pictures of samples over the whole run.\n\
+         # Samples to look at over the whole run.\n\
          previews = {previews}\n\
          # Items used at each validation, at most.\n\
          valid_items = {valid}\n",
-        data = data(spec, found),
-        strict = spec.strict,
+        family = auto.name(),
         time = train.time,
         patience = train.patience,
         previews = train.previews,
@@ -76,7 +88,63 @@ fn recipe(spec: &SourceSpec, found: &Inspection, seed: u64) -> String {
     )
 }
 
-/// The lines of `[data]` that depend on the source.
+/// `[data]` of images.
+fn of_images(spec: &SourceSpec, found: &Inspection) -> String {
+    let side = found.images.as_ref().map_or(32, |i| i.shape.width);
+    format!(
+        "{}\
+         # Side of the square that images are brought to; without it the data decide.\n\
+         # size = {side}\n\
+         # How an image of another shape becomes one: \"crop\" what sticks out, or \"fit\" it in with a border.\n\
+         fit = \"crop\"\n\
+         # \"auto\" is gray when all images are; otherwise \"gray\" or \"rgb\".\n\
+         color = \"auto\"\n\
+         # Stop at the first image that cannot be read, in place of leaving out a few.\n\
+         strict = {}\n\
+         # Use at most so many items.\n\
+         # limit = 10000\n",
+        data(spec, found),
+        spec.strict,
+    )
+}
+
+/// `[data]` of table rows, with the rules that all of them keep.
+fn of_rows(spec: &SourceSpec, rules: &[Rule]) -> String {
+    let mut text = String::new();
+    let keys = [
+        ("source", Some(&spec.source)),
+        ("table", spec.table.as_ref()),
+        ("query", spec.query.as_ref()),
+        ("column", spec.column.as_ref()),
+        ("holdout", spec.holdout.as_ref()),
+        ("label", spec.label.as_ref()),
+    ];
+    for (key, value) in keys {
+        if let Some(value) = value {
+            text.push_str(&format!("{key} = {}\n", quoted(value)));
+        }
+    }
+    text.push_str(
+        "# Columns to learn, in place of all: column = \"a,b,c\".\n\
+         # Another file or table whose rows are held out, in place of a tenth: holdout = \"…\".\n\
+         # What a column is, where it was found otherwise: kinds = { zip = \"category\" }.\n\
+         # \"keep\" rare categories, or \"group\" those of fewer than 5 rows, so that they are never made.\n\
+         rare = \"keep\"\n\
+         # Use at most so many rows.\n\
+         # limit = 100000\n",
+    );
+    if !rules.is_empty() {
+        text.push_str("\n# Rules that all rows keep. Without the # they hold in every new row too.\n");
+    }
+    for rule in rules {
+        let lines = toml::to_string(rule).unwrap_or_default();
+        let lines: String = lines.lines().map(|line| format!("# {line}\n")).collect();
+        text.push_str(&format!("# [[data.rules]]\n{lines}"));
+    }
+    text
+}
+
+/// The lines of `[data]` that say which images.
 fn data(spec: &SourceSpec, found: &Inspection) -> String {
     let mut text = format!("source = {}\n", quoted(&spec.source));
     for (key, value) in [("table", &spec.table), ("column", &spec.column)] {
@@ -125,10 +193,21 @@ mod tests {
             };
         let found =
             Inspection { source, kind: "sqlite".to_owned(), tables: vec![], images: None, alerts: vec![] };
-        let text = recipe(&spec, &found, 1);
+        let text = recipe(&spec, &found, None, 1);
         let parsed = Recipe::parse(&text).unwrap();
         assert_eq!(parsed.data, spec);
         assert_eq!(parsed.train, TrainSpec::default());
+        let rows =
+            SourceSpec { table: Some("t".to_owned()), source: "a.db".to_owned(), ..SourceSpec::default() };
+        let rules = [Rule::Positive { column: "цена \"x\"".to_owned() }];
+        let text_of_rows = recipe(&rows, &found, Some(&rules), 1);
+        assert_eq!(Recipe::parse(&text_of_rows).unwrap().data, rows);
+        let uncommented = text_of_rows
+            .replace("# [[data", "[[data")
+            .replace("# kind", "kind")
+            .replace("# column = \"ц", "column = \"ц");
+        let uncommented = uncommented.replace("# column = 'ц", "column = 'ц");
+        assert_eq!(Recipe::parse(&uncommented).unwrap().data.rules, rules);
         // Every commented setting is one that the recipe knows.
         let settings = text.lines().filter(|l| l.starts_with("# ") && l.contains(" = "));
         for line in settings {

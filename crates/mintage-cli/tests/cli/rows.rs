@@ -155,6 +155,13 @@ fn rules_hold() {
     for row in &csv(place.ok("sample m -n 300 --where vip=да").text())[1..] {
         assert!(row[1].parse::<i64>().unwrap() > 50 && row[5] == "да", "{row:?}");
     }
+    place.ok("evaluate m");
+    let page = place.text("runs/m/report.html");
+    assert!(page.contains("Rules kept") && page.contains("<td>spent at least 0</td><td>0</td>"), "{page}");
+    // `init` proposes what holds, and its recipe is one.
+    place.ok(&format!("init shop.db --table {TABLE} -o proposed.toml"));
+    assert!(place.text("proposed.toml").contains("# ar, mixture, vae"));
+    place.ok("train proposed.toml --model mixture --steps 2 --name p");
     let broken = recipe.replace("min = 0", "min = 40");
     place.write("r.toml", &broken);
     let said = place.refused("train r.toml --name n");

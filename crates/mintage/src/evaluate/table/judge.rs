@@ -52,6 +52,8 @@ pub(super) struct Found {
     pub detection: Detection,
     pub quality: Quality,
     pub privacy: super::Privacy,
+    /// Each rule in words, and how many new rows break it.
+    pub rules: Vec<(String, usize)>,
 }
 
 /// Draws from `model` and judges the rows against the holdout of `data`.
@@ -71,7 +73,8 @@ pub fn evaluate(
     useful(&sets, model, on, &mut metrics);
     valid_keys(&sets, &mut metrics);
     likelihood(model, data, options, on, &mut metrics);
-    let found = Found { detection, quality, privacy };
+    let rules = data.codec().rules.check(&sets.new_table, data.table());
+    let found = Found { detection, quality, privacy, rules };
     Ok(Report {
         format: 1,
         item: "row".to_owned(),

@@ -25,7 +25,7 @@ pub(super) fn exhibits(sets: &Sets, found: &Found) -> Vec<Exhibit> {
         note: note.to_owned(),
         html,
     };
-    vec![
+    let mut exhibits = vec![
         exhibit(
             "What gives it away",
             "How far the detector's AUC falls when it may not look at a column, and the pairs of columns that \
@@ -44,7 +44,17 @@ pub(super) fn exhibits(sets: &Sets, found: &Found) -> Vec<Exhibit> {
              copied show as a hump on the left.",
             format!("{LEGEND}<div class=\"charts\">{}</div>", distances(found)),
         ),
-    ]
+    ];
+    if !found.rules.is_empty() {
+        let row = |(rule, broken): &(String, usize)| {
+            format!("<tr><td>{}</td><td>{broken}</td></tr>", escaped(rule))
+        };
+        let rows: String = found.rules.iter().map(row).collect();
+        let table =
+            format!("<table><thead><tr><th>rule</th><th>rows that break it</th></tr></thead><tbody>{rows}");
+        exhibits.push(exhibit("Rules kept", "", table + "</tbody></table>"));
+    }
+    exhibits
 }
 
 fn gives_away(sets: &Sets, found: &Found) -> String {
