@@ -84,11 +84,11 @@ impl Config {
             blocks,
             pack: 8,
             tau: 0.5,
-            penalty: 1.0,
+            penalty: 0.5,
             penalty_every: 2,
             given: 0.4,
             batch: 512,
-            lr: 3e-4,
+            lr: 5e-4,
         }
     }
 }
