@@ -13,6 +13,7 @@ pub mod table;
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
+use mintage_data::Splits;
 use serde::{Deserialize, Serialize};
 
 pub use bootstrap::{Interval, bootstrap, place};
@@ -24,6 +25,9 @@ use crate::{
     model::Model,
     report::{Dial, Metric, Report},
 };
+
+/// Fewer held-out items than this say nothing.
+const LEAST: usize = 20;
 
 /// How to evaluate.
 #[derive(Clone, Debug, Default)]
@@ -124,4 +128,36 @@ fn dial(dial: DialName, metrics: &[Metric]) -> Option<Dial> {
 fn mean_place(metrics: &[&Metric], pick: impl Fn(&Metric) -> f64) -> f64 {
     let one = |m: &&Metric| place(pick(m), m.floor.unwrap_or(f64::NAN), m.ceiling.unwrap_or(f64::NAN));
     metrics.iter().map(one).sum::<f64>() / metrics.len() as f64
+}
+
+/// Items on either side of a comparison, at most `default` unless asked otherwise: never more than there are held
+/// out, nor than were trained on. An error where they are too few.
+fn compared(options: &Options, default: usize, splits: &Splits, item: &str) -> Result<usize, Error> {
+    let held = splits.holdout.len();
+    let n = options.n.unwrap_or(default).min(held).min(splits.train.len());
+    if n < LEAST {
+        let message =
+            format!("{held} held-out {item}s are too few to judge a model by; {LEAST} are the least");
+        let hint = format!("about a tenth of the {item}s is held out: it takes 200 of them or more");
+        return Err(Error::request(message).with_hint(hint));
+    }
+    Ok(n)
+}
+
+/// At most `limit` of `items`, evenly spaced.
+fn evenly(items: &[u32], limit: usize) -> Vec<u32> {
+    let count = items.len().min(limit.max(1));
+    (0..count).map(|i| items[i * items.len() / count.max(1)]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn evenly_spaced_items() {
+        assert_eq!(evenly(&[1, 2, 3], 10), [1, 2, 3]);
+        assert_eq!(evenly(&[0, 1, 2, 3, 4, 5], 3), [0, 2, 4]);
+        assert_eq!(evenly(&[], 3), [] as [u32; 0]);
+    }
 }

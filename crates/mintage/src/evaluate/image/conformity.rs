@@ -10,13 +10,7 @@
 use mintage_data::{ImageSet, Images};
 use mintage_nn::DeviceChoice;
 
-use super::{
-    ItemScore, Options,
-    distance::Features,
-    encoder::{encoder, evenly},
-    prdc::nearest,
-    work,
-};
+use super::{ItemScore, Options, distance::Features, encoder::encoder, evenly, prdc::nearest, work};
 use crate::{error::Error, events::Event, model::Model, models::Batch};
 
 /// Training images that distances are taken to, and held-out ones that they are compared with.

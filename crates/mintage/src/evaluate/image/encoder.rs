@@ -10,6 +10,7 @@ use burn::tensor::Device;
 use mintage_data::{ImageSet, Images};
 use mintage_nn::TensorMap;
 
+use super::super::evenly;
 use super::convnet::{ConvNet, FEATURES, Training};
 use crate::error::Error;
 
@@ -77,22 +78,4 @@ fn train(
 
 fn file(dir: &Path, data: &ImageSet) -> PathBuf {
     dir.join(format!("encoder-{VERSION}-{:016x}.safetensors", data.fingerprint()))
-}
-
-/// At most `limit` of `items`, evenly spaced.
-pub(super) fn evenly(items: &[u32], limit: usize) -> Vec<u32> {
-    let count = items.len().min(limit.max(1));
-    (0..count).map(|i| items[i * items.len() / count.max(1)]).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn evenly_spaced_items() {
-        assert_eq!(evenly(&[1, 2, 3], 10), [1, 2, 3]);
-        assert_eq!(evenly(&[0, 1, 2, 3, 4, 5], 3), [0, 2, 4]);
-        assert_eq!(evenly(&[], 3), [] as [u32; 0]);
-    }
 }

@@ -22,7 +22,7 @@ pub use distance::{Features, Gaussian, frechet, kernel_distance};
 pub use novelty::{Novelty, novelty};
 pub use prdc::{Prdc, PrdcItems, nearest, prdc, prdc_items};
 
-use super::{DialName, Interval, ItemScore, Options, dials, work};
+use super::{DialName, Interval, ItemScore, Options, compared, dials, evenly, work};
 use crate::{
     dataset::AnyData,
     error::Error,
@@ -33,12 +33,10 @@ use crate::{
     sample::SampleRequest,
 };
 use detector::{Detection, detect};
-use encoder::{encoder, evenly, space};
+use encoder::{encoder, space};
 
 /// Images on either side of a comparison, unless asked otherwise.
 const DEFAULT_N: usize = 2000;
-/// Fewer held-out images than this say nothing.
-const LEAST: usize = 20;
 /// Neighbours of precision and recall.
 const K: usize = 5;
 /// Resamples of averages, and of the Fréchet distance, which takes long.
@@ -107,14 +105,7 @@ impl<'a> Sets<'a> {
         on: &mut dyn FnMut(Event),
     ) -> Result<Self, Error> {
         let splits = data.splits();
-        let n = options.n.unwrap_or(DEFAULT_N).min(splits.holdout.len()).min(splits.train.len());
-        if n < LEAST {
-            let held = splits.holdout.len();
-            let message =
-                format!("{held} held-out images are too few to judge a model by; {LEAST} are the least");
-            let hint = "about a tenth of the images is held out: it takes 200 of them or more";
-            return Err(Error::request(message).with_hint(hint));
-        }
+        let n = compared(options, DEFAULT_N, splits, "image")?;
         let start = clock();
         let request = SampleRequest { n, seed: options.seed, ..SampleRequest::default() };
         let fake = model.sample(&request, &mut |done, total| on(work("drawing new images", done, total)))?;

@@ -5,7 +5,7 @@
 use mintage_data::{ImageSet, Images};
 use mintage_nn::Rng;
 
-use super::encoder::evenly;
+use super::evenly;
 use crate::error::Error;
 
 /// Training images of each class that are averaged, at most.

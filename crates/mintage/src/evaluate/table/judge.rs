@@ -5,7 +5,7 @@ use std::time::Duration;
 use mintage_data::{Table, TableSet, table::schema::Kind};
 
 use super::{
-    super::{DialName, Interval, Options, dials, work},
+    super::{DialName, Interval, Options, compared, dials, evenly, work},
     Attack, Coverage, Detection, Frame, Judge, Quality, Utility, Values, detect, independent_columns,
     key_uniqueness, manifold, privacy, singling_out, utility,
     view::exhibits,
@@ -22,8 +22,6 @@ use crate::{
 
 /// Rows on either side of a comparison, at most, unless asked otherwise.
 const DEFAULT_N: usize = 20_000;
-/// Fewer held-out rows than this say nothing.
-const LEAST: usize = 20;
 /// Resamples of averages and of AUCs.
 const RESAMPLES: usize = 200;
 /// Guesses of an attack.
@@ -102,14 +100,7 @@ impl<'a> Sets<'a> {
         on: &mut dyn FnMut(Event),
     ) -> Result<Self, Error> {
         let splits = data.splits();
-        let n = options.n.unwrap_or(DEFAULT_N).min(splits.holdout.len()).min(splits.train.len());
-        if n < LEAST {
-            let held = splits.holdout.len();
-            let message =
-                format!("{held} held-out rows are too few to judge a model by; {LEAST} are the least");
-            let hint = "about a tenth of the rows is held out: it takes 200 of them or more";
-            return Err(Error::request(message).with_hint(hint));
-        }
+        let n = compared(options, DEFAULT_N, splits, "row")?;
         let start = clock();
         let request = RowRequest { n, seed: options.seed, ..RowRequest::default() };
         let new =
@@ -126,11 +117,6 @@ impl<'a> Sets<'a> {
         let seed = options.seed;
         Ok(Self { data, real, new: new_frame, ceiling, floor, train, new_table: new, seed, rows_per_sec })
     }
-}
-
-/// The same number of items, evenly spread over all.
-fn evenly(items: &[u32], n: usize) -> Vec<u32> {
-    (0..n.min(items.len())).map(|i| items[i * items.len() / n.min(items.len())]).collect()
 }
 
 /// The two-sample test of trees and of a linear judge.
