@@ -11,7 +11,9 @@ mod data;
 mod facts;
 mod generate;
 mod process;
+mod python;
 mod quality;
+mod tables;
 
 use std::{
     fs::{self, File},

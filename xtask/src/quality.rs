@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Result, append, at, built,
     facts::{Machine, commit, today},
-    generate, process, root,
+    generate, process, root, tables,
 };
 
 #[derive(clap::Args)]
@@ -96,7 +96,7 @@ pub fn run(args: &Args) -> Result<()> {
         process::CASES.iter().for_each(|(name, _)| println!("{name}"));
         return crate::run(example(args)?.arg("--list"));
     }
-    let context = Context { command: command_line(args), commit: commit(), machine: Machine::here() };
+    let context = Context::new(command_line(args));
     for case in &args.cases {
         if process::CASES.iter().any(|(name, _)| name == case) {
             process::run(case, args.dev)?.into_iter().try_for_each(|figure| context.keep(figure))?;
@@ -133,28 +133,44 @@ fn trained(case: &str, args: &Args, context: &Context) -> Result<()> {
     for setting in &args.set {
         child.args(["-s", setting]);
     }
-    let mut running = child.stdout(Stdio::piped()).spawn().map_err(|e| format!("{child:?}: {e}"))?;
+    let figures = printed(child)?;
+    let python = match case.strip_prefix("adult-") {
+        Some(_) => tables::check(case, &root().join("runs/quality").join(case).join("new.csv"), &args.data)?,
+        None => Vec::new(),
+    };
+    figures.into_iter().chain(python).try_for_each(|figure| context.keep(figure))
+}
+
+/// The figures that a command prints; its other lines are shown.
+pub fn printed(mut command: Command) -> Result<Vec<Figure>> {
+    let shown = format!("{command:?}");
+    let mut running = command.stdout(Stdio::piped()).spawn().map_err(|e| format!("{shown}: {e}"))?;
     let lines = running.stdout.take().map(BufReader::new).into_iter().flat_map(BufRead::lines);
+    let mut figures = Vec::new();
     for line in lines.map_while(std::result::Result::ok) {
         match serde_json::from_str::<Figure>(&line) {
-            Ok(figure) => context.keep(figure)?,
+            Ok(figure) => figures.push(figure),
             Err(_) => println!("{line}"),
         }
     }
     let status = running.wait().map_err(|e| e.to_string())?;
-    if status.success() { Ok(()) } else { Err(format!("{case} ended with {status}")) }
+    if status.success() { Ok(figures) } else { Err(format!("{shown} ended with {status}")) }
 }
 
 /// What every figure of a run carries.
-struct Context {
+pub struct Context {
     command: String,
     commit: String,
     machine: Machine,
 }
 
 impl Context {
+    pub fn new(command: String) -> Self {
+        Self { command, commit: commit(), machine: Machine::here() }
+    }
+
     /// Shows a figure and appends it to the results.
-    fn keep(&self, figure: Figure) -> Result<()> {
+    pub fn keep(&self, figure: Figure) -> Result<()> {
         println!(
             "{}: {} {:.4} {}{}",
             figure.case,

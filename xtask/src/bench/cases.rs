@@ -8,10 +8,10 @@ use std::{
 };
 
 use super::{
-    Setup, Speed, peers,
+    Setup, Speed,
     worker::{Turn, Worker},
 };
-use crate::{Result, at, median, root};
+use crate::{Result, at, median, python, root};
 
 /// One comparison.
 pub struct Case {
@@ -31,13 +31,19 @@ pub enum Kind {
     Folder(usize),
     /// Milliseconds from the start of a process to its first sample.
     Start,
+    /// Seconds that a table takes to learn; named tables-PEER-FAMILY.
+    Table,
 }
 
 const fn step(name: &'static str, what: &'static str) -> Case {
     Case { name, what, unit: "ms a step", kind: Kind::Step }
 }
 
-pub const CASES: [Case; 19] = [
+const fn table(name: &'static str, what: &'static str) -> Case {
+    Case { name, what, unit: "s to learn", kind: Kind::Table }
+}
+
+pub const CASES: [Case; 22] = [
     step("mlp-vae", "MLP VAE of 400 units, 28×28, batch 200"),
     step("vae-28", "residual VAE small, 28×28, batch 32"),
     step("vae-64", "residual VAE small, 64×64 RGB, batch 32"),
@@ -97,6 +103,12 @@ pub const CASES: [Case; 19] = [
         unit: "ms",
         kind: Kind::Start,
     },
+    table(
+        "tables-ctgan-mixture",
+        "Adult (32,561 rows): CTGAN with its defaults, and our mixture with its own",
+    ),
+    table("tables-tvae-mixture", "the same: SDV's TVAE, and our mixture"),
+    table("tables-mostlyai-ar", "the same: MOSTLY AI's TabularARGN, and our any-order model"),
 ];
 
 /// Seconds that a turn should take.
@@ -129,7 +141,7 @@ fn by_turns(case: &Case, setup: &Setup, data: &Path, peer: Option<(&PathBuf, &st
     let mut ours = Worker::start(&mut command)?;
     let mut theirs = match peer {
         Some((python, name)) => {
-            let mut command = peers::command(python, "peer.py");
+            let mut command = python::command(python, "peer.py");
             command.arg(name).args(["--threads", &threads, "--data"]).arg(data);
             Some(Worker::start(&mut command)?)
         }
@@ -217,15 +229,16 @@ fn start(case: &Case, setup: &Setup) -> Result<Speed> {
     )?;
     let weights = scratch.join("peer.pt");
     if let Some(python) = &setup.python {
-        quiet(peers::command(python, "start.py").arg("--make").arg(&weights).arg(scratch.join("peer.png")))?;
+        quiet(python::command(python, "start.py").arg("--make").arg(&weights).arg(scratch.join("peer.png")))?;
     }
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..=setup.pairs {
         let out = scratch.join("ours.png");
         ours.push(quiet(Command::new(&mintage).arg("sample").arg(&model).args(["-n", "1", "-o"]).arg(out))?);
         if let Some(python) = &setup.python {
-            theirs
-                .push(quiet(peers::command(python, "start.py").arg(&weights).arg(scratch.join("peer.png")))?);
+            theirs.push(quiet(
+                python::command(python, "start.py").arg(&weights).arg(scratch.join("peer.png")),
+            )?);
         }
     }
     fs::remove_dir_all(&scratch).map_err(at(&scratch))?;

@@ -6,7 +6,7 @@
 
 mod cases;
 mod docs;
-mod peers;
+mod tables;
 mod worker;
 
 use std::{fs, path::PathBuf};
@@ -16,14 +16,14 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Result, append, at, built,
     facts::{Machine, commit, today},
-    median, root,
+    median, python, root,
 };
 use cases::{CASES, Case, Kind};
 pub use docs::speed_docs;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Cases to run; without any, all of them
+    /// Cases to run; without any, all of them but those of tables, which take an hour
     cases: Vec<String>,
     /// Pairs of turns a case
     #[arg(long, default_value_t = 7)]
@@ -74,6 +74,30 @@ pub struct Speed {
 }
 
 impl Speed {
+    /// A figure of a case without a peer yet.
+    fn of(case: &Case, ours: f64, pairs: usize, command: String) -> Self {
+        Self {
+            case: case.name.to_owned(),
+            ours,
+            peer: None,
+            peer_name: None,
+            unit: case.unit.to_owned(),
+            ratio: None,
+            low: None,
+            high: None,
+            peak_mb_ours: None,
+            peak_mb_peer: None,
+            parameters: None,
+            losses: None,
+            pairs,
+            made_up: false,
+            command,
+            commit: commit(),
+            date: today(),
+            machine: Machine::here(),
+        }
+    }
+
     /// Keeps how many times faster ours was in each pair.
     fn compare(&mut self, ratios: Vec<f64>) {
         self.low = ratios.iter().copied().reduce(f64::min);
@@ -93,8 +117,15 @@ pub fn run(args: &Args) -> Result<()> {
         return Ok(());
     }
     let chosen = chosen(&args.cases)?;
-    let python = if args.alone { None } else { peers::python() };
-    let ours = built(&["--bins", "--example", "bench"], args.dev)?;
+    let ours = built(&["--bins", "--example", "bench", "--example", "quality"], args.dev)?;
+    let (tables, chosen): (Vec<&Case>, Vec<&Case>) = chosen.into_iter().partition(|c| c.kind == Kind::Table);
+    for case in tables {
+        keep(&tables::measure(case, &ours, args)?)?;
+    }
+    if chosen.is_empty() {
+        return speed_docs();
+    }
+    let python = if args.alone { None } else { python::TORCH.python() };
     let (data, made_up) = cases::pictures(&ours, root().join(&args.data))?;
     let setup = Setup {
         ours,
@@ -106,12 +137,14 @@ pub fn run(args: &Args) -> Result<()> {
         command: command_line(args),
     };
     for case in chosen {
-        for speed in cases::measure(case, &setup)? {
-            println!("{}", docs::line(&speed));
-            append(&results(), &speed)?;
-        }
+        cases::measure(case, &setup)?.iter().try_for_each(keep)?;
     }
     speed_docs()
+}
+
+fn keep(speed: &Speed) -> Result<()> {
+    println!("{}", docs::line(speed));
+    append(&results(), speed)
 }
 
 /// What every case needs.
@@ -131,37 +164,29 @@ struct Setup {
 impl Setup {
     /// A figure of a case without a peer yet.
     fn speed(&self, case: &Case, ours: f64) -> Speed {
-        Speed {
-            case: case.name.to_owned(),
-            ours,
-            peer: None,
-            peer_name: None,
-            unit: case.unit.to_owned(),
-            ratio: None,
-            low: None,
-            high: None,
-            peak_mb_ours: None,
-            peak_mb_peer: None,
-            parameters: None,
-            losses: None,
-            pairs: self.pairs,
-            made_up: self.made_up,
-            command: self.command.clone(),
-            commit: commit(),
-            date: today(),
-            machine: Machine::here(),
-        }
+        Speed { made_up: self.made_up, ..Speed::of(case, ours, self.pairs, self.command.clone()) }
     }
 }
 
 fn chosen(names: &[String]) -> Result<Vec<&'static Case>> {
     if names.is_empty() {
-        return Ok(CASES.iter().collect());
+        return Ok(CASES.iter().filter(|case| case.kind != Kind::Table).collect());
     }
-    let find = |name: &String| {
-        CASES.iter().find(|case| case.name == name).ok_or(format!("no case `{name}`; --list shows them"))
+    // `tables` stands for all of tables-….
+    let stands_for = |name: &str, case: &Case| {
+        case.name == name
+            || case.name.strip_prefix(name).is_some_and(|rest| rest.starts_with('-'))
+                && case.kind == Kind::Table
     };
-    names.iter().map(find).collect()
+    let mut found = Vec::new();
+    for name in names {
+        let of_name: Vec<&Case> = CASES.iter().filter(|case| stands_for(name, case)).collect();
+        if of_name.is_empty() {
+            return Err(format!("no case `{name}`; --list shows them"));
+        }
+        found.extend(of_name);
+    }
+    Ok(found)
 }
 
 fn command_line(args: &Args) -> String {

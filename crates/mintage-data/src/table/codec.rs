@@ -88,7 +88,7 @@ impl TableCodec {
             ColumnCodec::fit(column, schema, &counts, missing, least)
         });
         let columns = columns.collect();
-        Self { name: table.name, rules, columns }
+        Self { name: table.name.clone(), rules, columns }
     }
 
     /// The columns of identifiers, by their place in the table, and how they are made.
@@ -125,7 +125,11 @@ impl TableCodec {
     /// The tokens of every row, one row after another. A number that the train split does not have is
     /// encoded as the nearest one or the bin it would be in, another category as `unknown`.
     pub fn encode(&self, table: &Table, unknown: u16) -> Vec<u16> {
-        let table = self.rules.forward(table);
+        self.encode_forward(&self.rules.forward(table), unknown)
+    }
+
+    /// The same of a table in the form that models see.
+    fn encode_forward(&self, table: &Table, unknown: u16) -> Vec<u16> {
         let width = self.width();
         let mut tokens = vec![0u16; table.rows() * width];
         let mut first = 0;
@@ -176,8 +180,8 @@ impl TableCodec {
         };
         let columns = own.iter().map(column).collect();
         let whole = Table { name: given.name.clone(), columns, ..Table::default() };
-        let mut tokens = self.encode(&whole, hidden);
         let forward = self.rules.forward(&whole);
+        let mut tokens = self.encode_forward(&forward, hidden);
         let width = self.width();
         for row in 0..n {
             let mut first = row * width;

@@ -22,7 +22,7 @@ mod plan;
 mod propose;
 mod repair;
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -170,15 +170,19 @@ impl Rules {
         &self.forward
     }
 
-    /// The table as models see it.
+    /// The table as models see it: the same one where no rule changes any column.
     #[must_use]
-    pub fn forward(&self, table: &Table) -> Table {
+    pub fn forward<'a>(&self, table: &'a Table) -> Cow<'a, Table> {
+        let kept = self.origins.iter().enumerate().all(|(at, origin)| *origin == Origin::Column(at));
+        if kept && self.origins.len() == table.columns.len() {
+            return Cow::Borrowed(table);
+        }
         let columns = self.origins.iter().map(|origin| match *origin {
             Origin::Column(column) => table.columns[column].clone(),
             Origin::Joint(joint) => self.joints[joint].forward(table),
             Origin::Follower(follower) => self.followers[follower].forward(table, &self.own),
         });
-        Table { name: table.name.clone(), columns: columns.collect(), ..Table::default() }
+        Cow::Owned(Table { name: table.name.clone(), columns: columns.collect(), ..Table::default() })
     }
 
     /// The table in its own form, every rule kept. `random` is drawn from where a value has to be replaced.

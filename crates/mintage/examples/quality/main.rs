@@ -1,10 +1,10 @@
 //! The quality runs of `cargo xtask quality`: each case trains on real data, or takes the trained model
 //! of an earlier run, and prints one JSON line a figure.
 //!
-//! `quality CASE [--data DIR] [--fashion DIR] [--runs DIR] [--minutes M] [--threads N] [--fresh] [-s KEY=VALUE]`
+//! `quality CASE [--data DIR] [--fashion DIR] [--runs DIR] [--minutes M] [--threads N] [--fresh] [--rows FILE] [-s KEY=VALUE]`
 //!
 //! DIR of `--data` holds `images/mnist`, `images/emoji64-rgb-idx4-ubyte.gz`, `images/cifar10` and
-//! `tables/adult-{train,test}.csv`, that of
+//! `tables/{adult-train,adult-test,diamonds,zipcodes}.csv`, that of
 //! `--fashion` the IDX files of Fashion-MNIST.
 
 #![allow(clippy::unwrap_used)]
@@ -29,6 +29,8 @@ struct Options {
     data: PathBuf,
     fashion: PathBuf,
     runs: PathBuf,
+    /// New rows to judge.
+    rows: Option<PathBuf>,
     minutes: Option<f64>,
     fresh: bool,
     set: Vec<String>,
@@ -36,7 +38,7 @@ struct Options {
 
 type Case = (&'static str, fn(&str, &Options));
 
-const CASES: [Case; 23] = [
+const CASES: [Case; 28] = [
     ("prdc", scores::prdc_sanity),
     ("mlp-vae", likelihood::mlp_vae),
     ("mlp-vae-normal", likelihood::mlp_vae_normal),
@@ -60,6 +62,11 @@ const CASES: [Case; 23] = [
     ("adult-gan", tables::adult),
     ("adult-vqvae", tables::adult),
     ("adult-flow", tables::adult),
+    ("adult-rows", tables::adult_rows),
+    ("diamonds-mixture", tables::others),
+    ("diamonds-ar", tables::others),
+    ("zipcodes-mixture", tables::others),
+    ("zipcodes-ar", tables::others),
 ];
 
 fn main() {
@@ -68,6 +75,7 @@ fn main() {
         data: "data".into(),
         fashion: "data/images/fashion-mnist".into(),
         runs: "runs/quality".into(),
+        rows: None,
         minutes: None,
         fresh: false,
         set: Vec::new(),
@@ -80,6 +88,7 @@ fn main() {
             "--data" => options.data = value().into(),
             "--fashion" => options.fashion = value().into(),
             "--runs" => options.runs = value().into(),
+            "--rows" => options.rows = Some(value().into()),
             "--minutes" => options.minutes = Some(value().parse().unwrap()),
             "--threads" => threads = value().parse().unwrap(),
             "--fresh" => options.fresh = true,

@@ -36,7 +36,7 @@ use crate::{
     events::Metrics,
     models::{
         Size,
-        pass::{Pass, act, gradient_penalty},
+        pass::{Pass, act, gradient_penalty_before},
     },
 };
 
@@ -138,13 +138,13 @@ impl Gan {
         let mask = Tensor::from_data(TensorData::new(mask, [n, self.fields()]), &self.device);
 
         let logits = self.generator.net().forward(self.noise(n, &on, rng), &known, &self.starts);
-        let fake = self.straight_through(logits, &self.gumbel(&known, rng));
-        let real = self.one_hot(&rows);
+        let (fake, drawn) = self.straight_through(logits, &self.gumbel(&known, rng));
 
         let d = self.discriminator.net();
-        let rows = Tensor::from_inner(Tensor::cat(vec![real, fake.clone().inner()], 0));
+        let rows = Arc::new(places(&[rows, drawn].concat(), &self.starts));
         let masks = Tensor::from_inner(Tensor::cat(vec![mask.clone(), mask.clone()], 0));
-        let scores = d.pass(rows.clone(), Some(&masks), &mut Pass::Plain);
+        let seen = kernels::add(d.tokens.bag(&rows, self.fields()), d.given.forward(masks));
+        let scores = d.pass(seen.clone(), &mut Pass::Plain);
         let packs = n / self.config.pack;
         let (d_real, d_fake) = (scores.clone().narrow(0, 0, packs), scores.narrow(0, packs, packs));
         let mut loss = activation::softplus(d_fake.clone() - d_real.clone(), 1.0).mean();
@@ -153,7 +153,7 @@ impl Gan {
         let mut penalty = None;
         if self.steps.is_multiple_of(every as u64) {
             // The mean over both kinds is half of R1 + R2.
-            let r1_r2 = d.gradient_penalty(rows, &masks) * 2.0;
+            let r1_r2 = d.gradient_penalty(seen) * 2.0;
             penalty = Some(f64::from(r1_r2.clone().into_scalar::<f32>()));
             loss = loss + r1_r2 * (self.config.penalty / 2.0 * every as f64);
         }
@@ -161,7 +161,9 @@ impl Gan {
 
         // The generator's step reads D(x) of above: it is a constant there, one update old.
         let d = self.discriminator.net().clone().no_grad();
-        let d_fake = d.pass(fake, Some(&Tensor::from_inner(mask)), &mut Pass::Plain);
+        let seen = kernels::linear(fake, d.tokens.weight.val(), None);
+        let seen = kernels::add(seen, d.given.forward(Tensor::from_inner(mask)));
+        let d_fake = d.pass(seen, &mut Pass::Plain);
         let loss = activation::softplus(d_real.detach() - d_fake, 1.0).mean();
         let (g_loss, _) = self.generator.update(loss, lr)?;
         self.steps += 1;
@@ -232,12 +234,13 @@ impl Gan {
         noise
     }
 
-    /// Drawn tokens as points `[n, tokens]`, with the gradient of the relaxed ones.
-    fn straight_through(&self, logits: Tensor<2>, gumbel: &[f32]) -> Tensor<2> {
+    /// Drawn tokens, and as points `[n, tokens]` with the gradient of the relaxed ones.
+    fn straight_through(&self, logits: Tensor<2>, gumbel: &[f32]) -> (Tensor<2>, Vec<u16>) {
         let gumbel = Tensor::from_data(TensorData::new(gumbel.to_vec(), logits.dims()), &logits.device());
         let relaxed = kernels::fields_softmax((logits + gumbel) / self.config.tau, &self.starts);
-        let hard = self.one_hot(&self.largest(&to_vec(&relaxed)));
-        relaxed.clone() + Tensor::from_inner(hard - relaxed.inner())
+        let drawn = self.largest(&to_vec(&relaxed));
+        let hard = self.one_hot(&drawn);
+        (relaxed.clone() + Tensor::from_inner(hard - relaxed.inner()), drawn)
     }
 
     /// The token of the largest value of each field.
@@ -435,9 +438,12 @@ impl Generator {
 
 /// Rows `[n, tokens]` and which of their fields are given `[n, fields]` → a score for every pack of them, unbounded;
 /// larger is more real.
+///
+/// Rows are points only where the generator learns from them; elsewhere the sum of a vector a token is the same,
+/// and thousands of tokens cost as little as a few.
 #[derive(Module, Debug)]
 struct Discriminator {
-    tokens: Linear,
+    tokens: Embedding,
     given: Linear,
     blocks: Vec<Block>,
     together: Linear,
@@ -451,10 +457,7 @@ impl Discriminator {
     fn new(config: &Config, info: &RowInfo, device: &Device, rng: &mut Rng) -> Self {
         let (width, total) = (config.width, info.starts()[info.width()]);
         Self {
-            tokens: Linear {
-                weight: smooth_embedding(info, total, width, device, rng),
-                bias: Some(Param::from_tensor(Tensor::zeros([width], device))),
-            },
+            tokens: Embedding { weight: smooth_embedding(info, total, width, device, rng) },
             given: Linear::new(info.width(), width, 1.0, device, rng),
             blocks: (0..config.blocks).map(|_| Block::new(width, device, rng)).collect(),
             together: Linear::new(config.pack * width, width, 1.0, device, rng),
@@ -464,13 +467,9 @@ impl Discriminator {
         }
     }
 
-    /// Without `given` in a pass of derivatives: it does not move.
-    fn pass(&self, x: Tensor<2>, given: Option<&Tensor<2>>, pass: &mut Pass) -> Tensor<1> {
-        let packs = x.dims()[0] / self.pack;
-        let mut h = pass.linear(&self.tokens, x);
-        if let Some(given) = given {
-            h = kernels::add(h, self.given.forward(given.clone()));
-        }
+    /// From what the first layer makes of rows, `[n, width]`.
+    fn pass(&self, mut h: Tensor<2>, pass: &mut Pass) -> Tensor<1> {
+        let packs = h.dims()[0] / self.pack;
         for block in &self.blocks {
             h = block.pass(h, pass);
         }
@@ -482,12 +481,15 @@ impl Discriminator {
         pass.linear(&self.score, h).reshape([packs])
     }
 
-    /// The zero-centred penalty of these rows.
-    fn gradient_penalty(&self, rows: Tensor<2>, given: &Tensor<2>) -> Tensor<1> {
-        gradient_penalty(self, rows, |net, x, pass| {
-            let given = (!matches!(pass, Pass::Tangent(_))).then_some(given);
-            net.pass(x, given, pass)
-        })
+    /// The zero-centred penalty, by the gradient in the tokens of rows that the first layer made `h` of.
+    ///
+    /// `∇ₓD = W ∇ₕD` has a number for every token; only `WᵀW` is needed of it.
+    fn gradient_penalty(&self, h: Tensor<2>) -> Tensor<1> {
+        let there_and_back = |net: &Self, v: Tensor<2>| {
+            let w = net.tokens.weight.val();
+            v.matmul(w.clone().detach().transpose().matmul(w))
+        };
+        gradient_penalty_before(self, h, there_and_back, |net, h, pass| net.pass(h, pass))
     }
 }
 
@@ -532,7 +534,11 @@ mod tests {
         }
         let rows = Tensor::from_inner(gan.one_hot(&batch.tokens));
         let given = rng.uniform_tensor([batch.n, info.width()], &on);
-        let grads = net.gradient_penalty(rows.clone(), &given).backward();
+        let seen = |net: &Discriminator| {
+            let rows = kernels::linear(rows.clone(), net.tokens.weight.val(), None);
+            kernels::add(rows, net.given.forward(given.clone()))
+        };
+        let grads = net.gradient_penalty(seen(&net)).backward();
         let gradient = net.tokens.weight.val().grad(&grads).unwrap();
 
         let length = f64::from(to_vec(&gradient.clone().powi_scalar(2).sum())[0]).sqrt();
@@ -540,7 +546,7 @@ mod tests {
             let mut net = net.clone();
             let by = gradient.clone() * (by / length);
             net.tokens.weight = net.tokens.weight.map(|w| Tensor::from_inner(w.inner() + by.clone()));
-            f64::from(net.gradient_penalty(rows.clone(), &given).into_scalar::<f32>())
+            f64::from(net.gradient_penalty(seen(&net)).into_scalar::<f32>())
         };
         // A longer step crosses kinks, where the penalty jumps.
         const STEP: f64 = 3e-4;
