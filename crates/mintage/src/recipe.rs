@@ -67,13 +67,14 @@ pub struct TrainSpec {
     pub patience: usize,
     /// Preview grids over the whole run.
     pub previews: usize,
-    /// Items of the valid split used at each validation, at most.
-    pub valid_items: usize,
+    /// Items of the valid split used at each validation, at most; without it 512 images, or 4,096 rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub valid_items: Option<usize>,
 }
 
 impl Default for TrainSpec {
     fn default() -> Self {
-        Self { time: "10m".to_owned(), steps: None, seed: 1, patience: 15, previews: 6, valid_items: 512 }
+        Self { time: "10m".to_owned(), steps: None, seed: 1, patience: 15, previews: 6, valid_items: None }
     }
 }
 

@@ -36,8 +36,10 @@ const CHECKPOINTS: u64 = 10;
 const CHECKPOINT_SECS: f64 = 300.0;
 /// Validations and previews take no more than about this share of a budget of time.
 const LOOKING_SHARE: f64 = 0.1;
-/// Items validated together, which bounds memory.
-const VALID_BATCH: usize = 64;
+/// Items of each validation where the recipe does not say, and how many of them are taken together, which bounds
+/// memory.
+const VALID_IMAGES: (usize, usize) = (512, 64);
+const VALID_ROWS: (usize, usize) = (4096, 4096);
 /// Steps in a row without a finite loss after which the run is given up.
 const MAX_BAD_STEPS: usize = 5;
 /// Streams of the seed beside the steps' own.
@@ -97,6 +99,7 @@ pub fn train(
         model,
         state,
         loader,
+        most_steps: config.most_steps(data.splits().train.len()),
         config,
         info,
         budget,
@@ -154,6 +157,8 @@ struct Loop<'a> {
     config: AnyConfig,
     info: DataInfo,
     budget: Option<Duration>,
+    /// More would only learn the items by heart.
+    most_steps: Option<u64>,
     start: Duration,
     phases: Vec<(&'static str, f64)>,
     last_valid: Option<Metrics>,
@@ -217,11 +222,15 @@ impl Loop<'_> {
         (self.control.clock)().saturating_sub(self.start).as_secs_f64()
     }
 
-    /// Share of the budget that is spent.
+    /// Share of the budget that is spent: of the steps, or of the time, or of the steps that the model can use
+    /// where these are sooner done.
     fn progress(&self) -> f64 {
+        let of = |steps: u64| self.state.step as f64 / steps.max(1) as f64;
         match (self.recipe.train.steps, self.budget) {
-            (Some(steps), _) => self.state.step as f64 / steps.max(1) as f64,
-            (None, Some(budget)) => self.elapsed() / budget.as_secs_f64(),
+            (Some(steps), _) => of(steps),
+            (None, Some(budget)) => {
+                (self.elapsed() / budget.as_secs_f64()).max(self.most_steps.map_or(0.0, of))
+            }
             (None, None) => 1.0,
         }
     }
@@ -299,7 +308,8 @@ impl Loop<'_> {
         let step = self.state.step;
         self.run.append_metrics(step, "valid", &metrics)?;
         let value = metrics.first().unwrap_or(f64::INFINITY);
-        let best = value.is_finite() && self.state.best.is_none_or(|b| value < b);
+        let better = self.config.last_is_best() || self.state.best.is_none_or(|b| value < b);
+        let best = value.is_finite() && better;
         if best {
             (self.state.best, self.state.best_step, self.state.since_best) = (Some(value), step, 0);
             let mut weights = TensorMap::default();
@@ -319,13 +329,17 @@ impl Loop<'_> {
         Ok(patience > 0 && last_phase && self.state.since_best >= patience)
     }
 
-    /// Mean metrics over the valid split (at most `valid_items`), always with the same random numbers.
+    /// Mean metrics over the valid split (`valid_items` of it), always with the same random numbers.
     fn validation(&self, progress: f64) -> Result<Option<Metrics>, Error> {
         let valid = &self.data.splits().valid;
-        let valid = &valid[..valid.len().min(self.recipe.train.valid_items)];
+        let (most, at_once) = match self.data {
+            AnyData::Images(_) => VALID_IMAGES,
+            AnyData::Table(_) => VALID_ROWS,
+        };
+        let valid = &valid[..valid.len().min(self.recipe.train.valid_items.unwrap_or(most))];
         let mut rng = Rng::new(self.recipe.train.seed, STREAM_VALID);
         let mut parts = Vec::new();
-        for indices in valid.chunks(VALID_BATCH) {
+        for indices in valid.chunks(at_once) {
             let batch = self.data.batch(indices)?;
             match self.model.validate(&batch, progress, &mut rng) {
                 Some(metrics) => parts.push((metrics, indices.len() as f64)),

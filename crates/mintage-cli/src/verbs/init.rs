@@ -79,12 +79,12 @@ fn recipe(spec: &SourceSpec, found: &Inspection, rules: Option<&[Rule]>, seed: u
          # Samples to look at over the whole run.\n\
          previews = {previews}\n\
          # Items used at each validation, at most.\n\
-         valid_items = {valid}\n",
+         # valid_items = {valid}\n",
         family = auto.name(),
         time = train.time,
         patience = train.patience,
         previews = train.previews,
-        valid = train.valid_items,
+        valid = if rules.is_some() { 4096 } else { 512 },
     )
 }
 

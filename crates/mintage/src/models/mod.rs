@@ -159,6 +159,19 @@ impl AnyConfig {
             Self::Table(config) => config.batch(),
         }
     }
+
+    /// Whether every validation counts as the best so far: where the loss says little of the samples.
+    pub fn last_is_best(&self) -> bool {
+        matches!(self, Self::Table(TableConfig::Flow(_)))
+    }
+
+    /// Steps after which `train_len` items are only learned by heart, where the family knows.
+    pub fn most_steps(&self, train_len: usize) -> Option<u64> {
+        match self {
+            Self::Image(_) => None,
+            Self::Table(config) => config.most_steps(train_len),
+        }
+    }
 }
 
 /// Refuses sizes that no network can be built with.

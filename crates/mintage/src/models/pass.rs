@@ -65,23 +65,11 @@ pub fn gradient_penalty<const D: usize, M: burn::module::Module>(
     x: Tensor<D>,
     scores: impl Fn(&M, Tensor<D>, &mut Pass) -> Tensor<1>,
 ) -> Tensor<1> {
-    gradient_penalty_before(net, x, |_, v| v, scores)
-}
-
-/// The same of what lies before `x = first(u)`, a linear layer: the mean of `‖∇ᵤD‖²`, for a `u` that is never made.
-/// `there_and_back` carries `v = ∇ₓD` to `∇ᵤD` with weights held fixed, and from there through `first` again.
-pub fn gradient_penalty_before<const D: usize, M: burn::module::Module>(
-    net: &M,
-    x: Tensor<D>,
-    there_and_back: impl Fn(&M, Tensor<D>) -> Tensor<D>,
-    scores: impl Fn(&M, Tensor<D>, &mut Pass) -> Tensor<1>,
-) -> Tensor<1> {
     let x = x.detach().require_grad();
     let mut kinks = Vec::new();
     let grads = scores(&net.clone().no_grad(), x.clone(), &mut Pass::Record(&mut kinks)).sum().backward();
     let v = x.grad(&grads).unwrap_or_else(|| x.clone().inner().zeros_like());
-    let v = there_and_back(net, Tensor::from_inner(v));
-    let along = scores(net, v, &mut Pass::Tangent(kinks.iter())).mean();
+    let along = scores(net, Tensor::from_inner(v), &mut Pass::Tangent(kinks.iter())).mean();
     // `D'(x)[v]` is `‖v‖²`: half of twice it is taken back, so that the value is right as well.
     along.clone() * 2.0 - along.detach()
 }

@@ -74,16 +74,17 @@ impl AnyOrder {
     /// Draws the hidden ones among the fields of `order`, one after another.
     ///
     /// Rows that agree in all that is known so far share one evaluation of the network, and their numbers are
-    /// stratified: spread evenly, in a golden-ratio sequence, over all rows in the order of what they have in
-    /// common. Each row is drawn from the same distribution as ever, but a thousand rows hold as many of each
-    /// token, and of each pair of tokens, as the model expects, not as many as chance would have it.
+    /// stratified: spread evenly, in a Richtmyer sequence (multiples of the root of a prime, modulo 1), over all
+    /// rows in the order of what they have in common. Each row is drawn from the same distribution as ever, but a
+    /// thousand rows hold as many of each token, and of each pair of tokens, as the model expects, not as many as
+    /// chance would have it. Each field has a prime of its own: with one for all, the numbers of a row would follow
+    /// from each other once no two rows agree, and so would its tokens.
     pub fn complete(&self, tokens: &mut [u16], order: &[usize], draw: &RowDraw, rng: &mut Rng) {
-        const GOLDEN: f64 = 0.618_033_988_749_894_9;
         let width = self.width();
         let n = tokens.len() / width;
         let mut known = Known::of(tokens, width, rng.permutation(n));
-        for &field in order {
-            let shift = f64::from(rng.uniform());
+        for (&field, prime) in order.iter().zip(primes()) {
+            let (shift, root) = (f64::from(rng.uniform()), f64::from(prime).sqrt());
             let open: Vec<(usize, &[u32])> = known
                 .groups()
                 .filter(|(_, rows)| tokens[rows[0] as usize * width + field] == HIDDEN)
@@ -92,7 +93,7 @@ impl AnyOrder {
             let (logits, size) = (self.logits_of(field, tokens, &asked), self.size(field));
             let drawn = open.par_iter().zip(logits.par_chunks(size)).map(|((start, rows), logits)| {
                 let chances = cumulative(logits, draw.temperature, draw.allowed(field));
-                let place = |i: usize| (shift + (start + i) as f64 * GOLDEN).fract() as f32;
+                let place = |i: usize| (shift + (start + i) as f64 * root).fract() as f32;
                 let mut uniforms: Vec<f32> = (0..rows.len()).map(place).collect();
                 uniforms.sort_unstable_by(f32::total_cmp);
                 uniforms.into_iter().map(|u| pick(&chances, u) as u16).collect::<Vec<u16>>()
@@ -195,6 +196,11 @@ impl Known {
         }
         self.ends = ends;
     }
+}
+
+fn primes() -> impl Iterator<Item = u32> {
+    let is_prime = |n: &u32| (2..).take_while(|d| d * d <= *n).all(|d| n % d != 0);
+    (2..).filter(is_prime)
 }
 
 fn log_softmax(logits: &[f32], token: usize) -> f32 {

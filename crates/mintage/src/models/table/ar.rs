@@ -35,6 +35,8 @@ pub struct Config {
     pub blocks: usize,
     /// Share of the training rows that are hidden as sampling hides them.
     pub in_order: f64,
+    /// Passes over the rows after which training ends, even where there is time left.
+    pub epochs: usize,
     pub batch: usize,
     pub lr: f64,
     pub weight_decay: f64,
@@ -51,7 +53,16 @@ impl Config {
             Size::Base => (512, 4),
             Size::Large => (1024, 6),
         };
-        Self { width, blocks, in_order: 0.5, batch: 1024, lr: 2e-3, weight_decay: 0.05, dropout: 0.1 }
+        Self {
+            width,
+            blocks,
+            in_order: 0.5,
+            epochs: 130,
+            batch: 1024,
+            lr: 2e-3,
+            weight_decay: 0.05,
+            dropout: 0.1,
+        }
     }
 }
 

@@ -1,64 +1,76 @@
 //! Conditional generative adversarial network of rows: the image GAN's loss and penalties (R3GAN, Huang et al.,
-//! arXiv:2501.05441), training by sampling (CTGAN, Xu et al., arXiv:1907.00503) and packs of rows (PacGAN, Lin et
-//! al., arXiv:1712.04086).
+//! arXiv:2501.05441) on latent vectors (medGAN, Choi et al., arXiv:1703.06490), training by sampling (CTGAN, Xu et
+//! al., arXiv:1907.00503) and packs of rows (PacGAN, Lin et al., arXiv:1712.04086).
+//!
+//! Tokens have no gradient. Phase 1: an autoencoder (`autoencoder.rs`) learns latent vectors that tell nearly all of
+//! a row. Phase 2: it is frozen, and the adversaries play over its vectors,
 //!
 //! ```text
-//! x̃_f = one_hot(argmax(l_f + g)),    l = G(z, c),  z ~ N(0, I),  g ~ Gumbel
-//! L_D = E softplus(D(x̃) − D(x)) + γ/2 E‖∇ₓD(x)‖² + γ/2 E‖∇ₓD(x̃)‖²
-//! L_G = E softplus(D(x) − D(x̃))
+//! z̃ = G(ε, c),  ε ~ N(0, I)
+//! L_D = E softplus(D(z̃, c) − D(z, c)) + γ/2 E‖∇D(z, c)‖² + γ/2 E‖∇D(z̃, c)‖²
+//! L_G = E softplus(D(z, c) − D(z̃, c))
 //! ```
 //!
-//! A token is drawn exactly, and its gradient is that of `softmax((l_f + g) / τ)` (straight through; Jang et al.,
-//! arXiv:1611.01144). A pair of a real and a generated row has the same condition `c`, tokens that both have: none,
-//! any part of the real row, or one token of one field, drawn by the logarithm of its frequency, so that rare
-//! ones are learned too.
+//! `c` is what is known of the row, the same for a real and a generated vector: nothing, any part of the real row, or
+//! one token of one field, drawn by the logarithm of its frequency, so that rare ones are learned too.
 
 use std::sync::Arc;
 
 use burn::{
-    module::{Module, Param},
+    module::Module,
     tensor::{Device, Tensor, TensorData, activation},
 };
 use mintage_data::{RowBatch, RowInfo};
 use mintage_nn::{
     AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError, kernels,
     layers::{Embedding, Linear},
-    weights::to_vec,
 };
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::{
     HIDDEN, RowDraw,
-    net::{log_shares, places, smooth_embedding},
+    autoencoder::{Latents, Shape},
+    latent,
+    net::{places, smooth_embedding},
 };
 use crate::{
     events::Metrics,
     models::{
         Size,
-        pass::{Pass, act, gradient_penalty_before},
+        pass::{Pass, act, gradient_penalty},
     },
 };
 
-/// Rows that go through the network together in sampling.
-const SAMPLE_ROWS: usize = 2048;
-/// A logarithm of zero that stays finite.
-const NEVER: f32 = -1e4;
 /// Share of the conditions that are one token, drawn by the logarithm of its frequency.
 const ONE_TOKEN: f32 = 0.5;
+
+/// Rows that are drawn to be compared with held-out ones, at least.
+const LEAST_JUDGED: usize = 4096;
 
 /// All choices of a GAN of rows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
+    /// Dimensions of the latent vector.
     pub latent: usize,
+    /// Width of encoder and decoder.
+    pub coder_width: usize,
+    /// Residual blocks of each.
+    pub coder_blocks: usize,
+    /// Weight of the autoencoder's divergence from N(0, I).
+    pub beta: f64,
+    pub coder_lr: f64,
+    /// Share of the budget at which the adversaries begin.
+    pub play_from: f64,
+    /// Random numbers that the generator makes a latent vector of.
+    pub noise: usize,
+    /// Width of generator and discriminator.
     pub width: usize,
-    /// Residual blocks of the generator and of the discriminator.
+    /// Residual blocks of each.
     pub blocks: usize,
-    /// Rows that the discriminator judges together.
+    /// Vectors that the discriminator judges together.
     pub pack: usize,
-    /// τ of the gradient through drawn tokens.
-    pub tau: f64,
     /// γ of both penalties.
     pub penalty: f64,
     /// The penalties are computed every so many steps, and weighted as many times (Karras et al., arXiv:1912.04958).
@@ -72,18 +84,23 @@ pub struct Config {
 impl Config {
     /// The preset of a size.
     pub fn preset(size: Size, _info: &RowInfo) -> Self {
-        let (width, blocks) = match size {
-            Size::Tiny => (128, 1),
-            Size::Small => (256, 2),
-            Size::Base => (512, 3),
-            Size::Large => (1024, 4),
+        let (coder_width, latent, width, blocks) = match size {
+            Size::Tiny => (128, 16, 128, 1),
+            Size::Small => (256, 32, 256, 2),
+            Size::Base => (384, 48, 512, 3),
+            Size::Large => (512, 64, 1024, 4),
         };
         Self {
-            latent: 128,
+            latent,
+            coder_width,
+            coder_blocks: 1,
+            beta: 0.02,
+            coder_lr: 2e-3,
+            play_from: 0.2,
+            noise: 64,
             width,
             blocks,
-            pack: 8,
-            tau: 0.5,
+            pack: 1,
             penalty: 0.5,
             penalty_every: 2,
             given: 0.4,
@@ -93,31 +110,33 @@ impl Config {
     }
 }
 
-/// A GAN of rows with both optimisers.
+/// A GAN of rows.
 #[derive(Debug)]
 pub struct Gan {
     config: Config,
+    info: RowInfo,
     starts: Arc<Vec<usize>>,
     groups: Groups,
     device: Device,
+    latents: Latents,
     generator: Trainable<Generator>,
     discriminator: Trainable<Discriminator>,
-    /// Steps made: says when the penalties are due.
-    steps: u64,
 }
 
 impl Gan {
     pub fn new(config: &Config, info: &RowInfo, device: &Device, rng: &mut Rng) -> Self {
         let on = device.clone().autodiff();
         let adam = |ema| AdamW { beta1: 0.0, beta2: 0.99, clip: 0.0, ema, ..AdamW::default() };
+        let &Config { latent, coder_width: width, coder_blocks: blocks, beta, coder_lr: lr, .. } = config;
         Self {
+            latents: Latents::new(Shape { latent, width, blocks, beta, lr }, info, device, rng),
             generator: Trainable::new(Generator::new(config, info, &on, rng), adam(0.999)),
             discriminator: Trainable::new(Discriminator::new(config, info, &on, rng), adam(0.0)),
             config: config.clone(),
+            info: info.clone(),
             starts: Arc::new(info.starts()),
             groups: Groups::new(info),
             device: device.clone(),
-            steps: 0,
         }
     }
 
@@ -125,48 +144,56 @@ impl Gan {
         self.starts.len() - 1
     }
 
+    pub fn phases(&self) -> Vec<(&'static str, f64)> {
+        vec![("latent vectors", 0.0), ("adversaries", self.config.play_from)]
+    }
+
+    /// One step of whichever phase `progress` lies in; each phase has a schedule of its own.
+    pub fn step(&mut self, batch: &RowBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+        let from = self.config.play_from;
+        if progress < from {
+            self.latents.step(batch, progress / from, rng)
+        } else {
+            self.play(batch, (progress - from) / (1.0 - from).max(1e-9), rng)
+        }
+    }
+
     /// One step of the discriminator, then one of the generator. Metrics: the losses of both, how well real and
     /// generated are told apart (0.5: not at all), and the penalty when due.
-    pub fn step(&mut self, batch: &RowBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+    fn play(&mut self, batch: &RowBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
         let on = self.device.clone().autodiff();
         let lr = self.config.lr * Schedule::default().factor(progress);
         // Whole packs.
         let n = (batch.n / self.config.pack).max(1) * self.config.pack;
-        let (rows, known) = self.conditions(batch, n, rng);
-        let mask = known.iter().map(|&token| f32::from(u8::from(token != HIDDEN))).collect();
-        let mask: Vec<f32> = mask;
-        let mask = Tensor::from_data(TensorData::new(mask, [n, self.fields()]), &self.device);
-
-        let logits = self.generator.net().forward(self.noise(n, &on, rng), &known, &self.starts);
-        let (fake, drawn) = self.straight_through(logits, &self.gumbel(&known, rng));
+        let (tokens, known) = self.conditions(batch, n, rng);
+        let known = Arc::new(places(&known, &self.starts));
+        let twice = Arc::new([known.as_slice(), &known].concat());
+        let real = self.latents.encode(&RowBatch { tokens, n }, rng);
+        let real = Tensor::from_data(TensorData::new(real, [n, self.config.latent]), &self.device);
+        let fake = self.generator.net().forward(self.noise(n, &on, rng), &known, self.fields());
 
         let d = self.discriminator.net();
-        let rows = Arc::new(places(&[rows, drawn].concat(), &self.starts));
-        let masks = Tensor::from_inner(Tensor::cat(vec![mask.clone(), mask.clone()], 0));
-        let seen = kernels::add(d.tokens.bag(&rows, self.fields()), d.given.forward(masks));
-        let scores = d.pass(seen.clone(), &mut Pass::Plain);
+        let both = Tensor::from_inner(Tensor::cat(vec![real, fake.clone().inner()], 0));
+        let scores = d.pass(both.clone(), &d.known.bag(&twice, self.fields()), &mut Pass::Plain);
         let packs = n / self.config.pack;
         let (d_real, d_fake) = (scores.clone().narrow(0, 0, packs), scores.narrow(0, packs, packs));
         let mut loss = activation::softplus(d_fake.clone() - d_real.clone(), 1.0).mean();
         let told = d_real.clone().greater(d_fake).float().mean().into_scalar::<f32>();
         let every = self.config.penalty_every.max(1);
         let mut penalty = None;
-        if self.steps.is_multiple_of(every as u64) {
+        if self.discriminator.optimizer.steps().is_multiple_of(every as u64) {
             // The mean over both kinds is half of R1 + R2.
-            let r1_r2 = d.gradient_penalty(seen) * 2.0;
+            let r1_r2 = d.gradient_penalty(both, &twice, self.fields()) * 2.0;
             penalty = Some(f64::from(r1_r2.clone().into_scalar::<f32>()));
             loss = loss + r1_r2 * (self.config.penalty / 2.0 * every as f64);
         }
         let (d_loss, _) = self.discriminator.update(loss, lr)?;
 
-        // The generator's step reads D(x) of above: it is a constant there, one update old.
+        // The generator's step reads D(z) of above: it is a constant there, one update old.
         let d = self.discriminator.net().clone().no_grad();
-        let seen = kernels::linear(fake, d.tokens.weight.val(), None);
-        let seen = kernels::add(seen, d.given.forward(Tensor::from_inner(mask)));
-        let d_fake = d.pass(seen, &mut Pass::Plain);
+        let d_fake = d.pass(fake, &d.known.bag(&known, self.fields()), &mut Pass::Plain);
         let loss = activation::softplus(d_real.detach() - d_fake, 1.0).mean();
         let (g_loss, _) = self.generator.update(loss, lr)?;
-        self.steps += 1;
 
         let told = f64::from(told);
         let mut metrics = Metrics::new([("d_loss", d_loss), ("g_loss", g_loss), ("told_apart", told)]);
@@ -174,10 +201,13 @@ impl Gan {
         Ok(metrics)
     }
 
-    /// How far generated rows are from held-out ones: the total variation between the tables of two fields, the mean
-    /// over all pairs, with large fields in groups of tokens.
-    pub fn validate(&self, batch: &RowBatch, _progress: f64, rng: &mut Rng) -> Option<Metrics> {
-        let generated = self.sample(&RowDraw::new(batch.n), rng);
+    /// Phase 1: the autoencoder's loss. Phase 2: how far generated rows are from held-out ones, the total variation
+    /// between the tables of two fields, the mean over all pairs, with large fields in groups of tokens.
+    pub fn validate(&self, batch: &RowBatch, progress: f64, rng: &mut Rng) -> Option<Metrics> {
+        if progress < self.config.play_from {
+            return Some(self.latents.validate(batch, rng));
+        }
+        let generated = self.sample(&RowDraw::new(batch.n.max(LEAST_JUDGED)), rng);
         Some(Metrics::new([("pair_distance", self.groups.pair_distance(&batch.tokens, &generated))]))
     }
 
@@ -218,114 +248,46 @@ impl Gan {
     }
 
     fn noise(&self, n: usize, device: &Device, rng: &mut Rng) -> Tensor<2> {
-        rng.normal_tensor([n, self.config.latent], device)
-    }
-
-    /// Gumbel noise for every token, and certainty where one is given.
-    fn gumbel(&self, known: &[u16], rng: &mut Rng) -> Vec<f32> {
-        let (fields, total) = (self.fields(), self.starts[self.fields()]);
-        let mut noise = rng.uniforms(known.len() / fields * total);
-        noise.par_chunks_mut(total).zip(known.par_chunks(fields)).for_each(|(noise, known)| {
-            noise.iter_mut().for_each(|u| *u = -(-(*u).max(1e-20).ln()).max(1e-20).ln());
-            for (field, &token) in known.iter().enumerate().filter(|(_, token)| **token != HIDDEN) {
-                noise[self.starts[field] + token as usize] = -NEVER;
-            }
-        });
-        noise
-    }
-
-    /// Drawn tokens, and as points `[n, tokens]` with the gradient of the relaxed ones.
-    fn straight_through(&self, logits: Tensor<2>, gumbel: &[f32]) -> (Tensor<2>, Vec<u16>) {
-        let gumbel = Tensor::from_data(TensorData::new(gumbel.to_vec(), logits.dims()), &logits.device());
-        let relaxed = kernels::fields_softmax((logits + gumbel) / self.config.tau, &self.starts);
-        let drawn = self.largest(&to_vec(&relaxed));
-        let hard = self.one_hot(&drawn);
-        (relaxed.clone() + Tensor::from_inner(hard - relaxed.inner()), drawn)
-    }
-
-    /// The token of the largest value of each field.
-    fn largest(&self, values: &[f32]) -> Vec<u16> {
-        let rows = values.par_chunks(self.starts[self.fields()]);
-        let row = |row: &[f32]| {
-            let largest = |field: &[usize]| {
-                let values = row[field[0]..field[1]].iter().enumerate();
-                values.max_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |(token, _)| token as u16)
-            };
-            self.starts.windows(2).map(largest).collect::<Vec<u16>>()
-        };
-        rows.flat_map_iter(row).collect()
-    }
-
-    /// `[n, tokens]`.
-    fn one_hot(&self, tokens: &[u16]) -> Tensor<2> {
-        let (n, total) = (tokens.len() / self.fields(), self.starts[self.fields()]);
-        let mut points = vec![0.0; n * total];
-        for (at, place) in places(tokens, &self.starts).into_iter().enumerate() {
-            points[at / self.fields() * total + place as usize] = 1.0;
-        }
-        Tensor::from_data(TensorData::new(points, [n, total]), &self.device)
+        rng.normal_tensor([n, self.config.noise], device)
     }
 
     /// Draws from the averaged generator.
     pub fn sample(&self, draw: &RowDraw, rng: &mut Rng) -> Vec<u16> {
-        let net = self.generator.averaged();
-        let given = draw.start(self.fields());
-        let parts = given.chunks(SAMPLE_ROWS * self.fields());
-        parts.flat_map(|given| self.sample_part(&net, draw, given.to_vec(), rng)).collect()
-    }
-
-    /// Fields with a condition that leaves several tokens come first, one by one, each known to what follows.
-    fn sample_part(&self, net: &Generator, draw: &RowDraw, mut known: Vec<u16>, rng: &mut Rng) -> Vec<u16> {
-        let fields = self.fields();
-        for field in (0..fields).filter(|&field| draw.allowed(field).is_some()) {
-            let drawn = self.draw(net, draw, &known, rng);
-            known.iter_mut().zip(drawn).skip(field).step_by(fields).for_each(|(known, drawn)| *known = drawn);
-        }
-        self.draw(net, draw, &known, rng)
-    }
-
-    /// A token for every field that is not known.
-    fn draw(&self, net: &Generator, draw: &RowDraw, known: &[u16], rng: &mut Rng) -> Vec<u16> {
-        let (fields, total) = (self.fields(), self.starts[self.fields()]);
-        let z = self.noise(known.len() / fields, &self.device, rng);
-        let mut logits = to_vec(&(net.forward(z, known, &self.starts) / draw.temperature.max(1e-3)));
-        let gumbel = self.gumbel(known, rng);
-        logits.par_chunks_mut(total).zip(gumbel.par_chunks(total)).for_each(|(logits, gumbel)| {
-            logits.iter_mut().zip(gumbel).for_each(|(logit, gumbel)| *logit += gumbel);
-            for field in 0..fields {
-                let tokens = draw.allowed(field).into_iter().flatten().enumerate();
-                tokens.filter(|(_, allowed)| !**allowed).for_each(|(token, _)| {
-                    logits[self.starts[field] + token] += NEVER;
-                });
-            }
-        });
-        self.largest(&logits)
+        let (net, fields) = (self.generator.averaged(), self.fields());
+        latent::sample(&self.info, draw, rng, |tokens, rng| {
+            let noise = self.noise(tokens.len() / fields, &self.device, rng);
+            let noise = noise * f64::from(draw.temperature);
+            self.latents.decode(&net.forward(noise, &Arc::new(places(tokens, &self.starts)), fields))
+        })
     }
 
     pub fn save_weights(&self, map: &mut TensorMap) {
+        self.latents.save_weights(map);
         self.generator.save_weights("generator", map);
         self.discriminator.save_weights("discriminator", map);
     }
 
     pub fn load_weights(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
+        self.latents.load_weights(map)?;
         self.generator.load_weights("generator", map)?;
         self.discriminator.load_weights("discriminator", map)
     }
 
     pub fn save_state(&self, map: &mut TensorMap) {
+        self.latents.save_state(map);
         self.generator.save_state("generator", map);
         self.discriminator.save_state("discriminator", map);
     }
 
     pub fn load_state(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
+        self.latents.load_state(map)?;
         self.generator.load_state("generator", map)?;
-        self.discriminator.load_state("discriminator", map)?;
-        self.steps = self.discriminator.optimizer.steps();
-        Ok(())
+        self.discriminator.load_state("discriminator", map)
     }
 
     pub fn parameters(&self) -> usize {
-        self.generator.net().num_params() + self.discriminator.net().num_params()
+        let adversaries = self.generator.net().num_params() + self.discriminator.net().num_params();
+        self.latents.parameters() + adversaries
     }
 }
 
@@ -404,47 +366,38 @@ impl Block {
     }
 }
 
-/// `z [n, latent]` and known tokens → logits of all fields.
+/// `ε [n, noise]` and known tokens → standardised latent vectors `[n, latent]`.
 #[derive(Module, Debug)]
 struct Generator {
     input: Linear,
     known: Embedding,
     blocks: Vec<Block>,
-    head: Linear,
+    output: Linear,
 }
 
 impl Generator {
     fn new(config: &Config, info: &RowInfo, device: &Device, rng: &mut Rng) -> Self {
-        let total = info.starts()[info.width()];
-        let mut head = Linear::new(config.width, total, 1.0, device, rng);
-        // Begin with how often each token occurs.
-        let bias: Vec<f32> = info.fields.iter().flat_map(|field| log_shares(&field.counts)).collect();
-        head.bias = Some(Param::from_tensor(Tensor::from_data(TensorData::new(bias, [total]), device)));
+        let (width, total) = (config.width, info.starts()[info.width()]);
         Self {
-            input: Linear::new(config.latent, config.width, 1.0, device, rng),
-            known: Embedding { weight: smooth_embedding(info, total, config.width, device, rng) },
-            blocks: (0..config.blocks).map(|_| Block::new(config.width, device, rng)).collect(),
-            head,
+            input: Linear::new(config.noise, width, 1.0, device, rng),
+            known: Embedding { weight: smooth_embedding(info, total, width, device, rng) },
+            blocks: (0..config.blocks).map(|_| Block::new(width, device, rng)).collect(),
+            output: Linear::new(width, config.latent, 1.0, device, rng),
         }
     }
 
-    fn forward(&self, z: Tensor<2>, known: &[u16], starts: &[usize]) -> Tensor<2> {
-        let known = self.known.bag(&Arc::new(places(known, starts)), starts.len() - 1);
-        let h = kernels::add(self.input.forward(z), known);
+    fn forward(&self, noise: Tensor<2>, known: &Arc<Vec<u32>>, fields: usize) -> Tensor<2> {
+        let h = kernels::add(self.input.forward(noise), self.known.bag(known, fields));
         let h = self.blocks.iter().fold(h, |h, block| block.pass(h, &mut Pass::Plain));
-        self.head.forward(act(h))
+        self.output.forward(act(h))
     }
 }
 
-/// Rows `[n, tokens]` and which of their fields are given `[n, fields]` → a score for every pack of them, unbounded;
-/// larger is more real.
-///
-/// Rows are points only where the generator learns from them; elsewhere the sum of a vector a token is the same,
-/// and thousands of tokens cost as little as a few.
+/// Latent vectors `[n, latent]` and known tokens → a score for every pack of them, unbounded; larger is more real.
 #[derive(Module, Debug)]
 struct Discriminator {
-    tokens: Embedding,
-    given: Linear,
+    input: Linear,
+    known: Embedding,
     blocks: Vec<Block>,
     together: Linear,
     last: Block,
@@ -457,8 +410,8 @@ impl Discriminator {
     fn new(config: &Config, info: &RowInfo, device: &Device, rng: &mut Rng) -> Self {
         let (width, total) = (config.width, info.starts()[info.width()]);
         Self {
-            tokens: Embedding { weight: smooth_embedding(info, total, width, device, rng) },
-            given: Linear::new(info.width(), width, 1.0, device, rng),
+            input: Linear::new(config.latent, width, 1.0, device, rng),
+            known: Embedding { weight: smooth_embedding(info, total, width, device, rng) },
             blocks: (0..config.blocks).map(|_| Block::new(width, device, rng)).collect(),
             together: Linear::new(config.pack * width, width, 1.0, device, rng),
             last: Block::new(width, device, rng),
@@ -467,9 +420,13 @@ impl Discriminator {
         }
     }
 
-    /// From what the first layer makes of rows, `[n, width]`.
-    fn pass(&self, mut h: Tensor<2>, pass: &mut Pass) -> Tensor<1> {
-        let packs = h.dims()[0] / self.pack;
+    /// `known [n, width]`: what the embedding makes of the known tokens. It does not move where derivatives pass.
+    fn pass(&self, z: Tensor<2>, known: &Tensor<2>, pass: &mut Pass) -> Tensor<1> {
+        let packs = z.dims()[0] / self.pack;
+        let mut h = pass.linear(&self.input, z);
+        if !matches!(pass, Pass::Tangent(_)) {
+            h = kernels::add(h, known.clone());
+        }
         for block in &self.blocks {
             h = block.pass(h, pass);
         }
@@ -481,15 +438,9 @@ impl Discriminator {
         pass.linear(&self.score, h).reshape([packs])
     }
 
-    /// The zero-centred penalty, by the gradient in the tokens of rows that the first layer made `h` of.
-    ///
-    /// `∇ₓD = W ∇ₕD` has a number for every token; only `WᵀW` is needed of it.
-    fn gradient_penalty(&self, h: Tensor<2>) -> Tensor<1> {
-        let there_and_back = |net: &Self, v: Tensor<2>| {
-            let w = net.tokens.weight.val();
-            v.matmul(w.clone().detach().transpose().matmul(w))
-        };
-        gradient_penalty_before(self, h, there_and_back, |net, h, pass| net.pass(h, pass))
+    /// The zero-centred penalty at these vectors.
+    fn gradient_penalty(&self, z: Tensor<2>, known: &Arc<Vec<u32>>, fields: usize) -> Tensor<1> {
+        gradient_penalty(self, z, |net, z, pass| net.pass(z, &net.known.bag(known, fields), pass))
     }
 }
 
@@ -497,7 +448,9 @@ impl Discriminator {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use burn::module::Param;
     use mintage_data::table::codec::Field;
+    use mintage_nn::weights::to_vec;
 
     const OPTIONS: &str = "width = 32\nlatent = 8\nbatch = 64\npack = 4\nlr = 0.003";
 
@@ -526,27 +479,22 @@ mod tests {
         let on = device.clone().autodiff();
         let (info, batch) = tiny_rows();
         let config = Config { width: 16, pack: 2, ..Config::preset(Size::Tiny, &info) };
-        let gan = Gan::new(&config, &info, &device, &mut rng);
         let mut net = Discriminator::new(&config, &info, &on, &mut rng);
         // Residual branches start silent; here they must speak.
         for block in net.blocks.iter_mut().chain([&mut net.last]) {
             block.down.weight = Param::from_tensor(rng.normal_tensor([16, 16], &on) * 0.1);
         }
-        let rows = Tensor::from_inner(gan.one_hot(&batch.tokens));
-        let given = rng.uniform_tensor([batch.n, info.width()], &on);
-        let seen = |net: &Discriminator| {
-            let rows = kernels::linear(rows.clone(), net.tokens.weight.val(), None);
-            kernels::add(rows, net.given.forward(given.clone()))
-        };
-        let grads = net.gradient_penalty(seen(&net)).backward();
-        let gradient = net.tokens.weight.val().grad(&grads).unwrap();
+        let z = Tensor::from_inner(rng.normal_tensor([batch.n, config.latent], &device));
+        let known = Arc::new(places(&batch.tokens, &info.starts()));
+        let penalty = |net: &Discriminator| net.gradient_penalty(z.clone(), &known, info.width());
+        let gradient = net.input.weight.val().grad(&penalty(&net).backward()).unwrap();
 
         let length = f64::from(to_vec(&gradient.clone().powi_scalar(2).sum())[0]).sqrt();
         let moved = |by: f64| {
             let mut net = net.clone();
             let by = gradient.clone() * (by / length);
-            net.tokens.weight = net.tokens.weight.map(|w| Tensor::from_inner(w.inner() + by.clone()));
-            f64::from(net.gradient_penalty(seen(&net)).into_scalar::<f32>())
+            net.input.weight = net.input.weight.map(|w| Tensor::from_inner(w.inner() + by.clone()));
+            f64::from(penalty(&net).into_scalar::<f32>())
         };
         // A longer step crosses kinks, where the penalty jumps.
         const STEP: f64 = 3e-4;

@@ -31,6 +31,8 @@ pub struct Config {
     pub components: usize,
     /// Rows of the whole data that each component's field is smoothed with, for each token of the field.
     pub prior: f64,
+    /// Passes over the rows after which training ends, even where there is time left.
+    pub epochs: usize,
     pub batch: usize,
 }
 
@@ -43,7 +45,8 @@ impl Config {
             Size::Base => 2048,
             Size::Large => 4096,
         };
-        Self { components: components.min(info.train_len / 4).max(1), prior: 0.015, batch: 4096 }
+        let components = components.min(info.train_len / 4).max(1);
+        Self { components, prior: 0.015, epochs: 150, batch: 4096 }
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod any_order;
 pub mod ar;
+mod autoencoder;
 pub mod flow;
 pub mod gan;
 mod latent;
@@ -63,17 +64,19 @@ impl RowDraw<'_> {
 pub const AUTO_FAMILY: Family = Family::Ar;
 
 /// Options of any family, and what they must lie between.
-const RANGES: [(&str, RangeInclusive<u64>); 11] = [
+const RANGES: [(&str, RangeInclusive<u64>); 13] = [
     ("batch", 1..=65_536),
     ("width", 2..=8_192),
     ("blocks", 0..=64),
     ("components", 1..=65_536),
     ("latent", 1..=4_096),
+    ("noise", 1..=4_096),
     ("prior_width", 2..=8_192),
     ("prior_blocks", 0..=64),
     ("steps", 1..=1_000),
     ("pack", 1..=64),
     ("codes", 2..=65_535),
+    ("epochs", 1..=1_000_000),
     ("code_dim", 1..=256),
 ];
 
@@ -130,6 +133,17 @@ impl TableConfig {
             Self::Gan(c) => c.batch,
             Self::Mixture(c) => c.batch,
         }
+    }
+
+    /// Steps after which `train_len` rows are only learned by heart; few rows are allowed more passes.
+    pub fn most_steps(&self, train_len: usize) -> Option<u64> {
+        let (epochs, least) = match self {
+            Self::Ar(c) => (c.epochs, 2_000),
+            Self::Flow(c) => (c.epochs, 2_000),
+            Self::Mixture(c) => (c.epochs, 500),
+            _ => return None,
+        };
+        Some((epochs * train_len / self.batch()).max(least) as u64)
     }
 }
 
@@ -188,7 +202,8 @@ impl TableModel {
         match self {
             Self::Vae(m) => m.phases(),
             Self::Vqvae(m) => m.phases(),
-            Self::Ar(_) | Self::Flow(_) | Self::Gan(_) | Self::Mixture(_) => vec![("training", 0.0)],
+            Self::Gan(m) => m.phases(),
+            Self::Ar(_) | Self::Flow(_) | Self::Mixture(_) => vec![("training", 0.0)],
         }
     }
 
