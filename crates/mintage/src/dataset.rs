@@ -108,6 +108,14 @@ impl AnyData {
         }
     }
 
+    /// What the user should know of how they were read.
+    pub fn notes(&self) -> &[String] {
+        match self {
+            Self::Images(_) => &[],
+            Self::Table(set) => &set.table().notes,
+        }
+    }
+
     /// The data in words: "2,000 images 28×28 gray, 10 classes (1,801 train, 99 valid, 100 holdout)".
     pub fn describe(&self) -> String {
         match self {

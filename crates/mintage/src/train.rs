@@ -84,6 +84,7 @@ pub fn train(
     data.codec().save(&run.dir().join("codec"))?;
     let plan = plan(recipe, data, run, device, &config, &model, budget, state.step);
     on(Event::Plan(plan));
+    data.notes().iter().for_each(|note| on(Event::Warning { message: note.clone() }));
     run.set_state(RunState::Training, state.step, state.train_secs)?;
     let read = data.clone();
     let items = data.splits().get(Split::Train).to_vec();
