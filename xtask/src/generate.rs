@@ -13,7 +13,7 @@ use clap::Subcommand;
 use crate::{
     Result, at, cargo,
     quality::{Figure, figures},
-    root,
+    root, tables,
 };
 
 #[derive(clap::Args)]
@@ -24,7 +24,7 @@ pub struct Args {
 
 #[derive(Subcommand)]
 enum What {
-    /// docs/quality.md from bench/results/quality.jsonl
+    /// docs/quality.md and docs/tables.md from bench/results/quality.jsonl
     QualityDocs,
     /// docs/pictures from the models of the quality runs and from a demo
     Pictures {
@@ -99,11 +99,12 @@ fn leaderboard(models: &[PathBuf], picture: &Path) -> Result<()> {
     fs::write(&path, text).map_err(at(&path))
 }
 
-/// Writes docs/quality.md: the newest figure of each case and metric, and where it comes from.
+/// Writes docs/quality.md, the newest figure of each case and metric and where it comes from, and docs/tables.md.
 pub fn quality_docs() -> Result<()> {
     let path = root().join("docs/quality.md");
     path.parent().map_or(Ok(()), |dir| fs::create_dir_all(dir).map_err(at(dir)))?;
-    fs::write(&path, page(&figures()?)).map_err(at(&path))
+    fs::write(&path, page(&figures()?)).map_err(at(&path))?;
+    tables::docs()
 }
 
 const HEAD: &str = "# Quality

@@ -1,10 +1,14 @@
-//! Judges of new rows of Adult from another house: SDMetrics, XGBoost and the definitions of published tables.
+//! New rows of tables: judged in Python, by SDMetrics, XGBoost and the definitions of published tables; docs/tables.md.
 
-use std::{path::Path, process::Stdio};
+use std::{collections::BTreeMap, fmt::Write, fs, path::Path, process::Stdio};
 
 use serde::Deserialize;
 
-use crate::{Result, python, quality::Figure};
+use crate::{
+    Result, at, python,
+    quality::{Figure, figures},
+    root,
+};
 
 /// What `bench/peers/tables_check.py` prints.
 #[derive(Deserialize)]
@@ -34,10 +38,10 @@ pub fn check(case: &str, rows: &Path, data: &Path) -> Result<Vec<Figure>> {
         return Err(format!("{command:?}: {}", output.status));
     }
     let found: Found = serde_json::from_slice(&output.stdout).map_err(|e| format!("{command:?}: {e}"))?;
-    Ok(figures(case, &found))
+    Ok(figures_of(case, &found))
 }
 
-fn figures(case: &str, found: &Found) -> Vec<Figure> {
+fn figures_of(case: &str, found: &Found) -> Vec<Figure> {
     let figure = |metric: &str, by: &str, value: f64, better: &str| Figure {
         better: better.to_owned(),
         limit: None,
@@ -63,4 +67,133 @@ fn figures(case: &str, found: &Found) -> Vec<Figure> {
         figure("share closer to train than to holdout", "as in tabpc", found.dcr_share, "lower"),
         figure("exact copies", "as in tabpc", found.copies, "lower"),
     ]
+}
+
+const HEAD: &str = "# Table rows
+
+Made by `cargo xtask generate quality-docs` from `bench/results/quality.jsonl`; do not edit this page. Adult (UCI,
+32,561 training rows, 16,281 test rows), as many new rows as training rows, two CPU cores. *Trend* is that of pairs of
+columns; *C2ST* is 1 when boosted trees cannot tell new rows from real ones and 0 when they always can; *AUC* is that of
+trees that learn the income from new rows and foretell it for real test rows (from real rows: .928); *β-recall* is the
+share of real rows that new ones reach; of new rows as far from the training rows as from the test rows, the
+*closer share* is .5. Peers have their defaults. The same rows twice: once judged by Mintage, once in Python.
+";
+
+/// A column of the page: its name and the metrics that Mintage and Python call it.
+const COLUMNS: [(&str, &str, &str); 6] = [
+    ("shape", "column shapes", "column shapes (SDMetrics)"),
+    ("trend", "pair trends", "pair trends (SDMetrics)"),
+    ("C2ST", "C2ST by boosted trees", "C2ST by boosted trees (XGBoost)"),
+    ("AUC", "AUC on real rows, trained on new", "AUC on real rows, trained on new (XGBoost)"),
+    ("β-recall", "β-recall", "β-recall (as in synthcity)"),
+    ("closer share", "", "share closer to train than to holdout (as in tabpc)"),
+];
+
+/// Families in the order of their design, then peers.
+const MODELS: [&str; 9] = ["mixture", "ar", "vae", "gan", "vqvae", "flow", "ctgan", "tvae", "mostlyai"];
+
+/// Writes docs/tables.md.
+pub fn docs() -> Result<()> {
+    let path = root().join("docs/tables.md");
+    fs::write(&path, page(&figures()?)).map_err(at(&path))
+}
+
+fn page(figures: &[Figure]) -> String {
+    // Later figures of a case take the place of earlier ones.
+    let mut newest: BTreeMap<(&str, &str), &Figure> = BTreeMap::new();
+    for figure in figures {
+        newest.insert((&figure.case, &figure.metric), figure);
+    }
+    let mut text = HEAD.to_owned();
+    for (title, by_mintage) in
+        [("Judged by Mintage", true), ("Judged by SDMetrics, XGBoost and synthcity's definitions", false)]
+    {
+        let names: Vec<&str> =
+            COLUMNS.iter().filter(|c| !by_mintage || !c.1.is_empty()).map(|c| c.0).collect();
+        let _ = write!(text, "\n## {title}\n\n| model | learned in | {} |\n", names.join(" | "));
+        let _ = writeln!(text, "|---|---|{}", "---|".repeat(names.len()));
+        for model in MODELS {
+            let case = format!("adult-{model}");
+            let value = |metric: &str| newest.get(&(case.as_str(), metric)).copied();
+            let Some(first) = value("pair trends") else { continue };
+            let metrics =
+                COLUMNS.iter().map(|c| if by_mintage { c.1 } else { c.2 }).filter(|m| !m.is_empty());
+            let cells: Vec<String> = metrics
+                .map(|metric| value(metric).map_or("–".to_owned(), |f| format!("{:.3}", f.value)))
+                .collect();
+            let _ = writeln!(
+                text,
+                "| {} | {} | {} |",
+                name(model, first),
+                seconds(&first.setup),
+                cells.join(" | ")
+            );
+        }
+    }
+    others(&mut text, &newest);
+    text
+}
+
+/// "ctgan 0.12.1" of a peer.
+fn name(model: &str, figure: &Figure) -> String {
+    match figure.setup.split_once(" with its defaults") {
+        Some((name, _)) => name.to_owned(),
+        None => format!("Mintage {model}"),
+    }
+}
+
+/// "80 s" of "…, trained 80 s on 2 threads".
+fn seconds(setup: &str) -> String {
+    let after = setup.split_once("trained ").map_or("–", |(_, after)| after);
+    after.split_once(" s").map_or("–".to_owned(), |(secs, _)| format!("{secs} s"))
+}
+
+/// Tables of other shapes, with the same defaults.
+fn others(text: &mut String, newest: &BTreeMap<(&str, &str), &Figure>) {
+    let mut cases: Vec<&str> = newest.keys().map(|(case, _)| *case).collect();
+    cases.dedup();
+    cases.retain(|case| case.starts_with("diamonds-") || case.starts_with("zipcodes-"));
+    if cases.is_empty() {
+        return;
+    }
+    text.push_str(
+        "\n## Other tables, nothing adjusted\n\n`diamonds` (ggplot2, 53,940 rows): price foretold, R². `zipcodes` (GeoNames, \
+         42,049 rows, 18,931 towns): state foretold, AUC.\n\n| case | learned in | shape | trend | C2ST | from new rows | \
+         from real rows | β-recall |\n|---|---|---|---|---|---|---|---|\n",
+    );
+    for case in cases {
+        let value = |metrics: &[&str]| {
+            let found = metrics.iter().find_map(|metric| newest.get(&(case, *metric)));
+            found.map_or("–".to_owned(), |f| format!("{:.3}", f.value))
+        };
+        let setup = newest.get(&(case, "pair trends")).map_or("", |f| f.setup.as_str());
+        let cells = [
+            value(&["column shapes"]),
+            value(&["pair trends"]),
+            value(&["C2ST by boosted trees"]),
+            value(&["R² on real rows, trained on new", "AUC on real rows, trained on new"]),
+            value(&["R² on real rows, trained on real", "AUC on real rows, trained on real"]),
+            value(&["β-recall"]),
+        ];
+        let _ = writeln!(text, "| {case} | {} | {} |", seconds(setup), cells.join(" | "));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn peers_and_families_stand_side_by_side() {
+        let figure = |case: &str, metric: &str, value: f64, setup: &str| {
+            Figure::lower(case, metric, value, "of 1", 1.0, setup)
+        };
+        let page = page(&[
+            figure("adult-ar", "pair trends", 0.9, "ar small, trained 81 s on 2 threads"),
+            figure("adult-ar", "pair trends", 0.985, "ar small, trained 80 s on 2 threads"),
+            figure("adult-ctgan", "pair trends", 0.8, "ctgan 0.12.1 with its defaults, trained 900 s"),
+        ]);
+        assert!(page.contains("| Mintage ar | 80 s | – | 0.985 | – |"), "{page}");
+        assert!(page.contains("| ctgan 0.12.1 | 900 s | – | 0.800 | – |"), "{page}");
+    }
 }

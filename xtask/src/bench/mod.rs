@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Result, append, at, built,
     facts::{Machine, commit, today},
-    median, python, root,
+    generate, median, python, root,
 };
 use cases::{CASES, Case, Kind};
 pub use docs::speed_docs;
@@ -123,7 +123,7 @@ pub fn run(args: &Args) -> Result<()> {
         keep(&tables::measure(case, &ours, args)?)?;
     }
     if chosen.is_empty() {
-        return speed_docs();
+        return speed_docs().and_then(|()| generate::quality_docs());
     }
     let python = if args.alone { None } else { python::TORCH.python() };
     let (data, made_up) = cases::pictures(&ours, root().join(&args.data))?;
