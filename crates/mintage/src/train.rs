@@ -309,10 +309,10 @@ impl Loop<'_> {
         let step = self.state.step;
         self.run.append_metrics(step, "valid", &metrics)?;
         let value = metrics.first().unwrap_or(f64::INFINITY);
-        let better = self.config.last_is_best() || self.state.best.is_none_or(|b| value < b);
-        let best = value.is_finite() && better;
+        let least = self.state.best.map_or(value, |least| least.min(value));
+        let best = value.is_finite() && value <= least + self.config.tolerance() * least.abs();
         if best {
-            (self.state.best, self.state.best_step, self.state.since_best) = (Some(value), step, 0);
+            (self.state.best, self.state.best_step, self.state.since_best) = (Some(least), step, 0);
             let mut weights = TensorMap::default();
             self.model.save_weights(&mut weights);
             let path = self.run.best_weights();

@@ -160,9 +160,12 @@ impl AnyConfig {
         }
     }
 
-    /// Whether every validation counts as the best so far: where the loss says little of the samples.
-    pub fn last_is_best(&self) -> bool {
-        matches!(self, Self::Table(TableConfig::Flow(_)))
+    /// By how much of the least one the loss on held-out items may have risen for later weights to be preferred.
+    pub fn tolerance(&self) -> f64 {
+        match self {
+            Self::Image(_) => 0.0,
+            Self::Table(config) => config.tolerance(),
+        }
     }
 
     /// Steps after which `train_len` items are only learned by heart, where the family knows.

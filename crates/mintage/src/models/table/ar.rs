@@ -57,11 +57,11 @@ impl Config {
             width,
             blocks,
             in_order: 0.5,
-            epochs: 130,
+            epochs: 80,
             batch: 1024,
             lr: 2e-3,
             weight_decay: 0.05,
-            dropout: 0.1,
+            dropout: 0.2,
         }
     }
 }

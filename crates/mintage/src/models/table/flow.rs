@@ -22,9 +22,7 @@
 //!
 //! `y' = σ'/σ y + (1 − σ'/σ) (3/2 ē − 1/2 ē_before)`.
 //!
-//! In the end every token is drawn from the posterior. The loss on held-out rows is that of all `σ` together: it
-//! rises, by what is said where there is most noise, long before the rows stop getting better. So the last weights are
-//! published, not those of the least loss.
+//! In the end every token is drawn from the posterior.
 //!
 //! Given fields lie on their points at all times, in a part of the training rows as in sampling; tokens that
 //! are not allowed have `π_k = 0`.

@@ -135,6 +135,17 @@ impl TableConfig {
         }
     }
 
+    /// By how much of the least one the loss on held-out rows may have risen for later weights to be preferred. It
+    /// begins to rise by what is said of a few fields of many tokens, and with most noise, while rows as a whole
+    /// still get better: pairs of columns, what trees tell apart, what real rows are foretold by.
+    pub fn tolerance(&self) -> f64 {
+        match self {
+            Self::Ar(_) | Self::Vqvae(_) => 0.01,
+            Self::Flow(_) => 0.08,
+            _ => 0.0,
+        }
+    }
+
     /// Steps after which `train_len` rows are only learned by heart; few rows are allowed more passes.
     pub fn most_steps(&self, train_len: usize) -> Option<u64> {
         let (epochs, least) = match self {
