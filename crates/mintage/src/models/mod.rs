@@ -200,6 +200,8 @@ fn no_such_model(family: Family, kind: &str) -> RecipeError {
 
 /// A model of any family and kind.
 #[derive(Debug)]
+// There is one of these in a run.
+#[allow(clippy::large_enum_variant)]
 pub enum AnyModel {
     Image(ImageModel),
     Table(TableModel),

@@ -199,7 +199,7 @@ impl Known {
 }
 
 fn primes() -> impl Iterator<Item = u32> {
-    let is_prime = |n: &u32| (2..).take_while(|d| d * d <= *n).all(|d| n % d != 0);
+    let is_prime = |n: &u32| (2..).take_while(|d| d * d <= *n).all(|d| !n.is_multiple_of(d));
     (2..).filter(is_prime)
 }
 
