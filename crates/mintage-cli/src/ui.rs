@@ -192,10 +192,13 @@ impl Ui {
             &format!("{} {}, {parameters} parameters, batch {}", plan.family, plan.size, plan.batch),
         );
         self.titled("device", &format!("{}, {}", plan.device, count(plan.threads, "thread")));
-        let budget = match (plan.steps, plan.time_secs) {
-            (Some(steps), _) => count(steps as usize, "step"),
-            (None, Some(secs)) => duration(secs),
-            (None, None) => String::new(),
+        let budget = match (plan.steps, plan.time_secs, plan.most_steps) {
+            (Some(steps), ..) => count(steps as usize, "step"),
+            (None, Some(secs), None) => duration(secs),
+            (None, Some(secs), Some(most)) => {
+                format!("{}, or {} if they are sooner done", duration(secs), count(most as usize, "step"))
+            }
+            (None, None, _) => String::new(),
         };
         let resumed = match plan.resumed_at {
             0 => String::new(),

@@ -49,6 +49,8 @@ pub struct Plan {
     /// Seconds of the budget, or steps.
     pub time_secs: Option<f64>,
     pub steps: Option<u64>,
+    /// Steps after which a budget of time ends all the same: more would only learn the items by heart.
+    pub most_steps: Option<u64>,
     /// Step at which this run continues; 0 for a fresh one.
     pub resumed_at: u64,
 }
@@ -59,6 +61,8 @@ pub struct Plan {
 pub enum StopReason {
     /// The budget of time or steps is spent.
     Budget,
+    /// There was time left, but more steps would only have learned the items by heart.
+    Enough,
     /// Validation had stopped improving.
     Early,
     /// The user asked (Ctrl-C): resumable.

@@ -141,6 +141,7 @@ fn plan(
         batch: config.batch(),
         time_secs: budget.map(|b| b.as_secs_f64()),
         steps: recipe.train.steps,
+        most_steps: config.most_steps(data.splits().train.len()),
         resumed_at,
     }
 }
@@ -179,7 +180,7 @@ impl Loop<'_> {
         let reason = loop {
             let progress = self.progress();
             if progress >= 1.0 {
-                break StopReason::Budget;
+                break if self.ran_out() { StopReason::Budget } else { StopReason::Enough };
             }
             if self.control.stop.load(Ordering::Relaxed) {
                 break StopReason::Interrupted;
@@ -234,6 +235,11 @@ impl Loop<'_> {
             }
             (None, None) => 1.0,
         }
+    }
+
+    /// Whether the budget itself is spent.
+    fn ran_out(&self) -> bool {
+        self.recipe.train.steps.is_some() || self.budget.is_none_or(|b| self.elapsed() >= b.as_secs_f64())
     }
 
     /// Whether the next of `count` equally spaced occasions has come, `done` of them being behind us.

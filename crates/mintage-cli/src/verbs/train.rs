@@ -303,7 +303,11 @@ fn go(recipe: &Recipe, data: &AnyData, mut run: Run, context: &mut Context) -> V
         ui.titled("next", &format!("mintage train --resume {dir}"));
         return Ok(Outcome::Interrupted);
     }
-    let early = if reason == StopReason::Early { ", validation had stopped improving" } else { "" };
+    let early = match reason {
+        StopReason::Early => ", validation had stopped improving",
+        StopReason::Enough => ", more would learn rows by heart",
+        StopReason::Budget | StopReason::Interrupted => "",
+    };
     ui.titled("made", &format!("{dir} ({steps} steps in {}{early})", duration(secs)));
     ui.titled("valid", &scored(valid.as_ref()));
     let out = match data {
