@@ -75,8 +75,8 @@ Made by `cargo xtask generate quality-docs` from `bench/results/quality.jsonl`; 
 32,561 training rows, 16,281 test rows), as many new rows as training rows, two CPU cores. *Trend* is that of pairs of
 columns; *C2ST* is 1 when boosted trees cannot tell new rows from real ones and 0 when they always can; *AUC* is that of
 trees that learn the income from new rows and foretell it for real test rows (from real rows: .928); *β-recall* is the
-share of real rows that new ones reach; of new rows as far from the training rows as from the test rows, the
-*closer share* is .5. Peers have their defaults. The same rows twice: once judged by Mintage, once in Python.
+share of real rows that new ones reach; *closer share* that of new rows that lie closer to a training row than to a test
+row, .5 where nothing is copied. Peers have their defaults. The same rows twice: judged by Mintage, then in Python.
 ";
 
 /// A column of the page: its name and the metrics that Mintage and Python call it.
