@@ -33,8 +33,8 @@ def learn_tvae(table):
     kinds = {c: {"sdtype": "numerical" if c in numbers else "categorical"} for c in table}
     metadata = Metadata.load_from_dict({"tables": {"table": {"columns": kinds}}})
     model = TVAESynthesizer(metadata, enable_gpu=False)
-    model.fit(table)
-    return model.sample
+    model.fit({"table": table})
+    return lambda rows: model.sample(rows)["table"]
 
 
 def learn_mostlyai(table):
