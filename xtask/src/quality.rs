@@ -133,28 +133,27 @@ fn trained(case: &str, args: &Args, context: &Context) -> Result<()> {
     for setting in &args.set {
         child.args(["-s", setting]);
     }
-    let figures = printed(child)?;
-    let python = match case.strip_prefix("adult-") {
-        Some(_) => tables::check(case, &root().join("runs/quality").join(case).join("new.csv"), &args.data)?,
-        None => Vec::new(),
-    };
-    figures.into_iter().chain(python).try_for_each(|figure| context.keep(figure))
+    printed(child, |figure| context.keep(figure))?;
+    if !case.starts_with("adult-") {
+        return Ok(());
+    }
+    let rows = root().join("runs/quality").join(case).join("new.csv");
+    tables::check(case, &rows, &args.data)?.into_iter().try_for_each(|figure| context.keep(figure))
 }
 
-/// The figures that a command prints; its other lines are shown.
-pub fn printed(mut command: Command) -> Result<Vec<Figure>> {
+/// Keeps the figures that a command prints as they come; its other lines are shown.
+pub fn printed(mut command: Command, keep: impl Fn(Figure) -> Result<()>) -> Result<()> {
     let shown = format!("{command:?}");
     let mut running = command.stdout(Stdio::piped()).spawn().map_err(|e| format!("{shown}: {e}"))?;
     let lines = running.stdout.take().map(BufReader::new).into_iter().flat_map(BufRead::lines);
-    let mut figures = Vec::new();
     for line in lines.map_while(std::result::Result::ok) {
         match serde_json::from_str::<Figure>(&line) {
-            Ok(figure) => figures.push(figure),
+            Ok(figure) => keep(figure)?,
             Err(_) => println!("{line}"),
         }
     }
     let status = running.wait().map_err(|e| e.to_string())?;
-    if status.success() { Ok(figures) } else { Err(format!("{shown} ended with {status}")) }
+    if status.success() { Ok(()) } else { Err(format!("{shown} ended with {status}")) }
 }
 
 /// What every figure of a run carries.

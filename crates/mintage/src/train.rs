@@ -83,6 +83,7 @@ pub fn train(
     }
     data.codec().save(&run.dir().join("codec"))?;
     let plan = plan(recipe, data, run, device, &config, &model, budget, state.step);
+    let most_steps = plan.most_steps;
     on(Event::Plan(plan));
     data.notes().iter().for_each(|note| on(Event::Warning { message: note.clone() }));
     run.set_state(RunState::Training, state.step, state.train_secs)?;
@@ -100,7 +101,7 @@ pub fn train(
         model,
         state,
         loader,
-        most_steps: config.most_steps(data.splits().train.len()),
+        most_steps,
         config,
         info,
         budget,

@@ -64,7 +64,7 @@ struct Own {
 fn learn(family: &str, train: &Path, scratch: &Path, ours: &Path, args: &Args) -> Result<Own> {
     let mintage = |verb: &str| {
         let mut command = Command::new(ours.join("mintage"));
-        command.arg(verb).env("RAYON_NUM_THREADS", args.threads.to_string());
+        command.arg(verb).env("MINTAGE_THREADS", args.threads.to_string());
         command.stdout(Stdio::null()).stderr(Stdio::null());
         command
     };
@@ -90,10 +90,10 @@ fn judge(rows: &Path, ours: &Path, data: &Path, setup: &str, args: &Args) -> Res
     let context = Context::new(command_line(args));
     let mut example = Command::new(ours.join("examples/quality"));
     example.arg("adult-rows").arg("--rows").arg(rows).arg("--data").arg(data).current_dir(root());
-    let own = quality::printed(example)?;
-    let figures = own.into_iter().chain(tables::check(&case, rows, data)?);
-    figures.into_iter().try_for_each(|figure| {
+    let keep = |figure: quality::Figure| {
         let setup = format!("{setup}; {}", figure.setup);
         context.keep(quality::Figure { setup, ..figure })
-    })
+    };
+    quality::printed(example, keep)?;
+    tables::check(&case, rows, data)?.into_iter().try_for_each(keep)
 }

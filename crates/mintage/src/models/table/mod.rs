@@ -64,12 +64,14 @@ impl RowDraw<'_> {
 pub const AUTO_FAMILY: Family = Family::Ar;
 
 /// Options of any family, and what they must lie between.
-const RANGES: [(&str, RangeInclusive<u64>); 13] = [
+const RANGES: [(&str, RangeInclusive<u64>); 15] = [
     ("batch", 1..=65_536),
     ("width", 2..=8_192),
     ("blocks", 0..=64),
     ("components", 1..=65_536),
     ("latent", 1..=4_096),
+    ("coder_width", 2..=8_192),
+    ("coder_blocks", 0..=64),
     ("noise", 1..=4_096),
     ("prior_width", 2..=8_192),
     ("prior_blocks", 0..=64),
