@@ -53,6 +53,11 @@ pub struct ModelSpec {
     pub options: toml::Table,
 }
 
+/// Images of each validation where the recipe does not say.
+pub const VALID_IMAGES: usize = 512;
+/// Rows of each validation where the recipe does not say.
+pub const VALID_ROWS: usize = 4096;
+
 /// `[train]`: the budget and the loop.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -67,7 +72,7 @@ pub struct TrainSpec {
     pub patience: usize,
     /// Preview grids over the whole run.
     pub previews: usize,
-    /// Items of the valid split used at each validation, at most; without it 512 images, or 4,096 rows.
+    /// Items of the valid split used at each validation, at most; without it [`VALID_IMAGES`] or [`VALID_ROWS`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub valid_items: Option<usize>,
 }

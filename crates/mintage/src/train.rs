@@ -19,7 +19,7 @@ use crate::{
     events::{Event, Metrics, Plan, StopReason},
     model::{FORMAT, ModelConfig, class_counts},
     models::{AnyConfig, AnyModel, Batch, DataInfo, Draw, ImageInfo, ImageModel, RowDraw, TableModel},
-    recipe::Recipe,
+    recipe::{Recipe, VALID_IMAGES, VALID_ROWS},
     run::{Run, RunState, TrainState},
 };
 
@@ -36,10 +36,9 @@ const CHECKPOINTS: u64 = 10;
 const CHECKPOINT_SECS: f64 = 300.0;
 /// Validations and previews take no more than about this share of a budget of time.
 const LOOKING_SHARE: f64 = 0.1;
-/// Items of each validation where the recipe does not say, and how many of them are taken together, which bounds
-/// memory.
-const VALID_IMAGES: (usize, usize) = (512, 64);
-const VALID_ROWS: (usize, usize) = (4096, 4096);
+/// Images and rows that are validated together, which bounds memory.
+const IMAGES_AT_ONCE: usize = 64;
+const ROWS_AT_ONCE: usize = 4096;
 /// Steps in a row without a finite loss after which the run is given up.
 const MAX_BAD_STEPS: usize = 5;
 /// Streams of the seed beside the steps' own.
@@ -341,8 +340,8 @@ impl Loop<'_> {
     fn validation(&self, progress: f64) -> Result<Option<Metrics>, Error> {
         let valid = &self.data.splits().valid;
         let (most, at_once) = match self.data {
-            AnyData::Images(_) => VALID_IMAGES,
-            AnyData::Table(_) => VALID_ROWS,
+            AnyData::Images(_) => (VALID_IMAGES, IMAGES_AT_ONCE),
+            AnyData::Table(_) => (VALID_ROWS, ROWS_AT_ONCE),
         };
         let valid = &valid[..valid.len().min(self.recipe.train.valid_items.unwrap_or(most))];
         let mut rng = Rng::new(self.recipe.train.seed, STREAM_VALID);

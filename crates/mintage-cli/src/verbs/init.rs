@@ -4,7 +4,7 @@ use std::path::Path;
 
 use mintage::{
     models::{image, table},
-    recipe::TrainSpec,
+    recipe::{TrainSpec, VALID_IMAGES, VALID_ROWS},
 };
 use mintage_data::{
     Inspection, SourceSpec,
@@ -84,7 +84,7 @@ fn recipe(spec: &SourceSpec, found: &Inspection, rules: Option<&[Rule]>, seed: u
         time = train.time,
         patience = train.patience,
         previews = train.previews,
-        valid = if rules.is_some() { 4096 } else { 512 },
+        valid = if rules.is_some() { VALID_ROWS } else { VALID_IMAGES },
     )
 }
 
