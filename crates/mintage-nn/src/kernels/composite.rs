@@ -3,7 +3,7 @@
 
 use burn::tensor::{Int, Tensor, TensorData, activation, module, ops::ConvOptions};
 
-use super::{fields::NONE, logistic};
+use super::{fields::NONE, gated, logistic, rotary};
 use crate::optim::{Slot, UpdateScalars};
 
 /// Convolution: `x [n, c_in, h, w]`, `weight [c_out, c_in, k, k]`, `bias [c_out]` → `[n, c_out, h', w']`
@@ -62,6 +62,36 @@ pub(super) fn layer_norm(x: Tensor<2>, gain: Tensor<1>, bias: Tensor<1>, eps: f6
     let centred = x - mean;
     let var = centred.clone().powi_scalar(2).mean_dim(1);
     centred / (var + eps).sqrt() * gain.unsqueeze() + bias.unsqueeze()
+}
+
+pub(super) fn rotate_heads(qkv: Tensor<2>, time: usize, heads: usize, first: usize) -> Tensor<2> {
+    let [rows, three] = qkv.dims();
+    let (d, device, dtype) = (three / 3 / heads, qkv.device(), qkv.dtype());
+    let part = |i: usize, n: usize| qkv.clone().narrow(1, i * three / 3, n * three / 3);
+    let x: Tensor<4> = part(0, 2).reshape([rows / time, time, 2 * heads, d]);
+    let x = x.clone() / (x.powi_scalar(2).mean_dim(3) + f64::from(rotary::EPS)).sqrt();
+    let [cos, sin] = rotary::turns(first, time, d)
+        .map(|v| Tensor::<4>::from_data(TensorData::new(v, [1, time, 1, d / 2]), (&device, dtype)));
+    let (a, b) = (x.clone().narrow(3, 0, d / 2), x.narrow(3, d / 2, d / 2));
+    let turned = [a.clone() * cos.clone() - b.clone() * sin.clone(), a * sin + b * cos];
+    let turned: Tensor<2> = Tensor::cat(turned.to_vec(), 3).reshape([rows, 2 * three / 3]);
+    Tensor::cat(vec![turned, part(2, 1)], 1)
+}
+
+pub(super) fn swiglu(x: Tensor<2>) -> Tensor<2> {
+    let half = x.dims()[1] / 2;
+    silu(x.clone().narrow(1, 0, half)) * x.narrow(1, half, half)
+}
+
+pub(super) fn rms_norm(x: Tensor<2>, gain: Tensor<1>, eps: f64) -> Tensor<2> {
+    let scale = (x.clone().powi_scalar(2).mean_dim(1) + eps).sqrt();
+    x / scale * gain.unsqueeze()
+}
+
+pub(super) fn dropout<const D: usize>(x: Tensor<D>, share: f64, seed: u32) -> Tensor<D> {
+    let mask = gated::Dropout { share: share as f32, seed }.apply(&vec![1.0; x.shape().num_elements()]);
+    let mask = Tensor::from_data(TensorData::new(mask, x.dims()), (&x.device(), x.dtype()));
+    x * mask
 }
 
 /// `x · sigmoid(x)`.
@@ -148,6 +178,16 @@ pub(super) fn row_pixels(rows: Tensor<2>, h: usize, w: usize) -> Tensor<4> {
 
 /// Attention of one new position: `qkv [n, 3 · width]` → `[n, width]`; its keys and values join those in `cache`,
 /// both `[n, heads, time, width / heads]`.
+/// Keys and values in rows of `n` sequences, `[n, heads, time, width / heads]` each.
+pub(super) fn keys_and_values(qkv: Tensor<2>, n: usize, heads: usize) -> (Tensor<4>, Tensor<4>) {
+    let [rows, three] = qkv.dims();
+    let (width, time) = (three / 3, rows / n.max(1));
+    let part = |i: usize| -> Tensor<4> {
+        qkv.clone().narrow(1, i * width, width).reshape([n, time, heads, width / heads]).swap_dims(1, 2)
+    };
+    (part(1), part(2))
+}
+
 pub(super) fn attend_next(
     qkv: Tensor<2>,
     heads: usize,

@@ -22,6 +22,23 @@ pub struct KvLayer {
     elsewhere: Option<(Tensor<4>, Tensor<4>)>,
 }
 
+impl KvLayer {
+    /// Those of the first positions: rows `[n · time, 3 · width]` of `n` sequences.
+    pub fn of(qkv: Tensor<2>, n: usize, heads: usize) -> Self {
+        if !supported(&qkv) {
+            return Self { elsewhere: Some(composite::keys_and_values(qkv, n, heads)), ..Self::default() };
+        }
+        let qkv = contiguous(raw(qkv));
+        let [rows, three] = dims(&qkv);
+        let (time, width, all) = (rows / n, three / 3, values(&qkv));
+        let part = |first: usize| {
+            let place = move |i: usize| (i % n * time + i / n) * three + first;
+            (0..rows).flat_map(move |i| &all[place(i)..][..width]).copied().collect()
+        };
+        Self { keys: part(width), values: part(2 * width), elsewhere: None }
+    }
+}
+
 /// Queries, keys and values of the next position, `qkv [n, 3 · width]` → what it attends to, `[n, width]`.
 /// Has no gradient.
 pub fn attend_next(qkv: Tensor<2>, heads: usize, cache: &mut KvLayer) -> Tensor<2> {
@@ -87,6 +104,25 @@ mod tests {
                 a.into_data().assert_approx_eq::<f32>(&b.into_data(), Tolerance::absolute(1e-5));
             }
         }
+    }
+
+    #[test]
+    fn positions_at_once_equal_positions_one_by_one() {
+        let (device, mut rng) = (Device::flex(), Rng::new(1, 0));
+        let (n, heads, time, width) = (3, 2, 5, 8);
+        let all: Tensor<2> = rng.normal_tensor([n * time, 3 * width], &device);
+        let next: Tensor<2> = rng.normal_tensor([n, 3 * width], &device);
+        let mut one_by_one = KvLayer::default();
+        for t in 0..time {
+            let rows = (0..n).map(|row| all.clone().narrow(0, row * time + t, 1)).collect();
+            attend_next(Tensor::cat(rows, 0), heads, &mut one_by_one);
+        }
+        let wanted = attend_next(next.clone(), heads, &mut one_by_one).into_data();
+        let found = attend_next(next.clone(), heads, &mut KvLayer::of(all.clone(), n, heads));
+        found.into_data().assert_eq(&wanted, true);
+        let mut plain = Some(composite::keys_and_values(all, n, heads));
+        let found = composite::attend_next(next, heads, &mut plain);
+        found.into_data().assert_approx_eq::<f32>(&wanted, Tolerance::absolute(1e-5));
     }
 
     #[test]

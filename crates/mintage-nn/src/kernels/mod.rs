@@ -18,6 +18,7 @@ mod conv_micro;
 mod decode;
 mod fields;
 mod flex;
+mod gated;
 pub mod limit;
 mod logistic;
 mod loss;
@@ -30,6 +31,7 @@ mod product;
 mod product_micro;
 mod rearrange;
 mod resample;
+mod rotary;
 mod simd;
 #[cfg(test)]
 mod testing;
@@ -155,6 +157,44 @@ pub fn self_attention(qkv: Tensor<2>, batch: usize, heads: usize, causal: bool) 
         return composite::self_attention(qkv, batch, heads, causal);
     }
     flex::run(attention::SelfAttention { batch, heads, causal }, [qkv.into_dispatch()])
+}
+
+/// Queries and keys in rows `[batch · time, 3 · width]`, normalised head by head and turned by their position
+/// (rotary embedding, arXiv:2104.09864); each sequence has `time` rows, the first of them at position `first`. The width
+/// of a head is even.
+pub fn rotate_heads(qkv: Tensor<2>, time: usize, heads: usize, first: usize) -> Tensor<2> {
+    if !flex::supported(&qkv) {
+        return composite::rotate_heads(qkv, time, heads, first);
+    }
+    flex::run(rotary::Rotary { time, heads, first }, [qkv.into_dispatch()])
+}
+
+/// Gated linear unit with SiLU (arXiv:2002.05202): `[n, 2 h] → [n, h]`, the first half through [`silu`] times the
+/// second.
+pub fn swiglu(x: Tensor<2>) -> Tensor<2> {
+    if !flex::supported(&x) {
+        return composite::swiglu(x);
+    }
+    flex::run(gated::Gate, [x.into_dispatch()])
+}
+
+/// Normalisation of rows by their root mean square (arXiv:1910.07467): `x [n, d]`, gain `[d]`.
+pub fn rms_norm(x: Tensor<2>, gain: Tensor<1>, eps: f64) -> Tensor<2> {
+    if !flex::supported(&x) {
+        return composite::rms_norm(x, gain, eps);
+    }
+    flex::run(gated::RmsNorm { eps: eps as f32 }, [x.into_dispatch(), gain.into_dispatch()])
+}
+
+/// Sets a `share` in [0, 1) of the values to zero and scales the others up; which ones follows from `seed`.
+pub fn dropout<const D: usize>(x: Tensor<D>, share: f64, seed: u32) -> Tensor<D> {
+    if share <= 0.0 {
+        return x;
+    }
+    if !flex::supported(&x) {
+        return composite::dropout(x, share, seed);
+    }
+    flex::run(gated::Dropout { share: share as f32, seed }, [x.into_dispatch()])
 }
 
 /// Negative log-likelihood of `targets [n]` under `logits [n, classes]`, one value a row (nats).

@@ -79,7 +79,7 @@ struct Block {
 /// Keys and values of the positions seen so far.
 #[derive(Clone, Debug, Default)]
 pub struct KvCache {
-    layers: Vec<kernels::KvLayer>,
+    pub(super) layers: Vec<kernels::KvLayer>,
     /// Positions seen so far.
     pub time: usize,
 }

@@ -1,4 +1,4 @@
-//! Linear, convolution, embedding and the two normalisations.
+//! Linear, convolution, embedding and the three normalisations.
 
 use std::sync::Arc;
 
@@ -39,6 +39,11 @@ impl Linear {
             weight: normal_param([d_in, d_out], std, device, rng),
             bias: Some(constant_param([d_out], 0.0, device)),
         }
+    }
+
+    /// The same without a bias.
+    pub fn unbiased(d_in: usize, d_out: usize, gain: f32, device: &Device, rng: &mut Rng) -> Self {
+        Self { bias: None, ..Self::new(d_in, d_out, gain, device, rng) }
     }
 
     /// `[n, d_in] → [n, d_out]`.
@@ -138,6 +143,22 @@ impl LayerNorm {
 
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         kernels::layer_norm(x, self.gain.val(), self.bias.val(), 1e-5)
+    }
+}
+
+/// Normalisation of rows `[n, d]` by their root mean square.
+#[derive(Module, Debug)]
+pub struct RmsNorm {
+    pub gain: Param<Tensor<1>>,
+}
+
+impl RmsNorm {
+    pub fn new(d: usize, device: &Device) -> Self {
+        Self { gain: constant_param([d], 1.0, device) }
+    }
+
+    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        kernels::rms_norm(x, self.gain.val(), 1e-6)
     }
 }
 

@@ -2,8 +2,10 @@
 
 mod attention;
 mod basic;
+mod decoder;
 mod residual;
 
 pub use attention::{KvCache, SelfAttention2d, Transformer, TransformerConfig};
-pub use basic::{Conv2d, Embedding, GroupNorm, LayerNorm, Linear};
+pub use basic::{Conv2d, Embedding, GroupNorm, LayerNorm, Linear, RmsNorm};
+pub use decoder::{Decoder, DecoderConfig, Positions};
 pub use residual::{ResBlock, sinusoidal};
