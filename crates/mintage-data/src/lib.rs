@@ -12,6 +12,7 @@ pub mod sink;
 pub mod source;
 pub mod split;
 pub mod table;
+pub mod text;
 
 pub use batch::{ImageBatch, Loader, Order};
 pub use codec::{Color, Fit, ImageCodec, ImageShape};
@@ -22,7 +23,7 @@ pub use sink::{
     Images, Provenance, append_rows, atomic_write, grid_png, png_bytes, provenance_of, write_folder,
     write_grid, write_grid_rows,
 };
-pub use source::SourceSpec;
+pub use source::{DataKind, SourceSpec};
 pub use split::{Split, Splits};
 pub use table::{
     Column, Declaration, IfExists, PgDefaults, Table, Type,
@@ -30,3 +31,4 @@ pub use table::{
     is_table,
     set::{RowBatch, RowInfo, TableSet},
 };
+pub use text::{TextCodec, TextSource, TextUnit, is_text};

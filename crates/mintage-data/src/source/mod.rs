@@ -20,21 +20,34 @@ use folder::FolderSource;
 use idx::IdxSource;
 use sqlite::SqliteSource;
 
+/// The kinds of data that a source may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DataKind {
+    Image,
+    Rows,
+    Text,
+    Music,
+}
+
 /// `[data]` of a recipe: what to read and how to unify it.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SourceSpec {
     /// Images: a SQLite file, a folder, or an IDX file or folder. Tables: a SQLite file, a `postgres://`
-    /// address, or a file of CSV, Parquet or JSON Lines.
+    /// address, or a file of CSV, Parquet or JSON Lines. Texts: a file, a folder, or a column of a table.
     pub source: String,
+    /// What the source is read as, where it could be several things.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<DataKind>,
     /// Of a database: the table; found by itself when there is only one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub table: Option<String>,
     /// An SQL query whose rows are the table.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub query: Option<String>,
-    /// The column with the images, found by itself likewise; of a table: the columns to read, with commas
-    /// between them.
+    /// The column with the images or the texts, found by itself likewise; of a table: the columns to read,
+    /// with commas between them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub column: Option<String>,
     /// Of a table: another source, or another table of the same one, that is the holdout.
@@ -50,6 +63,9 @@ pub struct SourceSpec {
     pub color: Color,
     /// Fail at the first image that cannot be read, instead of skipping up to 5 % of them.
     pub strict: bool,
+    /// Texts: bytes that cannot be decoded become U+FFFD instead of an error.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub lossy: bool,
     /// Use at most so many items, evenly spread over the source.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
@@ -71,10 +87,11 @@ pub struct SourceSpec {
 /// Without the password that an address may hold.
 impl fmt::Debug for SourceSpec {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let Self { source, table, query, column, holdout, label, size, fit, color, strict, limit, .. } = self;
-        let Self { rare, rare_below, kinds, rules, pg, .. } = self;
+        let Self { source, kind, table, query, column, holdout, label, size, fit, color, .. } = self;
+        let Self { strict, lossy, limit, rare, rare_below, kinds, rules, pg, .. } = self;
         f.debug_struct("SourceSpec")
             .field("source", &redacted(source))
+            .field("kind", kind)
             .field("table", table)
             .field("query", query)
             .field("column", column)
@@ -84,6 +101,7 @@ impl fmt::Debug for SourceSpec {
             .field("fit", fit)
             .field("color", color)
             .field("strict", strict)
+            .field("lossy", lossy)
             .field("limit", limit)
             .field("rare", rare)
             .field("rare_below", rare_below)

@@ -20,7 +20,7 @@ mod read;
 pub mod rules;
 pub mod schema;
 pub mod set;
-mod text_file;
+pub(crate) mod text_file;
 mod texts;
 mod values;
 mod write;

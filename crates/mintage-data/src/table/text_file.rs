@@ -11,11 +11,15 @@ use std::{
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE};
 use flate2::read::MultiGzDecoder;
+use liblzma::read::XzDecoder;
 
 use crate::Error;
 
 /// Bytes that the encoding and the dialect of a file are guessed from.
-const SAMPLE_BYTES: usize = 1 << 20;
+pub(crate) const SAMPLE_BYTES: usize = 1 << 20;
+/// Letters that decide the encoding of a file are sought in so many bytes from the first of them on.
+const LETTER_BYTES: usize = 4 << 20;
+const XZ_MAGIC: [u8; 6] = [0xfd, b'7', b'z', b'X', b'Z', 0];
 
 /// Reads a file of text with `read`. A file that looked like UTF-8 at its beginning and later is not is read
 /// anew, in the encoding that all of it suggests.
@@ -34,22 +38,55 @@ pub(crate) fn with_text<T>(
     }
 }
 
-/// The bytes of a file, after gzip (of any number of members) or zstd, which their first bytes betray.
-fn decompressed(path: &Path) -> Result<Box<dyn Read>, Error> {
+/// The bytes of a file, after gzip, xz (each of any number of members) or zstd, which their first bytes
+/// betray.
+pub(crate) fn decompressed(path: &Path) -> Result<Box<dyn Read>, Error> {
     let io = || Error::io(path);
     let mut file = File::open(path).map_err(io())?;
-    let mut magic = Vec::new();
-    (&mut file).take(4).read_to_end(&mut magic).map_err(io())?;
-    let zstd = magic == zstd::zstd_safe::MAGICNUMBER.to_le_bytes();
-    let gzip = magic.starts_with(&[0x1f, 0x8b]);
+    let magic = magic_of(&mut file).map_err(io())?;
+    let packing = Packing::of(&magic);
     let all = Cursor::new(magic).chain(file);
-    Ok(if gzip {
-        Box::new(MultiGzDecoder::new(all))
-    } else if zstd {
-        Box::new(zstd::stream::read::Decoder::new(all).map_err(io())?)
-    } else {
-        Box::new(all)
+    Ok(match packing {
+        Packing::Gzip => Box::new(MultiGzDecoder::new(all)),
+        Packing::Zstd => Box::new(zstd::stream::read::Decoder::new(all).map_err(io())?),
+        Packing::Xz => Box::new(XzDecoder::new_multi_decoder(all)),
+        Packing::None => Box::new(all),
     })
+}
+
+/// Whether a file is one that [`decompressed`] unpacks.
+pub(crate) fn is_packed(path: &Path) -> Result<bool, Error> {
+    let mut file = File::open(path).map_err(Error::io(path))?;
+    Ok(Packing::of(&magic_of(&mut file).map_err(Error::io(path))?) != Packing::None)
+}
+
+/// How the first bytes of a file say that it is compressed.
+#[derive(PartialEq)]
+enum Packing {
+    None,
+    Gzip,
+    Zstd,
+    Xz,
+}
+
+impl Packing {
+    fn of(magic: &[u8]) -> Self {
+        if magic.starts_with(&[0x1f, 0x8b]) {
+            Self::Gzip
+        } else if magic.starts_with(&zstd::zstd_safe::MAGICNUMBER.to_le_bytes()) {
+            Self::Zstd
+        } else if magic.starts_with(&XZ_MAGIC) {
+            Self::Xz
+        } else {
+            Self::None
+        }
+    }
+}
+
+fn magic_of(file: &mut File) -> io::Result<Vec<u8>> {
+    let mut magic = Vec::new();
+    file.take(XZ_MAGIC.len() as u64).read_to_end(&mut magic)?;
+    Ok(magic)
 }
 
 fn open_with_sample(path: &Path) -> Result<(Vec<u8>, Box<dyn Read>), Error> {
@@ -59,12 +96,66 @@ fn open_with_sample(path: &Path) -> Result<(Vec<u8>, Box<dyn Read>), Error> {
     Ok((sample, bytes))
 }
 
-/// The encoding that `sample`, the beginning of a file, is in.
-fn guess(sample: &[u8], may_be_utf8: bool) -> &'static Encoding {
-    if let Some((encoding, _)) = Encoding::for_bom(sample) {
+/// The encoding of a text whose bytes are all at hand. UTF-8 with a few damaged places is UTF-8 still.
+pub(crate) fn encoding_of(bytes: &[u8]) -> &'static Encoding {
+    let sample = &bytes[..bytes.len().min(SAMPLE_BYTES)];
+    if let Some(encoding) = marked(sample) {
         return encoding;
     }
-    if let Some(encoding) = utf16_without_mark(sample) {
+    if is_nearly_utf8(bytes) {
+        return UTF_8;
+    }
+    let first = bytes.iter().position(|byte| !byte.is_ascii()).unwrap_or(0);
+    guess(&bytes[first..bytes.len().min(first + LETTER_BYTES)], false)
+}
+
+/// Whether characters of several bytes are at least ten times as many as places that are no UTF-8.
+fn is_nearly_utf8(bytes: &[u8]) -> bool {
+    let (mut good, mut bad) = (0, 0);
+    for chunk in bytes.utf8_chunks() {
+        good += chunk.valid().bytes().filter(|&byte| byte >= 0xc0).count();
+        bad += usize::from(!chunk.invalid().is_empty());
+    }
+    10 * bad <= good
+}
+
+/// The text that `bytes` hold in `encoding`, without a mark (BOM) at its beginning. What cannot be decoded
+/// becomes U+FFFD if `lossy`, or else is an error: the offset of the first such byte. A text of more than
+/// `most` bytes is cut off somewhere behind that.
+pub(crate) fn decode(
+    bytes: &[u8],
+    encoding: &'static Encoding,
+    lossy: bool,
+    most: usize,
+) -> Result<String, usize> {
+    let mut decoder = encoding.new_decoder_with_bom_removal();
+    let mut text = String::new();
+    let mut at = 0;
+    while text.len() <= most {
+        let end = bytes.len().min(at + SAMPLE_BYTES);
+        let room = decoder.max_utf8_buffer_length_without_replacement(end - at);
+        text.reserve(room.unwrap_or(4 * SAMPLE_BYTES));
+        let last = end == bytes.len();
+        let (result, read) = decoder.decode_to_string_without_replacement(&bytes[at..end], &mut text, last);
+        at += read;
+        match result {
+            DecoderResult::Malformed(bad, after) if !lossy => return Err(at - usize::from(bad + after)),
+            DecoderResult::Malformed(..) => text.push(char::REPLACEMENT_CHARACTER),
+            DecoderResult::InputEmpty if last => break,
+            DecoderResult::InputEmpty | DecoderResult::OutputFull => {}
+        }
+    }
+    Ok(text)
+}
+
+/// The encoding that the mark (BOM) or the zero bytes of a file tell.
+pub(crate) fn marked(sample: &[u8]) -> Option<&'static Encoding> {
+    Encoding::for_bom(sample).map(|(encoding, _)| encoding).or_else(|| utf16_without_mark(sample))
+}
+
+/// The encoding that `sample`, the beginning of a file, is in.
+fn guess(sample: &[u8], may_be_utf8: bool) -> &'static Encoding {
+    if let Some(encoding) = marked(sample) {
         return encoding;
     }
     // A sample may end inside a character.
@@ -263,5 +354,9 @@ mod tests {
         assert_eq!(text_of(&gzip(RUSSIAN)), RUSSIAN);
         assert_eq!(text_of(&[gzip("a,b\n"), gzip("1,2\n")].concat()), "a,b\n1,2\n");
         assert_eq!(text_of(&zstd::encode_all(RUSSIAN.as_bytes(), 3).unwrap()), RUSSIAN);
+        let mut xz = Vec::new();
+        liblzma::read::XzEncoder::new(RUSSIAN.as_bytes(), 1).read_to_end(&mut xz).unwrap();
+        assert_eq!(text_of(&xz), RUSSIAN);
+        assert_eq!(text_of(&[&xz[..], &xz].concat()), [RUSSIAN, RUSSIAN].concat());
     }
 }

@@ -1,0 +1,48 @@
+#![allow(unsafe_code)] // Mapping a file is unsafe by nature: the text of a gigabyte is borrowed, not copied.
+//! A large file as text without a copy of it in memory.
+
+use std::{fs::File, io, path::Path};
+
+use memmap2::Mmap;
+
+use crate::Error;
+
+/// The bytes of a file. Nobody may change or shorten the file while it is read: as with every reader of
+/// mapped files, that ends the program. So only large files are mapped.
+#[derive(Debug)]
+pub(super) struct Mapped(Mmap);
+
+impl Mapped {
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let map = |file: File| -> io::Result<Mmap> {
+            // SAFETY: the map is only read, and it keeps the file open.
+            unsafe { Mmap::map(&file) }
+        };
+        File::open(path).and_then(map).map(Self).map_err(Error::io(path))
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// A mapped file that was found to be UTF-8.
+#[derive(Debug)]
+pub(super) struct MappedText {
+    map: Mapped,
+    /// Where the text begins: behind the mark (BOM), if there is one.
+    start: usize,
+}
+
+impl MappedText {
+    /// The text of the bytes from `start` on, or the map again if they are not UTF-8.
+    pub fn new(map: Mapped, start: usize) -> Result<Self, Mapped> {
+        let is_text = map.bytes().get(start..).is_some_and(|bytes| std::str::from_utf8(bytes).is_ok());
+        if is_text { Ok(Self { map, start }) } else { Err(map) }
+    }
+
+    pub fn text(&self) -> &str {
+        // SAFETY: `new` checked these bytes, and they do not change while the file does not.
+        unsafe { std::str::from_utf8_unchecked(&self.map.bytes()[self.start..]) }
+    }
+}
