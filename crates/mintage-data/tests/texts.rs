@@ -115,7 +115,7 @@ fn damaged_bytes_are_an_error_or_replaced() {
 fn what_is_no_text_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.txt");
-    let mut why = |bytes: &[u8]| {
+    let why = |bytes: &[u8]| {
         write(&path, bytes);
         error(&spec(&path))
     };
@@ -265,7 +265,7 @@ fn columns_of_databases() {
     let db = rusqlite::Connection::open(&path).unwrap();
     db.execute_batch("CREATE TABLE news (id INTEGER PRIMARY KEY, body TEXT, topic TEXT)").unwrap();
     for cell in cells() {
-        db.execute("INSERT INTO news VALUES (?1, ?2, ?3)", rusqlite::params![cell.0, cell.1, cell.2])
+        db.execute("INSERT INTO news VALUES (?1, ?2, ?3)", rusqlite::params![cell.0 as i64, cell.1, cell.2])
             .unwrap();
     }
     check_table(spec(&path));

@@ -162,7 +162,7 @@ fn long_texts_encode_in_pieces_as_whole() {
 #[test]
 fn bpe_knows_every_script_and_long_runs() {
     let codec = fit(Some(TextUnit::Bpe), Some(600), &novel(200_000));
-    assert!(codec.vocab() <= 600 && codec.vocab() > 500, "{}", codec.vocab());
+    assert!(codec.vocab() <= 600 && codec.vocab() > 400, "{}", codec.vocab());
     assert!(codec.encode("несчастливая").len() <= 4);
     for text in
         ["ქართული ენა", "हिन्दी", "日本語のテキスト", "🦔🦔", "\u{0}\u{7f}\u{ad}", &"a".repeat(700_000)]
@@ -227,7 +227,7 @@ fn damaged_files_are_told() {
     units()[2].save(dir.path()).unwrap();
     let whole = std::fs::read_to_string(&tokenizer).unwrap();
     for bad in [
-        whole[..whole.len() / 2].to_owned(),
+        whole.chars().take(3000).collect(),
         "{}".to_owned(),
         whole.replace("\"use_regex\":true", "\"use_regex\":false"),
         whole.replacen("\"!\":0", "\"!\":9999", 1),
