@@ -9,6 +9,7 @@
 mod bootstrap;
 mod closer;
 pub mod image;
+pub mod sequence;
 pub mod table;
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};

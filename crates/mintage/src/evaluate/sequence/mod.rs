@@ -1,0 +1,27 @@
+//! Judging sequences of tokens: plain functions of `&[u32]`, one a document or a sample, whatever the tokens mean.
+//!
+//! ```text
+//! train ──────────► KneserNey ·· what counting alone predicts and writes: the floor of a model of sequences
+//! train, samples ─► copies ····· the longest run of each sample that train has too, and where it lies
+//! samples ────────► diversity ·· distinct-n, self-BLEU, distances between the n-grams of two sets
+//! ```
+//!
+//! Token 0 ([`BOUNDARY`]) stands between documents. To a model it is a token like another, which has to be
+//! predicted; n-grams of copies and diversity do not cross it. What a token is, and how text or music became one,
+//! nothing here knows.
+
+mod copies;
+mod diversity;
+mod ngram;
+
+pub use copies::{Copied, Run, copies, passage};
+pub use diversity::{JsDistances, distinct_n, js_distances, self_bleu, subsample};
+pub use ngram::KneserNey;
+
+/// The token between documents.
+pub const BOUNDARY: u32 = 0;
+
+/// The stretches of a sequence between boundaries, those without tokens left out.
+fn stretches(sequence: &[u32]) -> impl Iterator<Item = &[u32]> {
+    sequence.split(|&token| token == BOUNDARY).filter(|stretch| !stretch.is_empty())
+}

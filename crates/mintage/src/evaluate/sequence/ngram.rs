@@ -1,0 +1,487 @@
+//! Interpolated modified Kneser–Ney: the n-gram model that a model of sequences has to beat.
+//!
+//! Chen and Goodman, "An empirical study of smoothing techniques for language modeling" (1998), section 3:
+//!
+//! ```text
+//! p_k(w | c) = max(a(c w) − D(a(c w)), 0) / A(c) + γ(c) p_{k−1}(w | c without its oldest token)
+//! A(c) = Σ_w a(c w)      γ(c) = (D1 N1(c) + D2 N2(c) + D3 N3+(c)) / A(c)      p_0 = 1 / vocab
+//! D1 = 1 − 2 Y n2/n1     D2 = 2 − 3 Y n3/n2     D3+ = 3 − 4 Y n4/n3           Y = n1 / (n1 + 2 n2)
+//! ```
+//!
+//! At the highest order a(g) is how often the n-gram g was seen, below it how many tokens were seen before g.
+//! N1, N2, N3+ count the tokens after c with a = 1, 2 and more; n1 to n4 count the n-grams of one order. A stream
+//! begins as if a boundary stood before it, and no context reaches back over a boundary: documents do not tell of
+//! each other. N-grams that begin with the boundary therefore have no tokens before them, and keep the number of
+//! times they were seen at every order.
+//!
+//! An n-gram is one number of 128 bits, its newest token lowest. Those of one order are sorted, so the tokens
+//! after a context lie side by side; a table of hashes finds a context.
+
+use rayon::prelude::*;
+
+use super::BOUNDARY;
+
+/// Discounts where counts of counts say nothing, as on a few lines of text.
+const USUAL_DISCOUNTS: [f64; 3] = [0.5, 1.0, 1.5];
+
+/// A fitted model.
+pub struct KneserNey {
+    packing: Packing,
+    vocab: usize,
+    /// From unigrams up.
+    levels: Vec<Level>,
+}
+
+impl KneserNey {
+    /// Counts the n-grams of `streams`, documents or many of them with boundaries between, of tokens below `vocab`
+    /// (those beyond count as one unknown token). `order` is at least 1 and at most what fits into 128 bits: 16
+    /// for 200 tokens, 9 for 8,000.
+    ///
+    /// It takes 16 bytes a token while it counts.
+    pub fn fit<'a>(order: usize, vocab: usize, streams: impl Iterator<Item = &'a [u32]>) -> Self {
+        let packing = Packing::new(order, vocab);
+        let mut grams = Vec::new();
+        for stream in streams {
+            let mut context = packing.start();
+            for &token in stream {
+                grams.push(packing.gram(context, token));
+                context = packing.next(context, token);
+            }
+        }
+        grams.par_sort_unstable();
+        let seen = run_lengths(&grams);
+        drop(grams);
+        Self { packing, vocab: vocab.max(1), levels: levels(packing, seen) }
+    }
+
+    /// The longest n-grams.
+    pub fn order(&self) -> usize {
+        self.packing.order
+    }
+
+    /// N-grams of all orders together.
+    pub fn n_grams(&self) -> usize {
+        self.levels.iter().map(|level| level.tokens.len()).sum()
+    }
+
+    /// The probability of `token` after `context`, of which the last `order − 1` tokens count.
+    pub fn probability(&self, context: &[u32], token: u32) -> f64 {
+        let packed = context.iter().fold(self.packing.start(), |packed, &t| self.packing.next(packed, t));
+        self.after(packed, token)
+    }
+
+    /// Nats of a whole sequence that begins after a boundary.
+    pub fn nll(&self, sequence: &[u32]) -> f64 {
+        let mut context = self.packing.start();
+        let mut nats = 0.0;
+        for &token in sequence {
+            nats -= self.after(context, token).ln();
+            context = self.packing.next(context, token);
+        }
+        nats
+    }
+
+    /// Nats a token over all `sequences`; NaN where there are none. In parallel.
+    pub fn nll_per_token(&self, sequences: &[&[u32]]) -> f64 {
+        let tokens: usize = sequences.iter().map(|s| s.len()).sum();
+        let nats: Vec<f64> = sequences.par_iter().map(|s| self.nll(s)).collect();
+        nats.iter().sum::<f64>() / tokens as f64
+    }
+
+    /// `n` tokens that begin after a boundary; `uniform` gives numbers in [0, 1).
+    pub fn sample(&self, n: usize, uniform: &mut dyn FnMut() -> f32) -> Vec<u32> {
+        let mut context = self.packing.start();
+        let mut draw = |_| {
+            let token = self.draw(context, uniform);
+            context = self.packing.next(context, token);
+            token
+        };
+        (0..n).map(&mut draw).collect()
+    }
+
+    fn after(&self, context: u128, token: u32) -> f64 {
+        let symbol = self.packing.symbol(token);
+        let mut p = 1.0 / self.vocab as f64;
+        for (shorter, level) in self.levels.iter().enumerate() {
+            // A context that was never seen was not seen with one more token before it either.
+            let Some(found) = self.packing.last(context, shorter).and_then(|c| level.find(c)) else { break };
+            p = level.discounted(found, symbol) + level.gamma[found] * p;
+        }
+        p
+    }
+
+    /// From the longest context that was seen down: one of its tokens, or with probability γ the next shorter.
+    fn draw(&self, context: u128, uniform: &mut dyn FnMut() -> f32) -> u32 {
+        for (shorter, level) in self.levels.iter().enumerate().rev() {
+            let Some(found) = self.packing.last(context, shorter).and_then(|c| level.find(c)) else {
+                continue;
+            };
+            if let Some(symbol) = level.draw(found, f64::from(uniform())) {
+                return self.packing.token(symbol).min(self.vocab as u32 - 1);
+            }
+        }
+        ((f64::from(uniform()) * self.vocab as f64) as usize).min(self.vocab - 1) as u32
+    }
+}
+
+/// How tokens become a number: each is a symbol from 1 up, so that 0 can mean that nothing is there.
+#[derive(Clone, Copy)]
+struct Packing {
+    order: usize,
+    bits: usize,
+    unknown: u32,
+}
+
+impl Packing {
+    fn new(order: usize, vocab: usize) -> Self {
+        // One symbol more for nothing, one for tokens beyond the vocabulary.
+        let unknown = vocab.clamp(1, u32::MAX as usize - 2) as u32;
+        let bits = (u32::BITS - (unknown + 1).leading_zeros()) as usize;
+        Self { order: order.clamp(1, 128 / bits), bits, unknown }
+    }
+
+    fn symbol(self, token: u32) -> u32 {
+        token.min(self.unknown) + 1
+    }
+
+    fn token(self, symbol: u32) -> u32 {
+        symbol.saturating_sub(1)
+    }
+
+    /// The context of a first token.
+    fn start(self) -> u128 {
+        self.next(0, BOUNDARY)
+    }
+
+    fn next(self, context: u128, token: u32) -> u128 {
+        let before = if token == BOUNDARY { 0 } else { context };
+        self.gram(before, token) & low_bits((self.order - 1) * self.bits)
+    }
+
+    fn gram(self, context: u128, token: u32) -> u128 {
+        (context << self.bits) | u128::from(self.symbol(token))
+    }
+
+    /// The last `n` tokens of a context, if it has as many.
+    fn last(self, context: u128, n: usize) -> Option<u128> {
+        let last = context & low_bits(n * self.bits);
+        (n == 0 || last >> ((n - 1) * self.bits) != 0).then_some(last)
+    }
+
+    fn length(self, gram: u128) -> usize {
+        ((u128::BITS - gram.leading_zeros()) as usize).div_ceil(self.bits)
+    }
+}
+
+fn low_bits(n: usize) -> u128 {
+    1u128.checked_shl(n as u32).map_or(u128::MAX, |bit| bit - 1)
+}
+
+/// Different n-grams of one order, sorted, and a count of each.
+pub(super) type Counted = (Vec<u128>, Vec<u32>);
+
+pub(super) fn run_lengths(sorted: &[u128]) -> Counted {
+    let runs = sorted.chunk_by(|a, b| a == b);
+    runs.map(|run| (run[0], u32::try_from(run.len()).unwrap_or(u32::MAX))).unzip()
+}
+
+/// The levels of all orders from how often each n-gram of the highest was seen. Those that begin with the boundary
+/// may be shorter.
+fn levels(packing: Packing, (grams, counts): Counted) -> Vec<Level> {
+    // The number of a shorter n-gram is smaller, so each length is a range.
+    let mut ends: Vec<usize> =
+        (1..packing.order).map(|k| grams.partition_point(|&gram| packing.length(gram) <= k)).collect();
+    ends.push(grams.len());
+    let range = |k: usize| if k == 1 { 0..ends[0] } else { ends[k - 2]..ends[k - 1] };
+    let mut levels = Vec::with_capacity(packing.order);
+    let mut above: Vec<u128> = Vec::new();
+    for k in (1..=packing.order).rev() {
+        let mask = low_bits(k * packing.bits);
+        let mut suffixes: Vec<u128> = above.iter().map(|gram| gram & mask).collect();
+        suffixes.par_sort_unstable();
+        let begun = (&grams[range(k)], &counts[range(k)]);
+        let counted = merged(run_lengths(&suffixes), begun);
+        levels.push(Level::new(packing, &counted));
+        above = counted.0;
+    }
+    levels.reverse();
+    levels
+}
+
+/// One sorted list of two that share no n-gram.
+fn merged(a: Counted, (grams, counts): (&[u128], &[u32])) -> Counted {
+    let mut all: Vec<(u128, u32)> =
+        a.0.into_iter().zip(a.1).chain(grams.iter().copied().zip(counts.iter().copied())).collect();
+    // Two sorted runs one after the other: this merges them.
+    all.sort_by_key(|&(gram, _)| gram);
+    all.into_iter().unzip()
+}
+
+/// The n-grams of one order by context.
+struct Level {
+    /// Different contexts, packed and sorted; tokens after context i are `starts[i]..starts[i + 1]`.
+    contexts: Vec<u128>,
+    starts: Vec<u32>,
+    tokens: Vec<u32>,
+    counts: Vec<u32>,
+    /// A(c) and γ(c).
+    totals: Vec<f64>,
+    gamma: Vec<f64>,
+    discounts: [f64; 3],
+    index: Index,
+}
+
+impl Level {
+    fn new(packing: Packing, (grams, counts): &Counted) -> Self {
+        let discounts = discounts(counts);
+        let mut level = Self {
+            contexts: Vec::new(),
+            starts: vec![0],
+            tokens: grams.iter().map(|gram| (gram & low_bits(packing.bits)) as u32).collect(),
+            counts: counts.clone(),
+            totals: Vec::new(),
+            gamma: Vec::new(),
+            discounts,
+            index: Index::default(),
+        };
+        for run in grams.chunk_by(|a, b| a >> packing.bits == b >> packing.bits) {
+            let start = level.starts.last().map_or(0, |&start| start as usize);
+            let counts = &counts[start..start + run.len()];
+            let total = counts.iter().map(|&a| f64::from(a)).sum::<f64>();
+            let taken = counts.iter().map(|&a| discount(discounts, a)).sum::<f64>();
+            level.contexts.push(run[0] >> packing.bits);
+            level.starts.push((start + run.len()) as u32);
+            level.totals.push(total);
+            level.gamma.push(taken / total);
+        }
+        level.index = Index::new(&level.contexts);
+        level
+    }
+
+    fn find(&self, context: u128) -> Option<usize> {
+        self.index.find(&self.contexts, context)
+    }
+
+    fn range(&self, context: usize) -> std::ops::Range<usize> {
+        self.starts[context] as usize..self.starts[context + 1] as usize
+    }
+
+    /// max(a − D, 0) / A of a token after a context.
+    fn discounted(&self, context: usize, symbol: u32) -> f64 {
+        let range = self.range(context);
+        match self.tokens[range.clone()].binary_search(&symbol) {
+            Ok(place) => {
+                let a = self.counts[range.start + place];
+                (f64::from(a) - discount(self.discounts, a)) / self.totals[context]
+            }
+            Err(_) => 0.0,
+        }
+    }
+
+    /// The symbol at place `u` of the distribution; `None` in the part that the shorter context has.
+    fn draw(&self, context: usize, u: f64) -> Option<u32> {
+        let mut rest = u * self.totals[context];
+        self.range(context).find_map(|place| {
+            let a = self.counts[place];
+            rest -= f64::from(a) - discount(self.discounts, a);
+            (rest < 0.0).then(|| self.tokens[place])
+        })
+    }
+}
+
+fn discount(discounts: [f64; 3], count: u32) -> f64 {
+    // A count of at least 1 is never discounted to below 0: `discounts` sees to it.
+    discounts[(count.clamp(1, 3) - 1) as usize]
+}
+
+/// D1, D2, D3+ from the counts of counts.
+fn discounts(counts: &[u32]) -> [f64; 3] {
+    let mut n = [0.0f64; 4];
+    counts.iter().filter(|&&a| (1..=4).contains(&a)).for_each(|&a| n[a as usize - 1] += 1.0);
+    let y = n[0] / (n[0] + 2.0 * n[1]);
+    let found = [0, 1, 2].map(|i| (i + 1) as f64 - (i + 2) as f64 * y * n[i + 1] / n[i]);
+    let sound = found.iter().zip(1u32..).all(|(&d, count)| d > 0.0 && d < f64::from(count));
+    if sound { found } else { USUAL_DISCOUNTS }
+}
+
+/// Where a context stands among the sorted ones: open addressing, half full at most.
+#[derive(Default)]
+struct Index {
+    /// Places plus one; 0 is free.
+    slots: Vec<u32>,
+}
+
+impl Index {
+    fn new(keys: &[u128]) -> Self {
+        let mut index = Self { slots: vec![0; (2 * keys.len()).next_power_of_two()] };
+        for (place, &key) in keys.iter().enumerate() {
+            let mut slot = index.slot(key);
+            while index.slots[slot] != 0 {
+                slot = (slot + 1) & (index.slots.len() - 1);
+            }
+            index.slots[slot] = place as u32 + 1;
+        }
+        index
+    }
+
+    fn find(&self, keys: &[u128], key: u128) -> Option<usize> {
+        let mut slot = self.slot(key);
+        loop {
+            let place = (*self.slots.get(slot)?).checked_sub(1)? as usize;
+            if keys[place] == key {
+                return Some(place);
+            }
+            slot = (slot + 1) & (self.slots.len() - 1);
+        }
+    }
+
+    /// The high bits of a product with an odd constant, of both halves.
+    fn slot(&self, key: u128) -> usize {
+        const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
+        let mixed = (key as u64).wrapping_mul(ODD) ^ ((key >> 64) as u64).wrapping_add(ODD);
+        let mixed = (mixed ^ (mixed >> 29)).wrapping_mul(ODD);
+        (mixed >> 20) as usize & self.slots.len().wrapping_sub(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use mintage_nn::Rng;
+
+    use super::*;
+
+    /// Documents with habits, a boundary after each.
+    fn text(n: usize, vocab: u32, seed: u64) -> Vec<u32> {
+        let mut rng = Rng::new(seed, 0);
+        let mut tokens = vec![1];
+        while tokens.len() < n {
+            let last = tokens[tokens.len() - 1];
+            let step = rng.below(3) as u32 * rng.below(3) as u32;
+            tokens.push(if rng.below(30) == 0 { 0 } else { (2 * last + step) % vocab });
+        }
+        tokens
+    }
+
+    /// The definitions, word for word.
+    struct Naive {
+        counts: Vec<BTreeMap<Vec<u32>, u32>>,
+        vocab: usize,
+    }
+
+    impl Naive {
+        fn fit(order: usize, vocab: usize, streams: &[&[u32]]) -> Self {
+            let mut seen: Vec<BTreeMap<Vec<u32>, u32>> = vec![BTreeMap::new(); order + 1];
+            let mut before: Vec<BTreeMap<Vec<u32>, BTreeSet<u32>>> = vec![BTreeMap::new(); order + 1];
+            for stream in streams {
+                let padded = [&[0], *stream].concat();
+                for i in 1..padded.len() {
+                    let boundary = (0..i).rev().find(|&j| padded[j] == 0).unwrap_or(0);
+                    for k in 1..=order.min(i + 1 - boundary) {
+                        let start = i + 1 - k;
+                        let gram = padded[start..=i].to_vec();
+                        let whole = k == order || k > 1 && padded[start] == 0;
+                        if whole {
+                            *seen[k].entry(gram).or_default() += 1;
+                        } else {
+                            before[k].entry(gram).or_default().insert(padded[start - 1]);
+                        }
+                    }
+                }
+            }
+            for (seen, before) in seen.iter_mut().zip(before) {
+                seen.extend(before.into_iter().map(|(gram, set)| (gram, set.len() as u32)));
+            }
+            Self { counts: seen, vocab }
+        }
+
+        fn probability(&self, context: &[u32], token: u32) -> f64 {
+            let k = context.len() + 1;
+            let below = || match context {
+                [] => 1.0 / self.vocab as f64,
+                [_, rest @ ..] => self.probability(rest, token),
+            };
+            let after = |w: u32| self.counts[k].get(&[context, &[w]].concat()).copied().unwrap_or(0);
+            let total: u32 = (0..self.vocab as u32).map(after).sum();
+            if total == 0 {
+                return below();
+            }
+            let d = discounts(&self.counts[k].values().copied().collect::<Vec<_>>());
+            let taken = |a: u32| if a == 0 { 0.0 } else { d[a.min(3) as usize - 1] };
+            let gamma = (0..self.vocab as u32).map(|w| taken(after(w))).sum::<f64>() / f64::from(total);
+            (f64::from(after(token)) - taken(after(token))) / f64::from(total) + gamma * below()
+        }
+
+        fn nll(&self, order: usize, sequence: &[u32]) -> f64 {
+            let padded = [&[0], sequence].concat();
+            let nats = |i: usize| {
+                let boundary = (0..i).rev().find(|&j| padded[j] == 0).unwrap_or(0);
+                -self.probability(&padded[boundary.max((i + 1).saturating_sub(order))..i], padded[i]).ln()
+            };
+            (1..padded.len()).map(nats).sum()
+        }
+    }
+
+    #[test]
+    fn it_is_what_the_definitions_say() {
+        for (n, vocab, order) in [(12, 5, 3), (400, 11, 1), (3_000, 7, 2), (5_000, 13, 4), (5_000, 300, 5)] {
+            let (a, b) = (text(n, vocab, 1), text(n / 2, vocab, 2));
+            let new = text(200, vocab, 3);
+            let model = KneserNey::fit(order, vocab as usize, [&a[..], &b[..]].into_iter());
+            let naive = Naive::fit(order, vocab as usize, &[&a, &b]);
+            let (ours, theirs) = (model.nll(&new), naive.nll(order, &new));
+            assert!((ours - theirs).abs() < 1e-9 * theirs, "{order}: {ours} {theirs}");
+            assert!((model.nll_per_token(&[&new]) - ours / new.len() as f64).abs() < 1e-12);
+        }
+    }
+
+    #[test]
+    fn probabilities_sum_to_one() {
+        let train = text(4_000, 40, 1);
+        for order in 1..=6 {
+            let model = KneserNey::fit(order, 40, std::iter::once(&train[..]));
+            for context in [&[][..], &[0], &[7], &[39, 1, 2], &train[90..95], &train[7..9], &[3, 0, 1]] {
+                let sum: f64 = (0..40).map(|token| model.probability(context, token)).sum();
+                assert!((sum - 1.0).abs() < 1e-12, "{order} {context:?} {sum}");
+            }
+        }
+    }
+
+    #[test]
+    fn longer_contexts_predict_better_and_samples_look_like_the_text() {
+        let (train, new) = (text(60_000, 20, 1), text(5_000, 20, 2));
+        let fit = |order| KneserNey::fit(order, 20, std::iter::once(&train[..]));
+        let (one, three) = (fit(1), fit(3));
+        assert!(three.nll(&new) < 0.8 * one.nll(&new));
+        let mut rng = Rng::new(5, 0);
+        let drawn = three.sample(20_000, &mut || rng.uniform());
+        // The text is a Markov chain of order 1: what is drawn costs what new text costs.
+        let (drawn, new) = (three.nll_per_token(&[&drawn]), three.nll_per_token(&[&new]));
+        assert!((drawn - new).abs() < 0.04, "{drawn} {new}");
+    }
+
+    #[test]
+    fn unigrams_are_drawn_as_often_as_they_were_seen() {
+        let train: Vec<u32> = (0..3_000).map(|i| [1, 1, 1, 2, 2, 0][i % 6]).collect();
+        let model = KneserNey::fit(1, 3, std::iter::once(&train[..]));
+        let mut rng = Rng::new(5, 0);
+        let drawn = model.sample(30_000, &mut || rng.uniform());
+        let share = drawn.iter().filter(|&&token| token == 1).count() as f64 / 30_000.0;
+        assert!((share - 0.5).abs() < 0.02, "{share}");
+        assert!((model.probability(&[2, 2], 1) - 0.5).abs() < 0.01);
+    }
+
+    #[test]
+    fn nothing_and_strangers_do_no_harm() {
+        let empty = KneserNey::fit(5, 10, std::iter::empty());
+        assert!((empty.nll(&[3]) - 10f64.ln()).abs() < 1e-12);
+        assert!(empty.nll_per_token(&[]).is_nan());
+        assert_eq!(empty.sample(3, &mut || 0.99), [9, 9, 9]);
+        let model = KneserNey::fit(9, 4, [&[1, 2, 3, 9, 900][..], &[]].into_iter());
+        assert!(model.nll(&[1, 2, 3, 77, 0, 0, 5]).is_finite());
+        assert!(model.sample(50, &mut || 0.5).iter().all(|&token| token < 4));
+        assert_eq!(KneserNey::fit(0, 0, std::iter::empty()).sample(2, &mut || 0.0), [0, 0]);
+        assert_eq!(KneserNey::fit(99, 8_000, std::iter::empty()).order(), 9);
+    }
+}
