@@ -33,7 +33,30 @@ pub enum Kind {
     Start,
     /// Seconds that a table takes to learn; named tables-PEER-FAMILY.
     Table,
+    /// What comes of learning a text: seconds, and characters a second.
+    Text,
 }
+
+impl Kind {
+    /// A model is learned to its end: measured only where it is asked for.
+    pub fn is_whole(self) -> bool {
+        matches!(self, Self::Table | Self::Text)
+    }
+}
+
+/// Learning nanoGPT's text, and sampling what was learned: measured in one run.
+pub const TEXT: Case = Case {
+    name: "text",
+    what: "tinyshakespeare by characters: nanoGPT's set-up for a CPU (4 × 128, 64 characters, 2000 steps), and ours",
+    unit: "s to learn",
+    kind: Kind::Text,
+};
+pub const TEXT_SAMPLE: Case = Case {
+    name: "text-sample",
+    what: "one sample of what `text` has learned; nanoGPT has no KV cache",
+    unit: "characters/s",
+    kind: Kind::Text,
+};
 
 const fn step(name: &'static str, what: &'static str) -> Case {
     Case { name, what, unit: "ms a step", kind: Kind::Step }
@@ -43,7 +66,7 @@ const fn table(name: &'static str, what: &'static str) -> Case {
     Case { name, what, unit: "s to learn", kind: Kind::Table }
 }
 
-pub const CASES: [Case; 22] = [
+pub const CASES: [Case; 24] = [
     step("mlp-vae", "MLP VAE of 400 units, 28×28, batch 200"),
     step("vae-28", "residual VAE small, 28×28, batch 32"),
     step("vae-64", "residual VAE small, 64×64 RGB, batch 32"),
@@ -109,6 +132,8 @@ pub const CASES: [Case; 22] = [
     ),
     table("tables-tvae-mixture", "the same: SDV's TVAE, and our mixture"),
     table("tables-mostlyai-ar", "the same: MOSTLY AI's TabularARGN, and our any-order model"),
+    TEXT,
+    TEXT_SAMPLE,
 ];
 
 /// Seconds that a turn should take.

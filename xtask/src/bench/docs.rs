@@ -22,7 +22,8 @@ pub fn speed_docs() -> Result<()> {
 
 /// "vae-28: 61.2 ms a step, PyTorch 2.15 84.0, ratio 1.37 (1.30 to 1.44)".
 pub fn line(speed: &Speed) -> String {
-    let mut text = format!("{}: {} {}", speed.case, number(speed.ours), speed.unit);
+    let ours = speed.ours.map_or_else(|| "–".to_owned(), number);
+    let mut text = format!("{}: {ours} {}", speed.case, speed.unit);
     if let (Some(name), Some(peer)) = (&speed.peer_name, speed.peer) {
         let _ = write!(text, ", {name} {}", number(peer));
     }
@@ -84,7 +85,7 @@ fn row(text: &mut String, speed: &Speed) {
         text,
         "| {} | {} | {peer} | {} | {} | {} | {} |",
         speed.case,
-        number(speed.ours),
+        speed.ours.map_or_else(|| "–".to_owned(), number),
         speed.unit,
         ratio(speed).unwrap_or_else(|| "–".to_owned()),
         two(speed.peak_mb_ours.zip(speed.peak_mb_peer)),

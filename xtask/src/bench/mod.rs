@@ -7,6 +7,7 @@
 mod cases;
 mod docs;
 mod tables;
+mod text;
 mod worker;
 
 use std::{fs, path::PathBuf};
@@ -23,7 +24,7 @@ pub use docs::speed_docs;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Cases to run; without any, all of them but those of tables, which take an hour
+    /// Cases to run; without any, all of them but those of tables and text, which learn whole: an hour
     cases: Vec<String>,
     /// Pairs of turns a case
     #[arg(long, default_value_t = 7)]
@@ -49,8 +50,8 @@ pub struct Args {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Speed {
     pub case: String,
-    /// Median rate or time of ours, in `unit`.
-    pub ours: f64,
+    /// Median rate or time of ours, in `unit`; none where only the peer could be measured.
+    pub ours: Option<f64>,
     pub peer: Option<f64>,
     pub peer_name: Option<String>,
     pub unit: String,
@@ -75,7 +76,7 @@ pub struct Speed {
 
 impl Speed {
     /// A figure of a case without a peer yet.
-    fn of(case: &Case, ours: f64, pairs: usize, command: String) -> Self {
+    fn of(case: &Case, ours: Option<f64>, pairs: usize, command: String) -> Self {
         Self {
             case: case.name.to_owned(),
             ours,
@@ -122,6 +123,10 @@ pub fn run(args: &Args) -> Result<()> {
     for case in tables {
         keep(&tables::measure(case, &ours, args)?)?;
     }
+    let (texts, chosen): (Vec<&Case>, Vec<&Case>) = chosen.into_iter().partition(|c| c.kind == Kind::Text);
+    if !texts.is_empty() {
+        text::measure(&ours, args)?.iter().try_for_each(keep)?;
+    }
     if chosen.is_empty() {
         return speed_docs().and_then(|()| generate::quality_docs());
     }
@@ -164,19 +169,18 @@ struct Setup {
 impl Setup {
     /// A figure of a case without a peer yet.
     fn speed(&self, case: &Case, ours: f64) -> Speed {
-        Speed { made_up: self.made_up, ..Speed::of(case, ours, self.pairs, self.command.clone()) }
+        Speed { made_up: self.made_up, ..Speed::of(case, Some(ours), self.pairs, self.command.clone()) }
     }
 }
 
 fn chosen(names: &[String]) -> Result<Vec<&'static Case>> {
     if names.is_empty() {
-        return Ok(CASES.iter().filter(|case| case.kind != Kind::Table).collect());
+        return Ok(CASES.iter().filter(|case| !case.kind.is_whole()).collect());
     }
-    // `tables` stands for all of tables-….
+    // `tables` stands for all of tables-…, `text` for text-… as well.
     let stands_for = |name: &str, case: &Case| {
         case.name == name
-            || case.name.strip_prefix(name).is_some_and(|rest| rest.starts_with('-'))
-                && case.kind == Kind::Table
+            || case.name.strip_prefix(name).is_some_and(|rest| rest.starts_with('-')) && case.kind.is_whole()
     };
     let mut found = Vec::new();
     for name in names {

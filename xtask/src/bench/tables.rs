@@ -46,7 +46,7 @@ pub fn measure(case: &Case, ours: &Path, args: &Args) -> Result<Speed> {
     let own = learn(family, &train, &scratch, ours, args)?;
     let how = format!("mintage train --model {family}, trained {:.0} s; beside {name}", own.secs);
     judge(&own.rows, ours, &data, &how, args)?;
-    let mut speed = Speed::of(case, own.secs, 1, command_line(args));
+    let mut speed = Speed::of(case, Some(own.secs), 1, command_line(args));
     speed.peer = Some(peer.train_secs);
     speed.peer_name = Some(peer.name);
     speed.peak_mb_peer = Some(peer.peak_mb);

@@ -4,8 +4,8 @@
 //! `quality CASE [--data DIR] [--fashion DIR] [--runs DIR] [--minutes M] [--threads N] [--fresh] [--rows FILE] [-s KEY=VALUE]`
 //!
 //! DIR of `--data` holds `images/mnist`, `images/emoji64-rgb-idx4-ubyte.gz`, `images/cifar10` and
-//! `tables/{adult-train,adult-test,diamonds,zipcodes}.csv`, that of
-//! `--fashion` the IDX files of Fashion-MNIST.
+//! `tables/{adult-train,adult-test,diamonds,zipcodes}.csv`, `text/{tinyshakespeare,russian-novels,russian-drama}.txt`
+//! (or `.txt.xz`), that of `--fashion` the IDX files of Fashion-MNIST.
 
 #![allow(clippy::unwrap_used)]
 #![allow(clippy::disallowed_methods)]
@@ -14,6 +14,8 @@
 // What the command trains with.
 #[path = "../../../mintage-cli/src/alloc.rs"]
 mod alloc;
+mod baselines;
+mod compress;
 mod figures;
 mod likelihood;
 mod memory;
@@ -38,7 +40,7 @@ struct Options {
 
 type Case = (&'static str, fn(&str, &Options));
 
-const CASES: [Case; 28] = [
+const CASES: [Case; 30] = [
     ("prdc", scores::prdc_sanity),
     ("mlp-vae", likelihood::mlp_vae),
     ("mlp-vae-normal", likelihood::mlp_vae_normal),
@@ -67,6 +69,8 @@ const CASES: [Case; 28] = [
     ("diamonds-ar", tables::others),
     ("zipcodes-mixture", tables::others),
     ("zipcodes-ar", tables::others),
+    ("tinyshakespeare-baselines", baselines::tinyshakespeare),
+    ("russian-baselines", baselines::russian),
 ];
 
 fn main() {
