@@ -75,20 +75,23 @@ pub(super) fn read(path: &Path, lossy: bool) -> Result<String, Error> {
     decompressed(path)?.take(MOST_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(Error::io(path))?;
     check_size(path, bytes.len())?;
     check_bytes(path, &bytes)?;
-    if is_wide(&bytes) {
-        let text = decoded(path, &bytes, lossy)?;
-        check_letters(path, &text)?;
-        return Ok(text);
-    }
-    let mut text = match String::from_utf8(bytes) {
-        Ok(text) => text,
-        Err(error) => decoded(path, error.as_bytes(), lossy)?,
+    let text = if is_wide(&bytes) {
+        decoded(path, &bytes, lossy)?
+    } else {
+        match String::from_utf8(bytes) {
+            Ok(text) => without_mark(text),
+            Err(error) => decoded(path, error.as_bytes(), lossy)?,
+        }
     };
+    check_letters(path, &text)?;
+    Ok(text)
+}
+
+fn without_mark(mut text: String) -> String {
     if text.as_bytes().starts_with(UTF8_MARK) {
         text.drain(..UTF8_MARK.len());
     }
-    check_letters(path, &text)?;
-    Ok(text)
+    text
 }
 
 /// The text of bytes that are not all UTF-8.

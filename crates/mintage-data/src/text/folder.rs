@@ -66,7 +66,7 @@ impl TextFolder {
         let all = files.len();
         files.retain(|file| {
             let size =
-                fs::metadata(root.join(&*file)).ok().filter(fs::Metadata::is_file).map_or(0, |m| m.len());
+                fs::metadata(root.join(file)).ok().filter(fs::Metadata::is_file).map_or(0, |m| m.len());
             let packed = has_packed_suffix(&file.to_string_lossy());
             *bytes += if packed { size * PACKED_RATIO } else { size };
             size > 0

@@ -15,5 +15,5 @@ mod folder;
 mod map;
 pub mod source;
 
-pub use codec::{BOUNDARY, TextCodec, TextDecoder, TextUnit};
+pub use codec::{BOUNDARY, TextCodec, TextDecoder, TextUnit, Visit};
 pub use source::{TextSource, is_text};

@@ -57,8 +57,9 @@ pub(super) struct Memo<'a> {
     tokens: Vec<u32>,
 }
 
-/// Words that are remembered.
+/// Words that are remembered, and the bytes of the longest of them.
 const REMEMBERED: usize = 1 << 16;
+const REMEMBERED_BYTES: usize = 64;
 
 impl Bpe {
     /// Learns at most `vocab` tokens from stretches of the train documents, evenly spread.
@@ -124,7 +125,7 @@ impl Bpe {
             }
             let start = tokens.len();
             self.encode_word(word, &mut tokens);
-            if memo.words.len() < REMEMBERED {
+            if memo.words.len() < REMEMBERED && word.len() <= REMEMBERED_BYTES {
                 let from = memo.tokens.len() as u32;
                 memo.tokens.extend_from_slice(&tokens[start..]);
                 memo.words.insert(word, (from, memo.tokens.len() as u32));

@@ -7,8 +7,17 @@ use crate::text::codec::bpe::words;
 const RUSSIAN: &str = "Все счастливые семьи похожи друг на друга, каждая несчастливая семья несчастлива по-своему. \
     Всё смешалось в доме Облонских.\nЖена узнала, что муж был в связи с бывшею в их доме француженкою.\n";
 
+/// Fits one text, of which `bytes` are told.
+fn try_fit(unit: Option<TextUnit>, vocab: Option<usize>, text: &str, bytes: u64) -> Result<TextCodec, Error> {
+    let visit = |show: &mut dyn FnMut(&str)| {
+        show(text);
+        Ok(())
+    };
+    TextCodec::fit(unit, vocab, &visit, bytes)
+}
+
 fn fit(unit: Option<TextUnit>, vocab: Option<usize>, text: &str) -> TextCodec {
-    TextCodec::fit(unit, vocab, &|show| Ok(show(text)), text.len() as u64).unwrap()
+    try_fit(unit, vocab, text, text.len() as u64).unwrap()
 }
 
 fn all_units() -> Vec<TextCodec> {
@@ -91,7 +100,7 @@ fn units() -> &'static [TextCodec] {
 fn amount_and_script_choose_the_unit() {
     assert_eq!(fit(None, None, &RUSSIAN.repeat(3)).unit(), TextUnit::Chars);
     assert_eq!(fit(None, Some(400), &RUSSIAN.repeat(20)).unit(), TextUnit::Bpe);
-    let large = TextCodec::fit(None, None, &|show| Ok(show(&RUSSIAN.repeat(20))), 5 << 20).unwrap();
+    let large = try_fit(None, None, &RUSSIAN.repeat(20), 5 << 20).unwrap();
     assert_eq!(large.unit(), TextUnit::Bpe);
     let chinese: String = ('一'..).take(400).flat_map(|c| [c; 3]).collect();
     assert_eq!(fit(None, None, &chinese).unit(), TextUnit::Bpe);
@@ -107,7 +116,7 @@ fn an_alphabet_is_of_what_is_frequent() {
     assert_eq!(codec.encode("в").len(), 22);
     assert_eq!(fit(Some(TextUnit::Chars), Some(6), &RUSSIAN.repeat(9)).vocab(), 6);
     assert_eq!(fit(Some(TextUnit::Chars), None, "ааа").decode(&[2, 3]), " а");
-    let too_few = TextCodec::fit(Some(TextUnit::Chars), Some(3), &|show| Ok(show("абв")), 9);
+    let too_few = try_fit(Some(TextUnit::Chars), Some(3), "абв", 9);
     assert!(too_few.unwrap_err().hint().is_some());
     assert!(TextCodec::fit(None, None, &|_| Ok(()), 0).unwrap_err().to_string().contains("no characters"));
 }
@@ -151,7 +160,12 @@ fn long_texts_encode_in_pieces_as_whole() {
         let whole = codec.encode_piece(&text, &mut Memo::default());
         assert_eq!(codec.encode(&text), whole);
         let mut streamed = Vec::new();
-        codec.encode_into(&text, &mut |tokens| Ok(streamed.extend_from_slice(tokens))).unwrap();
+        codec
+            .encode_into(&text, &mut |tokens| {
+                streamed.extend_from_slice(tokens);
+                Ok(())
+            })
+            .unwrap();
         assert_eq!(streamed, whole);
         assert_eq!(codec.decode(&whole), text);
     }
@@ -172,7 +186,7 @@ fn bpe_knows_every_script_and_long_runs() {
     // Neither training nor encoding takes long over a word of a megabyte.
     let odd = fit(Some(TextUnit::Bpe), None, &"=".repeat(1 << 20));
     assert_eq!(odd.decode(&odd.encode("==== да")), "==== да");
-    let bounds = TextCodec::fit(Some(TextUnit::Bpe), Some(100), &|show| Ok(show(RUSSIAN)), 100).unwrap_err();
+    let bounds = try_fit(Some(TextUnit::Bpe), Some(100), RUSSIAN, 100).unwrap_err();
     assert_eq!(bounds.hint().as_deref(), Some("between 300 and 65536 are possible"));
 }
 
