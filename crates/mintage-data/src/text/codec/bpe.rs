@@ -18,7 +18,7 @@ use tokenizers::{
 use super::{PIECE_BYTES, Pieces, Visit, damaged};
 use crate::{Error, atomic_write};
 
-/// Text that merges are learned from, at most: more changes them little.
+/// Text that merges are learned from, at most, so that it takes seconds.
 const TRAIN_BYTES: u64 = 32 << 20;
 /// Bytes of the stretches that are chosen for it.
 const STRETCH_BYTES: usize = PIECE_BYTES / 4;
@@ -176,6 +176,10 @@ impl Bpe {
         let ModelWrapper::BPE(model) = tokenizer.get_model() else {
             return Err("its model is not BPE".to_owned());
         };
+        let marks_words = model.continuing_subword_prefix.is_some() || model.end_of_word_suffix.is_some();
+        if marks_words || model.dropout.is_some() {
+            return Err("its BPE is of a sort that is not known here".to_owned());
+        }
         Self::new(model.clone())
     }
 }

@@ -246,6 +246,7 @@ fn damaged_files_are_told() {
         whole.replace("\"use_regex\":true", "\"use_regex\":false"),
         whole.replacen("\"!\":0", "\"!\":9999", 1),
         whole.replace("\"BPE\"", "\"WordLevel\""),
+        whole.replace("\"dropout\":null", "\"dropout\":0.1"),
     ] {
         std::fs::write(&tokenizer, bad).unwrap();
         assert!(why().contains("tokenizer.json"), "{}", why());
