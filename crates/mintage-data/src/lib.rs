@@ -8,6 +8,7 @@ pub mod codec;
 pub mod error;
 pub mod images;
 pub mod inspect;
+pub mod music;
 pub mod sink;
 pub mod source;
 pub mod split;
@@ -19,6 +20,7 @@ pub use codec::{Color, Fit, ImageCodec, ImageShape};
 pub use error::Error;
 pub use images::ImageSet;
 pub use inspect::{Inspection, inspect};
+pub use music::{MusicCodec, MusicUnit, Score};
 pub use sink::{
     Images, Provenance, append_rows, atomic_write, grid_png, png_bytes, provenance_of, write_folder,
     write_grid, write_grid_rows,

@@ -1,0 +1,28 @@
+//! Symbolic music: MIDI files and BLOBs become quantised scores, scores become tokens, and new tokens become
+//! MIDI, sound and pictures of notes.
+//!
+//! ```text
+//! MusicSource ──► Score ──► MusicCodec.encode ──► tokens
+//!   (MIDI)         ▲  │                             │
+//!                  │  └─► figures, piano roll, WAV  │
+//!                  └───── MusicCodec.decode ◄───────┘
+//! ```
+//!
+//! MIDI is the only notation that is read: no crate at hand reads MusicXML or ABC.
+
+mod codec;
+mod grid;
+mod midi;
+mod names;
+mod remi;
+mod score;
+
+pub use codec::{BOUNDARY, MusicCodec, MusicUnit, Token, TokenKind};
+pub use grid::{Grid, MAX_GRID_VOICES};
+pub use names::{drum_name, part_name, pitch_name, programme_name};
+pub use remi::Remi;
+pub use score::{
+    Bar, COMMON_BAR, Clock, DRUMS, MAX_DURATION, MAX_TICKS, Metre, MetreChange, Note, Part, RESOLUTION,
+    SIXTEENTH, Score, TEMPO_BINS, TempoChange, VELOCITY_BINS, bpm, quantised_duration, tempo_bin,
+    velocity_bin, velocity_of,
+};
