@@ -435,7 +435,7 @@ mod tests {
             assert_eq!(MusicCodec::load(dir.path()).unwrap(), codec);
         }
         let path = dir.path().join(FILE);
-        let bad = fs::read_to_string(&path).unwrap().replace("\"step\": 12", "\"step\": 0");
+        let bad = fs::read_to_string(&path).unwrap().replace("\"step\": 3", "\"step\": 0");
         fs::write(&path, bad).unwrap();
         assert!(MusicCodec::load(dir.path()).is_err());
     }

@@ -11,16 +11,20 @@
 //! MIDI is the only notation that is read: no crate at hand reads MusicXML or ABC.
 
 mod codec;
+mod figures;
 mod grid;
 mod midi;
 mod names;
 mod remi;
+mod roll;
 mod score;
 
 pub use codec::{BOUNDARY, MusicCodec, MusicUnit, Token, TokenKind};
+pub use figures::{Figures, Mode, pitch_in_scale_rate};
 pub use grid::{Grid, MAX_GRID_VOICES};
 pub use names::{drum_name, part_name, pitch_name, programme_name};
 pub use remi::Remi;
+pub use roll::piano_roll_svg;
 pub use score::{
     Bar, COMMON_BAR, Clock, DRUMS, MAX_DURATION, MAX_TICKS, Metre, MetreChange, Note, Part, RESOLUTION,
     SIXTEENTH, Score, TEMPO_BINS, TempoChange, VELOCITY_BINS, bpm, quantised_duration, tempo_bin,
