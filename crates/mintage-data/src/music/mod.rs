@@ -18,6 +18,7 @@ mod names;
 mod remi;
 mod roll;
 mod score;
+mod synth;
 
 pub use codec::{BOUNDARY, MusicCodec, MusicUnit, Token, TokenKind};
 pub use figures::{Figures, Mode, pitch_in_scale_rate};
@@ -30,3 +31,4 @@ pub use score::{
     SIXTEENTH, Score, TEMPO_BINS, TempoChange, VELOCITY_BINS, bpm, quantised_duration, tempo_bin,
     velocity_bin, velocity_of,
 };
+pub use synth::{MAX_SECONDS, TAIL_SECONDS, render, write_wav};
