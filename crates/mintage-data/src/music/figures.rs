@@ -242,7 +242,10 @@ fn drum_pattern_consistency(score: &Score) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::{super::score::{DRUMS, MetreChange}, *};
+    use super::{
+        super::score::{DRUMS, MetreChange},
+        *,
+    };
 
     #[derive(serde::Deserialize)]
     struct Case {
@@ -262,8 +265,13 @@ mod tests {
         let cases: Vec<Case> = serde_json::from_str(json).unwrap();
         assert!(cases.len() >= 6);
         for (number, case) in cases.iter().enumerate() {
-            let note = |&(start, duration, pitch, programme): &(u32, u32, u8, u8)| {
-                Note { start, duration, pitch, velocity: 16, programme, voice: 0 }
+            let note = |&(start, duration, pitch, programme): &(u32, u32, u8, u8)| Note {
+                start,
+                duration,
+                pitch,
+                velocity: 16,
+                programme,
+                voice: 0,
             };
             let metre = MetreChange { tick: 0, metre: case.metre };
             let score = Score::new(case.notes.iter().map(note).collect(), vec![metre], vec![]);

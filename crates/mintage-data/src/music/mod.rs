@@ -18,6 +18,7 @@ mod names;
 mod remi;
 mod roll;
 mod score;
+mod source;
 mod synth;
 
 pub use codec::{BOUNDARY, MusicCodec, MusicUnit, Token, TokenKind};
@@ -31,4 +32,5 @@ pub use score::{
     SIXTEENTH, Score, TEMPO_BINS, TempoChange, VELOCITY_BINS, bpm, quantised_duration, tempo_bin,
     velocity_bin, velocity_of,
 };
+pub use source::{MusicSource, is_music};
 pub use synth::{MAX_SECONDS, TAIL_SECONDS, render, write_wav};

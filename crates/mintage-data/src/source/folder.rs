@@ -8,10 +8,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::SourceSpec;
+use super::{
+    SourceSpec,
+    sqlite::{IMAGES, Media},
+};
 use crate::{Error, codec::MAX_FILE_BYTES, error::suggestion};
 
-const SUFFIXES: [&str; 6] = ["png", "jpg", "jpeg", "gif", "webp", "bmp"];
 const MAX_DEPTH: usize = 8;
 const METADATA: &str = "metadata.csv";
 /// Names of folders that divide the data instead of labelling them; the last two are held out.
@@ -28,12 +30,18 @@ pub(crate) struct FolderSource {
 
 impl FolderSource {
     pub fn open(root: &Path, spec: &SourceSpec) -> Result<Self, Error> {
-        let mut files = Vec::new();
-        walk(root, Path::new(""), 0, &mut files)?;
+        Self::open_media(root, spec, &IMAGES)
+    }
+
+    /// [`FolderSource::open`] for files of another kind.
+    pub fn open_media(root: &Path, spec: &SourceSpec, media: &Media) -> Result<Self, Error> {
+        let mut files = files_below(root)?;
+        files.retain(|file| media.suffixes.contains(&suffix(file).as_str()));
         files.sort();
         if files.is_empty() {
-            return Err(Error::bad(root.display().to_string(), "holds no images")
-                .with_hint(format!("images are files that end in {}", SUFFIXES.join(", "))));
+            let Media { name, suffixes, .. } = media;
+            return Err(Error::bad(root.display().to_string(), format!("holds no {name}"))
+                .with_hint(format!("{name} are files that end in {}", suffixes.join(", "))));
         }
         let mut source = Self { root: root.to_owned(), files, labels: None };
         if !spec.no_labels() {
@@ -59,7 +67,7 @@ impl FolderSource {
             let label = parts.next()?.as_os_str().to_string_lossy().into_owned();
             parts.next().map(|_| label)
         };
-        // Labels only when every image lies in a sub-folder and there are at least two of these.
+        // Labels only when every file lies in a sub-folder and there are at least two of these.
         let Some(labels) = self.files.iter().map(folder).collect::<Option<Vec<String>>>() else {
             return Ok(None);
         };
@@ -98,7 +106,7 @@ impl FolderSource {
         }
         self.files.retain(|file| named.contains_key(file));
         if self.files.is_empty() {
-            return Err(fail("names none of the images in the folder".to_owned()));
+            return Err(fail("names none of the files in the folder".to_owned()));
         }
         Ok(label_column.map(|_| self.files.iter().map(|file| named[file].clone()).collect()))
     }
@@ -148,7 +156,19 @@ fn top(file: &Path) -> Option<&str> {
     parts.next().and(first)
 }
 
-/// Collects image files below `root/at`; links to folders are not followed, so that no loop can form.
+/// All files below a folder, relative to it.
+pub(crate) fn files_below(root: &Path) -> Result<Vec<PathBuf>, Error> {
+    let mut files = Vec::new();
+    walk(root, Path::new(""), 0, &mut files)?;
+    Ok(files)
+}
+
+/// How the name of a file ends, in small letters.
+pub(crate) fn suffix(file: &Path) -> String {
+    file.extension().map(|suffix| suffix.to_string_lossy().to_lowercase()).unwrap_or_default()
+}
+
+/// Collects files below `root/at`; links to folders are not followed, so that no loop can form.
 fn walk(root: &Path, at: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), Error> {
     let dir = root.join(at);
     for entry in fs::read_dir(&dir).map_err(Error::io(&dir))? {
@@ -159,8 +179,7 @@ fn walk(root: &Path, at: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Resul
         if kind.is_dir() && depth < MAX_DEPTH && !hidden {
             walk(root, &relative, depth + 1, files)?;
         }
-        let suffix = relative.extension().map(|s| s.to_string_lossy().to_lowercase()).unwrap_or_default();
-        if !kind.is_dir() && !hidden && SUFFIXES.contains(&suffix.as_str()) {
+        if !kind.is_dir() && !hidden {
             files.push(relative);
         }
     }

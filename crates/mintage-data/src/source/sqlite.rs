@@ -1,4 +1,4 @@
-//! A table of a SQLite database: one BLOB column holds the images, another may hold labels.
+//! A table of a SQLite database: one BLOB column holds the images (or other media), another may hold labels.
 //!
 //! The database is opened read-only. Rows that Mintage itself inserted (their column `mintage` is not
 //! null) are left out, so that a model never learns from what another one made.
@@ -27,6 +27,26 @@ pub(crate) struct SqliteSource {
     labels: Option<Vec<String>>,
     connection: Mutex<Connection>,
 }
+
+/// A kind of files, by which folders and columns that hold it are found.
+#[derive(Debug)]
+pub(crate) struct Media {
+    /// What to call them.
+    pub name: &'static str,
+    /// What they are, for those who have none.
+    pub hint: &'static str,
+    /// How their files' names end.
+    pub suffixes: &'static [&'static str],
+    /// Whether the first 16 bytes are those of such a file.
+    pub is: fn(&[u8]) -> bool,
+}
+
+pub(crate) const IMAGES: Media = Media {
+    name: "images",
+    hint: "images are BLOBs of PNG, JPEG, GIF, WebP or BMP bytes; `mintage inspect` shows the columns",
+    suffixes: &["png", "jpg", "jpeg", "gif", "webp", "bmp"],
+    is: |head| image::guess_format(head).is_ok(),
+};
 
 /// Whether the file begins like a SQLite database.
 pub(crate) fn is_sqlite(path: &Path) -> bool {
@@ -71,20 +91,33 @@ pub(crate) fn columns(connection: &Connection, table: &str) -> rusqlite::Result<
 
 /// Whether the first BLOBs of a column begin like image files.
 pub(crate) fn holds_images(connection: &Connection, table: &str, column: &str) -> rusqlite::Result<bool> {
+    holds(connection, &IMAGES, table, column)
+}
+
+/// Whether the first BLOBs of a column begin like such files.
+fn holds(connection: &Connection, media: &Media, table: &str, column: &str) -> rusqlite::Result<bool> {
     let (table, column) = (quoted(table), quoted(column));
     let sql = format!("SELECT substr({column}, 1, 16) FROM {table} WHERE typeof({column}) = 'blob' LIMIT 20");
     let mut statement = connection.prepare(&sql)?;
     let heads: Vec<Vec<u8>> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    let images = heads.iter().filter(|head| image::guess_format(head).is_ok()).count();
-    Ok(images * 2 > heads.len())
+    let found = heads.iter().filter(|head| (media.is)(head)).count();
+    Ok(found * 2 > heads.len())
 }
 
 /// Every (table, column) that holds images.
 pub(crate) fn image_columns(connection: &Connection) -> rusqlite::Result<Vec<(String, String)>> {
+    media_columns(connection, &IMAGES)
+}
+
+/// Every (table, column) that holds such files.
+pub(crate) fn media_columns(
+    connection: &Connection,
+    media: &Media,
+) -> rusqlite::Result<Vec<(String, String)>> {
     let mut found = Vec::new();
     for table in tables(connection)? {
         for column in columns(connection, &table)? {
-            if holds_images(connection, &table, &column)? {
+            if holds(connection, media, &table, &column)? {
                 found.push((table.clone(), column));
             }
         }
@@ -94,8 +127,13 @@ pub(crate) fn image_columns(connection: &Connection) -> rusqlite::Result<Vec<(St
 
 impl SqliteSource {
     pub fn open(path: &Path, spec: &SourceSpec) -> Result<Self, Error> {
+        Self::open_media(path, spec, &IMAGES)
+    }
+
+    /// [`SqliteSource::open`] for files of another kind.
+    pub fn open_media(path: &Path, spec: &SourceSpec, media: &Media) -> Result<Self, Error> {
         let connection = open_read_only(path)?;
-        let (table, column) = choose(&connection, path, spec)?;
+        let (table, column) = choose(&connection, path, spec, media)?;
         let label = spec.label.as_deref().filter(|_| !spec.no_labels());
         let names = columns(&connection, &table).map_err(Error::sqlite(path))?;
         if let Some(label) = label {
@@ -141,8 +179,14 @@ impl SqliteSource {
     }
 }
 
-/// The table and the column to read: as asked for, or the only ones that hold images.
-fn choose(connection: &Connection, path: &Path, spec: &SourceSpec) -> Result<(String, String), Error> {
+/// The table and the column to read: as asked for, or the only ones that hold what is looked for.
+fn choose(
+    connection: &Connection,
+    path: &Path,
+    spec: &SourceSpec,
+    media: &Media,
+) -> Result<(String, String), Error> {
+    let name = media.name;
     let shown = path.display().to_string();
     let sql = Error::sqlite(path);
     if let Some(table) = &spec.table {
@@ -153,7 +197,7 @@ fn choose(connection: &Connection, path: &Path, spec: &SourceSpec) -> Result<(St
             return Ok((table.clone(), column.clone()));
         }
     }
-    let all = image_columns(connection).map_err(Error::sqlite(path))?;
+    let all = media_columns(connection, media).map_err(Error::sqlite(path))?;
     let asked_for = |(table, column): &&(String, String)| {
         spec.table.as_ref().is_none_or(|t| t == table) && spec.column.as_ref().is_none_or(|c| c == column)
     };
@@ -162,15 +206,13 @@ fn choose(connection: &Connection, path: &Path, spec: &SourceSpec) -> Result<(St
         1 => Ok(found.remove(0)),
         0 if !all.is_empty() => {
             let places: Vec<String> = all.iter().map(|(t, c)| format!("--table {t} --column {c}")).collect();
-            Err(Error::bad(shown, "no column with images was found where you asked for it")
-                .with_hint(format!("images are in {}", places.join(", "))))
+            Err(Error::bad(shown, format!("no column with {name} was found where you asked for it"))
+                .with_hint(format!("{name} are in {}", places.join(", "))))
         }
-        0 => Err(Error::bad(shown, "no column with images was found").with_hint(
-            "images are BLOBs of PNG, JPEG, GIF, WebP or BMP bytes; `mintage inspect` shows the columns",
-        )),
+        0 => Err(Error::bad(shown, format!("no column with {name} was found")).with_hint(media.hint)),
         _ => {
             let all: Vec<String> = found.iter().map(|(t, c)| format!("--table {t} --column {c}")).collect();
-            Err(Error::bad(shown, "several columns hold images")
+            Err(Error::bad(shown, format!("several columns hold {name}"))
                 .with_hint(format!("choose: {}", all.join(" or "))))
         }
     }

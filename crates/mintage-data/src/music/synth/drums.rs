@@ -55,7 +55,9 @@ fn drum(pitch: u8) -> Drum {
     match pitch {
         35 | 36 => Drum { level: 1.3, ..skin(150.0, 48.0, 0.35, 0.12) },
         37 => Drum { noise_secs: 0.04, ..skin(900.0, 850.0, 0.05, 0.4) },
-        38 | 40 => Drum { noise: 0.75, noise_secs: 0.28, high_pass_hz: 1200.0, ..skin(260.0, 185.0, 0.18, 0.0) },
+        38 | 40 => {
+            Drum { noise: 0.75, noise_secs: 0.28, high_pass_hz: 1200.0, ..skin(260.0, 185.0, 0.18, 0.0) }
+        }
         39 => Drum { noise: 1.0, noise_secs: 0.22, high_pass_hz: 900.0, low_pass_hz: 5000.0, ..SILENT },
         41 | 43 | 45 | 47 | 48 | 50 => {
             let hz = 75.0 * (f32::from(pitch - 41) / 12.0).exp2();

@@ -33,8 +33,10 @@ pub fn render(score: &Score, rate_hz: u32, sound_font: Option<&Path>) -> Result<
     let secs = score.seconds();
     if secs > MAX_SECONDS {
         let why = format!("would last {:.0} minutes as sound", secs / 60.0);
-        return Err(Error::bad("score", why)
-            .with_hint(format!("at most {:.0} minutes are rendered: take its first bars", MAX_SECONDS / 60.0)));
+        return Err(Error::bad("score", why).with_hint(format!(
+            "at most {:.0} minutes are rendered: take its first bars",
+            MAX_SECONDS / 60.0
+        )));
     }
     let frames = ((secs + TAIL_SECONDS) * f64::from(rate_hz)).round() as usize;
     let mut stereo = match sound_font {
@@ -229,7 +231,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("bad.sf2");
         std::fs::write(&path, b"RIFF\0\0\0\0sfbk").unwrap();
-        assert!(render(&one_note(60, 0, 12), RATE, Some(&path)).unwrap_err().to_string().contains("SoundFont"));
+        assert!(
+            render(&one_note(60, 0, 12), RATE, Some(&path)).unwrap_err().to_string().contains("SoundFont")
+        );
     }
 
     #[test]

@@ -78,16 +78,17 @@ const STRINGS: Timbre = Timbre {
     chorus_cents: 5.0,
     ..SUSTAINED
 };
-const CHOIR: Timbre = Timbre { attack_secs: 0.1, rolloff: 1.7, vibrato_cents: 7.0, chorus_cents: 6.0, ..STRINGS };
+const CHOIR: Timbre =
+    Timbre { attack_secs: 0.1, rolloff: 1.7, vibrato_cents: 7.0, chorus_cents: 6.0, ..STRINGS };
 const BRASS: Timbre = Timbre { attack_secs: 0.045, rolloff: 0.95, vibrato_cents: 3.0, ..SUSTAINED };
 const REED: Timbre =
     Timbre { attack_secs: 0.035, rolloff: 1.05, even: 0.45, vibrato_cents: 5.0, noise: 0.01, ..SUSTAINED };
-const PIPE: Timbre =
-    Timbre { attack_secs: 0.05, rolloff: 2.1, vibrato_cents: 6.0, noise: 0.03, ..SUSTAINED };
-const LEAD: Timbre = Timbre { level: 0.65, attack_secs: 0.01, rolloff: 1.0, even: 0.6, vibrato_cents: 4.0, ..SUSTAINED };
-const PAD: Timbre = Timbre { attack_secs: 0.2, release_secs: 0.5, rolloff: 1.6, chorus_cents: 8.0, ..STRINGS };
-const PERCUSSIVE: Timbre =
-    Timbre { decay: 5.0, damping: 0.7, inharmonicity: 8e-3, noise: 0.1, ..PIANO };
+const PIPE: Timbre = Timbre { attack_secs: 0.05, rolloff: 2.1, vibrato_cents: 6.0, noise: 0.03, ..SUSTAINED };
+const LEAD: Timbre =
+    Timbre { level: 0.65, attack_secs: 0.01, rolloff: 1.0, even: 0.6, vibrato_cents: 4.0, ..SUSTAINED };
+const PAD: Timbre =
+    Timbre { attack_secs: 0.2, release_secs: 0.5, rolloff: 1.6, chorus_cents: 8.0, ..STRINGS };
+const PERCUSSIVE: Timbre = Timbre { decay: 5.0, damping: 0.7, inharmonicity: 8e-3, noise: 0.1, ..PIANO };
 
 /// The timbre of a programme, by the families of General MIDI.
 fn timbre(programme: u8) -> Timbre {
