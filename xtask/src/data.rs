@@ -1,6 +1,6 @@
 //! `cargo xtask data`: brings the public data sets of the quality runs into one folder.
 //!
-//! Nothing is downloaded: the archives are taken from a folder that holds them, Fashion-MNIST from where
+//! Images, tables, music and text. Nothing is downloaded: the archives are taken from a folder that holds them, Fashion-MNIST from where
 //! Debian's package `dataset-fashion-mnist` puts it.
 
 use std::{
@@ -13,7 +13,7 @@ use crate::{Result, at, root};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Folder with images/mnist, images/cifar10.tar.xz and images/emoji64-rgb-idx4-ubyte.gz
+    /// Folder with images/mnist, images/cifar10.tar.xz, images/emoji64-rgb-idx4-ubyte.gz, tables, music and text
     from: PathBuf,
     /// Folder with the four IDX files of Fashion-MNIST
     #[arg(long, default_value = "/usr/share/datasets/fashion-mnist")]
@@ -32,18 +32,26 @@ pub fn run(args: &Args) -> Result<()> {
     let emoji = "emoji64-rgb-idx4-ubyte.gz";
     copy(&from.join(emoji), &to.join(emoji))?;
     tables(&args.from.join("tables"), &root().join(&args.to).join("tables"))?;
+    text(&args.from.join("text"), &root().join(&args.to).join("text"))?;
+    music(&args.from.join("music"), &root().join(&args.to).join("music"))?;
     let cifar = to.join("cifar10");
     if cifar.is_dir() {
         println!("{}: there already", cifar.display());
         return Ok(());
     }
+    unpack(&from.join("cifar10.tar.xz"), &cifar, 0)
+}
+
+/// Unpacks an archive into a folder, without the first `strip` folders of its names.
+fn unpack(archive: &Path, to: &Path, strip: usize) -> Result<()> {
     // Unpacked beside its place, so that an interrupted run leaves no half of it behind.
-    let half = to.join("cifar10.tmp");
+    let half = to.with_extension("tmp");
     fs::create_dir_all(&half).map_err(at(&half))?;
-    let archive = from.join("cifar10.tar.xz");
     println!("{}: unpacking", archive.display());
-    crate::run(Command::new("tar").arg("xJf").arg(absolute(&archive)?).arg("-C").arg(&half))?;
-    fs::rename(&half, &cifar).map_err(at(&cifar))
+    let mut tar = Command::new("tar");
+    tar.arg("xJf").arg(absolute(archive)?).arg(format!("--strip-components={strip}")).arg("-C").arg(&half);
+    crate::run(&mut tar)?;
+    fs::rename(&half, to).map_err(at(to))
 }
 
 /// Adult as CSV with a line of names; the test rows' labels lose their point.
@@ -61,6 +69,60 @@ fn tables(from: &Path, to: &Path) -> Result<()> {
         fs::write(&path, text).map_err(at(&path))?;
     }
     Ok(())
+}
+
+/// Plays and novels as one file each, news as a folder a class.
+fn text(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to).map_err(at(to))?;
+    copy(&from.join("tinyshakespeare.txt"), &to.join("tinyshakespeare.txt"))?;
+    for name in ["russian-novels.txt", "russian-drama.txt"] {
+        let (archive, path) = (from.join(format!("{name}.xz")), to.join(name));
+        if path.exists() {
+            println!("{}: there already", path.display());
+            continue;
+        }
+        println!("{}: unpacking", archive.display());
+        let output = Command::new("xz").arg("-dc").arg(&archive).output().map_err(at(&archive))?;
+        if !output.status.success() {
+            return Err(format!("{}: xz fails", archive.display()));
+        }
+        fs::write(&path, output.stdout).map_err(at(&path))?;
+    }
+    let news = to.join("bbc-news");
+    if news.is_dir() {
+        println!("{}: there already", news.display());
+        return Ok(());
+    }
+    unpack(&from.join("bbc-news.tar.xz"), &news, 1)
+}
+
+/// Chorales on two grids, as MIDI files of four tracks, and pop songs.
+fn music(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to).map_err(at(to))?;
+    let json = to.join("jsb-json");
+    if !json.is_dir() {
+        unpack(&from.join("jsb-chorales.tar.xz"), &json, 0)?;
+    }
+    for (name, file, ticks) in
+        [("jsb16", "jsb-chorales-16th.json", "3"), ("jsb4", "jsb-chorales-quarter.json", "12")]
+    {
+        let (folder, half) = (to.join(name), to.join(format!("{name}.tmp")));
+        if folder.is_dir() {
+            println!("{}: there already", folder.display());
+            continue;
+        }
+        let mut make = crate::cargo();
+        make.args(["run", "--package", "mintage-data", "--example", "jsb", "--"]);
+        crate::run(make.arg(absolute(&json.join(file))?).arg(&half).arg(ticks))?;
+        fs::rename(&half, &folder).map_err(at(&folder))?;
+    }
+    let songs = to.join("pop909");
+    if songs.is_dir() {
+        println!("{}: there already", songs.display());
+        return Ok(());
+    }
+    // Each song lies in a folder of its own.
+    unpack(&from.join("pop909.tar.xz"), &songs, 2)
 }
 
 fn absolute(path: &Path) -> Result<PathBuf> {

@@ -56,7 +56,7 @@ const PIANO: Timbre = Timbre {
     level: 1.0,
     attack_secs: 0.003,
     release_secs: 0.25,
-    rolloff: 1.35,
+    rolloff: 1.2,
     inharmonicity: 3e-4,
     decay: 0.7,
     damping: 0.35,
@@ -193,7 +193,7 @@ fn partials(tone: &Tone, timbre: &Timbre, cents: f32, gain: f32, sound: &mut [f3
 fn groups(tone: &Tone, timbre: &Timbre, cents: f32, gain: f32) -> Vec<Group> {
     let hz = tone.hz() * (cents / 1200.0).exp2();
     let ceiling = (tone.rate_hz * 0.45).min(14_000.0);
-    let brightness = 0.72 + 0.24 * tone.velocity;
+    let brightness = 0.78 + 0.2 * tone.velocity;
     let mut noise = Noise(tone.seed ^ 0x5bd1_e995);
     let mut groups: Vec<Group> = Vec::new();
     let mut energy = 0.0;
