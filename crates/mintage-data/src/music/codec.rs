@@ -1,6 +1,6 @@
 //! From scores to tokens and back: one enum over the two ways of writing music as a sequence.
 
-use std::{fs, path::Path};
+use std::{fs, ops::RangeInclusive, path::Path};
 
 use serde::{Deserialize, Serialize};
 
@@ -130,6 +130,17 @@ impl MusicCodec {
             }
         };
         ids.iter().map(moved).collect()
+    }
+
+    /// By how many semitones the tokens can be moved, 0 among them; for augmentation.
+    pub fn transpositions(&self, ids: &[u32]) -> RangeInclusive<i32> {
+        let used = ids.iter().filter_map(|id| self.pitch_of(*id));
+        let (Some((low, high)), Some(lowest), Some(highest)) =
+            (self.pitches(), used.clone().min(), used.max())
+        else {
+            return 0..=0;
+        };
+        i32::from(low) - i32::from(lowest)..=i32::from(high) - i32::from(highest)
     }
 
     /// Lowest and highest pitch of the vocabulary; nothing where there are only drums.
@@ -371,7 +382,10 @@ mod tests {
         #[test]
         fn transposed_tokens_are_a_transposed_score(score in any_score(), semitones in -12i32..=12) {
             let codec = MusicCodec::fit(Some(MusicUnit::Remi), std::slice::from_ref(&score));
-            if let Some(moved) = codec.transpose(&codec.encode(&score), semitones) {
+            let ids = codec.encode(&score);
+            let moved = codec.transpose(&ids, semitones);
+            prop_assert_eq!(moved.is_some(), codec.pitches().is_none() || codec.transpositions(&ids).contains(&semitones));
+            if let Some(moved) = moved {
                 prop_assert_eq!(Some(codec.decode(&moved)), score.transposed(semitones));
             }
         }

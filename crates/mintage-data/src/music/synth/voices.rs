@@ -36,6 +36,8 @@ struct Timbre {
     /// Noise at the beginning: hammer or breath.
     noise: f32,
     string: bool,
+    /// Sung: partials near the resonances of a mouth are strong.
+    sung: bool,
 }
 
 const SUSTAINED: Timbre = Timbre {
@@ -51,12 +53,13 @@ const SUSTAINED: Timbre = Timbre {
     chorus_cents: 0.0,
     noise: 0.0,
     string: false,
+    sung: false,
 };
 const PIANO: Timbre = Timbre {
     level: 1.0,
     attack_secs: 0.003,
     release_secs: 0.25,
-    rolloff: 1.2,
+    rolloff: 1.05,
     inharmonicity: 3e-4,
     decay: 0.7,
     damping: 0.35,
@@ -79,7 +82,7 @@ const STRINGS: Timbre = Timbre {
     ..SUSTAINED
 };
 const CHOIR: Timbre =
-    Timbre { attack_secs: 0.1, rolloff: 1.7, vibrato_cents: 7.0, chorus_cents: 6.0, ..STRINGS };
+    Timbre { attack_secs: 0.1, rolloff: 1.0, sung: true, vibrato_cents: 7.0, chorus_cents: 6.0, ..STRINGS };
 const BRASS: Timbre = Timbre { attack_secs: 0.045, rolloff: 0.95, vibrato_cents: 3.0, ..SUSTAINED };
 const REED: Timbre =
     Timbre { attack_secs: 0.035, rolloff: 1.05, even: 0.45, vibrato_cents: 5.0, noise: 0.01, ..SUSTAINED };
@@ -206,8 +209,9 @@ fn groups(tone: &Tone, timbre: &Timbre, cents: f32, gain: f32) -> Vec<Group> {
             break;
         }
         let even = if index % 2 == 1 { timbre.even } else { 1.0 };
-        let strength = even * k.powf(-timbre.rolloff) * brightness.powf(k - 1.0);
-        if strength < 2e-3 {
+        let strength =
+            even * k.powf(-timbre.rolloff) * brightness.powf(k - 1.0) * body(frequency, timbre.sung);
+        if index > 0 && strength < 1e-3 {
             break;
         }
         energy += strength * strength;
@@ -230,6 +234,18 @@ fn groups(tone: &Tone, timbre: &Timbre, cents: f32, gain: f32) -> Vec<Group> {
         group.im.iter_mut().chain(&mut group.re).for_each(|x| *x *= scale);
     }
     groups
+}
+
+/// How much of a frequency the instrument's body radiates: little of the lowest, and of a voice most near the
+/// formants of "ah" (Peterson and Barney, 1952).
+fn body(hz: f32, sung: bool) -> f32 {
+    const AH: [(f32, f32, f32); 3] = [(730.0, 160.0, 1.0), (1090.0, 200.0, 0.6), (2440.0, 300.0, 0.25)];
+    let low = hz / (hz * hz + 180.0 * 180.0).sqrt();
+    if !sung {
+        return low;
+    }
+    let near = |&(centre, width, gain): &(f32, f32, f32)| gain / (1.0 + ((hz - centre) / width).powi(2));
+    low * (0.22 + AH.iter().map(near).sum::<f32>())
 }
 
 /// The hammer's knock or the breath before the tone: short noise, low-passed around the pitch.
