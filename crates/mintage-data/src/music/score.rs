@@ -93,7 +93,7 @@ impl Metre {
     pub fn new(numerator: u8, denominator: u8) -> Option<Self> {
         let whole = COMMON_BAR * u32::from(numerator);
         let fits = matches!(denominator, 1 | 2 | 4 | 8 | 16 | 32)
-            && whole % u32::from(denominator) == 0
+            && whole.is_multiple_of(u32::from(denominator))
             && (SIXTEENTH..=MAX_DURATION).contains(&(whole / u32::from(denominator)));
         fits.then_some(Self { numerator, denominator })
     }

@@ -3,12 +3,7 @@
 //! Opening reads every tune once: what is no tune is counted and left out, as with images. Scores stay in
 //! memory while there is room, and are read again where not.
 
-use std::{
-    fs::File,
-    io::Read,
-    ops::Range,
-    path::{Path, PathBuf},
-};
+use std::{fs::File, io::Read, ops::Range, path::Path};
 
 use rayon::prelude::*;
 use xxhash_rust::xxh3::xxh3_64;
@@ -312,7 +307,7 @@ fn holdout_spec(spec: &SourceSpec) -> Option<SourceSpec> {
         spec.table = Some(holdout);
     } else {
         // The table and column of the one need not be those of the other.
-        let same = PathBuf::from(&spec.source) == Path::new(&holdout);
+        let same = spec.source == holdout;
         spec.source = holdout;
         spec.table = spec.table.filter(|_| same);
         spec.label = spec.label.filter(|label| has_column(&spec.source, label));
