@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 use mintage::{Family, Size};
+use mintage_data::{DataKind, IfExists};
 
 /// Learn a generative model from the data you have; mint new data like it.
 #[derive(Debug, Parser)]
@@ -146,7 +147,7 @@ pub struct Columns {
     /// Rows of a database that this SQL query gives, in place of a table
     #[arg(long, value_name = "SQL", conflicts_with = "table")]
     pub query: Option<String>,
-    /// Column with the images (found by itself likewise); of table rows the columns to learn, as a,b,c
+    /// Column with the images or the texts (found by itself likewise); of table rows the columns to learn, as a,b,c
     #[arg(long, value_name = "COLUMN")]
     pub column: Option<String>,
     /// Column to condition on; "none" ignores the labels that are there. Of table rows the column that
@@ -156,9 +157,34 @@ pub struct Columns {
     /// Table rows to hold out from training, in place of a tenth: a file or a table
     #[arg(long, value_name = "SOURCE")]
     pub holdout: Option<String>,
+    /// What the source is read as, where it could be several things
+    #[arg(long, value_enum, value_name = "KIND")]
+    pub kind: Option<KindChoice>,
+    /// Texts: put U+FFFD in the place of bytes that cannot be decoded
+    #[arg(long)]
+    pub lossy: bool,
     /// Fail at the first item that cannot be read (up to 5 % are skipped without this)
     #[arg(long)]
     pub strict: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum KindChoice {
+    Image,
+    Rows,
+    Text,
+    Music,
+}
+
+impl From<KindChoice> for DataKind {
+    fn from(choice: KindChoice) -> Self {
+        match choice {
+            KindChoice::Image => Self::Image,
+            KindChoice::Rows => Self::Rows,
+            KindChoice::Text => Self::Text,
+            KindChoice::Music => Self::Music,
+        }
+    }
 }
 
 /// Where the data of a model lie now.
@@ -184,7 +210,8 @@ pub struct Demo {
 
 #[derive(Args, Debug)]
 pub struct Inspect {
-    /// A SQLite file, a postgres:// address, CSV, Parquet, JSON Lines, a folder of images, or IDX images
+    /// A SQLite file, a postgres:// address, CSV, Parquet, JSON Lines, a folder of images, texts or MIDI files, a
+    /// text, or IDX images
     #[arg(value_name = "SOURCE")]
     pub source: String,
     #[command(flatten)]
@@ -196,7 +223,8 @@ pub struct Inspect {
 
 #[derive(Args, Debug)]
 pub struct Init {
-    /// A SQLite file, a postgres:// address, CSV, Parquet, JSON Lines, a folder of images, or IDX images
+    /// A SQLite file, a postgres:// address, CSV, Parquet, JSON Lines, a folder of images, texts or MIDI files, a
+    /// text, or IDX images
     #[arg(value_name = "SOURCE")]
     pub source: String,
     #[command(flatten)]
@@ -211,8 +239,8 @@ pub struct Init {
 
 #[derive(Args, Debug)]
 pub struct Train {
-    /// Data (a SQLite file, a postgres:// address, CSV, Parquet, JSON Lines, a folder of images, IDX images) or a
-    /// recipe.toml
+    /// Data (a SQLite file, a postgres:// address, CSV, Parquet, JSON Lines, a folder of images, texts or MIDI files,
+    /// a text, IDX images) or a recipe.toml
     #[arg(value_name = "SOURCE|RECIPE", required_unless_present = "resume", conflicts_with = "resume")]
     pub target: Option<String>,
     #[command(flatten)]
@@ -298,17 +326,28 @@ pub enum ExistsChoice {
     Replace,
 }
 
+impl From<ExistsChoice> for IfExists {
+    fn from(choice: ExistsChoice) -> Self {
+        match choice {
+            ExistsChoice::Fail => Self::Fail,
+            ExistsChoice::Append => Self::Append,
+            ExistsChoice::Replace => Self::Replace,
+        }
+    }
+}
+
 #[derive(Args, Debug)]
 pub struct Sample {
     /// A run's name or a model's folder
     #[arg(value_name = "MODEL")]
     pub model: String,
-    /// How many (64 images, or as many as the grid has places; 1,000 rows)
+    /// How many (64 images, or as many as the grid has places; 1,000 rows; 1 text)
     #[arg(short = 'n', long = "n", value_name = "N")]
     pub n: Option<usize>,
     /// Images: a .png (one or a grid), a folder/, a .db to insert rows, `-` for a PNG on stdout; without this a
     /// grid in the model's own folder. Rows: a .csv, .tsv, .jsonl or .parquet (also .gz, .zst), a .db or
-    /// postgres:// address, `-` for CSV on stdout
+    /// postgres:// address, `-` for CSV on stdout. Texts: a .txt, a folder/, rows as above; without this stdout,
+    /// letter by letter
     #[arg(short, long = "out", value_name = "OUT")]
     pub out: Option<String>,
     /// Images: only this class, label=VALUE or COLUMN=VALUE. Rows: COLUMN=VALUE or COLUMN=FROM..TO, as often
@@ -324,6 +363,33 @@ pub struct Sample {
     /// Rows: what to do when the file or the table is there already
     #[arg(long, value_enum, value_name = "WHAT", default_value_t = ExistsChoice::Fail)]
     pub if_exists: ExistsChoice,
+    /// Texts: what every one begins with
+    #[arg(long, value_name = "TEXT", conflicts_with = "continued")]
+    pub prompt: Option<String>,
+    /// Texts: a file to go on from
+    #[arg(long = "continue", value_name = "FILE")]
+    pub continued: Option<PathBuf>,
+    /// Texts: characters at most (2,000 without this)
+    #[arg(long, value_name = "N")]
+    pub length: Option<usize>,
+    /// Texts: go on behind the end of a text, with another one, up to the length
+    #[arg(long)]
+    pub endless: bool,
+    /// Texts: end before this; as often as wanted
+    #[arg(long, value_name = "TEXT")]
+    pub stop: Vec<String>,
+    /// Texts: only such as match this regular expression from beginning to end
+    #[arg(long = "match", value_name = "REGEX", conflicts_with = "json_shape")]
+    pub pattern: Option<String>,
+    /// Texts: only JSON like this, whose texts name types: {"name": "string", "age": "integer"}
+    #[arg(long, value_name = "JSON")]
+    pub json_shape: Option<String>,
+    /// Texts: only tokens at least this share as probable as the most probable one
+    #[arg(long, value_name = "P", allow_negative_numbers = true)]
+    pub min_p: Option<f32>,
+    /// Texts: how much less probable recent tokens become; 1 leaves them alone
+    #[arg(long, value_name = "R", default_value_t = 1.0, allow_negative_numbers = true)]
+    pub repetition: f32,
     /// Variations of this image (vae, vqvae, flow)
     #[arg(long, value_name = "FILE", conflicts_with = "between")]
     pub like: Option<PathBuf>,
@@ -339,10 +405,10 @@ pub struct Sample {
     /// How strongly the label steers; 1 is the plain model
     #[arg(long, value_name = "W", allow_negative_numbers = true)]
     pub guidance: Option<f32>,
-    /// Only the K most probable codes at each place (vqvae)
+    /// Only the K most probable codes at each place (vqvae), or tokens (texts)
     #[arg(long, value_name = "K")]
     pub top_k: Option<usize>,
-    /// Only the most probable codes up to this probability in all (vqvae)
+    /// Only the most probable codes (vqvae) or tokens (texts) up to this probability in all
     #[arg(long, value_name = "P", allow_negative_numbers = true)]
     pub top_p: Option<f32>,
     /// Columns and rows of a grid

@@ -111,9 +111,9 @@ impl Context {
 
 /// The specification that the flags give for a source.
 pub fn source_spec(source: &str, columns: &Columns) -> SourceSpec {
-    let Columns { table, query, column, label, holdout, strict } = columns.clone();
-    let source = source.to_owned();
-    SourceSpec { source, table, query, column, label, holdout, strict, ..SourceSpec::default() }
+    let Columns { table, query, column, label, holdout, kind, lossy, strict } = columns.clone();
+    let (source, kind) = (source.to_owned(), kind.map(Into::into));
+    SourceSpec { source, kind, table, query, column, label, holdout, lossy, strict, ..SourceSpec::default() }
 }
 
 /// Runs `work` inside one pool of threads, where parallel work starts without waking sleeping threads.

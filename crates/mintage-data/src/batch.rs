@@ -25,19 +25,19 @@ pub struct Loader<B> {
 const AHEAD: usize = 2;
 
 impl<B: Send + 'static> Loader<B> {
-    /// Batches of `items` from step `start` on, as `read` gives them. The thread ends when the loader is dropped.
+    /// Batches of `items` from step `start` on, as `read` gives them for items and step. The thread ends when the loader is dropped.
     pub fn new(
         items: Vec<u32>,
         batch: usize,
         seed: u64,
         start: u64,
-        read: impl Fn(&[u32]) -> Result<B, Error> + Send + 'static,
+        read: impl Fn(&[u32], u64) -> Result<B, Error> + Send + 'static,
     ) -> Self {
         let (sender, batches) = sync_channel(AHEAD);
         thread::spawn(move || {
             let mut order = Order::new(&items, seed);
             for step in start.. {
-                if sender.send(read(&order.batch(batch, step))).is_err() {
+                if sender.send(read(&order.batch(batch, step), step)).is_err() {
                     return;
                 }
             }

@@ -9,6 +9,7 @@ pub mod error;
 pub mod images;
 pub mod inspect;
 pub mod music;
+pub mod sequence;
 pub mod sink;
 pub mod source;
 pub mod split;
@@ -20,10 +21,11 @@ pub use codec::{Color, Fit, ImageCodec, ImageShape};
 pub use error::Error;
 pub use images::ImageSet;
 pub use inspect::{Inspection, inspect};
-pub use music::{MusicCodec, MusicUnit, Score};
+pub use music::{MusicCodec, MusicSource, MusicUnit, Score, is_music};
+pub use sequence::SequenceSet;
 pub use sink::{
-    Images, Provenance, append_rows, atomic_write, grid_png, png_bytes, provenance_of, write_folder,
-    write_grid, write_grid_rows,
+    Images, Provenance, append_rows, atomic_write, grid_png, png_bytes, provenance_of, write_files,
+    write_folder, write_grid, write_grid_rows,
 };
 pub use source::{DataKind, SourceSpec};
 pub use split::{Split, Splits};

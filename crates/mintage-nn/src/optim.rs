@@ -1,10 +1,18 @@
-//! AdamW with global-norm clipping and an exponential moving average of the weights.
+//! AdamW with global-norm clipping and an exponential moving average of the weights; Muon for chosen matrices.
 //!
-//! Loshchilov & Hutter, "Decoupled weight decay regularization" (arXiv:1711.05101). One call does
+//! Loshchilov & Hutter, "Decoupled weight decay regularization" (arXiv:1711.05101). Muon (Jordan et al., 2024; with the
+//! scale of Liu et al., arXiv:2502.16982, so that one learning rate serves both) moves a matrix along the nearest
+//! orthogonal one to its momentum:
+//!
+//! ```text
+//! m ← μ m + g    O = U Vᵀ of (g + μ m) = U S Vᵀ    P ← (1 − η λ) P − 0.2 η √max(rows, columns) O
+//! ```
+//!
+//! One call does
 //! clipping, the update and the average in one pass over the parameters, and the state is kept by
 //! parameter name, so that it can be saved in safetensors and resumed to the same bytes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use burn::{
     module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId},
@@ -37,11 +45,11 @@ impl Default for AdamW {
     }
 }
 
-/// First and second moment and weight average of one parameter, flattened.
+/// First and second moment and weight average of one parameter, flattened. Muon has no second moment.
 #[derive(Clone, Debug)]
 pub(crate) struct Slot {
     pub m: Tensor<1>,
-    pub v: Tensor<1>,
+    pub v: Option<Tensor<1>>,
     pub ema: Option<Tensor<1>>,
 }
 
@@ -61,17 +69,27 @@ pub struct UpdateScalars {
     pub ema_decay: f32,
 }
 
-/// AdamW over the parameters of one module.
+/// Momentum of Muon.
+const MUON_MOMENTUM: f32 = 0.95;
+
+/// AdamW over the parameters of one module, and Muon over some of them.
 #[derive(Clone, Debug)]
 pub struct Optimizer {
     pub config: AdamW,
+    /// Matrices that Muon moves.
+    muon: HashSet<ParamId>,
     slots: HashMap<ParamId, Slot>,
     steps: u64,
 }
 
 impl Optimizer {
     pub fn new(config: AdamW) -> Self {
-        Self { config, slots: HashMap::new(), steps: 0 }
+        Self { config, muon: HashSet::new(), slots: HashMap::new(), steps: 0 }
+    }
+
+    /// The same choices without any state.
+    fn fresh(&self) -> Self {
+        Self { muon: self.muon.clone(), ..Self::new(self.config) }
     }
 
     /// Updates made so far.
@@ -102,8 +120,13 @@ impl Optimizer {
             grad_scale: if clip > 0.0 && norm > clip { clip / norm } else { 1.0 },
             ema_decay: ema.min((1.0 + t as f32) / (10.0 + t as f32)),
         };
-        let module =
-            module.map(&mut Update { grads: found, slots: &mut self.slots, scalars, ema: ema > 0.0 });
+        let module = module.map(&mut Update {
+            grads: found,
+            slots: &mut self.slots,
+            muon: &self.muon,
+            scalars,
+            ema: ema > 0.0,
+        });
         (module, norm)
     }
 
@@ -120,7 +143,9 @@ impl Optimizer {
         for (name, id) in names(module) {
             if let Some(slot) = self.slots.get(&id) {
                 map.insert_tensor(format!("{prefix}.m.{name}"), &slot.m);
-                map.insert_tensor(format!("{prefix}.v.{name}"), &slot.v);
+                if let Some(v) = &slot.v {
+                    map.insert_tensor(format!("{prefix}.v.{name}"), v);
+                }
                 if let Some(ema) = &slot.ema {
                     map.insert_tensor(format!("{prefix}.ema.{name}"), ema);
                 }
@@ -146,7 +171,7 @@ impl Optimizer {
         for (name, id) in names(module) {
             let m = tensor(&format!("{prefix}.m.{name}"));
             let v = tensor(&format!("{prefix}.v.{name}"));
-            if let (Some(m), Some(v)) = (m, v) {
+            if let Some(m) = m {
                 let ema = tensor(&format!("{prefix}.ema.{name}"));
                 self.slots.insert(id, Slot { m, v, ema });
             }
@@ -174,6 +199,15 @@ impl<M: Module> Trainable<M> {
     /// `net` must live on an autodiff device.
     pub fn new(net: M, config: AdamW) -> Self {
         Self { net: Some(net), optimizer: Optimizer::new(config) }
+    }
+
+    /// The same with Muon for the matrices whose names `hidden` says yes to: those between hidden layers, neither
+    /// embeddings nor heads.
+    pub fn with_muon(net: M, config: AdamW, hidden: impl Fn(&str) -> bool) -> Self {
+        let mut train = Self::new(net, config);
+        let names = names(train.net()).into_iter();
+        train.optimizer.muon = names.filter(|(name, _)| hidden(name)).map(|(_, id)| id).collect();
+        train
     }
 
     /// The weights in training, with gradients.
@@ -209,7 +243,7 @@ impl<M: Module> Trainable<M> {
     pub fn load_weights(&mut self, prefix: &str, map: &TensorMap) -> Result<(), WeightsError> {
         let net = map.load_module(prefix, self.net().clone())?;
         self.net = Some(net);
-        self.optimizer = Optimizer::new(self.optimizer.config);
+        self.optimizer = self.optimizer.fresh();
         Ok(())
     }
 
@@ -250,6 +284,7 @@ impl ModuleVisitor for CollectGrads<'_> {
 struct Update<'a> {
     grads: HashMap<ParamId, Tensor<1>>,
     slots: &'a mut HashMap<ParamId, Slot>,
+    muon: &'a HashSet<ParamId>,
     scalars: UpdateScalars,
     ema: bool,
 }
@@ -264,17 +299,21 @@ impl ModuleMapper for Update<'_> {
         }
         let slots = &mut *self.slots;
         let with_ema = self.ema;
+        let muon = D == 2 && self.muon.contains(&id);
         param.map(|old| {
             let shape = old.dims();
             let n = shape.iter().product::<usize>();
             let flat: Tensor<1> = old.inner().reshape([n]);
             let slot = slots.remove(&id).unwrap_or_else(|| Slot {
                 m: flat.zeros_like(),
-                v: flat.zeros_like(),
+                v: (!muon).then(|| flat.zeros_like()),
                 // A copy of its own, so that the in-place update below finds its memory unshared.
                 ema: with_ema.then(|| flat.clone() + 0.0),
             });
-            let (new, slot) = kernels::adamw(flat, grad, slot, scalars);
+            let (new, slot) = match muon {
+                true => kernels::muon(flat, grad, [shape[0], shape[1]], slot, MUON_MOMENTUM, scalars),
+                false => kernels::adamw(flat, grad, slot, scalars),
+            };
             slots.insert(id, slot);
             Tensor::<D>::from_inner(new.reshape(shape)).require_grad()
         })

@@ -2,7 +2,11 @@
 
 use std::{path::Path, sync::Arc};
 
-use mintage_data::{Error, ImageCodec, ImageSet, SourceSpec, Splits, TableCodec, TableSet, is_table};
+use mintage_data::{
+    Error, ImageCodec, ImageSet, SourceSpec, Split, Splits, TableCodec, TableSet, is_music, is_table,
+    is_text,
+    sequence::{Cut, Matter, SequenceCodec, SequenceSet},
+};
 
 use crate::models::{Batch, DataInfo, ImageInfo};
 
@@ -11,6 +15,7 @@ use crate::models::{Batch, DataInfo, ImageInfo};
 pub enum AnyData {
     Images(Arc<ImageSet>),
     Table(Arc<TableSet>),
+    Sequences(Arc<SequenceSet>),
 }
 
 /// Everything between the user's data and a model's numbers.
@@ -18,6 +23,8 @@ pub enum AnyData {
 pub enum AnyCodec {
     Image(ImageCodec),
     Table(Box<TableCodec>),
+    /// With the classes that documents may have.
+    Sequence(Box<SequenceCodec>, Vec<String>),
 }
 
 impl AnyCodec {
@@ -26,6 +33,7 @@ impl AnyCodec {
         match self {
             Self::Image(codec) => codec.save(dir),
             Self::Table(codec) => codec.save(dir),
+            Self::Sequence(codec, _) => codec.save(dir),
         }
     }
 
@@ -34,6 +42,10 @@ impl AnyCodec {
         match info {
             DataInfo::Image(_) => ImageCodec::load(dir).map(Self::Image),
             DataInfo::Table(_) => TableCodec::load(dir).map(Box::new).map(Self::Table),
+            DataInfo::Sequence(info) => {
+                let codec = SequenceCodec::load(dir, info.matter)?;
+                Ok(Self::Sequence(Box::new(codec), info.classes.clone()))
+            }
         }
     }
 }
@@ -53,6 +65,9 @@ impl From<Arc<TableSet>> for AnyData {
 impl AnyData {
     /// Opens whatever `spec` names.
     pub fn open(spec: &SourceSpec) -> Result<Self, Error> {
+        if is_music(spec)? || is_text(spec)? {
+            return SequenceSet::open(spec).map(Arc::new).map(Self::Sequences);
+        }
         match is_table(spec)? {
             true => TableSet::open(spec).map(Arc::new).map(Self::Table),
             false => ImageSet::open(spec).map(Arc::new).map(Self::Images),
@@ -64,6 +79,9 @@ impl AnyData {
         match codec {
             AnyCodec::Table(codec) => TableSet::open_as(spec, codec).map(Arc::new).map(Self::Table),
             AnyCodec::Image(codec) => ImageSet::open_as(spec, codec).map(Arc::new).map(Self::Images),
+            AnyCodec::Sequence(codec, classes) => {
+                SequenceSet::open_as(spec, codec, classes).map(Arc::new).map(Self::Sequences)
+            }
         }
     }
 
@@ -71,6 +89,9 @@ impl AnyData {
         match self {
             Self::Images(set) => AnyCodec::Image(set.codec().clone()),
             Self::Table(set) => AnyCodec::Table(Box::new(set.codec().clone())),
+            Self::Sequences(set) => {
+                AnyCodec::Sequence(Box::new(set.codec().clone()), set.info().classes.clone())
+            }
         }
     }
 
@@ -82,6 +103,7 @@ impl AnyData {
                 train_len: set.splits().train.len(),
             }),
             Self::Table(set) => DataInfo::Table(set.info().clone()),
+            Self::Sequences(set) => DataInfo::Sequence(set.info().clone()),
         }
     }
 
@@ -89,14 +111,27 @@ impl AnyData {
         match self {
             Self::Images(set) => set.splits(),
             Self::Table(set) => set.splits(),
+            Self::Sequences(set) => set.splits(),
         }
     }
 
-    /// The items of `indices`, in that order.
-    pub fn batch(&self, indices: &[u32]) -> Result<Batch, Error> {
+    /// The items of a split: all of it, or the windows or segments that sequences are cut into.
+    pub fn items(&self, split: Split, cut: Option<Cut>) -> Vec<u32> {
+        match (self, cut) {
+            (Self::Sequences(set), Some(cut)) => set.items(split, cut).collect(),
+            _ => self.splits().get(split).to_vec(),
+        }
+    }
+
+    /// The items of `indices`, in that order. With a `seed` as they are trained on: it chooses where windows begin.
+    pub fn batch(&self, indices: &[u32], cut: Option<Cut>, seed: Option<u64>) -> Result<Batch, Error> {
         match self {
             Self::Images(set) => set.batch(indices).map(Batch::Images),
             Self::Table(set) => Ok(Batch::Rows(set.batch(indices))),
+            Self::Sequences(set) => {
+                let cut = cut.unwrap_or_else(|| unreachable!("models of sequences say how they are cut"));
+                Ok(Batch::Sequences(set.batch(indices, cut, seed)))
+            }
         }
     }
 
@@ -105,6 +140,7 @@ impl AnyData {
         match self {
             Self::Images(set) => set.resolved(spec),
             Self::Table(set) => set.resolved(spec),
+            Self::Sequences(set) => set.resolved(spec),
         }
     }
 
@@ -113,6 +149,7 @@ impl AnyData {
         match self {
             Self::Images(_) => &[],
             Self::Table(set) => &set.table().notes,
+            Self::Sequences(set) => set.notes(),
         }
     }
 
@@ -124,6 +161,7 @@ impl AnyData {
                 format!("{what} {}", parts(set.splits()))
             }
             Self::Table(set) => Self::describe_table(set),
+            Self::Sequences(set) => Self::describe_sequences(set),
         }
     }
 
@@ -131,6 +169,23 @@ impl AnyData {
     pub fn describe_table(set: &TableSet) -> String {
         let (rows, columns) = (thousands(set.len()), set.table().columns.len());
         format!("{rows} rows of {columns} columns {}", parts(set.splits()))
+    }
+
+    /// "83 texts, 9,406,204 tokens of 4,096 kinds (71 train, 5 valid, 7 holdout)"; a single text is known by its tokens alone.
+    pub fn describe_sequences(set: &SequenceSet) -> String {
+        let info = set.info();
+        let tokens: u64 =
+            [Split::Train, Split::Valid, Split::Holdout].map(|split| set.tokens(split)).iter().sum();
+        let tokens = format!("{} tokens of {} kinds", thousands(tokens as usize), thousands(info.vocab));
+        if set.is_one() {
+            return format!("one text, {tokens}");
+        }
+        let what = if info.matter == Matter::Text { "texts" } else { "tunes" };
+        let classes = match info.classes.len() {
+            0 => String::new(),
+            n => format!(", {n} classes"),
+        };
+        format!("{} {what}, {tokens}{classes} {}", thousands(set.len()), parts(set.splits()))
     }
 }
 

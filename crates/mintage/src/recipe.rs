@@ -58,6 +58,9 @@ pub const VALID_IMAGES: usize = 512;
 /// Rows of each validation where the recipe does not say.
 pub const VALID_ROWS: usize = 4096;
 
+/// Windows or segments of each validation where the recipe does not say.
+pub const VALID_SEQUENCES: usize = 256;
+
 /// `[train]`: the budget and the loop.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -72,7 +75,8 @@ pub struct TrainSpec {
     pub patience: usize,
     /// Preview grids over the whole run.
     pub previews: usize,
-    /// Items of the valid split used at each validation, at most; without it [`VALID_IMAGES`] or [`VALID_ROWS`].
+    /// Items of the valid split used at each validation, at most; without it [`VALID_IMAGES`], [`VALID_ROWS`] or
+    /// [`VALID_SEQUENCES`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub valid_items: Option<usize>,
 }

@@ -10,7 +10,11 @@ use std::{
     time::Duration,
 };
 
-use mintage_data::{ImageSet, Images, Loader, Split, TableSet, write_grid};
+use mintage_data::{
+    ImageSet, Images, Loader, Split, TableSet,
+    sequence::{SequenceCodec, SequenceSet},
+    write_grid,
+};
 use mintage_nn::{DeviceChoice, Rng, TensorMap};
 
 use crate::{
@@ -18,8 +22,11 @@ use crate::{
     error::Error,
     events::{Event, Metrics, Plan, StopReason},
     model::{FORMAT, ModelConfig, class_counts},
-    models::{AnyConfig, AnyModel, Batch, DataInfo, Draw, ImageInfo, ImageModel, RowDraw, TableModel},
-    recipe::{Recipe, VALID_IMAGES, VALID_ROWS},
+    models::{
+        AnyConfig, AnyModel, Batch, DataInfo, Draw, ImageInfo, ImageModel, RowDraw, SequenceDraw,
+        SequenceModel, TableModel,
+    },
+    recipe::{Recipe, VALID_IMAGES, VALID_ROWS, VALID_SEQUENCES},
     run::{Run, RunState, TrainState},
 };
 
@@ -36,9 +43,10 @@ const CHECKPOINTS: u64 = 10;
 const CHECKPOINT_SECS: f64 = 300.0;
 /// Validations and previews take no more than about this share of a budget of time.
 const LOOKING_SHARE: f64 = 0.1;
-/// Images and rows that are validated together, which bounds memory.
+/// Images, rows and sequences that are validated together, which bounds memory.
 const IMAGES_AT_ONCE: usize = 64;
 const ROWS_AT_ONCE: usize = 4096;
+const SEQUENCES_AT_ONCE: usize = 16;
 /// Steps in a row without a finite loss after which the run is given up.
 const MAX_BAD_STEPS: usize = 5;
 /// Streams of the seed beside the steps' own.
@@ -86,9 +94,11 @@ pub fn train(
     on(Event::Plan(plan));
     data.notes().iter().for_each(|note| on(Event::Warning { message: note.clone() }));
     run.set_state(RunState::Training, state.step, state.train_secs)?;
-    let read = data.clone();
-    let items = data.splits().get(Split::Train).to_vec();
-    let loader = Loader::new(items, config.batch(), seed, state.step, move |indices| read.batch(indices));
+    let (read, cut) = (data.clone(), config.cut());
+    let items = data.items(Split::Train, cut);
+    let loader = Loader::new(items, config.batch(), seed, state.step, move |indices, step| {
+        read.batch(indices, cut, Some(seed ^ step.rotate_left(32)))
+    });
     let phases = model.phases();
     let start = (control.clock)().saturating_sub(Duration::from_secs_f64(state.train_secs));
     Loop {
@@ -338,16 +348,18 @@ impl Loop<'_> {
 
     /// Mean metrics over the valid split (`valid_items` of it), always with the same random numbers.
     fn validation(&self, progress: f64) -> Result<Option<Metrics>, Error> {
-        let valid = &self.data.splits().valid;
+        let cut = self.config.cut();
+        let valid = self.data.items(Split::Valid, cut);
         let (most, at_once) = match self.data {
             AnyData::Images(_) => (VALID_IMAGES, IMAGES_AT_ONCE),
             AnyData::Table(_) => (VALID_ROWS, ROWS_AT_ONCE),
+            AnyData::Sequences(_) => (VALID_SEQUENCES, SEQUENCES_AT_ONCE),
         };
         let valid = &valid[..valid.len().min(self.recipe.train.valid_items.unwrap_or(most))];
         let mut rng = Rng::new(self.recipe.train.seed, STREAM_VALID);
         let mut parts = Vec::new();
         for indices in valid.chunks(at_once) {
-            let batch = self.data.batch(indices)?;
+            let batch = self.data.batch(indices, cut, None)?;
             match self.model.validate(&batch, progress, &mut rng) {
                 Some(metrics) => parts.push((metrics, indices.len() as f64)),
                 None => return Ok(None),
@@ -372,6 +384,9 @@ impl Loop<'_> {
                 let path = dir.join(format!("step-{step:09}.csv"));
                 preview_rows(model, set, &path, &mut rng)?;
                 path
+            }
+            (AnyModel::Sequence(model), AnyData::Sequences(set), _) => {
+                preview_sequences(model, set, &dir.join(format!("step-{step:09}")), &mut rng)?
             }
             _ => unreachable!("a model is given data of its own kind"),
         };
@@ -459,4 +474,22 @@ fn preview_rows(model: &TableModel, set: &TableSet, path: &Path, rng: &mut Rng) 
     let tokens = model.sample(&RowDraw::new(20), rng);
     let rows = set.decode(&tokens, &mut || rng.next_u64())?;
     mintage_data::atomic_write(path, rows.to_csv().as_bytes()).map_err(Error::io(path))
+}
+
+/// A page of text, or a tune; the file with its suffix.
+fn preview_sequences(
+    model: &SequenceModel,
+    set: &SequenceSet,
+    path: &Path,
+    rng: &mut Rng,
+) -> Result<PathBuf, Error> {
+    let length = 512;
+    let draw = SequenceDraw::new(1, length);
+    let tokens = model.sample(&draw, &mut |_, _, _| {}, &mut |_, _| true, rng).concat();
+    let (path, bytes) = match set.codec() {
+        SequenceCodec::Text(codec) => (path.with_extension("txt"), codec.decode(&tokens).into_bytes()),
+        SequenceCodec::Music(codec) => (path.with_extension("mid"), codec.decode(&tokens).to_midi("")),
+    };
+    mintage_data::atomic_write(&path, &bytes).map_err(Error::io(&path))?;
+    Ok(path)
 }

@@ -15,6 +15,7 @@ pub mod reconstruct;
 pub mod rm;
 pub mod sample;
 pub mod sample_rows;
+mod sample_texts;
 pub mod score;
 pub mod show;
 pub mod train;

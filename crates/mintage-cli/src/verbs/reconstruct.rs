@@ -63,7 +63,7 @@ fn held_out(args: &Reconstruct, model: &Model, context: &mut Context) -> Result<
     }
     match data {
         AnyData::Images(set) => Ok(set.images(&chosen)?),
-        AnyData::Table(_) => Err(Failure::bare("only images are reconstructed")),
+        AnyData::Table(_) | AnyData::Sequences(_) => Err(Failure::bare("only images are reconstructed")),
     }
 }
 

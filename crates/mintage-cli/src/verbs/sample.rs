@@ -46,6 +46,7 @@ pub fn run(args: &Sample, context: &mut Context) -> Verdict {
     match &model.config.info {
         DataInfo::Image(info) => images(args, &model, info, context),
         DataInfo::Table(_) => super::sample_rows::run(args, &model, context),
+        DataInfo::Sequence(_) => super::sample_texts::run(args, &model, context),
     }
 }
 

@@ -8,7 +8,7 @@ use mintage_data::{
 use serde_json::json;
 
 use crate::{
-    args::{ExistsChoice, Sample},
+    args::Sample,
     context::Context,
     failure::{Failure, Outcome, Verdict},
     text::count,
@@ -45,12 +45,7 @@ pub fn run(args: &Sample, model: &Model, context: &mut Context) -> Verdict {
         return Ok(Outcome::Done);
     }
     let table = args.table.as_deref().or(model.config.source.table.as_deref());
-    let if_exists = match args.if_exists {
-        ExistsChoice::Fail => IfExists::Fail,
-        ExistsChoice::Append => IfExists::Append,
-        ExistsChoice::Replace => IfExists::Replace,
-    };
-    let written = write_rows(model, &rows, target, table, if_exists, seed, options, context)?;
+    let written = write_rows(model, &rows, target, table, args.if_exists.into(), seed, options, context)?;
     context.ui.titled("made", &format!("{} in {}", count(written.rows, "new row"), written.place));
     Ok(Outcome::Done)
 }

@@ -111,6 +111,8 @@ fn lay_over(recipe: &mut Recipe, args: &Train, seed: Option<u64>) -> Result<(), 
         }
     }
     recipe.data.strict |= columns.strict;
+    recipe.data.lossy |= columns.lossy;
+    recipe.data.kind = columns.kind.map(Into::into).or(recipe.data.kind);
     if let Some(choice) = args.model {
         recipe.model.family = choice.family();
     }
@@ -313,6 +315,8 @@ fn go(recipe: &Recipe, data: &AnyData, mut run: Run, context: &mut Context) -> V
     let out = match data {
         AnyData::Images(_) => "-n 64 -o new.png",
         AnyData::Table(_) => "-n 1000 -o new.csv",
+        AnyData::Sequences(set) if set.codec().text().is_some() => "--length 1000",
+        AnyData::Sequences(_) => "-o new.wav",
     };
     ui.titled("next", &format!("mintage sample {dir} {out}"));
     ui.titled("", &format!("mintage evaluate {dir}"));

@@ -33,4 +33,4 @@ pub use score::{
     velocity_bin, velocity_of,
 };
 pub use source::{MusicSource, is_music};
-pub use synth::{MAX_SECONDS, TAIL_SECONDS, render, write_wav};
+pub use synth::{MAX_SECONDS, TAIL_SECONDS, render, wav_bytes, write_wav};

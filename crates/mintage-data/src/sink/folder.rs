@@ -1,4 +1,4 @@
-//! A folder of PNG files with sub-folders as labels and a `metadata.csv`: what a source can read again.
+//! A folder of files with sub-folders as labels and a `metadata.csv`: what a source can read again.
 
 use std::{fs, path::Path};
 
@@ -7,6 +7,19 @@ use crate::Error;
 
 /// Adds the images to the folder; numbering goes on after what is there.
 pub fn write_folder(dir: &Path, images: &Images, provenance: &Provenance) -> Result<(), Error> {
+    let file = |i: usize| Ok((images.label(i).unwrap_or_default(), png_bytes(images, i, Some(provenance))?));
+    write_files(dir, images.len(), "png", &file, provenance)
+}
+
+/// Adds `n` files with this suffix to the folder, each a label (or nothing) and its bytes; numbering goes on after what
+/// is there.
+pub fn write_files<'a>(
+    dir: &Path,
+    n: usize,
+    suffix: &str,
+    file: &dyn Fn(usize) -> Result<(&'a str, Vec<u8>), Error>,
+    provenance: &Provenance,
+) -> Result<(), Error> {
     fs::create_dir_all(dir).map_err(Error::io(dir))?;
     let metadata = dir.join("metadata.csv");
     let before = match fs::read_to_string(&metadata) {
@@ -17,23 +30,23 @@ pub fn write_folder(dir: &Path, images: &Images, provenance: &Provenance) -> Res
     let mut rows = csv::Writer::from_writer(before.into_bytes());
     let fail = |e: csv::Error| Error::bad(metadata.display().to_string(), e.to_string());
     let json = provenance.to_json();
-    for i in 0..images.len() {
-        let label = images.label(i).unwrap_or_default();
+    for i in 0..n {
+        let (label, bytes) = file(i)?;
         let sub = safe_name(label);
         if !sub.is_empty() {
             fs::create_dir_all(dir.join(&sub)).map_err(Error::io(dir.join(&sub)))?;
         }
         let mut number = first + i;
         let name = loop {
-            let file = format!("{number:06}.png");
+            let file = format!("{number:06}.{suffix}");
             let name = if sub.is_empty() { file } else { format!("{sub}/{file}") };
             if !dir.join(&name).exists() {
                 break name;
             }
-            number += images.len();
+            number += n;
         };
         let path = dir.join(&name);
-        fs::write(&path, png_bytes(images, i, Some(provenance))?).map_err(Error::io(&path))?;
+        fs::write(&path, bytes).map_err(Error::io(&path))?;
         rows.write_record([name.as_str(), label, &json]).map_err(fail)?;
     }
     let bytes = rows.into_inner().map_err(|e| Error::bad(metadata.display().to_string(), e.to_string()))?;

@@ -16,7 +16,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::ImageShape;
-pub use folder::write_folder;
+pub use folder::{write_files, write_folder};
 pub use grid::{grid_png, write_grid, write_grid_rows};
 pub use png::{png_bytes, provenance_of};
 pub use sqlite::append_rows;

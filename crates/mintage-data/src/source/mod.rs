@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, fmt, ops::Range, path::Path};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Error, Fit, ImageShape,
+    Error, Fit, ImageShape, MusicUnit, TextUnit,
     codec::Color,
     error::suggestion,
     table::{PgDefaults, codec::Rare, password_of, redacted, rules::Rule, schema::Kind},
@@ -79,6 +79,15 @@ pub struct SourceSpec {
     /// Tables: rules that every new row keeps.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<Rule>,
+    /// Texts: what a token is; without this the amount and the script decide.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unit: Option<TextUnit>,
+    /// Texts: the most different tokens that pieces of words may make.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vocab: Option<usize>,
+    /// Music: how it is written in tokens; without this the tunes decide.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub music: Option<MusicUnit>,
     /// What a `postgres://` address leaves open. It holds a password, and is never saved.
     #[serde(skip)]
     pub pg: PgDefaults,
@@ -88,7 +97,7 @@ pub struct SourceSpec {
 impl fmt::Debug for SourceSpec {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let Self { source, kind, table, query, column, holdout, label, size, fit, color, .. } = self;
-        let Self { strict, lossy, limit, rare, rare_below, kinds, rules, pg, .. } = self;
+        let Self { strict, lossy, limit, rare, rare_below, kinds, rules, unit, vocab, music, pg, .. } = self;
         f.debug_struct("SourceSpec")
             .field("source", &redacted(source))
             .field("kind", kind)
@@ -107,6 +116,9 @@ impl fmt::Debug for SourceSpec {
             .field("rare_below", rare_below)
             .field("kinds", kinds)
             .field("rules", rules)
+            .field("unit", unit)
+            .field("vocab", vocab)
+            .field("music", music)
             .field("pg", pg)
             .finish()
     }

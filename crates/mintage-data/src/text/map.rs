@@ -10,15 +10,17 @@ use crate::Error;
 /// The bytes of a file. Nobody may change or shorten the file while it is read: as with every reader of
 /// mapped files, that ends the program. So only large files are mapped.
 #[derive(Debug)]
-pub(super) struct Mapped(Mmap);
+pub(crate) struct Mapped(Mmap);
 
 impl Mapped {
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let map = |file: File| -> io::Result<Mmap> {
-            // SAFETY: the map is only read, and it keeps the file open.
-            unsafe { Mmap::map(&file) }
-        };
-        File::open(path).and_then(map).map(Self).map_err(Error::io(path))
+        File::open(path).and_then(|file| Self::of(&file)).map_err(Error::io(path))
+    }
+
+    /// The bytes of an open file.
+    pub fn of(file: &File) -> io::Result<Self> {
+        // SAFETY: the map is only read, and it keeps the file open.
+        unsafe { Mmap::map(file) }.map(Self)
     }
 
     pub fn bytes(&self) -> &[u8] {

@@ -12,7 +12,7 @@ pub mod codec;
 mod column;
 mod file;
 mod folder;
-mod map;
+pub(crate) mod map;
 pub mod source;
 
 pub use codec::{BOUNDARY, TextCodec, TextDecoder, TextUnit, Visit};

@@ -313,9 +313,9 @@ pub(super) fn sum_of_squares(x: &Tensor<1>) -> f64 {
 pub(super) fn adamw(p: Tensor<1>, grad: Tensor<1>, slot: Slot, s: UpdateScalars) -> (Tensor<1>, Slot) {
     let g = grad * s.grad_scale;
     let m = slot.m * s.beta1 + g.clone() * (1.0 - s.beta1);
-    let v = slot.v * s.beta2 + g.clone() * g * (1.0 - s.beta2);
+    let v = slot.v.unwrap_or_else(|| p.zeros_like()) * s.beta2 + g.clone() * g * (1.0 - s.beta2);
     let denominator = (v.clone() / s.bias2).sqrt() + s.eps;
     let p = p * (1.0 - s.lr * s.weight_decay) - m.clone() / denominator * (s.lr / s.bias1);
     let ema = slot.ema.map(|e| e * s.ema_decay + p.clone() * (1.0 - s.ema_decay));
-    (p, Slot { m, v, ema })
+    (p, Slot { m, v: Some(v), ema })
 }

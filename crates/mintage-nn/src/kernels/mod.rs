@@ -25,6 +25,7 @@ mod loss;
 mod math;
 mod memory;
 mod mixture;
+mod muon;
 mod norm;
 mod pointwise;
 mod product;
@@ -345,6 +346,24 @@ pub fn sum_of_squares(x: &Tensor<1>) -> f64 {
 
 /// One AdamW update of a flattened parameter without gradient tracking; returns it and its new state.
 pub(crate) fn adamw(p: Tensor<1>, grad: Tensor<1>, slot: Slot, s: UpdateScalars) -> (Tensor<1>, Slot) {
-    let on_flex = [&p, &grad, &slot.m, &slot.v].into_iter().chain(&slot.ema).all(flex::supported);
+    let on_flex = [&p, &grad, &slot.m].into_iter().chain(&slot.v).chain(&slot.ema).all(flex::supported);
     if on_flex { update::adamw(p, grad, slot, s) } else { composite::adamw(p, grad, slot, s) }
+}
+
+/// One Muon update of a flattened matrix without gradient tracking; returns it and its new state.
+pub(crate) fn muon(
+    p: Tensor<1>,
+    grad: Tensor<1>,
+    shape: [usize; 2],
+    slot: Slot,
+    momentum: f32,
+    s: UpdateScalars,
+) -> (Tensor<1>, Slot) {
+    let g = grad * s.grad_scale;
+    let m = slot.m * momentum + g.clone();
+    let along = muon::orthogonal((g + m.clone() * momentum).reshape(shape)).flatten::<1>(0, 1);
+    let rate = 0.2 * s.lr * (shape[0].max(shape[1]) as f32).sqrt();
+    let p = p * (1.0 - s.lr * s.weight_decay) - along * rate;
+    let ema = slot.ema.map(|ema| ema * s.ema_decay + p.clone() * (1.0 - s.ema_decay));
+    (p, Slot { m, v: None, ema })
 }

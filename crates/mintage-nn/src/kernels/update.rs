@@ -46,7 +46,8 @@ fn values_mut(tensor: &mut FlexTensor) -> &mut [f32] {
 pub(super) fn adamw(p: Tensor<1>, grad: Tensor<1>, slot: Slot, s: UpdateScalars) -> (Tensor<1>, Slot) {
     let own = |tensor: Tensor<1>| contiguous(raw(tensor));
     let grad = own(grad);
-    let (mut p, mut m, mut v, mut ema) = (own(p), own(slot.m), own(slot.v), slot.ema.map(own));
+    let v = slot.v.unwrap_or_else(|| p.zeros_like());
+    let (mut p, mut m, mut v, mut ema) = (own(p), own(slot.m), own(v), slot.ema.map(own));
     {
         let g = values(&grad);
         let arrays = [values_mut(&mut p), values_mut(&mut m), values_mut(&mut v)];
@@ -63,7 +64,7 @@ pub(super) fn adamw(p: Tensor<1>, grad: Tensor<1>, slot: Slot, s: UpdateScalars)
             }
         });
     }
-    (wrap(p), Slot { m: wrap(m), v: wrap(v), ema: ema.map(wrap) })
+    (wrap(p), Slot { m: wrap(m), v: Some(wrap(v)), ema: ema.map(wrap) })
 }
 
 multiversion! {
@@ -119,7 +120,7 @@ mod tests {
             for with_ema in [false, true] {
                 let slot = || Slot {
                     m: tensor(&noise(len, 1)),
-                    v: tensor(&noise(len, 2)).abs(),
+                    v: Some(tensor(&noise(len, 2)).abs()),
                     ema: with_ema.then(|| tensor(&noise(len, 3))),
                 };
                 let (p, g) = (tensor(&noise(len, 4)), tensor(&noise(len, 5)));
@@ -128,7 +129,7 @@ mod tests {
                 let pairs = [
                     (Some(a), Some(b)),
                     (Some(a_slot.m), Some(b_slot.m)),
-                    (Some(a_slot.v), Some(b_slot.v)),
+                    (a_slot.v, b_slot.v),
                     (a_slot.ema, b_slot.ema),
                 ];
                 for (a, b) in pairs.into_iter().filter_map(|(a, b)| a.zip(b)) {
@@ -143,7 +144,7 @@ mod tests {
     #[test]
     fn a_shared_array_is_not_changed() {
         let p = tensor(&[1.0, 2.0, 3.0]);
-        let slot = Slot { m: tensor(&[0.0; 3]), v: tensor(&[0.0; 3]), ema: None };
+        let slot = Slot { m: tensor(&[0.0; 3]), v: Some(tensor(&[0.0; 3])), ema: None };
         let (new, _) = kernels::adamw(p.clone(), tensor(&[1.0; 3]), slot, scalars());
         assert_eq!(to_vec(&p), [1.0, 2.0, 3.0]);
         assert!(to_vec(&new)[0] < 1.0);

@@ -104,6 +104,11 @@ impl Decoder {
         self.config
     }
 
+    /// Whether a name is that of a matrix between hidden layers.
+    pub fn is_hidden(name: &str) -> bool {
+        name.starts_with("blocks.") && name.ends_with(".weight")
+    }
+
     /// What every position holds at the end: `[n · time, width]`.
     pub fn forward(&self, at: Positions, beside: Option<Tensor<2>>) -> Tensor<2> {
         self.run(at, beside, Dropping { share: 0.0, rng: None })

@@ -41,7 +41,7 @@ pub fn flow(_case: &str, setting: &Setting) -> Work {
 fn train(family: Family, set: &str, options: &str, progress: f64, setting: &Setting) -> Work {
     let (mut model, batch, data) = fresh(family, set, options, setting);
     let items = data.splits().get(Split::Train).to_vec();
-    let mut loader = Loader::new(items, batch, 1, 0, move |indices| data.batch(indices));
+    let mut loader = Loader::new(items, batch, 1, 0, move |indices, _| data.batch(indices));
     let mut rng = Rng::new(2, 0);
     Work {
         parameters: model.parameters(),

@@ -38,7 +38,7 @@ pub fn load(_case: &str, setting: &Setting) -> Work {
     let recipe = Recipe::for_source(&setting.data.display().to_string());
     let data = Arc::new(ImageSet::open_within(&recipe.data, 0).unwrap());
     let items = data.splits().get(Split::Train).to_vec();
-    let mut loader = Loader::new(items, BATCH, 1, 0, move |indices| data.batch(indices));
+    let mut loader = Loader::new(items, BATCH, 1, 0, move |indices, _| data.batch(indices));
     let unit = move || {
         assert_eq!(loader.next_batch().unwrap().n, BATCH);
         None

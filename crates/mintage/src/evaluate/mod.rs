@@ -9,6 +9,7 @@
 mod bootstrap;
 mod closer;
 pub mod image;
+mod roc;
 pub mod sequence;
 pub mod table;
 
@@ -84,6 +85,7 @@ pub fn evaluate(
     match data {
         AnyData::Images(set) => image::evaluate(model, set, options, clock, on),
         AnyData::Table(set) => table::evaluate(model, set, options, clock, on),
+        AnyData::Sequences(set) => sequence::evaluate(model, set, options, clock, on),
     }
 }
 
@@ -98,7 +100,10 @@ pub fn score(
     match (data, items) {
         (AnyData::Images(data), AnyData::Images(items)) => image::score(model, data, items, options, on),
         (AnyData::Table(data), AnyData::Table(items)) => table::score(model, data, items, options, on),
-        _ => Err(Error::request("images and table rows cannot be compared")),
+        (AnyData::Sequences(data), AnyData::Sequences(items)) => {
+            sequence::score(model, data, items, options, on)
+        }
+        _ => Err(Error::request("data of different kinds cannot be compared")),
     }
 }
 

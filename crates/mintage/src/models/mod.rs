@@ -5,17 +5,22 @@
 
 pub mod image;
 mod pass;
+pub mod sequence;
 pub mod table;
 
 use std::ops::RangeInclusive;
 
 use burn::tensor::Device;
-use mintage_data::{ImageBatch, RowBatch, RowInfo};
+use mintage_data::{
+    ImageBatch, RowBatch, RowInfo,
+    sequence::{Cut, Matter, SequenceBatch, SequenceInfo},
+};
 use mintage_nn::{NotFinite, Rng, TensorMap, WeightsError};
 use serde::{Deserialize, Serialize};
 
 use crate::{events::Metrics, recipe::RecipeError};
 pub use image::{Draw, ImageConfig, ImageInfo, ImageModel, Start};
+pub use sequence::{Choice, SequenceConfig, SequenceDraw, SequenceModel};
 pub use table::{RowDraw, TableConfig, TableModel};
 
 /// A family of generative models.
@@ -76,6 +81,7 @@ impl Size {
 pub enum DataInfo {
     Image(ImageInfo),
     Table(RowInfo),
+    Sequence(SequenceInfo),
 }
 
 impl DataInfo {
@@ -84,6 +90,7 @@ impl DataInfo {
         match self {
             Self::Image(info) => info.train_len,
             Self::Table(info) => info.train_len,
+            Self::Sequence(info) => info.train_len,
         }
     }
 
@@ -92,6 +99,10 @@ impl DataInfo {
         match self {
             Self::Image(_) => "image",
             Self::Table(_) => "row",
+            Self::Sequence(info) => match info.matter {
+                Matter::Text => "text",
+                Matter::Music => "tune",
+            },
         }
     }
 
@@ -111,6 +122,13 @@ impl DataInfo {
                 let columns = info.fields.iter().filter(|field| !field.detail).count();
                 format!("rows of {columns} {}", if columns == 1 { "column" } else { "columns" })
             }
+            Self::Sequence(info) => {
+                let classes = match info.classes.len() {
+                    0 => String::new(),
+                    n => format!(", {n} classes"),
+                };
+                format!("{}s of {} different tokens{classes}", self.item(), info.vocab)
+            }
         }
     }
 }
@@ -120,6 +138,7 @@ impl DataInfo {
 pub enum Batch {
     Images(ImageBatch),
     Rows(RowBatch),
+    Sequences(SequenceBatch),
 }
 
 /// Resolved configuration of a model, as kept in `config.json`.
@@ -128,6 +147,7 @@ pub enum Batch {
 pub enum AnyConfig {
     Image(ImageConfig),
     Table(TableConfig),
+    Sequence(SequenceConfig),
 }
 
 impl AnyConfig {
@@ -142,6 +162,9 @@ impl AnyConfig {
         match info {
             DataInfo::Image(info) => ImageConfig::preset(family, size, info, options).map(Self::Image),
             DataInfo::Table(info) => TableConfig::preset(family, size, info, options).map(Self::Table),
+            DataInfo::Sequence(info) => {
+                SequenceConfig::preset(family, size, info, options).map(Self::Sequence)
+            }
         }
     }
 
@@ -149,6 +172,7 @@ impl AnyConfig {
         match self {
             Self::Image(config) => config.family(),
             Self::Table(config) => config.family(),
+            Self::Sequence(config) => config.family(),
         }
     }
 
@@ -157,13 +181,22 @@ impl AnyConfig {
         match self {
             Self::Image(config) => config.batch(),
             Self::Table(config) => config.batch(),
+            Self::Sequence(config) => config.batch(),
+        }
+    }
+
+    /// How sequences are cut into the items of a batch; others are whole.
+    pub fn cut(&self) -> Option<Cut> {
+        match self {
+            Self::Image(_) | Self::Table(_) => None,
+            Self::Sequence(config) => Some(config.cut()),
         }
     }
 
     /// By how much of the least one the loss on held-out items may have risen for later weights to be preferred.
     pub fn tolerance(&self) -> f64 {
         match self {
-            Self::Image(_) => 0.0,
+            Self::Image(_) | Self::Sequence(_) => 0.0,
             Self::Table(config) => config.tolerance(),
         }
     }
@@ -171,7 +204,7 @@ impl AnyConfig {
     /// Steps after which `train_len` items are only learned by heart, where the family knows.
     pub fn most_steps(&self, train_len: usize) -> Option<u64> {
         match self {
-            Self::Image(_) => None,
+            Self::Image(_) | Self::Sequence(_) => None,
             Self::Table(config) => config.most_steps(train_len),
         }
     }
@@ -205,6 +238,7 @@ fn no_such_model(family: Family, kind: &str) -> RecipeError {
 pub enum AnyModel {
     Image(ImageModel),
     Table(TableModel),
+    Sequence(SequenceModel),
 }
 
 /// Calls the same method of whichever model it is.
@@ -213,6 +247,7 @@ macro_rules! each {
         match $any {
             AnyModel::Image($model) => $call,
             AnyModel::Table($model) => $call,
+            AnyModel::Sequence($model) => $call,
         }
     };
 }
@@ -223,6 +258,9 @@ impl AnyModel {
         match (config, info) {
             (AnyConfig::Image(c), DataInfo::Image(i)) => Self::Image(ImageModel::new(c, i, device, rng)),
             (AnyConfig::Table(c), DataInfo::Table(i)) => Self::Table(TableModel::new(c, i, device, rng)),
+            (AnyConfig::Sequence(c), DataInfo::Sequence(i)) => {
+                Self::Sequence(SequenceModel::new(c, i, device, rng))
+            }
             _ => other_kind(),
         }
     }
@@ -232,6 +270,7 @@ impl AnyModel {
         match (self, batch) {
             (Self::Image(m), Batch::Images(b)) => m.step(b, progress, rng),
             (Self::Table(m), Batch::Rows(b)) => m.step(b, progress, rng),
+            (Self::Sequence(m), Batch::Sequences(b)) => m.step(b, progress, rng),
             _ => other_kind(),
         }
     }
@@ -242,6 +281,7 @@ impl AnyModel {
         match (self, batch) {
             (Self::Image(m), Batch::Images(b)) => m.validate(b, progress, rng),
             (Self::Table(m), Batch::Rows(b)) => m.validate(b, progress, rng),
+            (Self::Sequence(m), Batch::Sequences(b)) => m.validate(b, progress, rng),
             _ => other_kind(),
         }
     }
@@ -252,6 +292,8 @@ impl AnyModel {
         match (self, batch) {
             (Self::Image(m), Batch::Images(b)) => m.nll(b, samples, rng),
             (Self::Table(m), Batch::Rows(b)) => m.nll(b, samples, rng),
+            // Documents have their own way: `SequenceModel::document_nll`.
+            (Self::Sequence(_), Batch::Sequences(_)) => None,
             _ => other_kind(),
         }
     }

@@ -2,6 +2,10 @@
 
 pub mod images;
 pub mod rows;
+pub mod sequences;
+pub mod shape;
 
 pub use images::SampleRequest;
 pub use rows::RowRequest;
+pub use sequences::SequenceRequest;
+pub use shape::Shape;

@@ -15,7 +15,7 @@ use std::path::Path;
 
 use super::score::{DRUMS, Note, Part, Score, velocity_of};
 use crate::Error;
-pub use wav::write_wav;
+pub use wav::{wav_bytes, write_wav};
 
 /// Longer scores are refused.
 pub const MAX_SECONDS: f64 = 30.0 * 60.0;

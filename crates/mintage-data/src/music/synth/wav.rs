@@ -8,19 +8,23 @@ use crate::{Error, atomic_write};
 
 /// Writes interleaved stereo, with `provenance` in the comment (`ICMT`) of the `LIST INFO` chunk.
 pub fn write_wav(path: &Path, samples: &[f32], rate_hz: u32, provenance: &str) -> Result<(), Error> {
-    let fail = |error: hound::Error| Error::bad(path.display().to_string(), error.to_string());
+    atomic_write(path, &wav_bytes(samples, rate_hz, provenance)).map_err(Error::io(path))
+}
+
+/// The same as bytes. Nothing can fail in memory.
+pub fn wav_bytes(samples: &[f32], rate_hz: u32, provenance: &str) -> Vec<u8> {
     let spec =
         WavSpec { channels: 2, sample_rate: rate_hz, bits_per_sample: 16, sample_format: SampleFormat::Int };
     let mut bytes = Cursor::new(Vec::with_capacity(samples.len() * 2 + 256));
-    let mut writer = WavWriter::new(&mut bytes, spec).map_err(fail)?;
-    for sample in samples {
-        let value = (sample.clamp(-1.0, 1.0) * f32::from(i16::MAX)).round() as i16;
-        writer.write_sample(value).map_err(fail)?;
+    if let Ok(mut writer) = WavWriter::new(&mut bytes, spec) {
+        for sample in samples {
+            let _ = writer.write_sample((sample.clamp(-1.0, 1.0) * f32::from(i16::MAX)).round() as i16);
+        }
+        let _ = writer.finalize();
     }
-    writer.finalize().map_err(fail)?;
     let mut bytes = bytes.into_inner();
     add_comment(&mut bytes, provenance);
-    atomic_write(path, &bytes).map_err(Error::io(path))
+    bytes
 }
 
 /// Adds a chunk after the samples, and its length to the file's.

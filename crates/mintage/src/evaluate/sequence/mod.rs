@@ -4,18 +4,31 @@
 //! train ──────────► KneserNey ·· what counting alone predicts and writes: the floor of a model of sequences
 //! train, samples ─► copies ····· the longest run of each sample that train has too, and where it lies
 //! samples ────────► diversity ·· distinct-n, self-BLEU, distances between the n-grams of two sets
+//! both ───────────► classifier · can new ones be told from real ones? do classes learned from them hold?
+//! tunes ──────────► music ······ figures of tunes within the spread of held-out ones
 //! ```
 //!
 //! Token 0 ([`BOUNDARY`]) stands between documents. To a model it is a token like another, which has to be
 //! predicted; n-grams of copies and diversity do not cross it. What a token is, and how text or music became one,
 //! nothing here knows.
 
+mod classifier;
+mod conformity;
 mod copies;
 mod diversity;
+mod judge;
+mod music;
 mod ngram;
+mod sets;
+mod view;
+mod words;
 
+pub use classifier::{Classifier, Features, detect};
+pub use conformity::score;
 pub use copies::{Copied, Run, copies, passage};
 pub use diversity::{JsDistances, distinct_n, js_distances, self_bleu, subsample};
+pub use judge::evaluate;
+pub use music::{Spread, figures};
 pub use ngram::KneserNey;
 
 /// The token between documents.

@@ -59,7 +59,7 @@ pub fn score(
 }
 
 /// For each value the share of the expected ones that are at least as large.
-fn p_values(values: &[f64], mut expected: Vec<f64>) -> Vec<f64> {
+pub(crate) fn p_values(values: &[f64], mut expected: Vec<f64>) -> Vec<f64> {
     expected.sort_unstable_by(f64::total_cmp);
     let n = expected.len();
     let share = |&value: &f64| (1 + n - expected.partition_point(|&e| e < value)) as f64 / (n + 1) as f64;

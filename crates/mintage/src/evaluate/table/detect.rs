@@ -10,11 +10,10 @@
 use mintage_nn::Rng;
 
 use super::{
-    super::bootstrap::Interval,
+    super::{bootstrap::Interval, roc::Ranked},
     boosting::{Boosted, Task},
     frame::Frame,
     logistic::Logistic,
-    roc::Ranked,
 };
 
 const FOLDS: usize = 3;

@@ -21,7 +21,7 @@ mod logistic;
 mod manifold;
 mod neighbours;
 mod privacy;
-mod roc;
+
 mod shapes;
 mod singling;
 mod trivial;
@@ -29,6 +29,7 @@ mod utility;
 mod view;
 
 pub use boosting::{Boosted, Task};
+pub(super) use conformity::p_values;
 pub use conformity::score;
 pub use coverage::{Coverage, key_uniqueness};
 pub use detect::{Detection, Judge, detect};

@@ -6,10 +6,9 @@
 use mintage_data::table::MISSING;
 
 use super::{
-    super::bootstrap::Interval,
+    super::{bootstrap::Interval, roc::Ranked},
     boosting::{Boosted, Task},
     frame::{Frame, Values},
-    roc::Ranked,
 };
 
 /// Classes that are learned, the most frequent ones: each takes a tree a round.

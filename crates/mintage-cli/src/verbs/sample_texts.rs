@@ -1,0 +1,309 @@
+//! `mintage sample` of texts: to stdout as they come, to a file, a folder, or rows of a table.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use mintage::{Choice, Event, Model, SequenceRequest, Shape, models::SequenceConfig, nn::Rng};
+use mintage_data::{
+    Column, Provenance, Table, atomic_write,
+    table::{Writing, write},
+    write_files,
+};
+use serde_json::json;
+
+use super::sample::make_parent;
+use crate::{
+    args::Sample,
+    context::Context,
+    failure::{Failure, Outcome, Verdict},
+    text::{count, shell, thousands},
+};
+
+/// Between texts in one stream.
+const BETWEEN: &str = "\n\n――――――――\n\n";
+/// The column of texts where the data had none.
+const COLUMN: &str = "text";
+
+/// Where texts go.
+#[derive(Debug, PartialEq)]
+enum Target {
+    Stdout,
+    File(PathBuf),
+    Folder(PathBuf),
+    /// Rows of a file or a database.
+    Rows(String),
+}
+
+pub fn run(args: &Sample, model: &Model, context: &mut Context) -> Verdict {
+    check(args)?;
+    let (_, codec) = model.texts()?;
+    let target = target(args.out.as_deref().unwrap_or("-"));
+    let prompt = prompt(args)?;
+    let foreign: Vec<String> = codec.unknown_chars(&prompt).iter().map(|c| format!("`{c}`")).collect();
+    if !foreign.is_empty() {
+        let message = format!("the model has never seen {}", foreign.join(", "));
+        return Err(Failure::new(
+            message,
+            "write the prompt in the letters of the texts that it learned from",
+        ));
+    }
+    let seen = codec.encode(&prompt).len();
+    let SequenceConfig::Ar(config) = model.sequences()?.model.config();
+    if seen > config.context {
+        context.ui.warn(&format!(
+            "the prompt has {} tokens and the model sees {}: it goes by the last of them",
+            thousands(seen),
+            thousands(config.context)
+        ));
+    }
+    let seed = context.settings.seed_or_default();
+    let request = SequenceRequest {
+        n: args.n.unwrap_or(1),
+        label: label(args, model)?,
+        prompt: prompt.clone(),
+        length: args.length,
+        endless: args.endless,
+        stop: args.stop.clone(),
+        shape: shape(args)?,
+        choice: choice(args),
+        seed,
+    };
+    let options = json!({
+        "where": args.condition, "prompt": args.prompt, "continue": args.continued, "length": args.length,
+        "stop": args.stop, "match": args.pattern, "json_shape": args.json_shape,
+        "temperature": args.temperature, "top_k": args.top_k, "top_p": args.top_p, "min_p": args.min_p,
+        "repetition": args.repetition,
+    });
+    let provenance = model.provenance(seed, options);
+    // A prompt is part of its text; a file that is continued is there already.
+    let head = if args.continued.is_some() { String::new() } else { prompt };
+    if target == Target::Stdout && !context.ui.wants_json() {
+        return stream(model, &request, &head, context);
+    }
+    let texts: Vec<String> =
+        draw(model, &request, context)?.iter().map(|text| format!("{head}{text}")).collect();
+    if context.ui.wants_json() {
+        context.ui.out_json(&json!({ "texts": texts, "provenance": provenance }))?;
+    }
+    write_texts(&target, &texts, request.label.as_deref(), model, args, &provenance, context)
+}
+
+/// Writes texts to stdout while they are made.
+fn stream(model: &Model, request: &SequenceRequest, head: &str, context: &mut Context) -> Verdict {
+    let mut failed = None;
+    let mut tell = |text: &str, ui: &mut crate::ui::Ui| {
+        if failed.is_none() {
+            failed = ui.out(text).err();
+        }
+    };
+    if request.n == 1 {
+        tell(head, &mut context.ui);
+        let ui = &mut context.ui;
+        model.sample_texts(request, &mut |_, new| tell(new, ui))?;
+    } else {
+        for (at, text) in draw(model, request, context)?.iter().enumerate() {
+            let between = if at == 0 { "" } else { BETWEEN };
+            tell(&format!("{between}{head}{text}"), &mut context.ui);
+        }
+    }
+    tell("\n", &mut context.ui);
+    failed.map_or(Ok(Outcome::Done), Err)
+}
+
+/// Draws texts, with progress.
+pub fn draw(model: &Model, request: &SequenceRequest, context: &mut Context) -> Result<Vec<String>, Failure> {
+    let (ui, n) = (&mut context.ui, request.n);
+    let mut most = 0;
+    let texts = model.sample_texts(request, &mut |text, _| {
+        if text > most {
+            most = text;
+            ui.event(&Event::Work { what: "writing".to_owned(), done: most, total: n });
+        }
+    });
+    context.ui.clear();
+    Ok(texts?)
+}
+
+fn write_texts(
+    target: &Target,
+    texts: &[String],
+    label: Option<&str>,
+    model: &Model,
+    args: &Sample,
+    provenance: &Provenance,
+    context: &mut Context,
+) -> Verdict {
+    let what = count(texts.len(), "new text");
+    match target {
+        Target::Stdout => {}
+        Target::File(path) => {
+            make_parent(path)?;
+            let text = texts.join(BETWEEN) + "\n";
+            atomic_write(path, text.as_bytes()).map_err(Failure::io(path))?;
+            // A text has no place for it.
+            let beside = beside(path);
+            atomic_write(&beside, provenance.to_json().as_bytes()).map_err(Failure::io(&beside))?;
+            context.ui.titled("made", &format!("{what} in {}", shell(path)));
+        }
+        Target::Folder(dir) => {
+            let file = |i: usize| Ok((label.unwrap_or_default(), texts[i].clone().into_bytes()));
+            write_files(dir, texts.len(), "txt", &file, provenance)?;
+            context.ui.titled("made", &format!("{what} in {}", shell(dir)));
+        }
+        Target::Rows(target) => {
+            let source = &model.config.source;
+            let column = args.column.as_deref().or(source.column.as_deref()).unwrap_or(COLUMN);
+            let mut columns = vec![Column::of(column, texts.iter().map(|text| Some(text.as_str())))];
+            if let Some(label) = label {
+                let name = args.label_column.as_deref().or(source.label.as_deref()).unwrap_or("label");
+                columns.push(Column::of(name, texts.iter().map(|_| Some(label))));
+            }
+            let table = args.table.as_deref().or(source.table.as_deref());
+            let mut rng = Rng::new(provenance.seed, u64::MAX);
+            let rows = Table { name: table.unwrap_or("texts").to_owned(), columns, notes: Vec::new() };
+            let how = Writing {
+                target,
+                table,
+                if_exists: args.if_exists.into(),
+                provenance,
+                ids: &[],
+                random: &mut || rng.next_u64(),
+                pg: &context.settings.pg,
+            };
+            let written = write(&rows, how)?;
+            context.ui.titled("made", &format!("{} in {}", count(written.rows, "new row"), written.place));
+        }
+    }
+    Ok(Outcome::Done)
+}
+
+/// The file of the provenance of a text: "new.txt.json".
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".json");
+    path.with_file_name(name)
+}
+
+fn target(out: &str) -> Target {
+    let path = Path::new(out);
+    let suffix = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
+    const ROWS: [&str; 10] =
+        ["csv", "tsv", "jsonl", "ndjson", "parquet", "db", "db3", "sqlite", "sqlite3", "gz"];
+    match suffix.as_str() {
+        _ if out == "-" => Target::Stdout,
+        _ if out.ends_with(['/', std::path::MAIN_SEPARATOR]) || path.is_dir() => {
+            Target::Folder(path.to_owned())
+        }
+        suffix if ROWS.contains(&suffix) || out.contains("://") => Target::Rows(out.to_owned()),
+        _ => Target::File(path.to_owned()),
+    }
+}
+
+fn prompt(args: &Sample) -> Result<String, Failure> {
+    match (&args.prompt, &args.continued) {
+        (Some(prompt), _) => Ok(prompt.clone()),
+        (None, Some(path)) => {
+            let bytes = fs::read(path).map_err(Failure::io(path))?;
+            String::from_utf8(bytes).map_err(|error| {
+                let at = error.utf8_error().valid_up_to();
+                Failure::new(format!("{}: no UTF-8 at byte {at}", path.display()), "give a text in UTF-8")
+            })
+        }
+        (None, None) => Ok(String::new()),
+    }
+}
+
+fn shape(args: &Sample) -> Result<Option<Shape>, Failure> {
+    Ok(match (&args.pattern, &args.json_shape) {
+        (Some(pattern), _) => Some(Shape::of_pattern(pattern)?),
+        (None, Some(shape)) => Some(Shape::of_json(shape)?),
+        (None, None) => None,
+    })
+}
+
+/// How the next token is chosen.
+pub fn choice(args: &Sample) -> Choice {
+    Choice {
+        temperature: args.temperature,
+        top_k: args.top_k,
+        top_p: args.top_p,
+        min_p: args.min_p,
+        repetition: args.repetition,
+    }
+}
+
+/// The class that `--where` asks for: `label=VALUE`, or `COLUMN=VALUE` with the column of the labels.
+pub fn label(args: &Sample, model: &Model) -> Result<Option<String>, Failure> {
+    let [condition] = &args.condition[..] else {
+        return match args.condition.is_empty() {
+            true => Ok(None),
+            false => Err(Failure::bare("only one --where can be met at a time: the model knows one label")),
+        };
+    };
+    let Some((column, value)) = condition.split_once('=') else {
+        return Err(Failure::new(
+            format!("`{condition}` is no condition"),
+            "write it like --where label=news",
+        ));
+    };
+    let known = model.config.source.label.as_deref().unwrap_or("label");
+    match column.trim() {
+        "label" => Ok(Some(value.trim().to_owned())),
+        column if column == known => Ok(Some(value.trim().to_owned())),
+        column => Err(Failure::new(
+            format!("this model is not conditioned on `{column}`"),
+            format!("it knows `{known}`: --where {known}=VALUE"),
+        )),
+    }
+}
+
+/// What has no meaning for texts, and values that have none at all.
+fn check(args: &Sample) -> Result<(), Failure> {
+    let flags = [
+        ("--like", args.like.is_some()),
+        ("--between", !args.between.is_empty()),
+        ("--guidance", args.guidance.is_some()),
+        ("--grid", args.grid.is_some()),
+        ("--given", args.given.is_some()),
+        ("--fill", args.fill.is_some()),
+    ];
+    if let Some((flag, _)) = flags.iter().find(|(_, given)| *given) {
+        return Err(Failure::new(
+            format!("{flag} has no meaning for this model of texts"),
+            "texts begin with --prompt or --continue, and are of a class with --where",
+        ));
+    }
+    if args.length == Some(0) {
+        return Err(Failure::bare("--length must be at least 1"));
+    }
+    if args.min_p.is_some_and(|p| !(0.0..=1.0).contains(&p)) {
+        return Err(Failure::bare("--min-p must lie between 0 and 1"));
+    }
+    if !(args.repetition.is_finite() && args.repetition >= 1.0) {
+        return Err(Failure::new(
+            "--repetition must be 1 or more",
+            "1 leaves repetitions alone, 1.2 makes them rare",
+        ));
+    }
+    if args.stop.iter().any(String::is_empty) {
+        return Err(Failure::bare("--stop needs a text that is not empty"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_suffix_decides() {
+        assert_eq!(target("-"), Target::Stdout);
+        assert_eq!(target("new.txt"), Target::File("new.txt".into()));
+        assert_eq!(target("глава"), Target::File("глава".into()));
+        assert_eq!(target("new/"), Target::Folder("new/".into()));
+        assert_eq!(target("new.jsonl.gz"), Target::Rows("new.jsonl.gz".to_owned()));
+        assert_eq!(target("postgres://h/d"), Target::Rows("postgres://h/d".to_owned()));
+    }
+}

@@ -1,0 +1,69 @@
+//! What tokens mean: one enum over the codecs of texts and of music.
+
+use std::path::Path;
+
+use super::Matter;
+use crate::{Error, MusicCodec, TextCodec};
+
+/// Between documents and tokens.
+#[derive(Clone, Debug)]
+pub enum SequenceCodec {
+    Text(TextCodec),
+    Music(MusicCodec),
+}
+
+impl SequenceCodec {
+    pub fn matter(&self) -> Matter {
+        match self {
+            Self::Text(_) => Matter::Text,
+            Self::Music(_) => Matter::Music,
+        }
+    }
+
+    /// Number of tokens, the boundary among them.
+    pub fn vocab(&self) -> usize {
+        match self {
+            Self::Text(codec) => codec.vocab(),
+            Self::Music(codec) => codec.vocab(),
+        }
+    }
+
+    /// Whether a segment may well end behind this token: a sentence, a line, a bar.
+    pub fn ends_segment(&self, token: u32) -> bool {
+        match self {
+            Self::Text(codec) => codec.ends_segment(token),
+            Self::Music(codec) => codec.ends_segment(token),
+        }
+    }
+
+    /// Writes it into the folder `codec` of a model.
+    pub fn save(&self, dir: &Path) -> Result<(), Error> {
+        match self {
+            Self::Text(codec) => codec.save(dir),
+            Self::Music(codec) => codec.save(dir),
+        }
+    }
+
+    pub fn load(dir: &Path, matter: Matter) -> Result<Self, Error> {
+        match matter {
+            Matter::Text => TextCodec::load(dir).map(Self::Text),
+            Matter::Music => MusicCodec::load(dir).map(Self::Music),
+        }
+    }
+
+    /// The text of a codec of texts.
+    pub fn text(&self) -> Option<&TextCodec> {
+        match self {
+            Self::Text(codec) => Some(codec),
+            Self::Music(_) => None,
+        }
+    }
+
+    /// The codec of music, of one of music.
+    pub fn music(&self) -> Option<&MusicCodec> {
+        match self {
+            Self::Music(codec) => Some(codec),
+            Self::Text(_) => None,
+        }
+    }
+}

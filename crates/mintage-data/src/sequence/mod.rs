@@ -1,0 +1,87 @@
+//! What texts and music have in common: documents of tokens.
+//!
+//! ```text
+//! TextSource  ─► TextCodec  ─┐
+//!                            ├─► TokenStore ─► windows or segments ─► SequenceBatch
+//! MusicSource ─► MusicCodec ─┘
+//! ```
+//!
+//! Every document begins with the token [`BOUNDARY`], which also ends the one before it. Documents of a split lie side by
+//! side, so a split is one stream of tokens. A model sees nothing else: what a token means, only its codec knows.
+
+mod codec;
+mod set;
+mod store;
+
+use serde::{Deserialize, Serialize};
+
+pub use codec::SequenceCodec;
+pub use set::SequenceSet;
+pub use store::TokenStore;
+
+/// The token before every document, and after it.
+pub const BOUNDARY: u32 = 0;
+
+/// The place of a batch where there is no token, or no class.
+pub const NO_TOKEN: u32 = u32::MAX;
+
+/// What sequences are made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Matter {
+    Text,
+    Music,
+}
+
+/// What a model must know of sequences before it sees them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SequenceInfo {
+    pub matter: Matter,
+    /// Number of tokens, [`BOUNDARY`] among them.
+    pub vocab: usize,
+    /// What documents are conditioned on; empty without labels.
+    pub classes: Vec<String>,
+    /// Documents of the train split.
+    pub train_len: usize,
+    /// Their tokens.
+    pub train_tokens: u64,
+    /// Characters a token, on average over the train split; of music 0.
+    pub chars_per_token: f64,
+}
+
+/// How a stream of documents becomes the items of batches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Cut {
+    /// So many tokens in a row, from anywhere.
+    Windows(usize),
+    /// Parts of documents of at most so many tokens, which end where a sentence, a line or a bar does.
+    Segments(usize),
+}
+
+impl Cut {
+    /// Tokens of an item that a model is to predict.
+    pub fn time(self) -> usize {
+        match self {
+            Self::Windows(time) => time,
+            // The boundary that ends a segment is one of them.
+            Self::Segments(longest) => longest + 1,
+        }
+    }
+}
+
+/// `n` rows of `time + 1` tokens: all but the last go in, all but the first are to come out.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SequenceBatch {
+    /// Behind the end of a short row there is [`NO_TOKEN`].
+    pub tokens: Vec<u32>,
+    /// The class of each place, or [`NO_TOKEN`]; nothing where there are no classes.
+    pub classes: Vec<u32>,
+    pub n: usize,
+}
+
+impl SequenceBatch {
+    /// Tokens that go in, and come out, of each row.
+    pub fn time(&self) -> usize {
+        (self.tokens.len() / self.n.max(1)).saturating_sub(1)
+    }
+}

@@ -1,0 +1,518 @@
+//! Texts or tunes, opened to learn from: read, split by whole documents, encoded, stored.
+
+use std::{
+    borrow::Cow,
+    collections::HashMap,
+    ops::Range,
+    sync::{Arc, Mutex},
+};
+
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+
+use super::{
+    BOUNDARY, Cut, Matter, NO_TOKEN, SequenceBatch, SequenceCodec, SequenceInfo, TokenStore, store::Writer,
+};
+use crate::{Error, MusicCodec, MusicSource, SourceSpec, Split, Splits, TextCodec, TextSource, is_music};
+
+/// Documents of texts or of music.
+enum Source {
+    Text(TextSource),
+    Music(MusicSource),
+}
+
+impl Source {
+    fn open(spec: &SourceSpec) -> Result<Self, Error> {
+        match is_music(spec)? {
+            true => MusicSource::open(spec).map(Self::Music),
+            false => TextSource::open(spec).map(Self::Text),
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Text(source) => source.len(),
+            Self::Music(source) => source.len(),
+        }
+    }
+
+    fn name(&self, item: usize) -> String {
+        match self {
+            Self::Text(source) => source.name(item),
+            Self::Music(source) => source.name(item),
+        }
+    }
+
+    fn labels(&self) -> Option<&[String]> {
+        match self {
+            Self::Text(source) => source.labels(),
+            Self::Music(source) => source.labels(),
+        }
+    }
+
+    fn official_holdout(&self) -> Option<Range<usize>> {
+        match self {
+            Self::Text(source) => source.official_holdout(),
+            Self::Music(source) => source.official_holdout(),
+        }
+    }
+
+    fn notes(&self) -> &[String] {
+        match self {
+            Self::Text(source) => source.notes(),
+            Self::Music(source) => source.notes(),
+        }
+    }
+
+    fn resolved(&self, spec: &SourceSpec) -> SourceSpec {
+        match self {
+            Self::Text(source) => source.resolved(spec),
+            Self::Music(source) => source.resolved(spec),
+        }
+    }
+}
+
+/// A document of a split: all of one of the source, or a part of a text that is the only one.
+#[derive(Clone, Debug)]
+struct Piece {
+    item: usize,
+    /// Bytes of its text; nothing where it is whole.
+    bytes: Option<Range<usize>>,
+}
+
+/// Texts or tunes split into train, valid and holdout, with the tokens of every document.
+#[derive(Debug)]
+pub struct SequenceSet {
+    codec: SequenceCodec,
+    /// Documents of train, then of valid, then of the holdout.
+    store: TokenStore,
+    splits: Splits,
+    /// The class of each document, or nothing without classes.
+    labels: Vec<u32>,
+    names: Vec<String>,
+    info: SequenceInfo,
+    notes: Vec<String>,
+    resolved: SourceSpec,
+    segments: Mutex<HashMap<usize, Arc<Segments>>>,
+}
+
+/// Where segments lie: the first token of each behind its document's or its predecessor's last one, and its end.
+#[derive(Debug, Default)]
+struct Segments {
+    places: Vec<(u64, u32)>,
+    /// Where those of each split begin, and where the last ones end.
+    splits: [usize; 4],
+}
+
+/// Characters and tokens that were encoded.
+#[derive(Clone, Copy, Default)]
+struct Counts {
+    chars: u64,
+    tokens: u64,
+}
+
+impl SequenceSet {
+    /// Opens the documents that `spec` names, and fits the codec on its train split.
+    pub fn open(spec: &SourceSpec) -> Result<Self, Error> {
+        let source = Source::open(spec)?;
+        let pieces = pieces(&source, spec)?;
+        let codec = fit(&source, &pieces[0], spec)?;
+        let classes: Vec<String> = match source.labels() {
+            Some(labels) if !spec.no_labels() => {
+                let mut classes = labels.to_vec();
+                classes.sort_unstable();
+                classes.dedup();
+                classes
+            }
+            _ => Vec::new(),
+        };
+        Self::encoded(&source, pieces, codec, classes, spec)
+    }
+
+    /// Opens them as a trained model sees them: its tokens, its classes.
+    pub fn open_as(spec: &SourceSpec, codec: &SequenceCodec, classes: &[String]) -> Result<Self, Error> {
+        let source = Source::open(spec)?;
+        let found = match source {
+            Source::Text(_) => Matter::Text,
+            Source::Music(_) => Matter::Music,
+        };
+        if found != codec.matter() {
+            let of = |matter| if matter == Matter::Text { "texts" } else { "music" };
+            let why = format!("holds {}, and the model knows {}", of(found), of(codec.matter()));
+            return Err(Error::bad(&spec.source, why));
+        }
+        let pieces = pieces(&source, spec)?;
+        Self::encoded(&source, pieces, codec.clone(), classes.to_vec(), spec)
+    }
+
+    fn encoded(
+        source: &Source,
+        pieces: [Vec<Piece>; 3],
+        codec: SequenceCodec,
+        classes: Vec<String>,
+        spec: &SourceSpec,
+    ) -> Result<Self, Error> {
+        let mut writer = Writer::new();
+        let mut counts = [Counts::default(); 3];
+        for (pieces, counts) in pieces.iter().zip(&mut counts) {
+            for piece in pieces {
+                writer.begin()?;
+                encode(source, piece, &codec, &mut writer, counts)?;
+            }
+        }
+        let store = writer.finish()?;
+        let labels = match source.labels() {
+            Some(labels) if !classes.is_empty() => {
+                let class = |piece: &Piece| {
+                    classes.binary_search(&labels[piece.item]).map_or(NO_TOKEN, |class| class as u32)
+                };
+                pieces.iter().flatten().map(class).collect()
+            }
+            _ => Vec::new(),
+        };
+        let info = SequenceInfo {
+            matter: codec.matter(),
+            vocab: codec.vocab(),
+            classes,
+            train_len: pieces[0].len(),
+            train_tokens: counts[0].tokens,
+            chars_per_token: counts[0].chars as f64 / counts[0].tokens.max(1) as f64,
+        };
+        let mut first = 0;
+        let [train, valid, holdout] = pieces.each_ref().map(|pieces| {
+            let range = first..first + pieces.len() as u32;
+            first = range.end;
+            range.collect()
+        });
+        let names = pieces.iter().flatten().map(|piece| source.name(piece.item)).collect();
+        let (notes, resolved) = (source.notes().to_vec(), source.resolved(spec));
+        let splits = Splits { train, valid, holdout };
+        Ok(Self { codec, store, splits, labels, names, info, notes, resolved, segments: Mutex::default() })
+    }
+
+    pub fn codec(&self) -> &SequenceCodec {
+        &self.codec
+    }
+
+    pub fn info(&self) -> &SequenceInfo {
+        &self.info
+    }
+
+    /// Documents of each split.
+    pub fn splits(&self) -> &Splits {
+        &self.splits
+    }
+
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// `spec` with what opening decided.
+    pub fn resolved(&self, spec: &SourceSpec) -> SourceSpec {
+        // A recipe may have changed since in what opening does not decide.
+        let Self { resolved, .. } = self;
+        SourceSpec {
+            column: resolved.column.clone(),
+            table: resolved.table.clone(),
+            kind: resolved.kind,
+            ..spec.clone()
+        }
+    }
+
+    /// Whether all is one text, of which the splits are parts.
+    pub fn is_one(&self) -> bool {
+        self.names.windows(2).all(|names| names[0] == names[1])
+    }
+
+    /// Documents of all splits.
+    pub fn len(&self) -> usize {
+        self.store.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.store.is_empty()
+    }
+
+    /// The tokens of a document, its boundary first.
+    pub fn document(&self, index: u32) -> Vec<u32> {
+        self.store.document(index as usize)
+    }
+
+    /// Where a document comes from.
+    pub fn name(&self, index: u32) -> &str {
+        &self.names[index as usize]
+    }
+
+    /// The class of a document, where it has one.
+    pub fn class(&self, index: u32) -> Option<u32> {
+        self.labels.get(index as usize).copied().filter(|&class| class != NO_TOKEN)
+    }
+
+    /// The tokens of a split: its documents, each behind its boundary.
+    pub fn stream(&self, split: Split) -> Vec<u32> {
+        self.store.read(self.stretch(split))
+    }
+
+    /// How many tokens a split has.
+    pub fn tokens(&self, split: Split) -> u64 {
+        let stretch = self.stretch(split);
+        stretch.end - stretch.start
+    }
+
+    fn stretch(&self, split: Split) -> Range<u64> {
+        let documents = self.splits.get(split);
+        match (documents.first(), documents.last()) {
+            (Some(&first), Some(&last)) => self.store.stretch(first as usize..last as usize + 1),
+            _ => 0..0,
+        }
+    }
+
+    /// The items of a split, cut so: numbers that [`batch`](Self::batch) knows.
+    pub fn items(&self, split: Split, cut: Cut) -> Range<u32> {
+        let at = split as usize;
+        match cut {
+            Cut::Windows(time) => {
+                let ends = self.window_ends(time);
+                let first = if at == 0 { 0 } else { ends[at - 1] };
+                first..ends[at]
+            }
+            Cut::Segments(longest) => {
+                let splits = self.segments(longest).splits;
+                splits[at] as u32..splits[at + 1] as u32
+            }
+        }
+    }
+
+    /// Where the windows of each split end in the numbering of all.
+    fn window_ends(&self, time: usize) -> [u32; 3] {
+        let mut end = 0;
+        [Split::Train, Split::Valid, Split::Holdout].map(|split| {
+            end += (self.tokens(split) as usize).saturating_sub(1).div_ceil(time) as u32;
+            end
+        })
+    }
+
+    /// Items by number. With a `seed`, as they are trained on: windows begin anywhere, and music is transposed.
+    pub fn batch(&self, items: &[u32], cut: Cut, seed: Option<u64>) -> SequenceBatch {
+        let (n, row) = (items.len(), cut.time() + 1);
+        let mut batch = SequenceBatch { tokens: Vec::with_capacity(n * row), classes: Vec::new(), n };
+        for (place, &item) in items.iter().enumerate() {
+            let random =
+                seed.map(|seed| xxh3_64_with_seed(&(place as u64).to_le_bytes(), seed ^ u64::from(item)));
+            match cut {
+                Cut::Windows(time) => self.window(item, time, random, &mut batch),
+                Cut::Segments(longest) => self.segment(item, longest, &mut batch),
+            }
+            let tokens = &mut batch.tokens[place * row..];
+            if let (Some(random), SequenceCodec::Music(codec)) = (random, &self.codec) {
+                transpose(codec, random >> 32, tokens);
+            }
+        }
+        batch
+    }
+
+    fn window(&self, item: u32, time: usize, random: Option<u64>, batch: &mut SequenceBatch) {
+        let ends = self.window_ends(time);
+        let at = ends.iter().position(|&end| item < end).unwrap_or(2);
+        let split = [Split::Train, Split::Valid, Split::Holdout][at];
+        let stretch = self.stretch(split);
+        let index = u64::from(item - if at == 0 { 0 } else { ends[at - 1] });
+        let shift = random.map_or(0, |random| (random & 0xffff_ffff) % time as u64);
+        let wanted = stretch.start + index * time as u64 + shift;
+        // The last window of training reaches to the very end; of judging it is short.
+        let last = stretch.end.saturating_sub(time as u64 + 1).max(stretch.start);
+        let start = if random.is_some() { wanted.min(last) } else { wanted };
+        let end = stretch.end.min(start + time as u64 + 1);
+        batch.tokens.extend(self.store.read(start..end));
+        self.add_classes(start..end, batch);
+        fill(batch, time + 1);
+    }
+
+    fn add_classes(&self, stretch: Range<u64>, batch: &mut SequenceBatch) {
+        if self.labels.is_empty() || stretch.is_empty() {
+            return;
+        }
+        let mut document = self.store.document_at(stretch.start);
+        for at in stretch {
+            while self.store.starts()[document + 1] <= at {
+                document += 1;
+            }
+            batch.classes.push(self.labels[document]);
+        }
+    }
+
+    fn segment(&self, item: u32, longest: usize, batch: &mut SequenceBatch) {
+        let (start, len) = self.segments(longest).places[item as usize];
+        batch.tokens.push(BOUNDARY);
+        batch.tokens.extend(self.store.read(start..start + u64::from(len)));
+        batch.tokens.push(BOUNDARY);
+        if !self.labels.is_empty() {
+            let class = self.labels[self.store.document_at(start)];
+            batch.classes.extend(std::iter::repeat_n(class, len as usize + 2));
+        }
+        fill(batch, longest + 2);
+    }
+
+    /// The segments of at most `longest` tokens, found once.
+    fn segments(&self, longest: usize) -> Arc<Segments> {
+        // Nobody panics with the lock in hand.
+        let mut known = self.segments.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        Arc::clone(known.entry(longest).or_insert_with(|| Arc::new(self.find_segments(longest))))
+    }
+
+    fn find_segments(&self, longest: usize) -> Segments {
+        let mut found = Segments::default();
+        for (at, split) in [Split::Train, Split::Valid, Split::Holdout].into_iter().enumerate() {
+            for &document in self.splits.get(split) {
+                let tokens = self.document(document);
+                let first = self.store.starts()[document as usize];
+                let mut start = 1;
+                while start < tokens.len() {
+                    let reach = &tokens[start..tokens.len().min(start + longest)];
+                    let whole = start + reach.len() == tokens.len();
+                    let end = reach.iter().rposition(|&token| self.codec.ends_segment(token));
+                    let len = if whole { reach.len() } else { end.map_or(reach.len(), |end| end + 1) };
+                    found.places.push((first + start as u64, len as u32));
+                    start += len;
+                }
+            }
+            found.splits[at + 1] = found.places.len();
+        }
+        found
+    }
+}
+
+/// Brings the last row up to `row` places.
+fn fill(batch: &mut SequenceBatch, row: usize) {
+    let places = batch.tokens.len().div_ceil(row) * row;
+    batch.tokens.resize(places, NO_TOKEN);
+    if !batch.classes.is_empty() {
+        batch.classes.resize(places, NO_TOKEN);
+    }
+}
+
+/// Moves a row of music by up to half an octave either way, where it stays within what the codec knows.
+fn transpose(codec: &MusicCodec, random: u64, tokens: &mut [u32]) {
+    let semitones = (random % 12) as i32 - 5;
+    let known = tokens.iter().position(|&token| token == NO_TOKEN).unwrap_or(tokens.len());
+    if let Some(moved) = codec.transpose(&tokens[..known], semitones) {
+        tokens[..known].copy_from_slice(&moved);
+    }
+}
+
+/// What belongs to train, valid and holdout: whole documents by a hash of their content, parts where there is only one.
+fn pieces(source: &Source, spec: &SourceSpec) -> Result<[Vec<Piece>; 3], Error> {
+    let held = source.official_holdout();
+    let own =
+        source.len() - held.as_ref().map_or(0, |held| if held.end == source.len() { held.len() } else { 0 });
+    if let Source::Text(texts) = source
+        && texts.is_whole()
+        && own == 1
+    {
+        return parts_of_one(texts, held);
+    }
+    let len = source.len().min(spec.limit.unwrap_or(usize::MAX));
+    let pick = |i: usize| i * source.len() / len;
+    let hashes = hashes(source)?;
+    let hashes: Vec<u64> = (0..len).map(|i| hashes[pick(i)]).collect();
+    let held = held.map(|held| {
+        (0..len).find(|&i| pick(i) >= held.start).unwrap_or(len)
+            ..(0..len).find(|&i| pick(i) >= held.end).unwrap_or(len)
+    });
+    let splits = Splits::of(&hashes, held);
+    Ok([splits.train, splits.valid, splits.holdout]
+        .map(|part| part.into_iter().map(|i| Piece { item: pick(i as usize), bytes: None }).collect()))
+}
+
+/// A hash of the content of every document: its place in the split, wherever it lies.
+fn hashes(source: &Source) -> Result<Vec<u64>, Error> {
+    match source {
+        Source::Text(texts) => (0..texts.len()).map(|i| Ok(xxh3_64(texts.text(i)?.as_bytes()))).collect(),
+        Source::Music(tunes) => Ok(tunes.hashes()),
+    }
+}
+
+/// Shares of a text that train and valid end at.
+const TRAIN_SHARE: f64 = 0.85;
+const VALID_SHARE: f64 = 0.9;
+
+/// A single text: its beginning, what follows, and its end, cut between lines or words.
+fn parts_of_one(texts: &TextSource, held: Option<Range<usize>>) -> Result<[Vec<Piece>; 3], Error> {
+    let text = texts.text(0)?;
+    let stretch = if held.is_some() { VALID_SHARE } else { 1.0 };
+    let (a, b) = (cut_near(&text, TRAIN_SHARE / stretch), cut_near(&text, VALID_SHARE / stretch));
+    let piece = |bytes: Range<usize>| vec![Piece { item: 0, bytes: Some(bytes) }];
+    let holdout = match held {
+        Some(held) => held.map(|item| Piece { item, bytes: None }).collect(),
+        None => piece(b..text.len()),
+    };
+    Ok([piece(0..a), piece(a..b), holdout])
+}
+
+/// The end of a line, or of a word, or at least of a character, near this share of a text.
+fn cut_near(text: &str, share: f64) -> usize {
+    const FAR: usize = 4096;
+    let mut at = (text.len() as f64 * share) as usize;
+    while !text.is_char_boundary(at) {
+        at += 1;
+    }
+    let mut from = at.saturating_sub(FAR);
+    while !text.is_char_boundary(from) {
+        from += 1;
+    }
+    let near = &text[from..at];
+    let end = near.rfind('\n').or_else(|| near.rfind(char::is_whitespace));
+    match end {
+        Some(end) if share < 1.0 => from + end + 1,
+        _ => at,
+    }
+}
+
+/// The text of a piece.
+fn text_of<'a>(texts: &'a TextSource, piece: &Piece) -> Result<Cow<'a, str>, Error> {
+    let text = texts.text(piece.item)?;
+    Ok(match (&piece.bytes, text) {
+        (None, text) => text,
+        (Some(bytes), Cow::Borrowed(text)) => Cow::Borrowed(&text[bytes.clone()]),
+        (Some(bytes), Cow::Owned(text)) => Cow::Owned(text[bytes.clone()].to_owned()),
+    })
+}
+
+/// Fits a codec on the train split.
+fn fit(source: &Source, train: &[Piece], spec: &SourceSpec) -> Result<SequenceCodec, Error> {
+    match source {
+        Source::Text(texts) => {
+            let visit = |see: &mut dyn FnMut(&str)| {
+                train.iter().try_for_each(|piece| text_of(texts, piece).map(|text| see(&text)))
+            };
+            TextCodec::fit(spec.unit, spec.vocab, &visit, texts.bytes()).map(SequenceCodec::Text)
+        }
+        Source::Music(tunes) => {
+            let scores = train.iter().map(|piece| tunes.score(piece.item)).collect::<Result<Vec<_>, _>>()?;
+            Ok(SequenceCodec::Music(MusicCodec::fit(spec.music, &scores)))
+        }
+    }
+}
+
+/// Adds the tokens of a piece to the store.
+fn encode(
+    source: &Source,
+    piece: &Piece,
+    codec: &SequenceCodec,
+    writer: &mut Writer,
+    counts: &mut Counts,
+) -> Result<(), Error> {
+    let mut push = |tokens: &[u32]| {
+        counts.tokens += tokens.len() as u64;
+        writer.push(tokens)
+    };
+    match (source, codec) {
+        (Source::Text(texts), SequenceCodec::Text(codec)) => {
+            let text = text_of(texts, piece)?;
+            codec.encode_into(&text, &mut push)?;
+            counts.chars += text.chars().count() as u64;
+            Ok(())
+        }
+        (Source::Music(tunes), SequenceCodec::Music(codec)) => push(&codec.encode(&tunes.score(piece.item)?)),
+        _ => Err(Error::bad(source.name(piece.item), "is not of the model's kind")),
+    }
+}

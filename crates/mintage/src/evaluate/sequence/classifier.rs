@@ -1,0 +1,167 @@
+//! A small classifier of sequences: a linear judge of hashed n-grams, as quick as it is hard to fool (Wang and Manning,
+//! 2012; Joulin et al., arXiv:1607.01759).
+//!
+//! ```text
+//! φ(x)_h = √(how often n-grams of 1 to 3 tokens with hash h stand in x), scaled to length 1
+//! p(c | x) = softmax(W φ(x) + b)_c      L = −1/N Σ log p(c | x) + λ/2 ‖W‖²
+//! ```
+//!
+//! Minimised by AdaGrad (Duchi et al., 2011), one sequence at a time in an order drawn from the seed.
+
+use mintage_nn::Rng;
+use rayon::prelude::*;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use super::super::{bootstrap::Interval, roc::Ranked};
+
+/// Places that n-grams are hashed to.
+const PLACES: usize = 1 << 18;
+const LONGEST: usize = 3;
+const EPOCHS: usize = 12;
+const RATE: f32 = 0.5;
+const DECAY: f32 = 1e-6;
+const FOLDS: usize = 5;
+
+/// The n-grams of a sequence: places in order, and what they count.
+#[derive(Clone, Debug)]
+pub struct Features(Vec<(u32, f32)>);
+
+impl Features {
+    pub fn of(sequence: &[u32]) -> Self {
+        let grams = (1..=LONGEST).flat_map(|n| sequence.windows(n)).map(|gram| {
+            let bytes: Vec<u8> = gram.iter().flat_map(|token| token.to_le_bytes()).collect();
+            (xxh3_64_with_seed(&bytes, gram.len() as u64) % PLACES as u64) as u32
+        });
+        let mut places: Vec<u32> = grams.collect();
+        places.sort_unstable();
+        let mut counted: Vec<(u32, f32)> =
+            places.chunk_by(|a, b| a == b).map(|same| (same[0], (same.len() as f32).sqrt())).collect();
+        let length = counted.iter().map(|(_, v)| v * v).sum::<f32>().sqrt().max(1e-12);
+        counted.iter_mut().for_each(|(_, v)| *v /= length);
+        Self(counted)
+    }
+
+    /// Of several sequences.
+    pub fn of_all(sequences: &[Vec<u32>]) -> Vec<Self> {
+        sequences.par_iter().map(|sequence| Self::of(sequence)).collect()
+    }
+}
+
+/// A fitted classifier.
+#[derive(Clone, Debug)]
+pub struct Classifier {
+    classes: usize,
+    /// `PLACES + 1` rows of a weight a class; the last row is the intercept.
+    weights: Vec<f32>,
+}
+
+impl Classifier {
+    /// Learns the class, below `classes`, of each of some sequences.
+    pub fn fit(items: &[(&Features, u32)], classes: usize, seed: u64) -> Self {
+        let mut model = Self { classes, weights: vec![0.0; (PLACES + 1) * classes] };
+        let mut squares = vec![1e-4f32; model.weights.len()];
+        let mut rng = Rng::new(seed, 0);
+        for _ in 0..EPOCHS {
+            for at in rng.permutation(items.len()) {
+                let (features, class) = items[at];
+                let mut slopes = model.chances(features);
+                slopes[class as usize] -= 1.0;
+                let intercept = [(PLACES as u32, 1.0)];
+                for &(place, value) in features.0.iter().chain(&intercept) {
+                    for (class, slope) in slopes.iter().enumerate() {
+                        let at = place as usize * classes + class;
+                        let g = slope * value + DECAY * model.weights[at];
+                        squares[at] += g * g;
+                        model.weights[at] -= RATE * g / squares[at].sqrt();
+                    }
+                }
+            }
+        }
+        model
+    }
+
+    /// The probability of each class.
+    pub fn chances(&self, features: &Features) -> Vec<f32> {
+        let mut scores = self.weights[PLACES * self.classes..].to_vec();
+        for &(place, value) in &features.0 {
+            let row = &self.weights[place as usize * self.classes..][..self.classes];
+            scores.iter_mut().zip(row).for_each(|(score, weight)| *score += weight * value);
+        }
+        let top = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        scores.iter_mut().for_each(|score| *score = (*score - top).exp());
+        let sum: f32 = scores.iter().sum();
+        scores.iter().map(|score| score / sum).collect()
+    }
+
+    /// The most probable class.
+    pub fn class(&self, features: &Features) -> u32 {
+        let chances = self.chances(features);
+        (0..chances.len()).max_by(|&a, &b| chances[a].total_cmp(&chances[b])).unwrap_or(0) as u32
+    }
+}
+
+/// Can the classifier tell new sequences from real ones it has not learned from? The area under the ROC curve over
+/// folds, 0.5 where it cannot; and how real each new one looks to it.
+pub fn detect(real: &[Features], new: &[Features], seed: u64, resamples: usize) -> (Interval, Vec<f32>) {
+    let items: Vec<(&Features, u32)> =
+        new.iter().map(|f| (f, 0)).chain(real.iter().map(|f| (f, 1))).collect();
+    let mut fold = vec![0; items.len()];
+    for (place, at) in Rng::new(seed, 1).permutation(items.len()).into_iter().enumerate() {
+        fold[at] = place % FOLDS;
+    }
+    let judged: Vec<Vec<(usize, f32)>> = (0..FOLDS)
+        .into_par_iter()
+        .map(|held| {
+            let learned: Vec<_> = (0..items.len()).filter(|&i| fold[i] != held).map(|i| items[i]).collect();
+            let model = Classifier::fit(&learned, 2, seed + held as u64);
+            (0..items.len()).filter(|&i| fold[i] == held).map(|i| (i, model.chances(items[i].0)[1])).collect()
+        })
+        .collect();
+    let mut realness = vec![0.0; items.len()];
+    judged.into_iter().flatten().for_each(|(i, score)| realness[i] = score);
+    let ranked = Ranked::new(&realness, |i| items[i].1 == 1);
+    let auc = Interval::estimate(items.len(), resamples, seed, |rows| {
+        let mut counts = vec![0.0; items.len()];
+        rows.iter().for_each(|&row| counts[row] += 1.0);
+        ranked.weighted(|i| counts[i])
+    });
+    realness.truncate(new.len());
+    (auc, realness)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sequences(n: usize, token: impl Fn(&mut Rng) -> u32) -> Vec<Features> {
+        let mut rng = Rng::new(3, 0);
+        let all: Vec<Vec<u32>> = (0..n).map(|_| (0..40).map(|_| token(&mut rng)).collect()).collect();
+        Features::of_all(&all)
+    }
+
+    #[test]
+    fn tells_what_differs_and_nothing_else() {
+        let low = sequences(60, |rng| rng.below(20) as u32);
+        let high = sequences(60, |rng| 10 + rng.below(20) as u32);
+        let (auc, realness) = detect(&low, &high, 1, 50);
+        assert!(auc.value > 0.99, "{auc:?}");
+        assert_eq!(realness.len(), 60);
+        let mut rng = Rng::new(9, 0);
+        let same: Vec<Vec<u32>> = (0..60).map(|_| (0..40).map(|_| rng.below(20) as u32).collect()).collect();
+        let (auc, _) = detect(&low, &Features::of_all(&same), 1, 200);
+        assert!(auc.low < 0.5 && auc.high > 0.5, "{auc:?}");
+    }
+
+    #[test]
+    fn classes_are_learned() {
+        let kinds: Vec<Vec<Features>> =
+            (0..3).map(|kind| sequences(30, move |rng| kind * 8 + rng.below(12) as u32)).collect();
+        let items: Vec<(&Features, u32)> =
+            kinds.iter().zip(0..).flat_map(|(all, kind)| all[..20].iter().map(move |f| (f, kind))).collect();
+        let model = Classifier::fit(&items, 3, 1);
+        for (kind, all) in kinds.iter().enumerate() {
+            let right = all[20..].iter().filter(|f| model.class(f) == kind as u32).count();
+            assert!(right >= 9, "{kind}: {right}");
+        }
+    }
+}

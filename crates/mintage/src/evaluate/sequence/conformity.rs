@@ -1,0 +1,55 @@
+//! How well does each document conform to what a model learned from?
+//!
+//! A conformal p-value, as for rows: the share of held-out documents that are at least as strange. Strange is what the
+//! model finds improbable, in nats a token, so that length does not count.
+
+use mintage_data::SequenceSet;
+
+use super::super::{ItemScore, Options, table::p_values, work};
+use crate::{error::Error, events::Event, model::Model};
+
+/// Tokens of a document that are read, and documents that are compared with, at most.
+const TOKENS: usize = 4_096;
+const REFERENCES: usize = 300;
+
+/// Scores every document of `items`, read with the model's codec, against the `data` it learned from.
+pub fn score(
+    model: &Model,
+    data: &SequenceSet,
+    items: &SequenceSet,
+    _options: &Options,
+    on: &mut dyn FnMut(Event),
+) -> Result<Vec<ItemScore>, Error> {
+    let parts = model.sequences()?;
+    let splits = data.splits();
+    let mut fresh: Vec<u32> = splits.holdout.iter().chain(&splits.valid).copied().collect();
+    fresh.truncate(REFERENCES);
+    if fresh.is_empty() || items.is_empty() {
+        return Err(Error::request("there are too few documents to compare with"));
+    }
+    let total = fresh.len() + items.len();
+    let mut done = 0;
+    let mut read = |set: &SequenceSet, document: u32| {
+        on(work("scoring", done, total));
+        done += 1;
+        let mut tokens = set.document(document);
+        tokens.truncate(TOKENS);
+        let nll = parts.model.document_nll(&tokens, set.class(document));
+        nll.map(|nll| (nll.iter().sum::<f64>(), nll.len().max(1) as f64)).ok_or_else(|| {
+            Error::request(format!("a {} has no likelihood to score by", model.config.model.family().name()))
+        })
+    };
+    let of_fresh: Vec<(f64, f64)> =
+        fresh.iter().map(|&document| read(data, document)).collect::<Result<_, _>>()?;
+    let own: Vec<(f64, f64)> =
+        (0..items.len() as u32).map(|document| read(items, document)).collect::<Result<_, _>>()?;
+    on(work("scoring", total, total));
+    let rates = |all: &[(f64, f64)]| -> Vec<f64> { all.iter().map(|(nats, tokens)| nats / tokens).collect() };
+    let shares = p_values(&rates(&own), rates(&of_fresh));
+    let item = |i: usize| ItemScore {
+        name: items.name(i as u32).to_owned(),
+        conformity: 100.0 * shares[i],
+        nll: Some(own[i].0),
+    };
+    Ok((0..items.len()).map(item).collect())
+}

@@ -1,0 +1,284 @@
+//! Judging a model of texts or music: its metrics with ceilings, floors and intervals, and what people read.
+
+use std::{f64::consts::LN_2, time::Duration};
+
+use mintage_data::{
+    SequenceSet, Split,
+    sequence::{Matter, SequenceCodec},
+};
+
+use super::{
+    super::{DialName, Interval, Options, dials, work},
+    Copied, KneserNey,
+    classifier::{Classifier, Features, detect},
+    copies, distinct_n, js_distances, self_bleu,
+    sets::{Passage, Sets},
+    view::exhibits,
+};
+use crate::{
+    dataset::AnyData,
+    error::Error,
+    events::Event,
+    model::Model,
+    report::{Metric, Report},
+};
+
+/// Resamples of averages and of AUCs.
+const RESAMPLES: usize = 200;
+/// Length of the runs whose share is taken.
+const RUN: usize = 8;
+/// Samples whose likeness to each other is taken, at most.
+const BLEU_SAMPLES: usize = 200;
+/// Held-out tokens whose likelihood is taken, at most.
+const NLL_TOKENS: usize = 400_000;
+/// Order of the model of counts, and the train tokens that it counts at most.
+const ORDER: usize = 5;
+const COUNTED: u64 = 12_000_000;
+
+/// What was found, for the page.
+pub(super) struct Found {
+    /// Of each new passage how real it looks.
+    pub realness: Vec<f32>,
+    pub copied: Vec<Copied>,
+}
+
+/// Draws from `model` and judges the passages against the holdout of `data`.
+pub fn evaluate(
+    model: &Model,
+    data: &SequenceSet,
+    options: &Options,
+    clock: &dyn Fn() -> Duration,
+    on: &mut dyn FnMut(Event),
+) -> Result<Report, Error> {
+    let sets = Sets::gather(model, data, options, clock, on)?;
+    let (seed, mut metrics) = (options.seed, Vec::new());
+    let realness = told_apart(&sets, seed, on, &mut metrics);
+    alike(&sets, seed, on, &mut metrics);
+    let copied = new_or_copied(&sets, seed, on, &mut metrics);
+    useful(&sets, seed, on, &mut metrics);
+    likelihood(model, data, seed, on, &mut metrics)?;
+    super::music::judge(&sets, seed, &mut metrics);
+    let found = Found { realness, copied };
+    Ok(Report {
+        format: 1,
+        item: model.config.info.item().to_owned(),
+        model: model.name(),
+        family: model.config.model.family().name().to_owned(),
+        size: model.config.size.name().to_owned(),
+        source: model.config.source.source.clone(),
+        data: AnyData::describe_sequences(data),
+        n: sets.new.len(),
+        seed,
+        items_per_sec: sets.tokens_per_sec,
+        train_secs: model.config.train_secs,
+        dials: dials(&metrics),
+        metrics,
+        exhibits: exhibits(&sets, &found),
+    })
+}
+
+/// What passages are measured in.
+pub(super) fn unit(data: &SequenceSet) -> &'static str {
+    match data.info().matter {
+        Matter::Text => "words",
+        Matter::Music => "tokens",
+    }
+}
+
+fn units(passages: &[Passage]) -> Vec<&[u32]> {
+    passages.iter().map(|passage| passage.units.as_slice()).collect()
+}
+
+fn features(passages: &[Passage]) -> Vec<Features> {
+    let all: Vec<Vec<u32>> = passages.iter().map(|passage| passage.units.clone()).collect();
+    Features::of_all(&all)
+}
+
+/// The two-sample test.
+fn told_apart(sets: &Sets, seed: u64, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metric>) -> Vec<f32> {
+    on(work("training the detector", 0, 3));
+    let real = features(&sets.real);
+    let against = |passages: &[Passage]| detect(&real, &features(passages), seed, RESAMPLES);
+    let (auc, realness) = against(&sets.new);
+    on(work("training the detector", 1, 3));
+    // Below 0.5 is chance as well.
+    let ends = (Some(against(&sets.ceiling).0.value.max(0.5)), Some(against(&sets.floor).0.value));
+    on(work("training the detector", 3, 3));
+    let space = format!("n-grams of {}", unit(sets.data));
+    metrics.push(Metric::new("C2ST AUC", &space, auc, ends, DialName::Fidelity));
+    realness
+}
+
+/// N-grams, and the likeness of samples to each other.
+fn alike(sets: &Sets, seed: u64, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metric>) {
+    on(work("comparing n-grams", 0, 1));
+    let [real, new, ceiling, floor] =
+        [&sets.real, &sets.new, &sets.ceiling, &sets.floor].map(|passages| units(passages));
+    let space = unit(sets.data);
+    let distances = |passages: &[&[u32]]| js_distances(&real, passages, usize::MAX, seed).by_n;
+    let [found, best, worst] = [&new, &ceiling, &floor].map(|passages| distances(passages));
+    for n in 1..=4 {
+        let value = Interval::certain(found[n - 1]);
+        let ends = (Some(best[n - 1]), Some(worst[n - 1]));
+        let dial = (n == 1 || n == 2).then_some(DialName::Fidelity);
+        metrics.push(Metric::new(&format!("{n}-gram JS distance"), space, value, ends, dial));
+    }
+    let recall = |passages: &[&[u32]]| recall(&real, passages, 2);
+    let ends = (Some(recall(&ceiling)), Some(0.0));
+    let value = Interval::certain(recall(&new));
+    metrics.push(Metric::new("recall of 2-grams", space, value, ends, DialName::Coverage));
+    for n in 1..=2 {
+        let value = Interval::certain(distinct_n(&new, n));
+        let ends = (Some(distinct_n(&real, n)), Some(0.0));
+        metrics.push(Metric::new(&format!("distinct-{n}"), space, value, ends, None));
+    }
+    let bleu = |passages: &[&[u32]]| self_bleu(passages, BLEU_SAMPLES, seed);
+    // A model that always says the same has 1.
+    let (value, ends) = (Interval::certain(bleu(&new)), (Some(bleu(&real)), Some(1.0)));
+    metrics.push(Metric::new("self-BLEU", space, value, ends, DialName::Coverage));
+    on(work("comparing n-grams", 1, 1));
+}
+
+/// The share of the n-grams of `real`, each kind counted once, that `passages` have.
+fn recall(real: &[&[u32]], passages: &[&[u32]], n: usize) -> f64 {
+    let kinds = |sequences: &[&[u32]]| -> hashbrown::HashSet<Vec<u32>> {
+        sequences.iter().flat_map(|sequence| sequence.windows(n)).map(<[u32]>::to_vec).collect()
+    };
+    let (real, found) = (kinds(real), kinds(passages));
+    real.iter().filter(|gram| found.contains(*gram)).count() as f64 / real.len().max(1) as f64
+}
+
+/// Runs and n-grams that stand in train word for word. Here the floor is a model that recites.
+fn new_or_copied(
+    sets: &Sets,
+    seed: u64,
+    on: &mut dyn FnMut(Event),
+    metrics: &mut Vec<Metric>,
+) -> Vec<Copied> {
+    on(work("searching for copies", 0, 1));
+    let [found, fresh] = [&sets.new, &sets.real].map(|passages| copies(&sets.train, &units(passages), RUN));
+    let space = unit(sets.data);
+    let longest = |all: &[Copied]| -> Vec<f64> { all.iter().map(|c| c.longest.length as f64).collect() };
+    let shares = |all: &[Copied]| -> Vec<f64> {
+        all.iter().map(|c| c.ngrams).filter(|share| !share.is_nan()).collect()
+    };
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
+    let length = mean(&sets.real.iter().map(|p| p.units.len() as f64).collect::<Vec<_>>());
+    let value = Interval::of_mean(&longest(&found), RESAMPLES, seed);
+    let ends = (Some(mean(&longest(&fresh))), Some(length));
+    metrics.push(Metric::new("longest run copied", space, value, ends, DialName::Novelty));
+    let most = longest(&found).into_iter().fold(0.0, f64::max);
+    let ends = (Some(longest(&fresh).into_iter().fold(0.0, f64::max)), Some(length));
+    metrics.push(Metric::new("longest run of all", space, Interval::certain(most), ends, None));
+    let value = Interval::of_mean(&shares(&found), RESAMPLES, seed);
+    let ends = (Some(mean(&shares(&fresh))), Some(1.0));
+    metrics.push(Metric::new(&format!("{RUN}-grams copied"), space, value, ends, DialName::Novelty));
+    on(work("searching for copies", 1, 1));
+    found
+}
+
+/// Train on synthetic, test on real, where there are classes.
+fn useful(sets: &Sets, seed: u64, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metric>) {
+    let classes = sets.data.info().classes.len();
+    let labelled = |passages: &[Passage]| passages.iter().all(|passage| passage.class.is_some());
+    if classes < 2 || !labelled(&sets.real) || !labelled(&sets.ceiling) {
+        return;
+    }
+    on(work("learning from new ones", 0, 1));
+    let real = features(&sets.real);
+    let learn = |passages: &[Passage]| -> Vec<f64> {
+        let features = features(passages);
+        let items: Vec<(&Features, u32)> =
+            features.iter().zip(passages).map(|(f, p)| (f, p.class.unwrap_or(0))).collect();
+        let judge = Classifier::fit(&items, classes, seed);
+        let right = |(f, p): (&Features, &Passage)| f64::from(u8::from(Some(judge.class(f)) == p.class));
+        real.iter().zip(&sets.real).map(right).collect()
+    };
+    let mean = |values: Vec<f64>| values.iter().sum::<f64>() / values.len().max(1) as f64;
+    let value = Interval::of_mean(&learn(&sets.new), RESAMPLES, seed);
+    let ends = (Some(mean(learn(&sets.ceiling))), Some(1.0 / classes as f64));
+    let name = "accuracy of classes on real ones, trained on new";
+    metrics.push(Metric::new(name, "n-grams", value, ends, DialName::Utility));
+    on(work("learning from new ones", 1, 1));
+}
+
+/// Likelihood of held-out documents, beside that of counts. It moves no dial: a good likelihood and good samples are
+/// different things (Theis et al., arXiv:1511.01844).
+fn likelihood(
+    model: &Model,
+    data: &SequenceSet,
+    seed: u64,
+    on: &mut dyn FnMut(Event),
+    metrics: &mut Vec<Metric>,
+) -> Result<(), Error> {
+    let parts = model.sequences()?;
+    let documents = held_out(data);
+    let (mut nats, mut counts, mut tokens, mut chars) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let counted = counted(data);
+    for (done, (document, class)) in documents.iter().enumerate() {
+        on(work("likelihood of held-out ones", done, documents.len()));
+        let Some(nll) = parts.model.document_nll(document, *class) else { return Ok(()) };
+        nats.push(nll.iter().sum::<f64>());
+        tokens.push(nll.len() as f64);
+        counts.push(counted.nll(&document[1..]));
+        if let SequenceCodec::Text(codec) = data.codec() {
+            chars.push(codec.decode(document).chars().count() as f64);
+        }
+    }
+    on(work("likelihood of held-out ones", documents.len(), documents.len()));
+    let ratio = |over: &[f64], under: &[f64], unit: f64| {
+        Interval::estimate(over.len(), RESAMPLES, seed, |rows| {
+            let sum = |values: &[f64]| rows.iter().map(|&row| values[row]).sum::<f64>();
+            sum(over) / sum(under).max(1.0) / unit
+        })
+    };
+    let mut add = |name: &str, space: &str, value: Interval| metrics.push(Metric::bare(name, space, value));
+    add("negative log-likelihood", "nats a token", ratio(&nats, &tokens, 1.0));
+    let name = format!("the same of a {ORDER}-gram model");
+    add(&name, "nats a token", ratio(&counts, &tokens, 1.0));
+    if !chars.is_empty() {
+        add("negative log-likelihood", "bits a character", ratio(&nats, &chars, LN_2));
+        add(&name, "bits a character", ratio(&counts, &chars, LN_2));
+    }
+    Ok(())
+}
+
+/// Held-out documents with their boundaries, long ones in parts: enough for the likelihood.
+fn held_out(data: &SequenceSet) -> Vec<(Vec<u32>, Option<u32>)> {
+    const PART: usize = 16_384;
+    let mut left = NLL_TOKENS;
+    let mut found = Vec::new();
+    let documents = &data.splits().holdout;
+    let each = (NLL_TOKENS / documents.len().max(1)).max(PART);
+    for &document in documents {
+        let tokens = data.document(document);
+        let tokens = &tokens[..tokens.len().min(each).min(left + 1)];
+        found.extend(
+            tokens
+                .chunks(PART)
+                .filter(|part| part.len() > 1)
+                .map(|part| (part.to_vec(), data.class(document))),
+        );
+        left = left.saturating_sub(tokens.len());
+        if left == 0 {
+            break;
+        }
+    }
+    found
+}
+
+/// The model of counts, of the train split or of so much of it as can be counted in memory.
+fn counted(data: &SequenceSet) -> KneserNey {
+    let share = (COUNTED as f64 / data.tokens(Split::Train).max(1) as f64).min(1.0);
+    let documents: Vec<Vec<u32>> = data
+        .splits()
+        .train
+        .iter()
+        .map(|&document| {
+            let mut tokens = data.document(document).split_off(1);
+            tokens.truncate((tokens.len() as f64 * share).ceil() as usize);
+            tokens
+        })
+        .collect();
+    KneserNey::fit(ORDER, data.info().vocab, documents.iter().map(Vec::as_slice))
+}

@@ -1,0 +1,82 @@
+//! Figures of tunes, held against the spread of those that were held out.
+//!
+//! Each figure has the definition of MusPy (Dong et al., arXiv:2008.01951). How far the mean of the new tunes lies from
+//! that of the held-out ones is told in standard deviations of the held-out ones.
+
+use mintage_data::music::Figures;
+
+use super::{
+    super::{DialName, Interval},
+    sets::{Passage, Sets, score_of},
+};
+use crate::report::Metric;
+
+/// Deviations that a figure may lie from the held-out tunes.
+const WITHIN: f64 = 2.0;
+
+/// A figure of two sets of tunes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Spread {
+    pub name: &'static str,
+    /// Mean and standard deviation over the held-out tunes.
+    pub real: f64,
+    pub deviation: f64,
+    /// Mean over the new ones.
+    pub new: f64,
+}
+
+impl Spread {
+    /// How many standard deviations the new mean lies from the real one.
+    pub fn deviations(&self) -> f64 {
+        let apart = (self.new - self.real).abs();
+        // Where all held-out tunes agree, so should the new ones.
+        if apart < 1e-9 { 0.0 } else { apart / self.deviation.max(1e-9) }
+    }
+}
+
+/// The figures of tunes, side by side; those that no held-out tune has are left out.
+pub fn figures(real: &[Figures], new: &[Figures]) -> Vec<Spread> {
+    let Some(first) = real.first() else { return Vec::new() };
+    let names = first.numbers().into_iter().map(|(name, _)| name);
+    let values = |all: &[Figures], at: usize| -> Vec<f64> {
+        all.iter().map(|figures| figures.numbers()[at].1).filter(|value| value.is_finite()).collect()
+    };
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    let spread = |(at, name): (usize, &'static str)| {
+        let (real, new) = (values(real, at), values(new, at));
+        if real.is_empty() || new.is_empty() {
+            return None;
+        }
+        let middle = mean(&real);
+        let deviation = (real.iter().map(|v| (v - middle).powi(2)).sum::<f64>() / real.len() as f64).sqrt();
+        Some(Spread { name, real: middle, deviation, new: mean(&new) })
+    };
+    names.enumerate().filter_map(spread).collect()
+}
+
+/// The figures of passages of music; none of texts.
+pub(super) fn figures_of(sets: &Sets, passages: &[Passage]) -> Vec<Figures> {
+    let scores = passages.iter().filter_map(|passage| score_of(sets.data.codec(), passage));
+    scores.filter(|score| !score.is_empty()).map(|score| Figures::of(&score)).collect()
+}
+
+/// The share of the figures that lie within two deviations, and their mean deviation.
+pub(super) fn judge(sets: &Sets, seed: u64, metrics: &mut Vec<Metric>) {
+    let real = figures_of(sets, &sets.real);
+    if real.is_empty() {
+        return;
+    }
+    let apart = |passages: &[Passage]| -> Vec<f64> {
+        figures(&real, &figures_of(sets, passages)).iter().map(Spread::deviations).collect()
+    };
+    let [found, best, worst] = [&sets.new, &sets.ceiling, &sets.floor].map(|passages| apart(passages));
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
+    let value = Interval::of_mean(&found, 200, seed);
+    let ends = (Some(mean(&best)), Some(mean(&worst)));
+    metrics.push(Metric::new("distance of figures", "deviations, MusPy", value, ends, DialName::Fidelity));
+    let within =
+        |values: &[f64]| values.iter().filter(|v| **v <= WITHIN).count() as f64 / values.len().max(1) as f64;
+    let value = Interval::certain(within(&found));
+    let ends = (Some(1.0), Some(within(&worst).min(0.99)));
+    metrics.push(Metric::new("figures within two deviations", "MusPy", value, ends, None));
+}

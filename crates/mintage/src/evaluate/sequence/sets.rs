@@ -1,0 +1,238 @@
+//! The passages that are compared: held out, new, trained on, made of counts alone.
+//!
+//! Documents that are no longer than a passage or two are compared by their beginnings. Longer ones, such as novels, are
+//! compared by passages from anywhere: a model then writes on past its own beginning, which is left out.
+
+use std::time::Duration;
+
+use mintage_data::{
+    SequenceSet, Split,
+    music::Score,
+    sequence::{BOUNDARY, SequenceCodec},
+};
+use mintage_nn::Rng;
+
+use super::{
+    super::{Options, evenly, work},
+    KneserNey,
+    words::Words,
+};
+use crate::{
+    error::Error,
+    events::Event,
+    model::Model,
+    models::{Choice, SequenceDraw},
+};
+
+/// Passages on either side, at most, unless asked otherwise, and fewer than this say nothing.
+const DEFAULT_N: usize = 200;
+const LEAST: usize = 8;
+/// Tokens of a passage.
+const PASSAGE: usize = 256;
+/// Passages that one long sample gives behind its beginning.
+const A_SAMPLE: usize = 8;
+/// Sequences drawn at a time.
+const PART: usize = 32;
+/// Tokens of train that copies are searched in, and that counts are taken from, at most.
+const TRAIN_TOKENS: usize = 40_000_000;
+
+/// A passage: its tokens, its units, its class.
+#[derive(Clone, Debug)]
+pub struct Passage {
+    pub tokens: Vec<u32>,
+    /// Words of a text, tokens of music: what models of any codec are compared by.
+    pub units: Vec<u32>,
+    pub class: Option<u32>,
+}
+
+/// What is compared.
+pub struct Sets<'a> {
+    pub data: &'a SequenceSet,
+    pub real: Vec<Passage>,
+    pub new: Vec<Passage>,
+    /// From the train split.
+    pub ceiling: Vec<Passage>,
+    /// Tokens drawn one by one, each as often as in train.
+    pub floor: Vec<Passage>,
+    /// Units of the train split, documents with boundaries between.
+    pub train: Vec<u32>,
+    /// Of texts: what the units are.
+    pub words: Words,
+    /// Tokens a second that were drawn.
+    pub tokens_per_sec: f64,
+}
+
+/// From tokens to units.
+struct Reader<'a> {
+    codec: &'a SequenceCodec,
+    words: Words,
+}
+
+impl Reader<'_> {
+    fn units(&mut self, tokens: &[u32]) -> Vec<u32> {
+        match self.codec {
+            SequenceCodec::Text(codec) => self.words.number(&codec.decode(tokens)),
+            SequenceCodec::Music(_) => tokens.to_vec(),
+        }
+    }
+
+    fn passage(&mut self, tokens: Vec<u32>, class: Option<u32>) -> Passage {
+        Passage { units: self.units(&tokens), tokens, class }
+    }
+}
+
+impl<'a> Sets<'a> {
+    pub fn gather(
+        model: &Model,
+        data: &'a SequenceSet,
+        options: &Options,
+        clock: &dyn Fn() -> Duration,
+        on: &mut dyn FnMut(Event),
+    ) -> Result<Self, Error> {
+        let mut reader = Reader { codec: data.codec(), words: Words::default() };
+        on(work("reading", 0, 1));
+        let length = passage_length(data);
+        let most = options.n.unwrap_or(DEFAULT_N);
+        let real = passages(data, Split::Holdout, length, most, &mut reader);
+        if real.len() < LEAST {
+            let message = format!("the holdout has {} passages, too few to judge a model by", real.len());
+            return Err(Error::request(message).with_hint("more or longer documents are needed"));
+        }
+        let n = real.len();
+        let ceiling = passages(data, Split::Train, length, n, &mut reader);
+        let start = clock();
+        let new = draw(model, data, &real, length, options.seed, &mut reader, on)?;
+        let drawn: usize = new.iter().map(|passage| passage.tokens.len()).sum();
+        let tokens_per_sec = drawn as f64 / (clock() - start).as_secs_f64().max(1e-9);
+        let train = train_tokens(data);
+        let counts = KneserNey::fit(1, data.info().vocab, train.iter().map(Vec::as_slice));
+        let mut rng = Rng::new(options.seed, 7);
+        let floor = real.iter().map(|passage| {
+            let tokens = counts.sample(passage.tokens.len(), &mut || rng.uniform());
+            reader.passage(tokens, passage.class)
+        });
+        let floor = floor.collect();
+        let mut units = vec![BOUNDARY];
+        for document in &train {
+            units.extend(reader.units(document));
+            units.push(BOUNDARY);
+        }
+        let words = reader.words;
+        Ok(Self { data, real, new, ceiling, floor, train: units, words, tokens_per_sec })
+    }
+}
+
+/// Tokens of a passage: about half a page of text, whatever a token is; of music whole tunes up to a length.
+fn passage_length(data: &SequenceSet) -> usize {
+    let info = data.info();
+    match info.chars_per_token > 0.0 {
+        true => ((1000.0 / info.chars_per_token) as usize).clamp(PASSAGE / 2, 4 * PASSAGE),
+        false => 2 * PASSAGE,
+    }
+}
+
+/// Whether documents are compared by their beginnings.
+fn short_documents(data: &SequenceSet, length: usize) -> bool {
+    let info = data.info();
+    !data.is_one() && info.train_tokens / (info.train_len as u64).max(1) <= 6 * length as u64
+}
+
+/// At most `most` passages of a split, from all over it.
+fn passages(
+    data: &SequenceSet,
+    split: Split,
+    length: usize,
+    most: usize,
+    reader: &mut Reader,
+) -> Vec<Passage> {
+    let documents = data.splits().get(split);
+    if short_documents(data, length) {
+        return evenly(documents, most)
+            .into_iter()
+            .map(|document| {
+                let mut tokens = data.document(document).split_off(1);
+                tokens.truncate(length);
+                reader.passage(tokens, data.class(document))
+            })
+            .collect();
+    }
+    let mut all = Vec::new();
+    for &document in documents {
+        let tokens = data.document(document).split_off(1);
+        // The beginning of a document is no passage from anywhere.
+        let from = if tokens.len() > 2 * length { length } else { 0 };
+        let whole = tokens[from..].chunks_exact(length.min((tokens.len() - from).max(1)));
+        all.extend(whole.map(|passage| (passage.to_vec(), data.class(document))));
+    }
+    let places: Vec<u32> = (0..all.len() as u32).collect();
+    let chosen = evenly(&places, most);
+    chosen.into_iter().map(|at| reader.passage(all[at as usize].0.clone(), all[at as usize].1)).collect()
+}
+
+/// As many new passages of each class as there are real ones.
+fn draw(
+    model: &Model,
+    data: &SequenceSet,
+    real: &[Passage],
+    length: usize,
+    seed: u64,
+    reader: &mut Reader,
+    on: &mut dyn FnMut(Event),
+) -> Result<Vec<Passage>, Error> {
+    let parts = model.sequences()?;
+    let short = short_documents(data, length);
+    let mut classes: Vec<Option<u32>> = real.iter().map(|passage| passage.class).collect();
+    classes.sort_unstable();
+    classes.dedup();
+    let (mut new, mut stream) = (Vec::with_capacity(real.len()), 0);
+    for class in classes {
+        let mut left = real.iter().filter(|passage| passage.class == class).count();
+        while left > 0 {
+            let each = if short { 1 } else { A_SAMPLE };
+            let draw = SequenceDraw {
+                n: PART.min(left.div_ceil(each)),
+                class,
+                endless: !short,
+                choice: Choice::default(),
+                ..SequenceDraw::new(0, if short { length } else { (1 + each) * length })
+            };
+            stream += 1;
+            let mut rng = Rng::new(seed, stream);
+            let drawn = parts.model.sample(&draw, &mut |_, _, _| {}, &mut |_, _| true, &mut rng);
+            for tokens in drawn {
+                let tokens = if short { tokens } else { tokens[length.min(tokens.len())..].to_vec() };
+                for passage in tokens.chunks(length).take(each.min(left)) {
+                    let passage = passage.iter().copied().filter(|&token| token != BOUNDARY).collect();
+                    new.push(reader.passage(passage, class));
+                    left -= 1;
+                }
+                if tokens.is_empty() && left > 0 {
+                    new.push(reader.passage(Vec::new(), class));
+                    left -= 1;
+                }
+            }
+            on(work("writing new ones", new.len(), real.len()));
+        }
+    }
+    Ok(new)
+}
+
+/// The documents of the train split without their boundaries; evenly chosen ones where they are too many.
+fn train_tokens(data: &SequenceSet) -> Vec<Vec<u32>> {
+    let documents = &data.splits().train;
+    let share = (TRAIN_TOKENS as f64 / data.info().train_tokens.max(1) as f64).min(1.0);
+    let chosen = evenly(documents, ((documents.len() as f64 * share) as usize).max(1));
+    chosen
+        .into_iter()
+        .map(|document| {
+            let mut tokens = data.document(document).split_off(1);
+            tokens.truncate(TRAIN_TOKENS);
+            tokens
+        })
+        .collect()
+}
+
+/// The score of a passage of music.
+pub fn score_of(codec: &SequenceCodec, passage: &Passage) -> Option<Score> {
+    Some(codec.music()?.decode(&passage.tokens))
+}

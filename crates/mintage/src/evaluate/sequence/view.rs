@@ -1,0 +1,137 @@
+//! What people read, look at and listen to: new passages beside what they are nearest to.
+
+use std::fmt::Write;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use mintage_data::{
+    music::{piano_roll_svg, render, wav_bytes},
+    sequence::SequenceCodec,
+};
+
+use super::{
+    judge::{Found, unit},
+    music::{figures, figures_of},
+    passage,
+    sets::{Passage, Sets, score_of},
+};
+use crate::report::{Exhibit, charts::escaped};
+
+/// Passages that are shown.
+const SHOWN: usize = 6;
+/// Words around a copied run.
+const AROUND: usize = 30;
+/// Characters of a passage that are shown.
+const CHARS: usize = 700;
+/// Bars and samples a second of what can be heard.
+const BARS: usize = 12;
+const RATE_HZ: u32 = 22_050;
+
+pub(super) fn exhibits(sets: &Sets, found: &Found) -> Vec<Exhibit> {
+    let new: Vec<usize> = (0..sets.new.len()).step_by((sets.new.len() / SHOWN).max(1)).take(SHOWN).collect();
+    let real: Vec<&Passage> =
+        sets.real.iter().step_by((sets.real.len() / SHOWN).max(1)).take(SHOWN).collect();
+    match sets.data.codec() {
+        SequenceCodec::Text(_) => vec![texts(sets, found, &new), held_out(sets, &real)],
+        SequenceCodec::Music(_) => {
+            let new: Vec<&Passage> = new.into_iter().map(|at| &sets.new[at]).collect();
+            vec![tunes("New tunes", sets, &new), tunes("Held-out tunes", sets, &real), spread(sets)]
+        }
+    }
+}
+
+fn text_of(sets: &Sets, passage: &Passage) -> String {
+    let text = sets.data.codec().text().map(|codec| codec.decode(&passage.tokens)).unwrap_or_default();
+    match text.char_indices().nth(CHARS) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text,
+    }
+}
+
+fn class_of(sets: &Sets, passage: &Passage) -> String {
+    let name = passage.class.and_then(|class| sets.data.info().classes.get(class as usize));
+    name.map(|name| format!("<b>{}</b> ", escaped(name))).unwrap_or_default()
+}
+
+/// New passages, each beside the stretch of the training texts that holds the longest run that it has from there.
+fn texts(sets: &Sets, found: &Found, shown: &[usize]) -> Exhibit {
+    let mut html = String::from("<div class=\"texts\">");
+    for &at in shown {
+        let (passage_, copied) = (&sets.new[at], &found.copied[at]);
+        let around = passage(&sets.train, &copied.longest, AROUND);
+        let run = copied.longest.train..copied.longest.train + copied.longest.length;
+        let [before, shared, after] = [around.start..run.start, run.clone(), run.end..around.end]
+            .map(|range| escaped(&sets.words.text(&sets.train[range])));
+        let _ = write!(
+            html,
+            "<div class=\"pair\"><div><p class=\"soft\">{}new, looks real by {:.0} %</p><p class=\"text\">{}</p></div>\
+             <div><p class=\"soft\">nearest in train: {} {} in a row</p><p class=\"text\">{before} <mark>{shared}</mark> \
+             {after}</p></div></div>",
+            class_of(sets, passage_),
+            100.0 * found.realness[at],
+            escaped(&text_of(sets, passage_)),
+            copied.longest.length,
+            unit(sets.data),
+        );
+    }
+    html.push_str("</div>");
+    let note = "Each with the place in the training texts that it shares the longest run of words with.";
+    Exhibit { title: "New texts".to_owned(), note: note.to_owned(), html }
+}
+
+fn held_out(sets: &Sets, shown: &[&Passage]) -> Exhibit {
+    let mut html = String::from("<div class=\"texts\">");
+    for passage in shown {
+        let (class, text) = (class_of(sets, passage), escaped(&text_of(sets, passage)));
+        let _ = write!(html, "<div><p class=\"soft\">{class}held out</p><p class=\"text\">{text}</p></div>");
+    }
+    html.push_str("</div>");
+    Exhibit { title: "Held-out texts".to_owned(), note: "What the model never saw.".to_owned(), html }
+}
+
+/// Piano rolls, and what they sound like.
+fn tunes(title: &str, sets: &Sets, shown: &[&Passage]) -> Exhibit {
+    let mut html = String::new();
+    for passage in shown {
+        let Some(score) = score_of(sets.data.codec(), passage).map(|score| score.first_bars(BARS)) else {
+            continue;
+        };
+        let sound = render(&score, RATE_HZ, None).map(|samples| wav_bytes(&samples, RATE_HZ, ""));
+        let sound = sound.map(|bytes| {
+            format!(
+                "<audio controls preload=\"none\" src=\"data:audio/wav;base64,{}\"></audio>",
+                STANDARD.encode(bytes)
+            )
+        });
+        let _ = write!(
+            html,
+            "<figure>{}{}{}</figure>",
+            class_of(sets, passage),
+            piano_roll_svg(&score, 900),
+            sound.unwrap_or_default()
+        );
+    }
+    let note = format!("The first {BARS} bars of each.");
+    Exhibit { title: title.to_owned(), note, html }
+}
+
+/// Every figure beside that of the held-out tunes.
+fn spread(sets: &Sets) -> Exhibit {
+    let rows = figures(&figures_of(sets, &sets.real), &figures_of(sets, &sets.new));
+    let mut html = String::from(
+        "<table><tr><th>figure</th><th>held out</th><th>±</th><th>new</th><th>deviations</th></tr>",
+    );
+    for row in rows {
+        let _ = write!(
+            html,
+            "<tr><td>{}</td><td>{:.3}</td><td>{:.3}</td><td>{:.3}</td><td>{:.2}</td></tr>",
+            escaped(row.name),
+            row.real,
+            row.deviation,
+            row.new,
+            row.deviations()
+        );
+    }
+    html.push_str("</table>");
+    let note = "Mean and standard deviation over the held-out tunes, the mean of the new ones, and how far it lies off.";
+    Exhibit { title: "Figures of tunes".to_owned(), note: note.to_owned(), html }
+}

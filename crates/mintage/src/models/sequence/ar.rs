@@ -1,0 +1,172 @@
+//! Autoregressive transformer over tokens (Vaswani et al., arXiv:1706.03762, decoder only):
+//!
+//! ```text
+//! p(x | c) = Π_t p(x_t | x_{<t}, c)        L = −1/T Σ_t log p(x_t | x_{t−T..t}, c)
+//! ```
+//!
+//! with a class `c` where documents have labels. It learns windows of `context` tokens from anywhere in the stream of
+//! documents, and every position is a question. Between hidden layers Muon moves the weights, AdamW elsewhere.
+
+use burn::{module::Module, tensor::Device};
+use mintage_data::sequence::{SequenceBatch, SequenceInfo};
+use mintage_nn::{
+    AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError,
+    layers::{Decoder, DecoderConfig},
+    weights::to_vec,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    generate::{Limit, SequenceDraw, generate},
+    net::{Shifted, document_nll},
+};
+use crate::{events::Metrics, models::Size};
+
+/// All choices of an autoregressive model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    pub layers: usize,
+    pub heads: usize,
+    pub width: usize,
+    /// Width inside the gated perceptrons.
+    pub hidden: usize,
+    /// Tokens that it sees.
+    pub context: usize,
+    /// Windows a step.
+    pub batch: usize,
+    pub lr: f64,
+    pub weight_decay: f64,
+    /// Share of every branch's values that are dropped in training.
+    pub dropout: f64,
+    /// Whether Muon moves the matrices between hidden layers.
+    pub muon: bool,
+}
+
+impl Config {
+    /// The preset of a size.
+    pub fn preset(size: Size, info: &SequenceInfo) -> Self {
+        let (layers, heads, width, context, batch) = match size {
+            Size::Tiny => (4, 4, 128, 128, 32),
+            Size::Small => (6, 4, 256, 256, 16),
+            Size::Base => (8, 6, 384, 512, 16),
+            Size::Large => (12, 12, 768, 1024, 16),
+        };
+        // Few tokens are cut into shorter windows, so that there are several.
+        let most = (info.train_tokens / 4).clamp(8, 1 << 20) as usize;
+        Self {
+            layers,
+            heads,
+            width,
+            hidden: hidden(width),
+            context: context.min(most),
+            batch,
+            lr: 2e-3,
+            weight_decay: 0.1,
+            dropout: dropout(info, layers * width * width * 12),
+            muon: true,
+        }
+    }
+}
+
+/// The usual width inside a gated perceptron: as many weights as four widths without a gate, in whole vectors.
+fn hidden(width: usize) -> usize {
+    (width * 8 / 3).next_multiple_of(32)
+}
+
+/// What fewer tokens than weights need against learning them by heart.
+fn dropout(info: &SequenceInfo, weights: usize) -> f64 {
+    match info.train_tokens as f64 / weights as f64 {
+        few if few < 1.0 => 0.2,
+        some if some < 8.0 => 0.1,
+        _ => 0.0,
+    }
+}
+
+/// An autoregressive model with its optimiser.
+#[derive(Debug)]
+pub struct Ar {
+    config: Config,
+    info: SequenceInfo,
+    train: Trainable<Decoder>,
+}
+
+impl Ar {
+    pub fn new(config: &Config, info: &SequenceInfo, device: &Device, rng: &mut Rng) -> Self {
+        let Config { layers, heads, width, hidden, .. } = *config;
+        let (vocab, classes) = (info.vocab, info.classes.len());
+        let net = DecoderConfig { layers, heads, width, hidden, vocab, classes, causal: true };
+        let net = Decoder::new(net, &device.clone().autodiff(), rng);
+        let adam = AdamW { weight_decay: config.weight_decay as f32, ..AdamW::default() };
+        let train = match config.muon {
+            true => Trainable::with_muon(net, adam, Decoder::is_hidden),
+            false => Trainable::new(net, adam),
+        };
+        Self { config: config.clone(), info: info.clone(), train }
+    }
+
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// One step on the mean negative log-likelihood of a token.
+    pub fn step(
+        &mut self,
+        batch: &SequenceBatch,
+        progress: f64,
+        rng: &mut Rng,
+    ) -> Result<Metrics, NotFinite> {
+        let shifted = Shifted::of(batch);
+        let net = self.train.net();
+        let h = net.forward_dropping(shifted.positions(), None, self.config.dropout, rng);
+        let loss = shifted.mean_loss(net.logits(h));
+        let lr = self.config.lr * Schedule::default().factor(progress);
+        let (loss, norm) = self.train.update(loss, lr)?;
+        Ok(Metrics::new([("nll", loss), ("grad_norm", norm)]))
+    }
+
+    /// Nats a token with the averaged weights; of texts also bits a character.
+    pub fn validate(&self, batch: &SequenceBatch, _progress: f64, _rng: &mut Rng) -> Option<Metrics> {
+        let shifted = Shifted::of(batch);
+        let net = self.train.averaged();
+        let losses = to_vec(&shifted.losses(net.logits(net.forward(shifted.positions(), None))));
+        let nll = losses.into_iter().map(f64::from).sum::<f64>() / shifted.count().max(1.0);
+        Some(super::token_metrics(nll, &self.info))
+    }
+
+    /// `−log p` of every token of a document behind its boundary: nats.
+    pub fn document_nll(&self, tokens: &[u32], class: Option<u32>) -> Vec<f64> {
+        document_nll(&self.train.averaged(), self.config.context, tokens, class)
+    }
+
+    /// Draws sequences with the averaged weights.
+    pub fn sample(
+        &self,
+        draw: &SequenceDraw,
+        limit: &mut Limit,
+        on: &mut dyn FnMut(usize, u32) -> bool,
+        rng: &mut Rng,
+    ) -> Vec<Vec<u32>> {
+        generate(&self.train.averaged(), self.config.context, draw, limit, on, rng)
+    }
+
+    pub fn save_weights(&self, map: &mut TensorMap) {
+        self.train.save_weights("net", map);
+    }
+
+    pub fn load_weights(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
+        self.train.load_weights("net", map)
+    }
+
+    pub fn save_state(&self, map: &mut TensorMap) {
+        self.train.save_state("net", map);
+    }
+
+    pub fn load_state(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
+        self.train.load_state("net", map)
+    }
+
+    pub fn parameters(&self) -> usize {
+        self.train.net().num_params()
+    }
+}

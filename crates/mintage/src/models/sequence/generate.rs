@@ -1,0 +1,237 @@
+//! Sequences token by token: how the next one is chosen, when a sequence ends, and what to do when it outgrows what the
+//! network has learned to see.
+
+use mintage_data::sequence::{BOUNDARY, NO_TOKEN};
+use mintage_nn::{
+    Rng,
+    layers::{Decoder, KvCache, Positions},
+    weights::to_vec,
+};
+
+/// How the next token is chosen among the probable ones.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Choice {
+    /// 1 is the model's own distribution; 0 always takes the most probable token.
+    pub temperature: f32,
+    /// Only the so many most probable tokens.
+    pub top_k: Option<usize>,
+    /// Only the most probable tokens up to this probability in all (Holtzman et al., arXiv:1904.09751).
+    pub top_p: Option<f32>,
+    /// Only tokens at least this share as probable as the most probable one (Nguyen et al., arXiv:2407.01082).
+    pub min_p: Option<f32>,
+    /// What the scores of recent tokens are divided by, or multiplied by where negative (Keskar et al.,
+    /// arXiv:1909.05858); 1 changes nothing.
+    pub repetition: f32,
+}
+
+impl Default for Choice {
+    fn default() -> Self {
+        Self { temperature: 1.0, top_k: None, top_p: None, min_p: None, repetition: 1.0 }
+    }
+}
+
+/// Tokens that count as recent.
+const RECENT: usize = 64;
+
+impl Choice {
+    /// A token by its logits; `recent` came before it. `None` where no token is possible.
+    fn pick(&self, logits: &mut [f32], recent: &[u32], rng: &mut Rng) -> Option<u32> {
+        if self.repetition != 1.0 {
+            let recent = &recent[recent.len().saturating_sub(RECENT)..];
+            let mut seen = recent.to_vec();
+            seen.sort_unstable();
+            seen.dedup();
+            for token in seen.into_iter().filter(|&token| token != BOUNDARY) {
+                if let Some(logit) = logits.get_mut(token as usize) {
+                    *logit *= if *logit > 0.0 { 1.0 / self.repetition } else { self.repetition };
+                }
+            }
+        }
+        let (best, top) = logits.iter().enumerate().fold((0, f32::NEG_INFINITY), |best, (token, &logit)| {
+            if logit > best.1 { (token, logit) } else { best }
+        });
+        // One number a token, whatever the choice: other knobs do not change what comes of the same seed elsewhere.
+        let u = rng.uniform();
+        if !top.is_finite() {
+            return None;
+        }
+        if self.temperature <= 0.0 {
+            return Some(best as u32);
+        }
+        let scale = 1.0 / self.temperature;
+        let mut chances: Vec<f32> = logits.iter().map(|&logit| ((logit - top) * scale).exp()).collect();
+        if let Some(share) = self.min_p {
+            chances.iter_mut().filter(|chance| **chance < share).for_each(|chance| *chance = 0.0);
+        }
+        if self.top_k.is_some() || self.top_p.is_some() {
+            self.cut(&mut chances);
+        }
+        let mut left = u * chances.iter().sum::<f32>();
+        let last = chances.iter().rposition(|&chance| chance > 0.0).unwrap_or(best);
+        let drawn = chances.iter().position(|&chance| {
+            left -= chance;
+            left < 0.0 && chance > 0.0
+        });
+        Some(drawn.unwrap_or(last) as u32)
+    }
+
+    /// Leaves the most probable ones.
+    fn cut(&self, chances: &mut [f32]) {
+        let mut order: Vec<u32> = (0..chances.len() as u32).collect();
+        order.sort_unstable_by(|&a, &b| chances[b as usize].total_cmp(&chances[a as usize]));
+        let whole: f32 = chances.iter().sum();
+        let (mut kept, most) = (0.0, self.top_k.unwrap_or(usize::MAX).max(1));
+        for (rank, &token) in order.iter().enumerate() {
+            let full = rank >= most || self.top_p.is_some_and(|p| rank > 0 && kept >= p * whole);
+            let chance = &mut chances[token as usize];
+            kept += *chance;
+            if full {
+                *chance = 0.0;
+            }
+        }
+    }
+}
+
+/// Makes logits of tokens that may not come next `−∞`: the row, its tokens so far, the logits.
+pub type Limit<'a> = dyn FnMut(usize, &[u32], &mut [f32]) + 'a;
+
+/// What to draw.
+#[derive(Clone, Copy, Debug)]
+pub struct SequenceDraw<'a> {
+    pub n: usize,
+    /// What every sequence begins with; [`BOUNDARY`] alone for a new document.
+    pub prompt: &'a [u32],
+    pub class: Option<u32>,
+    /// New tokens at most.
+    pub length: usize,
+    /// Whether a sequence goes on behind the end of a document, with another one.
+    pub endless: bool,
+    pub choice: Choice,
+}
+
+impl SequenceDraw<'_> {
+    /// `n` new documents of at most `length` tokens.
+    pub fn new(n: usize, length: usize) -> Self {
+        Self { n, prompt: &[BOUNDARY], class: None, length, endless: false, choice: Choice::default() }
+    }
+}
+
+/// A sequence in the making.
+struct Row {
+    /// The prompt, and what came since.
+    tokens: Vec<u32>,
+    rng: Rng,
+    done: bool,
+}
+
+impl Row {
+    fn last(&self, n: usize) -> &[u32] {
+        &self.tokens[self.tokens.len() - n..]
+    }
+}
+
+/// Draws sequences with `net`, which has learned to see `context` tokens: what comes behind the prompt, without the
+/// boundary that ends a document. Whenever a sequence outgrows the context, the last half of it is read anew.
+///
+/// `on` hears of every token and says whether its sequence goes on.
+pub fn generate(
+    net: &Decoder,
+    context: usize,
+    draw: &SequenceDraw,
+    limit: &mut Limit,
+    on: &mut dyn FnMut(usize, u32) -> bool,
+    rng: &mut Rng,
+) -> Vec<Vec<u32>> {
+    let first = draw.prompt.len();
+    let row =
+        |_| Row { tokens: draw.prompt.to_vec(), rng: Rng::new(rng.next_u64(), 0), done: draw.length == 0 };
+    let mut rows: Vec<Row> = (0..draw.n).map(row).collect();
+    let mut reader = Reader { net, context, class: draw.class, cache: KvCache::default(), rows: Vec::new() };
+    while rows.iter().any(|row| !row.done) {
+        let mut logits = reader.read(&rows);
+        let vocab = logits.len() / reader.rows.len();
+        for (&at, logits) in reader.rows.iter().zip(logits.chunks_exact_mut(vocab)) {
+            let row = &mut rows[at];
+            if row.done {
+                continue;
+            }
+            limit(at, &row.tokens[first..], logits);
+            // Where nothing may come, the sequence is at its end.
+            let token = draw.choice.pick(logits, &row.tokens, &mut row.rng).unwrap_or(BOUNDARY);
+            row.done = token == BOUNDARY && !draw.endless;
+            if !row.done {
+                row.tokens.push(token);
+                row.done = !on(at, token) || row.tokens.len() - first >= draw.length;
+            }
+        }
+    }
+    rows.into_iter().map(|mut row| row.tokens.split_off(first)).collect()
+}
+
+/// The network with what it remembers of some of the rows.
+struct Reader<'a> {
+    net: &'a Decoder,
+    context: usize,
+    class: Option<u32>,
+    cache: KvCache,
+    /// Which rows the cache holds. Those that are done stay until it is made anew.
+    rows: Vec<usize>,
+}
+
+impl Reader<'_> {
+    /// Logits of the next token of each of `self.rows`, which hold all that are not done.
+    fn read(&mut self, rows: &[Row]) -> Vec<f32> {
+        let open: Vec<usize> = (0..rows.len()).filter(|&row| !rows[row].done).collect();
+        let anew =
+            self.cache.time == 0 || self.cache.time >= self.context || 2 * open.len() <= self.rows.len();
+        if anew {
+            self.rows = open;
+            self.cache = KvCache::default();
+        }
+        // Rows that are not done are of one length.
+        let known = rows[self.rows[0]].tokens.len();
+        let window = match anew {
+            true if known >= self.context => (self.context / 2).max(1),
+            true => known,
+            false => 1,
+        };
+        let tokens: Vec<u32> = self.rows.iter().flat_map(|&row| rows[row].last(window)).copied().collect();
+        let classes = vec![self.class.unwrap_or(NO_TOKEN); tokens.len()];
+        let at = Positions { n: self.rows.len(), tokens: &tokens, classes: &classes };
+        let h = match anew {
+            true => self.net.read(at, None, &mut self.cache),
+            false => self.net.next(at, None, &mut self.cache),
+        };
+        to_vec(&self.net.logits(h))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn draws(choice: Choice, logits: &[f32]) -> Vec<u32> {
+        let mut rng = Rng::new(1, 0);
+        (0..2000).map(|_| choice.pick(&mut logits.to_vec(), &[2, 2], &mut rng).unwrap()).collect()
+    }
+
+    #[test]
+    fn choices_cut_what_they_say() {
+        let logits = [0.0, 1.0, 2.0, -1.0, f32::NEG_INFINITY];
+        let kinds = |choice: Choice| {
+            let mut drawn = draws(choice, &logits);
+            drawn.sort_unstable();
+            drawn.dedup();
+            drawn
+        };
+        assert_eq!(kinds(Choice::default()), [0, 1, 2, 3]);
+        assert_eq!(kinds(Choice { temperature: 0.0, ..Choice::default() }), [2]);
+        assert_eq!(kinds(Choice { top_k: Some(2), ..Choice::default() }), [1, 2]);
+        assert_eq!(kinds(Choice { top_p: Some(0.8), ..Choice::default() }), [1, 2]);
+        assert_eq!(kinds(Choice { min_p: Some(0.1), ..Choice::default() }), [0, 1, 2]);
+        let share = |choice| draws(choice, &logits).iter().filter(|&&t| t == 2).count();
+        assert!(share(Choice { repetition: 2.0, ..Choice::default() }) < share(Choice::default()) * 3 / 4);
+        assert_eq!(Choice::default().pick(&mut [f32::NEG_INFINITY; 3], &[], &mut Rng::new(1, 0)), None);
+    }
+}
