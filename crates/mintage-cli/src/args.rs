@@ -341,13 +341,13 @@ pub struct Sample {
     /// A run's name or a model's folder
     #[arg(value_name = "MODEL")]
     pub model: String,
-    /// How many (64 images, or as many as the grid has places; 1,000 rows; 1 text)
+    /// How many (64 images, or as many as the grid has places; 1,000 rows; 1 text or tune)
     #[arg(short = 'n', long = "n", value_name = "N")]
     pub n: Option<usize>,
     /// Images: a .png (one or a grid), a folder/, a .db to insert rows, `-` for a PNG on stdout; without this a
     /// grid in the model's own folder. Rows: a .csv, .tsv, .jsonl or .parquet (also .gz, .zst), a .db or
     /// postgres:// address, `-` for CSV on stdout. Texts: a .txt, a folder/, rows as above; without this stdout,
-    /// letter by letter
+    /// letter by letter. Music: a .mid, a .wav, a folder/ of MIDI files, a .db; without this a .wav in the model's folder
     #[arg(short, long = "out", value_name = "OUT")]
     pub out: Option<String>,
     /// Images: only this class, label=VALUE or COLUMN=VALUE. Rows: COLUMN=VALUE or COLUMN=FROM..TO, as often
@@ -366,10 +366,10 @@ pub struct Sample {
     /// Texts: what every one begins with
     #[arg(long, value_name = "TEXT", conflicts_with = "continued")]
     pub prompt: Option<String>,
-    /// Texts: a file to go on from
+    /// Texts and music: a file to go on from
     #[arg(long = "continue", value_name = "FILE")]
     pub continued: Option<PathBuf>,
-    /// Texts: characters at most (2,000 without this)
+    /// Texts: characters at most (2,000 without this). Music: exactly so many bars
     #[arg(long, value_name = "N")]
     pub length: Option<usize>,
     /// Texts: go on behind the end of a text, with another one, up to the length
@@ -384,10 +384,22 @@ pub struct Sample {
     /// Texts: only JSON like this, whose texts name types: {"name": "string", "age": "integer"}
     #[arg(long, value_name = "JSON")]
     pub json_shape: Option<String>,
-    /// Texts: only tokens at least this share as probable as the most probable one
+    /// Music: only notes of this scale, such as "C major" or "f# minor"
+    #[arg(long, value_name = "KEY")]
+    pub key: Option<String>,
+    /// Music: only this metre, such as 3/4
+    #[arg(long, value_name = "METRE")]
+    pub metre: Option<String>,
+    /// Music: only pitches in this range, as MIDI numbers
+    #[arg(long, value_name = "LOW..HIGH")]
+    pub range: Option<String>,
+    /// Music: the SoundFont that a .wav is played with (a small synthesiser of our own without this)
+    #[arg(long, value_name = "FILE")]
+    pub sound_font: Option<PathBuf>,
+    /// Texts and music: only tokens at least this share as probable as the most probable one
     #[arg(long, value_name = "P", allow_negative_numbers = true)]
     pub min_p: Option<f32>,
-    /// Texts: how much less probable recent tokens become; 1 leaves them alone
+    /// Texts and music: how much less probable recent tokens become; 1 leaves them alone
     #[arg(long, value_name = "R", default_value_t = 1.0, allow_negative_numbers = true)]
     pub repetition: f32,
     /// Variations of this image (vae, vqvae, flow)
@@ -405,10 +417,10 @@ pub struct Sample {
     /// How strongly the label steers; 1 is the plain model
     #[arg(long, value_name = "W", allow_negative_numbers = true)]
     pub guidance: Option<f32>,
-    /// Only the K most probable codes at each place (vqvae), or tokens (texts)
+    /// Only the K most probable codes at each place (vqvae), or tokens (texts, music)
     #[arg(long, value_name = "K")]
     pub top_k: Option<usize>,
-    /// Only the most probable codes (vqvae) or tokens (texts) up to this probability in all
+    /// Only the most probable codes (vqvae) or tokens (texts, music) up to this probability in all
     #[arg(long, value_name = "P", allow_negative_numbers = true)]
     pub top_p: Option<f32>,
     /// Columns and rows of a grid

@@ -185,6 +185,7 @@ impl Ui {
     }
 
     fn plan(&mut self, plan: &Plan) {
+        "training".clone_into(&mut self.doing);
         self.titled("data", &plan.data);
         let parameters = thousands(plan.parameters);
         self.titled(

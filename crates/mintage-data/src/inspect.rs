@@ -6,8 +6,10 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::{
-    Error, ImageSet, ImageShape, SourceSpec,
-    source::sqlite::{PROVENANCE_COLUMN, columns, holds_images, is_sqlite, open_read_only, quoted},
+    Error, ImageSet, ImageShape, SequenceSet, SourceSpec, Split, is_music, is_text,
+    music::MIDI,
+    sequence::{Matter, SequenceCodec},
+    source::sqlite::{IMAGES, PROVENANCE_COLUMN, columns, holds, is_sqlite, open_read_only, quoted},
     table::{
         Column, Table, is_database, is_table, read,
         schema::{ColumnSchema, Kind, detect},
@@ -17,6 +19,8 @@ use crate::{
 
 /// Rows of a table that are looked at.
 const SCANNED: usize = 100_000;
+/// Tokens of a train split below which little is learned.
+const FEW_TOKENS: u64 = 20_000;
 /// Characters of an example.
 const EXAMPLE: usize = 40;
 
@@ -29,6 +33,9 @@ pub struct Inspection {
     pub tables: Vec<TableInfo>,
     /// Absent when no images were found, or several columns hold some.
     pub images: Option<ImageFacts>,
+    /// Of texts and music.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sequences: Option<SequenceFacts>,
     pub alerts: Vec<Alert>,
 }
 
@@ -65,6 +72,7 @@ pub enum ColumnKind {
     Id,
     Text,
     Image,
+    Music,
     Blob,
     Constant,
     Empty,
@@ -95,6 +103,7 @@ impl ColumnKind {
             Self::Id => "id",
             Self::Text => "text",
             Self::Image => "image",
+            Self::Music => "music",
             Self::Blob => "blob",
             Self::Constant => "constant",
             Self::Empty => "empty",
@@ -116,6 +125,27 @@ pub struct ImageFacts {
     pub streamed: bool,
 }
 
+#[derive(Clone, Debug, Serialize)]
+pub struct SequenceFacts {
+    pub matter: Matter,
+    pub count: usize,
+    /// All is one text, of which the splits are parts.
+    pub one: bool,
+    /// What a token is: "chars", "bytes", "bpe", "remi", "grid", "grid-quarter".
+    pub unit: String,
+    pub tokens: u64,
+    /// Different tokens.
+    pub vocab: usize,
+    /// Of texts, on average.
+    pub chars_per_token: f64,
+    /// Name and number of documents of each class.
+    pub classes: Vec<(String, usize)>,
+    /// Train, valid, holdout.
+    pub splits: (usize, usize, usize),
+    /// How the first one begins.
+    pub example: String,
+}
+
 /// Something to know before training.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Alert {
@@ -127,6 +157,7 @@ pub struct Alert {
 pub fn inspect(spec: &SourceSpec) -> Result<Inspection, Error> {
     let path = Path::new(&spec.source);
     let mut alerts = Vec::new();
+    let sequences = is_music(spec)? || is_text(spec)?;
     let rows = is_table(spec)?;
     let tables = match rows || is_database(&spec.source) {
         true => table_infos(spec, &mut alerts)?,
@@ -137,9 +168,14 @@ pub fn inspect(spec: &SourceSpec) -> Result<Inspection, Error> {
         _ if is_database(&spec.source) => "postgresql",
         _ if path.is_dir() => "folder",
         Some(_) if rows => "table",
+        _ if sequences => "text",
         _ => "idx",
     };
-    let images = match (!rows).then(|| ImageSet::open(spec)).transpose() {
+    let sequences = match sequences {
+        true => Some(sequence_facts(&SequenceSet::open(spec)?, &mut alerts)),
+        false => None,
+    };
+    let images = match (!rows && sequences.is_none()).then(|| ImageSet::open(spec)).transpose() {
         Ok(None) => None,
         Ok(Some(set)) => Some(facts(&set, &mut alerts)),
         // A database without images is still worth a look.
@@ -159,7 +195,53 @@ pub fn inspect(spec: &SourceSpec) -> Result<Inspection, Error> {
             hint: Some(format!("--label {label} makes images of a wanted kind possible")),
         });
     }
-    Ok(Inspection { source: spec.source.clone(), kind: kind.to_owned(), tables, images, alerts })
+    Ok(Inspection { source: spec.source.clone(), kind: kind.to_owned(), tables, images, sequences, alerts })
+}
+
+fn sequence_facts(set: &SequenceSet, alerts: &mut Vec<Alert>) -> SequenceFacts {
+    let info = set.info();
+    let all = 0..set.len() as u32;
+    let members = |class: usize| all.clone().filter(|&i| set.class(i) == Some(class as u32)).count();
+    let classes = info.classes.iter().enumerate().map(|(class, name)| (name.clone(), members(class)));
+    let (unit, example) = match set.codec() {
+        SequenceCodec::Text(codec) => {
+            let mut tokens = set.document(0);
+            tokens.truncate(4 * EXAMPLE);
+            let text = codec.decode(&tokens).split_whitespace().collect::<Vec<_>>().join(" ");
+            (json_name(&codec.unit()), text.chars().take(2 * EXAMPLE).collect())
+        }
+        SequenceCodec::Music(codec) => (json_name(&codec.unit()), String::new()),
+    };
+    let splits = set.splits();
+    let tokens: u64 =
+        [Split::Train, Split::Valid, Split::Holdout].map(|split| set.tokens(split)).iter().sum();
+    if info.train_tokens < FEW_TOKENS {
+        alerts.push(Alert {
+            message: format!(
+                "{} tokens to learn from are few: expect copies and nonsense",
+                info.train_tokens
+            ),
+            hint: Some("a hundred thousand are a good beginning".to_owned()),
+        });
+    }
+    alerts.extend(set.notes().iter().map(|note| Alert { message: note.clone(), hint: None }));
+    SequenceFacts {
+        matter: info.matter,
+        count: set.len(),
+        one: set.is_one(),
+        unit,
+        tokens,
+        vocab: info.vocab,
+        chars_per_token: info.chars_per_token,
+        classes: classes.collect(),
+        splits: (splits.train.len(), splits.valid.len(), splits.holdout.len()),
+        example,
+    }
+}
+
+/// A unit's name in recipes.
+fn json_name(unit: &impl Serialize) -> String {
+    serde_json::to_value(unit).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 /// A category column of the table that holds the images.
@@ -299,9 +381,13 @@ fn add_blobs(path: &Path, found: &mut [TableInfo]) -> Result<(), Error> {
                 if name == PROVENANCE_COLUMN || table.columns.iter().any(|column| column.name == name) {
                     continue;
                 }
-                let (kind, why) = match holds_images(&connection, &table.name, &name)? {
-                    true => (ColumnKind::Image, "its bytes begin like image files"),
-                    false => (ColumnKind::Blob, "bytes of an unknown kind"),
+                let holds = |media| holds(&connection, media, &table.name, &name);
+                let (kind, why) = if holds(&IMAGES)? {
+                    (ColumnKind::Image, "its bytes begin like image files")
+                } else if holds(&MIDI)? {
+                    (ColumnKind::Music, "its bytes begin like MIDI files")
+                } else {
+                    (ColumnKind::Blob, "bytes of an unknown kind")
                 };
                 let sql = format!(
                     "SELECT count({0}), count(*) - count({0}) FROM {1}",

@@ -24,8 +24,8 @@ pub use inspect::{Inspection, inspect};
 pub use music::{MusicCodec, MusicSource, MusicUnit, Score, is_music};
 pub use sequence::SequenceSet;
 pub use sink::{
-    Images, Provenance, append_rows, atomic_write, grid_png, png_bytes, provenance_of, write_files,
-    write_folder, write_grid, write_grid_rows,
+    Images, Provenance, append_blobs, append_rows, atomic_write, grid_png, png_bytes, provenance_of,
+    write_files, write_folder, write_grid, write_grid_rows,
 };
 pub use source::{DataKind, SourceSpec};
 pub use split::{Split, Splits};

@@ -1,5 +1,5 @@
-//! `mintage demo`: the whole way on a small database that comes with the program: learn from its pictures and from
-//! its rows, make new ones beside the old ones, judge them, say what to look at.
+//! `mintage demo`: the whole way on a small database that comes with the program: learn from its pictures, its rows, its
+//! texts and its tunes, make new ones beside the old ones, judge them, say what to look at.
 
 use std::{
     fs,
@@ -8,15 +8,17 @@ use std::{
 };
 
 use mintage::{
-    AnyData, Family, Model, Recipe, RowRequest, Run, SampleRequest, StopReason, evaluate::evaluate,
-    recipe::parse_duration, sample::images::ImageParts,
+    AnyData, Choice, Family, Model, Recipe, RowRequest, Run, SampleRequest, SequenceRequest, Size,
+    StopReason, TuneRequest, evaluate::evaluate, recipe::parse_duration, sample::images::ImageParts,
 };
-use mintage_data::{IfExists, ImageSet, Images, append_rows, write_grid_rows};
+use mintage_data::{IfExists, ImageSet, Images, append_blobs, append_rows, write_grid_rows};
 use serde_json::json;
 
 use super::{
     evaluate::options,
     sample_rows::{draw_rows, write_rows},
+    sample_texts::{draw as draw_texts, write_rows as write_rows_of_texts},
+    sample_tunes::write_sound,
     train::learn,
 };
 use crate::{
@@ -39,13 +41,32 @@ const ROWS_LABEL: &str = "income";
 const NEW_ROWS: usize = 500;
 /// Share of the time that rows get: a mixture learns in seconds.
 const ROWS_SHARE: f64 = 0.1;
+const TEXTS: &str = "texts";
+const TEXTS_LABEL: &str = "language";
+const NEW_TEXTS: usize = 10;
+const TUNES: &str = "tunes";
+const NEW_TUNES: usize = 5;
+/// Share of the time that texts get, and tunes.
+const SEQUENCES_SHARE: f64 = 0.5;
+/// Bars of a new tune.
+const BARS: usize = 8;
 
 /// What the demo makes in its folder.
 struct Places {
     database: PathBuf,
     model: PathBuf,
     rows: PathBuf,
+    texts: PathBuf,
+    tunes: PathBuf,
     picture: PathBuf,
+    sound: PathBuf,
+}
+
+impl Places {
+    /// The folders of the models.
+    fn runs(&self) -> [&PathBuf; 4] {
+        [&self.model, &self.rows, &self.texts, &self.tunes]
+    }
 }
 
 pub fn run(args: &Demo, context: &mut Context) -> Verdict {
@@ -72,6 +93,10 @@ pub fn run(args: &Demo, context: &mut Context) -> Verdict {
         Some(in_short) => in_short,
         None => return Ok(Outcome::Interrupted),
     };
+    let Some(text) = extend_texts(args, &places, context)? else { return Ok(Outcome::Interrupted) };
+    if !extend_tunes(args, &places, context)? {
+        return Ok(Outcome::Interrupted);
+    }
     let class = set.classes().first().cloned().unwrap_or_default();
     let picture = shell(&places.picture);
     let ui = &context.ui;
@@ -81,9 +106,15 @@ pub fn run(args: &Demo, context: &mut Context) -> Verdict {
     ui.titled("", &format!("{database}: {new} new rows in {TABLE}; {report}: {in_short}"));
     let (rows, page) = (shell(&places.rows), shell(&places.rows.join("report.html")));
     ui.titled("", &format!("{database}: {NEW_ROWS} new rows in {ROWS}; {page}: {rows_in_short}"));
+    let texts = shell(&places.texts);
+    ui.titled("", &format!("{database}: {NEW_TEXTS} new texts in {TEXTS}, {NEW_TUNES} new tunes in {TUNES}"));
+    ui.titled("read", &format!("“{}…”", text.split_whitespace().take(16).collect::<Vec<_>>().join(" ")));
+    ui.titled("listen", &shell(&places.sound));
     let class = shell(Path::new(&format!("{LABEL}={class}")));
     ui.titled("type", &format!("mintage sample {model_dir} --where {class} -n 16 -o new.png"));
     ui.titled("", &format!("mintage sample {rows} --where age=30..40 -n 100 -o new.csv"));
+    ui.titled("", &format!("mintage sample {texts} --where {TEXTS_LABEL}=русский --prompt \"Я \""));
+    ui.titled("", &format!("mintage sample {} --length 16 -o tune.wav", shell(&places.tunes)));
     Ok(Outcome::Done)
 }
 
@@ -111,6 +142,79 @@ fn extend_rows(args: &Demo, places: &Places, context: &mut Context) -> Result<Op
     judge(&model, &data, context).map(Some)
 }
 
+/// Learns the documents of a table; nothing when it was interrupted.
+fn learn_documents(
+    args: &Demo,
+    places: &Places,
+    (table, column, label): (&str, &str, Option<&str>),
+    dir: &Path,
+    context: &mut Context,
+) -> Result<Option<Model>, Failure> {
+    let mut recipe = Recipe::for_source(&places.database.display().to_string());
+    recipe.data.table = Some(table.to_owned());
+    recipe.data.column = Some(column.to_owned());
+    recipe.data.label = label.map(str::to_owned);
+    recipe.model.size = Size::Tiny;
+    recipe.train.time = format!("{:.1}s", parse_duration(&args.time)?.as_secs_f64() * SEQUENCES_SHARE);
+    recipe.train.seed = context.settings.seed_or_default();
+    let data = context.open(&recipe.data, None)?;
+    let mut run = Run::create(dir, &recipe)?;
+    let end = learn(&recipe, &data, &mut run, context)?;
+    drop(run);
+    if end.reason == StopReason::Interrupted {
+        context.ui.titled("next", &format!("mintage train --resume {}", shell(dir)));
+        return Ok(None);
+    }
+    Ok(Some(Model::load(dir, &context.settings.device)?))
+}
+
+/// Learns the texts and adds new ones in both languages; one of them, or nothing when it was interrupted.
+fn extend_texts(args: &Demo, places: &Places, context: &mut Context) -> Result<Option<String>, Failure> {
+    let what = (TEXTS, "text", Some(TEXTS_LABEL));
+    let Some(model) = learn_documents(args, places, what, &places.texts, context)? else { return Ok(None) };
+    let classes = model.sequences()?.info.classes.clone();
+    let mut shown = None;
+    for label in &classes {
+        let request = SequenceRequest {
+            n: NEW_TEXTS / classes.len().max(1),
+            label: Some(label.clone()),
+            length: Some(300),
+            choice: Choice { temperature: 0.8, ..Choice::default() },
+            seed: context.settings.seed_or_default(),
+            ..SequenceRequest::default()
+        };
+        let texts = draw_texts(&model, &request, context)?;
+        let target = places.database.display().to_string();
+        let provenance = model.provenance(request.seed, json!({ "where": label, "temperature": 0.8 }));
+        write_rows_of_texts(
+            &texts,
+            ("text", Some((TEXTS_LABEL, label))),
+            (&target, Some(TEXTS)),
+            IfExists::Append,
+            &provenance,
+            context,
+        )?;
+        shown = shown.or(texts.into_iter().find(|text| !text.trim().is_empty()));
+    }
+    Ok(Some(shown.unwrap_or_default()))
+}
+
+/// Learns the tunes, adds new ones, and lets one be heard; whether it was not interrupted.
+fn extend_tunes(args: &Demo, places: &Places, context: &mut Context) -> Result<bool, Failure> {
+    let what = (TUNES, "tune", None);
+    let Some(model) = learn_documents(args, places, what, &places.tunes, context)? else { return Ok(false) };
+    let seed = context.settings.seed_or_default();
+    let request = TuneRequest { n: NEW_TUNES, bars: Some(BARS), seed, ..TuneRequest::default() };
+    let tunes = model.sample_tunes(&request, &mut |_, _| {})?;
+    let provenance = model.provenance(seed, json!({ "bars": BARS }));
+    let row = |i: usize| Ok((tunes[i].to_midi(&provenance.to_json()), None));
+    append_blobs(&places.database, TUNES, "tune", None, tunes.len(), &row, &provenance)?;
+    if let Some(tune) = tunes.iter().find(|tune| !tune.is_empty()) {
+        write_sound(tune, &places.sound, None, &provenance.to_json())?;
+    }
+    Ok(true)
+}
+
 /// Where things go; an earlier demo in the same folder is an error, or removed with `--force`.
 fn prepare(args: &Demo) -> Result<Places, Failure> {
     let dir = &args.dir;
@@ -118,11 +222,13 @@ fn prepare(args: &Demo) -> Result<Places, Failure> {
         database: dir.join("demo.db"),
         model: dir.join("model"),
         rows: dir.join("census-model"),
+        texts: dir.join("texts-model"),
+        tunes: dir.join("tunes-model"),
         picture: dir.join("real-above-new.png"),
+        sound: dir.join("new-tune.wav"),
     };
-    let there = [&places.database, &places.model, &places.rows, &places.picture]
-        .into_iter()
-        .find(|path| path.exists());
+    let files = [&places.database, &places.picture, &places.sound];
+    let there = files.into_iter().chain(places.runs()).find(|path| path.exists());
     let Some(there) = there else { return Ok(places) };
     if !args.force {
         let message = format!("{}: exists already", there.display());
@@ -131,7 +237,7 @@ fn prepare(args: &Demo) -> Result<Places, Failure> {
             "name another folder: `mintage demo DIR`, or replace it with --force",
         ));
     }
-    for run in [&places.model, &places.rows].into_iter().filter(|run| run.exists()) {
+    for run in places.runs().into_iter().filter(|run| run.exists()) {
         // Only a run folder is removed, and only while nobody trains in it.
         let lock = Run::resume(run)?;
         fs::remove_dir_all(run).map_err(Failure::io(run))?;

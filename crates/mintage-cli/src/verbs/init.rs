@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use mintage::{
-    models::{image, table},
-    recipe::{TrainSpec, VALID_IMAGES, VALID_ROWS},
+    models::{image, sequence, table},
+    recipe::{TrainSpec, VALID_IMAGES, VALID_ROWS, VALID_SEQUENCES},
 };
 use mintage_data::{
     Inspection, SourceSpec,
@@ -16,6 +16,8 @@ use mintage_data::{
         schema::detect,
     },
 };
+
+use serde_json::json;
 
 use super::inspect::filled_in;
 use crate::{
@@ -34,7 +36,7 @@ pub fn run(args: &Init, context: &mut Context) -> Verdict {
     let (spec, found) = filled_in(&context.reachable(&source_spec(&args.source, &args.columns)))?;
     let seed = context.settings.seed.unwrap_or(TrainSpec::default().seed);
     // What can be learned of rows shows in the rows alone.
-    let rules = match is_table(&spec)? {
+    let rules = match is_table(&spec)? && found.sequences.is_none() {
         true => {
             let table = read(&spec)?;
             Some(propose(&table, &detect(&table)))
@@ -55,9 +57,12 @@ pub fn run(args: &Init, context: &mut Context) -> Verdict {
 /// The whole recipe; `rules` are those proposed for table rows, nothing for images.
 fn recipe(spec: &SourceSpec, found: &Inspection, rules: Option<&[Rule]>, seed: u64) -> String {
     let train = TrainSpec::default();
-    let (data, families, auto) = match rules {
-        Some(rules) => (of_rows(spec, rules), "ar, mixture, vae, vqvae, gan or flow", table::AUTO_FAMILY),
-        None => (of_images(spec, found), "vae, gan, vqvae or flow", image::AUTO_FAMILY),
+    let (data, families, auto) = match (rules, &found.sequences) {
+        (_, Some(_)) => (of_sequences(spec), "ar", sequence::AUTO_FAMILY),
+        (Some(rules), _) => {
+            (of_rows(spec, rules), "ar, mixture, vae, vqvae, gan or flow", table::AUTO_FAMILY)
+        }
+        (None, _) => (of_images(spec, found), "vae, gan, vqvae or flow", image::AUTO_FAMILY),
     };
     format!(
         "# A recipe for `mintage train`. Lines that begin with # say what else there is.\n\n\
@@ -84,8 +89,41 @@ fn recipe(spec: &SourceSpec, found: &Inspection, rules: Option<&[Rule]>, seed: u
         time = train.time,
         patience = train.patience,
         previews = train.previews,
-        valid = if rules.is_some() { VALID_ROWS } else { VALID_IMAGES },
+        valid = match (rules, &found.sequences) {
+            (_, Some(_)) => VALID_SEQUENCES,
+            (Some(_), _) => VALID_ROWS,
+            (None, _) => VALID_IMAGES,
+        },
     )
+}
+
+/// `[data]` of texts and music.
+fn of_sequences(spec: &SourceSpec) -> String {
+    let mut text = String::new();
+    let kind = spec.kind.map(|kind| json!(kind).as_str().unwrap_or_default().to_owned());
+    let keys = [
+        ("source", Some(&spec.source)),
+        ("kind", kind.as_ref()),
+        ("table", spec.table.as_ref()),
+        ("query", spec.query.as_ref()),
+        ("column", spec.column.as_ref()),
+        ("holdout", spec.holdout.as_ref()),
+        ("label", spec.label.as_ref()),
+    ];
+    for (key, value) in keys {
+        if let Some(value) = value {
+            text.push_str(&format!("{key} = {}\n", json!(value)));
+        }
+    }
+    text + "# Texts: a token is one of \"bytes\", \"chars\" or \"bpe\" (pieces of words); without it the amount and the\n\
+            # script of the texts decide.\n\
+            # unit = \"bpe\"\n\
+            # How many different pieces of words there may be.\n\
+            # vocab = 4096\n\
+            # Music: \"remi\" (events of notes), \"grid\" (voices in turn, a token a sixteenth) or \"grid-quarter\".\n\
+            # music = \"remi\"\n\
+            # Use at most so many documents.\n\
+            # limit = 10000\n"
 }
 
 /// `[data]` of images.
@@ -191,8 +229,14 @@ mod tests {
             SourceSpec {
                 source: source.clone(), table: Some("таблица".to_owned()), ..SourceSpec::default()
             };
-        let found =
-            Inspection { source, kind: "sqlite".to_owned(), tables: vec![], images: None, alerts: vec![] };
+        let found = Inspection {
+            source,
+            kind: "sqlite".to_owned(),
+            tables: vec![],
+            images: None,
+            sequences: None,
+            alerts: vec![],
+        };
         let text = recipe(&spec, &found, None, 1);
         let parsed = Recipe::parse(&text).unwrap();
         assert_eq!(parsed.data, spec);

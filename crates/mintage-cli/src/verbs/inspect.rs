@@ -3,7 +3,8 @@
 use mintage::dataset::thousands;
 use mintage_data::{
     ImageSet, Inspection, SourceSpec, inspect,
-    inspect::{ColumnKind, ImageFacts, TableInfo},
+    inspect::{ColumnKind, ImageFacts, SequenceFacts, TableInfo},
+    sequence::Matter,
     write_grid,
 };
 use serde_json::json;
@@ -25,6 +26,9 @@ pub fn run(args: &Inspect, context: &mut Context) -> Verdict {
     let spec = context.reachable(&source_spec(&args.source, &args.columns));
     let found = inspect(&spec)?;
     if let Some(path) = &args.preview {
+        if found.sequences.is_some() {
+            return Err(Failure::new("--preview is for images", "inspect shows how the first text begins"));
+        }
         let set = ImageSet::open(&spec)?;
         let all: Vec<u32> = (0..set.len() as u32).collect();
         write_grid(path, &set.images(&spread(&all, PREVIEW.0))?, PREVIEW.1, None)?;
@@ -48,6 +52,9 @@ fn text(found: &Inspection) -> String {
     }
     if let Some(images) = &found.images {
         text.push_str(&format!("\n{}", facts(images)));
+    }
+    if let Some(sequences) = &found.sequences {
+        text.push_str(&format!("\n{}", sequence_facts(sequences)));
     }
     if !found.alerts.is_empty() {
         text.push('\n');
@@ -74,7 +81,7 @@ fn columns(table: &TableInfo) -> String {
             format!("{}{key}", column.kind.name()),
             thousands(column.distinct as usize),
             thousands(column.missing as usize),
-            column.examples.join(", "),
+            column.examples.join(", ").split_whitespace().collect::<Vec<_>>().join(" "),
             column.why.clone(),
         ]);
     }
@@ -95,18 +102,58 @@ fn facts(images: &ImageFacts) -> String {
         thousands(valid),
         thousands(holdout),
     );
-    if !images.classes.is_empty() {
-        let mut named: Vec<String> = images
-            .classes
-            .iter()
-            .take(CLASSES)
-            .map(|(name, n)| format!("{name} {}", thousands(*n)))
-            .collect();
-        if images.classes.len() > CLASSES {
-            named.push(format!("and {} more", images.classes.len() - CLASSES));
-        }
-        let plural = if images.classes.len() == 1 { "class" } else { "classes" };
-        text.push_str(&format!("{} {plural}: {}\n", images.classes.len(), named.join(", ")));
+    text.push_str(&classes(&images.classes));
+    text
+}
+
+/// "3 classes: coat 200, bag 180, boot 7", or nothing.
+fn classes(all: &[(String, usize)]) -> String {
+    if all.is_empty() {
+        return String::new();
+    }
+    let mut named: Vec<String> =
+        all.iter().take(CLASSES).map(|(name, n)| format!("{name} {}", thousands(*n))).collect();
+    if all.len() > CLASSES {
+        named.push(format!("and {} more", all.len() - CLASSES));
+    }
+    let plural = if all.len() == 1 { "class" } else { "classes" };
+    format!("{} {plural}: {}\n", all.len(), named.join(", "))
+}
+
+fn sequence_facts(found: &SequenceFacts) -> String {
+    let (train, valid, holdout) = found.splits;
+    let what = match (found.matter, found.one) {
+        (Matter::Text, true) => "one text".to_owned(),
+        (Matter::Text, false) => count(found.count, "text"),
+        (Matter::Music, _) => count(found.count, "tune"),
+    };
+    let unit = match found.unit.as_str() {
+        "chars" => "characters",
+        "bytes" => "bytes",
+        "bpe" => "pieces of words",
+        "grid" => "voices in turn on the grid of sixteenths",
+        "grid-quarter" => "voices in turn on the grid of quarters",
+        _ => "events of notes",
+    };
+    let each = match found.chars_per_token > 1.0 {
+        true => format!(", {:.1} characters each", found.chars_per_token),
+        false => String::new(),
+    };
+    let (tokens, vocab) = (thousands(found.tokens as usize), thousands(found.vocab));
+    let mut text = format!("{what}, {tokens} tokens to the model ({unit}, {vocab} different ones{each})\n");
+    text.push_str(&match found.one {
+        true => "its first 85 % to train on, the next 5 % to validate, the last 10 % held out for scores\n"
+            .to_owned(),
+        false => format!(
+            "{} to train on, {} to validate, {} held out for scores\n",
+            thousands(train),
+            thousands(valid),
+            thousands(holdout)
+        ),
+    });
+    text.push_str(&classes(&found.classes));
+    if !found.example.is_empty() {
+        text.push_str(&format!("begins: {}…\n", found.example));
     }
     text
 }
@@ -114,7 +161,7 @@ fn facts(images: &ImageFacts) -> String {
 /// The command that trains on what was looked at, where it is clear what that would be.
 fn next(spec: &SourceSpec, found: &Inspection) -> Option<String> {
     let mut spec = spec.clone();
-    if found.images.is_none() {
+    if found.images.is_none() && found.sequences.is_none() {
         let largest = found.tables.iter().max_by_key(|table| table.rows)?;
         if spec.query.is_none() && found.tables.len() > 1 {
             spec.table.get_or_insert_with(|| largest.name.clone());

@@ -16,6 +16,7 @@ pub mod rm;
 pub mod sample;
 pub mod sample_rows;
 mod sample_texts;
+mod sample_tunes;
 pub mod score;
 pub mod show;
 pub mod train;

@@ -2,7 +2,7 @@
 
 use mintage::{
     Family,
-    models::{image, table},
+    models::{image, sequence, table},
 };
 use serde_json::json;
 
@@ -27,8 +27,8 @@ const FAMILIES: [&str; 6] = ["vae", "gan", "vqvae", "ar", "flow", "mixture"];
 /// Kind of data, state of each of [`FAMILIES`].
 const MATRIX: [(&str, [State; 6]); 6] = [
     ("table rows", [Works; 6]),
-    ("text", [Planned, Planned, Planned, Planned, No, No]),
-    ("music", [Planned, Planned, Planned, Planned, No, No]),
+    ("text", [Planned, Planned, Planned, Works, No, No]),
+    ("music", [Planned, Planned, Planned, Works, No, No]),
     ("image", [Works, Works, Works, No, Works, No]),
     ("audio", [Planned, Planned, Planned, No, No, No]),
     ("video", [Planned, Planned, Planned, No, No, No]),
@@ -58,7 +58,10 @@ pub fn run(context: &mut Context) -> Verdict {
                 ((*kind).to_owned(), cells.into())
             })
             .collect();
-        context.ui.out_json(&json!({ "kinds": rows, "auto": { "table rows": table::AUTO_FAMILY.name(), "image": image::AUTO_FAMILY.name() } }))?;
+        context.ui.out_json(&json!({ "kinds": rows, "auto": {
+            "table rows": table::AUTO_FAMILY.name(), "text": sequence::AUTO_FAMILY.name(),
+            "music": sequence::AUTO_FAMILY.name(), "image": image::AUTO_FAMILY.name(),
+        } }))?;
         return Ok(Outcome::Done);
     }
     let mut table = Table::with_head(["data"].iter().chain(&FAMILIES).map(|s| (*s).to_owned()).collect());
@@ -67,8 +70,11 @@ pub fn run(context: &mut Context) -> Verdict {
     }
     let about: Vec<String> =
         Family::ALL.iter().map(|f| format!("  {:<7} {}\n", f.name(), about(*f))).collect();
-    let [rows, images] = [table::AUTO_FAMILY, image::AUTO_FAMILY].map(Family::name);
-    let auto = format!("\n--model auto stands for {rows} with table rows and for {images} with images\n");
+    let [rows, sequences, images] =
+        [table::AUTO_FAMILY, sequence::AUTO_FAMILY, image::AUTO_FAMILY].map(Family::name);
+    let auto = format!(
+        "\n--model auto stands for {rows} with table rows, {sequences} with texts and music, {images} with images\n"
+    );
     let conditions = "--where, --given and --fill with table rows: no family draws again and again until a row fits. \
                       mixture is\nexact, ar too up to one range; the others are trained to complete any part of a row\n";
     context.ui.out(&format!("{}\n{}{auto}{conditions}", table.text(), about.concat()))?;
@@ -82,7 +88,7 @@ fn about(family: Family) -> &'static str {
         Family::Gan => "generator against discriminator: sharp, no encoder, no likelihood",
         Family::Vqvae => "codes in a codebook and a prior over them: sharp, has an encoder and a likelihood",
         Family::Flow => "flow matching: noise carried to data along learned paths, no encoder",
-        Family::Ar => "one field after another, in any order: accurate, any condition, a likelihood",
+        Family::Ar => "one field or token after another: accurate, a likelihood; rows in any order",
         Family::Mixture => "many simple distributions: learned in seconds, exact conditions and likelihood",
     }
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use mintage::{DataInfo, Event, Model, SampleRequest, Start, models::ImageInfo};
-use mintage_data::{Images, Provenance, append_rows, png_bytes, write_folder, write_grid};
+use mintage_data::{Images, Provenance, append_rows, png_bytes, sequence::Matter, write_folder, write_grid};
 use serde_json::json;
 
 use super::reconstruct::decode;
@@ -46,7 +46,10 @@ pub fn run(args: &Sample, context: &mut Context) -> Verdict {
     match &model.config.info {
         DataInfo::Image(info) => images(args, &model, info, context),
         DataInfo::Table(_) => super::sample_rows::run(args, &model, context),
-        DataInfo::Sequence(_) => super::sample_texts::run(args, &model, context),
+        DataInfo::Sequence(info) => match info.matter {
+            Matter::Text => super::sample_texts::run(args, &model, context),
+            Matter::Music => super::sample_tunes::run(args, &model, context),
+        },
     }
 }
 

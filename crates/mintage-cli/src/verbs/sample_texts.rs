@@ -7,8 +7,8 @@ use std::{
 
 use mintage::{Choice, Event, Model, SequenceRequest, Shape, models::SequenceConfig, nn::Rng};
 use mintage_data::{
-    Column, Provenance, Table, atomic_write,
-    table::{Writing, write},
+    Column, IfExists, Provenance, Table, atomic_write,
+    table::{Writing, Written, write},
     write_files,
 };
 use serde_json::json;
@@ -155,28 +155,35 @@ fn write_texts(
         Target::Rows(target) => {
             let source = &model.config.source;
             let column = args.column.as_deref().or(source.column.as_deref()).unwrap_or(COLUMN);
-            let mut columns = vec![Column::of(column, texts.iter().map(|text| Some(text.as_str())))];
-            if let Some(label) = label {
-                let name = args.label_column.as_deref().or(source.label.as_deref()).unwrap_or("label");
-                columns.push(Column::of(name, texts.iter().map(|_| Some(label))));
-            }
+            let name = args.label_column.as_deref().or(source.label.as_deref()).unwrap_or("label");
             let table = args.table.as_deref().or(source.table.as_deref());
-            let mut rng = Rng::new(provenance.seed, u64::MAX);
-            let rows = Table { name: table.unwrap_or("texts").to_owned(), columns, notes: Vec::new() };
-            let how = Writing {
-                target,
-                table,
-                if_exists: args.if_exists.into(),
-                provenance,
-                ids: &[],
-                random: &mut || rng.next_u64(),
-                pg: &context.settings.pg,
-            };
-            let written = write(&rows, how)?;
+            let columns = (column, label.map(|label| (name, label)));
+            let written =
+                write_rows(texts, columns, (target, table), args.if_exists.into(), provenance, context)?;
             context.ui.titled("made", &format!("{} in {}", count(written.rows, "new row"), written.place));
         }
     }
     Ok(Outcome::Done)
+}
+
+/// Adds texts as rows: their column and the label's, to a table of a file or a database.
+pub fn write_rows(
+    texts: &[String],
+    (column, label): (&str, Option<(&str, &str)>),
+    (target, table): (&str, Option<&str>),
+    if_exists: IfExists,
+    provenance: &Provenance,
+    context: &Context,
+) -> Result<Written, Failure> {
+    let mut columns = vec![Column::of(column, texts.iter().map(|text| Some(text.as_str())))];
+    if let Some((name, label)) = label {
+        columns.push(Column::of(name, texts.iter().map(|_| Some(label))));
+    }
+    let mut rng = Rng::new(provenance.seed, u64::MAX);
+    let rows = Table { name: table.unwrap_or("texts").to_owned(), columns, notes: Vec::new() };
+    let random = &mut || rng.next_u64();
+    let pg = &context.settings.pg;
+    Ok(write(&rows, Writing { target, table, if_exists, provenance, ids: &[], random, pg })?)
 }
 
 /// The file of the provenance of a text: "new.txt.json".

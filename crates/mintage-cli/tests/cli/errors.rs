@@ -10,7 +10,7 @@ use crate::helpers::{KINDS, Place, QUICK, png, png_claiming};
 fn a_source_that_is_not_there_or_no_source() {
     let place = Place::new();
     place.pictures("pictures", 4);
-    place.write("notes.txt", "no pictures here");
+    place.write("notes.xyz", "no pictures here");
     assert_snapshot!(place.refused("train nowhere.db"), @r"
     error: nowhere.db: there is no such file or folder
       hint: paths are taken from the folder that you are in
@@ -19,9 +19,9 @@ fn a_source_that_is_not_there_or_no_source() {
     error: picturs: there is no such file or folder
       hint: did you mean `pictures`?
     ");
-    assert_snapshot!(place.refused("train notes.txt"), @r"
-    error: notes.txt: is neither a SQLite database nor IDX images
-      hint: give a SQLite file with a BLOB column, a folder of images, or an IDX(.gz) file
+    assert_snapshot!(place.refused("train notes.xyz"), @r"
+    error: notes.xyz: is neither a SQLite database nor IDX images
+      hint: give a SQLite file with a BLOB column, a folder of images, texts or MIDI files, a .txt or an IDX(.gz) file; --kind text reads any file as a text
     ");
 }
 

@@ -14,3 +14,4 @@ mod journey;
 mod readme;
 mod resume;
 mod rows;
+mod sequences;

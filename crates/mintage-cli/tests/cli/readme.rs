@@ -55,6 +55,11 @@ fn what_it_promises(place: &Place) {
         "mintage-demo/gan-model/model.safetensors",
         "runs/gan-products/samples",
         "runs/gan-products/report.html",
+        "mintage-demo/new-tune.wav",
+        "mintage-demo/tune.wav",
+        "mintage-demo/tune.mid",
+        "runs/texts/report.html",
+        "runs/tunes/report.html",
     ];
     for name in made {
         assert!(place.path(name).exists(), "{name}");
@@ -68,6 +73,9 @@ fn what_it_promises(place: &Place) {
     // The demo makes about forty of all categories, four of them coats; the tour adds twenty coats.
     assert_eq!(count("SELECT count(*) FROM products WHERE mintage IS NOT NULL"), 60);
     assert_eq!(count("SELECT count(*) FROM products WHERE mintage IS NOT NULL AND category = 'coat'"), 24);
+    // Ten by the demo, in two languages; the tour adds twenty.
+    assert_eq!(count("SELECT count(*) FROM texts WHERE mintage IS NOT NULL AND language = 'русский'"), 25);
+    assert_eq!(count("SELECT count(*) FROM tunes WHERE mintage IS NOT NULL"), 5);
 }
 
 #[test]

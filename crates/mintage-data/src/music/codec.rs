@@ -224,6 +224,7 @@ impl MusicCodec {
 
     /// Writes `music.json` into a folder.
     pub fn save(&self, dir: &Path) -> Result<(), Error> {
+        fs::create_dir_all(dir).map_err(Error::io(dir))?;
         let path = dir.join(FILE);
         let json = serde_json::to_string_pretty(self)
             .map_err(|error| Error::bad(path.display().to_string(), error.to_string()))?;

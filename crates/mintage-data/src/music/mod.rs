@@ -32,5 +32,6 @@ pub use score::{
     SIXTEENTH, Score, TEMPO_BINS, TempoChange, VELOCITY_BINS, bpm, quantised_duration, tempo_bin,
     velocity_bin, velocity_of,
 };
+pub(crate) use source::MIDI;
 pub use source::{MusicSource, is_music};
 pub use synth::{MAX_SECONDS, TAIL_SECONDS, render, wav_bytes, write_wav};

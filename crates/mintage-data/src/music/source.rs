@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-const MIDI: Media = Media {
+pub(crate) const MIDI: Media = Media {
     name: "MIDI files",
     hint: "MIDI files are BLOBs that begin with MThd; `mintage inspect` shows the columns",
     suffixes: &["mid", "midi", "kar"],

@@ -19,7 +19,7 @@ use crate::ImageShape;
 pub use folder::{write_files, write_folder};
 pub use grid::{grid_png, write_grid, write_grid_rows};
 pub use png::{png_bytes, provenance_of};
-pub use sqlite::append_rows;
+pub use sqlite::{append_blobs, append_rows};
 
 /// Images on their way out: `n` × CHW bytes, with labels when the model has classes.
 #[derive(Clone, Debug, PartialEq)]

@@ -20,6 +20,20 @@ pub fn append_rows(
     images: &Images,
     provenance: &Provenance,
 ) -> Result<usize, Error> {
+    let row = |i: usize| Ok((png_bytes(images, i, Some(provenance))?, images.label(i)));
+    append_blobs(path, table, column, label, images.len(), &row, provenance)
+}
+
+/// The same for any media: `n` rows, each bytes and a label, or none.
+pub fn append_blobs<'a>(
+    path: &Path,
+    table: &str,
+    column: &str,
+    label: Option<&str>,
+    n: usize,
+    row: &dyn Fn(usize) -> Result<(Vec<u8>, Option<&'a str>), Error>,
+    provenance: &Provenance,
+) -> Result<usize, Error> {
     let mut connection = open_read_write(path)?;
     let transaction = connection.transaction().map_err(Error::sqlite(path))?;
     prepare_table(&transaction, path, table, column, label)?;
@@ -34,22 +48,22 @@ pub fn append_rows(
     let json = provenance.to_json();
     {
         let mut insert = transaction.prepare(&sql).map_err(Error::sqlite(path))?;
-        for i in 0..images.len() {
-            let png = png_bytes(images, i, Some(provenance))?;
+        for i in 0..n {
+            let (bytes, text) = row(i)?;
             let done = match label {
-                Some(_) => insert.execute(params![png, json, label_value(images, i)]),
-                None => insert.execute(params![png, json]),
+                Some(_) => insert.execute(params![bytes, json, label_value(text)]),
+                None => insert.execute(params![bytes, json]),
             };
             done.map_err(Error::sqlite(path))?;
         }
     }
     transaction.commit().map_err(Error::sqlite(path))?;
-    Ok(images.len())
+    Ok(n)
 }
 
 /// Numbers go back as numbers, so that a label column of integers stays one.
-fn label_value(images: &Images, i: usize) -> Value {
-    match images.label(i) {
+fn label_value(text: Option<&str>) -> Value {
+    match text {
         None | Some("(missing)") => Value::Null,
         Some(text) => match text.parse::<i64>() {
             Ok(number) if number.to_string() == text => Value::Integer(number),

@@ -180,8 +180,10 @@ impl Source {
         if idx::is_idx(path) {
             return IdxSource::open(idx::Files::of(path), spec).map(Self::Idx);
         }
-        Err(Error::bad(shown, "is neither a SQLite database nor IDX images")
-            .with_hint("give a SQLite file with a BLOB column, a folder of images, or an IDX(.gz) file"))
+        Err(Error::bad(shown, "is neither a SQLite database nor IDX images").with_hint(
+            "give a SQLite file with a BLOB column, a folder of images, texts or MIDI files, a .txt or an \
+                 IDX(.gz) file; --kind text reads any file as a text",
+        ))
     }
 
     pub fn len(&self) -> usize {

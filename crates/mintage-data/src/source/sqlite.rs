@@ -90,12 +90,13 @@ pub(crate) fn columns(connection: &Connection, table: &str) -> rusqlite::Result<
 }
 
 /// Whether the first BLOBs of a column begin like image files.
-pub(crate) fn holds_images(connection: &Connection, table: &str, column: &str) -> rusqlite::Result<bool> {
-    holds(connection, &IMAGES, table, column)
-}
-
 /// Whether the first BLOBs of a column begin like such files.
-fn holds(connection: &Connection, media: &Media, table: &str, column: &str) -> rusqlite::Result<bool> {
+pub(crate) fn holds(
+    connection: &Connection,
+    media: &Media,
+    table: &str,
+    column: &str,
+) -> rusqlite::Result<bool> {
     let (table, column) = (quoted(table), quoted(column));
     let sql = format!("SELECT substr({column}, 1, 16) FROM {table} WHERE typeof({column}) = 'blob' LIMIT 20");
     let mut statement = connection.prepare(&sql)?;

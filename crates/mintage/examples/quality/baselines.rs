@@ -28,15 +28,32 @@ pub fn tinyshakespeare(case: &str, options: &Options) {
 
 /// Novels and plays; every tenth work is held out.
 pub fn russian(case: &str, options: &Options) {
+    let works = russian_works(options);
+    let side = |wanted: bool| {
+        works.iter().filter(|work| work.held == wanted).map(|work| work.text.as_str()).collect()
+    };
+    let (train, held): (Vec<&str>, Vec<&str>) = (side(false), side(true));
+    figures(case, &train, &held, "whole works held out, one in ten");
+}
+
+/// A novel or a play.
+pub struct Work {
+    pub name: String,
+    pub text: String,
+    pub held: bool,
+}
+
+/// All of them, and which are held out.
+pub fn russian_works(options: &Options) -> Vec<Work> {
     let folder = options.data.join("text");
-    let texts = ["russian-novels.txt", "russian-drama.txt"].map(|name| read(&folder, name));
-    let (mut train, mut held) = (Vec::new(), Vec::new());
-    for text in &texts {
-        for (i, work) in works(text).into_iter().enumerate() {
-            if i % ONE_IN == ONE_IN / 2 - 1 { held.push(work) } else { train.push(work) }
+    let mut all = Vec::new();
+    for file in ["russian-novels.txt", "russian-drama.txt"] {
+        for (i, (name, text)) in works(&read(&folder, file)).into_iter().enumerate() {
+            let held = i % ONE_IN == ONE_IN / 2 - 1;
+            all.push(Work { name: name.to_owned(), text: text.to_owned(), held });
         }
     }
-    figures(case, &train, &held, "whole works held out, one in ten");
+    all
 }
 
 /// A text file, as it is or packed by xz.
@@ -51,10 +68,9 @@ fn read(folder: &Path, name: &str) -> String {
     text
 }
 
-/// The works of a collection: each stands below a line `<|name|>`.
-fn works(text: &str) -> Vec<&str> {
-    let parts = text.split("\n<|").skip(1);
-    parts.filter_map(|part| part.split_once("|>\n").map(|(_, work)| work)).collect()
+/// The works of a collection, with their names: each stands below a line `<|name|>`.
+fn works(text: &str) -> Vec<(&str, &str)> {
+    text.split("\n<|").skip(1).filter_map(|part| part.split_once("|>\n")).collect()
 }
 
 fn figures(case: &str, train: &[&str], held: &[&str], how: &str) {

@@ -20,6 +20,7 @@ mod figures;
 mod likelihood;
 mod memory;
 mod scores;
+mod sequences;
 mod stacked;
 mod tables;
 mod training;
@@ -40,7 +41,7 @@ struct Options {
 
 type Case = (&'static str, fn(&str, &Options));
 
-const CASES: [Case; 30] = [
+const CASES: [Case; 36] = [
     ("prdc", scores::prdc_sanity),
     ("mlp-vae", likelihood::mlp_vae),
     ("mlp-vae-normal", likelihood::mlp_vae_normal),
@@ -71,6 +72,12 @@ const CASES: [Case; 30] = [
     ("zipcodes-ar", tables::others),
     ("tinyshakespeare-baselines", baselines::tinyshakespeare),
     ("russian-baselines", baselines::russian),
+    ("tinyshakespeare", sequences::tinyshakespeare),
+    ("tinyshakespeare-hour", sequences::tinyshakespeare),
+    ("russian", sequences::russian),
+    ("bbc", sequences::bbc),
+    ("jsb16", sequences::chorales),
+    ("pop909", sequences::songs),
 ];
 
 fn main() {

@@ -4,8 +4,10 @@ pub mod images;
 pub mod rows;
 pub mod sequences;
 pub mod shape;
+pub mod tunes;
 
 pub use images::SampleRequest;
 pub use rows::RowRequest;
 pub use sequences::SequenceRequest;
 pub use shape::Shape;
+pub use tunes::TuneRequest;

@@ -2,8 +2,7 @@
 
 use mintage_data::{
     MusicCodec, TextCodec,
-    music::Score,
-    sequence::{BOUNDARY, Matter, SequenceCodec, SequenceInfo},
+    sequence::{BOUNDARY, SequenceCodec, SequenceInfo},
     text::TextDecoder,
 };
 use mintage_nn::Rng;
@@ -70,7 +69,7 @@ pub struct SequenceParts<'a> {
 
 impl SequenceParts<'_> {
     /// The class called `label`.
-    fn class(&self, label: Option<&str>) -> Result<Option<u32>, Error> {
+    pub(super) fn class(&self, label: Option<&str>) -> Result<Option<u32>, Error> {
         let Some(label) = label else { return Ok(None) };
         let classes = &self.info.classes;
         match classes.iter().position(|class| class == label) {
@@ -139,11 +138,10 @@ impl Model {
                 choice: request.choice,
             };
             let mut rows: Vec<Growing> = (0..draw.n).map(|_| Growing::new(codec, request, chars)).collect();
-            let mut limit = |row: usize, tokens: &[u32], logits: &mut [f32]| {
+            let mut limit = |_: usize, tokens: &[u32], logits: &mut [f32]| {
                 if let Some(shape) = &request.shape {
                     shape.limit(codec, tokens, logits);
                 }
-                let _ = row;
             };
             let mut hear = |row: usize, token: u32| {
                 let goes_on = rows[row].push(token);
@@ -156,7 +154,14 @@ impl Model {
                 texts.push(growing.finish(&mut |text| on(first + row, text)));
             }
         }
-        Ok(texts)
+        match &request.shape {
+            Some(shape) if !texts.iter().any(|text| shape.matches(text)) => {
+                let hint =
+                    "a longer --length may help; and a model can only write what its texts are written in";
+                Err(Error::request("no text came to a match before it was at its end").with_hint(hint))
+            }
+            _ => Ok(texts),
+        }
     }
 }
 
@@ -226,14 +231,4 @@ impl<'a> Growing<'a> {
         }
         self.text
     }
-}
-
-/// Whether a model of sequences makes texts.
-pub fn makes_texts(info: &SequenceInfo) -> bool {
-    info.matter == Matter::Text
-}
-
-/// A tune of tokens.
-pub fn tune(codec: &MusicCodec, tokens: &[u32]) -> Score {
-    codec.decode(tokens)
 }

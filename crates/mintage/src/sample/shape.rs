@@ -53,6 +53,12 @@ impl Shape {
         Self::of_pattern(&json_pattern(&value).map_err(|error| error.with_hint(hint))?)
     }
 
+    /// Whether a whole text is like this.
+    pub fn matches(&self, text: &str) -> bool {
+        let end = self.walk(self.start(), text.as_bytes());
+        self.dfa.is_match_state(self.dfa.next_eoi_state(end))
+    }
+
     fn start(&self) -> StateID {
         // Only a quit byte fails here, and there are none without Unicode word boundaries.
         self.dfa.start_state_forward(&Input::new("").anchored(Anchored::Yes)).unwrap_or(StateID::ZERO)
@@ -144,6 +150,7 @@ mod tests {
         assert_eq!(next(&shape, ""), (vec![b'a', b'b', 0xd0], false));
         assert_eq!(next(&shape, "ac"), (vec![b'c'], false));
         assert_eq!(next(&shape, "acc"), (vec![], true));
+        assert!(shape.matches("acc") && !shape.matches("ac") && !shape.matches("accc"));
         assert_eq!(next(&shape, "д"), (vec![0xd0], false));
         assert!(Shape::of_pattern("(").is_err());
         assert!(Shape::of_pattern(r"a\bb").is_err());

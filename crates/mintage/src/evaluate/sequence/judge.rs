@@ -69,7 +69,7 @@ pub fn evaluate(
         data: AnyData::describe_sequences(data),
         n: sets.new.len(),
         seed,
-        items_per_sec: sets.tokens_per_sec,
+        items_per_sec: sets.per_sec,
         train_secs: model.config.train_secs,
         dials: dials(&metrics),
         metrics,
@@ -156,7 +156,7 @@ fn new_or_copied(
     metrics: &mut Vec<Metric>,
 ) -> Vec<Copied> {
     on(work("searching for copies", 0, 1));
-    let [found, fresh] = [&sets.new, &sets.real].map(|passages| copies(&sets.train, &units(passages), RUN));
+    let [found, fresh] = [&sets.new, &sets.fresh].map(|passages| copies(&sets.train, &units(passages), RUN));
     let space = unit(sets.data);
     let longest = |all: &[Copied]| -> Vec<f64> { all.iter().map(|c| c.longest.length as f64).collect() };
     let shares = |all: &[Copied]| -> Vec<f64> {

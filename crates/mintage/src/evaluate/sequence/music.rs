@@ -34,16 +34,17 @@ impl Spread {
     }
 }
 
-/// The figures of tunes, side by side; those that no held-out tune has are left out.
+/// The figures of tunes, side by side; those that no tune of either side has, such as figures of drums, are left out.
 pub fn figures(real: &[Figures], new: &[Figures]) -> Vec<Spread> {
-    let Some(first) = real.first() else { return Vec::new() };
-    let names = first.numbers().into_iter().map(|(name, _)| name);
-    let values = |all: &[Figures], at: usize| -> Vec<f64> {
-        all.iter().map(|figures| figures.numbers()[at].1).filter(|value| value.is_finite()).collect()
+    let values = |all: &[Figures], name: &str| -> Vec<f64> {
+        let one = |figures: &Figures| {
+            figures.numbers().into_iter().find(|(n, _)| *n == name).map(|(_, value)| value)
+        };
+        all.iter().filter_map(one).filter(|value| value.is_finite()).collect()
     };
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
-    let spread = |(at, name): (usize, &'static str)| {
-        let (real, new) = (values(real, at), values(new, at));
+    let spread = |name: &'static str| {
+        let (real, new) = (values(real, name), values(new, name));
         if real.is_empty() || new.is_empty() {
             return None;
         }
@@ -51,7 +52,13 @@ pub fn figures(real: &[Figures], new: &[Figures]) -> Vec<Spread> {
         let deviation = (real.iter().map(|v| (v - middle).powi(2)).sum::<f64>() / real.len() as f64).sqrt();
         Some(Spread { name, real: middle, deviation, new: mean(&new) })
     };
-    names.enumerate().filter_map(spread).collect()
+    let mut names: Vec<&'static str> = Vec::new();
+    for (name, _) in real.iter().flat_map(Figures::numbers) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names.into_iter().filter_map(spread).collect()
 }
 
 /// The figures of passages of music; none of texts.

@@ -1,7 +1,10 @@
 //! The passages that are compared: held out, new, trained on, made of counts alone.
 //!
-//! Documents that are no longer than a passage or two are compared by their beginnings. Longer ones, such as novels, are
-//! compared by passages from anywhere: a model then writes on past its own beginning, which is left out.
+//! Documents that are no longer than a few passages are compared by their beginnings. Longer ones, such as novels, are
+//! compared by passages from anywhere: a model then writes on past its own beginning, which is left out. There are few of
+//! them, and each has its own people and places: held-out works can be told from all others by names alone. So
+//! passages of long works are compared with those of the train split, whose every second passage is the ceiling; what is
+//! said of copies and of likelihood goes by held-out works all the same.
 
 use std::time::Duration;
 
@@ -48,18 +51,21 @@ pub struct Passage {
 /// What is compared.
 pub struct Sets<'a> {
     pub data: &'a SequenceSet,
+    /// What new passages are compared with: held-out documents, or passages of long works of the train split.
     pub real: Vec<Passage>,
     pub new: Vec<Passage>,
-    /// From the train split.
+    /// From the train split, others than the real ones.
     pub ceiling: Vec<Passage>,
+    /// Passages that nobody has learned from.
+    pub fresh: Vec<Passage>,
     /// Tokens drawn one by one, each as often as in train.
     pub floor: Vec<Passage>,
     /// Units of the train split, documents with boundaries between.
     pub train: Vec<u32>,
     /// Of texts: what the units are.
     pub words: Words,
-    /// Tokens a second that were drawn.
-    pub tokens_per_sec: f64,
+    /// New passages a second.
+    pub per_sec: f64,
 }
 
 /// From tokens to units.
@@ -93,17 +99,25 @@ impl<'a> Sets<'a> {
         on(work("reading", 0, 1));
         let length = passage_length(data);
         let most = options.n.unwrap_or(DEFAULT_N);
-        let real = passages(data, Split::Holdout, length, most, &mut reader);
-        if real.len() < LEAST {
-            let message = format!("the holdout has {} passages, too few to judge a model by", real.len());
+        let fresh = passages(data, Split::Holdout, length, most, &mut reader);
+        if fresh.len() < LEAST {
+            let message = format!("the holdout has {} passages, too few to judge a model by", fresh.len());
             return Err(Error::request(message).with_hint("more or longer documents are needed"));
         }
-        let n = real.len();
-        let ceiling = passages(data, Split::Train, length, n, &mut reader);
+        let (real, ceiling) = match short_documents(data, length) {
+            true => (fresh.clone(), passages(data, Split::Train, length, fresh.len(), &mut reader)),
+            false => {
+                let both = passages(data, Split::Train, length, 2 * most, &mut reader);
+                let mut sides = (Vec::new(), Vec::new());
+                for (at, passage) in both.into_iter().enumerate() {
+                    if at % 2 == 0 { sides.0.push(passage) } else { sides.1.push(passage) }
+                }
+                sides
+            }
+        };
         let start = clock();
         let new = draw(model, data, &real, length, options.seed, &mut reader, on)?;
-        let drawn: usize = new.iter().map(|passage| passage.tokens.len()).sum();
-        let tokens_per_sec = drawn as f64 / (clock() - start).as_secs_f64().max(1e-9);
+        let per_sec = new.len() as f64 / (clock() - start).as_secs_f64().max(1e-9);
         let train = train_tokens(data);
         let counts = KneserNey::fit(1, data.info().vocab, train.iter().map(Vec::as_slice));
         let mut rng = Rng::new(options.seed, 7);
@@ -118,7 +132,7 @@ impl<'a> Sets<'a> {
             units.push(BOUNDARY);
         }
         let words = reader.words;
-        Ok(Self { data, real, new, ceiling, floor, train: units, words, tokens_per_sec })
+        Ok(Self { data, real, new, ceiling, fresh, floor, train: units, words, per_sec })
     }
 }
 

@@ -29,7 +29,7 @@ const RATE_HZ: u32 = 22_050;
 pub(super) fn exhibits(sets: &Sets, found: &Found) -> Vec<Exhibit> {
     let new: Vec<usize> = (0..sets.new.len()).step_by((sets.new.len() / SHOWN).max(1)).take(SHOWN).collect();
     let real: Vec<&Passage> =
-        sets.real.iter().step_by((sets.real.len() / SHOWN).max(1)).take(SHOWN).collect();
+        sets.fresh.iter().step_by((sets.fresh.len() / SHOWN).max(1)).take(SHOWN).collect();
     match sets.data.codec() {
         SequenceCodec::Text(_) => vec![texts(sets, found, &new), held_out(sets, &real)],
         SequenceCodec::Music(_) => {

@@ -192,3 +192,6 @@ fn token_metrics(nll: f64, info: &SequenceInfo) -> Metrics {
         false => Metrics::new([("nll", nll)]),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,231 @@
+//! `mintage sample` of music: MIDI files, sound, a folder, or BLOBs of a table.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use mintage::{Event, Model, TuneRequest, sample::tunes::Key};
+use mintage_data::{
+    Provenance, Score, append_blobs, atomic_write,
+    music::{Metre, render, wav_bytes},
+    write_files,
+};
+use serde_json::json;
+
+use super::{
+    sample::make_parent,
+    sample_texts::{choice, label},
+};
+use crate::{
+    args::Sample,
+    context::Context,
+    failure::{Failure, Outcome, Verdict},
+    text::{count, shell},
+};
+
+/// Samples a second of sound.
+const RATE_HZ: u32 = 44_100;
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Format {
+    Midi,
+    Wav,
+}
+
+/// Where tunes go.
+#[derive(Debug, PartialEq)]
+enum Target {
+    File(PathBuf, Format),
+    Folder(PathBuf),
+    Database(PathBuf),
+}
+
+pub fn run(args: &Sample, model: &Model, context: &mut Context) -> Verdict {
+    check(args)?;
+    model.music()?;
+    let seed = context.settings.seed_or_default();
+    let own = || model.dir.join("samples").join(format!("seed-{seed}.wav"));
+    let target = match args.out.as_deref() {
+        Some(out) => target(out)?,
+        None => Target::File(own(), Format::Wav),
+    };
+    let n = args.n.unwrap_or(1);
+    if n > 1 && matches!(target, Target::File(..)) {
+        return Err(Failure::new("a file holds one tune", "give a folder/ for several"));
+    }
+    let request = TuneRequest {
+        n,
+        label: label(args, model)?,
+        prompt: args.continued.as_deref().map(tune).transpose()?,
+        bars: args.length,
+        key: args.key.as_deref().map(Key::parse).transpose()?,
+        metre: args.metre.as_deref().map(metre).transpose()?,
+        range: args.range.as_deref().map(range).transpose()?,
+        choice: choice(args),
+        seed,
+    };
+    let options = json!({
+        "where": args.condition, "continue": args.continued, "bars": args.length, "key": args.key,
+        "metre": args.metre, "range": args.range, "temperature": args.temperature, "top_k": args.top_k,
+        "top_p": args.top_p, "min_p": args.min_p, "repetition": args.repetition,
+    });
+    let provenance = model.provenance(seed, options);
+    let ui = &mut context.ui;
+    let tunes = model.sample_tunes(&request, &mut |done, total| {
+        ui.event(&Event::Work { what: "composing".to_owned(), done, total });
+    });
+    context.ui.clear();
+    let tunes = tunes?;
+    if tunes.iter().all(Score::is_empty) {
+        return Err(Failure::new(
+            "the model has composed nothing but silence",
+            "train it longer, or try another --seed",
+        ));
+    }
+    write_tunes(&target, &tunes, request.label.as_deref(), model, args, &provenance, context)
+}
+
+fn write_tunes(
+    target: &Target,
+    tunes: &[Score],
+    label: Option<&str>,
+    model: &Model,
+    args: &Sample,
+    provenance: &Provenance,
+    context: &mut Context,
+) -> Verdict {
+    let what = count(tunes.len(), "new tune");
+    let json = provenance.to_json();
+    match target {
+        Target::File(path, format) => {
+            make_parent(path)?;
+            match format {
+                Format::Midi => atomic_write(path, &tunes[0].to_midi(&json)).map_err(Failure::io(path))?,
+                Format::Wav => write_sound(&tunes[0], path, args.sound_font.as_deref(), &json)?,
+            }
+            let secs = tunes[0].seconds();
+            context.ui.titled("made", &format!("{what} of {secs:.0} s in {}", shell(path)));
+        }
+        Target::Folder(dir) => {
+            let file = |i: usize| Ok((label.unwrap_or_default(), tunes[i].to_midi(&json)));
+            write_files(dir, tunes.len(), "mid", &file, provenance)?;
+            context.ui.titled("made", &format!("{what} in {}", shell(dir)));
+        }
+        Target::Database(path) => {
+            let source = &model.config.source;
+            let missing = |flag: &str| {
+                Failure::new(
+                    format!("it is not said which {flag} of the database to write to"),
+                    "give --table TABLE --column COLUMN; `mintage inspect` shows what there is",
+                )
+            };
+            let table = args.table.as_deref().or(source.table.as_deref()).ok_or_else(|| missing("table"))?;
+            let column =
+                args.column.as_deref().or(source.column.as_deref()).ok_or_else(|| missing("column"))?;
+            let names = args.label_column.as_deref().or(source.label.as_deref()).filter(|_| label.is_some());
+            let row = |i: usize| Ok((tunes[i].to_midi(&json), label));
+            let rows = append_blobs(path, table, column, names, tunes.len(), &row, provenance)?;
+            let place = format!("{table}.{column} of {}", shell(path));
+            context.ui.titled("made", &format!("{} in {place}", count(rows, "new row")));
+            context.ui.titled("", "their column `mintage` says what made them; training leaves them out");
+        }
+    }
+    Ok(Outcome::Done)
+}
+
+/// Plays a tune into a file.
+pub fn write_sound(
+    tune: &Score,
+    path: &Path,
+    sound_font: Option<&Path>,
+    provenance: &str,
+) -> Result<(), Failure> {
+    let sound = render(tune, RATE_HZ, sound_font)?;
+    atomic_write(path, &wav_bytes(&sound, RATE_HZ, provenance)).map_err(Failure::io(path))
+}
+
+fn target(out: &str) -> Result<Target, Failure> {
+    let path = PathBuf::from(out);
+    let suffix = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
+    match suffix.as_str() {
+        _ if out.ends_with(['/', std::path::MAIN_SEPARATOR]) || path.is_dir() => Ok(Target::Folder(path)),
+        "mid" | "midi" => Ok(Target::File(path, Format::Midi)),
+        "wav" => Ok(Target::File(path, Format::Wav)),
+        "db" | "db3" | "sqlite" | "sqlite3" => Ok(Target::Database(path)),
+        _ => Err(Failure::new(
+            format!("{out}: does not say what to write"),
+            "end it with .mid or .wav for a tune, / for a folder of MIDI files, .db for rows of a database",
+        )),
+    }
+}
+
+/// A tune to go on from.
+fn tune(path: &Path) -> Result<Score, Failure> {
+    let bytes = fs::read(path).map_err(Failure::io(path))?;
+    Score::from_midi(&bytes).map_err(|error| Failure::bare(format!("{}: {error}", path.display())))
+}
+
+/// "3/4".
+fn metre(text: &str) -> Result<Metre, Failure> {
+    let parts =
+        text.split_once('/').and_then(|(n, d)| Metre::new(n.trim().parse().ok()?, d.trim().parse().ok()?));
+    parts.ok_or_else(|| Failure::new(format!("`{text}` is no metre"), "write it like 3/4"))
+}
+
+/// "48..72": MIDI numbers.
+fn range(text: &str) -> Result<(u8, u8), Failure> {
+    let ends = text.split_once("..").and_then(|(low, high)| {
+        let ends: (u8, u8) = (low.trim().parse().ok()?, high.trim().parse().ok()?);
+        (ends.0 <= ends.1 && ends.1 < 128).then_some(ends)
+    });
+    ends.ok_or_else(|| {
+        Failure::new(
+            format!("`{text}` is no range of pitches"),
+            "write it like 48..72: MIDI numbers, 60 is middle C",
+        )
+    })
+}
+
+/// What has no meaning for music, and values that have none at all.
+fn check(args: &Sample) -> Result<(), Failure> {
+    let flags = [
+        ("--like", args.like.is_some()),
+        ("--between", !args.between.is_empty()),
+        ("--guidance", args.guidance.is_some()),
+        ("--grid", args.grid.is_some()),
+        ("--given", args.given.is_some()),
+        ("--fill", args.fill.is_some()),
+        ("--prompt", args.prompt.is_some()),
+        ("--match", args.pattern.is_some()),
+        ("--json-shape", args.json_shape.is_some()),
+        ("--stop", !args.stop.is_empty()),
+        ("--endless", args.endless),
+    ];
+    if let Some((flag, _)) = flags.iter().find(|(_, given)| *given) {
+        return Err(Failure::new(
+            format!("{flag} has no meaning for this model of music"),
+            "tunes go on from a MIDI file with --continue, and keep to --key, --metre, --range and --length bars",
+        ));
+    }
+    if args.length == Some(0) {
+        return Err(Failure::bare("--length must be at least 1"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_and_limits() {
+        assert_eq!(target("a.MID").ok(), Some(Target::File("a.MID".into(), Format::Midi)));
+        assert_eq!(target("a.wav").ok(), Some(Target::File("a.wav".into(), Format::Wav)));
+        assert_eq!(target("tunes/").ok(), Some(Target::Folder("tunes/".into())));
+        assert!(target("a.mp3").is_err());
+        assert_eq!(range("48..72").ok(), Some((48, 72)));
+        assert!(range("72..48").is_err() && range("1").is_err() && range("0..128").is_err());
+        assert!(metre("3/4").is_ok() && metre("3/5").is_err() && metre("x").is_err());
+    }
+}

@@ -1,0 +1,157 @@
+//! Sets of token sequences: from files to windows and segments.
+
+#![allow(clippy::unwrap_used)]
+
+use std::{fs, path::Path};
+
+use mintage_data::{
+    SequenceSet, SourceSpec, Split,
+    music::{Note, Score},
+    sequence::{BOUNDARY, Cut, Matter, NO_TOKEN},
+};
+
+fn spec(path: &Path) -> SourceSpec {
+    SourceSpec { source: path.display().to_string(), ..SourceSpec::default() }
+}
+
+/// Forty short texts in two classes.
+fn texts(dir: &Path) {
+    for (class, word) in [("дом", "дом стоит"), ("сад", "сад цветёт")] {
+        fs::create_dir_all(dir.join(class)).unwrap();
+        for i in 0..20 {
+            let text = format!("{word} номер {i}. И ещё раз {i}! А потом всё.\n");
+            fs::write(dir.join(class).join(format!("{i}.txt")), text).unwrap();
+        }
+    }
+}
+
+#[test]
+fn documents_are_split_whole_and_come_back() {
+    let dir = tempfile::tempdir().unwrap();
+    texts(dir.path());
+    let set = SequenceSet::open(&spec(dir.path())).unwrap();
+    assert_eq!((set.info().matter, set.len()), (Matter::Text, 40));
+    assert_eq!(set.info().classes, ["дом", "сад"]);
+    let codec = set.codec().text().unwrap();
+    for document in 0..40 {
+        let tokens = set.document(document);
+        assert_eq!(tokens[0], BOUNDARY);
+        let text = codec.decode(&tokens);
+        let class = set.info().classes[set.class(document).unwrap() as usize].as_str();
+        assert!(text.starts_with(class) && set.name(document).starts_with(class), "{text}");
+        assert_eq!(text, fs::read_to_string(dir.path().join(set.name(document))).unwrap());
+    }
+    // Whoever opens it again sees the same, whoever knows the codec as well.
+    let again = SequenceSet::open_as(&spec(dir.path()), set.codec(), &set.info().classes).unwrap();
+    assert_eq!(again.stream(Split::Holdout), set.stream(Split::Holdout));
+    let ratio = set.info().chars_per_token;
+    assert!((ratio - 1.0).abs() < 0.01, "{ratio}");
+}
+
+#[test]
+fn windows_cover_every_split_and_stay_inside() {
+    let dir = tempfile::tempdir().unwrap();
+    texts(dir.path());
+    let set = SequenceSet::open(&spec(dir.path())).unwrap();
+    let cut = Cut::Windows(7);
+    for split in [Split::Train, Split::Valid, Split::Holdout] {
+        let stream = set.stream(split);
+        let items: Vec<u32> = set.items(split, cut).collect();
+        let batch = set.batch(&items, cut, None);
+        assert_eq!((batch.n, batch.time()), (items.len(), 7));
+        // Every token but the first is to come out exactly once.
+        let targets: Vec<u32> = batch.tokens.chunks(8).flat_map(|row| &row[1..]).copied().collect();
+        let real = targets.iter().take_while(|&&t| t != NO_TOKEN).count();
+        assert_eq!(targets[..real], stream[1..]);
+        assert!(targets[real..].iter().all(|&t| t == NO_TOKEN));
+        // In training they begin anywhere, the same for the same seed.
+        let moved = set.batch(&items, cut, Some(1));
+        assert_eq!(moved, set.batch(&items, cut, Some(1)));
+        assert_ne!(moved, set.batch(&items, cut, Some(2)));
+        for row in moved.tokens.chunks(8) {
+            assert!(stream.windows(8).any(|window| window == row));
+        }
+        let classes: Vec<u32> = moved.classes.clone();
+        assert_eq!(classes.len(), moved.tokens.len());
+        assert!(classes.iter().all(|&class| class < 2));
+    }
+}
+
+#[test]
+fn segments_end_where_sentences_do() {
+    let dir = tempfile::tempdir().unwrap();
+    texts(dir.path());
+    let set = SequenceSet::open(&spec(dir.path())).unwrap();
+    let (codec, cut) = (set.codec().text().unwrap(), Cut::Segments(24));
+    let items: Vec<u32> = set.items(Split::Train, cut).collect();
+    let batch = set.batch(&items, cut, Some(3));
+    let mut all = String::new();
+    for row in batch.tokens.chunks(26) {
+        assert_eq!(row[0], BOUNDARY);
+        let end = 1 + row[1..].iter().position(|&token| token == BOUNDARY).unwrap();
+        assert!(row[end + 1..].iter().all(|&token| token == NO_TOKEN));
+        let text = codec.decode(&row[1..end]);
+        assert!(text.ends_with(['.', '!', '\n']), "{text:?}");
+        all += &text;
+    }
+    assert_eq!(all, codec.decode(&set.stream(Split::Train)));
+}
+
+#[test]
+fn one_text_is_cut_into_three() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("книга.txt");
+    let text: String = (0..400).map(|i| format!("Строка {i} этой книги.\n")).collect();
+    fs::write(&path, &text).unwrap();
+    let set = SequenceSet::open(&spec(&path)).unwrap();
+    assert!(set.is_one() && set.len() == 3);
+    let codec = set.codec().text().unwrap();
+    let parts = [Split::Train, Split::Valid, Split::Holdout].map(|split| codec.decode(&set.stream(split)));
+    assert_eq!(parts.concat(), text);
+    assert!(parts.iter().all(|part| part.ends_with('\n')));
+    assert!(parts[0].len() > 4 * parts[1].len() + 4 * parts[2].len());
+    // Another file may be the holdout.
+    let other = dir.path().join("другая.txt");
+    fs::write(&other, &text[..text.len() / 2]).unwrap();
+    let with = SourceSpec { holdout: Some(other.display().to_string()), ..spec(&path) };
+    let set = SequenceSet::open(&with).unwrap();
+    let codec = set.codec().text().unwrap();
+    assert_eq!(codec.decode(&set.stream(Split::Holdout)), text[..text.len() / 2]);
+    assert_eq!(
+        codec.decode(&set.stream(Split::Train)).len() + codec.decode(&set.stream(Split::Valid)).len(),
+        text.len()
+    );
+}
+
+#[test]
+fn tunes_are_transposed_in_training_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    for i in 0..30u32 {
+        let note = |step: u32| Note {
+            start: 12 * step,
+            duration: 12,
+            pitch: 55 + ((7 * step + i) % 13) as u8,
+            velocity: 20,
+            programme: 0,
+            voice: 0,
+        };
+        let score = Score::new((0..32).map(note).collect(), Vec::new(), Vec::new());
+        fs::write(dir.path().join(format!("{i}.mid")), score.to_midi("")).unwrap();
+    }
+    let set = SequenceSet::open(&spec(dir.path())).unwrap();
+    assert_eq!((set.info().matter, set.len()), (Matter::Music, 30));
+    let codec = set.codec().music().unwrap();
+    let cut = Cut::Windows(16);
+    let items: Vec<u32> = set.items(Split::Train, cut).collect();
+    let plain = set.batch(&items, cut, None);
+    let moved: Vec<_> = (0..4).map(|seed| set.batch(&items, cut, Some(seed))).collect();
+    let stream = set.stream(Split::Train);
+    let known = |row: &[u32]| stream.windows(17).any(|window| window == row);
+    assert!(plain.tokens.chunks(17).filter(|row| !row.contains(&NO_TOKEN)).all(known));
+    assert!(moved.iter().any(|batch| batch.tokens.chunks(17).any(|row| !known(row))));
+    // Whatever was moved, a transposition brings back.
+    for row in moved.iter().flat_map(|batch| batch.tokens.chunks(17)) {
+        let back = (-6..=6).filter_map(|semitones| codec.transpose(row, semitones));
+        assert!(back.into_iter().any(|row| known(&row)));
+    }
+}

@@ -1,0 +1,159 @@
+//! Tests of every family.
+#![allow(clippy::unwrap_used)]
+
+use mintage_data::sequence::{BOUNDARY, Matter, NO_TOKEN};
+
+use super::*;
+
+/// Steps in which each family learns a few short documents by heart.
+const STEPS: u64 = 120;
+const DOCUMENTS: [[u32; 6]; 4] =
+    [[1, 2, 3, 4, 5, 6], [6, 5, 4, 3, 2, 1], [7, 7, 7, 8, 8, 8], [1, 3, 5, 7, 2, 4]];
+
+fn info() -> SequenceInfo {
+    SequenceInfo {
+        matter: Matter::Text,
+        vocab: 10,
+        classes: vec!["a".to_owned(), "b".to_owned()],
+        train_len: 4,
+        train_tokens: 4_000,
+        chars_per_token: 1.0,
+    }
+}
+
+/// Rows of a boundary, a document, a boundary and nothing; the first two documents are of one class.
+fn batch() -> SequenceBatch {
+    let row = |document: &[u32; 6]| [&[BOUNDARY][..], document, &[BOUNDARY, NO_TOKEN]].concat();
+    let classes = |i: usize| vec![i as u32 / 2; 9];
+    SequenceBatch {
+        tokens: DOCUMENTS.iter().flat_map(row).collect(),
+        classes: (0..4).flat_map(classes).collect(),
+        n: 4,
+    }
+}
+
+/// Tiny configurations of all families.
+fn configs() -> Vec<SequenceConfig> {
+    let small = toml::from_str(
+        "width = 32\nlayers = 2\nheads = 2\nhidden = 48\ncontext = 8\ndropout = 0.0\nlr = 1e-2",
+    )
+    .unwrap();
+    let preset = |family| SequenceConfig::preset(Some(family), Size::Tiny, &info(), &small);
+    Family::ALL.into_iter().filter_map(|family| preset(family).ok()).collect()
+}
+
+/// A model after the first `steps` steps of [`STEPS`].
+fn trained(config: &SequenceConfig, steps: u64) -> SequenceModel {
+    let mut model = SequenceModel::new(config, &info(), &Device::flex(), &mut Rng::new(1, 0));
+    (0..steps).for_each(|at| {
+        step(&mut model, at);
+    });
+    model
+}
+
+fn step(model: &mut SequenceModel, at: u64) -> Metrics {
+    model.step(&batch(), at as f64 / STEPS as f64, &mut Rng::new(2, at)).unwrap()
+}
+
+fn sample(model: &SequenceModel, draw: &SequenceDraw) -> Vec<Vec<u32>> {
+    model.sample(draw, &mut |_, _, _| {}, &mut |_, _| true, &mut Rng::new(3, 0))
+}
+
+#[test]
+fn overfits_one_batch() {
+    for config in configs() {
+        let model = trained(&config, STEPS);
+        let valid = model.validate(&batch(), 1.0, &mut Rng::new(0, 0)).unwrap();
+        assert!(valid.first().unwrap() < 0.3, "{valid:?}");
+        for class in 0..2 {
+            let draw = SequenceDraw { class: Some(class), ..SequenceDraw::new(40, 20) };
+            let known = |row: &&Vec<u32>| DOCUMENTS[2 * class as usize..][..2].iter().any(|d| d == &row[..]);
+            let share = sample(&model, &draw).iter().filter(known).count() as f64 / 40.0;
+            assert!(share > 0.8, "class {class}: {share}");
+        }
+        // What a document begins with decides how it goes on.
+        let draw = SequenceDraw { prompt: &[BOUNDARY, 6, 5], class: Some(0), ..SequenceDraw::new(8, 20) };
+        assert!(sample(&model, &draw).iter().filter(|row| row[..] == [4, 3, 2, 1]).count() >= 7);
+    }
+}
+
+#[test]
+fn limits_and_ends_are_kept_to() {
+    for config in configs() {
+        let model = trained(&config, 20);
+        let odd = &mut |_: usize, tokens: &[u32], logits: &mut [f32]| {
+            assert!(tokens.iter().all(|token| token % 2 == 1));
+            logits.iter_mut().step_by(2).for_each(|logit| *logit = f32::NEG_INFINITY);
+        };
+        // More than the context of eight.
+        let draw = SequenceDraw::new(3, 30);
+        let rows = model.sample(&draw, odd, &mut |_, _| true, &mut Rng::new(3, 0));
+        assert!(rows.iter().all(|row| row.len() == 30 && row.iter().all(|token| token % 2 == 1)));
+        let mut heard = [0; 3];
+        let rows = model.sample(
+            &draw,
+            odd,
+            &mut |row, _| {
+                heard[row] += 1;
+                heard[row] < 5 + row
+            },
+            &mut Rng::new(3, 0),
+        );
+        assert_eq!(rows.iter().map(Vec::len).collect::<Vec<_>>(), [5, 6, 7]);
+        // How many are asked for does not change the first ones, nor does when others end.
+        let one = SequenceDraw { n: 1, endless: true, ..draw };
+        let all = SequenceDraw { endless: true, ..draw };
+        assert_eq!(sample(&model, &one)[0], sample(&model, &all)[0]);
+    }
+}
+
+#[test]
+fn likelihood_of_documents_longer_than_the_context() {
+    for config in configs() {
+        let model = trained(&config, 20);
+        let document: Vec<u32> = [vec![BOUNDARY], DOCUMENTS.concat()].concat();
+        let Some(nll) = model.document_nll(&document, Some(1)) else { continue };
+        assert_eq!(nll.len(), document.len() - 1);
+        assert!(nll.iter().all(|nll| nll.is_finite() && *nll >= 0.0));
+        // The first tokens do not depend on what follows.
+        let short = model.document_nll(&document[..5], Some(1)).unwrap();
+        assert!(short.iter().zip(&nll).all(|(a, b)| (a - b).abs() < 1e-4));
+        assert!(model.document_nll(&[BOUNDARY], None).unwrap().is_empty());
+    }
+}
+
+#[test]
+fn save_load_is_bit_exact_and_resumes_exactly() {
+    let through_file = |save: &dyn Fn(&mut TensorMap)| {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state.safetensors");
+        let mut map = TensorMap::default();
+        save(&mut map);
+        map.save(&path).unwrap();
+        TensorMap::load(&path).unwrap()
+    };
+    for (config, at) in configs().iter().flat_map(|config| [(config, 2), (config, STEPS - 2)]) {
+        let mut model = trained(config, 2);
+        step(&mut model, at);
+        let draw = SequenceDraw::new(5, 12);
+        let mut published = trained(config, 0);
+        published.load_weights(&through_file(&|map| model.save_weights(map))).unwrap();
+        assert_eq!(sample(&model, &draw), sample(&published, &draw));
+        let mut resumed = trained(config, 0);
+        resumed.load_state(&through_file(&|map| model.save_state(map))).unwrap();
+        assert_eq!(sample(&model, &draw), sample(&resumed, &draw));
+        assert_eq!(step(&mut model, at + 1), step(&mut resumed, at + 1));
+        assert_eq!(sample(&model, &draw), sample(&resumed, &draw));
+    }
+}
+
+#[test]
+fn wrong_options_are_refused() {
+    let with = |text: &str| {
+        SequenceConfig::preset(None, Size::Tiny, &info(), &toml::from_str(text).unwrap()).unwrap_err()
+    };
+    assert!(with("width = 30\nheads = 4").message.contains("multiple of twice the heads"));
+    assert!(with("context = 0").message.contains("between"));
+    let flow = SequenceConfig::preset(Some(Family::Flow), Size::Tiny, &info(), &toml::Table::new());
+    assert!(flow.unwrap_err().message.contains("no flow of texts and music"));
+}
