@@ -20,6 +20,7 @@ use mintage_nn::{DeviceChoice, Rng, TensorMap};
 use crate::{
     dataset::AnyData,
     error::Error,
+    evaluate::evenly,
     events::{Event, Metrics, Plan, StopReason},
     model::{FORMAT, ModelConfig, class_counts},
     models::{
@@ -355,7 +356,12 @@ impl Loop<'_> {
             AnyData::Table(_) => (VALID_ROWS, ROWS_AT_ONCE),
             AnyData::Sequences(_) => (VALID_SEQUENCES, SEQUENCES_AT_ONCE),
         };
-        let valid = &valid[..valid.len().min(self.recipe.train.valid_items.unwrap_or(most))];
+        let most = self.recipe.train.valid_items.unwrap_or(most);
+        // Windows of a stream are like their neighbours: they are taken from all over it.
+        let valid = match self.data {
+            AnyData::Sequences(_) => evenly(&valid, most),
+            AnyData::Images(_) | AnyData::Table(_) => valid[..valid.len().min(most)].to_vec(),
+        };
         let mut rng = Rng::new(self.recipe.train.seed, STREAM_VALID);
         let mut parts = Vec::new();
         for indices in valid.chunks(at_once) {
@@ -476,19 +482,38 @@ fn preview_rows(model: &TableModel, set: &TableSet, path: &Path, rng: &mut Rng) 
     mintage_data::atomic_write(path, rows.to_csv().as_bytes()).map_err(Error::io(path))
 }
 
-/// A page of text, or a tune; the file with its suffix.
+/// Tokens of a preview.
+const PREVIEW_TOKENS: usize = 512;
+/// Classes that a preview of texts shows.
+const PREVIEW_CLASSES: usize = 3;
+
+/// A page of text, of some classes where there are any, or a tune; the file with its suffix.
 fn preview_sequences(
     model: &SequenceModel,
     set: &SequenceSet,
     path: &Path,
     rng: &mut Rng,
 ) -> Result<PathBuf, Error> {
-    let length = 512;
-    let draw = SequenceDraw::new(1, length);
-    let tokens = model.sample(&draw, &mut |_, _, _| {}, &mut |_, _| true, rng).concat();
+    let classes = &set.info().classes;
+    let draw = |class: Option<u32>, length: usize, rng: &mut Rng| {
+        let draw = SequenceDraw { class, ..SequenceDraw::new(1, length) };
+        model.sample(&draw, &mut |_, _, _| {}, &mut |_, _| true, rng).concat()
+    };
     let (path, bytes) = match set.codec() {
-        SequenceCodec::Text(codec) => (path.with_extension("txt"), codec.decode(&tokens).into_bytes()),
-        SequenceCodec::Music(codec) => (path.with_extension("mid"), codec.decode(&tokens).to_midi("")),
+        SequenceCodec::Text(codec) if classes.is_empty() => {
+            (path.with_extension("txt"), codec.decode(&draw(None, PREVIEW_TOKENS, rng)).into_bytes())
+        }
+        SequenceCodec::Text(codec) => {
+            let shown = classes.len().min(PREVIEW_CLASSES);
+            let texts = classes[..shown].iter().zip(0..).map(|(name, class)| {
+                format!("[{name}]\n{}\n\n", codec.decode(&draw(Some(class), PREVIEW_TOKENS / shown, rng)))
+            });
+            (path.with_extension("txt"), texts.collect::<String>().into_bytes())
+        }
+        SequenceCodec::Music(codec) => {
+            let tune = codec.decode(&draw(None, PREVIEW_TOKENS, rng));
+            (path.with_extension("mid"), tune.to_midi(""))
+        }
     };
     mintage_data::atomic_write(&path, &bytes).map_err(Error::io(&path))?;
     Ok(path)

@@ -36,6 +36,17 @@ impl SequenceCodec {
         }
     }
 
+    /// After how many tokens the same voice comes again, and the same place of a bar, where tokens are so regular.
+    pub fn periods(&self) -> Vec<usize> {
+        match self {
+            Self::Text(_) => Vec::new(),
+            Self::Music(codec) => {
+                let voices = codec.voices().into_iter();
+                voices.flat_map(|voices| [voices, voices * codec.positions_per_bar()]).collect()
+            }
+        }
+    }
+
     /// Writes it into the folder `codec` of a model.
     pub fn save(&self, dir: &Path) -> Result<(), Error> {
         match self {

@@ -47,6 +47,18 @@ pub struct SequenceInfo {
     pub train_tokens: u64,
     /// Characters a token, on average over the train split; of music 0.
     pub chars_per_token: f64,
+    /// Of voices in turn on a grid: after how many tokens the same voice comes again, and the same place of a bar. What
+    /// is so regular stands in no token, and a model is told it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub periods: Vec<usize>,
+}
+
+impl SequenceInfo {
+    /// Where a token stands in each of the periods, by its place in its document (the boundary is 0).
+    pub fn phases(&self, place: u64) -> impl Iterator<Item = u32> {
+        // The boundary is before the first of all.
+        self.periods.iter().map(move |&period| ((place + period as u64 - 1) % period as u64) as u32)
+    }
 }
 
 /// How a stream of documents becomes the items of batches.
@@ -76,6 +88,8 @@ pub struct SequenceBatch {
     pub tokens: Vec<u32>,
     /// The class of each place, or [`NO_TOKEN`]; nothing where there are no classes.
     pub classes: Vec<u32>,
+    /// Where each place stands in the [periods](SequenceInfo::periods), one after another; nothing without any.
+    pub phases: Vec<u32>,
     pub n: usize,
 }
 

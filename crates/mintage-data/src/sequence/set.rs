@@ -176,6 +176,7 @@ impl SequenceSet {
             train_len: pieces[0].len(),
             train_tokens: counts[0].tokens,
             chars_per_token: counts[0].chars as f64 / counts[0].tokens.max(1) as f64,
+            periods: codec.periods(),
         };
         let mut first = 0;
         let [train, valid, holdout] = pieces.each_ref().map(|pieces| {
@@ -294,7 +295,7 @@ impl SequenceSet {
     /// Items by number. With a `seed`, as they are trained on: windows begin anywhere, and music is transposed.
     pub fn batch(&self, items: &[u32], cut: Cut, seed: Option<u64>) -> SequenceBatch {
         let (n, row) = (items.len(), cut.time() + 1);
-        let mut batch = SequenceBatch { tokens: Vec::with_capacity(n * row), classes: Vec::new(), n };
+        let mut batch = SequenceBatch { tokens: Vec::with_capacity(n * row), n, ..SequenceBatch::default() };
         for (place, &item) in items.iter().enumerate() {
             let random =
                 seed.map(|seed| xxh3_64_with_seed(&(place as u64).to_le_bytes(), seed ^ u64::from(item)));
@@ -323,12 +324,13 @@ impl SequenceSet {
         let start = if random.is_some() { wanted.min(last) } else { wanted };
         let end = stretch.end.min(start + time as u64 + 1);
         batch.tokens.extend(self.store.read(start..end));
-        self.add_classes(start..end, batch);
-        fill(batch, time + 1);
+        self.add_places(start..end, batch);
+        self.fill(batch, time + 1);
     }
 
-    fn add_classes(&self, stretch: Range<u64>, batch: &mut SequenceBatch) {
-        if self.labels.is_empty() || stretch.is_empty() {
+    /// Classes and phases of a stretch of the stream.
+    fn add_places(&self, stretch: Range<u64>, batch: &mut SequenceBatch) {
+        if stretch.is_empty() || self.labels.is_empty() && self.info.periods.is_empty() {
             return;
         }
         let mut document = self.store.document_at(stretch.start);
@@ -336,7 +338,8 @@ impl SequenceSet {
             while self.store.starts()[document + 1] <= at {
                 document += 1;
             }
-            batch.classes.push(self.labels[document]);
+            batch.classes.extend(self.labels.get(document));
+            batch.phases.extend(self.info.phases(at - self.store.starts()[document]));
         }
     }
 
@@ -345,11 +348,24 @@ impl SequenceSet {
         batch.tokens.push(BOUNDARY);
         batch.tokens.extend(self.store.read(start..start + u64::from(len)));
         batch.tokens.push(BOUNDARY);
-        if !self.labels.is_empty() {
-            let class = self.labels[self.store.document_at(start)];
-            batch.classes.extend(std::iter::repeat_n(class, len as usize + 2));
+        let document = self.store.document_at(start);
+        // The boundaries stand right before and right behind what they enclose.
+        let first = start - self.store.starts()[document] - 1;
+        for place in first..first + u64::from(len) + 2 {
+            batch.classes.extend(self.labels.get(document));
+            batch.phases.extend(self.info.phases(place));
         }
-        fill(batch, longest + 2);
+        self.fill(batch, longest + 2);
+    }
+
+    /// Brings the last row up to `row` places.
+    fn fill(&self, batch: &mut SequenceBatch, row: usize) {
+        let places = batch.tokens.len().div_ceil(row) * row;
+        batch.tokens.resize(places, NO_TOKEN);
+        if !batch.classes.is_empty() {
+            batch.classes.resize(places, NO_TOKEN);
+        }
+        batch.phases.resize(places * self.info.periods.len(), NO_TOKEN);
     }
 
     /// The segments of at most `longest` tokens, found once.
@@ -378,15 +394,6 @@ impl SequenceSet {
             found.splits[at + 1] = found.places.len();
         }
         found
-    }
-}
-
-/// Brings the last row up to `row` places.
-fn fill(batch: &mut SequenceBatch, row: usize) {
-    let places = batch.tokens.len().div_ceil(row) * row;
-    batch.tokens.resize(places, NO_TOKEN);
-    if !batch.classes.is_empty() {
-        batch.classes.resize(places, NO_TOKEN);
     }
 }
 

@@ -3,7 +3,8 @@
 //! arXiv:1910.07467), gated perceptrons (Shazeer, arXiv:2002.05202), one table for tokens that come in and go out
 //! (Press & Wolf, arXiv:1608.05859), no biases.
 //!
-//! Every position may carry a class, whose vector is added to that of its token, and a vector of its own from outside.
+//! Every position may carry a class and places in periods (a voice, a bar), whose vectors are added to that of its token,
+//! and a vector of its own from outside.
 
 use std::sync::Arc;
 
@@ -32,6 +33,8 @@ pub struct DecoderConfig {
     pub vocab: usize,
     /// Number of classes to condition on; 0 for none.
     pub classes: usize,
+    /// Periods in which every position has a place, such as a bar; 0 for none.
+    pub periods: [usize; 2],
     /// Whether a position sees only those up to itself.
     pub causal: bool,
 }
@@ -44,12 +47,14 @@ pub struct Positions<'a> {
     pub tokens: &'a [u32],
     /// The class of each position or [`NONE`]; nothing where there are no classes.
     pub classes: &'a [u32],
+    /// The place of each position in every period there is, one after another, or [`NONE`].
+    pub phases: &'a [u32],
 }
 
 /// See the module.
 #[derive(Module, Debug)]
 pub struct Decoder {
-    /// Vectors of all tokens, then of all classes.
+    /// Vectors of all tokens, then of all classes, then of the places of either period.
     embed: Embedding,
     blocks: Vec<Block>,
     norm: RmsNorm,
@@ -96,7 +101,8 @@ impl Decoder {
         });
         let blocks = blocks.collect();
         // Normalised rows have length √width: logits begin with about half a unit of spread.
-        let embed = Embedding::new(vocab + classes, width, 0.5 / (width as f32).sqrt(), device, rng);
+        let entries = vocab + classes + config.periods.iter().sum::<usize>();
+        let embed = Embedding::new(entries, width, 0.5 / (width as f32).sqrt(), device, rng);
         Self { embed, blocks, norm: RmsNorm::new(width, device), config }
     }
 
@@ -141,15 +147,22 @@ impl Decoder {
 
     /// Vectors of positions before the first block.
     fn input(&self, at: Positions, beside: Option<Tensor<2>>) -> Tensor<2> {
-        let vocab = self.config.vocab as u32;
-        let class = |class: &u32| if *class == NONE { NONE } else { vocab + class };
-        let x = match at.classes.is_empty() || self.config.classes == 0 {
-            true => self.embed.bag(&Arc::new(at.tokens.to_vec()), 1),
-            false => {
-                let both = at.tokens.iter().zip(at.classes);
-                self.embed.bag(&Arc::new(both.flat_map(|(token, c)| [*token, class(c)]).collect()), 2)
+        let DecoderConfig { vocab, classes, periods, .. } = self.config;
+        let kinds = periods.iter().filter(|&&period| period > 0).count();
+        let with_class = classes > 0 && !at.classes.is_empty();
+        let fields = 1 + usize::from(with_class) + kinds;
+        let place = |index: u32, first: usize| if index == NONE { NONE } else { first as u32 + index };
+        let mut entries = Vec::with_capacity(at.tokens.len() * fields);
+        for (i, &token) in at.tokens.iter().enumerate() {
+            entries.push(token);
+            if with_class {
+                entries.push(place(at.classes[i], vocab));
             }
-        };
+            let firsts = [vocab + classes, vocab + classes + periods[0]];
+            let phases = at.phases[i * kinds..(i + 1) * kinds].iter().zip(firsts);
+            entries.extend(phases.map(|(&phase, first)| place(phase, first)));
+        }
+        let x = self.embed.bag(&Arc::new(entries), fields);
         match beside {
             Some(beside) => kernels::add(x, beside),
             None => x,
@@ -220,7 +233,16 @@ mod tests {
     use crate::weights::to_vec;
 
     fn config(causal: bool) -> DecoderConfig {
-        DecoderConfig { layers: 2, heads: 2, width: 16, hidden: 24, vocab: 7, classes: 3, causal }
+        DecoderConfig {
+            layers: 2,
+            heads: 2,
+            width: 16,
+            hidden: 24,
+            vocab: 7,
+            classes: 3,
+            periods: [2, 3],
+            causal,
+        }
     }
 
     /// Branches that are not silent.
@@ -236,23 +258,27 @@ mod tests {
 
     const TOKENS: [u32; 10] = [1, 2, 3, 4, 5, 6, 5, 4, 3, 2];
     const CLASSES: [u32; 10] = [0, 0, 0, 2, 2, NONE, NONE, 1, 1, 1];
+    /// Places in periods of two and three.
+    const PHASES: [u32; 20] = [0, 0, 1, 1, 0, 2, 1, 0, 0, 1, 1, 2, 0, 0, 1, 1, NONE, 2, 1, 0];
 
     #[test]
     fn cached_steps_equal_the_whole_sequence() {
         let net = decoder(true);
-        let whole = Positions { n: 2, tokens: &TOKENS, classes: &CLASSES };
+        let whole = Positions { n: 2, tokens: &TOKENS, classes: &CLASSES, phases: &PHASES };
         let whole = to_vec(&net.logits(net.forward(whole, None)));
         // The first `known` positions at once, the others one by one.
         for known in 0..5 {
             let of = |all: &[u32], t: std::ops::Range<usize>| -> Vec<u32> {
-                all.chunks(5).flat_map(|row| row[t.clone()].to_vec()).collect()
+                let each = all.len() / 10;
+                all.chunks(5 * each).flat_map(|row| row[t.start * each..t.end * each].to_vec()).collect()
             };
             let mut cache = KvCache::default();
             for t in known.max(1) - 1..5 {
                 let first = t + 1 == known;
                 let range = if first { 0..known } else { t..t + 1 };
-                let (tokens, classes) = (of(&TOKENS, range.clone()), of(&CLASSES, range));
-                let at = Positions { n: 2, tokens: &tokens, classes: &classes };
+                let [tokens, classes, phases] =
+                    [&TOKENS[..], &CLASSES, &PHASES].map(|all| of(all, range.clone()));
+                let at = Positions { n: 2, tokens: &tokens, classes: &classes, phases: &phases };
                 let x = if first { net.read(at, None, &mut cache) } else { net.next(at, None, &mut cache) };
                 let step = to_vec(&net.logits(x));
                 for (row, k) in (0..2).flat_map(|row| (0..7).map(move |k| (row, k))) {
@@ -270,7 +296,7 @@ mod tests {
             let mut changed = TOKENS;
             changed[4] = 0;
             let [a, b] = [TOKENS, changed].map(|tokens| {
-                let at = Positions { n: 2, tokens: &tokens, classes: &CLASSES };
+                let at = Positions { n: 2, tokens: &tokens, classes: &CLASSES, phases: &PHASES };
                 to_vec(&net.forward(at, None))[..4 * 16].to_vec()
             });
             assert_eq!(a == b, causal);

@@ -151,7 +151,7 @@ fn compared(options: &Options, default: usize, splits: &Splits, item: &str) -> R
 }
 
 /// At most `limit` of `items`, evenly spaced.
-fn evenly(items: &[u32], limit: usize) -> Vec<u32> {
+pub(crate) fn evenly(items: &[u32], limit: usize) -> Vec<u32> {
     let count = items.len().min(limit.max(1));
     (0..count).map(|i| items[i * items.len() / count.max(1)]).collect()
 }

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     generate::{Limit, SequenceDraw, generate},
-    net::{Shifted, document_nll},
+    net::{Shifted, document_nll, periods},
 };
 use crate::{events::Metrics, models::Size};
 
@@ -96,7 +96,8 @@ impl Ar {
     pub fn new(config: &Config, info: &SequenceInfo, device: &Device, rng: &mut Rng) -> Self {
         let Config { layers, heads, width, hidden, .. } = *config;
         let (vocab, classes) = (info.vocab, info.classes.len());
-        let net = DecoderConfig { layers, heads, width, hidden, vocab, classes, causal: true };
+        let periods = periods(info);
+        let net = DecoderConfig { layers, heads, width, hidden, vocab, classes, periods, causal: true };
         let net = Decoder::new(net, &device.clone().autodiff(), rng);
         let adam = AdamW { weight_decay: config.weight_decay as f32, ..AdamW::default() };
         let train = match config.muon {
@@ -117,7 +118,7 @@ impl Ar {
         progress: f64,
         rng: &mut Rng,
     ) -> Result<Metrics, NotFinite> {
-        let shifted = Shifted::of(batch);
+        let shifted = Shifted::of_training(batch, rng);
         let net = self.train.net();
         let h = net.forward_dropping(shifted.positions(), None, self.config.dropout, rng);
         let loss = shifted.mean_loss(net.logits(h));
@@ -137,7 +138,7 @@ impl Ar {
 
     /// `−log p` of every token of a document behind its boundary: nats.
     pub fn document_nll(&self, tokens: &[u32], class: Option<u32>) -> Vec<f64> {
-        document_nll(&self.train.averaged(), self.config.context, tokens, class)
+        document_nll(&self.train.averaged(), &self.info, self.config.context, tokens, class)
     }
 
     /// Draws sequences with the averaged weights.
@@ -148,7 +149,7 @@ impl Ar {
         on: &mut dyn FnMut(usize, u32) -> bool,
         rng: &mut Rng,
     ) -> Vec<Vec<u32>> {
-        generate(&self.train.averaged(), self.config.context, draw, limit, on, rng)
+        generate(&self.train.averaged(), &self.info, self.config.context, draw, limit, on, rng)
     }
 
     pub fn save_weights(&self, map: &mut TensorMap) {

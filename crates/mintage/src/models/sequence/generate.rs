@@ -1,7 +1,7 @@
 //! Sequences token by token: how the next one is chosen, when a sequence ends, and what to do when it outgrows what the
 //! network has learned to see.
 
-use mintage_data::sequence::{BOUNDARY, NO_TOKEN};
+use mintage_data::sequence::{BOUNDARY, NO_TOKEN, SequenceInfo};
 use mintage_nn::{
     Rng,
     layers::{Decoder, KvCache, Positions},
@@ -136,6 +136,7 @@ impl Row {
 /// `on` hears of every token and says whether its sequence goes on.
 pub fn generate(
     net: &Decoder,
+    info: &SequenceInfo,
     context: usize,
     draw: &SequenceDraw,
     limit: &mut Limit,
@@ -146,7 +147,8 @@ pub fn generate(
     let row =
         |_| Row { tokens: draw.prompt.to_vec(), rng: Rng::new(rng.next_u64(), 0), done: draw.length == 0 };
     let mut rows: Vec<Row> = (0..draw.n).map(row).collect();
-    let mut reader = Reader { net, context, class: draw.class, cache: KvCache::default(), rows: Vec::new() };
+    let mut reader =
+        Reader { net, info, context, class: draw.class, cache: KvCache::default(), rows: Vec::new() };
     while rows.iter().any(|row| !row.done) {
         let mut logits = reader.read(&rows);
         let vocab = logits.len() / reader.rows.len();
@@ -171,6 +173,7 @@ pub fn generate(
 /// The network with what it remembers of some of the rows.
 struct Reader<'a> {
     net: &'a Decoder,
+    info: &'a SequenceInfo,
     context: usize,
     class: Option<u32>,
     cache: KvCache,
@@ -197,7 +200,9 @@ impl Reader<'_> {
         };
         let tokens: Vec<u32> = self.rows.iter().flat_map(|&row| rows[row].last(window)).copied().collect();
         let classes = vec![self.class.unwrap_or(NO_TOKEN); tokens.len()];
-        let at = Positions { n: self.rows.len(), tokens: &tokens, classes: &classes };
+        let places = || (known - window..known).flat_map(|place| self.info.phases(place as u64));
+        let phases: Vec<u32> = self.rows.iter().flat_map(|_| places()).collect();
+        let at = Positions { n: self.rows.len(), tokens: &tokens, classes: &classes, phases: &phases };
         let h = match anew {
             true => self.net.read(at, None, &mut self.cache),
             false => self.net.next(at, None, &mut self.cache),

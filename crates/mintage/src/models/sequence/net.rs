@@ -3,21 +3,30 @@
 use std::sync::Arc;
 
 use burn::tensor::Tensor;
-use mintage_data::sequence::{NO_TOKEN, SequenceBatch};
+use mintage_data::sequence::{NO_TOKEN, SequenceBatch, SequenceInfo};
 use mintage_nn::{
-    kernels,
+    Rng, kernels,
     layers::{Decoder, Positions},
     weights::to_vec,
 };
 
+/// Share of the training rows that lose their class.
+const CLASSLESS: f32 = 0.1;
 /// Rows that go through a network together when nothing is learned.
 const ROWS: usize = 16;
+
+/// The periods of a network for these sequences.
+pub fn periods(info: &SequenceInfo) -> [usize; 2] {
+    let period = |i: usize| info.periods.get(i).copied().unwrap_or(0);
+    [period(0), period(1)]
+}
 
 /// What goes in and what is to come out.
 pub struct Shifted {
     pub n: usize,
     pub tokens: Vec<u32>,
     pub classes: Vec<u32>,
+    pub phases: Vec<u32>,
     pub targets: Arc<Vec<u32>>,
     /// 1 where there is a target, 0 elsewhere.
     pub weights: Arc<Vec<f32>>,
@@ -26,21 +35,39 @@ pub struct Shifted {
 impl Shifted {
     pub fn of(batch: &SequenceBatch) -> Self {
         let row = batch.time() + 1;
-        let inputs =
-            |all: &[u32]| all.chunks_exact(row).flat_map(|row| &row[..row.len() - 1]).copied().collect();
+        // How many numbers each place has.
+        let kinds = batch.phases.len() / batch.tokens.len().max(1);
+        let inputs = |all: &[u32], each: usize| {
+            let rows = all.chunks_exact((row * each).max(1));
+            rows.flat_map(|row| &row[..row.len() - each]).copied().collect()
+        };
         let targets: Vec<u32> = batch.tokens.chunks_exact(row).flat_map(|row| &row[1..]).copied().collect();
         let weights = targets.iter().map(|&target| f32::from(target != NO_TOKEN)).collect();
         Self {
             n: batch.n,
-            tokens: inputs(&batch.tokens),
-            classes: inputs(&batch.classes),
+            tokens: inputs(&batch.tokens, 1),
+            classes: inputs(&batch.classes, 1),
+            phases: inputs(&batch.phases, kinds),
             targets: Arc::new(targets),
             weights: Arc::new(weights),
         }
     }
 
+    /// The same in training: some rows lose their class, so that the model knows documents of no class in particular as
+    /// well (Ho & Salimans, arXiv:2207.12598).
+    pub fn of_training(batch: &SequenceBatch, rng: &mut Rng) -> Self {
+        let mut shifted = Self::of(batch);
+        let time = batch.time().max(1);
+        for row in shifted.classes.chunks_exact_mut(time) {
+            if rng.uniform() < CLASSLESS {
+                row.fill(NO_TOKEN);
+            }
+        }
+        shifted
+    }
+
     pub fn positions(&self) -> Positions<'_> {
-        Positions { n: self.n, tokens: &self.tokens, classes: &self.classes }
+        Positions { n: self.n, tokens: &self.tokens, classes: &self.classes, phases: &self.phases }
     }
 
     /// Tokens that are to come out.
@@ -62,7 +89,13 @@ impl Shifted {
 
 /// `−log p` of every token of a document but the first, each given at least half a `context` of those before it where
 /// there are so many: nats.
-pub fn document_nll(net: &Decoder, context: usize, tokens: &[u32], class: Option<u32>) -> Vec<f64> {
+pub fn document_nll(
+    net: &Decoder,
+    info: &SequenceInfo,
+    context: usize,
+    tokens: &[u32],
+    class: Option<u32>,
+) -> Vec<f64> {
     let (time, step) = (context.min(tokens.len().saturating_sub(1)), (context / 2).max(1));
     if time == 0 {
         return Vec::new();
@@ -74,7 +107,10 @@ pub fn document_nll(net: &Decoder, context: usize, tokens: &[u32], class: Option
     let mut nll: Vec<f64> = Vec::with_capacity(tokens.len() - 1);
     for group in starts.chunks(ROWS) {
         let rows = group.iter().flat_map(|&start| &tokens[start..=start + time]).copied().collect();
-        let mut batch = SequenceBatch { tokens: rows, classes: Vec::new(), n: group.len() };
+        let places =
+            group.iter().flat_map(|&start| (start..=start + time).flat_map(|at| info.phases(at as u64)));
+        let phases = places.collect();
+        let mut batch = SequenceBatch { tokens: rows, classes: Vec::new(), phases, n: group.len() };
         if let Some(class) = class {
             batch.classes = vec![class; batch.tokens.len()];
         }

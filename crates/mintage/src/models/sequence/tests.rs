@@ -18,6 +18,7 @@ fn info() -> SequenceInfo {
         train_len: 4,
         train_tokens: 4_000,
         chars_per_token: 1.0,
+        periods: vec![2, 6],
     }
 }
 
@@ -28,6 +29,9 @@ fn batch() -> SequenceBatch {
     SequenceBatch {
         tokens: DOCUMENTS.iter().flat_map(row).collect(),
         classes: (0..4).flat_map(classes).collect(),
+        phases: (0..4)
+            .flat_map(|_| (0..9).flat_map(|place| info().phases(place).collect::<Vec<_>>()))
+            .collect(),
         n: 4,
     }
 }
