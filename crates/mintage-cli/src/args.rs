@@ -78,6 +78,8 @@ pub enum ColorChoice {
 }
 
 #[derive(Debug, Subcommand)]
+// There is one of these in a program.
+#[allow(clippy::large_enum_variant)]
 pub enum Verb {
     /// See it work: a small database, a model trained on it, new rows in it, the scores
     #[command(after_help = "Example: mintage demo demo --time 90s")]

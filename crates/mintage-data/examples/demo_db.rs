@@ -65,6 +65,9 @@ const LEFT_OUT: &str = "fnlwgt";
 const CHARS: std::ops::RangeInclusive<usize> = 80..=420;
 const TEXTS: usize = 800;
 
+/// Makes and fills a table.
+type Fill<'a> = &'a dyn Fn(&Transaction);
+
 fn main() {
     let mut args = std::env::args().skip(1);
     let (Some(source), Some(out)) = (args.next(), args.next().map(PathBuf::from)) else {
@@ -72,7 +75,7 @@ fn main() {
     };
     let mut connection = Connection::open(&out).unwrap();
     connection.execute_batch(ABOUT).unwrap();
-    let tables: [(&str, &dyn Fn(&Transaction)); 4] = [
+    let tables: [(&str, Fill); 4] = [
         ("products", &|insert| products(&source, insert)),
         ("census", &census),
         ("texts", &texts),

@@ -36,7 +36,7 @@ struct Side {
 pub fn measure(programs: &Path, args: &Args) -> Result<Vec<Speed>> {
     let text = root().join(&args.data).join("text/tinyshakespeare.txt");
     let peer = nanogpt(&text, args)?;
-    let ours = mintage_on_tinyshakespeare(&text, programs, args)?;
+    let ours = mintage_on_tinyshakespeare(programs, args)?;
     let context = Context::new(command_line(args));
     for side in std::iter::once(&peer).chain(&ours) {
         context.keep(loss(side))?;
@@ -55,10 +55,31 @@ fn nanogpt(text: &Path, args: &Args) -> Result<Side> {
     last_line(command)
 }
 
-/// Our side: what a user would type, on the same split, in about the time that the peer takes.
-// There is no model of text to measure yet.
-fn mintage_on_tinyshakespeare(_text: &Path, _programs: &Path, _args: &Args) -> Result<Option<Side>> {
-    Ok(None)
+/// Our side: the quality case `tinyshakespeare`, which has the same architecture, split and number of steps.
+fn mintage_on_tinyshakespeare(programs: &Path, args: &Args) -> Result<Option<Side>> {
+    let mut command = Command::new(programs.join("examples/quality"));
+    command.current_dir(root()).args(["tinyshakespeare", "--fresh", "--runs", "runs/bench"]);
+    command.arg("--data").arg(&args.data).args(["--threads", &args.threads.to_string()]);
+    let output = command.stderr(Stdio::inherit()).output().map_err(|e| format!("{command:?}: {e}"))?;
+    if !output.status.success() {
+        return Err(format!("{command:?}: {}", output.status));
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    let figures: Vec<serde_json::Value> =
+        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let value = |metric: &str| {
+        let found =
+            figures.iter().find(|figure| figure["metric"].as_str().is_some_and(|m| m.starts_with(metric)));
+        found.and_then(|figure| figure["value"].as_f64()).ok_or(format!("quality prints no `{metric}`"))
+    };
+    Ok(Some(Side {
+        name: "mintage".to_owned(),
+        parameters: value("parameters")? as u64,
+        train_secs: value("seconds of training")?,
+        val_nats: value("nats a character")?,
+        sample_rate: value("characters a second")?,
+        peak_mb: value("peak memory")?,
+    }))
 }
 
 fn last_line(mut command: Command) -> Result<Side> {

@@ -6,6 +6,8 @@ use super::Matter;
 use crate::{Error, MusicCodec, TextCodec};
 
 /// Between documents and tokens.
+// There is one of these in a set or a model.
+#[allow(clippy::large_enum_variant)]
 #[derive(Clone, Debug)]
 pub enum SequenceCodec {
     Text(TextCodec),

@@ -15,6 +15,8 @@ use super::{
 use crate::{Error, MusicCodec, MusicSource, SourceSpec, Split, Splits, TextCodec, TextSource, is_music};
 
 /// Documents of texts or of music.
+// There is one of these, while a set is opened.
+#[allow(clippy::large_enum_variant)]
 enum Source {
     Text(TextSource),
     Music(MusicSource),

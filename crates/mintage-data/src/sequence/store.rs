@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{BufWriter, Write},
+    io::{self, BufWriter, Write},
     ops::Range,
 };
 
@@ -71,6 +71,11 @@ impl TokenStore {
     }
 }
 
+/// What goes wrong with the file of the tokens, which has no name.
+fn in_file() -> impl FnOnce(io::Error) -> Error {
+    Error::io("a temporary file for tokens")
+}
+
 /// Builds a [`TokenStore`], document by document.
 pub(super) struct Writer {
     memory: Vec<u16>,
@@ -95,7 +100,7 @@ impl Writer {
         self.written += tokens.len() as u64;
         self.memory.extend(tokens.iter().map(|&token| token as u16));
         if self.file.is_none() && 2 * self.memory.len() > IN_MEMORY {
-            self.file = Some(BufWriter::new(tempfile::tempfile().map_err(Error::io(std::env::temp_dir()))?));
+            self.file = Some(BufWriter::new(tempfile::tempfile().map_err(in_file())?));
         }
         if self.file.is_some() && 2 * self.memory.len() > 1 << 20 {
             self.flush()?;
@@ -106,7 +111,7 @@ impl Writer {
     fn flush(&mut self) -> Result<(), Error> {
         let Some(file) = &mut self.file else { return Ok(()) };
         let bytes: Vec<u8> = self.memory.drain(..).flat_map(u16::to_le_bytes).collect();
-        file.write_all(&bytes).map_err(Error::io(std::env::temp_dir()))
+        file.write_all(&bytes).map_err(in_file())
     }
 
     pub fn finish(mut self) -> Result<TokenStore, Error> {
@@ -115,9 +120,8 @@ impl Writer {
         let tokens = match self.file {
             None => Tokens::Memory(self.memory),
             Some(file) => {
-                let io = Error::io(std::env::temp_dir());
-                let file = file.into_inner().map_err(|error| io(error.into_error()))?;
-                Tokens::File(Mapped::of(&file).map_err(Error::io(std::env::temp_dir()))?)
+                let file = file.into_inner().map_err(|error| in_file()(error.into_error()))?;
+                Tokens::File(Mapped::of(&file).map_err(in_file())?)
             }
         };
         Ok(TokenStore { tokens, starts: self.starts })

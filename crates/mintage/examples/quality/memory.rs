@@ -69,7 +69,7 @@ fn write_images(folder: &Path, count: usize) {
 }
 
 /// The most memory this process ever had resident, as the kernel counts it.
-fn peak_mb() -> f64 {
+pub fn peak_mb() -> f64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("0");
     line.trim().trim_end_matches("kB").trim().parse::<f64>().unwrap_or(0.0) / 1e3

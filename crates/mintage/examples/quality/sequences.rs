@@ -13,11 +13,12 @@ use crate::{
     Options,
     baselines::russian_works,
     figures::Figure,
+    memory::peak_mb,
     training::{recipe, setup, trained},
 };
 
 /// nanoGPT's set-up for a CPU: 4 layers, 4 heads, 128 wide, 64 tokens, 12 windows a step, 2000 steps.
-const NANO: [&str; 8] = [
+const NANO: [&str; 9] = [
     "layers=4",
     "heads=4",
     "width=128",
@@ -25,6 +26,7 @@ const NANO: [&str; 8] = [
     "context=64",
     "batch=12",
     "dropout=0",
+    "lr=0.004",
     "train.steps=2000",
 ];
 
@@ -53,9 +55,11 @@ pub fn tinyshakespeare(case: &str, options: &Options) {
             let metric = "nats a character of the last 10 %, windows of 64";
             Figure::lower(case, metric, nats, "nats").limit(limit).print(&how);
             Figure::lower(case, "seconds of training", model.config.train_secs, "s").print(&how);
+            Figure::lower(case, "parameters", model.parameters() as f64, "").print(&how);
         }
     }
     speed(case, &model, &how);
+    Figure::lower(case, "peak memory", peak_mb(), "MB").print(&how);
 }
 
 /// `russian`: novels and plays, every tenth work of either held out.
