@@ -98,18 +98,29 @@ fn segments_end_where_sentences_do() {
 }
 
 #[test]
-fn one_text_is_cut_into_three() {
+fn one_text_is_cut_into_parts() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("книга.txt");
     let text: String = (0..400).map(|i| format!("Строка {i} этой книги.\n")).collect();
     fs::write(&path, &text).unwrap();
     let set = SequenceSet::open(&spec(&path)).unwrap();
-    assert!(set.is_one() && set.len() == 3);
+    assert!(set.is_one());
     let codec = set.codec().text().unwrap();
-    let parts = [Split::Train, Split::Valid, Split::Holdout].map(|split| codec.decode(&set.stream(split)));
-    assert_eq!(parts.concat(), text);
-    assert!(parts.iter().all(|part| part.ends_with('\n')));
-    assert!(parts[0].len() > 4 * parts[1].len() + 4 * parts[2].len());
+    let of = |split: Split| -> Vec<String> {
+        set.splits().get(split).iter().map(|&document| codec.decode(&set.document(document))).collect()
+    };
+    let (train, valid, holdout) = (of(Split::Train), of(Split::Valid), of(Split::Holdout));
+    assert_eq!((train.len(), valid.len(), holdout.len()), (5, 5, 1));
+    let again: String = valid.iter().zip(&train).flat_map(|(valid, train)| [valid, train]).cloned().collect();
+    assert_eq!(again + &holdout[0], text);
+    assert!(train.iter().chain(&valid).all(|part| part.ends_with('\n')));
+    let share = |parts: &[String]| parts.concat().len() as f64 / text.len() as f64;
+    assert!(
+        (share(&holdout) - 0.1).abs() < 0.01 && (share(&valid) - 0.05).abs() < 0.02,
+        "{} {}",
+        share(&holdout),
+        share(&valid)
+    );
     // Another file may be the holdout.
     let other = dir.path().join("другая.txt");
     fs::write(&other, &text[..text.len() / 2]).unwrap();

@@ -142,8 +142,7 @@ fn sequence_facts(found: &SequenceFacts) -> String {
     let (tokens, vocab) = (thousands(found.tokens as usize), thousands(found.vocab));
     let mut text = format!("{what}, {tokens} tokens to the model ({unit}, {vocab} different ones{each})\n");
     text.push_str(&match found.one {
-        true => "its first 85 % to train on, the next 5 % to validate, the last 10 % held out for scores\n"
-            .to_owned(),
+        true => "85 % of it to train on, 5 % to validate, its last 10 % held out for scores\n".to_owned(),
         false => format!(
             "{} to train on, {} to validate, {} held out for scores\n",
             thousands(train),

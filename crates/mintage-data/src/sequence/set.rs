@@ -440,38 +440,55 @@ fn hashes(source: &Source) -> Result<Vec<u64>, Error> {
     }
 }
 
-/// Shares of a text that train and valid end at.
-const TRAIN_SHARE: f64 = 0.85;
-const VALID_SHARE: f64 = 0.9;
+/// Shares of a single text: what is held out, at its end, and what validates.
+const HOLDOUT_SHARE: f64 = 0.1;
+const VALID_SHARE: f64 = 0.05;
+/// Places of a single text that validate: one would be of one chapter.
+const VALID_PLACES: usize = 5;
 
-/// A single text: its beginning, what follows, and its end, cut between lines or words.
+/// A single text: its end is held out, or another document is; the rest is cut into a few stretches, each of which begins
+/// with a part to validate. All cuts are between lines or words.
 fn parts_of_one(texts: &TextSource, held: Option<Range<usize>>) -> Result<[Vec<Piece>; 3], Error> {
     let text = texts.text(0)?;
-    let stretch = if held.is_some() { VALID_SHARE } else { 1.0 };
-    let (a, b) = (cut_near(&text, TRAIN_SHARE / stretch), cut_near(&text, VALID_SHARE / stretch));
-    let piece = |bytes: Range<usize>| vec![Piece { item: 0, bytes: Some(bytes) }];
+    let end = match held {
+        Some(_) => text.len(),
+        None => cut_near(&text, (text.len() as f64 * (1.0 - HOLDOUT_SHARE)) as usize, text.len()),
+    };
+    let (mut train, mut valid) = (Vec::new(), Vec::new());
+    let (stretch, share) = (end / VALID_PLACES, VALID_SHARE * text.len() as f64 / end.max(1) as f64);
+    let mut start = 0;
+    for place in 1..=VALID_PLACES {
+        let middle = cut_near(&text, start + (stretch as f64 * share) as usize, stretch);
+        let next = if place == VALID_PLACES { end } else { cut_near(&text, place * stretch, stretch) };
+        for (part, bytes) in [(&mut valid, start..middle), (&mut train, middle..next)] {
+            if !bytes.is_empty() {
+                part.push(Piece { item: 0, bytes: Some(bytes) });
+            }
+        }
+        start = next;
+    }
     let holdout = match held {
         Some(held) => held.map(|item| Piece { item, bytes: None }).collect(),
-        None => piece(b..text.len()),
+        None => vec![Piece { item: 0, bytes: Some(end..text.len()) }],
     };
-    Ok([piece(0..a), piece(a..b), holdout])
+    Ok([train, valid, holdout])
 }
 
-/// The end of a line, or of a word, or at least of a character, near this share of a text.
-fn cut_near(text: &str, share: f64) -> usize {
+/// The end of a line, or of a word, or at least of a character, a little before `at`; `whole` is the length of what is cut.
+fn cut_near(text: &str, at: usize, whole: usize) -> usize {
     const FAR: usize = 4096;
-    let mut at = (text.len() as f64 * share) as usize;
-    while !text.is_char_boundary(at) {
-        at += 1;
-    }
-    let mut from = at.saturating_sub(FAR);
-    while !text.is_char_boundary(from) {
-        from += 1;
-    }
+    let boundary = |mut at: usize| {
+        while !text.is_char_boundary(at) {
+            at += 1;
+        }
+        at
+    };
+    let at = boundary(at.min(text.len()));
+    let from = boundary(at.saturating_sub(FAR.min(whole / 50)));
     let near = &text[from..at];
     let end = near.rfind('\n').or_else(|| near.rfind(char::is_whitespace));
-    match end {
-        Some(end) if share < 1.0 => from + end + 1,
+    match end.and_then(|end| near[end..].chars().next().map(|space| from + end + space.len_utf8())) {
+        Some(end) if end < text.len() => end,
         _ => at,
     }
 }
