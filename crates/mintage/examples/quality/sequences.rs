@@ -28,7 +28,7 @@ const NANO: [&str; 9] = [
     "batch=12",
     "dropout=0",
     "lr=0.004",
-    "train.steps=1000",
+    "train.steps=900",
 ];
 
 /// `tinyshakespeare` in nanoGPT's set-up, and `tinyshakespeare-hour` with all that fits into one; the first 90 % are
