@@ -39,7 +39,7 @@ enum Target {
 pub fn run(args: &Sample, model: &Model, context: &mut Context) -> Verdict {
     check(args)?;
     let (_, codec) = model.texts()?;
-    let target = target(args.out.as_deref().unwrap_or("-"));
+    let target = target(args.out.as_deref().unwrap_or("-"))?;
     let prompt = prompt(args)?;
     let foreign: Vec<String> = codec.unknown_chars(&prompt).iter().map(|c| format!("`{c}`")).collect();
     if !foreign.is_empty() {
@@ -193,19 +193,26 @@ fn beside(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
-fn target(out: &str) -> Target {
+fn target(out: &str) -> Result<Target, Failure> {
     let path = Path::new(out);
     let suffix = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
     const ROWS: [&str; 10] =
         ["csv", "tsv", "jsonl", "ndjson", "parquet", "db", "db3", "sqlite", "sqlite3", "gz"];
-    match suffix.as_str() {
+    const OTHERS: [&str; 9] = ["png", "jpg", "jpeg", "gif", "webp", "bmp", "mid", "midi", "wav"];
+    Ok(match suffix.as_str() {
         _ if out == "-" => Target::Stdout,
         _ if out.ends_with(['/', std::path::MAIN_SEPARATOR]) || path.is_dir() => {
             Target::Folder(path.to_owned())
         }
         suffix if ROWS.contains(&suffix) || out.contains("://") => Target::Rows(out.to_owned()),
+        suffix if OTHERS.contains(&suffix) => {
+            return Err(Failure::new(
+                format!("{out}: this model makes texts"),
+                "end it with .txt for a text, / for a folder, .csv, .jsonl, .parquet or .db for rows; - is stdout",
+            ));
+        }
         _ => Target::File(path.to_owned()),
-    }
+    })
 }
 
 fn prompt(args: &Sample) -> Result<String, Failure> {
@@ -306,11 +313,12 @@ mod tests {
 
     #[test]
     fn the_suffix_decides() {
-        assert_eq!(target("-"), Target::Stdout);
-        assert_eq!(target("new.txt"), Target::File("new.txt".into()));
-        assert_eq!(target("глава"), Target::File("глава".into()));
-        assert_eq!(target("new/"), Target::Folder("new/".into()));
-        assert_eq!(target("new.jsonl.gz"), Target::Rows("new.jsonl.gz".to_owned()));
-        assert_eq!(target("postgres://h/d"), Target::Rows("postgres://h/d".to_owned()));
+        assert_eq!(target("-").ok(), Some(Target::Stdout));
+        assert_eq!(target("new.txt").ok(), Some(Target::File("new.txt".into())));
+        assert_eq!(target("глава").ok(), Some(Target::File("глава".into())));
+        assert_eq!(target("new/").ok(), Some(Target::Folder("new/".into())));
+        assert_eq!(target("new.jsonl.gz").ok(), Some(Target::Rows("new.jsonl.gz".to_owned())));
+        assert_eq!(target("postgres://h/d").ok(), Some(Target::Rows("postgres://h/d".to_owned())));
+        assert!(target("new.png").is_err());
     }
 }

@@ -135,7 +135,7 @@ fn to_everywhere(place: &Place) {
     let database = Connection::open(place.path("new.db")).unwrap();
     let count = |sql: &str| database.query_row(sql, [], |row| row.get::<_, u32>(0)).unwrap();
     assert_eq!(count("SELECT count(*) FROM texts WHERE mintage IS NOT NULL AND length(text) <= 60"), 5);
-    let several = place.ok("sample m -n 2 --length 30 --json -").json();
+    let several = place.ok("sample m -n 2 --length 30 --json").json();
     assert_eq!(several["texts"].as_array().unwrap().len(), 2);
 }
 

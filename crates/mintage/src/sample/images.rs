@@ -55,7 +55,9 @@ impl Model {
             (AnyModel::Image(model), DataInfo::Image(info), AnyCodec::Image(codec)) => {
                 Ok(ImageParts { model, info, codec })
             }
-            _ => Err(Error::request(format!("{} makes table rows, not images", self.name()))),
+            _ => {
+                Err(Error::request(format!("{} makes {}s, not images", self.name(), self.config.info.item())))
+            }
         }
     }
 

@@ -39,7 +39,11 @@ impl Model {
     pub fn rows(&self) -> Result<(&TableModel, &TableCodec), Error> {
         match (&self.any, &self.codec) {
             (AnyModel::Table(model), AnyCodec::Table(codec)) => Ok((model, codec)),
-            _ => Err(Error::request(format!("{} makes images, not table rows", self.name()))),
+            _ => Err(Error::request(format!(
+                "{} makes {}s, not table rows",
+                self.name(),
+                self.config.info.item()
+            ))),
         }
     }
 

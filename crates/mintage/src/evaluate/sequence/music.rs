@@ -13,6 +13,8 @@ use crate::report::Metric;
 
 /// Deviations that a figure may lie from the held-out tunes.
 const WITHIN: f64 = 2.0;
+/// Deviations that are counted at most.
+const MOST: f64 = 10.0;
 
 /// A figure of two sets of tunes.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,8 +31,8 @@ impl Spread {
     /// How many standard deviations the new mean lies from the real one.
     pub fn deviations(&self) -> f64 {
         let apart = (self.new - self.real).abs();
-        // Where all held-out tunes agree, so should the new ones.
-        if apart < 1e-9 { 0.0 } else { apart / self.deviation.max(1e-9) }
+        // Where all held-out tunes agree, so should the new ones; how far they do not says no more then.
+        if apart < 1e-9 { 0.0 } else { (apart / self.deviation.max(1e-9)).min(MOST) }
     }
 }
 

@@ -22,9 +22,10 @@ const SHOWN: usize = 6;
 const AROUND: usize = 30;
 /// Characters of a passage that are shown.
 const CHARS: usize = 700;
-/// Bars and samples a second of what can be heard.
-const BARS: usize = 12;
-const RATE_HZ: u32 = 22_050;
+/// Tunes, bars and samples a second of what can be heard: a page has to stay small enough to send.
+const TUNES: usize = 3;
+const BARS: usize = 8;
+const RATE_HZ: u32 = 16_000;
 
 pub(super) fn exhibits(sets: &Sets, found: &Found) -> Vec<Exhibit> {
     let new: Vec<usize> = (0..sets.new.len()).step_by((sets.new.len() / SHOWN).max(1)).take(SHOWN).collect();
@@ -33,8 +34,9 @@ pub(super) fn exhibits(sets: &Sets, found: &Found) -> Vec<Exhibit> {
     match sets.data.codec() {
         SequenceCodec::Text(_) => vec![texts(sets, found, &new), held_out(sets, &real)],
         SequenceCodec::Music(_) => {
-            let new: Vec<&Passage> = new.into_iter().map(|at| &sets.new[at]).collect();
-            vec![tunes("New tunes", sets, &new), tunes("Held-out tunes", sets, &real), spread(sets)]
+            let new: Vec<&Passage> = new.into_iter().map(|at| &sets.new[at]).take(TUNES).collect();
+            let real = &real[..real.len().min(TUNES)];
+            vec![tunes("New tunes", sets, &new), tunes("Held-out tunes", sets, real), spread(sets)]
         }
     }
 }
