@@ -1,7 +1,7 @@
 """Figures of tiny scores by MuSpy (Dong et al. 2020), against which ours are tested.
 
-    python -m venv /tmp/muspy && /tmp/muspy/bin/pip install muspy==0.5.0
-    /tmp/muspy/bin/python bench/peers/muspy_figures.py > crates/mintage-data/tests/fixtures/muspy.json
+    python -m venv bench/.venv-muspy && bench/.venv-muspy/bin/pip install muspy==0.5.0
+    bench/.venv-muspy/bin/python bench/peers/muspy_figures.py > crates/mintage-data/tests/fixtures/muspy.json
 
 The scores are made here, so that the file needs no data: on a grid of 12 steps a quarter, in canonical form.
 """

@@ -205,9 +205,8 @@ fn sequence_facts(set: &SequenceSet, alerts: &mut Vec<Alert>) -> SequenceFacts {
     let classes = info.classes.iter().enumerate().map(|(class, name)| (name.clone(), members(class)));
     let (unit, example) = match set.codec() {
         SequenceCodec::Text(codec) => {
-            let mut tokens = set.document(0);
-            tokens.truncate(4 * EXAMPLE);
-            let text = codec.decode(&tokens).split_whitespace().collect::<Vec<_>>().join(" ");
+            let text =
+                codec.decode(&set.beginning(0, 4 * EXAMPLE)).split_whitespace().collect::<Vec<_>>().join(" ");
             (json_name(&codec.unit()), text.chars().take(2 * EXAMPLE).collect())
         }
         SequenceCodec::Music(codec) => (json_name(&codec.unit()), String::new()),

@@ -273,6 +273,23 @@ pub fn label(args: &Sample, model: &Model) -> Result<Option<String>, Failure> {
     }
 }
 
+/// Values of length and choice that have no meaning for any sequence.
+pub fn check_choice(args: &Sample) -> Result<(), Failure> {
+    if args.length == Some(0) {
+        return Err(Failure::bare("--length must be at least 1"));
+    }
+    if args.min_p.is_some_and(|p| !(0.0..=1.0).contains(&p)) {
+        return Err(Failure::bare("--min-p must lie between 0 and 1"));
+    }
+    if !(args.repetition.is_finite() && args.repetition >= 1.0) {
+        return Err(Failure::new(
+            "--repetition must be 1 or more",
+            "1 leaves repetitions alone, 1.2 makes them rare",
+        ));
+    }
+    Ok(())
+}
+
 /// What has no meaning for texts, and values that have none at all.
 fn check(args: &Sample) -> Result<(), Failure> {
     let flags = [
@@ -289,18 +306,7 @@ fn check(args: &Sample) -> Result<(), Failure> {
             "texts begin with --prompt or --continue, and are of a class with --where",
         ));
     }
-    if args.length == Some(0) {
-        return Err(Failure::bare("--length must be at least 1"));
-    }
-    if args.min_p.is_some_and(|p| !(0.0..=1.0).contains(&p)) {
-        return Err(Failure::bare("--min-p must lie between 0 and 1"));
-    }
-    if !(args.repetition.is_finite() && args.repetition >= 1.0) {
-        return Err(Failure::new(
-            "--repetition must be 1 or more",
-            "1 leaves repetitions alone, 1.2 makes them rare",
-        ));
-    }
+    check_choice(args)?;
     if args.stop.iter().any(String::is_empty) {
         return Err(Failure::bare("--stop needs a text that is not empty"));
     }

@@ -15,7 +15,7 @@ use serde_json::json;
 
 use super::{
     sample::make_parent,
-    sample_texts::{choice, label},
+    sample_texts::{check_choice, choice, label},
 };
 use crate::{
     args::Sample,
@@ -208,10 +208,7 @@ fn check(args: &Sample) -> Result<(), Failure> {
             "tunes go on from a MIDI file with --continue, and keep to --key, --metre, --range and --length bars",
         ));
     }
-    if args.length == Some(0) {
-        return Err(Failure::bare("--length must be at least 1"));
-    }
-    Ok(())
+    check_choice(args)
 }
 
 #[cfg(test)]

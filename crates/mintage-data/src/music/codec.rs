@@ -12,8 +12,7 @@ use super::{
 };
 use crate::{Error, atomic_write};
 
-/// The token before every tune.
-pub const BOUNDARY: u32 = 0;
+pub use crate::sequence::BOUNDARY;
 const FILE: &str = "music.json";
 
 /// What a token stands for.

@@ -240,6 +240,12 @@ impl SequenceSet {
         self.store.document(index as usize)
     }
 
+    /// The first tokens of a document, at most `most`.
+    pub fn beginning(&self, index: u32, most: usize) -> Vec<u32> {
+        let whole = self.store.stretch(index as usize..index as usize + 1);
+        self.store.read(whole.start..whole.end.min(whole.start + most as u64))
+    }
+
     /// Where a document comes from.
     pub fn name(&self, index: u32) -> &str {
         &self.names[index as usize]

@@ -61,14 +61,8 @@ impl FolderSource {
             )
             .with_hint("without --label the names of the sub-folders are the labels"));
         }
-        let above = usize::from(self.is_divided());
-        let folder = |file: &PathBuf| -> Option<String> {
-            let mut parts = file.components().skip(above);
-            let label = parts.next()?.as_os_str().to_string_lossy().into_owned();
-            parts.next().map(|_| label)
-        };
         // Labels only when every file lies in a sub-folder and there are at least two of these.
-        let Some(labels) = self.files.iter().map(folder).collect::<Option<Vec<String>>>() else {
+        let Some(labels) = names_of_folders(&self.files) else {
             return Ok(None);
         };
         let several = labels.iter().any(|l| *l != labels[0]);
@@ -111,20 +105,9 @@ impl FolderSource {
         Ok(label_column.map(|_| self.files.iter().map(|file| named[file].clone()).collect()))
     }
 
-    /// Whether the folders at the top are parts of a data set, `train` being one of several.
-    fn is_divided(&self) -> bool {
-        let mut tops = self.files.iter().map(|file| top(file));
-        let train = self.files.iter().any(|file| top(file) == Some("train"));
-        let other = self.files.iter().any(|file| top(file) != Some("train"));
-        train && other && tops.all(|top| top.is_some_and(|name| PARTS.contains(&name)))
-    }
-
-    /// The files below `test` (or `holdout`), which lie side by side since all are sorted.
+    /// The files below `test` (or `holdout`).
     pub fn official_holdout(&self) -> Option<Range<usize>> {
-        let held = HELD_OUT.iter().find(|name| self.files.iter().any(|file| top(file) == Some(name)))?;
-        let first = self.files.iter().position(|file| top(file) == Some(held))?;
-        let count = self.files.iter().filter(|file| top(file) == Some(held)).count();
-        self.is_divided().then_some(first..first + count)
+        official_holdout(&self.files)
     }
 
     pub fn len(&self) -> usize {
@@ -147,6 +130,33 @@ impl FolderSource {
         }
         fs::read(&path).map_err(Error::io(&path))
     }
+}
+
+/// Whether the folders at the top are parts of a data set, `train` being one of several.
+pub(crate) fn is_divided(files: &[PathBuf]) -> bool {
+    let mut tops = files.iter().map(|file| top(file));
+    let train = files.iter().any(|file| top(file) == Some("train"));
+    let other = files.iter().any(|file| top(file) != Some("train"));
+    train && other && tops.all(|top| top.is_some_and(|name| PARTS.contains(&name)))
+}
+
+/// The files below `test` (or `holdout`) of a divided folder, which lie side by side since all are sorted.
+pub(crate) fn official_holdout(files: &[PathBuf]) -> Option<Range<usize>> {
+    let held = HELD_OUT.iter().find(|name| files.iter().any(|file| top(file) == Some(name)))?;
+    let first = files.iter().position(|file| top(file) == Some(held))?;
+    let count = files.iter().filter(|file| top(file) == Some(held)).count();
+    is_divided(files).then_some(first..first + count)
+}
+
+/// The sub-folder of each file, below the parts of a divided folder; nothing where a file lies in none.
+pub(crate) fn names_of_folders(files: &[PathBuf]) -> Option<Vec<String>> {
+    let above = usize::from(is_divided(files));
+    let folder = |file: &PathBuf| -> Option<String> {
+        let mut parts = file.components().skip(above);
+        let label = parts.next()?.as_os_str().to_string_lossy().into_owned();
+        parts.next().map(|_| label)
+    };
+    files.iter().map(folder).collect()
 }
 
 /// The folder at the top that a file lies in, if it lies in one.

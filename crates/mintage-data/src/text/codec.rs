@@ -28,8 +28,7 @@ pub use decoder::TextDecoder;
 use decoder::{Escape, Utf8};
 use pieces::{PIECE_BYTES, Pieces};
 
-/// The token before every document: where a model starts, and how it says that a document is over.
-pub const BOUNDARY: u32 = 0;
+pub use crate::sequence::BOUNDARY;
 
 /// Bytes of text from which on pieces of words are better than characters, by default.
 const CHARS_BELOW: u64 = 4 << 20;

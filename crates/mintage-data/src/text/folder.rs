@@ -10,12 +10,12 @@ use std::{
 };
 
 use super::file::{SUFFIXES, has_packed_suffix, has_text_suffix, read};
-use crate::{Error, SourceSpec};
+use crate::{
+    Error, SourceSpec,
+    source::folder::{names_of_folders, official_holdout},
+};
 
 const MAX_DEPTH: usize = 8;
-/// Names of folders that divide the data instead of labelling them; the last two are held out.
-const PARTS: [&str; 6] = ["train", "valid", "val", "validation", "test", "holdout"];
-const HELD_OUT: [&str; 2] = ["test", "holdout"];
 /// By how much texts shrink when they are compressed, about.
 const PACKED_RATIO: u64 = 3;
 /// Suffixes of what else a folder may be meant for.
@@ -89,30 +89,13 @@ impl TextFolder {
             return Err(Error::bad(self.root.display().to_string(), why)
                 .with_hint("without --label the names of the sub-folders are the labels"));
         }
-        let above = usize::from(self.is_divided());
-        let folder = |file: &PathBuf| -> Option<String> {
-            let mut parts = file.components().skip(above);
-            let label = parts.next()?.as_os_str().to_string_lossy().into_owned();
-            parts.next().map(|_| label)
-        };
-        let labels = self.files.iter().map(folder).collect::<Option<Vec<String>>>();
+        let labels = names_of_folders(&self.files);
         Ok(labels.filter(|labels| alone || labels.iter().any(|label| *label != labels[0])))
     }
 
-    /// Whether the folders at the top are parts of a data set, `train` being one of several.
-    fn is_divided(&self) -> bool {
-        let mut tops = self.files.iter().map(|file| top(file));
-        let train = self.files.iter().any(|file| top(file) == Some("train"));
-        let other = self.files.iter().any(|file| top(file) != Some("train"));
-        train && other && tops.all(|top| top.is_some_and(|name| PARTS.contains(&name)))
-    }
-
-    /// The files below `test` (or `holdout`), which lie side by side since all are sorted.
+    /// The files below `test` (or `holdout`).
     pub fn official_holdout(&self) -> Option<Range<usize>> {
-        let held = HELD_OUT.iter().find(|name| self.files.iter().any(|file| top(file) == Some(name)))?;
-        let first = self.files.iter().position(|file| top(file) == Some(held))?;
-        let count = self.files.iter().filter(|file| top(file) == Some(held)).count();
-        self.is_divided().then_some(first..first + count)
+        official_holdout(&self.files)
     }
 
     pub fn len(&self) -> usize {
@@ -158,13 +141,6 @@ fn no_texts(root: &Path, files: &[PathBuf]) -> Error {
 
 fn suffix(file: &Path) -> String {
     file.extension().map(|s| s.to_string_lossy().to_lowercase()).unwrap_or_default()
-}
-
-/// The folder at the top that a file lies in, if it lies in one.
-fn top(file: &Path) -> Option<&str> {
-    let mut parts = file.components();
-    let first = parts.next()?.as_os_str().to_str();
-    parts.next().and(first)
 }
 
 /// Collects at most `most` files below `root/at`, hidden ones left out; links to folders are not followed, so

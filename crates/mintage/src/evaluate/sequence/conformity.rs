@@ -32,8 +32,7 @@ pub fn score(
     let mut read = |set: &SequenceSet, document: u32| {
         on(work("scoring", done, total));
         done += 1;
-        let mut tokens = set.document(document);
-        tokens.truncate(TOKENS);
+        let tokens = set.beginning(document, TOKENS);
         let nll = parts.model.document_nll(&tokens, set.class(document));
         nll.map(|nll| (nll.iter().sum::<f64>(), nll.len().max(1) as f64)).ok_or_else(|| {
             Error::request(format!("a {} has no likelihood to score by", model.config.model.family().name()))

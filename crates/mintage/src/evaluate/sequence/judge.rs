@@ -253,8 +253,7 @@ fn held_out(data: &SequenceSet) -> Vec<(Vec<u32>, Option<u32>)> {
     let documents = &data.splits().holdout;
     let each = (NLL_TOKENS / documents.len().max(1)).max(PART);
     for &document in documents {
-        let tokens = data.document(document);
-        let tokens = &tokens[..tokens.len().min(each).min(left + 1)];
+        let tokens = data.beginning(document, each.min(left + 1));
         found.extend(
             tokens
                 .chunks(PART)

@@ -23,6 +23,8 @@ mod sets;
 mod view;
 mod words;
 
+pub use mintage_data::sequence::BOUNDARY;
+
 pub use classifier::{Classifier, Features, detect};
 pub use conformity::score;
 pub use copies::{Copied, Run, copies, passage};
@@ -30,9 +32,6 @@ pub use diversity::{JsDistances, distinct_n, js_distances, self_bleu, subsample}
 pub use judge::evaluate;
 pub use music::{Spread, figures};
 pub use ngram::KneserNey;
-
-/// The token between documents.
-pub const BOUNDARY: u32 = 0;
 
 /// The stretches of a sequence between boundaries, those without tokens left out.
 fn stretches(sequence: &[u32]) -> impl Iterator<Item = &[u32]> {
