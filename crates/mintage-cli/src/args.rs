@@ -404,13 +404,13 @@ pub struct Sample {
     /// Texts and music: how much less probable recent tokens become; 1 leaves them alone
     #[arg(long, value_name = "R", default_value_t = 1.0, allow_negative_numbers = true)]
     pub repetition: f32,
-    /// Variations of this image (vae, vqvae, flow)
+    /// Variations of this image, text or tune (vae, vqvae; flow of images)
     #[arg(long, value_name = "FILE", conflicts_with = "between")]
     pub like: Option<PathBuf>,
-    /// The way from one image to another (vae, flow); 8 images without -n
+    /// The way from one image, text or tune to another (vae; flow of images); 8 steps without -n
     #[arg(long, value_names = ["FILE", "FILE"], num_args = 2)]
     pub between: Vec<PathBuf>,
-    /// How far variations go: 0 is the image itself, 1 a new one
+    /// How far variations go: 0 is the image or text itself, as the model sees it, 1 a new one
     #[arg(long, value_name = "S", default_value_t = 0.5, requires = "like", allow_negative_numbers = true)]
     pub strength: f32,
     /// 1 is the model's own distribution; lower is safer and less diverse

@@ -6,7 +6,7 @@ use std::{fs, path::Path};
 
 use mintage_data::{
     SequenceSet, SourceSpec, Split,
-    music::{Note, Score},
+    music::{MusicUnit, Note, Score},
     sequence::{BOUNDARY, Cut, Matter, NO_TOKEN},
 };
 
@@ -134,9 +134,8 @@ fn one_text_is_cut_into_parts() {
     );
 }
 
-#[test]
-fn tunes_are_transposed_in_training_alone() {
-    let dir = tempfile::tempdir().unwrap();
+/// Thirty tunes of 32 quarters.
+fn tunes(dir: &Path) {
     for i in 0..30u32 {
         let note = |step: u32| Note {
             start: 12 * step,
@@ -147,8 +146,45 @@ fn tunes_are_transposed_in_training_alone() {
             voice: 0,
         };
         let score = Score::new((0..32).map(note).collect(), Vec::new(), Vec::new());
-        fs::write(dir.path().join(format!("{i}.mid")), score.to_midi("")).unwrap();
+        fs::write(dir.join(format!("{i}.mid")), score.to_midi("")).unwrap();
     }
+}
+
+#[test]
+fn segments_of_tunes_are_whole_bars() {
+    let dir = tempfile::tempdir().unwrap();
+    tunes(dir.path());
+    let events = SourceSpec { music: Some(MusicUnit::Remi), ..spec(dir.path()) };
+    let set = SequenceSet::open(&events).unwrap();
+    let (codec, cut) = (set.codec().music().unwrap(), Cut::Segments(50));
+    let items: Vec<u32> = set.items(Split::Train, cut).collect();
+    assert!(items.len() > set.splits().train.len());
+    let mut all: Vec<u32> = Vec::new();
+    for &item in &items {
+        let (tokens, class) = set.item(item, cut);
+        assert!(class.is_none() && tokens.len() <= 52);
+        assert_eq!((tokens[0], tokens.last()), (BOUNDARY, Some(&BOUNDARY)));
+        assert!(codec.is_bar(tokens[1]));
+        all.extend(&tokens[1..tokens.len() - 1]);
+    }
+    let stream: Vec<u32> = set.stream(Split::Train).into_iter().filter(|&token| token != BOUNDARY).collect();
+    assert_eq!(all, stream);
+    // A grid has bars of equal length, and a place in one for every token.
+    let grid = SourceSpec { music: Some(MusicUnit::GridQuarter), ..spec(dir.path()) };
+    let set = SequenceSet::open(&grid).unwrap();
+    let bar = *set.info().periods.last().unwrap();
+    let cut = Cut::Segments(2 * bar + 1);
+    for item in set.items(Split::Train, cut) {
+        let batch = set.batch(&[item], cut, None);
+        let places: Vec<u32> = batch.phases[batch.phases.len() / batch.tokens.len()..].to_vec();
+        assert_eq!(&places[..2], [0, 0]);
+    }
+}
+
+#[test]
+fn tunes_are_transposed_in_training_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    tunes(dir.path());
     let set = SequenceSet::open(&spec(dir.path())).unwrap();
     assert_eq!((set.info().matter, set.len()), (Matter::Music, 30));
     let codec = set.codec().music().unwrap();

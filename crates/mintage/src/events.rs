@@ -15,6 +15,13 @@ impl Metrics {
         Self(pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
     }
 
+    /// The same with another value behind the others.
+    #[must_use]
+    pub fn and(mut self, name: &str, value: f64) -> Self {
+        self.0.push((name.to_owned(), value));
+        self
+    }
+
     /// The value called `name`.
     pub fn get(&self, name: &str) -> Option<f64> {
         self.0.iter().find(|(n, _)| n == name).map(|(_, v)| *v)

@@ -58,7 +58,7 @@ pub fn run(args: &Init, context: &mut Context) -> Verdict {
 fn recipe(spec: &SourceSpec, found: &Inspection, rules: Option<&[Rule]>, seed: u64) -> String {
     let train = TrainSpec::default();
     let (data, families, auto) = match (rules, &found.sequences) {
-        (_, Some(_)) => (of_sequences(spec), "ar", sequence::AUTO_FAMILY),
+        (_, Some(_)) => (of_sequences(spec), "ar, vae, vqvae or gan", sequence::AUTO_FAMILY),
         (Some(rules), _) => {
             (of_rows(spec, rules), "ar, mixture, vae, vqvae, gan or flow", table::AUTO_FAMILY)
         }

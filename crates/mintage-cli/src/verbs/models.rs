@@ -27,8 +27,8 @@ const FAMILIES: [&str; 6] = ["vae", "gan", "vqvae", "ar", "flow", "mixture"];
 /// Kind of data, state of each of [`FAMILIES`].
 const MATRIX: [(&str, [State; 6]); 6] = [
     ("table rows", [Works; 6]),
-    ("text", [Planned, Planned, Planned, Works, No, No]),
-    ("music", [Planned, Planned, Planned, Works, No, No]),
+    ("text", [Works, Works, Works, Works, No, No]),
+    ("music", [Works, Works, Works, Works, No, No]),
     ("image", [Works, Works, Works, No, Works, No]),
     ("audio", [Planned, Planned, Planned, No, No, No]),
     ("video", [Planned, Planned, Planned, No, No, No]),
@@ -85,10 +85,14 @@ pub fn run(context: &mut Context) -> Verdict {
 fn about(family: Family) -> &'static str {
     match family {
         Family::Vae => "variational autoencoder: quick, smooth, has an encoder and a likelihood",
-        Family::Gan => "generator against discriminator: sharp, no encoder, no likelihood",
+        Family::Gan => {
+            "generator against discriminator: sharp, no encoder; a likelihood with texts and music alone"
+        }
         Family::Vqvae => "codes in a codebook and a prior over them: sharp, has an encoder and a likelihood",
         Family::Flow => "flow matching: noise carried to data along learned paths, no encoder",
-        Family::Ar => "one field or token after another: accurate, a likelihood; rows in any order",
+        Family::Ar => {
+            "one field or token after another: accurate, a likelihood, no encoder; rows in any order"
+        }
         Family::Mixture => "many simple distributions: learned in seconds, exact conditions and likelihood",
     }
 }

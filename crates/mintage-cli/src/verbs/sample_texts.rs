@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use mintage::{Choice, Event, Model, SequenceRequest, Shape, models::SequenceConfig, nn::Rng};
+use mintage::{Choice, Event, Model, Resemble, SequenceRequest, Shape, nn::Rng};
 use mintage_data::{
     Column, IfExists, Provenance, Table, atomic_write,
     table::{Writing, Written, write},
@@ -25,6 +25,8 @@ use crate::{
 const BETWEEN: &str = "\n\n――――――――\n\n";
 /// The column of texts where the data had none.
 const COLUMN: &str = "text";
+/// Steps on the way from one document to another.
+pub const WAY: usize = 8;
 
 /// Where texts go.
 #[derive(Debug, PartialEq)]
@@ -50,19 +52,24 @@ pub fn run(args: &Sample, model: &Model, context: &mut Context) -> Verdict {
         ));
     }
     let seen = codec.encode(&prompt).len();
-    let SequenceConfig::Ar(config) = model.sequences()?.model.config();
-    if seen > config.context {
+    let sees = model.sequences()?.model.config().context();
+    if seen > sees {
         context.ui.warn(&format!(
             "the prompt has {} tokens and the model sees {}: it goes by the last of them",
             thousands(seen),
-            thousands(config.context)
+            thousands(sees)
         ));
+    }
+    let resemble = resemble(args, text)?;
+    for (path, tokens) in lengths(args, &resemble, |text| codec.encode(text).len()) {
+        warn_of_length(path, tokens, sees, context);
     }
     let seed = context.settings.seed_or_default();
     let request = SequenceRequest {
-        n: args.n.unwrap_or(1),
+        n: args.n.unwrap_or(if args.between.is_empty() { 1 } else { WAY }),
         label: label(args, model)?,
         prompt: prompt.clone(),
+        resemble,
         length: args.length,
         endless: args.endless,
         stop: args.stop.clone(),
@@ -71,7 +78,8 @@ pub fn run(args: &Sample, model: &Model, context: &mut Context) -> Verdict {
         seed,
     };
     let options = json!({
-        "where": args.condition, "prompt": args.prompt, "continue": args.continued, "length": args.length,
+        "where": args.condition, "prompt": args.prompt, "continue": args.continued, "like": args.like,
+        "between": args.between, "strength": args.strength, "length": args.length,
         "stop": args.stop, "match": args.pattern, "json_shape": args.json_shape,
         "temperature": args.temperature, "top_k": args.top_k, "top_p": args.top_p, "min_p": args.min_p,
         "repetition": args.repetition,
@@ -218,14 +226,60 @@ fn target(out: &str) -> Result<Target, Failure> {
 fn prompt(args: &Sample) -> Result<String, Failure> {
     match (&args.prompt, &args.continued) {
         (Some(prompt), _) => Ok(prompt.clone()),
-        (None, Some(path)) => {
-            let bytes = fs::read(path).map_err(Failure::io(path))?;
-            String::from_utf8(bytes).map_err(|error| {
-                let at = error.utf8_error().valid_up_to();
-                Failure::new(format!("{}: no UTF-8 at byte {at}", path.display()), "give a text in UTF-8")
-            })
-        }
+        (None, Some(path)) => text(path),
         (None, None) => Ok(String::new()),
+    }
+}
+
+/// A text in UTF-8.
+fn text(path: &Path) -> Result<String, Failure> {
+    let bytes = fs::read(path).map_err(Failure::io(path))?;
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        Failure::new(format!("{}: no UTF-8 at byte {at}", path.display()), "give a text in UTF-8")
+    })
+}
+
+/// What new documents resemble, each read by `read`.
+pub fn resemble<T>(
+    args: &Sample,
+    read: impl Fn(&Path) -> Result<T, Failure>,
+) -> Result<Resemble<T>, Failure> {
+    if !(0.0..=1.0).contains(&args.strength) {
+        return Err(Failure::new(
+            "--strength must lie between 0 and 1",
+            "0 is the file itself, as the model sees it, 1 a new one",
+        ));
+    }
+    Ok(match (&args.like, &args.between[..]) {
+        (Some(like), _) => Resemble::Like { document: read(like)?, strength: args.strength },
+        (None, [from, to]) => Resemble::Between { from: read(from)?, to: read(to)? },
+        _ => Resemble::Nothing,
+    })
+}
+
+/// The files that new documents resemble, and how many tokens each has.
+pub fn lengths<'a, T>(
+    args: &'a Sample,
+    resemble: &Resemble<T>,
+    tokens: impl Fn(&T) -> usize,
+) -> Vec<(&'a Path, usize)> {
+    match (resemble, &args.like, &args.between[..]) {
+        (Resemble::Like { document, .. }, Some(path), _) => vec![(path, tokens(document))],
+        (Resemble::Between { from, to }, _, [a, b]) => vec![(a, tokens(from)), (b, tokens(to))],
+        _ => Vec::new(),
+    }
+}
+
+/// Says so where a file has more tokens than the model sees.
+pub fn warn_of_length(path: &Path, tokens: usize, sees: usize, context: &mut Context) {
+    if tokens > sees {
+        context.ui.warn(&format!(
+            "{} has {} tokens and the model sees {}: it goes by the first of them",
+            path.display(),
+            thousands(tokens),
+            thousands(sees)
+        ));
     }
 }
 
@@ -293,8 +347,6 @@ pub fn check_choice(args: &Sample) -> Result<(), Failure> {
 /// What has no meaning for texts, and values that have none at all.
 fn check(args: &Sample) -> Result<(), Failure> {
     let flags = [
-        ("--like", args.like.is_some()),
-        ("--between", !args.between.is_empty()),
         ("--guidance", args.guidance.is_some()),
         ("--grid", args.grid.is_some()),
         ("--given", args.given.is_some()),

@@ -15,7 +15,7 @@ use serde_json::json;
 
 use super::{
     sample::make_parent,
-    sample_texts::{check_choice, choice, label},
+    sample_texts::{WAY, check_choice, choice, label, lengths, resemble, warn_of_length},
 };
 use crate::{
     args::Sample,
@@ -43,19 +43,24 @@ enum Target {
 
 pub fn run(args: &Sample, model: &Model, context: &mut Context) -> Verdict {
     check(args)?;
-    model.music()?;
     let seed = context.settings.seed_or_default();
     let own = || model.dir.join("samples").join(format!("seed-{seed}.wav"));
     let target = match args.out.as_deref() {
         Some(out) => target(out)?,
         None => Target::File(own(), Format::Wav),
     };
-    let n = args.n.unwrap_or(1);
+    let n = args.n.unwrap_or(if args.between.is_empty() { 1 } else { WAY });
     if n > 1 && matches!(target, Target::File(..)) {
         return Err(Failure::new("a file holds one tune", "give a folder/ for several"));
     }
+    let resemble = resemble(args, tune)?;
+    let (parts, codec) = model.music()?;
+    for (path, tokens) in lengths(args, &resemble, |tune| codec.encode(tune).len()) {
+        warn_of_length(path, tokens, parts.model.config().context(), context);
+    }
     let request = TuneRequest {
         n,
+        resemble,
         label: label(args, model)?,
         prompt: args.continued.as_deref().map(tune).transpose()?,
         bars: args.length,
@@ -66,7 +71,8 @@ pub fn run(args: &Sample, model: &Model, context: &mut Context) -> Verdict {
         seed,
     };
     let options = json!({
-        "where": args.condition, "continue": args.continued, "bars": args.length, "key": args.key,
+        "where": args.condition, "continue": args.continued, "like": args.like,
+        "between": args.between, "strength": args.strength, "bars": args.length, "key": args.key,
         "metre": args.metre, "range": args.range, "temperature": args.temperature, "top_k": args.top_k,
         "top_p": args.top_p, "min_p": args.min_p, "repetition": args.repetition,
     });
@@ -190,8 +196,6 @@ fn range(text: &str) -> Result<(u8, u8), Failure> {
 /// What has no meaning for music, and values that have none at all.
 fn check(args: &Sample) -> Result<(), Failure> {
     let flags = [
-        ("--like", args.like.is_some()),
-        ("--between", !args.between.is_empty()),
         ("--guidance", args.guidance.is_some()),
         ("--grid", args.grid.is_some()),
         ("--given", args.given.is_some()),

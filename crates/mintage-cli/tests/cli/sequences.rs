@@ -114,7 +114,9 @@ fn within_limits(place: &Place) {
         (&["--min-p", "2"], "between 0 and 1"),
         (&["--repetition", "0"], "1 or more"),
         (&["--guidance", "2"], "has no meaning for this model of texts"),
-        (&["--like", "x.png"], "has no meaning for this model of texts"),
+        (&["--like", "начало.txt"], "ar has no encoder"),
+        (&["--like", "начало.txt", "--strength", "2"], "between 0 and 1"),
+        (&["--between", "начало.txt"], "2 values required"),
     ] {
         let error = place.refused_args(&[&["sample", "m"], args].concat());
         assert!(error.contains(said), "{args:?}: {error}");
@@ -137,6 +139,35 @@ fn to_everywhere(place: &Place) {
     assert_eq!(count("SELECT count(*) FROM texts WHERE mintage IS NOT NULL AND length(text) <= 60"), 5);
     let several = place.ok("sample m -n 2 --length 30 --json").json();
     assert_eq!(several["texts"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn families_with_plans_and_with_a_critic() {
+    let place = Place::new();
+    texts(&place);
+    for (a, text) in [("a.txt", line(0, 0)), ("b.txt", line(1, 1))] {
+        place.write(a, text);
+    }
+    for family in ["vae", "vqvae", "gan"] {
+        place.ok(&format!("train texts {SMALL} --model {family} --name {family}"));
+        let text = place.ok(&format!("sample {family} --where label=псы --length 80"));
+        assert_eq!(text.stdout, place.ok(&format!("sample {family} --where label=псы --length 80")).stdout);
+        let long = place.ok(&format!("sample {family} --length 400 --endless --prompt Кот"));
+        assert!(long.text().chars().count() > 390);
+        place.ok(&format!("evaluate {family} -n 16 --json -"));
+        place.ok(&format!("score {family} texts/псы --label none"));
+    }
+    let count = |text: &str| text.matches("――――――――").count() + 1;
+    for family in ["vae", "vqvae"] {
+        let like = place.ok(&format!("sample {family} -n 3 --like a.txt --strength 0.3"));
+        assert_eq!(count(like.text()), 3);
+    }
+    assert_eq!(count(place.ok("sample vae --between a.txt b.txt").text()), 8);
+    let error = place.refused("sample vqvae --between a.txt b.txt");
+    assert!(error.contains("has no way from one text to another"), "{error}");
+    place.write("long.txt", (0..20).map(|i| line(0, i)).collect::<String>());
+    let said = place.ok("sample vae --like long.txt --length 20");
+    assert!(said.stderr.contains("it goes by the first of them"), "{}", said.stderr);
 }
 
 #[test]
@@ -187,7 +218,12 @@ fn the_whole_way_with_music() {
     place.ok("evaluate m -n 8 --json -");
     let page = place.text("runs/m/report.html");
     assert!(page.contains("Figures of tunes") && page.contains("<svg") && page.contains("data:audio/wav"));
+    place.ok(&format!("train tunes {SMALL} -s data.music=remi --model vae --name v"));
+    place.ok("sample v --like tunes/7.mid -o like.mid");
+    place.ok("sample v --between tunes/7.mid tunes/8.mid -n 3 -o way/");
+    assert!(place.path("way/000002.mid").exists());
     for (args, said) in [
+        ("--like tunes/7.mid -o a.mid", "ar has no encoder"),
         ("-o new.mp3", "does not say what to write"),
         ("-n 2 -o two.mid", "a file holds one tune"),
         ("--key X -o a.mid", "is no key"),

@@ -171,11 +171,6 @@ impl MusicCodec {
         self.token(id).map_or_else(|| format!("token {id}"), Token::describe)
     }
 
-    /// Whether a segment of a tune ends before this token: a bar line. The grid has none.
-    pub fn ends_segment(&self, id: u32) -> bool {
-        self.is_bar(id)
-    }
-
     pub fn is_bar(&self, id: u32) -> bool {
         self.token(id) == Some(Token::Bar)
     }

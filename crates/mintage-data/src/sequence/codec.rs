@@ -30,11 +30,11 @@ impl SequenceCodec {
         }
     }
 
-    /// Whether a segment may well end behind this token: a sentence, a line, a bar.
-    pub fn ends_segment(&self, token: u32) -> bool {
+    /// Whether a segment may well end between these tokens: behind a sentence or a line, before a bar.
+    pub fn parts_between(&self, before: u32, after: u32) -> bool {
         match self {
-            Self::Text(codec) => codec.ends_segment(token),
-            Self::Music(codec) => codec.ends_segment(token),
+            Self::Text(codec) => codec.ends_segment(before),
+            Self::Music(codec) => codec.is_bar(after),
         }
     }
 

@@ -366,6 +366,14 @@ impl SequenceSet {
         self.fill(batch, longest + 2);
     }
 
+    /// An item as a document of its own, boundary first, and its class.
+    pub fn item(&self, item: u32, cut: Cut) -> (Vec<u32>, Option<u32>) {
+        let batch = self.batch(&[item], cut, None);
+        let known = |list: Vec<u32>| list.into_iter().take_while(|&token| token != NO_TOKEN).collect();
+        let class = batch.classes.first().copied().filter(|&class| class != NO_TOKEN);
+        (known(batch.tokens), class)
+    }
+
     /// Brings the last row up to `row` places.
     fn fill(&self, batch: &mut SequenceBatch, row: usize) {
         let places = batch.tokens.len().div_ceil(row) * row;
@@ -385,6 +393,9 @@ impl SequenceSet {
 
     fn find_segments(&self, longest: usize) -> Segments {
         let mut found = Segments::default();
+        // On a grid segments are of whole bars.
+        let bar = self.info.periods.last().copied().unwrap_or(1);
+        let longest = if longest >= bar { longest / bar * bar } else { longest };
         for (at, split) in [Split::Train, Split::Valid, Split::Holdout].into_iter().enumerate() {
             for &document in self.splits.get(split) {
                 let tokens = self.document(document);
@@ -393,8 +404,10 @@ impl SequenceSet {
                 while start < tokens.len() {
                     let reach = &tokens[start..tokens.len().min(start + longest)];
                     let whole = start + reach.len() == tokens.len();
-                    let end = reach.iter().rposition(|&token| self.codec.ends_segment(token));
-                    let len = if whole { reach.len() } else { end.map_or(reach.len(), |end| end + 1) };
+                    let ends =
+                        |len: &usize| self.codec.parts_between(tokens[start + len - 1], tokens[start + len]);
+                    let end = || (1..=reach.len()).rev().find(ends).unwrap_or(reach.len());
+                    let len = if whole { reach.len() } else { end() };
                     found.places.push((first + start as u64, len as u32));
                     start += len;
                 }

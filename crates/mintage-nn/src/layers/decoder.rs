@@ -110,6 +110,11 @@ impl Decoder {
         self.config
     }
 
+    /// Where the weights lie.
+    pub fn device(&self) -> Device {
+        self.norm.gain.val().device()
+    }
+
     /// Whether a name is that of a matrix between hidden layers.
     pub fn is_hidden(name: &str) -> bool {
         name.starts_with("blocks.") && name.ends_with(".weight")

@@ -19,6 +19,7 @@ mod compress;
 mod figures;
 mod likelihood;
 mod memory;
+mod plans;
 mod scores;
 mod sequences;
 mod stacked;
@@ -28,6 +29,7 @@ mod training;
 use std::path::PathBuf;
 
 /// What the command line says.
+#[derive(Clone)]
 struct Options {
     data: PathBuf,
     fashion: PathBuf,
@@ -41,7 +43,7 @@ struct Options {
 
 type Case = (&'static str, fn(&str, &Options));
 
-const CASES: [Case; 36] = [
+const CASES: [Case; 41] = [
     ("prdc", scores::prdc_sanity),
     ("mlp-vae", likelihood::mlp_vae),
     ("mlp-vae-normal", likelihood::mlp_vae_normal),
@@ -78,6 +80,11 @@ const CASES: [Case; 36] = [
     ("bbc", sequences::bbc),
     ("jsb16", sequences::chorales),
     ("pop909", sequences::songs),
+    ("text-vae", plans::text_vae),
+    ("jsb4-vae", plans::piano_roll),
+    ("text-gan", plans::curve),
+    ("bbc-vae", sequences::bbc),
+    ("bbc-vqvae", sequences::bbc),
 ];
 
 fn main() {

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{events::Metrics, recipe::RecipeError};
 pub use image::{Draw, ImageConfig, ImageInfo, ImageModel, Start};
-pub use sequence::{Choice, SequenceConfig, SequenceDraw, SequenceModel};
+pub use sequence::{Choice, SequenceConfig, SequenceDraw, SequenceModel, SequenceStart};
 pub use table::{RowDraw, TableConfig, TableModel};
 
 /// A family of generative models.
@@ -208,6 +208,12 @@ impl AnyConfig {
             Self::Table(config) => config.most_steps(train_len),
         }
     }
+}
+
+/// `log (1/n) Σ exp(xᵢ)`.
+fn log_mean_exp(x: &[f64]) -> f64 {
+    let max = x.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    max + (x.iter().map(|v| (v - max).exp()).sum::<f64>() / x.len() as f64).ln()
 }
 
 /// Refuses sizes that no network can be built with.

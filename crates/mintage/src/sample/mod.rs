@@ -8,6 +8,6 @@ pub mod tunes;
 
 pub use images::SampleRequest;
 pub use rows::RowRequest;
-pub use sequences::SequenceRequest;
+pub use sequences::{Resemble, SequenceRequest};
 pub use shape::Shape;
 pub use tunes::TuneRequest;

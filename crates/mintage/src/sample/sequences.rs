@@ -12,7 +12,7 @@ use crate::{
     dataset::AnyCodec,
     error::Error,
     model::Model,
-    models::{AnyModel, Choice, DataInfo, SequenceDraw, SequenceModel},
+    models::{AnyModel, Choice, DataInfo, Family, SequenceDraw, SequenceModel, SequenceStart},
     recipe::nearest,
 };
 
@@ -24,6 +24,17 @@ const DEFAULT_CHARS: usize = 2_000;
 /// Tokens that a character takes at most: an escape and its digits, or the bytes of one.
 const TOKENS_A_CHAR: usize = 8;
 
+/// What new documents resemble, where the model has an encoder.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Resemble<T> {
+    #[default]
+    Nothing,
+    /// Variations of a document: at `strength` 0 as near to it as the model gets, at 1 new ones.
+    Like { document: T, strength: f32 },
+    /// The way from one document to another, both ends included.
+    Between { from: T, to: T },
+}
+
 /// What to draw from a model of texts or of music.
 #[derive(Clone, Debug)]
 pub struct SequenceRequest {
@@ -32,6 +43,7 @@ pub struct SequenceRequest {
     pub label: Option<String>,
     /// What every text begins with.
     pub prompt: String,
+    pub resemble: Resemble<String>,
     /// Most characters of a text behind its prompt.
     pub length: Option<usize>,
     /// Whether a text goes on to its full length, with one document behind the other.
@@ -50,6 +62,7 @@ impl Default for SequenceRequest {
             n: 1,
             label: None,
             prompt: String::new(),
+            resemble: Resemble::Nothing,
             length: None,
             endless: false,
             stop: Vec::new(),
@@ -83,6 +96,54 @@ impl SequenceParts<'_> {
                 Err(Error::request(format!("the model knows no class `{label}`")).with_hint(known))
             }
         }
+    }
+}
+
+impl<T> Resemble<T> {
+    /// The same in tokens, boundary first.
+    pub(super) fn encoded(&self, encode: impl Fn(&T) -> Vec<u32>) -> Resemble<Vec<u32>> {
+        let encode = |document: &T| [vec![BOUNDARY], encode(document), vec![BOUNDARY]].concat();
+        match self {
+            Self::Nothing => Resemble::Nothing,
+            Self::Like { document, strength } => {
+                Resemble::Like { document: encode(document), strength: *strength }
+            }
+            Self::Between { from, to } => Resemble::Between { from: encode(from), to: encode(to) },
+        }
+    }
+
+    /// Documents drawn at a time: the whole way from one to another is a part.
+    pub(super) fn part(&self, n: usize) -> usize {
+        match self {
+            Self::Between { .. } => n.max(1),
+            Self::Nothing | Self::Like { .. } => PART,
+        }
+    }
+}
+
+impl Resemble<Vec<u32>> {
+    /// What a model is to begin with; an error where it cannot.
+    pub(super) fn start(&self, model: &Model) -> Result<SequenceStart<'_>, Error> {
+        let start = match self {
+            Self::Nothing => SequenceStart::Fresh,
+            Self::Like { document, strength } => {
+                SequenceStart::Like { tokens: document, strength: *strength }
+            }
+            Self::Between { from, to } => SequenceStart::Between { from, to },
+        };
+        let parts = model.sequences()?;
+        if parts.model.can_start(start) {
+            return Ok(start);
+        }
+        let family = model.config.model.family().name();
+        Err(match start {
+            SequenceStart::Between { .. } if parts.model.config().family() == Family::Vqvae => {
+                Error::request("a vqvae has no way from one text to another: its codes are no numbers")
+                    .with_hint("it can vary one of them with --like; a vae has ways as well")
+            }
+            _ => Error::request(format!("{family} has no encoder, so nothing can be made like a file"))
+                .with_hint("train --model vae or vqvae; this one can go on from a file with --continue"),
+        })
     }
 }
 
@@ -127,12 +188,15 @@ impl Model {
         let chars = request.length.unwrap_or(DEFAULT_CHARS);
         let mut prompt = vec![BOUNDARY];
         prompt.extend(codec.encode(&request.prompt));
+        let resemble = request.resemble.encoded(|text| codec.encode(text));
+        let (start, size) = (resemble.start(self)?, resemble.part(request.n));
         let mut texts = Vec::with_capacity(request.n);
-        for (part, first) in (0..request.n).step_by(PART).enumerate() {
+        for (part, first) in (0..request.n).step_by(size).enumerate() {
             let draw = SequenceDraw {
-                n: PART.min(request.n - first),
+                n: size.min(request.n - first),
                 prompt: &prompt,
                 class,
+                start,
                 length: chars.saturating_mul(TOKENS_A_CHAR),
                 endless: request.endless,
                 choice: request.choice,

@@ -7,14 +7,13 @@ use mintage_data::{
 };
 use mintage_nn::Rng;
 
+use super::sequences::Resemble;
 use crate::{
     error::Error,
     model::Model,
     models::{Choice, SequenceDraw},
 };
 
-/// Tunes drawn at a time; see the same of texts.
-const PART: usize = 32;
 /// Bars of a tune that nothing else ends.
 const DEFAULT_BARS: usize = 64;
 /// Tokens of a bar at most, all parts together.
@@ -28,6 +27,7 @@ pub struct TuneRequest {
     pub label: Option<String>,
     /// What every tune begins with.
     pub prompt: Option<Score>,
+    pub resemble: Resemble<Score>,
     /// Exactly so many bars behind the prompt; without it a tune ends where the model ends it.
     pub bars: Option<usize>,
     pub key: Option<Key>,
@@ -44,6 +44,7 @@ impl Default for TuneRequest {
             n: 1,
             label: None,
             prompt: None,
+            resemble: Resemble::Nothing,
             bars: None,
             key: None,
             metre: None,
@@ -121,13 +122,16 @@ impl Model {
         if let Some(score) = &request.prompt {
             prompt.extend(codec.encode(score));
         }
+        let resemble = request.resemble.encoded(|score| codec.encode(score));
+        let (start, size) = (resemble.start(self)?, resemble.part(request.n));
         let most = request.bars.unwrap_or(DEFAULT_BARS);
         let mut tunes = Vec::with_capacity(request.n);
-        for (part, first) in (0..request.n).step_by(PART).enumerate() {
+        for (part, first) in (0..request.n).step_by(size).enumerate() {
             let draw = SequenceDraw {
-                n: PART.min(request.n - first),
+                n: size.min(request.n - first),
                 prompt: &prompt,
                 class,
+                start,
                 choice: request.choice,
                 ..SequenceDraw::new(0, most.saturating_mul(TOKENS_A_BAR))
             };

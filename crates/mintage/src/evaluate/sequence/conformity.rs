@@ -33,15 +33,11 @@ pub fn score(
         on(work("scoring", done, total));
         done += 1;
         let tokens = set.beginning(document, TOKENS);
-        let nll = parts.model.document_nll(&tokens, set.class(document));
-        nll.map(|nll| (nll.iter().sum::<f64>(), nll.len().max(1) as f64)).ok_or_else(|| {
-            Error::request(format!("a {} has no likelihood to score by", model.config.model.family().name()))
-        })
+        let nats = parts.model.document_nll(&tokens, set.class(document));
+        (nats, (tokens.len() - 1).max(1) as f64)
     };
-    let of_fresh: Vec<(f64, f64)> =
-        fresh.iter().map(|&document| read(data, document)).collect::<Result<_, _>>()?;
-    let own: Vec<(f64, f64)> =
-        (0..items.len() as u32).map(|document| read(items, document)).collect::<Result<_, _>>()?;
+    let of_fresh: Vec<(f64, f64)> = fresh.iter().map(|&document| read(data, document)).collect();
+    let own: Vec<(f64, f64)> = (0..items.len() as u32).map(|document| read(items, document)).collect();
     on(work("scoring", total, total));
     let rates = |all: &[(f64, f64)]| -> Vec<f64> { all.iter().map(|(nats, tokens)| nats / tokens).collect() };
     let shares = p_values(&rates(&own), rates(&of_fresh));

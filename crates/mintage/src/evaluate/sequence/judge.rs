@@ -4,11 +4,11 @@ use std::{f64::consts::LN_2, time::Duration};
 
 use mintage_data::{
     SequenceSet, Split,
-    sequence::{Matter, SequenceCodec},
+    sequence::{BOUNDARY, Cut, Matter, SequenceCodec},
 };
 
 use super::{
-    super::{DialName, Interval, Options, dials, work},
+    super::{DialName, Interval, Options, dials, evenly, work},
     Copied, KneserNey,
     classifier::{Classifier, Features, detect},
     copies, distinct_n, js_distances, self_bleu,
@@ -214,15 +214,18 @@ fn likelihood(
     metrics: &mut Vec<Metric>,
 ) -> Result<(), Error> {
     let parts = model.sequences()?;
-    let documents = held_out(data);
-    let (mut nats, mut counts, mut tokens, mut chars) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let documents = held_out(data, parts.model.config().cut());
+    let (mut nats, mut tokens, mut chars) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut counts, mut counted_tokens) = (Vec::new(), Vec::new());
     let counted = counted(data);
     for (done, (document, class)) in documents.iter().enumerate() {
         on(work("likelihood of held-out ones", done, documents.len()));
-        let Some(nll) = parts.model.document_nll(document, *class) else { return Ok(()) };
-        nats.push(nll.iter().sum::<f64>());
-        tokens.push(nll.len() as f64);
-        counts.push(counted.nll(&document[1..]));
+        nats.push(parts.model.document_nll(document, *class));
+        tokens.push(document.len() as f64 - 1.0);
+        // Counts know documents, not segments: the end of one is not theirs to tell.
+        let inside = document[1..].strip_suffix(&[BOUNDARY]).unwrap_or(&document[1..]);
+        counts.push(counted.nll(inside));
+        counted_tokens.push(inside.len() as f64);
         if let SequenceCodec::Text(codec) = data.codec() {
             chars.push(codec.decode(document).chars().count() as f64);
         }
@@ -237,7 +240,7 @@ fn likelihood(
     let mut add = |name: &str, space: &str, value: Interval| metrics.push(Metric::bare(name, space, value));
     add("negative log-likelihood", "nats a token", ratio(&nats, &tokens, 1.0));
     let name = format!("the same of a {ORDER}-gram model");
-    add(&name, "nats a token", ratio(&counts, &tokens, 1.0));
+    add(&name, "nats a token", ratio(&counts, &counted_tokens, 1.0));
     if !chars.is_empty() {
         add("negative log-likelihood", "bits a character", ratio(&nats, &chars, LN_2));
         add(&name, "bits a character", ratio(&counts, &chars, LN_2));
@@ -245,9 +248,13 @@ fn likelihood(
     Ok(())
 }
 
-/// Held-out documents with their boundaries, long ones in parts: enough for the likelihood.
-fn held_out(data: &SequenceSet) -> Vec<(Vec<u32>, Option<u32>)> {
+/// Held-out documents with their boundaries, long ones in parts, or segments: enough for the likelihood.
+fn held_out(data: &SequenceSet, cut: Cut) -> Vec<(Vec<u32>, Option<u32>)> {
     const PART: usize = 16_384;
+    if let Cut::Segments(longest) = cut {
+        let items: Vec<u32> = data.items(Split::Holdout, cut).collect();
+        return evenly(&items, NLL_TOKENS / longest).into_iter().map(|item| data.item(item, cut)).collect();
+    }
     let mut left = NLL_TOKENS;
     let mut found = Vec::new();
     let documents = &data.splits().holdout;

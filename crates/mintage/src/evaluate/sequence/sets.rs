@@ -5,13 +5,15 @@
 //! them, and each has its own people and places: held-out works can be told from all others by names alone. So
 //! passages of long works are compared with those of the train split, whose every second passage is the ceiling; what is
 //! said of copies and of likelihood goes by held-out works all the same.
+//!
+//! A model of segments is judged by segments, which are what it writes.
 
 use std::time::Duration;
 
 use mintage_data::{
     SequenceSet, Split,
     music::Score,
-    sequence::{BOUNDARY, SequenceCodec},
+    sequence::{BOUNDARY, Cut, SequenceCodec},
 };
 use mintage_nn::Rng;
 
@@ -97,17 +99,17 @@ impl<'a> Sets<'a> {
     ) -> Result<Self, Error> {
         let mut reader = Reader { codec: data.codec(), words: Words::default() };
         on(work("reading", 0, 1));
-        let length = passage_length(data);
+        let kind = Kind::of(data, model.sequences()?.model.config().cut());
         let most = options.n.unwrap_or(DEFAULT_N);
-        let fresh = passages(data, Split::Holdout, length, most, &mut reader);
+        let fresh = passages(data, Split::Holdout, kind, most, &mut reader);
         if fresh.len() < LEAST {
             let message = format!("the holdout has {} passages, too few to judge a model by", fresh.len());
             return Err(Error::request(message).with_hint("more or longer documents are needed"));
         }
-        let (real, ceiling) = match short_documents(data, length) {
-            true => (fresh.clone(), passages(data, Split::Train, length, fresh.len(), &mut reader)),
+        let (real, ceiling) = match short_documents(data) {
+            true => (fresh.clone(), passages(data, Split::Train, kind, fresh.len(), &mut reader)),
             false => {
-                let both = passages(data, Split::Train, length, 2 * most, &mut reader);
+                let both = passages(data, Split::Train, kind, 2 * most, &mut reader);
                 let mut sides = (Vec::new(), Vec::new());
                 for (at, passage) in both.into_iter().enumerate() {
                     if at % 2 == 0 { sides.0.push(passage) } else { sides.1.push(passage) }
@@ -116,7 +118,7 @@ impl<'a> Sets<'a> {
             }
         };
         let start = clock();
-        let new = draw(model, data, &real, length, options.seed, &mut reader, on)?;
+        let new = draw(model, &real, kind, options.seed, &mut reader, on)?;
         let per_sec = new.len() as f64 / (clock() - start).as_secs_f64().max(1e-9);
         let train = train_tokens(data);
         let counts = KneserNey::fit(1, data.info().vocab, train.iter().map(Vec::as_slice));
@@ -145,31 +147,56 @@ fn passage_length(data: &SequenceSet) -> usize {
     }
 }
 
-/// Whether documents are compared by their beginnings.
-fn short_documents(data: &SequenceSet, length: usize) -> bool {
-    let info = data.info();
-    !data.is_one() && info.train_tokens / (info.train_len as u64).max(1) <= 6 * length as u64
+/// Whether documents are no longer than a few passages.
+fn short_documents(data: &SequenceSet) -> bool {
+    let (info, length) = (data.info(), passage_length(data) as u64);
+    !data.is_one() && info.train_tokens / (info.train_len as u64).max(1) <= 6 * length
+}
+
+/// What is a passage, and its tokens at most.
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    /// The beginning of a document.
+    Beginning(usize),
+    /// So many tokens from anywhere but a beginning.
+    Anywhere(usize),
+    /// What a model of segments writes.
+    Segment(usize),
+}
+
+impl Kind {
+    fn of(data: &SequenceSet, cut: Cut) -> Self {
+        match cut {
+            Cut::Segments(longest) => Self::Segment(longest),
+            Cut::Windows(_) if short_documents(data) => Self::Beginning(passage_length(data)),
+            Cut::Windows(_) => Self::Anywhere(passage_length(data)),
+        }
+    }
 }
 
 /// At most `most` passages of a split, from all over it.
-fn passages(
-    data: &SequenceSet,
-    split: Split,
-    length: usize,
-    most: usize,
-    reader: &mut Reader,
-) -> Vec<Passage> {
+fn passages(data: &SequenceSet, split: Split, kind: Kind, most: usize, reader: &mut Reader) -> Vec<Passage> {
     let documents = data.splits().get(split);
-    if short_documents(data, length) {
-        return evenly(documents, most)
-            .into_iter()
-            .map(|document| {
-                let mut tokens = data.document(document).split_off(1);
-                tokens.truncate(length);
+    let length = match kind {
+        Kind::Beginning(length) => {
+            let beginning = |document| {
+                let tokens = data.beginning(document, 1 + length).split_off(1);
                 reader.passage(tokens, data.class(document))
-            })
-            .collect();
-    }
+            };
+            return evenly(documents, most).into_iter().map(beginning).collect();
+        }
+        Kind::Segment(longest) => {
+            let cut = Cut::Segments(longest);
+            let items: Vec<u32> = data.items(split, cut).collect();
+            let segment = |item| {
+                let (mut tokens, class) = data.item(item, cut);
+                tokens.retain(|&token| token != BOUNDARY);
+                reader.passage(tokens, class)
+            };
+            return evenly(&items, most).into_iter().map(segment).collect();
+        }
+        Kind::Anywhere(length) => length,
+    };
     let mut all = Vec::new();
     for &document in documents {
         let tokens = data.document(document).split_off(1);
@@ -186,15 +213,18 @@ fn passages(
 /// As many new passages of each class as there are real ones.
 fn draw(
     model: &Model,
-    data: &SequenceSet,
     real: &[Passage],
-    length: usize,
+    kind: Kind,
     seed: u64,
     reader: &mut Reader,
     on: &mut dyn FnMut(Event),
 ) -> Result<Vec<Passage>, Error> {
     let parts = model.sequences()?;
-    let short = short_documents(data, length);
+    let (length, each) = match kind {
+        Kind::Beginning(length) | Kind::Segment(length) => (length, 1),
+        Kind::Anywhere(length) => (length, A_SAMPLE),
+    };
+    let whole = each == 1;
     let mut classes: Vec<Option<u32>> = real.iter().map(|passage| passage.class).collect();
     classes.sort_unstable();
     classes.dedup();
@@ -202,19 +232,18 @@ fn draw(
     for class in classes {
         let mut left = real.iter().filter(|passage| passage.class == class).count();
         while left > 0 {
-            let each = if short { 1 } else { A_SAMPLE };
             let draw = SequenceDraw {
                 n: PART.min(left.div_ceil(each)),
                 class,
-                endless: !short,
+                endless: !whole,
                 choice: Choice::default(),
-                ..SequenceDraw::new(0, if short { length } else { (1 + each) * length })
+                ..SequenceDraw::new(0, if whole { length } else { (1 + each) * length })
             };
             stream += 1;
             let mut rng = Rng::new(seed, stream);
             let drawn = parts.model.sample(&draw, &mut |_, _, _| {}, &mut |_, _| true, &mut rng);
             for tokens in drawn {
-                let tokens = if short { tokens } else { tokens[length.min(tokens.len())..].to_vec() };
+                let tokens = if whole { tokens } else { tokens[length.min(tokens.len())..].to_vec() };
                 for passage in tokens.chunks(length).take(each.min(left)) {
                     let passage = passage.iter().copied().filter(|&token| token != BOUNDARY).collect();
                     new.push(reader.passage(passage, class));

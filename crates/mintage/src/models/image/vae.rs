@@ -34,6 +34,7 @@ use crate::{
     models::{
         Size,
         image::{Draw, ImageInfo},
+        log_mean_exp,
     },
 };
 
@@ -513,12 +514,6 @@ fn repeat_rows(x: Tensor<2>, k: usize) -> Tensor<2> {
         1 => x,
         _ => x.reshape([n, 1, d]).expand([n, k, d]).reshape([n * k, d]),
     }
-}
-
-/// `log (1/n) Σ exp(xᵢ)`.
-fn log_mean_exp(x: &[f64]) -> f64 {
-    let max = x.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    max + (x.iter().map(|v| (v - max).exp()).sum::<f64>() / x.len() as f64).ln()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! with a class `c` where documents have labels. It learns windows of `context` tokens from anywhere in the stream of
-//! documents, and every position is a question. Between hidden layers Muon moves the weights, AdamW elsewhere.
+//! documents (or segments, each for itself), and every position is a question. Between hidden layers Muon moves the weights, AdamW elsewhere.
 
 use burn::{module::Module, tensor::Device};
 use mintage_data::sequence::{SequenceBatch, SequenceInfo};
@@ -17,7 +17,7 @@ use mintage_nn::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    generate::{Limit, SequenceDraw, generate},
+    generate::{Limit, Listener, SequenceDraw, Writer},
     net::{Shifted, document_nll, periods},
 };
 use crate::{events::Metrics, models::Size};
@@ -33,7 +33,10 @@ pub struct Config {
     pub hidden: usize,
     /// Tokens that it sees.
     pub context: usize,
-    /// Windows a step.
+    /// Whether it learns segments of `context` tokens at most, each for itself, in place of windows.
+    #[serde(default)]
+    pub segments: bool,
+    /// Windows or segments a step.
     pub batch: usize,
     /// AdamW alone, without Muon, bears about a fifth of what is set by the presets.
     pub lr: f64,
@@ -49,9 +52,10 @@ impl Config {
     pub fn preset(size: Size, info: &SequenceInfo) -> Self {
         let (layers, heads, width, context, batch, lr) = match size {
             Size::Tiny => (4, 4, 128, 128, 32, 1e-2),
-            Size::Small => (6, 4, 256, 256, 16, 1e-2),
-            Size::Base => (8, 6, 384, 512, 16, 7e-3),
-            Size::Large => (12, 12, 768, 1024, 16, 4e-3),
+            // Ten minutes on two cores are worth more steps, not more weights (docs/experiments.md).
+            Size::Small => (4, 5, 160, 256, 16, 1e-2),
+            Size::Base => (6, 8, 256, 512, 8, 1e-2),
+            Size::Large => (8, 16, 512, 1024, 8, 5e-3),
         };
         // Few tokens are cut into shorter windows, so that there are several.
         let most = (info.train_tokens / 4).clamp(8, 1 << 20) as usize;
@@ -61,6 +65,7 @@ impl Config {
             width,
             hidden: hidden(width),
             context: context.min(most),
+            segments: false,
             batch,
             lr,
             weight_decay: 0.1,
@@ -136,9 +141,14 @@ impl Ar {
         Some(super::token_metrics(nll, &self.info))
     }
 
-    /// `−log p` of every token of a document behind its boundary: nats.
-    pub fn document_nll(&self, tokens: &[u32], class: Option<u32>) -> Vec<f64> {
-        document_nll(&self.train.averaged(), &self.info, self.config.context, tokens, class)
+    /// Positions of a row: a segment ends with a boundary.
+    fn sees(&self) -> usize {
+        self.config.context + usize::from(self.config.segments)
+    }
+
+    /// `−log p` of a document behind its boundary: nats.
+    pub fn document_nll(&self, tokens: &[u32], class: Option<u32>) -> f64 {
+        document_nll(&self.train.averaged(), &self.info, self.sees(), tokens, class)
     }
 
     /// Draws sequences with the averaged weights.
@@ -146,10 +156,11 @@ impl Ar {
         &self,
         draw: &SequenceDraw,
         limit: &mut Limit,
-        on: &mut dyn FnMut(usize, u32) -> bool,
+        on: &mut Listener,
         rng: &mut Rng,
     ) -> Vec<Vec<u32>> {
-        generate(&self.train.averaged(), &self.info, self.config.context, draw, limit, on, rng)
+        let (net, info, context) = (&self.train.averaged(), &self.info, self.sees());
+        Writer { net, info, context }.write(draw, limit, on, rng)
     }
 
     pub fn save_weights(&self, map: &mut TensorMap) {

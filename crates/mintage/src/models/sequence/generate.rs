@@ -8,6 +8,8 @@ use mintage_nn::{
     weights::to_vec,
 };
 
+use super::plan::{Plan, beside};
+
 /// How the next token is chosen among the probable ones.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Choice {
@@ -35,7 +37,7 @@ const RECENT: usize = 64;
 
 impl Choice {
     /// A token by its logits; `recent` came before it. `None` where no token is possible.
-    fn pick(&self, logits: &mut [f32], recent: &[u32], rng: &mut Rng) -> Option<u32> {
+    pub fn pick(&self, logits: &mut [f32], recent: &[u32], rng: &mut Rng) -> Option<u32> {
         if self.repetition != 1.0 {
             let recent = &recent[recent.len().saturating_sub(RECENT)..];
             let mut seen = recent.to_vec();
@@ -95,6 +97,18 @@ impl Choice {
 /// Makes logits of tokens that may not come next `−∞`: the row, its tokens so far, the logits.
 pub type Limit<'a> = dyn FnMut(usize, &[u32], &mut [f32]) + 'a;
 
+/// What sequences resemble, where a model has an encoder. Tokens begin with [`BOUNDARY`].
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum SequenceStart<'a> {
+    /// Nothing in particular: new ones.
+    #[default]
+    Fresh,
+    /// A sequence: at `strength` 0 as near to it as the model gets, at 1 new ones.
+    Like { tokens: &'a [u32], strength: f32 },
+    /// The way from one sequence to another, both ends included.
+    Between { from: &'a [u32], to: &'a [u32] },
+}
+
 /// What to draw.
 #[derive(Clone, Copy, Debug)]
 pub struct SequenceDraw<'a> {
@@ -102,6 +116,7 @@ pub struct SequenceDraw<'a> {
     /// What every sequence begins with; [`BOUNDARY`] alone for a new document.
     pub prompt: &'a [u32],
     pub class: Option<u32>,
+    pub start: SequenceStart<'a>,
     /// New tokens at most.
     pub length: usize,
     /// Whether a sequence goes on behind the end of a document, with another one.
@@ -112,7 +127,8 @@ pub struct SequenceDraw<'a> {
 impl SequenceDraw<'_> {
     /// `n` new documents of at most `length` tokens.
     pub fn new(n: usize, length: usize) -> Self {
-        Self { n, prompt: &[BOUNDARY], class: None, length, endless: false, choice: Choice::default() }
+        let (prompt, start, choice) = (&[BOUNDARY], SequenceStart::Fresh, Choice::default());
+        Self { n, prompt, class: None, start, length, endless: false, choice }
     }
 }
 
@@ -130,51 +146,126 @@ impl Row {
     }
 }
 
-/// Draws sequences with `net`, which has learned to see `context` tokens: what comes behind the prompt, without the
-/// boundary that ends a document. Whenever a sequence outgrows the context, the last half of it is read anew.
-///
-/// `on` hears of every token and says whether its sequence goes on.
-pub fn generate(
-    net: &Decoder,
-    info: &SequenceInfo,
-    context: usize,
-    draw: &SequenceDraw,
-    limit: &mut Limit,
-    on: &mut dyn FnMut(usize, u32) -> bool,
-    rng: &mut Rng,
-) -> Vec<Vec<u32>> {
-    let first = draw.prompt.len();
-    let row =
-        |_| Row { tokens: draw.prompt.to_vec(), rng: Rng::new(rng.next_u64(), 0), done: draw.length == 0 };
-    let mut rows: Vec<Row> = (0..draw.n).map(row).collect();
-    let mut reader =
-        Reader { net, info, context, class: draw.class, cache: KvCache::default(), rows: Vec::new() };
-    while rows.iter().any(|row| !row.done) {
-        let mut logits = reader.read(&rows);
-        let vocab = logits.len() / reader.rows.len();
-        for (&at, logits) in reader.rows.iter().zip(logits.chunks_exact_mut(vocab)) {
-            let row = &mut rows[at];
-            if row.done {
-                continue;
+/// Hears of every token and says whether its sequence goes on.
+pub type Listener<'a> = dyn FnMut(usize, u32) -> bool + 'a;
+
+/// The network that writes, and how many tokens it has learned to see.
+#[derive(Clone, Copy)]
+pub struct Writer<'a> {
+    pub net: &'a Decoder,
+    pub info: &'a SequenceInfo,
+    pub context: usize,
+}
+
+impl Writer<'_> {
+    /// Draws sequences: what comes behind the prompt, without the boundary that ends a document. Whenever a sequence
+    /// outgrows the context, the last half of it is read anew.
+    pub fn write(
+        &self,
+        draw: &SequenceDraw,
+        limit: &mut Limit,
+        on: &mut Listener,
+        rng: &mut Rng,
+    ) -> Vec<Vec<u32>> {
+        self.rows(draw, &[], forks(draw.n, rng), limit, on)
+    }
+
+    /// The same by plans: `plan` makes one for a row, given its prompt. An endless sequence is one document after
+    /// another, each by a plan of its own.
+    pub fn write_planned(
+        &self,
+        draw: &SequenceDraw,
+        plan: &mut dyn FnMut(usize, &[u32], &mut Rng) -> Plan,
+        limit: &mut Limit,
+        on: &mut Listener,
+        rng: &mut Rng,
+    ) -> Vec<Vec<u32>> {
+        let mut rngs = forks(draw.n, rng);
+        if draw.endless {
+            let rows = rngs.into_iter().enumerate();
+            return rows.map(|(row, rng)| self.endless(draw, row, plan, limit, on, rng)).collect();
+        }
+        let plans: Vec<Plan> =
+            rngs.iter_mut().enumerate().map(|(row, rng)| plan(row, draw.prompt, rng)).collect();
+        self.rows(draw, &plans, rngs, limit, on)
+    }
+
+    fn endless(
+        &self,
+        draw: &SequenceDraw,
+        row: usize,
+        plan: &mut dyn FnMut(usize, &[u32], &mut Rng) -> Plan,
+        limit: &mut Limit,
+        on: &mut Listener,
+        mut rng: Rng,
+    ) -> Vec<u32> {
+        let (mut all, mut prompt, mut goes_on) = (Vec::new(), draw.prompt, true);
+        while goes_on && all.len() < draw.length {
+            let length = draw.length - all.len();
+            let one = SequenceDraw { n: 1, prompt, length, endless: false, ..*draw };
+            let plans = [plan(row, prompt, &mut rng)];
+            let mut limit =
+                |_: usize, new: &[u32], logits: &mut [f32]| limit(row, &[&all, new].concat(), logits);
+            let mut hear = |_, token| {
+                goes_on = on(row, token);
+                goes_on
+            };
+            let piece = self.rows(&one, &plans, forks(1, &mut rng), &mut limit, &mut hear).swap_remove(0);
+            all.extend(piece);
+            if goes_on && all.len() < draw.length {
+                all.push(BOUNDARY);
+                goes_on = on(row, BOUNDARY);
             }
-            limit(at, &row.tokens[first..], logits);
-            // Where nothing may come, the sequence is at its end.
-            let token = draw.choice.pick(logits, &row.tokens, &mut row.rng).unwrap_or(BOUNDARY);
-            row.done = token == BOUNDARY && !draw.endless;
-            if !row.done {
-                row.tokens.push(token);
-                row.done = !on(at, token) || row.tokens.len() - first >= draw.length;
+            prompt = &[BOUNDARY];
+        }
+        all
+    }
+
+    fn rows(
+        &self,
+        draw: &SequenceDraw,
+        plans: &[Plan],
+        rngs: Vec<Rng>,
+        limit: &mut Limit,
+        on: &mut Listener,
+    ) -> Vec<Vec<u32>> {
+        let first = draw.prompt.len();
+        let row = |rng| Row { tokens: draw.prompt.to_vec(), rng, done: draw.length == 0 };
+        let mut rows: Vec<Row> = rngs.into_iter().map(row).collect();
+        let cache = KvCache::default();
+        let mut reader = Reader { writer: *self, plans, class: draw.class, cache, rows: Vec::new() };
+        while rows.iter().any(|row| !row.done) {
+            let mut logits = reader.read(&rows);
+            let vocab = logits.len() / reader.rows.len();
+            for (&at, logits) in reader.rows.iter().zip(logits.chunks_exact_mut(vocab)) {
+                let row = &mut rows[at];
+                if row.done {
+                    continue;
+                }
+                limit(at, &row.tokens[first..], logits);
+                // Where nothing may come, the sequence is at its end.
+                let token = draw.choice.pick(logits, &row.tokens, &mut row.rng).unwrap_or(BOUNDARY);
+                row.done = token == BOUNDARY && !draw.endless;
+                if !row.done {
+                    row.tokens.push(token);
+                    row.done = !on(at, token) || row.tokens.len() - first >= draw.length;
+                }
             }
         }
+        rows.into_iter().map(|mut row| row.tokens.split_off(first)).collect()
     }
-    rows.into_iter().map(|mut row| row.tokens.split_off(first)).collect()
+}
+
+/// Random numbers of each row: the first rows do not depend on how many there are.
+fn forks(n: usize, rng: &mut Rng) -> Vec<Rng> {
+    (0..n).map(|_| Rng::new(rng.next_u64(), 0)).collect()
 }
 
 /// The network with what it remembers of some of the rows.
 struct Reader<'a> {
-    net: &'a Decoder,
-    info: &'a SequenceInfo,
-    context: usize,
+    writer: Writer<'a>,
+    /// One for each of all rows, or none.
+    plans: &'a [Plan],
     class: Option<u32>,
     cache: KvCache,
     /// Which rows the cache holds. Those that are done stay until it is made anew.
@@ -184,9 +275,9 @@ struct Reader<'a> {
 impl Reader<'_> {
     /// Logits of the next token of each of `self.rows`, which hold all that are not done.
     fn read(&mut self, rows: &[Row]) -> Vec<f32> {
+        let Writer { net, info, context } = self.writer;
         let open: Vec<usize> = (0..rows.len()).filter(|&row| !rows[row].done).collect();
-        let anew =
-            self.cache.time == 0 || self.cache.time >= self.context || 2 * open.len() <= self.rows.len();
+        let anew = self.cache.time == 0 || self.cache.time >= context || 2 * open.len() <= self.rows.len();
         if anew {
             self.rows = open;
             self.cache = KvCache::default();
@@ -194,20 +285,24 @@ impl Reader<'_> {
         // Rows that are not done are of one length.
         let known = rows[self.rows[0]].tokens.len();
         let window = match anew {
-            true if known >= self.context => (self.context / 2).max(1),
+            true if known >= context => (context / 2).max(1),
             true => known,
             false => 1,
         };
         let tokens: Vec<u32> = self.rows.iter().flat_map(|&row| rows[row].last(window)).copied().collect();
         let classes = vec![self.class.unwrap_or(NO_TOKEN); tokens.len()];
-        let places = || (known - window..known).flat_map(|place| self.info.phases(place as u64));
+        let places = || (known - window..known).flat_map(|place| info.phases(place as u64));
         let phases: Vec<u32> = self.rows.iter().flat_map(|_| places()).collect();
         let at = Positions { n: self.rows.len(), tokens: &tokens, classes: &classes, phases: &phases };
+        let planned = (!self.plans.is_empty()).then(|| {
+            let plans = self.rows.iter().map(|&row| &self.plans[row]);
+            beside(plans, known - window..known, &net.device())
+        });
         let h = match anew {
-            true => self.net.read(at, None, &mut self.cache),
-            false => self.net.next(at, None, &mut self.cache),
+            true => net.read(at, planned, &mut self.cache),
+            false => net.next(at, planned, &mut self.cache),
         };
-        to_vec(&self.net.logits(h))
+        to_vec(&net.logits(h))
     }
 }
 

@@ -2,8 +2,12 @@
 //! codec's business.
 
 pub mod ar;
+pub mod gan;
 mod generate;
 mod net;
+mod plan;
+pub mod vae;
+pub mod vqvae;
 
 use std::ops::RangeInclusive;
 
@@ -17,26 +21,48 @@ use crate::{
     events::Metrics,
     recipe::{RecipeError, merge_options},
 };
-pub use generate::{Choice, Limit, SequenceDraw};
+pub use generate::{Choice, Limit, Listener, SequenceDraw, SequenceStart};
 
 /// The family that `auto` stands for.
 pub const AUTO_FAMILY: Family = Family::Ar;
 
 /// Options of any family, and what they must lie between.
-const RANGES: [(&str, RangeInclusive<u64>); 6] = [
+const RANGES: [(&str, RangeInclusive<u64>); 13] = [
     ("batch", 1..=65_536),
     ("layers", 1..=128),
     ("heads", 1..=128),
     ("width", 2..=16_384),
     ("hidden", 1..=65_536),
     ("context", 1..=65_536),
+    ("latent", 1..=4096),
+    ("encoder_layers", 1..=128),
+    ("prior_layers", 1..=128),
+    ("critic_layers", 1..=128),
+    ("codes", 2..=65_536),
+    ("code_dim", 1..=1024),
+    ("stretches", 1..=65_536),
 ];
 
 /// Resolved configuration of a model of sequences.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "family", rename_all = "lowercase")]
 pub enum SequenceConfig {
+    Vae(vae::Config),
+    Gan(gan::Config),
+    Vqvae(vqvae::Config),
     Ar(ar::Config),
+}
+
+/// Calls the same of whichever configuration it is.
+macro_rules! of_each {
+    ($any:expr, $config:ident => $call:expr) => {
+        match $any {
+            SequenceConfig::Vae($config) => $call,
+            SequenceConfig::Gan($config) => $call,
+            SequenceConfig::Vqvae($config) => $call,
+            SequenceConfig::Ar($config) => $call,
+        }
+    };
 }
 
 impl SequenceConfig {
@@ -48,8 +74,13 @@ impl SequenceConfig {
         options: &toml::Table,
     ) -> Result<Self, RecipeError> {
         let config = match family.unwrap_or(AUTO_FAMILY) {
+            Family::Vae => Self::Vae(merge_options(vae::Config::preset(size, info), options)?),
+            Family::Gan => Self::Gan(merge_options(gan::Config::preset(size, info), options)?),
+            Family::Vqvae => Self::Vqvae(merge_options(vqvae::Config::preset(size, info), options)?),
             Family::Ar => Self::Ar(merge_options(ar::Config::preset(size, info), options)?),
-            family => return Err(no_such_model(family, "texts and music")),
+            family @ (Family::Flow | Family::Mixture) => {
+                return Err(no_such_model(family, "texts and music"));
+            }
         };
         check_ranges(&config, &RANGES)?;
         config.check_heads()?;
@@ -58,7 +89,7 @@ impl SequenceConfig {
 
     /// Every head has as many values as the others, and an even number of them.
     fn check_heads(&self) -> Result<(), RecipeError> {
-        let Self::Ar(ar::Config { width, heads, .. }) = self;
+        let (width, heads) = of_each!(self, c => (c.width, c.heads));
         match width.is_multiple_of(2 * heads) {
             true => Ok(()),
             false => {
@@ -70,28 +101,42 @@ impl SequenceConfig {
 
     pub fn family(&self) -> Family {
         match self {
+            Self::Vae(_) => Family::Vae,
+            Self::Gan(_) => Family::Gan,
+            Self::Vqvae(_) => Family::Vqvae,
             Self::Ar(_) => Family::Ar,
         }
     }
 
     /// Windows or segments a step.
     pub fn batch(&self) -> usize {
-        match self {
-            Self::Ar(c) => c.batch,
-        }
+        of_each!(self, c => c.batch)
+    }
+
+    /// Tokens that it sees.
+    pub fn context(&self) -> usize {
+        of_each!(self, c => c.context)
     }
 
     /// What an item of a batch is.
     pub fn cut(&self) -> Cut {
         match self {
-            Self::Ar(c) => Cut::Windows(c.context),
+            Self::Vae(_) | Self::Vqvae(_) | Self::Ar(ar::Config { segments: true, .. }) => {
+                Cut::Segments(self.context())
+            }
+            Self::Gan(_) | Self::Ar(_) => Cut::Windows(self.context()),
         }
     }
 }
 
 /// A model of sequences, of any family.
 #[derive(Debug)]
+// There is one of these in a run.
+#[allow(clippy::large_enum_variant)]
 pub enum SequenceModel {
+    Vae(vae::Vae),
+    Gan(gan::Gan),
+    Vqvae(vqvae::Vqvae),
     Ar(ar::Ar),
 }
 
@@ -99,6 +144,9 @@ pub enum SequenceModel {
 macro_rules! each {
     ($any:expr, $model:ident => $call:expr) => {
         match $any {
+            SequenceModel::Vae($model) => $call,
+            SequenceModel::Gan($model) => $call,
+            SequenceModel::Vqvae($model) => $call,
             SequenceModel::Ar($model) => $call,
         }
     };
@@ -108,6 +156,9 @@ impl SequenceModel {
     /// A fresh model on `device` (plain; gradients are switched on inside), initialised from `rng`.
     pub fn new(config: &SequenceConfig, info: &SequenceInfo, device: &Device, rng: &mut Rng) -> Self {
         match config {
+            SequenceConfig::Vae(c) => Self::Vae(vae::Vae::new(c, info, device, rng)),
+            SequenceConfig::Gan(c) => Self::Gan(gan::Gan::new(c, info, device, rng)),
+            SequenceConfig::Vqvae(c) => Self::Vqvae(vqvae::Vqvae::new(c, info, device, rng)),
             SequenceConfig::Ar(c) => Self::Ar(ar::Ar::new(c, info, device, rng)),
         }
     }
@@ -130,13 +181,20 @@ impl SequenceModel {
     /// Its choices.
     pub fn config(&self) -> SequenceConfig {
         match self {
+            Self::Vae(m) => SequenceConfig::Vae(m.config().clone()),
+            Self::Gan(m) => SequenceConfig::Gan(m.config().clone()),
+            Self::Vqvae(m) => SequenceConfig::Vqvae(m.config().clone()),
             Self::Ar(m) => SequenceConfig::Ar(m.config().clone()),
         }
     }
 
     /// The phases of a run, and the share of the budget at which each begins.
     pub fn phases(&self) -> Vec<(&'static str, f64)> {
-        vec![("training", 0.0)]
+        match self {
+            Self::Gan(m) => m.phases(),
+            Self::Vqvae(m) => m.phases(),
+            Self::Vae(_) | Self::Ar(_) => vec![("training", 0.0)],
+        }
     }
 
     /// Draws sequences: what comes behind the prompt, without the boundary that ends a document. `limit` says what may
@@ -145,17 +203,24 @@ impl SequenceModel {
         &self,
         draw: &SequenceDraw,
         limit: &mut Limit,
-        on: &mut dyn FnMut(usize, u32) -> bool,
+        on: &mut Listener,
         rng: &mut Rng,
     ) -> Vec<Vec<u32>> {
         each!(self, m => m.sample(draw, limit, on, rng))
     }
 
-    /// `−log p` of every token of a document behind its boundary, with as much before it as the model can see: nats.
-    /// `None` where the family has no likelihood.
-    pub fn document_nll(&self, tokens: &[u32], class: Option<u32>) -> Option<Vec<f64>> {
-        match self {
-            Self::Ar(m) => Some(m.document_nll(tokens, class)),
+    /// `−log p` of a document behind its boundary: nats. A family of windows knows as much before each token as it can see;
+    /// one of segments cuts a long document into some that do not know each other, and gives an upper bound.
+    pub fn document_nll(&self, tokens: &[u32], class: Option<u32>) -> f64 {
+        each!(self, m => m.document_nll(tokens, class))
+    }
+
+    /// Whether it can draw what a start asks for.
+    pub fn can_start(&self, start: SequenceStart) -> bool {
+        match (self, start) {
+            (_, SequenceStart::Fresh) | (Self::Vae(_), _) => true,
+            (Self::Vqvae(_), start) => matches!(start, SequenceStart::Like { .. }),
+            (Self::Gan(_) | Self::Ar(_), _) => false,
         }
     }
 

@@ -81,13 +81,44 @@ impl Shifted {
         kernels::fields_cross_entropy(logits, &starts, &self.targets, &self.weights)
     }
 
+    /// The sum of [`losses`](Self::losses) over each row: nats.
+    pub fn nats(&self, logits: &Tensor<2>) -> Vec<f64> {
+        let losses = to_vec(&self.losses(logits.clone()));
+        let rows = losses.chunks_exact(losses.len() / self.n);
+        rows.map(|row| row.iter().map(|&loss| f64::from(loss)).sum()).collect()
+    }
+
+    /// Its rows, and those of another of the same length.
+    pub fn joined(&self, other: &Self) -> Self {
+        Self {
+            n: self.n + other.n,
+            tokens: [&self.tokens[..], &other.tokens].concat(),
+            classes: [&self.classes[..], &other.classes].concat(),
+            phases: [&self.phases[..], &other.phases].concat(),
+            targets: Arc::new([&self.targets[..], &other.targets].concat()),
+            weights: Arc::new([&self.weights[..], &other.weights].concat()),
+        }
+    }
+
+    /// All rows `times` times, one copy of all after another.
+    pub fn times(&self, times: usize) -> Self {
+        Self {
+            n: self.n * times,
+            tokens: self.tokens.repeat(times),
+            classes: self.classes.repeat(times),
+            phases: self.phases.repeat(times),
+            targets: Arc::new(self.targets.repeat(times)),
+            weights: Arc::new(self.weights.repeat(times)),
+        }
+    }
+
     /// The mean of [`losses`](Self::losses) over all targets.
     pub fn mean_loss(&self, logits: Tensor<2>) -> Tensor<1> {
         self.losses(logits).sum() / self.count().max(1.0)
     }
 }
 
-/// `−log p` of every token of a document but the first, each given at least half a `context` of those before it where
+/// `−log p` of a document but for its first token, each token given at least half a `context` of those before it where
 /// there are so many: nats.
 pub fn document_nll(
     net: &Decoder,
@@ -95,16 +126,16 @@ pub fn document_nll(
     context: usize,
     tokens: &[u32],
     class: Option<u32>,
-) -> Vec<f64> {
+) -> f64 {
     let (time, step) = (context.min(tokens.len().saturating_sub(1)), (context / 2).max(1));
     if time == 0 {
-        return Vec::new();
+        return 0.0;
     }
     // Windows of `time` targets; all but the first only tell of those behind the half that they share.
     let last = tokens.len() - 1 - time;
     let mut starts: Vec<usize> = (0..last).step_by(step).collect();
     starts.push(last);
-    let mut nll: Vec<f64> = Vec::with_capacity(tokens.len() - 1);
+    let (mut nats, mut done) = (0.0, 0);
     for group in starts.chunks(ROWS) {
         let rows = group.iter().flat_map(|&start| &tokens[start..=start + time]).copied().collect();
         let places =
@@ -117,9 +148,9 @@ pub fn document_nll(
         let shifted = Shifted::of(&batch);
         let losses = to_vec(&shifted.losses(net.logits(net.forward(shifted.positions(), None))));
         for (&start, losses) in group.iter().zip(losses.chunks_exact(time)) {
-            let known = nll.len() - start;
-            nll.extend(losses[known..].iter().map(|&loss| f64::from(loss)));
+            nats += losses[done - start..].iter().map(|&loss| f64::from(loss)).sum::<f64>();
+            done = start + time;
         }
     }
-    nll
+    nats
 }

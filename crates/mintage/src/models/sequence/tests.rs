@@ -38,11 +38,20 @@ fn batch() -> SequenceBatch {
 
 /// Tiny configurations of all families.
 fn configs() -> Vec<SequenceConfig> {
-    let small = toml::from_str(
+    let small: toml::Table = toml::from_str(
         "width = 32\nlayers = 2\nheads = 2\nhidden = 48\ncontext = 8\ndropout = 0.0\nlr = 1e-2",
     )
     .unwrap();
-    let preset = |family| SequenceConfig::preset(Some(family), Size::Tiny, &info(), &small);
+    let preset = |family| {
+        let mut small = small.clone();
+        let own = match family {
+            Family::Vae => "latent = 4\nfree_nats = 0.0\nhead_start = 0.0",
+            Family::Vqvae => "stretches = 2\ncodes = 8\nprior_from = 0.5",
+            _ => "",
+        };
+        small.extend(toml::from_str::<toml::Table>(own).unwrap());
+        SequenceConfig::preset(Some(family), Size::Tiny, &info(), &small)
+    };
     Family::ALL.into_iter().filter_map(|family| preset(family).ok()).collect()
 }
 
@@ -67,7 +76,9 @@ fn sample(model: &SequenceModel, draw: &SequenceDraw) -> Vec<Vec<u32>> {
 fn overfits_one_batch() {
     for config in configs() {
         let model = trained(&config, STEPS);
-        let valid = model.validate(&batch(), 1.0, &mut Rng::new(0, 0)).unwrap();
+        // A GAN has a number to minimise at its beginning alone.
+        let valid = |progress| model.validate(&batch(), progress, &mut Rng::new(0, 0));
+        let valid = valid(1.0).or_else(|| valid(0.0)).unwrap();
         assert!(valid.first().unwrap() < 0.3, "{valid:?}");
         for class in 0..2 {
             let draw = SequenceDraw { class: Some(class), ..SequenceDraw::new(40, 20) };
@@ -116,13 +127,14 @@ fn likelihood_of_documents_longer_than_the_context() {
     for config in configs() {
         let model = trained(&config, 20);
         let document: Vec<u32> = [vec![BOUNDARY], DOCUMENTS.concat()].concat();
-        let Some(nll) = model.document_nll(&document, Some(1)) else { continue };
-        assert_eq!(nll.len(), document.len() - 1);
-        assert!(nll.iter().all(|nll| nll.is_finite() && *nll >= 0.0));
-        // The first tokens do not depend on what follows.
-        let short = model.document_nll(&document[..5], Some(1)).unwrap();
-        assert!(short.iter().zip(&nll).all(|(a, b)| (a - b).abs() < 1e-4));
-        assert!(model.document_nll(&[BOUNDARY], None).unwrap().is_empty());
+        let nats = model.document_nll(&document, Some(1));
+        // Little has been learned: about ln 10 a token.
+        let each = nats / (document.len() - 1) as f64;
+        assert!((1.0..4.0).contains(&each), "{config:?} {each}");
+        // What comes later is told with less than all.
+        let short = model.document_nll(&document[..5], Some(1));
+        assert!(short > 0.0 && short < nats);
+        assert_eq!(model.document_nll(&[BOUNDARY], None), 0.0);
     }
 }
 

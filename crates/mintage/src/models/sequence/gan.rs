@@ -1,0 +1,356 @@
+//! Adversarial model of sequences: a language model that goes on learning from a critic (Yu et al., arXiv:1609.05473;
+//! rewards at every token as in de Masson d'Autume et al., arXiv:1905.09922).
+//!
+//! Phase 1: the generator is an autoregressive model, as in `ar.rs`. Phase 2: it is given the first half of real windows and
+//! writes the other half; the critic `D` says of every token how real what came up to it looks, and the generator is moved
+//! by the policy gradient (Williams, 1992) of what the critic will say,
+//!
+//! ```text
+//! L_D = E_real softplus(−D_t) + E_new softplus(D_t)
+//! r_t = 2 σ(D_t) − 1      R_t = Σ_{s ≥ t} γ^(s−t) r_s      A_t = (R_t − mean R_t) / std
+//! L_G = −E_new A_t log p(x_t | x_<t) − λ E_real log p(x_t | x_<t)
+//! ```
+//!
+//! where the means go over the windows of a batch. The second term holds the generator near the language that it knows. It
+//! stays a model with a likelihood.
+
+use std::sync::Arc;
+
+use burn::{
+    module::Module,
+    tensor::{Device, Tensor, TensorData},
+};
+use mintage_data::sequence::{NO_TOKEN, SequenceBatch, SequenceInfo};
+use mintage_nn::{
+    AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError, kernels,
+    layers::{Decoder, DecoderConfig, KvCache, Linear, Positions},
+    weights::to_vec,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    ar,
+    generate::{Choice, Limit, Listener, SequenceDraw, Writer},
+    net::{Shifted, document_nll, periods},
+};
+use crate::{events::Metrics, models::Size};
+
+/// All choices of an adversarial model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    pub layers: usize,
+    /// Blocks of the critic, which is as wide as the generator.
+    pub critic_layers: usize,
+    pub heads: usize,
+    pub width: usize,
+    /// Width inside the gated perceptrons.
+    pub hidden: usize,
+    /// Tokens that it sees.
+    pub context: usize,
+    /// Windows a step.
+    pub batch: usize,
+    pub lr: f64,
+    pub weight_decay: f64,
+    /// Share of every branch's values that are dropped while the language is learned.
+    pub dropout: f64,
+    /// Share of the budget at which the critic comes in.
+    pub critic_from: f64,
+    pub critic_lr: f64,
+    /// Rate of the generator beside the critic.
+    pub policy_lr: f64,
+    /// λ: weight of the likelihood beside the critic's word.
+    pub likelihood: f64,
+    /// γ: what a reward one token later is worth.
+    pub discount: f64,
+}
+
+impl Config {
+    /// The preset of a size.
+    pub fn preset(size: Size, info: &SequenceInfo) -> Self {
+        let ar::Config { layers, heads, width, hidden, context, batch, lr, weight_decay, dropout, .. } =
+            ar::Config::preset(size, info);
+        Self {
+            layers,
+            critic_layers: layers / 2,
+            heads,
+            width,
+            hidden,
+            context,
+            batch,
+            lr,
+            weight_decay,
+            dropout,
+            critic_from: 0.7,
+            critic_lr: 1e-3,
+            policy_lr: lr / 20.0,
+            likelihood: 1.0,
+            discount: 0.9,
+        }
+    }
+}
+
+/// A generator and its critic with their optimisers.
+#[derive(Debug)]
+pub struct Gan {
+    config: Config,
+    info: SequenceInfo,
+    generator: Trainable<Decoder>,
+    critic: Trainable<Critic>,
+}
+
+#[derive(Module, Debug)]
+struct Critic {
+    net: Decoder,
+    head: Linear,
+}
+
+impl Gan {
+    pub fn new(config: &Config, info: &SequenceInfo, device: &Device, rng: &mut Rng) -> Self {
+        let on = device.clone().autodiff();
+        let Config { heads, width, hidden, .. } = *config;
+        let (vocab, classes, periods) = (info.vocab, info.classes.len(), periods(info));
+        let of =
+            |layers| DecoderConfig { layers, heads, width, hidden, vocab, classes, periods, causal: true };
+        let generator = Decoder::new(of(config.layers), &on, rng);
+        let critic = Critic {
+            net: Decoder::new(of(config.critic_layers), &on, rng),
+            head: Linear::new(width, 1, 1.0, &on, rng),
+        };
+        let adam = AdamW { weight_decay: config.weight_decay as f32, ..AdamW::default() };
+        Self {
+            config: config.clone(),
+            info: info.clone(),
+            generator: Trainable::with_muon(generator, adam, Decoder::is_hidden),
+            critic: Trainable::new(critic, AdamW::default()),
+        }
+    }
+
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    pub fn phases(&self) -> Vec<(&'static str, f64)> {
+        vec![("language", 0.0), ("critic", self.config.critic_from)]
+    }
+
+    /// One step of whichever phase `progress` lies in; each phase has a schedule of its own.
+    pub fn step(
+        &mut self,
+        batch: &SequenceBatch,
+        progress: f64,
+        rng: &mut Rng,
+    ) -> Result<Metrics, NotFinite> {
+        let from = self.config.critic_from;
+        if progress < from {
+            self.step_language(batch, progress / from, rng)
+        } else {
+            self.step_critic(batch, (progress - from) / (1.0 - from).max(1e-9), rng)
+        }
+    }
+
+    fn step_language(
+        &mut self,
+        batch: &SequenceBatch,
+        progress: f64,
+        rng: &mut Rng,
+    ) -> Result<Metrics, NotFinite> {
+        let shifted = Shifted::of_training(batch, rng);
+        let net = self.generator.net();
+        let h = net.forward_dropping(shifted.positions(), None, self.config.dropout, rng);
+        let loss = shifted.mean_loss(net.logits(h));
+        let lr = self.config.lr * Schedule::default().factor(progress);
+        let (loss, norm) = self.generator.update(loss, lr)?;
+        Ok(Metrics::new([("nll", loss), ("grad_norm", norm)]))
+    }
+
+    fn step_critic(
+        &mut self,
+        batch: &SequenceBatch,
+        progress: f64,
+        rng: &mut Rng,
+    ) -> Result<Metrics, NotFinite> {
+        let real = Shifted::of_training(batch, rng);
+        let new = self.continued(&real, rng);
+        let factor = Schedule::default().factor(progress);
+        let told = self.told(&real, &new);
+        let (n, known) = (real.n, known(&real));
+        let written = told.len() / (2 * n);
+        let of_new = &told[n * written..];
+        let right = told.iter().enumerate().filter(|&(i, &d)| (d > 0.0) == (i < n * written)).count();
+        let advantages = advantages(of_new, written, self.config.discount as f32);
+
+        // Both in one pass: real windows weigh by their likelihood, new ones by what the critic says of them.
+        let mut both = real.joined(&new);
+        let time = real.tokens.len() / n;
+        let (likelihood, count) = (self.config.likelihood as f32, real.count().max(1.0));
+        let mut weights: Vec<f32> = real.weights.iter().map(|&weight| weight * likelihood).collect();
+        weights.resize(2 * n * time, 0.0);
+        let share = time as f32 / written as f32;
+        for (row, advantages) in advantages.chunks_exact(written).enumerate() {
+            let row = &mut weights[(n + row) * time..][..time];
+            row[known - 1..].iter_mut().zip(advantages).for_each(|(weight, &a)| *weight = a * share);
+        }
+        both.weights = Arc::new(weights);
+        let net = self.generator.net();
+        let losses = both.losses(net.logits(net.forward(both.positions(), None)));
+        let (loss, norm) = self.generator.update(losses.sum() / count, self.config.policy_lr * factor)?;
+        let critic_loss = self.critic_loss(&real, &new);
+        let (critic_loss, _) = self.critic.update(critic_loss, self.config.critic_lr * factor)?;
+        Ok(Metrics::new([
+            ("loss", loss),
+            ("critic", critic_loss),
+            ("accuracy", right as f64 / told.len() as f64),
+            ("grad_norm", norm),
+        ]))
+    }
+
+    /// The rows with their second half written by the generator.
+    fn continued(&self, real: &Shifted, rng: &mut Rng) -> Shifted {
+        let net = self.generator.averaged();
+        let (n, time, known) = (real.n, real.tokens.len() / real.n, known(real));
+        let mut tokens: Vec<Vec<u32>> =
+            real.tokens.chunks_exact(time).map(|row| row[..known].to_vec()).collect();
+        let mut cache = KvCache::default();
+        for at in known..=time {
+            let range = if at == known { 0..known } else { at - 1..at };
+            let kinds = self.info.periods.len();
+            let part = |all: &[u32], each: usize| -> Vec<u32> {
+                let rows = all.chunks_exact((time * each).max(1));
+                rows.flat_map(|row| &row[range.start * each..range.end * each]).copied().collect()
+            };
+            let (classes, phases) = (part(&real.classes, 1), part(&real.phases, kinds));
+            let seen: Vec<u32> = tokens.iter().flat_map(|row| &row[range.clone()]).copied().collect();
+            let positions = Positions { n, tokens: &seen, classes: &classes, phases: &phases };
+            let h = match at == known {
+                true => net.read(positions, None, &mut cache),
+                false => net.next(positions, None, &mut cache),
+            };
+            let mut logits = to_vec(&net.logits(h));
+            let each = logits.len() / n;
+            for (row, logits) in tokens.iter_mut().zip(logits.chunks_exact_mut(each)) {
+                row.push(Choice::default().pick(logits, row, rng).unwrap_or(NO_TOKEN));
+            }
+        }
+        Shifted {
+            n,
+            tokens: tokens.iter().flat_map(|row| &row[..time]).copied().collect(),
+            classes: real.classes.clone(),
+            phases: real.phases.clone(),
+            targets: Arc::new(tokens.iter().flat_map(|row| &row[1..]).copied().collect()),
+            weights: Arc::clone(&real.weights),
+        }
+    }
+
+    /// What the critic says of every token that was to be written, of real rows and then of new ones.
+    fn told(&self, real: &Shifted, new: &Shifted) -> Vec<f32> {
+        to_vec(&self.critic.averaged().judge(&real.joined(new), known(real)))
+    }
+
+    fn critic_loss(&self, real: &Shifted, new: &Shifted) -> Tensor<1> {
+        let told = self.critic.net().judge(&real.joined(new), known(real)); // [2 · n, written]
+        let [rows, written] = told.dims();
+        let truth =
+            (0..rows * written).map(|i| f32::from(u8::from(i < rows * written / 2))).collect::<Vec<_>>();
+        let truth = Tensor::from_data(TensorData::new(truth, [rows, written]), &told.device());
+        kernels::bernoulli_nll(told, truth).mean() / written as f64
+    }
+
+    /// Nats a token of the generator while the language is learned; then there is no number to minimise.
+    pub fn validate(&self, batch: &SequenceBatch, progress: f64, _rng: &mut Rng) -> Option<Metrics> {
+        (progress < self.config.critic_from).then(|| {
+            let shifted = Shifted::of(batch);
+            let net = self.generator.averaged();
+            let nats: f64 = shifted.nats(&net.logits(net.forward(shifted.positions(), None))).iter().sum();
+            super::token_metrics(nats / shifted.count().max(1.0), &self.info)
+        })
+    }
+
+    /// `−log p` of a document behind its boundary: nats.
+    pub fn document_nll(&self, tokens: &[u32], class: Option<u32>) -> f64 {
+        document_nll(&self.generator.averaged(), &self.info, self.config.context, tokens, class)
+    }
+
+    /// Draws sequences with the averaged weights.
+    pub fn sample(
+        &self,
+        draw: &SequenceDraw,
+        limit: &mut Limit,
+        on: &mut Listener,
+        rng: &mut Rng,
+    ) -> Vec<Vec<u32>> {
+        let (net, info, context) = (&self.generator.averaged(), &self.info, self.config.context);
+        Writer { net, info, context }.write(draw, limit, on, rng)
+    }
+
+    pub fn save_weights(&self, map: &mut TensorMap) {
+        self.generator.save_weights("generator", map);
+        self.critic.save_weights("critic", map);
+    }
+
+    pub fn load_weights(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
+        self.generator.load_weights("generator", map)?;
+        self.critic.load_weights("critic", map)
+    }
+
+    pub fn save_state(&self, map: &mut TensorMap) {
+        self.generator.save_state("generator", map);
+        self.critic.save_state("critic", map);
+    }
+
+    pub fn load_state(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
+        self.generator.load_state("generator", map)?;
+        self.critic.load_state("critic", map)
+    }
+
+    pub fn parameters(&self) -> usize {
+        self.generator.net().num_params() + self.critic.net().num_params()
+    }
+}
+
+/// Tokens of each row that are given; those behind them are to be written.
+fn known(rows: &Shifted) -> usize {
+    (rows.tokens.len() / rows.n / 2).max(1)
+}
+
+/// `A_t` of rows of `written` tokens, from what the critic says of them.
+fn advantages(told: &[f32], written: usize, discount: f32) -> Vec<f32> {
+    let mut returns: Vec<f32> = told.iter().map(|&d| (0.5 * d).tanh()).collect(); // 2 σ(d) − 1
+    for row in returns.chunks_exact_mut(written) {
+        for at in (1..written).rev() {
+            row[at - 1] += discount * row[at];
+        }
+    }
+    let n = (returns.len() / written) as f32;
+    for at in 0..written {
+        let mean = returns.iter().skip(at).step_by(written).sum::<f32>() / n;
+        returns.iter_mut().skip(at).step_by(written).for_each(|r| *r -= mean);
+    }
+    let variance = returns.iter().map(|r| r * r).sum::<f32>() / returns.len() as f32;
+    let scale = 1.0 / variance.sqrt().max(1e-3);
+    returns.iter().map(|r| r * scale).collect()
+}
+
+impl Critic {
+    /// How real each row looks up to each of its targets from `known` on: logits, `[n, time + 1 − known]`.
+    fn judge(&self, rows: &Shifted, known: usize) -> Tensor<2> {
+        let at = Positions { tokens: &rows.targets, ..rows.positions() };
+        let time = rows.tokens.len() / rows.n;
+        let told = self.head.forward(self.net.forward(at, None)); // [n · time, 1]
+        told.reshape([rows.n, time]).narrow(1, known - 1, time + 1 - known)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn advantages_are_of_what_comes_later() {
+        // Two rows of two tokens; the critic is sure of the last ones.
+        let found = advantages(&[0.0, 20.0, 0.0, -20.0], 2, 0.5);
+        let scale = (2.0f32 * (0.25 + 1.0) / 4.0).sqrt();
+        let wanted = [0.5 / scale, 1.0 / scale, -0.5 / scale, -1.0 / scale];
+        assert!(found.iter().zip(wanted).all(|(a, b)| (a - b).abs() < 1e-4), "{found:?}");
+    }
+}

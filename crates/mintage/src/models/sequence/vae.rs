@@ -1,0 +1,377 @@
+//! Variational autoencoder of segments (Kingma & Welling, arXiv:1312.6114; of sentences Bowman et al.,
+//! arXiv:1511.06349; of bars Roberts et al., arXiv:1803.05428):
+//!
+//! ```text
+//! q(z|x) = N(μ(x), σ²(x))        p(x|z) = Π_t p(x_t | x_<t, z)        p(z) = N(0, I)
+//! L = −E_q log p(x|z) + β Σ_j max(λ, KL_j)
+//! ```
+//!
+//! The encoder is a transformer that sees a segment whole: the mean of what its positions hold gives μ and σ. The decoder
+//! writes token after token, with what `z` says beside each. Such a decoder could do without `z`: that it does not is
+//! brought about by a head start, a share of the budget with β = 0 in which the encoder learns to be worth listening to, and by
+//! free bits, λ nats a dimension that cost nothing (Li et al., arXiv:1909.00868).
+
+use burn::{
+    module::Module,
+    tensor::{Device, Tensor, TensorData},
+};
+use mintage_data::sequence::{SequenceBatch, SequenceInfo};
+use mintage_nn::{
+    AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError,
+    layers::{Decoder, DecoderConfig, Linear},
+    losses::{gaussian_log_prob, standard_normal_log_prob},
+    weights::to_vec,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    SequenceStart, ar,
+    generate::{Limit, Listener, SequenceDraw, Writer},
+    net::{Shifted, periods},
+    plan::{
+        CANDIDATES, Plan, fitting, read_stretches, segment, segment_length, segments, segments_a_step, spread,
+    },
+};
+use crate::{
+    events::Metrics,
+    models::{Size, log_mean_exp},
+};
+
+/// Importance samples of a likelihood, unless asked otherwise.
+pub const SAMPLES: usize = 8;
+/// A dimension whose means vary by more than this over the data is in use (Burda et al., arXiv:1509.00519).
+pub const ACTIVE: f64 = 0.01;
+/// Bounds of log σ²: no dimension drives the divergence to infinity.
+const LOGVAR: (f64, f64) = (-8.0, 2.0);
+
+/// All choices of a VAE.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Dimensions of the latent vector.
+    pub latent: usize,
+    /// Blocks of the decoder.
+    pub layers: usize,
+    pub encoder_layers: usize,
+    pub heads: usize,
+    pub width: usize,
+    /// Width inside the gated perceptrons.
+    pub hidden: usize,
+    /// Tokens of a segment at most.
+    pub context: usize,
+    /// Segments a step.
+    pub batch: usize,
+    /// Nats that each dimension may tell at no cost.
+    pub free_nats: f64,
+    /// Share of the budget in which β is 0, and in which it then rises to 1.
+    pub head_start: f64,
+    pub lr: f64,
+    pub weight_decay: f64,
+    /// Share of every branch's values that are dropped in training, in the decoder.
+    pub dropout: f64,
+}
+
+impl Config {
+    /// The preset of a size.
+    pub fn preset(size: Size, info: &SequenceInfo) -> Self {
+        let latent = match size {
+            Size::Tiny | Size::Small => 32,
+            Size::Base => 64,
+            Size::Large => 128,
+        };
+        let ar::Config { layers, heads, width, hidden, lr, weight_decay, dropout, .. } =
+            ar::Config::preset(size, info);
+        let context = segment_length(info);
+        Self {
+            latent,
+            layers,
+            encoder_layers: layers / 2,
+            heads,
+            width,
+            hidden,
+            context,
+            batch: segments_a_step(context),
+            free_nats: 0.2,
+            head_start: 0.1,
+            lr,
+            weight_decay,
+            dropout,
+        }
+    }
+}
+
+/// A VAE with its optimiser.
+#[derive(Debug)]
+pub struct Vae {
+    config: Config,
+    info: SequenceInfo,
+    device: Device,
+    train: Trainable<Autoencoder>,
+}
+
+#[derive(Module, Debug)]
+struct Autoencoder {
+    encoder: Decoder,
+    posterior: Linear,
+    beside: Linear,
+    decoder: Decoder,
+}
+
+/// What a pass gives of a batch.
+struct Terms {
+    /// `−log p(x_t | x_<t, z)`: nats, `[n · time]`.
+    losses: Tensor<1>,
+    /// `KL_j` of each row: nats, `[n, latent]`.
+    kl: Tensor<2>,
+    mu: Tensor<2>,
+}
+
+impl Vae {
+    pub fn new(config: &Config, info: &SequenceInfo, device: &Device, rng: &mut Rng) -> Self {
+        let net = Autoencoder::new(config, info, &device.clone().autodiff(), rng);
+        let adam = AdamW { weight_decay: config.weight_decay as f32, ..AdamW::default() };
+        let hidden = |name: &str| name.split_once('.').is_some_and(|(_, name)| Decoder::is_hidden(name));
+        let train = Trainable::with_muon(net, adam, hidden);
+        Self { config: config.clone(), info: info.clone(), device: device.clone(), train }
+    }
+
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Weight of the divergence.
+    fn beta(&self, progress: f64) -> f64 {
+        let start = self.config.head_start;
+        match start > 0.0 {
+            true => ((progress - start) / start).clamp(0.0, 1.0),
+            false => 1.0,
+        }
+    }
+
+    /// One step on the loss a token.
+    pub fn step(
+        &mut self,
+        batch: &SequenceBatch,
+        progress: f64,
+        rng: &mut Rng,
+    ) -> Result<Metrics, NotFinite> {
+        let shifted = Shifted::of_training(batch, rng);
+        let terms = self.train.net().terms(&shifted, self.config.dropout, rng);
+        let (n, count) = (shifted.n as f64, shifted.count().max(1.0));
+        let kl = terms.kl.mean_dim(0); // [1, latent]
+        let told = f64::from(kl.clone().sum().into_scalar::<f32>());
+        let cost = kl.clamp_min(self.config.free_nats).sum() * (n * self.beta(progress));
+        let loss = (terms.losses.sum() + cost) / count;
+        let lr = self.config.lr * Schedule::default().factor(progress);
+        let (loss, norm) = self.train.update(loss, lr)?;
+        Ok(Metrics::new([("loss", loss), ("kl", told), ("grad_norm", norm)]))
+    }
+
+    /// The bound of nats a token with the averaged weights (of texts also in bits a character), the divergence in nats a
+    /// segment, and how many dimensions are in use.
+    pub fn validate(&self, batch: &SequenceBatch, _progress: f64, rng: &mut Rng) -> Option<Metrics> {
+        let shifted = Shifted::of(batch);
+        let terms = self.train.averaged().terms(&shifted, 0.0, rng);
+        let (n, count) = (shifted.n as f64, shifted.count().max(1.0));
+        let sum = |values: &[f32]| values.iter().map(|&value| f64::from(value)).sum::<f64>();
+        let (nats, kl) = (sum(&to_vec(&terms.losses)), sum(&to_vec(&terms.kl)));
+        let active = active(&to_vec(&terms.mu), self.config.latent) as f64;
+        let metrics = super::token_metrics((nats + kl) / count, &self.info);
+        Some(metrics.and("kl", kl / n).and("active", active))
+    }
+
+    /// `−log p` of a document behind its boundary, segment after segment: nats, an upper bound with importance samples
+    /// (Burda et al., arXiv:1509.00519).
+    pub fn document_nll(&self, tokens: &[u32], class: Option<u32>) -> f64 {
+        let net = self.train.averaged();
+        let mut rng = Rng::new(0, 0);
+        segments(tokens, class, &self.info, self.config.context)
+            .map(|shifted| self.bound(&net, &shifted, SAMPLES, &mut rng).iter().sum::<f64>())
+            .sum()
+    }
+
+    /// The bound of each item of a batch by so many samples: nats.
+    pub fn bounds(&self, batch: &SequenceBatch, samples: usize, rng: &mut Rng) -> Vec<f64> {
+        self.bound(&self.train.averaged(), &Shifted::of(batch), samples, rng)
+    }
+
+    /// `μ` of each item of a batch, one after another.
+    pub fn means(&self, batch: &SequenceBatch) -> Vec<f32> {
+        to_vec(&self.train.averaged().encode(&Shifted::of(batch)).0)
+    }
+
+    /// How many dimensions are in use, by the means of many items.
+    pub fn active(&self, means: &[f32]) -> usize {
+        active(means, self.config.latent)
+    }
+
+    fn bound(&self, net: &Autoencoder, shifted: &Shifted, samples: usize, rng: &mut Rng) -> Vec<f64> {
+        let (mu, logvar) = net.encode(shifted);
+        let mut weights = vec![Vec::with_capacity(samples); shifted.n];
+        for _ in 0..samples {
+            let z = reparametrise(&mu, &logvar, rng);
+            let nats = shifted.nats(&net.decode(z.clone(), shifted, 0.0, rng));
+            let prior =
+                standard_normal_log_prob(z.clone()) - gaussian_log_prob(z, mu.clone(), logvar.clone());
+            for ((weights, nats), prior) in weights.iter_mut().zip(nats).zip(to_vec(&prior)) {
+                weights.push(f64::from(prior) - nats);
+            }
+        }
+        weights.iter().map(|weights| -log_mean_exp(weights)).collect()
+    }
+
+    /// Draws segments with the averaged weights.
+    pub fn sample(
+        &self,
+        draw: &SequenceDraw,
+        limit: &mut Limit,
+        on: &mut Listener,
+        rng: &mut Rng,
+    ) -> Vec<Vec<u32>> {
+        let net = self.train.averaged();
+        let (d, time) = (self.config.latent, self.config.context + 1);
+        let mean = |tokens: &[u32]| to_vec(&net.encode(&segment(tokens, draw.class, &self.info, time + 1)).0);
+        let ends = match draw.start {
+            SequenceStart::Fresh => Vec::new(),
+            SequenceStart::Like { tokens, .. } => vec![mean(tokens)],
+            SequenceStart::Between { from, to } => vec![mean(from), mean(to)],
+        };
+        let mut plan = |row: usize, prompt: &[u32], rng: &mut Rng| {
+            let n = if prompt.len() > 1 { CANDIDATES } else { 1 };
+            let z: Vec<f32> = (0..n)
+                .flat_map(|_| match draw.start {
+                    SequenceStart::Fresh => rng.normals(d),
+                    SequenceStart::Like { strength, .. } => near(&ends[0], strength, rng),
+                    SequenceStart::Between { .. } => {
+                        between(&ends[0], &ends[1], row as f32 / (draw.n.max(2) - 1) as f32)
+                    }
+                })
+                .collect();
+            let z = Tensor::from_data(TensorData::new(z, [n, d]), &self.device);
+            let plans = Plan::of_all(&net.beside.forward(z), n, time);
+            let seen = &prompt[..prompt.len().min(time)];
+            fitting(&net.decoder, &self.info, plans, seen, draw.class, rng)
+        };
+        let writer = Writer { net: &net.decoder, info: &self.info, context: time };
+        writer.write_planned(draw, &mut plan, limit, on, rng)
+    }
+
+    pub fn save_weights(&self, map: &mut TensorMap) {
+        self.train.save_weights("vae", map);
+    }
+
+    pub fn load_weights(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
+        self.train.load_weights("vae", map)
+    }
+
+    pub fn save_state(&self, map: &mut TensorMap) {
+        self.train.save_state("vae", map);
+    }
+
+    pub fn load_state(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
+        self.train.load_state("vae", map)
+    }
+
+    pub fn parameters(&self) -> usize {
+        self.train.net().num_params()
+    }
+}
+
+/// `μ + σ ε`, with `ε ~ N(0, I)`.
+fn reparametrise(mu: &Tensor<2>, logvar: &Tensor<2>, rng: &mut Rng) -> Tensor<2> {
+    let eps = rng.normal_tensor(mu.dims(), &mu.device());
+    mu.clone() + (logvar.clone() * 0.5).exp() * eps
+}
+
+/// A vector that is `z` at strength 0 and a new one at 1, and between them as far from the origin as vectors are.
+fn near(z: &[f32], strength: f32, rng: &mut Rng) -> Vec<f32> {
+    let kept = (1.0 - strength * strength).max(0.0).sqrt();
+    z.iter().map(|z| kept * z + strength * rng.normal()).collect()
+}
+
+/// On the way from `a` to `b`, as far from the origin as both (Shoemake, 1985).
+fn between(a: &[f32], b: &[f32], share: f32) -> Vec<f32> {
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+    let cosine = dot(a, b) / (dot(a, a) * dot(b, b)).sqrt().max(1e-12);
+    let angle = cosine.clamp(-1.0, 1.0).acos();
+    let (of_a, of_b) = match angle.sin() {
+        // Of one direction, or of opposite ones.
+        sine if sine < 1e-3 => (1.0 - share, share),
+        sine => (((1.0 - share) * angle).sin() / sine, (share * angle).sin() / sine),
+    };
+    a.iter().zip(b).map(|(a, b)| of_a * a + of_b * b).collect()
+}
+
+/// How many dimensions of means `[n, d]` are in use.
+fn active(mu: &[f32], d: usize) -> usize {
+    let n = (mu.len() / d).max(1) as f64;
+    (0..d)
+        .filter(|&j| {
+            let column = || mu.iter().skip(j).step_by(d).map(|&mu| f64::from(mu));
+            let mean = column().sum::<f64>() / n;
+            column().map(|mu| (mu - mean) * (mu - mean)).sum::<f64>() / n > ACTIVE
+        })
+        .count()
+}
+
+impl Autoencoder {
+    fn new(config: &Config, info: &SequenceInfo, device: &Device, rng: &mut Rng) -> Self {
+        let Config { layers, encoder_layers, heads, width, hidden, latent, .. } = *config;
+        let (vocab, classes, periods) = (info.vocab, info.classes.len(), periods(info));
+        let of =
+            |layers, causal| DecoderConfig { layers, heads, width, hidden, vocab, classes, periods, causal };
+        Self {
+            encoder: Decoder::new(of(encoder_layers, false), device, rng),
+            posterior: Linear::new(width, 2 * latent, 1.0, device, rng),
+            // As long as the vectors of tokens.
+            beside: Linear::new(latent, width, 0.5 / (width as f32).sqrt(), device, rng),
+            decoder: Decoder::new(of(layers, true), device, rng),
+        }
+    }
+
+    /// Mean and log-variance of q, both `[n, latent]`.
+    fn encode(&self, shifted: &Shifted) -> (Tensor<2>, Tensor<2>) {
+        let out = self.posterior.forward(read_stretches(&self.encoder, shifted, 1));
+        let d = out.dims()[1] / 2;
+        // Begins with little noise.
+        let logvar = (out.clone().narrow(1, d, d) - 2.0).clamp(LOGVAR.0, LOGVAR.1);
+        (out.narrow(1, 0, d), logvar)
+    }
+
+    /// Logits of all tokens, `[n · time, vocab]`, for `z [n, latent]`.
+    fn decode(&self, z: Tensor<2>, shifted: &Shifted, dropout: f64, rng: &mut Rng) -> Tensor<2> {
+        let time = shifted.tokens.len() / shifted.n;
+        let beside = spread(self.beside.forward(z), shifted.n, time);
+        let h = self.decoder.forward_dropping(shifted.positions(), Some(beside), dropout, rng);
+        self.decoder.logits(h)
+    }
+
+    fn terms(&self, shifted: &Shifted, dropout: f64, rng: &mut Rng) -> Terms {
+        let (mu, logvar) = self.encode(shifted);
+        let z = reparametrise(&mu, &logvar, rng);
+        let losses = shifted.losses(self.decode(z, shifted, dropout, rng));
+        let kl = (mu.clone().powi_scalar(2) + logvar.clone().exp() - logvar - 1.0) * 0.5;
+        Terms { losses, kl, mu }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_way_between_keeps_its_length() {
+        let (a, b) = ([3.0, 0.0], [0.0, 3.0]);
+        let middle = between(&a, &b, 0.5);
+        assert!((middle[0] - middle[1]).abs() < 1e-5 && (middle[0].hypot(middle[1]) - 3.0).abs() < 1e-5);
+        assert_eq!(between(&a, &b, 0.0), a);
+        let far = between(&a, &b, 1.0);
+        assert!(far[0].abs() < 1e-5 && (far[1] - 3.0).abs() < 1e-5);
+        assert_eq!(near(&a, 0.0, &mut Rng::new(1, 0)), a);
+    }
+
+    #[test]
+    fn dimensions_that_vary_are_in_use() {
+        assert_eq!(active(&[1.0, 5.0, 0.0, -1.0, 5.0, 0.05], 3), 1);
+    }
+}

@@ -1,0 +1,405 @@
+//! Vector-quantized autoencoder of segments (van den Oord et al., arXiv:1711.00937; of texts Kaiser et al.,
+//! arXiv:1803.03382): a plan first, then the surface.
+//!
+//! Phase 1: an encoder sees a segment whole, and each stretch of it is said by the nearest of a codebook's vectors. The
+//! decoder writes token after token, with the code of the stretch beside each,
+//!
+//! ```text
+//! L = −Σ_t log p(x_t | x_<t, c) + β ‖e − sg(c)‖²
+//! ```
+//!
+//! with the gradient by rotation (Fifty et al., arXiv:2410.06424) and a codebook that follows by moving averages.
+//! Phase 2: the autoencoder is frozen, and a transformer learns the plans, `Π_m p(c_m | c_<m)`. Both parts together bound
+//! the likelihood: `−log p(x) ≤ −log p(c) − log p(x | c)`.
+
+use burn::{
+    module::Module,
+    tensor::{Device, Tensor},
+};
+use mintage_data::sequence::{BOUNDARY, SequenceBatch, SequenceInfo};
+use mintage_nn::{
+    AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError,
+    layers::{Decoder, DecoderConfig, Linear},
+    quantize::{Codebook, GradientEstimator, Quantized},
+    weights::to_vec,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    SequenceStart, ar,
+    generate::{Limit, Listener, SequenceDraw, Writer},
+    net::{Shifted, periods},
+    plan::{
+        CANDIDATES, Plan, fitting, read_stretches, segment, segment_length, segments, segments_a_step, spread,
+    },
+};
+use crate::{events::Metrics, models::Size};
+
+/// Tokens that a code stands for, by default.
+const TOKENS_A_CODE: usize = 16;
+
+/// All choices of a VQ-VAE.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Codes in the codebook.
+    pub codes: usize,
+    /// Dimensions of a code vector.
+    pub code_dim: usize,
+    /// Codes of a segment.
+    pub stretches: usize,
+    /// Blocks of the decoder.
+    pub layers: usize,
+    pub encoder_layers: usize,
+    pub prior_layers: usize,
+    pub heads: usize,
+    pub width: usize,
+    /// Width inside the gated perceptrons.
+    pub hidden: usize,
+    /// Tokens of a segment at most.
+    pub context: usize,
+    /// Segments a step.
+    pub batch: usize,
+    /// Weight of the distance of the encoder's output from its codes.
+    pub commitment: f64,
+    /// Share of the budget at which the prior is begun.
+    pub prior_from: f64,
+    pub lr: f64,
+    pub weight_decay: f64,
+    /// Share of every branch's values that are dropped in training.
+    pub dropout: f64,
+}
+
+impl Config {
+    /// The preset of a size.
+    pub fn preset(size: Size, info: &SequenceInfo) -> Self {
+        let codes = match size {
+            Size::Tiny => 256,
+            Size::Small => 512,
+            Size::Base => 1024,
+            Size::Large => 2048,
+        };
+        let ar::Config { layers, heads, width, hidden, lr, weight_decay, dropout, .. } =
+            ar::Config::preset(size, info);
+        let context = segment_length(info);
+        Self {
+            codes,
+            code_dim: 16,
+            stretches: (context / TOKENS_A_CODE).max(1),
+            layers,
+            encoder_layers: layers / 2,
+            prior_layers: layers / 2,
+            heads,
+            width,
+            hidden,
+            context,
+            batch: segments_a_step(context),
+            commitment: 0.25,
+            prior_from: 0.7,
+            lr,
+            weight_decay,
+            dropout,
+        }
+    }
+}
+
+/// A VQ-VAE, its prior, and their optimisers.
+#[derive(Debug)]
+pub struct Vqvae {
+    config: Config,
+    info: SequenceInfo,
+    device: Device,
+    autoencoder: Trainable<Autoencoder>,
+    codebook: Codebook,
+    /// Sees a boundary and then codes, each one more than its number.
+    prior: Trainable<Decoder>,
+    plans: SequenceInfo,
+}
+
+#[derive(Module, Debug)]
+struct Autoencoder {
+    encoder: Decoder,
+    to_codes: Linear,
+    beside: Linear,
+    decoder: Decoder,
+}
+
+impl Vqvae {
+    pub fn new(config: &Config, info: &SequenceInfo, device: &Device, rng: &mut Rng) -> Self {
+        let on = device.clone().autodiff();
+        let plans = SequenceInfo { vocab: config.codes + 1, periods: Vec::new(), ..info.clone() };
+        let prior = Decoder::new(shape(config, &plans, config.prior_layers, true), &on, rng);
+        let adam = AdamW { weight_decay: config.weight_decay as f32, ..AdamW::default() };
+        let is_hidden = |name: &str| name.split_once('.').is_some_and(|(_, name)| Decoder::is_hidden(name));
+        let autoencoder = Autoencoder::new(config, info, &on, rng);
+        Self {
+            config: config.clone(),
+            info: info.clone(),
+            device: device.clone(),
+            autoencoder: Trainable::with_muon(autoencoder, adam, is_hidden),
+            codebook: Codebook::new(config.codes, config.code_dim),
+            prior: Trainable::with_muon(prior, adam, Decoder::is_hidden),
+            plans,
+        }
+    }
+
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    pub fn phases(&self) -> Vec<(&'static str, f64)> {
+        vec![("codes", 0.0), ("prior over codes", self.config.prior_from)]
+    }
+
+    /// One step of whichever phase `progress` lies in; each phase has a schedule of its own.
+    pub fn step(
+        &mut self,
+        batch: &SequenceBatch,
+        progress: f64,
+        rng: &mut Rng,
+    ) -> Result<Metrics, NotFinite> {
+        let from = self.config.prior_from;
+        if progress < from {
+            self.step_autoencoder(batch, progress / from, rng)
+        } else {
+            self.step_prior(batch, (progress - from) / (1.0 - from).max(1e-9), rng)
+        }
+    }
+
+    fn step_autoencoder(
+        &mut self,
+        batch: &SequenceBatch,
+        progress: f64,
+        rng: &mut Rng,
+    ) -> Result<Metrics, NotFinite> {
+        let shifted = Shifted::of_training(batch, rng);
+        let net = self.autoencoder.net();
+        let e = net.encode(&shifted, self.config.stretches);
+        let inputs = to_vec(&e);
+        if !self.codebook.is_initialised() {
+            self.codebook.initialise(&inputs, rng);
+        }
+        let Quantized { codes, vectors, commitment } = self.codebook.quantize(e, GradientEstimator::Rotation);
+        let nll = shifted.mean_loss(net.decode(vectors, &shifted, self.config.dropout, rng));
+        let told = f64::from(nll.clone().into_scalar::<f32>());
+        let lr = self.config.lr * Schedule::default().factor(progress);
+        let (loss, norm) = self.autoencoder.update(nll + commitment * self.config.commitment, lr)?;
+        let revived = self.codebook.update(&inputs, &codes, rng) as f64;
+        Ok(Metrics::new([
+            ("loss", loss),
+            ("reconstruction", told),
+            ("revived", revived),
+            ("grad_norm", norm),
+        ]))
+    }
+
+    fn step_prior(
+        &mut self,
+        batch: &SequenceBatch,
+        progress: f64,
+        rng: &mut Rng,
+    ) -> Result<Metrics, NotFinite> {
+        let codes = self.codes(&self.autoencoder.averaged(), &Shifted::of(batch));
+        let shifted = Shifted::of_training(&self.written(&codes, batch), rng);
+        let prior = self.prior.net();
+        let h = prior.forward_dropping(shifted.positions(), None, self.config.dropout, rng);
+        let loss = shifted.mean_loss(prior.logits(h));
+        let lr = self.config.lr * Schedule::default().factor(progress);
+        let (loss, norm) = self.prior.update(loss, lr)?;
+        Ok(Metrics::new([("code_nats", loss * self.config.stretches as f64), ("grad_norm", norm)]))
+    }
+
+    /// The codes of each segment, one after another.
+    fn codes(&self, net: &Autoencoder, shifted: &Shifted) -> Vec<u32> {
+        self.codebook.nearest(&to_vec(&net.encode(shifted, self.config.stretches)))
+    }
+
+    /// Plans as the prior reads them, of the classes of their segments.
+    fn written(&self, codes: &[u32], batch: &SequenceBatch) -> SequenceBatch {
+        let rows = codes.chunks_exact(self.config.stretches);
+        let tokens =
+            rows.flat_map(|row| [&[BOUNDARY], &row.iter().map(|c| c + 1).collect::<Vec<_>>()[..]].concat());
+        let classes = batch.classes.chunks(batch.time() + 1);
+        let row = self.config.stretches + 1;
+        SequenceBatch {
+            tokens: tokens.collect(),
+            classes: classes.flat_map(|row_classes| vec![row_classes[0]; row]).collect(),
+            phases: Vec::new(),
+            n: batch.n,
+        }
+    }
+
+    /// Nats a token with the averaged weights: in phase 1 of segments given their codes, in phase 2 of both (of texts also
+    /// in bits a character); the share of the codes that the batch makes use of.
+    pub fn validate(&self, batch: &SequenceBatch, progress: f64, _rng: &mut Rng) -> Option<Metrics> {
+        let net = self.autoencoder.averaged();
+        let shifted = Shifted::of(batch);
+        let codes = self.codes(&net, &shifted);
+        let sum = |nats: Vec<f64>| nats.into_iter().sum::<f64>();
+        let surface = sum(self.surface_nats(&net, &codes, &shifted));
+        let (mut nats, mut of_plans) = (surface, None);
+        if progress >= self.config.prior_from {
+            let plans = sum(self.plan_nats(&codes, batch));
+            (nats, of_plans) = (surface + plans, Some(plans / batch.n.max(1) as f64));
+        }
+        let mut metrics = super::token_metrics(nats / shifted.count().max(1.0), &self.info);
+        if let Some(nats) = of_plans {
+            metrics = metrics.and("code_nats", nats);
+        }
+        let mut used = codes;
+        used.sort_unstable();
+        used.dedup();
+        Some(metrics.and("usage", used.len() as f64 / self.config.codes as f64))
+    }
+
+    /// `−log p(x | c)` of each segment.
+    fn surface_nats(&self, net: &Autoencoder, codes: &[u32], shifted: &Shifted) -> Vec<f64> {
+        let vectors = self.codebook.lookup(codes, &self.device);
+        shifted.nats(&net.decode(vectors, shifted, 0.0, &mut Rng::new(0, 0)))
+    }
+
+    /// `−log p(c)` of each segment.
+    fn plan_nats(&self, codes: &[u32], batch: &SequenceBatch) -> Vec<f64> {
+        let (prior, shifted) = (self.prior.averaged(), Shifted::of(&self.written(codes, batch)));
+        shifted.nats(&prior.logits(prior.forward(shifted.positions(), None)))
+    }
+
+    /// `−log p(c) − log p(x | c)` of a document behind its boundary, segment after segment: nats, an upper bound of
+    /// `−log p(x)`.
+    pub fn document_nll(&self, tokens: &[u32], class: Option<u32>) -> f64 {
+        let net = self.autoencoder.averaged();
+        segments(tokens, class, &self.info, self.config.context)
+            .map(|shifted| {
+                let codes = self.codes(&net, &shifted);
+                let classes = shifted.classes.first().map(|&class| vec![class; shifted.tokens.len() + 1]);
+                let batch = SequenceBatch {
+                    tokens: vec![BOUNDARY; shifted.tokens.len() + 1],
+                    classes: classes.unwrap_or_default(),
+                    phases: Vec::new(),
+                    n: 1,
+                };
+                let nats = [self.surface_nats(&net, &codes, &shifted), self.plan_nats(&codes, &batch)];
+                nats.concat().iter().sum::<f64>()
+            })
+            .sum()
+    }
+
+    /// Draws segments with the averaged weights: codes by the prior, then tokens.
+    pub fn sample(
+        &self,
+        draw: &SequenceDraw,
+        limit: &mut Limit,
+        on: &mut Listener,
+        rng: &mut Rng,
+    ) -> Vec<Vec<u32>> {
+        let (net, prior) = (self.autoencoder.averaged(), self.prior.averaged());
+        let time = self.config.context + 1;
+        let known = match draw.start {
+            SequenceStart::Like { tokens, .. } => {
+                Some(self.codes(&net, &segment(tokens, draw.class, &self.info, time + 1)))
+            }
+            SequenceStart::Fresh | SequenceStart::Between { .. } => None,
+        };
+        let mut plan = |_: usize, prompt: &[u32], rng: &mut Rng| {
+            let n = if prompt.len() > 1 { CANDIDATES } else { 1 };
+            let codes = self.plans(&prior, n, known.as_deref(), draw, rng);
+            let vectors = net.beside.forward(self.codebook.lookup(&codes, &self.device));
+            let seen = &prompt[..prompt.len().min(time)];
+            fitting(&net.decoder, &self.info, Plan::of_all(&vectors, n, time), seen, draw.class, rng)
+        };
+        let writer = Writer { net: &net.decoder, info: &self.info, context: time };
+        writer.write_planned(draw, &mut plan, limit, on, rng)
+    }
+
+    /// The codes of `n` plans: by the prior, but for those that stay as `known` says.
+    fn plans(
+        &self,
+        prior: &Decoder,
+        n: usize,
+        known: Option<&[u32]>,
+        draw: &SequenceDraw,
+        rng: &mut Rng,
+    ) -> Vec<u32> {
+        let stretches = self.config.stretches;
+        let strength = match draw.start {
+            SequenceStart::Like { strength, .. } => strength,
+            SequenceStart::Fresh | SequenceStart::Between { .. } => 1.0,
+        };
+        let stays: Vec<bool> = (0..n * stretches).map(|_| rng.uniform() >= strength).collect();
+        let mut limit = |row: usize, before: &[u32], logits: &mut [f32]| {
+            logits[BOUNDARY as usize] = f32::NEG_INFINITY;
+            let at = before.len();
+            if let Some(known) = known.filter(|_| stays[row * stretches + at]) {
+                let stay = known[at] as usize + 1;
+                let others = logits.iter_mut().enumerate().filter(|(code, _)| *code != stay);
+                others.for_each(|(_, logit)| *logit = f32::NEG_INFINITY);
+            }
+        };
+        let plan = SequenceDraw { class: draw.class, ..SequenceDraw::new(n, stretches) };
+        let writer = Writer { net: prior, info: &self.plans, context: stretches + 1 };
+        let rows = writer.write(&plan, &mut limit, &mut |_, _| true, rng);
+        rows.concat().into_iter().map(|code| code - 1).collect()
+    }
+
+    pub fn save_weights(&self, map: &mut TensorMap) {
+        self.autoencoder.save_weights("autoencoder", map);
+        self.prior.save_weights("prior", map);
+        self.codebook.save_into("codebook", map);
+    }
+
+    pub fn load_weights(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
+        self.autoencoder.load_weights("autoencoder", map)?;
+        self.prior.load_weights("prior", map)?;
+        self.codebook.load_from("codebook", map)
+    }
+
+    pub fn save_state(&self, map: &mut TensorMap) {
+        self.autoencoder.save_state("autoencoder", map);
+        self.prior.save_state("prior", map);
+        self.codebook.save_into("codebook", map);
+    }
+
+    pub fn load_state(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
+        self.autoencoder.load_state("autoencoder", map)?;
+        self.prior.load_state("prior", map)?;
+        self.codebook.load_from("codebook", map)
+    }
+
+    pub fn parameters(&self) -> usize {
+        let codebook = self.config.codes * self.config.code_dim;
+        self.autoencoder.net().num_params() + self.prior.net().num_params() + codebook
+    }
+}
+
+/// The transformers of a VQ-VAE are of one width.
+fn shape(config: &Config, info: &SequenceInfo, layers: usize, causal: bool) -> DecoderConfig {
+    let Config { heads, width, hidden, .. } = *config;
+    let (vocab, classes, periods) = (info.vocab, info.classes.len(), periods(info));
+    DecoderConfig { layers, heads, width, hidden, vocab, classes, periods, causal }
+}
+
+impl Autoencoder {
+    fn new(config: &Config, info: &SequenceInfo, device: &Device, rng: &mut Rng) -> Self {
+        let &Config { layers, encoder_layers, width, code_dim, .. } = config;
+        Self {
+            encoder: Decoder::new(shape(config, info, encoder_layers, false), device, rng),
+            to_codes: Linear::new(width, code_dim, 1.0, device, rng),
+            // As long as the vectors of tokens.
+            beside: Linear::new(code_dim, width, 0.5 / (width as f32).sqrt(), device, rng),
+            decoder: Decoder::new(shape(config, info, layers, true), device, rng),
+        }
+    }
+
+    /// What the codes are chosen by: `[n · stretches, code_dim]`.
+    fn encode(&self, shifted: &Shifted, stretches: usize) -> Tensor<2> {
+        self.to_codes.forward(read_stretches(&self.encoder, shifted, stretches))
+    }
+
+    /// Logits of all tokens, `[n · time, vocab]`, for the vectors of all stretches, `[n · stretches, code_dim]`.
+    fn decode(&self, vectors: Tensor<2>, shifted: &Shifted, dropout: f64, rng: &mut Rng) -> Tensor<2> {
+        let time = shifted.tokens.len() / shifted.n;
+        let beside = spread(self.beside.forward(vectors), shifted.n, time);
+        let h = self.decoder.forward_dropping(shifted.positions(), Some(beside), dropout, rng);
+        self.decoder.logits(h)
+    }
+}
