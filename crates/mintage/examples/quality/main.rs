@@ -43,7 +43,7 @@ struct Options {
 
 type Case = (&'static str, fn(&str, &Options));
 
-const CASES: [Case; 41] = [
+const CASES: [Case; 42] = [
     ("prdc", scores::prdc_sanity),
     ("mlp-vae", likelihood::mlp_vae),
     ("mlp-vae-normal", likelihood::mlp_vae_normal),
@@ -61,6 +61,7 @@ const CASES: [Case; 41] = [
     ("mnist-flow", scores::fashion),
     ("stacked-gan", stacked::stacked_gan),
     ("memory", memory::streaming),
+    ("memory-text", memory::long_text),
     ("adult-mixture", tables::adult),
     ("adult-ar", tables::adult),
     ("adult-vae", tables::adult),

@@ -1,17 +1,24 @@
-//! Data larger than memory: the price in memory of a folder whose decoded images exceed what is kept.
+//! Data larger than memory: the price in memory of a folder whose decoded images exceed what is kept, and of a text of a
+//! gigabyte.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{
+    fs::{self, File},
+    io::{BufWriter, Write},
+    path::Path,
+    sync::Arc,
+};
 
 use mintage::{
-    Family, Model, Recipe,
+    AnyData, Family, Model, Recipe,
     data::{ImageSet, ImageShape, Images, png_bytes},
     nn::Rng,
 };
 
 use crate::{
     Options,
+    baselines::russian_works,
     figures::Figure,
-    training::{setup, trained},
+    training::{recipe, setup, trained},
 };
 
 const IMAGES: usize = 120_000;
@@ -41,6 +48,57 @@ fn train_on(folder: &Path, count: usize, name: &str, options: &Options) -> Model
     let data = Arc::new(ImageSet::open(&recipe.data).unwrap());
     assert_eq!((data.shape(), data.is_streamed()), (SHAPE, count == IMAGES));
     trained(&recipe, &data.clone().into(), name, options)
+}
+
+const TEXT_BYTES: usize = 1 << 30;
+
+/// Peak memory of learning from one text of a gibibyte, from opening it to the end of a minute's training.
+pub fn long_text(case: &str, options: &Options) {
+    let path = options.runs.join("gibibyte.txt");
+    if !path.exists() {
+        let half = path.with_extension("tmp");
+        write_text(&half, options);
+        fs::rename(&half, &path).unwrap();
+    }
+    let recipe = recipe(&path, Family::Ar, 1.0, &["model.size=tiny"], options);
+    let data = AnyData::open(&recipe.data).unwrap();
+    let AnyData::Sequences(set) = &data else { panic!("no sequences") };
+    let tokens = set.info().train_tokens;
+    let model = trained(&recipe, &data, case, options);
+    let how = format!("{}; one text of {TEXT_BYTES} bytes, {tokens} tokens to learn from", setup(&model));
+    Figure::lower(case, "peak resident memory, mapped files included", peak_mb(), "MB")
+        .limit(2000.0)
+        .print(&how);
+}
+
+/// Russian works over and over, each time with the letters moved on by one, so that there are always new words.
+fn write_text(path: &Path, options: &Options) {
+    const LETTERS: u32 = 32; // а to я
+    let works = russian_works(options);
+    let mut out = BufWriter::new(File::create(path).unwrap());
+    let mut written = 0;
+    for shift in 0.. {
+        for work in &works {
+            let moved = |letter: char, first: char| {
+                let at = (letter as u32 - first as u32 + shift) % LETTERS;
+                char::from_u32(first as u32 + at).unwrap()
+            };
+            let text: String = work
+                .text
+                .chars()
+                .map(|letter| match letter {
+                    'а'..='я' => moved(letter, 'а'),
+                    'А'..='Я' => moved(letter, 'А'),
+                    other => other,
+                })
+                .collect();
+            out.write_all(text.as_bytes()).unwrap();
+            written += text.len();
+            if written >= TEXT_BYTES {
+                return out.flush().unwrap();
+            }
+        }
+    }
 }
 
 /// Smooth pictures, no two alike, a thousand a folder.

@@ -88,7 +88,7 @@ fn bounds(model: &Model, data: &AnyData) -> (f64, usize, f64) {
     let mut rng = Rng::new(0, 0);
     for batch in batches(data, any.config().cut()) {
         let Batch::Sequences(batch) = batch else { panic!("no sequences") };
-        nats += vae.bounds(&batch, SAMPLES, &mut rng).iter().sum::<f64>();
+        nats += vae.nll(&batch, SAMPLES, &mut rng).iter().sum::<f64>();
         let row = batch.time() + 1;
         let known = |row: &[u32]| row[1..].iter().filter(|&&token| token != u32::MAX).count();
         tokens += batch.tokens.chunks(row).map(known).sum::<usize>() as f64;
@@ -106,11 +106,9 @@ fn likelihood(model: &Model, data: &AnyData) -> f64 {
     for batch in batches(data, any.config().cut()) {
         let Batch::Sequences(batch) = batch else { panic!("no sequences") };
         let row = batch.time() + 1;
-        let found = any.validate(&batch, 1.0, &mut Rng::new(0, 0)).unwrap().first().unwrap();
+        nats += any.nll(&batch, &mut Rng::new(0, 0)).iter().sum::<f64>();
         let known = |row: &[u32]| row[1..].iter().filter(|&&token| token != u32::MAX).count();
-        let count = batch.tokens.chunks(row).map(known).sum::<usize>() as f64;
-        nats += found * count;
-        tokens += count;
+        tokens += batch.tokens.chunks(row).map(known).sum::<usize>() as f64;
     }
     nats / tokens
 }

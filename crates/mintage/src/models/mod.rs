@@ -298,8 +298,7 @@ impl AnyModel {
         match (self, batch) {
             (Self::Image(m), Batch::Images(b)) => m.nll(b, samples, rng),
             (Self::Table(m), Batch::Rows(b)) => m.nll(b, samples, rng),
-            // Documents have their own way: `SequenceModel::document_nll`.
-            (Self::Sequence(_), Batch::Sequences(_)) => None,
+            (Self::Sequence(m), Batch::Sequences(b)) => Some(m.nll(b, rng)),
             _ => other_kind(),
         }
     }

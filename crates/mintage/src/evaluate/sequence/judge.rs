@@ -7,6 +7,8 @@ use mintage_data::{
     sequence::{BOUNDARY, Cut, Matter, SequenceCodec},
 };
 
+use mintage_nn::Rng;
+
 use super::{
     super::{DialName, Interval, Options, dials, evenly, work},
     Copied, KneserNey,
@@ -31,6 +33,8 @@ const RUN: usize = 8;
 const BLEU_SAMPLES: usize = 200;
 /// Held-out tokens whose likelihood is taken, at most.
 const NLL_TOKENS: usize = 400_000;
+/// Segments that go through a model together.
+const TOGETHER: usize = 32;
 /// Order of the model of counts, and the train tokens that it counts at most.
 const ORDER: usize = 5;
 const COUNTED: u64 = 12_000_000;
@@ -214,20 +218,32 @@ fn likelihood(
     metrics: &mut Vec<Metric>,
 ) -> Result<(), Error> {
     let parts = model.sequences()?;
-    let documents = held_out(data, parts.model.config().cut());
+    let cut = parts.model.config().cut();
+    let documents = held_out(data, cut);
     let (mut nats, mut tokens, mut chars) = (Vec::new(), Vec::new(), Vec::new());
     let (mut counts, mut counted_tokens) = (Vec::new(), Vec::new());
     let counted = counted(data);
-    for (done, (document, class)) in documents.iter().enumerate() {
-        on(work("likelihood of held-out ones", done, documents.len()));
-        nats.push(parts.model.document_nll(document, *class));
-        tokens.push(document.len() as f64 - 1.0);
-        // Counts know documents, not segments: the end of one is not theirs to tell.
-        let inside = document[1..].strip_suffix(&[BOUNDARY]).unwrap_or(&document[1..]);
-        counts.push(counted.nll(inside));
-        counted_tokens.push(inside.len() as f64);
-        if let SequenceCodec::Text(codec) = data.codec() {
-            chars.push(codec.decode(document).chars().count() as f64);
+    let mut rng = Rng::new(seed, 0);
+    for (done, group) in documents.chunks(TOGETHER).enumerate() {
+        on(work("likelihood of held-out ones", done * TOGETHER, documents.len()));
+        nats.extend(match cut {
+            Cut::Segments(_) => {
+                let items: Vec<u32> = group.iter().map(|held| held.item).collect();
+                parts.model.nll(&data.batch(&items, cut, None), &mut rng)
+            }
+            Cut::Windows(_) => {
+                group.iter().map(|held| parts.model.document_nll(&held.tokens, held.class)).collect()
+            }
+        });
+        for Held { tokens: document, .. } in group {
+            tokens.push(document.len() as f64 - 1.0);
+            // Counts know documents, not segments: the end of one is not theirs to tell.
+            let inside = document[1..].strip_suffix(&[BOUNDARY]).unwrap_or(&document[1..]);
+            counts.push(counted.nll(inside));
+            counted_tokens.push(inside.len() as f64);
+            if let SequenceCodec::Text(codec) = data.codec() {
+                chars.push(codec.decode(document).chars().count() as f64);
+            }
         }
     }
     on(work("likelihood of held-out ones", documents.len(), documents.len()));
@@ -248,12 +264,24 @@ fn likelihood(
     Ok(())
 }
 
-/// Held-out documents with their boundaries, long ones in parts, or segments: enough for the likelihood.
-fn held_out(data: &SequenceSet, cut: Cut) -> Vec<(Vec<u32>, Option<u32>)> {
+/// A held-out document or a part of one, boundary first.
+struct Held {
+    tokens: Vec<u32>,
+    class: Option<u32>,
+    /// Of a segment: its number.
+    item: u32,
+}
+
+/// Held-out documents, long ones in parts, or segments: enough for the likelihood.
+fn held_out(data: &SequenceSet, cut: Cut) -> Vec<Held> {
     const PART: usize = 16_384;
     if let Cut::Segments(longest) = cut {
         let items: Vec<u32> = data.items(Split::Holdout, cut).collect();
-        return evenly(&items, NLL_TOKENS / longest).into_iter().map(|item| data.item(item, cut)).collect();
+        let segment = |item| {
+            let (tokens, class) = data.item(item, cut);
+            Held { tokens, class, item }
+        };
+        return evenly(&items, NLL_TOKENS / longest).into_iter().map(segment).collect();
     }
     let mut left = NLL_TOKENS;
     let mut found = Vec::new();
@@ -261,12 +289,9 @@ fn held_out(data: &SequenceSet, cut: Cut) -> Vec<(Vec<u32>, Option<u32>)> {
     let each = (NLL_TOKENS / documents.len().max(1)).max(PART);
     for &document in documents {
         let tokens = data.beginning(document, each.min(left + 1));
-        found.extend(
-            tokens
-                .chunks(PART)
-                .filter(|part| part.len() > 1)
-                .map(|part| (part.to_vec(), data.class(document))),
-        );
+        let class = data.class(document);
+        let parts = tokens.chunks(PART).filter(|part| part.len() > 1);
+        found.extend(parts.map(|part| Held { tokens: part.to_vec(), class, item: document }));
         left = left.saturating_sub(tokens.len());
         if left == 0 {
             break;

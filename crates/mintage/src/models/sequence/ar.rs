@@ -12,7 +12,6 @@ use mintage_data::sequence::{SequenceBatch, SequenceInfo};
 use mintage_nn::{
     AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError,
     layers::{Decoder, DecoderConfig},
-    weights::to_vec,
 };
 use serde::{Deserialize, Serialize};
 
@@ -134,16 +133,19 @@ impl Ar {
 
     /// Nats a token with the averaged weights; of texts also bits a character.
     pub fn validate(&self, batch: &SequenceBatch, _progress: f64, _rng: &mut Rng) -> Option<Metrics> {
-        let shifted = Shifted::of(batch);
-        let net = self.train.averaged();
-        let losses = to_vec(&shifted.losses(net.logits(net.forward(shifted.positions(), None))));
-        let nll = losses.into_iter().map(f64::from).sum::<f64>() / shifted.count().max(1.0);
-        Some(super::token_metrics(nll, &self.info))
+        let nats: f64 = self.nll(batch).iter().sum();
+        Some(super::token_metrics(nats / Shifted::of(batch).count().max(1.0), &self.info))
     }
 
     /// Positions of a row: a segment ends with a boundary.
     fn sees(&self) -> usize {
         self.config.context + usize::from(self.config.segments)
+    }
+
+    /// `−log p` of each item of a batch: nats.
+    pub fn nll(&self, batch: &SequenceBatch) -> Vec<f64> {
+        let (shifted, net) = (Shifted::of(batch), self.train.averaged());
+        shifted.nats(&net.logits(net.forward(shifted.positions(), None)))
     }
 
     /// `−log p` of a document behind its boundary: nats.

@@ -259,11 +259,15 @@ impl Gan {
     /// Nats a token of the generator while the language is learned; then there is no number to minimise.
     pub fn validate(&self, batch: &SequenceBatch, progress: f64, _rng: &mut Rng) -> Option<Metrics> {
         (progress < self.config.critic_from).then(|| {
-            let shifted = Shifted::of(batch);
-            let net = self.generator.averaged();
-            let nats: f64 = shifted.nats(&net.logits(net.forward(shifted.positions(), None))).iter().sum();
-            super::token_metrics(nats / shifted.count().max(1.0), &self.info)
+            let nats: f64 = self.nll(batch).iter().sum();
+            super::token_metrics(nats / Shifted::of(batch).count().max(1.0), &self.info)
         })
+    }
+
+    /// `−log p` of each item of a batch by the generator: nats.
+    pub fn nll(&self, batch: &SequenceBatch) -> Vec<f64> {
+        let (shifted, net) = (Shifted::of(batch), self.generator.averaged());
+        shifted.nats(&net.logits(net.forward(shifted.positions(), None)))
     }
 
     /// `−log p` of a document behind its boundary: nats.

@@ -209,6 +209,16 @@ impl SequenceModel {
         each!(self, m => m.sample(draw, limit, on, rng))
     }
 
+    /// `−log p` of each item of a batch: nats; of a VAE and a VQ-VAE an upper bound.
+    pub fn nll(&self, batch: &SequenceBatch, rng: &mut Rng) -> Vec<f64> {
+        match self {
+            Self::Vae(m) => m.nll(batch, vae::SAMPLES, rng),
+            Self::Gan(m) => m.nll(batch),
+            Self::Vqvae(m) => m.nll(batch),
+            Self::Ar(m) => m.nll(batch),
+        }
+    }
+
     /// `−log p` of a document behind its boundary: nats. A family of windows knows as much before each token as it can see;
     /// one of segments cuts a long document into some that do not know each other, and gives an upper bound.
     pub fn document_nll(&self, tokens: &[u32], class: Option<u32>) -> f64 {

@@ -13,7 +13,7 @@ use mintage_nn::{
 /// Share of the training rows that lose their class.
 const CLASSLESS: f32 = 0.1;
 /// Rows that go through a network together when nothing is learned.
-const ROWS: usize = 16;
+pub const ROWS: usize = 16;
 
 /// The periods of a network for these sequences.
 pub fn periods(info: &SequenceInfo) -> [usize; 2] {

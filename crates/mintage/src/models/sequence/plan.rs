@@ -11,7 +11,7 @@ use mintage_nn::{
     weights::to_vec,
 };
 
-use super::net::Shifted;
+use super::net::{ROWS, Shifted};
 
 /// Plans among which the one that suits a prompt is chosen.
 pub const CANDIDATES: usize = 32;
@@ -107,7 +107,7 @@ pub fn fitting(
     let chosen = match time {
         0 => 0,
         _ => {
-            let shifted = segment(prompt, class, info, prompt.len()).times(n);
+            let shifted = Shifted::of(&segment(prompt, class, info, prompt.len())).times(n);
             let vectors = beside(plans.iter(), 0..time, &net.device());
             let nats = shifted.nats(&net.logits(net.forward(shifted.positions(), Some(vectors))));
             let least = nats.iter().copied().fold(f64::INFINITY, f64::min);
@@ -117,20 +117,28 @@ pub fn fitting(
     plans.swap_remove(chosen)
 }
 
-/// A document, boundary first, cut into segments of at most `longest` tokens, a few at a time.
+/// A document, boundary first, cut into segments of at most `longest` tokens: batches of a few of them.
 pub fn segments<'a>(
     tokens: &'a [u32],
     class: Option<u32>,
     info: &'a SequenceInfo,
     longest: usize,
-) -> impl Iterator<Item = Shifted> + 'a {
+) -> impl Iterator<Item = SequenceBatch> + 'a {
     // A boundary that ends the document is part of its last segment.
     let ends = tokens.len() > 1 && tokens.last() == Some(&BOUNDARY);
     let inside = tokens.get(1..tokens.len() - usize::from(ends)).unwrap_or_default();
     let parts = inside.len().div_ceil(longest);
-    inside.chunks(longest).enumerate().map(move |(part, tokens)| {
-        let end: &[u32] = if ends && part + 1 == parts { &[BOUNDARY] } else { &[] };
-        segment(&[&[BOUNDARY], tokens, end].concat(), class, info, longest + 2)
+    inside.chunks(ROWS * longest).enumerate().map(move |(group, tokens)| {
+        let mut batch = SequenceBatch::default();
+        for (part, tokens) in tokens.chunks(longest).enumerate() {
+            let end: &[u32] = if ends && group * ROWS + part + 1 == parts { &[BOUNDARY] } else { &[] };
+            let row = segment(&[&[BOUNDARY], tokens, end].concat(), class, info, longest + 2);
+            batch.tokens.extend(row.tokens);
+            batch.classes.extend(row.classes);
+            batch.phases.extend(row.phases);
+            batch.n += 1;
+        }
+        batch
     })
 }
 
@@ -152,8 +160,8 @@ pub fn segments_a_step(context: usize) -> usize {
     (4096 / context).max(4)
 }
 
-/// Tokens, boundary first, as a row of a batch: all of them, or as many as `row` holds.
-pub fn segment(tokens: &[u32], class: Option<u32>, info: &SequenceInfo, row: usize) -> Shifted {
+/// Tokens, boundary first, as a batch of one row: all of them, or as many as `row` holds.
+pub fn segment(tokens: &[u32], class: Option<u32>, info: &SequenceInfo, row: usize) -> SequenceBatch {
     let known = tokens.len().min(row);
     let mut batch = SequenceBatch { tokens: tokens[..known].to_vec(), n: 1, ..SequenceBatch::default() };
     batch.tokens.resize(row, NO_TOKEN);
@@ -161,7 +169,7 @@ pub fn segment(tokens: &[u32], class: Option<u32>, info: &SequenceInfo, row: usi
         batch.classes = vec![class.unwrap_or(NO_TOKEN); row];
     }
     batch.phases = (0..row as u64).flat_map(|place| info.phases(place)).collect();
-    Shifted::of(&batch)
+    batch
 }
 
 #[cfg(test)]

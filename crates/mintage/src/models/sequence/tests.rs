@@ -135,6 +135,10 @@ fn likelihood_of_documents_longer_than_the_context() {
         let short = model.document_nll(&document[..5], Some(1));
         assert!(short > 0.0 && short < nats);
         assert_eq!(model.document_nll(&[BOUNDARY], None), 0.0);
+        // The same as an item of a batch, but for the noise of a bound.
+        let whole = model.document_nll(&[&[BOUNDARY][..], &DOCUMENTS[2], &[BOUNDARY]].concat(), Some(1));
+        let item = model.nll(&batch(), &mut Rng::new(0, 0))[2];
+        assert!((item / whole - 1.0).abs() < 0.2, "{item} {whole}");
     }
 }
 

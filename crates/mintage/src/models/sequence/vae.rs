@@ -180,19 +180,28 @@ impl Vae {
         Some(metrics.and("kl", kl / n).and("active", active))
     }
 
-    /// `−log p` of a document behind its boundary, segment after segment: nats, an upper bound with importance samples
-    /// (Burda et al., arXiv:1509.00519).
-    pub fn document_nll(&self, tokens: &[u32], class: Option<u32>) -> f64 {
-        let net = self.train.averaged();
-        let mut rng = Rng::new(0, 0);
-        segments(tokens, class, &self.info, self.config.context)
-            .map(|shifted| self.bound(&net, &shifted, SAMPLES, &mut rng).iter().sum::<f64>())
-            .sum()
+    /// `−log p` of each item of a batch: nats, an upper bound with importance samples (Burda et al., arXiv:1509.00519).
+    pub fn nll(&self, batch: &SequenceBatch, samples: usize, rng: &mut Rng) -> Vec<f64> {
+        let (net, shifted) = (self.train.averaged(), Shifted::of(batch));
+        let (mu, logvar) = net.encode(&shifted);
+        let mut weights = vec![Vec::with_capacity(samples); shifted.n];
+        for _ in 0..samples {
+            let z = reparametrise(&mu, &logvar, rng);
+            let nats = shifted.nats(&net.decode(z.clone(), &shifted, 0.0, rng));
+            let prior = standard_normal_log_prob(z.clone());
+            let log_ratio = to_vec(&(prior - gaussian_log_prob(z, mu.clone(), logvar.clone())));
+            for ((weights, nats), log_ratio) in weights.iter_mut().zip(nats).zip(log_ratio) {
+                weights.push(f64::from(log_ratio) - nats);
+            }
+        }
+        weights.iter().map(|weights| -log_mean_exp(weights)).collect()
     }
 
-    /// The bound of each item of a batch by so many samples: nats.
-    pub fn bounds(&self, batch: &SequenceBatch, samples: usize, rng: &mut Rng) -> Vec<f64> {
-        self.bound(&self.train.averaged(), &Shifted::of(batch), samples, rng)
+    /// The same of a document behind its boundary, one segment after another.
+    pub fn document_nll(&self, tokens: &[u32], class: Option<u32>) -> f64 {
+        let mut rng = Rng::new(0, 0);
+        let batches = segments(tokens, class, &self.info, self.config.context);
+        batches.map(|batch| self.nll(&batch, SAMPLES, &mut rng).iter().sum::<f64>()).sum()
     }
 
     /// `μ` of each item of a batch, one after another.
@@ -205,21 +214,6 @@ impl Vae {
         active(means, self.config.latent)
     }
 
-    fn bound(&self, net: &Autoencoder, shifted: &Shifted, samples: usize, rng: &mut Rng) -> Vec<f64> {
-        let (mu, logvar) = net.encode(shifted);
-        let mut weights = vec![Vec::with_capacity(samples); shifted.n];
-        for _ in 0..samples {
-            let z = reparametrise(&mu, &logvar, rng);
-            let nats = shifted.nats(&net.decode(z.clone(), shifted, 0.0, rng));
-            let prior =
-                standard_normal_log_prob(z.clone()) - gaussian_log_prob(z, mu.clone(), logvar.clone());
-            for ((weights, nats), prior) in weights.iter_mut().zip(nats).zip(to_vec(&prior)) {
-                weights.push(f64::from(prior) - nats);
-            }
-        }
-        weights.iter().map(|weights| -log_mean_exp(weights)).collect()
-    }
-
     /// Draws segments with the averaged weights.
     pub fn sample(
         &self,
@@ -230,7 +224,9 @@ impl Vae {
     ) -> Vec<Vec<u32>> {
         let net = self.train.averaged();
         let (d, time) = (self.config.latent, self.config.context + 1);
-        let mean = |tokens: &[u32]| to_vec(&net.encode(&segment(tokens, draw.class, &self.info, time + 1)).0);
+        let mean = |tokens: &[u32]| {
+            to_vec(&net.encode(&Shifted::of(&segment(tokens, draw.class, &self.info, time + 1))).0)
+        };
         let ends = match draw.start {
             SequenceStart::Fresh => Vec::new(),
             SequenceStart::Like { tokens, .. } => vec![mean(tokens)],

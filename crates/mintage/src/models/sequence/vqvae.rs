@@ -264,24 +264,22 @@ impl Vqvae {
         shifted.nats(&prior.logits(prior.forward(shifted.positions(), None)))
     }
 
-    /// `−log p(c) − log p(x | c)` of a document behind its boundary, segment after segment: nats, an upper bound of
-    /// `−log p(x)`.
+    /// `−log p(c) − log p(x | c)` of each item of a batch: nats, an upper bound of `−log p(x)`.
+    pub fn nll(&self, batch: &SequenceBatch) -> Vec<f64> {
+        let (net, shifted) = (self.autoencoder.averaged(), Shifted::of(batch));
+        let codes = self.codes(&net, &shifted);
+        let plans = self.plan_nats(&codes, batch);
+        self.surface_nats(&net, &codes, &shifted)
+            .iter()
+            .zip(plans)
+            .map(|(surface, plan)| surface + plan)
+            .collect()
+    }
+
+    /// The same of a document behind its boundary, one segment after another.
     pub fn document_nll(&self, tokens: &[u32], class: Option<u32>) -> f64 {
-        let net = self.autoencoder.averaged();
-        segments(tokens, class, &self.info, self.config.context)
-            .map(|shifted| {
-                let codes = self.codes(&net, &shifted);
-                let classes = shifted.classes.first().map(|&class| vec![class; shifted.tokens.len() + 1]);
-                let batch = SequenceBatch {
-                    tokens: vec![BOUNDARY; shifted.tokens.len() + 1],
-                    classes: classes.unwrap_or_default(),
-                    phases: Vec::new(),
-                    n: 1,
-                };
-                let nats = [self.surface_nats(&net, &codes, &shifted), self.plan_nats(&codes, &batch)];
-                nats.concat().iter().sum::<f64>()
-            })
-            .sum()
+        let batches = segments(tokens, class, &self.info, self.config.context);
+        batches.map(|batch| self.nll(&batch).iter().sum::<f64>()).sum()
     }
 
     /// Draws segments with the averaged weights: codes by the prior, then tokens.
@@ -296,7 +294,7 @@ impl Vqvae {
         let time = self.config.context + 1;
         let known = match draw.start {
             SequenceStart::Like { tokens, .. } => {
-                Some(self.codes(&net, &segment(tokens, draw.class, &self.info, time + 1)))
+                Some(self.codes(&net, &Shifted::of(&segment(tokens, draw.class, &self.info, time + 1))))
             }
             SequenceStart::Fresh | SequenceStart::Between { .. } => None,
         };
