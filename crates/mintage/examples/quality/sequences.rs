@@ -188,9 +188,14 @@ pub fn judged(case: &str, model: &Model, data: &AnyData, how: &str) {
             (Some(ceiling), Some(floor)) => format!("{how}; ceiling {ceiling:.4}, floor {floor:.4}"),
             _ => how.to_owned(),
         };
-        match metric.better.as_str() {
-            "lower" => Figure::lower(case, &name, metric.value, "").print(&ends),
-            _ => Figure::higher(case, &name, metric.value, "").print(&ends),
+        let figure = match metric.better.as_str() {
+            "lower" => Figure::lower(case, &name, metric.value, ""),
+            _ => Figure::higher(case, &name, metric.value, ""),
+        };
+        match (case, metric.name.as_str()) {
+            ("pop909", "figures within two deviations") => figure.limit(1.0).print(&ends),
+            ("pop909", "most bars copied") => figure.limit(4.0).print(&ends),
+            _ => figure.print(&ends),
         }
         if metric.name.starts_with("accuracy of classes") {
             let ratio = metric.value / metric.ceiling.unwrap_or(f64::NAN);

@@ -1,12 +1,14 @@
 //! Figures of tunes, held against the spread of those that were held out.
 //!
 //! Each figure has the definition of MusPy (Dong et al., arXiv:2008.01951). How far the mean of the new tunes lies from
-//! that of the held-out ones is told in standard deviations of the held-out ones.
+//! that of the held-out ones is told in standard deviations of the held-out ones. And how many bars in a row were copied, in
+//! the key of the training tune or in any other.
 
-use mintage_data::music::Figures;
+use mintage_data::{MusicCodec, music::Figures, sequence::SequenceCodec};
 
 use super::{
     super::{DialName, Interval},
+    Run, copies,
     sets::{Passage, Sets, score_of},
 };
 use crate::report::Metric;
@@ -88,4 +90,78 @@ pub(super) fn judge(sets: &Sets, seed: u64, metrics: &mut Vec<Metric>) {
     let value = Interval::certain(within(&found));
     let ends = (Some(1.0), Some(within(&worst).min(0.99)));
     metrics.push(Metric::new("figures within two deviations", "MusPy", value, ends, None));
+    if let SequenceCodec::Music(codec) = sets.data.codec() {
+        let most =
+            |passages: &[Passage]| bars_copied(codec, &sets.train, passages).into_iter().fold(0.0, f64::max);
+        let value = Interval::certain(most(&sets.new));
+        // A model that recites copies whatever it writes.
+        let all =
+            |p: &Passage| whole_bars(codec, &p.units, &Run { length: p.units.len(), sample: 0, train: 0 });
+        let floor = sets.real.iter().map(all).fold(0.0, f64::max);
+        let ends = (Some(most(&sets.fresh)), Some(floor));
+        metrics.push(Metric::new("most bars copied", "any key", value, ends, None));
+    }
+}
+
+/// Of each passage how many whole bars in a row stand in `train`, in any key.
+fn bars_copied(codec: &MusicCodec, train: &[u32], passages: &[Passage]) -> Vec<f64> {
+    let keys: Vec<Vec<Vec<u32>>> = passages
+        .iter()
+        .map(|passage| (-5..=6).filter_map(|up| codec.transpose(&passage.units, up)).collect())
+        .collect();
+    let all: Vec<&[u32]> = keys.iter().flatten().map(Vec::as_slice).collect();
+    let mut found = copies(train, &all, 1).into_iter();
+    let bars = |keys: &Vec<Vec<u32>>| {
+        let of_keys = keys.iter().zip(found.by_ref());
+        of_keys.map(|(tokens, copied)| whole_bars(codec, tokens, &copied.longest)).fold(0.0, f64::max)
+    };
+    keys.iter().map(bars).collect()
+}
+
+/// The whole bars of a run: from bar line to bar line, or by length where a grid has none.
+fn whole_bars(codec: &MusicCodec, tokens: &[u32], run: &Run) -> f64 {
+    match codec.voices() {
+        Some(voices) => (run.length / (voices * codec.positions_per_bar())) as f64,
+        None => {
+            let end = (run.sample + run.length + 1).min(tokens.len());
+            let lines = tokens[run.sample..end].iter().filter(|&&token| codec.is_bar(token)).count();
+            lines.saturating_sub(1) as f64
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mintage_data::music::{MusicUnit, Note, Score};
+
+    use super::*;
+
+    /// Bars of four quarters that climb from a pitch, some of them an octave higher.
+    fn tune(first: u8, high: &[u32]) -> Score {
+        let note = |step: u32| Note {
+            start: 12 * step,
+            duration: 12,
+            pitch: first + (step % 4) as u8 + if high.contains(&(step / 4)) { 12 } else { 0 },
+            velocity: 20,
+            programme: 0,
+            voice: 0,
+        };
+        Score::new((0..24).map(note).collect(), Vec::new(), Vec::new())
+    }
+
+    #[test]
+    fn bars_are_copied_in_any_key() {
+        // The others give the codec its range.
+        let known = [tune(60, &[]), tune(40, &[]), tune(90, &[])];
+        let codec = MusicCodec::fit(Some(MusicUnit::Remi), &known);
+        let train = [vec![0], codec.encode(&known[0]), vec![0]].concat();
+        let passage = |score: &Score| {
+            let tokens = codec.encode(score);
+            Passage { units: tokens.clone(), tokens, class: None }
+        };
+        let passages =
+            [passage(&tune(62, &[])), passage(&tune(60, &[1, 4])), passage(&tune(60, &[1, 2, 4, 5]))];
+        // All six but the last, behind which there is no line; then two in a row between others; then one.
+        assert_eq!(bars_copied(&codec, &train, &passages), [5.0, 2.0, 1.0]);
+    }
 }
