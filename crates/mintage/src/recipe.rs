@@ -79,11 +79,32 @@ pub struct TrainSpec {
     /// [`VALID_SEQUENCES`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub valid_items: Option<usize>,
+    pub precision: Precision,
+}
+
+/// How exact the large matrix products of training steps are. Whatever only looks (validation, sampling, judging) is always
+/// exact.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// Factors are rounded to bfloat16 where the CPU has tiles for it (Intel AMX) and the model is of texts or music.
+    #[default]
+    Auto,
+    /// Single precision everywhere.
+    Full,
 }
 
 impl Default for TrainSpec {
     fn default() -> Self {
-        Self { time: "10m".to_owned(), steps: None, seed: 1, patience: 15, previews: 6, valid_items: None }
+        Self {
+            time: "10m".to_owned(),
+            steps: None,
+            seed: 1,
+            patience: 15,
+            previews: 6,
+            valid_items: None,
+            precision: Precision::Auto,
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use mintage_data::{
     sequence::{SequenceCodec, SequenceSet},
     write_grid,
 };
-use mintage_nn::{DeviceChoice, Rng, TensorMap};
+use mintage_nn::{DeviceChoice, Rng, TensorMap, kernels::with_fast_products};
 
 use crate::{
     dataset::AnyData,
@@ -27,7 +27,7 @@ use crate::{
         AnyConfig, AnyModel, Batch, DataInfo, Draw, ImageInfo, ImageModel, RowDraw, SequenceDraw,
         SequenceModel, TableModel,
     },
-    recipe::{Recipe, VALID_IMAGES, VALID_ROWS, VALID_SEQUENCES},
+    recipe::{Precision, Recipe, VALID_IMAGES, VALID_ROWS, VALID_SEQUENCES},
     run::{Run, RunState, TrainState},
 };
 
@@ -277,7 +277,10 @@ impl Loop<'_> {
     fn step(&mut self, progress: f64) -> Result<(), Error> {
         let batch = self.loader.next_batch()?;
         let mut rng = Rng::new(self.recipe.train.seed, self.state.step);
-        match self.model.step(&batch, progress, &mut rng) {
+        let fast =
+            self.recipe.train.precision == Precision::Auto && matches!(self.model, AnyModel::Sequence(_));
+        let mut step = || self.model.step(&batch, progress, &mut rng);
+        match if fast { with_fast_products(step) } else { step() } {
             Ok(metrics) => {
                 self.bad_steps = 0;
                 self.state.step += 1;

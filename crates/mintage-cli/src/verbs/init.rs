@@ -84,7 +84,9 @@ fn recipe(spec: &SourceSpec, found: &Inspection, rules: Option<&[Rule]>, seed: u
          # Samples to look at over the whole run.\n\
          previews = {previews}\n\
          # Items used at each validation, at most.\n\
-         # valid_items = {valid}\n",
+         # valid_items = {valid}\n\
+         # \"full\": training in single precision even where the CPU has something faster for texts and music.\n\
+         # precision = \"auto\"\n",
         family = auto.name(),
         time = train.time,
         patience = train.patience,

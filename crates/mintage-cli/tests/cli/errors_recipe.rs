@@ -15,7 +15,7 @@ fn a_recipe_shows_the_place_that_is_wrong() {
     };
     let data = "[data]\nsource = \"shop.db\"\n";
     assert_snapshot!(refused(&format!("{data}[train]\nsede = 3\n")), @r"
-    error: unknown field `sede`, expected one of `time`, `steps`, `seed`, `patience`, `previews`, `valid_items`
+    error: unknown field `sede`, expected one of `time`, `steps`, `seed`, `patience`, `previews`, `valid_items`, `precision`
      --> recipe.toml:4:1
       |
     4 | sede = 3
@@ -105,7 +105,7 @@ fn options_and_flags_that_mean_nothing() {
       hint: did you mean `width`? the options are batch, blocks, code_dim, codes, commitment, gradient, grid, guidance, label_drop, lr, prior_from, prior_layers, prior_lr, prior_width, quantizer, width
     ");
     assert_snapshot!(place.refused("train pictures -s train.sede=8"), @r"
-    error: train.sede: unknown field `sede`, expected one of `time`, `steps`, `seed`, `patience`, `previews`, `valid_items`
+    error: train.sede: unknown field `sede`, expected one of `time`, `steps`, `seed`, `patience`, `previews`, `valid_items`, `precision`
       hint: did you mean `seed`?
     ");
     assert_snapshot!(place.refused("train pictures -s modell.width=8"), @r"

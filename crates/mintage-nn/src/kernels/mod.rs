@@ -36,6 +36,7 @@ mod rotary;
 mod simd;
 #[cfg(test)]
 mod testing;
+mod tiles;
 mod update;
 mod winograd;
 mod winograd_micro;
@@ -47,6 +48,7 @@ use burn::tensor::{Int, Tensor};
 pub use decode::{KvLayer, attend_next};
 pub use fields::NONE;
 pub use mixture::{add_responsibilities, responsibilities};
+pub use tiles::{has_fast_products, with_fast_products};
 
 use crate::optim::{Slot, UpdateScalars};
 

@@ -14,6 +14,7 @@ use super::flex::{Fused, contiguous, dims, from_vec, values};
 use super::memory::{Shared, add_in_order, parts, unwritten, with_used_scratch};
 use super::product_micro::{PackBlocks, PackRows, Product, Start, Turn, tall};
 use super::simd::{multiversion, vector_len, vectorised};
+use super::tiles;
 
 /// Multiplications, or values to sum, below which the work is not split.
 const SPLIT: usize = 1 << 16;
@@ -245,6 +246,9 @@ unsafe fn part([m, k, n]: [usize; 3], a: Matrix, b: Columns, start: Start, c: *m
 /// `a b`, plus a bias where there is one, into rows without gaps, on all threads.
 fn product_parallel([m, k, n]: [usize; 3], a: Matrix, b: Matrix, bias: Option<&[f32]>) -> Vec<f32> {
     assert!(bias.is_none_or(|bias| bias.len() == n));
+    if tiles::wanted([m, k, n]) {
+        return tiles::product([m, k, n], a, b, bias);
+    }
     let mut c = unwritten(m * n);
     if m * n == 0 {
         return c;

@@ -2,7 +2,12 @@
 
 use std::{path::Path, sync::atomic::AtomicBool, time::Instant};
 
-use mintage::{AnyData, Control, Event, Family, Metrics, Model, Recipe, Run, nn::DeviceChoice, train};
+use mintage::{
+    AnyData, AnyModel, Control, Event, Family, Metrics, Model, Recipe, Run,
+    nn::{DeviceChoice, kernels::has_fast_products},
+    recipe::Precision,
+    train,
+};
 
 use crate::Options;
 
@@ -72,13 +77,20 @@ fn show(metrics: &Metrics) -> String {
 /// "vae small, 400 s, 1234 steps of 64": how a model came to be.
 pub fn setup(model: &Model) -> String {
     let config = &model.config;
+    // Only sequences are learned so.
+    let recipe = std::fs::read_to_string(model.dir.join("recipe.toml")).unwrap();
+    let recipe = Recipe::parse(&recipe).unwrap();
+    let fast = recipe.train.precision == Precision::Auto
+        && has_fast_products()
+        && matches!(model.any, AnyModel::Sequence(_));
     format!(
-        "{} {}, trained {:.0} s on {} threads, {} steps of {}",
+        "{} {}, trained {:.0} s on {} threads, {} steps of {}{}",
         config.model.family().name(),
         config.size.name(),
         config.train_secs,
         rayon::current_num_threads(),
         config.step,
         config.model.batch(),
+        if fast { ", products in bfloat16" } else { "" },
     )
 }

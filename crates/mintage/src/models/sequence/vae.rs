@@ -91,7 +91,7 @@ impl Config {
             hidden,
             context,
             batch: segments_a_step(context),
-            free_nats: 0.2,
+            free_nats: 0.25,
             head_start: 0.1,
             lr,
             weight_decay,
