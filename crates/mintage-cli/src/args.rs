@@ -410,7 +410,7 @@ pub struct Sample {
     /// The way from one image, text or tune to another (vae; flow of images); 8 steps without -n
     #[arg(long, value_names = ["FILE", "FILE"], num_args = 2)]
     pub between: Vec<PathBuf>,
-    /// How far variations go: 0 is the image or text itself, as the model sees it, 1 a new one
+    /// How far variations go: 0 is the file itself, as the model sees it, 1 a new one
     #[arg(long, value_name = "S", default_value_t = 0.5, requires = "like", allow_negative_numbers = true)]
     pub strength: f32,
     /// 1 is the model's own distribution; lower is safer and less diverse

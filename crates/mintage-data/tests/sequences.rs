@@ -95,6 +95,12 @@ fn segments_end_where_sentences_do() {
         all += &text;
     }
     assert_eq!(all, codec.decode(&set.stream(Split::Train)));
+    // Those of each document, in its order.
+    for document in 0..set.len() as u32 {
+        let of = set.items_of(document, cut).flat_map(|item| set.item(item, cut).0);
+        let tokens: Vec<u32> = of.filter(|&token| token != BOUNDARY).collect();
+        assert_eq!(tokens, set.document(document)[1..]);
+    }
 }
 
 #[test]

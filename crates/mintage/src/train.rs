@@ -264,6 +264,7 @@ impl Loop<'_> {
             // Another phase minimises another number.
             self.state.phase = index;
             (self.state.best, self.state.since_best) = (None, 0);
+            self.last_valid = None;
         }
         if self.announced != Some(index) {
             self.announced = Some(index);

@@ -7,7 +7,7 @@ use std::{
 
 use mintage::{Choice, Event, Model, Resemble, SequenceRequest, Shape, nn::Rng};
 use mintage_data::{
-    Column, IfExists, Provenance, Table, atomic_write,
+    Column, IfExists, Provenance, Table, TextCodec, atomic_write,
     table::{Writing, Written, write},
     write_files,
 };
@@ -43,14 +43,7 @@ pub fn run(args: &Sample, model: &Model, context: &mut Context) -> Verdict {
     let (_, codec) = model.texts()?;
     let target = target(args.out.as_deref().unwrap_or("-"))?;
     let prompt = prompt(args)?;
-    let foreign: Vec<String> = codec.unknown_chars(&prompt).iter().map(|c| format!("`{c}`")).collect();
-    if !foreign.is_empty() {
-        let message = format!("the model has never seen {}", foreign.join(", "));
-        return Err(Failure::new(
-            message,
-            "write the prompt in the letters of the texts that it learned from",
-        ));
-    }
+    check_letters(codec, &prompt)?;
     let seen = codec.encode(&prompt).len();
     let sees = model.sequences()?.model.config().context();
     if seen > sees {
@@ -60,13 +53,22 @@ pub fn run(args: &Sample, model: &Model, context: &mut Context) -> Verdict {
             thousands(sees)
         ));
     }
-    let resemble = resemble(args, text)?;
+    let n = args.n.unwrap_or(if args.between.is_empty() { 1 } else { WAY });
+    let resemble = resemble(args, |path| {
+        let text = text(path)?;
+        check_letters(codec, &text)?;
+        match text.trim().is_empty() {
+            true => Err(Failure::bare(format!("{}: there is no text in it", path.display()))),
+            false => Ok(text),
+        }
+    })?;
+    resemble.check(model, n)?;
     for (path, tokens) in lengths(args, &resemble, |text| codec.encode(text).len()) {
         warn_of_length(path, tokens, sees, context);
     }
     let seed = context.settings.seed_or_default();
     let request = SequenceRequest {
-        n: args.n.unwrap_or(if args.between.is_empty() { 1 } else { WAY }),
+        n,
         label: label(args, model)?,
         prompt: prompt.clone(),
         resemble,
@@ -228,6 +230,18 @@ fn prompt(args: &Sample) -> Result<String, Failure> {
         (Some(prompt), _) => Ok(prompt.clone()),
         (None, Some(path)) => text(path),
         (None, None) => Ok(String::new()),
+    }
+}
+
+/// Whether the model knows all letters of a text.
+fn check_letters(codec: &TextCodec, text: &str) -> Result<(), Failure> {
+    let foreign: Vec<String> = codec.unknown_chars(text).iter().map(|c| format!("`{c}`")).collect();
+    match foreign.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::new(
+            format!("the model has never seen {}", foreign.join(", ")),
+            "write in the letters of the texts that it learned from",
+        )),
     }
 }
 

@@ -54,6 +54,7 @@ pub fn run(args: &Sample, model: &Model, context: &mut Context) -> Verdict {
         return Err(Failure::new("a file holds one tune", "give a folder/ for several"));
     }
     let resemble = resemble(args, tune)?;
+    resemble.check(model, n)?;
     let (parts, codec) = model.music()?;
     for (path, tokens) in lengths(args, &resemble, |tune| codec.encode(tune).len()) {
         warn_of_length(path, tokens, parts.model.config().context(), context);
@@ -166,7 +167,7 @@ fn target(out: &str) -> Result<Target, Failure> {
     }
 }
 
-/// A tune to go on from.
+/// A tune of a file.
 fn tune(path: &Path) -> Result<Score, Failure> {
     let bytes = fs::read(path).map_err(Failure::io(path))?;
     Score::from_midi(&bytes).map_err(|error| Failure::bare(format!("{}: {error}", path.display())))

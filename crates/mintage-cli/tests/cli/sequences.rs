@@ -164,7 +164,12 @@ fn families_with_plans_and_with_a_critic() {
     }
     assert_eq!(count(place.ok("sample vae --between a.txt b.txt").text()), 8);
     let error = place.refused("sample vqvae --between a.txt b.txt");
-    assert!(error.contains("has no way from one text to another"), "{error}");
+    assert!(error.contains("nothing between the codes"), "{error}");
+    assert!(place.refused("sample vae --between a.txt b.txt -n 1").contains("two steps at least"));
+    place.write("empty.txt", "\n");
+    assert!(place.refused("sample vae --like empty.txt").contains("there is no text in it"));
+    place.write("latin.txt", "Zebra");
+    assert!(place.refused("sample vae --like latin.txt").contains("has never seen"));
     place.write("long.txt", (0..20).map(|i| line(0, i)).collect::<String>());
     let said = place.ok("sample vae --like long.txt --length 20");
     assert!(said.stderr.contains("it goes by the first of them"), "{}", said.stderr);

@@ -175,6 +175,11 @@ impl MusicCodec {
         self.token(id) == Some(Token::Bar)
     }
 
+    /// Whether a token is a note or a drum.
+    pub fn sounds(&self, id: u32) -> bool {
+        matches!(self.token(id), Some(Token::Pitch(_) | Token::Drum(_)))
+    }
+
     /// The pitch of a token, unless it is a drum or no note.
     pub fn pitch_of(&self, id: u32) -> Option<u8> {
         match self.token(id) {

@@ -366,6 +366,14 @@ impl SequenceSet {
         self.fill(batch, longest + 2);
     }
 
+    /// The segments of a document, cut so; nothing for windows, which know no documents.
+    pub fn items_of(&self, document: u32, cut: Cut) -> Range<u32> {
+        let Cut::Segments(longest) = cut else { return 0..0 };
+        let (segments, starts) = (self.segments(longest), self.store.starts());
+        let place = |start: u64| segments.places.partition_point(|&(first, _)| first < start) as u32;
+        place(starts[document as usize])..place(starts[document as usize + 1])
+    }
+
     /// An item as a document of its own, boundary first, and its class.
     pub fn item(&self, item: u32, cut: Cut) -> (Vec<u32>, Option<u32>) {
         let batch = self.batch(&[item], cut, None);

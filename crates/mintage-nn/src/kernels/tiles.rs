@@ -1,7 +1,7 @@
 #![allow(unsafe_code)] // Tile registers have neither types nor safe instructions; the CPU and the system are asked first.
 //! Matrix products on the tile registers of some CPUs (Intel AMX, server processors since 2023): both sides rounded to
 //! bfloat16, sums in single precision. The tiles alone do thirty times what vectors do; laying both sides out and moving the
-//! result leave 1.5 times for a whole training step of a transformer 256 wide, 3 times of one 512 wide, and nothing below.
+//! result leave 1.5 times for a whole training step of a transformer 256 wide and 3 times of one 512 wide; narrower ones gain nothing.
 //!
 //! Rounding costs about three decimal digits of each factor, which a step of training does not notice and a likelihood
 //! would: products are rounded inside [`with_fast_products`] alone, and only where they are large.
@@ -35,7 +35,8 @@ thread_local! {
     static FAST: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs `work` with large matrix products in bfloat16, where the CPU has tiles for them; elsewhere it changes nothing.
+/// Runs `work` with large matrix products in bfloat16, where the CPU has tiles for them; elsewhere it changes nothing. One
+/// training a pool: other work that its threads take up meanwhile is rounded as well.
 pub fn with_fast_products<R>(work: impl FnOnce() -> R) -> R {
     struct Back(bool);
     impl Drop for Back {
@@ -66,6 +67,7 @@ pub(super) fn wanted(sides: [usize; 3]) -> bool {
 /// `a b`, plus a bias where there is one, on all threads: `a [m, k]`, `b [k, n]` → `[m, n]`. One of the strides of either
 /// side is 1.
 pub(super) fn product([m, k, n]: [usize; 3], a: Matrix, b: Matrix, bias: Option<&[f32]>) -> Vec<f32> {
+    assert!(has_fast_products() && (a.row == 1 || a.col == 1) && (b.row == 1 || b.col == 1));
     let steps = k.div_ceil(2 * SIDE);
     let left = Side::packed(a.values, (a.row, a.col), m, k, true);
     let right = Side::packed(b.values, (b.col, b.row), n, k, false);
@@ -420,6 +422,14 @@ mod machine {
                 b0 = inout(reg) b0 => _,
                 b1 = inout(reg) b1 => _,
                 steps = inout(reg) steps => _,
+                out("tmm0") _,
+                out("tmm1") _,
+                out("tmm2") _,
+                out("tmm3") _,
+                out("tmm4") _,
+                out("tmm5") _,
+                out("tmm6") _,
+                out("tmm7") _,
                 options(nostack),
             );
         }

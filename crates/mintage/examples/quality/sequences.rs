@@ -156,7 +156,7 @@ fn likelihood(model: &Model, data: &AnyData) -> (f64, f64) {
     let (mut nats, mut tokens, mut chars) = (0.0, 0.0, 0.0);
     for &document in &set.splits().holdout {
         let all = set.document(document);
-        nats += any.document_nll(&all, set.class(document));
+        nats += any.document_nll(&all, set.class(document)).unwrap();
         tokens += all.len() as f64 - 1.0;
         chars += set.codec().text().map_or(0.0, |codec| codec.decode(&all).chars().count() as f64);
     }

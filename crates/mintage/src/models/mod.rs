@@ -298,7 +298,7 @@ impl AnyModel {
         match (self, batch) {
             (Self::Image(m), Batch::Images(b)) => m.nll(b, samples, rng),
             (Self::Table(m), Batch::Rows(b)) => m.nll(b, samples, rng),
-            (Self::Sequence(m), Batch::Sequences(b)) => Some(m.nll(b, rng)),
+            (Self::Sequence(m), Batch::Sequences(b)) => Some(m.nll(b, samples, rng)),
             _ => other_kind(),
         }
     }

@@ -18,7 +18,7 @@ use crate::{
 
 /// Documents drawn at a time: each part has a stream of random numbers of its own, so that the first documents do not
 /// depend on how many are asked for.
-const PART: usize = 32;
+pub(super) const PART: usize = 32;
 /// Characters of a text that nothing else ends: a page and a half.
 const DEFAULT_CHARS: usize = 2_000;
 /// Tokens that a character takes at most: an escape and its digits, or the bytes of one.
@@ -111,39 +111,51 @@ impl<T> Resemble<T> {
             Self::Between { from, to } => Resemble::Between { from: encode(from), to: encode(to) },
         }
     }
+}
 
-    /// Documents drawn at a time: the whole way from one to another is a part.
-    pub(super) fn part(&self, n: usize) -> usize {
-        match self {
-            Self::Between { .. } => n.max(1),
-            Self::Nothing | Self::Like { .. } => PART,
+impl<T> Resemble<T> {
+    /// Whether a model can make such documents; an error where it cannot.
+    pub fn check(&self, model: &Model, n: usize) -> Result<(), Error> {
+        let start = match self {
+            Self::Nothing => return Ok(()),
+            Self::Like { .. } => SequenceStart::Like { tokens: &[], strength: 0.0 },
+            Self::Between { .. } if n < 2 => {
+                return Err(Error::request("the way from one file to another has two steps at least"));
+            }
+            Self::Between { .. } => SequenceStart::Between { from: &[], to: &[], shares: (0.0, 1.0) },
+        };
+        if model.sequences()?.model.can_start(start) {
+            return Ok(());
         }
+        let family = model.config.model.family();
+        Err(match (self, family) {
+            (Self::Between { .. }, Family::Vqvae) => {
+                Error::request("there is nothing between the codes of a vqvae")
+                    .with_hint("it can vary one file with --like; --model vae knows ways between two")
+            }
+            _ => {
+                let family = family.name();
+                Error::request(format!("{family} has no encoder, so nothing can be made like a file"))
+                    .with_hint("train --model vae or vqvae; this one can go on from a file with --continue")
+            }
+        })
     }
 }
 
 impl Resemble<Vec<u32>> {
-    /// What a model is to begin with; an error where it cannot.
-    pub(super) fn start(&self, model: &Model) -> Result<SequenceStart<'_>, Error> {
-        let start = match self {
+    /// What a model is to begin with for the rows from `first` on of `n`.
+    pub(super) fn start(&self, first: usize, n: usize) -> SequenceStart<'_> {
+        match self {
             Self::Nothing => SequenceStart::Fresh,
             Self::Like { document, strength } => {
                 SequenceStart::Like { tokens: document, strength: *strength }
             }
-            Self::Between { from, to } => SequenceStart::Between { from, to },
-        };
-        let parts = model.sequences()?;
-        if parts.model.can_start(start) {
-            return Ok(start);
-        }
-        let family = model.config.model.family().name();
-        Err(match start {
-            SequenceStart::Between { .. } if parts.model.config().family() == Family::Vqvae => {
-                Error::request("a vqvae has no way from one text to another: its codes are no numbers")
-                    .with_hint("it can vary one of them with --like; a vae has ways as well")
+            Self::Between { from, to } => {
+                let share = |row: usize| row as f32 / (n.max(2) - 1) as f32;
+                let last = (first + PART).min(n) - 1;
+                SequenceStart::Between { from, to, shares: (share(first), share(last)) }
             }
-            _ => Error::request(format!("{family} has no encoder, so nothing can be made like a file"))
-                .with_hint("train --model vae or vqvae; this one can go on from a file with --continue"),
-        })
+        }
     }
 }
 
@@ -189,14 +201,14 @@ impl Model {
         let mut prompt = vec![BOUNDARY];
         prompt.extend(codec.encode(&request.prompt));
         let resemble = request.resemble.encoded(|text| codec.encode(text));
-        let (start, size) = (resemble.start(self)?, resemble.part(request.n));
+        resemble.check(self, request.n)?;
         let mut texts = Vec::with_capacity(request.n);
-        for (part, first) in (0..request.n).step_by(size).enumerate() {
+        for (part, first) in (0..request.n).step_by(PART).enumerate() {
             let draw = SequenceDraw {
-                n: size.min(request.n - first),
+                n: PART.min(request.n - first),
                 prompt: &prompt,
                 class,
-                start,
+                start: resemble.start(first, request.n),
                 length: chars.saturating_mul(TOKENS_A_CHAR),
                 endless: request.endless,
                 choice: request.choice,

@@ -7,7 +7,7 @@ use mintage_data::{
 };
 use mintage_nn::Rng;
 
-use super::sequences::Resemble;
+use super::sequences::{PART, Resemble};
 use crate::{
     error::Error,
     model::Model,
@@ -123,15 +123,15 @@ impl Model {
             prompt.extend(codec.encode(score));
         }
         let resemble = request.resemble.encoded(|score| codec.encode(score));
-        let (start, size) = (resemble.start(self)?, resemble.part(request.n));
+        resemble.check(self, request.n)?;
         let most = request.bars.unwrap_or(DEFAULT_BARS);
         let mut tunes = Vec::with_capacity(request.n);
-        for (part, first) in (0..request.n).step_by(size).enumerate() {
+        for (part, first) in (0..request.n).step_by(PART).enumerate() {
             let draw = SequenceDraw {
-                n: size.min(request.n - first),
+                n: PART.min(request.n - first),
                 prompt: &prompt,
                 class,
-                start,
+                start: resemble.start(first, request.n),
                 choice: request.choice,
                 ..SequenceDraw::new(0, most.saturating_mul(TOKENS_A_BAR))
             };

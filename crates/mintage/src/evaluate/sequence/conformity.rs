@@ -3,10 +3,11 @@
 //! A conformal p-value, as for rows: the share of held-out documents that are at least as strange. Strange is what the
 //! model finds improbable, in nats a token, so that length does not count.
 
-use mintage_data::SequenceSet;
+use mintage_data::{SequenceSet, sequence::NO_TOKEN};
+use mintage_nn::Rng;
 
 use super::super::{ItemScore, Options, table::p_values, work};
-use crate::{error::Error, events::Event, model::Model};
+use crate::{error::Error, events::Event, model::Model, models::sequence::vae};
 
 /// Tokens of a document that are read, and documents that are compared with, at most.
 const TOKENS: usize = 4_096;
@@ -32,9 +33,19 @@ pub fn score(
     let mut read = |set: &SequenceSet, document: u32| {
         on(work("scoring", done, total));
         done += 1;
+        let cut = parts.model.config().cut();
         let tokens = set.beginning(document, TOKENS);
-        let nats = parts.model.document_nll(&tokens, set.class(document));
-        (nats, (tokens.len() - 1).max(1) as f64)
+        if let Some(nats) = parts.model.document_nll(&tokens, set.class(document)) {
+            return (nats, (tokens.len() - 1).max(1) as f64);
+        }
+        let items: Vec<u32> = set.items_of(document, cut).take(TOKENS / cut.time() + 1).collect();
+        if items.is_empty() {
+            return (0.0, 1.0);
+        }
+        let batch = set.batch(&items, cut, None);
+        let count = batch.tokens.iter().filter(|&&token| token != NO_TOKEN).count() - batch.n;
+        let nats = parts.model.nll(&batch, vae::SAMPLES, &mut Rng::new(0, 0)).iter().sum::<f64>();
+        (nats, count.max(1) as f64)
     };
     let of_fresh: Vec<(f64, f64)> = fresh.iter().map(|&document| read(data, document)).collect();
     let own: Vec<(f64, f64)> = (0..items.len() as u32).map(|document| read(items, document)).collect();

@@ -43,6 +43,14 @@ pub fn copies(train: &[u32], samples: &[&[u32]], n: usize) -> Vec<Copied> {
     samples.par_iter().map(|sample| automaton.copied(&found, sample, n.max(1))).collect()
 }
 
+/// At every place of each of `samples` the length of the longest run that ends there and that `train` has.
+pub fn lengths(train: &[u32], samples: &[&[u32]]) -> Vec<Vec<usize>> {
+    let automaton = Automaton::new(samples);
+    let found = automaton.read(train);
+    let of = |sample: &&[u32]| automaton.runs(&found, sample).map(|run| run.length).collect();
+    samples.par_iter().map(of).collect()
+}
+
 /// The run in train with up to `context` tokens on either side, within its document.
 pub fn passage(train: &[u32], run: &Run, context: usize) -> Range<usize> {
     let start = run.train.min(train.len());
@@ -226,18 +234,26 @@ impl Automaton {
         }
     }
 
-    fn copied(&self, found: &[Match], sample: &[u32], n: usize) -> Copied {
-        let mut longest = Run::default();
-        let (mut all, mut shared) = (0, 0);
+    /// The longest run that ends at each place of a sample.
+    fn runs<'a>(&'a self, found: &'a [Match], sample: &'a [u32]) -> impl Iterator<Item = Run> + 'a {
         let (mut state, mut length) = (ROOT, 0);
-        for (place, &token) in sample.iter().enumerate() {
+        sample.iter().enumerate().map(move |(place, &token)| {
             (state, length) = self.follow(state, length, token);
             let Match { length: in_train, end } = found[state as usize];
             let run = in_train.min(length) as usize;
-            all += usize::from(length as usize >= n);
-            shared += usize::from(run >= n);
-            if run > longest.length {
-                longest = Run { length: run, sample: place + 1 - run, train: end - run };
+            Run { length: run, sample: place + 1 - run, train: end - run }
+        })
+    }
+
+    fn copied(&self, found: &[Match], sample: &[u32], n: usize) -> Copied {
+        let mut longest = Run::default();
+        let (mut all, mut shared, mut since) = (0, 0, 0);
+        for (run, &token) in self.runs(found, sample).zip(sample) {
+            since = if token == BOUNDARY { 0 } else { since + 1 };
+            all += usize::from(since >= n);
+            shared += usize::from(run.length >= n);
+            if run.length > longest.length {
+                longest = run;
             }
         }
         Copied { longest, ngrams: shared as f64 / all as f64 }

@@ -4,7 +4,7 @@ use std::{f64::consts::LN_2, time::Duration};
 
 use mintage_data::{
     SequenceSet, Split,
-    sequence::{BOUNDARY, Cut, Matter, SequenceCodec},
+    sequence::{Cut, Matter, SequenceCodec},
 };
 
 use mintage_nn::Rng;
@@ -22,6 +22,7 @@ use crate::{
     error::Error,
     events::Event,
     model::Model,
+    models::sequence::vae,
     report::{Metric, Report},
 };
 
@@ -62,6 +63,10 @@ pub fn evaluate(
     useful(&sets, seed, on, &mut metrics);
     likelihood(model, data, seed, on, &mut metrics)?;
     super::music::judge(&sets, seed, &mut metrics);
+    // What is told of passages does not compare with what is told of documents.
+    if matches!(model.sequences()?.model.config().cut(), Cut::Segments(_)) {
+        metrics.iter_mut().for_each(|metric| metric.space += ", passages");
+    }
     let found = Found { realness, copied };
     Ok(Report {
         format: 1,
@@ -221,26 +226,25 @@ fn likelihood(
     let cut = parts.model.config().cut();
     let documents = held_out(data, cut);
     let (mut nats, mut tokens, mut chars) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut counts, mut counted_tokens) = (Vec::new(), Vec::new());
-    let counted = counted(data);
+    let mut counts = Vec::new();
+    let counted = counted(data, cut);
+    let together = if matches!(cut, Cut::Segments(_)) { TOGETHER } else { 1 };
     let mut rng = Rng::new(seed, 0);
-    for (done, group) in documents.chunks(TOGETHER).enumerate() {
-        on(work("likelihood of held-out ones", done * TOGETHER, documents.len()));
+    for (done, group) in documents.chunks(together).enumerate() {
+        on(work("likelihood of held-out ones", done * together, documents.len()));
         nats.extend(match cut {
             Cut::Segments(_) => {
                 let items: Vec<u32> = group.iter().map(|held| held.item).collect();
-                parts.model.nll(&data.batch(&items, cut, None), &mut rng)
+                parts.model.nll(&data.batch(&items, cut, None), vae::SAMPLES, &mut rng)
             }
             Cut::Windows(_) => {
-                group.iter().map(|held| parts.model.document_nll(&held.tokens, held.class)).collect()
+                let nats = |held: &Held| parts.model.document_nll(&held.tokens, held.class);
+                group.iter().filter_map(nats).collect()
             }
         });
         for Held { tokens: document, .. } in group {
             tokens.push(document.len() as f64 - 1.0);
-            // Counts know documents, not segments: the end of one is not theirs to tell.
-            let inside = document[1..].strip_suffix(&[BOUNDARY]).unwrap_or(&document[1..]);
-            counts.push(counted.nll(inside));
-            counted_tokens.push(inside.len() as f64);
+            counts.push(counted.nll(&document[1..]));
             if let SequenceCodec::Text(codec) = data.codec() {
                 chars.push(codec.decode(document).chars().count() as f64);
             }
@@ -256,7 +260,7 @@ fn likelihood(
     let mut add = |name: &str, space: &str, value: Interval| metrics.push(Metric::bare(name, space, value));
     add("negative log-likelihood", "nats a token", ratio(&nats, &tokens, 1.0));
     let name = format!("the same of a {ORDER}-gram model");
-    add(&name, "nats a token", ratio(&counts, &counted_tokens, 1.0));
+    add(&name, "nats a token", ratio(&counts, &tokens, 1.0));
     if !chars.is_empty() {
         add("negative log-likelihood", "bits a character", ratio(&nats, &chars, LN_2));
         add(&name, "bits a character", ratio(&counts, &chars, LN_2));
@@ -264,8 +268,9 @@ fn likelihood(
     Ok(())
 }
 
-/// A held-out document or a part of one, boundary first.
+/// A held-out document, a part of one, or a segment.
 struct Held {
+    /// The first of them only tells what came before.
     tokens: Vec<u32>,
     class: Option<u32>,
     /// Of a segment: its number.
@@ -300,8 +305,17 @@ fn held_out(data: &SequenceSet, cut: Cut) -> Vec<Held> {
     found
 }
 
-/// The model of counts, of the train split or of so much of it as can be counted in memory.
-fn counted(data: &SequenceSet) -> KneserNey {
+/// The model of counts, of the train split or of so much of it as can be counted in memory; of segments where a model
+/// knows nothing else.
+fn counted(data: &SequenceSet, cut: Cut) -> KneserNey {
+    let vocab = data.info().vocab;
+    if let Cut::Segments(longest) = cut {
+        let items: Vec<u32> = data.items(Split::Train, cut).collect();
+        let items = evenly(&items, COUNTED as usize / longest);
+        let segments: Vec<Vec<u32>> =
+            items.into_iter().map(|item| data.item(item, cut).0.split_off(1)).collect();
+        return KneserNey::fit(ORDER, vocab, segments.iter().map(Vec::as_slice));
+    }
     let share = (COUNTED as f64 / data.tokens(Split::Train).max(1) as f64).min(1.0);
     let documents: Vec<Vec<u32>> = data
         .splits()
@@ -313,5 +327,5 @@ fn counted(data: &SequenceSet) -> KneserNey {
             tokens
         })
         .collect();
-    KneserNey::fit(ORDER, data.info().vocab, documents.iter().map(Vec::as_slice))
+    KneserNey::fit(ORDER, vocab, documents.iter().map(Vec::as_slice))
 }

@@ -27,7 +27,7 @@ pub use mintage_data::sequence::BOUNDARY;
 
 pub use classifier::{Classifier, Features, detect};
 pub use conformity::score;
-pub use copies::{Copied, Run, copies, passage};
+pub use copies::{Copied, Run, copies, lengths, passage};
 pub use diversity::{JsDistances, distinct_n, js_distances, self_bleu, subsample};
 pub use judge::evaluate;
 pub use music::{Spread, figures};

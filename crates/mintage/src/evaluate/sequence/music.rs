@@ -8,7 +8,7 @@ use mintage_data::{MusicCodec, music::Figures, sequence::SequenceCodec};
 
 use super::{
     super::{DialName, Interval},
-    Run, copies,
+    lengths,
     sets::{Passage, Sets, score_of},
 };
 use crate::report::Metric;
@@ -93,13 +93,12 @@ pub(super) fn judge(sets: &Sets, seed: u64, metrics: &mut Vec<Metric>) {
     if let SequenceCodec::Music(codec) = sets.data.codec() {
         let most =
             |passages: &[Passage]| bars_copied(codec, &sets.train, passages).into_iter().fold(0.0, f64::max);
-        let value = Interval::certain(most(&sets.new));
         // A model that recites copies whatever it writes.
-        let all =
-            |p: &Passage| whole_bars(codec, &p.units, &Run { length: p.units.len(), sample: 0, train: 0 });
+        let all = |p: &Passage| notable_bars(codec, &p.units);
         let floor = sets.real.iter().map(all).fold(0.0, f64::max);
-        let ends = (Some(most(&sets.fresh)), Some(floor));
-        metrics.push(Metric::new("most bars copied", "any key", value, ends, None));
+        let value = Interval::certain(most(&sets.new));
+        let metric = Metric::bare("most bars copied", "any key", value);
+        metrics.push(Metric { ceiling: Some(most(&sets.fresh)), floor: Some(floor), ..metric });
     }
 }
 
@@ -110,22 +109,26 @@ fn bars_copied(codec: &MusicCodec, train: &[u32], passages: &[Passage]) -> Vec<f
         .map(|passage| (-5..=6).filter_map(|up| codec.transpose(&passage.units, up)).collect())
         .collect();
     let all: Vec<&[u32]> = keys.iter().flatten().map(Vec::as_slice).collect();
-    let mut found = copies(train, &all, 1).into_iter();
+    let mut found = lengths(train, &all).into_iter();
     let bars = |keys: &Vec<Vec<u32>>| {
-        let of_keys = keys.iter().zip(found.by_ref());
-        of_keys.map(|(tokens, copied)| whole_bars(codec, tokens, &copied.longest)).fold(0.0, f64::max)
+        let most = |(tokens, lengths): (&Vec<u32>, Vec<usize>)| {
+            let runs = lengths.iter().enumerate().map(|(end, length)| &tokens[end + 1 - length..=end]);
+            runs.map(|run| notable_bars(codec, run)).fold(0.0, f64::max)
+        };
+        keys.iter().zip(found.by_ref()).map(most).fold(0.0, f64::max)
     };
     keys.iter().map(bars).collect()
 }
 
-/// The whole bars of a run: from bar line to bar line, or by length where a grid has none.
-fn whole_bars(codec: &MusicCodec, tokens: &[u32], run: &Run) -> f64 {
+/// The bars of a run with notes in them: from bar line to bar line, or by length where a grid has no lines.
+fn notable_bars(codec: &MusicCodec, run: &[u32]) -> f64 {
     match codec.voices() {
-        Some(voices) => (run.length / (voices * codec.positions_per_bar())) as f64,
+        Some(voices) => (run.len() / (voices * codec.positions_per_bar())) as f64,
         None => {
-            let end = (run.sample + run.length + 1).min(tokens.len());
-            let lines = tokens[run.sample..end].iter().filter(|&&token| codec.is_bar(token)).count();
-            lines.saturating_sub(1) as f64
+            let bars: Vec<&[u32]> = run.split(|&token| codec.is_bar(token)).collect();
+            // What stands before the first line and behind the last one is no whole bar.
+            let whole = bars.get(1..bars.len() - 1).unwrap_or_default();
+            whole.iter().filter(|bar| bar.iter().any(|&token| codec.sounds(token))).count() as f64
         }
     }
 }

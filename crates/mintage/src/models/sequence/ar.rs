@@ -9,15 +9,12 @@
 
 use burn::{module::Module, tensor::Device};
 use mintage_data::sequence::{SequenceBatch, SequenceInfo};
-use mintage_nn::{
-    AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError,
-    layers::{Decoder, DecoderConfig},
-};
+use mintage_nn::{AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError, layers::Decoder};
 use serde::{Deserialize, Serialize};
 
 use super::{
     generate::{Limit, Listener, SequenceDraw, Writer},
-    net::{Shifted, document_nll, periods},
+    net::{Shifted, document_nll, shape},
 };
 use crate::{events::Metrics, models::Size};
 
@@ -99,10 +96,7 @@ pub struct Ar {
 impl Ar {
     pub fn new(config: &Config, info: &SequenceInfo, device: &Device, rng: &mut Rng) -> Self {
         let Config { layers, heads, width, hidden, .. } = *config;
-        let (vocab, classes) = (info.vocab, info.classes.len());
-        let periods = periods(info);
-        let net = DecoderConfig { layers, heads, width, hidden, vocab, classes, periods, causal: true };
-        let net = Decoder::new(net, &device.clone().autodiff(), rng);
+        let net = Decoder::new(shape(info, layers, [heads, width, hidden]), &device.clone().autodiff(), rng);
         let adam = AdamW { weight_decay: config.weight_decay as f32, ..AdamW::default() };
         let train = match config.muon {
             true => Trainable::with_muon(net, adam, Decoder::is_hidden),
@@ -137,11 +131,6 @@ impl Ar {
         Some(super::token_metrics(nats / Shifted::of(batch).count().max(1.0), &self.info))
     }
 
-    /// Positions of a row: a segment ends with a boundary.
-    fn sees(&self) -> usize {
-        self.config.context + usize::from(self.config.segments)
-    }
-
     /// `−log p` of each item of a batch: nats.
     pub fn nll(&self, batch: &SequenceBatch) -> Vec<f64> {
         let (shifted, net) = (Shifted::of(batch), self.train.averaged());
@@ -150,7 +139,7 @@ impl Ar {
 
     /// `−log p` of a document behind its boundary: nats.
     pub fn document_nll(&self, tokens: &[u32], class: Option<u32>) -> f64 {
-        document_nll(&self.train.averaged(), &self.info, self.sees(), tokens, class)
+        document_nll(&self.train.averaged(), &self.info, self.config.context, tokens, class)
     }
 
     /// Draws sequences with the averaged weights.
@@ -161,7 +150,7 @@ impl Ar {
         on: &mut Listener,
         rng: &mut Rng,
     ) -> Vec<Vec<u32>> {
-        let (net, info, context) = (&self.train.averaged(), &self.info, self.sees());
+        let (net, info, context) = (&self.train.averaged(), &self.info, self.config.context);
         Writer { net, info, context }.write(draw, limit, on, rng)
     }
 

@@ -23,7 +23,7 @@ use burn::{
 use mintage_data::sequence::{NO_TOKEN, SequenceBatch, SequenceInfo};
 use mintage_nn::{
     AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError, kernels,
-    layers::{Decoder, DecoderConfig, KvCache, Linear, Positions},
+    layers::{Decoder, KvCache, Linear, Positions},
     weights::to_vec,
 };
 use serde::{Deserialize, Serialize};
@@ -31,7 +31,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     ar,
     generate::{Choice, Limit, Listener, SequenceDraw, Writer},
-    net::{Shifted, document_nll, periods},
+    net::{Shifted, document_nll, shape},
 };
 use crate::{events::Metrics, models::Size};
 
@@ -109,9 +109,7 @@ impl Gan {
     pub fn new(config: &Config, info: &SequenceInfo, device: &Device, rng: &mut Rng) -> Self {
         let on = device.clone().autodiff();
         let Config { heads, width, hidden, .. } = *config;
-        let (vocab, classes, periods) = (info.vocab, info.classes.len(), periods(info));
-        let of =
-            |layers| DecoderConfig { layers, heads, width, hidden, vocab, classes, periods, causal: true };
+        let of = |layers| shape(info, layers, [heads, width, hidden]);
         let generator = Decoder::new(of(config.layers), &on, rng);
         let critic = Critic {
             net: Decoder::new(of(config.critic_layers), &on, rng),
@@ -180,6 +178,9 @@ impl Gan {
         let right = told.iter().enumerate().filter(|&(i, &d)| (d > 0.0) == (i < n * written)).count();
         let advantages = advantages(of_new, written, self.config.discount as f32);
 
+        let critic_loss = self.critic_loss(&real, &new);
+        let (critic_loss, _) = self.critic.update(critic_loss, self.config.critic_lr * factor)?;
+
         // Both in one pass: real windows weigh by their likelihood, new ones by what the critic says of them.
         let mut both = real.joined(&new);
         let time = real.tokens.len() / n;
@@ -195,8 +196,6 @@ impl Gan {
         let net = self.generator.net();
         let losses = both.losses(net.logits(net.forward(both.positions(), None)));
         let (loss, norm) = self.generator.update(losses.sum() / count, self.config.policy_lr * factor)?;
-        let critic_loss = self.critic_loss(&real, &new);
-        let (critic_loss, _) = self.critic.update(critic_loss, self.config.critic_lr * factor)?;
         Ok(Metrics::new([
             ("loss", loss),
             ("critic", critic_loss),

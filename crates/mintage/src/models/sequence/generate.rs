@@ -105,8 +105,8 @@ pub enum SequenceStart<'a> {
     Fresh,
     /// A sequence: at `strength` 0 as near to it as the model gets, at 1 new ones.
     Like { tokens: &'a [u32], strength: f32 },
-    /// The way from one sequence to another, both ends included.
-    Between { from: &'a [u32], to: &'a [u32] },
+    /// The way from one sequence to another, from one share of it to another: 0 and 1 are the ends.
+    Between { from: &'a [u32], to: &'a [u32], shares: (f32, f32) },
 }
 
 /// What to draw.
@@ -171,7 +171,7 @@ impl Writer<'_> {
     }
 
     /// The same by plans: `plan` makes one for a row, given its prompt. An endless sequence is one document after
-    /// another, each by a plan of its own.
+    /// another, for each of which a plan is asked for.
     pub fn write_planned(
         &self,
         draw: &SequenceDraw,

@@ -84,6 +84,7 @@ impl SequenceConfig {
         };
         check_ranges(&config, &RANGES)?;
         config.check_heads()?;
+        config.check_shares()?;
         Ok(config)
     }
 
@@ -95,6 +96,24 @@ impl SequenceConfig {
             false => {
                 let why = format!("must be a multiple of twice the heads, {}", 2 * heads);
                 Err(RecipeError::of_key("model.width", &why, None))
+            }
+        }
+    }
+
+    /// Every phase has a share of the budget.
+    fn check_shares(&self) -> Result<(), RecipeError> {
+        let (key, share, most) = match self {
+            Self::Vae(c) => ("model.head_start", c.head_start, 0.5),
+            Self::Gan(c) => ("model.critic_from", c.critic_from, 0.99),
+            Self::Vqvae(c) => ("model.prior_from", c.prior_from, 0.99),
+            Self::Ar(_) => return Ok(()),
+        };
+        let least = if matches!(self, Self::Vae(_)) { 0.0 } else { 0.01 };
+        match (least..=most).contains(&share) {
+            true => Ok(()),
+            false => {
+                let why = format!("is a share of the budget: between {least} and {most}");
+                Err(RecipeError::of_key(key, &why, None))
             }
         }
     }
@@ -209,20 +228,24 @@ impl SequenceModel {
         each!(self, m => m.sample(draw, limit, on, rng))
     }
 
-    /// `−log p` of each item of a batch: nats; of a VAE and a VQ-VAE an upper bound.
-    pub fn nll(&self, batch: &SequenceBatch, rng: &mut Rng) -> Vec<f64> {
+    /// `−log p` of each item of a batch: nats; of a VAE an upper bound with so many importance samples, of a VQ-VAE one too.
+    pub fn nll(&self, batch: &SequenceBatch, samples: usize, rng: &mut Rng) -> Vec<f64> {
         match self {
-            Self::Vae(m) => m.nll(batch, vae::SAMPLES, rng),
+            Self::Vae(m) => m.nll(batch, samples, rng),
             Self::Gan(m) => m.nll(batch),
             Self::Vqvae(m) => m.nll(batch),
             Self::Ar(m) => m.nll(batch),
         }
     }
 
-    /// `−log p` of a document behind its boundary: nats. A family of windows knows as much before each token as it can see;
-    /// one of segments cuts a long document into some that do not know each other, and gives an upper bound.
-    pub fn document_nll(&self, tokens: &[u32], class: Option<u32>) -> f64 {
-        each!(self, m => m.document_nll(tokens, class))
+    /// `−log p` of a document behind its boundary, with as much before each token as the model can see: nats. `None` for a
+    /// model of segments, which knows no documents.
+    pub fn document_nll(&self, tokens: &[u32], class: Option<u32>) -> Option<f64> {
+        match (self, self.config().cut()) {
+            (Self::Gan(m), Cut::Windows(_)) => Some(m.document_nll(tokens, class)),
+            (Self::Ar(m), Cut::Windows(_)) => Some(m.document_nll(tokens, class)),
+            _ => None,
+        }
     }
 
     /// Whether it can draw what a start asks for.

@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 use mintage_data::sequence::{NO_TOKEN, SequenceBatch, SequenceInfo};
 use mintage_nn::{
     Rng, kernels,
-    layers::{Decoder, Positions},
+    layers::{Decoder, DecoderConfig, Positions},
     weights::to_vec,
 };
 
@@ -15,10 +15,11 @@ const CLASSLESS: f32 = 0.1;
 /// Rows that go through a network together when nothing is learned.
 pub const ROWS: usize = 16;
 
-/// The periods of a network for these sequences.
-pub fn periods(info: &SequenceInfo) -> [usize; 2] {
+/// Size of a network for sequences that sees what came before.
+pub fn shape(info: &SequenceInfo, layers: usize, [heads, width, hidden]: [usize; 3]) -> DecoderConfig {
     let period = |i: usize| info.periods.get(i).copied().unwrap_or(0);
-    [period(0), period(1)]
+    let (vocab, classes, periods) = (info.vocab, info.classes.len(), [period(0), period(1)]);
+    DecoderConfig { layers, heads, width, hidden, vocab, classes, periods, causal: true }
 }
 
 /// What goes in and what is to come out.

@@ -4,14 +4,14 @@
 use std::ops::Range;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use mintage_data::sequence::{BOUNDARY, NO_TOKEN, SequenceBatch, SequenceInfo};
+use mintage_data::sequence::{NO_TOKEN, SequenceBatch, SequenceInfo};
 use mintage_nn::{
     Rng,
     layers::{Decoder, Positions},
     weights::to_vec,
 };
 
-use super::net::{ROWS, Shifted};
+use super::net::Shifted;
 
 /// Plans among which the one that suits a prompt is chosen.
 pub const CANDIDATES: usize = 32;
@@ -62,7 +62,7 @@ pub fn beside<'a>(
 }
 
 /// From vectors of stretches to those of positions: `[n · stretches, width] → [n · time, width]`.
-pub fn spread(vectors: Tensor<2>, n: usize, time: usize) -> Tensor<2> {
+fn spread(vectors: Tensor<2>, n: usize, time: usize) -> Tensor<2> {
     let [rows, width] = vectors.dims();
     let stretches = rows / n;
     let mut ones = vec![0.0; n * time * stretches];
@@ -71,6 +71,19 @@ pub fn spread(vectors: Tensor<2>, n: usize, time: usize) -> Tensor<2> {
     }
     let ones: Tensor<3> = Tensor::from_data(TensorData::new(ones, [n, time, stretches]), &vectors.device());
     ones.matmul(vectors.reshape([n, stretches, width])).reshape([n * time, width])
+}
+
+/// Logits of all tokens, `[n · time, vocab]`, by a network that writes with the vectors of stretches beside,
+/// `[n · stretches, width]`.
+pub fn write_beside(
+    net: &Decoder,
+    vectors: Tensor<2>,
+    shifted: &Shifted,
+    dropout: f64,
+    rng: &mut Rng,
+) -> Tensor<2> {
+    let beside = spread(vectors, shifted.n, shifted.tokens.len() / shifted.n);
+    net.logits(net.forward_dropping(shifted.positions(), Some(beside), dropout, rng))
 }
 
 /// What a network that sees segments whole says of each stretch: the mean over its positions,
@@ -94,7 +107,7 @@ pub fn read_stretches(net: &Decoder, shifted: &Shifted, stretches: usize) -> Ten
     shares.matmul(h.reshape([n, time, width])).reshape([n * stretches, width])
 }
 
-/// One of the plans, drawn by how probable each makes the prompt.
+/// One of the plans, drawn by how probable each makes the prompt; of a long one what a segment may hold of its end.
 pub fn fitting(
     net: &Decoder,
     info: &SequenceInfo,
@@ -103,6 +116,8 @@ pub fn fitting(
     class: Option<u32>,
     rng: &mut Rng,
 ) -> Plan {
+    let longest = plans.first().map_or(1, |plan| plan.time);
+    let prompt = &prompt[prompt.len().saturating_sub(longest)..];
     let (n, time) = (plans.len(), prompt.len().saturating_sub(1));
     let chosen = match time {
         0 => 0,
@@ -117,31 +132,6 @@ pub fn fitting(
     plans.swap_remove(chosen)
 }
 
-/// A document, boundary first, cut into segments of at most `longest` tokens: batches of a few of them.
-pub fn segments<'a>(
-    tokens: &'a [u32],
-    class: Option<u32>,
-    info: &'a SequenceInfo,
-    longest: usize,
-) -> impl Iterator<Item = SequenceBatch> + 'a {
-    // A boundary that ends the document is part of its last segment.
-    let ends = tokens.len() > 1 && tokens.last() == Some(&BOUNDARY);
-    let inside = tokens.get(1..tokens.len() - usize::from(ends)).unwrap_or_default();
-    let parts = inside.len().div_ceil(longest);
-    inside.chunks(ROWS * longest).enumerate().map(move |(group, tokens)| {
-        let mut batch = SequenceBatch::default();
-        for (part, tokens) in tokens.chunks(longest).enumerate() {
-            let end: &[u32] = if ends && group * ROWS + part + 1 == parts { &[BOUNDARY] } else { &[] };
-            let row = segment(&[&[BOUNDARY], tokens, end].concat(), class, info, longest + 2);
-            batch.tokens.extend(row.tokens);
-            batch.classes.extend(row.classes);
-            batch.phases.extend(row.phases);
-            batch.n += 1;
-        }
-        batch
-    })
-}
-
 /// Tokens of a segment by default: about a paragraph of text, a few bars of music.
 pub fn segment_length(info: &SequenceInfo) -> usize {
     const CHARS: f64 = 320.0;
@@ -149,10 +139,10 @@ pub fn segment_length(info: &SequenceInfo) -> usize {
         true => (CHARS / info.chars_per_token) as usize,
         false => 256,
     };
-    // Whole bars where bars have a length.
+    // Few tokens are cut into shorter segments, so that there are several; whole bars where bars have a length.
     let period = info.periods.iter().copied().max().unwrap_or(16);
-    let most = (info.train_tokens / 4).clamp(8, 320) as usize;
-    (tokens.clamp(48, most.max(48)).next_multiple_of(period)).min(most.max(period))
+    let most = (info.train_tokens / 4).min(320) as usize;
+    (tokens.clamp(48, 320).min(most) / period * period).max(period)
 }
 
 /// Segments of a step by default.

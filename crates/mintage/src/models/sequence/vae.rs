@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! q(z|x) = N(μ(x), σ²(x))        p(x|z) = Π_t p(x_t | x_<t, z)        p(z) = N(0, I)
-//! L = −E_q log p(x|z) + β Σ_j max(λ, KL_j)
+//! L = −E_q log p(x|z) + β Σ_j max(λ, KL_j)        KL_j: the mean over a batch
 //! ```
 //!
 //! The encoder is a transformer that sees a segment whole: the mean of what its positions hold gives μ and σ. The decoder
@@ -27,9 +27,9 @@ use serde::{Deserialize, Serialize};
 use super::{
     SequenceStart, ar,
     generate::{Limit, Listener, SequenceDraw, Writer},
-    net::{Shifted, periods},
+    net::{Shifted, shape},
     plan::{
-        CANDIDATES, Plan, fitting, read_stretches, segment, segment_length, segments, segments_a_step, spread,
+        CANDIDATES, Plan, fitting, read_stretches, segment, segment_length, segments_a_step, write_beside,
     },
 };
 use crate::{
@@ -197,13 +197,6 @@ impl Vae {
         weights.iter().map(|weights| -log_mean_exp(weights)).collect()
     }
 
-    /// The same of a document behind its boundary, one segment after another.
-    pub fn document_nll(&self, tokens: &[u32], class: Option<u32>) -> f64 {
-        let mut rng = Rng::new(0, 0);
-        let batches = segments(tokens, class, &self.info, self.config.context);
-        batches.map(|batch| self.nll(&batch, SAMPLES, &mut rng).iter().sum::<f64>()).sum()
-    }
-
     /// `μ` of each item of a batch, one after another.
     pub fn means(&self, batch: &SequenceBatch) -> Vec<f32> {
         to_vec(&self.train.averaged().encode(&Shifted::of(batch)).0)
@@ -230,23 +223,26 @@ impl Vae {
         let ends = match draw.start {
             SequenceStart::Fresh => Vec::new(),
             SequenceStart::Like { tokens, .. } => vec![mean(tokens)],
-            SequenceStart::Between { from, to } => vec![mean(from), mean(to)],
+            SequenceStart::Between { from, to, .. } => vec![mean(from), mean(to)],
         };
         let mut plan = |row: usize, prompt: &[u32], rng: &mut Rng| {
             let n = if prompt.len() > 1 { CANDIDATES } else { 1 };
             let z: Vec<f32> = (0..n)
                 .flat_map(|_| match draw.start {
-                    SequenceStart::Fresh => rng.normals(d),
+                    SequenceStart::Fresh => {
+                        let temperature = draw.choice.temperature;
+                        rng.normals(d).into_iter().map(|z| temperature * z).collect()
+                    }
                     SequenceStart::Like { strength, .. } => near(&ends[0], strength, rng),
-                    SequenceStart::Between { .. } => {
-                        between(&ends[0], &ends[1], row as f32 / (draw.n.max(2) - 1) as f32)
+                    SequenceStart::Between { shares: (first, last), .. } => {
+                        let share = row as f32 / (draw.n.max(2) - 1) as f32;
+                        between(&ends[0], &ends[1], first + share * (last - first))
                     }
                 })
                 .collect();
             let z = Tensor::from_data(TensorData::new(z, [n, d]), &self.device);
             let plans = Plan::of_all(&net.beside.forward(z), n, time);
-            let seen = &prompt[..prompt.len().min(time)];
-            fitting(&net.decoder, &self.info, plans, seen, draw.class, rng)
+            fitting(&net.decoder, &self.info, plans, prompt, draw.class, rng)
         };
         let writer = Writer { net: &net.decoder, info: &self.info, context: time };
         writer.write_planned(draw, &mut plan, limit, on, rng)
@@ -313,9 +309,7 @@ fn active(mu: &[f32], d: usize) -> usize {
 impl Autoencoder {
     fn new(config: &Config, info: &SequenceInfo, device: &Device, rng: &mut Rng) -> Self {
         let Config { layers, encoder_layers, heads, width, hidden, latent, .. } = *config;
-        let (vocab, classes, periods) = (info.vocab, info.classes.len(), periods(info));
-        let of =
-            |layers, causal| DecoderConfig { layers, heads, width, hidden, vocab, classes, periods, causal };
+        let of = |layers, causal| DecoderConfig { causal, ..shape(info, layers, [heads, width, hidden]) };
         Self {
             encoder: Decoder::new(of(encoder_layers, false), device, rng),
             posterior: Linear::new(width, 2 * latent, 1.0, device, rng),
@@ -336,10 +330,7 @@ impl Autoencoder {
 
     /// Logits of all tokens, `[n · time, vocab]`, for `z [n, latent]`.
     fn decode(&self, z: Tensor<2>, shifted: &Shifted, dropout: f64, rng: &mut Rng) -> Tensor<2> {
-        let time = shifted.tokens.len() / shifted.n;
-        let beside = spread(self.beside.forward(z), shifted.n, time);
-        let h = self.decoder.forward_dropping(shifted.positions(), Some(beside), dropout, rng);
-        self.decoder.logits(h)
+        write_beside(&self.decoder, self.beside.forward(z), shifted, dropout, rng)
     }
 
     fn terms(&self, shifted: &Shifted, dropout: f64, rng: &mut Rng) -> Terms {

@@ -27,10 +27,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     SequenceStart, ar,
-    generate::{Limit, Listener, SequenceDraw, Writer},
-    net::{Shifted, periods},
+    generate::{Choice, Limit, Listener, SequenceDraw, Writer},
+    net::{Shifted, shape},
     plan::{
-        CANDIDATES, Plan, fitting, read_stretches, segment, segment_length, segments, segments_a_step, spread,
+        CANDIDATES, Plan, fitting, read_stretches, segment, segment_length, segments_a_step, write_beside,
     },
 };
 use crate::{events::Metrics, models::Size};
@@ -66,7 +66,7 @@ pub struct Config {
     pub prior_from: f64,
     pub lr: f64,
     pub weight_decay: f64,
-    /// Share of every branch's values that are dropped in training.
+    /// Share of every branch's values that are dropped in training, in decoder and prior.
     pub dropout: f64,
 }
 
@@ -128,7 +128,7 @@ impl Vqvae {
     pub fn new(config: &Config, info: &SequenceInfo, device: &Device, rng: &mut Rng) -> Self {
         let on = device.clone().autodiff();
         let plans = SequenceInfo { vocab: config.codes + 1, periods: Vec::new(), ..info.clone() };
-        let prior = Decoder::new(shape(config, &plans, config.prior_layers, true), &on, rng);
+        let prior = Decoder::new(sized(config, &plans, config.prior_layers, true), &on, rng);
         let adam = AdamW { weight_decay: config.weight_decay as f32, ..AdamW::default() };
         let is_hidden = |name: &str| name.split_once('.').is_some_and(|(_, name)| Decoder::is_hidden(name));
         let autoencoder = Autoencoder::new(config, info, &on, rng);
@@ -276,12 +276,6 @@ impl Vqvae {
             .collect()
     }
 
-    /// The same of a document behind its boundary, one segment after another.
-    pub fn document_nll(&self, tokens: &[u32], class: Option<u32>) -> f64 {
-        let batches = segments(tokens, class, &self.info, self.config.context);
-        batches.map(|batch| self.nll(&batch).iter().sum::<f64>()).sum()
-    }
-
     /// Draws segments with the averaged weights: codes by the prior, then tokens.
     pub fn sample(
         &self,
@@ -302,8 +296,7 @@ impl Vqvae {
             let n = if prompt.len() > 1 { CANDIDATES } else { 1 };
             let codes = self.plans(&prior, n, known.as_deref(), draw, rng);
             let vectors = net.beside.forward(self.codebook.lookup(&codes, &self.device));
-            let seen = &prompt[..prompt.len().min(time)];
-            fitting(&net.decoder, &self.info, Plan::of_all(&vectors, n, time), seen, draw.class, rng)
+            fitting(&net.decoder, &self.info, Plan::of_all(&vectors, n, time), prompt, draw.class, rng)
         };
         let writer = Writer { net: &net.decoder, info: &self.info, context: time };
         writer.write_planned(draw, &mut plan, limit, on, rng)
@@ -333,7 +326,9 @@ impl Vqvae {
                 others.for_each(|(_, logit)| *logit = f32::NEG_INFINITY);
             }
         };
-        let plan = SequenceDraw { class: draw.class, ..SequenceDraw::new(n, stretches) };
+        // Codes that were drawn are no repetition to be avoided.
+        let choice = Choice { repetition: 1.0, ..draw.choice };
+        let plan = SequenceDraw { class: draw.class, choice, ..SequenceDraw::new(n, stretches) };
         let writer = Writer { net: prior, info: &self.plans, context: stretches + 1 };
         let rows = writer.write(&plan, &mut limit, &mut |_, _| true, rng);
         rows.concat().into_iter().map(|code| code - 1).collect()
@@ -370,21 +365,20 @@ impl Vqvae {
 }
 
 /// The transformers of a VQ-VAE are of one width.
-fn shape(config: &Config, info: &SequenceInfo, layers: usize, causal: bool) -> DecoderConfig {
+fn sized(config: &Config, info: &SequenceInfo, layers: usize, causal: bool) -> DecoderConfig {
     let Config { heads, width, hidden, .. } = *config;
-    let (vocab, classes, periods) = (info.vocab, info.classes.len(), periods(info));
-    DecoderConfig { layers, heads, width, hidden, vocab, classes, periods, causal }
+    DecoderConfig { causal, ..shape(info, layers, [heads, width, hidden]) }
 }
 
 impl Autoencoder {
     fn new(config: &Config, info: &SequenceInfo, device: &Device, rng: &mut Rng) -> Self {
         let &Config { layers, encoder_layers, width, code_dim, .. } = config;
         Self {
-            encoder: Decoder::new(shape(config, info, encoder_layers, false), device, rng),
+            encoder: Decoder::new(sized(config, info, encoder_layers, false), device, rng),
             to_codes: Linear::new(width, code_dim, 1.0, device, rng),
             // As long as the vectors of tokens.
             beside: Linear::new(code_dim, width, 0.5 / (width as f32).sqrt(), device, rng),
-            decoder: Decoder::new(shape(config, info, layers, true), device, rng),
+            decoder: Decoder::new(sized(config, info, layers, true), device, rng),
         }
     }
 
@@ -395,9 +389,6 @@ impl Autoencoder {
 
     /// Logits of all tokens, `[n · time, vocab]`, for the vectors of all stretches, `[n · stretches, code_dim]`.
     fn decode(&self, vectors: Tensor<2>, shifted: &Shifted, dropout: f64, rng: &mut Rng) -> Tensor<2> {
-        let time = shifted.tokens.len() / shifted.n;
-        let beside = spread(self.beside.forward(vectors), shifted.n, time);
-        let h = self.decoder.forward_dropping(shifted.positions(), Some(beside), dropout, rng);
-        self.decoder.logits(h)
+        write_beside(&self.decoder, self.beside.forward(vectors), shifted, dropout, rng)
     }
 }
