@@ -8,6 +8,7 @@ use mintage::{
     recipe::Precision,
     train,
 };
+use serde_json::json;
 
 use crate::Options;
 
@@ -77,12 +78,15 @@ fn show(metrics: &Metrics) -> String {
 /// "vae small, 400 s, 1234 steps of 64": how a model came to be.
 pub fn setup(model: &Model) -> String {
     let config = &model.config;
-    // Only sequences are learned so.
+    // Only sequences are learned so, and only by networks as wide as pays (`kernels/tiles.rs`).
+    const WIDE: u64 = 192;
+    let wide = json!(config.model)["width"].as_u64().is_some_and(|width| width >= WIDE);
     let recipe = std::fs::read_to_string(model.dir.join("recipe.toml")).unwrap();
     let recipe = Recipe::parse(&recipe).unwrap();
     let fast = recipe.train.precision == Precision::Auto
         && has_fast_products()
-        && matches!(model.any, AnyModel::Sequence(_));
+        && matches!(model.any, AnyModel::Sequence(_))
+        && wide;
     format!(
         "{} {}, trained {:.0} s on {} threads, {} steps of {}{}",
         config.model.family().name(),
