@@ -215,6 +215,11 @@ impl<M: Module> Trainable<M> {
         self.net.as_ref().unwrap_or_else(|| unreachable!("the weights are absent only inside update"))
     }
 
+    /// Updates so far.
+    pub fn steps(&self) -> u64 {
+        self.optimizer.steps()
+    }
+
     /// One update by the gradient of `loss` (shape `[1]`); returns the loss and the gradient's norm.
     pub fn update(&mut self, loss: Tensor<1>, lr: f64) -> Result<(f64, f64), NotFinite> {
         let value = f64::from(loss.clone().into_scalar::<f32>());

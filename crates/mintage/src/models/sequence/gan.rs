@@ -11,7 +11,8 @@
 //! L_G = −E_new A_t log p(x_t | x_<t) − λ E_real log p(x_t | x_<t)
 //! ```
 //!
-//! where the means go over the windows of a batch. The second term holds the generator near the language that it knows. It
+//! where the means go over the windows of a batch. The critic begins with what the generator has learned: whoever is to find
+//! faults in a language has to know it. The second term holds the generator near the language that it knows. It
 //! stays a model with a likelihood.
 
 use std::sync::Arc;
@@ -39,9 +40,8 @@ use crate::{events::Metrics, models::Size};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
+    /// Blocks of the generator, and of the critic.
     pub layers: usize,
-    /// Blocks of the critic, which is as wide as the generator.
-    pub critic_layers: usize,
     pub heads: usize,
     pub width: usize,
     /// Width inside the gated perceptrons.
@@ -72,7 +72,6 @@ impl Config {
             ar::Config::preset(size, info);
         Self {
             layers,
-            critic_layers: layers / 2,
             heads,
             width,
             hidden,
@@ -109,12 +108,10 @@ impl Gan {
     pub fn new(config: &Config, info: &SequenceInfo, device: &Device, rng: &mut Rng) -> Self {
         let on = device.clone().autodiff();
         let Config { heads, width, hidden, .. } = *config;
-        let of = |layers| shape(info, layers, [heads, width, hidden]);
-        let generator = Decoder::new(of(config.layers), &on, rng);
-        let critic = Critic {
-            net: Decoder::new(of(config.critic_layers), &on, rng),
-            head: Linear::new(width, 1, 1.0, &on, rng),
-        };
+        let shape = shape(info, config.layers, [heads, width, hidden]);
+        let generator = Decoder::new(shape, &on, rng);
+        let critic =
+            Critic { net: Decoder::new(shape, &on, rng), head: Linear::new(width, 1, 0.0, &on, rng) };
         let adam = AdamW { weight_decay: config.weight_decay as f32, ..AdamW::default() };
         Self {
             config: config.clone(),
@@ -168,6 +165,9 @@ impl Gan {
         progress: f64,
         rng: &mut Rng,
     ) -> Result<Metrics, NotFinite> {
+        if self.critic.steps() == 0 {
+            self.teach_critic();
+        }
         let real = Shifted::of_training(batch, rng);
         let new = self.continued(&real, rng);
         let factor = Schedule::default().factor(progress);
@@ -202,6 +202,15 @@ impl Gan {
             ("accuracy", right as f64 / told.len() as f64),
             ("grad_norm", norm),
         ]))
+    }
+
+    /// Gives the critic what the generator knows.
+    fn teach_critic(&mut self) {
+        let mut known = TensorMap::default();
+        known.insert_module("critic.net", &self.generator.averaged());
+        known.insert_module("critic.head", &self.critic.net().head);
+        let taught = self.critic.load_weights("critic", &known);
+        taught.unwrap_or_else(|_| unreachable!("both are of one shape"));
     }
 
     /// The rows with their second half written by the generator.

@@ -27,7 +27,7 @@ pub use generate::{Choice, Limit, Listener, SequenceDraw, SequenceStart};
 pub const AUTO_FAMILY: Family = Family::Ar;
 
 /// Options of any family, and what they must lie between.
-const RANGES: [(&str, RangeInclusive<u64>); 13] = [
+const RANGES: [(&str, RangeInclusive<u64>); 12] = [
     ("batch", 1..=65_536),
     ("layers", 1..=128),
     ("heads", 1..=128),
@@ -37,7 +37,6 @@ const RANGES: [(&str, RangeInclusive<u64>); 13] = [
     ("latent", 1..=4096),
     ("encoder_layers", 1..=128),
     ("prior_layers", 1..=128),
-    ("critic_layers", 1..=128),
     ("codes", 2..=65_536),
     ("code_dim", 1..=1024),
     ("stretches", 1..=65_536),
