@@ -56,6 +56,7 @@ const TEXT_BYTES: usize = 1 << 30;
 pub fn long_text(case: &str, options: &Options) {
     let path = options.runs.join("gibibyte.txt");
     if !path.exists() {
+        fs::create_dir_all(&options.runs).unwrap();
         let half = path.with_extension("tmp");
         write_text(&half, options);
         fs::rename(&half, &path).unwrap();
