@@ -6,7 +6,6 @@ use mintage_data::{
     SequenceSet, Split,
     sequence::{Cut, Matter, SequenceCodec},
 };
-
 use mintage_nn::Rng;
 
 use super::{

@@ -171,18 +171,18 @@ impl Gan {
         let real = Shifted::of_training(batch, rng);
         let new = self.continued(&real, rng);
         let factor = Schedule::default().factor(progress);
-        let told = self.told(&real, &new);
+        let mut both = real.joined(&new);
         let (n, known) = (real.n, known(&real));
+        let told = to_vec(&self.critic.averaged().judge(&both, known));
         let written = told.len() / (2 * n);
         let of_new = &told[n * written..];
         let right = told.iter().enumerate().filter(|&(i, &d)| (d > 0.0) == (i < n * written)).count();
         let advantages = advantages(of_new, written, self.config.discount as f32);
 
-        let critic_loss = self.critic_loss(&real, &new);
+        let critic_loss = self.critic_loss(&both, known);
         let (critic_loss, _) = self.critic.update(critic_loss, self.config.critic_lr * factor)?;
 
         // Both in one pass: real windows weigh by their likelihood, new ones by what the critic says of them.
-        let mut both = real.joined(&new);
         let time = real.tokens.len() / n;
         let (likelihood, count) = (self.config.likelihood as f32, real.count().max(1.0));
         let mut weights: Vec<f32> = real.weights.iter().map(|&weight| weight * likelihood).collect();
@@ -250,13 +250,9 @@ impl Gan {
         }
     }
 
-    /// What the critic says of every token that was to be written, of real rows and then of new ones.
-    fn told(&self, real: &Shifted, new: &Shifted) -> Vec<f32> {
-        to_vec(&self.critic.averaged().judge(&real.joined(new), known(real)))
-    }
-
-    fn critic_loss(&self, real: &Shifted, new: &Shifted) -> Tensor<1> {
-        let told = self.critic.net().judge(&real.joined(new), known(real)); // [2 · n, written]
+    /// The loss on real rows and as many new ones behind them.
+    fn critic_loss(&self, both: &Shifted, known: usize) -> Tensor<1> {
+        let told = self.critic.net().judge(both, known); // [2 · n, written]
         let [rows, written] = told.dims();
         let truth =
             (0..rows * written).map(|i| f32::from(u8::from(i < rows * written / 2))).collect::<Vec<_>>();
