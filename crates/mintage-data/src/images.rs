@@ -255,7 +255,7 @@ impl ImageSet {
 }
 
 /// At most `limit` of `0..n`, evenly spread.
-fn evenly(n: usize, limit: usize) -> Vec<usize> {
+pub(crate) fn evenly(n: usize, limit: usize) -> Vec<usize> {
     let count = n.min(limit);
     (0..count).map(|i| i * n / count).collect()
 }
@@ -381,7 +381,7 @@ fn splits_of(source: &Source, scan: &Scan) -> Splits {
 }
 
 /// Distinct labels, numbers in the order of their values, other text alphabetically.
-fn class_names(texts: &[&str], source: &str) -> Result<Vec<String>, Error> {
+pub(crate) fn class_names(texts: &[&str], source: &str) -> Result<Vec<String>, Error> {
     let mut names: Vec<&str> = texts.to_vec();
     names.sort_unstable();
     names.dedup();
@@ -398,7 +398,7 @@ fn class_names(texts: &[&str], source: &str) -> Result<Vec<String>, Error> {
 }
 
 /// The class of every item; an unknown label is "no class", one past the last.
-fn label_indices(texts: Option<&[&str]>, classes: &[String]) -> Vec<u32> {
+pub(crate) fn label_indices(texts: Option<&[&str]>, classes: &[String]) -> Vec<u32> {
     let Some(texts) = texts.filter(|_| !classes.is_empty()) else { return Vec::new() };
     let index: HashMap<&str, u32> =
         classes.iter().enumerate().map(|(i, name)| (name.as_str(), i as u32)).collect();

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::{
-    Error, ImageSet, ImageShape, SequenceSet, SourceSpec, Split, is_music, is_text,
+    ClipSet, Error, ImageSet, ImageShape, SequenceSet, SourceSpec, Split, is_music, is_text, is_video,
     music::MIDI,
     sequence::{Matter, SequenceCodec},
     source::sqlite::{IMAGES, PROVENANCE_COLUMN, columns, holds, is_sqlite, open_read_only, quoted},
@@ -15,12 +15,15 @@ use crate::{
         schema::{ColumnSchema, Kind, detect},
         tables_of,
     },
+    video::CLIPS,
 };
 
 /// Rows of a table that are looked at.
 const SCANNED: usize = 100_000;
 /// Tokens of a train split below which little is learned.
 const FEW_TOKENS: u64 = 20_000;
+/// Clips below which little is learned.
+const FEW_CLIPS: usize = 100;
 /// Characters of an example.
 const EXAMPLE: usize = 40;
 
@@ -28,7 +31,7 @@ const EXAMPLE: usize = 40;
 #[derive(Clone, Debug, Serialize)]
 pub struct Inspection {
     pub source: String,
-    /// "sqlite", "postgresql", "table", "folder" or "idx".
+    /// "sqlite", "postgresql", "table", "folder", "text", "clip" or "idx".
     pub kind: String,
     pub tables: Vec<TableInfo>,
     /// Absent when no images were found, or several columns hold some.
@@ -36,6 +39,8 @@ pub struct Inspection {
     /// Of texts and music.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sequences: Option<SequenceFacts>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clips: Option<ClipFacts>,
     pub alerts: Vec<Alert>,
 }
 
@@ -76,6 +81,7 @@ pub enum ColumnKind {
     Blob,
     Constant,
     Empty,
+    Video,
 }
 
 impl ColumnKind {
@@ -107,6 +113,7 @@ impl ColumnKind {
             Self::Blob => "blob",
             Self::Constant => "constant",
             Self::Empty => "empty",
+            Self::Video => "video",
         }
     }
 }
@@ -146,6 +153,28 @@ pub struct SequenceFacts {
     pub example: String,
 }
 
+#[derive(Clone, Debug, Serialize)]
+pub struct ClipFacts {
+    pub count: usize,
+    pub skipped: usize,
+    /// Of a frame, as the model will see it.
+    pub shape: ImageShape,
+    /// Frames of an item.
+    pub frames: usize,
+    /// Frames a second.
+    pub fps: f64,
+    /// Of all clips together.
+    pub seconds: f64,
+    /// Items that the clips are cut into.
+    pub windows: usize,
+    /// Name and number of items of each class.
+    pub classes: Vec<(String, usize)>,
+    /// Items to train, to validate, held out.
+    pub splits: (usize, usize, usize),
+    /// Whether the frames lie in a temporary file because they do not fit in memory.
+    pub mapped: bool,
+}
+
 /// Something to know before training.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Alert {
@@ -157,7 +186,8 @@ pub struct Alert {
 pub fn inspect(spec: &SourceSpec) -> Result<Inspection, Error> {
     let path = Path::new(&spec.source);
     let mut alerts = Vec::new();
-    let sequences = is_music(spec)? || is_text(spec)?;
+    let clips = is_video(spec)?;
+    let sequences = !clips && (is_music(spec)? || is_text(spec)?);
     let rows = is_table(spec)?;
     let tables = match rows || is_database(&spec.source) {
         true => table_infos(spec, &mut alerts)?,
@@ -169,33 +199,73 @@ pub fn inspect(spec: &SourceSpec) -> Result<Inspection, Error> {
         _ if path.is_dir() => "folder",
         Some(_) if rows => "table",
         _ if sequences => "text",
+        _ if clips => "clip",
         _ => "idx",
     };
     let sequences = match sequences {
         true => Some(sequence_facts(&SequenceSet::open(spec)?, &mut alerts)),
         false => None,
     };
-    let images = match (!rows && sequences.is_none()).then(|| ImageSet::open(spec)).transpose() {
-        Ok(None) => None,
-        Ok(Some(set)) => Some(facts(&set, &mut alerts)),
-        // A database without images is still worth a look.
-        Err(error) if kind == "sqlite" && spec.table.is_none() && spec.column.is_none() => {
-            alerts.push(Alert { message: error.to_string(), hint: error.hint() });
-            None
-        }
-        Err(error) => return Err(error),
+    let clips = match clips {
+        true => Some(clip_facts(&ClipSet::open(spec)?, &mut alerts)),
+        false => None,
     };
-    if images.is_some()
+    let images =
+        match (!rows && sequences.is_none() && clips.is_none()).then(|| ImageSet::open(spec)).transpose() {
+            Ok(None) => None,
+            Ok(Some(set)) => Some(facts(&set, &mut alerts)),
+            // A database without images is still worth a look.
+            Err(error) if kind == "sqlite" && spec.table.is_none() && spec.column.is_none() => {
+                alerts.push(Alert { message: error.to_string(), hint: error.hint() });
+                None
+            }
+            Err(error) => return Err(error),
+        };
+    if (images.is_some() || clips.is_some())
         && spec.label.is_none()
         && let Some(label) = likely_label(&tables)
     {
         let message = format!("no label is set; `{label}` has few values");
         alerts.push(Alert {
             message,
-            hint: Some(format!("--label {label} makes images of a wanted kind possible")),
+            hint: Some(format!("--label {label} makes new ones of a wanted kind possible")),
         });
     }
-    Ok(Inspection { source: spec.source.clone(), kind: kind.to_owned(), tables, images, sequences, alerts })
+    let (source, kind) = (spec.source.clone(), kind.to_owned());
+    Ok(Inspection { source, kind, tables, images, sequences, clips, alerts })
+}
+
+fn clip_facts(set: &ClipSet, alerts: &mut Vec<Alert>) -> ClipFacts {
+    let members = |class: usize| set.labels().iter().filter(|&&label| label as usize == class).count();
+    let classes = set.classes().iter().enumerate().map(|(class, name)| (name.clone(), members(class)));
+    if set.skipped() > 0 {
+        let first = set.first_skip().unwrap_or_default();
+        let message = format!("{} clips cannot be read and are skipped; the first is {first}", set.skipped());
+        alerts.push(Alert { message, hint: None });
+    }
+    if set.len() < FEW_CLIPS {
+        alerts.push(Alert {
+            message: format!(
+                "{} clips of {} frames are few: expect copies and noise",
+                set.len(),
+                set.codec().frames
+            ),
+            hint: Some("a few hundred are a good beginning".to_owned()),
+        });
+    }
+    let splits = set.splits();
+    ClipFacts {
+        count: set.clip_count(),
+        skipped: set.skipped(),
+        shape: set.shape(),
+        frames: set.codec().frames,
+        fps: set.codec().fps,
+        seconds: set.seconds(),
+        windows: set.len(),
+        classes: classes.collect(),
+        splits: (splits.train.len(), splits.valid.len(), splits.holdout.len()),
+        mapped: set.is_mapped(),
+    }
 }
 
 fn sequence_facts(set: &SequenceSet, alerts: &mut Vec<Alert>) -> SequenceFacts {
@@ -243,9 +313,10 @@ fn json_name(unit: &impl Serialize) -> String {
     serde_json::to_value(unit).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
-/// A category column of the table that holds the images.
+/// A category column of the table that holds the images or clips.
 fn likely_label(tables: &[TableInfo]) -> Option<&str> {
-    let with_images = |t: &&TableInfo| t.columns.iter().any(|c| c.kind == ColumnKind::Image);
+    let seen = [ColumnKind::Image, ColumnKind::Video];
+    let with_images = |t: &&TableInfo| t.columns.iter().any(|c| seen.contains(&c.kind));
     let table = tables.iter().find(with_images)?;
     table.columns.iter().find(|c| c.kind == ColumnKind::Category).map(|c| c.name.as_str())
 }
@@ -381,7 +452,10 @@ fn add_blobs(path: &Path, found: &mut [TableInfo]) -> Result<(), Error> {
                     continue;
                 }
                 let holds = |media| holds(&connection, media, &table.name, &name);
-                let (kind, why) = if holds(&IMAGES)? {
+                // Every GIF is an image, too.
+                let (kind, why) = if holds(&CLIPS)? {
+                    (ColumnKind::Video, "its bytes begin like films, or like pictures that move")
+                } else if holds(&IMAGES)? {
                     (ColumnKind::Image, "its bytes begin like image files")
                 } else if holds(&MIDI)? {
                     (ColumnKind::Music, "its bytes begin like MIDI files")

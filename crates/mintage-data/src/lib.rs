@@ -15,6 +15,7 @@ pub mod source;
 pub mod split;
 pub mod table;
 pub mod text;
+pub mod video;
 
 pub use batch::{ImageBatch, Loader, Order};
 pub use codec::{Color, Fit, ImageCodec, ImageShape};
@@ -23,6 +24,10 @@ pub use images::ImageSet;
 pub use inspect::{Inspection, inspect};
 pub use music::{MusicCodec, MusicSource, MusicUnit, Score, is_music};
 pub use sequence::SequenceSet;
+pub use sink::{
+    Clips, Film, apng_bytes, filmstrip_png, gif_bytes, grid_film, write_clip_folder, write_frame_folders,
+    write_mp4,
+};
 pub use sink::{
     Images, Provenance, append_blobs, append_rows, atomic_write, grid_png, png_bytes, provenance_of,
     write_files, write_folder, write_grid, write_grid_rows,
@@ -36,3 +41,4 @@ pub use table::{
     set::{RowBatch, RowInfo, TableSet},
 };
 pub use text::{TextCodec, TextSource, TextUnit, is_text};
+pub use video::{ClipBatch, ClipCodec, ClipSet, Ffmpeg, is_video, provenance_of_clip};

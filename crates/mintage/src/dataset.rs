@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use mintage_data::{
     Error, ImageCodec, ImageSet, SourceSpec, Split, Splits, TableCodec, TableSet, is_music, is_table,
-    is_text,
+    is_text, is_video,
     sequence::{Cut, Matter, SequenceCodec, SequenceSet},
 };
 
@@ -65,6 +65,9 @@ impl From<Arc<TableSet>> for AnyData {
 impl AnyData {
     /// Opens whatever `spec` names.
     pub fn open(spec: &SourceSpec) -> Result<Self, Error> {
+        if is_video(spec)? {
+            return Err(Error::bad(&spec.source, "holds clips, and no family learns clips yet"));
+        }
         if is_music(spec)? || is_text(spec)? {
             return SequenceSet::open(spec).map(Arc::new).map(Self::Sequences);
         }

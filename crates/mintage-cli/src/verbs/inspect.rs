@@ -1,9 +1,11 @@
 //! `mintage inspect`: what a source holds and what can be learned from it.
 
+use std::path::Path;
+
 use mintage::dataset::thousands;
 use mintage_data::{
-    ImageSet, Inspection, SourceSpec, inspect,
-    inspect::{ColumnKind, ImageFacts, SequenceFacts, TableInfo},
+    ClipSet, ImageSet, Inspection, SourceSpec, atomic_write, filmstrip_png, gif_bytes, grid_film, inspect,
+    inspect::{ClipFacts, ColumnKind, ImageFacts, SequenceFacts, TableInfo},
     sequence::Matter,
     write_grid,
 };
@@ -19,6 +21,8 @@ use crate::{
 
 /// Images on the preview, and in a row of it.
 const PREVIEW: (usize, usize) = (64, 8);
+/// Strips of film on the preview of clips.
+const STRIPS: usize = 8;
 /// Classes that are listed by name.
 const CLASSES: usize = 12;
 
@@ -29,9 +33,14 @@ pub fn run(args: &Inspect, context: &mut Context) -> Verdict {
         if found.sequences.is_some() {
             return Err(Failure::new("--preview is for images", "inspect shows how the first text begins"));
         }
-        let set = ImageSet::open(&spec)?;
-        let all: Vec<u32> = (0..set.len() as u32).collect();
-        write_grid(path, &set.images(&spread(&all, PREVIEW.0))?, PREVIEW.1, None)?;
+        match found.clips {
+            Some(_) => preview_clips(path, &ClipSet::open(&spec)?)?,
+            None => {
+                let set = ImageSet::open(&spec)?;
+                let all: Vec<u32> = (0..set.len() as u32).collect();
+                write_grid(path, &set.images(&spread(&all, PREVIEW.0))?, PREVIEW.1, None)?;
+            }
+        }
         context.ui.titled("made", &path.display().to_string());
     }
     if context.ui.wants_json() {
@@ -45,6 +54,18 @@ pub fn run(args: &Inspect, context: &mut Context) -> Verdict {
     Ok(Outcome::Done)
 }
 
+/// Clips side by side in a GIF, or as strips of film in any other picture.
+fn preview_clips(path: &Path, set: &ClipSet) -> Result<(), Failure> {
+    let (all, what): (Vec<u32>, _) = ((0..set.len() as u32).collect(), path.display().to_string());
+    let shown = |most: usize| [(String::new(), set.clips(&spread(&all, most)))];
+    let moves = path.extension().is_some_and(|suffix| suffix.eq_ignore_ascii_case("gif"));
+    let bytes = match moves {
+        true => gif_bytes(&grid_film(&what, &shown(PREVIEW.0), PREVIEW.1)?, None)?,
+        false => filmstrip_png(&what, &shown(STRIPS), None)?,
+    };
+    atomic_write(path, &bytes).map_err(Failure::io(path))
+}
+
 fn text(found: &Inspection) -> String {
     let mut text = format!("{} ({})\n", found.source, found.kind);
     for table in &found.tables {
@@ -55,6 +76,9 @@ fn text(found: &Inspection) -> String {
     }
     if let Some(sequences) = &found.sequences {
         text.push_str(&format!("\n{}", sequence_facts(sequences)));
+    }
+    if let Some(clips) = &found.clips {
+        text.push_str(&format!("\n{}", clip_facts(clips)));
     }
     if !found.alerts.is_empty() {
         text.push('\n');
@@ -157,10 +181,33 @@ fn sequence_facts(found: &SequenceFacts) -> String {
     text
 }
 
+fn clip_facts(clips: &ClipFacts) -> String {
+    let shape = clips.shape;
+    let color = if shape.channels == 1 { "gray" } else { "RGB" };
+    let mapped = if clips.mapped { ", kept in a temporary file" } else { "" };
+    let (train, valid, holdout) = clips.splits;
+    let mut text = format!(
+        "{} of {:.1} s in all, {} of {} frames {}×{} {color} at {} a second to the model{mapped}\n\
+         {} to train on, {} to validate, {} held out for scores\n",
+        count(clips.count, "clip"),
+        clips.seconds,
+        count(clips.windows, "item"),
+        clips.frames,
+        shape.width,
+        shape.height,
+        clips.fps,
+        thousands(train),
+        thousands(valid),
+        thousands(holdout),
+    );
+    text.push_str(&classes(&clips.classes));
+    text
+}
+
 /// The command that trains on what was looked at, where it is clear what that would be.
 fn next(spec: &SourceSpec, found: &Inspection) -> Option<String> {
     let mut spec = spec.clone();
-    if found.images.is_none() && found.sequences.is_none() {
+    if found.images.is_none() && found.sequences.is_none() && found.clips.is_none() {
         let largest = found.tables.iter().max_by_key(|table| table.rows)?;
         if spec.query.is_none() && found.tables.len() > 1 {
             spec.table.get_or_insert_with(|| largest.name.clone());

@@ -1,6 +1,9 @@
 //! A folder of files with sub-folders as labels and a `metadata.csv`: what a source can read again.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use super::{Images, Provenance, atomic_write, png_bytes};
 use crate::Error;
@@ -20,37 +23,66 @@ pub fn write_files<'a>(
     file: &dyn Fn(usize) -> Result<(&'a str, Vec<u8>), Error>,
     provenance: &Provenance,
 ) -> Result<(), Error> {
-    fs::create_dir_all(dir).map_err(Error::io(dir))?;
-    let metadata = dir.join("metadata.csv");
-    let before = match fs::read_to_string(&metadata) {
-        Ok(text) => text,
-        Err(_) => "file_name,label,mintage\n".to_owned(),
-    };
-    let first = before.lines().count().saturating_sub(1);
-    let mut rows = csv::Writer::from_writer(before.into_bytes());
-    let fail = |e: csv::Error| Error::bad(metadata.display().to_string(), e.to_string());
-    let json = provenance.to_json();
+    let mut files = NewFiles::after(dir, provenance)?;
     for i in 0..n {
         let (label, bytes) = file(i)?;
-        let sub = safe_name(label);
-        if !sub.is_empty() {
-            fs::create_dir_all(dir.join(&sub)).map_err(Error::io(dir.join(&sub)))?;
-        }
-        let mut number = first + i;
-        let name = loop {
-            let file = format!("{number:06}.{suffix}");
-            let name = if sub.is_empty() { file } else { format!("{sub}/{file}") };
-            if !dir.join(&name).exists() {
-                break name;
-            }
-            number += n;
-        };
-        let path = dir.join(&name);
+        let path = files.next(label, suffix)?;
         fs::write(&path, bytes).map_err(Error::io(&path))?;
-        rows.write_record([name.as_str(), label, &json]).map_err(fail)?;
     }
-    let bytes = rows.into_inner().map_err(|e| Error::bad(metadata.display().to_string(), e.to_string()))?;
-    atomic_write(&metadata, &bytes).map_err(Error::io(&metadata))
+    files.finish()
+}
+
+/// Names for what is added to a folder, and the lines of its `metadata.csv`.
+pub(super) struct NewFiles<'a> {
+    dir: &'a Path,
+    metadata: PathBuf,
+    rows: csv::Writer<Vec<u8>>,
+    /// The number that comes next.
+    number: usize,
+    provenance: String,
+}
+
+impl<'a> NewFiles<'a> {
+    /// Numbering goes on after what is there.
+    pub fn after(dir: &'a Path, provenance: &Provenance) -> Result<Self, Error> {
+        fs::create_dir_all(dir).map_err(Error::io(dir))?;
+        let metadata = dir.join("metadata.csv");
+        let before = match fs::read_to_string(&metadata) {
+            Ok(text) => text,
+            Err(_) => "file_name,label,mintage\n".to_owned(),
+        };
+        let number = before.lines().count().saturating_sub(1);
+        let rows = csv::Writer::from_writer(before.into_bytes());
+        Ok(Self { dir, metadata, rows, number, provenance: provenance.to_json() })
+    }
+
+    /// Where the next one goes; without a suffix it is a folder.
+    pub fn next(&mut self, label: &str, suffix: &str) -> Result<PathBuf, Error> {
+        let sub = safe_name(label);
+        let folder = if sub.is_empty() { self.dir.to_owned() } else { self.dir.join(&sub) };
+        fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
+        let (name, path) = loop {
+            let dot = if suffix.is_empty() { "" } else { "." };
+            let file = format!("{:06}{dot}{suffix}", self.number);
+            self.number += 1;
+            let path = folder.join(&file);
+            if !path.exists() {
+                break (if sub.is_empty() { file } else { format!("{sub}/{file}") }, path);
+            }
+        };
+        let row = [name.as_str(), label, &self.provenance];
+        self.rows
+            .write_record(row)
+            .map_err(|e| Error::bad(self.metadata.display().to_string(), e.to_string()))?;
+        Ok(path)
+    }
+
+    pub fn finish(self) -> Result<(), Error> {
+        let Self { metadata, rows, .. } = self;
+        let bytes =
+            rows.into_inner().map_err(|e| Error::bad(metadata.display().to_string(), e.to_string()))?;
+        atomic_write(&metadata, &bytes).map_err(Error::io(&metadata))
+    }
 }
 
 /// A label as the name of a folder.

@@ -42,6 +42,16 @@ pub fn grid_png(
     columns: usize,
     provenance: Option<&Provenance>,
 ) -> Result<Vec<u8>, Error> {
+    let (pixels, shape) = grid(what, blocks, columns)?;
+    png::encode(&pixels, shape, provenance)
+}
+
+/// The picture of [`grid_png`], interleaved, and its shape.
+pub(super) fn grid(
+    what: &str,
+    blocks: &[(String, Images)],
+    columns: usize,
+) -> Result<(Vec<u8>, ImageShape), Error> {
     let Some((_, first)) = blocks.iter().find(|(_, images)| !images.is_empty()) else {
         return Err(Error::bad(what, "there are no images to draw"));
     };
@@ -72,7 +82,7 @@ pub fn grid_png(
         }
         top += images.len().div_ceil(columns) * (shape.height * factor + GAP);
     }
-    png::encode(&canvas.pixels, canvas.shape, provenance)
+    Ok((canvas.pixels, canvas.shape))
 }
 
 /// An interleaved picture.

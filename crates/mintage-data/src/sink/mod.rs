@@ -1,6 +1,7 @@
 //! Where new data go: the mirror of the sources. Every file made carries its provenance, and nothing is
 //! ever half-written: a temporary file is renamed, a database gets one transaction.
 
+mod clips;
 mod folder;
 mod font;
 mod grid;
@@ -16,6 +17,10 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::ImageShape;
+pub use clips::{
+    Clips, Film, apng_bytes, filmstrip_png, gif_bytes, grid_film, write_clip_folder, write_frame_folders,
+    write_mp4,
+};
 pub use folder::{write_files, write_folder};
 pub use grid::{grid_png, write_grid, write_grid_rows};
 pub use png::{png_bytes, provenance_of};

@@ -35,7 +35,7 @@ pub(super) fn encode(
 }
 
 /// Inserts an `iTXt` chunk before the last chunk, `IEND` (12 bytes).
-fn with_text(mut png: Vec<u8>, text: &str) -> Vec<u8> {
+pub(super) fn with_text(mut png: Vec<u8>, text: &str) -> Vec<u8> {
     let mut body = b"iTXt".to_vec();
     body.extend(KEYWORD);
     body.extend([0; 5]); // end of keyword, no compression, method, no language, no translation

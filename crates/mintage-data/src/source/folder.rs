@@ -37,12 +37,17 @@ impl FolderSource {
     pub fn open_media(root: &Path, spec: &SourceSpec, media: &Media) -> Result<Self, Error> {
         let mut files = files_below(root)?;
         files.retain(|file| media.suffixes.contains(&suffix(file).as_str()));
-        files.sort();
         if files.is_empty() {
             let Media { name, suffixes, .. } = media;
             return Err(Error::bad(root.display().to_string(), format!("holds no {name}"))
                 .with_hint(format!("{name} are files that end in {}", suffixes.join(", "))));
         }
+        Self::of(root, files, spec)
+    }
+
+    /// Items below `root` that were found already: files, or folders that are one item each.
+    pub fn of(root: &Path, mut files: Vec<PathBuf>, spec: &SourceSpec) -> Result<Self, Error> {
+        files.sort();
         let mut source = Self { root: root.to_owned(), files, labels: None };
         if !spec.no_labels() {
             source.labels = source.find_labels(spec)?;
@@ -118,12 +123,17 @@ impl FolderSource {
         self.files[item].display().to_string()
     }
 
+    /// Where an item lies.
+    pub fn path(&self, item: usize) -> PathBuf {
+        self.root.join(&self.files[item])
+    }
+
     pub fn labels(&self) -> Option<&[String]> {
         self.labels.as_deref()
     }
 
     pub fn fetch(&self, item: usize) -> Result<Vec<u8>, Error> {
-        let path = self.root.join(&self.files[item]);
+        let path = self.path(item);
         let bytes = fs::metadata(&path).map_err(Error::io(&path))?.len();
         if bytes > MAX_FILE_BYTES {
             return Err(Error::bad(path.display().to_string(), format!("{bytes} bytes are over the limit")));

@@ -28,6 +28,7 @@ pub enum DataKind {
     Rows,
     Text,
     Music,
+    Video,
 }
 
 /// `[data]` of a recipe: what to read and how to unify it.
@@ -35,7 +36,8 @@ pub enum DataKind {
 #[serde(default, deny_unknown_fields)]
 pub struct SourceSpec {
     /// Images: a SQLite file, a folder, or an IDX file or folder. Tables: a SQLite file, a `postgres://`
-    /// address, or a file of CSV, Parquet or JSON Lines. Texts: a file, a folder, or a column of a table.
+    /// address, or a file of CSV, Parquet or JSON Lines. Texts: a file, a folder, or a column of a table. Clips: a file,
+    /// a folder, or a SQLite file.
     pub source: String,
     /// What the source is read as, where it could be several things.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -88,6 +90,12 @@ pub struct SourceSpec {
     /// Music: how it is written in tokens; without this the tunes decide.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub music: Option<MusicUnit>,
+    /// Clips: frames a second; without this the clips decide, up to 12.5.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fps: Option<f64>,
+    /// Clips: frames of an item; without this the clips decide, up to 16.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frames: Option<usize>,
     /// What a `postgres://` address leaves open. It holds a password, and is never saved.
     #[serde(skip)]
     pub pg: PgDefaults,
@@ -98,6 +106,7 @@ impl fmt::Debug for SourceSpec {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let Self { source, kind, table, query, column, holdout, label, size, fit, color, .. } = self;
         let Self { strict, lossy, limit, rare, rare_below, kinds, rules, unit, vocab, music, pg, .. } = self;
+        let Self { fps, frames, .. } = self;
         f.debug_struct("SourceSpec")
             .field("source", &redacted(source))
             .field("kind", kind)
@@ -119,6 +128,8 @@ impl fmt::Debug for SourceSpec {
             .field("unit", unit)
             .field("vocab", vocab)
             .field("music", music)
+            .field("fps", fps)
+            .field("frames", frames)
             .field("pg", pg)
             .finish()
     }

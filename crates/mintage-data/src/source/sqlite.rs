@@ -37,7 +37,7 @@ pub(crate) struct Media {
     pub hint: &'static str,
     /// How their files' names end.
     pub suffixes: &'static [&'static str],
-    /// Whether the first 16 bytes are those of such a file.
+    /// Whether a file begins so; at least 16 bytes are given where there are as many.
     pub is: fn(&[u8]) -> bool,
 }
 
@@ -89,7 +89,9 @@ pub(crate) fn columns(connection: &Connection, table: &str) -> rusqlite::Result<
     statement.query_map([table], |row| row.get(0))?.collect()
 }
 
-/// Whether the first BLOBs of a column begin like image files.
+/// Bytes of a BLOB that are looked at: enough to see whether a picture moves.
+const HEAD: usize = 64 << 10;
+
 /// Whether the first BLOBs of a column begin like such files.
 pub(crate) fn holds(
     connection: &Connection,
@@ -98,7 +100,8 @@ pub(crate) fn holds(
     column: &str,
 ) -> rusqlite::Result<bool> {
     let (table, column) = (quoted(table), quoted(column));
-    let sql = format!("SELECT substr({column}, 1, 16) FROM {table} WHERE typeof({column}) = 'blob' LIMIT 20");
+    let sql =
+        format!("SELECT substr({column}, 1, {HEAD}) FROM {table} WHERE typeof({column}) = 'blob' LIMIT 20");
     let mut statement = connection.prepare(&sql)?;
     let heads: Vec<Vec<u8>> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
     let found = heads.iter().filter(|head| (media.is)(head)).count();

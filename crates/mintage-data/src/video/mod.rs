@@ -1,0 +1,34 @@
+//! Clips: short pieces of moving pictures, all of one size, one length and one rate.
+//!
+//! ```text
+//! GIF, APNG, folders of frames ─► container (limits) ─► decode ─┐
+//!                                                               ├─► FrameStore ─► windows ─► ClipBatch
+//! MP4, WebM, AVI ─► ffmpeg, a program of its own, by a pipe ────┘
+//! ```
+//!
+//! A clip is brought to the codec's rate and size frame by frame, so that none ever lies whole at the size it has in
+//! its source. Sound is left behind.
+
+mod codec;
+mod container;
+mod decode;
+mod ffmpeg;
+mod set;
+mod source;
+mod store;
+
+pub use codec::ClipCodec;
+pub use container::provenance_of_clip;
+pub use ffmpeg::Ffmpeg;
+pub use set::ClipSet;
+pub(crate) use source::CLIPS;
+pub use source::is_video;
+
+/// A batch of clips.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ClipBatch {
+    pub pixels: Vec<u8>, // [n, channels, frames, height, width]
+    /// One class index a clip; empty without labels.
+    pub labels: Vec<u32>,
+    pub n: usize,
+}

@@ -1,0 +1,488 @@
+//! A set of clips, opened: every clip decoded once, cut into windows of the codec's length, split.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64, xxh3_64_with_seed};
+
+use super::{
+    ClipBatch, ClipCodec, Ffmpeg,
+    decode::Look,
+    source::{ClipSource, MAX_SKIPPED},
+    store::{FrameStore, Writer},
+};
+use crate::{
+    Clips, DataKind, Error, Fit, ImageShape, SourceSpec, Splits,
+    images::{class_names, evenly, label_indices},
+};
+
+/// Decoded clips are kept in memory up to this many bytes, beyond that in a file.
+const MEMORY_LIMIT: usize = 512 << 20;
+/// The same for one clip while it is decoded beside others.
+const CLIP_LIMIT: usize = 32 << 20;
+/// Clips looked at to find size, rate, length and colour.
+const SURVEYED: usize = 100;
+/// Fewer clips than this are each split in time, if they are long enough: whole ones would say little of each other.
+const FEW: usize = 10;
+/// Windows of a clip that is split in time, at the least: one each to learn from, to validate and to hold out.
+const LEAST: usize = 3;
+/// Shares of a clip that is split in time: what is held out, at its end, and what validates, in so many places.
+const HOLDOUT_SHARE: f64 = 0.1;
+const VALID_SHARE: f64 = 0.05;
+const VALID_PLACES: usize = 5;
+
+/// A set of clips of one shape, split into train, valid and holdout. Its items are windows: a clip that is longer than
+/// the codec's `frames` has several, and one that is shorter stands still at its end.
+#[derive(Debug)]
+pub struct ClipSet {
+    codec: ClipCodec,
+    store: FrameStore,
+    clips: Vec<Clip>,
+    /// Those of train, then of valid, then of the holdout.
+    windows: Vec<Window>,
+    splits: Splits,
+    /// The class of each window; empty without labels.
+    labels: Vec<u32>,
+    fingerprint: u64,
+    skipped: usize,
+    first_skip: Option<String>,
+    /// Table and column of a database.
+    place: Option<(String, String)>,
+}
+
+#[derive(Debug)]
+struct Clip {
+    name: String,
+    /// Item of the source.
+    item: usize,
+    hash: u64,
+    /// Where its frames lie in the store.
+    frames: Range<usize>,
+}
+
+#[derive(Clone, Debug)]
+struct Window {
+    clip: usize,
+    /// Its first frame in the store.
+    first: usize,
+    /// The part of the clip that it may move in.
+    within: Range<usize>,
+}
+
+/// A part of a clip that belongs to one split.
+#[derive(Clone, Debug, PartialEq)]
+struct Piece {
+    clip: usize,
+    frames: Range<usize>,
+}
+
+/// What opening found, before the splits.
+struct Scan {
+    clips: Vec<Clip>,
+    store: FrameStore,
+    skipped: usize,
+    first_skip: Option<String>,
+}
+
+impl ClipSet {
+    /// Opens a source; size, colour, length, rate and classes follow from the specification and the data.
+    pub fn open(spec: &SourceSpec) -> Result<Self, Error> {
+        Self::open_with(spec, None, &Ffmpeg::default(), MEMORY_LIMIT)
+    }
+
+    /// Opens a source as a trained model sees it: its size, length, rate, its classes. Labels that the model does not
+    /// know become "no class".
+    pub fn open_as(spec: &SourceSpec, codec: &ClipCodec) -> Result<Self, Error> {
+        Self::open_with(spec, Some(codec), &Ffmpeg::default(), MEMORY_LIMIT)
+    }
+
+    /// Either, with a program and a limit on the bytes kept in memory of its own.
+    pub fn open_with(
+        spec: &SourceSpec,
+        known: Option<&ClipCodec>,
+        ffmpeg: &Ffmpeg,
+        memory: usize,
+    ) -> Result<Self, Error> {
+        if spec.limit == Some(0) {
+            return Err(Error::bad("limit", "must be at least 1"));
+        }
+        let source = ClipSource::open(spec)?;
+        if source.needs_ffmpeg() {
+            ffmpeg.check(&spec.source)?;
+        }
+        let chosen = evenly(source.len(), spec.limit.unwrap_or(usize::MAX));
+        let mut codec = match known {
+            Some(codec) => codec.clone(),
+            None => survey(&source, &chosen, spec, ffmpeg)?,
+        };
+        let scan = scan(&source, &chosen, &codec, spec, ffmpeg, memory)?;
+        let texts: Option<Vec<&str>> =
+            source.labels().map(|all| scan.clips.iter().map(|clip| all[clip.item].as_str()).collect());
+        if known.is_none() {
+            codec.classes = match &texts {
+                Some(texts) => class_names(texts, &spec.source)?,
+                None => Vec::new(),
+            };
+        }
+        let classes = label_indices(texts.as_deref(), &codec.classes);
+        let official = source.official_holdout().map(|range| {
+            let at = |bound: usize| scan.clips.partition_point(|clip| clip.item < bound);
+            at(range.start)..at(range.end)
+        });
+        let pieces = pieces(&scan.clips, official, codec.frames);
+        let set = Self::of(codec, scan, &classes, pieces, source.place());
+        if known.is_none() && set.clips.len() < 2 && set.splits.holdout.is_empty() {
+            let why = format!(
+                "holds one clip of {:.1} seconds only; that is too short to learn from",
+                set.seconds()
+            );
+            let hint = "a few hundred clips, or one of several minutes, are a good beginning";
+            return Err(Error::bad(&spec.source, why).with_hint(hint));
+        }
+        Ok(set)
+    }
+
+    fn of(
+        codec: ClipCodec,
+        scan: Scan,
+        classes: &[u32],
+        pieces: [Vec<Piece>; 3],
+        place: Option<(String, String)>,
+    ) -> Self {
+        let mut windows = Vec::new();
+        let [train, valid, holdout] = pieces.map(|pieces| {
+            let first = windows.len() as u32;
+            pieces.iter().for_each(|piece| windows.extend(windows_of(piece, codec.frames)));
+            (first..windows.len() as u32).collect()
+        });
+        let splits = Splits { train, valid, holdout };
+        let labels: Vec<u32> = match classes.is_empty() {
+            true => Vec::new(),
+            false => windows.iter().map(|window| classes[window.clip]).collect(),
+        };
+        let fingerprint = fingerprint(&scan.clips, classes, &codec);
+        let Scan { clips, store, skipped, first_skip } = scan;
+        Self { codec, store, clips, windows, splits, labels, fingerprint, skipped, first_skip, place }
+    }
+
+    /// Clips that lie in memory already, one window each.
+    pub fn from_memory(new: Clips) -> Self {
+        let codec = ClipCodec {
+            shape: new.shape,
+            frames: new.frames,
+            fps: new.fps,
+            fit: Fit::Crop,
+            classes: new.classes.clone(),
+        };
+        let clip = |i: usize| Clip {
+            name: format!("clip {i}"),
+            item: i,
+            hash: xxh3_64(new.clip(i)),
+            frames: i * new.frames..(i + 1) * new.frames,
+        };
+        let clips: Vec<Clip> = (0..new.len()).map(clip).collect();
+        let frames = (0..new.len()).flat_map(|i| (0..new.frames).map(move |frame| (i, frame)));
+        let store = FrameStore::Memory(frames.flat_map(|(i, frame)| new.frame(i, frame)).collect());
+        let pieces = whole_clips(&clips, None);
+        let scan = Scan { clips, store, skipped: 0, first_skip: None };
+        Self::of(codec, scan, &new.labels, pieces, None)
+    }
+
+    /// `spec` with what opening decided: what comes later beside the clips does not make it ambiguous then.
+    #[must_use]
+    pub fn resolved(&self, spec: &SourceSpec) -> SourceSpec {
+        let mut spec = SourceSpec { kind: Some(DataKind::Video), ..spec.clone() };
+        if let Some((table, column)) = &self.place {
+            spec.table.get_or_insert_with(|| table.clone());
+            spec.column.get_or_insert_with(|| column.clone());
+        }
+        spec
+    }
+
+    /// Items: windows of all splits.
+    pub fn len(&self) -> usize {
+        self.windows.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.windows.is_empty()
+    }
+
+    /// Clips that the windows are of.
+    pub fn clip_count(&self) -> usize {
+        self.clips.len()
+    }
+
+    /// How long all clips are together.
+    pub fn seconds(&self) -> f64 {
+        self.clips.iter().map(|clip| clip.frames.len()).sum::<usize>() as f64 / self.codec.fps
+    }
+
+    /// Of a frame.
+    pub fn shape(&self) -> ImageShape {
+        self.codec.shape
+    }
+
+    /// Class names by index; empty without labels.
+    pub fn classes(&self) -> &[String] {
+        &self.codec.classes
+    }
+
+    /// One class index an item; empty without labels.
+    pub fn labels(&self) -> &[u32] {
+        &self.labels
+    }
+
+    pub fn splits(&self) -> &Splits {
+        &self.splits
+    }
+
+    pub fn codec(&self) -> &ClipCodec {
+        &self.codec
+    }
+
+    /// The same for the same clips read the same way; names caches.
+    pub fn fingerprint(&self) -> u64 {
+        self.fingerprint
+    }
+
+    /// Clips of the source that could not be read.
+    pub fn skipped(&self) -> usize {
+        self.skipped
+    }
+
+    /// Name and reason of the first of them.
+    pub fn first_skip(&self) -> Option<&str> {
+        self.first_skip.as_deref()
+    }
+
+    /// Whether the frames lie in a file because they would not fit in memory.
+    pub fn is_mapped(&self) -> bool {
+        matches!(self.store, FrameStore::File(_))
+    }
+
+    /// What to call an item in a message: its clip, and from when on it is of a long one.
+    pub fn name(&self, item: u32) -> String {
+        let Window { clip, first, .. } = &self.windows[item as usize];
+        let Clip { name, frames, .. } = &self.clips[*clip];
+        match frames.len() >= 2 * self.codec.frames {
+            true => format!("{name} at {:.1} s", (first - frames.start) as f64 / self.codec.fps),
+            false => name.clone(),
+        }
+    }
+
+    /// The items of `indices` as a batch. With a `seed`, as they are trained on: windows begin anywhere.
+    pub fn batch(&self, indices: &[u32], seed: Option<u64>) -> ClipBatch {
+        let mut pixels = vec![0; indices.len() * self.codec.pixels()];
+        for (place, (&item, out)) in
+            indices.iter().zip(pixels.chunks_mut(self.codec.pixels().max(1))).enumerate()
+        {
+            let random =
+                seed.map(|seed| xxh3_64_with_seed(&(place as u64).to_le_bytes(), seed ^ u64::from(item)));
+            self.read(&self.windows[item as usize], random, out);
+        }
+        let labels = match self.labels.is_empty() {
+            true => Vec::new(),
+            false => indices.iter().map(|&item| self.labels[item as usize]).collect(),
+        };
+        ClipBatch { pixels, labels, n: indices.len() }
+    }
+
+    /// Fills `out`, channels × frames × area, from the store, where each frame lies by itself.
+    fn read(&self, window: &Window, random: Option<u64>, out: &mut [u8]) {
+        let ClipCodec { frames, shape, .. } = self.codec;
+        let shift = random.map_or(0, |random| (random % frames as u64) as usize);
+        let last = window.within.end.saturating_sub(frames).max(window.within.start);
+        let first = (window.first + shift).min(last);
+        let (area, size) = (shape.height * shape.width, shape.pixels());
+        for frame in 0..frames {
+            // Behind its end a short clip stands still.
+            let at = (first + frame).min(window.within.end - 1) * size;
+            for channel in 0..shape.channels {
+                let from = at + channel * area;
+                let to = (channel * frames + frame) * area;
+                out[to..to + area].copy_from_slice(&self.store.bytes()[from..from + area]);
+            }
+        }
+    }
+
+    /// The items of `indices` with their classes' names.
+    pub fn clips(&self, indices: &[u32]) -> Clips {
+        let ClipBatch { pixels, labels, .. } = self.batch(indices, None);
+        let ClipCodec { shape, frames, fps, .. } = self.codec;
+        Clips { shape, frames, fps, pixels, labels, classes: self.classes().to_vec() }
+    }
+}
+
+/// The codec that the specification and a look at some of the clips ask for.
+fn survey(
+    source: &ClipSource,
+    chosen: &[usize],
+    spec: &SourceSpec,
+    ffmpeg: &Ffmpeg,
+) -> Result<ClipCodec, Error> {
+    let look = |item: usize| source.fetch(item).and_then(|clip| clip.look(ffmpeg));
+    let looked = evenly(chosen.len(), SURVEYED);
+    let looks: Vec<Result<Look, String>> = looked.par_iter().map(|&i| look(chosen[i])).collect();
+    let known: Vec<Look> = looks.iter().flatten().cloned().collect();
+    match looks.first() {
+        Some(Err(why)) if known.is_empty() => {
+            let why = match chosen.len() {
+                1 => why.clone(),
+                _ => format!("none of its clips can be read; {}: {why}", source.name(chosen[0])),
+            };
+            Err(Error::bad(&spec.source, why))
+        }
+        _ => ClipCodec::of(&known, chosen.len() == 1, spec),
+    }
+}
+
+/// Reads and decodes every chosen clip once.
+fn scan(
+    source: &ClipSource,
+    chosen: &[usize],
+    codec: &ClipCodec,
+    spec: &SourceSpec,
+    ffmpeg: &Ffmpeg,
+    memory: usize,
+) -> Result<Scan, Error> {
+    let (mut clips, mut skipped, mut first_skip) = (Vec::new(), 0, None);
+    let mut writer = Writer::new(memory);
+    let mut end = 0;
+    let together = 2 * rayon::current_num_threads().max(1);
+    // A single film may have all threads, many share them.
+    let threads = if chosen.len() == 1 { 0 } else { 1 };
+    for chunk in chosen.chunks(together) {
+        let decoded: Vec<Result<(FrameStore, u64), String>> =
+            chunk.par_iter().map(|&item| read_clip(source, item, codec, ffmpeg, threads)).collect();
+        for (&item, result) in chunk.iter().zip(decoded) {
+            let name = source.name(item);
+            match result {
+                Ok((frames, hash)) => {
+                    writer.push(frames.bytes())?;
+                    let first = end;
+                    end += frames.bytes().len() / codec.shape.pixels().max(1);
+                    clips.push(Clip { name, item, hash, frames: first..end });
+                }
+                Err(why) if spec.strict || chosen.len() == 1 => {
+                    let why = if chosen.len() == 1 { why } else { format!("{name}: {why}") };
+                    let hint = "mend or remove it; where strict is not set, up to 5 % are left out";
+                    let error = Error::bad(&spec.source, why);
+                    return Err(if spec.strict { error.with_hint(hint) } else { error });
+                }
+                Err(why) => {
+                    skipped += 1;
+                    first_skip.get_or_insert_with(|| format!("{name}: {why}"));
+                }
+            }
+        }
+    }
+    if skipped as f64 > MAX_SKIPPED * chosen.len() as f64 {
+        let first = first_skip.unwrap_or_default();
+        let why = format!("{skipped} of {} clips cannot be read; the first is {first}", chosen.len());
+        return Err(
+            Error::bad(&spec.source, why).with_hint("up to 5 % are skipped; mend or remove the others")
+        );
+    }
+    Ok(Scan { clips, store: writer.finish()?, skipped, first_skip })
+}
+
+/// The frames of one clip as the codec wants them, with a hash of its bytes in the source.
+fn read_clip(
+    source: &ClipSource,
+    item: usize,
+    codec: &ClipCodec,
+    ffmpeg: &Ffmpeg,
+    threads: usize,
+) -> Result<(FrameStore, u64), String> {
+    let clip = source.fetch(item)?;
+    let mut writer = Writer::new(CLIP_LIMIT);
+    clip.frames(codec, ffmpeg, threads, &mut |frame| writer.push(frame).map_err(|error| error.to_string()))?;
+    Ok((writer.finish().map_err(|error| error.to_string())?, clip.hash()?))
+}
+
+/// What belongs to train, valid and holdout: whole clips by a hash of their bytes, parts of each where there are few.
+fn pieces(clips: &[Clip], official: Option<Range<usize>>, frames: usize) -> [Vec<Piece>; 3] {
+    let long = clips.iter().all(|clip| clip.frames.len() >= LEAST * frames);
+    if official.is_some() || clips.len() >= FEW || !long {
+        return whole_clips(clips, official);
+    }
+    let mut parts = [Vec::new(), Vec::new(), Vec::new()];
+    for (number, clip) in clips.iter().enumerate() {
+        for (part, ranges) in parts.iter_mut().zip(parts_of(clip.frames.clone(), frames)) {
+            part.extend(ranges.into_iter().map(|frames| Piece { clip: number, frames }));
+        }
+    }
+    parts
+}
+
+fn whole_clips(clips: &[Clip], official: Option<Range<usize>>) -> [Vec<Piece>; 3] {
+    let hashes: Vec<u64> = clips.iter().map(|clip| clip.hash).collect();
+    let Splits { train, valid, holdout } = Splits::of(&hashes, official);
+    let piece = |&clip: &u32| Piece { clip: clip as usize, frames: clips[clip as usize].frames.clone() };
+    [train, valid, holdout].map(|part| part.iter().map(piece).collect())
+}
+
+/// A clip in time: its end is held out; the rest is cut into a few stretches, each of which begins with a part to
+/// validate. What is held out or validates is whole windows.
+fn parts_of(clip: Range<usize>, frames: usize) -> [Vec<Range<usize>>; 3] {
+    let all = clip.len() / frames;
+    let share = |share: f64| ((all as f64 * share).round() as usize).max(1);
+    let (held, valid) = (share(HOLDOUT_SHARE), share(VALID_SHARE));
+    let end = clip.end - held * frames;
+    let places = valid.min(VALID_PLACES);
+    let (mut train, mut validate) = (Vec::new(), Vec::new());
+    let stretch = |place: usize| clip.start + (end - clip.start) * place / places;
+    for place in 0..places {
+        // The first places have one more where it does not come out even.
+        let windows = valid / places + usize::from(place < valid % places);
+        let middle = stretch(place) + windows * frames;
+        validate.push(stretch(place)..middle);
+        train.push(middle..stretch(place + 1));
+    }
+    [train, validate, vec![end..clip.end]]
+}
+
+/// Windows side by side; a last one that is not full is left out, unless it is the only one.
+fn windows_of(piece: &Piece, frames: usize) -> impl Iterator<Item = Window> {
+    let Piece { clip, frames: within } = piece.clone();
+    let count = (within.len() / frames).max(usize::from(!within.is_empty()));
+    (0..count).map(move |i| Window { clip, first: within.start + i * frames, within: within.clone() })
+}
+
+fn fingerprint(clips: &[Clip], classes: &[u32], codec: &ClipCodec) -> u64 {
+    let mut hasher = Xxh3::new();
+    clips.iter().for_each(|clip| hasher.update(&clip.hash.to_le_bytes()));
+    classes.iter().for_each(|class| hasher.update(&class.to_le_bytes()));
+    hasher.update(format!("{codec:?}").as_bytes());
+    hasher.digest()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_a_clip_are_whole_windows_and_do_not_overlap() {
+        for (length, frames) in [(48, 16), (100, 16), (1000, 16), (3000, 2), (7, 2)] {
+            let [train, valid, held] = parts_of(5..5 + length, frames);
+            let mut all: Vec<Range<usize>> = [&train[..], &valid, &held].concat();
+            all.sort_by_key(|range| range.start);
+            assert_eq!((all[0].start, all[all.len() - 1].end), (5, 5 + length));
+            assert!(all.windows(2).all(|pair| pair[0].end == pair[1].start), "{all:?}");
+            assert!(valid.iter().chain(&held).all(|range| range.len() % frames == 0 && !range.is_empty()));
+            assert!(train.iter().all(|range| range.len() >= frames), "{train:?}");
+            assert_eq!(held[0].end, 5 + length, "the end is held out");
+        }
+    }
+
+    #[test]
+    fn windows_lie_side_by_side() {
+        let firsts = |frames: Range<usize>| -> Vec<usize> {
+            windows_of(&Piece { clip: 0, frames }, 4).map(|window| window.first).collect()
+        };
+        assert_eq!(firsts(3..14), [3, 7]);
+        assert_eq!(firsts(3..5), [3]);
+        assert_eq!(firsts(3..3), [0; 0]);
+    }
+}

@@ -1,0 +1,278 @@
+//! Where clips come from: a folder of GIF, APNG or films, a folder of folders of frames, one such file or folder, or BLOBs
+//! in a table of a SQLite database.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::{self, File},
+    io::Read,
+    ops::Range,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    container::{is_film, is_moving},
+    decode::Stored,
+};
+use crate::{
+    DataKind, Error, SourceSpec,
+    codec::MAX_FILE_BYTES,
+    images::evenly,
+    source::{
+        folder::{FolderSource, files_below, suffix},
+        idx::IdxSource,
+        not_there,
+        sqlite::{IMAGES, Media, SqliteSource, is_sqlite, media_columns, open_read_only},
+    },
+};
+
+pub(crate) const CLIPS: Media = Media {
+    name: "clips",
+    hint: "clips are BLOBs of animated GIF or PNG, MP4, WebM or AVI bytes; `mintage inspect` shows the columns",
+    suffixes: &["gif", "png", "apng", "mp4", "m4v", "mov", "webm", "mkv", "avi"],
+    is: is_moving,
+};
+/// Suffixes of what only `ffmpeg` can read.
+const FILMS: [&str; 6] = ["mp4", "m4v", "mov", "webm", "mkv", "avi"];
+/// Above this share of unreadable clips a source is refused.
+pub(super) const MAX_SKIPPED: f64 = 0.05;
+/// Files whose beginnings are looked at to tell whether pictures move.
+const LOOKED: usize = 20;
+/// Bytes of a beginning.
+const HEAD: u64 = 64 << 10;
+
+/// An open source of clips.
+#[derive(Debug)]
+pub(super) enum ClipSource {
+    /// Files, or folders of frames.
+    Folder(FolderSource),
+    Sqlite(SqliteSource),
+    /// One file, or one folder of frames.
+    One(PathBuf),
+}
+
+impl ClipSource {
+    /// Opens whatever `spec.source` names.
+    pub fn open(spec: &SourceSpec) -> Result<Self, Error> {
+        let path = Path::new(&spec.source);
+        if !path.exists() {
+            return Err(not_there(path));
+        }
+        if path.is_dir() {
+            let items = clips_below(path)?;
+            return match items.as_slice() {
+                [] => Err(Error::bad(&spec.source, "holds no clips").with_hint(
+                    "clips are animated GIF or PNG files, films (MP4, WebM, AVI, MOV), and folders of numbered pictures",
+                )),
+                [only] if only.as_os_str().is_empty() => Ok(Self::One(path.to_owned())),
+                _ => FolderSource::of(path, items, spec).map(Self::Folder),
+            };
+        }
+        if is_sqlite(path) {
+            return SqliteSource::open_media(path, spec, &CLIPS).map(Self::Sqlite);
+        }
+        match CLIPS.suffixes.contains(&suffix(path).as_str()) || is_moving(&head(path)) {
+            true => Ok(Self::One(path.to_owned())),
+            false => Err(Error::bad(&spec.source, "is neither a clip nor a SQLite database with clips")
+                .with_hint("clips are animated GIF or PNG files and films (MP4, WebM, AVI, MOV)")),
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Folder(folder) => folder.len(),
+            Self::Sqlite(table) => table.len(),
+            Self::One(_) => 1,
+        }
+    }
+
+    /// "run/7.gif", "row 17 of clips.gif".
+    pub fn name(&self, item: usize) -> String {
+        match self {
+            Self::Folder(folder) => folder.name(item),
+            Self::Sqlite(table) => table.name(item),
+            Self::One(path) => path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        }
+    }
+
+    /// The label of every clip as text, or nothing when the source has none.
+    pub fn labels(&self) -> Option<&[String]> {
+        match self {
+            Self::Folder(folder) => folder.labels(),
+            Self::Sqlite(table) => table.labels(),
+            Self::One(_) => None,
+        }
+    }
+
+    pub fn official_holdout(&self) -> Option<Range<usize>> {
+        match self {
+            Self::Folder(folder) => folder.official_holdout(),
+            Self::Sqlite(_) | Self::One(_) => None,
+        }
+    }
+
+    /// The table and the column of a database.
+    pub fn place(&self) -> Option<(String, String)> {
+        match self {
+            Self::Sqlite(table) => Some((table.table.clone(), table.column.clone())),
+            Self::Folder(_) | Self::One(_) => None,
+        }
+    }
+
+    /// Whether more than may be left out can be read by `ffmpeg` only, as far as names and the first BLOB tell.
+    pub fn needs_ffmpeg(&self) -> bool {
+        match self {
+            Self::Folder(folder) => {
+                let films = (0..folder.len()).filter(|&item| is_film_file(&folder.path(item))).count();
+                films as f64 > MAX_SKIPPED * folder.len() as f64
+            }
+            Self::Sqlite(table) => table.fetch(0).is_ok_and(|bytes| is_film(&bytes)),
+            Self::One(path) => is_film_file(path),
+        }
+    }
+
+    pub fn fetch(&self, item: usize) -> Result<Stored, String> {
+        match self {
+            Self::Folder(folder) => stored(&folder.path(item)),
+            Self::Sqlite(table) => table.fetch(item).map(Stored::Bytes).map_err(|error| error.to_string()),
+            Self::One(path) => stored(path),
+        }
+    }
+}
+
+fn is_film_file(path: &Path) -> bool {
+    FILMS.contains(&suffix(path).as_str())
+}
+
+fn stored(path: &Path) -> Result<Stored, String> {
+    if path.is_dir() {
+        let names = files_below(path).map_err(|error| error.to_string())?;
+        let pictures = numbered(&names).ok_or("is no folder of numbered pictures")?;
+        return Ok(Stored::Pictures(pictures.into_iter().map(|name| path.join(name)).collect()));
+    }
+    // By its content: only what begins like a film is given to another program.
+    if is_film(&head(path)) {
+        return Ok(Stored::Film(path.to_owned()));
+    }
+    let length = fs::metadata(path).map_err(|error| error.to_string())?.len();
+    if length > MAX_FILE_BYTES {
+        return Err(format!("{length} bytes are over the limit"));
+    }
+    fs::read(path).map(Stored::Bytes).map_err(|error| error.to_string())
+}
+
+/// How a file begins; nothing where it cannot be read.
+fn head(path: &Path) -> Vec<u8> {
+    let mut head = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(HEAD).read_to_end(&mut head));
+    if read.is_ok() { head } else { Vec::new() }
+}
+
+/// Whether a source holds clips: what `kind` says, or else a folder where most pictures move, a clip, or a SQLite database
+/// where clips are in the column asked for, or are the only kind of media. Some twenty beginnings are read, and nothing
+/// is decoded. Folders of frames look like folders of images and must be asked for.
+pub fn is_video(spec: &SourceSpec) -> Result<bool, Error> {
+    if let Some(kind) = spec.kind {
+        return Ok(kind == DataKind::Video);
+    }
+    let path = Path::new(&spec.source);
+    if path.is_dir() {
+        return Ok(IdxSource::find(path).is_none() && most_move(path, &files_below(path)?));
+    }
+    if !path.is_file() || spec.query.is_some() {
+        return Ok(false);
+    }
+    if !is_sqlite(path) {
+        return Ok(is_moving(&head(path)));
+    }
+    let connection = open_read_only(path)?;
+    let asked_for = |(table, column): &(String, String)| {
+        spec.table.as_ref().is_none_or(|name| name == table)
+            && spec.column.as_ref().is_none_or(|name| name == column)
+    };
+    let found = |media| -> Result<Vec<(String, String)>, Error> {
+        let mut found = media_columns(&connection, media).map_err(Error::sqlite(path))?;
+        found.retain(asked_for);
+        Ok(found)
+    };
+    let clips = found(&CLIPS)?;
+    // Every GIF is an image, too.
+    let only_clips = || Ok(found(&IMAGES)?.iter().all(|place| clips.contains(place)));
+    Ok(!clips.is_empty() && (spec.column.is_some() || only_clips()?))
+}
+
+/// Whether most of the pictures and films among these files below `root` move, and most files are such.
+fn most_move(root: &Path, files: &[PathBuf]) -> bool {
+    let is_one = |file: &&PathBuf| {
+        let suffix = suffix(file);
+        IMAGES.suffixes.contains(&suffix.as_str()) || CLIPS.suffixes.contains(&suffix.as_str())
+    };
+    let media: Vec<&PathBuf> = files.iter().filter(is_one).collect();
+    let looked = evenly(media.len(), LOOKED);
+    let moving = looked.iter().filter(|&&i| is_moving(&head(&root.join(media[i])))).count();
+    moving * 2 > looked.len() && media.len() * 2 >= files.len()
+}
+
+/// The clips below a folder that holds some: files, or else folders of frames; of one that is a clip itself the empty path.
+fn clips_below(root: &Path) -> Result<Vec<PathBuf>, Error> {
+    let mut files = files_below(root)?;
+    if most_move(root, &files) {
+        files.retain(|file| CLIPS.suffixes.contains(&suffix(file).as_str()));
+        return Ok(files);
+    }
+    let folders = frame_folders(&files);
+    if !folders.is_empty() {
+        return Ok(folders);
+    }
+    files.retain(|file| CLIPS.suffixes.contains(&suffix(file).as_str()));
+    Ok(files)
+}
+
+/// Folders without others below them that hold pictures, all of them numbered, and at least two.
+fn frame_folders(files: &[PathBuf]) -> Vec<PathBuf> {
+    let mut folders: BTreeMap<&Path, Vec<PathBuf>> = BTreeMap::new();
+    for file in files.iter().filter(|file| IMAGES.suffixes.contains(&suffix(file).as_str())) {
+        folders.entry(file.parent().unwrap_or(Path::new(""))).or_default().push(file.clone());
+    }
+    let above: BTreeSet<&Path> = folders.keys().flat_map(|folder| folder.ancestors().skip(1)).collect();
+    let is_clip =
+        |(folder, pictures): &(&Path, Vec<PathBuf>)| !above.contains(folder) && numbered(pictures).is_some();
+    folders.into_iter().filter(is_clip).map(|(folder, _)| folder.to_owned()).collect()
+}
+
+/// The pictures among these files in the order of their numbers; nothing where there are none, or one has no number.
+fn numbered(files: &[PathBuf]) -> Option<Vec<PathBuf>> {
+    let pictures = files.iter().filter(|file| IMAGES.suffixes.contains(&suffix(file).as_str()));
+    let number = |file: &PathBuf| -> Option<(u64, PathBuf)> {
+        let stem = file.file_stem()?.to_string_lossy().into_owned();
+        let digits = stem.trim_end_matches(|c: char| c.is_ascii_digit()).len();
+        Some((stem[digits..].parse().ok()?, file.clone()))
+    };
+    let mut pictures: Vec<(u64, PathBuf)> = pictures.map(number).collect::<Option<_>>()?;
+    pictures.sort();
+    (!pictures.is_empty()).then(|| pictures.into_iter().map(|(_, file)| file).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn paths(names: &[&str]) -> Vec<PathBuf> {
+        names.iter().map(PathBuf::from).collect()
+    }
+
+    #[test]
+    fn pictures_are_ordered_by_their_numbers() {
+        let names = paths(&["f10.png", "f9.png", "f0001.png", "notes.txt"]);
+        assert_eq!(numbered(&names).unwrap(), paths(&["f0001.png", "f9.png", "f10.png"]));
+        assert_eq!(numbered(&paths(&["1.png", "cover.png"])), None);
+        assert_eq!(numbered(&paths(&["notes.txt"])), None);
+    }
+
+    #[test]
+    fn folders_of_frames_are_those_at_the_end() {
+        let names = paths(&["run/a/1.png", "run/a/2.png", "run/b/1.png", "cover.png", "walk/c/x.png"]);
+        assert_eq!(frame_folders(&names), paths(&["run/a", "run/b"]));
+        assert_eq!(frame_folders(&paths(&["1.png", "2.png"])), paths(&[""]));
+    }
+}
