@@ -8,7 +8,7 @@ use image::{Rgb, RgbImage};
 use mintage_data::{
     ClipSet, Clips, DataKind, Ffmpeg, Film, ImageSet, ImageShape, Provenance, SourceSpec, Split, apng_bytes,
     append_blobs, gif_bytes, inspect, inspect::ColumnKind, is_video, provenance_of_clip, write_clip_folder,
-    write_mp4,
+    write_frame_folders, write_mp4,
 };
 use rusqlite::Connection;
 
@@ -154,9 +154,9 @@ fn one_clip_is_split_in_time() {
     let frames = set.codec().frames;
     assert_eq!((set.clip_count(), frames), (1, 16));
     let s = set.splits();
-    // 25 windows: two are held out, one validates.
-    assert_eq!((s.train.len(), s.valid.len(), s.holdout.len()), (22, 1, 2));
-    assert_eq!(set.name(*s.holdout.first().unwrap()), "long.gif at 36.8 s");
+    // 25 windows: three are held out, one validates.
+    assert_eq!((s.train.len(), s.valid.len(), s.holdout.len()), (21, 1, 3));
+    assert_eq!(set.name(*s.holdout.first().unwrap()), "long.gif at 35.2 s");
     let end = set.clips(&[*s.holdout.last().unwrap()]);
     let square = walk(3, 400, 16).frames;
     assert_eq!(end.film(0).frames, square[400 - frames..]);

@@ -40,8 +40,7 @@ pub(super) fn is_film(head: &[u8]) -> bool {
 pub(super) fn is_moving(head: &[u8]) -> bool {
     if is_gif(head) {
         let (mut frames, mut repeats) = (0, false);
-        // The head ends somewhere; what was seen until there counts.
-        let _ = walk_gif(head, &mut |block| {
+        let whole = walk_gif(head, &mut |block| {
             match block {
                 GifBlock::Frame(_) => frames += 1,
                 GifBlock::Extension(0xff, body) => repeats |= body.starts_with(b"NETSCAPE2.0"),
@@ -49,7 +48,8 @@ pub(super) fn is_moving(head: &[u8]) -> bool {
             }
             Ok(())
         });
-        return frames > 1 || repeats;
+        // Where the first frame is longer than the head, a wish to be repeated tells.
+        return frames > 1 || repeats && whole.is_err();
     }
     if is_png(head) {
         let mut several = false;

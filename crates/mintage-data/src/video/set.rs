@@ -26,6 +26,8 @@ const SURVEYED: usize = 100;
 const FEW: usize = 10;
 /// Windows of a clip that is split in time, at the least: one each to learn from, to validate and to hold out.
 const LEAST: usize = 3;
+/// Windows of a single clip that something can be learned from, at the least.
+const ALONE: usize = 5;
 /// Shares of a clip that is split in time: what is held out, at its end, and what validates, in so many places.
 const HOLDOUT_SHARE: f64 = 0.1;
 const VALID_SHARE: f64 = 0.05;
@@ -67,6 +69,17 @@ struct Window {
     first: usize,
     /// The part of the clip that it may move in.
     within: Range<usize>,
+}
+
+impl Window {
+    /// Where it begins in training: places where a window may begin are shared out evenly among those of its part.
+    fn moved(&self, frames: usize, random: u64) -> usize {
+        let Self { first, within, .. } = self;
+        let places = within.len().saturating_sub(frames) + 1;
+        let (number, all) = ((first - within.start) / frames, (within.len() / frames).max(1));
+        let (low, high) = (number * places / all, (number + 1) * places / all);
+        within.start + low + (random % (high - low) as u64) as usize
+    }
 }
 
 /// A part of a clip that belongs to one split.
@@ -131,7 +144,7 @@ impl ClipSet {
         });
         let pieces = pieces(&scan.clips, official, codec.frames);
         let set = Self::of(codec, scan, &classes, pieces, source.place());
-        if known.is_none() && set.clips.len() < 2 && set.splits.holdout.is_empty() {
+        if known.is_none() && set.clips.len() < 2 && set.len() < ALONE {
             let why = format!(
                 "holds one clip of {:.1} seconds only; that is too short to learn from",
                 set.seconds()
@@ -291,9 +304,7 @@ impl ClipSet {
     /// Fills `out`, channels × frames × area, from the store, where each frame lies by itself.
     fn read(&self, window: &Window, random: Option<u64>, out: &mut [u8]) {
         let ClipCodec { frames, shape, .. } = self.codec;
-        let shift = random.map_or(0, |random| (random % frames as u64) as usize);
-        let last = window.within.end.saturating_sub(frames).max(window.within.start);
-        let first = (window.first + shift).min(last);
+        let first = random.map_or(window.first, |random| window.moved(frames, random));
         let (area, size) = (shape.height * shape.width, shape.pixels());
         for frame in 0..frames {
             // Behind its end a short clip stands still.
@@ -484,5 +495,18 @@ mod tests {
         assert_eq!(firsts(3..14), [3, 7]);
         assert_eq!(firsts(3..5), [3]);
         assert_eq!(firsts(3..3), [0; 0]);
+    }
+
+    #[test]
+    fn in_training_windows_begin_anywhere_in_their_part() {
+        for within in [3..5, 3..7, 3..14, 3..40] {
+            let last = within.end.saturating_sub(4).max(3);
+            let windows: Vec<Window> = windows_of(&Piece { clip: 0, frames: within }, 4).collect();
+            let mut begun: Vec<usize> =
+                windows.iter().flat_map(|window| (0..100).map(|random| window.moved(4, random))).collect();
+            begun.sort_unstable();
+            begun.dedup();
+            assert_eq!(begun, (3..=last).collect::<Vec<usize>>());
+        }
     }
 }

@@ -2,6 +2,7 @@
 //! they are many.
 
 use std::{
+    fmt,
     fs::File,
     io::{self, BufWriter, Write},
 };
@@ -11,7 +12,6 @@ use crate::{Error, text::map::Mapped};
 /// Bytes that are kept before they are written to the file.
 const BUFFER: usize = 1 << 20;
 
-#[derive(Debug)]
 pub(super) enum FrameStore {
     Memory(Vec<u8>),
     /// It goes when the store does.
@@ -24,6 +24,14 @@ impl FrameStore {
             Self::Memory(bytes) => bytes,
             Self::File(map) => map.bytes(),
         }
+    }
+}
+
+/// Without the bytes.
+impl fmt::Debug for FrameStore {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let kind = if matches!(self, Self::Memory(_)) { "Memory" } else { "File" };
+        f.debug_tuple(kind).field(&self.bytes().len()).finish()
     }
 }
 
