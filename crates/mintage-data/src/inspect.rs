@@ -22,7 +22,7 @@ use crate::{
 const SCANNED: usize = 100_000;
 /// Tokens of a train split below which little is learned.
 const FEW_TOKENS: u64 = 20_000;
-/// Clips below which little is learned.
+/// Items of clips below which little is learned.
 const FEW_CLIPS: usize = 100;
 /// Characters of an example.
 const EXAMPLE: usize = 40;
@@ -246,7 +246,7 @@ fn clip_facts(set: &ClipSet, alerts: &mut Vec<Alert>) -> ClipFacts {
     if set.len() < FEW_CLIPS {
         alerts.push(Alert {
             message: format!(
-                "{} clips of {} frames are few: expect copies and noise",
+                "{} items of {} frames are few: expect copies and noise",
                 set.len(),
                 set.codec().frames
             ),

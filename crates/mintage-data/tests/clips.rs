@@ -97,7 +97,7 @@ fn a_folder_of_gifs_and_apngs() {
     (codec.classes, codec.frames) = (vec!["walk".to_owned()], 4);
     let known = ClipSet::open_as(&spec, &codec).unwrap();
     assert_eq!((known.len(), known.clip_count()), (120, 40));
-    assert!(known.labels().iter().any(|&label| label == 0) && known.labels().iter().any(|&label| label == 1));
+    assert!(known.labels().contains(&0) && known.labels().contains(&1));
 
     let found = inspect(&spec).unwrap();
     let facts = found.clips.unwrap();

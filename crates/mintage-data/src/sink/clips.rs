@@ -10,8 +10,8 @@ use rayon::prelude::*;
 use super::{Images, Provenance, folder::NewFiles, grid::grid, grid_png, png, write_files};
 use crate::{Error, Ffmpeg, ImageShape, atomic_write, codec::to_interleaved};
 
-/// NeuQuant's effort from 1, the best, to 30: colours of a frame that has more than 256 are chosen by a third of its pixels.
-const PALETTE_EFFORT: i32 = 3;
+/// NeuQuant's effort from 1, the best, to 30: colours of a frame that has more than 256 are chosen by all its pixels.
+const PALETTE_EFFORT: i32 = 1;
 /// A GIF's shortest delay that players keep to, in hundredths of a second.
 const SHORTEST_DELAY: u64 = 2;
 /// Frames of a strip.

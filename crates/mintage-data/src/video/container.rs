@@ -53,7 +53,7 @@ pub(super) fn is_moving(head: &[u8]) -> bool {
     }
     if is_png(head) {
         let mut several = false;
-        let _ = walk_png(head, &mut |name, body| {
+        let _ = walk_png(head, &mut |(name, body)| {
             several |= name == b"acTL" && number(body, 0) > 1;
             Ok(())
         });
@@ -83,7 +83,7 @@ pub(super) fn scan(bytes: &[u8]) -> Result<Contents, String> {
             Ok(())
         })?;
     } else if is_png(bytes) {
-        walk_png(bytes, &mut |name, body| {
+        walk_png(bytes, &mut |(name, body)| {
             if name == b"IHDR" {
                 (found.width, found.height) = (number(body, 0), number(body, 4));
                 check_size(&found)?;
@@ -220,16 +220,19 @@ fn walk_gif(bytes: &[u8], see: &mut dyn FnMut(GifBlock) -> Result<(), String>) -
     Ok(())
 }
 
+/// Its name and what it holds.
+type PngChunk<'a> = (&'a [u8], &'a [u8]);
+
 /// Shows every chunk of a PNG in turn.
-fn walk_png(bytes: &[u8], see: &mut dyn FnMut(&[u8; 4], &[u8]) -> Result<(), String>) -> Result<(), String> {
+fn walk_png(bytes: &[u8], see: &mut dyn FnMut(PngChunk) -> Result<(), String>) -> Result<(), String> {
     let mut rest = Rest(bytes);
     rest.take(8)?;
     loop {
         let head = rest.take(8)?;
-        let name = [head[4], head[5], head[6], head[7]];
+        let name = &head[4..];
         let body = rest.take(number(head, 0) as usize)?;
-        see(&name, body)?;
-        if &name == b"IEND" {
+        see((name, body))?;
+        if name == b"IEND" {
             return Ok(());
         }
         rest.take(4)?; // checksum, which the decoder looks at
@@ -285,7 +288,7 @@ mod tests {
         assert_eq!(found, Contents { width: 2, height: 2, delays: vec![0.05; 3] });
         assert!(is_moving(&gif(2, 0)) && !is_moving(&gif(1, 0)));
         assert!(is_moving(&gif(3, 0)[..60]), "what the head shows is enough");
-        assert_eq!(scan(&gif(3, 0)[..50]).unwrap_err(), "is cut off");
+        assert_eq!(scan(&gif(3, 0)[..55]).unwrap_err(), "is cut off");
     }
 
     #[test]
