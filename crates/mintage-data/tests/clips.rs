@@ -333,6 +333,10 @@ fn films_come_and_go_through_ffmpeg() {
     write_clip_folder(&dir.path().join("new"), &clips, "mp4", &provenance(), &ffmpeg).unwrap();
     assert!(dir.path().join("new/000000.mp4").is_file());
 
+    put(&dir.path().join("none.mp4"), b"something else");
+    assert!(is_video(&spec(&dir.path().join("none.mp4"))).unwrap());
+    assert!(refused(&spec(&dir.path().join("none.mp4"))).contains("is no clip"));
+
     let path = dir.path().join("films.db");
     let connection = Connection::open(&path).unwrap();
     connection.execute_batch("CREATE TABLE films (film BLOB)").unwrap();

@@ -27,13 +27,17 @@ pub(super) struct Contents {
     pub delays: Vec<f64>,
 }
 
+/// Sound and still pictures in the container of MP4.
+const OTHER_BRANDS: [&[u8]; 8] = [b"M4A ", b"M4B ", b"avif", b"heic", b"heix", b"mif1", b"msf1", b"crx "];
+
 /// Whether the bytes begin like MP4, MOV, WebM, Matroska or AVI, for which `ffmpeg` is needed.
 pub(super) fn is_film(head: &[u8]) -> bool {
-    let brand = head.get(4..8).unwrap_or_default();
+    let (atom, brand) = (head.get(4..8).unwrap_or_default(), head.get(8..12).unwrap_or_default());
     // Old QuickTime files begin with any of their atoms.
-    [&b"ftyp"[..], b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"].contains(&brand)
+    [&b"moov"[..], b"mdat", b"wide", b"free", b"skip", b"pnot"].contains(&atom)
+        || atom == b"ftyp" && !OTHER_BRANDS.contains(&brand)
         || head.starts_with(&[0x1a, 0x45, 0xdf, 0xa3])
-        || head.starts_with(b"RIFF") && head.get(8..12) == Some(b"AVI ")
+        || head.starts_with(b"RIFF") && brand == b"AVI "
 }
 
 /// Whether a file that begins so moves: a film, or a GIF or PNG of several frames as far as its beginning tells.
@@ -311,6 +315,7 @@ mod tests {
     fn films_are_known_by_their_first_bytes() {
         assert!(is_film(b"\0\0\0\x20ftypisom") && is_film(b"RIFF\0\0\0\0AVI LIST"));
         assert!(is_film(b"\x1a\x45\xdf\xa3\x9f\x42\x86") && is_moving(b"\0\0\0\x08wide"));
+        assert!(!is_film(b"\0\0\0\x20ftypM4A ") && !is_film(b"\0\0\0\x20ftypheic"));
         assert!(!is_film(b"RIFF\0\0\0\0WAVEfmt ") && !is_film(b"#EXTM3U") && !is_moving(b""));
         assert!(scan(b"#EXTM3U\nhttp://x").unwrap_err().contains("is no clip"));
     }

@@ -35,6 +35,13 @@ const LOOKED: usize = 3;
 const MESSAGES: usize = 64 << 10;
 /// Frames a second and seconds of a film that does not say.
 const UNKNOWN: (f64, f64) = (25.0, 10.0);
+/// How messages end that follow the one that tells what is wrong.
+const SAY_NOTHING: [&str; 4] = [
+    "Invalid data found when processing input",
+    "after EOF",
+    "Error marking filters as finished",
+    "Conversion failed!",
+];
 /// Values of a colour that differ by less are one: colours of films are rounded.
 const GRAY_WITHIN: u8 = 3;
 
@@ -144,6 +151,7 @@ impl Ffmpeg {
         }
         let (done, messages) = running.finish()?;
         match (done, count) {
+            _ if messages.contains("matches no streams") => Err("has no pictures, only sound".to_owned()),
             (false, _) | (_, 0) => Err(format!("ffmpeg cannot read it: {}", last_line(&messages))),
             _ => Ok(messages),
         }
@@ -272,9 +280,17 @@ fn read_messages(pipe: impl Read) -> String {
     kept
 }
 
+/// The last line that says something.
 fn last_line(messages: &str) -> String {
-    let line = messages.lines().rev().map(str::trim).find(|line| !line.is_empty());
-    line.unwrap_or("it says nothing").to_owned()
+    // "[mov,mp4 @ 0x5581] moov atom not found": who says so, and where in memory, helps nobody.
+    let bare = |line: &str| match line.strip_prefix('[').and_then(|rest| rest.split_once("] ")) {
+        Some((_, line)) => line.trim().to_owned(),
+        None => line.to_owned(),
+    };
+    let lines: Vec<String> =
+        messages.lines().map(str::trim).filter(|line| !line.is_empty()).map(bare).collect();
+    let telling = lines.iter().rev().find(|line| !SAY_NOTHING.iter().any(|end| line.ends_with(end)));
+    telling.or(lines.last()).cloned().unwrap_or("it says nothing".to_owned())
 }
 
 /// Reads frames in a thread of its own, so that they can be waited for with an end.
@@ -353,7 +369,12 @@ mod tests {
     fn rate_and_length_are_read_from_what_it_says() {
         assert_eq!((rate_in(SAID), seconds_in(SAID)), (Some(29.97), Some(65.28)));
         assert_eq!((rate_in("Duration: N/A, "), seconds_in("Duration: N/A, start")), (None, None));
-        assert_eq!(last_line("a\nmoov atom not found\n\n"), "moov atom not found");
+        assert_eq!(last_line("a\n[mov @ 0x55] moov atom not found\n\n"), "moov atom not found");
+        let last = last_line(
+            "[mov @ 0x55] moov atom not found\nfile:a.mp4: Invalid data found when processing input\n",
+        );
+        assert_eq!(last, "moov atom not found");
+        assert_eq!(last_line("Conversion failed!\n"), "Conversion failed!");
     }
 
     #[test]

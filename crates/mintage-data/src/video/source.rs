@@ -182,7 +182,8 @@ pub fn is_video(spec: &SourceSpec) -> Result<bool, Error> {
         return Ok(false);
     }
     if !is_sqlite(path) {
-        return Ok(is_moving(&head(path)));
+        // What is called a film and is none is refused as such.
+        return Ok(is_moving(&head(path)) || is_film_file(path));
     }
     let connection = open_read_only(path)?;
     let asked_for = |(table, column): &(String, String)| {
