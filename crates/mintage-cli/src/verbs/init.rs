@@ -237,6 +237,7 @@ mod tests {
             tables: vec![],
             images: None,
             sequences: None,
+            clips: None,
             alerts: vec![],
         };
         let text = recipe(&spec, &found, None, 1);
