@@ -48,7 +48,7 @@ use burn::tensor::{Int, Tensor};
 pub use decode::{KvLayer, attend_next};
 pub use fields::NONE;
 pub use mixture::{add_responsibilities, responsibilities};
-pub use tiles::{has_fast_products, with_fast_products};
+pub use tiles::{is_fast, with_fast_products};
 
 use crate::optim::{Slot, UpdateScalars};
 

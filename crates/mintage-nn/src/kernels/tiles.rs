@@ -49,11 +49,16 @@ pub fn with_fast_products<R>(work: impl FnOnce() -> R) -> R {
 }
 
 /// Whether this CPU has tiles.
-pub fn has_fast_products() -> bool {
+fn has_fast_products() -> bool {
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
     return machine::available();
     #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
     return false;
+}
+
+/// Whether products of training are rounded in a network so wide.
+pub fn is_fast(width: usize) -> bool {
+    width >= LEAST_SIDE && has_fast_products()
 }
 
 /// Whether a product of this size is to be made of tiles.
