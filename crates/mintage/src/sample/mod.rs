@@ -1,5 +1,6 @@
 //! What can be asked of a trained model, one file a kind of data.
 
+mod healing;
 pub mod images;
 pub mod rows;
 pub mod sequences;
