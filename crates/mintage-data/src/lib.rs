@@ -8,6 +8,7 @@ pub mod codec;
 pub mod error;
 pub mod images;
 pub mod inspect;
+mod items;
 pub mod music;
 pub mod sequence;
 pub mod sink;

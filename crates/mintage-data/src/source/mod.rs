@@ -4,6 +4,7 @@
 
 pub mod folder;
 pub mod idx;
+pub(crate) mod media;
 pub mod sqlite;
 
 use std::{collections::BTreeMap, fmt, ops::Range, path::Path};

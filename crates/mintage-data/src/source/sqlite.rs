@@ -89,7 +89,6 @@ pub(crate) fn columns(connection: &Connection, table: &str) -> rusqlite::Result<
     statement.query_map([table], |row| row.get(0))?.collect()
 }
 
-/// Whether the first BLOBs of a column begin like image files.
 /// Whether the first BLOBs of a column begin like such files.
 pub(crate) fn holds(
     connection: &Connection,
