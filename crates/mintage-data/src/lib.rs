@@ -16,6 +16,7 @@ pub mod source;
 pub mod split;
 pub mod table;
 pub mod text;
+mod words;
 
 pub use batch::{ImageBatch, Loader, Order};
 pub use codec::{Color, Fit, ImageCodec, ImageShape};
