@@ -3,6 +3,7 @@
 //! This crate knows no tensor engine: it yields plain arrays of bytes. It is synchronous, never prints
 //! and decodes nothing before its size has been checked.
 
+pub mod audio;
 pub mod batch;
 pub mod codec;
 pub mod error;

@@ -8,7 +8,8 @@ use std::{
 use mintage::{Event, Model, TuneRequest, sample::tunes::Key};
 use mintage_data::{
     Provenance, Score, append_blobs, atomic_write,
-    music::{Metre, render, wav_bytes},
+    audio::{WavDepth, wav_bytes},
+    music::{Metre, render},
     write_files,
 };
 use serde_json::json;
@@ -149,7 +150,8 @@ pub fn write_sound(
     provenance: &str,
 ) -> Result<(), Failure> {
     let sound = render(tune, RATE_HZ, sound_font)?;
-    atomic_write(path, &wav_bytes(&sound, RATE_HZ, provenance)).map_err(Failure::io(path))
+    atomic_write(path, &wav_bytes(&sound, 2, RATE_HZ, WavDepth::Bits16, provenance))
+        .map_err(Failure::io(path))
 }
 
 fn target(out: &str) -> Result<Target, Failure> {
