@@ -176,6 +176,7 @@ pub enum KindChoice {
     Rows,
     Text,
     Music,
+    Audio,
 }
 
 impl From<KindChoice> for DataKind {
@@ -185,6 +186,7 @@ impl From<KindChoice> for DataKind {
             KindChoice::Rows => Self::Rows,
             KindChoice::Text => Self::Text,
             KindChoice::Music => Self::Music,
+            KindChoice::Audio => Self::Audio,
         }
     }
 }
