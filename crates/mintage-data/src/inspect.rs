@@ -6,7 +6,9 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::{
-    Error, ImageSet, ImageShape, SequenceSet, SourceSpec, Split, is_music, is_text,
+    Error, ImageSet, ImageShape, SequenceSet, SoundSet, SourceSpec, Split,
+    audio::SOUNDS,
+    is_music, is_sound, is_text,
     music::MIDI,
     sequence::{Matter, SequenceCodec},
     source::sqlite::{IMAGES, PROVENANCE_COLUMN, columns, holds, is_sqlite, open_read_only, quoted},
@@ -21,6 +23,8 @@ use crate::{
 const SCANNED: usize = 100_000;
 /// Tokens of a train split below which little is learned.
 const FEW_TOKENS: u64 = 20_000;
+/// Images or sounds below which little is learned.
+const FEW_ITEMS: usize = 200;
 /// Characters of an example.
 const EXAMPLE: usize = 40;
 
@@ -28,7 +32,7 @@ const EXAMPLE: usize = 40;
 #[derive(Clone, Debug, Serialize)]
 pub struct Inspection {
     pub source: String,
-    /// "sqlite", "postgresql", "table", "folder" or "idx".
+    /// "sqlite", "postgresql", "table", "folder", "text", "sound" or "idx".
     pub kind: String,
     pub tables: Vec<TableInfo>,
     /// Absent when no images were found, or several columns hold some.
@@ -36,6 +40,8 @@ pub struct Inspection {
     /// Of texts and music.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sequences: Option<SequenceFacts>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sounds: Option<SoundFacts>,
     pub alerts: Vec<Alert>,
 }
 
@@ -73,6 +79,7 @@ pub enum ColumnKind {
     Text,
     Image,
     Music,
+    Audio,
     Blob,
     Constant,
     Empty,
@@ -104,6 +111,7 @@ impl ColumnKind {
             Self::Text => "text",
             Self::Image => "image",
             Self::Music => "music",
+            Self::Audio => "audio",
             Self::Blob => "blob",
             Self::Constant => "constant",
             Self::Empty => "empty",
@@ -146,6 +154,32 @@ pub struct SequenceFacts {
     pub example: String,
 }
 
+#[derive(Clone, Debug, Serialize)]
+pub struct SoundFacts {
+    pub count: usize,
+    /// All are parts of a single sound.
+    pub one: bool,
+    pub skipped: usize,
+    /// As the model will hear them.
+    pub rate_hz: u32,
+    pub channels: usize,
+    /// Of all together, of the shortest and of the longest.
+    pub seconds: f64,
+    pub shortest_seconds: f64,
+    pub longest_seconds: f64,
+    /// Whether an item is a whole sound, and how long an item is.
+    pub whole: bool,
+    pub item_seconds: f64,
+    /// What a model learns from: the sounds of the train split, or the segments that they are cut into.
+    pub train_items: usize,
+    /// Name and number of sounds of each class.
+    pub classes: Vec<(String, usize)>,
+    /// Train, valid, holdout.
+    pub splits: (usize, usize, usize),
+    /// Whether they lie in a file because they do not fit in memory.
+    pub mapped: bool,
+}
+
 /// Something to know before training.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Alert {
@@ -158,6 +192,7 @@ pub fn inspect(spec: &SourceSpec) -> Result<Inspection, Error> {
     let path = Path::new(&spec.source);
     let mut alerts = Vec::new();
     let sequences = is_music(spec)? || is_text(spec)?;
+    let sounds = !sequences && is_sound(spec)?;
     let rows = is_table(spec)?;
     let tables = match rows || is_database(&spec.source) {
         true => table_infos(spec, &mut alerts)?,
@@ -169,33 +204,82 @@ pub fn inspect(spec: &SourceSpec) -> Result<Inspection, Error> {
         _ if path.is_dir() => "folder",
         Some(_) if rows => "table",
         _ if sequences => "text",
+        _ if sounds => "sound",
         _ => "idx",
     };
     let sequences = match sequences {
         true => Some(sequence_facts(&SequenceSet::open(spec)?, &mut alerts)),
         false => None,
     };
-    let images = match (!rows && sequences.is_none()).then(|| ImageSet::open(spec)).transpose() {
-        Ok(None) => None,
-        Ok(Some(set)) => Some(facts(&set, &mut alerts)),
-        // A database without images is still worth a look.
-        Err(error) if kind == "sqlite" && spec.table.is_none() && spec.column.is_none() => {
-            alerts.push(Alert { message: error.to_string(), hint: error.hint() });
-            None
-        }
-        Err(error) => return Err(error),
-    };
-    if images.is_some()
+    // A database without images is still worth a look.
+    let may_fail = kind == "sqlite" && spec.table.is_none() && spec.column.is_none();
+    let sounds = opened(sounds, may_fail, &mut alerts, || SoundSet::open(spec))?
+        .map(|set| sound_facts(&set, &mut alerts));
+    let images = opened(!rows && sequences.is_none() && sounds.is_none(), may_fail, &mut alerts, || {
+        ImageSet::open(spec)
+    })?
+    .map(|set| facts(&set, &mut alerts));
+    let media = if images.is_some() { ColumnKind::Image } else { ColumnKind::Audio };
+    if (images.is_some() || sounds.is_some())
         && spec.label.is_none()
-        && let Some(label) = likely_label(&tables)
+        && let Some(label) = likely_label(&tables, media)
     {
         let message = format!("no label is set; `{label}` has few values");
+        let things = if images.is_some() { "images" } else { "sounds" };
         alerts.push(Alert {
             message,
-            hint: Some(format!("--label {label} makes images of a wanted kind possible")),
+            hint: Some(format!("--label {label} makes {things} of a wanted kind possible")),
         });
     }
-    Ok(Inspection { source: spec.source.clone(), kind: kind.to_owned(), tables, images, sequences, alerts })
+    let (source, kind) = (spec.source.clone(), kind.to_owned());
+    Ok(Inspection { source, kind, tables, images, sequences, sounds, alerts })
+}
+
+/// Opens a set where it is `wanted`; where it `may_fail`, the reason becomes an alert.
+fn opened<T>(
+    wanted: bool,
+    may_fail: bool,
+    alerts: &mut Vec<Alert>,
+    open: impl FnOnce() -> Result<T, Error>,
+) -> Result<Option<T>, Error> {
+    match wanted.then(open).transpose() {
+        Err(error) if may_fail => {
+            alerts.push(Alert { message: error.to_string(), hint: error.hint() });
+            Ok(None)
+        }
+        other => other,
+    }
+}
+
+fn sound_facts(set: &SoundSet, alerts: &mut Vec<Alert>) -> SoundFacts {
+    let classes = class_counts(set.classes(), set.labels());
+    alerts.extend(set.notes().iter().map(|note| Alert { message: note.clone(), hint: None }));
+    let (items, splits, codec) = (set.items(Split::Train).len(), set.splits(), set.codec());
+    if items < FEW_ITEMS {
+        let what = if codec.whole { "sounds" } else { "segments of sounds" };
+        alerts.push(Alert {
+            message: format!("{items} {what} to learn from are few: expect copies and noise"),
+            hint: Some("a few hundred are a good beginning".to_owned()),
+        });
+    }
+    add_class_alerts(&classes, "sound", alerts);
+    let lengths = || (0..set.len() as u32).map(|sound| set.seconds(sound));
+    SoundFacts {
+        count: set.len(),
+        one: set.is_one(),
+        skipped: set.skipped(),
+        rate_hz: codec.rate_hz,
+        channels: codec.channels,
+        seconds: lengths().sum(),
+        shortest_seconds: lengths().fold(f64::INFINITY, f64::min),
+        longest_seconds: lengths().fold(0.0, f64::max),
+        whole: codec.whole,
+        item_seconds: codec.segment_seconds(),
+        train_items: items,
+        classes,
+        splits: (splits.train.len(), splits.valid.len(), splits.holdout.len()),
+        mapped: set.is_mapped(),
+    }
 }
 
 fn sequence_facts(set: &SequenceSet, alerts: &mut Vec<Alert>) -> SequenceFacts {
@@ -243,21 +327,14 @@ fn json_name(unit: &impl Serialize) -> String {
     serde_json::to_value(unit).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
-/// A category column of the table that holds the images.
-fn likely_label(tables: &[TableInfo]) -> Option<&str> {
-    let with_images = |t: &&TableInfo| t.columns.iter().any(|c| c.kind == ColumnKind::Image);
-    let table = tables.iter().find(with_images)?;
+/// A category column of the table that holds the images or the sounds.
+fn likely_label(tables: &[TableInfo], media: ColumnKind) -> Option<&str> {
+    let table = tables.iter().find(|table| table.columns.iter().any(|column| column.kind == media))?;
     table.columns.iter().find(|c| c.kind == ColumnKind::Category).map(|c| c.name.as_str())
 }
 
 fn facts(set: &ImageSet, alerts: &mut Vec<Alert>) -> ImageFacts {
-    let mut counts = vec![0usize; set.classes().len()];
-    for &label in set.labels() {
-        if let Some(count) = counts.get_mut(label as usize) {
-            *count += 1;
-        }
-    }
-    let classes: Vec<(String, usize)> = set.classes().iter().cloned().zip(counts).collect();
+    let classes = class_counts(set.classes(), set.labels());
     let mut alert = |message: String, hint: &str| {
         alerts.push(Alert { message, hint: (!hint.is_empty()).then(|| hint.to_owned()) });
     };
@@ -265,24 +342,13 @@ fn facts(set: &ImageSet, alerts: &mut Vec<Alert>) -> ImageFacts {
         let first = set.first_skip().unwrap_or_default();
         alert(format!("{} images cannot be read and are skipped; the first is {first}", set.skipped()), "");
     }
-    if set.len() < 200 {
+    if set.len() < FEW_ITEMS {
         alert(
             format!("{} images are few: expect copies and noise", set.len()),
             "a few hundred are a good beginning",
         );
     }
-    for (name, _) in classes.iter().filter(|(_, count)| *count == 1) {
-        alert(
-            format!("label `{name}` has one member only"),
-            "nothing can be learned of a class from one image",
-        );
-    }
-    let (least, most) = (classes.iter().map(|c| c.1).min(), classes.iter().map(|c| c.1).max());
-    if let (Some(least), Some(most)) = (least, most)
-        && most > 20 * least.max(1)
-    {
-        alert(format!("the classes are uneven: {least} to {most} images"), "rare classes will look worse");
-    }
+    add_class_alerts(&classes, "image", alerts);
     let s = set.splits();
     ImageFacts {
         count: set.len(),
@@ -291,6 +357,36 @@ fn facts(set: &ImageSet, alerts: &mut Vec<Alert>) -> ImageFacts {
         classes,
         splits: (s.train.len(), s.valid.len(), s.holdout.len()),
         streamed: set.is_streamed(),
+    }
+}
+
+/// Name and number of items of each class.
+fn class_counts(classes: &[String], labels: &[u32]) -> Vec<(String, usize)> {
+    let mut counts = vec![0usize; classes.len()];
+    for &label in labels {
+        if let Some(count) = counts.get_mut(label as usize) {
+            *count += 1;
+        }
+    }
+    classes.iter().cloned().zip(counts).collect()
+}
+
+/// What is unfortunate about classes; `thing` is one of their members.
+fn add_class_alerts(classes: &[(String, usize)], thing: &str, alerts: &mut Vec<Alert>) {
+    for (name, _) in classes.iter().filter(|(_, count)| *count == 1) {
+        alerts.push(Alert {
+            message: format!("label `{name}` has one member only"),
+            hint: Some(format!("nothing can be learned of a class from one {thing}")),
+        });
+    }
+    let (least, most) = (classes.iter().map(|c| c.1).min(), classes.iter().map(|c| c.1).max());
+    if let (Some(least), Some(most)) = (least, most)
+        && most > 20 * least.max(1)
+    {
+        alerts.push(Alert {
+            message: format!("the classes are uneven: {least} to {most} {thing}s"),
+            hint: Some("rare classes will turn out worse".to_owned()),
+        });
     }
 }
 
@@ -385,6 +481,8 @@ fn add_blobs(path: &Path, found: &mut [TableInfo]) -> Result<(), Error> {
                     (ColumnKind::Image, "its bytes begin like image files")
                 } else if holds(&MIDI)? {
                     (ColumnKind::Music, "its bytes begin like MIDI files")
+                } else if holds(&SOUNDS)? {
+                    (ColumnKind::Audio, "its bytes begin like sound files")
                 } else {
                     (ColumnKind::Blob, "bytes of an unknown kind")
                 };

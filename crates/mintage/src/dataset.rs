@@ -3,8 +3,8 @@
 use std::{path::Path, sync::Arc};
 
 use mintage_data::{
-    Error, ImageCodec, ImageSet, SourceSpec, Split, Splits, TableCodec, TableSet, is_music, is_table,
-    is_text,
+    Error, ImageCodec, ImageSet, SourceSpec, Split, Splits, TableCodec, TableSet, is_music, is_sound,
+    is_table, is_text,
     sequence::{Cut, Matter, SequenceCodec, SequenceSet},
 };
 
@@ -67,6 +67,9 @@ impl AnyData {
     pub fn open(spec: &SourceSpec) -> Result<Self, Error> {
         if is_music(spec)? || is_text(spec)? {
             return SequenceSet::open(spec).map(Arc::new).map(Self::Sequences);
+        }
+        if is_sound(spec)? {
+            return Err(Error::bad(&spec.source, "holds sounds, and no family learns sounds yet"));
         }
         match is_table(spec)? {
             true => TableSet::open(spec).map(Arc::new).map(Self::Table),

@@ -34,6 +34,10 @@ pub fn run(args: &Init, context: &mut Context) -> Verdict {
         return Err(Failure::new(message, "overwrite it with --force, or choose another with -o"));
     }
     let (spec, found) = filled_in(&context.reachable(&source_spec(&args.source, &args.columns)))?;
+    if found.sounds.is_some() {
+        let message = format!("{}: holds sounds, and no family learns sounds yet", spec.source);
+        return Err(Failure::new(message, "`mintage inspect` shows what there is"));
+    }
     let seed = context.settings.seed.unwrap_or(TrainSpec::default().seed);
     // What can be learned of rows shows in the rows alone.
     let rules = match is_table(&spec)? && found.sequences.is_none() {

@@ -3,7 +3,7 @@
 use mintage::dataset::thousands;
 use mintage_data::{
     ImageSet, Inspection, SourceSpec, inspect,
-    inspect::{ColumnKind, ImageFacts, SequenceFacts, TableInfo},
+    inspect::{ColumnKind, ImageFacts, SequenceFacts, SoundFacts, TableInfo},
     sequence::Matter,
     write_grid,
 };
@@ -28,6 +28,12 @@ pub fn run(args: &Inspect, context: &mut Context) -> Verdict {
     if let Some(path) = &args.preview {
         if found.sequences.is_some() {
             return Err(Failure::new("--preview is for images", "inspect shows how the first text begins"));
+        }
+        if found.sounds.is_some() {
+            return Err(Failure::new(
+                "--preview is for images",
+                "sounds are best listened to where they lie",
+            ));
         }
         let set = ImageSet::open(&spec)?;
         let all: Vec<u32> = (0..set.len() as u32).collect();
@@ -55,6 +61,9 @@ fn text(found: &Inspection) -> String {
     }
     if let Some(sequences) = &found.sequences {
         text.push_str(&format!("\n{}", sequence_facts(sequences)));
+    }
+    if let Some(sounds) = &found.sounds {
+        text.push_str(&format!("\n{}", sound_facts(sounds)));
     }
     if !found.alerts.is_empty() {
         text.push('\n');
@@ -157,8 +166,50 @@ fn sequence_facts(found: &SequenceFacts) -> String {
     text
 }
 
+fn sound_facts(found: &SoundFacts) -> String {
+    let (train, valid, holdout) = found.splits;
+    let channels = if found.channels == 1 { "mono" } else { "stereo" };
+    let stored = if found.mapped { ", kept in a file since they are many" } else { "" };
+    let item = match found.whole {
+        true => format!("each a whole of up to {:.2} s", found.item_seconds),
+        false => format!("{} segments of {:.2} s", thousands(found.train_items), found.item_seconds),
+    };
+    let (shortest, longest) = (found.shortest_seconds, found.longest_seconds);
+    let what = match found.one {
+        true => format!("one sound of {}, in {} parts", duration(found.seconds), found.count),
+        false => format!(
+            "{}, {} in all, {shortest:.2} to {longest:.2} s each",
+            count(found.count, "sound"),
+            duration(found.seconds)
+        ),
+    };
+    let mut text = format!(
+        "{what}\n{} Hz {channels} to the model{stored}\n\
+         {} to train on ({item}), {} to validate, {} held out for scores\n",
+        found.rate_hz,
+        thousands(train),
+        thousands(valid),
+        thousands(holdout),
+    );
+    text.push_str(&classes(&found.classes));
+    text
+}
+
+/// "12.5 s", "7.2 minutes", "3.1 hours".
+fn duration(secs: f64) -> String {
+    match secs {
+        ..120.0 => format!("{secs:.1} s"),
+        ..7200.0 => format!("{:.1} minutes", secs / 60.0),
+        _ => format!("{:.1} hours", secs / 3600.0),
+    }
+}
+
 /// The command that trains on what was looked at, where it is clear what that would be.
 fn next(spec: &SourceSpec, found: &Inspection) -> Option<String> {
+    if found.sounds.is_some() {
+        // No family learns them yet.
+        return None;
+    }
     let mut spec = spec.clone();
     if found.images.is_none() && found.sequences.is_none() {
         let largest = found.tables.iter().max_by_key(|table| table.rows)?;
