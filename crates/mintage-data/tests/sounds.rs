@@ -180,6 +180,7 @@ fn bad_files_say_what_is_wrong_with_them() {
     assert!(why(&hound_wav(8000, 9, 16)).contains("9 channels"));
     // What was piped into a file does not know its length.
     let mut piped = whole.clone();
+    piped[4..8].copy_from_slice(&0x7fff_f024u32.to_le_bytes());
     piped[40..44].copy_from_slice(&0x7fff_f000u32.to_le_bytes());
     assert_eq!(codec(8000, 1).decode(piped).unwrap().len(), 8000);
     let mut nan = wav_bytes(&[0.5; 1000], 1, 8000, WavDepth::Float, "");

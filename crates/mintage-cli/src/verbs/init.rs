@@ -241,6 +241,7 @@ mod tests {
             tables: vec![],
             images: None,
             sequences: None,
+            sounds: None,
             alerts: vec![],
         };
         let text = recipe(&spec, &found, None, 1);
