@@ -28,7 +28,10 @@ impl Resampler {
         let fft = match from == to {
             true => None,
             false => {
-                let block = (BLOCK * from / from.min(to)) as usize;
+                // Whole periods of both rates, and an even number of them: half of a block is the delay, in whole samples.
+                let period = from / common_divisor(from, to);
+                let periods = (BLOCK * from / from.min(to)).div_ceil(period).next_multiple_of(2);
+                let block = (periods * period) as usize;
                 let made = Fft::new(from as usize, to as usize, block, channels, FixedSync::Both);
                 Some(made.map_err(|error| error.to_string())?)
             }
@@ -97,6 +100,10 @@ impl Resampler {
         self.written += end - skip;
         sink(&self.ready[skip as usize * channels..end as usize * channels])
     }
+}
+
+fn common_divisor(a: u64, b: u64) -> u64 {
+    if b == 0 { a } else { common_divisor(b, a % b) }
 }
 
 /// Adds samples to `out`, interleaved, in so many channels (one or two).
