@@ -119,11 +119,16 @@ impl ImageSet {
 
     /// Images that lie in memory already.
     pub fn from_memory(images: Images) -> Self {
-        let size = images.shape.pixels().max(1);
-        let hashes: Vec<u64> = images.pixels.chunks(size).map(xxh3_64).collect();
+        let hashes: Vec<u64> = images.pixels.chunks(images.shape.pixels().max(1)).map(xxh3_64).collect();
+        Self::from_memory_split(images, Splits::of(&hashes, None))
+    }
+
+    /// The same, split as is said.
+    pub fn from_memory_split(images: Images, splits: Splits) -> Self {
+        let hashes: Vec<u64> = images.pixels.chunks(images.shape.pixels().max(1)).map(xxh3_64).collect();
         let codec = ImageCodec { shape: images.shape, fit: crate::Fit::Crop, classes: images.classes };
         Self {
-            splits: Splits::of(&hashes, None),
+            splits,
             fingerprint: fingerprint(&hashes, &images.labels, &codec),
             codec,
             store: Store::Memory(images.pixels),

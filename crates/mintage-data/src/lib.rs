@@ -19,7 +19,7 @@ pub mod table;
 pub mod text;
 mod words;
 
-pub use audio::{SoundCodec, SoundSet, is_sound};
+pub use audio::{SoundBatch, SoundCodec, SoundSet, is_sound};
 pub use batch::{ImageBatch, Loader, Order};
 pub use codec::{Color, Fit, ImageCodec, ImageShape};
 pub use error::Error;

@@ -50,6 +50,7 @@ pub fn run(args: &Sample, context: &mut Context) -> Verdict {
             Matter::Text => super::sample_texts::run(args, &model, context),
             Matter::Music => super::sample_tunes::run(args, &model, context),
         },
+        DataInfo::Sound(_) => super::sample_sounds::run(args, &model, context),
     }
 }
 

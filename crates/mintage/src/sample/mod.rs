@@ -5,10 +5,12 @@ pub mod images;
 pub mod rows;
 pub mod sequences;
 pub mod shape;
+pub mod sounds;
 pub mod tunes;
 
 pub use images::SampleRequest;
 pub use rows::RowRequest;
 pub use sequences::{Resemble, SequenceRequest};
 pub use shape::Shape;
+pub use sounds::{SoundBeginning, SoundRequest, Sounds};
 pub use tunes::TuneRequest;
