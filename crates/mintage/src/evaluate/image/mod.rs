@@ -1,6 +1,6 @@
 //! Judging a model of images: a detector on pixels, distances in a feature space learned from the user's own
 //! data, copies, likelihood. What else can be looked at, such as the spectrograms of sounds, is judged by the same
-//! numbers: [`judge`].
+//! numbers (`judge`).
 
 mod conformity;
 mod convnet;
