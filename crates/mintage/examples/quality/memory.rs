@@ -50,7 +50,7 @@ fn train_on(folder: &Path, count: usize, name: &str, options: &Options) -> Model
     trained(&recipe, &data.clone().into(), name, options)
 }
 
-const TEXT_BYTES: usize = 1 << 30;
+const TEXT_BYTES: usize = 1_000_000_000;
 
 /// Peak memory of learning from one text of a gibibyte, from opening it to the end of a minute's training.
 pub fn long_text(case: &str, options: &Options) {
