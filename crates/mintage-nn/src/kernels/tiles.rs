@@ -1,7 +1,7 @@
 #![allow(unsafe_code)] // Tile registers have neither types nor safe instructions; the CPU and the system are asked first.
 //! Matrix products on the tile registers of some CPUs (Intel AMX, server processors since 2023): both sides rounded to
 //! bfloat16, sums in single precision. The tiles alone do thirty times what vectors do; laying both sides out and moving the
-//! result leave 1.5 times for a whole training step of a transformer 256 wide and 3 times of one 512 wide; narrower ones gain nothing.
+//! result leave 1.6 times for the training of a transformer 256 wide and 3 times of one 512 wide; narrower ones gain nothing.
 //!
 //! Rounding costs about three decimal digits of each factor, which a step of training does not notice and a likelihood
 //! would: products are rounded inside [`with_fast_products`] alone, and only where they are large.
