@@ -111,6 +111,7 @@ fn what_sounds_are_not_asked_for() {
         ("sample m --like text.wav -o a.wav", "text.wav"),
         ("sample m --where label=дискант -o a.wav", "knows no label"),
         ("train sounds --model gan", "there is no gan of sounds"),
+        ("train sounds -s model.prior_width=33", "must be even"),
     ] {
         let said = place.refused(line);
         assert!(said.contains(why), "{line}\n{said}");

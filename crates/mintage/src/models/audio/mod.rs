@@ -97,7 +97,12 @@ impl SoundConfig {
             family => return Err(no_such_model(family, "sounds")),
         };
         check_ranges(&config, &RANGES)?;
-        Ok(config)
+        let Self::Vqvae(vqvae::Config { prior_width, .. }) = config;
+        match prior_width % 2 {
+            0 => Ok(config),
+            // Positions turn pairs of numbers.
+            _ => Err(RecipeError::of_key("model.prior_width", "must be even", None)),
+        }
     }
 
     pub fn family(&self) -> Family {
