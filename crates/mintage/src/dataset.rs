@@ -8,7 +8,7 @@ use mintage_data::{
     sequence::{Cut, Matter, SequenceCodec, SequenceSet},
 };
 
-use crate::models::{Batch, DataInfo, ImageInfo, SoundInfo};
+use crate::models::{Batch, DataInfo, ImageInfo, SoundInfo, with_classes};
 
 /// An opened source, split into train, valid and holdout.
 #[derive(Clone, Debug)]
@@ -194,10 +194,7 @@ impl AnyData {
             _ => format!("{} minutes", thousands((secs / 60.0).round() as usize)),
         };
         let channels = if channels == 1 { "mono" } else { "stereo" };
-        let classes = match set.classes().len() {
-            0 => String::new(),
-            n => format!(", {n} classes"),
-        };
+        let classes = with_classes(set.classes().len());
         let count = thousands(set.len());
         format!("{count} sounds, {time}, {rate_hz} Hz {channels}{classes} {}", parts(set.splits()))
     }
@@ -218,10 +215,7 @@ impl AnyData {
             return format!("one text, {tokens}");
         }
         let what = if info.matter == Matter::Text { "texts" } else { "tunes" };
-        let classes = match info.classes.len() {
-            0 => String::new(),
-            n => format!(", {n} classes"),
-        };
+        let classes = with_classes(info.classes.len());
         format!("{} {what}, {tokens}{classes} {}", thousands(set.len()), parts(set.splits()))
     }
 }

@@ -18,7 +18,7 @@ use mintage_data::{
 use serde_json::json;
 
 use super::{
-    sample::make_parent,
+    sample::{columns, make_parent, tell_of_rows},
     sample_texts::{check_choice, choice, label},
 };
 use crate::{
@@ -95,23 +95,13 @@ fn write(
             context.ui.titled("made", &format!("{what} in {}", shell(dir)));
         }
         Target::Database(path) => {
-            let source = &model.config.source;
-            let missing = |flag: &str| {
-                Failure::new(
-                    format!("it is not said which {flag} of the database to write to"),
-                    "give --table TABLE --column COLUMN; `mintage inspect` shows what there is",
-                )
-            };
-            let table = args.table.as_deref().or(source.table.as_deref()).ok_or_else(|| missing("table"))?;
-            let column =
-                args.column.as_deref().or(source.column.as_deref()).ok_or_else(|| missing("column"))?;
+            let (table, column) = columns(args, model)?;
             let labelled = !sounds.labels.is_empty();
-            let names = args.label_column.as_deref().or(source.label.as_deref()).filter(|_| labelled);
+            let names =
+                args.label_column.as_deref().or(model.config.source.label.as_deref()).filter(|_| labelled);
             let row = |i: usize| Ok((wav(i), sounds.class(i)));
-            let rows = append_blobs(path, table, column, names, sounds.len(), &row, provenance)?;
-            let place = format!("{table}.{column} of {}", shell(path));
-            context.ui.titled("made", &format!("{} in {place}", count(rows, "new row")));
-            context.ui.titled("", "their column `mintage` says what made them; training leaves them out");
+            let rows = append_blobs(path, &table, &column, names, sounds.len(), &row, provenance)?;
+            tell_of_rows(rows, path, &table, &column, context);
         }
     }
     Ok(Outcome::Done)

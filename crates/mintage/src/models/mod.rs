@@ -138,7 +138,7 @@ impl DataInfo {
 }
 
 /// ", 10 classes", or nothing.
-fn with_classes(n: usize) -> String {
+pub(crate) fn with_classes(n: usize) -> String {
     if n == 0 { String::new() } else { format!(", {n} classes") }
 }
 
