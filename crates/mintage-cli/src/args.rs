@@ -177,6 +177,7 @@ pub enum KindChoice {
     Text,
     Music,
     Video,
+    Audio,
 }
 
 impl From<KindChoice> for DataKind {
@@ -187,6 +188,7 @@ impl From<KindChoice> for DataKind {
             KindChoice::Text => Self::Text,
             KindChoice::Music => Self::Music,
             KindChoice::Video => Self::Video,
+            KindChoice::Audio => Self::Audio,
         }
     }
 }
@@ -345,16 +347,17 @@ pub struct Sample {
     /// A run's name or a model's folder
     #[arg(value_name = "MODEL")]
     pub model: String,
-    /// How many (64 images, or as many as the grid has places; 1,000 rows; 1 text or tune)
+    /// How many (64 images, or as many as the grid has places; 1,000 rows; 1 text, tune or sound)
     #[arg(short = 'n', long = "n", value_name = "N")]
     pub n: Option<usize>,
     /// Images: a .png (one or a grid), a folder/, a .db to insert rows, `-` for a PNG on stdout; without this a
     /// grid in the model's own folder. Rows: a .csv, .tsv, .jsonl or .parquet (also .gz, .zst), a .db or
     /// postgres:// address, `-` for CSV on stdout. Texts: a .txt, a folder/, rows as above; without this stdout,
-    /// letter by letter. Music: a .mid, a .wav, a folder/ of MIDI files, a .db; without this a .wav in the model's folder
+    /// letter by letter. Music: a .mid, a .wav, a folder/ of MIDI files, a .db; without this a .wav in the model's folder.
+    /// Sounds: a .wav, a folder/, a .db; without this a .wav in the model's folder
     #[arg(short, long = "out", value_name = "OUT")]
     pub out: Option<String>,
-    /// Images: only this class, label=VALUE or COLUMN=VALUE. Rows: COLUMN=VALUE or COLUMN=FROM..TO, as often
+    /// All but rows: only this class, label=VALUE or COLUMN=VALUE. Rows: COLUMN=VALUE or COLUMN=FROM..TO, as often
     /// as wanted
     #[arg(long = "where", value_name = "COLUMN=VALUE")]
     pub condition: Vec<String>,
@@ -370,12 +373,15 @@ pub struct Sample {
     /// Texts: what every one begins with
     #[arg(long, value_name = "TEXT", conflicts_with = "continued")]
     pub prompt: Option<String>,
-    /// Texts and music: a file to go on from
+    /// Texts, music and sounds: a file to go on from
     #[arg(long = "continue", value_name = "FILE")]
     pub continued: Option<PathBuf>,
     /// Texts: characters at most (2,000 without this). Music: exactly so many bars
     #[arg(long, value_name = "N")]
     pub length: Option<usize>,
+    /// Sounds: how long they may be; without this as long as those learned from, or as their segments
+    #[arg(long, value_name = "S", allow_negative_numbers = true)]
+    pub seconds: Option<f64>,
     /// Texts: go on behind the end of a text, with another one, up to the length
     #[arg(long)]
     pub endless: bool,
@@ -400,13 +406,13 @@ pub struct Sample {
     /// Music: the SoundFont that a .wav is played with (a small synthesiser of our own without this)
     #[arg(long, value_name = "FILE")]
     pub sound_font: Option<PathBuf>,
-    /// Texts and music: only tokens at least this share as probable as the most probable one
+    /// Texts, music and sounds: only tokens at least this share as probable as the most probable one
     #[arg(long, value_name = "P", allow_negative_numbers = true)]
     pub min_p: Option<f32>,
     /// Texts and music: how much less probable recent tokens become; 1 leaves them alone
     #[arg(long, value_name = "R", default_value_t = 1.0, allow_negative_numbers = true)]
     pub repetition: f32,
-    /// Variations of this image, text or tune (vae, vqvae; flow of images)
+    /// Variations of this image, text, tune or sound (vae, vqvae; flow of images)
     #[arg(long, value_name = "FILE", conflicts_with = "between")]
     pub like: Option<PathBuf>,
     /// The way from one image, text or tune to another (vae; flow of images); 8 steps without -n
@@ -446,13 +452,13 @@ pub struct Reconstruct {
     /// A run's name or a model's folder
     #[arg(value_name = "MODEL")]
     pub model: String,
-    /// Images; without any, data that the model never saw
+    /// Images or sounds; without any, data that the model never saw
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// How many of the held-out data
     #[arg(short = 'n', long = "n", value_name = "N", default_value_t = 32)]
     pub n: usize,
-    /// The PNG to write; without this one in the model's own folder
+    /// The PNG or WAV to write; without this one in the model's own folder
     #[arg(short, long = "out", value_name = "FILE")]
     pub out: Option<PathBuf>,
     #[command(flatten)]

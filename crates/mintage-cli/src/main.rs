@@ -53,6 +53,9 @@ fn run(cli: &Cli) -> Verdict {
 
 /// What is said when the program itself has gone wrong, in whichever thread.
 fn bug(info: &panic::PanicHookInfo) {
+    if mintage_data::audio::panic_is_caught() {
+        return;
+    }
     let payload = info.payload();
     let what =
         payload.downcast_ref::<&str>().copied().or(payload.downcast_ref::<String>().map(String::as_str));

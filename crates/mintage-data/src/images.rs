@@ -2,8 +2,6 @@
 //!
 //! Opening fixes the codec (size, colour, classes), counts what cannot be read, and splits the items.
 
-use std::collections::HashMap;
-
 use image::DynamicImage;
 use rayon::prelude::*;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
@@ -11,6 +9,7 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 use crate::{
     Error, ImageBatch, ImageCodec, ImageShape, Images, SourceSpec, Splits,
     codec::{Color, decode_limited, is_gray, to_interleaved},
+    items::{Skipped, class_names, evenly, label_indices},
     source::{Raw, Source},
 };
 
@@ -20,10 +19,6 @@ const MEMORY_LIMIT: usize = 512 << 20;
 const DEFAULT_SIDE: usize = 64;
 /// Images looked at to find the size and the colour.
 const SURVEYED: usize = 400;
-/// Above this share of unreadable items the source is refused.
-const MAX_SKIPPED: f64 = 0.05;
-/// More classes than this are an identifier, not a label.
-const MAX_CLASSES: usize = 1000;
 /// Items decoded at a time while opening, which bounds memory.
 const CHUNK: usize = 1024;
 
@@ -36,8 +31,7 @@ pub struct ImageSet {
     labels: Vec<u32>,
     splits: Splits,
     fingerprint: u64,
-    skipped: usize,
-    first_skip: Option<String>,
+    skipped: Skipped,
     /// Table and column of a database.
     place: Option<(String, String)>,
 }
@@ -62,8 +56,7 @@ struct Scan {
     items: Vec<u32>,
     hashes: Vec<u64>,
     pixels: Vec<u8>,
-    skipped: usize,
-    first_skip: Option<String>,
+    skipped: Skipped,
 }
 
 impl ImageSet {
@@ -110,7 +103,7 @@ impl ImageSet {
             source.labels().map(|all| scan.items.iter().map(|&i| all[i as usize].as_str()).collect());
         if !given {
             codec.classes = match &texts {
-                Some(texts) => class_names(texts, &spec.source)?,
+                Some(texts) => class_names(texts, "images", &spec.source)?,
                 None => Vec::new(),
             };
         }
@@ -119,25 +112,29 @@ impl ImageSet {
         let names = Names::Listed(scan.items.iter().map(|&i| source.name(i as usize)).collect());
         let fingerprint = fingerprint(&scan.hashes, &labels, &codec);
         let place = source.place();
-        let Scan { items, pixels, skipped, first_skip, .. } = scan;
+        let Scan { items, pixels, skipped, .. } = scan;
         let store = if in_memory { Store::Memory(pixels) } else { Store::Stream(Box::new(source), items) };
-        Ok(Self { codec, store, names, labels, splits, fingerprint, skipped, first_skip, place })
+        Ok(Self { codec, store, names, labels, splits, fingerprint, skipped, place })
     }
 
     /// Images that lie in memory already.
     pub fn from_memory(images: Images) -> Self {
-        let size = images.shape.pixels().max(1);
-        let hashes: Vec<u64> = images.pixels.chunks(size).map(xxh3_64).collect();
+        let hashes: Vec<u64> = images.pixels.chunks(images.shape.pixels().max(1)).map(xxh3_64).collect();
+        Self::from_memory_split(images, Splits::of(&hashes, None))
+    }
+
+    /// The same, split as is said.
+    pub fn from_memory_split(images: Images, splits: Splits) -> Self {
+        let hashes: Vec<u64> = images.pixels.chunks(images.shape.pixels().max(1)).map(xxh3_64).collect();
         let codec = ImageCodec { shape: images.shape, fit: crate::Fit::Crop, classes: images.classes };
         Self {
-            splits: Splits::of(&hashes, None),
+            splits,
             fingerprint: fingerprint(&hashes, &images.labels, &codec),
             codec,
             store: Store::Memory(images.pixels),
             names: Names::Numbered,
             labels: images.labels,
-            skipped: 0,
-            first_skip: None,
+            skipped: Skipped::default(),
             place: None,
         }
     }
@@ -194,12 +191,12 @@ impl ImageSet {
 
     /// Items of the source that could not be read.
     pub fn skipped(&self) -> usize {
-        self.skipped
+        self.skipped.count
     }
 
     /// Name and reason of the first of them.
     pub fn first_skip(&self) -> Option<&str> {
-        self.first_skip.as_deref()
+        self.skipped.first.as_deref()
     }
 
     /// Whether images are decoded on demand because they would not fit in memory.
@@ -252,12 +249,6 @@ impl ImageSet {
             false => indices.iter().map(|&i| self.labels[i as usize]).collect(),
         }
     }
-}
-
-/// At most `limit` of `0..n`, evenly spread.
-pub(crate) fn evenly(n: usize, limit: usize) -> Vec<usize> {
-    let count = n.min(limit);
-    (0..count).map(|i| i * n / count).collect()
 }
 
 /// The codec that the specification and a look at some of the images ask for.
@@ -316,7 +307,7 @@ fn scan(
     keep: bool,
 ) -> Result<Scan, Error> {
     let mut scan =
-        Scan { items: Vec::new(), hashes: Vec::new(), pixels: Vec::new(), skipped: 0, first_skip: None };
+        Scan { items: Vec::new(), hashes: Vec::new(), pixels: Vec::new(), skipped: Skipped::default() };
     for chunk in chosen.chunks(CHUNK) {
         let decoded: Vec<Result<(Vec<u8>, u64), String>> =
             chunk.par_iter().map(|&item| read_item(source, item, codec)).collect();
@@ -329,25 +320,11 @@ fn scan(
                         scan.pixels.extend(planes);
                     }
                 }
-                Err(why) if spec.strict => {
-                    let why = format!("{}: {why}", source.name(item));
-                    let hint = "mend or remove it; where strict is not set, up to 5 % are left out";
-                    return Err(Error::bad(&spec.source, why).with_hint(hint));
-                }
-                Err(why) => {
-                    scan.skipped += 1;
-                    scan.first_skip.get_or_insert_with(|| format!("{}: {why}", source.name(item)));
-                }
+                Err(why) => scan.skipped.add(format!("{}: {why}", source.name(item)), spec)?,
             }
         }
     }
-    if scan.skipped as f64 > MAX_SKIPPED * chosen.len() as f64 {
-        let first = scan.first_skip.unwrap_or_default();
-        let why = format!("{} of {} images cannot be read; the first is {first}", scan.skipped, chosen.len());
-        return Err(
-            Error::bad(&spec.source, why).with_hint("up to 5 % are skipped; mend or remove the others")
-        );
-    }
+    scan.skipped.told(chosen.len(), "images", spec)?;
     Ok(scan)
 }
 
@@ -378,31 +355,6 @@ fn splits_of(source: &Source, scan: &Scan) -> Splits {
         at(range.start)..at(range.end)
     });
     Splits::of(&scan.hashes, official)
-}
-
-/// Distinct labels, numbers in the order of their values, other text alphabetically.
-pub(crate) fn class_names(texts: &[&str], source: &str) -> Result<Vec<String>, Error> {
-    let mut names: Vec<&str> = texts.to_vec();
-    names.sort_unstable();
-    names.dedup();
-    if names.len() > MAX_CLASSES || (names.len() > 20 && names.len() * 2 > texts.len()) {
-        let why = format!("the label has {} values in {} images; that is no label", names.len(), texts.len());
-        return Err(
-            Error::bad(source, why).with_hint("choose a column with few values, or leave out --label")
-        );
-    }
-    if names.iter().all(|n| n.parse::<f64>().is_ok()) {
-        names.sort_by(|a, b| a.parse::<f64>().unwrap_or(0.0).total_cmp(&b.parse::<f64>().unwrap_or(0.0)));
-    }
-    Ok(names.into_iter().map(str::to_owned).collect())
-}
-
-/// The class of every item; an unknown label is "no class", one past the last.
-pub(crate) fn label_indices(texts: Option<&[&str]>, classes: &[String]) -> Vec<u32> {
-    let Some(texts) = texts.filter(|_| !classes.is_empty()) else { return Vec::new() };
-    let index: HashMap<&str, u32> =
-        classes.iter().enumerate().map(|(i, name)| (name.as_str(), i as u32)).collect();
-    texts.iter().map(|text| index.get(text).copied().unwrap_or(classes.len() as u32)).collect()
 }
 
 fn fingerprint(hashes: &[u64], labels: &[u32], codec: &ImageCodec) -> u64 {

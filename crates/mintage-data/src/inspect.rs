@@ -1,14 +1,19 @@
 //! What is in a source: tables and columns with their kinds, images with their sizes and labels, and what
 //! will hurt. It only looks; nothing is decided here that training does not decide again.
 
+mod facts;
+
 use std::path::Path;
 
 use serde::Serialize;
 
+use self::facts::{EXAMPLE, clip_facts, image_facts, sequence_facts, sound_facts};
 use crate::{
-    ClipSet, Error, ImageSet, ImageShape, SequenceSet, SourceSpec, Split, is_music, is_text, is_video,
+    ClipSet, Error, ImageSet, ImageShape, SequenceSet, SoundSet, SourceSpec,
+    audio::SOUNDS,
+    is_music, is_sound, is_text, is_video,
     music::MIDI,
-    sequence::{Matter, SequenceCodec},
+    sequence::Matter,
     source::sqlite::{IMAGES, PROVENANCE_COLUMN, columns, holds, is_sqlite, open_read_only, quoted},
     table::{
         Column, Table, is_database, is_table, read,
@@ -19,19 +24,15 @@ use crate::{
 };
 
 /// Rows of a table that are looked at.
+
+/// Rows of a table that are looked at.
 const SCANNED: usize = 100_000;
-/// Tokens of a train split below which little is learned.
-const FEW_TOKENS: u64 = 20_000;
-/// Items of clips below which little is learned.
-const FEW_CLIPS: usize = 100;
-/// Characters of an example.
-const EXAMPLE: usize = 40;
 
 /// What `mintage inspect` shows.
 #[derive(Clone, Debug, Serialize)]
 pub struct Inspection {
     pub source: String,
-    /// "sqlite", "postgresql", "table", "folder", "text", "clip" or "idx".
+    /// "sqlite", "postgresql", "table", "folder", "text", "sound", "clip" or "idx".
     pub kind: String,
     pub tables: Vec<TableInfo>,
     /// Absent when no images were found, or several columns hold some.
@@ -39,6 +40,8 @@ pub struct Inspection {
     /// Of texts and music.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sequences: Option<SequenceFacts>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sounds: Option<SoundFacts>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clips: Option<ClipFacts>,
     pub alerts: Vec<Alert>,
@@ -78,10 +81,11 @@ pub enum ColumnKind {
     Text,
     Image,
     Music,
+    Audio,
+    Video,
     Blob,
     Constant,
     Empty,
-    Video,
 }
 
 impl ColumnKind {
@@ -110,10 +114,11 @@ impl ColumnKind {
             Self::Text => "text",
             Self::Image => "image",
             Self::Music => "music",
+            Self::Audio => "audio",
+            Self::Video => "video",
             Self::Blob => "blob",
             Self::Constant => "constant",
             Self::Empty => "empty",
-            Self::Video => "video",
         }
     }
 }
@@ -154,6 +159,32 @@ pub struct SequenceFacts {
 }
 
 #[derive(Clone, Debug, Serialize)]
+pub struct SoundFacts {
+    pub count: usize,
+    /// All are parts of a single sound.
+    pub one: bool,
+    pub skipped: usize,
+    /// As the model will hear them.
+    pub rate_hz: u32,
+    pub channels: usize,
+    /// Of all together, of the shortest and of the longest.
+    pub seconds: f64,
+    pub shortest_seconds: f64,
+    pub longest_seconds: f64,
+    /// Whether an item is a whole sound, and how long an item is.
+    pub whole: bool,
+    pub item_seconds: f64,
+    /// What a model learns from: the sounds of the train split, or the segments that they are cut into.
+    pub train_items: usize,
+    /// Name and number of sounds of each class.
+    pub classes: Vec<(String, usize)>,
+    /// Train, valid, holdout.
+    pub splits: (usize, usize, usize),
+    /// Whether they lie in a file because they do not fit in memory.
+    pub mapped: bool,
+}
+
+#[derive(Clone, Debug, Serialize)]
 pub struct ClipFacts {
     pub count: usize,
     pub skipped: usize,
@@ -188,6 +219,7 @@ pub fn inspect(spec: &SourceSpec) -> Result<Inspection, Error> {
     let mut alerts = Vec::new();
     let clips = is_video(spec)?;
     let sequences = !clips && (is_music(spec)? || is_text(spec)?);
+    let sounds = !clips && !sequences && is_sound(spec)?;
     let rows = is_table(spec)?;
     let tables = match rows || is_database(&spec.source) {
         true => table_infos(spec, &mut alerts)?,
@@ -199,6 +231,7 @@ pub fn inspect(spec: &SourceSpec) -> Result<Inspection, Error> {
         _ if path.is_dir() => "folder",
         Some(_) if rows => "table",
         _ if sequences => "text",
+        _ if sounds => "sound",
         _ if clips => "clip",
         _ => "idx",
     };
@@ -206,163 +239,55 @@ pub fn inspect(spec: &SourceSpec) -> Result<Inspection, Error> {
         true => Some(sequence_facts(&SequenceSet::open(spec)?, &mut alerts)),
         false => None,
     };
-    let clips = match clips {
-        true => Some(clip_facts(&ClipSet::open(spec)?, &mut alerts)),
-        false => None,
+    // A database without images is still worth a look.
+    let may_fail = kind == "sqlite" && spec.table.is_none() && spec.column.is_none();
+    let sounds = opened(sounds, may_fail, &mut alerts, || SoundSet::open(spec))?
+        .map(|set| sound_facts(&set, &mut alerts));
+    let clips = opened(clips, may_fail, &mut alerts, || ClipSet::open(spec))?
+        .map(|set| clip_facts(&set, &mut alerts));
+    let other = rows || sequences.is_some() || sounds.is_some() || clips.is_some();
+    let images = opened(!other, may_fail, &mut alerts, || ImageSet::open(spec))?
+        .map(|set| image_facts(&set, &mut alerts));
+    let media = match (&images, &sounds, &clips) {
+        (Some(_), ..) => Some((ColumnKind::Image, "images")),
+        (_, Some(_), _) => Some((ColumnKind::Audio, "sounds")),
+        (.., Some(_)) => Some((ColumnKind::Video, "clips")),
+        _ => None,
     };
-    let images =
-        match (!rows && sequences.is_none() && clips.is_none()).then(|| ImageSet::open(spec)).transpose() {
-            Ok(None) => None,
-            Ok(Some(set)) => Some(facts(&set, &mut alerts)),
-            // A database without images is still worth a look.
-            Err(error) if kind == "sqlite" && spec.table.is_none() && spec.column.is_none() => {
-                alerts.push(Alert { message: error.to_string(), hint: error.hint() });
-                None
-            }
-            Err(error) => return Err(error),
-        };
-    if (images.is_some() || clips.is_some())
+    if let Some((media, things)) = media
         && spec.label.is_none()
-        && let Some(label) = likely_label(&tables)
+        && let Some(label) = likely_label(&tables, media)
     {
         let message = format!("no label is set; `{label}` has few values");
         alerts.push(Alert {
             message,
-            hint: Some(format!("--label {label} makes new ones of a wanted kind possible")),
+            hint: Some(format!("--label {label} makes {things} of a wanted kind possible")),
         });
     }
     let (source, kind) = (spec.source.clone(), kind.to_owned());
-    Ok(Inspection { source, kind, tables, images, sequences, clips, alerts })
+    Ok(Inspection { source, kind, tables, images, sequences, sounds, clips, alerts })
 }
 
-fn clip_facts(set: &ClipSet, alerts: &mut Vec<Alert>) -> ClipFacts {
-    let members = |class: usize| set.labels().iter().filter(|&&label| label as usize == class).count();
-    let classes = set.classes().iter().enumerate().map(|(class, name)| (name.clone(), members(class)));
-    if set.skipped() > 0 {
-        let first = set.first_skip().unwrap_or_default();
-        let message = format!("{} clips cannot be read and are skipped; the first is {first}", set.skipped());
-        alerts.push(Alert { message, hint: None });
-    }
-    if set.len() < FEW_CLIPS {
-        alerts.push(Alert {
-            message: format!(
-                "{} items of {} frames are few: expect copies and noise",
-                set.len(),
-                set.codec().frames
-            ),
-            hint: Some("a few hundred are a good beginning".to_owned()),
-        });
-    }
-    let splits = set.splits();
-    ClipFacts {
-        count: set.clip_count(),
-        skipped: set.skipped(),
-        shape: set.shape(),
-        frames: set.codec().frames,
-        fps: set.codec().fps,
-        seconds: set.seconds(),
-        windows: set.len(),
-        classes: classes.collect(),
-        splits: (splits.train.len(), splits.valid.len(), splits.holdout.len()),
-        mapped: set.is_mapped(),
-    }
-}
-
-fn sequence_facts(set: &SequenceSet, alerts: &mut Vec<Alert>) -> SequenceFacts {
-    let info = set.info();
-    let all = 0..set.len() as u32;
-    let members = |class: usize| all.clone().filter(|&i| set.class(i) == Some(class as u32)).count();
-    let classes = info.classes.iter().enumerate().map(|(class, name)| (name.clone(), members(class)));
-    let (unit, example) = match set.codec() {
-        SequenceCodec::Text(codec) => {
-            let text =
-                codec.decode(&set.beginning(0, 4 * EXAMPLE)).split_whitespace().collect::<Vec<_>>().join(" ");
-            (json_name(&codec.unit()), text.chars().take(2 * EXAMPLE).collect())
+/// Opens a set where it is `wanted`; where it `may_fail`, the reason becomes an alert.
+fn opened<T>(
+    wanted: bool,
+    may_fail: bool,
+    alerts: &mut Vec<Alert>,
+    open: impl FnOnce() -> Result<T, Error>,
+) -> Result<Option<T>, Error> {
+    match wanted.then(open).transpose() {
+        Err(error) if may_fail => {
+            alerts.push(Alert { message: error.to_string(), hint: error.hint() });
+            Ok(None)
         }
-        SequenceCodec::Music(codec) => (json_name(&codec.unit()), String::new()),
-    };
-    let splits = set.splits();
-    let tokens: u64 =
-        [Split::Train, Split::Valid, Split::Holdout].map(|split| set.tokens(split)).iter().sum();
-    if info.train_tokens < FEW_TOKENS {
-        alerts.push(Alert {
-            message: format!(
-                "{} tokens to learn from are few: expect copies and nonsense",
-                info.train_tokens
-            ),
-            hint: Some("a hundred thousand are a good beginning".to_owned()),
-        });
-    }
-    alerts.extend(set.notes().iter().map(|note| Alert { message: note.clone(), hint: None }));
-    SequenceFacts {
-        matter: info.matter,
-        count: set.len(),
-        one: set.is_one(),
-        unit,
-        tokens,
-        vocab: info.vocab,
-        chars_per_token: info.chars_per_token,
-        classes: classes.collect(),
-        splits: (splits.train.len(), splits.valid.len(), splits.holdout.len()),
-        example,
+        other => other,
     }
 }
 
-/// A unit's name in recipes.
-fn json_name(unit: &impl Serialize) -> String {
-    serde_json::to_value(unit).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
-}
-
-/// A category column of the table that holds the images or clips.
-fn likely_label(tables: &[TableInfo]) -> Option<&str> {
-    let seen = [ColumnKind::Image, ColumnKind::Video];
-    let with_images = |t: &&TableInfo| t.columns.iter().any(|c| seen.contains(&c.kind));
-    let table = tables.iter().find(with_images)?;
+/// A category column of the table that holds such media.
+fn likely_label(tables: &[TableInfo], media: ColumnKind) -> Option<&str> {
+    let table = tables.iter().find(|table| table.columns.iter().any(|column| column.kind == media))?;
     table.columns.iter().find(|c| c.kind == ColumnKind::Category).map(|c| c.name.as_str())
-}
-
-fn facts(set: &ImageSet, alerts: &mut Vec<Alert>) -> ImageFacts {
-    let mut counts = vec![0usize; set.classes().len()];
-    for &label in set.labels() {
-        if let Some(count) = counts.get_mut(label as usize) {
-            *count += 1;
-        }
-    }
-    let classes: Vec<(String, usize)> = set.classes().iter().cloned().zip(counts).collect();
-    let mut alert = |message: String, hint: &str| {
-        alerts.push(Alert { message, hint: (!hint.is_empty()).then(|| hint.to_owned()) });
-    };
-    if set.skipped() > 0 {
-        let first = set.first_skip().unwrap_or_default();
-        alert(format!("{} images cannot be read and are skipped; the first is {first}", set.skipped()), "");
-    }
-    if set.len() < 200 {
-        alert(
-            format!("{} images are few: expect copies and noise", set.len()),
-            "a few hundred are a good beginning",
-        );
-    }
-    for (name, _) in classes.iter().filter(|(_, count)| *count == 1) {
-        alert(
-            format!("label `{name}` has one member only"),
-            "nothing can be learned of a class from one image",
-        );
-    }
-    let (least, most) = (classes.iter().map(|c| c.1).min(), classes.iter().map(|c| c.1).max());
-    if let (Some(least), Some(most)) = (least, most)
-        && most > 20 * least.max(1)
-    {
-        alert(format!("the classes are uneven: {least} to {most} images"), "rare classes will look worse");
-    }
-    let s = set.splits();
-    ImageFacts {
-        count: set.len(),
-        skipped: set.skipped(),
-        shape: set.shape(),
-        classes,
-        splits: (s.train.len(), s.valid.len(), s.holdout.len()),
-        streamed: set.is_streamed(),
-    }
 }
 
 /// Every table of a source, or the one that is asked for, with the kinds that training finds.
@@ -459,6 +384,8 @@ fn add_blobs(path: &Path, found: &mut [TableInfo]) -> Result<(), Error> {
                     (ColumnKind::Image, "its bytes begin like image files")
                 } else if holds(&MIDI)? {
                     (ColumnKind::Music, "its bytes begin like MIDI files")
+                } else if holds(&SOUNDS)? {
+                    (ColumnKind::Audio, "its bytes begin like sound files")
                 } else {
                     (ColumnKind::Blob, "bytes of an unknown kind")
                 };

@@ -3,11 +3,13 @@
 //! This crate knows no tensor engine: it yields plain arrays of bytes. It is synchronous, never prints
 //! and decodes nothing before its size has been checked.
 
+pub mod audio;
 pub mod batch;
 pub mod codec;
 pub mod error;
 pub mod images;
 pub mod inspect;
+mod items;
 pub mod music;
 pub mod sequence;
 pub mod sink;
@@ -16,7 +18,9 @@ pub mod split;
 pub mod table;
 pub mod text;
 pub mod video;
+mod words;
 
+pub use audio::{SoundBatch, SoundCodec, SoundSet, is_sound};
 pub use batch::{ImageBatch, Loader, Order};
 pub use codec::{Color, Fit, ImageCodec, ImageShape};
 pub use error::Error;

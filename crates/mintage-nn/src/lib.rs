@@ -11,6 +11,7 @@ pub mod losses;
 pub mod optim;
 pub mod quantize;
 pub mod rng;
+pub mod rvq;
 pub mod schedule;
 pub mod weights;
 

@@ -163,6 +163,14 @@ impl Codebook {
         Tensor::from_data(TensorData::new(values, [codes.len(), self.d]), device)
     }
 
+    /// Takes the vectors of `codes` away from the rows of `inputs [n, d]`.
+    pub(crate) fn subtract(&self, codes: &[u32], inputs: &mut [f32]) {
+        for (row, &code) in inputs.chunks_exact_mut(self.d).zip(codes) {
+            let vector = &self.vectors[code as usize * self.d..][..self.d];
+            row.iter_mut().zip(vector).for_each(|(x, v)| *x -= v);
+        }
+    }
+
     /// Quantizes `x [n, d]`.
     pub fn quantize(&self, x: Tensor<2>, estimator: GradientEstimator) -> Quantized {
         let device = x.device();

@@ -3,12 +3,12 @@
 use std::{path::Path, sync::Arc};
 
 use mintage_data::{
-    Error, ImageCodec, ImageSet, SourceSpec, Split, Splits, TableCodec, TableSet, is_music, is_table,
-    is_text, is_video,
+    Error, ImageCodec, ImageSet, SoundCodec, SoundSet, SourceSpec, Split, Splits, TableCodec, TableSet,
+    is_music, is_sound, is_table, is_text, is_video,
     sequence::{Cut, Matter, SequenceCodec, SequenceSet},
 };
 
-use crate::models::{Batch, DataInfo, ImageInfo};
+use crate::models::{Batch, DataInfo, ImageInfo, SoundInfo, with_classes};
 
 /// An opened source, split into train, valid and holdout.
 #[derive(Clone, Debug)]
@@ -16,6 +16,7 @@ pub enum AnyData {
     Images(Arc<ImageSet>),
     Table(Arc<TableSet>),
     Sequences(Arc<SequenceSet>),
+    Sounds(Arc<SoundSet>),
 }
 
 /// Everything between the user's data and a model's numbers.
@@ -25,6 +26,7 @@ pub enum AnyCodec {
     Table(Box<TableCodec>),
     /// With the classes that documents may have.
     Sequence(Box<SequenceCodec>, Vec<String>),
+    Sound(SoundCodec),
 }
 
 impl AnyCodec {
@@ -34,6 +36,7 @@ impl AnyCodec {
             Self::Image(codec) => codec.save(dir),
             Self::Table(codec) => codec.save(dir),
             Self::Sequence(codec, _) => codec.save(dir),
+            Self::Sound(codec) => codec.save(dir),
         }
     }
 
@@ -46,6 +49,7 @@ impl AnyCodec {
                 let codec = SequenceCodec::load(dir, info.matter)?;
                 Ok(Self::Sequence(Box::new(codec), info.classes.clone()))
             }
+            DataInfo::Sound(_) => SoundCodec::load(dir).map(Self::Sound),
         }
     }
 }
@@ -71,6 +75,9 @@ impl AnyData {
         if is_music(spec)? || is_text(spec)? {
             return SequenceSet::open(spec).map(Arc::new).map(Self::Sequences);
         }
+        if is_sound(spec)? {
+            return SoundSet::open(spec).map(Arc::new).map(Self::Sounds);
+        }
         match is_table(spec)? {
             true => TableSet::open(spec).map(Arc::new).map(Self::Table),
             false => ImageSet::open(spec).map(Arc::new).map(Self::Images),
@@ -85,6 +92,7 @@ impl AnyData {
             AnyCodec::Sequence(codec, classes) => {
                 SequenceSet::open_as(spec, codec, classes).map(Arc::new).map(Self::Sequences)
             }
+            AnyCodec::Sound(codec) => SoundSet::open_as(spec, codec).map(Arc::new).map(Self::Sounds),
         }
     }
 
@@ -95,6 +103,7 @@ impl AnyData {
             Self::Sequences(set) => {
                 AnyCodec::Sequence(Box::new(set.codec().clone()), set.info().classes.clone())
             }
+            Self::Sounds(set) => AnyCodec::Sound(set.codec().clone()),
         }
     }
 
@@ -107,6 +116,11 @@ impl AnyData {
             }),
             Self::Table(set) => DataInfo::Table(set.info().clone()),
             Self::Sequences(set) => DataInfo::Sequence(set.info().clone()),
+            Self::Sounds(set) => {
+                let SoundCodec { rate_hz, channels, segment, whole, .. } = *set.codec();
+                let (classes, train_len) = (set.classes().len(), set.items(Split::Train).len());
+                DataInfo::Sound(SoundInfo { rate_hz, channels, segment, whole, classes, train_len })
+            }
         }
     }
 
@@ -115,13 +129,15 @@ impl AnyData {
             Self::Images(set) => set.splits(),
             Self::Table(set) => set.splits(),
             Self::Sequences(set) => set.splits(),
+            Self::Sounds(set) => set.splits(),
         }
     }
 
-    /// The items of a split: all of it, or the windows or segments that sequences are cut into.
+    /// The items of a split: all of it, or the windows or segments that sequences and sounds are cut into.
     pub fn items(&self, split: Split, cut: Option<Cut>) -> Vec<u32> {
         match (self, cut) {
             (Self::Sequences(set), Some(cut)) => set.items(split, cut).collect(),
+            (Self::Sounds(set), _) => set.items(split).collect(),
             _ => self.splits().get(split).to_vec(),
         }
     }
@@ -135,6 +151,7 @@ impl AnyData {
                 let cut = cut.unwrap_or_else(|| unreachable!("models of sequences say how they are cut"));
                 Ok(Batch::Sequences(set.batch(indices, cut, seed)))
             }
+            Self::Sounds(set) => Ok(Batch::Sounds(set.batch(indices, seed))),
         }
     }
 
@@ -144,6 +161,7 @@ impl AnyData {
             Self::Images(set) => set.resolved(spec),
             Self::Table(set) => set.resolved(spec),
             Self::Sequences(set) => set.resolved(spec),
+            Self::Sounds(set) => set.resolved(spec),
         }
     }
 
@@ -153,6 +171,7 @@ impl AnyData {
             Self::Images(_) => &[],
             Self::Table(set) => &set.table().notes,
             Self::Sequences(set) => set.notes(),
+            Self::Sounds(set) => set.notes(),
         }
     }
 
@@ -165,7 +184,22 @@ impl AnyData {
             }
             Self::Table(set) => Self::describe_table(set),
             Self::Sequences(set) => Self::describe_sequences(set),
+            Self::Sounds(set) => Self::describe_sounds(set),
         }
+    }
+
+    /// "3,000 sounds, 22 minutes, 8000 Hz mono, 10 classes (…)".
+    pub fn describe_sounds(set: &SoundSet) -> String {
+        let SoundCodec { rate_hz, channels, .. } = *set.codec();
+        let secs: f64 = (0..set.len() as u32).map(|sound| set.seconds(sound)).sum();
+        let time = match secs {
+            short if short < 120.0 => format!("{short:.0} seconds"),
+            _ => format!("{} minutes", thousands((secs / 60.0).round() as usize)),
+        };
+        let channels = if channels == 1 { "mono" } else { "stereo" };
+        let classes = with_classes(set.classes().len());
+        let count = thousands(set.len());
+        format!("{count} sounds, {time}, {rate_hz} Hz {channels}{classes} {}", parts(set.splits()))
     }
 
     /// "32,561 rows of 15 columns (…)".
@@ -184,10 +218,7 @@ impl AnyData {
             return format!("one text, {tokens}");
         }
         let what = if info.matter == Matter::Text { "texts" } else { "tunes" };
-        let classes = match info.classes.len() {
-            0 => String::new(),
-            n => format!(", {n} classes"),
-        };
+        let classes = with_classes(info.classes.len());
         format!("{} {what}, {tokens}{classes} {}", thousands(set.len()), parts(set.splits()))
     }
 }

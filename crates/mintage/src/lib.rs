@@ -51,5 +51,5 @@ pub use model::Model;
 pub use models::{AnyConfig, AnyModel, Batch, Choice, DataInfo, Family, Size, Start};
 pub use recipe::Recipe;
 pub use run::Run;
-pub use sample::{Resemble, RowRequest, SampleRequest, SequenceRequest, Shape, TuneRequest};
+pub use sample::{Resemble, RowRequest, SampleRequest, SequenceRequest, Shape, SoundRequest, TuneRequest};
 pub use train::{Control, train};

@@ -15,6 +15,7 @@ use crate::{
     error::Error,
     events::Metrics,
     models::{AnyConfig, AnyModel, Batch, DataInfo, Size},
+    recipe::nearest,
     run::write_json,
 };
 
@@ -113,6 +114,40 @@ impl Model {
         self.any.nll(batch, samples, &mut Rng::new(seed, 0))
     }
 
+    /// The class of each of `n` items: the one called `label`, or as often as they are in the data; none in particular
+    /// where one is `given` that says itself what it is.
+    pub(crate) fn labels_for(
+        &self,
+        classes: &[String],
+        label: Option<&str>,
+        n: usize,
+        given: bool,
+        seed: u64,
+    ) -> Result<Vec<u32>, Error> {
+        match label {
+            None if classes.is_empty() => Ok(Vec::new()),
+            None if given => Ok(vec![classes.len() as u32; n]),
+            None => {
+                let weights: Vec<f32> = self.config.class_counts.iter().map(|&c| c as f32).collect();
+                let mut rng = Rng::new(seed, 0);
+                Ok((0..n).map(|_| rng.categorical(&weights) as u32).collect())
+            }
+            Some(name) => match classes.iter().position(|c| c == name) {
+                Some(index) => Ok(vec![index as u32; n]),
+                None if classes.is_empty() => {
+                    Err(Error::request("this model was trained without labels")
+                        .with_hint("leave out --where"))
+                }
+                None => {
+                    let near = nearest(name, classes.iter().map(String::as_str));
+                    let near = near.map(|n| format!("did you mean `{n}`? ")).unwrap_or_default();
+                    let hint = format!("{near}the labels are {}", classes.join(", "));
+                    Err(Error::request(format!("the model knows no label `{name}`")).with_hint(hint))
+                }
+            },
+        }
+    }
+
     /// The name of its folder, also where that was given as ".".
     pub fn name(&self) -> String {
         let whole = fs::canonicalize(&self.dir).unwrap_or_else(|_| self.dir.clone());
@@ -137,11 +172,15 @@ impl Model {
 
 /// Items of each class in the train split; empty without classes.
 pub(crate) fn class_counts(data: &AnyData) -> Vec<u64> {
-    let AnyData::Images(set) = data else { return Vec::new() };
-    let mut counts = vec![0; set.classes().len()];
-    if !set.labels().is_empty() {
-        for &index in &set.splits().train {
-            counts[set.labels()[index as usize] as usize] += 1;
+    let (classes, labels) = match data {
+        AnyData::Images(set) => (set.classes().len(), set.labels()),
+        AnyData::Sounds(set) => (set.classes().len(), set.labels()),
+        AnyData::Table(_) | AnyData::Sequences(_) => return Vec::new(),
+    };
+    let mut counts = vec![0; classes];
+    if !labels.is_empty() {
+        for &index in &data.splits().train {
+            counts[labels[index as usize] as usize] += 1;
         }
     }
     counts

@@ -60,6 +60,8 @@ pub const VALID_ROWS: usize = 4096;
 
 /// Windows or segments of each validation where the recipe does not say.
 pub const VALID_SEQUENCES: usize = 256;
+/// Sounds or segments of each validation where the recipe does not say.
+pub const VALID_SOUNDS: usize = 128;
 
 /// `[train]`: the budget and the loop.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -75,8 +77,8 @@ pub struct TrainSpec {
     pub patience: usize,
     /// Preview grids over the whole run.
     pub previews: usize,
-    /// Items of the valid split used at each validation, at most; without it [`VALID_IMAGES`], [`VALID_ROWS`] or
-    /// [`VALID_SEQUENCES`].
+    /// Items of the valid split used at each validation, at most; without it [`VALID_IMAGES`], [`VALID_ROWS`],
+    /// [`VALID_SEQUENCES`] or [`VALID_SOUNDS`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub valid_items: Option<usize>,
     pub precision: Precision,

@@ -11,7 +11,8 @@ use std::{
 };
 
 use mintage_data::{
-    ImageSet, Images, Loader, Split, TableSet,
+    ImageSet, Images, Loader, SoundCodec, SoundSet, Split, TableSet,
+    audio::{WavDepth, write_wav},
     sequence::{SequenceCodec, SequenceSet},
     write_grid,
 };
@@ -24,11 +25,12 @@ use crate::{
     events::{Event, Metrics, Plan, StopReason},
     model::{FORMAT, ModelConfig, class_counts},
     models::{
-        AnyConfig, AnyModel, Batch, DataInfo, Draw, ImageInfo, ImageModel, RowDraw, SequenceDraw,
-        SequenceModel, TableModel,
+        AnyConfig, AnyModel, Batch, Choice, DataInfo, Draw, ImageInfo, ImageModel, RowDraw, SequenceDraw,
+        SequenceModel, SoundDraw, SoundModel, SoundStart, TableModel,
     },
-    recipe::{Precision, Recipe, VALID_IMAGES, VALID_ROWS, VALID_SEQUENCES},
+    recipe::{Precision, Recipe, VALID_IMAGES, VALID_ROWS, VALID_SEQUENCES, VALID_SOUNDS},
     run::{Run, RunState, TrainState},
+    sample::sounds::interleaved,
 };
 
 /// What the loop needs from outside: the wish to stop, and a clock (time since any fixed start).
@@ -44,10 +46,11 @@ const CHECKPOINTS: u64 = 10;
 const CHECKPOINT_SECS: f64 = 300.0;
 /// Validations and previews take no more than about this share of a budget of time.
 const LOOKING_SHARE: f64 = 0.1;
-/// Images, rows and sequences that are validated together, which bounds memory.
+/// Images, rows, sequences and sounds that are validated together, which bounds memory.
 const IMAGES_AT_ONCE: usize = 64;
 const ROWS_AT_ONCE: usize = 4096;
 const SEQUENCES_AT_ONCE: usize = 16;
+const SOUNDS_AT_ONCE: usize = 16;
 /// Steps in a row without a finite loss after which the run is given up.
 const MAX_BAD_STEPS: usize = 5;
 /// Streams of the seed beside the steps' own.
@@ -278,8 +281,8 @@ impl Loop<'_> {
     fn step(&mut self, progress: f64) -> Result<(), Error> {
         let batch = self.loader.next_batch()?;
         let mut rng = Rng::new(self.recipe.train.seed, self.state.step);
-        let fast =
-            self.recipe.train.precision == Precision::Auto && matches!(self.model, AnyModel::Sequence(_));
+        let fast = self.recipe.train.precision == Precision::Auto
+            && matches!(self.model, AnyModel::Sequence(_) | AnyModel::Sound(_));
         let mut step = || self.model.step(&batch, progress, &mut rng);
         match if fast { with_fast_products(step) } else { step() } {
             Ok(metrics) => {
@@ -359,11 +362,12 @@ impl Loop<'_> {
             AnyData::Images(_) => (VALID_IMAGES, IMAGES_AT_ONCE),
             AnyData::Table(_) => (VALID_ROWS, ROWS_AT_ONCE),
             AnyData::Sequences(_) => (VALID_SEQUENCES, SEQUENCES_AT_ONCE),
+            AnyData::Sounds(_) => (VALID_SOUNDS, SOUNDS_AT_ONCE),
         };
         let most = self.recipe.train.valid_items.unwrap_or(most);
         // Windows of a stream are like their neighbours: they are taken from all over it.
         let valid = match self.data {
-            AnyData::Sequences(_) => evenly(&valid, most),
+            AnyData::Sequences(_) | AnyData::Sounds(_) => evenly(&valid, most),
             AnyData::Images(_) | AnyData::Table(_) => valid[..valid.len().min(most)].to_vec(),
         };
         let mut rng = Rng::new(self.recipe.train.seed, STREAM_VALID);
@@ -397,6 +401,11 @@ impl Loop<'_> {
             }
             (AnyModel::Sequence(model), AnyData::Sequences(set), _) => {
                 preview_sequences(model, set, &dir.join(format!("step-{step:09}")), &mut rng)?
+            }
+            (AnyModel::Sound(model), AnyData::Sounds(set), _) => {
+                let path = dir.join(format!("step-{step:09}.wav"));
+                preview_sounds(model, set, &path, &mut rng)?;
+                path
             }
             _ => unreachable!("a model is given data of its own kind"),
         };
@@ -521,4 +530,21 @@ fn preview_sequences(
     };
     mintage_data::atomic_write(&path, &bytes).map_err(Error::io(&path))?;
     Ok(path)
+}
+
+/// Sounds of a preview.
+const PREVIEW_SOUNDS: usize = 10;
+
+/// A few sounds one after the other, of all classes in turn where there are any, a little silence between them.
+fn preview_sounds(model: &SoundModel, set: &SoundSet, path: &Path, rng: &mut Rng) -> Result<(), Error> {
+    let SoundCodec { rate_hz, channels, segment, .. } = *set.codec();
+    let classes = set.classes().len();
+    let labels: Vec<u32> = (0..PREVIEW_SOUNDS).map(|i| (i % classes.max(1)) as u32).collect();
+    let (start, choice) = (SoundStart::Fresh, Choice::default());
+    let labels = if classes == 0 { &[][..] } else { &labels };
+    let sounds = model.sample(&SoundDraw { n: PREVIEW_SOUNDS, labels, length: segment, start, choice }, rng);
+    let pause = vec![0.0; channels * rate_hz as usize / 5];
+    let samples: Vec<f32> =
+        sounds.iter().flat_map(|sound| [interleaved(sound, channels), pause.clone()].concat()).collect();
+    Ok(write_wav(path, &samples, channels, rate_hz, WavDepth::Bits16, "")?)
 }

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use mintage::{
-    models::{image, sequence, table},
-    recipe::{TrainSpec, VALID_IMAGES, VALID_ROWS, VALID_SEQUENCES},
+    models::{audio, image, sequence, table},
+    recipe::{TrainSpec, VALID_IMAGES, VALID_ROWS, VALID_SEQUENCES, VALID_SOUNDS},
 };
 use mintage_data::{
     Inspection, SourceSpec,
@@ -57,12 +57,15 @@ pub fn run(args: &Init, context: &mut Context) -> Verdict {
 /// The whole recipe; `rules` are those proposed for table rows, nothing for images.
 fn recipe(spec: &SourceSpec, found: &Inspection, rules: Option<&[Rule]>, seed: u64) -> String {
     let train = TrainSpec::default();
-    let (data, families, auto) = match (rules, &found.sequences) {
-        (_, Some(_)) => (of_sequences(spec), "ar, vae, vqvae or gan", sequence::AUTO_FAMILY),
-        (Some(rules), _) => {
-            (of_rows(spec, rules), "ar, mixture, vae, vqvae, gan or flow", table::AUTO_FAMILY)
+    let (data, families, auto, valid) = match rules {
+        _ if found.sequences.is_some() => {
+            (of_sequences(spec), "ar, vae, vqvae or gan", sequence::AUTO_FAMILY, VALID_SEQUENCES)
         }
-        (None, _) => (of_images(spec, found), "vae, gan, vqvae or flow", image::AUTO_FAMILY),
+        _ if found.sounds.is_some() => (of_sounds(spec), "vqvae", audio::AUTO_FAMILY, VALID_SOUNDS),
+        Some(rules) => {
+            (of_rows(spec, rules), "ar, mixture, vae, vqvae, gan or flow", table::AUTO_FAMILY, VALID_ROWS)
+        }
+        None => (of_images(spec, found), "vae, gan, vqvae or flow", image::AUTO_FAMILY, VALID_IMAGES),
     };
     format!(
         "# A recipe for `mintage train`. Lines that begin with # say what else there is.\n\n\
@@ -85,22 +88,30 @@ fn recipe(spec: &SourceSpec, found: &Inspection, rules: Option<&[Rule]>, seed: u
          previews = {previews}\n\
          # Items used at each validation, at most.\n\
          # valid_items = {valid}\n\
-         # \"full\": training in single precision even where the CPU has something faster for texts and music.\n\
+         # \"full\": training in single precision even where the CPU has something faster for texts, music and sounds.\n\
          # precision = \"auto\"\n",
         family = auto.name(),
         time = train.time,
         patience = train.patience,
         previews = train.previews,
-        valid = match (rules, &found.sequences) {
-            (_, Some(_)) => VALID_SEQUENCES,
-            (Some(_), _) => VALID_ROWS,
-            (None, _) => VALID_IMAGES,
-        },
     )
 }
 
-/// `[data]` of texts and music.
-fn of_sequences(spec: &SourceSpec) -> String {
+/// `[data]` of sounds.
+fn of_sounds(spec: &SourceSpec) -> String {
+    places(spec)
+        + "# Samples a second; without it those of most of the sounds, up to 16000.\n\
+           # rate = 16000\n\
+           # 1 or 2; sounds of more are mixed.\n\
+           # channels = 1\n\
+           # How long a stretch of sound is learned at a time; without it whole sounds where they are short.\n\
+           # seconds = 1.0\n\
+           # Use at most so many sounds.\n\
+           # limit = 10000\n"
+}
+
+/// Where the data lie, which of them, and what they are called.
+fn places(spec: &SourceSpec) -> String {
     let mut text = String::new();
     let kind = spec.kind.map(|kind| json!(kind).as_str().unwrap_or_default().to_owned());
     let keys = [
@@ -117,7 +128,13 @@ fn of_sequences(spec: &SourceSpec) -> String {
             text.push_str(&format!("{key} = {}\n", json!(value)));
         }
     }
-    text + "# Texts: a token is one of \"bytes\", \"chars\" or \"bpe\" (pieces of words); without it the amount and the\n\
+    text
+}
+
+/// `[data]` of texts and music.
+fn of_sequences(spec: &SourceSpec) -> String {
+    places(spec)
+        + "# Texts: a token is one of \"bytes\", \"chars\" or \"bpe\" (pieces of words); without it the amount and the\n\
             # script of the texts decide.\n\
             # unit = \"bpe\"\n\
             # How many different pieces of words there may be.\n\
@@ -238,6 +255,7 @@ mod tests {
             images: None,
             sequences: None,
             clips: None,
+            sounds: None,
             alerts: vec![],
         };
         let text = recipe(&spec, &found, None, 1);

@@ -5,7 +5,7 @@ use std::path::Path;
 use mintage::dataset::thousands;
 use mintage_data::{
     ClipSet, ImageSet, Inspection, SourceSpec, atomic_write, filmstrip_png, gif_bytes, grid_film, inspect,
-    inspect::{ClipFacts, ColumnKind, ImageFacts, SequenceFacts, TableInfo},
+    inspect::{ClipFacts, ColumnKind, ImageFacts, SequenceFacts, SoundFacts, TableInfo},
     sequence::Matter,
     write_grid,
 };
@@ -32,6 +32,12 @@ pub fn run(args: &Inspect, context: &mut Context) -> Verdict {
     if let Some(path) = &args.preview {
         if found.sequences.is_some() {
             return Err(Failure::new("--preview is for images", "inspect shows how the first text begins"));
+        }
+        if found.sounds.is_some() {
+            return Err(Failure::new(
+                "--preview is for images and clips",
+                "sounds are best listened to where they lie",
+            ));
         }
         match found.clips {
             Some(_) => preview_clips(path, &ClipSet::open(&spec)?)?,
@@ -79,6 +85,9 @@ fn text(found: &Inspection) -> String {
     }
     if let Some(clips) = &found.clips {
         text.push_str(&format!("\n{}", clip_facts(clips)));
+    }
+    if let Some(sounds) = &found.sounds {
+        text.push_str(&format!("\n{}", sound_facts(sounds)));
     }
     if !found.alerts.is_empty() {
         text.push('\n');
@@ -204,8 +213,50 @@ fn clip_facts(clips: &ClipFacts) -> String {
     text
 }
 
+fn sound_facts(found: &SoundFacts) -> String {
+    let (train, valid, holdout) = found.splits;
+    let channels = if found.channels == 1 { "mono" } else { "stereo" };
+    let stored = if found.mapped { ", kept in a file since they are many" } else { "" };
+    let item = match found.whole {
+        true => format!("each a whole of up to {:.2} s", found.item_seconds),
+        false => format!("{} segments of {:.2} s", thousands(found.train_items), found.item_seconds),
+    };
+    let (shortest, longest) = (found.shortest_seconds, found.longest_seconds);
+    let what = match found.one {
+        true => format!("one sound of {}, in {} parts", duration(found.seconds), found.count),
+        false => format!(
+            "{}, {} in all, {shortest:.2} to {longest:.2} s each",
+            count(found.count, "sound"),
+            duration(found.seconds)
+        ),
+    };
+    let mut text = format!(
+        "{what}\n{} Hz {channels} to the model{stored}\n\
+         {} to train on ({item}), {} to validate, {} held out for scores\n",
+        found.rate_hz,
+        thousands(train),
+        thousands(valid),
+        thousands(holdout),
+    );
+    text.push_str(&classes(&found.classes));
+    text
+}
+
+/// "12.5 s", "7.2 minutes", "3.1 hours".
+fn duration(secs: f64) -> String {
+    match secs {
+        ..120.0 => format!("{secs:.1} s"),
+        ..7200.0 => format!("{:.1} minutes", secs / 60.0),
+        _ => format!("{:.1} hours", secs / 3600.0),
+    }
+}
+
 /// The command that trains on what was looked at, where it is clear what that would be.
 fn next(spec: &SourceSpec, found: &Inspection) -> Option<String> {
+    if found.sounds.is_some() {
+        // No family learns them yet.
+        return None;
+    }
     let mut spec = spec.clone();
     if found.images.is_none() && found.sequences.is_none() && found.clips.is_none() {
         let largest = found.tables.iter().max_by_key(|table| table.rows)?;

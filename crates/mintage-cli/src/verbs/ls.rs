@@ -53,7 +53,7 @@ fn line(run: &RunInfo) -> Vec<String> {
                 DataInfo::Image(info) => {
                     format!("{} {}×{}", config.source.source, info.shape.width, info.shape.height)
                 }
-                DataInfo::Table(_) | DataInfo::Sequence(_) => {
+                DataInfo::Table(_) | DataInfo::Sequence(_) | DataInfo::Sound(_) => {
                     let table = config.source.table.as_deref().unwrap_or_default();
                     format!("{} {table}", config.source.source).trim_end().to_owned()
                 }

@@ -15,6 +15,7 @@ pub mod reconstruct;
 pub mod rm;
 pub mod sample;
 pub mod sample_rows;
+mod sample_sounds;
 mod sample_texts;
 mod sample_tunes;
 pub mod score;

@@ -2,7 +2,7 @@
 
 use mintage::{
     Family,
-    models::{image, sequence, table},
+    models::{audio, image, sequence, table},
 };
 use serde_json::json;
 
@@ -30,7 +30,7 @@ const MATRIX: [(&str, [State; 6]); 6] = [
     ("text", [Works, Works, Works, Works, No, No]),
     ("music", [Works, Works, Works, Works, No, No]),
     ("image", [Works, Works, Works, No, Works, No]),
-    ("audio", [Planned, Planned, Planned, No, No, No]),
+    ("audio", [Planned, Planned, Works, No, No, No]),
     ("video", [Planned, Planned, Planned, No, No, No]),
 ];
 
@@ -61,6 +61,7 @@ pub fn run(context: &mut Context) -> Verdict {
         context.ui.out_json(&json!({ "kinds": rows, "auto": {
             "table rows": table::AUTO_FAMILY.name(), "text": sequence::AUTO_FAMILY.name(),
             "music": sequence::AUTO_FAMILY.name(), "image": image::AUTO_FAMILY.name(),
+            "audio": audio::AUTO_FAMILY.name(),
         } }))?;
         return Ok(Outcome::Done);
     }
@@ -70,10 +71,11 @@ pub fn run(context: &mut Context) -> Verdict {
     }
     let about: Vec<String> =
         Family::ALL.iter().map(|f| format!("  {:<7} {}\n", f.name(), about(*f))).collect();
-    let [rows, sequences, images] =
-        [table::AUTO_FAMILY, sequence::AUTO_FAMILY, image::AUTO_FAMILY].map(Family::name);
+    let [rows, sequences, images, sounds] =
+        [table::AUTO_FAMILY, sequence::AUTO_FAMILY, image::AUTO_FAMILY, audio::AUTO_FAMILY].map(Family::name);
     let auto = format!(
-        "\n--model auto stands for {rows} with table rows, {sequences} with texts and music, {images} with images\n"
+        "\n--model auto stands for {rows} with table rows, {sequences} with texts and music, {images} with images, \
+         {sounds} with sounds\n"
     );
     let conditions = "--where, --given and --fill with table rows: no family draws again and again until a row fits. \
                       mixture is\nexact, ar too up to one range; the others are trained to complete any part of a row\n";

@@ -2,7 +2,7 @@
 
 use std::{fs, path::PathBuf};
 
-use mintage::{AnyData, Model};
+use mintage::{AnyData, DataInfo, Model};
 use mintage_data::{Images, write_grid_rows};
 use serde_json::json;
 
@@ -20,6 +20,9 @@ const COLUMNS: usize = 8;
 
 pub fn run(args: &Reconstruct, context: &mut Context) -> Verdict {
     let model = context.load(&args.model)?;
+    if matches!(model.config.info, DataInfo::Sound(_)) {
+        return super::sample_sounds::reconstruct(args, &model, context);
+    }
     let originals = match args.files.is_empty() {
         true => held_out(args, &model, context)?,
         false => decode(&args.files, &model)?,
@@ -63,7 +66,9 @@ fn held_out(args: &Reconstruct, model: &Model, context: &mut Context) -> Result<
     }
     match data {
         AnyData::Images(set) => Ok(set.images(&chosen)?),
-        AnyData::Table(_) | AnyData::Sequences(_) => Err(Failure::bare("only images are reconstructed")),
+        AnyData::Table(_) | AnyData::Sequences(_) | AnyData::Sounds(_) => {
+            Err(Failure::bare("only images and sounds are reconstructed"))
+        }
     }
 }
 

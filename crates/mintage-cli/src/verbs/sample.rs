@@ -50,6 +50,7 @@ pub fn run(args: &Sample, context: &mut Context) -> Verdict {
             Matter::Text => super::sample_texts::run(args, &model, context),
             Matter::Music => super::sample_tunes::run(args, &model, context),
         },
+        DataInfo::Sound(_) => super::sample_sounds::run(args, &model, context),
     }
 }
 
@@ -223,6 +224,17 @@ fn label(conditions: &[String], model: &Model) -> Result<Option<String>, Failure
 
 /// Table and columns: from the flags, or those that were learned from.
 fn place(args: &Sample, model: &Model) -> Result<Place, Failure> {
+    let (table, column) = columns(args, model)?;
+    let no_classes = model.images()?.codec.classes.is_empty();
+    let learned = model.config.source.label.clone().filter(|_| !no_classes);
+    if args.label_column.is_some() && no_classes {
+        return Err(Failure::new("this model was trained without labels", "leave out --label-column"));
+    }
+    Ok(Place { table, column, label: args.label_column.clone().or(learned) })
+}
+
+/// Table and column that new data go to: from the flags, or those that were learned from.
+pub fn columns(args: &Sample, model: &Model) -> Result<(String, String), Failure> {
     let source = &model.config.source;
     let missing = |flag: &str| {
         let message = format!("it is not said which {flag} of the database to write to");
@@ -230,12 +242,14 @@ fn place(args: &Sample, model: &Model) -> Result<Place, Failure> {
     };
     let table = args.table.clone().or_else(|| source.table.clone()).ok_or_else(|| missing("table"))?;
     let column = args.column.clone().or_else(|| source.column.clone()).ok_or_else(|| missing("column"))?;
-    let no_classes = model.images()?.codec.classes.is_empty();
-    let learned = source.label.clone().filter(|_| !no_classes);
-    if args.label_column.is_some() && no_classes {
-        return Err(Failure::new("this model was trained without labels", "leave out --label-column"));
-    }
-    Ok(Place { table, column, label: args.label_column.clone().or(learned) })
+    Ok((table, column))
+}
+
+/// Where new rows are, and how they are known.
+pub fn tell_of_rows(rows: usize, path: &Path, table: &str, column: &str, context: &Context) {
+    let place = format!("{table}.{column} of {}", shell(path));
+    context.ui.titled("made", &format!("{} in {place}", count(rows, "new row")));
+    context.ui.titled("", "their column `mintage` says what made them; training leaves them out");
 }
 
 fn write(
@@ -271,9 +285,7 @@ fn write(
         }
         (Target::Database(path), Some(Place { table, column, label })) => {
             let rows = append_rows(path, table, column, label.as_deref(), images, provenance)?;
-            let place = format!("{table}.{column} of {}", shell(path));
-            context.ui.titled("made", &format!("{} in {place}", count(rows, "new row")));
-            context.ui.titled("", "their column `mintage` says what made them; training leaves them out");
+            tell_of_rows(rows, path, table, column, context);
         }
         (Target::Database(_), None) => return Err(Failure::bare("no table was chosen")),
     }

@@ -8,13 +8,14 @@ use std::{
 use mintage::{Event, Model, TuneRequest, sample::tunes::Key};
 use mintage_data::{
     Provenance, Score, append_blobs, atomic_write,
-    music::{Metre, render, wav_bytes},
+    audio::{WavDepth, wav_bytes},
+    music::{Metre, render},
     write_files,
 };
 use serde_json::json;
 
 use super::{
-    sample::make_parent,
+    sample::{columns, make_parent, tell_of_rows},
     sample_texts::{WAY, check_choice, choice, label, lengths, resemble, warn_of_length},
 };
 use crate::{
@@ -120,22 +121,15 @@ fn write_tunes(
             context.ui.titled("made", &format!("{what} in {}", shell(dir)));
         }
         Target::Database(path) => {
-            let source = &model.config.source;
-            let missing = |flag: &str| {
-                Failure::new(
-                    format!("it is not said which {flag} of the database to write to"),
-                    "give --table TABLE --column COLUMN; `mintage inspect` shows what there is",
-                )
-            };
-            let table = args.table.as_deref().or(source.table.as_deref()).ok_or_else(|| missing("table"))?;
-            let column =
-                args.column.as_deref().or(source.column.as_deref()).ok_or_else(|| missing("column"))?;
-            let names = args.label_column.as_deref().or(source.label.as_deref()).filter(|_| label.is_some());
+            let (table, column) = columns(args, model)?;
+            let names = args
+                .label_column
+                .as_deref()
+                .or(model.config.source.label.as_deref())
+                .filter(|_| label.is_some());
             let row = |i: usize| Ok((tunes[i].to_midi(&json), label));
-            let rows = append_blobs(path, table, column, names, tunes.len(), &row, provenance)?;
-            let place = format!("{table}.{column} of {}", shell(path));
-            context.ui.titled("made", &format!("{} in {place}", count(rows, "new row")));
-            context.ui.titled("", "their column `mintage` says what made them; training leaves them out");
+            let rows = append_blobs(path, &table, &column, names, tunes.len(), &row, provenance)?;
+            tell_of_rows(rows, path, &table, &column, context);
         }
     }
     Ok(Outcome::Done)
@@ -149,7 +143,8 @@ pub fn write_sound(
     provenance: &str,
 ) -> Result<(), Failure> {
     let sound = render(tune, RATE_HZ, sound_font)?;
-    atomic_write(path, &wav_bytes(&sound, RATE_HZ, provenance)).map_err(Failure::io(path))
+    atomic_write(path, &wav_bytes(&sound, 2, RATE_HZ, WavDepth::Bits16, provenance))
+        .map_err(Failure::io(path))
 }
 
 fn target(out: &str) -> Result<Target, Failure> {

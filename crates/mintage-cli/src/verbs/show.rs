@@ -101,7 +101,7 @@ fn last_preview(dir: &Path) -> Option<String> {
     let previews = entries
         .flatten()
         .map(|e| e.path())
-        .filter(|p| p.extension().is_some_and(|e| e == "png" || e == "csv"));
+        .filter(|p| p.extension().is_some_and(|e| ["png", "csv", "wav"].iter().any(|known| e == *known)));
     // Previews are named by step; others (seed-1.png) come before them.
     Some(previews.max()?.display().to_string())
 }

@@ -316,7 +316,7 @@ fn go(recipe: &Recipe, data: &AnyData, mut run: Run, context: &mut Context) -> V
         AnyData::Images(_) => "-n 64 -o new.png",
         AnyData::Table(_) => "-n 1000 -o new.csv",
         AnyData::Sequences(set) if set.codec().text().is_some() => "--length 1000",
-        AnyData::Sequences(_) => "-o new.wav",
+        AnyData::Sequences(_) | AnyData::Sounds(_) => "-o new.wav",
     };
     ui.titled("next", &format!("mintage sample {dir} {out}"));
     ui.titled("", &format!("mintage evaluate {dir}"));

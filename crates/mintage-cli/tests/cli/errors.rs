@@ -21,7 +21,7 @@ fn a_source_that_is_not_there_or_no_source() {
     ");
     assert_snapshot!(place.refused("train notes.xyz"), @r"
     error: notes.xyz: is neither a SQLite database nor IDX images
-      hint: give a SQLite file with a BLOB column, a folder of images, texts or MIDI files, a .txt or an IDX(.gz) file; --kind text reads any file as a text
+      hint: give a SQLite file with a BLOB column, a folder of images, texts, MIDI files or sounds, a .txt or an IDX(.gz) file; --kind text reads any file as a text
     ");
 }
 

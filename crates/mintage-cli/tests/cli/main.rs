@@ -15,3 +15,4 @@ mod readme;
 mod resume;
 mod rows;
 mod sequences;
+mod sounds;

@@ -34,4 +34,4 @@ pub use score::{
 };
 pub(crate) use source::MIDI;
 pub use source::{MusicSource, is_music};
-pub use synth::{MAX_SECONDS, TAIL_SECONDS, render, wav_bytes, write_wav};
+pub use synth::{MAX_SECONDS, TAIL_SECONDS, render};

@@ -98,4 +98,11 @@ impl SequenceBatch {
     pub fn time(&self) -> usize {
         (self.tokens.len() / self.n.max(1)).saturating_sub(1)
     }
+
+    /// Tokens of all rows that are to come out.
+    pub fn targets(&self) -> usize {
+        let row = self.time() + 1;
+        let targets = self.tokens.chunks_exact(row).flat_map(|row| &row[1..]);
+        targets.filter(|&&token| token != NO_TOKEN).count()
+    }
 }

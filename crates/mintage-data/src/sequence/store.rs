@@ -1,13 +1,12 @@
 //! The tokens of all documents, in memory while they are few, in a mapped file of their own when they are many.
 
-use std::{
-    fs::File,
-    io::{self, BufWriter, Write},
-    ops::Range,
-};
+use std::ops::Range;
 
 use super::BOUNDARY;
-use crate::{Error, text::map::Mapped};
+use crate::{
+    Error,
+    words::{self, Words},
+};
 
 /// Bytes of tokens that are kept in memory.
 const IN_MEMORY: usize = 64 << 20;
@@ -15,16 +14,9 @@ const IN_MEMORY: usize = 64 << 20;
 /// Documents of tokens one behind the other, each begun by [`BOUNDARY`].
 #[derive(Debug)]
 pub struct TokenStore {
-    tokens: Tokens,
+    tokens: Words,
     /// Where each document begins, and where the last one ends.
     starts: Vec<u64>,
-}
-
-#[derive(Debug)]
-enum Tokens {
-    Memory(Vec<u16>),
-    /// Little-endian, in a file without a name that goes when the store does.
-    File(Mapped),
 }
 
 impl TokenStore {
@@ -54,15 +46,7 @@ impl TokenStore {
 
     /// The tokens of a stretch.
     pub fn read(&self, at: Range<u64>) -> Vec<u32> {
-        let at = at.start as usize..at.end as usize;
-        match &self.tokens {
-            Tokens::Memory(tokens) => tokens[at].iter().map(|&token| u32::from(token)).collect(),
-            Tokens::File(map) => {
-                let bytes = &map.bytes()[2 * at.start..2 * at.end];
-                let (pairs, _) = bytes.as_chunks::<2>();
-                pairs.iter().map(|&pair| u32::from(u16::from_le_bytes(pair))).collect()
-            }
-        }
+        self.tokens.read(at, u32::from)
     }
 
     /// The tokens of a document, its boundary first.
@@ -71,60 +55,31 @@ impl TokenStore {
     }
 }
 
-/// What goes wrong with the file of the tokens, which has no name.
-fn in_file() -> impl FnOnce(io::Error) -> Error {
-    Error::io("a temporary file for tokens")
-}
-
 /// Builds a [`TokenStore`], document by document.
 pub(super) struct Writer {
-    memory: Vec<u16>,
-    file: Option<BufWriter<File>>,
-    written: u64,
+    tokens: words::Writer,
     starts: Vec<u64>,
 }
 
 impl Writer {
     pub fn new() -> Self {
-        Self { memory: Vec::new(), file: None, written: 0, starts: Vec::new() }
+        Self { tokens: words::Writer::new(IN_MEMORY, "tokens"), starts: Vec::new() }
     }
 
     /// Begins the next document.
     pub fn begin(&mut self) -> Result<(), Error> {
-        self.starts.push(self.written);
+        self.starts.push(self.tokens.len());
         self.push(&[BOUNDARY])
     }
 
     /// Adds tokens to the present document.
     pub fn push(&mut self, tokens: &[u32]) -> Result<(), Error> {
-        self.written += tokens.len() as u64;
-        self.memory.extend(tokens.iter().map(|&token| token as u16));
-        if self.file.is_none() && 2 * self.memory.len() > IN_MEMORY {
-            self.file = Some(BufWriter::new(tempfile::tempfile().map_err(in_file())?));
-        }
-        if self.file.is_some() && 2 * self.memory.len() > 1 << 20 {
-            self.flush()?;
-        }
-        Ok(())
-    }
-
-    fn flush(&mut self) -> Result<(), Error> {
-        let Some(file) = &mut self.file else { return Ok(()) };
-        let bytes: Vec<u8> = self.memory.drain(..).flat_map(u16::to_le_bytes).collect();
-        file.write_all(&bytes).map_err(in_file())
+        self.tokens.push(tokens.iter().map(|&token| token as u16))
     }
 
     pub fn finish(mut self) -> Result<TokenStore, Error> {
-        self.flush()?;
-        self.starts.push(self.written);
-        let tokens = match self.file {
-            None => Tokens::Memory(self.memory),
-            Some(file) => {
-                let file = file.into_inner().map_err(|error| in_file()(error.into_error()))?;
-                Tokens::File(Mapped::of(&file).map_err(in_file())?)
-            }
-        };
-        Ok(TokenStore { tokens, starts: self.starts })
+        self.starts.push(self.tokens.len());
+        Ok(TokenStore { tokens: self.tokens.finish()?, starts: self.starts })
     }
 }
 

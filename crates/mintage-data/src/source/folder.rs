@@ -10,9 +10,10 @@ use std::{
 
 use super::{
     SourceSpec,
+    media::read_limited,
     sqlite::{IMAGES, Media},
 };
-use crate::{Error, codec::MAX_FILE_BYTES, error::suggestion};
+use crate::{Error, error::suggestion};
 
 const MAX_DEPTH: usize = 8;
 const METADATA: &str = "metadata.csv";
@@ -133,12 +134,7 @@ impl FolderSource {
     }
 
     pub fn fetch(&self, item: usize) -> Result<Vec<u8>, Error> {
-        let path = self.path(item);
-        let bytes = fs::metadata(&path).map_err(Error::io(&path))?.len();
-        if bytes > MAX_FILE_BYTES {
-            return Err(Error::bad(path.display().to_string(), format!("{bytes} bytes are over the limit")));
-        }
-        fs::read(&path).map_err(Error::io(&path))
+        read_limited(&self.path(item))
     }
 }
 

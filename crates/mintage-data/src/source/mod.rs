@@ -4,6 +4,7 @@
 
 pub mod folder;
 pub mod idx;
+pub(crate) mod media;
 pub mod sqlite;
 
 use std::{collections::BTreeMap, fmt, ops::Range, path::Path};
@@ -29,6 +30,7 @@ pub enum DataKind {
     Text,
     Music,
     Video,
+    Audio,
 }
 
 /// `[data]` of a recipe: what to read and how to unify it.
@@ -36,8 +38,8 @@ pub enum DataKind {
 #[serde(default, deny_unknown_fields)]
 pub struct SourceSpec {
     /// Images: a SQLite file, a folder, or an IDX file or folder. Tables: a SQLite file, a `postgres://`
-    /// address, or a file of CSV, Parquet or JSON Lines. Texts: a file, a folder, or a column of a table. Clips: a file,
-    /// a folder, or a SQLite file.
+    /// address, or a file of CSV, Parquet or JSON Lines. Texts: a file, a folder, or a column of a table. Music
+    /// and sounds: a folder or a SQLite file; of sounds one long file as well. Clips: a file, a folder, or a SQLite file.
     pub source: String,
     /// What the source is read as, where it could be several things.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -96,6 +98,16 @@ pub struct SourceSpec {
     /// Clips: frames of an item; without this the clips decide, up to 16.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frames: Option<usize>,
+    /// Sounds: samples a second that they are brought to, 4,000 to 48,000; without this what most of them have, up
+    /// to 16,000.
+    #[serde(rename = "rate", skip_serializing_if = "Option::is_none")]
+    pub rate_hz: Option<u32>,
+    /// Sounds: 1 (the default) or 2 channels, to which others are mixed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channels: Option<usize>,
+    /// Sounds: how long a stretch of sound a model makes at a time, 0.05 to 60; without this the sounds decide.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<f64>,
     /// What a `postgres://` address leaves open. It holds a password, and is never saved.
     #[serde(skip)]
     pub pg: PgDefaults,
@@ -105,8 +117,8 @@ pub struct SourceSpec {
 impl fmt::Debug for SourceSpec {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let Self { source, kind, table, query, column, holdout, label, size, fit, color, .. } = self;
-        let Self { strict, lossy, limit, rare, rare_below, kinds, rules, unit, vocab, music, pg, .. } = self;
-        let Self { fps, frames, .. } = self;
+        let Self { strict, lossy, limit, rare, rare_below, kinds, rules, unit, vocab, music, .. } = self;
+        let Self { fps, frames, rate_hz, channels, seconds, pg, .. } = self;
         f.debug_struct("SourceSpec")
             .field("source", &redacted(source))
             .field("kind", kind)
@@ -130,6 +142,9 @@ impl fmt::Debug for SourceSpec {
             .field("music", music)
             .field("fps", fps)
             .field("frames", frames)
+            .field("rate", rate_hz)
+            .field("channels", channels)
+            .field("seconds", seconds)
             .field("pg", pg)
             .finish()
     }
@@ -192,7 +207,7 @@ impl Source {
             return IdxSource::open(idx::Files::of(path), spec).map(Self::Idx);
         }
         Err(Error::bad(shown, "is neither a SQLite database nor IDX images").with_hint(
-            "give a SQLite file with a BLOB column, a folder of images, texts or MIDI files, a .txt or an \
+            "give a SQLite file with a BLOB column, a folder of images, texts, MIDI files or sounds, a .txt or an \
                  IDX(.gz) file; --kind text reads any file as a text",
         ))
     }

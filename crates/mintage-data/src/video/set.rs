@@ -8,12 +8,12 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64, xxh3_64_with_seed};
 use super::{
     ClipBatch, ClipCodec, Ffmpeg,
     decode::Look,
-    source::{ClipSource, MAX_SKIPPED},
+    source::ClipSource,
     store::{FrameStore, Writer},
 };
 use crate::{
     Clips, DataKind, Error, Fit, ImageShape, SourceSpec, Splits,
-    images::{class_names, evenly, label_indices},
+    items::{Skipped, class_names, evenly, label_indices},
 };
 
 /// Decoded clips are kept in memory up to this many bytes, beyond that in a file.
@@ -46,8 +46,9 @@ pub struct ClipSet {
     /// The class of each window; empty without labels.
     labels: Vec<u32>,
     fingerprint: u64,
-    skipped: usize,
-    first_skip: Option<String>,
+    skipped: Skipped,
+    /// What is to be known of the clips.
+    notes: Vec<String>,
     /// Table and column of a database.
     place: Option<(String, String)>,
 }
@@ -93,8 +94,9 @@ struct Piece {
 struct Scan {
     clips: Vec<Clip>,
     store: FrameStore,
-    skipped: usize,
-    first_skip: Option<String>,
+    skipped: Skipped,
+    /// How many were to be read.
+    chosen: usize,
 }
 
 impl ClipSet {
@@ -133,7 +135,7 @@ impl ClipSet {
             source.labels().map(|all| scan.clips.iter().map(|clip| all[clip.item].as_str()).collect());
         if known.is_none() {
             codec.classes = match &texts {
-                Some(texts) => class_names(texts, &spec.source)?,
+                Some(texts) => class_names(texts, "clips", &spec.source)?,
                 None => Vec::new(),
             };
         }
@@ -143,7 +145,8 @@ impl ClipSet {
             at(range.start)..at(range.end)
         });
         let pieces = pieces(&scan.clips, official, codec.frames);
-        let set = Self::of(codec, scan, &classes, pieces, source.place());
+        let notes = scan.skipped.told(scan.chosen, "clips", spec)?.into_iter().collect();
+        let set = Self { notes, ..Self::of(codec, scan, &classes, pieces, source.place()) };
         if known.is_none() && set.clips.len() < 2 && set.len() < ALONE {
             let why = format!(
                 "holds one clip of {:.1} seconds only; that is too short to learn from",
@@ -174,8 +177,9 @@ impl ClipSet {
             false => windows.iter().map(|window| classes[window.clip]).collect(),
         };
         let fingerprint = fingerprint(&scan.clips, classes, &codec);
-        let Scan { clips, store, skipped, first_skip } = scan;
-        Self { codec, store, clips, windows, splits, labels, fingerprint, skipped, first_skip, place }
+        let Scan { clips, store, skipped, .. } = scan;
+        let notes = Vec::new();
+        Self { codec, store, clips, windows, splits, labels, fingerprint, skipped, notes, place }
     }
 
     /// Clips that lie in memory already, one window each.
@@ -197,7 +201,7 @@ impl ClipSet {
         let frames = (0..new.len()).flat_map(|i| (0..new.frames).map(move |frame| (i, frame)));
         let store = FrameStore::Memory(frames.flat_map(|(i, frame)| new.frame(i, frame)).collect());
         let pieces = whole_clips(&clips, None);
-        let scan = Scan { clips, store, skipped: 0, first_skip: None };
+        let scan = Scan { clips, store, skipped: Skipped::default(), chosen: new.len() };
         Self::of(codec, scan, &new.labels, pieces, None)
     }
 
@@ -261,12 +265,12 @@ impl ClipSet {
 
     /// Clips of the source that could not be read.
     pub fn skipped(&self) -> usize {
-        self.skipped
+        self.skipped.count
     }
 
-    /// Name and reason of the first of them.
-    pub fn first_skip(&self) -> Option<&str> {
-        self.first_skip.as_deref()
+    /// Sentences on what is to be known of the clips, such as how many of them cannot be read.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// Whether the frames lie in a file because they would not fit in memory.
@@ -357,7 +361,7 @@ fn scan(
     ffmpeg: &Ffmpeg,
     memory: usize,
 ) -> Result<Scan, Error> {
-    let (mut clips, mut skipped, mut first_skip) = (Vec::new(), 0, None);
+    let (mut clips, mut skipped) = (Vec::new(), Skipped::default());
     let mut writer = Writer::new(memory);
     let mut end = 0;
     let together = 2 * rayon::current_num_threads().max(1);
@@ -375,27 +379,12 @@ fn scan(
                     end += frames.bytes().len() / codec.shape.pixels().max(1);
                     clips.push(Clip { name, item, hash, frames: first..end });
                 }
-                Err(why) if spec.strict || chosen.len() == 1 => {
-                    let why = if chosen.len() == 1 { why } else { format!("{name}: {why}") };
-                    let hint = "mend or remove it; where strict is not set, up to 5 % are left out";
-                    let error = Error::bad(&spec.source, why);
-                    return Err(if spec.strict { error.with_hint(hint) } else { error });
-                }
-                Err(why) => {
-                    skipped += 1;
-                    first_skip.get_or_insert_with(|| format!("{name}: {why}"));
-                }
+                Err(why) if chosen.len() == 1 => return Err(Error::bad(&spec.source, why)),
+                Err(why) => skipped.add(format!("{name}: {why}"), spec)?,
             }
         }
     }
-    if skipped as f64 > MAX_SKIPPED * chosen.len() as f64 {
-        let first = first_skip.unwrap_or_default();
-        let why = format!("{skipped} of {} clips cannot be read; the first is {first}", chosen.len());
-        return Err(
-            Error::bad(&spec.source, why).with_hint("up to 5 % are skipped; mend or remove the others")
-        );
-    }
-    Ok(Scan { clips, store: writer.finish()?, skipped, first_skip })
+    Ok(Scan { clips, store: writer.finish()?, skipped, chosen: chosen.len() })
 }
 
 /// The frames of one clip as the codec wants them, with a hash of its bytes in the source.

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     DataKind, Error, SourceSpec,
     codec::MAX_FILE_BYTES,
-    images::evenly,
+    items::{MAX_SKIPPED, evenly},
     source::{
         folder::{FolderSource, files_below, suffix},
         idx::IdxSource,
@@ -33,8 +33,6 @@ pub(crate) const CLIPS: Media = Media {
 };
 /// Suffixes of what only `ffmpeg` can read.
 const FILMS: [&str; 6] = ["mp4", "m4v", "mov", "webm", "mkv", "avi"];
-/// Above this share of unreadable clips a source is refused.
-pub(super) const MAX_SKIPPED: f64 = 0.05;
 /// Files whose beginnings are looked at to tell whether pictures move.
 const LOOKED: usize = 20;
 /// Bytes of a beginning.

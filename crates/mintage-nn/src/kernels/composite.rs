@@ -3,7 +3,7 @@
 
 use burn::tensor::{Int, Tensor, TensorData, activation, module, ops::ConvOptions};
 
-use super::{fields::NONE, gated, logistic, rotary};
+use super::{fields::NONE, gated, logistic, rotary, stft::Frames};
 use crate::optim::{Slot, UpdateScalars};
 
 /// Convolution: `x [n, c_in, h, w]`, `weight [c_out, c_in, k, k]`, `bias [c_out]` → `[n, c_out, h', w']`
@@ -26,6 +26,17 @@ pub(super) fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -
         Some(bias) => y + bias.unsqueeze(),
         None => y,
     }
+}
+
+pub(super) fn depthwise_time(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>, time: usize) -> Tensor<2> {
+    let ([rows, c], [k, _]) = (x.dims(), weight.dims());
+    let n = rows / time.max(1);
+    let padded: Tensor<3> = x.reshape([n, time, c]).pad([(0, 0), (k / 2, k / 2), (0, 0)], 0.0);
+    let tap = |j: usize| -> Tensor<3> {
+        padded.clone().narrow(1, j, time) * weight.clone().narrow(0, j, 1).reshape([1, 1, c])
+    };
+    let sum = (1..k).fold(tap(0), |sum, j| sum + tap(j));
+    (sum + bias.reshape([1, 1, c])).reshape([rows, c])
 }
 
 /// Group normalisation (Wu & He, arXiv:1803.08494) over `[n, c, h, w]` with gain and bias `[c]`.
@@ -142,6 +153,55 @@ pub(super) fn attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, causal: bool) 
         scores = scores.mask_fill(above, -1e30);
     }
     activation::softmax(scores, 3).matmul(v)
+}
+
+/// By matrices of cosines and sines.
+pub(super) fn stft(x: Tensor<2>, n: usize, hop: usize) -> Tensor<3> {
+    let frames = Frames { n, hop };
+    let ([batch, time], device, dtype) = (x.dims(), x.device(), x.dtype());
+    let count = frames.count(time);
+    if batch * count == 0 {
+        return Tensor::zeros([batch, count, n + 2], (&device, dtype));
+    }
+    let window = frames.window();
+    let turn = |t: usize, k: usize| std::f64::consts::TAU * (t * k % n) as f64 / n as f64;
+    let row = |t: usize| -> Vec<f64> {
+        let re = (0..=n / 2).map(|k| turn(t, k).cos());
+        let im = (0..=n / 2).map(|k| if k % (n / 2) == 0 { 0.0 } else { -turn(t, k).sin() });
+        re.chain(im).map(|value| value * f64::from(window[t])).collect()
+    };
+    let matrix: Vec<f64> = (0..n).flat_map(row).collect();
+    let matrix = Tensor::<2>::from_data(TensorData::new(matrix, [n, n + 2]), (&device, dtype));
+    let windows = (0..count).map(|f| x.clone().narrow(1, f * hop, n).reshape([batch, 1, n])).collect();
+    Tensor::<3>::cat(windows, 1).reshape([batch * count, n]).matmul(matrix).reshape([batch, count, n + 2])
+}
+
+pub(super) fn istft(spectra: Tensor<3>, hop: usize) -> Tensor<2> {
+    let ([batch, count, width], device, dtype) = (spectra.dims(), spectra.device(), spectra.dtype());
+    let n = width - 2;
+    let frames = Frames { n, hop };
+    if batch * count == 0 {
+        return Tensor::zeros([batch, frames.time(count)], (&device, dtype));
+    }
+    let window = frames.window();
+    let turn = |t: usize, k: usize| std::f64::consts::TAU * (t * k % n) as f64 / n as f64;
+    // Of a bin that stands for two, both; of the imaginary parts of the ends, nothing.
+    let real = |k: usize| if k.is_multiple_of(n / 2) { 1.0 } else { 2.0 };
+    let imaginary = |k: usize| if k.is_multiple_of(n / 2) { 0.0 } else { 2.0 };
+    let re = (0..=n / 2).flat_map(|k| (0..n).map(move |t| (t, real(k) * turn(t, k).cos())));
+    let im = (0..=n / 2).flat_map(|k| (0..n).map(move |t| (t, -imaginary(k) * turn(t, k).sin())));
+    let matrix = re.chain(im).map(|(t, value)| value * f64::from(window[t]) / n as f64).collect::<Vec<_>>();
+    let matrix = Tensor::<2>::from_data(TensorData::new(matrix, [width, n]), (&device, dtype));
+    let signals: Tensor<3> =
+        spectra.reshape([batch * count, width]).matmul(matrix).reshape([batch, count, n]);
+    let time = frames.time(count);
+    let mut sum = Tensor::<2>::zeros([batch, time], (&device, dtype));
+    for f in 0..count {
+        let signal: Tensor<2> = signals.clone().narrow(1, f, 1).reshape([batch, n]);
+        sum = sum + signal.pad((f * hop, time - f * hop - n, 0, 0), 0.0);
+    }
+    let weights: Vec<f64> = frames.weights(count).into_iter().map(f64::from).collect();
+    sum * Tensor::<2>::from_data(TensorData::new(weights, [1, time]), (&device, dtype))
 }
 
 pub(super) fn self_attention(qkv: Tensor<2>, batch: usize, heads: usize, causal: bool) -> Tensor<2> {

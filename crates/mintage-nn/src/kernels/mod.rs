@@ -16,6 +16,7 @@ mod conv;
 mod conv_layout;
 mod conv_micro;
 mod decode;
+mod depthwise;
 mod fields;
 mod flex;
 mod gated;
@@ -34,6 +35,7 @@ mod rearrange;
 mod resample;
 mod rotary;
 mod simd;
+mod stft;
 #[cfg(test)]
 mod testing;
 mod tiles;
@@ -48,7 +50,7 @@ use burn::tensor::{Int, Tensor};
 pub use decode::{KvLayer, attend_next};
 pub use fields::NONE;
 pub use mixture::{add_responsibilities, responsibilities};
-pub use tiles::{has_fast_products, with_fast_products};
+pub use tiles::{is_fast, with_fast_products};
 
 use crate::optim::{Slot, UpdateScalars};
 
@@ -81,6 +83,16 @@ pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tenso
     }
     let bias = bias.unwrap_or_else(|| Tensor::zeros([weight.dims()[1]], &x.device()));
     flex::run(product::Linear, [x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch()])
+}
+
+/// Depthwise convolution over time: `x [n · time, c]`, `weight [k, c]` with odd `k`, bias `[c]` → `[n · time, c]`; what lies
+/// outside of a sequence counts as 0.
+pub fn depthwise_time(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>, time: usize) -> Tensor<2> {
+    if !flex::supported(&x) {
+        return composite::depthwise_time(x, weight, bias, time);
+    }
+    let inputs = [x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch()];
+    flex::run(depthwise::Depthwise { time }, inputs)
 }
 
 /// Group normalisation (Wu & He, arXiv:1803.08494) over `[n, c, h, w]` with gain and bias `[c]`.
@@ -339,6 +351,27 @@ pub fn row_pixels(rows: Tensor<2>, h: usize, w: usize) -> Tensor<4> {
         return composite::row_pixels(rows, h, w);
     }
     flex::run(rearrange::Rearrange::Planes { h, w }, [rows.into_dispatch()])
+}
+
+/// Short-time Fourier transform of real signals: `x [batch, time]` → `[batch, frames, n + 2]`, the `n/2 + 1` real parts of
+/// each frame before its imaginary ones; periodic Hann windows of `n` values (even), one every `hop` (a divisor of `n`),
+/// `frames = (time − n) / hop + 1`, nothing added at the ends.
+pub fn stft(x: Tensor<2>, n: usize, hop: usize) -> Tensor<3> {
+    let frames = stft::Frames { n, hop };
+    if !flex::supported(&x) || x.dims()[1] < n {
+        return composite::stft(x, n, hop);
+    }
+    flex::run(stft::Stft(frames), [x.into_dispatch()])
+}
+
+/// The signals whose [`stft`] is nearest to the spectra `[batch, frames, n + 2]` (Griffin & Lim, 1984):
+/// `[batch, (frames − 1) · hop + n]`. The outermost values lie under hardly any window, and fade out.
+pub fn istft(spectra: Tensor<3>, hop: usize) -> Tensor<2> {
+    if !flex::supported(&spectra) {
+        return composite::istft(spectra, hop);
+    }
+    let frames = stft::Frames { n: spectra.dims()[2] - 2, hop };
+    flex::run(stft::Istft(frames), [spectra.into_dispatch()])
 }
 
 /// Sum of squares in f64, in a fixed order.

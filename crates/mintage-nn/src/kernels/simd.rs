@@ -198,7 +198,7 @@ impl Lanes for Plain {
 use x86::{Avx2, Avx512};
 
 #[cfg(target_arch = "x86_64")]
-mod x86 {
+pub(super) mod x86 {
     use std::arch::x86_64::*;
 
     use super::Lanes;
@@ -209,7 +209,7 @@ mod x86 {
 
     /// One AVX-512 register.
     #[derive(Clone, Copy)]
-    pub(super) struct Avx512(__m512);
+    pub(in crate::kernels) struct Avx512(__m512);
 
     macro_rules! lanes {
         ($name:ident, $len:literal, $splat:ident, $load:ident, $store:ident, $add:ident, $sub:ident, $fma:ident) => {

@@ -10,7 +10,7 @@ use burn::{
 use crate::{Rng, kernels};
 
 /// Normal numbers with standard deviation `std`, as a parameter.
-fn normal_param<const D: usize>(
+pub(super) fn normal_param<const D: usize>(
     shape: [usize; D],
     std: f32,
     device: &Device,
@@ -20,7 +20,11 @@ fn normal_param<const D: usize>(
     Param::from_tensor(Tensor::from_data(TensorData::new(values, shape), device))
 }
 
-fn constant_param<const D: usize>(shape: [usize; D], value: f32, device: &Device) -> Param<Tensor<D>> {
+pub(super) fn constant_param<const D: usize>(
+    shape: [usize; D],
+    value: f32,
+    device: &Device,
+) -> Param<Tensor<D>> {
     Param::from_tensor(Tensor::full(shape, value, device))
 }
 

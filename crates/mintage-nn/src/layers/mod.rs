@@ -4,8 +4,10 @@ mod attention;
 mod basic;
 mod decoder;
 mod residual;
+mod time;
 
 pub use attention::{KvCache, SelfAttention2d, Transformer, TransformerConfig};
 pub use basic::{Conv2d, Embedding, GroupNorm, LayerNorm, Linear, RmsNorm};
 pub use decoder::{Decoder, DecoderConfig, Positions};
 pub use residual::{ResBlock, sinusoidal};
+pub use time::TimeBlock;

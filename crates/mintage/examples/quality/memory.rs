@@ -50,9 +50,9 @@ fn train_on(folder: &Path, count: usize, name: &str, options: &Options) -> Model
     trained(&recipe, &data.clone().into(), name, options)
 }
 
-const TEXT_BYTES: usize = 1 << 30;
+const TEXT_BYTES: usize = 1_000_000_000;
 
-/// Peak memory of learning from one text of a gibibyte, from opening it to the end of a minute's training.
+/// Peak memory of learning from one text of a gigabyte, from opening it to the end of a minute's training.
 pub fn long_text(case: &str, options: &Options) {
     let path = options.runs.join("gibibyte.txt");
     if !path.exists() {

@@ -5,7 +5,7 @@ use mintage::{
     AnyData, AnyModel, Batch, Choice, Family, Model,
     data::{
         Split,
-        sequence::{BOUNDARY, Cut, NO_TOKEN, SequenceBatch},
+        sequence::{BOUNDARY, Cut},
     },
     evaluate::sequence::{KneserNey, self_bleu},
     models::{SequenceDraw, SequenceModel},
@@ -76,11 +76,6 @@ pub fn piano_roll(case: &str, options: &Options) {
     Figure::higher(case, "divergence a chorale", found.kl, "nats").print(&how);
 }
 
-/// Tokens of a batch that a model is to tell.
-fn targets(batch: &SequenceBatch) -> f64 {
-    batch.tokens.iter().filter(|&&token| token != NO_TOKEN).count() as f64 - batch.n as f64
-}
-
 /// Items of the holdout in a few batches.
 fn batches(data: &AnyData, cut: Cut) -> Vec<Batch> {
     let items: Vec<u32> = data.items(Split::Holdout, Some(cut));
@@ -108,7 +103,7 @@ fn bounds(model: &Model, data: &AnyData) -> Bounds {
     for batch in batches(data, any.config().cut()) {
         let Batch::Sequences(batch) = batch else { panic!("no sequences") };
         nats += vae.nll(&batch, SAMPLES, &mut rng).iter().sum::<f64>();
-        tokens += targets(&batch);
+        tokens += batch.targets() as f64;
         kl += vae.validate(&batch, 1.0, &mut rng).unwrap().get("kl").unwrap() * batch.n as f64;
         items += batch.n as f64;
         mu.extend(vae.means(&batch));

@@ -4,7 +4,7 @@ use std::{path::Path, sync::atomic::AtomicBool, time::Instant};
 
 use mintage::{
     AnyData, AnyModel, Control, Event, Family, Metrics, Model, Recipe, Run,
-    nn::{DeviceChoice, kernels::has_fast_products},
+    nn::{DeviceChoice, kernels::is_fast},
     recipe::Precision,
     train,
 };
@@ -78,15 +78,12 @@ fn show(metrics: &Metrics) -> String {
 /// "vae small, 400 s, 1234 steps of 64": how a model came to be.
 pub fn setup(model: &Model) -> String {
     let config = &model.config;
-    // Only sequences are learned so, and only by networks as wide as pays (`kernels/tiles.rs`).
-    const WIDE: u64 = 192;
-    let wide = json!(config.model)["width"].as_u64().is_some_and(|width| width >= WIDE);
+    // Only sequences are learned so.
+    let wide = json!(config.model)["width"].as_u64().is_some_and(|width| is_fast(width as usize));
     let recipe = std::fs::read_to_string(model.dir.join("recipe.toml")).unwrap();
     let recipe = Recipe::parse(&recipe).unwrap();
-    let fast = recipe.train.precision == Precision::Auto
-        && has_fast_products()
-        && matches!(model.any, AnyModel::Sequence(_))
-        && wide;
+    let fast =
+        recipe.train.precision == Precision::Auto && matches!(model.any, AnyModel::Sequence(_)) && wide;
     format!(
         "{} {}, trained {:.0} s on {} threads, {} steps of {}{}",
         config.model.family().name(),

@@ -11,6 +11,7 @@ mod closer;
 pub mod image;
 mod roc;
 pub mod sequence;
+pub mod sound;
 pub mod table;
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
@@ -86,6 +87,7 @@ pub fn evaluate(
         AnyData::Images(set) => image::evaluate(model, set, options, clock, on),
         AnyData::Table(set) => table::evaluate(model, set, options, clock, on),
         AnyData::Sequences(set) => sequence::evaluate(model, set, options, clock, on),
+        AnyData::Sounds(set) => sound::evaluate(model, set, options, clock, on),
     }
 }
 
@@ -103,6 +105,7 @@ pub fn score(
         (AnyData::Sequences(data), AnyData::Sequences(items)) => {
             sequence::score(model, data, items, options, on)
         }
+        (AnyData::Sounds(data), AnyData::Sounds(items)) => sound::score(model, data, items, options, on),
         _ => Err(Error::request("data of different kinds cannot be compared")),
     }
 }

@@ -3,6 +3,7 @@
 //! A model owns its `step`: a GAN has two optimisers, a VQ-VAE a codebook and a second phase, and the
 //! training loop knows nothing of either. Adding a model touches its own file and the `mod.rs` of its kind.
 
+pub mod audio;
 pub mod image;
 mod pass;
 pub mod sequence;
@@ -12,13 +13,14 @@ use std::ops::RangeInclusive;
 
 use burn::tensor::Device;
 use mintage_data::{
-    ImageBatch, RowBatch, RowInfo,
+    ImageBatch, RowBatch, RowInfo, SoundBatch,
     sequence::{Cut, Matter, SequenceBatch, SequenceInfo},
 };
 use mintage_nn::{NotFinite, Rng, TensorMap, WeightsError};
 use serde::{Deserialize, Serialize};
 
 use crate::{events::Metrics, recipe::RecipeError};
+pub use audio::{SoundConfig, SoundDraw, SoundInfo, SoundModel, SoundStart};
 pub use image::{Draw, ImageConfig, ImageInfo, ImageModel, Start};
 pub use sequence::{Choice, SequenceConfig, SequenceDraw, SequenceModel, SequenceStart};
 pub use table::{RowDraw, TableConfig, TableModel};
@@ -82,6 +84,7 @@ pub enum DataInfo {
     Image(ImageInfo),
     Table(RowInfo),
     Sequence(SequenceInfo),
+    Sound(SoundInfo),
 }
 
 impl DataInfo {
@@ -91,6 +94,7 @@ impl DataInfo {
             Self::Image(info) => info.train_len,
             Self::Table(info) => info.train_len,
             Self::Sequence(info) => info.train_len,
+            Self::Sound(info) => info.train_len,
         }
     }
 
@@ -103,6 +107,7 @@ impl DataInfo {
                 Matter::Text => "text",
                 Matter::Music => "tune",
             },
+            Self::Sound(_) => "sound",
         }
     }
 
@@ -112,25 +117,29 @@ impl DataInfo {
             Self::Image(info) => {
                 let shape = info.shape;
                 let color = if shape.channels == 1 { "gray" } else { "RGB" };
-                let classes = match info.classes {
-                    0 => String::new(),
-                    n => format!(", {n} classes"),
-                };
-                format!("images {}×{} {color}{classes}", shape.width, shape.height)
+                format!("images {}×{} {color}{}", shape.width, shape.height, with_classes(info.classes))
             }
             Self::Table(info) => {
                 let columns = info.fields.iter().filter(|field| !field.detail).count();
                 format!("rows of {columns} {}", if columns == 1 { "column" } else { "columns" })
             }
             Self::Sequence(info) => {
-                let classes = match info.classes.len() {
-                    0 => String::new(),
-                    n => format!(", {n} classes"),
-                };
+                let classes = with_classes(info.classes.len());
                 format!("{}s of {} different tokens{classes}", self.item(), info.vocab)
+            }
+            Self::Sound(info) => {
+                let channels = if info.channels == 1 { "mono" } else { "stereo" };
+                let secs = info.segment as f64 / f64::from(info.rate_hz);
+                let what = if info.whole { "sounds of up to" } else { "stretches of sound of" };
+                format!("{what} {secs:.1} s, {} Hz {channels}{}", info.rate_hz, with_classes(info.classes))
             }
         }
     }
+}
+
+/// ", 10 classes", or nothing.
+pub(crate) fn with_classes(n: usize) -> String {
+    if n == 0 { String::new() } else { format!(", {n} classes") }
 }
 
 /// Data on their way into a model.
@@ -139,6 +148,7 @@ pub enum Batch {
     Images(ImageBatch),
     Rows(RowBatch),
     Sequences(SequenceBatch),
+    Sounds(SoundBatch),
 }
 
 /// Resolved configuration of a model, as kept in `config.json`.
@@ -148,6 +158,7 @@ pub enum AnyConfig {
     Image(ImageConfig),
     Table(TableConfig),
     Sequence(SequenceConfig),
+    Sound(SoundConfig),
 }
 
 impl AnyConfig {
@@ -165,6 +176,7 @@ impl AnyConfig {
             DataInfo::Sequence(info) => {
                 SequenceConfig::preset(family, size, info, options).map(Self::Sequence)
             }
+            DataInfo::Sound(info) => SoundConfig::preset(family, size, info, options).map(Self::Sound),
         }
     }
 
@@ -173,6 +185,7 @@ impl AnyConfig {
             Self::Image(config) => config.family(),
             Self::Table(config) => config.family(),
             Self::Sequence(config) => config.family(),
+            Self::Sound(config) => config.family(),
         }
     }
 
@@ -182,13 +195,14 @@ impl AnyConfig {
             Self::Image(config) => config.batch(),
             Self::Table(config) => config.batch(),
             Self::Sequence(config) => config.batch(),
+            Self::Sound(config) => config.batch(),
         }
     }
 
     /// How sequences are cut into the items of a batch; others are whole.
     pub fn cut(&self) -> Option<Cut> {
         match self {
-            Self::Image(_) | Self::Table(_) => None,
+            Self::Image(_) | Self::Table(_) | Self::Sound(_) => None,
             Self::Sequence(config) => Some(config.cut()),
         }
     }
@@ -196,7 +210,7 @@ impl AnyConfig {
     /// By how much of the least one the loss on held-out items may have risen for later weights to be preferred.
     pub fn tolerance(&self) -> f64 {
         match self {
-            Self::Image(_) | Self::Sequence(_) => 0.0,
+            Self::Image(_) | Self::Sequence(_) | Self::Sound(_) => 0.0,
             Self::Table(config) => config.tolerance(),
         }
     }
@@ -204,7 +218,7 @@ impl AnyConfig {
     /// Steps after which `train_len` items are only learned by heart, where the family knows.
     pub fn most_steps(&self, train_len: usize) -> Option<u64> {
         match self {
-            Self::Image(_) | Self::Sequence(_) => None,
+            Self::Image(_) | Self::Sequence(_) | Self::Sound(_) => None,
             Self::Table(config) => config.most_steps(train_len),
         }
     }
@@ -245,6 +259,7 @@ pub enum AnyModel {
     Image(ImageModel),
     Table(TableModel),
     Sequence(SequenceModel),
+    Sound(SoundModel),
 }
 
 /// Calls the same method of whichever model it is.
@@ -254,6 +269,7 @@ macro_rules! each {
             AnyModel::Image($model) => $call,
             AnyModel::Table($model) => $call,
             AnyModel::Sequence($model) => $call,
+            AnyModel::Sound($model) => $call,
         }
     };
 }
@@ -267,6 +283,7 @@ impl AnyModel {
             (AnyConfig::Sequence(c), DataInfo::Sequence(i)) => {
                 Self::Sequence(SequenceModel::new(c, i, device, rng))
             }
+            (AnyConfig::Sound(c), DataInfo::Sound(i)) => Self::Sound(SoundModel::new(c, i, device, rng)),
             _ => other_kind(),
         }
     }
@@ -277,6 +294,7 @@ impl AnyModel {
             (Self::Image(m), Batch::Images(b)) => m.step(b, progress, rng),
             (Self::Table(m), Batch::Rows(b)) => m.step(b, progress, rng),
             (Self::Sequence(m), Batch::Sequences(b)) => m.step(b, progress, rng),
+            (Self::Sound(m), Batch::Sounds(b)) => m.step(b, progress, rng),
             _ => other_kind(),
         }
     }
@@ -288,6 +306,7 @@ impl AnyModel {
             (Self::Image(m), Batch::Images(b)) => m.validate(b, progress, rng),
             (Self::Table(m), Batch::Rows(b)) => m.validate(b, progress, rng),
             (Self::Sequence(m), Batch::Sequences(b)) => m.validate(b, progress, rng),
+            (Self::Sound(m), Batch::Sounds(b)) => m.validate(b, progress, rng),
             _ => other_kind(),
         }
     }
@@ -299,6 +318,7 @@ impl AnyModel {
             (Self::Image(m), Batch::Images(b)) => m.nll(b, samples, rng),
             (Self::Table(m), Batch::Rows(b)) => m.nll(b, samples, rng),
             (Self::Sequence(m), Batch::Sequences(b)) => Some(m.nll(b, samples, rng)),
+            (Self::Sound(m), Batch::Sounds(b)) => m.nll(b),
             _ => other_kind(),
         }
     }

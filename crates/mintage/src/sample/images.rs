@@ -8,7 +8,6 @@ use crate::{
     error::Error,
     model::Model,
     models::{AnyModel, DataInfo, Draw, ImageInfo, ImageModel, Start, image::SAMPLE_BATCH},
-    recipe::nearest,
 };
 
 /// What to draw from a model.
@@ -65,7 +64,10 @@ impl Model {
     pub fn sample(&self, request: &SampleRequest, on: &mut dyn FnMut(usize, usize)) -> Result<Images, Error> {
         let ImageParts { model: images, info, codec } = self.images()?;
         self.check_start(images, request)?;
-        let labels = self.labels_for(codec, request)?;
+        // An image that is given says itself what it shows.
+        let given = request.start != Start::Noise;
+        let labels =
+            self.labels_for(&codec.classes, request.label.as_deref(), request.n, given, request.seed)?;
         let mut pixels = Vec::with_capacity(request.n * info.shape.pixels());
         on(0, request.n);
         // Every batch has a stream of its own, so that the first images do not depend on how many are asked for.
@@ -103,33 +105,6 @@ impl Model {
                 Err(Error::request(format!("the way between two images has 2 to {SAMPLE_BATCH} steps")))
             }
             _ => Ok(()),
-        }
-    }
-
-    fn labels_for(&self, codec: &ImageCodec, request: &SampleRequest) -> Result<Vec<u32>, Error> {
-        let classes = &codec.classes;
-        match &request.label {
-            None if classes.is_empty() => Ok(Vec::new()),
-            // An image that is given says itself what it shows.
-            None if request.start != Start::Noise => Ok(vec![classes.len() as u32; request.n]),
-            None => {
-                let weights: Vec<f32> = self.config.class_counts.iter().map(|&c| c as f32).collect();
-                let mut rng = Rng::new(request.seed, 0);
-                Ok((0..request.n).map(|_| rng.categorical(&weights) as u32).collect())
-            }
-            Some(name) => match classes.iter().position(|c| c == name) {
-                Some(index) => Ok(vec![index as u32; request.n]),
-                None if classes.is_empty() => {
-                    Err(Error::request("this model was trained without labels")
-                        .with_hint("leave out --where"))
-                }
-                None => {
-                    let near = nearest(name, classes.iter().map(String::as_str));
-                    let near = near.map(|n| format!("did you mean `{n}`? ")).unwrap_or_default();
-                    let hint = format!("{near}the labels are {}", classes.join(", "));
-                    Err(Error::request(format!("the model knows no label `{name}`")).with_hint(hint))
-                }
-            },
         }
     }
 

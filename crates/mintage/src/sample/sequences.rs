@@ -7,7 +7,7 @@ use mintage_data::{
 };
 use mintage_nn::Rng;
 
-use super::shape::Shape;
+use super::{healing::Healing, shape::Shape};
 use crate::{
     dataset::AnyCodec,
     error::Error,
@@ -200,6 +200,11 @@ impl Model {
         let chars = request.length.unwrap_or(DEFAULT_CHARS);
         let mut prompt = vec![BOUNDARY];
         prompt.extend(codec.encode(&request.prompt));
+        // A shape is that of all that is new.
+        let healing = match request.shape {
+            Some(_) => Healing::default(),
+            None => Healing::of(codec, &mut prompt),
+        };
         let resemble = request.resemble.encoded(|text| codec.encode(text));
         resemble.check(self, request.n)?;
         let mut texts = Vec::with_capacity(request.n);
@@ -213,11 +218,13 @@ impl Model {
                 endless: request.endless,
                 choice: request.choice,
             };
-            let mut rows: Vec<Growing> = (0..draw.n).map(|_| Growing::new(codec, request, chars)).collect();
+            let mut rows: Vec<Growing> =
+                (0..draw.n).map(|_| Growing::new(codec, request, chars, &healing)).collect();
             let mut limit = |_: usize, tokens: &[u32], logits: &mut [f32]| {
                 if let Some(shape) = &request.shape {
                     shape.limit(codec, tokens, logits);
                 }
+                healing.limit(codec, tokens, logits);
             };
             let mut hear = |row: usize, token: u32| {
                 let goes_on = rows[row].push(token);
@@ -244,6 +251,8 @@ impl Model {
 /// A text on its way.
 struct Growing<'a> {
     decoder: TextDecoder<'a>,
+    /// Bytes to come that are the prompt's.
+    skipped: usize,
     text: String,
     /// Bytes of it that were told already.
     told: usize,
@@ -254,9 +263,9 @@ struct Growing<'a> {
 }
 
 impl<'a> Growing<'a> {
-    fn new(codec: &'a TextCodec, request: &'a SequenceRequest, most: usize) -> Self {
-        let decoder = codec.decoder();
-        Self { decoder, text: String::new(), told: 0, chars: 0, most, stop: &request.stop, stopped: false }
+    fn new(codec: &'a TextCodec, request: &'a SequenceRequest, most: usize, healing: &Healing) -> Self {
+        let (decoder, skipped, stop) = (codec.decoder(), healing.bytes(), request.stop.as_slice());
+        Self { decoder, skipped, text: String::new(), told: 0, chars: 0, most, stop, stopped: false }
     }
 
     /// Takes a token; whether the text goes on.
@@ -266,6 +275,9 @@ impl<'a> Growing<'a> {
             _ => self.decoder.push(token),
         };
         let Some(new) = new else { return true };
+        let prompt = new.floor_char_boundary(self.skipped);
+        self.skipped -= prompt;
+        let new = &new[prompt..];
         let room = self.most - self.chars;
         let end = new.char_indices().nth(room).map_or(new.len(), |(at, _)| at);
         self.chars += new[..end].chars().count();

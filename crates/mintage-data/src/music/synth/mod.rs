@@ -9,13 +9,11 @@ mod drums;
 mod font;
 mod room;
 mod voices;
-mod wav;
 
 use std::path::Path;
 
 use super::score::{DRUMS, Note, Part, Score, velocity_of};
 use crate::Error;
-pub use wav::{wav_bytes, write_wav};
 
 /// Longer scores are refused.
 pub const MAX_SECONDS: f64 = 30.0 * 60.0;
@@ -240,18 +238,5 @@ mod tests {
     fn nothing_is_silence() {
         let stereo = render(&Score::new(vec![], vec![], vec![]), RATE, None).unwrap();
         assert!(stereo.iter().all(|x| *x == 0.0));
-    }
-
-    #[test]
-    fn wav_carries_provenance() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("a.wav");
-        let stereo = render(&one_note(60, 0, 12), 22_050, None).unwrap();
-        write_wav(&path, &stereo, 22_050, "{\"model\":\"m\"}").unwrap();
-        let bytes = std::fs::read(&path).unwrap();
-        assert!(bytes.windows(13).any(|window| window == b"{\"model\":\"m\"}"));
-        assert_eq!(u32::from_le_bytes(bytes[4..8].try_into().unwrap()) as usize, bytes.len() - 8);
-        let reader = hound::WavReader::open(&path).unwrap();
-        assert_eq!((reader.spec().channels, reader.len() as usize), (2, stereo.len()));
     }
 }

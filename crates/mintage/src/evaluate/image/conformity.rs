@@ -10,7 +10,7 @@
 use mintage_data::{ImageSet, Images};
 use mintage_nn::DeviceChoice;
 
-use super::{ItemScore, Options, distance::Features, encoder::encoder, evenly, prdc::nearest, work};
+use super::{ConvNet, ItemScore, Options, distance::Features, encoder::encoder, evenly, prdc::nearest, work};
 use crate::{error::Error, events::Event, model::Model, models::Batch};
 
 /// Training images that distances are taken to, and held-out ones that they are compared with.
@@ -28,33 +28,17 @@ pub fn score(
     options: &Options,
     on: &mut dyn FnMut(Event),
 ) -> Result<Vec<ItemScore>, Error> {
-    let device = DeviceChoice::Cpu.open()?;
-    let net = encoder(data, options.cache.as_deref(), &device, &mut |done, total| {
-        on(work("learning the feature space", done, total));
-    })?;
-    let splits = data.splits();
-    let train = data.images(&evenly(&splits.train, REFERENCES))?;
-    // A tiny data set may have no holdout to speak of; the valid split was not trained on either.
-    let fresh: Vec<u32> = splits.holdout.iter().chain(&splits.valid).copied().collect();
-    let fresh = data.images(&evenly(&fresh, REFERENCES))?;
-    if train.is_empty() || fresh.is_empty() {
-        return Err(Error::request("the source holds too few images to compare with"));
-    }
-    let spaces: [&dyn Fn(&Images) -> Features; 2] = [&|images| net.features(images), &coarse_pixels];
-    let scales: Vec<Scale> = spaces.iter().map(|space| Scale::new(space(&train), &space(&fresh))).collect();
+    let conformity = Conformity::new(data, options, on)?;
     let mut scores = Vec::with_capacity(items.len());
     let all: Vec<u32> = (0..items.len() as u32).collect();
     for chunk in all.chunks(CHUNK) {
         let batch = items.batch(chunk)?;
-        let images = items.images(chunk)?;
-        let shares = spaces.iter().zip(&scales).map(|(space, scale)| scale.shares(&space(&images)));
-        let shares: Vec<Vec<f64>> = shares.collect();
+        let conformities = conformity.of(&items.images(chunk)?);
         let nll = model.nll(&Batch::Images(batch), NLL_SAMPLES, options.seed);
         for (i, &item) in chunk.iter().enumerate() {
-            let least = shares.iter().map(|s| s[i]).fold(1.0, f64::min);
             scores.push(ItemScore {
                 name: items.name(item),
-                conformity: (100.0 * least * shares.len() as f64).min(100.0),
+                conformity: conformities[i],
                 nll: nll.as_ref().map(|nll| nll[i]),
             });
         }
@@ -62,6 +46,47 @@ pub fn score(
     }
     Ok(scores)
 }
+
+/// What images are compared with, in both spaces.
+pub(in crate::evaluate) struct Conformity {
+    net: ConvNet,
+    scales: [Scale; 2],
+}
+
+impl Conformity {
+    /// From the data that a model learned from.
+    pub fn new(data: &ImageSet, options: &Options, on: &mut dyn FnMut(Event)) -> Result<Self, Error> {
+        let device = DeviceChoice::Cpu.open()?;
+        let net = encoder(data, options.cache.as_deref(), &device, &mut |done, total| {
+            on(work("learning the feature space", done, total));
+        })?;
+        let splits = data.splits();
+        let train = data.images(&evenly(&splits.train, REFERENCES))?;
+        // A tiny data set may have no holdout to speak of; the valid split was not trained on either.
+        let fresh: Vec<u32> = splits.holdout.iter().chain(&splits.valid).copied().collect();
+        let fresh = data.images(&evenly(&fresh, REFERENCES))?;
+        if train.is_empty() || fresh.is_empty() {
+            return Err(Error::request("the source holds too few items to compare with"));
+        }
+        let scale =
+            |space: fn(&ConvNet, &Images) -> Features| Scale::new(space(&net, &train), &space(&net, &fresh));
+        let scales = SPACES.map(scale);
+        Ok(Self { net, scales })
+    }
+
+    /// The conformity of each image: 0 to 100.
+    pub fn of(&self, images: &Images) -> Vec<f64> {
+        let shares =
+            SPACES.iter().zip(&self.scales).map(|(space, scale)| scale.shares(&space(&self.net, images)));
+        let shares: Vec<Vec<f64>> = shares.collect();
+        let least = |i: usize| shares.iter().map(|shares| shares[i]).fold(1.0, f64::min);
+        (0..images.len()).map(|i| (100.0 * least(i) * shares.len() as f64).min(100.0)).collect()
+    }
+}
+
+/// What an image shows, and how clean it is.
+const SPACES: [fn(&ConvNet, &Images) -> Features; 2] =
+    [|net, images| net.features(images), |_, images| coarse_pixels(images)];
 
 /// Distances of held-out images to the train split in one space, sorted.
 struct Scale {

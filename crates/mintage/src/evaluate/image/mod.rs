@@ -1,5 +1,6 @@
 //! Judging a model of images: a detector on pixels, distances in a feature space learned from the user's own
-//! data, copies, likelihood.
+//! data, copies, likelihood. What else can be looked at, such as the spectrograms of sounds, is judged by the same
+//! numbers (`judge`).
 
 mod conformity;
 mod convnet;
@@ -16,6 +17,7 @@ use burn::tensor::Device;
 use mintage_data::{ImageSet, Images};
 use mintage_nn::DeviceChoice;
 
+pub(super) use conformity::Conformity;
 pub use conformity::score;
 pub use convnet::{ConvNet, Training};
 pub use distance::{Features, Gaussian, frechet, kernel_distance};
@@ -57,13 +59,9 @@ pub fn evaluate(
     on: &mut dyn FnMut(Event),
 ) -> Result<Report, Error> {
     let sets = Sets::gather(model, data, options, clock, on)?;
-    let mut metrics = Vec::new();
-    let detection = detected(&sets, on, &mut metrics);
-    in_feature_space(&sets, on, &mut metrics)?;
-    let found = new_or_copied(&sets, on, &mut metrics)?;
-    useful(&sets, on, &mut metrics);
+    let (mut metrics, judged) = judge(&sets, on)?;
     likelihood(model, data, options, on, &mut metrics)?;
-    let exhibits = exhibits(model, &sets, &detection, &found)?;
+    let exhibits = exhibits(model, &sets, &judged)?;
     Ok(Report {
         format: 1,
         item: "image".to_owned(),
@@ -83,7 +81,7 @@ pub fn evaluate(
 }
 
 /// The images that are compared, equally many of each kind.
-struct Sets<'a> {
+pub(super) struct Sets<'a> {
     data: &'a ImageSet,
     /// Held out, drawn from the model, drawn from the train split (ceiling), trivial (floor).
     real: Images,
@@ -94,6 +92,24 @@ struct Sets<'a> {
     device: Device,
     seed: u64,
     images_per_sec: f64,
+    /// What the numbers of an image are: "pixels".
+    numbers: &'static str,
+}
+
+/// What people are shown of a judgement.
+pub(super) struct Judged {
+    detection: Detection,
+    pub copies: Copies,
+}
+
+/// The numbers that need nothing but images.
+pub(super) fn judge(sets: &Sets, on: &mut dyn FnMut(Event)) -> Result<(Vec<Metric>, Judged), Error> {
+    let mut metrics = Vec::new();
+    let detection = detected(sets, on, &mut metrics);
+    in_feature_space(sets, on, &mut metrics)?;
+    let copies = new_or_copied(sets, on, &mut metrics)?;
+    useful(sets, on, &mut metrics);
+    Ok((metrics, Judged { detection, copies }))
 }
 
 impl<'a> Sets<'a> {
@@ -110,6 +126,18 @@ impl<'a> Sets<'a> {
         let request = SampleRequest { n, seed: options.seed, ..SampleRequest::default() };
         let fake = model.sample(&request, &mut |done, total| on(work("drawing new images", done, total)))?;
         let images_per_sec = n as f64 / (clock() - start).as_secs_f64().max(1e-9);
+        Ok(Self { images_per_sec, ..Self::of(fake, "pixels", data, options, on)? })
+    }
+
+    /// Beside images that were made already.
+    pub fn of(
+        fake: Images,
+        numbers: &'static str,
+        data: &'a ImageSet,
+        options: &Options,
+        on: &mut dyn FnMut(Event),
+    ) -> Result<Self, Error> {
+        let (splits, n) = (data.splits(), fake.len());
         let real = data.images(&evenly(&splits.holdout, n))?;
         let ceiling = data.images(&evenly(&splits.train, n))?;
         let floor = trivial::trivial(data, &fake, options.seed)?;
@@ -117,7 +145,8 @@ impl<'a> Sets<'a> {
         let encoder = encoder(data, options.cache.as_deref(), &device, &mut |done, total| {
             on(work("learning the feature space", done, total));
         })?;
-        Ok(Self { data, real, fake, ceiling, floor, encoder, device, seed: options.seed, images_per_sec })
+        let (seed, images_per_sec) = (options.seed, 0.0);
+        Ok(Self { data, real, fake, ceiling, floor, encoder, device, seed, images_per_sec, numbers })
     }
 }
 
@@ -131,7 +160,8 @@ fn detected(sets: &Sets, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metric>) -
     let floor = against(&sets.floor, "training the detector on the trivial generator").auc.value;
     // Below 0.5 is chance as well: a detector that is wrong more often than right knows nothing.
     let ends = (Some(ceiling.max(0.5)), Some(floor));
-    metrics.push(Metric::new("C2ST AUC", "detector on pixels", found.auc, ends, DialName::Fidelity));
+    let space = format!("detector on {}", sets.numbers);
+    metrics.push(Metric::new("C2ST AUC", &space, found.auc, ends, DialName::Fidelity));
     found
 }
 
@@ -183,7 +213,7 @@ fn new_or_copied(sets: &Sets, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metri
     let share = |flags: &[bool]| flags.iter().map(|&f| f64::from(u8::from(f))).collect::<Vec<f64>>();
     let mut add = |name: &str, items: &[f64], ceiling: f64| {
         let value = Interval::of_mean(items, RESAMPLES, sets.seed);
-        metrics.push(Metric::new(name, "pixels", value, (Some(ceiling), Some(1.0)), DialName::Novelty));
+        metrics.push(Metric::new(name, sets.numbers, value, (Some(ceiling), Some(1.0)), DialName::Novelty));
     };
     add("exact copies", &share(&found.exact), of_real.exact_share());
     add("near copies", &share(&found.near), found.near_expected);
@@ -193,9 +223,9 @@ fn new_or_copied(sets: &Sets, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metri
 }
 
 /// What the search for copies found, and the training images it looked at.
-struct Copies {
-    found: Novelty,
-    searched: Vec<u32>,
+pub(super) struct Copies {
+    pub found: Novelty,
+    pub searched: Vec<u32>,
 }
 
 /// Train on synthetic, test on real (Esteban et al., arXiv:1706.02633), against train on real.
@@ -221,7 +251,7 @@ fn useful(sets: &Sets, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metric>) {
     let ends = (Some(ceiling), Some(floor));
     metrics.push(Metric::new(
         "accuracy on real data, trained on new",
-        "classifier on pixels",
+        &format!("classifier on {}", sets.numbers),
         value,
         ends,
         DialName::Utility,
@@ -251,13 +281,10 @@ fn likelihood(
 }
 
 /// What people would rather look at than read.
-fn exhibits(
-    model: &Model,
-    sets: &Sets,
-    detection: &Detection,
-    copies: &Copies,
-) -> Result<Vec<Exhibit>, Error> {
+pub(super) fn exhibits(model: &Model, sets: &Sets, judged: &Judged) -> Result<Vec<Exhibit>, Error> {
     const ROW: usize = 10;
+    let Judged { detection, copies } = judged;
+    let items = model.config.info.item();
     let first = |images: &Images, n: usize| images.select(&(0..n.min(images.len())).collect::<Vec<_>>());
     let provenance = model.provenance(sets.seed, serde_json::json!({}));
     let grid = |blocks: &[(String, Images)]| mintage_data::grid_png("report", blocks, ROW, Some(&provenance));
@@ -290,7 +317,7 @@ fn exhibits(
         ),
         Exhibit::png(
             "Copied?",
-            "The new images that lie nearest to a training image, and that image below each.",
+            &format!("The new {items}s that lie nearest to a training {items}, and that {items} below each."),
             &neighbours,
         ),
     ])

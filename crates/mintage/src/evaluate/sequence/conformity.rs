@@ -3,7 +3,7 @@
 //! A conformal p-value, as for rows: the share of held-out documents that are at least as strange. Strange is what the
 //! model finds improbable, in nats a token, so that length does not count.
 
-use mintage_data::{SequenceSet, sequence::NO_TOKEN};
+use mintage_data::SequenceSet;
 use mintage_nn::Rng;
 
 use super::super::{ItemScore, Options, table::p_values, work};
@@ -43,9 +43,8 @@ pub fn score(
             return (0.0, 1.0);
         }
         let batch = set.batch(&items, cut, None);
-        let count = batch.tokens.iter().filter(|&&token| token != NO_TOKEN).count() - batch.n;
         let nats = parts.model.nll(&batch, vae::SAMPLES, &mut Rng::new(0, 0)).iter().sum::<f64>();
-        (nats, count.max(1) as f64)
+        (nats, batch.targets().max(1) as f64)
     };
     let of_fresh: Vec<(f64, f64)> = fresh.iter().map(|&document| read(data, document)).collect();
     let own: Vec<(f64, f64)> = (0..items.len() as u32).map(|document| read(items, document)).collect();

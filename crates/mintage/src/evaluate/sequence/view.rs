@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use mintage_data::{
-    music::{piano_roll_svg, render, wav_bytes},
+    audio::{WavDepth, wav_bytes},
+    music::{piano_roll_svg, render},
     sequence::SequenceCodec,
 };
 
@@ -97,7 +98,8 @@ fn tunes(title: &str, sets: &Sets, shown: &[&Passage]) -> Exhibit {
         let Some(score) = score_of(sets.data.codec(), passage).map(|score| score.first_bars(BARS)) else {
             continue;
         };
-        let sound = render(&score, RATE_HZ, None).map(|samples| wav_bytes(&samples, RATE_HZ, ""));
+        let sound = render(&score, RATE_HZ, None)
+            .map(|samples| wav_bytes(&samples, 2, RATE_HZ, WavDepth::Bits16, ""));
         let sound = sound.map(|bytes| {
             format!(
                 "<audio controls preload=\"none\" src=\"data:audio/wav;base64,{}\"></audio>",

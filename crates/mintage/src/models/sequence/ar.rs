@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     generate::{Limit, Listener, SequenceDraw, Writer},
-    net::{Shifted, document_nll, shape},
+    net::{Shifted, document_nll, nll, shape, validation},
 };
 use crate::{events::Metrics, models::Size};
 
@@ -127,14 +127,12 @@ impl Ar {
 
     /// Nats a token with the averaged weights; of texts also bits a character.
     pub fn validate(&self, batch: &SequenceBatch, _progress: f64, _rng: &mut Rng) -> Option<Metrics> {
-        let nats: f64 = self.nll(batch).iter().sum();
-        Some(super::token_metrics(nats / Shifted::of(batch).count().max(1.0), &self.info))
+        Some(validation(&self.train.averaged(), batch, &self.info))
     }
 
     /// `−log p` of each item of a batch: nats.
     pub fn nll(&self, batch: &SequenceBatch) -> Vec<f64> {
-        let (shifted, net) = (Shifted::of(batch), self.train.averaged());
-        shifted.nats(&net.logits(net.forward(shifted.positions(), None)))
+        nll(&self.train.averaged(), batch)
     }
 
     /// `−log p` of a document behind its boundary: nats.

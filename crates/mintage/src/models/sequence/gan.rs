@@ -32,7 +32,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     ar,
     generate::{Choice, Limit, Listener, SequenceDraw, Writer},
-    net::{Shifted, document_nll, shape},
+    net::{Shifted, document_nll, nll, shape, validation},
 };
 use crate::{events::Metrics, models::Size};
 
@@ -262,16 +262,13 @@ impl Gan {
 
     /// Nats a token of the generator while the language is learned; then there is no number to minimise.
     pub fn validate(&self, batch: &SequenceBatch, progress: f64, _rng: &mut Rng) -> Option<Metrics> {
-        (progress < self.config.critic_from).then(|| {
-            let nats: f64 = self.nll(batch).iter().sum();
-            super::token_metrics(nats / Shifted::of(batch).count().max(1.0), &self.info)
-        })
+        let is_language = progress < self.config.critic_from;
+        is_language.then(|| validation(&self.generator.averaged(), batch, &self.info))
     }
 
     /// `−log p` of each item of a batch by the generator: nats.
     pub fn nll(&self, batch: &SequenceBatch) -> Vec<f64> {
-        let (shifted, net) = (Shifted::of(batch), self.generator.averaged());
-        shifted.nats(&net.logits(net.forward(shifted.positions(), None)))
+        nll(&self.generator.averaged(), batch)
     }
 
     /// `−log p` of a document behind its boundary: nats.

@@ -10,6 +10,9 @@ use mintage_nn::{
     weights::to_vec,
 };
 
+use super::token_metrics;
+use crate::events::Metrics;
+
 /// Share of the training rows that lose their class.
 const CLASSLESS: f32 = 0.1;
 /// Rows that go through a network together when nothing is learned.
@@ -117,6 +120,18 @@ impl Shifted {
     pub fn mean_loss(&self, logits: Tensor<2>) -> Tensor<1> {
         self.losses(logits).sum() / self.count().max(1.0)
     }
+}
+
+/// `−log p` of each item of a batch: nats.
+pub fn nll(net: &Decoder, batch: &SequenceBatch) -> Vec<f64> {
+    let shifted = Shifted::of(batch);
+    shifted.nats(&net.logits(net.forward(shifted.positions(), None)))
+}
+
+/// Nats a token of a batch; of texts also bits a character.
+pub fn validation(net: &Decoder, batch: &SequenceBatch, info: &SequenceInfo) -> Metrics {
+    let nats: f64 = nll(net, batch).iter().sum();
+    token_metrics(nats / batch.targets().max(1) as f64, info)
 }
 
 /// `−log p` of a document but for its first token, each token given at least half a `context` of those before it where

@@ -1,0 +1,233 @@
+//! `mintage sample` of sounds: WAV files, a folder, or BLOBs of a table; and sounds through a model's codec.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use mintage::{
+    AnyData, Event, Model, SoundRequest,
+    models::audio::si_sdr_db,
+    sample::{SoundBeginning, Sounds, sounds::interleaved},
+};
+use mintage_data::{
+    Provenance, append_blobs, atomic_write,
+    audio::{WavDepth, wav_bytes},
+    write_files,
+};
+use serde_json::json;
+
+use super::{
+    sample::{columns, make_parent, tell_of_rows},
+    sample_texts::{check_choice, choice, label},
+};
+use crate::{
+    args::{Reconstruct, Sample},
+    context::Context,
+    failure::{Failure, Outcome, Verdict},
+    pictures::spread,
+    text::{count, shell},
+};
+
+/// Where sounds go.
+#[derive(Debug, PartialEq)]
+enum Target {
+    File(PathBuf),
+    Folder(PathBuf),
+    Database(PathBuf),
+}
+
+pub fn run(args: &Sample, model: &Model, context: &mut Context) -> Verdict {
+    check(args)?;
+    let seed = context.settings.seed_or_default();
+    let target = match args.out.as_deref() {
+        Some(out) => target(out)?,
+        None => Target::File(model.dir.join("samples").join(format!("seed-{seed}.wav"))),
+    };
+    let n = args.n.unwrap_or(1);
+    if n > 1 && matches!(target, Target::File(_)) {
+        return Err(Failure::new("a file holds one sound", "give a folder/ for several"));
+    }
+    let request = SoundRequest {
+        n,
+        label: label(args, model)?,
+        begin: beginning(args, model)?,
+        seconds: args.seconds,
+        choice: choice(args),
+        seed,
+    };
+    let options = json!({
+        "where": args.condition, "continue": args.continued, "like": args.like, "strength": args.strength,
+        "seconds": args.seconds, "temperature": args.temperature, "top_k": args.top_k, "top_p": args.top_p,
+        "min_p": args.min_p,
+    });
+    let provenance = model.provenance(seed, options);
+    let ui = &mut context.ui;
+    let sounds = model.sample_sounds(&request, &mut |done, total| {
+        ui.event(&Event::Work { what: "sampling".to_owned(), done, total });
+    });
+    context.ui.clear();
+    write(&target, &sounds?, model, args, &provenance, context)
+}
+
+fn write(
+    target: &Target,
+    sounds: &Sounds,
+    model: &Model,
+    args: &Sample,
+    provenance: &Provenance,
+    context: &mut Context,
+) -> Verdict {
+    let what = count(sounds.len(), "new sound");
+    let json = provenance.to_json();
+    let wav = |i: usize| {
+        wav_bytes(&sounds.interleaved(i), sounds.channels, sounds.rate_hz, WavDepth::Bits16, &json)
+    };
+    match target {
+        Target::File(path) => {
+            make_parent(path)?;
+            atomic_write(path, &wav(0)).map_err(Failure::io(path))?;
+            context.ui.titled("made", &format!("{what} of {:.1} s in {}", sounds.seconds(0), shell(path)));
+        }
+        Target::Folder(dir) => {
+            let file = |i: usize| Ok((sounds.class(i).unwrap_or_default(), wav(i)));
+            write_files(dir, sounds.len(), "wav", &file, provenance)?;
+            context.ui.titled("made", &format!("{what} in {}", shell(dir)));
+        }
+        Target::Database(path) => {
+            let (table, column) = columns(args, model)?;
+            let labelled = !sounds.labels.is_empty();
+            let names =
+                args.label_column.as_deref().or(model.config.source.label.as_deref()).filter(|_| labelled);
+            let row = |i: usize| Ok((wav(i), sounds.class(i)));
+            let rows = append_blobs(path, &table, &column, names, sounds.len(), &row, provenance)?;
+            tell_of_rows(rows, path, &table, &column, context);
+        }
+    }
+    Ok(Outcome::Done)
+}
+
+/// What the sounds begin with.
+fn beginning(args: &Sample, model: &Model) -> Result<SoundBeginning, Failure> {
+    Ok(match (&args.like, &args.continued) {
+        (Some(_), Some(_)) => return Err(Failure::bare("--like and --continue cannot be met together")),
+        (Some(path), None) => SoundBeginning::Like { samples: sound(path, model)?, strength: args.strength },
+        (None, Some(path)) => SoundBeginning::Behind { samples: sound(path, model)? },
+        (None, None) => SoundBeginning::Nothing,
+    })
+}
+
+/// A sound of a file as a model hears it.
+fn sound(path: &Path, model: &Model) -> Result<Vec<f32>, Failure> {
+    let bytes = fs::read(path).map_err(Failure::io(path))?;
+    let found = model.sounds()?.codec.decode(bytes);
+    found.map_err(|why| Failure::bare(format!("{}: {why}", path.display())))
+}
+
+fn target(out: &str) -> Result<Target, Failure> {
+    let path = PathBuf::from(out);
+    let suffix = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
+    match suffix.as_str() {
+        _ if out.ends_with(['/', std::path::MAIN_SEPARATOR]) || path.is_dir() => Ok(Target::Folder(path)),
+        "wav" => Ok(Target::File(path)),
+        "db" | "db3" | "sqlite" | "sqlite3" => Ok(Target::Database(path)),
+        _ => Err(Failure::new(
+            format!("{out}: does not say what to write"),
+            "end it with .wav for a sound, / for a folder of sounds, .db for rows of a database",
+        )),
+    }
+}
+
+/// What has no meaning for sounds, and values that have none at all.
+fn check(args: &Sample) -> Result<(), Failure> {
+    let flags = [
+        ("--guidance", args.guidance.is_some()),
+        ("--grid", args.grid.is_some()),
+        ("--given", args.given.is_some()),
+        ("--fill", args.fill.is_some()),
+        ("--prompt", args.prompt.is_some()),
+        ("--length", args.length.is_some()),
+        ("--match", args.pattern.is_some()),
+        ("--json-shape", args.json_shape.is_some()),
+        ("--stop", !args.stop.is_empty()),
+        ("--endless", args.endless),
+        ("--key", args.key.is_some()),
+        ("--metre", args.metre.is_some()),
+        ("--range", args.range.is_some()),
+        ("--between", !args.between.is_empty()),
+        ("--repetition", args.repetition != 1.0),
+    ];
+    if let Some((flag, _)) = flags.iter().find(|(_, given)| *given) {
+        return Err(Failure::new(
+            format!("{flag} has no meaning for this model of sounds"),
+            "sounds go on from a file with --continue, vary one with --like, and last --seconds",
+        ));
+    }
+    check_choice(args)
+}
+
+/// Between a sound and the next, in seconds.
+const PAUSE: f64 = 0.3;
+
+/// `mintage reconstruct`: each original, and behind it what comes back through the codec, one after another.
+pub fn reconstruct(args: &Reconstruct, model: &Model, context: &mut Context) -> Verdict {
+    let originals = match args.files.is_empty() {
+        true => held_out(args, model, context)?,
+        false => args.files.iter().map(|path| sound(path, model)).collect::<Result<_, _>>()?,
+    };
+    let out = match &args.out {
+        Some(path) => path.clone(),
+        None => model.dir.join("samples").join("reconstruction.wav"),
+    };
+    make_parent(&out)?;
+    let info = model.sounds()?.info;
+    let pause = vec![0.0; (PAUSE * f64::from(info.rate_hz)) as usize * info.channels];
+    let (mut samples, mut ratios) = (Vec::new(), Vec::new());
+    for original in &originals {
+        let back = model.reconstruct_sound(original)?;
+        for sound in [original, &back] {
+            samples.extend(interleaved(sound, info.channels));
+            samples.extend(&pause);
+        }
+        ratios.extend(si_sdr_db(original, &back, original.len()));
+    }
+    let seed = context.settings.seed_or_default();
+    let provenance = model.provenance(seed, json!({ "reconstruct": originals.len() })).to_json();
+    let bytes = wav_bytes(&samples, info.channels, info.rate_hz, WavDepth::Bits16, &provenance);
+    atomic_write(&out, &bytes).map_err(Failure::io(&out))?;
+    let db = ratios.iter().sum::<f64>() / ratios.len().max(1) as f64;
+    context.ui.out_json(&json!({ "file": out, "n": originals.len(), "si_sdr_db": db }))?;
+    context.ui.titled("made", &format!("{} ({})", shell(&out), count(originals.len(), "pair")));
+    context.ui.titled("error", &format!("{db:.1} dB SI-SDR on the average (more is better)"));
+    Ok(Outcome::Done)
+}
+
+/// Sounds of the holdout, which the model never heard.
+fn held_out(args: &Reconstruct, model: &Model, context: &mut Context) -> Result<Vec<Vec<f32>>, Failure> {
+    if args.n == 0 {
+        return Err(Failure::bare("-n must be at least 1"));
+    }
+    let AnyData::Sounds(set) = context.data_of(model, &args.moved)? else {
+        return Err(Failure::bare("the source does not hold sounds any more"));
+    };
+    let chosen = spread(&set.splits().holdout, args.n);
+    match chosen.is_empty() {
+        true => {
+            Err(Failure::new("the data have no holdout, they are too few", "name sound files to reconstruct"))
+        }
+        false => Ok(chosen.into_iter().map(|item| set.sound(item)).collect()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_suffix_decides() {
+        assert_eq!(target("a.WAV").ok(), Some(Target::File("a.WAV".into())));
+        assert_eq!(target("new/").ok(), Some(Target::Folder("new/".into())));
+        assert_eq!(target("shop.db").ok(), Some(Target::Database("shop.db".into())));
+        assert!(target("a.mp3").is_err());
+    }
+}

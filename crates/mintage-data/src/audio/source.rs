@@ -1,0 +1,52 @@
+//! Where sounds come from: a folder of files, BLOBs in a table of a SQLite database, or one long file.
+
+use std::fs::File;
+
+use super::decode::Input;
+use crate::{
+    DataKind, Error, SourceSpec,
+    music::MIDI,
+    source::{
+        media::{Places, holds_media},
+        sqlite::{IMAGES, Media},
+    },
+    video::CLIPS,
+};
+
+pub(crate) const SOUNDS: Media = Media {
+    name: "sounds",
+    hint: "sounds are WAV, FLAC, Ogg Vorbis or MP3, as files or BLOBs; `mintage inspect` shows the columns",
+    suffixes: &["wav", "flac", "ogg", "oga", "mp3"],
+    is: |head| match head {
+        [b'R', b'I', b'F', b'F', _, _, _, _, kind @ ..] => kind.starts_with(b"WAVE"),
+        // Nothing else begins like a frame of MPEG's third layer: no rate or bit rate is left open.
+        [0xff, layer, rates, ..] => {
+            layer & 0xe6 == 0xe2 && !matches!(rates >> 4, 0 | 15) && rates & 0x0c != 0x0c
+        }
+        _ => [&b"fLaC"[..], b"OggS", b"ID3"].iter().any(|magic| head.starts_with(magic)),
+    },
+};
+
+/// Larger files are read as they are needed.
+const IN_MEMORY: u64 = 8 << 20;
+
+/// Whether a source holds sounds: a folder where most files are, one such file, or a SQLite database where they are
+/// in the column asked for, or else there are no images and no music. Nothing is decoded.
+pub fn is_sound(spec: &SourceSpec) -> Result<bool, Error> {
+    match spec.kind {
+        Some(kind) => Ok(kind == DataKind::Audio),
+        None => holds_media(spec, &SOUNDS, &[&IMAGES, &MIDI, &CLIPS]),
+    }
+}
+
+/// An item, ready to be read.
+pub(super) fn input(places: &Places, item: usize) -> Result<Input, String> {
+    let fail = |error: std::io::Error| error.to_string();
+    if let Some(path) = places.path(item) {
+        let file = File::open(path).map_err(fail)?;
+        if file.metadata().map_err(fail)?.len() > IN_MEMORY {
+            return Ok(Input::File(file));
+        }
+    }
+    places.fetch(item).map(Input::Bytes).map_err(|error| error.to_string())
+}

@@ -1,0 +1,67 @@
+//! Blocks over time, on rows `[n · time, width]`: products of matrices do nearly all of the work.
+
+use burn::{
+    module::{Module, Param},
+    tensor::{Device, Tensor},
+};
+
+use super::basic::{LayerNorm, Linear, constant_param, normal_param};
+use crate::{Rng, kernels};
+
+/// Places that a block sees: itself and three on either side.
+const TAPS: usize = 7;
+
+/// A ConvNeXt block over time, as in Vocos (Siuzdak, arXiv:2306.00814):
+/// `x + W₂ gelu(W₁ norm(depthwise(x)))`, `W₁` four times as wide.
+#[derive(Module, Debug)]
+pub struct TimeBlock {
+    pub taps: Param<Tensor<2>>,
+    pub bias: Param<Tensor<1>>,
+    pub norm: LayerNorm,
+    pub up: Linear,
+    pub down: Linear,
+}
+
+impl TimeBlock {
+    /// A block that begins silent: what goes in comes out.
+    pub fn new(width: usize, device: &Device, rng: &mut Rng) -> Self {
+        Self {
+            taps: normal_param([TAPS, width], (TAPS as f32).sqrt().recip(), device, rng),
+            bias: constant_param([width], 0.0, device),
+            norm: LayerNorm::new(width, device),
+            up: Linear::new(width, 4 * width, 1.0, device, rng),
+            down: Linear::new(4 * width, width, 0.0, device, rng),
+        }
+    }
+
+    /// `[n · time, width]` → the same.
+    pub fn forward(&self, x: Tensor<2>, time: usize) -> Tensor<2> {
+        let h = kernels::depthwise_time(x.clone(), self.taps.val(), self.bias.val(), time);
+        let h = kernels::gelu(self.up.forward(self.norm.forward(h)));
+        kernels::add(x, self.down.forward(h))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::weights::to_vec;
+
+    #[test]
+    fn a_block_sees_three_places_around_itself_and_no_other_sequence() {
+        let (device, mut rng) = (Device::flex(), Rng::new(1, 0));
+        let mut block = TimeBlock::new(8, &device, &mut rng);
+        block.down = Linear::new(32, 8, 1.0, &device, &mut rng);
+        let x = rng.normals(2 * 10 * 8);
+        let forward = |x: &[f32]| {
+            let rows = Tensor::<1>::from_floats(x, &device).reshape([20, 8]);
+            to_vec(&block.forward(rows, 10))
+        };
+        let (mut moved, y) = (x.clone(), forward(&x));
+        moved[8 * 8] += 1.0; // place 8 of the first sequence
+        let z = forward(&moved);
+        let differs = |row: usize| y[row * 8..][..8] != z[row * 8..][..8];
+        let seen: Vec<usize> = (0..20).filter(|&row| differs(row)).collect();
+        assert_eq!(seen, [5, 6, 7, 8, 9]);
+    }
+}

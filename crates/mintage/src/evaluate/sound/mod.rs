@@ -1,0 +1,169 @@
+//! Judging a model of sounds: by their spectrograms, as images are judged, by what the codec loses, and by ear.
+
+mod pictures;
+
+use std::{fmt::Write, time::Duration};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use mintage_data::{
+    SoundCodec, SoundSet, Split,
+    audio::{WavDepth, wav_bytes},
+};
+
+use super::{
+    Interval, ItemScore, Options, dials, evenly,
+    image::{self, Conformity, Sets},
+    work,
+};
+use crate::{
+    dataset::AnyData,
+    error::Error,
+    events::Event,
+    model::Model,
+    models::{Batch, audio::si_sdr_db},
+    report::{Exhibit, Metric, Report, charts::escaped},
+    sample::{SoundRequest, sounds::interleaved},
+};
+use pictures::Camera;
+
+/// Sounds on either side of a comparison, unless asked otherwise.
+const DEFAULT_N: usize = 1000;
+/// Held-out items for the likelihood of codes and for what the codec loses.
+const THROUGH: usize = 64;
+const RESAMPLES: usize = 500;
+/// Sounds to listen to: a page has to stay small enough to send.
+const HEARD: usize = 6;
+/// Items scored at a time.
+const CHUNK: usize = 64;
+
+/// Draws from `model` and judges it against the holdout of `data`, which must be the data it learned.
+pub fn evaluate(
+    model: &Model,
+    data: &SoundSet,
+    options: &Options,
+    clock: &dyn Fn() -> Duration,
+    on: &mut dyn FnMut(Event),
+) -> Result<Report, Error> {
+    let camera = Camera::new(data);
+    let (pictures, items) = camera.of_set(data);
+    let n = super::compared(options, DEFAULT_N, pictures.splits(), "sound")?;
+    let start = clock();
+    let request = SoundRequest { n, seed: options.seed, ..SoundRequest::default() };
+    let new =
+        model.sample_sounds(&request, &mut |done, total| on(work("drawing new sounds", done, total)))?;
+    let per_sec = n as f64 / (clock() - start).as_secs_f64().max(1e-9);
+    let fake = camera.of_sounds(&new.samples, new.labels.clone());
+    let sets = Sets::of(fake, "spectrograms", &pictures, options, on)?;
+    let (mut metrics, judged) = image::judge(&sets, on)?;
+    through_the_codec(model, data, options, on, &mut metrics)?;
+    let mut exhibits = image::exhibits(model, &sets, &judged)?;
+    let nearest = |new: usize| items[judged.copies.searched[judged.copies.found.neighbours[new].0] as usize];
+    exhibits.insert(0, heard(data, &new, nearest));
+    Ok(Report {
+        format: 1,
+        item: "sound".to_owned(),
+        model: model.name(),
+        family: model.config.model.family().name().to_owned(),
+        size: model.config.size.name().to_owned(),
+        source: model.config.source.source.clone(),
+        data: AnyData::describe_sounds(data),
+        n,
+        seed: options.seed,
+        items_per_sec: per_sec,
+        train_secs: model.config.train_secs,
+        dials: dials(&metrics),
+        metrics,
+        exhibits,
+    })
+}
+
+/// What is left of held-out sounds behind the encoder and the decoder, and how likely their codes are. Neither moves a
+/// dial: both say how well the model hears, not how well it speaks.
+fn through_the_codec(
+    model: &Model,
+    data: &SoundSet,
+    options: &Options,
+    on: &mut dyn FnMut(Event),
+    metrics: &mut Vec<Metric>,
+) -> Result<(), Error> {
+    on(work("held-out sounds through the codec", 0, 1));
+    let parts = model.sounds()?;
+    let all: Vec<u32> = data.items(Split::Holdout).collect();
+    let batch = data.batch(&evenly(&all, THROUGH), None);
+    if let Some(back) = parts.model.reconstruct(&batch) {
+        let ratios = si_sdr_db(&batch.samples, &back, batch.samples.len() / batch.n);
+        let value = Interval::of_mean(&ratios, RESAMPLES, options.seed);
+        let metric = Metric::bare("SI-SDR of held-out sounds", "decibel, through the codec", value);
+        metrics.push(Metric { better: "higher".to_owned(), ..metric });
+    }
+    let lengths: Vec<f64> =
+        batch.lengths.iter().map(|&n| f64::from(n) / f64::from(parts.info.rate_hz)).collect();
+    if let Some(nats) = model.nll(&Batch::Sounds(batch), 1, options.seed) {
+        let value = Interval::estimate(nats.len(), RESAMPLES, options.seed, |rows| {
+            let sum = |values: &[f64]| rows.iter().map(|&row| values[row]).sum::<f64>();
+            sum(&nats) / sum(&lengths).max(1e-9)
+        });
+        metrics.push(Metric::bare("negative log-likelihood of codes", "nats a second", value));
+    }
+    on(work("held-out sounds through the codec", 1, 1));
+    Ok(())
+}
+
+/// New sounds to listen to, each beside the training sound that its spectrogram is nearest to.
+fn heard(data: &SoundSet, new: &crate::sample::Sounds, nearest: impl Fn(usize) -> u32) -> Exhibit {
+    let SoundCodec { rate_hz, channels, .. } = *data.codec();
+    let player = |samples: &[f32]| {
+        let bytes = wav_bytes(&interleaved(samples, channels), channels, rate_hz, WavDepth::Bits16, "");
+        format!(
+            "<audio controls preload=\"none\" src=\"data:audio/wav;base64,{}\"></audio>",
+            STANDARD.encode(bytes)
+        )
+    };
+    let mut html = String::from("<div class=\"texts\">");
+    for at in (0..new.len()).step_by((new.len() / HEARD).max(1)).take(HEARD) {
+        let class = new.class(at).map(|name| format!("<b>{}</b> ", escaped(name))).unwrap_or_default();
+        let train = data.batch(&[nearest(at)], None);
+        let _ = write!(
+            html,
+            "<div class=\"pair\"><div><p class=\"soft\">{class}new, {:.1} s</p>{}</div>\
+             <div><p class=\"soft\">nearest in train</p>{}</div></div>",
+            new.seconds(at),
+            player(&new.samples[at]),
+            player(&train.samples)
+        );
+    }
+    html.push_str("</div>");
+    let note = "Each beside the training sound whose spectrogram is nearest.";
+    Exhibit { title: "New sounds".to_owned(), note: note.to_owned(), html }
+}
+
+/// Scores every sound of `items`, read with the model's codec, against the `data` it learned from: the mean over the
+/// segments that it is cut into.
+pub fn score(
+    model: &Model,
+    data: &SoundSet,
+    items: &SoundSet,
+    options: &Options,
+    on: &mut dyn FnMut(Event),
+) -> Result<Vec<ItemScore>, Error> {
+    let camera = Camera::new(data);
+    let conformity = Conformity::new(&camera.of_set(data).0, options, on)?;
+    let mut scores = Vec::with_capacity(items.len());
+    for sound in 0..items.len() as u32 {
+        let segments: Vec<u32> = items.items_of(sound).collect();
+        let (mut sum, mut nats) = (0.0, None);
+        for segments in segments.chunks(CHUNK) {
+            sum += conformity.of(&camera.of_items(items, segments)).iter().sum::<f64>();
+            if let Some(found) = model.nll(&Batch::Sounds(items.batch(segments, None)), 1, options.seed) {
+                *nats.get_or_insert(0.0) += found.iter().sum::<f64>();
+            }
+        }
+        scores.push(ItemScore {
+            name: items.name(sound),
+            conformity: sum / segments.len().max(1) as f64,
+            nll: nats,
+        });
+        on(work("scoring", scores.len(), items.len()));
+    }
+    Ok(scores)
+}

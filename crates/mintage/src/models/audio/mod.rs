@@ -1,0 +1,200 @@
+//! Models of sounds, one file a family. Here: the closed enum over them, and what they are asked for.
+//!
+//! Samples are numbers in [−1, 1], channel by channel, at the rate of the codec; a frame is a few thousandths of a second.
+
+mod codes;
+mod spectral;
+#[cfg(test)]
+mod tests_common;
+pub mod vqvae;
+
+use std::ops::RangeInclusive;
+
+use burn::tensor::Device;
+use mintage_data::SoundBatch;
+use mintage_nn::{NotFinite, Rng, TensorMap, WeightsError};
+use serde::{Deserialize, Serialize};
+
+use super::{Choice, Family, Size, check_ranges, no_such_model};
+use crate::{
+    events::Metrics,
+    recipe::{RecipeError, merge_options},
+};
+pub use spectral::si_sdr_db;
+
+/// The family that `auto` stands for.
+pub const AUTO_FAMILY: Family = Family::Vqvae;
+
+/// What a model must know of sounds before it hears them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SoundInfo {
+    pub rate_hz: u32,
+    pub channels: usize,
+    /// Samples of an item, of each channel.
+    pub segment: usize,
+    /// Whether an item is a sound from its beginning, and not a part of a longer one.
+    pub whole: bool,
+    /// Classes to condition on; 0 for none.
+    pub classes: usize,
+    /// Items in the train split.
+    pub train_len: usize,
+}
+
+/// What new sounds begin with.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum SoundStart<'a> {
+    /// Nothing in particular: new ones.
+    #[default]
+    Fresh,
+    /// Variations of a sound: at `strength` 0 the sound as the model hears it, at 1 a new one.
+    Like { samples: &'a [f32], strength: f32 },
+    /// What comes behind a sound.
+    Behind { samples: &'a [f32] },
+}
+
+/// What to draw.
+#[derive(Clone, Copy, Debug)]
+pub struct SoundDraw<'a> {
+    pub n: usize,
+    /// One a sound, or empty for a model without classes.
+    pub labels: &'a [u32],
+    /// Samples at most, of each channel.
+    pub length: usize,
+    pub start: SoundStart<'a>,
+    /// How codes are chosen among the probable ones.
+    pub choice: Choice,
+}
+
+/// Options of any family, and what they must lie between.
+const RANGES: [(&str, RangeInclusive<u64>); 8] = [
+    ("batch", 1..=65_536),
+    ("width", 2..=8_192),
+    ("blocks", 0..=64),
+    ("codes", 2..=65_536),
+    ("levels", 1..=32),
+    ("code_dim", 1..=4_096),
+    ("prior_layers", 0..=128),
+    ("prior_width", 2..=8_192),
+];
+
+/// Resolved configuration of a model of sounds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "family", rename_all = "lowercase")]
+pub enum SoundConfig {
+    Vqvae(vqvae::Config),
+}
+
+impl SoundConfig {
+    /// The preset of a size for these data, with the user's `options` laid over it.
+    pub fn preset(
+        family: Option<Family>,
+        size: Size,
+        info: &SoundInfo,
+        options: &toml::Table,
+    ) -> Result<Self, RecipeError> {
+        let config = match family.unwrap_or(AUTO_FAMILY) {
+            Family::Vqvae => Self::Vqvae(merge_options(vqvae::Config::preset(size, info), options)?),
+            family => return Err(no_such_model(family, "sounds")),
+        };
+        check_ranges(&config, &RANGES)?;
+        let Self::Vqvae(vqvae::Config { prior_width, .. }) = config;
+        match prior_width % 2 {
+            0 => Ok(config),
+            // Positions turn pairs of numbers.
+            _ => Err(RecipeError::of_key("model.prior_width", "must be even", None)),
+        }
+    }
+
+    pub fn family(&self) -> Family {
+        match self {
+            Self::Vqvae(_) => Family::Vqvae,
+        }
+    }
+
+    /// Items a step.
+    pub fn batch(&self) -> usize {
+        match self {
+            Self::Vqvae(c) => c.batch,
+        }
+    }
+}
+
+/// A model of sounds, of any family.
+#[derive(Debug)]
+pub enum SoundModel {
+    Vqvae(vqvae::Vqvae),
+}
+
+/// Calls the same method of whichever model it is.
+macro_rules! each {
+    ($any:expr, $model:ident => $call:expr) => {
+        match $any {
+            SoundModel::Vqvae($model) => $call,
+        }
+    };
+}
+
+impl SoundModel {
+    /// A fresh model on `device` (plain; gradients are switched on inside), initialised from `rng`.
+    pub fn new(config: &SoundConfig, info: &SoundInfo, device: &Device, rng: &mut Rng) -> Self {
+        match config {
+            SoundConfig::Vqvae(c) => Self::Vqvae(vqvae::Vqvae::new(c, info, device, rng)),
+        }
+    }
+
+    /// One training step at `progress` ∈ [0, 1] of the budget. On an error nothing has changed.
+    pub fn step(&mut self, batch: &SoundBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+        each!(self, m => m.step(batch, progress, rng))
+    }
+
+    /// Metrics on held-out items, with the averaged weights; the first is the one to minimise.
+    pub fn validate(&self, batch: &SoundBatch, progress: f64, rng: &mut Rng) -> Option<Metrics> {
+        each!(self, m => m.validate(batch, progress, rng))
+    }
+
+    /// The phases of a run, and the share of the budget at which each begins.
+    pub fn phases(&self) -> Vec<(&'static str, f64)> {
+        each!(self, m => m.phases())
+    }
+
+    /// Draws sounds with the averaged weights: samples of each, channel by channel, as long as it is.
+    pub fn sample(&self, draw: &SoundDraw, rng: &mut Rng) -> Vec<Vec<f32>> {
+        each!(self, m => m.sample(draw, rng))
+    }
+
+    /// Through the encoder and back, samples as in the batch; `None` where a family has no encoder.
+    pub fn reconstruct(&self, batch: &SoundBatch) -> Option<Vec<f32>> {
+        match self {
+            Self::Vqvae(m) => Some(m.reconstruct(batch)),
+        }
+    }
+
+    /// `−log p` of what the model writes for each item: nats.
+    pub fn nll(&self, batch: &SoundBatch) -> Option<Vec<f64>> {
+        match self {
+            Self::Vqvae(m) => Some(m.nll(batch)),
+        }
+    }
+
+    /// The published weights (averaged).
+    pub fn save_weights(&self, map: &mut TensorMap) {
+        each!(self, m => m.save_weights(map));
+    }
+
+    pub fn load_weights(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
+        each!(self, m => m.load_weights(map))
+    }
+
+    /// All that a resumed run needs.
+    pub fn save_state(&self, map: &mut TensorMap) {
+        each!(self, m => m.save_state(map));
+    }
+
+    pub fn load_state(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
+        each!(self, m => m.load_state(map))
+    }
+
+    pub fn parameters(&self) -> usize {
+        each!(self, m => m.parameters())
+    }
+}
