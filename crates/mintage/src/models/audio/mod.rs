@@ -3,6 +3,7 @@
 //! Samples are numbers in [−1, 1], channel by channel, at the rate of the codec; a frame is a few thousandths of a second.
 
 mod codes;
+mod net;
 mod spectral;
 #[cfg(test)]
 mod tests_common;

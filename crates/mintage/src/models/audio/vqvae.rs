@@ -16,9 +16,7 @@ use burn::{
 };
 use mintage_data::SoundBatch;
 use mintage_nn::{
-    AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError,
-    layers::{LayerNorm, Linear, TimeBlock},
-    rvq::ResidualQuantizer,
+    AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError, rvq::ResidualQuantizer,
     weights::to_vec,
 };
 use serde::{Deserialize, Serialize};
@@ -26,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     SoundDraw, SoundInfo, SoundStart,
     codes::{CodeShape, CodeWriter, Coded},
+    net::{SAMPLE_BATCH, Stack, is_hidden, signals},
     spectral::{Framing, loss_windows, si_sdr_db, spectral_distance},
 };
 use crate::{events::Metrics, models::Size};
@@ -91,39 +90,13 @@ struct Autoencoder {
     framing: Framing,
 }
 
-/// Blocks over frames between two linear maps.
-#[derive(Module, Debug)]
-struct Stack {
-    input: Linear,
-    blocks: Vec<TimeBlock>,
-    norm: LayerNorm,
-    output: Linear,
-}
-
-impl Stack {
-    fn new(from: usize, to: usize, config: &Config, device: &Device, rng: &mut Rng) -> Self {
-        let width = config.width;
-        Self {
-            input: Linear::new(from, width, 1.0, device, rng),
-            blocks: (0..config.blocks).map(|_| TimeBlock::new(width, device, rng)).collect(),
-            norm: LayerNorm::new(width, device),
-            output: Linear::new(width, to, 0.3, device, rng),
-        }
-    }
-
-    /// `[n · frames, from] → [n · frames, to]`.
-    fn forward(&self, x: Tensor<2>, frames: usize) -> Tensor<2> {
-        let h = self.blocks.iter().fold(self.input.forward(x), |h, block| block.forward(h, frames));
-        self.output.forward(self.norm.forward(h))
-    }
-}
-
 impl Autoencoder {
     fn new(config: &Config, info: &SoundInfo, device: &Device, rng: &mut Rng) -> Self {
         let framing = Framing::of_rate(info.rate_hz, info.channels);
+        let Config { code_dim, width, blocks, .. } = *config;
         Self {
-            encoder: Stack::new(framing.inputs(), config.code_dim, config, device, rng),
-            decoder: Stack::new(config.code_dim, framing.outputs(), config, device, rng),
+            encoder: Stack::new(framing.inputs(), code_dim, width, blocks, device, rng),
+            decoder: Stack::new(code_dim, framing.outputs(), width, blocks, device, rng),
             framing,
         }
     }
@@ -386,20 +359,6 @@ impl Vqvae {
     pub fn parameters(&self) -> usize {
         self.autoencoder.net().num_params() + self.prior.net().num_params()
     }
-}
-
-/// Sounds drawn at a time, which bounds memory.
-const SAMPLE_BATCH: usize = 32;
-
-/// Matrices between hidden layers of the autoencoder.
-fn is_hidden(name: &str) -> bool {
-    name.contains(".blocks.") && (name.ends_with("up.weight") || name.ends_with("down.weight"))
-}
-
-/// `[n, channels · time]`.
-fn signals(batch: &SoundBatch, device: &Device) -> Tensor<2> {
-    let each = batch.samples.len() / batch.n.max(1);
-    Tensor::from_data(TensorData::new(batch.samples.clone(), [batch.n, each]), device)
 }
 
 #[cfg(test)]

@@ -1,0 +1,147 @@
+//! What families of sounds share: blocks over frames, how a batch becomes signals, and how long sounds are by class.
+
+use burn::{
+    module::Module,
+    tensor::{Device, Tensor, TensorData},
+};
+use mintage_data::SoundBatch;
+use mintage_nn::{
+    Rng, TensorMap, WeightsError,
+    layers::{LayerNorm, Linear, TimeBlock},
+};
+
+use super::SoundInfo;
+
+/// Sounds drawn at a time, which bounds memory.
+pub const SAMPLE_BATCH: usize = 32;
+
+/// Blocks over frames between two linear maps.
+#[derive(Module, Debug)]
+pub struct Stack {
+    input: Linear,
+    blocks: Vec<TimeBlock>,
+    norm: LayerNorm,
+    output: Linear,
+}
+
+impl Stack {
+    pub fn new(from: usize, to: usize, width: usize, blocks: usize, device: &Device, rng: &mut Rng) -> Self {
+        Self {
+            input: Linear::new(from, width, 1.0, device, rng),
+            blocks: (0..blocks).map(|_| TimeBlock::new(width, device, rng)).collect(),
+            norm: LayerNorm::new(width, device),
+            output: Linear::new(width, to, 0.3, device, rng),
+        }
+    }
+
+    /// `[n · frames, from] → [n · frames, to]`.
+    pub fn forward(&self, x: Tensor<2>, frames: usize) -> Tensor<2> {
+        let h = self.blocks.iter().fold(self.input.forward(x), |h, block| block.forward(h, frames));
+        self.output.forward(self.norm.forward(h))
+    }
+}
+
+/// Matrices between hidden layers of stacks.
+pub fn is_hidden(name: &str) -> bool {
+    name.contains(".blocks.") && (name.ends_with("up.weight") || name.ends_with("down.weight"))
+}
+
+/// `[n, channels · time]`.
+pub fn signals(batch: &SoundBatch, device: &Device) -> Tensor<2> {
+    let each = batch.samples.len() / batch.n.max(1);
+    Tensor::from_data(TensorData::new(batch.samples.clone(), [batch.n, each]), device)
+}
+
+/// How many frames sounds last, counted over the items of training steps: a row a class, and one of all.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lengths {
+    /// `[classes + 1, frames + 1]`.
+    counts: Vec<f32>,
+    classes: usize,
+    /// Frames of an item.
+    frames: usize,
+}
+
+impl Lengths {
+    pub fn new(info: &SoundInfo, hop: usize) -> Self {
+        let (classes, frames) = (info.classes, info.segment / hop);
+        Self { counts: vec![0.0; (classes + 1) * (frames + 1)], classes, frames }
+    }
+
+    /// Counts the items of a batch.
+    pub fn note(&mut self, batch: &SoundBatch, hop: usize) {
+        for (i, &length) in batch.lengths.iter().enumerate() {
+            let frames = (length as usize).div_ceil(hop).min(self.frames);
+            let class = batch.labels.get(i).map_or(self.classes, |&label| self.row(label));
+            self.counts[self.classes * (self.frames + 1) + frames] += 1.0;
+            if class < self.classes {
+                self.counts[class * (self.frames + 1) + frames] += 1.0;
+            }
+        }
+    }
+
+    /// The frames of a new sound of a class, at least one; as many as an item has where none was counted.
+    pub fn draw(&self, label: u32, rng: &mut Rng) -> usize {
+        let counts = &self.counts[self.row(label) * (self.frames + 1)..][..=self.frames];
+        match counts.iter().any(|&count| count > 0.0) {
+            true => rng.categorical(counts).max(1),
+            false => self.frames.max(1),
+        }
+    }
+
+    /// The row of a label; that of all sounds where it is no class.
+    fn row(&self, label: u32) -> usize {
+        (label as usize).min(self.classes)
+    }
+
+    pub fn save_into(&self, name: &str, map: &mut TensorMap) {
+        map.insert(name, &self.shape(), self.counts.clone());
+    }
+
+    pub fn load_from(&mut self, name: &str, map: &TensorMap) -> Result<(), WeightsError> {
+        let found = map.get(name)?;
+        if found.shape != self.shape() {
+            let (found, wanted) = (found.shape.clone(), self.shape().to_vec());
+            return Err(WeightsError::Shape { name: name.to_owned(), found, wanted });
+        }
+        self.counts = found.values.clone();
+        Ok(())
+    }
+
+    fn shape(&self) -> [usize; 2] {
+        [self.classes + 1, self.frames + 1]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::models::audio::tests_common::{tiny_batch, tiny_info};
+
+    #[test]
+    fn lengths_are_those_of_the_class() {
+        let (info, hop) = (tiny_info(1), 32);
+        let mut lengths = Lengths::new(&info, hop);
+        // Nothing is known yet.
+        assert_eq!(lengths.draw(0, &mut Rng::new(1, 0)), 512 / hop);
+        lengths.note(&tiny_batch(1), hop);
+        let drawn = |lengths: &Lengths, label: u32| {
+            let mut rng = Rng::new(1, 0);
+            let mut all: Vec<usize> = (0..50).map(|_| lengths.draw(label, &mut rng)).collect();
+            all.sort_unstable();
+            all.dedup();
+            all
+        };
+        // Items of 512 and 512 samples, of 400 and 300, and all of them.
+        assert_eq!(drawn(&lengths, 0), [16]);
+        assert_eq!(drawn(&lengths, 1), [10, 13]);
+        assert_eq!(drawn(&lengths, 2), [10, 13, 16]);
+        let (mut map, mut other) = (TensorMap::default(), Lengths::new(&info, hop));
+        lengths.save_into("lengths", &mut map);
+        other.load_from("lengths", &map).unwrap();
+        assert_eq!(lengths, other);
+        let mut shorter = Lengths::new(&info, 2 * hop);
+        assert!(shorter.load_from("lengths", &map).is_err());
+    }
+}
