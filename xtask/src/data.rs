@@ -1,7 +1,7 @@
 //! `cargo xtask data`: brings the public data sets of the quality runs into one folder.
 //!
-//! Images, tables, music and text. Nothing is downloaded: the archives are taken from a folder that holds them, Fashion-MNIST from where
-//! Debian's package `dataset-fashion-mnist` puts it.
+//! Images, tables, music, text, sounds and clips. Nothing is downloaded: the archives are taken from a folder that holds them,
+//! Fashion-MNIST and Russian speech from where Debian's packages `dataset-fashion-mnist` and `festvox-ru` put them.
 
 use std::{
     fs,
@@ -13,11 +13,14 @@ use crate::{Result, at, root};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Folder with images/mnist, images/cifar10.tar.xz, images/emoji64-rgb-idx4-ubyte.gz, tables, music and text
+    /// Folder with images/mnist, images/cifar10.tar.xz, images/emoji64-rgb-idx4-ubyte.gz, tables, music, text, audio and video
     from: PathBuf,
     /// Folder with the four IDX files of Fashion-MNIST
     #[arg(long, default_value = "/usr/share/datasets/fashion-mnist")]
     fashion: PathBuf,
+    /// Folder of the recordings of the Debian package festvox-ru; without it the cases of Russian speech cannot run
+    #[arg(long, default_value = "/usr/share/festival/voices/russian/msu_ru_nsh_clunits/wav")]
+    festvox: PathBuf,
     /// Folder to fill
     #[arg(long, default_value = "data")]
     to: PathBuf,
@@ -34,6 +37,8 @@ pub fn run(args: &Args) -> Result<()> {
     tables(&args.from.join("tables"), &root().join(&args.to).join("tables"))?;
     text(&args.from.join("text"), &root().join(&args.to).join("text"))?;
     music(&args.from.join("music"), &root().join(&args.to).join("music"))?;
+    audio(&args.from.join("audio"), &args.festvox, &root().join(&args.to).join("audio"))?;
+    video(&args.from.join("video"), &root().join(&args.to).join("video"))?;
     let cifar = to.join("cifar10");
     if cifar.is_dir() {
         println!("{}: there already", cifar.display());
@@ -123,6 +128,59 @@ fn music(from: &Path, to: &Path) -> Result<()> {
     }
     // Each song lies in a folder of its own.
     unpack(&from.join("pop909.tar.xz"), &songs, 2)
+}
+
+/// Speakers whose digits the codec of `codec-speakers` never hears.
+const HELD_SPEAKERS: [&str; 2] = ["theo", "yweweler"];
+
+/// Spoken digits with a folder a digit, those that the data set keeps for tests apart, and once more with two speakers
+/// apart; Russian sentences.
+fn audio(from: &Path, festvox: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to).map_err(at(to))?;
+    let all = to.join("fsdd");
+    if !all.is_dir() {
+        unpack(&from.join("fsdd.tar.xz"), &all, 1)?;
+    }
+    let (digits, speakers) = (to.join("digits"), to.join("speakers"));
+    for entry in fs::read_dir(&all).map_err(at(&all))? {
+        let path = entry.map_err(at(&all))?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        // DIGIT_SPEAKER_NUMBER.wav
+        let [digit, speaker, number] = name.trim_end_matches(".wav").split('_').collect::<Vec<_>>()[..]
+        else {
+            continue;
+        };
+        let part = |held: bool| if held { "test" } else { "train" };
+        let held = number.parse::<u32>().is_ok_and(|number| number < 5);
+        let strange = HELD_SPEAKERS.contains(&speaker);
+        for folder in [digits.join(part(held)).join(digit), speakers.join(part(strange)).join(speaker)] {
+            fs::create_dir_all(&folder).map_err(at(&folder))?;
+            fs::copy(&path, folder.join(&name)).map_err(at(&path))?;
+        }
+    }
+    if !festvox.is_dir() {
+        println!("{}: not there; the package festvox-ru has it", festvox.display());
+        return Ok(());
+    }
+    copy_folder(festvox, &to.join("russian"))
+}
+
+/// Characters of Sprites, moving.
+fn video(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to).map_err(at(to))?;
+    let (sheets, clips) = (to.join("sprite-sheets"), to.join("sprites"));
+    if !sheets.is_dir() {
+        unpack(&from.join("sprites.tar.xz"), &sheets, 0)?;
+    }
+    if clips.is_dir() {
+        println!("{}: there already", clips.display());
+        return Ok(());
+    }
+    let half = to.join("sprites.tmp");
+    let mut make = crate::cargo();
+    make.args(["run", "--package", "mintage-data", "--example", "sprites", "--"]);
+    crate::run(make.arg(absolute(&sheets)?).arg(&half))?;
+    fs::rename(&half, &clips).map_err(at(&clips))
 }
 
 fn absolute(path: &Path) -> Result<PathBuf> {

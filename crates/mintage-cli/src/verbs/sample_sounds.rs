@@ -54,12 +54,13 @@ pub fn run(args: &Sample, model: &Model, context: &mut Context) -> Verdict {
         begin: beginning(args, model)?,
         seconds: args.seconds,
         choice: choice(args),
+        guidance: args.guidance,
         seed,
     };
     let options = json!({
         "where": args.condition, "continue": args.continued, "like": args.like, "strength": args.strength,
         "seconds": args.seconds, "temperature": args.temperature, "top_k": args.top_k, "top_p": args.top_p,
-        "min_p": args.min_p,
+        "min_p": args.min_p, "guidance": args.guidance,
     });
     let provenance = model.provenance(seed, options);
     let ui = &mut context.ui;
@@ -141,7 +142,6 @@ fn target(out: &str) -> Result<Target, Failure> {
 /// What has no meaning for sounds, and values that have none at all.
 fn check(args: &Sample) -> Result<(), Failure> {
     let flags = [
-        ("--guidance", args.guidance.is_some()),
         ("--grid", args.grid.is_some()),
         ("--given", args.given.is_some()),
         ("--fill", args.fill.is_some()),

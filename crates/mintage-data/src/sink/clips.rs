@@ -2,9 +2,9 @@
 //! loops for ever where its format can say so, and carries its provenance: a comment of the GIF, a text of the PNG, the
 //! comment of the MP4.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path};
 
-use gif::{AnyExtension, Encoder, Extension, Frame, Repeat};
+use gif::{AnyExtension, DisposalMethod, Encoder, Extension, Frame, Repeat};
 use rayon::prelude::*;
 
 use super::{Images, Provenance, folder::NewFiles, grid::grid, grid_png, png, write_files};
@@ -134,12 +134,15 @@ pub fn filmstrip_png(
     grid_png(what, &images, columns, provenance)
 }
 
-/// A film as a GIF. Each frame has colours of its own: exact up to 256 of them, chosen by NeuQuant beyond.
+/// A film as a GIF: exact where all frames together have up to 256 colours, and then each frame is the part that changes;
+/// beyond that each frame has colours of its own, exact up to 256 of them, chosen by NeuQuant where there are more.
 pub fn gif_bytes(film: &Film, provenance: Option<&Provenance>) -> Result<Vec<u8>, Error> {
     let Film { shape, fps, frames } = film;
     let side = |side: usize| u16::try_from(side).map_err(|_| bad_gif(format!("{side} pixels are too many")));
     let (width, height) = (side(shape.width)?, side(shape.height)?);
-    let mut encoder = Encoder::new(Vec::new(), width, height, &[]).map_err(bad_gif)?;
+    let colors = shared_colors(film);
+    let palette: Vec<u8> = colors.iter().flatten().flatten().copied().collect();
+    let mut encoder = Encoder::new(Vec::new(), width, height, &palette).map_err(bad_gif)?;
     encoder.set_repeat(Repeat::Infinite).map_err(bad_gif)?;
     if let Some(provenance) = provenance {
         let comment = AnyExtension::from(Extension::Comment);
@@ -147,15 +150,15 @@ pub fn gif_bytes(film: &Film, provenance: Option<&Provenance>) -> Result<Vec<u8>
     }
     // Hundredths of a second from the beginning, so that rounding does not add up.
     let at = |frame: usize| (frame as f64 * 100.0 / fps).round() as u64;
-    let encoded: Vec<Frame> = frames
-        .par_iter()
-        .enumerate()
-        .map(|(number, pixels)| {
-            let mut frame = match shape.channels {
-                1 => Frame::from_palette_pixels(width, height, pixels.as_slice(), grays(), None),
-                _ => Frame::from_rgb_speed(width, height, pixels, PALETTE_EFFORT),
+    let encoded: Vec<Frame> = (0..frames.len())
+        .into_par_iter()
+        .map(|number| {
+            let mut frame = match &colors {
+                Some(colors) => changed_part(film, number, colors),
+                None => Frame::from_rgb_speed(width, height, &mut frames[number].clone(), PALETTE_EFFORT),
             };
             frame.delay = (at(number + 1) - at(number)).clamp(SHORTEST_DELAY, 65_535) as u16;
+            frame.dispose = DisposalMethod::Keep;
             frame.make_lzw_pre_encoded();
             frame
         })
@@ -166,9 +169,49 @@ pub fn gif_bytes(film: &Film, provenance: Option<&Provenance>) -> Result<Vec<u8>
     encoder.into_inner().map_err(|e| bad_gif(e.to_string()))
 }
 
-/// All grays.
-fn grays() -> Vec<u8> {
-    (0..=255).flat_map(|gray| [gray; 3]).collect()
+/// Colours of a GIF.
+const MOST_COLORS: usize = 256;
+
+/// The colours of all frames, sorted; nothing where they are too many for one palette.
+fn shared_colors(film: &Film) -> Option<Vec<[u8; 3]>> {
+    let mut colors = BTreeSet::new();
+    for pixel in film.frames.iter().flat_map(|frame| frame.chunks_exact(film.shape.channels)) {
+        if colors.insert(rgb(pixel)) && colors.len() > MOST_COLORS {
+            return None;
+        }
+    }
+    Some(colors.into_iter().collect())
+}
+
+fn rgb(pixel: &[u8]) -> [u8; 3] {
+    [pixel[0], pixel[pixel.len() / 2], pixel[pixel.len() - 1]]
+}
+
+/// The smallest rectangle of a frame outside of which it is like the one before, in numbers of `colors`.
+fn changed_part(film: &Film, number: usize, colors: &[[u8; 3]]) -> Frame<'static> {
+    let ImageShape { channels, width, height } = film.shape;
+    let frame = &film.frames[number];
+    let changed = |&(x, y): &(usize, usize)| {
+        let at = (y * width + x) * channels;
+        number == 0 || film.frames[number - 1][at..at + channels] != frame[at..at + channels]
+    };
+    let places = || (0..height).flat_map(|y| (0..width).map(move |x| (x, y))).filter(changed);
+    // One that changes nothing still has a pixel, for its time to be kept.
+    let (left, right) = (places().map(|p| p.0).min().unwrap_or(0), places().map(|p| p.0).max().unwrap_or(0));
+    let (top, bottom) = (places().map(|p| p.1).min().unwrap_or(0), places().map(|p| p.1).max().unwrap_or(0));
+    let index = |x: usize, y: usize| {
+        let at = (y * width + x) * channels;
+        // It is among them.
+        colors.binary_search(&rgb(&frame[at..at + channels])).unwrap_or(0) as u8
+    };
+    let pixels: Vec<u8> =
+        (top..=bottom).flat_map(|y| (left..=right).map(move |x| (x, y))).map(|(x, y)| index(x, y)).collect();
+    let side = |from: usize, to: usize| (to + 1 - from) as u16;
+    Frame {
+        left: left as u16,
+        top: top as u16,
+        ..Frame::from_indexed_pixels(side(left, right), side(top, bottom), pixels, None)
+    }
 }
 
 fn bad_gif(why: impl ToString) -> Error {

@@ -18,10 +18,12 @@ mod baselines;
 mod compress;
 mod figures;
 mod likelihood;
+mod listener;
 mod memory;
 mod plans;
 mod scores;
 mod sequences;
+mod sounds;
 mod stacked;
 mod tables;
 mod training;
@@ -43,7 +45,7 @@ struct Options {
 
 type Case = (&'static str, fn(&str, &Options));
 
-const CASES: [Case; 42] = [
+const CASES: [Case; 47] = [
     ("prdc", scores::prdc_sanity),
     ("mlp-vae", likelihood::mlp_vae),
     ("mlp-vae-normal", likelihood::mlp_vae_normal),
@@ -86,6 +88,11 @@ const CASES: [Case; 42] = [
     ("text-gan", plans::curve),
     ("bbc-vae", sequences::bbc),
     ("bbc-vqvae", sequences::bbc),
+    ("digits-vqvae", sounds::digits),
+    ("digits-vae", sounds::digits),
+    ("digits-gan", sounds::digits),
+    ("codec-speakers", sounds::codec),
+    ("codec-russian", sounds::codec),
 ];
 
 fn main() {

@@ -71,6 +71,37 @@ impl Coded {
     }
 }
 
+/// How sounds are to be written.
+#[derive(Clone, Copy, Debug)]
+pub struct Writing<'a> {
+    /// The class of each sound; one past the last is none in particular.
+    pub labels: &'a [u32],
+    /// Weight of classifier-free guidance (Ho & Salimans, arXiv:2207.12598); 1 is the plain conditional model.
+    pub guidance: f32,
+    pub choice: Choice,
+}
+
+impl Writing<'_> {
+    /// Moves the logits of each sound away from those of no class, which stand behind them where there are any.
+    fn guide(&self, logits: &mut [f32], passes: usize) {
+        if passes == self.labels.len() {
+            return;
+        }
+        let (own, free) = logits.split_at_mut(logits.len() / 2);
+        own.iter_mut().zip(free).for_each(|(own, free)| *own = *free + self.guidance * (*own - *free));
+    }
+}
+
+/// Where in a sound codes are drawn.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    step: usize,
+    /// Frames that are known.
+    given: usize,
+    /// Where the logits of each level begin.
+    starts: &'a [usize],
+}
+
 /// What goes in and what is to come out.
 struct Steps {
     entries: Vec<u32>,
@@ -154,33 +185,40 @@ impl CodeWriter {
 
     /// `−log p` of the codes of each step under the ones before, `[n · (frames + levels)]`, and how many codes there are.
     pub fn losses(&self, coded: &Coded, labels: &[u32]) -> (Tensor<1>, f64) {
+        // Without dropout nothing random is asked for.
+        self.losses_dropping(coded, labels, 0.0, &mut Rng::new(0, 0))
+    }
+
+    /// The same in training, with dropout.
+    pub fn losses_dropping(
+        &self,
+        coded: &Coded,
+        labels: &[u32],
+        dropout: f64,
+        rng: &mut Rng,
+    ) -> (Tensor<1>, f64) {
         let Steps { entries, classes, targets, weights } = self.steps(coded, labels);
         let count = weights.iter().map(|&w| f64::from(w)).sum();
         let tokens = vec![kernels::NONE; entries.len() / self.shape.levels];
         let at = Positions { n: coded.n(), tokens: &tokens, classes: &classes, phases: &[] };
         let vectors = self.embed.bag(&Arc::new(entries), self.shape.levels);
-        let logits = self.head.forward(self.decoder.forward(at, Some(vectors)));
+        let h = self.decoder.forward_dropping(at, Some(vectors), dropout, rng);
+        let logits = self.head.forward(h);
         let (targets, weights) = (Arc::new(targets), Arc::new(weights));
         (kernels::fields_cross_entropy(logits, &self.starts(), &targets, &weights), count)
     }
 
-    /// Writes `n` sounds of at most `frames` frames, each of its class, behind the frames that are known (of each level, the
-    /// same for all).
-    pub fn write(
-        &self,
-        n: usize,
-        labels: &[u32],
-        known: &[Vec<u32>],
-        frames: usize,
-        choice: Choice,
-        rng: &mut Rng,
-    ) -> Coded {
+    /// Writes sounds of at most `frames` frames behind the frames that are known (of each level, the same for all).
+    pub fn write(&self, how: &Writing, known: &[Vec<u32>], frames: usize, rng: &mut Rng) -> Coded {
         let CodeShape { levels, context, .. } = self.shape;
+        let n = how.labels.len();
         let given = known.first().map_or(0, Vec::len).min(frames);
         let row: Vec<Vec<u32>> = (0..levels)
             .map(|level| known.get(level).map_or(Vec::new(), |codes| codes[..given].to_vec()))
             .collect();
         let (mut rows, mut lengths) = (vec![row; n], vec![frames; n]);
+        let classes = self.passes(how);
+        let starts = self.starts();
         // The cache holds the steps from `first` to `fed`.
         let (mut cache, mut first, mut fed) = (KvCache::default(), 0, 0);
         for step in given..frames + levels - 1 {
@@ -192,32 +230,42 @@ impl CodeWriter {
                 (cache, first) = (KvCache::default(), step - context / 2);
                 fed = first;
             }
-            let mut h = self.feed(&rows, fed, first, labels, &mut cache);
+            let mut h = self.feed(&rows, fed, first, &classes, &mut cache);
             for step in fed + 1..=step {
-                h = self.feed(&rows, step, first, labels, &mut cache);
+                h = self.feed(&rows, step, first, &classes, &mut cache);
             }
             fed = step + 1;
             let mut logits = to_vec(&self.head.forward(h));
-            let width = logits.len() / n;
-            for (i, logits) in logits.chunks_exact_mut(width).enumerate() {
-                self.draw(logits, step, given, &mut rows[i], &mut lengths[i], choice, rng);
+            how.guide(&mut logits, classes.len());
+            let width = logits.len() / classes.len();
+            for (i, logits) in logits.chunks_exact_mut(width).take(n).enumerate() {
+                let at = Place { step, given, starts: &starts };
+                self.draw(logits, at, &mut rows[i], &mut lengths[i], how.choice, rng);
             }
         }
         Self::gathered(&rows, lengths)
+    }
+
+    /// The class of each sound, and behind them no class for each where they are guided.
+    fn passes(&self, how: &Writing) -> Vec<u32> {
+        let mut classes: Vec<u32> = how.labels.iter().map(|&label| self.class(label)).collect();
+        if how.guidance != 1.0 && classes.iter().any(|&class| class != kernels::NONE) {
+            classes.resize(2 * how.labels.len(), kernels::NONE);
+        }
+        classes
     }
 
     /// The codes of one step of a sound, each level that of its own frame, unless it is known.
     fn draw(
         &self,
         logits: &mut [f32],
-        step: usize,
-        given: usize,
+        at: Place,
         row: &mut [Vec<u32>],
         length: &mut usize,
         choice: Choice,
         rng: &mut Rng,
     ) {
-        let starts = self.starts();
+        let Place { step, given, starts } = at;
         for (level, codes) in row.iter_mut().enumerate().take(step + 1) {
             let frame = step - level;
             if frame < given || frame >= *length {
@@ -235,14 +283,14 @@ impl CodeWriter {
         }
     }
 
-    /// What position `step` holds when it has read the codes of the step before: `[n, width]`. Of steps before `first`
-    /// nothing is known.
+    /// What position `step` holds when it has read the codes of the step before: `[classes, width]`, a row a class, the
+    /// sounds by turns. Of steps before `first` nothing is known.
     fn feed(
         &self,
         rows: &[Vec<Vec<u32>>],
         step: usize,
         first: usize,
-        labels: &[u32],
+        classes: &[u32],
         cache: &mut KvCache,
     ) -> Tensor<2> {
         let code = |level: usize, codes: &Vec<u32>| {
@@ -252,10 +300,9 @@ impl CodeWriter {
         let levels = |row: &Vec<Vec<u32>>| -> Vec<u32> {
             row.iter().enumerate().map(|(level, codes)| code(level, codes)).collect()
         };
-        let entries: Vec<u32> = rows.iter().flat_map(levels).collect();
-        let tokens = vec![kernels::NONE; rows.len()];
-        let classes: Vec<u32> = labels.iter().map(|&label| self.class(label)).collect();
-        let at = Positions { n: rows.len(), tokens: &tokens, classes: &classes, phases: &[] };
+        let entries: Vec<u32> = rows.iter().cycle().take(classes.len()).flat_map(levels).collect();
+        let tokens = vec![kernels::NONE; classes.len()];
+        let at = Positions { n: classes.len(), tokens: &tokens, classes, phases: &[] };
         let vectors = self.embed.bag(&Arc::new(entries), self.shape.levels);
         self.decoder.next(at, Some(vectors), cache)
     }
@@ -296,6 +343,10 @@ mod tests {
         Coded { levels: vec![level(0), level(1), level(2)], lengths: vec![6, 4] }
     }
 
+    fn how(labels: &[u32], choice: Choice) -> Writing<'_> {
+        Writing { labels, guidance: 1.0, choice }
+    }
+
     fn trained() -> CodeWriter {
         let mut rng = Rng::new(1, 0);
         let net = CodeWriter::new(SHAPE, &Device::flex().autodiff(), &mut rng);
@@ -329,7 +380,7 @@ mod tests {
     fn it_writes_what_it_learned() {
         let writer = trained();
         let choice = Choice { temperature: 0.0, ..Choice::default() };
-        let made = writer.write(2, &[0, 1], &[], 6, choice, &mut Rng::new(2, 0));
+        let made = writer.write(&how(&[0, 1], choice), &[], 6, &mut Rng::new(2, 0));
         let wanted = coded();
         assert_eq!(made.lengths, [6, 4]);
         for (made, wanted) in made.levels.iter().zip(&wanted.levels) {
@@ -337,17 +388,31 @@ mod tests {
         }
         // Behind frames that are known it goes on with them.
         let known: Vec<Vec<u32>> = wanted.levels.iter().map(|codes| codes[..3].to_vec()).collect();
-        let more = writer.write(1, &[0], &known, 6, choice, &mut Rng::new(3, 0));
+        let more = writer.write(&how(&[0], choice), &known, 6, &mut Rng::new(3, 0));
         assert!(more.levels.iter().zip(&wanted.levels).all(|(made, wanted)| made[..] == wanted[..6]));
+    }
+
+    #[test]
+    fn guidance_makes_a_class_more_of_itself() {
+        let writer = trained();
+        let wanted = coded();
+        // Warm enough that plain samples go astray.
+        let choice = Choice { temperature: 4.0, ..Choice::default() };
+        let hits = |guidance: f32| -> usize {
+            let how = Writing { labels: &[1; 40], guidance, choice };
+            let made = writer.write(&how, &[], 6, &mut Rng::new(5, 0));
+            made.levels[0].chunks(made.frames()).filter(|codes| codes[0] == wanted.levels[0][6]).count()
+        };
+        assert!(hits(3.0) > hits(1.0), "{} of 40, plain {}", hits(3.0), hits(1.0));
     }
 
     #[test]
     fn it_writes_on_behind_its_context() {
         let writer = trained();
-        let made = writer.write(2, &[0, 0], &[], 40, Choice::default(), &mut Rng::new(4, 0));
+        let made = writer.write(&how(&[0, 0], Choice::default()), &[], 40, &mut Rng::new(4, 0));
         assert!(made.lengths.iter().all(|&length| (1..=40).contains(&length)));
         assert!(made.levels.iter().all(|codes| codes.iter().all(|&code| code < 5)));
-        let again = writer.write(2, &[0, 0], &[], 40, Choice::default(), &mut Rng::new(4, 0));
+        let again = writer.write(&how(&[0, 0], Choice::default()), &[], 40, &mut Rng::new(4, 0));
         assert_eq!(made, again);
     }
 }

@@ -64,15 +64,18 @@ pub struct SoundDraw<'a> {
     pub start: SoundStart<'a>,
     /// How codes are chosen among the probable ones.
     pub choice: Choice,
+    /// Classifier-free guidance weight; 1 is the plain conditional model. `None`: the model's default.
+    pub guidance: Option<f32>,
 }
 
 /// Options of any family, and what they must lie between.
-const RANGES: [(&str, RangeInclusive<u64>); 8] = [
+const RANGES: [(&str, RangeInclusive<u64>); 9] = [
     ("batch", 1..=65_536),
     ("width", 2..=8_192),
     ("blocks", 0..=64),
     ("codes", 2..=65_536),
-    ("levels", 1..=32),
+    ("coarse", 1..=32),
+    ("fine", 1..=32),
     ("code_dim", 1..=4_096),
     ("prior_layers", 0..=128),
     ("prior_width", 2..=8_192),

@@ -52,6 +52,25 @@ pub fn signals(batch: &SoundBatch, device: &Device) -> Tensor<2> {
     Tensor::from_data(TensorData::new(batch.samples.clone(), [batch.n, each]), device)
 }
 
+/// Whole sounds a little later, by less than `most` samples: other frames of the same sound as often as it is seen. Segments
+/// begin anywhere already.
+pub fn moved(batch: &SoundBatch, info: &SoundInfo, most: usize, rng: &mut Rng) -> SoundBatch {
+    let mut batch = batch.clone();
+    if !info.whole {
+        return batch;
+    }
+    let (segment, each) = (info.segment, info.segment * info.channels);
+    for (item, length) in batch.samples.chunks_exact_mut(each).zip(&mut batch.lengths) {
+        let by = rng.below(most.min(segment));
+        *length = (*length + by as u32).min(segment as u32);
+        for channel in item.chunks_exact_mut(segment) {
+            channel.copy_within(..segment - by, by);
+            channel[..by].fill(0.0);
+        }
+    }
+    batch
+}
+
 /// How many frames sounds last, counted over the items of training steps: a row a class, and one of all.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Lengths {
@@ -118,6 +137,19 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::models::audio::tests_common::{tiny_batch, tiny_info};
+
+    #[test]
+    fn whole_sounds_are_moved_with_their_lengths() {
+        let (info, batch) = (tiny_info(2), tiny_batch(2));
+        let later = moved(&batch, &info, 100, &mut Rng::new(1, 0));
+        for item in 0..batch.n {
+            let by = (later.lengths[item].min(511) - batch.lengths[item].min(511)) as usize;
+            let channel = |batch: &SoundBatch| batch.samples[(2 * item + 1) * 512..][..512].to_vec();
+            assert!(batch.lengths[item] == 512 || channel(&later)[by..] == channel(&batch)[..512 - by]);
+        }
+        assert!(batch.lengths != later.lengths);
+        assert_eq!(moved(&batch, &SoundInfo { whole: false, ..info }, 100, &mut Rng::new(1, 0)), batch);
+    }
 
     #[test]
     fn lengths_are_those_of_the_class() {

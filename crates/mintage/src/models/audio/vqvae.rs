@@ -1,14 +1,21 @@
 //! A neural codec of sound with a language of its codes.
 //!
-//! Phase 1: an encoder over the compressed short-time spectrum of each frame (`spectral.rs`) gives a vector a frame, which
-//! several codebooks quantize one after another (SoundStream, Zeghidour et al., arXiv:2107.03312), and a decoder gives the
-//! spectrum back, from which the signal is added up (Vocos, Siuzdak, arXiv:2306.00814: nothing is convolved at the rate
-//! of the samples, so nearly all of the work is products of matrices):
+//! Phase 1: an encoder over the compressed short-time spectrum of each frame (`spectral.rs`) gives vectors that codebooks
+//! quantize one after another (SoundStream, Zeghidour et al., arXiv:2107.03312), and a decoder gives the spectrum back, from
+//! which the signal is added up (Vocos, Siuzdak, arXiv:2306.00814: nothing is convolved at the rate of the samples, so
+//! nearly all of the work is products of matrices).
 //!
-//! `L = ‖x − x̂‖² / ‖x‖² + λ · spectral distance(x, x̂) + β · commitment`.
+//! Codes are of two kinds. *Coarse* ones `a`, for every second frame, say what is heard; they learn by spectra alone, which
+//! forget phases. *Fine* ones `b`, for every frame, add what makes the wave the same. One half of a batch goes without them:
 //!
-//! A step uses a random number of levels, so that fewer of them serve as well.
-//! Phase 2: the codec is frozen, and a transformer learns `p(codes | label)` (`codes.rs`).
+//! ```text
+//! L = spectral(x, D(a, 0)) + ‖x − D(sg(a), b)‖² / ‖x‖² + λ · spectral(x, D(sg(a), b)) + β · commitment
+//! ```
+//!
+//! A step uses a random number of levels of each kind, so that fewer of them serve as well.
+//! Phase 2: the codec is frozen, and a transformer learns `p(a | label)` (`codes.rs`). Phases are next to noise to a
+//! language; so new sounds are spoken by coarse codes, as an acoustic model is by semantic ones (AudioLM, Borsos et al.,
+//! arXiv:2209.03143).
 
 use burn::{
     module::Module,
@@ -16,33 +23,44 @@ use burn::{
 };
 use mintage_data::SoundBatch;
 use mintage_nn::{
-    AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError, rvq::ResidualQuantizer,
+    AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError,
+    layers::Linear,
+    rvq::{ResidualQuantized, ResidualQuantizer},
     weights::to_vec,
 };
 use serde::{Deserialize, Serialize};
 
 use super::{
     SoundDraw, SoundInfo, SoundStart,
-    codes::{CodeShape, CodeWriter, Coded},
-    net::{SAMPLE_BATCH, Stack, is_hidden, signals},
+    codes::{CodeShape, CodeWriter, Coded, Writing},
+    net::{SAMPLE_BATCH, Stack, is_hidden, moved, signals},
     spectral::{Framing, loss_windows, si_sdr_db, spectral_distance},
 };
-use crate::{events::Metrics, models::Size};
+use crate::{
+    events::Metrics,
+    models::{Size, image::class_input},
+};
+
+/// Frames under one vector of coarse codes.
+const GROUP: usize = 2;
 
 /// All choices of a VQ-VAE of sounds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Codes of a level, and levels: a frame costs `levels · log2 codes` bits.
+    /// Codes of a level.
     pub codes: usize,
-    pub levels: usize,
+    /// Levels of coarse codes: two frames cost `coarse · log2 codes` bits.
+    pub coarse: usize,
+    /// Levels of fine codes: a frame costs `fine · log2 codes` bits.
+    pub fine: usize,
     /// Dimensions of a code vector.
     pub code_dim: usize,
     pub width: usize,
     /// Blocks of the encoder, and of the decoder.
     pub blocks: usize,
     pub commitment: f64,
-    /// Weight of the spectral distance.
+    /// Weight of the spectral distance beside that of waves.
     pub spectral: f64,
     pub prior_layers: usize,
     pub prior_width: usize,
@@ -52,6 +70,10 @@ pub struct Config {
     pub lr: f64,
     pub prior_lr: f64,
     pub label_drop: f64,
+    /// Dropout of the prior.
+    pub dropout: f64,
+    /// Default guidance weight of sampling with labels.
+    pub guidance: f64,
 }
 
 impl Config {
@@ -65,7 +87,8 @@ impl Config {
         };
         Self {
             codes: 256,
-            levels: 6,
+            coarse: 3,
+            fine: 4,
             code_dim: 16,
             width,
             blocks,
@@ -73,18 +96,23 @@ impl Config {
             spectral: 0.5,
             prior_layers,
             prior_width,
-            prior_from: 0.5,
+            prior_from: 0.6,
             batch: 16,
             lr: 2e-3,
             prior_lr: 1e-2,
             label_drop: 0.1,
+            dropout: 0.15,
+            guidance: 1.0,
         }
     }
 }
 
 #[derive(Module, Debug)]
 struct Autoencoder {
+    /// Frames → what is to be a fine vector, and a share of a coarse one.
     encoder: Stack,
+    to_coarse: Linear,
+    from_coarse: Linear,
     decoder: Stack,
     #[module(skip)]
     framing: Framing,
@@ -93,10 +121,12 @@ struct Autoencoder {
 impl Autoencoder {
     fn new(config: &Config, info: &SoundInfo, device: &Device, rng: &mut Rng) -> Self {
         let framing = Framing::of_rate(info.rate_hz, info.channels);
-        let Config { code_dim, width, blocks, .. } = *config;
+        let (d, width, blocks) = (config.code_dim, config.width, config.blocks);
         Self {
-            encoder: Stack::new(framing.inputs(), code_dim, width, blocks, device, rng),
-            decoder: Stack::new(code_dim, framing.outputs(), width, blocks, device, rng),
+            encoder: Stack::new(framing.inputs(), 2 * d, width, blocks, device, rng),
+            to_coarse: Linear::new(GROUP * d, d, 1.0, device, rng),
+            from_coarse: Linear::new(d, GROUP * d, 1.0, device, rng),
+            decoder: Stack::new(2 * d, framing.outputs(), width, blocks, device, rng),
             framing,
         }
     }
@@ -105,16 +135,22 @@ impl Autoencoder {
         x.dims()[1] / self.framing.channels / self.framing.hop
     }
 
-    /// `[n, channels · time] → [n · frames, code_dim]`.
-    fn encode(&self, x: Tensor<2>) -> Tensor<2> {
+    /// `[n, channels · time]` → coarse vectors `[n · frames / GROUP, d]` and fine ones `[n · frames, d]`.
+    fn encode(&self, x: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
         let frames = self.frames(&x);
-        self.encoder.forward(self.framing.features(x), frames)
+        let h = self.encoder.forward(self.framing.features(x), frames);
+        let [rows, both] = h.dims();
+        let d = both / 2;
+        let grouped = h.clone().narrow(1, 0, d).reshape([rows / GROUP, GROUP * d]);
+        (self.to_coarse.forward(grouped), h.narrow(1, d, d))
     }
 
-    /// `[n · frames, code_dim] → [n, channels · time]`.
-    fn decode(&self, vectors: Tensor<2>, n: usize) -> Tensor<2> {
-        let frames = vectors.dims()[0] / n;
-        self.framing.signal(self.decoder.forward(vectors, frames), n)
+    /// Coarse and fine vectors `→ [n, channels · time]`.
+    fn decode(&self, coarse: Tensor<2>, fine: Tensor<2>, n: usize) -> Tensor<2> {
+        let [rows, d] = fine.dims();
+        let coarse = self.from_coarse.forward(coarse).reshape([rows, d]);
+        let h = self.decoder.forward(Tensor::cat(vec![coarse, fine], 1), rows / n);
+        self.framing.signal(h, n)
     }
 }
 
@@ -125,8 +161,15 @@ pub struct Vqvae {
     info: SoundInfo,
     device: Device,
     autoencoder: Trainable<Autoencoder>,
-    quantizer: ResidualQuantizer,
+    coarse: ResidualQuantizer,
+    fine: ResidualQuantizer,
     prior: Trainable<CodeWriter>,
+}
+
+/// Codes of sounds, level by level.
+struct Codes {
+    coarse: Vec<Vec<u32>>,
+    fine: Vec<Vec<u32>>,
 }
 
 impl Vqvae {
@@ -135,21 +178,23 @@ impl Vqvae {
         let autoencoder = Autoencoder::new(config, info, &on, rng);
         let width = config.prior_width;
         let prior = CodeShape {
-            levels: config.levels,
+            levels: config.coarse,
             size: config.codes,
             classes: info.classes,
             layers: config.prior_layers,
             // Heads of 32, or fewer and wider ones where the width is none of its multiples.
             heads: (1..=width / 32).rev().find(|heads| width.is_multiple_of(2 * heads)).unwrap_or(1),
             width,
-            context: info.segment / autoencoder.framing.hop,
+            context: info.segment / autoencoder.framing.hop / GROUP,
         };
+        let quantizer = |levels: usize| ResidualQuantizer::new(levels, config.codes, config.code_dim);
         Self {
             config: config.clone(),
             info: info.clone(),
             device: device.clone(),
             autoencoder: Trainable::with_muon(autoencoder, AdamW::default(), is_hidden),
-            quantizer: ResidualQuantizer::new(config.levels, config.codes, config.code_dim),
+            coarse: quantizer(config.coarse),
+            fine: quantizer(config.fine),
             prior: Trainable::with_muon(
                 CodeWriter::new(prior, &on, rng),
                 AdamW::default(),
@@ -166,6 +211,11 @@ impl Vqvae {
         vec![("codec", 0.0), ("prior over codes", self.config.prior_from)]
     }
 
+    /// Samples of each channel under one vector of coarse codes.
+    fn stride(&self) -> usize {
+        GROUP * self.autoencoder.net().framing.hop
+    }
+
     /// One step of whichever phase `progress` lies in; each phase has a schedule of its own.
     pub fn step(&mut self, batch: &SoundBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
         let from = self.config.prior_from;
@@ -177,131 +227,142 @@ impl Vqvae {
     }
 
     fn step_codec(&mut self, batch: &SoundBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
-        let x = signals(batch, &self.device);
-        let z = self.autoencoder.net().encode(x.clone());
-        if !self.quantizer.is_initialised() {
-            self.quantizer.initialise(&to_vec(&z), rng);
+        let (x, n) = (signals(&moved(batch, &self.info, self.stride(), rng), &self.device), batch.n);
+        let (a, b) = self.autoencoder.net().encode(x.clone());
+        if !self.coarse.is_initialised() {
+            self.coarse.initialise(&to_vec(&a), rng);
+            self.fine.initialise(&to_vec(&b), rng);
         }
-        // Half of the steps use all levels.
-        let levels = match rng.uniform() < 0.5 {
-            true => self.config.levels,
-            false => 1 + rng.below(self.config.levels),
-        };
-        let found = self.quantizer.quantize(z, levels);
-        let y = self.autoencoder.net().decode(found.vectors.clone(), batch.n);
-        let (wave, spectral) = self.distances(&x, &y);
-        let told = [&wave, &spectral].map(|t| f64::from(t.clone().into_scalar::<f32>()));
-        let loss = wave + spectral * self.config.spectral + found.commitment.clone() * self.config.commitment;
+        let (a, b) = (quantized(&self.coarse, a, rng), quantized(&self.fine, b, rng));
+        // So many sounds do without fine codes; a single one by turns.
+        let alone = (n + rng.below(2)) / 2;
+        let y = self.autoencoder.net().decode(
+            learning(a.vectors.clone(), alone, n),
+            spared(b.vectors.clone(), alone, n),
+            n,
+        );
+        let parts = |t: &Tensor<2>, from: usize, to: usize| t.clone().narrow(0, from, to - from);
+        let mut loss = (a.commitment.clone() + b.commitment.clone()) * self.config.commitment;
+        let mut told = Vec::new();
+        if alone > 0 {
+            let coarse = self.spectral(&parts(&x, 0, alone), &parts(&y, 0, alone));
+            told.push(("coarse", coarse.clone()));
+            loss = loss + coarse;
+        }
+        if alone < n {
+            let (x, y) = (parts(&x, alone, n), parts(&y, alone, n));
+            let (wave, spectral) = (wave(&x, &y), self.spectral(&x, &y));
+            told.extend([("wave", wave.clone()), ("spectral", spectral.clone())]);
+            loss = loss + wave + spectral * self.config.spectral;
+        }
+        let told: Vec<_> =
+            told.into_iter().map(|(name, value)| (name, f64::from(value.into_scalar::<f32>()))).collect();
         let lr = self.config.lr * Schedule::default().factor(progress);
         let (loss, norm) = self.autoencoder.update(loss, lr)?;
-        let revived = self.quantizer.update(&found, rng) as f64;
-        Ok(Metrics::new([
-            ("loss", loss),
-            ("wave", told[0]),
-            ("spectral", told[1]),
-            ("revived", revived),
-            ("grad_norm", norm),
-        ]))
+        let revived = self.coarse.update(&a, rng) + self.fine.update(&b, rng);
+        let metrics = Metrics::new([("loss", loss), ("revived", revived as f64), ("grad_norm", norm)]);
+        Ok(told.into_iter().fold(metrics, |metrics, (name, value)| metrics.and(name, value)))
     }
 
-    /// Share of the power that is missed, and the spectral distance.
-    fn distances(&self, x: &Tensor<2>, y: &Tensor<2>) -> (Tensor<1>, Tensor<1>) {
-        let power = x.clone().powi_scalar(2).mean() + 1e-8;
-        let wave = (x.clone() - y.clone()).powi_scalar(2).mean() / power;
+    /// The spectral distance of signals, channel by channel.
+    fn spectral(&self, x: &Tensor<2>, y: &Tensor<2>) -> Tensor<1> {
         let alone = |t: &Tensor<2>| {
             let [n, all] = t.dims();
             t.clone().reshape([n * self.info.channels, all / self.info.channels])
         };
-        (wave, spectral_distance(&alone(x), &alone(y), &loss_windows(self.info.rate_hz)))
+        spectral_distance(&alone(x), &alone(y), &loss_windows(self.info.rate_hz))
     }
 
     fn step_prior(&mut self, batch: &SoundBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
-        let coded = self.codes(batch);
-        let drop = self.config.label_drop as f32;
-        let none = self.info.classes as u32;
-        let labels: Vec<u32> =
-            batch.labels.iter().map(|&label| if rng.uniform() < drop { none } else { label }).collect();
-        let (losses, count) = self.prior.net().losses(&coded, &labels);
+        let coded = self.coded(&moved(batch, &self.info, self.stride(), rng));
+        let Config { label_drop, dropout, .. } = self.config;
+        let labels = class_input(&batch.labels, batch.n, self.info.classes, label_drop as f32, rng);
+        let (losses, count) = self.prior.net().losses_dropping(&coded, &labels, dropout, rng);
         let lr = self.config.prior_lr * Schedule::default().factor(progress);
         let (loss, norm) = self.prior.update(losses.sum() / count.max(1.0), lr)?;
         Ok(Metrics::new([("code_nll", loss), ("grad_norm", norm)]))
     }
 
-    /// Phase 1: the loss, and decibel of signal over what is missed (SI-SDR, all levels). Phase 2: nats a code.
+    /// Phase 1: the loss, the spectral distance by coarse codes alone, and decibel of signal over what is missed (SI-SDR,
+    /// all codes). Phase 2: nats a code.
     pub fn validate(&self, batch: &SoundBatch, progress: f64, _rng: &mut Rng) -> Option<Metrics> {
         if progress < self.config.prior_from {
-            let (x, y) = (signals(batch, &self.device), self.through(batch));
-            let (wave, spectral) = self.distances(&x, &y);
-            let [wave, spectral] = [wave, spectral].map(|t| f64::from(t.into_scalar::<f32>()));
+            let x = signals(batch, &self.device);
+            let codes = self.encoded(x.clone());
+            let y = self.decoded(&codes, batch.n);
+            let heard = self.decoded(&codes.without_fine(), batch.n);
+            let values = [wave(&x, &y), self.spectral(&x, &y), self.spectral(&x, &heard)];
+            let [wave, spectral, coarse] = values.map(|t| f64::from(t.into_scalar::<f32>()));
             let ratios = si_sdr_db(&to_vec(&x), &to_vec(&y), batch.samples.len() / batch.n);
             let mean = ratios.iter().sum::<f64>() / ratios.len().max(1) as f64;
             return Some(Metrics::new([
-                ("loss", wave + self.config.spectral * spectral),
+                ("loss", coarse + wave + self.config.spectral * spectral),
+                ("coarse", coarse),
                 ("si_sdr_db", mean),
             ]));
         }
-        let (losses, count) = self.prior.averaged().losses(&self.codes(batch), &batch.labels);
+        let (losses, count) = self.prior.averaged().losses(&self.coded(batch), &batch.labels);
         Some(Metrics::new([("code_nll", f64::from(losses.sum().into_scalar::<f32>()) / count.max(1.0))]))
     }
 
-    /// New sounds: codes from the prior, then the codec. Of a sound that ends, the samples up to there; channel by channel.
+    /// New sounds: coarse codes from the prior, then the decoder. Of a sound that ends, the samples up to there; channel by
+    /// channel.
     pub fn sample(&self, draw: &SoundDraw, rng: &mut Rng) -> Vec<Vec<f32>> {
-        let (prior, net) = (self.prior.averaged(), self.autoencoder.averaged());
-        let hop = net.framing.hop;
-        let frames = draw.length.div_ceil(hop).max(1);
-        let known = self.known(draw.start, frames);
+        let (prior, stride) = (self.prior.averaged(), self.stride());
+        let steps = draw.length.div_ceil(stride).max(1);
+        let known = self.known(draw.start, steps);
+        let guidance = draw.guidance.unwrap_or(self.config.guidance as f32);
         let mut sounds = Vec::with_capacity(draw.n);
         for start in (0..draw.n).step_by(SAMPLE_BATCH) {
             let n = SAMPLE_BATCH.min(draw.n - start);
             let none = self.info.classes as u32;
             let labels: Vec<u32> =
                 (start..start + n).map(|i| draw.labels.get(i).copied().unwrap_or(none)).collect();
-            let coded = prior.write(n, &labels, &known, frames, draw.choice, rng);
-            let y = to_vec(&net.decode(self.quantizer.lookup(&coded.levels, &self.device), n));
+            let how = Writing { labels: &labels, guidance, choice: draw.choice };
+            let coded = prior.write(&how, &known.coarse, steps, rng);
+            let y = to_vec(&self.decoded(&Codes { coarse: coded.levels, fine: known.fine.clone() }, n));
             let time = y.len() / n / self.info.channels;
             for (sound, &length) in y.chunks_exact(y.len() / n).zip(&coded.lengths) {
-                let most = (length * hop).min(draw.length);
+                let most = (length * stride).min(draw.length);
                 sounds.push(sound.chunks_exact(time).flat_map(|channel| &channel[..most]).copied().collect());
             }
         }
         sounds
     }
 
-    /// The codes that sounds begin with.
-    fn known(&self, start: SoundStart, frames: usize) -> Vec<Vec<u32>> {
+    /// The codes that sounds begin with, of one sound.
+    fn known(&self, start: SoundStart, steps: usize) -> Codes {
+        let nothing = Codes { coarse: Vec::new(), fine: Vec::new() };
         let (samples, share) = match start {
-            SoundStart::Fresh => return Vec::new(),
+            SoundStart::Fresh => return nothing,
             SoundStart::Like { samples, strength } => (samples, 1.0 - strength),
             SoundStart::Behind { samples } => (samples, 1.0),
         };
-        let (hop, channels) = (self.autoencoder.net().framing.hop, self.info.channels);
+        let (stride, channels) = (self.stride(), self.info.channels);
         let time = samples.len() / channels;
-        let whole = time / hop * hop;
-        if whole == 0 {
-            return Vec::new();
+        let whole = time / stride * stride;
+        let kept = ((share * (whole / stride) as f32).round() as usize).min(steps);
+        if kept == 0 {
+            return nothing;
         }
-        // Channel by channel, the end that fills no frame left out.
+        // Channel by channel, the end that fills no step left out.
         let values: Vec<f32> =
             samples.chunks_exact(time).flat_map(|channel| &channel[..whole]).copied().collect();
-        let x = Tensor::from_data(TensorData::new(values, [1, whole * channels]), &self.device);
-        let codes = self.encoded(x);
-        let kept = (share * codes[0].len() as f32).round() as usize;
-        codes.into_iter().map(|codes| codes.into_iter().take(kept.min(frames)).collect()).collect()
+        let Codes { mut coarse, mut fine } =
+            self.encoded(Tensor::from_data(TensorData::new(values, [1, whole * channels]), &self.device));
+        coarse.iter_mut().for_each(|codes| codes.truncate(kept));
+        fine.iter_mut().for_each(|codes| codes.truncate(GROUP * kept));
+        Codes { coarse, fine }
     }
 
     /// Through the codes and back: samples as in the batch.
     pub fn reconstruct(&self, batch: &SoundBatch) -> Vec<f32> {
-        to_vec(&self.through(batch))
+        to_vec(&self.decoded(&self.encoded(signals(batch, &self.device)), batch.n))
     }
 
-    fn through(&self, batch: &SoundBatch) -> Tensor<2> {
-        let codes = self.encoded(signals(batch, &self.device));
-        self.autoencoder.averaged().decode(self.quantizer.lookup(&codes, &self.device), batch.n)
-    }
-
-    /// `−log p` of the codes of each item: nats. What the codec loses has no density.
+    /// `−log p` of the coarse codes of each item: nats. What they leave out has no density.
     pub fn nll(&self, batch: &SoundBatch) -> Vec<f64> {
-        let (losses, _) = self.prior.averaged().losses(&self.codes(batch), &batch.labels);
+        let (losses, _) = self.prior.averaged().losses(&self.coded(batch), &batch.labels);
         let losses = to_vec(&losses);
         losses
             .chunks_exact(losses.len() / batch.n)
@@ -309,56 +370,130 @@ impl Vqvae {
             .collect()
     }
 
-    /// Codes of each level, frame after frame, item after item.
-    fn encoded(&self, x: Tensor<2>) -> Vec<Vec<u32>> {
-        let z = self.autoencoder.averaged().encode(x);
-        self.quantizer.encode(&to_vec(&z), self.config.levels)
+    /// `[n, channels · time]` → the codes of each level, item after item.
+    fn encoded(&self, x: Tensor<2>) -> Codes {
+        let (a, b) = self.autoencoder.averaged().encode(x);
+        Codes {
+            coarse: self.coarse.encode(&to_vec(&a), self.config.coarse),
+            fine: self.fine.encode(&to_vec(&b), self.config.fine),
+        }
     }
 
-    fn codes(&self, batch: &SoundBatch) -> Coded {
-        let hop = self.autoencoder.net().framing.hop;
-        let lengths = batch.lengths.iter().map(|&length| (length as usize).div_ceil(hop).max(1)).collect();
-        Coded { levels: self.encoded(signals(batch, &self.device)), lengths }
+    /// The signals of `n` sounds; fine codes are those of the first frames of each sound, or none.
+    fn decoded(&self, codes: &Codes, n: usize) -> Tensor<2> {
+        let coarse = self.coarse.lookup(&codes.coarse, &self.device);
+        let [steps, d] = coarse.dims();
+        let frames = GROUP * steps / n;
+        let known = codes.fine.first().map_or(0, Vec::len);
+        let fine = match known {
+            0 => Tensor::zeros([n * frames, d], &self.device),
+            all if all == n * frames => self.fine.lookup(&codes.fine, &self.device),
+            // Those of one sound, with which each of them begins.
+            known => {
+                let begun = self.fine.lookup(&codes.fine, &self.device).reshape([1, known, d]);
+                begun.pad((0, 0, 0, frames - known), 0.0).repeat_dim(0, n).reshape([n * frames, d])
+            }
+        };
+        self.autoencoder.averaged().decode(coarse, fine, n)
     }
 
-    /// Codes of the items of a batch, for usage counts: one list a level.
+    /// The coarse codes of the items of a batch.
+    fn coded(&self, batch: &SoundBatch) -> Coded {
+        let stride = self.stride();
+        let lengths = batch.lengths.iter().map(|&length| (length as usize).div_ceil(stride).max(1)).collect();
+        Coded { levels: self.encoded(signals(batch, &self.device)).coarse, lengths }
+    }
+
+    /// Codes of the items of a batch, for usage counts: one list a level, the coarse ones first.
     pub fn codes_of(&self, batch: &SoundBatch) -> Vec<Vec<u32>> {
-        self.codes(batch).levels
+        let Codes { coarse, fine } = self.encoded(signals(batch, &self.device));
+        [coarse, fine].concat()
     }
 
-    /// Bits of a second.
-    pub fn bits_a_second(&self) -> f64 {
+    /// Bits of a second, of coarse codes alone and of all.
+    pub fn bits_a_second(&self) -> (f64, f64) {
         let frames = f64::from(self.info.rate_hz) / self.autoencoder.net().framing.hop as f64;
-        frames * self.config.levels as f64 * (self.config.codes as f64).log2()
+        let bits = frames * (self.config.codes as f64).log2();
+        let coarse = bits * self.config.coarse as f64 / GROUP as f64;
+        (coarse, coarse + bits * self.config.fine as f64)
     }
 
     pub fn save_weights(&self, map: &mut TensorMap) {
         self.autoencoder.save_weights("autoencoder", map);
         self.prior.save_weights("prior", map);
-        self.quantizer.save_into("codebooks", map);
+        self.coarse.save_into("coarse", map);
+        self.fine.save_into("fine", map);
     }
 
     pub fn load_weights(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
         self.autoencoder.load_weights("autoencoder", map)?;
         self.prior.load_weights("prior", map)?;
-        self.quantizer.load_from("codebooks", map)
+        self.coarse.load_from("coarse", map)?;
+        self.fine.load_from("fine", map)
     }
 
     pub fn save_state(&self, map: &mut TensorMap) {
         self.autoencoder.save_state("autoencoder", map);
         self.prior.save_state("prior", map);
-        self.quantizer.save_into("codebooks", map);
+        self.coarse.save_into("coarse", map);
+        self.fine.save_into("fine", map);
     }
 
     pub fn load_state(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
         self.autoencoder.load_state("autoencoder", map)?;
         self.prior.load_state("prior", map)?;
-        self.quantizer.load_from("codebooks", map)
+        self.coarse.load_from("coarse", map)?;
+        self.fine.load_from("fine", map)
     }
 
     pub fn parameters(&self) -> usize {
         self.autoencoder.net().num_params() + self.prior.net().num_params()
     }
+}
+
+impl Codes {
+    fn without_fine(self) -> Self {
+        Self { fine: Vec::new(), ..self }
+    }
+}
+
+/// Quantized by all levels half of the time, and by a random number of them otherwise.
+fn quantized(quantizer: &ResidualQuantizer, x: Tensor<2>, rng: &mut Rng) -> ResidualQuantized {
+    let levels = quantizer.levels();
+    let used = if rng.uniform() < 0.5 { levels } else { 1 + rng.below(levels) };
+    quantizer.quantize(x, used)
+}
+
+/// Coarse vectors, of which those of the first `alone` of `n` sounds learn.
+fn learning(vectors: Tensor<2>, alone: usize, n: usize) -> Tensor<2> {
+    let [rows, _] = vectors.dims();
+    let first = alone * rows / n;
+    match alone {
+        0 => vectors.detach(),
+        _ if alone == n => vectors,
+        _ => {
+            let others = vectors.clone().narrow(0, first, rows - first).detach();
+            Tensor::cat(vec![vectors.narrow(0, 0, first), others], 0)
+        }
+    }
+}
+
+/// Fine vectors, none of the first `alone` of `n` sounds.
+fn spared(vectors: Tensor<2>, alone: usize, n: usize) -> Tensor<2> {
+    let [rows, d] = vectors.dims();
+    let first = alone * rows / n;
+    let none = Tensor::zeros([first, d], &vectors.device());
+    match alone {
+        0 => vectors,
+        _ if alone == n => none,
+        _ => Tensor::cat(vec![none, vectors.narrow(0, first, rows - first)], 0),
+    }
+}
+
+/// Share of the power that is missed.
+fn wave(x: &Tensor<2>, y: &Tensor<2>) -> Tensor<1> {
+    let power = x.clone().powi_scalar(2).mean() + 1e-8;
+    (x.clone() - y.clone()).powi_scalar(2).mean() / power
 }
 
 #[cfg(test)]
@@ -373,7 +508,8 @@ mod tests {
     fn tiny(info: &SoundInfo) -> Vqvae {
         let config = Config {
             codes: 16,
-            levels: 2,
+            coarse: 2,
+            fine: 2,
             code_dim: 8,
             width: 32,
             blocks: 1,
@@ -420,6 +556,7 @@ mod tests {
             length: 300,
             start: SoundStart::Fresh,
             choice: Choice::default(),
+            guidance: None,
         };
         assert_eq!(a.sample(&draw, &mut Rng::new(3, 0)), b.sample(&draw, &mut Rng::new(3, 0)));
         for progress in [0.2, 0.8] {
@@ -435,15 +572,17 @@ mod tests {
         model.step(&batch, 0.1, &mut Rng::new(2, 0)).unwrap();
         let each = batch.samples.len() / batch.n;
         let samples = &batch.samples[..each];
-        let frames = each / 2 / 32;
-        let known = |strength| model.known(SoundStart::Like { samples, strength }, frames);
-        let whole: Vec<Vec<u32>> =
-            model.codes_of(&batch).iter().map(|codes| codes[..frames].to_vec()).collect();
-        assert_eq!(known(0.0), whole);
-        assert_eq!(known(0.5)[1], whole[1][..frames / 2]);
+        let steps = each / 2 / model.stride();
+        let known = |strength| model.known(SoundStart::Like { samples, strength }, steps);
+        let whole = model.codes_of(&batch);
+        let (all, half) = (known(0.0), known(0.5));
+        assert_eq!(all.coarse[1], whole[1][..steps]);
+        assert_eq!(all.fine[1], whole[3][..GROUP * steps]);
+        assert_eq!(half.coarse[1], whole[1][..steps / 2]);
+        assert_eq!(half.fine[1], whole[3][..steps / 2 * GROUP]);
         for length in [1, 100, 3 * each] {
-            let draw =
-                SoundDraw { n: 1, labels: &[], length, start: SoundStart::Fresh, choice: Choice::default() };
+            let (start, choice) = (SoundStart::Fresh, Choice::default());
+            let draw = SoundDraw { n: 1, labels: &[], length, start, choice, guidance: None };
             let sounds = model.sample(&draw, &mut Rng::new(3, 0));
             assert!(sounds[0].len() <= 2 * length && !sounds[0].is_empty());
         }
