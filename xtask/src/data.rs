@@ -38,7 +38,7 @@ pub fn run(args: &Args) -> Result<()> {
     text(&args.from.join("text"), &root().join(&args.to).join("text"))?;
     music(&args.from.join("music"), &root().join(&args.to).join("music"))?;
     audio(&args.from.join("audio"), &args.festvox, &root().join(&args.to).join("audio"))?;
-    video(&args.from.join("video"), &root().join(&args.to).join("video"))?;
+    video(&args.from, &root().join(&args.to).join("video"))?;
     let cifar = to.join("cifar10");
     if cifar.is_dir() {
         println!("{}: there already", cifar.display());
@@ -165,22 +165,28 @@ fn audio(from: &Path, festvox: &Path, to: &Path) -> Result<()> {
     copy_folder(festvox, &to.join("russian"))
 }
 
-/// Characters of Sprites, moving.
+/// Characters of Sprites and digits of MNIST, moving.
 fn video(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to).map_err(at(to))?;
-    let (sheets, clips) = (to.join("sprite-sheets"), to.join("sprites"));
+    let sheets = to.join("sprite-sheets");
     if !sheets.is_dir() {
-        unpack(&from.join("sprites.tar.xz"), &sheets, 0)?;
+        unpack(&from.join("video/sprites.tar.xz"), &sheets, 0)?;
     }
-    if clips.is_dir() {
-        println!("{}: there already", clips.display());
+    made("sprites", &sheets, &to.join("sprites"))?;
+    made("moving_mnist", &from.join("images/mnist"), &to.join("moving-mnist"))
+}
+
+/// What an example of `mintage-data` makes of a folder, in another.
+fn made(example: &str, from: &Path, to: &Path) -> Result<()> {
+    if to.is_dir() {
+        println!("{}: there already", to.display());
         return Ok(());
     }
-    let half = to.join("sprites.tmp");
+    let half = to.with_extension("tmp");
     let mut make = crate::cargo();
-    make.args(["run", "--package", "mintage-data", "--example", "sprites", "--"]);
-    crate::run(make.arg(absolute(&sheets)?).arg(&half))?;
-    fs::rename(&half, &clips).map_err(at(&clips))
+    make.args(["run", "--package", "mintage-data", "--example", example, "--"]);
+    crate::run(make.arg(absolute(from)?).arg(&half))?;
+    fs::rename(&half, to).map_err(at(to))
 }
 
 fn absolute(path: &Path) -> Result<PathBuf> {

@@ -1,5 +1,6 @@
 //! Makes the database that `mintage demo` carries: 200 images of each class of Fashion-MNIST as PNG BLOBs, 5,000 rows of
-//! the census table Adult, 1,600 short texts in two languages, and 229 chorales as MIDI BLOBs.
+//! the census table Adult, 1,600 short texts in two languages, 229 chorales as MIDI BLOBs, 300 spoken digits as WAV BLOBs and
+//! 180 moving characters as GIF BLOBs.
 //!
 //! `cargo xtask generate demo-db --data DIR`, where DIR holds the IDX files of Fashion-MNIST; `cargo xtask data` makes
 //! the others. Where the database is there already, what it lacks is added.
@@ -10,7 +11,9 @@
 
 use std::{fs, path::PathBuf};
 
-use mintage_data::{Column, ImageSet, SourceSpec, png_bytes, table::read};
+use mintage_data::{
+    ClipSet, Clips, Column, ImageSet, ImageShape, SourceSpec, gif_bytes, png_bytes, table::read,
+};
 use rusqlite::{Connection, Transaction, params, params_from_iter};
 
 const PER_CLASS: usize = 200;
@@ -56,6 +59,23 @@ const TUNES_TABLE: &str = "
         'public domain'
     );";
 
+const SOUNDS_TABLE: &str = "
+    CREATE TABLE sounds (id INTEGER PRIMARY KEY, digit INTEGER, speaker TEXT, recording BLOB);
+    INSERT INTO about VALUES (
+        'sounds: 300 of the 3,000 spoken digits of FSDD, two speakers, in µ-law of 8 bits at 8 kHz',
+        'Zohar Jackson et al.: Free Spoken Digit Dataset, https://github.com/Jakobovski/free-spoken-digit-dataset',
+        'CC BY-SA 4.0'
+    );";
+
+const CLIPS_TABLE: &str = "
+    CREATE TABLE clips (id INTEGER PRIMARY KEY, action TEXT, side TEXT, clip BLOB);
+    INSERT INTO about VALUES (
+        'clips: 180 characters in eight frames, cut to 48 × 48, composed of the layers of Sprites',
+        'Liberated Pixel Cup, http://lpc.opengameart.org; Yingzhen Li, Stephan Mandt: Disentangled Sequential Autoencoder, \
+arXiv:1803.02991, https://github.com/YingzhenLi/Sprites',
+        'CC BY-SA 3.0'
+    );";
+
 const CENSUS: &str = "data/tables/adult-train.csv";
 const CENSUS_ROWS: usize = 5000;
 /// The weight of a row in the census says nothing of the person.
@@ -64,6 +84,17 @@ const LEFT_OUT: &str = "fnlwgt";
 /// Characters of a text, and how many there are in either language.
 const CHARS: std::ops::RangeInclusive<usize> = 80..=420;
 const TEXTS: usize = 800;
+
+const RECORDINGS: &str = "data/audio/fsdd";
+const SPEAKERS: [&str; 2] = ["jackson", "nicolas"];
+/// Numbers of the recordings of each digit by a speaker; those below are the data set's test.
+const NUMBERS: std::ops::Range<usize> = 5..20;
+
+const SPRITES: &str = "data/video/sprites/train";
+/// Of each action from each side.
+const CHARACTERS: usize = 20;
+/// The part of a frame that characters stand in: its left, its top, its side.
+const CUT: (usize, usize, usize) = (8, 14, 48);
 
 /// Makes and fills a table.
 type Fill<'a> = &'a dyn Fn(&Transaction);
@@ -75,11 +106,13 @@ fn main() {
     };
     let mut connection = Connection::open(&out).unwrap();
     connection.execute_batch(ABOUT).unwrap();
-    let tables: [(&str, Fill); 4] = [
+    let tables: [(&str, Fill); 6] = [
         ("products", &|insert| products(&source, insert)),
         ("census", &census),
         ("texts", &texts),
         ("tunes", &tunes),
+        ("sounds", &sounds),
+        ("clips", &clips),
     ];
     for (table, fill) in tables {
         let sql = "SELECT count(*) FROM sqlite_master WHERE name = ?1";
@@ -157,5 +190,88 @@ fn tunes(insert: &Transaction) {
         let tune = fs::read(file).unwrap();
         let sql = "INSERT INTO tunes (name, tune) VALUES (?1, ?2)";
         insert.execute(sql, params![format!("chorale {}", i + 1), tune]).unwrap();
+    }
+}
+
+fn sounds(insert: &Transaction) {
+    insert.execute_batch(SOUNDS_TABLE).unwrap();
+    for number in NUMBERS {
+        for digit in 0..10 {
+            for speaker in SPEAKERS {
+                let wav = fs::read(format!("{RECORDINGS}/{digit}_{speaker}_{number}.wav")).unwrap();
+                let sql = "INSERT INTO sounds (digit, speaker, recording) VALUES (?1, ?2, ?3)";
+                insert.execute(sql, params![digit, speaker, mu_law_wav(&wav)]).unwrap();
+            }
+        }
+    }
+}
+
+/// A WAV file of 16 bits and one channel in half as many (ITU-T G.711).
+fn mu_law_wav(wav: &[u8]) -> Vec<u8> {
+    let chunk = |name: &[u8; 4]| {
+        let at = wav.windows(4).position(|window| window == name).unwrap() + 4;
+        let length = u32::from_le_bytes(wav[at..at + 4].try_into().unwrap()) as usize;
+        &wav[at + 4..(at + 4 + length).min(wav.len())]
+    };
+    let (format, data) = (chunk(b"fmt "), chunk(b"data"));
+    assert_eq!((&format[..4], &format[14..16]), (&[1, 0, 1, 0][..], &[16, 0][..]), "16 bits, one channel");
+    let samples: Vec<u8> =
+        data.chunks_exact(2).map(|pair| mu_law(i16::from_le_bytes([pair[0], pair[1]]))).collect();
+    let rate = u32::from_le_bytes(format[4..8].try_into().unwrap());
+    let odd = samples.len() % 2;
+    let mut new = Vec::new();
+    new.extend(b"RIFF");
+    new.extend((50 + samples.len() + odd).to_le_bytes()[..4].iter());
+    new.extend(b"WAVEfmt ");
+    new.extend(18u32.to_le_bytes());
+    // µ-law, one channel, a byte a sample, nothing more to say.
+    [7u16, 1].iter().for_each(|v| new.extend(v.to_le_bytes()));
+    [rate, rate].iter().for_each(|v| new.extend(v.to_le_bytes()));
+    [1u16, 8, 0].iter().for_each(|v| new.extend(v.to_le_bytes()));
+    new.extend(b"fact");
+    [4, samples.len() as u32].iter().for_each(|v| new.extend(v.to_le_bytes()));
+    new.extend(b"data");
+    new.extend((samples.len() as u32).to_le_bytes());
+    new.extend(samples);
+    new.resize(new.len() + odd, 0);
+    new
+}
+
+/// Sign, exponent and mantissa of a sample, inverted.
+fn mu_law(sample: i16) -> u8 {
+    const BIAS: i32 = 132;
+    let magnitude = (i32::from(sample).abs() + BIAS).min(32_767);
+    let exponent = (magnitude >> 7).ilog2() as i32;
+    let mantissa = (magnitude >> (exponent + 3)) & 0x0f;
+    !((i32::from(sample < 0) << 7 | exponent << 4 | mantissa) as u8)
+}
+
+fn clips(insert: &Transaction) {
+    insert.execute_batch(CLIPS_TABLE).unwrap();
+    let set = ClipSet::open(&SourceSpec { source: SPRITES.to_owned(), ..SourceSpec::default() }).unwrap();
+    let all: Vec<u32> = (0..set.len() as u32).collect();
+    for number in 0..CHARACTERS {
+        for (class, name) in set.classes().iter().enumerate() {
+            let (action, side) = name.split_once('-').unwrap();
+            let members: Vec<u32> =
+                all.iter().copied().filter(|&item| set.labels()[item as usize] as usize == class).collect();
+            let chosen = members[number * members.len() / CHARACTERS];
+            let gif = gif_bytes(&cut(&set.clips(&[chosen])).film(0), None).unwrap();
+            let sql = "INSERT INTO clips (action, side, clip) VALUES (?1, ?2, ?3)";
+            insert.execute(sql, params![action, side, gif]).unwrap();
+        }
+    }
+}
+
+/// The middle of each frame.
+fn cut(clips: &Clips) -> Clips {
+    let ((left, top, side), ImageShape { width, height, .. }) = (CUT, clips.shape);
+    let rows = |plane: &[u8]| -> Vec<u8> {
+        (top..top + side).flat_map(|y| &plane[y * width + left..][..side]).copied().collect()
+    };
+    Clips {
+        shape: ImageShape { width: side, height: side, ..clips.shape },
+        pixels: clips.pixels.chunks_exact(width * height).flat_map(rows).collect(),
+        ..clips.clone()
     }
 }

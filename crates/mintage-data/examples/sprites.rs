@@ -15,6 +15,7 @@ use image::{
     imageops::{crop_imm, overlay},
 };
 use mintage_data::{Film, ImageShape, gif_bytes};
+use rayon::prelude::*;
 
 const SIDE: u32 = 64;
 const FPS: f64 = 8.0;
@@ -40,7 +41,7 @@ fn main() {
     };
     let sheets = LAYERS.map(|layer| (0..VARIANTS).map(|number| open(layer, number)).collect::<Vec<_>>());
     let all = VARIANTS.pow(LAYERS.len() as u32);
-    for character in 0..all {
+    (0..all).into_par_iter().for_each(|character| {
         let layers: Vec<&RgbaImage> = sheets
             .iter()
             .enumerate()
@@ -58,7 +59,7 @@ fn main() {
                 fs::write(folder.join(format!("{character:04}.gif")), gif).unwrap();
             }
         }
-    }
+    });
 }
 
 /// One frame of a character, a byte a channel.

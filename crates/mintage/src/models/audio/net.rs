@@ -52,8 +52,8 @@ pub fn signals(batch: &SoundBatch, device: &Device) -> Tensor<2> {
     Tensor::from_data(TensorData::new(batch.samples.clone(), [batch.n, each]), device)
 }
 
-/// Whole sounds a little later, by less than `most` samples: other frames of the same sound as often as it is seen. Segments
-/// begin anywhere already.
+/// Whole sounds from a little later on, half of them, by less than `most` samples: other frames of the same sound as often as
+/// it is seen, and no silence that real ones do not begin with. Segments begin anywhere already.
 pub fn moved(batch: &SoundBatch, info: &SoundInfo, most: usize, rng: &mut Rng) -> SoundBatch {
     let mut batch = batch.clone();
     if !info.whole {
@@ -61,11 +61,11 @@ pub fn moved(batch: &SoundBatch, info: &SoundInfo, most: usize, rng: &mut Rng) -
     }
     let (segment, each) = (info.segment, info.segment * info.channels);
     for (item, length) in batch.samples.chunks_exact_mut(each).zip(&mut batch.lengths) {
-        let by = rng.below(most.min(segment));
-        *length = (*length + by as u32).min(segment as u32);
+        let by = if rng.uniform() < 0.5 { 0 } else { rng.below(most.min(*length as usize).max(1)) };
+        *length -= by as u32;
         for channel in item.chunks_exact_mut(segment) {
-            channel.copy_within(..segment - by, by);
-            channel[..by].fill(0.0);
+            channel.copy_within(by.., 0);
+            channel[segment - by..].fill(0.0);
         }
     }
     batch
@@ -143,9 +143,9 @@ mod tests {
         let (info, batch) = (tiny_info(2), tiny_batch(2));
         let later = moved(&batch, &info, 100, &mut Rng::new(1, 0));
         for item in 0..batch.n {
-            let by = (later.lengths[item].min(511) - batch.lengths[item].min(511)) as usize;
+            let by = (batch.lengths[item] - later.lengths[item]) as usize;
             let channel = |batch: &SoundBatch| batch.samples[(2 * item + 1) * 512..][..512].to_vec();
-            assert!(batch.lengths[item] == 512 || channel(&later)[by..] == channel(&batch)[..512 - by]);
+            assert_eq!(channel(&later)[..512 - by], channel(&batch)[by..]);
         }
         assert!(batch.lengths != later.lengths);
         assert_eq!(moved(&batch, &SoundInfo { whole: false, ..info }, 100, &mut Rng::new(1, 0)), batch);
