@@ -5,9 +5,12 @@
 //! in [−1, 1] (`image_model`).
 
 mod codes;
+pub mod gan;
+mod latents;
 mod net;
 #[cfg(test)]
 mod tests_common;
+pub mod vae;
 pub mod vqvae;
 
 use std::ops::RangeInclusive;
@@ -69,7 +72,7 @@ pub struct ClipDraw<'a> {
 }
 
 /// Options of any family, and what they must lie between.
-const RANGES: [(&str, RangeInclusive<u64>); 10] = [
+const RANGES: [(&str, RangeInclusive<u64>); 12] = [
     ("batch", 1..=65_536),
     ("width", 2..=4_096),
     ("blocks", 0..=64),
@@ -77,6 +80,8 @@ const RANGES: [(&str, RangeInclusive<u64>); 10] = [
     ("grid", 1..=256),
     ("codes", 2..=65_536),
     ("code_dim", 1..=4_096),
+    ("latent", 1..=4_096),
+    ("motion", 1..=4_096),
     ("prior_layers", 0..=128),
     ("prior_width", 2..=8_192),
     ("steps", 1..=10_000),
@@ -86,7 +91,9 @@ const RANGES: [(&str, RangeInclusive<u64>); 10] = [
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "family", rename_all = "lowercase")]
 pub enum ClipConfig {
+    Vae(vae::Config),
     Vqvae(vqvae::Config),
+    Gan(gan::Config),
 }
 
 impl ClipConfig {
@@ -98,33 +105,46 @@ impl ClipConfig {
         options: &toml::Table,
     ) -> Result<Self, RecipeError> {
         let config = match family.unwrap_or(AUTO_FAMILY) {
+            Family::Vae => Self::Vae(merge_options(vae::Config::preset(size, info), options)?),
             Family::Vqvae => Self::Vqvae(merge_options(vqvae::Config::preset(size, info), options)?),
-            family => return Err(no_such_model(family, "clips")),
+            Family::Gan => Self::Gan(merge_options(gan::Config::preset(size, info), options)?),
+            family @ (Family::Flow | Family::Ar | Family::Mixture) => {
+                return Err(no_such_model(family, "clips"));
+            }
         };
         check_ranges(&config, &RANGES)?;
-        match config.prior_width() % 2 {
-            0 => Ok(config),
+        match config.prior_width() {
             // Positions turn pairs of numbers.
-            _ => Err(RecipeError::of_key("model.prior_width", "must be even", None)),
+            Some(width) if width % 2 == 1 => {
+                Err(RecipeError::of_key("model.prior_width", "must be even", None))
+            }
+            _ => Ok(config),
         }
     }
 
     pub fn family(&self) -> Family {
         match self {
+            Self::Vae(_) => Family::Vae,
             Self::Vqvae(_) => Family::Vqvae,
+            Self::Gan(_) => Family::Gan,
         }
     }
 
     /// Items a step.
     pub fn batch(&self) -> usize {
         match self {
+            Self::Vae(c) => c.batch,
             Self::Vqvae(c) => c.batch,
+            Self::Gan(c) => c.batch,
         }
     }
 
-    fn prior_width(&self) -> usize {
+    /// Width of the prior, where there is one.
+    fn prior_width(&self) -> Option<usize> {
         match self {
-            Self::Vqvae(c) => c.prior_width,
+            Self::Vae(c) => Some(c.prior_width),
+            Self::Vqvae(c) => Some(c.prior_width),
+            Self::Gan(_) => None,
         }
     }
 }
@@ -132,14 +152,18 @@ impl ClipConfig {
 /// A model of clips, of any family.
 #[derive(Debug)]
 pub enum ClipModel {
+    Vae(vae::Vae),
     Vqvae(vqvae::Vqvae),
+    Gan(gan::Gan),
 }
 
 /// Calls the same method of whichever model it is.
 macro_rules! each {
     ($any:expr, $model:ident => $call:expr) => {
         match $any {
+            ClipModel::Vae($model) => $call,
             ClipModel::Vqvae($model) => $call,
+            ClipModel::Gan($model) => $call,
         }
     };
 }
@@ -148,7 +172,9 @@ impl ClipModel {
     /// A fresh model on `device` (plain; gradients are switched on inside), initialised from `rng`.
     pub fn new(config: &ClipConfig, info: &ClipInfo, device: &Device, rng: &mut Rng) -> Self {
         match config {
+            ClipConfig::Vae(c) => Self::Vae(vae::Vae::new(c, info, device, rng)),
             ClipConfig::Vqvae(c) => Self::Vqvae(vqvae::Vqvae::new(c, info, device, rng)),
+            ClipConfig::Gan(c) => Self::Gan(gan::Gan::new(c, info, device, rng)),
         }
     }
 
@@ -157,8 +183,8 @@ impl ClipModel {
         each!(self, m => m.step(batch, progress, rng))
     }
 
-    /// Metrics on held-out items, with the averaged weights; the first is the one to minimise. `progress` tells a model
-    /// of several phases which one it is in.
+    /// Metrics on held-out items, with the averaged weights; the first is the one to minimise. `None` where a family has no
+    /// such number (GAN). `progress` tells a model of several phases which one it is in.
     pub fn validate(&self, batch: &ClipBatch, progress: f64, rng: &mut Rng) -> Option<Metrics> {
         each!(self, m => m.validate(batch, progress, rng))
     }
@@ -168,10 +194,12 @@ impl ClipModel {
         each!(self, m => m.phases())
     }
 
-    /// Whether this family can begin with that.
+    /// Whether this family can begin with that: going on from frames, or varying them, takes an encoder.
     pub fn can_begin(&self, start: &ClipStart) -> bool {
         match (self, start) {
-            (Self::Vqvae(_), ClipStart::Fresh | ClipStart::Like { .. } | ClipStart::Behind { .. }) => true,
+            (_, ClipStart::Fresh) => true,
+            (Self::Vae(_) | Self::Vqvae(_), ClipStart::Like { .. } | ClipStart::Behind { .. }) => true,
+            (Self::Gan(_), ClipStart::Like { .. } | ClipStart::Behind { .. }) => false,
         }
     }
 
@@ -184,7 +212,9 @@ impl ClipModel {
     /// Through the encoder and back, bytes as in the batch; `None` where a family has no encoder.
     pub fn reconstruct(&self, batch: &ClipBatch) -> Option<Vec<u8>> {
         match self {
+            Self::Vae(m) => Some(m.reconstruct(batch)),
             Self::Vqvae(m) => Some(m.reconstruct(batch)),
+            Self::Gan(_) => None,
         }
     }
 
@@ -192,6 +222,7 @@ impl ClipModel {
     pub fn nll(&self, batch: &ClipBatch) -> Option<Vec<f64>> {
         match self {
             Self::Vqvae(m) => Some(m.nll(batch)),
+            Self::Vae(_) | Self::Gan(_) => None,
         }
     }
 

@@ -32,9 +32,9 @@ pub struct Trunk {
     /// Blocks over time.
     pub time_blocks: usize,
     /// How many times 2 × 2 pixels become channels.
-    folds: usize,
+    pub folds: usize,
     /// How many times the size is halved after that.
-    halvings: usize,
+    pub halvings: usize,
 }
 
 impl Trunk {
@@ -62,6 +62,18 @@ impl Trunk {
     pub fn cells(&self) -> usize {
         let (height, width) = self.grid();
         height * width
+    }
+
+    /// Squares of pixels as channels, of frames padded to a size that every halving divides.
+    pub fn folded(&self, x: Tensor<4>) -> Tensor<4> {
+        let (height, width) = self.padded();
+        (0..self.folds).fold(pad_to(x, height, width), |x, _| kernels::pixel_unshuffle2(x))
+    }
+
+    /// Undoes [`folded`](Self::folded), and the padding.
+    pub fn unfolded(&self, patches: Tensor<4>) -> Tensor<4> {
+        let x = (0..self.folds).fold(patches, |x, _| kernels::pixel_shuffle2(x));
+        crop_to(x, self.shape.height, self.shape.width)
     }
 
     /// Height and width that every halving divides.
@@ -117,9 +129,7 @@ impl ClipEncoder {
     }
 
     pub fn forward(&self, x: Tensor<4>, frames: usize) -> Tensor<2> {
-        let (height, width) = self.trunk.padded();
-        let x = (0..self.trunk.folds).fold(pad_to(x, height, width), |x, _| kernels::pixel_unshuffle2(x));
-        let mut h = self.stem.forward(x);
+        let mut h = self.stem.forward(self.trunk.folded(x));
         for stage in &self.stages {
             h = stage.blocks.iter().fold(h, |h, block| block.forward(h, None));
             if let Some(next) = &stage.next {
@@ -178,23 +188,26 @@ impl ClipDecoder {
                 h = kernels::pixel_shuffle2(next.forward(h));
             }
         }
-        let patches = self.out.forward(self.norm.forward_silu(h));
-        let x = (0..self.trunk.folds).fold(patches, |x, _| kernels::pixel_shuffle2(x));
-        crop_to(x, self.trunk.shape.height, self.trunk.shape.width)
+        self.trunk.unfolded(self.out.forward(self.norm.forward_silu(h)))
     }
 }
 
 /// Blocks over time at every place of rows `[n · frames · cells, c]`.
-fn over_time(rows: Tensor<2>, blocks: &[TimeBlock], frames: usize, cells: usize) -> Tensor<2> {
+pub fn over_time(rows: Tensor<2>, blocks: &[TimeBlock], frames: usize, cells: usize) -> Tensor<2> {
     let by_place = swapped(rows, frames, cells); // [n · cells · frames, c]
     swapped(blocks.iter().fold(by_place, |x, block| block.forward(x, frames)), cells, frames)
 }
 
 /// Rows in the order (clip, a, b) in the order (clip, b, a). At the smallest size a copy by the engine costs nothing that
 /// could be measured.
-fn swapped(rows: Tensor<2>, a: usize, b: usize) -> Tensor<2> {
+pub fn swapped(rows: Tensor<2>, a: usize, b: usize) -> Tensor<2> {
     let [all, c] = rows.dims();
     rows.reshape([all / (a * b), a, b, c]).swap_dims(1, 2).reshape([all, c])
+}
+
+/// Clips of a step that have about so many `frames` together: what a step costs does not depend on how long clips are.
+pub fn batch_of(frames: usize, info: &ClipInfo) -> usize {
+    (frames / info.frames.max(1)).clamp(2, 32)
 }
 
 /// Bytes of clips `[n, channels, frames, height, width]` → `image_model` `[n · frames, channels, height, width]`.

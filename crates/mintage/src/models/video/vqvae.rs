@@ -27,8 +27,8 @@ use super::{
     ClipDraw, ClipInfo, ClipStart,
     codes::{CodeShape, CodeWriter},
     net::{
-        ClipDecoder, ClipEncoder, Trunk, first_frames, frames_of, from_frames, in_parts, keep_given,
-        parts_of, to_frames,
+        ClipDecoder, ClipEncoder, Trunk, batch_of, first_frames, frames_of, from_frames, in_parts,
+        keep_given, parts_of, to_frames,
     },
 };
 use crate::{
@@ -66,7 +66,7 @@ pub struct Config {
 
 impl Config {
     /// The preset of a size.
-    pub fn preset(size: Size, _info: &ClipInfo) -> Self {
+    pub fn preset(size: Size, info: &ClipInfo) -> Self {
         let (width, blocks, codes, prior_layers, prior_width) = match size {
             Size::Tiny => (32, 1, 256, 2, 96),
             Size::Small => (64, 1, 512, 4, 192),
@@ -84,7 +84,7 @@ impl Config {
             prior_layers,
             prior_width,
             prior_from: 0.45,
-            batch: 8,
+            batch: batch_of(64, info),
             lr: 2e-3,
             prior_lr: 1e-2,
             label_drop: 0.1,
