@@ -3,12 +3,12 @@
 use std::{path::Path, sync::Arc};
 
 use mintage_data::{
-    Error, ImageCodec, ImageSet, SoundCodec, SoundSet, SourceSpec, Split, Splits, TableCodec, TableSet,
-    is_music, is_sound, is_table, is_text, is_video,
+    ClipCodec, ClipSet, Error, ImageCodec, ImageSet, SoundCodec, SoundSet, SourceSpec, Split, Splits,
+    TableCodec, TableSet, is_music, is_sound, is_table, is_text, is_video,
     sequence::{Cut, Matter, SequenceCodec, SequenceSet},
 };
 
-use crate::models::{Batch, DataInfo, ImageInfo, SoundInfo, with_classes};
+use crate::models::{Batch, ClipInfo, DataInfo, ImageInfo, SoundInfo, with_classes};
 
 /// An opened source, split into train, valid and holdout.
 #[derive(Clone, Debug)]
@@ -17,6 +17,7 @@ pub enum AnyData {
     Table(Arc<TableSet>),
     Sequences(Arc<SequenceSet>),
     Sounds(Arc<SoundSet>),
+    Clips(Arc<ClipSet>),
 }
 
 /// Everything between the user's data and a model's numbers.
@@ -27,6 +28,7 @@ pub enum AnyCodec {
     /// With the classes that documents may have.
     Sequence(Box<SequenceCodec>, Vec<String>),
     Sound(SoundCodec),
+    Clip(ClipCodec),
 }
 
 impl AnyCodec {
@@ -37,6 +39,7 @@ impl AnyCodec {
             Self::Table(codec) => codec.save(dir),
             Self::Sequence(codec, _) => codec.save(dir),
             Self::Sound(codec) => codec.save(dir),
+            Self::Clip(codec) => codec.save(dir),
         }
     }
 
@@ -50,6 +53,7 @@ impl AnyCodec {
                 Ok(Self::Sequence(Box::new(codec), info.classes.clone()))
             }
             DataInfo::Sound(_) => SoundCodec::load(dir).map(Self::Sound),
+            DataInfo::Clip(_) => ClipCodec::load(dir).map(Self::Clip),
         }
     }
 }
@@ -70,7 +74,7 @@ impl AnyData {
     /// Opens whatever `spec` names.
     pub fn open(spec: &SourceSpec) -> Result<Self, Error> {
         if is_video(spec)? {
-            return Err(Error::bad(&spec.source, "holds clips, and no family learns clips yet"));
+            return ClipSet::open(spec).map(Arc::new).map(Self::Clips);
         }
         if is_music(spec)? || is_text(spec)? {
             return SequenceSet::open(spec).map(Arc::new).map(Self::Sequences);
@@ -93,6 +97,7 @@ impl AnyData {
                 SequenceSet::open_as(spec, codec, classes).map(Arc::new).map(Self::Sequences)
             }
             AnyCodec::Sound(codec) => SoundSet::open_as(spec, codec).map(Arc::new).map(Self::Sounds),
+            AnyCodec::Clip(codec) => ClipSet::open_as(spec, codec).map(Arc::new).map(Self::Clips),
         }
     }
 
@@ -104,6 +109,7 @@ impl AnyData {
                 AnyCodec::Sequence(Box::new(set.codec().clone()), set.info().classes.clone())
             }
             Self::Sounds(set) => AnyCodec::Sound(set.codec().clone()),
+            Self::Clips(set) => AnyCodec::Clip(set.codec().clone()),
         }
     }
 
@@ -121,6 +127,11 @@ impl AnyData {
                 let (classes, train_len) = (set.classes().len(), set.items(Split::Train).len());
                 DataInfo::Sound(SoundInfo { rate_hz, channels, segment, whole, classes, train_len })
             }
+            Self::Clips(set) => {
+                let ClipCodec { shape, frames, fps, .. } = *set.codec();
+                let (classes, train_len) = (set.classes().len(), set.splits().train.len());
+                DataInfo::Clip(ClipInfo { shape, frames, fps, classes, train_len })
+            }
         }
     }
 
@@ -130,6 +141,7 @@ impl AnyData {
             Self::Table(set) => set.splits(),
             Self::Sequences(set) => set.splits(),
             Self::Sounds(set) => set.splits(),
+            Self::Clips(set) => set.splits(),
         }
     }
 
@@ -152,6 +164,7 @@ impl AnyData {
                 Ok(Batch::Sequences(set.batch(indices, cut, seed)))
             }
             Self::Sounds(set) => Ok(Batch::Sounds(set.batch(indices, seed))),
+            Self::Clips(set) => Ok(Batch::Clips(set.batch(indices, seed))),
         }
     }
 
@@ -162,6 +175,7 @@ impl AnyData {
             Self::Table(set) => set.resolved(spec),
             Self::Sequences(set) => set.resolved(spec),
             Self::Sounds(set) => set.resolved(spec),
+            Self::Clips(set) => set.resolved(spec),
         }
     }
 
@@ -172,6 +186,7 @@ impl AnyData {
             Self::Table(set) => &set.table().notes,
             Self::Sequences(set) => set.notes(),
             Self::Sounds(set) => set.notes(),
+            Self::Clips(set) => set.notes(),
         }
     }
 
@@ -185,6 +200,7 @@ impl AnyData {
             Self::Table(set) => Self::describe_table(set),
             Self::Sequences(set) => Self::describe_sequences(set),
             Self::Sounds(set) => Self::describe_sounds(set),
+            Self::Clips(set) => Self::describe_clips(set),
         }
     }
 
@@ -200,6 +216,21 @@ impl AnyData {
         let classes = with_classes(set.classes().len());
         let count = thousands(set.len());
         format!("{count} sounds, {time}, {rate_hz} Hz {channels}{classes} {}", parts(set.splits()))
+    }
+
+    /// "300 clips, 8 frames 64×64 RGB at 8 a second, 9 classes (…)"; of long ones also how many parts they are learned in.
+    pub fn describe_clips(set: &ClipSet) -> String {
+        let ClipCodec { shape, frames, fps, .. } = *set.codec();
+        let color = if shape.channels == 1 { "gray" } else { "RGB" };
+        let what = match (set.clip_count(), set.len()) {
+            (1, parts) => format!("one clip in {} parts", thousands(parts)),
+            (clips, parts) if clips == parts => format!("{} clips", thousands(clips)),
+            (clips, parts) => format!("{} clips in {} parts", thousands(clips), thousands(parts)),
+        };
+        let (size, classes) =
+            (format!("{}×{}", shape.width, shape.height), with_classes(set.classes().len()));
+        let parts = parts(set.splits());
+        format!("{what}, {frames} frames {size} {color} at {fps} a second{classes} {parts}")
     }
 
     /// "32,561 rows of 15 columns (…)".

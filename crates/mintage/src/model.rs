@@ -175,6 +175,7 @@ pub(crate) fn class_counts(data: &AnyData) -> Vec<u64> {
     let (classes, labels) = match data {
         AnyData::Images(set) => (set.classes().len(), set.labels()),
         AnyData::Sounds(set) => (set.classes().len(), set.labels()),
+        AnyData::Clips(set) => (set.classes().len(), set.labels()),
         AnyData::Table(_) | AnyData::Sequences(_) => return Vec::new(),
     };
     let mut counts = vec![0; classes];

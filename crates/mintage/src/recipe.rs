@@ -62,6 +62,8 @@ pub const VALID_ROWS: usize = 4096;
 pub const VALID_SEQUENCES: usize = 256;
 /// Sounds or segments of each validation where the recipe does not say.
 pub const VALID_SOUNDS: usize = 128;
+/// Clips or windows of each validation where the recipe does not say.
+pub const VALID_CLIPS: usize = 128;
 
 /// `[train]`: the budget and the loop.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -78,7 +80,7 @@ pub struct TrainSpec {
     /// Preview grids over the whole run.
     pub previews: usize,
     /// Items of the valid split used at each validation, at most; without it [`VALID_IMAGES`], [`VALID_ROWS`],
-    /// [`VALID_SEQUENCES`] or [`VALID_SOUNDS`].
+    /// [`VALID_SEQUENCES`], [`VALID_SOUNDS`] or [`VALID_CLIPS`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub valid_items: Option<usize>,
     pub precision: Precision,

@@ -4,18 +4,15 @@
 //! and a step budget run the same schedule. Every random number of a step comes from a stream named by
 //! (seed, step): a resumed run draws the same ones without replaying anything.
 
+mod previews;
+
 use std::{
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
-use mintage_data::{
-    ImageSet, Images, Loader, SoundCodec, SoundSet, Split, TableSet,
-    audio::{WavDepth, write_wav},
-    sequence::{SequenceCodec, SequenceSet},
-    write_grid,
-};
+use mintage_data::{Loader, Split};
 use mintage_nn::{DeviceChoice, Rng, TensorMap, kernels::with_fast_products};
 
 use crate::{
@@ -24,14 +21,11 @@ use crate::{
     evaluate::evenly,
     events::{Event, Metrics, Plan, StopReason},
     model::{FORMAT, ModelConfig, class_counts},
-    models::{
-        AnyConfig, AnyModel, Batch, Choice, DataInfo, Draw, ImageInfo, ImageModel, RowDraw, SequenceDraw,
-        SequenceModel, SoundDraw, SoundModel, SoundStart, TableModel,
-    },
-    recipe::{Precision, Recipe, VALID_IMAGES, VALID_ROWS, VALID_SEQUENCES, VALID_SOUNDS},
+    models::{AnyConfig, AnyModel, Batch, DataInfo},
+    recipe::{Precision, Recipe, VALID_CLIPS, VALID_IMAGES, VALID_ROWS, VALID_SEQUENCES, VALID_SOUNDS},
     run::{Run, RunState, TrainState},
-    sample::sounds::interleaved,
 };
+use previews::preview;
 
 /// What the loop needs from outside: the wish to stop, and a clock (time since any fixed start).
 pub struct Control<'a> {
@@ -46,11 +40,12 @@ const CHECKPOINTS: u64 = 10;
 const CHECKPOINT_SECS: f64 = 300.0;
 /// Validations and previews take no more than about this share of a budget of time.
 const LOOKING_SHARE: f64 = 0.1;
-/// Images, rows, sequences and sounds that are validated together, which bounds memory.
+/// Images, rows, sequences, sounds and clips that are validated together, which bounds memory.
 const IMAGES_AT_ONCE: usize = 64;
 const ROWS_AT_ONCE: usize = 4096;
 const SEQUENCES_AT_ONCE: usize = 16;
 const SOUNDS_AT_ONCE: usize = 16;
+const CLIPS_AT_ONCE: usize = 16;
 /// Steps in a row without a finite loss after which the run is given up.
 const MAX_BAD_STEPS: usize = 5;
 /// Streams of the seed beside the steps' own.
@@ -282,7 +277,7 @@ impl Loop<'_> {
         let batch = self.loader.next_batch()?;
         let mut rng = Rng::new(self.recipe.train.seed, self.state.step);
         let fast = self.recipe.train.precision == Precision::Auto
-            && matches!(self.model, AnyModel::Sequence(_) | AnyModel::Sound(_));
+            && matches!(self.model, AnyModel::Sequence(_) | AnyModel::Sound(_) | AnyModel::Clip(_));
         let mut step = || self.model.step(&batch, progress, &mut rng);
         match if fast { with_fast_products(step) } else { step() } {
             Ok(metrics) => {
@@ -363,11 +358,12 @@ impl Loop<'_> {
             AnyData::Table(_) => (VALID_ROWS, ROWS_AT_ONCE),
             AnyData::Sequences(_) => (VALID_SEQUENCES, SEQUENCES_AT_ONCE),
             AnyData::Sounds(_) => (VALID_SOUNDS, SOUNDS_AT_ONCE),
+            AnyData::Clips(_) => (VALID_CLIPS, CLIPS_AT_ONCE),
         };
         let most = self.recipe.train.valid_items.unwrap_or(most);
         // Windows of a stream are like their neighbours: they are taken from all over it.
         let valid = match self.data {
-            AnyData::Sequences(_) | AnyData::Sounds(_) => evenly(&valid, most),
+            AnyData::Sequences(_) | AnyData::Sounds(_) | AnyData::Clips(_) => evenly(&valid, most),
             AnyData::Images(_) | AnyData::Table(_) => valid[..valid.len().min(most)].to_vec(),
         };
         let mut rng = Rng::new(self.recipe.train.seed, STREAM_VALID);
@@ -388,27 +384,7 @@ impl Loop<'_> {
         let dir = self.run.dir().join("samples");
         std::fs::create_dir_all(&dir).map_err(Error::io(&dir))?;
         let mut rng = Rng::new(self.recipe.train.seed, STREAM_PREVIEW);
-        let path = match (&self.model, self.data, &self.info) {
-            (AnyModel::Image(model), AnyData::Images(set), DataInfo::Image(info)) => {
-                let path = dir.join(format!("step-{step:09}.png"));
-                preview_images(model, set, info, &path, &mut rng)?;
-                path
-            }
-            (AnyModel::Table(model), AnyData::Table(set), _) => {
-                let path = dir.join(format!("step-{step:09}.csv"));
-                preview_rows(model, set, &path, &mut rng)?;
-                path
-            }
-            (AnyModel::Sequence(model), AnyData::Sequences(set), _) => {
-                preview_sequences(model, set, &dir.join(format!("step-{step:09}")), &mut rng)?
-            }
-            (AnyModel::Sound(model), AnyData::Sounds(set), _) => {
-                let path = dir.join(format!("step-{step:09}.wav"));
-                preview_sounds(model, set, &path, &mut rng)?;
-                path
-            }
-            _ => unreachable!("a model is given data of its own kind"),
-        };
+        let path = preview(&self.model, self.data, &dir, step, &mut rng)?;
         (self.on)(Event::Preview { step, path: path.clone() });
         Ok(path)
     }
@@ -468,86 +444,4 @@ impl Loop<'_> {
         };
         config.save(self.run.dir())
     }
-}
-
-/// A grid of images, a column a class, always of the same classes.
-fn preview_images(
-    model: &ImageModel,
-    set: &ImageSet,
-    info: &ImageInfo,
-    path: &Path,
-    rng: &mut Rng,
-) -> Result<(), Error> {
-    let classes = info.classes;
-    let n = if classes > 0 { classes.min(10) * 6 } else { 64 };
-    let columns = if classes > 0 { classes.min(10) } else { 8 };
-    let labels: Vec<u32> =
-        if classes > 0 { (0..n).map(|i| (i % columns) as u32).collect() } else { Vec::new() };
-    let pixels = model.sample(&Draw::new(n, &labels), rng);
-    let images = Images { shape: info.shape, pixels, labels, classes: set.classes().to_vec() };
-    Ok(write_grid(path, &images, columns, None)?)
-}
-
-/// A few rows as CSV.
-fn preview_rows(model: &TableModel, set: &TableSet, path: &Path, rng: &mut Rng) -> Result<(), Error> {
-    let tokens = model.sample(&RowDraw::new(20), rng);
-    let rows = set.decode(&tokens, &mut || rng.next_u64())?;
-    mintage_data::atomic_write(path, rows.to_csv().as_bytes()).map_err(Error::io(path))
-}
-
-/// Tokens of a preview.
-const PREVIEW_TOKENS: usize = 512;
-/// Classes that a preview of texts shows.
-const PREVIEW_CLASSES: usize = 3;
-
-/// A page of text, of some classes where there are any, or a tune; the file with its suffix.
-fn preview_sequences(
-    model: &SequenceModel,
-    set: &SequenceSet,
-    path: &Path,
-    rng: &mut Rng,
-) -> Result<PathBuf, Error> {
-    let classes = &set.info().classes;
-    let draw = |class: Option<u32>, length: usize, rng: &mut Rng| {
-        let draw = SequenceDraw { class, ..SequenceDraw::new(1, length) };
-        model.sample(&draw, &mut |_, _, _| {}, &mut |_, _| true, rng).concat()
-    };
-    let (path, bytes) = match set.codec() {
-        SequenceCodec::Text(codec) if classes.is_empty() => {
-            (path.with_extension("txt"), codec.decode(&draw(None, PREVIEW_TOKENS, rng)).into_bytes())
-        }
-        SequenceCodec::Text(codec) => {
-            let shown = classes.len().min(PREVIEW_CLASSES);
-            let texts = classes[..shown].iter().zip(0..).map(|(name, class)| {
-                format!("[{name}]\n{}\n\n", codec.decode(&draw(Some(class), PREVIEW_TOKENS / shown, rng)))
-            });
-            (path.with_extension("txt"), texts.collect::<String>().into_bytes())
-        }
-        SequenceCodec::Music(codec) => {
-            let tune = codec.decode(&draw(None, PREVIEW_TOKENS, rng));
-            (path.with_extension("mid"), tune.to_midi(""))
-        }
-    };
-    mintage_data::atomic_write(&path, &bytes).map_err(Error::io(&path))?;
-    Ok(path)
-}
-
-/// Sounds of a preview.
-const PREVIEW_SOUNDS: usize = 10;
-
-/// A few sounds one after the other, of all classes in turn where there are any, a little silence between them.
-fn preview_sounds(model: &SoundModel, set: &SoundSet, path: &Path, rng: &mut Rng) -> Result<(), Error> {
-    let SoundCodec { rate_hz, channels, segment, .. } = *set.codec();
-    let classes = set.classes().len();
-    let labels: Vec<u32> = (0..PREVIEW_SOUNDS).map(|i| (i % classes.max(1)) as u32).collect();
-    let (start, choice) = (SoundStart::Fresh, Choice::default());
-    let labels = if classes == 0 { &[][..] } else { &labels };
-    let sounds = model.sample(
-        &SoundDraw { n: PREVIEW_SOUNDS, labels, length: segment, start, choice, guidance: None },
-        rng,
-    );
-    let pause = vec![0.0; channels * rate_hz as usize / 5];
-    let samples: Vec<f32> =
-        sounds.iter().flat_map(|sound| [interleaved(sound, channels), pause.clone()].concat()).collect();
-    Ok(write_wav(path, &samples, channels, rate_hz, WavDepth::Bits16, "")?)
 }

@@ -2,6 +2,7 @@
 
 use mintage::{
     DataInfo, Run,
+    models::{ClipInfo, ImageInfo},
     run::{RunInfo, RunState},
 };
 use serde_json::{Value, json};
@@ -50,8 +51,8 @@ fn line(run: &RunInfo) -> Vec<String> {
     let (model, data) = match &run.config {
         Some(config) => {
             let data = match &config.info {
-                DataInfo::Image(info) => {
-                    format!("{} {}×{}", config.source.source, info.shape.width, info.shape.height)
+                DataInfo::Image(ImageInfo { shape, .. }) | DataInfo::Clip(ClipInfo { shape, .. }) => {
+                    format!("{} {}×{}", config.source.source, shape.width, shape.height)
                 }
                 DataInfo::Table(_) | DataInfo::Sequence(_) | DataInfo::Sound(_) => {
                     let table = config.source.table.as_deref().unwrap_or_default();

@@ -66,7 +66,7 @@ fn held_out(args: &Reconstruct, model: &Model, context: &mut Context) -> Result<
     }
     match data {
         AnyData::Images(set) => Ok(set.images(&chosen)?),
-        AnyData::Table(_) | AnyData::Sequences(_) | AnyData::Sounds(_) => {
+        AnyData::Table(_) | AnyData::Sequences(_) | AnyData::Sounds(_) | AnyData::Clips(_) => {
             Err(Failure::bare("only images and sounds are reconstructed"))
         }
     }

@@ -51,6 +51,7 @@ pub fn run(args: &Sample, context: &mut Context) -> Verdict {
             Matter::Music => super::sample_tunes::run(args, &model, context),
         },
         DataInfo::Sound(_) => super::sample_sounds::run(args, &model, context),
+        DataInfo::Clip(_) => Err(Failure::bare("clips are not sampled yet")),
     }
 }
 

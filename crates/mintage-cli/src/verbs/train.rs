@@ -317,6 +317,7 @@ fn go(recipe: &Recipe, data: &AnyData, mut run: Run, context: &mut Context) -> V
         AnyData::Table(_) => "-n 1000 -o new.csv",
         AnyData::Sequences(set) if set.codec().text().is_some() => "--length 1000",
         AnyData::Sequences(_) | AnyData::Sounds(_) => "-o new.wav",
+        AnyData::Clips(_) => "-o new.gif",
     };
     ui.titled("next", &format!("mintage sample {dir} {out}"));
     ui.titled("", &format!("mintage evaluate {dir}"));

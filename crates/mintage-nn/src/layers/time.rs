@@ -20,13 +20,26 @@ pub struct TimeBlock {
     pub norm: LayerNorm,
     pub up: Linear,
     pub down: Linear,
+    /// Taps on what comes later, which are 0.
+    #[module(skip)]
+    blind: usize,
 }
 
 impl TimeBlock {
     /// A block that begins silent: what goes in comes out.
     pub fn new(width: usize, device: &Device, rng: &mut Rng) -> Self {
+        Self::with_taps(TAPS, width, device, rng)
+    }
+
+    /// The same, seeing itself and the three places before it alone.
+    pub fn causal(width: usize, device: &Device, rng: &mut Rng) -> Self {
+        Self::with_taps(TAPS / 2 + 1, width, device, rng)
+    }
+
+    fn with_taps(taps: usize, width: usize, device: &Device, rng: &mut Rng) -> Self {
         Self {
-            taps: normal_param([TAPS, width], (TAPS as f32).sqrt().recip(), device, rng),
+            taps: normal_param([taps, width], (taps as f32).sqrt().recip(), device, rng),
+            blind: TAPS - taps,
             bias: constant_param([width], 0.0, device),
             norm: LayerNorm::new(width, device),
             up: Linear::new(width, 4 * width, 1.0, device, rng),
@@ -36,7 +49,12 @@ impl TimeBlock {
 
     /// `[n · time, width]` → the same.
     pub fn forward(&self, x: Tensor<2>, time: usize) -> Tensor<2> {
-        let h = kernels::depthwise_time(x.clone(), self.taps.val(), self.bias.val(), time);
+        let mut taps = self.taps.val();
+        if self.blind > 0 {
+            let later = Tensor::zeros([self.blind, taps.dims()[1]], &taps.device());
+            taps = Tensor::cat(vec![taps, later], 0);
+        }
+        let h = kernels::depthwise_time(x.clone(), taps, self.bias.val(), time);
         let h = kernels::gelu(self.up.forward(self.norm.forward(h)));
         kernels::add(x, self.down.forward(h))
     }
@@ -47,21 +65,27 @@ mod tests {
     use super::*;
     use crate::weights::to_vec;
 
-    #[test]
-    fn a_block_sees_three_places_around_itself_and_no_other_sequence() {
-        let (device, mut rng) = (Device::flex(), Rng::new(1, 0));
-        let mut block = TimeBlock::new(8, &device, &mut rng);
-        block.down = Linear::new(32, 8, 1.0, &device, &mut rng);
+    /// Rows of two sequences of ten that change with place 8 of the first.
+    fn seen(mut block: TimeBlock, device: &Device, rng: &mut Rng) -> Vec<usize> {
+        block.down = Linear::new(32, 8, 1.0, device, rng);
         let x = rng.normals(2 * 10 * 8);
         let forward = |x: &[f32]| {
-            let rows = Tensor::<1>::from_floats(x, &device).reshape([20, 8]);
+            let rows = Tensor::<1>::from_floats(x, device).reshape([20, 8]);
             to_vec(&block.forward(rows, 10))
         };
         let (mut moved, y) = (x.clone(), forward(&x));
         moved[8 * 8] += 1.0; // place 8 of the first sequence
         let z = forward(&moved);
         let differs = |row: usize| y[row * 8..][..8] != z[row * 8..][..8];
-        let seen: Vec<usize> = (0..20).filter(|&row| differs(row)).collect();
-        assert_eq!(seen, [5, 6, 7, 8, 9]);
+        (0..20).filter(|&row| differs(row)).collect()
+    }
+
+    #[test]
+    fn a_block_sees_three_places_around_itself_and_no_other_sequence() {
+        let (device, mut rng) = (Device::flex(), Rng::new(1, 0));
+        let block = TimeBlock::new(8, &device, &mut rng);
+        assert_eq!(seen(block, &device, &mut rng), [5, 6, 7, 8, 9]);
+        let block = TimeBlock::causal(8, &device, &mut rng);
+        assert_eq!(seen(block, &device, &mut rng), [8, 9]);
     }
 }

@@ -88,6 +88,7 @@ pub fn evaluate(
         AnyData::Table(set) => table::evaluate(model, set, options, clock, on),
         AnyData::Sequences(set) => sequence::evaluate(model, set, options, clock, on),
         AnyData::Sounds(set) => sound::evaluate(model, set, options, clock, on),
+        AnyData::Clips(_) => Err(Error::request("clips are not judged yet")),
     }
 }
 

@@ -8,12 +8,13 @@ pub mod image;
 mod pass;
 pub mod sequence;
 pub mod table;
+pub mod video;
 
 use std::ops::RangeInclusive;
 
 use burn::tensor::Device;
 use mintage_data::{
-    ImageBatch, RowBatch, RowInfo, SoundBatch,
+    ClipBatch, ImageBatch, ImageShape, RowBatch, RowInfo, SoundBatch,
     sequence::{Cut, Matter, SequenceBatch, SequenceInfo},
 };
 use mintage_nn::{NotFinite, Rng, TensorMap, WeightsError};
@@ -24,6 +25,7 @@ pub use audio::{SoundConfig, SoundDraw, SoundInfo, SoundModel, SoundStart};
 pub use image::{Draw, ImageConfig, ImageInfo, ImageModel, Start};
 pub use sequence::{Choice, SequenceConfig, SequenceDraw, SequenceModel, SequenceStart};
 pub use table::{RowDraw, TableConfig, TableModel};
+pub use video::{ClipConfig, ClipDraw, ClipInfo, ClipModel, ClipStart};
 
 /// A family of generative models.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -85,6 +87,7 @@ pub enum DataInfo {
     Table(RowInfo),
     Sequence(SequenceInfo),
     Sound(SoundInfo),
+    Clip(ClipInfo),
 }
 
 impl DataInfo {
@@ -95,6 +98,7 @@ impl DataInfo {
             Self::Table(info) => info.train_len,
             Self::Sequence(info) => info.train_len,
             Self::Sound(info) => info.train_len,
+            Self::Clip(info) => info.train_len,
         }
     }
 
@@ -108,6 +112,7 @@ impl DataInfo {
                 Matter::Music => "tune",
             },
             Self::Sound(_) => "sound",
+            Self::Clip(_) => "clip",
         }
     }
 
@@ -115,9 +120,7 @@ impl DataInfo {
     pub fn items(&self) -> String {
         match self {
             Self::Image(info) => {
-                let shape = info.shape;
-                let color = if shape.channels == 1 { "gray" } else { "RGB" };
-                format!("images {}×{} {color}{}", shape.width, shape.height, with_classes(info.classes))
+                format!("images {}{}", picture(info.shape), with_classes(info.classes))
             }
             Self::Table(info) => {
                 let columns = info.fields.iter().filter(|field| !field.detail).count();
@@ -133,8 +136,22 @@ impl DataInfo {
                 let what = if info.whole { "sounds of up to" } else { "stretches of sound of" };
                 format!("{what} {secs:.1} s, {} Hz {channels}{}", info.rate_hz, with_classes(info.classes))
             }
+            Self::Clip(info) => {
+                let ClipInfo { shape, frames, fps, classes, .. } = *info;
+                format!(
+                    "clips, {frames} frames {} at {fps} a second{}",
+                    picture(shape),
+                    with_classes(classes)
+                )
+            }
         }
     }
+}
+
+/// "28×28 gray".
+fn picture(shape: ImageShape) -> String {
+    let color = if shape.channels == 1 { "gray" } else { "RGB" };
+    format!("{}×{} {color}", shape.width, shape.height)
 }
 
 /// ", 10 classes", or nothing.
@@ -149,6 +166,7 @@ pub enum Batch {
     Rows(RowBatch),
     Sequences(SequenceBatch),
     Sounds(SoundBatch),
+    Clips(ClipBatch),
 }
 
 /// Resolved configuration of a model, as kept in `config.json`.
@@ -159,6 +177,7 @@ pub enum AnyConfig {
     Table(TableConfig),
     Sequence(SequenceConfig),
     Sound(SoundConfig),
+    Clip(ClipConfig),
 }
 
 impl AnyConfig {
@@ -177,6 +196,7 @@ impl AnyConfig {
                 SequenceConfig::preset(family, size, info, options).map(Self::Sequence)
             }
             DataInfo::Sound(info) => SoundConfig::preset(family, size, info, options).map(Self::Sound),
+            DataInfo::Clip(info) => ClipConfig::preset(family, size, info, options).map(Self::Clip),
         }
     }
 
@@ -186,6 +206,7 @@ impl AnyConfig {
             Self::Table(config) => config.family(),
             Self::Sequence(config) => config.family(),
             Self::Sound(config) => config.family(),
+            Self::Clip(config) => config.family(),
         }
     }
 
@@ -196,13 +217,14 @@ impl AnyConfig {
             Self::Table(config) => config.batch(),
             Self::Sequence(config) => config.batch(),
             Self::Sound(config) => config.batch(),
+            Self::Clip(config) => config.batch(),
         }
     }
 
     /// How sequences are cut into the items of a batch; others are whole.
     pub fn cut(&self) -> Option<Cut> {
         match self {
-            Self::Image(_) | Self::Table(_) | Self::Sound(_) => None,
+            Self::Image(_) | Self::Table(_) | Self::Sound(_) | Self::Clip(_) => None,
             Self::Sequence(config) => Some(config.cut()),
         }
     }
@@ -210,7 +232,7 @@ impl AnyConfig {
     /// By how much of the least one the loss on held-out items may have risen for later weights to be preferred.
     pub fn tolerance(&self) -> f64 {
         match self {
-            Self::Image(_) | Self::Sequence(_) | Self::Sound(_) => 0.0,
+            Self::Image(_) | Self::Sequence(_) | Self::Sound(_) | Self::Clip(_) => 0.0,
             Self::Table(config) => config.tolerance(),
         }
     }
@@ -218,7 +240,7 @@ impl AnyConfig {
     /// Steps after which `train_len` items are only learned by heart, where the family knows.
     pub fn most_steps(&self, train_len: usize) -> Option<u64> {
         match self {
-            Self::Image(_) | Self::Sequence(_) | Self::Sound(_) => None,
+            Self::Image(_) | Self::Sequence(_) | Self::Sound(_) | Self::Clip(_) => None,
             Self::Table(config) => config.most_steps(train_len),
         }
     }
@@ -260,6 +282,7 @@ pub enum AnyModel {
     Table(TableModel),
     Sequence(SequenceModel),
     Sound(SoundModel),
+    Clip(ClipModel),
 }
 
 /// Calls the same method of whichever model it is.
@@ -270,6 +293,7 @@ macro_rules! each {
             AnyModel::Table($model) => $call,
             AnyModel::Sequence($model) => $call,
             AnyModel::Sound($model) => $call,
+            AnyModel::Clip($model) => $call,
         }
     };
 }
@@ -284,6 +308,7 @@ impl AnyModel {
                 Self::Sequence(SequenceModel::new(c, i, device, rng))
             }
             (AnyConfig::Sound(c), DataInfo::Sound(i)) => Self::Sound(SoundModel::new(c, i, device, rng)),
+            (AnyConfig::Clip(c), DataInfo::Clip(i)) => Self::Clip(ClipModel::new(c, i, device, rng)),
             _ => other_kind(),
         }
     }
@@ -295,6 +320,7 @@ impl AnyModel {
             (Self::Table(m), Batch::Rows(b)) => m.step(b, progress, rng),
             (Self::Sequence(m), Batch::Sequences(b)) => m.step(b, progress, rng),
             (Self::Sound(m), Batch::Sounds(b)) => m.step(b, progress, rng),
+            (Self::Clip(m), Batch::Clips(b)) => m.step(b, progress, rng),
             _ => other_kind(),
         }
     }
@@ -307,6 +333,7 @@ impl AnyModel {
             (Self::Table(m), Batch::Rows(b)) => m.validate(b, progress, rng),
             (Self::Sequence(m), Batch::Sequences(b)) => m.validate(b, progress, rng),
             (Self::Sound(m), Batch::Sounds(b)) => m.validate(b, progress, rng),
+            (Self::Clip(m), Batch::Clips(b)) => m.validate(b, progress, rng),
             _ => other_kind(),
         }
     }
@@ -319,6 +346,7 @@ impl AnyModel {
             (Self::Table(m), Batch::Rows(b)) => m.nll(b, samples, rng),
             (Self::Sequence(m), Batch::Sequences(b)) => Some(m.nll(b, samples, rng)),
             (Self::Sound(m), Batch::Sounds(b)) => m.nll(b),
+            (Self::Clip(m), Batch::Clips(b)) => m.nll(b),
             _ => other_kind(),
         }
     }

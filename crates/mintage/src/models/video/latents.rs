@@ -1,0 +1,347 @@
+//! A flow over the latent vectors of clips: the learned prior of the VAE.
+//!
+//! A point travels from noise `ε ~ N(0, I)` to the latents `z` of a clip on a straight line (Lipman et al.,
+//! arXiv:2210.02747), at a time of its own in each frame (Chen et al., arXiv:2407.01392): frames that are known are at
+//! `t = 1`, all others at the same `t`,
+//!
+//! `z_t = (1 − t) ε + t z`,   `L = E ‖v(z_t, t, y) − (z − ε)‖²` over the frames that are not known.
+//!
+//! So what comes behind given frames is drawn like a whole clip, and clips of any length are drawn a window at a time,
+//! each behind the last half of the one before. The velocity is that of a transformer that attends within each frame and
+//! over time at each place (Latte, Ma et al., arXiv:2401.03048).
+
+use std::sync::Arc;
+
+use burn::{
+    module::Module,
+    tensor::{Device, Tensor, TensorData},
+};
+use mintage_nn::{
+    Rng, kernels,
+    layers::{Embedding, Linear, RmsNorm, sinusoidal},
+    weights::to_vec,
+};
+use serde::{Deserialize, Serialize};
+
+use super::net::swapped;
+use crate::models::image::indices;
+
+/// Share of the training clips whose first frames are given.
+const GIVEN_SHARE: f32 = 0.5;
+
+/// Size of a [`LatentFlow`].
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FlowShape {
+    /// Dimensions of a vector.
+    pub d: usize,
+    /// Vectors of a frame.
+    pub cells: usize,
+    /// Frames that it sees.
+    pub frames: usize,
+    pub classes: usize,
+    pub layers: usize,
+    pub heads: usize,
+    pub width: usize,
+}
+
+/// What to draw.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// One a clip; `classes` itself stands for "none".
+    pub classes: &'a [u32],
+    pub frames: usize,
+    /// Latents of the first frames, the same for all.
+    pub known: &'a [f32],
+    /// Latents of a clip to begin with in place of noise, and the time at which.
+    pub like: Option<(&'a [f32], f32)>,
+    /// Steps of Heun's rule; each evaluates the network twice, the last once.
+    pub steps: usize,
+    pub guidance: f64,
+    pub temperature: f32,
+}
+
+/// See the module.
+#[derive(Module, Debug)]
+pub struct LatentFlow {
+    input: Linear,
+    place: Embedding,
+    time1: Linear,
+    time2: Linear,
+    /// Of every class and of none.
+    label: Embedding,
+    blocks: Vec<Block>,
+    norm: RmsNorm,
+    output: Linear,
+    #[module(skip)]
+    shape: FlowShape,
+}
+
+#[derive(Module, Debug)]
+struct Block {
+    condition: Linear,
+    space: Attention,
+    time: Attention,
+    norm: RmsNorm,
+    up: Linear,
+    down: Linear,
+}
+
+#[derive(Module, Debug)]
+struct Attention {
+    norm: RmsNorm,
+    qkv: Linear,
+    out: Linear,
+}
+
+impl LatentFlow {
+    pub fn new(shape: FlowShape, device: &Device, rng: &mut Rng) -> Self {
+        let FlowShape { d, cells, classes, layers, width, .. } = shape;
+        Self {
+            input: Linear::new(d, width, 1.0, device, rng),
+            place: Embedding::new(cells, width, 0.5, device, rng),
+            time1: Linear::new(width, width, std::f32::consts::SQRT_2, device, rng),
+            time2: Linear::new(width, width, 1.0, device, rng),
+            label: Embedding::new(classes + 1, width, 1.0, device, rng),
+            blocks: (0..layers).map(|_| Block::new(width, device, rng)).collect(),
+            norm: RmsNorm::new(width, device),
+            output: Linear::new(width, d, 0.0, device, rng),
+            shape,
+        }
+    }
+
+    /// Whether a name is that of a matrix between hidden layers.
+    pub fn is_hidden(name: &str) -> bool {
+        name.starts_with("blocks.") && name.ends_with(".weight")
+    }
+
+    /// `z_t [n · frames · cells, d]`, a time a frame, a class a clip → the velocity.
+    fn velocity(&self, z_t: Tensor<2>, t: &[f32], classes: &[u32]) -> Tensor<2> {
+        let FlowShape { cells, heads, width, .. } = self.shape;
+        let (device, frames) = (z_t.device(), t.len() / classes.len().max(1));
+        let of_clip: Vec<u32> =
+            classes.iter().flat_map(|&class| std::iter::repeat_n(class, frames)).collect();
+        let time = self.time1.forward(sinusoidal(t, width, 1000.0, &device));
+        let time = self.time2.forward(kernels::silu(time));
+        let condition = kernels::silu(time + self.label.forward(indices(&of_clip, &device))); // [n · frames, width]
+        let rows = t.len() * cells;
+        let places = Arc::new((0..rows).map(|row| (row % cells) as u32).collect::<Vec<u32>>());
+        let frame_of = Arc::new((0..rows).map(|row| (row / cells) as u32).collect::<Vec<u32>>());
+        let mut x = kernels::add(self.input.forward(z_t), self.place.bag(&places, 1));
+        for block in &self.blocks {
+            let told = kernels::embedding_bag(block.condition.forward(condition.clone()), &frame_of, 1);
+            x = block.forward(kernels::add(x, told), frames, cells, heads);
+        }
+        self.output.forward(self.norm.forward(x))
+    }
+
+    /// The mean loss over latents `z [n · frames · cells, d]` of clips of the frames that it sees, a class each.
+    pub fn loss(&self, z: Tensor<2>, classes: &[u32], rng: &mut Rng) -> Tensor<1> {
+        let FlowShape { d, cells, frames, .. } = self.shape;
+        let (device, mut times, mut known) = (z.device(), Vec::new(), Vec::new());
+        for i in 0..classes.len() {
+            // As in the flow of images: the middle of the way is the hard part, one draw in four is uniform.
+            let t = if i % 4 == 0 { rng.uniform() } else { 1.0 / (1.0 + (-rng.normal()).exp()) };
+            let given = if rng.uniform() < GIVEN_SHARE { rng.below(frames) } else { 0 };
+            times.extend((0..frames).map(|frame| if frame < given { 1.0 } else { t }));
+            known.extend((0..frames).map(|frame| frame < given));
+        }
+        let of_rows = |of_frame: Vec<f32>| -> Tensor<2> {
+            let rows: Vec<f32> = of_frame.iter().flat_map(|&v| std::iter::repeat_n(v, cells)).collect();
+            Tensor::from_data(TensorData::new(rows, [of_frame.len() * cells, 1]), &device)
+        };
+        let unknown = known.iter().filter(|&&known| !known).count();
+        let weights = of_rows(known.iter().map(|&known| f32::from(!known)).collect());
+        let noise = rng.normal_tensor(z.dims(), &device);
+        let way = z - noise.clone();
+        let z_t = noise + way.clone() * of_rows(times.clone());
+        let off = (self.velocity(z_t, &times, classes) - way) * weights;
+        off.powi_scalar(2).sum() / (unknown.max(1) * cells * d) as f64
+    }
+
+    /// Latents `[n · frames · cells, d]` drawn by Heun's rule, window by window.
+    pub fn sample(&self, wanted: &Wanted, device: &Device, rng: &mut Rng) -> Tensor<2> {
+        let FlowShape { d, cells, frames: window, .. } = self.shape;
+        let (n, each) = (wanted.classes.len(), cells * d);
+        let known = &wanted.known[..wanted.known.len().min(wanted.frames * each)];
+        let mut rows = vec![known.to_vec(); n];
+        let mut have = known.len() / each;
+        while have < wanted.frames {
+            // At least half of a window is new, or all that is left.
+            let first = have.saturating_sub(window / 2).min(wanted.frames.saturating_sub(window));
+            let given = have - first;
+            let mut drawn = self.window(&rows, first, given, wanted, device, rng);
+            let new = (window - given).min(wanted.frames - have);
+            for (row, drawn) in rows.iter_mut().zip(drawn.chunks_exact_mut(window * each)) {
+                row.extend_from_slice(&drawn[given * each..(given + new) * each]);
+            }
+            have += new;
+        }
+        Tensor::from_data(TensorData::new(rows.concat(), [n * wanted.frames * cells, d]), device)
+    }
+
+    /// A window from frame `first` on, whose first `given` frames are known.
+    fn window(
+        &self,
+        rows: &[Vec<f32>],
+        first: usize,
+        given: usize,
+        wanted: &Wanted,
+        device: &Device,
+        rng: &mut Rng,
+    ) -> Vec<f32> {
+        let FlowShape { d, cells, frames: window, .. } = self.shape;
+        let (n, each) = (rows.len(), cells * d);
+        let begin = wanted.like.map_or(0.0, |(_, begin)| begin);
+        let mut values = Vec::with_capacity(n * window * each);
+        for row in rows {
+            values.extend_from_slice(&row[first * each..(first + given) * each]);
+            for frame in first + given..first + window {
+                let noise = rng.normals(each).into_iter().map(|v| v * wanted.temperature);
+                match wanted.like {
+                    Some((z, begin)) => {
+                        // Behind its end a clip stands still.
+                        let at = frame.min((z.len() / each).saturating_sub(1)) * each;
+                        values.extend(z[at..].iter().zip(noise).map(|(z, e)| begin * z + (1.0 - begin) * e));
+                    }
+                    None => values.extend(noise),
+                }
+            }
+        }
+        let known: Vec<f32> = (0..n * window).map(|frame| f32::from(frame % window < given)).collect();
+        let moving: Vec<f32> =
+            known.iter().flat_map(|&known| std::iter::repeat_n(1.0 - known, cells)).collect();
+        let moving: Tensor<2> = Tensor::from_data(TensorData::new(moving, [n * window * cells, 1]), device);
+        let velocity = |x: Tensor<2>, t: f32| {
+            let t: Vec<f32> = known.iter().map(|&known| if known > 0.0 { 1.0 } else { t }).collect();
+            self.guided(x, &t, wanted) * moving.clone()
+        };
+        let x = Tensor::from_data(TensorData::new(values, [n * window * cells, d]), device);
+        to_vec(&integrate(x, begin, wanted.steps, velocity))
+    }
+
+    /// The velocity with classifier-free guidance (Ho & Salimans, arXiv:2207.12598).
+    fn guided(&self, x: Tensor<2>, t: &[f32], wanted: &Wanted) -> Tensor<2> {
+        let none = vec![self.shape.classes as u32; wanted.classes.len()];
+        if wanted.guidance == 1.0 || wanted.classes == none {
+            return self.velocity(x, t, wanted.classes);
+        }
+        let v = self.velocity(x.clone(), t, wanted.classes);
+        let free = self.velocity(x, t, &none);
+        free.clone() + (v - free) * wanted.guidance
+    }
+}
+
+/// Carries `x` from time `begin` to 1 by Heun's rule in equal steps, as many as that share of the way asks for; the last
+/// one is Euler's.
+fn integrate(
+    x: Tensor<2>,
+    begin: f32,
+    steps: usize,
+    velocity: impl Fn(Tensor<2>, f32) -> Tensor<2>,
+) -> Tensor<2> {
+    let steps = (steps as f32 * (1.0 - begin)).ceil() as usize;
+    let dt = (1.0 - begin) / steps.max(1) as f32;
+    (0..steps).fold(x, |x, step| {
+        let t = begin + step as f32 * dt;
+        let v = velocity(x.clone(), t);
+        let ahead = x.clone() + v.clone() * dt;
+        match step + 1 == steps {
+            true => ahead,
+            false => x + (v + velocity(ahead, t + dt)) * (dt / 2.0),
+        }
+    })
+}
+
+impl Block {
+    fn new(width: usize, device: &Device, rng: &mut Rng) -> Self {
+        let hidden = (width * 8 / 3).next_multiple_of(32);
+        Self {
+            condition: Linear::new(width, width, 1.0, device, rng),
+            space: Attention::new(width, device, rng),
+            time: Attention::new(width, device, rng),
+            norm: RmsNorm::new(width, device),
+            up: Linear::unbiased(width, 2 * hidden, 1.0, device, rng),
+            down: Linear::unbiased(hidden, width, 0.0, device, rng),
+        }
+    }
+
+    /// Rows `[n · frames · cells, width]`.
+    fn forward(&self, x: Tensor<2>, frames: usize, cells: usize, heads: usize) -> Tensor<2> {
+        let x = kernels::add(x.clone(), self.space.forward(x, cells, heads));
+        let x = swapped(x, frames, cells);
+        let x = kernels::add(x.clone(), self.time.forward(x, frames, heads));
+        let x = swapped(x, cells, frames);
+        let y = self.down.forward(kernels::swiglu(self.up.forward(self.norm.forward(x.clone()))));
+        kernels::add(x, y)
+    }
+}
+
+impl Attention {
+    /// A branch that begins silent.
+    fn new(width: usize, device: &Device, rng: &mut Rng) -> Self {
+        Self {
+            norm: RmsNorm::new(width, device),
+            qkv: Linear::unbiased(width, 3 * width, 1.0, device, rng),
+            out: Linear::unbiased(width, width, 0.0, device, rng),
+        }
+    }
+
+    /// Each `time` rows see each other.
+    fn forward(&self, x: Tensor<2>, time: usize, heads: usize) -> Tensor<2> {
+        let n = x.dims()[0] / time;
+        let qkv = kernels::rotate_heads(self.qkv.forward(self.norm.forward(x)), time, heads, 0);
+        self.out.forward(kernels::self_attention(qkv, n, heads, false))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use mintage_nn::{AdamW, Trainable};
+
+    const SHAPE: FlowShape =
+        FlowShape { d: 2, cells: 3, frames: 4, classes: 2, layers: 1, heads: 2, width: 32 };
+
+    /// Latents of two clips: class 0 goes up, class 1 down.
+    fn latents(frames: usize) -> Vec<f32> {
+        let clip = |sign: f32| {
+            (0..frames * 6).map(move |i| sign * (0.5 * (i / 6) as f32 - 0.75) + 0.2 * (i % 6) as f32)
+        };
+        clip(1.0).chain(clip(-1.0)).collect()
+    }
+
+    fn wanted<'a>(classes: &'a [u32], frames: usize, known: &'a [f32]) -> Wanted<'a> {
+        Wanted { classes, frames, known, like: None, steps: 8, guidance: 1.0, temperature: 1.0 }
+    }
+
+    #[test]
+    fn draws_what_it_has_learned_behind_what_is_known() {
+        let (device, mut rng) = (Device::flex(), Rng::new(1, 0));
+        let net = LatentFlow::new(SHAPE, &device.clone().autodiff(), &mut rng);
+        let mut train = Trainable::with_muon(net, AdamW::default(), LatentFlow::is_hidden);
+        let z = Tensor::<1>::from_floats(&latents(4)[..], &device.clone().autodiff()).reshape([24, 2]);
+        // The same two clips eight times, so that a step sees eight times and many beginnings.
+        let (z, classes) = (Tensor::cat(vec![z; 8], 0), [0, 1].repeat(8));
+        for i in 0..250 {
+            let loss = train.net().loss(z.clone(), &classes, &mut rng);
+            train.update(loss, 1e-2 * (1.0 - f64::from(i) / 250.0)).unwrap();
+        }
+        let net = train.averaged();
+        let far = |made: &[f32], true_: &[f32]| {
+            made.iter().zip(true_).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+        };
+        let all = latents(4);
+        let made = to_vec(&net.sample(&wanted(&[0, 1], 4, &[]), &device, &mut rng));
+        assert!(far(&made, &all) < 0.4, "{made:?}");
+        let made = to_vec(&net.sample(&wanted(&[1], 4, &all[24..36]), &device, &mut rng));
+        assert_eq!(made[..12], all[24..36]);
+        assert!(far(&made, &all[24..]) < 0.4, "{made:?}");
+        let like = Wanted { like: Some((&all[..24], 1.0)), ..wanted(&[0], 4, &[]) };
+        assert_eq!(to_vec(&net.sample(&like, &device, &mut rng)), all[..24]);
+        for frames in [1, 9] {
+            let made = net.sample(&wanted(&[0, 2], frames, &all[..6]), &device, &mut rng);
+            assert_eq!(made.dims(), [2 * frames * 3, 2]);
+        }
+    }
+}

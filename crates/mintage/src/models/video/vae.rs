@@ -1,0 +1,422 @@
+//! A variational autoencoder of clips with a flow over its latents (latent video diffusion, Blattmann et al.,
+//! arXiv:2304.08818).
+//!
+//! Phase 1: an encoder of 2 + 1 dimensions (`net.rs`) maps each frame to a small grid of Gaussians, a decoder maps draws
+//! from those of all frames back:
+//!
+//! `L = ‖x − x̂‖² + β KL(q(z|x) ‖ N(0, I))`, `z = μ + σ ε`,
+//!
+//! with a small β: it keeps the latents smooth and of one size, and the prior is learned apart. The encoder looks back
+//! only, so that frames that are known are encoded alone.
+//! Phase 2: the autoencoder is frozen, and a flow learns `p(z | label, first frames)` (`latents.rs`), over latents brought
+//! to unit variance. It draws by integrating, so the model has no density to speak of.
+
+use burn::{
+    module::Module,
+    tensor::{Device, Tensor, TensorData},
+};
+use mintage_data::ClipBatch;
+use mintage_nn::{
+    AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError, kernels, weights::to_vec,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    ClipDraw, ClipInfo, ClipStart,
+    latents::{FlowShape, LatentFlow, Wanted},
+    net::{
+        ClipDecoder, ClipEncoder, Trunk, batch_of, first_frames, frames_of, from_frames, in_parts,
+        keep_given, parts_of, to_frames,
+    },
+};
+use crate::{
+    events::Metrics,
+    models::{Size, image::class_input},
+};
+
+/// All choices of a VAE of clips.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Dimensions of a latent vector.
+    pub latent: usize,
+    /// Longest side of the grid of latent vectors of a frame.
+    pub grid: usize,
+    /// Channels at the size that both ends work at; twice as many below.
+    pub width: usize,
+    /// Residual blocks a size.
+    pub blocks: usize,
+    /// Blocks over time, in the encoder and in the decoder.
+    pub time_blocks: usize,
+    pub beta: f64,
+    pub prior_layers: usize,
+    pub prior_width: usize,
+    /// Share of the budget at which phase 2 begins.
+    pub prior_from: f64,
+    /// Steps of Heun's rule in sampling; each evaluates the prior twice, the last once.
+    pub steps: usize,
+    pub batch: usize,
+    pub lr: f64,
+    pub prior_lr: f64,
+    pub label_drop: f64,
+    /// Default guidance weight of sampling with labels; 1 is none.
+    pub guidance: f64,
+}
+
+impl Config {
+    /// The preset of a size.
+    pub fn preset(size: Size, info: &ClipInfo) -> Self {
+        let (width, blocks, prior_layers, prior_width) = match size {
+            Size::Tiny => (32, 1, 2, 96),
+            Size::Small => (64, 1, 4, 192),
+            Size::Base => (96, 2, 6, 384),
+            Size::Large => (160, 3, 10, 512),
+        };
+        Self {
+            latent: 8,
+            grid: 8,
+            width,
+            blocks,
+            time_blocks: 2,
+            beta: 1e-3,
+            prior_layers,
+            prior_width,
+            prior_from: 0.35,
+            steps: 12,
+            batch: batch_of(64, info),
+            lr: 2e-3,
+            prior_lr: 5e-3,
+            label_drop: 0.1,
+            guidance: 1.0,
+        }
+    }
+}
+
+#[derive(Module, Debug)]
+struct Autoencoder {
+    encoder: ClipEncoder,
+    decoder: ClipDecoder,
+}
+
+impl Autoencoder {
+    /// Frames `[n · frames, c, h, w]` → mean and log-variance of the latents, both `[n · frames · cells, latent]`.
+    fn encode(&self, x: Tensor<4>, frames: usize) -> (Tensor<2>, Tensor<2>) {
+        let out = self.encoder.forward(x, frames);
+        let d = out.dims()[1] / 2;
+        (out.clone().narrow(1, 0, d), out.narrow(1, d, d).clamp(-12.0, 4.0))
+    }
+}
+
+/// A VAE of clips, its prior, and their optimisers.
+#[derive(Debug)]
+pub struct Vae {
+    config: Config,
+    info: ClipInfo,
+    device: Device,
+    autoencoder: Trainable<Autoencoder>,
+    prior: Trainable<LatentFlow>,
+    /// Moving average of the mean square of each dimension of the latents; what the prior sees is divided by its root.
+    squares: Vec<f32>,
+}
+
+/// Decay of the moving averages.
+const DECAY: f32 = 0.98;
+
+impl Vae {
+    pub fn new(config: &Config, info: &ClipInfo, device: &Device, rng: &mut Rng) -> Self {
+        let trunk = Trunk::new(info.shape, config.width, config.blocks, config.time_blocks, config.grid);
+        let on = device.clone().autodiff();
+        let d = config.latent;
+        let autoencoder = Autoencoder {
+            encoder: ClipEncoder::new(trunk, 2 * d, &on, rng),
+            decoder: ClipDecoder::new(trunk, d, info.shape.channels, &on, rng),
+        };
+        let width = config.prior_width;
+        let prior = FlowShape {
+            d,
+            cells: trunk.cells(),
+            frames: info.frames,
+            classes: info.classes,
+            layers: config.prior_layers,
+            // Heads of 32, or fewer and wider ones where the width is none of its multiples.
+            heads: (1..=width / 32).rev().find(|heads| width.is_multiple_of(2 * heads)).unwrap_or(1),
+            width,
+        };
+        Self {
+            autoencoder: Trainable::new(autoencoder, AdamW { weight_decay: 1e-4, ..AdamW::default() }),
+            prior: Trainable::with_muon(
+                LatentFlow::new(prior, &on, rng),
+                AdamW::default(),
+                LatentFlow::is_hidden,
+            ),
+            squares: vec![1.0; d],
+            config: config.clone(),
+            info: info.clone(),
+            device: device.clone(),
+        }
+    }
+
+    pub fn phases(&self) -> Vec<(&'static str, f64)> {
+        vec![("autoencoder", 0.0), ("prior over latents", self.config.prior_from)]
+    }
+
+    /// One step of whichever phase `progress` lies in; each phase has a schedule of its own.
+    pub fn step(&mut self, batch: &ClipBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+        let from = self.config.prior_from;
+        if progress < from {
+            self.step_autoencoder(batch, progress / from, rng)
+        } else {
+            self.step_prior(batch, (progress - from) / (1.0 - from).max(1e-9), rng)
+        }
+    }
+
+    fn step_autoencoder(
+        &mut self,
+        batch: &ClipBatch,
+        progress: f64,
+        rng: &mut Rng,
+    ) -> Result<Metrics, NotFinite> {
+        let ClipInfo { shape, frames, .. } = self.info;
+        let x = to_frames(&batch.pixels, shape, frames, &self.device.clone().autodiff());
+        let (mu, logvar) = self.autoencoder.net().encode(x.clone(), frames);
+        let z = drawn(&mu, &logvar, rng);
+        let seen = to_vec(&z);
+        let y = self.autoencoder.net().decoder.forward(z, frames);
+        let mse = kernels::mean_squared_error(y, x) / 4.0; // in [0, 1] units
+        let kl = divergence(mu, logvar);
+        let told = [&mse, &kl].map(|t| f64::from(t.clone().into_scalar::<f32>()));
+        let lr = self.config.lr * Schedule::default().factor(progress);
+        let (_, norm) = self.autoencoder.update(mse * 20.0 + kl * self.config.beta, lr)?;
+        self.follow(&seen);
+        Ok(Metrics::new([("loss", told[0]), ("kl_per_dim", told[1]), ("grad_norm", norm)]))
+    }
+
+    /// Moves the averages towards the mean squares of latents that were seen.
+    fn follow(&mut self, z: &[f32]) {
+        let d = self.squares.len();
+        let rows = (z.len() / d).max(1) as f32;
+        for (j, square) in self.squares.iter_mut().enumerate() {
+            let mean = z.iter().skip(j).step_by(d).map(|v| v * v).sum::<f32>() / rows;
+            *square = DECAY * *square + (1.0 - DECAY) * mean;
+        }
+    }
+
+    /// What the latents are multiplied by before the prior sees them: `[1, latent]`.
+    fn scale(&self) -> Tensor<2> {
+        let scale: Vec<f32> = self.squares.iter().map(|square| square.max(1e-6).sqrt().recip()).collect();
+        Tensor::from_data(TensorData::new(scale, [1, self.squares.len()]), &self.device)
+    }
+
+    fn step_prior(&mut self, batch: &ClipBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+        let z = self.latents(&self.autoencoder.averaged(), batch, rng);
+        // The same numbers, where gradients are.
+        let dims = z.dims();
+        let z = Tensor::from_data(TensorData::new(to_vec(&z), dims), &self.device.clone().autodiff());
+        let drop = self.config.label_drop as f32;
+        let classes = class_input(&batch.labels, batch.n, self.info.classes, drop, rng);
+        let loss = self.prior.net().loss(z, &classes, rng);
+        let lr = self.config.prior_lr * Schedule::default().factor(progress);
+        let (loss, norm) = self.prior.update(loss, lr)?;
+        Ok(Metrics::new([("loss", loss), ("grad_norm", norm)]))
+    }
+
+    /// Phase 1: mean squared error in [0, 1], nats a dimension of the latents. Phase 2: the loss of the flow.
+    pub fn validate(&self, batch: &ClipBatch, progress: f64, rng: &mut Rng) -> Option<Metrics> {
+        let (net, &ClipInfo { shape, frames, .. }) = (self.autoencoder.averaged(), &self.info);
+        if progress < self.config.prior_from {
+            let x = to_frames(&batch.pixels, shape, frames, &self.device);
+            let (mu, logvar) = net.encode(x.clone(), frames);
+            let y = net.decoder.forward(mu.clone(), frames);
+            let mse = kernels::mean_squared_error(y, x) / 4.0;
+            let [mse, kl] =
+                [mse, divergence(mu, logvar)].map(|t: Tensor<1>| f64::from(t.into_scalar::<f32>()));
+            return Some(Metrics::new([("mse", mse), ("kl_per_dim", kl)]));
+        }
+        let z = self.latents(&net, batch, rng);
+        let classes = class_input(&batch.labels, batch.n, self.info.classes, 0.0, rng);
+        let loss = self.prior.averaged().loss(z, &classes, rng);
+        Some(Metrics::new([("loss", f64::from(loss.into_scalar::<f32>()))]))
+    }
+
+    /// Draws of `q(z|x)` of a batch, as the prior sees them.
+    fn latents(&self, net: &Autoencoder, batch: &ClipBatch, rng: &mut Rng) -> Tensor<2> {
+        let ClipInfo { shape, frames, .. } = self.info;
+        let (mu, logvar) = net.encode(to_frames(&batch.pixels, shape, frames, &self.device), frames);
+        drawn(&mu, &logvar, rng) * self.scale()
+    }
+
+    /// The means of `q(z|x)` of one clip's first frames, as the prior sees them.
+    fn means(&self, net: &Autoencoder, pixels: &[u8], frames: usize) -> Vec<f32> {
+        let first = first_frames(pixels, self.info.shape, frames);
+        match frames_of(&first, self.info.shape) {
+            0 => Vec::new(),
+            known => {
+                let x = to_frames(&first, self.info.shape, known, &self.device);
+                to_vec(&(net.encode(x, known).0 * self.scale()))
+            }
+        }
+    }
+
+    /// Latents drawn by the flow, then decoded. Variations of a clip begin with its own latents and some noise.
+    pub fn sample(&self, draw: &ClipDraw, rng: &mut Rng) -> Vec<u8> {
+        let ClipDraw { n, labels, frames, start, choice, guidance } = *draw;
+        let (prior, net) = (self.prior.averaged(), self.autoencoder.averaged());
+        let (mut known, mut like) = (Vec::new(), None);
+        match start {
+            ClipStart::Fresh => {}
+            ClipStart::Like { pixels, strength } => {
+                let z = self.means(&net, pixels, frames);
+                like = (!z.is_empty()).then_some((z, 1.0 - strength));
+            }
+            ClipStart::Behind { pixels } => known = self.means(&net, pixels, frames),
+        }
+        let like = like.as_ref().map(|(z, begin)| (&z[..], *begin));
+        let mut pixels = in_parts(n, labels, frames, self.info.classes, |classes| {
+            let (steps, temperature) = (self.config.steps, choice.temperature);
+            let guidance = guidance.unwrap_or(self.config.guidance);
+            let wanted = Wanted { classes, frames, known: &known, like, steps, guidance, temperature };
+            let z = prior.sample(&wanted, &self.device, rng) / self.scale();
+            from_frames(&net.decoder.forward(z, frames), frames)
+        });
+        keep_given(&mut pixels, &start, self.info.shape, frames);
+        pixels
+    }
+
+    /// Decodes the means of `q(z|x)`: bytes as in the batch.
+    pub fn reconstruct(&self, batch: &ClipBatch) -> Vec<u8> {
+        let (net, &ClipInfo { shape, frames, .. }) = (self.autoencoder.averaged(), &self.info);
+        let through = |part: ClipBatch| {
+            let (mu, _) = net.encode(to_frames(&part.pixels, shape, frames, &self.device), frames);
+            from_frames(&net.decoder.forward(mu, frames), frames)
+        };
+        parts_of(batch, &self.info).into_iter().flat_map(through).collect()
+    }
+
+    pub fn save_weights(&self, map: &mut TensorMap) {
+        self.autoencoder.save_weights("autoencoder", map);
+        self.prior.save_weights("prior", map);
+        map.insert("squares", &[self.squares.len()], self.squares.clone());
+    }
+
+    pub fn load_weights(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
+        self.autoencoder.load_weights("autoencoder", map)?;
+        self.prior.load_weights("prior", map)?;
+        self.load_squares(map)
+    }
+
+    pub fn save_state(&self, map: &mut TensorMap) {
+        self.autoencoder.save_state("autoencoder", map);
+        self.prior.save_state("prior", map);
+        map.insert("squares", &[self.squares.len()], self.squares.clone());
+    }
+
+    pub fn load_state(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
+        self.autoencoder.load_state("autoencoder", map)?;
+        self.prior.load_state("prior", map)?;
+        self.load_squares(map)
+    }
+
+    fn load_squares(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
+        let squares = map.get("squares")?;
+        if squares.shape != [self.squares.len()] {
+            let (found, wanted) = (squares.shape.clone(), vec![self.squares.len()]);
+            return Err(WeightsError::Shape { name: "squares".to_owned(), found, wanted });
+        }
+        self.squares.clone_from(&squares.values);
+        Ok(())
+    }
+
+    pub fn parameters(&self) -> usize {
+        self.autoencoder.net().num_params() + self.prior.net().num_params()
+    }
+}
+
+/// `μ + σ ε`.
+fn drawn(mu: &Tensor<2>, logvar: &Tensor<2>, rng: &mut Rng) -> Tensor<2> {
+    let eps = rng.normal_tensor(mu.dims(), &mu.device());
+    mu.clone() + (logvar.clone() * 0.5).exp() * eps
+}
+
+/// `KL(N(μ, σ²) ‖ N(0, 1))`: the mean over all dimensions, nats.
+fn divergence(mu: Tensor<2>, logvar: Tensor<2>) -> Tensor<1> {
+    (mu.powi_scalar(2) + logvar.clone().exp() - logvar - 1.0).mean() * 0.5
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::models::{
+        Choice,
+        image::tests_common::{check_overfits, check_save_load},
+        video::tests_common::{tiny_batch, tiny_info},
+    };
+
+    fn tiny() -> Vae {
+        let info = tiny_info();
+        let config = Config {
+            latent: 4,
+            grid: 3,
+            width: 16,
+            prior_width: 32,
+            steps: 4,
+            ..Config::preset(Size::Tiny, &info)
+        };
+        Vae::new(&config, &info, &Device::flex(), &mut Rng::new(1, 0))
+    }
+
+    fn draw(n: usize, frames: usize, start: ClipStart) -> ClipDraw {
+        ClipDraw { n, labels: &[0, 1, 2], frames, start, choice: Choice::default(), guidance: None }
+    }
+
+    #[test]
+    fn overfits_one_batch() {
+        let mut model = tiny();
+        let from = model.config.prior_from;
+        check_overfits(60, |p, rng| model.step(&tiny_batch(), p * from * 0.99, rng).unwrap());
+        check_overfits(100, |p, rng| model.step(&tiny_batch(), from + p * (1.0 - from), rng).unwrap());
+    }
+
+    #[test]
+    fn save_load_is_bit_exact() {
+        let mut a = tiny();
+        a.step(&tiny_batch(), 0.1, &mut Rng::new(2, 0)).unwrap();
+        a.step(&tiny_batch(), 0.6, &mut Rng::new(2, 1)).unwrap();
+        let mut b = tiny();
+        check_save_load(|map| a.save_state(map), |map| b.load_state(map).unwrap());
+        let draw = ClipDraw { guidance: Some(2.0), ..draw(3, 4, ClipStart::Fresh) };
+        assert_eq!(a.sample(&draw, &mut Rng::new(3, 0)), b.sample(&draw, &mut Rng::new(3, 0)));
+        for progress in [0.2, 0.7] {
+            let step = |m: &mut Vae| m.step(&tiny_batch(), progress, &mut Rng::new(4, 0)).unwrap();
+            assert_eq!(step(&mut a), step(&mut b));
+        }
+    }
+
+    #[test]
+    fn clips_have_any_length_and_keep_what_they_begin_with() {
+        let mut model = tiny();
+        model.step(&tiny_batch(), 0.1, &mut Rng::new(2, 0)).unwrap();
+        let (batch, shape) = (tiny_batch(), model.info.shape);
+        let clip = &batch.pixels[..4 * shape.pixels()];
+        for (frames, known) in [(1, 1), (2, 1), (2, 4), (7, 1), (7, 4)] {
+            let given = first_frames(clip, shape, known);
+            let start = ClipStart::Behind { pixels: &given };
+            let made = model.sample(&draw(2, frames, start), &mut Rng::new(3, 0));
+            assert_eq!(made.len(), 2 * frames * shape.pixels());
+            let kept = known.min(frames);
+            for made in made.chunks_exact(frames * shape.pixels()) {
+                assert_eq!(first_frames(made, shape, kept), first_frames(clip, shape, kept));
+            }
+        }
+        // A variation of strength 0 is the clip as the model sees it, which stands still where it is too short.
+        let one = ClipBatch { pixels: clip.to_vec(), labels: vec![], n: 1 };
+        let back = model.reconstruct(&one);
+        let same = |frames: usize| {
+            let start = ClipStart::Like { pixels: clip, strength: 0.0 };
+            model.sample(&draw(1, frames, start), &mut Rng::new(3, 0))
+        };
+        let far = |made: &[u8]| made.iter().zip(&back).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
+        assert!(far(&same(4)) <= 1);
+        assert_eq!(same(6).len(), 6 * shape.pixels());
+    }
+}

@@ -1,0 +1,430 @@
+//! A vector-quantized autoencoder of clips with a transformer over its codes (VideoGPT, Yan et al., arXiv:2104.10157).
+//!
+//! Phase 1: an encoder of 2 + 1 dimensions (`net.rs`) maps each frame to a small grid of vectors, each replaced by the
+//! nearest of a finite set of codes (van den Oord et al., arXiv:1711.00937; gradient by rotation, Fifty et al.,
+//! arXiv:2410.06424), and a decoder maps the codes of all frames back:
+//!
+//! `L = ‖x − x̂‖² + β ‖z − sg(c)‖² + λ · DL(x; sg(x̂), s)`,
+//!
+//! where the last term fits the scale `s` of a discretised logistic around the reconstruction, which makes the whole
+//! model a density: `−log p(x) ≤ −log p(codes) − log p(x | codes)`. The encoder looks back only: frames that are known
+//! are encoded alone, and the codes of later ones are written behind theirs.
+//! Phase 2: the autoencoder is frozen and a causal transformer learns `p(codes | label)` (`codes.rs`).
+
+use burn::{
+    module::Module,
+    tensor::{Device, Tensor},
+};
+use mintage_data::ClipBatch;
+use mintage_nn::{
+    AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError, kernels,
+    quantize::{Codebook, GradientEstimator},
+    weights::to_vec,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    ClipDraw, ClipInfo, ClipStart,
+    codes::{CodeShape, CodeWriter},
+    net::{
+        ClipDecoder, ClipEncoder, Trunk, batch_of, first_frames, frames_of, from_frames, in_parts,
+        keep_given, parts_of, to_frames,
+    },
+};
+use crate::{
+    events::Metrics,
+    models::{Size, image::class_input},
+};
+
+/// All choices of a VQ-VAE of clips.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    pub codes: usize,
+    /// Dimensions of a code vector; small ones use the codebook better (Yu et al., arXiv:2110.04627).
+    pub code_dim: usize,
+    /// Longest side of the grid of codes of a frame.
+    pub grid: usize,
+    /// Channels at the size that both ends work at; twice as many below.
+    pub width: usize,
+    /// Residual blocks a size.
+    pub blocks: usize,
+    /// Blocks over time, in the encoder and in the decoder.
+    pub time_blocks: usize,
+    pub commitment: f64,
+    pub prior_layers: usize,
+    pub prior_width: usize,
+    /// Share of the budget at which phase 2 begins.
+    pub prior_from: f64,
+    pub batch: usize,
+    pub lr: f64,
+    pub prior_lr: f64,
+    pub label_drop: f64,
+    /// Default guidance weight of sampling with labels.
+    pub guidance: f64,
+}
+
+impl Config {
+    /// The preset of a size.
+    pub fn preset(size: Size, info: &ClipInfo) -> Self {
+        let (width, blocks, codes, prior_layers, prior_width) = match size {
+            Size::Tiny => (32, 1, 256, 2, 96),
+            Size::Small => (64, 1, 512, 4, 192),
+            Size::Base => (96, 2, 1024, 6, 384),
+            Size::Large => (160, 3, 1024, 10, 512),
+        };
+        Self {
+            codes,
+            code_dim: 8,
+            grid: 8,
+            width,
+            blocks,
+            time_blocks: 2,
+            commitment: 0.25,
+            prior_layers,
+            prior_width,
+            prior_from: 0.45,
+            batch: batch_of(64, info),
+            lr: 2e-3,
+            prior_lr: 1e-2,
+            label_drop: 0.1,
+            guidance: 1.0,
+        }
+    }
+}
+
+#[derive(Module, Debug)]
+struct Autoencoder {
+    encoder: ClipEncoder,
+    decoder: ClipDecoder,
+}
+
+/// A VQ-VAE of clips, its prior, and their optimisers.
+#[derive(Debug)]
+pub struct Vqvae {
+    config: Config,
+    info: ClipInfo,
+    device: Device,
+    autoencoder: Trainable<Autoencoder>,
+    codebook: Codebook,
+    prior: Trainable<CodeWriter>,
+}
+
+impl Vqvae {
+    pub fn new(config: &Config, info: &ClipInfo, device: &Device, rng: &mut Rng) -> Self {
+        let trunk = Trunk::new(info.shape, config.width, config.blocks, config.time_blocks, config.grid);
+        let on = device.clone().autodiff();
+        let autoencoder = Autoencoder {
+            encoder: ClipEncoder::new(trunk, config.code_dim, &on, rng),
+            decoder: ClipDecoder::new(trunk, config.code_dim, 2 * info.shape.channels, &on, rng),
+        };
+        let width = config.prior_width;
+        let prior = CodeShape {
+            size: config.codes,
+            grid: trunk.grid(),
+            frames: info.frames,
+            classes: info.classes,
+            layers: config.prior_layers,
+            // Heads of 32, or fewer and wider ones where the width is none of its multiples.
+            heads: (1..=width / 32).rev().find(|heads| width.is_multiple_of(2 * heads)).unwrap_or(1),
+            width,
+        };
+        Self {
+            autoencoder: Trainable::new(autoencoder, AdamW { weight_decay: 1e-4, ..AdamW::default() }),
+            prior: Trainable::with_muon(
+                CodeWriter::new(prior, &on, rng),
+                AdamW::default(),
+                CodeWriter::is_hidden,
+            ),
+            codebook: Codebook::new(config.codes, config.code_dim),
+            config: config.clone(),
+            info: info.clone(),
+            device: device.clone(),
+        }
+    }
+
+    pub fn phases(&self) -> Vec<(&'static str, f64)> {
+        vec![("codes", 0.0), ("prior over codes", self.config.prior_from)]
+    }
+
+    /// One step of whichever phase `progress` lies in; each phase has a schedule of its own.
+    pub fn step(&mut self, batch: &ClipBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+        let from = self.config.prior_from;
+        if progress < from {
+            self.step_autoencoder(batch, progress / from, rng)
+        } else {
+            self.step_prior(batch, (progress - from) / (1.0 - from).max(1e-9), rng)
+        }
+    }
+
+    fn step_autoencoder(
+        &mut self,
+        batch: &ClipBatch,
+        progress: f64,
+        rng: &mut Rng,
+    ) -> Result<Metrics, NotFinite> {
+        let ClipInfo { shape, frames, .. } = self.info;
+        let x = to_frames(&batch.pixels, shape, frames, &self.device.clone().autodiff());
+        let z = self.autoencoder.net().encoder.forward(x.clone(), frames); // [n · frames · cells, d]
+        let inputs = to_vec(&z);
+        if !self.codebook.is_initialised() {
+            self.codebook.initialise(&inputs, rng);
+        }
+        let found = self.codebook.quantize(z, GradientEstimator::Rotation);
+        let (mean, log_scale) = self.decode(self.autoencoder.net(), found.vectors.clone(), frames);
+        let mse = kernels::mean_squared_error(mean.clone(), x.clone()) / 4.0; // in [0, 1] units
+        let flat: Tensor<2> = x.flatten(1, 3);
+        let nll = kernels::discretised_logistic_nll(flat, mean.flatten::<2>(1, 3).detach(), log_scale).mean()
+            / shape.pixels() as f64;
+        let told = [&mse, &nll, &found.commitment].map(|t| f64::from(t.clone().into_scalar::<f32>()));
+        let loss = mse * 20.0 + nll * 0.02 + found.commitment.clone() * self.config.commitment;
+        let lr = self.config.lr * Schedule::default().factor(progress);
+        let (_, norm) = self.autoencoder.update(loss, lr)?;
+        let revived = self.codebook.update(&inputs, &found.codes, rng);
+        Ok(Metrics::new([
+            ("loss", told[0]),
+            ("bits_per_dim", told[1] / std::f64::consts::LN_2),
+            ("commitment", told[2]),
+            ("revived", revived as f64),
+            ("grad_norm", norm),
+        ]))
+    }
+
+    fn step_prior(&mut self, batch: &ClipBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+        let codes = self.codes(&self.autoencoder.averaged(), &batch.pixels, self.info.frames);
+        let drop = self.config.label_drop as f32;
+        let labels = class_input(&batch.labels, batch.n, self.info.classes, drop, rng);
+        let loss = self.prior.net().losses(&codes, batch.n, &labels).mean();
+        let lr = self.config.prior_lr * Schedule::default().factor(progress);
+        let (loss, norm) = self.prior.update(loss, lr)?;
+        Ok(Metrics::new([("loss", loss), ("perplexity", loss.exp()), ("grad_norm", norm)]))
+    }
+
+    /// Phase 1: mean squared error in [0, 1], bits of the pixels given the codes, usage of the codes.
+    /// Phase 2: total bits per dimension (codes and pixels given the codes).
+    pub fn validate(&self, batch: &ClipBatch, progress: f64, _rng: &mut Rng) -> Option<Metrics> {
+        let Coded { codes, mse, pixel_nats } = self.coded(&self.autoencoder.averaged(), batch);
+        let dims = (self.info.frames * self.info.shape.pixels()) as f64;
+        let bits = |nats: f64| nats / dims / std::f64::consts::LN_2;
+        let mean = |nats: &[f64]| nats.iter().sum::<f64>() / nats.len().max(1) as f64;
+        let used = codes.iter().collect::<std::collections::HashSet<_>>().len();
+        let usage = used as f64 / self.codebook.size() as f64;
+        if progress < self.config.prior_from {
+            let pixel_bits = bits(mean(&pixel_nats));
+            return Some(Metrics::new([("mse", mse), ("pixel_bits_per_dim", pixel_bits), ("usage", usage)]));
+        }
+        let code_nats = self.code_nats(&self.prior.averaged(), &codes, batch);
+        let total = mean(&pixel_nats) + mean(&code_nats);
+        Some(Metrics::new([
+            ("bits_per_dim", bits(total)),
+            ("code_nats", mean(&code_nats)),
+            ("mse", mse),
+            ("usage", usage),
+        ]))
+    }
+
+    /// Codes drawn one after another from the prior, then decoded. Variations of a clip keep its first codes and draw
+    /// the rest.
+    pub fn sample(&self, draw: &ClipDraw, rng: &mut Rng) -> Vec<u8> {
+        let ClipDraw { n, labels, frames, start, choice, guidance } = *draw;
+        let (prior, net) = (self.prior.averaged(), self.autoencoder.averaged());
+        let guidance = guidance.unwrap_or(self.config.guidance);
+        let known = self.known(&net, &start, frames);
+        let mut pixels = in_parts(n, labels, frames, self.info.classes, |labels| {
+            let codes = prior.write(labels, &known, frames, choice, guidance, rng);
+            from_frames(&self.decode(&net, self.codebook.lookup(&codes, &self.device), frames).0, frames)
+        });
+        keep_given(&mut pixels, &start, self.info.shape, frames);
+        pixels
+    }
+
+    /// The codes that clips begin with.
+    fn known(&self, net: &Autoencoder, start: &ClipStart, frames: usize) -> Vec<u32> {
+        let (pixels, share) = match start {
+            ClipStart::Fresh => return Vec::new(),
+            ClipStart::Like { pixels, strength } => (pixels, 1.0 - strength),
+            ClipStart::Behind { pixels } => (pixels, 1.0),
+        };
+        let first = first_frames(pixels, self.info.shape, frames);
+        let mut codes = match frames_of(&first, self.info.shape) {
+            0 => Vec::new(),
+            known => self.codes(net, &first, known),
+        };
+        codes.truncate((share * codes.len() as f32).round() as usize);
+        codes
+    }
+
+    /// Through the codes and back: bytes as in the batch.
+    pub fn reconstruct(&self, batch: &ClipBatch) -> Vec<u8> {
+        let (net, frames) = (self.autoencoder.averaged(), self.info.frames);
+        let through = |part: ClipBatch| {
+            let codes = self.codes(&net, &part.pixels, frames);
+            from_frames(&self.decode(&net, self.codebook.lookup(&codes, &self.device), frames).0, frames)
+        };
+        parts_of(batch, &self.info).into_iter().flat_map(through).collect()
+    }
+
+    /// `−log p(codes) − log p(x | codes)`: an upper bound of `−log p(x)`, nats an item.
+    pub fn nll(&self, batch: &ClipBatch) -> Vec<f64> {
+        let (net, prior) = (self.autoencoder.averaged(), self.prior.averaged());
+        let bound = |part: ClipBatch| -> Vec<f64> {
+            let Coded { codes, pixel_nats, .. } = self.coded(&net, &part);
+            let code_nats = self.code_nats(&prior, &codes, &part);
+            pixel_nats.iter().zip(code_nats).map(|(pixels, codes)| pixels + codes).collect()
+        };
+        parts_of(batch, &self.info).into_iter().flat_map(bound).collect()
+    }
+
+    /// The codes of each item of a batch, for usage counts: frame after frame, item after item.
+    pub fn codes_of(&self, batch: &ClipBatch) -> Vec<u32> {
+        self.codes(&self.autoencoder.averaged(), &batch.pixels, self.info.frames)
+    }
+
+    /// Number of codes there are.
+    pub fn code_count(&self) -> usize {
+        self.codebook.size()
+    }
+
+    pub fn save_weights(&self, map: &mut TensorMap) {
+        self.autoencoder.save_weights("autoencoder", map);
+        self.prior.save_weights("prior", map);
+        self.codebook.save_into("codebook", map);
+    }
+
+    pub fn load_weights(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
+        self.autoencoder.load_weights("autoencoder", map)?;
+        self.prior.load_weights("prior", map)?;
+        self.codebook.load_from("codebook", map)
+    }
+
+    pub fn save_state(&self, map: &mut TensorMap) {
+        self.autoencoder.save_state("autoencoder", map);
+        self.prior.save_state("prior", map);
+        self.codebook.save_into("codebook", map);
+    }
+
+    pub fn load_state(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
+        self.autoencoder.load_state("autoencoder", map)?;
+        self.prior.load_state("prior", map)?;
+        self.codebook.load_from("codebook", map)
+    }
+
+    pub fn parameters(&self) -> usize {
+        self.autoencoder.net().num_params() + self.prior.net().num_params()
+    }
+
+    /// Code vectors `[n · frames · cells, d]` → the mean frames `[n · frames, c, h, w]` and their log-scales
+    /// `[n · frames, pixels]`.
+    fn decode(&self, net: &Autoencoder, vectors: Tensor<2>, frames: usize) -> (Tensor<4>, Tensor<2>) {
+        let out = net.decoder.forward(vectors, frames);
+        let c = self.info.shape.channels;
+        (out.clone().narrow(1, 0, c), out.narrow(1, c, c).flatten(1, 3) - 3.0)
+    }
+
+    /// The codes of clips of `frames` frames.
+    fn codes(&self, net: &Autoencoder, pixels: &[u8], frames: usize) -> Vec<u32> {
+        let x = to_frames(pixels, self.info.shape, frames, &self.device);
+        self.codebook.nearest(&to_vec(&net.encoder.forward(x, frames)))
+    }
+
+    fn coded(&self, net: &Autoencoder, batch: &ClipBatch) -> Coded {
+        let ClipInfo { shape, frames, .. } = self.info;
+        let x = to_frames(&batch.pixels, shape, frames, &self.device);
+        let codes = self.codebook.nearest(&to_vec(&net.encoder.forward(x.clone(), frames)));
+        let (mean, log_scale) = self.decode(net, self.codebook.lookup(&codes, &self.device), frames);
+        let mse = kernels::mean_squared_error(mean.clone(), x.clone()).into_scalar::<f32>() / 4.0;
+        let nats = kernels::discretised_logistic_nll(x.flatten(1, 3), mean.flatten(1, 3), log_scale);
+        let clip = |frames: &[f32]| frames.iter().map(|&v| f64::from(v)).sum();
+        let pixel_nats = to_vec(&nats).chunks_exact(frames).map(clip).collect();
+        Coded { codes, mse: f64::from(mse), pixel_nats }
+    }
+
+    /// `−log p(codes | label)` of each item.
+    fn code_nats(&self, prior: &CodeWriter, codes: &[u32], batch: &ClipBatch) -> Vec<f64> {
+        let nats = to_vec(&prior.losses(codes, batch.n, &batch.labels));
+        let clip = |codes: &[f32]| codes.iter().map(|&v| f64::from(v)).sum();
+        nats.chunks_exact((nats.len() / batch.n.max(1)).max(1)).map(clip).collect()
+    }
+}
+
+/// A batch through the autoencoder.
+struct Coded {
+    codes: Vec<u32>,
+    /// In [0, 1].
+    mse: f64,
+    /// `−log p(x | codes)` of each item.
+    pixel_nats: Vec<f64>,
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::models::{
+        Choice,
+        image::tests_common::{check_overfits, check_save_load},
+        video::tests_common::{tiny_batch, tiny_info},
+    };
+
+    fn tiny() -> Vqvae {
+        let info = tiny_info();
+        let config =
+            Config { codes: 32, grid: 3, width: 16, prior_width: 32, ..Config::preset(Size::Tiny, &info) };
+        Vqvae::new(&config, &info, &Device::flex(), &mut Rng::new(1, 0))
+    }
+
+    fn draw<'a>(n: usize, frames: usize, start: ClipStart<'a>) -> ClipDraw<'a> {
+        ClipDraw { n, labels: &[0, 1, 2], frames, start, choice: Choice::default(), guidance: None }
+    }
+
+    #[test]
+    fn overfits_one_batch() {
+        let mut model = tiny();
+        let from = model.config.prior_from;
+        check_overfits(60, |p, rng| model.step(&tiny_batch(), p * from * 0.99, rng).unwrap());
+        check_overfits(60, |p, rng| model.step(&tiny_batch(), from + p * (1.0 - from), rng).unwrap());
+    }
+
+    #[test]
+    fn save_load_is_bit_exact() {
+        let mut a = tiny();
+        a.step(&tiny_batch(), 0.1, &mut Rng::new(2, 0)).unwrap();
+        a.step(&tiny_batch(), 0.6, &mut Rng::new(2, 1)).unwrap();
+        let mut b = tiny();
+        check_save_load(|map| a.save_state(map), |map| b.load_state(map).unwrap());
+        let draw = ClipDraw { guidance: Some(2.0), ..draw(3, 4, ClipStart::Fresh) };
+        assert_eq!(a.sample(&draw, &mut Rng::new(3, 0)), b.sample(&draw, &mut Rng::new(3, 0)));
+        for progress in [0.2, 0.7] {
+            let step = |m: &mut Vqvae| m.step(&tiny_batch(), progress, &mut Rng::new(4, 0)).unwrap();
+            assert_eq!(step(&mut a), step(&mut b));
+        }
+    }
+
+    #[test]
+    fn clips_have_any_length_and_keep_what_they_begin_with() {
+        let mut model = tiny();
+        model.step(&tiny_batch(), 0.1, &mut Rng::new(2, 0)).unwrap();
+        let (batch, shape) = (tiny_batch(), model.info.shape);
+        let clip = &batch.pixels[..4 * shape.pixels()];
+        for frames in [1, 2, 7] {
+            for known in [1, 4] {
+                let given = first_frames(clip, shape, known);
+                let start = ClipStart::Behind { pixels: &given };
+                let made = model.sample(&draw(2, frames, start), &mut Rng::new(3, 0));
+                assert_eq!(made.len(), 2 * frames * shape.pixels());
+                let kept = known.min(frames);
+                for made in made.chunks_exact(frames * shape.pixels()) {
+                    assert_eq!(first_frames(made, shape, kept), first_frames(clip, shape, kept));
+                }
+            }
+        }
+        let one = ClipBatch { pixels: clip.to_vec(), labels: vec![], n: 1 };
+        let same = draw(1, 4, ClipStart::Like { pixels: clip, strength: 0.0 });
+        assert_eq!(model.sample(&same, &mut Rng::new(3, 0)), model.reconstruct(&one));
+        let net = model.autoencoder.averaged();
+        let half = model.known(&net, &ClipStart::Like { pixels: clip, strength: 0.5 }, 4);
+        assert_eq!(half, model.codes_of(&one)[..2 * 9]);
+        let nats = model.nll(&batch);
+        assert!(nats.len() == 4 && nats.iter().all(|nats| nats.is_finite()));
+    }
+}

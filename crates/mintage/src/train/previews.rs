@@ -1,0 +1,144 @@
+//! What a run shows of a model while it learns: a grid of images, a few rows, a page, a tune, sounds or moving pictures.
+
+use std::path::{Path, PathBuf};
+
+use mintage_data::{
+    ClipCodec, ClipSet, Clips, ImageSet, Images, SoundCodec, SoundSet, TableSet,
+    audio::{WavDepth, write_wav},
+    gif_bytes, grid_film,
+    sequence::{SequenceCodec, SequenceSet},
+    write_grid,
+};
+use mintage_nn::Rng;
+
+use crate::{
+    dataset::AnyData,
+    error::Error,
+    models::{
+        AnyModel, Choice, ClipDraw, ClipModel, ClipStart, Draw, ImageModel, RowDraw, SequenceDraw,
+        SequenceModel, SoundDraw, SoundModel, SoundStart, TableModel,
+    },
+    sample::sounds::interleaved,
+};
+
+/// Writes samples to look at into a file in `dir`, and says which.
+pub fn preview(
+    model: &AnyModel,
+    data: &AnyData,
+    dir: &Path,
+    step: u64,
+    rng: &mut Rng,
+) -> Result<PathBuf, Error> {
+    let path = dir.join(format!("step-{step:09}"));
+    match (model, data) {
+        (AnyModel::Image(model), AnyData::Images(set)) => preview_images(model, set, &path, rng),
+        (AnyModel::Table(model), AnyData::Table(set)) => preview_rows(model, set, &path, rng),
+        (AnyModel::Sequence(model), AnyData::Sequences(set)) => preview_sequences(model, set, &path, rng),
+        (AnyModel::Sound(model), AnyData::Sounds(set)) => preview_sounds(model, set, &path, rng),
+        (AnyModel::Clip(model), AnyData::Clips(set)) => preview_clips(model, set, &path, rng),
+        _ => unreachable!("a model is given data of its own kind"),
+    }
+}
+
+/// A grid of images, a column a class, always of the same classes.
+fn preview_images(model: &ImageModel, set: &ImageSet, path: &Path, rng: &mut Rng) -> Result<PathBuf, Error> {
+    let path = path.with_extension("png");
+    let classes = set.classes().len();
+    let n = if classes > 0 { classes.min(10) * 6 } else { 64 };
+    let columns = if classes > 0 { classes.min(10) } else { 8 };
+    let labels: Vec<u32> =
+        if classes > 0 { (0..n).map(|i| (i % columns) as u32).collect() } else { Vec::new() };
+    let pixels = model.sample(&Draw::new(n, &labels), rng);
+    let images = Images { shape: set.shape(), pixels, labels, classes: set.classes().to_vec() };
+    write_grid(&path, &images, columns, None)?;
+    Ok(path)
+}
+
+/// A few rows as CSV.
+fn preview_rows(model: &TableModel, set: &TableSet, path: &Path, rng: &mut Rng) -> Result<PathBuf, Error> {
+    let path = path.with_extension("csv");
+    let tokens = model.sample(&RowDraw::new(20), rng);
+    let rows = set.decode(&tokens, &mut || rng.next_u64())?;
+    mintage_data::atomic_write(&path, rows.to_csv().as_bytes()).map_err(Error::io(&path))?;
+    Ok(path)
+}
+
+/// Tokens of a preview.
+const PREVIEW_TOKENS: usize = 512;
+/// Classes that a preview of texts shows.
+const PREVIEW_CLASSES: usize = 3;
+
+/// A page of text, of some classes where there are any, or a tune; the file with its suffix.
+fn preview_sequences(
+    model: &SequenceModel,
+    set: &SequenceSet,
+    path: &Path,
+    rng: &mut Rng,
+) -> Result<PathBuf, Error> {
+    let classes = &set.info().classes;
+    let draw = |class: Option<u32>, length: usize, rng: &mut Rng| {
+        let draw = SequenceDraw { class, ..SequenceDraw::new(1, length) };
+        model.sample(&draw, &mut |_, _, _| {}, &mut |_, _| true, rng).concat()
+    };
+    let (path, bytes) = match set.codec() {
+        SequenceCodec::Text(codec) if classes.is_empty() => {
+            (path.with_extension("txt"), codec.decode(&draw(None, PREVIEW_TOKENS, rng)).into_bytes())
+        }
+        SequenceCodec::Text(codec) => {
+            let shown = classes.len().min(PREVIEW_CLASSES);
+            let texts = classes[..shown].iter().zip(0..).map(|(name, class)| {
+                format!("[{name}]\n{}\n\n", codec.decode(&draw(Some(class), PREVIEW_TOKENS / shown, rng)))
+            });
+            (path.with_extension("txt"), texts.collect::<String>().into_bytes())
+        }
+        SequenceCodec::Music(codec) => {
+            let tune = codec.decode(&draw(None, PREVIEW_TOKENS, rng));
+            (path.with_extension("mid"), tune.to_midi(""))
+        }
+    };
+    mintage_data::atomic_write(&path, &bytes).map_err(Error::io(&path))?;
+    Ok(path)
+}
+
+/// Sounds of a preview.
+const PREVIEW_SOUNDS: usize = 10;
+
+/// A few sounds one after the other, of all classes in turn where there are any, a little silence between them.
+fn preview_sounds(model: &SoundModel, set: &SoundSet, path: &Path, rng: &mut Rng) -> Result<PathBuf, Error> {
+    let path = path.with_extension("wav");
+    let SoundCodec { rate_hz, channels, segment, .. } = *set.codec();
+    let classes = set.classes().len();
+    let labels: Vec<u32> = (0..PREVIEW_SOUNDS).map(|i| (i % classes.max(1)) as u32).collect();
+    let (start, choice) = (SoundStart::Fresh, Choice::default());
+    let labels = if classes == 0 { &[][..] } else { &labels };
+    let sounds = model.sample(
+        &SoundDraw { n: PREVIEW_SOUNDS, labels, length: segment, start, choice, guidance: None },
+        rng,
+    );
+    let pause = vec![0.0; channels * rate_hz as usize / 5];
+    let samples: Vec<f32> =
+        sounds.iter().flat_map(|sound| [interleaved(sound, channels), pause.clone()].concat()).collect();
+    write_wav(&path, &samples, channels, rate_hz, WavDepth::Bits16, "")?;
+    Ok(path)
+}
+
+/// Clips of a preview, and how many are side by side.
+const PREVIEW_CLIPS: usize = 18;
+const PREVIEW_COLUMNS: usize = 6;
+
+/// A grid of moving pictures, of all classes in turn where there are any.
+fn preview_clips(model: &ClipModel, set: &ClipSet, path: &Path, rng: &mut Rng) -> Result<PathBuf, Error> {
+    let path = path.with_extension("gif");
+    let ClipCodec { shape, frames, fps, ref classes, .. } = *set.codec();
+    let labels: Vec<u32> = match classes.len() {
+        0 => Vec::new(),
+        count => (0..PREVIEW_CLIPS).map(|i| (i % count) as u32).collect(),
+    };
+    let (start, choice) = (ClipStart::Fresh, Choice::default());
+    let draw = ClipDraw { n: PREVIEW_CLIPS, labels: &labels, frames, start, choice, guidance: None };
+    let pixels = model.sample(&draw, rng);
+    let clips = Clips { shape, frames, fps, pixels, labels, classes: classes.clone() };
+    let film = grid_film("preview", &[(String::new(), clips)], PREVIEW_COLUMNS)?;
+    mintage_data::atomic_write(&path, &gif_bytes(&film, None)?).map_err(Error::io(&path))?;
+    Ok(path)
+}
