@@ -3,10 +3,12 @@
 //! Samples are numbers in [−1, 1], channel by channel, at the rate of the codec; a frame is a few thousandths of a second.
 
 mod codes;
+mod latents;
 mod net;
 mod spectral;
 #[cfg(test)]
 mod tests_common;
+pub mod vae;
 pub mod vqvae;
 
 use std::ops::RangeInclusive;
@@ -67,13 +69,17 @@ pub struct SoundDraw<'a> {
 }
 
 /// Options of any family, and what they must lie between.
-const RANGES: [(&str, RangeInclusive<u64>); 8] = [
+const RANGES: [(&str, RangeInclusive<u64>); 12] = [
     ("batch", 1..=65_536),
     ("width", 2..=8_192),
     ("blocks", 0..=64),
     ("codes", 2..=65_536),
     ("levels", 1..=32),
     ("code_dim", 1..=4_096),
+    ("latent", 1..=4_096),
+    ("group", 1..=64),
+    ("steps", 1..=1_000),
+    ("rounds", 0..=1_000),
     ("prior_layers", 0..=128),
     ("prior_width", 2..=8_192),
 ];
@@ -82,6 +88,7 @@ const RANGES: [(&str, RangeInclusive<u64>); 8] = [
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "family", rename_all = "lowercase")]
 pub enum SoundConfig {
+    Vae(vae::Config),
     Vqvae(vqvae::Config),
 }
 
@@ -94,11 +101,13 @@ impl SoundConfig {
         options: &toml::Table,
     ) -> Result<Self, RecipeError> {
         let config = match family.unwrap_or(AUTO_FAMILY) {
+            Family::Vae => Self::Vae(merge_options(vae::Config::preset(size, info), options)?),
             Family::Vqvae => Self::Vqvae(merge_options(vqvae::Config::preset(size, info), options)?),
             family => return Err(no_such_model(family, "sounds")),
         };
         check_ranges(&config, &RANGES)?;
-        let Self::Vqvae(vqvae::Config { prior_width, .. }) = config;
+        let (Self::Vae(vae::Config { prior_width, .. }) | Self::Vqvae(vqvae::Config { prior_width, .. })) =
+            config;
         match prior_width % 2 {
             0 => Ok(config),
             // Positions turn pairs of numbers.
@@ -108,6 +117,7 @@ impl SoundConfig {
 
     pub fn family(&self) -> Family {
         match self {
+            Self::Vae(_) => Family::Vae,
             Self::Vqvae(_) => Family::Vqvae,
         }
     }
@@ -115,6 +125,7 @@ impl SoundConfig {
     /// Items a step.
     pub fn batch(&self) -> usize {
         match self {
+            Self::Vae(c) => c.batch,
             Self::Vqvae(c) => c.batch,
         }
     }
@@ -122,7 +133,10 @@ impl SoundConfig {
 
 /// A model of sounds, of any family.
 #[derive(Debug)]
+// There is one of these in a run.
+#[allow(clippy::large_enum_variant)]
 pub enum SoundModel {
+    Vae(vae::Vae),
     Vqvae(vqvae::Vqvae),
 }
 
@@ -130,6 +144,7 @@ pub enum SoundModel {
 macro_rules! each {
     ($any:expr, $model:ident => $call:expr) => {
         match $any {
+            SoundModel::Vae($model) => $call,
             SoundModel::Vqvae($model) => $call,
         }
     };
@@ -139,6 +154,7 @@ impl SoundModel {
     /// A fresh model on `device` (plain; gradients are switched on inside), initialised from `rng`.
     pub fn new(config: &SoundConfig, info: &SoundInfo, device: &Device, rng: &mut Rng) -> Self {
         match config {
+            SoundConfig::Vae(c) => Self::Vae(vae::Vae::new(c, info, device, rng)),
             SoundConfig::Vqvae(c) => Self::Vqvae(vqvae::Vqvae::new(c, info, device, rng)),
         }
     }
@@ -166,13 +182,15 @@ impl SoundModel {
     /// Through the encoder and back, samples as in the batch; `None` where a family has no encoder.
     pub fn reconstruct(&self, batch: &SoundBatch) -> Option<Vec<f32>> {
         match self {
+            Self::Vae(m) => Some(m.reconstruct(batch)),
             Self::Vqvae(m) => Some(m.reconstruct(batch)),
         }
     }
 
-    /// `−log p` of what the model writes for each item: nats.
+    /// `−log p` of what the model writes for each item: nats; `None` where a family has no likelihood.
     pub fn nll(&self, batch: &SoundBatch) -> Option<Vec<f64>> {
         match self {
+            Self::Vae(_) => None,
             Self::Vqvae(m) => Some(m.nll(batch)),
         }
     }
