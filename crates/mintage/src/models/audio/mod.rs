@@ -3,10 +3,12 @@
 //! Samples are numbers in [−1, 1], channel by channel, at the rate of the codec; a frame is a few thousandths of a second.
 
 mod codes;
+mod latents;
 mod net;
 mod spectral;
 #[cfg(test)]
 mod tests_common;
+pub mod vae;
 pub mod vqvae;
 
 use std::ops::RangeInclusive;
@@ -69,7 +71,7 @@ pub struct SoundDraw<'a> {
 }
 
 /// Options of any family, and what they must lie between.
-const RANGES: [(&str, RangeInclusive<u64>); 9] = [
+const RANGES: [(&str, RangeInclusive<u64>); 13] = [
     ("batch", 1..=65_536),
     ("width", 2..=8_192),
     ("blocks", 0..=64),
@@ -77,6 +79,10 @@ const RANGES: [(&str, RangeInclusive<u64>); 9] = [
     ("coarse", 1..=32),
     ("fine", 1..=32),
     ("code_dim", 1..=4_096),
+    ("latent", 1..=4_096),
+    ("group", 1..=64),
+    ("steps", 1..=1_000),
+    ("rounds", 0..=1_000),
     ("prior_layers", 0..=128),
     ("prior_width", 2..=8_192),
 ];
@@ -85,6 +91,7 @@ const RANGES: [(&str, RangeInclusive<u64>); 9] = [
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "family", rename_all = "lowercase")]
 pub enum SoundConfig {
+    Vae(vae::Config),
     Vqvae(vqvae::Config),
 }
 
@@ -97,11 +104,13 @@ impl SoundConfig {
         options: &toml::Table,
     ) -> Result<Self, RecipeError> {
         let config = match family.unwrap_or(AUTO_FAMILY) {
+            Family::Vae => Self::Vae(merge_options(vae::Config::preset(size, info), options)?),
             Family::Vqvae => Self::Vqvae(merge_options(vqvae::Config::preset(size, info), options)?),
             family => return Err(no_such_model(family, "sounds")),
         };
         check_ranges(&config, &RANGES)?;
-        let Self::Vqvae(vqvae::Config { prior_width, .. }) = config;
+        let (Self::Vae(vae::Config { prior_width, .. }) | Self::Vqvae(vqvae::Config { prior_width, .. })) =
+            config;
         match prior_width % 2 {
             0 => Ok(config),
             // Positions turn pairs of numbers.
@@ -111,6 +120,7 @@ impl SoundConfig {
 
     pub fn family(&self) -> Family {
         match self {
+            Self::Vae(_) => Family::Vae,
             Self::Vqvae(_) => Family::Vqvae,
         }
     }
@@ -118,6 +128,7 @@ impl SoundConfig {
     /// Items a step.
     pub fn batch(&self) -> usize {
         match self {
+            Self::Vae(c) => c.batch,
             Self::Vqvae(c) => c.batch,
         }
     }
@@ -125,7 +136,10 @@ impl SoundConfig {
 
 /// A model of sounds, of any family.
 #[derive(Debug)]
+// There is one of these in a run.
+#[allow(clippy::large_enum_variant)]
 pub enum SoundModel {
+    Vae(vae::Vae),
     Vqvae(vqvae::Vqvae),
 }
 
@@ -133,6 +147,7 @@ pub enum SoundModel {
 macro_rules! each {
     ($any:expr, $model:ident => $call:expr) => {
         match $any {
+            SoundModel::Vae($model) => $call,
             SoundModel::Vqvae($model) => $call,
         }
     };
@@ -142,6 +157,7 @@ impl SoundModel {
     /// A fresh model on `device` (plain; gradients are switched on inside), initialised from `rng`.
     pub fn new(config: &SoundConfig, info: &SoundInfo, device: &Device, rng: &mut Rng) -> Self {
         match config {
+            SoundConfig::Vae(c) => Self::Vae(vae::Vae::new(c, info, device, rng)),
             SoundConfig::Vqvae(c) => Self::Vqvae(vqvae::Vqvae::new(c, info, device, rng)),
         }
     }
@@ -169,13 +185,15 @@ impl SoundModel {
     /// Through the encoder and back, samples as in the batch; `None` where a family has no encoder.
     pub fn reconstruct(&self, batch: &SoundBatch) -> Option<Vec<f32>> {
         match self {
+            Self::Vae(m) => Some(m.reconstruct(batch)),
             Self::Vqvae(m) => Some(m.reconstruct(batch)),
         }
     }
 
-    /// `−log p` of what the model writes for each item: nats.
+    /// `−log p` of what the model writes for each item: nats; `None` where a family has no likelihood.
     pub fn nll(&self, batch: &SoundBatch) -> Option<Vec<f64>> {
         match self {
+            Self::Vae(_) => None,
             Self::Vqvae(m) => Some(m.nll(batch)),
         }
     }

@@ -33,7 +33,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     SoundDraw, SoundInfo, SoundStart,
     codes::{CodeShape, CodeWriter, Coded, Writing},
-    net::{SAMPLE_BATCH, Stack, is_hidden, moved, signals},
+    net::{SAMPLE_BATCH, Stack, heads, is_hidden, moved, signals},
     spectral::{Framing, loss_windows, si_sdr_db, spectral_distance},
 };
 use crate::{
@@ -182,8 +182,7 @@ impl Vqvae {
             size: config.codes,
             classes: info.classes,
             layers: config.prior_layers,
-            // Heads of 32, or fewer and wider ones where the width is none of its multiples.
-            heads: (1..=width / 32).rev().find(|heads| width.is_multiple_of(2 * heads)).unwrap_or(1),
+            heads: heads(width),
             width,
             context: info.segment / autoencoder.framing.hop / GROUP,
         };

@@ -1,0 +1,257 @@
+//! A prior over latent frames: flow matching (Lipman et al., arXiv:2210.02747) along straight ways from noise to the latent
+//! frames of a sound, all at once.
+//!
+//! ```text
+//! x_t = (1 − t) x_0 + t x_1,   x_0 ~ N(0, I),   L = E ‖v(x_t, t, y, what is known) − (x_1 − x_0)‖²
+//! ```
+//!
+//! `v` is a transformer that sees the frames of both sides. Beside the latent of each frame stand two numbers: how much of the
+//! frame lies before the end of the sound, and whether the frame is known. Known frames are the first ones of a sound that
+//! goes on; they stand there as they are, at any `t`, and nothing is learned of them nor of frames behind the end.
+
+use burn::{
+    module::Module,
+    tensor::{Device, Tensor, TensorData},
+};
+use mintage_nn::{
+    Rng, kernels,
+    layers::{Decoder, DecoderConfig, Linear, Positions, sinusoidal},
+};
+use serde::{Deserialize, Serialize};
+
+/// Share of the training sounds whose beginning is known.
+const KNOWN_SHARE: f32 = 0.2;
+
+/// Size of a [`LatentFlow`].
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FlowShape {
+    /// Numbers of a latent frame.
+    pub dims: usize,
+    pub classes: usize,
+    pub layers: usize,
+    pub heads: usize,
+    pub width: usize,
+}
+
+/// See the module.
+#[derive(Module, Debug)]
+pub struct LatentFlow {
+    input: Linear,
+    time1: Linear,
+    time2: Linear,
+    decoder: Decoder,
+    head: Linear,
+    #[module(skip)]
+    shape: FlowShape,
+}
+
+/// What is said of the frames of `n` sounds of equally many, sound after sound.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Frames {
+    /// How much of each lies before the end of its sound, from 0 to 1.
+    pub there: Vec<f32>,
+    /// Whether each is known: 1, or 0.
+    pub known: Vec<f32>,
+    /// The class of each sound; what is no class stands for any.
+    pub labels: Vec<u32>,
+}
+
+impl Frames {
+    fn n(&self) -> usize {
+        self.labels.len()
+    }
+
+    fn time(&self) -> usize {
+        self.there.len() / self.n().max(1)
+    }
+
+    /// 1 for frames that are to be found.
+    fn sought(&self) -> Vec<f32> {
+        let sought = |(&there, &known): (&f32, &f32)| f32::from(there > 0.0 && known == 0.0);
+        self.there.iter().zip(&self.known).map(sought).collect()
+    }
+}
+
+/// How latent frames are drawn.
+#[derive(Clone, Copy, Debug)]
+pub struct Way {
+    /// Steps of Heun's rule from `t = 0` to 1.
+    pub steps: usize,
+    /// Weight of the class; 1 is the model's own.
+    pub guidance: f64,
+    /// What noise is multiplied by.
+    pub temperature: f32,
+    /// How far the way back to noise is gone before new frames are found: 1 is all of it.
+    pub strength: f32,
+}
+
+impl LatentFlow {
+    pub fn new(shape: FlowShape, device: &Device, rng: &mut Rng) -> Self {
+        let FlowShape { dims, classes, layers, heads, width } = shape;
+        let hidden = (width * 8 / 3).next_multiple_of(32);
+        // Every vector comes from beside; the decoder's own table holds the classes.
+        let config =
+            DecoderConfig { layers, heads, width, hidden, vocab: 1, classes, periods: [0; 2], causal: false };
+        Self {
+            input: Linear::new(dims + 2, width, 1.0, device, rng),
+            time1: Linear::new(width, width, std::f32::consts::SQRT_2, device, rng),
+            time2: Linear::new(width, width, 1.0, device, rng),
+            decoder: Decoder::new(config, device, rng),
+            head: Linear::new(width, dims, 0.0, device, rng),
+            shape,
+        }
+    }
+
+    /// Whether a name is that of a matrix between hidden layers.
+    pub fn is_hidden(name: &str) -> bool {
+        name.strip_prefix("decoder.").is_some_and(Decoder::is_hidden)
+    }
+
+    /// The flow-matching loss of latent frames `x_1 [n · time, dims]`, a number of the frames sought.
+    pub fn loss(&self, x_1: Tensor<2>, frames: &Frames, rng: &mut Rng) -> Tensor<1> {
+        let (n, time, device) = (frames.n(), frames.time(), x_1.device());
+        let x_0 = rng.normal_tensor(x_1.dims(), &device);
+        // Logit-normal times (Esser et al., arXiv:2403.03206), and one in four uniform, as with images.
+        let t: Vec<f32> = (0..n)
+            .map(|i| if i % 4 == 0 { rng.uniform() } else { 1.0 / (1.0 + (-rng.normal()).exp()) })
+            .collect();
+        let each: Vec<f32> = t.iter().flat_map(|&t| std::iter::repeat_n(t, time)).collect();
+        let sought = frames.sought();
+        let share = (sought.iter().sum::<f32>() / sought.len().max(1) as f32).max(1e-6);
+        let sought = column(sought, &device);
+        let x_t = x_0.clone() + (x_1.clone() - x_0.clone()) * column(each, &device);
+        let x_t = x_t * sought.clone() + x_1.clone() * column(frames.known.clone(), &device);
+        let v = self.velocity(x_t, frames, &t);
+        kernels::mean_squared_error(v * sought.clone(), (x_1 - x_0) * sought) / f64::from(share)
+    }
+
+    /// `v` at one time a sound: `[n · time, dims]` → the same.
+    fn velocity(&self, x: Tensor<2>, frames: &Frames, t: &[f32]) -> Tensor<2> {
+        let (n, time, device, width) = (frames.n(), frames.time(), x.device(), self.shape.width);
+        let beside = [&frames.there, &frames.known].map(|values| column(values.clone(), &device));
+        let [there, known] = beside;
+        let x = self.input.forward(Tensor::cat(vec![x, there, known], 1));
+        let when = kernels::silu(self.time1.forward(sinusoidal(t, width, 1000.0, &device)));
+        let when: Tensor<3> = self.time2.forward(when).reshape([n, 1, width]).expand([n, time, width]);
+        let x = kernels::add(x, when.reshape([n * time, width]));
+        let class = |&label: &u32| {
+            let class = if (label as usize) < self.shape.classes { label } else { kernels::NONE };
+            std::iter::repeat_n(class, time)
+        };
+        let classes: Vec<u32> = frames.labels.iter().flat_map(class).collect();
+        let tokens = vec![kernels::NONE; n * time];
+        let at = Positions { n, tokens: &tokens, classes: &classes, phases: &[] };
+        self.head.forward(self.decoder.forward(at, Some(x)))
+    }
+
+    /// The velocity with classifier-free guidance (Ho & Salimans, arXiv:2207.12598).
+    fn guided(&self, x: Tensor<2>, frames: &Frames, t: f32, guidance: f64) -> Tensor<2> {
+        let times = vec![t; frames.n()];
+        let v = self.velocity(x.clone(), frames, &times);
+        let none = vec![self.shape.classes as u32; frames.n()];
+        if guidance == 1.0 || frames.labels == none {
+            return v;
+        }
+        let free = self.velocity(x, &Frames { labels: none, ..frames.clone() }, &times);
+        free.clone() + (v - free) * guidance
+    }
+
+    /// Latent frames. `begin [n · time, dims]` has those that are known, and what the others begin with where the way is not
+    /// gone back whole.
+    pub fn sample(&self, begin: &Tensor<2>, frames: &Frames, way: Way, rng: &mut Rng) -> Tensor<2> {
+        let device = begin.device();
+        let sought = column(frames.sought(), &device);
+        let kept = begin.clone() * column(frames.known.clone(), &device);
+        let from = 1.0 - way.strength;
+        let noise = rng.normal_tensor(begin.dims(), &device) * (way.temperature * way.strength);
+        let x = begin.clone() * from + noise;
+        let steps = ((way.steps as f32 * way.strength).ceil() as usize).max(1);
+        let dt = way.strength / steps as f32;
+        (0..steps).fold(x * sought.clone() + kept, |x, step| {
+            let t = from + step as f32 * dt;
+            let v = |x: Tensor<2>, t: f32| self.guided(x, frames, t, way.guidance) * sought.clone();
+            let here = v(x.clone(), t);
+            let ahead = x.clone() + here.clone() * dt;
+            match step + 1 == steps {
+                true => ahead,
+                false => x + (here + v(ahead, t + dt)) * (dt / 2.0),
+            }
+        })
+    }
+
+    /// Which frames are known in a training step: the first ones, of a share of the sounds.
+    pub fn some_known(there: &[f32], n: usize, rng: &mut Rng) -> Vec<f32> {
+        let time = there.len() / n.max(1);
+        let mut known = vec![0.0; there.len()];
+        for (there, known) in there.chunks(time.max(1)).zip(known.chunks_mut(time.max(1))) {
+            let frames = there.iter().filter(|&&share| share > 0.0).count();
+            if rng.uniform() < KNOWN_SHARE && frames > 1 {
+                known[..1 + rng.below(frames - 1)].fill(1.0);
+            }
+        }
+        known
+    }
+}
+
+/// One number a row: `[rows, 1]`.
+pub fn column(values: Vec<f32>, device: &Device) -> Tensor<2> {
+    let rows = values.len();
+    Tensor::from_data(TensorData::new(values, [rows, 1]), device)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use mintage_nn::{AdamW, Trainable, weights::to_vec};
+
+    const SHAPE: FlowShape = FlowShape { dims: 2, classes: 2, layers: 1, heads: 2, width: 32 };
+    const WAY: Way = Way { steps: 8, guidance: 1.0, temperature: 1.0, strength: 1.0 };
+
+    /// Three sounds of four frames, the last of two and a half.
+    fn frames(labels: [u32; 3]) -> Frames {
+        let there = [[1.0; 4], [1.0; 4], [1.0, 1.0, 0.5, 0.0]].concat();
+        Frames { known: vec![0.0; 12], there, labels: labels.to_vec() }
+    }
+
+    /// Class 0 goes up, class 1 down.
+    fn latents(frames: &Frames) -> Tensor<2> {
+        let row = |i: usize| {
+            let sign = if frames.labels[i / 4] == 0 { 1.0 } else { -1.0 };
+            let value = sign * (i % 4) as f32 / 2.0;
+            [value, 1.0 - value]
+        };
+        let values: Vec<f32> = (0..12).flat_map(row).collect();
+        Tensor::from_data(TensorData::new(values, [12, 2]), &Device::flex())
+    }
+
+    #[test]
+    fn it_finds_what_it_learned() {
+        let (frames, mut rng) = (frames([0, 1, 1]), Rng::new(1, 0));
+        let net = LatentFlow::new(SHAPE, &Device::flex().autodiff(), &mut rng);
+        let mut train = Trainable::with_muon(net, AdamW::default(), LatentFlow::is_hidden);
+        let x_1 = latents(&frames);
+        for _ in 0..400 {
+            let known = LatentFlow::some_known(&frames.there, 3, &mut rng);
+            let loss = train.net().loss(x_1.clone(), &Frames { known, ..frames.clone() }, &mut rng);
+            train.update(loss, 1e-2).unwrap();
+        }
+        let net = train.averaged();
+        let far = |made: &Tensor<2>, rows: std::ops::Range<usize>| {
+            let (made, wanted) = (to_vec(made), to_vec(&x_1));
+            let pairs = made.iter().zip(&wanted).skip(2 * rows.start).take(2 * rows.len());
+            pairs.map(|(a, b)| f64::from((a - b).abs())).sum::<f64>() / (2 * rows.len()) as f64
+        };
+        let made = net.sample(&x_1.clone().zeros_like(), &frames, WAY, &mut Rng::new(2, 0));
+        assert!(far(&made, 0..11) < 0.3, "{}", far(&made, 0..11));
+        // Behind the end there is nothing; what is known stays.
+        assert_eq!(to_vec(&made)[22..], [0.0, 0.0]);
+        let mut known = frames.clone();
+        known.known[..2].fill(1.0);
+        let made = net.sample(&x_1, &known, WAY, &mut Rng::new(2, 0));
+        assert_eq!(far(&made, 0..2), 0.0);
+        // Hardly any way back: hardly any change.
+        let near = net.sample(&x_1, &frames, Way { strength: 0.01, ..WAY }, &mut Rng::new(2, 0));
+        assert!(far(&near, 0..11) < 0.1, "{}", far(&near, 0..11));
+    }
+}

@@ -1,0 +1,696 @@
+//! A variational autoencoder of sounds (Kingma & Welling, arXiv:1312.6114) with a learned prior over its latent frames, as
+//! latent diffusion has it (Rombach et al., arXiv:2112.10752).
+//!
+//! Phase 1: the encoder hears how loud each frequency of a frame is, `X` (levels, `spectral.rs`), not its phase, and gives a
+//! few numbers for every few frames; the decoder gives the levels back:
+//!
+//! `L = mean |X − X̂| + λ Σ| |S| − |Ŝ| | / Σ|S| + β KL(q(z|X) ‖ N(0, I))`, `S` the magnitudes.
+//!
+//! Nothing of a phase is in the latent frames, which is what makes them easy to learn: phases are found behind the decoder,
+//! by Griffin and Lim. So a sound that comes back sounds like the original, and is not the same wave.
+//! Phase 2: the autoencoder is frozen, and flow matching learns `p(z | label, length)` (`latents.rs`). How long whole sounds
+//! are is drawn by class. There is no likelihood: that of latent frames would say nothing of the sounds.
+
+use burn::{
+    module::Module,
+    tensor::{Device, Tensor, TensorData},
+};
+use mintage_data::SoundBatch;
+use mintage_nn::{
+    AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError, layers::Linear, weights::to_vec,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    SoundDraw, SoundInfo, SoundStart,
+    latents::{FlowShape, Frames, LatentFlow, Way},
+    net::{Lengths, SAMPLE_BATCH, Stack, heads, is_hidden, signals},
+    spectral::{Framing, loudness},
+};
+use crate::{events::Metrics, models::Size};
+
+/// All choices of a VAE of sounds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Numbers of a latent frame.
+    pub latent: usize,
+    /// Frames that a latent frame stands for.
+    pub group: usize,
+    pub width: usize,
+    /// Blocks of the encoder, and of the decoder.
+    pub blocks: usize,
+    pub beta: f64,
+    /// Weight of the distance of magnitudes.
+    pub spectral: f64,
+    pub prior_layers: usize,
+    pub prior_width: usize,
+    /// Share of the budget at which phase 2 begins.
+    pub prior_from: f64,
+    /// Steps of Heun's rule in sampling; each evaluates the prior twice, the last once.
+    pub steps: usize,
+    /// Default guidance weight of sampling with labels; 1 is none.
+    pub guidance: f64,
+    /// Rounds of Griffin and Lim.
+    pub rounds: usize,
+    pub batch: usize,
+    pub lr: f64,
+    pub prior_lr: f64,
+    pub label_drop: f64,
+}
+
+impl Config {
+    /// The preset of a size.
+    pub fn preset(size: Size, _info: &SoundInfo) -> Self {
+        let (width, blocks, prior_layers, prior_width) = match size {
+            Size::Tiny => (96, 1, 4, 128),
+            Size::Small => (128, 2, 5, 192),
+            Size::Base => (192, 3, 8, 256),
+            Size::Large => (256, 4, 10, 448),
+        };
+        Self {
+            latent: 24,
+            group: 4,
+            width,
+            blocks,
+            beta: 0.003,
+            spectral: 0.1,
+            prior_layers,
+            prior_width,
+            prior_from: 0.3,
+            steps: 16,
+            guidance: 1.5,
+            rounds: 50,
+            batch: 32,
+            lr: 3e-3,
+            prior_lr: 5e-3,
+            label_drop: 0.1,
+        }
+    }
+}
+
+#[derive(Module, Debug)]
+struct Autoencoder {
+    encoder: Stack,
+    posterior: Linear,
+    expand: Linear,
+    decoder: Stack,
+    #[module(skip)]
+    framing: Framing,
+    #[module(skip)]
+    group: usize,
+}
+
+impl Autoencoder {
+    fn new(config: &Config, info: &SoundInfo, device: &Device, rng: &mut Rng) -> Self {
+        let framing = Framing::of_rate(info.rate_hz, info.channels);
+        let Config { latent, group, width, blocks, .. } = *config;
+        Self {
+            encoder: Stack::new(framing.level_count(), width, width, blocks, device, rng),
+            posterior: Linear::new(group * width, 2 * latent, 1.0, device, rng),
+            expand: Linear::new(latent, group * width, 1.0, device, rng),
+            decoder: Stack::new(width, framing.level_count(), width, blocks, device, rng),
+            framing,
+            group,
+        }
+    }
+
+    /// Levels of signals `[n, channels · time]`, with silence behind them until the last latent frame is full:
+    /// `[n · frames, level_count]`.
+    fn levels(&self, x: Tensor<2>) -> Tensor<2> {
+        let ([n, all], channels) = (x.dims(), self.framing.channels);
+        let time = all / channels;
+        let whole = time.next_multiple_of(self.group * self.framing.hop);
+        let x = match whole - time {
+            0 => x,
+            more => x.reshape([n * channels, time]).pad((0, more, 0, 0), 0.0).reshape([n, channels * whole]),
+        };
+        self.framing.levels(x)
+    }
+
+    /// Mean and log-variance of `q(z|X)`: `[n · frames, level_count]` → two of `[n · frames / group, latent]`.
+    fn encode(&self, levels: Tensor<2>, n: usize) -> (Tensor<2>, Tensor<2>) {
+        let rows = levels.dims()[0];
+        let h = self.encoder.forward(levels, rows / n);
+        let width = h.dims()[1];
+        let out = self.posterior.forward(h.reshape([rows / self.group, self.group * width]));
+        let latent = out.dims()[1] / 2;
+        // Bounded, so that a number that says nothing cannot drive the divergence to infinity.
+        (out.clone().narrow(1, 0, latent), out.narrow(1, latent, latent).clamp(-10.0, 2.0))
+    }
+
+    /// `[n · frames / group, latent] → [n · frames, level_count]`.
+    fn decode(&self, z: Tensor<2>, n: usize) -> Tensor<2> {
+        let rows = z.dims()[0] * self.group;
+        let h = self.expand.forward(z);
+        let width = h.dims()[1] / self.group;
+        self.decoder.forward(h.reshape([rows, width]), rows / n)
+    }
+}
+
+/// A VAE of sounds with its optimisers.
+#[derive(Debug)]
+pub struct Vae {
+    config: Config,
+    info: SoundInfo,
+    device: Device,
+    autoencoder: Trainable<Autoencoder>,
+    prior: Trainable<LatentFlow>,
+    whitening: Whitening,
+    lengths: Lengths,
+}
+
+impl Vae {
+    pub fn new(config: &Config, info: &SoundInfo, device: &Device, rng: &mut Rng) -> Self {
+        let on = device.clone().autodiff();
+        let autoencoder = Autoencoder::new(config, info, &on, rng);
+        let shape = FlowShape {
+            dims: config.latent,
+            classes: info.classes,
+            layers: config.prior_layers,
+            heads: heads(config.prior_width),
+            width: config.prior_width,
+        };
+        let prior = LatentFlow::new(shape, &on, rng);
+        Self {
+            config: config.clone(),
+            info: info.clone(),
+            device: device.clone(),
+            whitening: Whitening::new(config.latent),
+            lengths: Lengths::new(info, autoencoder.framing.hop),
+            autoencoder: Trainable::with_muon(autoencoder, AdamW::default(), is_hidden),
+            prior: Trainable::with_muon(prior, AdamW::default(), LatentFlow::is_hidden),
+        }
+    }
+
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    pub fn phases(&self) -> Vec<(&'static str, f64)> {
+        vec![("autoencoder", 0.0), ("prior over latent frames", self.config.prior_from)]
+    }
+
+    fn hop(&self) -> usize {
+        self.autoencoder.net().framing.hop
+    }
+
+    /// Latent frames of an item.
+    fn context(&self) -> usize {
+        (self.info.segment / self.hop()).div_ceil(self.config.group).max(1)
+    }
+
+    /// One step of whichever phase `progress` lies in; each phase has a schedule of its own.
+    pub fn step(&mut self, batch: &SoundBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+        let (from, hop) = (self.config.prior_from, self.hop());
+        let told = match progress < from {
+            true => self.step_autoencoder(batch, progress / from, rng),
+            false => self.step_prior(batch, (progress - from) / (1.0 - from).max(1e-9), rng),
+        }?;
+        self.lengths.note(batch, hop);
+        Ok(told)
+    }
+
+    fn step_autoencoder(
+        &mut self,
+        batch: &SoundBatch,
+        progress: f64,
+        rng: &mut Rng,
+    ) -> Result<Metrics, NotFinite> {
+        let net = self.autoencoder.net();
+        let levels = net.levels(signals(batch, &self.device));
+        let (mu, logvar) = net.encode(levels.clone(), batch.n);
+        let eps = rng.normal_tensor(mu.dims(), &self.device);
+        let z = mu.clone() + (logvar.clone() / 2.0).exp() * eps;
+        let loss = self.distance(levels, net.decode(z, batch.n));
+        let kl = (mu.clone().powi_scalar(2) + logvar.clone().exp() - logvar - 1.0).mean() / 2.0;
+        let told = f64::from(kl.clone().into_scalar::<f32>());
+        let found = to_vec(&mu);
+        let lr = self.config.lr * Schedule::default().factor(progress);
+        let (loss, norm) = self.autoencoder.update(loss + kl * self.config.beta, lr)?;
+        self.whitening.note(&found, &self.there(batch));
+        // Nats of a number of a latent frame.
+        Ok(Metrics::new([("loss", loss), ("kl", told), ("grad_norm", norm)]))
+    }
+
+    /// How far levels are from others, and their magnitudes from the others' magnitudes.
+    fn distance(&self, x: Tensor<2>, y: Tensor<2>) -> Tensor<1> {
+        let (loud, found) = (loudness(x.clone()), loudness(y.clone()));
+        let linear = (found - loud.clone()).abs().sum() / loud.sum();
+        (x - y).abs().mean() + linear * self.config.spectral
+    }
+
+    fn step_prior(&mut self, batch: &SoundBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+        let x_1 = self.latents(signals(batch, &self.device), batch.n);
+        let mut frames = self.frames(batch);
+        frames.known = LatentFlow::some_known(&frames.there, batch.n, rng);
+        for label in &mut frames.labels {
+            if rng.uniform() < self.config.label_drop as f32 {
+                *label = self.info.classes as u32;
+            }
+        }
+        let loss = self.prior.net().loss(x_1, &frames, rng);
+        let lr = self.config.prior_lr * Schedule::default().factor(progress);
+        let (loss, norm) = self.prior.update(loss, lr)?;
+        Ok(Metrics::new([("loss", loss), ("grad_norm", norm)]))
+    }
+
+    /// Phase 1: the loss without the divergence, at the means of `q(z|X)`. Phase 2: the flow-matching loss.
+    pub fn validate(&self, batch: &SoundBatch, progress: f64, rng: &mut Rng) -> Option<Metrics> {
+        let loss = if progress < self.config.prior_from {
+            let net = self.autoencoder.averaged();
+            let levels = net.levels(signals(batch, &self.device));
+            let (mu, _) = net.encode(levels.clone(), batch.n);
+            self.distance(levels, net.decode(mu, batch.n))
+        } else {
+            let x_1 = self.latents(signals(batch, &self.device), batch.n);
+            self.prior.averaged().loss(x_1, &self.frames(batch), rng)
+        };
+        Some(Metrics::new([("loss", f64::from(loss.into_scalar::<f32>()))]))
+    }
+
+    /// Means of the latent frames of signals, as the prior sees them: `[n · latent frames, latent]`.
+    fn latents(&self, x: Tensor<2>, n: usize) -> Tensor<2> {
+        let net = self.autoencoder.averaged();
+        self.whitening.whiten(net.encode(net.levels(x), n).0)
+    }
+
+    /// How much of each latent frame of a batch lies before the end of its sound.
+    fn there(&self, batch: &SoundBatch) -> Vec<f32> {
+        let hop = self.hop();
+        let frames = |&length: &u32| (length as usize).div_ceil(hop);
+        batch.lengths.iter().flat_map(|length| self.ends(frames(length), self.context())).collect()
+    }
+
+    /// The same for `time` latent frames of a sound of so many frames.
+    fn ends(&self, frames: usize, time: usize) -> impl Iterator<Item = f32> + use<> {
+        let group = self.config.group;
+        (0..time).map(move |at| frames.saturating_sub(at * group).min(group) as f32 / group as f32)
+    }
+
+    /// What is said of the items of a batch, of which nothing is known.
+    fn frames(&self, batch: &SoundBatch) -> Frames {
+        let there = self.there(batch);
+        let label = |i: usize| batch.labels.get(i).copied().unwrap_or(self.info.classes as u32);
+        Frames { known: vec![0.0; there.len()], there, labels: (0..batch.n).map(label).collect() }
+    }
+
+    /// New sounds: lengths, latent frames of the prior, the decoder, phases. Each as long as it is; channel by channel.
+    pub fn sample(&self, draw: &SoundDraw, rng: &mut Rng) -> Vec<Vec<f32>> {
+        let begin = self.beginning(draw);
+        let mut sounds = Vec::with_capacity(draw.n);
+        for start in (0..draw.n).step_by(SAMPLE_BATCH) {
+            let n = SAMPLE_BATCH.min(draw.n - start);
+            let none = self.info.classes as u32;
+            let labels: Vec<u32> =
+                (start..start + n).map(|i| draw.labels.get(i).copied().unwrap_or(none)).collect();
+            let lengths: Vec<usize> =
+                labels.iter().map(|&label| self.length(draw, &begin, label, rng)).collect();
+            let z = self.written(draw, &begin, &labels, &lengths, rng);
+            let most = lengths.iter().map(|&length| (length * self.hop()).min(draw.length));
+            sounds.extend(self.spoken(z, n, rng).into_iter().zip(most).map(|(sound, most)| {
+                let time = sound.len() / self.info.channels;
+                sound.chunks_exact(time).flat_map(|channel| &channel[..most]).copied().collect()
+            }));
+        }
+        sounds
+    }
+
+    /// Frames of a new sound of a class.
+    fn length(&self, draw: &SoundDraw, begin: &Beginning, label: u32, rng: &mut Rng) -> usize {
+        /// Lengths that are drawn until one is longer than what is known.
+        const TRIES: usize = 50;
+        let most = draw.length.div_ceil(self.hop()).max(1);
+        match draw.start {
+            SoundStart::Fresh | SoundStart::Behind { .. } if self.info.whole => {
+                let known = begin.known * self.config.group;
+                let longer = (0..TRIES).map(|_| self.lengths.draw(label, rng)).find(|&length| length > known);
+                longer.map_or(most, |length| length.min(most))
+            }
+            _ => most,
+        }
+    }
+
+    /// The latent frames that sounds begin with, of all or of those known, as the prior sees them.
+    fn beginning(&self, draw: &SoundDraw) -> Beginning {
+        let (samples, strength, keeps) = match draw.start {
+            SoundStart::Fresh => return Beginning { latents: Vec::new(), known: 0, strength: 1.0 },
+            SoundStart::Like { samples, strength } => (samples, strength, false),
+            SoundStart::Behind { samples } => (samples, 1.0, true),
+        };
+        let (hop, channels, latent) = (self.hop(), self.info.channels, self.config.latent);
+        let time = samples.len() / channels;
+        let x = Tensor::from_data(
+            TensorData::new(samples[..time * channels].to_vec(), [1, time * channels]),
+            &self.device,
+        );
+        let mut latents = if time == 0 { Vec::new() } else { to_vec(&self.latents(x, 1)) };
+        if keeps {
+            // The end that fills no latent frame is left out.
+            latents.truncate(time / (hop * self.config.group) * latent);
+        }
+        let known = if keeps { latents.len() / latent } else { 0 };
+        Beginning { latents, known, strength }
+    }
+
+    /// Latent frames of `n` sounds, a window after the other, each behind the last half of the one before; silence behind
+    /// the ends. `[n, time, latent]`, as the decoder sees them.
+    fn written(
+        &self,
+        draw: &SoundDraw,
+        begin: &Beginning,
+        labels: &[u32],
+        lengths: &[usize],
+        rng: &mut Rng,
+    ) -> Tensor<2> {
+        let (prior, n, latent) = (self.prior.averaged(), labels.len(), self.config.latent);
+        let (context, group) = (self.context(), self.config.group);
+        let time = lengths.iter().copied().max().unwrap_or(1).div_ceil(group);
+        let way = Way {
+            steps: self.config.steps,
+            guidance: draw.guidance.map_or(self.config.guidance, f64::from),
+            temperature: draw.choice.temperature,
+            strength: begin.strength,
+        };
+        let mut row = begin.latents.clone();
+        row.resize(time.max(1) * latent, 0.0);
+        let mut rows = vec![row; n];
+        let mut done = begin.known.min(time);
+        while done < time {
+            let first = if done < context { 0 } else { done - context / 2 };
+            let last = (first + context).min(time);
+            let mut window = vec![0.0; n * context * latent];
+            let mut frames = Frames { there: Vec::new(), known: Vec::new(), labels: labels.to_vec() };
+            for (i, row) in rows.iter().enumerate() {
+                window[i * context * latent..][..(last - first) * latent]
+                    .copy_from_slice(&row[first * latent..last * latent]);
+                // Parts of longer sounds have no end.
+                let length = if self.info.whole { lengths[i] } else { usize::MAX };
+                frames.there.extend(self.ends(length.saturating_sub(first * group), context));
+                frames.known.extend((first..first + context).map(|at| f32::from(at < done)));
+            }
+            let window = Tensor::from_data(TensorData::new(window, [n * context, latent]), &self.device);
+            let found = to_vec(&prior.sample(&window, &frames, way, rng));
+            for (row, found) in rows.iter_mut().zip(found.chunks_exact(context * latent)) {
+                row[done * latent..last * latent]
+                    .copy_from_slice(&found[(done - first) * latent..(last - first) * latent]);
+            }
+            done = last;
+        }
+        let silence = self.silence();
+        for (row, &length) in rows.iter_mut().zip(lengths) {
+            let behind = row.chunks_exact_mut(latent).skip(length.div_ceil(group));
+            behind.for_each(|z| z.copy_from_slice(&silence));
+        }
+        let z = Tensor::from_data(TensorData::new(rows.concat(), [n * time, latent]), &self.device);
+        self.whitening.colour(z)
+    }
+
+    /// The latent frame of silence, as the prior sees it.
+    fn silence(&self) -> Vec<f32> {
+        let (time, latent) = (self.hop() * self.config.group, self.config.latent);
+        let x = Tensor::zeros([1, self.info.channels * 3 * time], &self.device);
+        to_vec(&self.latents(x, 1))[latent..2 * latent].to_vec()
+    }
+
+    /// What latent frames sound like, `[n · time, latent]`: samples of each sound, channel by channel.
+    fn spoken(&self, z: Tensor<2>, n: usize, rng: &mut Rng) -> Vec<Vec<f32>> {
+        let net = self.autoencoder.averaged();
+        let samples = to_vec(&net.framing.sounding(net.decode(z, n), n, self.config.rounds, rng));
+        samples.chunks_exact(samples.len() / n).map(<[f32]>::to_vec).collect()
+    }
+
+    /// Through the encoder and back, samples as in the batch: the mean of `q(z|X)`, and phases from the same random ones
+    /// each time.
+    pub fn reconstruct(&self, batch: &SoundBatch) -> Vec<f32> {
+        let z = self.whitening.colour(self.latents(signals(batch, &self.device), batch.n));
+        let time = batch.samples.len() / batch.n / self.info.channels;
+        let sounds = self.spoken(z, batch.n, &mut Rng::new(0, 0));
+        let channels = |sound: &Vec<f32>| -> Vec<f32> {
+            let whole = sound.len() / self.info.channels;
+            sound.chunks_exact(whole).flat_map(|channel| &channel[..time]).copied().collect()
+        };
+        sounds.iter().flat_map(channels).collect()
+    }
+
+    pub fn save_weights(&self, map: &mut TensorMap) {
+        self.autoencoder.save_weights("autoencoder", map);
+        self.prior.save_weights("prior", map);
+        self.whitening.save_into("whitening", map);
+        self.lengths.save_into("lengths", map);
+    }
+
+    pub fn load_weights(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
+        self.autoencoder.load_weights("autoencoder", map)?;
+        self.prior.load_weights("prior", map)?;
+        self.whitening.load_from("whitening", map)?;
+        self.lengths.load_from("lengths", map)
+    }
+
+    pub fn save_state(&self, map: &mut TensorMap) {
+        self.autoencoder.save_state("autoencoder", map);
+        self.prior.save_state("prior", map);
+        self.whitening.save_into("whitening", map);
+        self.lengths.save_into("lengths", map);
+    }
+
+    pub fn load_state(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
+        self.autoencoder.load_state("autoencoder", map)?;
+        self.prior.load_state("prior", map)?;
+        self.whitening.load_from("whitening", map)?;
+        self.lengths.load_from("lengths", map)
+    }
+
+    pub fn parameters(&self) -> usize {
+        self.autoencoder.net().num_params() + self.prior.net().num_params()
+    }
+}
+
+/// What new sounds begin with.
+struct Beginning {
+    /// `[time, latent]`, the same for all.
+    latents: Vec<f32>,
+    /// Latent frames that stay.
+    known: usize,
+    strength: f32,
+}
+
+/// Running mean and mean square of each number of the latent frames of training sounds, by which the prior sees them.
+#[derive(Clone, Debug, PartialEq)]
+struct Whitening {
+    mean: Vec<f32>,
+    square: Vec<f32>,
+    /// How much of either has been seen, from 0 to 1.
+    seen: f32,
+}
+
+/// How much of a running mean a step leaves.
+const DECAY: f32 = 0.98;
+
+impl Whitening {
+    fn new(latent: usize) -> Self {
+        Self { mean: vec![0.0; latent], square: vec![0.0; latent], seen: 0.0 }
+    }
+
+    /// Takes note of latent frames `[rows, latent]`, those that are there.
+    fn note(&mut self, z: &[f32], there: &[f32]) {
+        let latent = self.mean.len();
+        let (mut sums, mut squares, mut rows) = (vec![0.0f32; latent], vec![0.0f32; latent], 0.0f32);
+        for (z, _) in z.chunks_exact(latent).zip(there).filter(|(_, there)| **there > 0.0) {
+            rows += 1.0;
+            for (k, z) in z.iter().enumerate() {
+                sums[k] += z;
+                squares[k] += z * z;
+            }
+        }
+        if rows == 0.0 {
+            return;
+        }
+        self.seen = DECAY * self.seen + (1.0 - DECAY);
+        let move_to = |kept: &mut Vec<f32>, sums: &[f32]| {
+            kept.iter_mut()
+                .zip(sums)
+                .for_each(|(kept, sum)| *kept = DECAY * *kept + (1.0 - DECAY) * sum / rows);
+        };
+        move_to(&mut self.mean, &sums);
+        move_to(&mut self.square, &squares);
+    }
+
+    /// Mean and standard deviation of each number, `[1, latent]`.
+    fn moments(&self, device: &Device) -> (Tensor<2>, Tensor<2>) {
+        let (latent, seen) = (self.mean.len(), self.seen.max(1e-6));
+        let mean: Vec<f32> = self.mean.iter().map(|m| m / seen).collect();
+        let deviation = |(square, mean): (&f32, &f32)| (square / seen - mean * mean).max(1e-4).sqrt();
+        let std: Vec<f32> = match self.seen > 0.0 {
+            true => self.square.iter().zip(&mean).map(deviation).collect(),
+            false => vec![1.0; latent],
+        };
+        let [mean, std] = [mean, std].map(|v| Tensor::from_data(TensorData::new(v, [1, latent]), device));
+        (mean, std)
+    }
+
+    fn whiten(&self, z: Tensor<2>) -> Tensor<2> {
+        let (mean, std) = self.moments(&z.device());
+        (z - mean) / std
+    }
+
+    fn colour(&self, z: Tensor<2>) -> Tensor<2> {
+        let (mean, std) = self.moments(&z.device());
+        z * std + mean
+    }
+
+    fn save_into(&self, prefix: &str, map: &mut TensorMap) {
+        let latent = self.mean.len();
+        map.insert(format!("{prefix}.mean"), &[latent], self.mean.clone());
+        map.insert(format!("{prefix}.square"), &[latent], self.square.clone());
+        map.insert(format!("{prefix}.seen"), &[1], vec![self.seen]);
+    }
+
+    fn load_from(&mut self, prefix: &str, map: &TensorMap) -> Result<(), WeightsError> {
+        let latent = self.mean.len();
+        let read = |what: &str, size: usize| {
+            let name = format!("{prefix}.{what}");
+            let found = map.get(&name)?;
+            match found.shape == [size] {
+                true => Ok(found.values.clone()),
+                false => Err(WeightsError::Shape { name, found: found.shape.clone(), wanted: vec![size] }),
+            }
+        };
+        (self.mean, self.square, self.seen) =
+            (read("mean", latent)?, read("square", latent)?, read("seen", 1)?[0]);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::models::{
+        Choice,
+        audio::tests_common::{tiny_batch, tiny_info},
+    };
+
+    fn tiny(info: &SoundInfo) -> Vae {
+        let config = Config {
+            latent: 6,
+            width: 32,
+            blocks: 1,
+            prior_layers: 1,
+            prior_width: 32,
+            steps: 2,
+            rounds: 2,
+            ..Config::preset(Size::Tiny, info)
+        };
+        Vae::new(&config, info, &Device::flex(), &mut Rng::new(1, 0))
+    }
+
+    fn draw(n: usize, length: usize, start: SoundStart) -> SoundDraw {
+        SoundDraw { n, labels: &[], length, start, choice: Choice::default(), guidance: None }
+    }
+
+    #[test]
+    fn overfits_one_batch() {
+        for channels in [1, 2] {
+            let (info, batch) = (tiny_info(channels), tiny_batch(channels));
+            let mut model = tiny(&info);
+            let from = model.config.prior_from;
+            let mut run = |steps: usize, place: &dyn Fn(f64) -> f64| -> (f64, f64) {
+                let told = (0..steps).map(|i| {
+                    let progress = place(i as f64 / steps as f64);
+                    model.step(&batch, progress, &mut Rng::new(2, i as u64)).unwrap().first().unwrap()
+                });
+                let told: Vec<f64> = told.collect();
+                let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
+                (told[0], mean(&told[told.len() - 10..]))
+            };
+            let (first, last) = run(150, &|p| p * from * 0.99);
+            assert!(last < 0.4 * first, "{channels} channels, autoencoder: {first} to {last}");
+            let (first, last) = run(200, &|p| from + p * (1.0 - from));
+            assert!(last < 0.6 * first, "{channels} channels, prior: {first} to {last}");
+        }
+    }
+
+    #[test]
+    fn save_load_is_bit_exact() {
+        let (info, batch) = (tiny_info(1), tiny_batch(1));
+        let mut a = tiny(&info);
+        a.step(&batch, 0.1, &mut Rng::new(2, 0)).unwrap();
+        a.step(&batch, 0.7, &mut Rng::new(2, 1)).unwrap();
+        let (mut b, mut map) = (tiny(&info), TensorMap::default());
+        a.save_state(&mut map);
+        b.load_state(&map).unwrap();
+        let draw = SoundDraw { labels: &[0, 1, 9], ..draw(3, 300, SoundStart::Fresh) };
+        assert_eq!(a.sample(&draw, &mut Rng::new(3, 0)), b.sample(&draw, &mut Rng::new(3, 0)));
+        for progress in [0.1, 0.8] {
+            let step = |m: &mut Vae| m.step(&batch, progress, &mut Rng::new(4, 0)).unwrap();
+            assert_eq!(step(&mut a), step(&mut b));
+        }
+    }
+
+    #[test]
+    fn sounds_are_as_long_as_their_class_and_as_asked() {
+        let (info, batch) = (tiny_info(2), tiny_batch(2));
+        let mut model = tiny(&info);
+        model.step(&batch, 0.1, &mut Rng::new(2, 0)).unwrap();
+        // Class 0 always fills its segment, class 1 never does; a label that is none may.
+        let labelled = SoundDraw { labels: &[0, 1, 0, 1], ..draw(4, 512, SoundStart::Fresh) };
+        let lengths: Vec<usize> =
+            model.sample(&labelled, &mut Rng::new(3, 0)).iter().map(|sound| sound.len() / 2).collect();
+        assert_eq!((lengths[0], lengths[2]), (512, 512));
+        assert!([lengths[1], lengths[3]].iter().all(|n| [320, 416].contains(n)), "{lengths:?}");
+        let cut = model.sample(&draw(1, 100, SoundStart::Fresh), &mut Rng::new(3, 0));
+        assert_eq!(cut[0].len(), 2 * 100);
+        // Parts of longer sounds have no end.
+        let mut endless = tiny(&SoundInfo { whole: false, ..info });
+        endless.step(&batch, 0.1, &mut Rng::new(2, 0)).unwrap();
+        for length in [1, 100, 512, 1700] {
+            let sounds = endless.sample(&draw(2, length, SoundStart::Fresh), &mut Rng::new(3, 0));
+            assert!(sounds.iter().all(|sound| sound.len() == 2 * length));
+            assert!(sounds.iter().flatten().all(|v| v.is_finite()));
+        }
+    }
+
+    #[test]
+    fn variations_stay_near_and_what_is_known_stays() {
+        let (info, batch) = (tiny_info(1), tiny_batch(1));
+        let mut model = tiny(&SoundInfo { whole: false, ..info });
+        for i in 0..5 {
+            model.step(&batch, 0.1, &mut Rng::new(2, i)).unwrap();
+            model.step(&batch, 0.5, &mut Rng::new(3, i)).unwrap();
+        }
+        let samples = &batch.samples[..512];
+        let heard = to_vec(&model.latents(signals(&batch, &Device::flex()), 4));
+        let time = model.context();
+        let written = |start: SoundStart, time: usize| {
+            let draw = draw(1, time * 128, start);
+            let begin = model.beginning(&draw);
+            let z = model.written(&draw, &begin, &[2], &[time * 4], &mut Rng::new(4, 0));
+            to_vec(&model.whitening.whiten(z))
+        };
+        let near = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-3);
+        let same = written(SoundStart::Like { samples, strength: 0.0 }, time);
+        assert!(near(&same, &heard[..time * 6]));
+        let other = written(SoundStart::Like { samples, strength: 0.9 }, time);
+        assert!(!near(&other, &same));
+        let more = written(SoundStart::Behind { samples }, 3 * time);
+        assert_eq!(more.len(), 3 * time * 6);
+        assert!(near(&more[..time * 6], &same));
+    }
+
+    #[test]
+    fn reconstructions_are_as_long_as_the_batch() {
+        for segment in [512, 480] {
+            let info = SoundInfo { segment, ..tiny_info(2) };
+            let batch = SoundBatch {
+                samples: vec![0.1; 2 * 2 * segment],
+                lengths: vec![segment as u32; 2],
+                labels: vec![0, 1],
+                n: 2,
+            };
+            let back = tiny(&info).reconstruct(&batch);
+            assert_eq!(back.len(), batch.samples.len());
+            assert!(back.iter().all(|v| v.is_finite()));
+        }
+    }
+}
