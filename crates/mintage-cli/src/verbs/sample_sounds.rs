@@ -142,6 +142,7 @@ fn target(out: &str) -> Result<Target, Failure> {
 /// What has no meaning for sounds, and values that have none at all.
 fn check(args: &Sample) -> Result<(), Failure> {
     let flags = [
+        ("--frames", args.frames.is_some()),
         ("--grid", args.grid.is_some()),
         ("--given", args.given.is_some()),
         ("--fill", args.fill.is_some()),
