@@ -30,7 +30,7 @@ const MATRIX: [(&str, [State; 6]); 6] = [
     ("text", [Works, Works, Works, Works, No, No]),
     ("music", [Works, Works, Works, Works, No, No]),
     ("image", [Works, Works, Works, No, Works, No]),
-    ("audio", [Planned, Planned, Works, No, No, No]),
+    ("audio", [Planned, Works, Works, No, No, No]),
     ("video", [Planned, Planned, Planned, No, No, No]),
 ];
 

@@ -3,7 +3,9 @@
 //! Samples are numbers in [−1, 1], channel by channel, at the rate of the codec; a frame is a few thousandths of a second.
 
 mod codes;
+pub mod gan;
 mod net;
+mod phases;
 mod spectral;
 #[cfg(test)]
 mod tests_common;
@@ -67,8 +69,9 @@ pub struct SoundDraw<'a> {
 }
 
 /// Options of any family, and what they must lie between.
-const RANGES: [(&str, RangeInclusive<u64>); 8] = [
+const RANGES: [(&str, RangeInclusive<u64>); 9] = [
     ("batch", 1..=65_536),
+    ("latent", 1..=65_536),
     ("width", 2..=8_192),
     ("blocks", 0..=64),
     ("codes", 2..=65_536),
@@ -82,6 +85,7 @@ const RANGES: [(&str, RangeInclusive<u64>); 8] = [
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "family", rename_all = "lowercase")]
 pub enum SoundConfig {
+    Gan(gan::Config),
     Vqvae(vqvae::Config),
 }
 
@@ -94,20 +98,23 @@ impl SoundConfig {
         options: &toml::Table,
     ) -> Result<Self, RecipeError> {
         let config = match family.unwrap_or(AUTO_FAMILY) {
+            Family::Gan => Self::Gan(merge_options(gan::Config::preset(size, info), options)?),
             Family::Vqvae => Self::Vqvae(merge_options(vqvae::Config::preset(size, info), options)?),
             family => return Err(no_such_model(family, "sounds")),
         };
         check_ranges(&config, &RANGES)?;
-        let Self::Vqvae(vqvae::Config { prior_width, .. }) = config;
-        match prior_width % 2 {
-            0 => Ok(config),
+        match &config {
             // Positions turn pairs of numbers.
-            _ => Err(RecipeError::of_key("model.prior_width", "must be even", None)),
+            Self::Vqvae(c) if !c.prior_width.is_multiple_of(2) => {
+                Err(RecipeError::of_key("model.prior_width", "must be even", None))
+            }
+            Self::Vqvae(_) | Self::Gan(_) => Ok(config),
         }
     }
 
     pub fn family(&self) -> Family {
         match self {
+            Self::Gan(_) => Family::Gan,
             Self::Vqvae(_) => Family::Vqvae,
         }
     }
@@ -115,6 +122,7 @@ impl SoundConfig {
     /// Items a step.
     pub fn batch(&self) -> usize {
         match self {
+            Self::Gan(c) => c.batch,
             Self::Vqvae(c) => c.batch,
         }
     }
@@ -123,6 +131,7 @@ impl SoundConfig {
 /// A model of sounds, of any family.
 #[derive(Debug)]
 pub enum SoundModel {
+    Gan(gan::Gan),
     Vqvae(vqvae::Vqvae),
 }
 
@@ -130,6 +139,7 @@ pub enum SoundModel {
 macro_rules! each {
     ($any:expr, $model:ident => $call:expr) => {
         match $any {
+            SoundModel::Gan($model) => $call,
             SoundModel::Vqvae($model) => $call,
         }
     };
@@ -139,6 +149,7 @@ impl SoundModel {
     /// A fresh model on `device` (plain; gradients are switched on inside), initialised from `rng`.
     pub fn new(config: &SoundConfig, info: &SoundInfo, device: &Device, rng: &mut Rng) -> Self {
         match config {
+            SoundConfig::Gan(c) => Self::Gan(gan::Gan::new(c, info, device, rng)),
             SoundConfig::Vqvae(c) => Self::Vqvae(vqvae::Vqvae::new(c, info, device, rng)),
         }
     }
@@ -158,7 +169,16 @@ impl SoundModel {
         each!(self, m => m.phases())
     }
 
-    /// Draws sounds with the averaged weights: samples of each, channel by channel, as long as it is.
+    /// Whether this family can begin with that: a sound that is given takes an encoder.
+    pub fn can_begin(&self, start: &SoundStart) -> bool {
+        match (self, start) {
+            (_, SoundStart::Fresh) | (Self::Vqvae(_), _) => true,
+            (Self::Gan(_), SoundStart::Like { .. } | SoundStart::Behind { .. }) => false,
+        }
+    }
+
+    /// Draws sounds with the averaged weights: samples of each, channel by channel, as long as it is. What they
+    /// begin with must be what [`can_begin`](Self::can_begin) allows; otherwise it is nothing.
     pub fn sample(&self, draw: &SoundDraw, rng: &mut Rng) -> Vec<Vec<f32>> {
         each!(self, m => m.sample(draw, rng))
     }
@@ -166,6 +186,7 @@ impl SoundModel {
     /// Through the encoder and back, samples as in the batch; `None` where a family has no encoder.
     pub fn reconstruct(&self, batch: &SoundBatch) -> Option<Vec<f32>> {
         match self {
+            Self::Gan(_) => None,
             Self::Vqvae(m) => Some(m.reconstruct(batch)),
         }
     }
@@ -173,6 +194,7 @@ impl SoundModel {
     /// `−log p` of what the model writes for each item: nats.
     pub fn nll(&self, batch: &SoundBatch) -> Option<Vec<f64>> {
         match self {
+            Self::Gan(_) => None,
             Self::Vqvae(m) => Some(m.nll(batch)),
         }
     }

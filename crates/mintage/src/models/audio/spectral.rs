@@ -15,6 +15,8 @@ use mintage_nn::kernels;
 pub const OVERLAP: usize = 4;
 /// What magnitudes are never taken to be below: 80 dB under a full sine.
 const QUIET: f64 = 1e-4;
+/// How far a full sine is above that, in nepers: `ln 10⁴`.
+const LOUDEST: f64 = 9.210_340_371_976_184;
 
 /// How a signal is cut into frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +38,7 @@ impl Framing {
     }
 
     /// Bins of a spectrum.
-    fn bins(self) -> usize {
+    pub fn bins(self) -> usize {
         self.window() / 2 + 1
     }
 
@@ -52,46 +54,81 @@ impl Framing {
 
     /// `[n, channels · time]` → `[n · time / hop, inputs]`.
     pub fn features(self, x: Tensor<2>) -> Tensor<2> {
-        let [n, all] = x.dims();
-        let (channels, time) = (self.channels, all / self.channels);
-        let ends = (self.window() - self.hop) / 2;
-        let padded = x.reshape([n * channels, time]).pad((ends, ends, 0, 0), 0.0);
-        let (re, im) = self.parts(kernels::stft(padded, self.window(), self.hop));
+        let (re, im) = self.spectra(x);
         let magnitude = magnitude(re.clone(), im.clone());
         let root = magnitude.clone().sqrt();
         let level = magnitude.log() / 3.0 + 2.0;
-        let frames = time / self.hop;
-        let rows = Tensor::cat(vec![re / root.clone() * 3.0, im / root * 3.0, level], 2);
-        let width = 3 * self.bins();
+        self.rows(Tensor::cat(vec![re / root.clone() * 3.0, im / root * 3.0, level], 2))
+    }
+
+    /// `[n, channels · time]` → `[n · frames, channels · bins]`: how loud each frequency is, 0 for silence and 2 for a full
+    /// sine, even steps for even numbers of decibels.
+    pub fn levels(self, x: Tensor<2>) -> Tensor<2> {
+        let (re, im) = self.spectra(x);
+        self.rows((magnitude(re, im) / QUIET).log() * (2.0 / LOUDEST))
+    }
+
+    /// Undoes the logarithms of [`levels`](Self::levels): `[n · frames, channels · bins]` → magnitudes
+    /// `[n · channels, frames, bins]`, where 1 is a full sine.
+    pub fn magnitudes(self, levels: Tensor<2>, n: usize) -> Tensor<3> {
+        // A network may say more than there is, or less.
+        let levels = levels.clamp(0.0, 2.0) * (LOUDEST / 2.0);
+        let power = (levels * 2.0).exp() - 1.0;
+        self.planes(power.clamp_min(0.0).sqrt() * QUIET, n)
+    }
+
+    /// Real and imaginary parts `[n · channels, frames, bins]` of signals `[n, channels · time]`, where 1 is a full sine.
+    fn spectra(self, x: Tensor<2>) -> (Tensor<3>, Tensor<3>) {
+        let [n, all] = x.dims();
+        let time = all / self.channels;
+        let ends = (self.window() - self.hop) / 2;
+        let padded = x.reshape([n * self.channels, time]).pad((ends, ends, 0, 0), 0.0);
+        self.parts(kernels::stft(padded, self.window(), self.hop))
+    }
+
+    /// What is said of each channel, side by side: `[n · channels, frames, width]` → `[n · frames, channels · width]`.
+    fn rows(self, planes: Tensor<3>) -> Tensor<2> {
+        let ([all, frames, width], channels) = (planes.dims(), self.channels);
+        let n = all / channels;
         match channels {
-            1 => rows.reshape([n * frames, width]),
-            _ => rows
+            1 => planes.reshape([n * frames, width]),
+            _ => planes
                 .reshape([n, channels, frames, width])
                 .permute([0, 2, 1, 3])
                 .reshape([n * frames, channels * width]),
         }
     }
 
-    /// `[n · frames, outputs]` → `[n, channels · frames · hop]`.
-    pub fn signal(self, rows: Tensor<2>, n: usize) -> Tensor<2> {
-        let (channels, width) = (self.channels, 2 * self.bins());
-        let frames = rows.dims()[0] / n;
-        let spectra: Tensor<3> = match channels {
+    /// Undoes [`rows`](Self::rows).
+    fn planes(self, rows: Tensor<2>, n: usize) -> Tensor<3> {
+        let ([all, width], channels) = (rows.dims(), self.channels);
+        let (frames, width) = (all / n, width / channels);
+        match channels {
             1 => rows.reshape([n, frames, width]),
             _ => rows.reshape([n, frames, channels, width]).permute([0, 2, 1, 3]).reshape([
                 n * channels,
                 frames,
                 width,
             ]),
-        };
+        }
+    }
+
+    /// `[n · frames, outputs]` → `[n, channels · frames · hop]`.
+    pub fn signal(self, rows: Tensor<2>, n: usize) -> Tensor<2> {
+        let frames = rows.dims()[0] / n;
+        let spectra = self.planes(rows, n);
         let (re, im) =
             (spectra.clone().narrow(2, 0, self.bins()), spectra.narrow(2, self.bins(), self.bins()));
         // The square of what is there, with its direction: undoes the compression of the features.
         let root = magnitude(re.clone(), im.clone()) * (self.window() as f64 / 4.0);
         let spectra = Tensor::cat(vec![re * root.clone(), im * root], 2);
-        let ends = (self.window() - self.hop) / 2;
-        let signals = kernels::istft(spectra, self.hop);
-        signals.narrow(1, ends, frames * self.hop).reshape([n, channels * frames * self.hop])
+        self.inner(kernels::istft(spectra, self.hop)).reshape([n, self.channels * frames * self.hop])
+    }
+
+    /// What lies under the middle two hops of all windows alone: `[n, time + window − hop]` → `[n, time]`.
+    pub fn inner(self, signals: Tensor<2>) -> Tensor<2> {
+        let (ends, all) = ((self.window() - self.hop) / 2, signals.dims()[1]);
+        signals.narrow(1, ends, all - 2 * ends)
     }
 
     /// Real and imaginary parts, where 1 is a full sine.
