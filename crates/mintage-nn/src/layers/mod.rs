@@ -10,4 +10,4 @@ pub use attention::{KvCache, SelfAttention2d, Transformer, TransformerConfig};
 pub use basic::{Conv2d, Embedding, GroupNorm, LayerNorm, Linear, RmsNorm};
 pub use decoder::{Decoder, DecoderConfig, Positions};
 pub use residual::{ResBlock, sinusoidal};
-pub use time::TimeBlock;
+pub use time::{DepthwiseTime, TimeBlock};

@@ -11,6 +11,33 @@ use crate::{Rng, kernels};
 /// Places that a block sees: itself and three on either side.
 const TAPS: usize = 7;
 
+/// Each channel with a filter of its own over time, on rows `[n · time, width]`.
+#[derive(Module, Debug)]
+pub struct DepthwiseTime {
+    pub taps: Param<Tensor<2>>,
+    pub bias: Param<Tensor<1>>,
+}
+
+impl DepthwiseTime {
+    pub fn new(width: usize, device: &Device, rng: &mut Rng) -> Self {
+        Self {
+            taps: normal_param([TAPS, width], (TAPS as f32).sqrt().recip(), device, rng),
+            bias: constant_param([width], 0.0, device),
+        }
+    }
+
+    /// `[n · time, width]` → the same.
+    pub fn forward(&self, x: Tensor<2>, time: usize) -> Tensor<2> {
+        kernels::depthwise_time(x, self.taps.val(), self.bias.val(), time)
+    }
+
+    /// How the output moves as the input moves along `t`: the layer without its bias.
+    pub fn tangent(&self, t: Tensor<2>, time: usize) -> Tensor<2> {
+        let none = self.bias.val().detach().zeros_like();
+        kernels::depthwise_time(t, self.taps.val(), none, time)
+    }
+}
+
 /// A ConvNeXt block over time, as in Vocos (Siuzdak, arXiv:2306.00814):
 /// `x + W₂ gelu(W₁ norm(depthwise(x)))`, `W₁` four times as wide.
 #[derive(Module, Debug)]
@@ -64,6 +91,17 @@ impl TimeBlock {
 mod tests {
     use super::*;
     use crate::weights::to_vec;
+
+    #[test]
+    fn the_tangent_is_the_difference_of_two_outputs() {
+        let (device, mut rng) = (Device::flex(), Rng::new(2, 0));
+        let mut layer = DepthwiseTime::new(3, &device, &mut rng);
+        layer.bias = constant_param([3], 0.7, &device);
+        let [x, t] = [(); 2].map(|()| rng.normal_tensor([2 * 5, 3], &device));
+        let moved = layer.forward(x.clone() + t.clone(), 5) - layer.forward(x, 5);
+        let tangent = to_vec(&layer.tangent(t, 5));
+        assert!(to_vec(&moved).iter().zip(&tangent).all(|(a, b)| (a - b).abs() < 1e-5));
+    }
 
     /// Rows of two sequences of ten that change with place 8 of the first.
     fn seen(mut block: TimeBlock, device: &Device, rng: &mut Rng) -> Vec<usize> {

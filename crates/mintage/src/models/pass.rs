@@ -13,7 +13,7 @@ use std::f64::consts::SQRT_2;
 use burn::tensor::Tensor;
 use mintage_nn::{
     kernels,
-    layers::{Conv2d, Linear},
+    layers::{Conv2d, DepthwiseTime, Linear},
 };
 
 const SLOPE: f64 = 0.2;
@@ -40,6 +40,10 @@ impl Pass<'_> {
 
     pub fn linear(&self, layer: &Linear, x: Tensor<2>) -> Tensor<2> {
         if matches!(self, Self::Tangent(_)) { layer.tangent(x) } else { layer.forward(x) }
+    }
+
+    pub fn depthwise(&self, layer: &DepthwiseTime, x: Tensor<2>, time: usize) -> Tensor<2> {
+        if matches!(self, Self::Tangent(_)) { layer.tangent(x, time) } else { layer.forward(x, time) }
     }
 
     pub fn act<const D: usize>(&mut self, x: Tensor<D>) -> Tensor<D> {

@@ -132,6 +132,7 @@ impl Model {
         let labels =
             self.labels_for(&codec.classes, request.label.as_deref(), request.n, given, request.seed)?;
         let length = length(info, request)?;
+        self.check_beginning(model, &request.begin)?;
         let mut samples = Vec::with_capacity(request.n);
         on(0, request.n);
         // Every part has a stream of its own, so that the first sounds do not depend on how many are asked for.
@@ -145,6 +146,21 @@ impl Model {
         }
         let SoundInfo { rate_hz, channels, .. } = *info;
         Ok(Sounds { rate_hz, channels, samples, labels, classes: codec.classes.clone() })
+    }
+
+    fn check_beginning(&self, model: &SoundModel, begin: &SoundBeginning) -> Result<(), Error> {
+        let what = match begin {
+            SoundBeginning::Nothing => return Ok(()),
+            SoundBeginning::Like { .. } => "variations of a sound",
+            SoundBeginning::Behind { .. } => "what comes behind a sound",
+        };
+        match model.can_begin(&begin.start()) {
+            true => Ok(()),
+            false => {
+                let family = self.config.model.family().name();
+                Err(Error::request(format!("a {family} cannot draw {what}; vqvae can")))
+            }
+        }
     }
 
     /// A sound of the codec's samples, channel by channel, through the encoder and back, segment by segment.

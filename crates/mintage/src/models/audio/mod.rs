@@ -3,8 +3,10 @@
 //! Samples are numbers in [−1, 1], channel by channel, at the rate of the codec; a frame is a few thousandths of a second.
 
 mod codes;
+pub mod gan;
 mod latents;
 mod net;
+mod phases;
 mod spectral;
 #[cfg(test)]
 mod tests_common;
@@ -91,6 +93,7 @@ const RANGES: [(&str, RangeInclusive<u64>); 13] = [
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "family", rename_all = "lowercase")]
 pub enum SoundConfig {
+    Gan(gan::Config),
     Vae(vae::Config),
     Vqvae(vqvae::Config),
 }
@@ -104,22 +107,26 @@ impl SoundConfig {
         options: &toml::Table,
     ) -> Result<Self, RecipeError> {
         let config = match family.unwrap_or(AUTO_FAMILY) {
+            Family::Gan => Self::Gan(merge_options(gan::Config::preset(size, info), options)?),
             Family::Vae => Self::Vae(merge_options(vae::Config::preset(size, info), options)?),
             Family::Vqvae => Self::Vqvae(merge_options(vqvae::Config::preset(size, info), options)?),
             family => return Err(no_such_model(family, "sounds")),
         };
         check_ranges(&config, &RANGES)?;
-        let (Self::Vae(vae::Config { prior_width, .. }) | Self::Vqvae(vqvae::Config { prior_width, .. })) =
-            config;
-        match prior_width % 2 {
-            0 => Ok(config),
+        match &config {
             // Positions turn pairs of numbers.
-            _ => Err(RecipeError::of_key("model.prior_width", "must be even", None)),
+            Self::Vqvae(vqvae::Config { prior_width, .. }) | Self::Vae(vae::Config { prior_width, .. })
+                if !prior_width.is_multiple_of(2) =>
+            {
+                Err(RecipeError::of_key("model.prior_width", "must be even", None))
+            }
+            Self::Vqvae(_) | Self::Vae(_) | Self::Gan(_) => Ok(config),
         }
     }
 
     pub fn family(&self) -> Family {
         match self {
+            Self::Gan(_) => Family::Gan,
             Self::Vae(_) => Family::Vae,
             Self::Vqvae(_) => Family::Vqvae,
         }
@@ -128,6 +135,7 @@ impl SoundConfig {
     /// Items a step.
     pub fn batch(&self) -> usize {
         match self {
+            Self::Gan(c) => c.batch,
             Self::Vae(c) => c.batch,
             Self::Vqvae(c) => c.batch,
         }
@@ -139,6 +147,7 @@ impl SoundConfig {
 // There is one of these in a run.
 #[allow(clippy::large_enum_variant)]
 pub enum SoundModel {
+    Gan(gan::Gan),
     Vae(vae::Vae),
     Vqvae(vqvae::Vqvae),
 }
@@ -147,6 +156,7 @@ pub enum SoundModel {
 macro_rules! each {
     ($any:expr, $model:ident => $call:expr) => {
         match $any {
+            SoundModel::Gan($model) => $call,
             SoundModel::Vae($model) => $call,
             SoundModel::Vqvae($model) => $call,
         }
@@ -157,6 +167,7 @@ impl SoundModel {
     /// A fresh model on `device` (plain; gradients are switched on inside), initialised from `rng`.
     pub fn new(config: &SoundConfig, info: &SoundInfo, device: &Device, rng: &mut Rng) -> Self {
         match config {
+            SoundConfig::Gan(c) => Self::Gan(gan::Gan::new(c, info, device, rng)),
             SoundConfig::Vae(c) => Self::Vae(vae::Vae::new(c, info, device, rng)),
             SoundConfig::Vqvae(c) => Self::Vqvae(vqvae::Vqvae::new(c, info, device, rng)),
         }
@@ -177,7 +188,16 @@ impl SoundModel {
         each!(self, m => m.phases())
     }
 
-    /// Draws sounds with the averaged weights: samples of each, channel by channel, as long as it is.
+    /// Whether this family can begin with that: a sound that is given takes an encoder.
+    pub fn can_begin(&self, start: &SoundStart) -> bool {
+        match (self, start) {
+            (_, SoundStart::Fresh) | (Self::Vae(_) | Self::Vqvae(_), _) => true,
+            (Self::Gan(_), SoundStart::Like { .. } | SoundStart::Behind { .. }) => false,
+        }
+    }
+
+    /// Draws sounds with the averaged weights: samples of each, channel by channel, as long as it is. What they
+    /// begin with must be what [`can_begin`](Self::can_begin) allows; otherwise it is nothing.
     pub fn sample(&self, draw: &SoundDraw, rng: &mut Rng) -> Vec<Vec<f32>> {
         each!(self, m => m.sample(draw, rng))
     }
@@ -185,6 +205,7 @@ impl SoundModel {
     /// Through the encoder and back, samples as in the batch; `None` where a family has no encoder.
     pub fn reconstruct(&self, batch: &SoundBatch) -> Option<Vec<f32>> {
         match self {
+            Self::Gan(_) => None,
             Self::Vae(m) => Some(m.reconstruct(batch)),
             Self::Vqvae(m) => Some(m.reconstruct(batch)),
         }
@@ -193,6 +214,7 @@ impl SoundModel {
     /// `−log p` of what the model writes for each item: nats; `None` where a family has no likelihood.
     pub fn nll(&self, batch: &SoundBatch) -> Option<Vec<f64>> {
         match self {
+            Self::Gan(_) => None,
             Self::Vae(_) => None,
             Self::Vqvae(m) => Some(m.nll(batch)),
         }

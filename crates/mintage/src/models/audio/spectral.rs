@@ -2,25 +2,22 @@
 //!
 //! A signal `[n, time]` has `time / hop` frames, each under a window of four hops. What goes into a network is the
 //! spectrum of each frame with its magnitudes compressed to their square roots, and their logarithms; what comes out is
-//! such a compressed spectrum, stretched again and added up (the inverse of [`kernels::stft`]). A network that hears and
-//! says only how loud each frequency is leaves the phases to Griffin and Lim.
+//! such a compressed spectrum, stretched again and added up (the inverse of [`kernels::stft`]). A network that says only how
+//! loud each frequency is leaves the phases to Griffin and Lim (`phases.rs`).
 //!
 //! ```text
 //! L(x, x̂) = Σ_n  Σ| |X_n| − |X̂_n| | / Σ|X_n|  +  mean |ln(|X_n| + ε) − ln(|X̂_n| + ε)|       (Yamamoto et al., arXiv:1910.11480)
 //! ```
 
 use burn::tensor::Tensor;
-use mintage_nn::{Rng, kernels};
+use mintage_nn::kernels;
 
 /// Windows are so many hops long.
 pub const OVERLAP: usize = 4;
 /// What magnitudes are never taken to be below: 80 dB under a full sine.
 const QUIET: f64 = 1e-4;
-/// Logarithms of magnitudes are divided by the one and moved by the other, which brings them to about [−1, 2].
-const LEVEL_SCALE: f64 = 3.0;
-const LEVEL_SHIFT: f64 = 2.0;
-/// How far each round of Griffin and Lim goes on beyond where it came to.
-const MOMENTUM: f64 = 0.99;
+/// How far a full sine is above that, in nepers: `ln 10⁴`.
+const LOUDEST: f64 = 9.210_340_371_976_184;
 
 /// How a signal is cut into frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +39,7 @@ impl Framing {
     }
 
     /// Bins of a spectrum.
-    fn bins(self) -> usize {
+    pub fn bins(self) -> usize {
         self.window() / 2 + 1
     }
 
@@ -56,98 +53,88 @@ impl Framing {
         2 * self.bins() * self.channels
     }
 
+    /// Numbers of a frame that say how loud each frequency is, of all channels.
+    pub fn level_count(self) -> usize {
+        self.bins() * self.channels
+    }
+
     /// `[n, channels · time]` → `[n · time / hop, inputs]`.
     pub fn features(self, x: Tensor<2>) -> Tensor<2> {
-        let [n, all] = x.dims();
-        let (channels, time) = (self.channels, all / self.channels);
-        let padded = self.padded(x.reshape([n * channels, time]));
-        let (re, im) = self.parts(kernels::stft(padded, self.window(), self.hop));
+        let (re, im) = self.spectra(x);
         let magnitude = magnitude(re.clone(), im.clone());
         let root = magnitude.clone().sqrt();
-        let level = level(magnitude);
-        let frames = time / self.hop;
-        let rows = Tensor::cat(vec![re / root.clone() * 3.0, im / root * 3.0, level], 2);
-        let width = 3 * self.bins();
+        let level = magnitude.log() / 3.0 + 2.0;
+        self.rows(Tensor::cat(vec![re / root.clone() * 3.0, im / root * 3.0, level], 2))
+    }
+
+    /// `[n, channels · time]` → `[n · frames, channels · bins]`: how loud each frequency is, 0 for silence and 2 for a full
+    /// sine, even steps for even numbers of decibels.
+    pub fn levels(self, x: Tensor<2>) -> Tensor<2> {
+        let (re, im) = self.spectra(x);
+        self.rows((magnitude(re, im) / QUIET).log() * (2.0 / LOUDEST))
+    }
+
+    /// Undoes the logarithms of [`levels`](Self::levels): `[n · frames, channels · bins]` → magnitudes
+    /// `[n · channels, frames, bins]`, where 1 is a full sine.
+    pub fn magnitudes(self, levels: Tensor<2>, n: usize) -> Tensor<3> {
+        // A network may say more than there is, or less.
+        let levels = levels.clamp(0.0, 2.0) * (LOUDEST / 2.0);
+        let power = (levels * 2.0).exp() - 1.0;
+        self.planes(power.clamp_min(0.0).sqrt() * QUIET, n)
+    }
+
+    /// Real and imaginary parts `[n · channels, frames, bins]` of signals `[n, channels · time]`, where 1 is a full sine.
+    fn spectra(self, x: Tensor<2>) -> (Tensor<3>, Tensor<3>) {
+        let [n, all] = x.dims();
+        let time = all / self.channels;
+        let ends = (self.window() - self.hop) / 2;
+        let padded = x.reshape([n * self.channels, time]).pad((ends, ends, 0, 0), 0.0);
+        self.parts(kernels::stft(padded, self.window(), self.hop))
+    }
+
+    /// What is said of each channel, side by side: `[n · channels, frames, width]` → `[n · frames, channels · width]`.
+    fn rows(self, planes: Tensor<3>) -> Tensor<2> {
+        let ([all, frames, width], channels) = (planes.dims(), self.channels);
+        let n = all / channels;
         match channels {
-            1 => rows.reshape([n * frames, width]),
-            _ => rows
+            1 => planes.reshape([n * frames, width]),
+            _ => planes
                 .reshape([n, channels, frames, width])
                 .permute([0, 2, 1, 3])
                 .reshape([n * frames, channels * width]),
         }
     }
 
-    /// `[n · frames, outputs]` → `[n, channels · frames · hop]`.
-    pub fn signal(self, rows: Tensor<2>, n: usize) -> Tensor<2> {
-        let (channels, width) = (self.channels, 2 * self.bins());
-        let frames = rows.dims()[0] / n;
-        let spectra: Tensor<3> = match channels {
+    /// Undoes [`rows`](Self::rows).
+    fn planes(self, rows: Tensor<2>, n: usize) -> Tensor<3> {
+        let ([all, width], channels) = (rows.dims(), self.channels);
+        let (frames, width) = (all / n, width / channels);
+        match channels {
             1 => rows.reshape([n, frames, width]),
             _ => rows.reshape([n, frames, channels, width]).permute([0, 2, 1, 3]).reshape([
                 n * channels,
                 frames,
                 width,
             ]),
-        };
+        }
+    }
+
+    /// `[n · frames, outputs]` → `[n, channels · frames · hop]`.
+    pub fn signal(self, rows: Tensor<2>, n: usize) -> Tensor<2> {
+        let frames = rows.dims()[0] / n;
+        let spectra = self.planes(rows, n);
         let (re, im) =
             (spectra.clone().narrow(2, 0, self.bins()), spectra.narrow(2, self.bins(), self.bins()));
         // The square of what is there, with its direction: undoes the compression of the features.
         let root = magnitude(re.clone(), im.clone()) * (self.window() as f64 / 4.0);
         let spectra = Tensor::cat(vec![re * root.clone(), im * root], 2);
-        let ends = (self.window() - self.hop) / 2;
-        let signals = kernels::istft(spectra, self.hop);
-        signals.narrow(1, ends, frames * self.hop).reshape([n, channels * frames * self.hop])
+        self.inner(kernels::istft(spectra, self.hop)).reshape([n, self.channels * frames * self.hop])
     }
 
-    /// Numbers of a frame that say how loud each frequency is, of all channels.
-    pub fn level_count(self) -> usize {
-        self.bins() * self.channels
-    }
-
-    /// How loud each frequency is: `[n, channels · time]` → `[n · time / hop, level_count]`.
-    pub fn levels(self, x: Tensor<2>) -> Tensor<2> {
-        let [n, all] = x.dims();
-        let (channels, time, bins) = (self.channels, all / self.channels, self.bins());
-        let padded = self.padded(x.reshape([n * channels, time]));
-        let (re, im) = self.parts(kernels::stft(padded, self.window(), self.hop));
-        let levels = level(magnitude(re, im)).reshape([n, channels, time / self.hop, bins]);
-        levels.permute([0, 2, 1, 3]).reshape([n * (time / self.hop), channels * bins])
-    }
-
-    /// A signal as loud at each frequency as `levels [n · frames, level_count]` say, whose phases are found in `rounds` of
-    /// Griffin and Lim (1984) with momentum (Perraudin et al., 2013), from random ones: `[n, channels · frames · hop]`.
-    pub fn sounding(self, levels: Tensor<2>, n: usize, rounds: usize, rng: &mut Rng) -> Tensor<2> {
-        let (channels, bins, device) = (self.channels, self.bins(), levels.device());
-        let frames = levels.dims()[0] / n;
-        let wanted = loudness(levels) * (self.window() as f64 / 4.0);
-        let wanted = wanted.reshape([n, frames, channels, bins]).permute([0, 2, 1, 3]);
-        let wanted = wanted.reshape([n * channels, frames, bins]);
-        // One choice of phases for all channels, so that what sounds in the middle stays there.
-        let phases = rng.uniform_tensor([n, 1, frames, bins], &device) * std::f64::consts::TAU;
-        let phases = phases.expand([n, channels, frames, bins]).reshape([n * channels, frames, bins]);
-        let mut spectra =
-            Tensor::cat(vec![wanted.clone() * phases.clone().cos(), wanted.clone() * phases.sin()], 2);
-        let ends = (self.window() - self.hop) / 2;
-        let signal = |spectra| kernels::istft(spectra, self.hop).narrow(1, ends, frames * self.hop);
-        let mut before: Option<Tensor<3>> = None;
-        for _ in 0..rounds {
-            let found = kernels::stft(self.padded(signal(spectra)), self.window(), self.hop);
-            let ahead = match before {
-                Some(before) => found.clone() + (found.clone() - before) * MOMENTUM,
-                None => found.clone(),
-            };
-            before = Some(found);
-            let (re, im) = (ahead.clone().narrow(2, 0, bins), ahead.narrow(2, bins, bins));
-            let scale = wanted.clone() / magnitude(re.clone(), im.clone());
-            spectra = Tensor::cat(vec![re * scale.clone(), im * scale], 2);
-        }
-        signal(spectra).reshape([n, channels * frames * self.hop])
-    }
-
-    /// Signals `[n, time]` with silence at both ends, so that there is a frame for every hop.
-    fn padded(self, x: Tensor<2>) -> Tensor<2> {
-        let ends = (self.window() - self.hop) / 2;
-        x.pad((ends, ends, 0, 0), 0.0)
+    /// What lies under the middle two hops of all windows alone: `[n, time + window − hop]` → `[n, time]`.
+    pub fn inner(self, signals: Tensor<2>) -> Tensor<2> {
+        let (ends, all) = ((self.window() - self.hop) / 2, signals.dims()[1]);
+        signals.narrow(1, ends, all - 2 * ends)
     }
 
     /// Real and imaginary parts, where 1 is a full sine.
@@ -158,19 +145,14 @@ impl Framing {
     }
 }
 
+/// Undoes the logarithms of [`levels`](Framing::levels) smoothly, for losses: what is silent is not quite so.
+pub fn loudness(levels: Tensor<2>) -> Tensor<2> {
+    (levels * (LOUDEST / 2.0)).exp() * QUIET
+}
+
 /// `√(re² + im²)`, never quite 0.
 fn magnitude(re: Tensor<3>, im: Tensor<3>) -> Tensor<3> {
     (re.powi_scalar(2) + im.powi_scalar(2) + QUIET * QUIET).sqrt()
-}
-
-/// Magnitudes as networks see them.
-fn level<const D: usize>(magnitude: Tensor<D>) -> Tensor<D> {
-    magnitude.log() / LEVEL_SCALE + LEVEL_SHIFT
-}
-
-/// Magnitudes of levels, where 1 is a full sine.
-pub fn loudness(levels: Tensor<2>) -> Tensor<2> {
-    ((levels - LEVEL_SHIFT) * LEVEL_SCALE).exp()
 }
 
 /// Windows of the losses, in samples: 16, 32 and 64 thousandths of a second.
@@ -238,24 +220,6 @@ mod tests {
                 // The ends lie under the outer halves of windows alone.
                 assert!(x[16..144].iter().zip(&back[16..144]).all(near), "{x:?} {back:?}");
             }
-        }
-    }
-
-    #[test]
-    fn a_signal_is_found_again_by_how_loud_its_frequencies_are() {
-        for channels in [1, 2] {
-            let (framing, device) = (Framing { hop: 16, channels }, Device::flex());
-            let tone = |t: usize| 0.3 * (0.1 * (1.0 + 1e-3 * t as f32) * t as f32).sin();
-            let x: Vec<f32> = (0..2 * channels * 320).map(|i| tone(i % 320)).collect();
-            let x = Tensor::<1>::from_floats(x.as_slice(), &device).reshape([2, channels * 320]);
-            let levels = framing.levels(x.clone());
-            assert_eq!(levels.dims(), [2 * 20, framing.level_count()]);
-            let back = framing.sounding(levels.clone(), 2, 50, &mut Rng::new(1, 0));
-            assert_eq!(back.dims(), x.dims());
-            let (wanted, found) = (loudness(levels), loudness(framing.levels(back)));
-            let missed = (found - wanted.clone()).abs().sum() / wanted.sum();
-            let missed = missed.into_scalar::<f32>();
-            assert!(missed < 0.25, "{channels} channels: {missed}");
         }
     }
 

@@ -25,6 +25,7 @@ use super::{
     SoundDraw, SoundInfo, SoundStart,
     latents::{FlowShape, Frames, LatentFlow, Way},
     net::{Lengths, SAMPLE_BATCH, Stack, heads, is_hidden, signals},
+    phases::signal_of_levels,
     spectral::{Framing, loudness},
 };
 use crate::{events::Metrics, models::Size};
@@ -73,8 +74,8 @@ impl Config {
             group: 4,
             width,
             blocks,
-            beta: 0.003,
-            spectral: 0.1,
+            beta: 0.002,
+            spectral: 0.065,
             prior_layers,
             prior_width,
             prior_from: 0.3,
@@ -416,7 +417,7 @@ impl Vae {
     /// What latent frames sound like, `[n · time, latent]`: samples of each sound, channel by channel.
     fn spoken(&self, z: Tensor<2>, n: usize, rng: &mut Rng) -> Vec<Vec<f32>> {
         let net = self.autoencoder.averaged();
-        let samples = to_vec(&net.framing.sounding(net.decode(z, n), n, self.config.rounds, rng));
+        let samples = to_vec(&signal_of_levels(net.framing, net.decode(z, n), n, self.config.rounds, rng));
         samples.chunks_exact(samples.len() / n).map(<[f32]>::to_vec).collect()
     }
 
