@@ -542,7 +542,8 @@ fn preview_sounds(model: &SoundModel, set: &SoundSet, path: &Path, rng: &mut Rng
     let labels: Vec<u32> = (0..PREVIEW_SOUNDS).map(|i| (i % classes.max(1)) as u32).collect();
     let (start, choice) = (SoundStart::Fresh, Choice::default());
     let labels = if classes == 0 { &[][..] } else { &labels };
-    let sounds = model.sample(&SoundDraw { n: PREVIEW_SOUNDS, labels, length: segment, start, choice }, rng);
+    let draw = SoundDraw { n: PREVIEW_SOUNDS, labels, length: segment, start, choice, guidance: None };
+    let sounds = model.sample(&draw, rng);
     let pause = vec![0.0; channels * rate_hz as usize / 5];
     let samples: Vec<f32> =
         sounds.iter().flat_map(|sound| [interleaved(sound, channels), pause.clone()].concat()).collect();

@@ -6,7 +6,7 @@ use std::{
 };
 
 use mintage::{
-    AnyData, Event, Model, SoundRequest,
+    AnyData, Event, Family, Model, SoundRequest,
     models::audio::si_sdr_db,
     sample::{SoundBeginning, Sounds, sounds::interleaved},
 };
@@ -38,7 +38,7 @@ enum Target {
 }
 
 pub fn run(args: &Sample, model: &Model, context: &mut Context) -> Verdict {
-    check(args)?;
+    check(args, model)?;
     let seed = context.settings.seed_or_default();
     let target = match args.out.as_deref() {
         Some(out) => target(out)?,
@@ -54,12 +54,13 @@ pub fn run(args: &Sample, model: &Model, context: &mut Context) -> Verdict {
         begin: beginning(args, model)?,
         seconds: args.seconds,
         choice: choice(args),
+        guidance: args.guidance,
         seed,
     };
     let options = json!({
         "where": args.condition, "continue": args.continued, "like": args.like, "strength": args.strength,
         "seconds": args.seconds, "temperature": args.temperature, "top_k": args.top_k, "top_p": args.top_p,
-        "min_p": args.min_p,
+        "min_p": args.min_p, "guidance": args.guidance,
     });
     let provenance = model.provenance(seed, options);
     let ui = &mut context.ui;
@@ -139,9 +140,10 @@ fn target(out: &str) -> Result<Target, Failure> {
 }
 
 /// What has no meaning for sounds, and values that have none at all.
-fn check(args: &Sample) -> Result<(), Failure> {
+fn check(args: &Sample, model: &Model) -> Result<(), Failure> {
+    let guided = model.config.model.family() == Family::Vae;
     let flags = [
-        ("--guidance", args.guidance.is_some()),
+        ("--guidance", args.guidance.is_some() && !guided),
         ("--grid", args.grid.is_some()),
         ("--given", args.given.is_some()),
         ("--fill", args.fill.is_some()),

@@ -53,6 +53,8 @@ pub struct SoundRequest {
     /// The longest that a sound may be; `None`: as long as an item of the data, or as what it begins with.
     pub seconds: Option<f64>,
     pub choice: Choice,
+    /// How strongly the class steers (VAE); 1 is the plain model. `None`: the model's default.
+    pub guidance: Option<f32>,
     pub seed: u64,
 }
 
@@ -137,7 +139,7 @@ impl Model {
             let n = PART.min(request.n - first);
             let chosen = if labels.is_empty() { &labels[..] } else { &labels[first..first + n] };
             let (start, choice) = (request.begin.start(), request.choice);
-            let draw = SoundDraw { n, labels: chosen, length, start, choice };
+            let draw = SoundDraw { n, labels: chosen, length, start, choice, guidance: request.guidance };
             samples.extend(model.sample(&draw, &mut Rng::new(request.seed, part as u64 + 1)));
             on(first + n, request.n);
         }

@@ -64,8 +64,10 @@ pub struct SoundDraw<'a> {
     /// Samples at most, of each channel.
     pub length: usize,
     pub start: SoundStart<'a>,
-    /// How codes are chosen among the probable ones.
+    /// How codes are chosen among the probable ones; noise is as strong as the temperature.
     pub choice: Choice,
+    /// Classifier-free guidance weight (VAE); 1 is the plain conditional model. `None`: the model's default.
+    pub guidance: Option<f32>,
 }
 
 /// Options of any family, and what they must lie between.

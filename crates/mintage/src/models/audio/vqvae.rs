@@ -419,6 +419,7 @@ mod tests {
             length: 300,
             start: SoundStart::Fresh,
             choice: Choice::default(),
+            guidance: None,
         };
         assert_eq!(a.sample(&draw, &mut Rng::new(3, 0)), b.sample(&draw, &mut Rng::new(3, 0)));
         for progress in [0.2, 0.8] {
@@ -441,8 +442,14 @@ mod tests {
         assert_eq!(known(0.0), whole);
         assert_eq!(known(0.5)[1], whole[1][..frames / 2]);
         for length in [1, 100, 3 * each] {
-            let draw =
-                SoundDraw { n: 1, labels: &[], length, start: SoundStart::Fresh, choice: Choice::default() };
+            let draw = SoundDraw {
+                n: 1,
+                labels: &[],
+                length,
+                start: SoundStart::Fresh,
+                choice: Choice::default(),
+                guidance: None,
+            };
             let sounds = model.sample(&draw, &mut Rng::new(3, 0));
             assert!(sounds[0].len() <= 2 * length && !sounds[0].is_empty());
         }
