@@ -61,7 +61,9 @@ fn recipe(spec: &SourceSpec, found: &Inspection, rules: Option<&[Rule]>, seed: u
         _ if found.sequences.is_some() => {
             (of_sequences(spec), "ar, vae, vqvae or gan", sequence::AUTO_FAMILY, VALID_SEQUENCES)
         }
-        _ if found.sounds.is_some() => (of_sounds(spec), "vqvae", audio::AUTO_FAMILY, VALID_SOUNDS),
+        _ if found.sounds.is_some() => {
+            (of_sounds(spec), "vae, vqvae or gan", audio::AUTO_FAMILY, VALID_SOUNDS)
+        }
         _ if found.clips.is_some() => (of_clips(spec), "vae, vqvae or gan", video::AUTO_FAMILY, VALID_CLIPS),
         Some(rules) => {
             (of_rows(spec, rules), "ar, mixture, vae, vqvae, gan or flow", table::AUTO_FAMILY, VALID_ROWS)

@@ -6,7 +6,7 @@ use std::{
 };
 
 use mintage::{
-    AnyData, Event, Model, SoundRequest,
+    AnyData, Event, Family, Model, SoundRequest,
     models::audio::si_sdr_db,
     sample::{SoundBeginning, Sounds, sounds::interleaved},
 };
@@ -38,7 +38,7 @@ enum Target {
 }
 
 pub fn run(args: &Sample, model: &Model, context: &mut Context) -> Verdict {
-    check(args)?;
+    check(args, model)?;
     let seed = context.settings.seed_or_default();
     let target = match args.out.as_deref() {
         Some(out) => target(out)?,
@@ -140,8 +140,11 @@ fn target(out: &str) -> Result<Target, Failure> {
 }
 
 /// What has no meaning for sounds, and values that have none at all.
-fn check(args: &Sample) -> Result<(), Failure> {
+fn check(args: &Sample, model: &Model) -> Result<(), Failure> {
+    // A GAN has no pass without classes to steer away from.
+    let guided = model.config.model.family() != Family::Gan;
     let flags = [
+        ("--guidance", args.guidance.is_some() && !guided),
         ("--frames", args.frames.is_some()),
         ("--grid", args.grid.is_some()),
         ("--given", args.given.is_some()),

@@ -14,13 +14,15 @@ use burn::{
     tensor::{Device, Tensor, TensorData},
 };
 use mintage_nn::{
-    Rng, kernels,
+    Rng, TensorMap, WeightsError, kernels,
     layers::{Decoder, DecoderConfig, Linear, Positions, sinusoidal},
 };
 use serde::{Deserialize, Serialize};
 
 /// Share of the training sounds whose beginning is known.
 const KNOWN_SHARE: f32 = 0.2;
+/// How much of a running mean a step leaves.
+const DECAY: f32 = 0.98;
 
 /// Size of a [`LatentFlow`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -197,6 +199,90 @@ impl LatentFlow {
 pub fn column(values: Vec<f32>, device: &Device) -> Tensor<2> {
     let rows = values.len();
     Tensor::from_data(TensorData::new(values, [rows, 1]), device)
+}
+
+/// Running mean and mean square of each number of the latent frames of training sounds, by which the prior sees them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Whitening {
+    mean: Vec<f32>,
+    square: Vec<f32>,
+    /// How much of either has been seen, from 0 to 1.
+    seen: f32,
+}
+
+impl Whitening {
+    pub fn new(latent: usize) -> Self {
+        Self { mean: vec![0.0; latent], square: vec![0.0; latent], seen: 0.0 }
+    }
+
+    /// Takes note of latent frames `[rows, latent]`, those that are there.
+    pub fn note(&mut self, z: &[f32], there: &[f32]) {
+        let latent = self.mean.len();
+        let (mut sums, mut squares, mut rows) = (vec![0.0f32; latent], vec![0.0f32; latent], 0.0f32);
+        for (z, _) in z.chunks_exact(latent).zip(there).filter(|(_, there)| **there > 0.0) {
+            rows += 1.0;
+            for (k, z) in z.iter().enumerate() {
+                sums[k] += z;
+                squares[k] += z * z;
+            }
+        }
+        if rows == 0.0 {
+            return;
+        }
+        self.seen = DECAY * self.seen + (1.0 - DECAY);
+        let move_to = |kept: &mut Vec<f32>, sums: &[f32]| {
+            kept.iter_mut()
+                .zip(sums)
+                .for_each(|(kept, sum)| *kept = DECAY * *kept + (1.0 - DECAY) * sum / rows);
+        };
+        move_to(&mut self.mean, &sums);
+        move_to(&mut self.square, &squares);
+    }
+
+    /// Mean and standard deviation of each number, `[1, latent]`.
+    fn moments(&self, device: &Device) -> (Tensor<2>, Tensor<2>) {
+        let (latent, seen) = (self.mean.len(), self.seen.max(1e-6));
+        let mean: Vec<f32> = self.mean.iter().map(|m| m / seen).collect();
+        let deviation = |(square, mean): (&f32, &f32)| (square / seen - mean * mean).max(1e-4).sqrt();
+        let std: Vec<f32> = match self.seen > 0.0 {
+            true => self.square.iter().zip(&mean).map(deviation).collect(),
+            false => vec![1.0; latent],
+        };
+        let [mean, std] = [mean, std].map(|v| Tensor::from_data(TensorData::new(v, [1, latent]), device));
+        (mean, std)
+    }
+
+    pub fn whiten(&self, z: Tensor<2>) -> Tensor<2> {
+        let (mean, std) = self.moments(&z.device());
+        (z - mean) / std
+    }
+
+    pub fn colour(&self, z: Tensor<2>) -> Tensor<2> {
+        let (mean, std) = self.moments(&z.device());
+        z * std + mean
+    }
+
+    pub fn save_into(&self, prefix: &str, map: &mut TensorMap) {
+        let latent = self.mean.len();
+        map.insert(format!("{prefix}.mean"), &[latent], self.mean.clone());
+        map.insert(format!("{prefix}.square"), &[latent], self.square.clone());
+        map.insert(format!("{prefix}.seen"), &[1], vec![self.seen]);
+    }
+
+    pub fn load_from(&mut self, prefix: &str, map: &TensorMap) -> Result<(), WeightsError> {
+        let latent = self.mean.len();
+        let read = |what: &str, size: usize| {
+            let name = format!("{prefix}.{what}");
+            let found = map.get(&name)?;
+            match found.shape == [size] {
+                true => Ok(found.values.clone()),
+                false => Err(WeightsError::Shape { name, found: found.shape.clone(), wanted: vec![size] }),
+            }
+        };
+        (self.mean, self.square, self.seen) =
+            (read("mean", latent)?, read("square", latent)?, read("seen", 1)?[0]);
+        Ok(())
+    }
 }
 
 #[cfg(test)]
