@@ -5,7 +5,7 @@
 //!
 //! DIR of `--data` holds `images/mnist`, `images/emoji64-rgb-idx4-ubyte.gz`, `images/cifar10` and
 //! `tables/{adult-train,adult-test,diamonds,zipcodes}.csv`, `text/{tinyshakespeare,russian-novels,russian-drama}.txt`
-//! (or `.txt.xz`), that of `--fashion` the IDX files of Fashion-MNIST.
+//! (or `.txt.xz`), `audio/{digits,speakers,russian}`, `video/{sprites,moving-mnist}`, that of `--fashion` the IDX files of Fashion-MNIST.
 
 #![allow(clippy::unwrap_used)]
 #![allow(clippy::disallowed_methods)]
@@ -15,6 +15,7 @@
 #[path = "../../../mintage-cli/src/alloc.rs"]
 mod alloc;
 mod baselines;
+mod clips;
 mod compress;
 mod figures;
 mod likelihood;
@@ -45,7 +46,7 @@ struct Options {
 
 type Case = (&'static str, fn(&str, &Options));
 
-const CASES: [Case; 47] = [
+const CASES: [Case; 52] = [
     ("prdc", scores::prdc_sanity),
     ("mlp-vae", likelihood::mlp_vae),
     ("mlp-vae-normal", likelihood::mlp_vae_normal),
@@ -93,6 +94,11 @@ const CASES: [Case; 47] = [
     ("digits-gan", sounds::digits),
     ("codec-speakers", sounds::codec),
     ("codec-russian", sounds::codec),
+    ("sprites-vqvae", clips::sprites),
+    ("sprites-vae", clips::sprites),
+    ("sprites-gan", clips::sprites),
+    ("moving-mnist-vqvae", clips::moving_mnist),
+    ("moving-mnist-vae", clips::moving_mnist),
 ];
 
 fn main() {
