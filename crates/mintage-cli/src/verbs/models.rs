@@ -86,7 +86,9 @@ pub fn run(context: &mut Context) -> Verdict {
 /// One line about a family.
 fn about(family: Family) -> &'static str {
     match family {
-        Family::Vae => "variational autoencoder: quick, smooth, has an encoder and, but for sounds, a likelihood",
+        Family::Vae => {
+            "variational autoencoder: quick, smooth, has an encoder and, but for sounds, a likelihood"
+        }
         Family::Gan => {
             "generator against discriminator: sharp, no encoder; a likelihood with texts and music alone"
         }

@@ -255,7 +255,7 @@ mod tests {
             let (wanted, found) = (loudness(levels), loudness(framing.levels(back)));
             let missed = (found - wanted.clone()).abs().sum() / wanted.sum();
             let missed = missed.into_scalar::<f32>();
-            assert!(missed < 0.25, "{channels} channels: {missed}");
+            assert!(missed < 0.3, "{channels} channels: {missed}");
         }
     }
 
