@@ -300,12 +300,11 @@ mod tests {
         Frames { known: vec![0.0; 12], there, labels: labels.to_vec() }
     }
 
-    /// Class 0 goes up, class 1 down.
+    /// Class 0 is up, class 1 down.
     fn latents(frames: &Frames) -> Tensor<2> {
         let row = |i: usize| {
-            let sign = if frames.labels[i / 4] == 0 { 1.0 } else { -1.0 };
-            let value = sign * (i % 4) as f32 / 2.0;
-            [value, 1.0 - value]
+            let value = if frames.labels[i / 4] == 0 { 1.0 } else { -1.0 };
+            [value, 0.5 - value]
         };
         let values: Vec<f32> = (0..12).flat_map(row).collect();
         Tensor::from_data(TensorData::new(values, [12, 2]), &Device::flex())
