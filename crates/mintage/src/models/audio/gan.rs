@@ -12,7 +12,8 @@
 //! A real and a generated sound of a pair are of one class and end at the same frame. Both networks work on rows, a
 //! frame or several of them each: residual blocks over time, and maps that make one row of two, or two of one.
 //! Phases are not learned: they follow from the levels of all frames together (`phases.rs`). How long a new sound is
-//! is drawn as often as sounds of its class were so long. Longer ones than an item are several, one fading into the next.
+//! is drawn as often as sounds of its class were so long. Where items are parts of longer sounds, a new sound longer than
+//! an item is several passages, one fading into the next.
 
 use burn::{
     module::Module,
@@ -186,7 +187,7 @@ impl Gan {
     }
 
     /// Draws from the averaged generator; a temperature below 1 draws `z` nearer to the middle. Whole sounds end where
-    /// sounds of their class do; of others, and of what is longer than an item, one passage fades into the next.
+    /// sounds of their class do, others last as long as asked.
     pub fn sample(&self, draw: &SoundDraw, rng: &mut Rng) -> Vec<Vec<f32>> {
         let net = self.generator.averaged();
         let (segment, none) = (self.info.segment, self.info.classes as u32);
