@@ -335,6 +335,6 @@ mod tests {
             to_vec(&encoder.forward(to_frames(&pixels, info.shape, frames, &device), frames))
         };
         let (whole, begun) = (encoded(4), encoded(2));
-        assert!(whole.iter().zip(&begun).all(|(a, b)| (a - b).abs() < 1e-5));
+        assert!(whole.iter().zip(&begun).all(|(a, b)| (a - b).abs() < 1e-4));
     }
 }
