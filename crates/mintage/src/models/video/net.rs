@@ -272,10 +272,10 @@ pub fn in_parts(
     labels: &[u32],
     frames: usize,
     classes: usize,
-    mut one: impl FnMut(&[u32]) -> Vec<u8>,
+    one: impl FnMut(&[u32]) -> Vec<u8>,
 ) -> Vec<u8> {
     let labels: Vec<u32> = (0..n).map(|i| labels.get(i).copied().unwrap_or(classes as u32)).collect();
-    labels.chunks((FRAMES_AT_ONCE / frames.max(1)).max(1)).flat_map(|part| one(part)).collect()
+    labels.chunks((FRAMES_AT_ONCE / frames.max(1)).max(1)).flat_map(one).collect()
 }
 
 /// A batch in parts of a few clips, which bounds memory.
