@@ -24,8 +24,6 @@ use crate::{
 };
 
 /// Rows of a table that are looked at.
-
-/// Rows of a table that are looked at.
 const SCANNED: usize = 100_000;
 
 /// What `mintage inspect` shows.

@@ -65,6 +65,8 @@ pub struct Wanted<'a> {
 pub struct LatentFlow {
     input: Linear,
     place: Embedding,
+    /// Of the number of a frame in what it sees: distances alone do not tell the first from the last.
+    moment: Embedding,
     time1: Linear,
     time2: Linear,
     /// Of every class and of none.
@@ -95,10 +97,11 @@ struct Attention {
 
 impl LatentFlow {
     pub fn new(shape: FlowShape, device: &Device, rng: &mut Rng) -> Self {
-        let FlowShape { d, cells, classes, layers, width, .. } = shape;
+        let FlowShape { d, cells, frames, classes, layers, width, .. } = shape;
         Self {
             input: Linear::new(d, width, 1.0, device, rng),
             place: Embedding::new(cells, width, 0.5, device, rng),
+            moment: Embedding::new(frames, width, 1.0, device, rng),
             time1: Linear::new(width, width, std::f32::consts::SQRT_2, device, rng),
             time2: Linear::new(width, width, 1.0, device, rng),
             label: Embedding::new(classes + 1, width, 1.0, device, rng),
@@ -122,7 +125,10 @@ impl LatentFlow {
             classes.iter().flat_map(|&class| std::iter::repeat_n(class, frames)).collect();
         let time = self.time1.forward(sinusoidal(t, width, 1000.0, &device));
         let time = self.time2.forward(kernels::silu(time));
-        let condition = kernels::silu(time + self.label.forward(indices(&of_clip, &device))); // [n · frames, width]
+        let moments: Vec<u32> = (0..t.len()).map(|i| (i % frames) as u32).collect();
+        let told =
+            self.label.forward(indices(&of_clip, &device)) + self.moment.forward(indices(&moments, &device));
+        let condition = kernels::silu(time + told); // [n · frames, width]
         let rows = t.len() * cells;
         let places = Arc::new((0..rows).map(|row| (row % cells) as u32).collect::<Vec<u32>>());
         let frame_of = Arc::new((0..rows).map(|row| (row / cells) as u32).collect::<Vec<u32>>());

@@ -151,6 +151,8 @@ impl ClipConfig {
 
 /// A model of clips, of any family.
 #[derive(Debug)]
+// There is one of these in a run.
+#[allow(clippy::large_enum_variant)]
 pub enum ClipModel {
     Vae(vae::Vae),
     Vqvae(vqvae::Vqvae),

@@ -12,7 +12,7 @@ pub fn tiny_info() -> ClipInfo {
 /// Four clips of a bar that moves to the right, or down.
 pub fn tiny_batch() -> ClipBatch {
     let pixel = |item: usize, c: usize, t: usize, y: usize, x: usize| {
-        let along = if item % 2 == 0 { x } else { y };
+        let along = if item.is_multiple_of(2) { x } else { y };
         if along / 2 == (t + item) % 6 { 60 * (c as u8 + 1) + 60 } else { 20 }
     };
     let mut pixels = Vec::new();
