@@ -48,9 +48,9 @@ impl Skipped {
     }
 }
 
-/// Distinct labels, numbers in the order of their values, other text alphabetically.
+/// Distinct labels, numbers in the order of their values, other text alphabetically. What has no label is of no class.
 pub(crate) fn class_names(texts: &[&str], things: &str, source: &str) -> Result<Vec<String>, Error> {
-    let mut names: Vec<&str> = texts.to_vec();
+    let mut names: Vec<&str> = texts.iter().copied().filter(|name| !name.is_empty()).collect();
     names.sort_unstable();
     names.dedup();
     if names.len() > MAX_CLASSES || (names.len() > 20 && names.len() * 2 > texts.len()) {
@@ -81,9 +81,9 @@ mod tests {
 
     #[test]
     fn labels_are_few_and_in_their_order() {
-        let classes = class_names(&["10", "9", "10"], "images", "x").unwrap();
+        let classes = class_names(&["10", "", "9", "10"], "images", "x").unwrap();
         assert_eq!(classes, ["9", "10"]);
-        assert_eq!(label_indices(Some(&["10", "7"]), &classes), [1, 2]);
+        assert_eq!(label_indices(Some(&["10", "7", ""]), &classes), [1, 2, 2]);
         let names: Vec<String> = (0..30).map(|i| format!("n{i}")).collect();
         let texts: Vec<&str> = names.iter().map(String::as_str).collect();
         assert!(class_names(&texts, "images", "x").unwrap_err().to_string().contains("30 images"));

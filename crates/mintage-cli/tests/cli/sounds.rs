@@ -8,7 +8,7 @@ use crate::helpers::Place;
 const RATE_HZ: u32 = 4_000;
 /// The smallest useful training of a model of sounds.
 const SMALL: &str = "--size tiny --steps 24 -s model.width=32 -s model.blocks=1 -s model.prior_width=32 \
-                     -s model.prior_layers=1 -s model.codes=16 -s model.levels=2 -s model.batch=8";
+                     -s model.prior_layers=1 -s model.codes=16 -s model.coarse=2 -s model.fine=2 -s model.batch=8";
 
 /// A low tone or a high one, of about a quarter of a second, no two alike.
 fn tone(kind: usize, i: usize) -> Vec<u8> {

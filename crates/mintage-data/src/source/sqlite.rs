@@ -13,7 +13,7 @@ use std::{
 use rusqlite::{Connection, OpenFlags, types::ValueRef};
 
 use super::SourceSpec;
-use crate::{Error, codec::MAX_FILE_BYTES, error::suggestion};
+use crate::{Error, codec::MAX_FILE_BYTES, error::suggestion, video::CLIPS};
 
 /// Name of the column that marks and describes generated rows.
 pub const PROVENANCE_COLUMN: &str = "mintage";
@@ -206,6 +206,13 @@ fn choose(
         spec.table.as_ref().is_none_or(|t| t == table) && spec.column.as_ref().is_none_or(|c| c == column)
     };
     let mut found: Vec<(String, String)> = all.iter().filter(asked_for).cloned().collect();
+    if found.len() > 1 && media.name == IMAGES.name {
+        // Every GIF is an image, too: where others are there, clips are not meant.
+        let moving = media_columns(connection, &CLIPS).map_err(Error::sqlite(path))?;
+        if !found.iter().all(|place| moving.contains(place)) {
+            found.retain(|place| !moving.contains(place));
+        }
+    }
     match found.len() {
         1 => Ok(found.remove(0)),
         0 if !all.is_empty() => {
