@@ -81,7 +81,7 @@ impl Config {
             beta: 1e-3,
             prior_layers,
             prior_width,
-            prior_from: 0.35,
+            prior_from: 0.4,
             steps: 12,
             batch: batch_of(64, info),
             lr: 2e-3,

@@ -83,7 +83,7 @@ impl Config {
             commitment: 0.25,
             prior_layers,
             prior_width,
-            prior_from: 0.45,
+            prior_from: 0.6,
             batch: batch_of(64, info),
             lr: 2e-3,
             prior_lr: 1e-2,
