@@ -87,6 +87,16 @@ fn a_folder_of_gifs_and_apngs() {
     let clips = set.clips(&[item]);
     assert_eq!((clips.film(0), clips.label(0)), (walk(2, 12, 16), Some("run")));
 
+    // A single one as the model sees it, whatever its length.
+    let codec = set.codec();
+    assert_eq!(codec.read(&dir.path().join("run/02.png"), &Ffmpeg::default()).unwrap(), clips.pixels);
+    put(&dir.path().join("else/text.mp4"), "no film");
+    let why = codec.read(&dir.path().join("else/text.mp4"), &Ffmpeg::default()).unwrap_err().to_string();
+    assert!(why.contains("text.mp4: is no clip"), "{why}");
+    let error = codec.read(&dir.path().join("run/03.png"), &Ffmpeg::default()).unwrap_err();
+    assert_eq!(error.hint().as_deref(), Some("did you mean `02.png`?"));
+    fs::remove_dir_all(dir.path().join("else")).unwrap();
+
     // From a mapped file, and with the codec of a trained model, the same.
     let mapped = ClipSet::open_with(&spec, None, &Ffmpeg::default(), 1000).unwrap();
     assert!(mapped.is_mapped() && !set.is_mapped());
@@ -201,6 +211,25 @@ fn short_clips_stand_still_at_their_end_and_a_test_folder_is_held_out() {
     let frames = set.clips(&[short]).film(0).frames;
     assert_eq!(frames[..3], walk(50, 3, 16).frames);
     assert!(frames[3..].iter().all(|frame| *frame == frames[2]));
+}
+
+#[test]
+fn another_folder_is_held_out() {
+    let dir = tempfile::tempdir().unwrap();
+    for i in 0..30 {
+        let name = if i < 20 {
+            format!("all/{}/{i:02}.gif", ["run", "walk"][i % 2])
+        } else {
+            format!("late/{i}.gif")
+        };
+        put(&dir.path().join(name), gif(i, 6));
+    }
+    let holdout = Some(dir.path().join("late").display().to_string());
+    let spec = SourceSpec { holdout, limit: Some(15), ..spec(&dir.path().join("all")) };
+    let set = ClipSet::open(&spec).unwrap();
+    let held = &set.splits().holdout;
+    assert_eq!((set.len(), held.len(), set.classes().len()), (25, 10, 2));
+    assert!(held.iter().all(|&item| set.name(item).starts_with('2') && set.labels()[item as usize] == 2));
 }
 
 #[test]

@@ -207,7 +207,7 @@ fn is_file_of(path: &Path, media: &Media) -> bool {
 }
 
 /// The holdout as a source: another path, or else another table of the same database.
-fn holdout_spec(spec: &SourceSpec) -> Option<SourceSpec> {
+pub(crate) fn holdout_spec(spec: &SourceSpec) -> Option<SourceSpec> {
     let holdout = spec.holdout.clone()?;
     let mut spec = SourceSpec { holdout: None, limit: None, ..spec.clone() };
     if is_table_of(&spec.source, &holdout) {

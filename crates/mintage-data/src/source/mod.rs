@@ -54,7 +54,7 @@ pub struct SourceSpec {
     /// with commas between them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub column: Option<String>,
-    /// Of a table: another source, or another table of the same one, that is the holdout.
+    /// Of tables, texts, music, sounds and clips: another source, or another table of the same one, that is the holdout.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub holdout: Option<String>,
     /// The column to condition on (SQLite, `metadata.csv`); "none" ignores sub-folders and label files.

@@ -4,8 +4,8 @@ use std::{fs, path::Path};
 
 use serde::{Deserialize, Serialize};
 
-use super::decode::Look;
-use crate::{Error, Fit, ImageCodec, ImageShape, SourceSpec, atomic_write, codec::Color};
+use super::{Ffmpeg, decode::Look, source};
+use crate::{Error, Fit, ImageCodec, ImageShape, SourceSpec, atomic_write, codec::Color, source::not_there};
 
 /// Without `fps` no more frames a second are taken: half of television's 25, and a GIF's at eight hundredths each.
 pub(super) const DEFAULT_FPS: f64 = 12.5;
@@ -17,6 +17,9 @@ const DEFAULT_SIDE: usize = 64;
 const PARTS: usize = 8;
 /// No clip of a source may have more frames at the codec's rate: four hours and a half at 12.5 a second.
 pub(super) const MAX_LENGTH: usize = 200_000;
+
+/// Bytes of a clip that is read as a whole, at most.
+const MAX_BYTES: usize = 256 << 20;
 
 const FILE: &str = "video.json";
 
@@ -58,6 +61,32 @@ impl ClipCodec {
     /// Bytes of an item.
     pub fn pixels(&self) -> usize {
         self.frames * self.shape.pixels()
+    }
+
+    /// All frames of one clip, a file or a folder of numbered pictures, as a model sees them: channel, frame, row, column.
+    pub fn read(&self, path: &Path, ffmpeg: &Ffmpeg) -> Result<Vec<u8>, Error> {
+        if !path.exists() {
+            return Err(not_there(path));
+        }
+        let shown = path.display().to_string();
+        let clip = source::stored(path).map_err(|why| Error::bad(&shown, why))?;
+        if clip.is_film() {
+            ffmpeg.check(&shown)?;
+        }
+        let (mut frames, most) = (Vec::new(), MAX_BYTES / self.shape.pixels().max(1));
+        let put = &mut |frame: &[u8]| {
+            if frames.len() == most {
+                return Err(format!("is longer than {most} frames: cut it into parts"));
+            }
+            frames.push(frame.to_vec());
+            Ok(())
+        };
+        clip.frames(self, ffmpeg, 0, put).map_err(|why| Error::bad(&shown, why))?;
+        let area = self.shape.height * self.shape.width;
+        let planes = (0..self.shape.channels).flat_map(|channel| {
+            frames.iter().flat_map(move |frame| &frame[channel * area..(channel + 1) * area])
+        });
+        Ok(planes.copied().collect())
     }
 
     /// The codec of its frames.

@@ -63,6 +63,15 @@ impl Stored {
         Ok(hasher.digest())
     }
 
+    /// Whether only `ffmpeg` can read it.
+    pub fn is_film(&self) -> bool {
+        match self {
+            Self::Film(_) => true,
+            Self::Bytes(bytes) => is_film(bytes),
+            Self::Pictures(_) => false,
+        }
+    }
+
     /// What the clip is like, from its container and its first frames.
     pub fn look(&self, ffmpeg: &Ffmpeg) -> Result<Look, String> {
         match self {

@@ -125,14 +125,14 @@ impl ClipSet {
         if source.needs_ffmpeg() {
             ffmpeg.check(&spec.source)?;
         }
-        let chosen = evenly(source.len(), spec.limit.unwrap_or(usize::MAX));
+        let chosen: Vec<usize> = (0..source.len()).collect();
         let mut codec = match known {
             Some(codec) => codec.clone(),
             None => survey(&source, &chosen, spec, ffmpeg)?,
         };
         let scan = scan(&source, &chosen, &codec, spec, ffmpeg, memory)?;
         let texts: Option<Vec<&str>> =
-            source.labels().map(|all| scan.clips.iter().map(|clip| all[clip.item].as_str()).collect());
+            source.labels().map(|all| scan.clips.iter().map(|clip| all[clip.item]).collect());
         if known.is_none() {
             codec.classes = match &texts {
                 Some(texts) => class_names(texts, "clips", &spec.source)?,

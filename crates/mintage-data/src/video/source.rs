@@ -1,5 +1,5 @@
 //! Where clips come from: a folder of GIF, APNG or films, a folder of folders of frames, one such file or folder, or BLOBs
-//! in a table of a SQLite database.
+//! in a table of a SQLite database; and behind them those that `holdout` names.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,6 +20,7 @@ use crate::{
     source::{
         folder::{FolderSource, files_below, suffix},
         idx::IdxSource,
+        media::holdout_spec,
         not_there,
         sqlite::{IMAGES, Media, SqliteSource, is_sqlite, media_columns, open_read_only},
     },
@@ -38,9 +39,16 @@ const LOOKED: usize = 20;
 /// Bytes of a beginning.
 const HEAD: u64 = 64 << 10;
 
-/// An open source of clips.
+/// An open source of clips, those of its holdout last.
 #[derive(Debug)]
-pub(super) enum ClipSource {
+pub(super) struct ClipSource {
+    places: Vec<Place>,
+    /// Which place a clip is of, and which of that one's.
+    items: Vec<(usize, usize)>,
+}
+
+#[derive(Debug)]
+enum Place {
     /// Files, or folders of frames.
     Folder(FolderSource),
     Sqlite(SqliteSource),
@@ -49,8 +57,73 @@ pub(super) enum ClipSource {
 }
 
 impl ClipSource {
-    /// Opens whatever `spec.source` names.
+    /// Opens what `spec.source` names, and `spec.holdout` where it is given.
     pub fn open(spec: &SourceSpec) -> Result<Self, Error> {
+        let mut places = vec![Place::open(spec)?];
+        if let Some(holdout) = holdout_spec(spec) {
+            places.push(Place::open(&holdout)?);
+        }
+        let mut items = Vec::new();
+        for (number, place) in places.iter().enumerate() {
+            // The limit is on what is learned from.
+            let limit = spec.limit.filter(|_| number == 0).unwrap_or(usize::MAX);
+            items.extend(evenly(place.len(), limit).into_iter().map(|item| (number, item)));
+        }
+        Ok(Self { places, items })
+    }
+
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// "run/7.gif", "row 17 of clips.gif".
+    pub fn name(&self, item: usize) -> String {
+        let (place, item) = self.items[item];
+        self.places[place].name(item)
+    }
+
+    /// The label of every clip as text, or nothing when the source has none. Those of a holdout without labels are of no
+    /// class that is known.
+    pub fn labels(&self) -> Option<Vec<&str>> {
+        self.places[0].labels()?;
+        let label = |&(place, item): &(usize, usize)| {
+            self.places[place].labels().map_or("", |labels| labels[item].as_str())
+        };
+        Some(self.items.iter().map(label).collect())
+    }
+
+    /// Clips that the source, or `holdout`, sets aside.
+    pub fn official_holdout(&self) -> Option<Range<usize>> {
+        let at = |bound: (usize, usize)| self.items.partition_point(|&item| item < bound);
+        if self.places.len() > 1 {
+            return Some(at((1, 0))..self.items.len());
+        }
+        let Place::Folder(folder) = &self.places[0] else { return None };
+        folder.official_holdout().map(|held| at((0, held.start))..at((0, held.end)))
+    }
+
+    /// The table and the column of a database.
+    pub fn place(&self) -> Option<(String, String)> {
+        match &self.places[0] {
+            Place::Sqlite(table) => Some((table.table.clone(), table.column.clone())),
+            Place::Folder(_) | Place::One(_) => None,
+        }
+    }
+
+    /// Whether more than may be left out of a place can be read by `ffmpeg` only.
+    pub fn needs_ffmpeg(&self) -> bool {
+        self.places.iter().any(Place::needs_ffmpeg)
+    }
+
+    pub fn fetch(&self, item: usize) -> Result<Stored, String> {
+        let (place, item) = self.items[item];
+        self.places[place].fetch(item)
+    }
+}
+
+impl Place {
+    /// Opens whatever `spec.source` names.
+    fn open(spec: &SourceSpec) -> Result<Self, Error> {
         let path = Path::new(&spec.source);
         if !path.exists() {
             return Err(not_there(path));
@@ -75,7 +148,7 @@ impl ClipSource {
         }
     }
 
-    pub fn len(&self) -> usize {
+    fn len(&self) -> usize {
         match self {
             Self::Folder(folder) => folder.len(),
             Self::Sqlite(table) => table.len(),
@@ -84,7 +157,7 @@ impl ClipSource {
     }
 
     /// "run/7.gif", "row 17 of clips.gif".
-    pub fn name(&self, item: usize) -> String {
+    fn name(&self, item: usize) -> String {
         match self {
             Self::Folder(folder) => folder.name(item),
             Self::Sqlite(table) => table.name(item),
@@ -93,7 +166,7 @@ impl ClipSource {
     }
 
     /// The label of every clip as text, or nothing when the source has none.
-    pub fn labels(&self) -> Option<&[String]> {
+    fn labels(&self) -> Option<&[String]> {
         match self {
             Self::Folder(folder) => folder.labels(),
             Self::Sqlite(table) => table.labels(),
@@ -101,23 +174,8 @@ impl ClipSource {
         }
     }
 
-    pub fn official_holdout(&self) -> Option<Range<usize>> {
-        match self {
-            Self::Folder(folder) => folder.official_holdout(),
-            Self::Sqlite(_) | Self::One(_) => None,
-        }
-    }
-
-    /// The table and the column of a database.
-    pub fn place(&self) -> Option<(String, String)> {
-        match self {
-            Self::Sqlite(table) => Some((table.table.clone(), table.column.clone())),
-            Self::Folder(_) | Self::One(_) => None,
-        }
-    }
-
     /// Whether more than may be left out can be read by `ffmpeg` only, as far as names and the first BLOB tell.
-    pub fn needs_ffmpeg(&self) -> bool {
+    fn needs_ffmpeg(&self) -> bool {
         match self {
             Self::Folder(folder) => {
                 let films = (0..folder.len()).filter(|&item| is_film_file(&folder.path(item))).count();
@@ -128,7 +186,7 @@ impl ClipSource {
         }
     }
 
-    pub fn fetch(&self, item: usize) -> Result<Stored, String> {
+    fn fetch(&self, item: usize) -> Result<Stored, String> {
         match self {
             Self::Folder(folder) => stored(&folder.path(item)),
             Self::Sqlite(table) => table.fetch(item).map(Stored::Bytes).map_err(|error| error.to_string()),
@@ -141,7 +199,8 @@ fn is_film_file(path: &Path) -> bool {
     FILMS.contains(&suffix(path).as_str())
 }
 
-fn stored(path: &Path) -> Result<Stored, String> {
+/// A file, or a folder of frames.
+pub(super) fn stored(path: &Path) -> Result<Stored, String> {
     if path.is_dir() {
         let names = files_below(path).map_err(|error| error.to_string())?;
         let pictures = numbered(&names).ok_or("is no folder of numbered pictures")?;
