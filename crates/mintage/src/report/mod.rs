@@ -115,7 +115,17 @@ pub struct Exhibit {
 impl Exhibit {
     /// A picture.
     pub fn png(title: &str, note: &str, png: &[u8]) -> Self {
-        let html = format!("<img alt=\"{title}\" src=\"data:image/png;base64,{}\">", STANDARD.encode(png));
+        Self::picture("png", title, note, png)
+    }
+
+    /// Pictures that move.
+    pub fn gif(title: &str, note: &str, gif: &[u8]) -> Self {
+        Self::picture("gif", title, note, gif)
+    }
+
+    fn picture(kind: &str, title: &str, note: &str, bytes: &[u8]) -> Self {
+        let html =
+            format!("<img alt=\"{title}\" src=\"data:image/{kind};base64,{}\">", STANDARD.encode(bytes));
         Self { title: title.to_owned(), note: note.to_owned(), html }
     }
 }

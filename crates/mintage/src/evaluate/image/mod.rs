@@ -1,6 +1,6 @@
 //! Judging a model of images: a detector on pixels, distances in a feature space learned from the user's own
-//! data, copies, likelihood. What else can be looked at, such as the spectrograms of sounds, is judged by the same
-//! numbers (`judge`).
+//! data, copies, likelihood. What else can be looked at, such as the spectrograms of sounds or clips with a channel
+//! for every frame, is judged by the same numbers (`judge`).
 
 mod conformity;
 mod convnet;
@@ -99,7 +99,29 @@ pub(super) struct Sets<'a> {
 /// What people are shown of a judgement.
 pub(super) struct Judged {
     detection: Detection,
-    pub copies: Copies,
+    copies: Copies,
+}
+
+impl Judged {
+    /// New images by how real the detector finds them, the most real first; it judges half of them.
+    pub fn by_realness(&self) -> Vec<usize> {
+        let mut judged = self.detection.realness.clone();
+        judged.sort_by(|a, b| b.1.total_cmp(&a.1));
+        judged.into_iter().map(|(new, _)| new).collect()
+    }
+
+    /// New images, each with the nearest one of the train split: the nearest pairs first.
+    pub fn by_nearness(&self) -> Vec<(usize, u32)> {
+        let mut pairs: Vec<(usize, (usize, f32))> =
+            self.copies.found.neighbours.iter().copied().enumerate().collect();
+        pairs.sort_by(|a, b| a.1.1.total_cmp(&b.1.1));
+        pairs.into_iter().map(|(new, (train, _))| (new, self.copies.searched[train])).collect()
+    }
+
+    /// The item of the train split that is nearest to a new one.
+    pub fn nearest(&self, new: usize) -> u32 {
+        self.copies.searched[self.copies.found.neighbours[new].0]
+    }
 }
 
 /// The numbers that need nothing but images.
@@ -148,6 +170,11 @@ impl<'a> Sets<'a> {
         let (seed, images_per_sec) = (options.seed, 0.0);
         Ok(Self { data, real, fake, ceiling, floor, encoder, device, seed, images_per_sec, numbers })
     }
+
+    /// Those of real, new, other real and trivial images.
+    fn features(&self) -> [Features; 4] {
+        [&self.real, &self.fake, &self.ceiling, &self.floor].map(|images| self.encoder.features(images))
+    }
 }
 
 /// The two-sample test of a detector.
@@ -168,16 +195,10 @@ fn detected(sets: &Sets, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metric>) -
 /// Distances of distributions, precision and recall in the own encoder's space.
 fn in_feature_space(sets: &Sets, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metric>) -> Result<(), Error> {
     on(work("comparing distributions", 0, 3));
-    let real = sets.encoder.features(&sets.real);
-    let [fake, ceiling, floor] = [&sets.fake, &sets.ceiling, &sets.floor].map(|i| sets.encoder.features(i));
+    let [real, fake, ceiling, floor] = sets.features();
     let space = space(sets.data);
-    let goal = Gaussian::fit(&real);
-    let from_real = |features: &Features| Gaussian::fit(features).distance(&goal);
-    let value = Interval::estimate(fake.n, RESAMPLES_FRECHET, sets.seed, |rows| {
-        goal.distance(&Gaussian::fit(&fake.select(rows)))
-    });
-    let ends = (Some(from_real(&ceiling)), Some(from_real(&floor)));
-    metrics.push(Metric::new("Fréchet distance", space, value, ends, DialName::Fidelity));
+    let distance = frechet_metric("Fréchet distance", space, [&real, &fake, &ceiling, &floor], sets.seed);
+    metrics.push(Metric { dial: Some(DialName::Fidelity), ..distance });
     on(work("comparing distributions", 1, 3));
     let value = Interval::estimate(fake.n, RESAMPLES_FRECHET / 2, sets.seed, |rows| {
         kernel_distance(&fake.select(rows), &real)
@@ -197,6 +218,23 @@ fn in_feature_space(sets: &Sets, on: &mut dyn FnMut(Event), metrics: &mut Vec<Me
     add("coverage", &items.coverage, best.coverage, worst.coverage, Some(DialName::Coverage));
     on(work("comparing distributions", 3, 3));
     Ok(())
+}
+
+/// Of real images to new ones, between that to other real ones and that to trivial ones.
+fn frechet_metric(name: &str, space: &str, features: [&Features; 4], seed: u64) -> Metric {
+    let [real, fake, ceiling, floor] = features;
+    let goal = Gaussian::fit(real);
+    let value = Interval::estimate(fake.n, RESAMPLES_FRECHET, seed, |rows| {
+        goal.distance(&Gaussian::fit(&fake.select(rows)))
+    });
+    let end = |features: &Features| Some(goal.distance(&Gaussian::fit(features)));
+    Metric::new(name, space, value, (end(ceiling), end(floor)), None)
+}
+
+/// The Fréchet distance alone.
+pub(super) fn distance_of(sets: &Sets, name: &str) -> Metric {
+    let [real, fake, ceiling, floor] = sets.features();
+    frechet_metric(name, space(sets.data), [&real, &fake, &ceiling, &floor], sets.seed)
 }
 
 /// Copies and near copies of training images. Here the floor is a model that recites.
@@ -223,9 +261,9 @@ fn new_or_copied(sets: &Sets, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metri
 }
 
 /// What the search for copies found, and the training images it looked at.
-pub(super) struct Copies {
-    pub found: Novelty,
-    pub searched: Vec<u32>,
+struct Copies {
+    found: Novelty,
+    searched: Vec<u32>,
 }
 
 /// Train on synthetic, test on real (Esteban et al., arXiv:1706.02633), against train on real.
@@ -283,7 +321,6 @@ fn likelihood(
 /// What people would rather look at than read.
 pub(super) fn exhibits(model: &Model, sets: &Sets, judged: &Judged) -> Result<Vec<Exhibit>, Error> {
     const ROW: usize = 10;
-    let Judged { detection, copies } = judged;
     let items = model.config.info.item();
     let first = |images: &Images, n: usize| images.select(&(0..n.min(images.len())).collect::<Vec<_>>());
     let provenance = model.provenance(sets.seed, serde_json::json!({}));
@@ -293,20 +330,13 @@ pub(super) fn exhibits(model: &Model, sets: &Sets, judged: &Judged) -> Result<Ve
         named("new", first(&sets.fake, 4 * ROW)),
         named("real, held out", first(&sets.real, 2 * ROW)),
     ])?;
-    let mut judged = detection.realness.clone();
-    judged.sort_by(|a, b| b.1.total_cmp(&a.1));
-    let pick =
-        |from: &[(usize, f64)]| sets.fake.select(&from.iter().take(ROW).map(|j| j.0).collect::<Vec<_>>());
-    let most = pick(&judged);
-    judged.reverse();
-    let detector = grid(&[named("most like real", most), named("least like real", pick(&judged))])?;
-    let mut nearest: Vec<(usize, (usize, f32))> =
-        copies.found.neighbours.iter().copied().enumerate().collect();
-    nearest.sort_by(|a, b| a.1.1.total_cmp(&b.1.1));
-    nearest.truncate(ROW);
-    let new = sets.fake.select(&nearest.iter().map(|n| n.0).collect::<Vec<_>>());
-    let train: Vec<u32> = nearest.iter().map(|n| copies.searched[n.1.0]).collect();
-    let train = sets.data.images(&train)?;
+    let mut real = judged.by_realness();
+    let pick = |from: &[usize]| sets.fake.select(&from[..ROW.min(from.len())]);
+    let most = pick(&real);
+    real.reverse();
+    let detector = grid(&[named("most like real", most), named("least like real", pick(&real))])?;
+    let (new, train): (Vec<usize>, Vec<u32>) = judged.by_nearness().into_iter().take(ROW).unzip();
+    let (new, train) = (sets.fake.select(&new), sets.data.images(&train)?);
     let neighbours = grid(&[named("new, nearest to train", new), named("their neighbours in train", train)])?;
     Ok(vec![
         Exhibit::png("New, and real", "", &new_and_real),

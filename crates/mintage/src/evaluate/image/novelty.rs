@@ -21,8 +21,9 @@ use super::prdc::scan;
 const REFERENCES: usize = 1000;
 /// Share of new images that may fall below the threshold.
 const NEAR_SHARE: f64 = 0.01;
-/// Images turned into floats at a time, so that the data is never held a second time.
+/// Images turned into floats at a time, and their bytes, so that the data is never held a second time.
 const SLAB_ROWS: usize = 4096;
+const SLAB_BYTES: usize = 64 << 20;
 
 /// Findings for each sample, in the order of the samples.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -156,8 +157,9 @@ fn search(queries: &Features, base: &[u8], mut found: Vec<Found>, own: Option<&[
     if queries.d == 0 {
         return found;
     }
-    for (slab, pixels) in base.chunks(SLAB_ROWS * queries.d).enumerate() {
-        let offset = slab * SLAB_ROWS;
+    let rows = (SLAB_BYTES / (4 * queries.d)).clamp(1, SLAB_ROWS);
+    for (slab, pixels) in base.chunks(rows * queries.d).enumerate() {
+        let offset = slab * rows;
         found = scan(
             queries,
             &features(pixels, queries.d),

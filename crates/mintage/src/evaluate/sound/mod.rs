@@ -57,7 +57,7 @@ pub fn evaluate(
     let (mut metrics, judged) = image::judge(&sets, on)?;
     through_the_codec(model, data, options, on, &mut metrics)?;
     let mut exhibits = image::exhibits(model, &sets, &judged)?;
-    let nearest = |new: usize| items[judged.copies.searched[judged.copies.found.neighbours[new].0] as usize];
+    let nearest = |new: usize| items[judged.nearest(new) as usize];
     exhibits.insert(0, heard(data, &new, nearest));
     Ok(Report {
         format: 1,
