@@ -51,5 +51,7 @@ pub use model::Model;
 pub use models::{AnyConfig, AnyModel, Batch, Choice, DataInfo, Family, Size, Start};
 pub use recipe::Recipe;
 pub use run::Run;
-pub use sample::{Resemble, RowRequest, SampleRequest, SequenceRequest, Shape, SoundRequest, TuneRequest};
+pub use sample::{
+    ClipRequest, Resemble, RowRequest, SampleRequest, SequenceRequest, Shape, SoundRequest, TuneRequest,
+};
 pub use train::{Control, train};

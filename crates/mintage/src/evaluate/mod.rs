@@ -7,6 +7,7 @@
 //! what a trivial generator gets; the score from 0 to 100 is the place between the two.
 
 mod bootstrap;
+pub mod clip;
 mod closer;
 pub mod image;
 mod roc;
@@ -88,7 +89,7 @@ pub fn evaluate(
         AnyData::Table(set) => table::evaluate(model, set, options, clock, on),
         AnyData::Sequences(set) => sequence::evaluate(model, set, options, clock, on),
         AnyData::Sounds(set) => sound::evaluate(model, set, options, clock, on),
-        AnyData::Clips(_) => Err(Error::request("clips are not judged yet")),
+        AnyData::Clips(set) => clip::evaluate(model, set, options, clock, on),
     }
 }
 
@@ -107,6 +108,7 @@ pub fn score(
             sequence::score(model, data, items, options, on)
         }
         (AnyData::Sounds(data), AnyData::Sounds(items)) => sound::score(model, data, items, options, on),
+        (AnyData::Clips(data), AnyData::Clips(items)) => clip::score(model, data, items, options, on),
         _ => Err(Error::request("data of different kinds cannot be compared")),
     }
 }

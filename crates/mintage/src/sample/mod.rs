@@ -1,5 +1,6 @@
 //! What can be asked of a trained model, one file a kind of data.
 
+pub mod clips;
 mod healing;
 pub mod images;
 pub mod rows;
@@ -8,6 +9,7 @@ pub mod shape;
 pub mod sounds;
 pub mod tunes;
 
+pub use clips::{ClipBeginning, ClipLength, ClipRequest};
 pub use images::SampleRequest;
 pub use rows::RowRequest;
 pub use sequences::{Resemble, SequenceRequest};
