@@ -156,7 +156,7 @@ pub struct Columns {
     /// usefulness is measured by
     #[arg(long, value_name = "COLUMN")]
     pub label: Option<String>,
-    /// Table rows to hold out from training, in place of a tenth: a file or a table
+    /// What to hold out from training, in place of a tenth: a file, a folder or a table (not with images)
     #[arg(long, value_name = "SOURCE")]
     pub holdout: Option<String>,
     /// What the source is read as, where it could be several things
@@ -216,21 +216,21 @@ pub struct Demo {
 
 #[derive(Args, Debug)]
 pub struct Inspect {
-    /// A SQLite file, a postgres:// address, CSV, Parquet, JSON Lines, a folder of images, texts or MIDI files, a
-    /// text, or IDX images
+    /// A SQLite file, a postgres:// address, CSV, Parquet, JSON Lines, a folder of images, texts, MIDI files,
+    /// sounds or clips, a text, a clip, or IDX images
     #[arg(value_name = "SOURCE")]
     pub source: String,
     #[command(flatten)]
     pub columns: Columns,
-    /// Write a grid of the first images to this PNG
+    /// Write a grid of images to this PNG; of clips strips of film, or a GIF that moves
     #[arg(long, value_name = "FILE")]
     pub preview: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]
 pub struct Init {
-    /// A SQLite file, a postgres:// address, CSV, Parquet, JSON Lines, a folder of images, texts or MIDI files, a
-    /// text, or IDX images
+    /// A SQLite file, a postgres:// address, CSV, Parquet, JSON Lines, a folder of images, texts, MIDI files,
+    /// sounds or clips, a text, a clip, or IDX images
     #[arg(value_name = "SOURCE")]
     pub source: String,
     #[command(flatten)]
@@ -245,8 +245,8 @@ pub struct Init {
 
 #[derive(Args, Debug)]
 pub struct Train {
-    /// Data (a SQLite file, a postgres:// address, CSV, Parquet, JSON Lines, a folder of images, texts or MIDI files,
-    /// a text, IDX images) or a recipe.toml
+    /// Data (a SQLite file, a postgres:// address, CSV, Parquet, JSON Lines, a folder of images, texts, MIDI files,
+    /// sounds or clips, a text, a clip, IDX images) or a recipe.toml
     #[arg(value_name = "SOURCE|RECIPE", required_unless_present = "resume", conflicts_with = "resume")]
     pub target: Option<String>,
     #[command(flatten)]
@@ -347,14 +347,15 @@ pub struct Sample {
     /// A run's name or a model's folder
     #[arg(value_name = "MODEL")]
     pub model: String,
-    /// How many (64 images, or as many as the grid has places; 1,000 rows; 1 text, tune or sound)
+    /// How many (64 images, 16 clips, or as many as the grid has places; 1,000 rows; 1 text, tune or sound)
     #[arg(short = 'n', long = "n", value_name = "N")]
     pub n: Option<usize>,
     /// Images: a .png (one or a grid), a folder/, a .db to insert rows, `-` for a PNG on stdout; without this a
     /// grid in the model's own folder. Rows: a .csv, .tsv, .jsonl or .parquet (also .gz, .zst), a .db or
     /// postgres:// address, `-` for CSV on stdout. Texts: a .txt, a folder/, rows as above; without this stdout,
     /// letter by letter. Music: a .mid, a .wav, a folder/ of MIDI files, a .db; without this a .wav in the model's folder.
-    /// Sounds: a .wav, a folder/, a .db; without this a .wav in the model's folder
+    /// Sounds: a .wav, a folder/, a .db; without this a .wav in the model's folder. Clips: a .gif, a .png or an .mp4
+    /// (one or a grid), a folder/ of GIFs, a .db; without this a .gif in the model's folder
     #[arg(short, long = "out", value_name = "OUT")]
     pub out: Option<String>,
     /// All but rows: only this class, label=VALUE or COLUMN=VALUE. Rows: COLUMN=VALUE or COLUMN=FROM..TO, as often
@@ -373,13 +374,17 @@ pub struct Sample {
     /// Texts: what every one begins with
     #[arg(long, value_name = "TEXT", conflicts_with = "continued")]
     pub prompt: Option<String>,
-    /// Texts, music and sounds: a file to go on from
+    /// Texts, music, sounds and clips: a file to go on from
     #[arg(long = "continue", value_name = "FILE")]
     pub continued: Option<PathBuf>,
     /// Texts: characters at most (2,000 without this). Music: exactly so many bars
     #[arg(long, value_name = "N")]
     pub length: Option<usize>,
-    /// Sounds: how long they may be; without this as long as those learned from, or as their segments
+    /// Clips: frames of each; without this as many as those learned from have
+    #[arg(long, value_name = "N")]
+    pub frames: Option<usize>,
+    /// Sounds: how long they may be; without this as long as those learned from, or as their segments. Clips: how
+    /// long they are
     #[arg(long, value_name = "S", allow_negative_numbers = true)]
     pub seconds: Option<f64>,
     /// Texts: go on behind the end of a text, with another one, up to the length
@@ -406,13 +411,13 @@ pub struct Sample {
     /// Music: the SoundFont that a .wav is played with (a small synthesiser of our own without this)
     #[arg(long, value_name = "FILE")]
     pub sound_font: Option<PathBuf>,
-    /// Texts, music and sounds: only tokens at least this share as probable as the most probable one
+    /// Texts, music, sounds and clips: only tokens at least this share as probable as the most probable one
     #[arg(long, value_name = "P", allow_negative_numbers = true)]
     pub min_p: Option<f32>,
     /// Texts and music: how much less probable recent tokens become; 1 leaves them alone
     #[arg(long, value_name = "R", default_value_t = 1.0, allow_negative_numbers = true)]
     pub repetition: f32,
-    /// Variations of this image, text, tune or sound (vae, vqvae; flow of images)
+    /// Variations of this image, text, tune, sound or clip (vae, vqvae; flow of images)
     #[arg(long, value_name = "FILE", conflicts_with = "between")]
     pub like: Option<PathBuf>,
     /// The way from one image, text or tune to another (vae; flow of images); 8 steps without -n
@@ -452,13 +457,13 @@ pub struct Reconstruct {
     /// A run's name or a model's folder
     #[arg(value_name = "MODEL")]
     pub model: String,
-    /// Images or sounds; without any, data that the model never saw
+    /// Images, sounds or clips; without any, data that the model never saw
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// How many of the held-out data
     #[arg(short = 'n', long = "n", value_name = "N", default_value_t = 32)]
     pub n: usize,
-    /// The PNG or WAV to write; without this one in the model's own folder
+    /// The PNG or WAV to write, of clips the GIF, PNG or MP4; without this one in the model's own folder
     #[arg(short, long = "out", value_name = "FILE")]
     pub out: Option<PathBuf>,
     #[command(flatten)]
@@ -506,7 +511,7 @@ pub struct Compare {
     /// Runs or models; without any, all runs that were evaluated
     #[arg(value_name = "RUN")]
     pub models: Vec<String>,
-    /// Write samples of all of them, from the same seed, to this PNG
+    /// Write samples of all of them, from the same seed, to this PNG; of clips to this GIF
     #[arg(long, value_name = "FILE")]
     pub grid: Option<PathBuf>,
 }

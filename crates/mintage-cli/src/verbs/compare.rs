@@ -5,8 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use mintage::{Run, SampleRequest};
-use mintage_data::{Images, write_grid_rows};
+use mintage::{ClipRequest, Run, SampleRequest};
+use mintage_data::{Clips, Images, atomic_write, gif_bytes, grid_film, write_grid_rows};
 use serde_json::{Value, json};
 
 use super::sample::{draw, make_parent};
@@ -182,6 +182,9 @@ fn sources_differ(entries: &[Entry], context: &mut Context) {
 /// Samples of every model from the same seed, one block each.
 fn grid(path: &Path, entries: &[Entry], context: &mut Context) -> Result<(), Failure> {
     make_parent(path)?;
+    if entries.iter().all(|entry| entry.config.pointer("/info/kind").is_some_and(|kind| kind == "clip")) {
+        return film(path, entries, context);
+    }
     let request =
         SampleRequest { n: COLUMNS, seed: context.settings.seed_or_default(), ..SampleRequest::default() };
     let mut blocks: Vec<(String, Images)> = Vec::new();
@@ -191,15 +194,38 @@ fn grid(path: &Path, entries: &[Entry], context: &mut Context) -> Result<(), Fai
         if let Some((name, first)) = blocks.first()
             && first.shape != images.shape
         {
-            let message = format!("images of {} and {name} are of different sizes", entry.name);
-            return Err(Failure::new(
-                message,
-                "compare runs that make images of one size, or leave out --grid",
-            ));
+            return Err(sizes_differ(&entry.name, name, "images"));
         }
         blocks.push((entry.name.clone(), images));
     }
     Ok(write_grid_rows(path, &blocks, COLUMNS, None)?)
+}
+
+/// The same of clips, moving.
+fn film(path: &Path, entries: &[Entry], context: &mut Context) -> Result<(), Failure> {
+    if !path.extension().is_some_and(|suffix| suffix.eq_ignore_ascii_case("gif")) {
+        return Err(Failure::bare(format!("{}: clips are compared in a .gif", path.display())));
+    }
+    let request =
+        ClipRequest { n: COLUMNS, seed: context.settings.seed_or_default(), ..ClipRequest::default() };
+    let mut blocks: Vec<(String, Clips)> = Vec::new();
+    for entry in entries {
+        let model = context.load(&entry.dir.display().to_string())?;
+        let clips = model.sample_clips(&request, &mut |_, _| {})?;
+        if let Some((name, first)) = blocks.first()
+            && first.shape != clips.shape
+        {
+            return Err(sizes_differ(&entry.name, name, "clips"));
+        }
+        blocks.push((entry.name.clone(), clips));
+    }
+    let film = grid_film(&path.display().to_string(), &blocks, COLUMNS)?;
+    atomic_write(path, &gif_bytes(&film, None)?).map_err(Failure::io(path))
+}
+
+fn sizes_differ(one: &str, other: &str, things: &str) -> Failure {
+    let message = format!("{things} of {one} and {other} are of different sizes");
+    Failure::new(message, format!("compare runs that make {things} of one size, or leave out --grid"))
 }
 
 #[cfg(test)]

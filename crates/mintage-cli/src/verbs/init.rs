@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use mintage::{
-    models::{audio, image, sequence, table},
-    recipe::{TrainSpec, VALID_IMAGES, VALID_ROWS, VALID_SEQUENCES, VALID_SOUNDS},
+    models::{audio, image, sequence, table, video},
+    recipe::{TrainSpec, VALID_CLIPS, VALID_IMAGES, VALID_ROWS, VALID_SEQUENCES, VALID_SOUNDS},
 };
 use mintage_data::{
     Inspection, SourceSpec,
@@ -62,6 +62,7 @@ fn recipe(spec: &SourceSpec, found: &Inspection, rules: Option<&[Rule]>, seed: u
             (of_sequences(spec), "ar, vae, vqvae or gan", sequence::AUTO_FAMILY, VALID_SEQUENCES)
         }
         _ if found.sounds.is_some() => (of_sounds(spec), "vqvae", audio::AUTO_FAMILY, VALID_SOUNDS),
+        _ if found.clips.is_some() => (of_clips(spec), "vqvae", video::AUTO_FAMILY, VALID_CLIPS),
         Some(rules) => {
             (of_rows(spec, rules), "ar, mixture, vae, vqvae, gan or flow", table::AUTO_FAMILY, VALID_ROWS)
         }
@@ -107,6 +108,24 @@ fn of_sounds(spec: &SourceSpec) -> String {
            # How long a stretch of sound is learned at a time; without it whole sounds where they are short.\n\
            # seconds = 1.0\n\
            # Use at most so many sounds.\n\
+           # limit = 10000\n"
+}
+
+/// `[data]` of clips.
+fn of_clips(spec: &SourceSpec) -> String {
+    places(spec)
+        + "# Frames a second; without it those that most clips have, or a whole part of them, up to 12.5.\n\
+           # fps = 12.5\n\
+           # Frames that a model makes at a time, 2 to 256; without it the clips decide, up to 16.\n\
+           # frames = 16\n\
+           # Side of the square that frames are brought to, a multiple of 4; without it the clips decide, up to 64.\n\
+           # size = 64\n\
+           # How a frame of another shape becomes one: \"crop\" what sticks out, or \"fit\" it in with a border.\n\
+           fit = \"crop\"\n\
+           # \"auto\" is gray when all clips are; otherwise \"gray\" or \"rgb\".\n\
+           color = \"auto\"\n\
+           # Another source, or another table of this one, whose clips are held out, in place of a tenth: holdout = \"…\".\n\
+           # Use at most so many clips.\n\
            # limit = 10000\n"
 }
 

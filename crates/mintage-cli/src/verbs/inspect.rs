@@ -253,12 +253,12 @@ fn duration(secs: f64) -> String {
 
 /// The command that trains on what was looked at, where it is clear what that would be.
 fn next(spec: &SourceSpec, found: &Inspection) -> Option<String> {
-    if found.sounds.is_some() {
-        // No family learns them yet.
-        return None;
-    }
     let mut spec = spec.clone();
-    if found.images.is_none() && found.sequences.is_none() && found.clips.is_none() {
+    let rows = found.images.is_none()
+        && found.sequences.is_none()
+        && found.clips.is_none()
+        && found.sounds.is_none();
+    if rows {
         let largest = found.tables.iter().max_by_key(|table| table.rows)?;
         if spec.query.is_none() && found.tables.len() > 1 {
             spec.table.get_or_insert_with(|| largest.name.clone());

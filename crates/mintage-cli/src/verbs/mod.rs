@@ -14,6 +14,7 @@ pub mod models;
 pub mod reconstruct;
 pub mod rm;
 pub mod sample;
+mod sample_clips;
 pub mod sample_rows;
 mod sample_sounds;
 mod sample_texts;

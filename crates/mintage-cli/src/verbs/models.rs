@@ -2,7 +2,7 @@
 
 use mintage::{
     Family,
-    models::{audio, image, sequence, table},
+    models::{audio, image, sequence, table, video},
 };
 use serde_json::json;
 
@@ -31,7 +31,7 @@ const MATRIX: [(&str, [State; 6]); 6] = [
     ("music", [Works, Works, Works, Works, No, No]),
     ("image", [Works, Works, Works, No, Works, No]),
     ("audio", [Planned, Planned, Works, No, No, No]),
-    ("video", [Planned, Planned, Planned, No, No, No]),
+    ("video", [Planned, Planned, Works, No, Planned, No]),
 ];
 
 impl State {
@@ -61,7 +61,7 @@ pub fn run(context: &mut Context) -> Verdict {
         context.ui.out_json(&json!({ "kinds": rows, "auto": {
             "table rows": table::AUTO_FAMILY.name(), "text": sequence::AUTO_FAMILY.name(),
             "music": sequence::AUTO_FAMILY.name(), "image": image::AUTO_FAMILY.name(),
-            "audio": audio::AUTO_FAMILY.name(),
+            "audio": audio::AUTO_FAMILY.name(), "video": video::AUTO_FAMILY.name(),
         } }))?;
         return Ok(Outcome::Done);
     }
@@ -71,11 +71,12 @@ pub fn run(context: &mut Context) -> Verdict {
     }
     let about: Vec<String> =
         Family::ALL.iter().map(|f| format!("  {:<7} {}\n", f.name(), about(*f))).collect();
-    let [rows, sequences, images, sounds] =
-        [table::AUTO_FAMILY, sequence::AUTO_FAMILY, image::AUTO_FAMILY, audio::AUTO_FAMILY].map(Family::name);
+    let [rows, sequences, images] =
+        [table::AUTO_FAMILY, sequence::AUTO_FAMILY, image::AUTO_FAMILY].map(Family::name);
+    let [sounds, clips] = [audio::AUTO_FAMILY, video::AUTO_FAMILY].map(Family::name);
     let auto = format!(
         "\n--model auto stands for {rows} with table rows, {sequences} with texts and music, {images} with images, \
-         {sounds} with sounds\n"
+         {sounds} with sounds, {clips} with clips\n"
     );
     let conditions = "--where, --given and --fill with table rows: no family draws again and again until a row fits. \
                       mixture is\nexact, ar too up to one range; the others are trained to complete any part of a row\n";

@@ -20,8 +20,10 @@ const COLUMNS: usize = 8;
 
 pub fn run(args: &Reconstruct, context: &mut Context) -> Verdict {
     let model = context.load(&args.model)?;
-    if matches!(model.config.info, DataInfo::Sound(_)) {
-        return super::sample_sounds::reconstruct(args, &model, context);
+    match model.config.info {
+        DataInfo::Sound(_) => return super::sample_sounds::reconstruct(args, &model, context),
+        DataInfo::Clip(_) => return super::sample_clips::reconstruct(args, &model, context),
+        DataInfo::Image(_) | DataInfo::Table(_) | DataInfo::Sequence(_) => {}
     }
     let originals = match args.files.is_empty() {
         true => held_out(args, &model, context)?,
@@ -67,7 +69,7 @@ fn held_out(args: &Reconstruct, model: &Model, context: &mut Context) -> Result<
     match data {
         AnyData::Images(set) => Ok(set.images(&chosen)?),
         AnyData::Table(_) | AnyData::Sequences(_) | AnyData::Sounds(_) | AnyData::Clips(_) => {
-            Err(Failure::bare("only images and sounds are reconstructed"))
+            Err(Failure::bare("only images, sounds and clips are reconstructed"))
         }
     }
 }

@@ -51,7 +51,7 @@ pub fn run(args: &Sample, context: &mut Context) -> Verdict {
             Matter::Music => super::sample_tunes::run(args, &model, context),
         },
         DataInfo::Sound(_) => super::sample_sounds::run(args, &model, context),
-        DataInfo::Clip(_) => Err(Failure::bare("clips are not sampled yet")),
+        DataInfo::Clip(_) => super::sample_clips::run(args, &model, context),
     }
 }
 
@@ -181,7 +181,7 @@ fn target(out: &str) -> Result<Target, Failure> {
 }
 
 /// "8x6": columns and rows.
-fn grid(text: &str) -> Result<(usize, usize), Failure> {
+pub fn grid(text: &str) -> Result<(usize, usize), Failure> {
     let parsed = text
         .split_once(['x', '×', 'X'])
         .and_then(|(columns, rows)| Some((columns.trim().parse().ok()?, rows.trim().parse().ok()?)));

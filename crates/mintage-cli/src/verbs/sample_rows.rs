@@ -90,6 +90,7 @@ fn check(args: &Sample) -> Result<(), Failure> {
         ("--like", args.like.is_some()),
         ("--between", !args.between.is_empty()),
         ("--guidance", args.guidance.is_some()),
+        ("--frames", args.frames.is_some()),
         ("--top-k", args.top_k.is_some()),
         ("--top-p", args.top_p.is_some()),
         ("--grid", args.grid.is_some()),

@@ -193,6 +193,7 @@ fn range(text: &str) -> Result<(u8, u8), Failure> {
 fn check(args: &Sample) -> Result<(), Failure> {
     let flags = [
         ("--guidance", args.guidance.is_some()),
+        ("--frames", args.frames.is_some()),
         ("--grid", args.grid.is_some()),
         ("--given", args.given.is_some()),
         ("--fill", args.fill.is_some()),

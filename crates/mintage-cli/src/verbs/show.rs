@@ -98,10 +98,9 @@ fn options(config: &Value) -> String {
 
 fn last_preview(dir: &Path) -> Option<String> {
     let entries = fs::read_dir(dir.join("samples")).ok()?;
-    let previews = entries
-        .flatten()
-        .map(|e| e.path())
-        .filter(|p| p.extension().is_some_and(|e| ["png", "csv", "wav"].iter().any(|known| e == *known)));
+    let previews = entries.flatten().map(|e| e.path()).filter(|p| {
+        p.extension().is_some_and(|e| ["png", "csv", "wav", "gif"].iter().any(|known| e == *known))
+    });
     // Previews are named by step; others (seed-1.png) come before them.
     Some(previews.max()?.display().to_string())
 }

@@ -5,6 +5,7 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
+mod clips;
 mod errors;
 mod errors_model;
 mod errors_recipe;
