@@ -62,7 +62,7 @@ fn recipe(spec: &SourceSpec, found: &Inspection, rules: Option<&[Rule]>, seed: u
             (of_sequences(spec), "ar, vae, vqvae or gan", sequence::AUTO_FAMILY, VALID_SEQUENCES)
         }
         _ if found.sounds.is_some() => (of_sounds(spec), "vqvae", audio::AUTO_FAMILY, VALID_SOUNDS),
-        _ if found.clips.is_some() => (of_clips(spec), "vqvae", video::AUTO_FAMILY, VALID_CLIPS),
+        _ if found.clips.is_some() => (of_clips(spec), "vae, vqvae or gan", video::AUTO_FAMILY, VALID_CLIPS),
         Some(rules) => {
             (of_rows(spec, rules), "ar, mixture, vae, vqvae, gan or flow", table::AUTO_FAMILY, VALID_ROWS)
         }

@@ -31,7 +31,7 @@ const MATRIX: [(&str, [State; 6]); 6] = [
     ("music", [Works, Works, Works, Works, No, No]),
     ("image", [Works, Works, Works, No, Works, No]),
     ("audio", [Planned, Planned, Works, No, No, No]),
-    ("video", [Planned, Planned, Works, No, Planned, No]),
+    ("video", [Works, Works, Works, No, No, No]),
 ];
 
 impl State {

@@ -104,7 +104,9 @@ impl Model {
         let (start, n) = (request.begin.start(), request.n);
         if !model.can_begin(&start) {
             let family = self.config.model.family().name();
-            return Err(Error::request(format!("a {family} cannot begin with a clip")));
+            let why =
+                format!("a {family} of clips can neither vary one nor go on from one; vae and vqvae can");
+            return Err(Error::request(why));
         }
         let given = request.begin != ClipBeginning::Nothing;
         let labels = self.labels_for(&codec.classes, request.label.as_deref(), n, given, request.seed)?;
