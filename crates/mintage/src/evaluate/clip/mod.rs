@@ -97,16 +97,14 @@ fn frame_by_frame(
     let sets = Sets::of(fake, "pixels", &album.stills, options, on)?;
     metrics.push(image::distance_of(&sets, "Fréchet distance of single frames"));
     on(work("searching for copies of frames", 0, 1));
-    let splits = album.pictures.splits();
-    let of_set = |items: &[u32]| -> Result<Vec<u8>, Error> {
-        let images = album.pictures.images(&evenly(items, SEARCHED / album.frames))?;
-        Ok(all_stills(&images, album.frames))
-    };
+    // One frame of each real clip: frames of one clip are alike, and fewer clips would count as fewer kinds of frames.
+    let splits = album.stills.splits();
+    let of_set = |items: &[u32]| Ok::<_, Error>(album.stills.images(&evenly(items, SEARCHED))?.pixels);
     let few: Vec<usize> = (0..pictures.len()).step_by(pictures.len().div_ceil(SEARCHING)).collect();
     let searching = all_stills(&pictures.select(&few), album.frames);
     let size = album.stills.shape().pixels();
     let found = novelty(&searching, &of_set(&splits.train)?, &of_set(&splits.holdout)?, size);
-    // A clip's frames are alike: resampled are clips.
+    // Likewise resampled are clips, not frames.
     let of_clips: Vec<f64> = found
         .closer
         .chunks_exact(album.frames)
