@@ -110,7 +110,7 @@ fn what_sounds_are_not_asked_for() {
         ("sample m --seconds 9999 -o a.wav", "at most 600"),
         ("sample m --like text.wav -o a.wav", "text.wav"),
         ("sample m --where label=дискант -o a.wav", "knows no label"),
-        ("train sounds --model gan", "there is no gan of sounds"),
+        ("train sounds --model ar", "there is no ar of sounds"),
         ("train sounds -s model.prior_width=33", "must be even"),
     ] {
         let said = place.refused(line);

@@ -96,7 +96,7 @@ impl Config {
             spectral: 0.5,
             prior_layers,
             prior_width,
-            prior_from: 0.6,
+            prior_from: 0.4,
             batch: 16,
             lr: 2e-3,
             prior_lr: 1e-2,
