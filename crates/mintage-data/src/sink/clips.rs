@@ -155,7 +155,7 @@ pub fn gif_bytes(film: &Film, provenance: Option<&Provenance>) -> Result<Vec<u8>
         .map(|number| {
             let mut frame = match &colors {
                 Some(colors) => changed_part(film, number, colors),
-                None => Frame::from_rgb_speed(width, height, &mut frames[number].clone(), PALETTE_EFFORT),
+                None => Frame::from_rgb_speed(width, height, &frames[number], PALETTE_EFFORT),
             };
             frame.delay = (at(number + 1) - at(number)).clamp(SHORTEST_DELAY, 65_535) as u16;
             frame.dispose = DisposalMethod::Keep;

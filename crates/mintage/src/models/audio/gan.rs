@@ -1,7 +1,7 @@
 //! Adversaries over spectrograms: SpecGAN, WaveGAN's other half (Donahue et al., arXiv:1802.04208), with the loss, the
 //! penalties and the residual networks of R3GAN (Huang et al., arXiv:2501.05441), as the GAN of images has them.
 //!
-//! With `x` the levels of each frame's frequencies (the logarithms of its short-time spectrum, [`Framing::levels`]),
+//! With `x` the levels of each frame's frequencies (the logarithms of its short-time spectrum, `Framing::levels`),
 //! `c` the class and `m` which frames come before the end of a sound,
 //!
 //! ```text
