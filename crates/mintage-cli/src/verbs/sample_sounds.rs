@@ -7,6 +7,7 @@ use std::{
 
 use mintage::{
     AnyData, Event, Family, Model, SoundRequest,
+    evaluate::sound::mel_distance_db,
     models::audio::si_sdr_db,
     sample::{SoundBeginning, Sounds, sounds::interleaved},
 };
@@ -186,7 +187,7 @@ pub fn reconstruct(args: &Reconstruct, model: &Model, context: &mut Context) -> 
     make_parent(&out)?;
     let info = model.sounds()?.info;
     let pause = vec![0.0; (PAUSE * f64::from(info.rate_hz)) as usize * info.channels];
-    let (mut samples, mut ratios) = (Vec::new(), Vec::new());
+    let (mut samples, mut ratios, mut distances) = (Vec::new(), Vec::new(), Vec::new());
     for original in &originals {
         let back = model.reconstruct_sound(original)?;
         for sound in [original, &back] {
@@ -194,15 +195,25 @@ pub fn reconstruct(args: &Reconstruct, model: &Model, context: &mut Context) -> 
             samples.extend(&pause);
         }
         ratios.extend(si_sdr_db(original, &back, original.len()));
+        let time = original.len() / info.channels;
+        distances.extend(mel_distance_db(original, &back, time, info.rate_hz));
     }
     let seed = context.settings.seed_or_default();
     let provenance = model.provenance(seed, json!({ "reconstruct": originals.len() })).to_json();
     let bytes = wav_bytes(&samples, info.channels, info.rate_hz, WavDepth::Bits16, &provenance);
     atomic_write(&out, &bytes).map_err(Failure::io(&out))?;
-    let db = ratios.iter().sum::<f64>() / ratios.len().max(1) as f64;
-    context.ui.out_json(&json!({ "file": out, "n": originals.len(), "si_sdr_db": db }))?;
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
+    // Where phases are made anew, waves cannot be compared.
+    let ratio = model.sounds()?.model.keeps_waves().then(|| mean(&ratios));
+    let distance = mean(&distances);
+    context.ui.out_json(&json!({
+        "file": out, "n": originals.len(), "si_sdr_db": ratio, "mel_distance_db": distance,
+    }))?;
     context.ui.titled("made", &format!("{} ({})", shell(&out), count(originals.len(), "pair")));
-    context.ui.titled("error", &format!("{db:.1} dB SI-SDR on the average (more is better)"));
+    if let Some(db) = ratio {
+        context.ui.titled("wave", &format!("{db:.1} dB SI-SDR on the average (more is better)"));
+    }
+    context.ui.titled("sound", &format!("{distance:.1} dB between mel spectrograms (less is better)"));
     Ok(Outcome::Done)
 }
 
