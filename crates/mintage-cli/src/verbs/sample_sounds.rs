@@ -40,6 +40,8 @@ enum Target {
 
 pub fn run(args: &Sample, model: &Model, context: &mut Context) -> Verdict {
     check(args, model)?;
+    // Before time is spent.
+    depth(args)?;
     let seed = context.settings.seed_or_default();
     let target = match args.out.as_deref() {
         Some(out) => target(out)?,
@@ -82,9 +84,8 @@ fn write(
 ) -> Verdict {
     let what = count(sounds.len(), "new sound");
     let json = provenance.to_json();
-    let wav = |i: usize| {
-        wav_bytes(&sounds.interleaved(i), sounds.channels, sounds.rate_hz, WavDepth::Bits16, &json)
-    };
+    let depth = depth(args)?;
+    let wav = |i: usize| wav_bytes(&sounds.interleaved(i), sounds.channels, sounds.rate_hz, depth, &json);
     match target {
         Target::File(path) => {
             make_parent(path)?;
@@ -107,6 +108,18 @@ fn write(
         }
     }
     Ok(Outcome::Done)
+}
+
+fn depth(args: &Sample) -> Result<WavDepth, Failure> {
+    match args.bits {
+        None | Some(16) => Ok(WavDepth::Bits16),
+        Some(24) => Ok(WavDepth::Bits24),
+        Some(32) => Ok(WavDepth::Float),
+        Some(bits) => Err(Failure::new(
+            format!("a WAV file is not written with {bits} bits a sample"),
+            "--bits is 16, 24 or 32",
+        )),
+    }
 }
 
 /// What the sounds begin with.
