@@ -380,6 +380,9 @@ pub struct Sample {
     /// Texts: characters at most (2,000 without this). Music: exactly so many bars
     #[arg(long, value_name = "N")]
     pub length: Option<usize>,
+    /// Sounds: bits of a sample in WAV files: 16 (the default), 24, or 32 (floating point, never cut off)
+    #[arg(long, value_name = "N")]
+    pub bits: Option<u8>,
     /// Clips: frames of each; without this as many as those learned from have
     #[arg(long, value_name = "N")]
     pub frames: Option<usize>,

@@ -1,6 +1,6 @@
 //! Makes the database that `mintage demo` carries: 200 images of each class of Fashion-MNIST as PNG BLOBs, 5,000 rows of
 //! the census table Adult, 1,600 short texts in two languages, 229 chorales as MIDI BLOBs, 240 spoken digits as WAV BLOBs and
-//! 126 moving characters as GIF BLOBs.
+//! 198 moving characters as GIF BLOBs.
 //!
 //! `cargo xtask generate demo-db --data DIR`, where DIR holds the IDX files of Fashion-MNIST; `cargo xtask data` makes
 //! the others. Where the database is there already, what it lacks is added.
@@ -70,7 +70,7 @@ const SOUNDS_TABLE: &str = "
 const CLIPS_TABLE: &str = "
     CREATE TABLE clips (id INTEGER PRIMARY KEY, action TEXT, side TEXT, clip BLOB);
     INSERT INTO about VALUES (
-        'clips: 126 characters in eight frames, cut to 48 × 48, composed of the layers of Sprites',
+        'clips: 198 characters in eight frames, cut to 48 × 48, composed of the layers of Sprites',
         'Liberated Pixel Cup, http://lpc.opengameart.org; Yingzhen Li, Stephan Mandt: Disentangled Sequential Autoencoder, \
 arXiv:1803.02991, https://github.com/YingzhenLi/Sprites',
         'CC BY-SA 3.0'
@@ -92,7 +92,7 @@ const NUMBERS: std::ops::Range<usize> = 5..17;
 
 const SPRITES: &str = "data/video/sprites/train";
 /// Of each action from each side.
-const CHARACTERS: usize = 14;
+const CHARACTERS: usize = 22;
 /// The part of a frame that characters stand in: its left, its top, its side.
 const CUT: (usize, usize, usize) = (8, 14, 48);
 

@@ -214,6 +214,7 @@ fn check(args: &Sample) -> Result<(), Failure> {
         ("--range", args.range.is_some()),
         ("--between", !args.between.is_empty()),
         ("--repetition", args.repetition != 1.0),
+        ("--bits", args.bits.is_some()),
     ];
     if let Some((flag, _)) = flags.iter().find(|(_, given)| *given) {
         return Err(Failure::new(

@@ -91,6 +91,7 @@ fn check(args: &Sample) -> Result<(), Failure> {
         ("--between", !args.between.is_empty()),
         ("--guidance", args.guidance.is_some()),
         ("--frames", args.frames.is_some()),
+        ("--bits", args.bits.is_some()),
         ("--top-k", args.top_k.is_some()),
         ("--top-p", args.top_p.is_some()),
         ("--grid", args.grid.is_some()),

@@ -7,6 +7,7 @@ use std::{
 
 use mintage::{
     AnyData, Event, Family, Model, SoundRequest,
+    evaluate::sound::mel_distance_db,
     models::audio::si_sdr_db,
     sample::{SoundBeginning, Sounds, sounds::interleaved},
 };
@@ -39,6 +40,8 @@ enum Target {
 
 pub fn run(args: &Sample, model: &Model, context: &mut Context) -> Verdict {
     check(args, model)?;
+    // Before time is spent.
+    depth(args)?;
     let seed = context.settings.seed_or_default();
     let target = match args.out.as_deref() {
         Some(out) => target(out)?,
@@ -81,9 +84,8 @@ fn write(
 ) -> Verdict {
     let what = count(sounds.len(), "new sound");
     let json = provenance.to_json();
-    let wav = |i: usize| {
-        wav_bytes(&sounds.interleaved(i), sounds.channels, sounds.rate_hz, WavDepth::Bits16, &json)
-    };
+    let depth = depth(args)?;
+    let wav = |i: usize| wav_bytes(&sounds.interleaved(i), sounds.channels, sounds.rate_hz, depth, &json);
     match target {
         Target::File(path) => {
             make_parent(path)?;
@@ -106,6 +108,18 @@ fn write(
         }
     }
     Ok(Outcome::Done)
+}
+
+fn depth(args: &Sample) -> Result<WavDepth, Failure> {
+    match args.bits {
+        None | Some(16) => Ok(WavDepth::Bits16),
+        Some(24) => Ok(WavDepth::Bits24),
+        Some(32) => Ok(WavDepth::Float),
+        Some(bits) => Err(Failure::new(
+            format!("a WAV file is not written with {bits} bits a sample"),
+            "--bits is 16, 24 or 32",
+        )),
+    }
 }
 
 /// What the sounds begin with.
@@ -186,7 +200,7 @@ pub fn reconstruct(args: &Reconstruct, model: &Model, context: &mut Context) -> 
     make_parent(&out)?;
     let info = model.sounds()?.info;
     let pause = vec![0.0; (PAUSE * f64::from(info.rate_hz)) as usize * info.channels];
-    let (mut samples, mut ratios) = (Vec::new(), Vec::new());
+    let (mut samples, mut ratios, mut distances) = (Vec::new(), Vec::new(), Vec::new());
     for original in &originals {
         let back = model.reconstruct_sound(original)?;
         for sound in [original, &back] {
@@ -194,15 +208,25 @@ pub fn reconstruct(args: &Reconstruct, model: &Model, context: &mut Context) -> 
             samples.extend(&pause);
         }
         ratios.extend(si_sdr_db(original, &back, original.len()));
+        let time = original.len() / info.channels;
+        distances.extend(mel_distance_db(original, &back, time, info.rate_hz));
     }
     let seed = context.settings.seed_or_default();
     let provenance = model.provenance(seed, json!({ "reconstruct": originals.len() })).to_json();
     let bytes = wav_bytes(&samples, info.channels, info.rate_hz, WavDepth::Bits16, &provenance);
     atomic_write(&out, &bytes).map_err(Failure::io(&out))?;
-    let db = ratios.iter().sum::<f64>() / ratios.len().max(1) as f64;
-    context.ui.out_json(&json!({ "file": out, "n": originals.len(), "si_sdr_db": db }))?;
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
+    // Where phases are made anew, waves cannot be compared.
+    let ratio = model.sounds()?.model.keeps_waves().then(|| mean(&ratios));
+    let distance = mean(&distances);
+    context.ui.out_json(&json!({
+        "file": out, "n": originals.len(), "si_sdr_db": ratio, "mel_distance_db": distance,
+    }))?;
     context.ui.titled("made", &format!("{} ({})", shell(&out), count(originals.len(), "pair")));
-    context.ui.titled("error", &format!("{db:.1} dB SI-SDR on the average (more is better)"));
+    if let Some(db) = ratio {
+        context.ui.titled("wave", &format!("{db:.1} dB SI-SDR on the average (more is better)"));
+    }
+    context.ui.titled("sound", &format!("{distance:.1} dB between mel spectrograms (less is better)"));
     Ok(Outcome::Done)
 }
 

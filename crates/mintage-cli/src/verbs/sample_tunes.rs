@@ -194,6 +194,7 @@ fn check(args: &Sample) -> Result<(), Failure> {
     let flags = [
         ("--guidance", args.guidance.is_some()),
         ("--frames", args.frames.is_some()),
+        ("--bits", args.bits.is_some()),
         ("--grid", args.grid.is_some()),
         ("--given", args.given.is_some()),
         ("--fill", args.fill.is_some()),

@@ -47,6 +47,10 @@ fn the_whole_way_with_sounds() {
     place.ok("sample m -o c.wav --seed 2");
     assert!(place.read("a.wav") != place.read("c.wav"));
     assert!(provenance_of_wav(&place.read("a.wav")).is_some());
+    // The same samples in four bytes each.
+    place.ok("sample m --bits 32 -o wide.wav");
+    let bytes = |name: &str| (seconds(&place.read(name)) * f64::from(RATE_HZ)).round();
+    assert_eq!(bytes("wide.wav"), 2.0 * bytes("a.wav"));
     place.ok_args(&["sample", "m", "-n", "3", "--where", "label=свист", "-o", "new/"]);
     assert_eq!(place.files().keys().filter(|path| path.starts_with(place.path("new/свист"))).count(), 3);
     // Longer than it ever heard, varied, and going on.
@@ -56,7 +60,7 @@ fn the_whole_way_with_sounds() {
     place.ok("sample m -o on.wav --continue sounds/бас/3.wav --seconds 0.4");
     assert!(seconds(&place.read("on.wav")) > 0.2);
     let said = place.ok("--json reconstruct m -n 4 -o back.wav").json();
-    assert!(said["si_sdr_db"].is_number() && said["n"] == 4);
+    assert!(said["si_sdr_db"].is_number() && said["mel_distance_db"].is_number() && said["n"] == 4);
     place.ok("reconstruct m sounds/бас/1.wav");
     judged(&place);
 }
@@ -106,6 +110,7 @@ fn what_sounds_are_not_asked_for() {
         ("sample m --key C", "has no meaning"),
         ("sample m -n 2 -o a.wav", "one sound"),
         ("sample m -o a.mp3", "does not say what to write"),
+        ("sample m --bits 12 -o a.wav", "12 bits"),
         ("sample m --seconds 0 -o a.wav", "more than 0"),
         ("sample m --seconds 9999 -o a.wav", "at most 600"),
         ("sample m --like text.wav -o a.wav", "text.wav"),

@@ -141,7 +141,11 @@ pub fn gif_bytes(film: &Film, provenance: Option<&Provenance>) -> Result<Vec<u8>
     let side = |side: usize| u16::try_from(side).map_err(|_| bad_gif(format!("{side} pixels are too many")));
     let (width, height) = (side(shape.width)?, side(shape.height)?);
     let colors = shared_colors(film);
-    let palette: Vec<u8> = colors.iter().flatten().flatten().copied().collect();
+    let mut palette: Vec<u8> = colors.iter().flatten().flatten().copied().collect();
+    if colors.as_ref().is_some_and(|colors| colors.len() < MOST_COLORS) {
+        // What shows the frame before.
+        palette.extend([0; 3]);
+    }
     let mut encoder = Encoder::new(Vec::new(), width, height, &palette).map_err(bad_gif)?;
     encoder.set_repeat(Repeat::Infinite).map_err(bad_gif)?;
     if let Some(provenance) = provenance {
@@ -187,7 +191,8 @@ fn rgb(pixel: &[u8]) -> [u8; 3] {
     [pixel[0], pixel[pixel.len() / 2], pixel[pixel.len() - 1]]
 }
 
-/// The smallest rectangle of a frame outside of which it is like the one before, in numbers of `colors`.
+/// The smallest rectangle of a frame outside of which it is like the one before, in numbers of `colors`; what is like it
+/// inside is transparent where a number is left for that.
 fn changed_part(film: &Film, number: usize, colors: &[[u8; 3]]) -> Frame<'static> {
     let ImageShape { channels, width, height } = film.shape;
     let frame = &film.frames[number];
@@ -199,10 +204,14 @@ fn changed_part(film: &Film, number: usize, colors: &[[u8; 3]]) -> Frame<'static
     // One that changes nothing still has a pixel, for its time to be kept.
     let (left, right) = (places().map(|p| p.0).min().unwrap_or(0), places().map(|p| p.0).max().unwrap_or(0));
     let (top, bottom) = (places().map(|p| p.1).min().unwrap_or(0), places().map(|p| p.1).max().unwrap_or(0));
-    let index = |x: usize, y: usize| {
-        let at = (y * width + x) * channels;
-        // It is among them.
-        colors.binary_search(&rgb(&frame[at..at + channels])).unwrap_or(0) as u8
+    let transparent = (colors.len() < MOST_COLORS).then_some(colors.len() as u8);
+    let index = |x: usize, y: usize| match transparent {
+        Some(transparent) if !changed(&(x, y)) => transparent,
+        _ => {
+            let at = (y * width + x) * channels;
+            // It is among them.
+            colors.binary_search(&rgb(&frame[at..at + channels])).unwrap_or(0) as u8
+        }
     };
     let pixels: Vec<u8> =
         (top..=bottom).flat_map(|y| (left..=right).map(move |x| (x, y))).map(|(x, y)| index(x, y)).collect();
@@ -210,7 +219,7 @@ fn changed_part(film: &Film, number: usize, colors: &[[u8; 3]]) -> Frame<'static
     Frame {
         left: left as u16,
         top: top as u16,
-        ..Frame::from_indexed_pixels(side(left, right), side(top, bottom), pixels, None)
+        ..Frame::from_indexed_pixels(side(left, right), side(top, bottom), pixels, transparent)
     }
 }
 

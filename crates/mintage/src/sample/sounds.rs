@@ -158,7 +158,7 @@ impl Model {
             true => Ok(()),
             false => {
                 let family = self.config.model.family().name();
-                Err(Error::request(format!("a {family} cannot draw {what}; vqvae can")))
+                Err(Error::request(format!("a {family} cannot draw {what}; vqvae and vae can")))
             }
         }
     }

@@ -7,7 +7,7 @@ use std::{fmt::Write, time::Duration};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use mintage_data::{
     SoundCodec, SoundSet, Split,
-    audio::{WavDepth, wav_bytes},
+    audio::{LogMel, MelParams, WavDepth, wav_bytes},
 };
 
 use super::{
@@ -91,10 +91,16 @@ fn through_the_codec(
     let all: Vec<u32> = data.items(Split::Holdout).collect();
     let batch = data.batch(&evenly(&all, THROUGH), None);
     if let Some(back) = parts.model.reconstruct(&batch) {
-        let ratios = si_sdr_db(&batch.samples, &back, batch.samples.len() / batch.n);
-        let value = Interval::of_mean(&ratios, RESAMPLES, options.seed);
-        let metric = Metric::bare("SI-SDR of held-out sounds", "decibel, through the codec", value);
-        metrics.push(Metric { better: "higher".to_owned(), ..metric });
+        let each = batch.samples.len() / batch.n;
+        if parts.model.keeps_waves() {
+            let ratios = si_sdr_db(&batch.samples, &back, each);
+            let value = Interval::of_mean(&ratios, RESAMPLES, options.seed);
+            let metric = Metric::bare("SI-SDR of held-out sounds", "decibel, through the codec", value);
+            metrics.push(Metric { better: "higher".to_owned(), ..metric });
+        }
+        let distances = mel_distance_db(&batch.samples, &back, data.codec().segment, parts.info.rate_hz);
+        let value = Interval::of_mean(&distances, RESAMPLES, options.seed);
+        metrics.push(Metric::bare("mel distance of held-out sounds", "decibel, through the encoder", value));
     }
     let lengths: Vec<f64> =
         batch.lengths.iter().map(|&n| f64::from(n) / f64::from(parts.info.rate_hz)).collect();
@@ -107,6 +113,26 @@ fn through_the_codec(
     }
     on(work("held-out sounds through the codec", 1, 1));
     Ok(())
+}
+
+/// How far the log-mel spectrograms of signals of `time` samples lie apart, in decibels: the mean over frames and bands of
+/// those 80 dB or less under the loudest place of the original.
+pub fn mel_distance_db(originals: &[f32], back: &[f32], time: usize, rate_hz: u32) -> Vec<f64> {
+    const RANGE_DB: f32 = 80.0;
+    let mel = LogMel::new(MelParams::of(rate_hz));
+    let db = |signal: &[f32]| -> Vec<f32> {
+        mel.of(signal).into_iter().map(|nepers| nepers * 10.0 / std::f32::consts::LN_10).collect()
+    };
+    let one = |(x, y): (&[f32], &[f32])| {
+        let (x, y) = (db(x), db(y));
+        let floor = x.iter().copied().fold(f32::NEG_INFINITY, f32::max) - RANGE_DB;
+        let pairs = x.iter().zip(&y).filter(|(x, y)| x.max(**y) > floor);
+        let (sum, count) = pairs.fold((0.0, 0usize), |(sum, count), (x, y)| {
+            (sum + f64::from((x.max(floor) - y.max(floor)).abs()), count + 1)
+        });
+        sum / count.max(1) as f64
+    };
+    originals.chunks_exact(time).zip(back.chunks_exact(time)).map(one).collect()
 }
 
 /// New sounds to listen to, each beside the training sound that its spectrogram is nearest to.
@@ -166,4 +192,18 @@ pub fn score(
         on(work("scoring", scores.len(), items.len()));
     }
     Ok(scores)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_as_loud_is_six_decibel_away() {
+        let tone: Vec<f32> = (0..4000).map(|t| 0.5 * (0.3 * t as f32).sin()).collect();
+        let half: Vec<f32> = tone.iter().map(|v| 0.5 * v).collect();
+        assert_eq!(mel_distance_db(&tone, &tone, 4000, 8000), [0.0]);
+        let far = mel_distance_db(&tone, &half, 4000, 8000)[0];
+        assert!((far - 6.02).abs() < 0.6, "{far}");
+    }
 }

@@ -202,6 +202,11 @@ impl SoundModel {
         each!(self, m => m.sample(draw, rng))
     }
 
+    /// Whether what comes back through the encoder is to be the same wave, and not only to sound the same.
+    pub fn keeps_waves(&self) -> bool {
+        matches!(self, Self::Vqvae(_))
+    }
+
     /// Through the encoder and back, samples as in the batch; `None` where a family has no encoder.
     pub fn reconstruct(&self, batch: &SoundBatch) -> Option<Vec<f32>> {
         match self {
