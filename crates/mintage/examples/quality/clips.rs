@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use burn::tensor::Device;
 use mintage::{
-    AnyData, AnyModel, Choice, ClipRequest, Family, Model,
+    AnyData, AnyModel, Choice, ClipRequest, Model,
     data::{ClipSet, Clips, ImageShape, Images},
     evaluate::{
         evaluate,
@@ -17,7 +17,7 @@ use mintage::{
 use crate::{
     Options,
     figures::Figure,
-    training::{recipe, setup, trained},
+    training::{family, recipe, setup, trained},
 };
 
 /// New clips of each class.
@@ -26,8 +26,7 @@ const MINUTES: f64 = 20.0;
 
 /// `sprites-FAMILY`: 296 of 1,296 characters are held out.
 pub fn sprites(case: &str, options: &Options) {
-    let family = case.trim_start_matches("sprites-");
-    let family = Family::ALL.into_iter().find(|f| f.name() == family).unwrap();
+    let family = family(case.trim_start_matches("sprites-"));
     let recipe = recipe(&options.data.join("video/sprites"), family, MINUTES, &[], options);
     let data = Arc::new(ClipSet::open(&recipe.data).unwrap());
     let model = trained(&recipe, &AnyData::Clips(data.clone()), case, options);
@@ -100,8 +99,7 @@ const DRAWS: usize = 8;
 /// `moving-mnist-FAMILY`: ten frames behind ten. The squared error of a frame is a sum over its 64 × 64 pixels in [0, 1]; the
 /// best guess under it is the mean of what may come, so the mean of several continuations is measured beside one of them.
 pub fn moving_mnist(case: &str, options: &Options) {
-    let family = case.trim_start_matches("moving-mnist-");
-    let family = Family::ALL.into_iter().find(|f| f.name() == family).unwrap();
+    let family = family(case.trim_start_matches("moving-mnist-"));
     let settings = ["data.frames=20"];
     let recipe = recipe(&options.data.join("video/moving-mnist"), family, 55.0, &settings, options);
     let data = Arc::new(ClipSet::open(&recipe.data).unwrap());

@@ -21,7 +21,7 @@ use mintage::{
 use crate::{
     Options,
     figures::Figure,
-    training::{recipe, setup, trained},
+    training::{family, recipe, setup, trained},
 };
 
 /// The source of a data set by its name.
@@ -66,9 +66,8 @@ pub fn vqvae(case: &str, options: &Options) {
 
 /// `SET-FAMILY`: twenty minutes of each family, judged as `mintage evaluate` does.
 pub fn fashion(case: &str, options: &Options) {
-    let (set, family) = case.split_once('-').unwrap();
-    let family = Family::ALL.into_iter().find(|f| f.name() == family).unwrap();
-    let recipe = recipe(&source(set, options), family, 20.0, &[], options);
+    let (set, name) = case.split_once('-').unwrap();
+    let recipe = recipe(&source(set, options), family(name), 20.0, &[], options);
     let data = Arc::new(ImageSet::open(&recipe.data).unwrap());
     let model = trained(&recipe, &data.clone().into(), case, options);
     let report = judged(&model, &data, options);

@@ -12,7 +12,7 @@ use crate::{
     Options,
     figures::Figure,
     listener::{Listener, inception_score},
-    training::{recipe, setup, trained},
+    training::{family, recipe, setup, trained},
 };
 
 /// New sounds of each digit that are listened to.
@@ -21,8 +21,7 @@ const MINUTES: f64 = 20.0;
 
 /// `digits-FAMILY`: the recordings numbered 0 to 4 of each speaker and digit are held out, as the data set has it.
 pub fn digits(case: &str, options: &Options) {
-    let family = case.trim_start_matches("digits-");
-    let family = Family::ALL.into_iter().find(|f| f.name() == family).unwrap();
+    let family = family(case.trim_start_matches("digits-"));
     let recipe = recipe(&options.data.join("audio/digits"), family, MINUTES, &[], options);
     let data = Arc::new(SoundSet::open(&recipe.data).unwrap());
     let model = trained(&recipe, &AnyData::Sounds(data.clone()), case, options);

@@ -15,6 +15,11 @@ use crate::Options;
 /// Seconds between two lines of progress.
 const QUIET_SECS: f64 = 30.0;
 
+/// The family of that name, which ends or begins the name of a case.
+pub fn family(name: &str) -> Family {
+    Family::ALL.into_iter().find(|family| family.name() == name).unwrap()
+}
+
 /// The recipe of a case: its source and family, its minutes unless `--minutes` says otherwise, its
 /// settings, and the user's on top.
 pub fn recipe(source: &Path, family: Family, minutes: f64, settings: &[&str], options: &Options) -> Recipe {

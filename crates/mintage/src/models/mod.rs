@@ -154,6 +154,11 @@ fn picture(shape: ImageShape) -> String {
     format!("{}×{} {color}", shape.width, shape.height)
 }
 
+/// Heads of a transformer: of 32, or fewer and wider ones where the width is none of its multiples.
+fn heads(width: usize) -> usize {
+    (1..=width / 32).rev().find(|heads| width.is_multiple_of(2 * heads)).unwrap_or(1)
+}
+
 /// ", 10 classes", or nothing.
 pub(crate) fn with_classes(n: usize) -> String {
     if n == 0 { String::new() } else { format!(", {n} classes") }

@@ -46,11 +46,6 @@ pub fn is_hidden(name: &str) -> bool {
     name.contains(".blocks.") && (name.ends_with("up.weight") || name.ends_with("down.weight"))
 }
 
-/// Heads of a transformer over frames: of 32, or fewer and wider ones where the width is none of its multiples.
-pub fn heads(width: usize) -> usize {
-    (1..=width / 32).rev().find(|heads| width.is_multiple_of(2 * heads)).unwrap_or(1)
-}
-
 /// `[n, channels · time]`.
 pub fn signals(batch: &SoundBatch, device: &Device) -> Tensor<2> {
     let each = batch.samples.len() / batch.n.max(1);

@@ -24,11 +24,14 @@ use serde::{Deserialize, Serialize};
 use super::{
     SoundDraw, SoundInfo, SoundStart,
     latents::{FlowShape, Frames, LatentFlow, Way, Whitening},
-    net::{Lengths, SAMPLE_BATCH, Stack, heads, is_hidden, signals},
+    net::{Lengths, SAMPLE_BATCH, Stack, is_hidden, signals},
     phases::signal_of_levels,
     spectral::{Framing, loudness},
 };
-use crate::{events::Metrics, models::Size};
+use crate::{
+    events::Metrics,
+    models::{Size, heads, image::class_input},
+};
 
 /// All choices of a VAE of sounds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -245,11 +248,8 @@ impl Vae {
         let x_1 = self.latents(signals(batch, &self.device), batch.n);
         let mut frames = self.frames(batch);
         frames.known = LatentFlow::some_known(&frames.there, batch.n, rng);
-        for label in &mut frames.labels {
-            if rng.uniform() < self.config.label_drop as f32 {
-                *label = self.info.classes as u32;
-            }
-        }
+        let drop = self.config.label_drop as f32;
+        frames.labels = class_input(&batch.labels, batch.n, self.info.classes, drop, rng);
         let loss = self.prior.net().loss(x_1, &frames, rng);
         let lr = self.config.prior_lr * Schedule::default().factor(progress);
         let (loss, norm) = self.prior.update(loss, lr)?;

@@ -33,12 +33,12 @@ use serde::{Deserialize, Serialize};
 use super::{
     SoundDraw, SoundInfo, SoundStart,
     codes::{CodeShape, CodeWriter, Coded, Writing},
-    net::{SAMPLE_BATCH, Stack, heads, is_hidden, moved, signals},
+    net::{SAMPLE_BATCH, Stack, is_hidden, moved, signals},
     spectral::{Framing, loss_windows, si_sdr_db, spectral_distance},
 };
 use crate::{
     events::Metrics,
-    models::{Size, image::class_input},
+    models::{Size, heads, image::class_input},
 };
 
 /// Frames under one vector of coarse codes.

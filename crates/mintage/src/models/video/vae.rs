@@ -31,7 +31,7 @@ use super::{
 };
 use crate::{
     events::Metrics,
-    models::{Size, image::class_input},
+    models::{Size, heads, image::class_input},
 };
 
 /// All choices of a VAE of clips.
@@ -138,8 +138,7 @@ impl Vae {
             frames: info.frames,
             classes: info.classes,
             layers: config.prior_layers,
-            // Heads of 32, or fewer and wider ones where the width is none of its multiples.
-            heads: (1..=width / 32).rev().find(|heads| width.is_multiple_of(2 * heads)).unwrap_or(1),
+            heads: heads(width),
             width,
         };
         Self {

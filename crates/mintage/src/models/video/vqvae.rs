@@ -33,7 +33,7 @@ use super::{
 };
 use crate::{
     events::Metrics,
-    models::{Size, image::class_input},
+    models::{Size, heads, image::class_input},
 };
 
 /// All choices of a VQ-VAE of clips.
@@ -125,8 +125,7 @@ impl Vqvae {
             frames: info.frames,
             classes: info.classes,
             layers: config.prior_layers,
-            // Heads of 32, or fewer and wider ones where the width is none of its multiples.
-            heads: (1..=width / 32).rev().find(|heads| width.is_multiple_of(2 * heads)).unwrap_or(1),
+            heads: heads(width),
             width,
         };
         Self {
