@@ -181,12 +181,11 @@ pub(crate) fn holds_media(spec: &SourceSpec, media: &Media, before: &[&Media]) -
         return Ok(is_file_of(path, media) || is_named_like(path, media));
     }
     let connection = open_read_only(path)?;
-    let asked_for = |(table, column): &(String, String)| {
-        spec.table.as_ref().is_none_or(|name| name == table)
-            && spec.column.as_ref().is_none_or(|name| name == column)
-    };
     let found = |media| -> Result<bool, Error> {
-        Ok(media_columns(&connection, media).map_err(Error::sqlite(path))?.iter().any(asked_for))
+        Ok(media_columns(&connection, media)
+            .map_err(Error::sqlite(path))?
+            .iter()
+            .any(|place| spec.asks_for(place)))
     };
     if !found(media)? {
         return Ok(false);

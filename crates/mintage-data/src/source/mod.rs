@@ -159,6 +159,12 @@ impl SourceSpec {
         self.source = redacted(&self.source);
     }
 
+    /// Whether a table and a column of a database are what is asked for, as far as something is.
+    pub(crate) fn asks_for(&self, (table, column): &(String, String)) -> bool {
+        self.table.as_ref().is_none_or(|name| name == table)
+            && self.column.as_ref().is_none_or(|name| name == column)
+    }
+
     /// Whether labels are unwanted.
     pub(crate) fn no_labels(&self) -> bool {
         self.label.as_deref() == Some("none")

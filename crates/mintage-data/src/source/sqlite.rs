@@ -202,10 +202,7 @@ fn choose(
         }
     }
     let all = media_columns(connection, media).map_err(Error::sqlite(path))?;
-    let asked_for = |(table, column): &&(String, String)| {
-        spec.table.as_ref().is_none_or(|t| t == table) && spec.column.as_ref().is_none_or(|c| c == column)
-    };
-    let mut found: Vec<(String, String)> = all.iter().filter(asked_for).cloned().collect();
+    let mut found: Vec<(String, String)> = all.iter().filter(|place| spec.asks_for(place)).cloned().collect();
     if found.len() > 1 && media.name == IMAGES.name {
         // Every GIF is an image, too: where others are there, clips are not meant.
         let moving = media_columns(connection, &CLIPS).map_err(Error::sqlite(path))?;

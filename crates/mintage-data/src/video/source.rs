@@ -243,13 +243,9 @@ pub fn is_video(spec: &SourceSpec) -> Result<bool, Error> {
         return Ok(is_moving(&head(path)) || is_film_file(path));
     }
     let connection = open_read_only(path)?;
-    let asked_for = |(table, column): &(String, String)| {
-        spec.table.as_ref().is_none_or(|name| name == table)
-            && spec.column.as_ref().is_none_or(|name| name == column)
-    };
     let found = |media| -> Result<Vec<(String, String)>, Error> {
         let mut found = media_columns(&connection, media).map_err(Error::sqlite(path))?;
-        found.retain(asked_for);
+        found.retain(|place| spec.asks_for(place));
         Ok(found)
     };
     let clips = found(&CLIPS)?;
