@@ -28,6 +28,9 @@ pub struct Args {
     /// Threads of the run
     #[arg(long, default_value_t = 2)]
     threads: usize,
+    /// Where to compute: cpu, or vulkan, which is built in then
+    #[arg(long, default_value = "cpu")]
+    device: String,
     /// Train again where an earlier run has left its model
     #[arg(long)]
     fresh: bool,
@@ -109,7 +112,11 @@ pub fn run(args: &Args) -> Result<()> {
 
 /// The example of the library that trains and measures, built.
 fn example(args: &Args) -> Result<Command> {
-    let target = built(&["--example", "quality"], args.dev)?;
+    let mut what = vec!["--example", "quality"];
+    if args.device == "vulkan" {
+        what.extend(["--features", "mintage/vulkan"]);
+    }
+    let target = built(&what, args.dev)?;
     let mut example = Command::new(target.join("examples/quality"));
     example.current_dir(root());
     Ok(example)
@@ -127,6 +134,7 @@ fn trained(case: &str, args: &Args, context: &Context) -> Result<()> {
     if let Some(minutes) = args.minutes {
         child.args(["--minutes", &minutes.to_string()]);
     }
+    child.args(["--device", &args.device]);
     if args.fresh {
         child.arg("--fresh");
     }
@@ -209,6 +217,9 @@ fn command_line(args: &Args) -> String {
     }
     if args.threads != 2 {
         line.push_str(&format!(" --threads {}", args.threads));
+    }
+    if args.device != "cpu" {
+        line.push_str(&format!(" --device {}", args.device));
     }
     if args.fresh {
         line.push_str(" --fresh");

@@ -30,7 +30,7 @@ pub fn sprites(case: &str, options: &Options) {
     let recipe = recipe(&options.data.join("video/sprites"), family, MINUTES, &[], options);
     let data = Arc::new(ClipSet::open(&recipe.data).unwrap());
     let model = trained(&recipe, &AnyData::Clips(data.clone()), case, options);
-    let how = setup(&model);
+    let how = setup(&model, options);
     let classes = data.classes().len();
     let training = Training { steps: 400, lr: 2e-3, shift: 0.05, seed: 1 };
     let real = stacked(&data.clips(&data.splits().train));
@@ -135,7 +135,7 @@ pub fn moving_mnist(case: &str, options: &Options) {
         }
     }
     let frames = (items.len() * (FRAMES - KNOWN)) as f64;
-    let how = format!("{}; {} test clips", setup(&model), items.len());
+    let how = format!("{}; {} test clips", setup(&model, options), items.len());
     Figure::lower(
         case,
         "squared error of a frame, mean of 8 continuations",

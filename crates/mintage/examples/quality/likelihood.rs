@@ -34,7 +34,7 @@ const MLP: [&str; 13] = [
 
 pub fn mlp_vae(case: &str, options: &Options) {
     let (model, data) = on_mnist(case, 25.0, &MLP, options);
-    let (nll, how) = test_nll(&model, &data, 200, usize::MAX);
+    let (nll, how) = test_nll(&model, &data, 200, usize::MAX, options);
     Figure::lower(case, "test NLL, 200 importance samples", nll, "nats").limit(89.8).goal(89.0).print(&how);
 }
 
@@ -42,7 +42,7 @@ pub fn mlp_vae(case: &str, options: &Options) {
 pub fn mlp_vae_normal(case: &str, options: &Options) {
     let settings: Vec<&str> = MLP.into_iter().chain(["prior=normal"]).collect();
     let (model, data) = on_mnist(case, 25.0, &settings, options);
-    let (nll, how) = test_nll(&model, &data, 200, usize::MAX);
+    let (nll, how) = test_nll(&model, &data, 200, usize::MAX, options);
     let how = format!("{how}; prior N(0, I)");
     Figure::lower(case, "test NLL, 200 importance samples", nll, "nats").limit(89.8).goal(89.0).print(&how);
 }
@@ -52,7 +52,7 @@ pub fn mlp_vae_normal(case: &str, options: &Options) {
 pub fn mlp_iwae(case: &str, options: &Options) {
     let settings: Vec<&str> = MLP.into_iter().chain(["importance=4"]).collect();
     let (model, data) = on_mnist(case, 30.0, &settings, options);
-    let (nll, how) = test_nll(&model, &data, 50, usize::MAX);
+    let (nll, how) = test_nll(&model, &data, 50, usize::MAX, options);
     Figure::lower(case, "IWAE bound, 50 samples", nll, "nats").limit(86.9).goal(86.0).print(&how);
 }
 
@@ -61,7 +61,7 @@ pub fn best_binary(case: &str, options: &Options) {
     let settings =
         ["likelihood=bernoulli", "binarize=dynamic", "label_drop=0", "data.label=none", "train.patience=0"];
     let (model, data) = on_mnist(case, 60.0, &settings, options);
-    let (nll, how) = test_nll(&model, &data, 200, 1000);
+    let (nll, how) = test_nll(&model, &data, 200, 1000, options);
     Figure::lower(case, "test NLL, 200 importance samples", nll, "nats").goal(81.3).print(&how);
 }
 
@@ -72,7 +72,13 @@ fn on_mnist(name: &str, minutes: f64, settings: &[&str], options: &Options) -> (
 }
 
 /// Mean over at most `limit` test images, evenly chosen.
-fn test_nll(model: &Model, data: &ImageSet, samples: usize, limit: usize) -> (f64, String) {
+fn test_nll(
+    model: &Model,
+    data: &ImageSet,
+    samples: usize,
+    limit: usize,
+    options: &Options,
+) -> (f64, String) {
     let holdout = &data.splits().holdout;
     let n = holdout.len().min(limit);
     let chosen: Vec<u32> = (0..n).map(|i| holdout[i * holdout.len() / n]).collect();
@@ -86,5 +92,5 @@ fn test_nll(model: &Model, data: &ImageSet, samples: usize, limit: usize) -> (f6
             eprintln!("{done} of {n} test images: {:.3}", sum / done as f64);
         }
     }
-    (sum / n as f64, format!("{}; dynamic binarisation, {n} test images", setup(model)))
+    (sum / n as f64, format!("{}; dynamic binarisation, {n} test images", setup(model, options)))
 }

@@ -1,7 +1,7 @@
 //! The quality runs of `cargo xtask quality`: each case trains on real data, or takes the trained model
 //! of an earlier run, and prints one JSON line a figure.
 //!
-//! `quality CASE [--data DIR] [--fashion DIR] [--runs DIR] [--minutes M] [--threads N] [--fresh] [--rows FILE] [-s KEY=VALUE]`
+//! `quality CASE [--data DIR] [--fashion DIR] [--runs DIR] [--minutes M] [--threads N] [--device D] [--fresh] [--rows FILE] [-s KEY=VALUE]`
 //!
 //! DIR of `--data` holds `images/mnist`, `images/emoji64-rgb-idx4-ubyte.gz`, `images/cifar10` and
 //! `tables/{adult-train,adult-test,diamonds,zipcodes}.csv`, `text/{tinyshakespeare,russian-novels,russian-drama}.txt`
@@ -31,6 +31,8 @@ mod training;
 
 use std::path::PathBuf;
 
+use mintage::nn::DeviceChoice;
+
 /// What the command line says.
 #[derive(Clone)]
 struct Options {
@@ -40,6 +42,8 @@ struct Options {
     /// New rows to judge.
     rows: Option<PathBuf>,
     minutes: Option<f64>,
+    /// Where it is trained and drawn from.
+    device: DeviceChoice,
     fresh: bool,
     set: Vec<String>,
 }
@@ -109,6 +113,7 @@ fn main() {
         runs: "runs/quality".into(),
         rows: None,
         minutes: None,
+        device: DeviceChoice::Cpu,
         fresh: false,
         set: Vec::new(),
     };
@@ -122,6 +127,7 @@ fn main() {
             "--runs" => options.runs = value().into(),
             "--rows" => options.rows = Some(value().into()),
             "--minutes" => options.minutes = Some(value().parse().unwrap()),
+            "--device" => options.device = value().parse().unwrap(),
             "--threads" => threads = value().parse().unwrap(),
             "--fresh" => options.fresh = true,
             "-s" => options.set.push(value()),

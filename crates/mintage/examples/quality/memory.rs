@@ -32,8 +32,10 @@ pub fn streaming(case: &str, options: &Options) {
     drop(few);
     let model = train_on(&folder.join("many"), IMAGES, "streamed-many", options);
     let peak = peak_mb();
-    let how =
-        format!("{}; a folder of {IMAGES} PNG, 64×64 RGB; 500 of them take {base:.0} MB", setup(&model));
+    let how = format!(
+        "{}; a folder of {IMAGES} PNG, 64×64 RGB; 500 of them take {base:.0} MB",
+        setup(&model, options)
+    );
     Figure::lower(case, "peak resident memory", peak, "MB").print(&how);
     Figure::lower(case, "the same beyond that of 500 images", peak - base, "MB").limit(1000.0).print(&how);
 }
@@ -66,7 +68,8 @@ pub fn long_text(case: &str, options: &Options) {
     let AnyData::Sequences(set) = &data else { panic!("no sequences") };
     let tokens = set.info().train_tokens;
     let model = trained(&recipe, &data, case, options);
-    let how = format!("{}; one text of {TEXT_BYTES} bytes, {tokens} tokens to learn from", setup(&model));
+    let how =
+        format!("{}; one text of {TEXT_BYTES} bytes, {tokens} tokens to learn from", setup(&model, options));
     Figure::lower(case, "peak resident memory, mapped files included", peak_mb(), "MB")
         .limit(2000.0)
         .print(&how);

@@ -29,7 +29,7 @@ pub fn text_vae(case: &str, options: &Options) {
     let vae = recipe(&source, Family::Vae, 12.0, &["model.size=tiny"], options);
     let data = AnyData::open(&vae.data).unwrap();
     let model = trained(&vae, &data, case, options);
-    let how = setup(&model);
+    let how = setup(&model, options);
     let found = bounds(&model, &data);
     let nats = found.nats / found.tokens;
     Figure::higher(case, "latent dimensions in use", found.active as f64, "").limit(10.0).print(&how);
@@ -50,7 +50,7 @@ pub fn text_vae(case: &str, options: &Options) {
     let plain = Options { set: Vec::new(), ..options.clone() };
     let ar = recipe(&source, Family::Ar, 60.0, &settings, &plain);
     let ar = trained(&ar, &data, &format!("{case}-ar"), options);
-    let beside = setup(&ar);
+    let beside = setup(&ar, options);
     let plain = likelihood(&ar, &data);
     Figure::lower(case, "nats a token of ar on the same segments", plain, "nats").print(&beside);
     let ratio = (nats - plain).exp();
@@ -66,7 +66,7 @@ pub fn piano_roll(case: &str, options: &Options) {
     let recipe = recipe(&source, Family::Vae, 8.0, &settings, options);
     let data = AnyData::open(&recipe.data).unwrap();
     let model = trained(&recipe, &data, case, options);
-    let how = setup(&model);
+    let how = setup(&model, options);
     let found = bounds(&model, &data);
     // Four voices a frame; the end of a chorale is no frame.
     let frame = found.nats / ((found.tokens - found.items) / 4.0);
@@ -159,7 +159,7 @@ pub fn curve(case: &str, options: &Options) {
             let quality = all.iter().map(|new| judge.nll(new)).sum::<f64>() / (DRAWN * LENGTH) as f64;
             let own = KneserNey::fit(ORDER, vocab, all.iter().copied());
             let diversity = own.nll(&held) / held.len() as f64;
-            let how = format!("{}; temperature {temperature}", setup(model));
+            let how = format!("{}; temperature {temperature}", setup(model, options));
             let of = |metric: &str| format!("{name} at temperature {temperature}: {metric}");
             Figure::lower(case, &of("nats a token of new texts by counts of real ones"), quality, "nats")
                 .print(&how);

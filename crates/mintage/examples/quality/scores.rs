@@ -56,7 +56,7 @@ pub fn vqvae(case: &str, options: &Options) {
         nats += model.nll(&Batch::Images(batch), 1, 1).unwrap().iter().sum::<f64>();
     }
     let values = (holdout.len() * data.shape().pixels()) as f64;
-    let how = format!("{}; {} holdout images", setup(&model), holdout.len());
+    let how = format!("{}; {} holdout images", setup(&model, options), holdout.len());
     let usage = used.iter().filter(|&&u| u).count() as f64 / used.len() as f64;
     Figure::higher(case, "codebook usage on the holdout", usage, "share").limit(0.95).print(&how);
     let mse = Figure::lower(case, "reconstruction MSE", squares / values, "of [0, 1]");
@@ -72,7 +72,7 @@ pub fn fashion(case: &str, options: &Options) {
     let model = trained(&recipe, &data.clone().into(), case, options);
     let report = judged(&model, &data, options);
     report.save(&model.dir).unwrap();
-    let how = format!("{}; {} images on either side", setup(&model), report.n);
+    let how = format!("{}; {} images on either side", setup(&model, options), report.n);
     let metric = |name: &str| report.metrics.iter().find(|m| m.name == name).unwrap();
     let ratio = |m: &Metric| m.value / m.ceiling.unwrap();
     Figure::lower(case, "Fréchet distance (own encoder)", metric("Fréchet distance").value, "squared")

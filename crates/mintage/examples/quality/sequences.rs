@@ -43,7 +43,7 @@ pub fn tinyshakespeare(case: &str, options: &Options) {
     recipe.data.holdout = Some(written(options, "tinyshakespeare-held.txt", held).display().to_string());
     let data = AnyData::open(&recipe.data).unwrap();
     let model = trained(&recipe, &data, case, options);
-    let how = setup(&model);
+    let how = setup(&model, options);
     let nats = windowed(&model, &data, 64);
     let limit = if hour { 1.55 } else { 1.75 };
     match hour {
@@ -79,7 +79,7 @@ pub fn russian(case: &str, options: &Options) {
     let recipe = recipe(&folder, Family::Ar, 60.0, &["data.label=none"], options);
     let data = AnyData::open(&recipe.data).unwrap();
     let model = trained(&recipe, &data, case, options);
-    let how = setup(&model);
+    let how = setup(&model, options);
     let bits = likelihood(&model, &data).1;
     // Three quarters of what PPMd needs (case `russian-baselines`).
     Figure::lower(case, "bits a character of held-out works", bits, "bits").limit(1.528).print(&how);
@@ -97,7 +97,7 @@ pub fn bbc(case: &str, options: &Options) {
     let recipe = recipe(&options.data.join("text/bbc-news"), family, 20.0, &["model.size=tiny"], options);
     let data = AnyData::open(&recipe.data).unwrap();
     let model = trained(&recipe, &data, case, options);
-    let how = setup(&model);
+    let how = setup(&model, options);
     judged(case, &model, &data, &how);
 }
 
@@ -108,7 +108,7 @@ pub fn chorales(case: &str, options: &Options) {
     recipe.train.previews = 1;
     let data = AnyData::open(&recipe.data).unwrap();
     let model = trained(&recipe, &data, case, options);
-    let how = setup(&model);
+    let how = setup(&model, options);
     let nats = likelihood(&model, &data).0;
     let metric = "nats a token of the test chorales, four voices in turn on the grid of sixteenths";
     Figure::lower(case, metric, nats, "nats").limit(0.417).goal(0.335).print(&how);
@@ -120,7 +120,7 @@ pub fn songs(case: &str, options: &Options) {
     let recipe = recipe(&options.data.join("music/pop909"), Family::Ar, 30.0, &[], options);
     let data = AnyData::open(&recipe.data).unwrap();
     let model = trained(&recipe, &data, case, options);
-    let how = setup(&model);
+    let how = setup(&model, options);
     Figure::lower(case, "nats a token", likelihood(&model, &data).0, "nats").print(&how);
     judged(case, &model, &data, &how);
 }

@@ -25,7 +25,7 @@ pub fn digits(case: &str, options: &Options) {
     let recipe = recipe(&options.data.join("audio/digits"), family, MINUTES, &[], options);
     let data = Arc::new(SoundSet::open(&recipe.data).unwrap());
     let model = trained(&recipe, &AnyData::Sounds(data.clone()), case, options);
-    let how = setup(&model);
+    let how = setup(&model, options);
     let (rate, segment) = (data.codec().rate_hz, data.codec().segment);
     let (real, real_labels) = sounds(&data, Split::Train);
     let (held, held_labels) = sounds(&data, Split::Holdout);
@@ -91,7 +91,7 @@ pub fn codec(case: &str, options: &Options) {
     let AnyModel::Sound(SoundModel::Vqvae(codec)) = &model.any else { panic!("not a VQ-VAE of sounds") };
     let items: Vec<u32> = data.items(Split::Holdout).collect();
     let rate = f64::from(data.codec().rate_hz);
-    let how = format!("{}; {} held-out items at {rate} Hz", setup(&model), items.len());
+    let how = format!("{}; {} held-out items at {rate} Hz", setup(&model, options), items.len());
     let (coarse, all) = codec.bits_a_second();
     Figure::lower(case, "bits a second", all, "bits")
         .limit(6000.0)

@@ -26,7 +26,7 @@ pub fn stacked_gan(case: &str, options: &Options) {
     let digits = ImageSet::open(&recipe.data).unwrap();
     let data = Arc::new(ImageSet::from_memory(triples(&digits)));
     let model = trained(&recipe, &data.clone().into(), case, options);
-    let how = setup(&model);
+    let how = setup(&model, options);
     let judge = classifier(&digits, case);
     let request = SampleRequest { n: SAMPLES, ..SampleRequest::default() };
     let samples = model.sample(&request, &mut |_, _| {}).unwrap();

@@ -70,8 +70,8 @@ fn learn_and_judge(case: &str, recipe: &Recipe, limits: Option<[f64; 4]>, option
     let mut file = BufWriter::new(File::create(options.runs.join(case).join("new.csv")).unwrap());
     write_csv(&new, &mut file).unwrap();
     let label = recipe.data.label.as_deref().unwrap();
-    judge(case, &setup(&model), &new, &data, label, limits);
-    Figure::higher(case, "rows a second", speed, "rows/s").print(&setup(&model));
+    judge(case, &setup(&model, options), &new, &data, label, limits);
+    Figure::higher(case, "rows a second", speed, "rows/s").print(&setup(&model, options));
 }
 
 /// `adult-rows`: the new rows of a file, however they were made. The case is called as the file.

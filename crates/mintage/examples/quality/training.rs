@@ -39,12 +39,12 @@ pub fn trained(recipe: &Recipe, data: &AnyData, name: &str, options: &Options) -
         let _ = std::fs::remove_dir_all(&dir);
     }
     if !dir.join("model.safetensors").exists() {
-        train_in(recipe, data, &dir);
+        train_in(recipe, data, &dir, &options.device);
     }
-    Model::load(&dir, &DeviceChoice::Cpu).unwrap()
+    Model::load(&dir, &options.device).unwrap()
 }
 
-fn train_in(recipe: &Recipe, data: &AnyData, dir: &Path) {
+fn train_in(recipe: &Recipe, data: &AnyData, dir: &Path, device: &DeviceChoice) {
     let start = Instant::now();
     let stop = AtomicBool::new(false);
     let clock = || start.elapsed();
@@ -54,7 +54,7 @@ fn train_in(recipe: &Recipe, data: &AnyData, dir: &Path) {
     };
     let mut shown = 0.0;
     let control = Control { stop: &stop, clock: &clock };
-    train(recipe, data, &mut run, &DeviceChoice::Cpu, &control, &mut |event| match event {
+    train(recipe, data, &mut run, device, &control, &mut |event| match event {
         Event::Step { step, progress, metrics, items_per_sec, .. }
             if start.elapsed().as_secs_f64() - shown > QUIET_SECS =>
         {
@@ -81,7 +81,7 @@ fn show(metrics: &Metrics) -> String {
 }
 
 /// "vae small, 400 s, 1234 steps of 64": how a model came to be.
-pub fn setup(model: &Model) -> String {
+pub fn setup(model: &Model, options: &Options) -> String {
     let config = &model.config;
     // Only sequences are learned so.
     let wide = json!(config.model)["width"].as_u64().is_some_and(|width| is_fast(width as usize));
@@ -89,12 +89,16 @@ pub fn setup(model: &Model) -> String {
     let recipe = Recipe::parse(&recipe).unwrap();
     let fast =
         recipe.train.precision == Precision::Auto && matches!(model.any, AnyModel::Sequence(_)) && wide;
+    let place = match &options.device {
+        DeviceChoice::Vulkan => "a GPU".to_owned(),
+        DeviceChoice::Auto | DeviceChoice::Cpu => format!("{} threads", rayon::current_num_threads()),
+    };
     format!(
-        "{} {}, trained {:.0} s on {} threads, {} steps of {}{}",
+        "{} {}, trained {:.0} s on {}, {} steps of {}{}",
         config.model.family().name(),
         config.size.name(),
         config.train_secs,
-        rayon::current_num_threads(),
+        place,
         config.step,
         config.model.batch(),
         if fast { ", products in bfloat16" } else { "" },

@@ -51,6 +51,12 @@ pub struct Config {
     pub beta: f64,
     pub prior_layers: usize,
     pub prior_width: usize,
+    /// Frames that the prior takes together.
+    pub tube: usize,
+    /// Times and noises that the prior learns from at each encoding of a clip.
+    pub draws: usize,
+    /// Share of the training clips whose first frames the prior is given.
+    pub continued: f64,
     /// Share of the budget at which phase 2 begins.
     pub prior_from: f64,
     /// Steps of Heun's rule in sampling; each evaluates the prior twice, the last once.
@@ -81,6 +87,9 @@ impl Config {
             beta: 1e-3,
             prior_layers,
             prior_width,
+            tube: info.frames.div_ceil(4).clamp(1, 8),
+            draws: 4,
+            continued: 0.5,
             prior_from: 0.4,
             steps: 12,
             batch: batch_of(64, info),
@@ -134,8 +143,9 @@ impl Vae {
         let width = config.prior_width;
         let prior = FlowShape {
             d,
-            cells: trunk.cells(),
+            grid: trunk.grid(),
             frames: info.frames,
+            tube: config.tube,
             classes: info.classes,
             layers: config.prior_layers,
             heads: heads(width),
@@ -208,12 +218,15 @@ impl Vae {
 
     fn step_prior(&mut self, batch: &ClipBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
         let z = self.latents(&self.autoencoder.averaged(), batch, rng);
-        // The same numbers, where gradients are.
-        let dims = z.dims();
-        let z = Tensor::from_data(TensorData::new(to_vec(&z), dims), &self.device.clone().autodiff());
+        // The same numbers, where gradients are, several times: to encode clips costs as much as to learn from them.
+        let [rows, d] = z.dims();
+        let draws = self.config.draws;
+        let z = TensorData::new(to_vec(&z).repeat(draws), [rows * draws, d]);
+        let z = Tensor::from_data(z, &self.device.clone().autodiff());
         let drop = self.config.label_drop as f32;
-        let classes = class_input(&batch.labels, batch.n, self.info.classes, drop, rng);
-        let loss = self.prior.net().loss(z, &classes, rng);
+        let n = batch.n * draws;
+        let classes = class_input(&batch.labels.repeat(draws), n, self.info.classes, drop, rng);
+        let loss = self.prior.net().loss(z, &classes, self.config.continued, rng);
         let lr = self.config.prior_lr * Schedule::default().factor(progress);
         let (loss, norm) = self.prior.update(loss, lr)?;
         Ok(Metrics::new([("loss", loss), ("grad_norm", norm)]))
@@ -233,7 +246,7 @@ impl Vae {
         }
         let z = self.latents(&net, batch, rng);
         let classes = class_input(&batch.labels, batch.n, self.info.classes, 0.0, rng);
-        let loss = self.prior.averaged().loss(z, &classes, rng);
+        let loss = self.prior.averaged().loss(z, &classes, self.config.continued, rng);
         Some(Metrics::new([("loss", f64::from(loss.into_scalar::<f32>()))]))
     }
 
