@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, process::Command, thread};
 
-use mintage::nn::DeviceChoice;
+use mintage::nn::{DeviceChoice, DeviceError};
 use serde_json::json;
 
 use crate::{
@@ -129,8 +129,11 @@ fn memory() -> Finding {
 }
 
 fn devices() -> Finding {
-    let vulkan = DeviceChoice::Vulkan.open().is_ok();
-    let is = if vulkan { "cpu, vulkan" } else { "cpu (this build has no vulkan)" };
+    let is = match DeviceChoice::Vulkan.open() {
+        Ok(_) => "cpu, vulkan",
+        Err(DeviceError::NoGpu) => "cpu (no GPU that speaks Vulkan was found)",
+        Err(_) => "cpu (this build has no vulkan)",
+    };
     Finding { what: "devices", is: is.to_owned(), but: None }
 }
 

@@ -9,6 +9,7 @@
 //! each behind the last half of the one before. The velocity is that of a transformer over *tubes*, the vectors of one
 //! place in a few frames (ViViT, Arnab et al., arXiv:2103.15691): all of them see each other, and filters over the grid
 //! tell each what lies around it, which a motion is learned from soonest.
+//! The network adds to the best linear guess at the velocity, so that noise need not pass through it number by number.
 
 use std::sync::Arc;
 
@@ -41,12 +42,25 @@ pub struct FlowShape {
     pub layers: usize,
     pub heads: usize,
     pub width: usize,
+    /// How much more of the way is spent near noise than near the data; 1 is an even pace.
+    pub shift: f64,
 }
 
 impl FlowShape {
     /// Vectors of a frame.
     fn cells(&self) -> usize {
         self.grid.0 * self.grid.1
+    }
+
+    /// The time at a share of the way (Esser et al., arXiv:2403.03206, eq. 23, with 1 as the data).
+    fn time(&self, share: f32) -> f32 {
+        share / (share + self.shift as f32 * (1.0 - share))
+    }
+
+    /// The share of the way at a time.
+    fn share(&self, time: f32) -> f32 {
+        let shift = self.shift as f32;
+        shift * time / (1.0 - time + shift * time)
     }
 
     /// Tubes at a place: the last one may reach behind the end.
@@ -141,13 +155,22 @@ impl LatentFlow {
         let of_rows = |of: &dyn Fn(usize) -> usize| Arc::new((0..rows).map(|row| of(row) as u32).collect());
         let (places, moments) = (of_rows(&|row| row % cells), of_rows(&|row| row / cells % tubes));
         let clips = of_rows(&|row| row / (cells * tubes));
-        let x = kernels::add(self.input.forward(self.tubed(z_t, known)), self.place.bag(&places, 1));
+        let x = kernels::add(self.input.forward(self.tubed(z_t.clone(), known)), self.place.bag(&places, 1));
         let mut x = kernels::add(x, self.moment.bag(&moments, 1));
         for block in &self.blocks {
             let told = kernels::embedding_bag(block.condition.forward(clip.clone()), &clips, 1);
             x = block.forward(kernels::add(x, told), tubes, grid, heads);
         }
-        self.untubed(self.output.forward(self.norm.forward(x)))
+        let beside = self.untubed(self.output.forward(self.norm.forward(x)));
+        let (straight, size): (Vec<f32>, Vec<f32>) = t.iter().map(|&t| preconditioning(t)).unzip();
+        z_t * self.of_clips(&straight, &device) + beside * self.of_clips(&size, &device)
+    }
+
+    /// A number of each clip for all of its vectors: `[n · frames · cells, 1]`.
+    fn of_clips(&self, values: &[f32], device: &Device) -> Tensor<2> {
+        let each = self.shape.frames * self.shape.cells();
+        let rows: Vec<f32> = values.iter().flat_map(|&value| std::iter::repeat_n(value, each)).collect();
+        Tensor::from_data(TensorData::new(rows, [values.len() * each, 1]), device)
     }
 
     /// Latents, and beside each whether it is known: `[n · frames · cells, d]` → `[n · tubes · cells, tube · (d + 1)]`.
@@ -190,17 +213,16 @@ impl LatentFlow {
         let FlowShape { d, frames, .. } = self.shape;
         let (n, cells, device) = (classes.len(), self.shape.cells(), z.device());
         // As in the flow of images: the middle of the way is the hard part, one draw in four is uniform.
-        let time = |i: usize, rng: &mut Rng| match i % 4 {
+        let share = |i: usize, rng: &mut Rng| match i % 4 {
             0 => rng.uniform(),
             _ => 1.0 / (1.0 + (-rng.normal()).exp()),
         };
-        let times: Vec<f32> = (0..n).map(|i| time(i, rng)).collect();
+        let times: Vec<f32> = (0..n).map(|i| self.shape.time(share(i, rng))).collect();
         let some = |rng: &mut Rng| f64::from(rng.uniform()) < continued;
         let known: Vec<usize> = (0..n).map(|_| if some(rng) { rng.below(frames) } else { 0 }).collect();
         let unknown = n * frames - known.iter().sum::<usize>();
         let sought = self.flags(&known, 0.0, 1.0, &device);
-        let each: Vec<f32> = times.iter().flat_map(|&t| std::iter::repeat_n(t, frames * cells)).collect();
-        let each = Tensor::from_data(TensorData::new(each, [n * frames * cells, 1]), &device);
+        let each = self.of_clips(&times, &device);
         let noise = rng.normal_tensor(z.dims(), &device);
         let way = (z.clone() - noise.clone()) * sought.clone();
         // Where nothing is sought the way has no length: those vectors stay at their ends.
@@ -264,7 +286,15 @@ impl LatentFlow {
         let sought = self.flags(&known, 0.0, 1.0, device);
         let velocity = |x: Tensor<2>, t: f32| self.guided(x, t, &known, wanted) * sought.clone();
         let x = Tensor::from_data(TensorData::new(values, [n * window * cells, d]), device);
-        to_vec(&integrate(x, begin, wanted.steps, velocity))
+        to_vec(&integrate(x, &self.times(begin, wanted.steps), velocity))
+    }
+
+    /// Times from `begin` to 1, at the model's pace: as many steps as that share of the way asks for.
+    fn times(&self, begin: f32, steps: usize) -> Vec<f32> {
+        let begin = self.shape.share(begin);
+        let steps = (steps as f32 * (1.0 - begin)).ceil() as usize;
+        let share = |step: usize| begin + (1.0 - begin) * step as f32 / steps.max(1) as f32;
+        (0..=steps).map(|step| self.shape.time(share(step))).collect()
     }
 
     /// The velocity with classifier-free guidance (Ho & Salimans, arXiv:2207.12598).
@@ -279,23 +309,23 @@ impl LatentFlow {
     }
 }
 
-/// Carries `x` from time `begin` to 1 by Heun's rule in equal steps, as many as that share of the way asks for; the last
-/// one is Euler's.
-fn integrate(
-    x: Tensor<2>,
-    begin: f32,
-    steps: usize,
-    velocity: impl Fn(Tensor<2>, f32) -> Tensor<2>,
-) -> Tensor<2> {
-    let steps = (steps as f32 * (1.0 - begin)).ceil() as usize;
-    let dt = (1.0 - begin) / steps.max(1) as f32;
+/// `a` and `b` of `v = a z_t + b F(z_t)`: the best linear guess at the velocity where latents have unit variance, and how far
+/// the velocity is from it in the mean square (Karras et al., arXiv:2206.00364, for straight ways).
+fn preconditioning(t: f32) -> (f32, f32) {
+    let square = t * t + (1.0 - t) * (1.0 - t);
+    ((2.0 * t - 1.0) / square, square.sqrt().recip())
+}
+
+/// Carries `x` along `times` by Heun's rule; the last step is Euler's.
+fn integrate(x: Tensor<2>, times: &[f32], velocity: impl Fn(Tensor<2>, f32) -> Tensor<2>) -> Tensor<2> {
+    let steps = times.len() - 1;
     (0..steps).fold(x, |x, step| {
-        let t = begin + step as f32 * dt;
+        let (t, next) = (times[step], times[step + 1]);
         let v = velocity(x.clone(), t);
-        let ahead = x.clone() + v.clone() * dt;
+        let ahead = x.clone() + v.clone() * (next - t);
         match step + 1 == steps {
             true => ahead,
-            false => x + (v + velocity(ahead, t + dt)) * (dt / 2.0),
+            false => x + (v + velocity(ahead, next)) * ((next - t) / 2.0),
         }
     })
 }
@@ -353,8 +383,17 @@ mod tests {
     use super::*;
     use mintage_nn::{AdamW, Trainable};
 
-    const SHAPE: FlowShape =
-        FlowShape { d: 2, grid: (1, 3), frames: 4, tube: 3, classes: 2, layers: 1, heads: 2, width: 32 };
+    const SHAPE: FlowShape = FlowShape {
+        d: 2,
+        grid: (1, 3),
+        frames: 4,
+        tube: 3,
+        classes: 2,
+        layers: 1,
+        heads: 2,
+        width: 32,
+        shift: 1.5,
+    };
 
     /// Latents of two clips: class 0 goes up, class 1 down.
     fn latents(frames: usize) -> Vec<f32> {

@@ -53,6 +53,8 @@ pub struct Config {
     pub prior_width: usize,
     /// Frames that the prior takes together.
     pub tube: usize,
+    /// How much more of the way from noise is spent near it; many numbers that tell each other ask for more.
+    pub shift: f64,
     /// Times and noises that the prior learns from at each encoding of a clip.
     pub draws: usize,
     /// Share of the training clips whose first frames the prior is given.
@@ -88,6 +90,7 @@ impl Config {
             prior_layers,
             prior_width,
             tube: info.frames.div_ceil(4).clamp(1, 8),
+            shift: 2.0,
             draws: 4,
             continued: 0.5,
             prior_from: 0.4,
@@ -150,6 +153,7 @@ impl Vae {
             layers: config.prior_layers,
             heads: heads(width),
             width,
+            shift: config.shift,
         };
         Self {
             autoencoder: Trainable::new(autoencoder, AdamW { weight_decay: 1e-4, ..AdamW::default() }),
