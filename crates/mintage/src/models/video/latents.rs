@@ -1,15 +1,14 @@
 //! A flow over the latent vectors of clips: the learned prior of the VAE.
 //!
 //! A point travels from noise `ε ~ N(0, I)` to the latents `z` of a clip on a straight line (Lipman et al.,
-//! arXiv:2210.02747); frames that are known stay as they are at any `t`:
+//! arXiv:2210.02747), at a time of its own in each frame (Chen et al., arXiv:2407.01392): frames that are known are at
+//! `t = 1`, all others at the same `t`,
 //!
 //! `z_t = (1 − t) ε + t z`,   `L = E ‖v(z_t, t, y) − (z − ε)‖²` over the frames that are not known.
 //!
 //! So what comes behind given frames is drawn like a whole clip, and clips of any length are drawn a window at a time,
-//! each behind the last half of the one before. The velocity is that of a transformer over *tubes*, the vectors of one
-//! place in a few frames (ViViT, Arnab et al., arXiv:2103.15691): all of them see each other, and filters over the grid
-//! tell each what lies around it, which a motion is learned from soonest.
-//! The network adds to the best linear guess at the velocity, so that noise need not pass through it number by number.
+//! each behind the last half of the one before. The velocity is that of a transformer that attends within each frame and
+//! over time at each place (Latte, Ma et al., arXiv:2401.03048).
 
 use std::sync::Arc;
 
@@ -19,7 +18,7 @@ use burn::{
 };
 use mintage_nn::{
     Rng, kernels,
-    layers::{DepthwiseTime, Embedding, Linear, RmsNorm, sinusoidal},
+    layers::{Embedding, Linear, RmsNorm, sinusoidal},
     weights::to_vec,
 };
 use serde::{Deserialize, Serialize};
@@ -32,12 +31,10 @@ use crate::models::image::indices;
 pub struct FlowShape {
     /// Dimensions of a vector.
     pub d: usize,
-    /// Height and width of the vectors of a frame.
-    pub grid: (usize, usize),
+    /// Vectors of a frame.
+    pub cells: usize,
     /// Frames that it sees.
     pub frames: usize,
-    /// Frames of a tube.
-    pub tube: usize,
     pub classes: usize,
     pub layers: usize,
     pub heads: usize,
@@ -47,12 +44,7 @@ pub struct FlowShape {
 }
 
 impl FlowShape {
-    /// Vectors of a frame.
-    fn cells(&self) -> usize {
-        self.grid.0 * self.grid.1
-    }
-
-    /// The time at a share of the way (Esser et al., arXiv:2403.03206, eq. 23, with 1 as the data).
+    /// The time at a share of the way (Esser et al., arXiv:2403.03206, eq. 23, with the data at 1).
     fn time(&self, share: f32) -> f32 {
         share / (share + self.shift as f32 * (1.0 - share))
     }
@@ -61,11 +53,6 @@ impl FlowShape {
     fn share(&self, time: f32) -> f32 {
         let shift = self.shift as f32;
         shift * time / (1.0 - time + shift * time)
-    }
-
-    /// Tubes at a place: the last one may reach behind the end.
-    fn tubes(&self) -> usize {
-        self.frames.div_ceil(self.tube)
     }
 }
 
@@ -90,7 +77,7 @@ pub struct Wanted<'a> {
 pub struct LatentFlow {
     input: Linear,
     place: Embedding,
-    /// Of the number of a tube at its place: distances alone do not tell the first from the last.
+    /// Of the number of a frame in what it sees: distances alone do not tell the first from the last.
     moment: Embedding,
     time1: Linear,
     time2: Linear,
@@ -106,10 +93,8 @@ pub struct LatentFlow {
 #[derive(Module, Debug)]
 struct Block {
     condition: Linear,
-    attention: Attention,
-    /// Filters along the rows and along the columns of the grid.
-    across: DepthwiseTime,
-    along: DepthwiseTime,
+    space: Attention,
+    time: Attention,
     norm: RmsNorm,
     up: Linear,
     down: Linear,
@@ -124,17 +109,17 @@ struct Attention {
 
 impl LatentFlow {
     pub fn new(shape: FlowShape, device: &Device, rng: &mut Rng) -> Self {
-        let FlowShape { d, tube, classes, layers, width, .. } = shape;
+        let FlowShape { d, cells, frames, classes, layers, width, .. } = shape;
         Self {
-            input: Linear::new(tube * (d + 1), width, 1.0, device, rng),
-            place: Embedding::new(shape.cells(), width, 0.5, device, rng),
-            moment: Embedding::new(shape.tubes(), width, 1.0, device, rng),
+            input: Linear::new(d, width, 1.0, device, rng),
+            place: Embedding::new(cells, width, 0.5, device, rng),
+            moment: Embedding::new(frames, width, 1.0, device, rng),
             time1: Linear::new(width, width, std::f32::consts::SQRT_2, device, rng),
             time2: Linear::new(width, width, 1.0, device, rng),
             label: Embedding::new(classes + 1, width, 1.0, device, rng),
             blocks: (0..layers).map(|_| Block::new(width, device, rng)).collect(),
             norm: RmsNorm::new(width, device),
-            output: Linear::new(width, tube * d, 0.0, device, rng),
+            output: Linear::new(width, d, 0.0, device, rng),
             shape,
         }
     }
@@ -144,97 +129,58 @@ impl LatentFlow {
         name.starts_with("blocks.") && name.ends_with(".weight")
     }
 
-    /// `z_t [n · frames · cells, d]`; a time, the number of frames that are known and a class a clip → the velocity.
-    fn velocity(&self, z_t: Tensor<2>, t: &[f32], known: &[usize], classes: &[u32]) -> Tensor<2> {
-        let FlowShape { grid, heads, width, .. } = self.shape;
-        let (device, cells, tubes) = (z_t.device(), self.shape.cells(), self.shape.tubes());
+    /// `z_t [n · frames · cells, d]`, a time a frame, a class a clip → the velocity.
+    fn velocity(&self, z_t: Tensor<2>, t: &[f32], classes: &[u32]) -> Tensor<2> {
+        let FlowShape { cells, heads, width, .. } = self.shape;
+        let (device, frames) = (z_t.device(), t.len() / classes.len().max(1));
+        let of_clip: Vec<u32> =
+            classes.iter().flat_map(|&class| std::iter::repeat_n(class, frames)).collect();
         let time = self.time1.forward(sinusoidal(t, width, 1000.0, &device));
         let time = self.time2.forward(kernels::silu(time));
-        let clip = kernels::silu(time + self.label.forward(indices(classes, &device))); // [n, width]
-        let rows = t.len() * tubes * cells;
-        let of_rows = |of: &dyn Fn(usize) -> usize| Arc::new((0..rows).map(|row| of(row) as u32).collect());
-        let (places, moments) = (of_rows(&|row| row % cells), of_rows(&|row| row / cells % tubes));
-        let clips = of_rows(&|row| row / (cells * tubes));
-        let x = kernels::add(self.input.forward(self.tubed(z_t.clone(), known)), self.place.bag(&places, 1));
-        let mut x = kernels::add(x, self.moment.bag(&moments, 1));
+        let moments: Vec<u32> = (0..t.len()).map(|i| (i % frames) as u32).collect();
+        let told =
+            self.label.forward(indices(&of_clip, &device)) + self.moment.forward(indices(&moments, &device));
+        let condition = kernels::silu(time + told); // [n · frames, width]
+        let rows = t.len() * cells;
+        let places = Arc::new((0..rows).map(|row| (row % cells) as u32).collect::<Vec<u32>>());
+        let frame_of = Arc::new((0..rows).map(|row| (row / cells) as u32).collect::<Vec<u32>>());
+        let mut x = kernels::add(self.input.forward(z_t), self.place.bag(&places, 1));
         for block in &self.blocks {
-            let told = kernels::embedding_bag(block.condition.forward(clip.clone()), &clips, 1);
-            x = block.forward(kernels::add(x, told), tubes, grid, heads);
+            let told = kernels::embedding_bag(block.condition.forward(condition.clone()), &frame_of, 1);
+            x = block.forward(kernels::add(x, told), frames, cells, heads);
         }
-        let beside = self.untubed(self.output.forward(self.norm.forward(x)));
-        let (straight, size): (Vec<f32>, Vec<f32>) = t.iter().map(|&t| preconditioning(t)).unzip();
-        z_t * self.of_clips(&straight, &device) + beside * self.of_clips(&size, &device)
-    }
-
-    /// A number of each clip for all of its vectors: `[n · frames · cells, 1]`.
-    fn of_clips(&self, values: &[f32], device: &Device) -> Tensor<2> {
-        let each = self.shape.frames * self.shape.cells();
-        let rows: Vec<f32> = values.iter().flat_map(|&value| std::iter::repeat_n(value, each)).collect();
-        Tensor::from_data(TensorData::new(rows, [values.len() * each, 1]), device)
-    }
-
-    /// Latents, and beside each whether it is known: `[n · frames · cells, d]` → `[n · tubes · cells, tube · (d + 1)]`.
-    fn tubed(&self, z: Tensor<2>, known: &[usize]) -> Tensor<2> {
-        let FlowShape { d, frames, tube, .. } = self.shape;
-        let (n, cells, tubes) = (known.len(), self.shape.cells(), self.shape.tubes());
-        let flags = self.flags(known, 1.0, 0.0, &z.device());
-        let z = Tensor::cat(vec![z, flags], 1).reshape([n, frames * cells * (d + 1)]);
-        let behind = Tensor::zeros([n, (tubes * tube - frames) * cells * (d + 1)], &z.device());
-        let z = if tubes * tube > frames { Tensor::cat(vec![z, behind], 1) } else { z };
-        z.reshape([n * tubes, tube, cells, d + 1])
-            .swap_dims(1, 2)
-            .reshape([n * tubes * cells, tube * (d + 1)])
-    }
-
-    /// `[n · tubes · cells, tube · d]` → `[n · frames · cells, d]`.
-    fn untubed(&self, v: Tensor<2>) -> Tensor<2> {
-        let FlowShape { d, frames, tube, .. } = self.shape;
-        let (cells, tubes) = (self.shape.cells(), self.shape.tubes());
-        let n = v.dims()[0] / (tubes * cells);
-        let v = v.reshape([n * tubes, cells, tube, d]).swap_dims(1, 2);
-        let v = v.reshape([n, tubes * tube * cells * d]).narrow(1, 0, frames * cells * d);
-        v.reshape([n * frames * cells, d])
-    }
-
-    /// One number for the vectors of the first frames of each clip, another for the rest: `[n · frames · cells, 1]`.
-    fn flags(&self, known: &[usize], of_known: f32, of_rest: f32, device: &Device) -> Tensor<2> {
-        let (frames, cells) = (self.shape.frames, self.shape.cells());
-        let mut flags = vec![of_rest; known.len() * frames * cells];
-        for (flags, known) in flags.chunks_exact_mut(frames * cells).zip(known) {
-            flags[..known * cells].fill(of_known);
-        }
-        let rows = flags.len();
-        Tensor::from_data(TensorData::new(flags, [rows, 1]), device)
+        self.output.forward(self.norm.forward(x))
     }
 
     /// The mean loss over latents `z [n · frames · cells, d]` of clips of the frames that it sees, a class each. The first
     /// frames of a share of them, `continued`, are known.
     pub fn loss(&self, z: Tensor<2>, classes: &[u32], continued: f64, rng: &mut Rng) -> Tensor<1> {
-        let FlowShape { d, frames, .. } = self.shape;
-        let (n, cells, device) = (classes.len(), self.shape.cells(), z.device());
-        // As in the flow of images: the middle of the way is the hard part, one draw in four is uniform.
-        let share = |i: usize, rng: &mut Rng| match i % 4 {
-            0 => rng.uniform(),
-            _ => 1.0 / (1.0 + (-rng.normal()).exp()),
+        let FlowShape { d, cells, frames, .. } = self.shape;
+        let (device, mut times, mut known) = (z.device(), Vec::new(), Vec::new());
+        for i in 0..classes.len() {
+            // As in the flow of images: the middle of the way is the hard part, one draw in four is uniform.
+            let share = if i % 4 == 0 { rng.uniform() } else { 1.0 / (1.0 + (-rng.normal()).exp()) };
+            let t = self.shape.time(share);
+            let given = if f64::from(rng.uniform()) < continued { rng.below(frames) } else { 0 };
+            times.extend((0..frames).map(|frame| if frame < given { 1.0 } else { t }));
+            known.extend((0..frames).map(|frame| frame < given));
+        }
+        let of_rows = |of_frame: Vec<f32>| -> Tensor<2> {
+            let rows: Vec<f32> = of_frame.iter().flat_map(|&v| std::iter::repeat_n(v, cells)).collect();
+            Tensor::from_data(TensorData::new(rows, [of_frame.len() * cells, 1]), &device)
         };
-        let times: Vec<f32> = (0..n).map(|i| self.shape.time(share(i, rng))).collect();
-        let some = |rng: &mut Rng| f64::from(rng.uniform()) < continued;
-        let known: Vec<usize> = (0..n).map(|_| if some(rng) { rng.below(frames) } else { 0 }).collect();
-        let unknown = n * frames - known.iter().sum::<usize>();
-        let sought = self.flags(&known, 0.0, 1.0, &device);
-        let each = self.of_clips(&times, &device);
+        let unknown = known.iter().filter(|&&known| !known).count();
+        let weights = of_rows(known.iter().map(|&known| f32::from(!known)).collect());
         let noise = rng.normal_tensor(z.dims(), &device);
-        let way = (z.clone() - noise.clone()) * sought.clone();
-        // Where nothing is sought the way has no length: those vectors stay at their ends.
-        let z_t = z * (-sought.clone() + 1.0) + noise * sought.clone() + way.clone() * each;
-        let v = self.velocity(z_t, &times, &known, classes) * sought;
-        (v - way).powi_scalar(2).sum() / (unknown.max(1) * cells * d) as f64
+        let way = z - noise.clone();
+        let z_t = noise + way.clone() * of_rows(times.clone());
+        let off = (self.velocity(z_t, &times, classes) - way) * weights;
+        off.powi_scalar(2).sum() / (unknown.max(1) * cells * d) as f64
     }
 
     /// Latents `[n · frames · cells, d]` drawn by Heun's rule, window by window.
     pub fn sample(&self, wanted: &Wanted, device: &Device, rng: &mut Rng) -> Tensor<2> {
-        let FlowShape { d, frames: window, .. } = self.shape;
-        let cells = self.shape.cells();
+        let FlowShape { d, cells, frames: window, .. } = self.shape;
         let (n, each) = (wanted.classes.len(), cells * d);
         let known = &wanted.known[..wanted.known.len().min(wanted.frames * each)];
         let mut rows = vec![known.to_vec(); n];
@@ -263,8 +209,7 @@ impl LatentFlow {
         device: &Device,
         rng: &mut Rng,
     ) -> Vec<f32> {
-        let FlowShape { d, frames: window, .. } = self.shape;
-        let cells = self.shape.cells();
+        let FlowShape { d, cells, frames: window, .. } = self.shape;
         let (n, each) = (rows.len(), cells * d);
         let begin = wanted.like.map_or(0.0, |(_, begin)| begin);
         let mut values = Vec::with_capacity(n * window * each);
@@ -282,9 +227,14 @@ impl LatentFlow {
                 }
             }
         }
-        let known = vec![given; n];
-        let sought = self.flags(&known, 0.0, 1.0, device);
-        let velocity = |x: Tensor<2>, t: f32| self.guided(x, t, &known, wanted) * sought.clone();
+        let known: Vec<f32> = (0..n * window).map(|frame| f32::from(frame % window < given)).collect();
+        let moving: Vec<f32> =
+            known.iter().flat_map(|&known| std::iter::repeat_n(1.0 - known, cells)).collect();
+        let moving: Tensor<2> = Tensor::from_data(TensorData::new(moving, [n * window * cells, 1]), device);
+        let velocity = |x: Tensor<2>, t: f32| {
+            let t: Vec<f32> = known.iter().map(|&known| if known > 0.0 { 1.0 } else { t }).collect();
+            self.guided(x, &t, wanted) * moving.clone()
+        };
         let x = Tensor::from_data(TensorData::new(values, [n * window * cells, d]), device);
         to_vec(&integrate(x, &self.times(begin, wanted.steps), velocity))
     }
@@ -298,22 +248,15 @@ impl LatentFlow {
     }
 
     /// The velocity with classifier-free guidance (Ho & Salimans, arXiv:2207.12598).
-    fn guided(&self, x: Tensor<2>, t: f32, known: &[usize], wanted: &Wanted) -> Tensor<2> {
-        let (times, none) = (vec![t; known.len()], vec![self.shape.classes as u32; known.len()]);
+    fn guided(&self, x: Tensor<2>, t: &[f32], wanted: &Wanted) -> Tensor<2> {
+        let none = vec![self.shape.classes as u32; wanted.classes.len()];
         if wanted.guidance == 1.0 || wanted.classes == none {
-            return self.velocity(x, &times, known, wanted.classes);
+            return self.velocity(x, t, wanted.classes);
         }
-        let v = self.velocity(x.clone(), &times, known, wanted.classes);
-        let free = self.velocity(x, &times, known, &none);
+        let v = self.velocity(x.clone(), t, wanted.classes);
+        let free = self.velocity(x, t, &none);
         free.clone() + (v - free) * wanted.guidance
     }
-}
-
-/// `a` and `b` of `v = a z_t + b F(z_t)`: the best linear guess at the velocity where latents have unit variance, and how far
-/// the velocity is from it in the mean square (Karras et al., arXiv:2206.00364, for straight ways).
-fn preconditioning(t: f32) -> (f32, f32) {
-    let square = t * t + (1.0 - t) * (1.0 - t);
-    ((2.0 * t - 1.0) / square, square.sqrt().recip())
 }
 
 /// Carries `x` along `times` by Heun's rule; the last step is Euler's.
@@ -335,27 +278,22 @@ impl Block {
         let hidden = (width * 8 / 3).next_multiple_of(32);
         Self {
             condition: Linear::new(width, width, 1.0, device, rng),
-            attention: Attention::new(width, device, rng),
-            across: DepthwiseTime::new(width, device, rng),
-            along: DepthwiseTime::new(width, device, rng),
+            space: Attention::new(width, device, rng),
+            time: Attention::new(width, device, rng),
             norm: RmsNorm::new(width, device),
             up: Linear::unbiased(width, 2 * hidden, 1.0, device, rng),
             down: Linear::unbiased(hidden, width, 0.0, device, rng),
         }
     }
 
-    /// Rows `[n · tubes · cells, width]`.
-    fn forward(
-        &self,
-        x: Tensor<2>,
-        tubes: usize,
-        (height, width): (usize, usize),
-        heads: usize,
-    ) -> Tensor<2> {
-        let x = kernels::add(x.clone(), self.attention.forward(x, tubes * height * width, heads));
-        let y = swapped(self.across.forward(x.clone(), width), height, width);
-        let y = swapped(self.along.forward(y, height), width, height);
-        kernels::add(x, self.down.forward(kernels::swiglu(self.up.forward(self.norm.forward(y)))))
+    /// Rows `[n · frames · cells, width]`.
+    fn forward(&self, x: Tensor<2>, frames: usize, cells: usize, heads: usize) -> Tensor<2> {
+        let x = kernels::add(x.clone(), self.space.forward(x, cells, heads));
+        let x = swapped(x, frames, cells);
+        let x = kernels::add(x.clone(), self.time.forward(x, frames, heads));
+        let x = swapped(x, cells, frames);
+        let y = self.down.forward(kernels::swiglu(self.up.forward(self.norm.forward(x.clone()))));
+        kernels::add(x, y)
     }
 }
 
@@ -383,17 +321,8 @@ mod tests {
     use super::*;
     use mintage_nn::{AdamW, Trainable};
 
-    const SHAPE: FlowShape = FlowShape {
-        d: 2,
-        grid: (1, 3),
-        frames: 4,
-        tube: 3,
-        classes: 2,
-        layers: 1,
-        heads: 2,
-        width: 32,
-        shift: 1.5,
-    };
+    const SHAPE: FlowShape =
+        FlowShape { d: 2, cells: 3, frames: 4, classes: 2, layers: 1, heads: 2, width: 32, shift: 1.5 };
 
     /// Latents of two clips: class 0 goes up, class 1 down.
     fn latents(frames: usize) -> Vec<f32> {

@@ -72,7 +72,7 @@ pub struct ClipDraw<'a> {
 }
 
 /// Options of any family, and what they must lie between.
-const RANGES: [(&str, RangeInclusive<u64>); 14] = [
+const RANGES: [(&str, RangeInclusive<u64>); 12] = [
     ("batch", 1..=65_536),
     ("width", 2..=4_096),
     ("blocks", 0..=64),
@@ -84,8 +84,6 @@ const RANGES: [(&str, RangeInclusive<u64>); 14] = [
     ("motion", 1..=4_096),
     ("prior_layers", 0..=128),
     ("prior_width", 2..=8_192),
-    ("tube", 1..=256),
-    ("draws", 1..=256),
     ("steps", 1..=10_000),
 ];
 

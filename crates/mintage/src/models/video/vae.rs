@@ -51,12 +51,8 @@ pub struct Config {
     pub beta: f64,
     pub prior_layers: usize,
     pub prior_width: usize,
-    /// Frames that the prior takes together.
-    pub tube: usize,
-    /// How much more of the way from noise is spent near it; many numbers that tell each other ask for more.
+    /// How much more of the way from noise is spent near it; what comes next is learned there, what it looks like later.
     pub shift: f64,
-    /// Times and noises that the prior learns from at each encoding of a clip.
-    pub draws: usize,
     /// Share of the training clips whose first frames the prior is given.
     pub continued: f64,
     /// Share of the budget at which phase 2 begins.
@@ -89,9 +85,7 @@ impl Config {
             beta: 1e-3,
             prior_layers,
             prior_width,
-            tube: info.frames.div_ceil(4).clamp(1, 8),
-            shift: 2.0,
-            draws: 4,
+            shift: 1.0,
             continued: 0.5,
             prior_from: 0.4,
             steps: 12,
@@ -146,9 +140,8 @@ impl Vae {
         let width = config.prior_width;
         let prior = FlowShape {
             d,
-            grid: trunk.grid(),
+            cells: trunk.cells(),
             frames: info.frames,
-            tube: config.tube,
             classes: info.classes,
             layers: config.prior_layers,
             heads: heads(width),
@@ -222,14 +215,11 @@ impl Vae {
 
     fn step_prior(&mut self, batch: &ClipBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
         let z = self.latents(&self.autoencoder.averaged(), batch, rng);
-        // The same numbers, where gradients are, several times: to encode clips costs as much as to learn from them.
-        let [rows, d] = z.dims();
-        let draws = self.config.draws;
-        let z = TensorData::new(to_vec(&z).repeat(draws), [rows * draws, d]);
-        let z = Tensor::from_data(z, &self.device.clone().autodiff());
+        // The same numbers, where gradients are.
+        let dims = z.dims();
+        let z = Tensor::from_data(TensorData::new(to_vec(&z), dims), &self.device.clone().autodiff());
         let drop = self.config.label_drop as f32;
-        let n = batch.n * draws;
-        let classes = class_input(&batch.labels.repeat(draws), n, self.info.classes, drop, rng);
+        let classes = class_input(&batch.labels, batch.n, self.info.classes, drop, rng);
         let loss = self.prior.net().loss(z, &classes, self.config.continued, rng);
         let lr = self.config.prior_lr * Schedule::default().factor(progress);
         let (loss, norm) = self.prior.update(loss, lr)?;
