@@ -83,7 +83,7 @@ impl Config {
             penalty: 5.0,
             penalty_every: 2,
             batch: 32,
-            lr: 5e-4,
+            lr: 1e-3,
             label_drop: 0.1,
         }
     }
