@@ -96,8 +96,9 @@ const FRAMES: usize = 20;
 const CONTINUED: usize = 100;
 const DRAWS: usize = 8;
 
-/// `moving-mnist-FAMILY`: ten frames behind ten, of a model that has learned from windows of the recipe's length. The squared error of a frame is a sum over its 64 × 64 pixels in [0, 1]; the
-/// best guess under it is the mean of what may come, so the mean of several continuations is measured beside one of them.
+/// `moving-mnist-FAMILY`: ten frames behind ten, of a model that has learned from windows of the recipe's length, at most
+/// twenty. The squared error of a frame is a sum over its 64 × 64 pixels in [0, 1]; the best guess under it is the mean of
+/// what may come, so the mean of several continuations is measured beside one of them.
 pub fn moving_mnist(case: &str, options: &Options) {
     let family = family(case.trim_start_matches("moving-mnist-"));
     let settings = ["data.frames=20"];
