@@ -159,6 +159,12 @@ fn heads(width: usize) -> usize {
     (1..=width / 32).rev().find(|heads| width.is_multiple_of(2 * heads)).unwrap_or(1)
 }
 
+/// How far along the way from noise to data the `i`-th item of a step of flow matching is: logit-normal (Esser et al.,
+/// arXiv:2403.03206), because the middle is the hard part, and one in four uniform, so that both ends are seen too.
+fn way_gone(i: usize, rng: &mut Rng) -> f32 {
+    if i.is_multiple_of(4) { rng.uniform() } else { 1.0 / (1.0 + (-rng.normal()).exp()) }
+}
+
 /// ", 10 classes", or nothing.
 pub(crate) fn with_classes(n: usize) -> String {
     if n == 0 { String::new() } else { format!(", {n} classes") }

@@ -19,6 +19,8 @@ use mintage_nn::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::models::way_gone;
+
 /// Share of the training sounds whose beginning is known.
 const KNOWN_SHARE: f32 = 0.2;
 /// How much of a running mean a step leaves.
@@ -113,10 +115,7 @@ impl LatentFlow {
     pub fn loss(&self, x_1: Tensor<2>, frames: &Frames, rng: &mut Rng) -> Tensor<1> {
         let (n, time, device) = (frames.n(), frames.time(), x_1.device());
         let x_0 = rng.normal_tensor(x_1.dims(), &device);
-        // Logit-normal times (Esser et al., arXiv:2403.03206), and one in four uniform, as with images.
-        let t: Vec<f32> = (0..n)
-            .map(|i| if i % 4 == 0 { rng.uniform() } else { 1.0 / (1.0 + (-rng.normal()).exp()) })
-            .collect();
+        let t: Vec<f32> = (0..n).map(|i| way_gone(i, rng)).collect();
         let each: Vec<f32> = t.iter().flat_map(|&t| std::iter::repeat_n(t, time)).collect();
         let sought = frames.sought();
         let share = (sought.iter().sum::<f32>() / sought.len().max(1) as f32).max(1e-6);

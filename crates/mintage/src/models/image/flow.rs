@@ -27,6 +27,7 @@ use crate::{
     models::{
         Size,
         image::{Draw, ImageInfo},
+        way_gone,
     },
 };
 
@@ -119,11 +120,7 @@ impl Flow {
     ) -> Tensor<1> {
         let x_1 = to_model(&batch.pixels, self.info.shape, device); // [n, c, h, w]
         let x_0 = rng.normal_tensor(x_1.dims(), device);
-        // Logit-normal times (Esser et al., arXiv:2403.03206): the middle of the way is the hard part.
-        // One draw in four is uniform, so that both ends are seen too.
-        let t: Vec<f32> = (0..batch.n)
-            .map(|i| if i % 4 == 0 { rng.uniform() } else { 1.0 / (1.0 + (-rng.normal()).exp()) })
-            .collect();
+        let t: Vec<f32> = (0..batch.n).map(|i| way_gone(i, rng)).collect();
         let share: Tensor<4> = Tensor::<1>::from_floats(&t[..], device).reshape([batch.n, 1, 1, 1]);
         let x_t = x_0.clone() + (x_1.clone() - x_0.clone()) * share;
         let v = net.forward(x_t, &t, classes);

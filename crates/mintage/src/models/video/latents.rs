@@ -24,7 +24,7 @@ use mintage_nn::{
 use serde::{Deserialize, Serialize};
 
 use super::net::swapped;
-use crate::models::image::indices;
+use crate::models::{image::indices, way_gone};
 
 /// Size of a [`LatentFlow`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -158,9 +158,7 @@ impl LatentFlow {
         let FlowShape { d, cells, frames, .. } = self.shape;
         let (device, mut times, mut known) = (z.device(), Vec::new(), Vec::new());
         for i in 0..classes.len() {
-            // As in the flow of images: the middle of the way is the hard part, one draw in four is uniform.
-            let share = if i % 4 == 0 { rng.uniform() } else { 1.0 / (1.0 + (-rng.normal()).exp()) };
-            let t = self.shape.time(share);
+            let t = self.shape.time(way_gone(i, rng));
             let given = if f64::from(rng.uniform()) < continued { rng.below(frames) } else { 0 };
             times.extend((0..frames).map(|frame| if frame < given { 1.0 } else { t }));
             known.extend((0..frames).map(|frame| frame < given));
