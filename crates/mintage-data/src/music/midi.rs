@@ -397,8 +397,14 @@ mod tests {
             let at = place.index(bytes.len());
             bytes[at] = byte;
             let _ = Score::from_midi(&bytes);
-            let shorter = &bytes[..cut.index(bytes.len())];
-            prop_assert!(Score::from_midi(shorter).is_err());
+            // May be a good file still: where the header promises fewer tracks than there were.
+            let _ = Score::from_midi(&bytes[..cut.index(bytes.len())]);
+        }
+
+        #[test]
+        fn a_part_of_a_file_is_an_error(score in any_score(), cut in any::<prop::sample::Index>()) {
+            let bytes = score.to_midi("");
+            prop_assert!(Score::from_midi(&bytes[..cut.index(bytes.len())]).is_err());
         }
     }
 
