@@ -21,7 +21,8 @@ const FRAMES: usize = 20;
 const FPS: f64 = 10.0;
 /// Of the way from border to border, a frame.
 const STEP: f64 = 0.1;
-const TRAIN: usize = 8_000;
+/// The paper draws new clips for ever; as many as a machine has memory for stand for that.
+const TRAIN: usize = 16_000;
 const TEST: usize = 1_000;
 
 fn main() {

@@ -304,7 +304,7 @@ impl ModuleMapper for Update<'_> {
         }
         let slots = &mut *self.slots;
         let with_ema = self.ema;
-        let muon = D == 2 && self.muon.contains(&id);
+        let muon = D >= 2 && self.muon.contains(&id);
         param.map(|old| {
             let shape = old.dims();
             let n = shape.iter().product::<usize>();
@@ -316,7 +316,8 @@ impl ModuleMapper for Update<'_> {
                 ema: with_ema.then(|| flat.clone() + 0.0),
             });
             let (new, slot) = match muon {
-                true => kernels::muon(flat, grad, [shape[0], shape[1]], slot, MUON_MOMENTUM, scalars),
+                // A filter of a convolution is a row.
+                true => kernels::muon(flat, grad, [shape[0], n / shape[0]], slot, MUON_MOMENTUM, scalars),
                 false => kernels::adamw(flat, grad, slot, scalars),
             };
             slots.insert(id, slot);

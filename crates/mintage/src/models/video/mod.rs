@@ -5,6 +5,7 @@
 //! in [−1, 1] (`image_model`).
 
 mod codes;
+mod forecast;
 pub mod gan;
 mod latents;
 mod net;
@@ -72,7 +73,7 @@ pub struct ClipDraw<'a> {
 }
 
 /// Options of any family, and what they must lie between.
-const RANGES: [(&str, RangeInclusive<u64>); 12] = [
+const RANGES: [(&str, RangeInclusive<u64>); 14] = [
     ("batch", 1..=65_536),
     ("width", 2..=4_096),
     ("blocks", 0..=64),
@@ -84,6 +85,8 @@ const RANGES: [(&str, RangeInclusive<u64>); 12] = [
     ("motion", 1..=4_096),
     ("prior_layers", 0..=128),
     ("prior_width", 2..=8_192),
+    ("forecast_layers", 0..=128),
+    ("forecast_width", 2..=4_096),
     ("steps", 1..=10_000),
 ];
 
@@ -113,6 +116,7 @@ impl ClipConfig {
             }
         };
         check_ranges(&config, &RANGES)?;
+        config.check_shares()?;
         match config.prior_width() {
             // Positions turn pairs of numbers.
             Some(width) if width % 2 == 1 => {
@@ -120,6 +124,18 @@ impl ClipConfig {
             }
             _ => Ok(config),
         }
+    }
+
+    /// That no share of the budget, or of a way, is beyond what there is.
+    fn check_shares(&self) -> Result<(), RecipeError> {
+        let Self::Vae(c) = self else { return Ok(()) };
+        if !(0.0..1.0).contains(&c.forecast) {
+            return Err(RecipeError::of_key("model.forecast", "must be at least 0 and less than 1", None));
+        }
+        if !(0.0..=1.0).contains(&c.redrawn) {
+            return Err(RecipeError::of_key("model.redrawn", "must be between 0 and 1", None));
+        }
+        Ok(())
     }
 
     pub fn family(&self) -> Family {

@@ -40,11 +40,20 @@ pub struct Trunk {
 impl Trunk {
     /// The trunk that ends where no side is longer than `grid`.
     pub fn new(shape: ImageShape, width: usize, blocks: usize, time_blocks: usize, grid: usize) -> Self {
-        let longest = shape.height.max(shape.width);
-        let all = (0..9).find(|&h| longest.div_ceil(1 << h) <= grid).unwrap_or(9);
+        let all = halvings(shape, grid);
         // Small clips keep their details.
-        let folds = all.min(if longest > 32 { 2 } else { 1 });
+        let folds = all.min(if shape.height.max(shape.width) > 32 { 2 } else { 1 });
         Self { shape, width, blocks, time_blocks, folds, halvings: all - folds }
+    }
+
+    /// The trunk of one size that has no side longer than `grid`: all that makes it smaller is squares of pixels.
+    pub fn flat(shape: ImageShape, width: usize, blocks: usize, grid: usize) -> Self {
+        Self { shape, width, blocks, time_blocks: 0, folds: halvings(shape, grid), halvings: 0 }
+    }
+
+    /// Numbers of a square of pixels.
+    pub fn patch(&self) -> usize {
+        self.shape.channels << (2 * self.folds)
     }
 
     /// Channels after `level` halvings.
@@ -83,6 +92,12 @@ impl Trunk {
     }
 }
 
+/// How often a frame must be halved until no side is longer than `grid`.
+fn halvings(shape: ImageShape, grid: usize) -> usize {
+    let longest = shape.height.max(shape.width);
+    (0..9).find(|&h| longest.div_ceil(1 << h) <= grid).unwrap_or(9)
+}
+
 /// Frames `[n · frames, channels, height, width]` → vectors `[n · frames · cells, d]`.
 #[derive(Module, Debug)]
 pub struct ClipEncoder {
@@ -116,9 +131,8 @@ impl ClipEncoder {
             })
             .collect();
         let bottom = trunk.channels(trunk.halvings);
-        let patch = trunk.shape.channels << (2 * trunk.folds);
         Self {
-            stem: Conv2d::new(patch, trunk.width, 3, 1.0, device, rng),
+            stem: Conv2d::new(trunk.patch(), trunk.width, 3, 1.0, device, rng),
             stages,
             norm: GroupNorm::new(bottom, device),
             time: (0..trunk.time_blocks).map(|_| TimeBlock::causal(bottom, device, rng)).collect(),

@@ -10,6 +10,8 @@
 //! only, so that frames that are known are encoded alone.
 //! Phase 2: the autoencoder is frozen, and a flow learns `p(z | label, first frames)` (`latents.rs`), over latents brought
 //! to unit variance. It draws by integrating, so the model has no density to speak of.
+//! Phase 3, if a share of the budget is given to it: what comes behind the first half of a window is learned as its mean
+//! (`forecast.rs`), and the flow begins there, part of the way from noise.
 
 use burn::{
     module::Module,
@@ -23,6 +25,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ClipDraw, ClipInfo, ClipStart,
+    forecast::Forecaster,
     latents::{FlowShape, LatentFlow, Wanted},
     net::{
         ClipDecoder, ClipEncoder, Trunk, batch_of, first_frames, frames_of, from_frames, in_parts,
@@ -57,6 +60,13 @@ pub struct Config {
     pub continued: f64,
     /// Share of the budget at which phase 2 begins.
     pub prior_from: f64,
+    /// Share of the budget that is spent on what comes next, at the end.
+    pub forecast: f64,
+    /// Of what comes next, how much is drawn anew by the flow: 0 gives the mean of all that may come, 1 begins with noise.
+    pub redrawn: f64,
+    pub forecast_layers: usize,
+    pub forecast_width: usize,
+    pub forecast_lr: f64,
     /// Steps of Heun's rule in sampling; each evaluates the prior twice, the last once.
     pub steps: usize,
     pub batch: usize,
@@ -88,6 +98,11 @@ impl Config {
             shift: 1.0,
             continued: 0.5,
             prior_from: 0.4,
+            forecast: 0.0,
+            redrawn: 0.5,
+            forecast_layers: 10,
+            forecast_width: 96,
+            forecast_lr: 3e-3,
             steps: 12,
             batch: batch_of(64, info),
             lr: 2e-3,
@@ -121,8 +136,17 @@ pub struct Vae {
     device: Device,
     autoencoder: Trainable<Autoencoder>,
     prior: Trainable<LatentFlow>,
+    forecaster: Option<Trainable<Forecaster>>,
     /// Moving average of the mean square of each dimension of the latents; what the prior sees is divided by its root.
     squares: Vec<f32>,
+}
+
+/// What a step teaches.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Phase {
+    Autoencoder,
+    Prior,
+    Forecast,
 }
 
 /// Decay of the moving averages.
@@ -148,6 +172,11 @@ impl Vae {
             width,
             shift: config.shift,
         };
+        let forecaster = (config.forecast > 0.0).then(|| {
+            let (width, layers) = (config.forecast_width, config.forecast_layers);
+            let net = Forecaster::new(info.shape, info.frames, width, layers, &on, rng);
+            Trainable::with_muon(net, AdamW::default(), Forecaster::is_hidden)
+        });
         Self {
             autoencoder: Trainable::new(autoencoder, AdamW { weight_decay: 1e-4, ..AdamW::default() }),
             prior: Trainable::with_muon(
@@ -155,6 +184,7 @@ impl Vae {
                 AdamW::default(),
                 LatentFlow::is_hidden,
             ),
+            forecaster,
             squares: vec![1.0; d],
             config: config.clone(),
             info: info.clone(),
@@ -163,16 +193,31 @@ impl Vae {
     }
 
     pub fn phases(&self) -> Vec<(&'static str, f64)> {
-        vec![("autoencoder", 0.0), ("prior over latents", self.config.prior_from)]
+        let before = 1.0 - self.config.forecast;
+        let mut phases = vec![("autoencoder", 0.0), ("prior over latents", before * self.config.prior_from)];
+        phases.extend(self.forecaster.as_ref().map(|_| ("what comes next", before)));
+        phases
+    }
+
+    /// The phase that `progress` lies in, and how much of it is over.
+    fn phase(&self, progress: f64) -> (Phase, f64) {
+        let before = 1.0 - self.config.forecast;
+        if progress >= before && self.forecaster.is_some() {
+            return (Phase::Forecast, (progress - before) / self.config.forecast);
+        }
+        let (progress, from) = (progress / before, self.config.prior_from);
+        match progress < from {
+            true => (Phase::Autoencoder, progress / from),
+            false => (Phase::Prior, (progress - from) / (1.0 - from).max(1e-9)),
+        }
     }
 
     /// One step of whichever phase `progress` lies in; each phase has a schedule of its own.
     pub fn step(&mut self, batch: &ClipBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
-        let from = self.config.prior_from;
-        if progress < from {
-            self.step_autoencoder(batch, progress / from, rng)
-        } else {
-            self.step_prior(batch, (progress - from) / (1.0 - from).max(1e-9), rng)
+        match self.phase(progress) {
+            (Phase::Autoencoder, over) => self.step_autoencoder(batch, over, rng),
+            (Phase::Prior, over) => self.step_prior(batch, over, rng),
+            (Phase::Forecast, over) => self.step_forecast(batch, over),
         }
     }
 
@@ -226,10 +271,26 @@ impl Vae {
         Ok(Metrics::new([("loss", loss), ("grad_norm", norm)]))
     }
 
-    /// Phase 1: mean squared error in [0, 1], nats a dimension of the latents. Phase 2: the loss of the flow.
+    fn step_forecast(&mut self, batch: &ClipBatch, progress: f64) -> Result<Metrics, NotFinite> {
+        let ClipInfo { shape, frames, .. } = self.info;
+        let x = to_frames(&batch.pixels, shape, frames, &self.device.clone().autodiff());
+        let lr = self.config.forecast_lr * Schedule::default().factor(progress);
+        let Some(forecaster) = &mut self.forecaster else { return Ok(Metrics::default()) };
+        let (loss, norm) = forecaster.update(forecaster.net().loss(x), lr)?;
+        Ok(Metrics::new([("loss", loss), ("grad_norm", norm)]))
+    }
+
+    /// Phases 1 and 3: mean squared error in [0, 1], and in phase 1 nats a dimension of the latents. Phase 2: the loss of
+    /// the flow.
     pub fn validate(&self, batch: &ClipBatch, progress: f64, rng: &mut Rng) -> Option<Metrics> {
         let (net, &ClipInfo { shape, frames, .. }) = (self.autoencoder.averaged(), &self.info);
-        if progress < self.config.prior_from {
+        let (phase, _) = self.phase(progress);
+        if let (Phase::Forecast, Some(forecaster)) = (phase, &self.forecaster) {
+            let x = to_frames(&batch.pixels, shape, frames, &self.device);
+            let mse = forecaster.averaged().loss(x).into_scalar::<f32>();
+            return Some(Metrics::new([("mse", f64::from(mse))]));
+        }
+        if phase == Phase::Autoencoder {
             let x = to_frames(&batch.pixels, shape, frames, &self.device);
             let (mu, logvar) = net.encode(x.clone(), frames);
             let y = net.decoder.forward(mu.clone(), frames);
@@ -263,7 +324,17 @@ impl Vae {
         }
     }
 
-    /// Latents drawn by the flow, then decoded. Variations of a clip begin with its own latents and some noise.
+    /// Given frames and the mean of all that may come behind them, `frames` in all: `image_model` of one clip. `None` where
+    /// that was not learned, or fewer frames are given than it takes.
+    fn forecast(&self, pixels: &[u8], frames: usize) -> Option<Tensor<4>> {
+        let (forecaster, shape) = (self.forecaster.as_ref()?.averaged(), self.info.shape);
+        let known = frames_of(pixels, shape);
+        let enough = known >= forecaster.known() && known < frames;
+        enough.then(|| forecaster.continued(to_frames(pixels, shape, known, &self.device), frames))
+    }
+
+    /// Latents drawn by the flow, then decoded. Variations of a clip begin with its own latents and some noise, and what
+    /// comes behind given frames with those of a forecast, where there is one.
     pub fn sample(&self, draw: &ClipDraw, rng: &mut Rng) -> Vec<u8> {
         let ClipDraw { n, labels, frames, start, choice, guidance } = *draw;
         let (prior, net) = (self.prior.averaged(), self.autoencoder.averaged());
@@ -274,7 +345,16 @@ impl Vae {
                 let z = self.means(&net, pixels, frames);
                 like = (!z.is_empty()).then_some((z, 1.0 - strength));
             }
-            ClipStart::Behind { pixels } => known = self.means(&net, pixels, frames),
+            ClipStart::Behind { pixels } => {
+                known = self.means(&net, pixels, frames);
+                if let Some(mean) = self.forecast(pixels, frames) {
+                    if self.config.redrawn == 0.0 {
+                        return self.repeated(&mean, n, &start);
+                    }
+                    let z = to_vec(&(net.encode(mean, frames).0 * self.scale()));
+                    like = Some((z, 1.0 - self.config.redrawn as f32));
+                }
+            }
         }
         let like = like.as_ref().map(|(z, begin)| (&z[..], *begin));
         let mut pixels = in_parts(n, labels, frames, self.info.classes, |classes| {
@@ -285,6 +365,14 @@ impl Vae {
             from_frames(&net.decoder.forward(z, frames), frames)
         });
         keep_given(&mut pixels, &start, self.info.shape, frames);
+        pixels
+    }
+
+    /// The same clip `n` times: a mean has no variations.
+    fn repeated(&self, clip: &Tensor<4>, n: usize, start: &ClipStart) -> Vec<u8> {
+        let frames = clip.dims()[0];
+        let mut pixels = from_frames(clip, frames).repeat(n);
+        keep_given(&mut pixels, start, self.info.shape, frames);
         pixels
     }
 
@@ -301,24 +389,28 @@ impl Vae {
     pub fn save_weights(&self, map: &mut TensorMap) {
         self.autoencoder.save_weights("autoencoder", map);
         self.prior.save_weights("prior", map);
+        self.forecaster.iter().for_each(|net| net.save_weights("forecaster", map));
         map.insert("squares", &[self.squares.len()], self.squares.clone());
     }
 
     pub fn load_weights(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
         self.autoencoder.load_weights("autoencoder", map)?;
         self.prior.load_weights("prior", map)?;
+        self.forecaster.iter_mut().try_for_each(|net| net.load_weights("forecaster", map))?;
         self.load_squares(map)
     }
 
     pub fn save_state(&self, map: &mut TensorMap) {
         self.autoencoder.save_state("autoencoder", map);
         self.prior.save_state("prior", map);
+        self.forecaster.iter().for_each(|net| net.save_state("forecaster", map));
         map.insert("squares", &[self.squares.len()], self.squares.clone());
     }
 
     pub fn load_state(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
         self.autoencoder.load_state("autoencoder", map)?;
         self.prior.load_state("prior", map)?;
+        self.forecaster.iter_mut().try_for_each(|net| net.load_state("forecaster", map))?;
         self.load_squares(map)
     }
 
@@ -333,7 +425,8 @@ impl Vae {
     }
 
     pub fn parameters(&self) -> usize {
-        self.autoencoder.net().num_params() + self.prior.net().num_params()
+        let forecaster = self.forecaster.as_ref().map_or(0, |train| train.net().num_params());
+        self.autoencoder.net().num_params() + self.prior.net().num_params() + forecaster
     }
 }
 
@@ -366,6 +459,9 @@ mod tests {
             width: 16,
             prior_width: 32,
             steps: 4,
+            forecast: 0.4,
+            forecast_layers: 1,
+            forecast_width: 16,
             ..Config::preset(Size::Tiny, &info)
         };
         Vae::new(&config, &info, &Device::flex(), &mut Rng::new(1, 0))
@@ -378,24 +474,50 @@ mod tests {
     #[test]
     fn overfits_one_batch() {
         let mut model = tiny();
-        let from = model.config.prior_from;
-        check_overfits(60, |p, rng| model.step(&tiny_batch(), p * from * 0.99, rng).unwrap());
-        check_overfits(100, |p, rng| model.step(&tiny_batch(), from + p * (1.0 - from), rng).unwrap());
+        let phases: Vec<f64> = model.phases().iter().map(|(_, from)| *from).chain([1.0]).collect();
+        assert_eq!(phases.len(), 4);
+        for (phase, steps) in phases.windows(2).zip([60, 100, 60]) {
+            let within = |p: f64| phase[0] + p * 0.99 * (phase[1] - phase[0]);
+            check_overfits(steps, |p, rng| model.step(&tiny_batch(), within(p), rng).unwrap());
+        }
     }
 
     #[test]
     fn save_load_is_bit_exact() {
         let mut a = tiny();
         a.step(&tiny_batch(), 0.1, &mut Rng::new(2, 0)).unwrap();
-        a.step(&tiny_batch(), 0.6, &mut Rng::new(2, 1)).unwrap();
+        a.step(&tiny_batch(), 0.5, &mut Rng::new(2, 1)).unwrap();
+        a.step(&tiny_batch(), 0.8, &mut Rng::new(2, 2)).unwrap();
         let mut b = tiny();
         check_save_load(|map| a.save_state(map), |map| b.load_state(map).unwrap());
         let draw = ClipDraw { guidance: Some(2.0), ..draw(3, 4, ClipStart::Fresh) };
         assert_eq!(a.sample(&draw, &mut Rng::new(3, 0)), b.sample(&draw, &mut Rng::new(3, 0)));
-        for progress in [0.2, 0.7] {
+        for progress in [0.1, 0.5, 0.8] {
             let step = |m: &mut Vae| m.step(&tiny_batch(), progress, &mut Rng::new(4, 0)).unwrap();
             assert_eq!(step(&mut a), step(&mut b));
         }
+    }
+
+    #[test]
+    fn what_comes_next_is_the_forecast_or_drawn_from_it() {
+        let mut model = tiny();
+        for progress in [0.1, 0.5, 0.8] {
+            model.step(&tiny_batch(), progress, &mut Rng::new(2, 0)).unwrap();
+        }
+        let (batch, shape) = (tiny_batch(), model.info.shape);
+        let given = first_frames(&batch.pixels[..4 * shape.pixels()], shape, 2);
+        let start = ClipStart::Behind { pixels: &given };
+        let mut made = |redrawn: f64, seed: u64| {
+            model.config.redrawn = redrawn;
+            model.sample(&draw(2, 6, start), &mut Rng::new(seed, 0))
+        };
+        let mean = made(0.0, 3);
+        assert_eq!(mean, made(0.0, 4));
+        let (first, second) = mean.split_at(mean.len() / 2);
+        assert_eq!(first, second);
+        assert_eq!(first_frames(first, shape, 2), given);
+        assert_ne!(made(0.5, 3), made(0.5, 4));
+        assert_ne!(made(0.5, 3), mean);
     }
 
     #[test]
