@@ -21,7 +21,7 @@ const FRAMES: usize = 20;
 const FPS: f64 = 10.0;
 /// Of the way from border to border, a frame.
 const STEP: f64 = 0.1;
-/// The paper draws new clips for ever; of 16,000 a network learned so many by heart that they were worth half of it.
+/// The paper draws new clips for ever; of 16,000 a network knows the paths by heart within half an hour.
 const TRAIN: usize = 50_000;
 const TEST: usize = 1_000;
 
