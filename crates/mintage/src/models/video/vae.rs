@@ -283,13 +283,14 @@ impl Vae {
     /// Phases 1 and 3: mean squared error in [0, 1], and in phase 1 nats a dimension of the latents. Phase 2: the loss of
     /// the flow.
     pub fn validate(&self, batch: &ClipBatch, progress: f64, rng: &mut Rng) -> Option<Metrics> {
-        let (net, &ClipInfo { shape, frames, .. }) = (self.autoencoder.averaged(), &self.info);
+        let ClipInfo { shape, frames, .. } = self.info;
         let (phase, _) = self.phase(progress);
         if let (Phase::Forecast, Some(forecaster)) = (phase, &self.forecaster) {
             let x = to_frames(&batch.pixels, shape, frames, &self.device);
             let mse = forecaster.averaged().loss(x).into_scalar::<f32>();
             return Some(Metrics::new([("mse", f64::from(mse))]));
         }
+        let net = self.autoencoder.averaged();
         if phase == Phase::Autoencoder {
             let x = to_frames(&batch.pixels, shape, frames, &self.device);
             let (mu, logvar) = net.encode(x.clone(), frames);
@@ -346,14 +347,15 @@ impl Vae {
                 like = (!z.is_empty()).then_some((z, 1.0 - strength));
             }
             ClipStart::Behind { pixels } => {
-                known = self.means(&net, pixels, frames);
-                if let Some(mean) = self.forecast(pixels, frames) {
-                    if self.config.redrawn == 0.0 {
-                        return self.repeated(&mean, n, &start);
-                    }
-                    let z = to_vec(&(net.encode(mean, frames).0 * self.scale()));
-                    like = Some((z, 1.0 - self.config.redrawn as f32));
+                let mean = self.forecast(pixels, frames);
+                if let (Some(mean), 0.0) = (&mean, self.config.redrawn) {
+                    return self.repeated(mean, n, &start);
                 }
+                known = self.means(&net, pixels, frames);
+                like = mean.map(|mean| {
+                    let z = to_vec(&(net.encode(mean, frames).0 * self.scale()));
+                    (z, 1.0 - self.config.redrawn as f32)
+                });
             }
         }
         let like = like.as_ref().map(|(z, begin)| (&z[..], *begin));
