@@ -133,6 +133,19 @@ fn options_and_flags_that_mean_nothing() {
     ");
 }
 
+#[test]
+fn numbers_that_nothing_can_be_trained_with() {
+    let place = Place::new();
+    place.pictures("pictures", 30);
+    let refused = |line: &str| place.refused(&format!("train pictures {line}"));
+    assert_snapshot!(refused("--model vqvae -s model.prior_from=1.5"), @"error: model.prior_from: must be between 0 and 1");
+    assert_snapshot!(refused("--model flow -s model.label_drop=-0.1"), @"error: model.label_drop: must be between 0 and 1");
+    assert_snapshot!(refused("--model gan -s model.penalty=-2"), @"error: model.penalty: must be at least 0");
+    assert_snapshot!(refused("--model gan -s model.lr=nan"), @"error: model.lr: must be at least 0");
+    assert_snapshot!(refused("--model vae -s model.beta=inf"), @"error: model.beta: must be at least 0");
+    assert_snapshot!(refused("--model vae -s model.width=-3"), @"error: model.width: invalid value: integer `-3`, expected a whole number");
+}
+
 /// Whatever a number is, it is refused or trained with; a panic would be exit code 70.
 #[test]
 fn no_option_makes_it_panic() {

@@ -263,18 +263,55 @@ fn log_mean_exp(x: &[f64]) -> f64 {
     max + (x.iter().map(|v| (v - max).exp()).sum::<f64>() / x.len() as f64).ln()
 }
 
-/// Refuses sizes that no network can be built with.
+/// Shares of a budget, of a batch or of a way, from none to all.
+const SHARES: [&str; 11] = [
+    "label_drop",
+    "augment",
+    "continued",
+    "redrawn",
+    "given",
+    "in_order",
+    "prior_from",
+    "play_from",
+    "critic_from",
+    "warmup",
+    "discount",
+];
+/// Shares of which something must be left.
+const PARTS: [&str; 4] = ["dropout", "prior_dropout", "head_start", "forecast"];
+
+/// Refuses sizes that no network can be built with, and numbers that nothing can be trained with.
 fn check_ranges(config: &impl Serialize, ranges: &[(&str, RangeInclusive<u64>)]) -> Result<(), RecipeError> {
-    let options = serde_json::json!(config);
-    let outside = |(key, range): &&(&str, RangeInclusive<u64>)| {
-        options[key].as_u64().is_some_and(|n| !range.contains(&n))
-    };
-    match ranges.iter().find(outside) {
-        Some((key, range)) => {
-            let why = format!("must be between {} and {}", range.start(), range.end());
-            Err(RecipeError::of_key(&format!("model.{key}"), &why, None))
+    // Not JSON, which has no numbers that are not finite.
+    let options = toml::Table::try_from(config).unwrap_or_default();
+    let wrong = |key: &str, why: &str| Err(RecipeError::of_key(&format!("model.{key}"), why, None));
+    for (key, value) in &options {
+        let range = ranges.iter().find(|(name, _)| name == key).map(|(_, range)| range);
+        match (value, range) {
+            (toml::Value::Integer(n), Some(range)) if !range.contains(&n.cast_unsigned()) => {
+                return wrong(key, &format!("must be between {} and {}", range.start(), range.end()));
+            }
+            (toml::Value::Float(x), _) => {
+                if let Some(why) = outside(key, *x) {
+                    return wrong(key, why);
+                }
+            }
+            _ => {}
         }
-        None => Ok(()),
+    }
+    Ok(())
+}
+
+/// What is wrong with the value of an option that is no whole number.
+fn outside(key: &str, x: f64) -> Option<&'static str> {
+    if SHARES.contains(&key) {
+        (!(0.0..=1.0).contains(&x)).then_some("must be between 0 and 1")
+    } else if PARTS.contains(&key) {
+        (!(0.0..1.0).contains(&x)).then_some("must be at least 0 and less than 1")
+    } else if key == "shift" || key == "spread" {
+        (!(x > 0.0 && x.is_finite())).then_some("must be more than 0")
+    } else {
+        (!(x >= 0.0 && x.is_finite())).then_some("must be at least 0")
     }
 }
 

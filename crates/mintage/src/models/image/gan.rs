@@ -212,7 +212,7 @@ fn spread(images: &Tensor<4>) -> f64 {
 
 /// Shifts by up to an eighth (a few groups of the batch, each by its own amount), blanks a square of a
 /// quarter of the area, and changes the brightness of each image: every part has a gradient.
-pub fn diff_augment(x: Tensor<4>, rng: &mut Rng) -> Tensor<4> {
+fn diff_augment(x: Tensor<4>, rng: &mut Rng) -> Tensor<4> {
     const GROUP: usize = 8;
     let [n, c, h, w] = x.dims();
     let device = x.device();

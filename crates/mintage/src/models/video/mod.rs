@@ -4,6 +4,7 @@
 //! Bytes lie `[channels, frames, height, width]` in a clip; networks see frames, `[n · frames, channels, height, width]`
 //! in [−1, 1] (`image_model`).
 
+mod autoencoder;
 mod codes;
 mod forecast;
 pub mod gan;
@@ -73,7 +74,7 @@ pub struct ClipDraw<'a> {
 }
 
 /// Options of any family, and what they must lie between.
-const RANGES: [(&str, RangeInclusive<u64>); 14] = [
+const RANGES: [(&str, RangeInclusive<u64>); 17] = [
     ("batch", 1..=65_536),
     ("width", 2..=4_096),
     ("blocks", 0..=64),
@@ -82,7 +83,10 @@ const RANGES: [(&str, RangeInclusive<u64>); 14] = [
     ("codes", 2..=65_536),
     ("code_dim", 1..=4_096),
     ("latent", 1..=4_096),
+    ("noise", 1..=4_096),
     ("motion", 1..=4_096),
+    ("coder_width", 2..=4_096),
+    ("coder_blocks", 0..=64),
     ("prior_layers", 0..=128),
     ("prior_width", 2..=8_192),
     ("forecast_layers", 0..=128),
@@ -116,7 +120,6 @@ impl ClipConfig {
             }
         };
         check_ranges(&config, &RANGES)?;
-        config.check_shares()?;
         match config.prior_width() {
             // Positions turn pairs of numbers.
             Some(width) if width % 2 == 1 => {
@@ -124,18 +127,6 @@ impl ClipConfig {
             }
             _ => Ok(config),
         }
-    }
-
-    /// That no share of the budget, or of a way, is beyond what there is.
-    fn check_shares(&self) -> Result<(), RecipeError> {
-        let Self::Vae(c) = self else { return Ok(()) };
-        if !(0.0..1.0).contains(&c.forecast) {
-            return Err(RecipeError::of_key("model.forecast", "must be at least 0 and less than 1", None));
-        }
-        if !(0.0..=1.0).contains(&c.redrawn) {
-            return Err(RecipeError::of_key("model.redrawn", "must be between 0 and 1", None));
-        }
-        Ok(())
     }
 
     pub fn family(&self) -> Family {

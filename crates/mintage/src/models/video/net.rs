@@ -51,6 +51,17 @@ impl Trunk {
         Self { shape, width, blocks, time_blocks: 0, folds: halvings(shape, grid), halvings: 0 }
     }
 
+    /// The trunk over maps that are small already: no squares become channels.
+    pub fn over_maps(
+        shape: ImageShape,
+        width: usize,
+        blocks: usize,
+        time_blocks: usize,
+        grid: usize,
+    ) -> Self {
+        Self { shape, width, blocks, time_blocks, folds: 0, halvings: halvings(shape, grid) }
+    }
+
     /// Numbers of a square of pixels.
     pub fn patch(&self) -> usize {
         self.shape.channels << (2 * self.folds)
@@ -217,6 +228,30 @@ pub fn over_time(rows: Tensor<2>, blocks: &[TimeBlock], frames: usize, cells: us
 pub fn swapped(rows: Tensor<2>, a: usize, b: usize) -> Tensor<2> {
     let [all, c] = rows.dims();
     rows.reshape([all / (a * b), a, b, c]).swap_dims(1, 2).reshape([all, c])
+}
+
+/// Whether a name within an encoder or a decoder is that of a matrix, or of filters, between hidden layers.
+pub fn is_hidden(name: &str) -> bool {
+    let inside = [".blocks.", ".time.", ".next."].iter().any(|part| name.contains(part));
+    inside && name.ends_with(".weight")
+}
+
+/// What a decoder has missed.
+pub struct Missed {
+    /// Mean squared error in [0, 1].
+    pub mse: Tensor<1>,
+    /// What it is trained by: the squares hardly see small errors, and leave a grain on even ground; so the mean absolute
+    /// error is there beside them.
+    pub loss: Tensor<1>,
+}
+
+impl Missed {
+    /// Of `made` in place of `image_model`.
+    pub fn of(made: Tensor<4>, image_model: Tensor<4>) -> Self {
+        let absolute = (made.clone() - image_model.clone()).abs().mean() / 2.0;
+        let mse = kernels::mean_squared_error(made, image_model) / 4.0;
+        Self { loss: mse.clone() * 20.0 + absolute * 2.0, mse }
+    }
 }
 
 /// Clips of a step that have about so many `frames` together: what a step costs does not depend on how long clips are.

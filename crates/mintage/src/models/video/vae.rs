@@ -1,13 +1,8 @@
 //! A variational autoencoder of clips with a flow over its latents (latent video diffusion, Blattmann et al.,
 //! arXiv:2304.08818).
 //!
-//! Phase 1: an encoder of 2 + 1 dimensions (`net.rs`) maps each frame to a small grid of Gaussians, a decoder maps draws
-//! from those of all frames back:
-//!
-//! `L = ‖x − x̂‖² + β KL(q(z|x) ‖ N(0, I))`, `z = μ + σ ε`,
-//!
-//! with a small β: it keeps the latents smooth and of one size, and the prior is learned apart. The encoder looks back
-//! only, so that frames that are known are encoded alone.
+//! Phase 1: an autoencoder maps each frame to a small grid of Gaussians, and draws from those of all frames back
+//! (`autoencoder.rs`).
 //! Phase 2: the autoencoder is frozen, and a flow learns `p(z | label, first frames)` (`latents.rs`), over latents brought
 //! to unit variance. It draws by integrating, so the model has no density to speak of.
 //! Phase 3, if a share of the budget is given to it: what comes behind the first half of a window is learned as its mean
@@ -18,19 +13,15 @@ use burn::{
     tensor::{Device, Tensor, TensorData},
 };
 use mintage_data::ClipBatch;
-use mintage_nn::{
-    AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError, kernels, weights::to_vec,
-};
+use mintage_nn::{AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError, weights::to_vec};
 use serde::{Deserialize, Serialize};
 
 use super::{
     ClipDraw, ClipInfo, ClipStart,
+    autoencoder::{Autoencoder, Coder},
     forecast::Forecaster,
     latents::{FlowShape, LatentFlow, Wanted},
-    net::{
-        ClipDecoder, ClipEncoder, Trunk, batch_of, first_frames, frames_of, from_frames, in_parts,
-        keep_given, parts_of, to_frames,
-    },
+    net::{Trunk, batch_of, first_frames, frames_of, from_frames, in_parts, keep_given, to_frames},
 };
 use crate::{
     events::Metrics,
@@ -92,12 +83,12 @@ impl Config {
             width,
             blocks,
             time_blocks: 2,
-            beta: 1e-3,
+            beta: 3e-3,
             prior_layers,
             prior_width,
             shift: 1.0,
             continued: 0.5,
-            prior_from: 0.4,
+            prior_from: 0.3,
             forecast: 0.0,
             redrawn: 0.5,
             forecast_layers: 10,
@@ -105,26 +96,11 @@ impl Config {
             forecast_lr: 3e-3,
             steps: 12,
             batch: batch_of(64, info),
-            lr: 2e-3,
+            lr: 5e-3,
             prior_lr: 5e-3,
             label_drop: 0.1,
             guidance: 1.0,
         }
-    }
-}
-
-#[derive(Module, Debug)]
-struct Autoencoder {
-    encoder: ClipEncoder,
-    decoder: ClipDecoder,
-}
-
-impl Autoencoder {
-    /// Frames `[n · frames, c, h, w]` → mean and log-variance of the latents, both `[n · frames · cells, latent]`.
-    fn encode(&self, x: Tensor<4>, frames: usize) -> (Tensor<2>, Tensor<2>) {
-        let out = self.encoder.forward(x, frames);
-        let d = out.dims()[1] / 2;
-        (out.clone().narrow(1, 0, d), out.narrow(1, d, d).clamp(-12.0, 4.0))
     }
 }
 
@@ -134,11 +110,9 @@ pub struct Vae {
     config: Config,
     info: ClipInfo,
     device: Device,
-    autoencoder: Trainable<Autoencoder>,
+    autoencoder: Autoencoder,
     prior: Trainable<LatentFlow>,
     forecaster: Option<Trainable<Forecaster>>,
-    /// Moving average of the mean square of each dimension of the latents; what the prior sees is divided by its root.
-    squares: Vec<f32>,
 }
 
 /// What a step teaches.
@@ -149,18 +123,12 @@ enum Phase {
     Forecast,
 }
 
-/// Decay of the moving averages.
-const DECAY: f32 = 0.98;
-
 impl Vae {
     pub fn new(config: &Config, info: &ClipInfo, device: &Device, rng: &mut Rng) -> Self {
         let trunk = Trunk::new(info.shape, config.width, config.blocks, config.time_blocks, config.grid);
         let on = device.clone().autodiff();
         let d = config.latent;
-        let autoencoder = Autoencoder {
-            encoder: ClipEncoder::new(trunk, 2 * d, &on, rng),
-            decoder: ClipDecoder::new(trunk, d, info.shape.channels, &on, rng),
-        };
+        let autoencoder = Autoencoder::new(trunk, d, info, device, rng);
         let width = config.prior_width;
         let prior = FlowShape {
             d,
@@ -178,14 +146,13 @@ impl Vae {
             Trainable::with_muon(net, AdamW::default(), Forecaster::is_hidden)
         });
         Self {
-            autoencoder: Trainable::new(autoencoder, AdamW { weight_decay: 1e-4, ..AdamW::default() }),
+            autoencoder,
             prior: Trainable::with_muon(
                 LatentFlow::new(prior, &on, rng),
                 AdamW::default(),
                 LatentFlow::is_hidden,
             ),
             forecaster,
-            squares: vec![1.0; d],
             config: config.clone(),
             info: info.clone(),
             device: device.clone(),
@@ -215,51 +182,17 @@ impl Vae {
     /// One step of whichever phase `progress` lies in; each phase has a schedule of its own.
     pub fn step(&mut self, batch: &ClipBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
         match self.phase(progress) {
-            (Phase::Autoencoder, over) => self.step_autoencoder(batch, over, rng),
+            (Phase::Autoencoder, over) => {
+                let lr = self.config.lr * Schedule::default().factor(over);
+                self.autoencoder.step(batch, self.config.beta, lr, rng)
+            }
             (Phase::Prior, over) => self.step_prior(batch, over, rng),
             (Phase::Forecast, over) => self.step_forecast(batch, over),
         }
     }
 
-    fn step_autoencoder(
-        &mut self,
-        batch: &ClipBatch,
-        progress: f64,
-        rng: &mut Rng,
-    ) -> Result<Metrics, NotFinite> {
-        let ClipInfo { shape, frames, .. } = self.info;
-        let x = to_frames(&batch.pixels, shape, frames, &self.device.clone().autodiff());
-        let (mu, logvar) = self.autoencoder.net().encode(x.clone(), frames);
-        let z = drawn(&mu, &logvar, rng);
-        let seen = to_vec(&z);
-        let y = self.autoencoder.net().decoder.forward(z, frames);
-        let mse = kernels::mean_squared_error(y, x) / 4.0; // in [0, 1] units
-        let kl = divergence(mu, logvar);
-        let told = [&mse, &kl].map(|t| f64::from(t.clone().into_scalar::<f32>()));
-        let lr = self.config.lr * Schedule::default().factor(progress);
-        let (_, norm) = self.autoencoder.update(mse * 20.0 + kl * self.config.beta, lr)?;
-        self.follow(&seen);
-        Ok(Metrics::new([("loss", told[0]), ("kl_per_dim", told[1]), ("grad_norm", norm)]))
-    }
-
-    /// Moves the averages towards the mean squares of latents that were seen.
-    fn follow(&mut self, z: &[f32]) {
-        let d = self.squares.len();
-        let rows = (z.len() / d).max(1) as f32;
-        for (j, square) in self.squares.iter_mut().enumerate() {
-            let mean = z.iter().skip(j).step_by(d).map(|v| v * v).sum::<f32>() / rows;
-            *square = DECAY * *square + (1.0 - DECAY) * mean;
-        }
-    }
-
-    /// What the latents are multiplied by before the prior sees them: `[1, latent]`.
-    fn scale(&self) -> Tensor<2> {
-        let scale: Vec<f32> = self.squares.iter().map(|square| square.max(1e-6).sqrt().recip()).collect();
-        Tensor::from_data(TensorData::new(scale, [1, self.squares.len()]), &self.device)
-    }
-
     fn step_prior(&mut self, batch: &ClipBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
-        let z = self.latents(&self.autoencoder.averaged(), batch, rng);
+        let z = self.latents(batch, rng);
         // The same numbers, where gradients are.
         let dims = z.dims();
         let z = Tensor::from_data(TensorData::new(to_vec(&z), dims), &self.device.clone().autodiff());
@@ -290,37 +223,29 @@ impl Vae {
             let mse = forecaster.averaged().loss(x).into_scalar::<f32>();
             return Some(Metrics::new([("mse", f64::from(mse))]));
         }
-        let net = self.autoencoder.averaged();
         if phase == Phase::Autoencoder {
-            let x = to_frames(&batch.pixels, shape, frames, &self.device);
-            let (mu, logvar) = net.encode(x.clone(), frames);
-            let y = net.decoder.forward(mu.clone(), frames);
-            let mse = kernels::mean_squared_error(y, x) / 4.0;
-            let [mse, kl] =
-                [mse, divergence(mu, logvar)].map(|t: Tensor<1>| f64::from(t.into_scalar::<f32>()));
-            return Some(Metrics::new([("mse", mse), ("kl_per_dim", kl)]));
+            return Some(self.autoencoder.validate(batch));
         }
-        let z = self.latents(&net, batch, rng);
+        let z = self.latents(batch, rng);
         let classes = class_input(&batch.labels, batch.n, self.info.classes, 0.0, rng);
         let loss = self.prior.averaged().loss(z, &classes, self.config.continued, rng);
         Some(Metrics::new([("loss", f64::from(loss.into_scalar::<f32>()))]))
     }
 
     /// Draws of `q(z|x)` of a batch, as the prior sees them.
-    fn latents(&self, net: &Autoencoder, batch: &ClipBatch, rng: &mut Rng) -> Tensor<2> {
+    fn latents(&self, batch: &ClipBatch, rng: &mut Rng) -> Tensor<2> {
         let ClipInfo { shape, frames, .. } = self.info;
-        let (mu, logvar) = net.encode(to_frames(&batch.pixels, shape, frames, &self.device), frames);
-        drawn(&mu, &logvar, rng) * self.scale()
+        self.autoencoder.coder().draw(to_frames(&batch.pixels, shape, frames, &self.device), frames, rng)
     }
 
     /// The means of `q(z|x)` of one clip's first frames, as the prior sees them.
-    fn means(&self, net: &Autoencoder, pixels: &[u8], frames: usize) -> Vec<f32> {
+    fn means(&self, coder: &Coder, pixels: &[u8], frames: usize) -> Vec<f32> {
         let first = first_frames(pixels, self.info.shape, frames);
         match frames_of(&first, self.info.shape) {
             0 => Vec::new(),
             known => {
                 let x = to_frames(&first, self.info.shape, known, &self.device);
-                to_vec(&(net.encode(x, known).0 * self.scale()))
+                to_vec(&coder.encode(x, known))
             }
         }
     }
@@ -338,12 +263,12 @@ impl Vae {
     /// comes behind given frames with those of a forecast, where there is one.
     pub fn sample(&self, draw: &ClipDraw, rng: &mut Rng) -> Vec<u8> {
         let ClipDraw { n, labels, frames, start, choice, guidance } = *draw;
-        let (prior, net) = (self.prior.averaged(), self.autoencoder.averaged());
+        let (prior, coder) = (self.prior.averaged(), self.autoencoder.coder());
         let (mut known, mut like) = (Vec::new(), None);
         match start {
             ClipStart::Fresh => {}
             ClipStart::Like { pixels, strength } => {
-                let z = self.means(&net, pixels, frames);
+                let z = self.means(&coder, pixels, frames);
                 like = (!z.is_empty()).then_some((z, 1.0 - strength));
             }
             ClipStart::Behind { pixels } => {
@@ -351,11 +276,9 @@ impl Vae {
                 if let (Some(mean), 0.0) = (&mean, self.config.redrawn) {
                     return self.repeated(mean, n, &start);
                 }
-                known = self.means(&net, pixels, frames);
-                like = mean.map(|mean| {
-                    let z = to_vec(&(net.encode(mean, frames).0 * self.scale()));
-                    (z, 1.0 - self.config.redrawn as f32)
-                });
+                known = self.means(&coder, pixels, frames);
+                let begin = 1.0 - self.config.redrawn as f32;
+                like = mean.map(|mean| (to_vec(&coder.encode(mean, frames)), begin));
             }
         }
         let like = like.as_ref().map(|(z, begin)| (&z[..], *begin));
@@ -363,8 +286,7 @@ impl Vae {
             let (steps, temperature) = (self.config.steps, choice.temperature);
             let guidance = guidance.unwrap_or(self.config.guidance);
             let wanted = Wanted { classes, frames, known: &known, like, steps, guidance, temperature };
-            let z = prior.sample(&wanted, &self.device, rng) / self.scale();
-            from_frames(&net.decoder.forward(z, frames), frames)
+            from_frames(&coder.decode(prior.sample(&wanted, &self.device, rng), frames), frames)
         });
         keep_given(&mut pixels, &start, self.info.shape, frames);
         pixels
@@ -380,67 +302,37 @@ impl Vae {
 
     /// Decodes the means of `q(z|x)`: bytes as in the batch.
     pub fn reconstruct(&self, batch: &ClipBatch) -> Vec<u8> {
-        let (net, &ClipInfo { shape, frames, .. }) = (self.autoencoder.averaged(), &self.info);
-        let through = |part: ClipBatch| {
-            let (mu, _) = net.encode(to_frames(&part.pixels, shape, frames, &self.device), frames);
-            from_frames(&net.decoder.forward(mu, frames), frames)
-        };
-        parts_of(batch, &self.info).into_iter().flat_map(through).collect()
+        self.autoencoder.reconstruct(batch)
     }
 
     pub fn save_weights(&self, map: &mut TensorMap) {
-        self.autoencoder.save_weights("autoencoder", map);
+        self.autoencoder.save_weights(map);
         self.prior.save_weights("prior", map);
         self.forecaster.iter().for_each(|net| net.save_weights("forecaster", map));
-        map.insert("squares", &[self.squares.len()], self.squares.clone());
     }
 
     pub fn load_weights(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
-        self.autoencoder.load_weights("autoencoder", map)?;
+        self.autoencoder.load_weights(map)?;
         self.prior.load_weights("prior", map)?;
-        self.forecaster.iter_mut().try_for_each(|net| net.load_weights("forecaster", map))?;
-        self.load_squares(map)
+        self.forecaster.iter_mut().try_for_each(|net| net.load_weights("forecaster", map))
     }
 
     pub fn save_state(&self, map: &mut TensorMap) {
-        self.autoencoder.save_state("autoencoder", map);
+        self.autoencoder.save_state(map);
         self.prior.save_state("prior", map);
         self.forecaster.iter().for_each(|net| net.save_state("forecaster", map));
-        map.insert("squares", &[self.squares.len()], self.squares.clone());
     }
 
     pub fn load_state(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
-        self.autoencoder.load_state("autoencoder", map)?;
+        self.autoencoder.load_state(map)?;
         self.prior.load_state("prior", map)?;
-        self.forecaster.iter_mut().try_for_each(|net| net.load_state("forecaster", map))?;
-        self.load_squares(map)
-    }
-
-    fn load_squares(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
-        let squares = map.get("squares")?;
-        if squares.shape != [self.squares.len()] {
-            let (found, wanted) = (squares.shape.clone(), vec![self.squares.len()]);
-            return Err(WeightsError::Shape { name: "squares".to_owned(), found, wanted });
-        }
-        self.squares.clone_from(&squares.values);
-        Ok(())
+        self.forecaster.iter_mut().try_for_each(|net| net.load_state("forecaster", map))
     }
 
     pub fn parameters(&self) -> usize {
         let forecaster = self.forecaster.as_ref().map_or(0, |train| train.net().num_params());
-        self.autoencoder.net().num_params() + self.prior.net().num_params() + forecaster
+        self.autoencoder.parameters() + self.prior.net().num_params() + forecaster
     }
-}
-
-/// `μ + σ ε`.
-fn drawn(mu: &Tensor<2>, logvar: &Tensor<2>, rng: &mut Rng) -> Tensor<2> {
-    let eps = rng.normal_tensor(mu.dims(), &mu.device());
-    mu.clone() + (logvar.clone() * 0.5).exp() * eps
-}
-
-/// `KL(N(μ, σ²) ‖ N(0, 1))`: the mean over all dimensions, nats.
-fn divergence(mu: Tensor<2>, logvar: Tensor<2>) -> Tensor<1> {
-    (mu.powi_scalar(2) + logvar.clone().exp() - logvar - 1.0).mean() * 0.5
 }
 
 #[cfg(test)]

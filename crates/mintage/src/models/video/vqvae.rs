@@ -4,7 +4,7 @@
 //! nearest of a finite set of codes (van den Oord et al., arXiv:1711.00937; gradient by rotation, Fifty et al.,
 //! arXiv:2410.06424), and a decoder maps the codes of all frames back:
 //!
-//! `L = ‖x − x̂‖² + β ‖z − sg(c)‖² + λ · DL(x; sg(x̂), s)`,
+//! `L = ‖x − x̂‖² + ‖x − x̂‖₁ / 10 + β ‖z − sg(c)‖² + λ · DL(x; sg(x̂), s)`,
 //!
 //! where the last term fits the scale `s` of a discretised logistic around the reconstruction, which makes the whole
 //! model a density: `−log p(x) ≤ −log p(codes) − log p(x | codes)`. The encoder looks back only: frames that are known
@@ -27,8 +27,8 @@ use super::{
     ClipDraw, ClipInfo, ClipStart,
     codes::{CodeShape, CodeWriter},
     net::{
-        ClipDecoder, ClipEncoder, Trunk, batch_of, first_frames, frames_of, from_frames, in_parts,
-        keep_given, parts_of, to_frames,
+        ClipDecoder, ClipEncoder, Missed, Trunk, batch_of, first_frames, frames_of, from_frames, in_parts,
+        is_hidden, keep_given, parts_of, to_frames,
     },
 };
 use crate::{
@@ -60,7 +60,7 @@ pub struct Config {
     pub lr: f64,
     pub prior_lr: f64,
     pub label_drop: f64,
-    /// Default guidance weight of sampling with labels.
+    /// Default guidance weight of sampling with labels; 1 is none.
     pub guidance: f64,
 }
 
@@ -83,12 +83,12 @@ impl Config {
             commitment: 0.25,
             prior_layers,
             prior_width,
-            prior_from: 0.6,
+            prior_from: 0.4,
             batch: batch_of(64, info),
-            lr: 2e-3,
+            lr: 5e-3,
             prior_lr: 1e-2,
             label_drop: 0.1,
-            guidance: 1.0,
+            guidance: 1.5,
         }
     }
 }
@@ -129,7 +129,7 @@ impl Vqvae {
             width,
         };
         Self {
-            autoencoder: Trainable::new(autoencoder, AdamW { weight_decay: 1e-4, ..AdamW::default() }),
+            autoencoder: Trainable::with_muon(autoencoder, AdamW::default(), is_hidden),
             prior: Trainable::with_muon(
                 CodeWriter::new(prior, &on, rng),
                 AdamW::default(),
@@ -171,12 +171,12 @@ impl Vqvae {
         }
         let found = self.codebook.quantize(z, GradientEstimator::Rotation);
         let (mean, log_scale) = self.decode(self.autoencoder.net(), found.vectors.clone(), frames);
-        let mse = kernels::mean_squared_error(mean.clone(), x.clone()) / 4.0; // in [0, 1] units
+        let Missed { mse, loss } = Missed::of(mean.clone(), x.clone());
         let flat: Tensor<2> = x.flatten(1, 3);
         let nll = kernels::discretised_logistic_nll(flat, mean.flatten::<2>(1, 3).detach(), log_scale).mean()
             / shape.pixels() as f64;
         let told = [&mse, &nll, &found.commitment].map(|t| f64::from(t.clone().into_scalar::<f32>()));
-        let loss = mse * 20.0 + nll * 0.02 + found.commitment.clone() * self.config.commitment;
+        let loss = loss + nll * 0.02 + found.commitment.clone() * self.config.commitment;
         let lr = self.config.lr * Schedule::default().factor(progress);
         let (_, norm) = self.autoencoder.update(loss, lr)?;
         let revived = self.codebook.update(&inputs, &found.codes, rng);

@@ -1,0 +1,202 @@
+//! The autoencoder of clips that the VAE and the GAN share: an encoder of 2 + 1 dimensions (`net.rs`) maps each frame to a
+//! small grid of Gaussians, a decoder maps draws from those of all frames back:
+//!
+//! `L = ‖x − x̂‖² + ‖x − x̂‖₁ / 10 + β KL(q(z|x) ‖ N(0, I))`, `z = μ + σ ε`,
+//!
+//! with a small β: it keeps the latents smooth and of one size, and what they are distributed like is learned apart. The
+//! encoder looks back only, so that frames that are known are encoded alone. Outside of it latents are brought to a mean
+//! square of one in each dimension.
+
+use burn::{
+    module::Module,
+    tensor::{Device, Tensor, TensorData},
+};
+use mintage_data::ClipBatch;
+use mintage_nn::{AdamW, NotFinite, Rng, TensorMap, Trainable, WeightsError, weights::to_vec};
+
+use super::{
+    ClipInfo,
+    net::{ClipDecoder, ClipEncoder, Missed, Trunk, from_frames, is_hidden, parts_of, to_frames},
+};
+use crate::events::Metrics;
+
+/// Decay of the moving average.
+const DECAY: f32 = 0.98;
+
+#[derive(Module, Debug)]
+struct Net {
+    encoder: ClipEncoder,
+    decoder: ClipDecoder,
+}
+
+impl Net {
+    /// Frames `[n · frames, c, h, w]` → mean and log-variance of the latents, both `[n · frames · cells, latent]`.
+    fn encode(&self, x: Tensor<4>, frames: usize) -> (Tensor<2>, Tensor<2>) {
+        let out = self.encoder.forward(x, frames);
+        let d = out.dims()[1] / 2;
+        (out.clone().narrow(1, 0, d), out.narrow(1, d, d).clamp(-12.0, 4.0))
+    }
+}
+
+/// An autoencoder in training.
+#[derive(Debug)]
+pub struct Autoencoder {
+    net: Trainable<Net>,
+    /// Moving average of the mean square of each dimension of the latents.
+    squares: Vec<f32>,
+    info: ClipInfo,
+    device: Device,
+}
+
+/// The averaged autoencoder, to be used.
+#[derive(Debug)]
+pub struct Coder {
+    net: Net,
+    /// What latents are multiplied by: `[1, latent]`.
+    scale: Tensor<2>,
+}
+
+impl Autoencoder {
+    /// With `d` dimensions of a latent vector.
+    pub fn new(trunk: Trunk, d: usize, info: &ClipInfo, device: &Device, rng: &mut Rng) -> Self {
+        let on = device.clone().autodiff();
+        let net = Net {
+            encoder: ClipEncoder::new(trunk, 2 * d, &on, rng),
+            decoder: ClipDecoder::new(trunk, d, info.shape.channels, &on, rng),
+        };
+        Self {
+            net: Trainable::with_muon(net, AdamW::default(), is_hidden),
+            squares: vec![1.0; d],
+            info: info.clone(),
+            device: device.clone(),
+        }
+    }
+
+    /// One step. Metrics: mean squared error in [0, 1], nats a dimension of the latents.
+    pub fn step(
+        &mut self,
+        batch: &ClipBatch,
+        beta: f64,
+        lr: f64,
+        rng: &mut Rng,
+    ) -> Result<Metrics, NotFinite> {
+        let ClipInfo { shape, frames, .. } = self.info;
+        let x = to_frames(&batch.pixels, shape, frames, &self.device.clone().autodiff());
+        let (mu, logvar) = self.net.net().encode(x.clone(), frames);
+        let z = drawn(&mu, &logvar, rng);
+        let seen = to_vec(&z);
+        let y = self.net.net().decoder.forward(z, frames);
+        let Missed { mse, loss } = Missed::of(y, x);
+        let kl = divergence(mu, logvar);
+        let told = [&mse, &kl].map(|t| f64::from(t.clone().into_scalar::<f32>()));
+        let (_, norm) = self.net.update(loss + kl * beta, lr)?;
+        self.follow(&seen);
+        Ok(Metrics::new([("loss", told[0]), ("kl_per_dim", told[1]), ("grad_norm", norm)]))
+    }
+
+    /// Moves the averages towards the mean squares of latents that were seen.
+    fn follow(&mut self, z: &[f32]) {
+        let d = self.squares.len();
+        let rows = (z.len() / d).max(1) as f32;
+        for (j, square) in self.squares.iter_mut().enumerate() {
+            let mean = z.iter().skip(j).step_by(d).map(|v| v * v).sum::<f32>() / rows;
+            *square = DECAY * *square + (1.0 - DECAY) * mean;
+        }
+    }
+
+    /// Mean squared error in [0, 1], nats a dimension of the latents.
+    pub fn validate(&self, batch: &ClipBatch) -> Metrics {
+        let ClipInfo { shape, frames, .. } = self.info;
+        let net = self.net.averaged();
+        let x = to_frames(&batch.pixels, shape, frames, &self.device);
+        let (mu, logvar) = net.encode(x.clone(), frames);
+        let y = net.decoder.forward(mu.clone(), frames);
+        let mse = Missed::of(y, x).mse;
+        let [mse, kl] = [mse, divergence(mu, logvar)].map(|t: Tensor<1>| f64::from(t.into_scalar::<f32>()));
+        Metrics::new([("mse", mse), ("kl_per_dim", kl)])
+    }
+
+    /// The averaged networks as they are now.
+    pub fn coder(&self) -> Coder {
+        let scale: Vec<f32> = self.squares.iter().map(|square| square.max(1e-6).sqrt().recip()).collect();
+        let scale = Tensor::from_data(TensorData::new(scale, [1, self.squares.len()]), &self.device);
+        Coder { net: self.net.averaged(), scale }
+    }
+
+    /// Decodes the means of `q(z|x)`: bytes as in the batch.
+    pub fn reconstruct(&self, batch: &ClipBatch) -> Vec<u8> {
+        let (net, &ClipInfo { shape, frames, .. }) = (self.net.averaged(), &self.info);
+        let through = |part: ClipBatch| {
+            let (mu, _) = net.encode(to_frames(&part.pixels, shape, frames, &self.device), frames);
+            from_frames(&net.decoder.forward(mu, frames), frames)
+        };
+        parts_of(batch, &self.info).into_iter().flat_map(through).collect()
+    }
+
+    pub fn save_weights(&self, map: &mut TensorMap) {
+        self.net.save_weights("autoencoder", map);
+        self.save_squares(map);
+    }
+
+    pub fn load_weights(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
+        self.net.load_weights("autoencoder", map)?;
+        self.load_squares(map)
+    }
+
+    pub fn save_state(&self, map: &mut TensorMap) {
+        self.net.save_state("autoencoder", map);
+        self.save_squares(map);
+    }
+
+    pub fn load_state(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
+        self.net.load_state("autoencoder", map)?;
+        self.load_squares(map)
+    }
+
+    fn save_squares(&self, map: &mut TensorMap) {
+        map.insert("squares", &[self.squares.len()], self.squares.clone());
+    }
+
+    fn load_squares(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
+        let squares = map.get("squares")?;
+        if squares.shape != [self.squares.len()] {
+            let (found, wanted) = (squares.shape.clone(), vec![self.squares.len()]);
+            return Err(WeightsError::Shape { name: "squares".to_owned(), found, wanted });
+        }
+        self.squares.clone_from(&squares.values);
+        Ok(())
+    }
+
+    pub fn parameters(&self) -> usize {
+        self.net.net().num_params()
+    }
+}
+
+impl Coder {
+    /// Draws of `q(z|x)`: frames `[n · frames, c, h, w]` → `[n · frames · cells, latent]`.
+    pub fn draw(&self, x: Tensor<4>, frames: usize, rng: &mut Rng) -> Tensor<2> {
+        let (mu, logvar) = self.net.encode(x, frames);
+        drawn(&mu, &logvar, rng) * self.scale.clone()
+    }
+
+    /// The means of `q(z|x)`.
+    pub fn encode(&self, x: Tensor<4>, frames: usize) -> Tensor<2> {
+        self.net.encode(x, frames).0 * self.scale.clone()
+    }
+
+    /// The way back.
+    pub fn decode(&self, z: Tensor<2>, frames: usize) -> Tensor<4> {
+        self.net.decoder.forward(z / self.scale.clone(), frames)
+    }
+}
+
+/// `μ + σ ε`.
+fn drawn(mu: &Tensor<2>, logvar: &Tensor<2>, rng: &mut Rng) -> Tensor<2> {
+    let eps = rng.normal_tensor(mu.dims(), &mu.device());
+    mu.clone() + (logvar.clone() * 0.5).exp() * eps
+}
+
+/// `KL(N(μ, σ²) ‖ N(0, 1))`: the mean over all dimensions, nats.
+fn divergence(mu: Tensor<2>, logvar: Tensor<2>) -> Tensor<1> {
+    (mu.powi_scalar(2) + logvar.clone().exp() - logvar - 1.0).mean() * 0.5
+}
