@@ -10,9 +10,12 @@
 
 use std::f64::consts::SQRT_2;
 
-use burn::tensor::Tensor;
+use burn::{
+    module::Module,
+    tensor::{Device, Tensor},
+};
 use mintage_nn::{
-    kernels,
+    Rng, kernels,
     layers::{Conv2d, DepthwiseTime, Linear},
 };
 
@@ -62,9 +65,33 @@ impl Pass<'_> {
     }
 }
 
+/// `x + conv(act(conv(act(x))))`, the last convolution starting at zero (Zhang et al., arXiv:1901.09321).
+#[derive(Module, Debug)]
+pub struct PlainBlock {
+    conv1: Conv2d,
+    /// Starts at zero, so that a fresh block is the identity.
+    pub conv2: Conv2d,
+}
+
+impl PlainBlock {
+    pub fn new(channels: usize, device: &Device, rng: &mut Rng) -> Self {
+        Self {
+            conv1: Conv2d::new(channels, channels, 3, 1.0, device, rng),
+            conv2: Conv2d::new(channels, channels, 3, 0.0, device, rng),
+        }
+    }
+
+    pub fn forward(&self, x: Tensor<4>, pass: &mut Pass) -> Tensor<4> {
+        let h = pass.act(x.clone());
+        let h = pass.conv(&self.conv1, h);
+        let h = pass.act(h);
+        kernels::add(x, pass.conv(&self.conv2, h))
+    }
+}
+
 /// The zero-centred penalty at `x`, the mean of `‖∇ₓD‖²` over the scores, with its gradient in the weights of `net`.
 /// `scores` is the discriminator with the weights of the network that it is given.
-pub fn gradient_penalty<const D: usize, M: burn::module::Module>(
+pub fn gradient_penalty<const D: usize, M: Module>(
     net: &M,
     x: Tensor<D>,
     scores: impl Fn(&M, Tensor<D>, &mut Pass) -> Tensor<1>,

@@ -27,7 +27,7 @@ use crate::{
     models::{
         Size,
         image::{Draw, ImageInfo},
-        pass::{Pass, act, gradient_penalty},
+        pass::{Pass, PlainBlock, act, gradient_penalty},
     },
 };
 
@@ -282,29 +282,6 @@ impl Pyramid {
     fn bottom(&self) -> (usize, usize, usize) {
         let small = |size: usize| padded(size, self.halvings) >> self.halvings;
         (self.channels(self.halvings), small(self.shape.height), small(self.shape.width))
-    }
-}
-
-/// `x + conv(act(conv(act(x))))`, the last convolution starting at zero (Zhang et al., arXiv:1901.09321).
-#[derive(Module, Debug)]
-struct PlainBlock {
-    conv1: Conv2d,
-    conv2: Conv2d,
-}
-
-impl PlainBlock {
-    fn new(channels: usize, device: &Device, rng: &mut Rng) -> Self {
-        Self {
-            conv1: Conv2d::new(channels, channels, 3, 1.0, device, rng),
-            conv2: Conv2d::new(channels, channels, 3, 0.0, device, rng),
-        }
-    }
-
-    fn forward(&self, x: Tensor<4>, pass: &mut Pass) -> Tensor<4> {
-        let h = pass.act(x.clone());
-        let h = pass.conv(&self.conv1, h);
-        let h = pass.act(h);
-        kernels::add(x, pass.conv(&self.conv2, h))
     }
 }
 

@@ -35,7 +35,7 @@ use crate::{
     models::{
         Size,
         image::{class_input, indices},
-        pass::{Pass, act, gradient_penalty},
+        pass::{Pass, PlainBlock, act, gradient_penalty},
     },
 };
 
@@ -374,29 +374,6 @@ impl Noise {
 /// Channels after `level` halvings.
 fn channels(trunk: &Trunk, level: usize) -> usize {
     trunk.width << level.min(2)
-}
-
-/// `x + conv(act(conv(act(x))))`, the last convolution starting at zero (Zhang et al., arXiv:1901.09321).
-#[derive(Module, Debug)]
-struct PlainBlock {
-    conv1: Conv2d,
-    conv2: Conv2d,
-}
-
-impl PlainBlock {
-    fn new(channels: usize, device: &Device, rng: &mut Rng) -> Self {
-        Self {
-            conv1: Conv2d::new(channels, channels, 3, 1.0, device, rng),
-            conv2: Conv2d::new(channels, channels, 3, 0.0, device, rng),
-        }
-    }
-
-    fn forward(&self, x: Tensor<4>, pass: &mut Pass) -> Tensor<4> {
-        let h = pass.act(x.clone());
-        let h = pass.conv(&self.conv1, h);
-        let h = pass.act(h);
-        kernels::add(x, pass.conv(&self.conv2, h))
-    }
 }
 
 /// Blocks of one size, then a change of channels on the way to the next.
