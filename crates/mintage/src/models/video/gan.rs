@@ -353,7 +353,7 @@ fn spread(x: &Tensor<4>, frames: usize) -> f64 {
 
 /// What clips are made from.
 struct Noise {
-    stays: Tensor<2>, // [n, latent]
+    stays: Tensor<2>, // [n, noise]
     moves: Tensor<2>, // [n · frames, motion]
 }
 
@@ -435,7 +435,7 @@ impl Generator {
         let (all, n) = (noise.moves.dims()[0], classes.len());
         let frames = all / n.max(1);
         let label = self.label.forward(indices(classes, &noise.moves.device()));
-        let stays = Tensor::cat(vec![noise.stays, label], 1); // [n, latent + label]
+        let stays = Tensor::cat(vec![noise.stays, label], 1); // [n, noise + label]
         let d = stays.dims()[1];
         let stays = stays.reshape([n, 1, d]).repeat_dim(1, frames).reshape([all, d]);
         let (mut height, mut width) = self.trunk.grid();
