@@ -4,6 +4,7 @@
 //! training loop knows nothing of either. Adding a model touches its own file and the `mod.rs` of its kind.
 
 pub mod audio;
+mod gaussian;
 pub mod image;
 mod pass;
 pub mod sequence;

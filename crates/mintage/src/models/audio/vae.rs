@@ -30,7 +30,12 @@ use super::{
 };
 use crate::{
     events::Metrics,
-    models::{Size, heads, image::class_input},
+    models::{
+        Size,
+        gaussian::{divergence, reparametrise},
+        heads,
+        image::class_input,
+    },
 };
 
 /// All choices of a VAE of sounds.
@@ -224,10 +229,9 @@ impl Vae {
         let net = self.autoencoder.net();
         let levels = net.levels(signals(batch, &self.device));
         let (mu, logvar) = net.encode(levels.clone(), batch.n);
-        let eps = rng.normal_tensor(mu.dims(), &self.device);
-        let z = mu.clone() + (logvar.clone() / 2.0).exp() * eps;
+        let z = reparametrise(&mu, &logvar, rng);
         let loss = self.distance(levels, net.decode(z, batch.n));
-        let kl = (mu.clone().powi_scalar(2) + logvar.clone().exp() - logvar - 1.0).mean() / 2.0;
+        let kl = divergence(mu.clone(), logvar).mean();
         let told = f64::from(kl.clone().into_scalar::<f32>());
         let found = to_vec(&mu);
         let lr = self.config.lr * Schedule::default().factor(progress);

@@ -33,6 +33,7 @@ use crate::{
     events::Metrics,
     models::{
         Size,
+        gaussian::reparametrise,
         image::{Draw, ImageInfo},
         log_mean_exp,
     },
@@ -463,14 +464,11 @@ impl Vae {
     /// Both parts of the bound for `k` draws an item: `[n · k]`, the draws of an item side by side.
     fn terms(&self, net: &Net, x: Tensor<4>, classes: &[u32], k: usize, rng: &mut Rng) -> Terms {
         let device = x.device();
-        let n = classes.len();
-        let d = self.config.latent;
         let cond = net.condition(classes, &device);
         let (mu, logvar) = net.encode(x.clone(), cond.as_ref());
         let (mu, logvar) = (repeat_rows(mu, k), repeat_rows(logvar, k));
         let cond = cond.map(|cond| repeat_rows(cond, k));
-        let eps = rng.normal_tensor([n * k, d], &device);
-        let z = mu.clone() + (logvar.clone() * 0.5).exp() * eps; // [n·k, d]
+        let z = reparametrise(&mu, &logvar, rng); // [n·k, d]
         let log_q = gaussian_log_prob(z.clone(), mu, logvar);
         let log_prior = net.prior_log_prob(z.clone(), cond.as_ref());
         let flat: Tensor<2> = x.flatten(1, 3);

@@ -34,7 +34,11 @@ use super::{
 };
 use crate::{
     events::Metrics,
-    models::{Size, log_mean_exp},
+    models::{
+        Size,
+        gaussian::{divergence, reparametrise},
+        log_mean_exp,
+    },
 };
 
 /// Importance samples of a likelihood, unless asked otherwise.
@@ -269,12 +273,6 @@ impl Vae {
     }
 }
 
-/// `μ + σ ε`, with `ε ~ N(0, I)`.
-fn reparametrise(mu: &Tensor<2>, logvar: &Tensor<2>, rng: &mut Rng) -> Tensor<2> {
-    let eps = rng.normal_tensor(mu.dims(), &mu.device());
-    mu.clone() + (logvar.clone() * 0.5).exp() * eps
-}
-
 /// A vector that is `z` at strength 0 and a new one at 1, and between them as far from the origin as vectors are.
 fn near(z: &[f32], strength: f32, rng: &mut Rng) -> Vec<f32> {
     let kept = (1.0 - strength * strength).max(0.0).sqrt();
@@ -337,7 +335,7 @@ impl Autoencoder {
         let (mu, logvar) = self.encode(shifted);
         let z = reparametrise(&mu, &logvar, rng);
         let losses = shifted.losses(self.decode(z, shifted, dropout, rng));
-        let kl = (mu.clone().powi_scalar(2) + logvar.clone().exp() - logvar - 1.0) * 0.5;
+        let kl = divergence(mu.clone(), logvar);
         Terms { losses, kl, mu }
     }
 }

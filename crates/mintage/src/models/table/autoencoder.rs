@@ -23,7 +23,10 @@ use mintage_nn::{
 };
 
 use super::net::{Decoder, Trunk, places};
-use crate::events::Metrics;
+use crate::{
+    events::Metrics,
+    models::gaussian::{divergence, reparametrise},
+};
 
 /// How fast the means and spreads of the latent vectors follow the encoder, a step.
 const FOLLOW: f32 = 0.02;
@@ -99,8 +102,7 @@ impl Latents {
         let targets = Arc::new(batch.tokens.iter().map(|&token| u32::from(token)).collect());
         let weights = Arc::new(vec![1.0; batch.tokens.len()]);
         let reconstruction = kernels::fields_cross_entropy(logits, &self.starts, &targets, &weights).mean();
-        let kl = (mu.powi_scalar(2) + logvar.clone().exp() - logvar - 1.0).mean()
-            * (0.5 * self.shape.latent as f64);
+        let kl = divergence(mu, logvar).mean() * self.shape.latent as f64;
         (Terms { reconstruction, kl }, z)
     }
 
@@ -149,12 +151,6 @@ impl Latents {
     pub fn parameters(&self) -> usize {
         self.train.net().num_params()
     }
-}
-
-/// `μ + σ ε`, with `ε ~ N(0, I)`.
-fn reparametrise(mu: &Tensor<2>, logvar: &Tensor<2>, rng: &mut Rng) -> Tensor<2> {
-    let eps = rng.normal_tensor(mu.dims(), &mu.device());
-    mu.clone() + (logvar.clone() * 0.5).exp() * eps
 }
 
 impl Spread {

@@ -12,13 +12,16 @@ use burn::{
     tensor::{Device, Tensor, TensorData},
 };
 use mintage_data::ClipBatch;
-use mintage_nn::{AdamW, NotFinite, Rng, TensorMap, Trainable, WeightsError, weights::to_vec};
+use mintage_nn::{AdamW, NotFinite, Rng, TensorMap, Trainable, WeightsError, kernels, weights::to_vec};
 
 use super::{
     ClipInfo,
     net::{ClipDecoder, ClipEncoder, Missed, Trunk, from_frames, is_hidden, parts_of, to_frames},
 };
-use crate::events::Metrics;
+use crate::{
+    events::Metrics,
+    models::gaussian::{divergence, reparametrise},
+};
 
 /// Decay of the moving average.
 const DECAY: f32 = 0.98;
@@ -83,11 +86,11 @@ impl Autoencoder {
         let ClipInfo { shape, frames, .. } = self.info;
         let x = to_frames(&batch.pixels, shape, frames, &self.device.clone().autodiff());
         let (mu, logvar) = self.net.net().encode(x.clone(), frames);
-        let z = drawn(&mu, &logvar, rng);
+        let z = reparametrise(&mu, &logvar, rng);
         let seen = to_vec(&z);
         let y = self.net.net().decoder.forward(z, frames);
         let Missed { mse, loss } = Missed::of(y, x);
-        let kl = divergence(mu, logvar);
+        let kl = divergence(mu, logvar).mean();
         let told = [&mse, &kl].map(|t| f64::from(t.clone().into_scalar::<f32>()));
         let (_, norm) = self.net.update(loss + kl * beta, lr)?;
         self.follow(&seen);
@@ -111,8 +114,8 @@ impl Autoencoder {
         let x = to_frames(&batch.pixels, shape, frames, &self.device);
         let (mu, logvar) = net.encode(x.clone(), frames);
         let y = net.decoder.forward(mu.clone(), frames);
-        let mse = Missed::of(y, x).mse;
-        let [mse, kl] = [mse, divergence(mu, logvar)].map(|t: Tensor<1>| f64::from(t.into_scalar::<f32>()));
+        let mse = kernels::mean_squared_error(y, x) / 4.0; // in [0, 1] units
+        let [mse, kl] = [mse, divergence(mu, logvar).mean()].map(|t| f64::from(t.into_scalar::<f32>()));
         Metrics::new([("mse", mse), ("kl_per_dim", kl)])
     }
 
@@ -176,7 +179,7 @@ impl Coder {
     /// Draws of `q(z|x)`: frames `[n · frames, c, h, w]` → `[n · frames · cells, latent]`.
     pub fn draw(&self, x: Tensor<4>, frames: usize, rng: &mut Rng) -> Tensor<2> {
         let (mu, logvar) = self.net.encode(x, frames);
-        drawn(&mu, &logvar, rng) * self.scale.clone()
+        reparametrise(&mu, &logvar, rng) * self.scale.clone()
     }
 
     /// The means of `q(z|x)`.
@@ -188,15 +191,4 @@ impl Coder {
     pub fn decode(&self, z: Tensor<2>, frames: usize) -> Tensor<4> {
         self.net.decoder.forward(z / self.scale.clone(), frames)
     }
-}
-
-/// `μ + σ ε`.
-fn drawn(mu: &Tensor<2>, logvar: &Tensor<2>, rng: &mut Rng) -> Tensor<2> {
-    let eps = rng.normal_tensor(mu.dims(), &mu.device());
-    mu.clone() + (logvar.clone() * 0.5).exp() * eps
-}
-
-/// `KL(N(μ, σ²) ‖ N(0, 1))`: the mean over all dimensions, nats.
-fn divergence(mu: Tensor<2>, logvar: Tensor<2>) -> Tensor<1> {
-    (mu.powi_scalar(2) + logvar.clone().exp() - logvar - 1.0).mean() * 0.5
 }
