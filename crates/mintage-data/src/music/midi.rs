@@ -7,11 +7,12 @@
 use std::collections::{HashMap, VecDeque};
 
 use midly::{
-    EventIter, Format, Header, MetaMessage, MidiMessage, Smf, Timing, Track, TrackEvent, TrackEventKind,
+    Format, Header, MetaMessage, MidiMessage, Smf, Timing, Track, TrackEvent, TrackEventKind,
     num::{u4, u7, u15, u24, u28},
 };
 
 use super::{
+    events::{Chunks, Event, Events},
     names::part_name,
     score::{
         DRUMS, MAX_TICKS, MAX_VOICES, Metre, MetreChange, Note, Part, RESOLUTION, Score, TempoChange, bpm,
@@ -23,6 +24,8 @@ use crate::Error;
 /// A file with more notes is refused.
 const MAX_NOTES: usize = 1_000_000;
 const DRUM_CHANNEL: u8 = 9;
+/// The bit of a division that says that it counts frames of film.
+const SMPTE: u16 = 1 << 15;
 /// Ticks a quarter of the files we write, and of theirs a tick of ours.
 const FILE_RESOLUTION: u16 = 480;
 const FILE_TICK: u32 = FILE_RESOLUTION as u32 / RESOLUTION;
@@ -30,23 +33,21 @@ const FILE_TICK: u32 = FILE_RESOLUTION as u32 / RESOLUTION;
 impl Score {
     /// Reads the bytes of a MIDI file.
     pub fn from_midi(bytes: &[u8]) -> Result<Self, Error> {
-        check_chunks(bytes)?;
-        let (header, tracks) = midly::parse(bytes).map_err(|error| bad(error.to_string()))?;
-        if header.format == Format::Sequential {
+        let Chunks { format, division, tracks } = Chunks::of(bytes)?;
+        if format == 2 {
             return Err(bad("is of type 2: its tracks are patterns that do not belong together")
                 .with_hint("export it as type 0 or 1"));
         }
-        let Timing::Metrical(resolution) = header.timing else {
+        if division & SMPTE != 0 {
             return Err(bad("counts frames of film (SMPTE) instead of beats")
                 .with_hint("export it with metrical time"));
-        };
-        let mut reader = Reader { resolution: u64::from(resolution.as_int()), ..Reader::default() };
-        if reader.resolution == 0 {
+        }
+        if division == 0 {
             return Err(bad("has zero ticks a quarter"));
         }
-        for (index, track) in tracks.enumerate() {
-            let events = track.map_err(|error| bad(format!("track {}: {error}", index + 1)))?;
-            reader.track(index, events)?;
+        let mut reader = Reader { resolution: u64::from(division), ..Reader::default() };
+        for (index, track) in tracks.into_iter().enumerate() {
+            reader.track(index, track)?;
         }
         reader.finish()
     }
@@ -168,76 +169,60 @@ struct RawNote {
 }
 
 impl Reader {
-    fn track(&mut self, index: usize, events: EventIter) -> Result<(), Error> {
-        let damaged = || bad(format!("track {} is damaged or cut off", index + 1));
-        let (mut tick, mut port, mut ended) = (0u64, 0u16, false);
+    fn track(&mut self, index: usize, track: &[u8]) -> Result<(), Error> {
+        let (mut tick, mut port) = (0u64, 0u16);
         let mut open: HashMap<(u16, u8), VecDeque<usize>> = HashMap::new();
-        for event in events {
-            let event = event.map_err(|_| damaged())?;
-            tick += u64::from(event.delta.as_int());
-            match event.kind {
-                TrackEventKind::Midi { channel, message } => {
-                    let channel = port * 16 + u16::from(channel.as_int());
-                    self.message(index, tick, channel, message, &mut open)?;
+        for event in Events::of(track) {
+            let (delta, event) =
+                event.map_err(|_| bad(format!("track {} is damaged or cut off", index + 1)))?;
+            tick += u64::from(delta);
+            let of_port = |channel: u8| port * 16 + u16::from(channel);
+            match event {
+                Event::Port(number) => port = u16::from(number),
+                Event::NoteOn { channel, key, velocity } => {
+                    let channel = of_port(channel);
+                    open.entry((channel, key)).or_default().push_back(self.notes.len());
+                    let off = tick + self.resolution;
+                    self.note(RawNote { on: tick, off, pitch: key, velocity, track: index, channel })?;
                 }
-                TrackEventKind::Meta(MetaMessage::MidiPort(number)) => port = u16::from(number.as_int()),
-                TrackEventKind::Meta(MetaMessage::EndOfTrack) => ended = true,
-                TrackEventKind::Meta(meta) => self.meta(tick, meta),
-                TrackEventKind::SysEx(_) | TrackEventKind::Escape(_) => {}
-            }
-        }
-        if ended { Ok(()) } else { Err(damaged()) }
-    }
-
-    fn message(
-        &mut self,
-        track: usize,
-        tick: u64,
-        channel: u16,
-        message: MidiMessage,
-        open: &mut HashMap<(u16, u8), VecDeque<usize>>,
-    ) -> Result<(), Error> {
-        match message {
-            MidiMessage::NoteOn { key, vel } if vel.as_int() > 0 => {
-                if self.notes.len() == MAX_NOTES {
-                    return Err(bad(format!("has more than {MAX_NOTES} notes")));
+                Event::NoteOff { channel, key } => {
+                    let waiting = open.get_mut(&(of_port(channel), key));
+                    if let Some(note) = waiting.and_then(VecDeque::pop_front) {
+                        self.notes[note].off = tick;
+                    }
                 }
-                if self.on_grid(tick) >= u64::from(MAX_TICKS) {
-                    return Err(too_long());
+                Event::Programme { channel, programme } => {
+                    self.programmes.entry(of_port(channel)).or_default().push((tick, programme));
                 }
-                let (pitch, velocity) = (key.as_int(), vel.as_int());
-                open.entry((channel, pitch)).or_default().push_back(self.notes.len());
-                let off = tick + self.resolution;
-                self.notes.push(RawNote { on: tick, off, pitch, velocity, track, channel });
-            }
-            MidiMessage::NoteOn { key, .. } | MidiMessage::NoteOff { key, .. } => {
-                let waiting = open.get_mut(&(channel, key.as_int()));
-                if let Some(note) = waiting.and_then(VecDeque::pop_front) {
-                    self.notes[note].off = tick;
+                Event::Tempo(micros) if micros > 0 => {
+                    let tempo = tempo_bin(60e6 / f64::from(micros));
+                    self.tempos.push(TempoChange { tick: self.change_at(tick), tempo });
                 }
+                Event::Metre { numerator, power } if power < 6 => {
+                    let (tick, metre) = (self.change_at(tick), Metre::new(numerator, 1 << power));
+                    self.metres.extend(metre.map(|metre| MetreChange { tick, metre }));
+                }
+                Event::Tempo(_) | Event::Metre { .. } | Event::Other => {}
             }
-            MidiMessage::ProgramChange { program } => {
-                self.programmes.entry(channel).or_default().push((tick, program.as_int()));
-            }
-            _ => {}
         }
         Ok(())
     }
 
-    fn meta(&mut self, tick: u64, meta: MetaMessage) {
-        // What lies beyond the longest score follows its last note, and is dropped with all that does.
-        let tick = self.on_grid(tick).min(u64::from(MAX_TICKS)) as u32;
-        match meta {
-            MetaMessage::Tempo(micros) if micros.as_int() > 0 => {
-                let tempo = tempo_bin(60e6 / f64::from(micros.as_int()));
-                self.tempos.push(TempoChange { tick, tempo });
-            }
-            MetaMessage::TimeSignature(numerator, power, ..) if power < 6 => {
-                let metre = Metre::new(numerator, 1 << power);
-                self.metres.extend(metre.map(|metre| MetreChange { tick, metre }));
-            }
-            _ => {}
+    fn note(&mut self, note: RawNote) -> Result<(), Error> {
+        if self.notes.len() == MAX_NOTES {
+            return Err(bad(format!("has more than {MAX_NOTES} notes")));
         }
+        if self.on_grid(note.on) >= u64::from(MAX_TICKS) {
+            return Err(too_long());
+        }
+        self.notes.push(note);
+        Ok(())
+    }
+
+    /// The tick of ours of a change. What lies beyond the longest score follows its last note, and is dropped with all
+    /// that does.
+    fn change_at(&self, tick: u64) -> u32 {
+        self.on_grid(tick).min(u64::from(MAX_TICKS)) as u32
     }
 
     /// The nearest tick of ours.
@@ -296,43 +281,12 @@ fn voices(notes: &[RawNote], programmes: &[u8]) -> HashMap<(u8, usize, u16), u8>
     keys.into_iter().map(&mut number).collect()
 }
 
-/// The parser takes chunks that end too early for what they say: a cut file would pass for a short one.
-fn check_chunks(bytes: &[u8]) -> Result<(), Error> {
-    let mut rest = match bytes {
-        [b'R', b'I', b'F', b'F', ..] => return Ok(()),
-        [b'M', b'T', b'h', b'd', ..] => bytes,
-        [] => return Err(bad("is empty")),
-        _ => return Err(bad("is no MIDI file: it does not begin with MThd")),
-    };
-    let mut tracks = 0;
-    let mut promised = None;
-    while let Some((head, body)) = rest.split_first_chunk::<8>() {
-        let [a, b, c, d, length @ ..] = *head;
-        let length = u32::from_be_bytes(length) as usize;
-        let known = matches!([a, b, c, d], [b'M', b'T', b'r', b'k'] | [b'M', b'T', b'h', b'd']);
-        if length > body.len() {
-            // Bytes after the last track, which some programs leave, are no chunk.
-            if known { return Err(cut_off()) } else { break }
-        }
-        if &[a, b, c, d] == b"MThd" && length >= 4 {
-            promised = Some(usize::from(u16::from_be_bytes([body[2], body[3]])));
-        }
-        tracks += usize::from(&[a, b, c, d] == b"MTrk");
-        rest = &body[length..];
-    }
-    if promised.is_none_or(|promised| tracks < promised) { Err(cut_off()) } else { Ok(()) }
-}
-
-fn cut_off() -> Error {
-    bad("is cut off: it ends before its tracks do")
-}
-
 fn too_long() -> Error {
     bad(format!("is longer than {} bars", MAX_TICKS / 48))
         .with_hint("its times are damaged, or it is no tune")
 }
 
-fn bad(why: impl Into<String>) -> Error {
+pub(super) fn bad(why: impl Into<String>) -> Error {
     Error::bad("MIDI file", why)
 }
 
@@ -415,6 +369,31 @@ mod tests {
     }
 
     #[test]
+    fn what_players_read_is_read() {
+        let note = [0, 0x90, 60, 80, 96, 60, 0];
+        let whole = one_track(&note);
+        let same = |bytes: &[u8]| assert_eq!(starts_and_durations(bytes), [(0, 12)]);
+        // No end of the track.
+        same(&file(0, [0, 96], &[&note]));
+        // A controller and a velocity over 127.
+        same(&one_track(&[0, 0xb0, 7, 200, 0, 0x90, 60, 255, 96, 60, 0]));
+        assert_eq!(Score::from_midi(&one_track(&[0, 0x90, 200, 80])).unwrap().notes()[0].pitch, 127);
+        // A status that goes on behind a text, a message of the system and a clock.
+        same(&one_track(&[0, 0x90, 60, 80, 0, 0xff, 1, 1, b'x', 0, 0xf0, 1, 0xf7, 0, 0xf8, 96, 60, 0]));
+        // Bytes behind the track's end, and behind the last track; one track more than was promised.
+        same(&file(0, [0, 96], &[&[&note[..], &END, &[1, 2, 3]].concat()]));
+        same(&[&whole[..], b"\r\n padding that is no chunk"].concat());
+        let mut more = file(1, [0, 96], &[&END, &[&note[..], &END].concat()]);
+        more[11] = 1;
+        same(&more);
+        // Wrapped in RIFF.
+        let length = |n: usize| (n as u32).to_le_bytes();
+        let parts = [&b"RIFF"[..], &length(whole.len() + 12), b"RMIDdata", &length(whole.len()), &whole];
+        same(&parts.concat());
+        assert!(reason(&parts.concat()[..40]).contains("cut off"));
+    }
+
+    #[test]
     fn overlapping_notes_end_where_the_next_begins() {
         let bytes = one_track(&[0, 0x90, 60, 80, 48, 60, 80, 48, 60, 0, 48, 60, 0]);
         assert_eq!(starts_and_durations(&bytes), [(0, 6), (6, 12)]);
@@ -464,7 +443,8 @@ mod tests {
         let whole = one_track(&note);
         assert!(reason(&whole[..whole.len() - 3]).contains("cut off"));
         assert!(reason(&whole[..18]).contains("cut off"));
-        assert!(reason(&file(0, [0, 96], &[&note])).contains("damaged or cut off"));
+        assert!(reason(&file(0, [0, 96], &[&note[..5]])).contains("damaged or cut off"));
+        assert!(reason(&file(0, [0, 96], &[&[0, 60, 80]])).contains("damaged or cut off"));
         assert!(reason(&one_track(&[])).contains("no notes"));
         assert!(reason(&file(0, [0xe8, 40], &[&[&note[..], &END].concat()])).contains("SMPTE"));
         assert!(reason(&file(2, [0, 96], &[&[&note[..], &END].concat()])).contains("type 2"));

@@ -11,6 +11,7 @@
 //! MIDI is the only notation that is read: no crate at hand reads MusicXML or ABC.
 
 mod codec;
+mod events;
 mod figures;
 mod grid;
 mod midi;
