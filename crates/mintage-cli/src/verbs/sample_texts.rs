@@ -70,6 +70,7 @@ pub fn run(args: &Sample, model: &Model, context: &mut Context) -> Verdict {
     let request = SequenceRequest {
         n,
         label: label(args, model)?,
+        guidance: args.guidance,
         prompt: prompt.clone(),
         resemble,
         length: args.length,
@@ -84,7 +85,7 @@ pub fn run(args: &Sample, model: &Model, context: &mut Context) -> Verdict {
         "between": args.between, "strength": args.strength, "length": args.length,
         "stop": args.stop, "match": args.pattern, "json_shape": args.json_shape,
         "temperature": args.temperature, "top_k": args.top_k, "top_p": args.top_p, "min_p": args.min_p,
-        "repetition": args.repetition,
+        "repetition": args.repetition, "guidance": args.guidance,
     });
     let provenance = model.provenance(seed, options);
     // A prompt is part of its text; a file that is continued is there already.
@@ -361,7 +362,6 @@ pub fn check_choice(args: &Sample) -> Result<(), Failure> {
 /// What has no meaning for texts, and values that have none at all.
 fn check(args: &Sample) -> Result<(), Failure> {
     let flags = [
-        ("--guidance", args.guidance.is_some()),
         ("--frames", args.frames.is_some()),
         ("--bits", args.bits.is_some()),
         ("--grid", args.grid.is_some()),

@@ -64,6 +64,7 @@ pub fn run(args: &Sample, model: &Model, context: &mut Context) -> Verdict {
         n,
         resemble,
         label: label(args, model)?,
+        guidance: args.guidance,
         prompt: args.continued.as_deref().map(tune).transpose()?,
         bars: args.length,
         key: args.key.as_deref().map(Key::parse).transpose()?,
@@ -77,6 +78,7 @@ pub fn run(args: &Sample, model: &Model, context: &mut Context) -> Verdict {
         "between": args.between, "strength": args.strength, "bars": args.length, "key": args.key,
         "metre": args.metre, "range": args.range, "temperature": args.temperature, "top_k": args.top_k,
         "top_p": args.top_p, "min_p": args.min_p, "repetition": args.repetition,
+        "guidance": args.guidance,
     });
     let provenance = model.provenance(seed, options);
     let ui = &mut context.ui;
@@ -192,7 +194,6 @@ fn range(text: &str) -> Result<(u8, u8), Failure> {
 /// What has no meaning for music, and values that have none at all.
 fn check(args: &Sample) -> Result<(), Failure> {
     let flags = [
-        ("--guidance", args.guidance.is_some()),
         ("--frames", args.frames.is_some()),
         ("--bits", args.bits.is_some()),
         ("--grid", args.grid.is_some()),

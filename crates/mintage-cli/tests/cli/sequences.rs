@@ -1,6 +1,6 @@
 //! The whole way with texts and with music: from files and databases to new ones, within limits, and judged.
 
-use mintage_data::music::{Note, Score};
+use mintage_data::music::{Metre, MetreChange, Note, Score};
 use rusqlite::{Connection, params};
 
 use crate::helpers::Place;
@@ -279,4 +279,32 @@ fn texts_and_tunes_that_cannot_be_learned() {
     place.write("tunes/0.mid", &bytes);
     (1..5).for_each(|i| place.write(&format!("tunes/{i}.mid"), tune(i).to_midi("")));
     assert!(place.refused("train tunes").contains("0.mid"));
+}
+
+#[test]
+fn a_metre_is_kept_to_whatever_the_model_prefers() {
+    let place = Place::new();
+    for i in 0..40u32 {
+        let (metre, bar) =
+            [((4, 4), 48), ((6, 8), 36), ((3, 4), 36)][if i < 36 { i as usize % 2 } else { 2 }];
+        let metre = MetreChange { tick: 0, metre: Metre::new(metre.0, metre.1).unwrap() };
+        let notes = tune(i).notes().iter().filter(|note| note.start < 4 * bar).copied().collect();
+        place.write(&format!("tunes/{i}.mid"), Score::new(notes, vec![metre], vec![]).to_midi(""));
+    }
+    let barely = SMALL.replace("--steps 40", "--steps 3");
+    for unit in ["remi", "grid"] {
+        place.ok(&format!("train tunes {barely} -s data.music=\"{unit}\" --name {unit}"));
+        for metre in ["3/4", "6/8", "4/4"] {
+            let folder = format!("{unit}-{}", metre.replace('/', "-"));
+            place.ok(&format!("sample {unit} -n 12 --length 4 --metre {metre} --range 60..70 -o {folder}/"));
+            for i in 0..12 {
+                let made = Score::from_midi(&place.read(&format!("{folder}/{i:06}.mid"))).unwrap();
+                let bars: Vec<String> = made.bars().map(|bar| bar.metre.to_string()).collect();
+                assert_eq!(bars, [metre; 4], "{folder} {i}");
+                assert!(made.notes().iter().all(|note| (60..=70).contains(&note.pitch)));
+            }
+        }
+        let why = place.refused(&format!("sample {unit} --metre 5/4 -o new.mid"));
+        assert!(why.contains("no tunes in 5/4") && why.contains("3/4"), "{why}");
+    }
 }

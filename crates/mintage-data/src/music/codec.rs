@@ -109,7 +109,7 @@ impl MusicCodec {
     }
 
     /// The score of tokens up to the next boundary. Any sequence has one: tokens that make no sense where they
-    /// stand are passed over.
+    /// stand are passed over. On a grid nothing says the metre: it is the usual one.
     pub fn decode(&self, ids: &[u32]) -> Score {
         match self {
             Self::Remi(remi) => remi.decode(ids),
@@ -198,6 +198,22 @@ impl MusicCodec {
         match self {
             Self::Remi(remi) => remi.usual_metre().ticks() as usize,
             Self::Grid(grid) => (grid.metre().ticks() / grid.step()).max(1) as usize,
+        }
+    }
+
+    /// The metres that tunes can be written in, those of train, the usual one first.
+    pub fn metres(&self) -> Vec<Metre> {
+        match self {
+            Self::Remi(remi) => remi.metres(),
+            Self::Grid(grid) => grid.metres(),
+        }
+    }
+
+    /// Tokens of a bar of this metre on the grid, all voices together; nothing for events.
+    pub fn tokens_per_bar(&self, metre: Metre) -> Option<usize> {
+        match self {
+            Self::Remi(_) => None,
+            Self::Grid(grid) => Some((metre.ticks() / grid.step()).max(1) as usize * grid.voices()),
         }
     }
 

@@ -7,7 +7,10 @@
 //! Voices are the score's parts where they are those of train. Another score is read by rank: at each step
 //! the highest pitch goes to the first voice, and so on.
 
-use std::{collections::HashMap, hash::Hash};
+use std::{
+    collections::{BTreeSet, HashMap},
+    hash::Hash,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +48,9 @@ pub struct Grid {
     pitches: (u8, u8),
     tempo: u8,
     metre: Metre,
+    /// All metres of train; of older codecs, only the usual one is known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    metres: Vec<Metre>,
 }
 
 impl Grid {
@@ -74,13 +80,15 @@ impl Grid {
             .map(|part| Voice { part, velocity: velocity(&part).unwrap_or(velocity_bin(80)) })
             .collect();
         let tempos = scores.iter().filter_map(|score| score.tempos().first().map(|change| change.tempo));
-        let metres = scores.iter().flat_map(|score| score.bars().map(|bar| bar.metre));
+        let metres = || scores.iter().flat_map(|score| score.bars().map(|bar| bar.metre));
+        let known: BTreeSet<Metre> = metres().filter(|metre| metre.ticks().is_multiple_of(step)).collect();
         Self {
             step,
             voices,
             pitches: (low, high),
             tempo: usual(tempos).unwrap_or(tempo_bin(100.0)),
-            metre: usual(metres).unwrap_or(Metre::COMMON),
+            metre: usual(metres()).unwrap_or(Metre::COMMON),
+            metres: known.into_iter().collect(),
         }
     }
 
@@ -118,6 +126,12 @@ impl Grid {
 
     pub fn metre(&self) -> Metre {
         self.metre
+    }
+
+    /// The metres that it can be written in: those of train whose bars are whole steps, the usual one first.
+    pub fn metres(&self) -> Vec<Metre> {
+        let others = self.metres.iter().copied().filter(|&metre| metre != self.metre);
+        std::iter::once(self.metre).chain(others).collect()
     }
 
     /// Lowest and highest pitch.

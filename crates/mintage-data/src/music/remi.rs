@@ -103,6 +103,13 @@ impl Remi {
         self.vocabulary.usual_metre.unwrap_or(Metre::COMMON)
     }
 
+    /// All metres, the usual one first.
+    pub fn metres(&self) -> Vec<Metre> {
+        let usual = self.usual_metre();
+        let others = self.vocabulary.metres.iter().copied().filter(|&metre| metre != usual);
+        std::iter::once(usual).chain(others).collect()
+    }
+
     /// Lowest and highest pitch.
     pub fn pitches(&self) -> Option<(u8, u8)> {
         self.vocabulary.pitches

@@ -249,6 +249,12 @@ impl Score {
         Self::new(notes, self.metres.clone(), self.tempos.clone())
     }
 
+    /// The same notes in bars of one metre.
+    #[must_use]
+    pub fn in_metre(self, metre: Metre) -> Self {
+        Self::new(self.notes, vec![MetreChange { tick: 0, metre }], self.tempos)
+    }
+
     /// Everything but drums moved by `semitones`, or nothing when a pitch would leave MIDI's range.
     pub fn transposed(&self, semitones: i32) -> Option<Self> {
         let mut score = self.clone();

@@ -21,8 +21,10 @@ use crate::{
 pub(crate) const MIDI: Media = Media {
     name: "MIDI files",
     hint: "MIDI files are BLOBs that begin with MThd; `mintage inspect` shows the columns",
-    suffixes: &["mid", "midi", "kar"],
-    is: |head| head.starts_with(b"MThd"),
+    suffixes: &["mid", "midi", "kar", "rmi"],
+    unread: &["musicxml", "mxl", "mscz", "abc", "krn", "gp3", "gp4", "gp5", "gpx", "gp", "ly", "sib", "xmf"],
+    convert: "export them as MIDI, as MuseScore does",
+    is: |head| head.starts_with(b"MThd") || head.starts_with(b"RIFF") && head.get(8..12) == Some(b"RMID"),
 };
 /// Scores are kept in memory up to so many notes, of twelve bytes each.
 const NOTES_IN_MEMORY: usize = 20_000_000;
@@ -37,6 +39,7 @@ pub struct MusicSource {
     labels: Option<Vec<String>>,
     official_holdout: Option<Range<usize>>,
     notes: Vec<String>,
+    skips: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -50,8 +53,8 @@ impl MusicSource {
     /// Opens what `spec.source` names, and `spec.holdout` as its holdout where it is given.
     pub fn open(spec: &SourceSpec) -> Result<Self, Error> {
         let places = Places::open(spec, &MIDI)?;
-        let mut source =
-            Self { places, tunes: Vec::new(), labels: None, official_holdout: None, notes: Vec::new() };
+        let (tunes, notes, skips) = (Vec::new(), Vec::new(), Vec::new());
+        let mut source = Self { places, tunes, labels: None, official_holdout: None, notes, skips };
         source.read_all(spec)?;
         let labels = source.places.labels();
         source.labels =
@@ -86,7 +89,9 @@ impl MusicSource {
                 }
             }
         }
+        self.notes.extend(self.places.notes());
         self.notes.extend(skipped.told(items.len(), "tunes", spec)?);
+        self.skips = skipped.reasons;
         Ok(())
     }
 
@@ -117,6 +122,11 @@ impl MusicSource {
     /// What opening found worth telling.
     pub fn notes(&self) -> &[String] {
         &self.notes
+    }
+
+    /// Name and reason of all that could not be read.
+    pub fn skips(&self) -> &[String] {
+        &self.skips
     }
 
     /// Hashes of the tunes' bytes, by which they are split.
@@ -162,10 +172,7 @@ fn read(places: &Places, item: usize) -> Result<(Score, u64), String> {
 /// Whether a source holds music: a folder where most files are MIDI, a MIDI file, or a SQLite database where
 /// MIDI is in the column asked for, or else there are no images. Nothing is decoded.
 pub fn is_music(spec: &SourceSpec) -> Result<bool, Error> {
-    match spec.kind {
-        Some(kind) => Ok(kind == DataKind::Music),
-        None => holds_media(spec, &MIDI, &[&IMAGES]),
-    }
+    holds_media(spec, DataKind::Music, &MIDI, &[&IMAGES])
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use crate::{events::Metrics, recipe::RecipeError};
 pub use audio::{SoundConfig, SoundDraw, SoundInfo, SoundModel, SoundStart};
 pub use image::{Draw, ImageConfig, ImageInfo, ImageModel, Start};
-pub use sequence::{Choice, SequenceConfig, SequenceDraw, SequenceModel, SequenceStart};
+pub use sequence::{Choice, GUIDANCE, SequenceConfig, SequenceDraw, SequenceModel, SequenceStart};
 pub use table::{RowDraw, TableConfig, TableModel};
 pub use video::{ClipConfig, ClipDraw, ClipInfo, ClipModel, ClipStart};
 

@@ -12,7 +12,7 @@ use crate::{
     dataset::AnyCodec,
     error::Error,
     model::Model,
-    models::{AnyModel, Choice, DataInfo, Family, SequenceDraw, SequenceModel, SequenceStart},
+    models::{AnyModel, Choice, DataInfo, Family, GUIDANCE, SequenceDraw, SequenceModel, SequenceStart},
     recipe::nearest,
 };
 
@@ -41,6 +41,8 @@ pub struct SequenceRequest {
     pub n: usize,
     /// A class by name; without one documents of no class in particular.
     pub label: Option<String>,
+    /// Weight of guidance towards the class; 1 is none, without it the model's default.
+    pub guidance: Option<f32>,
     /// What every text begins with.
     pub prompt: String,
     pub resemble: Resemble<String>,
@@ -61,6 +63,7 @@ impl Default for SequenceRequest {
         Self {
             n: 1,
             label: None,
+            guidance: None,
             prompt: String::new(),
             resemble: Resemble::Nothing,
             length: None,
@@ -216,6 +219,7 @@ impl Model {
                 start: resemble.start(first, request.n),
                 length: chars.saturating_mul(TOKENS_A_CHAR),
                 endless: request.endless,
+                guidance: request.guidance.unwrap_or(GUIDANCE),
                 choice: request.choice,
             };
             let mut rows: Vec<Growing> =

@@ -21,7 +21,7 @@ use crate::{
     events::Metrics,
     recipe::{RecipeError, merge_options},
 };
-pub use generate::{Choice, Limit, Listener, SequenceDraw, SequenceStart};
+pub use generate::{Choice, GUIDANCE, Limit, Listener, SequenceDraw, SequenceStart};
 
 /// The family that `auto` stands for.
 pub const AUTO_FAMILY: Family = Family::Ar;

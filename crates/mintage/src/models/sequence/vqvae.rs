@@ -328,7 +328,12 @@ impl Vqvae {
         };
         // Codes that were drawn are no repetition to be avoided.
         let choice = Choice { repetition: 1.0, ..draw.choice };
-        let plan = SequenceDraw { class: draw.class, choice, ..SequenceDraw::new(n, stretches) };
+        let plan = SequenceDraw {
+            class: draw.class,
+            guidance: draw.guidance,
+            choice,
+            ..SequenceDraw::new(n, stretches)
+        };
         let writer = Writer { net: prior, info: &self.plans, context: stretches + 1 };
         let rows = writer.write(&plan, &mut limit, &mut |_, _| true, rng);
         rows.concat().into_iter().map(|code| code - 1).collect()
