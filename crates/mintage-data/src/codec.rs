@@ -8,7 +8,7 @@ use std::{fs, io::Cursor, path::Path};
 use fast_image_resize::{
     FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer, images::Image as FirImage,
 };
-use image::{DynamicImage, ImageReader, Limits};
+use image::{DynamicImage, ImageBuffer, ImageDecoder, ImageReader, Limits, metadata::Orientation};
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, atomic_write};
@@ -57,6 +57,9 @@ pub struct ImageCodec {
     pub fit: Fit,
     /// Class names by index; empty without labels.
     pub classes: Vec<String>,
+    /// Of images of 16 bits: the value that is white, where it is not 65,535.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub white: Option<u16>,
 }
 
 /// No side of a source image may be longer.
@@ -93,6 +96,8 @@ impl ImageCodec {
     /// A decoded image as CHW bytes: transparency over white, colour, size.
     pub(crate) fn unify(&self, image: &DynamicImage) -> Vec<u8> {
         let (w, h) = (image.width(), image.height());
+        let stretched = self.white.and_then(|white| stretched(image, white));
+        let image = stretched.as_ref().unwrap_or(image);
         let interleaved = match self.shape.channels {
             1 => over_white(image).to_luma8().into_raw(),
             _ => over_white(image).to_rgb8().into_raw(),
@@ -134,15 +139,90 @@ pub(crate) fn decode_limited(bytes: &[u8]) -> Result<DynamicImage, String> {
     if width == 0 || height == 0 {
         return Err("the image has no pixels".to_owned());
     }
-    if width > MAX_SIDE || height > MAX_SIDE || u64::from(width) * u64::from(height) > MAX_PIXELS {
+    if width > MAX_SIDE || height > MAX_SIDE {
         return Err(format!("{width}×{height} pixels are over the limit of {MAX_SIDE} a side"));
+    }
+    let pixels = u64::from(width) * u64::from(height);
+    if pixels > MAX_PIXELS {
+        let (mega, most) = (pixels.div_ceil(1_000_000), MAX_PIXELS / 1_000_000);
+        return Err(format!("{width}×{height} pixels are {mega} million, over the limit of {most} million"));
     }
     let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|e| e.to_string())?;
     let mut limits = Limits::default();
     (limits.max_image_width, limits.max_image_height) = (Some(MAX_SIDE), Some(MAX_SIDE));
     limits.max_alloc = Some(MAX_PIXELS * 8);
     reader.limits(limits);
-    reader.decode().map_err(|e| format!("damaged image ({e})"))
+    let damaged = |e: image::ImageError| format!("damaged image ({e})");
+    let mut decoder = reader.into_decoder().map_err(damaged)?;
+    let orientation = orientation(bytes, &mut decoder);
+    let mut image = DynamicImage::from_decoder(decoder).map_err(damaged)?;
+    image.apply_orientation(orientation);
+    Ok(image)
+}
+
+/// How an image is to be turned: as its EXIF says, or else its XMP. What cannot be understood turns nothing.
+fn orientation(bytes: &[u8], decoder: &mut impl ImageDecoder) -> Orientation {
+    let exif = decoder.exif_metadata().ok().flatten().or_else(|| late_exif(bytes).map(<[u8]>::to_vec));
+    let by_exif = exif.and_then(|exif| {
+        let bare = exif.strip_prefix(b"Exif\0\0").unwrap_or(&exif);
+        Orientation::from_exif_chunk(bare)
+    });
+    let by_xmp = || {
+        let xmp = decoder.xmp_metadata().ok().flatten()?;
+        let xmp = String::from_utf8_lossy(&xmp);
+        let (_, value) = xmp.split_once("tiff:Orientation")?;
+        let digit = value.trim_start_matches(['=', '"', '\'', '>', ' ']).chars().next()?;
+        Orientation::from_exif(u8::try_from(digit.to_digit(10)?).ok()?)
+    };
+    by_exif.or_else(by_xmp).unwrap_or(Orientation::NoTransforms)
+}
+
+/// The EXIF of a PNG that has it behind its pixels, where the decoder has not come to yet.
+fn late_exif(bytes: &[u8]) -> Option<&[u8]> {
+    let mut rest = bytes.strip_prefix(b"\x89PNG\r\n\x1a\n")?;
+    while let Some((head, body)) = rest.split_first_chunk::<8>() {
+        let [a, b, c, d, kind @ ..] = *head;
+        let length = u32::from_be_bytes([a, b, c, d]) as usize;
+        if kind == *b"eXIf" {
+            return body.get(..length);
+        }
+        // Behind each chunk lies its checksum.
+        rest = body.get(length.checked_add(4)?..)?;
+    }
+    None
+}
+
+/// The brightest sample of an image of 16 bits.
+pub(crate) fn brightest_deep(image: &DynamicImage) -> Option<u16> {
+    fn most<P: image::Pixel<Subpixel = u16>>(image: &ImageBuffer<P, Vec<u16>>) -> Option<u16> {
+        let colours = usize::from(P::CHANNEL_COUNT) - usize::from(P::HAS_ALPHA);
+        image.pixels().flat_map(|pixel| pixel.channels()[..colours].iter().copied()).max()
+    }
+    match image {
+        DynamicImage::ImageLuma16(image) => most(image),
+        DynamicImage::ImageLumaA16(image) => most(image),
+        DynamicImage::ImageRgb16(image) => most(image),
+        DynamicImage::ImageRgba16(image) => most(image),
+        _ => None,
+    }
+}
+
+/// An image of 16 bits in which `white` has become the brightest value; nothing of others.
+fn stretched(image: &DynamicImage, white: u16) -> Option<DynamicImage> {
+    fn stretch<P: image::Pixel<Subpixel = u16>>(image: &mut ImageBuffer<P, Vec<u16>>, white: u16) {
+        let white = u32::from(white.max(1));
+        let stretched = |sample: u16| ((u32::from(sample) * 65_535 + white / 2) / white).min(65_535) as u16;
+        image.pixels_mut().for_each(|pixel| pixel.apply_with_alpha(stretched, |alpha| alpha));
+    }
+    let mut image = image.clone();
+    match &mut image {
+        DynamicImage::ImageLuma16(image) => stretch(image, white),
+        DynamicImage::ImageLumaA16(image) => stretch(image, white),
+        DynamicImage::ImageRgb16(image) => stretch(image, white),
+        DynamicImage::ImageRgba16(image) => stretch(image, white),
+        _ => return None,
+    }
+    Some(image)
 }
 
 /// Width and height from the header alone.
@@ -247,7 +327,8 @@ mod tests {
     }
 
     fn codec(channels: usize, side: usize, fit: Fit) -> ImageCodec {
-        ImageCodec { shape: ImageShape { channels, height: side, width: side }, fit, classes: Vec::new() }
+        let shape = ImageShape { channels, height: side, width: side };
+        ImageCodec { shape, fit, classes: Vec::new(), white: None }
     }
 
     proptest! {
@@ -290,6 +371,96 @@ mod tests {
         assert!(codec(3, 8, Fit::Crop).decode(&bytes[..bytes.len() / 2]).is_err());
         assert!(codec(3, 8, Fit::Crop).decode(b"not a picture at all").unwrap_err().contains("no image"));
         assert!(codec(3, 8, Fit::Crop).decode(b"").is_err());
+    }
+
+    /// The EXIF of an image that is to be turned.
+    fn exif(orientation: u8) -> Vec<u8> {
+        let mut tiff = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0".to_vec();
+        tiff.extend([orientation, 0, 0, 0, 0, 0, 0, 0]);
+        tiff
+    }
+
+    /// Where a pixel of the image that is seen lies in the one of `w` × `h` that is stored, by the tables of EXIF.
+    fn stored_at(orientation: u8, (x, y): (u32, u32), (w, h): (u32, u32)) -> (u32, u32) {
+        match orientation {
+            1 => (x, y),
+            2 => (w - 1 - x, y),
+            3 => (w - 1 - x, h - 1 - y),
+            4 => (x, h - 1 - y),
+            5 => (y, x),
+            6 => (y, h - 1 - x),
+            7 => (w - 1 - y, h - 1 - x),
+            _ => (w - 1 - y, x),
+        }
+    }
+
+    #[test]
+    fn images_are_turned_as_every_viewer_turns_them() {
+        use image::{ImageEncoder, codecs, imageops};
+        let (w, h) = (3u32, 2u32);
+        let small = RgbImage::from_fn(w, h, |x, y| Rgb([(40 * (y * w + x)) as u8; 3]));
+        // Blocks, which JPEG keeps nearly as they are.
+        let image = imageops::resize(&small, 16 * w, 16 * h, imageops::FilterType::Nearest);
+        for orientation in 1..=8 {
+            let encoded = |encoder: &mut dyn FnMut(&mut Vec<u8>)| {
+                let mut bytes = Vec::new();
+                encoder(&mut bytes);
+                bytes
+            };
+            fn write(mut encoder: impl ImageEncoder, image: &RgbImage, orientation: u8) {
+                encoder.set_exif_metadata(exif(orientation)).unwrap();
+                encoder
+                    .write_image(image, image.width(), image.height(), image::ExtendedColorType::Rgb8)
+                    .unwrap();
+            }
+            let png = encoded(&mut |out| write(codecs::png::PngEncoder::new(out), &image, orientation));
+            let jpeg = encoded(&mut |out| {
+                write(codecs::jpeg::JpegEncoder::new_with_quality(out, 95), &image, orientation)
+            });
+            let webp =
+                encoded(&mut |out| write(codecs::webp::WebPEncoder::new_lossless(out), &image, orientation));
+            for bytes in [png.clone(), late(&png), jpeg, webp] {
+                let seen = decode_limited(&bytes).unwrap().to_luma8();
+                let turned = orientation > 4;
+                assert_eq!((seen.width() / 16, seen.height() / 16), if turned { (h, w) } else { (w, h) });
+                for (x, y) in
+                    (0..seen.width() / 16).flat_map(|x| (0..seen.height() / 16).map(move |y| (x, y)))
+                {
+                    let (sx, sy) = stored_at(orientation, (x, y), (w, h));
+                    let (got, wanted) =
+                        (seen.get_pixel(16 * x + 8, 16 * y + 8).0[0], small.get_pixel(sx, sy).0[0]);
+                    assert!(got.abs_diff(wanted) < 12, "{orientation}: {x} {y} is {got}, not {wanted}");
+                }
+            }
+        }
+    }
+
+    /// A PNG with its EXIF behind its pixels.
+    fn late(png: &[u8]) -> Vec<u8> {
+        let at = png.windows(4).position(|part| part == b"eXIf").unwrap() - 4;
+        let length = u32::from_be_bytes(png[at..at + 4].try_into().unwrap()) as usize + 12;
+        let end = png.len() - 12;
+        [&png[..at], &png[at + length..end], &png[at..at + length], &png[end..]].concat()
+    }
+
+    #[test]
+    fn the_limit_that_was_met_is_named() {
+        let mut bytes = png(RgbImage::new(2, 2));
+        let mut claim = |w: u32, h: u32| {
+            bytes[16..20].copy_from_slice(&w.to_be_bytes());
+            bytes[20..24].copy_from_slice(&h.to_be_bytes());
+            let sum = crc(&bytes[12..29]);
+            bytes[29..33].copy_from_slice(&sum.to_be_bytes());
+            decode_limited(&bytes).unwrap_err()
+        };
+        assert_eq!(claim(12_000, 9_000), "12000×9000 pixels are 108 million, over the limit of 64 million");
+        assert_eq!(claim(20_000, 10), "20000×10 pixels are over the limit of 16384 a side");
+    }
+
+    /// The checksum of a chunk of PNG.
+    fn crc(bytes: &[u8]) -> u32 {
+        let bit = |crc: u32| if crc & 1 == 1 { 0xedb8_8320 ^ (crc >> 1) } else { crc >> 1 };
+        !bytes.iter().fold(!0u32, |crc, &byte| (0..8).fold(crc ^ u32::from(byte), |crc, _| bit(crc)))
     }
 
     #[test]

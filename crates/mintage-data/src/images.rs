@@ -8,7 +8,7 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use crate::{
     Error, ImageBatch, ImageCodec, ImageShape, Images, SourceSpec, Splits,
-    codec::{Color, decode_limited, is_gray, to_interleaved},
+    codec::{Color, brightest_deep, decode_limited, is_gray, to_interleaved},
     items::{Skipped, class_names, evenly, label_indices},
     source::{Raw, Source},
 };
@@ -21,6 +21,8 @@ const DEFAULT_SIDE: usize = 64;
 const SURVEYED: usize = 400;
 /// Items decoded at a time while opening, which bounds memory.
 const CHUNK: usize = 1024;
+/// Images none of which is brighter than this share of white are dark.
+const DARK: f64 = 0.13;
 
 /// A set of images of one shape, split into train, valid and holdout.
 #[derive(Debug)]
@@ -32,6 +34,8 @@ pub struct ImageSet {
     splits: Splits,
     fingerprint: u64,
     skipped: Skipped,
+    /// What opening found worth telling, but for what could not be read.
+    notes: Vec<String>,
     /// Table and column of a database.
     place: Option<(String, String)>,
 }
@@ -84,9 +88,10 @@ impl ImageSet {
             return Err(Error::bad("limit", "must be at least 1"));
         }
         let chosen = evenly(source.len(), spec.limit.unwrap_or(usize::MAX));
+        let mut notes = source.notes();
         let mut codec = match codec {
             Some(codec) => codec,
-            None => survey(&source, &chosen, spec)?,
+            None => survey(&source, &chosen, spec, &mut notes)?,
         };
         let in_memory = chosen.len().saturating_mul(codec.shape.pixels()) <= memory;
         let scan = scan(&source, &chosen, &codec, spec, in_memory)?;
@@ -114,7 +119,7 @@ impl ImageSet {
         let place = source.place();
         let Scan { items, pixels, skipped, .. } = scan;
         let store = if in_memory { Store::Memory(pixels) } else { Store::Stream(Box::new(source), items) };
-        Ok(Self { codec, store, names, labels, splits, fingerprint, skipped, place })
+        Ok(Self { codec, store, names, labels, splits, fingerprint, skipped, notes, place })
     }
 
     /// Images that lie in memory already.
@@ -126,7 +131,8 @@ impl ImageSet {
     /// The same, split as is said.
     pub fn from_memory_split(images: Images, splits: Splits) -> Self {
         let hashes: Vec<u64> = images.pixels.chunks(images.shape.pixels().max(1)).map(xxh3_64).collect();
-        let codec = ImageCodec { shape: images.shape, fit: crate::Fit::Crop, classes: images.classes };
+        let (shape, fit, classes) = (images.shape, crate::Fit::Crop, images.classes);
+        let codec = ImageCodec { shape, fit, classes, white: None };
         Self {
             splits,
             fingerprint: fingerprint(&hashes, &images.labels, &codec),
@@ -135,6 +141,7 @@ impl ImageSet {
             names: Names::Numbered,
             labels: images.labels,
             skipped: Skipped::default(),
+            notes: Vec::new(),
             place: None,
         }
     }
@@ -196,7 +203,17 @@ impl ImageSet {
 
     /// Name and reason of the first of them.
     pub fn first_skip(&self) -> Option<&str> {
-        self.skipped.first.as_deref()
+        self.skipped.first()
+    }
+
+    /// Name and reason of all of them.
+    pub fn skips(&self) -> &[String] {
+        &self.skipped.reasons
+    }
+
+    /// What opening found worth telling, but for what could not be read.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// Whether images are decoded on demand because they would not fit in memory.
@@ -251,24 +268,44 @@ impl ImageSet {
     }
 }
 
-/// The codec that the specification and a look at some of the images ask for.
-fn survey(source: &Source, chosen: &[usize], spec: &SourceSpec) -> Result<ImageCodec, Error> {
-    let looked: Vec<(ImageShape, bool)> = evenly(chosen.len(), SURVEYED)
-        .into_par_iter()
-        .filter_map(|i| match source.fetch(chosen[i]).ok()? {
-            Raw::Pixels(shape, _) => Some((shape, shape.channels == 1)),
+/// What an image is like before it is unified.
+struct Look {
+    shape: ImageShape,
+    gray: bool,
+    /// The brightest sample of 16 bits, where it has such.
+    deepest: Option<u16>,
+    /// Its brightest pixel, as a share of white.
+    brightest: f64,
+}
+
+impl Look {
+    fn at(source: &Source, item: usize) -> Option<Self> {
+        match source.fetch(item).ok()? {
+            Raw::Pixels(shape, planes) => {
+                let brightest = f64::from(planes.iter().copied().max().unwrap_or(255)) / 255.0;
+                Some(Self { shape, gray: shape.channels == 1, deepest: None, brightest })
+            }
             Raw::Encoded(bytes) => {
                 let image = decode_limited(&bytes).ok()?;
-                let shape = ImageShape {
-                    channels: 3,
-                    height: image.height() as usize,
-                    width: image.width() as usize,
-                };
-                Some((shape, is_gray(&image)))
+                let (height, width) = (image.height() as usize, image.width() as usize);
+                let brightest = f64::from(image.to_luma8().iter().copied().max().unwrap_or(255)) / 255.0;
+                let shape = ImageShape { channels: 3, height, width };
+                Some(Self { shape, gray: is_gray(&image), deepest: brightest_deep(&image), brightest })
             }
-        })
-        .collect();
-    let Some((first, _)) = looked.first() else {
+        }
+    }
+}
+
+/// The codec that the specification and a look at some of the images ask for.
+fn survey(
+    source: &Source,
+    chosen: &[usize],
+    spec: &SourceSpec,
+    notes: &mut Vec<String>,
+) -> Result<ImageCodec, Error> {
+    let looked: Vec<Look> =
+        evenly(chosen.len(), SURVEYED).into_par_iter().filter_map(|i| Look::at(source, chosen[i])).collect();
+    let Some(Look { shape: first, .. }) = looked.first() else {
         let name = source.name(0);
         let why = match source.fetch(0)? {
             Raw::Encoded(bytes) => decode_limited(&bytes).err().unwrap_or_default(),
@@ -279,23 +316,55 @@ fn survey(source: &Source, chosen: &[usize], spec: &SourceSpec) -> Result<ImageC
     let channels = match spec.color {
         Color::Gray => 1,
         Color::Rgb => 3,
-        Color::Auto if looked.iter().all(|(_, gray)| *gray) => 1,
+        Color::Auto if looked.iter().all(|look| look.gray) => 1,
         Color::Auto => 3,
     };
-    let same = looked.iter().all(|(s, _)| (s.height, s.width) == (first.height, first.width));
+    let same = looked.iter().all(|l| (l.shape.height, l.shape.width) == (first.height, first.width));
     let (height, width) = match spec.size {
         Some(0) => return Err(Error::bad("size", "must be at least 1")),
         Some(side) if side > 1024 => return Err(Error::bad("size", "must be at most 1024")),
         Some(side) => (side, side),
         None if same && first.height.max(first.width) <= DEFAULT_SIDE => (first.height, first.width),
         None => {
-            let mut sides: Vec<usize> = looked.iter().map(|(s, _)| s.height.min(s.width)).collect();
+            let mut sides: Vec<usize> = looked.iter().map(|l| l.shape.height.min(l.shape.width)).collect();
             sides.sort_unstable();
             let side = (sides[sides.len() / 2] / 4 * 4).clamp(8, DEFAULT_SIDE);
             (side, side)
         }
     };
-    Ok(ImageCodec { shape: ImageShape { channels, height, width }, fit: spec.fit, classes: Vec::new() })
+    let white = white_of(source, chosen, &looked, notes);
+    let shape = ImageShape { channels, height, width };
+    Ok(ImageCodec { shape, fit: spec.fit, classes: Vec::new(), white })
+}
+
+/// The value that is white in images of 16 bits: the largest number of the bits that all of them use. Scans of 12 bits
+/// would be nearly black otherwise. What is dark all the same is told.
+fn white_of(source: &Source, chosen: &[usize], looked: &[Look], notes: &mut Vec<String>) -> Option<u16> {
+    let deep = looked.iter().filter_map(|look| look.deepest).max();
+    // One factor for the whole set: all of it is looked at.
+    let deepest = deep.and_then(|_| {
+        chosen.par_iter().filter_map(|&item| Look::at(source, item).and_then(|look| look.deepest)).max()
+    });
+    let white = deepest.and_then(white_above);
+    if let (Some(deepest), Some(white)) = (deepest, white) {
+        let bits = 16 - white.leading_zeros();
+        notes.push(format!(
+            "the images of 16 bits use {bits} of them (up to {deepest}): {white} is white to the model"
+        ));
+        return Some(white);
+    }
+    let brightest = looked.iter().map(|look| look.brightest).fold(0.0, f64::max);
+    if brightest < DARK {
+        let share = (100.0 * brightest).round();
+        notes.push(format!("no image is brighter than {share} % of white: all will look nearly black"));
+    }
+    None
+}
+
+/// The largest number of as many bits as `value` has, eight at least; nothing where these are all sixteen.
+fn white_above(value: u16) -> Option<u16> {
+    let bits = (16 - value.leading_zeros()).max(8);
+    (bits < 16).then(|| (1 << bits) - 1)
 }
 
 /// Reads and decodes every chosen item once.
@@ -426,6 +495,48 @@ mod tests {
         }
         let error = ImageSet::open(&spec).unwrap_err();
         assert!(error.to_string().contains("6 of 46"), "{error}");
+    }
+
+    /// `n` scans of 16 bits, with samples up to `most`.
+    fn scans(dir: &Path, n: u16, most: u16) -> SourceSpec {
+        for i in 0..n {
+            let pixel = |x, _| image::Luma([if x == 0 { most - i } else { 100 }]);
+            let scan: image::ImageBuffer<_, Vec<u16>> = image::ImageBuffer::from_fn(8, 8, pixel);
+            scan.save(dir.join(format!("{i:02}.png"))).unwrap();
+        }
+        SourceSpec { source: dir.display().to_string(), ..SourceSpec::default() }
+    }
+
+    #[test]
+    fn scans_of_twelve_bits_are_as_bright_as_they_are() {
+        let dir = tempfile::tempdir().unwrap();
+        let spec = scans(dir.path(), 10, 4095);
+        let set = ImageSet::open(&spec).unwrap();
+        assert_eq!(set.codec().white, Some(4095));
+        assert!(set.notes()[0].contains("use 12 of them"), "{:?}", set.notes());
+        let batch = set.batch(&[0]).unwrap();
+        assert_eq!((batch.pixels.iter().max(), batch.pixels.iter().min()), (Some(&255), Some(&6)));
+        // A model sees later images as it saw these.
+        let again = ImageSet::open_as(&spec, set.codec()).unwrap();
+        assert_eq!(again.batch(&[0]).unwrap(), batch);
+        // One factor for all, whichever is brightest.
+        let spec = scans(dir.path(), 1, 60_000);
+        let set = ImageSet::open(&spec).unwrap();
+        assert!(set.codec().white.is_none() && set.notes().is_empty(), "{:?}", set.notes());
+    }
+
+    #[test]
+    fn bits_in_use() {
+        let of = [0, 5, 255, 256, 4095, 4096, 32_767, 32_768].map(white_above);
+        let white = |bits: u32| Some((1u16 << bits) - 1);
+        assert_eq!(of, [white(8), white(8), white(8), white(9), white(12), white(13), white(15), None]);
+    }
+
+    #[test]
+    fn dark_images_are_told_of() {
+        let dir = tempfile::tempdir().unwrap();
+        let spec = fill(dir.path(), 8);
+        assert!(ImageSet::open(&spec).unwrap().notes()[0].contains("8 % of white"));
     }
 
     #[test]

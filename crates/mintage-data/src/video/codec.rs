@@ -91,7 +91,7 @@ impl ClipCodec {
 
     /// The codec of its frames.
     pub(super) fn picture(&self) -> ImageCodec {
-        ImageCodec { shape: self.shape, fit: self.fit, classes: Vec::new() }
+        ImageCodec { shape: self.shape, fit: self.fit, classes: Vec::new(), white: None }
     }
 
     /// The codec that the specification and a look at some clips ask for, still without classes. `alone`: there is one
