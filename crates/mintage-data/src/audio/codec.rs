@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     decode::{Input, Reader},
-    level::{Clipping, Level, Meter},
+    level::{Clipping, Level, Meter, Phases},
     resample::Resampler,
 };
 use crate::{Error, SourceSpec, atomic_write};
@@ -52,6 +52,8 @@ pub(super) struct Heard {
     pub frames: u64,
     pub level: Level,
     pub clipped: bool,
+    /// The channel that was listened to alone, since mixing it with others leaves nothing.
+    pub only: Option<usize>,
     /// As they are stored, interleaved; nothing where the sound is too long to be kept.
     pub words: Option<Vec<u16>>,
 }
@@ -128,16 +130,35 @@ impl SoundCodec {
 
     /// The bytes of a sound file (WAV, FLAC, Ogg Vorbis, MP3) as the model's samples, channel by channel, or why not.
     pub fn decode(&self, bytes: Vec<u8>) -> Result<Vec<f32>, String> {
-        let heard = self.hear(Input::Bytes(bytes), usize::MAX)?;
+        let heard = self.hear(&mut || Ok(Input::Bytes(bytes.clone())), usize::MAX)?;
         Ok(planes(&heard.words.unwrap_or_default(), self.channels))
     }
 
-    /// Listens to a sound, and keeps it unless it has more than `most` samples.
-    pub(super) fn hear(&self, input: Input, most: usize) -> Result<Heard, String> {
+    /// Listens to a sound, and keeps it unless it has more than `most` samples. It is opened once more where its channels
+    /// cancel each other out, to listen to one of them.
+    pub(super) fn hear(
+        &self,
+        open: &mut dyn FnMut() -> Result<Input, String>,
+        most: usize,
+    ) -> Result<Heard, String> {
+        let mut ears = Ears::default();
+        let heard = self.hear_channels(open()?, None, most, &mut ears);
+        match ears.phases.cancelled().filter(|_| self.channels == 1) {
+            Some(channel) => self.hear_channels(open()?, Some(channel), most, &mut Ears::default()),
+            None => heard,
+        }
+    }
+
+    fn hear_channels(
+        &self,
+        input: Input,
+        only: Option<usize>,
+        most: usize,
+        ears: &mut Ears,
+    ) -> Result<Heard, String> {
         let mut meter = Meter::new(self.rate_hz, self.channels);
-        let mut clipping = Clipping::default();
         let mut kept = Some(Vec::new());
-        let frames = self.stream(input, &mut clipping, &mut |samples| {
+        let frames = self.stream(input, only, ears, &mut |samples| {
             meter.add(samples);
             match &mut kept {
                 Some(all) if all.len() + samples.len() <= most => all.extend_from_slice(samples),
@@ -147,25 +168,35 @@ impl SoundCodec {
         })?;
         let level = meter.level(self.loudness_dbfs)?;
         let words = kept.map(|samples| level.apply(&samples, self.channels).collect());
-        Ok(Heard { frames, level, clipped: clipping.is_clipped(), words })
+        Ok(Heard { frames, level, clipped: ears.clipping.is_clipped(), only, words })
     }
 
-    /// Sends the samples of a file to `sink` as they come, interleaved, at the model's rate but not yet at its level;
-    /// returns how many there are of each channel.
+    /// Sends the samples of a file, or of one of its channels, to `sink` as they come, interleaved, at the model's rate but
+    /// not yet at its level; returns how many there are of each channel.
     pub(super) fn stream(
         &self,
         input: Input,
-        clipping: &mut Clipping,
+        only: Option<usize>,
+        ears: &mut Ears,
         sink: &mut dyn FnMut(&[f32]) -> Result<(), String>,
     ) -> Result<u64, String> {
         let mut reader = Reader::open(input)?;
         let mut resampler = Resampler::new(reader.format().rate_hz, self.rate_hz, self.channels)?;
         while let Some(planes) = reader.read()? {
-            clipping.add(planes);
+            let planes = only.and_then(|channel| planes.get(channel..=channel)).unwrap_or(planes);
+            ears.clipping.add(planes);
+            ears.phases.add(planes);
             resampler.push(planes, sink)?;
         }
         resampler.finish(sink)
     }
+}
+
+/// What is noticed while a sound is decoded.
+#[derive(Debug, Default)]
+pub(super) struct Ears {
+    pub clipping: Clipping,
+    pub phases: Phases,
 }
 
 /// Stored samples, interleaved, as numbers channel by channel.
@@ -195,6 +226,33 @@ mod tests {
         let rms = (decoded[..4000].iter().map(|x| x * x).sum::<f32>() / 4000.0).sqrt();
         // Both channels count, and one is silent.
         assert!((rms - 0.1 * 2f32.sqrt()).abs() < 2e-3, "{rms}");
+    }
+
+    #[test]
+    fn channels_that_cancel_each_other_out_are_not_mixed() {
+        let tone = |i: usize| (i as f32 * 0.1).sin() * 0.2;
+        let sound = |right: f32| -> Vec<u8> {
+            let samples: Vec<f32> = (0..4000).flat_map(|i| [tone(i), right * tone(i)]).collect();
+            wav_bytes(&samples, 2, 8000, WavDepth::Float, "")
+        };
+        let heard = |right: f32| {
+            let bytes = sound(right);
+            codec(8000, 1).hear(&mut || Ok(Input::Bytes(bytes.clone())), usize::MAX).unwrap()
+        };
+        let rms = |words: Vec<u16>| {
+            let all = planes(&words, 1);
+            (all.iter().map(|x| x * x).sum::<f32>() / all.len() as f32).sqrt()
+        };
+        assert_eq!(heard(1.0).only, None);
+        assert_eq!(heard(0.0).only, None);
+        for right in [-1.0, -0.9] {
+            let alone = heard(right);
+            assert_eq!(alone.only, Some(0));
+            assert!((rms(alone.words.unwrap()) - 0.1).abs() < 2e-3);
+        }
+        assert_eq!(heard(-1.1).only, Some(1));
+        // Two channels stay two.
+        assert_eq!(codec(8000, 2).decode(sound(-1.0)).unwrap().len(), 8000);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Sound files as streams of samples: WAV, FLAC, Ogg Vorbis and MP3, by Symphonia, a packet at a time, so that a
+//! Sound files as streams of samples: WAV, AIFF, FLAC, Ogg Vorbis and MP3, by Symphonia, a packet at a time, so that a
 //! file of hours never lies in memory as a whole.
 //!
 //! Rate, channels and length are looked at before anything is decoded. A file that ends before its header says is
@@ -111,7 +111,7 @@ impl Reader {
         let head = input.look(16, false)?;
         if !(SOUNDS.is)(&head) {
             let what =
-                if head.is_empty() { "it is empty" } else { "the bytes are not WAV, FLAC, Ogg or MP3" };
+                if head.is_empty() { "it is empty" } else { "the bytes are not WAV, AIFF, FLAC, Ogg or MP3" };
             return Err(format!("no sound: {what}"));
         }
         if head.starts_with(b"OggS") && !ends_like_ogg(&input.look(1 << 16, true)?) {

@@ -14,6 +14,40 @@ const OFFSET: f64 = 0.01;
 /// Shorter sounds are none.
 const SHORTEST_SECONDS: f64 = 0.01;
 
+/// Channels of which less than this share of the power is left when they are mixed cancel each other out.
+const CANCELLED: f64 = 0.02;
+
+/// Listens to whether channels cancel each other out when they are mixed to one: the voices of a stereo track whose
+/// one side is upside down would be gone.
+#[derive(Debug, Default)]
+pub(super) struct Phases {
+    mixed: f64,
+    /// Sum of squares of each channel.
+    alone: Vec<f64>,
+}
+
+impl Phases {
+    /// Takes samples channel by channel.
+    pub fn add(&mut self, planes: &[Vec<f32>]) {
+        let Some(first) = planes.first().filter(|_| planes.len() > 1) else { return };
+        self.alone.resize(planes.len(), 0.0);
+        let square = |x: f32| f64::from(x) * f64::from(x);
+        for (alone, plane) in self.alone.iter_mut().zip(planes) {
+            *alone += plane.iter().map(|&x| square(x)).sum::<f64>();
+        }
+        let sum = |i: usize| planes.iter().map(|plane| plane[i]).sum::<f32>() / planes.len() as f32;
+        self.mixed += (0..first.len()).map(|i| square(sum(i))).sum::<f64>();
+    }
+
+    /// The loudest channel, the first of several, where mixing leaves nothing of it.
+    pub fn cancelled(&self) -> Option<usize> {
+        let n = self.alone.len();
+        let loudest = (0..n).rev().max_by(|&a, &b| self.alone[a].total_cmp(&self.alone[b]))?;
+        let all: f64 = self.alone.iter().sum();
+        (self.mixed * (n as f64) < CANCELLED * all).then_some(loudest)
+    }
+}
+
 /// Listens to interleaved samples of one or two channels.
 #[derive(Debug)]
 pub(super) struct Meter {

@@ -8,9 +8,8 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
 
 use super::{
     SoundBatch,
-    codec::{Heard, SoundCodec, planes},
+    codec::{Ears, Heard, SoundCodec, planes},
     decode::Reader,
-    level::Clipping,
     source::{SOUNDS, input},
 };
 use crate::{
@@ -71,6 +70,8 @@ struct Scan {
     skipped: Skipped,
     offset: Found,
     clipped: Found,
+    /// Channels of which one is heard alone.
+    alone: Found,
 }
 
 /// Sounds with something about them.
@@ -115,6 +116,7 @@ impl SoundSet {
             None => survey(&places, spec, &mut notes)?,
         };
         let mut scan = Scan::of(&places, &codec, spec, memory)?;
+        notes.extend(places.notes());
         notes.extend(scan.skipped.told(places.len(), "sounds", spec)?);
         if !given {
             codec.cut(&scan.sounds.iter().map(|sound| sound.frames).collect::<Vec<_>>(), spec.seconds);
@@ -208,7 +210,12 @@ impl SoundSet {
 
     /// Name and reason of the first of them.
     pub fn first_skip(&self) -> Option<&str> {
-        self.skipped.first.as_deref()
+        self.skipped.first()
+    }
+
+    /// Name and reason of all that could not be read.
+    pub fn skips(&self) -> &[String] {
+        &self.skipped.reasons
     }
 
     /// What opening found worth telling.
@@ -339,7 +346,7 @@ impl Scan {
     fn of(places: &Places, codec: &SoundCodec, spec: &SourceSpec, memory: usize) -> Result<Self, Error> {
         let mut writer = words::Writer::new(memory, "sounds");
         let (mut sounds, mut hashes, mut skipped) = (Vec::new(), Vec::new(), Skipped::default());
-        let (mut offset, mut clipped) = (Found::default(), Found::default());
+        let (mut offset, mut clipped, mut alone) = (Found::default(), Found::default(), Found::default());
         let items: Vec<usize> = (0..places.len()).collect();
         for chunk in items.chunks(CHUNK.max(2 * rayon::current_num_threads())) {
             let heard: Vec<_> = chunk.par_iter().map(|&item| hear(places, item, codec)).collect();
@@ -361,6 +368,9 @@ impl Scan {
                 if heard.level.has_offset() {
                     offset.add(places.name(item));
                 }
+                if heard.only.is_some() {
+                    alone.add(places.name(item));
+                }
                 if heard.clipped {
                     clipped.add(places.name(item));
                 }
@@ -369,10 +379,10 @@ impl Scan {
             }
         }
         if sounds.is_empty() {
-            let why = format!("none of its sounds can be read; {}", skipped.first.unwrap_or_default());
+            let why = format!("none of its sounds can be read; {}", skipped.first().unwrap_or_default());
             return Err(Error::bad(&spec.source, why));
         }
-        Ok(Self { samples: writer.finish()?, sounds, hashes, skipped, offset, clipped })
+        Ok(Self { samples: writer.finish()?, sounds, hashes, skipped, offset, clipped, alone })
     }
 
     fn splits(&self, places: &Places) -> Splits {
@@ -432,6 +442,12 @@ impl Scan {
                 "{count} of {n} sounds lie off the zero line and were put on it; the first is {first}"
             ));
         }
+        let Found { count, first } = &self.alone;
+        if *count > 0 {
+            notes.push(format!(
+                "in {count} of {n} sounds the channels cancel each other out: one of them is heard; the first is {first}"
+            ));
+        }
         let long = self.sounds.iter().filter(|sound| sound.frames > codec.segment as u64).count();
         if codec.whole && long > 0 {
             let secs = codec.segment_seconds();
@@ -445,9 +461,8 @@ impl Scan {
 
 /// A sound with a hash of its bytes.
 fn hear(places: &Places, item: usize, codec: &SoundCodec) -> Result<(Heard, u64), String> {
-    let mut input = input(places, item)?;
-    let hash = input.hash()?;
-    Ok((codec.hear(input, LONG)?, hash))
+    let hash = input(places, item)?.hash()?;
+    Ok((codec.hear(&mut || input(places, item), LONG)?, hash))
 }
 
 /// Stores a sound. One that was too long to be kept is decoded once more, now that its level is known: that may
@@ -470,7 +485,7 @@ fn write(
         })
     };
     let input = input(places, item);
-    let read = input.and_then(|input| codec.stream(input, &mut Clipping::default(), &mut sink));
+    let read = input.and_then(|input| codec.stream(input, heard.only, &mut Ears::default(), &mut sink));
     match (failed, read) {
         (Some(error), _) => Err(error),
         (None, Ok(frames)) if frames != heard.frames => Ok(Err("changed while it was read".to_owned())),

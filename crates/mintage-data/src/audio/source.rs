@@ -15,10 +15,18 @@ use crate::{
 
 pub(crate) const SOUNDS: Media = Media {
     name: "sounds",
-    hint: "sounds are WAV, FLAC, Ogg Vorbis or MP3, as files or BLOBs; `mintage inspect` shows the columns",
-    suffixes: &["wav", "flac", "ogg", "oga", "mp3"],
+    hint: "sounds are WAV, AIFF, FLAC, Ogg Vorbis or MP3, as files or BLOBs; `mintage inspect` shows the columns",
+    suffixes: &["wav", "wave", "aif", "aiff", "aifc", "flac", "ogg", "oga", "mp3"],
+    unread: &[
+        "m4a", "m4b", "aac", "opus", "au", "snd", "w64", "caf", "wma", "amr", "ape", "wv", "alac", "ac3",
+        "mka", "ra", "mp2", "spx", "tta", "voc", "rf64",
+    ],
+    convert: "convert them to FLAC or WAV, as by `ffmpeg -i a.m4a a.flac`",
     is: |head| match head {
         [b'R', b'I', b'F', b'F', _, _, _, _, kind @ ..] => kind.starts_with(b"WAVE"),
+        [b'F', b'O', b'R', b'M', _, _, _, _, kind @ ..] => {
+            kind.starts_with(b"AIFF") || kind.starts_with(b"AIFC")
+        }
         // Nothing else begins like a frame of MPEG's third layer: no rate or bit rate is left open.
         [0xff, layer, rates, ..] => {
             layer & 0xe6 == 0xe2 && !matches!(rates >> 4, 0 | 15) && rates & 0x0c != 0x0c
@@ -33,10 +41,7 @@ const IN_MEMORY: u64 = 8 << 20;
 /// Whether a source holds sounds: a folder where most files are, one such file, or a SQLite database where they are
 /// in the column asked for, or else there are no images and no music. Nothing is decoded.
 pub fn is_sound(spec: &SourceSpec) -> Result<bool, Error> {
-    match spec.kind {
-        Some(kind) => Ok(kind == DataKind::Audio),
-        None => holds_media(spec, &SOUNDS, &[&IMAGES, &MIDI, &CLIPS]),
-    }
+    holds_media(spec, DataKind::Audio, &SOUNDS, &[&IMAGES, &MIDI, &CLIPS])
 }
 
 /// An item, ready to be read.

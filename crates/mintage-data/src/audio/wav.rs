@@ -117,6 +117,7 @@ mod tests {
     fn provenance_survives_in_every_depth() {
         let provenance = Provenance {
             model: "голос".into(),
+            weights: "3f9c2a7b".into(),
             family: "vqvae".into(),
             seed: 3,
             options: serde_json::json!({"temperature": 0.9}),

@@ -45,6 +45,9 @@ const SAY_NOTHING: [&str; 4] = [
 /// Values of a colour that differ by less are one: colours of films are rounded.
 const GRAY_WITHIN: u8 = 3;
 
+/// Times from the first frame on, wherever that is, and pixels as wide as they are high: only ever fewer of them.
+const PLAIN: &str = "setpts=PTS-STARTPTS,scale=w='if(gt(sar,1),iw,max(2,iw*sar))':h='if(gt(sar,1),max(2,ih/sar),ih)',setsar=1";
+
 const HINT: &str = "install it: `apt install ffmpeg`, `dnf install ffmpeg`, `brew install ffmpeg` or https://ffmpeg.org; \
                     GIF, APNG and folders of frames need no program";
 
@@ -82,7 +85,7 @@ impl Ffmpeg {
     /// Size, rate and length of a film, and whether it has colours.
     pub(super) fn look(&self, file: &Path) -> Result<Look, String> {
         let mut args = input(file, "info", 1);
-        args.extend(["-frames:v".into(), LOOKED.to_string().into()]);
+        args.extend(["-vf".into(), PLAIN.into(), "-frames:v".into(), LOOKED.to_string().into()]);
         let mut frames = Vec::new();
         let messages = self.frames_of(args, &mut |frame| {
             frames.push(frame);
@@ -118,7 +121,7 @@ impl Ffmpeg {
         let (width, height) = (codec.shape.width, codec.shape.height);
         let until = if codec.fit == Fit::Crop { "increase" } else { "decrease" };
         let filters = format!(
-            "fps={}:round=near,scale={width}:{height}:force_original_aspect_ratio={until}:flags=lanczos+accurate_rnd",
+            "{PLAIN},fps={}:round=near,scale={width}:{height}:force_original_aspect_ratio={until}:flags=lanczos+accurate_rnd",
             codec.fps
         );
         let mut args = input(file, "error", threads);
@@ -350,11 +353,14 @@ fn rate_in(messages: &str) -> Option<f64> {
     before.parse().ok().filter(|rate: &f64| rate.is_finite() && *rate > 0.0)
 }
 
-/// "  Duration: 00:01:05.28, start: …" → 65.28.
+/// "  Duration: 00:01:05.28, start: 5.2, …" → 60.08: what is said to last from the beginning of time.
 fn seconds_in(messages: &str) -> Option<f64> {
     let at = messages.find("Duration: ")? + "Duration: ".len();
-    let text = messages[at..].split(',').next()?;
-    text.split(':').try_fold(0.0, |sum, part| Some(sum * 60.0 + part.trim().parse::<f64>().ok()?))
+    let mut parts = messages[at..].lines().next()?.split(',');
+    let sum = |sum: f64, part: &str| Some(sum * 60.0 + part.trim().parse::<f64>().ok()?);
+    let end = parts.next()?.split(':').try_fold(0.0, sum)?;
+    let start = parts.next().and_then(|part| part.trim().strip_prefix("start: ")?.parse::<f64>().ok());
+    Some(end - start.filter(|start| (0.0..end).contains(start)).unwrap_or(0.0))
 }
 
 #[cfg(test)]
@@ -368,6 +374,8 @@ mod tests {
     #[test]
     fn rate_and_length_are_read_from_what_it_says() {
         assert_eq!((rate_in(SAID), seconds_in(SAID)), (Some(29.97), Some(65.28)));
+        let late = seconds_in("  Duration: 00:00:05.00, start: 3.000000, bitrate: 6 kb/s\n");
+        assert_eq!(late, Some(2.0));
         assert_eq!((rate_in("Duration: N/A, "), seconds_in("Duration: N/A, start")), (None, None));
         assert_eq!(last_line("a\n[mov @ 0x55] moov atom not found\n\n"), "moov atom not found");
         let last = last_line(

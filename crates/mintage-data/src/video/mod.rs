@@ -21,8 +21,8 @@ pub use codec::ClipCodec;
 pub use container::provenance_of_clip;
 pub use ffmpeg::Ffmpeg;
 pub use set::ClipSet;
-pub(crate) use source::CLIPS;
 pub use source::is_video;
+pub(crate) use source::{CLIPS, is_film_file, most_move};
 
 /// A batch of clips.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -145,7 +145,8 @@ impl ClipSet {
             at(range.start)..at(range.end)
         });
         let pieces = pieces(&scan.clips, official, codec.frames);
-        let notes = scan.skipped.told(scan.chosen, "clips", spec)?.into_iter().collect();
+        let mut notes = source.notes();
+        notes.extend(scan.skipped.told(scan.chosen, "clips", spec)?);
         let set = Self { notes, ..Self::of(codec, scan, &classes, pieces, source.place()) };
         if known.is_none() && set.clips.len() < 2 && set.len() < ALONE {
             let why = format!(
@@ -266,6 +267,11 @@ impl ClipSet {
     /// Clips of the source that could not be read.
     pub fn skipped(&self) -> usize {
         self.skipped.count
+    }
+
+    /// Name and reason of all of them.
+    pub fn skips(&self) -> &[String] {
+        &self.skipped.reasons
     }
 
     /// Sentences on what is to be known of the clips, such as how many of them cannot be read.

@@ -18,8 +18,8 @@ use crate::{
     codec::MAX_FILE_BYTES,
     items::{MAX_SKIPPED, evenly},
     source::{
-        folder::{FolderSource, files_below, suffix},
-        idx::IdxSource,
+        folder::FolderSource,
+        listing::{files_below, holds_none, is_named_like, kind_of_folder, suffix, unread_note},
         media::holdout_spec,
         not_there,
         sqlite::{IMAGES, Media, SqliteSource, is_sqlite, media_columns, open_read_only},
@@ -30,6 +30,10 @@ pub(crate) const CLIPS: Media = Media {
     name: "clips",
     hint: "clips are BLOBs of animated GIF or PNG, MP4, WebM or AVI bytes; `mintage inspect` shows the columns",
     suffixes: &["gif", "png", "apng", "mp4", "m4v", "mov", "webm", "mkv", "avi"],
+    unread: &[
+        "mpg", "mpeg", "m2v", "wmv", "flv", "ogv", "3gp", "ts", "m2ts", "mts", "vob", "asf", "rm", "f4v",
+    ],
+    convert: "convert them to MP4, as by `ffmpeg -i a.wmv a.mp4`",
     is: is_moving,
 };
 /// Suffixes of what only `ffmpeg` can read.
@@ -49,8 +53,8 @@ pub(super) struct ClipSource {
 
 #[derive(Debug)]
 enum Place {
-    /// Files, or folders of frames.
-    Folder(FolderSource),
+    /// Files, or folders of frames, and what is to be told of others.
+    Folder(FolderSource, Option<String>),
     Sqlite(SqliteSource),
     /// One file, or one folder of frames.
     One(PathBuf),
@@ -85,9 +89,9 @@ impl ClipSource {
     /// The label of every clip as text, or nothing when the source has none. Those of a holdout without labels are of no
     /// class that is known.
     pub fn labels(&self) -> Option<Vec<&str>> {
-        self.places[0].labels()?;
+        self.places[0].labels(false)?;
         let label = |&(place, item): &(usize, usize)| {
-            self.places[place].labels().map_or("", |labels| labels[item].as_str())
+            self.places[place].labels(place > 0).map_or("", |labels| labels[item].as_str())
         };
         Some(self.items.iter().map(label).collect())
     }
@@ -98,7 +102,7 @@ impl ClipSource {
         if self.places.len() > 1 {
             return Some(at((1, 0))..self.items.len());
         }
-        let Place::Folder(folder) = &self.places[0] else { return None };
+        let Place::Folder(folder, _) = &self.places[0] else { return None };
         folder.official_holdout().map(|held| at((0, held.start))..at((0, held.end)))
     }
 
@@ -106,8 +110,17 @@ impl ClipSource {
     pub fn place(&self) -> Option<(String, String)> {
         match &self.places[0] {
             Place::Sqlite(table) => Some((table.table.clone(), table.column.clone())),
-            Place::Folder(_) | Place::One(_) => None,
+            Place::Folder(..) | Place::One(_) => None,
         }
+    }
+
+    /// What is worth telling of how clips were chosen.
+    pub fn notes(&self) -> Vec<String> {
+        let notes = |place: &Place| match place {
+            Place::Folder(folder, unread) => folder.notes().into_iter().chain(unread.clone()).collect(),
+            Place::Sqlite(_) | Place::One(_) => Vec::new(),
+        };
+        self.places.iter().flat_map(notes).collect()
     }
 
     /// Whether more than may be left out of a place can be read by `ffmpeg` only.
@@ -129,13 +142,16 @@ impl Place {
             return Err(not_there(path));
         }
         if path.is_dir() {
-            let items = clips_below(path)?;
+            let all = files_below(path)?;
+            let mut items = clips_among(path, &all);
+            items.sort();
             return match items.as_slice() {
+                [] if unread_note(&all, &CLIPS).is_some() => Err(holds_none(path, &all, &CLIPS)),
                 [] => Err(Error::bad(&spec.source, "holds no clips").with_hint(
                     "clips are animated GIF or PNG files, films (MP4, WebM, AVI, MOV), and folders of numbered pictures",
                 )),
                 [only] if only.as_os_str().is_empty() => Ok(Self::One(path.to_owned())),
-                _ => FolderSource::of(path, items, spec).map(Self::Folder),
+                _ => FolderSource::of(path, &all, items, spec).map(|folder| Self::Folder(folder, unread_note(&all, &CLIPS))),
             };
         }
         if is_sqlite(path) {
@@ -150,7 +166,7 @@ impl Place {
 
     fn len(&self) -> usize {
         match self {
-            Self::Folder(folder) => folder.len(),
+            Self::Folder(folder, _) => folder.len(),
             Self::Sqlite(table) => table.len(),
             Self::One(_) => 1,
         }
@@ -159,16 +175,18 @@ impl Place {
     /// "run/7.gif", "row 17 of clips.gif".
     fn name(&self, item: usize) -> String {
         match self {
-            Self::Folder(folder) => folder.name(item),
+            Self::Folder(folder, _) => folder.name(item),
             Self::Sqlite(table) => table.name(item),
             Self::One(path) => path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         }
     }
 
-    /// The label of every clip as text, or nothing when the source has none.
-    fn labels(&self) -> Option<&[String]> {
+    /// The label of every clip as text, or nothing when the source has none; `alone` says whether a single label for all
+    /// is one.
+    fn labels(&self, alone: bool) -> Option<&[String]> {
         match self {
-            Self::Folder(folder) => folder.labels(),
+            Self::Folder(folder, _) if alone => folder.labels_alone(),
+            Self::Folder(folder, _) => folder.labels(),
             Self::Sqlite(table) => table.labels(),
             Self::One(_) => None,
         }
@@ -177,7 +195,7 @@ impl Place {
     /// Whether more than may be left out can be read by `ffmpeg` only, as far as names and the first BLOB tell.
     fn needs_ffmpeg(&self) -> bool {
         match self {
-            Self::Folder(folder) => {
+            Self::Folder(folder, _) => {
                 let films = (0..folder.len()).filter(|&item| is_film_file(&folder.path(item))).count();
                 films as f64 > MAX_SKIPPED * folder.len() as f64
             }
@@ -188,14 +206,15 @@ impl Place {
 
     fn fetch(&self, item: usize) -> Result<Stored, String> {
         match self {
-            Self::Folder(folder) => stored(&folder.path(item)),
+            Self::Folder(folder, _) => stored(&folder.path(item)),
             Self::Sqlite(table) => table.fetch(item).map(Stored::Bytes).map_err(|error| error.to_string()),
             Self::One(path) => stored(path),
         }
     }
 }
 
-fn is_film_file(path: &Path) -> bool {
+/// Whether a file's name says that it is a film.
+pub(crate) fn is_film_file(path: &Path) -> bool {
     FILMS.contains(&suffix(path).as_str())
 }
 
@@ -233,7 +252,7 @@ pub fn is_video(spec: &SourceSpec) -> Result<bool, Error> {
     }
     let path = Path::new(&spec.source);
     if path.is_dir() {
-        return Ok(IdxSource::find(path).is_none() && most_move(path, &files_below(path)?));
+        return Ok(kind_of_folder(path, spec)? == Some(DataKind::Video));
     }
     if !path.is_file() || spec.query.is_some() {
         return Ok(false);
@@ -254,31 +273,25 @@ pub fn is_video(spec: &SourceSpec) -> Result<bool, Error> {
     Ok(!clips.is_empty() && (spec.column.is_some() || only_clips()?))
 }
 
-/// Whether most of the pictures and films among these files below `root` move, and most files are such.
-fn most_move(root: &Path, files: &[PathBuf]) -> bool {
-    let is_one = |file: &&PathBuf| {
-        let suffix = suffix(file);
-        IMAGES.suffixes.contains(&suffix.as_str()) || CLIPS.suffixes.contains(&suffix.as_str())
-    };
-    let media: Vec<&PathBuf> = files.iter().filter(is_one).collect();
-    let looked = evenly(media.len(), LOOKED);
-    let moving = looked.iter().filter(|&&i| is_moving(&head(&root.join(media[i])))).count();
-    moving * 2 > looked.len() && media.len() * 2 >= files.len()
+/// Whether most of these pictures and films below `root` move.
+pub(crate) fn most_move(root: &Path, pictures: &[impl AsRef<Path>]) -> bool {
+    let looked = evenly(pictures.len(), LOOKED);
+    let moving = looked.iter().filter(|&&i| is_moving(&head(&root.join(&pictures[i])))).count();
+    moving * 2 > looked.len()
 }
 
-/// The clips below a folder that holds some: files, or else folders of frames; of one that is a clip itself the empty path.
-fn clips_below(root: &Path) -> Result<Vec<PathBuf>, Error> {
-    let mut files = files_below(root)?;
-    if most_move(root, &files) {
-        files.retain(|file| CLIPS.suffixes.contains(&suffix(file).as_str()));
-        return Ok(files);
+/// The clips among all the files below a folder: files, or else folders of frames; of one that is a clip itself the empty
+/// path.
+fn clips_among(root: &Path, all: &[PathBuf]) -> Vec<PathBuf> {
+    let is_clip = |file: &&PathBuf| is_named_like(file, &CLIPS);
+    let pictures: Vec<&PathBuf> =
+        all.iter().filter(|file| is_named_like(file, &IMAGES) || is_clip(file)).collect();
+    let files = || all.iter().filter(is_clip).cloned().collect();
+    if most_move(root, &pictures) {
+        return files();
     }
-    let folders = frame_folders(&files);
-    if !folders.is_empty() {
-        return Ok(folders);
-    }
-    files.retain(|file| CLIPS.suffixes.contains(&suffix(file).as_str()));
-    Ok(files)
+    let folders = frame_folders(all);
+    if folders.is_empty() { files() } else { folders }
 }
 
 /// Folders without others below them that hold pictures, all of them numbered, and at least two.
