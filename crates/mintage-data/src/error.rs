@@ -9,7 +9,13 @@ pub enum Error {
     Io { path: PathBuf, source: io::Error },
     /// `what` is a place: a file, a table, a row, a column.
     #[error("{what}: {why}")]
-    Bad { what: String, why: String, hint: Option<String> },
+    Bad {
+        what: String,
+        why: String,
+        hint: Option<String>,
+        /// All that it is about, where that is a lot.
+        list: Vec<String>,
+    },
     #[error("{path}: {source}", path = path.display())]
     Sqlite { path: PathBuf, source: rusqlite::Error },
 }
@@ -17,15 +23,32 @@ pub enum Error {
 impl Error {
     /// Something is wrong with `what`.
     pub fn bad(what: impl Into<String>, why: impl Into<String>) -> Self {
-        Self::Bad { what: what.into(), why: why.into(), hint: None }
+        Self::Bad { what: what.into(), why: why.into(), hint: None, list: Vec::new() }
     }
 
     /// Adds what to do about it.
     #[must_use]
     pub fn with_hint(self, text: impl Into<String>) -> Self {
         match self {
-            Self::Bad { what, why, .. } => Self::Bad { what, why, hint: Some(text.into()) },
+            Self::Bad { what, why, list, .. } => Self::Bad { what, why, hint: Some(text.into()), list },
             other => other,
+        }
+    }
+
+    /// Adds all that it is about, for those who want to see it.
+    #[must_use]
+    pub fn with_list(self, list: Vec<String>) -> Self {
+        match self {
+            Self::Bad { what, why, hint, .. } => Self::Bad { what, why, hint, list },
+            other => other,
+        }
+    }
+
+    /// All that it is about, such as every file that cannot be read.
+    pub fn list(&self) -> &[String] {
+        match self {
+            Self::Bad { list, .. } => list,
+            Self::Io { .. } | Self::Sqlite { .. } => &[],
         }
     }
 

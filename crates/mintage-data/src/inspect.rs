@@ -43,6 +43,9 @@ pub struct Inspection {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clips: Option<ClipFacts>,
     pub alerts: Vec<Alert>,
+    /// Name and reason of every item that cannot be read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<String>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -214,7 +217,7 @@ pub struct Alert {
 /// Looks at a source.
 pub fn inspect(spec: &SourceSpec) -> Result<Inspection, Error> {
     let path = Path::new(&spec.source);
-    let mut alerts = Vec::new();
+    let (mut alerts, mut unread) = (Vec::new(), Vec::new());
     let clips = is_video(spec)?;
     let sequences = !clips && (is_music(spec)? || is_text(spec)?);
     let sounds = !clips && !sequences && is_sound(spec)?;
@@ -234,18 +237,28 @@ pub fn inspect(spec: &SourceSpec) -> Result<Inspection, Error> {
         _ => "idx",
     };
     let sequences = match sequences {
-        true => Some(sequence_facts(&SequenceSet::open(spec)?, &mut alerts)),
+        true => {
+            let set = SequenceSet::open(spec)?;
+            unread.extend_from_slice(set.skips());
+            Some(sequence_facts(&set, &mut alerts))
+        }
         false => None,
     };
     // A database without images is still worth a look.
     let may_fail = kind == "sqlite" && spec.table.is_none() && spec.column.is_none();
-    let sounds = opened(sounds, may_fail, &mut alerts, || SoundSet::open(spec))?
-        .map(|set| sound_facts(&set, &mut alerts));
-    let clips = opened(clips, may_fail, &mut alerts, || ClipSet::open(spec))?
-        .map(|set| clip_facts(&set, &mut alerts));
+    let sounds = opened(sounds, may_fail, &mut alerts, || SoundSet::open(spec))?.map(|set| {
+        unread.extend_from_slice(set.skips());
+        sound_facts(&set, &mut alerts)
+    });
+    let clips = opened(clips, may_fail, &mut alerts, || ClipSet::open(spec))?.map(|set| {
+        unread.extend_from_slice(set.skips());
+        clip_facts(&set, &mut alerts)
+    });
     let other = rows || sequences.is_some() || sounds.is_some() || clips.is_some();
-    let images = opened(!other, may_fail, &mut alerts, || ImageSet::open(spec))?
-        .map(|set| image_facts(&set, &mut alerts));
+    let images = opened(!other, may_fail, &mut alerts, || ImageSet::open(spec))?.map(|set| {
+        unread.extend_from_slice(set.skips());
+        image_facts(&set, &mut alerts)
+    });
     let media = match (&images, &sounds, &clips) {
         (Some(_), ..) => Some((ColumnKind::Image, "images")),
         (_, Some(_), _) => Some((ColumnKind::Audio, "sounds")),
@@ -263,7 +276,7 @@ pub fn inspect(spec: &SourceSpec) -> Result<Inspection, Error> {
         });
     }
     let (source, kind) = (spec.source.clone(), kind.to_owned());
-    Ok(Inspection { source, kind, tables, images, sequences, sounds, clips, alerts })
+    Ok(Inspection { source, kind, tables, images, sequences, sounds, clips, alerts, unread })
 }
 
 /// Opens a set where it is `wanted`; where it `may_fail`, the reason becomes an alert.

@@ -15,12 +15,15 @@ pub(crate) fn evenly(n: usize, limit: usize) -> Vec<usize> {
     (0..count).map(|i| i * n / count).collect()
 }
 
+/// Reasons that are kept of items that could not be read.
+const MAX_REASONS: usize = 10_000;
+
 /// Items that could not be read.
 #[derive(Debug, Default)]
 pub(crate) struct Skipped {
     pub count: usize,
-    /// Name and reason of the first of them.
-    pub first: Option<String>,
+    /// Name and reason of each, up to a bound.
+    pub reasons: Vec<String>,
 }
 
 impl Skipped {
@@ -31,18 +34,32 @@ impl Skipped {
             return Err(Error::bad(&spec.source, what).with_hint(hint));
         }
         self.count += 1;
-        self.first.get_or_insert(what);
+        if self.reasons.len() < MAX_REASONS {
+            self.reasons.push(what);
+        }
         Ok(())
+    }
+
+    /// Name and reason of the first of them.
+    pub fn first(&self) -> Option<&str> {
+        self.reasons.first().map(String::as_str)
     }
 
     /// "2 of 300 tunes cannot be read; the first is …", or nothing; an error where too many were skipped.
     pub fn told(&self, all: usize, things: &str, spec: &SourceSpec) -> Result<Option<String>, Error> {
-        let Some(first) = &self.first else { return Ok(None) };
+        let Some(first) = self.first() else { return Ok(None) };
         let told = format!("{} of {all} {things} cannot be read; the first is {first}", self.count);
-        if self.count as f64 > MAX_SKIPPED * all as f64 {
-            return Err(
-                Error::bad(&spec.source, told).with_hint("up to 5 % are skipped; mend or remove the others")
+        let share = spec.skip.unwrap_or(MAX_SKIPPED);
+        if !(0.0..=1.0).contains(&share) {
+            return Err(Error::bad("skip", format!("must be a share from 0 to 1, not {share}")));
+        }
+        if self.count as f64 > share * all as f64 {
+            let needed = (100.0 * self.count as f64 / all.max(1) as f64).ceil() / 100.0;
+            let hint = format!(
+                "up to {:.0} % are skipped; mend or remove the others (-v names them all), or train with -s data.skip={needed}",
+                100.0 * share
             );
+            return Err(Error::bad(&spec.source, told).with_hint(hint).with_list(self.reasons.clone()));
         }
         Ok(Some(told))
     }

@@ -49,6 +49,7 @@ fn refused(spec: &SourceSpec) -> String {
 fn provenance() -> Provenance {
     Provenance {
         model: "шаг".into(),
+        weights: "3f9c2a7b".into(),
         family: "vqvae".into(),
         seed: 3,
         options: serde_json::json!({}),

@@ -171,7 +171,7 @@ fn bad_files_say_what_is_wrong_with_them() {
     assert!(why(&whole[..whole.len() / 2]).contains("is cut off: 0.50 of 1.00 s"));
     assert!(why(&whole[..30]).contains("cut off"));
     assert!(why(b"").contains("empty"));
-    assert!(why(b"Dear reader, this is a letter.").contains("not WAV, FLAC, Ogg or MP3"));
+    assert!(why(b"Dear reader, this is a letter.").contains("not WAV, AIFF, FLAC, Ogg or MP3"));
     assert!(why(&wav(&[0.0; 8000], 8000)).contains("is silent"));
     assert!(why(&wav(&[0.0005; 8000], 8000)).contains("is silent"));
     assert!(why(&wav(&[], 8000)).contains("no samples"));
@@ -338,6 +338,7 @@ fn blobs_of_a_table() {
     }
     let provenance = Provenance {
         model: "m".into(),
+        weights: "3f9c2a7b".into(),
         family: "vqvae".into(),
         seed: 1,
         options: "".into(),

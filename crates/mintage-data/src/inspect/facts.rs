@@ -21,8 +21,13 @@ pub(super) fn image_facts(set: &ImageSet, alerts: &mut Vec<Alert>) -> ImageFacts
     };
     if set.skipped() > 0 {
         let first = set.first_skip().unwrap_or_default();
-        alert(format!("{} images cannot be read and are skipped; the first is {first}", set.skipped()), "");
+        let what = match set.skipped() {
+            1 => "1 image cannot be read and is skipped: ".to_owned(),
+            n => format!("{n} images cannot be read and are skipped; the first is "),
+        };
+        alert(format!("{what}{first}"), "");
     }
+    set.notes().iter().for_each(|note| alert(note.clone(), ""));
     if set.len() < FEW_ITEMS {
         alert(
             format!("{} images are few: expect copies and noise", set.len()),

@@ -65,6 +65,13 @@ impl Source {
         }
     }
 
+    fn skips(&self) -> &[String] {
+        match self {
+            Self::Text(_) => &[],
+            Self::Music(source) => source.skips(),
+        }
+    }
+
     fn resolved(&self, spec: &SourceSpec) -> SourceSpec {
         match self {
             Self::Text(source) => source.resolved(spec),
@@ -93,6 +100,8 @@ pub struct SequenceSet {
     names: Vec<String>,
     info: SequenceInfo,
     notes: Vec<String>,
+    /// Name and reason of what could not be read.
+    skips: Vec<String>,
     resolved: SourceSpec,
     segments: Mutex<HashMap<usize, Arc<Segments>>>,
 }
@@ -120,7 +129,9 @@ impl SequenceSet {
         let codec = fit(&source, &pieces[0], spec)?;
         let classes: Vec<String> = match source.labels() {
             Some(labels) if !spec.no_labels() => {
-                let mut classes = labels.to_vec();
+                // What has no label is of no class.
+                let mut classes: Vec<String> =
+                    labels.iter().filter(|label| !label.is_empty()).cloned().collect();
                 classes.sort_unstable();
                 classes.dedup();
                 classes
@@ -187,9 +198,11 @@ impl SequenceSet {
             range.collect()
         });
         let names = pieces.iter().flatten().map(|piece| source.name(piece.item)).collect();
-        let (notes, resolved) = (source.notes().to_vec(), source.resolved(spec));
+        let (notes, skips) = (source.notes().to_vec(), source.skips().to_vec());
+        let resolved = source.resolved(spec);
         let splits = Splits { train, valid, holdout };
-        Ok(Self { codec, store, splits, labels, names, info, notes, resolved, segments: Mutex::default() })
+        let segments = Mutex::default();
+        Ok(Self { codec, store, splits, labels, names, info, notes, skips, resolved, segments })
     }
 
     pub fn codec(&self) -> &SequenceCodec {
@@ -207,6 +220,11 @@ impl SequenceSet {
 
     pub fn notes(&self) -> &[String] {
         &self.notes
+    }
+
+    /// Name and reason of what could not be read.
+    pub fn skips(&self) -> &[String] {
+        &self.skips
     }
 
     /// `spec` with what opening decided.

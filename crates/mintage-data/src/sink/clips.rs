@@ -338,6 +338,7 @@ mod tests {
     fn provenance() -> Provenance {
         Provenance {
             model: "бег".into(),
+            weights: "3f9c2a7b".into(),
             family: "vae".into(),
             seed: 7,
             options: serde_json::json!({"temperature": 0.9}),

@@ -110,6 +110,7 @@ mod tests {
         };
         let provenance = Provenance {
             model: "m".into(),
+            weights: "3f9c2a7b".into(),
             family: "vae".into(),
             seed: 1,
             options: "".into(),

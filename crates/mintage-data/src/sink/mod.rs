@@ -75,7 +75,11 @@ impl Images {
 /// What made a piece of data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Provenance {
+    /// The name of the run, or of the model's folder; of the previews inside a run nothing.
     pub model: String,
+    /// A short hash of the weights, which tells models of one name apart; of older files nothing.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub weights: String,
     pub family: String,
     pub seed: u64,
     pub options: serde_json::Value,

@@ -75,6 +75,7 @@ mod tests {
         let images = Images { shape, pixels: (0..12).collect(), labels: vec![], classes: vec![] };
         let provenance = Provenance {
             model: "пальто".into(),
+            weights: "3f9c2a7b".into(),
             family: "vae".into(),
             seed: 7,
             options: serde_json::json!({"temperature": 0.9}),

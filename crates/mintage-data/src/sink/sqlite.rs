@@ -141,6 +141,7 @@ mod tests {
     fn provenance() -> Provenance {
         Provenance {
             model: "m".into(),
+            weights: "3f9c2a7b".into(),
             family: "vae".into(),
             seed: 1,
             options: "".into(),

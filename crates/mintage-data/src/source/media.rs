@@ -9,8 +9,9 @@ use std::{
 };
 
 use super::{
-    SourceSpec,
-    folder::{FolderSource, files_below, suffix},
+    DataKind, SourceSpec,
+    folder::FolderSource,
+    listing::{is_named_like, kind_of_folder},
     not_there,
     sqlite::{Media, SqliteSource, columns, is_sqlite, media_columns, open_read_only, tables},
 };
@@ -61,9 +62,11 @@ impl Place {
         }
     }
 
-    fn labels(&self) -> Option<&[String]> {
+    /// `alone` says whether a single label for all is one.
+    fn labels(&self, alone: bool) -> Option<&[String]> {
         match self {
             Self::File(_) => None,
+            Self::Folder(folder) if alone => folder.labels_alone(),
             Self::Folder(folder) => folder.labels(),
             Self::Sqlite(table) => table.labels(),
         }
@@ -106,11 +109,20 @@ impl Places {
     /// The label of every item, or nothing when the source has none. Those of a holdout without labels are of
     /// no class that is known.
     pub fn labels(&self) -> Option<Vec<String>> {
-        self.places[0].labels()?;
+        self.places[0].labels(false)?;
         let label = |&(place, item): &(usize, usize)| {
-            self.places[place].labels().map_or_else(String::new, |labels| labels[item].clone())
+            self.places[place].labels(place > 0).map_or_else(String::new, |labels| labels[item].clone())
         };
         Some(self.items.iter().map(label).collect())
+    }
+
+    /// What is worth telling of how files were chosen.
+    pub fn notes(&self) -> Vec<String> {
+        let notes = |place: &Place| match place {
+            Place::Folder(folder) => folder.notes(),
+            Place::File(_) | Place::Sqlite(_) => Vec::new(),
+        };
+        self.places.iter().flat_map(notes).collect()
     }
 
     /// Items that the source, or `holdout`, sets aside for testing.
@@ -164,14 +176,20 @@ pub(crate) fn read_limited(path: &Path) -> Result<Vec<u8>, Error> {
     fs::read(path).map_err(Error::io(path))
 }
 
-/// Whether a source holds such files: a folder where most files are, one of them, or a SQLite database where they
-/// are in the column asked for, or else none of the media in `before` is. Nothing is decoded.
-pub(crate) fn holds_media(spec: &SourceSpec, media: &Media, before: &[&Media]) -> Result<bool, Error> {
+/// Whether a source holds such files, which are data of `kind`: a folder where most files are, one of them, or a SQLite
+/// database where they are in the column asked for, or else none of the media in `before` is. Nothing is decoded.
+pub(crate) fn holds_media(
+    spec: &SourceSpec,
+    kind: DataKind,
+    media: &Media,
+    before: &[&Media],
+) -> Result<bool, Error> {
     let path = Path::new(&spec.source);
+    if spec.kind.is_some() {
+        return Ok(spec.kind == Some(kind));
+    }
     if path.is_dir() {
-        let files = files_below(path)?;
-        let found = files.iter().filter(|file| is_named_like(file, media)).count();
-        return Ok(found * 2 > files.len());
+        return Ok(kind_of_folder(path, spec)? == Some(kind));
     }
     if !path.is_file() || spec.query.is_some() {
         return Ok(false);
@@ -192,10 +210,6 @@ pub(crate) fn holds_media(spec: &SourceSpec, media: &Media, before: &[&Media]) -
     }
     let other = || before.iter().try_fold(false, |any, media| Ok(any || found(media)?));
     Ok(spec.column.is_some() || !other()?)
-}
-
-fn is_named_like(path: &Path, media: &Media) -> bool {
-    media.suffixes.contains(&suffix(path).as_str())
 }
 
 /// By its beginning.

@@ -2,9 +2,12 @@
 //!
 //! A source only reads. It decodes nothing: that is the codec's work.
 
+pub(crate) mod division;
 pub mod folder;
 pub mod idx;
+pub(crate) mod listing;
 pub(crate) mod media;
+pub(crate) mod metadata;
 pub mod sqlite;
 
 use std::{collections::BTreeMap, fmt, ops::Range, path::Path};
@@ -67,6 +70,9 @@ pub struct SourceSpec {
     pub color: Color,
     /// Fail at the first image that cannot be read, instead of skipping up to 5 % of them.
     pub strict: bool,
+    /// The share of items that may be left out because they cannot be read; without this 0.05.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skip: Option<f64>,
     /// Texts: bytes that cannot be decoded become U+FFFD instead of an error.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub lossy: bool,
@@ -118,7 +124,7 @@ impl fmt::Debug for SourceSpec {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let Self { source, kind, table, query, column, holdout, label, size, fit, color, .. } = self;
         let Self { strict, lossy, limit, rare, rare_below, kinds, rules, unit, vocab, music, .. } = self;
-        let Self { fps, frames, rate_hz, channels, seconds, pg, .. } = self;
+        let Self { fps, frames, rate_hz, channels, seconds, skip, pg, .. } = self;
         f.debug_struct("SourceSpec")
             .field("source", &redacted(source))
             .field("kind", kind)
@@ -131,6 +137,7 @@ impl fmt::Debug for SourceSpec {
             .field("fit", fit)
             .field("color", color)
             .field("strict", strict)
+            .field("skip", skip)
             .field("lossy", lossy)
             .field("limit", limit)
             .field("rare", rare)
@@ -241,6 +248,14 @@ impl Source {
             Self::Sqlite(s) => s.labels(),
             Self::Folder(s) => s.labels(),
             Self::Idx(s) => s.labels(),
+        }
+    }
+
+    /// What is worth telling of how items were chosen.
+    pub fn notes(&self) -> Vec<String> {
+        match self {
+            Self::Folder(s) => s.notes(),
+            Self::Sqlite(_) | Self::Idx(_) => Vec::new(),
         }
     }
 

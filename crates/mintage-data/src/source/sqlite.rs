@@ -37,6 +37,10 @@ pub(crate) struct Media {
     pub hint: &'static str,
     /// How their files' names end.
     pub suffixes: &'static [&'static str],
+    /// How those of files end that are of the kind, and are not read.
+    pub unread: &'static [&'static str],
+    /// What to make of these.
+    pub convert: &'static str,
     /// Whether a file begins so; at least 16 bytes are given where there are as many.
     pub is: fn(&[u8]) -> bool,
 }
@@ -44,7 +48,13 @@ pub(crate) struct Media {
 pub(crate) const IMAGES: Media = Media {
     name: "images",
     hint: "images are BLOBs of PNG, JPEG, GIF, WebP or BMP bytes; `mintage inspect` shows the columns",
-    suffixes: &["png", "jpg", "jpeg", "gif", "webp", "bmp"],
+    suffixes: &["png", "jpg", "jpeg", "jpe", "jfif", "gif", "webp", "bmp"],
+    unread: &[
+        "heic", "heif", "avif", "tif", "tiff", "jxl", "jp2", "j2k", "psd", "xcf", "svg", "eps", "ico", "tga",
+        "dds", "exr", "hdr", "pbm", "pgm", "ppm", "pnm", "qoi", "dcm", "cr2", "cr3", "nef", "arw", "dng",
+        "orf", "rw2", "raf",
+    ],
+    convert: "convert them to PNG or JPEG, as by `magick mogrify -format png *.tif`",
     is: |head| image::guess_format(head).is_ok(),
 };
 

@@ -151,7 +151,7 @@ fn no_text(path: &Path, why: String) -> Error {
 }
 
 /// Whether `name` is that of a file of plain text, compressed or not.
-pub(super) fn has_text_suffix(name: &str) -> bool {
+pub(crate) fn has_text_suffix(name: &str) -> bool {
     let name = name.to_lowercase();
     let plain = PACKED.iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(&name);
     plain.rsplit_once('.').is_some_and(|(stem, suffix)| !stem.is_empty() && SUFFIXES.contains(&suffix))

@@ -1,9 +1,9 @@
-//! A folder of texts, a file a document: sub-folders are labels. Folders `train` and `test` at the top, as data
-//! sets often have them, are no labels: `test` becomes the holdout. Files are read when they are asked for.
+//! A folder of texts, a file a document: sub-folders are labels, or metadata say which file has which. Folders `train` and
+//! `test` at the top, as data sets often have them, are no labels: `test` becomes the holdout. Files are read when they
+//! are asked for. A README or a licence beside the texts is no text to learn from.
 
 use std::{
     cmp::Ordering,
-    collections::BTreeMap,
     fs,
     ops::Range,
     path::{Path, PathBuf},
@@ -12,25 +12,19 @@ use std::{
 use super::file::{SUFFIXES, has_packed_suffix, has_text_suffix, read};
 use crate::{
     Error, SourceSpec,
-    source::folder::{names_of_folders, official_holdout},
+    source::{
+        folder::FolderSource,
+        listing::{files_below, found_in, is_about_data, some_of},
+        metadata::is_metadata,
+    },
 };
 
-const MAX_DEPTH: usize = 8;
 /// By how much texts shrink when they are compressed, about.
 const PACKED_RATIO: u64 = 3;
-/// Suffixes of what else a folder may be meant for.
-const OTHER_SUFFIXES: [&str; 21] = [
-    "png", "jpg", "jpeg", "gif", "webp", "bmp", "mid", "midi", "wav", "flac", "ogg", "mp3", "mp4", "webm",
-    "csv", "tsv", "jsonl", "parquet", "db", "sqlite", "sqlite3",
-];
-/// Files that are looked at to tell what a folder holds.
-const SURVEYED: usize = 2000;
 
 #[derive(Debug)]
 pub(super) struct TextFolder {
-    root: PathBuf,
-    /// Relative to the root, in natural order.
-    files: Vec<PathBuf>,
+    source: FolderSource,
     /// About so many bytes of text are in all of them.
     pub bytes: u64,
     pub notes: Vec<String>,
@@ -39,85 +33,83 @@ pub(super) struct TextFolder {
 
 impl TextFolder {
     pub fn open(root: &Path, spec: &SourceSpec) -> Result<Self, Error> {
-        let mut all = Vec::new();
-        walk(root, Path::new(""), 0, usize::MAX, &mut all)?;
-        let mut files: Vec<PathBuf> =
-            all.iter().filter(|file| has_text_suffix(&file.to_string_lossy())).cloned().collect();
+        let all = files_below(root)?;
+        let is_text = |file: &&PathBuf| has_text_suffix(&file.to_string_lossy()) && !is_metadata(file);
+        let mut files: Vec<PathBuf> = all.iter().filter(is_text).cloned().collect();
         if files.is_empty() {
             return Err(no_texts(root, &all));
         }
-        files.sort_by(|a, b| natural_paths(a, b));
-        if let Some(limit) = spec.limit.filter(|&limit| limit < files.len()) {
-            let n = files.len();
-            files = (0..limit.max(1)).map(|i| std::mem::take(&mut files[i * n / limit.max(1)])).collect();
+        let mut notes = Vec::new();
+        let (about, others): (Vec<PathBuf>, Vec<PathBuf>) =
+            files.iter().cloned().partition(|file| is_about_data(file));
+        // Where they are most of the texts, they are what is meant.
+        if !about.is_empty() && about.len() <= others.len() {
+            let what = if about.len() == 1 { "is no text" } else { "are no texts" };
+            notes.push(format!("{} {what} to learn from", some_of(&about)));
+            files = others;
         }
+        files.sort_by(|a, b| natural_paths(a, b));
         let mut folder =
-            Self { root: root.to_owned(), files, bytes: 0, notes: Vec::new(), lossy: spec.lossy };
+            Self { source: FolderSource::of(root, &all, files, spec)?, bytes: 0, notes, lossy: spec.lossy };
+        folder.take_evenly(spec.limit);
         folder.weigh();
-        if folder.files.is_empty() {
+        if folder.source.len() == 0 {
             return Err(Error::bad(root.display().to_string(), "holds only empty files"));
         }
+        let of_source = folder.source.notes();
+        folder.notes.extend(of_source);
         Ok(folder)
+    }
+
+    /// Leaves so many, evenly spread.
+    fn take_evenly(&mut self, limit: Option<usize>) {
+        let n = self.source.len();
+        let Some(limit) = limit.map(|limit| limit.max(1)).filter(|&limit| limit < n) else { return };
+        let taken: Vec<usize> = (0..limit).map(|i| i * n / limit).collect();
+        self.source.retain(|item, _| taken.binary_search(&item).is_ok());
     }
 
     /// Leaves out what is empty or no file, and adds up the rest.
     fn weigh(&mut self) {
-        let Self { root, files, bytes, notes, .. } = self;
-        let all = files.len();
-        files.retain(|file| {
-            let size =
-                fs::metadata(root.join(file)).ok().filter(fs::Metadata::is_file).map_or(0, |m| m.len());
+        let all = self.source.len();
+        let mut bytes = 0;
+        self.source.retain(|_, file| {
+            let size = fs::metadata(file).ok().filter(fs::Metadata::is_file).map_or(0, |m| m.len());
             let packed = has_packed_suffix(&file.to_string_lossy());
-            *bytes += if packed { size * PACKED_RATIO } else { size };
+            bytes += if packed { size * PACKED_RATIO } else { size };
             size > 0
         });
-        match all - files.len() {
+        self.bytes = bytes;
+        match all - self.source.len() {
             0 => {}
-            1 => notes.push("1 empty file was left out".to_owned()),
-            n => notes.push(format!("{n} empty files were left out")),
+            1 => self.notes.push("1 empty file was left out".to_owned()),
+            n => self.notes.push(format!("{n} empty files were left out")),
         }
     }
 
-    /// The folder that each file lies in, when every one lies in one; `alone` says whether a single label for
-    /// all is a label.
-    pub fn labels(&self, spec: &SourceSpec, alone: bool) -> Result<Option<Vec<String>>, Error> {
-        if spec.no_labels() {
-            return Ok(None);
-        }
-        if let Some(label) = &spec.label {
-            let why = format!("is a folder: it has no column `{label}`");
-            return Err(Error::bad(self.root.display().to_string(), why)
-                .with_hint("without --label the names of the sub-folders are the labels"));
-        }
-        let labels = names_of_folders(&self.files);
-        Ok(labels.filter(|labels| alone || labels.iter().any(|label| *label != labels[0])))
+    /// The folder that each file lies in, or what metadata say of it; `alone` says whether a single label for all is a
+    /// label.
+    pub fn labels(&self, alone: bool) -> Option<Vec<String>> {
+        let labels = if alone { self.source.labels_alone() } else { self.source.labels() };
+        labels.map(<[String]>::to_vec)
     }
 
     /// The files below `test` (or `holdout`).
     pub fn official_holdout(&self) -> Option<Range<usize>> {
-        official_holdout(&self.files)
+        self.source.official_holdout()
     }
 
     pub fn len(&self) -> usize {
-        self.files.len()
+        self.source.len()
     }
 
     pub fn name(&self, item: usize) -> String {
-        self.files[item].display().to_string()
+        self.source.name(item)
     }
 
     pub fn text(&self, item: usize) -> Result<String, Error> {
-        read(&self.root.join(&self.files[item]), self.lossy)
+        read(&self.source.path(item), self.lossy)
     }
-}
-
-/// Whether texts are most of what a folder holds, as far as suffixes tell.
-pub(super) fn is_of_texts(root: &Path) -> Result<bool, Error> {
-    let mut files = Vec::new();
-    walk(root, Path::new(""), 0, SURVEYED, &mut files)?;
-    let texts = files.iter().filter(|file| has_text_suffix(&file.to_string_lossy())).count();
-    let others = files.iter().filter(|file| OTHER_SUFFIXES.contains(&suffix(file).as_str())).count();
-    Ok(texts > others)
 }
 
 /// Says what is in a folder instead of texts.
@@ -126,44 +118,9 @@ fn no_texts(root: &Path, files: &[PathBuf]) -> Error {
     if files.is_empty() {
         return Error::bad(place, "holds no files").with_hint("hidden files do not count");
     }
-    let mut counts = BTreeMap::<String, usize>::new();
-    files.iter().for_each(|file| *counts.entry(suffix(file)).or_default() += 1);
-    let mut counts: Vec<(String, usize)> = counts.into_iter().collect();
-    counts.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
-    let shown = counts.iter().take(3).map(|(suffix, n)| match suffix.as_str() {
-        "" => format!("{n} without a suffix"),
-        suffix => format!("{n} .{suffix}"),
-    });
-    let shown: Vec<String> = shown.collect();
-    let hint = format!("texts are files that end in .{}; found: {}", SUFFIXES.join(", ."), shown.join(", "));
+    let suffixes = SUFFIXES.join(", .");
+    let hint = format!("texts are files that end in .{suffixes}; found: {}", found_in(files));
     Error::bad(place, "holds no text files").with_hint(hint)
-}
-
-fn suffix(file: &Path) -> String {
-    file.extension().map(|s| s.to_string_lossy().to_lowercase()).unwrap_or_default()
-}
-
-/// Collects at most `most` files below `root/at`, hidden ones left out; links to folders are not followed, so
-/// that no loop can form.
-fn walk(root: &Path, at: &Path, depth: usize, most: usize, files: &mut Vec<PathBuf>) -> Result<(), Error> {
-    let dir = root.join(at);
-    for entry in fs::read_dir(&dir).map_err(Error::io(&dir))? {
-        let entry = entry.map_err(Error::io(&dir))?;
-        if files.len() >= most {
-            break;
-        }
-        let relative = at.join(entry.file_name());
-        let is_dir = entry.file_type().map_err(Error::io(&dir))?.is_dir();
-        if entry.file_name().to_string_lossy().starts_with('.') {
-            continue;
-        }
-        if !is_dir {
-            files.push(relative);
-        } else if depth < MAX_DEPTH {
-            walk(root, &relative, depth + 1, most, files)?;
-        }
-    }
-    Ok(())
 }
 
 /// Paths folder by folder, each in natural order.

@@ -16,4 +16,5 @@ pub(crate) mod map;
 pub mod source;
 
 pub use codec::{BOUNDARY, TextCodec, TextDecoder, TextUnit, Visit};
+pub(crate) use file::has_text_suffix;
 pub use source::{TextSource, is_text};

@@ -6,11 +6,11 @@ use std::{borrow::Cow, fmt, ops::Range, path::Path};
 use super::{
     column::{self, TextColumn},
     file::{self, FileText, has_text_suffix},
-    folder::{self, TextFolder},
+    folder::TextFolder,
 };
 use crate::{
     Error, SourceSpec,
-    source::{DataKind, idx::IdxSource, not_there},
+    source::{DataKind, listing::kind_of_folder, not_there},
     table::{is_database, is_table, redacted},
 };
 
@@ -208,7 +208,7 @@ impl Part {
                     .with_hint("labels come from the sub-folders of a folder, or from a column of a table"))
             }
             Self::File { .. } => Ok(None),
-            Self::Folder(folder) => folder.labels(spec, alone),
+            Self::Folder(folder) => Ok(folder.labels(alone)),
             Self::Column(column) => Ok(column.labels.clone()),
         }
     }
@@ -260,7 +260,7 @@ pub fn is_text(spec: &SourceSpec) -> Result<bool, Error> {
         return Ok(spec.column.is_some() && is_table(spec)? && column::is_of_texts(spec)?);
     }
     if path.is_dir() {
-        return Ok(IdxSource::find(path).is_none() && folder::is_of_texts(path)?);
+        return Ok(kind_of_folder(path, spec)? == Some(DataKind::Text));
     }
     Ok(path.is_file() && has_text_suffix(&spec.source))
 }

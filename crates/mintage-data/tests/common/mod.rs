@@ -14,6 +14,7 @@ pub fn spec(source: impl ToString) -> SourceSpec {
 pub fn provenance() -> Provenance {
     Provenance {
         model: "runs/пример".into(),
+        weights: "3f9c2a7b".into(),
         family: "ar".into(),
         seed: 7,
         options: serde_json::json!({"n": 3}),
