@@ -105,6 +105,7 @@ impl Context {
         if let AnyData::Images(set) = &data {
             self.ui.skipped(set);
         }
+        data.skips().iter().for_each(|skip| self.ui.detail(&format!("left out {skip}")));
         Ok(data)
     }
 }

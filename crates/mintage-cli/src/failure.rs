@@ -92,6 +92,14 @@ impl Failure {
         move |error| Self::Library(mintage::Error::io(path)(error))
     }
 
+    /// All that it is about, such as every file that cannot be read.
+    pub fn list(&self) -> &[String] {
+        match self {
+            Self::Library(error) => error.list(),
+            Self::Recipe(_) | Self::Words { .. } | Self::Pipe => &[],
+        }
+    }
+
     /// The text for stderr, without a final newline.
     pub fn text(&self, color: bool) -> String {
         let (message, hint) = match self {

@@ -39,6 +39,9 @@ fn main() -> ExitCode {
         Err(Failure::Pipe) => ExitCode::SUCCESS,
         Err(failure) => {
             complain(&failure.text(settings::color(&cli.global)));
+            if cli.global.verbose {
+                failure.list().iter().for_each(|line| complain(&format!("  {line}")));
+            }
             COULD_NOT.into()
         }
     }

@@ -182,11 +182,22 @@ impl AnyData {
     /// What the user should know of how they were read.
     pub fn notes(&self) -> &[String] {
         match self {
-            Self::Images(_) => &[],
+            Self::Images(set) => set.notes(),
             Self::Table(set) => &set.table().notes,
             Self::Sequences(set) => set.notes(),
             Self::Sounds(set) => set.notes(),
             Self::Clips(set) => set.notes(),
+        }
+    }
+
+    /// Name and reason of every item that could not be read.
+    pub fn skips(&self) -> &[String] {
+        match self {
+            Self::Images(set) => set.skips(),
+            Self::Table(_) => &[],
+            Self::Sequences(set) => set.skips(),
+            Self::Sounds(set) => set.skips(),
+            Self::Clips(set) => set.skips(),
         }
     }
 

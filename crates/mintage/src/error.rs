@@ -52,6 +52,14 @@ impl Error {
         self
     }
 
+    /// All that it is about, such as every file that cannot be read.
+    pub fn list(&self) -> &[String] {
+        match self {
+            Self::Data(error) => error.list(),
+            _ => &[],
+        }
+    }
+
     /// What the user can do about it, where that is known.
     pub fn hint(&self) -> Option<String> {
         match self {

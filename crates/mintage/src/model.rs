@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::Read,
     path::{Path, PathBuf},
 };
 
@@ -9,6 +10,7 @@ use burn::tensor::Device;
 use mintage_data::{Provenance, SourceSpec};
 use mintage_nn::{DeviceChoice, Rng, TensorMap};
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::Xxh3;
 
 use crate::{
     dataset::{AnyCodec, AnyData},
@@ -91,6 +93,8 @@ pub struct Model {
     pub config: ModelConfig,
     pub codec: AnyCodec,
     pub any: AnyModel,
+    /// A short hash of the file of its weights.
+    weights: String,
 }
 
 impl Model {
@@ -106,7 +110,8 @@ impl Model {
             let hint = "the file and config.json are not of the same model";
             Error::folder(&path, error.to_string()).with_hint(hint)
         })?;
-        Ok(Self { dir: dir.to_owned(), config, codec, any })
+        let weights = hash_of(&path)?;
+        Ok(Self { dir: dir.to_owned(), config, codec, any, weights })
     }
 
     /// Negative log-likelihood in nats of each item, where the family has one.
@@ -150,14 +155,14 @@ impl Model {
 
     /// The name of its folder, also where that was given as ".".
     pub fn name(&self) -> String {
-        let whole = fs::canonicalize(&self.dir).unwrap_or_else(|_| self.dir.clone());
-        whole.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default()
+        name_of(&self.dir)
     }
 
     /// What goes into every file made by this model.
     pub fn provenance(&self, seed: u64, options: serde_json::Value) -> Provenance {
         Provenance {
-            model: self.name(),
+            model: run_name(&self.dir),
+            weights: self.weights.clone(),
             family: self.config.model.family().name().to_owned(),
             seed,
             options,
@@ -167,6 +172,31 @@ impl Model {
 
     pub fn parameters(&self) -> usize {
         self.any.parameters()
+    }
+}
+
+/// The name of a folder, also where that was given as ".".
+fn name_of(dir: &Path) -> String {
+    let whole = fs::canonicalize(dir).unwrap_or_else(|_| dir.to_owned());
+    whole.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// The name of a run for those who see it elsewhere: a folder called `model` says nothing without the one it lies in.
+fn run_name(dir: &Path) -> String {
+    let (name, above) = (name_of(dir), name_of(&dir.join("..")));
+    if name == "model" && !above.is_empty() { format!("{above}/{name}") } else { name }
+}
+
+/// Eight hexadecimal digits of a hash of a file's bytes.
+fn hash_of(path: &Path) -> Result<String, Error> {
+    let mut hasher = Xxh3::new();
+    let mut file = fs::File::open(path).map_err(Error::io(path))?;
+    let mut part = vec![0; 1 << 20];
+    loop {
+        match file.read(&mut part).map_err(Error::io(path))? {
+            0 => return Ok(format!("{:016x}", hasher.digest())[..8].to_owned()),
+            n => hasher.update(&part[..n]),
+        }
     }
 }
 
@@ -181,7 +211,10 @@ pub(crate) fn class_counts(data: &AnyData) -> Vec<u64> {
     let mut counts = vec![0; classes];
     if !labels.is_empty() {
         for &index in &data.splits().train {
-            counts[labels[index as usize] as usize] += 1;
+            // What has no label is of no class.
+            if let Some(count) = counts.get_mut(labels[index as usize] as usize) {
+                *count += 1;
+            }
         }
     }
     counts

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use mintage_data::{Loader, Split};
+use mintage_data::{Loader, Provenance, Split};
 use mintage_nn::{DeviceChoice, Rng, TensorMap, kernels::with_fast_products};
 
 use crate::{
@@ -384,7 +384,16 @@ impl Loop<'_> {
         let dir = self.run.dir().join("samples");
         std::fs::create_dir_all(&dir).map_err(Error::io(&dir))?;
         let mut rng = Rng::new(self.recipe.train.seed, STREAM_PREVIEW);
-        let path = preview(&self.model, self.data, &dir, step, &mut rng)?;
+        // Without the run's name, in whose folder it lies: the same training gives the same bytes.
+        let by = Provenance {
+            model: String::new(),
+            weights: String::new(),
+            family: self.config.family().name().to_owned(),
+            seed: self.recipe.train.seed,
+            options: serde_json::Value::Null,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        };
+        let path = preview(&self.model, self.data, &dir, step, by, &mut rng)?;
         (self.on)(Event::Preview { step, path: path.clone() });
         Ok(path)
     }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use mintage::{ClipRequest, Run, SampleRequest};
-use mintage_data::{Clips, Images, atomic_write, gif_bytes, grid_film, write_grid_rows};
+use mintage_data::{Clips, Images, Provenance, atomic_write, gif_bytes, grid_film, write_grid_rows};
 use serde_json::{Value, json};
 
 use super::sample::{draw, make_parent};
@@ -188,9 +188,11 @@ fn grid(path: &Path, entries: &[Entry], context: &mut Context) -> Result<(), Fai
     let request =
         SampleRequest { n: COLUMNS, seed: context.settings.seed_or_default(), ..SampleRequest::default() };
     let mut blocks: Vec<(String, Images)> = Vec::new();
+    let mut made_by = Vec::new();
     for entry in entries {
         let model = context.load(&entry.dir.display().to_string())?;
         let images = draw(&model, &request, context)?;
+        made_by.push(model.provenance(request.seed, json!({ "compare": entries.len() })));
         if let Some((name, first)) = blocks.first()
             && first.shape != images.shape
         {
@@ -198,7 +200,16 @@ fn grid(path: &Path, entries: &[Entry], context: &mut Context) -> Result<(), Fai
         }
         blocks.push((entry.name.clone(), images));
     }
-    Ok(write_grid_rows(path, &blocks, COLUMNS, None)?)
+    Ok(write_grid_rows(path, &blocks, COLUMNS, of_all(made_by).as_ref())?)
+}
+
+/// The provenance of what several models made together.
+fn of_all(made_by: Vec<Provenance>) -> Option<Provenance> {
+    let join = |part: fn(&Provenance) -> &String| {
+        made_by.iter().map(|one| part(one).as_str()).collect::<Vec<_>>().join(", ")
+    };
+    let (model, weights, family) = (join(|p| &p.model), join(|p| &p.weights), join(|p| &p.family));
+    made_by.first().map(|first| Provenance { model, weights, family, ..first.clone() })
 }
 
 /// The same of clips, moving.
@@ -209,8 +220,10 @@ fn film(path: &Path, entries: &[Entry], context: &mut Context) -> Result<(), Fai
     let request =
         ClipRequest { n: COLUMNS, seed: context.settings.seed_or_default(), ..ClipRequest::default() };
     let mut blocks: Vec<(String, Clips)> = Vec::new();
+    let mut made_by = Vec::new();
     for entry in entries {
         let model = context.load(&entry.dir.display().to_string())?;
+        made_by.push(model.provenance(request.seed, json!({ "compare": entries.len() })));
         let clips = model.sample_clips(&request, &mut |_, _| {})?;
         if let Some((name, first)) = blocks.first()
             && first.shape != clips.shape
@@ -220,7 +233,7 @@ fn film(path: &Path, entries: &[Entry], context: &mut Context) -> Result<(), Fai
         blocks.push((entry.name.clone(), clips));
     }
     let film = grid_film(&path.display().to_string(), &blocks, COLUMNS)?;
-    atomic_write(path, &gif_bytes(&film, None)?).map_err(Failure::io(path))
+    atomic_write(path, &gif_bytes(&film, of_all(made_by).as_ref())?).map_err(Failure::io(path))
 }
 
 fn sizes_differ(one: &str, other: &str, things: &str) -> Failure {

@@ -54,6 +54,7 @@ pub fn run(args: &Inspect, context: &mut Context) -> Verdict {
         return Ok(Outcome::Done);
     }
     context.ui.out(&text(&found))?;
+    found.unread.iter().for_each(|item| context.ui.detail(&format!("cannot be read: {item}")));
     if let Some(next) = next(&spec, &found) {
         context.ui.say(&format!("\nnext: {next}"));
     }

@@ -150,6 +150,7 @@ fn dry_run(mut recipe: Recipe, data: &AnyData, resolved: &Resolved, context: &mu
     let device = context.settings.device.open()?;
     let parameters = AnyModel::new(config, info, &device, &mut Rng::new(recipe.train.seed, 0)).parameters();
     context.ui.titled("data", &data.describe());
+    data.notes().iter().for_each(|note| context.ui.warn(note));
     context.ui.titled("model", &format!("{}, {} parameters", config.family().name(), thousands(parameters)));
     if context.ui.wants_json() {
         let value = json!({ "recipe": recipe, "data": data.describe(), "parameters": parameters });

@@ -32,7 +32,7 @@ fn a_folder_without_images_or_with_one() {
     place.pictures("one", 1);
     assert_snapshot!(place.refused("train empty"), @r"
     error: empty: holds no images
-      hint: images are files that end in png, jpg, jpeg, gif, webp, bmp
+      hint: images are files that end in png, jpg, jpeg, jpe, jfif, gif, webp, bmp
     ");
     assert_snapshot!(place.refused("train one"), @r"
     error: one: holds one image only; there is nothing to learn from one
@@ -49,8 +49,12 @@ fn too_many_broken_images_are_refused_and_the_first_is_named() {
     place.write("pictures/007.png", &half[..half.len() / 2]);
     assert_snapshot!(place.refused("train pictures"), @r"
     error: pictures: 2 of 20 images cannot be read; the first is 003.png: no image: the bytes are not PNG, JPEG, GIF, WebP or BMP
-      hint: up to 5 % are skipped; mend or remove the others
+      hint: up to 5 % are skipped; mend or remove the others (-v names them all), or train with -s data.skip=0.1
     ");
+    let all = place.refused("inspect pictures -v");
+    assert!(all.contains("\n  003.png: no image") && all.contains("\n  007.png: damaged image"), "{all}");
+    let done = place.ok(&format!("train pictures --model vae {QUICK} -s data.skip=0.1 -v"));
+    assert!(done.stderr.contains("left out 007.png: damaged image"), "{}", done.stderr);
 }
 
 #[test]

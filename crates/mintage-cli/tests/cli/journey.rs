@@ -119,6 +119,8 @@ fn sample_folder(place: &Place, family: &str, run: &str) {
     for file in pictures {
         let made_by = provenance_of(&fs::read(file).unwrap()).unwrap();
         assert_eq!((made_by.model.as_str(), made_by.family.as_str(), made_by.seed), (run, family, 3));
+        // What tells models of one name apart.
+        assert!(made_by.weights.len() == 8 && made_by.weights.chars().all(|c| c.is_ascii_hexdigit()));
         let label = file.parent().unwrap().file_name().unwrap().to_string_lossy().into_owned();
         assert!(KINDS.contains(&label.as_str()), "{label}");
     }
@@ -198,6 +200,8 @@ fn take_out_and_remove(place: &Place, run: &str) {
     assert_eq!(names_in(place, &format!("models/{run}")), parts);
     assert!(sample(&format!("models/{run}")) == before, "an exported model gave other bytes");
     let table = place.ok(&format!("compare {run} models/{run} again --grid side-by-side.png"));
+    let made_by = provenance_of(&place.read("side-by-side.png")).unwrap();
+    assert!(made_by.model.contains(run) && made_by.model.contains("again"), "{}", made_by.model);
     assert!(table.text().contains(run) && table.stderr.contains("is not evaluated yet"), "{}", table.stderr);
     assert!(place.picture_size("side-by-side.png").0 > 500);
     assert!(place.refused(&format!("rm {run}")).contains("give --yes"));

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use mintage_data::{
-    ClipCodec, ClipSet, Clips, ImageSet, Images, SoundCodec, SoundSet, TableSet,
+    ClipCodec, ClipSet, Clips, ImageSet, Images, Provenance, SoundCodec, SoundSet, TableSet,
     audio::{WavDepth, write_wav},
     gif_bytes, grid_film,
     sequence::{SequenceCodec, SequenceSet},
@@ -21,27 +21,37 @@ use crate::{
     sample::sounds::interleaved,
 };
 
-/// Writes samples to look at into a file in `dir`, and says which.
+/// Writes samples to look at into a file in `dir`, and says which. They say what made them: `by`, at that step.
 pub fn preview(
     model: &AnyModel,
     data: &AnyData,
     dir: &Path,
     step: u64,
+    mut by: Provenance,
     rng: &mut Rng,
 ) -> Result<PathBuf, Error> {
     let path = dir.join(format!("step-{step:09}"));
+    by.options = serde_json::json!({ "preview": true, "step": step });
     match (model, data) {
-        (AnyModel::Image(model), AnyData::Images(set)) => preview_images(model, set, &path, rng),
+        (AnyModel::Image(model), AnyData::Images(set)) => preview_images(model, set, &path, &by, rng),
         (AnyModel::Table(model), AnyData::Table(set)) => preview_rows(model, set, &path, rng),
-        (AnyModel::Sequence(model), AnyData::Sequences(set)) => preview_sequences(model, set, &path, rng),
-        (AnyModel::Sound(model), AnyData::Sounds(set)) => preview_sounds(model, set, &path, rng),
-        (AnyModel::Clip(model), AnyData::Clips(set)) => preview_clips(model, set, &path, rng),
+        (AnyModel::Sequence(model), AnyData::Sequences(set)) => {
+            preview_sequences(model, set, &path, &by, rng)
+        }
+        (AnyModel::Sound(model), AnyData::Sounds(set)) => preview_sounds(model, set, &path, &by, rng),
+        (AnyModel::Clip(model), AnyData::Clips(set)) => preview_clips(model, set, &path, &by, rng),
         _ => unreachable!("a model is given data of its own kind"),
     }
 }
 
 /// A grid of images, a column a class, always of the same classes.
-fn preview_images(model: &ImageModel, set: &ImageSet, path: &Path, rng: &mut Rng) -> Result<PathBuf, Error> {
+fn preview_images(
+    model: &ImageModel,
+    set: &ImageSet,
+    path: &Path,
+    by: &Provenance,
+    rng: &mut Rng,
+) -> Result<PathBuf, Error> {
     let path = path.with_extension("png");
     let classes = set.classes().len();
     let n = if classes > 0 { classes.min(10) * 6 } else { 64 };
@@ -50,7 +60,7 @@ fn preview_images(model: &ImageModel, set: &ImageSet, path: &Path, rng: &mut Rng
         if classes > 0 { (0..n).map(|i| (i % columns) as u32).collect() } else { Vec::new() };
     let pixels = model.sample(&Draw::new(n, &labels), rng);
     let images = Images { shape: set.shape(), pixels, labels, classes: set.classes().to_vec() };
-    write_grid(&path, &images, columns, None)?;
+    write_grid(&path, &images, columns, Some(by))?;
     Ok(path)
 }
 
@@ -73,6 +83,7 @@ fn preview_sequences(
     model: &SequenceModel,
     set: &SequenceSet,
     path: &Path,
+    by: &Provenance,
     rng: &mut Rng,
 ) -> Result<PathBuf, Error> {
     let classes = &set.info().classes;
@@ -93,7 +104,7 @@ fn preview_sequences(
         }
         SequenceCodec::Music(codec) => {
             let tune = codec.decode(&draw(None, PREVIEW_TOKENS, rng));
-            (path.with_extension("mid"), tune.to_midi(""))
+            (path.with_extension("mid"), tune.to_midi(&by.to_json()))
         }
     };
     mintage_data::atomic_write(&path, &bytes).map_err(Error::io(&path))?;
@@ -104,7 +115,13 @@ fn preview_sequences(
 const PREVIEW_SOUNDS: usize = 10;
 
 /// A few sounds one after the other, of all classes in turn where there are any, a little silence between them.
-fn preview_sounds(model: &SoundModel, set: &SoundSet, path: &Path, rng: &mut Rng) -> Result<PathBuf, Error> {
+fn preview_sounds(
+    model: &SoundModel,
+    set: &SoundSet,
+    path: &Path,
+    by: &Provenance,
+    rng: &mut Rng,
+) -> Result<PathBuf, Error> {
     let path = path.with_extension("wav");
     let SoundCodec { rate_hz, channels, segment, .. } = *set.codec();
     let classes = set.classes().len();
@@ -118,7 +135,7 @@ fn preview_sounds(model: &SoundModel, set: &SoundSet, path: &Path, rng: &mut Rng
     let pause = vec![0.0; channels * rate_hz as usize / 5];
     let samples: Vec<f32> =
         sounds.iter().flat_map(|sound| [interleaved(sound, channels), pause.clone()].concat()).collect();
-    write_wav(&path, &samples, channels, rate_hz, WavDepth::Bits16, "")?;
+    write_wav(&path, &samples, channels, rate_hz, WavDepth::Bits16, &by.to_json())?;
     Ok(path)
 }
 
@@ -127,7 +144,13 @@ const PREVIEW_CLIPS: usize = 18;
 const PREVIEW_COLUMNS: usize = 6;
 
 /// A grid of moving pictures, of all classes in turn where there are any.
-fn preview_clips(model: &ClipModel, set: &ClipSet, path: &Path, rng: &mut Rng) -> Result<PathBuf, Error> {
+fn preview_clips(
+    model: &ClipModel,
+    set: &ClipSet,
+    path: &Path,
+    by: &Provenance,
+    rng: &mut Rng,
+) -> Result<PathBuf, Error> {
     let path = path.with_extension("gif");
     let ClipCodec { shape, frames, fps, ref classes, .. } = *set.codec();
     let labels: Vec<u32> = match classes.len() {
@@ -139,6 +162,6 @@ fn preview_clips(model: &ClipModel, set: &ClipSet, path: &Path, rng: &mut Rng) -
     let pixels = model.sample(&draw, rng);
     let clips = Clips { shape, frames, fps, pixels, labels, classes: classes.clone() };
     let film = grid_film("preview", &[(String::new(), clips)], PREVIEW_COLUMNS)?;
-    mintage_data::atomic_write(&path, &gif_bytes(&film, None)?).map_err(Error::io(&path))?;
+    mintage_data::atomic_write(&path, &gif_bytes(&film, Some(by))?).map_err(Error::io(&path))?;
     Ok(path)
 }

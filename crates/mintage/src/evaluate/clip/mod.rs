@@ -6,7 +6,7 @@ mod pictures;
 
 use std::time::Duration;
 
-use mintage_data::{ClipSet, Clips, gif_bytes, grid_film};
+use mintage_data::{ClipSet, Clips, Provenance, gif_bytes, grid_film};
 
 use super::{
     Interval, ItemScore, Options, compared, dials, evenly,
@@ -59,6 +59,7 @@ pub fn evaluate(
     metrics.push(moved(data, &new, options));
     frame_by_frame(&album, &new, options, on, &mut metrics)?;
     through_the_encoder(model, data, options, on, &mut metrics)?;
+    let by = model.provenance(options.seed, serde_json::json!({ "evaluate": n }));
     Ok(Report {
         format: 1,
         item: "clip".to_owned(),
@@ -73,7 +74,7 @@ pub fn evaluate(
         train_secs: model.config.train_secs,
         dials: dials(&metrics),
         metrics,
-        exhibits: exhibits(data, &album, &new, &judged)?,
+        exhibits: exhibits(data, &album, &new, &judged, &by)?,
     })
 }
 
@@ -157,11 +158,17 @@ pub fn psnr_db(originals: &[u8], back: &[u8], size: usize) -> Vec<f64> {
 }
 
 /// What people would rather look at than read.
-fn exhibits(data: &ClipSet, album: &Album, new: &Clips, judged: &Judged) -> Result<Vec<Exhibit>, Error> {
+fn exhibits(
+    data: &ClipSet,
+    album: &Album,
+    new: &Clips,
+    judged: &Judged,
+    by: &Provenance,
+) -> Result<Vec<Exhibit>, Error> {
     let film = |blocks: &[(&str, Clips)]| -> Result<Vec<u8>, Error> {
         let small = |(name, clips): &(&str, Clips)| ((*name).to_owned(), reduced(clips, SHOWN.0, SHOWN.1));
         let blocks: Vec<(String, Clips)> = blocks.iter().map(small).collect();
-        Ok(gif_bytes(&grid_film("report", &blocks, ROW)?, None)?)
+        Ok(gif_bytes(&grid_film("report", &blocks, ROW)?, Some(by))?)
     };
     let first: Vec<usize> = (0..new.len().min(2 * ROW)).collect();
     let real = data.clips(&evenly(&data.splits().holdout, ROW));
