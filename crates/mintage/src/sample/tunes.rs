@@ -2,7 +2,7 @@
 
 use mintage_data::{
     MusicCodec,
-    music::{Metre, Mode, Score, Token, pitch_name},
+    music::{Metre, Mode, Score, Token, TokenKind, pitch_name},
     sequence::BOUNDARY,
 };
 use mintage_nn::Rng;
@@ -274,6 +274,13 @@ impl<'a> Limits<'a> {
         {
             return Box::new(move |token| token == wanted);
         }
+        // A note without its duration is none; a stroke of a drum has no other end.
+        if let [.., pitch, velocity] = tokens
+            && self.codec.pitch_of(*pitch).is_some()
+            && self.codec.token_kind(*velocity) == Some(TokenKind::Velocity)
+        {
+            return Box::new(|token| self.codec.token_kind(token) == Some(TokenKind::Duration));
+        }
         let ticks = metre.or(self.codec.metres().first().copied()).map_or(u32::MAX, Metre::ticks);
         let complete = now.bars >= self.most;
         // The last bar is one that can be heard.
@@ -362,6 +369,69 @@ mod tests {
         };
         let tempo = TempoChange { tick: 0, tempo: (10 + seed % 3) as u8 };
         Score::new(notes.map(note).collect(), vec![MetreChange { tick: 0, metre }], vec![tempo])
+    }
+
+    /// What a model writes that knows nothing, and prefers `liked` where it may have it.
+    fn scribbled(codec: &MusicCodec, request: &TuneRequest, liked: &dyn Fn(u32) -> bool) -> Score {
+        let mut prompt = vec![BOUNDARY];
+        prompt.extend(request.prompt.iter().flat_map(|score| codec.encode(score)));
+        let limits = Limits::new(codec, request, &prompt).unwrap();
+        let (mut rng, mut tokens) = (Rng::new(request.seed, 0), Vec::new());
+        while tokens.len() < limits.most * TOKENS_A_BAR {
+            let mut logits: Vec<f32> = (0..codec.vocab() as u32)
+                .map(|token| rng.uniform() + if liked(token) { 9.0 } else { 0.0 })
+                .collect();
+            limits.apply(&tokens, &mut logits);
+            match Choice::default().pick(&mut logits, &tokens, &mut rng) {
+                None | Some(BOUNDARY) => break,
+                Some(token) => tokens.push(token),
+            }
+        }
+        limits.kept(codec.decode(&[&prompt[1..], &tokens].concat()))
+    }
+
+    #[test]
+    fn what_is_asked_for_is_kept_to_whatever_a_model_prefers() {
+        let metres = [metre(4, 4), metre(3, 4), metre(6, 8)];
+        let tunes: Vec<Score> = (0..6).map(|i| tune(metres[i % 3], i as u64)).collect();
+        for unit in [MusicUnit::Remi, MusicUnit::Grid, MusicUnit::GridQuarter] {
+            let codec = MusicCodec::fit(Some(unit), &tunes);
+            for (seed, wanted) in (0..8).flat_map(|seed| metres.map(|metre| (seed, metre))) {
+                let key = Key { root: 2, mode: Mode::Major };
+                let prompt = (seed % 2 == 1).then(|| tunes[seed as usize % 3].clone());
+                let request = TuneRequest {
+                    prompt: prompt.clone(),
+                    bars: Some(4),
+                    key: Some(key),
+                    metre: Some(wanted),
+                    range: Some((50, 66)),
+                    seed,
+                    ..TuneRequest::default()
+                };
+                let positions = |token| matches!(codec.token(token), Some(Token::Position(_)));
+                let bars = |token| codec.is_bar(token);
+                let notes = |token| codec.sounds(token);
+                let nothing = |_| false;
+                let likings: [&dyn Fn(u32) -> bool; 4] = [&positions, &bars, &notes, &nothing];
+                for liked in likings {
+                    let made = scribbled(&codec, &request, liked);
+                    let before = prompt.as_ref().map_or(0, |tune| tune.bars().count());
+                    let new: Vec<_> = made.bars().skip(before).collect();
+                    assert!(
+                        new.iter().all(|bar| bar.metre == wanted),
+                        "{unit:?} {seed} {wanted}: {:?}",
+                        made.metres()
+                    );
+                    if codec.voices().is_none() || prompt.is_none() {
+                        assert_eq!(new.len(), 4, "{unit:?} {seed} {wanted}");
+                    }
+                    let start = new.first().map_or(0, |bar| bar.start);
+                    for note in made.notes().iter().filter(|note| note.start >= start) {
+                        assert!(key.has(note.pitch) && (50..=66).contains(&note.pitch) || prompt.is_some());
+                    }
+                }
+            }
+        }
     }
 
     #[test]
