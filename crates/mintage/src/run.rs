@@ -13,7 +13,12 @@ use mintage_data::atomic_write;
 use mintage_nn::TensorMap;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{error::Error, events::Metrics, model::ModelConfig, recipe::Recipe};
+use crate::{
+    error::Error,
+    events::{Metrics, StopReason},
+    model::ModelConfig,
+    recipe::Recipe,
+};
 
 /// Where a training run stands, kept in `run.json`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +65,12 @@ pub struct TrainState {
     pub previews: u64,
     pub checkpoints: u64,
     pub phase: usize,
+    /// Why training ended, once nothing but publishing is left to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<StopReason>,
+    /// Bytes of the series of metrics at this checkpoint; a resumed run drops what was written after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics_bytes: Option<u64>,
 }
 
 /// An open run folder. While it is locked for training, no other process can train in it.
@@ -85,6 +96,7 @@ pub struct RunInfo {
 const RUN_FILE: &str = "run.json";
 const STATE_FILE: &str = "state.safetensors";
 const TRAIN_FILE: &str = "train.json";
+const METRICS_FILE: &str = "metrics.jsonl";
 
 impl Run {
     /// A new run folder for `recipe`, locked for training. An existing folder is an error.
@@ -206,7 +218,7 @@ impl Run {
         for (name, value) in &metrics.0 {
             line.insert(name.clone(), (*value).into());
         }
-        self.append("metrics.jsonl", &serde_json::Value::Object(line).to_string())
+        self.append(METRICS_FILE, &serde_json::Value::Object(line).to_string())
     }
 
     /// Appends one line to `log.txt`.
@@ -220,17 +232,25 @@ impl Run {
         writeln!(file, "{line}").map_err(Error::io(&path))
     }
 
-    /// Drops metrics of steps after `step`, which a resumed run will write again.
-    pub(crate) fn truncate_metrics(&self, step: u64) -> Result<(), Error> {
-        let path = self.dir.join("metrics.jsonl");
+    /// Bytes of the series of metrics.
+    pub(crate) fn metrics_bytes(&self) -> u64 {
+        fs::metadata(self.dir.join(METRICS_FILE)).map_or(0, |file| file.len())
+    }
+
+    /// Drops the metrics that were written after the checkpoint of `state`; a resumed run writes them again.
+    pub(crate) fn truncate_metrics(&self, state: &TrainState) -> Result<(), Error> {
+        let path = self.dir.join(METRICS_FILE);
         let Ok(text) = fs::read_to_string(&path) else { return Ok(()) };
-        let keep = |line: &&str| {
-            serde_json::from_str::<serde_json::Value>(line)
-                .ok()
-                .and_then(|v| v.get("step")?.as_u64())
-                .is_some_and(|s| s <= step)
+        // Checkpoints of older versions know their step alone.
+        let step_of =
+            |line: &str| serde_json::from_str::<serde_json::Value>(line).ok()?.get("step")?.as_u64();
+        let kept: String = match state.metrics_bytes {
+            Some(bytes) => text.get(..bytes as usize).unwrap_or(&text).to_owned(),
+            None => {
+                let keep = |line: &&str| step_of(line).is_some_and(|step| step <= state.step);
+                text.lines().filter(keep).flat_map(|line| [line, "\n"]).collect()
+            }
         };
-        let kept: String = text.lines().filter(keep).flat_map(|line| [line, "\n"]).collect();
         write(&path, kept.as_bytes())
     }
 }

@@ -40,6 +40,8 @@ const CHECKPOINTS: u64 = 10;
 const CHECKPOINT_SECS: f64 = 300.0;
 /// Validations and previews take no more than about this share of a budget of time.
 const LOOKING_SHARE: f64 = 0.1;
+/// Of a budget of time no more than this share is kept back for what ends a run.
+const MOST_FINISHING: f64 = 0.25;
 /// Images, rows, sequences, sounds and clips that are validated together, which bounds memory.
 const IMAGES_AT_ONCE: usize = 64;
 const ROWS_AT_ONCE: usize = 4096;
@@ -84,8 +86,14 @@ pub fn train(
     let mut state = TrainState::default();
     if let Some((saved, tensors)) = run.last_checkpoint()? {
         model.load_state(&tensors)?;
-        run.truncate_metrics(saved.step)?;
         state = saved;
+    }
+    run.truncate_metrics(&state)?;
+    let before = run.file()?;
+    let was_done = before.state == RunState::Done;
+    if was_done {
+        // What ended the run counts as well.
+        state.train_secs = before.train_secs;
     }
     data.codec().save(&run.dir().join("codec"))?;
     let plan = plan(recipe, data, run, device, &config, &model, budget, state.step);
@@ -120,10 +128,12 @@ pub fn train(
         bad_steps: 0,
         checkpoint_secs: 0.0,
         looking_secs: 0.0,
+        cost: Cost::default(),
+        finishing_secs: 0.0,
         last_shown: f64::NEG_INFINITY,
         warned: false,
     }
-    .run()
+    .run(was_done)
 }
 
 fn plan(
@@ -179,13 +189,41 @@ struct Loop<'a> {
     checkpoint_secs: f64,
     /// Time spent on validations and previews.
     looking_secs: f64,
+    cost: Cost,
+    /// What ending the run will take, as far as is known. It only grows, so that progress never goes back.
+    finishing_secs: f64,
     last_shown: f64,
     /// A collapse has been reported; once is enough.
     warned: bool,
 }
 
+/// How long the last one of each took, in seconds: what ending a run takes is known before it has to be done.
+#[derive(Default)]
+struct Cost {
+    validation: f64,
+    preview: f64,
+    checkpoint: f64,
+}
+
+impl Cost {
+    /// What is done once training has ended: [`Loop::finish`] validates twice where an earlier validation was better.
+    fn of_finishing(&self) -> f64 {
+        2.0 * self.validation + self.preview + 2.0 * self.checkpoint
+    }
+}
+
 impl Loop<'_> {
-    fn run(mut self) -> Result<StopReason, Error> {
+    /// `was_done`: the run had been finished before, and goes on because it was given a larger budget.
+    fn run(mut self, was_done: bool) -> Result<StopReason, Error> {
+        // Killed between its last step and the end: what is left is to publish what was learned.
+        match self.state.ended.take() {
+            Some(reason) if !was_done && (reason != StopReason::Budget || self.progress() >= 1.0) => {
+                self.state.ended = Some(reason);
+                self.last_valid = self.validation(1.0)?;
+                return self.publish_and_end(reason);
+            }
+            _ => {}
+        }
         let reason = loop {
             let progress = self.progress();
             if progress >= 1.0 {
@@ -219,12 +257,18 @@ impl Loop<'_> {
         let mut enough = false;
         if self.due(progress, VALIDATIONS, self.state.validations) {
             enough = self.validate(progress)?;
+            self.cost.validation = self.elapsed() - began;
         }
         let previews = self.recipe.train.previews as u64;
         if self.due(progress, previews, self.state.previews) {
             self.state.previews = (progress * previews as f64) as u64;
+            let began = self.elapsed();
             self.preview()?;
+            self.cost.preview = self.elapsed() - began;
         }
+        // The last step ends behind the budget by half of its length on the average.
+        let half_a_step = self.elapsed() / (2 * self.state.step.max(1)) as f64;
+        self.finishing_secs = self.finishing_secs.max(self.cost.of_finishing() + half_a_step);
         self.looking_secs += self.elapsed() - began;
         Ok(enough)
     }
@@ -240,15 +284,22 @@ impl Loop<'_> {
         match (self.recipe.train.steps, self.budget) {
             (Some(steps), _) => of(steps),
             (None, Some(budget)) => {
-                (self.elapsed() / budget.as_secs_f64()).max(self.most_steps.map_or(0.0, of))
+                (self.elapsed() / self.for_training(budget)).max(self.most_steps.map_or(0.0, of))
             }
             (None, None) => 1.0,
         }
     }
 
+    /// Seconds of a budget of time that are for training: the rest is for what ends a run.
+    fn for_training(&self, budget: Duration) -> f64 {
+        let whole = budget.as_secs_f64();
+        whole - self.finishing_secs.min(MOST_FINISHING * whole)
+    }
+
     /// Whether the budget itself is spent.
     fn ran_out(&self) -> bool {
-        self.recipe.train.steps.is_some() || self.budget.is_none_or(|b| self.elapsed() >= b.as_secs_f64())
+        self.recipe.train.steps.is_some()
+            || self.budget.is_none_or(|b| self.elapsed() >= self.for_training(b))
     }
 
     /// Whether the next of `count` equally spaced occasions has come, `done` of them being behind us.
@@ -401,20 +452,30 @@ impl Loop<'_> {
     fn checkpoint(&mut self) -> Result<(), Error> {
         self.state.train_secs = self.elapsed();
         self.checkpoint_secs = self.state.train_secs;
+        self.state.metrics_bytes = Some(self.run.metrics_bytes());
         let mut tensors = TensorMap::default();
         self.model.save_state(&mut tensors);
         let path = self.run.checkpoint(&self.state, &tensors)?;
         self.run.set_state(RunState::Training, self.state.step, self.state.train_secs)?;
+        self.cost.checkpoint = self.elapsed() - self.state.train_secs;
         (self.on)(Event::Checkpoint { step: self.state.step, path });
         Ok(())
     }
 
     /// The last checkpoint, the published weights, the last preview, the facts.
     fn finish(mut self, reason: StopReason) -> Result<StopReason, Error> {
-        if reason != StopReason::Interrupted && self.state.step > 0 {
-            self.validate(1.0)?;
+        if reason != StopReason::Interrupted {
+            if self.state.step > 0 {
+                self.validate(1.0)?;
+            }
+            self.state.ended = Some(reason);
         }
         self.checkpoint()?;
+        self.publish_and_end(reason)
+    }
+
+    /// What is left once the last checkpoint is there, and can be done again by a run that was killed meanwhile.
+    fn publish_and_end(mut self, reason: StopReason) -> Result<StopReason, Error> {
         self.publish()?;
         self.preview()?;
         let secs = self.elapsed();
