@@ -13,6 +13,7 @@ mod generate;
 mod process;
 mod python;
 mod quality;
+mod rows;
 mod tables;
 
 use std::{

@@ -9,12 +9,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Result, at, built, median, quality::Figure, root};
+use crate::{Result, at, built, median, quality::Figure, root, rows};
 
 /// A case: the binary, a scratch folder, and what it measured.
 type Case = fn(&Path, &Path) -> Result<Vec<Figure>>;
 
-pub const CASES: [(&str, Case); 2] = [("startup", startup), ("resume", resume)];
+pub const CASES: [(&str, Case); 4] = [
+    ("startup", startup),
+    ("resume", resume),
+    ("customers", rows::customers),
+    ("many-rows", rows::many_rows),
+];
 
 /// Runs one of [`CASES`] with a binary that is built first.
 pub fn run(name: &str, dev: bool) -> Result<Vec<Figure>> {
@@ -29,14 +34,14 @@ pub fn run(name: &str, dev: bool) -> Result<Vec<Figure>> {
     figures
 }
 
-fn mintage(binary: &Path, scratch: &Path, line: &str) -> Command {
+pub fn mintage(binary: &Path, scratch: &Path, line: &str) -> Command {
     let mut command = Command::new(binary);
     command.args(line.split(' ')).arg("--no-progress").env("MINTAGE_RUNS", scratch.join("runs"));
     command.current_dir(scratch).stdout(Stdio::null()).stderr(Stdio::null());
     command
 }
 
-fn succeed(command: &mut Command) -> Result<()> {
+pub fn succeed(command: &mut Command) -> Result<()> {
     let status = command.status().map_err(|e| format!("{command:?}: {e}"))?;
     if status.success() { Ok(()) } else { Err(format!("{command:?}: {status}")) }
 }
