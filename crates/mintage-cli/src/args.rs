@@ -1,8 +1,13 @@
 //! The command line: definitions only. Help, man pages and completions all come from here.
 
-use std::path::PathBuf;
+use std::{ffi::OsStr, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
+use clap::{
+    Args, Parser, Subcommand, ValueEnum,
+    builder::{EnumValueParser, PossibleValue, TypedValueParser},
+    error::ErrorKind,
+    value_parser,
+};
 use mintage::{Family, Size};
 use mintage_data::{DataKind, IfExists};
 
@@ -199,6 +204,9 @@ pub struct Moved {
     /// The data the model was trained on, where they have moved
     #[arg(long, value_name = "SOURCE")]
     pub source: Option<String>,
+    /// Connect to the server that the model names as its source, without asking
+    #[arg(long)]
+    pub yes: bool,
 }
 
 #[derive(Args, Debug)]
@@ -255,12 +263,12 @@ pub struct Train {
     #[arg(long, value_enum, value_name = "FAMILY")]
     pub model: Option<FamilyChoice>,
     /// Size of the model
-    #[arg(long, value_enum, value_name = "SIZE")]
+    #[arg(long, value_parser = SizeParser, value_name = "SIZE")]
     pub size: Option<SizeChoice>,
-    /// Budget of time, such as 90s, 10m or 2h
+    /// Budget of time, such as 90s, 10m or 2h; with --resume what comes on top of the time spent
     #[arg(long, value_name = "TIME", conflicts_with = "steps")]
     pub time: Option<String>,
-    /// Budget in steps, in place of time
+    /// Budget in steps, in place of time; with --resume the step to end at, counted from the beginning
     #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..=MAX_INT))]
     pub steps: Option<u64>,
     /// Name of the run (FAMILY-SOURCE-N without this)
@@ -272,6 +280,9 @@ pub struct Train {
     /// Print the recipe with all that was resolved, and train nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// Connect to the server that the recipe or the run names as its source, without asking
+    #[arg(long)]
+    pub yes: bool,
     /// Set any option of the recipe: model.width=64, train.patience=0, data.size=32
     #[arg(short = 's', long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
@@ -309,6 +320,34 @@ pub enum SizeChoice {
     Small,
     Base,
     Large,
+}
+
+/// Sizes of models; a number is taken for the side of images, and the error says where that belongs.
+#[derive(Clone, Debug)]
+struct SizeParser;
+
+impl TypedValueParser for SizeParser {
+    type Value = SizeChoice;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        arg: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<SizeChoice, clap::Error> {
+        let digits = value.to_string_lossy();
+        if digits.starts_with(|c: char| c.is_ascii_digit()) {
+            let message = format!(
+                "--size is the size of the model, not of images: tiny, small, base or large\n  hint: sides of images: -s data.size={digits}\n"
+            );
+            return Err(clap::Error::raw(ErrorKind::InvalidValue, message).with_cmd(command));
+        }
+        EnumValueParser::<SizeChoice>::new().parse_ref(command, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(SizeChoice::value_variants().iter().filter_map(ValueEnum::to_possible_value)))
+    }
 }
 
 impl From<SizeChoice> for Size {

@@ -76,7 +76,10 @@ impl Context {
         let mut spec = model.config.source.clone();
         if let Some(source) = &moved.source {
             spec.source.clone_from(source);
-        } else if !spec.source.contains("://") && !Path::new(&spec.source).exists() {
+            spec.hide_passwords();
+        } else if is_server(&spec.source) {
+            self.ask_before_contact(&mut spec, "the model", moved.yes)?;
+        } else if !Path::new(&spec.source).exists() {
             return Err(Failure::new(
                 format!("the model was trained on {}, which is not there", spec.source),
                 "say where the data are now with --source, or run this where they are",
@@ -85,10 +88,36 @@ impl Context {
         self.open(&spec, Some(model))
     }
 
+    /// A server that a model or a recipe names is not contacted unless the user says so: whoever wrote the file may be
+    /// somebody else. PGPASSWORD goes there only where it is for that host.
+    pub fn ask_before_contact(&mut self, spec: &mut SourceSpec, who: &str, yes: bool) -> Result<(), Failure> {
+        let servers: Vec<&str> = std::iter::once(spec.source.as_str())
+            .chain(spec.holdout.as_deref())
+            .filter(|source| is_server(source))
+            .collect();
+        if servers.is_empty() {
+            return Ok(());
+        }
+        let question = format!("{who} names {} as its source", servers.join(" and "));
+        if !yes && !self.ui.ask(&format!("{question}; connect?")) {
+            let hint = match who {
+                "the model" => "--yes connects to it; --source SOURCE names another one",
+                _ => "--yes connects to it",
+            };
+            return Err(Failure::new(
+                format!("{question}, and it was not asked for on this command line"),
+                hint,
+            ));
+        }
+        spec.pg.only_own_host = true;
+        Ok(())
+    }
+
     /// The specification with what the environment says of servers.
     pub fn reachable(&self, spec: &SourceSpec) -> SourceSpec {
         let mut pg = self.settings.pg.clone();
-        pg.password = spec.pg.password.clone().or(pg.password);
+        pg.known.clone_from(&spec.pg.known);
+        pg.only_own_host = spec.pg.only_own_host;
         SourceSpec { pg, ..spec.clone() }
     }
 
@@ -114,7 +143,25 @@ impl Context {
 pub fn source_spec(source: &str, columns: &Columns) -> SourceSpec {
     let Columns { table, query, column, label, holdout, kind, lossy, strict } = columns.clone();
     let (source, kind) = (source.to_owned(), kind.map(Into::into));
-    SourceSpec { source, kind, table, query, column, label, holdout, lossy, strict, ..SourceSpec::default() }
+    let mut spec = SourceSpec {
+        source,
+        kind,
+        table,
+        query,
+        column,
+        label,
+        holdout,
+        lossy,
+        strict,
+        ..SourceSpec::default()
+    };
+    spec.hide_passwords();
+    spec
+}
+
+/// Whether a source is the address of a server rather than a path.
+fn is_server(source: &str) -> bool {
+    source.contains("://")
 }
 
 /// Runs `work` inside one pool of threads, where parallel work starts without waking sleeping threads.

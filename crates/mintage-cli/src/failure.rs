@@ -4,6 +4,8 @@ use std::{fmt::Write, process::ExitCode};
 
 use mintage::recipe::RecipeError;
 
+use crate::text::shown;
+
 /// Ends that are not errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -108,12 +110,12 @@ impl Failure {
             Self::Words { message, hint } => (message.clone(), hint.clone()),
             Self::Pipe => return String::new(),
         };
-        let mut text = format!("{}: {}", paint("error", "1;31", color), message.trim_end());
+        let mut text = format!("{}: {}", paint("error", "1;31", color), shown(message.trim_end()));
         if let Self::Recipe(bad) = self {
             text.push_str(&place(bad, color));
         }
         if let Some(hint) = hint {
-            let _ = write!(text, "\n  {}: {hint}", paint("hint", "36", color));
+            let _ = write!(text, "\n  {}: {}", paint("hint", "36", color), shown(&hint));
         }
         text
     }
@@ -126,7 +128,9 @@ pub fn paint(text: &str, code: &str, color: bool) -> String {
 
 /// The file, and where there is a span the line with the place marked.
 fn place(bad: &BadRecipe, color: bool) -> String {
-    let Some(span) = bad.error.span.clone() else { return format!("\n  --> {}", bad.file) };
+    let Some(span) = bad.error.span.clone() else {
+        return format!("\n  --> {}", shown(&bad.file));
+    };
     let start = floor_char(&bad.text, span.start);
     let end = floor_char(&bad.text, span.end).max(start);
     let before = &bad.text[..start];
@@ -137,9 +141,10 @@ fn place(bad: &BadRecipe, color: bool) -> String {
     let room = line.chars().count().saturating_sub(column).max(1);
     let marks = "^".repeat(bad.text[start..end].chars().count().clamp(1, room));
     let margin = " ".repeat(line_number.to_string().len());
+    let line = shown(line);
     format!(
         "\n{margin}--> {}:{line_number}:{}\n{margin} |\n{line_number} | {line}\n{margin} | {}{}",
-        bad.file,
+        shown(&bad.file),
         column + 1,
         " ".repeat(column),
         paint(&marks, "31", color)

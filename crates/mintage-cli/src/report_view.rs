@@ -24,6 +24,23 @@ pub fn score_text(report: Option<&Value>, dial: &str) -> String {
     report.and_then(|r| score(r, dial)).map_or_else(|| "–".to_owned(), |s| format!("{s:.0}"))
 }
 
+/// "62 (58–66)": a score with its 95 % interval, where there is one.
+pub fn interval_text(report: Option<&Value>, dial: &str) -> String {
+    let entry = report.and_then(|report| report.get("dials")?.get(dial));
+    let part = |key: &str| entry?.get(key).and_then(Value::as_f64).map(|x| format!("{x:.0}"));
+    match (part("score"), part("low").zip(part("high"))) {
+        (Some(score), Some((low, high))) => format!("{score} ({low}–{high})"),
+        (score, _) => score.unwrap_or_else(|| "–".to_owned()),
+    }
+}
+
+/// The day on which a model was written.
+pub fn date_of(dir: &Path) -> String {
+    let written = std::fs::metadata(dir.join("config.json")).and_then(|there| there.modified());
+    let day = written.map(|at| humantime::format_rfc3339_seconds(at).to_string()[..10].to_owned());
+    day.unwrap_or_else(|_| "–".to_owned())
+}
+
 /// Mean of the dials there are.
 pub fn mean(report: &Value) -> Option<f64> {
     let scores: Vec<f64> = DIALS.iter().filter_map(|dial| score(report, dial)).collect();

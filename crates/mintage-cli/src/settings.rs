@@ -77,6 +77,7 @@ impl Settings {
                 database: variable("PGDATABASE"),
                 sslmode: variable("PGSSLMODE"),
                 sslrootcert: variable("PGSSLROOTCERT"),
+                ..PgDefaults::default()
             },
         })
     }

@@ -1,8 +1,33 @@
 //! Numbers, lengths of time and tables as text.
 
-use std::{path::Path, time::Duration};
+use std::{borrow::Cow, path::Path, time::Duration};
 
 pub use mintage::dataset::thousands;
+use mintage_data::table::without_passwords;
+
+/// A text from outside (a name, a value, a message) as it may stand on a terminal: without passwords, and with what
+/// would move the cursor, change colours or turn the direction of reading made visible.
+pub fn shown(text: &str) -> Cow<'_, str> {
+    match without_passwords(text) {
+        Cow::Borrowed(text) => visible(text),
+        Cow::Owned(text) => Cow::Owned(visible(&text).into_owned()),
+    }
+}
+
+/// The same for data: passwords are the data's own business.
+pub fn visible(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_unseen) {
+        return Cow::Borrowed(text);
+    }
+    let escape = |c: char| if is_unseen(c) { c.escape_default().to_string() } else { c.to_string() };
+    Cow::Owned(text.chars().map(escape).collect())
+}
+
+/// Control characters but line ends and tabs, and those that turn the direction of reading.
+fn is_unseen(c: char) -> bool {
+    (c.is_control() && !matches!(c, '\n' | '\t'))
+        || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')
+}
 
 /// "9m 58s", "1h 3m", "0.4s".
 pub fn duration(secs: f64) -> String {
@@ -153,6 +178,13 @@ mod tests {
         assert_eq!(table.text(), "run    steps\nvae-1      7\nё      1,234\n");
         table.bars = true;
         assert!(table.text().contains("| ----- | ----: |\n"));
+    }
+
+    #[test]
+    fn what_a_terminal_would_obey_is_made_visible() {
+        assert_eq!(shown("a\x1b[2J\u{9b}b\rc\u{202e}\n"), "a\\u{1b}[2J\\u{9b}b\\rc\\u{202e}\n");
+        assert_eq!(shown("postgres://a:geheim@h/d \x07"), "postgres://a@h/d \\u{7}");
+        assert_eq!(shown("Привет,\t мир"), "Привет,\t мир");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::{
     collections::HashMap,
     fs::File,
-    io::{ErrorKind, Write},
+    io::{ErrorKind, IsTerminal, Write},
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::{
     failure::{Failure, paint},
     settings::{Level, Progress, Settings},
-    text::{count, duration, number, thousands},
+    text::{count, duration, number, shown, thousands, visible},
 };
 
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -63,9 +63,12 @@ impl Ui {
         self.json.is_some()
     }
 
-    /// Data: text to stdout.
+    /// Data: text to stdout; on a terminal without what that would obey.
     pub fn out(&mut self, text: &str) -> Result<(), Failure> {
-        self.out_bytes(text.as_bytes())
+        match std::io::stdout().is_terminal() {
+            true => self.out_bytes(visible(text).as_bytes()),
+            false => self.out_bytes(text.as_bytes()),
+        }
     }
 
     /// Data: bytes to stdout.
@@ -106,26 +109,31 @@ impl Ui {
 
     /// A line on stderr, unless told to be quiet.
     pub fn say(&self, text: &str) {
-        if self.level >= Level::Normal {
-            self.line(text);
-        }
+        self.titled_in("", "", text);
     }
 
     /// A line on stderr even for those who want quiet: the answer to what they asked.
     pub fn insist(&self, text: &str) {
-        self.line(text);
+        self.line(&shown(text));
     }
 
     /// "made     runs/vae-shop-1": a line with a title, unless told to be quiet.
     pub fn titled(&self, title: &str, text: &str) {
-        let title = format!("{title:<9}");
-        self.say(&format!("{}{text}", paint(&title, "1", self.color)));
+        self.titled_in(&format!("{title:<9}"), "1", text);
+    }
+
+    /// A title in an ANSI colour of our own, and a text from anywhere.
+    fn titled_in(&self, title: &str, code: &str, text: &str) {
+        if self.level >= Level::Normal {
+            let title = if title.is_empty() { String::new() } else { paint(title, code, self.color) };
+            self.line(&format!("{title}{}", shown(text)));
+        }
     }
 
     /// A line on stderr for those who want to know more.
     pub fn detail(&self, text: &str) {
         if self.level >= Level::Verbose {
-            self.line(text);
+            self.line(&shown(text));
         }
     }
 
@@ -137,7 +145,7 @@ impl Ui {
             return;
         }
         self.warned.insert(key.to_owned(), Instant::now());
-        self.say(&format!("{}: {message}", paint("warning", "33", self.color)));
+        self.titled_in("warning", "33", &format!(": {message}"));
     }
 
     /// Says how many items of a source could not be read.
@@ -146,6 +154,19 @@ impl Ui {
             let first = data.first_skip().map(|f| format!(" (the first: {f})")).unwrap_or_default();
             self.warn(&format!("left out {} that could not be read{first}", count(data.skipped(), "item")));
         }
+    }
+
+    /// Asks for a yes; without a terminal to ask on the answer is no.
+    pub fn ask(&mut self, question: &str) -> bool {
+        if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
+            return false;
+        }
+        self.clear();
+        let mut answer = String::new();
+        let asked = write!(std::io::stderr(), "{} [y/N] ", shown(question));
+        asked.is_ok()
+            && std::io::stdin().read_line(&mut answer).is_ok()
+            && ["y", "yes", "д", "да"].contains(&answer.trim().to_lowercase().as_str())
     }
 
     /// Takes the bar away.
@@ -224,12 +245,26 @@ impl Ui {
             self.doing = what.to_owned();
             self.last_line = None;
         }
-        if total > 0 && done >= total {
-            return self.clear();
-        }
         let text =
             if total > 1 { format!("{} of {}", thousands(done), thousands(total)) } else { String::new() };
-        self.advance(done as f64 / total.max(1) as f64, &text);
+        if total == 0 || done < total {
+            return self.advance(done as f64 / total.max(1) as f64, &text);
+        }
+        // Lines that were begun end at 100 %.
+        if self.progress == Progress::Lines && self.last_line.take().is_some() {
+            self.advance(1.0, &text);
+        }
+        self.doing.clear();
+        self.clear();
+    }
+
+    /// Draws one part of a longer piece of work, in one bar over all of it.
+    pub fn part(&mut self, whole: &str, share: f64, part: &str) {
+        if self.doing != whole {
+            whole.clone_into(&mut self.doing);
+            self.last_line = None;
+        }
+        self.advance(share, part);
     }
 
     fn advance(&mut self, progress: f64, text: &str) {

@@ -2,6 +2,8 @@
 
 use std::{io, path::PathBuf};
 
+use crate::table::redacted;
+
 /// Every failure of this crate. The message says what and where; [`Error::hint`] says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -21,9 +23,9 @@ pub enum Error {
 }
 
 impl Error {
-    /// Something is wrong with `what`.
+    /// Something is wrong with `what`, which is shown without the password that it may hold.
     pub fn bad(what: impl Into<String>, why: impl Into<String>) -> Self {
-        Self::Bad { what: what.into(), why: why.into(), hint: None, list: Vec::new() }
+        Self::Bad { what: redacted(&what.into()), why: why.into(), hint: None, list: Vec::new() }
     }
 
     /// Adds what to do about it.

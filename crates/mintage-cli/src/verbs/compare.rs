@@ -15,7 +15,7 @@ use crate::{
     context::Context,
     failure::{Failure, Outcome, Verdict},
     report_view::{self, DIALS},
-    text::{Table, duration, number, shell},
+    text::{Table, duration, number, shell, thousands},
 };
 
 /// Samples of each model on the grid.
@@ -95,7 +95,7 @@ fn entry(dir: PathBuf) -> Result<Entry, Failure> {
 }
 
 fn leaderboard(entries: &[Entry]) -> String {
-    let head = ["run", "model", "time"].into_iter().chain(DIALS).chain(["mean"]);
+    let head = ["run", "trained", "model", "steps", "time"].into_iter().chain(DIALS).chain(["mean"]);
     let mut table = Table::with_head(head.map(str::to_owned).collect());
     table.bars = true;
     for entry in entries {
@@ -103,12 +103,15 @@ fn leaderboard(entries: &[Entry]) -> String {
         let model = entry.config.get("model").and_then(|m| m.get("family"));
         let secs = entry.config.get("train_secs").and_then(Value::as_f64);
         let mean = entry.report.as_ref().and_then(report_view::mean);
+        let steps = entry.config.get("step").and_then(Value::as_u64);
         let mut cells = vec![
             entry.name.clone(),
+            report_view::date_of(&entry.dir),
             format!("{} {}", word(model), word(entry.config.get("size"))),
+            steps.map_or_else(|| "–".to_owned(), |steps| thousands(steps as usize)),
             secs.map_or_else(|| "–".to_owned(), duration),
         ];
-        cells.extend(DIALS.map(|dial| report_view::score_text(entry.report.as_ref(), dial)));
+        cells.extend(DIALS.map(|dial| report_view::interval_text(entry.report.as_ref(), dial)));
         cells.push(mean.map_or_else(|| "–".to_owned(), |m| format!("{m:.0}")));
         table.row(cells);
     }
@@ -259,9 +262,13 @@ mod tests {
 
     #[test]
     fn leaderboard_has_dashes_for_what_is_unknown() {
-        let report = json!({ "dials": { "fidelity": { "score": 50.0 } } });
-        let config = json!({ "model": { "family": "vae" }, "size": "small", "train_secs": 60.0 });
+        let report = json!({ "dials": { "fidelity": { "score": 50.0, "low": 44.6, "high": 55.0 } } });
+        let config =
+            json!({ "model": { "family": "vae" }, "size": "small", "train_secs": 60.0, "step": 1234 });
         let text = leaderboard(&[entry("a", config, Some(report))]);
-        assert!(text.contains("| a   | vae small |   1m |       50 |        – |"), "{text}");
+        assert!(
+            text.contains("| a   |       – | vae small | 1,234 |   1m | 50 (45–55) |        – |"),
+            "{text}"
+        );
     }
 }

@@ -2,7 +2,10 @@
 
 use std::fs;
 
-use mintage::evaluate::{Options, evaluate};
+use mintage::{
+    AnyData, Event,
+    evaluate::{Options, evaluate},
+};
 use serde_json::{Value, json};
 
 use super::sample::make_parent;
@@ -23,8 +26,17 @@ pub fn run(args: &Evaluate, context: &mut Context) -> Verdict {
     let model = context.load(&args.model)?;
     let data = context.data_of(&model, &args.moved)?;
     let options = options(args.n, &context.settings);
+    let mut overall = Overall::of(&data);
     let ui = &mut context.ui;
-    let report = evaluate(&model, &data, &options, &clock(), &mut |event| ui.event(&event));
+    let report = evaluate(&model, &data, &options, &clock(), &mut |event| match event {
+        Event::Work { what, done, total } => {
+            ui.part("evaluating", overall.share(&what, done, total), &what);
+        }
+        other => ui.event(&other),
+    });
+    if report.is_ok() {
+        context.ui.event(&Event::Work { what: "evaluating".to_owned(), done: 1, total: 1 });
+    }
     context.ui.clear();
     let report = report?;
     report.save(&model.dir)?;
@@ -41,6 +53,41 @@ pub fn run(args: &Evaluate, context: &mut Context) -> Verdict {
     }
     context.ui.titled("made", &shell(args.html.as_deref().unwrap_or(&page)));
     Ok(verdict(&value, &limits, context))
+}
+
+/// How far an evaluation is, over all of its parts.
+struct Overall {
+    parts: usize,
+    /// Those that have begun, the present one last.
+    begun: Vec<String>,
+    /// A bar never goes back.
+    reached: f64,
+}
+
+impl Overall {
+    /// As many parts as an evaluation of such data has at most.
+    fn of(data: &AnyData) -> Self {
+        let parts = match data {
+            AnyData::Images(_) => 11,
+            AnyData::Table(_) => 10,
+            AnyData::Sequences(_) => 7,
+            AnyData::Sounds(_) => 12,
+            AnyData::Clips(_) => 13,
+        };
+        Self { parts, begun: Vec::new(), reached: 0.0 }
+    }
+
+    /// The share that is done when of the part `what` `done` of `total` is.
+    fn share(&mut self, what: &str, done: usize, total: usize) -> f64 {
+        if self.begun.last().is_none_or(|last| last != what) {
+            self.begun.push(what.to_owned());
+        }
+        let within = done as f64 / total.max(1) as f64;
+        let share =
+            ((self.begun.len() - 1) as f64 + within.min(1.0)) / self.parts.max(self.begun.len()) as f64;
+        self.reached = self.reached.max(share);
+        self.reached
+    }
 }
 
 /// The options of an evaluation; features of the data are kept beside the runs, for the next one.
@@ -80,6 +127,14 @@ fn verdict(report: &Value, limits: &[(&'static str, f64)], context: &mut Context
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_bar_goes_over_all_parts() {
+        let mut overall = Overall { parts: 4, begun: Vec::new(), reached: 0.0 };
+        let seen = [("a", 0), ("a", 1), ("b", 0), ("b", 2), ("c", 1), ("d", 2), ("e", 0), ("e", 2)]
+            .map(|(what, done)| overall.share(what, done, 2));
+        assert_eq!(seen, [0.0, 0.125, 0.25, 0.5, 0.625, 1.0, 1.0, 1.0]);
+    }
 
     #[test]
     fn limits_in_both_notations() {

@@ -1,10 +1,14 @@
 //! `mintage export`: copies the model part of a run folder, which is a model folder by itself.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use mintage::model::ModelConfig;
 use serde_json::Value;
 
+use super::sample_flags;
 use crate::{
     args::Export,
     context::Context,
@@ -13,65 +17,117 @@ use crate::{
     text::{bytes, shell, thousands},
 };
 
-/// What belongs to the model; everything else in a run folder belongs to the run.
-const PARTS: [&str; 8] = [
-    "README.md",
-    "recipe.toml",
-    "config.json",
-    "model.safetensors",
-    "codec",
-    "report.json",
-    "report.html",
-    "samples",
-];
+/// What belongs to the model; everything else in a run folder belongs to the run, or to nobody.
+const FILES: [&str; 6] =
+    ["README.md", "recipe.toml", "config.json", "model.safetensors", "report.json", "report.html"];
+const CODECS: [&str; 7] =
+    ["image.json", "table.json", "text.json", "music.json", "audio.json", "video.json", "tokenizer.json"];
+/// Suffixes of samples.
+const SAMPLES: [&str; 7] = ["png", "gif", "csv", "txt", "mid", "wav", "mp4"];
 
 pub fn run(args: &Export, context: &mut Context) -> Verdict {
     let dir = context.model_dir(&args.model)?;
     let config = ModelConfig::load(&dir)?;
     let out = &args.out;
-    let occupied = fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some()) || out.is_file();
-    if occupied {
-        let message = format!("{}: exists already", out.display());
-        return Err(Failure::new(message, "choose another folder with -o, or remove that one"));
-    }
+    check_target(&dir, out)?;
+    let parts = parts(&dir)?;
+    let parent = out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(parent).map_err(Failure::io(parent))?;
+    // The folder gets its name when it is whole; a failure leaves nothing.
+    let whole = tempfile::Builder::new().prefix(".mintage-export-").tempdir_in(parent);
+    let whole = whole.map_err(Failure::io(parent))?;
     let mut total = 0;
-    fs::create_dir_all(out).map_err(Failure::io(out))?;
-    for part in PARTS {
-        let from = dir.join(part);
-        if from.exists() {
-            total += copy(&from, &out.join(part))?;
+    for part in &parts {
+        let to = whole.path().join(part);
+        if let Some(folder) = to.parent() {
+            fs::create_dir_all(folder).map_err(Failure::io(folder))?;
         }
+        total += fs::copy(dir.join(part), &to).map_err(Failure::io(out.join(part)))?;
     }
-    let card = out.join("README.md");
-    if !card.exists() {
+    if !parts.iter().any(|part| part == Path::new("README.md")) {
         let text = model_card(&config, report_view::read(&dir).as_ref());
-        mintage_data::atomic_write(&card, text.as_bytes()).map_err(Failure::io(&card))?;
+        let card = whole.path().join("README.md");
+        mintage_data::atomic_write(&card, text.as_bytes()).map_err(Failure::io(out.join("README.md")))?;
     }
+    open_to_all(whole.path()).map_err(Failure::io(out))?;
+    fs::rename(whole.path(), out).map_err(Failure::io(out))?;
     context.ui.titled("made", &format!("{} ({})", out.display(), bytes(total)));
-    context.ui.titled("next", &format!("mintage sample {} -n 64 -o new.png", shell(out)));
+    context.ui.titled("next", &format!("mintage sample {} {}", shell(out), sample_flags(&config.info)));
     Ok(Outcome::Done)
 }
 
-/// Copies a file or a folder; returns the bytes copied.
-fn copy(from: &Path, to: &Path) -> Result<u64, Failure> {
-    if !from.is_dir() {
-        return fs::copy(from, to).map_err(Failure::io(from));
+/// The target must be a place of its own: not there yet, or an empty folder, and not inside the model.
+fn check_target(dir: &Path, out: &Path) -> Result<(), Failure> {
+    let taken = match fs::symlink_metadata(out) {
+        Ok(there) if there.is_dir() => fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some()),
+        Ok(_) => true,
+        Err(_) => false,
+    };
+    if taken {
+        let message = format!("{}: exists already", out.display());
+        return Err(Failure::new(message, "choose another folder with -o, or remove that one"));
     }
-    fs::create_dir_all(to).map_err(Failure::io(to))?;
-    let mut total = 0;
-    for entry in fs::read_dir(from).map_err(Failure::io(from))? {
-        let path = entry.map_err(Failure::io(from))?.path();
-        if let Some(name) = path.file_name() {
-            total += copy(&path, &to.join(name))?;
+    let model = fs::canonicalize(dir).map_err(Failure::io(dir))?;
+    let there = out.ancestors().find_map(|folder| {
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        fs::canonicalize(folder).ok()
+    });
+    match there.is_some_and(|there| there.starts_with(&model)) {
+        true => Err(Failure::new(
+            format!("{}: lies inside the model", out.display()),
+            "choose a folder beside it with -o",
+        )),
+        false => Ok(()),
+    }
+}
+
+/// The files of the model in `dir`, without links: what they lead to is not the model's.
+fn parts(dir: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let is_own = |path: &Path| fs::symlink_metadata(dir.join(path)).is_ok_and(|there| there.is_file());
+    let is_folder = |name: &str| fs::symlink_metadata(dir.join(name)).is_ok_and(|there| there.is_dir());
+    for name in ["config.json", "model.safetensors", "codec"] {
+        if fs::symlink_metadata(dir.join(name)).is_ok_and(|there| there.is_symlink()) {
+            let message = format!("{}: is a link, which is not followed", dir.join(name).display());
+            return Err(Failure::new(message, "put the file itself there"));
         }
     }
-    Ok(total)
+    let mut parts: Vec<PathBuf> = FILES.iter().map(PathBuf::from).collect();
+    if is_folder("codec") {
+        parts.extend(CODECS.iter().map(|name| Path::new("codec").join(name)));
+    }
+    if is_folder("samples") {
+        let samples = dir.join("samples");
+        let is_sample = |path: &PathBuf| {
+            path.extension()
+                .is_some_and(|suffix| SAMPLES.iter().any(|known| suffix.eq_ignore_ascii_case(known)))
+        };
+        let entries = fs::read_dir(&samples).map_err(Failure::io(&samples))?;
+        let mut found: Vec<PathBuf> =
+            entries.flatten().map(|entry| Path::new("samples").join(entry.file_name())).collect();
+        found.retain(is_sample);
+        found.sort();
+        parts.extend(found);
+    }
+    parts.retain(|part| is_own(part));
+    Ok(parts)
+}
+
+/// Temporary folders are for their owner alone; a model is as open as any folder that the user makes.
+fn open_to_all(dir: &Path) -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // A folder made the ordinary way shows what the user's mask leaves.
+        let probe = dir.join("codec");
+        let mode = fs::metadata(&probe).map_or(0o755, |there| there.permissions().mode());
+        fs::set_permissions(dir, fs::Permissions::from_mode(mode))?;
+    }
+    Ok(())
 }
 
 /// A short README for a model that has none.
 fn model_card(config: &ModelConfig, report: Option<&Value>) -> String {
     let family = config.model.family().name();
-    let sample = if config.info.item() == "image" { "-n 64 -o new.png" } else { "-n 1000 -o new.csv" };
     let scores = match report {
         Some(report) => format!("\n## Scores\n\n```\n{}```\n", report_view::dials(report)),
         None => String::new(),
@@ -84,6 +140,6 @@ fn model_card(config: &ModelConfig, report: Option<&Value>) -> String {
         config.mintage,
         thousands(config.info.train_len()),
         config.info.item(),
-        sample,
+        sample_flags(&config.info),
     )
 }

@@ -278,6 +278,7 @@ mod tests {
             clips: None,
             sounds: None,
             alerts: vec![],
+            unread: vec![],
         };
         let text = recipe(&spec, &found, None, 1);
         let parsed = Recipe::parse(&text).unwrap();

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::{
     context::Context,
     failure::{Outcome, Verdict},
-    report_view,
+    report_view::{self, DIALS},
     text::{Table, duration, thousands},
 };
 
@@ -33,8 +33,8 @@ pub fn run(context: &mut Context) -> Verdict {
         context.ui.say(&format!("no runs in {dir} yet: `mintage train SOURCE` makes one"));
         return Ok(Outcome::Done);
     }
-    let mut table =
-        Table::new(["run", "model", "data", "state", "steps", "time", "fidelity", "coverage", "novelty"]);
+    let head = ["run", "trained", "model", "data", "state", "steps", "time"].into_iter().chain(DIALS);
+    let mut table = Table::with_head(head.map(str::to_owned).collect());
     for run in &runs {
         table.row(line(run));
     }
@@ -65,14 +65,13 @@ fn line(run: &RunInfo) -> Vec<String> {
     };
     let mut cells = vec![
         run.name.clone(),
+        report_view::date_of(&run.dir),
         model,
         data,
         run.state.name().to_owned(),
         thousands(run.step as usize),
         duration(run.train_secs),
     ];
-    cells.extend(
-        ["fidelity", "coverage", "novelty"].map(|dial| report_view::score_text(report.as_ref(), dial)),
-    );
+    cells.extend(DIALS.map(|dial| report_view::score_text(report.as_ref(), dial)));
     cells
 }

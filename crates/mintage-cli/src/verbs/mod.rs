@@ -23,6 +23,9 @@ pub mod score;
 pub mod show;
 pub mod train;
 
+use mintage::DataInfo;
+use mintage_data::sequence::Matter;
+
 use crate::{
     args::Verb,
     context::{Context, in_pool},
@@ -55,4 +58,18 @@ pub fn run(verb: &Verb, context: &mut Context) -> Verdict {
 /// The whole verb inside one pool of the threads that were asked for.
 fn pooled(context: &mut Context, verb: impl FnOnce(&mut Context) -> Verdict + Send) -> Verdict {
     in_pool(context.settings.threads, || verb(context))?
+}
+
+/// Flags of `mintage sample` that make something of a model of such data to look at or to listen to.
+pub fn sample_flags(info: &DataInfo) -> &'static str {
+    match info {
+        DataInfo::Image(_) => "-n 64 -o new.png",
+        DataInfo::Table(_) => "-n 1000 -o new.csv",
+        DataInfo::Sequence(info) => match info.matter {
+            Matter::Text => "--length 1000",
+            Matter::Music => "-o new.wav",
+        },
+        DataInfo::Sound(_) => "-o new.wav",
+        DataInfo::Clip(_) => "-o new.gif",
+    }
 }

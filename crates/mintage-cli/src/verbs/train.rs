@@ -9,11 +9,12 @@ use mintage::{
     AnyData, AnyModel, Event, Metrics, Recipe, Run, StopReason,
     nn::Rng,
     recipe::place_of,
-    run::RunState,
+    run::{RunFile, RunState},
     train::{Control, Resolved, resolve, train},
 };
 use serde_json::json;
 
+use super::sample_flags;
 use crate::{
     args::Train,
     context::{Context, clock, some_of},
@@ -22,6 +23,9 @@ use crate::{
     text::{count, duration, shell, thousands},
     ui::list,
 };
+
+/// A run that used this share of its budget of time has used it up.
+const NEARLY_ALL: f64 = 0.95;
 
 pub fn run(args: &Train, context: &mut Context) -> Verdict {
     match &args.resume {
@@ -32,7 +36,12 @@ pub fn run(args: &Train, context: &mut Context) -> Verdict {
 
 fn fresh(args: &Train, context: &mut Context) -> Verdict {
     let (mut recipe, text) = match args.target.as_deref() {
-        Some(target) if target.ends_with(".toml") => read_recipe(Path::new(target))?,
+        Some(target) if target.ends_with(".toml") => {
+            let (mut recipe, text) = read_recipe(Path::new(target))?;
+            recipe.data.hide_passwords();
+            context.ask_before_contact(&mut recipe.data, "the recipe", args.yes)?;
+            (recipe, text)
+        }
         target => (Recipe::for_source(target.unwrap_or_default()), String::new()),
     };
     lay_over(&mut recipe, args, context.settings.seed)?;
@@ -41,7 +50,7 @@ fn fresh(args: &Train, context: &mut Context) -> Verdict {
     context.settings.device.open()?;
     args.name.as_deref().map(checked_name).transpose()?;
     // A password has no place in the files of a run: going on with it takes PGPASSWORD.
-    recipe.data.hide_password();
+    recipe.data.hide_passwords();
     let data = context.open(&recipe.data, None)?;
     recipe.data = data.resolved(&recipe.data);
     let resolved = resolve(&recipe, &data).map_err(|error| in_recipe(error, args, text))?;
@@ -198,7 +207,7 @@ fn resume(args: &Train, name: Option<&str>, context: &mut Context) -> Verdict {
     if others {
         return Err(Failure::new(
             "a run is resumed as it was begun",
-            "only its budget can change: --time or --steps, counted from its beginning",
+            "only its budget can change: --time adds to what was spent, --steps says at which step to end",
         ));
     }
     let dir = match name {
@@ -207,9 +216,18 @@ fn resume(args: &Train, name: Option<&str>, context: &mut Context) -> Verdict {
     };
     let run = Run::open(&dir)?;
     let mut recipe = run.recipe()?;
-    let stopped_early = run.file()?.state == RunState::Done && spent(&run, &recipe)?.is_none();
+    let file = run.file()?;
+    let stopped_early = file.state == RunState::Done && spent(&file, &recipe)?.is_none();
     set_budget(&mut recipe, args);
-    check_budget(&run, &recipe, stopped_early)?;
+    if args.time.is_some() {
+        // The time comes on top of what was spent.
+        let more = recipe.train.budget()?.unwrap_or_default();
+        recipe.train.time = format!("{:.3}s", more.as_secs_f64() + file.train_secs);
+    }
+    if file.state == RunState::Done {
+        check_budget(&run, &recipe, stopped_early)?;
+    }
+    context.ask_before_contact(&mut recipe.data, "the run", args.yes)?;
     let data = context.open(&recipe.data, None)?;
     let resolved = resolve(&recipe, &data)?;
     if args.dry_run {
@@ -221,13 +239,13 @@ fn resume(args: &Train, name: Option<&str>, context: &mut Context) -> Verdict {
     go(&recipe, &data, run, context)
 }
 
-/// An error when the run has used up its budget already, or would stop early as it did before.
+/// An error when a finished run has used up its budget, or would stop early as it did before.
 fn check_budget(run: &Run, recipe: &Recipe, stopped_early: bool) -> Result<(), Failure> {
     let name = run.name();
-    match spent(run, recipe)? {
+    match spent(&run.file()?, recipe)? {
         Some(used) => Err(Failure::new(
             format!("{name} has used up its budget ({used})"),
-            "give it a longer --time or more --steps",
+            "--time gives it more time, --steps a later step to end at",
         )),
         None if stopped_early => Err(Failure::new(
             format!("{name} is done: validation had stopped improving"),
@@ -238,11 +256,13 @@ fn check_budget(run: &Run, recipe: &Recipe, stopped_early: bool) -> Result<(), F
 }
 
 /// What the run has used, where that is all that the recipe gives it.
-fn spent(run: &Run, recipe: &Recipe) -> Result<Option<String>, Failure> {
-    let file = run.file()?;
+fn spent(file: &RunFile, recipe: &Recipe) -> Result<Option<String>, Failure> {
     Ok(match (recipe.train.steps, recipe.train.budget()?) {
         (Some(steps), _) => (file.step >= steps).then(|| count(file.step as usize, "step")),
-        (None, Some(time)) => (file.train_secs >= time.as_secs_f64()).then(|| duration(file.train_secs)),
+        // What ends a run is paid for out of its budget and may take less than was kept back.
+        (None, Some(time)) => {
+            (file.train_secs >= NEARLY_ALL * time.as_secs_f64()).then(|| duration(file.train_secs))
+        }
         (None, None) => None,
     })
 }
@@ -303,7 +323,8 @@ fn go(recipe: &Recipe, data: &AnyData, mut run: Run, context: &mut Context) -> V
     let ui = &context.ui;
     if reason == StopReason::Interrupted {
         ui.titled("saved", &format!("{dir} at step {steps}"));
-        ui.titled("next", &format!("mintage train --resume {dir}"));
+        let yes = if recipe.data.source.contains("://") { " --yes" } else { "" };
+        ui.titled("next", &format!("mintage train --resume {dir}{yes}"));
         return Ok(Outcome::Interrupted);
     }
     let early = match reason {
@@ -313,14 +334,7 @@ fn go(recipe: &Recipe, data: &AnyData, mut run: Run, context: &mut Context) -> V
     };
     ui.titled("made", &format!("{dir} ({steps} steps in {}{early})", duration(secs)));
     ui.titled("valid", &scored(valid.as_ref()));
-    let out = match data {
-        AnyData::Images(_) => "-n 64 -o new.png",
-        AnyData::Table(_) => "-n 1000 -o new.csv",
-        AnyData::Sequences(set) if set.codec().text().is_some() => "--length 1000",
-        AnyData::Sequences(_) | AnyData::Sounds(_) => "-o new.wav",
-        AnyData::Clips(_) => "-o new.gif",
-    };
-    ui.titled("next", &format!("mintage sample {dir} {out}"));
+    ui.titled("next", &format!("mintage sample {dir} {}", sample_flags(&data.info())));
     ui.titled("", &format!("mintage evaluate {dir}"));
     Ok(Outcome::Done)
 }

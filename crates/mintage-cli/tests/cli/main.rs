@@ -15,5 +15,6 @@ mod journey;
 mod readme;
 mod resume;
 mod rows;
+mod safety;
 mod sequences;
 mod sounds;

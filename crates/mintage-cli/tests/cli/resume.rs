@@ -66,6 +66,42 @@ fn a_run_that_is_done_is_not_begun_again_and_can_be_prolonged() {
     assert!(place.ok("show short").text().contains("done, 20 steps"));
 }
 
+/// What a kill between the last checkpoint and the end leaves: no model yet, and metrics that the checkpoint does not
+/// know of.
+#[test]
+fn a_run_killed_after_its_last_step_is_finished() {
+    let place = whole("vae", STEPS);
+    let done = begin(&place, "vae", STEPS, "stopped").end();
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    for published in ["model.safetensors", "config.json"] {
+        fs::remove_file(place.path("runs/stopped").join(published)).unwrap();
+    }
+    let run = place.text("runs/stopped/run.json").replace("\"done\"", "\"training\"");
+    place.write("runs/stopped/run.json", run);
+    let metrics = place.text("runs/stopped/metrics.jsonl");
+    let last = metrics.lines().last().unwrap();
+    place.write("runs/stopped/metrics.jsonl", format!("{metrics}{last}\n{{\"step\":"));
+    assert!(
+        place.refused("sample stopped -n 4 -o new.png").contains("continue it with `mintage train --resume")
+    );
+    place.ok("train --resume");
+    same(&place, "stopped", STEPS);
+    assert!(place.refused("train --resume stopped").contains("has used up its budget"));
+}
+
+#[test]
+fn time_at_resume_comes_on_top_of_what_was_spent() {
+    let place = Place::new();
+    place.shop("shop.db", 60);
+    place.ok("train shop.db --model vae --size tiny --time 1s --name timed");
+    let secs = || place.json("runs/timed/run.json")["train_secs"].as_f64().unwrap();
+    let first = secs();
+    place.ok("train --resume timed --time 1s");
+    // A machine that does other things as well takes longer, never shorter.
+    assert!(secs() > first + 0.7, "{first} and then {}", secs());
+    assert!(place.text("runs/timed/recipe.toml").contains(&format!("time = \"{:.3}s\"", first + 1.0)));
+}
+
 /// A file size limit stands for a full disk: the write fails in the midst of a checkpoint.
 #[test]
 fn a_checkpoint_that_cannot_be_written_leaves_the_one_before() {

@@ -158,12 +158,20 @@ impl fmt::Debug for SourceSpec {
 }
 
 impl SourceSpec {
-    /// Moves the password of an address to where it is never saved.
-    pub fn hide_password(&mut self) {
-        if let Some(password) = password_of(&self.source) {
-            self.pg.password = Some(password);
+    /// Moves the passwords of addresses to where they are never saved.
+    pub fn hide_passwords(&mut self) {
+        for address in [Some(&mut self.source), self.holdout.as_mut()].into_iter().flatten() {
+            // "Postgres://" and " postgres://" mean the same.
+            let (scheme, rest) = address.trim_start().split_once("://").unwrap_or_default();
+            if ["postgres", "postgresql"].contains(&scheme.to_lowercase().as_str()) {
+                *address = format!("{}://{rest}", scheme.to_lowercase());
+            }
+            let password = password_of(address);
+            *address = redacted(address);
+            if let Some(password) = password {
+                self.pg.known.insert(address.clone(), password);
+            }
         }
-        self.source = redacted(&self.source);
     }
 
     /// Whether a table and a column of a database are what is asked for, as far as something is.

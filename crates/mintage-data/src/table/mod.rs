@@ -26,7 +26,7 @@ mod values;
 mod write;
 
 use crate::Error;
-pub use postgres::{PgDefaults, password_of, redacted};
+pub use postgres::{PgDefaults, password_of, redacted, without_passwords};
 pub use read::{is_database, is_table, read, tables_of};
 pub use texts::Texts;
 pub use write::{IfExists, Writing, Written, write, write_csv};

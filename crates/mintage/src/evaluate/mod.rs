@@ -146,6 +146,12 @@ fn mean_place(metrics: &[&Metric], pick: impl Fn(&Metric) -> f64) -> f64 {
 /// out, nor than were trained on. An error where they are too few.
 fn compared(options: &Options, default: usize, splits: &Splits, item: &str) -> Result<usize, Error> {
     let held = splits.holdout.len();
+    if let Some(asked) = options.n.filter(|&asked| asked < LEAST) {
+        let message = format!("{asked} {item}s are too few to judge a model by; {LEAST} are the least");
+        return Err(
+            Error::request(message).with_hint(format!("{held} are held out: leave out -n for all of them"))
+        );
+    }
     let n = options.n.unwrap_or(default).min(held).min(splits.train.len());
     if n < LEAST {
         let message =

@@ -1,12 +1,13 @@
 //! Addresses of servers, `postgres://user:password@host:port/database?sslmode=…`, read as libpq reads them.
 
-use std::{fmt, path::Path, str::FromStr, time::Duration};
+use std::{collections::BTreeMap, fmt, path::Path, str::FromStr, time::Duration};
 
 use ::postgres::{
     Config,
     config::{Host, SslMode as Negotiation},
 };
 
+use super::secrets::{decoded, redacted, split_params};
 use crate::Error;
 
 /// What an address may leave open: the variables PGHOST, PGPORT, … of whoever starts the program.
@@ -19,12 +20,16 @@ pub struct PgDefaults {
     pub database: Option<String>,
     pub sslmode: Option<String>,
     pub sslrootcert: Option<String>,
+    /// Passwords that addresses came with, by the address without it.
+    pub known: BTreeMap<String, String>,
+    /// Whether `password` is for `host` alone: where an address did not come from whoever starts the program.
+    pub only_own_host: bool,
 }
 
-/// Without the password.
+/// Without passwords.
 impl fmt::Debug for PgDefaults {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let Self { host, port, user, password, database, sslmode, sslrootcert } = self;
+        let Self { host, port, user, password, database, sslmode, sslrootcert, known, only_own_host } = self;
         f.debug_struct("PgDefaults")
             .field("host", host)
             .field("port", port)
@@ -33,6 +38,8 @@ impl fmt::Debug for PgDefaults {
             .field("database", database)
             .field("sslmode", sslmode)
             .field("sslrootcert", sslrootcert)
+            .field("known", &known.keys())
+            .field("only_own_host", only_own_host)
             .finish()
     }
 }
@@ -99,7 +106,7 @@ impl Address {
         }
         let mark = if others.is_empty() { "" } else { "?" };
         let mut config: Config = format!("{address}{mark}{}", others.join("&")).parse().map_err(|_| bad())?;
-        fill(&mut config, defaults)?;
+        fill(&mut config, source, defaults)?;
         let mut sslmode = sslmode.as_deref().unwrap_or("prefer").parse()?;
         if sslmode == SslMode::Require && sslrootcert.is_some() {
             // As libpq does: who names an authority wants it asked.
@@ -135,7 +142,7 @@ const DEFAULT_PORT: u16 = 5432;
 const SOCKETS: &str = "/var/run/postgresql";
 
 /// Adds what the address leaves open.
-fn fill(config: &mut Config, defaults: &PgDefaults) -> Result<(), Error> {
+fn fill(config: &mut Config, source: &str, defaults: &PgDefaults) -> Result<(), Error> {
     if config.get_ports().is_empty()
         && let Some(port) = &defaults.port
     {
@@ -154,7 +161,9 @@ fn fill(config: &mut Config, defaults: &PgDefaults) -> Result<(), Error> {
         };
         config.user(defaults.user.as_deref().ok_or_else(missing)?);
     }
-    if let Some(password) = defaults.password.as_ref().filter(|_| config.get_password().is_none()) {
+    if config.get_password().is_none()
+        && let Some(password) = defaults.known.get(source).or_else(|| meant_for(config, defaults))
+    {
         config.password(password);
     }
     if let Some(database) = defaults.database.as_ref().filter(|_| config.get_dbname().is_none()) {
@@ -169,70 +178,23 @@ fn fill(config: &mut Config, defaults: &PgDefaults) -> Result<(), Error> {
     Ok(())
 }
 
+/// PGPASSWORD, where it is meant for the server that `config` names: for PGHOST, and for any other one only where there
+/// is no PGHOST and the address is the user's own.
+fn meant_for<'a>(config: &Config, defaults: &'a PgDefaults) -> Option<&'a String> {
+    let is_own = |host: &Host| match (host, &defaults.host) {
+        (_, None) => !defaults.only_own_host,
+        (Host::Tcp(name), Some(own)) => name.eq_ignore_ascii_case(own),
+        #[cfg(unix)]
+        (Host::Unix(path), Some(own)) => path == Path::new(own),
+    };
+    defaults.password.as_ref().filter(|_| config.get_hosts().iter().all(is_own))
+}
+
 /// The password in an address, if there is one.
 pub fn password_of(source: &str) -> Option<String> {
-    let address =
-        source.starts_with("postgres").then(|| Address::parse(source, &PgDefaults::default()).ok())??;
+    let any_user = PgDefaults { user: Some("anyone".to_owned()), ..PgDefaults::default() };
+    let address = source.starts_with("postgres").then(|| Address::parse(source, &any_user).ok())??;
     address.config.get_password().map(|bytes| String::from_utf8_lossy(bytes).into_owned())
-}
-
-/// An address without its password; anything else as it is.
-pub fn redacted(source: &str) -> String {
-    let Some((scheme, _)) = source.split_once("://").filter(|(scheme, _)| scheme.starts_with("postgres"))
-    else {
-        return source.to_owned();
-    };
-    let (address, mut params) = split_params(source);
-    let rest = &address[scheme.len() + 3..];
-    let (user, place) = match rest.rsplit_once('@') {
-        Some((credentials, place)) => (credentials.split(':').next(), place),
-        None => (None, rest),
-    };
-    let user = user.map(|user| format!("{user}@")).unwrap_or_default();
-    params.retain(|param| param.split_once('=').is_some_and(|(key, _)| !decoded(key).contains("password")));
-    let mark = if params.is_empty() { "" } else { "?" };
-    format!("{scheme}://{user}{}{mark}{}", without_odd_port(place), params.join("&"))
-}
-
-/// What stands before the parameters, and the parameters. A `?` before the last `@` is part of a password.
-fn split_params(source: &str) -> (&str, Vec<&str>) {
-    let start = source.rfind('@').unwrap_or(0);
-    match source[start..].find('?') {
-        Some(at) => (&source[..start + at], source[start + at + 1..].split('&').collect()),
-        None => (source, Vec::new()),
-    }
-}
-
-/// "user:secret" without an `@` looks like a host and a port.
-fn without_odd_port(place: &str) -> String {
-    let (authority, path) = place.find('/').map_or((place, ""), |at| place.split_at(at));
-    match authority.rsplit_once(':') {
-        Some((host, port))
-            if !port.ends_with(']') && !port.bytes().all(|b| b.is_ascii_digit() || b == b',') =>
-        {
-            format!("{host}{path}")
-        }
-        _ => place.to_owned(),
-    }
-}
-
-/// `%40` back into `@`.
-fn decoded(text: &str) -> String {
-    let mut parts = text.split('%');
-    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
-    for part in parts {
-        match part.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                bytes.extend(&part.as_bytes()[2..]);
-            }
-            None => {
-                bytes.push(b'%');
-                bytes.extend(part.as_bytes());
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]
@@ -250,6 +212,7 @@ mod tests {
             database: Some("shop".into()),
             sslmode: Some("verify-full".into()),
             sslrootcert: Some("system".into()),
+            ..PgDefaults::default()
         };
         let open = Address::parse("postgres://", &defaults).unwrap();
         assert_eq!(open.place(), "postgres://db.example:6543/shop");
@@ -262,6 +225,25 @@ mod tests {
         assert_eq!((full.place().as_str(), full.sslmode), ("postgres://::1:1/d", SslMode::VerifyCa));
         assert!(Address::parse("postgres://u@h/d?sslmode=maybe", &defaults).is_err());
         assert!(!format!("{defaults:?}").contains("geheim"));
+    }
+
+    #[test]
+    fn a_password_goes_to_its_own_host_alone() {
+        let password = |source: &str, defaults: &PgDefaults| {
+            let address = Address::parse(source, defaults).unwrap();
+            address.config.get_password().map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+        };
+        let mut defaults = PgDefaults { password: Some("geheim".into()), ..PgDefaults::default() };
+        assert_eq!(password("postgres://u@anywhere/d", &defaults).as_deref(), Some("geheim"));
+        defaults.only_own_host = true;
+        assert_eq!(password("postgres://u@stranger/d", &defaults), None);
+        defaults.host = Some("db.example".into());
+        assert_eq!(password("postgres://u@db.example/d", &defaults).as_deref(), Some("geheim"));
+        defaults.only_own_host = false;
+        assert_eq!(password("postgres://u@stranger/d", &defaults), None);
+        assert_eq!(password("postgres://u@db.example,stranger/d", &defaults), None);
+        defaults.known.insert("postgres://u@stranger/d".into(), "its own".into());
+        assert_eq!(password("postgres://u@stranger/d", &defaults).as_deref(), Some("its own"));
     }
 
     #[test]

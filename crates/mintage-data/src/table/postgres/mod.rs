@@ -1,6 +1,7 @@
 //! PostgreSQL: addresses, connections, and failures in words. The password is never in any of them.
 
 mod address;
+mod secrets;
 mod tls;
 
 use std::{error::Error as _, io};
@@ -8,7 +9,8 @@ use std::{error::Error as _, io};
 use ::postgres::{Client, NoTls, Transaction, error::SqlState, types::Type as PgType};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-pub use address::{PgDefaults, password_of, redacted};
+pub use address::{PgDefaults, password_of};
+pub use secrets::{redacted, without_passwords};
 
 use super::Type;
 use crate::{

@@ -66,7 +66,7 @@ fn texts(sets: &Sets, found: &Found, shown: &[usize]) -> Exhibit {
             .map(|range| escaped(&sets.words.text(&sets.train[range])));
         let _ = write!(
             html,
-            "<div class=\"pair\"><div><p class=\"soft\">{}new, looks real by {:.0} %</p><p class=\"text\">{}</p></div>\
+            "<div class=\"pair\"><div><p class=\"soft\">{}new; the detector gives it {:.0} % to be real</p><p class=\"text\">{}</p></div>\
              <div><p class=\"soft\">nearest in train: {} {} in a row</p><p class=\"text\">{before} <mark>{shared}</mark> \
              {after}</p></div></div>",
             class_of(sets, passage_),

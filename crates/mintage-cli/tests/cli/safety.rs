@@ -1,0 +1,176 @@
+//! Nothing leaks: passwords stand nowhere, no server is contacted that the user did not name, and what a stranger's
+//! folder links to stays where it is.
+
+use std::{
+    fs,
+    io::{Read, Write},
+    net::TcpListener,
+    os::unix::fs::symlink,
+    thread,
+    time::Duration,
+};
+
+use crate::helpers::{Place, QUICK};
+
+/// A port of this machine at which nobody listens.
+const NOWHERE: &str = "127.0.0.1:1";
+
+#[test]
+fn a_password_stands_in_no_message_and_in_no_file() {
+    let place = Place::new();
+    place.shop("shop.db", 40);
+    place.write("listed.toml", format!("[data]\nsource = [\"postgres://anna:geheim@{NOWHERE}/d\"]\n"));
+    place.write("named.toml", format!("[data]\nsource = \"postgres://anna:geheim@{NOWHERE}/d\"\n"));
+    place.write(
+        "held.toml",
+        format!("[data]\nsource = \"shop.db\"\nholdout = \"postgres://anna:geheim@{NOWHERE}/d\"\n"),
+    );
+    let mut lines = vec![
+        "train listed.toml".to_owned(),
+        "train named.toml".to_owned(),
+        "train named.toml --yes".to_owned(),
+        "train held.toml --yes --dry-run".to_owned(),
+        format!("train shop.db --holdout postgres://anna:geheim@{NOWHERE}/d --dry-run"),
+    ];
+    let spellings = [
+        format!("postgres://anna:geheim@{NOWHERE}/d"),
+        format!("Postgres://anna:geheim@{NOWHERE}/d"),
+        format!("postgres:/anna:geheim@{NOWHERE}/d"),
+        format!("postgres://{NOWHERE}/d?user=anna&password=geheim"),
+        "mysql://anna:geheim@host/d".to_owned(),
+        "http://anna:geheim@host/d".to_owned(),
+        "host=h,password=geheim".to_owned(),
+    ];
+    for verb in ["inspect", "train", "init -o recipe.toml"] {
+        lines.extend(spellings.iter().map(|spelling| format!("{verb} {spelling}")));
+    }
+    for line in &lines {
+        let done = place.run(line);
+        let said = format!("{}{}", done.stderr, done.text());
+        assert!(!said.contains("geheim"), "mintage {line}\n{said}");
+        for (path, bytes) in place.files().iter().filter(|(path, _)| !path.ends_with("shop.db")) {
+            let written = String::from_utf8_lossy(bytes);
+            let ours = !["listed.toml", "named.toml", "held.toml"].iter().any(|name| path.ends_with(name));
+            assert!(!(ours && written.contains("geheim")), "mintage {line} wrote it to {}", path.display());
+        }
+    }
+}
+
+/// A server that asks for a password in clear, and what is sent to it. It waits for one visitor.
+fn curious_server() -> (u16, thread::JoinHandle<Vec<u8>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let visit = move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+        let (mut heard, mut buffer) = (Vec::new(), [0; 4096]);
+        // "N": no TLS here; "R" with 3: your password, please.
+        for answer in [&b"N"[..], b"R\0\0\0\x08\0\0\0\x03", b""] {
+            match stream.read(&mut buffer) {
+                Ok(n) if n > 0 => heard.extend(&buffer[..n]),
+                _ => break,
+            }
+            if stream.write_all(answer).is_err() {
+                break;
+            }
+        }
+        heard
+    };
+    (port, thread::spawn(visit))
+}
+
+#[test]
+fn a_strangers_model_contacts_nobody_and_gets_no_password() {
+    let place = Place::new();
+    let rows: String = (0..60).map(|i| format!("{},{}\n", i % 7, ["a", "b"][i / 3 % 2])).collect();
+    place.write("rows.csv", format!("n,k\n{rows}"));
+    place.ok("train rows.csv --model mixture --size tiny --steps 3 --name theirs");
+    let (port, visit) = curious_server();
+    let address = format!("postgres://boss@127.0.0.1:{port}/shop");
+    for file in ["config.json", "recipe.toml"] {
+        let name = format!("runs/theirs/{file}");
+        place.write(&name, place.text(&name).replace("\"rows.csv\"", &format!("\"{address}\"")));
+    }
+    let said = place.refused("evaluate theirs");
+    assert!(said.contains(&format!("the model names {address} as its source")), "{said}");
+    assert!(said.contains("--source SOURCE"), "{said}");
+    place.write("recipe.toml", format!("[data]\nsource = \"{address}\"\n"));
+    for line in ["score theirs rows.csv", "train recipe.toml --dry-run"] {
+        assert!(place.refused(line).contains("was not asked for"), "{line}");
+    }
+    assert!(place.refused("train --resume theirs --steps 20").contains("the run names"));
+    assert!(!visit.is_finished());
+    // A yes is one to the connection, not to a password that is for another host.
+    let mut asked = place.mintage(&["evaluate", "theirs", "--yes"]);
+    let done = asked.env("PGPASSWORD", "geheim").env("PGHOST", "db.example").output().unwrap();
+    assert_eq!(done.status.code(), Some(2));
+    let heard = String::from_utf8_lossy(&visit.join().unwrap()).into_owned();
+    assert!(heard.contains("boss") && !heard.contains("geheim"), "{heard:?}");
+}
+
+#[test]
+fn export_takes_the_model_and_follows_no_link() {
+    let place = Place::new();
+    place.shop("shop.db", 40);
+    place.ok(&format!("train shop.db --model vae {QUICK} --name theirs"));
+    place.write("secret.txt", "geheim");
+    let inside = |name: &str| place.path("runs/theirs").join(name);
+    symlink(place.path("secret.txt"), inside("samples/id_rsa.txt")).unwrap();
+    symlink(place.path("secret.txt"), inside("README.md")).unwrap();
+    symlink(place.root(), inside("samples/up.png")).unwrap();
+    place.write("runs/theirs/samples/notes.key", "geheim");
+    place.write("runs/theirs/codec/other.json", "geheim");
+    place.ok("export theirs -o theirs-model");
+    let copied: Vec<String> = place
+        .files()
+        .into_iter()
+        .filter(|(path, _)| path.starts_with(place.path("theirs-model")))
+        .map(|(path, bytes)| {
+            assert!(!String::from_utf8_lossy(&bytes).contains("geheim"), "{}", path.display());
+            path.strip_prefix(place.path("theirs-model")).unwrap().display().to_string()
+        })
+        .collect();
+    let expected =
+        ["README.md", "codec/image.json", "config.json", "model.safetensors", "recipe.toml", "samples/"];
+    assert!(copied.iter().all(|name| expected.iter().any(|known| name.starts_with(known))), "{copied:?}");
+    assert_eq!(copied.iter().filter(|name| name.starts_with("samples/")).count(), 1, "{copied:?}");
+    place.ok("sample theirs-model -n 4 -o new.png");
+    // A folder that is not there yet, inside of what is copied, would be copied into itself.
+    assert!(place.refused("export theirs -o runs/theirs/samples/x").contains("lies inside the model"));
+    let weights = inside("model.safetensors");
+    fs::rename(&weights, place.path("weights")).unwrap();
+    symlink(place.path("weights"), &weights).unwrap();
+    assert!(place.refused("export theirs -o again").contains("is a link, which is not followed"));
+}
+
+#[test]
+fn an_export_that_fails_leaves_nothing() {
+    let place = Place::new();
+    place.shop("shop.db", 40);
+    place.ok(&format!("train shop.db --model vae {QUICK} --name shop"));
+    let before = place.files();
+    // A file size limit stands for a full disk.
+    let line = "trap '' XFSZ; ulimit -f 8; exec \"$0\" export shop -o shop-model";
+    let done = place.program("bash").args(["-c", line, env!("CARGO_BIN_EXE_mintage")]).output().unwrap();
+    let said = String::from_utf8(done.stderr).unwrap();
+    assert_eq!(done.status.code(), Some(2), "{said}");
+    assert!(said.contains("shop-model/model.safetensors: File too large"), "{said}");
+    assert_eq!(place.files(), before);
+    place.ok("export shop -o shop-model");
+}
+
+#[test]
+fn names_from_outside_do_not_command_the_terminal() {
+    let place = Place::new();
+    place.write("\u{1b}[2Jevil.csv", "a,b\n1,2\n");
+    let said = place.refused_args(&["train", "\u{1b}[2Jevil.csv"]);
+    assert!(!said.contains('\u{1b}') && said.contains("\\u{1b}[2Jevil"), "{said}");
+    place.write("recipe.toml", "[data]\nsource = \"x\"\n\"\u{9b}31m\" = 1\n");
+    assert!(!place.refused("train recipe.toml").contains('\u{9b}'));
+}
+
+#[test]
+fn the_size_of_images_is_not_the_size_of_the_model() {
+    let said = Place::new().refused("train shop.db --size 128");
+    assert!(said.contains("-s data.size=128"), "{said}");
+}
