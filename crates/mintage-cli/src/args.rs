@@ -410,6 +410,17 @@ pub struct Sample {
     /// Rows: what to do when the file or the table is there already
     #[arg(long, value_enum, value_name = "WHAT", default_value_t = ExistsChoice::Fail)]
     pub if_exists: ExistsChoice,
+    /// Rows: the encoding of a new file, such as utf-8, utf-16le or windows-1251 (that of the file learned from without
+    /// this)
+    #[arg(long, value_name = "ENCODING")]
+    pub encoding: Option<String>,
+    /// Rows: what separates the cells of a new .csv or of stdout, such as `;` or `tab` (as in the file learned from
+    /// without this)
+    #[arg(long, value_name = "CHARACTER")]
+    pub delimiter: Option<String>,
+    /// Leave no mark of what made the new data: training takes them for real ones
+    #[arg(long)]
+    pub no_provenance: bool,
     /// Texts: what every one begins with
     #[arg(long, value_name = "TEXT", conflicts_with = "continued")]
     pub prompt: Option<String>,

@@ -71,6 +71,14 @@ impl Context {
         Ok(Model::load(&dir, &self.settings.device)?)
     }
 
+    /// Says which seed was drawn, where none was given.
+    pub fn tell_seed(&self) {
+        if self.settings.seed.is_none() {
+            let seed = self.settings.seed_or_fresh();
+            self.ui.titled("seed", &format!("{seed} (--seed {seed} makes the same again)"));
+        }
+    }
+
     /// The data a model was trained on, read as the model sees them.
     pub fn data_of(&mut self, model: &Model, moved: &Moved) -> Result<AnyData, Failure> {
         let mut spec = model.config.source.clone();

@@ -1,7 +1,13 @@
 //! What holds for every verb: the global flags, and below them the environment. The only file that reads
 //! environment variables; they set the machine and the terminal, never what is learned.
 
-use std::{env, io::IsTerminal, path::PathBuf};
+use std::{
+    collections::hash_map::RandomState,
+    env,
+    hash::{BuildHasher, Hasher},
+    io::IsTerminal,
+    path::PathBuf,
+};
 
 use mintage::nn::DeviceChoice;
 use mintage_data::PgDefaults;
@@ -10,6 +16,9 @@ use crate::{
     args::{ColorChoice, Global},
     failure::Failure,
 };
+
+/// Seeds that are drawn lie below this: short enough to be typed again.
+const FRESH_SEEDS: u64 = 1_000_000_000;
 
 /// How much is said on stderr.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,6 +42,8 @@ pub struct Settings {
     /// 0: as many as the machine has.
     pub threads: usize,
     pub seed: Option<u64>,
+    /// Drawn by the operating system, for samples that are given none.
+    fresh_seed: u64,
     pub runs: PathBuf,
     /// What a postgres:// address leaves open.
     pub pg: PgDefaults,
@@ -63,6 +74,7 @@ impl Settings {
             device: device.as_deref().unwrap_or("auto").parse::<DeviceChoice>()?,
             threads: threads(global)?,
             seed: global.seed,
+            fresh_seed: RandomState::new().build_hasher().finish() % FRESH_SEEDS,
             runs: global
                 .runs
                 .clone()
@@ -82,9 +94,14 @@ impl Settings {
         })
     }
 
-    /// The seed for everything but training, where the recipe has one.
+    /// The seed for what shall come out alike each time: evaluations, previews, the demo.
     pub fn seed_or_default(&self) -> u64 {
         self.seed.unwrap_or(1)
+    }
+
+    /// The seed for new data: two samples differ unless they are given the same one.
+    pub fn seed_or_fresh(&self) -> u64 {
+        self.seed.unwrap_or(self.fresh_seed)
     }
 }
 

@@ -63,6 +63,11 @@ impl Ui {
         self.json.is_some()
     }
 
+    /// Whether stdout is to have JSON and nothing else.
+    pub fn prints_json(&self) -> bool {
+        self.json.as_deref() == Some(Path::new("-"))
+    }
+
     /// Data: text to stdout; on a terminal without what that would obey.
     pub fn out(&mut self, text: &str) -> Result<(), Failure> {
         match std::io::stdout().is_terminal() {
@@ -73,11 +78,7 @@ impl Ui {
 
     /// Data: bytes to stdout.
     pub fn out_bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        let mut stdout = std::io::stdout().lock();
-        stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(|error| match error.kind() {
-            ErrorKind::BrokenPipe => Failure::Pipe,
-            _ => Failure::bare(format!("stdout: {error}")),
-        })
+        to_stdout(bytes).map_err(stdout_failure)
     }
 
     /// Data: JSON to where `--json` says (nowhere without it).
@@ -292,6 +293,20 @@ impl Ui {
             Some(bar) => bar.suspend(|| complain(text)),
             None => complain(text),
         }
+    }
+}
+
+/// Bytes to stdout, at once.
+pub fn to_stdout(bytes: &[u8]) -> std::io::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(bytes).and_then(|()| stdout.flush())
+}
+
+/// What it means that stdout takes no more.
+pub fn stdout_failure(error: std::io::Error) -> Failure {
+    match error.kind() {
+        ErrorKind::BrokenPipe => Failure::Pipe,
+        _ => Failure::bare(format!("stdout: {error}")),
     }
 }
 

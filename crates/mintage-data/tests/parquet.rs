@@ -10,9 +10,12 @@ use arrow_array::{
     ArrayRef, BinaryArray, Decimal128Array, DictionaryArray, Float32Array, Float64Array, Int8Array,
     ListArray, RecordBatch, Time64MicrosecondArray, TimestampNanosecondArray, UInt64Array, types::Int32Type,
 };
-use common::{failure, rows, spec};
-use mintage_data::{SourceSpec, Type, table::read};
-use parquet::arrow::ArrowWriter;
+use common::{failure, rows, spec, write};
+use mintage_data::{
+    SourceSpec, Type,
+    table::{IfExists, read},
+};
+use parquet::arrow::{ArrowWriter, arrow_reader::ParquetRecordBatchReaderBuilder};
 
 fn file(columns: Vec<(&str, ArrayRef)>) -> (tempfile::TempDir, SourceSpec) {
     let dir = tempfile::tempdir().unwrap();
@@ -64,4 +67,35 @@ fn what_is_nested_is_named() {
         rows(&read(&SourceSpec { column: Some("n".into()), ..spec }).unwrap()),
         [[Some("1")], [Some("2")]]
     );
+}
+
+#[test]
+fn types_come_out_as_they_went_in() {
+    let decimals = Decimal128Array::from(vec![Some(-150), None]).with_precision_and_scale(10, 2).unwrap();
+    let moments = TimestampNanosecondArray::from(vec![Some(-1), None]).with_timezone("Europe/Berlin");
+    let (dir, spec) = file(vec![
+        ("tiny", Arc::new(Int8Array::from(vec![Some(-128), None]))),
+        ("huge", Arc::new(UInt64Array::from(vec![Some(u64::MAX), None]))),
+        ("narrow", Arc::new(Float32Array::from(vec![Some(f32::NAN), None]))),
+        ("wide", Arc::new(Float64Array::from(vec![Some(1e300), None]))),
+        ("money", Arc::new(decimals)),
+        ("clock", Arc::new(Time64MicrosecondArray::from(vec![Some(3_661_500_000), None]))),
+        ("moment", Arc::new(moments)),
+    ]);
+    let table = read(&spec).unwrap();
+    let path = dir.path().join("new.parquet").display().to_string();
+    write(&table, &path, None, IfExists::Fail, &[]).unwrap();
+    let types = |path: &str| {
+        let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap();
+        reader.schema().fields().iter().map(|field| field.data_type().clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(types(&path), types(&spec.source));
+    assert_eq!(rows(&read(&common::spec(&path)).unwrap()), rows(&table));
+    // SQLite has no number that is not one.
+    let path = dir.path().join("new.db").display().to_string();
+    write(&table, &path, Some("t"), IfExists::Fail, &[]).unwrap();
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    let sql = "SELECT typeof(tiny) || typeof(narrow) || typeof(wide) FROM t";
+    let stored: String = connection.query_row(sql, [], |row| row.get(0)).unwrap();
+    assert_eq!(stored, "integernullreal");
 }

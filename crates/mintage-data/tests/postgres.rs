@@ -253,6 +253,24 @@ fn keys_go_on_and_a_clash_rolls_everything_back() {
 }
 
 #[test]
+fn numbers_stay_within_the_type_of_their_column() {
+    let Some(server) = server() else { return };
+    let (mut client, source) = server.database(
+        "types",
+        "CREATE TABLE t (id int PRIMARY KEY, x real, ok boolean, n int);
+         INSERT INTO t VALUES (2147483647, 'NaN', true, 1), (2, 1.5, false, 2)",
+    );
+    let mut table = read(&spec(&source)).unwrap();
+    // What a model of a file would make: another type than the column's.
+    table.columns[2] = common::column("ok", Type::Text, &["yes", "no"].map(Some));
+    table.columns[3] = common::column("n", Type::Real, &["3.0", "4.0"].map(Some));
+    write(&table, &source, None, IfExists::Append, &[(0, counter(2_147_483_648))]).unwrap();
+    let mut one = |sql: &str| client.query_one(sql, &[]).unwrap().get::<_, String>(0);
+    let made = "SELECT string_agg(id || ' ' || x || ' ' || ok || ' ' || n, ',' ORDER BY id) FROM t WHERE mintage IS NOT NULL";
+    assert_eq!(one(made), "1 NaN true 3,3 1.5 false 4");
+}
+
+#[test]
 fn names_are_names_and_never_sql() {
     let Some(server) = server() else { return };
     let (_, source) = server.database("hostile", "CREATE TABLE y (a int)");

@@ -9,7 +9,7 @@ use std::{fs, path::Path};
 use common::{column, counter, failure, people, provenance, rows, spec, write};
 use mintage_data::{
     SourceSpec, Table, Type,
-    table::{self, IfExists, is_table, read, schema::IdFormat, tables_of},
+    table::{self, IfExists, Quoting, is_table, read, schema::IdFormat, tables_of},
 };
 use rusqlite::Connection;
 
@@ -120,20 +120,67 @@ fn identifiers_of_any_format_are_made_afresh() {
     assert_eq!(all, "K-008,K-009,K-010,K-011 4 1,2,1,2");
 }
 
-#[test]
-fn appending_keeps_the_dialect_and_ends_in_one_encoding() {
-    let old = encoding_rs::WINDOWS_1251.encode("город;цена\nМосква;1,5\nСанкт-Петербург;2,5").0.into_owned();
-    let (_dir, path) = file("t.csv", old);
-    let new = Table {
-        columns: vec![
-            column("город", Type::Text, &[Some("Казань; Кремль")]),
-            column("цена", Type::Text, &[Some("3,5")]),
-        ],
+/// Two columns of a city and its price.
+fn prices(city: &str) -> Table {
+    Table {
+        columns: vec![column("город", Type::Text, &[Some(city)]), column("цена", Type::Text, &[Some("3,5")])],
         ..Table::default()
-    };
-    write(&new, &path, None, IfExists::Append, &[]).unwrap();
-    let text = fs::read_to_string(&path).unwrap();
-    assert_eq!(text, "город;цена\nМосква;1,5\nСанкт-Петербург;2,5\n\"Казань; Кремль\";3,5\n");
+    }
+}
+
+#[test]
+fn appending_leaves_every_byte_and_goes_on_alike() {
+    let utf16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+    let cp1251 = |text: &str| encoding_rs::WINDOWS_1251.encode(text).0.into_owned();
+    let utf8 = |text: &str| text.as_bytes().to_vec();
+    let old = "город;цена\r\nМосква;1,5\r\nСанкт-Петербург;2,5";
+    let encodings: [(&str, &dyn Fn(&str) -> Vec<u8>, Vec<u8>); 4] = [
+        ("cp1251", &cp1251, Vec::new()),
+        ("utf-16", &utf16, vec![0xff, 0xfe]),
+        ("utf-8", &utf8, Vec::new()),
+        ("utf-8 with a mark", &utf8, b"\xef\xbb\xbf".to_vec()),
+    ];
+    for (name, encoded, mark) in encodings {
+        // The last line may have an end or not.
+        for end in ["", "\r\n"] {
+            let before = [mark.clone(), encoded(&format!("{old}{end}"))].concat();
+            let (_dir, path) = file("t.csv", &before);
+            write(&prices("Казань; Кремль"), &path, None, IfExists::Append, &[]).unwrap();
+            let rest =
+                encoded(&format!("{}\"Казань; Кремль\";3,5\r\n", if end.is_empty() { "\r\n" } else { "" }));
+            assert_eq!(fs::read(&path).unwrap(), [before, rest].concat(), "{name}");
+        }
+    }
+    // What cannot be written is an error, and the file stays.
+    let before = cp1251(old);
+    let (_dir, path) = file("t.csv", &before);
+    let error = failure(write(&prices("東京"), &path, None, IfExists::Append, &[]));
+    assert!(error.contains("`東` cannot be written in windows-1251"), "{error}");
+    assert_eq!(fs::read(&path).unwrap(), before);
+}
+
+#[test]
+fn a_packed_file_gets_one_more_part() {
+    for name in ["t.csv.gz", "t.csv.zst"] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(name).display().to_string();
+        write(&prices("Москва"), &path, None, IfExists::Fail, &[]).unwrap();
+        let before = fs::read(&path).unwrap();
+        write(&prices("Казань"), &path, None, IfExists::Append, &[]).unwrap();
+        assert!(fs::read(&path).unwrap().starts_with(&before), "{name}");
+        let cities = [[Some("Москва"), Some("3,5")], [Some("Казань"), Some("3,5")]];
+        assert_eq!(rows(&read(&spec(&path)).unwrap()), cities, "{name}");
+    }
+}
+
+#[test]
+fn quotes_of_a_file_are_kept() {
+    let before = "\"n\";\"name\"\n1;\"a\"\n2;\"b\"\n";
+    let (_dir, path) = file("t.csv", before);
+    let table = read(&spec(&path)).unwrap();
+    assert_eq!(table.file.as_ref().unwrap().quoting, Quoting::Columns(vec!["name".to_owned()]));
+    write(&table, &path, None, IfExists::Append, &[]).unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), format!("{before}1;\"a\"\n2;\"b\"\n"));
 }
 
 #[test]

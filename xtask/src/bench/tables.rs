@@ -79,7 +79,7 @@ fn learn(family: &str, train: &Path, scratch: &Path, ours: &Path, args: &Args) -
     command.arg(train).args(["--model", family, "--name", &run, "--runs"]).arg(scratch);
     crate::run(&mut command)?;
     let secs = start.elapsed().as_secs_f64();
-    crate::run(mintage("sample").arg(&model).args(["-n", ROWS, "-o"]).arg(&rows))?;
+    crate::run(mintage("sample").arg(&model).args(["-n", ROWS, "--seed", "1", "-o"]).arg(&rows))?;
     Ok(Own { secs, rows })
 }
 

@@ -6,6 +6,7 @@ pub mod demo;
 pub mod doctor;
 pub mod evaluate;
 pub mod export;
+mod flags;
 pub mod init;
 pub mod inspect;
 pub mod ls;

@@ -9,7 +9,10 @@ use mintage::{DataInfo, Event, Model, SampleRequest, Start, models::ImageInfo};
 use mintage_data::{Images, Provenance, append_rows, png_bytes, sequence::Matter, write_folder, write_grid};
 use serde_json::json;
 
-use super::reconstruct::decode;
+use super::{
+    flags::{self, Kind},
+    reconstruct::decode,
+};
 use crate::{
     args::Sample,
     context::Context,
@@ -56,15 +59,13 @@ pub fn run(args: &Sample, context: &mut Context) -> Verdict {
 }
 
 fn images(args: &Sample, model: &Model, info: &ImageInfo, context: &mut Context) -> Verdict {
-    if args.given.is_some() || args.fill.is_some() {
-        return Err(Failure::new("--given and --fill are for table rows", "this model makes images"));
-    }
+    flags::check(args, Kind::Images)?;
     // Everything that can be wrong with the arguments is found before time is spent.
     let target = args.out.as_deref().map(target).transpose()?;
     let grid = args.grid.as_deref().map(grid).transpose()?;
     let default_n = if args.between.is_empty() { DEFAULT_N } else { DEFAULT_WAY };
     let n = args.n.or(grid.map(|(columns, rows)| columns * rows)).unwrap_or(default_n);
-    let seed = context.settings.seed_or_default();
+    let seed = context.settings.seed_or_fresh();
     let target =
         target.unwrap_or_else(|| Target::Png(model.dir.join("samples").join(format!("seed-{seed}.png"))));
     let place = match &target {

@@ -15,6 +15,7 @@ use mintage_data::{
 use serde_json::json;
 
 use super::{
+    flags::{self, Kind},
     sample::{columns, grid, make_parent, tell_of_rows},
     sample_texts::{check_choice, choice, label},
 };
@@ -51,7 +52,7 @@ enum Target {
 
 pub fn run(args: &Sample, model: &Model, context: &mut Context) -> Verdict {
     check(args)?;
-    let seed = context.settings.seed_or_default();
+    let seed = context.settings.seed_or_fresh();
     let target = match args.out.as_deref() {
         Some(out) => target(out)?,
         None => Target::File(model.dir.join("samples").join(format!("seed-{seed}.gif")), Format::Gif),
@@ -200,28 +201,7 @@ fn suffix(path: &Path) -> String {
 
 /// What has no meaning for clips, and values that have none at all.
 fn check(args: &Sample) -> Result<(), Failure> {
-    let flags = [
-        ("--given", args.given.is_some()),
-        ("--fill", args.fill.is_some()),
-        ("--prompt", args.prompt.is_some()),
-        ("--length", args.length.is_some()),
-        ("--match", args.pattern.is_some()),
-        ("--json-shape", args.json_shape.is_some()),
-        ("--stop", !args.stop.is_empty()),
-        ("--endless", args.endless),
-        ("--key", args.key.is_some()),
-        ("--metre", args.metre.is_some()),
-        ("--range", args.range.is_some()),
-        ("--between", !args.between.is_empty()),
-        ("--repetition", args.repetition != 1.0),
-        ("--bits", args.bits.is_some()),
-    ];
-    if let Some((flag, _)) = flags.iter().find(|(_, given)| *given) {
-        return Err(Failure::new(
-            format!("{flag} has no meaning for this model of clips"),
-            "clips go on from a file with --continue, vary one with --like, and last --frames or --seconds",
-        ));
-    }
+    flags::check(args, Kind::Clips)?;
     check_choice(args)
 }
 

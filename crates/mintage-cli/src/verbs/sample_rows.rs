@@ -1,29 +1,37 @@
-//! `mintage sample` of table rows: to a file, a database or stdout; under conditions, from partial rows.
+//! `mintage sample` of table rows: to a file, a database or stdout; under conditions, from partial rows. Rows are
+//! written while they are drawn.
+
+use std::{io::IsTerminal, path::Path};
 
 use mintage::{Event, Model, RowRequest, nn::Rng};
 use mintage_data::{
-    IfExists, SourceSpec, Table,
-    table::{Writing, Written, codec::Where, read, write},
+    Error, IfExists, Provenance, SourceSpec, Table,
+    table::{
+        FileFormat, TextKind, Writing, Written, codec::Where, encoding_named, read, write, write_parts,
+        write_text,
+    },
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::flags::{self, Kind};
 use crate::{
     args::Sample,
     context::Context,
     failure::{Failure, Outcome, Verdict},
-    text::count,
+    text::{count, visible},
+    ui::{stdout_failure, to_stdout},
 };
 
 const DEFAULT_N: usize = 1000;
 
 pub fn run(args: &Sample, model: &Model, context: &mut Context) -> Verdict {
-    check(args)?;
+    flags::check(args, Kind::Rows)?;
     let conditions = args.condition.iter().map(|text| Where::parse(text)).collect::<Result<Vec<_>, _>>()?;
     let given = match args.given.as_ref().or(args.fill.as_ref()) {
         Some(source) => Some(read(&SourceSpec { source: source.clone(), ..SourceSpec::default() })?),
         None => None,
     };
-    let seed = context.settings.seed_or_default();
+    let seed = context.settings.seed_or_fresh();
     let request = RowRequest {
         n: args.n.unwrap_or(DEFAULT_N),
         conditions,
@@ -32,22 +40,152 @@ pub fn run(args: &Sample, model: &Model, context: &mut Context) -> Verdict {
         seed,
         temperature: args.temperature,
     };
-    let rows = draw_rows(model, &request, context)?;
     let options = json!({
         "where": args.condition,
         "given": args.given,
         "fill": args.fill,
         "temperature": args.temperature,
     });
-    let target = args.out.as_deref().unwrap_or("-");
-    if target == "-" {
-        context.ui.out(&rows.to_csv())?;
-        return Ok(Outcome::Done);
+    let provenance = model.provenance(seed, options);
+    let provenance = (!args.no_provenance).then_some(&provenance);
+    let file = file_format(args, model)?;
+    match args.out.as_deref().unwrap_or("-") {
+        "-" => print(model, &request, &file, context)?,
+        target => {
+            let table = args.table.as_deref().or(model.config.source.table.as_deref());
+            let place = Place { target, table, if_exists: args.if_exists.into(), file: &file };
+            let written = stream(model, &request, place, provenance, context)?;
+            context.ui.titled("made", &format!("{} in {}", count(written.rows, "new row"), written.place));
+            if provenance.is_none() {
+                context.ui.titled("", "nothing marks them as made: training takes them for real rows");
+            }
+            context.ui.out_json(&json!({
+                "rows": written.rows, "place": written.place, "seed": seed, "provenance": provenance,
+            }))?;
+        }
     }
-    let table = args.table.as_deref().or(model.config.source.table.as_deref());
-    let written = write_rows(model, &rows, target, table, args.if_exists.into(), seed, options, context)?;
-    context.ui.titled("made", &format!("{} in {}", count(written.rows, "new row"), written.place));
+    context.tell_seed();
     Ok(Outcome::Done)
+}
+
+/// Where rows go.
+struct Place<'a> {
+    target: &'a str,
+    table: Option<&'a str>,
+    if_exists: IfExists,
+    file: &'a FileFormat,
+}
+
+/// How a new file of delimited text is written: like the one that was learned from, unless the flags say otherwise.
+fn file_format(args: &Sample, model: &Model) -> Result<FileFormat, Failure> {
+    let mut file = model.rows()?.1.file.clone().unwrap_or_default();
+    if args.out.as_deref().is_none_or(|out| out == "-") {
+        file = file.of_stream();
+    }
+    if let Some(name) = &args.encoding {
+        encoding_named(name)?.name().clone_into(&mut file.encoding);
+        // Only of these is the mark usual everywhere.
+        file.bom = file.encoding.starts_with("UTF-16");
+    }
+    if let Some(text) = &args.delimiter {
+        file.delimiter = Some(delimiter(text)?);
+    }
+    Ok(file)
+}
+
+/// ";", "tab" or "\\t".
+fn delimiter(text: &str) -> Result<char, Failure> {
+    let named = match text.to_lowercase().as_str() {
+        "tab" | "\\t" => Some('\t'),
+        "comma" => Some(','),
+        "semicolon" => Some(';'),
+        "pipe" => Some('|'),
+        "space" => Some(' '),
+        _ => None,
+    };
+    let mut letters = text.chars();
+    let only =
+        letters.next().filter(|c| letters.next().is_none() && c.is_ascii() && !c.is_ascii_alphanumeric());
+    let usable = |c: &char| !['"', '\n', '\r', '\0', '.', '-'].contains(c);
+    named.or(only).filter(usable).ok_or_else(|| {
+        Failure::new(format!("`{text}` cannot separate cells"), "give one character, such as `;`, or `tab`")
+    })
+}
+
+/// Prints rows while they are drawn.
+fn print(
+    model: &Model,
+    request: &RowRequest,
+    file: &FileFormat,
+    context: &mut Context,
+) -> Result<(), Failure> {
+    let mut parts = model.row_parts(request)?;
+    let head = parts.head();
+    let kind = if context.ui.prints_json() { TextKind::JsonLines } else { TextKind::Csv };
+    let (_, codec) = model.rows()?;
+    let mut rng = Rng::new(request.seed, u64::MAX);
+    let mut how = Writing {
+        target: "-",
+        table: None,
+        if_exists: IfExists::Fail,
+        provenance: None,
+        ids: &codec.ids(),
+        schema: Some(codec.rules.own()),
+        file,
+        random: &mut || rng.next_u64(),
+        pg: &context.settings.pg,
+    };
+    let on_terminal = std::io::stdout().is_terminal();
+    let mut out = |text: &[u8]| {
+        let done = match on_terminal {
+            // Without what a terminal would obey.
+            true => to_stdout(visible(&String::from_utf8_lossy(text)).as_bytes()),
+            false => to_stdout(text),
+        };
+        done.map_err(|source| Error::Io { path: Path::new(STDOUT).to_owned(), source })
+    };
+    match write_text(&head, &mut parts, kind, &mut how, &mut out) {
+        Ok(_) => Ok(()),
+        Err(Error::Io { path, source }) if path == Path::new(STDOUT) => Err(stdout_failure(source)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Writes rows while they are drawn, with progress.
+fn stream(
+    model: &Model,
+    request: &RowRequest,
+    place: Place,
+    provenance: Option<&Provenance>,
+    context: &mut Context,
+) -> Result<Written, Failure> {
+    let mut parts = model.row_parts(request)?;
+    let (head, total) = (parts.head(), parts.len());
+    let (_, codec) = model.rows()?;
+    let mut rng = Rng::new(request.seed, u64::MAX);
+    let pg = context.settings.pg.clone();
+    let how = Writing {
+        target: place.target,
+        table: place.table,
+        if_exists: place.if_exists,
+        provenance,
+        ids: &codec.ids(),
+        schema: Some(codec.rules.own()),
+        file: place.file,
+        random: &mut || rng.next_u64(),
+        pg: &pg,
+    };
+    let ui = &mut context.ui;
+    let mut done = 0;
+    let mut told = std::iter::from_fn(|| {
+        ui.event(&Event::Work { what: "sampling".to_owned(), done, total });
+        let part = parts.next_part().transpose();
+        done += part.as_ref().map_or(0, |part| part.as_ref().map_or(0, Table::rows));
+        part
+    });
+    let written = write_parts(&head, &mut told, how);
+    context.ui.clear();
+    Ok(written?)
 }
 
 /// Draws rows, with progress.
@@ -68,41 +206,24 @@ pub fn write_rows(
     table: Option<&str>,
     if_exists: IfExists,
     seed: u64,
-    options: serde_json::Value,
+    options: Value,
     context: &Context,
 ) -> Result<Written, Failure> {
     let mut rng = Rng::new(seed, u64::MAX);
+    let (_, codec) = model.rows()?;
     let how = Writing {
         target,
         table,
         if_exists,
-        provenance: &model.provenance(seed, options),
-        ids: &model.rows()?.1.ids(),
+        provenance: Some(&model.provenance(seed, options)),
+        ids: &codec.ids(),
+        schema: Some(codec.rules.own()),
+        file: &codec.file.clone().unwrap_or_default(),
         random: &mut || rng.next_u64(),
         pg: &context.settings.pg,
     };
     Ok(write(rows, how)?)
 }
 
-/// What has a meaning for images alone.
-fn check(args: &Sample) -> Result<(), Failure> {
-    let flags = [
-        ("--like", args.like.is_some()),
-        ("--between", !args.between.is_empty()),
-        ("--guidance", args.guidance.is_some()),
-        ("--frames", args.frames.is_some()),
-        ("--bits", args.bits.is_some()),
-        ("--top-k", args.top_k.is_some()),
-        ("--top-p", args.top_p.is_some()),
-        ("--grid", args.grid.is_some()),
-        ("--column", args.column.is_some()),
-        ("--label-column", args.label_column.is_some()),
-    ];
-    match flags.iter().find(|(_, given)| *given) {
-        Some((flag, _)) => Err(Failure::new(
-            format!("{flag} has no meaning for table rows"),
-            "conditions are given with --where, rows to complete with --given",
-        )),
-        None => Ok(()),
-    }
-}
+/// How an error of stdout is known.
+const STDOUT: &str = "stdout";

@@ -19,6 +19,7 @@ use mintage_data::{
 use serde_json::json;
 
 use super::{
+    flags::{self, Kind},
     sample::{columns, make_parent, tell_of_rows},
     sample_texts::{check_choice, choice, label},
 };
@@ -42,7 +43,7 @@ pub fn run(args: &Sample, model: &Model, context: &mut Context) -> Verdict {
     check(args, model)?;
     // Before time is spent.
     depth(args)?;
-    let seed = context.settings.seed_or_default();
+    let seed = context.settings.seed_or_fresh();
     let target = match args.out.as_deref() {
         Some(out) => target(out)?,
         None => Target::File(model.dir.join("samples").join(format!("seed-{seed}.wav"))),
@@ -155,31 +156,10 @@ fn target(out: &str) -> Result<Target, Failure> {
 
 /// What has no meaning for sounds, and values that have none at all.
 fn check(args: &Sample, model: &Model) -> Result<(), Failure> {
+    flags::check(args, Kind::Sounds)?;
     // A GAN has no pass without classes to steer away from.
-    let guided = model.config.model.family() != Family::Gan;
-    let flags = [
-        ("--guidance", args.guidance.is_some() && !guided),
-        ("--frames", args.frames.is_some()),
-        ("--grid", args.grid.is_some()),
-        ("--given", args.given.is_some()),
-        ("--fill", args.fill.is_some()),
-        ("--prompt", args.prompt.is_some()),
-        ("--length", args.length.is_some()),
-        ("--match", args.pattern.is_some()),
-        ("--json-shape", args.json_shape.is_some()),
-        ("--stop", !args.stop.is_empty()),
-        ("--endless", args.endless),
-        ("--key", args.key.is_some()),
-        ("--metre", args.metre.is_some()),
-        ("--range", args.range.is_some()),
-        ("--between", !args.between.is_empty()),
-        ("--repetition", args.repetition != 1.0),
-    ];
-    if let Some((flag, _)) = flags.iter().find(|(_, given)| *given) {
-        return Err(Failure::new(
-            format!("{flag} has no meaning for this model of sounds"),
-            "sounds go on from a file with --continue, vary one with --like, and last --seconds",
-        ));
+    if args.guidance.is_some() && model.config.model.family() == Family::Gan {
+        return Err(flags::meaningless("--guidance", Kind::Sounds));
     }
     check_choice(args)
 }

@@ -8,12 +8,15 @@ use std::{
 use mintage::{Choice, Event, Model, Resemble, SequenceRequest, Shape, nn::Rng};
 use mintage_data::{
     Column, IfExists, Provenance, Table, TextCodec, atomic_write,
-    table::{Writing, Written, write},
+    table::{FileFormat, Writing, Written, write},
     write_files,
 };
 use serde_json::json;
 
-use super::sample::make_parent;
+use super::{
+    flags::{self, Kind},
+    sample::make_parent,
+};
 use crate::{
     args::Sample,
     context::Context,
@@ -66,7 +69,7 @@ pub fn run(args: &Sample, model: &Model, context: &mut Context) -> Verdict {
     for (path, tokens) in lengths(args, &resemble, |text| codec.encode(text).len()) {
         warn_of_length(path, tokens, sees, context);
     }
-    let seed = context.settings.seed_or_default();
+    let seed = context.settings.seed_or_fresh();
     let request = SequenceRequest {
         n,
         label: label(args, model)?,
@@ -101,22 +104,26 @@ pub fn run(args: &Sample, model: &Model, context: &mut Context) -> Verdict {
     write_texts(&target, &texts, request.label.as_deref(), model, args, &provenance, context)
 }
 
-/// Writes texts to stdout while they are made.
+/// Writes texts to stdout: a single one while it is made, unless it is not certain that it will be one.
 fn stream(model: &Model, request: &SequenceRequest, head: &str, context: &mut Context) -> Verdict {
     let mut failed = None;
     let mut tell = |text: &str, ui: &mut crate::ui::Ui| {
         if failed.is_none() {
             failed = ui.out(text).err();
         }
+        failed.is_none()
     };
-    if request.n == 1 {
-        tell(head, &mut context.ui);
+    if request.n == 1 && request.shape.is_none() {
         let ui = &mut context.ui;
-        model.sample_texts(request, &mut |_, new| tell(new, ui))?;
+        if tell(head, ui) {
+            model.sample_texts(request, &mut |_, new| tell(new, ui))?;
+        }
     } else {
         for (at, text) in draw(model, request, context)?.iter().enumerate() {
             let between = if at == 0 { "" } else { BETWEEN };
-            tell(&format!("{between}{head}{text}"), &mut context.ui);
+            if !tell(&format!("{between}{head}{text}"), &mut context.ui) {
+                break;
+            }
         }
     }
     tell("\n", &mut context.ui);
@@ -132,9 +139,15 @@ pub fn draw(model: &Model, request: &SequenceRequest, context: &mut Context) -> 
             most = text;
             ui.event(&Event::Work { what: "writing".to_owned(), done: most, total: n });
         }
+        true
     });
     context.ui.clear();
-    Ok(texts?)
+    let texts = texts?;
+    if texts.len() < n {
+        let missing = count(n - texts.len(), "text");
+        context.ui.warn(&format!("{missing} came to no match before the end and were left out"));
+    }
+    Ok(texts)
 }
 
 fn write_texts(
@@ -191,10 +204,12 @@ pub fn write_rows(
         columns.push(Column::of(name, texts.iter().map(|_| Some(label))));
     }
     let mut rng = Rng::new(provenance.seed, u64::MAX);
-    let rows = Table { name: table.unwrap_or("texts").to_owned(), columns, notes: Vec::new() };
+    let rows = Table { name: table.unwrap_or("texts").to_owned(), columns, ..Table::default() };
     let random = &mut || rng.next_u64();
     let pg = &context.settings.pg;
-    Ok(write(&rows, Writing { target, table, if_exists, provenance, ids: &[], random, pg })?)
+    let (schema, file) = (None, &FileFormat::default());
+    let provenance = Some(provenance);
+    Ok(write(&rows, Writing { target, table, if_exists, provenance, ids: &[], schema, file, random, pg })?)
 }
 
 /// The file of the provenance of a text: "new.txt.json".
@@ -361,19 +376,7 @@ pub fn check_choice(args: &Sample) -> Result<(), Failure> {
 
 /// What has no meaning for texts, and values that have none at all.
 fn check(args: &Sample) -> Result<(), Failure> {
-    let flags = [
-        ("--frames", args.frames.is_some()),
-        ("--bits", args.bits.is_some()),
-        ("--grid", args.grid.is_some()),
-        ("--given", args.given.is_some()),
-        ("--fill", args.fill.is_some()),
-    ];
-    if let Some((flag, _)) = flags.iter().find(|(_, given)| *given) {
-        return Err(Failure::new(
-            format!("{flag} has no meaning for this model of texts"),
-            "texts begin with --prompt or --continue, and are of a class with --where",
-        ));
-    }
+    flags::check(args, Kind::Texts)?;
     check_choice(args)?;
     if args.stop.iter().any(String::is_empty) {
         return Err(Failure::bare("--stop needs a text that is not empty"));

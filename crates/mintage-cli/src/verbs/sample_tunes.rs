@@ -15,6 +15,7 @@ use mintage_data::{
 use serde_json::json;
 
 use super::{
+    flags::{self, Kind},
     sample::{columns, make_parent, tell_of_rows},
     sample_texts::{WAY, check_choice, choice, label, lengths, resemble, warn_of_length},
 };
@@ -44,7 +45,7 @@ enum Target {
 
 pub fn run(args: &Sample, model: &Model, context: &mut Context) -> Verdict {
     check(args)?;
-    let seed = context.settings.seed_or_default();
+    let seed = context.settings.seed_or_fresh();
     let own = || model.dir.join("samples").join(format!("seed-{seed}.wav"));
     let target = match args.out.as_deref() {
         Some(out) => target(out)?,
@@ -193,24 +194,7 @@ fn range(text: &str) -> Result<(u8, u8), Failure> {
 
 /// What has no meaning for music, and values that have none at all.
 fn check(args: &Sample) -> Result<(), Failure> {
-    let flags = [
-        ("--frames", args.frames.is_some()),
-        ("--bits", args.bits.is_some()),
-        ("--grid", args.grid.is_some()),
-        ("--given", args.given.is_some()),
-        ("--fill", args.fill.is_some()),
-        ("--prompt", args.prompt.is_some()),
-        ("--match", args.pattern.is_some()),
-        ("--json-shape", args.json_shape.is_some()),
-        ("--stop", !args.stop.is_empty()),
-        ("--endless", args.endless),
-    ];
-    if let Some((flag, _)) = flags.iter().find(|(_, given)| *given) {
-        return Err(Failure::new(
-            format!("{flag} has no meaning for this model of music"),
-            "tunes go on from a MIDI file with --continue, and keep to --key, --metre, --range and --length bars",
-        ));
-    }
+    flags::check(args, Kind::Music)?;
     check_choice(args)
 }
 

@@ -18,3 +18,4 @@ mod rows;
 mod safety;
 mod sequences;
 mod sounds;
+mod writing;

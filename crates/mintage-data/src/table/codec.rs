@@ -23,7 +23,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Column, MISSING, Table,
+    Column, FileFormat, MISSING, Table,
     ids::IdMaker,
     rules::{Rule, Rules},
     schema::{ColumnSchema, Format, IdFormat, Kind, TableSchema},
@@ -69,11 +69,15 @@ pub struct TableCodec {
     pub rules: Rules,
     /// Of the form that models see.
     pub columns: Vec<ColumnCodec>,
+    /// How the file of delimited text was written that it was learned from; new ones are written alike.
+    #[serde(default)]
+    pub file: Option<FileFormat>,
 }
 
 impl TableCodec {
     /// Fits the rows `train` of a table. Categories of fewer than `least` rows become rare ones.
     pub fn fit(table: &Table, rules: Rules, train: &[u32], least: u32) -> Self {
+        let file = table.file.clone();
         let table = rules.forward(table);
         let columns = table.columns.par_iter().zip(&rules.schema().columns);
         let columns = columns.map(|(column, schema)| {
@@ -88,7 +92,7 @@ impl TableCodec {
             ColumnCodec::fit(column, schema, &counts, missing, least)
         });
         let columns = columns.collect();
-        Self { name: table.name.clone(), rules, columns }
+        Self { name: table.name.clone(), rules, columns, file }
     }
 
     /// The columns of identifiers, by their place in the table, and how they are made.
@@ -244,23 +248,26 @@ impl TableCodec {
         given: Option<&Table>,
         random: &mut dyn FnMut() -> u64,
     ) -> Result<Table, Error> {
-        // The upper 53 bits as a fraction.
-        let mut uniform = || (random() >> 11) as f64 / (1u64 << 53) as f64;
-        let mut table = self.decode(tokens, n, limits, &mut uniform);
-        for (at, format) in Self::ids_of(self.rules.schema()) {
-            let mut ids = IdMaker::new(&format, std::iter::empty())?;
-            let column = &mut table.columns[at];
-            let mut made = Column::new(&column.name, column.declaration.clone());
-            for _ in 0..n {
-                made.push(Some(&ids.next(random)?));
-            }
-            *column = made;
+        self.finisher()?.finish(tokens, n, limits, given, random)
+    }
+
+    /// The same for rows that come a part at a time.
+    pub fn finisher(&self) -> Result<Finisher<'_>, Error> {
+        let maker = |(at, format)| Ok((at, IdMaker::new(&format, std::iter::empty())?));
+        let ids = Self::ids_of(self.rules.schema()).into_iter().map(maker);
+        Ok(Finisher { codec: self, ids: ids.collect::<Result<_, Error>>()? })
+    }
+
+    /// The columns of the rows that are made, without rows.
+    pub fn head(&self) -> Table {
+        let columns = self.rules.own().columns.iter();
+        let columns = columns.map(|column| Column::new(&column.name, column.declaration.clone()));
+        Table {
+            name: self.name.clone(),
+            columns: columns.collect(),
+            file: self.file.clone(),
+            ..Table::default()
         }
-        // Before the rules, which compute from what is given.
-        put_back(&mut table, self.rules.schema(), given);
-        let mut table = self.rules.inverse(&table, random)?;
-        put_back(&mut table, self.rules.own(), given);
-        Ok(table)
     }
 
     pub fn save(&self, dir: &Path) -> Result<(), Error> {
@@ -277,6 +284,44 @@ impl TableCodec {
             Error::bad(path.display().to_string(), format!("cannot be read ({e})"))
                 .with_hint("put back a copy of it, or train again")
         })
+    }
+}
+
+/// Makes whole rows of tokens, a part at a time, and knows of all parts what must not come twice.
+pub struct Finisher<'a> {
+    codec: &'a TableCodec,
+    /// By the columns of the form that models see.
+    ids: Vec<(usize, IdMaker)>,
+}
+
+impl Finisher<'_> {
+    /// The next `n` rows; `given` are the rows that these complete.
+    pub fn finish(
+        &mut self,
+        tokens: &[u16],
+        n: usize,
+        limits: &Limits,
+        given: Option<&Table>,
+        random: &mut dyn FnMut() -> u64,
+    ) -> Result<Table, Error> {
+        let codec = self.codec;
+        // The upper 53 bits as a fraction.
+        let mut uniform = || (random() >> 11) as f64 / (1u64 << 53) as f64;
+        let mut table = codec.decode(tokens, n, limits, &mut uniform);
+        for (at, ids) in &mut self.ids {
+            let column = &mut table.columns[*at];
+            let mut made = Column::new(&column.name, column.declaration.clone());
+            for _ in 0..n {
+                made.push(Some(&ids.next(random)?));
+            }
+            *column = made;
+        }
+        // Before the rules, which compute from what is given.
+        put_back(&mut table, codec.rules.schema(), given);
+        let mut table = codec.rules.inverse(&table, random)?;
+        put_back(&mut table, codec.rules.own(), given);
+        table.file.clone_from(&codec.file);
+        Ok(table)
     }
 }
 

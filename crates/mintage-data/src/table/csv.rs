@@ -4,7 +4,7 @@
 //! is missing, the second is the text "".
 
 use std::{
-    io::{self, BufRead, Write},
+    io::{self, BufRead},
     str,
 };
 
@@ -22,6 +22,7 @@ pub(crate) struct Dialect {
 
 impl Dialect {
     pub const COMMA: Self = Self { delimiter: b',', quote: b'"' };
+    #[cfg(test)]
     pub const TAB: Self = Self { delimiter: b'\t', quote: b'"' };
 }
 
@@ -57,6 +58,11 @@ impl Record {
     /// A line with nothing in it.
     pub fn is_blank(&self) -> bool {
         self.ends.as_slice() == [(0, false)]
+    }
+
+    /// Whether each cell had quotes.
+    pub fn quoted(&self) -> impl Iterator<Item = bool> {
+        self.ends.iter().map(|&(_, quoted)| quoted)
     }
 
     /// The cells; an empty one without quotes is missing.
@@ -236,39 +242,30 @@ impl Step<'_> {
     }
 }
 
-/// Writes one record; a missing cell is empty, a text that is empty or would break the line has quotes.
-pub(crate) fn write_record<'a>(
-    out: &mut dyn Write,
-    dialect: Dialect,
-    cells: impl Iterator<Item = Option<&'a str>>,
-) -> io::Result<()> {
-    for (i, cell) in cells.enumerate() {
-        if i > 0 {
-            out.write_all(&[dialect.delimiter])?;
-        }
-        match cell {
-            None => {}
-            Some(text) if needs_quotes(text, dialect) => write_quoted(out, text, dialect.quote)?,
-            Some(text) => out.write_all(text.as_bytes())?,
-        }
+/// Adds a cell to a record that is being written. A missing one is empty; a text that is empty or would break the
+/// line has quotes, and so has any where `always`.
+pub(crate) fn push_cell(out: &mut Vec<u8>, dialect: Dialect, cell: Option<&str>, always: bool) {
+    match cell {
+        None => {}
+        Some(text) if always || needs_quotes(text, dialect) => push_quoted(out, text, dialect.quote),
+        Some(text) => out.extend_from_slice(text.as_bytes()),
     }
-    out.write_all(b"\n")
 }
 
-fn needs_quotes(text: &str, Dialect { delimiter, quote }: Dialect) -> bool {
+pub(crate) fn needs_quotes(text: &str, Dialect { delimiter, quote }: Dialect) -> bool {
     let special = |b: u8| matches!(b, b'\n' | b'\r') || b == delimiter || b == quote;
     text.is_empty() || text.starts_with('\u{feff}') || text.bytes().any(special)
 }
 
-fn write_quoted(out: &mut dyn Write, text: &str, quote: u8) -> io::Result<()> {
-    out.write_all(&[quote])?;
+fn push_quoted(out: &mut Vec<u8>, text: &str, quote: u8) {
+    out.push(quote);
     for (i, part) in text.split(char::from(quote)).enumerate() {
         if i > 0 {
-            out.write_all(&[quote, quote])?;
+            out.extend_from_slice(&[quote, quote]);
         }
-        out.write_all(part.as_bytes())?;
+        out.extend_from_slice(part.as_bytes());
     }
-    out.write_all(&[quote])
+    out.push(quote);
 }
 
 #[cfg(test)]
@@ -327,11 +324,18 @@ mod tests {
             rows in proptest::collection::vec(proptest::collection::vec(cell(), 2..5), 1..6),
             chunk in 1usize..20,
             tab: bool,
+            quoted: bool,
         ) {
             let dialect = if tab { Dialect::TAB } else { Dialect { delimiter: b';', quote: b'\'' } };
             let mut out = Vec::new();
             for row in &rows {
-                write_record(&mut out, dialect, row.iter().map(Option::as_deref)).unwrap();
+                for (i, cell) in row.iter().enumerate() {
+                    if i > 0 {
+                        out.push(dialect.delimiter);
+                    }
+                    push_cell(&mut out, dialect, cell.as_deref(), quoted);
+                }
+                out.push(b'\n');
             }
             prop_assert_eq!(parse(&out, dialect, chunk).unwrap(), rows);
         }

@@ -1,4 +1,6 @@
-//! Which format a path or an address means.
+//! Which format a path or an address means, and how a file of delimited text is written.
+
+use serde::{Deserialize, Serialize};
 
 use super::csv::Dialect;
 
@@ -46,10 +48,89 @@ impl Format {
     pub fn delimiter(self) -> Option<u8> {
         (self == Self::Tsv).then_some(b'\t')
     }
+}
 
-    /// How delimited text is written.
-    pub fn dialect(self) -> Dialect {
-        if self == Self::Tsv { Dialect::TAB } else { Dialect::COMMA }
+/// How a file of delimited text is written, beside what stands in it. Kept with a model, so that new files look
+/// like the one that was learned from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FileFormat {
+    /// Between cells; `None`: what the suffix of the file says.
+    pub delimiter: Option<char>,
+    pub quote: char,
+    pub quoting: Quoting,
+    /// Whether the names in the header have quotes.
+    pub quoted_header: bool,
+    pub line_end: LineEnd,
+    /// By the name that the WHATWG gives it: "UTF-8", "windows-1251", "UTF-16LE".
+    pub encoding: String,
+    /// Whether the file begins with a byte order mark.
+    pub bom: bool,
+    /// Whether the first line has the names of the columns.
+    pub header: bool,
+}
+
+/// Which cells have quotes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Quoting {
+    /// Those that could not be read without.
+    #[default]
+    Needed,
+    /// All that are not missing.
+    All,
+    /// All of these columns, by their names, as programs do that quote texts and leave numbers alone.
+    Columns(Vec<String>),
+}
+
+/// How lines end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LineEnd {
+    #[default]
+    Lf,
+    Crlf,
+    Cr,
+}
+
+impl LineEnd {
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Lf => "\n",
+            Self::Crlf => "\r\n",
+            Self::Cr => "\r",
+        }
+    }
+}
+
+impl Default for FileFormat {
+    fn default() -> Self {
+        Self {
+            delimiter: None,
+            quote: '"',
+            quoting: Quoting::Needed,
+            quoted_header: false,
+            line_end: LineEnd::Lf,
+            encoding: "UTF-8".to_owned(),
+            bom: false,
+            header: true,
+        }
+    }
+}
+
+impl FileFormat {
+    /// The delimiter and the quote of a file in `format`. The suffix .tsv says what its delimiter is.
+    pub(crate) fn dialect(&self, format: Format) -> Dialect {
+        let own = self.delimiter.and_then(|delimiter| u8::try_from(delimiter).ok());
+        let delimiter = format.delimiter().or(own).unwrap_or(Dialect::COMMA.delimiter);
+        Dialect { delimiter, quote: u8::try_from(self.quote).unwrap_or(Dialect::COMMA.quote) }
+    }
+
+    /// The same for a stream of text: what is written into a pipe or on a terminal is UTF-8.
+    #[must_use]
+    pub fn of_stream(&self) -> Self {
+        let Self { encoding, bom, line_end, .. } = Self::default();
+        Self { encoding, bom, line_end, ..self.clone() }
     }
 }
 

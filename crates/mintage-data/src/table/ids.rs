@@ -1,5 +1,8 @@
 //! Identifiers made afresh: unique, in the format of those seen, and none of them.
 
+use hashbrown::HashTable;
+use xxhash_rust::xxh3::xxh3_64;
+
 use super::{
     Texts,
     pattern::{Pattern, below},
@@ -15,7 +18,13 @@ const TRIES: usize = 1000;
 /// Makes identifiers of one column.
 pub struct IdMaker {
     how: How,
+    /// Those that are there already.
     taken: Texts,
+    /// Hashes of those made by a pattern: millions of texts would take too much memory, and a chance hit only means
+    /// another draw. Counters do not come back, and random UUIDs do not either.
+    made: HashTable<u64>,
+    /// Whole numbers that the column can hold.
+    range: Option<(i128, i128)>,
 }
 
 enum How {
@@ -43,15 +52,38 @@ impl IdMaker {
         taken.for_each(|text| {
             all.insert(text);
         });
-        Ok(Self { how, taken: all })
+        Ok(Self { how, taken: all, made: HashTable::new(), range: None })
+    }
+
+    /// Only whole numbers from the first to the second one, where identifiers are whole numbers.
+    #[must_use]
+    pub fn within(self, range: Option<(i128, i128)>) -> Self {
+        Self { range, ..self }
+    }
+
+    /// Never makes this one.
+    pub fn take(&mut self, text: &str) {
+        if matches!(self.how, How::Pattern { .. }) {
+            note(&mut self.made, text);
+        }
     }
 
     /// A new identifier; an error when there are no more.
     pub fn next(&mut self, random: &mut dyn FnMut() -> u64) -> Result<String, Error> {
-        let taken = &self.taken;
-        let free = |text: &String| taken.find(text).is_none();
+        let (taken, made, range) = (&self.taken, &self.made, self.range);
+        let free = |text: &String| {
+            let hash = xxh3_64(text.as_bytes());
+            range.is_none_or(|range| fits(text, range))
+                && taken.find(text).is_none()
+                && made.find(hash, |&other| other == hash).is_none()
+        };
         let text = match &mut self.how {
             How::Counter { prefix, width, next } => {
+                // Behind the largest number of the column's type come the gaps that are left.
+                let past = |next: i64| range.is_some_and(|(_, high)| i128::from(next) > high);
+                if prefix.is_empty() && past(*next) {
+                    *next = range.map_or(1, |(low, _)| low.max(1) as i64);
+                }
                 let texts = std::iter::from_fn(|| {
                     let text = format!("{prefix}{next:0width$}");
                     *next = next.checked_add(1)?;
@@ -62,6 +94,8 @@ impl IdMaker {
             How::Uuid { upper } => std::iter::repeat_with(|| uuid(random, *upper)).take(DRAWS).find(free),
             How::Pattern { pattern, count } => {
                 let drawn = std::iter::repeat_with(|| pattern.draw(random)).take(DRAWS).find(free);
+                let numbers = || range.map(|range| number(random, range));
+                let drawn = drawn.or_else(|| std::iter::from_fn(numbers).take(DRAWS).find(free));
                 drawn.or_else(|| {
                     let start = u128::from(random()) << 64 | u128::from(random());
                     let tries = (taken.len() as u128 * 2 + TRIES as u128).min(*count);
@@ -72,12 +106,12 @@ impl IdMaker {
             How::Reference => return Ok(taken.get(below(random, taken.len()) as u32).to_owned()),
         };
         let text = text.ok_or_else(|| self.exhausted())?;
-        self.taken.insert(&text);
+        self.take(&text);
         Ok(text)
     }
 
     fn exhausted(&self) -> Error {
-        let taken = self.taken.len();
+        let taken = self.taken.len() + self.made.len();
         let (what, why) = match &self.how {
             How::Pattern { pattern, count } => (
                 format!("identifiers like `{}`", pattern.nth(0)),
@@ -88,6 +122,28 @@ impl IdMaker {
         };
         Error::bad(what, why).with_hint("ask for fewer rows, or say another kind for the column")
     }
+}
+
+/// Adds the hash of a text.
+fn note(made: &mut HashTable<u64>, text: &str) {
+    let hash = xxh3_64(text.as_bytes());
+    made.entry(hash, |&other| other == hash, |&other| other).or_insert(hash);
+}
+
+/// Whether a whole number lies in a range; what is none is not judged.
+pub(super) fn fits(text: &str, (low, high): (i128, i128)) -> bool {
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let whole = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    // More digits than `i128` has are out of every range.
+    !whole || text.parse::<i128>().is_ok_and(|number| (low..=high).contains(&number))
+}
+
+/// A whole number of a range, from 1 on where it has such.
+fn number(random: &mut dyn FnMut() -> u64, (low, high): (i128, i128)) -> String {
+    let low = low.max(1).min(high);
+    let count = (high - low) as u128 + 1;
+    let drawn = u128::from(random()) << 64 | u128::from(random());
+    (low + (drawn % count) as i128).to_string()
 }
 
 /// A random UUID, version 4.
@@ -139,6 +195,25 @@ mod tests {
         assert!(!all.contains(&"A07".to_owned()));
         let error = make(&pattern, &["A07", "C99"], 299).unwrap_err();
         assert_eq!(error.to_string(), "identifiers like `A00`: 300 of 300 are taken, no other is left");
+    }
+
+    #[test]
+    fn numbers_stay_within_the_type_of_their_column() {
+        let within = |format: &IdFormat, taken: &[&str], range: (i128, i128), n: usize| {
+            let mut maker = IdMaker::new(format, taken.iter().copied()).unwrap().within(Some(range));
+            let mut random = random();
+            (0..n).map(|_| maker.next(&mut random)).collect::<Result<Vec<_>, _>>()
+        };
+        let hashes = IdFormat::Pattern { regex: "[0-9]{20}".into() };
+        let largest = i128::from(i64::MAX);
+        let made = within(&hashes, &[], (-largest - 1, largest), 2000).unwrap();
+        assert!(made.iter().all(|id| id.parse::<i64>().is_ok()));
+        assert_eq!(made.iter().collect::<HashSet<_>>().len(), 2000);
+        // Behind the largest number come the gaps.
+        let counter = IdFormat::Counter { prefix: String::new(), width: 0, next: 32_767 };
+        let made = within(&counter, &["1", "3"], (-32_768, 32_767), 4).unwrap();
+        assert_eq!(made, ["32767", "2", "4", "5"]);
+        assert!(within(&counter, &["1", "2"], (0, 2), 1).is_err());
     }
 
     #[test]

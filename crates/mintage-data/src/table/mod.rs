@@ -26,10 +26,13 @@ mod values;
 mod write;
 
 use crate::Error;
+pub use format::{FileFormat, LineEnd, Quoting};
 pub use postgres::{PgDefaults, password_of, redacted, without_passwords};
 pub use read::{is_database, is_table, read, tables_of};
 pub use texts::Texts;
-pub use write::{IfExists, Writing, Written, write, write_csv};
+pub use write::{
+    IfExists, TextKind, Writing, Written, encoding_named, write, write_csv, write_parts, write_text,
+};
 
 /// The number of a missing cell.
 pub const MISSING: u32 = u32::MAX;
@@ -58,6 +61,12 @@ pub enum Type {
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Declaration {
     pub ty: Type,
+    /// What the values are, where the source has no type for them: found from the values of a CSV file, say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found: Option<Type>,
+    /// Whether some values are none of that type, such as "<0.1" among numbers.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub mixed: bool,
     /// The type in the source's own words, such as `numeric(10,2)`, where it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub native: Option<String>,
@@ -169,6 +178,8 @@ pub struct Table {
     pub columns: Vec<Column>,
     /// What the user should know of how it was read, such as columns left out.
     pub notes: Vec<String>,
+    /// How the file of delimited text was written that it was read from.
+    pub file: Option<FileFormat>,
 }
 
 impl Table {
@@ -182,6 +193,19 @@ impl Table {
 
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.columns.iter().map(|column| column.name.as_str())
+    }
+
+    /// The same columns without rows.
+    #[must_use]
+    pub fn head(&self) -> Self {
+        let columns = self.columns.iter();
+        let columns = columns.map(|column| Column::new(column.name.clone(), column.declaration.clone()));
+        Self {
+            name: self.name.clone(),
+            columns: columns.collect(),
+            notes: Vec::new(),
+            file: self.file.clone(),
+        }
     }
 
     /// The rows as CSV text, with a line of names.
@@ -211,7 +235,7 @@ impl Table {
     #[must_use]
     pub fn select(&self, rows: &[u32]) -> Self {
         let columns = self.columns.iter().map(|column| column.select(rows)).collect();
-        Self { name: self.name.clone(), columns, notes: self.notes.clone() }
+        Self { name: self.name.clone(), columns, notes: self.notes.clone(), file: self.file.clone() }
     }
 }
 

@@ -9,6 +9,7 @@ mod correct;
 mod detect;
 mod identifiers;
 mod spellings;
+mod types;
 mod words;
 
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::{Declaration, datetime};
 pub use detect::detect;
 pub use spellings::is_yes;
+pub(in crate::table) use types::iso_pattern;
 
 /// What a column holds, and so how it is learned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -92,6 +92,7 @@ impl TableSet {
         check(&table)?;
         let mut schema = detect(&table);
         schema.apply(&table, &spec.kinds)?;
+        schema.find_types(&table);
         let splits = Splits::of(&row_hashes(&table), official);
         let least = match spec.rare {
             Rare::Keep => 0,

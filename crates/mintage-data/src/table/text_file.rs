@@ -27,12 +27,29 @@ pub(crate) fn with_text<T>(
     path: &Path,
     mut read: impl FnMut(&mut dyn BufRead) -> Result<T, Error>,
 ) -> Result<T, Error> {
+    with_encoded_text(path, |text, _| read(text))
+}
+
+/// How a text is encoded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TextEncoding {
+    pub encoding: &'static Encoding,
+    /// Whether it begins with a byte order mark.
+    pub bom: bool,
+}
+
+/// The same, and `read` is told the encoding.
+pub(crate) fn with_encoded_text<T>(
+    path: &Path,
+    mut read: impl FnMut(&mut dyn BufRead, TextEncoding) -> Result<T, Error>,
+) -> Result<T, Error> {
     let (sample, rest) = open_with_sample(path)?;
     let encoding = guess(&sample, true);
-    match read(&mut Decoded::new(Cursor::new(sample).chain(rest), encoding)) {
+    let bom = Encoding::for_bom(&sample).is_some();
+    match read(&mut Decoded::new(Cursor::new(sample).chain(rest), encoding), TextEncoding { encoding, bom }) {
         Err(error) if encoding == UTF_8 && is_malformed(&error) => {
             let encoding = guess_from_all(path)?;
-            read(&mut Decoded::new(decompressed(path)?, encoding))
+            read(&mut Decoded::new(decompressed(path)?, encoding), TextEncoding { encoding, bom: false })
         }
         other => other,
     }
@@ -56,13 +73,18 @@ pub(crate) fn decompressed(path: &Path) -> Result<Box<dyn Read>, Error> {
 
 /// Whether a file is one that [`decompressed`] unpacks.
 pub(crate) fn is_packed(path: &Path) -> Result<bool, Error> {
+    Ok(packing_of(path)? != Packing::None)
+}
+
+/// How a file is compressed.
+pub(crate) fn packing_of(path: &Path) -> Result<Packing, Error> {
     let mut file = File::open(path).map_err(Error::io(path))?;
-    Ok(Packing::of(&magic_of(&mut file).map_err(Error::io(path))?) != Packing::None)
+    Ok(Packing::of(&magic_of(&mut file).map_err(Error::io(path))?))
 }
 
 /// How the first bytes of a file say that it is compressed.
-#[derive(PartialEq)]
-enum Packing {
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Packing {
     None,
     Gzip,
     Zstd,

@@ -121,6 +121,11 @@ impl NumberFormat {
         parse(text, self.point)
     }
 
+    /// Whether the numbers are written as programs read them.
+    pub fn is_plain(&self) -> bool {
+        self.point == '.'
+    }
+
     /// Whether all numbers are whole.
     pub fn integer(&self) -> bool {
         self.digits.is_some_and(|digits| digits <= 0)

@@ -4,7 +4,7 @@
 
 use mintage_data::{
     Column, Declaration, Error, Provenance, SourceSpec, Table, Type,
-    table::{self, IfExists, PgDefaults, Writing, Written, schema::IdFormat},
+    table::{self, FileFormat, IfExists, PgDefaults, Writing, Written, schema::IdFormat},
 };
 
 pub fn spec(source: impl ToString) -> SourceSpec {
@@ -31,6 +31,7 @@ pub fn write(
     ids: &[(usize, IdFormat)],
 ) -> Result<Written, Error> {
     let (provenance, pg) = (provenance(), PgDefaults::default());
+    let file = FileFormat::default();
     let mut state = 1u64;
     let mut random = || {
         state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
@@ -40,8 +41,10 @@ pub fn write(
         target,
         table: name,
         if_exists,
-        provenance: &provenance,
+        provenance: Some(&provenance),
         ids,
+        schema: None,
+        file: &file,
         random: &mut random,
         pg: &pg,
     };

@@ -9,10 +9,24 @@ pub mod shape;
 pub mod sounds;
 pub mod tunes;
 
+use crate::error::Error;
 pub use clips::{ClipBeginning, ClipLength, ClipRequest};
 pub use images::SampleRequest;
-pub use rows::RowRequest;
+pub use rows::{RowParts, RowRequest};
 pub use sequences::{Resemble, SequenceRequest};
 pub use shape::Shape;
 pub use sounds::{SoundBeginning, SoundRequest, Sounds};
 pub use tunes::TuneRequest;
+
+/// Bytes that the items of one request may take.
+const MAX_BYTES: usize = 4 << 30;
+
+/// Whether `n` items of `bytes` each fit in memory together: an error in words is better than an end without any.
+fn check_memory(n: usize, bytes: usize, items: &str) -> Result<(), Error> {
+    if n.saturating_mul(bytes) <= MAX_BYTES {
+        return Ok(());
+    }
+    let most = (MAX_BYTES / bytes.max(1)).max(1);
+    Err(Error::request(format!("{n} {items} at once do not fit in memory"))
+        .with_hint(format!("ask for {most} at most, and for the others with another --seed")))
+}

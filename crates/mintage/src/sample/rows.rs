@@ -1,6 +1,9 @@
 //! What can be asked of a model of rows: new ones, under conditions, from partial rows, with the gaps filled.
 
-use mintage_data::{Table, TableCodec, table::codec::Where};
+use mintage_data::{
+    Table, TableCodec,
+    table::codec::{Finisher, Limits, Where},
+};
 use mintage_nn::Rng;
 
 use crate::{
@@ -53,31 +56,105 @@ impl Model {
         request: &RowRequest,
         on: &mut dyn FnMut(usize, usize),
     ) -> Result<Table, Error> {
+        let mut parts = self.row_parts(request)?;
+        let n = parts.len();
+        on(0, n);
+        let mut all = parts.head();
+        while let Some(part) = parts.next_part()? {
+            if all.rows() == 0 {
+                all = part;
+            } else {
+                all.append(&part)?;
+            }
+            on(all.rows(), n);
+        }
+        Ok(all)
+    }
+
+    /// The same rows as [`sample_rows`](Self::sample_rows), a part at a time: however many are asked for, no more than
+    /// one part is held.
+    pub fn row_parts<'a>(&'a self, request: &'a RowRequest) -> Result<RowParts<'a>, Error> {
         let (model, codec) = self.rows()?;
         let limits = codec.limits(&request.conditions)?;
-        let n = request.given.as_ref().map_or(request.n, Table::rows);
         let given = match &request.given {
             Some(table) => codec.encode_given(table, HIDDEN)?,
             None => Vec::new(),
         };
-        let width = codec.width();
-        let allowed = limits.allowed(request.fill);
-        let (mut tokens, mut parts) = (Vec::with_capacity(n * width), 0);
-        on(0, n);
-        while tokens.len() < n * width || parts == 0 {
-            let start = parts * PART;
-            let rows = PART.min(n - start);
-            let draw = RowDraw {
-                n: rows,
-                given: if given.is_empty() { &[] } else { &given[start * width..(start + rows) * width] },
-                allowed: &allowed,
-                temperature: request.temperature,
-            };
-            parts += 1;
-            tokens.extend(model.sample(&draw, &mut Rng::new(request.seed, parts as u64)));
-            on(start + rows, n);
+        Ok(RowParts {
+            model,
+            codec,
+            request,
+            given,
+            allowed: limits.allowed(request.fill),
+            limits,
+            finisher: codec.finisher()?,
+            rng: Rng::new(request.seed, 0),
+            done: 0,
+            parts: 0,
+        })
+    }
+}
+
+/// Rows of a model as they are drawn.
+pub struct RowParts<'a> {
+    model: &'a TableModel,
+    codec: &'a TableCodec,
+    request: &'a RowRequest,
+    /// The tokens of the rows that are completed.
+    given: Vec<u16>,
+    limits: Limits,
+    allowed: Vec<Option<Vec<bool>>>,
+    finisher: Finisher<'a>,
+    /// For what lies beyond the tokens: places in bins, identifiers, rules.
+    rng: Rng,
+    done: usize,
+    parts: u64,
+}
+
+impl RowParts<'_> {
+    /// Rows of all parts together.
+    pub fn len(&self) -> usize {
+        self.request.given.as_ref().map_or(self.request.n, Table::rows)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The columns, without rows.
+    pub fn head(&self) -> Table {
+        self.codec.head()
+    }
+
+    /// The next part, nothing after the last one. There is always one, even of no rows.
+    pub fn next_part(&mut self) -> Result<Option<Table>, mintage_data::Error> {
+        if self.done == self.len() && self.parts > 0 {
+            return Ok(None);
         }
-        let mut rng = Rng::new(request.seed, 0);
-        Ok(codec.finish(&tokens, n, &limits, request.given.as_ref(), &mut || rng.next_u64())?)
+        let width = self.codec.width();
+        let rows = self.done..self.done + PART.min(self.len() - self.done);
+        let given =
+            if self.given.is_empty() { &[] } else { &self.given[rows.start * width..rows.end * width] };
+        let (allowed, temperature) = (&self.allowed, self.request.temperature);
+        let draw = RowDraw { n: rows.len(), given, allowed, temperature };
+        self.parts += 1;
+        let tokens = self.model.sample(&draw, &mut Rng::new(self.request.seed, self.parts));
+        // What is given is cut into parts as well.
+        let own = self.request.given.as_ref().map(|given| {
+            let rows: Vec<u32> = rows.clone().map(|row| row as u32).collect();
+            given.select(&rows)
+        });
+        let (rng, limits) = (&mut self.rng, &self.limits);
+        let part = self.finisher.finish(&tokens, rows.len(), limits, own.as_ref(), &mut || rng.next_u64())?;
+        self.done = rows.end;
+        Ok(Some(part))
+    }
+}
+
+impl Iterator for RowParts<'_> {
+    type Item = Result<Table, mintage_data::Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_part().transpose()
     }
 }

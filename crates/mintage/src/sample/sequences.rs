@@ -7,7 +7,7 @@ use mintage_data::{
 };
 use mintage_nn::Rng;
 
-use super::{healing::Healing, shape::Shape};
+use super::{check_memory, healing::Healing, shape::Shape};
 use crate::{
     dataset::AnyCodec,
     error::Error,
@@ -23,6 +23,8 @@ pub(super) const PART: usize = 32;
 const DEFAULT_CHARS: usize = 2_000;
 /// Tokens that a character takes at most: an escape and its digits, or the bytes of one.
 const TOKENS_A_CHAR: usize = 8;
+/// What a text takes beside its characters.
+const BYTES_A_TEXT: usize = 64;
 
 /// What new documents resemble, where the model has an encoder.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -192,15 +194,17 @@ impl Model {
     }
 
     /// Draws texts, without their prompt. The same request gives the same texts. `on` hears of every text as it comes:
-    /// which one, and what is new of it.
+    /// which one, and what is new of it; a text ends where it says no. With a shape, those that did not come to
+    /// one are left out.
     pub fn sample_texts(
         &self,
         request: &SequenceRequest,
-        on: &mut dyn FnMut(usize, &str),
+        on: &mut dyn FnMut(usize, &str) -> bool,
     ) -> Result<Vec<String>, Error> {
         let (parts, codec) = self.texts()?;
         let class = parts.class(request.label.as_deref())?;
         let chars = request.length.unwrap_or(DEFAULT_CHARS);
+        check_memory(request.n, chars.saturating_add(BYTES_A_TEXT), "texts")?;
         let mut prompt = vec![BOUNDARY];
         prompt.extend(codec.encode(&request.prompt));
         // A shape is that of all that is new.
@@ -210,7 +214,7 @@ impl Model {
         };
         let resemble = request.resemble.encoded(|text| codec.encode(text));
         resemble.check(self, request.n)?;
-        let mut texts = Vec::with_capacity(request.n);
+        let mut texts = Vec::new();
         for (part, first) in (0..request.n).step_by(PART).enumerate() {
             let draw = SequenceDraw {
                 n: PART.min(request.n - first),
@@ -232,8 +236,7 @@ impl Model {
             };
             let mut hear = |row: usize, token: u32| {
                 let goes_on = rows[row].push(token);
-                rows[row].tell(&mut |text| on(first + row, text));
-                goes_on
+                rows[row].tell(&mut |text| on(first + row, text)) && goes_on
             };
             let mut rng = Rng::new(request.seed, part as u64 + 1);
             parts.model.sample(&draw, &mut limit, &mut hear, &mut rng);
@@ -241,14 +244,14 @@ impl Model {
                 texts.push(growing.finish(&mut |text| on(first + row, text)));
             }
         }
-        match &request.shape {
-            Some(shape) if !texts.iter().any(|text| shape.matches(text)) => {
-                let hint =
-                    "a longer --length may help; and a model can only write what its texts are written in";
-                Err(Error::request("no text came to a match before it was at its end").with_hint(hint))
-            }
-            _ => Ok(texts),
+        let Some(shape) = &request.shape else { return Ok(texts) };
+        // What is not of the shape is no text that was asked for.
+        texts.retain(|text| shape.matches(text));
+        if texts.is_empty() {
+            let hint = "a longer --length may help; and a model can only write what its texts are written in";
+            return Err(Error::request("no text came to a match before it was at its end").with_hint(hint));
         }
+        Ok(texts)
     }
 }
 
@@ -295,8 +298,8 @@ impl<'a> Growing<'a> {
         !self.stopped && self.chars < self.most
     }
 
-    /// Tells what is certain to stay: not what may be the beginning of a stop.
-    fn tell(&mut self, on: &mut dyn FnMut(&str)) {
+    /// Tells what is certain to stay: not what may be the beginning of a stop. Whether more is wanted.
+    fn tell(&mut self, on: &mut dyn FnMut(&str) -> bool) -> bool {
         let longest = self.stop.iter().map(String::len).max().unwrap_or(0);
         let mut sure = match self.stopped {
             true => self.text.len(),
@@ -305,13 +308,15 @@ impl<'a> Growing<'a> {
         while !self.text.is_char_boundary(sure) {
             sure -= 1;
         }
-        if sure > self.told {
-            on(&self.text[self.told..sure]);
-            self.told = sure;
+        if sure <= self.told {
+            return true;
         }
+        let heard = on(&self.text[self.told..sure]);
+        self.told = sure;
+        heard
     }
 
-    fn finish(mut self, on: &mut dyn FnMut(&str)) -> String {
+    fn finish(mut self, on: &mut dyn FnMut(&str) -> bool) -> String {
         if !self.stopped
             && self.chars < self.most
             && let Some(rest) = self.decoder.finish()

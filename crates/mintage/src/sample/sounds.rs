@@ -3,6 +3,7 @@
 use mintage_data::{SoundBatch, SoundCodec};
 use mintage_nn::Rng;
 
+use super::check_memory;
 use crate::{
     dataset::AnyCodec,
     error::Error,
@@ -128,12 +129,13 @@ impl Model {
         on: &mut dyn FnMut(usize, usize),
     ) -> Result<Sounds, Error> {
         let SoundParts { model, info, codec } = self.sounds()?;
+        let length = length(info, request)?;
+        check_memory(request.n, length.saturating_mul(info.channels * size_of::<f32>()), "sounds")?;
         let given = request.begin != SoundBeginning::Nothing;
         let labels =
             self.labels_for(&codec.classes, request.label.as_deref(), request.n, given, request.seed)?;
-        let length = length(info, request)?;
         self.check_beginning(model, &request.begin)?;
-        let mut samples = Vec::with_capacity(request.n);
+        let mut samples = Vec::new();
         on(0, request.n);
         // Every part has a stream of its own, so that the first sounds do not depend on how many are asked for.
         for (part, first) in (0..request.n).step_by(PART).enumerate() {

@@ -7,7 +7,10 @@ use mintage_data::{
 };
 use mintage_nn::Rng;
 
-use super::sequences::{PART, Resemble};
+use super::{
+    check_memory,
+    sequences::{PART, Resemble},
+};
 use crate::{
     error::Error,
     model::Model,
@@ -20,6 +23,8 @@ const DEFAULT_BARS: usize = 64;
 const TOKENS_A_BAR: usize = 512;
 /// Tokens that the last note of a bar may need when the others are at that bound.
 const LAST_NOTE: usize = 16;
+/// Room for the notes of a bar.
+const BYTES_A_BAR: usize = 1024;
 
 /// What to draw from a model of music.
 #[derive(Clone, Debug)]
@@ -130,7 +135,8 @@ impl Model {
         let resemble = request.resemble.encoded(|score| codec.encode(score));
         resemble.check(self, request.n)?;
         let most = request.bars.unwrap_or(DEFAULT_BARS);
-        let mut tunes = Vec::with_capacity(request.n);
+        check_memory(request.n, most.saturating_mul(BYTES_A_BAR), "tunes")?;
+        let mut tunes = Vec::new();
         for (part, first) in (0..request.n).step_by(PART).enumerate() {
             let draw = SequenceDraw {
                 n: PART.min(request.n - first),

@@ -4,49 +4,53 @@ use std::{io::BufRead, path::Path};
 
 use super::{
     super::{
-        Table,
-        csv::{Dialect, Fault, Record, Records},
-        text_file::with_text,
+        FileFormat, Table,
+        csv::{Fault, Record, Records},
+        text_file::{TextEncoding, with_encoded_text},
     },
-    Rows, check_names, chosen, dialect, empty, stem,
+    Rows, check_names, chosen, dialect, empty, file_format, stem,
 };
 use crate::{Error, SourceSpec};
 
 /// Reads a file; `delimiter` is found when it is not given.
 pub(super) fn read(path: &Path, delimiter: Option<u8>, spec: &SourceSpec) -> Result<Table, Error> {
-    with_text(path, |text| read_text(path, text, delimiter, spec))
+    with_encoded_text(path, |text, encoding| read_text(path, text, encoding, delimiter, spec))
 }
 
-/// The dialect of a file and the names in its header; nothing when the file is empty.
-pub(crate) fn header(path: &Path, delimiter: Option<u8>) -> Result<Option<(Dialect, Vec<String>)>, Error> {
-    with_text(path, |text| {
+/// How a file is written and the names in its header; nothing when the file is empty.
+pub(crate) fn header(path: &Path, delimiter: Option<u8>) -> Result<Option<(FileFormat, Vec<String>)>, Error> {
+    with_encoded_text(path, |text, encoding| {
         let sample = text.fill_buf().map_err(Error::io(path))?;
         if sample.is_empty() {
             return Ok(None);
         }
         let (dialect, has_header) = dialect::detect(sample, delimiter);
+        let format = file_format::of_sample(sample, dialect, has_header, encoding, delimiter.is_some());
         let mut records = Records::new(text, dialect);
-        let record = records.next().map_err(at(path))?;
-        Ok(record.map(|record| (dialect, if has_header { names_in(record) } else { numbered(record) })))
+        let record = first(&mut records).map_err(at(path))?;
+        Ok(record.map(|record| (format, if has_header { names_in(record) } else { numbered(record) })))
     })
 }
 
 fn read_text(
     path: &Path,
     text: &mut dyn BufRead,
+    encoding: TextEncoding,
     delimiter: Option<u8>,
     spec: &SourceSpec,
 ) -> Result<Table, Error> {
     let place = path.display().to_string();
     let sample = text.fill_buf().map_err(Error::io(path))?;
     let (dialect, has_header) = dialect::detect(sample, delimiter);
+    let format = file_format::of_sample(sample, dialect, has_header, encoding, delimiter.is_some());
     let mut records = Records::new(text, dialect);
     let mut record = first(&mut records).map_err(at(path))?;
     let Some(header) = record else { return Err(Error::bad(place, "is empty")) };
     let names = if has_header { names_in(header) } else { numbered(header) };
     check_names(&place, &names)?;
     let columns = chosen(spec.column.as_deref(), &place, &names)?;
-    let mut rows = Rows::new(empty(stem(path), &names, &columns), spec);
+    let table = Table { file: Some(format), ..empty(stem(path), &names, &columns) };
+    let mut rows = Rows::new(table, spec);
     if has_header {
         record = records.next().map_err(at(path))?;
     } else {
@@ -98,7 +102,7 @@ fn check_width(record: &Record, width: usize, has_header: bool) -> Result<(), Fa
 }
 
 /// Names without the spaces around them; a column without a name is named by its place.
-fn names_in(record: &Record) -> Vec<String> {
+pub(super) fn names_in(record: &Record) -> Vec<String> {
     let name = |(i, cell): (usize, Option<&str>)| match cell.map(str::trim) {
         None | Some("") => format!("column_{}", i + 1),
         Some(name) => name.to_owned(),

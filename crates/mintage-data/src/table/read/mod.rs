@@ -3,11 +3,12 @@
 
 pub(super) mod csv;
 mod dialect;
+mod file_format;
 mod jsonl;
 mod parquet;
 mod postgres;
 mod rows;
-mod sqlite;
+pub(super) mod sqlite;
 
 use std::{
     fmt::{Display, LowerExp},
@@ -19,6 +20,7 @@ use crate::{
     Error, SourceSpec,
     source::{not_there, sqlite::is_sqlite},
 };
+pub(super) use file_format::line_end;
 use rows::{Rows, check_names, chosen, empty};
 
 /// Whether `spec` names rows, rather than images.

@@ -8,11 +8,11 @@ use arrow_array::{
     temporal_conversions::{as_date, as_datetime, as_time},
     types::*,
 };
-use arrow_schema::{DataType, Field, TimeUnit};
+use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use parquet::{
     arrow::{
         ProjectionMask,
-        arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder},
+        arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder},
     },
     errors::ParquetError,
 };
@@ -30,6 +30,7 @@ pub(super) fn read(path: &Path, spec: &SourceSpec) -> Result<Table, Error> {
     let place = path.display().to_string();
     let wrong = |error: ParquetError| Error::bad(&place, error.to_string());
     let file = File::open(path).map_err(Error::io(path))?;
+    let noted = noted_schema(&file);
     // What another program noted of its own types is not needed: dictionaries come as their values.
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     let reader = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options).map_err(wrong)?;
@@ -51,6 +52,9 @@ pub(super) fn read(path: &Path, spec: &SourceSpec) -> Result<Table, Error> {
     table.notes = notes;
     for (column, &i) in table.columns.iter_mut().zip(&columns) {
         column.declaration = declaration(&place, schema.field(i))?;
+        if let Some(zone) = noted.as_ref().and_then(|noted| zone_of(noted, schema.field(i))) {
+            column.declaration.native = Some(zone.to_string());
+        }
     }
     let mask = ProjectionMask::roots(reader.parquet_schema(), columns.iter().copied());
     let batches = reader.with_projection(mask).with_batch_size(BATCH_ROWS).build().map_err(wrong)?;
@@ -65,6 +69,19 @@ pub(super) fn read(path: &Path, spec: &SourceSpec) -> Result<Table, Error> {
         }
     }
     rows.finish(&place)
+}
+
+/// The columns as the program that wrote the file noted them, if it did.
+fn noted_schema(file: &File) -> Option<SchemaRef> {
+    let metadata = ArrowReaderMetadata::load(file, ArrowReaderOptions::new()).ok()?;
+    Some(metadata.schema().clone())
+}
+
+/// The type of moments with their zone. Parquet's own types know none but UTC.
+fn zone_of<'a>(noted: &'a Schema, field: &Field) -> Option<&'a DataType> {
+    let noted = noted.field_with_name(field.name()).ok()?.data_type();
+    let both = (field.data_type(), noted);
+    matches!(both, (DataType::Timestamp(..), DataType::Timestamp(_, Some(_)))).then_some(noted)
 }
 
 fn binary_note(field: &Field) -> Option<String> {

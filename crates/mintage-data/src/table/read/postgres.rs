@@ -143,6 +143,7 @@ fn columns(transaction: &mut Transaction, found: &Found) -> Result<Vec<PgColumn>
             primary_key: row.try_get(4)?,
             unique: row.try_get(5)?,
             refers_to: row.try_get(6)?,
+            ..Declaration::default()
         };
         Ok(PgColumn { name: row.try_get(0)?, is_bytes: oid == PgType::BYTEA.oid(), declaration })
     };

@@ -104,7 +104,7 @@ fn unknown_column(place: &str, name: &str, names: &[String]) -> Error {
 /// A table without rows, with the columns of `chosen`.
 pub(super) fn empty(name: String, names: &[String], chosen: &[usize]) -> Table {
     let columns = chosen.iter().map(|&i| Column::new(names[i].clone(), Default::default())).collect();
-    Table { name, columns, notes: Vec::new() }
+    Table { name, columns, ..Table::default() }
 }
 
 #[cfg(test)]

@@ -138,6 +138,7 @@ fn declarations(connection: &Connection, table: &str) -> rusqlite::Result<Vec<(S
             unique: unique.contains(&name),
             not_null: row.get(2)?,
             refers_to: references.get(&name).cloned(),
+            ..Declaration::default()
         };
         Ok((name, declaration))
     };
@@ -177,7 +178,7 @@ fn references(connection: &Connection, table: &str) -> rusqlite::Result<HashMap<
 }
 
 /// What the name of a type means, where it is a usual one.
-fn declared_type(native: &str) -> Option<Type> {
+pub(in crate::table) fn declared_type(native: &str) -> Option<Type> {
     const MEANINGS: [(&[&str], Type); 12] = [
         (&["BOOL"], Type::Boolean),
         (&["UUID", "GUID"], Type::Uuid),

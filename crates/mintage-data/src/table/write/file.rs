@@ -1,31 +1,40 @@
-//! Files of text: written whole beside their final place, what they had before with it when rows are
-//! appended.
+//! Files of text: written whole beside their final place. Where rows are appended, what the file had is copied as it
+//! is, byte by byte, and the new rows are written in its own dialect, encoding and line ends.
 
 use std::{
-    fs,
-    io::{self, BufRead, BufWriter, Write},
+    fs::{self, File},
+    io::{self, BufWriter, Write},
     path::{Path, PathBuf},
 };
 
+use encoding_rs::Encoding;
 use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
 
 use super::{
     super::{
         Column, Table,
-        csv::Dialect,
-        format::{Compression, Format},
+        format::{Compression, FileFormat, Format},
         read,
-        text_file::with_text,
+        text_file::{Packing, packing_of, with_encoded_text, with_text},
     },
-    IfExists, Writing, Written, ids, is_there, json, parquet, write_header, write_records,
+    IfExists, Writing, Written,
+    encode::{Encoded, encoding_named},
+    is_there, json, parquet,
+    rows::{I64_RANGE, IdRange, Rows},
+    text::{Delimited, TextWriter},
 };
 use crate::{
-    Error, Provenance, SourceSpec,
+    Error, Provenance, SourceSpec, Type,
     sink::{Beside, atomic_write},
 };
 
-pub(super) fn write(table: &Table, path: &Path, format: Format, how: &mut Writing) -> Result<Written, Error> {
+pub(super) fn write(
+    rows: &mut Rows,
+    path: &Path,
+    format: Format,
+    how: &mut Writing,
+) -> Result<Written, Error> {
     let place = path.display().to_string();
     let is_full = fs::metadata(path).is_ok_and(|there| there.len() > 0);
     let appends = is_full && how.if_exists == IfExists::Append;
@@ -35,52 +44,128 @@ pub(super) fn write(table: &Table, path: &Path, format: Format, how: &mut Writin
             return Err(Error::bad(place, "is a Parquet file, to which nothing can be appended")
                 .with_hint("write to another file, or choose --if-exists replace"));
         }
-        (true, IfExists::Append, _) => append(table, path, format, how)?,
-        (_, _, Format::Parquet) => parquet::write(table, path, how.provenance)?,
-        (_, _, Format::JsonLines) => fill(path, |out| json::write_lines(table, out))?,
-        (..) => fill(path, |out| {
-            write_header(table, format.dialect(), out)?;
-            write_records(table, format.dialect(), out)
-        })?,
+        (true, IfExists::Append, _) => append(rows, path, format, how)?,
+        (_, _, Format::Parquet) => parquet::write(rows, path, how)?,
+        (..) => {
+            let text = Text::new(how.file, format)?;
+            let file = Beside::create(path).map_err(Error::io(path))?;
+            let packing = match Compression::of(&path.to_string_lossy()) {
+                Compression::None => Packing::None,
+                Compression::Gzip => Packing::Gzip,
+                Compression::Zstd => Packing::Zstd,
+            };
+            text.fill(&file.file, path, packing, |out| send(rows, format, how, out))?;
+            file.commit().map_err(Error::io(path))?;
+        }
     }
-    if format != Format::Parquet {
-        write_provenance(path, table.rows(), how.provenance, appends)?;
+    if let Some(provenance) = how.provenance.filter(|_| format != Format::Parquet) {
+        write_provenance(path, rows.written, provenance, appends)?;
     }
-    Ok(Written { rows: table.rows(), place })
+    Ok(Written { rows: rows.written, place })
 }
 
-fn append(table: &Table, path: &Path, format: Format, how: &mut Writing) -> Result<(), Error> {
-    let present = |name: &str| -> Result<Column, Error> {
-        let source = path.display().to_string();
-        let spec = SourceSpec { source, column: Some(name.to_owned()), ..SourceSpec::default() };
-        Ok(read(&spec)?.columns.swap_remove(0))
-    };
-    if format == Format::JsonLines {
-        check_keys(table, path)?;
-        let table = ids::afresh(table, how, present)?;
-        return extend(path, |out| json::write_lines(&table, out));
-    }
-    let dialect = check_header(table, path, format)?;
-    let table = ids::afresh(table, how, present)?;
-    extend(path, |out| write_records(&table, dialect, out))
+/// Sends the text of all rows, the header first.
+pub(super) fn send(
+    rows: &mut Rows,
+    format: Format,
+    how: &mut Writing,
+    out: &mut dyn FnMut(&[u8]) -> Result<(), Error>,
+) -> Result<(), Error> {
+    rows.bound(how, id_range)?;
+    let writer = TextWriter::new(rows.head, how.schema, format, how.file);
+    out(&writer.head(rows.head))?;
+    send_rows(rows, &writer, how, out)
 }
 
-/// The dialect of a file, which must have the columns of `table` in their order.
-fn check_header(table: &Table, path: &Path, format: Format) -> Result<Dialect, Error> {
-    let Some((dialect, names)) = read::csv::header(path, format.delimiter())? else {
-        return Ok(format.dialect());
+fn send_rows(
+    rows: &mut Rows,
+    writer: &TextWriter,
+    how: &mut Writing,
+    out: &mut dyn FnMut(&[u8]) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut text = Vec::new();
+    while let Some(part) = rows.next(how.random)? {
+        text.clear();
+        writer.rows(&part, &mut text);
+        out(&text)?;
+    }
+    Ok(())
+}
+
+/// The whole numbers that a column of the source holds.
+fn id_range(column: &Column) -> Option<IdRange> {
+    let declaration = &column.declaration;
+    let of_type = declaration.native.as_deref().and_then(|native| match native {
+        "UInt64" => Some((0, i128::from(u64::MAX))),
+        "Int32" => Some((i32::MIN.into(), i32::MAX.into())),
+        _ => None,
+    });
+    of_type.or((declaration.value_type() == Type::Integer).then_some(I64_RANGE))
+}
+
+fn append(rows: &mut Rows, path: &Path, format: Format, how: &mut Writing) -> Result<(), Error> {
+    let packing = packing_of(path)?;
+    if packing == Packing::Xz {
+        return Err(Error::bad(
+            path.display().to_string(),
+            "is packed by xz, to which nothing can be appended",
+        )
+        .with_hint("unpack it first, or write to another file"));
+    }
+    let spec = |column: Option<&str>| SourceSpec {
+        source: path.display().to_string(),
+        column: column.map(str::to_owned),
+        ..SourceSpec::default()
     };
-    if table.names().eq(names.iter().map(String::as_str)) {
-        Ok(dialect)
+    let (writer, file) = if format == Format::JsonLines {
+        let theirs = read(&spec(None))?;
+        check_keys(rows.head, path, &theirs)?;
+        let file = lines_of(path)?;
+        let lines = json::Lines::new(rows.head, how.schema, Some(&theirs)).ending(file.line_end);
+        (TextWriter::Json(lines), file)
     } else {
-        Err(differs(table, path, &names))
-    }
+        let file = check_header(rows.head, path, format)?.unwrap_or_else(|| how.file.clone());
+        (TextWriter::Delimited(Delimited::new(rows.head, format, &file)), file)
+    };
+    let present = |name: &str| Ok(read(&spec(Some(name)))?.columns.swap_remove(0));
+    rows.renew(how, present, id_range)?;
+    let text = Text { encoding: encoding_named(&file.encoding)?, bom: false };
+    let beside = Beside::create(path).map_err(Error::io(path))?;
+    let mut old = File::open(path).map_err(Error::io(path))?;
+    io::copy(&mut old, &mut &beside.file).map_err(Error::io(path))?;
+    let ended = last_line_is_ended(path)?;
+    text.fill(&beside.file, path, packing, |out| {
+        if !ended {
+            out(file.line_end.text().as_bytes())?;
+        }
+        send_rows(rows, &writer, how, out)
+    })?;
+    beside.commit().map_err(Error::io(path))
+}
+
+/// How a file is written, which must have the columns of `table` in their order; nothing for an empty one.
+fn check_header(table: &Table, path: &Path, format: Format) -> Result<Option<FileFormat>, Error> {
+    let Some((file, names)) = read::csv::header(path, format.delimiter())? else { return Ok(None) };
+    let same = match file.header {
+        true => table.names().eq(names.iter().map(String::as_str)),
+        // Without names, the places must do.
+        false => table.columns.len() == names.len(),
+    };
+    if same { Ok(Some(file)) } else { Err(differs(table, path, &names)) }
+}
+
+/// The line ends and the encoding of a file of JSON Lines.
+fn lines_of(path: &Path) -> Result<FileFormat, Error> {
+    with_encoded_text(path, |text, encoding| {
+        let line_end = read::line_end(text.fill_buf().map_err(Error::io(path))?);
+        let encoding = encoding.encoding.name().to_owned();
+        Ok(FileFormat { line_end, encoding, ..FileFormat::default() })
+    })
 }
 
 /// Every key of a file of JSON Lines must be a column of `table`, and the other way round.
-fn check_keys(table: &Table, path: &Path) -> Result<(), Error> {
-    let spec = SourceSpec { source: path.display().to_string(), ..SourceSpec::default() };
-    let names: Vec<String> = read(&spec)?.names().map(str::to_owned).collect();
+fn check_keys(table: &Table, path: &Path, theirs: &Table) -> Result<(), Error> {
+    let names: Vec<String> = theirs.names().map(str::to_owned).collect();
     let same =
         names.len() == table.columns.len() && table.names().all(|name| names.iter().any(|n| n == name));
     if same { Ok(()) } else { Err(differs(table, path, &names)) }
@@ -105,57 +190,73 @@ fn differs(table: &Table, path: &Path, names: &[String]) -> Error {
         .with_hint("write to another file, or choose --if-exists replace")
 }
 
-/// Writes a new file.
-fn fill(path: &Path, rows: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
-    let fill = || {
-        let file = Beside::create(path)?;
-        let out = BufWriter::new(&file.file);
-        let mut out = match Compression::of(&path.to_string_lossy()) {
-            Compression::None => {
-                let mut out = out;
-                rows(&mut out)?;
-                out
+/// Text on its way into a file.
+struct Text {
+    encoding: &'static Encoding,
+    bom: bool,
+}
+
+impl Text {
+    /// As `file` says; JSON is always UTF-8.
+    fn new(file: &FileFormat, format: Format) -> Result<Self, Error> {
+        match format {
+            Format::JsonLines => Ok(Self { encoding: encoding_rs::UTF_8, bom: false }),
+            _ => Ok(Self { encoding: encoding_named(&file.encoding)?, bom: file.bom }),
+        }
+    }
+
+    /// Writes what `rows` sends at the end of `file`, encoded and packed.
+    fn fill(
+        &self,
+        file: &File,
+        path: &Path,
+        packing: Packing,
+        rows: impl FnOnce(&mut dyn FnMut(&[u8]) -> Result<(), Error>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let out = BufWriter::new(file);
+        let io = |error| Error::io(path)(error);
+        let mut out = match packing {
+            Packing::None | Packing::Xz => self.encode(out, path, rows)?,
+            Packing::Gzip => {
+                let packed = GzEncoder::new(out, flate2::Compression::default());
+                self.encode(packed, path, rows)?.finish().map_err(io)?
             }
-            Compression::Gzip => {
-                let mut out = GzEncoder::new(out, flate2::Compression::default());
-                rows(&mut out)?;
-                out.finish()?
-            }
-            Compression::Zstd => {
-                let mut out = zstd::stream::write::Encoder::new(out, zstd::DEFAULT_COMPRESSION_LEVEL)?;
-                rows(&mut out)?;
-                out.finish()?
+            Packing::Zstd => {
+                let level = zstd::DEFAULT_COMPRESSION_LEVEL;
+                let packed = zstd::stream::write::Encoder::new(out, level).map_err(io)?;
+                self.encode(packed, path, rows)?.finish().map_err(io)?
             }
         };
-        out.flush()?;
-        drop(out);
-        file.commit()
-    };
-    fill().map_err(Error::io(path))
-}
-
-/// Writes a file anew with `rows` after what it has, now in UTF-8.
-fn extend(path: &Path, rows: impl Fn(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
-    with_text(path, |old| {
-        fill(path, |out| {
-            copy_lines(old, out)?;
-            rows(out)
-        })
-    })
-}
-
-/// Copies text; the last line is ended if it is not.
-fn copy_lines(old: &mut dyn BufRead, out: &mut dyn Write) -> io::Result<()> {
-    let mut last = b'\n';
-    loop {
-        let chunk = old.fill_buf()?;
-        let Some(&end) = chunk.last() else { break };
-        last = end;
-        out.write_all(chunk)?;
-        let length = chunk.len();
-        old.consume(length);
+        out.flush().map_err(io)
     }
-    if last == b'\n' { Ok(()) } else { out.write_all(b"\n") }
+
+    fn encode<W: Write>(
+        &self,
+        out: W,
+        path: &Path,
+        rows: impl FnOnce(&mut dyn FnMut(&[u8]) -> Result<(), Error>) -> Result<(), Error>,
+    ) -> Result<W, Error> {
+        let mut out = Encoded::new(out, self.encoding);
+        if self.bom {
+            out.write_all("\u{feff}".as_bytes()).map_err(Error::io(path))?;
+        }
+        rows(&mut |text| out.write_all(text).map_err(Error::io(path)))?;
+        out.finish().map_err(Error::io(path))
+    }
+}
+
+/// Whether the text of a file ends with the end of a line.
+fn last_line_is_ended(path: &Path) -> Result<bool, Error> {
+    with_text(path, |text| {
+        let mut last = b'\n';
+        loop {
+            let chunk = text.fill_buf().map_err(Error::io(path))?;
+            let Some(&end) = chunk.last() else { return Ok(matches!(last, b'\n' | b'\r')) };
+            last = end;
+            let length = chunk.len();
+            text.consume(length);
+        }
+    })
 }
 
 /// Rows of a file that were made, and by what: the last ones are those of the last entry.

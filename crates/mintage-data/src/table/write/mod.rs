@@ -1,23 +1,34 @@
 //! Tables to wherever they shall go: the mirror of [`read`](super::read). Nothing is ever half-written: a file
-//! is renamed when it is whole, a database gets one transaction.
+//! is renamed when it is whole, a database gets one transaction. Rows come a part at a time, and no more than one
+//! part is held.
 
+mod cast;
+mod encode;
 mod file;
-mod ids;
 mod json;
 mod parquet;
 mod postgres;
+mod rows;
 mod sqlite;
+mod text;
 
 use std::{
     io::{self, Write},
     path::Path,
 };
 
-use super::{Declaration, PgDefaults, Table, csv, format::Format, schema::IdFormat};
+use super::{
+    Declaration, PgDefaults, Table,
+    format::{FileFormat, Format},
+    schema::{IdFormat, TableSchema},
+};
 use crate::{
     Error, Provenance,
     source::sqlite::{PROVENANCE_COLUMN, is_sqlite, quoted},
 };
+pub use encode::encoding_named;
+use rows::Rows;
+use text::TextWriter;
 
 /// What to do when the file or the table is there already.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,9 +46,14 @@ pub struct Writing<'a> {
     /// Of a database; without it the name of the table itself.
     pub table: Option<&'a str>,
     pub if_exists: IfExists,
-    pub provenance: &'a Provenance,
+    /// What made the rows; without it they bear no mark.
+    pub provenance: Option<&'a Provenance>,
     /// Columns of identifiers by their place: where rows are appended, they are made afresh if need be.
     pub ids: &'a [(usize, IdFormat)],
+    /// How the columns are written, where that is known: sinks with types get the values.
+    pub schema: Option<&'a TableSchema>,
+    /// How a new file of delimited text is written.
+    pub file: &'a FileFormat,
     pub random: &'a mut dyn FnMut() -> u64,
     pub pg: &'a PgDefaults,
 }
@@ -51,38 +67,73 @@ pub struct Written {
 }
 
 /// Writes all rows of a table.
-pub fn write(table: &Table, mut how: Writing) -> Result<Written, Error> {
+pub fn write(table: &Table, how: Writing) -> Result<Written, Error> {
+    write_parts(&table.head(), &mut std::iter::once(Ok(table.clone())), how)
+}
+
+/// Writes rows as they are made, with the columns of `head`. What can be wrong with the target is found before the
+/// first part is asked for.
+pub fn write_parts(
+    head: &Table,
+    parts: &mut dyn Iterator<Item = Result<Table, Error>>,
+    mut how: Writing,
+) -> Result<Written, Error> {
     let path = Path::new(how.target);
     let format = if is_sqlite(path) { Some(Format::Sqlite) } else { Format::of(how.target) };
-    if table.columns.is_empty() {
-        return Err(Error::bad(&table.name, "has no columns to write"));
+    if head.columns.is_empty() {
+        return Err(Error::bad(&head.name, "has no columns to write"));
+    }
+    let mut rows = Rows::new(head, parts);
+    if format.is_some_and(|format| format != Format::Postgres) {
+        check_folder(path)?;
     }
     match format {
-        Some(Format::Postgres) => postgres::write(table, &mut how),
-        Some(Format::Sqlite) => sqlite::write(table, path, &mut how),
-        Some(format) => file::write(table, path, format, &mut how),
+        Some(Format::Postgres) => postgres::write(&mut rows, &mut how),
+        Some(Format::Sqlite) => sqlite::write(&mut rows, path, &mut how),
+        Some(format) => file::write(&mut rows, path, format, &mut how),
         None => Err(Error::bad(how.target, "names no format that tables can be written in")
             .with_hint("end it in .csv, .tsv, .jsonl, .parquet or .db, or give a postgres:// address")),
     }
 }
 
+/// The folder that a file is to lie in must be there.
+fn check_folder(path: &Path) -> Result<(), Error> {
+    match path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
+        None => Ok(()),
+        Some(folder) => {
+            Err(Error::bad(path.display().to_string(), "cannot be written: its folder is not there")
+                .with_hint(format!("make the folder {} first", folder.display())))
+        }
+    }
+}
+
+/// Kinds of text that rows are written to a stream as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TextKind {
+    Csv,
+    JsonLines,
+}
+
+/// Writes rows as text to a stream, as they are made. `how.file` says how delimited text is written.
+pub fn write_text(
+    head: &Table,
+    parts: &mut dyn Iterator<Item = Result<Table, Error>>,
+    kind: TextKind,
+    how: &mut Writing,
+    out: &mut dyn FnMut(&[u8]) -> Result<(), Error>,
+) -> Result<usize, Error> {
+    let mut rows = Rows::new(head, parts);
+    let format = if kind == TextKind::Csv { Format::Csv } else { Format::JsonLines };
+    file::send(&mut rows, format, how, out)?;
+    Ok(rows.written)
+}
+
 /// Writes a table as CSV, its header first.
 pub fn write_csv(table: &Table, out: &mut dyn Write) -> io::Result<()> {
-    write_header(table, csv::Dialect::COMMA, out)?;
-    write_records(table, csv::Dialect::COMMA, out)
-}
-
-fn write_header(table: &Table, dialect: csv::Dialect, out: &mut dyn Write) -> io::Result<()> {
-    csv::write_record(out, dialect, table.names().map(Some))
-}
-
-fn write_records(table: &Table, dialect: csv::Dialect, out: &mut dyn Write) -> io::Result<()> {
-    (0..table.rows()).try_for_each(|row| csv::write_record(out, dialect, cells(table, row)))
-}
-
-/// The cells of one row.
-fn cells(table: &Table, row: usize) -> impl Iterator<Item = Option<&str>> {
-    table.columns.iter().map(move |column| column.cell(row))
+    let writer = TextWriter::new(table, None, Format::Csv, &FileFormat::default());
+    let mut text = writer.head(table);
+    writer.rows(table, &mut text);
+    out.write_all(&text)
 }
 
 /// The error for a target that is there and was not to be.
@@ -110,15 +161,23 @@ fn check_columns(place: &str, ours: &Table, theirs: &[String], required: &[Strin
 }
 
 /// The SQL that makes `target` with the columns of a table, their keys, and the column `mintage`.
-fn create_table(table: &Table, target: &str, type_name: fn(&Declaration) -> &str) -> String {
+fn create_table(rows: &Rows, target: &str, type_name: fn(&Declaration) -> &str, how: &Writing) -> String {
     let mut parts = Vec::new();
+    let table = rows.head;
     for column in &table.columns {
         let declaration = &column.declaration;
-        let not_null = if declaration.not_null && column.missing() == 0 { " NOT NULL" } else { "" };
+        // Where nothing is known, the rows at hand must do.
+        let filled = match how.schema.and_then(|schema| schema.column(&column.name)) {
+            Some(schema) => schema.missing_count == 0,
+            None => rows.first().and_then(|part| part.column(&column.name)).is_some_and(|c| c.missing() == 0),
+        };
+        let not_null = if declaration.not_null && filled { " NOT NULL" } else { "" };
         let unique = if declaration.unique { " UNIQUE" } else { "" };
         parts.push(format!("{} {}{not_null}{unique}", quoted(&column.name), type_name(declaration)));
     }
-    parts.push(format!("{} TEXT", quoted(PROVENANCE_COLUMN)));
+    if how.provenance.is_some() {
+        parts.push(format!("{} TEXT", quoted(PROVENANCE_COLUMN)));
+    }
     let keys = table.columns.iter().filter(|column| column.declaration.primary_key);
     let keys: Vec<String> = keys.map(|column| quoted(&column.name)).collect();
     if !keys.is_empty() {

@@ -2,7 +2,7 @@
 
 use std::{
     borrow::Cow,
-    io::{self, BufWriter, Write},
+    io::{BufWriter, Write},
 };
 
 use ::postgres::Transaction;
@@ -10,47 +10,78 @@ use regex::Regex;
 
 use super::{
     super::{
-        Column, Declaration, Table, Type,
-        postgres::{Found, Server, copy_failure, failure, find},
+        Column, Declaration, Type,
+        postgres::{Found, Server, copy_failure, failure, find, type_of},
     },
-    IfExists, Writing, Written, check_columns, check_no_provenance_column, create_table, ids, is_there,
+    IfExists, Writing, Written,
+    cast::{Cast, schema_of},
+    check_columns, check_no_provenance_column, create_table, is_there,
+    rows::{IdRange, Rows},
 };
 use crate::{
     Error,
     source::sqlite::{PROVENANCE_COLUMN, quoted},
 };
 
-pub(super) fn write(table: &Table, how: &mut Writing) -> Result<Written, Error> {
-    check_no_provenance_column(table)?;
+pub(super) fn write(rows: &mut Rows, how: &mut Writing) -> Result<Written, Error> {
+    check_no_provenance_column(rows.head)?;
     let Server { mut client, place } = Server::connect(how.target, how.pg)?;
-    let name = how.table.unwrap_or(&table.name);
+    let name = how.table.unwrap_or(&rows.head.name).to_owned();
     let shown = format!("{place}: table `{name}`");
     let wrong = failure(&shown);
+    {
+        let mut transaction = client.build_transaction().read_only(true).start().map_err(&wrong)?;
+        let found = find(&mut transaction, &name).map_err(&wrong)?;
+        check(&mut transaction, found.as_ref(), rows, &shown, how)?;
+    }
+    // While the first rows are made, nobody else is kept waiting.
+    rows.prepare()?;
     let mut transaction = client.transaction().map_err(&wrong)?;
-    let found = find(&mut transaction, name).map_err(&wrong)?;
+    let found = find(&mut transaction, &name).map_err(&wrong)?;
     match (found, how.if_exists) {
-        (Some(_), IfExists::Fail) => return Err(is_there(&shown)),
-        (Some(found), IfExists::Append) => append(&mut transaction, &found, table, &shown, how)?,
+        (Some(found), IfExists::Append) => append(&mut transaction, &found, rows, &shown, how)?,
         (found, _) => {
+            check(&mut transaction, found.as_ref(), rows, &shown, how)?;
             let target = match found {
                 Some(found) => {
                     transaction.batch_execute(&format!("DROP TABLE {}", found.sql)).map_err(&wrong)?;
                     found.sql
                 }
-                None => new_name(&mut transaction, name).map_err(&wrong)?,
+                None => new_name(&mut transaction, &name).map_err(&wrong)?,
             };
-            transaction.batch_execute(&create_table(table, &target, type_name)).map_err(&wrong)?;
-            copy(&mut transaction, table, &target, &[], &shown, how)?;
+            let create = create_table(rows, &target, type_name, how);
+            transaction.batch_execute(&create).map_err(&wrong)?;
+            rows.bound(how, |column| id_range(type_name(&column.declaration)))?;
+            let casts = casts(rows, how, |column| column.declaration.strict_type());
+            copy(&mut transaction, rows, casts, &target, &[], &shown, how)?;
         }
     }
     transaction.commit().map_err(wrong)?;
-    Ok(Written { rows: table.rows(), place: shown })
+    Ok(Written { rows: rows.written, place: shown })
+}
+
+/// What can be known before any row is made: whether the table may be there, and whether it takes the rows.
+fn check(
+    transaction: &mut Transaction,
+    found: Option<&Found>,
+    rows: &Rows,
+    place: &str,
+    how: &Writing,
+) -> Result<(), Error> {
+    match (found, how.if_exists) {
+        (Some(_), IfExists::Fail) => Err(is_there(place)),
+        (Some(found), IfExists::Append) => {
+            let target = Target::of(transaction, found.oid).map_err(failure(place))?;
+            check_columns(place, rows.head, &target.names, &target.required)
+        }
+        _ => Ok(()),
+    }
 }
 
 fn append(
     transaction: &mut Transaction,
     found: &Found,
-    table: &Table,
+    rows: &mut Rows,
     place: &str,
     how: &mut Writing,
 ) -> Result<(), Error> {
@@ -59,19 +90,39 @@ fn append(
     let lock = format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", found.sql);
     transaction.batch_execute(&lock).map_err(&wrong)?;
     let target = Target::of(transaction, found.oid).map_err(&wrong)?;
-    check_columns(place, table, &target.names, &target.required)?;
-    if !target.names.iter().any(|name| name == PROVENANCE_COLUMN) {
+    check_columns(place, rows.head, &target.names, &target.required)?;
+    if how.provenance.is_some() && !target.names.iter().any(|name| name == PROVENANCE_COLUMN) {
         let add = format!("ALTER TABLE {} ADD COLUMN {} text", found.sql, quoted(PROVENANCE_COLUMN));
         transaction.batch_execute(&add).map_err(&wrong)?;
     }
-    let fresh = ids::afresh(table, how, |column| present(transaction, found, column).map_err(&wrong))?;
-    copy(transaction, &fresh, &found.sql, &target.computed, place, how)?;
+    let range = |column: &Column| target.type_of(&column.name).and_then(|(_, name)| id_range(name));
+    rows.renew(how, |column| present(transaction, found, column).map_err(&wrong), range)?;
+    let casts = casts(rows, how, |column| {
+        target.type_of(&column.name).map_or_else(|| column.declaration.value_type(), |(ty, _)| *ty)
+    });
+    copy(transaction, rows, casts, &found.sql, &target.computed, place, how)?;
     for (i, _) in how.ids {
-        if let Some(column) = table.columns.get(*i) {
+        if let Some(column) = rows.head.columns.get(*i) {
             count_on(transaction, found, &column.name).map_err(&wrong)?;
         }
     }
     Ok(())
+}
+
+/// For each column how its cells become values.
+fn casts(rows: &Rows, how: &Writing, ty: impl Fn(&Column) -> Type) -> Vec<Cast> {
+    let columns = rows.head.columns.iter();
+    columns.map(|column| Cast::to(ty(column), column, schema_of(column, how.schema))).collect()
+}
+
+/// The whole numbers that a type holds.
+fn id_range(name: &str) -> Option<IdRange> {
+    match name {
+        "smallint" => Some((i16::MIN.into(), i16::MAX.into())),
+        "integer" => Some((i32::MIN.into(), i32::MAX.into())),
+        "bigint" => Some((i64::MIN.into(), i64::MAX.into())),
+        _ => None,
+    }
 }
 
 /// The columns of a table that is there.
@@ -81,13 +132,23 @@ struct Target {
     required: Vec<String>,
     /// That the server computes.
     computed: Vec<String>,
+    /// By column: what it holds, and the name of its type.
+    types: Vec<(Type, String)>,
 }
 
 impl Target {
+    fn type_of(&self, name: &str) -> Option<&(Type, String)> {
+        self.types.get(self.names.iter().position(|other| other == name)?)
+    }
+
     fn of(transaction: &mut Transaction, oid: u32) -> Result<Self, ::postgres::Error> {
-        let sql = "SELECT attname::text, attnotnull AND NOT atthasdef AND attidentity = '', attgenerated <> '' \
-                   FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped ORDER BY attnum";
-        let mut target = Self { names: Vec::new(), required: Vec::new(), computed: Vec::new() };
+        let sql = "SELECT attname::text, attnotnull AND NOT atthasdef AND attidentity = '', attgenerated <> '', \
+                   CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE t.oid END, \
+                   format_type(CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE t.oid END, NULL) \
+                   FROM pg_attribute JOIN pg_type t ON t.oid = atttypid \
+                   WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped ORDER BY attnum";
+        let mut target =
+            Self { names: Vec::new(), required: Vec::new(), computed: Vec::new(), types: Vec::new() };
         for row in transaction.query(sql, &[&oid])? {
             let name: String = row.try_get(0)?;
             if row.try_get(1)? {
@@ -96,6 +157,7 @@ impl Target {
             if row.try_get(2)? {
                 target.computed.push(name.clone());
             }
+            target.types.push((type_of(row.try_get(3)?), row.try_get(4)?));
             target.names.push(name);
         }
         Ok(target)
@@ -146,7 +208,10 @@ fn type_name(declaration: &Declaration) -> &str {
     if let Some(native) = native.filter(|native| known.is_ok_and(|known| known.is_match(native))) {
         return native;
     }
-    match declaration.ty {
+    if let Some(same) = native.and_then(parquet_type_name) {
+        return same;
+    }
+    match declaration.strict_type() {
         Type::Text => "text",
         Type::Integer => "bigint",
         Type::Real => "double precision",
@@ -161,42 +226,67 @@ fn type_name(declaration: &Declaration) -> &str {
     }
 }
 
+/// The type that holds what a column of a Parquet file holds, where another one than the usual is meant.
+fn parquet_type_name(native: &str) -> Option<&'static str> {
+    Some(match native {
+        "Int8" | "UInt8" | "Int16" => "smallint",
+        "UInt16" | "Int32" => "integer",
+        "UInt64" => "numeric(20,0)",
+        "Float16" | "Float32" => "real",
+        _ => return None,
+    })
+}
+
 /// Sends all rows.
 fn copy(
     transaction: &mut Transaction,
-    table: &Table,
+    rows: &mut Rows,
+    casts: Vec<Cast>,
     target: &str,
     computed: &[String],
     place: &str,
-    how: &Writing,
+    how: &mut Writing,
 ) -> Result<(), Error> {
-    let columns: Vec<&Column> =
-        table.columns.iter().filter(|column| !computed.contains(&column.name)).collect();
-    let list: Vec<String> = columns.iter().map(|column| quoted(&column.name)).collect();
-    let sql = format!("COPY {target} ({}, {}) FROM STDIN", list.join(", "), quoted(PROVENANCE_COLUMN));
+    let given: Vec<usize> =
+        (0..casts.len()).filter(|&i| !computed.contains(&rows.head.columns[i].name)).collect();
+    let mut list: Vec<String> = given.iter().map(|&i| quoted(&rows.head.columns[i].name)).collect();
+    list.extend(how.provenance.map(|_| quoted(PROVENANCE_COLUMN)));
+    let sql = format!("COPY {target} ({}) FROM STDIN", list.join(", "));
     let mut out = BufWriter::new(transaction.copy_in(&sql).map_err(failure(place))?);
-    let mark = escaped(&how.provenance.to_json()).into_owned();
-    for row in 0..table.rows() {
-        send(&mut out, &columns, row, &mark).map_err(copy_failure(place))?;
+    // What ends every row.
+    let mark = how.provenance.map(|provenance| escaped(&provenance.to_json()).into_owned());
+    let end = format!("{}\n", mark.map_or_else(String::new, |mark| format!("\t{mark}")));
+    let mut text = Vec::new();
+    while let Some(part) = rows.next(how.random)? {
+        text.clear();
+        // Worked out once a distinct text.
+        let columns: Vec<(&Column, Vec<String>)> =
+            given.iter().map(|&i| (&part.columns[i], cells(&part.columns[i], &casts[i]))).collect();
+        for row in 0..part.rows() {
+            for (at, (column, cells)) in columns.iter().enumerate() {
+                if at > 0 {
+                    text.push(b'\t');
+                }
+                let cell = cells.get(column.numbers()[row] as usize);
+                text.extend_from_slice(cell.map_or("\\N", String::as_str).as_bytes());
+            }
+            text.extend_from_slice(end.as_bytes());
+        }
+        out.write_all(&text).map_err(copy_failure(place))?;
     }
     let sent = out.into_inner().map_err(|error| copy_failure(place)(error.into_error()))?;
-    let rows = sent.finish().map_err(failure(place))?;
-    if rows != table.rows() as u64 {
-        return Err(Error::bad(place, format!("took {rows} of {} rows", table.rows())));
+    let taken = sent.finish().map_err(failure(place))?;
+    if taken != rows.written as u64 {
+        return Err(Error::bad(place, format!("took {taken} of {} rows", rows.written)));
     }
     Ok(())
 }
 
-fn send(out: &mut dyn Write, columns: &[&Column], row: usize, mark: &str) -> io::Result<()> {
-    for column in columns {
-        match column.cell(row) {
-            None => out.write_all(b"\\N")?,
-            Some(text) => out.write_all(escaped(text).as_bytes())?,
-        }
-        out.write_all(b"\t")?;
-    }
-    out.write_all(mark.as_bytes())?;
-    out.write_all(b"\n")
+/// The cells that COPY is sent for each distinct text of a column.
+fn cells(column: &Column, cast: &Cast) -> Vec<String> {
+    let cell =
+        |text: &str| cast.text(text).map_or_else(|| "\\N".to_owned(), |cell| escaped(&cell).into_owned());
+    column.values().iter().map(cell).collect()
 }
 
 /// A text as a cell of COPY's text format.

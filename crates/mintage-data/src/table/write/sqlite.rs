@@ -2,36 +2,80 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, ErrorCode, Transaction, params_from_iter, types::Value};
+use rusqlite::{Connection, ErrorCode, Transaction, types::Value};
 
 use super::{
-    super::{Column, Declaration, Table, Type},
-    IfExists, Writing, Written, check_columns, check_no_provenance_column, create_table, ids, is_there,
+    super::{Column, Declaration, Table, Type, read::sqlite::declared_type},
+    IfExists, Writing, Written,
+    cast::{Cast, schema_of},
+    check_columns, check_no_provenance_column, create_table, is_there,
+    rows::{I64_RANGE, Rows},
 };
 use crate::{
     Error,
     sink::sqlite::{add_provenance_column, required_columns},
-    source::sqlite::{PROVENANCE_COLUMN, columns, open_read_write, quoted, tables},
+    source::sqlite::{PROVENANCE_COLUMN, columns, open_read_only, open_read_write, quoted, tables},
 };
 
-pub(super) fn write(table: &Table, path: &Path, how: &mut Writing) -> Result<Written, Error> {
-    check_no_provenance_column(table)?;
-    let name = how.table.unwrap_or(&table.name);
+pub(super) fn write(rows: &mut Rows, path: &Path, how: &mut Writing) -> Result<Written, Error> {
+    check_no_provenance_column(rows.head)?;
+    let name = how.table.unwrap_or(&rows.head.name).to_owned();
     let place = format!("{}: table `{name}`", path.display());
     let is_new = !path.exists();
+    if !is_new {
+        let connection = open_read_only(path)?;
+        Existing::of(&connection, path, &place, &name, rows.head, how)?;
+        // While the first rows are made, nobody else is kept waiting.
+        rows.prepare()?;
+    }
     let mut connection = open_read_write(path)?;
-    let result = fill(&mut connection, table, path, &place, name, how);
+    let result = fill(&mut connection, rows, path, &place, &name, how);
     if result.is_err() && is_new {
         drop(connection);
         // SQLite makes the file before the first row is in it.
         let _ = std::fs::remove_file(path);
     }
-    result.map(|()| Written { rows: table.rows(), place })
+    result.map(|()| Written { rows: rows.written, place })
+}
+
+/// The table that rows are to go to, as it is now.
+struct Existing {
+    is_there: bool,
+    /// Those that SQLite computes.
+    computed: Vec<String>,
+    names: Vec<String>,
+}
+
+impl Existing {
+    /// An error where the table may not be there, or cannot take the rows.
+    fn of(
+        connection: &Connection,
+        path: &Path,
+        place: &str,
+        name: &str,
+        head: &Table,
+        how: &Writing,
+    ) -> Result<Self, Error> {
+        let sql = |error| Error::sqlite(path)(error);
+        let is_there_now = tables(connection).map_err(sql)?.iter().any(|other| other == name);
+        let mut existing = Self { is_there: is_there_now, computed: Vec::new(), names: Vec::new() };
+        match (is_there_now, how.if_exists) {
+            (true, IfExists::Fail) => return Err(is_there(place)),
+            (true, IfExists::Append) => {
+                existing.names = columns(connection, name).map_err(sql)?;
+                existing.computed = computed_columns(connection, name).map_err(sql)?;
+                let all: Vec<String> = existing.names.iter().chain(&existing.computed).cloned().collect();
+                check_columns(place, head, &all, &required_columns(connection, name).map_err(sql)?)?;
+            }
+            _ => {}
+        }
+        Ok(existing)
+    }
 }
 
 fn fill(
     connection: &mut Connection,
-    table: &Table,
+    rows: &mut Rows,
     path: &Path,
     place: &str,
     name: &str,
@@ -41,27 +85,23 @@ fn fill(
     // Nobody else writes from here on, so that identifiers stay free.
     let behavior = rusqlite::TransactionBehavior::Immediate;
     let transaction = connection.transaction_with_behavior(behavior).map_err(sql)?;
-    let exists = tables(&transaction).map_err(sql)?.iter().any(|other| other == name);
-    match (exists, how.if_exists) {
-        (true, IfExists::Fail) => return Err(is_there(place)),
-        (true, IfExists::Append) => {
-            let names = columns(&transaction, name).map_err(sql)?;
-            let computed = computed_columns(&transaction, name).map_err(sql)?;
-            let all: Vec<String> = names.iter().chain(&computed).cloned().collect();
-            check_columns(place, table, &all, &required_columns(&transaction, name).map_err(sql)?)?;
-            add_provenance_column(&transaction, name, &names).map_err(sql)?;
-            let present = |column: &str| present(&transaction, name, column).map_err(sql);
-            let table = ids::afresh(table, how, present)?;
-            insert(&transaction, &table, path, place, name, &computed, how)?;
+    let existing = Existing::of(&transaction, path, place, name, rows.head, how)?;
+    let range = |column: &Column| (column.declaration.value_type() == Type::Integer).then_some(I64_RANGE);
+    if existing.is_there && how.if_exists == IfExists::Append {
+        if how.provenance.is_some() {
+            add_provenance_column(&transaction, name, &existing.names).map_err(sql)?;
         }
-        (exists, _) => {
-            if exists {
-                transaction.execute_batch(&format!("DROP TABLE {}", quoted(name))).map_err(sql)?;
-            }
-            transaction.execute_batch(&create_table(table, &quoted(name), type_name)).map_err(sql)?;
-            insert(&transaction, table, path, place, name, &[], how)?;
+        let present = |column: &str| present(&transaction, name, column).map_err(sql);
+        rows.renew(how, present, range)?;
+    } else {
+        if existing.is_there {
+            transaction.execute_batch(&format!("DROP TABLE {}", quoted(name))).map_err(sql)?;
         }
+        rows.prepare()?;
+        transaction.execute_batch(&create_table(rows, &quoted(name), type_name, how)).map_err(sql)?;
+        rows.bound(how, range)?;
     }
+    insert(&transaction, rows, path, place, name, &existing.computed, how)?;
     transaction.commit().map_err(sql)
 }
 
@@ -89,7 +129,7 @@ fn type_name(declaration: &Declaration) -> &str {
     if let Some(native) = declaration.native.as_deref().filter(|native| is_known(native)) {
         return native;
     }
-    match declaration.ty {
+    match declaration.value_type() {
         Type::Text => "TEXT",
         Type::Integer => "INTEGER",
         Type::Real => "REAL",
@@ -117,43 +157,80 @@ fn is_known(native: &str) -> bool {
     WORDS.split_whitespace().any(|known| known == word) && size.is_none_or(is_size)
 }
 
+/// For each column how its cells become values: the type that the table declares decides.
+fn casts(transaction: &Transaction, name: &str, head: &Table, how: &Writing) -> rusqlite::Result<Vec<Cast>> {
+    let sql = "SELECT name, type FROM pragma_table_xinfo(?1)";
+    let mut statement = transaction.prepare(sql)?;
+    let declared = statement.query_map([name], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let declared = declared.collect::<rusqlite::Result<Vec<(String, String)>>>()?;
+    let ty = |column: &Column| {
+        let declaration = &column.declaration;
+        match declared.iter().find(|(other, _)| *other == column.name) {
+            // As the source has it: there, cells may differ from what is declared.
+            Some((_, native)) if declaration.native.as_deref() == Some(native) => declaration.ty,
+            Some((_, native)) => declared_type(native).unwrap_or_else(|| declaration.value_type()),
+            None => declaration.value_type(),
+        }
+    };
+    Ok(head.columns.iter().map(|c| Cast::to(ty(c), c, schema_of(c, how.schema))).collect())
+}
+
 fn insert(
     transaction: &Transaction,
-    table: &Table,
+    rows: &mut Rows,
     path: &Path,
     place: &str,
     name: &str,
     computed: &[String],
-    how: &Writing,
+    how: &mut Writing,
 ) -> Result<(), Error> {
-    let columns: Vec<&Column> =
-        table.columns.iter().filter(|column| !computed.contains(&column.name)).collect();
-    let list: Vec<String> = columns.iter().map(|column| quoted(&column.name)).collect();
-    let marks = "?, ".repeat(columns.len());
-    let mark = quoted(PROVENANCE_COLUMN);
-    let sql = format!("INSERT INTO {} ({}, {mark}) VALUES ({marks}?)", quoted(name), list.join(", "));
+    let casts = casts(transaction, name, rows.head, how).map_err(Error::sqlite(path))?;
+    let given: Vec<usize> =
+        (0..casts.len()).filter(|&i| !computed.contains(&rows.head.columns[i].name)).collect();
+    let mut list: Vec<String> = given.iter().map(|&i| quoted(&rows.head.columns[i].name)).collect();
+    list.extend(how.provenance.map(|_| quoted(PROVENANCE_COLUMN)));
+    let marks = vec!["?"; list.len()].join(", ");
+    let sql = format!("INSERT INTO {} ({}) VALUES ({marks})", quoted(name), list.join(", "));
     let mut statement = transaction.prepare(&sql).map_err(Error::sqlite(path))?;
-    let json = how.provenance.to_json();
-    for row in 0..table.rows() {
-        let values = columns.iter().map(|column| value(column.cell(row), column.declaration.ty));
-        let values = values.chain([Value::Text(json.clone())]);
-        statement.execute(params_from_iter(values)).map_err(|error| refused(error, place, path, row))?;
+    if let Some(provenance) = how.provenance {
+        // It stays bound for all rows.
+        statement.raw_bind_parameter(list.len(), provenance.to_json()).map_err(Error::sqlite(path))?;
+    }
+    let mut first = 0;
+    while let Some(part) = rows.next(how.random)? {
+        // Worked out once a distinct text.
+        let columns: Vec<(&Column, Vec<Value>)> = given
+            .iter()
+            .map(|&i| {
+                (&part.columns[i], part.columns[i].values().iter().map(|t| value(t, &casts[i])).collect())
+            })
+            .collect();
+        for row in 0..part.rows() {
+            for (at, (column, values)) in columns.iter().enumerate() {
+                let value = values.get(column.numbers()[row] as usize).unwrap_or(&Value::Null);
+                statement.raw_bind_parameter(at + 1, value).map_err(Error::sqlite(path))?;
+            }
+            statement.raw_execute().map_err(|error| refused(error, place, path, first + row))?;
+        }
+        first += part.rows();
     }
     Ok(())
 }
 
-/// Numbers go in as numbers if they come out as the same text; the column's own type decides over the rest.
-fn value(cell: Option<&str>, ty: Type) -> Value {
-    let Some(text) = cell else { return Value::Null };
-    match ty {
-        Type::Integer | Type::Boolean | Type::Real | Type::Decimal => {
-            let integer = text.parse::<i64>().ok().filter(|number| number.to_string() == text);
-            let real = || text.parse::<f64>().ok().filter(|number| number.is_finite() && ty == Type::Real);
-            integer.map(Value::Integer).or_else(|| real().map(Value::Real))
-        }
-        _ => None,
+/// Numbers and booleans go in as numbers. SQLite has no number that is not one: it takes it for NULL.
+fn value(text: &str, cast: &Cast) -> Value {
+    let Some(cell) = cast.text(text) else { return Value::Null };
+    let integer = || cell.parse::<i64>().ok().filter(|number| number.to_string() == *cell);
+    let real = || cell.parse::<f64>().ok().filter(|_| cast.ty == Type::Real);
+    match cast.ty {
+        Type::Boolean if matches!(&*cell, "true" | "false") => Value::Integer(i64::from(cell == "true")),
+        Type::Integer | Type::Boolean | Type::Real | Type::Decimal => match integer() {
+            Some(integer) => Value::Integer(integer),
+            None if cell.eq_ignore_ascii_case("nan") => Value::Null,
+            None => real().map_or_else(|| Value::Text(cell.into_owned()), Value::Real),
+        },
+        _ => Value::Text(cell.into_owned()),
     }
-    .unwrap_or_else(|| Value::Text(text.to_owned()))
 }
 
 /// A row that the table does not take.
