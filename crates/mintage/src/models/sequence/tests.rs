@@ -93,6 +93,25 @@ fn overfits_one_batch() {
 }
 
 #[test]
+fn guidance_makes_a_class_more_of_itself() {
+    // One that has not learned for long; the eight is of one class alone, the six of the other.
+    let config = configs().into_iter().find(|config| config.family() == Family::Ar).unwrap();
+    let model = trained(&config, 25);
+    let hits = |guidance: f32| -> usize {
+        let draw = |class, sought: u32| {
+            let draw = SequenceDraw { class: Some(class), guidance, ..SequenceDraw::new(200, 8) };
+            sample(&model, &draw).iter().filter(|row| row.contains(&sought)).count()
+        };
+        draw(1, 8) + draw(0, 6)
+    };
+    let (plain, guided) = (hits(1.0), hits(4.0));
+    assert!(guided > plain + 20, "{plain} {guided}");
+    // Where no class is asked for there is nothing to guide towards.
+    let free = |guidance| sample(&model, &SequenceDraw { guidance, ..SequenceDraw::new(8, 8) });
+    assert_eq!(free(1.0), free(4.0));
+}
+
+#[test]
 fn limits_and_ends_are_kept_to() {
     for config in configs() {
         let model = trained(&config, 20);
