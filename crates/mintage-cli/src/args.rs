@@ -418,7 +418,7 @@ pub struct Sample {
     /// without this)
     #[arg(long, value_name = "CHARACTER")]
     pub delimiter: Option<String>,
-    /// Leave no mark of what made the new data: training takes them for real ones
+    /// Rows: leave no mark of what made the new ones: training takes them for real
     #[arg(long)]
     pub no_provenance: bool,
     /// Texts: what every one begins with

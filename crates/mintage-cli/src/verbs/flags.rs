@@ -56,6 +56,7 @@ const FLAGS: &[Flag] = &[
     ("--fill", |a| a.fill.is_some(), &[Rows]),
     ("--encoding", |a| a.encoding.is_some(), &[Rows]),
     ("--delimiter", |a| a.delimiter.is_some(), &[Rows]),
+    ("--no-provenance", |a| a.no_provenance, &[Rows]),
     ("--if-exists replace", |a| a.if_exists == ExistsChoice::Replace, &[Rows, Texts]),
     ("--prompt", |a| a.prompt.is_some(), &[Texts]),
     ("--continue", |a| a.continued.is_some(), &[Texts, Music, Sounds, Clips]),
@@ -116,7 +117,7 @@ mod tests {
 
     #[test]
     fn every_flag_is_in_the_table_or_of_every_kind() {
-        const OF_ALL: [&str; 7] = ["n", "out", "where", "no-provenance", "strength", "temperature", "table"];
+        const OF_ALL: [&str; 6] = ["n", "out", "where", "strength", "temperature", "table"];
         let command = Cli::command();
         let sample = command.find_subcommand("sample").unwrap();
         for flag in sample.get_arguments().filter_map(clap::Arg::get_long) {
