@@ -63,7 +63,9 @@ fn pictures(runs: &Path, demo: &Path) -> Result<()> {
     let models: Vec<PathBuf> = FAMILIES.iter().map(|family| runs.join(format!("fashion-{family}"))).collect();
     for (family, model) in FAMILIES.iter().zip(&models) {
         let picture = to.join(format!("{family}.png"));
-        crate::run(mintage().arg("sample").arg(model).args(["--grid", "10x6", "--seed", "1", "-o"]).arg(picture))?;
+        crate::run(
+            mintage().arg("sample").arg(model).args(["--grid", "10x6", "--seed", "1", "-o"]).arg(picture),
+        )?;
     }
     leaderboard(&models, &to.join("side-by-side.png"))?;
     let (from, to) = (root().join(demo).join("real-above-new.png"), to.join("demo.png"));
