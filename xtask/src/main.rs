@@ -1,4 +1,4 @@
-//! Work on the project itself: `cargo xtask check | quality | bench | data | generate`.
+//! Work on the project itself: `cargo xtask check | quality | bench | crash | data | generate`.
 //!
 //! Measured figures are appended to `bench/results/*.jsonl` with the command, the commit and the machine;
 //! the tables in `docs/` are made from those files and from nothing else.
@@ -7,6 +7,7 @@
 #![allow(clippy::disallowed_macros)]
 
 mod bench;
+mod crash;
 mod data;
 mod facts;
 mod generate;
@@ -41,6 +42,8 @@ enum Task {
     Quality(quality::Args),
     /// Speed beside that of the peers; figures go to bench/results/speed.jsonl and docs/speed.md
     Bench(bench::Args),
+    /// Kills, races and full disks: nothing that was there may be lost; figures go to bench/results/crash.jsonl
+    Crash(crash::Args),
     /// Put the data sets of the quality runs into data/
     Data(data::Args),
     /// Make again what is made from something else: quality-docs, pictures, demo-db
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Task::Check => run(Command::new("bash").arg(root().join(".ci/run"))),
         Task::Quality(args) => quality::run(&args),
         Task::Bench(args) => bench::run(&args),
+        Task::Crash(args) => crash::run(&args),
         Task::Data(args) => data::run(&args),
         Task::Generate(args) => generate::run(&args),
     };

@@ -173,6 +173,9 @@ pub struct Columns {
     /// Fail at the first item that cannot be read (up to 5 % are skipped without this)
     #[arg(long)]
     pub strict: bool,
+    /// Learn as well from what mintage made, which is left out without this
+    #[arg(long)]
+    pub allow_made: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -149,7 +149,7 @@ impl Context {
 
 /// The specification that the flags give for a source.
 pub fn source_spec(source: &str, columns: &Columns) -> SourceSpec {
-    let Columns { table, query, column, label, holdout, kind, lossy, strict } = columns.clone();
+    let Columns { table, query, column, label, holdout, kind, lossy, strict, allow_made } = columns.clone();
     let (source, kind) = (source.to_owned(), kind.map(Into::into));
     let mut spec = SourceSpec {
         source,
@@ -161,6 +161,7 @@ pub fn source_spec(source: &str, columns: &Columns) -> SourceSpec {
         holdout,
         lossy,
         strict,
+        allow_made,
         ..SourceSpec::default()
     };
     spec.hide_passwords();

@@ -10,6 +10,7 @@ mod args;
 mod context;
 mod failure;
 mod interrupt;
+mod limits;
 mod pictures;
 mod report_view;
 mod settings;
@@ -31,6 +32,7 @@ use crate::{
 
 fn main() -> ExitCode {
     alloc::keep_pages();
+    limits::tell_of_full_files();
     panic::set_hook(Box::new(bug));
     let cli = Cli::parse();
     match run(&cli) {

@@ -88,7 +88,7 @@ impl Ui {
         if path == Path::new("-") {
             return self.out(&text);
         }
-        mintage_data::atomic_write(&path, text.as_bytes()).map_err(Failure::io(path))
+        mintage_data::write_through(&path, text.as_bytes()).map_err(Failure::io(path))
     }
 
     /// Data: an event as one line of JSON, where `--json` says. A reader that has gone does not stop a run.

@@ -18,6 +18,9 @@ pub enum Error {
         /// All that it is about, where that is a lot.
         list: Vec<String>,
     },
+    /// A source of what this program made itself.
+    #[error("{what}: holds nothing but what mintage made ({count})")]
+    OnlyMade { what: String, count: usize },
     #[error("{path}: {source}", path = path.display())]
     Sqlite { path: PathBuf, source: rusqlite::Error },
 }
@@ -50,7 +53,7 @@ impl Error {
     pub fn list(&self) -> &[String] {
         match self {
             Self::Bad { list, .. } => list,
-            Self::Io { .. } | Self::Sqlite { .. } => &[],
+            Self::Io { .. } | Self::OnlyMade { .. } | Self::Sqlite { .. } => &[],
         }
     }
 
@@ -60,6 +63,19 @@ impl Error {
             Self::Bad { hint, .. } => hint.clone(),
             Self::Io { source, .. } => io_hint(source),
             Self::Sqlite { source, .. } => sqlite_hint(source),
+            Self::OnlyMade { .. } => Some(
+                "--allow-made reads it all the same; a model of such data learns another model's faults"
+                    .to_owned(),
+            ),
+        }
+    }
+
+    /// The same error of a file that still had another name.
+    #[must_use]
+    pub(crate) fn at(self, path: &std::path::Path) -> Self {
+        match self {
+            Self::Io { source, .. } => Self::Io { path: path.to_owned(), source },
+            other => other,
         }
     }
 

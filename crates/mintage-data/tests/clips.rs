@@ -13,7 +13,7 @@ use mintage_data::{
 use rusqlite::Connection;
 
 fn spec(path: &Path) -> SourceSpec {
-    SourceSpec { source: path.display().to_string(), ..SourceSpec::default() }
+    SourceSpec { source: path.display().to_string(), allow_made: true, ..SourceSpec::default() }
 }
 
 fn video(path: &Path) -> SourceSpec {

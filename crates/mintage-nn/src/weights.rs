@@ -3,7 +3,7 @@
 //! A name is the module path (`decoder.blocks.0.conv1.weight`), so that a file can be read without
 //! this program. Loading checks every name and shape and changes nothing when one does not fit.
 
-use std::{collections::BTreeMap, fs, io::Write, path::Path};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use burn::{
     module::{Module, ModuleMapper, ModuleVisitor, Param},
@@ -90,23 +90,6 @@ impl TensorMap {
             .collect::<Result<Vec<_>, WeightsError>>()?;
         let metadata = (!metadata.is_empty()).then(|| metadata.into_iter().collect());
         safetensors::serialize(views, metadata).map_err(format)
-    }
-
-    /// Writes a safetensors file: temporary file, fsync, rename, so that a crash leaves the old one.
-    pub fn save(&self, path: &Path) -> Result<(), WeightsError> {
-        let io = |source| WeightsError::Io { path: path.display().to_string(), source };
-        let bytes = self.to_bytes(BTreeMap::new())?;
-        let temporary = path.with_extension("safetensors.tmp");
-        let write = || {
-            let mut file = fs::File::create(&temporary)?;
-            file.write_all(&bytes)?;
-            file.sync_all()?;
-            fs::rename(&temporary, path)
-        };
-        write().map_err(|e| {
-            let _ = fs::remove_file(&temporary);
-            io(e)
-        })
     }
 
     /// Reads a safetensors file of f32 tensors.

@@ -4,12 +4,13 @@
 //! renamed, and the metrics of steps after the last checkpoint are dropped when the run is resumed.
 
 use std::{
+    collections::BTreeMap,
     fs::{self, File, TryLockError},
     io::Write,
     path::{Path, PathBuf},
 };
 
-use mintage_data::atomic_write;
+use mintage_data::{atomic_write, real_folder};
 use mintage_nn::TensorMap;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -167,12 +168,12 @@ impl Run {
 
     /// Writes a checkpoint and removes all but the last two.
     pub(crate) fn checkpoint(&self, state: &TrainState, tensors: &TensorMap) -> Result<PathBuf, Error> {
-        let all = self.dir.join("checkpoints");
+        let all = self.checkpoints_folder()?;
         let dir = all.join(format!("step-{:09}", state.step));
         let temporary = all.join(".writing");
         let _ = fs::remove_dir_all(&temporary);
         fs::create_dir_all(&temporary).map_err(Error::io(&temporary))?;
-        tensors.save(&temporary.join(STATE_FILE))?;
+        write_weights(&temporary.join(STATE_FILE), tensors)?;
         write_json(&temporary.join(TRAIN_FILE), state)?;
         // The folder appears under its name only when it is whole.
         let _ = fs::remove_dir_all(&dir);
@@ -182,6 +183,11 @@ impl Run {
             let _ = fs::remove_dir_all(old);
         }
         Ok(dir)
+    }
+
+    /// The folder of the checkpoints, made where it is not there. A run may come from a stranger: it may be no link.
+    pub(crate) fn checkpoints_folder(&self) -> Result<PathBuf, Error> {
+        real_folder(&self.dir, Path::new("checkpoints")).map_err(Error::io(&self.dir))
     }
 
     /// Checkpoint folders, oldest first.
@@ -228,6 +234,9 @@ impl Run {
 
     fn append(&self, file: &str, line: &str) -> Result<(), Error> {
         let path = self.dir.join(file);
+        if path.is_symlink() {
+            return Err(Error::folder(&path, "is a link, and nothing in a run is written through it"));
+        }
         let mut file = File::options().create(true).append(true).open(&path).map_err(Error::io(&path))?;
         writeln!(file, "{line}").map_err(Error::io(&path))
     }
@@ -258,6 +267,9 @@ impl Run {
 /// The lock is the operating system's and goes away with the process, however it ends.
 fn lock(dir: &Path) -> Result<File, Error> {
     let path = dir.join(".lock");
+    if path.is_symlink() {
+        return Err(Error::folder(&path, "is a link, and nothing in a run is written through it"));
+    }
     let file =
         File::options().create(true).truncate(false).write(true).open(&path).map_err(Error::io(&path))?;
     match file.try_lock() {
@@ -272,6 +284,11 @@ fn lock(dir: &Path) -> Result<File, Error> {
 
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     atomic_write(path, bytes).map_err(Error::io(path))
+}
+
+/// Writes tensors as a safetensors file.
+pub(crate) fn write_weights(path: &Path, tensors: &TensorMap) -> Result<(), Error> {
+    write(path, &tensors.to_bytes(BTreeMap::new())?)
 }
 
 pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), Error> {

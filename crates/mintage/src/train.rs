@@ -7,12 +7,12 @@
 mod previews;
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
-use mintage_data::{Loader, Provenance, Split};
+use mintage_data::{Loader, Provenance, Split, real_folder};
 use mintage_nn::{DeviceChoice, Rng, TensorMap, kernels::with_fast_products};
 
 use crate::{
@@ -23,7 +23,7 @@ use crate::{
     model::{FORMAT, ModelConfig, class_counts},
     models::{AnyConfig, AnyModel, Batch, DataInfo},
     recipe::{Precision, Recipe, VALID_CLIPS, VALID_IMAGES, VALID_ROWS, VALID_SEQUENCES, VALID_SOUNDS},
-    run::{Run, RunState, TrainState},
+    run::{Run, RunState, TrainState, write_weights},
 };
 use previews::preview;
 
@@ -385,11 +385,8 @@ impl Loop<'_> {
             (self.state.best, self.state.best_step, self.state.since_best) = (Some(least), step, 0);
             let mut weights = TensorMap::default();
             self.model.save_weights(&mut weights);
-            let path = self.run.best_weights();
-            if let Some(dir) = path.parent() {
-                std::fs::create_dir_all(dir).map_err(Error::io(dir))?;
-            }
-            weights.save(&path)?;
+            self.run.checkpoints_folder()?;
+            write_weights(&self.run.best_weights(), &weights)?;
         } else {
             self.state.since_best += 1;
         }
@@ -432,8 +429,8 @@ impl Loop<'_> {
     /// Writes samples to look at, always from the same random numbers.
     fn preview(&mut self) -> Result<PathBuf, Error> {
         let step = self.state.step;
-        let dir = self.run.dir().join("samples");
-        std::fs::create_dir_all(&dir).map_err(Error::io(&dir))?;
+        let run = self.run.dir();
+        let dir = real_folder(run, Path::new("samples")).map_err(Error::io(run))?;
         let mut rng = Rng::new(self.recipe.train.seed, STREAM_PREVIEW);
         // Without the run's name, in whose folder it lies: the same training gives the same bytes.
         let by = Provenance {
@@ -498,7 +495,7 @@ impl Loop<'_> {
         } else {
             self.model.save_weights(&mut weights);
         }
-        weights.save(&self.run.dir().join("model.safetensors"))?;
+        write_weights(&self.run.dir().join("model.safetensors"), &weights)?;
         let config = ModelConfig {
             format: FORMAT,
             mintage: env!("CARGO_PKG_VERSION").to_owned(),

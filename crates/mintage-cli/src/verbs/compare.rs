@@ -6,7 +6,9 @@ use std::{
 };
 
 use mintage::{ClipRequest, Run, SampleRequest};
-use mintage_data::{Clips, Images, Provenance, atomic_write, gif_bytes, grid_film, write_grid_rows};
+use mintage_data::{
+    Clips, Images, Provenance, gif_bytes, grid_film, target_of, write_grid_rows, write_through,
+};
 use serde_json::{Value, json};
 
 use super::sample::{draw, make_parent};
@@ -203,7 +205,8 @@ fn grid(path: &Path, entries: &[Entry], context: &mut Context) -> Result<(), Fai
         }
         blocks.push((entry.name.clone(), images));
     }
-    Ok(write_grid_rows(path, &blocks, COLUMNS, of_all(made_by).as_ref())?)
+    let path = target_of(path).map_err(Failure::io(path))?;
+    Ok(write_grid_rows(&path, &blocks, COLUMNS, of_all(made_by).as_ref())?)
 }
 
 /// The provenance of what several models made together.
@@ -236,7 +239,7 @@ fn film(path: &Path, entries: &[Entry], context: &mut Context) -> Result<(), Fai
         blocks.push((entry.name.clone(), clips));
     }
     let film = grid_film(&path.display().to_string(), &blocks, COLUMNS)?;
-    atomic_write(path, &gif_bytes(&film, of_all(made_by).as_ref())?).map_err(Failure::io(path))
+    write_through(path, &gif_bytes(&film, of_all(made_by).as_ref())?).map_err(Failure::io(path))
 }
 
 fn sizes_differ(one: &str, other: &str, things: &str) -> Failure {

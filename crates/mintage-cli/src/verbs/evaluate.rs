@@ -43,7 +43,8 @@ pub fn run(args: &Evaluate, context: &mut Context) -> Verdict {
     let page = model.dir.join("report.html");
     if let Some(path) = &args.html {
         make_parent(path)?;
-        fs::copy(&page, path).map_err(Failure::io(path))?;
+        let html = fs::read(&page).map_err(Failure::io(&page))?;
+        mintage_data::write_through(path, &html).map_err(Failure::io(path))?;
     }
     let value = json!(report);
     if context.ui.wants_json() {

@@ -48,7 +48,7 @@ pub fn run(args: &Init, context: &mut Context) -> Verdict {
         context.ui.out(&text)?;
         return Ok(Outcome::Done);
     }
-    mintage_data::atomic_write(&args.out, text.as_bytes()).map_err(Failure::io(&args.out))?;
+    mintage_data::write_through(&args.out, text.as_bytes()).map_err(Failure::io(&args.out))?;
     context.ui.titled("made", &args.out.display().to_string());
     context.ui.titled("next", &format!("mintage train {}", shell(&args.out)));
     Ok(Outcome::Done)

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use mintage::dataset::thousands;
 use mintage_data::{
-    ClipSet, ImageSet, Inspection, SourceSpec, atomic_write, filmstrip_png, gif_bytes, grid_film, inspect,
-    inspect::{ClipFacts, ColumnKind, ImageFacts, SequenceFacts, SoundFacts, TableInfo},
+    ClipSet, Error, ImageSet, Inspection, SourceSpec, filmstrip_png, gif_bytes, grid_film, inspect,
+    inspect::{Alert, ClipFacts, ColumnKind, ImageFacts, SequenceFacts, SoundFacts, TableInfo},
     sequence::Matter,
-    write_grid,
+    target_of, write_grid, write_through,
 };
 use serde_json::json;
 
@@ -28,7 +28,20 @@ const CLASSES: usize = 12;
 
 pub fn run(args: &Inspect, context: &mut Context) -> Verdict {
     let spec = context.reachable(&source_spec(&args.source, &args.columns));
-    let found = inspect(&spec)?;
+    // What mintage made can be looked at, where nothing else is there.
+    let (spec, found) = match inspect(&spec) {
+        Err(Error::OnlyMade { .. }) => {
+            let spec = SourceSpec { allow_made: true, ..spec };
+            let mut found = inspect(&spec)?;
+            let message = "all of this was made by mintage: `train` leaves it out".to_owned();
+            found.alerts.insert(
+                0,
+                Alert { message, hint: Some("--allow-made learns from it all the same".to_owned()) },
+            );
+            (spec, found)
+        }
+        found => (spec, found?),
+    };
     if let Some(path) = &args.preview {
         if found.sequences.is_some() {
             return Err(Failure::new("--preview is for images", "inspect shows how the first text begins"));
@@ -44,6 +57,7 @@ pub fn run(args: &Inspect, context: &mut Context) -> Verdict {
             None => {
                 let set = ImageSet::open(&spec)?;
                 let all: Vec<u32> = (0..set.len() as u32).collect();
+                let path = &target_of(path).map_err(Failure::io(path))?;
                 write_grid(path, &set.images(&spread(&all, PREVIEW.0))?, PREVIEW.1, None)?;
             }
         }
@@ -70,7 +84,7 @@ fn preview_clips(path: &Path, set: &ClipSet) -> Result<(), Failure> {
         true => gif_bytes(&grid_film(&what, &shown(PREVIEW.0), PREVIEW.1)?, None)?,
         false => filmstrip_png(&what, &shown(STRIPS), None)?,
     };
-    atomic_write(path, &bytes).map_err(Failure::io(path))
+    write_through(path, &bytes).map_err(Failure::io(path))
 }
 
 fn text(found: &Inspection) -> String {

@@ -1,6 +1,8 @@
 //! `mintage man`: the manual pages, made from the definitions.
 
-use clap::CommandFactory;
+use std::path::Path;
+
+use clap::{Command, CommandFactory};
 
 use crate::{
     args::{Cli, Man},
@@ -12,7 +14,9 @@ pub fn run(args: &Man, context: &mut Context) -> Verdict {
     match &args.out {
         Some(dir) => {
             std::fs::create_dir_all(dir).map_err(Failure::io(dir))?;
-            clap_mangen::generate_to(Cli::command(), dir).map_err(Failure::io(dir))?;
+            let mut command = Cli::command();
+            command.build();
+            write_pages(command, dir)?;
             context.ui.titled("made", &dir.display().to_string());
         }
         None => {
@@ -22,4 +26,16 @@ pub fn run(args: &Man, context: &mut Context) -> Verdict {
         }
     }
     Ok(Outcome::Done)
+}
+
+/// A page of a command, and one of each below it.
+fn write_pages(command: Command, dir: &Path) -> Result<(), Failure> {
+    for below in command.get_subcommands().filter(|below| !below.is_hide_set()) {
+        write_pages(below.clone(), dir)?;
+    }
+    let page = clap_mangen::Man::new(command);
+    let path = dir.join(page.get_filename());
+    let mut text = Vec::new();
+    page.render(&mut text).map_err(Failure::io(&path))?;
+    mintage_data::write_through(&path, &text).map_err(Failure::io(path))
 }

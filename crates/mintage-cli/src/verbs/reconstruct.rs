@@ -3,10 +3,10 @@
 use std::{fs, path::PathBuf};
 
 use mintage::{AnyData, DataInfo, Model};
-use mintage_data::{Images, write_grid_rows};
+use mintage_data::{Images, target_of, write_grid_rows};
 use serde_json::json;
 
-use super::sample::make_parent;
+use super::sample::{in_samples, make_parent};
 use crate::{
     args::Reconstruct,
     context::Context,
@@ -33,9 +33,10 @@ pub fn run(args: &Reconstruct, context: &mut Context) -> Verdict {
     let back = model.reconstruct(&originals, seed)?;
     let out = match &args.out {
         Some(path) => path.clone(),
-        None => model.dir.join("samples").join("reconstruction.png"),
+        None => in_samples(&model, "reconstruction.png")?,
     };
     make_parent(&out)?;
+    let out = target_of(&out).map_err(Failure::io(&out))?;
     let mut rows = Vec::new();
     for from in (0..originals.len()).step_by(COLUMNS) {
         let to = (from + COLUMNS).min(originals.len());

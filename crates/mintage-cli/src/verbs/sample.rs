@@ -6,7 +6,10 @@ use std::{
 };
 
 use mintage::{DataInfo, Event, Model, SampleRequest, Start, models::ImageInfo};
-use mintage_data::{Images, Provenance, append_rows, png_bytes, sequence::Matter, write_folder, write_grid};
+use mintage_data::{
+    Images, Provenance, append_rows, left_empty, png_bytes, real_folder, sequence::Matter, target_of,
+    write_folder, write_grid, write_through,
+};
 use serde_json::json;
 
 use super::{
@@ -67,7 +70,7 @@ fn images(args: &Sample, model: &Model, info: &ImageInfo, context: &mut Context)
     let n = args.n.or(grid.map(|(columns, rows)| columns * rows)).unwrap_or(default_n);
     let seed = context.settings.seed_or_fresh();
     let target =
-        target.unwrap_or_else(|| Target::Png(model.dir.join("samples").join(format!("seed-{seed}.png"))));
+        target.map_or_else(|| in_samples(model, &format!("seed-{seed}.png")).map(Target::Png), Ok)?;
     let place = match &target {
         Target::Database(_) => Some(place(args, model)?),
         _ => None,
@@ -252,6 +255,11 @@ pub fn tell_of_rows(rows: usize, path: &Path, table: &str, column: &str, context
     let place = format!("{table}.{column} of {}", shell(path));
     context.ui.titled("made", &format!("{} in {place}", count(rows, "new row")));
     context.ui.titled("", "their column `mintage` says what made them; training leaves them out");
+    // Those who look for them by name must know that they have none.
+    let empty = left_empty(path, table).unwrap_or_default();
+    if !empty.is_empty() {
+        context.ui.titled("", &format!("nothing was made for the columns {}", empty.join(", ")));
+    }
 }
 
 fn write(
@@ -275,8 +283,9 @@ fn write(
             make_parent(path)?;
             if images.len() == 1 {
                 let bytes = png_bytes(images, 0, Some(provenance))?;
-                mintage_data::atomic_write(path, &bytes).map_err(Failure::io(path))?;
+                write_through(path, &bytes).map_err(Failure::io(path))?;
             } else {
+                let path = &target_of(path).map_err(Failure::io(path))?;
                 write_grid(path, images, columns, Some(provenance))?;
             }
             context.ui.titled("made", &format!("{} ({what})", shell(path)));
@@ -292,6 +301,19 @@ fn write(
         (Target::Database(_), None) => return Err(Failure::bare("no table was chosen")),
     }
     Ok(Outcome::Done)
+}
+
+/// A file among a model's samples. A model may come from a stranger: nothing in it is written through a link.
+pub fn in_samples(model: &Model, name: &str) -> Result<PathBuf, Failure> {
+    let dir = real_folder(&model.dir, Path::new("samples")).map_err(Failure::io(&model.dir))?;
+    let path = dir.join(name);
+    match path.is_symlink() {
+        true => Err(Failure::new(
+            format!("{}: is a link, and nothing in a model is written through it", path.display()),
+            "remove the link, or say where to write with -o",
+        )),
+        false => Ok(path),
+    }
 }
 
 /// Makes the folder that a file is to lie in.

@@ -9,14 +9,14 @@ use mintage::{
     sample::{ClipBeginning, ClipLength},
 };
 use mintage_data::{
-    Clips, Ffmpeg, Film, Provenance, apng_bytes, append_blobs, atomic_write, gif_bytes, grid_film,
-    write_clip_folder, write_mp4,
+    Clips, Ffmpeg, Film, Provenance, apng_bytes, append_blobs, gif_bytes, grid_film, write_clip_folder,
+    write_mp4, write_through,
 };
 use serde_json::json;
 
 use super::{
     flags::{self, Kind},
-    sample::{columns, grid, make_parent, tell_of_rows},
+    sample::{columns, grid, in_samples, make_parent, tell_of_rows},
     sample_texts::{check_choice, choice, label},
 };
 use crate::{
@@ -55,7 +55,7 @@ pub fn run(args: &Sample, model: &Model, context: &mut Context) -> Verdict {
     let seed = context.settings.seed_or_fresh();
     let target = match args.out.as_deref() {
         Some(out) => target(out)?,
-        None => Target::File(model.dir.join("samples").join(format!("seed-{seed}.gif")), Format::Gif),
+        None => Target::File(in_samples(model, &format!("seed-{seed}.gif"))?, Format::Gif),
     };
     if let Target::Database(_) = &target {
         columns(args, model)?;
@@ -138,7 +138,7 @@ fn write_film(path: &Path, format: Format, film: &Film, provenance: &Provenance)
         Format::Apng => apng_bytes(film, Some(provenance))?,
         Format::Mp4 => return Ok(write_mp4(path, film, Some(provenance), &Ffmpeg::default())?),
     };
-    atomic_write(path, &bytes).map_err(Failure::io(path))
+    write_through(path, &bytes).map_err(Failure::io(path))
 }
 
 /// What the clips begin with.
@@ -209,7 +209,7 @@ fn check(args: &Sample) -> Result<(), Failure> {
 pub fn reconstruct(args: &Reconstruct, model: &Model, context: &mut Context) -> Verdict {
     let out = match &args.out {
         Some(path) => path.clone(),
-        None => model.dir.join("samples").join("reconstruction.gif"),
+        None => in_samples(model, "reconstruction.gif")?,
     };
     let Some(format) = format(&out)? else {
         let message = format!("{}: does not say what to write", out.display());

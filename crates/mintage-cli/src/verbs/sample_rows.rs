@@ -28,7 +28,9 @@ pub fn run(args: &Sample, model: &Model, context: &mut Context) -> Verdict {
     flags::check(args, Kind::Rows)?;
     let conditions = args.condition.iter().map(|text| Where::parse(text)).collect::<Result<Vec<_>, _>>()?;
     let given = match args.given.as_ref().or(args.fill.as_ref()) {
-        Some(source) => Some(read(&SourceSpec { source: source.clone(), ..SourceSpec::default() })?),
+        Some(source) => {
+            Some(read(&SourceSpec { source: source.clone(), allow_made: true, ..SourceSpec::default() })?)
+        }
         None => None,
     };
     let seed = context.settings.seed_or_fresh();

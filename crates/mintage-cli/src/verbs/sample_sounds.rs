@@ -12,15 +12,15 @@ use mintage::{
     sample::{SoundBeginning, Sounds, sounds::interleaved},
 };
 use mintage_data::{
-    Provenance, append_blobs, atomic_write,
+    Provenance, append_blobs,
     audio::{WavDepth, wav_bytes},
-    write_files,
+    write_files, write_through,
 };
 use serde_json::json;
 
 use super::{
     flags::{self, Kind},
-    sample::{columns, make_parent, tell_of_rows},
+    sample::{columns, in_samples, make_parent, tell_of_rows},
     sample_texts::{check_choice, choice, label},
 };
 use crate::{
@@ -46,7 +46,7 @@ pub fn run(args: &Sample, model: &Model, context: &mut Context) -> Verdict {
     let seed = context.settings.seed_or_fresh();
     let target = match args.out.as_deref() {
         Some(out) => target(out)?,
-        None => Target::File(model.dir.join("samples").join(format!("seed-{seed}.wav"))),
+        None => Target::File(in_samples(model, &format!("seed-{seed}.wav"))?),
     };
     let n = args.n.unwrap_or(1);
     if n > 1 && matches!(target, Target::File(_)) {
@@ -90,7 +90,7 @@ fn write(
     match target {
         Target::File(path) => {
             make_parent(path)?;
-            atomic_write(path, &wav(0)).map_err(Failure::io(path))?;
+            write_through(path, &wav(0)).map_err(Failure::io(path))?;
             context.ui.titled("made", &format!("{what} of {:.1} s in {}", sounds.seconds(0), shell(path)));
         }
         Target::Folder(dir) => {
@@ -175,7 +175,7 @@ pub fn reconstruct(args: &Reconstruct, model: &Model, context: &mut Context) -> 
     };
     let out = match &args.out {
         Some(path) => path.clone(),
-        None => model.dir.join("samples").join("reconstruction.wav"),
+        None => in_samples(model, "reconstruction.wav")?,
     };
     make_parent(&out)?;
     let info = model.sounds()?.info;
@@ -194,7 +194,7 @@ pub fn reconstruct(args: &Reconstruct, model: &Model, context: &mut Context) -> 
     let seed = context.settings.seed_or_default();
     let provenance = model.provenance(seed, json!({ "reconstruct": originals.len() })).to_json();
     let bytes = wav_bytes(&samples, info.channels, info.rate_hz, WavDepth::Bits16, &provenance);
-    atomic_write(&out, &bytes).map_err(Failure::io(&out))?;
+    write_through(&out, &bytes).map_err(Failure::io(&out))?;
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
     // Where phases are made anew, waves cannot be compared.
     let ratio = model.sounds()?.model.keeps_waves().then(|| mean(&ratios));

@@ -7,9 +7,9 @@ use std::{
 
 use mintage::{Choice, Event, Model, Resemble, SequenceRequest, Shape, nn::Rng};
 use mintage_data::{
-    Column, IfExists, Provenance, Table, TextCodec, atomic_write,
+    Column, IfExists, Provenance, Table, TextCodec,
     table::{FileFormat, Writing, Written, write},
-    write_files,
+    write_files, write_text,
 };
 use serde_json::json;
 
@@ -165,10 +165,7 @@ fn write_texts(
         Target::File(path) => {
             make_parent(path)?;
             let text = texts.join(BETWEEN) + "\n";
-            atomic_write(path, text.as_bytes()).map_err(Failure::io(path))?;
-            // A text has no place for it.
-            let beside = beside(path);
-            atomic_write(&beside, provenance.to_json().as_bytes()).map_err(Failure::io(&beside))?;
+            write_text(path, &text, provenance).map_err(Failure::io(path))?;
             context.ui.titled("made", &format!("{what} in {}", shell(path)));
         }
         Target::Folder(dir) => {
@@ -210,13 +207,6 @@ pub fn write_rows(
     let (schema, file) = (None, &FileFormat::default());
     let provenance = Some(provenance);
     Ok(write(&rows, Writing { target, table, if_exists, provenance, ids: &[], schema, file, random, pg })?)
-}
-
-/// The file of the provenance of a text: "new.txt.json".
-fn beside(path: &Path) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".json");
-    path.with_file_name(name)
 }
 
 fn target(out: &str) -> Result<Target, Failure> {

@@ -7,16 +7,16 @@ use std::{
 
 use mintage::{Event, Model, TuneRequest, sample::tunes::Key};
 use mintage_data::{
-    Provenance, Score, append_blobs, atomic_write,
+    Provenance, Score, append_blobs,
     audio::{WavDepth, wav_bytes},
     music::{Metre, render},
-    write_files,
+    write_files, write_through,
 };
 use serde_json::json;
 
 use super::{
     flags::{self, Kind},
-    sample::{columns, make_parent, tell_of_rows},
+    sample::{columns, in_samples, make_parent, tell_of_rows},
     sample_texts::{WAY, check_choice, choice, label, lengths, resemble, warn_of_length},
 };
 use crate::{
@@ -46,10 +46,10 @@ enum Target {
 pub fn run(args: &Sample, model: &Model, context: &mut Context) -> Verdict {
     check(args)?;
     let seed = context.settings.seed_or_fresh();
-    let own = || model.dir.join("samples").join(format!("seed-{seed}.wav"));
+    let own = || in_samples(model, &format!("seed-{seed}.wav"));
     let target = match args.out.as_deref() {
         Some(out) => target(out)?,
-        None => Target::File(own(), Format::Wav),
+        None => Target::File(own()?, Format::Wav),
     };
     let n = args.n.unwrap_or(if args.between.is_empty() { 1 } else { WAY });
     if n > 1 && matches!(target, Target::File(..)) {
@@ -112,7 +112,7 @@ fn write_tunes(
         Target::File(path, format) => {
             make_parent(path)?;
             match format {
-                Format::Midi => atomic_write(path, &tunes[0].to_midi(&json)).map_err(Failure::io(path))?,
+                Format::Midi => write_through(path, &tunes[0].to_midi(&json)).map_err(Failure::io(path))?,
                 Format::Wav => write_sound(&tunes[0], path, args.sound_font.as_deref(), &json)?,
             }
             let secs = tunes[0].seconds();
@@ -146,7 +146,7 @@ pub fn write_sound(
     provenance: &str,
 ) -> Result<(), Failure> {
     let sound = render(tune, RATE_HZ, sound_font)?;
-    atomic_write(path, &wav_bytes(&sound, 2, RATE_HZ, WavDepth::Bits16, provenance))
+    write_through(path, &wav_bytes(&sound, 2, RATE_HZ, WavDepth::Bits16, provenance))
         .map_err(Failure::io(path))
 }
 

@@ -1,6 +1,7 @@
 //! `mintage score`: how well each item of some data conforms to what a model learned from.
 
 use mintage::evaluate::{ItemScore, score};
+use mintage_data::SourceSpec;
 use serde_json::{Value, json};
 
 use super::evaluate::options;
@@ -16,7 +17,9 @@ const NAMED: usize = 3;
 
 pub fn run(args: &Score, context: &mut Context) -> Verdict {
     let model = context.load(&args.model)?;
-    let items = context.open(&source_spec(&args.items, &args.columns), Some(&model))?;
+    // What mintage made can be scored as anything else.
+    let spec = SourceSpec { allow_made: true, ..source_spec(&args.items, &args.columns) };
+    let items = context.open(&spec, Some(&model))?;
     let data = context.data_of(&model, &args.moved)?;
     let options = options(None, &context.settings);
     let ui = &mut context.ui;

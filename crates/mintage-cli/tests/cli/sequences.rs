@@ -126,7 +126,7 @@ fn within_limits(place: &Place) {
 fn to_everywhere(place: &Place) {
     place.ok("sample m -n 3 --length 60 -o new.txt");
     assert_eq!(place.text("new.txt").matches("――――――――").count(), 2);
-    assert!(place.text("new.txt.json").contains("\"seed\""));
+    assert!(place.text("new.txt.mintage.json").contains("\"seed\""));
     place.ok("sample m -n 4 --length 60 --where label=псы -o new/");
     assert!(place.text("new/псы/000002.txt").chars().count() <= 60);
     assert!(place.text("new/metadata.csv").contains("псы/000003.txt"));

@@ -7,8 +7,10 @@ use std::{collections::BTreeSet, fs, path::Path};
 use gif::{AnyExtension, DisposalMethod, Encoder, Extension, Frame, Repeat};
 use rayon::prelude::*;
 
-use super::{Images, Provenance, folder::NewFiles, grid::grid, grid_png, png, write_files};
-use crate::{Error, Ffmpeg, ImageShape, atomic_write, codec::to_interleaved};
+use super::{
+    Beside, Images, Provenance, folder::NewFiles, grid::grid, grid_png, png, target_of, write_files,
+};
+use crate::{Error, Ffmpeg, ImageShape, codec::to_interleaved};
 
 /// NeuQuant's effort from 1, the best, to 30: colours of a frame that has more than 256 are chosen by all its pixels.
 const PALETTE_EFFORT: i32 = 1;
@@ -258,18 +260,13 @@ pub fn write_mp4(
 ) -> Result<(), Error> {
     let shown = path.display().to_string();
     ffmpeg.check(&shown)?;
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(".tmp");
-    let temporary = path.with_file_name(name);
+    let file = target_of(path).and_then(|path| Beside::create(&path)).map_err(Error::io(path))?;
     let comment = provenance.map(Provenance::to_json).unwrap_or_default();
     let size = (film.shape.width, film.shape.height);
-    let done = ffmpeg.encode(&temporary, size, film.fps, &film.frames, &comment);
-    if let Err(why) = done {
-        // Where nothing was written there is nothing to remove.
-        let _ = fs::remove_file(&temporary);
-        return Err(Error::bad(shown, why));
-    }
-    fs::rename(&temporary, path).map_err(Error::io(path))
+    ffmpeg
+        .encode(file.temporary(), size, film.fps, &film.frames, &comment)
+        .map_err(|why| Error::bad(shown, why))?;
+    file.commit().map_err(Error::io(path))
 }
 
 /// Adds clips to a folder as files with the suffix `gif`, `png` (or `apng`) or `mp4`.
@@ -291,9 +288,9 @@ pub fn write_clip_folder(
             write_files(dir, clips.len(), suffix, &file, provenance)
         }
         "mp4" => {
-            let mut files = NewFiles::after(dir, provenance)?;
+            let mut files = NewFiles::begin(dir, provenance)?;
             for i in 0..clips.len() {
-                write_mp4(&files.next(label(i), suffix)?, &clips.film(i), Some(provenance), ffmpeg)?;
+                write_mp4(&files.next(label(i), suffix, None)?, &clips.film(i), Some(provenance), ffmpeg)?;
             }
             files.finish()
         }
@@ -305,14 +302,14 @@ pub fn write_clip_folder(
 
 /// Adds clips to a folder, each a folder of numbered pictures.
 pub fn write_frame_folders(dir: &Path, clips: &Clips, provenance: &Provenance) -> Result<(), Error> {
-    let mut files = NewFiles::after(dir, provenance)?;
+    let mut files = NewFiles::begin(dir, provenance)?;
     for i in 0..clips.len() {
-        let folder = files.next(clips.label(i).unwrap_or_default(), "")?;
-        fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
+        let folder = files.next(clips.label(i).unwrap_or_default(), "", None)?;
+        fs::create_dir(&folder).map_err(|error| files.failed(error))?;
         for (number, pixels) in clips.film(i).frames.iter().enumerate() {
             let path = folder.join(format!("{number:04}.png"));
             let bytes = png::encode(pixels, clips.shape, Some(provenance))?;
-            atomic_write(&path, &bytes).map_err(Error::io(&path))?;
+            fs::write(&path, &bytes).map_err(|error| files.failed(error))?;
         }
     }
     files.finish()

@@ -1,30 +1,32 @@
 //! Where new data go: the mirror of the sources. Every file made carries its provenance, and nothing is
-//! ever half-written: a temporary file is renamed, a database gets one transaction.
+//! ever half-written: a temporary file is renamed, a database gets one transaction. What was there stays as it was.
 
+mod beside;
 mod clips;
 mod folder;
 mod font;
 mod grid;
+mod lock;
+pub(crate) mod made;
+pub(crate) mod metadata;
 mod png;
 pub(crate) mod sqlite;
-
-use std::{
-    fs::{self, File},
-    io::{self, Write},
-    path::{Path, PathBuf},
-};
 
 use serde::{Deserialize, Serialize};
 
 use crate::ImageShape;
+pub(crate) use beside::Beside;
+pub use beside::{atomic_write, real_folder, target_of, write_through};
 pub use clips::{
     Clips, Film, apng_bytes, filmstrip_png, gif_bytes, grid_film, write_clip_folder, write_frame_folders,
     write_mp4,
 };
 pub use folder::{write_files, write_folder};
 pub use grid::{grid_png, write_grid, write_grid_rows};
+pub(crate) use lock::lock;
+pub use made::write_text;
 pub use png::{png_bytes, provenance_of};
-pub use sqlite::{append_blobs, append_rows};
+pub use sqlite::{append_blobs, append_rows, left_empty};
 
 /// Images on their way out: `n` × CHW bytes, with labels when the model has classes.
 #[derive(Clone, Debug, PartialEq)]
@@ -91,41 +93,5 @@ impl Provenance {
     /// One line of JSON.
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
-    }
-}
-
-/// Writes a file beside its final place, syncs it and renames it: a crash leaves the old one.
-pub fn atomic_write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let file = Beside::create(path)?;
-    (&file.file).write_all(bytes)?;
-    file.commit()
-}
-
-/// A file that is written beside its final place, and removed unless it is committed.
-pub(crate) struct Beside {
-    pub file: File,
-    temporary: PathBuf,
-    path: PathBuf,
-}
-
-impl Beside {
-    pub fn create(path: &Path) -> io::Result<Self> {
-        let mut name = path.file_name().unwrap_or_default().to_os_string();
-        name.push(".tmp");
-        let temporary = path.with_file_name(name);
-        Ok(Self { file: File::create(&temporary)?, temporary, path: path.to_owned() })
-    }
-
-    /// Syncs the file and gives it its name.
-    pub fn commit(self) -> io::Result<()> {
-        self.file.sync_all()?;
-        fs::rename(&self.temporary, &self.path)
-    }
-}
-
-impl Drop for Beside {
-    fn drop(&mut self) {
-        // After a commit there is none.
-        let _ = fs::remove_file(&self.temporary);
     }
 }

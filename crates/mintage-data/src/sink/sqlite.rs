@@ -1,13 +1,15 @@
 //! Rows beside the old ones: the image as a BLOB, its label, and the provenance in the column `mintage`.
 
-use std::path::Path;
+use std::{fs, io, path::Path};
 
-use rusqlite::{Connection, Transaction, params, types::Value};
+use rusqlite::{Connection, Transaction, TransactionBehavior, params, types::Value};
 
-use super::{Images, Provenance, png_bytes};
+use super::{Beside, Images, Provenance, png_bytes, target_of};
 use crate::{
     Error,
-    source::sqlite::{PROVENANCE_COLUMN, check_column, columns, open_read_write, quoted, tables},
+    source::sqlite::{
+        PROVENANCE_COLUMN, check_column, columns, open_read_only, open_read_write, quoted, tables,
+    },
 };
 
 /// Inserts one row an image in one transaction; returns how many. The table and the column `mintage` are
@@ -34,8 +36,33 @@ pub fn append_blobs<'a>(
     row: &dyn Fn(usize) -> Result<(Vec<u8>, Option<&'a str>), Error>,
     provenance: &Provenance,
 ) -> Result<usize, Error> {
-    let mut connection = open_read_write(path)?;
-    let transaction = connection.transaction().map_err(Error::sqlite(path))?;
+    loop {
+        let mut new = NewDatabase::beside(path)?;
+        if let Err(error) = insert(&mut new.connection, path, table, column, label, n, row, provenance) {
+            new.give_up();
+            return Err(error);
+        }
+        match new.finish() {
+            // Another program has made it in the meantime: now they are added to that one.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            done => return done.map(|()| n).map_err(Error::io(path)),
+        }
+    }
+}
+
+fn insert<'a>(
+    connection: &mut Connection,
+    path: &Path,
+    table: &str,
+    column: &str,
+    label: Option<&str>,
+    n: usize,
+    row: &dyn Fn(usize) -> Result<(Vec<u8>, Option<&'a str>), Error>,
+    provenance: &Provenance,
+) -> Result<(), Error> {
+    // Whoever else writes is waited for before anything is read: a lock that has to grow cannot be waited for.
+    let behavior = TransactionBehavior::Immediate;
+    let transaction = connection.transaction_with_behavior(behavior).map_err(Error::sqlite(path))?;
     prepare_table(&transaction, path, table, column, label)?;
     let label_sql = label.map_or_else(String::new, |l| format!(", {}", quoted(l)));
     let marks = if label.is_some() { "?1, ?2, ?3" } else { "?1, ?2" };
@@ -57,8 +84,90 @@ pub fn append_blobs<'a>(
             done.map_err(Error::sqlite(path))?;
         }
     }
-    transaction.commit().map_err(Error::sqlite(path))?;
-    Ok(n)
+    transaction.commit().map_err(Error::sqlite(path))
+}
+
+/// Columns of a table that are empty in every row that was made, such as the names of pictures.
+pub fn left_empty(path: &Path, table: &str) -> Result<Vec<String>, Error> {
+    let connection = open_read_only(&Path::new(".").join(path))?;
+    let find = || -> rusqlite::Result<Vec<String>> {
+        let names = columns(&connection, table)?.into_iter();
+        let mut empty = Vec::new();
+        for name in names.filter(|name| name != PROVENANCE_COLUMN) {
+            let (table, column, mark) = (quoted(table), quoted(&name), quoted(PROVENANCE_COLUMN));
+            let sql = format!(
+                "SELECT EXISTS (SELECT 1 FROM {table} WHERE {mark} IS NOT NULL AND {column} IS NOT NULL)"
+            );
+            if !connection.query_row(&sql, [], |row| row.get::<_, bool>(0))? {
+                empty.push(name);
+            }
+        }
+        Ok(empty)
+    };
+    find().map_err(Error::sqlite(path))
+}
+
+/// A database that is written to: one that is there as it is, a new one beside its place, so that neither a crash nor a
+/// failure leaves an empty one, or a journal that would undo a later one of its name.
+pub(crate) struct NewDatabase {
+    pub connection: Connection,
+    /// Where it lies until it is whole.
+    new: Option<Beside>,
+    /// An empty file lies in its place.
+    was_empty: bool,
+}
+
+impl NewDatabase {
+    pub fn beside(path: &Path) -> Result<Self, Error> {
+        // SQLite takes a name such as "file:x?mode=memory" for something else than a file, unless a folder stands before it.
+        let path = target_of(&Path::new(".").join(path)).map_err(Error::io(path))?;
+        let there = fs::metadata(&path);
+        let was_empty = there.as_ref().is_ok_and(|there| there.len() == 0);
+        if there.is_ok() && !was_empty {
+            return Ok(Self { connection: open_read_write(&path)?, new: None, was_empty });
+        }
+        check_no_journal(&path)?;
+        let new = Beside::create(&path).map_err(Error::io(&path))?;
+        let connection = open_read_write(new.temporary())?;
+        // Nobody else knows of it: what fails is thrown away, and needs no journal.
+        connection.pragma_update(None, "journal_mode", "OFF").map_err(Error::sqlite(&path))?;
+        Ok(Self { connection, new: Some(new), was_empty })
+    }
+
+    /// After a failure: what a full disk has left half-written in a database that was there is taken back at once, and not
+    /// only by whoever opens it next.
+    pub fn give_up(self) {
+        let Self { connection, new, .. } = self;
+        let path = connection.path().map(str::to_owned);
+        drop(connection);
+        if new.is_some() {
+            return;
+        }
+        let again = path.and_then(|path| open_read_write(Path::new(&path)).ok());
+        let _ = again.map(|again| again.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())));
+    }
+
+    /// Gives a new database its name; where another program has made one in the meantime, it is the error `AlreadyExists`.
+    pub fn finish(self) -> io::Result<()> {
+        let Self { connection, new, was_empty } = self;
+        connection.close().map_err(|(_, error)| io::Error::other(error))?;
+        // An empty file in its place is as good as none.
+        new.map_or(Ok(()), |new| new.commit_held(was_empty).map(drop))
+    }
+}
+
+/// What another database of this name has left would be played back into a new one.
+fn check_no_journal(path: &Path) -> Result<(), Error> {
+    for suffix in ["-journal", "-wal"] {
+        let mut left = path.as_os_str().to_owned();
+        left.push(suffix);
+        if fs::symlink_metadata(&left).is_ok_and(|left| left.len() > 0) {
+            let why = "is left of a database that is not there, and would be played back into a new one";
+            return Err(Error::bad(Path::new(&left).display().to_string(), why)
+                .with_hint("put its database back, or remove it; or choose another name"));
+        }
+    }
+    Ok(())
 }
 
 /// Numbers go back as numbers, so that a label column of integers stays one.
@@ -181,6 +290,9 @@ mod tests {
         };
         let set = ImageSet::open(&spec).unwrap();
         assert_eq!((set.len(), set.classes().len()), (10, 2));
+        assert_eq!(left_empty(&path, "t").unwrap(), [""; 0]);
+        Connection::open(&path).unwrap().execute_batch("ALTER TABLE t ADD COLUMN name TEXT").unwrap();
+        assert_eq!(left_empty(&path, "t").unwrap(), ["name"]);
     }
 
     #[test]

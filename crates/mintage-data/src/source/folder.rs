@@ -2,6 +2,8 @@
 //! file has which; [parts](super::division) of a data set divide it.
 
 use std::{
+    collections::HashSet,
+    fs,
     ops::Range,
     path::{Path, PathBuf},
 };
@@ -14,7 +16,13 @@ use super::{
     metadata,
     sqlite::{IMAGES, Media},
 };
-use crate::Error;
+use crate::{
+    Error,
+    sink::{
+        made::leave_out_made,
+        metadata::{METADATA, Metadata},
+    },
+};
 
 #[derive(Debug)]
 pub(crate) struct FolderSource {
@@ -44,12 +52,20 @@ impl FolderSource {
     /// Items below `root` that were found already among `all` its files, in their order: files, or folders that are one
     /// item each.
     pub fn of(root: &Path, all: &[PathBuf], items: Vec<PathBuf>, spec: &SourceSpec) -> Result<Self, Error> {
+        let (mut items, mut notes) = (items, Vec::new());
+        let made = leave_out_made(root, &mut items, spec, &mut notes)?;
         let source = |division| Self { root: root.to_owned(), division };
         if spec.no_labels() {
-            return Ok(source(divide(items, false)));
+            let mut division = divide(items, false);
+            division.notes.extend(notes);
+            return Ok(source(division));
         }
-        let mut notes = Vec::new();
-        if let Some(found) = metadata::find(root, all, &items, spec, &mut notes)? {
+        let mut all = all.to_vec();
+        // Metadata that mintage began for what it made itself hide nothing else.
+        if !made.is_empty() && names_only(&root.join(METADATA), &made) {
+            all.retain(|file| file != Path::new(METADATA));
+        }
+        if let Some(found) = metadata::find(root, &all, &items, spec, &mut notes)? {
             return Ok(source(by_metadata(items, found, notes)));
         }
         if let Some(label) = &spec.label {
@@ -107,6 +123,18 @@ impl FolderSource {
     pub fn fetch(&self, item: usize) -> Result<Vec<u8>, Error> {
         read_limited(&self.path(item))
     }
+}
+
+/// Whether `metadata.csv` names nothing but what mintage made.
+fn names_only(path: &Path, made: &HashSet<PathBuf>) -> bool {
+    let metadata = fs::read(path).ok().and_then(|bytes| Metadata::parse(&bytes).ok());
+    metadata.is_some_and(|metadata| {
+        let is_made = |row: &Vec<String>| {
+            metadata.is_made(row)
+                || row.get(metadata.files()).is_some_and(|file| made.contains(Path::new(file)))
+        };
+        metadata.rows.iter().all(is_made)
+    })
 }
 
 /// The items that metadata name, with their labels.

@@ -14,7 +14,7 @@ use super::{
     metadata::is_metadata,
     sqlite::{IMAGES, Media},
 };
-use crate::{Error, audio::SOUNDS, music::MIDI, text::has_text_suffix, video};
+use crate::{Error, audio::SOUNDS, music::MIDI, sink::made::LIST, text::has_text_suffix, video};
 
 const MAX_DEPTH: usize = 8;
 /// What file managers and archives leave behind, in small letters.
@@ -59,7 +59,8 @@ fn walk(root: &Path, at: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Resul
     for entry in fs::read_dir(&dir).map_err(Error::io(&dir))? {
         let entry = entry.map_err(Error::io(&dir))?;
         let name = entry.file_name().to_string_lossy().to_lowercase();
-        if name.starts_with('.') || OF_SYSTEMS.contains(&name.as_str()) {
+        // The list of what mintage made is as good as hidden.
+        if name.starts_with('.') || name == LIST || OF_SYSTEMS.contains(&name.as_str()) {
             continue;
         }
         let relative = at.join(entry.file_name());

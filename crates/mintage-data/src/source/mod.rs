@@ -76,6 +76,9 @@ pub struct SourceSpec {
     /// Texts: bytes that cannot be decoded become U+FFFD instead of an error.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub lossy: bool,
+    /// Learn as well from what mintage made, which is left out otherwise.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub allow_made: bool,
     /// Use at most so many items, evenly spread over the source.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
@@ -123,7 +126,9 @@ pub struct SourceSpec {
 impl fmt::Debug for SourceSpec {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let Self { source, kind, table, query, column, holdout, label, size, fit, color, .. } = self;
-        let Self { strict, lossy, limit, rare, rare_below, kinds, rules, unit, vocab, music, .. } = self;
+        let Self {
+            strict, lossy, allow_made, limit, rare, rare_below, kinds, rules, unit, vocab, music, ..
+        } = self;
         let Self { fps, frames, rate_hz, channels, seconds, skip, pg, .. } = self;
         f.debug_struct("SourceSpec")
             .field("source", &redacted(source))
@@ -139,6 +144,7 @@ impl fmt::Debug for SourceSpec {
             .field("strict", strict)
             .field("skip", skip)
             .field("lossy", lossy)
+            .field("allow_made", allow_made)
             .field("limit", limit)
             .field("rare", rare)
             .field("rare_below", rare_below)

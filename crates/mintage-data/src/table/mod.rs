@@ -14,6 +14,7 @@ mod csv;
 mod datetime;
 mod format;
 mod ids;
+mod made;
 mod pattern;
 mod postgres;
 mod read;

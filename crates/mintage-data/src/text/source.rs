@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     Error, SourceSpec,
+    sink::made::is_made_text,
     source::{DataKind, listing::kind_of_folder, not_there},
     table::{is_database, is_table, redacted},
 };
@@ -176,6 +177,9 @@ impl Part {
             return TextFolder::open(path, spec).map(Self::Folder);
         }
         check_is_plain(spec)?;
+        if !spec.allow_made && is_made_text(path) {
+            return Err(Error::OnlyMade { what: spec.source.clone(), count: 1 });
+        }
         let text = file::open(path, spec.lossy)?;
         if text.text().trim().is_empty() {
             return Err(Error::bad(&spec.source, "is empty"));

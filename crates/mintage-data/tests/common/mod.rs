@@ -7,8 +7,9 @@ use mintage_data::{
     table::{self, FileFormat, IfExists, PgDefaults, Writing, Written, schema::IdFormat},
 };
 
+/// A source, of which also what was made is read: tests read again what they wrote.
 pub fn spec(source: impl ToString) -> SourceSpec {
-    SourceSpec { source: source.to_string(), ..SourceSpec::default() }
+    SourceSpec { source: source.to_string(), allow_made: true, ..SourceSpec::default() }
 }
 
 pub fn provenance() -> Provenance {

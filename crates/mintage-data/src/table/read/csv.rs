@@ -6,6 +6,7 @@ use super::{
     super::{
         FileFormat, Table,
         csv::{Fault, Record, Records},
+        made::{MadeRows, row_hash},
         text_file::{TextEncoding, with_encoded_text},
     },
     Rows, check_names, chosen, dialect, empty, file_format, stem,
@@ -57,15 +58,45 @@ fn read_text(
         rows.table.notes.push("no header was found: the columns are named by their place".to_owned());
     }
     let column_of = places(&columns, names.len());
+    let mut made = MadeRows::of(path, spec)?;
     while let Some(found) = record {
         // Of a single column, an empty line is a missing cell.
         if !found.is_blank() || names.len() == 1 {
             check_width(found, names.len(), has_header).map_err(at(path))?;
-            add(&mut rows, found, &column_of);
+            if !made.is_empty() && made.has(hash(found)) {
+                rows.leave_out_made();
+            } else {
+                add(&mut rows, found, &column_of);
+            }
         }
         record = records.next().map_err(at(path))?;
     }
+    made.check(&place)?;
     rows.finish(&place)
+}
+
+/// By the places of its cells: their names may be written otherwise.
+fn hash(record: &Record) -> u64 {
+    row_hash(record.cells().enumerate().map(|(place, cell)| (place as u64, cell.map(str::as_bytes))))
+}
+
+/// The hashes of the records of a file, at most so many, its header with them.
+pub(crate) fn hashes(path: &Path, delimiter: Option<u8>, most: usize) -> Result<Vec<u64>, Error> {
+    with_encoded_text(path, |text, _| {
+        let sample = text.fill_buf().map_err(Error::io(path))?;
+        let (dialect, _) = dialect::detect(sample, delimiter);
+        let mut records = Records::new(text, dialect);
+        let mut hashes = Vec::new();
+        while hashes.len() < most
+            && let Some(record) = records.next().map_err(at(path))?
+        {
+            // Of a single column, an empty line is a missing cell.
+            if !record.is_blank() || record.len() == 1 {
+                hashes.push(hash(record));
+            }
+        }
+        Ok(hashes)
+    })
 }
 
 /// The first record that is not blank.

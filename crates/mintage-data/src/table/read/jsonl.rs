@@ -6,9 +6,14 @@ use std::{collections::HashMap, fmt, io::BufRead, path::Path};
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
-    super::{Column, Declaration, Table, Type, text_file::with_text},
+    super::{
+        Column, Declaration, Table, Type,
+        made::{MadeRows, row_hash},
+        text_file::with_text,
+    },
     Rows, check_names, chosen, empty, stem,
 };
 use crate::{Error, SourceSpec};
@@ -20,6 +25,7 @@ pub(crate) fn read(path: &Path, spec: &SourceSpec) -> Result<Table, Error> {
 fn read_text(path: &Path, text: &mut dyn BufRead, spec: &SourceSpec) -> Result<Table, Error> {
     let place = path.display().to_string();
     let mut reading = Reading::new(Table { name: stem(path), ..Table::default() }, spec);
+    let mut made = MadeRows::of(path, spec)?;
     let mut line = Vec::new();
     for number in 1u64.. {
         line.clear();
@@ -35,12 +41,39 @@ fn read_text(path: &Path, text: &mut dyn BufRead, spec: &SourceSpec) -> Result<T
             Error::bad(format!("{place}, line {number}"), why).with_hint("every line must be a JSON object")
         };
         let object: Object = serde_json::from_slice(&line).map_err(bad)?;
-        reading.add(&object).map_err(bad)?;
+        if !made.is_empty() && made.has(hash(&object)) {
+            reading.rows.leave_out_made();
+        } else {
+            reading.add(&object).map_err(bad)?;
+        }
         if reading.kinds.len() > super::super::csv::MAX_COLUMNS {
             break;
         }
     }
+    made.check(&place)?;
     reading.finish(&place, spec)
+}
+
+/// By keys and values, whose order means nothing; null is as good as none.
+fn hash(Object(entries): &Object) -> u64 {
+    let cells = entries.iter().filter(|(_, value)| value.get() != "null");
+    row_hash(cells.map(|(key, value)| (xxh3_64(key.as_bytes()), Some(value.get().as_bytes()))))
+}
+
+/// The hashes of the rows of a file, at most so many.
+pub(crate) fn hashes(path: &Path, most: usize) -> Result<Vec<u64>, Error> {
+    with_text(path, |text| {
+        let (mut hashes, mut line) = (Vec::new(), Vec::new());
+        while hashes.len() < most && text.read_until(b'\n', &mut line).map_err(Error::io(path))? > 0 {
+            if !line.trim_ascii().is_empty() {
+                let object = serde_json::from_slice(&line)
+                    .map_err(|error| Error::bad(path.display().to_string(), error.to_string()))?;
+                hashes.push(hash(&object));
+            }
+            line.clear();
+        }
+        Ok(hashes)
+    })
 }
 
 /// Keys and values of one object, in their order.
@@ -164,6 +197,9 @@ impl Reading {
     }
 
     fn finish(mut self, place: &str, spec: &SourceSpec) -> Result<Table, Error> {
+        if self.row == 0 && self.rows.has_made() {
+            return self.rows.finish(place);
+        }
         let table = &mut self.rows.table;
         for (column, seen) in table.columns.iter_mut().zip(&self.kinds) {
             column.declaration.ty = seen.ty();

@@ -4,7 +4,7 @@
 pub(super) mod csv;
 mod dialect;
 mod file_format;
-mod jsonl;
+pub(super) mod jsonl;
 mod parquet;
 mod postgres;
 mod rows;

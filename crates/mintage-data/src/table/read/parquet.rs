@@ -21,7 +21,7 @@ use super::{
     super::{Column, Declaration, Table, Type},
     Rows, check_names, chosen, empty, real_text, stem,
 };
-use crate::{Error, SourceSpec};
+use crate::{Error, SourceSpec, source::sqlite::PROVENANCE_COLUMN};
 
 /// Rows that are decoded at a time.
 const BATCH_ROWS: usize = 4096;
@@ -34,6 +34,14 @@ pub(super) fn read(path: &Path, spec: &SourceSpec) -> Result<Table, Error> {
     // What another program noted of its own types is not needed: dictionaries come as their values.
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     let reader = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options).map_err(wrong)?;
+    let metadata = reader.metadata().file_metadata();
+    let is_made = metadata
+        .key_value_metadata()
+        .is_some_and(|pairs| pairs.iter().any(|pair| pair.key == PROVENANCE_COLUMN));
+    if is_made && !spec.allow_made {
+        let count = usize::try_from(metadata.num_rows()).unwrap_or(0);
+        return Err(Error::OnlyMade { what: place, count });
+    }
     let schema = reader.schema().clone();
     let names: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
     check_names(&place, &names)?;

@@ -15,11 +15,13 @@ pub(super) struct Rows {
     stride: usize,
     seen: usize,
     kept: usize,
+    /// Rows that mintage made, which are not among them.
+    made: usize,
 }
 
 impl Rows {
     pub fn new(table: Table, spec: &SourceSpec) -> Self {
-        Self { table, limit: spec.limit.map(|limit| limit.max(1)), stride: 1, seen: 0, kept: 0 }
+        Self { table, limit: spec.limit.map(|limit| limit.max(1)), stride: 1, seen: 0, kept: 0, made: 0 }
     }
 
     /// Whether the row that comes now is kept. To be asked once a row, before its cells are added.
@@ -36,13 +38,28 @@ impl Rows {
         keeps
     }
 
+    /// Counts a row that mintage made.
+    pub fn leave_out_made(&mut self) {
+        self.made += 1;
+    }
+
+    pub fn has_made(&self) -> bool {
+        self.made > 0
+    }
+
     /// Rows kept, the one that is being added with them.
     pub fn kept(&self) -> usize {
         self.kept
     }
 
     /// The table, in which there must be a row.
-    pub fn finish(self, place: &str) -> Result<Table, Error> {
+    pub fn finish(mut self, place: &str) -> Result<Table, Error> {
+        if self.kept == 0 && self.made > 0 {
+            return Err(Error::OnlyMade { what: place.to_owned(), count: self.made });
+        }
+        if self.made > 0 {
+            self.table.notes.push(format!("{} rows made by mintage, left out", self.made));
+        }
         if self.kept == 0 {
             return Err(Error::bad(place, "holds no rows").with_hint("rows that mintage made do not count"));
         }

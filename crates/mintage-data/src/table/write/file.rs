@@ -4,29 +4,29 @@
 use std::{
     fs::{self, File},
     io::{self, BufWriter, Write},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use encoding_rs::Encoding;
 use flate2::write::GzEncoder;
-use serde::{Deserialize, Serialize};
 
 use super::{
     super::{
         Column, Table,
         format::{Compression, FileFormat, Format},
+        made::{self, Digest, Part},
         read,
         text_file::{Packing, packing_of, with_encoded_text, with_text},
     },
     IfExists, Writing, Written,
     encode::{Encoded, encoding_named},
-    is_there, json, parquet,
+    is_there, json, made_meanwhile, parquet,
     rows::{I64_RANGE, IdRange, Rows},
     text::{Delimited, TextWriter},
 };
 use crate::{
     Error, Provenance, SourceSpec, Type,
-    sink::{Beside, atomic_write},
+    sink::{Beside, lock, target_of},
 };
 
 pub(super) fn write(
@@ -36,9 +36,13 @@ pub(super) fn write(
     how: &mut Writing,
 ) -> Result<Written, Error> {
     let place = path.display().to_string();
+    // Of a link, the file that it leads to.
+    let path = &target_of(path).map_err(Error::io(path))?;
+    // Held until all is done: who comes second sees what the first has written.
+    let held = lock(path).map_err(Error::io(path))?;
     let is_full = fs::metadata(path).is_ok_and(|there| there.len() > 0);
     let appends = is_full && how.if_exists == IfExists::Append;
-    match (is_full, how.if_exists, format) {
+    let file = match (is_full, how.if_exists, format) {
         (true, IfExists::Fail, _) => return Err(is_there(&place)),
         (true, IfExists::Append, Format::Parquet) => {
             return Err(Error::bad(place, "is a Parquet file, to which nothing can be appended")
@@ -55,13 +59,42 @@ pub(super) fn write(
                 Compression::Zstd => Packing::Zstd,
             };
             text.fill(&file.file, path, packing, |out| send(rows, format, how, out))?;
-            file.commit().map_err(Error::io(path))?;
+            file
         }
+    };
+    let written = Written { rows: rows.written, place };
+    let commit = |file: Beside| file.commit_held(held.is_some()).map_err(|error| made_meanwhile(path, error));
+    match how.provenance.filter(|_| format != Format::Parquet) {
+        Some(provenance) => {
+            let part =
+                part(&file, written.rows, format, appends, provenance).map_err(|error| error.at(path))?;
+            made::noted(path, part, appends, || commit(file))?;
+        }
+        None => drop(commit(file)?),
     }
-    if let Some(provenance) = how.provenance.filter(|_| format != Format::Parquet) {
-        write_provenance(path, rows.written, provenance, appends)?;
+    Ok(written)
+}
+
+/// What is to be noted of the rows that were made, the last ones of a file that has no name yet.
+fn part(
+    file: &Beside,
+    rows: usize,
+    format: Format,
+    appends: bool,
+    provenance: &Provenance,
+) -> Result<Part, Error> {
+    let written = file.temporary();
+    let hashes = |most| match format {
+        Format::JsonLines => read::jsonl::hashes(written, most),
+        _ => read::csv::hashes(written, format.delimiter(), most),
+    };
+    if !appends && rows > made::MOST_HASHED {
+        let whole = Digest::of(written).map_err(Error::io(written))?;
+        return Ok(Part::new(provenance, rows, &hashes(made::MOST_HASHED)?, Some(whole)));
     }
-    Ok(Written { rows: rows.written, place })
+    let hashes = hashes(usize::MAX)?;
+    let first = hashes.len().saturating_sub(rows);
+    Ok(Part::new(provenance, rows, &hashes[first..], None))
 }
 
 /// Sends the text of all rows, the header first.
@@ -103,7 +136,7 @@ fn id_range(column: &Column) -> Option<IdRange> {
     of_type.or((declaration.value_type() == Type::Integer).then_some(I64_RANGE))
 }
 
-fn append(rows: &mut Rows, path: &Path, format: Format, how: &mut Writing) -> Result<(), Error> {
+fn append(rows: &mut Rows, path: &Path, format: Format, how: &mut Writing) -> Result<Beside, Error> {
     let packing = packing_of(path)?;
     if packing == Packing::Xz {
         return Err(Error::bad(
@@ -115,6 +148,7 @@ fn append(rows: &mut Rows, path: &Path, format: Format, how: &mut Writing) -> Re
     let spec = |column: Option<&str>| SourceSpec {
         source: path.display().to_string(),
         column: column.map(str::to_owned),
+        allow_made: true,
         ..SourceSpec::default()
     };
     let (writer, file) = if format == Format::JsonLines {
@@ -140,7 +174,7 @@ fn append(rows: &mut Rows, path: &Path, format: Format, how: &mut Writing) -> Re
         }
         send_rows(rows, &writer, how, out)
     })?;
-    beside.commit().map_err(Error::io(path))
+    Ok(beside)
 }
 
 /// How a file is written, which must have the columns of `table` in their order; nothing for an empty one.
@@ -257,24 +291,4 @@ fn last_line_is_ended(path: &Path) -> Result<bool, Error> {
             text.consume(length);
         }
     })
-}
-
-/// Rows of a file that were made, and by what: the last ones are those of the last entry.
-#[derive(Serialize, Deserialize)]
-struct Part {
-    rows: usize,
-    made_by: Provenance,
-}
-
-/// Notes in `FILE.mintage.json` what made the last rows of a file.
-fn write_provenance(path: &Path, rows: usize, provenance: &Provenance, appended: bool) -> Result<(), Error> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".mintage.json");
-    let beside = PathBuf::from(name);
-    let before = fs::read(&beside).ok().filter(|_| appended);
-    let mut parts: Vec<Part> = before.and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default();
-    parts.push(Part { rows, made_by: provenance.clone() });
-    let json = serde_json::to_vec_pretty(&parts)
-        .map_err(|e| Error::bad(beside.display().to_string(), e.to_string()))?;
-    atomic_write(&beside, &json).map_err(Error::io(&beside))
 }

@@ -136,6 +136,15 @@ pub fn write_csv(table: &Table, out: &mut dyn Write) -> io::Result<()> {
     out.write_all(&text)
 }
 
+/// The error of a new file that could not get its name.
+fn made_meanwhile(path: &Path, error: io::Error) -> Error {
+    if error.kind() != io::ErrorKind::AlreadyExists {
+        return Error::io(path)(error);
+    }
+    Error::bad(path.display().to_string(), "was made by another program in the meantime")
+        .with_hint("nothing was written; done once more, the rows are added to it with --if-exists append")
+}
+
 /// The error for a target that is there and was not to be.
 fn is_there(place: &str) -> Error {
     Error::bad(place, "is there already").with_hint("choose --if-exists append or --if-exists replace")

@@ -31,7 +31,7 @@ const GROUP_ROWS: usize = 1 << 17;
 /// Digits of the widest decimals.
 const MOST_DIGITS: u8 = 38;
 
-pub(super) fn write(rows: &mut Rows, path: &Path, how: &mut Writing) -> Result<(), Error> {
+pub(super) fn write(rows: &mut Rows, path: &Path, how: &mut Writing) -> Result<Beside, Error> {
     let place = path.display().to_string();
     let wrong = |error: ParquetError| Error::bad(&place, error.to_string());
     let columns: Vec<ParquetColumn> =
@@ -60,7 +60,7 @@ pub(super) fn write(rows: &mut Rows, path: &Path, how: &mut Writing) -> Result<(
         first += part.rows();
     }
     writer.close().map_err(wrong)?;
-    file.commit().map_err(Error::io(path))
+    Ok(file)
 }
 
 /// A column of the file.

@@ -8,13 +8,13 @@ use super::{
     super::{Column, Declaration, Table, Type, read::sqlite::declared_type},
     IfExists, Writing, Written,
     cast::{Cast, schema_of},
-    check_columns, check_no_provenance_column, create_table, is_there,
+    check_columns, check_no_provenance_column, create_table, is_there, made_meanwhile,
     rows::{I64_RANGE, Rows},
 };
 use crate::{
     Error,
-    sink::sqlite::{add_provenance_column, required_columns},
-    source::sqlite::{PROVENANCE_COLUMN, columns, open_read_only, open_read_write, quoted, tables},
+    sink::sqlite::{NewDatabase, add_provenance_column, required_columns},
+    source::sqlite::{PROVENANCE_COLUMN, columns, open_read_only, quoted, tables},
 };
 
 pub(super) fn write(rows: &mut Rows, path: &Path, how: &mut Writing) -> Result<Written, Error> {
@@ -28,14 +28,13 @@ pub(super) fn write(rows: &mut Rows, path: &Path, how: &mut Writing) -> Result<W
         // While the first rows are made, nobody else is kept waiting.
         rows.prepare()?;
     }
-    let mut connection = open_read_write(path)?;
-    let result = fill(&mut connection, rows, path, &place, &name, how);
-    if result.is_err() && is_new {
-        drop(connection);
-        // SQLite makes the file before the first row is in it.
-        let _ = std::fs::remove_file(path);
+    let mut new = NewDatabase::beside(path)?;
+    if let Err(error) = fill(&mut new.connection, rows, path, &place, &name, how) {
+        new.give_up();
+        return Err(error);
     }
-    result.map(|()| Written { rows: rows.written, place })
+    new.finish().map_err(|error| made_meanwhile(path, error))?;
+    Ok(Written { rows: rows.written, place })
 }
 
 /// The table that rows are to go to, as it is now.

@@ -12,7 +12,7 @@ use mintage_nn::TensorMap;
 
 use super::super::evenly;
 use super::convnet::{ConvNet, FEATURES, Training};
-use crate::error::Error;
+use crate::{error::Error, run::write_weights};
 
 /// Raised when the network or its training changes: encoders of another version are not read.
 const VERSION: u32 = 1;
@@ -56,7 +56,7 @@ pub(super) fn encoder(
         if let Some(dir) = path.parent() {
             let _ = std::fs::create_dir_all(dir);
         }
-        let _ = map.save(&path);
+        let _ = write_weights(&path, &map);
     }
     Ok(net)
 }

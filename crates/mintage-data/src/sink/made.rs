@@ -1,0 +1,321 @@
+//! What of a folder this program made: a file that says so itself (the provenance in PNG, GIF, WAV, MIDI and MP4), or one
+//! that is listed in the folder's `mintage.jsonl` and is still as it was written. Neither depends on where the folder lies,
+//! and a file that the user changed or put in the place of one that was made counts as the user's again.
+
+use std::{
+    collections::{HashMap, HashSet},
+    fs::{self, File},
+    io::{self, BufReader, Read, Seek, Write},
+    path::{Path, PathBuf},
+};
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use xxhash_rust::xxh3::Xxh3;
+
+use super::{Beside, Provenance, atomic_write, target_of};
+use crate::{Error, SourceSpec, source::listing::suffix};
+
+/// The list of what was made, at the top of a folder: a line a command.
+pub(crate) const LIST: &str = "mintage.jsonl";
+/// Bytes of a file in which a provenance is sought where it stands at the beginning.
+const HEAD: u64 = 64 << 10;
+/// Parts of a file that are looked at before it is taken for one of somebody else.
+const MOST_PARTS: usize = 100_000;
+/// The longest provenance.
+const LONGEST: u64 = 1 << 20;
+
+/// A line of the list.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Batch {
+    pub made_by: Provenance,
+    pub files: Vec<Listed>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct Listed {
+    /// Below the folder, with `/`.
+    pub file: String,
+    pub label: String,
+    /// Of its bytes; a folder of frames has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub xxh3: Option<String>,
+}
+
+/// The hash of a file's bytes as it stands in a list.
+pub(super) fn hash_of(bytes: &[u8]) -> String {
+    format!("{:016x}", xxhash_rust::xxh3::xxh3_64(bytes))
+}
+
+/// Takes what mintage made away from `files` below `root`, says so, and gives it; an error where nothing else is there.
+pub(crate) fn leave_out_made(
+    root: &Path,
+    files: &mut Vec<PathBuf>,
+    spec: &SourceSpec,
+    notes: &mut Vec<String>,
+) -> Result<HashSet<PathBuf>, Error> {
+    if spec.allow_made {
+        return Ok(HashSet::new());
+    }
+    let is_made = made(root, files);
+    if !is_made.contains(&true) {
+        return Ok(HashSet::new());
+    }
+    let (made, real): (Vec<_>, Vec<_>) =
+        std::mem::take(files).into_iter().zip(is_made).partition(|(_, is_made)| *is_made);
+    if real.is_empty() {
+        return Err(Error::OnlyMade { what: root.display().to_string(), count: made.len() });
+    }
+    notes.push(format!("{} made by mintage, left out", made.len()));
+    files.extend(real.into_iter().map(|(file, _)| file));
+    Ok(made.into_iter().map(|(file, _)| file).collect())
+}
+
+/// Whether each of these files below `root` (or folders, that are one item each) was made by this program.
+fn made(root: &Path, files: &[PathBuf]) -> Vec<bool> {
+    let listed = listed(root);
+    let is_made = |file: &PathBuf| {
+        let path = root.join(file);
+        let is_as_listed = || {
+            let hash = listed.get(file).and_then(Option::as_deref);
+            hash.is_some_and(|hash| file_hash(&path).is_ok_and(|now| now == hash))
+        };
+        says_so(&path) || is_as_listed() || is_made_text(&path)
+    };
+    files.par_iter().map(is_made).collect()
+}
+
+/// Whether all there is in a folder, as far as it has data, was made by this program: nothing, or what its list names.
+pub(super) fn is_all_listed(root: &Path, files: &[PathBuf]) -> bool {
+    let listed = listed(root);
+    files.iter().all(|file| {
+        let inside = || file.ancestors().skip(1).any(|above| listed.contains_key(above));
+        listed.contains_key(file) || inside()
+    })
+}
+
+/// Whether a single text is one that [`write_text`] wrote, and still is.
+pub(crate) fn is_made_text(path: &Path) -> bool {
+    let Ok(json) = fs::read(beside(path)) else { return false };
+    let Ok(batch) = serde_json::from_slice::<Batch>(&json) else { return false };
+    let hash = batch.files.first().and_then(|file| file.xxh3.as_deref());
+    hash.is_some_and(|hash| file_hash(path).is_ok_and(|now| now == hash))
+}
+
+/// Writes a text, which has no place for its provenance in it, and `FILE.mintage.json`, which has.
+pub fn write_text(path: &Path, text: &str, provenance: &Provenance) -> io::Result<()> {
+    let path = target_of(path)?;
+    let beside = beside(&path);
+    let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let listed = Listed { file, label: String::new(), xxh3: Some(hash_of(text.as_bytes())) };
+    let batch = Batch { made_by: provenance.clone(), files: vec![listed] };
+    let whole = Beside::create(&path)?;
+    (&whole.file).write_all(text.as_bytes())?;
+    // First, so that the text is never without it; of another text it says nothing.
+    let before = fs::read(&beside).ok();
+    atomic_write(&beside, &serde_json::to_vec_pretty(&batch).map_err(io::Error::other)?)?;
+    whole.commit().inspect_err(|_| match before {
+        Some(before) => drop(atomic_write(&beside, &before)),
+        None => drop(fs::remove_file(&beside)),
+    })
+}
+
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".mintage.json");
+    PathBuf::from(name)
+}
+
+/// How many files a folder's list names.
+pub(super) fn count_listed(root: &Path) -> usize {
+    listed(root).len()
+}
+
+/// The files in a folder's list and their hashes. A line that is none, as after a crash, names none.
+fn listed(root: &Path) -> HashMap<PathBuf, Option<String>> {
+    let path = root.join(LIST);
+    let is_file = fs::metadata(&path).is_ok_and(|there| there.is_file());
+    let text = if is_file { fs::read(&path).unwrap_or_default() } else { Vec::new() };
+    let batches =
+        text.split(|&byte| byte == b'\n').filter_map(|line| serde_json::from_slice::<Batch>(line).ok());
+    batches.flat_map(|batch| batch.files).map(|file| (PathBuf::from(file.file), file.xxh3)).collect()
+}
+
+fn file_hash(path: &Path) -> io::Result<String> {
+    if !fs::metadata(path)?.is_file() {
+        return Ok(String::new());
+    }
+    let (mut hash, mut file, mut buffer) = (Xxh3::new(), File::open(path)?, vec![0; 1 << 16]);
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(format!("{:016x}", hash.digest())),
+            n => hash.update(&buffer[..n]),
+        }
+    }
+}
+
+/// Whether a file, or the first picture of a folder, has a provenance of this program in it.
+fn says_so(path: &Path) -> bool {
+    match fs::metadata(path) {
+        Ok(there) if there.is_dir() => first_picture(path).is_some_and(|picture| says_so(&picture)),
+        Ok(there) if there.is_file() => found_in(path).is_ok_and(|found| found),
+        // A pipe is not opened: nobody may be at its other end.
+        _ => false,
+    }
+}
+
+fn first_picture(dir: &Path) -> Option<PathBuf> {
+    let files = fs::read_dir(dir).ok()?.flatten().map(|entry| entry.path());
+    files.filter(|file| suffix(file) == "png").min()
+}
+
+fn found_in(path: &Path) -> io::Result<bool> {
+    let open = || File::open(path).map(BufReader::new);
+    Ok(match suffix(path).as_str() {
+        "png" | "apng" => in_png(&mut open()?)?,
+        "wav" => in_wav(&mut open()?)?,
+        "mp4" | "m4v" | "mov" => in_mp4(&mut open()?)?,
+        // Both have it before anything else.
+        "gif" | "mid" | "midi" | "kar" => {
+            let mut head = Vec::new();
+            open()?.take(HEAD).read_to_end(&mut head)?;
+            in_head(&head)
+        }
+        _ => false,
+    })
+}
+
+/// Whether a text is a provenance of this program.
+fn is_provenance(text: &[u8]) -> bool {
+    let Ok(Value::Object(map)) = serde_json::from_slice::<Value>(text) else { return false };
+    ["model", "family", "seed", "version"].iter().all(|key| map.contains_key(*key))
+}
+
+/// JSON that stands among the first bytes of a GIF (in sub-blocks of up to 255 bytes) or a MIDI file.
+fn in_head(head: &[u8]) -> bool {
+    let is_gif = head.starts_with(b"GIF8");
+    if !is_gif && !head.starts_with(b"MThd") {
+        return false;
+    }
+    let mut rest = head;
+    while let Some(at) = memfind(rest, b"{\"model\":") {
+        let text = match is_gif {
+            // The length of the sub-block stands before its first byte.
+            true if at > 0 => sub_blocks(&rest[at - 1..]),
+            _ => rest[at..].to_vec(),
+        };
+        let mut values = serde_json::Deserializer::from_slice(&text).into_iter::<Value>();
+        if values
+            .next()
+            .is_some_and(|first| first.is_ok_and(|value| is_provenance(value.to_string().as_bytes())))
+        {
+            return true;
+        }
+        rest = &rest[at + 1..];
+    }
+    false
+}
+
+fn sub_blocks(mut rest: &[u8]) -> Vec<u8> {
+    let mut text = Vec::new();
+    while let Some((&length, after)) = rest.split_first().filter(|(length, _)| **length > 0) {
+        let (part, behind) = after.split_at(after.len().min(usize::from(length)));
+        text.extend(part);
+        rest = behind;
+    }
+    text
+}
+
+fn memfind(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
+    bytes.windows(wanted.len()).position(|window| window == wanted)
+}
+
+/// Chunks: length, name, body, checksum. Ours is a text with the keyword `mintage`.
+fn in_png(file: &mut (impl Read + Seek)) -> io::Result<bool> {
+    let mut head = [0; 8];
+    file.read_exact(&mut head)?;
+    if &head != b"\x89PNG\r\n\x1a\n" {
+        return Ok(false);
+    }
+    for _ in 0..MOST_PARTS {
+        file.read_exact(&mut head)?;
+        let length = i64::from(u32::from_be_bytes([head[0], head[1], head[2], head[3]]));
+        match &head[4..] {
+            b"iTXt" if length >= 8 => {
+                let mut keyword = [0; 8];
+                file.read_exact(&mut keyword)?;
+                if &keyword == b"mintage\0" {
+                    return Ok(true);
+                }
+                file.seek_relative(length - 8 + 4)?;
+            }
+            b"IEND" => return Ok(false),
+            _ => file.seek_relative(length + 4)?,
+        }
+    }
+    Ok(false)
+}
+
+/// Chunks: name, length, body, at even places. Ours is the comment in the list `INFO`.
+fn in_wav(file: &mut (impl Read + Seek)) -> io::Result<bool> {
+    let mut head = [0; 12];
+    file.read_exact(&mut head)?;
+    if !head.starts_with(b"RIFF") || &head[8..] != b"WAVE" {
+        return Ok(false);
+    }
+    for _ in 0..MOST_PARTS {
+        let mut head = [0; 8];
+        if file.read_exact(&mut head).is_err() {
+            return Ok(false);
+        }
+        let length = u64::from(u32::from_le_bytes([head[4], head[5], head[6], head[7]]));
+        if head.starts_with(b"LIST") && length <= LONGEST {
+            let mut body = vec![0; length as usize];
+            file.read_exact(&mut body)?;
+            if let Some(at) = memfind(&body, b"ICMT") {
+                let text = body.get(at + 8..).unwrap_or_default();
+                let end = text.iter().position(|&byte| byte == 0).unwrap_or(text.len());
+                if is_provenance(&text[..end]) {
+                    return Ok(true);
+                }
+            }
+            file.seek_relative((length % 2) as i64)?;
+        } else {
+            file.seek_relative(length.next_multiple_of(2) as i64)?;
+        }
+    }
+    Ok(false)
+}
+
+/// Atoms: length, name, body. Ours is the comment `©cmt`, deep in `moov`.
+fn in_mp4(file: &mut (impl Read + Seek)) -> io::Result<bool> {
+    for _ in 0..MOST_PARTS {
+        let mut head = [0; 8];
+        if file.read_exact(&mut head).is_err() {
+            return Ok(false);
+        }
+        let length = i64::from(u32::from_be_bytes([head[0], head[1], head[2], head[3]]));
+        if &head[4..] == b"moov" && length as u64 <= 64 * LONGEST {
+            let mut body = Vec::new();
+            file.take((length - 8).max(0) as u64).read_to_end(&mut body)?;
+            let Some(at) = body.windows(4).rposition(|name| name == b"\xa9cmt") else { return Ok(false) };
+            // An atom `data` inside: length, name, kind, language, text.
+            let length = body
+                .get(at + 4..at + 8)
+                .map_or(0, |four| u32::from_be_bytes([four[0], four[1], four[2], four[3]]));
+            return Ok(body.get(at + 20..at + 4 + length as usize).is_some_and(is_provenance));
+        }
+        match length {
+            0 => return Ok(false),
+            1 => {
+                let mut wide = [0; 8];
+                file.read_exact(&mut wide)?;
+                let length = i64::try_from(u64::from_be_bytes(wide)).unwrap_or(i64::MAX);
+                file.seek_relative((length - 16).max(0))?;
+            }
+            _ => file.seek_relative((length - 8).max(0))?,
+        }
+    }
+    Ok(false)
+}

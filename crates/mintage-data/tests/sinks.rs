@@ -1,0 +1,465 @@
+//! What a sink finds there stays as it was and stays real; what it makes is marked, whole, and never learned from.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    thread,
+};
+
+use common::{column, provenance, write};
+use mintage_data::{
+    Clips, Error, ImageSet, ImageShape, Images, MusicSource, SoundSet, SourceSpec, Table, TextSource, Type,
+    append_rows,
+    audio::{WavDepth, wav_bytes},
+    gif_bytes, png_bytes,
+    table::{IfExists, read},
+    write_files, write_folder, write_text,
+};
+
+const SHAPE: ImageShape = ImageShape { channels: 1, height: 4, width: 4 };
+
+/// As users have it: what was made is left out.
+fn spec(source: impl ToString) -> SourceSpec {
+    SourceSpec { source: source.to_string(), ..SourceSpec::default() }
+}
+
+fn images(n: usize, from: usize, labels: &[&str]) -> Images {
+    let pixel = |i: usize| ((i * 7919 + from * 104_729) % 251) as u8;
+    Images {
+        shape: SHAPE,
+        pixels: (0..n * 16).map(pixel).collect(),
+        labels: if labels.is_empty() { vec![] } else { (0..n).map(|i| (i % labels.len()) as u32).collect() },
+        classes: labels.iter().map(|label| (*label).to_owned()).collect(),
+    }
+}
+
+/// Real images, in sub-folders where there are labels.
+fn real(dir: &Path, n: usize, labels: &[&str]) {
+    let images = images(n, 1, labels);
+    for i in 0..n {
+        let folder = dir.join(images.label(i).unwrap_or_default());
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join(format!("good{i:03}.png")), png_bytes(&images, i, None).unwrap()).unwrap();
+    }
+}
+
+/// Every file below a folder, hidden ones too, with its bytes.
+fn contents(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            all.extend(contents(&path));
+        } else {
+            all.push((path.clone(), fs::read(&path).unwrap()));
+        }
+    }
+    all.sort();
+    all
+}
+
+fn assert_kept(before: &[(PathBuf, Vec<u8>)], except: &str) {
+    for (path, bytes) in before.iter().filter(|(path, _)| !path.ends_with(except)) {
+        assert_eq!(&fs::read(path).unwrap(), bytes, "{}", path.display());
+    }
+}
+
+#[test]
+fn real_images_stay_real_when_new_ones_come() {
+    for labels in [&[][..], &["a", "b"]] {
+        let dir = tempfile::tempdir().unwrap();
+        real(dir.path(), 60, labels);
+        let before = contents(dir.path());
+        for _ in 0..2 {
+            write_folder(dir.path(), &images(10, 2, labels), &provenance()).unwrap();
+        }
+        assert_kept(&before, "");
+        assert!(!dir.path().join("metadata.csv").exists(), "it would hide the real ones");
+        let set = ImageSet::open(&spec(dir.path().display())).unwrap();
+        assert_eq!((set.len(), set.classes().len()), (60, labels.len()));
+        assert_eq!(set.notes(), ["20 made by mintage, left out"]);
+        let all = SourceSpec { allow_made: true, ..spec(dir.path().display()) };
+        assert_eq!(ImageSet::open(&all).unwrap().len(), 80);
+        // Even without the list.
+        fs::remove_file(dir.path().join("mintage.jsonl")).unwrap();
+        assert_eq!(ImageSet::open(&spec(dir.path().display())).unwrap().len(), 60);
+    }
+}
+
+#[test]
+fn what_was_made_can_be_read_again_when_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    for _ in 0..2 {
+        write_folder(dir.path(), &images(4, 2, &["coat", "ankle / boot"]), &provenance()).unwrap();
+    }
+    assert!(dir.path().join("ankle _ boot/000001.png").is_file());
+    let set = ImageSet::open(&SourceSpec { allow_made: true, ..spec(dir.path().display()) }).unwrap();
+    assert_eq!((set.len(), set.shape()), (8, SHAPE));
+    assert_eq!(set.classes(), ["ankle / boot", "coat"]);
+}
+
+#[test]
+fn one_picture_written_among_real_ones_is_left_out() {
+    let dir = tempfile::tempdir().unwrap();
+    real(dir.path(), 20, &[]);
+    let png = png_bytes(&images(1, 3, &[]), 0, Some(&provenance())).unwrap();
+    fs::write(dir.path().join("new.png"), png).unwrap();
+    assert_eq!(ImageSet::open(&spec(dir.path().display())).unwrap().len(), 20);
+}
+
+#[test]
+fn metadata_go_on_in_the_way_of_their_owner() {
+    let rows = |separator: char, end: &str, more: &str| {
+        let line = |i: usize| format!("good{i:03}.png{separator}{}{more}{end}", ["кот", "пёс"][i % 2]);
+        (0..60).map(line).collect::<String>()
+    };
+    let header = |separator: char, end: &str, more: &str| format!("file_name{separator}label{more}{end}");
+    let utf8 = format!("{}{}", header(',', "\n", ""), rows(',', "\n", ""));
+    let author = format!("{}{}", header(',', "\n", ",author"), rows(',', "\n", ",Аня"));
+    let semicolons = format!("{}{}", header(';', "\r\n", ""), rows(';', "\r\n", ""));
+    let cases = [
+        ("utf-8", utf8.clone().into_bytes()),
+        ("no line end", utf8.trim_end().as_bytes().to_vec()),
+        ("author", author.into_bytes()),
+        ("semicolons", semicolons.into_bytes()),
+        ("cp1251", encoding_rs::WINDOWS_1251.encode(&utf8).0.into_owned()),
+        ("utf-16", [0xfeff].into_iter().chain(utf8.encode_utf16()).flat_map(u16::to_le_bytes).collect()),
+    ];
+    for (case, before) in cases {
+        let dir = tempfile::tempdir().unwrap();
+        real(dir.path(), 60, &[]);
+        let path = dir.path().join("metadata.csv");
+        fs::write(&path, &before).unwrap();
+        for _ in 0..2 {
+            write_folder(dir.path(), &images(3, 2, &["кот"]), &provenance()).unwrap();
+        }
+        let after = fs::read(&path).unwrap();
+        assert!(after.starts_with(&before) && after.len() > before.len(), "{case}");
+        if ["utf-8", "no line end", "author"].contains(&case) {
+            let set = ImageSet::open(&spec(dir.path().display())).unwrap();
+            assert_eq!((set.len(), set.classes()), (60, &["кот".to_owned(), "пёс".to_owned()][..]), "{case}");
+        }
+    }
+    // What is no list of files is nobody's to touch.
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("metadata.csv"), "my,own\n1,2\n").unwrap();
+    write_folder(dir.path(), &images(3, 2, &[]), &provenance()).unwrap();
+    assert_eq!(fs::read_to_string(dir.path().join("metadata.csv")).unwrap(), "my,own\n1,2\n");
+}
+
+#[test]
+fn texts_tunes_sounds_and_clips_are_left_out_too() {
+    let json = provenance().to_json();
+    let dir = tempfile::tempdir().unwrap();
+    let text = |i: usize| format!("Real text number {i}. {}", "Words and words. ".repeat(4 + i % 3));
+    for i in 0..30 {
+        fs::write(dir.path().join(format!("{i}.txt")), text(i)).unwrap();
+    }
+    let file = |i: usize| Ok(("", format!("Made {i}").into_bytes()));
+    write_files(dir.path(), 12, "txt", &file, &provenance()).unwrap();
+    write_text(&dir.path().join("single.txt"), "Made alone", &provenance()).unwrap();
+    let set = TextSource::open(&spec(dir.path().display())).unwrap();
+    assert_eq!((set.len(), set.notes()), (30, &["13 made by mintage, left out".to_owned()][..]));
+    // A text that its owner wrote in the place of one that was made is the owner's.
+    let made = fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().path());
+    let made = made.into_iter().find(|path| fs::read(path).unwrap() == b"Made 3").unwrap();
+    fs::write(made, "Now this is mine, and no machine has written it.").unwrap();
+    assert_eq!(TextSource::open(&spec(dir.path().display())).unwrap().len(), 31);
+    let single = TextSource::open(&spec(dir.path().join("single.txt").display()));
+    assert!(matches!(single, Err(Error::OnlyMade { .. })));
+
+    let dir = tempfile::tempdir().unwrap();
+    let sound = |i: usize, provenance: &str| {
+        let wave: Vec<f32> = (0..4000).map(|t| ((t * (i + 3)) as f32 / 40.0).sin() * 0.5).collect();
+        wav_bytes(&wave, 1, 8000, WavDepth::Bits16, provenance)
+    };
+    for i in 0..20 {
+        fs::write(dir.path().join(format!("real{i}.wav")), sound(i, "")).unwrap();
+    }
+    write_files(dir.path(), 4, "wav", &|i| Ok(("", sound(i, &json))), &provenance()).unwrap();
+    assert_eq!(SoundSet::open(&spec(dir.path().display())).unwrap().len(), 20);
+}
+
+#[test]
+fn tunes_are_known_by_their_first_event() {
+    let (dir, made) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let tune = |i: u8, text: &[u8]| {
+        let mut track = vec![0, 0xff, 0x01, text.len() as u8 & 0x7f];
+        if text.len() > 127 {
+            track.pop();
+            track.extend([0x80 | (text.len() >> 7) as u8, text.len() as u8 & 0x7f]);
+        }
+        track.extend(text);
+        for note in 0..8 {
+            track.extend([0, 0x90, 60 + (i + note) % 12, 90, 0x60, 0x80, 60 + (i + note) % 12, 0]);
+        }
+        track.extend([0, 0xff, 0x2f, 0]);
+        let mut bytes = b"MThd\0\0\0\x06\0\0\0\x01\0\x60MTrk".to_vec();
+        bytes.extend((track.len() as u32).to_be_bytes());
+        bytes.extend(track);
+        bytes
+    };
+    for i in 0..12 {
+        fs::write(dir.path().join(format!("real{i}.mid")), tune(i, b"a melody")).unwrap();
+    }
+    let json = provenance().to_json();
+    let file = |i: usize| Ok(("", tune(i as u8 + 3, json.as_bytes())));
+    write_files(dir.path(), 5, "mid", &file, &provenance()).unwrap();
+    assert_eq!(MusicSource::open(&spec(dir.path().display())).unwrap().len(), 12);
+    write_files(made.path(), 5, "mid", &file, &provenance()).unwrap();
+    let error = MusicSource::open(&spec(made.path().display())).unwrap_err();
+    assert!(matches!(error, Error::OnlyMade { count: 5, .. }), "{error}");
+    assert!(error.hint().unwrap().contains("--allow-made"));
+}
+
+#[test]
+fn clips_are_known_by_their_comment() {
+    let dir = tempfile::tempdir().unwrap();
+    let clips = Clips {
+        shape: SHAPE,
+        frames: 3,
+        fps: 10.0,
+        pixels: (0..20 * 48).map(|i| ((i * 31) % 251) as u8).collect(),
+        labels: vec![],
+        classes: vec![],
+    };
+    for i in 0..14 {
+        fs::write(dir.path().join(format!("real{i}.gif")), gif_bytes(&clips.film(i), None).unwrap()).unwrap();
+    }
+    let file = |i: usize| Ok(("", gif_bytes(&clips.film(14 + i), Some(&provenance()))?));
+    write_files(dir.path(), 6, "gif", &file, &provenance()).unwrap();
+    let set = mintage_data::ClipSet::open(&spec(dir.path().display())).unwrap();
+    assert_eq!(set.clip_count(), 14);
+    assert!(set.notes().contains(&"6 made by mintage, left out".to_owned()), "{:?}", set.notes());
+}
+
+#[test]
+fn four_writers_into_one_folder_lose_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    thread::scope(|scope| {
+        for writer in 0..4 {
+            let dir = dir.path();
+            scope.spawn(move || {
+                for part in 0..4 {
+                    write_folder(dir, &images(50, writer * 10 + part, &["a", "b"]), &provenance()).unwrap();
+                }
+            });
+        }
+    });
+    let text = fs::read_to_string(dir.path().join("metadata.csv")).unwrap();
+    let named: BTreeSet<&str> = text.lines().skip(1).map(|line| line.split(',').next().unwrap()).collect();
+    assert_eq!(named.len(), 800);
+    assert!(named.iter().all(|name| dir.path().join(name).is_file()));
+    let pictures =
+        contents(dir.path()).into_iter().filter(|(path, _)| path.extension() == Some("png".as_ref()));
+    assert_eq!(pictures.count(), 800);
+    let all = SourceSpec { allow_made: true, ..spec(dir.path().display()) };
+    assert_eq!(ImageSet::open(&all).unwrap().len(), 800);
+}
+
+#[test]
+fn a_failure_leaves_the_folder_as_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("new/deep");
+    for bad in ["x".repeat(300), "é".repeat(150), "metadata.csv".to_owned(), "mintage.jsonl".to_owned()] {
+        let error = write_folder(&out, &images(4, 2, &["ok", &bad]), &provenance()).unwrap_err();
+        assert!(error.to_string().starts_with("label `"), "{error}");
+        assert!(!dir.path().join("new").exists());
+    }
+    real(dir.path(), 5, &[]);
+    write_folder(dir.path(), &images(5, 2, &[]), &provenance()).unwrap();
+    fs::write(dir.path().join("metadata.csv"), "file_name,label\ngood000.png,a\n").unwrap();
+    let before = contents(dir.path());
+    let file = |i: usize| match i {
+        3 => Err(Error::bad("item 3", "went wrong")),
+        _ => Ok(("new", vec![1; 10])),
+    };
+    assert!(write_files(dir.path(), 5, "png", &file, &provenance()).is_err());
+    assert_eq!(contents(dir.path()), before);
+    assert!(!dir.path().join("new").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_label_that_is_a_link_is_not_followed() {
+    let (dir, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    std::os::unix::fs::symlink(home.path(), dir.path().join("cat")).unwrap();
+    let error = write_folder(dir.path(), &images(4, 2, &["cat"]), &provenance()).unwrap_err();
+    assert!(error.to_string().contains("link"), "{error}");
+    assert_eq!(contents(home.path()), []);
+}
+
+#[test]
+fn what_a_killed_writer_left_is_removed_by_the_next() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join(".mintage-abcdefgh.tmp")).unwrap();
+    fs::write(dir.path().join(".mintage-abcdefgh.tmp/0"), "half").unwrap();
+    fs::write(dir.path().join("mintage.jsonl"), "{\"made_by\":").unwrap();
+    write_folder(dir.path(), &images(3, 2, &[]), &provenance()).unwrap();
+    assert!(!dir.path().join(".mintage-abcdefgh.tmp").exists());
+    let error = ImageSet::open(&spec(dir.path().display())).unwrap_err();
+    assert!(matches!(error, Error::OnlyMade { count: 3, .. }), "{error}");
+}
+
+fn people(from: usize, n: usize) -> Table {
+    let names: Vec<String> = (from..from + n).map(|i| format!("имя, \"{i}\"")).collect();
+    let ages: Vec<String> = (from..from + n).map(|i| (20 + i % 50).to_string()).collect();
+    let cell = |(i, text): (usize, &String)| (i % 7 > 0).then(|| text.clone());
+    let ages: Vec<Option<String>> = ages.iter().enumerate().map(cell).collect();
+    let columns = vec![
+        column("name", Type::Text, &names.iter().map(|n| Some(n.as_str())).collect::<Vec<_>>()),
+        column("age", Type::Integer, &ages.iter().map(Option::as_deref).collect::<Vec<_>>()),
+    ];
+    Table { name: "people".to_owned(), columns, ..Table::default() }
+}
+
+/// Without anything that says that it was made.
+fn real_rows(path: &Path, n: usize) {
+    write(&people(0, n), &path.display().to_string(), None, IfExists::Fail, &[]).unwrap();
+    fs::remove_file(format!("{}.mintage.json", path.display())).unwrap();
+}
+
+#[test]
+fn appended_rows_are_never_read_as_real_ones() {
+    for name in ["a.csv", "a.tsv", "a.csv.gz", "a.jsonl", "a.jsonl.zst"] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(name);
+        let target = path.display().to_string();
+        real_rows(&path, 300);
+        for from in [1000, 2000] {
+            write(&people(from, 100), &target, None, IfExists::Append, &[]).unwrap();
+        }
+        let table = read(&spec(&target)).unwrap();
+        assert_eq!(
+            (table.rows(), &table.notes[..]),
+            (300, &["200 rows made by mintage, left out".to_owned()][..]),
+            "{name}"
+        );
+        assert!(table.columns[0].iter().all(|cell| cell.unwrap().len() < "имя, \"1000\"".len()));
+        let few = read(&SourceSpec { limit: Some(50), column: Some("age".into()), ..spec(&target) }).unwrap();
+        assert_eq!(few.rows(), 50);
+        assert_eq!(read(&SourceSpec { allow_made: true, ..spec(&target) }).unwrap().rows(), 500);
+    }
+}
+
+#[test]
+fn rows_are_known_wherever_their_owner_puts_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.csv");
+    let target = path.display().to_string();
+    real_rows(&path, 30);
+    write(&people(1000, 10), &target, None, IfExists::Append, &[]).unwrap();
+    let text = fs::read_to_string(&path).unwrap();
+    let (header, rows) = text.split_once('\n').unwrap();
+    // Sorted, with other separators and line ends, and with one more real row.
+    let mut rows: Vec<String> = rows.lines().map(str::to_owned).collect();
+    rows.sort_by_key(|row| std::cmp::Reverse(row.clone()));
+    rows.push("\"new one\",33".to_owned());
+    fs::write(&path, format!("{header}\r\n{}\r\n", rows.join("\r\n"))).unwrap();
+    assert_eq!(read(&spec(&target)).unwrap().rows(), 31);
+    // One that was changed is real, one that is gone does not matter.
+    let changed = fs::read_to_string(&path).unwrap().replace("1003", "ten-oh-three");
+    fs::write(&path, changed).unwrap();
+    assert_eq!(read(&spec(&target)).unwrap().rows(), 32);
+}
+
+#[test]
+fn files_of_made_rows_alone_are_read_when_asked() {
+    for name in ["a.csv", "a.jsonl", "a.parquet"] {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join(name).display().to_string();
+        write(&people(0, 40), &target, None, IfExists::Fail, &[]).unwrap();
+        let error = read(&spec(&target)).unwrap_err();
+        assert!(matches!(error, Error::OnlyMade { count: 40, .. }), "{name}: {error}");
+        assert_eq!(read(&SourceSpec { allow_made: true, ..spec(&target) }).unwrap().rows(), 40);
+        // Rows of another file that replaces them are of that one alone.
+        write(&people(500, 20), &target, None, IfExists::Replace, &[]).unwrap();
+        assert!(matches!(read(&spec(&target)), Err(Error::OnlyMade { count: 20, .. })));
+    }
+}
+
+#[test]
+fn a_note_without_its_rows_makes_no_row_unreal() {
+    let dir = tempfile::tempdir().unwrap();
+    let (old, path) = (dir.path().join("old.csv"), dir.path().join("a.csv"));
+    write(&people(5000, 50), &old.display().to_string(), None, IfExists::Fail, &[]).unwrap();
+    real_rows(&path, 50);
+    // As after a crash between the note and the rows.
+    fs::rename(dir.path().join("old.csv.mintage.json"), dir.path().join("a.csv.mintage.json")).unwrap();
+    assert_eq!(read(&spec(path.display())).unwrap().rows(), 50);
+}
+
+#[test]
+fn many_appenders_to_one_file_lose_no_row() {
+    for name in ["a.csv", "a.jsonl"] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(name);
+        real_rows(&path, 50);
+        thread::scope(|scope| {
+            for writer in 1..5 {
+                let target = path.display().to_string();
+                scope.spawn(move || {
+                    for part in 0..5 {
+                        let rows = people(writer * 1000 + part * 100, 20);
+                        write(&rows, &target, None, IfExists::Append, &[]).unwrap();
+                    }
+                });
+            }
+        });
+        let all = SourceSpec { allow_made: true, ..spec(path.display()) };
+        let names: BTreeSet<String> =
+            read(&all).unwrap().columns[0].iter().map(|cell| cell.unwrap().to_owned()).collect();
+        assert_eq!(names.len(), 450, "{name}");
+        assert_eq!(read(&spec(path.display())).unwrap().rows(), 50);
+    }
+}
+
+#[test]
+fn a_new_database_is_whole_or_not_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("n.db");
+    let failing = |i: usize| match i {
+        1 => Err(Error::bad("image 1", "went wrong")),
+        _ => Ok((vec![1, 2, 3], None)),
+    };
+    assert!(mintage_data::append_blobs(&path, "t", "photo", None, 2, &failing, &provenance()).is_err());
+    assert_eq!(contents(dir.path()), []);
+    // A journal of another database of that name would be played back into the new one.
+    fs::write(dir.path().join("n.db-journal"), "old").unwrap();
+    let error = append_rows(&path, "t", "photo", None, &images(2, 1, &[]), &provenance()).unwrap_err();
+    assert!(error.to_string().contains("n.db-journal"), "{error}");
+    assert!(!path.exists());
+}
+
+#[test]
+fn image_writers_wait_for_each_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("shop.db");
+    thread::scope(|scope| {
+        for writer in 0..4 {
+            let path = &path;
+            scope.spawn(move || {
+                for part in 0..5 {
+                    append_rows(
+                        path,
+                        "t",
+                        "photo",
+                        None,
+                        &images(10, writer * 10 + part, &[]),
+                        &provenance(),
+                    )
+                    .unwrap();
+                }
+            });
+        }
+    });
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    let count: i64 = connection.query_row("SELECT count(*) FROM t", [], |row| row.get(0)).unwrap();
+    assert_eq!(count, 200);
+    drop(connection);
+    assert_eq!(contents(dir.path()).len(), 1);
+}
