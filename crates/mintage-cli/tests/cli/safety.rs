@@ -117,7 +117,8 @@ fn export_takes_the_model_and_follows_no_link() {
     let inside = |name: &str| place.path("runs/theirs").join(name);
     symlink(place.path("secret.txt"), inside("samples/id_rsa.txt")).unwrap();
     symlink(place.path("secret.txt"), inside("README.md")).unwrap();
-    symlink(place.root(), inside("samples/up.png")).unwrap();
+    place.write("elsewhere/more.txt", "geheim");
+    symlink(place.path("elsewhere"), inside("samples/up.png")).unwrap();
     place.write("runs/theirs/samples/notes.key", "geheim");
     place.write("runs/theirs/codec/other.json", "geheim");
     place.ok("export theirs -o theirs-model");
