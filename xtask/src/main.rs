@@ -1,4 +1,4 @@
-//! Work on the project itself: `cargo xtask check | quality | bench | crash | data | generate`.
+//! Work on the project itself: `cargo xtask check | quality | bench | crash | fuzz | data | generate`.
 //!
 //! Measured figures are appended to `bench/results/*.jsonl` with the command, the commit and the machine;
 //! the tables in `docs/` are made from those files and from nothing else.
@@ -10,6 +10,7 @@ mod bench;
 mod crash;
 mod data;
 mod facts;
+mod fuzz;
 mod generate;
 mod process;
 mod python;
@@ -44,6 +45,8 @@ enum Task {
     Bench(bench::Args),
     /// Kills, races and full disks: nothing that was there may be lost; figures go to bench/results/crash.jsonl
     Crash(crash::Args),
+    /// Mutated files, model and run folders and recipes: none may end the program; figures go to bench/results/fuzz.jsonl
+    Fuzz(fuzz::Args),
     /// Put the data sets of the quality runs into data/
     Data(data::Args),
     /// Make again what is made from something else: quality-docs, pictures, demo-db
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         Task::Quality(args) => quality::run(&args),
         Task::Bench(args) => bench::run(&args),
         Task::Crash(args) => crash::run(&args),
+        Task::Fuzz(args) => fuzz::run(&args),
         Task::Data(args) => data::run(&args),
         Task::Generate(args) => generate::run(&args),
     };

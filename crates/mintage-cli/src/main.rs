@@ -11,6 +11,7 @@ mod context;
 mod failure;
 mod interrupt;
 mod limits;
+mod memory;
 mod pictures;
 mod report_view;
 mod settings;

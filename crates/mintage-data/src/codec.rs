@@ -11,7 +11,7 @@ use fast_image_resize::{
 use image::{DynamicImage, ImageBuffer, ImageDecoder, ImageReader, Limits, metadata::Orientation};
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, atomic_write};
+use crate::{Error, atomic_write, error::damaged};
 
 /// Channels, height and width of every image of a set. Arrays are channel, row, column ("CHW").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +22,16 @@ pub struct ImageShape {
 }
 
 impl ImageShape {
+    /// What is wrong with it as the shape of what a model makes: it may come from a file.
+    pub fn check(self, longest: usize) -> Result<(), String> {
+        let Self { channels, height, width } = self;
+        let sides = 1..=longest;
+        if matches!(channels, 1 | 3) && sides.contains(&height) && sides.contains(&width) {
+            return Ok(());
+        }
+        Err(format!("{width}×{height} pixels of {channels} channels are not the shape of a model's images"))
+    }
+
     /// Bytes of one image.
     pub fn pixels(self) -> usize {
         self.channels * self.height * self.width
@@ -64,6 +74,8 @@ pub struct ImageCodec {
 
 /// No side of a source image may be longer.
 pub const MAX_SIDE: u32 = 16_384;
+/// No side of what a model makes may be longer.
+pub const MAX_MODEL_SIDE: usize = 1024;
 /// No source image may have more pixels.
 pub const MAX_PIXELS: u64 = 64_000_000;
 /// Nor a file more bytes.
@@ -84,7 +96,9 @@ impl ImageCodec {
     pub fn load(dir: &Path) -> Result<Self, Error> {
         let path = dir.join(FILE);
         let text = fs::read(&path).map_err(Error::io(&path))?;
-        serde_json::from_slice(&text).map_err(|e| Error::bad(path.display().to_string(), e.to_string()))
+        let codec: Self = serde_json::from_slice(&text).map_err(|e| damaged(&path, e))?;
+        codec.shape.check(MAX_MODEL_SIDE).map_err(|why| damaged(&path, why))?;
+        Ok(codec)
     }
 
     /// One encoded image (PNG, JPEG, GIF, WebP, BMP) as CHW bytes of the codec's shape, or why not.

@@ -1,6 +1,9 @@
 //! What can be wrong with data, in words for the person who owns them.
 
-use std::{io, path::PathBuf};
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+};
 
 use crate::table::redacted;
 
@@ -115,6 +118,12 @@ fn sqlite_hint(error: &rusqlite::Error) -> Option<String> {
         _ => return None,
     };
     Some(text.to_owned())
+}
+
+/// A file of a model that cannot be what was once written.
+pub(crate) fn damaged(path: &Path, why: impl fmt::Display) -> Error {
+    Error::bad(path.display().to_string(), format!("cannot be read ({why})"))
+        .with_hint("put back a copy of it, or train again")
 }
 
 /// "; did you mean `x`?" for the candidate nearest to `name`, or nothing.

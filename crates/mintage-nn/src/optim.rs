@@ -160,21 +160,29 @@ impl Optimizer {
         module: &M,
         map: &TensorMap,
     ) -> Result<(), WeightsError> {
-        let steps = &map.get(&format!("{prefix}.steps"))?.values;
+        let steps = &map.of_shape(&format!("{prefix}.steps"), &[2])?.values;
         self.steps = ((steps[0] as u64) << 20) | steps[1] as u64;
         let device = module.devices().into_iter().next().unwrap_or_else(burn::tensor::Device::flex).inner();
-        let tensor = |name: &str| -> Option<Tensor<1>> {
-            let host = map.tensors.get(name)?;
-            Some(Tensor::from_data(TensorData::new(host.values.clone(), [host.values.len()]), &device))
+        let tensor = |name: &str, size: usize| -> Result<Option<Tensor<1>>, WeightsError> {
+            if !map.tensors.contains_key(name) {
+                return Ok(None);
+            }
+            let host = map.of_shape(name, &[size])?;
+            Ok(Some(Tensor::from_data(TensorData::new(host.values.clone(), [size]), &device)))
         };
         self.slots.clear();
-        for (name, id) in names(module) {
-            let m = tensor(&format!("{prefix}.m.{name}"));
-            let v = tensor(&format!("{prefix}.v.{name}"));
-            if let Some(m) = m {
-                let ema = tensor(&format!("{prefix}.ema.{name}"));
-                self.slots.insert(id, Slot { m, v, ema });
+        for (name, id, size) in sizes(module) {
+            let of = |what: &str| format!("{prefix}.{what}.{name}");
+            let (v, ema) = (tensor(&of("v"), size)?, tensor(&of("ema"), size)?);
+            let Some(m) = tensor(&of("m"), size)? else { continue };
+            // What a step takes for granted: AdamW has a second moment, an averaged module an average.
+            if v.is_none() && !self.muon.contains(&id) {
+                return Err(WeightsError::Missing(of("v")));
             }
+            if ema.is_none() && self.config.ema > 0.0 {
+                return Err(WeightsError::Missing(of("ema")));
+            }
+            self.slots.insert(id, Slot { m, v, ema });
         }
         Ok(())
     }
@@ -341,7 +349,7 @@ impl ModuleMapper for Averaged<'_> {
 
 struct Names {
     path: Vec<String>,
-    found: Vec<(String, ParamId)>,
+    found: Vec<(String, ParamId, usize)>,
 }
 
 impl ModuleVisitor for Names {
@@ -352,12 +360,17 @@ impl ModuleVisitor for Names {
         self.path.pop();
     }
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.found.push((self.path.join("."), param.id));
+        self.found.push((self.path.join("."), param.id, param.lazy_shape().num_elements()));
     }
 }
 
 /// Names (module paths) and ids of all float parameters, in visiting order.
 pub fn names<M: Module>(module: &M) -> Vec<(String, ParamId)> {
+    sizes(module).into_iter().map(|(name, id, _)| (name, id)).collect()
+}
+
+/// The same with how many numbers each has.
+fn sizes<M: Module>(module: &M) -> Vec<(String, ParamId, usize)> {
     let mut names = Names { path: Vec::new(), found: Vec::new() };
     module.visit(&mut names);
     names.found

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Rng, TensorMap, WeightsError,
     kernels::{mean_squared_error, tanh},
+    layers::with_numbers,
     weights::to_vec,
 };
 
@@ -57,8 +58,9 @@ const REVIVED_SHARE: f32 = 0.1;
 
 impl Codebook {
     pub fn new(size: usize, d: usize) -> Self {
-        let (vectors, sums) = (vec![0.0; size * d], vec![0.0; size * d]);
-        Self { size, d, vectors, counts: vec![1.0; size], sums, initialised: false }
+        let (values, codes) = if with_numbers() { (size * d, size) } else { (0, 0) };
+        let (vectors, sums) = (vec![0.0; values], vec![0.0; values]);
+        Self { size, d, vectors, counts: vec![1.0; codes], sums, initialised: false }
     }
 
     pub fn size(&self) -> usize {
@@ -251,15 +253,13 @@ impl Codebook {
     }
 
     pub fn load_from(&mut self, prefix: &str, map: &TensorMap) -> Result<(), WeightsError> {
-        let vectors = map.get(&format!("{prefix}.vectors"))?;
-        if vectors.shape != [self.size, self.d] {
-            let (found, wanted) = (vectors.shape.clone(), vec![self.size, self.d]);
-            return Err(WeightsError::Shape { name: format!("{prefix}.vectors"), found, wanted });
-        }
-        self.vectors = vectors.values.clone();
-        self.counts = map.get(&format!("{prefix}.counts"))?.values.clone();
-        self.sums = map.get(&format!("{prefix}.sums"))?.values.clone();
-        self.initialised = map.get(&format!("{prefix}.initialised"))?.values.first() == Some(&1.0);
+        let read = |what: &str, shape: &[usize]| map.of_shape(&format!("{prefix}.{what}"), shape);
+        let vectors = read("vectors", &[self.size, self.d])?;
+        let (counts, sums) = (read("counts", &[self.size])?, read("sums", &[self.size, self.d])?);
+        self.initialised = read("initialised", &[1])?.values.first() == Some(&1.0);
+        self.vectors.clone_from(&vectors.values);
+        self.counts.clone_from(&counts.values);
+        self.sums.clone_from(&sums.values);
         Ok(())
     }
 }

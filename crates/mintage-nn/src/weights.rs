@@ -58,6 +58,18 @@ impl TensorMap {
         self.tensors.get(name).ok_or_else(|| WeightsError::Missing(name.to_owned()))
     }
 
+    /// The tensor `name` of this shape, or an error that says what it is instead.
+    pub fn of_shape(&self, name: &str, wanted: &[usize]) -> Result<&HostTensor, WeightsError> {
+        match self.get(name)? {
+            tensor if tensor.shape == wanted => Ok(tensor),
+            tensor => Err(WeightsError::Shape {
+                name: name.to_owned(),
+                found: tensor.shape.clone(),
+                wanted: wanted.to_vec(),
+            }),
+        }
+    }
+
     /// `module` with every parameter replaced by the one stored under `prefix`.
     pub fn load_module<M: Module>(&self, prefix: &str, module: M) -> Result<M, WeightsError> {
         let mut check = Check { path: vec![prefix.to_owned()], map: self, error: None };
@@ -66,6 +78,20 @@ impl TensorMap {
             Some(error) => Err(error),
             None => Ok(module.map(&mut Load { path: vec![prefix.to_owned()], map: self })),
         }
+    }
+
+    /// Whether `other` has the same names and shapes.
+    pub fn is_like(&self, other: &Self) -> bool {
+        let shapes = |map: &'_ Self| {
+            map.tensors.iter().map(|(name, tensor)| (name.clone(), tensor.shape.clone())).collect::<Vec<_>>()
+        };
+        shapes(self) == shapes(other)
+    }
+
+    /// The name of a tensor with a number that is not finite, where there is one.
+    pub fn not_finite(&self) -> Option<&str> {
+        let bad = |tensor: &HostTensor| tensor.values.iter().any(|value| !value.is_finite());
+        self.tensors.iter().find(|(_, tensor)| bad(tensor)).map(|(name, _)| name.as_str())
     }
 
     /// Serialises to the safetensors format; `metadata` goes into the header.
@@ -148,7 +174,8 @@ impl ModuleVisitor for Check<'_> {
     }
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let name = self.path.join(".");
-        let wanted = param.val().dims().to_vec();
+        // Shapes alone: a parameter that is to be loaded need not have numbers yet.
+        let wanted = param.lazy_shape().to_vec();
         let found = match self.map.get(&name) {
             Ok(tensor) if tensor.shape == wanted => return,
             Ok(tensor) => tensor.shape.clone(),
@@ -175,10 +202,15 @@ impl ModuleMapper for Load<'_> {
     }
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let Some(host) = self.map.tensors.get(&self.path.join(".")) else { return param };
-        param.map(|old| {
-            let device = old.device();
-            let data = TensorData::new(host.values.clone(), host.shape.clone());
+        let data = TensorData::new(host.values.clone(), host.shape.clone());
+        if !param.is_initialized() {
+            let device = param.lazy_device();
             let new = Tensor::from_data(data, &device);
+            let new = if device.is_autodiff() { new.require_grad() } else { new };
+            return Param::initialized(param.id, new);
+        }
+        param.map(|old| {
+            let new = Tensor::from_data(data, &old.device());
             if old.is_require_grad() { new.require_grad() } else { new }
         })
     }

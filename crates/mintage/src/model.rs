@@ -1,5 +1,7 @@
 //! A trained model in its folder.
 
+mod check;
+
 use std::{
     fs,
     io::Read,
@@ -8,7 +10,7 @@ use std::{
 
 use burn::tensor::Device;
 use mintage_data::{Provenance, SourceSpec};
-use mintage_nn::{DeviceChoice, Rng, TensorMap};
+use mintage_nn::{DeviceChoice, Rng, TensorMap, layers::without_numbers};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3;
 
@@ -66,7 +68,13 @@ impl ModelConfig {
             return Err(Error::folder(dir, why).with_hint("a newer mintage made it: install that one"));
         }
         migrate(&mut value, format);
-        serde_json::from_value(value).map_err(damaged)
+        let config: Self = serde_json::from_value(value).map_err(damaged)?;
+        config.check().map_err(|why| {
+            let hint =
+                "no training writes that: the file is damaged, or made to do harm; put back a copy of it";
+            Error::folder(&path, why).with_hint(hint)
+        })?;
+        Ok(config)
     }
 
     pub(crate) fn save(&self, dir: &Path) -> Result<(), Error> {
@@ -98,15 +106,21 @@ pub struct Model {
 }
 
 impl Model {
-    /// Loads the model in `dir` onto a device.
+    /// Loads the model in `dir` onto a device. The folder may be a stranger's: what its files say is held to bounds and
+    /// to each other before anything is built by it, and no memory is taken for a weight that is not in the file.
     pub fn load(dir: &Path, device: &DeviceChoice) -> Result<Self, Error> {
         let config = ModelConfig::load(dir)?;
         let codec = AnyCodec::load(&dir.join("codec"), &config.info)?;
+        config.check_codec(&codec).map_err(|why| {
+            Error::folder(dir, why).with_hint("they are not of the same model: put back a copy of the folder")
+        })?;
         let device: Device = device.open()?;
-        // The initial weights are replaced at once, so the seed does not matter.
-        let mut any = AnyModel::new(&config.model, &config.info, &device, &mut Rng::new(0, 0));
+        let mut any =
+            without_numbers(|| AnyModel::new(&config.model, &config.info, &device, &mut Rng::new(0, 0)));
         let path = dir.join("model.safetensors");
-        any.load_weights(&TensorMap::load(&path)?).map_err(|error| {
+        let weights = TensorMap::load(&path)?;
+        refuse_not_finite(&weights, &path)?;
+        any.load_weights(&weights).map_err(|error| {
             let hint = "the file and config.json are not of the same model";
             Error::folder(&path, error.to_string()).with_hint(hint)
         })?;
@@ -196,6 +210,18 @@ fn hash_of(path: &Path) -> Result<String, Error> {
         match file.read(&mut part).map_err(Error::io(path))? {
             0 => return Ok(format!("{:016x}", hasher.digest())[..8].to_owned()),
             n => hasher.update(&part[..n]),
+        }
+    }
+}
+
+/// An error where a weight is not finite: whatever was drawn from such a model would be the same blank.
+pub(crate) fn refuse_not_finite(weights: &TensorMap, path: &Path) -> Result<(), Error> {
+    match weights.not_finite() {
+        None => Ok(()),
+        Some(name) => {
+            let why = format!("the weights are not finite (`{name}`)");
+            let hint = "training diverged, or the file is damaged: train again, with a lower -s model.lr=…";
+            Err(Error::folder(path, why).with_hint(hint))
         }
     }
 }

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::{
     error::Error,
     events::{Metrics, StopReason},
-    model::ModelConfig,
+    model::{ModelConfig, refuse_not_finite},
     recipe::Recipe,
 };
 
@@ -74,6 +74,20 @@ pub struct TrainState {
     pub metrics_bytes: Option<u64>,
 }
 
+impl TrainState {
+    /// What is wrong with it as the state at `step` of a training of `phases` phases: the file may be damaged.
+    fn check(&self, step: Option<u64>) -> Result<(), String> {
+        let looks = [self.validations, self.previews, self.checkpoints];
+        let sound = step.is_none_or(|step| step == self.step)
+            && (0.0..=MAX_TRAIN_SECS).contains(&self.train_secs)
+            && self.best_step <= self.step
+            && looks.iter().all(|&count| count <= MAX_LOOKS)
+            && self.since_best as u64 <= MAX_LOOKS
+            && self.phase <= MAX_PHASE;
+        sound.then_some(()).ok_or_else(|| "holds numbers that no training has".to_owned())
+    }
+}
+
 /// An open run folder. While it is locked for training, no other process can train in it.
 #[derive(Debug)]
 pub struct Run {
@@ -93,6 +107,15 @@ pub struct RunInfo {
     /// Absent while nothing has been published yet.
     pub config: Option<ModelConfig>,
 }
+
+/// Longer than any training: a thousand years.
+pub(crate) const MAX_TRAIN_SECS: f64 = 3e10;
+/// More validations, previews or checkpoints than any training has.
+const MAX_LOOKS: u64 = 1 << 32;
+/// No family trains in more phases.
+const MAX_PHASE: usize = 8;
+/// More steps than any training has.
+const MAX_STEPS: u64 = 1 << 48;
 
 const RUN_FILE: &str = "run.json";
 const STATE_FILE: &str = "state.safetensors";
@@ -153,7 +176,13 @@ impl Run {
     }
 
     pub fn file(&self) -> Result<RunFile, Error> {
-        read_json(&self.dir.join(RUN_FILE))
+        let path = self.dir.join(RUN_FILE);
+        let file: RunFile = read_json(&path)?;
+        match (0.0..=MAX_TRAIN_SECS).contains(&file.train_secs) && file.step <= MAX_STEPS {
+            true => Ok(file),
+            false => Err(Error::folder(path, "holds numbers that no training has")
+                .with_hint("the file is damaged: put back a copy of it, or start another run")),
+        }
     }
 
     pub fn info(&self) -> Result<RunInfo, Error> {
@@ -191,7 +220,7 @@ impl Run {
     }
 
     /// Checkpoint folders, oldest first.
-    fn checkpoints(&self) -> Vec<PathBuf> {
+    pub(crate) fn checkpoints(&self) -> Vec<PathBuf> {
         let Ok(entries) = fs::read_dir(self.dir.join("checkpoints")) else { return Vec::new() };
         let is_step = |p: &PathBuf| p.file_name().is_some_and(|n| n.to_string_lossy().starts_with("step-"));
         let mut found: Vec<PathBuf> = entries.flatten().map(|e| e.path()).filter(is_step).collect();
@@ -199,16 +228,17 @@ impl Run {
         found
     }
 
-    /// The newest checkpoint that can be read, if there is one.
-    pub(crate) fn last_checkpoint(&self) -> Result<Option<(TrainState, TensorMap)>, Error> {
-        for dir in self.checkpoints().iter().rev() {
-            let state = read_json(&dir.join(TRAIN_FILE));
-            let tensors = TensorMap::load(&dir.join(STATE_FILE));
-            if let (Ok(state), Ok(tensors)) = (state, tensors) {
-                return Ok(Some((state, tensors)));
-            }
-        }
-        Ok(None)
+    /// What a checkpoint holds; an error where it is damaged.
+    pub(crate) fn read_checkpoint(&self, dir: &Path) -> Result<(TrainState, TensorMap), Error> {
+        let path = dir.join(TRAIN_FILE);
+        let state: TrainState = read_json(&path)?;
+        let name = dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let step = name.strip_prefix("step-").and_then(|digits| digits.parse().ok());
+        state.check(step).map_err(|why| Error::folder(&path, why))?;
+        let path = dir.join(STATE_FILE);
+        let tensors = TensorMap::load(&path)?;
+        refuse_not_finite(&tensors, &path)?;
+        Ok((state, tensors))
     }
 
     /// Where the weights of the best validation lie.

@@ -83,11 +83,7 @@ pub fn train(
     let seed = recipe.train.seed;
     let opened = device.open()?;
     let mut model = AnyModel::new(&config, &info, &opened, &mut Rng::new(seed, STREAM_INIT));
-    let mut state = TrainState::default();
-    if let Some((saved, tensors)) = run.last_checkpoint()? {
-        model.load_state(&tensors)?;
-        state = saved;
-    }
+    let mut state = restore(run, &mut model, on)?;
     run.truncate_metrics(&state)?;
     let before = run.file()?;
     let was_done = before.state == RunState::Done;
@@ -134,6 +130,29 @@ pub fn train(
         warned: false,
     }
     .run(was_done)
+}
+
+/// Puts the model back to the newest checkpoint that is whole. Damaged ones are said; where all of them are, that is an
+/// error: to begin again from nothing takes more than a word.
+fn restore(run: &Run, model: &mut AnyModel, on: &mut dyn FnMut(Event)) -> Result<TrainState, Error> {
+    let checkpoints = run.checkpoints();
+    for dir in checkpoints.iter().rev() {
+        let restored = run.read_checkpoint(dir).and_then(|(state, tensors)| {
+            model.load_state(&tensors)?;
+            Ok(state)
+        });
+        match restored {
+            Ok(state) if state.phase < model.phases().len() => return Ok(state),
+            Ok(_) => on(Event::Warning { message: format!("{}: is of another training", dir.display()) }),
+            Err(error) => on(Event::Warning { message: format!("a checkpoint is damaged: {error}") }),
+        }
+    }
+    if checkpoints.is_empty() {
+        return Ok(TrainState::default());
+    }
+    let dir = run.dir().join("checkpoints");
+    let hint = "put back a copy of one; to begin again at step 0, remove this folder and resume once more";
+    Err(Error::folder(dir, "holds no checkpoint that can be used").with_hint(hint))
 }
 
 fn plan(
@@ -343,7 +362,8 @@ impl Loop<'_> {
                 if self.bad_steps < MAX_BAD_STEPS {
                     return Ok(());
                 }
-                let kept = self.run.last_checkpoint()?.map_or(0, |(state, _)| state.step);
+                let whole = |dir: &PathBuf| Some(self.run.read_checkpoint(dir).ok()?.0.step);
+                let kept = self.run.checkpoints().iter().rev().find_map(whole).unwrap_or(0);
                 Err(Error::Diverged { step: self.state.step, what: bad.to_string(), kept })
             }
         }
@@ -488,12 +508,22 @@ impl Loop<'_> {
     fn publish(&mut self) -> Result<(), Error> {
         let mut weights = TensorMap::default();
         let last_phase = self.state.phase + 1 == self.phases.len();
+        self.model.save_weights(&mut weights);
         if last_phase && self.state.since_best > 0 && self.run.best_weights().is_file() {
-            weights = TensorMap::load(&self.run.best_weights())?;
-            self.model.load_weights(&weights)?;
-            self.last_valid = self.validation(1.0)?;
-        } else {
-            self.model.save_weights(&mut weights);
+            let best = TensorMap::load(&self.run.best_weights());
+            match best.ok().filter(|best| best.is_like(&weights) && best.not_finite().is_none()) {
+                Some(best) => {
+                    self.model.load_weights(&best)?;
+                    self.last_valid = self.validation(1.0)?;
+                    weights = best;
+                }
+                None => (self.on)(Event::Warning {
+                    message: format!(
+                        "{}: is damaged: the last weights are published",
+                        self.run.best_weights().display()
+                    ),
+                }),
+            }
         }
         write_weights(&self.run.dir().join("model.safetensors"), &weights)?;
         let config = ModelConfig {

@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::{
     context::Context,
     failure::{Outcome, Verdict},
+    memory::of_machine,
     text::{Table, bytes, count},
 };
 
@@ -112,18 +113,13 @@ fn threads(wanted: usize) -> Finding {
 }
 
 fn memory() -> Finding {
-    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let read = |key: &str| {
-        let line = text.lines().find(|line| line.starts_with(key))?;
-        line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib * 1024)
-    };
-    match (read("MemTotal:"), read("MemAvailable:")) {
-        (Some(total), Some(free)) => {
+    match of_machine() {
+        Some((total, free)) => {
             let but = (free < 1 << 30)
                 .then(|| "less than 1 GB is free; use --size tiny or a smaller batch".to_owned());
             Finding { what: "memory", is: format!("{} free of {}", bytes(free), bytes(total)), but }
         }
-        _ => Finding { what: "memory", is: "unknown on this system".to_owned(), but: None },
+        None => Finding { what: "memory", is: "unknown on this system".to_owned(), but: None },
     }
 }
 

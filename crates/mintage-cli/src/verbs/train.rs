@@ -7,7 +7,7 @@ use std::{
 
 use mintage::{
     AnyData, AnyModel, Event, Metrics, Recipe, Run, StopReason,
-    nn::Rng,
+    nn::{Rng, layers::without_numbers},
     recipe::place_of,
     run::{RunFile, RunState},
     train::{Control, Resolved, resolve, train},
@@ -20,6 +20,7 @@ use crate::{
     context::{Context, clock, some_of},
     failure::{BadRecipe, Failure, Outcome, Verdict},
     interrupt,
+    memory::refuse_too_large,
     text::{count, duration, shell, thousands},
     ui::list,
 };
@@ -57,6 +58,7 @@ fn fresh(args: &Train, context: &mut Context) -> Verdict {
     if args.dry_run {
         return dry_run(recipe, &data, &resolved, context);
     }
+    refuse_too_large(&resolved)?;
     let name = match &args.name {
         Some(name) => name.clone(),
         None => free_name(&context.settings.runs, resolved.config.family().name(), &recipe.data.source),
@@ -157,7 +159,8 @@ fn dry_run(mut recipe: Recipe, data: &AnyData, resolved: &Resolved, context: &mu
         }
     }
     let device = context.settings.device.open()?;
-    let parameters = AnyModel::new(config, info, &device, &mut Rng::new(recipe.train.seed, 0)).parameters();
+    let model = without_numbers(|| AnyModel::new(config, info, &device, &mut Rng::new(recipe.train.seed, 0)));
+    let parameters = model.parameters();
     context.ui.titled("data", &data.describe());
     data.notes().iter().for_each(|note| context.ui.warn(note));
     context.ui.titled("model", &format!("{}, {} parameters", config.family().name(), thousands(parameters)));
@@ -233,6 +236,7 @@ fn resume(args: &Train, name: Option<&str>, context: &mut Context) -> Verdict {
     if args.dry_run {
         return dry_run(recipe, &data, &resolved, context);
     }
+    refuse_too_large(&resolved)?;
     let run = Run::resume(&dir)?;
     let path = dir.join("recipe.toml");
     mintage_data::atomic_write(&path, recipe.to_toml().as_bytes()).map_err(Failure::io(path))?;

@@ -18,4 +18,5 @@ mod rows;
 mod safety;
 mod sequences;
 mod sounds;
+mod strangers;
 mod writing;

@@ -12,7 +12,7 @@ use super::{
     level::{Clipping, Level, Meter, Phases},
     resample::Resampler,
 };
-use crate::{Error, SourceSpec, atomic_write};
+use crate::{Error, SourceSpec, atomic_write, error::damaged};
 
 /// Without `rate` a model hears no more than so many samples a second: speech is whole in it.
 pub const DEFAULT_RATE_HZ: u32 = 16_000;
@@ -109,18 +109,18 @@ impl SoundCodec {
     /// Reads what [`SoundCodec::save`] wrote.
     pub fn load(dir: &Path) -> Result<Self, Error> {
         let path = dir.join(FILE);
-        let fail = |why: String| Error::bad(path.display().to_string(), why);
         if fs::metadata(&path).map_err(Error::io(&path))?.len() > MAX_CODEC_BYTES {
-            return Err(fail("is too long to be a codec".to_owned()));
+            return Err(damaged(&path, "it is too long to be a codec"));
         }
         let text = fs::read(&path).map_err(Error::io(&path))?;
-        let codec: Self = serde_json::from_slice(&text).map_err(|e| fail(e.to_string()))?;
+        let codec: Self = serde_json::from_slice(&text).map_err(|e| damaged(&path, e))?;
         let longest = (SECONDS.end() * f64::from(codec.rate_hz)) as usize + SEGMENT_STEP;
         let is_sane = RATES_HZ.contains(&codec.rate_hz)
             && (1..=2).contains(&codec.channels)
             && (-60.0..=0.0).contains(&codec.loudness_dbfs)
-            && (1..=longest).contains(&codec.segment);
-        if is_sane { Ok(codec) } else { Err(fail("holds values that no sound has".to_owned())) }
+            && (1..=longest).contains(&codec.segment)
+            && codec.segment.is_multiple_of(SEGMENT_STEP);
+        if is_sane { Ok(codec) } else { Err(damaged(&path, "it holds values that no sound has")) }
     }
 
     /// Length of an item.

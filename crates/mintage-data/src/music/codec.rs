@@ -10,7 +10,7 @@ use super::{
     remi::Remi,
     score::{Metre, Part, RESOLUTION, SIXTEENTH, Score, bpm, velocity_of},
 };
-use crate::{Error, atomic_write};
+use crate::{Error, atomic_write, error::damaged};
 
 pub use crate::sequence::BOUNDARY;
 const FILE: &str = "music.json";
@@ -249,14 +249,13 @@ impl MusicCodec {
     /// Reads `music.json` of a folder.
     pub fn load(dir: &Path) -> Result<Self, Error> {
         let path = dir.join(FILE);
-        let fail = |why: String| Error::bad(path.display().to_string(), why);
         let json = fs::read_to_string(&path).map_err(Error::io(&path))?;
-        let codec: Self = serde_json::from_str(&json).map_err(|error| fail(error.to_string()))?;
+        let codec: Self = serde_json::from_str(&json).map_err(|error| damaged(&path, error))?;
         match &codec {
             Self::Remi(remi) => remi.check(),
             Self::Grid(grid) => grid.check(),
         }
-        .map_err(fail)?;
+        .map_err(|why| damaged(&path, why))?;
         Ok(codec)
     }
 }

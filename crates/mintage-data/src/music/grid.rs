@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 use super::{
     codec::{BOUNDARY, Token, nearest_pitch},
     score::{
-        MAX_DURATION, MAX_TICKS, Metre, MetreChange, Note, Part, RESOLUTION, SIXTEENTH, Score, TempoChange,
-        tempo_bin, velocity_bin,
+        MAX_DURATION, MAX_TICKS, Metre, MetreChange, Note, Part, RESOLUTION, SIXTEENTH, Score, TEMPO_BINS,
+        TempoChange, VELOCITY_BINS, tempo_bin, velocity_bin,
     },
 };
 
@@ -110,7 +110,13 @@ impl Grid {
     pub(super) fn check(&self) -> Result<(), String> {
         let (low, high) = self.pitches;
         let voices = (1..=MAX_GRID_VOICES).contains(&self.voices.len());
-        let sound = voices && [SIXTEENTH, RESOLUTION].contains(&self.step) && low <= high && high < 128;
+        let played = |voice: &Voice| voice.part.is_known() && voice.velocity < VELOCITY_BINS;
+        let sound = voices
+            && self.voices.iter().all(played)
+            && self.tempo < TEMPO_BINS
+            && [SIXTEENTH, RESOLUTION].contains(&self.step)
+            && low <= high
+            && high < 128;
         if sound { Ok(()) } else { Err("voices, step or pitches are out of range".to_owned()) }
     }
 

@@ -22,7 +22,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     codec::{BOUNDARY, Token, TokenKind, nearest_pitch},
-    score::{DRUMS, MAX_TICKS, Metre, MetreChange, Note, Part, SIXTEENTH, Score, TempoChange, tempo_bin},
+    score::{
+        DRUMS, MAX_DURATION, MAX_TICKS, Metre, MetreChange, Note, Part, SIXTEENTH, Score, TEMPO_BINS,
+        TempoChange, VELOCITY_BINS, tempo_bin,
+    },
 };
 
 /// Vocabulary of a [`Remi`] codec, sorted lists of what train has used.
@@ -123,11 +126,24 @@ impl Remi {
     /// Whether it could have been fitted: it may come from a file.
     pub(super) fn check(&self) -> Result<(), String> {
         let (low, high) = self.vocabulary.pitches.unwrap_or_default();
-        let sound = low <= high && high < 128 && self.tokens.len() == self.ids.len();
-        if sound {
+        let inside = self.tokens.iter().all(|token| match *token {
+            Token::Tempo(tempo) => tempo < TEMPO_BINS,
+            Token::Position(ticks) => ticks < MAX_DURATION,
+            Token::Part(part) => part.is_known(),
+            Token::Drum(drum) => drum < 128,
+            Token::Velocity(velocity) => velocity < VELOCITY_BINS,
+            Token::Duration(ticks) => (1..=MAX_DURATION).contains(&ticks),
+            Token::Boundary | Token::Bar | Token::Metre(_) | Token::Pitch(_) | Token::Rest => true,
+        });
+        // What has one value only stands in no token.
+        let Vocabulary { tempos, velocities, parts, .. } = &self.vocabulary;
+        let alone = tempos.iter().all(|&tempo| tempo < TEMPO_BINS)
+            && velocities.iter().all(|&velocity| velocity < VELOCITY_BINS)
+            && parts.iter().all(|part| part.is_known());
+        if low <= high && high < 128 && inside && alone && self.tokens.len() == self.ids.len() {
             Ok(())
         } else {
-            Err("the vocabulary has doubled entries or pitches out of range".to_owned())
+            Err("the vocabulary has doubled entries or some out of range".to_owned())
         }
     }
 

@@ -77,6 +77,13 @@ pub struct Part {
     pub voice: u8,
 }
 
+impl Part {
+    /// Whether there is such a part: it may come from a file.
+    pub(super) fn is_known(self) -> bool {
+        self.programme <= DRUMS && self.voice < MAX_VOICES
+    }
+}
+
 /// A time signature whose bar is a whole number of ticks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

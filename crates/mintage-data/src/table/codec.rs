@@ -13,6 +13,7 @@
 //! once a distinct value. [`TableCodec::encode`] with [`TableCodec::positions`] loses nothing.
 
 mod bins;
+mod check;
 mod column;
 mod dates;
 mod limits;
@@ -28,8 +29,12 @@ use super::{
     rules::{Rule, Rules},
     schema::{ColumnSchema, Format, IdFormat, Kind, TableSchema},
 };
-use crate::{Error, atomic_write, error::suggestion};
+use crate::{
+    Error, atomic_write,
+    error::{damaged, suggestion},
+};
 pub use column::ColumnCodec;
+pub(super) use column::check_format;
 pub use limits::{Allow, Limit, Limits, Where};
 
 /// A uniform number in [0, 1) whenever it is called.
@@ -280,10 +285,9 @@ impl TableCodec {
     pub fn load(dir: &Path) -> Result<Self, Error> {
         let path = dir.join("table.json");
         let text = fs::read(&path).map_err(Error::io(&path))?;
-        serde_json::from_slice(&text).map_err(|e| {
-            Error::bad(path.display().to_string(), format!("cannot be read ({e})"))
-                .with_hint("put back a copy of it, or train again")
-        })
+        let codec: Self = serde_json::from_slice(&text).map_err(|e| damaged(&path, e))?;
+        codec.check().map_err(|why| damaged(&path, why))?;
+        Ok(codec)
     }
 }
 

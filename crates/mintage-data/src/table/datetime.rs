@@ -104,6 +104,15 @@ pub fn format(micros: i64, pattern: &str) -> String {
     items(&pattern.replace("%.f", &fraction))
 }
 
+/// Whether times can be written by it: a pattern may come from a file.
+pub fn is_pattern(pattern: &str) -> bool {
+    use std::fmt::Write;
+    let time = DateTime::from_timestamp_micros(0).unwrap_or_default().naive_utc();
+    let pattern = pattern.replace("%.f", "");
+    let items = StrftimeItems::new(&pattern).collect::<Vec<_>>();
+    write!(String::new(), "{}", time.format_with_items(items.iter())).is_ok()
+}
+
 /// Whether the pattern gives back exactly this text, by way of `f64`.
 fn exact(text: &str, pattern: &str) -> bool {
     parse(text, pattern).is_some_and(|micros| format(micros as f64 as i64, pattern) == text)

@@ -14,6 +14,7 @@
 //! rules that the table itself breaks, are errors of [`Rules::new`].
 
 mod bounds;
+mod check;
 mod expression;
 mod holds;
 mod joint;

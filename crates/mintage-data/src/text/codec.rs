@@ -21,7 +21,7 @@ use std::{fmt, fs, path::Path, sync::Arc};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, atomic_write};
+use crate::{Error, atomic_write, error::damaged};
 use bpe::{Bpe, Memo};
 use chars::Chars;
 pub use decoder::TextDecoder;
@@ -310,11 +310,6 @@ impl TextCodec {
 
 /// The boundary and every byte.
 const BYTES_VOCAB: usize = 257;
-
-fn damaged(path: &Path, why: impl fmt::Display) -> Error {
-    Error::bad(path.display().to_string(), format!("cannot be read ({why})"))
-        .with_hint("put back a copy of it, or train again")
-}
 
 /// Without the vocabulary.
 impl fmt::Debug for TextCodec {

@@ -1,11 +1,14 @@
 //! What a model's clips are like: size, colour, length, rate, classes. Fixed by the training data, saved with the model.
 
-use std::{fs, path::Path};
+use std::{fs, ops::RangeInclusive, path::Path};
 
 use serde::{Deserialize, Serialize};
 
 use super::{Ffmpeg, decode::Look, source};
-use crate::{Error, Fit, ImageCodec, ImageShape, SourceSpec, atomic_write, codec::Color, source::not_there};
+use crate::{
+    Error, Fit, ImageCodec, ImageShape, SourceSpec, atomic_write, codec::Color, error::damaged,
+    source::not_there,
+};
 
 /// Without `fps` no more frames a second are taken: half of television's 25, and a GIF's at eight hundredths each.
 pub(super) const DEFAULT_FPS: f64 = 12.5;
@@ -18,6 +21,12 @@ const PARTS: usize = 8;
 /// No clip of a source may have more frames at the codec's rate: four hours and a half at 12.5 a second.
 pub(super) const MAX_LENGTH: usize = 200_000;
 
+/// No side of a frame may be longer.
+const MAX_SIDE: usize = 512;
+/// Frames of an item.
+const FRAMES: RangeInclusive<usize> = 2..=256;
+/// Frames a second.
+const RATES: RangeInclusive<f64> = 0.1..=60.0;
 /// Bytes of a clip that is read as a whole, at most.
 const MAX_BYTES: usize = 256 << 20;
 
@@ -50,11 +59,11 @@ impl ClipCodec {
     pub fn load(dir: &Path) -> Result<Self, Error> {
         let path = dir.join(FILE);
         let text = fs::read(&path).map_err(Error::io(&path))?;
-        let bad = |why: String| Error::bad(path.display().to_string(), why);
-        let codec: Self = serde_json::from_slice(&text).map_err(|e| bad(e.to_string()))?;
-        match codec.frames > 0 && codec.shape.pixels() > 0 && codec.fps > 0.0 {
+        let codec: Self = serde_json::from_slice(&text).map_err(|e| damaged(&path, e))?;
+        codec.shape.check(MAX_SIDE).map_err(|why| damaged(&path, why))?;
+        match FRAMES.contains(&codec.frames) && RATES.contains(&codec.fps) {
             true => Ok(codec),
-            false => Err(bad("describes empty clips".to_owned())),
+            false => Err(damaged(&path, format!("clips of {} frames, {} a second", codec.frames, codec.fps))),
         }
     }
 
@@ -106,7 +115,7 @@ impl ClipCodec {
         let (height, width) = size_of(looks, spec)?;
         let fps = rate_of(looks, spec)?;
         let frames = match spec.frames {
-            Some(frames) if !(2..=256).contains(&frames) => {
+            Some(frames) if !FRAMES.contains(&frames) => {
                 return Err(Error::bad("frames", "must be from 2 to 256"));
             }
             Some(frames) => frames,
@@ -121,7 +130,7 @@ impl ClipCodec {
 fn size_of(looks: &[Look], spec: &SourceSpec) -> Result<(usize, usize), Error> {
     let whole = |side: usize| (side / 4 * 4).clamp(8, DEFAULT_SIDE);
     match spec.size {
-        Some(side) if !(4..=512).contains(&side) || side % 4 != 0 => {
+        Some(side) if !(4..=MAX_SIDE).contains(&side) || side % 4 != 0 => {
             return Err(Error::bad("size", "must be a multiple of 4, from 4 to 512"));
         }
         Some(side) => return Ok((side, side)),
@@ -139,7 +148,7 @@ fn size_of(looks: &[Look], spec: &SourceSpec) -> Result<(usize, usize), Error> {
 /// The middle clip's own rate, or a whole part of it: so every second or third frame is taken, never an uneven pattern.
 fn rate_of(looks: &[Look], spec: &SourceSpec) -> Result<f64, Error> {
     match spec.fps {
-        Some(fps) if !(0.1..=60.0).contains(&fps) => Err(Error::bad("fps", "must be from 0.1 to 60")),
+        Some(fps) if !RATES.contains(&fps) => Err(Error::bad("fps", "must be from 0.1 to 60")),
         Some(fps) => Ok(fps),
         None => {
             let thousandths = middle(looks.iter().map(|look| (look.rate * 1000.0).round() as usize));

@@ -6,7 +6,7 @@ use burn::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Embedding, GroupNorm, LayerNorm, Linear};
+use super::{Embedding, GroupNorm, LayerNorm, Linear, parameter::parameter};
 use crate::{Rng, kernels};
 
 /// One-head-per-64-channels self-attention over all positions of `[n, c, h, w]`, as a residual branch.
@@ -100,7 +100,7 @@ impl Transformer {
             .collect();
         Self {
             token: Embedding::new(vocab, width, 0.02, device, rng),
-            position: Param::from_tensor(rng.normal_tensor([time, width], device) * 0.02),
+            position: parameter([time, width], device, || rng.normal_tensor([time, width], device) * 0.02),
             class: Embedding::new(classes + 1, width, 0.02, device, rng),
             blocks,
             norm: LayerNorm::new(width, device),

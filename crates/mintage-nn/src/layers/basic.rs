@@ -7,6 +7,7 @@ use burn::{
     tensor::{Device, Int, Tensor, TensorData},
 };
 
+use super::parameter::parameter;
 use crate::{Rng, kernels};
 
 /// Normal numbers with standard deviation `std`, as a parameter.
@@ -16,8 +17,10 @@ pub(super) fn normal_param<const D: usize>(
     device: &Device,
     rng: &mut Rng,
 ) -> Param<Tensor<D>> {
-    let values = rng.normals(shape.iter().product()).into_iter().map(|v| v * std).collect::<Vec<_>>();
-    Param::from_tensor(Tensor::from_data(TensorData::new(values, shape), device))
+    parameter(shape, device, || {
+        let values = rng.normals(shape.iter().product()).into_iter().map(|v| v * std).collect::<Vec<_>>();
+        Tensor::from_data(TensorData::new(values, shape), device)
+    })
 }
 
 pub(super) fn constant_param<const D: usize>(
@@ -25,7 +28,7 @@ pub(super) fn constant_param<const D: usize>(
     value: f32,
     device: &Device,
 ) -> Param<Tensor<D>> {
-    Param::from_tensor(Tensor::full(shape, value, device))
+    parameter(shape, device, || Tensor::full(shape, value, device))
 }
 
 /// `y = x W + b` on rows: `[n, d_in] → [n, d_out]`.

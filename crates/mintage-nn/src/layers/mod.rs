@@ -3,11 +3,13 @@
 mod attention;
 mod basic;
 mod decoder;
+mod parameter;
 mod residual;
 mod time;
 
 pub use attention::{KvCache, SelfAttention2d, Transformer, TransformerConfig};
 pub use basic::{Conv2d, Embedding, GroupNorm, LayerNorm, Linear, RmsNorm};
 pub use decoder::{Decoder, DecoderConfig, Positions};
+pub use parameter::{parameter, with_numbers, without_numbers};
 pub use residual::{ResBlock, sinusoidal};
 pub use time::{DepthwiseTime, TimeBlock};

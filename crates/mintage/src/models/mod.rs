@@ -6,6 +6,7 @@
 pub mod audio;
 mod gaussian;
 pub mod image;
+mod memory;
 mod pass;
 pub mod sequence;
 pub mod table;
@@ -24,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use crate::{events::Metrics, recipe::RecipeError};
 pub use audio::{SoundConfig, SoundDraw, SoundInfo, SoundModel, SoundStart};
 pub use image::{Draw, ImageConfig, ImageInfo, ImageModel, Start};
+pub use memory::training_bytes;
 pub use sequence::{Choice, GUIDANCE, SequenceConfig, SequenceDraw, SequenceModel, SequenceStart};
 pub use table::{RowDraw, TableConfig, TableModel};
 pub use video::{ClipConfig, ClipDraw, ClipInfo, ClipModel, ClipStart};
@@ -100,6 +102,16 @@ impl DataInfo {
             Self::Sequence(info) => info.train_len,
             Self::Sound(info) => info.train_len,
             Self::Clip(info) => info.train_len,
+        }
+    }
+
+    /// Classes to condition on that are counted, see [`class_counts`](crate::model::ModelConfig::class_counts).
+    pub fn classes(&self) -> usize {
+        match self {
+            Self::Image(info) => info.classes,
+            Self::Sound(info) => info.classes,
+            Self::Clip(info) => info.classes,
+            Self::Table(_) | Self::Sequence(_) => 0,
         }
     }
 
@@ -212,6 +224,17 @@ impl AnyConfig {
         }
     }
 
+    /// Refuses sizes that no network can be built with, and numbers that nothing can be trained with.
+    pub fn check(&self) -> Result<(), RecipeError> {
+        match self {
+            Self::Image(config) => config.check(),
+            Self::Table(config) => config.check(),
+            Self::Sequence(config) => config.check(),
+            Self::Sound(config) => config.check(),
+            Self::Clip(config) => config.check(),
+        }
+    }
+
     pub fn family(&self) -> Family {
         match self {
             Self::Image(config) => config.family(),
@@ -263,6 +286,9 @@ fn log_mean_exp(x: &[f64]) -> f64 {
     let max = x.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     max + (x.iter().map(|v| (v - max).exp()).sum::<f64>() / x.len() as f64).ln()
 }
+
+/// Steps that a flow may take from noise to data: ten to thirty are enough, and no weights bound the work of more.
+const MAX_SAMPLE_STEPS: u64 = 256;
 
 /// Shares of a budget, of a batch or of a way, from none to all.
 const SHARES: [&str; 11] = [

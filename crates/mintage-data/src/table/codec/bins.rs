@@ -31,6 +31,12 @@ impl Bin {
         Self { knots }
     }
 
+    /// Whether it could have been fitted: it may come from a file. All its numbers are `within` bounds.
+    pub fn is_sound(&self, within: impl Fn(f64) -> bool) -> bool {
+        let numbers = self.knots.iter().all(|&knot| knot.is_finite() && within(knot));
+        numbers && !self.knots.is_empty() && self.knots.is_sorted()
+    }
+
     pub fn low(&self) -> f64 {
         self.knots[0]
     }

@@ -1,5 +1,7 @@
 //! One column between cells and tokens.
 
+mod check;
+
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
@@ -14,6 +16,9 @@ use crate::table::{
     Column,
     schema::{ColumnSchema, Kind},
 };
+
+pub use check::check_format;
+pub(super) use check::{check_bins, check_count};
 
 /// Numbers of at most so many distinct values have a token each.
 const LISTED_NUMBERS: usize = 256;

@@ -8,10 +8,12 @@ use serde::{Deserialize, Serialize};
 use super::{
     Uniform,
     bins::{self, Bin, cut},
-    column::{BINS, ROWS_A_BIN},
+    column::{BINS, ROWS_A_BIN, check_bins, check_count},
 };
 
 const DAY: f64 = 86_400e6;
+/// No calendar has a day further from 1970: 270,000 years.
+const LAST_DAY: f64 = 1e8;
 /// Bins of the time of day: quarters of an hour, where the data are fine enough.
 const TIMES: usize = 96;
 
@@ -41,6 +43,13 @@ impl Dates {
             times: cut(&times, TIMES),
             rest,
         }
+    }
+
+    /// What is wrong with them, where they come from a file.
+    pub fn check(&self) -> Result<(), String> {
+        check_bins(&self.days, |day| day.abs() <= LAST_DAY)?;
+        check_bins(&self.times, |time| (0.0..=DAY).contains(&time))?;
+        check_count(self.days.len() + self.rest.len())
     }
 
     /// Tokens of each field.

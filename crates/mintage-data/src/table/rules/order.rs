@@ -141,6 +141,17 @@ pub struct Follower {
 }
 
 impl Follower {
+    /// Whether it could have been planned: it may come from a file.
+    pub fn is_sound(&self) -> bool {
+        let scale = match self.scale {
+            Scale::Decimal(digits) => digits.unsigned_abs() <= 30,
+            Scale::Time(unit) => unit > 0,
+            Scale::Months | Scale::Float => true,
+        };
+        let bounds = [self.anchor, self.high, self.low.unwrap_or_default()];
+        scale && bounds.iter().all(|bound| bound.is_finite())
+    }
+
     /// What the gap of a row is counted from.
     fn base(&self, row: usize, numbers: &Numbers) -> f64 {
         let present = self.parents.iter().filter_map(|parent| {

@@ -15,8 +15,8 @@ use tokenizers::{
     tokenizer::Trainer,
 };
 
-use super::{PIECE_BYTES, Pieces, Visit, damaged};
-use crate::{Error, atomic_write};
+use super::{PIECE_BYTES, Pieces, Visit};
+use crate::{Error, atomic_write, error::damaged};
 
 /// Text that merges are learned from, at most, so that it takes seconds.
 const TRAIN_BYTES: u64 = 32 << 20;

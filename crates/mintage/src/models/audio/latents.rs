@@ -271,12 +271,7 @@ impl Whitening {
     pub fn load_from(&mut self, prefix: &str, map: &TensorMap) -> Result<(), WeightsError> {
         let latent = self.mean.len();
         let read = |what: &str, size: usize| {
-            let name = format!("{prefix}.{what}");
-            let found = map.get(&name)?;
-            match found.shape == [size] {
-                true => Ok(found.values.clone()),
-                false => Err(WeightsError::Shape { name, found: found.shape.clone(), wanted: vec![size] }),
-            }
+            map.of_shape(&format!("{prefix}.{what}"), &[size]).map(|found| found.values.clone())
         };
         (self.mean, self.square, self.seen) =
             (read("mean", latent)?, read("square", latent)?, read("seen", 1)?[0]);

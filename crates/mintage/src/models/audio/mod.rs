@@ -20,7 +20,7 @@ use mintage_data::SoundBatch;
 use mintage_nn::{NotFinite, Rng, TensorMap, WeightsError};
 use serde::{Deserialize, Serialize};
 
-use super::{Choice, Family, Size, check_ranges, no_such_model};
+use super::{Choice, Family, MAX_SAMPLE_STEPS, Size, check_ranges, no_such_model};
 use crate::{
     events::Metrics,
     recipe::{RecipeError, merge_options},
@@ -72,6 +72,9 @@ pub struct SoundDraw<'a> {
     pub guidance: Option<f32>,
 }
 
+/// Rounds of Griffin and Lim: after a hundred nothing is heard of more.
+const MAX_ROUNDS: u64 = 256;
+
 /// Options of any family, and what they must lie between.
 const RANGES: [(&str, RangeInclusive<u64>); 13] = [
     ("batch", 1..=65_536),
@@ -83,8 +86,8 @@ const RANGES: [(&str, RangeInclusive<u64>); 13] = [
     ("code_dim", 1..=4_096),
     ("latent", 1..=4_096),
     ("group", 1..=64),
-    ("steps", 1..=1_000),
-    ("rounds", 0..=1_000),
+    ("steps", 1..=MAX_SAMPLE_STEPS),
+    ("rounds", 0..=MAX_ROUNDS),
     ("prior_layers", 0..=128),
     ("prior_width", 2..=8_192),
 ];
@@ -112,15 +115,21 @@ impl SoundConfig {
             Family::Vqvae => Self::Vqvae(merge_options(vqvae::Config::preset(size, info), options)?),
             family => return Err(no_such_model(family, "sounds")),
         };
-        check_ranges(&config, &RANGES)?;
-        match &config {
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Refuses sizes that no network can be built with, and numbers that nothing can be trained with.
+    pub fn check(&self) -> Result<(), RecipeError> {
+        check_ranges(self, &RANGES)?;
+        match self {
             // Positions turn pairs of numbers.
             Self::Vqvae(vqvae::Config { prior_width, .. }) | Self::Vae(vae::Config { prior_width, .. })
                 if !prior_width.is_multiple_of(2) =>
             {
                 Err(RecipeError::of_key("model.prior_width", "must be even", None))
             }
-            Self::Vqvae(_) | Self::Vae(_) | Self::Gan(_) => Ok(config),
+            Self::Vqvae(_) | Self::Vae(_) | Self::Gan(_) => Ok(()),
         }
     }
 

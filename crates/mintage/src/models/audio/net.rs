@@ -7,7 +7,7 @@ use burn::{
 use mintage_data::SoundBatch;
 use mintage_nn::{
     Rng, TensorMap, WeightsError,
-    layers::{LayerNorm, Linear, TimeBlock},
+    layers::{LayerNorm, Linear, TimeBlock, with_numbers},
 };
 
 use super::SoundInfo;
@@ -84,7 +84,8 @@ pub struct Lengths {
 impl Lengths {
     pub fn new(info: &SoundInfo, hop: usize) -> Self {
         let (classes, frames) = (info.classes, info.segment / hop);
-        Self { counts: vec![0.0; (classes + 1) * (frames + 1)], classes, frames }
+        let size = if with_numbers() { (classes + 1) * (frames + 1) } else { 0 };
+        Self { counts: vec![0.0; size], classes, frames }
     }
 
     /// Counts the items of a batch.
@@ -118,12 +119,7 @@ impl Lengths {
     }
 
     pub fn load_from(&mut self, name: &str, map: &TensorMap) -> Result<(), WeightsError> {
-        let found = map.get(name)?;
-        if found.shape != self.shape() {
-            let (found, wanted) = (found.shape.clone(), self.shape().to_vec());
-            return Err(WeightsError::Shape { name: name.to_owned(), found, wanted });
-        }
-        self.counts = found.values.clone();
+        self.counts = map.of_shape(name, &self.shape())?.values.clone();
         Ok(())
     }
 

@@ -17,7 +17,7 @@ use mintage_data::{ImageBatch, ImageShape};
 use mintage_nn::{NotFinite, Rng, TensorMap, WeightsError, weights::to_vec};
 use serde::{Deserialize, Serialize};
 
-use super::{Family, Size, check_ranges, no_such_model};
+use super::{Family, MAX_SAMPLE_STEPS, Size, check_ranges, no_such_model};
 use crate::{
     events::Metrics,
     recipe::{RecipeError, merge_options},
@@ -84,7 +84,7 @@ const RANGES: [(&str, RangeInclusive<u64>); 11] = [
     ("grid", 0..=256),
     ("prior_layers", 0..=128),
     ("prior_width", 1..=8_192),
-    ("steps", 0..=10_000),
+    ("steps", 0..=MAX_SAMPLE_STEPS),
 ];
 
 /// Resolved configuration of a model of images.
@@ -112,8 +112,13 @@ impl ImageConfig {
             Family::Flow => Self::Flow(merge_options(flow::Config::preset(size, info), options)?),
             family @ (Family::Ar | Family::Mixture) => return Err(no_such_model(family, "images")),
         };
-        check_ranges(&config, &RANGES)?;
+        config.check()?;
         Ok(config)
+    }
+
+    /// Refuses sizes that no network can be built with, and numbers that nothing can be trained with.
+    pub fn check(&self) -> Result<(), RecipeError> {
+        check_ranges(self, &RANGES)
     }
 
     pub fn family(&self) -> Family {

@@ -33,13 +33,14 @@ const RANGES: [(&str, RangeInclusive<u64>); 12] = [
     ("heads", 1..=128),
     ("width", 2..=16_384),
     ("hidden", 1..=65_536),
-    ("context", 1..=65_536),
+    // No weights bound the work of a longer one.
+    ("context", 1..=8_192),
     ("latent", 1..=4096),
     ("encoder_layers", 1..=128),
     ("prior_layers", 1..=128),
     ("codes", 2..=65_536),
     ("code_dim", 1..=1024),
-    ("stretches", 1..=65_536),
+    ("stretches", 1..=8_192),
 ];
 
 /// Resolved configuration of a model of sequences.
@@ -81,10 +82,15 @@ impl SequenceConfig {
                 return Err(no_such_model(family, "texts and music"));
             }
         };
-        check_ranges(&config, &RANGES)?;
-        config.check_heads()?;
-        config.check_shares()?;
+        config.check()?;
         Ok(config)
+    }
+
+    /// Refuses sizes that no network can be built with, and numbers that nothing can be trained with.
+    pub fn check(&self) -> Result<(), RecipeError> {
+        check_ranges(self, &RANGES)?;
+        self.check_heads()?;
+        self.check_shares()
     }
 
     /// Every head has as many values as the others, and an even number of them.

@@ -193,12 +193,7 @@ impl Spread {
     fn load(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
         let d = self.mean.len();
         for (name, own) in [("latent.mean", &mut self.mean), ("latent.variance", &mut self.variance)] {
-            let found = map.get(name)?;
-            if found.shape != [d] {
-                let (name, found) = (name.to_owned(), found.shape.clone());
-                return Err(WeightsError::Shape { name, found, wanted: vec![d] });
-            }
-            own.clone_from(&found.values);
+            own.clone_from(&map.of_shape(name, &[d])?.values);
         }
         Ok(())
     }

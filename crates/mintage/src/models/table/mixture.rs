@@ -17,6 +17,7 @@ use mintage_data::{RowBatch, RowInfo};
 use mintage_nn::{
     NotFinite, Rng, TensorMap, WeightsError,
     kernels::{NONE, add_responsibilities, responsibilities},
+    layers::with_numbers,
 };
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -74,7 +75,11 @@ impl Mixture {
             counts.iter().map(|&n| (n as f32 + 0.01) / total).collect::<Vec<f32>>()
         };
         let marginals: Vec<f32> = info.fields.iter().flat_map(|field| share(&field.counts)).collect();
-        let sums = marginals.iter().flat_map(|&m| vec![m / k as f32; k]).collect();
+        let empty = !with_numbers();
+        let sums = match empty {
+            true => Vec::new(),
+            false => marginals.iter().flat_map(|&m| vec![m / k as f32; k]).collect(),
+        };
         let mut mixture = Self {
             config: config.clone(),
             starts: info.starts(),
@@ -85,7 +90,9 @@ impl Mixture {
             log_theta: Vec::new(),
             log_pi: Vec::new(),
         };
-        mixture.maximise();
+        if !empty {
+            mixture.maximise();
+        }
         mixture
     }
 
@@ -255,12 +262,8 @@ impl Mixture {
     }
 
     pub fn load_weights(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
-        let (sums, steps) = (map.get("mixture.sums")?, map.get("mixture.steps")?);
-        let wanted = vec![self.sums.len() / self.components(), self.components()];
-        if sums.shape != wanted {
-            let name = "mixture.sums".to_owned();
-            return Err(WeightsError::Shape { name, found: sums.shape.clone(), wanted });
-        }
+        let sums = map.of_shape("mixture.sums", &[self.marginals.len(), self.components()])?;
+        let steps = map.of_shape("mixture.steps", &[1])?;
         self.steps = steps.values.first().map_or(0, |&steps| steps as u64);
         self.sums.clone_from(&sums.values);
         self.maximise();

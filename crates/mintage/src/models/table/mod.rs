@@ -22,7 +22,7 @@ use mintage_data::{RowBatch, RowInfo};
 use mintage_nn::{NotFinite, Rng, TensorMap, WeightsError};
 use serde::{Deserialize, Serialize};
 
-use super::{Family, Size, check_ranges};
+use super::{Family, MAX_SAMPLE_STEPS, Size, check_ranges};
 use crate::{
     events::Metrics,
     recipe::{RecipeError, merge_options},
@@ -75,7 +75,7 @@ const RANGES: [(&str, RangeInclusive<u64>); 15] = [
     ("noise", 1..=4_096),
     ("prior_width", 2..=8_192),
     ("prior_blocks", 0..=64),
-    ("steps", 1..=1_000),
+    ("steps", 1..=MAX_SAMPLE_STEPS),
     ("pack", 1..=64),
     ("codes", 2..=65_535),
     ("epochs", 1..=1_000_000),
@@ -110,8 +110,13 @@ impl TableConfig {
             Family::Gan => Self::Gan(merge_options(gan::Config::preset(size, info), options)?),
             Family::Mixture => Self::Mixture(merge_options(mixture::Config::preset(size, info), options)?),
         };
-        check_ranges(&config, &RANGES)?;
+        config.check()?;
         Ok(config)
+    }
+
+    /// Refuses sizes that no network can be built with, and numbers that nothing can be trained with.
+    pub fn check(&self) -> Result<(), RecipeError> {
+        check_ranges(self, &RANGES)
     }
 
     pub fn family(&self) -> Family {

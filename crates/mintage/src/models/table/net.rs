@@ -10,7 +10,7 @@ use mintage_data::{RowInfo, table::codec::Field};
 use mintage_nn::{
     Rng,
     kernels::{self, NONE},
-    layers::{Embedding, LayerNorm, Linear},
+    layers::{Embedding, LayerNorm, Linear, parameter},
 };
 
 use super::HIDDEN;
@@ -133,7 +133,8 @@ pub fn token_head(fields: &[Field], width: usize, device: &Device, rng: &mut Rng
     let bias: Vec<f32> = fields.iter().flat_map(|field| log_shares(&field.counts)).collect();
     let total = bias.len();
     let mut head = Linear::new(width, total, 0.0, device, rng);
-    head.bias = Some(Param::from_tensor(Tensor::from_data(TensorData::new(bias, [total]), device)));
+    let values = || Tensor::from_data(TensorData::new(bias, [total]), device);
+    head.bias = Some(parameter([total], device, values));
     head
 }
 
@@ -162,6 +163,13 @@ pub fn smooth_embedding(
     device: &Device,
     rng: &mut Rng,
 ) -> Param<Tensor<2>> {
+    parameter([total, width], device, || {
+        Tensor::from_data(TensorData::new(smooth_vectors(info, total, width, rng), [total, width]), device)
+    })
+}
+
+/// `[total, width]`.
+fn smooth_vectors(info: &RowInfo, total: usize, width: usize, rng: &mut Rng) -> Vec<f32> {
     const WAVES: usize = 6;
     let std = (1.0 / info.width() as f32).sqrt();
     let mut values = Vec::with_capacity(total * width);
@@ -181,6 +189,5 @@ pub fn smooth_embedding(
             }));
         }
     }
-    let data = TensorData::new(values, [total, width]);
-    Param::from_tensor(Tensor::from_data(data, device))
+    values
 }

@@ -161,11 +161,7 @@ impl Autoencoder {
     }
 
     fn load_squares(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
-        let squares = map.get("squares")?;
-        if squares.shape != [self.squares.len()] {
-            let (found, wanted) = (squares.shape.clone(), vec![self.squares.len()]);
-            return Err(WeightsError::Shape { name: "squares".to_owned(), found, wanted });
-        }
+        let squares = map.of_shape("squares", &[self.squares.len()])?;
         self.squares.clone_from(&squares.values);
         Ok(())
     }

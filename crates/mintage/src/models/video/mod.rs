@@ -22,7 +22,7 @@ use mintage_data::{ClipBatch, ImageShape};
 use mintage_nn::{NotFinite, Rng, TensorMap, WeightsError};
 use serde::{Deserialize, Serialize};
 
-use super::{Choice, Family, Size, check_ranges, no_such_model};
+use super::{Choice, Family, MAX_SAMPLE_STEPS, Size, check_ranges, no_such_model};
 use crate::{
     events::Metrics,
     recipe::{RecipeError, merge_options},
@@ -91,7 +91,7 @@ const RANGES: [(&str, RangeInclusive<u64>); 17] = [
     ("prior_width", 2..=8_192),
     ("forecast_layers", 0..=128),
     ("forecast_width", 2..=4_096),
-    ("steps", 1..=10_000),
+    ("steps", 1..=MAX_SAMPLE_STEPS),
 ];
 
 /// Resolved configuration of a model of clips.
@@ -119,13 +119,19 @@ impl ClipConfig {
                 return Err(no_such_model(family, "clips"));
             }
         };
-        check_ranges(&config, &RANGES)?;
-        match config.prior_width() {
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Refuses sizes that no network can be built with, and numbers that nothing can be trained with.
+    pub fn check(&self) -> Result<(), RecipeError> {
+        check_ranges(self, &RANGES)?;
+        match self.prior_width() {
             // Positions turn pairs of numbers.
             Some(width) if width % 2 == 1 => {
                 Err(RecipeError::of_key("model.prior_width", "must be even", None))
             }
-            _ => Ok(config),
+            _ => Ok(()),
         }
     }
 

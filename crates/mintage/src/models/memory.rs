@@ -1,0 +1,66 @@
+//! About how much memory a training takes, before any of it is taken.
+
+use mintage_nn::{Rng, layers::without_numbers};
+
+use super::{AnyConfig, AnyModel, ClipConfig, ClipInfo, DataInfo, ImageConfig, ImageInfo, SoundInfo};
+
+/// Numbers of four bytes for each parameter: itself, its gradient, two moments, the average.
+const NUMBERS_A_PARAMETER: u64 = 5;
+/// Samples of a frame of sound, about.
+const HOP: u64 = 64;
+
+/// Bytes that training takes beside the data, about: rather too few than too many, since what would fit is to be trained.
+pub fn training_bytes(config: &AnyConfig, info: &DataInfo) -> u64 {
+    let model = without_numbers(|| {
+        AnyModel::new(config, info, &burn::tensor::Device::default(), &mut Rng::new(0, 0))
+    });
+    let parameters = (model.parameters() as u64).saturating_mul(NUMBERS_A_PARAMETER);
+    parameters.saturating_add(activations(config, info)).saturating_mul(4)
+}
+
+/// Numbers that a step holds for the way back.
+fn activations(config: &AnyConfig, info: &DataInfo) -> u64 {
+    let batch = config.batch() as u64;
+    let each = match (config, info) {
+        (AnyConfig::Image(config), DataInfo::Image(info)) => of_image(config, info),
+        (AnyConfig::Table(_), DataInfo::Table(info)) => {
+            // Logits and their gradient.
+            2 * info.fields.iter().map(|field| field.size as u64).sum::<u64>()
+        }
+        (AnyConfig::Sequence(config), DataInfo::Sequence(info)) => {
+            (config.context() as u64).saturating_mul(2 * info.vocab as u64)
+        }
+        (AnyConfig::Sound(_), DataInfo::Sound(SoundInfo { segment, channels, .. })) => {
+            (*segment as u64 * *channels as u64).saturating_mul(HOP) / 8
+        }
+        (AnyConfig::Clip(config), DataInfo::Clip(info)) => of_clip(config, info),
+        _ => 0,
+    };
+    each.saturating_mul(batch)
+}
+
+/// Maps at half the size of the image are as many as the width, several times over for each block.
+fn of_image(config: &ImageConfig, info: &ImageInfo) -> u64 {
+    let (width, blocks) = match config {
+        ImageConfig::Vae(c) => (c.width, c.blocks),
+        ImageConfig::Vqvae(c) => (c.width, c.blocks),
+        ImageConfig::Gan(c) => (c.width, c.blocks),
+        ImageConfig::Flow(c) => (c.width, c.blocks),
+    };
+    let area = (info.shape.height * info.shape.width) as u64;
+    (area / 4).saturating_mul(width as u64).saturating_mul(MAPS * (1 + blocks as u64))
+}
+
+/// The same at a quarter of the size, for every frame.
+fn of_clip(config: &ClipConfig, info: &ClipInfo) -> u64 {
+    let (width, blocks) = match config {
+        ClipConfig::Vae(c) => (c.width, c.blocks),
+        ClipConfig::Vqvae(c) => (c.width, c.blocks),
+        ClipConfig::Gan(c) => (c.coder_width, c.coder_blocks),
+    };
+    let area = (info.shape.height * info.shape.width) as u64;
+    (area / 16).saturating_mul(info.frames as u64 * width as u64).saturating_mul(MAPS * (1 + blocks as u64))
+}
+
+/// Maps that a block keeps for the way back, measured.
+const MAPS: u64 = 3;
