@@ -70,7 +70,7 @@ fn rows_and_texts_of_strangers() {
     place.write("text.txt", "the quick brown fox jumps over the lazy dog. ".repeat(60));
     place.ok(&format!("train text.txt --model ar {QUICK} --name text"));
     let (line, config) = ("sample text --length 10", "runs/text/config.json");
-    for (key, value) in [("heads", 0), ("width", 3), ("context", 1 << 40), ("layers", 100_000)] {
+    for (key, value) in [("heads", 0), ("width", 3), ("context", 1u64 << 40), ("layers", 100_000)] {
         let text = said(&place, config, &format!("/model/{key}"), &json!(value), line);
         assert!(text.contains(&format!("model.{key}")) || text.contains("model.width"), "{text}");
     }

@@ -310,7 +310,8 @@ const PARTS: [&str; 4] = ["dropout", "prior_dropout", "head_start", "forecast"];
 /// Refuses sizes that no network can be built with, and numbers that nothing can be trained with.
 fn check_ranges(config: &impl Serialize, ranges: &[(&str, RangeInclusive<u64>)]) -> Result<(), RecipeError> {
     // Not JSON, which has no numbers that are not finite.
-    let options = toml::Table::try_from(config).unwrap_or_default();
+    let options = toml::Table::try_from(config)
+        .map_err(|_| RecipeError::of_key("model", "holds a number that no option may be", None))?;
     let wrong = |key: &str, why: &str| Err(RecipeError::of_key(&format!("model.{key}"), why, None));
     for (key, value) in &options {
         let range = ranges.iter().find(|(name, _)| name == key).map(|(_, range)| range);
