@@ -117,6 +117,9 @@ fn a_run_does_not_begin_again_unasked() {
     let place = Place::new();
     place.pictures("pictures", 60);
     place.ok("train pictures --model vae --size tiny --steps 20 --name m");
+    let mut run = place.json("runs/m/run.json");
+    run["state"] = json!("interrupted");
+    place.write("runs/m/run.json", run.to_string());
     for step in [18, 20] {
         let file = format!("runs/m/checkpoints/step-0000000{step}/state.safetensors");
         place.write(&file, &place.read(&file)[..100]);
