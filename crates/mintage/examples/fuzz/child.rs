@@ -245,7 +245,7 @@ fn sample(model: &Model) -> Result<(), Error> {
         }
         DataInfo::Sequence(_) if matches!(model.any, AnyModel::Sequence(_)) && model.texts().is_ok() => {
             let request = SequenceRequest { length: Some(60), ..SequenceRequest::default() };
-            drop(model.sample_texts(&request, &mut |_, _| {})?);
+            drop(model.sample_texts(&request, &mut |_, _| true)?);
         }
         DataInfo::Sequence(_) => {
             let request = TuneRequest { bars: Some(2), ..TuneRequest::default() };
