@@ -83,7 +83,7 @@ impl TableSet {
         });
         let table = Table { name: table.name.clone(), columns: columns.collect::<Result<_, _>>()?, ..table };
         let schema = codec.rules.own().clone();
-        let splits = Splits::of(&row_hashes(&table), official);
+        let splits = Splits::of_rows(&row_hashes(&table), official);
         Ok(Self::encoded(table, schema, codec.clone(), splits))
     }
 
@@ -93,7 +93,7 @@ impl TableSet {
         let mut schema = detect(&table);
         schema.apply(&table, &spec.kinds)?;
         schema.find_types(&table);
-        let splits = Splits::of(&row_hashes(&table), official);
+        let splits = Splits::of_rows(&row_hashes(&table), official);
         let least = match spec.rare {
             Rare::Keep => 0,
             Rare::Group => spec.rare_below.unwrap_or(RARE_BELOW),
@@ -191,7 +191,7 @@ fn check(table: &Table) -> Result<(), Error> {
     }
 }
 
-/// A hash of the cells of each row: its place in the split, wherever it stands.
+/// A hash of the cells of each row, which says what part of the split it and its copies take.
 fn row_hashes(table: &Table) -> Vec<u64> {
     let rows = (0..table.rows()).into_par_iter();
     let hash = |row: usize| {
@@ -204,4 +204,34 @@ fn row_hashes(table: &Table) -> Vec<u64> {
         hash.digest()
     };
     rows.map(hash).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::collections::HashMap;
+
+    use super::*;
+    use crate::table::Column;
+
+    #[test]
+    fn no_combination_is_held_out_as_a_whole() {
+        let of = |all: [&'static str; 4], step: usize| {
+            Column::of(all[0], (0..2000).map(|i| Some(all[i / step % 4])).collect::<Vec<_>>())
+        };
+        let columns = vec![of(["a", "b", "c", "d"], 1), of(["e", "f", "g", "h"], 4)];
+        let table = Table { name: "votes".into(), columns, ..Table::default() };
+        let set = TableSet::of(table, None, &SourceSpec::default()).unwrap();
+        let mut shares: HashMap<Vec<Option<&str>>, [f64; 2]> = HashMap::new();
+        for (part, rows) in [&set.splits().train, &set.splits().holdout].into_iter().enumerate() {
+            for &row in rows {
+                let cells = set.table().columns.iter().map(|column| column.cell(row as usize)).collect();
+                shares.entry(cells).or_default()[part] += 1.0 / 125.0;
+            }
+        }
+        assert_eq!(shares.len(), 16);
+        let fits = |[train, held]: &[f64; 2]| (0.8..0.9).contains(train) && (0.05..0.15).contains(held);
+        assert!(shares.values().all(fits), "{shares:?}");
+    }
 }

@@ -16,6 +16,8 @@ use super::{
 
 /// Held-out rows whose distances to train are taken.
 const REFERENCES: usize = 10_000;
+/// What so many training rows have in common is a frequent combination, and no copy of one of them.
+const FREQUENT: usize = 3;
 
 /// Findings for each new row, in their order.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,7 +28,7 @@ pub struct Privacy {
     pub to_holdout: Vec<f32>,
     /// The distance to the nearest training row over that to the second nearest; 1 where both are 0.
     pub ratios: Vec<f64>,
-    /// Every cell is that of a training row.
+    /// Every cell is that of a training row, whose like are few.
     pub exact: Vec<bool>,
     /// Probability that the nearest row is a training row, when as many rows are drawn from the larger of
     /// train and holdout as there are in the smaller one. NaN without either.
@@ -106,11 +108,17 @@ fn ratio(found: &Found) -> f64 {
     if found.distance == found.second { 1.0 } else { f64::from(found.distance) / f64::from(found.second) }
 }
 
-/// Which new rows are training rows, cell by cell.
+/// Which new rows are training rows, cell by cell: one of a few, since what many rows have in common gives nobody
+/// away.
 fn exact(new: &Frame, train: &Frame) -> Vec<bool> {
     let mut known: Vec<u128> = (0..train.rows()).into_par_iter().map(|row| hash(train, row)).collect();
     known.par_sort_unstable();
-    let is_known = |row| known.binary_search(&hash(new, row)).is_ok();
+    let is_known = |row| {
+        let hash = hash(new, row);
+        let first = known.partition_point(|&other| other < hash);
+        let alike = known[first..].iter().take(FREQUENT).filter(|&&other| other == hash).count();
+        (1..FREQUENT).contains(&alike)
+    };
     (0..new.rows()).into_par_iter().map(is_known).collect()
 }
 
@@ -154,6 +162,17 @@ mod tests {
         assert!((fresh.near_share(0.5) - 0.5).abs() < 0.1, "{}", fresh.near_share(0.5));
         assert!(found.closer_share() > fresh.closer_share() + 0.05);
         assert!(found.mean_distance() < fresh.mean_distance());
+    }
+
+    #[test]
+    fn frequent_combinations_are_no_copies() {
+        use super::super::frame::testing::frame;
+        // Ten combinations in a hundred rows each, and one in a single row.
+        let codes: Vec<u32> = (0..1000).map(|i| i % 10).chain([10]).collect();
+        let train = frame(&[], &[&codes]);
+        let new = frame(&[], &[&[0, 3, 10, 9]]);
+        let found = privacy(&new, &train, &train.select(&[0, 1, 2, 3]), 1);
+        assert_eq!(found.exact, [false, false, true, false]);
     }
 
     #[test]
