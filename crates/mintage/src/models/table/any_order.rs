@@ -7,10 +7,15 @@ use std::sync::Arc;
 
 use burn::{
     module::{Module, Param},
-    tensor::{Device, Tensor},
+    tensor::{Device, Tensor, TensorData},
 };
 use mintage_data::RowInfo;
-use mintage_nn::{Rng, kernels, layers::Linear, weights::to_vec};
+use mintage_nn::{
+    Rng,
+    kernels::{self, NONE},
+    layers::Linear,
+    weights::to_vec,
+};
 use rayon::prelude::*;
 
 use super::{
@@ -83,6 +88,7 @@ impl AnyOrder {
         let width = self.width();
         let n = tokens.len() / width;
         let mut known = Known::of(tokens, width, rng.permutation(n));
+        let mut sums = self.sums(tokens);
         for (&field, prime) in order.iter().zip(primes()) {
             let (shift, root) = (f64::from(rng.uniform()), f64::from(prime).sqrt());
             let open: Vec<(usize, &[u32])> = known
@@ -90,7 +96,7 @@ impl AnyOrder {
                 .filter(|(_, rows)| tokens[rows[0] as usize * width + field] == HIDDEN)
                 .collect();
             let asked: Vec<u32> = open.iter().map(|(_, rows)| rows[0]).collect();
-            let (logits, size) = (self.logits_of(field, tokens, &asked), self.size(field));
+            let (logits, size) = (self.logits_of(field, &sums, &asked), self.size(field));
             let drawn = open.par_iter().zip(logits.par_chunks(size)).map(|((start, rows), logits)| {
                 let chances = cumulative(logits, draw.temperature, draw.allowed(field));
                 let place = |i: usize| (shift + (start + i) as f64 * root).fract() as f32;
@@ -100,7 +106,10 @@ impl AnyOrder {
             });
             let drawn: Vec<Vec<u16>> = drawn.collect();
             for ((_, rows), drawn) in open.into_iter().zip(drawn) {
-                rows.iter().zip(drawn).for_each(|(&row, token)| tokens[row as usize * width + field] = token);
+                for (&row, token) in rows.iter().zip(drawn) {
+                    tokens[row as usize * width + field] = token;
+                    sums.add(row as usize, self.starts[field] + usize::from(token));
+                }
             }
             known.learn(|row| tokens[row * width + field]);
         }
@@ -113,14 +122,16 @@ impl AnyOrder {
         tokens.chunks_exact_mut(width).for_each(|row| order.iter().for_each(|&field| row[field] = HIDDEN));
         let mut nll = vec![0.0; rows.len() / width];
         let mut known = Known::of(&tokens, width, (0..nll.len()).collect());
+        let mut sums = self.sums(&tokens);
         for &field in order {
             let asked: Vec<u32> = known.groups().map(|(_, rows)| rows[0]).collect();
-            let logits = self.logits_of(field, &tokens, &asked);
+            let logits = self.logits_of(field, &sums, &asked);
             for ((_, group), logits) in known.groups().zip(logits.chunks_exact(self.size(field))) {
                 for &row in group {
                     let at = row as usize * width + field;
                     nll[row as usize] -= f64::from(log_softmax(logits, rows[at] as usize));
                     tokens[at] = rows[at];
+                    sums.add(row as usize, self.starts[field] + usize::from(rows[at]));
                 }
             }
             known.learn(|row| tokens[row * width + field]);
@@ -132,16 +143,29 @@ impl AnyOrder {
         self.starts[field + 1] - self.starts[field]
     }
 
+    /// The sum of the vectors of known fields of each row.
+    fn sums(&self, tokens: &[u16]) -> Sums {
+        let width = self.width();
+        let vectors = self.trunk.vectors();
+        let d = vectors.len() / self.starts[width].max(1);
+        let mut sums = Sums { d, rows: vec![0.0; tokens.len() / width * d], vectors };
+        for (at, &place) in
+            places(tokens, &self.starts).iter().enumerate().filter(|(_, place)| **place != NONE)
+        {
+            sums.add(at / width, place as usize);
+        }
+        sums
+    }
+
     /// Logits of one field for some of the rows: `rows.len() × size`.
-    fn logits_of(&self, field: usize, tokens: &[u16], rows: &[u32]) -> Vec<f32> {
-        let (head, width) = (self.head_of(field), self.width());
+    fn logits_of(&self, field: usize, sums: &Sums, rows: &[u32]) -> Vec<f32> {
+        let head = self.head_of(field);
+        let device = head.weight.val().device();
         let logits = |rows: &[u32]| {
-            let known: Vec<u16> = rows
-                .iter()
-                .flat_map(|&row| tokens[row as usize * width..][..width].iter().copied())
-                .collect();
-            let h = self.trunk.forward(&Arc::new(places(&known, &self.starts)), width);
-            to_vec(&head.forward(h))
+            let of_row = |&row: &u32| &sums.rows[row as usize * sums.d..][..sums.d];
+            let sum: Vec<f32> = rows.iter().flat_map(of_row).copied().collect();
+            let sum = Tensor::from_data(TensorData::new(sum, [rows.len(), sums.d]), &device);
+            to_vec(&head.forward(self.trunk.forward_sum(sum)))
         };
         rows.chunks(SAMPLE_ROWS).flat_map(logits).collect()
     }
@@ -154,6 +178,21 @@ impl AnyOrder {
             weight: Param::from_tensor(self.head.weight.val().narrow(1, start, size)),
             bias: self.head.bias.as_ref().map(bias),
         }
+    }
+}
+
+/// What is known of each row, as the network takes it in: kept from field to field, since a table may have thousands.
+struct Sums {
+    d: usize,
+    rows: Vec<f32>,
+    vectors: Vec<f32>,
+}
+
+impl Sums {
+    /// One more token of a row is known.
+    fn add(&mut self, row: usize, place: usize) {
+        let sum = &mut self.rows[row * self.d..][..self.d];
+        sum.iter_mut().zip(&self.vectors[place * self.d..][..self.d]).for_each(|(sum, part)| *sum += part);
     }
 }
 

@@ -17,7 +17,9 @@
 
 use burn::{module::Module, tensor::Device};
 use mintage_data::{RowBatch, RowInfo};
-use mintage_nn::{AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError, kernels::NONE};
+use mintage_nn::{
+    AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError, kernels::NONE, weights::to_vec,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -25,6 +27,12 @@ use super::{
     any_order::{AnyOrder, Questions},
 };
 use crate::{events::Metrics, models::Size};
+
+/// Rows of a batch, of up to so many tokens.
+const BATCH: usize = 1024;
+const TOKENS: usize = 32_768;
+/// A validation asks for the fields of a row one after another, unless there are more than this.
+const ASKED_IN_ORDER: usize = 256;
 
 /// All choices of an any-order model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -46,7 +54,7 @@ pub struct Config {
 
 impl Config {
     /// The preset of a size.
-    pub fn preset(size: Size, _info: &RowInfo) -> Self {
+    pub fn preset(size: Size, info: &RowInfo) -> Self {
         let (width, blocks) = match size {
             Size::Tiny => (128, 2),
             Size::Small => (256, 3),
@@ -58,7 +66,8 @@ impl Config {
             blocks,
             in_order: 0.5,
             epochs: 80,
-            batch: 1024,
+            // Logits of all tokens of a batch lie in memory: a table of thousands of columns has smaller ones.
+            batch: (BATCH * TOKENS / info.starts()[info.width()].max(TOKENS)).max(64),
             lr: 2e-3,
             weight_decay: 0.05,
             dropout: 0.2,
@@ -93,6 +102,10 @@ impl Ar {
 
     /// Nats a row with the averaged weights.
     pub fn validate(&self, batch: &RowBatch, _progress: f64, rng: &mut Rng) -> Option<Metrics> {
+        if self.width() > ASKED_IN_ORDER {
+            let loss = self.train.averaged().loss(self.questions(batch, rng), 0.0, rng);
+            return Some(Metrics::new([("nll", f64::from(to_vec(&loss)[0]) * self.width() as f64)]));
+        }
         let nll = self.nll(batch, rng);
         Some(Metrics::new([("nll", nll.iter().sum::<f64>() / nll.len().max(1) as f64)]))
     }

@@ -11,6 +11,7 @@ use mintage_nn::{
     Rng,
     kernels::{self, NONE},
     layers::{Embedding, LayerNorm, Linear, parameter},
+    weights::to_vec,
 };
 
 use super::HIDDEN;
@@ -74,8 +75,17 @@ impl Trunk {
 
     /// `indices`: for each row and field a place in [`RowInfo::starts`], or [`NONE`] where it is hidden.
     pub fn forward(&self, indices: &Arc<Vec<u32>>, fields: usize) -> Tensor<2> {
-        let h = self.blocks.iter().fold(self.embed.bag(indices, fields), |h, block| block.forward(h));
-        self.norm.forward(h)
+        self.forward_sum(self.embed.bag(indices, fields))
+    }
+
+    /// The same from the sums of vectors of known fields, `[n, width]`.
+    pub fn forward_sum(&self, sum: Tensor<2>) -> Tensor<2> {
+        self.norm.forward(self.blocks.iter().fold(sum, |h, block| block.forward(h)))
+    }
+
+    /// The vectors of all tokens, one after another.
+    pub fn vectors(&self) -> Vec<f32> {
+        to_vec(&self.embed.weight.val())
     }
 
     /// The same in training, with dropout (Srivastava et al., 2014) inside the blocks.
