@@ -34,7 +34,7 @@ use crate::{
     error::{damaged, suggestion},
 };
 pub use column::ColumnCodec;
-pub(super) use column::check_format;
+pub(super) use column::{check_format, has_own_tokens};
 pub use limits::{Allow, Limit, Limits, Where};
 
 /// A uniform number in [0, 1) whenever it is called.
@@ -84,6 +84,7 @@ impl TableCodec {
     pub fn fit(table: &Table, rules: Rules, train: &[u32], least: u32) -> Self {
         let file = table.file.clone();
         let table = rules.forward(table);
+        let room = column::room(table.columns.len());
         let columns = table.columns.par_iter().zip(&rules.schema().columns);
         let columns = columns.map(|(column, schema)| {
             let mut counts = vec![0u32; column.values().len()];
@@ -94,7 +95,7 @@ impl TableCodec {
                     number => counts[number as usize] += 1,
                 }
             }
-            ColumnCodec::fit(column, schema, &counts, missing, least)
+            ColumnCodec::fit(column, schema, (&counts, missing), least, room)
         });
         let columns = columns.collect();
         Self { name: table.name.clone(), rules, columns, file }
@@ -421,6 +422,137 @@ mod tests {
             let rows = codec.decode(&[token, member], 1, &limits, &mut || 0.5);
             assert_eq!(rows.columns[0].cell(0), Some(cells[39_999].as_str()));
         }
+    }
+
+    /// All that a condition leaves of a column, wherever in their bins the values lie.
+    fn allowed(codec: &TableCodec, condition: &str) -> Result<Vec<String>, Error> {
+        let limits = codec.limits(&[Where::parse(condition)?])?;
+        let at = limits.columns.iter().position(Option::is_some).unwrap();
+        let fields: Vec<usize> = codec.columns.iter().map(ColumnCodec::width).collect();
+        let first: usize = fields[..at].iter().sum();
+        let mut all = Vec::new();
+        let open = limits.allowed(false)[first].clone().unwrap();
+        for token in (0..open.len()).filter(|&token| open[token]) {
+            for u in 0..60 {
+                let mut row = vec![0u16; codec.width()];
+                row[first] = token as u16;
+                let rows = codec.decode(&row, 1, &limits, &mut || f64::from(u) / 60.0);
+                all.push(rows.columns[at].cell(0).unwrap().to_owned());
+            }
+        }
+        Ok(all)
+    }
+
+    #[test]
+    fn conditions_hold_on_what_is_written() {
+        let rows = 0..4000u32;
+        let of = |name: &str, cell: &dyn Fn(u32) -> String| {
+            let cells: Vec<String> = rows.clone().map(cell).collect();
+            Column::of(name, cells.iter().map(|cell| Some(cell.as_str())))
+        };
+        let day = |i: u32| i64::from(i * 7 % 1500) * 86_400_000_000;
+        let columns = vec![
+            of("carat", &|i| format!("{}.{:02}", i % 5, i / 5 * 31 % 100)),
+            of("price", &|i| (300 + i * 7919 % 9001).to_string()),
+            of("salary", &|i| format!("${},{:03}.{:02}", 1 + i % 90, i * 77 % 1000, i % 100)),
+            of("day", &|i| crate::table::datetime::format(day(i), "%d.%m.%Y")),
+            of("few", &|i| format!("{}.5", i % 9)),
+        ];
+        let table = Table { name: "t".to_owned(), columns, ..Table::default() };
+        let codec = codec_of(&table);
+        for (condition, column, low, high) in [
+            ("carat=0.454..0.496", "carat", 0.454, 0.496),
+            ("carat=..0.456", "carat", 0.0, 0.456),
+            ("carat=4.555..", "carat", 4.555, 5.0),
+            ("carat=0.46", "carat", 0.46, 0.46),
+            ("price=1000.4..1004.6", "price", 1001.0, 1004.0),
+            ("salary=20000.004..20100.126", "salary", 20_000.01, 20_100.12),
+            ("salary=$20,000.50..$30,000.00", "salary", 20_000.5, 30_000.0),
+            ("few=1.2..3.1", "few", 1.2, 3.1),
+        ] {
+            let schema = codec.rules.own().column(column).unwrap();
+            let all = allowed(&codec, condition).unwrap();
+            let inside = |text: &String| schema.number(text).is_some_and(|n| low <= n && n <= high);
+            assert!(!all.is_empty() && all.iter().all(inside), "{condition}: {all:?}");
+        }
+        let days = allowed(&codec, "day=03.02.1971..05.02.1971").unwrap();
+        assert!(
+            days.iter().all(|day| ["03.02.1971", "04.02.1971", "05.02.1971"].contains(&day.as_str())),
+            "{days:?}"
+        );
+        for (condition, nearest) in [
+            ("carat=0.455", "0.45 and 0.46"),
+            ("carat=0.451..0.459", "0.45 and 0.46"),
+            ("price=1000.4", "1000 and 1001"),
+            ("price=1000.2..1000.8", "1000 and 1001"),
+            ("few=1.6..2.4", "1.5 and 2.5"),
+            ("few=9.5..", "8.5"),
+        ] {
+            let error = allowed(&codec, condition).unwrap_err();
+            assert!(
+                error.hint().is_some_and(|hint| hint.contains(nearest)),
+                "{condition}: {error} {:?}",
+                error.hint()
+            );
+        }
+    }
+
+    #[test]
+    fn a_given_cell_does_not_break_a_condition() {
+        let cells = (0..200).map(|i| Some(["1", "2", "3"][i % 3]));
+        let table = Table { name: "t".to_owned(), columns: vec![Column::of("k", cells)], ..Table::default() };
+        let codec = codec_of(&table);
+        let given = |cell: Option<&str>| Table {
+            columns: vec![Column::of("k", [Some("2"), cell])],
+            ..Table::default()
+        };
+        let condition = [Where::parse("k=2..3").unwrap()];
+        assert!(codec.check_given(&given(Some("3")), &condition).is_ok());
+        assert!(codec.check_given(&given(None), &condition).is_ok());
+        let error = codec.check_given(&given(Some("1")), &condition).unwrap_err();
+        assert_eq!(error.to_string(), "condition on `k`: row 2 of the given ones has 1");
+    }
+
+    #[test]
+    fn odd_cells_and_dressed_numbers_come_back() {
+        let of = |name: &str, cell: &dyn Fn(usize) -> String| {
+            let cells: Vec<String> = (0..900).map(cell).collect();
+            Column::of(name, cells.iter().map(|cell| Some(cell.as_str())))
+        };
+        let day = |i: usize| crate::table::datetime::format(i as i64 * 86_400_000_000, "%Y-%m-%d");
+        let columns = vec![
+            of("lead", &|i| if i % 300 == 0 { "<0.1".into() } else { format!("{:.3}", i as f64 / 7.0) }),
+            of("at", &|i| {
+                let at = i as i64 * 7_001_000_000 * (i as i64 % 11);
+                let zone = ["+01:00", "+02:00", "Z"][i % 3];
+                crate::table::datetime::format(at, "%Y-%m-%dT%H:%M:%S") + zone
+            }),
+            of("taken", &|i| if i == 7 { "2021-02-30".into() } else { day(i) }),
+            of("salary", &|i| format!("${},{:03}.{:02}", 1 + i % 90, i * 77 % 1000, i % 100)),
+            of("growth", &|i| if i % 90 == 0 { "n.k.".into() } else { format!("{}.{}%", i % 50, i % 10) }),
+        ];
+        let table = Table { name: "t".to_owned(), columns, ..Table::default() };
+        assert!(codec_of(&table).columns.iter().all(|column| column.texts().len() < 400));
+        assert_eq!(there_and_back(&table), table);
+        // Odd values that are rare are not made where rare values are not.
+        let rules = Rules::new(Vec::new(), &table, &detect(&table)).unwrap();
+        let codec = TableCodec::fit(&table, rules, &(0..900).collect::<Vec<u32>>(), 5);
+        let tokens = codec.encode(&table, 0);
+        let back = codec.decode(&tokens, 900, &Limits::default(), &mut || 0.5);
+        assert!(back.columns[0].iter().all(|cell| cell != Some("<0.1")));
+        assert!(back.columns[4].iter().any(|cell| cell == Some("n.k.")));
+    }
+
+    #[test]
+    fn thousands_of_columns_have_few_tokens_each() {
+        let cells: Vec<String> = (0..60).map(|i| format!("{}.5", i * 37 % 101)).collect();
+        let column = |at: usize| Column::of(&format!("c{at}"), cells.iter().map(|cell| Some(cell.as_str())));
+        let tokens = |n: usize| {
+            let table =
+                Table { name: "t".to_owned(), columns: (0..n).map(column).collect(), ..Table::default() };
+            codec_of(&table).columns.iter().flat_map(|c| c.fields(0)).map(|field| field.size).sum::<usize>()
+        };
+        assert!(tokens(3000) < 60_000 && tokens(3) >= 21, "{}", tokens(3000));
     }
 
     #[test]

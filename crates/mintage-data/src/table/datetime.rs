@@ -2,7 +2,8 @@
 //!
 //! The number of a date is microseconds since the first of January 1970, in the column's own clock: a zone
 //! that all values share is a fixed part of the pattern. Beside `strftime`'s own, "%.f" stands for a
-//! fraction of a second without zeros at its end.
+//! fraction of a second without zeros at its end, and "%:z" at the end of a pattern for a zone that each value has
+//! of its own, which the number does not tell.
 
 use chrono::{
     DateTime, Datelike, Days, Months, NaiveDate, NaiveTime,
@@ -66,11 +67,18 @@ const TIMES: [&str; 13] = [
 const OTHERS: [&str; 6] = ["%Y-%m", "%m/%Y", "%b %Y", "%B %Y", "%a %b %e %H:%M:%S %Y", "%Y%m%d%H%M%S"];
 const BETWEEN: [&str; 3] = [" ", "T", ", "];
 
+/// At the end of a pattern: a zone, however it is written.
+const ZONE: &str = "%:z";
+
 /// Values that are tried before all are.
 const SAMPLE: usize = 60;
 
 /// Microseconds since 1970 of a text that follows `pattern`.
 pub fn parse(text: &str, pattern: &str) -> Option<i64> {
+    if let Some(bare) = pattern.strip_suffix(ZONE) {
+        let zone = zone(text);
+        return parse(&text[..text.len() - zone.len()], bare).filter(|_| !zone.is_empty());
+    }
     let mut parsed = Parsed::new();
     parse_items(&mut parsed, text, StrftimeItems::new(pattern)).ok()?;
     if let Some(seconds) = parsed.timestamp() {
@@ -90,8 +98,10 @@ pub fn parse(text: &str, pattern: &str) -> Option<i64> {
     Some(date.and_time(time).and_utc().timestamp_micros())
 }
 
-/// The text of a time in microseconds since 1970; what the pattern does not show is cut off.
+/// The text of a time in microseconds since 1970; what the pattern does not show is cut off. Where each value has a
+/// zone of its own, this is the text before it.
 pub fn format(micros: i64, pattern: &str) -> String {
+    let pattern = pattern.strip_suffix(ZONE).unwrap_or(pattern);
     let time = DateTime::from_timestamp_micros(micros).unwrap_or_default();
     let items = |pattern: &str| time.naive_utc().format_with_items(StrftimeItems::new(pattern)).to_string();
     if !pattern.contains("%.f") {
@@ -108,14 +118,25 @@ pub fn format(micros: i64, pattern: &str) -> String {
 pub fn is_pattern(pattern: &str) -> bool {
     use std::fmt::Write;
     let time = DateTime::from_timestamp_micros(0).unwrap_or_default().naive_utc();
-    let pattern = pattern.replace("%.f", "");
+    let pattern = pattern.strip_suffix(ZONE).unwrap_or(pattern).replace("%.f", "");
     let items = StrftimeItems::new(&pattern).collect::<Vec<_>>();
     write!(String::new(), "{}", time.format_with_items(items.iter())).is_ok()
 }
 
 /// Whether the pattern gives back exactly this text, by way of `f64`.
 fn exact(text: &str, pattern: &str) -> bool {
-    parse(text, pattern).is_some_and(|micros| format(micros as f64 as i64, pattern) == text)
+    let bare = if has_zones(pattern) { &text[..text.len() - zone(text).len()] } else { text };
+    parse(text, pattern).is_some_and(|micros| format(micros as f64 as i64, pattern) == bare)
+}
+
+/// The pattern of values that all have this zone.
+pub fn in_zone(pattern: &str, zone: &str) -> String {
+    pattern.strip_suffix(ZONE).map_or_else(|| pattern.to_owned(), |bare| format!("{bare}{zone}"))
+}
+
+/// Whether each value has a zone of its own.
+pub fn has_zones(pattern: &str) -> bool {
+    pattern.ends_with(ZONE)
 }
 
 /// A pattern with how well it fits.
@@ -160,13 +181,15 @@ fn could_be(text: &str) -> bool {
     text.len() <= 45 && digits >= 3 && (!number || dated)
 }
 
-/// The zone at the end of the first text that has one, as it is written there.
+/// The zone at the end of all texts that have one, as it is written there, or what stands for different ones.
 fn common_zone<'a>(sample: &[&'a str]) -> &'a str {
-    sample.iter().map(|text| zone(text)).find(|zone| !zone.is_empty()).unwrap_or("")
+    let mut zones = sample.iter().map(|text| zone(text)).filter(|zone| !zone.is_empty());
+    let first = zones.next().unwrap_or("");
+    if zones.any(|zone| zone != first) { ZONE } else { first }
 }
 
 /// "Z", " UTC", "+03", "-05:30", "+0000" after a time.
-fn zone(text: &str) -> &str {
+pub fn zone(text: &str) -> &str {
     let Some(colon) = text.find(':') else { return "" };
     for zone in ["Z", " UTC", "UTC", " GMT"] {
         if text.ends_with(zone) {
@@ -322,6 +345,8 @@ mod tests {
         assert_eq!(pattern(&zone).as_deref(), Some("%Y-%m-%d %H:%M:%S%.f+00"));
         let zone = ["2024-01-31T10:00:00.123+03:00", "1999-12-01T23:59:59.100+03:00"];
         assert_eq!(pattern(&zone).as_deref(), Some("%Y-%m-%dT%H:%M:%S%.3f+03:00"));
+        let zones = ["2024-01-31T10:00:00+01:00", "2024-07-01T23:59:59+02:00", "2024-01-31T10:00:00Z"];
+        assert_eq!(pattern(&zones).as_deref(), Some("%Y-%m-%dT%H:%M:%S%:z"));
         assert!(detect(["01/02/2024", "03/04/2024"].into_iter()).unwrap().ambiguous);
         for none in
             [&["2023-02-30", "2023-13-01"][..], &["12", "13"], &["10.5", "3.25"], &["a", "b"], &["555-1234"]]

@@ -5,6 +5,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
     Texts,
+    datetime::{self, Unit},
     pattern::{Pattern, below},
     schema::IdFormat,
 };
@@ -31,6 +32,7 @@ enum How {
     Counter { prefix: String, width: usize, next: i64 },
     Uuid { upper: bool },
     Pattern { pattern: Pattern, count: u128 },
+    Date(Dates),
     Reference,
 }
 
@@ -46,6 +48,7 @@ impl IdMaker {
                 let pattern = Pattern::new(regex)?;
                 How::Pattern { count: pattern.count(), pattern }
             }
+            IdFormat::Date { pattern, first, last } => How::Date(Dates::new(pattern, *first, *last)),
             IdFormat::Reference => How::Reference,
         };
         let mut all = Texts::default();
@@ -63,7 +66,7 @@ impl IdMaker {
 
     /// Never makes this one.
     pub fn take(&mut self, text: &str) {
-        if matches!(self.how, How::Pattern { .. }) {
+        if matches!(self.how, How::Pattern { .. } | How::Date(_)) {
             note(&mut self.made, text);
         }
     }
@@ -102,6 +105,10 @@ impl IdMaker {
                     (0..tries).map(|i| pattern.nth((start % *count + i) % *count)).find(free)
                 })
             }
+            How::Date(dates) => {
+                let drawn = std::iter::repeat_with(|| dates.draw(random)).take(DRAWS).find(free);
+                drawn.or_else(|| dates.after(taken.len() + made.len()).find(free))
+            }
             How::Reference if taken.is_empty() => None,
             How::Reference => return Ok(taken.get(below(random, taken.len()) as u32).to_owned()),
         };
@@ -118,6 +125,9 @@ impl IdMaker {
                 format!("{taken} of {count} are taken, no other is left"),
             ),
             How::Reference => ("keys of another table".to_owned(), "none is known to choose from".to_owned()),
+            How::Date(dates) => {
+                (format!("dates like `{}`", dates.text(dates.last)), "none is left".to_owned())
+            }
             How::Counter { .. } | How::Uuid { .. } => ("identifiers".to_owned(), "none is left".to_owned()),
         };
         Error::bad(what, why).with_hint("ask for fewer rows, or say another kind for the column")
@@ -144,6 +154,41 @@ fn number(random: &mut dyn FnMut() -> u64, (low, high): (i128, i128)) -> String 
     let count = (high - low) as u128 + 1;
     let drawn = u128::from(random()) << 64 | u128::from(random());
     (low + (drawn % count) as i128).to_string()
+}
+
+/// Dates by the steps that their pattern shows: days, seconds, months.
+struct Dates {
+    pattern: String,
+    unit: Unit,
+    first: i64,
+    last: i64,
+    /// Steps after the last one that were gone through.
+    passed: i64,
+}
+
+impl Dates {
+    fn new(pattern: &str, first: i64, last: i64) -> Self {
+        let unit = Unit::of(pattern);
+        let (first, last) = (unit.steps(first), unit.steps(last));
+        Self { pattern: pattern.to_owned(), unit, first, last: last.max(first), passed: 0 }
+    }
+
+    fn text(&self, step: i64) -> String {
+        datetime::format(self.unit.micros(step), &self.pattern)
+    }
+
+    fn draw(&self, random: &mut dyn FnMut() -> u64) -> String {
+        let all = self.last.abs_diff(self.first).saturating_add(1);
+        self.text(self.first.saturating_add((random() % all) as i64))
+    }
+
+    /// What follows the last one, `taken` texts and one more. Times of day begin anew after midnight.
+    fn after(&mut self, taken: usize) -> impl Iterator<Item = String> {
+        (0..=taken).map(|_| {
+            self.passed += 1;
+            self.text(self.last.saturating_add(self.passed))
+        })
+    }
 }
 
 /// A random UUID, version 4.
@@ -214,6 +259,21 @@ mod tests {
         let made = within(&counter, &["1", "3"], (-32_768, 32_767), 4).unwrap();
         assert_eq!(made, ["32767", "2", "4", "5"]);
         assert!(within(&counter, &["1", "2"], (0, 2), 1).is_err());
+    }
+
+    #[test]
+    fn dates_are_free_ones_within_the_range_and_then_those_after_it() {
+        let day = 86_400_000_000;
+        let format = IdFormat::Date { pattern: "%d.%m.%Y".into(), first: 0, last: 30 * day };
+        let all = make(&format, &["05.01.1970"], 60).unwrap();
+        assert_eq!(all.iter().collect::<HashSet<_>>().len(), 60);
+        let dated: Vec<i64> =
+            all.iter().map(|text| datetime::parse(text, "%d.%m.%Y").unwrap() / day).collect();
+        assert!(!dated.contains(&4) && dated.iter().all(|day| (0..62).contains(day)), "{dated:?}");
+        assert!(dated[..20].iter().all(|day| *day <= 31), "{dated:?}");
+        let times = IdFormat::Date { pattern: "%H:%M".into(), first: 0, last: 3_600_000_000 };
+        assert_eq!(make(&times, &[], 1440).unwrap().len(), 1440);
+        assert!(make(&times, &[], 1441).is_err());
     }
 
     #[test]

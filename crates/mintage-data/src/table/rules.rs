@@ -35,6 +35,7 @@ use crate::Error;
 use expression::Expression;
 use joint::Joint;
 use order::Follower;
+pub(super) use order::Scale;
 pub use propose::propose;
 
 /// One rule, as a recipe has it in `[[data.rules]]`.

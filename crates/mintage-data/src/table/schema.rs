@@ -9,11 +9,13 @@ mod correct;
 mod detect;
 mod identifiers;
 mod spellings;
+mod typed;
 mod types;
 mod words;
 
 use serde::{Deserialize, Serialize};
 
+pub use super::values::NumberStyle;
 use super::{Declaration, datetime};
 pub use detect::detect;
 pub use spellings::is_yes;
@@ -67,6 +69,12 @@ pub struct ColumnSchema {
     pub declaration: Declaration,
     /// Texts that mean "missing", beside NULL: "", "NA", "?", …
     pub missing: Vec<String>,
+    /// Texts among numbers or dates that are none, such as "<0.1" or "never": values of their own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub odd: Vec<String>,
+    /// Zones of dates that have one each of their own, the most frequent first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub zones: Vec<String>,
     /// How numbers and dates are written.
     pub format: Format,
     /// Every value differs from every other.
@@ -104,6 +112,9 @@ pub struct NumberFormat {
     pub point: char,
     pub min: f64,
     pub max: f64,
+    /// What stands around the digits: "$1,200", "5.7 %".
+    #[serde(default, skip_serializing_if = "NumberStyle::is_plain")]
+    pub style: NumberStyle,
 }
 
 /// How new identifiers are made.
@@ -116,6 +127,8 @@ pub enum IdFormat {
     Uuid { upper: bool },
     /// Random texts that match a regular expression.
     Pattern { regex: String },
+    /// Dates and times of a calendar, between two in microseconds since 1970 as long as there are free ones.
+    Date { pattern: String, first: i64, last: i64 },
     /// A key of another table: one of the values seen.
     Reference,
 }
@@ -176,9 +189,14 @@ impl ColumnSchema {
 
     /// The text of a number, written and rounded as the column is.
     pub fn text(&self, number: f64) -> String {
+        self.text_in(number, self.zones.first().map_or("", String::as_str))
+    }
+
+    /// The same in a zone, where each date has one of its own.
+    pub(super) fn text_in(&self, number: f64, zone: &str) -> String {
         match &self.format {
             Format::Number(format) => format.format(number),
-            Format::Datetime { pattern } => datetime::format(number as i64, pattern),
+            Format::Datetime { pattern } => datetime::format(number as i64, pattern) + zone,
             Format::Plain | Format::Id(_) => number.to_string(),
         }
     }

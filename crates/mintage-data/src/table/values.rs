@@ -1,9 +1,14 @@
 //! Numbers as texts, and back to exactly the same texts.
 //!
-//! A number is a sign, digits, a point, digits, an exponent. What looks like one and is none: codes
-//! ("007"), integers that `f64` cannot hold, "inf", "nan", numbers with thousands separators.
+//! A plain number is a sign, digits, a point, digits, an exponent. What looks like one and is none: codes
+//! ("007"), integers that `f64` cannot hold, "inf", "nan". Whatever else people write around the digits of a
+//! number ("$1,200.50", "5.7 %") is a [`NumberStyle`].
+
+mod style;
 
 use super::schema::NumberFormat;
+pub use style::NumberStyle;
+pub(super) use style::dot_groups;
 
 /// Integers from ±2^53 on are not all numbers of `f64`.
 const LARGEST_INTEGER: f64 = 9_007_199_254_740_992.0;
@@ -78,10 +83,14 @@ pub fn point_of<'a>(texts: impl Iterator<Item = &'a str>) -> char {
 impl NumberFormat {
     /// The format that writes all of `texts`, which are numbers, exactly as they are; else the one that
     /// writes most of them so, with how many it does not.
-    pub fn of<'a, I: Iterator<Item = &'a str> + Clone>(texts: I, point: char) -> (Self, usize) {
-        let written = || texts.clone().filter_map(|text| Some((text, scan(text, point)?)));
-        let mut format =
-            Self { digits: None, least: u8::MAX, exponent: false, point, min: f64::MAX, max: f64::MIN };
+    pub fn of<'a, I>(texts: I, point: char, style: NumberStyle) -> (Self, usize)
+    where
+        I: Iterator<Item = &'a str> + Clone,
+    {
+        let (min, max) = (f64::MAX, f64::MIN);
+        let mut format = Self { digits: None, least: u8::MAX, exponent: false, point, min, max, style };
+        let reader = format.clone();
+        let written = || texts.clone().filter_map(|text| Some((text, reader.scan(text)?)));
         let (mut used, mut count) = (0, 0);
         for (_, number) in written() {
             used = used.max(number.used);
@@ -118,12 +127,19 @@ impl NumberFormat {
     }
 
     pub fn parse(&self, text: &str) -> Option<f64> {
-        parse(text, self.point)
+        self.scan(text).map(|written| written.value)
+    }
+
+    fn scan(&self, text: &str) -> Option<Written> {
+        match self.style.is_plain() {
+            true => scan(text, self.point),
+            false => scan(&self.style.plain(text, self.point)?, '.'),
+        }
     }
 
     /// Whether the numbers are written as programs read them.
     pub fn is_plain(&self) -> bool {
-        self.point == '.'
+        self.point == '.' && self.style.is_plain()
     }
 
     /// Whether all numbers are whole.
@@ -139,14 +155,14 @@ impl NumberFormat {
                 let unit = 10f64.powi(-i32::from(digits));
                 format!("{:.0}", (value / unit).round() * unit)
             }
-            None if self.exponent && has_exponent(value) => return self.with_point(scientific(value)),
+            None if self.exponent && has_exponent(value) => return self.dressed(scientific(value)),
             None => format!("{value}"),
         };
         self.pad(&mut text);
         if text.starts_with('-') && text.bytes().all(|b| !(b'1'..=b'9').contains(&b)) {
             text.remove(0);
         }
-        self.with_point(text)
+        self.dressed(text)
     }
 
     /// As few zeros at the end as `least` wants, and as many.
@@ -168,8 +184,12 @@ impl NumberFormat {
         }
     }
 
-    fn with_point(&self, text: String) -> String {
-        if self.point == '.' { text } else { text.replacen('.', &self.point.to_string(), 1) }
+    fn dressed(&self, plain: String) -> String {
+        match self.style.is_plain() {
+            true if self.point == '.' => plain,
+            true => plain.replacen('.', &self.point.to_string(), 1),
+            false => self.style.dress(&plain, self.point),
+        }
     }
 }
 
@@ -200,7 +220,8 @@ mod tests {
     use super::*;
 
     fn exact(texts: &[&str]) -> NumberFormat {
-        let (format, inexact) = NumberFormat::of(texts.iter().copied(), point_of(texts.iter().copied()));
+        let (format, inexact) =
+            NumberFormat::of(texts.iter().copied(), point_of(texts.iter().copied()), NumberStyle::default());
         assert_eq!(inexact, 0, "{texts:?} {format:?}");
         for text in texts {
             assert_eq!(format.parse(text).map(|value| format.format(value)).as_deref(), Some(*text));
@@ -249,10 +270,103 @@ mod tests {
         let thousands: Vec<String> = (1..30).map(|i| format!("{}", i * 1000)).collect();
         let thousands: Vec<&str> = thousands.iter().map(String::as_str).collect();
         assert_eq!(exact(&thousands).format(12_345.6), "12000");
-        assert_eq!(NumberFormat::of(["1.5", "1.50", "+3"].into_iter(), '.').1, 2);
+        assert_eq!(NumberFormat::of(["1.5", "1.50", "+3"].into_iter(), '.', NumberStyle::default()).1, 2);
+    }
+
+    /// A dressed column: each text comes back, and `number` is written as `expected`.
+    #[track_caller]
+    fn dressed(texts: &[&str], numbers: &[f64], number: f64, expected: &str) {
+        let (style, point) = NumberStyle::detect(texts.iter().copied()).unwrap();
+        let (format, inexact) = NumberFormat::of(texts.iter().copied(), point, style);
+        for (text, number) in texts.iter().zip(numbers) {
+            assert_eq!(format.parse(text), Some(*number), "{text} {format:?}");
+            assert_eq!(format.format(*number), *text, "{format:?}");
+        }
+        assert_eq!((inexact, format.format(number).as_str()), (0, expected), "{format:?}");
+    }
+
+    #[test]
+    fn numbers_keep_their_dress() {
+        dressed(&["71,829", "850", "1,234,567"], &[71_829.0, 850.0, 1_234_567.0], -1234.0, "-1,234");
+        dressed(&["$66,083.09", "$5.00", "-$1,200.50"], &[66_083.09, 5.0, -1200.5], 999.999, "$1,000.00");
+        dressed(&["($5.25)", "$1,000.00"], &[-5.25, 1000.0], -2.0, "($2.00)");
+        dressed(&["$-5", "$17"], &[-5.0, 17.0], -2.0, "$-2");
+        dressed(&["1.234,50 €", "0,99 €", "-3,10 €"], &[1234.5, 0.99, -3.1], 1e6, "1.000.000,00 €");
+        dressed(&["1\u{a0}234,5", "7,25", "−3"], &[1234.5, 7.25, -3.0], -1234.0, "−1\u{a0}234");
+        dressed(&["12\u{202f}345 ₽", "1\u{202f}000 ₽"], &[12_345.0, 1000.0], 5.0, "5 ₽");
+        dressed(&["1'234.50", "12'000.00"], &[1234.5, 12_000.0], 1e6, "1'000'000.00");
+        dressed(&["12,34,567", "1,00,000", "999"], &[1_234_567.0, 100_000.0, 999.0], 1e7, "1,00,00,000");
+        dressed(&["5.7%", "-0.3%", "12.0%"], &[5.7, -0.3, 12.0], 3.14159, "3.1%");
+        dressed(&["+3.2 %", "-1.5 %", "0.0 %"], &[3.2, -1.5, 0.0], 2.0, "+2.0 %");
+        dressed(&["5,7 %", "12 %"], &[5.7, 12.0], 3.5, "3,5 %");
+        dressed(&["1,234.50-", "7.00"], &[-1234.5, 7.0], -3.0, "3.00-");
+        dressed(&["5kg", "12kg"], &[5.0, 12.0], 7.4, "7kg");
+        dressed(&["USD 1,200", "USD 85"], &[1200.0, 85.0], 2500.0, "USD 2,500");
+        dressed(&["1200,00 руб.", "85,50 руб."], &[1200.0, 85.5], 3.0, "3,00 руб.");
+        dressed(&["1234", "12 345", "123 456"], &[1234.0, 12_345.0, 123_456.0], 5678.0, "5678");
+        dressed(&["€ 1.234", "€ 850"], &[1234.0, 850.0], 7000.0, "€ 7.000");
+        dressed(&["21 °C", "-4 °C"], &[21.0, -4.0], 3.0, "3 °C");
+        for other in
+            ["A9", "CUST-17", "2024-01-05", "10:30", "+7 912 345-67-89", "1,2,3", "v1.2", "10-20", "№ 5"]
+        {
+            let found = NumberStyle::detect([other].into_iter());
+            let parsed = found.is_some_and(|(style, point)| {
+                NumberFormat::of([other].into_iter(), point, style).0.parse(other).is_some()
+            });
+            assert!(!parsed, "{other}");
+        }
+        assert!(
+            NumberFormat::of(
+                ["1,23,45", "1,234"].into_iter(),
+                '.',
+                NumberStyle { group: Some(','), ..NumberStyle::default() }
+            )
+            .0
+            .parse("1,23,45")
+            .is_none()
+        );
     }
 
     proptest! {
+        #[test]
+        fn dressed_numbers_are_exact(
+            values in prop::collection::vec(-100_000_000i64..100_000_000, 30..60),
+            digits in 0i8..4,
+            dress in 0usize..9,
+        ) {
+            let group = [Some(','), Some('.'), Some('\u{a0}'), Some(' '), Some('\''), None][dress % 6];
+            let point = if group == Some(',') || group == Some('\'') || group.is_none() { '.' } else { ',' };
+            let (prefix, suffix) = [("$", ""), ("", " €"), ("", "%"), ("", ""), ("USD ", ""), ("", " kg"), ("(", ")")][dress % 7];
+            let style = NumberStyle {
+                prefix: if prefix == "(" { "£".into() } else { prefix.to_owned() },
+                suffix: if suffix == ")" { String::new() } else { suffix.to_owned() },
+                group,
+                indian: group == Some(',') && digits == 2,
+                negative: match dress { 6 => style::Negative::Parentheses, 2 => style::Negative::After, _ => style::Negative::Before },
+                minus: (dress == 3).then_some('\u{2212}'),
+                ..NumberStyle::default()
+            };
+            let own = NumberFormat { digits: Some(digits), least: digits as u8, exponent: false, point, min: 0.0, max: 0.0, style };
+            let texts: Vec<String> = values.iter().map(|&v| own.format(v as f64 / 1000.0)).collect();
+            let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+            // As the file's own style reads them, and as the one that is found does.
+            prop_assert!(texts.iter().all(|text| own.parse(text).map(|n| own.format(n)).as_deref() == Some(text)));
+            if let Some((found, point)) = NumberStyle::detect(texts.iter().copied()) {
+                let (format, inexact) = NumberFormat::of(texts.iter().copied(), point, found);
+                prop_assert_eq!(inexact, 0, "{:?} {:?}", format, texts);
+                prop_assert!(texts.iter().all(|text| format.parse(text).map(|n| format.format(n)).as_deref() == Some(text)), "{:?}", format);
+            }
+        }
+
+        #[test]
+        fn any_text_is_harmless(texts in prop::collection::vec("[-+(]?[$€ ]{0,2}[0-9.,' ]{0,9}[%кk)]{0,2}|.{0,8}", 1..8)) {
+            let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+            if let Some((style, point)) = NumberStyle::detect(texts.iter().copied()) {
+                let (format, _) = NumberFormat::of(texts.iter().copied(), point, style);
+                texts.iter().for_each(|text| drop(format.parse(text).map(|n| format.format(n))));
+            }
+        }
+
         #[test]
         fn fixed_digits_are_exact(values in prop::collection::vec(-1_000_000_000i64..1_000_000_000, 1..40), digits in 0usize..5) {
             let texts: Vec<String> = values.iter().map(|&v| format!("{:.*}", digits, v as f64 / 10f64.powi(digits as i32))).collect();

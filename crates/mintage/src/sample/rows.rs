@@ -77,7 +77,10 @@ impl Model {
         let (model, codec) = self.rows()?;
         let limits = codec.limits(&request.conditions)?;
         let given = match &request.given {
-            Some(table) => codec.encode_given(table, HIDDEN)?,
+            Some(table) => {
+                codec.check_given(table, &request.conditions)?;
+                codec.encode_given(table, HIDDEN)?
+            }
             None => Vec::new(),
         };
         Ok(RowParts {

@@ -29,6 +29,21 @@ pub(super) const BINS: usize = 128;
 pub(super) const ROWS_A_BIN: usize = 8;
 /// Categories that have a token of their own in the first field; rarer ones share groups of as many.
 const LISTED_CATEGORIES: usize = 512;
+/// Tokens of all columns together, about, and those that a column has at least: a table of thousands of columns has
+/// coarser ones, so that vectors of all tokens fit into memory.
+const ALL_TOKENS: usize = 49_152;
+const LEAST_TOKENS: usize = 8;
+
+/// Tokens that each of so many columns may have.
+pub(super) fn room(columns: usize) -> usize {
+    (ALL_TOKENS / columns.max(1)).max(LEAST_TOKENS)
+}
+
+/// Whether each of so many different numbers in so many rows has a token of its own, and so comes back as it is
+/// written.
+pub fn has_own_tokens(distinct: usize, rows: usize) -> bool {
+    distinct <= LISTED_NUMBERS && distinct * ROWS_A_NUMBER <= rows
+}
 
 /// From a cell to its tokens, where it is known.
 type Finder<'a> = dyn Fn(Option<&str>) -> Option<Vec<u16>> + 'a;
@@ -57,13 +72,25 @@ enum How {
 
 impl ColumnCodec {
     /// Fits a column whose distinct texts occur `counts` times in the train split, with `missing` rows
-    /// without a value. Categories of fewer than `least` rows are rare.
-    pub fn fit(column: &Column, schema: &ColumnSchema, counts: &[u32], missing: u32, least: u32) -> Self {
-        let how = Self::choose(column, schema, counts, missing, least);
+    /// without a value. Categories of fewer than `least` rows are rare. It takes about `room` tokens at most.
+    pub fn fit(
+        column: &Column,
+        schema: &ColumnSchema,
+        (counts, missing): (&[u32], u32),
+        least: u32,
+        room: usize,
+    ) -> Self {
+        let how = Self::choose(column, schema, (counts, missing), least, room);
         Self { schema: schema.clone(), how }
     }
 
-    fn choose(column: &Column, schema: &ColumnSchema, counts: &[u32], missing: u32, least: u32) -> How {
+    fn choose(
+        column: &Column,
+        schema: &ColumnSchema,
+        (counts, missing): (&[u32], u32),
+        least: u32,
+        room: usize,
+    ) -> How {
         let seen = || column.values().iter().zip(counts).filter(|(_, count)| **count > 0);
         let constant = seen().count() + usize::from(missing > 0) <= 1;
         if schema.kind == Kind::Id || constant {
@@ -71,33 +98,39 @@ impl ColumnCodec {
         }
         match schema.kind {
             Kind::Integer | Kind::Number | Kind::Datetime => {}
-            _ => return categories(seen(), missing, least),
+            _ => return categories(seen(), missing, least, room),
         }
         let mut numbers = Vec::new();
         let mut rest = Vec::new();
         for (text, &count) in seen() {
             match schema.number(text) {
                 Some(number) => numbers.push((number, text, count)),
-                None => rest.push(Some(text.to_owned())),
+                // Odd values of few rows are as rare as categories of few rows.
+                None if count >= least || schema.is_missing(Some(text)) => rest.push(Some(text.to_owned())),
+                None => {}
             }
         }
         if missing > 0 {
             rest.push(None);
         }
         if numbers.is_empty() {
-            return categories(seen(), missing, least);
+            return categories(seen(), missing, least, room);
         }
         numbers.sort_by(|a, b| a.0.total_cmp(&b.0));
         let rows: usize = numbers.iter().map(|n| n.2 as usize).sum();
-        if numbers.len() <= LISTED_NUMBERS && numbers.len() * ROWS_A_NUMBER <= rows {
+        if has_own_tokens(numbers.len(), rows) && numbers.len() <= 2 * room {
             let unordered = rest.len();
             let texts = numbers.iter().map(|n| Some(n.1.to_owned())).chain(rest).collect();
             return How::Listed { texts, ordinal: true, unordered, others: Vec::new() };
         }
         let values: Vec<(f64, u32)> = numbers.iter().map(|n| (n.0, n.2)).collect();
         match schema.kind {
-            Kind::Datetime => How::Dated(Dates::fit(&values, rest)),
-            _ => How::Binned { bins: bins::cut(&values, BINS.min(rows / ROWS_A_BIN).max(1)), rest },
+            Kind::Datetime => {
+                let mut dates = Dates::fit(&values, rest, room);
+                dates.zones.clone_from(&schema.zones);
+                How::Dated(dates)
+            }
+            _ => How::Binned { bins: bins::cut(&values, BINS.min(room).min(rows / ROWS_A_BIN).max(1)), rest },
         }
     }
 
@@ -248,7 +281,7 @@ impl ColumnCodec {
                 None => column.push(rest[tokens[0] as usize - bins.len()].as_deref()),
             },
             How::Dated(dates) => match dates.number(tokens, between, uniform) {
-                Ok(number) => write(number, column),
+                Ok(number) => column.push(Some(&self.schema.text_in(number, dates.zone(tokens)))),
                 Err(apart) => column.push(apart),
             },
         }
@@ -288,6 +321,18 @@ impl ColumnCodec {
         ends.map(|(low, high)| (self.schema.text(low), self.schema.text(high)))
     }
 
+    /// Numbers that the column has: those that it lists, or the ends of its bins.
+    pub(super) fn landmarks(&self) -> Vec<f64> {
+        match &self.how {
+            How::Listed { texts, .. } => {
+                texts.iter().flatten().filter_map(|text| self.schema.number(text)).collect()
+            }
+            How::Binned { bins, .. } => bins.iter().flat_map(|bin| [bin.low(), bin.high()]).collect(),
+            How::Dated(dates) => dates.landmarks(),
+            How::Unlearned { .. } | How::Grouped { .. } => Vec::new(),
+        }
+    }
+
     /// The only text of a column that is always the same.
     pub fn constant(&self) -> Option<Option<&str>> {
         match &self.how {
@@ -309,7 +354,12 @@ impl ColumnCodec {
 }
 
 /// A list of categories, the most frequent first; rare ones last, in one token.
-fn categories<'a>(seen: impl Iterator<Item = (&'a str, &'a u32)>, missing: u32, least: u32) -> How {
+fn categories<'a>(
+    seen: impl Iterator<Item = (&'a str, &'a u32)>,
+    missing: u32,
+    least: u32,
+    room: usize,
+) -> How {
     let mut all: Vec<(Option<String>, u32)> = seen.map(|(text, &n)| (Some(text.to_owned()), n)).collect();
     if missing > 0 {
         all.push((None, missing));
@@ -323,11 +373,12 @@ fn categories<'a>(seen: impl Iterator<Item = (&'a str, &'a u32)>, missing: u32, 
     }
     let counts: Vec<u32> = all.iter().map(|a| a.1).collect();
     let mut texts: Vec<Option<String>> = all.into_iter().map(|a| a.0).collect();
-    if texts.len() > 2 * LISTED_CATEGORIES {
+    let listed = LISTED_CATEGORIES.min(room);
+    if texts.len() > 2 * listed {
         // Groups as many as their members: the shortest two fields together.
-        let rare = texts.len() - LISTED_CATEGORIES;
+        let rare = texts.len() - listed;
         let size = (rare as f64).sqrt().ceil() as usize;
-        return How::Grouped { texts, listed: LISTED_CATEGORIES, size };
+        return How::Grouped { texts, listed, size };
     }
     if grouped {
         texts.push(None);

@@ -10,6 +10,7 @@ use super::{
     bins::{self, Bin, cut},
     column::{BINS, ROWS_A_BIN, check_bins, check_count},
 };
+use crate::table::datetime;
 
 const DAY: f64 = 86_400e6;
 /// No calendar has a day further from 1970: 270,000 years.
@@ -28,20 +29,24 @@ pub struct Dates {
     times: Vec<Bin>,
     /// Texts that are no date.
     pub rest: Vec<Option<String>>,
+    /// Zones, where each date has one of its own; a field when there is more than one.
+    #[serde(default)]
+    pub zones: Vec<String>,
 }
 
 impl Dates {
-    /// Of distinct ascending values with their counts.
-    pub fn fit(values: &[(f64, u32)], rest: Vec<Option<String>>) -> Self {
+    /// Of distinct ascending values with their counts, in fields of `room` tokens at most.
+    pub fn fit(values: &[(f64, u32)], rest: Vec<Option<String>>, room: usize) -> Self {
         let rows: usize = values.iter().map(|v| v.1 as usize).sum();
-        let days = cut(&summed(values, |v| (v / DAY).floor()), BINS.min(rows / ROWS_A_BIN).max(1));
+        let days = cut(&summed(values, |v| (v / DAY).floor()), BINS.min(room).min(rows / ROWS_A_BIN).max(1));
         let times = summed(values, time);
         let first = weekday((values[0].0 / DAY).floor());
         Self {
             days,
             weekdays: values.iter().any(|v| weekday((v.0 / DAY).floor()) != first),
-            times: cut(&times, TIMES),
+            times: cut(&times, TIMES.min(room)),
             rest,
+            zones: Vec::new(),
         }
     }
 
@@ -61,12 +66,30 @@ impl Dates {
         if self.times.len() > 1 {
             sizes.push(self.times.len());
         }
+        if self.zones.len() > 1 {
+            sizes.push(self.zones.len());
+        }
         sizes
     }
 
-    /// Whether each field is ordinal.
-    pub fn ordinal(&self) -> [bool; 3] {
-        [true, !self.weekdays, true]
+    /// Whether each field is ordinal: neither the day of the week nor the zone is.
+    pub fn ordinal(&self) -> Vec<bool> {
+        let mut ordinal = vec![true; self.sizes().len()];
+        if self.weekdays {
+            ordinal[1] = false;
+        }
+        if self.zones.len() > 1
+            && let Some(last) = ordinal.last_mut()
+        {
+            *last = false;
+        }
+        ordinal
+    }
+
+    /// The zone of a row's tokens.
+    pub fn zone(&self, tokens: &[u16]) -> &str {
+        let chosen = tokens.last().filter(|_| self.zones.len() > 1).map_or(0, |&token| usize::from(token));
+        self.zones.get(chosen).map_or("", String::as_str)
     }
 
     /// For each bin of days whether it reaches into a range of dates.
@@ -77,6 +100,11 @@ impl Dates {
             })
         };
         self.days.iter().map(reaches)
+    }
+
+    /// The first and the last day of each bin.
+    pub fn landmarks(&self) -> Vec<f64> {
+        self.days.iter().flat_map(|bin| [bin.low() * DAY, bin.high() * DAY]).collect()
     }
 
     /// The first and the last day.
@@ -100,6 +128,10 @@ impl Dates {
         if self.times.len() > 1 {
             tokens.push(bins::find(&self.times, time(number)) as u16);
         }
+        if self.zones.len() > 1 {
+            let zone = datetime::zone(text.unwrap_or_default());
+            tokens.push(self.zones.iter().position(|other| other == zone).unwrap_or(0) as u16);
+        }
         Some(tokens)
     }
 
@@ -121,7 +153,8 @@ impl Dates {
             let wanted = rest.next().map_or(0, |&token| token as usize);
             day = on_weekday(day, wanted, bin);
         }
-        let time = &self.times[rest.next().map_or(0, |&token| token as usize)];
+        let time = rest.next().filter(|_| self.times.len() > 1).map_or(0, |&token| token as usize);
+        let time = &self.times[time];
         let number = day * DAY + time.quantile(uniform()).round();
         Ok(between.map_or(number, |(from, to)| number.clamp(from, to)))
     }
@@ -192,7 +225,7 @@ mod tests {
             f64::from(i / 5 * 7 + 4 + i % 5) * DAY + if i.is_multiple_of(2) { 9.0 } else { 12.0 } * 3600e6
         };
         let values: Vec<(f64, u32)> = (0..780).map(|i| (value(i), 1)).collect();
-        let dates = Dates::fit(&values, vec![None]);
+        let dates = Dates::fit(&values, vec![None], BINS);
         assert_eq!(dates.sizes().len(), 3);
         for &(value, _) in &values {
             let tokens = dates.tokens(Some(value), Some("")).unwrap_or_default();

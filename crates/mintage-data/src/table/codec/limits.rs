@@ -5,8 +5,10 @@ use crate::{
     Error,
     error::suggestion,
     table::{
-        rules::Place,
-        schema::{ColumnSchema, Kind},
+        Table,
+        rules::{Place, Scale},
+        schema::{ColumnSchema, Format, Kind},
+        values,
     },
 };
 
@@ -77,6 +79,23 @@ pub struct Limits {
 }
 
 impl TableCodec {
+    /// An error where a cell that is given, and so kept, breaks a condition.
+    pub fn check_given(&self, given: &Table, conditions: &[Where]) -> Result<(), Error> {
+        for Where { column: name, allow } in conditions {
+            let (Some(own), Some(column)) = (self.rules.own().column(name), given.column(name)) else {
+                continue;
+            };
+            let between = allow.numbers(own)?;
+            let breaks = |cell: &Option<&str>| !own.is_missing(*cell) && !allow.holds(*cell, own, between);
+            if let Some((row, cell)) = column.iter().enumerate().find(|(_, cell)| breaks(cell)) {
+                let what = format!("row {} of the given ones has {}", row + 1, cell.unwrap_or_default());
+                return Err(Error::bad(format!("condition on `{name}`"), what)
+                    .with_hint("given cells are kept: leave out the condition, or those rows"));
+            }
+        }
+        Ok(())
+    }
+
     /// What conditions leave of each column. Two conditions on one column must both hold.
     pub fn limits(&self, conditions: &[Where]) -> Result<Limits, Error> {
         let mut columns: Vec<Option<Limit>> = vec![None; self.columns.len()];
@@ -136,7 +155,7 @@ impl ColumnCodec {
             return Err(Error::bad(format!("`{name}`"), "is an identifier, which every row gets afresh")
                 .with_hint("leave the condition out, or give the rows with --given"));
         }
-        let between = allow.numbers(own)?;
+        let between = allow.numbers(own)?.map(|range| writable(range, own)).transpose()?;
         let is_whole = matches!(place, Place::Own(_));
         let allowed = |cell: Option<&str>| allow.holds(place.cell(cell), own, between);
         let bins = between.filter(|_| is_whole);
@@ -149,30 +168,87 @@ impl ColumnCodec {
             Some(constant) => allowed(constant),
             None => limit.tokens.contains(&true),
         };
-        if possible { Ok(limit) } else { Err(self.never_seen(allow, own, place)) }
+        if possible { Ok(limit) } else { Err(self.never_seen(allow, own, place, between)) }
     }
 
-    fn never_seen(&self, allow: &Allow, own: &ColumnSchema, place: Place) -> Error {
+    fn never_seen(
+        &self,
+        allow: &Allow,
+        own: &ColumnSchema,
+        place: Place,
+        between: Option<(f64, f64)>,
+    ) -> Error {
         let name = &own.name;
         let (what, wanted) = match allow {
-            Allow::Value(text) => (format!("`{name}` is never `{text}` in the data"), text.as_str()),
+            Allow::Value(text) => {
+                (format!("`{name}` is never `{text}` in the rows that were trained on"), text.as_str())
+            }
             Allow::Range(..) => (format!("no value of `{name}` lies in that range"), ""),
         };
+        let error = Error::bad("condition", what);
+        let nearest = between.map(|between| self.nearest(between)).unwrap_or_default();
+        if !nearest.is_empty() && matches!(place, Place::Own(_)) {
+            return error.with_hint(named(&nearest));
+        }
         let mut texts: Vec<&str> =
             self.texts().into_iter().filter_map(|text| place.cell(Some(text))).collect();
         let mut seen = std::collections::HashSet::new();
         texts.retain(|text| seen.insert(*text));
         let near = suggestion(wanted, texts.iter().copied()).filter(|_| !wanted.is_empty());
-        let hint = near.unwrap_or_else(|| match (texts.is_empty(), self.range()) {
+        error.with_hint(near.unwrap_or_else(|| match (texts.is_empty(), self.range()) {
             (true, Some((low, high))) => format!("the values lie between {low} and {high}"),
             _ => {
                 let more = if texts.len() > SHOWN { ", …" } else { "" };
                 texts.truncate(SHOWN);
-                format!("its values are {}{more}", texts.join(", "))
+                let held = "; a value that only held-out rows have cannot be drawn";
+                let held = if wanted.is_empty() { "" } else { held };
+                format!("its values are {}{more}{held}", texts.join(", "))
             }
-        });
-        Error::bad("condition", what).with_hint(hint)
+        }))
     }
+
+    /// The values next to a range of numbers in which there is none, as they are written.
+    fn nearest(&self, (low, high): (f64, f64)) -> Vec<String> {
+        let known = self.landmarks();
+        let below = known.iter().copied().filter(|&number| number < low).reduce(f64::max);
+        let above = known.iter().copied().filter(|&number| number > high).reduce(f64::min);
+        below.into_iter().chain(above).map(|number| self.schema.text(number)).collect()
+    }
+}
+
+/// The part of a range of numbers that the column can write, both ends of it; an error where it can write none.
+fn writable((low, high): (f64, f64), own: &ColumnSchema) -> Result<(f64, f64), Error> {
+    let scale = Scale::of(own);
+    let least = if low.is_finite() { scale.least(low, false) } else { low };
+    let largest = if high.is_finite() { scale.largest(high, false) } else { high };
+    if least <= largest {
+        return Ok((least, largest));
+    }
+    let what = match low == high {
+        true => format!("`{}` is never written as {low}", own.name),
+        false => format!("`{}` has no value between {} and {}", own.name, plain(low, own), plain(high, own)),
+    };
+    let digits = match &own.format {
+        Format::Number(format) => match format.digits {
+            Some(0) => ": it has whole numbers".to_owned(),
+            Some(digits @ 1..) => format!(": it has {digits} digits after the point"),
+            _ => String::new(),
+        },
+        _ => String::new(),
+    };
+    let nearest = [largest, least].map(|number| own.text(number));
+    Err(Error::bad("condition", what + &digits).with_hint(named(&nearest)))
+}
+
+/// A bound as it was given: dates in their own form, numbers with all their digits.
+fn plain(number: f64, own: &ColumnSchema) -> String {
+    if own.kind == Kind::Datetime { own.text(number) } else { number.to_string() }
+}
+
+/// "the nearest values are 0.45 and 0.46".
+fn named(nearest: &[String]) -> String {
+    let verb = if nearest.len() == 1 { "value is" } else { "values are" };
+    format!("the nearest {verb} {}", nearest.join(" and "))
 }
 
 impl Allow {
@@ -180,14 +256,14 @@ impl Allow {
     fn numbers(&self, own: &ColumnSchema) -> Result<Option<(f64, f64)>, Error> {
         let end = |text: &Option<String>, open: f64| match text {
             None => Ok(open),
-            Some(text) => own.number(text).ok_or_else(|| {
+            Some(text) => number(text, own).ok_or_else(|| {
                 let why = format!("cannot be a bound of `{}`, a {}", own.name, own.kind.name());
                 Error::bad(format!("`{text}`"), why)
                     .with_hint("ranges work for numbers and dates, written as in the data")
             }),
         };
         match self {
-            Self::Value(text) => Ok(own.number(text).map(|number| (number, number))),
+            Self::Value(text) => Ok(number(text, own).map(|number| (number, number))),
             Self::Range(from, to) => {
                 let (low, high) = (end(from, f64::NEG_INFINITY)?, end(to, f64::INFINITY)?);
                 if low > high {
@@ -209,6 +285,15 @@ impl Allow {
             Self::Range(..) => inside(),
         }
     }
+}
+
+/// The number of a bound: as the column writes it, or without currency, unit and thousands.
+fn number(text: &str, own: &ColumnSchema) -> Option<f64> {
+    let bare = || match &own.format {
+        Format::Number(format) if !format.style.is_plain() => values::parse(text, '.'),
+        _ => None,
+    };
+    own.number(text).or_else(bare)
 }
 
 /// Both of two conditions on one column.

@@ -10,7 +10,7 @@ use super::holds::Numbers;
 use crate::table::{
     Column, Declaration, Table,
     datetime::Unit,
-    schema::{ColumnSchema, Format, Kind, NumberFormat, TableSchema},
+    schema::{ColumnSchema, Format, Kind, NumberFormat, NumberStyle, TableSchema},
 };
 
 /// The values that a column can write.
@@ -208,8 +208,15 @@ impl Follower {
             Scale::Months => (" in months".to_owned(), Kind::Integer),
             Scale::Decimal(_) | Scale::Float => (String::new(), own.kind),
         };
-        let whole =
-            NumberFormat { digits: Some(0), least: 0, exponent: false, point: '.', min: 0.0, max: 0.0 };
+        let whole = NumberFormat {
+            digits: Some(0),
+            least: 0,
+            exponent: false,
+            point: '.',
+            min: 0.0,
+            max: 0.0,
+            style: NumberStyle::default(),
+        };
         let format = match &own.format {
             Format::Number(format) => NumberFormat { min: 0.0, ..format.clone() },
             _ => whole,
@@ -220,6 +227,8 @@ impl Follower {
             reason: format!("how far above {from}{unit}"),
             declaration: Declaration::default(),
             missing: own.missing.clone(),
+            odd: own.odd.clone(),
+            zones: Vec::new(),
             format: Format::Number(format),
             unique: false,
             distinct: own.distinct,

@@ -289,6 +289,8 @@ fn joint_schema(joint: &Joint, table: &Table) -> ColumnSchema {
         reason: format!("{distinct} combinations that occur"),
         declaration: Declaration::default(),
         missing: Vec::new(),
+        odd: Vec::new(),
+        zones: Vec::new(),
         format: Format::Plain,
         unique: false,
         distinct,

@@ -4,7 +4,9 @@ use super::{
     Alert, Cause, ColumnSchema, Format, IdFormat, Kind,
     detect::Profile,
     identifiers::{self, Identifier},
-    words::{count, percent, rows},
+    spellings::{self, Certainty},
+    typed,
+    words::{count, percent, quoted, rows},
 };
 
 /// Values of fewer rows are rare.
@@ -33,6 +35,7 @@ pub(super) fn of_column(profile: &Profile, schema: &ColumnSchema) -> Vec<Alert> 
         missing(profile, schema),
         constant(schema, profile.rows),
         many_values(profile, schema),
+        uncertain(profile, schema),
     ];
     let found = found.into_iter().flatten();
     found.map(|(cause, message)| new(profile, cause, message)).collect()
@@ -43,6 +46,10 @@ type Message = Option<(Cause, String)>;
 /// Texts by which a person or a thing could be found again.
 fn leak(profile: &Profile, schema: &ColumnSchema) -> Message {
     let different = count(schema.distinct);
+    let dates = matches!(schema.format, Format::Id(IdFormat::Date { .. }));
+    if dates || typed::recognise(&profile.texts()).is_some() {
+        return None;
+    }
     let personal = match identifiers::recognise(&profile.texts()) {
         Some(Identifier::Email) => "e-mail addresses",
         Some(Identifier::Phone) => "telephone numbers",
@@ -111,6 +118,16 @@ fn missing(profile: &Profile, schema: &ColumnSchema) -> Message {
         let share = percent(schema.missing_count, profile.rows);
         (Cause::NearlyMissing, format!("{share} of the rows have no value; {} have one", rows(present)))
     })
+}
+
+/// Signs among numbers that are taken for "missing", though they may be values.
+fn uncertain(profile: &Profile, schema: &ColumnSchema) -> Message {
+    let numbers = matches!(schema.kind, Kind::Integer | Kind::Number | Kind::Datetime | Kind::Boolean);
+    let likely = |text: &&&str| spellings::missing(text) == Some(Certainty::Likely);
+    let signs: Vec<String> = profile.missing.iter().filter(likely).map(|text| quoted(text)).collect();
+    let verb = if signs.len() == 1 { "is" } else { "are" };
+    let message = || format!("{} {verb} taken for missing", signs.join(" and "));
+    (numbers && !signs.is_empty()).then(|| (Cause::Spelling, message()))
 }
 
 fn constant(schema: &ColumnSchema, all: usize) -> Message {

@@ -42,11 +42,10 @@ impl TableSchema {
 /// The column as one of this kind.
 fn as_kind(column: &Column, rows: usize, kind: Kind) -> Result<Found, Error> {
     let certainty = match kind {
-        Kind::Integer | Kind::Number | Kind::Datetime | Kind::Boolean => Certainty::AmongNumbers,
-        Kind::Category | Kind::Id => Certainty::Likely,
         Kind::Text | Kind::Constant => Certainty::Sure,
+        _ => Certainty::Likely,
     };
-    let profile = Profile::of(column, rows, Some(certainty));
+    let profile = Profile::of(column, rows, certainty);
     let mut guess = match kind {
         Kind::Integer | Kind::Number => number(&profile, kind)?,
         Kind::Datetime => datetime(&profile)?,
@@ -72,8 +71,11 @@ fn as_kind(column: &Column, rows: usize, kind: Kind) -> Result<Found, Error> {
 }
 
 fn number(profile: &Profile, kind: Kind) -> Result<Guess, Error> {
-    let (mut format, inexact) =
-        profile.number_format().map_err(|rest| unfit(profile.column, kind, "these are no numbers", &rest))?;
+    let mut numbers = profile.as_numbers();
+    if !mostly(profile, &numbers.odd) {
+        return Err(unfit(profile.column, kind, "these are no numbers", &numbers.odd));
+    }
+    let format = &mut numbers.format;
     if kind == Kind::Number && format.integer() {
         format.digits = Some(0);
     }
@@ -85,17 +87,23 @@ fn number(profile: &Profile, kind: Kind) -> Result<Guess, Error> {
         }
         format.digits = Some(0);
     }
-    Ok(Guess { kind, ..profile.number(format, inexact) })
+    Ok(Guess { kind, ..profile.number(numbers) })
+}
+
+/// Whether most rows have a value that fits; the rest are values of their own.
+fn mostly(profile: &Profile, odd: &[Value]) -> bool {
+    let off: usize = odd.iter().map(|v| v.1 as usize).sum();
+    off * 2 < profile.present && odd.len() * 2 < profile.values.len()
 }
 
 fn datetime(profile: &Profile) -> Result<Guess, Error> {
     let bad =
         |rest: &[Value]| unfit(profile.column, Kind::Datetime, "not all follow one pattern of dates", rest);
     match profile.date_pattern() {
-        Some((found, rest)) if rest.is_empty() => Ok(profile.datetime(&found)),
-        Some((found, rest)) => {
+        Some((found, odd)) if mostly(profile, &odd) => Ok(profile.datetime(&found, &odd)),
+        Some((found, odd)) => {
             let why = format!("most are written {}, but these are no such dates", found.pattern);
-            Err(unfit(profile.column, Kind::Datetime, &why, &rest))
+            Err(unfit(profile.column, Kind::Datetime, &why, &odd))
         }
         None => Err(bad(&profile.values)),
     }
@@ -135,7 +143,7 @@ mod tests {
         }
         let schema = corrected(&["1.0", "2.0", "unknown"], Kind::Integer).unwrap();
         assert_eq!(
-            (schema.columns[0].text(7.0), &schema.columns[0].missing[0]),
+            (schema.columns[0].text(7.0), &schema.columns[0].odd[0]),
             ("7.0".into(), &"unknown".into())
         );
         assert!(schema.columns[0].reason.ends_with("different whole numbers from 1.0 to 2.0"));
@@ -148,8 +156,12 @@ mod tests {
             "column `x`: cannot be of kind integer: these are no numbers, in 2 rows: \"abc\" (2 rows)";
         assert_eq!(error, expected);
         assert!(corrected(&["1", "2.5"], Kind::Integer).unwrap_err().to_string().contains("\"2.5\" (1 row)"));
-        let error = corrected(&["2024-01-01", "2024-01-02", "2024-02-30"], Kind::Datetime).unwrap_err();
-        assert!(error.to_string().contains("\"2024-02-30\" (1 row)"), "{error}");
+        let error = corrected(
+            &["2024-01-01", "2024-02-30", "2024-01-02", "2024-02-31", "2024-02-30"],
+            Kind::Datetime,
+        );
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("\"2024-02-30\" (2 rows)"), "{error}");
         assert!(corrected(&["a", "b", "c"], Kind::Boolean).is_err());
         assert!(corrected(&["a", "b"], Kind::Constant).is_err());
     }

@@ -75,7 +75,8 @@ impl Cast {
         if iso == *pattern {
             return None;
         }
-        Some(datetime::format(datetime::parse(cell, pattern)?, &iso))
+        let zone = if datetime::has_zones(pattern) { datetime::zone(cell) } else { "" };
+        Some(datetime::format(datetime::parse(cell, pattern)?, &iso) + zone)
     }
 }
 

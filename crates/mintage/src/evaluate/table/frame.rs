@@ -164,7 +164,7 @@ fn encode(columns: &[&Column], of: &ColumnSchema) -> (Vec<Vec<u32>>, Arc<Texts>)
 pub(super) mod testing {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use mintage_data::table::schema::{Format, NumberFormat};
+    use mintage_data::table::schema::{Format, NumberFormat, NumberStyle};
 
     /// A frame of columns of numbers and of codes, for tests of the metrics.
     pub fn frame(numbers: &[&[f64]], codes: &[&[u32]]) -> Frame {
@@ -186,7 +186,9 @@ pub(super) mod testing {
 
     /// What a test says of a column: its numbers have this decimal point, its dates year, month and day.
     pub fn column(name: &str, kind: Kind, point: char) -> ColumnSchema {
-        let number = NumberFormat { digits: None, least: 0, exponent: false, point, min: 0.0, max: 0.0 };
+        let style = NumberStyle::default();
+        let number =
+            NumberFormat { digits: None, least: 0, exponent: false, point, min: 0.0, max: 0.0, style };
         let format = match kind {
             Kind::Integer | Kind::Number => Format::Number(number),
             Kind::Datetime => Format::Datetime { pattern: "%Y-%m-%d".to_owned() },
@@ -198,6 +200,8 @@ pub(super) mod testing {
             reason: String::new(),
             declaration: mintage_data::Declaration::default(),
             missing: vec![String::new(), "NA".to_owned()],
+            odd: Vec::new(),
+            zones: Vec::new(),
             format,
             unique: false,
             distinct: 0,

@@ -65,7 +65,7 @@ pub fn check_format(schema: &ColumnSchema) -> Result<(), String> {
             let sound = digits && format.min.is_finite() && format.max.is_finite();
             sound.then_some(()).ok_or_else(|| "has a format that no number has".to_owned())
         }
-        Format::Datetime { pattern } => {
+        Format::Datetime { pattern } | Format::Id(IdFormat::Date { pattern, .. }) => {
             let sound = crate::table::datetime::is_pattern(pattern);
             sound.then_some(()).ok_or_else(|| format!("has `{pattern}` for a pattern of dates"))
         }

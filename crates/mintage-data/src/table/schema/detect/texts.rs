@@ -1,0 +1,91 @@
+//! What is neither a number nor a date: identifiers, lists of values, sentences.
+
+use super::{ENOUGH, Guess, Profile, many};
+use crate::table::{
+    Type,
+    schema::{
+        Format, IdFormat, Kind,
+        identifiers::{self, Identifier},
+        spellings::{self, Hint},
+        typed,
+        words::{percent, quoted},
+    },
+};
+
+/// Texts longer than this, or of more words, are sentences.
+const LONG: usize = 30;
+const WORDS: usize = 4;
+
+impl Profile<'_> {
+    /// Identifiers, categories or sentences.
+    pub(super) fn words(&self) -> Guess {
+        let texts = self.texts();
+        let identifier = identifiers::recognise(&texts);
+        let hint = spellings::hint(&self.column.name);
+        let one_each =
+            format!("each in one row of {}: made afresh", percent(self.values.len(), self.present));
+        if let Some(typed) = typed::recognise(&texts) {
+            return match self.nearly_unique() {
+                true => self.id(&format!("{}, {one_each}", typed.name())),
+                false => self.category(&format!("{}: ", typed.name())),
+            };
+        }
+        // Dates of which too many are none have the signs of telephone numbers, and of codes.
+        let identifier = identifier.filter(|_| self.date_pattern().is_none());
+        match identifier {
+            Some(Identifier::Uuid) if self.nearly_unique() || self.unique() => {
+                return self.id("UUIDs: made afresh");
+            }
+            Some(Identifier::Email) if self.values.len() * 2 > self.present => {
+                return self.id("e-mail addresses: made afresh");
+            }
+            Some(Identifier::Phone) if self.values.len() * 2 > self.present => {
+                return self.id("telephone numbers: made afresh");
+            }
+            Some(Identifier::Code) if self.nearly_unique() => return self.id(&format!("codes, {one_each}")),
+            _ if hint == Some(Hint::Id) && self.unique() => {
+                return self.id("by its name an identifier: made afresh");
+            }
+            _ if hint == Some(Hint::Id) && identifier.is_some() => {
+                let reason =
+                    format!("a key of another table: one of the {} seen", many(self.values.len(), "keys"));
+                return Guess::new(Kind::Category, Format::Id(IdFormat::Reference), reason);
+            }
+            _ => {}
+        }
+        if self.column.declaration.ty == Type::Json
+            || self.sentences()
+            || self.nearly_unique() && identifier.is_none()
+        {
+            return self.text();
+        }
+        self.category("")
+    }
+
+    /// Long texts that are seldom the same.
+    fn sentences(&self) -> bool {
+        let n = self.values.len();
+        let letters: usize = self.values.iter().map(|v| v.0.chars().count()).sum();
+        let words: usize = self.values.iter().map(|v| v.0.split_whitespace().count()).sum();
+        let long = letters > LONG * n || words > WORDS * n;
+        long && n > ENOUGH && (n * 2 > self.present || n > 1000)
+    }
+
+    pub fn text(&self) -> Guess {
+        let letters: usize = self.values.iter().map(|v| v.0.chars().count()).sum();
+        let average = letters / self.values.len().max(1);
+        let different = many(self.values.len(), "different texts");
+        let reason =
+            format!("{different} of {} on average: drawn from those seen", many(average, "characters"));
+        Guess::new(Kind::Text, Format::Plain, reason)
+    }
+
+    pub fn category(&self, why: &str) -> Guess {
+        let frequent = self.values.iter().max_by_key(|v| v.1);
+        let frequent = frequent.map_or_else(String::new, |&(text, n)| {
+            format!(", most often {} ({})", quoted(text), percent(n as usize, self.present))
+        });
+        let reason = format!("{why}{}{frequent}", many(self.values.len(), "different values"));
+        Guess::new(Kind::Category, Format::Plain, reason)
+    }
+}
