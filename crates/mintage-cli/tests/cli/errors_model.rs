@@ -142,11 +142,11 @@ fn outputs_that_cannot_be_written() {
       hint: a file lies where a folder is needed
     ");
     assert_snapshot!(place.refused("sample shop -n 2 -o file.txt/new.db"), @r"
-    error: file.txt/new.db: unable to open database file: file.txt/new.db
+    error: file.txt/new.db: Not a directory (os error 20)
       hint: check that its folder is there and can be written
     ");
     assert_snapshot!(place.refused("sample shop -n 2 -o nowhere/new.db"), @r"
-    error: nowhere/new.db: unable to open database file: nowhere/new.db
+    error: nowhere/new.db: No such file or directory (os error 2)
       hint: check that its folder is there and can be written
     ");
     assert_snapshot!(place.refused("sample shop -n 2 -o new.jpg"), @r"

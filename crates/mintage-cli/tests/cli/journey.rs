@@ -115,7 +115,8 @@ fn sample_folder(place: &Place, family: &str, run: &str) {
     }
     let files = files_below(&place.path("новые"));
     let pictures: Vec<_> = files.iter().filter(|f| f.extension().is_some_and(|e| e == "png")).collect();
-    assert_eq!((files.len(), pictures.len()), (15, 14), "{files:?}");
+    // And the two lists of them.
+    assert_eq!((files.len(), pictures.len()), (16, 14), "{files:?}");
     for file in pictures {
         let made_by = provenance_of(&fs::read(file).unwrap()).unwrap();
         assert_eq!((made_by.model.as_str(), made_by.family.as_str(), made_by.seed), (run, family, 3));

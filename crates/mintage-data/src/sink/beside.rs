@@ -58,7 +58,7 @@ impl Beside {
             // Readable for nobody who could not read the file before.
             #[cfg(unix)]
             builder.permissions(before.as_ref().map_or_else(usual, fs::Metadata::permissions));
-            let (file, temporary) = builder.tempfile_in(dir)?.into_parts();
+            let (file, temporary) = builder.tempfile_in(dir).map_err(nameless)?.into_parts();
             // Where files cannot be locked, nothing is taken for stale either.
             let _ = file.lock();
             // Another writer may have taken it for stale before the lock was on it.
@@ -131,6 +131,15 @@ pub fn real_folder(root: &Path, below: &Path) -> io::Result<PathBuf> {
 
 pub(super) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// An error without the name of the temporary file, which says nothing to anybody.
+pub(super) fn nameless(error: io::Error) -> io::Error {
+    let inner = error.get_ref().and_then(|inner| inner.source()?.downcast_ref::<io::Error>());
+    match inner.and_then(io::Error::raw_os_error) {
+        Some(code) => io::Error::from_raw_os_error(code),
+        None => error,
+    }
 }
 
 /// How the names of temporary files for `path` begin.

@@ -14,7 +14,9 @@ use std::{
 use tempfile::TempDir;
 
 use super::{
-    Beside, Images, Provenance, atomic_write, lock,
+    Beside, Images, Provenance, atomic_write,
+    beside::nameless,
+    lock,
     made::{Batch, LIST, Listed, count_listed, hash_of, is_all_listed},
     metadata::{METADATA, Metadata, fresh},
     png_bytes, real_folder,
@@ -95,7 +97,7 @@ impl<'a> NewFiles<'a> {
         let _alone = lock(dir).map_err(Error::io(dir))?;
         remove_stale(dir);
         let stage = tempfile::Builder::new().prefix(STAGE.0).suffix(STAGE.1).rand_bytes(8).tempdir_in(dir);
-        let stage = stage.map_err(Error::io(dir))?;
+        let stage = stage.map_err(|error| Error::io(dir)(nameless(error)))?;
         new._held = File::open(stage.path()).ok().filter(|held| held.try_lock().is_ok());
         new.stage = Some(stage);
         Ok(new)

@@ -120,17 +120,24 @@ pub(crate) struct NewDatabase {
 impl NewDatabase {
     pub fn beside(path: &Path) -> Result<Self, Error> {
         // SQLite takes a name such as "file:x?mode=memory" for something else than a file, unless a folder stands before it.
-        let path = target_of(&Path::new(".").join(path)).map_err(Error::io(path))?;
+        let shown = path;
+        let path = target_of(&Path::new(".").join(path)).map_err(Error::io(shown))?;
         let there = fs::metadata(&path);
         let was_empty = there.as_ref().is_ok_and(|there| there.len() == 0);
         if there.is_ok() && !was_empty {
             return Ok(Self { connection: open_read_write(&path)?, new: None, was_empty });
         }
         check_no_journal(&path)?;
-        let new = Beside::create(&path).map_err(Error::io(&path))?;
+        let new = Beside::create(&path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+                Error::bad(shown.display().to_string(), error.to_string())
+                    .with_hint("check that its folder is there and can be written")
+            }
+            _ => Error::io(shown)(error),
+        })?;
         let connection = open_read_write(new.temporary())?;
         // Nobody else knows of it: what fails is thrown away, and needs no journal.
-        connection.pragma_update(None, "journal_mode", "OFF").map_err(Error::sqlite(&path))?;
+        connection.pragma_update(None, "journal_mode", "OFF").map_err(Error::sqlite(shown))?;
         Ok(Self { connection, new: Some(new), was_empty })
     }
 
