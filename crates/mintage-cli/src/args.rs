@@ -1,5 +1,7 @@
 //! The command line: definitions only. Help, man pages and completions all come from here.
 
+mod copy;
+
 use std::{ffi::OsStr, path::PathBuf};
 
 use clap::{
@@ -10,6 +12,8 @@ use clap::{
 };
 use mintage::{Family, Size};
 use mintage_data::{DataKind, IfExists};
+
+pub use copy::Copy;
 
 /// Learn a generative model from the data you have; mint new data like it.
 #[derive(Debug, Parser)]
@@ -101,6 +105,9 @@ pub enum Verb {
                       mintage train --resume"
     )]
     Train(Train),
+    /// Copy a table: learn it, draw as many new rows, check them, write them
+    #[command(after_help = "Example: mintage copy customers.csv new.csv --safe")]
+    Copy(Copy),
     /// Draw new data from a model
     #[command(after_help = "Examples:\n  mintage sample vqvae-shop-1 -n 64 -o new.png\n  \
                       mintage sample vqvae-shop-1 -n 500 -o shop.db --table products --column photo --where category=coat")]

@@ -209,6 +209,7 @@ impl Ui {
     fn plan(&mut self, plan: &Plan) {
         "training".clone_into(&mut self.doing);
         self.titled("data", &plan.data);
+        plan.makings.iter().for_each(|making| self.titled("", making));
         let parameters = thousands(plan.parameters);
         self.titled(
             "model",

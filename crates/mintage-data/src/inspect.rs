@@ -345,6 +345,7 @@ fn table_info(table: &Table, rows: usize, spec: &SourceSpec, alerts: &mut Vec<Al
     if let Err(error) = schema.apply(table, &spec.kinds) {
         alerts.push(Alert { message: error.to_string(), hint: error.hint() });
     }
+    schema.protect(table, spec, None);
     // BLOBs of SQLite that were left out stand among the columns all the same.
     let is_listed = |note: &&String| is_sqlite(Path::new(&spec.source)) && note.ends_with("was left out");
     for note in table.notes.iter().filter(|note| !is_listed(note)) {

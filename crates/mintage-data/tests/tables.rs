@@ -108,7 +108,7 @@ fn identifiers_of_any_format_are_made_afresh() {
     let columns = vec![column("code", &codes), column("key", &keys), column("city", &cities)];
     let table = Table { name: "t".into(), columns, ..Table::default() };
     let ids = [
-        (0, IdFormat::Counter { prefix: "K-".into(), width: 3, next: 1 }),
+        (0, IdFormat::Counter { prefix: "K-".into(), width: 3, next: 1, gaps: Vec::new() }),
         (1, IdFormat::Uuid { upper: false }),
         (2, IdFormat::Reference),
     ];

@@ -6,6 +6,7 @@ use mintage_data::{
     ClipCodec, ClipSet, Error, ImageCodec, ImageSet, SoundCodec, SoundSet, SourceSpec, Split, Splits,
     TableCodec, TableSet, is_music, is_sound, is_table, is_text, is_video,
     sequence::{Cut, Matter, SequenceCodec, SequenceSet},
+    table::schema::{ColumnSchema, IdFormat, Kind},
 };
 
 use crate::models::{Batch, ClipInfo, DataInfo, ImageInfo, SoundInfo, with_classes};
@@ -199,6 +200,31 @@ impl AnyData {
             Self::Sounds(set) => set.skips(),
             Self::Clips(set) => set.skips(),
         }
+    }
+
+    /// Which columns of a table are not drawn from what was learned, and what becomes of them: "made afresh: name, mail".
+    pub fn makings(&self) -> Vec<String> {
+        let Self::Table(set) = self else { return Vec::new() };
+        let columns = &set.schema().columns;
+        let named = |what: &dyn Fn(&ColumnSchema) -> bool| {
+            let names = columns.iter().filter(|column| what(column)).map(|column| column.name.as_str());
+            names.collect::<Vec<_>>().join(", ")
+        };
+        let category = |column: &ColumnSchema| column.kind == Kind::Category;
+        let empty = |column: &ColumnSchema| column.made_afresh() == Some(&IdFormat::Empty);
+        let afresh = |column: &ColumnSchema| column.made_afresh().is_some();
+        let found = [
+            ("made afresh", named(&|c| afresh(c) && !empty(c) && !category(c))),
+            ("rare values made afresh", named(&|c| afresh(c) && !empty(c) && category(c))),
+            ("left empty", named(&|c| empty(c) && !category(c))),
+            ("rare values left empty", named(&|c| empty(c) && category(c))),
+            (
+                "drawn from the real values, by text = \"redraw\"",
+                named(&|c| c.kind == Kind::Text && !afresh(c)),
+            ),
+        ];
+        let said = found.into_iter().filter(|(_, names)| !names.is_empty());
+        said.map(|(what, names)| format!("{what}: {names}")).collect()
     }
 
     /// The data in words: "2,000 images 28×28 gray, 10 classes (1,801 train, 99 valid, 100 holdout)".

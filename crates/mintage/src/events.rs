@@ -47,6 +47,8 @@ pub struct Plan {
     pub run: PathBuf,
     /// For example "2,000 images 28×28 gray, 10 classes (1,801 train, 99 valid, 100 holdout)".
     pub data: String,
+    /// What becomes of columns that are not drawn from what is learned; see [`makings`](crate::AnyData::makings).
+    pub makings: Vec<String>,
     pub family: String,
     pub size: String,
     pub parameters: usize,

@@ -30,6 +30,7 @@
 //! # }
 //! ```
 
+pub mod copy;
 pub mod dataset;
 pub mod error;
 pub mod evaluate;

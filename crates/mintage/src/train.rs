@@ -168,6 +168,7 @@ fn plan(
     Plan {
         run: run.dir().to_owned(),
         data: data.describe(),
+        makings: data.makings(),
         family: config.family().name().to_owned(),
         size: recipe.model.size.name().to_owned(),
         parameters: model.parameters(),

@@ -208,6 +208,8 @@ fn of_rows(spec: &SourceSpec, rules: &[Rule]) -> String {
          # What a column is, where it was found otherwise: kinds = { zip = \"category\" }.\n\
          # \"keep\" rare categories, or \"group\" those of fewer than 5 rows, so that they are never made.\n\
          rare = \"keep\"\n\
+         # Texts that may point at a person: \"fresh\" ones in the same form, \"empty\" cells, or those seen: \"redraw\".\n\
+         # text = \"fresh\"\n\
          # Use at most so many rows.\n\
          # limit = 100000\n",
     );

@@ -2,6 +2,7 @@
 
 pub mod compare;
 pub mod completions;
+pub mod copy;
 pub mod demo;
 pub mod doctor;
 pub mod evaluate;
@@ -48,6 +49,7 @@ pub fn run(verb: &Verb, context: &mut Context) -> Verdict {
         Verb::Inspect(args) => pooled(context, |context| inspect::run(args, context)),
         Verb::Init(args) => pooled(context, |context| init::run(args, context)),
         Verb::Train(args) => pooled(context, |context| train::run(args, context)),
+        Verb::Copy(args) => pooled(context, |context| copy::run(args, context)),
         Verb::Sample(args) => pooled(context, |context| sample::run(args, context)),
         Verb::Reconstruct(args) => pooled(context, |context| reconstruct::run(args, context)),
         Verb::Evaluate(args) => pooled(context, |context| evaluate::run(args, context)),

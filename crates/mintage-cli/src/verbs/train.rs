@@ -107,7 +107,7 @@ fn in_recipe(error: mintage::Error, args: &Train, text: String) -> Failure {
 }
 
 /// Lays the flags over the recipe: named ones first, `-s` last.
-fn lay_over(recipe: &mut Recipe, args: &Train, seed: Option<u64>) -> Result<(), Failure> {
+pub(super) fn lay_over(recipe: &mut Recipe, args: &Train, seed: Option<u64>) -> Result<(), Failure> {
     let columns = args.columns.clone();
     let flags = [
         (&mut recipe.data.table, columns.table),
@@ -163,9 +163,15 @@ fn dry_run(mut recipe: Recipe, data: &AnyData, resolved: &Resolved, context: &mu
     let parameters = model.parameters();
     context.ui.titled("data", &data.describe());
     data.notes().iter().for_each(|note| context.ui.warn(note));
+    data.makings().iter().for_each(|making| context.ui.titled("", making));
     context.ui.titled("model", &format!("{}, {} parameters", config.family().name(), thousands(parameters)));
     if context.ui.wants_json() {
-        let value = json!({ "recipe": recipe, "data": data.describe(), "parameters": parameters });
+        let value = json!({
+            "recipe": recipe,
+            "data": data.describe(),
+            "makings": data.makings(),
+            "parameters": parameters,
+        });
         context.ui.out_json(&value)?;
     } else {
         context.ui.out(&recipe.to_toml())?;
@@ -174,7 +180,7 @@ fn dry_run(mut recipe: Recipe, data: &AnyData, resolved: &Resolved, context: &mu
 }
 
 /// A name that stays inside the folder of the runs.
-fn checked_name(name: &str) -> Result<&str, Failure> {
+pub(super) fn checked_name(name: &str) -> Result<&str, Failure> {
     let bad = name.is_empty() || name.starts_with('.') || name.contains(['/', '\\', '\0']);
     match bad {
         true => Err(Failure::new(

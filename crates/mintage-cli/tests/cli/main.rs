@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod clips;
+mod customers;
 mod errors;
 mod errors_model;
 mod errors_recipe;

@@ -18,7 +18,13 @@ use crate::{
     Error, Fit, ImageShape, MusicUnit, TextUnit,
     codec::Color,
     error::suggestion,
-    table::{PgDefaults, codec::Rare, password_of, redacted, rules::Rule, schema::Kind},
+    table::{
+        PgDefaults,
+        codec::Rare,
+        password_of, redacted,
+        rules::Rule,
+        schema::{Kind, TextMode},
+    },
 };
 use folder::FolderSource;
 use idx::IdxSource;
@@ -86,6 +92,10 @@ pub struct SourceSpec {
     pub rare: Rare,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rare_below: Option<u32>,
+    /// Tables: what becomes of texts that point at persons: "fresh" ones in the form of those seen, "empty" cells, or those
+    /// seen ("redraw").
+    #[serde(skip_serializing_if = "is_default")]
+    pub text: TextMode,
     /// Tables: kinds of columns that are to be other than what was found.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub kinds: BTreeMap<String, Kind>,
@@ -122,13 +132,16 @@ pub struct SourceSpec {
     pub pg: PgDefaults,
 }
 
+fn is_default(mode: &TextMode) -> bool {
+    *mode == TextMode::default()
+}
+
 /// Without the password that an address may hold.
 impl fmt::Debug for SourceSpec {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let Self { source, kind, table, query, column, holdout, label, size, fit, color, .. } = self;
-        let Self {
-            strict, lossy, allow_made, limit, rare, rare_below, kinds, rules, unit, vocab, music, ..
-        } = self;
+        let Self { strict, lossy, allow_made, limit, rare, rare_below, text, kinds, rules, .. } = self;
+        let Self { unit, vocab, music, .. } = self;
         let Self { fps, frames, rate_hz, channels, seconds, skip, pg, .. } = self;
         f.debug_struct("SourceSpec")
             .field("source", &redacted(source))
@@ -148,6 +161,7 @@ impl fmt::Debug for SourceSpec {
             .field("limit", limit)
             .field("rare", rare)
             .field("rare_below", rare_below)
+            .field("text", text)
             .field("kinds", kinds)
             .field("rules", rules)
             .field("unit", unit)

@@ -10,7 +10,8 @@
 //! - a group of rare categories, told apart by a second field ([`Field::detail`]).
 //!
 //! Missing values are tokens like any other, one a spelling. What depends on a value alone is worked out
-//! once a distinct value. [`TableCodec::encode`] with [`TableCodec::positions`] loses nothing.
+//! once a distinct value. [`TableCodec::encode`] with [`TableCodec::positions`] loses nothing but what is made afresh:
+//! of identifiers and of texts that point at persons the codec keeps no value.
 
 mod bins;
 mod check;
@@ -24,7 +25,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Column, FileFormat, MISSING, Table,
+    Column, FileFormat, MISSING, Table, Type,
     ids::IdMaker,
     rules::{Rule, Rules},
     schema::{ColumnSchema, Format, IdFormat, Kind, TableSchema},
@@ -33,6 +34,7 @@ use crate::{
     Error, atomic_write,
     error::{damaged, suggestion},
 };
+use column::AFRESH;
 pub use column::ColumnCodec;
 pub(super) use column::{check_format, has_own_tokens};
 pub use limits::{Allow, Limit, Limits, Where};
@@ -228,7 +230,7 @@ impl TableCodec {
     }
 
     /// Rows of tokens back to cells of the form that models see, within `limits` where there are any. `uniform` says where in its bin a
-    /// number lies, row by row and column by column. Identifiers are left empty.
+    /// number lies, row by row and column by column. A sign stands for what is made afresh.
     pub fn decode(&self, tokens: &[u16], n: usize, limits: &Limits, uniform: &mut Uniform) -> Table {
         let width = self.width();
         let new = |codec: &ColumnCodec| Column::new(&codec.schema.name, codec.schema.declaration.clone());
@@ -259,9 +261,8 @@ impl TableCodec {
 
     /// The same for rows that come a part at a time.
     pub fn finisher(&self) -> Result<Finisher<'_>, Error> {
-        let maker = |(at, format)| Ok((at, IdMaker::new(&format, std::iter::empty())?));
-        let ids = Self::ids_of(self.rules.schema()).into_iter().map(maker);
-        Ok(Finisher { codec: self, ids: ids.collect::<Result<_, Error>>()? })
+        let makers = self.rules.schema().columns.iter().map(maker_of);
+        Ok(Finisher { codec: self, makers: makers.collect::<Result<_, Error>>()? })
     }
 
     /// The columns of the rows that are made, without rows.
@@ -295,8 +296,8 @@ impl TableCodec {
 /// Makes whole rows of tokens, a part at a time, and knows of all parts what must not come twice.
 pub struct Finisher<'a> {
     codec: &'a TableCodec,
-    /// By the columns of the form that models see.
-    ids: Vec<(usize, IdMaker)>,
+    /// Of the columns of the form that models see.
+    makers: Vec<Option<IdMaker>>,
 }
 
 impl Finisher<'_> {
@@ -313,13 +314,10 @@ impl Finisher<'_> {
         // The upper 53 bits as a fraction.
         let mut uniform = || (random() >> 11) as f64 / (1u64 << 53) as f64;
         let mut table = codec.decode(tokens, n, limits, &mut uniform);
-        for (at, ids) in &mut self.ids {
-            let column = &mut table.columns[*at];
-            let mut made = Column::new(&column.name, column.declaration.clone());
-            for _ in 0..n {
-                made.push(Some(&ids.next(random)?));
+        for (column, maker) in table.columns.iter_mut().zip(&mut self.makers) {
+            if let Some(maker) = maker {
+                make_afresh(column, maker, random)?;
             }
-            *column = made;
         }
         // Before the rules, which compute from what is given.
         put_back(&mut table, codec.rules.schema(), given);
@@ -328,6 +326,41 @@ impl Finisher<'_> {
         table.file.clone_from(&codec.file);
         Ok(table)
     }
+}
+
+/// What makes the values of a column that are not drawn.
+fn maker_of(schema: &ColumnSchema) -> Result<Option<IdMaker>, Error> {
+    let format = match (&schema.format, schema.kind) {
+        (Format::Id(format), Kind::Id) => format,
+        _ => match schema.made_afresh() {
+            Some(format) => format,
+            None => return Ok(None),
+        },
+    };
+    let declaration = &schema.declaration;
+    let all_differ = schema.kind == Kind::Id && schema.unique && !matches!(format, IdFormat::Text { .. });
+    let unique = declaration.unique || declaration.primary_key || all_differ;
+    Ok(Some(IdMaker::new(format, std::iter::empty())?.repeating(!unique)))
+}
+
+/// Puts new values where a sign stands for them.
+fn make_afresh(
+    column: &mut Column,
+    maker: &mut IdMaker,
+    random: &mut dyn FnMut() -> u64,
+) -> Result<(), Error> {
+    // What may not be missing is an empty text.
+    let required = column.declaration.not_null || column.declaration.primary_key;
+    let empty = required.then_some(if column.declaration.ty == Type::Json { "{}" } else { "" });
+    let mut made = Column::new(&column.name, column.declaration.clone());
+    for cell in column.iter() {
+        match cell {
+            Some(AFRESH) => made.push(maker.next_cell(random)?.as_deref().or(empty)),
+            cell => made.push(cell),
+        }
+    }
+    *column = made;
+    Ok(())
 }
 
 /// Puts the cells that were given where others were drawn.

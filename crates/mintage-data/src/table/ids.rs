@@ -6,6 +6,8 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::{
     Texts,
     datetime::{self, Unit},
+    check_digits::CheckDigits,
+    fresh::{Known, TextMaker},
     pattern::{Pattern, below},
     schema::IdFormat,
 };
@@ -26,36 +28,51 @@ pub struct IdMaker {
     made: HashTable<u64>,
     /// Whole numbers that the column can hold.
     range: Option<(i128, i128)>,
+    /// Whether texts may come twice where no other is found.
+    repeats: bool,
 }
 
 enum How {
-    Counter { prefix: String, width: usize, next: i64 },
+    Counter { prefix: String, width: usize, next: i64, gaps: Vec<i64> },
+    Number { low: i128, count: u128, known: Known },
     Uuid { upper: bool },
-    Pattern { pattern: Pattern, count: u128 },
     Date(Dates),
+    Pattern { pattern: Box<Pattern>, count: u128, check: Option<CheckDigits>, known: Known },
+    Text(Box<TextMaker>),
+    Empty,
     Reference,
 }
 
 impl IdMaker {
     /// Identifiers of this format other than those of `taken`; for [`IdFormat::Reference`] those of `taken`.
     pub fn new<'a>(format: &IdFormat, taken: impl Iterator<Item = &'a str>) -> Result<Self, Error> {
+        let pattern = |regex: &str, check: Option<CheckDigits>, known: &Known| {
+            let pattern = Box::new(Pattern::new(regex)?);
+            Ok(How::Pattern { count: pattern.count(), pattern, check, known: known.clone() })
+        };
         let how = match format {
-            IdFormat::Counter { prefix, width, next } => {
-                How::Counter { prefix: prefix.clone(), width: usize::from(*width), next: *next }
+            IdFormat::Counter { prefix, width, next, gaps } => How::Counter {
+                prefix: prefix.clone(),
+                width: usize::from(*width),
+                next: *next,
+                gaps: gaps.iter().copied().filter(|gap| *gap > 0).collect(),
+            },
+            IdFormat::Number { low, span, known } => {
+                How::Number { low: i128::from(*low), count: u128::from(*span) + 1, known: known.clone() }
             }
             IdFormat::Uuid { upper } => How::Uuid { upper: *upper },
-            IdFormat::Pattern { regex } => {
-                let pattern = Pattern::new(regex)?;
-                How::Pattern { count: pattern.count(), pattern }
-            }
             IdFormat::Date { pattern, first, last } => How::Date(Dates::new(pattern, *first, *last)),
+            IdFormat::Pattern { regex } => pattern(regex, None, &Known::default())?,
+            IdFormat::Code { regex, check, known } => pattern(regex, *check, known)?,
+            IdFormat::Text { maker } => How::Text(maker.clone()),
+            IdFormat::Empty => How::Empty,
             IdFormat::Reference => How::Reference,
         };
         let mut all = Texts::default();
         taken.for_each(|text| {
             all.insert(text);
         });
-        Ok(Self { how, taken: all, made: HashTable::new(), range: None })
+        Ok(Self { how, taken: all, made: HashTable::new(), range: None, repeats: false })
     }
 
     /// Only whole numbers from the first to the second one, where identifiers are whole numbers.
@@ -66,8 +83,34 @@ impl IdMaker {
 
     /// Never makes this one.
     pub fn take(&mut self, text: &str) {
-        if matches!(self.how, How::Pattern { .. } | How::Date(_)) {
+        if matches!(self.how, How::Pattern { .. } | How::Number { .. } | How::Date(_) | How::Text(_)) {
             note(&mut self.made, text);
+        }
+    }
+
+    /// The same for a column whose values need not differ.
+    #[must_use]
+    pub fn repeating(mut self, repeats: bool) -> Self {
+        self.repeats = repeats;
+        self
+    }
+
+    /// A new cell: an identifier, or nothing where values are left empty or no other text can be made.
+    pub fn next_cell(&mut self, random: &mut dyn FnMut() -> u64) -> Result<Option<String>, Error> {
+        match &self.how {
+            How::Empty => Ok(None),
+            How::Text(maker) if self.repeats => {
+                let free = |text: &String| {
+                    let hash = xxh3_64(text.as_bytes());
+                    self.taken.find(text).is_none() && self.made.find(hash, |&other| other == hash).is_none()
+                };
+                let text = made_by(maker, random, free).or_else(|| maker.make(random));
+                if let Some(text) = &text {
+                    note(&mut self.made, text);
+                }
+                Ok(text)
+            }
+            _ => self.next(random).map(Some),
         }
     }
 
@@ -81,7 +124,7 @@ impl IdMaker {
                 && made.find(hash, |&other| other == hash).is_none()
         };
         let text = match &mut self.how {
-            How::Counter { prefix, width, next } => {
+            How::Counter { prefix, width, next, gaps } => {
                 // Behind the largest number of the column's type come the gaps that are left.
                 let past = |next: i64| range.is_some_and(|(_, high)| i128::from(next) > high);
                 if prefix.is_empty() && past(*next) {
@@ -89,26 +132,38 @@ impl IdMaker {
                 }
                 let texts = std::iter::from_fn(|| {
                     let text = format!("{prefix}{next:0width$}");
-                    *next = next.checked_add(1)?;
+                    let gap = if gaps.is_empty() { 1 } else { gaps[below(random, gaps.len())] };
+                    *next = next.checked_add(gap)?;
                     Some(text)
                 });
                 texts.take(taken.len() + 1).find(free)
             }
+            How::Number { low, count, known } => {
+                let texts = texts(random, *count, taken.len(), |at| Some((*low + at as i128).to_string()));
+                texts.filter(|text| !known.may_hold(text)).find(free)
+            }
             How::Uuid { upper } => std::iter::repeat_with(|| uuid(random, *upper)).take(DRAWS).find(free),
-            How::Pattern { pattern, count } => {
-                let drawn = std::iter::repeat_with(|| pattern.draw(random)).take(DRAWS).find(free);
+            How::Pattern { pattern, count, check, known } => {
+                let check = *check;
+                let checked = move |text: String| match check {
+                    Some(check) => check.put(&text),
+                    None => Some(text),
+                };
+                let drawn = std::iter::repeat_with(|| pattern.draw(random)).take(DRAWS).filter_map(checked);
+                let drawn = drawn.filter(|text| !known.may_hold(text)).find(free);
                 let numbers = || range.map(|range| number(random, range));
                 let drawn = drawn.or_else(|| std::iter::from_fn(numbers).take(DRAWS).find(free));
                 drawn.or_else(|| {
-                    let start = u128::from(random()) << 64 | u128::from(random());
-                    let tries = (taken.len() as u128 * 2 + TRIES as u128).min(*count);
-                    (0..tries).map(|i| pattern.nth((start % *count + i) % *count)).find(free)
+                    let texts = texts(random, *count, taken.len(), |at| checked(pattern.nth(at)));
+                    texts.filter(|text| !known.may_hold(text)).find(free)
                 })
             }
             How::Date(dates) => {
                 let drawn = std::iter::repeat_with(|| dates.draw(random)).take(DRAWS).find(free);
                 drawn.or_else(|| dates.after(taken.len() + made.len()).find(free))
             }
+            How::Text(maker) => made_by(maker, random, free),
+            How::Empty => None,
             How::Reference if taken.is_empty() => None,
             How::Reference => return Ok(taken.get(below(random, taken.len()) as u32).to_owned()),
         };
@@ -120,15 +175,22 @@ impl IdMaker {
     fn exhausted(&self) -> Error {
         let taken = self.taken.len() + self.made.len();
         let (what, why) = match &self.how {
-            How::Pattern { pattern, count } => (
+            How::Pattern { pattern, count, .. } => (
                 format!("identifiers like `{}`", pattern.nth(0)),
                 format!("{taken} of {count} are taken, no other is left"),
+            ),
+            How::Number { low, count, .. } => (
+                format!("identifiers from {low} to {}", low + *count as i128 - 1),
+                format!("{taken} are taken, and no other is left that is none of the source"),
             ),
             How::Reference => ("keys of another table".to_owned(), "none is known to choose from".to_owned()),
             How::Date(dates) => {
                 (format!("dates like `{}`", dates.text(dates.last)), "none is left".to_owned())
             }
-            How::Counter { .. } | How::Uuid { .. } => ("identifiers".to_owned(), "none is left".to_owned()),
+            How::Text(_) => ("texts that all differ".to_owned(), format!("no other than {taken} is found")),
+            How::Counter { .. } | How::Uuid { .. } | How::Empty => {
+                ("identifiers".to_owned(), "none is left".to_owned())
+            }
         };
         Error::bad(what, why).with_hint("ask for fewer rows, or say another kind for the column")
     }
@@ -191,6 +253,27 @@ impl Dates {
     }
 }
 
+/// One text after another of `count`, from a random one on: as many as are `taken`, twice, and some more.
+fn texts(
+    random: &mut dyn FnMut() -> u64,
+    count: u128,
+    taken: usize,
+    nth: impl Fn(u128) -> Option<String>,
+) -> impl Iterator<Item = String> {
+    let start = u128::from(random()) << 64 | u128::from(random());
+    let tries = (taken as u128 * 2 + TRIES as u128).min(count);
+    (0..tries).filter_map(move |i| nth((start % count + i) % count))
+}
+
+/// A text of a maker that is `free`.
+fn made_by(
+    maker: &TextMaker,
+    random: &mut dyn FnMut() -> u64,
+    free: impl Fn(&String) -> bool,
+) -> Option<String> {
+    (0..DRAWS).find_map(|_| maker.make(random).filter(&free))
+}
+
 /// A random UUID, version 4.
 fn uuid(random: &mut dyn FnMut() -> u64, upper: bool) -> String {
     let high = random() & 0xffff_ffff_ffff_0fff | 0x4000;
@@ -225,10 +308,40 @@ mod tests {
 
     #[test]
     fn counters_go_on_and_keep_their_width() {
-        let counter = IdFormat::Counter { prefix: "CUST-".into(), width: 6, next: 124 };
+        let counter = IdFormat::Counter { prefix: "CUST-".into(), width: 6, next: 124, gaps: vec![] };
         assert_eq!(make(&counter, &["CUST-000125"], 2).unwrap(), ["CUST-000124", "CUST-000126"]);
-        let last = IdFormat::Counter { prefix: String::new(), width: 0, next: i64::MAX };
+        let last = IdFormat::Counter { prefix: String::new(), width: 0, next: i64::MAX, gaps: vec![] };
         assert!(make(&last, &[], 1).is_err());
+    }
+
+    #[test]
+    fn counters_keep_their_gaps_and_numbers_their_range() {
+        let counter = IdFormat::Counter { prefix: "A".into(), width: 0, next: 10, gaps: vec![3, 5] };
+        let numbers: Vec<i64> =
+            make(&counter, &[], 50).unwrap().iter().map(|text| text[1..].parse().unwrap()).collect();
+        assert!(numbers.windows(2).all(|two| [3, 5].contains(&(two[1] - two[0]))));
+        let seen: Vec<String> = (0..40).map(|i| (i * 5 - 100).to_string()).collect();
+        let known = Known::of(seen.iter().map(String::as_str));
+        let number = IdFormat::Number { low: -100, span: 199, known };
+        let all = make(&number, &[], 100).unwrap();
+        assert!(all.iter().all(|text| (-100..100).contains(&text.parse::<i64>().unwrap())));
+        assert!(all.iter().all(|text| !seen.contains(text)));
+        assert_eq!(all.iter().collect::<HashSet<_>>().len(), 100);
+        let error = make(&number, &[], 200).unwrap_err().to_string();
+        assert!(error.starts_with("identifiers from -100 to 99: "), "{error}");
+    }
+
+    #[test]
+    fn codes_have_right_check_digits_and_are_none_of_those_seen() {
+        let seen: Vec<String> =
+            (0..200).map(|i| CheckDigits::Iban.put(&format!("DE00{:018}", i * 7_919)).unwrap()).collect();
+        let known = Known::of(seen.iter().map(String::as_str));
+        let check = Some(CheckDigits::Iban);
+        let code = IdFormat::Code { regex: "DE[0-9]{2}0{11}[0-9]{7}".into(), check, known };
+        for text in make(&code, &[], 300).unwrap() {
+            assert_eq!(CheckDigits::Iban.put(&text).as_deref(), Some(text.as_str()));
+            assert!(!seen.contains(&text));
+        }
     }
 
     #[test]
@@ -255,7 +368,7 @@ mod tests {
         assert!(made.iter().all(|id| id.parse::<i64>().is_ok()));
         assert_eq!(made.iter().collect::<HashSet<_>>().len(), 2000);
         // Behind the largest number come the gaps.
-        let counter = IdFormat::Counter { prefix: String::new(), width: 0, next: 32_767 };
+        let counter = IdFormat::Counter { prefix: String::new(), width: 0, next: 32_767, gaps: vec![] };
         let made = within(&counter, &["1", "3"], (-32_768, 32_767), 4).unwrap();
         assert_eq!(made, ["32767", "2", "4", "5"]);
         assert!(within(&counter, &["1", "2"], (0, 2), 1).is_err());

@@ -9,10 +9,12 @@
 //! write ◄── Table ◄────────────────── rules.inverse ◄── codec.decode ◄──┘
 //! ```
 
+mod check_digits;
 pub mod codec;
 mod csv;
 mod datetime;
 mod format;
+mod fresh;
 mod ids;
 mod made;
 mod pattern;

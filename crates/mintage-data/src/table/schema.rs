@@ -8,6 +8,7 @@ mod alerts;
 mod correct;
 mod detect;
 mod identifiers;
+mod persons;
 mod spellings;
 mod typed;
 mod types;
@@ -16,8 +17,14 @@ mod words;
 use serde::{Deserialize, Serialize};
 
 pub use super::values::NumberStyle;
-use super::{Declaration, datetime};
+use super::{
+    Declaration,
+    check_digits::CheckDigits,
+    datetime,
+    fresh::{Known, TextMaker},
+};
 pub use detect::detect;
+pub use persons::TextMode;
 pub use spellings::is_yes;
 pub(in crate::table) use types::iso_pattern;
 
@@ -37,7 +44,7 @@ pub enum Kind {
     Datetime,
     /// A key or another identifier: made afresh, never learned.
     Id,
-    /// Words in sentences: too many to be a list; drawn from those seen.
+    /// Names, addresses, sentences: too many to be a list; made afresh, left empty, or drawn from those seen.
     Text,
     /// One value alone.
     Constant,
@@ -121,14 +128,29 @@ pub struct NumberFormat {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "how", rename_all = "lowercase")]
 pub enum IdFormat {
-    /// Counted on from the largest: `prefix`, then the number with zeros before it up to `width` digits.
-    Counter { prefix: String, width: u8, next: i64 },
+    /// Counted on from the largest: `prefix`, then the number with zeros before it up to `width` digits. From one to the
+    /// next it is one of `gaps`, or 1 where there are none.
+    Counter {
+        prefix: String,
+        width: u8,
+        next: i64,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        gaps: Vec<i64>,
+    },
+    /// Whole numbers from `low` to `low + span`.
+    Number { low: i64, span: u64, known: Known },
     /// Random UUIDs, upper or lower case.
     Uuid { upper: bool },
     /// Random texts that match a regular expression.
     Pattern { regex: String },
     /// Dates and times of a calendar, between two in microseconds since 1970 as long as there are free ones.
     Date { pattern: String, first: i64, last: i64 },
+    /// The same with right check digits, and none of those seen.
+    Code { regex: String, check: Option<CheckDigits>, known: Known },
+    /// Made of the parts that many of those seen have.
+    Text { maker: Box<TextMaker> },
+    /// Left empty.
+    Empty,
     /// A key of another table: one of the values seen.
     Reference,
 }
@@ -198,6 +220,15 @@ impl ColumnSchema {
             Format::Number(format) => format.format(number),
             Format::Datetime { pattern } => datetime::format(number as i64, pattern) + zone,
             Format::Plain | Format::Id(_) => number.to_string(),
+        }
+    }
+
+    /// How values are made afresh, where they are: all of an identifier or a text, those of few rows of a category.
+    pub fn made_afresh(&self) -> Option<&IdFormat> {
+        match &self.format {
+            Format::Id(IdFormat::Reference) => None,
+            Format::Id(format) => Some(format),
+            _ => None,
         }
     }
 

@@ -19,7 +19,7 @@ use crate::{Error, SourceSpec, Splits};
 const LEAST_ROWS: usize = 10;
 
 /// Rows below which a category is rare, where rare ones are not made.
-const RARE_BELOW: u32 = 5;
+pub(super) const RARE_BELOW: u32 = 5;
 
 /// Rows of tokens, one row after another.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -94,6 +94,7 @@ impl TableSet {
         schema.apply(&table, &spec.kinds)?;
         schema.find_types(&table);
         let splits = Splits::of_rows(&row_hashes(&table), official);
+        schema.protect(&table, spec, Some(&splits.train));
         let least = match spec.rare {
             Rare::Keep => 0,
             Rare::Group => spec.rare_below.unwrap_or(RARE_BELOW),

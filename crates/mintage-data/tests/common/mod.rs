@@ -60,7 +60,7 @@ pub fn column(name: &str, ty: Type, cells: &[Option<&str>]) -> Column {
 
 /// Plain numbers.
 pub fn counter(next: i64) -> IdFormat {
-    IdFormat::Counter { prefix: String::new(), width: 0, next }
+    IdFormat::Counter { prefix: String::new(), width: 0, next, gaps: Vec::new() }
 }
 
 /// Cells of every kind, with what is hard to write.

@@ -15,10 +15,14 @@ use super::{
 use crate::table::{
     Column,
     schema::{ColumnSchema, Kind},
+    set::RARE_BELOW,
 };
 
 pub use check::check_format;
 pub(super) use check::{check_bins, check_count};
+
+/// What stands for a value that is made afresh, until it is.
+pub(super) const AFRESH: &str = "\u{1a}";
 
 /// Numbers of at most so many distinct values have a token each.
 const LISTED_NUMBERS: usize = 256;
@@ -92,8 +96,11 @@ impl ColumnCodec {
         room: usize,
     ) -> How {
         let seen = || column.values().iter().zip(counts).filter(|(_, count)| **count > 0);
+        if schema.kind == Kind::Id || schema.made_afresh().is_some() {
+            return afresh(schema, seen(), missing, least);
+        }
         let constant = seen().count() + usize::from(missing > 0) <= 1;
-        if schema.kind == Kind::Id || constant {
+        if constant {
             return How::Unlearned { constant: seen().next().map(|(text, _)| text.to_owned()) };
         }
         match schema.kind {
@@ -187,8 +194,11 @@ impl ColumnCodec {
     fn finder(&self) -> Box<Finder<'_>> {
         match &self.how {
             How::Unlearned { .. } => Box::new(|_| Some(Vec::new())),
-            How::Listed { texts, ordinal, unordered, .. } => {
+            How::Listed { texts, ordinal, unordered, others } => {
                 let index = index(texts);
+                // Where rare values go: to those made afresh, or to the token that is drawn as others.
+                let rare = index.get(&Some(AFRESH)).copied();
+                let rare = rare.or((!others.is_empty()).then(|| texts.len() - 1));
                 let numbers: Vec<f64> = match ordinal {
                     true => {
                         let ordered = &texts[..texts.len() - unordered];
@@ -201,7 +211,7 @@ impl ColumnCodec {
                         true => None,
                         false => Some(nearest(&numbers, self.schema.number(text?)?)),
                     };
-                    Some(vec![index.get(&text).copied().or_else(nearest)? as u16])
+                    Some(vec![index.get(&text).copied().or_else(nearest).or(rare)? as u16])
                 })
             }
             How::Grouped { texts, listed, size, .. } => {
@@ -253,7 +263,7 @@ impl ColumnCodec {
         let between = limit.and_then(|limit| limit.between);
         match &self.how {
             How::Unlearned { constant } if self.schema.kind != Kind::Id => column.push(constant.as_deref()),
-            How::Unlearned { .. } => column.push(None),
+            How::Unlearned { .. } => column.push(Some(AFRESH)),
             How::Listed { texts, others, .. } => {
                 let mut at = tokens[0] as usize;
                 if !others.is_empty() && at == texts.len() - 1 {
@@ -353,6 +363,35 @@ impl ColumnCodec {
     }
 }
 
+/// A column whose values are made afresh: all of an identifier or a text, those of few rows of a category.
+/// What is learned is which of them are missing, and the frequent ones.
+fn afresh<'a>(
+    schema: &ColumnSchema,
+    seen: impl Iterator<Item = (&'a str, &'a u32)>,
+    missing: u32,
+    least: u32,
+) -> How {
+    let least = least.max(RARE_BELOW);
+    let kept =
+        |text: &str, n: u32| schema.is_missing(Some(text)) || schema.kind == Kind::Category && n >= least;
+    let mut counts: HashMap<Option<String>, u32> = HashMap::new();
+    for (text, &n) in seen {
+        let text = if kept(text, n) { text } else { AFRESH };
+        *counts.entry(Some(text.to_owned())).or_default() += n;
+    }
+    if missing > 0 {
+        counts.insert(None, missing);
+    }
+    let mut all: Vec<(Option<String>, u32)> = counts.into_iter().collect();
+    all.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    let mut texts: Vec<Option<String>> = all.into_iter().map(|a| a.0).collect();
+    match texts.len() {
+        0 => How::Unlearned { constant: Some(AFRESH.to_owned()) },
+        1 => How::Unlearned { constant: texts.remove(0) },
+        _ => How::Listed { texts, ordinal: false, unordered: 0, others: Vec::new() },
+    }
+}
+
 /// A list of categories, the most frequent first; rare ones last, in one token.
 fn categories<'a>(
     seen: impl Iterator<Item = (&'a str, &'a u32)>,
@@ -367,7 +406,10 @@ fn categories<'a>(
     // Equal counts in the order of their texts, so that the codec does not depend on the order of rows.
     all.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     let kept = all.iter().filter(|(text, n)| text.is_none() || *n >= least).count();
-    let grouped = kept < all.len() && kept > 0;
+    let grouped = kept < all.len();
+    if grouped && kept == 0 {
+        return How::Unlearned { constant: None };
+    }
     if grouped {
         all.retain(|(text, n)| text.is_none() || *n >= least);
     }

@@ -1,6 +1,6 @@
 //! What conditions such as `age=30..40` leave of each column.
 
-use super::{ColumnCodec, TableCodec};
+use super::{ColumnCodec, TableCodec, column::AFRESH};
 use crate::{
     Error,
     error::suggestion,
@@ -155,6 +155,13 @@ impl ColumnCodec {
             return Err(Error::bad(format!("`{name}`"), "is an identifier, which every row gets afresh")
                 .with_hint("leave the condition out, or give the rows with --given"));
         }
+        if own.kind == Kind::Text && own.made_afresh().is_some() {
+            return Err(Error::bad(
+                format!("`{name}`"),
+                "is made afresh in every row, as texts that may point at a person are",
+            )
+            .with_hint("leave the condition out, or train with text = \"redraw\" in [data]"));
+        }
         let between = allow.numbers(own)?.map(|range| writable(range, own)).transpose()?;
         let is_whole = matches!(place, Place::Own(_));
         let allowed = |cell: Option<&str>| allow.holds(place.cell(cell), own, between);
@@ -193,7 +200,7 @@ impl ColumnCodec {
         let mut texts: Vec<&str> =
             self.texts().into_iter().filter_map(|text| place.cell(Some(text))).collect();
         let mut seen = std::collections::HashSet::new();
-        texts.retain(|text| seen.insert(*text));
+        texts.retain(|text| *text != AFRESH && seen.insert(*text));
         let near = suggestion(wanted, texts.iter().copied()).filter(|_| !wanted.is_empty());
         error.with_hint(near.unwrap_or_else(|| match (texts.is_empty(), self.range()) {
             (true, Some((low, high))) => format!("the values lie between {low} and {high}"),

@@ -14,6 +14,7 @@ use crate::{
     error::suggestion,
     table::{
         Declaration, Table,
+        fresh::Known,
         pattern::Pattern,
         schema::{ColumnSchema, Format, IdFormat, Kind, TableSchema},
     },
@@ -79,6 +80,10 @@ fn columns_fit(rule: &Rule, table: &Table, schema: &TableSchema) -> Result<(), E
             return Err(bad(rule, why).with_hint("[data.kinds] in the recipe says what a column is"));
         }
         let joined = matches!(rule, Rule::Combination { .. } | Rule::OneHot { .. });
+        if joined && column.made_afresh().is_some() {
+            return Err(bad(rule, format!("values of `{name}` are made afresh, and are in no combination"))
+                .with_hint("take it out, or draw texts from those seen: text = \"redraw\" in [data]"));
+        }
         if joined && table.columns[at].values().iter().any(|text| text.contains(SEPARATOR)) {
             return Err(bad(rule, format!("`{name}` has texts with the control character U+001F")));
         }
@@ -129,7 +134,11 @@ fn adopt(rule: &Rule, schema: &mut TableSchema) {
     let column = &mut schema.columns[at];
     match (rule, &mut column.format) {
         (Rule::Regex { pattern, .. }, format) if column.kind == Kind::Id => {
-            *format = Format::Id(IdFormat::Pattern { regex: pattern.clone() });
+            let known = match format {
+                Format::Id(IdFormat::Code { known, .. } | IdFormat::Number { known, .. }) => known.clone(),
+                _ => Known::default(),
+            };
+            *format = Format::Id(IdFormat::Code { regex: pattern.clone(), check: None, known });
         }
         (Rule::Rounded { digits, .. }, Format::Number(format)) => {
             format.digits = Some(format.digits.map_or(*digits, |own| own.min(*digits)));

@@ -179,7 +179,10 @@ fn one_hot(table: &Table, schema: &TableSchema) -> Vec<Group> {
 fn dependencies(table: &Table, schema: &TableSchema, bound: &BTreeSet<usize>) -> Vec<Group> {
     let learned = |column: &usize| {
         let form = &schema.columns[*column];
-        !bound.contains(column) && !matches!(form.kind, Kind::Id | Kind::Constant) && form.distinct > 1
+        !bound.contains(column)
+            && !matches!(form.kind, Kind::Id | Kind::Text | Kind::Constant)
+            && form.made_afresh().is_none()
+            && form.distinct > 1
     };
     let columns: Vec<usize> = (0..schema.columns.len()).filter(learned).collect();
     let starts = |&column: &usize| {

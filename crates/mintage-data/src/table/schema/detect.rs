@@ -203,9 +203,9 @@ impl<'a> Profile<'a> {
             let typed = typed::recognise(&texts)?;
             Some(IdFormat::Pattern { regex: typed::pattern(typed, &texts) })
         };
-        let format = self.date_ids().or_else(typed).unwrap_or_else(|| identifiers::format(&texts));
-        let like = self.values.first().map_or("", |v| v.0);
-        Guess::new(Kind::Id, Format::Id(format), format!("{why}, like {}", quoted(like)))
+        let format = self.date_ids().or_else(typed);
+        let format = format.unwrap_or_else(|| identifiers::format(&texts, &self.column.declaration));
+        Guess::new(Kind::Id, Format::Id(format), why.to_owned())
     }
 
     fn boolean(&self) -> Option<Guess> {

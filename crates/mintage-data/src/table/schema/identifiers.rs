@@ -1,8 +1,9 @@
 //! Identifiers: what they are, and the format in which new ones are made.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::IdFormat;
+use crate::table::{Declaration, check_digits::CheckDigits, fresh::Known};
 
 /// Shapes of identifiers that new ones take; the most frequent are kept.
 const MOST_SHAPES: usize = 100;
@@ -12,6 +13,18 @@ const FEW_SHAPES: usize = 3;
 /// numbers are always counted.
 const SPARSE: i64 = 20;
 const SPARSE_FROM: i64 = 1000;
+/// Numbers of which a smaller share are larger than the one before are in no order. Gaps that are kept of those in
+/// order.
+const ORDERED: f64 = 0.95;
+const GAPS: usize = 64;
+/// So many values tell which characters there may be at a place; a character of fewer is a chance.
+const TELLING: usize = 50;
+const LEAST_AT_PLACE: usize = 3;
+/// Of values that differ in shape, shapes of fewer are those of single values.
+const SHARED_SHAPE: usize = 5;
+/// Shares of letters among hexadecimal digits, and how often a letter follows a digit or a digit a letter.
+const HEX_LETTERS: std::ops::RangeInclusive<f64> = 0.15..=0.6;
+const HEX_CHANGES: f64 = 0.2;
 
 /// What the texts of a column identify.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,14 +75,86 @@ fn is_code(text: &str) -> bool {
     text.len() <= 128 && text.contains(|c: char| c.is_ascii_digit()) && text.chars().all(fits)
 }
 
-/// How new identifiers like `values` are made.
-pub fn format(values: &[&str]) -> IdFormat {
+/// How new identifiers like `values` are made, in the range of the column's type.
+pub fn format(values: &[&str], declaration: &Declaration) -> IdFormat {
     if !values.is_empty() && values.iter().all(|value| is_uuid(value)) {
         return IdFormat::Uuid {
             upper: values.iter().any(|value| value.contains(|c: char| c.is_ascii_uppercase())),
         };
     }
-    counter(values).unwrap_or_else(|| IdFormat::Pattern { regex: pattern(values) })
+    let check = CheckDigits::find(values);
+    let known = || Known::of(values.iter().copied());
+    let random = || number(values, None).map(|(low, span)| IdFormat::Number { low, span, known: known() });
+    let code = || IdFormat::Code { regex: pattern(values), check, known: known() };
+    if check.is_some() {
+        return code();
+    }
+    let counted = counter(values).or_else(random).unwrap_or_else(code);
+    match (&counted, largest(declaration)) {
+        // There is not much left above: others in the range of the type.
+        (IdFormat::Counter { prefix, width: 0, next, .. }, Some(largest))
+            if prefix.is_empty() && largest.saturating_sub(*next) < 4 * values.len() as i64 =>
+        {
+            number(values, Some(largest)).map_or(counted, |(low, span)| IdFormat::Number {
+                low,
+                span,
+                known: known(),
+            })
+        }
+        _ => counted,
+    }
+}
+
+/// What the format is in words: "counted on from A-0125", "in the form [A-Z]{2}[0-9]{4}".
+pub fn form(format: &IdFormat) -> String {
+    match format {
+        IdFormat::Counter { prefix, width, next, .. } => {
+            format!("counted on from {prefix}{next:0width$}", width = usize::from(*width))
+        }
+        IdFormat::Number { low, span, .. } => {
+            format!("others from {low} to {}", i128::from(*low) + i128::from(*span))
+        }
+        IdFormat::Uuid { .. } => "as random UUIDs".to_owned(),
+        IdFormat::Pattern { regex } | IdFormat::Code { regex, .. } => {
+            let check = if matches!(format, IdFormat::Code { check: Some(_), .. }) {
+                ", with right check digits"
+            } else {
+                ""
+            };
+            const LONGEST: usize = 60;
+            match regex.char_indices().nth(LONGEST) {
+                None => format!("in the form {regex}{check}"),
+                Some((end, _)) => format!("in the form {}…{check}", &regex[..end]),
+            }
+        }
+        IdFormat::Date { pattern, .. } => format!("as dates of the calendar, written {pattern}"),
+        IdFormat::Text { .. } => "of parts that many share".to_owned(),
+        IdFormat::Empty => "left empty".to_owned(),
+        IdFormat::Reference => "one of those seen".to_owned(),
+    }
+}
+
+/// The largest whole number of a type whose name says so.
+fn largest(declaration: &Declaration) -> Option<i64> {
+    let native = declaration.native.as_deref()?.to_lowercase();
+    let name = native.split('(').next().unwrap_or_default().trim();
+    match name {
+        "tinyint" | "int8_t" => Some(i64::from(i8::MAX)),
+        "smallint" | "int2" | "smallserial" | "int16" => Some(i64::from(i16::MAX)),
+        "integer" | "int" | "int4" | "serial" | "int32" => Some(i64::from(i32::MAX)),
+        _ => None,
+    }
+}
+
+/// The least of whole numbers, and how far the largest, or `largest`, is above it.
+fn number(values: &[&str], largest: Option<i64>) -> Option<(i64, u64)> {
+    let whole = |text: &&str| text.parse::<i128>().ok().filter(|number| number.to_string() == **text);
+    let numbers = values.iter().map(whole).collect::<Option<Vec<i128>>>()?;
+    let (mut low, mut high) = (*numbers.iter().min()?, *numbers.iter().max()?);
+    if let Some(largest) = largest {
+        (low, high) = (low.min(1), i128::from(largest).max(high));
+    }
+    Some((i64::try_from(low).ok()?, u64::try_from(high - low).ok()?))
 }
 
 /// A fixed prefix and a number that is counted on.
@@ -89,38 +174,84 @@ fn counter(values: &[&str]) -> Option<IdFormat> {
     if padded && digits().any(|digits| digits.len() != width) {
         return None;
     }
-    let written = padded || at > 0;
+    let gaps = gaps(&numbers);
     let sparse = largest.saturating_sub(*least) / SPARSE > SPARSE_FROM.max(numbers.len() as i64);
-    if written && sparse {
+    if sparse && gaps.is_none() {
         return None;
     }
     let width = if padded { u8::try_from(width).ok()? } else { 0 };
-    Some(IdFormat::Counter { prefix: start.to_owned(), width, next: largest.checked_add(1)? })
+    let gaps = gaps.unwrap_or_default();
+    Some(IdFormat::Counter { prefix: start.to_owned(), width, next: largest.checked_add(1)?, gaps })
+}
+
+/// How far numbers that rise or fall from row to row are apart, from the least to the largest; nothing where they
+/// are in no order, an empty list where they leave none out.
+fn gaps(numbers: &[i64]) -> Option<Vec<i64>> {
+    let mut gaps: Vec<i64> = numbers.windows(2).map(|two| two[1].saturating_sub(two[0])).collect();
+    let rising = gaps.iter().filter(|gap| **gap > 0).count();
+    let enough = |n: usize| gaps.len() >= TELLING && n as f64 >= ORDERED * gaps.len() as f64;
+    let sign = match () {
+        () if enough(rising) => 1,
+        () if enough(gaps.len() - rising) => -1,
+        () => return None,
+    };
+    gaps.iter_mut().for_each(|gap| *gap = gap.saturating_mul(sign));
+    gaps.retain(|gap| *gap > 0);
+    gaps.sort_unstable();
+    if gaps.iter().filter(|gap| **gap > 1).count() * 50 < gaps.len() {
+        return Some(Vec::new());
+    }
+    let last = gaps.len() - 1;
+    Some((0..GAPS).map(|i| gaps[last * i / (GAPS - 1)]).collect())
 }
 
 /// A regular expression of the shapes that `values` have. Texts with the same classes of characters in the
-/// same order are one shape, however long the runs are.
+/// same order are one shape, however long the runs are. What nearly all texts of a shape have at a place stays.
 fn pattern(values: &[&str]) -> String {
     let classes = Classes::of(values);
-    let mut shapes: HashMap<Vec<String>, (usize, Vec<Run>)> = HashMap::new();
+    let mut shapes: HashMap<Vec<String>, Shape> = HashMap::new();
     for value in values {
         let runs = classes.runs(value);
-        let key = runs.iter().map(|run| run.class.clone()).collect();
-        let (count, all) = shapes.entry(key).or_insert_with(|| (0, runs.clone()));
-        *count += 1;
-        for (all, run) in all.iter_mut().zip(&runs) {
-            *all = Run {
-                class: run.class.clone(),
-                least: all.least.min(run.least),
-                most: all.most.max(run.most),
-            };
-        }
+        shapes.entry(runs.iter().map(|run| run.class.clone()).collect()).or_default().add(runs);
     }
-    let write = |(count, runs): (usize, Vec<Run>)| (count, runs.iter().map(Run::regex).collect::<String>());
-    let mut shapes: Vec<(usize, String)> = shapes.into_values().map(write).collect();
+    let mut shapes: Vec<Shape> = shapes.into_values().collect();
+    // The shape of a single value may be a name.
+    if shapes.iter().any(|shape| shape.count >= SHARED_SHAPE) {
+        shapes.retain(|shape| shape.count >= SHARED_SHAPE);
+    }
+    let write = |shape: Shape| (shape.count, shape.runs.iter().map(Run::regex).collect::<String>());
+    let mut shapes: Vec<(usize, String)> = shapes.into_iter().map(write).collect();
     shapes.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
     shapes.truncate(MOST_SHAPES);
     shapes.into_iter().map(|(_, regex)| regex).collect::<Vec<_>>().join("|")
+}
+
+/// Texts of one shape.
+#[derive(Default)]
+struct Shape {
+    count: usize,
+    runs: Vec<Run>,
+}
+
+impl Shape {
+    fn add(&mut self, runs: Vec<Run>) {
+        self.count += 1;
+        if self.runs.is_empty() {
+            self.runs = runs;
+            return;
+        }
+        for (all, run) in self.runs.iter_mut().zip(runs) {
+            all.least = all.least.min(run.least);
+            all.most = all.most.max(run.most);
+            all.texts += 1;
+            if all.places.len() < run.places.len() {
+                all.places.resize_with(run.places.len(), HashMap::new);
+            }
+            for (place, seen) in all.places.iter_mut().zip(run.places) {
+                seen.into_iter().for_each(|(c, n)| *place.entry(c).or_default() += n);
+            }
+        }
+    }
 }
 
 /// Characters of one class in a row, or a text that stays as it is.
@@ -129,15 +260,63 @@ struct Run {
     class: String,
     least: usize,
     most: usize,
+    /// Texts that have it, and how many have each character at each place; empty for a text that stays.
+    texts: usize,
+    places: Vec<HashMap<char, usize>>,
 }
 
 impl Run {
+    fn of(class: &str, c: char) -> Self {
+        let places = vec![HashMap::from([(c, 1)])];
+        Self { class: class.to_owned(), least: 1, most: 1, texts: 1, places }
+    }
+
+    fn push(&mut self, c: char) {
+        self.least += 1;
+        self.most += 1;
+        self.places.push(HashMap::from([(c, 1)]));
+    }
+
     fn regex(&self) -> String {
-        let Self { class, least, most } = self;
-        match (*least, *most) {
-            (1, 1) => class.clone(),
-            (least, most) if least == most => format!("{class}{{{least}}}"),
-            _ => format!("{class}{{{least},{most}}}"),
+        let Self { class, least, most, .. } = self;
+        // Runs of different lengths have their first characters in common, if any.
+        let fixed = if least == most { *most } else { self.usual(0).map_or(0, |_| *least) };
+        let mut parts: Vec<(String, usize)> = Vec::new();
+        for at in 0..fixed.min(self.places.len()) {
+            let part = self.usual(at).unwrap_or_else(|| class.clone());
+            match parts.last_mut() {
+                Some((last, n)) if *last == part => *n += 1,
+                _ => parts.push((part, 1)),
+            }
+        }
+        let fixed = parts.iter().map(|part| part.1).sum::<usize>();
+        let times = |(part, n): &(String, usize)| match n {
+            1 => part.clone(),
+            n => format!("{part}{{{n}}}"),
+        };
+        let head: String = parts.iter().map(times).collect();
+        match (least - fixed, most - fixed) {
+            (0, 0) => head,
+            (1, 1) => head + class,
+            (least, most) if least == most => format!("{head}{class}{{{least}}}"),
+            (least, most) => format!("{head}{class}{{{least},{most}}}"),
+        }
+    }
+
+    /// The characters at a place, where enough texts tell that there are no others.
+    fn usual(&self, at: usize) -> Option<String> {
+        let place = self.places.get(at)?;
+        if self.texts < TELLING {
+            return None;
+        }
+        let usual: BTreeSet<char> =
+            place.iter().filter(|(_, n)| **n >= LEAST_AT_PLACE).map(|(c, _)| *c).collect();
+        let most = if self.class == "[0-9]" { 5 } else { 3 };
+        match usual.len() {
+            0 => None,
+            1 => usual.first().map(char::to_string),
+            n if n <= most => Some(format!("[{}]", usual.iter().collect::<String>())),
+            _ => None,
         }
     }
 }
@@ -151,13 +330,8 @@ struct Classes {
 
 impl Classes {
     fn of(values: &[&str]) -> Self {
-        let digits = |class: &'static str, letters: std::ops::RangeInclusive<char>| {
-            let fits = |c: char| !c.is_ascii_alphanumeric() || c.is_ascii_digit() || letters.contains(&c);
-            let all = values.iter().all(|text| text.len() >= 8 && text.is_ascii() && text.chars().all(fits));
-            (all && values.iter().any(|text| text.contains(|c| letters.contains(&c)))).then_some(class)
-        };
         Self {
-            hex: digits("[0-9a-f]", 'a'..='f').or_else(|| digits("[0-9A-F]", 'A'..='F')),
+            hex: hex(values, "[0-9a-f]", 'a'..='f').or_else(|| hex(values, "[0-9A-F]", 'A'..='F')),
             email: values.iter().all(|value| is_email(value)),
         }
     }
@@ -167,11 +341,8 @@ impl Classes {
         let mut runs: Vec<Run> = Vec::new();
         for c in text[..free].chars() {
             match (self.class(c), runs.last_mut()) {
-                (Some(class), Some(last)) if last.class == class => {
-                    last.least += 1;
-                    last.most += 1;
-                }
-                (Some(class), _) => runs.push(Run { class: class.to_owned(), least: 1, most: 1 }),
+                (Some(class), Some(last)) if last.class == class => last.push(c),
+                (Some(class), _) => runs.push(Run::of(class, c)),
                 (None, _) => runs.push(literal(c.encode_utf8(&mut [0; 4]))),
             }
         }
@@ -195,8 +366,31 @@ impl Classes {
     }
 }
 
+/// The class of hexadecimal digits, where all of `values` look like digests or parts of some: letters and digits
+/// are mixed, in about the shares that chance gives them.
+fn hex(
+    values: &[&str],
+    class: &'static str,
+    letters: std::ops::RangeInclusive<char>,
+) -> Option<&'static str> {
+    let fits = |c: char| !c.is_ascii_alphanumeric() || c.is_ascii_digit() || letters.contains(&c);
+    if !values.iter().all(|text| text.len() >= 8 && text.is_ascii() && text.chars().all(fits)) {
+        return None;
+    }
+    let (mut all, mut lettered, mut changes) = (0usize, 0usize, 0usize);
+    for text in values {
+        let own: Vec<bool> =
+            text.chars().filter(char::is_ascii_alphanumeric).map(|c| letters.contains(&c)).collect();
+        all += own.len();
+        lettered += own.iter().filter(|is| **is).count();
+        changes += own.windows(2).filter(|two| two[0] != two[1]).count();
+    }
+    let share = |n: usize| n as f64 / all.max(1) as f64;
+    (HEX_LETTERS.contains(&share(lettered)) && share(changes) >= HEX_CHANGES).then_some(class)
+}
+
 fn literal(text: &str) -> Run {
-    Run { class: regex::escape(text), least: 1, most: 1 }
+    Run { class: regex::escape(text), least: 1, most: 1, texts: 1, places: Vec::new() }
 }
 
 /// Whether all are of one shape or a few: the same classes of characters in runs of the same length.
@@ -208,7 +402,9 @@ fn few_shapes(values: &[&str]) -> bool {
     values.iter().all(|value| {
         let shape = match digest {
             true => value.len().to_string(),
-            false => classes.runs(value).iter().map(Run::regex).collect(),
+            false => {
+                classes.runs(value).iter().map(|run| format!("{}{}", run.class, run.most)).collect::<String>()
+            }
         };
         shapes.insert(shape);
         shapes.len() <= FEW_SHAPES
@@ -220,11 +416,28 @@ mod tests {
     use super::*;
 
     fn counter(prefix: &str, width: u8, next: i64) -> IdFormat {
-        IdFormat::Counter { prefix: prefix.to_owned(), width, next }
+        IdFormat::Counter { prefix: prefix.to_owned(), width, next, gaps: Vec::new() }
     }
 
-    fn regex(regex: &str) -> IdFormat {
-        IdFormat::Pattern { regex: regex.to_owned() }
+    fn format(values: &[&str]) -> IdFormat {
+        super::format(values, &Declaration::default())
+    }
+
+    /// The regular expression of codes.
+    fn regex(values: &[&str]) -> String {
+        match format(values) {
+            IdFormat::Code { regex, .. } => regex,
+            other => form(&other),
+        }
+    }
+
+    fn texts(n: u64, text: impl Fn(u64) -> String) -> Vec<String> {
+        // Numbers in no order: multiples of a large one, without their ends.
+        (0..n).map(|i| text((i + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 8)).collect()
+    }
+
+    fn of(values: &[String]) -> Vec<&str> {
+        values.iter().map(String::as_str).collect()
     }
 
     #[test]
@@ -232,14 +445,68 @@ mod tests {
         assert_eq!(format(&["7", "12", "9"]), counter("", 0, 13));
         assert_eq!(format(&["CUST-000123", "CUST-000007"]), counter("CUST-", 6, 124));
         assert_eq!(format(&["A9", "A10"]), counter("A", 0, 11));
-        assert_eq!(format(&["AB-12-X", "CD-34-Y"]), regex("[A-Z]{2}\\-[0-9]{2}\\-[A-Z]"));
-        assert_eq!(format(&["K-918273645", "K-123456789"]), regex("[A-Z]\\-[0-9]{9}"));
-        assert_eq!(format(&["18446744073709551615", "28446744073709551615"]), regex("[0-9]{20}"));
-        assert_eq!(format(&["ab12@x.org", "cd@x.org"]), regex("[a-z]{2}@x\\.org|[a-z]{2}[0-9]{2}@x\\.org"));
-        assert_eq!(format(&["Ann@yahoo.org", "Bobby@yahoo.org"]), regex("[A-Z][a-z]{2,4}@yahoo\\.org"));
-        assert_eq!(format(&["d41d8cd98f00b204", "e9800998ecf8427e"]), regex("[0-9a-f]{16}"));
+        assert_eq!(regex(&["AB-12-X", "CD-34-Y"]), "[A-Z]{2}\\-[0-9]{2}\\-[A-Z]");
+        assert_eq!(regex(&["K-918273645", "K-123456789"]), "[A-Z]\\-[0-9]{9}");
+        assert_eq!(regex(&["18446744073709551615", "28446744073709551615"]), "[0-9]{20}");
+        assert_eq!(regex(&["ab12@x.org", "cd@x.org"]), "[a-z]{2}@x\\.org|[a-z]{2}[0-9]{2}@x\\.org");
+        assert_eq!(regex(&["Ann@yahoo.org", "Bobby@yahoo.org"]), "[A-Z][a-z]{2,4}@yahoo\\.org");
+        assert_eq!(regex(&["d41d8cd98f00b204", "e9800998ecf8427e"]), "[0-9a-f]{16}");
         let uuid = "6F9619FF-8B86-D011-B42D-00CF4FC964FF";
         assert_eq!(format(&[uuid]), IdFormat::Uuid { upper: true });
+    }
+
+    #[test]
+    fn what_all_share_stays() {
+        let accounts = texts(300, |i| format!("DE{:020}", i % 100_000_000_000_000));
+        assert!(regex(&of(&accounts)).starts_with("DE"), "{}", regex(&of(&accounts)));
+        let invoices = texts(300, |i| format!("INV-2024-{:05}", i % 100_000));
+        assert_eq!(regex(&of(&invoices)), "INV\\-2024\\-[0-9]{5}");
+        let years = texts(300, |i| format!("RE/{}/{:06}", 2019 + i % 4, i % 1_000_000));
+        assert_eq!(regex(&of(&years)), "RE/20[12][0129]/[0-9]{6}");
+        let phones = texts(300, |i| format!("+49 {} {}", 30 + i % 60, 100_000 + i % 9_000_000));
+        assert!(regex(&of(&phones)).starts_with("\\+49 [0-9]{2} "), "{}", regex(&of(&phones)));
+        let hashes = texts(300, |i| format!("{:08x}", (i.wrapping_mul(0x2545_f491_4f6c_dd1d)) as u32));
+        assert_eq!(regex(&of(&hashes)), "[0-9a-f]{8}");
+    }
+
+    #[test]
+    fn counters_with_gaps_go_on_with_their_gaps() {
+        let numbers: Vec<String> = (0..400i64).map(|i| format!("ORD-{}", 5000 + i * 40 + i % 7)).collect();
+        let IdFormat::Counter { prefix, next, gaps, .. } = format(&of(&numbers)) else {
+            panic!("no counter")
+        };
+        assert_eq!((prefix.as_str(), next), ("ORD-", 5000 + 399 * 40 + 399 % 7 + 1));
+        assert!(gaps.len() == GAPS && gaps.iter().all(|gap| (34..=41).contains(gap)), "{gaps:?}");
+    }
+
+    #[test]
+    fn numbers_stay_in_the_range_of_their_type() {
+        let hashes: Vec<String> =
+            (1..300u64).map(|i| (i.wrapping_mul(0x9e37_79b9_7f4a_7c15) as i64).to_string()).collect();
+        let IdFormat::Number { low, span, .. } = format(&of(&hashes)) else { panic!("no number") };
+        assert!(low < 0 && i128::from(low) + i128::from(span) <= i128::from(i64::MAX));
+        let unsigned: Vec<String> =
+            (1..300u64).map(|i| i.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_string()).collect();
+        let IdFormat::Number { low, span, .. } = format(&of(&unsigned)) else { panic!("no number") };
+        assert!(i128::from(low) + i128::from(span) <= i128::from(u64::MAX));
+        let declaration = Declaration { native: Some("integer".into()), ..Declaration::default() };
+        let last: Vec<String> = (0..100).map(|i| (i32::MAX - i).to_string()).collect();
+        let IdFormat::Number { low, span, .. } = super::format(&of(&last), &declaration) else {
+            panic!("no number")
+        };
+        assert_eq!((low, low + span as i64), (1, i64::from(i32::MAX)));
+        let few: Vec<String> = (1..100).map(|i| i.to_string()).collect();
+        assert_eq!(super::format(&of(&few), &declaration), counter("", 0, 100));
+    }
+
+    #[test]
+    fn check_digits_are_found() {
+        let accounts: Vec<String> = texts(100, |i| format!("DE00{:018}", i % 100_000_000_000_000));
+        let accounts: Vec<String> =
+            accounts.iter().filter_map(|account| CheckDigits::Iban.put(account)).collect();
+        let found = format(&of(&accounts));
+        assert!(matches!(found, IdFormat::Code { check: Some(CheckDigits::Iban), .. }), "{found:?}");
+        assert!(form(&found).ends_with(", with right check digits"));
     }
 
     #[test]

@@ -110,7 +110,7 @@ pub fn hint(name: &str) -> Option<Hint> {
 }
 
 /// "customerId", "customer-id" and "Customer ID" are two words each.
-fn words(name: &str) -> Vec<String> {
+pub fn words(name: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut lower = false;
     for c in name.chars() {

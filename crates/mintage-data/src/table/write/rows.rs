@@ -68,6 +68,7 @@ impl<'a> Rows<'a> {
             let present = present(&own.name)?;
             let range = range(own);
             let maker = IdMaker::new(&continued(format, &present), present.values().iter())?.within(range);
+            let maker = maker.repeating(!own.declaration.unique && !own.declaration.primary_key);
             self.renewals.push(Renewal { column, maker, range, all: true });
         }
         Ok(())
@@ -116,7 +117,7 @@ impl Renewal {
                     self.maker.take(text);
                     renewed.push(Some(text));
                 }
-                Some(_) => renewed.push(Some(&self.maker.next(random)?)),
+                Some(_) => renewed.push(self.maker.next_cell(random)?.as_deref()),
             }
         }
         *column = renewed;
@@ -133,9 +134,9 @@ fn made_here<'a>(head: &Table, how: &Writing<'a>) -> impl Iterator<Item = (usize
 
 /// A counter goes on from the largest number present.
 fn continued(format: &IdFormat, present: &Column) -> IdFormat {
-    let IdFormat::Counter { prefix, width, .. } = format else { return format.clone() };
+    let IdFormat::Counter { prefix, width, gaps, .. } = format else { return format.clone() };
     let number = |text: &str| text.strip_prefix(prefix.as_str())?.parse::<i64>().ok();
     let largest = present.values().iter().filter_map(number).max();
     let next = largest.map_or(1, |largest| largest.saturating_add(1));
-    IdFormat::Counter { prefix: prefix.clone(), width: *width, next }
+    IdFormat::Counter { prefix: prefix.clone(), width: *width, next, gaps: gaps.clone() }
 }

@@ -1,6 +1,6 @@
 //! What people look at: columns laid over each other, pairs of columns, distances, and what gives it away.
 
-use mintage_data::table::MISSING;
+use mintage_data::table::{MISSING, schema::ColumnSchema};
 
 use super::{
     Values,
@@ -45,6 +45,7 @@ pub(super) fn exhibits(sets: &Sets, found: &Found) -> Vec<Exhibit> {
             format!("{LEGEND}<div class=\"charts\">{}</div>", distances(found)),
         ),
     ];
+    exhibits.push(exhibit("Where values come from", "", makings(sets)));
     if !found.rules.is_empty() {
         let row = |(rule, broken): &(String, usize)| {
             format!("<tr><td>{}</td><td>{broken}</td></tr>", escaped(rule))
@@ -55,6 +56,15 @@ pub(super) fn exhibits(sets: &Sets, found: &Found) -> Vec<Exhibit> {
         exhibits.push(exhibit("Rules kept", "", table + "</tbody></table>"));
     }
     exhibits
+}
+
+/// Each column, and whether it is learned, made afresh, or drawn from real values.
+fn makings(sets: &Sets) -> String {
+    let row = |column: &ColumnSchema| {
+        format!("<tr><td>{}</td><td>{}</td></tr>", escaped(&column.name), escaped(&column.making()))
+    };
+    let rows: String = sets.data.schema().columns.iter().take(COLUMNS).map(row).collect();
+    format!("<table><thead><tr><th>column</th><th>new values</th></tr></thead><tbody>{rows}</tbody></table>")
 }
 
 fn gives_away(sets: &Sets, found: &Found) -> String {

@@ -1,0 +1,594 @@
+//! Columns whose values point at persons: never drawn from those seen unless that is asked for.
+//!
+//! | column | what becomes of it |
+//! |---|---|
+//! | e-mail addresses, telephone numbers, however often they repeat | made afresh |
+//! | texts of which most rows have their own: names, addresses, notes | made afresh; left empty where nothing readable can be made |
+//! | keys and numbers of persons (accounts, passports) of which most rows have their own | identifiers, made afresh |
+//! | whole names and addresses of many, however often they repeat | made afresh |
+//! | parts of names, and notes, that repeat | frequent ones are categories, rare ones are made afresh |
+//! | with `rare = "group"`: categories of which most rows have a rare one | rare ones are made afresh |
+//!
+//! Keys that the source declares to refer to another table stay keys of that table. It decides by shapes and shares of the
+//! values; names of columns only lower the bar.
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Alert, Cause, ColumnSchema, Format, IdFormat, Kind, TableSchema,
+    identifiers::{self, Identifier},
+    spellings::{self, Hint},
+    words::{count, rows},
+};
+use crate::{
+    SourceSpec,
+    table::{Column, Table, Type, codec::Rare, fresh::TextMaker, set::RARE_BELOW},
+};
+
+/// Fewer values say little, where the name of the column says nothing.
+const ENOUGH: usize = 20;
+/// Digits of a number by which a person is known.
+const LONG_NUMBER: usize = 6;
+
+/// What to do with texts that point at persons.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TextMode {
+    /// New ones in the form of those seen, none of which comes back.
+    #[default]
+    Fresh,
+    /// Drawn from those seen.
+    Redraw,
+    /// Left empty.
+    Empty,
+}
+
+/// How the values of a column are to be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Making {
+    /// As the kind of the column says.
+    Learned,
+    /// All of them afresh, as this kind.
+    All(Kind),
+    /// Those of few rows.
+    Rare(u32),
+}
+
+impl TableSchema {
+    /// Has values that point at persons made afresh, or as `spec` wants them; says so in reasons and alerts. `train` are the
+    /// rows that are learned from, where they are known.
+    pub fn protect(&mut self, table: &Table, spec: &SourceSpec, train: Option<&[u32]>) {
+        let columns = self.columns.par_iter_mut().zip(&table.columns);
+        let changed: Vec<Option<Alert>> =
+            columns.map(|(schema, column)| Values::of(schema, column, train).protect(schema, spec)).collect();
+        for alert in changed.into_iter().flatten() {
+            let about_values =
+                |cause| matches!(cause, Cause::Leak | Cause::NearlyUnique | Cause::Rare | Cause::ManyValues);
+            self.alerts.retain(|other| other.column != alert.column || !about_values(other.cause));
+            self.alerts.push(alert);
+        }
+        self.alerts.sort_by_key(|alert| alert.cause);
+    }
+}
+
+impl ColumnSchema {
+    /// Where values of new rows come from, in words.
+    pub fn making(&self) -> String {
+        match (self.kind, &self.format) {
+            (Kind::Category, Format::Id(IdFormat::Reference)) => "one of the keys seen".to_owned(),
+            (Kind::Category, Format::Id(_)) => format!("learned; values of few rows are {}", how(self)),
+            (_, Format::Id(_)) | (Kind::Text, _) => how(self),
+            (Kind::Constant, _) => "the same in every row".to_owned(),
+            _ => "learned".to_owned(),
+        }
+    }
+
+    /// The values of a column that point at persons, so that no new row may have one: all of an identifier or a text, those
+    /// of fewer than `rare` rows of a category that holds names, addresses or the like, or of any category where `spec` wants
+    /// rare ones out. Keys of other tables are none.
+    pub fn personal_values<'a>(&self, column: &'a Column, spec: &SourceSpec) -> Vec<&'a str> {
+        let values = Values::of(self, column, None);
+        let least = spec.rare_below.unwrap_or(RARE_BELOW);
+        let all = matches!(self.kind, Kind::Id | Kind::Text);
+        let rare = self.kind == Kind::Category
+            && (self.made_afresh().is_some()
+                || spec.rare == Rare::Group
+                || personal(&self.name).is_some()
+                || values.named().is_some());
+        if self.format == Format::Id(IdFormat::Reference) || !all && !rare {
+            return Vec::new();
+        }
+        let kept = values.texts.into_iter().zip(values.counts).filter(|(_, n)| all || *n < least);
+        kept.map(|(text, _)| text).collect()
+    }
+
+    /// Whether the column holds parts of names of persons, of which frequent ones come back.
+    pub fn names_persons(&self) -> bool {
+        self.kind == Kind::Category && personal(&self.name) == Some(Personal::Name)
+    }
+}
+
+/// What the values of a column are like.
+struct Values<'a> {
+    column: &'a Column,
+    /// Distinct values, and rows to learn from that have each.
+    texts: Vec<&'a str>,
+    counts: Vec<u32>,
+    /// Rows with a value.
+    present: usize,
+    kind: Option<Identifier>,
+}
+
+impl<'a> Values<'a> {
+    fn of(schema: &ColumnSchema, column: &'a Column, train: Option<&[u32]>) -> Self {
+        let all = column.counts();
+        let mut own = all.clone();
+        if let Some(train) = train {
+            own.fill(0);
+            for &row in train {
+                if let Some(n) = own.get_mut(column.numbers()[row as usize] as usize) {
+                    *n += 1;
+                }
+            }
+        }
+        let there = |at: &usize| all[*at] > 0 && !schema.is_missing(Some(column.values().get(*at as u32)));
+        let places: Vec<usize> = (0..all.len()).filter(there).collect();
+        let texts: Vec<&str> = places.iter().map(|&at| column.values().get(at as u32)).collect();
+        let present = places.iter().map(|&at| all[at] as usize).sum();
+        let learned = matches!(schema.kind, Kind::Constant | Kind::Boolean | Kind::Datetime | Kind::Number);
+        let kind = if learned { None } else { identifiers::recognise(&texts) };
+        Self { column, counts: places.iter().map(|&at| own[at]).collect(), texts, present, kind }
+    }
+
+    /// Changes the schema; an alert where it did.
+    fn protect(&self, schema: &mut ColumnSchema, spec: &SourceSpec) -> Option<Alert> {
+        let asked = spec.kinds.contains_key(&schema.name);
+        let making = self.making(schema, spec, asked);
+        let redrawn = spec.text == TextMode::Redraw && schema.kind != Kind::Id;
+        match making {
+            Making::Learned => return None,
+            Making::All(kind) if !(redrawn && kind == Kind::Text) => self.all(schema, kind, spec.text),
+            Making::Rare(least) if !redrawn || spec.rare == Rare::Group => {
+                schema.format = Format::Id(self.texts_made(schema, spec.text, self.is_email()));
+                schema.reason.push_str(&format!(
+                    "; values of fewer than {} are {}",
+                    rows(least as usize),
+                    how(schema)
+                ));
+            }
+            Making::All(_) | Making::Rare(_) => return self.redrawn(schema),
+        }
+        let message =
+            format!("{}, which may point at a person: {}", self.described(schema), how_not_copied(schema));
+        (schema.kind != Kind::Id
+            || self.named().is_some()
+            || matches!(schema.format, Format::Id(IdFormat::Text { .. })))
+        .then(|| Alert { column: Some(schema.name.clone()), cause: Cause::Leak, message })
+    }
+
+    /// What is drawn from the values seen, since that is wanted.
+    fn redrawn(&self, schema: &mut ColumnSchema) -> Option<Alert> {
+        if schema.kind == Kind::Text && !schema.reason.contains("drawn from those seen") {
+            schema.reason.push_str(": drawn from those seen");
+        }
+        let message = format!(
+            "{}, which may point at a person: new rows have those of the source, as text = \"redraw\" wants",
+            self.described(schema)
+        );
+        Some(Alert { column: Some(schema.name.clone()), cause: Cause::Leak, message })
+    }
+
+    fn all(&self, schema: &mut ColumnSchema, kind: Kind, mode: TextMode) {
+        let before = schema.kind;
+        schema.kind = kind;
+        if kind == Kind::Id {
+            let words = !matches!(self.kind, Some(Identifier::Code | Identifier::Uuid));
+            let number = matches!(
+                schema.format,
+                Format::Id(
+                    IdFormat::Counter { .. }
+                        | IdFormat::Number { .. }
+                        | IdFormat::Uuid { .. }
+                        | IdFormat::Date { .. }
+                        | IdFormat::Pattern { .. }
+                )
+            );
+            let maker = (words && !number && before != Kind::Integer)
+                .then(|| TextMaker::of(&self.texts, self.is_email()))
+                .flatten();
+            schema.format = Format::Id(match (maker, &schema.format) {
+                (Some(maker), _) => IdFormat::Text { maker: Box::new(maker) },
+                (None, Format::Id(format)) if *format != IdFormat::Reference => format.clone(),
+                (None, _) => identifiers::format(&self.texts, &schema.declaration),
+            });
+        } else {
+            schema.format = Format::Id(self.texts_made(schema, mode, self.is_email()));
+        }
+        let why = match before == Kind::Id {
+            true => schema.reason.trim_end_matches(": made afresh").to_owned(),
+            false => self.described(schema),
+        };
+        schema.reason = format!("{why}: {}", how(schema));
+    }
+
+    /// How texts are made: by their parts, or not at all.
+    fn texts_made(&self, schema: &ColumnSchema, mode: TextMode, email: bool) -> IdFormat {
+        let json = schema.declaration.ty == Type::Json;
+        let maker = (mode != TextMode::Empty && !json).then(|| TextMaker::of(&self.texts, email)).flatten();
+        maker.map_or(IdFormat::Empty, |maker| IdFormat::Text { maker: Box::new(maker) })
+    }
+
+    fn making(&self, schema: &ColumnSchema, spec: &SourceSpec, asked: bool) -> Making {
+        let declared = schema.declaration.refers_to.is_some();
+        let reference = schema.format == Format::Id(IdFormat::Reference);
+        let personal = personal(&schema.name);
+        let contact = matches!(self.kind, Some(Identifier::Email | Identifier::Phone))
+            || self.texts.len() >= ENOUGH && spellings::hint(&schema.name) == Some(Hint::Phone);
+        let own_each = self.texts.len() * 2 > self.present;
+        let many = self.texts.len() >= ENOUGH;
+        let codes = matches!(self.kind, Some(Identifier::Code | Identifier::Uuid));
+        match schema.kind {
+            Kind::Text => Making::All(Kind::Text),
+            Kind::Id => Making::All(Kind::Id),
+            Kind::Integer
+                if !asked && own_each && many && personal == Some(Personal::Number) && self.long() =>
+            {
+                Making::All(Kind::Id)
+            }
+            Kind::Category if declared => Making::Learned,
+            Kind::Category if !asked && (contact || own_each && many && (reference || codes)) => {
+                Making::All(Kind::Id)
+            }
+            Kind::Category if reference => self.grouped(spec),
+            Kind::Category
+                if !asked
+                    && (own_each && (many || personal.is_some_and(Personal::is_text))
+                        || many && self.whole()) =>
+            {
+                Making::All(Kind::Text)
+            }
+            Kind::Category if personal.is_some() || contact => {
+                let least = spec.rare_below.unwrap_or(RARE_BELOW).max(RARE_BELOW);
+                if self.counts.iter().any(|n| *n < least) { Making::Rare(least) } else { Making::Learned }
+            }
+            Kind::Category => self.grouped(spec),
+            _ => Making::Learned,
+        }
+    }
+
+    /// Categories that are nobody's, where rare ones are not to be made: frequent ones take their place, unless rare ones
+    /// are most of them.
+    fn grouped(&self, spec: &SourceSpec) -> Making {
+        let least = spec.rare_below.unwrap_or(RARE_BELOW);
+        let rare: u64 = self.counts.iter().filter(|n| **n < least).map(|n| u64::from(*n)).sum();
+        let all: u64 = self.counts.iter().map(|n| u64::from(*n)).sum();
+        let most = rare * 2 > all || all > 0 && self.counts.iter().all(|n| *n < least);
+        if spec.rare == Rare::Group && most { Making::Rare(least) } else { Making::Learned }
+    }
+
+    /// Whole names and addresses, of one person in however many rows: names of several words, streets with numbers.
+    fn whole(&self) -> bool {
+        let most = |is: &dyn Fn(&str) -> bool| {
+            self.texts.iter().filter(|text| is(text)).count() * 2 > self.texts.len()
+        };
+        match personal(&self.column.name) {
+            Some(Personal::Name) => most(&|text| text.trim().contains(' ')),
+            Some(Personal::Address) => most(&|text| text.contains(|c: char| c.is_ascii_digit())),
+            Some(Personal::Note | Personal::Number) | None => false,
+        }
+    }
+
+    /// Whole numbers of one length that is no quantity's.
+    fn long(&self) -> bool {
+        let length = self.texts.first().map_or(0, |text| text.len());
+        length >= LONG_NUMBER && self.texts.iter().all(|text| text.len() == length)
+    }
+
+    fn is_email(&self) -> bool {
+        self.kind == Some(Identifier::Email)
+    }
+
+    fn named(&self) -> Option<&'static str> {
+        match self.kind {
+            Some(Identifier::Email) => Some("e-mail addresses"),
+            Some(Identifier::Phone) => Some("telephone numbers"),
+            _ => None,
+        }
+    }
+
+    /// "3,000 different e-mail addresses".
+    fn described(&self, schema: &ColumnSchema) -> String {
+        let what = self.named().unwrap_or(match personal(&self.column.name) {
+            _ if schema.kind == Kind::Id => "identifiers",
+            Some(Personal::Name) => "names",
+            Some(Personal::Address) => "addresses",
+            Some(Personal::Number | Personal::Note) | None => "texts",
+        });
+        format!("{} different {what}", count(self.texts.len()))
+    }
+}
+
+/// What happens to the values, in words.
+fn how(schema: &ColumnSchema) -> String {
+    match &schema.format {
+        Format::Id(IdFormat::Empty) => "left empty".to_owned(),
+        Format::Id(format) if *format != IdFormat::Reference => {
+            format!("made afresh, {}", identifiers::form(format))
+        }
+        _ => "drawn from those seen".to_owned(),
+    }
+}
+
+fn how_not_copied(schema: &ColumnSchema) -> &'static str {
+    match (&schema.format, schema.kind) {
+        (Format::Id(IdFormat::Empty), Kind::Category) => "those of few rows are left empty",
+        (Format::Id(IdFormat::Empty), _) => "left empty, since too little is shared to make others of",
+        (_, Kind::Category) => "those of few rows are made afresh, none is copied",
+        _ => "new ones are made afresh in the same form, none is copied",
+    }
+}
+
+/// What the name of a column says of the persons in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Personal {
+    Name,
+    Address,
+    Note,
+    Number,
+}
+
+impl Personal {
+    fn is_text(self) -> bool {
+        self != Self::Number
+    }
+}
+
+const NAMES: [&str; 40] = [
+    "name",
+    "fullname",
+    "firstname",
+    "lastname",
+    "surname",
+    "forename",
+    "givenname",
+    "familyname",
+    "middlename",
+    "maiden",
+    "patronymic",
+    "username",
+    "login",
+    "nickname",
+    "vorname",
+    "nachname",
+    "familienname",
+    "nom",
+    "prenom",
+    "prénom",
+    "nombre",
+    "apellido",
+    "apellidos",
+    "cognome",
+    "nome",
+    "sobrenome",
+    "imie",
+    "nazwisko",
+    "имя",
+    "фамилия",
+    "отчество",
+    "фио",
+    "клиент",
+    "person",
+    "contact",
+    "holder",
+    "patient",
+    "employee",
+    "passenger",
+    "author",
+];
+/// Names of what is nobody.
+const THINGS: [&str; 28] = [
+    "product",
+    "item",
+    "goods",
+    "article",
+    "city",
+    "town",
+    "country",
+    "region",
+    "state",
+    "company",
+    "brand",
+    "file",
+    "category",
+    "department",
+    "store",
+    "shop",
+    "station",
+    "model",
+    "column",
+    "table",
+    "event",
+    "course",
+    "school",
+    "airport",
+    "товар",
+    "город",
+    "страна",
+    "область",
+];
+const ADDRESSES: [&str; 16] = [
+    "address",
+    "addr",
+    "street",
+    "strasse",
+    "straße",
+    "adresse",
+    "anschrift",
+    "rue",
+    "calle",
+    "direccion",
+    "dirección",
+    "indirizzo",
+    "адрес",
+    "улица",
+    "apartment",
+    "квартира",
+];
+const NOTES: [&str; 17] = [
+    "note",
+    "notes",
+    "comment",
+    "comments",
+    "remark",
+    "remarks",
+    "message",
+    "feedback",
+    "memo",
+    "bemerkung",
+    "notiz",
+    "kommentar",
+    "заметка",
+    "заметки",
+    "комментарий",
+    "примечание",
+    "примечания",
+];
+const NUMBERS: [&str; 26] = [
+    "iban",
+    "account",
+    "konto",
+    "card",
+    "passport",
+    "ssn",
+    "снилс",
+    "snils",
+    "инн",
+    "inn",
+    "огрн",
+    "ogrn",
+    "паспорт",
+    "passport",
+    "insurance",
+    "licence",
+    "license",
+    "policy",
+    "полис",
+    "счет",
+    "счёт",
+    "карта",
+    "plate",
+    "vin",
+    "imei",
+    "taxpayer",
+];
+
+/// Whom the values of a column of this name belong to, if anybody.
+fn personal(name: &str) -> Option<Personal> {
+    let words = spellings::words(name);
+    let any = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
+    match () {
+        () if any(&NUMBERS) => Some(Personal::Number),
+        () if any(&ADDRESSES) => Some(Personal::Address),
+        () if any(&NOTES) => Some(Personal::Note),
+        () if any(&NAMES) && !any(&THINGS) => Some(Personal::Name),
+        () => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::table::{Declaration, schema::detect};
+
+    /// The schema of a column of `n` rows, as `spec` wants it.
+    fn found(
+        name: &str,
+        n: usize,
+        spec: &SourceSpec,
+        cell: impl Fn(usize) -> String,
+    ) -> (ColumnSchema, Vec<Alert>) {
+        let cells: Vec<String> = (0..n).map(cell).collect();
+        let column = Column::of(name, cells.iter().map(|text| Some(text.as_str())));
+        let table = Table { name: "t".into(), columns: vec![column], ..Table::default() };
+        let mut schema = detect(&table);
+        schema.apply(&table, &spec.kinds).unwrap();
+        schema.protect(&table, spec, None);
+        (schema.columns.remove(0), schema.alerts)
+    }
+
+    fn kind(name: &str, cell: impl Fn(usize) -> String) -> Kind {
+        let (schema, _) = found(name, 300, &SourceSpec::default(), cell);
+        let afresh = schema.made_afresh().is_some();
+        assert_eq!(afresh, matches!(schema.kind, Kind::Id | Kind::Text), "{name}: {}", schema.reason);
+        schema.kind
+    }
+
+    fn word(i: usize) -> String {
+        let parts = ["ка", "ро", "ми", "ле", "ну", "са", "ви", "до", "па", "те"];
+        [100, 10, 1].map(|place| parts[i / place % 10]).concat()
+    }
+
+    #[test]
+    fn values_that_point_at_persons_are_made_afresh() {
+        assert_eq!(kind("имя", |i| format!("{} {}", word(i % 50), word(i * 7))), Kind::Text);
+        assert_eq!(kind("x", |i| format!("{} {}", word(i % 50), word(i * 7))), Kind::Text);
+        assert_eq!(kind("адрес", |i| format!("ул. {}, {}", word(i % 40), i % 90)), Kind::Text);
+        assert_eq!(kind("customer_name", |i| format!("{} {}", word(i % 5), word(i % 25))), Kind::Text);
+        assert_eq!(kind("x", |i| format!("anna{}@mail.org", i % 100)), Kind::Id);
+        assert_eq!(kind("phone", |i| format!("7912{:07}", i % 100 * 7919)), Kind::Id);
+        assert_eq!(
+            kind("passport", |i| (4_510_000_000 + (i * 7919) as u64 % 1_000_003).to_string()),
+            Kind::Id
+        );
+        assert_eq!(kind("session_id", |i| format!("{}", (i % 200) * 7919 % 10_007)), Kind::Id);
+        // Few values that repeat, and quantities, are nobody's.
+        assert_eq!(kind("segment", |i| word(i % 4)), Kind::Category);
+        assert_eq!(kind("income", |i| (200_000 + (i * 7919) % 100_003).to_string()), Kind::Integer);
+    }
+
+    #[test]
+    fn frequent_first_names_are_categories_and_rare_ones_are_made_afresh() {
+        let first = |i: usize| if i < 290 { word(i % 10) } else { word(i) };
+        let (schema, alerts) = found("first_name", 300, &SourceSpec::default(), first);
+        assert_eq!((schema.kind, schema.made_afresh().is_some()), (Kind::Category, true));
+        assert!(schema.reason.contains("values of fewer than 5 rows are"), "{}", schema.reason);
+        assert!(alerts.iter().any(|a| a.cause == Cause::Leak && a.message.contains("none is copied")));
+        let (schema, _) = found("product_name", 300, &SourceSpec::default(), first);
+        assert!(schema.made_afresh().is_none());
+    }
+
+    #[test]
+    fn texts_are_redrawn_or_empty_where_that_is_wanted() {
+        let name = |i: usize| format!("{} {}", word(i % 50), word(i * 7));
+        let redraw = SourceSpec { text: TextMode::Redraw, ..SourceSpec::default() };
+        let (schema, alerts) = found("name", 300, &redraw, name);
+        assert!(schema.made_afresh().is_none() && schema.reason.contains("drawn from those seen"));
+        assert!(alerts.iter().any(|alert| alert.message.contains("text = \"redraw\"")), "{alerts:?}");
+        let empty = SourceSpec { text: TextMode::Empty, ..SourceSpec::default() };
+        let (schema, _) = found("name", 300, &empty, name);
+        assert_eq!((schema.made_afresh(), schema.kind), (Some(&IdFormat::Empty), Kind::Text));
+    }
+
+    #[test]
+    fn rare_values_are_kept_out_also_where_all_are_rare() {
+        let group = SourceSpec { rare: Rare::Group, ..SourceSpec::default() };
+        let (schema, _) = found("colour", 30, &group, |i| word(i % 10));
+        assert!(schema.made_afresh().is_some(), "{}", schema.reason);
+        let (schema, _) = found("colour", 300, &group, |i| if i < 4 { word(i + 7) } else { word(i % 5) });
+        assert!(schema.made_afresh().is_none(), "{}", schema.reason);
+    }
+
+    #[test]
+    fn keys_of_other_tables_stay_keys() {
+        let declaration = Declaration { refers_to: Some("person.id".into()), ..Declaration::default() };
+        let mut column = Column::new("person", declaration);
+        (0..40).for_each(|i| column.push(Some(&(i * 3).to_string())));
+        let table = Table { name: "t".into(), columns: vec![column], ..Table::default() };
+        let mut schema = detect(&table);
+        schema.protect(&table, &SourceSpec { rare: Rare::Group, ..SourceSpec::default() }, None);
+        assert_eq!(schema.columns[0].format, Format::Id(IdFormat::Reference));
+    }
+}
