@@ -1,5 +1,6 @@
 //! The command line: definitions only. Help, man pages and completions all come from here.
 
+mod columns;
 mod copy;
 
 use std::{ffi::OsStr, path::PathBuf};
@@ -11,8 +12,9 @@ use clap::{
     value_parser,
 };
 use mintage::{Family, Size};
-use mintage_data::{DataKind, IfExists};
+use mintage_data::IfExists;
 
+pub use columns::Columns;
 pub use copy::Copy;
 
 /// Learn a generative model from the data you have; mint new data like it.
@@ -152,62 +154,6 @@ pub enum Verb {
     Man(Man),
 }
 
-/// What to read of a source.
-#[derive(Args, Clone, Debug, Default)]
-pub struct Columns {
-    /// Table of the database (found by itself when there is only one, or only one with images)
-    #[arg(long, value_name = "TABLE")]
-    pub table: Option<String>,
-    /// Rows of a database that this SQL query gives, in place of a table
-    #[arg(long, value_name = "SQL", conflicts_with = "table")]
-    pub query: Option<String>,
-    /// Column with the images or the texts (found by itself likewise); of table rows the columns to learn, as a,b,c
-    #[arg(long, value_name = "COLUMN")]
-    pub column: Option<String>,
-    /// Column to condition on; "none" ignores the labels that are there. Of table rows the column that
-    /// usefulness is measured by
-    #[arg(long, value_name = "COLUMN")]
-    pub label: Option<String>,
-    /// What to hold out from training, in place of a tenth: a file, a folder or a table (not with images)
-    #[arg(long, value_name = "SOURCE")]
-    pub holdout: Option<String>,
-    /// What the source is read as, where it could be several things
-    #[arg(long, value_enum, value_name = "KIND")]
-    pub kind: Option<KindChoice>,
-    /// Texts: put U+FFFD in the place of bytes that cannot be decoded
-    #[arg(long)]
-    pub lossy: bool,
-    /// Fail at the first item that cannot be read (up to 5 % are skipped without this)
-    #[arg(long)]
-    pub strict: bool,
-    /// Learn as well from what mintage made, which is left out without this
-    #[arg(long)]
-    pub allow_made: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum KindChoice {
-    Image,
-    Rows,
-    Text,
-    Music,
-    Video,
-    Audio,
-}
-
-impl From<KindChoice> for DataKind {
-    fn from(choice: KindChoice) -> Self {
-        match choice {
-            KindChoice::Image => Self::Image,
-            KindChoice::Rows => Self::Rows,
-            KindChoice::Text => Self::Text,
-            KindChoice::Music => Self::Music,
-            KindChoice::Video => Self::Video,
-            KindChoice::Audio => Self::Audio,
-        }
-    }
-}
-
 /// Where the data of a model lie now.
 #[derive(Args, Clone, Debug, Default)]
 pub struct Moved {
@@ -240,6 +186,9 @@ pub struct Inspect {
     pub source: String,
     #[command(flatten)]
     pub columns: Columns,
+    /// Lines as long as what is in them, in place of what fits the terminal
+    #[arg(long)]
+    pub wide: bool,
     /// Write a grid of images to this PNG; of clips strips of film, or a GIF that moves
     #[arg(long, value_name = "FILE")]
     pub preview: Option<PathBuf>,

@@ -149,7 +149,8 @@ impl Context {
 
 /// The specification that the flags give for a source.
 pub fn source_spec(source: &str, columns: &Columns) -> SourceSpec {
-    let Columns { table, query, column, label, holdout, kind, lossy, strict, allow_made } = columns.clone();
+    let Columns { table, query, column, label, holdout, kind, lossy, strict, allow_made, .. } =
+        columns.clone();
     let (source, kind) = (source.to_owned(), kind.map(Into::into));
     let mut spec = SourceSpec {
         source,
@@ -164,6 +165,7 @@ pub fn source_spec(source: &str, columns: &Columns) -> SourceSpec {
         allow_made,
         ..SourceSpec::default()
     };
+    columns.describe(&mut spec);
     spec.hide_passwords();
     spec
 }

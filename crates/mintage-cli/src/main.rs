@@ -59,7 +59,7 @@ fn run(cli: &Cli) -> Verdict {
 
 /// What is said when the program itself has gone wrong, in whichever thread.
 fn bug(info: &panic::PanicHookInfo) {
-    if mintage_data::audio::panic_is_caught() {
+    if mintage_data::panic_is_caught() {
         return;
     }
     let payload = info.payload();

@@ -38,6 +38,8 @@ pub struct Settings {
     /// Colours on stderr.
     pub color: bool,
     pub progress: Progress,
+    /// Characters of a line on stdout that fit.
+    pub width: usize,
     pub device: DeviceChoice,
     /// 0: as many as the machine has.
     pub threads: usize,
@@ -71,6 +73,7 @@ impl Settings {
                 (false, true) => Progress::Bar,
                 (false, false) => Progress::Lines,
             },
+            width: width(),
             device: device.as_deref().unwrap_or("auto").parse::<DeviceChoice>()?,
             threads: threads(global)?,
             seed: global.seed,
@@ -103,6 +106,18 @@ impl Settings {
     pub fn seed_or_fresh(&self) -> u64 {
         self.seed.unwrap_or(self.fresh_seed)
     }
+}
+
+/// What fits on a line where nobody says.
+const USUAL_WIDTH: usize = 100;
+/// A narrower terminal is written to like this one.
+const LEAST_WIDTH: usize = 40;
+
+/// The width of the terminal.
+fn width() -> usize {
+    let told = variable("COLUMNS").and_then(|columns| columns.parse().ok());
+    let found = || console::Term::stdout().size_checked().map(|(_, columns)| usize::from(columns));
+    told.or_else(found).unwrap_or(USUAL_WIDTH).max(LEAST_WIDTH)
 }
 
 /// Whether stderr is coloured. Apart from the other settings because errors in those are coloured too.

@@ -107,10 +107,27 @@ impl Table {
 
     /// The table, one line a row.
     pub fn text(&self) -> String {
+        self.within(usize::MAX)
+    }
+
+    /// The same in lines of at most `most` characters: cells are cut, those of the last columns first.
+    pub fn within(&self, most: usize) -> String {
+        /// What is left of a column of texts at least.
+        const LEAST: usize = 12;
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
-        let cell = |row: &Vec<String>, c: usize| row.get(c).cloned().unwrap_or_default();
-        let width = |c: usize| self.rows.iter().map(|r| cell(r, c).chars().count()).max().unwrap_or(0);
-        let widths: Vec<usize> = (0..columns).map(width).collect();
+        let width = |c: usize| {
+            self.rows.iter().filter_map(|row| row.get(c)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+        };
+        let mut widths: Vec<usize> = (0..columns).map(width).collect();
+        let total = widths.iter().sum::<usize>() + 2 * columns.saturating_sub(1);
+        let mut over = total.saturating_sub(most);
+        for c in (0..columns).rev().filter(|&c| !self.is_numeric(c)) {
+            let less = over.min(widths[c].saturating_sub(LEAST));
+            widths[c] -= less;
+            over -= less;
+        }
+        let cell =
+            |row: &Vec<String>, c: usize| row.get(c).map(|cell| cut(cell, widths[c])).unwrap_or_default();
         let numeric: Vec<bool> = (0..columns).map(|c| self.is_numeric(c)).collect();
         let mut text = String::new();
         for (index, row) in self.rows.iter().enumerate() {
@@ -149,6 +166,33 @@ impl Table {
     }
 }
 
+/// A text of at most so many characters, with a sign where something is missing.
+pub fn cut(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        None => text.to_owned(),
+        Some(_) => text.chars().take(most.saturating_sub(1)).chain(['…']).collect(),
+    }
+}
+
+/// A text in lines of at most `most` characters where its words allow; `indent` stands before all but the first.
+pub fn wrapped(text: &str, most: usize, indent: &str) -> String {
+    let (mut lines, mut length) = (String::new(), 0);
+    for word in text.split(' ') {
+        let letters = word.chars().count();
+        if length > indent.len() && length + 1 + letters > most {
+            lines.push('\n');
+            lines.push_str(indent);
+            length = indent.len();
+        } else if length > 0 {
+            lines.push(' ');
+            length += 1;
+        }
+        lines.push_str(word);
+        length += letters;
+    }
+    lines
+}
+
 fn pad(cell: &str, width: usize, right: bool) -> String {
     let space = " ".repeat(width.saturating_sub(cell.chars().count()));
     if right { format!("{space}{cell}") } else { format!("{cell}{space}") }
@@ -185,6 +229,17 @@ mod tests {
         assert_eq!(shown("a\x1b[2J\u{9b}b\rc\u{202e}\n"), "a\\u{1b}[2J\\u{9b}b\\rc\\u{202e}\n");
         assert_eq!(shown("postgres://a:geheim@h/d \x07"), "postgres://a@h/d \\u{7}");
         assert_eq!(shown("Привет,\t мир"), "Привет,\t мир");
+    }
+
+    #[test]
+    fn long_lines_are_cut_or_wrapped() {
+        let mut table = Table::new(["name", "n", "why"]);
+        table.row(["a".to_owned(), "1,000".to_owned(), "because of this and that".to_owned()]);
+        assert_eq!(table.within(28), "name      n  why\na     1,000  because of this …\n");
+        assert_eq!(table.within(99), table.text());
+        assert_eq!(cut("ёжик", 3), "ёж…");
+        assert_eq!(wrapped("! one two three", 9, "  "), "! one two\n  three");
+        assert_eq!(wrapped("a  b", 9, "  "), "a  b");
     }
 
     #[test]

@@ -3,15 +3,22 @@
 //! The codec is fixed by the training data, saved with the model, and used for everything that the model
 //! is shown later. It knows nothing of batches or tensors.
 
-use std::{fs, io::Cursor, path::Path};
+use std::{borrow::Cow, fs, io::Cursor, ops::Deref, path::Path};
 
 use fast_image_resize::{
     FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer, images::Image as FirImage,
 };
-use image::{DynamicImage, ImageBuffer, ImageDecoder, ImageReader, Limits, metadata::Orientation};
+use image::{
+    DynamicImage, GenericImageView, ImageBuffer, ImageDecoder, ImageReader, Limits, Pixel, RgbImage, Rgba,
+    metadata::Orientation,
+};
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, atomic_write, error::damaged};
+use crate::{
+    Error, atomic_write,
+    error::damaged,
+    guard::{GAVE_UP, Memory, caught},
+};
 
 /// Channels, height and width of every image of a set. Arrays are channel, row, column ("CHW").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -147,8 +154,32 @@ impl ImageCodec {
     }
 }
 
+/// An image, and the memory that is set aside for it and for what is made of it.
+#[derive(Debug)]
+pub(crate) struct Decoded {
+    image: DynamicImage,
+    _memory: Memory,
+}
+
+impl Deref for Decoded {
+    type Target = DynamicImage;
+
+    fn deref(&self) -> &DynamicImage {
+        &self.image
+    }
+}
+
+/// A turned or stretched image is a second one.
+const TWICE: u64 = 2;
+/// Bytes of a pixel that are held beside those of the image itself: its colours without transparency.
+const BESIDE: u64 = 4;
+
 /// Decodes after checking format and size; the message fits after the item's name.
-pub(crate) fn decode_limited(bytes: &[u8]) -> Result<DynamicImage, String> {
+pub(crate) fn decode_limited(bytes: &[u8]) -> Result<Decoded, String> {
+    caught(|| decode_within_limits(&without_profiles(bytes))).unwrap_or_else(|| Err(GAVE_UP.to_owned()))
+}
+
+fn decode_within_limits(bytes: &[u8]) -> Result<Decoded, String> {
     let (width, height) = dimensions(bytes)?;
     if width == 0 || height == 0 {
         return Err("the image has no pixels".to_owned());
@@ -169,9 +200,10 @@ pub(crate) fn decode_limited(bytes: &[u8]) -> Result<DynamicImage, String> {
     let damaged = |e: image::ImageError| format!("damaged image ({e})");
     let mut decoder = reader.into_decoder().map_err(damaged)?;
     let orientation = orientation(bytes, &mut decoder);
+    let memory = Memory::take(decoder.total_bytes() * TWICE + pixels * BESIDE);
     let mut image = DynamicImage::from_decoder(decoder).map_err(damaged)?;
     image.apply_orientation(orientation);
-    Ok(image)
+    Ok(Decoded { image, _memory: memory })
 }
 
 /// How an image is to be turned: as its EXIF says, or else its XMP. What cannot be understood turns nothing.
@@ -239,34 +271,65 @@ fn stretched(image: &DynamicImage, white: u16) -> Option<DynamicImage> {
     Some(image)
 }
 
+/// A PNG without what may unpack to gigabytes and is not looked at: colour profiles and notes.
+pub(crate) fn without_profiles(bytes: &[u8]) -> Cow<'_, [u8]> {
+    const SIGNATURE: usize = 8;
+    const UNWANTED: [&[u8]; 3] = [b"iCCP", b"zTXt", b"tEXt"];
+    if !bytes.starts_with(b"\x89PNG\r\n\x1a\n") {
+        return Cow::Borrowed(bytes);
+    }
+    let (mut kept, mut rest) = (bytes[..SIGNATURE].to_vec(), &bytes[SIGNATURE..]);
+    while let Some((length, _)) = rest.split_first_chunk::<4>() {
+        // Length, name, contents, checksum.
+        let whole = (u32::from_be_bytes(*length) as usize).saturating_add(12).min(rest.len());
+        let (chunk, behind) = rest.split_at(whole);
+        if !UNWANTED.contains(&chunk.get(4..8).unwrap_or_default()) {
+            kept.extend(chunk);
+        }
+        rest = behind;
+    }
+    kept.extend(rest);
+    Cow::Owned(kept)
+}
+
 /// Width and height from the header alone.
 pub(crate) fn dimensions(bytes: &[u8]) -> Result<(u32, u32), String> {
     let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|e| e.to_string())?;
     if reader.format().is_none() {
         return Err("no image: the bytes are not PNG, JPEG, GIF, WebP or BMP".to_owned());
     }
-    reader.into_dimensions().map_err(|e| format!("damaged image ({e})"))
+    let dimensions = caught(|| reader.into_dimensions()).ok_or(GAVE_UP)?;
+    dimensions.map_err(|e| format!("damaged image ({e})"))
 }
 
 /// Whether the image has colours.
 pub(crate) fn is_gray(image: &DynamicImage) -> bool {
+    // Pixel by pixel: a copy of a large image would double what it takes.
     !image.color().has_color()
-        || over_white(image).to_rgb8().pixels().all(|p| p.0[0] == p.0[1] && p.0[1] == p.0[2])
+        || image.pixels().all(|(_, _, mut pixel)| {
+            lay_over_white(&mut pixel);
+            pixel.0[0] == pixel.0[1] && pixel.0[1] == pixel.0[2]
+        })
 }
 
-fn over_white(image: &DynamicImage) -> DynamicImage {
+fn over_white(image: &DynamicImage) -> Cow<'_, DynamicImage> {
     if !image.color().has_alpha() {
-        return image.clone();
+        return Cow::Borrowed(image);
     }
-    let mut rgba = image.to_rgba8();
-    for pixel in rgba.pixels_mut() {
-        let alpha = u32::from(pixel.0[3]);
-        for channel in &mut pixel.0[..3] {
-            *channel = ((u32::from(*channel) * alpha + 255 * (255 - alpha) + 127) / 255) as u8;
-        }
-        pixel.0[3] = 255;
+    let opaque = RgbImage::from_fn(image.width(), image.height(), |x, y| {
+        let mut pixel = image.get_pixel(x, y);
+        lay_over_white(&mut pixel);
+        pixel.to_rgb()
+    });
+    Cow::Owned(DynamicImage::ImageRgb8(opaque))
+}
+
+fn lay_over_white(pixel: &mut Rgba<u8>) {
+    let alpha = u32::from(pixel.0[3]);
+    for channel in &mut pixel.0[..3] {
+        *channel = ((u32::from(*channel) * alpha + 255 * (255 - alpha) + 127) / 255) as u8;
     }
-    DynamicImage::ImageRgba8(rgba)
+    pixel.0[3] = 255;
 }
 
 /// Lanczos to `to`, from the part `crop` (left, top, width, height) of an interleaved image.
@@ -331,7 +394,7 @@ pub(crate) fn to_interleaved(planes: &[u8], shape: ImageShape) -> Vec<u8> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use image::{ImageFormat, Rgb, RgbImage, Rgba, RgbaImage};
+    use image::{ImageFormat, Rgb, RgbaImage};
     use proptest::prelude::*;
 
     fn png(image: impl Into<DynamicImage>) -> Vec<u8> {
@@ -377,6 +440,62 @@ mod tests {
         bytes[16..20].copy_from_slice(&50_000u32.to_be_bytes());
         let why = codec(3, 8, Fit::Crop).decode(&bytes).unwrap_err();
         assert!(why.contains("50000") || why.contains("damaged"), "{why}");
+    }
+
+    /// A PNG chunk with its checksum.
+    fn chunk(name: &[u8; 4], body: &[u8]) -> Vec<u8> {
+        let named = [&name[..], body].concat();
+        let mut crc = flate2::Crc::new();
+        crc.update(&named);
+        [&(body.len() as u32).to_be_bytes()[..], &named, &crc.sum().to_be_bytes()].concat()
+    }
+
+    fn packed(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+        std::io::Write::write_all(&mut encoder, bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn a_png_that_makes_its_decoder_panic_is_damaged() {
+        // A palette of four bytes, which are no colours, and an index into it.
+        let header = [&4u32.to_be_bytes()[..], &1u32.to_be_bytes(), &[8, 3, 0, 0, 0]].concat();
+        for palette in [&[1u8, 2, 3, 4][..], &[1, 2, 3, 4, 5]] {
+            let bytes = [
+                b"\x89PNG\r\n\x1a\n".to_vec(),
+                chunk(b"IHDR", &header),
+                chunk(b"PLTE", palette),
+                chunk(b"IDAT", &packed(&[0, 0, 1, 0, 1])),
+                chunk(b"IEND", &[]),
+            ];
+            // Whether it is read or refused is the decoder's business; it must not end the program.
+            let _ = codec(3, 8, Fit::Crop).decode(&bytes.concat());
+        }
+    }
+
+    #[test]
+    fn profiles_and_notes_are_not_unpacked() {
+        let image = RgbImage::from_pixel(3, 3, Rgb([9, 8, 7]));
+        let plain = png(image);
+        let header = 8 + 25;
+        let bomb = chunk(b"iCCP", &[&b"x\0\0"[..], &packed(&vec![0; 1 << 20])].concat());
+        let with = [&plain[..header], &bomb, &chunk(b"zTXt", &[b'a', 0, 0]), &plain[header..]].concat();
+        assert_eq!(without_profiles(&with).as_ref(), plain);
+        assert_eq!(without_profiles(&plain).as_ref(), plain);
+        assert_eq!(
+            codec(3, 3, Fit::Crop).decode(&with).unwrap(),
+            codec(3, 3, Fit::Crop).decode(&plain).unwrap()
+        );
+        for end in 0..with.len() {
+            let _ = without_profiles(&with[..end]);
+        }
+    }
+
+    #[test]
+    fn colours_are_seen_through_transparency() {
+        let gray = RgbaImage::from_pixel(2, 2, Rgba([200, 0, 0, 0]));
+        assert!(is_gray(&gray.into()));
+        assert!(!is_gray(&RgbaImage::from_pixel(2, 2, Rgba([200, 0, 0, 90])).into()));
     }
 
     #[test]

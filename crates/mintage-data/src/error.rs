@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::table::redacted;
+use crate::table::{redacted, text_file::Unpacked};
 
 /// Every failure of this crate. The message says what and where; [`Error::hint`] says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +24,9 @@ pub enum Error {
     /// A source of what this program made itself.
     #[error("{what}: holds nothing but what mintage made ({count})")]
     OnlyMade { what: String, count: usize },
+    /// A server that cannot be reached, or not any more: nothing else of it can be read either.
+    #[error("{what}: {why}")]
+    Lost { what: String, why: String, hint: String },
     #[error("{path}: {source}", path = path.display())]
     Sqlite { path: PathBuf, source: rusqlite::Error },
 }
@@ -56,7 +59,7 @@ impl Error {
     pub fn list(&self) -> &[String] {
         match self {
             Self::Bad { list, .. } => list,
-            Self::Io { .. } | Self::OnlyMade { .. } | Self::Sqlite { .. } => &[],
+            Self::Io { .. } | Self::Lost { .. } | Self::OnlyMade { .. } | Self::Sqlite { .. } => &[],
         }
     }
 
@@ -64,6 +67,10 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Bad { hint, .. } => hint.clone(),
+            Self::Lost { hint, .. } => Some(hint.clone()),
+            Self::Io { source, .. } if Unpacked::is_over(source) => {
+                Some("unpack it yourself, look at what is in it, and name the unpacked file".to_owned())
+            }
             Self::Io { source, .. } => io_hint(source),
             Self::Sqlite { source, .. } => sqlite_hint(source),
             Self::OnlyMade { .. } => Some(

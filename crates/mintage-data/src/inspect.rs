@@ -11,12 +11,13 @@ use self::facts::{EXAMPLE, clip_facts, image_facts, sequence_facts, sound_facts}
 use crate::{
     ClipSet, Error, ImageSet, ImageShape, SequenceSet, SoundSet, SourceSpec,
     audio::SOUNDS,
+    error::suggestion,
     is_music, is_sound, is_text, is_video,
     music::MIDI,
     sequence::Matter,
     source::sqlite::{IMAGES, PROVENANCE_COLUMN, columns, holds, is_sqlite, open_read_only, quoted},
     table::{
-        Column, Table, is_database, is_table, read,
+        Column, Table, is_database, is_table, only_real, read, redacted,
         schema::{ColumnSchema, Kind, detect},
         tables_of,
     },
@@ -226,6 +227,7 @@ pub fn inspect(spec: &SourceSpec) -> Result<Inspection, Error> {
         true => table_infos(spec, &mut alerts)?,
         false => Vec::new(),
     };
+    check_label(spec, &tables)?;
     let kind = match path.extension() {
         _ if is_sqlite(path) => "sqlite",
         _ if is_database(&spec.source) => "postgresql",
@@ -279,6 +281,20 @@ pub fn inspect(spec: &SourceSpec) -> Result<Inspection, Error> {
     Ok(Inspection { source, kind, tables, images, sequences, sounds, clips, alerts, unread })
 }
 
+/// An error with the nearest name unless one of the tables has the column that is to be conditioned on.
+fn check_label(spec: &SourceSpec, tables: &[TableInfo]) -> Result<(), Error> {
+    let names = || tables.iter().flat_map(|table| table.columns.iter().map(|column| column.name.as_str()));
+    let Some(label) = spec.label.as_deref().filter(|_| !spec.no_labels() && names().next().is_some()) else {
+        return Ok(());
+    };
+    if names().any(|name| name == label) {
+        return Ok(());
+    }
+    let hint = suggestion(label, names())
+        .unwrap_or_else(|| format!("the columns are {}", names().take(30).collect::<Vec<_>>().join(", ")));
+    Err(Error::bad(redacted(&spec.source), format!("has no column `{label}`")).with_hint(hint))
+}
+
 /// Opens a set where it is `wanted`; where it `may_fail`, the reason becomes an alert.
 fn opened<T>(
     wanted: bool,
@@ -303,7 +319,7 @@ fn likely_label(tables: &[TableInfo], media: ColumnKind) -> Option<&str> {
 
 /// Every table of a source, or the one that is asked for, with the kinds that training finds.
 fn table_infos(spec: &SourceSpec, alerts: &mut Vec<Alert>) -> Result<Vec<TableInfo>, Error> {
-    let mut found = Vec::new();
+    let (mut found, mut failed) = (Vec::new(), None);
     if spec.query.is_some() {
         let table = read(&SourceSpec { limit: Some(SCANNED), ..spec.clone() })?;
         found.push(table_info(&table, table.rows(), spec, alerts));
@@ -322,12 +338,20 @@ fn table_infos(spec: &SourceSpec, alerts: &mut Vec<Alert>) -> Result<Vec<TableIn
         };
         match read(&one) {
             Ok(table) => found.push(table_info(&table, rows, spec, alerts)),
-            // A table that cannot be read is no reason to say nothing of the others.
+            // A table that cannot be read is no reason to say nothing of the others. A server that has gone is.
+            Err(error @ Error::Lost { .. }) => return Err(error),
             Err(error) => {
                 alerts.push(Alert { message: error.to_string(), hint: error.hint() });
+                failed.get_or_insert(error);
                 found.push(TableInfo { name, rows: rows as u64, columns: Vec::new() });
             }
         }
+    }
+    // Nothing could be read at all. Tables without rows are no fault.
+    if let Some(error) =
+        failed.filter(|_| found.iter().all(|table| table.columns.is_empty() && table.rows > 0))
+    {
+        return Err(error);
     }
     if let Some(wanted) = spec.table.as_ref().filter(|_| found.is_empty()) {
         return Err(read(&SourceSpec { table: Some(wanted.clone()), limit: Some(1), ..spec.clone() })
@@ -384,7 +408,8 @@ fn add_blobs(path: &Path, found: &mut [TableInfo]) -> Result<(), Error> {
     let connection = open_read_only(path)?;
     let add = || -> rusqlite::Result<()> {
         for table in found {
-            for (place, name) in columns(&connection, &table.name)?.into_iter().enumerate() {
+            let names = columns(&connection, &table.name)?;
+            for (place, name) in names.iter().cloned().enumerate() {
                 if name == PROVENANCE_COLUMN || table.columns.iter().any(|column| column.name == name) {
                     continue;
                 }
@@ -401,10 +426,12 @@ fn add_blobs(path: &Path, found: &mut [TableInfo]) -> Result<(), Error> {
                 } else {
                     (ColumnKind::Blob, "bytes of an unknown kind")
                 };
+                // Like the rows, without what was made.
                 let sql = format!(
-                    "SELECT count({0}), count(*) - count({0}) FROM {1}",
+                    "SELECT count({0}), count(*) - count({0}) FROM {1}{2}",
                     quoted(&name),
-                    quoted(&table.name)
+                    quoted(&table.name),
+                    only_real(names.iter().map(String::as_str))
                 );
                 let (there, missing): (i64, i64) =
                     connection.query_row(&sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;

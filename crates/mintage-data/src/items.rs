@@ -49,14 +49,14 @@ impl Skipped {
     pub fn told(&self, all: usize, things: &str, spec: &SourceSpec) -> Result<Option<String>, Error> {
         let Some(first) = self.first() else { return Ok(None) };
         let told = format!("{} of {all} {things} cannot be read; the first is {first}", self.count);
-        let share = spec.skip.unwrap_or(MAX_SKIPPED);
+        let share = spec.skip_share.unwrap_or(MAX_SKIPPED);
         if !(0.0..=1.0).contains(&share) {
-            return Err(Error::bad("skip", format!("must be a share from 0 to 1, not {share}")));
+            return Err(Error::bad("skip_share", format!("must be a share from 0 to 1, not {share}")));
         }
         if self.count as f64 > share * all as f64 {
             let needed = (100.0 * self.count as f64 / all.max(1) as f64).ceil() / 100.0;
             let hint = format!(
-                "up to {:.0} % are skipped; mend or remove the others (-v names them all), or train with -s data.skip={needed}",
+                "up to {:.0} % are skipped; mend or remove the others (-v names them all), or train with -s data.skip_share={needed}",
                 100.0 * share
             );
             return Err(Error::bad(&spec.source, told).with_hint(hint).with_list(self.reasons.clone()));

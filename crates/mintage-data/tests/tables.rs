@@ -198,11 +198,9 @@ fn reads_csv_as_people_have_it() {
 
 #[test]
 fn csv_that_is_no_table_says_where() {
-    let ragged = failure(csv("a,b\n1,2\n\"3\n3\",4\n5\n"));
-    assert!(ragged.contains("t.csv, line 5: has 1 cell, and the header 2"), "{ragged}");
+    let ragged = failure(csv("a,b\n1,2\n\"3\n3\",4\n5,6,7\n"));
+    assert!(ragged.contains("t.csv, line 5: has 3 cells, and the header 2"), "{ragged}");
     assert!(failure(csv("a,b\n1,2\n3,\0\n")).contains("line 3: holds a NUL byte"));
-    assert!(failure(csv("a,b\n1,\"2\n3,4\n")).contains("line 2: opens a quote that nothing closes"));
-    assert!(failure(csv("a,b,a\n1,2,3\n")).contains("several columns named `a`"));
     assert!(failure(csv("a,b\n")).contains("holds no rows"));
     assert!(failure(csv("")).contains("is empty"));
     assert!(failure(csv("a,".repeat(10_001))).contains("line 1: has more than 10000 columns"));

@@ -202,6 +202,7 @@ fn of_rows(spec: &SourceSpec, rules: &[Rule]) -> String {
             text.push_str(&format!("{key} = {}\n", quoted(value)));
         }
     }
+    text.push_str(&described(spec));
     text.push_str(
         "# Columns to learn, in place of all: column = \"a,b,c\".\n\
          # Another file or table whose rows are held out, in place of a tenth: holdout = \"…\".\n\
@@ -222,6 +223,18 @@ fn of_rows(spec: &SourceSpec, rules: &[Rule]) -> String {
         text.push_str(&format!("# [[data.rules]]\n{lines}"));
     }
     text
+}
+
+/// How the file is written, as far as it was said.
+fn described(spec: &SourceSpec) -> String {
+    let keys = [
+        ("header", spec.header.map(|header| json!(header))),
+        ("delimiter", spec.delimiter.as_ref().map(|delimiter| json!(delimiter))),
+        ("skip", spec.skip.map(|skip| json!(skip))),
+        ("comment", spec.comment.map(|comment| json!(comment))),
+        ("encoding", spec.encoding.as_ref().map(|encoding| json!(encoding))),
+    ];
+    keys.into_iter().filter_map(|(key, value)| Some(format!("{key} = {}\n", value?))).collect()
 }
 
 /// The lines of `[data]` that say which images.

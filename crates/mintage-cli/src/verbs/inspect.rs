@@ -16,7 +16,7 @@ use crate::{
     context::{Context, source_spec},
     failure::{Failure, Outcome, Verdict},
     pictures::spread,
-    text::{Table, count, shell},
+    text::{Table, count, shell, wrapped},
 };
 
 /// Images on the preview, and in a row of it.
@@ -67,7 +67,8 @@ pub fn run(args: &Inspect, context: &mut Context) -> Verdict {
         context.ui.out_json(&json!(found))?;
         return Ok(Outcome::Done);
     }
-    context.ui.out(&text(&found))?;
+    let width = if args.wide { usize::MAX } else { context.settings.width };
+    context.ui.out(&text(&found, width))?;
     found.unread.iter().for_each(|item| context.ui.detail(&format!("cannot be read: {item}")));
     if let Some(next) = next(&spec, &found) {
         context.ui.say(&format!("\nnext: {next}"));
@@ -87,10 +88,10 @@ fn preview_clips(path: &Path, set: &ClipSet) -> Result<(), Failure> {
     write_through(path, &bytes).map_err(Failure::io(path))
 }
 
-fn text(found: &Inspection) -> String {
+fn text(found: &Inspection, width: usize) -> String {
     let mut text = format!("{} ({})\n", found.source, found.kind);
     for table in &found.tables {
-        text.push_str(&format!("\n{}: {}\n{}", table.name, rows(table.rows), columns(table)));
+        text.push_str(&format!("\n{}: {}\n{}", table.name, rows(table.rows), columns(table, width)));
     }
     if let Some(images) = &found.images {
         text.push_str(&format!("\n{}", facts(images)));
@@ -108,9 +109,9 @@ fn text(found: &Inspection) -> String {
         text.push('\n');
     }
     for alert in &found.alerts {
-        text.push_str(&format!("! {}\n", alert.message));
+        text.push_str(&format!("{}\n", wrapped(&format!("! {}", alert.message), width, "  ")));
         if let Some(hint) = &alert.hint {
-            text.push_str(&format!("  {hint}\n"));
+            text.push_str(&format!("{}\n", wrapped(&format!("  {hint}"), width, "  ")));
         }
     }
     text
@@ -120,7 +121,7 @@ fn rows(n: u64) -> String {
     count(usize::try_from(n).unwrap_or(usize::MAX), "row")
 }
 
-fn columns(table: &TableInfo) -> String {
+fn columns(table: &TableInfo, width: usize) -> String {
     let mut shown = Table::new(["  column", "kind", "distinct", "missing", "examples", "why"]);
     for column in &table.columns {
         let key = if column.key { " (key)" } else { "" };
@@ -133,7 +134,7 @@ fn columns(table: &TableInfo) -> String {
             column.why.clone(),
         ]);
     }
-    shown.text()
+    shown.within(width)
 }
 
 fn facts(images: &ImageFacts) -> String {

@@ -1,6 +1,6 @@
 //! `mintage reconstruct`: through the encoder and back, each original above its reconstruction.
 
-use std::{fs, path::PathBuf};
+use std::path::PathBuf;
 
 use mintage::{AnyData, DataInfo, Model};
 use mintage_data::{Images, target_of, write_grid_rows};
@@ -80,7 +80,7 @@ pub fn decode(files: &[PathBuf], model: &Model) -> Result<Images, Failure> {
     let codec = model.images()?.codec;
     let mut pixels = Vec::new();
     for file in files {
-        let bytes = fs::read(file).map_err(Failure::io(file))?;
+        let bytes = mintage_data::read_item_file(file)?;
         let image = codec.decode(&bytes);
         pixels.extend(image.map_err(|why| Failure::bare(format!("{}: {why}", file.display())))?);
     }

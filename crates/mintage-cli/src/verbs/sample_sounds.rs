@@ -1,9 +1,6 @@
 //! `mintage sample` of sounds: WAV files, a folder, or BLOBs of a table; and sounds through a model's codec.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use mintage::{
     AnyData, Event, Family, Model, SoundRequest,
@@ -135,7 +132,7 @@ fn beginning(args: &Sample, model: &Model) -> Result<SoundBeginning, Failure> {
 
 /// A sound of a file as a model hears it.
 fn sound(path: &Path, model: &Model) -> Result<Vec<f32>, Failure> {
-    let bytes = fs::read(path).map_err(Failure::io(path))?;
+    let bytes = mintage_data::read_item_file(path)?;
     let found = model.sounds()?.codec.decode(bytes);
     found.map_err(|why| Failure::bare(format!("{}: {why}", path.display())))
 }

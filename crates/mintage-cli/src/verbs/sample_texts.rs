@@ -1,9 +1,6 @@
 //! `mintage sample` of texts: to stdout as they come, to a file, a folder, or rows of a table.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use mintage::{Choice, Event, Model, Resemble, SequenceRequest, Shape, nn::Rng};
 use mintage_data::{
@@ -253,7 +250,7 @@ fn check_letters(codec: &TextCodec, text: &str) -> Result<(), Failure> {
 
 /// A text in UTF-8.
 fn text(path: &Path) -> Result<String, Failure> {
-    let bytes = fs::read(path).map_err(Failure::io(path))?;
+    let bytes = mintage_data::read_item_file(path)?;
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         Failure::new(format!("{}: no UTF-8 at byte {at}", path.display()), "give a text in UTF-8")

@@ -1,9 +1,6 @@
 //! `mintage sample` of music: MIDI files, sound, a folder, or BLOBs of a table.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use mintage::{Event, Model, TuneRequest, sample::tunes::Key};
 use mintage_data::{
@@ -167,7 +164,7 @@ fn target(out: &str) -> Result<Target, Failure> {
 
 /// A tune of a file.
 fn tune(path: &Path) -> Result<Score, Failure> {
-    let bytes = fs::read(path).map_err(Failure::io(path))?;
+    let bytes = mintage_data::read_item_file(path)?;
     Score::from_midi(&bytes).map_err(|error| Failure::bare(format!("{}: {error}", path.display())))
 }
 

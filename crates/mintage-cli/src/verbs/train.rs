@@ -27,6 +27,8 @@ use crate::{
 
 /// A run that used this share of its budget of time has used it up.
 const NEARLY_ALL: f64 = 0.95;
+/// No recipe is longer.
+const MAX_RECIPE_BYTES: u64 = 16 << 20;
 
 pub fn run(args: &Train, context: &mut Context) -> Verdict {
     match &args.resume {
@@ -73,7 +75,7 @@ fn read_recipe(path: &Path) -> Result<(Recipe, String), Failure> {
         let message = format!("{}: there is no such recipe", path.display());
         return Err(Failure::new(message, "`mintage init SOURCE` writes one"));
     }
-    let text = fs::read_to_string(path).map_err(Failure::io(path))?;
+    let text = mintage_data::read_text(path, MAX_RECIPE_BYTES)?;
     let mut recipe = match Recipe::parse(&text) {
         Ok(recipe) => recipe,
         Err(error) => {
@@ -121,6 +123,7 @@ pub(super) fn lay_over(recipe: &mut Recipe, args: &Train, seed: Option<u64>) -> 
             *place = flag;
         }
     }
+    args.columns.describe(&mut recipe.data);
     recipe.data.strict |= columns.strict;
     recipe.data.lossy |= columns.lossy;
     recipe.data.kind = columns.kind.map(Into::into).or(recipe.data.kind);
@@ -210,6 +213,7 @@ fn resume(args: &Train, name: Option<&str>, context: &mut Context) -> Verdict {
         || args.size.is_some()
         || !args.set.is_empty()
         || context.settings.seed.is_some()
+        || columns.describes()
         || [&columns.table, &columns.query, &columns.column, &columns.label, &columns.holdout]
             .iter()
             .any(|c| c.is_some());

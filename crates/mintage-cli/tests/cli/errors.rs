@@ -20,8 +20,8 @@ fn a_source_that_is_not_there_or_no_source() {
       hint: did you mean `pictures`?
     ");
     assert_snapshot!(place.refused("train notes.xyz"), @r"
-    error: notes.xyz: is neither a SQLite database nor IDX images
-      hint: give a SQLite file with a BLOB column, a folder of images, texts, MIDI files or sounds, a .txt or an IDX(.gz) file; --kind text reads any file as a text
+    error: notes.xyz: is of no kind that is read, which are SQLite, CSV, TSV, JSON and JSON Lines, Parquet, IDX, texts (.txt, .md, …), MIDI, WAV, FLAC, Ogg, MP3, GIF, APNG, MP4 and WebM, folders of images, texts, tunes, sounds or clips, and postgres:// addresses
+      hint: --kind text reads the file as a text, --kind rows as a table of delimited text
     ");
 }
 
@@ -49,11 +49,11 @@ fn too_many_broken_images_are_refused_and_the_first_is_named() {
     place.write("pictures/007.png", &half[..half.len() / 2]);
     assert_snapshot!(place.refused("train pictures"), @r"
     error: pictures: 2 of 20 images cannot be read; the first is 003.png: no image: the bytes are not PNG, JPEG, GIF, WebP or BMP
-      hint: up to 5 % are skipped; mend or remove the others (-v names them all), or train with -s data.skip=0.1
+      hint: up to 5 % are skipped; mend or remove the others (-v names them all), or train with -s data.skip_share=0.1
     ");
     let all = place.refused("inspect pictures -v");
     assert!(all.contains("\n  003.png: no image") && all.contains("\n  007.png: damaged image"), "{all}");
-    let done = place.ok(&format!("train pictures --model vae {QUICK} -s data.skip=0.1 -v"));
+    let done = place.ok(&format!("train pictures --model vae {QUICK} -s data.skip_share=0.1 -v"));
     assert!(done.stderr.contains("left out 007.png: damaged image"), "{}", done.stderr);
 }
 

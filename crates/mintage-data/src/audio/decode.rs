@@ -5,11 +5,9 @@
 //! an error here, not a shorter sound.
 
 use std::{
-    cell::Cell,
     fs::File,
     io::{Cursor, Read, Seek, SeekFrom},
     ops::RangeInclusive,
-    panic::{AssertUnwindSafe, catch_unwind},
 };
 
 use symphonia::core::{
@@ -21,6 +19,7 @@ use symphonia::core::{
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use super::SOUNDS;
+use crate::guard::{self, GAVE_UP};
 
 /// Rates that are read.
 pub const SOURCE_RATES_HZ: RangeInclusive<u32> = 4_000..=192_000;
@@ -238,25 +237,9 @@ fn ends_like_ogg(tail: &[u8]) -> bool {
     page.and_then(|at| tail.get(at + 5)).is_some_and(|flags| flags & LAST_PAGE != 0)
 }
 
-thread_local! {
-    static IN_DECODER: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Whether a panic of this thread, now, is one of a decoder: it is caught and becomes the reason why a file cannot
-/// be read. A hook should keep silent then.
-pub fn panic_is_caught() -> bool {
-    IN_DECODER.get()
-}
-
 /// Runs code of the decoder, whose faults and panics become reasons.
 fn caught<T>(work: impl FnOnce() -> Result<T, Fault>) -> Result<T, String> {
-    IN_DECODER.set(true);
-    let done = catch_unwind(AssertUnwindSafe(work));
-    IN_DECODER.set(false);
-    match done {
-        Ok(done) => done.map_err(reason),
-        Err(_) => Err("is damaged in a way that its decoder gave up on".to_owned()),
-    }
+    guard::caught(work).ok_or_else(|| GAVE_UP.to_owned())?.map_err(reason)
 }
 
 fn reason(fault: Fault) -> String {
@@ -269,20 +252,5 @@ fn reason(fault: Fault) -> String {
         Fault::ResetRequired => "is several streams in one".to_owned(),
         Fault::DecodeError(what) | Fault::LimitError(what) => format!("is damaged ({what})"),
         other => other.to_string(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_panic_of_a_decoder_is_a_reason() {
-        let panicked = caught::<()>(|| {
-            assert!(panic_is_caught());
-            panic!("index out of bounds")
-        });
-        assert_eq!(panicked, Err("is damaged in a way that its decoder gave up on".to_owned()));
-        assert!(!panic_is_caught());
     }
 }

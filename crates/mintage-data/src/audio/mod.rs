@@ -18,7 +18,7 @@ mod source;
 mod wav;
 
 pub use codec::{DEFAULT_RATE_HZ, LOUDNESS_DBFS, SEGMENT_SECONDS, SEGMENT_STEP, SoundCodec, WHOLE_SECONDS};
-pub use decode::{SOURCE_CHANNELS, SOURCE_RATES_HZ, SourceFormat, panic_is_caught};
+pub use decode::{SOURCE_CHANNELS, SOURCE_RATES_HZ, SourceFormat};
 pub use features::{LogMel, MelParams};
 pub use set::SoundSet;
 pub(crate) use source::SOUNDS;

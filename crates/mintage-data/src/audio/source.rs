@@ -1,10 +1,9 @@
 //! Where sounds come from: a folder of files, BLOBs in a table of a SQLite database, or one long file.
 
-use std::fs::File;
-
 use super::decode::Input;
 use crate::{
     DataKind, Error, SourceSpec,
+    files::open_regular,
     music::MIDI,
     source::{
         media::{Places, holds_media},
@@ -46,10 +45,9 @@ pub fn is_sound(spec: &SourceSpec) -> Result<bool, Error> {
 
 /// An item, ready to be read.
 pub(super) fn input(places: &Places, item: usize) -> Result<Input, String> {
-    let fail = |error: std::io::Error| error.to_string();
     if let Some(path) = places.path(item) {
-        let file = File::open(path).map_err(fail)?;
-        if file.metadata().map_err(fail)?.len() > IN_MEMORY {
+        let file = open_regular(&path).map_err(|error| error.to_string())?;
+        if file.metadata().map_err(|error| error.to_string())?.len() > IN_MEMORY {
             return Ok(Input::File(file));
         }
     }

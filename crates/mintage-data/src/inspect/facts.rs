@@ -25,14 +25,12 @@ pub(super) fn image_facts(set: &ImageSet, alerts: &mut Vec<Alert>) -> ImageFacts
             1 => "1 image cannot be read and is skipped: ".to_owned(),
             n => format!("{n} images cannot be read and are skipped; the first is "),
         };
-        alert(format!("{what}{first}"), "");
+        alert(format!("{what}{first}"), if set.skipped() > 1 { "-v names them all" } else { "" });
     }
     set.notes().iter().for_each(|note| alert(note.clone(), ""));
     if set.len() < FEW_ITEMS {
-        alert(
-            format!("{} images are few: expect copies and noise", set.len()),
-            "a few hundred are a good beginning",
-        );
+        let what = if set.len() == 1 { "1 image is".to_owned() } else { format!("{} images are", set.len()) };
+        alert(format!("{what} few: expect copies and noise"), "a few hundred are a good beginning");
     }
     add_class_alerts(&classes, "image", alerts);
     let s = set.splits();

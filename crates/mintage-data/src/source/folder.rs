@@ -12,12 +12,12 @@ use super::{
     SourceSpec,
     division::{Division, divide},
     listing::{files_below, holds_none, is_named_like, unread_note},
-    media::read_limited,
     metadata,
     sqlite::{IMAGES, Media},
 };
 use crate::{
     Error,
+    files::read_item_file,
     sink::{
         made::leave_out_made,
         metadata::{METADATA, Metadata},
@@ -121,7 +121,7 @@ impl FolderSource {
     }
 
     pub fn fetch(&self, item: usize) -> Result<Vec<u8>, Error> {
-        read_limited(&self.path(item))
+        read_item_file(&self.path(item))
     }
 }
 

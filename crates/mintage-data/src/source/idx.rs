@@ -4,21 +4,20 @@
 //! test set. Three dimensions are gray images; four are `[n, height, width, 3]`.
 
 use std::{
-    fs::{self, File},
-    io::{BufReader, Read},
+    fs,
+    io::{self, BufReader, Read},
     ops::Range,
     path::{Path, PathBuf},
 };
-
-use flate2::read::GzDecoder;
 
 use super::{Raw, SourceSpec};
 use crate::{
     Error, ImageShape,
     codec::{MAX_SIDE, to_planes},
+    table::text_file::{Unpacked, decompressed},
 };
 
-/// A source may unpack to so many bytes.
+/// A source may have so many bytes of pixels, which lie in memory.
 const MAX_BYTES: u64 = 4 << 30;
 
 /// The files of one source: images, and the labels that belong to them.
@@ -59,17 +58,11 @@ fn labels_beside(images: &Path) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
-/// Whether the file begins like IDX of bytes with three or four dimensions, gzipped or not.
+/// Whether the file begins like IDX of bytes with three or four dimensions, packed or not.
 pub(crate) fn is_idx(path: &Path) -> bool {
-    let head = |reader: &mut dyn Read| {
-        let mut magic = [0u8; 4];
-        reader.read_exact(&mut magic).is_ok() && matches!(magic, [0, 0, 8, 3 | 4])
-    };
-    let Ok(file) = File::open(path) else { return false };
-    if head(&mut BufReader::new(file)) {
-        return true;
-    }
-    File::open(path).is_ok_and(|file| head(&mut GzDecoder::new(BufReader::new(file))))
+    let mut magic = [0u8; 4];
+    let read = decompressed(path).is_ok_and(|mut file| file.read_exact(&mut magic).is_ok());
+    read && matches!(magic, [0, 0, 8, 3 | 4])
 }
 
 impl IdxSource {
@@ -169,16 +162,12 @@ fn read_labels(path: &Path, n: usize) -> Result<Vec<String>, Error> {
 /// Dimensions and bytes of an IDX file of unsigned bytes. What is unpacked never exceeds what the header says.
 fn read_idx(path: &Path) -> Result<(Vec<usize>, Vec<u8>), Error> {
     let fail = |why: String| Error::bad(path.display().to_string(), why);
-    let mut file = BufReader::new(File::open(path).map_err(Error::io(path))?);
-    let mut magic = [0u8; 2];
-    file.read_exact(&mut magic).map_err(|_| fail("is too short for an IDX file".to_owned()))?;
-    let file = BufReader::new(File::open(path).map_err(Error::io(path))?);
-    let mut reader: Box<dyn Read> = match magic {
-        [0x1f, 0x8b] => Box::new(GzDecoder::new(file)),
-        _ => Box::new(file),
-    };
+    let mut reader = BufReader::new(decompressed(path)?);
     let mut word = [0u8; 4];
-    let damaged = |e: std::io::Error| fail(format!("is truncated or damaged ({e})"));
+    let damaged = |error: io::Error| match Unpacked::is_over(&error) {
+        true => Error::io(path)(error),
+        false => fail(format!("is truncated or damaged ({error})")),
+    };
     reader.read_exact(&mut word).map_err(damaged)?;
     let [0, 0, 8, rank @ 1..=4] = word else {
         return Err(fail("is no IDX file of bytes".to_owned()));

@@ -2,7 +2,6 @@
 //! them those that `holdout` names. What is in the files only their codec knows.
 
 use std::{
-    fs::{self, File},
     io::Read,
     ops::Range,
     path::{Path, PathBuf},
@@ -12,10 +11,13 @@ use super::{
     DataKind, SourceSpec,
     folder::FolderSource,
     listing::{is_named_like, kind_of_folder},
-    not_there,
     sqlite::{Media, SqliteSource, columns, is_sqlite, media_columns, open_read_only, tables},
 };
-use crate::{Error, codec::MAX_FILE_BYTES, items::evenly};
+use crate::{
+    Error,
+    files::{check_source, open_regular, read_item_file},
+    items::evenly,
+};
 
 /// The items of a source, those of its holdout last.
 #[derive(Debug)]
@@ -35,9 +37,7 @@ enum Place {
 impl Place {
     fn open(spec: &SourceSpec, media: &Media) -> Result<Self, Error> {
         let path = Path::new(&spec.source);
-        if !path.exists() {
-            return Err(not_there(path));
-        }
+        check_source(path)?;
         if path.is_dir() {
             return FolderSource::open_media(path, spec, media).map(Self::Folder);
         }
@@ -149,7 +149,7 @@ impl Places {
     pub fn fetch(&self, item: usize) -> Result<Vec<u8>, Error> {
         let (place, item) = self.items[item];
         match &self.places[place] {
-            Place::File(path) => read_limited(path),
+            Place::File(path) => read_item_file(path),
             Place::Folder(folder) => folder.fetch(item),
             Place::Sqlite(table) => table.fetch(item),
         }
@@ -165,15 +165,6 @@ impl Places {
         }
         spec
     }
-}
-
-/// All of a file, unless it is too long to be one that is meant.
-pub(crate) fn read_limited(path: &Path) -> Result<Vec<u8>, Error> {
-    let bytes = fs::metadata(path).map_err(Error::io(path))?.len();
-    if bytes > MAX_FILE_BYTES {
-        return Err(Error::bad(path.display().to_string(), format!("{bytes} bytes are over the limit")));
-    }
-    fs::read(path).map_err(Error::io(path))
 }
 
 /// Whether a source holds such files, which are data of `kind`: a folder where most files are, one of them, or a SQLite
@@ -200,7 +191,7 @@ pub(crate) fn holds_media(
     }
     let connection = open_read_only(path)?;
     let found = |media| -> Result<bool, Error> {
-        Ok(media_columns(&connection, media)
+        Ok(media_columns(&connection, media, spec.table.as_deref())
             .map_err(Error::sqlite(path))?
             .iter()
             .any(|place| spec.asks_for(place)))
@@ -215,8 +206,8 @@ pub(crate) fn holds_media(
 /// By its beginning.
 fn is_file_of(path: &Path, media: &Media) -> bool {
     let mut head = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(16).read_to_end(&mut head));
-    read.is_ok() && (media.is)(&head)
+    let read = open_regular(path).is_ok_and(|file| file.take(16).read_to_end(&mut head).is_ok());
+    read && (media.is)(&head)
 }
 
 /// The holdout as a source: another path, or else another table of the same database.

@@ -4,7 +4,6 @@
 
 use std::{
     collections::HashMap,
-    fs::File,
     io::Read,
     path::{Component, Path, PathBuf},
 };
@@ -13,6 +12,7 @@ use super::{SourceSpec, listing::some_of};
 use crate::{
     Error,
     error::suggestion,
+    files::open_regular,
     table::{Column, Table, read},
 };
 
@@ -153,10 +153,10 @@ fn listing(
 /// Whether the beginning of a file speaks of the column with the names.
 fn says_file_name(path: &Path) -> bool {
     let mut head = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(4096).read_to_end(&mut head));
+    let read = open_regular(path).is_ok_and(|file| file.take(4096).read_to_end(&mut head).is_ok());
     // Of two bytes a letter every second one is zero.
     head.retain(|&byte| byte != 0);
-    read.is_ok() && head.windows(FILE_COLUMN.len()).any(|part| part == FILE_COLUMN.as_bytes())
+    read && head.windows(FILE_COLUMN.len()).any(|part| part == FILE_COLUMN.as_bytes())
 }
 
 /// The column that says which file a row is of.

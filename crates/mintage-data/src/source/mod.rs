@@ -10,7 +10,7 @@ pub(crate) mod media;
 pub(crate) mod metadata;
 pub mod sqlite;
 
-use std::{collections::BTreeMap, fmt, ops::Range, path::Path};
+use std::{collections::BTreeMap, fmt, io::Read, ops::Range, path::Path};
 
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +18,7 @@ use crate::{
     Error, Fit, ImageShape, MusicUnit, TextUnit,
     codec::Color,
     error::suggestion,
+    files::{check_source, open_regular},
     table::{
         PgDefaults,
         codec::Rare,
@@ -78,13 +79,28 @@ pub struct SourceSpec {
     pub strict: bool,
     /// The share of items that may be left out because they cannot be read; without this 0.05.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub skip: Option<f64>,
+    pub skip_share: Option<f64>,
     /// Texts: bytes that cannot be decoded become U+FFFD instead of an error.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub lossy: bool,
     /// Learn as well from what mintage made, which is left out otherwise.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub allow_made: bool,
+    /// Delimited text: whether its first line has names; without this the lines decide.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub header: Option<bool>,
+    /// Delimited text: what keeps cells apart, one sign or "tab", "space", …
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delimiter: Option<String>,
+    /// Delimited text: lines that stand before the table.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skip: Option<usize>,
+    /// Delimited text: the sign that lines of comments begin with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comment: Option<char>,
+    /// Delimited text and JSON: the encoding of the file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encoding: Option<String>,
     /// Use at most so many items, evenly spread over the source.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
@@ -142,7 +158,8 @@ impl fmt::Debug for SourceSpec {
         let Self { source, kind, table, query, column, holdout, label, size, fit, color, .. } = self;
         let Self { strict, lossy, allow_made, limit, rare, rare_below, text, kinds, rules, .. } = self;
         let Self { unit, vocab, music, .. } = self;
-        let Self { fps, frames, rate_hz, channels, seconds, skip, pg, .. } = self;
+        let Self { header, delimiter, skip, comment, encoding, .. } = self;
+        let Self { fps, frames, rate_hz, channels, seconds, skip_share, pg, .. } = self;
         f.debug_struct("SourceSpec")
             .field("source", &redacted(source))
             .field("kind", kind)
@@ -155,9 +172,14 @@ impl fmt::Debug for SourceSpec {
             .field("fit", fit)
             .field("color", color)
             .field("strict", strict)
-            .field("skip", skip)
+            .field("skip_share", skip_share)
             .field("lossy", lossy)
             .field("allow_made", allow_made)
+            .field("header", header)
+            .field("delimiter", delimiter)
+            .field("skip", skip)
+            .field("comment", comment)
+            .field("encoding", encoding)
             .field("limit", limit)
             .field("rare", rare)
             .field("rare_below", rare_below)
@@ -226,15 +248,12 @@ impl Source {
     /// Opens whatever `spec.source` names.
     pub fn open(spec: &SourceSpec) -> Result<Self, Error> {
         let path = Path::new(&spec.source);
-        let shown = path.display().to_string();
         if spec.source.is_empty() {
             return Err(
                 Error::bad("source", "is empty").with_hint("name a SQLite file or a folder of images")
             );
         }
-        if !path.exists() {
-            return Err(not_there(path));
-        }
+        check_source(path)?;
         if path.is_dir() {
             return match IdxSource::find(path) {
                 Some(files) => IdxSource::open(files, spec).map(Self::Idx),
@@ -247,10 +266,7 @@ impl Source {
         if idx::is_idx(path) {
             return IdxSource::open(idx::Files::of(path), spec).map(Self::Idx);
         }
-        Err(Error::bad(shown, "is neither a SQLite database nor IDX images").with_hint(
-            "give a SQLite file with a BLOB column, a folder of images, texts, MIDI files or sounds, a .txt or an \
-                 IDX(.gz) file; --kind text reads any file as a text",
-        ))
+        Err(unknown(path))
     }
 
     pub fn len(&self) -> usize {
@@ -312,6 +328,41 @@ impl Source {
             Self::Sqlite(_) => None,
         }
     }
+}
+
+/// Bytes that tell what a file is.
+const HEAD: u64 = 4096;
+/// What is read at all.
+const KINDS: &str = "SQLite, CSV, TSV, JSON and JSON Lines, Parquet, IDX, texts (.txt, .md, …), MIDI, WAV, FLAC, Ogg, MP3, \
+                     GIF, APNG, MP4 and WebM, folders of images, texts, tunes, sounds or clips, and postgres:// addresses";
+
+/// A file of a kind that is not read, with what to do about it as far as its first bytes tell.
+fn unknown(path: &Path) -> Error {
+    let head = open_regular(path).ok().map(|file| {
+        let mut head = Vec::new();
+        let _ = file.take(HEAD).read_to_end(&mut head);
+        head
+    });
+    let head = head.unwrap_or_default();
+    let begins = |magic: &[u8]| head.starts_with(magic);
+    let is_text = !head.is_empty()
+        && !head.contains(&0)
+        && std::str::from_utf8(&head).map_or_else(|error| error.error_len().is_none(), |_| true);
+    let hint = if head.is_empty() {
+        "the file is empty".to_owned()
+    } else if (sqlite::IMAGES.is)(&head) {
+        "one image is not enough to learn from: name the folder of images".to_owned()
+    } else if begins(b"PK\x03\x04") || begins(b"\xd0\xcf\x11\xe0") {
+        "save the sheet of a workbook as CSV, or unpack the archive, and name that".to_owned()
+    } else if begins(b"%PDF-") {
+        "save what is in the document as text or as CSV, and name that".to_owned()
+    } else if is_text {
+        "--kind text reads the file as a text, --kind rows as a table of delimited text".to_owned()
+    } else {
+        "save the data as one of these".to_owned()
+    };
+    Error::bad(path.display().to_string(), format!("is of no kind that is read, which are {KINDS}"))
+        .with_hint(hint)
 }
 
 /// A path that is not there is an error with the nearest name beside it.

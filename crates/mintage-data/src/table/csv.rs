@@ -1,7 +1,7 @@
 //! Delimited text, both ways: dialects, records, and how a cell is quoted.
 //!
 //! The parser is our own because a cell that is empty and one that is empty between quotes differ: the first
-//! is missing, the second is the text "".
+//! is missing, the second is the text "". NUL bytes, which some programs fill files up with, are left out and counted.
 
 use std::{
     io::{self, BufRead},
@@ -26,10 +26,26 @@ impl Dialect {
     pub const TAB: Self = Self { delimiter: b'\t', quote: b'"' };
 }
 
+/// In the place of a quote: a byte that UTF-8 does not have, so that nothing is quoted.
+pub(crate) const NO_QUOTE: u8 = 0xff;
+
+/// What some programs write beyond plain delimited text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Quirks {
+    /// Lines that begin with this are left out.
+    pub comment: Option<u8>,
+    /// Within quotes a backslash stands before quotes, line ends and itself, as MySQL writes them.
+    pub backslash: bool,
+    /// Spaces before a quote do not count: `a, "b"`.
+    pub space_before_quote: bool,
+}
+
 /// What is wrong with a file.
 #[derive(Debug)]
 pub(crate) enum Fault {
     Io(io::Error),
+    /// A quote that is opened in this line and never closed.
+    Unclosed(u64),
     /// Line and what is wrong with it.
     Line(u64, String),
 }
@@ -66,7 +82,7 @@ impl Record {
     }
 
     /// The cells; an empty one without quotes is missing.
-    pub fn cells(&self) -> impl Iterator<Item = Option<&str>> {
+    pub fn cells(&self) -> impl Iterator<Item = Option<&str>> + Clone {
         // The parser cuts only at ASCII, so that text stays text.
         let text = str::from_utf8(&self.bytes).unwrap_or_default();
         let mut start = 0;
@@ -84,6 +100,8 @@ enum State {
     Start,
     Plain,
     Quoted,
+    /// After a backslash inside quotes.
+    Escape,
     /// After a quote inside quotes: it ends them, or stands for itself when another follows.
     Quote,
     Done,
@@ -93,6 +111,9 @@ enum State {
 pub(crate) struct Records<R> {
     input: R,
     dialect: Dialect,
+    quirks: Quirks,
+    /// NUL bytes that were left out.
+    nuls: u64,
     /// The line that is being read, from 1.
     line: u64,
     /// A carriage return ended the record before: a line feed after it belongs to it.
@@ -101,12 +122,35 @@ pub(crate) struct Records<R> {
 }
 
 impl<R: BufRead> Records<R> {
-    pub fn new(input: R, dialect: Dialect) -> Self {
-        Self { input, dialect, line: 1, skip_line_feed: false, record: Record::default() }
+    /// `line` is the one of its file that the input begins in.
+    pub fn with(input: R, dialect: Dialect, quirks: Quirks, line: u64) -> Self {
+        Self { input, dialect, quirks, nuls: 0, line, skip_line_feed: false, record: Record::default() }
+    }
+
+    /// NUL bytes that were left out so far.
+    pub fn nuls(&self) -> u64 {
+        self.nuls
+    }
+
+    /// Passes over lines of comments.
+    fn skip_comments(&mut self) -> io::Result<()> {
+        let Some(comment) = self.quirks.comment else { return Ok(()) };
+        loop {
+            if self.skip_line_feed && self.input.fill_buf()?.first() == Some(&b'\n') {
+                self.input.consume(1);
+            }
+            self.skip_line_feed &= self.input.fill_buf()?.is_empty();
+            if self.input.fill_buf()?.first() != Some(&comment) {
+                return Ok(());
+            }
+            self.skip_line_feed = skip_line(&mut self.input)? == Some(b'\r');
+            self.line += 1;
+        }
     }
 
     /// The next record, or nothing at the end.
     pub fn next(&mut self) -> Result<Option<&Record>, Fault> {
+        self.skip_comments()?;
         self.record.bytes.clear();
         self.record.ends.clear();
         self.record.line = self.line;
@@ -116,8 +160,14 @@ impl<R: BufRead> Records<R> {
             if chunk.is_empty() {
                 return self.last(state);
             }
-            let mut step =
-                Step { dialect: self.dialect, line: &mut self.line, record: &mut self.record, state };
+            let mut step = Step {
+                dialect: self.dialect,
+                quirks: self.quirks,
+                line: &mut self.line,
+                nuls: &mut self.nuls,
+                record: &mut self.record,
+                state,
+            };
             let skipped = usize::from(self.skip_line_feed && chunk[0] == b'\n');
             self.skip_line_feed = false;
             let used = skipped + step.take(&chunk[skipped..])?;
@@ -137,9 +187,7 @@ impl<R: BufRead> Records<R> {
     fn last(&mut self, state: State) -> Result<Option<&Record>, Fault> {
         match state {
             State::Start if self.record.ends.is_empty() => Ok(None),
-            State::Quoted => {
-                Err(Fault::Line(self.record.line, "opens a quote that nothing closes".to_owned()))
-            }
+            State::Quoted | State::Escape => Err(Fault::Unclosed(self.record.line)),
             State::Start | State::Plain | State::Quote | State::Done => {
                 self.record.ends.push((self.record.bytes.len(), state == State::Quote));
                 Ok(Some(&self.record))
@@ -151,7 +199,9 @@ impl<R: BufRead> Records<R> {
 /// One chunk of input on its way into a record.
 struct Step<'a> {
     dialect: Dialect,
+    quirks: Quirks,
     line: &'a mut u64,
+    nuls: &'a mut u64,
     record: &'a mut Record,
     state: State,
 }
@@ -165,13 +215,18 @@ impl Step<'_> {
             match self.state {
                 State::Start if chunk[at] == quote => {
                     self.state = State::Quoted;
+                    self.forget_spaces();
+                    at += 1;
+                }
+                State::Start if chunk[at] == b' ' && self.quirks.space_before_quote => {
+                    self.push(b" ")?;
                     at += 1;
                 }
                 State::Start | State::Plain => {
                     let special = |b: &u8| matches!(*b, b'\n' | b'\r' | 0) || *b == delimiter;
                     let end = chunk[at..].iter().position(special).map_or(chunk.len(), |n| at + n);
                     self.push(&chunk[at..end])?;
-                    self.state = State::Plain;
+                    self.state = if end > at { State::Plain } else { self.state };
                     at = end;
                     if let Some(&byte) = chunk.get(at) {
                         self.end_cell(byte, false)?;
@@ -179,19 +234,34 @@ impl Step<'_> {
                     }
                 }
                 State::Quoted => {
-                    let special = |b: &u8| matches!(*b, b'\n' | 0) || *b == quote;
+                    let backslash = self.quirks.backslash;
+                    let special = |b: &u8| matches!(*b, b'\n' | 0) || *b == quote || *b == b'\\' && backslash;
                     let end = chunk[at..].iter().position(special).map_or(chunk.len(), |n| at + n);
                     self.push(&chunk[at..end])?;
                     at = end;
                     match chunk.get(at) {
                         None => {}
-                        Some(0) => return Err(self.nul()),
+                        Some(0) => *self.nuls += 1,
                         Some(b'\n') => {
                             *self.line += 1;
                             self.push(b"\n")?;
                         }
-                        Some(_) => self.state = State::Quote,
+                        Some(&byte) if byte == quote => self.state = State::Quote,
+                        Some(_) => self.state = State::Escape,
                     }
+                    at += 1;
+                }
+                State::Escape => {
+                    let byte = chunk[at];
+                    *self.line += u64::from(byte == b'\n');
+                    match byte {
+                        b'n' => self.push(b"\n")?,
+                        b'r' => self.push(b"\r")?,
+                        b't' => self.push(b"\t")?,
+                        b'0' | 0 => {}
+                        other => self.push(&[other])?,
+                    }
+                    self.state = State::Quoted;
                     at += 1;
                 }
                 State::Quote => {
@@ -223,10 +293,17 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// A delimiter or the end of a line.
+    /// Takes back the spaces that stood before a quote.
+    fn forget_spaces(&mut self) {
+        let start = self.record.ends.last().map_or(0, |(end, _)| *end);
+        self.record.bytes.truncate(start);
+    }
+
+    /// A delimiter or the end of a line; a NUL byte ends nothing.
     fn end_cell(&mut self, byte: u8, quoted: bool) -> Result<(), Fault> {
         if byte == 0 {
-            return Err(self.nul());
+            *self.nuls += 1;
+            return Ok(());
         }
         self.record.ends.push((self.record.bytes.len(), quoted));
         if byte == self.dialect.delimiter && self.record.ends.len() >= MAX_COLUMNS {
@@ -236,9 +313,24 @@ impl Step<'_> {
         *self.line += u64::from(self.state == State::Done);
         Ok(())
     }
+}
 
-    fn nul(&self) -> Fault {
-        Fault::Line(*self.line, "holds a NUL byte, which no text has".to_owned())
+/// Passes over the rest of a line; the byte that ended it, or nothing at the end of the file.
+pub(crate) fn skip_line(input: &mut impl BufRead) -> io::Result<Option<u8>> {
+    loop {
+        let chunk = input.fill_buf()?;
+        if chunk.is_empty() {
+            return Ok(None);
+        }
+        let length = chunk.len();
+        match chunk.iter().position(|byte| matches!(byte, b'\n' | b'\r')) {
+            Some(at) => {
+                let end = chunk[at];
+                input.consume(at + 1);
+                return Ok(Some(end));
+            }
+            None => input.consume(length),
+        }
     }
 }
 
@@ -280,7 +372,7 @@ mod tests {
     type Cells = Vec<Option<String>>;
 
     fn parse(text: &[u8], dialect: Dialect, chunk: usize) -> Result<Vec<Cells>, Fault> {
-        let mut records = Records::new(BufReader::with_capacity(chunk, text), dialect);
+        let mut records = Records::with(BufReader::with_capacity(chunk, text), dialect, Quirks::default(), 1);
         let mut all = Vec::new();
         while let Some(record) = records.next()? {
             all.push(record.cells().map(|cell| cell.map(str::to_owned)).collect());
@@ -307,11 +399,31 @@ mod tests {
     fn says_which_line_is_bad() {
         let line = |text: &str| match parse(text.as_bytes(), Dialect::COMMA, 7).unwrap_err() {
             Fault::Line(line, why) => (line, why),
+            Fault::Unclosed(line) => (line, String::new()),
             Fault::Io(error) => panic!("{error}"),
         };
-        assert_eq!(line("a,b\n\"1\n2\",3\n4,\0\n").0, 4);
+        assert_eq!(line("a,b\n\"1\n2\",3\n\"4,\n").0, 4);
         assert_eq!(line("a,b\n1,2\n\"3,4\n5,6\n").0, 3);
         assert!(line(&format!("a\n{}", ",".repeat(MAX_COLUMNS))).1.contains("10000 columns"));
+    }
+
+    #[test]
+    fn quirks_of_other_programs() {
+        let quirks = Quirks { comment: Some(b'#'), backslash: true, space_before_quote: true };
+        let text = b"#c\r\n# \"d\n1,  \"a \\\"b\\\" \\\\ \\n\", x\0y\r#e\r2, \"\"\"\", \n#f";
+        for chunk in [1, 2, 3, 100] {
+            let mut records =
+                Records::with(BufReader::with_capacity(chunk, &text[..]), Dialect::COMMA, quirks, 5);
+            let mut next = || {
+                let record = records.next().unwrap()?;
+                let cells: Vec<String> = record.cells().map(|cell| cell.unwrap_or("-").to_owned()).collect();
+                Some((record.line, cells.join("|")))
+            };
+            assert_eq!(next(), Some((7, "1|a \"b\" \\ \n| xy".to_owned())), "{chunk}");
+            assert_eq!(next(), Some((9, "2|\"| ".to_owned())), "{chunk}");
+            assert_eq!(next(), None, "{chunk}");
+            assert_eq!(records.nuls(), 1);
+        }
     }
 
     fn cell() -> impl Strategy<Value = Option<String>> {
@@ -343,6 +455,9 @@ mod tests {
         #[test]
         fn never_panics(text: Vec<u8>, chunk in 1usize..20) {
             let _ = parse(&text, Dialect::COMMA, chunk);
+            let quirks = Quirks { comment: Some(b'#'), backslash: true, space_before_quote: true };
+            let mut records = Records::with(BufReader::with_capacity(chunk, &text[..]), Dialect::COMMA, quirks, 1);
+            while let Ok(Some(_)) = records.next() {}
         }
     }
 }

@@ -30,6 +30,7 @@ mod write;
 
 use crate::Error;
 pub use format::{FileFormat, LineEnd, Quoting};
+pub(crate) use postgres::only_real;
 pub use postgres::{PgDefaults, password_of, redacted, without_passwords};
 pub use read::{is_database, is_table, read, tables_of};
 pub use texts::Texts;

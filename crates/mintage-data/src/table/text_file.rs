@@ -1,5 +1,6 @@
 //! Files of text as a stream of UTF-8: decompressed by their first bytes, decoded by their mark (BOM) or by
-//! the letters in them. Nothing is held but two buffers.
+//! the letters in them. Nothing is held but two buffers, and no packed file unpacks to more than [`Unpacked`] lets
+//! pass.
 
 use std::{
     fmt,
@@ -11,14 +12,22 @@ use std::{
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE};
 use flate2::read::MultiGzDecoder;
-use liblzma::read::XzDecoder;
+use liblzma::{
+    read::XzDecoder,
+    stream::{CONCATENATED, Stream},
+};
 
-use crate::Error;
+use crate::{
+    Error,
+    files::{in_words, open_regular},
+};
 
 /// Bytes that the encoding and the dialect of a file are guessed from.
 pub(crate) const SAMPLE_BYTES: usize = 1 << 20;
 /// Letters that decide the encoding of a file are sought in so many bytes from the first of them on.
 const LETTER_BYTES: usize = 4 << 20;
+/// What the decoder of xz may hold: more than any of its presets needs.
+const XZ_MEMORY: u64 = 256 << 20;
 const XZ_MAGIC: [u8; 6] = [0xfd, b'7', b'z', b'X', b'Z', 0];
 
 /// Reads a file of text with `read`. A file that looked like UTF-8 at its beginning and later is not is read
@@ -41,13 +50,22 @@ pub(crate) struct TextEncoding {
 /// The same, and `read` is told the encoding.
 pub(crate) fn with_encoded_text<T>(
     path: &Path,
+    read: impl FnMut(&mut dyn BufRead, TextEncoding) -> Result<T, Error>,
+) -> Result<T, Error> {
+    with_encoded_text_in(path, None, read)
+}
+
+/// The same in the encoding that is given, if one is.
+pub(crate) fn with_encoded_text_in<T>(
+    path: &Path,
+    given: Option<&'static Encoding>,
     mut read: impl FnMut(&mut dyn BufRead, TextEncoding) -> Result<T, Error>,
 ) -> Result<T, Error> {
     let (sample, rest) = open_with_sample(path)?;
-    let encoding = guess(&sample, true);
+    let encoding = given.unwrap_or_else(|| guess(&sample, true));
     let bom = Encoding::for_bom(&sample).is_some();
     match read(&mut Decoded::new(Cursor::new(sample).chain(rest), encoding), TextEncoding { encoding, bom }) {
-        Err(error) if encoding == UTF_8 && is_malformed(&error) => {
+        Err(error) if given.is_none() && encoding == UTF_8 && is_malformed(&error) => {
             let encoding = guess_from_all(path)?;
             read(&mut Decoded::new(decompressed(path)?, encoding), TextEncoding { encoding, bom: false })
         }
@@ -59,16 +77,21 @@ pub(crate) fn with_encoded_text<T>(
 /// betray.
 pub(crate) fn decompressed(path: &Path) -> Result<Box<dyn Read>, Error> {
     let io = || Error::io(path);
-    let mut file = File::open(path).map_err(io())?;
+    let mut file = open_regular(path)?;
+    let length = file.metadata().map_err(io())?.len();
     let magic = magic_of(&mut file).map_err(io())?;
     let packing = Packing::of(&magic);
     let all = Cursor::new(magic).chain(file);
-    Ok(match packing {
+    let unpacked: Box<dyn Read> = match packing {
+        Packing::None => return Ok(Box::new(all)),
         Packing::Gzip => Box::new(MultiGzDecoder::new(all)),
         Packing::Zstd => Box::new(zstd::stream::read::Decoder::new(all).map_err(io())?),
-        Packing::Xz => Box::new(XzDecoder::new_multi_decoder(all)),
-        Packing::None => Box::new(all),
-    })
+        Packing::Xz => {
+            let decoder = Stream::new_stream_decoder(XZ_MEMORY, CONCATENATED);
+            Box::new(XzDecoder::new_stream(all, decoder.map_err(|error| io()(error.into()))?))
+        }
+    };
+    Ok(Box::new(Unpacked::of(unpacked, length)))
 }
 
 /// Whether a file is one that [`decompressed`] unpacks.
@@ -78,8 +101,60 @@ pub(crate) fn is_packed(path: &Path) -> Result<bool, Error> {
 
 /// How a file is compressed.
 pub(crate) fn packing_of(path: &Path) -> Result<Packing, Error> {
-    let mut file = File::open(path).map_err(Error::io(path))?;
+    let mut file = open_regular(path)?;
     Ok(Packing::of(&magic_of(&mut file).map_err(Error::io(path))?))
+}
+
+/// What a packed file unpacks to, up to a limit: a few kilobytes can hold gigabytes of nothing.
+pub(crate) struct Unpacked {
+    inner: Box<dyn Read>,
+    left: u64,
+    limit: u64,
+}
+
+impl Unpacked {
+    /// Data that is worth learning shrinks to a tenth, at the most to a fiftieth.
+    const MAX_RATIO: u64 = 100;
+    const LIMITS: (u64, u64) = (64 << 20, 16 << 30);
+
+    /// `packed` is the length of the file.
+    fn of(inner: Box<dyn Read>, packed: u64) -> Self {
+        let limit = packed.saturating_mul(Self::MAX_RATIO).clamp(Self::LIMITS.0, Self::LIMITS.1);
+        Self { inner, left: limit, limit }
+    }
+
+    /// Whether an error of reading is that of the limit.
+    pub fn is_over(error: &io::Error) -> bool {
+        error.get_ref().is_some_and(|inner| inner.is::<TooMuch>())
+    }
+}
+
+impl Read for Unpacked {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(buffer)?;
+        match self.left.checked_sub(n as u64) {
+            Some(left) => self.left = left,
+            None => return Err(io::Error::new(io::ErrorKind::FileTooLarge, TooMuch(self.limit))),
+        }
+        Ok(n)
+    }
+}
+
+/// A packed file that holds too much.
+#[derive(Debug)]
+struct TooMuch(u64);
+
+impl std::error::Error for TooMuch {}
+
+impl fmt::Display for TooMuch {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let ratio = Unpacked::MAX_RATIO;
+        write!(
+            f,
+            "unpacks to more than {}: packed files may unpack to {ratio} times their size",
+            in_words(self.0)
+        )
+    }
 }
 
 /// How the first bytes of a file say that it is compressed.

@@ -1,6 +1,10 @@
 //! One file as text: mapped when it is large UTF-8, decoded in memory otherwise, refused when it is no text.
 
-use std::{fs, io::Read, path::Path};
+use std::{
+    fs,
+    io::{Read, Write},
+    path::Path,
+};
 
 use encoding_rs::{UTF_16BE, UTF_16LE};
 
@@ -49,15 +53,34 @@ impl FileText {
 
 /// Opens a file of any size.
 pub(super) fn open(path: &Path, lossy: bool) -> Result<FileText, Error> {
+    if is_packed(path)? {
+        return open_packed(path, lossy);
+    }
     let size = fs::metadata(path).map_err(Error::io(path))?.len();
-    if size < MAPPED_FROM || is_packed(path)? {
+    if size < MAPPED_FROM {
         return read(path, lossy).map(FileText::Held);
     }
-    open_mapped(path, lossy)
+    of_map(path, Mapped::open(path)?, lossy)
 }
 
-fn open_mapped(path: &Path, lossy: bool) -> Result<FileText, Error> {
-    let map = Mapped::open(path)?;
+/// What a large file unpacks to is kept in a file without a name, not in memory.
+fn open_packed(path: &Path, lossy: bool) -> Result<FileText, Error> {
+    let io = || Error::io(path);
+    let mut unpacked = decompressed(path)?;
+    let mut beginning = Vec::new();
+    (&mut unpacked).take(MAPPED_FROM).read_to_end(&mut beginning).map_err(io())?;
+    if (beginning.len() as u64) < MAPPED_FROM {
+        return text_of(path, beginning, lossy).map(FileText::Held);
+    }
+    check_bytes(path, &beginning)?;
+    let mut file = tempfile::tempfile().map_err(io())?;
+    file.write_all(&beginning).map_err(io())?;
+    drop(beginning);
+    std::io::copy(&mut unpacked, &mut file).map_err(io())?;
+    of_map(path, Mapped::of(&file).map_err(io())?, lossy)
+}
+
+fn of_map(path: &Path, map: Mapped, lossy: bool) -> Result<FileText, Error> {
     check_bytes(path, map.bytes())?;
     let start = if map.bytes().starts_with(UTF8_MARK) { UTF8_MARK.len() } else { 0 };
     let mapped = if is_wide(map.bytes()) { Err(map) } else { MappedText::new(map, start) };
@@ -73,6 +96,10 @@ fn open_mapped(path: &Path, lossy: bool) -> Result<FileText, Error> {
 pub(super) fn read(path: &Path, lossy: bool) -> Result<String, Error> {
     let mut bytes = Vec::new();
     decompressed(path)?.take(MOST_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(Error::io(path))?;
+    text_of(path, bytes, lossy)
+}
+
+fn text_of(path: &Path, bytes: Vec<u8>, lossy: bool) -> Result<String, Error> {
     check_size(path, bytes.len())?;
     check_bytes(path, &bytes)?;
     let text = if is_wide(&bytes) {

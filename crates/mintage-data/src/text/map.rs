@@ -5,7 +5,7 @@ use std::{fs::File, io, path::Path};
 
 use memmap2::Mmap;
 
-use crate::Error;
+use crate::{Error, files::open_regular};
 
 /// The bytes of a file. Nobody may change or shorten the file while it is read: as with every reader of
 /// mapped files, that ends the program. So only large files are mapped.
@@ -14,7 +14,7 @@ pub(crate) struct Mapped(Mmap);
 
 impl Mapped {
     pub fn open(path: &Path) -> Result<Self, Error> {
-        File::open(path).and_then(|file| Self::of(&file)).map_err(Error::io(path))
+        Self::of(&open_regular(path)?).map_err(Error::io(path))
     }
 
     /// The bytes of an open file.

@@ -10,8 +10,9 @@ use super::{
 };
 use crate::{
     Error, SourceSpec,
+    files::check_source,
     sink::made::is_made_text,
-    source::{DataKind, listing::kind_of_folder, not_there},
+    source::{DataKind, listing::kind_of_folder},
     table::{is_database, is_table, redacted},
 };
 
@@ -169,9 +170,7 @@ impl Part {
         if holds_rows(spec)? {
             return TextColumn::open(spec).map(Self::Column);
         }
-        if !path.exists() {
-            return Err(not_there(path));
-        }
+        check_source(path)?;
         if path.is_dir() {
             check_is_plain(spec)?;
             return TextFolder::open(path, spec).map(Self::Folder);

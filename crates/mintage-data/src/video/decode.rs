@@ -1,7 +1,6 @@
 //! From a clip as it lies in its source to frames of the codec's size at the codec's rate, one after another.
 
 use std::{
-    fs,
     io::{Cursor, Write},
     path::{Path, PathBuf},
 };
@@ -15,9 +14,13 @@ use xxhash_rust::xxh3::Xxh3;
 use super::{
     Ffmpeg,
     codec::{ClipCodec, DEFAULT_FPS, MAX_LENGTH},
-    container::{is_film, scan},
+    container::{Contents, is_film, scan},
 };
-use crate::codec::{MAX_FILE_BYTES, MAX_PIXELS, decode_limited, is_gray};
+use crate::{
+    codec::{Decoded, MAX_PIXELS, decode_limited, is_gray, without_profiles},
+    files::{open_regular, read_item_file},
+    guard::{GAVE_UP, Memory, caught},
+};
 
 /// Frames of a clip that are looked at for their colours.
 const LOOKED: usize = 3;
@@ -50,16 +53,16 @@ impl Stored {
     /// A hash of the bytes, by which a clip has its place in a split.
     pub fn hash(&self) -> Result<u64, String> {
         let mut hasher = Xxh3::new();
-        let mut add = |path: &Path| -> std::io::Result<()> {
-            let mut file = fs::File::open(path)?;
-            std::io::copy(&mut file, &mut Hashing(&mut hasher)).map(|_| ())
+        let mut add = |path: &Path| -> Result<(), String> {
+            let mut file = open_regular(path).map_err(|error| error.to_string())?;
+            let copied = std::io::copy(&mut file, &mut Hashing(&mut hasher));
+            copied.map(|_| ()).map_err(|error| error.to_string())
         };
         match self {
             Self::Bytes(bytes) => return Ok(xxhash_rust::xxh3::xxh3_64(bytes)),
             Self::Film(path) => add(path),
             Self::Pictures(paths) => paths.iter().try_for_each(|path| add(path)),
-        }
-        .map_err(|error| error.to_string())?;
+        }?;
         Ok(hasher.digest())
     }
 
@@ -81,8 +84,10 @@ impl Stored {
                 let contents = scan(bytes)?;
                 several(contents.delays.len())?;
                 let mut gray = true;
-                for frame in animation(bytes).map_err(damaged)?.take(LOOKED) {
-                    gray &= is_gray(&DynamicImage::ImageRgba8(frame.map_err(damaged)?.into_buffer()));
+                let mut frames = Animation::open(bytes, &contents)?;
+                for _ in 0..LOOKED {
+                    let Some(frame) = frames.next()? else { break };
+                    gray &= is_gray(&frame);
                 }
                 Ok(Look {
                     width: contents.width,
@@ -94,7 +99,7 @@ impl Stored {
             }
             Self::Pictures(paths) => {
                 several(paths.len())?;
-                let pictures: Vec<DynamicImage> =
+                let pictures: Vec<Decoded> =
                     paths.iter().take(LOOKED).map(|path| picture(path)).collect::<Result<_, _>>()?;
                 Ok(Look {
                     width: pictures[0].width(),
@@ -102,7 +107,7 @@ impl Stored {
                     // Pictures say nothing of time: each is a frame, whatever the rate.
                     rate: DEFAULT_FPS,
                     secs: paths.len() as f64 / DEFAULT_FPS,
-                    gray: pictures.iter().all(is_gray),
+                    gray: pictures.iter().all(|picture| is_gray(picture)),
                 })
             }
         }
@@ -134,13 +139,13 @@ impl Stored {
                 with_file(bytes, |path| ffmpeg.frames(path, codec, threads, &mut |frame| each(&frame, 1)))?;
             }
             Self::Bytes(bytes) => {
-                let delays = scan(bytes)?.delays;
-                several(delays.len())?;
+                let contents = scan(bytes)?;
+                several(contents.delays.len())?;
                 let mut clock = Clock::new(codec.fps);
-                let mut decoded = animation(bytes).map_err(damaged)?;
-                for secs in delays {
-                    let frame = decoded.next().ok_or("is cut off")?.map_err(damaged)?;
-                    each(&DynamicImage::ImageRgba8(frame.into_buffer()), clock.frames_until(secs))?;
+                let mut decoded = Animation::open(bytes, &contents)?;
+                for &secs in &contents.delays {
+                    let frame = decoded.next()?.ok_or("is cut off")?;
+                    each(&frame, clock.frames_until(secs))?;
                 }
             }
             Self::Pictures(paths) => {
@@ -167,6 +172,29 @@ impl Stored {
     }
 }
 
+/// The frames of a GIF or APNG on their way out of the decoder, whose panics are caught, and the memory for them.
+struct Animation<'a> {
+    frames: Frames<'a>,
+    _memory: Memory,
+}
+
+impl<'a> Animation<'a> {
+    /// Bytes of a pixel that are held at a time: the picture so far, what is laid over it, the frame, its colours.
+    const BYTES: u64 = 4 * 4;
+
+    fn open(bytes: &'a [u8], contents: &Contents) -> Result<Self, String> {
+        let memory = Memory::take(u64::from(contents.width) * u64::from(contents.height) * Self::BYTES);
+        let frames = caught(|| animation(bytes)).ok_or(GAVE_UP)?.map_err(damaged)?;
+        Ok(Self { frames, _memory: memory })
+    }
+
+    /// The next frame, or nothing after the last one.
+    fn next(&mut self) -> Result<Option<DynamicImage>, String> {
+        let frame = caught(|| self.frames.next()).ok_or(GAVE_UP)?.transpose().map_err(damaged)?;
+        Ok(frame.map(|frame| DynamicImage::ImageRgba8(frame.into_buffer())))
+    }
+}
+
 /// The frames of a GIF or APNG, each as it is seen: laid over those before it.
 fn animation(bytes: &[u8]) -> ImageResult<Frames<'_>> {
     let mut limits = Limits::default();
@@ -177,16 +205,13 @@ fn animation(bytes: &[u8]) -> ImageResult<Frames<'_>> {
         decoder.set_limits(limits)?;
         return Ok(decoder.into_frames());
     }
+    let bytes = without_profiles(bytes).into_owned();
     Ok(PngDecoder::with_limits(Cursor::new(bytes), limits)?.apng()?.into_frames())
 }
 
-fn picture(path: &Path) -> Result<DynamicImage, String> {
+fn picture(path: &Path) -> Result<Decoded, String> {
     let named = |why: String| format!("{}: {why}", path.file_name().unwrap_or_default().to_string_lossy());
-    let length = fs::metadata(path).map_err(|error| named(error.to_string()))?.len();
-    if length > MAX_FILE_BYTES {
-        return Err(named(format!("{length} bytes are over the limit")));
-    }
-    let bytes = fs::read(path).map_err(|error| named(error.to_string()))?;
+    let bytes = read_item_file(path).map_err(|error| error.to_string())?;
     decode_limited(&bytes).map_err(named)
 }
 

@@ -27,6 +27,8 @@ use crate::{
 
 /// How long a frame may be waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long the program may take to say its version.
+const SHORT_PATIENCE: Duration = Duration::from_secs(10);
 /// Frames read ahead.
 const AHEAD: usize = 4;
 /// Frames that are looked at to know a film.
@@ -75,9 +77,13 @@ impl Ffmpeg {
         let version = ["-hide_banner", "-loglevel", "error", "-version"].map(OsString::from).to_vec();
         let fail = |why: String| Error::bad(what, why).with_hint(HINT);
         let mut running = self.start(version, Stdio::null()).map_err(fail)?;
-        let answer = running.child.stdout.take().map(|mut out| io::copy(&mut out, &mut io::sink()));
-        match answer {
-            Some(Ok(bytes)) if bytes > 0 => Ok(()),
+        let (send, receive) = sync_channel(1);
+        if let Some(mut out) = running.child.stdout.take() {
+            // A program that says nothing is ended when `running` is dropped, and this thread with it.
+            thread::spawn(move || send.send(io::copy(&mut out, &mut io::sink())));
+        }
+        match receive.recv_timeout(SHORT_PATIENCE) {
+            Ok(Ok(bytes)) if bytes > 0 => Ok(()),
             _ => Err(fail(format!("`{}` does not answer", self.program.display()))),
         }
     }

@@ -3,7 +3,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs::{self, File},
     io::Read,
     ops::Range,
     path::{Path, PathBuf},
@@ -15,13 +14,12 @@ use super::{
 };
 use crate::{
     DataKind, Error, SourceSpec,
-    codec::MAX_FILE_BYTES,
+    files::{check_source, open_regular, read_item_file},
     items::{MAX_SKIPPED, evenly},
     source::{
         folder::FolderSource,
         listing::{files_below, holds_none, is_named_like, kind_of_folder, suffix, unread_note},
         media::holdout_spec,
-        not_there,
         sqlite::{IMAGES, Media, SqliteSource, is_sqlite, media_columns, open_read_only},
     },
 };
@@ -138,9 +136,7 @@ impl Place {
     /// Opens whatever `spec.source` names.
     fn open(spec: &SourceSpec) -> Result<Self, Error> {
         let path = Path::new(&spec.source);
-        if !path.exists() {
-            return Err(not_there(path));
-        }
+        check_source(path)?;
         if path.is_dir() {
             let all = files_below(path)?;
             let mut items = clips_among(path, &all);
@@ -229,18 +225,14 @@ pub(super) fn stored(path: &Path) -> Result<Stored, String> {
     if is_film(&head(path)) {
         return Ok(Stored::Film(path.to_owned()));
     }
-    let length = fs::metadata(path).map_err(|error| error.to_string())?.len();
-    if length > MAX_FILE_BYTES {
-        return Err(format!("{length} bytes are over the limit"));
-    }
-    fs::read(path).map(Stored::Bytes).map_err(|error| error.to_string())
+    read_item_file(path).map(Stored::Bytes).map_err(|error| error.to_string())
 }
 
 /// How a file begins; nothing where it cannot be read.
 fn head(path: &Path) -> Vec<u8> {
     let mut head = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(HEAD).read_to_end(&mut head));
-    if read.is_ok() { head } else { Vec::new() }
+    let read = open_regular(path).is_ok_and(|file| file.take(HEAD).read_to_end(&mut head).is_ok());
+    if read { head } else { Vec::new() }
 }
 
 /// Whether a source holds clips: what `kind` says, or else a folder where most pictures move, a clip, or a SQLite database
@@ -263,7 +255,8 @@ pub fn is_video(spec: &SourceSpec) -> Result<bool, Error> {
     }
     let connection = open_read_only(path)?;
     let found = |media| -> Result<Vec<(String, String)>, Error> {
-        let mut found = media_columns(&connection, media).map_err(Error::sqlite(path))?;
+        let mut found =
+            media_columns(&connection, media, spec.table.as_deref()).map_err(Error::sqlite(path))?;
         found.retain(|place| spec.asks_for(place));
         Ok(found)
     };

@@ -1,11 +1,11 @@
 //! Scores by a SoundFont, through `rustysynth`.
 
-use std::{fs::File, io::BufReader, panic::catch_unwind, path::Path, sync::Arc};
+use std::{io::BufReader, path::Path, sync::Arc};
 
 use rustysynth::{SoundFont, Synthesizer, SynthesizerSettings};
 
 use super::super::score::{DRUMS, Part, Score, velocity_of};
-use crate::Error;
+use crate::{Error, files::open_regular, guard::caught};
 
 const DRUM_CHANNEL: i32 = 9;
 const PROGRAM_CHANGE: i32 = 0xc0;
@@ -15,12 +15,12 @@ const CONTROL_CHANGE: i32 = 0xb0;
 /// `frames` of interleaved stereo.
 pub fn render(score: &Score, rate_hz: u32, frames: usize, path: &Path) -> Result<Vec<f32>, Error> {
     // The crate indexes by what the file says: a damaged one can make it panic, and a file is the user's.
-    catch_unwind(|| play(score, rate_hz, frames, path))
-        .unwrap_or_else(|_| Err(bad(path, "is a damaged SoundFont".to_owned())))
+    caught(|| play(score, rate_hz, frames, path))
+        .unwrap_or_else(|| Err(bad(path, "is a damaged SoundFont".to_owned())))
 }
 
 fn play(score: &Score, rate_hz: u32, frames: usize, path: &Path) -> Result<Vec<f32>, Error> {
-    let mut file = BufReader::new(File::open(path).map_err(Error::io(path))?);
+    let mut file = BufReader::new(open_regular(path)?);
     let font = SoundFont::new(&mut file).map_err(|error| bad(path, format!("is no SoundFont: {error}")))?;
     let settings = SynthesizerSettings::new(rate_hz as i32);
     let mut synth = Synthesizer::new(&Arc::new(font), &settings).map_err(|e| bad(path, e.to_string()))?;

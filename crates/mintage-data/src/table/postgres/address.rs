@@ -123,6 +123,11 @@ impl Address {
         Ok(Self { config, sslmode, sslrootcert: sslrootcert.filter(|path| path != "system") })
     }
 
+    /// How long connecting may take in all.
+    pub fn patience(&self) -> Duration {
+        self.config.get_connect_timeout().copied().filter(|time| !time.is_zero()).unwrap_or(PATIENCE)
+    }
+
     /// The address for messages: neither user nor password.
     pub fn place(&self) -> String {
         let host = match self.config.get_hosts().first() {
@@ -138,6 +143,10 @@ impl Address {
 }
 
 const DEFAULT_PORT: u16 = 5432;
+/// How long a server may take to answer a greeting, unless `connect_timeout` says otherwise.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long what is sent may stay without an answer of the other machine.
+const SILENCE: Duration = Duration::from_secs(60);
 /// Where Debian's server listens for programs of the same machine.
 const SOCKETS: &str = "/var/run/postgresql";
 
@@ -170,8 +179,17 @@ fn fill(config: &mut Config, source: &str, defaults: &PgDefaults) -> Result<(), 
         config.dbname(database);
     }
     if config.get_connect_timeout().is_none() {
-        config.connect_timeout(Duration::from_secs(15));
+        config.connect_timeout(PATIENCE);
     }
+    // A server that has gone without a word is noticed within two minutes.
+    if config.get_tcp_user_timeout().is_none() {
+        config.tcp_user_timeout(SILENCE);
+    }
+    config
+        .keepalives(true)
+        .keepalives_idle(SILENCE / 4)
+        .keepalives_interval(SILENCE / 8)
+        .keepalives_retries(4);
     if config.get_application_name().is_none() {
         config.application_name("mintage");
     }

@@ -4,7 +4,7 @@ mod address;
 mod secrets;
 mod tls;
 
-use std::{error::Error as _, io};
+use std::{error::Error as _, io, sync::mpsc::sync_channel, thread, time::Duration};
 
 use ::postgres::{Client, NoTls, Transaction, error::SqlState, types::Type as PgType};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -32,12 +32,38 @@ impl Server {
     pub fn connect(source: &str, defaults: &PgDefaults) -> Result<Self, Error> {
         let address = Address::parse(source, defaults)?;
         let place = address.place();
-        let client = match tls::client_config(&address)? {
+        let tls = tls::client_config(&address)?;
+        let client = within(address.patience(), &place, move || match tls {
             None => address.config.connect(NoTls),
             Some(tls) => address.config.connect(MakeRustlsConnect::new(tls)),
-        };
+        })?;
         Ok(Self { client: client.map_err(failure(&place))?, place })
     }
+}
+
+/// What `work` gives, unless it takes longer. The time for a connection ends when the server is reached; one that
+/// accepts and then says nothing would be waited for without end.
+fn within<T: Send + 'static>(
+    patience: Duration,
+    place: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Error> {
+    let (send, receive) = sync_channel(1);
+    // The thread that waits in vain ends with the program.
+    thread::spawn(move || send.send(work()));
+    receive.recv_timeout(patience).map_err(|_| {
+        let why = format!("the server said nothing for {} seconds", patience.as_secs());
+        lost(
+            place,
+            why,
+            "check that it is a PostgreSQL server and that it is well; ?connect_timeout=60 waits longer",
+        )
+    })
+}
+
+/// A server that cannot be reached, or not any more.
+fn lost(place: &str, why: String, hint: &str) -> Error {
+    Error::Lost { what: place.to_owned(), why, hint: hint.to_owned() }
 }
 
 /// What went wrong, as the server says it.
@@ -53,10 +79,13 @@ pub(crate) fn failure(place: &str) -> impl Fn(::postgres::Error) -> Error {
                 }
                 cause = inner.source();
             }
-            return Error::bad(place, why).with_hint("check that the server runs and that it can be reached");
+            return lost(place, why, "check that the server runs and that it can be reached");
         };
         let more = [db.detail(), db.where_()].into_iter().flatten();
         let why = more.fold(db.message().to_owned(), |why, more| format!("{why}; {more}"));
+        if [SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN].contains(db.code()) {
+            return lost(place, why, "the server ended the connection: try again");
+        }
         let error = Error::bad(place, why);
         match hint(db.code()).map(str::to_owned).or(db.hint().map(str::to_owned)) {
             Some(hint) => error.with_hint(hint),
@@ -83,7 +112,6 @@ fn hint(code: &SqlState) -> Option<&'static str> {
         SqlState::UNDEFINED_TABLE => "the table is not there any more: it was dropped or renamed",
         SqlState::INSUFFICIENT_PRIVILEGE => "ask the owner for the right to it, or connect as another user",
         SqlState::UNIQUE_VIOLATION => "nothing was written: the transaction was rolled back",
-        SqlState::ADMIN_SHUTDOWN | SqlState::CRASH_SHUTDOWN => "the server ended the connection: try again",
         _ => return None,
     };
     Some(hint)

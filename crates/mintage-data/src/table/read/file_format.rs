@@ -1,7 +1,7 @@
 //! How a file of delimited text is written, found from its beginning: what new files and rows are written like.
 
 use super::super::{
-    csv::{Dialect, Records, needs_quotes},
+    csv::{Dialect, Quirks, Records, needs_quotes},
     format::{FileFormat, LineEnd, Quoting},
     text_file::TextEncoding,
 };
@@ -64,7 +64,7 @@ struct Quotes {
 impl Quotes {
     fn count(sample: &[u8], dialect: Dialect, header: bool) -> Self {
         let mut quotes = Self { names: Vec::new(), header: false, columns: Vec::new() };
-        let mut records = Records::new(sample, dialect);
+        let mut records = Records::with(sample, dialect, Quirks::default(), 1);
         let mut seen = 0;
         while let Ok(Some(record)) = records.next()
             && seen < SCANNED
@@ -74,7 +74,7 @@ impl Quotes {
             }
             if seen == 0 && header {
                 quotes.header = record.quoted().all(|quoted| quoted);
-                quotes.names = super::csv::names_in(record);
+                quotes.names = super::csv::names_of(record);
             } else {
                 quotes.columns.resize(quotes.columns.len().max(record.len()), Cells::default());
                 let cells = record.cells().zip(record.quoted()).zip(&mut quotes.columns);

@@ -1,54 +1,86 @@
 //! JSON Lines: an object a line, a key a column, in the order in which the keys first come.
 //!
-//! Numbers stay as they are written, whatever their size; objects and lists become their JSON text.
+//! Numbers stay as they are written, whatever their size; objects and lists become their JSON text. What does not come
+//! line by line is read by `json.rs`.
 
-use std::{collections::HashMap, fmt, io::BufRead, path::Path};
+use std::{
+    collections::HashMap,
+    fmt,
+    io::{BufRead, Cursor, Read},
+    path::Path,
+};
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
     super::{
         Column, Declaration, Table, Type,
+        csv::MAX_COLUMNS,
         made::{MadeRows, row_hash},
-        text_file::with_text,
+        text_file::{with_encoded_text_in, with_text},
+        write::encoding_named,
     },
-    Rows, check_names, chosen, empty, stem,
+    Rows, check_names, chosen, empty,
+    json::{Wrong, read_values, with_object},
+    stem,
 };
 use crate::{Error, SourceSpec};
 
+/// Bytes that one line may have.
+const MAX_LINE_BYTES: u64 = 64 << 20;
+
 pub(crate) fn read(path: &Path, spec: &SourceSpec) -> Result<Table, Error> {
-    with_text(path, |text| read_text(path, text, spec))
+    let encoding = spec.encoding.as_deref().map(encoding_named).transpose()?;
+    with_encoded_text_in(path, encoding, |text, _| read_text(path, text, spec))
 }
 
 fn read_text(path: &Path, text: &mut dyn BufRead, spec: &SourceSpec) -> Result<Table, Error> {
     let place = path.display().to_string();
+    let wrong = |line: u64, why: String| {
+        Error::bad(format!("{place}, line {line}"), why)
+            .with_hint("write one JSON object a line, or a list of objects: [{…}, {…}]")
+    };
     let mut reading = Reading::new(Table { name: stem(path), ..Table::default() }, spec);
     let mut made = MadeRows::of(path, spec)?;
+    let is_document = place.to_lowercase().contains(".json") && !place.to_lowercase().contains(".jsonl");
     let mut line = Vec::new();
     for number in 1u64.. {
         line.clear();
-        if text.read_until(b'\n', &mut line).map_err(Error::io(path))? == 0 {
+        let read = (&mut *text).take(MAX_LINE_BYTES).read_until(b'\n', &mut line).map_err(Error::io(path))?;
+        if read == 0 {
             break;
         }
         if line.trim_ascii().is_empty() {
             continue;
         }
-        let bad = |error: serde_json::Error| {
-            // The line of the parser is always the first.
-            let why = error.to_string().replace(" at line 1", " at");
-            Error::bad(format!("{place}, line {number}"), why).with_hint("every line must be a JSON object")
-        };
-        let object: Object = serde_json::from_slice(&line).map_err(bad)?;
-        if !made.is_empty() && made.has(hash(&object)) {
-            reading.rows.leave_out_made();
-        } else {
-            reading.add(&object).map_err(bad)?;
-        }
-        if reading.kinds.len() > super::super::csv::MAX_COLUMNS {
+        // What does not end where its first line does is read value by value.
+        let is_first = reading.row == 0;
+        let goes_on = || serde_json::from_slice::<IgnoredAny>(&line).is_err_and(|error| error.is_eof());
+        let begins = line.trim_ascii_start().first().copied();
+        let is_only = is_first && is_document && text.fill_buf().map_err(Error::io(path))?.is_empty();
+        let is_whole = begins == Some(b'[') || begins == Some(b'{') && (is_only || goes_on());
+        if is_first && is_whole {
+            let mut all = Cursor::new(std::mem::take(&mut line)).chain(text);
+            let done = read_values(&mut all, &mut reading, is_document);
+            done.map_err(|Wrong { line, why }| wrong(number - 1 + line, why))?;
             break;
         }
+        if line.len() as u64 >= MAX_LINE_BYTES {
+            return Err(wrong(number, format!("is longer than {} MiB", MAX_LINE_BYTES >> 20)));
+        }
+        let add = |object: &Object| {
+            if !made.is_empty() && made.has(hash(object)) {
+                reading.rows.leave_out_made();
+                return Ok(());
+            }
+            reading.add(object)
+        };
+        with_object(&line, add).map_err(|error| {
+            // The line of the parser is always the first.
+            wrong(number, error.to_string().replace(" at line 1", " at"))
+        })?;
     }
     made.check(&place)?;
     reading.finish(&place, spec)
@@ -77,7 +109,7 @@ pub(crate) fn hashes(path: &Path, most: usize) -> Result<Vec<u64>, Error> {
 }
 
 /// Keys and values of one object, in their order.
-struct Object<'a>(Vec<(String, &'a RawValue)>);
+pub(super) struct Object<'a>(pub Vec<(String, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for Object<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -124,7 +156,7 @@ impl Seen {
 }
 
 /// Objects on their way into a table.
-struct Reading {
+pub(super) struct Reading {
     rows: Rows,
     place_of: HashMap<String, usize>,
     kinds: Vec<Seen>,
@@ -139,10 +171,13 @@ impl Reading {
         Self { rows, place_of: HashMap::new(), kinds: Vec::new(), filled: Vec::new(), row: 0 }
     }
 
-    fn add(&mut self, Object(entries): &Object) -> serde_json::Result<()> {
+    pub fn add(&mut self, Object(entries): &Object) -> serde_json::Result<()> {
         self.row += 1;
         let keeps = self.rows.keeps_next();
         for (key, value) in entries {
+            if self.kinds.len() >= MAX_COLUMNS && !self.place_of.contains_key(key) {
+                return Err(serde::de::Error::custom(format!("has more than {MAX_COLUMNS} columns")));
+            }
             let place = self.place(key, self.rows.kept() - usize::from(keeps));
             if self.filled[place] == self.row {
                 return Err(serde::de::Error::custom(format!("key `{key}` comes twice")));
@@ -181,8 +216,12 @@ impl Reading {
         match raw.as_bytes().first() {
             Some(b'n') => column.push(None),
             Some(b'"') => {
-                seen.text = true;
-                column.push(Some(&serde_json::from_str::<String>(raw)?));
+                let text = serde_json::from_str::<String>(raw)?;
+                // JSON has no other way to write such numbers.
+                let is_number = ["NaN", "Infinity", "-Infinity"].contains(&text.as_str());
+                seen.real |= is_number;
+                seen.text |= !is_number;
+                column.push(Some(&text));
                 return Ok(());
             }
             Some(b't' | b'f') => seen.boolean = true,

@@ -4,6 +4,8 @@
 pub(super) mod csv;
 mod dialect;
 mod file_format;
+mod header;
+mod json;
 pub(super) mod jsonl;
 mod parquet;
 mod postgres;
@@ -15,11 +17,8 @@ use std::{
     path::Path,
 };
 
-use super::{Table, format::Format};
-use crate::{
-    Error, SourceSpec,
-    source::{not_there, sqlite::is_sqlite},
-};
+use super::{Table, format::Format, redacted};
+use crate::{DataKind, Error, SourceSpec, files::check_source, source::sqlite::is_sqlite};
 pub(super) use file_format::line_end;
 use rows::{Rows, check_names, chosen, empty};
 
@@ -29,15 +28,35 @@ pub fn is_table(spec: &SourceSpec) -> Result<bool, Error> {
     if path.is_file() && is_sqlite(path) {
         return sqlite::is_table(path, spec);
     }
-    Ok(!path.is_dir() && Format::of(&spec.source).is_some_and(|format| format != Format::Sqlite))
+    Ok(!path.is_dir() && named(spec).is_some_and(|format| format != Format::Sqlite))
+}
+
+/// The format that the name of a source means, or what is said of it: rows of a file of any other name are those of
+/// delimited text.
+fn named(spec: &SourceSpec) -> Option<Format> {
+    let name = spec.source.to_lowercase();
+    let plain = [".gz", ".zst", ".xz"].iter().find_map(|packed| name.strip_suffix(packed)).unwrap_or(&name);
+    let ending = plain.rsplit_once('.').map_or("", |(_, ending)| ending);
+    let delimited = spec.kind == Some(DataKind::Rows) || spec.delimiter.is_some() || spec.header.is_some();
+    Format::of(&spec.source)
+        .or(match ending {
+            "json" => Some(Format::JsonLines),
+            "tab" => Some(Format::Tsv),
+            "psv" => Some(Format::Csv),
+            _ => Format::of(plain).filter(|format| !matches!(format, Format::Parquet | Format::Sqlite)),
+        })
+        .or_else(|| (delimited && Path::new(&spec.source).is_file()).then_some(Format::Csv))
 }
 
 /// Reads the table that `spec` names: all of it, or at most `limit` rows.
 pub fn read(spec: &SourceSpec) -> Result<Table, Error> {
-    let format = format_of(&spec.source)?;
+    let format = format_of(spec)?;
     let path = Path::new(&spec.source);
     if !matches!(format, Format::Sqlite | Format::Postgres) {
         check_is_plain(spec)?;
+    }
+    if !matches!(format, Format::Csv | Format::Tsv) {
+        check_is_not_described(format, spec)?;
     }
     match format {
         Format::Csv | Format::Tsv => csv::read(path, format.delimiter(), spec),
@@ -50,7 +69,7 @@ pub fn read(spec: &SourceSpec) -> Result<Table, Error> {
 
 /// The tables that a source holds and how many rows each has; of a file, the file itself.
 pub fn tables_of(spec: &SourceSpec) -> Result<Vec<(String, usize)>, Error> {
-    match format_of(&spec.source)? {
+    match format_of(spec)? {
         Format::Sqlite => sqlite::tables_of(Path::new(&spec.source)),
         Format::Postgres => postgres::tables_of(spec),
         _ => read(spec).map(|table| vec![(table.name.clone(), table.rows())]),
@@ -63,15 +82,40 @@ pub fn is_database(source: &str) -> bool {
 }
 
 /// The format of a source, which must be there when it is a file.
-fn format_of(source: &str) -> Result<Format, Error> {
-    let path = Path::new(source);
-    match Format::of(source) {
-        Some(Format::Postgres) => Ok(Format::Postgres),
-        _ if !path.exists() => Err(not_there(path)),
+fn format_of(spec: &SourceSpec) -> Result<Format, Error> {
+    let path = Path::new(&spec.source);
+    let format = named(spec);
+    match format {
+        Some(Format::Postgres) => return Ok(Format::Postgres),
+        _ => check_source(path)?,
+    }
+    match format {
         _ if is_sqlite(path) => Ok(Format::Sqlite),
         Some(format) if format != Format::Sqlite && path.is_file() => Ok(format),
-        _ => Err(Error::bad(source, "is no table that can be read")
-            .with_hint("tables come from SQLite, postgres://…, .csv, .tsv, .jsonl and .parquet files")),
+        _ => Err(Error::bad(&spec.source, "is no table that can be read").with_hint(
+            "tables come from SQLite, postgres://…, .csv, .tsv, .json, .jsonl and .parquet files; --kind rows reads any \
+             other file of text as delimited",
+        )),
+    }
+}
+
+/// Only delimited text needs to be described.
+fn check_is_not_described(format: Format, spec: &SourceSpec) -> Result<(), Error> {
+    let SourceSpec { header, delimiter, skip, comment, encoding, .. } = spec;
+    let encoding = encoding.as_ref().filter(|_| format != Format::JsonLines);
+    let said = [
+        ("header", header.is_some()),
+        ("delimiter", delimiter.is_some()),
+        ("skip", skip.is_some()),
+        ("comment", comment.is_some()),
+        ("encoding", encoding.is_some()),
+    ];
+    match said.iter().find(|(_, is_said)| *is_said) {
+        None => Ok(()),
+        Some((name, _)) => {
+            Err(Error::bad(redacted(&spec.source), format!("is no delimited text: it has no `{name}`"))
+                .with_hint("header, delimiter, skip, comment and encoding are for CSV and its like"))
+        }
     }
 }
 

@@ -1,4 +1,7 @@
-//! Parquet: flat columns of every primitive type, as text.
+//! Parquet: columns of every primitive type as text, lists and structs as JSON text. What its decoder gives up on is
+//! a damaged file.
+
+mod json;
 
 use std::{fmt::Display, fs::File, path::Path};
 
@@ -21,15 +24,25 @@ use super::{
     super::{Column, Declaration, Table, Type},
     Rows, check_names, chosen, empty, real_text, stem,
 };
-use crate::{Error, SourceSpec, source::sqlite::PROVENANCE_COLUMN};
+use crate::{
+    Error, SourceSpec,
+    files::open_regular,
+    guard::{GAVE_UP, caught},
+    source::sqlite::PROVENANCE_COLUMN,
+};
 
 /// Rows that are decoded at a time.
 const BATCH_ROWS: usize = 4096;
 
 pub(super) fn read(path: &Path, spec: &SourceSpec) -> Result<Table, Error> {
     let place = path.display().to_string();
-    let wrong = |error: ParquetError| Error::bad(&place, error.to_string());
-    let file = File::open(path).map_err(Error::io(path))?;
+    let gave_up = || Error::bad(&place, GAVE_UP).with_hint("write the file anew from where it came");
+    caught(|| read_within(path, &place, spec)).unwrap_or_else(|| Err(gave_up()))
+}
+
+fn read_within(path: &Path, place: &str, spec: &SourceSpec) -> Result<Table, Error> {
+    let wrong = |error: ParquetError| Error::bad(place, error.to_string());
+    let file = open_regular(path)?;
     let noted = noted_schema(&file);
     // What another program noted of its own types is not needed: dictionaries come as their values.
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
@@ -40,26 +53,34 @@ pub(super) fn read(path: &Path, spec: &SourceSpec) -> Result<Table, Error> {
         .is_some_and(|pairs| pairs.iter().any(|pair| pair.key == PROVENANCE_COLUMN));
     if is_made && !spec.allow_made {
         let count = usize::try_from(metadata.num_rows()).unwrap_or(0);
-        return Err(Error::OnlyMade { what: place, count });
+        return Err(Error::OnlyMade { what: place.to_owned(), count });
     }
     let schema = reader.schema().clone();
     let names: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
-    check_names(&place, &names)?;
-    let mut columns = chosen(spec.column.as_deref(), &place, &names)?;
+    check_names(place, &names)?;
+    let mut columns = chosen(spec.column.as_deref(), place, &names)?;
     let mut notes = Vec::new();
     if spec.column.is_none() {
-        columns.retain(|&i| match binary_note(schema.field(i)) {
-            Some(note) => {
-                notes.push(note);
+        columns.retain(|&i| match declaration(schema.field(i)) {
+            Err(what) => {
+                notes.push(format!("column `{}` holds {what} and was left out", names[i]));
                 false
             }
-            None => true,
+            Ok(_) => true,
         });
+        if columns.is_empty() {
+            return Err(
+                Error::bad(place, "holds no columns that a table model learns").with_hint(notes.join("; "))
+            );
+        }
     }
     let mut table = empty(stem(path), &names, &columns);
     table.notes = notes;
     for (column, &i) in table.columns.iter_mut().zip(&columns) {
-        column.declaration = declaration(&place, schema.field(i))?;
+        column.declaration = declaration(schema.field(i)).map_err(|what| {
+            let why = format!("column `{}` holds {what}, which no table model learns", names[i]);
+            Error::bad(place, why).with_hint("name the others with --column a,b,c")
+        })?;
         if let Some(zone) = noted.as_ref().and_then(|noted| zone_of(noted, schema.field(i))) {
             column.declaration.native = Some(zone.to_string());
         }
@@ -68,15 +89,16 @@ pub(super) fn read(path: &Path, spec: &SourceSpec) -> Result<Table, Error> {
     let batches = reader.with_projection(mask).with_batch_size(BATCH_ROWS).build().map_err(wrong)?;
     let mut rows = Rows::new(table, spec);
     for batch in batches {
-        let batch = batch.map_err(|error| Error::bad(&place, error.to_string()))?;
-        let kept: Vec<usize> = (0..batch.num_rows()).filter(|_| rows.keeps_next()).collect();
-        for column in &mut rows.table.columns {
-            if let Some(array) = batch.column_by_name(&column.name) {
-                push_all(column, array, &kept);
+        let batch = batch.map_err(|error| Error::bad(place, error.to_string()))?;
+        rows.add_batch(batch.num_rows(), |table, kept| {
+            for column in &mut table.columns {
+                if let Some(array) = batch.column_by_name(&column.name) {
+                    push_all(column, array, kept);
+                }
             }
-        }
+        });
     }
-    rows.finish(&place)
+    rows.finish(place)
 }
 
 /// The columns as the program that wrote the file noted them, if it did.
@@ -92,14 +114,8 @@ fn zone_of<'a>(noted: &'a Schema, field: &Field) -> Option<&'a DataType> {
     matches!(both, (DataType::Timestamp(..), DataType::Timestamp(_, Some(_)))).then_some(noted)
 }
 
-fn binary_note(field: &Field) -> Option<String> {
-    let binary =
-        matches!(field.data_type(), DataType::Binary | DataType::LargeBinary | DataType::FixedSizeBinary(_));
-    binary.then(|| format!("column `{}` holds bytes and was left out", field.name()))
-}
-
-/// What a field means; an error that names it when it can be no column of texts.
-fn declaration(place: &str, field: &Field) -> Result<Declaration, Error> {
+/// What a field means; what it holds when it can be no column of texts.
+fn declaration(field: &Field) -> Result<Declaration, String> {
     use DataType::*;
     let ty = match field.data_type() {
         Boolean => Type::Boolean,
@@ -111,17 +127,9 @@ fn declaration(place: &str, field: &Field) -> Result<Declaration, Error> {
         Timestamp(_, None) => Type::Timestamp,
         Timestamp(_, Some(_)) => Type::TimestampTz,
         Utf8 | LargeUtf8 | Utf8View | Null => Type::Text,
-        Binary | LargeBinary | FixedSizeBinary(_) => {
-            let why = format!("column `{}` holds bytes, which no table model learns", field.name());
-            return Err(Error::bad(place, why));
-        }
-        other => {
-            let why = format!(
-                "column `{}` is of the type {other}, and only flat columns can be read",
-                field.name()
-            );
-            return Err(Error::bad(place, why).with_hint("name the others with --column a,b,c"));
-        }
+        other if json::is_nested(other) => Type::Json,
+        Binary | LargeBinary | BinaryView | FixedSizeBinary(_) => return Err("bytes".to_owned()),
+        other => return Err(format!("values of the type {other}")),
     };
     let native = Some(field.data_type().to_string());
     Ok(Declaration { ty, native, not_null: !field.is_nullable(), ..Declaration::default() })
@@ -177,6 +185,11 @@ fn push_all(column: &mut Column, array: &dyn Array, kept: &[usize]) {
         Utf8View => {
             let array = array.as_string_view();
             push_each(column, array, kept, |row| array.value(row));
+        }
+        nested if json::is_nested(nested) => {
+            for &row in kept {
+                column.push(json::cell(array, row).as_deref());
+            }
         }
         // Nothing else passes `declaration` but columns without any value.
         _ => kept.iter().for_each(|_| column.push(None)),

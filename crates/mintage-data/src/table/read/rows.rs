@@ -26,12 +26,43 @@ impl Rows {
 
     /// Whether the row that comes now is kept. To be asked once a row, before its cells are added.
     pub fn keeps_next(&mut self) -> bool {
-        if self.limit.is_some_and(|limit| self.kept >= 2 * limit) {
-            let every_second: Vec<u32> = (0..self.kept as u32).step_by(2).collect();
-            self.table = self.table.select(&every_second);
-            self.kept = every_second.len();
-            self.stride *= 2;
+        if self.is_full() {
+            self.thin_out();
         }
+        self.counts_next()
+    }
+
+    /// Adds the rows of a batch of `n` with `push`, which is given the places of those to keep: all that fit before
+    /// the rows so far are thinned out, then the others.
+    pub fn add_batch(&mut self, n: usize, mut push: impl FnMut(&mut Table, &[usize])) {
+        let mut pending = Vec::new();
+        for row in 0..n {
+            if self.is_full() {
+                push(&mut self.table, &pending);
+                pending.clear();
+                self.thin_out();
+            }
+            if self.counts_next() {
+                pending.push(row);
+            }
+        }
+        push(&mut self.table, &pending);
+    }
+
+    fn is_full(&self) -> bool {
+        self.limit.is_some_and(|limit| self.kept >= limit.saturating_mul(2))
+    }
+
+    /// Keeps every second of the rows so far.
+    fn thin_out(&mut self) {
+        let every_second: Vec<u32> = (0..self.kept as u32).step_by(2).collect();
+        self.table = self.table.select(&every_second);
+        self.kept = every_second.len();
+        self.stride *= 2;
+    }
+
+    /// Counts the row that comes now; whether it is kept.
+    fn counts_next(&mut self) -> bool {
         let keeps = self.seen.is_multiple_of(self.stride);
         self.seen += 1;
         self.kept += usize::from(keeps);
@@ -143,6 +174,27 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn batches_are_kept_as_rows_are(
+            sizes in proptest::collection::vec(0usize..600, 1..8),
+            limit in proptest::option::of(1usize..100),
+        ) {
+            let n: usize = sizes.iter().sum();
+            prop_assume!(n > 0);
+            let table = Table { columns: vec![Column::of("n", [])], ..Table::default() };
+            let mut rows = Rows::new(table, &SourceSpec { limit, ..SourceSpec::default() });
+            let mut first = 0;
+            for size in sizes {
+                rows.add_batch(size, |table, places| {
+                    places.iter().for_each(|place| table.columns[0].push(Some(&(first + place).to_string())));
+                });
+                first += size;
+            }
+            let table = rows.finish("t").unwrap();
+            let found: Vec<usize> = table.columns[0].iter().map(|cell| cell.unwrap().parse().unwrap()).collect();
+            prop_assert_eq!(found, kept(n, limit));
+        }
+
         #[test]
         fn rows_are_spread_evenly(n in 1usize..3000, limit in 1usize..100) {
             let rows = kept(n, Some(limit));

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     Error, SourceSpec,
     source::sqlite::{
-        PROVENANCE_COLUMN, check_table, columns, image_columns, open_read_only, quoted, tables,
+        IMAGES, PROVENANCE_COLUMN, check_table, columns, media_columns, open_read_only, quoted, tables, views,
     },
 };
 
@@ -24,7 +24,8 @@ pub(super) fn is_table(path: &Path, spec: &SourceSpec) -> Result<bool, Error> {
         return Ok(true);
     }
     let connection = open_read_only(path)?;
-    let mut images = image_columns(&connection).map_err(Error::sqlite(path))?;
+    let mut images =
+        media_columns(&connection, &IMAGES, spec.table.as_deref()).map_err(Error::sqlite(path))?;
     images.retain(|(table, _)| spec.table.as_ref().is_none_or(|wanted| wanted == table));
     let Some(wanted) = &spec.column else { return Ok(images.is_empty()) };
     for (table, _) in &images {
@@ -108,6 +109,7 @@ fn choose(connection: &Connection, path: &Path, spec: &SourceSpec) -> Result<Str
     let place = path.display().to_string();
     let mut all = tables(connection).map_err(Error::sqlite(path))?;
     if let Some(table) = &spec.table {
+        all.extend(views(connection).map_err(Error::sqlite(path))?);
         check_table(&place, table, &all)?;
         return Ok(table.clone());
     }
