@@ -71,6 +71,18 @@ pub fn count(n: usize, what: &str) -> String {
     format!("{} {what}{}", thousands(n), if n == 1 { "" } else { "s" })
 }
 
+/// Rules that are listed; a table may have more.
+const MAX_LISTED_RULES: usize = 20;
+
+/// "2 rules in force: low <= high; total = price * quantity (`rules = "off"` in [data] leaves them)".
+pub fn rules_in_force(rules: &[String]) -> String {
+    let mut listed = rules.iter().take(MAX_LISTED_RULES).cloned().collect::<Vec<_>>().join("; ");
+    if rules.len() > MAX_LISTED_RULES {
+        listed.push_str(&format!("; and {} more", rules.len() - MAX_LISTED_RULES));
+    }
+    format!("{} in force: {listed} (`rules = \"off\"` in [data] leaves them)", count(rules.len(), "rule"))
+}
+
 /// A path as it is typed in a shell.
 pub fn shell(path: &Path) -> String {
     let text = path.display().to_string();

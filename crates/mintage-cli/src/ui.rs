@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::{
     failure::{Failure, paint},
     settings::{Level, Progress, Settings},
-    text::{count, duration, number, shown, thousands, visible},
+    text::{count, duration, number, rules_in_force, shown, thousands, visible},
 };
 
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -210,6 +210,7 @@ impl Ui {
         "training".clone_into(&mut self.doing);
         self.titled("data", &plan.data);
         plan.makings.iter().for_each(|making| self.titled("", making));
+        self.rules(&plan.rules);
         let parameters = thousands(plan.parameters);
         self.titled(
             "model",
@@ -230,6 +231,13 @@ impl Ui {
         };
         self.titled("budget", &format!("{budget}{resumed}"));
         self.titled("run", &plan.run.display().to_string());
+    }
+
+    /// The rules that new rows keep, where there are some.
+    pub fn rules(&self, rules: &[String]) {
+        if !rules.is_empty() {
+            self.titled("rules", &rules_in_force(rules));
+        }
     }
 
     fn step_text(&self, step: u64, metrics: &Metrics, items_per_sec: f64, eta_secs: Option<f64>) -> String {

@@ -18,7 +18,8 @@ use crate::{
     source::sqlite::{IMAGES, PROVENANCE_COLUMN, columns, holds, is_sqlite, open_read_only, quoted},
     table::{
         Column, Table, is_database, is_table, only_real, read, redacted,
-        schema::{ColumnSchema, Kind, detect},
+        rules::in_force,
+        schema::{ColumnSchema, Kind, TableSchema, detect},
         tables_of,
     },
     video::CLIPS,
@@ -54,6 +55,9 @@ pub struct TableInfo {
     pub name: String,
     pub rows: u64,
     pub columns: Vec<ColumnInfo>,
+    /// That new rows keep, in words.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<String>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -343,7 +347,7 @@ fn table_infos(spec: &SourceSpec, alerts: &mut Vec<Alert>) -> Result<Vec<TableIn
             Err(error) => {
                 alerts.push(Alert { message: error.to_string(), hint: error.hint() });
                 failed.get_or_insert(error);
-                found.push(TableInfo { name, rows: rows as u64, columns: Vec::new() });
+                found.push(TableInfo { name, rows: rows as u64, columns: Vec::new(), rules: Vec::new() });
             }
         }
     }
@@ -400,7 +404,26 @@ fn table_info(table: &Table, rows: usize, spec: &SourceSpec, alerts: &mut Vec<Al
         }
     };
     let columns = schema.columns.iter().zip(&table.columns).map(info).collect();
-    TableInfo { name: table.name.clone(), rows: rows as u64, columns }
+    TableInfo {
+        name: table.name.clone(),
+        rows: rows as u64,
+        columns,
+        rules: rules(table, &schema, spec, alerts),
+    }
+}
+
+/// The rules that would be in force, in words.
+fn rules(table: &Table, schema: &TableSchema, spec: &SourceSpec, alerts: &mut Vec<Alert>) -> Vec<String> {
+    let (message, hint) = match in_force(&spec.rules, table, schema) {
+        Ok((rules, notes)) => {
+            let alert = |note| Alert { message: format!("{}: {note}", table.name), hint: None };
+            alerts.extend(notes.into_iter().map(alert));
+            return rules.rules().iter().map(ToString::to_string).collect();
+        }
+        Err(error) => (error.to_string(), error.hint()),
+    };
+    alerts.push(Alert { message, hint });
+    Vec::new()
 }
 
 /// Columns of bytes, which reading rows leaves out, in their place.

@@ -161,7 +161,10 @@ fn what_is_said_of_a_file_counts() {
             "`ab` cannot keep cells apart",
         ),
         (SourceSpec { comment: Some('a'), ..SourceSpec::default() }, "cannot begin lines of comments"),
-        (SourceSpec { encoding: Some("klingon".into()), ..SourceSpec::default() }, "is no encoding that is known"),
+        (
+            SourceSpec { encoding: Some("klingon".into()), ..SourceSpec::default() },
+            "is no encoding that is known",
+        ),
     ] {
         assert!(failure(read_as("t.csv", "a,b\n1,2\n", described)).contains(why), "{why}");
     }

@@ -227,6 +227,23 @@ impl AnyData {
         said.map(|(what, names)| format!("{what}: {names}")).collect()
     }
 
+    /// Keys of `[data]` that have no meaning for such data, and that a recipe has all the same.
+    pub fn irrelevant_keys(&self) -> &'static [&'static str] {
+        match self {
+            Self::Images(_) | Self::Clips(_) => &["rare"],
+            Self::Table(_) => &["fit", "color", "strict"],
+            Self::Sounds(_) | Self::Sequences(_) => &["fit", "color", "rare"],
+        }
+    }
+
+    /// The rules that every new row keeps, in words; none of what is no table.
+    pub fn rules(&self) -> Vec<String> {
+        match self {
+            Self::Table(set) => set.codec().rules.rules().iter().map(ToString::to_string).collect(),
+            _ => Vec::new(),
+        }
+    }
+
     /// The data in words: "2,000 images 28×28 gray, 10 classes (1,801 train, 99 valid, 100 holdout)".
     pub fn describe(&self) -> String {
         match self {

@@ -49,6 +49,9 @@ pub struct Plan {
     pub data: String,
     /// What becomes of columns that are not drawn from what is learned; see [`makings`](crate::AnyData::makings).
     pub makings: Vec<String>,
+    /// Of tables: the rules that every new row keeps, in words.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<String>,
     pub family: String,
     pub size: String,
     pub parameters: usize,

@@ -179,6 +179,15 @@ impl Recipe {
         toml::to_string(self).unwrap_or_default()
     }
 
+    /// The same without some keys of `[data]`.
+    pub fn to_toml_without(&self, keys: &[&str]) -> String {
+        let mut recipe = toml::Table::try_from(self).unwrap_or_default();
+        if let Some(data) = recipe.get_mut("data").and_then(toml::Value::as_table_mut) {
+            data.retain(|key, _| !keys.contains(&key));
+        }
+        toml::to_string(&recipe).unwrap_or_default()
+    }
+
     /// Lays `key=value` over the recipe: `model.width=64`, `train.seed=7`; a key without a section is
     /// one of `[model]`. The value is read as TOML where it can be, as a string otherwise.
     pub fn set(&mut self, assignment: &str) -> Result<(), RecipeError> {
@@ -293,6 +302,9 @@ mod tests {
         let recipe = Recipe::parse("[data]\nsource = \"shop.db\"\n").unwrap();
         assert_eq!(recipe, Recipe::for_source("shop.db"));
         assert_eq!(Recipe::parse(&recipe.to_toml()).unwrap(), recipe);
+        let shown = recipe.to_toml_without(&["fit", "color"]);
+        assert!(!shown.contains("fit") && shown.contains("source"), "{shown}");
+        assert_eq!(Recipe::parse(&shown).unwrap(), recipe);
     }
 
     #[test]

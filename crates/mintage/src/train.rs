@@ -169,6 +169,7 @@ fn plan(
         run: run.dir().to_owned(),
         data: data.describe(),
         makings: data.makings(),
+        rules: data.rules(),
         family: config.family().name().to_owned(),
         size: recipe.model.size.name().to_owned(),
         parameters: model.parameters(),

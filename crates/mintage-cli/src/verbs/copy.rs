@@ -63,8 +63,10 @@ pub fn run(args: &Copy, context: &mut Context) -> Verdict {
     let report = check(set, &rows, left_out, &recipe.data);
     let failures = report.failures().join("; ");
     if args.safe && !report.passed() {
-        let outcome =
-            format!("Nothing was written to {}: {failures}.", mintage_data::table::without_passwords(&args.target));
+        let outcome = format!(
+            "Nothing was written to {}: {failures}.",
+            mintage_data::table::without_passwords(&args.target)
+        );
         tell(&report, &outcome, &page, context)?;
         return Ok(Outcome::No);
     }

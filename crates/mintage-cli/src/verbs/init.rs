@@ -12,7 +12,7 @@ use mintage_data::{
     is_table,
     table::{
         read,
-        rules::{Rule, propose},
+        rules::{Rule, in_force, propose},
         schema::detect,
     },
 };
@@ -39,11 +39,15 @@ pub fn run(args: &Init, context: &mut Context) -> Verdict {
     let rules = match is_table(&spec)? && found.sequences.is_none() {
         true => {
             let table = read(&spec)?;
-            Some(propose(&table, &detect(&table)))
+            let schema = detect(&table);
+            let (found, _) = in_force(&spec.rules, &table, &schema)?;
+            let mut more = propose(&table, &schema);
+            more.retain(|rule| !found.rules().contains(rule));
+            Some(FoundRules { in_force: found.rules().iter().map(ToString::to_string).collect(), more })
         }
         false => None,
     };
-    let text = recipe(&spec, &found, rules.as_deref(), seed);
+    let text = recipe(&spec, &found, rules.as_ref(), seed);
     if to_stdout {
         context.ui.out(&text)?;
         return Ok(Outcome::Done);
@@ -54,8 +58,17 @@ pub fn run(args: &Init, context: &mut Context) -> Verdict {
     Ok(Outcome::Done)
 }
 
-/// The whole recipe; `rules` are those proposed for table rows, nothing for images.
-fn recipe(spec: &SourceSpec, found: &Inspection, rules: Option<&[Rule]>, seed: u64) -> String {
+/// Rules that rows keep.
+#[derive(Default)]
+struct FoundRules {
+    /// In words.
+    in_force: Vec<String>,
+    /// What holds as well, and is kept only if the recipe says so.
+    more: Vec<Rule>,
+}
+
+/// The whole recipe; `rules` are those of table rows, nothing for images.
+fn recipe(spec: &SourceSpec, found: &Inspection, rules: Option<&FoundRules>, seed: u64) -> String {
     let train = TrainSpec::default();
     let (data, families, auto, valid) = match rules {
         _ if found.sequences.is_some() => {
@@ -187,7 +200,7 @@ fn of_images(spec: &SourceSpec, found: &Inspection) -> String {
 }
 
 /// `[data]` of table rows, with the rules that all of them keep.
-fn of_rows(spec: &SourceSpec, rules: &[Rule]) -> String {
+fn of_rows(spec: &SourceSpec, rules: &FoundRules) -> String {
     let mut text = String::new();
     let keys = [
         ("source", Some(&spec.source)),
@@ -214,10 +227,15 @@ fn of_rows(spec: &SourceSpec, rules: &[Rule]) -> String {
          # Use at most so many rows.\n\
          # limit = 100000\n",
     );
-    if !rules.is_empty() {
-        text.push_str("\n# Rules that all rows keep. Without the # they hold in every new row too.\n");
+    if !rules.in_force.is_empty() {
+        text.push_str("# Rules that are in force by themselves; \"off\" leaves them:\n");
+        rules.in_force.iter().for_each(|rule| text.push_str(&format!("#   {}\n", visible(rule))));
+        text.push_str("# rules = \"off\"\n");
     }
-    for rule in rules {
+    if !rules.more.is_empty() {
+        text.push_str("\n# More rules that all rows keep. Without the # they hold in every new row too.\n");
+    }
+    for rule in &rules.more {
         let lines = toml::to_string(rule).unwrap_or_default();
         let lines: String = lines.lines().map(|line| format!("# {line}\n")).collect();
         text.push_str(&format!("# [[data.rules]]\n{lines}"));
@@ -235,6 +253,11 @@ fn described(spec: &SourceSpec) -> String {
         ("encoding", spec.encoding.as_ref().map(|encoding| json!(encoding))),
     ];
     keys.into_iter().filter_map(|(key, value)| Some(format!("{key} = {}\n", value?))).collect()
+}
+
+/// A text that cannot end a comment.
+fn visible(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// The lines of `[data]` that say which images.
@@ -276,6 +299,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use mintage::Recipe;
+    use mintage_data::table::rules::RuleChoice;
 
     #[test]
     fn what_is_written_is_the_default_recipe() {
@@ -301,15 +325,16 @@ mod tests {
         assert_eq!(parsed.train, TrainSpec::default());
         let rows =
             SourceSpec { table: Some("t".to_owned()), source: "a.db".to_owned(), ..SourceSpec::default() };
-        let rules = [Rule::Positive { column: "цена \"x\"".to_owned() }];
-        let text_of_rows = recipe(&rows, &found, Some(&rules), 1);
+        let rules = vec![Rule::Positive { column: "цена \"x\"".to_owned() }];
+        let found_rules = FoundRules { in_force: vec!["a <= b\n".to_owned()], more: rules.clone() };
+        let text_of_rows = recipe(&rows, &found, Some(&found_rules), 1);
         assert_eq!(Recipe::parse(&text_of_rows).unwrap().data, rows);
         let uncommented = text_of_rows
             .replace("# [[data", "[[data")
             .replace("# kind", "kind")
             .replace("# column = \"ц", "column = \"ц");
         let uncommented = uncommented.replace("# column = 'ц", "column = 'ц");
-        assert_eq!(Recipe::parse(&uncommented).unwrap().data.rules, rules);
+        assert_eq!(Recipe::parse(&uncommented).unwrap().data.rules, RuleChoice::With(rules));
         // Every commented setting is one that the recipe knows.
         let settings = text.lines().filter(|l| l.starts_with("# ") && l.contains(" = "));
         for line in settings {

@@ -16,7 +16,7 @@ use crate::{
     context::{Context, source_spec},
     failure::{Failure, Outcome, Verdict},
     pictures::spread,
-    text::{Table, count, shell, wrapped},
+    text::{Table, count, rules_in_force, shell, wrapped},
 };
 
 /// Images on the preview, and in a row of it.
@@ -92,6 +92,9 @@ fn text(found: &Inspection, width: usize) -> String {
     let mut text = format!("{} ({})\n", found.source, found.kind);
     for table in &found.tables {
         text.push_str(&format!("\n{}: {}\n{}", table.name, rows(table.rows), columns(table, width)));
+        if !table.rules.is_empty() {
+            text.push_str(&format!("  {}\n", rules_in_force(&table.rules)));
+        }
     }
     if let Some(images) = &found.images {
         text.push_str(&format!("\n{}", facts(images)));

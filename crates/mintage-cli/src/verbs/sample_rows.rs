@@ -5,10 +5,10 @@ use std::{io::IsTerminal, path::Path};
 
 use mintage::{Event, Model, RowRequest, nn::Rng};
 use mintage_data::{
-    Error, IfExists, Provenance, SourceSpec, Table,
+    Column, Error, IfExists, Provenance, SourceSpec, Table,
     table::{
-        FileFormat, TextKind, Writing, Written, codec::Where, encoding_named, read, write, write_parts,
-        write_text,
+        FileFormat, TextKind, Writing, Written, codec::Where, encoding_named, present, read, write,
+        write_parts, write_text,
     },
 };
 use serde_json::{Value, json};
@@ -34,6 +34,8 @@ pub fn run(args: &Sample, model: &Model, context: &mut Context) -> Verdict {
         None => None,
     };
     let seed = context.settings.seed_or_fresh();
+    let target = args.out.as_deref().unwrap_or("-");
+    let table = args.table.as_deref().or(model.config.source.table.as_deref());
     let request = RowRequest {
         n: args.n.unwrap_or(DEFAULT_N),
         conditions,
@@ -41,6 +43,14 @@ pub fn run(args: &Sample, model: &Model, context: &mut Context) -> Verdict {
         fill: args.fill.is_some(),
         seed,
         temperature: args.temperature,
+        present: match IfExists::from(args.if_exists) {
+            IfExists::Append => rows_there(model, target, table, context)?,
+            IfExists::Fail | IfExists::Replace => None,
+        },
+        references: match target {
+            "-" => Vec::new(),
+            target => references(model, target, context)?,
+        },
     };
     let options = json!({
         "where": args.condition,
@@ -188,6 +198,33 @@ fn stream(
     let written = write_parts(&head, &mut told, how);
     context.ui.clear();
     Ok(written?)
+}
+
+/// The rows that new ones will stand beside, as far as they must differ from them.
+fn rows_there(
+    model: &Model,
+    target: &str,
+    table: Option<&str>,
+    context: &Context,
+) -> Result<Option<Table>, Failure> {
+    let (_, codec) = model.rows()?;
+    let keys = codec.rules.key_columns();
+    Ok(present(target, table.unwrap_or(&codec.name), &keys, &context.settings.pg)?)
+}
+
+/// The keys of other tables of the target that columns refer to; nothing of what is not there.
+fn references(model: &Model, target: &str, context: &Context) -> Result<Vec<(String, Column)>, Failure> {
+    let (_, codec) = model.rows()?;
+    let mut all = Vec::new();
+    for own in &codec.rules.own().columns {
+        let Some((table, column)) = own.declaration.refers_to.as_ref().and_then(|to| to.rsplit_once('.'))
+        else {
+            continue;
+        };
+        let found = present(target, table, &[column], &context.settings.pg)?;
+        all.extend(found.and_then(|mut found| Some((own.name.clone(), found.columns.pop()?))));
+    }
+    Ok(all)
 }
 
 /// Draws rows, with progress.

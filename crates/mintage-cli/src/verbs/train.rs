@@ -167,17 +167,19 @@ fn dry_run(mut recipe: Recipe, data: &AnyData, resolved: &Resolved, context: &mu
     context.ui.titled("data", &data.describe());
     data.notes().iter().for_each(|note| context.ui.warn(note));
     data.makings().iter().for_each(|making| context.ui.titled("", making));
+    context.ui.rules(&data.rules());
     context.ui.titled("model", &format!("{}, {} parameters", config.family().name(), thousands(parameters)));
     if context.ui.wants_json() {
         let value = json!({
             "recipe": recipe,
             "data": data.describe(),
             "makings": data.makings(),
+            "rules": data.rules(),
             "parameters": parameters,
         });
         context.ui.out_json(&value)?;
     } else {
-        context.ui.out(&recipe.to_toml())?;
+        context.ui.out(&recipe.to_toml_without(data.irrelevant_keys()))?;
     }
     Ok(Outcome::Done)
 }

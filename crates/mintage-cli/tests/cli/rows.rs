@@ -77,7 +77,8 @@ fn whole_way(family: &str) {
     assert!(page.contains("What gives it away") && page.contains("Казань") && !page.contains("<script"));
     let scores = place.ok(&format!("score m shop.db --table {TABLE}"));
     assert_eq!(scores.text().lines().count(), ROWS + 1);
-    assert!(place.ok("show m").text().contains("rows of 5 columns"));
+    // Age and vip are learned as one: whoever is above 50 is vip.
+    assert!(place.ok("show m").text().contains("rows of 4 columns"));
     place.ok("export m -o model");
     assert_eq!(place.ok("sample model -n 50").stdout, place.ok("sample m -n 50").stdout);
 }
@@ -187,4 +188,58 @@ fn mistakes_are_explained() {
     assert!(place.refused("train shop.db").contains("--table"));
     let error = place.refused("train postgres://nobody:secret@127.0.0.1:9/none --table t");
     assert!(!error.contains("secret"), "{error}");
+}
+
+/// What a database declares holds in new rows, in a new file, in a new database and beside the old ones.
+#[test]
+fn declared_rules_are_in_force() {
+    let place = Place::new();
+    let connection = Connection::open(place.path("boxes.db")).unwrap();
+    connection
+        .execute_batch(
+            "CREATE TABLE boxes (station TEXT, at TIMESTAMP, w REAL, h REAL, area REAL GENERATED ALWAYS AS (w * h) STORED, \
+             lo INT, hi INT, CHECK (lo <= hi), CHECK (length(station) < 2 OR hi > 50), PRIMARY KEY (station, at))",
+        )
+        .unwrap();
+    for i in 0..600i64 {
+        let at = format!("2024-01-{:02} {:02}:00:00", i / 3 / 24 + 1, i / 3 % 24);
+        let lo = i * 7 % 50;
+        let values = params![
+            ["A", "B", "C"][i as usize % 3],
+            at,
+            (i % 91) as f64 / 8.0,
+            (i % 77) as f64 / 4.0,
+            lo,
+            lo + i % 9
+        ];
+        connection
+            .execute("INSERT INTO boxes (station, at, w, h, lo, hi) VALUES (?1, ?2, ?3, ?4, ?5, ?6)", values)
+            .unwrap();
+    }
+    let plan = place.ok("train boxes.db --model mixture --steps 5 --dry-run");
+    let said = plan.stderr.clone();
+    for rule in ["rules in force: ", "station + at unique", "area = w * h", "lo <= hi", "rules = \"off\""] {
+        assert!(said.contains(rule), "{rule} is not in {said}");
+    }
+    assert!(!plan.text().contains("fit =") && !plan.text().contains("color ="), "{}", plan.text());
+    assert!(place.ok("inspect boxes.db").text().contains("rules in force: station + at unique"));
+    place.ok("train boxes.db --model mixture --steps 5 --name b");
+    place.ok("sample b -n 50 -o boxes.db --if-exists append");
+    place.ok("sample b -n 50 -o boxes.db --if-exists append --seed 7");
+    place.ok("sample b -n 400 -o new.db");
+    let other = Connection::open(place.path("new.db")).unwrap();
+    let count = |connection: &Connection, sql: &str| {
+        connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    assert_eq!(count(&connection, "SELECT count(*) FROM boxes"), 700);
+    assert_eq!(count(&other, "SELECT count(DISTINCT station || at) FROM boxes"), 400);
+    assert_eq!(count(&other, "SELECT count(*) FROM boxes WHERE abs(area - w * h) > 1e-9 OR lo > hi"), 0);
+    for row in &csv(place.ok("sample b -n 200").text())[1..] {
+        let number = |at: usize| row[at].parse::<f64>().unwrap();
+        assert!((number(4) - number(2) * number(3)).abs() < 1e-9 && number(5) <= number(6), "{row:?}");
+    }
+    // Without them whatever the model draws.
+    place.ok("train boxes.db --model mixture --steps 5 --name off -s data.rules=off");
+    let free = csv(place.ok("sample off -n 200").text());
+    assert!(free[1..].iter().any(|row| row[5].parse::<i64>().unwrap() > row[6].parse::<i64>().unwrap()));
 }

@@ -23,7 +23,7 @@ use crate::{
         PgDefaults,
         codec::Rare,
         password_of, redacted,
-        rules::Rule,
+        rules::RuleChoice,
         schema::{Kind, TextMode},
     },
 };
@@ -115,9 +115,10 @@ pub struct SourceSpec {
     /// Tables: kinds of columns that are to be other than what was found.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub kinds: BTreeMap<String, Kind>,
-    /// Tables: rules that every new row keeps.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub rules: Vec<Rule>,
+    /// Tables: rules that every new row keeps, beside those that the database declares and those that are found;
+    /// or "off", which leaves all of them.
+    #[serde(skip_serializing_if = "RuleChoice::is_default")]
+    pub rules: RuleChoice,
     /// Texts: what a token is; without this the amount and the script decide.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unit: Option<TextUnit>,

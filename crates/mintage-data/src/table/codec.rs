@@ -17,6 +17,7 @@ mod bins;
 mod check;
 mod column;
 mod dates;
+mod finish;
 mod limits;
 
 use std::{fs, path::Path};
@@ -25,18 +26,17 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Column, FileFormat, MISSING, Table, Type,
-    ids::IdMaker,
-    rules::{Rule, Rules},
+    Column, FileFormat, MISSING, Table,
+    rules::Rules,
     schema::{ColumnSchema, Format, IdFormat, Kind, TableSchema},
 };
 use crate::{
     Error, atomic_write,
     error::{damaged, suggestion},
 };
-use column::AFRESH;
 pub use column::ColumnCodec;
 pub(super) use column::{check_format, has_own_tokens};
+pub use finish::{Finisher, Redraw};
 pub use limits::{Allow, Limit, Limits, Where};
 
 /// A uniform number in [0, 1) whenever it is called.
@@ -175,8 +175,13 @@ impl TableCodec {
     }
 
     /// The tokens of rows of which some columns, or some cells, are not known: those are `hidden`. What a
-    /// model never saw is hidden from it too.
-    pub fn encode_given(&self, given: &Table, hidden: u16) -> Result<Vec<u16>, Error> {
+    /// model never saw is hidden from it too. `random` chooses among combinations that have the given cells.
+    pub fn encode_given(
+        &self,
+        given: &Table,
+        hidden: u16,
+        random: &mut dyn FnMut() -> u64,
+    ) -> Result<Vec<u16>, Error> {
         let own = &self.rules.own().columns;
         if let Some(name) = given.names().find(|name| self.rules.own().column(name).is_none()) {
             let names: Vec<&str> = own.iter().map(|column| column.name.as_str()).collect();
@@ -184,49 +189,30 @@ impl TableCodec {
                 .unwrap_or_else(|| format!("the columns are {}", names.join(", ")));
             return Err(Error::bad(format!("`{name}`"), "the model knows no such column").with_hint(hint));
         }
-        self.check_whole(given)?;
+        self.rules.check_given(given)?;
         let n = given.rows();
         let column = |schema: &ColumnSchema| match given.column(&schema.name) {
             Some(column) => column.clone(),
             None => Column::of(&schema.name, (0..n).map(|_| None)),
         };
         let columns = own.iter().map(column).collect();
-        let whole = Table { name: given.name.clone(), columns, ..Table::default() };
+        let mut whole = Table { name: given.name.clone(), columns, ..Table::default() };
+        self.rules.complete(&mut whole, &|at| self.columns[at].texts(), &mut || unit(random()));
+        let undetermined = self.rules.undetermined(&whole);
         let forward = self.rules.forward(&whole);
         let mut tokens = self.encode_forward(&forward, hidden);
         let width = self.width();
         for row in 0..n {
             let mut first = row * width;
-            for (codec, column) in self.columns.iter().zip(&forward.columns) {
-                if codec.schema.is_missing(column.cell(row)) {
+            for (at, (codec, column)) in self.columns.iter().zip(&forward.columns).enumerate() {
+                let open = undetermined.iter().any(|(of, open)| *of == at && open[row]);
+                if open || codec.schema.is_missing(column.cell(row)) {
                     tokens[first..first + codec.width()].fill(hidden);
                 }
                 first += codec.width();
             }
         }
         Ok(tokens)
-    }
-
-    /// Columns that a rule holds together are given together: a part of them would leave the model no way to
-    /// keep the rule.
-    fn check_whole(&self, given: &Table) -> Result<(), Error> {
-        let is_given = |name: &str| given.column(name).is_some();
-        let ties = |rule: &&Rule| {
-            matches!(
-                rule,
-                Rule::Combination { .. } | Rule::Order { .. } | Rule::OneHot { .. } | Rule::Formula { .. }
-            )
-        };
-        for rule in self.rules.rules().iter().filter(ties) {
-            let columns = rule.columns();
-            if columns.iter().any(|name| is_given(name)) && !columns.iter().all(|name| is_given(name)) {
-                let missing: Vec<&str> = columns.into_iter().filter(|name| !is_given(name)).collect();
-                let why =
-                    format!("are held together by a rule ({rule}), and {} is not given", missing.join(", "));
-                return Err(Error::bad("columns", why).with_hint("give all of them, or none"));
-            }
-        }
-        Ok(())
     }
 
     /// Rows of tokens back to cells of the form that models see, within `limits` where there are any. `uniform` says where in its bin a
@@ -246,23 +232,9 @@ impl TableCodec {
         Table { name: self.name.clone(), columns, ..Table::default() }
     }
 
-    /// Rows of tokens to whole rows: decoded, identifiers made, the cells of `given` put back as they were, every
-    /// rule kept.
-    pub fn finish(
-        &self,
-        tokens: &[u16],
-        n: usize,
-        limits: &Limits,
-        given: Option<&Table>,
-        random: &mut dyn FnMut() -> u64,
-    ) -> Result<Table, Error> {
-        self.finisher()?.finish(tokens, n, limits, given, random)
-    }
-
-    /// The same for rows that come a part at a time.
+    /// Makes rows of tokens, a part at a time.
     pub fn finisher(&self) -> Result<Finisher<'_>, Error> {
-        let makers = self.rules.schema().columns.iter().map(maker_of);
-        Ok(Finisher { codec: self, makers: makers.collect::<Result<_, Error>>()? })
+        Finisher::new(self)
     }
 
     /// The columns of the rows that are made, without rows.
@@ -293,85 +265,9 @@ impl TableCodec {
     }
 }
 
-/// Makes whole rows of tokens, a part at a time, and knows of all parts what must not come twice.
-pub struct Finisher<'a> {
-    codec: &'a TableCodec,
-    /// Of the columns of the form that models see.
-    makers: Vec<Option<IdMaker>>,
-}
-
-impl Finisher<'_> {
-    /// The next `n` rows; `given` are the rows that these complete.
-    pub fn finish(
-        &mut self,
-        tokens: &[u16],
-        n: usize,
-        limits: &Limits,
-        given: Option<&Table>,
-        random: &mut dyn FnMut() -> u64,
-    ) -> Result<Table, Error> {
-        let codec = self.codec;
-        // The upper 53 bits as a fraction.
-        let mut uniform = || (random() >> 11) as f64 / (1u64 << 53) as f64;
-        let mut table = codec.decode(tokens, n, limits, &mut uniform);
-        for (column, maker) in table.columns.iter_mut().zip(&mut self.makers) {
-            if let Some(maker) = maker {
-                make_afresh(column, maker, random)?;
-            }
-        }
-        // Before the rules, which compute from what is given.
-        put_back(&mut table, codec.rules.schema(), given);
-        let mut table = codec.rules.inverse(&table, random)?;
-        put_back(&mut table, codec.rules.own(), given);
-        table.file.clone_from(&codec.file);
-        Ok(table)
-    }
-}
-
-/// What makes the values of a column that are not drawn.
-fn maker_of(schema: &ColumnSchema) -> Result<Option<IdMaker>, Error> {
-    let format = match (&schema.format, schema.kind) {
-        (Format::Id(format), Kind::Id) => format,
-        _ => match schema.made_afresh() {
-            Some(format) => format,
-            None => return Ok(None),
-        },
-    };
-    let declaration = &schema.declaration;
-    let all_differ = schema.kind == Kind::Id && schema.unique && !matches!(format, IdFormat::Text { .. });
-    let unique = declaration.unique || declaration.primary_key || all_differ;
-    Ok(Some(IdMaker::new(format, std::iter::empty())?.repeating(!unique)))
-}
-
-/// Puts new values where a sign stands for them.
-fn make_afresh(
-    column: &mut Column,
-    maker: &mut IdMaker,
-    random: &mut dyn FnMut() -> u64,
-) -> Result<(), Error> {
-    // What may not be missing is an empty text.
-    let required = column.declaration.not_null || column.declaration.primary_key;
-    let empty = required.then_some(if column.declaration.ty == Type::Json { "{}" } else { "" });
-    let mut made = Column::new(&column.name, column.declaration.clone());
-    for cell in column.iter() {
-        match cell {
-            Some(AFRESH) => made.push(maker.next_cell(random)?.as_deref().or(empty)),
-            cell => made.push(cell),
-        }
-    }
-    *column = made;
-    Ok(())
-}
-
-/// Puts the cells that were given where others were drawn.
-fn put_back(table: &mut Table, schema: &TableSchema, given: Option<&Table>) {
-    for (schema, column) in schema.columns.iter().zip(&mut table.columns) {
-        let Some(given) = given.and_then(|given| given.column(&schema.name)) else { continue };
-        let drawn = std::mem::replace(column, Column::new(&column.name, column.declaration.clone()));
-        for (own, drawn) in given.iter().zip(drawn.iter()) {
-            column.push(if schema.is_missing(own) { drawn } else { own });
-        }
-    }
+/// The upper 53 bits of a random number as a fraction.
+fn unit(random: u64) -> f64 {
+    (random >> 11) as f64 / (1u64 << 53) as f64
 }
 
 #[cfg(test)]

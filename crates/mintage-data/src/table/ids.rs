@@ -5,8 +5,8 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
     Texts,
-    datetime::{self, Unit},
     check_digits::CheckDigits,
+    datetime::{self, Unit},
     fresh::{Known, TextMaker},
     pattern::{Pattern, below},
     schema::IdFormat,

@@ -33,9 +33,10 @@ pub use format::{FileFormat, LineEnd, Quoting};
 pub(crate) use postgres::only_real;
 pub use postgres::{PgDefaults, password_of, redacted, without_passwords};
 pub use read::{is_database, is_table, read, tables_of};
+use rules::Constraint;
 pub use texts::Texts;
 pub use write::{
-    IfExists, TextKind, Writing, Written, encoding_named, write, write_csv, write_parts, write_text,
+    IfExists, TextKind, Writing, Written, encoding_named, present, write, write_csv, write_parts, write_text,
 };
 
 /// The number of a missing cell.
@@ -184,6 +185,8 @@ pub struct Table {
     pub notes: Vec<String>,
     /// How the file of delimited text was written that it was read from.
     pub file: Option<FileFormat>,
+    /// What its database declares of its rows.
+    pub constraints: Vec<Constraint>,
 }
 
 impl Table {
@@ -209,6 +212,7 @@ impl Table {
             columns: columns.collect(),
             notes: Vec::new(),
             file: self.file.clone(),
+            constraints: self.constraints.clone(),
         }
     }
 
@@ -239,7 +243,8 @@ impl Table {
     #[must_use]
     pub fn select(&self, rows: &[u32]) -> Self {
         let columns = self.columns.iter().map(|column| column.select(rows)).collect();
-        Self { name: self.name.clone(), columns, notes: self.notes.clone(), file: self.file.clone() }
+        let (notes, file, constraints) = (self.notes.clone(), self.file.clone(), self.constraints.clone());
+        Self { name: self.name.clone(), columns, notes, file, constraints }
     }
 }
 

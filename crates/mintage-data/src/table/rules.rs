@@ -8,73 +8,48 @@
 //! | combination, one_hot | one category in the place of the columns: only what occurs can be drawn |
 //! | order | the first column, and of the others how far they are above it, never less than nothing |
 //! | formula | the column is left out, and computed from the others |
-//! | range, positive, rounded, regex, unique | the column as it is; put right on the way back |
+//! | range, positive, rounded, regex | the column as it is; put right on the way back |
+//! | unique, check | the columns as they are; rows that break it are drawn again |
 //!
 //! A missing cell breaks no rule, but a formula of missing cells is missing. Rules that cannot all hold, and
 //! rules that the table itself breaks, are errors of [`Rules::new`].
 
 mod bounds;
 mod check;
+mod computed;
+mod declared;
 mod expression;
+mod force;
+mod given;
 mod holds;
 mod joint;
 mod order;
 mod plan;
 mod propose;
 mod repair;
+mod rule;
+mod sql;
+mod unique;
 
-use std::{borrow::Cow, fmt};
+use std::borrow::Cow;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Serialize};
 
 use super::{
     Column, Table,
     schema::{ColumnSchema, TableSchema},
 };
 use crate::Error;
+use computed::Computed;
+pub use declared::Constraint;
 use expression::Expression;
+pub use force::{RuleChoice, in_force};
 use joint::Joint;
 use order::Follower;
 pub(super) use order::Scale;
 pub use propose::propose;
-
-/// One rule, as a recipe has it in `[[data.rules]]`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Rule {
-    /// Numbers or dates from `min` to `max`.
-    Range {
-        column: String,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        min: Option<Bound>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        max: Option<Bound>,
-    },
-    /// Numbers or dates of which none is less than one before it, or equal to it where `strict`.
-    Order {
-        columns: Vec<String>,
-        #[serde(default)]
-        strict: bool,
-    },
-    /// Only combinations of values that occur in the table.
-    Combination { columns: Vec<String> },
-    /// No two rows have the same values.
-    Unique { columns: Vec<String> },
-    /// Exactly one of the columns says yes.
-    OneHot { columns: Vec<String> },
-    /// The column is computed from others: `price * quantity`.
-    Formula { column: String, equals: String },
-    /// Texts that match a regular expression as a whole.
-    Regex { column: String, pattern: String },
-    /// Numbers above zero.
-    Positive { column: String },
-    /// Numbers with at most so many digits after the point.
-    Rounded { column: String, digits: i8 },
-}
-
-/// A number or a date, as the column writes it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Bound(pub String);
+pub use rule::{Bound, Rule};
+pub use unique::Keys;
 
 /// The rules of a table, with what it takes to keep them. Saved with the model.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -91,6 +66,9 @@ pub struct Rules {
     followers: Vec<Follower>,
     /// In an order in which each comes after those that it is computed from.
     formulas: Vec<Formula>,
+    /// From columns other than each other, when all formulas are computed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    computed: Vec<Computed>,
     limits: Vec<Limits>,
 }
 
@@ -155,11 +133,21 @@ impl Rules {
     /// The rules for a table that keeps them. It is an error when it does not, and when they cannot hold
     /// together.
     pub fn new(rules: Vec<Rule>, table: &Table, schema: &TableSchema) -> Result<Self, Error> {
-        plan::plan(rules, table, schema)
+        let own = rules.len();
+        plan::plan(rules, own, table, schema)
     }
 
     pub fn rules(&self) -> &[Rule] {
         &self.rules
+    }
+
+    /// The columns by which rows must differ: what must be known of rows that new ones will stand beside.
+    pub fn key_columns(&self) -> Vec<&str> {
+        let unique = self.rules.iter().filter(|rule| matches!(rule, Rule::Unique { .. }));
+        let mut all: Vec<&str> = unique.flat_map(Rule::columns).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
     }
 
     /// The schema of the table as it is read.
@@ -187,7 +175,8 @@ impl Rules {
         Cow::Owned(Table { name: table.name.clone(), columns: columns.collect(), ..Table::default() })
     }
 
-    /// The table in its own form, every rule kept. `random` is drawn from where a value has to be replaced.
+    /// The table in its own form, every rule kept that takes no more than the row itself; [`Keys`] and
+    /// [`Rules::refused`] are about the rest. `random` is drawn from where a value has to be replaced.
     pub fn inverse(&self, forward: &Table, random: &mut dyn FnMut() -> u64) -> Result<Table, Error> {
         let empty = |schema: &ColumnSchema| Column::new(&schema.name, schema.declaration.clone());
         let columns = self.own.columns.iter().map(empty).collect();
@@ -211,11 +200,26 @@ impl Rules {
             }
         }
         repair::patterns(&self.rules, &self.own, &mut table, random)?;
-        repair::unique(self, &mut table, random)?;
-        for formula in &self.formulas {
-            formula.compute(&mut table, &self.own);
-        }
+        self.compute(&mut table);
         Ok(table)
+    }
+
+    /// Fills the columns that are computed from others.
+    fn compute(&self, table: &mut Table) {
+        self.formulas.iter().for_each(|formula| formula.compute(table, &self.own));
+        self.computed.iter().for_each(|computed| computed.compute(table, &self.own));
+    }
+
+    /// The rows that break a rule which nothing but another draw can mend, with the first such rule.
+    pub fn refused(&self, table: &Table) -> Vec<(usize, &Rule)> {
+        let mut refused: Vec<(usize, &Rule)> = Vec::new();
+        for rule in self.rules.iter().filter(|rule| matches!(rule, Rule::Check { .. })) {
+            let rows = holds::broken(rule, table, table, &self.own);
+            refused.extend(rows.into_iter().map(|row| (row, rule)));
+        }
+        refused.sort_by_key(|(row, _)| *row);
+        refused.dedup_by_key(|(row, _)| *row);
+        refused
     }
 
     /// Each rule in words, with how many rows of `table` break it. Combinations are those of `real`.
@@ -224,38 +228,21 @@ impl Rules {
         rules.map(|rule| (rule.to_string(), holds::broken(rule, table, real, &self.own).len())).collect()
     }
 
-    /// Where the column of that name is found in the form that models see.
-    pub fn place(&self, name: &str) -> Result<Place, Error> {
+    /// Where the column of that name is found in the form that models see; nothing where a rule computes it
+    /// from others.
+    pub fn place(&self, name: &str) -> Result<Option<Place>, Error> {
         let Some(column) = self.own.columns.iter().position(|column| column.name == name) else {
             return Err(plan::unknown(name, &self.own));
         };
-        for (at, origin) in self.origins.iter().enumerate() {
-            match *origin {
-                Origin::Column(own) if own == column => return Ok(Place::Own(at)),
-                Origin::Joint(joint) => {
-                    if let Some(member) = self.joints[joint].members.iter().position(|&m| m == column) {
-                        return Ok(Place::Joint { column: at, member });
-                    }
-                }
-                Origin::Column(_) | Origin::Follower(_) => {}
+        let place = |(at, origin): (usize, &Origin)| match *origin {
+            Origin::Column(own) => (own == column).then_some(Place::Own(at)),
+            Origin::Joint(joint) => {
+                let member = self.joints[joint].members.iter().position(|&member| member == column)?;
+                Some(Place::Joint { column: at, member })
             }
-        }
-        let names = |columns: &[usize]| {
-            let names = columns.iter().map(|&column| format!("`{}`", self.own.columns[column].name));
-            names.collect::<Vec<_>>().join(", ")
+            Origin::Follower(_) => None,
         };
-        let (why, instead) = match self.formulas.iter().find(|formula| formula.column == column) {
-            Some(formula) => ("is computed by a formula", names(&formula.expression.columns())),
-            None => {
-                let follower = self.followers.iter().find(|follower| follower.column == column);
-                let first = follower
-                    .map_or_else(Vec::new, |f| f.parents.iter().map(|parent| parent.column).collect());
-                ("is kept as a distance from another by the rule of its order", names(&first))
-            }
-        };
-        let why = format!("{why}, so that no value can be asked of it");
-        Err(Error::bad(format!("column `{name}`"), why)
-            .with_hint(format!("ask for values of {instead} instead")))
+        Ok(self.origins.iter().enumerate().find_map(place))
     }
 }
 
@@ -275,93 +262,6 @@ impl Formula {
             column.push(text.as_deref().or(self.missing.as_deref()));
         }
         table.columns[self.column] = column;
-    }
-}
-
-impl Rule {
-    /// The columns that the rule names.
-    pub fn columns(&self) -> Vec<&str> {
-        match self {
-            Self::Order { columns, .. }
-            | Self::Combination { columns }
-            | Self::Unique { columns }
-            | Self::OneHot { columns } => columns.iter().map(String::as_str).collect(),
-            Self::Range { column, .. }
-            | Self::Formula { column, .. }
-            | Self::Regex { column, .. }
-            | Self::Positive { column }
-            | Self::Rounded { column, .. } => vec![column],
-        }
-    }
-}
-
-/// The rule in words.
-impl fmt::Display for Rule {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        match self {
-            Self::Range { column, min: Some(min), max: Some(max) } => {
-                write!(f, "{column} from {min} to {max}")
-            }
-            Self::Range { column, min: Some(min), max: None } => write!(f, "{column} at least {min}"),
-            Self::Range { column, min: None, max: Some(max) } => write!(f, "{column} at most {max}"),
-            Self::Range { column, min: None, max: None } => write!(f, "{column} without bounds"),
-            Self::Order { columns, strict } => {
-                f.write_str(&columns.join(if *strict { " < " } else { " <= " }))
-            }
-            Self::Combination { columns } => write!(f, "{}: combinations that occur", columns.join(" + ")),
-            Self::Unique { columns } => write!(f, "{} unique", columns.join(" + ")),
-            Self::OneHot { columns } => write!(f, "exactly one of {}", columns.join(", ")),
-            Self::Formula { column, equals } => write!(f, "{column} = {equals}"),
-            Self::Regex { column, pattern } => write!(f, "{column} like {pattern}"),
-            Self::Positive { column } => write!(f, "{column} > 0"),
-            Self::Rounded { column, digits } => write!(f, "{column} rounded to {digits} digits"),
-        }
-    }
-}
-
-impl fmt::Display for Bound {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl Serialize for Bound {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match (self.0.parse::<i64>(), self.0.parse::<f64>()) {
-            (Ok(whole), _) if whole.to_string() == self.0 => serializer.serialize_i64(whole),
-            (_, Ok(number)) if number.to_string() == self.0 => serializer.serialize_f64(number),
-            _ => serializer.serialize_str(&self.0),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Bound {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Any;
-        impl de::Visitor<'_> for Any {
-            type Value = Bound;
-
-            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-                f.write_str("a number, or a date in quotation marks")
-            }
-
-            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Bound, E> {
-                Ok(Bound(number.to_string()))
-            }
-
-            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Bound, E> {
-                Ok(Bound(number.to_string()))
-            }
-
-            fn visit_f64<E: de::Error>(self, number: f64) -> Result<Bound, E> {
-                Ok(Bound(number.to_string()))
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Bound, E> {
-                Ok(Bound(text.to_owned()))
-            }
-        }
-        deserializer.deserialize_any(Any)
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
     Table,
     codec::{Field, Limits, Rare, TableCodec},
     read::{is_database, read},
-    rules::Rules,
+    rules::in_force,
     schema::{TableSchema, detect},
 };
 use crate::{Error, SourceSpec, Splits};
@@ -88,7 +88,7 @@ impl TableSet {
     }
 
     /// A set of a table that is at hand; `official` are rows that were set aside.
-    pub fn of(table: Table, official: Option<Range<usize>>, spec: &SourceSpec) -> Result<Self, Error> {
+    pub fn of(mut table: Table, official: Option<Range<usize>>, spec: &SourceSpec) -> Result<Self, Error> {
         check(&table)?;
         let mut schema = detect(&table);
         schema.apply(&table, &spec.kinds)?;
@@ -99,7 +99,8 @@ impl TableSet {
             Rare::Keep => 0,
             Rare::Group => spec.rare_below.unwrap_or(RARE_BELOW),
         };
-        let rules = Rules::new(spec.rules.clone(), &table, &schema)?;
+        let (rules, notes) = in_force(&spec.rules, &table, &schema)?;
+        table.notes.extend(notes);
         let codec = TableCodec::fit(&table, rules, &splits.train, least);
         if codec.width() == 0 {
             return Err(Error::bad(&table.name, "has no column to learn: all are identifiers or constant")
@@ -155,7 +156,7 @@ impl TableSet {
     /// Whole rows of the tokens of a model of this table.
     pub fn decode(&self, tokens: &[u16], random: &mut dyn FnMut() -> u64) -> Result<Table, Error> {
         let n = tokens.len() / self.info.width();
-        self.codec.finish(tokens, n, &Limits::default(), None, random)
+        self.codec.finisher()?.part(tokens, n, &Limits::default(), None, None, random)
     }
 
     /// `spec` with what opening decided.

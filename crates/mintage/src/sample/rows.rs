@@ -1,7 +1,7 @@
 //! What can be asked of a model of rows: new ones, under conditions, from partial rows, with the gaps filled.
 
 use mintage_data::{
-    Table, TableCodec,
+    Column, Table, TableCodec,
     table::codec::{Finisher, Limits, Where},
 };
 use mintage_nn::Rng;
@@ -29,11 +29,24 @@ pub struct RowRequest {
     pub fill: bool,
     pub seed: u64,
     pub temperature: f32,
+    /// Rows that the new ones will stand beside: no key of theirs is made again.
+    pub present: Option<Table>,
+    /// Columns that refer to other tables of the place where the rows go, and the keys that those have.
+    pub references: Vec<(String, Column)>,
 }
 
 impl Default for RowRequest {
     fn default() -> Self {
-        Self { n: 1000, conditions: Vec::new(), given: None, fill: false, seed: 1, temperature: 1.0 }
+        Self {
+            n: 1000,
+            conditions: Vec::new(),
+            given: None,
+            fill: false,
+            seed: 1,
+            temperature: 1.0,
+            present: None,
+            references: Vec::new(),
+        }
     }
 }
 
@@ -76,13 +89,21 @@ impl Model {
     pub fn row_parts<'a>(&'a self, request: &'a RowRequest) -> Result<RowParts<'a>, Error> {
         let (model, codec) = self.rows()?;
         let limits = codec.limits(&request.conditions)?;
+        let mut rng = Rng::new(request.seed, 0);
         let given = match &request.given {
             Some(table) => {
                 codec.check_given(table, &request.conditions)?;
-                codec.encode_given(table, HIDDEN)?
+                codec.encode_given(table, HIDDEN, &mut || rng.next_u64())?
             }
             None => Vec::new(),
         };
+        let mut finisher = codec.finisher()?;
+        if let Some(present) = &request.present {
+            finisher.add_present(present);
+        }
+        for (name, keys) in &request.references {
+            finisher.add_references(name, keys);
+        }
         Ok(RowParts {
             model,
             codec,
@@ -90,8 +111,8 @@ impl Model {
             given,
             allowed: limits.allowed(request.fill),
             limits,
-            finisher: codec.finisher()?,
-            rng: Rng::new(request.seed, 0),
+            finisher,
+            rng,
             done: 0,
             parts: 0,
         })
@@ -138,17 +159,29 @@ impl RowParts<'_> {
         let rows = self.done..self.done + PART.min(self.len() - self.done);
         let given =
             if self.given.is_empty() { &[] } else { &self.given[rows.start * width..rows.end * width] };
-        let (allowed, temperature) = (&self.allowed, self.request.temperature);
-        let draw = RowDraw { n: rows.len(), given, allowed, temperature };
+        let (model, allowed, temperature) = (self.model, &self.allowed, self.request.temperature);
         self.parts += 1;
-        let tokens = self.model.sample(&draw, &mut Rng::new(self.request.seed, self.parts));
+        let mut stream = Rng::new(self.request.seed, self.parts);
+        let mut draw =
+            |given: &[u16], n: usize| model.sample(&RowDraw { n, given, allowed, temperature }, &mut stream);
+        let tokens = draw(given, rows.len());
+        let mut redraw = |rows: &[u32]| {
+            let row = |&row: &u32| given.get(row as usize * width..).and_then(|rest| rest.get(..width));
+            let again: Vec<u16> = match given.is_empty() {
+                true => Vec::new(),
+                false => rows.iter().filter_map(row).flatten().copied().collect(),
+            };
+            draw(&again, rows.len())
+        };
         // What is given is cut into parts as well.
         let own = self.request.given.as_ref().map(|given| {
             let rows: Vec<u32> = rows.clone().map(|row| row as u32).collect();
             given.select(&rows)
         });
         let (rng, limits) = (&mut self.rng, &self.limits);
-        let part = self.finisher.finish(&tokens, rows.len(), limits, own.as_ref(), &mut || rng.next_u64())?;
+        let mut random = || rng.next_u64();
+        let n = rows.len();
+        let part = self.finisher.part(&tokens, n, limits, own.as_ref(), Some(&mut redraw), &mut random)?;
         self.done = rows.end;
         Ok(Some(part))
     }

@@ -1,5 +1,7 @@
 //! What conditions such as `age=30..40` leave of each column.
 
+use std::fmt;
+
 use super::{ColumnCodec, TableCodec, column::AFRESH};
 use crate::{
     Error,
@@ -7,7 +9,7 @@ use crate::{
     table::{
         Table,
         rules::{Place, Scale},
-        schema::{ColumnSchema, Format, Kind},
+        schema::{ColumnSchema, Format, Kind, TableSchema},
         values,
     },
 };
@@ -20,6 +22,17 @@ const SHOWN: usize = 8;
 pub struct Where {
     pub column: String,
     pub allow: Allow,
+}
+
+/// As it is given.
+impl fmt::Display for Where {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let end = |end: &Option<String>| end.clone().unwrap_or_default();
+        match &self.allow {
+            Allow::Value(value) => write!(f, "{}={value}", self.column),
+            Allow::Range(from, to) => write!(f, "{}={}..{}", self.column, end(from), end(to)),
+        }
+    }
 }
 
 /// The values that a condition allows.
@@ -76,6 +89,10 @@ pub struct Limits {
     widths: Vec<usize>,
     /// For each column the tokens of its first field that mean a value, not a missing one.
     present: Vec<Vec<bool>>,
+    /// Conditions on columns that rules compute: they are looked at when a row is whole.
+    afterwards: Vec<Where>,
+    /// The columns of the table that conditions are on.
+    fixed: Vec<usize>,
 }
 
 impl TableCodec {
@@ -99,9 +116,16 @@ impl TableCodec {
     /// What conditions leave of each column. Two conditions on one column must both hold.
     pub fn limits(&self, conditions: &[Where]) -> Result<Limits, Error> {
         let mut columns: Vec<Option<Limit>> = vec![None; self.columns.len()];
+        let (mut afterwards, mut fixed) = (Vec::new(), Vec::new());
         for condition in conditions {
             let place = self.rules.place(&condition.column)?;
             let Some(own) = self.rules.own().column(&condition.column) else { continue };
+            fixed.extend(self.rules.own().columns.iter().position(|column| column.name == own.name));
+            let Some(place) = place else {
+                condition.allow.numbers(own)?;
+                afterwards.push(condition.clone());
+                continue;
+            };
             let at = place.column();
             let limit = self.columns[at].limit(&condition.allow, place, own)?;
             columns[at] = Some(match columns[at].take() {
@@ -117,6 +141,8 @@ impl TableCodec {
                 .iter()
                 .map(|c| c.allowed(&|text| !c.schema.is_missing(text), ALL))
                 .collect(),
+            afterwards,
+            fixed,
         })
     }
 }
@@ -124,6 +150,31 @@ impl TableCodec {
 const ALL: Option<(f64, f64)> = Some((f64::NEG_INFINITY, f64::INFINITY));
 
 impl Limits {
+    /// The rows that break a condition on a column that rules compute, with that condition.
+    pub(super) fn refused(&self, table: &Table, schema: &TableSchema) -> Vec<(usize, &Where)> {
+        let mut refused = Vec::new();
+        for condition in &self.afterwards {
+            let (Some(own), Some(column)) =
+                (schema.column(&condition.column), table.column(&condition.column))
+            else {
+                continue;
+            };
+            let between = condition.allow.numbers(own).ok().flatten();
+            let holds: Vec<bool> =
+                column.values().iter().map(|text| condition.allow.holds(Some(text), own, between)).collect();
+            let missing = condition.allow.holds(None, own, between);
+            let rows = column.numbers().iter().enumerate();
+            let broken = rows.filter(|(_, n)| !holds.get(**n as usize).copied().unwrap_or(missing));
+            refused.extend(broken.map(|(row, _)| (row, condition)));
+        }
+        refused
+    }
+
+    /// The columns of the table that conditions are on.
+    pub(super) fn fixed(&self) -> &[usize] {
+        &self.fixed
+    }
+
     /// What is left of a column, where something is taken away.
     pub(super) fn of(&self, column: usize) -> Option<&Limit> {
         self.columns.get(column)?.as_ref()

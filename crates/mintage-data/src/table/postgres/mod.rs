@@ -111,7 +111,14 @@ fn hint(code: &SqlState) -> Option<&'static str> {
         SqlState::INVALID_CATALOG_NAME => "check the name of the database, the part after the last /",
         SqlState::UNDEFINED_TABLE => "the table is not there any more: it was dropped or renamed",
         SqlState::INSUFFICIENT_PRIVILEGE => "ask the owner for the right to it, or connect as another user",
-        SqlState::UNIQUE_VIOLATION => "nothing was written: the transaction was rolled back",
+        SqlState::UNIQUE_VIOLATION
+        | SqlState::CHECK_VIOLATION
+        | SqlState::NOT_NULL_VIOLATION
+        | SqlState::EXCLUSION_VIOLATION => super::write::NOTHING_WRITTEN,
+        SqlState::FOREIGN_KEY_VIOLATION => {
+            "nothing was written: rows refer to keys that the other table does not have; train again on this database"
+        }
+        SqlState::ADMIN_SHUTDOWN | SqlState::CRASH_SHUTDOWN => "the server ended the connection: try again",
         _ => return None,
     };
     Some(hint)

@@ -146,7 +146,7 @@ fn stem(path: &Path) -> String {
 }
 
 /// A number in the fewest digits that read back as the same number, as PostgreSQL writes it.
-fn real_text<T: Copy + Display + LowerExp + Into<f64>>(x: T) -> String {
+pub(super) fn real_text<T: Copy + Display + LowerExp + Into<f64>>(x: T) -> String {
     match x.into() {
         f64::INFINITY => "Infinity".to_owned(),
         f64::NEG_INFINITY => "-Infinity".to_owned(),

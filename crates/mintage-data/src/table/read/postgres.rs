@@ -1,5 +1,7 @@
 //! Tables and queries of a PostgreSQL server, read within one read-only transaction with COPY.
 
+mod constraints;
+
 use std::{borrow::Cow, io::BufRead};
 
 use ::postgres::{IsolationLevel, Row, Transaction, types::Type as PgType};
@@ -68,7 +70,8 @@ fn read_table(transaction: &mut Transaction, place: &str, spec: &SourceSpec) -> 
     let filter = only_real(all.iter().map(|column| column.name.as_str()));
     all.retain(|column| column.name != PROVENANCE_COLUMN);
     let from = format!(" FROM {}{filter}", found.sql);
-    let selection = Selection::new(&place, name, all, spec)?;
+    let mut selection = Selection::new(&place, name, all, spec)?;
+    selection.table.constraints = constraints::constraints(transaction, &found).map_err(&wrong)?;
     let list: Vec<String> = selection.table.names().map(quoted).collect();
     let copy = format!("COPY (SELECT {}{from}) TO STDOUT", list.join(", "));
     let sources = (0..list.len()).collect();

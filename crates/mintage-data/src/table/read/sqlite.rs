@@ -2,6 +2,8 @@
 //!
 //! SQLite keeps a type a cell: a column's own type is what it was declared as, as far as its cells agree.
 
+mod constraints;
+
 use std::{collections::HashMap, path::Path};
 
 use rusqlite::{Connection, Row, types::ValueRef};
@@ -73,6 +75,7 @@ fn read_table(connection: &Connection, path: &Path, spec: &SourceSpec) -> Result
         let own = declared.iter().find(|(name, _)| *name == column.name);
         column.declaration = own.map(|(_, declaration)| declaration.clone()).unwrap_or_default();
     }
+    table.constraints = constraints::constraints(connection, &name).map_err(Error::sqlite(path))?;
     let list: Vec<String> = table.names().map(quoted).collect();
     let sql = format!("SELECT {} FROM {}{filter}", list.join(", "), quoted(&name));
     let mut statement = connection.prepare(&sql).map_err(Error::sqlite(path))?;

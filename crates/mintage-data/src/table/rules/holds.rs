@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{Bound, Expression, Formula, Rule, joint::Joint};
+use super::{Bound, Expression, Formula, Rule, computed::Computed, joint::Joint, sql::Sql};
 use crate::table::{
     Column, MISSING, Table,
     pattern::Pattern,
@@ -37,13 +37,19 @@ impl Numbers {
         self.columns.iter().flatten().map(|(_, cells)| cells.len()).next().unwrap_or(0)
     }
 
-    /// The least and the largest number of a column.
-    pub fn span(&self, column: usize) -> Option<(f64, f64)> {
-        let (numbers, cells) = self.columns[column].as_ref()?;
+    /// The different numbers of a column.
+    pub fn distinct(&self, column: usize) -> Vec<f64> {
+        let Some((numbers, cells)) = self.columns[column].as_ref() else { return Vec::new() };
         let mut seen = vec![false; numbers.len()];
         cells.iter().filter(|&&cell| cell != MISSING).for_each(|&cell| seen[cell as usize] = true);
         let present = numbers.iter().zip(seen).filter(|(number, seen)| *seen && !number.is_nan());
-        present.fold(None, |span: Option<(f64, f64)>, (&number, _)| {
+        present.map(|(&number, _)| number).collect()
+    }
+
+    /// The least and the largest number of a column.
+    pub fn span(&self, column: usize) -> Option<(f64, f64)> {
+        let numbers = self.distinct(column).into_iter();
+        numbers.fold(None, |span: Option<(f64, f64)>, number| {
             Some(span.map_or((number, number), |(low, high)| (low.min(number), high.max(number))))
         })
     }
@@ -59,6 +65,9 @@ pub fn bound(bound: &Bound, schema: &ColumnSchema) -> Option<f64> {
 
 /// The rows of `table` that break `rule`; combinations, and how halves are rounded, are those of `real`.
 pub fn broken(rule: &Rule, table: &Table, real: &Table, schema: &TableSchema) -> Vec<usize> {
+    if let Rule::Check { sql } = rule {
+        return Sql::parse(sql, schema).map_or_else(|_| Vec::new(), |sql| sql.broken(table, schema));
+    }
     let at: Vec<usize> = rule.columns().iter().filter_map(|name| position(name, schema)).collect();
     let Some(&first) = at.first() else { return Vec::new() };
     let (column, form) = (&table.columns[first], &schema.columns[first]);
@@ -91,7 +100,11 @@ pub fn broken(rule: &Rule, table: &Table, real: &Table, schema: &TableSchema) ->
                 |row: &usize| at.iter().filter(|&&c| table.columns[c].cell(*row).is_some_and(is_yes)).count();
             (0..table.rows()).filter(|row| yes(row) != 1).collect()
         }
+        Rule::Check { .. } => Vec::new(),
         Rule::Unique { .. } => repeated(&at, table, schema),
+        Rule::Formula { equals, .. } if super::plan::words_of_sql(equals, schema) => {
+            Computed { column: first, sql: equals.clone() }.broken(table, schema)
+        }
         Rule::Formula { equals, .. } => {
             let find = |name: &str| position(name, schema).ok_or_else(|| super::plan::unknown(name, schema));
             let Ok(expression) = Expression::parse(equals, &find) else { return Vec::new() };

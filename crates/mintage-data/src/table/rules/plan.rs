@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 use super::{
     Expression, Formula, Origin, Rule, Rules,
     bounds::Edges,
+    computed::Computed,
     holds::{self, position},
     joint::{Joint, SEPARATOR},
     order::Follower,
+    sql::Sql,
 };
 use crate::{
     Error,
@@ -23,28 +25,46 @@ use crate::{
 /// Rows that an error shows.
 const SHOWN: usize = 3;
 
-pub fn plan(rules: Vec<Rule>, table: &Table, schema: &TableSchema) -> Result<Rules, Error> {
+/// The plan of rules of which the first `own` must still be shown to hold in the table.
+pub fn plan(rules: Vec<Rule>, own: usize, table: &Table, schema: &TableSchema) -> Result<Rules, Error> {
     let mut schema = TableSchema { columns: schema.columns.clone(), alerts: Vec::new() };
-    for rule in &rules {
-        columns_fit(rule, table, &schema)?;
-    }
-    let plan = Plan { rules: &rules, table, schema: &schema };
+    compatible(&rules, table, &schema)?;
+    let plan = Plan { rules: &rules, table, schema: &schema, exact: true };
     let joints = plan.joints();
     let formulas = plan.formulas(&joints)?;
     let edges = plan.edges(&joints, &formulas)?;
-    plan.apart(&formulas, &edges)?;
     let sorted = plan.sorted(&edges)?;
     let ranges = plan.ranges()?;
-    for rule in &rules {
+    let computed = plan.computed(&joints, &edges)?;
+    for rule in &rules[..own] {
         refuse_broken(rule, table, &schema)?;
     }
     let (followers, limits) = plan.orders(&edges, &sorted, &ranges)?;
     for rule in &rules {
         adopt(rule, &mut schema);
     }
-    let origins = origins(&schema, &joints, &formulas, &followers);
+    let is_left_out = |column: usize| {
+        formulas.iter().any(|formula| formula.column == column)
+            || computed.iter().any(|computed| computed.column == column)
+    };
+    let origins = origins(&schema, &joints, &is_left_out, &followers);
     let forward = forward_schema(&schema, table, &origins, &joints, &followers);
-    Ok(Rules { rules, own: schema, forward, origins, joints, followers, formulas, limits })
+    Ok(Rules { rules, own: schema, forward, origins, joints, followers, formulas, computed, limits })
+}
+
+/// An error where rules cannot hold together, whatever the rows are.
+pub fn compatible(rules: &[Rule], table: &Table, schema: &TableSchema) -> Result<(), Error> {
+    for rule in rules {
+        columns_fit(rule, table, schema)?;
+    }
+    let plan = Plan { rules, table, schema, exact: false };
+    let joints = plan.joints();
+    let formulas = plan.formulas(&joints)?;
+    let edges = plan.edges(&joints, &formulas)?;
+    let computed = plan.computed(&joints, &edges)?;
+    plan.apart(&formulas, &computed, &edges)?;
+    plan.sorted(&edges)?;
+    plan.ranges().map(|_| ())
 }
 
 /// No such column, with the nearest name.
@@ -62,7 +82,9 @@ pub(super) fn bad(rule: &Rule, why: impl Into<String>) -> Error {
 /// Whether the columns of a rule are there, and of a kind for it.
 fn columns_fit(rule: &Rule, table: &Table, schema: &TableSchema) -> Result<(), Error> {
     let names = rule.columns();
-    for (i, name) in names.iter().enumerate() {
+    // SQL says by itself what names it does not know.
+    let named = if matches!(rule, Rule::Check { .. }) { &[][..] } else { &names[..] };
+    for (i, name) in named.iter().enumerate() {
         let at = position(name, schema).ok_or_else(|| unknown(name, schema))?;
         if names[..i].contains(name) {
             return Err(bad(rule, format!("names `{name}` twice")));
@@ -71,6 +93,7 @@ fn columns_fit(rule: &Rule, table: &Table, schema: &TableSchema) -> Result<(), E
         let numbers = matches!(column.format, Format::Number(_));
         let dates = matches!(column.format, Format::Datetime { .. });
         let fits = match rule {
+            Rule::Formula { equals, .. } if words_of_sql(equals, schema) => true,
             Rule::Range { .. } | Rule::Order { .. } => numbers || dates,
             Rule::Positive { .. } | Rule::Rounded { .. } | Rule::Formula { .. } => numbers,
             _ => true,
@@ -90,15 +113,17 @@ fn columns_fit(rule: &Rule, table: &Table, schema: &TableSchema) -> Result<(), E
     }
     let least = match rule {
         Rule::Order { .. } | Rule::Combination { .. } | Rule::OneHot { .. } => 2,
+        Rule::Check { .. } => 0,
         _ => 1,
     };
     if names.len() < least {
         return Err(bad(rule, format!("needs {least} columns or more")));
     }
-    if let Rule::Regex { pattern, .. } = rule {
-        Pattern::new(pattern)?;
+    match rule {
+        Rule::Regex { pattern, .. } => Pattern::new(pattern).map(|_| ()),
+        Rule::Check { sql } => Sql::parse(sql, schema).map(|_| ()),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// An error when rows of the table itself break a rule.
@@ -109,6 +134,7 @@ fn refuse_broken(rule: &Rule, table: &Table, schema: &TableSchema) -> Result<(),
     }
     let mut names = rule.columns();
     let in_formula = match rule {
+        Rule::Formula { equals, .. } if words_of_sql(equals, schema) => Sql::parse(equals, schema)?.columns(),
         Rule::Formula { equals, .. } => expression(equals, schema)?.columns(),
         _ => Vec::new(),
     };
@@ -126,6 +152,16 @@ fn refuse_broken(rule: &Rule, table: &Table, schema: &TableSchema) -> Result<(),
 
 fn expression(text: &str, schema: &TableSchema) -> Result<Expression, Error> {
     Expression::parse(text, &|name| position(name, schema).ok_or_else(|| unknown(name, schema)))
+}
+
+/// Whether a formula is no arithmetic, and an expression of SQL.
+pub(super) fn words_of_sql(equals: &str, schema: &TableSchema) -> bool {
+    let is_number = |at: &usize| matches!(schema.columns[*at].format, Format::Number(_));
+    match expression(equals, schema) {
+        // Texts that are copied, say.
+        Ok(formula) => !formula.columns().iter().all(is_number) && Sql::parse(equals, schema).is_ok(),
+        Err(_) => Sql::parse(equals, schema).is_ok(),
+    }
 }
 
 /// What a rule says of how values are written.
@@ -151,6 +187,8 @@ pub(super) struct Plan<'a> {
     pub rules: &'a [Rule],
     pub table: &'a Table,
     pub schema: &'a TableSchema,
+    /// Whether formulas are fitted to how the table rounds; that takes a look at all rows.
+    pub exact: bool,
 }
 
 impl Plan<'_> {
@@ -191,6 +229,9 @@ impl Plan<'_> {
         let mut left: Vec<(usize, Expression, &Rule)> = Vec::new();
         for rule in self.rules {
             let Rule::Formula { column, equals } = rule else { continue };
+            if words_of_sql(equals, self.schema) {
+                continue;
+            }
             let at = position(column, self.schema).ok_or_else(|| unknown(column, self.schema))?;
             let expression = expression(equals, self.schema)?;
             let operands = expression.columns();
@@ -225,13 +266,41 @@ impl Plan<'_> {
                 return Err(Error::bad(rules.join(" and "), "compute columns from each other in a circle"));
             };
             let (column, expression, _) = left.remove(next);
-            sorted.push(Formula::fit(column, expression, self.table, self.schema));
+            sorted.push(match self.exact {
+                true => Formula::fit(column, expression, self.table, self.schema),
+                false => Formula { column, expression, nudge: 0.0, missing: None },
+            });
         }
         Ok(sorted)
     }
 
+    /// The columns that are computed otherwise than by arithmetic.
+    fn computed(&self, joints: &[Joint], edges: &Edges) -> Result<Vec<Computed>, Error> {
+        let mut all: Vec<Computed> = Vec::new();
+        let formulas = self.rules.iter().filter_map(|rule| match rule {
+            Rule::Formula { column, equals } => Some((rule, position(column, self.schema)?, equals)),
+            _ => None,
+        });
+        let of_sql: Vec<(&Rule, usize, &String)> =
+            formulas.clone().filter(|(.., equals)| words_of_sql(equals, self.schema)).collect();
+        for &(rule, column, equals) in &of_sql {
+            let operands = Sql::parse(equals, self.schema)?.columns();
+            if operands.is_empty() || operands.iter().any(|at| of_sql.iter().any(|(_, other, _)| other == at))
+            {
+                return Err(bad(rule, "must be computed from columns that are not computed so themselves"));
+            }
+            let twice = formulas.clone().filter(|(_, other, _)| *other == column).count() > 1;
+            let ordered = edges.keys().any(|edge| edge.0 == column || edge.1 == column);
+            if twice || ordered || joints.iter().any(|joint| joint.members.contains(&column)) {
+                return Err(bad(rule, "clashes with another rule of the same column"));
+            }
+            all.push(Computed { column, sql: equals.clone() });
+        }
+        Ok(all)
+    }
+
     /// Refuses what cannot be asked of a computed column, and patterns within an order.
-    fn apart(&self, formulas: &[Formula], edges: &Edges) -> Result<(), Error> {
+    fn apart(&self, formulas: &[Formula], computed: &[Computed], edges: &Edges) -> Result<(), Error> {
         for rule in self.rules {
             let asked = matches!(
                 rule,
@@ -239,7 +308,9 @@ impl Plan<'_> {
             );
             for column in self.columns(rule) {
                 let name = self.name(column);
-                if asked && formulas.iter().any(|formula| formula.column == column) {
+                let mut all =
+                    formulas.iter().map(|f| f.column).chain(computed.iter().map(|computed| computed.column));
+                if asked && all.any(|other| other == column) {
                     let why = format!("`{name}` is computed by a formula");
                     return Err(bad(rule, why).with_hint("say it of the columns that it is computed from"));
                 }
@@ -257,7 +328,7 @@ impl Plan<'_> {
 fn origins(
     schema: &TableSchema,
     joints: &[Joint],
-    formulas: &[Formula],
+    is_left_out: &dyn Fn(usize) -> bool,
     followers: &[Follower],
 ) -> Vec<Origin> {
     let mut origins = Vec::new();
@@ -268,7 +339,7 @@ fn origins(
             (Some(joint), _) if joints[joint].members[0] == column => origins.push(Origin::Joint(joint)),
             (Some(_), _) => {}
             (None, Some(follower)) => origins.push(Origin::Follower(follower)),
-            (None, None) if formulas.iter().any(|formula| formula.column == column) => {}
+            (None, None) if is_left_out(column) => {}
             (None, None) => origins.push(Origin::Column(column)),
         }
     }

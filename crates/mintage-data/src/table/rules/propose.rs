@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use super::{
     Expression, Formula, Rule,
     expression::name,
-    holds::{Numbers, broken},
+    holds::{Numbers, broken, position},
 };
 use crate::table::{
     MISSING, Table, datetime,
@@ -30,6 +30,11 @@ const PAIRS: usize = 4000;
 /// Pairs of an order that must be the other way round between different rows: dates, numbers.
 const BROKEN_DATES: f64 = 0.01;
 const BROKEN_NUMBERS: f64 = 0.05;
+/// Pairs of an order of numbers whose names say nothing, and rows that must keep it.
+const BROKEN_OFTEN: f64 = 0.2;
+const MANY: usize = 500;
+/// Columns among which rules are looked for unasked, at most: pairs of them are compared.
+const MOST_COLUMNS: usize = 200;
 /// Rows a value that a dependency starts from.
 const ROWS_A_VALUE: usize = 2;
 /// Whole numbers of at most so many values may be codes that others depend on.
@@ -56,6 +61,81 @@ pub fn propose(table: &Table, schema: &TableSchema) -> Vec<Rule> {
     rules.extend(orders(table, schema, &bound));
     rules.extend(keys(table, schema));
     rules
+}
+
+/// Those of the proposed rules that there is a reason for beside the rows themselves, or that no chance explains: they
+/// are in force without being asked for. An order of numbers has to show in their names, or in how often it would
+/// be broken; texts that are drawn from those seen are tied to nothing.
+pub(super) fn found(table: &Table, schema: &TableSchema) -> Vec<Rule> {
+    if schema.columns.len() > MOST_COLUMNS {
+        return Vec::new();
+    }
+    let text = |name: &&str| schema.column(name).is_some_and(|column| column.kind == Kind::Text);
+    let mut rules = propose(table, schema);
+    rules.retain(|rule| match rule {
+        Rule::Combination { columns } => !columns.iter().any(|name| text(&name.as_str())),
+        Rule::Order { columns, .. } => has_reason(columns, table, schema),
+        Rule::Unique { .. } => false,
+        _ => true,
+    });
+    rules
+}
+
+/// Whether numbers are in order for a reason; dates are always.
+fn has_reason(columns: &[String], table: &Table, schema: &TableSchema) -> bool {
+    let numbers =
+        |name: &String| schema.column(name).is_some_and(|column| matches!(column.format, Format::Number(_)));
+    if !columns.iter().any(numbers) {
+        return true;
+    }
+    let at: Vec<usize> = columns.iter().filter_map(|name| position(name, schema)).collect();
+    let all = Numbers::of(table, schema, at.clone());
+    let far = |pair: &[usize]| table.rows() >= MANY && ordered(pair[0], pair[1], &all, BROKEN_OFTEN);
+    columns.windows(2).zip(at.windows(2)).all(|(names, pair)| related(&names[0], &names[1]) || far(pair))
+}
+
+/// Whether two names say that one is the lower: words of opposites, or a word that both have.
+fn related(low: &str, high: &str) -> bool {
+    const OPPOSITES: [(&str, &str); 17] = [
+        ("min", "max"),
+        ("minimum", "maximum"),
+        ("low", "high"),
+        ("lo", "hi"),
+        ("lower", "upper"),
+        ("start", "end"),
+        ("begin", "end"),
+        ("from", "to"),
+        ("from", "until"),
+        ("first", "last"),
+        ("net", "gross"),
+        ("used", "total"),
+        ("part", "total"),
+        ("мин", "макс"),
+        ("от", "до"),
+        ("начало", "конец"),
+        ("net", "total"),
+    ];
+    let (low, high) = (words(low), words(high));
+    let opposite =
+        |(a, b): &(&str, &str)| low.iter().any(|word| word == a) && high.iter().any(|word| word == b);
+    OPPOSITES.iter().any(opposite) || low.iter().any(|word| word.chars().count() > 2 && high.contains(word))
+}
+
+/// The words of a name, in lower case: "shipDate_min" has three.
+fn words(name: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut last = ' ';
+    for c in name.chars() {
+        if !c.is_alphabetic() || c.is_uppercase() && last.is_lowercase() {
+            words.push(String::new());
+        }
+        if let Some(word) = words.last_mut().filter(|_| c.is_alphabetic()) {
+            word.extend(c.to_lowercase());
+        }
+        last = c;
+    }
+    words.retain(|word| !word.is_empty());
+    words
 }
 
 /// Columns that belong together.

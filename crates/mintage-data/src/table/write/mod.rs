@@ -8,6 +8,7 @@ mod file;
 mod json;
 mod parquet;
 mod postgres;
+mod present;
 mod rows;
 mod sqlite;
 mod text;
@@ -29,6 +30,8 @@ use crate::{
 pub use encode::encoding_named;
 use rows::Rows;
 use text::TextWriter;
+
+pub use present::present;
 
 /// What to do when the file or the table is there already.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -136,6 +139,9 @@ pub fn write_csv(table: &Table, out: &mut dyn Write) -> io::Result<()> {
     out.write_all(&text)
 }
 
+/// What to do where a database refuses a row.
+pub(super) const NOTHING_WRITTEN: &str = "nothing was written; a model that is trained on this table keeps what the table \
+    declares, and `[[data.rules]]` with kind = \"check\" and sql = \"…\" in a recipe says what else must hold";
 /// The error of a new file that could not get its name.
 fn made_meanwhile(path: &Path, error: io::Error) -> Error {
     if error.kind() != io::ErrorKind::AlreadyExists {

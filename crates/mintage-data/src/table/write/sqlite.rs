@@ -6,7 +6,7 @@ use rusqlite::{Connection, ErrorCode, Transaction, types::Value};
 
 use super::{
     super::{Column, Declaration, Table, Type, read::sqlite::declared_type},
-    IfExists, Writing, Written,
+    IfExists, NOTHING_WRITTEN, Writing, Written,
     cast::{Cast, schema_of},
     check_columns, check_no_provenance_column, create_table, is_there, made_meanwhile,
     rows::{I64_RANGE, Rows},
@@ -237,6 +237,5 @@ fn refused(error: rusqlite::Error, place: &str, path: &Path, row: usize) -> Erro
     if error.sqlite_error_code() != Some(ErrorCode::ConstraintViolation) {
         return Error::sqlite(path)(error);
     }
-    Error::bad(place, format!("row {} was refused: {error}", row + 1))
-        .with_hint("nothing was written: the transaction was rolled back")
+    Error::bad(place, format!("row {} was refused: {error}", row + 1)).with_hint(NOTHING_WRITTEN)
 }
