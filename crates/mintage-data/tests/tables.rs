@@ -134,7 +134,9 @@ fn appending_leaves_every_byte_and_goes_on_alike() {
     let cp1251 = |text: &str| encoding_rs::WINDOWS_1251.encode(text).0.into_owned();
     let utf8 = |text: &str| text.as_bytes().to_vec();
     let old = "город;цена\r\nМосква;1,5\r\nСанкт-Петербург;2,5";
-    let encodings: [(&str, &dyn Fn(&str) -> Vec<u8>, Vec<u8>); 4] = [
+    // A name, how texts are encoded, and what the file begins with.
+    type Encoding<'a> = (&'a str, &'a dyn Fn(&str) -> Vec<u8>, Vec<u8>);
+    let encodings: [Encoding; 4] = [
         ("cp1251", &cp1251, Vec::new()),
         ("utf-16", &utf16, vec![0xff, 0xfe]),
         ("utf-8", &utf8, Vec::new()),

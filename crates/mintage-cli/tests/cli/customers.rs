@@ -75,10 +75,10 @@ pub fn customers(n: usize) -> String {
         let first = FIRST[m % 30];
         let parts = if m % 30 < 20 { LATIN } else { CYRILLIC };
         // A hundred last names are frequent, the others are those of few.
-        let l = if m / 30 % 3 == 0 { m / 90 % 1000 } else { m / 90 % 100 };
+        let l = if (m / 30).is_multiple_of(3) { m / 90 % 1000 } else { m / 90 % 100 };
         let last = format!("{}{}{}", parts[0][l % 10], parts[1][l / 100], parts[2][l / 10 % 10]);
         let mail = if m % 30 < 20 { format!("{first}.{last}").to_lowercase() } else { format!("client{m}") };
-        let host = if m % 11 == 0 {
+        let host = if m.is_multiple_of(11) {
             format!("{}-{i}.de", LATIN[0][m % 10].to_lowercase())
         } else {
             "mail.org".to_owned()

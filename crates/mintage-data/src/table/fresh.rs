@@ -54,15 +54,18 @@ const NUMBER_SHARE: usize = 20;
 /// Domains that nobody has: RFC 2606.
 const NOBODY: &str = "example.com";
 
+/// Pieces that come next, and in how many texts.
+type Next = Vec<(u32, u32)>;
+
 /// Makes texts like those of a column.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TextMaker {
     /// Whole texts and rare words that must not come back.
     known: Known,
     pieces: Vec<Piece>,
-    /// After two pieces, the last one first; after one; which come next, and in how many texts.
-    after_two: Vec<((u32, u32), Vec<(u32, u32)>)>,
-    after_one: Vec<(u32, Vec<(u32, u32)>)>,
+    /// After two pieces, the last one first; after one.
+    after_two: Vec<((u32, u32), Next)>,
+    after_one: Vec<(u32, Next)>,
     /// By place of the word in the text.
     letters: Vec<Letters>,
     /// Digits that numbers of a length have at each place, by number of the piece. A list: numbers as keys of JSON are texts

@@ -40,8 +40,11 @@ const MODELS: [(&str, &str, &str); 24] = [
     ("clip-gan", "clips.db", "--label action --model gan"),
 ];
 
-/// Parts of the database of the demo: table, rows, and the files that its column of bytes makes.
-const PARTS: [(&str, &str, usize, Option<(&str, &str)>); 6] = [
+/// A folder, its table in the demo's database, rows, and what its column of bytes becomes: the column and a suffix.
+type Part = (&'static str, &'static str, usize, Option<(&'static str, &'static str)>);
+
+/// Parts of the database of the demo.
+const PARTS: [Part; 6] = [
     ("rows", "census", 150, None),
     ("images", "products", 40, Some(("photo", "png"))),
     ("texts", "texts", 40, None),
@@ -126,7 +129,7 @@ fn shop(mark: char) -> String {
         let (day, later) = (i * 11 % 27 + 1, (i * 11 % 27 + 1 + i % 3).min(28));
         let kind = ["boot", "coat", "bag"][i % 3];
         let colour = ["red", "blue"][i / 3 % 2];
-        let note = if i % 5 == 0 { String::new() } else { format!("n{}", i * i % 97) };
+        let note = if i.is_multiple_of(5) { String::new() } else { format!("n{}", i * i % 97) };
         let cells = [
             format!("ORD-{i:05}"),
             format!("2024-03-{day:02}"),
@@ -136,7 +139,7 @@ fn shop(mark: char) -> String {
             format!("{:.2}", price * quantity as f64),
             kind.to_owned(),
             colour.to_owned(),
-            if i % 2 == 0 { "yes" } else { "no" }.to_owned(),
+            if i.is_multiple_of(2) { "yes" } else { "no" }.to_owned(),
             note,
         ];
         cells.join(&mark.to_string())

@@ -74,11 +74,11 @@ impl<'a> Finisher<'a> {
         n: usize,
         limits: &Limits,
         given: Option<&Table>,
-        mut redraw: Option<&mut Redraw>,
+        redraw: Option<&mut Redraw>,
         random: &mut dyn FnMut() -> u64,
     ) -> Result<Table, Error> {
         let mut table = self.rows(tokens, n, limits, given, random)?;
-        if let Some(redraw) = redraw.as_deref_mut() {
+        if let Some(redraw) = redraw {
             self.draw_again(&mut table, limits, given, redraw, random)?;
         }
         let rules = &self.codec.rules;

@@ -251,7 +251,7 @@ pub(crate) fn hashes(path: &Path, delimiter: Option<u8>, most: usize) -> Result<
 }
 
 /// The first record that is not blank.
-fn first<'a, R: BufRead>(records: &'a mut Records<R>) -> Result<Option<&'a Record>, Fault> {
+fn first<R: BufRead>(records: &mut Records<R>) -> Result<Option<&Record>, Fault> {
     while records.next()?.is_some_and(Record::is_blank) {}
     Ok(records.current())
 }

@@ -32,6 +32,9 @@ const MAX_WALK: u64 = 5_000_000;
 /// Different values that show on what grid a column lies.
 const GRID_VALUES: usize = 20;
 
+/// Values of columns that a row gets in place of its own.
+type Others = Vec<(usize, String)>;
+
 /// The keys that rows have by now, one set a rule.
 #[derive(Clone, Debug, Default)]
 pub struct Keys {
@@ -242,11 +245,11 @@ impl Different<'_> {
         let mut sources: Vec<Source> = free.iter().map(|&at| Source::of(at, table, rules)).collect();
         let mut walk = MAX_WALK;
         for (done, &row) in rows.iter().enumerate() {
-            let mut fits = |others: &[(usize, String)]| {
+            let mut fits = |others: &Others| {
                 let hash = key.hash(row, table, schema, others);
                 hash.is_some_and(|hash| !key.taken.contains(&hash) && taken.insert(hash))
             };
-            let mut others: Vec<(usize, String)> = Vec::new();
+            let mut others = Others::new();
             let differs = (0..DRAWS).any(|_| {
                 let source = &sources[below(random, sources.len())];
                 put(&mut others, source.column, source.draw(random, schema));
@@ -280,8 +283,8 @@ impl Different<'_> {
         &self,
         sources: &mut [Source],
         walk: &mut u64,
-        others: &mut Vec<(usize, String)>,
-        fits: &mut dyn FnMut(&[(usize, String)]) -> bool,
+        others: &mut Others,
+        fits: &mut dyn FnMut(&Others) -> bool,
     ) -> bool {
         let schema = &self.rules.own;
         // Where a column goes on without end, the others need not be gone through.
@@ -312,7 +315,7 @@ impl Different<'_> {
 }
 
 /// Gives a column another text.
-fn put(others: &mut Vec<(usize, String)>, column: usize, text: String) {
+fn put(others: &mut Others, column: usize, text: String) {
     match others.iter_mut().find(|(at, _)| *at == column) {
         Some((_, own)) => *own = text,
         None => others.push((column, text)),

@@ -116,7 +116,10 @@ mod tests {
     use super::*;
     use crate::table::schema::detect;
 
-    fn found_types(cells: &[(&str, fn(usize) -> String)]) -> Vec<Option<Type>> {
+    /// A name and the cell of each row.
+    type Cells = (&'static str, fn(usize) -> String);
+
+    fn found_types(cells: &[Cells]) -> Vec<Option<Type>> {
         let columns = cells.iter().map(|(name, cell)| {
             let cells: Vec<String> = (0..100).map(cell).collect();
             Column::of(name, cells.iter().map(|cell| Some(cell.as_str())))

@@ -144,7 +144,7 @@ fn a_few_other_values_leave_numbers_what_they_are() {
     // Mostly "free", and many prices.
     let free = named("price", 400, |i| if i % 5 != 0 { "free".into() } else { format!("{}.5", i * 3) });
     assert_eq!(free.schema.kind, Kind::Number);
-    let dash = named("n", 400, |i| if i % 9 == 0 { "-".into() } else { (i % 40).to_string() });
+    let dash = named("n", 400, |i| if i.is_multiple_of(9) { "-".into() } else { (i % 40).to_string() });
     assert_eq!((dash.schema.kind, dash.schema.missing_count), (Kind::Integer, 45));
     assert!(dash.alerts.iter().any(|alert| alert.message == r#""-" is taken for missing"#));
 }
@@ -154,7 +154,8 @@ fn lists_codes_and_signs_are_no_numbers() {
     let pool = named("result", 300, cycle(&["1", "X", "2"])).schema;
     assert_eq!((pool.kind, pool.distinct, pool.missing_count), (Kind::Category, 3, 0));
     assert_eq!(kind(300, cycle(&["36", "38", "40", "S", "M", "L", "XL"])), Kind::Category);
-    let stock = |i: usize| if i % 9 == 0 { format!("85{:03}A", i % 99) } else { format!("85{:03}", i % 98) };
+    let stock =
+        |i: usize| if i.is_multiple_of(9) { format!("85{:03}A", i % 99) } else { format!("85{:03}", i % 98) };
     assert_eq!(kind(400, stock), Kind::Category);
     let signs = named("factor", 300, cycle(&["+", "-"])).schema;
     assert_eq!((signs.kind, signs.distinct, signs.missing_count), (Kind::Category, 2, 0));
