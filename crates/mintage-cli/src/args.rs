@@ -7,7 +7,7 @@ use std::{ffi::OsStr, path::PathBuf};
 
 use clap::{
     Args, Parser, Subcommand, ValueEnum,
-    builder::{EnumValueParser, PossibleValue, TypedValueParser},
+    builder::{EnumValueParser, OsStringValueParser, PossibleValue, TypedValueParser},
     error::ErrorKind,
     value_parser,
 };
@@ -158,7 +158,7 @@ pub enum Verb {
 #[derive(Args, Clone, Debug, Default)]
 pub struct Moved {
     /// The data the model was trained on, where they have moved
-    #[arg(long, value_name = "SOURCE")]
+    #[arg(long, value_name = "SOURCE", value_parser = any_name())]
     pub source: Option<String>,
     /// Connect to the server that the model names as its source, without asking
     #[arg(long)]
@@ -182,7 +182,7 @@ pub struct Demo {
 pub struct Inspect {
     /// A SQLite file, a postgres:// address, CSV, Parquet, JSON Lines, a folder of images, texts, MIDI files,
     /// sounds or clips, a text, a clip, or IDX images
-    #[arg(value_name = "SOURCE")]
+    #[arg(value_name = "SOURCE", value_parser = any_name())]
     pub source: String,
     #[command(flatten)]
     pub columns: Columns,
@@ -198,7 +198,7 @@ pub struct Inspect {
 pub struct Init {
     /// A SQLite file, a postgres:// address, CSV, Parquet, JSON Lines, a folder of images, texts, MIDI files,
     /// sounds or clips, a text, a clip, or IDX images
-    #[arg(value_name = "SOURCE")]
+    #[arg(value_name = "SOURCE", value_parser = any_name())]
     pub source: String,
     #[command(flatten)]
     pub columns: Columns,
@@ -214,7 +214,7 @@ pub struct Init {
 pub struct Train {
     /// Data (a SQLite file, a postgres:// address, CSV, Parquet, JSON Lines, a folder of images, texts, MIDI files,
     /// sounds or clips, a text, a clip, IDX images) or a recipe.toml
-    #[arg(value_name = "SOURCE|RECIPE", required_unless_present = "resume", conflicts_with = "resume")]
+    #[arg(value_name = "SOURCE|RECIPE", required_unless_present = "resume", conflicts_with = "resume", value_parser = any_name())]
     pub target: Option<String>,
     #[command(flatten)]
     pub columns: Columns,
@@ -256,6 +256,11 @@ pub enum FamilyChoice {
     Flow,
     Ar,
     Mixture,
+}
+
+/// A file, a folder, a run or an address, in whatever bytes: names of files need not be texts.
+fn any_name() -> impl TypedValueParser<Value = String> {
+    OsStringValueParser::new().map(|name| mintage_data::names::text_of(&name))
 }
 
 impl FamilyChoice {
@@ -343,7 +348,7 @@ impl From<ExistsChoice> for IfExists {
 #[derive(Args, Debug)]
 pub struct Sample {
     /// A run's name or a model's folder
-    #[arg(value_name = "MODEL")]
+    #[arg(value_name = "MODEL", value_parser = any_name())]
     pub model: String,
     /// How many (64 images, 16 clips, or as many as the grid has places; 1,000 rows; 1 text, tune or sound)
     #[arg(short = 'n', long = "n", value_name = "N")]
@@ -354,17 +359,17 @@ pub struct Sample {
     /// letter by letter. Music: a .mid, a .wav, a folder/ of MIDI files, a .db; without this a .wav in the model's folder.
     /// Sounds: a .wav, a folder/, a .db; without this a .wav in the model's folder. Clips: a .gif, a .png or an .mp4
     /// (one or a grid), a folder/ of GIFs, a .db; without this a .gif in the model's folder
-    #[arg(short, long = "out", value_name = "OUT")]
+    #[arg(short, long = "out", value_name = "OUT", value_parser = any_name())]
     pub out: Option<String>,
     /// All but rows: only this class, label=VALUE or COLUMN=VALUE. Rows: COLUMN=VALUE or COLUMN=FROM..TO, as often
     /// as wanted
     #[arg(long = "where", value_name = "COLUMN=VALUE")]
     pub condition: Vec<String>,
     /// Rows to complete: a file with some of the columns; every row of it gets the others
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["n", "fill"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["n", "fill"], value_parser = any_name())]
     pub given: Option<String>,
     /// Rows with gaps: missing cells get values, everything else stays
-    #[arg(long, value_name = "FILE", conflicts_with = "n")]
+    #[arg(long, value_name = "FILE", conflicts_with = "n", value_parser = any_name())]
     pub fill: Option<String>,
     /// Rows: what to do when the file or the table is there already
     #[arg(long, value_enum, value_name = "WHAT", default_value_t = ExistsChoice::Fail)]
@@ -467,7 +472,7 @@ pub struct Sample {
 #[derive(Args, Debug)]
 pub struct Reconstruct {
     /// A run's name or a model's folder
-    #[arg(value_name = "MODEL")]
+    #[arg(value_name = "MODEL", value_parser = any_name())]
     pub model: String,
     /// Images, sounds or clips; without any, data that the model never saw
     #[arg(value_name = "FILE")]
@@ -485,7 +490,7 @@ pub struct Reconstruct {
 #[derive(Args, Debug)]
 pub struct Evaluate {
     /// A run's name or a model's folder
-    #[arg(value_name = "MODEL")]
+    #[arg(value_name = "MODEL", value_parser = any_name())]
     pub model: String,
     /// How many samples to judge
     #[arg(short = 'n', long = "n", value_name = "N")]
@@ -507,10 +512,10 @@ pub struct Evaluate {
 #[derive(Args, Debug)]
 pub struct Score {
     /// A run's name or a model's folder
-    #[arg(value_name = "MODEL")]
+    #[arg(value_name = "MODEL", value_parser = any_name())]
     pub model: String,
     /// The data to judge
-    #[arg(value_name = "SOURCE")]
+    #[arg(value_name = "SOURCE", value_parser = any_name())]
     pub items: String,
     #[command(flatten)]
     pub columns: Columns,
@@ -521,7 +526,7 @@ pub struct Score {
 #[derive(Args, Debug)]
 pub struct Compare {
     /// Runs or models; without any, all runs that were evaluated
-    #[arg(value_name = "RUN")]
+    #[arg(value_name = "RUN", value_parser = any_name())]
     pub models: Vec<String>,
     /// Write samples of all of them, from the same seed, to this PNG; of clips to this GIF
     #[arg(long, value_name = "FILE")]
@@ -531,7 +536,7 @@ pub struct Compare {
 #[derive(Args, Debug)]
 pub struct Show {
     /// A run's name or a model's folder
-    #[arg(value_name = "MODEL")]
+    #[arg(value_name = "MODEL", value_parser = any_name())]
     pub model: String,
     /// Print the recipe and nothing else
     #[arg(long)]
@@ -542,7 +547,7 @@ pub struct Show {
 pub struct Rm {
     /// Runs, by name or by folder
     // Not `runs`: that is the id of the global flag.
-    #[arg(value_name = "RUN", required = true)]
+    #[arg(value_name = "RUN", required = true, value_parser = any_name())]
     pub names: Vec<String>,
     /// Do not ask
     #[arg(short, long)]
@@ -552,7 +557,7 @@ pub struct Rm {
 #[derive(Args, Debug)]
 pub struct Export {
     /// A run's name or a model's folder
-    #[arg(value_name = "RUN")]
+    #[arg(value_name = "RUN", value_parser = any_name())]
     pub model: String,
     /// Folder to make
     #[arg(short, long = "out", value_name = "DIR")]

@@ -6,7 +6,7 @@ use std::{
 };
 
 use mintage::{AnyData, Event, Model, Run, recipe::nearest};
-use mintage_data::SourceSpec;
+use mintage_data::{SourceSpec, names::path_of};
 
 use crate::{
     args::{Columns, Moved},
@@ -35,8 +35,8 @@ impl Context {
     /// The folder that `name` means: a path, or a run by its name.
     pub fn model_dir(&self, name: &str) -> Result<PathBuf, Failure> {
         let is_model = |dir: &Path| dir.join("config.json").is_file() || dir.join("run.json").is_file();
-        let path = Path::new(name);
-        let run = self.settings.runs.join(name);
+        let path = &*path_of(name);
+        let run = self.settings.runs.join(path);
         if let Some(found) = [path, &run].into_iter().find(|dir| is_model(dir)) {
             return Ok(found.to_owned());
         }
@@ -87,7 +87,7 @@ impl Context {
             spec.hide_passwords();
         } else if is_server(&spec.source) {
             self.ask_before_contact(&mut spec, "the model", moved.yes)?;
-        } else if !Path::new(&spec.source).exists() {
+        } else if !spec.path().exists() {
             return Err(Failure::new(
                 format!("the model was trained on {}, which is not there", spec.source),
                 "say where the data are now with --source, or run this where they are",

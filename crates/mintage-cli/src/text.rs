@@ -3,7 +3,10 @@
 use std::{borrow::Cow, path::Path, time::Duration};
 
 pub use mintage::dataset::thousands;
-use mintage_data::table::without_passwords;
+use mintage_data::{
+    names::{byte_of, text_of},
+    table::without_passwords,
+};
 
 /// A text from outside (a name, a value, a message) as it may stand on a terminal: without passwords, and with what
 /// would move the cursor, change colours or turn the direction of reading made visible.
@@ -19,13 +22,19 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     if !text.contains(is_unseen) {
         return Cow::Borrowed(text);
     }
-    let escape = |c: char| if is_unseen(c) { c.escape_default().to_string() } else { c.to_string() };
+    let escape = |c: char| match byte_of(c) {
+        Some(byte) => format!("\\x{byte:02x}"),
+        None if is_unseen(c) => c.escape_default().to_string(),
+        None => c.to_string(),
+    };
     Cow::Owned(text.chars().map(escape).collect())
 }
 
-/// Control characters but line ends and tabs, and those that turn the direction of reading.
+/// Control characters but line ends and tabs, those that turn the direction of reading, and bytes of names that are no
+/// text.
 fn is_unseen(c: char) -> bool {
     (c.is_control() && !matches!(c, '\n' | '\t'))
+        || byte_of(c).is_some()
         || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')
 }
 
@@ -85,10 +94,12 @@ pub fn rules_in_force(rules: &[String]) -> String {
 
 /// A path as it is typed in a shell.
 pub fn shell(path: &Path) -> String {
-    let text = path.display().to_string();
+    let text = text_of(path.as_os_str());
     let plain = |c: char| c.is_alphanumeric() || "-_./:,+=@%".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
         text
+    } else if text.contains(is_unseen) {
+        format!("$'{}'", visible(&text.replace('\\', "\\\\").replace('\'', "\\'")))
     } else {
         format!("'{}'", text.replace('\'', "'\\''"))
     }
@@ -212,6 +223,8 @@ fn pad(cell: &str, width: usize, right: bool) -> String {
 
 #[cfg(test)]
 mod tests {
+    use mintage_data::names::path_of;
+
     use super::*;
 
     #[test]
@@ -258,5 +271,6 @@ mod tests {
     fn shell_words() {
         assert_eq!(shell(Path::new("runs/a-1")), "runs/a-1");
         assert_eq!(shell(Path::new("my runs/it's")), "'my runs/it'\\''s'");
+        assert_eq!(shell(&path_of("caf\u{10ffe9}/it's")), "$'caf\\xe9/it\\'s'");
     }
 }

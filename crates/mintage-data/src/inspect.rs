@@ -221,7 +221,7 @@ pub struct Alert {
 
 /// Looks at a source.
 pub fn inspect(spec: &SourceSpec) -> Result<Inspection, Error> {
-    let path = Path::new(&spec.source);
+    let path = &*spec.path();
     let (mut alerts, mut unread) = (Vec::new(), Vec::new());
     let clips = is_video(spec)?;
     let sequences = !clips && (is_music(spec)? || is_text(spec)?);
@@ -362,8 +362,8 @@ fn table_infos(spec: &SourceSpec, alerts: &mut Vec<Alert>) -> Result<Vec<TableIn
             .err()
             .unwrap_or_else(|| Error::bad(&spec.source, format!("has no table `{wanted}`"))));
     }
-    if is_sqlite(Path::new(&spec.source)) {
-        add_blobs(Path::new(&spec.source), &mut found)?;
+    if is_sqlite(&spec.path()) {
+        add_blobs(&spec.path(), &mut found)?;
     }
     Ok(found)
 }
@@ -375,7 +375,7 @@ fn table_info(table: &Table, rows: usize, spec: &SourceSpec, alerts: &mut Vec<Al
     }
     schema.protect(table, spec, None);
     // BLOBs of SQLite that were left out stand among the columns all the same.
-    let is_listed = |note: &&String| is_sqlite(Path::new(&spec.source)) && note.ends_with("was left out");
+    let is_listed = |note: &&String| is_sqlite(&spec.path()) && note.ends_with("was left out");
     for note in table.notes.iter().filter(|note| !is_listed(note)) {
         alerts.push(Alert { message: format!("{}: {note}", table.name), hint: None });
     }

@@ -13,6 +13,7 @@ pub mod images;
 pub mod inspect;
 mod items;
 pub mod music;
+pub mod names;
 pub mod sequence;
 pub mod sink;
 pub mod source;

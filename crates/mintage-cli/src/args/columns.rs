@@ -1,6 +1,8 @@
 //! Flags that say what of a source is read, and how it is written.
 
 use clap::{Args, ValueEnum};
+
+use super::any_name;
 use mintage_data::{DataKind, SourceSpec};
 
 /// What to read of a source.
@@ -20,7 +22,7 @@ pub struct Columns {
     #[arg(long, value_name = "COLUMN")]
     pub label: Option<String>,
     /// What to hold out from training, in place of a tenth: a file, a folder or a table (not with images)
-    #[arg(long, value_name = "SOURCE")]
+    #[arg(long, value_name = "SOURCE", value_parser = any_name())]
     pub holdout: Option<String>,
     /// What the source is read as, where it could be several things
     #[arg(long, value_enum, value_name = "KIND")]

@@ -4,15 +4,15 @@ use std::path::PathBuf;
 
 use clap::{Args, value_parser};
 
-use super::{Columns, ExistsChoice, FamilyChoice, MAX_INT, SizeChoice};
+use super::{Columns, ExistsChoice, FamilyChoice, MAX_INT, SizeChoice, any_name};
 
 #[derive(Args, Debug)]
 pub struct Copy {
     /// The table to copy: a SQLite file, a postgres:// address, CSV, Parquet, JSON Lines
-    #[arg(value_name = "SOURCE")]
+    #[arg(value_name = "SOURCE", value_parser = any_name())]
     pub source: String,
     /// Where the new rows go: a .csv, .tsv, .jsonl or .parquet (also .gz, .zst), a .db or a postgres:// address
-    #[arg(value_name = "TARGET")]
+    #[arg(value_name = "TARGET", value_parser = any_name())]
     pub target: String,
     /// Write nothing where a check fails, say which, and end with exit code 1
     #[arg(long)]

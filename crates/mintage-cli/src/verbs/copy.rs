@@ -11,7 +11,7 @@ use mintage::{
     copy::{CopyReport, check, draw},
     train::{Control, resolve, train},
 };
-use mintage_data::{DataKind, IfExists};
+use mintage_data::{DataKind, IfExists, names::path_of};
 use serde_json::json;
 
 use super::{
@@ -143,7 +143,7 @@ fn page_of(args: &Copy) -> Result<PathBuf, Failure> {
     let page = match &args.page {
         Some(page) => page.clone(),
         None if args.target.contains("://") => PathBuf::from("copy.html"),
-        None => PathBuf::from(format!("{}.html", args.target)),
+        None => path_of(&format!("{}.html", args.target)).into_owned(),
     };
     let mut beginning = Vec::new();
     if page.exists() {
@@ -162,7 +162,7 @@ fn check_target(args: &Copy) -> Result<(), Failure> {
     if args.target.contains("://") {
         return Ok(());
     }
-    let path = Path::new(&args.target);
+    let path = &*path_of(&args.target);
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
         return Err(Failure::new(

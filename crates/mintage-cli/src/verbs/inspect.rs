@@ -283,7 +283,7 @@ fn next(spec: &SourceSpec, found: &Inspection) -> Option<String> {
             spec.table.get_or_insert_with(|| largest.name.clone());
         }
     }
-    let mut command = format!("mintage train {}", shell(spec.source.as_ref()));
+    let mut command = format!("mintage train {}", shell(&spec.path()));
     let flags =
         [("table", &spec.table), ("query", &spec.query), ("column", &spec.column), ("label", &spec.label)];
     for (flag, value) in flags {

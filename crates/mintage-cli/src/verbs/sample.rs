@@ -7,8 +7,8 @@ use std::{
 
 use mintage::{DataInfo, Event, Model, SampleRequest, Start, models::ImageInfo};
 use mintage_data::{
-    Images, Provenance, append_rows, left_empty, png_bytes, real_folder, sequence::Matter, target_of,
-    write_folder, write_grid, write_through,
+    Images, Provenance, append_rows, left_empty, names::path_of, png_bytes, real_folder, sequence::Matter,
+    target_of, write_folder, write_grid, write_through,
 };
 use serde_json::json;
 
@@ -157,7 +157,7 @@ fn start(args: &Sample, model: &Model) -> Result<Start, Failure> {
 
 /// What the suffix of OUT says.
 fn target(out: &str) -> Result<Target, Failure> {
-    let path = PathBuf::from(out);
+    let path = path_of(out).into_owned();
     if out == "-" {
         return match std::io::stdout().is_terminal() {
             true => {

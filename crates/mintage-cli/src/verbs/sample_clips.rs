@@ -9,8 +9,8 @@ use mintage::{
     sample::{ClipBeginning, ClipLength},
 };
 use mintage_data::{
-    Clips, Ffmpeg, Film, Provenance, apng_bytes, append_blobs, gif_bytes, grid_film, write_clip_folder,
-    write_mp4, write_through,
+    Clips, Ffmpeg, Film, Provenance, apng_bytes, append_blobs, gif_bytes, grid_film, names::path_of,
+    write_clip_folder, write_mp4, write_through,
 };
 use serde_json::json;
 
@@ -166,7 +166,7 @@ fn length(args: &Sample) -> Result<ClipLength, Failure> {
 }
 
 fn target(out: &str) -> Result<Target, Failure> {
-    let path = PathBuf::from(out);
+    let path = path_of(out).into_owned();
     if out.ends_with(['/', std::path::MAIN_SEPARATOR]) || path.is_dir() {
         return Ok(Target::Folder(path));
     }

@@ -11,6 +11,7 @@ use mintage::{
 use mintage_data::{
     Provenance, append_blobs,
     audio::{WavDepth, wav_bytes},
+    names::path_of,
     write_files, write_through,
 };
 use serde_json::json;
@@ -138,7 +139,7 @@ fn sound(path: &Path, model: &Model) -> Result<Vec<f32>, Failure> {
 }
 
 fn target(out: &str) -> Result<Target, Failure> {
-    let path = PathBuf::from(out);
+    let path = path_of(out).into_owned();
     let suffix = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
     match suffix.as_str() {
         _ if out.ends_with(['/', std::path::MAIN_SEPARATOR]) || path.is_dir() => Ok(Target::Folder(path)),

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use mintage::{Choice, Event, Model, Resemble, SequenceRequest, Shape, nn::Rng};
 use mintage_data::{
     Column, IfExists, Provenance, Table, TextCodec,
+    names::path_of,
     table::{FileFormat, Writing, Written, write},
     write_files, write_text,
 };
@@ -207,7 +208,7 @@ pub fn write_rows(
 }
 
 fn target(out: &str) -> Result<Target, Failure> {
-    let path = Path::new(out);
+    let path = &*path_of(out);
     let suffix = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
     const ROWS: [&str; 10] =
         ["csv", "tsv", "jsonl", "ndjson", "parquet", "db", "db3", "sqlite", "sqlite3", "gz"];

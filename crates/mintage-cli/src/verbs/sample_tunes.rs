@@ -7,6 +7,7 @@ use mintage_data::{
     Provenance, Score, append_blobs,
     audio::{WavDepth, wav_bytes},
     music::{Metre, render},
+    names::path_of,
     write_files, write_through,
 };
 use serde_json::json;
@@ -148,7 +149,7 @@ pub fn write_sound(
 }
 
 fn target(out: &str) -> Result<Target, Failure> {
-    let path = PathBuf::from(out);
+    let path = path_of(out).into_owned();
     let suffix = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
     match suffix.as_str() {
         _ if out.ends_with(['/', std::path::MAIN_SEPARATOR]) || path.is_dir() => Ok(Target::Folder(path)),

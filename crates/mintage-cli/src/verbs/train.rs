@@ -12,6 +12,7 @@ use mintage::{
     run::{RunFile, RunState},
     train::{Control, Resolved, resolve, train},
 };
+use mintage_data::names::{path_of, text_of};
 use serde_json::json;
 
 use super::sample_flags;
@@ -40,7 +41,7 @@ pub fn run(args: &Train, context: &mut Context) -> Verdict {
 fn fresh(args: &Train, context: &mut Context) -> Verdict {
     let (mut recipe, text) = match args.target.as_deref() {
         Some(target) if target.ends_with(".toml") => {
-            let (mut recipe, text) = read_recipe(Path::new(target))?;
+            let (mut recipe, text) = read_recipe(&path_of(target))?;
             recipe.data.hide_passwords();
             context.ask_before_contact(&mut recipe.data, "the recipe", args.yes)?;
             (recipe, text)
@@ -83,11 +84,11 @@ fn read_recipe(path: &Path) -> Result<(Recipe, String), Failure> {
             return Err(Failure::Recipe(Box::new(BadRecipe { file, text, error })));
         }
     };
-    let beside = path.parent().map(|dir| dir.join(&recipe.data.source)).filter(|p| p.exists());
+    let beside = path.parent().map(|dir| dir.join(recipe.data.path())).filter(|p| p.exists());
     if let Some(beside) = beside
-        && !Path::new(&recipe.data.source).exists()
+        && !recipe.data.path().exists()
     {
-        recipe.data.source = beside.display().to_string();
+        recipe.data.source = text_of(beside.as_os_str());
     }
     Ok((recipe, text))
 }

@@ -175,3 +175,32 @@ fn the_size_of_images_is_not_the_size_of_the_model() {
     let said = Place::new().refused("train shop.db --size 128");
     assert!(said.contains("-s data.size=128"), "{said}");
 }
+
+/// Names of files are bytes, and need not be texts.
+#[test]
+fn files_may_have_names_that_are_no_texts() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+    let place = Place::new();
+    place.shop("shop.db", 300);
+    let name = |bytes: &'static [u8]| OsStr::from_bytes(bytes);
+    let shop = name(b"caf\xe9.db");
+    fs::rename(place.path("shop.db"), place.root().join(shop)).unwrap();
+    let run = |args: &[&str], names: &[&OsStr]| {
+        let done = place.mintage(args).args(names).output().unwrap();
+        let said = String::from_utf8(done.stderr).unwrap();
+        assert!(done.status.success(), "{args:?} {names:?}: {said}");
+        (String::from_utf8(done.stdout).unwrap(), said)
+    };
+    let (found, _) = run(&["inspect"], &[shop]);
+    assert!(found.contains("$'caf\\xe9.db'"), "what is proposed can be typed: {found}");
+    run(&["train", "--model", "vae", "--size", "tiny", "--steps", "2", "--name", "m"], &[shop]);
+    // What the run has learned from is found again.
+    run(&["evaluate", "m"], &[]);
+    run(&["sample", "--seed", "1", "m", "-n", "2", "-o"], &[name(b"new\xff/")]);
+    assert_eq!(fs::read_dir(place.root().join(name(b"new\xff"))).unwrap().count(), 3);
+    run(&["export", "m", "-o"], &[name(b"mod\xc3")]);
+    let (_, said) = run(&["sample", "-n", "2", "-o", "new.png"], &[name(b"mod\xc3")]);
+    assert!(said.contains("new.png"), "{said}");
+    let refused = place.mintage(&["inspect"]).arg(name(b"\xe9")).output().unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+}

@@ -17,6 +17,7 @@ use crate::{
     Error,
     files::{check_source, open_regular, read_item_file},
     items::evenly,
+    names::path_of,
 };
 
 /// The items of a source, those of its holdout last.
@@ -36,7 +37,7 @@ enum Place {
 
 impl Place {
     fn open(spec: &SourceSpec, media: &Media) -> Result<Self, Error> {
-        let path = Path::new(&spec.source);
+        let path = &*spec.path();
         check_source(path)?;
         if path.is_dir() {
             return FolderSource::open_media(path, spec, media).map(Self::Folder);
@@ -175,7 +176,7 @@ pub(crate) fn holds_media(
     media: &Media,
     before: &[&Media],
 ) -> Result<bool, Error> {
-    let path = Path::new(&spec.source);
+    let path = &*spec.path();
     if spec.kind.is_some() {
         return Ok(spec.kind == Some(kind));
     }
@@ -227,14 +228,14 @@ pub(crate) fn holdout_spec(spec: &SourceSpec) -> Option<SourceSpec> {
 }
 
 fn is_table_of(source: &str, table: &str) -> bool {
-    let path = Path::new(source);
+    let path = &*path_of(source);
     let known = || tables(&open_read_only(path).ok()?).ok();
     is_sqlite(path) && known().is_some_and(|names| names.iter().any(|name| name == table))
 }
 
 /// Whether a label column is to be found there; folders say for themselves.
 fn has_column(source: &str, column: &str) -> bool {
-    let path = Path::new(source);
+    let path = &*path_of(source);
     if column == "none" || !is_sqlite(path) {
         return true;
     }

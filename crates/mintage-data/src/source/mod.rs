@@ -10,7 +10,7 @@ pub(crate) mod media;
 pub(crate) mod metadata;
 pub mod sqlite;
 
-use std::{collections::BTreeMap, fmt, io::Read, ops::Range, path::Path};
+use std::{borrow::Cow, collections::BTreeMap, fmt, io::Read, ops::Range, path::Path};
 
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +19,7 @@ use crate::{
     codec::Color,
     error::suggestion,
     files::{check_source, open_regular},
+    names::path_of,
     table::{
         PgDefaults,
         codec::Rare,
@@ -201,6 +202,11 @@ impl fmt::Debug for SourceSpec {
 }
 
 impl SourceSpec {
+    /// The path that the source is, unless it is an address.
+    pub fn path(&self) -> Cow<'_, Path> {
+        path_of(&self.source)
+    }
+
     /// Moves the passwords of addresses to where they are never saved.
     pub fn hide_passwords(&mut self) {
         for address in [Some(&mut self.source), self.holdout.as_mut()].into_iter().flatten() {
@@ -248,7 +254,7 @@ pub(crate) enum Source {
 impl Source {
     /// Opens whatever `spec.source` names.
     pub fn open(spec: &SourceSpec) -> Result<Self, Error> {
-        let path = Path::new(&spec.source);
+        let path = &*spec.path();
         if spec.source.is_empty() {
             return Err(
                 Error::bad("source", "is empty").with_hint("name a SQLite file or a folder of images")

@@ -1,6 +1,6 @@
 //! A column of a table as texts, a row a document.
 
-use std::{collections::HashSet, path::Path};
+use std::collections::HashSet;
 
 use crate::{
     Column, Error, SourceSpec, Table,
@@ -151,7 +151,7 @@ fn sample(spec: &SourceSpec) -> Result<Table, Error> {
 
 /// The table of a database as it is written in SQL, if it is known without a server.
 fn table_in_sql(spec: &SourceSpec) -> Result<Option<String>, Error> {
-    let path = Path::new(&spec.source);
+    let path = &*spec.path();
     if !is_sqlite(path) {
         let name = spec.table.as_ref().filter(|_| is_database(&spec.source));
         return Ok(name.map(|name| name.split('.').map(quoted).collect::<Vec<_>>().join(".")));

@@ -1,7 +1,7 @@
 //! Sources of texts: one big file, a folder of files, or a column of a table. A source reads and decodes; what
 //! becomes of its texts is others' business.
 
-use std::{borrow::Cow, fmt, ops::Range, path::Path};
+use std::{borrow::Cow, fmt, ops::Range};
 
 use super::{
     column::{self, TextColumn},
@@ -162,7 +162,7 @@ impl TextSource {
 
 impl Part {
     fn open(spec: &SourceSpec) -> Result<Self, Error> {
-        let path = Path::new(&spec.source);
+        let path = &*spec.path();
         if spec.source.is_empty() {
             return Err(Error::bad("source", "is empty")
                 .with_hint("name a text file, a folder of them, or a table with a column of texts"));
@@ -257,7 +257,7 @@ pub fn is_text(spec: &SourceSpec) -> Result<bool, Error> {
     if let Some(kind) = spec.kind {
         return Ok(kind == DataKind::Text);
     }
-    let path = Path::new(&spec.source);
+    let path = &*spec.path();
     if holds_rows(spec)? {
         // Without a column the rows are meant; that of images is no table's.
         return Ok(spec.column.is_some() && is_table(spec)? && column::is_of_texts(spec)?);
@@ -270,7 +270,7 @@ pub fn is_text(spec: &SourceSpec) -> Result<bool, Error> {
 
 /// Whether the source is a table or has tables.
 fn holds_rows(spec: &SourceSpec) -> Result<bool, Error> {
-    Ok(is_database(&spec.source) || (Path::new(&spec.source).is_file() && is_table(spec)?))
+    Ok(is_database(&spec.source) || (spec.path().is_file() && is_table(spec)?))
 }
 
 /// Only tables have columns, and only databases several tables.

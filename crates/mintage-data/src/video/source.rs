@@ -135,7 +135,7 @@ impl ClipSource {
 impl Place {
     /// Opens whatever `spec.source` names.
     fn open(spec: &SourceSpec) -> Result<Self, Error> {
-        let path = Path::new(&spec.source);
+        let path = &*spec.path();
         check_source(path)?;
         if path.is_dir() {
             let all = files_below(path)?;
@@ -242,7 +242,7 @@ pub fn is_video(spec: &SourceSpec) -> Result<bool, Error> {
     if let Some(kind) = spec.kind {
         return Ok(kind == DataKind::Video);
     }
-    let path = Path::new(&spec.source);
+    let path = &*spec.path();
     if path.is_dir() {
         return Ok(kind_of_folder(path, spec)? == Some(DataKind::Video));
     }

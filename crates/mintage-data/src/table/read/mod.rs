@@ -18,13 +18,13 @@ use std::{
 };
 
 use super::{Table, format::Format, redacted};
-use crate::{DataKind, Error, SourceSpec, files::check_source, source::sqlite::is_sqlite};
+use crate::{DataKind, Error, SourceSpec, files::check_source, names::path_of, source::sqlite::is_sqlite};
 pub(super) use file_format::line_end;
 use rows::{Rows, check_names, chosen, empty};
 
 /// Whether `spec` names rows, rather than images.
 pub fn is_table(spec: &SourceSpec) -> Result<bool, Error> {
-    let path = Path::new(&spec.source);
+    let path = &*spec.path();
     if path.is_file() && is_sqlite(path) {
         return sqlite::is_table(path, spec);
     }
@@ -45,13 +45,13 @@ fn named(spec: &SourceSpec) -> Option<Format> {
             "psv" => Some(Format::Csv),
             _ => Format::of(plain).filter(|format| !matches!(format, Format::Parquet | Format::Sqlite)),
         })
-        .or_else(|| (delimited && Path::new(&spec.source).is_file()).then_some(Format::Csv))
+        .or_else(|| (delimited && spec.path().is_file()).then_some(Format::Csv))
 }
 
 /// Reads the table that `spec` names: all of it, or at most `limit` rows.
 pub fn read(spec: &SourceSpec) -> Result<Table, Error> {
     let format = format_of(spec)?;
-    let path = Path::new(&spec.source);
+    let path = &*spec.path();
     if !matches!(format, Format::Sqlite | Format::Postgres) {
         check_is_plain(spec)?;
     }
@@ -70,7 +70,7 @@ pub fn read(spec: &SourceSpec) -> Result<Table, Error> {
 /// The tables that a source holds and how many rows each has; of a file, the file itself.
 pub fn tables_of(spec: &SourceSpec) -> Result<Vec<(String, usize)>, Error> {
     match format_of(spec)? {
-        Format::Sqlite => sqlite::tables_of(Path::new(&spec.source)),
+        Format::Sqlite => sqlite::tables_of(&spec.path()),
         Format::Postgres => postgres::tables_of(spec),
         _ => read(spec).map(|table| vec![(table.name.clone(), table.rows())]),
     }
@@ -78,12 +78,12 @@ pub fn tables_of(spec: &SourceSpec) -> Result<Vec<(String, usize)>, Error> {
 
 /// Whether a source has tables to choose from.
 pub fn is_database(source: &str) -> bool {
-    Format::of(source) == Some(Format::Postgres) || is_sqlite(Path::new(source))
+    Format::of(source) == Some(Format::Postgres) || is_sqlite(&path_of(source))
 }
 
 /// The format of a source, which must be there when it is a file.
 fn format_of(spec: &SourceSpec) -> Result<Format, Error> {
-    let path = Path::new(&spec.source);
+    let path = &*spec.path();
     let format = named(spec);
     match format {
         Some(Format::Postgres) => return Ok(Format::Postgres),

@@ -25,6 +25,7 @@ use super::{
 };
 use crate::{
     Error, Provenance,
+    names::path_of,
     source::sqlite::{PROVENANCE_COLUMN, is_sqlite, quoted},
 };
 pub use encode::encoding_named;
@@ -81,7 +82,7 @@ pub fn write_parts(
     parts: &mut dyn Iterator<Item = Result<Table, Error>>,
     mut how: Writing,
 ) -> Result<Written, Error> {
-    let path = Path::new(how.target);
+    let path = &*path_of(how.target);
     let format = if is_sqlite(path) { Some(Format::Sqlite) } else { Format::of(how.target) };
     if head.columns.is_empty() {
         return Err(Error::bad(&head.name, "has no columns to write"));

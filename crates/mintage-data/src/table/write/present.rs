@@ -1,7 +1,5 @@
 //! The rows that a table of a database has already, as far as new ones must not repeat them.
 
-use std::path::Path;
-
 use rusqlite::{Connection, types::ValueRef};
 
 use super::super::{
@@ -12,13 +10,14 @@ use super::super::{
 };
 use crate::{
     Error,
+    names::path_of,
     source::sqlite::{columns, is_sqlite, open_read_only, quoted, tables},
 };
 
 /// The cells of the columns `wanted`, as far as the target has them, of all its rows, whatever made them; nothing where
 /// the target is no database or has no such table.
 pub fn present(target: &str, table: &str, wanted: &[&str], pg: &PgDefaults) -> Result<Option<Table>, Error> {
-    let path = Path::new(target);
+    let path = &*path_of(target);
     if wanted.is_empty() {
         return Ok(None);
     }
