@@ -137,6 +137,9 @@ impl Context {
             Some(model) => AnyData::open_as(&spec, &model.codec),
             None => AnyData::open(&spec),
         };
+        if opened.is_ok() {
+            self.ui.event(&Event::Work { what: "reading".to_owned(), done: 1, total: 1 });
+        }
         self.ui.clear();
         let data = opened?;
         if let AnyData::Images(set) = &data {

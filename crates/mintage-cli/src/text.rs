@@ -260,7 +260,7 @@ mod tests {
     fn long_lines_are_cut_or_wrapped() {
         let mut table = Table::new(["name", "n", "why"]);
         table.row(["a".to_owned(), "1,000".to_owned(), "because of this and that".to_owned()]);
-        assert_eq!(table.within(28), "name      n  why\na     1,000  because of this …\n");
+        assert_eq!(table.within(28), "name      n  why\na     1,000  because of thi…\n");
         assert_eq!(table.within(99), table.text());
         assert_eq!(cut("ёжик", 3), "ёж…");
         assert_eq!(wrapped("! one two three", 9, "  "), "! one two\n  three");

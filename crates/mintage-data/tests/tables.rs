@@ -346,7 +346,7 @@ fn made_rows_go_beside_the_old_ones_and_are_never_read() {
     // The same keys again, and not as identifiers.
     let error = failure(write(&table, &path, Some("people"), IfExists::Append, &[]));
     assert!(
-        error.contains("UNIQUE constraint failed: people.id") && error.contains("rolled back"),
+        error.contains("UNIQUE constraint failed: people.id") && error.contains("nothing was written"),
         "{error}"
     );
     assert_eq!(one("SELECT count(*) || '' FROM people"), "4");

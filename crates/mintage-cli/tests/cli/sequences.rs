@@ -113,7 +113,7 @@ fn within_limits(place: &Place) {
         (&["--where", "label=кот"], "did you mean `коты`?"),
         (&["--min-p", "2"], "between 0 and 1"),
         (&["--repetition", "0"], "1 or more"),
-        (&["--guidance", "2"], "has no meaning for this model of texts"),
+        (&["--guidance", "-1"], "must be 0 or more"),
         (&["--like", "начало.txt"], "ar has no encoder"),
         (&["--like", "начало.txt", "--strength", "2"], "between 0 and 1"),
         (&["--between", "начало.txt"], "2 values required"),

@@ -135,9 +135,9 @@ pub(super) fn folder_of(path: &Path) -> &Path {
 
 /// An error without the name of the temporary file, which says nothing to anybody.
 pub(super) fn nameless(error: io::Error) -> io::Error {
-    let inner = error.get_ref().and_then(|inner| inner.source()?.downcast_ref::<io::Error>());
-    match inner.and_then(io::Error::raw_os_error) {
-        Some(code) => io::Error::from_raw_os_error(code),
+    // The crate that makes them keeps the system's error to itself and shows it with the path behind it.
+    match error.to_string().split_once(" at path ") {
+        Some((what, _)) => io::Error::new(error.kind(), what),
         None => error,
     }
 }

@@ -196,7 +196,7 @@ impl Place {
                 films as f64 > MAX_SKIPPED * folder.len() as f64
             }
             Self::Sqlite(table) => table.fetch(0).is_ok_and(|bytes| is_film(&bytes)),
-            Self::One(path) => is_film_file(path),
+            Self::One(path) => is_film(&head(path)),
         }
     }
 

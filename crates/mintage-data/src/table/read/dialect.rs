@@ -8,6 +8,8 @@ use super::{
 
 /// Records that are looked at.
 const SCANNED: usize = 200;
+/// What separates cells, the rarer ones first: where nothing tells two apart, the first is meant.
+const DELIMITERS: [u8; 4] = *b"\t;|,";
 /// Lines that may stand before the table.
 const MAX_TITLES: usize = 30;
 /// A delimiter cuts at least this share of the records into equally many cells.
@@ -144,24 +146,19 @@ fn below(rest: &[u8], said: &Said, comment: Option<u8>) -> Layout {
     let (dialect, head) = match said.delimiter.map(with) {
         Some((_, dialect, head)) => (dialect, head),
         None => {
-            // Where two separators both cut every line alike, the rarer one is meant: "1,5;2,5".
-            let scored = b"\t;|,".map(with);
-            let first = |(_, _, head): &(f64, Dialect, Head)| like_first(head);
+            let scored = DELIMITERS.map(with);
+            // Where two separators cut every line alike, cells tell: "1,5;2,5" is two numbers, and a line of twelve
+            // commas with one semicolon in a sentence is no line of two cells.
             let best = |score: &dyn Fn(&(f64, Dialect, Head)) -> f64| {
-                let better = |best: usize, next: usize| {
-                    if score(&scored[next]) > score(&scored[best]) { next } else { best }
-                };
-                (0..scored.len())
-                    .reduce(better)
-                    .map(|place| (score(&scored[place]), place))
-                    .unwrap_or_default()
+                let scores =
+                    scored.iter().map(|candidate| score(candidate) * whole(&candidate.2, candidate.1));
+                let better =
+                    |best: (f64, usize), next: (f64, usize)| if next.0 > best.0 { next } else { best };
+                scores.zip(0..).reduce(better).filter(|(score, _)| *score > 0.0).map(|(_, place)| place)
             };
-            let place = match (best(&|scored| scored.0), best(&first)) {
-                ((share, place), _) if share >= REGULAR => Some(place),
-                // Lines that do not fit are told of; they do not make one column of a table.
-                (_, (share, place)) if share > 0.0 => Some(place),
-                _ => None,
-            };
+            let regular = |(share, _, _): &(f64, Dialect, Head)| if *share >= REGULAR { *share } else { 0.0 };
+            // Lines that do not fit are told of; they do not make one column of a table.
+            let place = best(&regular).or_else(|| best(&|(_, _, head)| like_first(head)));
             let mut scored = scored.into_iter();
             match place.and_then(|place| scored.nth(place)).or_else(|| by_spaces(with(b' '))) {
                 Some((_, dialect, head)) => (dialect, head),
@@ -185,6 +182,22 @@ fn below(rest: &[u8], said: &Said, comment: Option<u8>) -> Layout {
         row_names: cells.split_first().is_some_and(|(first, others)| usual_shift(first.len(), others) > 0),
         width: usual_width(table),
     }
+}
+
+/// The share of cells that are whole: without another delimiter, but for the commas of numbers, and without a quote in
+/// their midst.
+fn whole(head: &[Line], dialect: Dialect) -> f64 {
+    let foreign = |cell: &str| {
+        let bytes = cell.as_bytes();
+        let digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
+        bytes.iter().enumerate().any(|(at, &byte)| match byte {
+            b',' if at > 0 && digit(at - 1) && digit(at + 1) => false,
+            _ => byte == dialect.quote || DELIMITERS.contains(&byte) && byte != dialect.delimiter,
+        })
+    };
+    let cells = || head.iter().flat_map(|line| &line.cells);
+    let foreign = cells().flatten().filter(|cell| foreign(cell)).count();
+    1.0 - foreign as f64 / (cells().count() + 1) as f64
 }
 
 /// The share of records with as many cells as the first, where it has several and others are like it.
@@ -354,6 +367,13 @@ mod tests {
         assert_eq!(detected("price\n1,5\n2,5\n3,5\n"), (';', '"', true));
         assert_eq!(detect(b"price\n1,5\n2,5\n3,5\n", &Said::default()).skip, 0);
         assert_eq!(detected(""), (',', '"', true));
+        // A semicolon in every line, within a sentence.
+        let customers = "id,name,street,notes\n1,Anna,\"Hauptstr. 5\",Asked; prefers mail\n2,Olga,\"Ring 9\",Wrote; likes tea\n";
+        assert_eq!(detected(customers), (',', '"', true));
+        assert_eq!(detected(customers.split_once('\n').unwrap().1), (',', '"', false));
+        assert_eq!(detected("id,name,notes; more\n1,Anna,a; b\n2,Olga,c; d\n"), (',', '"', true));
+        assert_eq!(detected("id;name;sum\n1;Meier, Eva;1,50\n2;Roth, Jan;2,50\n"), (';', '"', true));
+        assert_eq!(detected("1;Meier, Eva;1,50\n2;Roth, Jan;2,50\n"), (';', '"', false));
     }
 
     #[test]
