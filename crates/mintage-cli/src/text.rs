@@ -178,12 +178,12 @@ impl Table {
         self.line(widths.iter().zip(numeric).map(dashes).collect())
     }
 
-    /// Columns of numbers are set to the right.
+    /// Columns of numbers are set to the right: "1,234", "9m 58s", "3.4 MB", "33 (31–34)", but no list and no sentence.
     fn is_numeric(&self, column: usize) -> bool {
         let looks = |cell: &String| {
-            cell.is_empty()
-                || cell == "–"
-                || cell.chars().next().is_some_and(|c| c.is_ascii_digit() || c == '-')
+            let number = cell.starts_with(|c: char| c.is_ascii_digit() || c == '-');
+            let letters = cell.chars().filter(|c| c.is_alphabetic()).count();
+            cell.is_empty() || cell == "–" || number && letters <= 3 && !cell.contains(", ")
         };
         self.rows.len() > 1 && self.rows[1..].iter().filter_map(|row| row.get(column)).all(looks)
     }
@@ -262,6 +262,9 @@ mod tests {
         table.row(["a".to_owned(), "1,000".to_owned(), "because of this and that".to_owned()]);
         assert_eq!(table.within(28), "name      n  why\na     1,000  because of thi…\n");
         assert_eq!(table.within(99), table.text());
+        let mut table = Table::new(["values", "why"]);
+        table.row(["1, 2, 3", "3 different values, most often \"1\""].map(str::to_owned));
+        assert_eq!(table.within(24), "values   why\n1, 2, 3  3 different va…\n");
         assert_eq!(cut("ёжик", 3), "ёж…");
         assert_eq!(wrapped("! one two three", 9, "  "), "! one two\n  three");
         assert_eq!(wrapped("a  b", 9, "  "), "a  b");
