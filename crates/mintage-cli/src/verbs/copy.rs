@@ -11,7 +11,11 @@ use mintage::{
     copy::{CopyReport, check, draw},
     train::{Control, resolve, train},
 };
-use mintage_data::{DataKind, IfExists, names::path_of};
+use mintage_data::{
+    DataKind, IfExists,
+    names::path_of,
+    table::{codec::Rare, schema::TextMode},
+};
 use serde_json::json;
 
 use super::{
@@ -104,6 +108,10 @@ fn recipe(args: &Copy, context: &Context) -> Result<Recipe, Failure> {
     };
     lay_over(&mut recipe, &flags, context.settings.seed)?;
     recipe.data.kind.get_or_insert(DataKind::Rows);
+    if args.safe && recipe.data.text != TextMode::Redraw {
+        // A value of few rows points at those few. Whoever wants real ones is told what comes of it.
+        recipe.data.rare = Rare::Group;
+    }
     recipe.train.budget()?;
     context.settings.device.open()?;
     args.name.as_deref().map(checked_name).transpose()?;

@@ -229,10 +229,24 @@ impl TextMaker {
     fn word(&self, place: usize, free: bool, random: &mut dyn FnMut() -> u64) -> Option<String> {
         let letters = self.letters.get(place.min(PLACES - 1))?;
         (0..WORD_DRAWS).find_map(|draw| {
-            let word = letters.draw(free || draw > WORD_DRAWS / 2, random);
+            let word = cased(&letters.draw(free || draw > WORD_DRAWS / 2, random));
             (word.chars().count() >= SHORT_WORD && !self.known.may_hold(&word)).then_some(word)
         })
     }
+}
+
+/// A word with capitals where words have them: all of them, or the first, also behind a mark.
+fn cased(word: &str) -> String {
+    if !word.contains(char::is_lowercase) {
+        return word.to_owned();
+    }
+    let mut within = false;
+    let mut lower = |c: char| {
+        let text = if within { c.to_lowercase().collect::<String>() } else { c.to_string() };
+        within = c.is_alphabetic();
+        text
+    };
+    word.chars().map(&mut lower).collect()
 }
 
 /// What enough texts have in common.
@@ -339,6 +353,14 @@ mod tests {
 
     use super::*;
     use crate::table::schema::IdFormat;
+
+    #[test]
+    fn capitals_begin_words() {
+        assert_eq!(cased("JMas"), "Jmas");
+        assert_eq!(cased("mHma"), "mhma");
+        assert_eq!(cased("O'neil-sMith"), "O'neil-smith");
+        assert_eq!(cased("IBM"), "IBM");
+    }
 
     fn random() -> impl FnMut() -> u64 {
         let mut state = 7u64;

@@ -70,7 +70,10 @@ pub(super) fn found(table: &Table, schema: &TableSchema) -> Vec<Rule> {
     if schema.columns.len() > MOST_COLUMNS {
         return Vec::new();
     }
-    let text = |name: &&str| schema.column(name).is_some_and(|column| column.kind == Kind::Text);
+    // What is drawn from a list, or has values of its own made, is tied to nothing: a row of it would be a real one.
+    let text = |name: &&str| {
+        schema.column(name).is_some_and(|column| column.kind == Kind::Text || column.made_afresh().is_some())
+    };
     let mut rules = propose(table, schema);
     rules.retain(|rule| match rule {
         Rule::Combination { columns } => !columns.iter().any(|name| text(&name.as_str())),

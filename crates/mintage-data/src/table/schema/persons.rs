@@ -2,7 +2,8 @@
 //!
 //! | column | what becomes of it |
 //! |---|---|
-//! | e-mail addresses, telephone numbers, however often they repeat | made afresh |
+//! | e-mail addresses, telephone numbers, accounts, cards, addresses of networks, logins, however often they repeat | made afresh |
+//! | texts with e-mail addresses in them, addresses of pages, what another such column holds | made afresh or left empty |
 //! | texts of which most rows have their own: names, addresses, notes | made afresh; left empty where nothing readable can be made |
 //! | keys and numbers of persons (accounts, passports) of which most rows have their own | identifiers, made afresh |
 //! | whole names and addresses of many, however often they repeat | made afresh |
@@ -12,6 +13,10 @@
 //! Keys that the source declares to refer to another table stay keys of that table. It decides by shapes and shares of the
 //! values; names of columns only lower the bar.
 
+mod names;
+
+use std::collections::HashSet;
+
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -19,17 +24,28 @@ use super::{
     Alert, Cause, ColumnSchema, Format, IdFormat, Kind, TableSchema,
     identifiers::{self, Identifier},
     spellings::{self, Hint},
+    typed::{self, Typed},
     words::{count, rows},
 };
 use crate::{
     SourceSpec,
-    table::{Column, Table, Type, codec::Rare, fresh::TextMaker, set::RARE_BELOW},
+    table::{
+        Column, Table, Type,
+        check_digits::CheckDigits,
+        codec::Rare,
+        fresh::{Known, TextMaker},
+        set::RARE_BELOW,
+    },
 };
+use names::{Personal, personal};
 
 /// Fewer values say little, where the name of the column says nothing.
 const ENOUGH: usize = 20;
-/// Digits of a number by which a person is known.
+/// Digits of a number by which a person is known, and of one with check digits.
 const LONG_NUMBER: usize = 6;
+const LONG_CODE: usize = 9;
+/// One value in so many that another column is protected for makes a column one of persons.
+const ALIKE: usize = 3;
 
 /// What to do with texts that point at persons.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +78,8 @@ impl TableSchema {
         let columns = self.columns.par_iter_mut().zip(&table.columns);
         let changed: Vec<Option<Alert>> =
             columns.map(|(schema, column)| Values::of(schema, column, train).protect(schema, spec)).collect();
+        let changed: Vec<Option<Alert>> =
+            changed.into_iter().chain(self.protect_alike(table, spec)).collect();
         for alert in changed.into_iter().flatten() {
             let about_values =
                 |cause| matches!(cause, Cause::Leak | Cause::NearlyUnique | Cause::Rare | Cause::ManyValues);
@@ -69,6 +87,37 @@ impl TableSchema {
             self.alerts.push(alert);
         }
         self.alerts.sort_by_key(|alert| alert.cause);
+    }
+
+    /// The same for categories that hold what another column is protected for: managers are employees.
+    fn protect_alike(&mut self, table: &Table, spec: &SourceSpec) -> Vec<Option<Alert>> {
+        let all = self.columns.iter().zip(&table.columns);
+        let known: HashSet<&str> = all
+            .filter(|(schema, _)| {
+                matches!(schema.kind, Kind::Id | Kind::Text) && schema.made_afresh().is_some()
+            })
+            .flat_map(|(_, column)| column.values().iter())
+            .filter(|text| points_at_one(text))
+            .collect();
+        if known.is_empty() {
+            return Vec::new();
+        }
+        let columns = self.columns.par_iter_mut().zip(&table.columns);
+        let open = |schema: &ColumnSchema| {
+            schema.kind == Kind::Category
+                && schema.declaration.refers_to.is_none()
+                && !spec.kinds.contains_key(&schema.name)
+        };
+        columns
+            .filter(|(schema, _)| open(schema))
+            .map(|(schema, column)| {
+                let mut values = Values::of(schema, column, None);
+                let shared = values.texts.iter().filter(|text| known.contains(*text)).count();
+                let alike = shared > 1 && shared * ALIKE >= values.texts.len();
+                values.others = if alike { known.iter().copied().collect() } else { Vec::new() };
+                alike.then(|| values.change(schema, spec, Making::All(Kind::Text))).flatten()
+            })
+            .collect()
     }
 }
 
@@ -86,7 +135,7 @@ impl ColumnSchema {
 
     /// The values of a column that point at persons, so that no new row may have one: all of an identifier or a text, those
     /// of fewer than `rare` rows of a category that holds names, addresses or the like, or of any category where `spec` wants
-    /// rare ones out. Keys of other tables are none.
+    /// rare ones out. Keys of other tables are none, unless they are e-mail addresses or the like.
     pub fn personal_values<'a>(&self, column: &'a Column, spec: &SourceSpec) -> Vec<&'a str> {
         let values = Values::of(self, column, None);
         let least = spec.rare_below.unwrap_or(RARE_BELOW);
@@ -96,6 +145,9 @@ impl ColumnSchema {
                 || spec.rare == Rare::Group
                 || personal(&self.name).is_some()
                 || values.named().is_some());
+        if self.kind == Kind::Category && values.known_by() {
+            return values.texts;
+        }
         if self.format == Format::Id(IdFormat::Reference) || !all && !rare {
             return Vec::new();
         }
@@ -115,6 +167,8 @@ struct Values<'a> {
     /// Distinct values, and rows to learn from that have each.
     texts: Vec<&'a str>,
     counts: Vec<u32>,
+    /// Values of other columns that must not come either.
+    others: Vec<&'a str>,
     /// Rows with a value.
     present: usize,
     kind: Option<Identifier>,
@@ -138,13 +192,18 @@ impl<'a> Values<'a> {
         let present = places.iter().map(|&at| all[at] as usize).sum();
         let learned = matches!(schema.kind, Kind::Constant | Kind::Boolean | Kind::Datetime | Kind::Number);
         let kind = if learned { None } else { identifiers::recognise(&texts) };
-        Self { column, counts: places.iter().map(|&at| own[at]).collect(), texts, present, kind }
+        let counts = places.iter().map(|&at| own[at]).collect();
+        Self { column, counts, texts, others: Vec::new(), present, kind }
     }
 
     /// Changes the schema; an alert where it did.
     fn protect(&self, schema: &mut ColumnSchema, spec: &SourceSpec) -> Option<Alert> {
         let asked = spec.kinds.contains_key(&schema.name);
         let making = self.making(schema, spec, asked);
+        self.change(schema, spec, making)
+    }
+
+    fn change(&self, schema: &mut ColumnSchema, spec: &SourceSpec, making: Making) -> Option<Alert> {
         let redrawn = spec.text == TextMode::Redraw && schema.kind != Kind::Id;
         match making {
             Making::Learned => return None,
@@ -182,40 +241,56 @@ impl<'a> Values<'a> {
     fn all(&self, schema: &mut ColumnSchema, kind: Kind, mode: TextMode) {
         let before = schema.kind;
         schema.kind = kind;
-        if kind == Kind::Id {
-            let words = !matches!(self.kind, Some(Identifier::Code | Identifier::Uuid));
-            let number = matches!(
-                schema.format,
-                Format::Id(
-                    IdFormat::Counter { .. }
-                        | IdFormat::Number { .. }
-                        | IdFormat::Uuid { .. }
-                        | IdFormat::Date { .. }
-                        | IdFormat::Pattern { .. }
-                )
-            );
-            let maker = (words && !number && before != Kind::Integer)
-                .then(|| TextMaker::of(&self.texts, self.is_email()))
-                .flatten();
-            schema.format = Format::Id(match (maker, &schema.format) {
-                (Some(maker), _) => IdFormat::Text { maker: Box::new(maker) },
-                (None, Format::Id(format)) if *format != IdFormat::Reference => format.clone(),
-                (None, _) => identifiers::format(&self.texts, &schema.declaration),
-            });
-        } else {
-            schema.format = Format::Id(self.texts_made(schema, mode, self.is_email()));
-        }
-        let why = match before == Kind::Id {
+        schema.format = Format::Id(match kind {
+            Kind::Id => self.ids_made(schema, before),
+            _ => self.texts_made(schema, mode, self.is_email()),
+        });
+        // Where a reason quotes values, they are those of persons.
+        let why = match before == Kind::Id && !schema.reason.contains('"') {
             true => schema.reason.trim_end_matches(": made afresh").to_owned(),
             false => self.described(schema),
         };
         schema.reason = format!("{why}: {}", how(schema));
     }
 
+    /// How identifiers are made: as they were found to be, in the form of addresses of networks, of the parts that many
+    /// share, or of signs.
+    fn ids_made(&self, schema: &ColumnSchema, before: Kind) -> IdFormat {
+        use IdFormat::{Counter, Date, Number, Pattern, Uuid};
+        let found = schema.made_afresh();
+        let settled = matches!(
+            found,
+            Some(Counter { .. } | Number { .. } | Uuid { .. } | Date { .. } | Pattern { .. })
+        );
+        if let Some(typed) = self.network().filter(|_| !settled) {
+            let regex = typed::pattern(typed, &self.texts);
+            return IdFormat::Code { regex, check: None, known: Known::of(self.texts.iter().copied()) };
+        }
+        let words = !matches!(self.kind, Some(Identifier::Code | Identifier::Uuid))
+            && !matches!(before, Kind::Integer | Kind::Number);
+        let maker = (words && !settled).then(|| TextMaker::of(&self.texts, self.is_email())).flatten();
+        let format = match (maker, found) {
+            (Some(maker), _) => IdFormat::Text { maker: Box::new(maker) },
+            (None, Some(found)) => found.clone(),
+            (None, None) => identifiers::format(&self.texts, &schema.declaration),
+        };
+        match format {
+            Number { low, span, known } => {
+                let (low, span) = rounded(low, span);
+                Number { low, span, known }
+            }
+            other => other,
+        }
+    }
+
     /// How texts are made: by their parts, or not at all.
     fn texts_made(&self, schema: &ColumnSchema, mode: TextMode, email: bool) -> IdFormat {
         let json = schema.declaration.ty == Type::Json;
-        let maker = (mode != TextMode::Empty && !json).then(|| TextMaker::of(&self.texts, email)).flatten();
+        // Of the letters of a few words no others are made that anybody could read.
+        let enough = self.texts.len() >= ENOUGH || email;
+        let all: Vec<&str> = self.texts.iter().chain(&self.others).copied().collect();
+        let maker =
+            (mode != TextMode::Empty && !json && enough).then(|| TextMaker::of(&all, email)).flatten();
         maker.map_or(IdFormat::Empty, |maker| IdFormat::Text { maker: Box::new(maker) })
     }
 
@@ -223,38 +298,69 @@ impl<'a> Values<'a> {
         let declared = schema.declaration.refers_to.is_some();
         let reference = schema.format == Format::Id(IdFormat::Reference);
         let personal = personal(&schema.name);
-        let contact = matches!(self.kind, Some(Identifier::Email | Identifier::Phone))
-            || self.texts.len() >= ENOUGH && spellings::hint(&schema.name) == Some(Hint::Phone);
+        let named_number =
+            personal == Some(Personal::Number) || spellings::hint(&schema.name) == Some(Hint::Phone);
         let own_each = self.texts.len() * 2 > self.present;
-        let many = self.texts.len() >= ENOUGH;
+        // Where each row has its own, however few there are, each is somebody's.
+        let many = self.texts.len() >= ENOUGH || self.texts.len() == self.present && self.present > 2;
         let codes = matches!(self.kind, Some(Identifier::Code | Identifier::Uuid));
+        let number = named_number || personal == Some(Personal::Handle) || personal.is_some() && codes;
+        let known_by = self.known_by() || many && number;
         match schema.kind {
             Kind::Text => Making::All(Kind::Text),
             Kind::Id => Making::All(Kind::Id),
-            Kind::Integer
-                if !asked && own_each && many && personal == Some(Personal::Number) && self.long() =>
-            {
+            Kind::Integer | Kind::Number if !asked && self.long() && (named_number || self.is_account()) => {
                 Making::All(Kind::Id)
             }
             Kind::Category if declared => Making::Learned,
-            Kind::Category if !asked && (contact || own_each && many && (reference || codes)) => {
+            Kind::Category if !asked && (known_by || own_each && many && (reference || codes)) => {
                 Making::All(Kind::Id)
             }
             Kind::Category if reference => self.grouped(spec),
             Kind::Category
                 if !asked
                     && (own_each && (many || personal.is_some_and(Personal::is_text))
-                        || many && self.whole()) =>
+                        || many && (self.whole() || self.tells_whom())) =>
             {
                 Making::All(Kind::Text)
             }
-            Kind::Category if personal.is_some() || contact => {
+            Kind::Category if personal.is_some() => {
                 let least = spec.rare_below.unwrap_or(RARE_BELOW).max(RARE_BELOW);
                 if self.counts.iter().any(|n| *n < least) { Making::Rare(least) } else { Making::Learned }
             }
             Kind::Category => self.grouped(spec),
             _ => Making::Learned,
         }
+    }
+
+    /// What a person or a device is known by, whatever the column is called and however often it repeats.
+    fn known_by(&self) -> bool {
+        let contact = matches!(self.kind, Some(Identifier::Email | Identifier::Phone));
+        contact || self.texts.len() >= ENOUGH && (self.network().is_some() || self.is_account())
+    }
+
+    /// Numbers of accounts, cards and persons, with right check digits. Goods, books and companies are nobody.
+    fn is_account(&self) -> bool {
+        use CheckDigits::{Gtin, Isbn10, Ogrn};
+        let long = self.texts.iter().all(|text| text.len() >= LONG_CODE);
+        long && CheckDigits::find(&self.texts).is_some_and(|check| !matches!(check, Gtin | Isbn10 | Ogrn))
+    }
+
+    /// Addresses of networks and devices.
+    fn network(&self) -> Option<Typed> {
+        typed::recognise(&self.texts).filter(|typed| matches!(typed, Typed::Ip | Typed::Mac))
+    }
+
+    /// Texts with e-mail addresses in them, addresses of pages, names with a patronymic.
+    fn tells_whom(&self) -> bool {
+        const PATRONYMICS: [&str; 5] = ["вич", "вна", "чна", "оглы", "кызы"];
+        let whom = |text: &&&str| {
+            let page =
+                text.split_once("://").is_some_and(|(_, rest)| rest.trim_end_matches('/').contains('/'));
+            let named = || text.split(' ').any(|word| PATRONYMICS.iter().any(|end| word.ends_with(end)));
+            page || identifiers::holds_email(text) || named()
+        };
+        self.texts.iter().filter(whom).count() * 2 > self.texts.len()
     }
 
     /// Categories that are nobody's, where rare ones are not to be made: frequent ones take their place, unless rare ones
@@ -275,14 +381,18 @@ impl<'a> Values<'a> {
         match personal(&self.column.name) {
             Some(Personal::Name) => most(&|text| text.trim().contains(' ')),
             Some(Personal::Address) => most(&|text| text.contains(|c: char| c.is_ascii_digit())),
-            Some(Personal::Note | Personal::Number) | None => false,
+            Some(Personal::Handle | Personal::Note | Personal::Number) | None => false,
         }
     }
 
-    /// Whole numbers of one length that is no quantity's.
+    /// Whole numbers too long for a quantity.
     fn long(&self) -> bool {
-        let length = self.texts.first().map_or(0, |text| text.len());
-        length >= LONG_NUMBER && self.texts.iter().all(|text| text.len() == length)
+        // Tables with gaps hold whole numbers as "4915.0".
+        let whole = |text: &&str| {
+            let digits = text.strip_suffix(".0").unwrap_or(text).trim_start_matches('+');
+            digits.len() >= LONG_NUMBER && digits.bytes().all(|byte| byte.is_ascii_digit())
+        };
+        !self.texts.is_empty() && self.texts.iter().all(whole)
     }
 
     fn is_email(&self) -> bool {
@@ -303,9 +413,32 @@ impl<'a> Values<'a> {
             _ if schema.kind == Kind::Id => "identifiers",
             Some(Personal::Name) => "names",
             Some(Personal::Address) => "addresses",
+            Some(Personal::Handle) => "logins",
             Some(Personal::Number | Personal::Note) | None => "texts",
         });
         format!("{} different {what}", count(self.texts.len()))
+    }
+}
+
+/// Whether a text alone names somebody: of several words, or with digits or an "@".
+pub fn points_at_one(text: &str) -> bool {
+    text.chars().count() >= LONG_NUMBER
+        && text.contains(char::is_alphabetic)
+        && text.contains(|c: char| c == ' ' || c == '@' || c.is_ascii_digit())
+}
+
+/// A range whose ends are nobody's numbers.
+fn rounded(low: i64, span: u64) -> (i64, u64) {
+    let high = i128::from(low) + i128::from(span);
+    let unit = 10i128.pow((high.abs().max(1).ilog10()).saturating_sub(1));
+    let (first, last) = (i128::from(low).div_euclid(unit) * unit, (high.div_euclid(unit) + 1) * unit - 1);
+    // Within the type of those seen.
+    let ends = [i128::from(i16::MAX), i128::from(i32::MAX), i128::from(i64::MAX), i128::from(u64::MAX)];
+    let last = last.min(ends.into_iter().find(|end| high <= *end).unwrap_or(high));
+    let first = first.max(if low < 0 { i128::from(low) } else { 0 });
+    match (i64::try_from(first), u64::try_from(last - first)) {
+        (Ok(first), Ok(span)) => (first, span),
+        _ => (low, span),
     }
 }
 
@@ -326,173 +459,6 @@ fn how_not_copied(schema: &ColumnSchema) -> &'static str {
         (Format::Id(IdFormat::Empty), _) => "left empty, since too little is shared to make others of",
         (_, Kind::Category) => "those of few rows are made afresh, none is copied",
         _ => "new ones are made afresh in the same form, none is copied",
-    }
-}
-
-/// What the name of a column says of the persons in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Personal {
-    Name,
-    Address,
-    Note,
-    Number,
-}
-
-impl Personal {
-    fn is_text(self) -> bool {
-        self != Self::Number
-    }
-}
-
-const NAMES: [&str; 40] = [
-    "name",
-    "fullname",
-    "firstname",
-    "lastname",
-    "surname",
-    "forename",
-    "givenname",
-    "familyname",
-    "middlename",
-    "maiden",
-    "patronymic",
-    "username",
-    "login",
-    "nickname",
-    "vorname",
-    "nachname",
-    "familienname",
-    "nom",
-    "prenom",
-    "prénom",
-    "nombre",
-    "apellido",
-    "apellidos",
-    "cognome",
-    "nome",
-    "sobrenome",
-    "imie",
-    "nazwisko",
-    "имя",
-    "фамилия",
-    "отчество",
-    "фио",
-    "клиент",
-    "person",
-    "contact",
-    "holder",
-    "patient",
-    "employee",
-    "passenger",
-    "author",
-];
-/// Names of what is nobody.
-const THINGS: [&str; 28] = [
-    "product",
-    "item",
-    "goods",
-    "article",
-    "city",
-    "town",
-    "country",
-    "region",
-    "state",
-    "company",
-    "brand",
-    "file",
-    "category",
-    "department",
-    "store",
-    "shop",
-    "station",
-    "model",
-    "column",
-    "table",
-    "event",
-    "course",
-    "school",
-    "airport",
-    "товар",
-    "город",
-    "страна",
-    "область",
-];
-const ADDRESSES: [&str; 16] = [
-    "address",
-    "addr",
-    "street",
-    "strasse",
-    "straße",
-    "adresse",
-    "anschrift",
-    "rue",
-    "calle",
-    "direccion",
-    "dirección",
-    "indirizzo",
-    "адрес",
-    "улица",
-    "apartment",
-    "квартира",
-];
-const NOTES: [&str; 17] = [
-    "note",
-    "notes",
-    "comment",
-    "comments",
-    "remark",
-    "remarks",
-    "message",
-    "feedback",
-    "memo",
-    "bemerkung",
-    "notiz",
-    "kommentar",
-    "заметка",
-    "заметки",
-    "комментарий",
-    "примечание",
-    "примечания",
-];
-const NUMBERS: [&str; 26] = [
-    "iban",
-    "account",
-    "konto",
-    "card",
-    "passport",
-    "ssn",
-    "снилс",
-    "snils",
-    "инн",
-    "inn",
-    "огрн",
-    "ogrn",
-    "паспорт",
-    "passport",
-    "insurance",
-    "licence",
-    "license",
-    "policy",
-    "полис",
-    "счет",
-    "счёт",
-    "карта",
-    "plate",
-    "vin",
-    "imei",
-    "taxpayer",
-];
-
-/// Whom the values of a column of this name belong to, if anybody.
-fn personal(name: &str) -> Option<Personal> {
-    let words = spellings::words(name);
-    let any = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
-    match () {
-        () if any(&NUMBERS) => Some(Personal::Number),
-        () if any(&ADDRESSES) => Some(Personal::Address),
-        () if any(&NOTES) => Some(Personal::Note),
-        () if any(&NAMES) && !any(&THINGS) => Some(Personal::Name),
-        () => None,
     }
 }
 
@@ -547,6 +513,55 @@ mod tests {
         // Few values that repeat, and quantities, are nobody's.
         assert_eq!(kind("segment", |i| word(i % 4)), Kind::Category);
         assert_eq!(kind("income", |i| (200_000 + (i * 7919) % 100_003).to_string()), Kind::Integer);
+    }
+
+    #[test]
+    fn persons_of_many_rows_are_made_afresh() {
+        let person = |i: usize| i % 40;
+        let cards = |i: usize| CheckDigits::Luhn.put(&format!("4{:015}", person(i) * 7_919_777)).unwrap();
+        assert_eq!(kind("x", cards), Kind::Id);
+        let iban = |i: usize| CheckDigits::Iban.put(&format!("DE00{:018}", person(i) * 104_729)).unwrap();
+        assert_eq!(kind("x", iban), Kind::Id);
+        assert_eq!(kind("x", |i| format!("10.{}.7.{}", person(i), person(i) * 5)), Kind::Id);
+        assert_eq!(kind("login", |i| format!("{}_{}", word(person(i)), word(person(i) * 3))), Kind::Id);
+        assert_eq!(kind("plate", |i| format!("AB {}", 1000 + person(i) * 37)), Kind::Id);
+        assert_eq!(kind("customer", |i| format!("{} {}", word(person(i)), word(person(i) * 7))), Kind::Text);
+        let of_json = |i: usize| format!("{{\"mail\": \"{}@mail.org\"}}", word(person(i)));
+        assert_eq!(kind("profile", of_json), Kind::Text);
+        assert_eq!(kind("url", |i| format!("https://example.net/u/{}", word(person(i)))), Kind::Text);
+        // Goods, and networks of few, are nobody's.
+        let gtin = |i: usize| CheckDigits::Gtin.put(&format!("40{:011}", person(i) * 7919)).unwrap();
+        assert!(found("x", 300, &SourceSpec::default(), gtin).0.made_afresh().is_none());
+        assert_eq!(kind("x", |i| format!("10.0.0.{}", i % 5)), Kind::Category);
+        assert_eq!(kind("card_type", |i| word(i % 30)), Kind::Category);
+    }
+
+    #[test]
+    fn each_row_of_a_small_table_is_somebodys() {
+        let (schema, _) = found("room", 12, &SourceSpec::default(), |i| format!("{}-{i}", word(i * 7)));
+        assert!(schema.made_afresh().is_some(), "{}", schema.reason);
+        assert!(!schema.reason.contains(&word(7)), "{}", schema.reason);
+    }
+
+    #[test]
+    fn what_one_column_is_protected_for_no_other_gives_away() {
+        let name = |i: usize| format!("{} {}", word(i % 50), word(i * 7));
+        let columns: [(&str, &dyn Fn(usize) -> String); 2] = [("name", &name), ("chief", &|i| name(i % 12))];
+        let columns = columns.map(|(title, cell)| {
+            let cells: Vec<String> = (0..300).map(cell).collect();
+            Column::of(title, cells.iter().map(|text| Some(text.as_str())))
+        });
+        let table = Table { name: "t".into(), columns: columns.to_vec(), ..Table::default() };
+        let mut schema = detect(&table);
+        schema.protect(&table, &SourceSpec::default(), None);
+        assert!(schema.columns[1].made_afresh().is_some(), "{}", schema.columns[1].reason);
+    }
+
+    #[test]
+    fn ends_of_ranges_are_nobodys() {
+        assert_eq!(rounded(107_719_957_684, 891_782_353_620), (100_000_000_000, 899_999_999_999));
+        assert_eq!(rounded(3, 2_147_483_600), (0, 2_147_483_647));
+        assert_eq!(rounded(-40, 80), (-40, 80));
     }
 
     #[test]
