@@ -3,7 +3,10 @@
 //! The number of a date is microseconds since the first of January 1970, in the column's own clock: a zone
 //! that all values share is a fixed part of the pattern. Beside `strftime`'s own, "%.f" stands for a
 //! fraction of a second without zeros at its end, and "%:z" at the end of a pattern for a zone that each value has
-//! of its own, which the number does not tell.
+//! of its own, which the number does not tell. Of two patterns with "|" between them the first one writes what it can
+//! without loss, the second one the rest: "2024-01-31" beside "2024-01-31 10:00".
+
+mod months;
 
 use chrono::{
     DateTime, Datelike, Days, Months, NaiveDate, NaiveTime,
@@ -15,7 +18,7 @@ use super::values;
 const SECOND: i64 = 1_000_000;
 const DAY: i64 = 86_400 * SECOND;
 
-const DATES: [&str; 32] = [
+const DATES: [&str; 43] = [
     "%Y-%m-%d",
     "%d.%m.%Y",
     "%m/%d/%Y",
@@ -35,6 +38,7 @@ const DATES: [&str; 32] = [
     "%d/%m/%y",
     "%-m/%-d/%y",
     "%-d/%-m/%y",
+    "%-d.%-m.%y",
     "%b %-d, %Y",
     "%B %-d, %Y",
     "%b %d, %Y",
@@ -43,13 +47,23 @@ const DATES: [&str; 32] = [
     "%-d %B %Y",
     "%d %b %Y",
     "%d %B %Y",
+    "%-d. %B %Y",
+    "%d. %B %Y",
     "%d-%b-%Y",
+    "%d/%b/%Y",
     "%d-%b-%y",
     "%a, %d %b %Y",
     "%A, %B %-d, %Y",
+    "%A, %B %d, %Y",
+    "%A, %-d %B %Y",
+    "%A, %d %B %Y",
+    "%A, %-d. %B %Y",
+    "%A, %d. %B %Y",
+    "%Y年%m月%d日",
+    "%Y年%-m月%-d日",
     "%Y%m%d",
 ];
-const TIMES: [&str; 13] = [
+const TIMES: [&str; 14] = [
     "%H:%M",
     "%H:%M:%S",
     "%H:%M:%S%.3f",
@@ -63,9 +77,29 @@ const TIMES: [&str; 13] = [
     "%-I:%M:%S %p",
     "%-I:%M%P",
     "%H.%M.%S",
+    "%H:%M:%S,%3f",
 ];
-const OTHERS: [&str; 6] = ["%Y-%m", "%m/%Y", "%b %Y", "%B %Y", "%a %b %e %H:%M:%S %Y", "%Y%m%d%H%M%S"];
+const OTHERS: [&str; 9] = [
+    "%Y-%m",
+    "%m/%Y",
+    "%b %Y",
+    "%B %Y",
+    "%a %b %e %H:%M:%S %Y",
+    "%Y%m%d%H%M%S",
+    "%Y%m%dT%H%M%S",
+    "%Y%m%dT%H%M%SZ",
+    DAY_OF_YEAR,
+];
 const BETWEEN: [&str; 3] = [" ", "T", ", "];
+/// A year and a day of it, or a number of a bill.
+pub const DAY_OF_YEAR: &str = "%Y-%j";
+/// As web servers log.
+const LOGGED: &str = "%d/%b/%Y:%H:%M:%S";
+/// Dates that stand beside dates with a time of day, and what times these have.
+const BARE: [&str; 4] = ["%Y-%m-%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y"];
+const BARE_TIMES: [&str; 2] = ["%H:%M:%S", "%H:%M"];
+/// Between the pattern that loses something of some values and the one that loses nothing.
+const OR: char = '|';
 
 /// At the end of a pattern: a zone, however it is written.
 const ZONE: &str = "%:z";
@@ -79,6 +113,12 @@ pub fn parse(text: &str, pattern: &str) -> Option<i64> {
         let zone = zone(text);
         return parse(&text[..text.len() - zone.len()], bare).filter(|_| !zone.is_empty());
     }
+    if let Some((short, long)) = pattern.split_once(OR) {
+        return parse(text, long).or_else(|| parse(text, short));
+    }
+    if let Some((names, bare)) = months::split(pattern) {
+        return parse(&months::to_english(text, names)?, bare);
+    }
     let mut parsed = Parsed::new();
     parse_items(&mut parsed, text, StrftimeItems::new(pattern)).ok()?;
     if let Some(seconds) = parsed.timestamp() {
@@ -87,7 +127,7 @@ pub fn parse(text: &str, pattern: &str) -> Option<i64> {
     if parsed.month().is_some() && parsed.day().is_none() {
         parsed.set_day(1).ok()?;
     }
-    let date = match parsed.month() {
+    let date = match parsed.month().or(parsed.ordinal()) {
         Some(_) => parsed.to_naive_date().ok()?,
         None => NaiveDate::default(),
     };
@@ -102,6 +142,14 @@ pub fn parse(text: &str, pattern: &str) -> Option<i64> {
 /// zone of its own, this is the text before it.
 pub fn format(micros: i64, pattern: &str) -> String {
     let pattern = pattern.strip_suffix(ZONE).unwrap_or(pattern);
+    if let Some((short, long)) = pattern.split_once(OR) {
+        let text = format(micros, short);
+        return if parse(&text, short) == Some(micros) { text } else { format(micros, long) };
+    }
+    if let Some((names, bare)) = months::split(pattern) {
+        let text = format(micros, bare);
+        return months::from_english(&text, names).unwrap_or(text);
+    }
     let time = DateTime::from_timestamp_micros(micros).unwrap_or_default();
     let items = |pattern: &str| time.naive_utc().format_with_items(StrftimeItems::new(pattern)).to_string();
     if !pattern.contains("%.f") {
@@ -119,8 +167,11 @@ pub fn is_pattern(pattern: &str) -> bool {
     use std::fmt::Write;
     let time = DateTime::from_timestamp_micros(0).unwrap_or_default().naive_utc();
     let pattern = pattern.strip_suffix(ZONE).unwrap_or(pattern).replace("%.f", "");
-    let items = StrftimeItems::new(&pattern).collect::<Vec<_>>();
-    write!(String::new(), "{}", time.format_with_items(items.iter())).is_ok()
+    pattern.split(OR).all(|one| {
+        let one = months::split(one).map_or(one, |(_, bare)| bare);
+        let items = StrftimeItems::new(one).collect::<Vec<_>>();
+        write!(String::new(), "{}", time.format_with_items(items.iter())).is_ok()
+    })
 }
 
 /// Whether the pattern gives back exactly this text, by way of `f64`.
@@ -131,7 +182,10 @@ fn exact(text: &str, pattern: &str) -> bool {
 
 /// The pattern of values that all have this zone.
 pub fn in_zone(pattern: &str, zone: &str) -> String {
-    pattern.strip_suffix(ZONE).map_or_else(|| pattern.to_owned(), |bare| format!("{bare}{zone}"))
+    match pattern.strip_suffix(ZONE) {
+        None => pattern.to_owned(),
+        Some(bare) => bare.split(OR).map(|one| format!("{one}{zone}")).collect::<Vec<_>>().join("|"),
+    }
 }
 
 /// Whether each value has a zone of its own.
@@ -158,7 +212,13 @@ pub fn detect<'a>(texts: impl ExactSizeIterator<Item = &'a str> + Clone) -> Opti
     }
     let zone = common_zone(&sample);
     let hits_in_sample = |pattern: &String| sample.iter().filter(|text| exact(text, pattern)).count();
-    let counted = patterns(zone).map(|pattern| (hits_in_sample(&pattern), pattern));
+    // Most patterns fit none.
+    let fits = |pattern: &String| {
+        let first = &sample[..sample.len().div_ceil(2)];
+        first.len() < 4 || first.iter().any(|text| exact(text, pattern))
+    };
+    let all = patterns(zone).chain(months::patterns(&sample));
+    let counted = all.filter(fits).map(|pattern| (hits_in_sample(&pattern), pattern));
     let mut good: Vec<(usize, String)> = counted.filter(|(hits, _)| hits * 2 > sample.len()).collect();
     let most = good.iter().map(|good| good.0).max()?;
     good.retain(|good| good.0 == most);
@@ -215,7 +275,33 @@ fn patterns(zone: &str) -> impl Iterator<Item = String> {
             .flat_map(move |between| TIMES.iter().map(move |time| format!("{date}{between}{time}{zone}")))
     });
     let times = TIMES.iter().map(move |time| format!("{time}{zone}"));
-    dates.chain(both).chain(times).chain(OTHERS.iter().map(|other| (*other).to_owned()))
+    let others = OTHERS.iter().map(|other| (*other).to_owned()).chain([format!("{LOGGED}{zone}")]);
+    dates.chain(both).chain(times).chain(others).chain(pairs(zone))
+}
+
+/// Dates with a time of day and without, times with a fraction of a second and without.
+fn pairs(zone: &str) -> impl Iterator<Item = String> {
+    let bare = BARE.iter().flat_map(|date| {
+        let times =
+            BARE_TIMES.iter().flat_map(move |time| [format!("{date} {time}"), format!("{date}T{time}")]);
+        times.map(move |long| format!("{date}|{long}"))
+    });
+    // A zone of each value's own stands once, at the end.
+    let first = if zone == ZONE { "" } else { zone };
+    let whole = ["%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S"].into_iter();
+    let exact = whole.flat_map(move |short| {
+        ["%.3f", "%.6f"].map(|fraction| format!("{short}{first}|{short}{fraction}{zone}"))
+    });
+    bare.chain(exact)
+}
+
+/// The greatest common divisor.
+pub fn common(a: i64, b: i64) -> i64 {
+    let (mut a, mut b) = (a.unsigned_abs(), b.unsigned_abs());
+    while b > 0 {
+        (a, b) = (b, a % b);
+    }
+    i64::try_from(a).unwrap_or(i64::MAX)
 }
 
 /// The smallest step that a pattern shows.
@@ -230,10 +316,10 @@ impl Unit {
         let shows = |parts: &[&str]| parts.iter().any(|part| pattern.contains(part));
         match () {
             () if shows(&["%.f", "%.6f"]) => Self::Micros(1),
-            () if shows(&["%.3f"]) => Self::Micros(1000),
+            () if shows(&["%.3f", "%3f"]) => Self::Micros(1000),
             () if shows(&["%S", "%s"]) => Self::Micros(SECOND),
             () if shows(&["%M"]) => Self::Micros(60 * SECOND),
-            () if shows(&["%d", "%-d", "%e"]) => Self::Micros(DAY),
+            () if shows(&["%d", "%-d", "%e", "%j"]) => Self::Micros(DAY),
             () => Self::Month,
         }
     }
@@ -348,11 +434,47 @@ mod tests {
         let zones = ["2024-01-31T10:00:00+01:00", "2024-07-01T23:59:59+02:00", "2024-01-31T10:00:00Z"];
         assert_eq!(pattern(&zones).as_deref(), Some("%Y-%m-%dT%H:%M:%S%:z"));
         assert!(detect(["01/02/2024", "03/04/2024"].into_iter()).unwrap().ambiguous);
+        assert_eq!(pattern(&["20211027T214851Z", "20220101T000000Z"]).as_deref(), Some("%Y%m%dT%H%M%SZ"));
+        assert_eq!(pattern(&["2021年05月16日", "1999年12月01日"]).as_deref(), Some("%Y年%m月%d日"));
+        assert_eq!(pattern(&["29.3.20", "1.12.21"]).as_deref(), Some("%-d.%-m.%y"));
+        let logged = ["16/Jan/2021:01:20:32 +0100", "01/Dec/2021:23:00:02 +0100"];
+        assert_eq!(pattern(&logged).as_deref(), Some("%d/%b/%Y:%H:%M:%S +0100"));
+        let logged = ["16/Jan/2021:01:20:32 +0100", "01/Jul/2021:23:00:02 +0200"];
+        assert_eq!(pattern(&logged).as_deref(), Some("%d/%b/%Y:%H:%M:%S%:z"));
+        assert_eq!(pattern(&["Thursday, 18. March 2021"]).as_deref(), Some("%A, %-d. %B %Y"));
+        let comma = ["2021-03-04 18:06:27,123", "2021-03-04 00:00:00,000"];
+        assert_eq!(pattern(&comma).as_deref(), Some("%Y-%m-%d %H:%M:%S,%3f"));
+        assert_eq!(pattern(&["2022-025", "2021-365"]).as_deref(), Some("%Y-%j"));
         for none in
             [&["2023-02-30", "2023-13-01"][..], &["12", "13"], &["10.5", "3.25"], &["a", "b"], &["555-1234"]]
         {
             assert_eq!(pattern(none), None, "{none:?}");
         }
+    }
+
+    #[test]
+    fn two_patterns_write_what_one_of_them_would_lose() {
+        let python = ["2021-03-04T18:06:27.123400", "2021-03-04T18:06:27", "2020-01-01T00:00:00.000001"];
+        assert_eq!(pattern(&python).as_deref(), Some("%Y-%m-%dT%H:%M:%S|%Y-%m-%dT%H:%M:%S%.6f"));
+        let zoned = ["2021-03-04T18:06:27.120Z", "2021-03-04T18:06:27Z"];
+        assert_eq!(pattern(&zoned).as_deref(), Some("%Y-%m-%dT%H:%M:%SZ|%Y-%m-%dT%H:%M:%S%.3fZ"));
+        let both = pattern(&["2021-03-04", "2021-03-05 18:06:27"]).unwrap();
+        assert_eq!(both, "%Y-%m-%d|%Y-%m-%d %H:%M:%S");
+        assert_eq!(format(DAY, &both), "1970-01-02");
+        assert_eq!(format(DAY + SECOND, &both), "1970-01-02 00:00:01");
+        assert!(is_pattern(&both));
+        let zones = "%Y-%m-%dT%H:%M:%S|%Y-%m-%dT%H:%M:%S%.3f%:z";
+        assert_eq!(in_zone(zones, "Z"), "%Y-%m-%dT%H:%M:%SZ|%Y-%m-%dT%H:%M:%S%.3fZ");
+    }
+
+    #[test]
+    fn months_are_named_in_other_languages() {
+        let german = ["25. Juli 2018", "1. März 2020", "31. Mai 2019"];
+        assert_eq!(pattern(&german).as_deref(), Some("{de}%-d. %B %Y"));
+        assert_eq!(pattern(&["25 июля 2018 г.", "1 мая 2020 г."]).as_deref(), Some("{ru}%-d %B %Y г."));
+        assert_eq!(pattern(&["25 de julio de 2018"]).as_deref(), Some("{es}%-d de %B de %Y"));
+        assert_eq!(format(parse("25. Juli 2018", "{de}%-d. %B %Y").unwrap(), "%Y-%m-%d"), "2018-07-25");
+        assert!(is_pattern("{de}%-d. %B %Y") && Unit::of("{de}%-d. %B %Y") == Unit::Micros(DAY));
     }
 
     proptest! {

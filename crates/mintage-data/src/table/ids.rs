@@ -61,7 +61,9 @@ impl IdMaker {
                 How::Number { low: i128::from(*low), count: u128::from(*span) + 1, known: known.clone() }
             }
             IdFormat::Uuid { upper } => How::Uuid { upper: *upper },
-            IdFormat::Date { pattern, first, last } => How::Date(Dates::new(pattern, *first, *last)),
+            IdFormat::Date { pattern, first, last, step } => {
+                How::Date(Dates::new(pattern, (*first, *last), *step))
+            }
             IdFormat::Pattern { regex } => pattern(regex, None, &Known::default())?,
             IdFormat::Code { regex, check, known } => pattern(regex, *check, known)?,
             IdFormat::Text { maker } => How::Text(maker.clone()),
@@ -167,7 +169,18 @@ impl IdMaker {
             How::Reference if taken.is_empty() => None,
             How::Reference => return Ok(taken.get(below(random, taken.len()) as u32).to_owned()),
         };
-        let text = text.ok_or_else(|| self.exhausted())?;
+        let text = match (text, &self.how) {
+            (Some(text), _) => text,
+            // Codes of which some came twice may come twice.
+            (None, How::Pattern { pattern, check, known, .. }) if self.repeats => {
+                let checked = |text: String| check.map_or(Some(text.clone()), |check| check.put(&text));
+                let drawn = std::iter::repeat_with(|| pattern.draw(random)).take(TRIES).filter_map(checked);
+                let mut unknown =
+                    drawn.filter(|text| range.is_none_or(|range| fits(text, range)) && !known.may_hold(text));
+                unknown.next().ok_or_else(|| self.exhausted())?
+            }
+            (None, _) => return Err(self.exhausted()),
+        };
         self.take(&text);
         Ok(text)
     }
@@ -218,30 +231,36 @@ fn number(random: &mut dyn FnMut() -> u64, (low, high): (i128, i128)) -> String 
     (low + (drawn % count) as i128).to_string()
 }
 
-/// Dates by the steps that their pattern shows: days, seconds, months.
+/// Dates by steps of what their pattern shows: days, seconds, months.
 struct Dates {
     pattern: String,
     unit: Unit,
+    /// Of units, since 1970.
     first: i64,
+    /// Units between two dates.
+    step: i64,
+    /// Steps from the first to the last one.
     last: i64,
     /// Steps after the last one that were gone through.
     passed: i64,
 }
 
 impl Dates {
-    fn new(pattern: &str, first: i64, last: i64) -> Self {
-        let unit = Unit::of(pattern);
+    fn new(pattern: &str, (first, last): (i64, i64), step: i64) -> Self {
+        let (unit, step) = (Unit::of(pattern), step.max(1));
         let (first, last) = (unit.steps(first), unit.steps(last));
-        Self { pattern: pattern.to_owned(), unit, first, last: last.max(first), passed: 0 }
+        let last = last.saturating_sub(first).max(0) / step;
+        Self { pattern: pattern.to_owned(), unit, first, step, last, passed: 0 }
     }
 
     fn text(&self, step: i64) -> String {
-        datetime::format(self.unit.micros(step), &self.pattern)
+        let units = self.first.saturating_add(step.saturating_mul(self.step));
+        datetime::format(self.unit.micros(units), &self.pattern)
     }
 
     fn draw(&self, random: &mut dyn FnMut() -> u64) -> String {
-        let all = self.last.abs_diff(self.first).saturating_add(1);
-        self.text(self.first.saturating_add((random() % all) as i64))
+        let all = self.last.unsigned_abs().saturating_add(1);
+        self.text((random() % all) as i64)
     }
 
     /// What follows the last one, `taken` texts and one more. Times of day begin anew after midnight.
@@ -377,16 +396,20 @@ mod tests {
     #[test]
     fn dates_are_free_ones_within_the_range_and_then_those_after_it() {
         let day = 86_400_000_000;
-        let format = IdFormat::Date { pattern: "%d.%m.%Y".into(), first: 0, last: 30 * day };
+        let format = IdFormat::Date { pattern: "%d.%m.%Y".into(), first: 0, last: 30 * day, step: 0 };
         let all = make(&format, &["05.01.1970"], 60).unwrap();
         assert_eq!(all.iter().collect::<HashSet<_>>().len(), 60);
         let dated: Vec<i64> =
             all.iter().map(|text| datetime::parse(text, "%d.%m.%Y").unwrap() / day).collect();
         assert!(!dated.contains(&4) && dated.iter().all(|day| (0..62).contains(day)), "{dated:?}");
         assert!(dated[..20].iter().all(|day| *day <= 31), "{dated:?}");
-        let times = IdFormat::Date { pattern: "%H:%M".into(), first: 0, last: 3_600_000_000 };
+        let times = IdFormat::Date { pattern: "%H:%M".into(), first: 0, last: 3_600_000_000, step: 1 };
         assert_eq!(make(&times, &[], 1440).unwrap().len(), 1440);
         assert!(make(&times, &[], 1441).is_err());
+        let pattern = "%Y-%m-%d %H:%M".to_owned();
+        let quarters = IdFormat::Date { pattern, first: 7 * 3_600_000_000, last: 2 * day, step: 15 };
+        let all = make(&quarters, &[], 400).unwrap();
+        assert!(all.iter().all(|text| ["00", "15", "30", "45"].contains(&&text[14..])), "{all:?}");
     }
 
     #[test]

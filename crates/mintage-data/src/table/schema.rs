@@ -24,7 +24,7 @@ use super::{
     fresh::{Known, TextMaker},
 };
 pub use detect::detect;
-pub use persons::TextMode;
+pub use persons::{TextMode, points_at_one};
 pub use spellings::is_yes;
 pub(in crate::table) use types::iso_pattern;
 
@@ -143,8 +143,15 @@ pub enum IdFormat {
     Uuid { upper: bool },
     /// Random texts that match a regular expression.
     Pattern { regex: String },
-    /// Dates and times of a calendar, between two in microseconds since 1970 as long as there are free ones.
-    Date { pattern: String, first: i64, last: i64 },
+    /// Dates and times of a calendar, between two in microseconds since 1970 as long as there are free ones: `step` of the
+    /// smallest steps that the pattern shows are between two of them, or 1 where it is 0.
+    Date {
+        pattern: String,
+        first: i64,
+        last: i64,
+        #[serde(default)]
+        step: i64,
+    },
     /// The same with right check digits, and none of those seen.
     Code { regex: String, check: Option<CheckDigits>, known: Known },
     /// Made of the parts that many of those seen have.

@@ -10,7 +10,7 @@ use super::{
     bins::{self, Bin, cut},
     column::{BINS, ROWS_A_BIN, check_bins, check_count},
 };
-use crate::table::datetime;
+use crate::table::datetime::{self, common};
 
 const DAY: f64 = 86_400e6;
 /// No calendar has a day further from 1970: 270,000 years.
@@ -27,6 +27,9 @@ pub struct Dates {
     weekdays: bool,
     /// Bins of microseconds within a day; a field when there is more than one.
     times: Vec<Bin>,
+    /// Microseconds of which all times of day are multiples; 0 where that is not known.
+    #[serde(default)]
+    grid: i64,
     /// Texts that are no date.
     pub rest: Vec<Option<String>>,
     /// Zones, where each date has one of its own; a field when there is more than one.
@@ -44,6 +47,7 @@ impl Dates {
         Self {
             days,
             weekdays: values.iter().any(|v| weekday((v.0 / DAY).floor()) != first),
+            grid: times.iter().fold(0, |grid, time| common(grid, time.0 as i64)),
             times: cut(&times, TIMES.min(room)),
             rest,
             zones: Vec::new(),
@@ -54,6 +58,9 @@ impl Dates {
     pub fn check(&self) -> Result<(), String> {
         check_bins(&self.days, |day| day.abs() <= LAST_DAY)?;
         check_bins(&self.times, |time| (0.0..=DAY).contains(&time))?;
+        if !(0..=DAY as i64).contains(&self.grid) {
+            return Err("has times of day in steps that no day has".to_owned());
+        }
         check_count(self.days.len() + self.rest.len())
     }
 
@@ -155,8 +162,15 @@ impl Dates {
         }
         let time = rest.next().filter(|_| self.times.len() > 1).map_or(0, |&token| token as usize);
         let time = &self.times[time];
-        let number = day * DAY + time.quantile(uniform()).round();
+        let number = day * DAY + self.on_grid(time.quantile(uniform()));
         Ok(between.map_or(number, |(from, to)| number.clamp(from, to)))
+    }
+
+    /// The time of day on the grid that is nearest to `time`: each quarter of an hour, each minute.
+    fn on_grid(&self, time: f64) -> f64 {
+        let grid = self.grid.max(1) as f64;
+        let last = (DAY / grid).ceil() - 1.0;
+        (time / grid).round().min(last) * grid
     }
 
     /// The numbers that [`number`](Self::number) takes, such that it gives `number`.
@@ -238,5 +252,20 @@ mod tests {
         }
         let tokens = dates.tokens(None, None).unwrap_or_default();
         assert_eq!(dates.number(&tokens, None, &mut || 0.5), Err(None));
+    }
+
+    #[test]
+    fn times_of_day_keep_their_grid() {
+        let minute = 60e6;
+        let values: Vec<(f64, u32)> = (0..2880).map(|i| (f64::from(i) * minute, 1)).collect();
+        let dates = Dates::fit(&values, Vec::new(), BINS);
+        assert!(dates.times.len() < 1440);
+        for (i, (value, _)) in values.iter().enumerate() {
+            let tokens = dates.tokens(Some(*value), None).unwrap_or_default();
+            let new = dates.number(&tokens, None, &mut || i as f64 / 2880.0).unwrap_or(0.5);
+            assert_eq!(new % minute, 0.0);
+            let mut positions = dates.positions(*value).into_iter();
+            assert_eq!(dates.number(&tokens, None, &mut || positions.next().unwrap_or(0.0)), Ok(*value));
+        }
     }
 }

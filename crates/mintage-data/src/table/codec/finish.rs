@@ -220,7 +220,9 @@ fn maker_of(schema: &ColumnSchema) -> Result<Option<IdMaker>, Error> {
         },
     };
     let declaration = &schema.declaration;
-    let all_differ = schema.kind == Kind::Id && schema.unique && !matches!(format, IdFormat::Text { .. });
+    // Codes differ as long as there are others: postal codes do in a small table, and cannot in a large one.
+    let may_repeat = matches!(format, IdFormat::Text { .. } | IdFormat::Code { .. });
+    let all_differ = schema.kind == Kind::Id && schema.unique && !may_repeat;
     let unique = declaration.unique || declaration.primary_key || all_differ;
     Ok(Some(IdMaker::new(format, std::iter::empty())?.repeating(!unique)))
 }

@@ -1,27 +1,24 @@
 //! Identifiers: what they are, and the format in which new ones are made.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+mod counters;
+mod places;
 
-use super::IdFormat;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use super::{IdFormat, typed};
 use crate::table::{Declaration, check_digits::CheckDigits, fresh::Known};
 
 /// Shapes of identifiers that new ones take; the most frequent are kept.
 const MOST_SHAPES: usize = 100;
 /// Identifiers of so few shapes are codes rather than words.
 const FEW_SHAPES: usize = 3;
-/// Numbered texts that leave more gaps than this a number are random rather than counted; a few thousand
-/// numbers are always counted.
-const SPARSE: i64 = 20;
-const SPARSE_FROM: i64 = 1000;
-/// Numbers of which a smaller share are larger than the one before are in no order. Gaps that are kept of those in
-/// order.
-const ORDERED: f64 = 0.95;
-const GAPS: usize = 64;
 /// So many values tell which characters there may be at a place; a character of fewer is a chance.
 const TELLING: usize = 50;
 const LEAST_AT_PLACE: usize = 3;
 /// Of values that differ in shape, shapes of fewer are those of single values.
 const SHARED_SHAPE: usize = 5;
+/// Whole numbers of more characters are no quantities, however many lengths they have.
+const QUANTITY: usize = 16;
 /// Shares of letters among hexadecimal digits, and how often a letter follows a digit or a digit a letter.
 const HEX_LETTERS: std::ops::RangeInclusive<f64> = 0.15..=0.6;
 const HEX_CHANGES: f64 = 0.2;
@@ -41,10 +38,13 @@ pub fn recognise(values: &[&str]) -> Option<Identifier> {
     let all = |is: fn(&str) -> bool| values.iter().all(|value| is(value));
     match () {
         () if values.is_empty() => None,
+        () if CheckDigits::find(values).is_some() => Some(Identifier::Code),
         () if all(is_uuid) => Some(Identifier::Uuid),
         () if all(is_email) => Some(Identifier::Email),
         () if all(is_phone) => Some(Identifier::Phone),
         () if all(is_code) && few_shapes(values) => Some(Identifier::Code),
+        () if all(is_whole) && values.iter().any(|value| value.len() > QUANTITY) => Some(Identifier::Code),
+        () if places::of_one_length(values) => Some(Identifier::Code),
         () => None,
     }
 }
@@ -64,6 +64,12 @@ fn is_email(text: &str) -> bool {
     })
 }
 
+/// Whether an e-mail address stands in a text, alone or among other things.
+pub fn holds_email(text: &str) -> bool {
+    let ends = |c: char| c.is_whitespace() || "\"'<>(),;:{}[]/?=&".contains(c);
+    text.contains('@') && text.split(ends).any(is_email)
+}
+
 fn is_phone(text: &str) -> bool {
     let digits = text.bytes().filter(u8::is_ascii_digit).count();
     let signs = text.bytes().all(|b| b.is_ascii_digit() || b"+-() /".contains(&b));
@@ -75,21 +81,38 @@ fn is_code(text: &str) -> bool {
     text.len() <= 128 && text.contains(|c: char| c.is_ascii_digit()) && text.chars().all(fits)
 }
 
+/// A whole number as programs write it.
+fn is_whole(text: &str) -> bool {
+    text.parse::<i128>().is_ok_and(|number| number.to_string() == text)
+}
+
 /// How new identifiers like `values` are made, in the range of the column's type.
 pub fn format(values: &[&str], declaration: &Declaration) -> IdFormat {
+    // Minutes stay below 60, and addresses within their network.
+    if let Some(typed) = typed::recognise(values) {
+        return IdFormat::Pattern { regex: typed::pattern(typed, values) };
+    }
+    let check = CheckDigits::find(values);
+    let known = || Known::of(values.iter().copied());
     if !values.is_empty() && values.iter().all(|value| is_uuid(value)) {
+        // Of another version than random ones are: its parts stay what they are.
+        let random = values.iter().any(|value| value.as_bytes()[14] == b'4');
+        if let Some(regex) = places::pattern(values).filter(|_| !random) {
+            return IdFormat::Code { regex, check: None, known: known() };
+        }
         return IdFormat::Uuid {
             upper: values.iter().any(|value| value.contains(|c: char| c.is_ascii_uppercase())),
         };
     }
-    let check = CheckDigits::find(values);
-    let known = || Known::of(values.iter().copied());
     let random = || number(values, None).map(|(low, span)| IdFormat::Number { low, span, known: known() });
-    let code = || IdFormat::Code { regex: pattern(values), check, known: known() };
+    let code = || {
+        let regex = if check == Some(CheckDigits::Iban) { accounts(values) } else { pattern(values) };
+        IdFormat::Code { regex, check, known: known() }
+    };
     if check.is_some() {
         return code();
     }
-    let counted = counter(values).or_else(random).unwrap_or_else(code);
+    let counted = counters::counter(values).or_else(random).unwrap_or_else(code);
     match (&counted, largest(declaration)) {
         // There is not much left above: others in the range of the type.
         (IdFormat::Counter { prefix, width: 0, next, .. }, Some(largest))
@@ -157,58 +180,15 @@ fn number(values: &[&str], largest: Option<i64>) -> Option<(i64, u64)> {
     Some((i64::try_from(low).ok()?, u64::try_from(high - low).ok()?))
 }
 
-/// A fixed prefix and a number that is counted on.
-fn counter(values: &[&str]) -> Option<IdFormat> {
-    let prefix = |text: &str| text.trim_end_matches(|c: char| c.is_ascii_digit()).len();
-    let first = values.first()?;
-    let at = prefix(first);
-    let start = &first[..at];
-    if start == "-" || values.iter().any(|value| !value.starts_with(start) || prefix(value) != at) {
-        return None;
-    }
-    let digits = || values.iter().map(|value| &value[at..]);
-    let numbers = digits().map(|digits| digits.parse().ok()).collect::<Option<Vec<i64>>>()?;
-    let (least, largest) = (numbers.iter().min()?, numbers.iter().max()?);
-    let padded = digits().any(|digits| digits.len() > 1 && digits.starts_with('0'));
-    let width = digits().map(str::len).max()?;
-    if padded && digits().any(|digits| digits.len() != width) {
-        return None;
-    }
-    let gaps = gaps(&numbers);
-    let sparse = largest.saturating_sub(*least) / SPARSE > SPARSE_FROM.max(numbers.len() as i64);
-    if sparse && gaps.is_none() {
-        return None;
-    }
-    let width = if padded { u8::try_from(width).ok()? } else { 0 };
-    let gaps = gaps.unwrap_or_default();
-    Some(IdFormat::Counter { prefix: start.to_owned(), width, next: largest.checked_add(1)?, gaps })
-}
-
-/// How far numbers that rise or fall from row to row are apart, from the least to the largest; nothing where they
-/// are in no order, an empty list where they leave none out.
-fn gaps(numbers: &[i64]) -> Option<Vec<i64>> {
-    let mut gaps: Vec<i64> = numbers.windows(2).map(|two| two[1].saturating_sub(two[0])).collect();
-    let rising = gaps.iter().filter(|gap| **gap > 0).count();
-    let enough = |n: usize| gaps.len() >= TELLING && n as f64 >= ORDERED * gaps.len() as f64;
-    let sign = match () {
-        () if enough(rising) => 1,
-        () if enough(gaps.len() - rising) => -1,
-        () => return None,
-    };
-    gaps.iter_mut().for_each(|gap| *gap = gap.saturating_mul(sign));
-    gaps.retain(|gap| *gap > 0);
-    gaps.sort_unstable();
-    if gaps.iter().filter(|gap| **gap > 1).count() * 50 < gaps.len() {
-        return Some(Vec::new());
-    }
-    let last = gaps.len() - 1;
-    Some((0..GAPS).map(|i| gaps[last * i / (GAPS - 1)]).collect())
-}
-
 /// A regular expression of the shapes that `values` have. Texts with the same classes of characters in the
 /// same order are one shape, however long the runs are. What nearly all texts of a shape have at a place stays.
 fn pattern(values: &[&str]) -> String {
     let classes = Classes::of(values);
+    if !few_shapes(values)
+        && let Some(regex) = places::pattern(values)
+    {
+        return regex;
+    }
     let mut shapes: HashMap<Vec<String>, Shape> = HashMap::new();
     for value in values {
         let runs = classes.runs(value);
@@ -224,6 +204,21 @@ fn pattern(values: &[&str]) -> String {
     shapes.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
     shapes.truncate(MOST_SHAPES);
     shapes.into_iter().map(|(_, regex)| regex).collect::<Vec<_>>().join("|")
+}
+
+/// A regular expression of bank accounts: a country has its own length, and its own form behind the check digits.
+fn accounts(values: &[&str]) -> String {
+    let mut forms: BTreeMap<(&str, usize), Vec<&str>> = BTreeMap::new();
+    for value in values {
+        // Letters, digits and signs of ASCII: all have right check digits.
+        forms.entry((&value[..2], value.len())).or_default().push(&value[4..]);
+    }
+    if forms.values().any(|rest| rest.len() >= SHARED_SHAPE) {
+        forms.retain(|_, rest| rest.len() >= SHARED_SHAPE);
+    }
+    let form =
+        |((country, _), rest): ((&str, usize), Vec<&str>)| format!("{country}[0-9]{{2}}({})", pattern(&rest));
+    forms.into_iter().map(form).collect::<Vec<_>>().join("|")
 }
 
 /// Texts of one shape.
@@ -475,8 +470,9 @@ mod tests {
         let IdFormat::Counter { prefix, next, gaps, .. } = format(&of(&numbers)) else {
             panic!("no counter")
         };
-        assert_eq!((prefix.as_str(), next), ("ORD-", 5000 + 399 * 40 + 1));
-        assert!(gaps.len() == GAPS && gaps.iter().all(|gap| (34..=41).contains(gap)), "{gaps:?}");
+        assert_eq!(prefix, "ORD-");
+        assert!((34..=41).contains(&(next - (5000 + 399 * 40))), "{next}");
+        assert!(gaps.len() == counters::GAPS && gaps.iter().all(|gap| (34..=41).contains(gap)), "{gaps:?}");
     }
 
     #[test]
@@ -507,6 +503,59 @@ mod tests {
         let found = format(&of(&accounts));
         assert!(matches!(found, IdFormat::Code { check: Some(CheckDigits::Iban), .. }), "{found:?}");
         assert!(form(&found).ends_with(", with right check digits"));
+    }
+
+    #[test]
+    fn accounts_of_a_country_keep_its_length() {
+        let account = |i: u64| match i % 3 {
+            0 => format!("DE00{:018}", i % 100_000_000_000_000),
+            1 => format!("AT00{:016}", i % 100_000_000_000_000),
+            _ => format!("DE00 3704 0044 {:04} {:04} {:02}", i % 9973, i % 7919, i % 97),
+        };
+        let accounts: Vec<String> =
+            texts(300, account).iter().filter_map(|text| CheckDigits::Iban.put(text)).collect();
+        assert_eq!(recognise(&of(&accounts)), Some(Identifier::Code));
+        let found = regex(&of(&accounts));
+        let forms: Vec<&str> = found.split('|').collect();
+        assert_eq!(forms.len(), 3, "{found}");
+        assert!(forms[0].starts_with("AT[0-9]{2}(") && forms[2].contains("( 3704 "), "{found}");
+    }
+
+    #[test]
+    fn whole_numbers_of_64_bits_and_uuids_of_other_versions_are_codes() {
+        let numbers: Vec<String> = (1..300u64)
+            .map(|i| (i.wrapping_mul(0x9e37_79b9_7f4a_7c15) as i64 >> (i % 9)).to_string())
+            .collect();
+        assert_eq!(recognise(&of(&numbers)), Some(Identifier::Code));
+        assert_eq!(recognise(&["7", "12", "12345", "-8", "123456"]), None);
+        let seventh = texts(300, |i| {
+            format!(
+                "018bcfe5-{:04x}-7{:03x}-8{:03x}-{i:012x}",
+                i >> 9 & 0xffff,
+                i >> 3 & 0xfff,
+                i >> 5 & 0xfff
+            )
+        });
+        let seventh: Vec<String> =
+            seventh.iter().map(|text| text[..24].to_owned() + &text[text.len() - 12..]).collect();
+        let found = regex(&of(&seventh));
+        assert!(found.starts_with("018bcfe5\\-") && found.contains("\\-7["), "{found}");
+    }
+
+    #[test]
+    fn durations_and_random_numbers_in_braces_are_possible_ones() {
+        let durations = texts(300, |i| format!("PT{}H{}M", i % 9 + 1, i % 59));
+        let IdFormat::Pattern { regex } = format(&of(&durations)) else { panic!("no durations") };
+        assert!(regex.starts_with("PT(1|2|") && regex.contains("|58)M"), "{regex}");
+        let guids = texts(300, |i| {
+            format!(
+                "{{{:08X}-4{:03X}-{}}}",
+                i as u32,
+                i >> 8 & 0xfff,
+                ["8", "9", "A", "B"][(i >> 30) as usize % 4]
+            )
+        });
+        assert_eq!(super::pattern(&of(&guids)), "\\{[0-9A-F]{8}\\-4[0-9A-F]{3}\\-[89AB]\\}");
     }
 
     #[test]

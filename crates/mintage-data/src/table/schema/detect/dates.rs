@@ -73,7 +73,9 @@ impl<'a> Profile<'a> {
             .filter_map(|text| datetime::parse(text, &found.pattern))
             .all(datetime::plausible);
         let doubtful = packed && (!odd.is_empty() || !dated || !time && self.values.len() < ENOUGH);
-        (!doubtful).then_some((found, odd))
+        // "2022-025" in each row another is rather the number of a bill.
+        let bill = found.pattern == datetime::DAY_OF_YEAR && !time && self.nearly_unique();
+        (!doubtful && !bill).then_some((found, odd))
     }
 
     /// How new dates are made where each must be another: between the first and the last one.
@@ -86,7 +88,10 @@ impl<'a> Profile<'a> {
         // New ones are all in the most frequent zone.
         let zones = self.zones(&Format::Datetime { pattern: found.pattern.clone() });
         let pattern = datetime::in_zone(&found.pattern, zones.first().map_or("", String::as_str));
-        fits.then_some(IdFormat::Date { pattern, first, last })
+        let unit = datetime::Unit::of(&pattern);
+        let apart = |time| unit.steps(time) - unit.steps(first);
+        let step = times().fold(0, |step, time| datetime::common(step, apart(time)));
+        fits.then_some(IdFormat::Date { pattern, first, last, step })
     }
 
     /// Whether all of `odd` are written like the dates, and are none.

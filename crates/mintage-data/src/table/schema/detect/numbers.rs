@@ -3,6 +3,7 @@
 use super::{ENOUGH, Guess, Profile, Value, many};
 use crate::table::{
     Type,
+    check_digits::CheckDigits,
     codec::has_own_tokens,
     schema::{
         Cause, Format, IdFormat, Kind, NumberFormat, NumberStyle,
@@ -75,6 +76,12 @@ impl<'a> Profile<'a> {
                 );
                 return Some(Guess::new(Kind::Category, Format::Id(IdFormat::Reference), reason));
             }
+            if named && self.checked() {
+                return Some(match self.nearly_unique() {
+                    true => self.id("whole numbers with check digits: made afresh"),
+                    false => self.category("whole numbers with check digits: "),
+                });
+            }
             if text || hint == Some(Hint::Code) {
                 let why = if text { "its type is text" } else { "by its name a code" };
                 return Some(self.category(&format!("{why}: ")));
@@ -112,6 +119,11 @@ impl<'a> Profile<'a> {
             && style.suffix.is_empty()
             && style.group.is_some_and(|c| c != ',' && c != '.');
         attached && *min >= 10f64.powi(CODE_DIGITS - 1) || blank && *min >= 10f64.powi(PHONE_DIGITS - 1)
+    }
+
+    /// Whether all have check digits: articles, books, cards. So many have them by no chance.
+    fn checked(&self) -> bool {
+        self.values.len() >= ENOUGH && CheckDigits::find(&self.texts()).is_some()
     }
 
     /// Whole numbers without gaps, in order.

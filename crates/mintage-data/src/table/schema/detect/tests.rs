@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::table::{Declaration, datetime};
+use crate::table::{Declaration, check_digits::CheckDigits, datetime};
 
 fn found(column: Column) -> Found {
     let rows = column.len();
@@ -200,8 +200,12 @@ fn dates_and_addresses_are_never_random_digits() {
     let mut key = Column::new("day", declaration);
     let day = |i: i64| datetime::format(i * 86_400_000_000, "%Y-%m-%d");
     (0..50).for_each(|i| key.push(Some(&day(i))));
-    let format =
-        Format::Id(IdFormat::Date { pattern: "%Y-%m-%d".into(), first: 0, last: 49 * 86_400_000_000 });
+    let format = Format::Id(IdFormat::Date {
+        pattern: "%Y-%m-%d".into(),
+        first: 0,
+        last: 49 * 86_400_000_000,
+        step: 1,
+    });
     let found = found(key);
     assert_eq!((found.schema.kind, found.schema.format), (Kind::Id, format));
     assert!(found.alerts.iter().all(|alert| alert.cause != Cause::Leak));
@@ -221,4 +225,47 @@ fn alerts_come_worst_first() {
     let table = Table { name: "t".into(), columns: vec![same, mail], ..Table::default() };
     let causes: Vec<Cause> = detect(&table).alerts.iter().map(|alert| alert.cause).collect();
     assert_eq!(causes, [Cause::Leak, Cause::Constant, Cause::FewRows]);
+}
+
+#[test]
+fn codes_that_look_like_counters_numbers_or_words_are_codes() {
+    let code = |cell: &dyn Fn(usize) -> String| {
+        let found = named("x", 400, cell).schema;
+        assert_eq!(found.kind, Kind::Id, "{}", found.reason);
+        match found.format {
+            Format::Id(IdFormat::Code { regex, check, .. }) => (regex, check.is_some()),
+            other => panic!("{other:?}"),
+        }
+    };
+    // Some come twice.
+    let pin = |i: usize| format!("{:04}", if i.is_multiple_of(50) { 17 } else { i * 7919 % 9973 });
+    assert_eq!(code(&pin), ("[0-9]{4}".into(), false));
+    let random = |i: usize| (i as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let article = |i: usize| CheckDigits::Gtin.put(&format!("400638{:06}0", random(i) >> 45)).unwrap();
+    assert!(code(&article).1);
+    let book = |i: usize| CheckDigits::Gtin.put(&format!("978-3-{:05}-{:03}-0", random(i) >> 48, i)).unwrap();
+    let (regex, checked) = code(&book);
+    assert!(checked && regex.starts_with("978\\-3\\-"), "{regex}");
+    let letters: Vec<char> = "0123456789ABCDEFGHJKMNPQRSTVWXYZ".chars().collect();
+    let ulid = |i: usize| {
+        (0..23).fold("01H".to_owned(), |text, at| {
+            text + &letters[(random(i * 23 + at) >> 40) as usize % 32].to_string()
+        })
+    };
+    assert_eq!(code(&ulid).0, "01H[0-9A-HJKMNP-TV-Z]{23}");
+    let whole = named("x", 400, |i| (random(i) as i64).to_string()).schema;
+    assert!(matches!(whole.format, Format::Id(IdFormat::Number { .. })), "{:?}", whole.format);
+}
+
+#[test]
+fn keys_that_are_times_keep_their_steps() {
+    let declaration = Declaration { ty: Type::Timestamp, primary_key: true, ..Declaration::default() };
+    let mut key = Column::new("at", declaration);
+    let at = |i: i64| datetime::format(i * 900_000_000, "%Y-%m-%d %H:%M:%S");
+    (0..50).for_each(|i| key.push(Some(&at(i * 7 % 50))));
+    let Format::Id(IdFormat::Date { step, .. }) = found(key).schema.format else { panic!("no dates") };
+    assert_eq!(step, 900);
+    let bills = named("x", 300, |i| format!("{}-{:03}", 2021 + i / 100, i % 100 + 1)).schema;
+    assert!(matches!(bills.format, Format::Id(IdFormat::Counter { .. })), "{:?}", bills.format);
+    assert_eq!(kind(300, |i| format!("2022-{:03}", 1 + i % 90)), Kind::Datetime);
 }

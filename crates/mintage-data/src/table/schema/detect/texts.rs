@@ -2,7 +2,7 @@
 
 use super::{ENOUGH, Guess, Profile, many};
 use crate::table::{
-    Type,
+    Type, datetime,
     schema::{
         Format, IdFormat, Kind,
         identifiers::{self, Identifier},
@@ -31,7 +31,8 @@ impl Profile<'_> {
             };
         }
         // Dates of which too many are none have the signs of telephone numbers, and of codes.
-        let identifier = identifier.filter(|_| self.date_pattern().is_none());
+        let dated = self.date_pattern().filter(|(found, _)| found.pattern != datetime::DAY_OF_YEAR);
+        let identifier = identifier.filter(|_| dated.is_none());
         match identifier {
             Some(Identifier::Uuid) if self.nearly_unique() || self.unique() => {
                 return self.id("UUIDs: made afresh");
