@@ -76,7 +76,55 @@ fn what_excel_pandas_r_and_databases_write() {
         (
             "PostgreSQL draws a rule and counts",
             "id | name | qty\n---+---+---\n1 | x | 5\n2 | y | 6\n(2 rows)\n",
-            "id name qty|1   x   5/2   y   6",
+            "id name qty|1 x 5/2 y 6",
+        ),
+        (
+            "PostgreSQL pads its columns",
+            " id |  name  | price \n----+--------+-------\n  0 | bob    |  7.30\n  1 | carla  |\n",
+            "id name price|0 bob 7.30/1 carla ",
+        ),
+        (
+            "MySQL draws a box",
+            "+----+------+\n| id | name |\n+----+------+\n|  0 | bob  |\n| 11 | al c |\n+----+------+\n2 rows in set\n",
+            "id name|0 bob/11 al c",
+        ),
+        (
+            "a table of Markdown",
+            "| id | name | price |\n|----|:-----|------:|\n| 0 | bob | 5.84 |\n| 1 |  | 8.02 |\n",
+            "id name price|0 bob 5.84/1  8.02",
+        ),
+        (
+            "a space behind each comma",
+            "39, State-gov, 77516, <=50K\n50, Private, 83311, >50K\n38, Private, 2646, <=50K\n",
+            "column_1 column_2 column_3 column_4|39 State-gov 77516 <=50K/50 Private 83311 >50K/38 Private 2646 <=50K",
+        ),
+        (
+            "padded numbers",
+            "d,v\n  5188,  95.3\n   672, 128.6\n 75504,   1.7\n",
+            "d v|5188 95.3/672 128.6/75504 1.7",
+        ),
+        ("spaces behind dates", "d,v\n2020-01-12 , 1 \n2020-03-21 , 19 \n", "d v|2020-01-12 1/2020-03-21 19"),
+        (
+            "amounts in spaces",
+            "g;val\nb; $6,566.06 \na; $(709.61)\na; $1.00 \n",
+            "g val|b $6,566.06/a $(709.61)/a $1.00",
+        ),
+        ("spaces that are text", "a,b\nx, y\nz,w \nu,v\nu,vv\n", "a b|x  y/z w /u v/u vv"),
+        ("padding and quotes", "a , b\n\"x\" , 1\n\"y, z\" , 2\nu , 3\n", "a b|x 1/y, z 2/u 3"),
+        (
+            "columns below each other",
+            "name    age   score\ncarla   45    0.59  \nbob     9     0.24\n",
+            "name age score|carla 45 0.59/bob 9 0.24",
+        ),
+        (
+            "the cars of UCI",
+            "18.0   8   307.0\t\"chevrolet malibu\"\n15.0   8   350.0\t\"buick\"\n9.0    4   97.0 \t\"vw 1131\"\n",
+            "column_1 column_2 column_3 column_4|18.0 8 307.0 chevrolet malibu/15.0 8 350.0 buick/9.0 4 97.0 vw 1131",
+        ),
+        (
+            "numbers count on",
+            "0,1,blue\n1,1,red\n2,0,red\n3,0,blue\n",
+            "column_1 column_2 column_3|0 1 blue/1 1 red/2 0 red/3 0 blue",
         ),
         ("comments", "# made by x\n# on Monday\na,b\n1,2\n# a note\n3,4\n", "a b|1 2/3 4"),
         ("names in a comment", "##version=2\n#id\tname\n1\tx\n2\ty\n", "id name|1 x/2 y"),
@@ -116,6 +164,9 @@ fn what_excel_pandas_r_and_databases_write() {
 #[test]
 fn what_is_left_out_is_said() {
     let note = |text: &str| csv(text).notes.join("; ");
+    let damaged = csv([format!("n,v\n{}", "Zoë,1\n".repeat(20)).as_bytes(), b"Zo\xff,2\n"].concat());
+    assert!(damaged.notes.join("").contains("some bytes are no UTF-8"), "{:?}", damaged.notes);
+    assert_eq!(rows(&damaged)[0][0], Some("Zoë"));
     let body: String = (0..100).map(|i| format!("{i},x\n")).collect();
     let long = note(&format!("a,b\n{body}7,y,z\n"));
     assert!(
@@ -153,6 +204,9 @@ fn what_is_said_of_a_file_counts() {
     assert_eq!(shown(&read_as("t.csv", bytes, koi).unwrap()), "город n|мск 1");
     let cp = SourceSpec { encoding: Some("cp1252".into()), ..SourceSpec::default() };
     assert_eq!(shown(&read_as("t.csv", b"a,b\n\xe9,\x80\n", cp).unwrap()), "a b|é €");
+    let utf16 = SourceSpec { encoding: Some("utf-16".into()), ..SourceSpec::default() };
+    let bytes: Vec<u8> = "\u{feff}a,b\né,7\n".encode_utf16().flat_map(u16::to_be_bytes).collect();
+    assert_eq!(shown(&read_as("t.csv", bytes, utf16).unwrap()), "a b|é 7");
     let rows = SourceSpec { kind: Some(DataKind::Rows), ..SourceSpec::default() };
     assert_eq!(shown(&read_as("t.dat", "a;b\n1;2\n", rows).unwrap()), "a b|1 2");
     for (described, why) in [

@@ -306,6 +306,48 @@ fn sqlite_tells_what_it_knows_of_columns() {
 }
 
 #[test]
+fn views_are_looked_at_and_not_written_to() {
+    let (_dir, path) = database(
+        "CREATE TABLE t (a INT); INSERT INTO t VALUES (1), (2); CREATE VIEW v AS SELECT a FROM t;
+         CREATE VIRTUAL TABLE f USING fts5(a); INSERT INTO f VALUES ('x');",
+    );
+    assert_eq!(tables_of(&in_table(&path, "v")).unwrap()[1], ("v".to_owned(), 2));
+    let found = mintage_data::inspect::inspect(&in_table(&path, "v")).unwrap();
+    assert_eq!((found.tables[0].name.as_str(), found.tables[0].rows), ("v", 2));
+    let table = Table {
+        name: "t".into(),
+        columns: vec![column("a", Type::Integer, &[Some("3")])],
+        ..Table::default()
+    };
+    for target in ["v", "f"] {
+        let error = failure(write(&table, &path, Some(target), IfExists::Append, &[]));
+        assert!(error.contains("is a view or a virtual table"), "{error}");
+    }
+}
+
+#[test]
+fn rows_are_appended_as_the_file_is_written() {
+    let said = "say \"hi\", ok";
+    for (text, wanted) in [
+        ("a,b\n\"he said \\\"hi\\\" to\",1\n\"x\",2\n", "\"say \\\"hi\\\", ok\",7\n"),
+        ("a, b\nx, 1\ny, 2\n", "\"say \"\"hi\"\", ok\", 7\n"),
+        ("| a | b |\n|---|---|\n| x | 1 |\n| y | 2 |\n", "| \"say \"\"hi\"\", ok\" | 7 |\n"),
+        ("a      b\nx      1\nyy     2\n", "\"say \"\"hi\"\", ok\" 7\n"),
+    ] {
+        let (_dir, path) = file("t.csv", text);
+        let columns = [("a", Type::Text, said), ("b", Type::Integer, "7")];
+        let columns = columns.map(|(name, ty, cell)| column(name, ty, &[Some(cell)])).to_vec();
+        let table = Table { name: "t".into(), columns, ..Table::default() };
+        write(&table, &path, None, IfExists::Append, &[]).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), format!("{text}{wanted}"));
+        let back = read(&SourceSpec { allow_made: true, ..spec(&path) }).unwrap();
+        assert_eq!(rows(&back)[2], [Some(said), Some("7")], "{text}");
+        let real = read(&SourceSpec { allow_made: false, ..spec(&path) }).unwrap();
+        assert_eq!(real.rows(), 2, "{text}");
+    }
+}
+
+#[test]
 fn a_query_is_a_source_and_changes_nothing() {
     let (_dir, path) =
         database("CREATE TABLE t (a INT, b TEXT); INSERT INTO t VALUES (1, 'x'), (2, 'y'), (3, NULL);");

@@ -38,7 +38,14 @@ pub(crate) struct Quirks {
     pub backslash: bool,
     /// Spaces before a quote do not count: `a, "b"`.
     pub space_before_quote: bool,
+    /// Every line begins and ends with a delimiter, as in the tables of Markdown and MySQL.
+    pub framed: bool,
+    /// Spaces and tabs, however many, are one delimiter.
+    pub runs: bool,
 }
+
+/// What stands around cells that are padded.
+pub(crate) const PADDING: [char; 2] = [' ', '\t'];
 
 /// What is wrong with a file.
 #[derive(Debug)]
@@ -64,6 +71,8 @@ pub(crate) struct Record {
     bytes: Vec<u8>,
     /// Where each cell ends in `bytes`, and whether it had quotes.
     ends: Vec<(usize, bool)>,
+    /// For each column whether the spaces around its cells are no part of them.
+    padded: Vec<bool>,
 }
 
 impl Record {
@@ -86,11 +95,26 @@ impl Record {
         // The parser cuts only at ASCII, so that text stays text.
         let text = str::from_utf8(&self.bytes).unwrap_or_default();
         let mut start = 0;
-        self.ends.iter().map(move |&(end, quoted)| {
+        self.ends.iter().enumerate().map(move |(at, &(end, quoted))| {
             let cell = text.get(start..end).unwrap_or_default();
             start = end;
+            let padded = !quoted && self.padded.get(at) == Some(&true);
+            let cell = if padded { cell.trim_matches(PADDING) } else { cell };
             (quoted || !cell.is_empty()).then_some(cell)
         })
+    }
+
+    /// Takes away the empty cells before the first delimiter and behind the last.
+    fn unframe(&mut self) {
+        let [(first, false), .., (before, _), (last, false)] = self.ends[..] else { return };
+        let blank = |bytes: &[u8]| bytes.iter().all(|byte| *byte == b' ');
+        if blank(&self.bytes[..first]) && blank(&self.bytes[before..last]) {
+            self.bytes.truncate(before);
+            self.bytes.drain(..first);
+            self.ends.pop();
+            self.ends.remove(0);
+            self.ends.iter_mut().for_each(|(end, _)| *end -= first);
+        }
     }
 }
 
@@ -125,6 +149,13 @@ impl<R: BufRead> Records<R> {
     /// `line` is the one of its file that the input begins in.
     pub fn with(input: R, dialect: Dialect, quirks: Quirks, line: u64) -> Self {
         Self { input, dialect, quirks, nuls: 0, line, skip_line_feed: false, record: Record::default() }
+    }
+
+    /// The same, of columns that are `padded`.
+    #[must_use]
+    pub fn trimming(mut self, padded: &[bool]) -> Self {
+        self.record.padded = padded.to_vec();
+        self
     }
 
     /// NUL bytes that were left out so far.
@@ -175,6 +206,9 @@ impl<R: BufRead> Records<R> {
             self.skip_line_feed = state == State::Done && chunk[used - 1] == b'\r';
             self.input.consume(used);
         }
+        if self.quirks.framed {
+            self.record.unframe();
+        }
         Ok(Some(&self.record))
     }
 
@@ -189,7 +223,12 @@ impl<R: BufRead> Records<R> {
             State::Start if self.record.ends.is_empty() => Ok(None),
             State::Quoted | State::Escape => Err(Fault::Unclosed(self.record.line)),
             State::Start | State::Plain | State::Quote | State::Done => {
-                self.record.ends.push((self.record.bytes.len(), state == State::Quote));
+                if state != State::Start || !self.quirks.runs {
+                    self.record.ends.push((self.record.bytes.len(), state == State::Quote));
+                }
+                if self.quirks.framed {
+                    self.record.unframe();
+                }
                 Ok(Some(&self.record))
             }
         }
@@ -209,7 +248,7 @@ struct Step<'a> {
 impl Step<'_> {
     /// Reads as far as the record goes; returns how many bytes those are.
     fn take(&mut self, chunk: &[u8]) -> Result<usize, Fault> {
-        let Dialect { delimiter, quote } = self.dialect;
+        let Dialect { quote, .. } = self.dialect;
         let mut at = 0;
         while at < chunk.len() && self.state != State::Done {
             match self.state {
@@ -222,8 +261,9 @@ impl Step<'_> {
                     self.push(b" ")?;
                     at += 1;
                 }
+                State::Start if self.quirks.runs && matches!(chunk[at], b' ' | b'\t') => at += 1,
                 State::Start | State::Plain => {
-                    let special = |b: &u8| matches!(*b, b'\n' | b'\r' | 0) || *b == delimiter;
+                    let special = |b: &u8| matches!(*b, b'\n' | b'\r' | 0) || self.separates(*b);
                     let end = chunk[at..].iter().position(special).map_or(chunk.len(), |n| at + n);
                     self.push(&chunk[at..end])?;
                     self.state = if end > at { State::Plain } else { self.state };
@@ -269,7 +309,7 @@ impl Step<'_> {
                     if byte == quote {
                         self.push(&[quote])?;
                         self.state = State::Quoted;
-                    } else if matches!(byte, b'\n' | b'\r' | 0) || byte == delimiter {
+                    } else if matches!(byte, b'\n' | b'\r' | 0) || self.separates(byte) {
                         self.end_cell(byte, true)?;
                     } else {
                         // Text after the closing quote: kept as it is.
@@ -282,6 +322,10 @@ impl Step<'_> {
             }
         }
         Ok(at.min(chunk.len()))
+    }
+
+    fn separates(&self, byte: u8) -> bool {
+        byte == self.dialect.delimiter || self.quirks.runs && byte == b'\t'
     }
 
     fn push(&mut self, bytes: &[u8]) -> Result<(), Fault> {
@@ -305,11 +349,16 @@ impl Step<'_> {
             *self.nuls += 1;
             return Ok(());
         }
-        self.record.ends.push((self.record.bytes.len(), quoted));
-        if byte == self.dialect.delimiter && self.record.ends.len() >= MAX_COLUMNS {
+        let separates = self.separates(byte);
+        // After spaces at the end of a line there is no cell.
+        let trailing = self.quirks.runs && !separates && self.state == State::Start;
+        if !trailing || self.record.ends.is_empty() {
+            self.record.ends.push((self.record.bytes.len(), quoted));
+        }
+        if separates && self.record.ends.len() >= MAX_COLUMNS {
             return Err(Fault::Line(self.record.line, format!("has more than {MAX_COLUMNS} columns")));
         }
-        self.state = if byte == self.dialect.delimiter { State::Start } else { State::Done };
+        self.state = if separates { State::Start } else { State::Done };
         *self.line += u64::from(self.state == State::Done);
         Ok(())
     }
@@ -335,12 +384,25 @@ pub(crate) fn skip_line(input: &mut impl BufRead) -> io::Result<Option<u8>> {
 }
 
 /// Adds a cell to a record that is being written. A missing one is empty; a text that is empty or would break the
-/// line has quotes, and so has any where `always`.
-pub(crate) fn push_cell(out: &mut Vec<u8>, dialect: Dialect, cell: Option<&str>, always: bool) {
+/// line has quotes, and so has any where `always`. Quotes within are doubled, or have a backslash before them.
+pub(crate) fn push_cell(
+    out: &mut Vec<u8>,
+    dialect: Dialect,
+    cell: Option<&str>,
+    always: bool,
+    backslash: bool,
+) {
     match cell {
         None => {}
-        Some(text) if always || needs_quotes(text, dialect) => push_quoted(out, text, dialect.quote),
-        Some(text) => out.extend_from_slice(text.as_bytes()),
+        Some(text) if !always && !needs_quotes(text, dialect) => out.extend_from_slice(text.as_bytes()),
+        Some(text) if backslash => {
+            let quote = char::from(dialect.quote);
+            let escaped = text.replace('\\', "\\\\").replace(quote, &format!("\\{quote}"));
+            out.push(dialect.quote);
+            out.extend_from_slice(escaped.as_bytes());
+            out.push(dialect.quote);
+        }
+        Some(text) => push_quoted(out, text, dialect.quote),
     }
 }
 
@@ -372,7 +434,11 @@ mod tests {
     type Cells = Vec<Option<String>>;
 
     fn parse(text: &[u8], dialect: Dialect, chunk: usize) -> Result<Vec<Cells>, Fault> {
-        let mut records = Records::with(BufReader::with_capacity(chunk, text), dialect, Quirks::default(), 1);
+        parse_with(text, dialect, Quirks::default(), chunk)
+    }
+
+    fn parse_with(text: &[u8], dialect: Dialect, quirks: Quirks, chunk: usize) -> Result<Vec<Cells>, Fault> {
+        let mut records = Records::with(BufReader::with_capacity(chunk, text), dialect, quirks, 1);
         let mut all = Vec::new();
         while let Some(record) = records.next()? {
             all.push(record.cells().map(|cell| cell.map(str::to_owned)).collect());
@@ -409,7 +475,8 @@ mod tests {
 
     #[test]
     fn quirks_of_other_programs() {
-        let quirks = Quirks { comment: Some(b'#'), backslash: true, space_before_quote: true };
+        let quirks =
+            Quirks { comment: Some(b'#'), backslash: true, space_before_quote: true, ..Quirks::default() };
         let text = b"#c\r\n# \"d\n1,  \"a \\\"b\\\" \\\\ \\n\", x\0y\r#e\r2, \"\"\"\", \n#f";
         for chunk in [1, 2, 3, 100] {
             let mut records =
@@ -427,7 +494,7 @@ mod tests {
     }
 
     fn cell() -> impl Strategy<Value = Option<String>> {
-        proptest::option::of(proptest::string::string_regex("[ab,;'\"\n\r\tя🙂]{0,5}").unwrap())
+        proptest::option::of(proptest::string::string_regex("[ab,;'\"\n\r\t\\\\я🙂]{0,5}").unwrap())
     }
 
     proptest! {
@@ -437,6 +504,7 @@ mod tests {
             chunk in 1usize..20,
             tab: bool,
             quoted: bool,
+            backslash: bool,
         ) {
             let dialect = if tab { Dialect::TAB } else { Dialect { delimiter: b';', quote: b'\'' } };
             let mut out = Vec::new();
@@ -445,19 +513,25 @@ mod tests {
                     if i > 0 {
                         out.push(dialect.delimiter);
                     }
-                    push_cell(&mut out, dialect, cell.as_deref(), quoted);
+                    push_cell(&mut out, dialect, cell.as_deref(), quoted, backslash);
                 }
                 out.push(b'\n');
             }
-            prop_assert_eq!(parse(&out, dialect, chunk).unwrap(), rows);
+            let quirks = Quirks { backslash, ..Quirks::default() };
+            prop_assert_eq!(parse_with(&out, dialect, quirks, chunk).unwrap(), rows);
         }
 
         #[test]
         fn never_panics(text: Vec<u8>, chunk in 1usize..20) {
             let _ = parse(&text, Dialect::COMMA, chunk);
-            let quirks = Quirks { comment: Some(b'#'), backslash: true, space_before_quote: true };
-            let mut records = Records::with(BufReader::with_capacity(chunk, &text[..]), Dialect::COMMA, quirks, 1);
-            while let Ok(Some(_)) = records.next() {}
+            let quirks = Quirks { comment: Some(b'#'), backslash: true, space_before_quote: true, ..Quirks::default() };
+            let framed = Quirks { framed: true, runs: true, ..Quirks::default() };
+            for quirks in [quirks, framed] {
+                let mut records = Records::with(BufReader::with_capacity(chunk, &text[..]), Dialect::COMMA, quirks, 1);
+                while let Ok(Some(record)) = records.next() {
+                    let _ = record.cells().count();
+                }
+            }
         }
     }
 }

@@ -68,6 +68,30 @@ pub struct FileFormat {
     pub bom: bool,
     /// Whether the first line has the names of the columns.
     pub header: bool,
+    #[serde(skip_serializing_if = "Habits::is_none")]
+    pub habits: Habits,
+}
+
+/// What a file has beyond plain delimited text.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Habits {
+    /// Within quotes a backslash stands before quotes and itself.
+    pub backslash: bool,
+    /// The delimiter that what follows goes with.
+    pub delimiter: Option<char>,
+    pub space_before: bool,
+    pub space_after: bool,
+    /// A delimiter begins and ends each line, too.
+    pub framed: bool,
+    /// The columns stand below each other; spaces, however many, are one delimiter.
+    pub aligned: bool,
+}
+
+impl Habits {
+    fn is_none(&self) -> bool {
+        !(self.backslash || self.space_before || self.space_after || self.framed || self.aligned)
+    }
 }
 
 /// Which cells have quotes.
@@ -114,6 +138,7 @@ impl Default for FileFormat {
             encoding: "UTF-8".to_owned(),
             bom: false,
             header: true,
+            habits: Habits::default(),
         }
     }
 }

@@ -29,7 +29,7 @@ mod values;
 mod write;
 
 use crate::Error;
-pub use format::{FileFormat, LineEnd, Quoting};
+pub use format::{FileFormat, Habits, LineEnd, Quoting};
 pub(crate) use postgres::only_real;
 pub use postgres::{PgDefaults, password_of, redacted, without_passwords};
 pub use read::{is_database, is_table, read, tables_of};

@@ -45,6 +45,8 @@ pub(crate) struct TextEncoding {
     pub encoding: &'static Encoding,
     /// Whether it begins with a byte order mark.
     pub bom: bool,
+    /// Some bytes are no text in it and become U+FFFD.
+    pub damaged: bool,
 }
 
 /// The same, and `read` is told the encoding.
@@ -55,19 +57,23 @@ pub(crate) fn with_encoded_text<T>(
     with_encoded_text_in(path, None, read)
 }
 
-/// The same in the encoding that is given, if one is.
+/// The same in the encoding that is given, if one is; a mark at the beginning of a file knows better. What is UTF-8 but
+/// for a few places is read as that.
 pub(crate) fn with_encoded_text_in<T>(
     path: &Path,
     given: Option<&'static Encoding>,
     mut read: impl FnMut(&mut dyn BufRead, TextEncoding) -> Result<T, Error>,
 ) -> Result<T, Error> {
     let (sample, rest) = open_with_sample(path)?;
-    let encoding = given.unwrap_or_else(|| guess(&sample, true));
-    let bom = Encoding::for_bom(&sample).is_some();
-    match read(&mut Decoded::new(Cursor::new(sample).chain(rest), encoding), TextEncoding { encoding, bom }) {
+    let mark = Encoding::for_bom(&sample).map(|(encoding, _)| encoding);
+    let encoding = mark.or(given).unwrap_or_else(|| guess(&sample, true));
+    let told = TextEncoding { encoding, bom: mark.is_some(), damaged: false };
+    match read(&mut Decoded::new(Cursor::new(sample).chain(rest), told), told) {
         Err(error) if given.is_none() && encoding == UTF_8 && is_malformed(&error) => {
-            let encoding = guess_from_all(path)?;
-            read(&mut Decoded::new(decompressed(path)?, encoding), TextEncoding { encoding, bom: false })
+            let damaged = told.bom || is_nearly_utf8_to_its_end(path)?;
+            let encoding = if damaged { UTF_8 } else { guess_from_all(path)? };
+            let told = TextEncoding { encoding, bom: told.bom && damaged, damaged };
+            read(&mut Decoded::new(decompressed(path)?, told), told)
         }
         other => other,
     }
@@ -208,12 +214,17 @@ pub(crate) fn encoding_of(bytes: &[u8]) -> &'static Encoding {
 
 /// Whether characters of several bytes are at least ten times as many as places that are no UTF-8.
 fn is_nearly_utf8(bytes: &[u8]) -> bool {
+    let (good, bad) = good_and_bad(bytes);
+    10 * bad <= good
+}
+
+fn good_and_bad(bytes: &[u8]) -> (usize, usize) {
     let (mut good, mut bad) = (0, 0);
     for chunk in bytes.utf8_chunks() {
         good += chunk.valid().bytes().filter(|&byte| byte >= 0xc0).count();
         bad += usize::from(!chunk.invalid().is_empty());
     }
-    10 * bad <= good
+    (good, bad)
 }
 
 /// The text that `bytes` hold in `encoding`, without a mark (BOM) at its beginning. What cannot be decoded
@@ -256,7 +267,8 @@ fn guess(sample: &[u8], may_be_utf8: bool) -> &'static Encoding {
         return encoding;
     }
     // A sample may end inside a character.
-    if may_be_utf8 && std::str::from_utf8(sample).err().is_none_or(|e| e.error_len().is_none()) {
+    let is_utf8 = || std::str::from_utf8(sample).err().is_none_or(|e| e.error_len().is_none());
+    if may_be_utf8 && (is_utf8() || is_nearly_utf8(sample)) {
         return UTF_8;
     }
     let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
@@ -275,6 +287,25 @@ fn utf16_without_mark(sample: &[u8]) -> Option<&'static Encoding> {
         [0, _] if lines([b'\n', 0]) > line_feeds => Some(UTF_16LE),
         [_, 0] if lines([0, b'\n']) > line_feeds => Some(UTF_16BE),
         _ => None,
+    }
+}
+
+/// The same of a file, of which a part is held at a time.
+fn is_nearly_utf8_to_its_end(path: &Path) -> Result<bool, Error> {
+    let mut bytes = decompressed(path)?;
+    let (mut good, mut bad) = (0, 0);
+    loop {
+        let mut part = Vec::new();
+        (&mut bytes).take(SAMPLE_BYTES as u64).read_to_end(&mut part).map_err(Error::io(path))?;
+        if part.is_empty() {
+            return Ok(10 * bad <= good);
+        }
+        // A part may begin and end within a character.
+        let begin = part.iter().take(3).take_while(|byte| (0x80..0xc0).contains(*byte)).count();
+        let (more, worse) = good_and_bad(&part[begin..]);
+        let cut = std::str::from_utf8(&part[part.len().saturating_sub(4)..]);
+        let cut = cut.err().is_some_and(|error| error.error_len().is_none());
+        (good, bad) = (good + more, bad + worse - usize::from(cut && worse > 0));
     }
 }
 
@@ -320,12 +351,14 @@ struct Decoded<R> {
     text_left: (usize, usize),
     at_end: bool,
     finished: bool,
+    lossy: bool,
 }
 
 impl<R: Read> Decoded<R> {
-    fn new(bytes: R, encoding: &'static Encoding) -> Self {
+    fn new(bytes: R, TextEncoding { encoding, damaged, .. }: TextEncoding) -> Self {
         Self {
             bytes,
+            lossy: damaged,
             decoder: encoding.new_decoder_with_bom_removal(),
             raw: vec![0; SAMPLE_BYTES],
             raw_left: (0, 0),
@@ -365,6 +398,16 @@ impl<R: Read> Decoded<R> {
             self.raw_left.0 += read;
             self.text_left = (0, written);
             match result {
+                DecoderResult::Malformed(..) if self.lossy => {
+                    const MARK: &[u8] = "\u{fffd}".as_bytes();
+                    // One byte at the least was taken, of which nothing was written; the text has room for more than it.
+                    let end = written + MARK.len();
+                    if self.text.len() < end {
+                        self.text.resize(end, 0);
+                    }
+                    self.text[written..end].copy_from_slice(MARK);
+                    self.text_left = (0, end);
+                }
                 DecoderResult::Malformed(..) => {
                     let name = self.decoder.encoding().name();
                     return Err(io::Error::new(io::ErrorKind::InvalidData, Malformed(name)));
@@ -439,6 +482,15 @@ mod tests {
         let late = format!("{}{RUSSIAN}", "1;2;3\n".repeat(SAMPLE_BYTES / 4));
         assert_eq!(text_of(&encoding_rs::WINDOWS_1251.encode(&late).0), late);
         assert_eq!(text_of(late.as_bytes()), late);
+    }
+
+    #[test]
+    fn a_few_bad_bytes_do_not_change_the_encoding() {
+        let early = [RUSSIAN.as_bytes(), b"\xff;1;2\n"].concat();
+        assert_eq!(text_of(&early), format!("{RUSSIAN}\u{fffd};1;2\n"));
+        let late =
+            [RUSSIAN.as_bytes(), "1;2;3\n".repeat(SAMPLE_BYTES / 4).as_bytes(), b"a\xe9b\xe9"].concat();
+        assert!(text_of(&late).ends_with("3\na\u{fffd}b\u{fffd}"));
     }
 
     #[test]

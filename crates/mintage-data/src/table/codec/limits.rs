@@ -7,15 +7,18 @@ use crate::{
     Error,
     error::suggestion,
     table::{
-        Table,
+        Table, datetime,
         rules::{Place, Scale},
-        schema::{ColumnSchema, Format, Kind, TableSchema},
-        values,
+        schema::{ColumnSchema, Format, Kind, NumberFormat, TableSchema},
+        values::{self, NumberStyle},
     },
 };
 
 /// Values that are named when one is not known.
 const SHOWN: usize = 8;
+const SECOND: i64 = 1_000_000;
+const MINUTE: i64 = 60 * SECOND;
+const DAY: i64 = 24 * 60 * MINUTE;
 
 /// One condition on a column.
 #[derive(Clone, Debug, PartialEq)]
@@ -314,14 +317,16 @@ impl Allow {
     fn numbers(&self, own: &ColumnSchema) -> Result<Option<(f64, f64)>, Error> {
         let end = |text: &Option<String>, open: f64| match text {
             None => Ok(open),
-            Some(text) => number(text, own).ok_or_else(|| {
-                let why = format!("cannot be a bound of `{}`, a {}", own.name, own.kind.name());
-                Error::bad(format!("`{text}`"), why)
-                    .with_hint("ranges work for numbers and dates, written as in the data")
-            }),
+            Some(text) => {
+                span(text, own).map(|(low, high)| if open > 0.0 { high } else { low }).ok_or_else(|| {
+                    let why = format!("cannot be a bound of `{}`, a {}", own.name, own.kind.name());
+                    Error::bad(format!("`{text}`"), why)
+                        .with_hint("ranges work for numbers and dates, written as in the data")
+                })
+            }
         };
         match self {
-            Self::Value(text) => Ok(number(text, own).map(|number| (number, number))),
+            Self::Value(text) => Ok(span(text, own)),
             Self::Range(from, to) => {
                 let (low, high) = (end(from, f64::NEG_INFINITY)?, end(to, f64::INFINITY)?);
                 if low > high {
@@ -345,13 +350,52 @@ impl Allow {
     }
 }
 
-/// The number of a bound: as the column writes it, or without currency, unit and thousands.
-fn number(text: &str, own: &ColumnSchema) -> Option<f64> {
-    let bare = || match &own.format {
-        Format::Number(format) if !format.style.is_plain() => values::parse(text, '.'),
-        _ => None,
-    };
-    own.number(text).or_else(bare)
+/// The numbers that a bound means, the least and the largest: a day is all of its times.
+fn span(text: &str, own: &ColumnSchema) -> Option<(f64, f64)> {
+    if let Some(number) = own.number(text) {
+        return Some((number, number));
+    }
+    let one = |number: f64| (number, number);
+    match &own.format {
+        Format::Number(format) => amount(text, format).map(one),
+        Format::Datetime { pattern } => moments(text, pattern),
+        Format::Plain | Format::Id(_) => None,
+    }
+}
+
+/// A number without the currency and the unit of its column, as the column writes the others; else as programs write it.
+fn amount(text: &str, format: &NumberFormat) -> Option<f64> {
+    if format.style.is_plain() {
+        return (format.point != '.').then(|| values::parse(text, '.')).flatten();
+    }
+    let bare = NumberStyle { prefix: String::new(), suffix: String::new(), ..format.style.clone() };
+    let bare = NumberFormat { style: bare, ..format.clone() };
+    let own =
+        || bare.style.group.is_some_and(|group| text.contains(group)).then(|| bare.parse(text)).flatten();
+    own().or_else(|| values::parse(text, '.')).or_else(|| bare.parse(text))
+}
+
+/// A date or a time as ISO 8601 writes it, or the date alone as the column does, in microseconds: all that it may mean.
+fn moments(text: &str, pattern: &str) -> Option<(f64, f64)> {
+    const ISO: [(&str, i64); 5] = [
+        ("%Y-%m-%d", DAY),
+        ("%Y-%m-%dT%H:%M", MINUTE),
+        ("%Y-%m-%d %H:%M", MINUTE),
+        ("%Y-%m-%dT%H:%M:%S", SECOND),
+        ("%Y-%m-%d %H:%M:%S", SECOND),
+    ];
+    if !datetime::dated(pattern) {
+        return None;
+    }
+    let own = [" ", "T", ", "].into_iter().find_map(|between| {
+        let (date, rest) = pattern.split_once(between)?;
+        rest.starts_with("%H").then_some((date, DAY))
+    });
+    let (from, lasts) = own.into_iter().chain(ISO).find_map(|(pattern, lasts)| {
+        let micros = datetime::parse(text, pattern)?;
+        Some((micros, lasts))
+    })?;
+    Some((from as f64, (from + lasts - 1) as f64))
 }
 
 /// Both of two conditions on one column.
@@ -390,5 +434,39 @@ mod tests {
         for bad in ["age", "=3", "age=.."] {
             assert!(Where::parse(bad).is_err(), "{bad}");
         }
+    }
+
+    fn schema(cells: &[&str]) -> ColumnSchema {
+        let rows: Vec<Option<&str>> = cells.iter().cycle().take(60).map(|cell| Some(*cell)).collect();
+        let table = Table { columns: vec![crate::table::Column::of("c", rows)], ..Table::default() };
+        crate::table::schema::detect(&table).columns.remove(0)
+    }
+
+    #[test]
+    fn bounds_are_read_as_the_column_is_written() {
+        let euros = schema(&["1.838,02 €", "6.520,47 €", "913,50 €", "12.000,00 €", "1.100,25 €"]);
+        let one = |number: f64| Some((number, number));
+        assert_eq!(span("1.000", &euros), one(1000.0));
+        assert_eq!(span("1.838,02 €", &euros), one(1838.02));
+        assert_eq!(span("1838.02", &euros), one(1838.02));
+        assert_eq!(span("1838,02", &euros), one(1838.02));
+        let days = schema(&["13.06.2023", "24.03.2023", "01.12.2022", "30.01.2023", "17.08.2022"]);
+        assert_eq!(
+            span("2023-06-13", &days).map(|span| span.0),
+            span("13.06.2023", &days).map(|span| span.0)
+        );
+        let moments = schema(&[
+            "2020-02-06 04:15:00",
+            "2020-01-13 22:45:10",
+            "2020-03-01 12:00:00",
+            "2020-04-30 03:59:12",
+        ]);
+        let (from, to) = span("2020-01-31", &moments).unwrap();
+        assert_eq!(from, moments.number("2020-01-31 00:00:00").unwrap());
+        assert!(to > moments.number("2020-01-31 23:59:59").unwrap());
+        assert!(to < moments.number("2020-02-01 00:00:00").unwrap());
+        let january = Allow::Range(Some("2020-01-01".into()), Some("2020-01-31".into()));
+        assert_eq!(january.numbers(&moments).unwrap().unwrap().1, to);
+        assert_eq!(span("soon", &moments), None);
     }
 }

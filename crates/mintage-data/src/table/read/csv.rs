@@ -8,7 +8,7 @@ use std::{cell::Cell, collections::HashSet, io::BufRead, path::Path};
 use super::{
     super::{
         FileFormat, Table,
-        csv::{Fault, NO_QUOTE, Record, Records, skip_line},
+        csv::{Fault, PADDING, Record, Records, skip_line},
         made::{MadeRows, row_hash},
         text_file::{TextEncoding, with_encoded_text, with_encoded_text_in},
         write::encoding_named,
@@ -125,13 +125,9 @@ impl<'a> Opened<'a> {
         }
         check_letters(sample)?;
         let layout = dialect::detect(sample, said);
-        let mut dialect = layout.dialect;
-        if dialect.quote == NO_QUOTE {
-            dialect.quote = b'"';
-        }
-        let by_suffix = suffix == Some(dialect.delimiter);
+        let by_suffix = suffix == Some(layout.dialect.delimiter);
         let table = dialect::after_lines(sample, layout.skip);
-        let format = file_format::of_sample(table, dialect, layout.header, encoding, by_suffix);
+        let format = file_format::of_sample(table, &layout, encoding, by_suffix);
         let mut text = text;
         for _ in 0..layout.skip {
             if skip_line(&mut text)? == Some(b'\r') && text.fill_buf()?.first() == Some(&b'\n') {
@@ -142,7 +138,7 @@ impl<'a> Opened<'a> {
             text.consume(1);
         }
         let line = layout.skip as u64 + 1;
-        let records = Records::with(text, layout.dialect, layout.quirks, line);
+        let records = Records::with(text, layout.dialect, layout.quirks, line).trimming(&layout.padded);
         Ok(Some(Self { records, layout, format }))
     }
 }
@@ -191,9 +187,13 @@ fn read_text(
     }
     check_names(&place, &names).map_err(whole)?;
     let columns = chosen(spec.column.as_deref(), &place, &names).map_err(whole)?;
+    if told.0.damaged {
+        notes.push(format!("some bytes are no {}: they became \u{fffd}", format.encoding));
+    }
     let table = Table { notes, file: Some(format), ..empty(stem(path), &names, &columns) };
     let mut reading = Reading::new(path, Rows::new(table, spec), &columns, names.len(), spec);
     reading.header = layout.header;
+    reading.framed = layout.quirks.framed;
     let mut made = MadeRows::of(path, spec).map_err(whole)?;
     let mut is_made = |hash: &dyn Fn() -> u64| !made.is_empty() && made.has(hash());
     for (line, cells) in early {
@@ -206,7 +206,7 @@ fn read_text(
     }
     while let Some(found) = records.next().map_err(fault)? {
         // Of a single column, an empty line is a missing cell.
-        if found.is_blank() && names.len() > 1 {
+        if found.is_blank() && names.len() > 1 || layout.quirks.framed && dialect::is_rule(found) {
             continue;
         }
         if is_made(&|| hash(found.cells())) {
@@ -226,9 +226,13 @@ fn owned(record: &Record) -> Cells {
     record.cells().map(|cell| cell.map(str::to_owned)).collect()
 }
 
-/// By the places of its cells: their names may be written otherwise.
+/// By the places of its cells: their names may be written otherwise, and so may the spaces around the cells.
 fn hash<'a>(cells: impl Iterator<Item = Option<&'a str>>) -> u64 {
-    row_hash(cells.enumerate().map(|(place, cell)| (place as u64, cell.map(str::as_bytes))))
+    let bare = |text: &'a str| {
+        let bare = text.trim_matches(PADDING);
+        (!bare.is_empty() || text.is_empty()).then_some(bare.as_bytes())
+    };
+    row_hash(cells.enumerate().map(|(place, cell)| (place as u64, cell.and_then(bare))))
 }
 
 /// The hashes of the records of a file, at most so many, its header with them.
@@ -250,9 +254,9 @@ pub(crate) fn hashes(path: &Path, delimiter: Option<u8>, most: usize) -> Result<
     })
 }
 
-/// The first record that is not blank.
+/// The first record that is neither blank nor a rule, such as MySQL draws above the names.
 fn first<R: BufRead>(records: &mut Records<R>) -> Result<Option<&Record>, Fault> {
-    while records.next()?.is_some_and(Record::is_blank) {}
+    while records.next()?.is_some_and(|record| record.is_blank() || dialect::is_rule(record)) {}
     Ok(records.current())
 }
 
@@ -273,6 +277,8 @@ struct Reading<'a> {
     /// For each column of the file its place in the table, if it is wanted.
     place_of: Vec<Option<usize>>,
     header: bool,
+    /// Rows begin and end with a delimiter, so that a line without any is none.
+    framed: bool,
     strict: bool,
     /// Short lines, which are notes below the table if nothing follows them.
     footer: Vec<(u64, Cells)>,
@@ -293,6 +299,7 @@ impl<'p> Reading<'p> {
             rows,
             place_of,
             header: true,
+            framed: false,
             strict: spec.strict,
             footer: Vec::new(),
             lines: 0,
@@ -392,8 +399,9 @@ impl<'p> Reading<'p> {
     fn end(&mut self) -> Result<(), Error> {
         let filled = |cells: &Cells| cells.iter().flatten().count();
         let width = self.width();
-        let is_note =
-            |cells: &Cells| filled(cells) == 0 || filled(cells) == 1 && cells.len() < width && width > 2;
+        let is_note = |cells: &Cells| {
+            filled(cells) == 0 || filled(cells) == 1 && cells.len() < width && (width > 2 || self.framed)
+        };
         let held = std::mem::take(&mut self.footer);
         let last = held.iter().rposition(|(_, cells)| !is_note(cells)).map_or(0, |last| last + 1);
         let note = held.get(last..).unwrap_or_default().iter().find(|(_, cells)| filled(cells) > 0);

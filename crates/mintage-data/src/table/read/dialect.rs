@@ -4,6 +4,7 @@
 use super::{
     super::csv::{Dialect, NO_QUOTE, Quirks, Record, Records, skip_line},
     header::{has_names, is_number, usual_shift},
+    spaces::Spaces,
 };
 
 /// Records that are looked at.
@@ -14,6 +15,7 @@ const DELIMITERS: [u8; 4] = *b"\t;|,";
 const MAX_TITLES: usize = 30;
 /// A delimiter cuts at least this share of the records into equally many cells.
 const REGULAR: f64 = 0.5;
+const BY_SPACES: Dialect = Dialect { delimiter: b' ', quote: b'"' };
 
 /// What the user, or the name of the file, says of a file.
 #[derive(Clone, Copy, Debug, Default)]
@@ -28,7 +30,7 @@ pub(crate) struct Said {
 }
 
 /// How a file is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Layout {
     pub dialect: Dialect,
     pub quirks: Quirks,
@@ -42,12 +44,20 @@ pub(crate) struct Layout {
     pub row_names: bool,
     /// How many cells most records have.
     pub width: usize,
+    /// For each column whether the spaces around its cells are no part of them.
+    pub padded: Vec<bool>,
+    /// Delimiters have a space before them.
+    pub space_before: bool,
+    /// … behind them.
+    pub space_after: bool,
 }
 
 /// The cells of a record, and the line that it begins in, from 0.
 struct Line {
     at: usize,
     cells: Vec<Option<String>>,
+    /// Whether each had quotes.
+    quoted: Vec<bool>,
 }
 
 /// The first records of a file.
@@ -143,45 +153,117 @@ fn below(rest: &[u8], said: &Said, comment: Option<u8>) -> Layout {
         let head = head(rest, dialect, quirks_of(dialect));
         (regularity(&head), dialect, head)
     };
-    let (dialect, head) = match said.delimiter.map(with) {
-        Some((_, dialect, head)) => (dialect, head),
-        None => {
-            let scored = DELIMITERS.map(with);
-            // Where two separators cut every line alike, cells tell: "1,5;2,5" is two numbers, and a line of twelve
-            // commas with one semicolon in a sentence is no line of two cells.
-            let best = |score: &dyn Fn(&(f64, Dialect, Head)) -> f64| {
-                let scores =
-                    scored.iter().map(|candidate| score(candidate) * whole(&candidate.2, candidate.1));
-                let better =
-                    |best: (f64, usize), next: (f64, usize)| if next.0 > best.0 { next } else { best };
-                scores.zip(0..).reduce(better).filter(|(score, _)| *score > 0.0).map(|(_, place)| place)
-            };
-            let regular = |(share, _, _): &(f64, Dialect, Head)| if *share >= REGULAR { *share } else { 0.0 };
-            // Lines that do not fit are told of; they do not make one column of a table.
-            let place = best(&regular).or_else(|| best(&|(_, _, head)| like_first(head)));
-            let mut scored = scored.into_iter();
-            match place.and_then(|place| scored.nth(place)).or_else(|| by_spaces(with(b' '))) {
-                Some((_, dialect, head)) => (dialect, head),
-                None => {
-                    let (_, dialect, head) = with(one_column(rest));
-                    (dialect, head)
-                }
-            }
+    let aligned = (!said.no_quotes).then(|| aligned(rest, quirks_of(BY_SPACES))).flatten();
+    let (dialect, mut head, runs) = match said.delimiter {
+        Some(b' ') if aligned.is_some() => (BY_SPACES, aligned.unwrap_or_default(), true),
+        Some(delimiter) => {
+            let (_, dialect, head) = with(delimiter);
+            (dialect, head, false)
         }
+        None => cut(rest, &with, aligned),
     };
+    let mut quirks = Quirks { runs, ..quirks_of(dialect) };
+    if is_framed(&head, dialect) {
+        quirks.framed = true;
+        head = self::head(rest, dialect, quirks);
+    }
     let start = if said.skip.is_some() { 0 } else { titles(&head) };
     let table = head.get(start..).unwrap_or_default();
     let cells: Vec<&[Option<String>]> = table.iter().map(|line| line.cells.as_slice()).collect();
     let found = cells.split_first().is_none_or(|(first, others)| has_names(first, others));
+    let header = said.header.unwrap_or(found);
+    let spaces = spaces(table.get(usize::from(header)..).unwrap_or_default());
+    quirks.space_before_quote |= spaces.after;
     Layout {
         dialect,
-        quirks: quirks_of(dialect),
+        quirks,
         skip: if start == 0 { 0 } else { table[0].at },
-        header: said.header.unwrap_or(found),
+        header,
         marked: false,
         row_names: cells.split_first().is_some_and(|(first, others)| usual_shift(first.len(), others) > 0),
         width: usual_width(table),
+        padded: spaces.padded,
+        space_before: spaces.before,
+        space_after: spaces.after,
     }
+}
+
+/// The dialect that cuts the beginning of a file best, its records, and whether runs of spaces cut them.
+fn cut(
+    rest: &[u8],
+    with: &dyn Fn(u8) -> (f64, Dialect, Head),
+    aligned: Option<Head>,
+) -> (Dialect, Head, bool) {
+    let scored = DELIMITERS.map(with);
+    // Where two separators cut every line alike, cells tell: "1,5;2,5" is two numbers, and a line of twelve commas with
+    // one semicolon in a sentence is no line of two cells.
+    let best = |score: &dyn Fn(&(f64, Dialect, Head)) -> f64| {
+        let scores = scored.iter().map(|candidate| score(candidate) * whole(&candidate.2, candidate.1));
+        let better = |best: (f64, usize), next: (f64, usize)| if next.0 > best.0 { next } else { best };
+        scores.zip(0..).reduce(better).filter(|(score, _)| *score > 0.0).map(|(_, place)| place)
+    };
+    let regular = best(&|(share, _, _)| if *share >= REGULAR { *share } else { 0.0 });
+    // A tab before the last column is one more space.
+    let wider = |place: usize, head: &Head| {
+        scored[place].1.delimiter == b'\t' && usual_width(head) > usual_width(&scored[place].2)
+    };
+    if let Some(head) = aligned
+        && regular.is_none_or(|place| wider(place, &head))
+    {
+        return (BY_SPACES, head, true);
+    }
+    // Lines that do not fit are told of; they do not make one column of a table.
+    let place = regular.or_else(|| best(&|(_, _, head)| like_first(head)));
+    let mut scored = scored.into_iter();
+    match place.and_then(|place| scored.nth(place)).or_else(|| by_spaces(with(b' '))) {
+        Some((_, dialect, head)) => (dialect, head, false),
+        None => {
+            let (_, dialect, head) = with(one_column(rest));
+            (dialect, head, false)
+        }
+    }
+}
+
+/// Whether every line with bars has nothing before its first and behind its last.
+fn is_framed(head: &[Line], dialect: Dialect) -> bool {
+    let blank = |cell: Option<&Option<String>>| {
+        cell.is_some_and(|cell| cell.as_deref().is_none_or(|text| text.trim().is_empty()))
+    };
+    let framed = |line: &Line| line.cells.len() > 2 && blank(line.cells.first()) && blank(line.cells.last());
+    let mut barred = head.iter().filter(|line| line.cells.len() > 1).peekable();
+    dialect.delimiter == b'|' && barred.peek().is_some() && barred.all(framed)
+}
+
+/// The spaces around the cells of rows, but for those with more or fewer cells than most: notes have no padding.
+fn spaces(rows: &[Line]) -> Spaces {
+    let width = usual_width(rows);
+    let mut columns = vec![Vec::new(); width];
+    for line in rows.iter().filter(|line| line.cells.len() == width) {
+        for ((cell, quoted), column) in line.cells.iter().zip(&line.quoted).zip(&mut columns) {
+            column.extend(cell.as_deref().filter(|_| !quoted));
+        }
+    }
+    Spaces::of(&columns)
+}
+
+/// The records of columns that stand below each other, with more than one space between them in most lines: each line
+/// has as many cells, and one column at least is of numbers.
+fn aligned(rest: &[u8], quirks: Quirks) -> Option<Head> {
+    let lines = || {
+        let lines = rest.split(|byte| matches!(byte, b'\n' | b'\r')).map(<[u8]>::trim_ascii);
+        lines.filter(|line| !line.is_empty()).take(SCANNED)
+    };
+    let is_wide = |line: &&[u8]| line.windows(2).any(|pair| pair.iter().all(|b| matches!(b, b' ' | b'\t')));
+    if 2 * lines().filter(is_wide).count() < lines().count() {
+        return None;
+    }
+    let head = head(rest, BY_SPACES, Quirks { runs: true, ..quirks });
+    let (first, others) = head.split_first()?;
+    let width = others.first()?.cells.len();
+    let regular = others.iter().all(|line| line.cells.len() == width);
+    let names = first.cells.len() == width || first.cells.len() + 1 == width;
+    let numbers = |i: usize| others.iter().all(|line| line.cells[i].as_deref().is_some_and(is_number));
+    (regular && names && width >= 2 && others.len() >= 2 && (0..width).any(numbers)).then_some(head)
 }
 
 /// The share of cells that are whole: without another delimiter, but for the commas of numbers, and without a quote in
@@ -249,12 +331,13 @@ fn quirks(sample: &[u8], Dialect { delimiter, quote }: Dialect) -> Quirks {
     let escaped = sample.windows(3).filter(|w| w[0] == b'\\' && w[1] == quote);
     let (mut within, mut at_end) = (0usize, 0usize);
     escaped.for_each(|w| if ends(&w[2]) { at_end += 1 } else { within += 1 });
-    let doubled = sample.windows(4).any(|w| !ends(&w[0]) && w[1] == quote && w[2] == quote && !ends(&w[3]));
+    let doubled = sample.windows(4);
+    let doubled = doubled.filter(|w| !ends(&w[0]) && w[1] == quote && w[2] == quote && !ends(&w[3])).count();
     let spaced = sample.windows(3).filter(|w| w[0] == delimiter && w[1] == b' ' && w[2] == quote).count();
     Quirks {
-        comment: None,
-        backslash: within > at_end && !doubled,
+        backslash: within > at_end.max(doubled),
         space_before_quote: delimiter != b' ' && spaced > 0,
+        ..Quirks::default()
     }
 }
 
@@ -264,7 +347,7 @@ fn head(sample: &[u8], dialect: Dialect, quirks: Quirks) -> Head {
     while let Ok(Some(record)) = records.next() {
         if !record.is_blank() && !is_rule(record) {
             let cells = record.cells().map(|cell| cell.map(str::to_owned)).collect();
-            head.push(Line { at: record.line as usize, cells });
+            head.push(Line { at: record.line as usize, cells, quoted: record.quoted().collect() });
         }
         if head.len() == SCANNED {
             return head;
@@ -363,6 +446,12 @@ mod tests {
         assert_eq!(detected("name\nJohn Smith\nMary Jones\nApollo 11\n"), (',', '"', true));
         assert_eq!(detected("\"a\" \"b\"\n\"1\" 1 \"x y\"\n\"2\" 2 \"z\"\n"), (' ', '"', true));
         assert_eq!(detected("a b c\n1 2 x\n3 4 y\n"), (' ', '"', true));
+        assert_eq!(detected("name    age   score\ncarla   45    0.5\nbob     9     0.2\n"), (' ', '"', true));
+        assert_eq!(detected("x y\n  7.8e-01  -6.5e-01\n  1.2e-01   1.9e+00\n"), (' ', '"', true));
+        assert_eq!(
+            detected("18.0   8   307.0\t\"chevy\"\n9.0    4   97.5\t\"vw\"\n9.5    4   97.5\t\"vw\"\n").0,
+            ' '
+        );
         assert_eq!(detected("a;b\r1;2\r3;4\r"), (';', '"', true));
         assert_eq!(detected("price\n1,5\n2,5\n3,5\n"), (';', '"', true));
         assert_eq!(detect(b"price\n1,5\n2,5\n3,5\n", &Said::default()).skip, 0);
@@ -413,6 +502,9 @@ mod tests {
         assert!(of("a,b\n\"say \\\"hi\\\" to\",1\n\"x\",2\n").backslash);
         assert!(!of("a,b\n\"C:\\dir\\\",1\n\"x\",2\n").backslash);
         assert!(!of("a,b\n\"say \"\"hi\"\" to\",1\n").backslash);
+        assert!(of("a,b\n\"say \\\"hi\\\" to\",1\n\"say \\\"ho\\\" to\",1\n\"a \"\"b\"\" c\",2\n").backslash);
+        assert!(of("| a | b |\n|---|---|\n| 1 | 2 |\n| 3 | 4 |\n").framed);
+        assert!(!of("|a|b\n|1|2\n|3|4\n").framed);
         assert!(of("a, b\n1, \"x, y\"\n2, \"z\"\n").space_before_quote);
         assert!(!of("a,b\n1,\"x, y\"\n").space_before_quote);
     }

@@ -1,10 +1,11 @@
 //! How a file of delimited text is written, found from its beginning: what new files and rows are written like.
 
 use super::super::{
-    csv::{Dialect, Quirks, Records, needs_quotes},
-    format::{FileFormat, LineEnd, Quoting},
+    csv::{NO_QUOTE, Records, needs_quotes},
+    format::{FileFormat, Habits, LineEnd, Quoting},
     text_file::TextEncoding,
 };
+use super::dialect::{Layout, is_rule};
 
 /// Records that are looked at.
 const SCANNED: usize = 200;
@@ -12,21 +13,29 @@ const SCANNED: usize = 200;
 /// The format of a file that begins with `sample`. `by_suffix`: the suffix of the file says its delimiter.
 pub(super) fn of_sample(
     sample: &[u8],
-    dialect: Dialect,
-    header: bool,
+    layout: &Layout,
     encoding: TextEncoding,
     by_suffix: bool,
 ) -> FileFormat {
-    let quotes = Quotes::count(sample, dialect, header);
+    let quotes = Quotes::count(sample, layout);
+    let (dialect, quirks) = (layout.dialect, layout.quirks);
     FileFormat {
         delimiter: (!by_suffix).then_some(char::from(dialect.delimiter)),
-        quote: char::from(dialect.quote),
+        quote: if dialect.quote == NO_QUOTE { '"' } else { char::from(dialect.quote) },
         quoted_header: quotes.header,
         quoting: quotes.quoting(),
         line_end: line_end(sample),
         encoding: encoding.encoding.name().to_owned(),
         bom: encoding.bom,
-        header,
+        header: layout.header,
+        habits: Habits {
+            backslash: quirks.backslash,
+            delimiter: Some(char::from(dialect.delimiter)),
+            space_before: layout.space_before,
+            space_after: layout.space_after,
+            framed: quirks.framed,
+            aligned: quirks.runs,
+        },
     }
 }
 
@@ -62,14 +71,15 @@ struct Quotes {
 }
 
 impl Quotes {
-    fn count(sample: &[u8], dialect: Dialect, header: bool) -> Self {
+    fn count(sample: &[u8], layout: &Layout) -> Self {
+        let Layout { dialect, header, .. } = *layout;
         let mut quotes = Self { names: Vec::new(), header: false, columns: Vec::new() };
-        let mut records = Records::with(sample, dialect, Quirks::default(), 1);
+        let mut records = Records::with(sample, dialect, layout.quirks, 1).trimming(&layout.padded);
         let mut seen = 0;
         while let Ok(Some(record)) = records.next()
             && seen < SCANNED
         {
-            if record.is_blank() {
+            if record.is_blank() || is_rule(record) {
                 continue;
             }
             if seen == 0 && header {
@@ -109,11 +119,15 @@ impl Quotes {
 mod tests {
     use encoding_rs::UTF_8;
 
-    use super::*;
+    use super::{
+        super::dialect::{Said, detect},
+        *,
+    };
 
     fn found(sample: &str) -> FileFormat {
-        let utf8 = TextEncoding { encoding: UTF_8, bom: false };
-        of_sample(sample.as_bytes(), Dialect { delimiter: b';', quote: b'"' }, true, utf8, false)
+        let utf8 = TextEncoding { encoding: UTF_8, bom: false, damaged: false };
+        let said = Said { delimiter: Some(b';'), header: Some(true), ..Said::default() };
+        of_sample(sample.as_bytes(), &detect(sample.as_bytes(), &said), utf8, false)
     }
 
     #[test]

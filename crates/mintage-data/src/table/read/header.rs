@@ -14,6 +14,9 @@ enum Look {
 const MISSING: [&str; 8] = ["na", "nan", "null", "none", "n/a", "-", "?", "\\n"];
 /// Of so many cells of a column at least one part of ten may be something else.
 const ALIKE: f64 = 0.9;
+const YEARS: std::ops::Range<i64> = 1900..2100;
+/// So many numbers that count on are no values.
+const MANY: usize = 6;
 
 /// Whether `first` has names and not values like those of the records below.
 pub(super) fn has_names(first: &[Option<String>], below: &[&[Option<String>]]) -> bool {
@@ -22,7 +25,8 @@ pub(super) fn has_names(first: &[Option<String>], below: &[&[Option<String>]]) -
     let (mut names, mut values) = (0usize, 0usize);
     for (i, cell) in first.iter().enumerate() {
         let Some(text) = cell.as_deref().map(str::trim).filter(|text| !is_missing(text)) else { continue };
-        let column: Vec<&str> = below.iter().filter_map(|line| line.get(i + shift)?.as_deref()).collect();
+        let column: Vec<&str> =
+            below.iter().filter_map(|line| line.get(i + shift)?.as_deref()).map(str::trim).collect();
         match (look(text), usual_look(&column)) {
             (Look::Number, _) if counted => names += 1,
             (own, Some(usual)) if own != usual => names += 1,
@@ -47,22 +51,57 @@ pub(super) fn usual_shift(width: usize, below: &[&[Option<String>]]) -> usize {
     usize::from(width > 1 && 2 * longer > below.len() && below.iter().any(|line| has_last(&line)))
 }
 
-/// Whether the numbers of the first line count on by one (0, 1, 2 of pandas; years; months) and those of the lines
-/// below do not.
+/// Whether the numbers of the first line are names that count on by one: 0, 1, 2 of pandas, years, months. A line of
+/// values may look like that, too, so that more must tell names from values.
 fn is_counted(first: &[Option<String>], below: &[&[Option<String>]], shift: usize) -> bool {
-    let run = |line: &[Option<String>], places: &[usize]| -> bool {
-        let numbers: Vec<i64> =
-            places.iter().filter_map(|&i| line.get(i)?.as_deref()?.trim().parse().ok()).collect();
-        numbers.len() == places.len() && numbers.windows(2).all(|pair| pair[1] == pair[0] + 1)
-    };
-    let is_whole =
-        |cell: &Option<String>| cell.as_deref().is_some_and(|text| text.trim().parse::<i64>().is_ok());
-    let places: Vec<usize> = (0..first.len()).filter(|&i| is_whole(&first[i])).collect();
+    let places: Vec<usize> = (0..first.len()).filter(|&i| whole(&first[i]).is_some()).collect();
     let shifted: Vec<usize> = places.iter().map(|i| i + shift).collect();
-    let start: i64 = places.first().and_then(|&i| first[i].as_deref()?.trim().parse().ok()).unwrap_or(-1);
-    let likely = places.len() >= 3 || places.len() == 2 && (start == 0 || (1900..2100).contains(&start));
-    let alike = below.iter().filter(|line| run(line, &shifted)).count();
-    likely && !below.is_empty() && run(first, &places) && 10 * alike <= below.len()
+    let Some(start) = places.first().and_then(|&i| whole(&first[i])) else { return false };
+    let year = YEARS.contains(&start);
+    let likely = places.len() >= 3 || places.len() == 2 && (start == 0 || year);
+    let alike = below.iter().filter(|line| counts_on(line, &shifted)).count();
+    let column = |i: usize| -> Vec<&str> {
+        below.iter().filter_map(|line| line.get(i + shift)?.as_deref()).map(str::trim).collect()
+    };
+    // All others are texts that do not come again.
+    let others: Vec<usize> = (0..first.len()).filter(|i| !places.contains(i)).collect();
+    let is_value = |&i: &usize| {
+        let text = first[i].as_deref().map(str::trim).filter(|text| !text.is_empty());
+        text.is_some_and(|text| look(text) != Look::Text || column(i).contains(&text))
+    };
+    if !likely || below.is_empty() || !counts_on(first, &places) || 10 * alike > below.len() {
+        return false;
+    }
+    if others.iter().any(is_value) {
+        return false;
+    }
+    let whole_below = |text: &&str| text.parse::<i64>().is_ok();
+    let of_another_kind = |&i: &usize| {
+        let column = column(i);
+        2 * column.iter().filter(|text| whole_below(text)).count() < column.len()
+    };
+    let numbers_below =
+        |&i: &usize| first[i].is_some() && matches!(usual_look(&column(i)), Some(Look::Number | Look::Date));
+    let years_below = |i: usize| {
+        let column = column(i);
+        2 * column.iter().filter(|text| text.parse().is_ok_and(|n| YEARS.contains(&n))).count() > column.len()
+    };
+    shift > 0
+        || first[0].is_none()
+        || places.len() >= MANY
+        || year && !years_below(places[0])
+        || places.iter().any(of_another_kind)
+        || others.iter().any(numbers_below)
+}
+
+fn whole(cell: &Option<String>) -> Option<i64> {
+    cell.as_deref()?.trim().parse().ok()
+}
+
+/// Whether the cells at these places are whole numbers, each one more than the one before.
+fn counts_on(line: &[Option<String>], places: &[usize]) -> bool {
+    let numbers: Vec<i64> = places.iter().filter_map(|&i| line.get(i).and_then(whole)).collect();
+    numbers.len() == places.len() && numbers.windows(2).all(|pair| pair[1] == pair[0] + 1)
 }
 
 /// What nearly all cells of a column look like.
@@ -80,6 +119,11 @@ fn usual_look(column: &[&str]) -> Option<Look> {
 
 fn is_missing(text: &str) -> bool {
     text.is_empty() || MISSING.contains(&text.to_lowercase().as_str())
+}
+
+/// Whether a text is a number or looks like a date.
+pub(super) fn is_number_or_date(text: &str) -> bool {
+    matches!(look(text), Look::Number | Look::Date)
 }
 
 fn look(text: &str) -> Look {
@@ -123,6 +167,9 @@ mod tests {
         assert!(found(&["country;2019;2020;2021", "C0;26;88;79", "C1;41;12;27"]));
         assert!(found(&[";0;1;2", "0;0.723;0.764;a", "1;0.217;0.617;b"]));
         assert!(found(&["0;1;2", "0.5;7;a", "0.25;8;b"]));
+        assert!(found(&["id;name;0;1;2", "7;ann;5;9;4", "8;bob;6;7;1"]));
+        assert!(found(&["0;1;2;3;4;5;6", "7;5;9;4;8;8;1", "8;6;7;1;0;0;1"]));
+        assert!(found(&["2019;2020;2021", "26;88;79", "41;12;27"]));
         assert!(found(&["shop;2024-01;2024-02", "A;10;20", "B;5;6.5"]));
         assert!(found(&["shop;01.02.2024;02.02.2024", "A;10;20", "B;5;6"]));
         assert!(found(&["id;7", "1;2", "4;5"]));
@@ -141,6 +188,12 @@ mod tests {
         assert!(!found(&["2024-01-01;a", "2024-01-02;b"]));
         assert!(!found(&["<0.1;5;6", "0.2;6;7", "0.4;7;8"]));
         assert!(!found(&["1"]));
+        assert!(!found(&["0;1;blue", "1;1;red", "2;1;red", "3;0;blue"]));
+        assert!(!found(&["0;1;1.08", "1;0;-0.86", "0;1;-0.23"]));
+        assert!(!found(&["0;1;2", "1;5;3", "4;4;4"]));
+        assert!(!found(&["a;0;1;2", "b;1;1;9", "a;2;6;5"]));
+        assert!(!found(&["0;1", "1;1", "1;0"]));
+        assert!(!found(&["2001;2002;x", "2005;2001;x", "2009;2003;y"]));
     }
 
     #[test]

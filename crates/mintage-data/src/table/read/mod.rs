@@ -10,6 +10,7 @@ pub(super) mod jsonl;
 mod parquet;
 mod postgres;
 mod rows;
+mod spaces;
 pub(super) mod sqlite;
 
 use std::{
@@ -67,10 +68,10 @@ pub fn read(spec: &SourceSpec) -> Result<Table, Error> {
     }
 }
 
-/// The tables that a source holds and how many rows each has; of a file, the file itself.
+/// The tables that a source holds and how many rows each has, with a view that is asked for; of a file, the file itself.
 pub fn tables_of(spec: &SourceSpec) -> Result<Vec<(String, usize)>, Error> {
     match format_of(spec)? {
-        Format::Sqlite => sqlite::tables_of(&spec.path()),
+        Format::Sqlite => sqlite::tables_of(&spec.path(), spec.table.as_deref()),
         Format::Postgres => postgres::tables_of(spec),
         _ => read(spec).map(|table| vec![(table.name.clone(), table.rows())]),
     }

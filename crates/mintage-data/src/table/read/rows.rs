@@ -2,18 +2,24 @@
 
 use std::collections::HashSet;
 
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
 use super::super::{Column, Table, csv::MAX_COLUMNS};
 use crate::{Error, SourceSpec, error::suggestion};
 
-/// The table that a source becomes, of which at most `limit` rows are kept, evenly spread.
+/// The table that a source becomes, of which at most `limit` rows are kept, spread over all of it.
 ///
-/// How many rows will come is not known before: every row is kept, then every second, every fourth, …, so
-/// that there are never more than twice as many as wanted.
+/// How many rows will come is not known before: every row is kept, then one of every two, of every four, …, so
+/// that there are never more than twice as many as wanted. Which one is left to a hash: every second row of a table in
+/// which two kinds of rows take turns would be rows of one kind.
 pub(super) struct Rows {
     pub table: Table,
     limit: Option<usize>,
-    stride: usize,
-    seen: usize,
+    /// One of two to the power of this is kept.
+    halvings: u32,
+    seen: u64,
+    /// The numbers of the rows that are kept, where there is a limit.
+    numbers: Vec<u64>,
     kept: usize,
     /// Rows that mintage made, which are not among them.
     made: usize,
@@ -21,7 +27,8 @@ pub(super) struct Rows {
 
 impl Rows {
     pub fn new(table: Table, spec: &SourceSpec) -> Self {
-        Self { table, limit: spec.limit.map(|limit| limit.max(1)), stride: 1, seen: 0, kept: 0, made: 0 }
+        let limit = spec.limit.map(|limit| limit.max(1));
+        Self { table, limit, halvings: 0, seen: 0, numbers: Vec::new(), kept: 0, made: 0 }
     }
 
     /// Whether the row that comes now is kept. To be asked once a row, before its cells are added.
@@ -53,19 +60,26 @@ impl Rows {
         self.limit.is_some_and(|limit| self.kept >= limit.saturating_mul(2))
     }
 
-    /// Keeps every second of the rows so far.
+    /// Keeps one of every two rows so far.
     fn thin_out(&mut self) {
-        let every_second: Vec<u32> = (0..self.kept as u32).step_by(2).collect();
-        self.table = self.table.select(&every_second);
-        self.kept = every_second.len();
-        self.stride *= 2;
+        self.halvings += 1;
+        let wins = |place: &usize| wins(self.numbers[*place], self.halvings);
+        let left: Vec<usize> = (0..self.kept).filter(wins).collect();
+        self.numbers = left.iter().map(|&place| self.numbers[place]).collect();
+        let left: Vec<u32> = left.into_iter().map(|place| place as u32).collect();
+        self.table = self.table.select(&left);
+        self.kept = left.len();
     }
 
     /// Counts the row that comes now; whether it is kept.
     fn counts_next(&mut self) -> bool {
-        let keeps = self.seen.is_multiple_of(self.stride);
+        let number = self.seen;
+        let keeps = (1..=self.halvings).all(|halving| wins(number, halving));
         self.seen += 1;
         self.kept += usize::from(keeps);
+        if keeps && self.limit.is_some() {
+            self.numbers.push(number);
+        }
         keeps
     }
 
@@ -95,9 +109,23 @@ impl Rows {
             return Err(Error::bad(place, "holds no rows").with_hint("rows that mintage made do not count"));
         }
         let Some(limit) = self.limit.filter(|&limit| limit < self.kept) else { return Ok(self.table) };
-        let spread: Vec<u32> = (0..limit).map(|i| (i * self.kept / limit) as u32).collect();
+        let place = |i: usize| {
+            let (from, to) = (i * self.kept / limit, (i + 1) * self.kept / limit);
+            (from as u64 + hash(i as u64, 0) % (to - from) as u64) as u32
+        };
+        let spread: Vec<u32> = (0..limit).map(place).collect();
         Ok(self.table.select(&spread))
     }
+}
+
+/// Of two neighbours that are left at a halving, whether a row is the one that is kept.
+fn wins(number: u64, halving: u32) -> bool {
+    let side = (number >> (halving - 1)) & 1;
+    side == hash(number >> halving, u64::from(halving)) & 1
+}
+
+fn hash(number: u64, seed: u64) -> u64 {
+    xxh3_64_with_seed(&number.to_le_bytes(), seed)
 }
 
 /// Names that no table may have: none at all, too many, or the same twice.
@@ -199,13 +227,19 @@ mod tests {
         fn rows_are_spread_evenly(n in 1usize..3000, limit in 1usize..100) {
             let rows = kept(n, Some(limit));
             prop_assert_eq!(rows.len(), limit.min(n));
-            prop_assert_eq!(rows[0], 0);
-            let gaps = || rows.windows(2).map(|pair| pair[1] - pair[0]);
-            if rows.len() > 1 {
-                prop_assert!(gaps().max() <= gaps().min().map(|least| 2 * least), "{:?}", rows);
-                prop_assert!(n - rows[rows.len() - 1] <= 3 * gaps().max().unwrap());
-            }
+            let ends = [&[0], &rows[..], &[n]].concat();
+            let widest = ends.windows(2).map(|pair| pair[1] - pair[0]).max();
+            prop_assert!(widest <= Some(8 * n / limit + 8), "{:?}", rows);
+            prop_assert!(rows.is_sorted_by(|a, b| a < b));
             prop_assert_eq!(kept(n, None).len(), n);
+        }
+    }
+
+    #[test]
+    fn rows_that_take_turns_are_all_seen() {
+        for (n, limit) in [(2500, 1000), (1999, 1000), (40_000, 1000), (12_000, 3000)] {
+            let odd = kept(n, Some(limit)).iter().filter(|row| *row % 2 == 1).count();
+            assert!(odd * 10 > limit * 4 && odd * 10 < limit * 6, "{n} {limit} {odd}");
         }
     }
 

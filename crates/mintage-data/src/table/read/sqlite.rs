@@ -40,15 +40,18 @@ pub(super) fn is_table(path: &Path, spec: &SourceSpec) -> Result<bool, Error> {
     Ok(images.is_empty())
 }
 
-/// Names and numbers of rows of all tables, without the rows that Mintage made.
-pub(super) fn tables_of(path: &Path) -> Result<Vec<(String, usize)>, Error> {
+/// Names and numbers of rows of all tables, and of the view that is `wanted`, without the rows that Mintage made.
+pub(super) fn tables_of(path: &Path, wanted: Option<&str>) -> Result<Vec<(String, usize)>, Error> {
     let connection = open_read_only(path)?;
     let count = |table: String| {
         let names = columns(&connection, &table)?;
         let sql = format!("SELECT count(*) FROM {}{}", quoted(&table), only_real(&names));
         connection.query_row(&sql, [], |row| row.get::<_, i64>(0)).map(|rows| (table, rows as usize))
     };
-    let all = tables(&connection).and_then(|all| all.into_iter().map(count).collect());
+    let all = tables(&connection).and_then(|mut all| {
+        all.extend(views(&connection)?.into_iter().filter(|view| Some(view.as_str()) == wanted));
+        all.into_iter().map(count).collect()
+    });
     all.map_err(Error::sqlite(path))
 }
 

@@ -45,10 +45,7 @@ impl Expression {
                     _ => left / right,
                 }
             }
-            Self::Round(inner, digits) => {
-                let unit = 10f64.powi(*digits);
-                (inner.value(column)? * unit).round() / unit
-            }
+            Self::Round(inner, digits) => rounded(inner.value(column)?, *digits),
         };
         value.is_finite().then_some(value)
     }
@@ -65,6 +62,18 @@ impl Expression {
         all.dedup();
         all
     }
+}
+
+/// A number rounded as databases do: halves go away from zero, and what is a half but for the last bits of `f64` is one.
+/// 79.5 * 1.19 is 94.605, though not in `f64`, and so 94.61.
+pub fn rounded(value: f64, digits: i32) -> f64 {
+    let unit = 10f64.powi(digits);
+    let scaled = value * unit;
+    if scaled.abs() >= 1e15 {
+        return value;
+    }
+    let decimal = format!("{scaled:.14e}").parse::<f64>().unwrap_or(scaled);
+    decimal.round() / unit
 }
 
 /// A name as a formula has it: in quotation marks where it must be.
@@ -233,6 +242,11 @@ mod tests {
         assert_eq!(value("-(price + .5) * `a\"b`"), Some(-30.0));
         assert_eq!(value("round(price / 3, 2) + \"a\"\"b\""), Some(10.83));
         assert_eq!(value("round(1234, -2)"), Some(1200.0));
+        assert_eq!(value("round(79.5 * 1.19, 2)"), Some(94.61));
+        assert_eq!(value("round(-79.5 * 1.19, 2)"), Some(-94.61));
+        assert_eq!(value("round(1.005 + 0.28, 2)"), Some(1.29));
+        assert_eq!(value("round(0.4999999, 0)"), Some(0.0));
+        assert_eq!(rounded(1e300, 2), 1e300);
         assert_eq!(value("price / 0"), None);
         assert_eq!(value("налог + 1"), None);
         assert_eq!(

@@ -182,17 +182,32 @@ impl Formula {
         best.map_or_else(|| with(0.0), |(_, formula)| formula)
     }
 
-    /// The rows whose text is not what the formula gives.
+    /// The rows whose text is not what the formula gives. What is a half, and where it is rounded to, differs from
+    /// program to program: where most rows are right, one unit of the last digit is no fault.
     pub(super) fn broken(&self, table: &Table, schema: &TableSchema) -> Vec<usize> {
         let numbers = Numbers::of(table, schema, self.expression.columns());
         let form = &schema.columns[self.column];
-        let wrong = |row: &usize| {
-            let own = table.columns[self.column].cell(*row);
-            match self.text(|column| numbers.get(column, *row), schema) {
-                Some(text) => own != Some(&text),
-                None => !form.is_missing(own),
+        let (mut wrong, mut nearly) = (Vec::new(), Vec::new());
+        for row in 0..table.rows() {
+            let own = table.columns[self.column].cell(row);
+            match self.text(|column| numbers.get(column, row), schema) {
+                Some(text) if own == Some(&text) => {}
+                None if form.is_missing(own) => {}
+                Some(text) if self.is_near(own, &text, form) => nearly.push(row),
+                _ => wrong.push(row),
             }
-        };
-        (0..table.rows()).filter(wrong).collect()
+        }
+        if 2 * nearly.len() > table.rows() {
+            wrong.extend(nearly);
+            wrong.sort_unstable();
+        }
+        wrong
+    }
+
+    /// Whether a cell is one unit of the last digit away from what a formula that rounds gives.
+    fn is_near(&self, own: Option<&str>, text: &str, form: &ColumnSchema) -> bool {
+        let Expression::Round(_, digits @ 1..) = &self.expression else { return false };
+        let numbers = own.and_then(|own| form.number(own)).zip(form.number(text));
+        numbers.is_some_and(|(own, other)| (own - other).abs() < 1.5 * 10f64.powi(-digits))
     }
 }

@@ -9,7 +9,7 @@ use std::cmp::Ordering;
 
 use regex::Regex;
 
-use super::holds::position;
+use super::{expression::rounded, holds::position};
 use crate::{
     Error,
     table::{
@@ -375,8 +375,8 @@ fn call(function: Function, values: &[Value]) -> Value {
         Function::Trim => text(|text| text.trim().to_owned()),
         Function::Round => {
             let digits = values.get(1).and_then(Value::number).unwrap_or(0.0);
-            let unit = 10f64.powf(digits.round());
-            number(first.number().map(|value| (value * unit).round() / unit))
+            let digits = digits.round().clamp(-15.0, 15.0) as i32;
+            number(first.number().map(|value| rounded(value, digits)))
         }
         Function::Coalesce => {
             values.iter().find(|value| **value != Value::Null).cloned().unwrap_or(Value::Null)

@@ -3,8 +3,8 @@
 use super::{
     super::{
         Column, Table, Type,
-        csv::{Dialect, push_cell},
-        format::{FileFormat, Format, Quoting},
+        csv::{Dialect, PADDING, push_cell},
+        format::{FileFormat, Format, Habits, Quoting},
         schema::TableSchema,
     },
     cast::{Cast, schema_of},
@@ -49,6 +49,9 @@ pub(super) struct Delimited {
     file: FileFormat,
     /// By column: whether every cell has quotes.
     quoted: Vec<bool>,
+    habits: Habits,
+    /// Before the first cell, between cells, and behind the last.
+    edges: [Vec<u8>; 3],
 }
 
 impl Delimited {
@@ -58,39 +61,60 @@ impl Delimited {
             Quoting::All => true,
             Quoting::Columns(names) => names.contains(&column.name),
         };
-        Self {
-            dialect: file.dialect(format),
-            file: file.clone(),
-            quoted: head.columns.iter().map(always).collect(),
+        let dialect = file.dialect(format);
+        let same = file.habits.delimiter == Some(char::from(dialect.delimiter));
+        let backslash = Habits { backslash: file.habits.backslash, ..Habits::default() };
+        let habits = if same { file.habits.clone() } else { backslash };
+        let edges = edges(dialect.delimiter, &habits);
+        let quoted = head.columns.iter().map(always).collect();
+        Self { dialect, file: file.clone(), quoted, habits, edges }
+    }
+
+    /// Adds a line.
+    fn line<'a>(&self, cells: impl Iterator<Item = (Option<&'a str>, bool)>, out: &mut Vec<u8>) {
+        let [begin, between, end] = &self.edges;
+        let Habits { backslash, space_before, space_after, framed, aligned, .. } = self.habits;
+        out.extend_from_slice(begin);
+        for (i, (cell, quoted)) in cells.enumerate() {
+            if i > 0 {
+                out.extend_from_slice(between);
+            }
+            // Else the spaces of a cell would be taken for those around it, and a missing one for none at all.
+            let bare = |text: &str| text.trim_matches(PADDING).len() == text.len();
+            let quoted =
+                quoted || space_before | space_after | framed && cell.is_some_and(|cell| !bare(cell));
+            let cell = if aligned { cell.or(Some("")) } else { cell };
+            push_cell(out, self.dialect, cell, quoted, backslash);
         }
+        out.extend_from_slice(end);
+        out.extend_from_slice(self.file.line_end.text().as_bytes());
     }
 
     fn header(&self, head: &Table) -> Vec<u8> {
         let mut out = Vec::new();
         if self.file.header {
-            for (i, name) in head.names().enumerate() {
-                if i > 0 {
-                    out.push(self.dialect.delimiter);
-                }
-                push_cell(&mut out, self.dialect, Some(name), self.file.quoted_header);
-            }
-            out.extend_from_slice(self.file.line_end.text().as_bytes());
+            self.line(head.names().map(|name| (Some(name), self.file.quoted_header)), &mut out);
         }
         out
     }
 
     fn rows(&self, part: &Table, out: &mut Vec<u8>) {
-        let end = self.file.line_end.text().as_bytes();
         for row in 0..part.rows() {
-            for (i, (column, &quoted)) in part.columns.iter().zip(&self.quoted).enumerate() {
-                if i > 0 {
-                    out.push(self.dialect.delimiter);
-                }
-                push_cell(out, self.dialect, column.cell(row), quoted);
-            }
-            out.extend_from_slice(end);
+            let cells = part.columns.iter().zip(&self.quoted);
+            self.line(cells.map(|(column, &quoted)| (column.cell(row), quoted)), out);
         }
     }
+}
+
+/// What stands before the first cell of a line, between cells, and behind the last.
+fn edges(delimiter: u8, habits: &Habits) -> [Vec<u8>; 3] {
+    let with = |before: bool, after: bool| {
+        let space = |is: bool| if is { &b" "[..] } else { b"" };
+        [space(before), &[delimiter], space(after)].concat()
+    };
+    let Habits { space_before, space_after, framed, .. } = *habits;
+    let outer = |edge: Vec<u8>| if framed { edge } else { Vec::new() };
+    [outer(with(false, space_after)), with(space_before, space_after), outer(with(space_before, false))]
 }
 
 /// Casts for all columns to the types that `ty` names.

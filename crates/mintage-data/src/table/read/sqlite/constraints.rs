@@ -3,7 +3,7 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::table::rules::Constraint;
+use crate::{source::sqlite::quoted, table::rules::Constraint};
 
 pub fn constraints(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Constraint>> {
     let sql = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?1";
@@ -25,6 +25,10 @@ fn primary_key(connection: &Connection, table: &str) -> rusqlite::Result<Option<
 
 /// Unique indexes. One over a part of the rows is kept as if it were over all of them, where all of them keep it.
 fn unique_indexes(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Constraint>> {
+    let sql = "SELECT name FROM pragma_index_list(?1) WHERE partial";
+    let mut statement = connection.prepare(sql)?;
+    let partial = statement.query_map([table], |row| row.get(0))?;
+    let partial = partial.collect::<rusqlite::Result<Vec<String>>>()?;
     let sql = "SELECT l.name, i.name FROM pragma_index_list(?1) AS l, pragma_index_info(l.name) AS i \
                WHERE l.\"unique\" AND l.origin <> 'pk' ORDER BY l.seq, i.seqno";
     let mut statement = connection.prepare(sql)?;
@@ -39,12 +43,28 @@ fn unique_indexes(connection: &Connection, table: &str) -> rusqlite::Result<Vec<
     }
     let constraint = |(index, columns): (String, Vec<Option<String>>)| {
         let columns: Option<Vec<String>> = columns.into_iter().collect();
-        columns.map_or_else(
-            || Constraint::Other(format!("the unique index {index} over an expression")),
-            Constraint::Unique,
-        )
+        Ok(match columns {
+            None => Constraint::Other(format!("the unique index {index} over an expression")),
+            Some(columns) if partial.contains(&index) && repeats(connection, table, &columns)? => {
+                Constraint::Other(format!("the unique index {index} over a part of the rows"))
+            }
+            Some(columns) => Constraint::Unique(columns),
+        })
     };
-    Ok(indexes.into_iter().map(constraint).collect())
+    indexes.into_iter().map(constraint).collect()
+}
+
+/// Whether several rows have the same values in these columns, none of them missing.
+fn repeats(connection: &Connection, table: &str, columns: &[String]) -> rusqlite::Result<bool> {
+    let columns: Vec<String> = columns.iter().map(|column| quoted(column)).collect();
+    let present: Vec<String> = columns.iter().map(|column| format!("{column} IS NOT NULL")).collect();
+    let sql = format!(
+        "SELECT EXISTS (SELECT 1 FROM {} WHERE {} GROUP BY {} HAVING count(*) > 1)",
+        quoted(table),
+        present.join(" AND "),
+        columns.join(", ")
+    );
+    connection.query_row(&sql, [], |row| row.get(0))
 }
 
 /// Columns that refer to another table together.
@@ -245,6 +265,15 @@ mod tests {
             assert!(found.contains(&expected), "{expected:?} is not in {found:?}");
         }
         assert_eq!(found.len(), 5);
+        connection
+            .execute_batch(
+                "DROP INDEX i; DROP INDEX j; INSERT INTO p VALUES (1, 1), (1, 2);
+                 INSERT INTO t VALUES (1, 1, 'a', 'e'), (1, 2, 'a', 'f');
+                 CREATE UNIQUE INDEX i ON t (x, z) WHERE z <> 'a';",
+            )
+            .unwrap();
+        let part = Constraint::Other("the unique index i over a part of the rows".into());
+        assert!(constraints(&connection, "t").unwrap().contains(&part));
     }
 
     proptest! {
