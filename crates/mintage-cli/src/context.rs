@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mintage::{AnyData, Event, Model, Run, recipe::nearest};
+use mintage::{AnyData, Event, Model, Run, recipe::nearest, run::RunState};
 use mintage_data::{SourceSpec, names::path_of};
 
 use crate::{
@@ -62,11 +62,8 @@ impl Context {
     /// Loads the model that `name` means.
     pub fn load(&self, name: &str) -> Result<Model, Failure> {
         let dir = self.model_dir(name)?;
-        if !dir.join("config.json").is_file() {
-            return Err(Failure::new(
-                format!("{}: has no model yet, its training was not finished", dir.display()),
-                format!("continue it with `mintage train --resume {}`", shell(&dir)),
-            ));
+        if dir.join("config.json").symlink_metadata().is_err() {
+            return Err(without_config(&dir));
         }
         Ok(Model::load(&dir, &self.settings.device)?)
     }
@@ -84,10 +81,14 @@ impl Context {
         let mut spec = model.config.source.clone();
         if let Some(source) = &moved.source {
             spec.source.clone_from(source);
+            // What the model itself names beside it was not asked for on this command line.
+            let named: Vec<String> = spec.holdout.iter().cloned().collect();
+            self.ask_before(&named, &mut spec, "the model", moved.yes)?;
             spec.hide_passwords();
-        } else if is_server(&spec.source) {
+        } else {
             self.ask_before_contact(&mut spec, "the model", moved.yes)?;
-        } else if !spec.path().exists() {
+        }
+        if moved.source.is_none() && !is_server(&spec.source) && !spec.path().exists() {
             return Err(Failure::new(
                 format!("the model was trained on {}, which is not there", spec.source),
                 "say where the data are now with --source, or run this where they are",
@@ -99,17 +100,28 @@ impl Context {
     /// A server that a model or a recipe names is not contacted unless the user says so: whoever wrote the file may be
     /// somebody else. PGPASSWORD goes there only where it is for that host.
     pub fn ask_before_contact(&mut self, spec: &mut SourceSpec, who: &str, yes: bool) -> Result<(), Failure> {
-        let servers: Vec<&str> = std::iter::once(spec.source.as_str())
-            .chain(spec.holdout.as_deref())
-            .filter(|source| is_server(source))
-            .collect();
+        let named: Vec<String> = std::iter::once(&spec.source).chain(&spec.holdout).cloned().collect();
+        self.ask_before(&named, spec, who, yes)
+    }
+
+    /// The same for the sources `named` alone.
+    fn ask_before(
+        &mut self,
+        named: &[String],
+        spec: &mut SourceSpec,
+        who: &str,
+        yes: bool,
+    ) -> Result<(), Failure> {
+        let servers: Vec<&str> =
+            named.iter().map(String::as_str).filter(|source| is_server(source)).collect();
         if servers.is_empty() {
             return Ok(());
         }
-        let question = format!("{who} names {} as its source", servers.join(" and "));
+        let role = if servers.contains(&spec.source.as_str()) { "source" } else { "holdout" };
+        let question = format!("{who} names {} as its {role}", servers.join(" and "));
         if !yes && !self.ui.ask(&format!("{question}; connect?")) {
             let hint = match who {
-                "the model" => "--yes connects to it; --source SOURCE names another one",
+                "the model" if role == "source" => "--yes connects to it; --source SOURCE names another one",
                 _ => "--yes connects to it",
             };
             return Err(Failure::new(
@@ -171,6 +183,21 @@ pub fn source_spec(source: &str, columns: &Columns) -> SourceSpec {
     columns.describe(&mut spec);
     spec.hide_passwords();
     spec
+}
+
+/// Why a folder without `config.json` holds no model.
+fn without_config(dir: &Path) -> Failure {
+    let is_done = Run::open(dir).and_then(|run| run.file()).is_ok_and(|file| file.state == RunState::Done);
+    if is_done {
+        return Failure::new(
+            format!("{}: has no config.json, though its training was finished", dir.display()),
+            "put back a copy of the file; without it the model cannot be read",
+        );
+    }
+    Failure::new(
+        format!("{}: has no model yet, its training was not finished", dir.display()),
+        format!("continue it with `mintage train --resume {}`", shell(dir)),
+    )
 }
 
 /// Whether a source is the address of a server rather than a path.

@@ -5,7 +5,7 @@ use std::{borrow::Cow, path::Path, time::Duration};
 pub use mintage::dataset::thousands;
 use mintage_data::{
     names::{byte_of, text_of},
-    table::without_passwords,
+    table::{redacted, without_passwords},
 };
 
 /// A text from outside (a name, a value, a message) as it may stand on a terminal: without passwords, and with what
@@ -43,6 +43,8 @@ pub fn duration(secs: f64) -> String {
     if !secs.is_finite() || secs < 0.0 {
         return "?".to_owned();
     }
+    // Longer than anybody has waited: it stands in a file that somebody changed.
+    let secs = secs.min(1e10);
     if secs < 10.0 {
         return format!("{secs:.1}s");
     }
@@ -94,7 +96,8 @@ pub fn rules_in_force(rules: &[String]) -> String {
 
 /// A path as it is typed in a shell.
 pub fn shell(path: &Path) -> String {
-    let text = text_of(path.as_os_str());
+    // In quotes a password would not be known any more.
+    let text = redacted(&text_of(path.as_os_str()));
     let plain = |c: char| c.is_alphanumeric() || "-_./:,+=@%".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
         text
@@ -232,6 +235,7 @@ mod tests {
         assert_eq!(duration(0.44), "0.4s");
         assert_eq!(duration(598.2), "9m 58s");
         assert_eq!(duration(3785.0), "1h 3m");
+        assert!(duration(1e300).contains("years"));
         assert_eq!(number(0.231_47), "0.2315");
         assert_eq!(number(-12.5), "-12.500");
         assert_eq!(number(0.000_012_3), "1.23e-5");
@@ -274,6 +278,7 @@ mod tests {
     fn shell_words() {
         assert_eq!(shell(Path::new("runs/a-1")), "runs/a-1");
         assert_eq!(shell(Path::new("my runs/it's")), "'my runs/it'\\''s'");
+        assert!(!shell(Path::new("host=h password = 'geheim'")).contains("geheim"));
         assert_eq!(shell(&path_of("caf\u{10ffe9}/it's")), "$'caf\\xe9/it\\'s'");
     }
 }

@@ -21,6 +21,12 @@ pub fn open_regular(path: &Path) -> Result<File, Error> {
     Ok(file)
 }
 
+/// An error unless `path` is a regular file of at most `most` bytes.
+pub fn check_limited(path: &Path, most: u64) -> Result<(), Error> {
+    let length = open_regular(path)?.metadata().map_err(Error::io(path))?.len();
+    if length > most { Err(over_limit(path, length, most)) } else { Ok(()) }
+}
+
 /// All of a regular file, unless it has more than `most` bytes.
 pub fn read_limited(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
     let file = open_regular(path)?;
@@ -29,10 +35,14 @@ pub fn read_limited(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
     // Files of /proc have a length of 0 and contents all the same.
     file.take(most + 1).read_to_end(&mut bytes).map_err(Error::io(path))?;
     if bytes.len() as u64 > most {
-        let why = format!("{} bytes are over the limit of {}", length.max(most + 1), in_words(most));
-        return Err(Error::bad(path.display().to_string(), why));
+        return Err(over_limit(path, length.max(most + 1), most));
     }
     Ok(bytes)
+}
+
+fn over_limit(path: &Path, length: u64, most: u64) -> Error {
+    let why = format!("{length} bytes are over the limit of {}", in_words(most));
+    Error::bad(path.display().to_string(), why)
 }
 
 /// All of a file that holds one item, within the limit of such files.
@@ -109,6 +119,7 @@ mod tests {
         assert_eq!(read_limited(&path, 3).unwrap(), b"abc");
         assert_eq!(read_text(&path, 3).unwrap(), "abc");
         assert!(read_limited(&path, 2).unwrap_err().to_string().contains("over the limit of 2 bytes"));
+        assert!(check_limited(&path, 3).is_ok() && check_limited(&path, 2).is_err());
         fs::write(&path, b"\xff").unwrap();
         assert!(read_text(&path, 3).unwrap_err().to_string().contains("not UTF-8"));
         assert!(open_regular(dir.path()).unwrap_err().to_string().contains("is a folder"));

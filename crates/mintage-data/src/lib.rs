@@ -27,7 +27,7 @@ pub use audio::{SoundBatch, SoundCodec, SoundSet, is_sound};
 pub use batch::{ImageBatch, Loader, Order};
 pub use codec::{Color, Fit, ImageCodec, ImageShape};
 pub use error::Error;
-pub use files::{open_regular, read_item_file, read_limited, read_text};
+pub use files::{check_limited, open_regular, read_item_file, read_limited, read_text};
 pub use guard::panic_is_caught;
 pub use images::ImageSet;
 pub use inspect::{Inspection, inspect};

@@ -463,3 +463,142 @@ fn image_writers_wait_for_each_other() {
     drop(connection);
     assert_eq!(contents(dir.path()).len(), 1);
 }
+
+/// A database in which rows of `orders` belong to rows of `people`, with an index and a trigger on these.
+fn with_orders(path: &Path, orders: usize) -> rusqlite::Connection {
+    let connection = rusqlite::Connection::open(path).unwrap();
+    let sql = "CREATE TABLE people (id INTEGER PRIMARY KEY, name TEXT); \
+               INSERT INTO people VALUES (1, 'Anna'), (2, 'Boris'); \
+               CREATE INDEX by_name ON people (name); CREATE TABLE log (name TEXT); \
+               CREATE TRIGGER told AFTER INSERT ON people BEGIN INSERT INTO log VALUES (new.name); END; \
+               CREATE TABLE orders (id INTEGER PRIMARY KEY, person INTEGER REFERENCES People ON DELETE CASCADE);";
+    connection.execute_batch(sql).unwrap();
+    for i in 0..orders {
+        connection.execute("INSERT INTO orders VALUES (?1, 1)", [i as i64]).unwrap();
+    }
+    connection
+}
+
+#[test]
+fn replacing_a_table_takes_no_other_rows_with_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("shop.db");
+    let connection = with_orders(&path, 3);
+    let count = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    let target = path.display().to_string();
+    let replace = |table: &Table| write(table, &target, Some("people"), IfExists::Replace, &[]);
+    let error = replace(&people(10, 4)).unwrap_err();
+    assert!(error.to_string().contains("rows of the table `orders` refer to"), "{error}");
+    assert!(error.hint().unwrap().contains("--if-exists append"));
+    assert_eq!((count("SELECT count(*) FROM orders"), count("SELECT count(*) FROM people")), (3, 2));
+    connection.execute("DELETE FROM orders", []).unwrap();
+    let error = replace(&people(10, 4)).unwrap_err();
+    assert!(error.to_string().contains("the table `orders` refers to a key of it"), "{error}");
+    connection.execute_batch("DROP TABLE orders").unwrap();
+    replace(&people(10, 4)).unwrap();
+    assert_eq!((count("SELECT count(*) FROM people"), count("SELECT count(*) FROM log")), (4, 0));
+    let own = "SELECT count(*) FROM sqlite_schema WHERE tbl_name = 'people' AND name IN ('by_name', 'told')";
+    assert_eq!(count(own), 2);
+    connection.execute("INSERT INTO people (name) VALUES ('Vera')", []).unwrap();
+    assert_eq!(count("SELECT count(*) FROM log WHERE name = 'Vera'"), 1);
+    // An index of a column that the new table does not have.
+    let mut other = people(20, 4);
+    let at = other.columns.iter().position(|column| column.name == "name").unwrap();
+    other.columns[at].name = "title".to_owned();
+    let error = replace(&other).unwrap_err();
+    assert!(error.to_string().contains("its index `by_name` does not fit"), "{error}");
+    connection.execute_batch("DROP INDEX by_name").unwrap();
+    let error = replace(&other).unwrap_err();
+    assert!(error.to_string().contains("its trigger `told` does not fit"), "{error}");
+    assert_eq!(count("SELECT count(*) FROM people"), 5);
+}
+
+#[test]
+fn what_was_made_into_a_folder_within_or_above_is_left_out() {
+    let dir = tempfile::tempdir().unwrap();
+    real(dir.path(), 60, &[]);
+    write_folder(&dir.path().join("new"), &images(12, 2, &["a", "b"]), &provenance()).unwrap();
+    assert!(dir.path().join("new/metadata.csv").is_file());
+    assert_eq!(ImageSet::open(&spec(dir.path().display())).unwrap().len(), 60);
+
+    let dir = tempfile::tempdir().unwrap();
+    let text = |i: usize| format!("{i} мама мыла раму, a note about nothing in particular\n").repeat(20);
+    for i in 0..30 {
+        fs::create_dir_all(dir.path().join("out/cat")).unwrap();
+        fs::write(dir.path().join(format!("out/cat/real{i}.txt")), text(i)).unwrap();
+    }
+    let file = |i: usize| Ok(("cat", text(100 + i).into_bytes()));
+    write_files(&dir.path().join("out"), 8, "txt", &file, &provenance()).unwrap();
+    for place in ["", "out", "out/cat"] {
+        let place = dir.path().join(place);
+        assert_eq!(TextSource::open(&spec(place.display())).unwrap().len(), 30, "{}", place.display());
+    }
+    let made = fs::read_dir(dir.path().join("out/cat")).unwrap().map(|entry| entry.unwrap().path());
+    let made = made.filter(|path| !path.display().to_string().contains("real")).min().unwrap();
+    assert!(TextSource::open(&spec(made.display())).is_err(), "a single text that is listed");
+}
+
+#[test]
+fn a_list_with_nothing_but_its_header_says_nothing() {
+    for header in ["file_name,label\n", "file_name,label,mintage\n", "file_name"] {
+        let dir = tempfile::tempdir().unwrap();
+        real(dir.path(), 60, &["a", "b"]);
+        fs::write(dir.path().join("metadata.csv"), header).unwrap();
+        let set = ImageSet::open(&spec(dir.path().display())).unwrap();
+        assert_eq!((set.len(), set.classes().len()), (60, 2), "{header:?}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn made_rows_and_texts_are_known_through_links() {
+    use std::os::unix::fs::symlink;
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    fs::create_dir(at("far")).unwrap();
+    real_rows(&at("far/rows.csv"), 40);
+    let target = at("far/rows.csv").display().to_string();
+    write(&people(100, 10), &target, None, IfExists::Append, &[]).unwrap();
+    symlink(at("far/rows.csv"), at("rows.csv")).unwrap();
+    assert_eq!(read(&spec(at("rows.csv").display())).unwrap().rows(), 40);
+    write_text(&at("far/new.txt"), &"made ".repeat(400), &provenance()).unwrap();
+    symlink(at("far/new.txt"), at("new.txt")).unwrap();
+    assert!(TextSource::open(&spec(at("new.txt").display())).is_err());
+}
+
+/// Opening a pipe that nobody writes to would wait for ever, and reading a device never end.
+#[cfg(unix)]
+#[test]
+fn pipes_and_devices_in_the_way_are_refused_or_left() {
+    use std::os::unix::fs::symlink;
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let pipe = |name: &str| {
+        #[expect(clippy::disallowed_methods, reason = "the standard library makes no FIFOs")]
+        let made = std::process::Command::new("mkfifo").arg(at(name)).status();
+        assert!(made.unwrap().success());
+    };
+    fs::create_dir(at("pictures")).unwrap();
+    pipe("pictures/metadata.csv");
+    write_folder(&at("pictures"), &images(3, 1, &[]), &provenance()).unwrap();
+    pipe("f.csv");
+    for if_exists in [IfExists::Fail, IfExists::Append, IfExists::Replace] {
+        let error = write(&people(1, 3), &at("f.csv").display().to_string(), None, if_exists, &[]);
+        assert!(error.unwrap_err().to_string().contains("is a device or a pipe"));
+    }
+    for (name, what) in [("x.csv", "a named pipe"), ("y.csv", "a device")] {
+        real_rows(&at(name), 40);
+        let note = format!("{name}.mintage.json");
+        match what {
+            "a device" => symlink("/dev/zero", at(&note)).unwrap(),
+            _ => pipe(&note),
+        }
+        let error = read(&spec(at(name).display())).unwrap_err();
+        assert!(error.to_string().contains(what), "{error}");
+        let error = write(&people(100, 3), &at(name).display().to_string(), None, IfExists::Append, &[]);
+        assert!(error.unwrap_err().to_string().contains(what));
+    }
+    fs::write(at("a.txt"), "a text that somebody wrote ".repeat(200)).unwrap();
+    pipe("a.txt.mintage.json");
+    assert_eq!(TextSource::open(&spec(at("a.txt").display())).unwrap().len(), 1);
+}

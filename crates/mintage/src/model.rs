@@ -9,7 +9,7 @@ use std::{
 };
 
 use burn::tensor::Device;
-use mintage_data::{Provenance, SourceSpec};
+use mintage_data::{Provenance, SourceSpec, check_limited, open_regular, read_text};
 use mintage_nn::{DeviceChoice, Rng, TensorMap, layers::without_numbers};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3;
@@ -20,7 +20,7 @@ use crate::{
     events::Metrics,
     models::{AnyConfig, AnyModel, Batch, DataInfo, Size},
     recipe::nearest,
-    run::write_json,
+    run::{MAX_FILE_BYTES, load_weights, write_json},
 };
 
 /// The newest format of a model folder that this version reads and writes.
@@ -49,11 +49,11 @@ impl ModelConfig {
     /// Reads `config.json`; a folder of a newer format is an error that says so.
     pub fn load(dir: &Path) -> Result<Self, Error> {
         let path = dir.join("config.json");
-        let text = fs::read_to_string(&path).map_err(|e| match e.kind() {
-            std::io::ErrorKind::NotFound => {
+        let text = read_text(&path, MAX_FILE_BYTES).map_err(|error| match error {
+            mintage_data::Error::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
                 Error::folder(dir, "holds no trained model (it has no config.json)")
             }
-            _ => Error::io(&path)(e),
+            error => error.into(),
         })?;
         let damaged = |e: serde_json::Error| {
             let hint = "the file is damaged: put back a copy of it, or train again";
@@ -110,6 +110,7 @@ impl Model {
     /// to each other before anything is built by it, and no memory is taken for a weight that is not in the file.
     pub fn load(dir: &Path, device: &DeviceChoice) -> Result<Self, Error> {
         let config = ModelConfig::load(dir)?;
+        check_codec_files(&dir.join("codec"))?;
         let codec = AnyCodec::load(&dir.join("codec"), &config.info)?;
         config.check_codec(&codec).map_err(|why| {
             Error::folder(dir, why).with_hint("they are not of the same model: put back a copy of the folder")
@@ -118,7 +119,7 @@ impl Model {
         let mut any =
             without_numbers(|| AnyModel::new(&config.model, &config.info, &device, &mut Rng::new(0, 0)));
         let path = dir.join("model.safetensors");
-        let weights = TensorMap::load(&path)?;
+        let weights = load_weights(&path)?;
         refuse_not_finite(&weights, &path)?;
         any.load_weights(&weights).map_err(|error| {
             let hint = "the file and config.json are not of the same model";
@@ -201,10 +202,20 @@ fn run_name(dir: &Path) -> String {
     if name == "model" && !above.is_empty() { format!("{above}/{name}") } else { name }
 }
 
+/// An error where something in the folder of the codec cannot be read as a file: a pipe would be waited for.
+fn check_codec_files(dir: &Path) -> Result<(), Error> {
+    // A folder that is not there is told by whoever looks for a file in it.
+    let Ok(entries) = fs::read_dir(dir) else { return Ok(()) };
+    for path in entries.flatten().map(|entry| entry.path()).filter(|path| path.exists() && !path.is_dir()) {
+        check_limited(&path, MAX_FILE_BYTES)?;
+    }
+    Ok(())
+}
+
 /// Eight hexadecimal digits of a hash of a file's bytes.
 fn hash_of(path: &Path) -> Result<String, Error> {
     let mut hasher = Xxh3::new();
-    let mut file = fs::File::open(path).map_err(Error::io(path))?;
+    let mut file = open_regular(path)?;
     let mut part = vec![0; 1 << 20];
     loop {
         match file.read(&mut part).map_err(Error::io(path))? {

@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use mintage_data::{atomic_write, real_folder};
+use mintage_data::{atomic_write, open_regular, read_text, real_folder};
 use mintage_nn::TensorMap;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -114,6 +114,10 @@ pub(crate) const MAX_TRAIN_SECS: f64 = 3e10;
 const MAX_LOOKS: u64 = 1 << 32;
 /// No family trains in more phases.
 const MAX_PHASE: usize = 8;
+/// No file of a run but those of weights and metrics is longer: they may be a stranger's.
+pub(crate) const MAX_FILE_BYTES: u64 = 1 << 30;
+/// No series of metrics is longer.
+const MAX_METRICS_BYTES: u64 = 16 << 30;
 /// More steps than any training has.
 const MAX_STEPS: u64 = 1 << 48;
 
@@ -172,7 +176,7 @@ impl Run {
     /// The recipe the run was made from.
     pub fn recipe(&self) -> Result<Recipe, Error> {
         let path = self.dir.join("recipe.toml");
-        Ok(Recipe::parse(&fs::read_to_string(&path).map_err(Error::io(&path))?)?)
+        Ok(Recipe::parse(&read_text(&path, MAX_FILE_BYTES)?)?)
     }
 
     pub fn file(&self) -> Result<RunFile, Error> {
@@ -236,7 +240,7 @@ impl Run {
         let step = name.strip_prefix("step-").and_then(|digits| digits.parse().ok());
         state.check(step).map_err(|why| Error::folder(&path, why))?;
         let path = dir.join(STATE_FILE);
-        let tensors = TensorMap::load(&path)?;
+        let tensors = load_weights(&path)?;
         refuse_not_finite(&tensors, &path)?;
         Ok((state, tensors))
     }
@@ -264,10 +268,7 @@ impl Run {
 
     fn append(&self, file: &str, line: &str) -> Result<(), Error> {
         let path = self.dir.join(file);
-        if path.is_symlink() {
-            return Err(Error::folder(&path, "is a link, and nothing in a run is written through it"));
-        }
-        let mut file = File::options().create(true).append(true).open(&path).map_err(Error::io(&path))?;
+        let mut file = open_own(&path, true)?;
         writeln!(file, "{line}").map_err(Error::io(&path))
     }
 
@@ -279,7 +280,7 @@ impl Run {
     /// Drops the metrics that were written after the checkpoint of `state`; a resumed run writes them again.
     pub(crate) fn truncate_metrics(&self, state: &TrainState) -> Result<(), Error> {
         let path = self.dir.join(METRICS_FILE);
-        let Ok(text) = fs::read_to_string(&path) else { return Ok(()) };
+        let Ok(text) = read_text(&path, MAX_METRICS_BYTES) else { return Ok(()) };
         // Checkpoints of older versions know their step alone.
         let step_of =
             |line: &str| serde_json::from_str::<serde_json::Value>(line).ok()?.get("step")?.as_u64();
@@ -297,11 +298,7 @@ impl Run {
 /// The lock is the operating system's and goes away with the process, however it ends.
 fn lock(dir: &Path) -> Result<File, Error> {
     let path = dir.join(".lock");
-    if path.is_symlink() {
-        return Err(Error::folder(&path, "is a link, and nothing in a run is written through it"));
-    }
-    let file =
-        File::options().create(true).truncate(false).write(true).open(&path).map_err(Error::io(&path))?;
+    let file = open_own(&path, false)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {
@@ -310,6 +307,28 @@ fn lock(dir: &Path) -> Result<File, Error> {
         }
         Err(TryLockError::Error(error)) => Err(Error::io(&path)(error)),
     }
+}
+
+/// Opens a file of a run for writing. The run may come from a stranger: a link may lead anywhere, and a pipe be waited for.
+fn open_own(path: &Path, append: bool) -> Result<File, Error> {
+    match fs::symlink_metadata(path) {
+        Ok(there) if there.is_symlink() => {
+            return Err(Error::folder(path, "is a link, and nothing in a run is written through it"));
+        }
+        Ok(there) if !there.is_file() => {
+            return Err(Error::folder(path, "is no file, and a file of the run has its name"));
+        }
+        _ => {}
+    }
+    let mut options = File::options();
+    options.create(true).truncate(false).write(true).append(append);
+    options.open(path).map_err(Error::io(path))
+}
+
+/// Reads a safetensors file, which may be a stranger's.
+pub(crate) fn load_weights(path: &Path) -> Result<TensorMap, Error> {
+    drop(open_regular(path)?);
+    Ok(TensorMap::load(path)?)
 }
 
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
@@ -328,6 +347,6 @@ pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), Err
 }
 
 pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
-    let text = fs::read_to_string(path).map_err(Error::io(path))?;
+    let text = read_text(path, MAX_FILE_BYTES)?;
     serde_json::from_str(&text).map_err(|e| Error::folder(path, e.to_string()))
 }

@@ -1,12 +1,14 @@
 //! `mintage export`: copies the model part of a run folder, which is a model folder by itself.
 
 use std::{
-    fs,
+    fs::{self, File},
+    io,
     path::{Path, PathBuf},
 };
 
 use mintage::model::ModelConfig;
 use serde_json::Value;
+use tempfile::TempDir;
 
 use super::sample_flags;
 use crate::{
@@ -22,6 +24,8 @@ const FILES: [&str; 6] =
     ["README.md", "recipe.toml", "config.json", "model.safetensors", "report.json", "report.html"];
 const CODECS: [&str; 7] =
     ["image.json", "table.json", "text.json", "music.json", "audio.json", "video.json", "tokenizer.json"];
+/// How the name of a folder begins that is not whole yet.
+const STAGE: &str = ".mintage-export-";
 /// Suffixes of samples.
 const SAMPLES: [&str; 7] = ["png", "gif", "csv", "txt", "mid", "wav", "mp4"];
 
@@ -34,8 +38,8 @@ pub fn run(args: &Export, context: &mut Context) -> Verdict {
     let parent = out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(parent).map_err(Failure::io(parent))?;
     // The folder gets its name when it is whole; a failure leaves nothing.
-    let whole = tempfile::Builder::new().prefix(".mintage-export-").tempdir_in(parent);
-    let whole = whole.map_err(Failure::io(parent))?;
+    remove_stale(parent);
+    let (whole, _held) = stage(parent).map_err(Failure::io(parent))?;
     let mut total = 0;
     for part in &parts {
         let to = whole.path().join(part);
@@ -54,6 +58,35 @@ pub fn run(args: &Export, context: &mut Context) -> Verdict {
     context.ui.titled("made", &format!("{} ({})", out.display(), bytes(total)));
     context.ui.titled("next", &format!("mintage sample {} {}", shell(out), sample_flags(&config.info)));
     Ok(Outcome::Done)
+}
+
+/// A folder to fill, and the lock on it, by which others see that somebody does.
+fn stage(parent: &Path) -> io::Result<(TempDir, Option<File>)> {
+    loop {
+        let whole = tempfile::Builder::new().prefix(STAGE).tempdir_in(parent)?;
+        // Where folders cannot be locked, none is taken for stale either.
+        let held = File::open(whole.path()).ok().filter(|held| held.lock().is_ok());
+        // Somebody else may have taken it for stale before the lock was on it.
+        if whole.path().is_dir() {
+            return Ok((whole, held));
+        }
+    }
+}
+
+/// Removes what exports have left that were killed.
+fn remove_stale(parent: &Path) {
+    let Ok(entries) = fs::read_dir(parent) else { return };
+    let is_stage = |entry: &fs::DirEntry| {
+        entry.file_name().to_string_lossy().starts_with(STAGE)
+            && entry.file_type().is_ok_and(|kind| kind.is_dir())
+    };
+    for entry in entries.flatten().filter(is_stage) {
+        // The lock goes with the process that had it, however that ended.
+        let free = File::open(entry.path()).ok().filter(|file| file.try_lock().is_ok());
+        if free.is_some() {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 /// The target must be a place of its own: not there yet, or an empty folder, and not inside the model.

@@ -40,6 +40,9 @@ fn a_password_stands_in_no_message_and_in_no_file() {
         "mysql://anna:geheim@host/d".to_owned(),
         "http://anna:geheim@host/d".to_owned(),
         "host=h,password=geheim".to_owned(),
+        format!("anna:geheim@{NOWHERE}/d"),
+        format!("postgres//anna:geheim@{NOWHERE}/d"),
+        format!("postgres://{NOWHERE}/d?user=anna&pass%77ord=geheim"),
     ];
     for verb in ["inspect", "train", "init -o recipe.toml"] {
         lines.extend(spellings.iter().map(|spelling| format!("{verb} {spelling}")));
@@ -109,6 +112,79 @@ fn a_strangers_model_contacts_nobody_and_gets_no_password() {
 }
 
 #[test]
+fn a_strangers_holdout_contacts_nobody_either() {
+    let place = Place::new();
+    let rows: String = (0..60).map(|i| format!("{},{}\n", i % 7, ["a", "b"][i / 3 % 2])).collect();
+    place.write("rows.csv", format!("n,k\n{rows}"));
+    place.ok("train rows.csv --model mixture --size tiny --steps 3 --name theirs");
+    let (port, visit) = curious_server();
+    let address = format!("postgres://boss@127.0.0.1:{port}/shop");
+    let mut config = place.json("runs/theirs/config.json");
+    config["source"]["holdout"] = address.clone().into();
+    place.write("runs/theirs/config.json", config.to_string());
+    for line in ["evaluate theirs", "evaluate theirs --source rows.csv", "score theirs rows.csv"] {
+        let said = place.refused(line);
+        assert!(said.contains(&format!("the model names {address} as its holdout")), "{line}: {said}");
+        assert!(said.contains("was not asked for"), "{line}: {said}");
+    }
+    assert!(!visit.is_finished());
+    let mut asked = place.mintage(&["evaluate", "theirs", "--source", "rows.csv", "--yes"]);
+    let done = asked.env("PGPASSWORD", "geheim").env("PGHOST", "db.example").output().unwrap();
+    assert_eq!(done.status.code(), Some(2));
+    let heard = String::from_utf8_lossy(&visit.join().unwrap()).into_owned();
+    assert!(heard.contains("boss") && !heard.contains("geheim"), "{heard:?}");
+}
+
+/// A pipe that nobody writes to would be waited for, and a device fill the memory.
+#[test]
+fn pipes_and_devices_in_a_model_are_refused_at_once() {
+    let place = Place::new();
+    place.pictures("pictures", 30);
+    place.ok(&format!("train pictures --model vae {QUICK} --name m"));
+    let dir = place.path("runs/m");
+    for (file, line) in [
+        ("config.json", "sample m -n 1 -o new.png"),
+        ("model.safetensors", "sample m -n 1 -o new.png"),
+        ("codec/image.json", "sample m -n 1 -o new.png"),
+        ("recipe.toml", "train --resume m --steps 20"),
+        ("run.json", "train --resume m --steps 20"),
+        (".lock", "train --resume m --steps 20"),
+        ("metrics.jsonl", "train --resume m --steps 20"),
+    ] {
+        let (path, kept) = (dir.join(file), dir.join("kept"));
+        fs::rename(&path, &kept).unwrap();
+        for device in [false, true] {
+            match device {
+                true => symlink("/dev/zero", &path).unwrap(),
+                false => assert!(place.program("mkfifo").arg(&path).status().unwrap().success()),
+            }
+            let line: Vec<&str> =
+                [env!("CARGO_BIN_EXE_mintage")].into_iter().chain(line.split(' ')).collect();
+            let done = place.program("timeout").arg("60").args(line).output().unwrap();
+            let said = String::from_utf8(done.stderr).unwrap();
+            assert_eq!(done.status.code(), Some(2), "{file}: {said}");
+            assert!(said.contains("error: "), "{file}: {said}");
+            fs::remove_file(&path).unwrap();
+        }
+        fs::rename(&kept, &path).unwrap();
+    }
+}
+
+#[test]
+fn a_finished_model_without_its_configuration_is_said_so() {
+    let place = Place::new();
+    place.pictures("pictures", 30);
+    place.ok(&format!("train pictures --model vae {QUICK} --name m"));
+    let config = place.read("runs/m/config.json");
+    place.write("runs/m/config.json", &config[..config.len() / 2]);
+    let said = place.refused("sample m -n 1 -o new.png");
+    assert!(said.contains("runs/m/config.json: cannot be read"), "{said}");
+    fs::remove_file(place.path("runs/m/config.json")).unwrap();
+    let said = place.refused("sample m -n 1 -o new.png");
+    assert!(said.contains("has no config.json, though its training was finished"), "{said}");
+}
+
+#[test]
 fn export_takes_the_model_and_follows_no_link() {
     let place = Place::new();
     place.shop("shop.db", 40);
@@ -158,7 +234,10 @@ fn an_export_that_fails_leaves_nothing() {
     assert_eq!(done.status.code(), Some(2), "{said}");
     assert!(said.contains("shop-model/model.safetensors: File too large"), "{said}");
     assert_eq!(place.files(), before);
+    // What a killed one has left is removed.
+    place.write(".mintage-export-aB3dE9/config.json", "half");
     place.ok("export shop -o shop-model");
+    assert!(!place.path(".mintage-export-aB3dE9").exists());
 }
 
 #[test]

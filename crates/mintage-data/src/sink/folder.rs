@@ -17,11 +17,11 @@ use super::{
     Beside, Images, Provenance, atomic_write,
     beside::nameless,
     lock,
-    made::{Batch, LIST, Listed, count_listed, hash_of, is_all_listed},
-    metadata::{METADATA, Metadata, fresh},
+    made::{Batch, LIST, Listed, MOST_LISTED, count_listed, hash_of, is_all_listed},
+    metadata::{METADATA, MOST_BYTES, Metadata, fresh},
     png_bytes, real_folder,
 };
-use crate::{Error, source::listing::files_below};
+use crate::{Error, files::read_limited, source::listing::files_below};
 
 /// The longest name of a folder that a label becomes, in bytes: with what is hidden beside it, file systems take 255.
 const LONGEST: usize = 240;
@@ -266,7 +266,7 @@ fn stems(dir: &Path) -> Result<HashSet<String>, Error> {
 
 /// How many were made into a folder so far, as far as its lists tell.
 fn count_made(dir: &Path) -> usize {
-    let metadata = fs::read(dir.join(METADATA)).ok().and_then(|bytes| Metadata::parse(&bytes).ok());
+    let metadata = Metadata::read(&dir.join(METADATA)).ok();
     let rows =
         metadata.map_or(0, |metadata| metadata.rows.iter().filter(|row| metadata.is_made(row)).count());
     rows.max(count_listed(dir))
@@ -284,7 +284,7 @@ fn more_metadata(
     let json = provenance.to_json();
     match fs::symlink_metadata(&path) {
         Ok(there) if there.is_file() => {
-            let before = fs::read(&path).map_err(Error::io(&path))?;
+            let before = read_limited(&path, MOST_BYTES)?;
             // One that is no list of files is nobody's business here.
             let Ok(metadata) = Metadata::parse(&before) else { return Ok(None) };
             let after = [&before[..], &metadata.more(files, &json)?].concat();
@@ -315,7 +315,7 @@ fn append_list(
     let batch = Batch { made_by: provenance.clone(), files: files.iter().zip(names).map(listed).collect() };
     let mut line = serde_json::to_vec(&batch).map_err(io::Error::other)?;
     line.push(b'\n');
-    let before = fs::read(&path).ok();
+    let before = read_limited(&path, MOST_LISTED).ok();
     // A line that a crash has cut off stays a line of its own.
     if before.as_ref().is_some_and(|before| before.last().is_some_and(|&last| last != b'\n')) {
         line.insert(0, b'\n');

@@ -19,6 +19,10 @@ pub(crate) fn lock(path: &Path) -> io::Result<Option<File>> {
     if cfg!(not(unix)) && path.is_dir() {
         return Ok(None);
     }
+    // A pipe or a device is not opened, which may wait for ever: whoever writes the file says what it is.
+    if fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir()) {
+        return Ok(None);
+    }
     loop {
         let file = match File::open(path) {
             Ok(file) => file,

@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use xxhash_rust::xxh3::Xxh3;
 
-use super::{Beside, Provenance, atomic_write, target_of};
-use crate::{Error, SourceSpec, source::listing::suffix};
+use super::{Beside, Provenance, atomic_write, beside::folder_of, target_of};
+use crate::{Error, SourceSpec, files::read_limited, source::listing::suffix};
 
 /// The list of what was made, at the top of a folder: a line a command.
 pub(crate) const LIST: &str = "mintage.jsonl";
@@ -23,6 +23,10 @@ pub(crate) const LIST: &str = "mintage.jsonl";
 const HEAD: u64 = 64 << 10;
 /// Parts of a file that are looked at before it is taken for one of somebody else.
 const MOST_PARTS: usize = 100_000;
+/// Folders above that of the data whose lists are looked at: a label is one below its list.
+const MOST_ABOVE: usize = 4;
+/// The longest list.
+pub(super) const MOST_LISTED: u64 = 1 << 30;
 /// The longest provenance.
 const LONGEST: u64 = 1 << 20;
 
@@ -74,14 +78,12 @@ pub(crate) fn leave_out_made(
 
 /// Whether each of these files below `root` (or folders, that are one item each) was made by this program.
 fn made(root: &Path, files: &[PathBuf]) -> Vec<bool> {
-    let listed = listed(root);
+    let listed = listed_around(root, files);
     let is_made = |file: &PathBuf| {
         let path = root.join(file);
-        let is_as_listed = || {
-            let hash = listed.get(file).and_then(Option::as_deref);
-            hash.is_some_and(|hash| file_hash(&path).is_ok_and(|now| now == hash))
-        };
-        says_so(&path) || is_as_listed() || is_made_text(&path)
+        // What a link leads to is listed where that lies.
+        let is_made_there = || path.is_symlink() && is_made_text(&path);
+        says_so(&path) || is_as_listed(&path, listed.get(file)) || is_noted(&path) || is_made_there()
     };
     files.par_iter().map(is_made).collect()
 }
@@ -95,9 +97,19 @@ pub(super) fn is_all_listed(root: &Path, files: &[PathBuf]) -> bool {
     })
 }
 
-/// Whether a single text is one that [`write_text`] wrote, and still is.
+/// Whether a single text is one that this program wrote, alone or into a folder, and still is.
 pub(crate) fn is_made_text(path: &Path) -> bool {
-    let Ok(json) = fs::read(beside(path)) else { return false };
+    let Ok(path) = target_of(path) else { return false };
+    let Some(name) = path.file_name().map(PathBuf::from) else { return false };
+    is_noted(&path) || {
+        let listed = listed_around(folder_of(&path), std::slice::from_ref(&name));
+        is_as_listed(&path, listed.get(&name))
+    }
+}
+
+/// Whether a text is as the file beside it says that [`write_text`] wrote it.
+fn is_noted(path: &Path) -> bool {
+    let Ok(json) = read_limited(&beside(path), LONGEST) else { return false };
     let Ok(batch) = serde_json::from_slice::<Batch>(&json) else { return false };
     let hash = batch.files.first().and_then(|file| file.xxh3.as_deref());
     hash.is_some_and(|hash| file_hash(path).is_ok_and(|now| now == hash))
@@ -113,7 +125,7 @@ pub fn write_text(path: &Path, text: &str, provenance: &Provenance) -> io::Resul
     let whole = Beside::create(&path)?;
     (&whole.file).write_all(text.as_bytes())?;
     // First, so that the text is never without it; of another text it says nothing.
-    let before = fs::read(&beside).ok();
+    let before = read_limited(&beside, LONGEST).ok();
     atomic_write(&beside, &serde_json::to_vec_pretty(&batch).map_err(io::Error::other)?)?;
     whole.commit().inspect_err(|_| match before {
         Some(before) => drop(atomic_write(&beside, &before)),
@@ -135,11 +147,35 @@ pub(super) fn count_listed(root: &Path) -> usize {
 /// The files in a folder's list and their hashes. A line that is none, as after a crash, names none.
 fn listed(root: &Path) -> HashMap<PathBuf, Option<String>> {
     let path = root.join(LIST);
-    let is_file = fs::metadata(&path).is_ok_and(|there| there.is_file());
-    let text = if is_file { fs::read(&path).unwrap_or_default() } else { Vec::new() };
+    let text = read_limited(&path, MOST_LISTED).unwrap_or_default();
     let batches =
         text.split(|&byte| byte == b'\n').filter_map(|line| serde_json::from_slice::<Batch>(line).ok());
     batches.flat_map(|batch| batch.files).map(|file| (PathBuf::from(file.file), file.xxh3)).collect()
+}
+
+/// The hashes of files below `root` in its list, in those of the folders in it, and in those of the folders above it.
+fn listed_around(root: &Path, files: &[PathBuf]) -> HashMap<PathBuf, Vec<String>> {
+    let mut all: HashMap<PathBuf, Vec<String>> = HashMap::new();
+    let mut add = |file: PathBuf, hash: Option<String>| all.entry(file).or_default().extend(hash);
+    let folders: HashSet<&Path> = files.iter().flat_map(|file| file.ancestors().skip(1)).collect();
+    for folder in folders {
+        listed(&root.join(folder)).into_iter().for_each(|(file, hash)| add(folder.join(file), hash));
+    }
+    let whole = fs::canonicalize(root).unwrap_or_else(|_| root.to_owned());
+    for above in whole.ancestors().skip(1).take(MOST_ABOVE) {
+        let Ok(way) = whole.strip_prefix(above) else { continue };
+        for (file, hash) in listed(above) {
+            if let Ok(below) = file.strip_prefix(way) {
+                add(below.to_owned(), hash);
+            }
+        }
+    }
+    all
+}
+
+/// Whether a file has one of the hashes that lists have for it.
+fn is_as_listed(path: &Path, hashes: Option<&Vec<String>>) -> bool {
+    hashes.is_some_and(|hashes| file_hash(path).is_ok_and(|now| hashes.contains(&now)))
 }
 
 fn file_hash(path: &Path) -> io::Result<String> {

@@ -1,10 +1,13 @@
 //! `metadata.csv` of a folder, read and gone on with as it is: its encoding, what separates its cells, its line ends and
 //! its columns are its owner's.
 
+use std::path::Path;
+
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 
 use crate::{
     Error,
+    files::read_limited,
     table::text_file::{decode, encoding_of},
 };
 
@@ -13,7 +16,7 @@ const FILE: &str = "file_name";
 const LABEL: &str = "label";
 const MADE: &str = "mintage";
 /// The most that such a file may be.
-const MOST_BYTES: usize = 1 << 30;
+pub(super) const MOST_BYTES: u64 = 1 << 30;
 
 /// A `metadata.csv` that names files.
 pub(crate) struct Metadata {
@@ -27,10 +30,15 @@ pub(crate) struct Metadata {
 }
 
 impl Metadata {
+    /// Reads a file; an error in words.
+    pub fn read(path: &Path) -> Result<Self, String> {
+        Self::parse(&read_limited(path, MOST_BYTES).map_err(|error| error.to_string())?)
+    }
+
     /// Reads what a file holds; an error that says why it is no list of files.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
         let encoding = encoding_of(bytes);
-        let text = decode(bytes, encoding, false, MOST_BYTES)
+        let text = decode(bytes, encoding, false, MOST_BYTES as usize)
             .map_err(|at| format!("byte {at} is no text in {}", encoding.name()))?;
         let delimiter = b",;\t|".iter().copied().find(|&delimiter| {
             let header = header(&text, delimiter);

@@ -3,7 +3,6 @@
 
 use std::{
     collections::HashSet,
-    fs,
     ops::Range,
     path::{Path, PathBuf},
 };
@@ -62,8 +61,8 @@ impl FolderSource {
         }
         let mut all = all.to_vec();
         // Metadata that mintage began for what it made itself hide nothing else.
-        if !made.is_empty() && names_only(&root.join(METADATA), &made) {
-            all.retain(|file| file != Path::new(METADATA));
+        if !made.is_empty() {
+            all.retain(|file| !file.ends_with(METADATA) || !names_only(root, file, &made));
         }
         if let Some(found) = metadata::find(root, &all, &items, spec, &mut notes)? {
             return Ok(source(by_metadata(items, found, notes)));
@@ -125,13 +124,12 @@ impl FolderSource {
     }
 }
 
-/// Whether `metadata.csv` names nothing but what mintage made.
-fn names_only(path: &Path, made: &HashSet<PathBuf>) -> bool {
-    let metadata = fs::read(path).ok().and_then(|bytes| Metadata::parse(&bytes).ok());
-    metadata.is_some_and(|metadata| {
+/// Whether the `metadata.csv` at `list` below the root names nothing but what mintage made.
+fn names_only(root: &Path, list: &Path, made: &HashSet<PathBuf>) -> bool {
+    Metadata::read(&root.join(list)).is_ok_and(|metadata| {
         let is_made = |row: &Vec<String>| {
             metadata.is_made(row)
-                || row.get(metadata.files()).is_some_and(|file| made.contains(Path::new(file)))
+                || row.get(metadata.files()).is_some_and(|file| made.contains(&list.with_file_name(file)))
         };
         metadata.rows.iter().all(is_made)
     })

@@ -13,6 +13,7 @@ use crate::{
     Error,
     error::suggestion,
     files::open_regular,
+    sink::metadata::Metadata as Known,
     table::{Column, Table, read},
 };
 
@@ -121,6 +122,10 @@ fn listing(
     let place = path.display().to_string();
     let rows = match read(&SourceSpec { source: place.clone(), ..SourceSpec::default() }) {
         Ok(rows) => rows,
+        // One that says nothing.
+        Err(_) if Known::read(path).is_ok_and(|known| known.rows.is_empty()) => {
+            return Ok(Err("names no files".to_owned()));
+        }
         // One that is for something else, such as the transcripts of a corpus of speech.
         Err(error) if spec.label.is_none() && !says_file_name(path) => return Ok(Err(error.to_string())),
         Err(error) => return Err(error),

@@ -12,11 +12,17 @@ use std::{
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
 
-use crate::{Error, Provenance, SourceSpec, sink::atomic_write};
+use crate::{
+    Error, Provenance, SourceSpec,
+    files::read_limited,
+    sink::{atomic_write, target_of},
+};
 
 /// Of a file that is all new, so many rows have a hash of their own; of more, all of the file has one.
 pub(super) const MOST_HASHED: usize = 100_000;
 const DIGITS: usize = 16;
+/// The longest note.
+const MOST_BYTES: u64 = 1 << 30;
 
 /// Rows that were made by one command.
 #[derive(Clone, Serialize, Deserialize)]
@@ -73,9 +79,9 @@ impl Part {
     }
 }
 
-/// The file beside one of rows.
-pub(super) fn beside(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
+/// The file beside one of rows; of a link, beside the file that it leads to.
+fn beside(path: &Path) -> PathBuf {
+    let mut name = target_of(path).unwrap_or_else(|_| path.to_owned()).into_os_string();
     name.push(".mintage.json");
     PathBuf::from(name)
 }
@@ -83,9 +89,9 @@ pub(super) fn beside(path: &Path) -> PathBuf {
 /// What was made of a file, as far as it is noted.
 pub(super) fn parts(path: &Path) -> Result<Vec<Part>, Error> {
     let beside = beside(path);
-    let json = match fs::read(&beside) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        json => json.map_err(Error::io(&beside))?,
+    let json = match read_limited(&beside, MOST_BYTES) {
+        Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        json => json?,
     };
     serde_json::from_slice(&json).map_err(|error| {
         let why = format!("does not say which rows mintage made ({error})");
@@ -103,7 +109,7 @@ pub(super) fn noted(
     commit: impl FnOnce() -> Result<File, Error>,
 ) -> Result<(), Error> {
     let beside = beside(path);
-    let before = fs::read(&beside).ok();
+    let before = read_limited(&beside, MOST_BYTES).ok();
     // Of a file that is replaced a note that cannot be read is worth nothing.
     let old = match parts(path) {
         Err(error) if appends => return Err(error),

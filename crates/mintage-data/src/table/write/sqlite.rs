@@ -1,4 +1,7 @@
 //! Rows of a SQLite table, within one transaction.
+//!
+//! A table that is replaced takes nothing of another one with it: SQLite would delete the rows that refer to it, or empty
+//! their columns. Its own indexes and triggers are made again as they were.
 
 use std::path::Path;
 
@@ -14,7 +17,7 @@ use super::{
 use crate::{
     Error,
     sink::sqlite::{NewDatabase, add_provenance_column, required_columns},
-    source::sqlite::{PROVENANCE_COLUMN, columns, open_read_only, quoted, tables},
+    source::sqlite::{PROVENANCE_COLUMN, columns, open_read_only, quoted, tables, views},
 };
 
 pub(super) fn write(rows: &mut Rows, path: &Path, how: &mut Writing) -> Result<Written, Error> {
@@ -29,6 +32,10 @@ pub(super) fn write(rows: &mut Rows, path: &Path, how: &mut Writing) -> Result<W
         rows.prepare()?;
     }
     let mut new = NewDatabase::beside(path)?;
+    if how.if_exists == IfExists::Replace {
+        // With them, dropping a table deletes its rows first, and what refers to them. Within a transaction it is too late.
+        new.connection.pragma_update(None, "foreign_keys", false).map_err(Error::sqlite(path))?;
+    }
     if let Err(error) = fill(&mut new.connection, rows, path, &place, &name, how) {
         new.give_up();
         return Err(error);
@@ -56,6 +63,10 @@ impl Existing {
         how: &Writing,
     ) -> Result<Self, Error> {
         let sql = |error| Error::sqlite(path)(error);
+        if views(connection).map_err(sql)?.iter().any(|view| view == name) {
+            return Err(Error::bad(place, "is a view or a virtual table, to which no rows are written")
+                .with_hint("name a table with --table, or write to another file"));
+        }
         let is_there_now = tables(connection).map_err(sql)?.iter().any(|other| other == name);
         let mut existing = Self { is_there: is_there_now, computed: Vec::new(), names: Vec::new() };
         match (is_there_now, how.if_exists) {
@@ -66,10 +77,86 @@ impl Existing {
                 let all: Vec<String> = existing.names.iter().chain(&existing.computed).cloned().collect();
                 check_columns(place, head, &all, &required_columns(connection, name).map_err(sql)?)?;
             }
+            (true, IfExists::Replace) => check_not_referred_to(connection, path, place, name)?,
             _ => {}
         }
         Ok(existing)
     }
+}
+
+/// An error where rows of another table refer to the one that is to be replaced.
+fn check_not_referred_to(connection: &Connection, path: &Path, place: &str, name: &str) -> Result<(), Error> {
+    for other in referring(connection, name).map_err(Error::sqlite(path))? {
+        let sql = format!("SELECT EXISTS (SELECT 1 FROM {})", quoted(&other));
+        if connection.query_row(&sql, [], |row| row.get::<_, bool>(0)).map_err(Error::sqlite(path))? {
+            let why = format!("cannot be replaced: rows of the table `{other}` refer to its rows");
+            return Err(Error::bad(place, why)
+                .with_hint("choose --if-exists append, another table with --table, or another database"));
+        }
+    }
+    Ok(())
+}
+
+/// An error where a table without rows refers to columns that the new table does not have as a key: neither would take
+/// rows any more.
+fn check_still_fits(connection: &Connection, path: &Path, place: &str, name: &str) -> Result<(), Error> {
+    for other in referring(connection, name).map_err(Error::sqlite(path))? {
+        let sql = format!("PRAGMA foreign_key_check({})", quoted(&other));
+        let checked = connection.prepare(&sql).and_then(|mut check| check.query([])?.next().map(drop));
+        checked.map_err(|error| {
+            let why = format!("cannot be replaced: the table `{other}` refers to a key of it ({error})");
+            Error::bad(place, why)
+                .with_hint("choose --if-exists append, another table with --table, or another database")
+        })?;
+    }
+    Ok(())
+}
+
+/// Other tables with a foreign key to this one.
+fn referring(connection: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
+    let sql = "SELECT DISTINCT t.name FROM pragma_table_list AS t, pragma_foreign_key_list(t.name) AS f \
+               WHERE t.schema = 'main' AND t.type = 'table' AND t.name <> ?1 COLLATE NOCASE \
+               AND f.\"table\" = ?1 COLLATE NOCASE ORDER BY t.name";
+    connection.prepare(sql)?.query_map([table], |row| row.get(0))?.collect()
+}
+
+/// The names of a table's indexes or triggers, and the SQL that made them.
+fn own(connection: &Connection, table: &str, kind: &str) -> rusqlite::Result<Vec<(String, String)>> {
+    let sql = "SELECT name, sql FROM sqlite_schema \
+               WHERE tbl_name = ?1 COLLATE NOCASE AND type = ?2 AND sql IS NOT NULL";
+    connection.prepare(sql)?.query_map([table, kind], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+}
+
+/// Makes the indexes of a table that was replaced again.
+fn make_indexes(connection: &Connection, place: &str, indexes: &[(String, String)]) -> Result<(), Error> {
+    for (name, sql) in indexes {
+        connection.execute_batch(sql).map_err(|error| does_not_fit(place, "index", name, error))?;
+    }
+    Ok(())
+}
+
+/// The same for its triggers. That one speaks of a column which is not there any more shows when a row is to come or go.
+fn make_triggers(
+    connection: &Connection,
+    place: &str,
+    table: &str,
+    triggers: &[(String, String)],
+) -> Result<(), Error> {
+    for (name, sql) in triggers {
+        let refused = |error| does_not_fit(place, "trigger", name, error);
+        connection.execute_batch(sql).map_err(refused)?;
+        for sql in [format!("INSERT INTO {table} DEFAULT VALUES"), format!("DELETE FROM {table}")] {
+            connection.prepare(&sql).map_err(refused)?;
+        }
+    }
+    Ok(())
+}
+
+fn does_not_fit(place: &str, kind: &str, name: &str, error: rusqlite::Error) -> Error {
+    let why = format!("cannot be replaced: its {kind} `{name}` does not fit the new table ({error})");
+    Error::bad(place, why).with_hint(format!(
+        "remove the {kind} first, or write to another table with --table; nothing was written"
+    ))
 }
 
 fn fill(
@@ -85,6 +172,7 @@ fn fill(
     let behavior = rusqlite::TransactionBehavior::Immediate;
     let transaction = connection.transaction_with_behavior(behavior).map_err(sql)?;
     let existing = Existing::of(&transaction, path, place, name, rows.head, how)?;
+    let mut triggers = Vec::new();
     let range = |column: &Column| (column.declaration.value_type() == Type::Integer).then_some(I64_RANGE);
     if existing.is_there && how.if_exists == IfExists::Append {
         if how.provenance.is_some() {
@@ -93,14 +181,21 @@ fn fill(
         let present = |column: &str| present(&transaction, name, column).map_err(sql);
         rows.renew(how, present, range)?;
     } else {
+        let mut indexes = Vec::new();
         if existing.is_there {
+            indexes = own(&transaction, name, "index").map_err(sql)?;
+            triggers = own(&transaction, name, "trigger").map_err(sql)?;
             transaction.execute_batch(&format!("DROP TABLE {}", quoted(name))).map_err(sql)?;
         }
         rows.prepare()?;
         transaction.execute_batch(&create_table(rows, &quoted(name), type_name, how)).map_err(sql)?;
+        make_indexes(&transaction, place, &indexes)?;
+        check_still_fits(&transaction, path, place, name)?;
         rows.bound(how, range)?;
     }
     insert(&transaction, rows, path, place, name, &existing.computed, how)?;
+    // Last, so that the new rows do not set them off.
+    make_triggers(&transaction, place, &quoted(name), &triggers)?;
     transaction.commit().map_err(sql)
 }
 
