@@ -202,7 +202,13 @@ impl Ui {
             Event::Checkpoint { path, .. } => self.detail(&format!("checkpoint {}", path.display())),
             Event::Warning { message } => self.warn(message),
             Event::Work { what, done, total } => self.work(what, *done, *total),
-            Event::Done { .. } => self.clear(),
+            Event::Done { .. } => {
+                // Lines that were begun end at 100 %.
+                if self.progress == Progress::Lines && self.last_line.take().is_some() {
+                    self.advance(1.0, "");
+                }
+                self.clear();
+            }
         }
     }
 

@@ -49,7 +49,7 @@ struct Place {
 pub fn run(args: &Sample, context: &mut Context) -> Verdict {
     check(args)?;
     let model = context.load(&args.model)?;
-    match &model.config.info {
+    let done = match &model.config.info {
         DataInfo::Image(info) => images(args, &model, info, context),
         DataInfo::Table(_) => super::sample_rows::run(args, &model, context),
         DataInfo::Sequence(info) => match info.matter {
@@ -58,7 +58,9 @@ pub fn run(args: &Sample, context: &mut Context) -> Verdict {
         },
         DataInfo::Sound(_) => super::sample_sounds::run(args, &model, context),
         DataInfo::Clip(_) => super::sample_clips::run(args, &model, context),
-    }
+    }?;
+    context.tell_seed();
+    Ok(done)
 }
 
 fn images(args: &Sample, model: &Model, info: &ImageInfo, context: &mut Context) -> Verdict {

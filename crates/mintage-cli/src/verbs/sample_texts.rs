@@ -139,6 +139,9 @@ pub fn draw(model: &Model, request: &SequenceRequest, context: &mut Context) -> 
         }
         true
     });
+    if texts.is_ok() {
+        context.ui.event(&Event::Work { what: "writing".to_owned(), done: n, total: n });
+    }
     context.ui.clear();
     let texts = texts?;
     if texts.len() < n {
