@@ -9,9 +9,12 @@ use crate::text::{Table, number};
 /// The dials, in the order they are shown in.
 pub const DIALS: [&str; 4] = ["fidelity", "coverage", "novelty", "utility"];
 
+/// Bytes of a report, a recipe or a configuration, at most.
+pub const MAX_BYTES: u64 = 256 << 20;
+
 /// The report beside a model, if it has one that can be read.
 pub fn read(dir: &Path) -> Option<Value> {
-    serde_json::from_str(&std::fs::read_to_string(dir.join("report.json")).ok()?).ok()
+    serde_json::from_str(&mintage_data::read_text(&dir.join("report.json"), MAX_BYTES).ok()?).ok()
 }
 
 /// The score of a dial, 0 to 100.

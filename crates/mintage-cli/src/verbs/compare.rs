@@ -86,7 +86,7 @@ fn evaluated(context: &Context) -> Result<Vec<Entry>, Failure> {
 
 fn entry(dir: PathBuf) -> Result<Entry, Failure> {
     let path = dir.join("config.json");
-    let text = fs::read_to_string(&path).map_err(Failure::io(&path))?;
+    let text = mintage_data::read_text(&path, report_view::MAX_BYTES)?;
     let config =
         serde_json::from_str(&text).map_err(|e| Failure::bare(format!("{}: {e}", path.display())))?;
     // "." has no name of its own.

@@ -1,7 +1,6 @@
 //! `mintage copy`: from a table to new rows like it, checked before they are written.
 
 use std::{
-    fs,
     io::Read,
     path::{Path, PathBuf},
 };
@@ -155,7 +154,7 @@ fn page_of(args: &Copy) -> Result<PathBuf, Failure> {
     };
     let mut beginning = Vec::new();
     if page.exists() {
-        let file = fs::File::open(&page).map_err(Failure::io(&page))?;
+        let file = mintage_data::open_regular(&page)?;
         file.take(BEGINNING).read_to_end(&mut beginning).map_err(Failure::io(&page))?;
         if !String::from_utf8_lossy(&beginning).contains(OURS) {
             let message = format!("{}: is there already, and is no page of a copy", page.display());

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::{
     args::Show,
     context::Context,
-    failure::{Failure, Outcome, Verdict},
+    failure::{Outcome, Verdict},
     report_view,
     text::{bytes, duration, number, shell, thousands},
 };
@@ -17,7 +17,7 @@ pub fn run(args: &Show, context: &mut Context) -> Verdict {
     let dir = context.model_dir(&args.model)?;
     if args.recipe {
         let path = dir.join("recipe.toml");
-        let text = fs::read_to_string(&path).map_err(Failure::io(&path))?;
+        let text = mintage_data::read_text(&path, report_view::MAX_BYTES)?;
         context.ui.out(&text)?;
         return Ok(Outcome::Done);
     }
