@@ -85,7 +85,7 @@ pub fn count(n: usize, what: &str) -> String {
 /// Rules that are listed; a table may have more.
 const MAX_LISTED_RULES: usize = 20;
 
-/// "2 rules in force: low <= high; total = price * quantity (`rules = "off"` in [data] leaves them)".
+/// "2 rules in force: low <= high; total = price * quantity (`rules = "off"` in `[data]` leaves them)".
 pub fn rules_in_force(rules: &[String]) -> String {
     let mut listed = rules.iter().take(MAX_LISTED_RULES).cloned().collect::<Vec<_>>().join("; ");
     if rules.len() > MAX_LISTED_RULES {

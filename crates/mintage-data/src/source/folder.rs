@@ -1,5 +1,5 @@
-//! A folder of images, or of other files of one kind: sub-folders are labels, or [metadata](super::metadata) say which
-//! file has which; [parts](super::division) of a data set divide it.
+//! A folder of images, or of other files of one kind: sub-folders are labels, or a list (`metadata.rs`) says which file has
+//! which; parts of a data set (`division.rs`) divide it.
 
 use std::{
     collections::HashSet,
