@@ -49,7 +49,7 @@ use order::Follower;
 pub(super) use order::Scale;
 pub use propose::propose;
 pub use rule::{Bound, Rule};
-pub use unique::Keys;
+pub use unique::{By, Keys};
 
 /// The rules of a table, with what it takes to keep them. Saved with the model.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -143,8 +143,8 @@ impl Rules {
 
     /// The columns by which rows must differ: what must be known of rows that new ones will stand beside.
     pub fn key_columns(&self) -> Vec<&str> {
-        let unique = self.rules.iter().filter(|rule| matches!(rule, Rule::Unique { .. }));
-        let mut all: Vec<&str> = unique.flat_map(Rule::columns).collect();
+        let columns = Keys::of(self).columns();
+        let mut all: Vec<&str> = columns.into_iter().map(|at| self.own.columns[at].name.as_str()).collect();
         all.sort_unstable();
         all.dedup();
         all

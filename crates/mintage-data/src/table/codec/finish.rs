@@ -8,7 +8,7 @@ use crate::{
     table::{
         Column, Table, Type,
         ids::IdMaker,
-        rules::Keys,
+        rules::{By, Keys},
         schema::{ColumnSchema, Format, IdFormat, Kind, TableSchema},
     },
 };
@@ -20,8 +20,10 @@ const LEAST_AGAIN: usize = 256;
 const MOST_AGAIN: usize = 16_384;
 /// Rows without one that can stay, after which no more are drawn.
 const HOPELESS: usize = 50_000;
-/// Rounds in which rows that repeat others are drawn again, before values are chosen for them.
+/// Rounds in which rows that repeat others are drawn again, before values are chosen for them; and where they may be alike
+/// once a condition is no longer true of them.
 const ROUNDS_OF_REPEATS: usize = 4;
+const ROUNDS_OF_CONDITIONS: usize = 20;
 
 /// Draws tokens for rows of the part that is being made, each named as often as it is wanted.
 pub type Redraw<'a> = dyn FnMut(&[u32]) -> Vec<u16> + 'a;
@@ -117,7 +119,7 @@ impl<'a> Finisher<'a> {
     }
 
     /// The rows that cannot stay, in order.
-    fn faults(&self, table: &Table, limits: &Limits, with_repeats: bool) -> Vec<(usize, Fault)> {
+    fn faults(&self, table: &Table, limits: &Limits, repeats: By) -> Vec<(usize, Fault)> {
         let rules = &self.codec.rules;
         let refused = rules.refused(table).into_iter();
         let mut faults: Vec<(usize, Fault)> =
@@ -128,10 +130,8 @@ impl<'a> Finisher<'a> {
         faults.extend(dangling.map(|(row, name)| {
             (row, Fault::Refused(format!("rule `{name} refers to a row that is there`")))
         }));
-        if with_repeats {
-            let repeated = self.keys.repeated(table, rules.own()).into_iter();
-            faults.extend(repeated.map(|row| (row, Fault::Repeats)));
-        }
+        let repeated = self.keys.repeated(repeats, table, rules.own()).into_iter();
+        faults.extend(repeated.map(|row| (row, Fault::Repeats)));
         // Of several faults of a row the first.
         faults.sort_by_key(|(row, _)| *row);
         faults.dedup_by_key(|(row, _)| *row);
@@ -149,7 +149,12 @@ impl<'a> Finisher<'a> {
     ) -> Result<(), Error> {
         let (mut tried, mut taken) = (0, 0);
         for round in 0..ROUNDS {
-            let bad = self.faults(table, limits, round < ROUNDS_OF_REPEATS);
+            let repeats = match round {
+                ..ROUNDS_OF_REPEATS => By::All,
+                ..ROUNDS_OF_CONDITIONS => By::Conditions,
+                _ => By::None,
+            };
+            let bad = self.faults(table, limits, repeats);
             let Some((_, first)) = bad.first() else { return Ok(()) };
             if round + 1 == ROUNDS || taken == 0 && tried >= HOPELESS {
                 return Err(hopeless(first, bad.len(), tried, taken));
@@ -163,7 +168,7 @@ impl<'a> Finisher<'a> {
             self.redrawn += rows.len();
             tried += n;
             let faulty: HashSet<usize> =
-                self.faults(&drawn, limits, true).into_iter().map(|(row, _)| row).collect();
+                self.faults(&drawn, limits, By::All).into_iter().map(|(row, _)| row).collect();
             let good: Vec<usize> = (0..drawn.rows()).filter(|row| !faulty.contains(row)).collect();
             taken += replace(table, &rows, &drawn, &wanted, &good, given.is_none());
         }

@@ -16,8 +16,8 @@ use crate::{
 pub enum Constraint {
     /// A condition that no row may break, in SQL.
     Check(String),
-    /// Columns whose values together are those of one row alone.
-    Unique(Vec<String>),
+    /// Columns whose values together are those of one row alone, or of one of those in which a condition in SQL is true.
+    Unique { columns: Vec<String>, condition: Option<String> },
     /// Columns that together refer to a row of another table.
     References(Vec<String>),
     /// A column that the database computes, and how.
@@ -32,6 +32,13 @@ pub(super) struct Candidate {
     /// The constraint, and why there is no rule for it.
     pub words: String,
     pub why: String,
+}
+
+impl Constraint {
+    /// Columns by which all rows differ.
+    pub fn key(columns: Vec<String>) -> Self {
+        Self::Unique { columns, condition: None }
+    }
 }
 
 impl Candidate {
@@ -52,16 +59,25 @@ pub(super) fn candidates(constraints: &[Constraint], schema: &TableSchema) -> Ve
 fn of_constraint(constraint: &Constraint, schema: &TableSchema) -> Vec<Candidate> {
     match constraint {
         Constraint::Check(sql) => of_check(sql, schema),
-        Constraint::Unique(columns) => {
-            let words = format!("UNIQUE ({})", columns.join(", "));
+        Constraint::Unique { columns, condition } => {
+            let part = condition.as_ref().map(|sql| format!(" WHERE {sql}")).unwrap_or_default();
+            let words = format!("UNIQUE ({}){part}", columns.join(", "));
             let form = |name: &String| schema.column(name);
             // A single key that is made afresh differs by itself.
             let by_itself =
                 columns.iter().filter_map(form).any(|column| column.kind == Kind::Id && column.unique);
             match columns.iter().all(|name| form(name).is_some()) {
                 _ if by_itself => Vec::new(),
-                true => vec![Candidate::new(&words, vec![Rule::Unique { columns: columns.clone() }])],
                 false => Vec::new(),
+                true => {
+                    let understood = |sql: &String| Some(understood(sql, schema).ok()?.text(schema));
+                    let part = condition.as_ref().and_then(understood);
+                    let rule = |condition| Rule::Unique { columns: columns.clone(), condition };
+                    // A condition that is not understood is left out where all rows differ anyhow.
+                    let all = part.is_none().then(|| rule(None));
+                    let rules = part.map(|sql| rule(Some(sql))).into_iter().chain(all);
+                    vec![Candidate::new(&words, rules.collect())]
+                }
             }
         }
         Constraint::References(columns) => {

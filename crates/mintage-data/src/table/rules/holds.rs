@@ -1,8 +1,6 @@
 //! Which rows break a rule.
 
-use std::collections::HashSet;
-
-use super::{Bound, Expression, Formula, Rule, computed::Computed, joint::Joint, sql::Sql};
+use super::{Bound, Expression, Formula, Rule, computed::Computed, joint::Joint, sql::Sql, unique::Key};
 use crate::table::{
     Column, MISSING, Table,
     pattern::Pattern,
@@ -101,7 +99,7 @@ pub fn broken(rule: &Rule, table: &Table, real: &Table, schema: &TableSchema) ->
             (0..table.rows()).filter(|row| yes(row) != 1).collect()
         }
         Rule::Check { .. } => Vec::new(),
-        Rule::Unique { .. } => repeated(&at, table, schema),
+        Rule::Unique { .. } => Key::of(rule, schema).repeated(table, schema),
         Rule::Formula { equals, .. } if super::plan::words_of_sql(equals, schema) => {
             Computed { column: first, sql: equals.clone() }.broken(table, schema)
         }
@@ -134,27 +132,6 @@ fn order(columns: &[usize], strict: bool, table: &Table, schema: &TableSchema) -
         !present.by_ref().is_sorted_by(|a, b| if strict { a < b } else { a <= b })
     };
     (0..table.rows()).filter(wrong).collect()
-}
-
-/// The rows that have the values of a row before them; those with a missing cell do not count.
-fn repeated(columns: &[usize], table: &Table, schema: &TableSchema) -> Vec<usize> {
-    let mut seen = HashSet::new();
-    let again = |row: &usize| key(columns, *row, table, schema).is_some_and(|key| !seen.insert(key));
-    (0..table.rows()).filter(again).collect()
-}
-
-/// The values of a row in some columns, as one text; nothing where one is missing.
-pub fn key(columns: &[usize], row: usize, table: &Table, schema: &TableSchema) -> Option<String> {
-    let mut key = String::new();
-    for &column in columns {
-        let cell = table.columns[column].cell(row);
-        if schema.columns[column].is_missing(cell) {
-            return None;
-        }
-        key.push_str(cell?);
-        key.push(super::joint::SEPARATOR);
-    }
-    Some(key)
 }
 
 impl Formula {

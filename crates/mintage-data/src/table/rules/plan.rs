@@ -121,7 +121,9 @@ fn columns_fit(rule: &Rule, table: &Table, schema: &TableSchema) -> Result<(), E
     }
     match rule {
         Rule::Regex { pattern, .. } => Pattern::new(pattern).map(|_| ()),
-        Rule::Check { sql } => Sql::parse(sql, schema).map(|_| ()),
+        Rule::Check { sql } | Rule::Unique { condition: Some(sql), .. } => {
+            Sql::parse(sql, schema).map(|_| ())
+        }
         _ => Ok(()),
     }
 }

@@ -412,7 +412,9 @@ fn keys(table: &Table, schema: &TableSchema) -> Option<Rule> {
     if key.len() < 2 || key.iter().any(afresh) {
         return None;
     }
-    let rule =
-        Rule::Unique { columns: key.iter().map(|&column| schema.columns[column].name.clone()).collect() };
+    let rule = Rule::Unique {
+        columns: key.iter().map(|&column| schema.columns[column].name.clone()).collect(),
+        condition: None,
+    };
     broken(&rule, table, table, schema).is_empty().then_some(rule)
 }

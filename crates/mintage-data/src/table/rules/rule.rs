@@ -26,8 +26,13 @@ pub enum Rule {
     },
     /// Only combinations of values that occur in the table.
     Combination { columns: Vec<String> },
-    /// No two rows have the same values.
-    Unique { columns: Vec<String> },
+    /// No two rows have the same values, or no two of those in which a condition is true.
+    Unique {
+        columns: Vec<String>,
+        /// In the words of SQL.
+        #[serde(default, rename = "where", skip_serializing_if = "Option::is_none")]
+        condition: Option<String>,
+    },
     /// Exactly one of the columns says yes.
     OneHot { columns: Vec<String> },
     /// The column is computed from others: `price * quantity`.
@@ -53,7 +58,7 @@ impl Rule {
         match self {
             Self::Order { columns, .. }
             | Self::Combination { columns }
-            | Self::Unique { columns }
+            | Self::Unique { columns, .. }
             | Self::OneHot { columns } => columns.iter().map(String::as_str).collect(),
             Self::Range { column, .. }
             | Self::Formula { column, .. }
@@ -79,7 +84,10 @@ impl fmt::Display for Rule {
                 f.write_str(&columns.join(if *strict { " < " } else { " <= " }))
             }
             Self::Combination { columns } => write!(f, "{}: combinations that occur", columns.join(" + ")),
-            Self::Unique { columns } => write!(f, "{} unique", columns.join(" + ")),
+            Self::Unique { columns, condition: None } => write!(f, "{} unique", columns.join(" + ")),
+            Self::Unique { columns, condition: Some(sql) } => {
+                write!(f, "{} unique where {sql}", columns.join(" + "))
+            }
             Self::OneHot { columns } => write!(f, "exactly one of {}", columns.join(", ")),
             Self::Formula { column, equals } => write!(f, "{column} = {equals}"),
             Self::Regex { column, pattern } => write!(f, "{column} like {pattern}"),

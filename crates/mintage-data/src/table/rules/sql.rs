@@ -108,6 +108,12 @@ impl Sql {
 
     /// The rows of `table` in which the condition is false; where it is neither true nor false, it holds, as in SQL.
     pub fn broken(&self, table: &Table, schema: &TableSchema) -> Vec<usize> {
+        let truths = self.truths(table, schema).into_iter().enumerate();
+        truths.filter(|(_, truth)| *truth == Some(false)).map(|(row, _)| row).collect()
+    }
+
+    /// Whether the condition is true in each row of `table`, where it is true or false.
+    pub fn truths(&self, table: &Table, schema: &TableSchema) -> Vec<Option<bool>> {
         let columns = self.columns();
         let cells: Vec<Vec<Value>> = columns.iter().map(|&at| values(table, schema, at)).collect();
         let value = |row: usize| {
@@ -118,7 +124,7 @@ impl Sql {
             };
             self.value(&cell)
         };
-        (0..table.rows()).filter(|&row| value(row).truth() == Some(false)).collect()
+        (0..table.rows()).map(|row| value(row).truth()).collect()
     }
 
     /// The columns that it names, each once.

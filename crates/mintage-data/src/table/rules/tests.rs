@@ -170,7 +170,7 @@ fn shop_rules() -> Vec<Rule> {
         range("quantity", Some("1"), Some("8")),
         range("ordered", Some("1970-01-01"), None),
         Rule::Regex { column: "code".into(), pattern: "[A-Z]{2}-[0-9]{2}".into() },
-        Rule::Unique { columns: own(&["number"]) },
+        Rule::Unique { columns: own(&["number"]), condition: None },
     ]
 }
 
@@ -313,7 +313,9 @@ fn rows_that_must_differ_do_or_are_an_error() {
     let cells: Vec<&[&str]> = cells.iter().map(|row| &row[..]).collect();
     let table = rows(&["a", "b"], &cells);
     let schema = typed(&table, &[("a", Kind::Integer)]);
-    let rules = Rules::new(vec![Rule::Unique { columns: own(&["a", "b"]) }], &table, &schema).unwrap();
+    let rules =
+        Rules::new(vec![Rule::Unique { columns: own(&["a", "b"]), condition: None }], &table, &schema)
+            .unwrap();
     // All 30 combinations there are, from rows that repeat some.
     let new = mended(&rules, &shuffled(&table, 3), 3).unwrap();
     assert_eq!(rules.check(&new, &table)[0], ("a + b unique".to_owned(), 0));

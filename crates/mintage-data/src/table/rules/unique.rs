@@ -12,6 +12,7 @@ use super::{
     holds::{Numbers, position},
     order::Scale,
     repair::made_afresh,
+    sql::Sql,
 };
 use crate::{
     Error,
@@ -43,10 +44,22 @@ pub struct Keys {
     references: Vec<(usize, HashSet<u64>)>,
 }
 
+/// By which rules rows are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    All,
+    /// Those of a part of the rows: another draw may not be in that part.
+    Conditions,
+    None,
+}
+
+/// What rows must differ by.
 #[derive(Clone, Debug)]
-struct Key {
+pub(super) struct Key {
     rule: Rule,
     columns: Vec<usize>,
+    /// Rows in which it is not true may be alike.
+    condition: Option<Sql>,
     taken: HashSet<u64>,
 }
 
@@ -54,24 +67,28 @@ impl Keys {
     /// Nothing taken yet.
     pub fn of(rules: &Rules) -> Self {
         let unique = rules.rules.iter().filter(|rule| matches!(rule, Rule::Unique { .. }));
-        let key = |rule: &Rule| {
-            let columns = rule.columns();
-            let columns = columns.iter().filter_map(|name| position(name, &rules.own)).collect();
-            Key { rule: rule.clone(), columns, taken: HashSet::new() }
-        };
-        Self { rules: unique.map(key).collect(), references: Vec::new() }
+        Self { rules: unique.map(|rule| Key::of(rule, &rules.own)).collect(), references: Vec::new() }
+    }
+
+    /// The columns that must be known of rows to tell whether others repeat them.
+    pub fn columns(&self) -> Vec<usize> {
+        let conditions = self.rules.iter().filter_map(|key| key.condition.as_ref());
+        let own = self.rules.iter().flat_map(|key| key.columns.iter().copied());
+        own.chain(conditions.flat_map(Sql::columns)).collect()
     }
 
     /// Takes the keys of rows that are there already; a key of which they lack a column is left alone.
     pub fn add_present(&mut self, present: &Table, rules: &Rules) {
-        for key in &mut self.rules {
-            let column = |&at: &usize| {
-                let form = &rules.own.columns[at];
-                Some((present.column(&form.name)?, form))
-            };
-            if let Some(columns) = key.columns.iter().map(column).collect::<Option<Vec<_>>>() {
-                key.taken.extend(hashes(&columns).into_iter().flatten());
-            }
+        let all = |form: &ColumnSchema| present.column(&form.name).cloned();
+        // Those that are not there are not asked for.
+        let none = || Column::of("", (0..present.rows()).map(|_| None));
+        let columns: Vec<Option<Column>> = rules.own.columns.iter().map(all).collect();
+        let is_there: Vec<bool> = columns.iter().map(Option::is_some).collect();
+        let columns = columns.into_iter().map(|column| column.unwrap_or_else(none)).collect();
+        let present = Table { columns, ..Table::default() };
+        for key in self.rules.iter_mut().filter(|key| key.columns.iter().all(|&at| is_there[at])) {
+            let hashes = key.hashes(&present, &rules.own);
+            key.taken.extend(hashes.into_iter().flatten());
         }
     }
 
@@ -98,9 +115,11 @@ impl Keys {
         rows
     }
 
-    /// The rows that repeat one that is there or one before them, each once and in order.
-    pub fn repeated(&self, table: &Table, schema: &TableSchema) -> Vec<usize> {
-        let mut rows: Vec<usize> = self.rules.iter().flat_map(|key| key.repeated(table, schema)).collect();
+    /// The rows that repeat one that is there or one before them by these rules, each once and in order.
+    pub fn repeated(&self, by: By, table: &Table, schema: &TableSchema) -> Vec<usize> {
+        let asked = |key: &&Key| by == By::All || by == By::Conditions && key.condition.is_some();
+        let keys = self.rules.iter().filter(asked);
+        let mut rows: Vec<usize> = keys.flat_map(|key| key.repeated(table, schema)).collect();
         rows.sort_unstable();
         rows.dedup();
         rows
@@ -149,12 +168,32 @@ impl Keys {
 }
 
 impl Key {
-    fn hashes(&self, table: &Table, schema: &TableSchema) -> Vec<Option<u64>> {
-        let column = |&at: &usize| (&table.columns[at], &schema.columns[at]);
-        hashes(&self.columns.iter().map(column).collect::<Vec<_>>())
+    /// The key of a rule about columns of `schema`, nothing taken.
+    pub(super) fn of(rule: &Rule, schema: &TableSchema) -> Self {
+        let columns = rule.columns().iter().filter_map(|name| position(name, schema)).collect();
+        let condition = match rule {
+            Rule::Unique { condition: Some(sql), .. } => Sql::parse(sql, schema).ok(),
+            _ => None,
+        };
+        Self { rule: rule.clone(), columns, condition, taken: HashSet::new() }
     }
 
-    fn repeated(&self, table: &Table, schema: &TableSchema) -> Vec<usize> {
+    /// The keys of all rows; nothing where a cell is missing, as in SQL, or the condition is not true.
+    fn hashes(&self, table: &Table, schema: &TableSchema) -> Vec<Option<u64>> {
+        let column = |&at: &usize| (&table.columns[at], &schema.columns[at]);
+        let mut keys = hashes(&self.columns.iter().map(column).collect::<Vec<_>>());
+        if let Some(condition) = &self.condition {
+            let truths = condition.truths(table, schema);
+            keys.iter_mut()
+                .zip(truths)
+                .filter(|(_, truth)| *truth != Some(true))
+                .for_each(|(key, _)| *key = None);
+        }
+        keys
+    }
+
+    /// The rows that repeat one that is taken or one before them.
+    pub(super) fn repeated(&self, table: &Table, schema: &TableSchema) -> Vec<usize> {
         let mut seen = HashSet::new();
         let keys = self.hashes(table, schema).into_iter().enumerate();
         let again = keys.filter_map(|(row, key)| {

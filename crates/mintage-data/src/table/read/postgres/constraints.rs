@@ -67,20 +67,22 @@ fn of_column(condition: &str, column: &str) -> String {
     text
 }
 
-/// Unique indexes, the primary key with them. One over a part of the rows is kept as if it were over all of them.
+/// Unique indexes, the primary key with them, one over a part of the rows with its condition.
 fn unique_indexes(transaction: &mut Transaction, found: &Found) -> Result<Vec<Constraint>, Error> {
     let sql = "SELECT i.indexrelid::regclass::text, \
                ARRAY(SELECT a.attname::text FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k (at, n) \
                      LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.at \
-                     WHERE k.n <= i.indnkeyatts ORDER BY k.n) \
+                     WHERE k.n <= i.indnkeyatts ORDER BY k.n), \
+               pg_get_expr(i.indpred, i.indrelid) \
                FROM pg_index i WHERE i.indrelid = $1 AND i.indisunique ORDER BY i.indexrelid";
     let rows = transaction.query(sql, &[&found.oid])?;
     let constraint = |row: &::postgres::Row| {
         let (index, columns): (String, Vec<Option<String>>) = (row.try_get(0)?, row.try_get(1)?);
+        let condition: Option<String> = row.try_get(2)?;
         let columns: Option<Vec<String>> = columns.into_iter().collect();
         Ok(columns.map_or_else(
             || Constraint::Other(format!("the unique index {index} over an expression")),
-            Constraint::Unique,
+            |columns| Constraint::Unique { columns, condition },
         ))
     };
     rows.iter().map(constraint).collect()

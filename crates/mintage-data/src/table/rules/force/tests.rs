@@ -61,7 +61,7 @@ fn measured(n: usize, seed: u64) -> Table {
     let columns = names.iter().enumerate();
     let columns = columns.map(|(at, name)| column(name, cells.iter().map(|row| row[at].clone()))).collect();
     let constraints = vec![
-        Constraint::Unique(own(&["station", "day"])),
+        Constraint::key(own(&["station", "day"])),
         Constraint::Generated { column: "area".into(), sql: "w * h".into() },
         Constraint::Check("(lo <= hi)".into()),
         Constraint::Check("lo + hi < 160 AND w > 0 OR hi IS NULL".into()),
@@ -100,7 +100,7 @@ fn what_is_declared_and_cannot_be_kept_is_said() {
         Constraint::Check("julianday(closed) > 3".into()),
         Constraint::Check("lo > hi".into()),
         Constraint::Other("the unique index j over an expression".into()),
-        Constraint::Unique(own(&["station", "elsewhere"])),
+        Constraint::key(own(&["station", "elsewhere"])),
     ];
     let (rules, notes) = in_force(&RuleChoice::default(), &table, &detect(&table)).unwrap();
     assert_eq!(notes.len(), 3, "{notes:?}");
@@ -218,6 +218,39 @@ fn codec_of(table: &Table) -> (TableCodec, Vec<usize>) {
     let tokens = codec.encode(table, 0);
     let sizes = codec.fields(&tokens, &train).iter().map(|field| field.size).collect();
     (codec, sizes)
+}
+
+/// Each owner has one main address, and others.
+#[test]
+fn rows_differ_in_the_part_that_must() {
+    let owner = |i: usize| format!("owner {}", i % 40);
+    let main = |i: usize| if i < 40 { "yes" } else { "no" }.to_owned();
+    let columns = vec![column("owner", (0..200).map(owner)), column("main", (0..200).map(main))];
+    let unique = |condition: &str| Constraint::Unique {
+        columns: own(&["owner"]),
+        condition: Some(condition.to_owned()),
+    };
+    let constraints = vec![unique("(main = 'yes'::text)"), unique("main > julianday()")];
+    let table = Table { name: "t".into(), columns, constraints, ..Table::default() };
+    let (rules, notes) = in_force(&RuleChoice::default(), &table, &detect(&table)).unwrap();
+    assert_eq!(words(&rules), ["owner unique where main = 'yes'"]);
+    assert!(notes.len() == 1 && notes[0].contains("UNIQUE (owner) WHERE main > julianday()"), "{notes:?}");
+    assert_eq!(rules.key_columns(), ["main", "owner"]);
+    let (codec, sizes) = codec_of(&table);
+    let mut finisher = Finisher::new(&codec).unwrap();
+    finisher.add_present(&table.select(&(0..20).collect::<Vec<u32>>()));
+    let (mut next, mut again) = (random(1), random(2));
+    let mut redraw = |rows: &[u32]| any_tokens(&sizes, rows.len(), &mut again);
+    let tokens = any_tokens(&sizes, 300, &mut next);
+    let rows = finisher.part(&tokens, 300, &Limits::default(), None, Some(&mut redraw), &mut next).unwrap();
+    let mains: Vec<&str> = (0..300)
+        .filter(|&row| rows.columns[1].cell(row) == Some("yes"))
+        .map(|row| rows.columns[0].cell(row).unwrap())
+        .collect();
+    let different: std::collections::BTreeSet<&str> = mains.iter().copied().collect();
+    assert!((10..=20).contains(&mains.len()) && different.len() == mains.len(), "{mains:?}");
+    let taken = |owner: &&str| owner[6..].parse::<usize>().unwrap() < 20;
+    assert!(!mains.iter().any(taken), "{mains:?}");
 }
 
 proptest! {
