@@ -27,7 +27,7 @@ use self::{
     split::{What, split},
 };
 use crate::table::pattern::below;
-pub use known::Known;
+pub use known::{Known, spelled};
 
 /// Different texts that must have a word or a number in common.
 const SHARED_WORD: usize = 5;
@@ -62,6 +62,9 @@ type Next = Vec<(u32, u32)>;
 pub struct TextMaker {
     /// Whole texts and rare words that must not come back.
     known: Known,
+    /// Whole values of other columns that must not come either.
+    #[serde(default, skip_serializing_if = "Known::is_empty")]
+    elsewhere: Known,
     pieces: Vec<Piece>,
     /// After two pieces, the last one first; after one.
     after_two: Vec<((u32, u32), Next)>,
@@ -182,12 +185,17 @@ impl TextMaker {
         (0..TRIED).filter(|_| self.make(&mut random).is_some()).count() >= SUCCEED
     }
 
+    /// Makes none of these texts either.
+    pub fn avoid(&mut self, others: &Known) {
+        self.elsewhere = others.clone();
+    }
+
     /// A new text; nothing where none could be made.
     pub fn make(&self, random: &mut dyn FnMut() -> u64) -> Option<String> {
         (0..DRAWS).find_map(|draw| {
             let text = self.walk(draw > DRAWS / 2, random)?;
             let fits = text.chars().count() <= self.longest.0 && text.contains(char::is_alphanumeric);
-            (fits && !self.known.may_hold(&text)).then_some(text)
+            (fits && !self.known.may_hold(&text) && !self.elsewhere.may_hold(&text)).then_some(text)
         })
     }
 

@@ -26,7 +26,7 @@ pub struct Known {
 impl Known {
     /// The set of these texts.
     pub fn of<'a>(texts: impl Iterator<Item = &'a str>) -> Self {
-        let hashes: Vec<u64> = texts.map(|text| xxh3_64(plain(text).as_bytes())).collect();
+        let hashes: Vec<u64> = texts.map(|text| xxh3_64(spelled(text).as_bytes())).collect();
         // From the texts themselves, so that the same data give the same model, and other data another salt.
         let sum = hashes.iter().fold(hashes.len() as u64, |sum, &hash| sum.wrapping_add(hash));
         let salt = xxh3_64(&sum.to_le_bytes());
@@ -39,12 +39,17 @@ impl Known {
         known
     }
 
+    /// Whether it holds nothing.
+    pub fn is_empty(&self) -> bool {
+        self.bits.is_empty()
+    }
+
     /// Whether `text` is one of them, or may be.
     pub fn may_hold(&self, text: &str) -> bool {
         if self.bits.is_empty() {
             return false;
         }
-        let (byte, bit) = self.place(xxh3_64(plain(text).as_bytes()));
+        let (byte, bit) = self.place(xxh3_64(spelled(text).as_bytes()));
         self.bits[byte] & bit != 0
     }
 
@@ -55,8 +60,8 @@ impl Known {
     }
 }
 
-/// What two spellings of the same text have in common.
-pub fn plain(text: &str) -> String {
+/// Letters and digits in lower case: what two spellings of the same text have in common.
+pub fn spelled(text: &str) -> String {
     let plain: String = text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
     if plain.is_empty() { text.to_owned() } else { plain }
 }

@@ -89,7 +89,8 @@ impl TableSchema {
         self.alerts.sort_by_key(|alert| alert.cause);
     }
 
-    /// The same for categories that hold what another column is protected for: managers are employees.
+    /// The same for categories that hold what another column is protected for: managers are employees. What is made of
+    /// the parts of one column is a whole value of no other.
     fn protect_alike(&mut self, table: &Table, spec: &SourceSpec) -> Vec<Option<Alert>> {
         let all = self.columns.iter().zip(&table.columns);
         let known: HashSet<&str> = all
@@ -102,6 +103,22 @@ impl TableSchema {
         if known.is_empty() {
             return Vec::new();
         }
+        let alerts = self.make_alike_afresh(table, spec, &known);
+        let known = Known::of(known.into_iter());
+        for schema in self.columns.iter_mut().filter(|schema| schema.kind == Kind::Text) {
+            if let Format::Id(IdFormat::Text { maker }) = &mut schema.format {
+                maker.avoid(&known);
+            }
+        }
+        alerts
+    }
+
+    fn make_alike_afresh(
+        &mut self,
+        table: &Table,
+        spec: &SourceSpec,
+        known: &HashSet<&str>,
+    ) -> Vec<Option<Alert>> {
         let columns = self.columns.par_iter_mut().zip(&table.columns);
         let open = |schema: &ColumnSchema| {
             schema.kind == Kind::Category
@@ -111,10 +128,9 @@ impl TableSchema {
         columns
             .filter(|(schema, _)| open(schema))
             .map(|(schema, column)| {
-                let mut values = Values::of(schema, column, None);
+                let values = Values::of(schema, column, None);
                 let shared = values.texts.iter().filter(|text| known.contains(*text)).count();
                 let alike = shared > 1 && shared * ALIKE >= values.texts.len();
-                values.others = if alike { known.iter().copied().collect() } else { Vec::new() };
                 alike.then(|| values.change(schema, spec, Making::All(Kind::Text))).flatten()
             })
             .collect()
@@ -167,8 +183,6 @@ struct Values<'a> {
     /// Distinct values, and rows to learn from that have each.
     texts: Vec<&'a str>,
     counts: Vec<u32>,
-    /// Values of other columns that must not come either.
-    others: Vec<&'a str>,
     /// Rows with a value.
     present: usize,
     kind: Option<Identifier>,
@@ -193,7 +207,7 @@ impl<'a> Values<'a> {
         let learned = matches!(schema.kind, Kind::Constant | Kind::Boolean | Kind::Datetime | Kind::Number);
         let kind = if learned { None } else { identifiers::recognise(&texts) };
         let counts = places.iter().map(|&at| own[at]).collect();
-        Self { column, counts, texts, others: Vec::new(), present, kind }
+        Self { column, counts, texts, present, kind }
     }
 
     /// Changes the schema; an alert where it did.
@@ -288,9 +302,8 @@ impl<'a> Values<'a> {
         let json = schema.declaration.ty == Type::Json;
         // Of the letters of a few words no others are made that anybody could read.
         let enough = self.texts.len() >= ENOUGH || email;
-        let all: Vec<&str> = self.texts.iter().chain(&self.others).copied().collect();
         let maker =
-            (mode != TextMode::Empty && !json && enough).then(|| TextMaker::of(&all, email)).flatten();
+            (mode != TextMode::Empty && !json && enough).then(|| TextMaker::of(&self.texts, email)).flatten();
         maker.map_or(IdFormat::Empty, |maker| IdFormat::Text { maker: Box::new(maker) })
     }
 
@@ -467,7 +480,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::table::{Declaration, schema::detect};
+    use crate::table::{Declaration, ids::IdMaker, schema::detect};
 
     /// The schema of a column of `n` rows, as `spec` wants it.
     fn found(
@@ -554,7 +567,18 @@ mod tests {
         let table = Table { name: "t".into(), columns: columns.to_vec(), ..Table::default() };
         let mut schema = detect(&table);
         schema.protect(&table, &SourceSpec::default(), None);
-        assert!(schema.columns[1].made_afresh().is_some(), "{}", schema.columns[1].reason);
+        for schema in &schema.columns {
+            let mut maker = IdMaker::new(schema.made_afresh().unwrap(), std::iter::empty()).unwrap();
+            let mut state = 1u64;
+            let mut random = || {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                state.rotate_left(32)
+            };
+            let made: Vec<String> = (0..500).filter_map(|_| maker.next_cell(&mut random).unwrap()).collect();
+            let known =
+                |text: &&String| table.columns.iter().any(|column| column.values().find(text).is_some());
+            assert_eq!(made.iter().find(known), None, "{} of {}", schema.reason, schema.name);
+        }
     }
 
     #[test]
