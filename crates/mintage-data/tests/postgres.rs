@@ -238,6 +238,10 @@ fn keys_go_on_and_a_clash_rolls_everything_back() {
     let mut one = |sql: &str| client.query_one(sql, &[]).unwrap().get::<_, String>(0);
     let made = "SELECT string_agg(id || name || twice, ',' ORDER BY id) FROM t WHERE mintage IS NOT NULL";
     assert_eq!(one(made), "71d2,72e4,73f6");
+    let real = ask(&source, "SELECT name FROM t ORDER BY id").unwrap();
+    assert_eq!(rows(&real), [[Some("a")], [Some("b")], [Some("c")]]);
+    let own = ask(&source, "WITH t AS (SELECT 1 AS one) SELECT one FROM t").unwrap();
+    assert_eq!(rows(&own), [[Some("1")]]);
     assert_eq!(one("INSERT INTO t (name) VALUES ('later') RETURNING id::text"), "74");
     let count = "SELECT count(*)::text FROM t";
     let error = failure(write(&table, &source, None, IfExists::Append, &ids));

@@ -385,6 +385,11 @@ fn made_rows_go_beside_the_old_ones_and_are_never_read() {
     let marked =
         read(&SourceSpec { query: Some("SELECT mintage, id FROM people".into()), ..spec(&path) }).unwrap();
     assert_eq!((marked.rows(), marked.columns.len()), (2, 1));
+    for query in ["SELECT id FROM People", "WITH p AS (SELECT * FROM people) SELECT id FROM p WHERE age > 1"]
+    {
+        let real = read(&SourceSpec { query: Some(query.into()), ..spec(&path) }).unwrap();
+        assert_eq!(rows(&real), [[Some("5")], [Some("9")]], "{query}");
+    }
     // The same keys again, and not as identifiers.
     let error = failure(write(&table, &path, Some("people"), IfExists::Append, &[]));
     assert!(

@@ -13,11 +13,7 @@ pub use address::{PgDefaults, password_of};
 pub use secrets::{redacted, without_passwords};
 
 use super::Type;
-use crate::{
-    Error,
-    error::suggestion,
-    source::sqlite::{PROVENANCE_COLUMN, quoted},
-};
+use crate::{Error, error::suggestion, source::sqlite::quoted};
 use address::Address;
 
 /// A connection to a server.
@@ -169,15 +165,6 @@ pub(crate) fn no_such_table(place: &str, name: &str, all: &[String]) -> Error {
         None => format!("the tables are {}", all.join(", ")),
     };
     Error::bad(place, format!("has no table `{name}`")).with_hint(hint)
-}
-
-/// ` WHERE "mintage" IS NULL`, where there is such a column.
-pub(crate) fn only_real<'a>(mut names: impl Iterator<Item = &'a str>) -> String {
-    if names.any(|name| name == PROVENANCE_COLUMN) {
-        format!(" WHERE {} IS NULL", quoted(PROVENANCE_COLUMN))
-    } else {
-        String::new()
-    }
 }
 
 /// What a type of the server's own means.

@@ -9,6 +9,7 @@ mod json;
 pub(super) mod jsonl;
 mod parquet;
 mod postgres;
+mod real;
 mod rows;
 mod spaces;
 pub(super) mod sqlite;
@@ -21,6 +22,7 @@ use std::{
 use super::{Table, format::Format, redacted};
 use crate::{DataKind, Error, SourceSpec, files::check_source, names::path_of, source::sqlite::is_sqlite};
 pub(super) use file_format::line_end;
+pub(crate) use real::only_real;
 use rows::{Rows, check_names, chosen, empty};
 
 /// Whether `spec` names rows, rather than images.

@@ -9,9 +9,10 @@ use ::postgres::{IsolationLevel, Row, Transaction, types::Type as PgType};
 use super::{
     super::{
         Declaration, Table, Type,
-        postgres::{Found, Server, copy_failure, failure, find, no_such_table, only_real, tables, type_of},
+        postgres::{Found, Server, copy_failure, failure, find, no_such_table, tables, type_of},
     },
     Rows, check_names, chosen, empty,
+    real::{only_real, over_real_rows},
 };
 use crate::{
     Error, SourceSpec,
@@ -85,6 +86,9 @@ fn read_query(
     spec: &SourceSpec,
 ) -> Result<Table, Error> {
     let place = format!("{place}: the query");
+    let marked = marked_tables(transaction).map_err(failure(&place))?;
+    let real = over_real_rows(query, &marked).filter(|real| is_understood(transaction, real));
+    let query = real.as_deref().unwrap_or(query);
     // Preparing it shows that it is one statement, which nothing can follow.
     let statement = transaction.prepare(query).map_err(failure(&place))?;
     let column = |column: &::postgres::Column| PgColumn {
@@ -107,6 +111,21 @@ fn read_query(
     let query = query.trim().trim_end_matches(';');
     // The line end closes a comment.
     selection.copy(transaction, &place, &format!("COPY ({query}\n) TO STDOUT"), sources, mark, spec)
+}
+
+/// Whether the server understands a query; one that it does not leaves the transaction as it was.
+fn is_understood(transaction: &mut Transaction, query: &str) -> bool {
+    transaction.transaction().is_ok_and(|mut inner| inner.prepare(query).is_ok())
+}
+
+/// Tables with rows that may have been made, by name and in SQL.
+fn marked_tables(transaction: &mut Transaction) -> Result<Vec<(String, String)>, ::postgres::Error> {
+    let sql = "SELECT c.relname::text, quote_ident(n.nspname) || '.' || quote_ident(c.relname) \
+               FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+               JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = $1 AND NOT a.attisdropped \
+               WHERE c.relkind IN ('r', 'p') AND pg_table_is_visible(c.oid) AND has_table_privilege(c.oid, 'SELECT')";
+    let rows = transaction.query(sql, &[&PROVENANCE_COLUMN])?;
+    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
 }
 
 /// The table that is asked for, or the only one.

@@ -10,7 +10,9 @@ use rusqlite::{Connection, Row, types::ValueRef};
 
 use super::{
     super::{Declaration, Table, Type},
-    Rows, check_names, chosen, empty, real_text,
+    Rows, check_names, chosen, empty,
+    real::{only_real, over_real_rows},
+    real_text,
 };
 use crate::{
     Error, SourceSpec,
@@ -45,7 +47,8 @@ pub(super) fn tables_of(path: &Path, wanted: Option<&str>) -> Result<Vec<(String
     let connection = open_read_only(path)?;
     let count = |table: String| {
         let names = columns(&connection, &table)?;
-        let sql = format!("SELECT count(*) FROM {}{}", quoted(&table), only_real(&names));
+        let sql =
+            format!("SELECT count(*) FROM {}{}", quoted(&table), only_real(names.iter().map(String::as_str)));
         connection.query_row(&sql, [], |row| row.get::<_, i64>(0)).map(|rows| (table, rows as usize))
     };
     let all = tables(&connection).and_then(|mut all| {
@@ -69,7 +72,7 @@ fn read_table(connection: &Connection, path: &Path, spec: &SourceSpec) -> Result
     let place = format!("{}: table `{name}`", path.display());
     let declared = declarations(connection, &name).map_err(Error::sqlite(path))?;
     let mut names: Vec<String> = declared.iter().map(|(name, _)| name.clone()).collect();
-    let filter = only_real(&names);
+    let filter = only_real(names.iter().map(String::as_str));
     names.retain(|name| name != PROVENANCE_COLUMN);
     check_names(&place, &names)?;
     let columns = chosen(spec.column.as_deref(), &place, &names)?;
@@ -93,7 +96,10 @@ fn read_table(connection: &Connection, path: &Path, spec: &SourceSpec) -> Result
 fn read_query(connection: &Connection, path: &Path, query: &str, spec: &SourceSpec) -> Result<Table, Error> {
     let place = format!("{}: the query", path.display());
     let wrong = |error: rusqlite::Error| Error::bad(&place, error.to_string());
-    let mut statement = connection.prepare(query).map_err(wrong)?;
+    // A query that asks for what only a table has, such as its rowid, is taken as it is.
+    let real = over_real_rows(query, &marked_tables(connection).map_err(Error::sqlite(path))?);
+    let real = real.and_then(|real| connection.prepare(&real).ok());
+    let mut statement = real.map_or_else(|| connection.prepare(query), Ok).map_err(wrong)?;
     let all: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let mark = all.iter().position(|name| name == PROVENANCE_COLUMN);
     let sources: Vec<usize> = (0..all.len()).filter(|&i| Some(i) != mark).collect();
@@ -122,13 +128,13 @@ fn choose(connection: &Connection, path: &Path, spec: &SourceSpec) -> Result<Str
     super::the_only(&place, &mut all)
 }
 
-/// ` WHERE "mintage" IS NULL`, where there is such a column.
-fn only_real(names: &[String]) -> String {
-    if names.iter().any(|name| name == PROVENANCE_COLUMN) {
-        format!(" WHERE {} IS NULL", quoted(PROVENANCE_COLUMN))
-    } else {
-        String::new()
-    }
+/// Tables with rows that may have been made, by name and in SQL.
+fn marked_tables(connection: &Connection) -> rusqlite::Result<Vec<(String, String)>> {
+    let mut marked = tables(connection)?;
+    marked.retain(|table| {
+        columns(connection, table).is_ok_and(|all| all.iter().any(|name| name == PROVENANCE_COLUMN))
+    });
+    Ok(marked.into_iter().map(|table| (table.clone(), format!("main.{}", quoted(&table)))).collect())
 }
 
 /// Names and declarations of the columns of a table, those that SQLite computes with them.
