@@ -232,7 +232,7 @@ pub(crate) fn add_provenance_column(
 
 /// Columns that are NOT NULL without a default; an INTEGER PRIMARY KEY fills itself.
 pub(crate) fn required_columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
-    let sql = "SELECT name FROM pragma_table_info(?1) WHERE \"notnull\" = 1 AND dflt_value IS NULL \
+    let sql = "SELECT name FROM pragma_table_info(?1) WHERE (\"notnull\" = 1 OR pk > 0) AND dflt_value IS NULL \
                AND NOT (pk = 1 AND upper(type) = 'INTEGER')";
     connection.prepare(sql)?.query_map([table], |row| row.get(0))?.collect()
 }
