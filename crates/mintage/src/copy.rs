@@ -10,7 +10,10 @@ use std::collections::{HashMap, HashSet};
 use minijinja::{Environment, Value, context, value::Serde};
 use mintage_data::{
     Column, SourceSpec, Table, TableSet,
-    table::schema::{ColumnSchema, Kind},
+    table::{
+        schema::{ColumnSchema, Kind, points_at_one},
+        spelled,
+    },
 };
 use serde::Serialize;
 use xxhash_rust::xxh3::Xxh3Default;
@@ -129,16 +132,20 @@ pub fn draw(
 /// Checks new rows against all rows of `set`, which `spec` names.
 pub fn check(set: &TableSet, new: &Table, left_out: usize, spec: &SourceSpec) -> CopyReport {
     let real = set.table();
-    let all = || set.schema().columns.iter().zip(&real.columns);
-    // Managers are employees: what points at a person does so in every column.
-    let everywhere: HashSet<String> = all()
-        .flat_map(|(schema, column)| schema.personal_values(column, spec))
-        .filter(|text| mintage_data::table::schema::points_at_one(text))
-        .map(spelled)
+    let schemas = &set.schema().columns;
+    let personal: Vec<Vec<&str>> = schemas
+        .iter()
+        .zip(&real.columns)
+        .map(|(schema, column)| schema.personal_values(column, spec))
         .collect();
-    let columns: Vec<ColumnReport> = all()
-        .filter_map(|(schema, column)| {
-            let known = schema.personal_values(column, spec).into_iter().map(spelled);
+    // Managers are employees: what points at a person does so in every column.
+    let everywhere: HashSet<String> =
+        personal.iter().flatten().filter(|text| points_at_one(text)).map(|text| spelled(text)).collect();
+    let columns: Vec<ColumnReport> = schemas
+        .iter()
+        .zip(personal)
+        .filter_map(|(schema, personal)| {
+            let known = personal.into_iter().map(spelled);
             let known = match schema.kind {
                 Kind::Category | Kind::Text => known.chain(everywhere.iter().cloned()).collect(),
                 _ => known.collect(),
@@ -213,12 +220,6 @@ fn column_report(schema: &ColumnSchema, new: &Column, known: &HashSet<String>) -
         matched,
         examples: examples.map(|(text, _)| text.chars().take(60).collect()).collect(),
     }
-}
-
-/// Letters and digits, in lower case: what two spellings of the same value have in common.
-fn spelled(text: &str) -> String {
-    let plain: String = text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
-    if plain.is_empty() { text.to_owned() } else { plain }
 }
 
 /// What several cells of a row say together.

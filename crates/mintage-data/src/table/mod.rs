@@ -30,13 +30,15 @@ mod write;
 
 use crate::Error;
 pub use format::{FileFormat, Habits, LineEnd, Quoting};
-pub(crate) use postgres::only_real;
+pub use fresh::spelled;
 pub use postgres::{PgDefaults, password_of, redacted, without_passwords};
+pub(crate) use read::only_real;
 pub use read::{is_database, is_table, read, tables_of};
 use rules::Constraint;
 pub use texts::Texts;
 pub use write::{
-    IfExists, TextKind, Writing, Written, encoding_named, present, write, write_csv, write_parts, write_text,
+    IfExists, TextKind, Writing, Written, encoding_named, is_delimited, present, write, write_csv,
+    write_parts, write_text,
 };
 
 /// The number of a missing cell.
