@@ -10,7 +10,7 @@ use super::{
 /// Records that are looked at.
 const SCANNED: usize = 200;
 /// What separates cells, the rarer ones first: where nothing tells two apart, the first is meant.
-const DELIMITERS: [u8; 4] = *b"\t;|,";
+const DELIMITERS: [u8; 6] = *b"\x01^\t;|,";
 /// Lines that may stand before the table.
 const MAX_TITLES: usize = 30;
 /// A delimiter cuts at least this share of the records into equally many cells.
@@ -446,6 +446,8 @@ mod tests {
         assert_eq!(detected("name\nJohn Smith\nMary Jones\nApollo 11\n"), (',', '"', true));
         assert_eq!(detected("\"a\" \"b\"\n\"1\" 1 \"x y\"\n\"2\" 2 \"z\"\n"), (' ', '"', true));
         assert_eq!(detected("a b c\n1 2 x\n3 4 y\n"), (' ', '"', true));
+        assert_eq!(detected("a^b\n1^x\n3^y, z\n"), ('^', '"', true));
+        assert_eq!(detected("a\u{1}b\n1\u{1}x, u\n3\u{1}y, z\n"), ('\u{1}', '"', true));
         assert_eq!(detected("name    age   score\ncarla   45    0.5\nbob     9     0.2\n"), (' ', '"', true));
         assert_eq!(detected("x y\n  7.8e-01  -6.5e-01\n  1.2e-01   1.9e+00\n"), (' ', '"', true));
         assert_eq!(
