@@ -212,6 +212,7 @@ impl Model {
             Some(_) => Healing::default(),
             None => Healing::of(codec, &mut prompt),
         };
+        let fresh = request.prompt.is_empty() && request.shape.is_none();
         let resemble = request.resemble.encoded(|text| codec.encode(text));
         resemble.check(self, request.n)?;
         let mut texts = Vec::new();
@@ -229,6 +230,10 @@ impl Model {
             let mut rows: Vec<Growing> =
                 (0..draw.n).map(|_| Growing::new(codec, request, chars, &healing)).collect();
             let mut limit = |_: usize, tokens: &[u32], logits: &mut [f32]| {
+                // Nothing at all is no text.
+                if tokens.is_empty() && fresh {
+                    logits[BOUNDARY as usize] = f32::NEG_INFINITY;
+                }
                 if let Some(shape) = &request.shape {
                     shape.limit(codec, tokens, logits);
                 }
