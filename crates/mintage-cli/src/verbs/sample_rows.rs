@@ -7,8 +7,8 @@ use mintage::{Event, Model, RowRequest, nn::Rng};
 use mintage_data::{
     Column, Error, IfExists, Provenance, SourceSpec, Table,
     table::{
-        FileFormat, TextKind, Writing, Written, codec::Where, encoding_named, present, read, write,
-        write_parts, write_text,
+        FileFormat, TextKind, Writing, Written, codec::Where, encoding_named, is_delimited, present, read,
+        write, write_parts, write_text,
     },
 };
 use serde_json::{Value, json};
@@ -90,6 +90,16 @@ struct Place<'a> {
 /// How a new file of delimited text is written: like the one that was learned from, unless the flags say otherwise.
 fn file_format(args: &Sample, model: &Model) -> Result<FileFormat, Failure> {
     let mut file = model.rows()?.1.file.clone().unwrap_or_default();
+    let flag = [("--encoding", args.encoding.is_some()), ("--delimiter", args.delimiter.is_some())];
+    if let (Some(out), Some((flag, _))) = (&args.out, flag.iter().find(|(_, given)| *given))
+        && out != "-"
+        && !is_delimited(out)
+    {
+        return Err(Failure::new(
+            format!("{flag} has no meaning for {}", visible(out)),
+            "it is for delimited text: files that end in .csv or .tsv",
+        ));
+    }
     if args.out.as_deref().is_none_or(|out| out == "-") {
         file = file.of_stream();
     }

@@ -68,6 +68,9 @@ fn a_file_keeps_how_its_source_was_written() {
     assert!(place.ok("sample m -n 2").text().starts_with("имя;цена\n"));
     assert!(place.refused("sample m -o a.csv --encoding klingon").contains("no encoding"));
     assert!(place.refused("sample m -o a.csv --delimiter ab").contains("cannot separate cells"));
+    let refused = place.refused("sample m -o a.jsonl --encoding utf-16le");
+    assert!(refused.contains("--encoding has no meaning for a.jsonl"), "{refused}");
+    assert!(!place.path("a.jsonl").exists());
 }
 
 /// In windows-1251, as far as the test needs it.

@@ -132,6 +132,11 @@ pub fn write_text(
     Ok(rows.written)
 }
 
+/// Whether a file of that name is delimited text.
+pub fn is_delimited(target: &str) -> bool {
+    matches!(Format::of(target), Some(Format::Csv | Format::Tsv))
+}
+
 /// Writes a table as CSV, its header first.
 pub fn write_csv(table: &Table, out: &mut dyn Write) -> io::Result<()> {
     let writer = TextWriter::new(table, None, Format::Csv, &FileFormat::default());
