@@ -204,7 +204,9 @@ impl Plan<'_> {
                 limits.push(Limits { column, low, high: Some(high) });
             } else {
                 let anchor = numbers.span(column).unwrap_or_default().0;
-                followers.push(Follower { column, parents, scale: self.scale(column), anchor, low, high });
+                let scale = self.scale(column);
+                let follower = Follower { column, parents, scale, anchor, anchored: false, low, high };
+                followers.push(follower.anchor_gaps(&numbers));
             }
         }
         let others = ranges.iter().filter(|(column, _)| !sorted.contains(column));

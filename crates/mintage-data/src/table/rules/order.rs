@@ -2,7 +2,8 @@
 //!
 //! A follower `b` of parents `a₁, a₂, …` is `b = base + gap` with `base = max aᵢ` over those that are
 //! not missing, rounded up to what `b` can write, and `gap ≥ 0`. Where all are missing the least value of the
-//! column takes the place of `base`.
+//! column takes the place of `base`; so it does where they are below it, if more than a few rows are like that: a net
+//! amount may be negative, and the gross amount above it is not.
 
 use serde::{Deserialize, Serialize};
 
@@ -120,6 +121,10 @@ fn float_gap(base: f64, value: f64) -> f64 {
     near.into_iter().find(|&gap| base + gap == value).unwrap_or(gap).max(0.0)
 }
 
+/// Rows with parents below the least value of their follower, from which on gaps are counted from that value. Of fewer
+/// rows it would only bend the gaps: terms of 30 days that become shorter ones.
+const MIN_SHARE_BELOW: f64 = 0.05;
+
 /// A column that another one follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Parent {
@@ -136,11 +141,21 @@ pub struct Follower {
     pub scale: Scale,
     /// The least value seen.
     pub anchor: f64,
+    /// Whether gaps are counted from `anchor` where all parents are below it.
+    #[serde(default)]
+    pub anchored: bool,
     pub low: Option<f64>,
     pub high: f64,
 }
 
 impl Follower {
+    /// Counts gaps from the least value seen, where enough rows have parents below it.
+    pub fn anchor_gaps(self, numbers: &Numbers) -> Self {
+        let rows = numbers.rows();
+        let below = (0..rows).filter(|&row| self.base(row, numbers) < self.anchor).count();
+        Self { anchored: below as f64 > MIN_SHARE_BELOW * rows as f64, ..self }
+    }
+
     /// Whether it could have been planned: it may come from a file.
     pub fn is_sound(&self) -> bool {
         let scale = match self.scale {
@@ -158,7 +173,8 @@ impl Follower {
             let value = numbers.get(parent.column, row)?;
             Some(self.scale.least(value, parent.strict))
         });
-        present.reduce(f64::max).unwrap_or(self.anchor)
+        let base = present.reduce(f64::max).unwrap_or(self.anchor);
+        if self.anchored { base.max(self.anchor) } else { base }
     }
 
     fn numbers(&self, table: &Table, schema: &TableSchema) -> Numbers {
@@ -181,6 +197,23 @@ impl Follower {
         gaps
     }
 
+    /// The value that is `gap` above `base`, from the least to the largest one that there may be. A gap that leads
+    /// beyond begins anew at `base`: at the bound itself such values would pile up, and the rest of a division stays on
+    /// the grid of the gaps.
+    fn within(&self, base: f64, gap: f64) -> f64 {
+        let low = self.low.map_or(self.anchor, |low| low.max(self.anchor));
+        let above = |base: f64, gap: f64| self.scale.add(base, gap);
+        let base = if above(base, gap) < low { low } else { base };
+        let value = above(base, gap);
+        if value <= self.high {
+            return value;
+        }
+        match self.scale.gap(base, self.high) {
+            room if room > 0.0 => above(base, gap % room).min(self.high),
+            _ => self.high,
+        }
+    }
+
     /// Fills the column of `table` from its gaps.
     pub fn inverse(&self, gaps: &Column, form: &ColumnSchema, table: &mut Table, schema: &TableSchema) {
         let own = &schema.columns[self.column];
@@ -189,8 +222,7 @@ impl Follower {
         for (row, cell) in gaps.iter().enumerate() {
             match cell.and_then(|text| form.number(text)) {
                 Some(gap) => {
-                    let value = self.scale.add(self.base(row, &numbers), gap);
-                    let value = value.max(self.low.unwrap_or(value)).min(self.high);
+                    let value = self.within(self.base(row, &numbers), gap);
                     column.push(Some(&own.text(value)));
                 }
                 None => column.push(cell),

@@ -361,3 +361,35 @@ fn proposes_what_is_no_accident() {
     let kept = Rules::new(rules, &table, &schema).unwrap();
     assert_eq!(kept.inverse(&kept.forward(&table), &mut next).unwrap(), table);
 }
+
+#[test]
+fn followers_stay_within_what_was_seen() {
+    let amount = |cents: i64| {
+        format!("{}{}.{:02}", if cents < 0 { "-" } else { "" }, cents.abs() / 100, cents.abs() % 100)
+    };
+    let net: Vec<i64> = (0..600).map(|i| i * 7919 % 30_011 - 10_000).collect();
+    let cells = |of: &dyn Fn(i64) -> i64| net.iter().map(|&n| Some(amount(of(n)))).collect();
+    let table = table(&[("net", cells(&|n| n)), ("gross", cells(&|n| n.abs().max(18)))]);
+    let schema = detect(&table);
+    let rules = Rules::new(vec![order(&["net", "gross"], false)], &table, &schema).unwrap();
+    let forward = rules.forward(&table);
+    assert_eq!(rules.inverse(&forward, &mut random(1)).unwrap().columns, table.columns);
+    let made = rules.inverse(&shuffled(&forward, 3), &mut random(2)).unwrap();
+    let gross: Vec<f64> = made.columns[1].iter().map(|cell| cell.unwrap().parse().unwrap()).collect();
+    let most = net.iter().map(|n| n.abs()).max().unwrap() as f64 / 100.0;
+    assert!(gross.iter().all(|gross| (0.18..=most).contains(gross)), "{gross:?}");
+    // They do not pile up where they would leave it.
+    assert!(gross.iter().filter(|gross| **gross == most).count() < 10);
+}
+
+#[test]
+fn terms_stay_as_long_as_they_are() {
+    let day = |day: i64| Some(datetime::format(day * DAY, "%Y-%m-%d"));
+    let starts: Vec<i64> = (0..400).map(|i| 9000 + i * 7919 % 1999).collect();
+    let table = table(&[
+        ("start", starts.iter().map(|&start| day(start)).collect()),
+        ("end", starts.iter().map(|&start| day(start + 30)).collect()),
+    ]);
+    let rules = Rules::new(vec![order(&["start", "end"], false)], &table, &detect(&table)).unwrap();
+    assert_eq!(rules.forward(&table).columns[1].values().iter().collect::<Vec<_>>(), ["30"]);
+}
