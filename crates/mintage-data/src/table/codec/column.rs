@@ -321,6 +321,14 @@ impl ColumnCodec {
         }
     }
 
+    /// For each field after the first which tokens are left of it by a range; nothing where all are.
+    pub fn allowed_parts(&self, between: Option<(f64, f64)>) -> Vec<Option<Vec<bool>>> {
+        match &self.how {
+            How::Dated(dates) => dates.allowed_parts(between),
+            _ => vec![None; self.width().saturating_sub(1)],
+        }
+    }
+
     /// The least and the greatest value of bins.
     pub fn range(&self) -> Option<(String, String)> {
         let ends = match &self.how {

@@ -101,12 +101,41 @@ impl Dates {
 
     /// For each bin of days whether it reaches into a range of dates.
     pub fn allowed(&self, between: Option<(f64, f64)>) -> impl Iterator<Item = bool> {
-        let reaches = move |bin: &Bin| {
-            between.is_some_and(|(from, to)| {
-                bin.high() >= (from / DAY).floor() && bin.low() <= (to / DAY).floor()
-            })
+        let days = between.map(|(from, to)| ((from / DAY).floor(), (to / DAY).floor()));
+        self.days.iter().map(move |bin| days.is_some_and(|(first, last)| reaches(bin, first, last)))
+    }
+
+    /// For each token of the fields after the first whether it is among the dates of a range; nothing for a field of
+    /// which all may be. A range of a few days leaves few days of the week, one within a day few times.
+    pub fn allowed_parts(&self, between: Option<(f64, f64)>) -> Vec<Option<Vec<bool>>> {
+        let mut parts = vec![None; self.sizes().len() - 1];
+        let (Some((from, to)), Some(first), Some(last)) = (between, self.days.first(), self.days.last())
+        else {
+            return parts;
         };
-        self.days.iter().map(reaches)
+        let (first, last) = ((from / DAY).floor().max(first.low()), (to / DAY).floor().min(last.high()));
+        let mut at = 0;
+        if self.weekdays {
+            if last - first < 6.0 {
+                let days: Vec<usize> = (0..7)
+                    .map(|ahead| first + f64::from(ahead))
+                    .filter(|day| *day <= last)
+                    .map(weekday)
+                    .collect();
+                parts[at] = Some((0..7).map(|day| days.contains(&day)).collect());
+            }
+            at += 1;
+        }
+        if self.times.len() > 1 && first == last {
+            let (from, to) = (from - first * DAY, to - first * DAY);
+            parts[at] = Some(self.times.iter().map(|bin| reaches(bin, from, to)).collect());
+        }
+        // Where there is nothing a value is drawn from the range itself.
+        parts
+            .iter_mut()
+            .filter(|part| part.as_ref().is_some_and(|part| !part.contains(&true)))
+            .for_each(|part| *part = None);
+        parts
     }
 
     /// The first and the last day of each bin.
@@ -158,12 +187,36 @@ impl Dates {
         let mut day = bin.between(uniform(), days).round();
         if self.weekdays {
             let wanted = rest.next().map_or(0, |&token| token as usize);
-            day = on_weekday(day, wanted, bin);
+            let (first, last) = days.unwrap_or((bin.low(), bin.high()));
+            day = on_weekday(day, wanted, (bin.low().max(first), bin.high().min(last)));
         }
         let time = rest.next().filter(|_| self.times.len() > 1).map_or(0, |&token| token as usize);
-        let time = &self.times[time];
-        let number = day * DAY + self.on_grid(time.quantile(uniform()));
+        let within = between.map(|(from, to)| ((from - day * DAY).max(0.0), (to - day * DAY).min(DAY - 1.0)));
+        let number = day * DAY + self.time(&self.times[time], within, uniform);
         Ok(between.map_or(number, |(from, to)| number.clamp(from, to)))
+    }
+
+    /// A time of day of a bin, of the part of it that lies between two times where they are given; of another bin where
+    /// no part does, so that times are spread there and do not gather on the bounds.
+    fn time(&self, own: &Bin, within: Option<(f64, f64)>, uniform: &mut Uniform) -> f64 {
+        let Some((from, to)) = within else { return self.on_grid(own.quantile(uniform())) };
+        let bin = match reaches(own, from, to) {
+            true => Some(own),
+            false => {
+                let others: Vec<&Bin> = self.times.iter().filter(|bin| reaches(bin, from, to)).collect();
+                others.get((uniform() * others.len() as f64) as usize).copied()
+            }
+        };
+        let time = match bin {
+            Some(bin) => bin.between(uniform(), within),
+            None => from + uniform() * (to - from),
+        };
+        let (time, grid) = (self.on_grid(time), self.grid.max(1) as f64);
+        match () {
+            () if time < from => time + grid,
+            () if time > to => time - grid,
+            () => time,
+        }
     }
 
     /// The time of day on the grid that is nearest to `time`: each quarter of an hour, each minute.
@@ -184,11 +237,16 @@ impl Dates {
     }
 }
 
-/// The day nearest to `day` that is on that day of the week, inside the bin where there is one.
-fn on_weekday(day: f64, wanted: usize, bin: &Bin) -> f64 {
+/// Whether some of a bin lies between two numbers.
+fn reaches(bin: &Bin, low: f64, high: f64) -> bool {
+    bin.high() >= low && bin.low() <= high
+}
+
+/// The day nearest to `day` that is on that day of the week, from the first to the last one where there is one.
+fn on_weekday(day: f64, wanted: usize, (first, last): (f64, f64)) -> f64 {
     let ahead = (wanted as i64 - weekday(day) as i64).rem_euclid(7) as f64;
     let (after, before) = (day + ahead, day + ahead - 7.0);
-    let inside = |day: f64| bin.low() <= day && day <= bin.high();
+    let inside = |day: f64| first <= day && day <= last;
     match (inside(before), inside(after)) {
         _ if ahead == 0.0 => day,
         (true, true) => {
@@ -200,7 +258,7 @@ fn on_weekday(day: f64, wanted: usize, bin: &Bin) -> f64 {
         }
         (true, false) => before,
         (false, true) => after,
-        // The bin has no such day.
+        // There is no such day.
         (false, false) => day,
     }
 }
@@ -252,6 +310,32 @@ mod tests {
         }
         let tokens = dates.tokens(None, None).unwrap_or_default();
         assert_eq!(dates.number(&tokens, None, &mut || 0.5), Err(None));
+    }
+
+    #[test]
+    fn ranges_are_filled_and_not_their_bounds() {
+        let minute = 60e6;
+        let values: Vec<(f64, u32)> = (0..1440).map(|i| (f64::from(i) * minute, 1)).collect();
+        let dates = Dates::fit(&values, Vec::new(), BINS);
+        let range = Some((1320.0 * minute, 1410.0 * minute));
+        let mut state = 0.0;
+        let mut uniform = || {
+            state = (state + 0.618_034) % 1.0;
+            state
+        };
+        // Whatever the model chose.
+        let tokens = |time: u16| [0, time];
+        let made: Vec<f64> = (0..400)
+            .map(|i| dates.number(&tokens(i % 90), range, &mut uniform).unwrap_or(0.0) / minute)
+            .collect();
+        assert!(made.iter().all(|time| (1320.0..=1410.0).contains(time) && time.fract() == 0.0), "{made:?}");
+        for from in [1320.0, 1350.0, 1380.0] {
+            let there = made.iter().filter(|time| (from..from + 30.0).contains(*time)).count();
+            assert!((60..240).contains(&there), "{there} from {from}");
+        }
+        let allowed = dates.allowed_parts(range)[0].clone().unwrap_or_default();
+        assert!((6..=8).contains(&allowed.iter().filter(|may| **may).count()), "{allowed:?}");
+        assert_eq!(dates.allowed_parts(None), [None]);
     }
 
     #[test]

@@ -78,6 +78,8 @@ impl Where {
 pub struct Limit {
     /// For each token of the column's first field whether it may be chosen.
     pub tokens: Vec<bool>,
+    /// The same of its other fields; nothing where all may be.
+    pub parts: Vec<Option<Vec<bool>>>,
     /// The numbers that may be chosen.
     pub between: Option<(f64, f64)>,
     /// For each text that the column lists whether it may be chosen.
@@ -193,8 +195,9 @@ impl Limits {
                 (None, true) => Some(all.clone()),
                 (limit, false) => limit,
             };
-            let others = self.widths[at].saturating_sub(1);
-            (self.widths[at] > 0).then_some(first).into_iter().chain(std::iter::repeat_n(None, others))
+            let parts = self.columns[at].as_ref().map_or(&[][..], |limit| &limit.parts);
+            let others = (1..self.widths[at]).map(move |field| parts.get(field - 1).cloned().flatten());
+            (self.widths[at] > 0).then_some(first).into_iter().chain(others)
         };
         (0..self.columns.len()).flat_map(column).collect()
     }
@@ -222,6 +225,7 @@ impl ColumnCodec {
         let bins = between.filter(|_| is_whole);
         let limit = Limit {
             tokens: self.allowed(&allowed, bins),
+            parts: self.allowed_parts(bins),
             between: bins,
             texts: self.texts().iter().map(|text| allowed(Some(text))).collect(),
         };
@@ -409,7 +413,15 @@ fn both(a: Limit, b: Limit, column: &str) -> Result<Limit, Error> {
         return Err(Error::bad(format!("`{column}`"), "no value meets both conditions on it"));
     }
     let texts = a.texts.iter().zip(&b.texts).map(|(a, b)| *a && *b).collect();
-    Ok(Limit { tokens, between, texts })
+    let parts = a.parts.into_iter().zip(b.parts).map(both_parts).collect();
+    Ok(Limit { tokens, parts, between, texts })
+}
+
+/// What two conditions leave of a field; the first alone where they leave nothing together.
+fn both_parts(parts: (Option<Vec<bool>>, Option<Vec<bool>>)) -> Option<Vec<bool>> {
+    let (Some(a), Some(b)) = &parts else { return parts.0.or(parts.1) };
+    let both: Vec<bool> = a.iter().zip(b).map(|(a, b)| *a && *b).collect();
+    if both.contains(&true) { Some(both) } else { parts.0 }
 }
 
 #[cfg(test)]
