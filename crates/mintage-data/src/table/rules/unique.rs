@@ -40,8 +40,16 @@ type Others = Vec<(usize, String)>;
 #[derive(Clone, Debug, Default)]
 pub struct Keys {
     rules: Vec<Key>,
-    /// Columns that refer to another table of the target, and what they may be.
-    references: Vec<(usize, HashSet<u64>)>,
+    /// Columns that refer to another table of the target.
+    references: Vec<Reference>,
+}
+
+/// What a column that refers to another table may be.
+#[derive(Clone, Debug)]
+struct Reference {
+    column: usize,
+    keys: Column,
+    hashes: HashSet<u64>,
 }
 
 /// By which rules rows are looked at.
@@ -96,15 +104,15 @@ impl Keys {
     pub fn add_references(&mut self, name: &str, keys: &Column, rules: &Rules) {
         if let Some(at) = position(name, &rules.own) {
             let form = &rules.own.columns[at];
-            self.references
-                .push((at, keys.values().iter().filter_map(|text| cell_hash(text, form)).collect()));
+            let hashes = keys.values().iter().filter_map(|text| cell_hash(text, form)).collect();
+            self.references.push(Reference { column: at, keys: keys.clone(), hashes });
         }
     }
 
     /// The rows that refer to what is not there, with the column.
     pub fn dangling<'a>(&self, table: &Table, schema: &'a TableSchema) -> Vec<(usize, &'a str)> {
         let mut rows = Vec::new();
-        for (at, keys) in &self.references {
+        for Reference { column: at, hashes: keys, .. } in &self.references {
             let (column, form) = (&table.columns[*at], &schema.columns[*at]);
             let is_there = |text: &str| cell_hash(text, form).is_none_or(|hash| keys.contains(&hash));
             let there: Vec<bool> = column.values().iter().map(is_there).collect();
@@ -125,7 +133,8 @@ impl Keys {
         rows
     }
 
-    /// Gives rows that repeat others values of their own, in columns other than `fixed`.
+    /// Gives rows that repeat others values of their own, in columns other than `fixed`. One that refers to another table
+    /// gets other keys of that table, where there is no other column.
     pub fn make_differ(
         &self,
         rules: &Rules,
@@ -133,15 +142,14 @@ impl Keys {
         fixed: &[usize],
         random: &mut dyn FnMut() -> u64,
     ) -> Result<(), Error> {
-        let fixed: Vec<usize> =
-            fixed.iter().copied().chain(self.references.iter().map(|(at, _)| *at)).collect();
         // To keep one of two rules of the same columns may break the other.
         for pass in 0..PASSES {
             let mut kept = true;
             for key in &self.rules {
                 let rows = key.repeated(table, &rules.own);
                 if !rows.is_empty() {
-                    Different { rules, key, fixed: &fixed }.make(&rows, table, random)?;
+                    Different { rules, key, fixed, references: &self.references }
+                        .make(&rows, table, random)?;
                     kept = false;
                 }
             }
@@ -254,6 +262,7 @@ struct Different<'a> {
     key: &'a Key,
     /// Columns that conditions have chosen the values of.
     fixed: &'a [usize],
+    references: &'a [Reference],
 }
 
 impl Different<'_> {
@@ -270,6 +279,8 @@ impl Different<'_> {
             return Ok(());
         }
         let free: Vec<usize> = key.columns.iter().copied().filter(|&column| self.free(column)).collect();
+        let (keys, own): (Vec<usize>, Vec<usize>) = free.into_iter().partition(|&column| self.refers(column));
+        let free = if own.is_empty() { keys } else { own };
         if free.is_empty() {
             return Err(self.impossible(rows.len(), "all its columns are bound by other rules"));
         }
@@ -281,7 +292,7 @@ impl Different<'_> {
             .filter(|(row, _)| !again.contains(row))
             .filter_map(|(_, key)| key)
             .collect();
-        let mut sources: Vec<Source> = free.iter().map(|&at| Source::of(at, table, rules)).collect();
+        let mut sources: Vec<Source> = free.iter().map(|&at| self.source(at, table)).collect();
         let mut walk = MAX_WALK;
         for (done, &row) in rows.iter().enumerate() {
             let mut fits = |others: &Others| {
@@ -302,6 +313,23 @@ impl Different<'_> {
             }
         }
         Ok(())
+    }
+
+    fn refers(&self, column: usize) -> bool {
+        self.references.iter().any(|reference| reference.column == column)
+    }
+
+    /// What a column may be: where it refers to another table all of the keys there, those that no row has yet too.
+    fn source(&self, column: usize, table: &Table) -> Source {
+        let mut all = self.references.iter().filter(|reference| reference.column == column);
+        let Some(first) = all.next() else { return Source::of(column, table, self.rules) };
+        let others: Vec<&Reference> = all.collect();
+        let form = &self.rules.own.columns[column];
+        let is_key = |text: &&str| {
+            cell_hash(text, form).is_some_and(|hash| others.iter().all(|other| other.hashes.contains(&hash)))
+        };
+        let texts = first.keys.values().iter().filter(is_key).map(str::to_owned).collect();
+        Source { column, values: Values::Texts(texts), at: 0 }
     }
 
     /// Whether other rules leave the column alone.

@@ -151,6 +151,30 @@ fn keys_that_are_gone_are_not_referred_to() {
 }
 
 #[test]
+fn rows_that_need_a_parent_each_get_those_that_are_free() {
+    let ids: Vec<String> = (1..=300).map(|id| id.to_string()).collect();
+    let mut uid = Column::of("uid", ids.iter().map(|id| Some(id.as_str())));
+    uid.declaration.refers_to = Some("us.id".into());
+    uid.declaration.primary_key = true;
+    let kind = Column::of("kind", (0..300).map(|i| Some(["a", "b"][i % 2])));
+    let mut table = Table { name: "pr".into(), columns: vec![uid, kind], ..Table::default() };
+    table.constraints.push(Constraint::key(vec!["uid".into()]));
+    let (codec, sizes) = codec_of(&table);
+    let (limits, mut next) = (Limits::default(), random(6));
+    let mut finisher = Finisher::new(&codec).unwrap();
+    finisher.add_present(&table);
+    let parents: Vec<String> = (1..=500).map(|id| id.to_string()).collect();
+    finisher.add_references("uid", &Column::of("id", parents.iter().map(|id| Some(id.as_str()))));
+    let tokens = any_tokens(&sizes, 150, &mut next);
+    let rows = finisher.part(&tokens, 150, &limits, None, None, &mut next).unwrap();
+    let made: std::collections::HashSet<u32> =
+        rows.columns[0].iter().map(|cell| cell.unwrap().parse().unwrap()).collect();
+    assert!(made.len() == 150 && made.iter().all(|id| (301..=500).contains(id)), "{made:?}");
+    // There are 50 parents left.
+    assert!(finisher.part(&tokens, 150, &limits, None, None, &mut next).is_err());
+}
+
+#[test]
 fn accidents_are_no_rules() {
     let mut next = random(9);
     let mut below = |n: u64| ((next() >> 16) % n).to_string();
