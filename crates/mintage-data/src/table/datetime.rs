@@ -6,6 +6,7 @@
 //! of its own, which the number does not tell. Of two patterns with "|" between them the first one writes what it can
 //! without loss, the second one the rest: "2024-01-31" beside "2024-01-31 10:00".
 
+mod case;
 mod months;
 
 use chrono::{
@@ -63,7 +64,7 @@ const DATES: [&str; 43] = [
     "%Y年%-m月%-d日",
     "%Y%m%d",
 ];
-const TIMES: [&str; 14] = [
+const TIMES: [&str; 18] = [
     "%H:%M",
     "%H:%M:%S",
     "%H:%M:%S%.3f",
@@ -76,23 +77,39 @@ const TIMES: [&str; 14] = [
     "%I:%M:%S %p",
     "%-I:%M:%S %p",
     "%-I:%M%P",
+    "%I:%M%p",
+    "%-I:%M%p",
+    "%I:%M:%S%p",
+    "%-I:%M:%S%p",
     "%H.%M.%S",
     "%H:%M:%S,%3f",
 ];
-const OTHERS: [&str; 9] = [
+const OTHERS: [&str; 14] = [
     "%Y-%m",
     "%m/%Y",
     "%b %Y",
     "%B %Y",
     "%a %b %e %H:%M:%S %Y",
+    "%a %b %d %H:%M:%S %Y",
     "%Y%m%d%H%M%S",
     "%Y%m%dT%H%M%S",
     "%Y%m%dT%H%M%SZ",
     DAY_OF_YEAR,
+    SHORT_DATE,
+    SHORT_TIME,
+    EXPIRY[0],
+    EXPIRY[1],
 ];
 const BETWEEN: [&str; 3] = [" ", "T", ", "];
 /// A year and a day of it, or a number of a bill.
 pub const DAY_OF_YEAR: &str = "%Y-%j";
+/// Digits that may as well be a number or a code, and months that may be a fraction.
+pub const SHORT_DATE: &str = "%y%m%d";
+pub const SHORT_TIME: &str = "%H%M";
+pub const EXPIRY: [&str; 2] = ["%m/%y", "%-m/%y"];
+/// Patterns of digits alone, and how many they may have.
+const PACKED: [&str; 4] = ["%Y%m%d", "%Y%m%d%H%M%S", SHORT_DATE, SHORT_TIME];
+const PACKED_DIGITS: [usize; 4] = [4, 6, 8, 14];
 /// As web servers log.
 const LOGGED: &str = "%d/%b/%Y:%H:%M:%S";
 /// Dates that stand beside dates with a time of day, and what times these have.
@@ -115,6 +132,9 @@ pub fn parse(text: &str, pattern: &str) -> Option<i64> {
     }
     if let Some((short, long)) = pattern.split_once(OR) {
         return parse(text, long).or_else(|| parse(text, short));
+    }
+    if let Some((_, bare)) = case::split(pattern) {
+        return parse(text, bare);
     }
     if let Some((names, bare)) = months::split(pattern) {
         return parse(&months::to_english(text, names)?, bare);
@@ -146,6 +166,9 @@ pub fn format(micros: i64, pattern: &str) -> String {
         let text = format(micros, short);
         return if parse(&text, short) == Some(micros) { text } else { format(micros, long) };
     }
+    if let Some((write, bare)) = case::split(pattern) {
+        return write(&format(micros, bare));
+    }
     if let Some((names, bare)) = months::split(pattern) {
         let text = format(micros, bare);
         return months::from_english(&text, names).unwrap_or(text);
@@ -168,6 +191,7 @@ pub fn is_pattern(pattern: &str) -> bool {
     let time = DateTime::from_timestamp_micros(0).unwrap_or_default().naive_utc();
     let pattern = pattern.strip_suffix(ZONE).unwrap_or(pattern).replace("%.f", "");
     pattern.split(OR).all(|one| {
+        let one = case::split(one).map_or(one, |(_, bare)| bare);
         let one = months::split(one).map_or(one, |(_, bare)| bare);
         let items = StrftimeItems::new(one).collect::<Vec<_>>();
         write!(String::new(), "{}", time.format_with_items(items.iter())).is_ok()
@@ -217,7 +241,16 @@ pub fn detect<'a>(texts: impl ExactSizeIterator<Item = &'a str> + Clone) -> Opti
         let first = &sample[..sample.len().div_ceil(2)];
         first.len() < 4 || first.iter().any(|text| exact(text, pattern))
     };
-    let all = patterns(zone).chain(months::patterns(&sample));
+    let packed = sample.iter().filter(|text| is_packed(text)).count() * 2 > sample.len();
+    // A name has letters other than the T and the Z of ISO 8601.
+    let letter = |c: char| c.is_ascii_alphabetic() && c != 'T' && c != 'Z';
+    let has_names = sample.iter().any(|text| text.contains(letter));
+    let could_fit = |pattern: &String| match packed {
+        true => PACKED.contains(&pattern.as_str()),
+        false => has_names || !case::named(pattern),
+    };
+    let all = patterns(zone).chain(case::patterns(&sample, patterns(zone)).filter(|_| has_names));
+    let all = all.filter(could_fit).chain(months::patterns(&sample));
     let counted = all.filter(fits).map(|pattern| (hits_in_sample(&pattern), pattern));
     let mut good: Vec<(usize, String)> = counted.filter(|(hits, _)| hits * 2 > sample.len()).collect();
     let most = good.iter().map(|good| good.0).max()?;
@@ -237,8 +270,11 @@ pub fn detect<'a>(texts: impl ExactSizeIterator<Item = &'a str> + Clone) -> Opti
 fn could_be(text: &str) -> bool {
     let digits = text.bytes().filter(u8::is_ascii_digit).count();
     let number = values::parse(text, '.').or_else(|| values::parse(text, ',')).is_some();
-    let dated = digits == text.len() && [8, 14].contains(&digits);
-    text.len() <= 45 && digits >= 3 && (!number || dated)
+    text.len() <= 45 && digits >= 3 && (!number || is_packed(text))
+}
+
+fn is_packed(text: &str) -> bool {
+    PACKED_DIGITS.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// The zone at the end of all texts that have one, as it is written there, or what stands for different ones.
@@ -475,6 +511,23 @@ mod tests {
         assert_eq!(pattern(&["25 de julio de 2018"]).as_deref(), Some("{es}%-d de %B de %Y"));
         assert_eq!(format(parse("25. Juli 2018", "{de}%-d. %B %Y").unwrap(), "%Y-%m-%d"), "2018-07-25");
         assert!(is_pattern("{de}%-d. %B %Y") && Unit::of("{de}%-d. %B %Y") == Unit::Micros(DAY));
+    }
+
+    #[test]
+    fn names_keep_their_case() {
+        assert_eq!(pattern(&["10-APR-2020", "01-MAY-2021"]).as_deref(), Some("{upper}%d-%b-%Y"));
+        assert_eq!(pattern(&["10 april 2020", "01 may 2021"]).as_deref(), Some("{lower}%d %B %Y"));
+        assert_eq!(pattern(&["09:09:00pm", "11:59:01am"]).as_deref(), Some("{lower}%I:%M:%S%p"));
+        let ctime = ["Fri Apr 03 21:09:00 2020", "Sat Apr 11 01:09:00 2020"];
+        assert_eq!(pattern(&ctime).as_deref(), Some("%a %b %d %H:%M:%S %Y"));
+        let upper = "{upper}%d-%b-%Y";
+        assert!(is_pattern(upper) && Unit::of(upper) == Unit::Micros(DAY) && dated(upper));
+        assert_eq!(format(parse("29-FEB-2020", upper).unwrap() + DAY, upper), "01-MAR-2020");
+        assert_eq!(parse("31-FEB-2020", upper), None);
+        assert_eq!(pattern(&["31 авг 2020", "1 мая 2021"]).as_deref(), Some("{ru-b}%-d %B %Y"));
+        assert_eq!(pattern(&["200410", "211231"]).as_deref(), Some("%y%m%d"));
+        assert_eq!(pattern(&["0529", "2109"]).as_deref(), Some("%H%M"));
+        assert_eq!(pattern(&["4/22", "12/27"]).as_deref(), Some("%-m/%y"));
     }
 
     proptest! {

@@ -1,7 +1,7 @@
 //! Months by their names in languages other than English.
 //!
-//! A pattern of such dates begins with the language: "{de}%-d. %B %Y". Names of the days of the week and short names of
-//! months are English only.
+//! A pattern of such dates begins with the language: "{de}%-d. %B %Y"; "{de-b}%-d %B %Y" is one of short names. Names of the
+//! days of the week are English only.
 
 const ENGLISH: [&str; 12] = [
     "January",
@@ -19,7 +19,7 @@ const ENGLISH: [&str; 12] = [
 ];
 /// As dates have them: in Russian in the genitive.
 #[rustfmt::skip]
-const LANGUAGES: [(&str, [&str; 12]); 7] = [
+const LANGUAGES: [(&str, [&str; 12]); 15] = [
     ("{de}", ["Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August", "September", "Oktober",
         "November", "Dezember"]),
     ("{fr}", ["janvier", "février", "mars", "avril", "mai", "juin", "juillet", "août", "septembre", "octobre",
@@ -34,9 +34,21 @@ const LANGUAGES: [(&str, [&str; 12]); 7] = [
         "november", "december"]),
     ("{ru}", ["января", "февраля", "марта", "апреля", "мая", "июня", "июля", "августа", "сентября", "октября",
         "ноября", "декабря"]),
+    ("{ru-b}", ["янв", "фев", "мар", "апр", "мая", "июн", "июл", "авг", "сен", "окт", "ноя", "дек"]),
+    ("{ru-b2}", ["янв", "фев", "мар", "апр", "май", "июн", "июл", "авг", "сен", "окт", "ноя", "дек"]),
+    ("{de-b}", ["Jan", "Feb", "Mär", "Apr", "Mai", "Jun", "Jul", "Aug", "Sep", "Okt", "Nov", "Dez"]),
+    ("{de-b2}", ["Jan", "Feb", "Mrz", "Apr", "Mai", "Jun", "Jul", "Aug", "Sep", "Okt", "Nov", "Dez"]),
+    ("{es-b}", ["ene", "feb", "mar", "abr", "may", "jun", "jul", "ago", "sep", "oct", "nov", "dic"]),
+    ("{it-b}", ["gen", "feb", "mar", "apr", "mag", "giu", "lug", "ago", "set", "ott", "nov", "dic"]),
+    ("{pt-b}", ["jan", "fev", "mar", "abr", "mai", "jun", "jul", "ago", "set", "out", "nov", "dez"]),
+    ("{nl-b}", ["jan", "feb", "mrt", "apr", "mei", "jun", "jul", "aug", "sep", "okt", "nov", "dec"]),
 ];
-const DATES: [&str; 7] =
-    ["%-d. %B %Y", "%d. %B %Y", "%-d %B %Y", "%d %B %Y", "%-d de %B de %Y", "%d de %B de %Y", "%-d %B %Y г."];
+#[rustfmt::skip]
+const DATES: [&str; 14] = [
+    "%-d. %B %Y", "%d. %B %Y", "%-d %B %Y", "%d %B %Y", "%-d de %B de %Y", "%d de %B de %Y", "%-d %B %Y г.",
+    "%d %B %Y г.", "%-d %B. %Y", "%d %B. %Y", "%-d. %B. %Y", "%d. %B. %Y", "%d-%B-%Y", "%d/%B/%Y",
+];
+const TIMES: [&str; 4] = ["", " %H:%M", " %H:%M:%S", ", %H:%M"];
 
 /// Patterns of dates in the language in which most of `texts` name a month.
 pub(super) fn patterns(texts: &[&str]) -> impl Iterator<Item = String> {
@@ -44,7 +56,9 @@ pub(super) fn patterns(texts: &[&str]) -> impl Iterator<Item = String> {
     let counted = LANGUAGES.iter().map(|(language, names)| (named(names), *language));
     // Of equally many the first.
     let most = counted.rev().max_by_key(|(n, _)| *n).filter(|(n, _)| n * 2 > texts.len());
-    most.into_iter().flat_map(|(_, language)| DATES.iter().map(move |date| format!("{language}{date}")))
+    let dates = |language| DATES.iter().map(move |date| format!("{language}{date}"));
+    let dates = most.into_iter().flat_map(move |(_, language)| dates(language));
+    dates.flat_map(|date| TIMES.map(|time| format!("{date}{time}")))
 }
 
 /// The names of the months of a pattern's language, and the pattern without it.

@@ -1,6 +1,7 @@
 //! Identifiers: what they are, and the format in which new ones are made.
 
 mod counters;
+mod dated;
 mod places;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -183,6 +184,9 @@ fn number(values: &[&str], largest: Option<i64>) -> Option<(i64, u64)> {
 /// A regular expression of the shapes that `values` have. Texts with the same classes of characters in the
 /// same order are one shape, however long the runs are. What nearly all texts of a shape have at a place stays.
 fn pattern(values: &[&str]) -> String {
+    if let Some(regex) = dated::pattern(values, pattern) {
+        return regex;
+    }
     let classes = Classes::of(values);
     if !few_shapes(values)
         && let Some(regex) = places::pattern(values)

@@ -1,6 +1,6 @@
 //! Dates and times among the values of a column.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{ENOUGH, Guess, MOST_ODD, Profile, Value, many};
 use crate::table::{
@@ -13,6 +13,13 @@ use crate::table::{
     },
     values,
 };
+
+/// Different months, or hours, that dates of six digits and times of four have at least; a value by whose name it is a time
+/// needs no more values either. Others need more than the second number of them.
+const FEW_TIMES: usize = 4;
+const TELLING_TIMES: usize = 30;
+/// Cards expire within so many years.
+const MOST_EXPIRY_YEARS: usize = 40;
 
 impl<'a> Profile<'a> {
     /// The pattern that most values follow, with those that do not.
@@ -75,7 +82,35 @@ impl<'a> Profile<'a> {
         let doubtful = packed && (!odd.is_empty() || !dated || !time && self.values.len() < ENOUGH);
         // "2022-025" in each row another is rather the number of a bill.
         let bill = found.pattern == datetime::DAY_OF_YEAR && !time && self.nearly_unique();
-        (!doubtful && !bill).then_some((found, odd))
+        let credible = self.is_credible(&found, &odd);
+        (!doubtful && !bill && credible).then_some((found, odd))
+    }
+
+    /// Whether a pattern that numbers, codes and fractions follow as well is one of dates: all values follow it, more of
+    /// them, and spread wider, than numbers and codes do by chance.
+    pub(super) fn is_credible(&self, found: &datetime::Found, odd: &[Value]) -> bool {
+        let pattern = found.pattern.as_str();
+        let short = [datetime::SHORT_DATE, datetime::SHORT_TIME].contains(&pattern);
+        if !short && !datetime::EXPIRY.contains(&pattern) {
+            return true;
+        }
+        let different = |shown: &str| {
+            let times = self.values.iter().filter_map(|v| datetime::parse(v.0, pattern));
+            times.map(|time| datetime::format(time, shown)).collect::<BTreeSet<_>>().len()
+        };
+        let time = spellings::hint(&self.column.name) == Some(Hint::Time);
+        let enough = self.values.len() >= if time { FEW_TIMES } else { ENOUGH };
+        let spread = match pattern {
+            // A number in a row has a month to itself.
+            datetime::SHORT_DATE => different("%Y-%m") >= FEW_TIMES,
+            datetime::SHORT_TIME => {
+                let zeros = self.values.iter().any(|v| v.0.starts_with('0'));
+                zeros && different("%H") >= FEW_TIMES && (time || self.values.len() > TELLING_TIMES)
+            }
+            // "7/10" and "9/10" are marks.
+            _ => (2..=MOST_EXPIRY_YEARS).contains(&different("%Y")),
+        };
+        odd.is_empty() && enough && spread
     }
 
     /// How new dates are made where each must be another: between the first and the last one.

@@ -269,3 +269,23 @@ fn keys_that_are_times_keep_their_steps() {
     assert!(matches!(bills.format, Format::Id(IdFormat::Counter { .. })), "{:?}", bills.format);
     assert_eq!(kind(300, |i| format!("2022-{:03}", 1 + i % 90)), Kind::Datetime);
 }
+
+#[test]
+fn digits_are_dates_only_where_they_are_by_no_chance() {
+    let day =
+        |i: usize, pattern: &str| datetime::format((18_000 + i as i64 * 7 % 900) * 86_400_000_000, pattern);
+    assert_eq!(kind(300, |i| day(i, "%y%m%d")), Kind::Datetime);
+    assert_ne!(kind(300, |i| if i == 7 { "201340".into() } else { day(i, "%y%m%d") }), Kind::Datetime);
+    assert_ne!(kind(30, |i| (200_401 + i).to_string()), Kind::Datetime);
+    let time = |i: usize| format!("{:02}{:02}", i * 5 % 24, i * 7 % 60);
+    assert_eq!(kind(300, time), Kind::Datetime);
+    assert_ne!(kind(300, |i| format!("{:04}", i % 59)), Kind::Datetime);
+    assert_ne!(kind(300, |i| (1000 + i * 7 % 900).to_string()), Kind::Datetime);
+    assert_eq!(kind(300, |i| format!("{}/{}", 1 + i % 12, 22 + i % 5)), Kind::Datetime);
+    assert_ne!(kind(300, |i| format!("{}/10", 1 + i % 10)), Kind::Datetime);
+    assert_eq!(kind(300, |i| day(i, "%d-%b-%Y").to_uppercase()), Kind::Datetime);
+    // A date in a code is one of the calendar.
+    let code = named("batch", 300, |i| format!("{}-{:02}", day(i, "%Y%m%d"), i / 90 + 1)).schema;
+    let Format::Id(IdFormat::Code { regex, .. }) = code.format else { panic!("{:?}", code.format) };
+    assert!(regex.starts_with("(2019|2020|2021)(0[1-9]|1[0-2])("), "{regex}");
+}

@@ -31,7 +31,9 @@ impl Profile<'_> {
             };
         }
         // Dates of which too many are none have the signs of telephone numbers, and of codes.
-        let dated = self.date_pattern().filter(|(found, _)| found.pattern != datetime::DAY_OF_YEAR);
+        let dated = self
+            .date_pattern()
+            .filter(|(found, odd)| found.pattern != datetime::DAY_OF_YEAR && self.is_credible(found, odd));
         let identifier = identifier.filter(|_| dated.is_none());
         match identifier {
             Some(Identifier::Uuid) if self.nearly_unique() || self.unique() => {
