@@ -35,6 +35,7 @@ pub struct IdMaker {
 enum How {
     Counter { prefix: String, width: usize, next: i64, gaps: Vec<i64> },
     Number { low: i128, count: u128, known: Known },
+    Free(FreeNumbers),
     Uuid { upper: bool },
     Date(Dates),
     Pattern { pattern: Box<Pattern>, count: u128, check: Option<CheckDigits>, known: Known },
@@ -60,6 +61,14 @@ impl IdMaker {
             IdFormat::Number { low, span, known } => {
                 How::Number { low: i128::from(*low), count: u128::from(*span) + 1, known: known.clone() }
             }
+            IdFormat::Free { prefix, width, low, high, known } => How::Free(FreeNumbers {
+                prefix: prefix.clone(),
+                width: usize::from(*width),
+                low: *low,
+                high: *high,
+                known: known.clone(),
+                next: *low,
+            }),
             IdFormat::Uuid { upper } => How::Uuid { upper: *upper },
             IdFormat::Date { pattern, first, last, step } => {
                 How::Date(Dates::new(pattern, (*first, *last), *step))
@@ -85,7 +94,7 @@ impl IdMaker {
 
     /// Never makes this one.
     pub fn take(&mut self, text: &str) {
-        if matches!(self.how, How::Pattern { .. } | How::Number { .. } | How::Date(_) | How::Text(_)) {
+        if self.how.is_drawn() {
             note(&mut self.made, text);
         }
     }
@@ -144,6 +153,7 @@ impl IdMaker {
                 let texts = texts(random, *count, taken.len(), |at| Some((*low + at as i128).to_string()));
                 texts.filter(|text| !known.may_hold(text)).find(free)
             }
+            How::Free(numbers) => numbers.draw(random, free).or_else(|| numbers.go_on(taken.len(), free)),
             How::Uuid { upper } => std::iter::repeat_with(|| uuid(random, *upper)).take(DRAWS).find(free),
             How::Pattern { pattern, count, check, known } => {
                 let check = *check;
@@ -201,11 +211,60 @@ impl IdMaker {
                 (format!("dates like `{}`", dates.text(dates.last)), "none is left".to_owned())
             }
             How::Text(_) => ("texts that all differ".to_owned(), format!("no other than {taken} is found")),
-            How::Counter { .. } | How::Uuid { .. } | How::Empty => {
+            How::Counter { .. } | How::Free(_) | How::Uuid { .. } | How::Empty => {
                 ("identifiers".to_owned(), "none is left".to_owned())
             }
         };
         Error::bad(what, why).with_hint("ask for fewer rows, or say another kind for the column")
+    }
+}
+
+impl How {
+    /// Whether what was made before may be made again.
+    fn is_drawn(&self) -> bool {
+        matches!(
+            self,
+            Self::Pattern { .. } | Self::Number { .. } | Self::Free(_) | Self::Date(_) | Self::Text(_)
+        )
+    }
+}
+
+/// Numbers of so many digits that are free.
+struct FreeNumbers {
+    prefix: String,
+    width: usize,
+    low: i64,
+    high: i64,
+    known: Known,
+    /// Below it none is left, up to `high`.
+    next: i64,
+}
+
+impl FreeNumbers {
+    fn text(&self, number: i64) -> String {
+        format!("{}{number:0width$}", self.prefix, width = self.width)
+    }
+
+    /// One of all, as long as not nearly all are gone.
+    fn draw(&self, random: &mut dyn FnMut() -> u64, free: impl Fn(&String) -> bool) -> Option<String> {
+        let all = self.high.saturating_sub(self.low).max(0).unsigned_abs().saturating_add(1);
+        let drawn = std::iter::repeat_with(|| self.text(self.low.saturating_add((random() % all) as i64)));
+        let drawn = drawn.take(if self.next > self.high { 0 } else { DRAWS });
+        drawn.filter(|text| !self.known.may_hold(text)).find(free)
+    }
+
+    /// The next one that is free, or that is above all with these digits.
+    fn go_on(&mut self, taken: usize, free: impl Fn(&String) -> bool) -> Option<String> {
+        let mut above = 0;
+        while above <= taken {
+            let (number, text) = (self.next, self.text(self.next));
+            self.next = number.checked_add(1)?;
+            above += usize::from(number > self.high);
+            if !self.known.may_hold(&text) && free(&text) {
+                return Some(text);
+            }
+        }
+        None
     }
 }
 
@@ -348,6 +407,20 @@ mod tests {
         assert_eq!(all.iter().collect::<HashSet<_>>().len(), 100);
         let error = make(&number, &[], 200).unwrap_err().to_string();
         assert!(error.starts_with("identifiers from -100 to 99: "), "{error}");
+    }
+
+    #[test]
+    fn free_numbers_come_before_more_digits() {
+        let seen: Vec<String> = (0..60).map(|i| format!("AB-{:02}", 99 - i)).collect();
+        let known = Known::of(seen.iter().map(String::as_str));
+        let format = IdFormat::Free { prefix: "AB-".into(), width: 2, low: 0, high: 99, known };
+        let all = make(&format, &["AB-07"], 45).unwrap();
+        let free = all.iter().filter(|text| text.len() == 5).count();
+        // A seen one may be taken for another.
+        assert!((30..=39).contains(&free), "{all:?}");
+        assert!(!all.contains(&"AB-07".to_owned()) && all.iter().all(|text| !seen.contains(text)));
+        assert_eq!(all.iter().collect::<HashSet<_>>().len(), 45);
+        assert_eq!(all[free], "AB-100");
     }
 
     #[test]

@@ -137,6 +137,9 @@ pub enum IdFormat {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         gaps: Vec<i64>,
     },
+    /// `prefix`, then a number of `width` digits from `low` to `high` that is free; counted on above `high` only when none
+    /// is left: AB-9999 is the largest there is, and the other three quarters are not in use.
+    Free { prefix: String, width: u8, low: i64, high: i64, known: Known },
     /// Whole numbers from `low` to `low + span`.
     Number { low: i64, span: u64, known: Known },
     /// Random UUIDs, upper or lower case.

@@ -173,7 +173,11 @@ fn adopt(rule: &Rule, schema: &mut TableSchema) {
     match (rule, &mut column.format) {
         (Rule::Regex { pattern, .. }, format) if column.kind == Kind::Id => {
             let known = match format {
-                Format::Id(IdFormat::Code { known, .. } | IdFormat::Number { known, .. }) => known.clone(),
+                Format::Id(
+                    IdFormat::Code { known, .. }
+                    | IdFormat::Number { known, .. }
+                    | IdFormat::Free { known, .. },
+                ) => known.clone(),
                 _ => Known::default(),
             };
             *format = Format::Id(IdFormat::Code { regex: pattern.clone(), check: None, known });

@@ -135,6 +135,10 @@ pub fn form(format: &IdFormat) -> String {
         IdFormat::Counter { prefix, width, next, .. } => {
             format!("counted on from {prefix}{next:0width$}", width = usize::from(*width))
         }
+        IdFormat::Free { prefix, width, low, high, .. } => {
+            let text = |number: &i64| format!("{prefix}{number:0width$}", width = usize::from(*width));
+            format!("others from {} to {}", text(low), text(high))
+        }
         IdFormat::Number { low, span, .. } => {
             format!("others from {low} to {}", i128::from(*low) + i128::from(*span))
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::TELLING;
-use crate::table::{datetime, schema::IdFormat};
+use crate::table::{datetime, fresh::Known, schema::IdFormat};
 
 /// Numbered texts that leave more gaps than this a number are random rather than counted; a few thousand
 /// numbers are always counted.
@@ -25,6 +25,10 @@ pub(super) fn counter(values: &[&str]) -> Option<IdFormat> {
     prefixed(values).or_else(|| signed(values)).or_else(|| yearly(values))
 }
 
+/// Numbers of more digits do not run out. Those in no order have room for so many times as many above the largest.
+const MAX_WIDTH: usize = 9;
+const ROOM: i64 = 4;
+
 /// Where the digits at the end begin.
 fn end_of_prefix(text: &str) -> usize {
     text.trim_end_matches(|c: char| c.is_ascii_digit()).len()
@@ -40,7 +44,42 @@ fn prefixed(values: &[&str]) -> Option<IdFormat> {
     }
     let digits: Vec<&str> = values.iter().map(|value| &value[at..]).collect();
     let numbers = digits.iter().map(|digits| digits.parse().ok()).collect::<Option<Vec<i64>>>()?;
-    counted(start, &numbers, width(&digits)?)
+    let counter = counted(start, &numbers, width(&digits)?)?;
+    Some(free(values, start, &digits, &numbers, &counter).unwrap_or(counter))
+}
+
+/// The numbers that are left of the digits that all have, as long as there are as many as those seen, where counting on
+/// takes more digits: at once, or soon after numbers in no order.
+fn free(
+    values: &[&str],
+    prefix: &str,
+    digits: &[&str],
+    numbers: &[i64],
+    counter: &IdFormat,
+) -> Option<IdFormat> {
+    let IdFormat::Counter { next, .. } = counter else { return None };
+    let width = digits.first()?.len();
+    let padded = digits.iter().any(|digits| digits.len() > 1 && digits.starts_with('0'));
+    let coded = padded || prefix.contains(char::is_alphanumeric);
+    if !coded || width > MAX_WIDTH || digits.iter().any(|digits| digits.len() != width) {
+        return None;
+    }
+    let (least, n) = (*numbers.iter().min()?, numbers.len() as i64);
+    let end = 10i64.pow(width as u32);
+    let low = if padded { 0 } else { (end / 10).min(least) };
+    let span = numbers.iter().max()?.saturating_sub(least);
+    let ordered = numbers.is_sorted() || gaps(numbers).is_some() || span < 2 * n;
+    let soon = if ordered { *next >= end } else { end.saturating_sub(*next) < ROOM * n };
+    let left = end - low - n >= n;
+    let known = || Known::of(values.iter().copied());
+    let free = || IdFormat::Free {
+        prefix: prefix.to_owned(),
+        width: width as u8,
+        low,
+        high: end - 1,
+        known: known(),
+    };
+    (soon && left).then(free)
 }
 
 /// Whole numbers on both sides of zero.
@@ -161,6 +200,26 @@ mod tests {
         assert_eq!(ascending, Some((String::new(), 4, 8000)));
         let dense = next(&texts(400, |i| format!("{:04}", i * 183 % 400)));
         assert_eq!(dense, Some((String::new(), 4, 400)));
+    }
+
+    #[test]
+    fn codes_that_would_grow_use_what_is_free_first() {
+        let is_free = |values: &[String]| {
+            let values: Vec<&str> = values.iter().map(String::as_str).collect();
+            match counter(&values) {
+                Some(IdFormat::Free { prefix, width, low, high, .. }) => Some((prefix, width, low, high)),
+                _ => None,
+            }
+        };
+        let codes = texts(306, |i| format!("AB-{:04}", 9999 - i * 7919 % 9973));
+        assert_eq!(is_free(&codes), Some(("AB-".to_owned(), 4, 0, 9999)));
+        let last = texts(300, |i| format!("K{}", 700 + i));
+        assert_eq!(is_free(&last), Some(("K".to_owned(), 3, 100, 999)));
+        // There is room above, or nothing below, or a number has as many digits as it takes.
+        assert_eq!(is_free(&texts(300, |i| format!("AB-{:04}", i + 9000))), None);
+        assert_eq!(is_free(&texts(980, |i| format!("K{:03}", i + 20))), None);
+        assert_eq!(is_free(&texts(300, |i| (700 + i).to_string())), None);
+        assert_eq!(is_free(&texts(3, |i| format!("A{}", i + 1))), None);
     }
 
     #[test]
