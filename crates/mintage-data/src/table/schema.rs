@@ -120,7 +120,7 @@ pub struct NumberFormat {
     pub min: f64,
     pub max: f64,
     /// What stands around the digits: "$1,200", "5.7 %".
-    #[serde(default, skip_serializing_if = "NumberStyle::is_plain")]
+    #[serde(default, skip_serializing_if = "NumberStyle::is_default")]
     pub style: NumberStyle,
 }
 

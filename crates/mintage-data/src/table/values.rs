@@ -4,9 +4,11 @@
 //! ("007"), integers that `f64` cannot hold, "inf", "nan". Whatever else people write around the digits of a
 //! number ("$1,200.50", "5.7 %") is a [`NumberStyle`].
 
+mod scientific;
 mod style;
 
 use super::schema::NumberFormat;
+pub use scientific::Scientific;
 pub use style::NumberStyle;
 pub(super) use style::dot_groups;
 
@@ -123,6 +125,16 @@ impl NumberFormat {
                 break;
             }
         }
+        // Numbers that all have an exponent keep it, with as many digits.
+        let scientific = Scientific::of(written().map(|w| w.0), point).filter(|_| best.1 > 0);
+        if let Some(scientific) = scientific.filter(|_| format.style.is_plain()) {
+            let style = NumberStyle { scientific: Some(scientific), ..format.style.clone() };
+            let candidate = Self { digits: None, exponent: true, style, ..format };
+            let inexact = written().filter(|(text, n)| candidate.format(n.value) != **text).count();
+            if inexact < best.1 {
+                best = (candidate, inexact);
+            }
+        }
         best
     }
 
@@ -149,6 +161,9 @@ impl NumberFormat {
 
     /// Writes a number as the column does, rounded as the column is.
     pub fn format(&self, value: f64) -> String {
+        if let Some(scientific) = self.style.scientific {
+            return self.dressed(scientific.write(value));
+        }
         let mut text = match self.digits {
             Some(digits @ 0..) => format!("{value:.*}", digits as usize),
             Some(digits) => {
@@ -271,6 +286,15 @@ mod tests {
         let thousands: Vec<&str> = thousands.iter().map(String::as_str).collect();
         assert_eq!(exact(&thousands).format(12_345.6), "12000");
         assert_eq!(NumberFormat::of(["1.5", "1.50", "+3"].into_iter(), '.', NumberStyle::default()).1, 2);
+    }
+
+    #[test]
+    fn exponents_keep_their_form() {
+        assert_eq!(exact(&["8.67e-09", "1.20e+05", "9.99e-01"]).format(0.005_714_28), "5.71e-03");
+        assert_eq!(exact(&["1.500E+12", "-2.000E-03"]).format(0.0), "0.000E+00");
+        assert_eq!(exact(&["1.5e7", "2.5e-7", "1.0e12"]).format(123.0), "1.2e2");
+        assert_eq!(exact(&["1,50e-07", "2,25e+07"]).format(-3e9), "-3,00e+09");
+        assert!(exact(&["8.67e-09", "1.20e+05"]).is_plain());
     }
 
     /// A dressed column: each text comes back, and `number` is written as `expected`.

@@ -7,6 +7,8 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::Scientific;
+
 /// How numbers are dressed; the default is not at all.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -26,6 +28,9 @@ pub struct NumberStyle {
     pub minus: Option<char>,
     /// Positive numbers have a sign, too.
     pub plus: bool,
+    /// All have an exponent; that is no dress.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scientific: Option<Scientific>,
 }
 
 /// Where negative numbers show that they are.
@@ -69,6 +74,11 @@ struct Parts<'a> {
 
 impl NumberStyle {
     pub fn is_plain(&self) -> bool {
+        *self == Self { scientific: self.scientific, ..Self::default() }
+    }
+
+    /// Whether it need not be saved.
+    pub fn is_default(&self) -> bool {
         *self == Self::default()
     }
 
@@ -180,6 +190,7 @@ impl NumberStyle {
             negative: negative.map_or(Negative::default(), |found| found.0),
             minus: negative.map(|found| found.1).filter(|&minus| minus != '-' && minus != '('),
             plus: all.iter().any(|parts| parts.plus),
+            scientific: None,
         };
         Some((style, point))
     }
