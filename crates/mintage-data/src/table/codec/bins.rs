@@ -61,6 +61,15 @@ impl Bin {
         self.quantile(from + u * (to - from)).clamp(low, high)
     }
 
+    /// The share of its values that lies between two numbers, about: a bound that is a value is one of them.
+    pub fn share(&self, low: f64, high: f64) -> f64 {
+        if self.high() < low || self.low() > high {
+            return 0.0;
+        }
+        let part = self.position(high.min(self.high())) - self.position(low.max(self.low()));
+        (part + 1.0 / self.knots.len() as f64).min(1.0)
+    }
+
     /// Where [`quantile`](Self::quantile) is `value`.
     pub fn position(&self, value: f64) -> f64 {
         let last = self.knots.len() - 1;

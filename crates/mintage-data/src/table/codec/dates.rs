@@ -196,15 +196,21 @@ impl Dates {
         Ok(between.map_or(number, |(from, to)| number.clamp(from, to)))
     }
 
-    /// A time of day of a bin, of the part of it that lies between two times where they are given; of another bin where
-    /// no part does, so that times are spread there and do not gather on the bounds.
+    /// A time of day of a bin, of the part of it that lies between two times where they are given. The smaller that part,
+    /// the more often one of all times between them takes its place: a bin that only touches the range would put all of
+    /// its times on the bound.
     fn time(&self, own: &Bin, within: Option<(f64, f64)>, uniform: &mut Uniform) -> f64 {
         let Some((from, to)) = within else { return self.on_grid(own.quantile(uniform())) };
-        let bin = match reaches(own, from, to) {
+        let bin = match uniform() < own.share(from, to) {
             true => Some(own),
             false => {
-                let others: Vec<&Bin> = self.times.iter().filter(|bin| reaches(bin, from, to)).collect();
-                others.get((uniform() * others.len() as f64) as usize).copied()
+                let shares: Vec<f64> = self.times.iter().map(|bin| bin.share(from, to)).collect();
+                let mut left = uniform() * shares.iter().sum::<f64>();
+                let chosen = shares.iter().position(|share| {
+                    left -= share;
+                    left < 0.0
+                });
+                chosen.map(|at| &self.times[at])
             }
         };
         let time = match bin {
@@ -318,10 +324,10 @@ mod tests {
         let values: Vec<(f64, u32)> = (0..1440).map(|i| (f64::from(i) * minute, 1)).collect();
         let dates = Dates::fit(&values, Vec::new(), BINS);
         let range = Some((1320.0 * minute, 1410.0 * minute));
-        let mut state = 0.0;
+        let mut state = 7u64;
         let mut uniform = || {
-            state = (state + 0.618_034) % 1.0;
-            state
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 11) as f64 / (1u64 << 53) as f64
         };
         // Whatever the model chose.
         let tokens = |time: u16| [0, time];
@@ -329,6 +335,9 @@ mod tests {
             .map(|i| dates.number(&tokens(i % 90), range, &mut uniform).unwrap_or(0.0) / minute)
             .collect();
         assert!(made.iter().all(|time| (1320.0..=1410.0).contains(time) && time.fract() == 0.0), "{made:?}");
+        for bound in [1320.0, 1410.0] {
+            assert!(made.iter().filter(|time| **time == bound).count() < 20, "{bound}: {made:?}");
+        }
         for from in [1320.0, 1350.0, 1380.0] {
             let there = made.iter().filter(|time| (from..from + 30.0).contains(*time)).count();
             assert!((60..240).contains(&there), "{there} from {from}");
