@@ -284,13 +284,20 @@ fn common_zone<'a>(sample: &[&'a str]) -> &'a str {
     if zones.any(|zone| zone != first) { ZONE } else { first }
 }
 
-/// "Z", " UTC", "+03", "-05:30", "+0000" after a time.
+/// "Z", " UTC", " CET", "+03", "-05:30", "+0000" after a time.
 pub fn zone(text: &str) -> &str {
     let Some(colon) = text.find(':') else { return "" };
     for zone in ["Z", " UTC", "UTC", " GMT"] {
         if text.ends_with(zone) {
             return &text[text.len() - zone.len()..];
         }
+    }
+    // Zones by their names; two letters are a half of the day.
+    if let Some((_, name)) = text[colon..].rsplit_once(' ')
+        && (3..=4).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_uppercase())
+    {
+        return &text[text.len() - name.len() - 1..];
     }
     let Some(sign) = text[colon..].rfind(['+', '-']).map(|at| colon + at) else { return "" };
     let digits = text[sign + 1..].bytes().filter(u8::is_ascii_digit).count();
@@ -469,6 +476,8 @@ mod tests {
         assert_eq!(pattern(&zone).as_deref(), Some("%Y-%m-%dT%H:%M:%S%.3f+03:00"));
         let zones = ["2024-01-31T10:00:00+01:00", "2024-07-01T23:59:59+02:00", "2024-01-31T10:00:00Z"];
         assert_eq!(pattern(&zones).as_deref(), Some("%Y-%m-%dT%H:%M:%S%:z"));
+        let names = ["2024-01-31 10:00:00 CET", "2024-07-01 23:59:59 CEST", "2024-01-31 10:00:00 UTC"];
+        assert_eq!(pattern(&names).as_deref(), Some("%Y-%m-%d %H:%M:%S%:z"));
         assert!(detect(["01/02/2024", "03/04/2024"].into_iter()).unwrap().ambiguous);
         assert_eq!(pattern(&["20211027T214851Z", "20220101T000000Z"]).as_deref(), Some("%Y%m%dT%H%M%SZ"));
         assert_eq!(pattern(&["2021年05月16日", "1999年12月01日"]).as_deref(), Some("%Y年%m月%d日"));
