@@ -121,6 +121,9 @@ const OR: char = '|';
 /// At the end of a pattern: a zone, however it is written.
 const ZONE: &str = "%:z";
 
+/// Hours that a zone may be from Greenwich.
+const MAX_ZONE_HOURS: u8 = 14;
+
 /// Values that are tried before all are.
 const SAMPLE: usize = 60;
 
@@ -302,7 +305,12 @@ pub fn zone(text: &str) -> &str {
     let Some(sign) = text[colon..].rfind(['+', '-']).map(|at| colon + at) else { return "" };
     let digits = text[sign + 1..].bytes().filter(u8::is_ascii_digit).count();
     let shape = text[sign + 1..].bytes().all(|b| b.is_ascii_digit() || b == b':');
-    if !shape || ![2, 4].contains(&digits) {
+    // "21:09-22:39" is from one time to another: zones are near to Greenwich, by quarters of an hour.
+    let part = |range: Option<&str>| range.and_then(|digits| digits.parse::<u8>().ok());
+    let hours = part(text[sign + 1..].get(..2)).is_some_and(|hours| hours <= MAX_ZONE_HOURS);
+    let quarters = digits < 4 || part(text.get(text.len() - 2..)).is_some_and(|minutes| minutes % 15 == 0);
+    let near = hours && quarters;
+    if !shape || ![2, 4].contains(&digits) || !near {
         return "";
     }
     let space = usize::from(text[..sign].ends_with(' '));

@@ -288,4 +288,10 @@ fn digits_are_dates_only_where_they_are_by_no_chance() {
     let code = named("batch", 300, |i| format!("{}-{:02}", day(i, "%Y%m%d"), i / 90 + 1)).schema;
     let Format::Id(IdFormat::Code { regex, .. }) = code.format else { panic!("{:?}", code.format) };
     assert!(regex.starts_with("(2019|2020|2021)(0[1-9]|1[0-2])("), "{regex}");
+    let span =
+        |i: usize| format!("{:02}:{:02}-{:02}:{:02}", i * 5 % 24, i * 7 % 60, i * 11 % 24, i * 13 % 60);
+    let Format::Id(IdFormat::Code { regex, .. }) = named("span", 100, span).schema.format else {
+        panic!("no code")
+    };
+    assert_eq!(regex.matches("([01][0-9]|2[0-3]):[0-5][0-9]").count(), 2, "{regex}");
 }
