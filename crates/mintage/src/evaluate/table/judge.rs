@@ -6,8 +6,8 @@ use mintage_data::{Table, TableSet, table::schema::Kind};
 
 use super::{
     super::{DialName, Interval, Options, compared, dials, evenly, work},
-    Attack, Coverage, Detection, Frame, Judge, Quality, Utility, Values, detect, independent_columns,
-    key_uniqueness, manifold, privacy, singling_out, utility,
+    Attack, Coverage, Detection, Frame, Judge, Quality, SinglingOut, Utility, Values, detect,
+    independent_columns, inference, key_uniqueness, linkability, manifold, privacy, singling_out, utility,
     view::exhibits,
 };
 use crate::{
@@ -24,8 +24,10 @@ use crate::{
 const DEFAULT_N: usize = 20_000;
 /// Resamples of averages and of AUCs.
 const RESAMPLES: usize = 200;
-/// Guesses of an attack.
+/// Predicates that are guessed to single somebody out.
 const GUESSES: usize = 1000;
+/// Rows whose halves are linked and whose cells are guessed.
+const TARGETS: usize = 2000;
 /// Classes of a column that is taken for a label without being named.
 const LABEL_CLASSES: usize = 20;
 /// Held-out rows whose likelihood is taken.
@@ -203,16 +205,37 @@ fn new_or_copied(sets: &Sets, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metri
     add("closer to train than to holdout", &found.closer, 0.5, Some(DialName::Novelty));
     let near = Interval::certain(found.near_share(0.05));
     metrics.push(Metric::new("near copies", "whole rows", near, (Some(0.05), Some(1.0)), None));
-    for (name, attack) in [
-        ("singling out, one column", Attack::Univariate),
-        ("singling out, four columns", Attack::Multivariate),
-    ] {
-        let out = singling_out(&sets.train, &sets.real, &sets.new, attack, GUESSES, sets.seed);
-        let risk = Interval::certain(out.risk());
-        metrics.push(Metric::new(name, "risk of an attack", risk, (Some(0.0), Some(1.0)), DialName::Novelty));
+    for (attack, recited) in attacked(sets) {
+        // An interval as wide as the scale says too little to move a dial.
+        let dial = (attack.risk.high - attack.risk.low < recited).then_some(DialName::Novelty);
+        let ends = (Some(0.0), Some(recited));
+        metrics.push(Metric::new(&attack.name, "risk of an attack", attack.risk, ends, dial));
     }
     on(work("searching for copies", 1, 1));
     found
+}
+
+/// The attacks that could be made, each with the risk if the new rows were training rows: as there are seldom
+/// as many new rows as training rows, not all of those could be recited, and it is less than 1. Of inference it
+/// is the column at the highest risk.
+fn attacked(sets: &Sets) -> Vec<(Attack, f64)> {
+    let (train, holdout, seed) = (&sets.train, &sets.real, sets.seed);
+    let [(out_of_new, cells_of_new), (out_of_train, cells_of_train)] =
+        [&sets.new, &sets.ceiling].map(|new| {
+            let out = |mode| singling_out(train, holdout, new, mode, GUESSES, seed);
+            let linked = linkability(train, holdout, new, TARGETS, seed);
+            let attacks = [out(SinglingOut::Univariate), out(SinglingOut::Multivariate), linked];
+            (attacks, inference(train, holdout, new, TARGETS, seed))
+        });
+    let recited = out_of_train.map(|attack| attack.risk.value);
+    let mut attacks: Vec<(Attack, f64)> = out_of_new.into_iter().zip(recited).collect();
+    if let Some(highest) = cells_of_new.highest {
+        let same = cells_of_train.columns.iter().find(|of| of.name == highest.name);
+        let recited = same.map_or(1.0, |of| of.risk.value);
+        attacks.push((Attack { name: format!("inference of {}", highest.name), ..highest }, recited));
+    }
+    attacks.retain(|(attack, _)| attack.guesses > 0);
+    attacks
 }
 
 /// Train on synthetic, test on real (Esteban et al., arXiv:1706.02633), against train on real.

@@ -5,18 +5,23 @@
 //!                              ├─► detect ··············· can trees tell new rows from real ones, and by what?
 //!                              ├─► manifold ············· α-precision, β-recall
 //!                              ├─► utility ·············· train on new, test on real
-//!                              └─► privacy, singling ···· copies, near copies, attacks
+//!                              ├─► privacy ·············· copies, near copies
+//!                              └─► singling, linkability, inference ·· attacks, with their controls
 //! ```
 //!
 //! Ceilings and floors are the same functions of other frames: of a sample of the training rows, and of
 //! [`independent_columns`].
 
+mod attacks;
 mod boosting;
 mod conformity;
 mod coverage;
 mod detect;
 mod frame;
+mod gower;
+mod inference;
 mod judge;
+mod linkability;
 mod logistic;
 mod manifold;
 mod neighbours;
@@ -28,17 +33,20 @@ mod trivial;
 mod utility;
 mod view;
 
+pub use attacks::Attack;
 pub use boosting::{Boosted, Task};
 pub(super) use conformity::p_values;
 pub use conformity::score;
 pub use coverage::{Coverage, key_uniqueness};
 pub use detect::{Detection, Judge, detect};
 pub use frame::{Frame, FrameColumn, Values};
+pub use inference::{Inference, inference};
 pub use judge::evaluate;
+pub use linkability::linkability;
 pub use logistic::Logistic;
 pub use manifold::{Manifold, manifold};
 pub use privacy::{Privacy, privacy};
 pub use shapes::{Quality, Trend};
-pub use singling::{Attack, SinglingOut, singling_out};
+pub use singling::{SinglingOut, singling_out};
 pub use trivial::independent_columns;
 pub use utility::{Utility, utility};

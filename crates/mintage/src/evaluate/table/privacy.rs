@@ -123,7 +123,7 @@ fn exact(new: &Frame, train: &Frame) -> Vec<bool> {
 }
 
 /// 128 bits of all cells of a row: two different rows never share them.
-fn hash(frame: &Frame, row: usize) -> u128 {
+pub(super) fn hash(frame: &Frame, row: usize) -> u128 {
     let mut hasher = Xxh3Default::new();
     for column in &frame.columns {
         match &column.values {
