@@ -11,6 +11,7 @@ use minijinja::{Environment, Value, context, value::Serde};
 use mintage_data::{
     Column, SourceSpec, Table, TableSet,
     table::{
+        listed, parts_of_few,
         schema::{ColumnSchema, Kind, points_at_one},
         spelled,
     },
@@ -139,8 +140,9 @@ pub fn check(set: &TableSet, new: &Table, left_out: usize, spec: &SourceSpec) ->
         .map(|(schema, column)| schema.personal_values(column, spec))
         .collect();
     // Managers are employees: what points at a person does so in every column.
-    let everywhere: HashSet<String> =
-        personal.iter().flatten().filter(|text| points_at_one(text)).map(|text| spelled(text)).collect();
+    let whole = personal.iter().flatten().copied().filter(|text| points_at_one(text));
+    let parts = personal.iter().flat_map(|texts| parts_of_few(texts.iter().copied()));
+    let everywhere: HashSet<String> = whole.chain(parts).map(spelled).collect();
     let columns: Vec<ColumnReport> = schemas
         .iter()
         .zip(personal)
@@ -208,8 +210,11 @@ fn column_report(schema: &ColumnSchema, new: &Column, known: &HashSet<String>) -
     let counts = new.counts();
     let values = || new.values().iter().zip(&counts).filter(|(text, _)| !schema.is_missing(Some(text)));
     let checked: usize = if known.is_empty() { 0 } else { values().map(|(_, n)| *n as usize).sum() };
-    let matched = values().filter(|(text, _)| known.contains(&spelled(text))).map(|(_, n)| *n as usize).sum();
-    let examples = values().filter(|(text, _)| !known.contains(&spelled(text))).take(EXAMPLES);
+    let is_known = |text: &str| {
+        known.contains(&spelled(text)) || listed(text).any(|part| known.contains(&spelled(part)))
+    };
+    let matched = values().filter(|(text, _)| is_known(text)).map(|(_, n)| *n as usize).sum();
+    let examples = values().filter(|(text, _)| !is_known(text)).take(EXAMPLES);
     ColumnReport {
         name: schema.name.clone(),
         kind: schema.kind.name(),

@@ -19,6 +19,7 @@ mod column;
 mod dates;
 mod finish;
 mod limits;
+mod together;
 
 use std::{fs, path::Path};
 
@@ -38,6 +39,7 @@ pub use column::ColumnCodec;
 pub(super) use column::{check_format, has_own_tokens};
 pub use finish::{Finisher, Redraw};
 pub use limits::{Allow, Limit, Limits, Where};
+use together::Together;
 
 /// A uniform number in [0, 1) whenever it is called.
 pub type Uniform<'a> = dyn FnMut() -> f64 + 'a;
@@ -79,12 +81,16 @@ pub struct TableCodec {
     /// How the file of delimited text was written that it was learned from; new ones are written alike.
     #[serde(default)]
     pub file: Option<FileFormat>,
+    /// Persons that no row names by two of its cells.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    together: Vec<Together>,
 }
 
 impl TableCodec {
     /// Fits the rows `train` of a table. Categories of fewer than `least` rows become rare ones.
     pub fn fit(table: &Table, rules: Rules, train: &[u32], least: u32) -> Self {
         let file = table.file.clone();
+        let together = Together::all(table, rules.own());
         let table = rules.forward(table);
         let room = column::room(table.columns.len());
         let columns = table.columns.par_iter().zip(&rules.schema().columns);
@@ -100,7 +106,7 @@ impl TableCodec {
             ColumnCodec::fit(column, schema, (&counts, missing), least, room)
         });
         let columns = columns.collect();
-        Self { name: table.name.clone(), rules, columns, file }
+        Self { name: table.name.clone(), rules, columns, file, together }
     }
 
     /// The columns of identifiers, by their place in the table, and how they are made.

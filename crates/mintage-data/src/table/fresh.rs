@@ -26,7 +26,7 @@ use self::{
     letters::{Letters, draw},
     split::{What, split},
 };
-use crate::table::pattern::below;
+use crate::table::{pattern::below, schema::points_at_one};
 pub use known::{Known, spelled};
 
 /// Different texts that must have a word or a number in common.
@@ -117,7 +117,8 @@ impl TextMaker {
         maker.learn(&learned, &shared);
         let rare =
             learned.iter().flatten().filter(|piece| shared.is_rare_word(piece)).map(|piece| piece.text);
-        maker.known = Known::of(texts.iter().copied().chain(rare.collect::<BTreeSet<&str>>()));
+        let parts = parts_of_few(texts.iter().copied());
+        maker.known = Known::of(texts.iter().copied().chain(rare.chain(parts).collect::<BTreeSet<&str>>()));
         maker.suffices().then_some(maker)
     }
 
@@ -195,7 +196,8 @@ impl TextMaker {
         (0..DRAWS).find_map(|draw| {
             let text = self.walk(draw > DRAWS / 2, random)?;
             let fits = text.chars().count() <= self.longest.0 && text.contains(char::is_alphanumeric);
-            (fits && !self.known.may_hold(&text) && !self.elsewhere.may_hold(&text)).then_some(text)
+            let known = |text: &str| self.known.may_hold(text) || self.elsewhere.may_hold(text);
+            (fits && !known(&text) && !listed(&text).any(known)).then_some(text)
         })
     }
 
@@ -241,6 +243,20 @@ impl TextMaker {
             (word.chars().count() >= SHORT_WORD && !self.known.may_hold(&word)).then_some(word)
         })
     }
+}
+
+/// The parts of a list of several names, addresses or the like; nothing of a text that is none.
+pub fn listed(text: &str) -> impl Iterator<Item = &str> {
+    let is_list = text.contains([';', '|', '\n']);
+    let parts = text.split([';', '|', '\n']).filter(move |_| is_list).map(str::trim);
+    parts.filter(|part| points_at_one(part))
+}
+
+/// The parts of lists that few of the texts have: what many have is nobody's.
+pub fn parts_of_few<'a>(texts: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {
+    let mut counts: HashMap<&str, usize> = HashMap::new();
+    texts.flat_map(listed).for_each(|part| *counts.entry(part).or_default() += 1);
+    counts.into_iter().filter(|(_, n)| *n < SHARED_WORD).map(|(part, _)| part).collect()
 }
 
 /// A word with capitals where words have them: all of them, or the first, also behind a mark.
@@ -361,6 +377,12 @@ mod tests {
 
     use super::*;
     use crate::table::schema::IdFormat;
+
+    #[test]
+    fn lists_have_parts() {
+        assert_eq!(listed("Anna Lee; Bob Ray;x").collect::<Vec<_>>(), ["Anna Lee", "Bob Ray"]);
+        assert_eq!(listed("Anna Lee").count(), 0);
+    }
 
     #[test]
     fn capitals_begin_words() {

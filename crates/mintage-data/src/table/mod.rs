@@ -30,7 +30,7 @@ mod write;
 
 use crate::Error;
 pub use format::{FileFormat, Habits, LineEnd, Quoting};
-pub use fresh::spelled;
+pub use fresh::{listed, parts_of_few, spelled};
 pub use postgres::{PgDefaults, password_of, redacted, without_passwords};
 pub(crate) use read::only_real;
 pub use read::{is_database, is_table, read, tables_of};

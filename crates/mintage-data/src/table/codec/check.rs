@@ -20,6 +20,10 @@ impl TableCodec {
             }
             codec.check().map_err(|why| format!("column `{}` {why}", schema.name))?;
         }
+        let known = self.rules.own().columns.len();
+        if self.together.iter().any(|pair| pair.columns.iter().any(|&column| column >= known)) {
+            return Err("names in columns that are not there".to_owned());
+        }
         if self.width() == 0 { Err("no column that is learned".to_owned()) } else { Ok(()) }
     }
 

@@ -44,6 +44,8 @@ enum Fault {
     Refused(String),
     /// It has the key of another row.
     Repeats,
+    /// It names a person by cells of which each is many people's.
+    Somebody,
 }
 
 impl<'a> Finisher<'a> {
@@ -119,7 +121,7 @@ impl<'a> Finisher<'a> {
     }
 
     /// The rows that cannot stay, in order.
-    fn faults(&self, table: &Table, limits: &Limits, repeats: By) -> Vec<(usize, Fault)> {
+    fn faults(&self, table: &Table, limits: &Limits, fixed: &[usize], repeats: By) -> Vec<(usize, Fault)> {
         let rules = &self.codec.rules;
         let refused = rules.refused(table).into_iter();
         let mut faults: Vec<(usize, Fault)> =
@@ -130,6 +132,13 @@ impl<'a> Finisher<'a> {
         faults.extend(dangling.map(|(row, name)| {
             (row, Fault::Refused(format!("rule `{name} refers to a row that is there`")))
         }));
+        // Where there are no others, such persons are left.
+        let somebody = |row: &usize| {
+            let mut pairs =
+                self.codec.together.iter().filter(|pair| !pair.columns.iter().any(|at| fixed.contains(at)));
+            repeats != By::None && pairs.any(|pair| pair.may_hold(table, *row))
+        };
+        faults.extend((0..table.rows()).filter(somebody).map(|row| (row, Fault::Somebody)));
         let repeated = self.keys.repeated(repeats, table, rules.own()).into_iter();
         faults.extend(repeated.map(|row| (row, Fault::Repeats)));
         // Of several faults of a row the first.
@@ -148,13 +157,14 @@ impl<'a> Finisher<'a> {
         random: &mut dyn FnMut() -> u64,
     ) -> Result<(), Error> {
         let (mut tried, mut taken) = (0, 0);
+        let fixed = given.map(|given| self.codec.rules.given_columns(given)).unwrap_or_default();
         for round in 0..ROUNDS {
-            let repeats = match round {
-                ..ROUNDS_OF_REPEATS => By::All,
-                ..ROUNDS_OF_CONDITIONS => By::Conditions,
-                _ => By::None,
+            let repeats = match () {
+                () if round < ROUNDS_OF_REPEATS => By::All,
+                () if round < ROUNDS_OF_CONDITIONS => By::Conditions,
+                () => By::None,
             };
-            let bad = self.faults(table, limits, repeats);
+            let bad = self.faults(table, limits, &fixed, repeats);
             let Some((_, first)) = bad.first() else { return Ok(()) };
             if round + 1 == ROUNDS || taken == 0 && tried >= HOPELESS {
                 return Err(hopeless(first, bad.len(), tried, taken));
@@ -168,7 +178,7 @@ impl<'a> Finisher<'a> {
             self.redrawn += rows.len();
             tried += n;
             let faulty: HashSet<usize> =
-                self.faults(&drawn, limits, By::All).into_iter().map(|(row, _)| row).collect();
+                self.faults(&drawn, limits, &fixed, By::All).into_iter().map(|(row, _)| row).collect();
             let good: Vec<usize> = (0..drawn.rows()).filter(|row| !faulty.contains(row)).collect();
             taken += replace(table, &rows, &drawn, &wanted, &good, given.is_none());
         }
@@ -206,6 +216,7 @@ fn hopeless(fault: &Fault, left: usize, tried: usize, taken: usize) -> Error {
     let what = match fault {
         Fault::Refused(what) => what.clone(),
         Fault::Repeats => "rules of rows that must differ".to_owned(),
+        Fault::Somebody => "names of nobody".to_owned(),
     };
     let why = format!("{taken} of {tried} rows that were drawn keep it, and {left} more are wanted");
     let hint = match fault {

@@ -6,7 +6,7 @@
 //! | texts with e-mail addresses in them, addresses of pages, what another such column holds | made afresh or left empty |
 //! | texts of which most rows have their own: names, addresses, notes | made afresh; left empty where nothing readable can be made |
 //! | keys and numbers of persons (accounts, passports) of which most rows have their own | identifiers, made afresh |
-//! | whole names and addresses of many, however often they repeat | made afresh |
+//! | whole names, addresses, and sentences about somebody, whatever the column is called and however often they repeat | made afresh |
 //! | parts of names, and notes, that repeat | frequent ones are categories, rare ones are made afresh |
 //! | with `rare = "group"`: categories of which most rows have a rare one | rare ones are made afresh |
 //!
@@ -14,8 +14,9 @@
 //! values; names of columns only lower the bar.
 
 mod names;
+mod people;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -161,7 +162,8 @@ impl ColumnSchema {
                 || spec.rare == Rare::Group
                 || personal(&self.name).is_some()
                 || values.named().is_some());
-        if self.kind == Kind::Category && values.known_by() {
+        let whole = || self.declaration.refers_to.is_none() && values.names_somebody();
+        if self.kind == Kind::Category && (values.known_by() || whole()) {
             return values.texts;
         }
         if self.format == Format::Id(IdFormat::Reference) || !all && !rare {
@@ -299,12 +301,32 @@ impl<'a> Values<'a> {
 
     /// How texts are made: by their parts, or not at all.
     fn texts_made(&self, schema: &ColumnSchema, mode: TextMode, email: bool) -> IdFormat {
-        let json = schema.declaration.ty == Type::Json;
+        let json = schema.declaration.ty == Type::Json || self.is_json();
         // Of the letters of a few words no others are made that anybody could read.
         let enough = self.texts.len() >= ENOUGH || email;
         let maker =
             (mode != TextMode::Empty && !json && enough).then(|| TextMaker::of(&self.texts, email)).flatten();
         maker.map_or(IdFormat::Empty, |maker| IdFormat::Text { maker: Box::new(maker) })
+    }
+
+    /// Whether the values, or the texts within objects and lists, are whole names, addresses and the like.
+    fn names_somebody(&self) -> bool {
+        if !self.is_json() {
+            return people::name_somebody(&self.texts);
+        }
+        let mut leaves = BTreeSet::new();
+        let parsed = self.texts.iter().filter_map(|text| serde_json::from_str(text).ok());
+        parsed.for_each(|value| collect_texts(&value, &mut leaves));
+        let leaves: Vec<&str> = leaves.iter().map(String::as_str).collect();
+        people::name_somebody(&leaves) || leaves.iter().any(|text| identifiers::holds_email(text))
+    }
+
+    /// Objects and lists, of whose parts any may be somebody's.
+    fn is_json(&self) -> bool {
+        let begins = |text: &&&str| text.trim_start().starts_with(['{', '[']);
+        let is_json =
+            |text: &&&str| begins(text) && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
+        !self.texts.is_empty() && self.texts.iter().filter(is_json).count() * 2 > self.texts.len()
     }
 
     fn making(&self, schema: &ColumnSchema, spec: &SourceSpec, asked: bool) -> Making {
@@ -329,6 +351,7 @@ impl<'a> Values<'a> {
             Kind::Category if !asked && (known_by || own_each && many && (reference || codes)) => {
                 Making::All(Kind::Id)
             }
+            Kind::Category if !asked && self.names_somebody() => Making::All(Kind::Text),
             Kind::Category if reference => self.grouped(spec),
             Kind::Category
                 if !asked
@@ -433,6 +456,16 @@ impl<'a> Values<'a> {
     }
 }
 
+/// The texts within an object or a list, however deep: what is read is limited in depth.
+fn collect_texts(value: &serde_json::Value, into: &mut BTreeSet<String>) {
+    match value {
+        serde_json::Value::String(text) => drop(into.insert(text.clone())),
+        serde_json::Value::Array(all) => all.iter().for_each(|value| collect_texts(value, into)),
+        serde_json::Value::Object(all) => all.values().for_each(|value| collect_texts(value, into)),
+        _ => {}
+    }
+}
+
 /// Whether a text alone names somebody: of several words, or with digits or an "@".
 pub fn points_at_one(text: &str) -> bool {
     text.chars().count() >= LONG_NUMBER
@@ -476,158 +509,4 @@ fn how_not_copied(schema: &ColumnSchema) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use super::*;
-    use crate::table::{Declaration, ids::IdMaker, schema::detect};
-
-    /// The schema of a column of `n` rows, as `spec` wants it.
-    fn found(
-        name: &str,
-        n: usize,
-        spec: &SourceSpec,
-        cell: impl Fn(usize) -> String,
-    ) -> (ColumnSchema, Vec<Alert>) {
-        let cells: Vec<String> = (0..n).map(cell).collect();
-        let column = Column::of(name, cells.iter().map(|text| Some(text.as_str())));
-        let table = Table { name: "t".into(), columns: vec![column], ..Table::default() };
-        let mut schema = detect(&table);
-        schema.apply(&table, &spec.kinds).unwrap();
-        schema.protect(&table, spec, None);
-        (schema.columns.remove(0), schema.alerts)
-    }
-
-    fn kind(name: &str, cell: impl Fn(usize) -> String) -> Kind {
-        let (schema, _) = found(name, 300, &SourceSpec::default(), cell);
-        let afresh = schema.made_afresh().is_some();
-        assert_eq!(afresh, matches!(schema.kind, Kind::Id | Kind::Text), "{name}: {}", schema.reason);
-        schema.kind
-    }
-
-    fn word(i: usize) -> String {
-        let parts = ["ка", "ро", "ми", "ле", "ну", "са", "ви", "до", "па", "те"];
-        [100, 10, 1].map(|place| parts[i / place % 10]).concat()
-    }
-
-    #[test]
-    fn values_that_point_at_persons_are_made_afresh() {
-        assert_eq!(kind("имя", |i| format!("{} {}", word(i % 50), word(i * 7))), Kind::Text);
-        assert_eq!(kind("x", |i| format!("{} {}", word(i % 50), word(i * 7))), Kind::Text);
-        assert_eq!(kind("адрес", |i| format!("ул. {}, {}", word(i % 40), i % 90)), Kind::Text);
-        assert_eq!(kind("customer_name", |i| format!("{} {}", word(i % 5), word(i % 25))), Kind::Text);
-        assert_eq!(kind("x", |i| format!("anna{}@mail.org", i % 100)), Kind::Id);
-        assert_eq!(kind("phone", |i| format!("7912{:07}", i % 100 * 7919)), Kind::Id);
-        assert_eq!(
-            kind("passport", |i| (4_510_000_000 + (i * 7919) as u64 % 1_000_003).to_string()),
-            Kind::Id
-        );
-        assert_eq!(kind("session_id", |i| format!("{}", (i % 200) * 7919 % 10_007)), Kind::Id);
-        // Few values that repeat, and quantities, are nobody's.
-        assert_eq!(kind("segment", |i| word(i % 4)), Kind::Category);
-        assert_eq!(kind("income", |i| (200_000 + (i * 7919) % 100_003).to_string()), Kind::Integer);
-    }
-
-    #[test]
-    fn persons_of_many_rows_are_made_afresh() {
-        let person = |i: usize| i % 40;
-        let cards = |i: usize| CheckDigits::Luhn.put(&format!("4{:015}", person(i) * 7_919_777)).unwrap();
-        assert_eq!(kind("x", cards), Kind::Id);
-        let iban = |i: usize| CheckDigits::Iban.put(&format!("DE00{:018}", person(i) * 104_729)).unwrap();
-        assert_eq!(kind("x", iban), Kind::Id);
-        assert_eq!(kind("x", |i| format!("10.{}.7.{}", person(i), person(i) * 5)), Kind::Id);
-        assert_eq!(kind("login", |i| format!("{}_{}", word(person(i)), word(person(i) * 3))), Kind::Id);
-        assert_eq!(kind("plate", |i| format!("AB {}", 1000 + person(i) * 37)), Kind::Id);
-        assert_eq!(kind("customer", |i| format!("{} {}", word(person(i)), word(person(i) * 7))), Kind::Text);
-        let of_json = |i: usize| format!("{{\"mail\": \"{}@mail.org\"}}", word(person(i)));
-        assert_eq!(kind("profile", of_json), Kind::Text);
-        assert_eq!(kind("url", |i| format!("https://example.net/u/{}", word(person(i)))), Kind::Text);
-        // Goods, and networks of few, are nobody's.
-        let gtin = |i: usize| CheckDigits::Gtin.put(&format!("40{:011}", person(i) * 7919)).unwrap();
-        assert!(found("x", 300, &SourceSpec::default(), gtin).0.made_afresh().is_none());
-        assert_eq!(kind("x", |i| format!("10.0.0.{}", i % 5)), Kind::Category);
-        assert_eq!(kind("card_type", |i| word(i % 30)), Kind::Category);
-    }
-
-    #[test]
-    fn each_row_of_a_small_table_is_somebodys() {
-        let (schema, _) = found("room", 12, &SourceSpec::default(), |i| format!("{}-{i}", word(i * 7)));
-        assert!(schema.made_afresh().is_some(), "{}", schema.reason);
-        assert!(!schema.reason.contains(&word(7)), "{}", schema.reason);
-    }
-
-    #[test]
-    fn what_one_column_is_protected_for_no_other_gives_away() {
-        let name = |i: usize| format!("{} {}", word(i % 50), word(i * 7));
-        let columns: [(&str, &dyn Fn(usize) -> String); 2] = [("name", &name), ("chief", &|i| name(i % 12))];
-        let columns = columns.map(|(title, cell)| {
-            let cells: Vec<String> = (0..300).map(cell).collect();
-            Column::of(title, cells.iter().map(|text| Some(text.as_str())))
-        });
-        let table = Table { name: "t".into(), columns: columns.to_vec(), ..Table::default() };
-        let mut schema = detect(&table);
-        schema.protect(&table, &SourceSpec::default(), None);
-        for schema in &schema.columns {
-            let mut maker = IdMaker::new(schema.made_afresh().unwrap(), std::iter::empty()).unwrap();
-            let mut state = 1u64;
-            let mut random = || {
-                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                state.rotate_left(32)
-            };
-            let made: Vec<String> = (0..500).filter_map(|_| maker.next_cell(&mut random).unwrap()).collect();
-            let known =
-                |text: &&String| table.columns.iter().any(|column| column.values().find(text).is_some());
-            assert_eq!(made.iter().find(known), None, "{} of {}", schema.reason, schema.name);
-        }
-    }
-
-    #[test]
-    fn ends_of_ranges_are_nobodys() {
-        assert_eq!(rounded(107_719_957_684, 891_782_353_620), (100_000_000_000, 899_999_999_999));
-        assert_eq!(rounded(3, 2_147_483_600), (0, 2_147_483_647));
-        assert_eq!(rounded(-40, 80), (-40, 80));
-    }
-
-    #[test]
-    fn frequent_first_names_are_categories_and_rare_ones_are_made_afresh() {
-        let first = |i: usize| if i < 290 { word(i % 10) } else { word(i) };
-        let (schema, alerts) = found("first_name", 300, &SourceSpec::default(), first);
-        assert_eq!((schema.kind, schema.made_afresh().is_some()), (Kind::Category, true));
-        assert!(schema.reason.contains("values of fewer than 5 rows are"), "{}", schema.reason);
-        assert!(alerts.iter().any(|a| a.cause == Cause::Leak && a.message.contains("none is copied")));
-        let (schema, _) = found("product_name", 300, &SourceSpec::default(), first);
-        assert!(schema.made_afresh().is_none());
-    }
-
-    #[test]
-    fn texts_are_redrawn_or_empty_where_that_is_wanted() {
-        let name = |i: usize| format!("{} {}", word(i % 50), word(i * 7));
-        let redraw = SourceSpec { text: TextMode::Redraw, ..SourceSpec::default() };
-        let (schema, alerts) = found("name", 300, &redraw, name);
-        assert!(schema.made_afresh().is_none() && schema.reason.contains("drawn from those seen"));
-        assert!(alerts.iter().any(|alert| alert.message.contains("text = \"redraw\"")), "{alerts:?}");
-        let empty = SourceSpec { text: TextMode::Empty, ..SourceSpec::default() };
-        let (schema, _) = found("name", 300, &empty, name);
-        assert_eq!((schema.made_afresh(), schema.kind), (Some(&IdFormat::Empty), Kind::Text));
-    }
-
-    #[test]
-    fn rare_values_are_kept_out_also_where_all_are_rare() {
-        let group = SourceSpec { rare: Rare::Group, ..SourceSpec::default() };
-        let (schema, _) = found("colour", 30, &group, |i| word(i % 10));
-        assert!(schema.made_afresh().is_some(), "{}", schema.reason);
-        let (schema, _) = found("colour", 300, &group, |i| if i < 4 { word(i + 7) } else { word(i % 5) });
-        assert!(schema.made_afresh().is_none(), "{}", schema.reason);
-    }
-
-    #[test]
-    fn keys_of_other_tables_stay_keys() {
-        let declaration = Declaration { refers_to: Some("person.id".into()), ..Declaration::default() };
-        let mut column = Column::new("person", declaration);
-        (0..40).for_each(|i| column.push(Some(&(i * 3).to_string())));
-        let table = Table { name: "t".into(), columns: vec![column], ..Table::default() };
-        let mut schema = detect(&table);
-        schema.protect(&table, &SourceSpec { rare: Rare::Group, ..SourceSpec::default() }, None);
-        assert_eq!(schema.columns[0].format, Format::Id(IdFormat::Reference));
-    }
-}
+mod tests;

@@ -56,7 +56,7 @@ impl Profile<'_> {
             }
             _ => {}
         }
-        if self.column.declaration.ty == Type::Json
+        if self.column.declaration.ty == Type::Json && self.seldom_same()
             || self.sentences()
             || self.nearly_unique() && identifier.is_none()
         {
@@ -71,7 +71,12 @@ impl Profile<'_> {
         let letters: usize = self.values.iter().map(|v| v.0.chars().count()).sum();
         let words: usize = self.values.iter().map(|v| v.0.split_whitespace().count()).sum();
         let long = letters > LONG * n || words > WORDS * n;
-        long && n > ENOUGH && (n * 2 > self.present || n > 1000)
+        long && self.seldom_same()
+    }
+
+    fn seldom_same(&self) -> bool {
+        let n = self.values.len();
+        n > ENOUGH && (n * 2 > self.present || n > 1000)
     }
 
     pub fn text(&self) -> Guess {
