@@ -390,6 +390,9 @@ fn made_rows_go_beside_the_old_ones_and_are_never_read() {
         let real = read(&SourceSpec { query: Some(query.into()), ..spec(&path) }).unwrap();
         assert_eq!(rows(&real), [[Some("5")], [Some("9")]], "{query}");
     }
+    connection.execute_batch("CREATE VIEW old AS SELECT id FROM people WHERE age > 1; -- all").unwrap();
+    assert_eq!(read(&in_table(&path, "old")).unwrap().rows(), 2);
+    assert!(tables_of(&in_table(&path, "old")).unwrap().contains(&("old".to_owned(), 2)));
     // The same keys again, and not as identifiers.
     let error = failure(write(&table, &path, Some("people"), IfExists::Append, &[]));
     assert!(

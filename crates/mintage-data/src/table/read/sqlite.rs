@@ -6,7 +6,7 @@ mod constraints;
 
 use std::{collections::HashMap, path::Path};
 
-use rusqlite::{Connection, Row, types::ValueRef};
+use rusqlite::{Connection, OptionalExtension, Row, types::ValueRef};
 
 use super::{
     super::{Declaration, Table, Type},
@@ -47,8 +47,8 @@ pub(super) fn tables_of(path: &Path, wanted: Option<&str>) -> Result<Vec<(String
     let connection = open_read_only(path)?;
     let count = |table: String| {
         let names = columns(&connection, &table)?;
-        let sql =
-            format!("SELECT count(*) FROM {}{}", quoted(&table), only_real(names.iter().map(String::as_str)));
+        let from = real_view(&connection, &table)?.unwrap_or_else(|| quoted(&table));
+        let sql = format!("SELECT count(*) FROM {from}{}", only_real(names.iter().map(String::as_str)));
         connection.query_row(&sql, [], |row| row.get::<_, i64>(0)).map(|rows| (table, rows as usize))
     };
     let all = tables(&connection).and_then(|mut all| {
@@ -83,7 +83,8 @@ fn read_table(connection: &Connection, path: &Path, spec: &SourceSpec) -> Result
     }
     table.constraints = constraints::constraints(connection, &name).map_err(Error::sqlite(path))?;
     let list: Vec<String> = table.names().map(quoted).collect();
-    let sql = format!("SELECT {} FROM {}{filter}", list.join(", "), quoted(&name));
+    let from = real_view(connection, &name).map_err(Error::sqlite(path))?.unwrap_or_else(|| quoted(&name));
+    let sql = format!("SELECT {} FROM {from}{filter}", list.join(", "));
     let mut statement = connection.prepare(&sql).map_err(Error::sqlite(path))?;
     let mut reading = Reading::new(Rows::new(table, spec), (0..list.len()).collect(), None);
     let mut cursor = statement.query([]).map_err(Error::sqlite(path))?;
@@ -126,6 +127,16 @@ fn choose(connection: &Connection, path: &Path, spec: &SourceSpec) -> Result<Str
         return Ok(table.clone());
     }
     super::the_only(&place, &mut all)
+}
+
+/// A view over the real rows of its tables, in SQL; nothing for what is no view, or a view of no table with others.
+fn real_view(connection: &Connection, name: &str) -> rusqlite::Result<Option<String>> {
+    let sql = "SELECT sql FROM sqlite_master WHERE type = 'view' AND name = ?1";
+    let made: Option<String> = connection.query_row(sql, [name], |row| row.get(0)).optional()?;
+    let Some(query) = made.as_deref().and_then(constraints::query_of_view) else { return Ok(None) };
+    let real = over_real_rows(query, &marked_tables(connection)?).map(|real| format!("({real}\n)"));
+    // What cannot be said so, such as a view of rowids, is read as it is.
+    Ok(real.filter(|real| connection.prepare(&format!("SELECT * FROM {real}")).is_ok()))
 }
 
 /// Tables with rows that may have been made, by name and in SQL.

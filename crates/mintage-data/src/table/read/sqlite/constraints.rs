@@ -55,6 +55,17 @@ fn unique_indexes(connection: &Connection, table: &str) -> rusqlite::Result<Vec<
     Ok(indexes.into_iter().map(constraint).collect())
 }
 
+/// The query of a CREATE VIEW that names no columns of its own.
+pub fn query_of_view(sql: &str) -> Option<&str> {
+    let pieces = pieces(sql);
+    let at = pieces.iter().position(|&piece| is_word(sql, piece, "as"))?;
+    let plain = !pieces[..at].iter().any(|piece| matches!(piece, Piece::Open(_)));
+    match pieces[at] {
+        Piece::Word(_, end) if plain => Some(sql[end..].trim()),
+        _ => None,
+    }
+}
+
 /// The condition of a CREATE INDEX: what follows WHERE behind its columns.
 fn condition(sql: &str) -> Option<String> {
     let pieces = pieces(sql);
