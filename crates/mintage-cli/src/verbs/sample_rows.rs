@@ -1,7 +1,7 @@
 //! `mintage sample` of table rows: to a file, a database or stdout; under conditions, from partial rows. Rows are
 //! written while they are drawn.
 
-use std::{io::IsTerminal, path::Path};
+use std::{cell::Cell, io::IsTerminal, path::Path};
 
 use mintage::{Event, Model, RowRequest, nn::Rng};
 use mintage_data::{
@@ -146,6 +146,7 @@ fn print(
     let (_, codec) = model.rows()?;
     let mut rng = Rng::new(request.seed, u64::MAX);
     let mut how = Writing {
+        refused: None,
         target: "-",
         table: None,
         if_exists: IfExists::Fail,
@@ -185,7 +186,9 @@ fn stream(
     let (_, codec) = model.rows()?;
     let mut rng = Rng::new(request.seed, u64::MAX);
     let pg = context.settings.pg.clone();
+    let refused = Cell::new(0);
     let how = Writing {
+        refused: request.given.is_none().then_some(&refused),
         target: place.target,
         table: place.table,
         if_exists: place.if_exists,
@@ -199,14 +202,23 @@ fn stream(
     let ui = &mut context.ui;
     let mut done = 0;
     let mut told = std::iter::from_fn(|| {
-        ui.event(&Event::Work { what: "sampling".to_owned(), done, total });
+        ui.event(&Event::Work { what: "sampling".to_owned(), done, total: total.max(done) });
+        parts.draw_more(refused.take());
         let part = parts.next_part().transpose();
         done += part.as_ref().map_or(0, |part| part.as_ref().map_or(0, Table::rows));
         part
     });
     let written = write_parts(&head, &mut told, how);
     context.ui.clear();
-    Ok(written?)
+    let written = written?;
+    if parts.replaced() > 0 {
+        let rows = count(parts.replaced(), "row");
+        context.ui.titled(
+            "",
+            &format!("{rows} that the table refused, by rules that are not known here, were drawn again"),
+        );
+    }
+    Ok(written)
 }
 
 /// The rows that new ones will stand beside, as far as they must differ from them.
@@ -260,6 +272,7 @@ pub fn write_rows(
     let mut rng = Rng::new(seed, u64::MAX);
     let (_, codec) = model.rows()?;
     let how = Writing {
+        refused: None,
         target,
         table,
         if_exists,

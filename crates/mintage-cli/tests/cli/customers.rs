@@ -227,3 +227,27 @@ fn a_copy_that_fails_a_check_is_not_written() {
     assert!(place.path("new.csv").exists());
     assert!(place.text("new.csv.html").contains("written all the same"));
 }
+
+#[test]
+fn rows_that_a_table_refuses_are_drawn_again() {
+    let place = Place::new();
+    let connection = Connection::open(place.path("shop.db")).unwrap();
+    connection
+        .execute_batch(
+            "CREATE TABLE visit (id INTEGER PRIMARY KEY, room TEXT, day TEXT, guests INT);
+             CREATE UNIQUE INDEX one_a_month ON visit (room, substr(day, 1, 7));",
+        )
+        .unwrap();
+    for i in 0..240 {
+        let sql = "INSERT INTO visit VALUES (?1, ?2, ?3, ?4)";
+        let day = format!("20{:02}-{:02}-{:02}", 10 + i / 24, 1 + i / 2 % 12, 1 + i * 7 % 28);
+        let room = ["red", "blue"][i % 2];
+        connection.execute(sql, rusqlite::params![i as i64, room, day, (i % 5) as i64]).unwrap();
+    }
+    place.ok("train shop.db --model mixture --name m --steps 20 -q");
+    connection.execute("DELETE FROM visit WHERE id >= 120", []).unwrap();
+    let said = place.ok("sample m -n 60 -o shop.db --if-exists append").stderr;
+    assert!(said.contains("60 new rows in"), "{said}");
+    let rows: i64 = connection.query_row("SELECT count(*) FROM visit", [], |row| row.get(0)).unwrap();
+    assert_eq!(rows, 180);
+}

@@ -39,6 +39,7 @@ pub fn write(
         state
     };
     let how = Writing {
+        refused: None,
         target,
         table: name,
         if_exists,

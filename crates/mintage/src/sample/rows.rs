@@ -115,6 +115,7 @@ impl Model {
             rng,
             done: 0,
             parts: 0,
+            more: 0,
         })
     }
 }
@@ -133,12 +134,24 @@ pub struct RowParts<'a> {
     rng: Rng,
     done: usize,
     parts: u64,
+    /// Rows over those asked for.
+    more: usize,
 }
 
 impl RowParts<'_> {
     /// Rows of all parts together.
     pub fn len(&self) -> usize {
-        self.request.given.as_ref().map_or(self.request.n, Table::rows)
+        self.request.given.as_ref().map_or(self.request.n + self.more, Table::rows)
+    }
+
+    /// Draws so many rows more, in the place of some that a sink refused. Rows that were given have no others.
+    pub fn draw_more(&mut self, n: usize) {
+        self.more += n;
+    }
+
+    /// Rows that were drawn in the place of others.
+    pub fn replaced(&self) -> usize {
+        self.more
     }
 
     pub fn is_empty(&self) -> bool {

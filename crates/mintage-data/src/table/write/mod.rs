@@ -14,6 +14,7 @@ mod sqlite;
 mod text;
 
 use std::{
+    cell::Cell,
     io::{self, Write},
     path::Path,
 };
@@ -59,6 +60,8 @@ pub struct Writing<'a> {
     /// How a new file of delimited text is written.
     pub file: &'a FileFormat,
     pub random: &'a mut dyn FnMut() -> u64,
+    /// Where rows are counted that a database refuses, if others come in their place; otherwise the first is an error.
+    pub refused: Option<&'a Cell<usize>>,
     pub pg: &'a PgDefaults,
 }
 

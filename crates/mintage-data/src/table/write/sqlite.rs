@@ -199,6 +199,9 @@ fn fill(
     transaction.commit().map_err(sql)
 }
 
+/// Rows that a table may refuse, beside ten times those that it took, until something is wrong with all of them.
+const MOST_REFUSED: usize = 1000;
+
 /// Columns that SQLite computes, and that nothing can be written to.
 fn computed_columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
     let sql = "SELECT name FROM pragma_table_xinfo(?1) WHERE hidden IN (2, 3)";
@@ -299,14 +302,27 @@ fn insert(
                 (&part.columns[i], part.columns[i].values().iter().map(|t| value(t, &casts[i])).collect())
             })
             .collect();
+        let mut again = 0;
         for row in 0..part.rows() {
             for (at, (column, values)) in columns.iter().enumerate() {
                 let value = values.get(column.numbers()[row] as usize).unwrap_or(&Value::Null);
                 statement.raw_bind_parameter(at + 1, value).map_err(Error::sqlite(path))?;
             }
-            statement.raw_execute().map_err(|error| refused(error, place, path, first + row))?;
+            let Err(error) = statement.raw_execute() else { continue };
+            let error = refused(&error, place, first + row).ok_or(error);
+            again += 1;
+            match (error, how.refused) {
+                (Err(error), _) => return Err(Error::sqlite(path)(error)),
+                // Some conflicts end the transaction.
+                (Ok(_), Some(_)) if !transaction.is_autocommit() && again <= MOST_REFUSED + 10 * first => {}
+                (Ok(error), _) => return Err(error),
+            }
         }
-        first += part.rows();
+        if let Some(refused) = how.refused {
+            refused.set(refused.get() + again);
+            rows.written -= again;
+        }
+        first += part.rows() - again;
     }
     Ok(())
 }
@@ -327,10 +343,9 @@ fn value(text: &str, cast: &Cast) -> Value {
     }
 }
 
-/// A row that the table does not take.
-fn refused(error: rusqlite::Error, place: &str, path: &Path, row: usize) -> Error {
-    if error.sqlite_error_code() != Some(ErrorCode::ConstraintViolation) {
-        return Error::sqlite(path)(error);
-    }
-    Error::bad(place, format!("row {} was refused: {error}", row + 1)).with_hint(NOTHING_WRITTEN)
+/// The error of a row that the table does not take; nothing where something else is wrong.
+fn refused(error: &rusqlite::Error, place: &str, row: usize) -> Option<Error> {
+    let why = || format!("row {} was refused: {error}", row + 1);
+    let is_refused = error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation);
+    is_refused.then(|| Error::bad(place, why()).with_hint(NOTHING_WRITTEN))
 }
