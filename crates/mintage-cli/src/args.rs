@@ -371,7 +371,7 @@ pub struct Sample {
     /// Rows with gaps: missing cells get values, everything else stays
     #[arg(long, value_name = "FILE", conflicts_with = "n", value_parser = any_name())]
     pub fill: Option<String>,
-    /// Rows: what to do when the file or the table is there already
+    /// What to do when the file or the table is there already (folders and databases of media keep what they have)
     #[arg(long, value_enum, value_name = "WHAT", default_value_t = ExistsChoice::Fail)]
     pub if_exists: ExistsChoice,
     /// Rows: the encoding of a new file, such as utf-8, utf-16le or windows-1251 (that of the file learned from without

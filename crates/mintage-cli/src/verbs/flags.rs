@@ -1,10 +1,7 @@
 //! Which flags of `mintage sample` have a meaning for which kind of data: one table, so that none is left out and none
 //! is taken without a word.
 
-use crate::{
-    args::{ExistsChoice, Sample},
-    failure::Failure,
-};
+use crate::{args::Sample, failure::Failure};
 
 /// What a model makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +54,6 @@ const FLAGS: &[Flag] = &[
     ("--encoding", |a| a.encoding.is_some(), &[Rows]),
     ("--delimiter", |a| a.delimiter.is_some(), &[Rows]),
     ("--no-provenance", |a| a.no_provenance, &[Rows]),
-    ("--if-exists replace", |a| a.if_exists == ExistsChoice::Replace, &[Rows, Texts]),
     ("--prompt", |a| a.prompt.is_some(), &[Texts]),
     ("--continue", |a| a.continued.is_some(), &[Texts, Music, Sounds, Clips]),
     ("--length", |a| a.length.is_some(), &[Texts, Music]),
@@ -117,7 +113,7 @@ mod tests {
 
     #[test]
     fn every_flag_is_in_the_table_or_of_every_kind() {
-        const OF_ALL: [&str; 6] = ["n", "out", "where", "strength", "temperature", "table"];
+        const OF_ALL: [&str; 7] = ["n", "out", "where", "strength", "temperature", "table", "if-exists"];
         let command = Cli::command();
         let sample = command.find_subcommand("sample").unwrap();
         for flag in sample.get_arguments().filter_map(clap::Arg::get_long) {

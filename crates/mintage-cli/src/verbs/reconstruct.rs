@@ -6,9 +6,9 @@ use mintage::{AnyData, DataInfo, Model};
 use mintage_data::{Images, target_of, write_grid_rows};
 use serde_json::json;
 
-use super::sample::{in_samples, make_parent};
+use super::sample::{in_samples, make_parent, may_write};
 use crate::{
-    args::Reconstruct,
+    args::{ExistsChoice, Reconstruct},
     context::Context,
     failure::{Failure, Outcome, Verdict},
     pictures::{part, psnr, spread},
@@ -35,6 +35,7 @@ pub fn run(args: &Reconstruct, context: &mut Context) -> Verdict {
         Some(path) => path.clone(),
         None => in_samples(&model, "reconstruction.png")?,
     };
+    may_write(&out, ExistsChoice::Fail)?;
     make_parent(&out)?;
     let out = target_of(&out).map_err(Failure::io(&out))?;
     let mut rows = Vec::new();

@@ -7,8 +7,8 @@ use std::{
 
 use mintage::{DataInfo, Event, Model, SampleRequest, Start, models::ImageInfo};
 use mintage_data::{
-    Images, Provenance, append_rows, left_empty, names::path_of, png_bytes, real_folder, sequence::Matter,
-    target_of, write_folder, write_grid, write_through,
+    Images, Provenance, append_rows, is_made_file, left_empty, names::path_of, png_bytes, real_folder,
+    sequence::Matter, target_of, write_folder, write_grid, write_through,
 };
 use serde_json::json;
 
@@ -17,7 +17,7 @@ use super::{
     reconstruct::decode,
 };
 use crate::{
-    args::Sample,
+    args::{ExistsChoice, Sample},
     context::Context,
     failure::{Failure, Outcome, Verdict},
     pictures::tiled,
@@ -73,6 +73,11 @@ fn images(args: &Sample, model: &Model, info: &ImageInfo, context: &mut Context)
     let seed = context.settings.seed_or_fresh();
     let target =
         target.map_or_else(|| in_samples(model, &format!("seed-{seed}.png")).map(Target::Png), Ok)?;
+    match &target {
+        Target::Png(path) => may_write(path, args.if_exists)?,
+        Target::Folder(path) | Target::Database(path) => stands_beside(path, args.if_exists)?,
+        Target::Stdout => {}
+    }
     let place = match &target {
         Target::Database(_) => Some(place(args, model)?),
         _ => None,
@@ -316,6 +321,29 @@ pub fn in_samples(model: &Model, name: &str) -> Result<PathBuf, Failure> {
         )),
         false => Ok(path),
     }
+}
+
+/// An error for a file that is there and was not to be replaced. One that was made, and is as it was made, is nobody's.
+pub fn may_write(path: &Path, if_exists: ExistsChoice) -> Result<(), Failure> {
+    let is_there = path.metadata().is_ok_and(|there| there.is_file() && there.len() > 0);
+    if !is_there || if_exists == ExistsChoice::Replace || is_made_file(path) {
+        return Ok(());
+    }
+    Err(Failure::new(
+        format!("{} is there already, and was not made by mintage", shell(path)),
+        "choose another name, or --if-exists replace to lose what is there",
+    ))
+}
+
+/// An error for `--if-exists replace` where new items stand beside others.
+pub fn stands_beside(place: &Path, if_exists: ExistsChoice) -> Result<(), Failure> {
+    if if_exists != ExistsChoice::Replace {
+        return Ok(());
+    }
+    Err(Failure::new(
+        format!("--if-exists replace is for single files and for rows: {} keeps what it has", shell(place)),
+        "leave it out: what is new stands beside what is there",
+    ))
 }
 
 /// Makes the folder that a file is to lie in.

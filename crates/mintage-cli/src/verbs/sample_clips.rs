@@ -16,11 +16,11 @@ use serde_json::json;
 
 use super::{
     flags::{self, Kind},
-    sample::{columns, grid, in_samples, make_parent, tell_of_rows},
+    sample::{columns, grid, in_samples, make_parent, may_write, stands_beside, tell_of_rows},
     sample_texts::{check_choice, choice, label},
 };
 use crate::{
-    args::{Reconstruct, Sample},
+    args::{ExistsChoice, Reconstruct, Sample},
     context::Context,
     failure::{Failure, Outcome, Verdict},
     pictures::spread,
@@ -57,6 +57,10 @@ pub fn run(args: &Sample, model: &Model, context: &mut Context) -> Verdict {
         Some(out) => target(out)?,
         None => Target::File(in_samples(model, &format!("seed-{seed}.gif"))?, Format::Gif),
     };
+    match &target {
+        Target::File(path, _) => may_write(path, args.if_exists)?,
+        Target::Folder(path) | Target::Database(path) => stands_beside(path, args.if_exists)?,
+    }
     if let Target::Database(_) = &target {
         columns(args, model)?;
     }
@@ -228,6 +232,7 @@ pub fn reconstruct(args: &Reconstruct, model: &Model, context: &mut Context) -> 
     }
     let seed = context.settings.seed_or_default();
     let provenance = model.provenance(seed, json!({ "reconstruct": ratios.len() }));
+    may_write(&out, ExistsChoice::Fail)?;
     make_parent(&out)?;
     let film = grid_film(&out.display().to_string(), &blocks, COLUMNS)?;
     write_film(&out, format, &film, &provenance)?;

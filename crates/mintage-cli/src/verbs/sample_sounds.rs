@@ -18,11 +18,11 @@ use serde_json::json;
 
 use super::{
     flags::{self, Kind},
-    sample::{columns, in_samples, make_parent, tell_of_rows},
+    sample::{columns, in_samples, make_parent, may_write, stands_beside, tell_of_rows},
     sample_texts::{check_choice, choice, label},
 };
 use crate::{
-    args::{Reconstruct, Sample},
+    args::{ExistsChoice, Reconstruct, Sample},
     context::Context,
     failure::{Failure, Outcome, Verdict},
     pictures::spread,
@@ -46,6 +46,10 @@ pub fn run(args: &Sample, model: &Model, context: &mut Context) -> Verdict {
         Some(out) => target(out)?,
         None => Target::File(in_samples(model, &format!("seed-{seed}.wav"))?),
     };
+    match &target {
+        Target::File(path) => may_write(path, args.if_exists)?,
+        Target::Folder(path) | Target::Database(path) => stands_beside(path, args.if_exists)?,
+    }
     let n = args.n.unwrap_or(1);
     if n > 1 && matches!(target, Target::File(_)) {
         return Err(Failure::new("a file holds one sound", "give a folder/ for several"));
@@ -175,6 +179,7 @@ pub fn reconstruct(args: &Reconstruct, model: &Model, context: &mut Context) -> 
         Some(path) => path.clone(),
         None => in_samples(model, "reconstruction.wav")?,
     };
+    may_write(&out, ExistsChoice::Fail)?;
     make_parent(&out)?;
     let info = model.sounds()?.info;
     let pause = vec![0.0; (PAUSE * f64::from(info.rate_hz)) as usize * info.channels];

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::{
     flags::{self, Kind},
-    sample::make_parent,
+    sample::{make_parent, may_write, stands_beside},
 };
 use crate::{
     args::Sample,
@@ -43,6 +43,11 @@ pub fn run(args: &Sample, model: &Model, context: &mut Context) -> Verdict {
     check(args)?;
     let (_, codec) = model.texts()?;
     let target = target(args.out.as_deref().unwrap_or("-"))?;
+    match &target {
+        Target::File(path) => may_write(path, args.if_exists)?,
+        Target::Folder(path) => stands_beside(path, args.if_exists)?,
+        Target::Stdout | Target::Rows(_) => {}
+    }
     let prompt = prompt(args)?;
     check_letters(codec, &prompt)?;
     let seen = codec.encode(&prompt).len();
@@ -207,7 +212,10 @@ pub fn write_rows(
     let pg = &context.settings.pg;
     let (schema, file) = (None, &FileFormat::default());
     let provenance = Some(provenance);
-    Ok(write(&rows, Writing { target, table, if_exists, provenance, ids: &[], schema, file, random, pg })?)
+    Ok(write(
+        &rows,
+        Writing { target, table, if_exists, provenance, ids: &[], schema, file, random, refused: None, pg },
+    )?)
 }
 
 fn target(out: &str) -> Result<Target, Failure> {

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::{
     flags::{self, Kind},
-    sample::{columns, in_samples, make_parent, tell_of_rows},
+    sample::{columns, in_samples, make_parent, may_write, stands_beside, tell_of_rows},
     sample_texts::{WAY, check_choice, choice, label, lengths, resemble, warn_of_length},
 };
 use crate::{
@@ -49,6 +49,10 @@ pub fn run(args: &Sample, model: &Model, context: &mut Context) -> Verdict {
         Some(out) => target(out)?,
         None => Target::File(own()?, Format::Wav),
     };
+    match &target {
+        Target::File(path, _) => may_write(path, args.if_exists)?,
+        Target::Folder(path) | Target::Database(path) => stands_beside(path, args.if_exists)?,
+    }
     let n = args.n.unwrap_or(if args.between.is_empty() { 1 } else { WAY });
     if n > 1 && matches!(target, Target::File(..)) {
         return Err(Failure::new("a file holds one tune", "give a folder/ for several"));

@@ -222,6 +222,28 @@ fn export_takes_the_model_and_follows_no_link() {
 }
 
 #[test]
+fn a_file_that_was_not_made_is_not_written_over() {
+    let place = Place::new();
+    place.shop("shop.db", 40);
+    place.ok(&format!("train shop.db --model vae {QUICK} --name shop"));
+    fs::write(place.path("photo.png"), "a photo").unwrap();
+    for line in [
+        "sample shop -n 1 -o photo.png",
+        "sample shop -o photo.png --if-exists append",
+        "reconstruct shop -o photo.png",
+    ] {
+        let said = place.refused(line);
+        assert!(said.contains("photo.png is there already, and was not made by mintage"), "{line}: {said}");
+        assert_eq!(fs::read(place.path("photo.png")).unwrap(), b"a photo", "{line}");
+    }
+    place.ok("sample shop -n 1 -o photo.png --if-exists replace");
+    // What was made may be made anew.
+    place.ok("sample shop -n 4 -o photo.png");
+    fs::create_dir(place.path("new")).unwrap();
+    assert!(place.refused("sample shop -n 2 -o new/ --if-exists replace").contains("keeps what it has"));
+}
+
+#[test]
 fn an_export_that_fails_leaves_nothing() {
     let place = Place::new();
     place.shop("shop.db", 40);

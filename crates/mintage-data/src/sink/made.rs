@@ -107,6 +107,11 @@ pub(crate) fn is_made_text(path: &Path) -> bool {
     }
 }
 
+/// Whether a single file of any kind was made by this program, and still is as it was made.
+pub fn is_made_file(path: &Path) -> bool {
+    says_so(path) || is_made_text(path)
+}
+
 /// Whether a text is as the file beside it says that [`write_text`] wrote it.
 fn is_noted(path: &Path) -> bool {
     let Ok(json) = read_limited(&beside(path), LONGEST) else { return false };

@@ -24,7 +24,7 @@ pub use clips::{
 pub use folder::{write_files, write_folder};
 pub use grid::{grid_png, write_grid, write_grid_rows};
 pub(crate) use lock::lock;
-pub use made::write_text;
+pub use made::{is_made_file, write_text};
 pub use png::{png_bytes, provenance_of};
 pub use sqlite::{append_blobs, append_rows, left_empty};
 
