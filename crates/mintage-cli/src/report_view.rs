@@ -44,10 +44,36 @@ pub fn date_of(dir: &Path) -> String {
     day.unwrap_or_else(|_| "–".to_owned())
 }
 
-/// Mean of the dials there are.
-pub fn mean(report: &Value) -> Option<f64> {
-    let scores: Vec<f64> = DIALS.iter().filter_map(|dial| score(report, dial)).collect();
-    (!scores.is_empty()).then(|| scores.iter().sum::<f64>() / scores.len() as f64)
+/// How a report compares with others, the best the greatest: what gives real items away comes last, and then fidelity
+/// counts first, for what is unlike the data is varied and new for no good reason. Nothing for scores of a model as it no
+/// longer is.
+pub fn rank(report: &Value, config: &Value) -> Option<[f64; 4]> {
+    /// Of novelty: below it items are copied.
+    const COPIED: f64 = 40.0;
+    if is_stale(report, config) {
+        return None;
+    }
+    let of = |dial: &str| score(report, dial).unwrap_or(0.0);
+    let fidelity = score(report, "fidelity")?;
+    let own = score(report, "novelty").is_none_or(|novelty| novelty >= COPIED);
+    Some([f64::from(u8::from(own)), fidelity, of("coverage"), of("utility")])
+}
+
+/// Whether the model was trained further since it was evaluated.
+pub fn is_stale(report: &Value, config: &Value) -> bool {
+    let step = |value: &Value| value.get("step").and_then(Value::as_u64);
+    step(report).zip(step(config)).is_some_and(|(judged, now)| judged != now)
+}
+
+/// The verdict in words, a sentence a line; empty in reports of older versions.
+pub fn verdict(report: &Value) -> String {
+    let sentences = report.get("verdict").and_then(Value::as_array).into_iter().flatten();
+    sentences.filter_map(Value::as_str).map(|sentence| format!("{sentence}\n")).collect()
+}
+
+/// Why a dial has no score, where a reason is known.
+pub fn why_unmeasured<'a>(report: &'a Value, dial: &str) -> Option<&'a str> {
+    report.get("unmeasured")?.get(dial)?.as_str()
 }
 
 /// "fidelity 62, coverage 71".
@@ -60,7 +86,12 @@ pub fn in_short(report: &Value) -> String {
 pub fn dials(report: &Value) -> String {
     let mut table = Table::new(["dial", "score", "interval"]);
     for dial in DIALS {
-        let Some(entry) = report.get("dials").and_then(|d| d.get(dial)) else { continue };
+        let Some(entry) = report.get("dials").and_then(|d| d.get(dial)) else {
+            if why_unmeasured(report, dial).is_some() {
+                table.row([dial, "–", "–"].map(str::to_owned));
+            }
+            continue;
+        };
         let part = |key: &str| entry.get(key).and_then(Value::as_f64).map(|x| format!("{x:.0}"));
         let interval = part("low").zip(part("high")).map(|(low, high)| format!("{low}–{high}"));
         table.row([
@@ -105,9 +136,32 @@ mod tests {
             "metrics": [{ "name": "C2ST", "space": "own encoder", "value": 0.62, "better": "lower" }]
         });
         assert_eq!(in_short(&report), "fidelity 62, novelty 90");
-        assert_eq!(mean(&report), Some((61.7 + 90.0) / 2.0));
         assert!(dials(&report).contains("fidelity     62     58–66\n"), "{}", dials(&report));
         assert!(metrics(&report).contains("0.6200"));
         assert_eq!(score_text(Some(&report), "utility"), "–");
+    }
+
+    #[test]
+    fn fidelity_ranks_unless_items_are_copied_or_the_model_has_changed() {
+        let report = |fidelity: f64, novelty: f64| {
+            json!({ "step": 5, "dials": { "fidelity": { "score": fidelity }, "coverage": { "score": 99.0 },
+                    "novelty": { "score": novelty } } })
+        };
+        let rank =
+            |fidelity, novelty| rank(&report(fidelity, novelty), &json!({ "step": 5 })).unwrap_or_default();
+        assert!(rank(60.0, 90.0) > rank(50.0, 100.0));
+        assert!(rank(10.0, 90.0) > rank(99.0, 8.0));
+        assert_eq!(super::rank(&report(60.0, 90.0), &json!({ "step": 9 })), None);
+        assert_eq!(super::rank(&json!({ "dials": {} }), &json!({})), None);
+    }
+
+    #[test]
+    fn a_dial_that_cannot_be_measured_says_so() {
+        let report = json!({
+            "dials": {}, "unmeasured": { "utility": "cannot be measured with 24 held-out images" },
+            "verdict": ["A detector says nothing.", "Utility cannot be measured with 24 held-out images."]
+        });
+        assert!(dials(&report).contains("utility      –         –"), "{}", dials(&report));
+        assert!(verdict(&report).ends_with("held-out images.\n"));
     }
 }

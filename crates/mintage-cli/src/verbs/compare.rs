@@ -1,6 +1,7 @@
 //! `mintage compare`: runs side by side: scores, what differs in their configurations, samples.
 
 use std::{
+    cmp::Ordering,
     fs,
     path::{Path, PathBuf},
 };
@@ -37,8 +38,8 @@ pub fn run(args: &Compare, context: &mut Context) -> Verdict {
         false => args.models.iter().map(|name| entry(context.model_dir(name)?)).collect::<Result<_, _>>()?,
     };
     // Best first; those without a report last.
-    let mean = |entry: &Entry| entry.report.as_ref().and_then(report_view::mean).unwrap_or(-1.0);
-    entries.sort_by(|a, b| mean(b).total_cmp(&mean(a)));
+    let rank = |entry: &Entry| report_view::rank(entry.report.as_ref()?, &entry.config);
+    entries.sort_by(|a, b| rank(b).partial_cmp(&rank(a)).unwrap_or(Ordering::Equal));
     let differences = differences(&entries);
     if context.ui.wants_json() {
         let rows: Vec<Value> = entries
@@ -49,6 +50,7 @@ pub fn run(args: &Compare, context: &mut Context) -> Verdict {
         context.ui.out_json(&json!({ "runs": rows, "differs": keys }))?;
     } else {
         context.ui.out(&leaderboard(&entries))?;
+        context.ui.out(&verdicts(&entries))?;
         if !differences.is_empty() {
             let table = differences_table(&entries, &differences);
             context.ui.out(&format!("\n{table}"))?;
@@ -96,15 +98,34 @@ fn entry(dir: PathBuf) -> Result<Entry, Failure> {
     Ok(Entry { name, dir, config, report })
 }
 
+/// What there is to say of each run, in words.
+fn verdicts(entries: &[Entry]) -> String {
+    let said = entries.iter().filter_map(|entry| {
+        let report = entry.report.as_ref()?;
+        let verdict = report_view::verdict(report).trim_end().replace('\n', " ");
+        let stale = report_view::is_stale(report, &entry.config);
+        let judged = report.get("step").and_then(Value::as_u64).filter(|_| stale);
+        let note = judged.map(|step| {
+            format!(
+                "evaluated after {} steps and trained further since: not compared. ",
+                thousands(step as usize)
+            )
+        });
+        (!verdict.is_empty()).then(|| format!("\n{}: {}{verdict}\n", entry.name, note.unwrap_or_default()))
+    });
+    said.collect()
+}
+
 fn leaderboard(entries: &[Entry]) -> String {
-    let head = ["run", "trained", "model", "steps", "time"].into_iter().chain(DIALS).chain(["mean"]);
+    let head = ["run", "trained", "model", "steps", "time"].into_iter().chain(DIALS);
     let mut table = Table::with_head(head.map(str::to_owned).collect());
     table.bars = true;
     for entry in entries {
         let word = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or("–").to_owned();
         let model = entry.config.get("model").and_then(|m| m.get("family"));
         let secs = entry.config.get("train_secs").and_then(Value::as_f64);
-        let mean = entry.report.as_ref().and_then(report_view::mean);
+        // Scores of the model as it no longer is are no scores.
+        let report = entry.report.as_ref().filter(|report| !report_view::is_stale(report, &entry.config));
         let steps = entry.config.get("step").and_then(Value::as_u64);
         let mut cells = vec![
             entry.name.clone(),
@@ -113,8 +134,7 @@ fn leaderboard(entries: &[Entry]) -> String {
             steps.map_or_else(|| "–".to_owned(), |steps| thousands(steps as usize)),
             secs.map_or_else(|| "–".to_owned(), duration),
         ];
-        cells.extend(DIALS.map(|dial| report_view::interval_text(entry.report.as_ref(), dial)));
-        cells.push(mean.map_or_else(|| "–".to_owned(), |m| format!("{m:.0}")));
+        cells.extend(DIALS.map(|dial| report_view::interval_text(report, dial)));
         table.row(cells);
     }
     table.text()

@@ -50,7 +50,12 @@ pub fn run(args: &Evaluate, context: &mut Context) -> Verdict {
     if context.ui.wants_json() {
         context.ui.out_json(&value)?;
     } else {
-        context.ui.out(&format!("{}\n{}", report_view::dials(&value), report_view::metrics(&value)))?;
+        context.ui.out(&format!(
+            "{}\n{}\n{}",
+            report_view::verdict(&value),
+            report_view::dials(&value),
+            report_view::metrics(&value)
+        ))?;
     }
     context.ui.titled("made", &shell(args.html.as_deref().unwrap_or(&page)));
     Ok(verdict(&value, &limits, context))
@@ -118,7 +123,8 @@ fn verdict(report: &Value, limits: &[(&'static str, f64)], context: &mut Context
         if score.is_some_and(|score| score >= *least) {
             continue;
         }
-        let is = score.map_or_else(|| "was not measured".to_owned(), |s| format!("is {s:.1}"));
+        let why = report_view::why_unmeasured(report, dial).unwrap_or("was not measured");
+        let is = score.map_or_else(|| why.to_owned(), |s| format!("is {s:.1}"));
         context.ui.insist(&format!("check failed: {dial} {is}, at least {least:.1} is asked for"));
         outcome = Outcome::No;
     }

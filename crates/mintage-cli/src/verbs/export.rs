@@ -162,7 +162,11 @@ fn open_to_all(dir: &Path) -> std::io::Result<()> {
 fn model_card(config: &ModelConfig, report: Option<&Value>) -> String {
     let family = config.model.family().name();
     let scores = match report {
-        Some(report) => format!("\n## Scores\n\n```\n{}```\n", report_view::dials(report)),
+        Some(report) => format!(
+            "\n## Scores\n\n{}\n```\n{}```\n",
+            report_view::verdict(report),
+            report_view::dials(report)
+        ),
         None => String::new(),
     };
     format!(

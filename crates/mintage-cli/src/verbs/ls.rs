@@ -72,6 +72,8 @@ fn line(run: &RunInfo) -> Vec<String> {
         thousands(run.step as usize),
         duration(run.train_secs),
     ];
+    let config = json!({ "step": run.step });
+    let report = report.filter(|report| !report_view::is_stale(report, &config));
     cells.extend(DIALS.map(|dial| report_view::score_text(report.as_ref(), dial)));
     cells
 }

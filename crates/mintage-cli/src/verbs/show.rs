@@ -37,7 +37,15 @@ pub fn run(args: &Show, context: &mut Context) -> Verdict {
     facts(&mut text, &dir, run.as_ref(), config.as_ref());
     match &report {
         Some(report) => {
-            text.push_str(&format!("\n{}\n{}", report_view::dials(report), report_view::metrics(report)))
+            let step = config.as_ref().map(|config| json!({ "step": config.step })).unwrap_or_default();
+            if report_view::is_stale(report, &step) {
+                text.push_str(&format!(
+                    "\ntrained further since these scores: mintage evaluate {}\n",
+                    shell(&dir)
+                ));
+            }
+            let (verdict, dials) = (report_view::verdict(report), report_view::dials(report));
+            text.push_str(&format!("\n{verdict}\n{dials}\n{}", report_view::metrics(report)));
         }
         None if config.is_some() => {
             text.push_str(&format!("\nnot evaluated yet: mintage evaluate {}\n", shell(&dir)));

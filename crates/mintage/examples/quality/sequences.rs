@@ -7,6 +7,7 @@ use mintage::{
     data::{Split, sequence::Cut},
     evaluate::{Options as Judging, evaluate},
     nn::Rng,
+    report::Better,
 };
 
 use crate::{
@@ -188,9 +189,9 @@ pub fn judged(case: &str, model: &Model, data: &AnyData, how: &str) {
             (Some(ceiling), Some(floor)) => format!("{how}; ceiling {ceiling:.4}, floor {floor:.4}"),
             _ => how.to_owned(),
         };
-        let figure = match metric.better.as_str() {
-            "lower" => Figure::lower(case, &name, metric.value, ""),
-            _ => Figure::higher(case, &name, metric.value, ""),
+        let figure = match metric.better {
+            Better::Lower => Figure::lower(case, &name, metric.value, ""),
+            Better::Higher => Figure::higher(case, &name, metric.value, ""),
         };
         match (case, metric.name.as_str()) {
             ("pop909", "figures within two deviations") => figure.limit(1.0).print(&ends),

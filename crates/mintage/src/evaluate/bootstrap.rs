@@ -1,4 +1,4 @@
-//! How sure a number is, and where it stands: bootstrap intervals and the 0–100 place of a value.
+//! How sure a number is: bootstrap intervals.
 //!
 //! Items are resampled with replacement, each resample from a random stream of its own, so the result
 //! does not depend on the number of threads. Nothing here knows what is being measured.
@@ -7,12 +7,22 @@ use mintage_nn::Rng;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+/// Items of which numbers that take long are resampled, and how often.
+const FEW_ITEMS: usize = 1500;
+const COSTLY_RESAMPLES: usize = 24;
+
 /// A value with its 95 % interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
     pub value: f64,
     pub low: f64,
     pub high: f64,
+}
+
+impl From<f64> for Interval {
+    fn from(value: f64) -> Self {
+        Self::certain(value)
+    }
 }
 
 impl Interval {
@@ -33,6 +43,26 @@ impl Interval {
         let bias = values.iter().sum::<f64>() / values.len() as f64 - value;
         let (low, high) = percentiles(&values);
         Self { value, low: low - bias, high: high - bias }
+    }
+
+    /// [`Self::estimate`] of a statistic that takes long: of many items it is as good as certain.
+    pub fn of_costly(n_items: usize, seed: u64, statistic: impl Fn(&[usize]) -> f64 + Sync) -> Self {
+        match n_items {
+            ..=FEW_ITEMS => Self::estimate(n_items, COSTLY_RESAMPLES, seed, statistic),
+            _ => Self::certain(statistic(&(0..n_items).collect::<Vec<usize>>())),
+        }
+    }
+
+    /// The share of `n` items that a fair coin gives.
+    pub fn of_chance(n: usize) -> Self {
+        let half = 1.96 * 0.5 / (n.max(1) as f64).sqrt();
+        Self { value: 0.5, low: 0.5 - half, high: 0.5 + half }
+    }
+
+    /// No value is less: of an AUC, being wrong more often than right is chance as well.
+    #[must_use]
+    pub fn at_least(self, least: f64) -> Self {
+        Self { value: self.value.max(least), low: self.low.max(least), high: self.high.max(least) }
     }
 
     /// A number that was not resampled: both ends are the number itself.
@@ -58,19 +88,6 @@ pub fn bootstrap(
     statistic: impl Fn(&[usize]) -> f64 + Sync,
 ) -> (f64, f64) {
     percentiles(&resampled(n_items, resamples, seed, &statistic))
-}
-
-/// Where `value` stands between `floor` (0, a trivial generator) and `ceiling` (100, fresh real data).
-///
-/// Works in both directions: where lower is better, `floor > ceiling`. Beyond the ends it is 0 or 100.
-/// Where the two ends are equal the metric cannot tell good from bad by degrees: 100 at the ceiling,
-/// otherwise 0. 0 as well when any of the three is unknown (NaN), for nothing has been shown.
-pub fn place(value: f64, floor: f64, ceiling: f64) -> f64 {
-    if floor == ceiling {
-        return if value == ceiling { 100.0 } else { 0.0 };
-    }
-    let share = (value - floor) / (ceiling - floor);
-    if share.is_nan() { 0.0 } else { 100.0 * share.clamp(0.0, 1.0) }
 }
 
 /// The finite values of the statistic, sorted.
@@ -154,19 +171,5 @@ mod tests {
         let values: Vec<f64> = (0..5).map(f64::from).collect();
         assert!((percentile(&values, 0.025) - 0.1).abs() < 1e-12); // numpy.percentile(range(5), 2.5)
         assert!((percentile(&values, 0.975) - 3.9).abs() < 1e-12);
-    }
-
-    #[test]
-    fn place_works_both_ways_and_never_leaves_the_scale() {
-        assert_eq!(place(0.75, 0.5, 1.0), 50.0);
-        assert_eq!(place(30.0, 110.0, 10.0), 80.0);
-        assert_eq!(place(5.0, 110.0, 10.0), 100.0);
-        assert_eq!(place(500.0, 110.0, 10.0), 0.0);
-        assert_eq!(place(f64::INFINITY, 110.0, 10.0), 0.0);
-        assert_eq!(place(0.0, 0.0, 0.0), 100.0);
-        assert_eq!(place(0.1, 0.0, 0.0), 0.0);
-        for unknown in [place(f64::NAN, 0.0, 1.0), place(0.5, f64::NAN, 1.0), place(0.5, 0.0, f64::NAN)] {
-            assert_eq!(unknown, 0.0);
-        }
     }
 }

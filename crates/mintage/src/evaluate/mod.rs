@@ -4,7 +4,8 @@
 //! data is reached, *novelty* whether the new data are new, *utility* whether one can learn from them.
 //! Everything is held against the holdout, which the model has never seen. The ceiling of a number is
 //! what fresh real data get (a sample of the train split in place of the generated data), its floor
-//! what a trivial generator gets; the score from 0 to 100 is the place between the two.
+//! what a trivial generator gets; the score from 0 to 100 is the place between the two. Where these do not differ on the
+//! data at hand, nothing is scored.
 
 mod bootstrap;
 pub mod clip;
@@ -14,20 +15,21 @@ mod roc;
 pub mod sequence;
 pub mod sound;
 pub mod table;
+mod verdict;
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
-use mintage_data::Splits;
+use mintage_data::{Clips, Images, Splits, Table};
 use serde::{Deserialize, Serialize};
 
-pub use bootstrap::{Interval, bootstrap, place};
+pub use bootstrap::{Interval, bootstrap};
 
 use crate::{
     dataset::AnyData,
     error::Error,
     events::Event,
     model::Model,
-    report::{Dial, Metric, Report},
+    report::{Dial, Exhibit, Metric, Report},
 };
 
 /// Fewer held-out items than this say nothing.
@@ -113,33 +115,153 @@ pub fn score(
     }
 }
 
+/// New items that any generator made, to be judged like those of a model.
+pub enum NewItems {
+    Images(Images),
+    Rows(Table),
+    /// Tokens of the data's codec, without boundaries, each with its class.
+    Sequences(Vec<(Vec<u32>, Option<u32>)>),
+    /// Sounds at the rate and with the channels of the data, channel after channel, with their classes.
+    Sounds(Vec<Vec<f32>>, Vec<u32>),
+    Clips(Clips),
+}
+
+/// What a judge found of new items.
+#[derive(Clone, Debug)]
+pub struct Scores {
+    pub dials: BTreeMap<String, Dial>,
+    /// Dials without a score, and why.
+    pub unmeasured: BTreeMap<String, String>,
+    pub metrics: Vec<Metric>,
+}
+
+/// Judges items against the holdout of `data` by all that needs no model, as many as there are on either side.
+pub fn judge(
+    data: &AnyData,
+    new: NewItems,
+    options: &Options,
+    on: &mut dyn FnMut(Event),
+) -> Result<Scores, Error> {
+    let (metrics, n, item) = match (data, new) {
+        (AnyData::Images(set), NewItems::Images(new)) => {
+            let (n, sets) = (new.len(), image::Sets::of(new, "pixels", set, options, on)?);
+            (image::judge(&sets, on)?.0, n, "image")
+        }
+        (AnyData::Table(set), NewItems::Rows(new)) => {
+            (table::judge(set, new, options, on)?, set.len(), "row")
+        }
+        (AnyData::Sequences(set), NewItems::Sequences(new)) => {
+            (sequence::judge(set, new, options, on)?, set.len(), "document")
+        }
+        (AnyData::Sounds(set), NewItems::Sounds(new, labels)) => {
+            let n = new.len();
+            (sound::judge(set, &new, labels, options, on)?, n, "sound")
+        }
+        (AnyData::Clips(set), NewItems::Clips(new)) => {
+            let n = new.len();
+            (clip::judge(set, &new, options, on)?, n, "clip")
+        }
+        _ => return Err(Error::request("data of different kinds cannot be compared")),
+    };
+    Ok(scores(metrics, n, item))
+}
+
+/// The dials of the numbers.
+fn scores(metrics: Vec<Metric>, n: usize, item: &str) -> Scores {
+    let (mut dials, mut unmeasured) = (BTreeMap::new(), BTreeMap::new());
+    for name in DialName::ALL {
+        match dial(name, &metrics) {
+            Found::Dial(dial) => drop(dials.insert(name.name().to_owned(), dial)),
+            Found::TooFew => {
+                unmeasured.insert(name.name().to_owned(), cannot_be_measured(name, &metrics, n, item));
+            }
+            Found::Nothing => {}
+        }
+    }
+    Scores { dials, unmeasured, metrics }
+}
+
 fn work(what: &str, done: usize, total: usize) -> Event {
     Event::Work { what: what.to_owned(), done, total }
 }
 
-/// The dials that some number moves.
-fn dials(metrics: &[Metric]) -> BTreeMap<String, Dial> {
-    DialName::ALL.into_iter().filter_map(|d| Some((d.name().to_owned(), dial(d, metrics)?))).collect()
+/// What was found of a model's new items.
+struct Judgement {
+    /// What one of them is called.
+    item: String,
+    /// The data in words.
+    data: String,
+    /// Items on either side.
+    n: usize,
+    seed: u64,
+    items_per_sec: f64,
+    metrics: Vec<Metric>,
+    exhibits: Vec<Exhibit>,
 }
 
-/// The mean place of the numbers that move a dial; `None` where there are none.
-fn dial(dial: DialName, metrics: &[Metric]) -> Option<Dial> {
-    let moved: Vec<&Metric> = metrics.iter().filter(|m| m.dial == Some(dial)).collect();
-    if moved.is_empty() {
-        return None;
+impl Judgement {
+    fn report(self, model: &Model) -> Report {
+        let Self { item, data, n, seed, items_per_sec, metrics, exhibits } = self;
+        let Scores { dials, unmeasured, metrics } = scores(metrics, n, &item);
+        Report {
+            format: 1,
+            model: model.name(),
+            family: model.config.model.family().name().to_owned(),
+            size: model.config.size.name().to_owned(),
+            source: model.config.source.source.clone(),
+            train_secs: model.config.train_secs,
+            step: Some(model.config.step),
+            verdict: verdict::verdict(&item, &dials, &unmeasured, &metrics),
+            item,
+            data,
+            n,
+            seed,
+            items_per_sec,
+            dials,
+            unmeasured,
+            metrics,
+            exhibits,
+        }
     }
-    // The low end of an interval is the good end of some numbers and the bad end of others.
-    let lower_is_better = |m: &Metric| m.ceiling < m.floor;
-    Some(Dial {
-        score: mean_place(&moved, |m| m.value),
-        low: mean_place(&moved, |m| if lower_is_better(m) { m.high } else { m.low }),
-        high: mean_place(&moved, |m| if lower_is_better(m) { m.low } else { m.high }),
-    })
 }
 
-fn mean_place(metrics: &[&Metric], pick: impl Fn(&Metric) -> f64) -> f64 {
-    let one = |m: &&Metric| place(pick(m), m.floor.unwrap_or(f64::NAN), m.ceiling.unwrap_or(f64::NAN));
-    metrics.iter().map(one).sum::<f64>() / metrics.len() as f64
+/// What the numbers say of a dial.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Found {
+    Dial(Dial),
+    /// No number that would move it can tell real data from a trivial generator's.
+    TooFew,
+    /// No number would move it.
+    Nothing,
+}
+
+/// The mean place of the numbers that move a dial. New data must not fail any question of novelty: there the worst counts.
+fn dial(dial: DialName, metrics: &[Metric]) -> Found {
+    let moved: Vec<&Metric> = metrics.iter().filter(|m| m.dial == Some(dial)).collect();
+    let places: Vec<(f64, f64, f64)> = moved.iter().filter_map(|m| m.places()).collect();
+    let of = |pick: fn(&(f64, f64, f64)) -> f64| {
+        let all = places.iter().map(pick);
+        match dial {
+            DialName::Novelty => all.fold(100.0, f64::min),
+            _ => all.sum::<f64>() / places.len() as f64,
+        }
+    };
+    match (moved.is_empty(), places.is_empty()) {
+        (true, _) => Found::Nothing,
+        (_, true) => Found::TooFew,
+        _ => Found::Dial(Dial { score: of(|p| p.0), low: of(|p| p.1), high: of(|p| p.2) }),
+    }
+}
+
+/// "cannot be measured with 24 held-out images: 90 would do".
+fn cannot_be_measured(dial: DialName, metrics: &[Metric], n: usize, item: &str) -> String {
+    let moved = metrics.iter().filter(|m| m.dial == Some(dial));
+    let would_do = moved.filter_map(|m| m.would_do(n)).filter(|&enough| enough > n).min();
+    let rest = match would_do {
+        Some(enough) => format!(": about {enough} would do"),
+        None => ": by none of its numbers do they differ from what a trivial generator makes".to_owned(),
+    };
+    format!("cannot be measured with {n} held-out {item}s{rest}")
 }
 
 /// Items on either side of a comparison, at most `default` unless asked otherwise: never more than there are held
@@ -171,6 +293,34 @@ pub(crate) fn evenly(items: &[u32], limit: usize) -> Vec<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn moved(value: f64, floor: f64, dial: DialName) -> Metric {
+        Metric::lower("d", "", value)
+            .between(Interval { value: 0.5, low: 0.4, high: 0.6 }, floor)
+            .moving(dial)
+    }
+
+    #[test]
+    fn what_cannot_be_measured_gets_no_number() {
+        let metrics = [moved(0.7, 0.55, DialName::Utility), moved(0.7, 1.0, DialName::Fidelity)];
+        assert_eq!(dial(DialName::Utility, &metrics), Found::TooFew);
+        assert_eq!(dial(DialName::Coverage, &metrics), Found::Nothing);
+        assert!(
+            matches!(dial(DialName::Fidelity, &metrics), Found::Dial(dial) if (dial.score - 75.0).abs() < 1e-9)
+        );
+        let words = cannot_be_measured(DialName::Utility, &metrics, 24, "image");
+        assert_eq!(words, "cannot be measured with 24 held-out images: about 110 would do");
+        let never = [moved(0.7, 0.5, DialName::Utility)];
+        assert!(cannot_be_measured(DialName::Utility, &never, 24, "image").contains("none of its numbers"));
+    }
+
+    #[test]
+    fn the_worst_number_of_novelty_counts() {
+        let metrics = [moved(0.6, 1.0, DialName::Novelty), moved(0.96, 1.0, DialName::Novelty)];
+        assert!(
+            matches!(dial(DialName::Novelty, &metrics), Found::Dial(dial) if (dial.score - 10.0).abs() < 1e-9)
+        );
+    }
 
     #[test]
     fn evenly_spaced_items() {

@@ -3,6 +3,7 @@
 //! The page is one file with its pictures inside; it needs no network and runs no script.
 
 pub mod charts;
+mod metric;
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -10,11 +11,9 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use minijinja::{Environment, Value, context, value::Serde};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    error::Error,
-    evaluate::{DialName, Interval, place},
-    run::write_json,
-};
+use crate::{error::Error, evaluate::DialName, run::write_json};
+
+pub use metric::{Better, Ends, Metric};
 
 /// The result of an evaluation.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -35,7 +34,16 @@ pub struct Report {
     /// Speed of drawing new ones.
     pub items_per_sec: f64,
     pub train_secs: f64,
+    /// Steps that the model had been trained for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<u64>,
     pub dials: BTreeMap<String, Dial>,
+    /// Dials without a score, and why.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub unmeasured: BTreeMap<String, String>,
+    /// The numbers in words: sentences.
+    #[serde(default)]
+    pub verdict: Vec<String>,
     pub metrics: Vec<Metric>,
     /// What people would rather look at than read.
     #[serde(skip)]
@@ -48,59 +56,6 @@ pub struct Dial {
     pub score: f64,
     pub low: f64,
     pub high: f64,
-}
-
-/// One measured number between what real data and what a trivial generator get.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Metric {
-    pub name: String,
-    /// The space it was taken in.
-    pub space: String,
-    pub value: f64,
-    pub low: f64,
-    pub high: f64,
-    pub ceiling: Option<f64>,
-    pub floor: Option<f64>,
-    /// "lower" or "higher".
-    pub better: String,
-    /// The dial that it moves.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub dial: Option<DialName>,
-}
-
-impl Metric {
-    /// A number between `(ceiling, floor)`.
-    pub fn new(
-        name: &str,
-        space: &str,
-        value: Interval,
-        (ceiling, floor): (Option<f64>, Option<f64>),
-        dial: impl Into<Option<DialName>>,
-    ) -> Self {
-        let better = if ceiling < floor { "lower" } else { "higher" };
-        let Interval { value, low, high } = value;
-        Self {
-            name: name.to_owned(),
-            space: space.to_owned(),
-            value,
-            low,
-            high,
-            ceiling,
-            floor,
-            better: better.to_owned(),
-            dial: dial.into(),
-        }
-    }
-
-    /// A number that has neither, and where lower is better: a likelihood.
-    pub fn bare(name: &str, space: &str, value: Interval) -> Self {
-        Self { better: "lower".to_owned(), ..Self::new(name, space, value, (None, None), None) }
-    }
-
-    /// 0–100, where there are both ends.
-    fn place(&self, value: f64) -> Option<f64> {
-        Some(place(value, self.floor?, self.ceiling?))
-    }
 }
 
 /// One part of the page.
@@ -144,14 +99,11 @@ impl Report {
         let mut pages = Environment::new();
         pages.add_filter("number", number);
         pages.add_template("report.html", include_str!("report.html")).map_err(fail)?;
-        let dials: Vec<_> = DialName::ALL
-            .iter()
-            .filter_map(|d| Some(context! { name => d.name(), asks => asks(*d).replace("{item}", &self.item), dial => Value::from(Serde(self.dials.get(d.name())?)) }))
-            .collect();
+        let dials: Vec<_> = DialName::ALL.iter().filter_map(|d| self.dial_card(*d)).collect();
         let metrics: Vec<_> = self
             .metrics
             .iter()
-            .map(|m| context! { metric => Value::from(Serde(m)), place => m.place(m.value), dial => m.dial.map(DialName::name) })
+            .map(|m| context! { metric => Value::from(Serde(m)), place => m.places().map(|(place, ..)| place), dial => m.dial.map(DialName::name) })
             .collect();
         let exhibits: Vec<_> = self
             .exhibits
@@ -167,6 +119,17 @@ impl Report {
             exhibits,
         })
         .map_err(fail)
+    }
+}
+
+impl Report {
+    /// A dial for the page: its score, or why there is none.
+    fn dial_card(&self, dial: DialName) -> Option<Value> {
+        let (score, why) = (self.dials.get(dial.name()), self.unmeasured.get(dial.name()));
+        (score.is_some() || why.is_some()).then(|| {
+            let asks = asks(dial).replace("{item}", &self.item);
+            context! { name => dial.name(), asks, dial => Value::from(Serde(score)), why }
+        })
     }
 }
 
@@ -198,14 +161,10 @@ mod tests {
     use super::*;
 
     fn report() -> Report {
-        let interval = Interval { value: 12.0, low: 10.0, high: 14.0 };
-        let metric = Metric::new(
-            "Fréchet distance",
-            "own encoder",
-            interval,
-            (Some(2.0), Some(102.0)),
-            DialName::Fidelity,
-        );
+        let interval = crate::evaluate::Interval { value: 12.0, low: 10.0, high: 14.0 };
+        let metric = Metric::lower("Fréchet distance", "own encoder", interval)
+            .between(2.0, 102.0)
+            .moving(DialName::Fidelity);
         Report {
             format: 1,
             model: "кошки <b>".to_owned(),
@@ -218,7 +177,11 @@ mod tests {
             seed: 1,
             items_per_sec: 210.0,
             train_secs: 61.0,
+            step: Some(500),
             dials: [("fidelity".to_owned(), Dial { score: 90.0, low: 88.0, high: 92.0 })].into(),
+            unmeasured: [("utility".to_owned(), "cannot be measured with 24 held-out images".to_owned())]
+                .into(),
+            verdict: vec!["A detector <b>.".to_owned()],
             metrics: vec![metric],
             exhibits: vec![Exhibit::png("New, and real", "", &[1, 2])],
         }
@@ -231,7 +194,7 @@ mod tests {
         let text = std::fs::read_to_string(dir.path().join("report.json")).unwrap();
         let back: Report = serde_json::from_str(&text).unwrap();
         assert_eq!(back.metrics, report().metrics);
-        assert_eq!(back.metrics[0].better, "lower");
+        assert!(text.contains("\"better\": \"lower\""));
     }
 
     #[test]
@@ -239,6 +202,7 @@ mod tests {
         let page = report().to_html().unwrap();
         assert!(page.contains("кошки &lt;b&gt;") && !page.contains("<b>кошки"));
         assert!(page.contains("data:image/png;base64,AQI="));
+        assert!(page.contains("A detector &lt;b&gt;.") && page.contains("cannot be measured with 24"));
         assert!(page.contains("Fréchet distance") && page.contains("12.0") && page.contains("90"));
     }
 

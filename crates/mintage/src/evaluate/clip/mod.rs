@@ -9,7 +9,7 @@ use std::time::Duration;
 use mintage_data::{ClipSet, Clips, Provenance, gif_bytes, grid_film};
 
 use super::{
-    Interval, ItemScore, Options, compared, dials, evenly,
+    Interval, ItemScore, Judgement, Options, compared, evenly,
     image::{self, Conformity, Judged, Sets, novelty},
     work,
 };
@@ -60,22 +60,30 @@ pub fn evaluate(
     frame_by_frame(&album, &new, options, on, &mut metrics)?;
     through_the_encoder(model, data, options, on, &mut metrics)?;
     let by = model.provenance(options.seed, serde_json::json!({ "evaluate": n }));
-    Ok(Report {
-        format: 1,
+    let judgement = Judgement {
         item: "clip".to_owned(),
-        model: model.name(),
-        family: model.config.model.family().name().to_owned(),
-        size: model.config.size.name().to_owned(),
-        source: model.config.source.source.clone(),
         data: AnyData::describe_clips(data),
         n,
         seed: options.seed,
         items_per_sec: per_sec,
-        train_secs: model.config.train_secs,
-        dials: dials(&metrics),
         metrics,
         exhibits: exhibits(data, &album, &new, &judged, &by)?,
-    })
+    };
+    Ok(judgement.report(model))
+}
+
+/// Judges clips that any generator made by all that needs no model.
+pub(super) fn judge(
+    data: &ClipSet,
+    new: &Clips,
+    options: &Options,
+    on: &mut dyn FnMut(Event),
+) -> Result<Vec<Metric>, Error> {
+    let album = Album::of(data);
+    let sets = Sets::of(pictures(new), "pixels of all frames", &album.pictures, options, on)?;
+    let (mut metrics, _) = image::judge(&sets, on)?;
+    metrics.push(moved(data, new, options));
+    Ok(metrics)
 }
 
 fn moved(data: &ClipSet, new: &Clips, options: &Options) -> Metric {
@@ -112,8 +120,8 @@ fn frame_by_frame(
         .map(|frames| frames.iter().sum::<f64>() / frames.len() as f64)
         .collect();
     let value = Interval::of_mean(&of_clips, RESAMPLES, options.seed);
-    let ends = (Some(0.5), Some(1.0));
-    metrics.push(Metric::new("frames closer to train than to holdout", "pixels", value, ends, None));
+    let metric = Metric::lower("frames closer to train than to holdout", "pixels", value).within(0.0, 1.0);
+    metrics.push(metric.between(Interval::of_chance(of_clips.len()), 1.0));
     on(work("searching for copies of frames", 1, 1));
     Ok(())
 }
@@ -132,15 +140,14 @@ fn through_the_encoder(
     if let Some(back) = model.clips()?.model.reconstruct(&batch) {
         let ratios = psnr_db(&batch.pixels, &back, data.codec().pixels());
         let value = Interval::of_mean(&ratios, RESAMPLES, options.seed);
-        let metric = Metric::bare("PSNR of held-out clips", "decibel, through the encoder", value);
-        metrics.push(Metric { better: "higher".to_owned(), ..metric });
+        metrics.push(Metric::higher("PSNR of held-out clips", "decibel, through the encoder", value));
     }
     if let Some(nats) = model.nll(&Batch::Clips(batch), 1, options.seed) {
         let value = Interval::of_mean(&nats, RESAMPLES, options.seed);
-        metrics.push(Metric::bare("negative log-likelihood", "nats a clip", value));
+        metrics.push(Metric::lower("negative log-likelihood", "nats a clip", value));
         let scale = 1.0 / (data.codec().pixels() as f64 * std::f64::consts::LN_2);
         let bits = Interval { value: value.value * scale, low: value.low * scale, high: value.high * scale };
-        metrics.push(Metric::bare("bits per dimension", "pixels", bits));
+        metrics.push(Metric::lower("bits per dimension", "pixels", bits));
     }
     on(work("held-out clips through the encoder", 1, 1));
     Ok(())

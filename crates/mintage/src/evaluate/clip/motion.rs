@@ -36,12 +36,17 @@ pub fn motion_of(set: &ClipSet, items: &[u32]) -> Vec<f64> {
 pub fn motion_metric(real: &[f64], fake: &[f64], ceiling: &[f64], seed: u64) -> Metric {
     let scale = deviation(real).max(LEAST);
     let distance = |values: &[f64]| wasserstein(real, values) / scale;
-    let value = Interval::estimate(fake.len(), RESAMPLES, seed, |rows| {
-        distance(&rows.iter().map(|&row| fake[row]).collect::<Vec<f64>>())
-    });
-    let ends = (Some(distance(ceiling)), Some(distance(&vec![0.0; fake.len()])));
+    let sure = |values: &[f64]| {
+        Interval::estimate(values.len(), RESAMPLES, seed, |rows| {
+            distance(&rows.iter().map(|&row| values[row]).collect::<Vec<f64>>())
+        })
+    };
     let space = "differences of frames, in deviations of real clips";
-    Metric::new("Wasserstein distance of motion", space, value, ends, DialName::Fidelity)
+    Metric::lower("Wasserstein distance of motion", space, sure(fake))
+        .within(0.0, f64::INFINITY)
+        .between(sure(ceiling), distance(&vec![0.0; fake.len()]))
+        .moving(DialName::Fidelity)
+        .about("how much they move")
 }
 
 /// The Wasserstein-1 distance of two samples on a line: the area between their distribution functions.
@@ -67,6 +72,7 @@ fn deviation(values: &[f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::Better;
     use mintage_data::ImageShape;
 
     #[test]
@@ -88,7 +94,7 @@ mod tests {
         assert_eq!(motion(&clips(9)), [9.0]);
         let real = [8.0, 9.0, 10.0, 11.0];
         let near = motion_metric(&real, &[8.0, 10.0, 9.0, 11.5], &[8.5, 9.0, 10.0, 11.0], 1);
-        assert_eq!(near.better, "lower");
+        assert_eq!(near.better, Better::Lower);
         assert!(near.value < 0.2 && near.floor.is_some_and(|floor| floor > 8.0), "{near:?}");
         assert!(motion_metric(&real, &motion(&clips(200)), &real, 1).value > 100.0);
     }

@@ -24,7 +24,7 @@ pub use distance::{Features, Gaussian, frechet, kernel_distance};
 pub use novelty::{Novelty, novelty};
 pub use prdc::{Prdc, PrdcItems, nearest, prdc, prdc_items};
 
-use super::{DialName, Interval, ItemScore, Options, compared, dials, evenly, work};
+use super::{DialName, Interval, ItemScore, Judgement, Options, compared, evenly, work};
 use crate::{
     dataset::AnyData,
     error::Error,
@@ -61,23 +61,16 @@ pub fn evaluate(
     let sets = Sets::gather(model, data, options, clock, on)?;
     let (mut metrics, judged) = judge(&sets, on)?;
     likelihood(model, data, options, on, &mut metrics)?;
-    let exhibits = exhibits(model, &sets, &judged)?;
-    Ok(Report {
-        format: 1,
+    let judgement = Judgement {
         item: "image".to_owned(),
-        model: model.name(),
-        family: model.config.model.family().name().to_owned(),
-        size: model.config.size.name().to_owned(),
-        source: model.config.source.source.clone(),
         data: AnyData::from(Arc::clone(data)).describe(),
         n: sets.fake.len(),
         seed: options.seed,
         items_per_sec: sets.images_per_sec,
-        train_secs: model.config.train_secs,
-        dials: dials(&metrics),
         metrics,
-        exhibits,
-    })
+        exhibits: exhibits(model, &sets, &judged)?,
+    };
+    Ok(judgement.report(model))
 }
 
 /// The images that are compared, equally many of each kind.
@@ -183,12 +176,12 @@ fn detected(sets: &Sets, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metric>) -
         detect(&sets.real, fake, &sets.device, RESAMPLES, &mut |done, total| on(work(what, done, total)))
     };
     let found = against(&sets.fake, "training the detector");
-    let ceiling = against(&sets.ceiling, "training the detector on real data").auc.value;
-    let floor = against(&sets.floor, "training the detector on the trivial generator").auc.value;
-    // Below 0.5 is chance as well: a detector that is wrong more often than right knows nothing.
-    let ends = (Some(ceiling.max(0.5)), Some(floor));
+    let ceiling = against(&sets.ceiling, "training the detector on real data").auc;
+    let floor = against(&sets.floor, "training the detector on the trivial generator").auc;
     let space = format!("detector on {}", sets.numbers);
-    metrics.push(Metric::new("C2ST AUC", &space, found.auc, ends, DialName::Fidelity));
+    let metric = Metric::lower("C2ST AUC", &space, found.auc).within(0.0, 1.0);
+    // Below 0.5 is chance as well: a detector that is wrong more often than right knows nothing.
+    metrics.push(metric.between(ceiling.at_least(0.5), floor).moving(DialName::Fidelity));
     found
 }
 
@@ -198,24 +191,29 @@ fn in_feature_space(sets: &Sets, on: &mut dyn FnMut(Event), metrics: &mut Vec<Me
     let [real, fake, ceiling, floor] = sets.features();
     let space = space(sets.data);
     let distance = frechet_metric("Fréchet distance", space, [&real, &fake, &ceiling, &floor], sets.seed);
-    metrics.push(Metric { dial: Some(DialName::Fidelity), ..distance });
+    metrics.push(distance.moving(DialName::Fidelity).about("what they show as a whole"));
     on(work("comparing distributions", 1, 3));
     let value = Interval::estimate(fake.n, RESAMPLES_FRECHET / 2, sets.seed, |rows| {
         kernel_distance(&fake.select(rows), &real)
     });
-    let ends = (Some(kernel_distance(&ceiling, &real)), Some(kernel_distance(&floor, &real)));
-    metrics.push(Metric::new("kernel distance", space, value, ends, None));
+    let end = |features: &Features| {
+        Interval::of_costly(features.n, sets.seed, |rows| kernel_distance(&features.select(rows), &real))
+    };
+    metrics.push(Metric::lower("kernel distance", space, value).between(end(&ceiling), end(&floor)));
     on(work("comparing distributions", 2, 3));
     let items = prdc_items(&real, &fake, K);
-    let (best, worst) = (prdc(&real, &ceiling, K), prdc(&real, &floor, K));
-    let mut add = |name: &str, items: &[f64], best: f64, worst: f64, dial: Option<DialName>| {
-        let value = Interval::of_mean(items, RESAMPLES, sets.seed);
-        metrics.push(Metric::new(name, space, value, (Some(best), Some(worst)), dial));
+    let (best, worst) = (prdc_items(&real, &ceiling, K), prdc_items(&real, &floor, K));
+    let mut add = |name: &str, of: &dyn Fn(&PrdcItems) -> &Vec<f64>, dial: Option<DialName>| {
+        let mean = |items: &PrdcItems| Interval::of_mean(of(items), RESAMPLES, sets.seed);
+        let most = if name == "density" { f64::INFINITY } else { 1.0 };
+        let metric = Metric::higher(name, space, mean(&items)).within(0.0, most);
+        metrics.push(metric.between(mean(&best), mean(&worst)).moving(dial));
     };
-    add("precision", &items.precision, best.precision, worst.precision, Some(DialName::Fidelity));
-    add("density", &items.density, best.density, worst.density, None);
-    add("recall", &items.recall, best.recall, worst.recall, Some(DialName::Coverage));
-    add("coverage", &items.coverage, best.coverage, worst.coverage, Some(DialName::Coverage));
+    // Blurred or uniform images lie within the balls of real ones: of what is real it says little.
+    add("precision", &|items| &items.precision, None);
+    add("density", &|items| &items.density, None);
+    add("recall", &|items| &items.recall, Some(DialName::Coverage));
+    add("coverage", &|items| &items.coverage, Some(DialName::Coverage));
     on(work("comparing distributions", 3, 3));
     Ok(())
 }
@@ -227,8 +225,10 @@ fn frechet_metric(name: &str, space: &str, features: [&Features; 4], seed: u64) 
     let value = Interval::estimate(fake.n, RESAMPLES_FRECHET, seed, |rows| {
         goal.distance(&Gaussian::fit(&fake.select(rows)))
     });
-    let end = |features: &Features| Some(goal.distance(&Gaussian::fit(features)));
-    Metric::new(name, space, value, (end(ceiling), end(floor)), None)
+    let end = |features: &Features| {
+        Interval::of_costly(features.n, seed, |rows| goal.distance(&Gaussian::fit(&features.select(rows))))
+    };
+    Metric::lower(name, space, value).within(0.0, f64::INFINITY).between(end(ceiling), end(floor))
 }
 
 /// The Fréchet distance alone.
@@ -249,13 +249,14 @@ fn new_or_copied(sets: &Sets, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metri
     let found = novelty(&sets.fake.pixels, &train, &holdout, size);
     let of_real = novelty(&sets.real.pixels, &train, &holdout, size);
     let share = |flags: &[bool]| flags.iter().map(|&f| f64::from(u8::from(f))).collect::<Vec<f64>>();
-    let mut add = |name: &str, items: &[f64], ceiling: f64| {
-        let value = Interval::of_mean(items, RESAMPLES, sets.seed);
-        metrics.push(Metric::new(name, sets.numbers, value, (Some(ceiling), Some(1.0)), DialName::Novelty));
+    let mean = |items: &[f64]| Interval::of_mean(items, RESAMPLES, sets.seed);
+    let mut add = |name: &str, items: &[f64], ceiling: Interval| {
+        let metric = Metric::lower(name, sets.numbers, mean(items)).within(0.0, 1.0);
+        metrics.push(metric.between(ceiling, 1.0).moving(DialName::Novelty));
     };
-    add("exact copies", &share(&found.exact), of_real.exact_share());
-    add("near copies", &share(&found.near), found.near_expected);
-    add("closer to train than to holdout", &found.closer, 0.5);
+    add("exact copies", &share(&found.exact), mean(&share(&of_real.exact)));
+    add("near copies", &share(&found.near), found.near_expected.into());
+    add("closer to train than to holdout", &found.closer, Interval::of_chance(sets.real.len()));
     on(work("searching for copies", 1, 1));
     Ok(Copies { found, searched })
 }
@@ -282,18 +283,14 @@ fn useful(sets: &Sets, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metric>) {
         let judged = named.iter().zip(&sets.real.labels).filter(|(_, label)| known(**label));
         judged.map(|(name, label)| f64::from(u8::from(name == label))).collect::<Vec<f64>>()
     };
-    let mean = |items: Vec<f64>| items.iter().sum::<f64>() / items.len().max(1) as f64;
-    let value = Interval::of_mean(&right(&sets.fake, "training on new data"), RESAMPLES, sets.seed);
-    let ceiling = mean(right(&sets.ceiling, "training on real data"));
-    let floor = mean(right(&sets.floor, "training on trivial data"));
-    let ends = (Some(ceiling), Some(floor));
-    metrics.push(Metric::new(
-        "accuracy on real data, trained on new",
-        &format!("classifier on {}", sets.numbers),
-        value,
-        ends,
-        DialName::Utility,
-    ));
+    let mut accuracy =
+        |learn: &Images, what: &str| Interval::of_mean(&right(learn, what), RESAMPLES, sets.seed);
+    let value = accuracy(&sets.fake, "training on new data");
+    let ceiling = accuracy(&sets.ceiling, "training on real data");
+    let floor = accuracy(&sets.floor, "training on trivial data");
+    let space = format!("classifier on {}", sets.numbers);
+    let metric = Metric::higher("accuracy on real data, trained on new", &space, value).within(0.0, 1.0);
+    metrics.push(metric.between(ceiling, floor).moving(DialName::Utility));
 }
 
 /// Likelihood of held-out images, where the family has one. It moves no dial: a good likelihood and
@@ -309,10 +306,10 @@ fn likelihood(
     let batch = data.batch(&evenly(&data.splits().holdout, NLL_ITEMS))?;
     if let Some(nll) = model.nll(&Batch::Images(batch), NLL_SAMPLES, options.seed) {
         let value = Interval::of_mean(&nll, RESAMPLES, options.seed);
-        metrics.push(Metric::bare("negative log-likelihood", "nats an image", value));
+        metrics.push(Metric::lower("negative log-likelihood", "nats an image", value));
         let scale = 1.0 / (data.shape().pixels() as f64 * std::f64::consts::LN_2);
         let bits = Interval { value: value.value * scale, low: value.low * scale, high: value.high * scale };
-        metrics.push(Metric::bare("bits per dimension", "pixels", bits));
+        metrics.push(Metric::lower("bits per dimension", "pixels", bits));
     }
     on(work("likelihood of held-out images", 1, 1));
     Ok(())

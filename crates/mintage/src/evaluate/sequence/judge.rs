@@ -9,7 +9,7 @@ use mintage_data::{
 use mintage_nn::Rng;
 
 use super::{
-    super::{DialName, Interval, Options, dials, evenly, work},
+    super::{DialName, Interval, Judgement, Options, evenly, work},
     Copied, KneserNey,
     classifier::{Classifier, Features, detect},
     copies, distinct_n, js_distances, self_bleu,
@@ -54,35 +54,45 @@ pub fn evaluate(
     clock: &dyn Fn() -> Duration,
     on: &mut dyn FnMut(Event),
 ) -> Result<Report, Error> {
-    let sets = Sets::gather(model, data, options, clock, on)?;
-    let (seed, mut metrics) = (options.seed, Vec::new());
-    let realness = told_apart(&sets, seed, on, &mut metrics);
-    alike(&sets, seed, on, &mut metrics);
-    let copied = new_or_copied(&sets, seed, on, &mut metrics);
-    useful(&sets, seed, on, &mut metrics);
+    let (sets, seed) = (Sets::gather(model, data, options, clock, on)?, options.seed);
+    let (mut metrics, found) = judged(&sets, seed, on);
     likelihood(model, data, seed, on, &mut metrics)?;
-    super::music::judge(&sets, seed, &mut metrics);
     // What is told of passages does not compare with what is told of documents.
     if matches!(model.sequences()?.model.config().cut(), Cut::Segments(_)) {
         metrics.iter_mut().for_each(|metric| metric.space += ", passages");
     }
-    let found = Found { realness, copied };
-    Ok(Report {
-        format: 1,
+    let judgement = Judgement {
         item: model.config.info.item().to_owned(),
-        model: model.name(),
-        family: model.config.model.family().name().to_owned(),
-        size: model.config.size.name().to_owned(),
-        source: model.config.source.source.clone(),
         data: AnyData::describe_sequences(data),
         n: sets.new.len(),
         seed,
         items_per_sec: sets.per_sec,
-        train_secs: model.config.train_secs,
-        dials: dials(&metrics),
         metrics,
         exhibits: exhibits(&sets, &found),
-    })
+    };
+    Ok(judgement.report(model))
+}
+
+/// Judges passages that any generator made by all that needs no model.
+pub(in crate::evaluate) fn judge(
+    data: &SequenceSet,
+    new: Vec<(Vec<u32>, Option<u32>)>,
+    options: &Options,
+    on: &mut dyn FnMut(Event),
+) -> Result<Vec<Metric>, Error> {
+    let sets = Sets::of(data, new, options, on)?;
+    Ok(judged(&sets, options.seed, on).0)
+}
+
+/// The numbers that need nothing but passages.
+fn judged(sets: &Sets, seed: u64, on: &mut dyn FnMut(Event)) -> (Vec<Metric>, Found) {
+    let mut metrics = Vec::new();
+    let realness = told_apart(sets, seed, on, &mut metrics);
+    alike(sets, seed, on, &mut metrics);
+    let copied = new_or_copied(sets, seed, on, &mut metrics);
+    useful(sets, seed, on, &mut metrics);
+    super::music::judge(sets, seed, &mut metrics);
+    (metrics, Found { realness, copied })
 }
 
 /// What passages are measured in.
@@ -109,11 +119,12 @@ fn told_apart(sets: &Sets, seed: u64, on: &mut dyn FnMut(Event), metrics: &mut V
     let against = |passages: &[Passage]| detect(&real, &features(passages), seed, RESAMPLES);
     let (auc, realness) = against(&sets.new);
     on(work("training the detector", 1, 3));
-    // Below 0.5 is chance as well.
-    let ends = (Some(against(&sets.ceiling).0.value.max(0.5)), Some(against(&sets.floor).0.value));
+    let (ceiling, floor) = (against(&sets.ceiling).0, against(&sets.floor).0);
     on(work("training the detector", 3, 3));
     let space = format!("n-grams of {}", unit(sets.data));
-    metrics.push(Metric::new("C2ST AUC", &space, auc, ends, DialName::Fidelity));
+    let metric = Metric::lower("C2ST AUC", &space, auc).within(0.0, 1.0);
+    // Below 0.5 is chance as well.
+    metrics.push(metric.between(ceiling.at_least(0.5), floor).moving(DialName::Fidelity));
     realness
 }
 
@@ -123,29 +134,37 @@ fn alike(sets: &Sets, seed: u64, on: &mut dyn FnMut(Event), metrics: &mut Vec<Me
     let [real, new, ceiling, floor] =
         [&sets.real, &sets.new, &sets.ceiling, &sets.floor].map(|passages| units(passages));
     let space = unit(sets.data);
-    let distances = |passages: &[&[u32]]| js_distances(&real, passages, usize::MAX, seed).by_n;
-    let [found, best, worst] = [&new, &ceiling, &floor].map(|passages| distances(passages));
-    // Tokens drawn by their frequency are as near as real ones here: no floor, no dial.
-    metrics.push(Metric::bare("1-gram JS distance", space, Interval::certain(found[0])));
-    for n in 2..=4 {
-        let value = Interval::certain(found[n - 1]);
-        let ends = (Some(best[n - 1]), Some(worst[n - 1]));
-        let dial = (n < 4).then_some(DialName::Fidelity);
-        metrics.push(Metric::new(&format!("{n}-gram JS distance"), space, value, ends, dial));
+    // Passages drawn again are no others: a share of what differs falls, a distance rises, and the mean change is taken off.
+    let sure = |passages: &[&[u32]], of: &(dyn Fn(&[&[u32]]) -> f64 + Sync)| {
+        let picked = |rows: &[usize]| of(&rows.iter().map(|&row| passages[row]).collect::<Vec<_>>());
+        Interval::of_costly(passages.len(), seed, picked)
+    };
+    let distance = |passages: &[&[u32]], n: usize| {
+        sure(passages, &|passages| js_distances(&real, passages, usize::MAX, seed).by_n[n - 1])
+    };
+    for n in 1..=4 {
+        let name = format!("{n}-gram JS distance");
+        let metric = Metric::lower(&name, space, distance(&new, n)).within(0.0, 1.0);
+        // Tokens drawn by their frequency are as near as real ones here: no floor, no dial.
+        metrics.push(match n {
+            1 => metric,
+            _ => metric
+                .between(distance(&ceiling, n), distance(&floor, n))
+                .moving((n < 4).then_some(DialName::Fidelity))
+                .about(if n == 2 { "which {unit} follow each other" } else { "longer runs of {unit}" }),
+        });
     }
-    let recall = |passages: &[&[u32]]| recall(&real, passages, 2);
-    let ends = (Some(recall(&ceiling)), Some(0.0));
-    let value = Interval::certain(recall(&new));
-    metrics.push(Metric::new("recall of 2-grams", space, value, ends, DialName::Coverage));
+    let recall = |passages: &[&[u32]]| sure(passages, &|passages| recall(&real, passages, 2));
+    let metric = Metric::higher("recall of 2-grams", space, recall(&new)).within(0.0, 1.0);
+    metrics.push(metric.between(recall(&ceiling), 0.0).moving(DialName::Coverage));
     for n in 1..=2 {
-        let value = Interval::certain(distinct_n(&new, n));
-        let ends = (Some(distinct_n(&real, n)), Some(0.0));
-        metrics.push(Metric::new(&format!("distinct-{n}"), space, value, ends, None));
+        let metric = Metric::higher(&format!("distinct-{n}"), space, distinct_n(&new, n)).within(0.0, 1.0);
+        metrics.push(metric.between(distinct_n(&real, n), 0.0));
     }
     let bleu = |passages: &[&[u32]]| self_bleu(passages, BLEU_SAMPLES, seed);
     // A model that always says the same has 1.
-    let (value, ends) = (Interval::certain(bleu(&new)), (Some(bleu(&real)), Some(1.0)));
-    metrics.push(Metric::new("self-BLEU", space, value, ends, DialName::Coverage));
+    let metric = Metric::lower("self-BLEU", space, bleu(&new)).within(0.0, 1.0);
+    metrics.push(metric.between(bleu(&real), 1.0).moving(DialName::Coverage));
     on(work("comparing n-grams", 1, 1));
 }
 
@@ -174,15 +193,13 @@ fn new_or_copied(
     };
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
     let length = mean(&sets.real.iter().map(|p| p.units.len() as f64).collect::<Vec<_>>());
-    let value = Interval::of_mean(&longest(&found), RESAMPLES, seed);
-    let ends = (Some(mean(&longest(&fresh))), Some(length));
-    metrics.push(Metric::new("longest run copied", space, value, ends, DialName::Novelty));
-    let most = longest(&found).into_iter().fold(0.0, f64::max);
-    let ends = (Some(longest(&fresh).into_iter().fold(0.0, f64::max)), Some(length));
-    metrics.push(Metric::new("longest run of all", space, Interval::certain(most), ends, None));
-    let value = Interval::of_mean(&shares(&found), RESAMPLES, seed);
-    let ends = (Some(mean(&shares(&fresh))), Some(1.0));
-    metrics.push(Metric::new(&format!("{RUN}-grams copied"), space, value, ends, DialName::Novelty));
+    let sure = |values: &[f64]| Interval::of_mean(values, RESAMPLES, seed);
+    let metric = Metric::lower("longest run copied", space, sure(&longest(&found)));
+    metrics.push(metric.between(sure(&longest(&fresh)), length).moving(DialName::Novelty));
+    let most = |all: &[Copied]| longest(all).into_iter().fold(0.0, f64::max);
+    metrics.push(Metric::lower("longest run of all", space, most(&found)).between(most(&fresh), length));
+    let metric = Metric::lower(&format!("{RUN}-grams copied"), space, sure(&shares(&found))).within(0.0, 1.0);
+    metrics.push(metric.between(sure(&shares(&fresh)), 1.0).moving(DialName::Novelty));
     on(work("searching for copies", 1, 1));
     found
 }
@@ -204,11 +221,10 @@ fn useful(sets: &Sets, seed: u64, on: &mut dyn FnMut(Event), metrics: &mut Vec<M
         let right = |(f, p): (&Features, &Passage)| f64::from(u8::from(Some(judge.class(f)) == p.class));
         real.iter().zip(&sets.real).map(right).collect()
     };
-    let mean = |values: Vec<f64>| values.iter().sum::<f64>() / values.len().max(1) as f64;
-    let value = Interval::of_mean(&learn(&sets.new), RESAMPLES, seed);
-    let ends = (Some(mean(learn(&sets.ceiling))), Some(1.0 / classes as f64));
+    let accuracy = |passages: &[Passage]| Interval::of_mean(&learn(passages), RESAMPLES, seed);
     let name = "accuracy of classes on real ones, trained on new";
-    metrics.push(Metric::new(name, "n-grams", value, ends, DialName::Utility));
+    let metric = Metric::higher(name, "n-grams", accuracy(&sets.new)).within(0.0, 1.0);
+    metrics.push(metric.between(accuracy(&sets.ceiling), 1.0 / classes as f64).moving(DialName::Utility));
     on(work("learning from new ones", 1, 1));
 }
 
@@ -256,7 +272,7 @@ fn likelihood(
             sum(over) / sum(under).max(1.0) / unit
         })
     };
-    let mut add = |name: &str, space: &str, value: Interval| metrics.push(Metric::bare(name, space, value));
+    let mut add = |name: &str, space: &str, value: Interval| metrics.push(Metric::lower(name, space, value));
     add("negative log-likelihood", "nats a token", ratio(&nats, &tokens, 1.0));
     let name = format!("the same of a {ORDER}-gram model");
     add(&name, "nats a token", ratio(&counts, &tokens, 1.0));

@@ -81,24 +81,22 @@ pub(super) fn judge(sets: &Sets, seed: u64, metrics: &mut Vec<Metric>) {
         figures(&real, &figures_of(sets, passages)).iter().map(Spread::deviations).collect()
     };
     let [found, best, worst] = [&sets.new, &sets.ceiling, &sets.floor].map(|passages| apart(passages));
-    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
-    let value = Interval::of_mean(&found, 200, seed);
-    let ends = (Some(mean(&best)), Some(mean(&worst)));
-    metrics.push(Metric::new("distance of figures", "deviations, MusPy", value, ends, DialName::Fidelity));
+    let mean = |values: &[f64]| Interval::of_mean(values, 200, seed);
+    let metric = Metric::lower("distance of figures", "deviations, MusPy", mean(&found));
+    let metric = metric.between(mean(&best), mean(&worst)).moving(DialName::Fidelity);
+    metrics.push(metric.about("pitches, rhythms and harmonies"));
     let within =
         |values: &[f64]| values.iter().filter(|v| **v <= WITHIN).count() as f64 / values.len().max(1) as f64;
-    let value = Interval::certain(within(&found));
-    let ends = (Some(1.0), Some(within(&worst).min(0.99)));
-    metrics.push(Metric::new("figures within two deviations", "MusPy", value, ends, None));
+    let metric = Metric::higher("figures within two deviations", "MusPy", within(&found)).within(0.0, 1.0);
+    metrics.push(metric.between(1.0, within(&worst).min(0.99)));
     if let SequenceCodec::Music(codec) = sets.data.codec() {
         let most =
             |passages: &[Passage]| bars_copied(codec, &sets.train, passages).into_iter().fold(0.0, f64::max);
         // A model that recites copies whatever it writes.
         let all = |p: &Passage| notable_bars(codec, &p.units);
         let floor = sets.real.iter().map(all).fold(0.0, f64::max);
-        let value = Interval::certain(most(&sets.new));
-        let metric = Metric::bare("most bars copied", "any key", value);
-        metrics.push(Metric { ceiling: Some(most(&sets.fresh)), floor: Some(floor), ..metric });
+        let metric = Metric::lower("most bars copied", "any key", most(&sets.new));
+        metrics.push(metric.between(most(&sets.fresh), floor));
     }
 }
 

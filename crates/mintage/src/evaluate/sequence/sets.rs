@@ -89,6 +89,9 @@ impl Reader<'_> {
     }
 }
 
+/// Makes new passages, of the classes of the real ones.
+type Make<'f> = dyn FnMut(&[Passage], &mut Reader, &mut dyn FnMut(Event)) -> Result<Vec<Passage>, Error> + 'f;
+
 impl<'a> Sets<'a> {
     pub fn gather(
         model: &Model,
@@ -97,9 +100,44 @@ impl<'a> Sets<'a> {
         clock: &dyn Fn() -> Duration,
         on: &mut dyn FnMut(Event),
     ) -> Result<Self, Error> {
+        let kind = Kind::of(data, model.sequences()?.model.config().cut());
+        let mut rate = 0.0;
+        let mut make = |real: &[Passage], reader: &mut Reader, on: &mut dyn FnMut(Event)| {
+            let start = clock();
+            let new = draw(model, real, kind, options.seed, reader, on)?;
+            rate = new.len() as f64 / (clock() - start).as_secs_f64().max(1e-9);
+            Ok(new)
+        };
+        let sets = Self::with(data, kind, options, &mut make, on)?;
+        Ok(Self { per_sec: rate, ..sets })
+    }
+
+    /// Beside passages that were made already, as windows of any length are cut.
+    pub fn of(
+        data: &'a SequenceSet,
+        new: Vec<(Vec<u32>, Option<u32>)>,
+        options: &Options,
+        on: &mut dyn FnMut(Event),
+    ) -> Result<Self, Error> {
+        let kind = Kind::of(data, Cut::Windows(1));
+        let mut new = Some(new);
+        let mut make = |_: &[Passage], reader: &mut Reader, _: &mut dyn FnMut(Event)| {
+            let new = new.take().unwrap_or_default().into_iter();
+            Ok(new.map(|(tokens, class)| reader.passage(tokens, class)).collect())
+        };
+        Self::with(data, kind, options, &mut make, on)
+    }
+
+    /// All of them, the new ones as `make` makes them for the real ones.
+    fn with(
+        data: &'a SequenceSet,
+        kind: Kind,
+        options: &Options,
+        make: &mut Make,
+        on: &mut dyn FnMut(Event),
+    ) -> Result<Self, Error> {
         let mut reader = Reader { codec: data.codec(), words: Words::default() };
         on(work("reading", 0, 1));
-        let kind = Kind::of(data, model.sequences()?.model.config().cut());
         let most = options.n.unwrap_or(DEFAULT_N);
         let fresh = passages(data, Split::Holdout, kind, most, &mut reader);
         if fresh.len() < LEAST {
@@ -117,9 +155,7 @@ impl<'a> Sets<'a> {
                 sides
             }
         };
-        let start = clock();
-        let new = draw(model, &real, kind, options.seed, &mut reader, on)?;
-        let per_sec = new.len() as f64 / (clock() - start).as_secs_f64().max(1e-9);
+        let new = make(&real, &mut reader, on)?;
         let train = train_tokens(data);
         let counts = KneserNey::fit(1, data.info().vocab, train.iter().map(Vec::as_slice));
         let mut rng = Rng::new(options.seed, 7);
@@ -134,7 +170,7 @@ impl<'a> Sets<'a> {
             units.push(BOUNDARY);
         }
         let words = reader.words;
-        Ok(Self { data, real, new, ceiling, fresh, floor, train: units, words, per_sec })
+        Ok(Self { data, real, new, ceiling, fresh, floor, train: units, words, per_sec: 0.0 })
     }
 }
 

@@ -11,7 +11,7 @@ use mintage_data::{
 };
 
 use super::{
-    Interval, ItemScore, Options, dials, evenly,
+    Interval, ItemScore, Judgement, Options, evenly,
     image::{self, Conformity, Sets},
     work,
 };
@@ -59,22 +59,30 @@ pub fn evaluate(
     let mut exhibits = image::exhibits(model, &sets, &judged)?;
     let nearest = |new: usize| items[judged.nearest(new) as usize];
     exhibits.insert(0, heard(data, &new, nearest));
-    Ok(Report {
-        format: 1,
+    let judgement = Judgement {
         item: "sound".to_owned(),
-        model: model.name(),
-        family: model.config.model.family().name().to_owned(),
-        size: model.config.size.name().to_owned(),
-        source: model.config.source.source.clone(),
         data: AnyData::describe_sounds(data),
         n,
         seed: options.seed,
         items_per_sec: per_sec,
-        train_secs: model.config.train_secs,
-        dials: dials(&metrics),
         metrics,
         exhibits,
-    })
+    };
+    Ok(judgement.report(model))
+}
+
+/// Judges sounds that any generator made by all that needs no model.
+pub(super) fn judge(
+    data: &SoundSet,
+    new: &[Vec<f32>],
+    labels: Vec<u32>,
+    options: &Options,
+    on: &mut dyn FnMut(Event),
+) -> Result<Vec<Metric>, Error> {
+    let camera = Camera::new(data);
+    let pictures = camera.of_set(data).0;
+    let sets = Sets::of(camera.of_sounds(new, labels), "spectrograms", &pictures, options, on)?;
+    Ok(image::judge(&sets, on)?.0)
 }
 
 /// What is left of held-out sounds behind the encoder and the decoder, and how likely their codes are. Neither moves a
@@ -95,12 +103,11 @@ fn through_the_codec(
         if parts.model.keeps_waves() {
             let ratios = si_sdr_db(&batch.samples, &back, each);
             let value = Interval::of_mean(&ratios, RESAMPLES, options.seed);
-            let metric = Metric::bare("SI-SDR of held-out sounds", "decibel, through the codec", value);
-            metrics.push(Metric { better: "higher".to_owned(), ..metric });
+            metrics.push(Metric::higher("SI-SDR of held-out sounds", "decibel, through the codec", value));
         }
         let distances = mel_distance_db(&batch.samples, &back, data.codec().segment, parts.info.rate_hz);
         let value = Interval::of_mean(&distances, RESAMPLES, options.seed);
-        metrics.push(Metric::bare("mel distance of held-out sounds", "decibel, through the encoder", value));
+        metrics.push(Metric::lower("mel distance of held-out sounds", "decibel, through the encoder", value));
     }
     let lengths: Vec<f64> =
         batch.lengths.iter().map(|&n| f64::from(n) / f64::from(parts.info.rate_hz)).collect();
@@ -109,7 +116,7 @@ fn through_the_codec(
             let sum = |values: &[f64]| rows.iter().map(|&row| values[row]).sum::<f64>();
             sum(&nats) / sum(&lengths).max(1e-9)
         });
-        metrics.push(Metric::bare("negative log-likelihood of codes", "nats a second", value));
+        metrics.push(Metric::lower("negative log-likelihood of codes", "nats a second", value));
     }
     on(work("held-out sounds through the codec", 1, 1));
     Ok(())

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use mintage_data::{Table, TableSet, table::schema::Kind};
+use mintage_data::{SourceSpec, Table, TableSet, table::schema::Kind};
 
 use super::{
-    super::{DialName, Interval, Options, compared, dials, evenly, work},
-    Attack, Coverage, Detection, Frame, Judge, Quality, SinglingOut, Utility, Values, detect,
+    super::{DialName, Interval, Judgement, Options, compared, evenly, work},
+    Attack, Coverage, Detection, Frame, Judge, Persons, Quality, SinglingOut, Utility, Values, detect,
     independent_columns, inference, key_uniqueness, linkability, manifold, privacy, singling_out, utility,
     view::exhibits,
 };
@@ -52,6 +52,7 @@ pub(super) struct Found {
     pub detection: Detection,
     pub quality: Quality,
     pub privacy: super::Privacy,
+    pub persons: Persons,
     /// Each rule in words, and how many new rows break it.
     pub rules: Vec<(String, usize)>,
 }
@@ -65,35 +66,47 @@ pub fn evaluate(
     on: &mut dyn FnMut(Event),
 ) -> Result<Report, Error> {
     let sets = Sets::gather(model, data, options, clock, on)?;
-    let mut metrics = Vec::new();
-    let detection = detected(&sets, on, &mut metrics);
-    let quality = alike(&sets, on, &mut metrics);
-    reached(&sets, on, &mut metrics);
-    let privacy = new_or_copied(&sets, on, &mut metrics);
-    useful(&sets, model, on, &mut metrics);
-    valid_keys(&sets, &mut metrics);
+    let (mut metrics, found) = sets.judged(&model.config.source, on);
     likelihood(model, data, options, on, &mut metrics);
-    let rules = data.codec().rules.check(&sets.new_table, data.table());
-    let found = Found { detection, quality, privacy, rules };
-    Ok(Report {
-        format: 1,
+    let judgement = Judgement {
         item: "row".to_owned(),
-        model: model.name(),
-        family: model.config.model.family().name().to_owned(),
-        size: model.config.size.name().to_owned(),
-        source: model.config.source.source.clone(),
         data: AnyData::describe_table(data),
         n: sets.new.rows(),
         seed: options.seed,
         items_per_sec: sets.rows_per_sec,
-        train_secs: model.config.train_secs,
-        dials: dials(&metrics),
         metrics,
         exhibits: exhibits(&sets, &found),
-    })
+    };
+    Ok(judgement.report(model))
+}
+
+/// Judges rows that any generator made by all that needs no model.
+pub(in crate::evaluate) fn judge(
+    data: &TableSet,
+    new: Table,
+    options: &Options,
+    on: &mut dyn FnMut(Event),
+) -> Result<Vec<Metric>, Error> {
+    let n = compared(options, new.rows(), data.splits(), "row")?;
+    let sets = Sets::of(data, new, n, options.seed)?;
+    Ok(sets.judged(&SourceSpec::default(), on).0)
 }
 
 impl<'a> Sets<'a> {
+    /// The numbers that need nothing but rows of what `spec` names.
+    fn judged(&self, spec: &SourceSpec, on: &mut dyn FnMut(Event)) -> (Vec<Metric>, Found) {
+        let mut metrics = Vec::new();
+        let detection = detected(self, on, &mut metrics);
+        let quality = alike(self, on, &mut metrics);
+        reached(self, on, &mut metrics);
+        let privacy = new_or_copied(self, on, &mut metrics);
+        let persons = given_away(self, spec, &mut metrics);
+        useful(self, spec.label.as_deref(), on, &mut metrics);
+        valid_keys(self, &mut metrics);
+        let rules = self.data.codec().rules.check(&self.new_table, self.data.table());
+        (metrics, Found { detection, quality, privacy, persons, rules })
+    }
+
     fn gather(
         model: &Model,
         data: &'a TableSet,
@@ -109,15 +122,29 @@ impl<'a> Sets<'a> {
             model.sample_rows(&request, &mut |done, total| on(work("drawing new rows", done, total)))?;
         let rows_per_sec = n as f64 / (clock() - start).as_secs_f64().max(1e-9);
         on(work("reading rows", 0, 1));
-        let table = data.table();
+        Ok(Self { rows_per_sec, ..Self::of(data, new, n, options.seed)? })
+    }
+
+    /// Beside rows that were made already, with `n` real ones.
+    fn of(data: &'a TableSet, new: Table, n: usize, seed: u64) -> Result<Self, Error> {
+        let (table, splits) = (data.table(), data.splits());
         let train = table.select(&splits.train);
         let real = table.select(&evenly(&splits.holdout, n));
         let ceiling = table.select(&evenly(&splits.train, n));
-        let floor = independent_columns(&train, n, options.seed);
+        let floor = independent_columns(&train, n, seed);
         let [real, new_frame, ceiling, floor, train] =
             Frame::together([&real, &new, &ceiling, &floor, &train], data.schema())?;
-        let seed = options.seed;
-        Ok(Self { data, real, new: new_frame, ceiling, floor, train, new_table: new, seed, rows_per_sec })
+        Ok(Self {
+            data,
+            real,
+            new: new_frame,
+            ceiling,
+            floor,
+            train,
+            new_table: new,
+            seed,
+            rows_per_sec: 0.0,
+        })
     }
 }
 
@@ -127,16 +154,15 @@ fn detected(sets: &Sets, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metric>) -
     let against = |new: &Frame, judge: Judge| detect(&sets.real, new, judge, sets.seed, RESAMPLES);
     let found = against(&sets.new, Judge::Trees);
     on(work("training the detector", 1, 4));
-    let ends = |judge: Judge| {
+    let metric = |space: &str, judge: Judge, auc: Interval| {
+        let [ceiling, floor] = [&sets.ceiling, &sets.floor].map(|frame| against(frame, judge).auc);
         // Below 0.5 is chance as well: a detector that is wrong more often than right knows nothing.
-        let auc = |new: &Frame| against(new, judge).auc.value;
-        (Some(auc(&sets.ceiling).max(0.5)), Some(auc(&sets.floor)))
+        Metric::lower("C2ST AUC", space, auc).within(0.0, 1.0).between(ceiling.at_least(0.5), floor)
     };
-    let trees = ends(Judge::Trees);
+    metrics.push(metric("boosted trees", Judge::Trees, found.auc).moving(DialName::Fidelity));
     on(work("training the detector", 3, 4));
-    metrics.push(Metric::new("C2ST AUC", "boosted trees", found.auc, trees, DialName::Fidelity));
     let linear = against(&sets.new, Judge::Logistic).auc;
-    metrics.push(Metric::new("C2ST AUC", "logistic regression", linear, ends(Judge::Logistic), None));
+    metrics.push(metric("logistic regression", Judge::Logistic, linear));
     on(work("training the detector", 4, 4));
     found
 }
@@ -144,19 +170,23 @@ fn detected(sets: &Sets, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metric>) -
 /// Columns and pairs of columns, as SDMetrics takes them.
 fn alike(sets: &Sets, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metric>) -> Quality {
     on(work("comparing columns", 0, 1));
-    let [found, best, worst] =
-        [&sets.new, &sets.ceiling, &sets.floor].map(|frame| Quality::of(&sets.real, frame));
+    let found = Quality::of(&sets.real, &sets.new);
+    let trend = |frame: &Frame| {
+        let of = |rows: &[usize]| Quality::of(&sets.real, &frame.select(rows)).trend();
+        Interval::of_costly(frame.rows(), sets.seed, of)
+    };
     let shapes: Vec<f64> = found.shapes.iter().copied().filter(|s| !s.is_nan()).collect();
     let trends: Vec<f64> = found.trends.iter().map(|t| t.score).filter(|s| !s.is_nan()).collect();
-    let mut add = |name: &str, items: &[f64], best: f64, worst: f64, dial: Option<DialName>| {
-        if !items.is_empty() {
-            let value = Interval::of_mean(items, RESAMPLES, sets.seed);
-            metrics.push(Metric::new(name, "SDMetrics", value, (Some(best), Some(worst)), dial));
-        }
+    let metric = |name: &str, items: &[f64]| {
+        let value = Interval::of_mean(items, RESAMPLES, sets.seed);
+        (!items.is_empty()).then(|| Metric::higher(name, "SDMetrics", value).within(0.0, 1.0))
     };
     // Columns drawn on their own have the best shapes of all: they have no place on a dial.
-    add("column shapes", &shapes, 1.0, 0.0, None);
-    add("pair trends", &trends, best.trend(), worst.trend(), Some(DialName::Fidelity));
+    metrics.extend(metric("column shapes", &shapes).map(|metric| metric.between(1.0, 0.0)));
+    metrics.extend(metric("pair trends", &trends).map(|metric| {
+        let metric = metric.between(trend(&sets.ceiling), trend(&sets.floor));
+        metric.moving(DialName::Fidelity).about("how columns go together")
+    }));
     on(work("comparing columns", 1, 1));
     found
 }
@@ -164,30 +194,29 @@ fn alike(sets: &Sets, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metric>) -> Q
 /// Modes, ranges and categories.
 fn reached(sets: &Sets, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metric>) {
     on(work("searching for neighbours", 0, 1));
-    let [found, best, worst] =
-        [&sets.new, &sets.ceiling, &sets.floor].map(|frame| manifold(&sets.real, frame));
-    let mut add = |name: &str, pick: &dyn Fn(&super::Manifold) -> f64, dial: Option<DialName>| {
-        let value = Interval::certain(pick(&found));
-        let ends = (Some(pick(&best)), Some(pick(&worst)));
-        metrics.push(Metric::new(name, "synthcity, naive", value, ends, dial));
+    let mut add = |name: &str, pick: &(dyn Fn(&super::Manifold) -> f64 + Sync), dial: Option<DialName>| {
+        let [found, best, worst] = [&sets.new, &sets.ceiling, &sets.floor].map(|frame| {
+            let of = |rows: &[usize]| pick(&manifold(&sets.real, &frame.select(rows)));
+            Interval::of_costly(frame.rows(), sets.seed, of)
+        });
+        let metric = Metric::higher(name, "synthcity, naive", found).within(0.0, 1.0);
+        metrics.push(metric.between(best, worst).moving(dial));
     };
     add("α-precision", &|m| m.alpha_precision, None);
     add("β-recall", &|m| m.beta_recall, Some(DialName::Coverage));
-    let [found, best] = [&sets.new, &sets.ceiling].map(|frame| Coverage::of(&sets.real, frame));
-    let mut add = |name: &str, value: f64, best: f64, dial: Option<DialName>| {
-        if !value.is_nan() {
-            metrics.push(Metric::new(
-                name,
-                "columns",
-                Interval::certain(value),
-                (Some(best), Some(0.0)),
-                dial,
-            ));
+    let mut add = |name: &str, pick: &(dyn Fn(&Coverage) -> f64 + Sync), dial: Option<DialName>| {
+        let [found, best] = [&sets.new, &sets.ceiling].map(|frame| {
+            let of = |rows: &[usize]| pick(&Coverage::of(&sets.real, &frame.select(rows)));
+            Interval::of_costly(frame.rows(), sets.seed, of)
+        });
+        if !found.value.is_nan() {
+            let metric = Metric::higher(name, "columns", found).within(0.0, 1.0);
+            metrics.push(metric.between(best, 0.0).moving(dial));
         }
     };
-    add("category coverage", found.mean_category(), best.mean_category(), Some(DialName::Coverage));
-    add("range coverage", found.mean_range(), best.mean_range(), None);
-    add("boundary adherence", found.mean_adherence(), best.mean_adherence(), None);
+    add("category coverage", &Coverage::mean_category, Some(DialName::Coverage));
+    add("range coverage", &Coverage::mean_range, None);
+    add("boundary adherence", &Coverage::mean_adherence, None);
     on(work("searching for neighbours", 1, 1));
 }
 
@@ -196,22 +225,38 @@ fn new_or_copied(sets: &Sets, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metri
     on(work("searching for copies", 0, 1));
     let found = privacy(&sets.new, &sets.train, &sets.real, sets.seed);
     let of_real = privacy(&sets.real, &sets.train, &sets.real, sets.seed);
-    let mut add = |name: &str, items: &[f64], ceiling: f64, dial: Option<DialName>| {
-        let value = Interval::of_mean(items, RESAMPLES, sets.seed);
-        metrics.push(Metric::new(name, "whole rows", value, (Some(ceiling), Some(1.0)), dial));
+    let mean = |items: &[f64]| Interval::of_mean(items, RESAMPLES, sets.seed);
+    let mut add = |name: &str, items: &[f64], ceiling: Interval| {
+        let metric = Metric::lower(name, "whole rows", mean(items)).within(0.0, 1.0);
+        metrics.push(metric.between(ceiling, 1.0).moving(DialName::Novelty));
     };
-    let exact: Vec<f64> = found.exact.iter().map(|&yes| f64::from(u8::from(yes))).collect();
-    add("exact copies", &exact, of_real.exact_share(), Some(DialName::Novelty));
-    add("closer to train than to holdout", &found.closer, 0.5, Some(DialName::Novelty));
-    let near = Interval::certain(found.near_share(0.05));
-    metrics.push(Metric::new("near copies", "whole rows", near, (Some(0.05), Some(1.0)), None));
+    let exact = |privacy: &super::Privacy| -> Vec<f64> {
+        privacy.exact.iter().map(|&yes| f64::from(u8::from(yes))).collect()
+    };
+    add("exact copies", &exact(&found), mean(&exact(&of_real)));
+    add("closer to train than to holdout", &found.closer, Interval::of_chance(sets.real.rows()));
+    let near = Metric::lower("near copies", "whole rows", found.near_share(0.05)).within(0.0, 1.0);
+    metrics.push(near.between(0.05, 1.0));
     for (attack, recited) in attacked(sets) {
-        // An interval as wide as the scale says too little to move a dial.
-        let dial = (attack.risk.high - attack.risk.low < recited).then_some(DialName::Novelty);
-        let ends = (Some(0.0), Some(recited));
-        metrics.push(Metric::new(&attack.name, "risk of an attack", attack.risk, ends, dial));
+        // A risk that may as well be none is none; a scale that is no wider than that says nothing.
+        let none = Interval { value: 0.0, low: 0.0, high: attack.risk.high - attack.risk.value };
+        let metric = Metric::lower(&attack.name, "risk of an attack", attack.risk).within(0.0, 1.0);
+        metrics.push(metric.between(none, recited).moving(DialName::Novelty));
     }
     on(work("searching for copies", 1, 1));
+    found
+}
+
+/// Values that point at a person. Here too the floor is a model that recites.
+fn given_away(sets: &Sets, spec: &SourceSpec, metrics: &mut Vec<Metric>) -> Persons {
+    let found = Persons::of(sets.data, &sets.new_table, spec);
+    if !found.rows.is_empty() {
+        let real = sets.data.table().select(&evenly(&sets.data.splits().holdout, sets.real.rows()));
+        let sure = |persons: &Persons| Interval::of_mean(&persons.rows, RESAMPLES, sets.seed);
+        let ceiling = sure(&Persons::of(sets.data, &real, spec));
+        let metric = Metric::lower("rows with a value of a person", "columns of persons", sure(&found));
+        metrics.push(metric.within(0.0, 1.0).between(ceiling, 1.0).moving(DialName::Novelty));
+    }
     found
 }
 
@@ -239,8 +284,8 @@ fn attacked(sets: &Sets) -> Vec<(Attack, f64)> {
 }
 
 /// Train on synthetic, test on real (Esteban et al., arXiv:1706.02633), against train on real.
-fn useful(sets: &Sets, model: &Model, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metric>) {
-    let Some(label) = label(sets, model.config.source.label.as_deref()) else { return };
+fn useful(sets: &Sets, named: Option<&str>, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metric>) {
+    let Some(label) = label(sets, named) else { return };
     on(work("training on new rows", 0, 3));
     let learn = |frame: &Frame| utility(frame, &sets.real, &sets.train, label, sets.seed, RESAMPLES);
     let found = learn(&sets.new);
@@ -249,25 +294,28 @@ fn useful(sets: &Sets, model: &Model, on: &mut dyn FnMut(Event), metrics: &mut V
     on(work("training on trivial rows", 2, 3));
     let worst = learn(&sets.floor);
     let name = &sets.real.columns[label].name;
-    let mut add = |what: &str, value: Interval, ceiling: f64, floor: f64, dial: Option<DialName>| {
+    let mut add = |what: &str, [value, ceiling, floor]: [Interval; 3], dial: Option<DialName>| {
         let name = format!("{what} of {name} on real rows, trained on new");
-        metrics.push(Metric::new(&name, "boosted trees", value, (Some(ceiling), Some(floor)), dial));
+        let least = if what == "R²" { f64::NEG_INFINITY } else { 0.0 };
+        let metric = Metric::higher(&name, "boosted trees", value).within(least, 1.0);
+        metrics.push(metric.between(ceiling, floor).moving(dial));
     };
+    let nothing = Interval::certain(0.0);
     match (found, best, worst) {
         (Some(Utility::Number { r2 }), Some(Utility::Number { r2: best }), worst) => {
             let floor = match worst {
-                Some(Utility::Number { r2 }) => r2.value.max(0.0),
-                _ => 0.0,
+                Some(Utility::Number { r2 }) => r2.at_least(0.0),
+                _ => nothing,
             };
-            add("R²", r2, best.value, floor, Some(DialName::Utility));
+            add("R²", [r2, best, floor], Some(DialName::Utility));
         }
         (Some(Utility::Category { auc, f1 }), Some(Utility::Category { auc: a, f1: f }), worst) => {
             let (low, low_f1) = match worst {
-                Some(Utility::Category { auc, f1 }) => (auc.value.max(0.5), f1.value),
-                _ => (0.5, 0.0),
+                Some(Utility::Category { auc, f1 }) => (auc.at_least(0.5), f1),
+                _ => (Interval::certain(0.5), nothing),
             };
-            add("AUC", auc, a.value, low, Some(DialName::Utility));
-            add("F1", f1, f.value, low_f1, None);
+            add("AUC", [auc, a, low], Some(DialName::Utility));
+            add("F1", [f1, f, low_f1], None);
         }
         _ => {}
     }
@@ -294,7 +342,7 @@ fn valid_keys(sets: &Sets, metrics: &mut Vec<Metric>) {
         keys.filter_map(|key| sets.new_table.column(&key.name)).map(key_uniqueness).collect();
     if !unique.is_empty() {
         let value = Interval::of_mean(&unique, RESAMPLES, sets.seed);
-        metrics.push(Metric::new("unique keys", "identifiers", value, (Some(1.0), Some(0.0)), None));
+        metrics.push(Metric::higher("unique keys", "identifiers", value).within(0.0, 1.0).between(1.0, 0.0));
     }
 }
 
@@ -311,7 +359,7 @@ fn likelihood(
     let batch = Batch::Rows(data.batch(&evenly(&data.splits().holdout, NLL_ROWS)));
     if let Some(nll) = model.nll(&batch, 1, options.seed) {
         let value = Interval::of_mean(&nll, RESAMPLES, options.seed);
-        metrics.push(Metric::bare("negative log-likelihood", "nats a row", value));
+        metrics.push(Metric::lower("negative log-likelihood", "nats a row", value));
     }
     on(work("likelihood of held-out rows", 1, 1));
 }

@@ -6,7 +6,8 @@
 //!                              ├─► manifold ············· α-precision, β-recall
 //!                              ├─► utility ·············· train on new, test on real
 //!                              ├─► privacy ·············· copies, near copies
-//!                              └─► singling, linkability, inference ·· attacks, with their controls
+//!                              ├─► singling, linkability, inference ·· attacks, with their controls
+//!                              └─► persons ·············· values that point at somebody
 //! ```
 //!
 //! Ceilings and floors are the same functions of other frames: of a sample of the training rows, and of
@@ -25,6 +26,7 @@ mod linkability;
 mod logistic;
 mod manifold;
 mod neighbours;
+mod persons;
 mod privacy;
 
 mod shapes;
@@ -42,9 +44,11 @@ pub use detect::{Detection, Judge, detect};
 pub use frame::{Frame, FrameColumn, Values};
 pub use inference::{Inference, inference};
 pub use judge::evaluate;
+pub(super) use judge::judge;
 pub use linkability::linkability;
 pub use logistic::Logistic;
 pub use manifold::{Manifold, manifold};
+pub use persons::Persons;
 pub use privacy::{Privacy, privacy};
 pub use shapes::{Quality, Trend};
 pub use singling::{SinglingOut, singling_out};

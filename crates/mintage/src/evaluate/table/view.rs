@@ -46,6 +46,19 @@ pub(super) fn exhibits(sets: &Sets, found: &Found) -> Vec<Exhibit> {
         ),
     ];
     exhibits.push(exhibit("Where values come from", "", makings(sets)));
+    if !found.persons.columns.is_empty() {
+        let row =
+            |(column, n): &(String, usize)| format!("<tr><td>{}</td><td>{n}</td></tr>", escaped(column));
+        let rows: String = found.persons.columns.iter().map(row).collect();
+        let head = "<table><thead><tr><th>column</th><th>new cells with a value of a training row</th></tr></thead><tbody>";
+        let note = "Names, addresses, numbers and notes by which somebody is known. There should be none, but for those \
+                    that several persons share.";
+        exhibits.push(exhibit(
+            "Values that point at a person",
+            note,
+            format!("{head}{rows}</tbody></table>"),
+        ));
+    }
     if !found.rules.is_empty() {
         let row = |(rule, broken): &(String, usize)| {
             format!("<tr><td>{}</td><td>{broken}</td></tr>", escaped(rule))

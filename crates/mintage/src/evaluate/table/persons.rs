@@ -1,0 +1,75 @@
+//! Do new rows give persons away? Column by column: values that point at a person, such as names and e-mail addresses, of
+//! rows that were learned from.
+
+use std::collections::HashSet;
+
+use mintage_data::{
+    Column, SourceSpec, Table, TableSet,
+    table::{listed, schema::ColumnSchema, spelled},
+};
+
+/// What was found.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Persons {
+    /// Columns with values that point at persons, and how many new cells have one of a training row.
+    pub columns: Vec<(String, usize)>,
+    /// For each new row 1 where any of its cells has, or else 0. Empty where no column has such values.
+    pub rows: Vec<f64>,
+}
+
+impl Persons {
+    /// Looks for values of the train split of `set`, which `spec` names, in `new`.
+    pub fn of(set: &TableSet, new: &Table, spec: &SourceSpec) -> Self {
+        let mut found = Self::default();
+        let columns = set.schema().columns.iter().zip(&set.table().columns);
+        for (schema, column) in columns {
+            let train = column.select(&set.splits().train);
+            let Some(known) = known(schema, &train, spec) else { continue };
+            let Some(cells) = new.column(&schema.name) else { continue };
+            let is_known: Vec<bool> = cells.values().iter().map(|text| holds(&known, text)).collect();
+            let flags = cells.numbers().iter().map(|&number| is_known.get(number as usize) == Some(&true));
+            let flags: Vec<bool> = flags.collect();
+            found.rows.resize(new.rows(), 0.0);
+            found.rows.iter_mut().zip(&flags).filter(|(_, is)| **is).for_each(|(row, _)| *row = 1.0);
+            found.columns.push((schema.name.clone(), flags.iter().filter(|is| **is).count()));
+        }
+        found
+    }
+}
+
+/// The values that point at persons, however they are spelled; nothing where there are none.
+fn known(schema: &ColumnSchema, train: &Column, spec: &SourceSpec) -> Option<HashSet<String>> {
+    let known: HashSet<String> = schema.personal_values(train, spec).into_iter().map(spelled).collect();
+    (!known.is_empty()).then_some(known)
+}
+
+fn holds(known: &HashSet<String>, text: &str) -> bool {
+    known.contains(&spelled(text)) || listed(text).any(|part| known.contains(&spelled(part)))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn real_names_are_found_and_others_are_not() {
+        let of = |name: &str, cell: &dyn Fn(usize) -> String| {
+            let cells: Vec<String> = (0..200).map(cell).collect();
+            Column::of(name, cells.iter().map(|text| Some(text.as_str())))
+        };
+        let name = |i: usize| format!("Ann{} Lee{}", "a".repeat(i % 20), "e".repeat(i / 20));
+        let columns = vec![of("name", &name), of("spent", &|i| (i % 13).to_string())];
+        let table = Table { name: "people".to_owned(), columns, ..Table::default() };
+        let spec = SourceSpec::default();
+        let set = TableSet::of(table, Some(0..40), &spec).unwrap();
+        let mut new = set.table().select(&(40..200).collect::<Vec<u32>>());
+        let train: HashSet<u32> = set.splits().train.iter().copied().collect();
+        let found = Persons::of(&set, &new, &spec);
+        assert_eq!(found.columns, [("name".to_owned(), train.len())]);
+        assert_eq!(found.rows.iter().sum::<f64>(), train.len() as f64);
+        (0..160).for_each(|row| new.columns[0].set(row, Some(&format!("Bob{row} Ray"))));
+        assert_eq!(Persons::of(&set, &new, &spec).columns[0].1, 0);
+    }
+}

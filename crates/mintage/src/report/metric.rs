@@ -1,0 +1,206 @@
+//! One measured number: which way it is better, between what ends it lies, and whether it tells anything.
+
+use serde::{Deserialize, Serialize};
+
+use crate::evaluate::{DialName, Interval};
+
+/// Which way a number is better. It belongs to what the number is, never to what was measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Better {
+    Lower,
+    Higher,
+}
+
+/// One measured number between what real data and what a trivial generator get.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Metric {
+    pub name: String,
+    /// The space it was taken in.
+    pub space: String,
+    pub value: f64,
+    pub low: f64,
+    pub high: f64,
+    pub ceiling: Option<f64>,
+    pub floor: Option<f64>,
+    pub better: Better,
+    /// The dial that it moves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dial: Option<DialName>,
+    /// The intervals of ceiling and floor, where both were measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends: Option<Ends>,
+    /// What it is about, in words that end in "is right" or "is not": "how columns go together".
+    #[serde(skip)]
+    pub about: &'static str,
+}
+
+/// How sure the ends of a scale are: 95 % intervals.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ends {
+    pub ceiling: Interval,
+    pub floor: Interval,
+}
+
+impl Metric {
+    /// A number of which less is better.
+    pub fn lower(name: &str, space: &str, value: impl Into<Interval>) -> Self {
+        Self::new(name, space, value.into(), Better::Lower)
+    }
+
+    /// A number of which more is better.
+    pub fn higher(name: &str, space: &str, value: impl Into<Interval>) -> Self {
+        Self::new(name, space, value.into(), Better::Higher)
+    }
+
+    fn new(name: &str, space: &str, value: Interval, better: Better) -> Self {
+        let Interval { value, low, high } = value;
+        let (name, space) = (name.to_owned(), space.to_owned());
+        Self {
+            name,
+            space,
+            value,
+            low,
+            high,
+            ceiling: None,
+            floor: None,
+            better,
+            dial: None,
+            ends: None,
+            about: "",
+        }
+    }
+
+    /// The number cannot lie outside: its interval does not either.
+    #[must_use]
+    pub fn within(self, least: f64, most: f64) -> Self {
+        let inside = |x: f64| if x.is_nan() { x } else { x.clamp(least, most) };
+        Self { low: inside(self.low), high: inside(self.high), ..self }
+    }
+
+    /// What fresh real data get, and what a trivial generator gets.
+    #[must_use]
+    pub fn between(self, ceiling: impl Into<Interval>, floor: impl Into<Interval>) -> Self {
+        let (ceiling, floor) = (ceiling.into(), floor.into());
+        Self {
+            ceiling: Some(ceiling.value),
+            floor: Some(floor.value),
+            ends: Some(Ends { ceiling, floor }),
+            ..self
+        }
+    }
+
+    /// The dial that it moves, if any.
+    #[must_use]
+    pub fn moving(self, dial: impl Into<Option<DialName>>) -> Self {
+        Self { dial: dial.into(), ..self }
+    }
+
+    /// What it is about, for people.
+    #[must_use]
+    pub fn about(self, about: &'static str) -> Self {
+        Self { about, ..self }
+    }
+
+    /// Where a value of it stands: 100 for what fresh real data get, as surely as that is known; 0 for the floor. Nothing
+    /// where the two cannot be told apart, or are the wrong way round.
+    pub fn place(&self, value: f64) -> Option<f64> {
+        let (ceiling, floor) = self.scale()?;
+        let share = (value - floor) / (ceiling - floor);
+        // Nothing has been shown by what could not be measured.
+        Some(if share.is_nan() { 0.0 } else { 100.0 * share.clamp(0.0, 1.0) + 0.0 })
+    }
+
+    /// Its value's place, and those of the bad and the good end of its interval.
+    pub fn places(&self) -> Option<(f64, f64, f64)> {
+        let (worse, better) = match self.better {
+            Better::Lower => (self.high, self.low),
+            Better::Higher => (self.low, self.high),
+        };
+        Some((self.place(self.value)?, self.place(worse)?, self.place(better)?))
+    }
+
+    /// The ends of the scale from 100 to 0. Fresh real data may lie anywhere in the interval of the ceiling, so all of it
+    /// is as good as real.
+    fn scale(&self) -> Option<(f64, f64)> {
+        let Ends { ceiling, floor } = self.ends?;
+        let (ends, apart) = match self.better {
+            Better::Lower => ((ceiling.high.max(ceiling.value), floor.value), ceiling.high < floor.low),
+            Better::Higher => ((ceiling.low.min(ceiling.value), floor.value), ceiling.low > floor.high),
+        };
+        apart.then_some(ends)
+    }
+
+    /// Of a number that cannot be measured with `n` items: with how many it probably could, since intervals narrow with
+    /// the root of the number. Nothing where its ends do not differ at all.
+    pub fn would_do(&self, n: usize) -> Option<usize> {
+        let Ends { ceiling, floor } = self.ends?;
+        let (gap, width) = match self.better {
+            Better::Lower => {
+                (floor.value - ceiling.value, ceiling.high - ceiling.value + floor.value - floor.low)
+            }
+            Better::Higher => {
+                (ceiling.value - floor.value, ceiling.value - ceiling.low + floor.high - floor.value)
+            }
+        };
+        let times = (width / gap).powi(2);
+        // What differs by less is not worth the items.
+        (gap > 0.0 && times.is_finite() && times < 1000.0).then(|| rounded_up(n as f64 * times * 1.1))
+    }
+}
+
+/// To two digits.
+fn rounded_up(n: f64) -> usize {
+    let unit = 10f64.powi((n.max(1.0).log10().floor() as i32 - 1).max(0));
+    ((n / unit).ceil() * unit) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn interval(value: f64, low: f64, high: f64) -> Interval {
+        Interval { value, low, high }
+    }
+
+    #[test]
+    fn a_number_knows_its_direction() {
+        let distance = Metric::lower("d", "", interval(30.0, 20.0, 40.0)).between(10.0, 110.0);
+        assert_eq!(distance.places(), Some((80.0, 70.0, 90.0)));
+        let share = Metric::higher("s", "", interval(0.75, 0.5, 1.0)).between(1.0, 0.5);
+        assert_eq!(share.places(), Some((50.0, 0.0, 100.0)));
+        // The wrong way round is no scale.
+        assert_eq!(Metric::lower("d", "", 1.0).between(110.0, 10.0).places(), None);
+        assert_eq!(Metric::lower("d", "", 1.0).between(1.0, 1.0).places(), None);
+        assert_eq!(Metric::lower("d", "", 1.0).places(), None);
+        assert_eq!(Metric::lower("d", "", f64::NAN).between(0.0, 1.0).places(), Some((0.0, 0.0, 0.0)));
+    }
+
+    #[test]
+    fn what_fresh_real_data_may_get_is_as_good_as_real() {
+        let auc = |value: f64| {
+            let found = Metric::lower("AUC", "", value);
+            found.between(interval(0.5, 0.4, 0.6), interval(0.9, 0.8, 1.0)).place(value)
+        };
+        assert_eq!(auc(0.58), Some(100.0));
+        assert!((auc(0.75).unwrap() - 50.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn overlapping_ends_measure_nothing_and_more_items_would() {
+        let ends = |half: f64| {
+            let floor = interval(0.7, 0.7 - half, 0.7 + half);
+            Metric::lower("AUC", "", 0.6).between(interval(0.5, 0.5 - half, 0.5 + half), floor)
+        };
+        assert!(ends(0.09).place(0.6).is_some() && ends(0.11).place(0.6).is_none());
+        assert_eq!(ends(0.2).would_do(24), Some(110));
+        assert_eq!(Metric::lower("AUC", "", 0.6).between(0.5, 0.5).would_do(24), None);
+    }
+
+    #[test]
+    fn intervals_stay_within_what_a_number_can_be() {
+        let share = Metric::higher("s", "", interval(0.99, 0.9, 1.04)).within(0.0, 1.0);
+        assert_eq!((share.low, share.high), (0.9, 1.0));
+    }
+}
