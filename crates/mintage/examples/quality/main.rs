@@ -18,6 +18,7 @@ mod baselines;
 mod clips;
 mod compress;
 mod figures;
+mod judge;
 mod likelihood;
 mod listener;
 mod memory;
@@ -50,7 +51,7 @@ struct Options {
 
 type Case = (&'static str, fn(&str, &Options));
 
-const CASES: [Case; 52] = [
+const CASES: [Case; 55] = [
     ("prdc", scores::prdc_sanity),
     ("mlp-vae", likelihood::mlp_vae),
     ("mlp-vae-normal", likelihood::mlp_vae_normal),
@@ -103,6 +104,9 @@ const CASES: [Case; 52] = [
     ("sprites-gan", clips::sprites),
     ("moving-mnist-vqvae", clips::moving_mnist),
     ("moving-mnist-vae", clips::moving_mnist),
+    ("judge-images", judge::ladder),
+    ("judge-rows", judge::ladder),
+    ("judge-texts", judge::ladder),
 ];
 
 fn main() {
