@@ -3,13 +3,22 @@
 //! A name is the module path (`decoder.blocks.0.conv1.weight`), so that a file can be read without
 //! this program. Loading checks every name and shape and changes nothing when one does not fit.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::{self, Read},
+    path::Path,
+};
 
 use burn::{
     module::{Module, ModuleMapper, ModuleVisitor, Param},
     tensor::{Tensor, TensorData},
 };
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use serde_json::Value;
+
+/// Bytes of a header, at most.
+const MAX_HEADER: u64 = 100 << 20;
 
 /// Why weights could not be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -120,9 +129,15 @@ impl TensorMap {
 
     /// Reads a safetensors file of f32 tensors.
     pub fn load(path: &Path) -> Result<Self, WeightsError> {
-        let bytes =
-            fs::read(path).map_err(|source| WeightsError::Io { path: path.display().to_string(), source })?;
+        let io = |source| WeightsError::Io { path: path.display().to_string(), source };
         let format = |why: String| WeightsError::Format { path: path.display().to_string(), why };
+        let mut file = File::open(path).map_err(io)?;
+        let (is, told) = (file.metadata().map_err(io)?.len(), told_length(&mut file).map_err(io)?);
+        // Before all of it is read: a hole of a terabyte takes no place on the disk of whoever sends it.
+        if let Some(told) = told.filter(|told| *told != is) {
+            return Err(format(format!("it has {is} bytes, and its header tells of {told}")));
+        }
+        let bytes = fs::read(path).map_err(io)?;
         let file = SafeTensors::deserialize(&bytes).map_err(|e| format(e.to_string()))?;
         let mut map = Self::default();
         for (name, view) in file.tensors() {
@@ -134,6 +149,35 @@ impl TensorMap {
             map.insert(name, view.shape(), values);
         }
         Ok(map)
+    }
+}
+
+/// How long a file is by its header, where that can be read: eight bytes with the length of the header, the header, and the
+/// tensors up to the last end that it names.
+fn told_length(file: &mut File) -> io::Result<Option<u64>> {
+    let mut length = [0; 8];
+    if !fill(file, &mut length)? {
+        return Ok(None);
+    }
+    let header = u64::from_le_bytes(length);
+    if header > MAX_HEADER {
+        return Ok(Some(header.saturating_add(8)));
+    }
+    let mut text = vec![0; header as usize];
+    if !fill(file, &mut text)? {
+        return Ok(None);
+    }
+    let Ok(Value::Object(tensors)) = serde_json::from_slice::<Value>(&text) else { return Ok(None) };
+    let end = |tensor: &Value| tensor.get("data_offsets")?.get(1)?.as_u64();
+    let data = tensors.values().filter_map(end).max().unwrap_or(0);
+    Ok(Some(data.saturating_add(8 + header)))
+}
+
+/// Reads as many bytes as there is room for; whether there were so many.
+fn fill(file: &mut File, room: &mut [u8]) -> io::Result<bool> {
+    match file.read_exact(room) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+        other => other.map(|()| true),
     }
 }
 
@@ -213,5 +257,33 @@ impl ModuleMapper for Load<'_> {
             let new = Tensor::from_data(data, &old.device());
             if old.is_require_grad() { new.require_grad() } else { new }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_file_is_as_long_as_its_header_says() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("w.safetensors");
+        let mut map = TensorMap::default();
+        map.insert("a", &[2], vec![1.0, 2.0]);
+        fs::write(&path, map.to_bytes(BTreeMap::new()).unwrap()).unwrap();
+        assert_eq!(TensorMap::load(&path).unwrap(), map);
+        let whole = fs::metadata(&path).unwrap().len();
+        // A hole, of which nothing is read.
+        File::options().write(true).open(&path).unwrap().set_len(1 << 40).unwrap();
+        let error = TensorMap::load(&path).unwrap_err().to_string();
+        assert!(error.contains(&format!("its header tells of {whole}")), "{error}");
+        for length in [0, 4, 9, whole - 1] {
+            File::options().write(true).open(&path).unwrap().set_len(length).unwrap();
+            assert!(TensorMap::load(&path).is_err(), "{length}");
+        }
+        fs::write(&path, u64::MAX.to_le_bytes()).unwrap();
+        assert!(TensorMap::load(&path).is_err());
     }
 }
