@@ -216,7 +216,16 @@ impl<'a> Values<'a> {
     fn protect(&self, schema: &mut ColumnSchema, spec: &SourceSpec) -> Option<Alert> {
         let asked = spec.kinds.contains_key(&schema.name);
         let making = self.making(schema, spec, asked);
-        self.change(schema, spec, making)
+        match &schema.declaration.refers_to {
+            Some(other) if making == Making::Learned && (self.known_by() || self.names_somebody()) => {
+                let what = self.described(schema);
+                let message = format!(
+                    "{what}, which may point at a person: new rows have those of the source, as keys of {other}"
+                );
+                Some(Alert { column: Some(schema.name.clone()), cause: Cause::Leak, message })
+            }
+            _ => self.change(schema, spec, making),
+        }
     }
 
     fn change(&self, schema: &mut ColumnSchema, spec: &SourceSpec, making: Making) -> Option<Alert> {

@@ -161,3 +161,15 @@ fn keys_of_other_tables_stay_keys() {
     schema.protect(&table, &SourceSpec { rare: Rare::Group, ..SourceSpec::default() }, None);
     assert_eq!(schema.columns[0].format, Format::Id(IdFormat::Reference));
 }
+
+#[test]
+fn keys_that_are_addresses_of_persons_are_told_of() {
+    let declaration = Declaration { refers_to: Some("person.mail".into()), ..Declaration::default() };
+    let mut column = Column::new("who", declaration);
+    (0..200).for_each(|i| column.push(Some(&format!("a{}@mail.org", i % 40))));
+    let table = Table { name: "t".into(), columns: vec![column], ..Table::default() };
+    let mut schema = detect(&table);
+    schema.protect(&table, &SourceSpec::default(), None);
+    let told = schema.alerts.iter().any(|alert| alert.message.ends_with("as keys of person.mail"));
+    assert!(told, "{:?}", schema.alerts);
+}
