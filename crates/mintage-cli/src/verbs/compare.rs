@@ -147,7 +147,8 @@ fn differences(entries: &[Entry]) -> Vec<(String, Vec<String>)> {
     for (key, _) in flat.iter().flatten() {
         // What training found out is no part of the configuration.
         let found = ["valid", "step", "train_secs", "mintage", "format"]
-            .contains(&key.split('.').next().unwrap_or(""));
+            .contains(&key.split('.').next().unwrap_or(""))
+            || key == "info.fields";
         if !found && !keys.contains(&key) {
             keys.push(key);
         }
