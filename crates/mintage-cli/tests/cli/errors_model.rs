@@ -56,10 +56,9 @@ fn a_model_of_a_newer_format_or_a_damaged_one() {
     place.write("runs/shop/config.json", &config);
     let weights = place.read("runs/shop/model.safetensors");
     place.write("runs/shop/model.safetensors", &weights[..weights.len() / 2]);
-    assert_snapshot!(place.refused("sample shop -o new.png"), @r"
-    error: runs/shop/model.safetensors: not a usable safetensors file (incomplete metadata, file not fully covered)
-      hint: the file is damaged: put back a copy of it, or train again
-    ");
+    let said = place.refused("sample shop -o new.png");
+    assert!(said.contains("model.safetensors: not a usable safetensors file (it has "), "{said}");
+    assert!(said.contains("its header tells of") && said.contains("put back a copy of it"), "{said}");
     place.write("runs/shop/model.safetensors", "");
     assert_snapshot!(place.refused("sample shop -o new.png"), @r"
     error: runs/shop/model.safetensors: not a usable safetensors file (header too small)
