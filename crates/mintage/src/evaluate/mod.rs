@@ -148,10 +148,12 @@ pub fn judge(
             (image::judge(&sets, on)?.0, n, "image")
         }
         (AnyData::Table(set), NewItems::Rows(new)) => {
-            (table::judge(set, new, options, on)?, set.len(), "row")
+            let n = new.rows();
+            (table::judge(set, new, options, on)?, n, "row")
         }
         (AnyData::Sequences(set), NewItems::Sequences(new)) => {
-            (sequence::judge(set, new, options, on)?, set.len(), "document")
+            let n = new.len();
+            (sequence::judge(set, new, options, on)?, n, "document")
         }
         (AnyData::Sounds(set), NewItems::Sounds(new, labels)) => {
             let n = new.len();

@@ -185,7 +185,8 @@ pub(super) mod testing {
         Frame::together(tables.each_ref(), &TableSchema { columns, alerts: Vec::new() }).unwrap()
     }
 
-    fn table(csv: &str) -> Table {
+    /// A table of CSV without quotes.
+    pub fn table(csv: &str) -> Table {
         let mut lines = csv.lines().map(|line| line.split(','));
         let mut columns: Vec<Column> =
             lines.next().unwrap().map(|name| Column::new(name, Declaration::default())).collect();

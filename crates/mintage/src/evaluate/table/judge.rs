@@ -6,8 +6,9 @@ use mintage_data::{SourceSpec, Table, TableSet, table::schema::Kind};
 
 use super::{
     super::{DialName, Interval, Judgement, Options, compared, evenly, work},
-    Attack, Coverage, Detection, Frame, Judge, Persons, Quality, SinglingOut, Utility, Values, detect,
-    independent_columns, inference, key_uniqueness, linkability, manifold, privacy, singling_out, utility,
+    Attack, Coverage, Detection, Frame, Judge, KnownPersons, Persons, Quality, SinglingOut, Utility, Values,
+    detect, independent_columns, inference, key_uniqueness, linkability, manifold, privacy, singling_out,
+    utility,
     view::exhibits,
 };
 use crate::{
@@ -249,11 +250,12 @@ fn new_or_copied(sets: &Sets, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metri
 
 /// Values that point at a person. Here too the floor is a model that recites.
 fn given_away(sets: &Sets, spec: &SourceSpec, metrics: &mut Vec<Metric>) -> Persons {
-    let found = Persons::of(sets.data, &sets.new_table, spec);
+    let known = KnownPersons::of(sets.data, spec);
+    let found = known.within(&sets.new_table);
     if !found.rows.is_empty() {
         let real = sets.data.table().select(&evenly(&sets.data.splits().holdout, sets.real.rows()));
         let sure = |persons: &Persons| Interval::of_mean(&persons.rows, RESAMPLES, sets.seed);
-        let ceiling = sure(&Persons::of(sets.data, &real, spec));
+        let ceiling = sure(&known.within(&real));
         let metric = Metric::lower("rows with a value of a person", "columns of persons", sure(&found));
         metrics.push(metric.within(0.0, 1.0).between(ceiling, 1.0).moving(DialName::Novelty));
     }

@@ -48,7 +48,7 @@ pub(super) use judge::judge;
 pub use linkability::linkability;
 pub use logistic::Logistic;
 pub use manifold::{Manifold, manifold};
-pub use persons::Persons;
+pub use persons::{KnownPersons, Persons};
 pub use privacy::{Privacy, privacy};
 pub use shapes::{Quality, Trend};
 pub use singling::{SinglingOut, singling_out};

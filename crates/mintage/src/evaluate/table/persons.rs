@@ -17,30 +17,35 @@ pub struct Persons {
     pub rows: Vec<f64>,
 }
 
-impl Persons {
-    /// Looks for values of the train split of `set`, which `spec` names, in `new`.
-    pub fn of(set: &TableSet, new: &Table, spec: &SourceSpec) -> Self {
-        let mut found = Self::default();
-        let columns = set.schema().columns.iter().zip(&set.table().columns);
-        for (schema, column) in columns {
+/// Of each column with values that point at persons those of the training rows, however they are spelled.
+pub struct KnownPersons<'a>(Vec<(&'a str, HashSet<String>)>);
+
+impl<'a> KnownPersons<'a> {
+    /// Those of the train split of `set`, which `spec` names.
+    pub fn of(set: &'a TableSet, spec: &SourceSpec) -> Self {
+        let known = |(schema, column): (&'a ColumnSchema, &Column)| {
             let train = column.select(&set.splits().train);
-            let Some(known) = known(schema, &train, spec) else { continue };
-            let Some(cells) = new.column(&schema.name) else { continue };
-            let is_known: Vec<bool> = cells.values().iter().map(|text| holds(&known, text)).collect();
+            let known: HashSet<String> =
+                schema.personal_values(&train, spec).into_iter().map(spelled).collect();
+            (!known.is_empty()).then_some((schema.name.as_str(), known))
+        };
+        Self(set.schema().columns.iter().zip(&set.table().columns).filter_map(known).collect())
+    }
+
+    /// Looks for them in `new`.
+    pub fn within(&self, new: &Table) -> Persons {
+        let mut found = Persons::default();
+        for (name, known) in &self.0 {
+            let Some(cells) = new.column(name) else { continue };
+            let is_known: Vec<bool> = cells.values().iter().map(|text| holds(known, text)).collect();
             let flags = cells.numbers().iter().map(|&number| is_known.get(number as usize) == Some(&true));
             let flags: Vec<bool> = flags.collect();
             found.rows.resize(new.rows(), 0.0);
             found.rows.iter_mut().zip(&flags).filter(|(_, is)| **is).for_each(|(row, _)| *row = 1.0);
-            found.columns.push((schema.name.clone(), flags.iter().filter(|is| **is).count()));
+            found.columns.push(((*name).to_owned(), flags.iter().filter(|is| **is).count()));
         }
         found
     }
-}
-
-/// The values that point at persons, however they are spelled; nothing where there are none.
-fn known(schema: &ColumnSchema, train: &Column, spec: &SourceSpec) -> Option<HashSet<String>> {
-    let known: HashSet<String> = schema.personal_values(train, spec).into_iter().map(spelled).collect();
-    (!known.is_empty()).then_some(known)
 }
 
 fn holds(known: &HashSet<String>, text: &str) -> bool {
@@ -66,10 +71,11 @@ mod tests {
         let set = TableSet::of(table, Some(0..40), &spec).unwrap();
         let mut new = set.table().select(&(40..200).collect::<Vec<u32>>());
         let train: HashSet<u32> = set.splits().train.iter().copied().collect();
-        let found = Persons::of(&set, &new, &spec);
+        let known = KnownPersons::of(&set, &spec);
+        let found = known.within(&new);
         assert_eq!(found.columns, [("name".to_owned(), train.len())]);
         assert_eq!(found.rows.iter().sum::<f64>(), train.len() as f64);
         (0..160).for_each(|row| new.columns[0].set(row, Some(&format!("Bob{row} Ray"))));
-        assert_eq!(Persons::of(&set, &new, &spec).columns[0].1, 0);
+        assert_eq!(known.within(&new).columns[0].1, 0);
     }
 }

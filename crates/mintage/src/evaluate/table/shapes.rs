@@ -290,15 +290,15 @@ fn by_sorting(keys: impl Iterator<Item = u64>) -> Vec<(u64, u32)> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::{
-        super::frame::testing::{column, frame},
+        super::{
+            attacks::testing::table,
+            frame::testing::{column, frame},
+        },
         *,
     };
-    use mintage_data::{
-        Column, Declaration, Table,
-        table::{
-            MISSING,
-            schema::{Kind, TableSchema},
-        },
+    use mintage_data::table::{
+        MISSING,
+        schema::{Kind, TableSchema},
     };
     use mintage_nn::Rng;
 
@@ -347,15 +347,6 @@ mod tests {
         assert_eq!((quality.shape(), quality.trend()), (1.0, 1.0));
         let empty = one.select(&[]);
         assert!(Quality::of(&one, &empty).score().is_nan());
-    }
-    fn table(csv: &str) -> Table {
-        let mut lines = csv.lines().map(|line| line.split(','));
-        let mut columns: Vec<Column> =
-            lines.next().unwrap().map(|name| Column::new(name, Declaration::default())).collect();
-        for line in lines {
-            line.zip(&mut columns).for_each(|(cell, column)| column.push(Some(cell)));
-        }
-        Table { columns, ..Table::default() }
     }
 
     #[test]
