@@ -93,7 +93,7 @@ fn a_run_killed_after_its_last_step_is_finished() {
 fn time_at_resume_comes_on_top_of_what_was_spent() {
     let place = Place::new();
     place.shop("shop.db", 60);
-    place.ok("train shop.db --model vae --size tiny --time 1s --name timed");
+    place.ok("train shop.db --model vae --size tiny --time 1s -s train.patience=0 --name timed");
     let secs = || place.json("runs/timed/run.json")["train_secs"].as_f64().unwrap();
     let first = secs();
     place.ok("train --resume timed --time 1s");
