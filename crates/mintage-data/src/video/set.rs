@@ -185,6 +185,15 @@ impl ClipSet {
 
     /// Clips that lie in memory already, one window each.
     pub fn from_memory(new: Clips) -> Self {
+        Self::within_memory(new, None)
+    }
+
+    /// The same, of which these are held out.
+    pub fn from_memory_with(new: Clips, holdout: Range<usize>) -> Self {
+        Self::within_memory(new, Some(holdout))
+    }
+
+    fn within_memory(new: Clips, holdout: Option<Range<usize>>) -> Self {
         let codec = ClipCodec {
             shape: new.shape,
             frames: new.frames,
@@ -201,7 +210,7 @@ impl ClipSet {
         let clips: Vec<Clip> = (0..new.len()).map(clip).collect();
         let frames = (0..new.len()).flat_map(|i| (0..new.frames).map(move |frame| (i, frame)));
         let store = FrameStore::Memory(frames.flat_map(|(i, frame)| new.frame(i, frame)).collect());
-        let pieces = whole_clips(&clips, None);
+        let pieces = whole_clips(&clips, holdout);
         let scan = Scan { clips, store, skipped: Skipped::default(), chosen: new.len() };
         Self::of(codec, scan, &new.labels, pieces, None)
     }

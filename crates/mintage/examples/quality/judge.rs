@@ -11,9 +11,12 @@
 //! | fresh, near copies | novelty |
 //! | fresh, nothing but noise | utility |
 
+mod clips;
 mod images;
 mod rows;
+mod sounds;
 mod texts;
+mod tunes;
 
 use std::time::Instant;
 
@@ -41,9 +44,11 @@ const CHAINS: [(&str, &[&str]); 8] = [
     ("utility", &["fresh", "trivial"]),
 ];
 
-/// Data of which `n` items are held out, and items of every rung.
+/// Data of which some items are held out, and items of every rung.
 struct Ladder {
     data: AnyData,
+    /// Items of a rung: as many as are held out, or as many as `evaluate` compares at most.
+    n: usize,
     rungs: Vec<(&'static str, NewItems)>,
 }
 
@@ -59,16 +64,22 @@ pub fn ladder(case: &str, options: &Options) {
         let ladder = match case {
             "judge-images" => images::ladder(n, options),
             "judge-rows" => rows::ladder(n, options),
-            _ => texts::ladder(n, options),
+            "judge-sounds" => sounds::ladder(n, options),
+            "judge-texts" => texts::ladder(n, options),
+            "judge-tunes" => tunes::ladder(n, options),
+            _ => clips::ladder(n, options),
         };
-        let judging = Judging { n: Some(n), seed: 1, cache: None };
+        // What is learned of the data alone is the same for all rungs.
+        let cache = tempfile::tempdir().unwrap();
+        let judging = Judging { n: Some(ladder.n), seed: 1, cache: Some(cache.path().to_owned()) };
         let judged = ladder.rungs.into_iter().map(|(name, new)| {
             let scores = judge(&ladder.data, new, &judging, &mut |_| {}).unwrap();
             eprintln!("{case} {n} {name}: {}", in_short(&scores));
             (name, scores)
         });
         let judged: Vec<(&str, Scores)> = judged.collect();
-        figures(case, n, &judged, &format!("{} s", start.elapsed().as_secs()));
+        let how = format!("{} on either side; {} s", ladder.n, start.elapsed().as_secs());
+        figures(case, n, &judged, &how);
     }
 }
 
@@ -123,6 +134,11 @@ fn figures(case: &str, n: usize, judged: &[(&str, Scores)], how: &str) {
     let dials = ["fidelity", "coverage", "novelty", "utility"];
     let measured = dials.iter().filter(|dial| score("fresh", dial).is_some()).count();
     Figure::higher(case, &metric("dials that give a number"), measured as f64, "of 4").print(how);
+}
+
+/// `n` of `all`, spread evenly.
+fn compared<T>(all: &[T], n: usize) -> Vec<&T> {
+    evenly(all.len(), n).into_iter().map(|i| &all[i]).collect()
 }
 
 /// Places of `n` of `all`, spread evenly.

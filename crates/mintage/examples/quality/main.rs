@@ -51,7 +51,7 @@ struct Options {
 
 type Case = (&'static str, fn(&str, &Options));
 
-const CASES: [Case; 55] = [
+const CASES: [Case; 58] = [
     ("prdc", scores::prdc_sanity),
     ("mlp-vae", likelihood::mlp_vae),
     ("mlp-vae-normal", likelihood::mlp_vae_normal),
@@ -104,9 +104,12 @@ const CASES: [Case; 55] = [
     ("sprites-gan", clips::sprites),
     ("moving-mnist-vqvae", clips::moving_mnist),
     ("moving-mnist-vae", clips::moving_mnist),
+    ("judge-clips", judge::ladder),
     ("judge-images", judge::ladder),
     ("judge-rows", judge::ladder),
+    ("judge-sounds", judge::ladder),
     ("judge-texts", judge::ladder),
+    ("judge-tunes", judge::ladder),
 ];
 
 fn main() {

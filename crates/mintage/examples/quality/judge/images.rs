@@ -13,6 +13,8 @@ use crate::Options;
 
 /// Training images for each held-out one.
 const TRAIN: usize = 9;
+/// New images that are compared at most, as `evaluate` does.
+const MOST: usize = 2000;
 
 pub fn ladder(n: usize, options: &Options) -> Ladder {
     let source = options.data.join("images/mnist").to_string_lossy().into_owned();
@@ -24,8 +26,10 @@ pub fn ladder(n: usize, options: &Options) -> Ladder {
     let (holdout, train) = numbers.split_at(n);
     let splits = Splits { train: train.to_vec(), valid: Vec::new(), holdout: holdout.to_vec() };
     let known = all.images(known).unwrap();
-    let trained = known.select(&evenly(train.len(), n).into_iter().map(|i| n + i).collect::<Vec<_>>());
-    let fresh = all.images(fresh).unwrap();
+    let places = |all: usize| evenly(all, MOST.min(n));
+    let trained = known.select(&places(train.len()).into_iter().map(|i| n + i).collect::<Vec<_>>());
+    let fresh = all.images(fresh).unwrap().select(&places(n));
+    let n = fresh.len();
     let set = Arc::new(ImageSet::from_memory_split(known, splits));
     let rungs = vec![
         ("fresh", fresh.clone()),
@@ -42,7 +46,7 @@ pub fn ladder(n: usize, options: &Options) -> Ladder {
         ("near copies", noisy(&trained, 0.03)),
     ];
     let rungs = rungs.into_iter().map(|(name, images)| (name, NewItems::Images(images))).collect();
-    Ladder { data: set.into(), rungs }
+    Ladder { data: set.into(), n, rungs }
 }
 
 /// With normal noise of so many times the range of a pixel, cut off at black and white.

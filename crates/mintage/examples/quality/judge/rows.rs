@@ -53,7 +53,7 @@ pub fn ladder(n: usize, options: &Options) -> Ladder {
         ("near copies", one_cell_changed(&trained)),
     ];
     let rungs = rungs.into_iter().map(|(name, rows)| (name, NewItems::Rows(rows))).collect();
-    Ladder { data: AnyData::Table(Arc::new(set)), rungs }
+    Ladder { data: AnyData::Table(Arc::new(set)), n, rungs }
 }
 
 fn rows_of(table: &Table, column: &str, value: &str) -> Vec<u32> {

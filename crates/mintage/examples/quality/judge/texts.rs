@@ -9,11 +9,13 @@ use mintage::{
     nn::Rng,
 };
 
-use super::{Ladder, evenly};
+use super::{Ladder, compared, evenly};
 use crate::{Options, baselines::russian_works};
 
 /// Training paragraphs for each held-out one.
 const TRAIN: usize = 9;
+/// New paragraphs that are compared at most, as `evaluate` does.
+const MOST: usize = 200;
 /// Characters of a paragraph.
 const CHARS: std::ops::Range<usize> = 200..900;
 
@@ -44,13 +46,14 @@ pub fn ladder(n: usize, options: &Options) -> Ladder {
         ..SourceSpec::default()
     };
     let set = SequenceSet::open(&spec).unwrap();
+    let fresh: Vec<String> = compared(fresh, MOST.min(n)).into_iter().map(|&text| text.to_owned()).collect();
+    let n = fresh.len();
     let train: Vec<Vec<u32>> = evenly(set.splits().train.len(), n)
         .into_iter()
         .map(|at| set.document(set.splits().train[at]).into_iter().filter(|&t| t != 0).collect())
         .collect();
     let codec = set.codec().text().unwrap().clone();
     let encode = |texts: &[String]| texts.iter().map(|text| codec.encode(text)).collect::<Vec<_>>();
-    let fresh: Vec<String> = fresh.iter().map(|&text| text.to_owned()).collect();
     let each = |change: &dyn Fn(&str, &mut Rng) -> String| {
         let mut rng = Rng::new(4, 0);
         encode(&fresh.iter().map(|text| change(text, &mut rng)).collect::<Vec<_>>())
@@ -79,7 +82,7 @@ pub fn ladder(n: usize, options: &Options) -> Ladder {
             (name, NewItems::Sequences(all.into_iter().map(|tokens| (tokens, None)).collect()))
         })
         .collect();
-    Ladder { data: AnyData::Sequences(Arc::new(set)), rungs }
+    Ladder { data: AnyData::Sequences(Arc::new(set)), n, rungs }
 }
 
 fn tokens_of(codec: &TextCodec, text: &str) -> Vec<u32> {

@@ -10,10 +10,11 @@ use mintage_nn::Rng;
 
 use super::{
     super::{DialName, Interval, Judgement, Options, evenly, work},
-    Copied, KneserNey,
+    BOUNDARY, Copied, KneserNey,
     classifier::{Classifier, Features, detect},
     copies, distinct_n, js_distances, self_bleu,
     sets::{Passage, Sets},
+    stretches,
     view::exhibits,
 };
 use crate::{
@@ -107,9 +108,17 @@ fn units(passages: &[Passage]) -> Vec<&[u32]> {
     passages.iter().map(|passage| passage.units.as_slice()).collect()
 }
 
+fn looks(passages: &[Passage]) -> Vec<&[u32]> {
+    passages.iter().map(|passage| passage.looks.as_slice()).collect()
+}
+
+/// N-grams of the units, and of what else passages are compared by.
 fn features(passages: &[Passage]) -> Vec<Features> {
-    let all: Vec<Vec<u32>> = passages.iter().map(|passage| passage.units.clone()).collect();
-    Features::of_all(&all)
+    let both = |passage: &Passage| match passage.looks == passage.units {
+        true => passage.units.clone(),
+        false => [passage.units.as_slice(), &[BOUNDARY], &passage.looks].concat(),
+    };
+    Features::of_all(&passages.iter().map(both).collect::<Vec<_>>())
 }
 
 /// The two-sample test.
@@ -132,8 +141,11 @@ fn told_apart(sets: &Sets, seed: u64, on: &mut dyn FnMut(Event), metrics: &mut V
 fn alike(sets: &Sets, seed: u64, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metric>) {
     on(work("comparing n-grams", 0, 1));
     let [real, new, ceiling, floor] =
-        [&sets.real, &sets.new, &sets.ceiling, &sets.floor].map(|passages| units(passages));
-    let space = unit(sets.data);
+        [&sets.real, &sets.new, &sets.ceiling, &sets.floor].map(|passages| looks(passages));
+    let space = match sets.data.info().matter {
+        Matter::Text => unit(sets.data),
+        Matter::Music => "melody, chords, rhythm",
+    };
     // Passages drawn again are no others: a share of what differs falls, a distance rises, and the mean change is taken off.
     let sure = |passages: &[&[u32]], of: &(dyn Fn(&[&[u32]]) -> f64 + Sync)| {
         let picked = |rows: &[usize]| of(&rows.iter().map(|&row| passages[row]).collect::<Vec<_>>());
@@ -145,7 +157,7 @@ fn alike(sets: &Sets, seed: u64, on: &mut dyn FnMut(Event), metrics: &mut Vec<Me
     for n in 1..=4 {
         let name = format!("{n}-gram JS distance");
         let metric = Metric::lower(&name, space, distance(&new, n)).within(0.0, 1.0);
-        // Tokens drawn by their frequency are as near as real ones here: no floor, no dial.
+        // What is drawn by its frequency is as near as real ones here: no floor, no dial.
         metrics.push(match n {
             1 => metric,
             _ => metric
@@ -171,7 +183,8 @@ fn alike(sets: &Sets, seed: u64, on: &mut dyn FnMut(Event), metrics: &mut Vec<Me
 /// The share of the n-grams of `real`, each kind counted once, that `passages` have.
 fn recall(real: &[&[u32]], passages: &[&[u32]], n: usize) -> f64 {
     let kinds = |sequences: &[&[u32]]| -> hashbrown::HashSet<Vec<u32>> {
-        sequences.iter().flat_map(|sequence| sequence.windows(n)).map(<[u32]>::to_vec).collect()
+        let stretches = sequences.iter().flat_map(|sequence| stretches(sequence));
+        stretches.flat_map(|stretch| stretch.windows(n)).map(<[u32]>::to_vec).collect()
     };
     let (real, found) = (kinds(real), kinds(passages));
     real.iter().filter(|gram| found.contains(*gram)).count() as f64 / real.len().max(1) as f64

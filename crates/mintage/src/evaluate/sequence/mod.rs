@@ -20,6 +20,7 @@ mod judge;
 mod music;
 mod ngram;
 mod sets;
+mod steps;
 mod view;
 mod words;
 

@@ -158,7 +158,7 @@ mod tests {
         let train = [vec![0], codec.encode(&known[0]), vec![0]].concat();
         let passage = |score: &Score| {
             let tokens = codec.encode(score);
-            Passage { units: tokens.clone(), tokens, class: None }
+            Passage { units: tokens.clone(), looks: Vec::new(), tokens, class: None }
         };
         let passages =
             [passage(&tune(62, &[])), passage(&tune(60, &[1, 4])), passage(&tune(60, &[1, 2, 4, 5]))];

@@ -20,6 +20,7 @@ use mintage_nn::Rng;
 use super::{
     super::{Options, evenly, work},
     KneserNey,
+    steps::{of_any_notes, steps},
     words::Words,
 };
 use crate::{
@@ -45,8 +46,10 @@ const TRAIN_TOKENS: usize = 40_000_000;
 #[derive(Clone, Debug)]
 pub struct Passage {
     pub tokens: Vec<u32>,
-    /// Words of a text, tokens of music: what models of any codec are compared by.
+    /// Words of a text, tokens of music: what copies are counted in.
     pub units: Vec<u32>,
+    /// Words of a text, [`steps`] of music: what passages are compared by, whatever the codec.
+    pub looks: Vec<u32>,
     pub class: Option<u32>,
 }
 
@@ -60,7 +63,7 @@ pub struct Sets<'a> {
     pub ceiling: Vec<Passage>,
     /// Passages that nobody has learned from.
     pub fresh: Vec<Passage>,
-    /// Tokens drawn one by one, each as often as in train.
+    /// Of text tokens drawn one by one, each as often as in train; of music notes, likewise.
     pub floor: Vec<Passage>,
     /// Units of the train split, documents with boundaries between.
     pub train: Vec<u32>,
@@ -85,7 +88,12 @@ impl Reader<'_> {
     }
 
     fn passage(&mut self, tokens: Vec<u32>, class: Option<u32>) -> Passage {
-        Passage { units: self.units(&tokens), tokens, class }
+        let units = self.units(&tokens);
+        let looks = match self.codec {
+            SequenceCodec::Text(_) => units.clone(),
+            SequenceCodec::Music(codec) => steps(&codec.decode(&tokens)),
+        };
+        Passage { units, looks, tokens, class }
     }
 }
 
@@ -157,13 +165,7 @@ impl<'a> Sets<'a> {
         };
         let new = make(&real, &mut reader, on)?;
         let train = train_tokens(data);
-        let counts = KneserNey::fit(1, data.info().vocab, train.iter().map(Vec::as_slice));
-        let mut rng = Rng::new(options.seed, 7);
-        let floor = real.iter().map(|passage| {
-            let tokens = counts.sample(passage.tokens.len(), &mut || rng.uniform());
-            reader.passage(tokens, passage.class)
-        });
-        let floor = floor.collect();
+        let floor = trivial(data, &train, [&real, &ceiling], options.seed, &mut reader);
         let mut units = vec![BOUNDARY];
         for document in &train {
             units.extend(reader.units(document));
@@ -172,6 +174,33 @@ impl<'a> Sets<'a> {
         let words = reader.words;
         Ok(Self { data, real, new, ceiling, fresh, floor, train: units, words, per_sec: 0.0 })
     }
+}
+
+/// Passages like the real ones of what is most frequent in train, for which nothing had to be learned.
+fn trivial(
+    data: &SequenceSet,
+    train: &[Vec<u32>],
+    [real, trained]: [&[Passage]; 2],
+    seed: u64,
+    reader: &mut Reader,
+) -> Vec<Passage> {
+    let mut rng = Rng::new(seed, 7);
+    if let SequenceCodec::Music(codec) = data.codec() {
+        let scores = |passages: &[Passage]| -> Vec<Score> {
+            passages.iter().map(|passage| codec.decode(&passage.tokens)).collect()
+        };
+        let (trained, real) = (scores(trained), scores(real).into_iter().zip(real));
+        let tune = |(like, passage): (Score, &Passage)| {
+            reader.passage(codec.encode(&of_any_notes(&like, &trained, &mut rng)), passage.class)
+        };
+        return real.map(tune).collect();
+    }
+    let counts = KneserNey::fit(1, data.info().vocab, train.iter().map(Vec::as_slice));
+    let text = |passage: &Passage| {
+        let tokens = counts.sample(passage.tokens.len(), &mut || rng.uniform());
+        reader.passage(tokens, passage.class)
+    };
+    real.iter().map(text).collect()
 }
 
 /// Tokens of a passage: about half a page of text, whatever a token is; of music whole tunes up to a length.
