@@ -59,6 +59,24 @@ impl Interval {
         Self { value: 0.5, low: 0.5 - half, high: 0.5 + half }
     }
 
+    /// The area under the ROC curve that mere guesses give, with so many of either kind (Mann and Whitney, 1947).
+    pub fn of_chance_auc(positives: usize, negatives: usize) -> Self {
+        let (m, n) = (positives.max(1) as f64, negatives.max(1) as f64);
+        let half = 1.96 * ((m + n + 1.0) / (12.0 * m * n)).sqrt();
+        Self { value: 0.5, low: 0.5 - half, high: 0.5 + half }
+    }
+
+    /// The share of items that are 1, the others being 0, with Wilson's interval (1927): where all agree, resampling would
+    /// take that for certain.
+    pub fn of_share(items: &[f64]) -> Self {
+        const Z2: f64 = 1.96 * 1.96;
+        let n = items.len() as f64;
+        let value = items.iter().sum::<f64>() / n;
+        let middle = (value + Z2 / (2.0 * n)) / (1.0 + Z2 / n);
+        let half = (Z2 * (value * (1.0 - value) / n + Z2 / (4.0 * n * n))).sqrt() / (1.0 + Z2 / n);
+        Self { value, low: (middle - half).min(value), high: (middle + half).max(value) }
+    }
+
     /// No value is less: of an AUC, being wrong more often than right is chance as well.
     #[must_use]
     pub fn at_least(self, least: f64) -> Self {
@@ -154,6 +172,16 @@ mod tests {
         assert!(high < 0.75, "{high}");
         let interval = Interval::estimate(100, 200, 1, distinct);
         assert!(interval.low < 1.0 && interval.high > 1.0 && interval.high < 1.2, "{interval:?}");
+    }
+
+    #[test]
+    fn a_share_of_all_is_not_certain() {
+        // Wilson's interval of 24 of 24, and of 12 of 24.
+        let all = Interval::of_share(&[1.0; 24]);
+        assert!((all.low - 0.8620).abs() < 1e-3 && (all.value, all.high) == (1.0, 1.0), "{all:?}");
+        let half = Interval::of_share(&[0.0, 1.0].repeat(12));
+        assert!((half.low - 0.3143).abs() < 1e-3 && (half.high - 0.6857).abs() < 1e-3, "{half:?}");
+        assert!(Interval::of_share(&[]).value.is_nan());
     }
 
     #[test]

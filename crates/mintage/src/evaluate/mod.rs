@@ -11,6 +11,7 @@ mod bootstrap;
 pub mod clip;
 mod closer;
 pub mod image;
+mod membership;
 mod roc;
 pub mod sequence;
 pub mod sound;

@@ -11,6 +11,7 @@ use mintage_data::{ClipSet, Clips, Provenance, gif_bytes, grid_film};
 use super::{
     Interval, ItemScore, Judgement, Options, compared, evenly,
     image::{self, Conformity, Judged, Sets, novelty},
+    membership::{Attacked, Knows, Suspicions},
     work,
 };
 use crate::{
@@ -148,6 +149,10 @@ fn through_the_encoder(
         let scale = 1.0 / (data.codec().pixels() as f64 * std::f64::consts::LN_2);
         let bits = Interval { value: value.value * scale, low: value.low * scale, high: value.high * scale };
         metrics.push(Metric::lower("bits per dimension", "pixels", bits));
+        let members = Attacked::of(&data.splits().train, &data.splits().holdout, THROUGH).members;
+        let batch = Batch::Clips(data.batch(&members, None));
+        let members = model.nll(&batch, 1, options.seed).unwrap_or_default();
+        metrics.extend(Suspicions::by_likelihood(&members, &nats).metrics(Knows::Model, None, options.seed));
     }
     on(work("held-out clips through the encoder", 1, 1));
     Ok(())

@@ -24,7 +24,11 @@ pub use distance::{Features, Gaussian, frechet, kernel_distance};
 pub use novelty::{Novelty, novelty};
 pub use prdc::{Prdc, PrdcItems, nearest, prdc, prdc_items};
 
-use super::{DialName, Interval, ItemScore, Judgement, Options, compared, evenly, work};
+use super::{
+    DialName, Interval, ItemScore, Judgement, Options, compared, evenly,
+    membership::{Attacked, Knows, Suspicions},
+    work,
+};
 use crate::{
     dataset::AnyData,
     error::Error,
@@ -46,6 +50,8 @@ const RESAMPLES: usize = 500;
 const RESAMPLES_FRECHET: usize = 40;
 /// Bytes of the train split that generated images are searched in, at most.
 const SEARCHED_BYTES: usize = 512 << 20;
+/// Images that are said to have been learned from or not, on either side, at most.
+const SUSPECTED: usize = 500;
 /// Held-out images and importance samples for the likelihood.
 const NLL_ITEMS: usize = 100;
 const NLL_SAMPLES: usize = 50;
@@ -204,8 +210,11 @@ fn in_feature_space(sets: &Sets, on: &mut dyn FnMut(Event), metrics: &mut Vec<Me
     let items = prdc_items(&real, &fake, K);
     let (best, worst) = (prdc_items(&real, &ceiling, K), prdc_items(&real, &floor, K));
     let mut add = |name: &str, of: &dyn Fn(&PrdcItems) -> &Vec<f64>, dial: Option<DialName>| {
-        let mean = |items: &PrdcItems| Interval::of_mean(of(items), RESAMPLES, sets.seed);
-        let most = if name == "density" { f64::INFINITY } else { 1.0 };
+        // All but the density are shares of items.
+        let (most, mean): (f64, &dyn Fn(&PrdcItems) -> Interval) = match name {
+            "density" => (f64::INFINITY, &|items| Interval::of_mean(of(items), RESAMPLES, sets.seed)),
+            _ => (1.0, &|items| Interval::of_share(of(items))),
+        };
         let metric = Metric::higher(name, space, mean(&items)).within(0.0, most);
         metrics.push(metric.between(mean(&best), mean(&worst)).moving(dial));
     };
@@ -257,8 +266,26 @@ fn new_or_copied(sets: &Sets, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metri
     add("exact copies", &share(&found.exact), mean(&share(&of_real.exact)));
     add("near copies", &share(&found.near), found.near_expected.into());
     add("closer to train than to holdout", &found.closer, Interval::of_chance(sets.real.len()));
+    let knows = Knows::NewItems(sets.numbers);
+    let recited = suspected(sets, &sets.ceiling)?.auc();
+    metrics.extend(suspected(sets, &sets.fake)?.metrics(knows, Some(recited), sets.seed));
     on(work("searching for copies", 1, 1));
     Ok(Copies { found, searched })
+}
+
+/// Training images, and then held-out ones, by how much nearer new images are to each than other held-out ones.
+fn suspected(sets: &Sets, new: &Images) -> Result<Suspicions, Error> {
+    let splits = sets.data.splits();
+    let attacked = Attacked::of(&splits.train, &splits.holdout, SUSPECTED);
+    let size = sets.data.shape().pixels();
+    let pixels = |images: &Images| Features::new(size, images.pixels.iter().map(|&p| f32::from(p)).collect());
+    let of = |items: &[u32]| Ok::<_, Error>(pixels(&sets.data.images(items)?));
+    let (new, known) = (pixels(new), of(&attacked.known)?);
+    let distances = |items: Features| -> Vec<(f32, f32)> {
+        let (to_new, to_real) = (nearest(&items, &new), nearest(&items, &known));
+        to_new.iter().zip(to_real).map(|(new, real)| (new.1, real.1)).collect()
+    };
+    Ok(Suspicions::by_density(&distances(of(&attacked.members)?), &distances(of(&attacked.others)?)))
 }
 
 /// What the search for copies found, and the training images it looked at.
@@ -283,8 +310,7 @@ fn useful(sets: &Sets, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metric>) {
         let judged = named.iter().zip(&sets.real.labels).filter(|(_, label)| known(**label));
         judged.map(|(name, label)| f64::from(u8::from(name == label))).collect::<Vec<f64>>()
     };
-    let mut accuracy =
-        |learn: &Images, what: &str| Interval::of_mean(&right(learn, what), RESAMPLES, sets.seed);
+    let mut accuracy = |learn: &Images, what: &str| Interval::of_share(&right(learn, what));
     let value = accuracy(&sets.fake, "training on new data");
     let ceiling = accuracy(&sets.ceiling, "training on real data");
     let floor = accuracy(&sets.floor, "training on trivial data");
@@ -310,6 +336,10 @@ fn likelihood(
         let scale = 1.0 / (data.shape().pixels() as f64 * std::f64::consts::LN_2);
         let bits = Interval { value: value.value * scale, low: value.low * scale, high: value.high * scale };
         metrics.push(Metric::lower("bits per dimension", "pixels", bits));
+        let members = Attacked::of(&data.splits().train, &data.splits().holdout, NLL_ITEMS).members;
+        let batch = Batch::Images(data.batch(&members)?);
+        let members = model.nll(&batch, NLL_SAMPLES, options.seed).unwrap_or_default();
+        metrics.extend(Suspicions::by_likelihood(&members, &nll).metrics(Knows::Model, None, options.seed));
     }
     on(work("likelihood of held-out images", 1, 1));
     Ok(())

@@ -9,7 +9,11 @@ use mintage_data::{
 use mintage_nn::Rng;
 
 use super::{
-    super::{DialName, Interval, Judgement, Options, evenly, work},
+    super::{
+        DialName, Interval, Judgement, Options, evenly,
+        membership::{Knows, Suspicions},
+        work,
+    },
     BOUNDARY, Copied, KneserNey,
     classifier::{Classifier, Features, detect},
     copies, distinct_n, js_distances, self_bleu,
@@ -22,7 +26,7 @@ use crate::{
     error::Error,
     events::Event,
     model::Model,
-    models::sequence::vae,
+    models::{SequenceModel, sequence::vae},
     report::{Metric, Report},
 };
 
@@ -36,6 +40,9 @@ const BLEU_SAMPLES: usize = 200;
 const NLL_TOKENS: usize = 400_000;
 /// Segments that go through a model together.
 const TOGETHER: usize = 32;
+/// Tokens of train whose likelihood is held against that, at most, and documents.
+const MEMBER_TOKENS: usize = 100_000;
+const MEMBERS: usize = 200;
 /// Order of the model of counts, and the train tokens that it counts at most.
 const ORDER: usize = 5;
 const COUNTED: u64 = 12_000_000;
@@ -234,7 +241,7 @@ fn useful(sets: &Sets, seed: u64, on: &mut dyn FnMut(Event), metrics: &mut Vec<M
         let right = |(f, p): (&Features, &Passage)| f64::from(u8::from(Some(judge.class(f)) == p.class));
         real.iter().zip(&sets.real).map(right).collect()
     };
-    let accuracy = |passages: &[Passage]| Interval::of_mean(&learn(passages), RESAMPLES, seed);
+    let accuracy = |passages: &[Passage]| Interval::of_share(&learn(passages));
     let name = "accuracy of classes on real ones, trained on new";
     let metric = Metric::higher(name, "n-grams", accuracy(&sets.new)).within(0.0, 1.0);
     metrics.push(metric.between(accuracy(&sets.ceiling), 1.0 / classes as f64).moving(DialName::Utility));
@@ -252,30 +259,17 @@ fn likelihood(
 ) -> Result<(), Error> {
     let parts = model.sequences()?;
     let cut = parts.model.config().cut();
-    let documents = held_out(data, cut);
-    let (mut nats, mut tokens, mut chars) = (Vec::new(), Vec::new(), Vec::new());
-    let mut counts = Vec::new();
+    let documents = parts_of(data, Split::Holdout, cut, NLL_TOKENS);
+    let (mut tokens, mut chars, mut counts) = (Vec::new(), Vec::new(), Vec::new());
+    let nats = nats_of(parts.model, data, &documents, seed, &mut |done| {
+        on(work("likelihood of held-out ones", done, documents.len()));
+    });
     let counted = counted(data, cut);
-    let together = if matches!(cut, Cut::Segments(_)) { TOGETHER } else { 1 };
-    let mut rng = Rng::new(seed, 0);
-    for (done, group) in documents.chunks(together).enumerate() {
-        on(work("likelihood of held-out ones", done * together, documents.len()));
-        nats.extend(match cut {
-            Cut::Segments(_) => {
-                let items: Vec<u32> = group.iter().map(|held| held.item).collect();
-                parts.model.nll(&data.batch(&items, cut, None), vae::SAMPLES, &mut rng)
-            }
-            Cut::Windows(_) => {
-                let nats = |held: &Held| parts.model.document_nll(&held.tokens, held.class);
-                group.iter().filter_map(nats).collect()
-            }
-        });
-        for Held { tokens: document, .. } in group {
-            tokens.push(document.len() as f64 - 1.0);
-            counts.push(counted.nll(&document[1..]));
-            if let SequenceCodec::Text(codec) = data.codec() {
-                chars.push(codec.decode(document).chars().count() as f64);
-            }
+    for Held { tokens: document, .. } in &documents {
+        tokens.push(document.len() as f64 - 1.0);
+        counts.push(counted.nll(&document[1..]));
+        if let SequenceCodec::Text(codec) = data.codec() {
+            chars.push(codec.decode(document).chars().count() as f64);
         }
     }
     on(work("likelihood of held-out ones", documents.len(), documents.len()));
@@ -293,10 +287,45 @@ fn likelihood(
         add("negative log-likelihood", "bits a character", ratio(&nats, &chars, LN_2));
         add(&name, "bits a character", ratio(&counts, &chars, LN_2));
     }
+    let a_token = |nats: &[f64], tokens: &[f64]| -> Vec<f64> {
+        nats.iter().zip(tokens).map(|(nats, tokens)| nats / tokens.max(1.0)).collect()
+    };
+    let members = parts_of(data, Split::Train, cut, MEMBER_TOKENS);
+    let lengths: Vec<f64> = members.iter().map(|held| held.tokens.len() as f64 - 1.0).collect();
+    let members = nats_of(parts.model, data, &members, seed, &mut |_| {});
+    let found = Suspicions::by_likelihood(&a_token(&members, &lengths), &a_token(&nats, &tokens));
+    metrics.extend(found.metrics(Knows::Model, None, seed));
     Ok(())
 }
 
-/// A held-out document, a part of one, or a segment.
+/// The negative log-likelihood of each part.
+fn nats_of(
+    model: &SequenceModel,
+    data: &SequenceSet,
+    documents: &[Held],
+    seed: u64,
+    on: &mut dyn FnMut(usize),
+) -> Vec<f64> {
+    let cut = model.config().cut();
+    let together = if matches!(cut, Cut::Segments(_)) { TOGETHER } else { 1 };
+    let (mut nats, mut rng) = (Vec::new(), Rng::new(seed, 0));
+    for (done, group) in documents.chunks(together).enumerate() {
+        on(done * together);
+        nats.extend(match cut {
+            Cut::Segments(_) => {
+                let items: Vec<u32> = group.iter().map(|held| held.item).collect();
+                model.nll(&data.batch(&items, cut, None), vae::SAMPLES, &mut rng)
+            }
+            Cut::Windows(_) => {
+                let nats = |held: &Held| model.document_nll(&held.tokens, held.class);
+                group.iter().filter_map(nats).collect()
+            }
+        });
+    }
+    nats
+}
+
+/// A document, a part of one, or a segment.
 struct Held {
     /// The first of them only tells what came before.
     tokens: Vec<u32>,
@@ -305,22 +334,26 @@ struct Held {
     item: u32,
 }
 
-/// Held-out documents, long ones in parts, or segments: enough for the likelihood.
-fn held_out(data: &SequenceSet, cut: Cut) -> Vec<Held> {
+/// Documents of a split, long ones in parts, or segments: at most so many tokens.
+fn parts_of(data: &SequenceSet, split: Split, cut: Cut, most: usize) -> Vec<Held> {
     const PART: usize = 16_384;
     if let Cut::Segments(longest) = cut {
-        let items: Vec<u32> = data.items(Split::Holdout, cut).collect();
+        let items: Vec<u32> = data.items(split, cut).collect();
         let segment = |item| {
             let (tokens, class) = data.item(item, cut);
             Held { tokens, class, item }
         };
-        return evenly(&items, NLL_TOKENS / longest).into_iter().map(segment).collect();
+        return evenly(&items, most / longest).into_iter().map(segment).collect();
     }
-    let mut left = NLL_TOKENS;
+    let mut left = most;
     let mut found = Vec::new();
-    let documents = &data.splits().holdout;
-    let each = (NLL_TOKENS / documents.len().max(1)).max(PART);
-    for &document in documents {
+    // Of train, where there are many, some from all over it.
+    let documents = match split {
+        Split::Train => evenly(data.splits().get(split), MEMBERS),
+        _ => data.splits().get(split).to_vec(),
+    };
+    let each = (most / documents.len().max(1)).max(PART);
+    for document in documents {
         let tokens = data.beginning(document, each.min(left + 1));
         let class = data.class(document);
         let parts = tokens.chunks(PART).filter(|part| part.len() > 1);

@@ -6,13 +6,14 @@ use std::{fmt::Write, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use mintage_data::{
-    SoundCodec, SoundSet, Split,
+    SoundBatch, SoundCodec, SoundSet, Split,
     audio::{LogMel, MelParams, WavDepth, wav_bytes},
 };
 
 use super::{
     Interval, ItemScore, Judgement, Options, evenly,
     image::{self, Conformity, Sets},
+    membership::{Attacked, Knows, Suspicions},
     work,
 };
 use crate::{
@@ -109,14 +110,25 @@ fn through_the_codec(
         let value = Interval::of_mean(&distances, RESAMPLES, options.seed);
         metrics.push(Metric::lower("mel distance of held-out sounds", "decibel, through the encoder", value));
     }
-    let lengths: Vec<f64> =
-        batch.lengths.iter().map(|&n| f64::from(n) / f64::from(parts.info.rate_hz)).collect();
+    let seconds = |batch: &SoundBatch| -> Vec<f64> {
+        batch.lengths.iter().map(|&n| f64::from(n) / f64::from(parts.info.rate_hz)).collect()
+    };
+    let lengths = seconds(&batch);
     if let Some(nats) = model.nll(&Batch::Sounds(batch), 1, options.seed) {
         let value = Interval::estimate(nats.len(), RESAMPLES, options.seed, |rows| {
             let sum = |values: &[f64]| rows.iter().map(|&row| values[row]).sum::<f64>();
             sum(&nats) / sum(&lengths).max(1e-9)
         });
         metrics.push(Metric::lower("negative log-likelihood of codes", "nats a second", value));
+        let train: Vec<u32> = data.items(Split::Train).collect();
+        let members = data.batch(&Attacked::of(&train, &all, THROUGH).members, None);
+        let a_second = |nats: Vec<f64>, seconds: Vec<f64>| -> Vec<f64> {
+            nats.iter().zip(seconds).map(|(nats, seconds)| nats / seconds.max(1e-9)).collect()
+        };
+        let (held, lengths) = (a_second(nats, lengths), seconds(&members));
+        let members = model.nll(&Batch::Sounds(members), 1, options.seed).unwrap_or_default();
+        let found = Suspicions::by_likelihood(&a_second(members, lengths), &held);
+        metrics.extend(found.metrics(Knows::Model, None, options.seed));
     }
     on(work("held-out sounds through the codec", 1, 1));
     Ok(())

@@ -5,10 +5,15 @@ use std::time::Duration;
 use mintage_data::{SourceSpec, Table, TableSet, table::schema::Kind};
 
 use super::{
-    super::{DialName, Interval, Judgement, Options, compared, evenly, work},
+    super::{
+        DialName, Interval, Judgement, Options, compared, evenly,
+        membership::{Attacked, Knows, Suspicions},
+        work,
+    },
     Attack, Coverage, Detection, Frame, Judge, KnownPersons, Persons, Quality, SinglingOut, Utility, Values,
-    detect, independent_columns, inference, key_uniqueness, linkability, manifold, privacy, singling_out,
-    utility,
+    detect, independent_columns, inference, key_uniqueness, linkability, manifold,
+    neighbours::{Norm, Scale, Space, nearest},
+    privacy, singling_out, utility,
     view::exhibits,
 };
 use crate::{
@@ -29,6 +34,8 @@ const RESAMPLES: usize = 200;
 const GUESSES: usize = 1000;
 /// Rows whose halves are linked and whose cells are guessed.
 const TARGETS: usize = 2000;
+/// Rows that are said to have been learned from or not, on either side, at most.
+const SUSPECTED: usize = 1000;
 /// Classes of a column that is taken for a label without being named.
 const LABEL_CLASSES: usize = 20;
 /// Held-out rows whose likelihood is taken.
@@ -244,8 +251,28 @@ fn new_or_copied(sets: &Sets, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metri
         let metric = Metric::lower(&attack.name, "risk of an attack", attack.risk).within(0.0, 1.0);
         metrics.push(metric.between(none, recited).moving(DialName::Novelty));
     }
+    let suspected = |new: &Frame| suspected(&sets.train, &sets.real, new);
+    let recited = suspected(&sets.ceiling).auc();
+    let knows = Knows::NewItems("density of rows");
+    metrics.extend(suspected(&sets.new).metrics(knows, Some(recited), sets.seed));
     on(work("searching for copies", 1, 1));
     found
+}
+
+/// Training rows, and then held-out ones, by how much nearer new rows are to each than other held-out ones.
+fn suspected(train: &Frame, holdout: &Frame, new: &Frame) -> Suspicions {
+    let all = |frame: &Frame| (0..frame.rows() as u32).collect::<Vec<_>>();
+    let attacked = Attacked::of(&all(train), &all(holdout), SUSPECTED);
+    let of =
+        |frame: &Frame, rows: &[u32]| frame.select(&rows.iter().map(|&row| row as usize).collect::<Vec<_>>());
+    let known = of(holdout, &attacked.known);
+    let space = Space::of(train, &[holdout, new], Scale::Standard);
+    let distances = |rows: Frame| -> Vec<(f32, f32)> {
+        let to = |base: &Frame| nearest(&space.points(&rows), &space.points(base), Norm::Absolute);
+        to(new).iter().zip(to(&known)).map(|(new, real)| (new.distance, real.distance)).collect()
+    };
+    let members = distances(of(train, &attacked.members));
+    Suspicions::by_density(&members, &distances(of(holdout, &attacked.others)))
 }
 
 /// Values that point at a person. Here too the floor is a model that recites.
@@ -362,6 +389,9 @@ fn likelihood(
     if let Some(nll) = model.nll(&batch, 1, options.seed) {
         let value = Interval::of_mean(&nll, RESAMPLES, options.seed);
         metrics.push(Metric::lower("negative log-likelihood", "nats a row", value));
+        let members = Attacked::of(&data.splits().train, &data.splits().holdout, NLL_ROWS).members;
+        let members = model.nll(&Batch::Rows(data.batch(&members)), 1, options.seed).unwrap_or_default();
+        metrics.extend(Suspicions::by_likelihood(&members, &nll).metrics(Knows::Model, None, options.seed));
     }
     on(work("likelihood of held-out rows", 1, 1));
 }
