@@ -38,7 +38,21 @@ pub fn customers(binary: &Path, scratch: &Path) -> Result<Vec<Figure>> {
         let setup = format!("{CUSTOMERS} made-up customers; columns {}", PERSONAL.join(", "));
         figures.push(Figure::lower("customers", &metric, copied as f64, "values", 0.0, &setup));
     }
+    figures.push(redrawn(binary, scratch)?);
     Ok(figures)
+}
+
+/// What the judge says of a model that was told to draw real names, addresses and numbers again.
+fn redrawn(binary: &Path, scratch: &Path) -> Result<Figure> {
+    run(binary, scratch, "train customers.csv --time 20s --name redrawn -s data.text=redraw")?;
+    run(binary, scratch, "evaluate redrawn")?;
+    let path = scratch.join("runs/redrawn/report.json");
+    let report = fs::read(&path).map_err(at(&path))?;
+    let report: serde_json::Value = serde_json::from_slice(&report).map_err(|e| e.to_string())?;
+    let novelty = report.pointer("/dials/novelty/score").and_then(serde_json::Value::as_f64);
+    let novelty = novelty.ok_or("the report has no novelty")?;
+    let setup = format!("{CUSTOMERS} made-up customers, text = \"redraw\"");
+    Ok(Figure::lower("customers", "novelty with names drawn again", novelty, "of 100", 10.0, &setup))
 }
 
 /// Cells of a column of `new` that stand in that column of `real`.

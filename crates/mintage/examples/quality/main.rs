@@ -51,7 +51,7 @@ struct Options {
 
 type Case = (&'static str, fn(&str, &Options));
 
-const CASES: [Case; 58] = [
+const CASES: [Case; 59] = [
     ("prdc", scores::prdc_sanity),
     ("mlp-vae", likelihood::mlp_vae),
     ("mlp-vae-normal", likelihood::mlp_vae_normal),
@@ -104,6 +104,7 @@ const CASES: [Case; 58] = [
     ("sprites-gan", clips::sprites),
     ("moving-mnist-vqvae", clips::moving_mnist),
     ("moving-mnist-vae", clips::moving_mnist),
+    ("attacks", tables::attacks),
     ("judge-clips", judge::ladder),
     ("judge-images", judge::ladder),
     ("judge-rows", judge::ladder),

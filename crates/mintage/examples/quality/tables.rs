@@ -7,10 +7,13 @@ use std::{fs::File, io::BufWriter, path::Path, time::Instant};
 use mintage::{
     AnyData, Family, Recipe, RowRequest,
     data::{
-        Table,
+        SourceSpec, Table, TableSet,
         table::{read, write_csv},
     },
-    evaluate::table::{Frame, Judge, Quality, Utility, detect, manifold, privacy, utility},
+    evaluate::table::{
+        Frame, Judge, Quality, SinglingOut, Utility, detect, independent_columns, inference, linkability,
+        manifold, privacy, singling_out, utility,
+    },
 };
 
 use crate::{
@@ -53,6 +56,36 @@ pub fn others(case: &str, options: &Options) {
     let mut recipe = recipe(&source, family_of(case), minutes, &[], options);
     recipe.data.label = Some(label.to_owned());
     learn_and_judge(case, &recipe, None, options);
+}
+
+/// `attacks`: what the attacks on privacy cost, as many and on as many rows as `evaluate` makes at most.
+pub fn attacks(case: &str, options: &Options) {
+    const GUESSES: usize = 1000;
+    const TARGETS: usize = 2000;
+    let open = |name: &str| {
+        let source = options.data.join("tables").join(name).to_string_lossy().into_owned();
+        read(&SourceSpec { source, ..SourceSpec::default() }).unwrap()
+    };
+    let (train, holdout) = (open("adult-train.csv"), open("adult-test.csv"));
+    let new = independent_columns(&train, 32_000, 1);
+    let spec = SourceSpec::default();
+    let set = TableSet::of(train.clone(), None, &spec).unwrap();
+    let [train, holdout, new] = Frame::together([&train, &holdout, &new], set.schema()).unwrap();
+    let start = Instant::now();
+    for mode in [SinglingOut::Univariate, SinglingOut::Multivariate] {
+        singling_out(&train, &holdout, &new, mode, GUESSES, 1);
+    }
+    linkability(&train, &holdout, &new, TARGETS, 1);
+    inference(&train, &holdout, &new, TARGETS, 1);
+    let found = start.elapsed().as_secs_f64();
+    let how = format!(
+        "{} × {} new, {} train, {} held out",
+        new.rows(),
+        new.columns.len(),
+        train.rows(),
+        holdout.rows()
+    );
+    Figure::lower(case, "singling out, linkability, inference", found, "s").limit(60.0).print(&how);
 }
 
 fn family_of(case: &str) -> Family {

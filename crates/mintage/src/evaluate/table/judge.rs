@@ -245,9 +245,11 @@ fn new_or_copied(sets: &Sets, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metri
     add("closer to train than to holdout", &found.closer, Interval::of_chance(sets.real.rows()));
     let near = Metric::lower("near copies", "whole rows", found.near_share(0.05)).within(0.0, 1.0);
     metrics.push(near.between(0.05, 1.0));
-    for (attack, recited) in attacked(sets) {
-        // A risk that may as well be none is none; a scale that is no wider than that says nothing.
-        let none = Interval { value: 0.0, low: 0.0, high: attack.risk.high - attack.risk.value };
+    for (attack, recited, tried) in attacked(sets) {
+        // A risk that may as well be none is none; a scale that is no wider than that says nothing. The highest of many
+        // lies higher by chance: an interval of all of them is wider (Bonferroni, and the tail of the normal distribution).
+        let wider = (1.96f64.powi(2) + 2.0 * (tried as f64).ln()).sqrt() / 1.96;
+        let none = Interval { value: 0.0, low: 0.0, high: wider * (attack.risk.high - attack.risk.value) };
         let metric = Metric::lower(&attack.name, "risk of an attack", attack.risk).within(0.0, 1.0);
         metrics.push(metric.between(none, recited).moving(DialName::Novelty));
     }
@@ -291,8 +293,8 @@ fn given_away(sets: &Sets, spec: &SourceSpec, metrics: &mut Vec<Metric>) -> Pers
 
 /// The attacks that could be made, each with the risk if the new rows were training rows: as there are seldom
 /// as many new rows as training rows, not all of those could be recited, and it is less than 1. Of inference it
-/// is the column at the highest risk.
-fn attacked(sets: &Sets) -> Vec<(Attack, f64)> {
+/// is the column at the highest risk, with the number of columns that were tried.
+fn attacked(sets: &Sets) -> Vec<(Attack, f64, usize)> {
     let (train, holdout, seed) = (&sets.train, &sets.real, sets.seed);
     let [(out_of_new, cells_of_new), (out_of_train, cells_of_train)] =
         [&sets.new, &sets.ceiling].map(|new| {
@@ -302,13 +304,15 @@ fn attacked(sets: &Sets) -> Vec<(Attack, f64)> {
             (attacks, inference(train, holdout, new, TARGETS, seed))
         });
     let recited = out_of_train.map(|attack| attack.risk.value);
-    let mut attacks: Vec<(Attack, f64)> = out_of_new.into_iter().zip(recited).collect();
+    let mut attacks: Vec<(Attack, f64, usize)> =
+        out_of_new.into_iter().zip(recited).map(|(attack, recited)| (attack, recited, 1)).collect();
     if let Some(highest) = cells_of_new.highest {
         let same = cells_of_train.columns.iter().find(|of| of.name == highest.name);
         let recited = same.map_or(1.0, |of| of.risk.value);
-        attacks.push((Attack { name: format!("inference of {}", highest.name), ..highest }, recited));
+        let name = format!("inference of {}", highest.name);
+        attacks.push((Attack { name, ..highest }, recited, cells_of_new.columns.len()));
     }
-    attacks.retain(|(attack, _)| attack.guesses > 0);
+    attacks.retain(|(attack, ..)| attack.guesses > 0);
     attacks
 }
 
