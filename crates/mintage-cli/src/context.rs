@@ -157,6 +157,9 @@ impl Context {
         if let AnyData::Images(set) = &data {
             self.ui.skipped(set);
         }
+        if model.is_some() {
+            data.notes().iter().for_each(|note| self.ui.warn(note));
+        }
         data.skips().iter().for_each(|skip| self.ui.detail(&format!("left out {skip}")));
         Ok(data)
     }

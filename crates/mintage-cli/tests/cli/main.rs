@@ -13,6 +13,7 @@ mod errors_recipe;
 mod help;
 mod helpers;
 mod journey;
+mod judging;
 mod readme;
 mod resume;
 mod rows;

@@ -12,7 +12,7 @@ mod persons;
 mod spellings;
 mod typed;
 mod types;
-mod words;
+pub(super) mod words;
 
 use serde::{Deserialize, Serialize};
 

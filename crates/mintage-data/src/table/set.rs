@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::{
-    Table,
+    Column, Table,
     codec::{Field, Limits, Rare, TableCodec},
     read::{is_database, read},
     rules::in_force,
-    schema::{TableSchema, detect},
+    schema::{ColumnSchema, Kind, TableSchema, detect, words},
 };
 use crate::{Error, SourceSpec, Splits};
 
@@ -81,8 +81,12 @@ impl TableSet {
                     .with_hint("give the data that it was trained on, or data with the same columns")
             })
         });
-        let table = Table { name: table.name.clone(), columns: columns.collect::<Result<_, _>>()?, ..table };
+        let mut table =
+            Table { name: table.name.clone(), columns: columns.collect::<Result<_, _>>()?, ..table };
         let schema = codec.rules.own().clone();
+        let strange = table.columns.iter().zip(&schema.columns).filter_map(strange_values);
+        let strange: Vec<String> = strange.collect();
+        table.notes.extend(strange);
         let splits = Splits::of_rows(&row_hashes(&table), official);
         Ok(Self::encoded(table, schema, codec.clone(), splits))
     }
@@ -206,6 +210,32 @@ fn row_hashes(table: &Table) -> Vec<u64> {
         hash.digest()
     };
     rows.map(hash).collect()
+}
+
+/// Says so where most values of a column are not what the model knows the column as: it sees gaps there.
+fn strange_values((column, known): (&Column, &ColumnSchema)) -> Option<String> {
+    let what = match known.kind {
+        Kind::Integer | Kind::Number => "number",
+        Kind::Datetime => "date",
+        _ => return None,
+    };
+    let counts = column.counts();
+    let (mut values, mut strange, mut example) = (0, 0, None);
+    for (text, &count) in
+        column.values().iter().zip(&counts).filter(|(text, _)| !known.is_missing(Some(text)))
+    {
+        values += count as usize;
+        if known.number(text).is_none() {
+            strange += count as usize;
+            example = example.or(Some(text));
+        }
+    }
+    let example = example.filter(|_| 2 * strange > values)?;
+    let (name, strange) = (&column.name, words::count(strange));
+    let (values, example) = (words::count(values), words::quoted(example));
+    Some(format!(
+        "column `{name}`: {strange} of {values} values, such as {example}, are no {what}s as the model knows them"
+    ))
 }
 
 #[cfg(test)]

@@ -279,9 +279,13 @@ fn compared(options: &Options, default: usize, splits: &Splits, item: &str) -> R
     }
     let n = options.n.unwrap_or(default).min(held).min(splits.train.len());
     if n < LEAST {
-        let message =
-            format!("{held} held-out {item}s are too few to judge a model by; {LEAST} are the least");
-        let hint = format!("about a tenth of the {item}s is held out: it takes 200 of them or more");
+        let items = if held == 1 { format!("{item} is") } else { format!("{item}s are") };
+        let message = format!("{held} held-out {items} too few to judge a model by; {LEAST} are the least");
+        let all = splits.train.len() + splits.valid.len() + held;
+        let hint = match all {
+            ..200 => format!("about a tenth of the {item}s is held out: it takes 200 of them or more"),
+            _ => format!("copies of one {item} are held out together: few of these {all} differ"),
+        };
         return Err(Error::request(message).with_hint(hint));
     }
     Ok(n)
