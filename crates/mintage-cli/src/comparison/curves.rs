@@ -13,6 +13,8 @@ const POINTS: usize = 40;
 /// The validations of one phase of a run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Curve {
+    /// Which of the phases that validate, from 1: two of them may call different numbers alike.
+    pub phase: usize,
     /// The name of the number, such as "nelbo".
     pub metric: String,
     pub points: Vec<Point>,
@@ -50,7 +52,10 @@ pub fn read(dir: &Path) -> Vec<Curve> {
         let point = Point { step, secs: secs.get(&step).copied(), value };
         match curves.last_mut().filter(|(last, _)| *last == names) {
             Some((_, curve)) => curve.points.push(point),
-            None => curves.push((names, Curve { metric, points: vec![point] })),
+            None => {
+                let phase = curves.len() + 1;
+                curves.push((names, Curve { phase, metric, points: vec![point] }));
+            }
         }
     }
     curves.into_iter().map(|(_, curve)| curve).collect()
@@ -104,7 +109,7 @@ mod tests {
 
     fn curve(points: &[(u64, f64)]) -> Curve {
         let points = points.iter().map(|&(step, value)| Point { step, secs: None, value }).collect();
-        Curve { metric: "nll".to_owned(), points }
+        Curve { phase: 1, metric: "nll".to_owned(), points }
     }
 
     #[test]

@@ -51,7 +51,7 @@ pub fn dials(comparison: &Comparison) -> Vec<Panel> {
 
 fn bars(dial: &str, groups: &[Group]) -> Panel {
     const LEFT: f64 = 118.0;
-    const LONG: f64 = 150.0;
+    const LONG: f64 = 124.0;
     let mut body = String::new();
     for (row, group) in groups.iter().enumerate() {
         let y = 20.0 * row as f64;
@@ -78,7 +78,7 @@ fn bars(dial: &str, groups: &[Group]) -> Panel {
             LONG * found.mean / 100.0,
             x(100.0) + 6.0,
             y + 14.0,
-            short(&found.text(), 12),
+            found.text_of(1),
         );
         if let Some((low, high)) = found.interval {
             let _ = write!(
@@ -100,25 +100,35 @@ fn bars(dial: &str, groups: &[Group]) -> Panel {
 
 /// One panel a family and number that it validates by; none for families that have none.
 pub fn curves(comparison: &Comparison) -> Vec<Panel> {
-    let mut wanted: Vec<(&str, &str)> = Vec::new();
+    let mut wanted: Vec<(&str, usize, &str)> = Vec::new();
     for member in comparison.members() {
         for curve in &member.curves {
-            if !wanted.contains(&(member.family(), &curve.metric)) {
-                wanted.push((member.family(), &curve.metric));
+            let one = (member.family(), curve.phase, curve.metric.as_str());
+            if !wanted.contains(&one) {
+                wanted.push(one);
             }
         }
     }
     // Phases of a family stand beside each other.
-    wanted.sort_by_key(|(family, _)| comparison.groups.iter().position(|group| group.family == *family));
-    wanted.into_iter().filter_map(|(family, metric)| panel(comparison, family, metric)).collect()
+    let place = |family: &str| comparison.groups.iter().position(|group| group.family == family);
+    wanted.sort_by_key(|(family, phase, _)| (place(family), *phase));
+    let phases = |family: &str| wanted.iter().filter(|(other, ..)| *other == family).count();
+    let one = |&(family, phase, metric): &(&str, usize, &str)| {
+        let part = if phases(family) > 1 { format!(", phase {phase}") } else { String::new() };
+        panel(comparison, family, phase, metric, format!("{family}{part}: {metric}"))
+    };
+    wanted.iter().filter_map(one).collect()
 }
 
-fn panel(comparison: &Comparison, family: &str, metric: &str) -> Option<Panel> {
-    let groups = comparison.groups.iter().filter(|group| group.family == family);
-    let found: Vec<(&str, Vec<&Curve>)> = groups
+fn panel(comparison: &Comparison, family: &str, phase: usize, metric: &str, title: String) -> Option<Panel> {
+    let is_wanted = |curve: &&Curve| curve.phase == phase && curve.metric == metric;
+    let found: Vec<(&str, Vec<&Curve>)> = comparison
+        .groups
+        .iter()
+        .filter(|group| group.family == family)
         .map(|group| {
             let all = group.members.iter().flat_map(|member| &member.curves);
-            (group.label.as_str(), all.filter(|curve| curve.metric == metric).collect())
+            (group.label.as_str(), all.filter(is_wanted).collect())
         })
         .filter(|(_, curves): &(&str, Vec<&Curve>)| !curves.is_empty())
         .collect();
@@ -126,26 +136,28 @@ fn panel(comparison: &Comparison, family: &str, metric: &str) -> Option<Panel> {
     let by_time = points().all(|point| point.secs.is_some());
     let bands: Vec<Band> = found.iter().filter_map(|(label, curves)| band(label, curves, by_time)).collect();
     let seeds = found.iter().map(|(_, curves)| curves.len()).max().unwrap_or(0);
-    let along = if by_time { "training time" } else { "steps" };
-    let shown = if seeds > 1 { ", mean and range of the seeds" } else { "" };
-    let title = format!("{family}: {metric}");
-    Some(Panel {
-        title,
-        note: format!("against {along}{shown}"),
-        height: HEIGHT,
-        body: plot(&bands, by_time)?,
-    })
+    let along = if by_time { "against training time" } else { "against steps" };
+    let shown = if seeds > 1 { ", mean and range of seeds" } else { "" };
+    let by_powers = by_powers(&bands);
+    let scale = if by_powers { ", log scale" } else { "" };
+    let body = plot(&bands, by_time, by_powers)?;
+    Some(Panel { title, note: format!("{along}{shown}{scale}"), height: HEIGHT, body })
+}
+
+/// Whether the numbers fall by a power of ten: on an even scale they would be nothing but a corner.
+fn by_powers(bands: &[Band]) -> bool {
+    let all = || bands.iter().flat_map(|band| &band.points);
+    let (least, most) = (all().map(|p| p[2]).reduce(f64::min), all().map(|p| p[3]).reduce(f64::max));
+    least.zip(most).is_some_and(|(least, most)| least > 0.0 && most / least > 10.0)
 }
 
 /// Lines in their bands, between axes that say their ends.
-fn plot(bands: &[Band], by_time: bool) -> Option<String> {
+fn plot(bands: &[Band], by_time: bool, by_powers: bool) -> Option<String> {
     let (left, top, right, bottom) = PLOT;
     let all = || bands.iter().flat_map(|band| &band.points);
     let least = all().map(|p| p[2]).reduce(f64::min)?;
     let most = all().map(|p| p[3]).reduce(f64::max)?;
     let end = all().map(|p| p[0]).reduce(f64::max)?;
-    // Losses that fall by a power of ten are nothing but a corner on an even scale.
-    let by_powers = least > 0.0 && most / least > 10.0;
     let scaled = |value: f64| if by_powers { value.ln() } else { value };
     let (low, high) = (scaled(least), scaled(most));
     let x = |at: f64| left + (right - left) * at / end.max(1e-9);
@@ -166,12 +178,11 @@ fn plot(bands: &[Band], by_time: bool) -> Option<String> {
     }
     svg.push_str(&labels(bands, y));
     let far = if by_time { duration(end) } else { format!("{end:.0} steps") };
-    let powers = if by_powers { " (log)" } else { "" };
     let _ = write!(
         svg,
         "<text x=\"{}\" y=\"{}\" class=\"label\" text-anchor=\"end\">{}</text>\
          <text x=\"{}\" y=\"{bottom}\" class=\"label\" text-anchor=\"end\">{}</text>\
-         <text x=\"{left}\" y=\"{}\" class=\"label\">0{powers}</text>\
+         <text x=\"{left}\" y=\"{}\" class=\"label\">0</text>\
          <text x=\"{right}\" y=\"{}\" class=\"label\" text-anchor=\"end\">{far}</text>",
         left - 4.0,
         top + 8.0,
@@ -242,7 +253,7 @@ pub const STYLE: &str = "\
 
 /// All charts in one file, and in it what they were made from.
 pub fn file(comparison: &Comparison) -> String {
-    const TITLE: f64 = 30.0;
+    const TITLE: f64 = 32.0;
     const GAP: f64 = 20.0;
     let (mut body, mut top) = (String::new(), GAP);
     for panels in [dials(comparison), curves(comparison)] {
@@ -252,8 +263,8 @@ pub fn file(comparison: &Comparison) -> String {
                 let left = GAP + at as f64 * (WIDTH + GAP);
                 let _ = write!(
                     body,
-                    "<g transform=\"translate({left} {top})\"><text y=\"12\" class=\"title\">{} <tspan \
-                     class=\"label\">{}</tspan></text><g transform=\"translate(0 {TITLE})\">{}</g></g>",
+                    "<g transform=\"translate({left} {top})\"><text y=\"10\" class=\"title\">{}</text><text y=\"24\" \
+                     class=\"label\">{}</text><g transform=\"translate(0 {TITLE})\">{}</g></g>",
                     escaped(&panel.title),
                     escaped(&panel.note),
                     panel.body
@@ -298,7 +309,8 @@ mod tests {
                 secs: Some(step as f64 / 2.0),
                 value: 100.0 / (step as f64 + seed as f64),
             };
-            one.curves = vec![Curve { metric: "nll".to_owned(), points: (0..30).map(point).collect() }];
+            one.curves =
+                vec![Curve { phase: 1, metric: "nll".to_owned(), points: (0..30).map(point).collect() }];
             one
         });
         Comparison::of(members.to_vec(), Vec::new())
@@ -309,10 +321,13 @@ mod tests {
         let panels = curves(&with_curves());
         let titles: Vec<&str> = panels.iter().map(|panel| panel.title.as_str()).collect();
         assert_eq!(titles, ["a<b: nll", "vae: nll"]);
-        assert!(panels[0].note.contains("training time, mean and range of the seeds"), "{}", panels[0].note);
+        assert!(
+            panels[0].note.contains("training time, mean and range of seeds, log scale"),
+            "{}",
+            panels[0].note
+        );
         // A band of two seeds, none of one; powers of ten where the numbers fall that far.
         assert!(panels[0].body.contains("polygon") && !panels[1].body.contains("polygon"));
-        assert!(panels[0].body.contains("(log)"));
     }
 
     #[test]

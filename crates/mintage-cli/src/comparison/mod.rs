@@ -40,11 +40,11 @@ pub struct Member {
     pub report: Option<Value>,
     pub recipe: Option<Recipe>,
     /// Two runs with the same key differ by their seed alone.
-    key: String,
+    pub key: String,
     /// Trainable numbers of the model, and items of a step.
-    parameters: Option<usize>,
-    batch: Option<usize>,
-    curves: Vec<Curve>,
+    pub parameters: Option<usize>,
+    pub batch: Option<usize>,
+    pub curves: Vec<Curve>,
 }
 
 impl Member {
@@ -158,6 +158,19 @@ impl Group {
         self.summary(|member| {
             metrics(member.scores()?).find(|(found, _)| found == name).and_then(|(_, value)| value)
         })
+    }
+
+    /// Members that have scores.
+    pub fn judged(&self) -> usize {
+        self.members.iter().filter(|member| member.scores().is_some()).count()
+    }
+
+    /// "62.3 ± 4.1", with at most so many digits behind the point, and from how many seeds where it is not all of them.
+    pub fn text(&self, found: Option<Summary>, digits: usize) -> String {
+        let Some(summary) = found else { return "–".to_owned() };
+        let judged = self.judged();
+        let part = if summary.n < judged { format!(" [{} of {judged}]", summary.n) } else { String::new() };
+        format!("{}{part}", summary.text_of(digits))
     }
 
     pub fn steps(&self) -> Option<Summary> {

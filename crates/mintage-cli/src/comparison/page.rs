@@ -3,10 +3,10 @@
 use minijinja::{Environment, Value, context};
 
 use super::{
-    Comparison, Member,
+    Comparison, Group, Member,
     drawing::{self, Panel, STYLE},
     stats::Summary,
-    tables::{LEGEND, is_best},
+    tables::{DIGITS, LEGEND, OF_DIALS, is_best},
 };
 use crate::{
     failure::Failure,
@@ -52,10 +52,10 @@ fn groups(comparison: &Comparison) -> Vec<Value> {
     let whole = |found: Option<Summary>| {
         found.map_or_else(|| "–".to_owned(), |summary| thousands(summary.mean.round() as usize))
     };
-    let group = |group: &super::Group| {
+    let group = |group: &Group| {
         let dials = DIALS.map(|dial| {
             let all: Vec<_> = comparison.groups.iter().map(|group| group.dial(dial)).collect();
-            cell(group.dial(dial), &all, false)
+            cell(group, group.dial(dial), &all, false, OF_DIALS)
         });
         context! {
             label => &group.label,
@@ -73,16 +73,24 @@ fn groups(comparison: &Comparison) -> Vec<Value> {
 fn metrics(comparison: &Comparison) -> Vec<Value> {
     let metric = |name: &super::MetricName| {
         let all: Vec<_> = comparison.groups.iter().map(|group| group.metric(name)).collect();
-        let cells: Vec<Value> = all.iter().map(|found| cell(*found, &all, name.lower_is_better)).collect();
+        let cells = comparison.groups.iter().zip(&all);
+        let cells: Vec<Value> =
+            cells.map(|(group, found)| cell(group, *found, &all, name.lower_is_better, DIGITS)).collect();
         context! { name => &name.name, space => &name.space, arrow => name.arrow(), cells }
     };
     comparison.metrics.iter().map(metric).collect()
 }
 
-fn cell(found: Option<Summary>, all: &[Option<Summary>], lower_is_better: bool) -> Value {
-    let Some(summary) = found else { return context! { text => "–" } };
-    let interval = summary.interval.map(|(low, high)| format!("{low:.0}–{high:.0}"));
-    context! { text => summary.text(), interval, best => is_best(&summary, all, lower_is_better) }
+fn cell(
+    group: &Group,
+    found: Option<Summary>,
+    all: &[Option<Summary>],
+    lower_is_better: bool,
+    digits: usize,
+) -> Value {
+    let interval = found.and_then(|found| found.interval).map(|(low, high)| format!("{low:.0}–{high:.0}"));
+    let best = found.is_some_and(|found| is_best(&found, all, lower_is_better));
+    context! { text => group.text(found, digits), interval, best }
 }
 
 fn run(member: &Member) -> Value {

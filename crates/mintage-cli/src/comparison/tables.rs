@@ -10,6 +10,9 @@ use crate::{
 pub const LEGEND: &str = "mean ± standard deviation over seeds (95 % interval of the mean, Student's t)";
 /// What stands where nothing was measured.
 const NOTHING: &str = "–";
+/// Digits behind the point, at most; of dials, which nobody knows more exactly.
+pub const DIGITS: usize = 6;
+pub const OF_DIALS: usize = 1;
 
 /// One row a group: dials, steps, items, parameters, time.
 pub fn dials(comparison: &Comparison) -> String {
@@ -21,7 +24,7 @@ pub fn dials(comparison: &Comparison) -> String {
             found.map_or_else(|| NOTHING.to_owned(), |summary| thousands(summary.mean.round() as usize))
         };
         let mut cells = vec![group.label.clone(), group.members.len().to_string()];
-        cells.extend(DIALS.map(|dial| with_interval(group.dial(dial))));
+        cells.extend(DIALS.map(|dial| with_interval(group, dial)));
         cells.extend([whole(group.steps()), whole(group.items())]);
         cells.push(group.parameters().map_or_else(|| NOTHING.to_owned(), thousands));
         cells.push(group.train_secs().map_or_else(|| NOTHING.to_owned(), |found| duration(found.mean)));
@@ -38,23 +41,18 @@ pub fn metrics(comparison: &Comparison) -> String {
     table.bars = true;
     for name in &comparison.metrics {
         let mut cells = vec![name.name.clone(), name.space.clone(), name.arrow().to_owned()];
-        let text =
-            |group: &Group| group.metric(name).map_or_else(|| NOTHING.to_owned(), |found| found.text());
-        cells.extend(comparison.groups.iter().map(text));
+        cells.extend(comparison.groups.iter().map(|group| group.text(group.metric(name), DIGITS)));
         table.row(cells);
     }
     table.text()
 }
 
 /// "62.3 ± 4.1 (57–68)".
-fn with_interval(found: Option<Summary>) -> String {
-    match found {
-        None => NOTHING.to_owned(),
-        Some(summary) => match summary.interval {
-            Some((low, high)) => format!("{} ({low:.0}–{high:.0})", summary.text()),
-            None => format!("{:.0}", summary.mean),
-        },
-    }
+fn with_interval(group: &Group, dial: &str) -> String {
+    let found = group.dial(dial);
+    let interval = found.and_then(|found| found.interval);
+    let interval = interval.map(|(low, high)| format!(" ({low:.0}–{high:.0})")).unwrap_or_default();
+    format!("{}{interval}", group.text(found, OF_DIALS))
 }
 
 /// One row a group, with every digit. What depends on the clock of the machine stands last, in columns that say so: all
@@ -126,7 +124,9 @@ pub fn latex(comparison: &Comparison) -> String {
         let mut cells = vec![latex_text(&group.label), group.members.len().to_string()];
         for dial in &dials {
             let all: Vec<Option<Summary>> = groups.iter().map(|group| group.dial(dial)).collect();
-            cells.push(latex_number(group.dial(dial), &all, false));
+            cells.push(
+                latex_number(group.dial(dial), &all, false, OF_DIALS) + &latex_part(group, group.dial(dial)),
+            );
         }
         cells.push(group.parameters().map_or_else(|| "--".to_owned(), |n| thousands(n).replace(',', "\\,")));
         text.push_str(&latex_line(cells));
@@ -147,7 +147,9 @@ fn latex_metrics(comparison: &Comparison) -> String {
     for name in &comparison.metrics {
         let arrow = if name.lower_is_better { "$\\downarrow$" } else { "$\\uparrow$" };
         let all: Vec<Option<Summary>> = groups.iter().map(|group| group.metric(name)).collect();
-        let cells = all.iter().map(|found| latex_number(*found, &all, name.lower_is_better));
+        let cells = groups.iter().zip(&all).map(|(group, found)| {
+            latex_number(*found, &all, name.lower_is_better, DIGITS) + &latex_part(group, *found)
+        });
         let first = format!("{} {arrow}", latex_text(&full_name(name)));
         text.push_str(&latex_line([first].into_iter().chain(cells)));
     }
@@ -158,9 +160,20 @@ fn latex_line(cells: impl IntoIterator<Item = String>) -> String {
     cells.into_iter().collect::<Vec<_>>().join(" & ") + " \\\\\n"
 }
 
-fn latex_number(found: Option<Summary>, all: &[Option<Summary>], lower_is_better: bool) -> String {
+/// " (2/3)" where a number is not of all seeds.
+fn latex_part(group: &Group, found: Option<Summary>) -> String {
+    let judged = group.judged();
+    found.filter(|found| found.n < judged).map(|found| format!(" ({}/{judged})", found.n)).unwrap_or_default()
+}
+
+fn latex_number(
+    found: Option<Summary>,
+    all: &[Option<Summary>],
+    lower_is_better: bool,
+    digits: usize,
+) -> String {
     let Some(summary) = found else { return "--".to_owned() };
-    let number = summary.text().replace('±', "\\pm");
+    let number = summary.text_of(digits).replace('±', "\\pm");
     match is_best(&summary, all, lower_is_better) {
         true => format!("$\\mathbf{{{number}}}$"),
         false => format!("${number}$"),
@@ -227,13 +240,13 @@ mod tests {
     #[test]
     fn latex_has_the_sure_best_in_bold() {
         let text = latex(&comparison());
-        assert!(text.contains("gan tiny & 2 & $81.0 \\pm 1.4$"), "{text}");
+        assert!(text.contains("gan tiny & 2 & $\\mathbf{81.0 \\pm 1.4}$"), "{text}");
         let best = |a: &[f64], b: &[f64]| {
             let all = [Summary::of(a.iter().copied()), Summary::of(b.iter().copied())];
-            latex_number(all[0], &all, false)
+            latex_number(all[0], &all, false, OF_DIALS)
         };
-        assert_eq!(best(&[80.0, 81.0, 82.0], &[40.0, 41.0, 42.0]), "$\\mathbf{81.0 \\pm 1.0}$");
-        assert_eq!(best(&[80.0], &[40.0]), "$80$");
+        assert_eq!(best(&[80.0, 90.0], &[40.0, 42.0]), "$85.0 \\pm 7.1$");
+        assert_eq!(best(&[80.0], &[40.0]), "$80.0$");
         assert!(!best(&[5.0, 5.0], &[5.0, 5.0]).contains("mathbf"));
         assert_eq!(latex_text("α-precision 50 %_"), "$\\alpha$-precision 50 \\%\\_");
     }

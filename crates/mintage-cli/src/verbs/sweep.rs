@@ -238,16 +238,17 @@ impl Running {
     /// An error where nothing at all of the plan can be trained.
     fn new(plan: Plan, dir: PathBuf, data: &AnyData) -> Result<Self, Failure> {
         let cells = plan.cells();
-        let mut failed = Vec::new();
+        let (mut failed, mut first) = (Vec::new(), None);
         for &cell in &cells {
             if let Err(error) = resolved(&plan, cell, data) {
-                if failed.len() + 1 == cells.len() {
-                    return Err(error);
-                }
                 failed.push((cell, words(&error)));
+                first = first.or(Some(error));
             }
         }
-        Ok(Self { plan, dir, cells, failed, took: Vec::new() })
+        match first {
+            Some(error) if failed.len() == cells.len() => Err(error),
+            _ => Ok(Self { plan, dir, cells, failed, took: Vec::new() }),
+        }
     }
 
     fn name(&self) -> String {
@@ -437,7 +438,9 @@ impl Running {
         exports::write(&args.exports, &comparison, &self.name(), &about, &commands, context)?;
         let dir = shell(&self.dir);
         context.ui.titled("made", &dir);
-        context.ui.titled("next", &format!("mintage compare {dir} --html sweep.html"));
+        if args.exports.html.is_none() {
+            context.ui.titled("next", &format!("mintage compare {dir} --html sweep.html"));
+        }
         match self.failed.len() {
             0 => Ok(Outcome::Done),
             n => Err(Failure::new(
