@@ -273,9 +273,11 @@ impl Run {
         self.append(METRICS_FILE, &serde_json::Value::Object(line).to_string())
     }
 
-    /// Appends when a validation was: its step and the training time until then.
-    pub(crate) fn append_time(&self, step: u64, secs: f64) -> Result<(), Error> {
-        self.append(TIMES_FILE, &serde_json::json!({ "step": step, "secs": secs }).to_string())
+    /// Appends when a validation was: its step, its phase from 1 (each minimises a number of its own), and the training time
+    /// until then.
+    pub(crate) fn append_time(&self, step: u64, phase: usize, secs: f64) -> Result<(), Error> {
+        let line = serde_json::json!({ "step": step, "phase": phase + 1, "secs": secs });
+        self.append(TIMES_FILE, &line.to_string())
     }
 
     /// Appends one line to `log.txt`.

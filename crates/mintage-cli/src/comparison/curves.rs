@@ -28,6 +28,9 @@ pub struct Point {
     pub value: f64,
 }
 
+/// The phase that a validation belongs to, and the names of what it reports.
+type Kind = (Option<u64>, Vec<String>);
+
 /// The curves of a run, one for each phase that validates; none where its folder has no series.
 pub fn read(dir: &Path) -> Vec<Curve> {
     let lines = |name: &str| -> Vec<Value> {
@@ -35,26 +38,31 @@ pub fn read(dir: &Path) -> Vec<Curve> {
         text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     };
     let step_of = |line: &Value| line.get("step")?.as_u64();
-    let secs: HashMap<u64, f64> = lines("times.jsonl")
+    let times: HashMap<u64, (f64, Option<u64>)> = lines("times.jsonl")
         .iter()
-        .filter_map(|line| Some((step_of(line)?, line.get("secs")?.as_f64()?)))
+        .filter_map(|line| {
+            let phase = line.get("phase").and_then(Value::as_u64);
+            Some((step_of(line)?, (line.get("secs")?.as_f64()?, phase)))
+        })
         .collect();
-    let mut curves: Vec<(Vec<String>, Curve)> = Vec::new();
+    let mut curves: Vec<(Kind, Curve)> = Vec::new();
     for line in lines("metrics.jsonl").iter().filter(|line| line["kind"] == "valid") {
         let Some((step, all)) = step_of(line).zip(line.as_object()) else { continue };
-        // Phases are told apart by what they report.
+        let (secs, phase) = times.get(&step).copied().unzip();
+        // In runs of versions that did not keep it a phase is told by what it reports.
         let names: Vec<String> =
             all.keys().filter(|key| !["step", "kind"].contains(&key.as_str())).cloned().collect();
         let Some(metric) = names.first().cloned() else { continue };
         let Some(value) = all.get(&metric).and_then(Value::as_f64).filter(|v| v.is_finite()) else {
             continue;
         };
-        let point = Point { step, secs: secs.get(&step).copied(), value };
-        match curves.last_mut().filter(|(last, _)| *last == names) {
+        let point = Point { step, secs, value };
+        let kind = (phase.flatten(), names);
+        match curves.last_mut().filter(|(last, _)| *last == kind) {
             Some((_, curve)) => curve.points.push(point),
             None => {
                 let phase = curves.len() + 1;
-                curves.push((names, Curve { phase, metric, points: vec![point] }));
+                curves.push((kind, Curve { phase, metric, points: vec![point] }));
             }
         }
     }
@@ -125,6 +133,13 @@ mod tests {
         assert_eq!(found[0].points, [Point { step: 5, secs: None, value: 0.5 }]);
         assert_eq!(found[1].points[0].secs, Some(1.5));
         assert!(read(Path::new("no such folder")).is_empty());
+        // Two phases that call different numbers alike.
+        let metrics =
+            "{\"step\":1,\"kind\":\"valid\",\"loss\":9}\n{\"step\":2,\"kind\":\"valid\",\"loss\":1}\n";
+        std::fs::write(dir.path().join("metrics.jsonl"), metrics).unwrap();
+        let times = "{\"step\":1,\"phase\":1,\"secs\":1.5}\n{\"step\":2,\"phase\":2,\"secs\":2.5}\n";
+        std::fs::write(dir.path().join("times.jsonl"), times).unwrap();
+        assert_eq!(read(dir.path()).len(), 2);
     }
 
     #[test]

@@ -433,7 +433,11 @@ impl Running {
         } else {
             context.ui.out(&exports::text(&comparison))?;
         }
-        let about = [format!("{} · {}", self.plan.recipe.data.source, self.plan.data), self.in_words()];
+        let about = [
+            format!("{} · {}", self.plan.recipe.data.source, self.plan.data),
+            self.in_words(),
+            judging_of(&comparison),
+        ];
         let commands = [format!("mintage sweep --resume {}", shell(&self.dir))];
         exports::write(&args.exports, &comparison, &self.name(), &about, &commands, context)?;
         let dir = shell(&self.dir);
@@ -522,6 +526,20 @@ impl Running {
         train(&recipe, data, &mut run, &context.settings.device, &control, &mut |_| {})?;
         let file = run.file()?;
         Ok(file.train_secs / file.step.max(1) as f64)
+    }
+}
+
+/// How all runs were judged.
+fn judging_of(comparison: &Comparison) -> String {
+    let report = comparison.members().find_map(Member::scores);
+    let number = |key: &str| report.and_then(|report| report.get(key)?.as_u64());
+    let item = report.and_then(|report| report.get("item")?.as_str()).unwrap_or("item");
+    match number("n").zip(number("seed")) {
+        Some((n, seed)) => format!(
+            "seeds are those of training; each run was judged by {} against as many held-out ones, with seed {seed}",
+            count(n as usize, &format!("new {item}"))
+        ),
+        None => "no run has been judged".to_owned(),
     }
 }
 
