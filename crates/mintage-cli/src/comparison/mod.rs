@@ -12,13 +12,12 @@ pub mod tables;
 
 use std::{
     cmp::Ordering,
-    fs,
     path::{Path, PathBuf},
 };
 
 use mintage::{
     AnyModel, Recipe, Run,
-    model::ModelConfig,
+    model::{ModelConfig, name_of},
     nn::{DeviceChoice, Rng, layers::without_numbers},
     run::RunState,
 };
@@ -93,7 +92,7 @@ impl Member {
 
     /// Items that it was shown while it was trained, the same ones again counted again.
     pub fn items(&self) -> Option<u64> {
-        Some(self.steps()? * self.batch? as u64)
+        self.steps()?.checked_mul(self.batch? as u64)
     }
 
     pub fn train_secs(&self) -> Option<f64> {
@@ -369,16 +368,6 @@ fn tell_apart(groups: &mut [Group]) {
         if labels.iter().filter(|label| **label == group.label).count() > 1 {
             group.label = format!("{} ({})", group.label, group.members[0].name);
         }
-    }
-}
-
-/// The name of a folder, of a run of a sweep with that of the sweep; "." has no name of its own.
-pub fn name_of(dir: &Path) -> String {
-    let whole = fs::canonicalize(dir).unwrap_or_else(|_| dir.to_owned());
-    let name = |path: &Path| path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    match whole.parent().filter(|above| above.join(mintage::run::SWEEP_FILE).is_file()) {
-        Some(sweep) => format!("{}/{}", name(sweep), name(&whole)),
-        None => name(&whole),
     }
 }
 

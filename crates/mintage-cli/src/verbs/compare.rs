@@ -27,7 +27,7 @@ use crate::{
     pictures::spread,
     report_view::{self, DIALS},
     sweep_plan,
-    text::{Table, duration, shell, thousands},
+    text::{Table, count, duration, shell, thousands},
 };
 
 /// Samples of each model on the grid.
@@ -67,8 +67,12 @@ pub fn run(args: &Compare, context: &mut Context) -> Verdict {
         let dir = shell(&member.dir);
         context.ui.say(&format!("{} is not evaluated yet: mintage evaluate {dir}", member.name));
     }
-    let about = [format!("{} models side by side", members.len())];
-    exports::write(&args.exports, &comparison, "Comparison", &about, &[again(&members)], context)?;
+    let about = [format!("{} side by side", count(members.len(), "model"))];
+    let (title, again) = match args.models.as_slice() {
+        [only] => (only.as_str(), format!("mintage compare {}", shell(&path_of(only)))),
+        _ => ("Comparison", again(&members)),
+    };
+    exports::write(&args.exports, &comparison, title, &about, &[again], context)?;
     if let Some(path) = &args.grid {
         grid(path, &members, args, context)?;
         context.ui.titled("made", &shell(path));
@@ -217,7 +221,7 @@ fn grid(path: &Path, members: &[Member], args: &Compare, context: &mut Context) 
     for member in members {
         let model = context.load(&member.dir.display().to_string())?;
         let images = draw(&model, &request, context)?;
-        made_by.push(model.provenance(request.seed, json!({ "compare": members.len() })));
+        made_by.push(model.provenance(request.seed, Value::Null));
         if let Some((name, first)) = blocks.first()
             && first.shape != images.shape
         {
@@ -225,6 +229,7 @@ fn grid(path: &Path, members: &[Member], args: &Compare, context: &mut Context) 
         }
         blocks.push((member.name.clone(), images));
     }
+    let mut n_real = 0;
     let real = held_out(members, args, context).and_then(|data| match data {
         AnyData::Images(set) => {
             let chosen = spread(&set.splits().holdout, COLUMNS);
@@ -234,26 +239,28 @@ fn grid(path: &Path, members: &[Member], args: &Compare, context: &mut Context) 
     });
     match real {
         Ok(images) if blocks.first().is_some_and(|(_, first)| first.shape == images.shape) => {
+            n_real = images.len();
             blocks.insert(0, (REAL.to_owned(), images));
         }
         Ok(_) => without_real("they are of another size", context),
         Err(why) => without_real(&why, context),
     }
     let path = target_of(path).map_err(Failure::io(path))?;
-    Ok(write_grid_rows(&path, &blocks, COLUMNS, of_all(made_by).as_ref())?)
+    Ok(write_grid_rows(&path, &blocks, COLUMNS, of_all(made_by, n_real).as_ref())?)
 }
 
 fn without_real(why: &str, context: &Context) {
     context.ui.say(&format!("real items are left out of the picture: {why}"));
 }
 
-/// The provenance of what several models made together.
-fn of_all(made_by: Vec<Provenance>) -> Option<Provenance> {
+/// The provenance of what several models made together, above it `real` items that none of them made.
+fn of_all(made_by: Vec<Provenance>, real: usize) -> Option<Provenance> {
     let join = |part: fn(&Provenance) -> &String| {
         made_by.iter().map(|one| part(one).as_str()).collect::<Vec<_>>().join(", ")
     };
     let (model, weights, family) = (join(|p| &p.model), join(|p| &p.weights), join(|p| &p.family));
-    made_by.first().map(|first| Provenance { model, weights, family, ..first.clone() })
+    let options = json!({ "compare": made_by.len(), "real": real });
+    made_by.first().map(|first| Provenance { model, weights, family, options, ..first.clone() })
 }
 
 /// The same of clips, moving.
@@ -267,7 +274,7 @@ fn film(path: &Path, members: &[Member], args: &Compare, context: &mut Context) 
     let mut made_by = Vec::new();
     for member in members {
         let model = context.load(&member.dir.display().to_string())?;
-        made_by.push(model.provenance(request.seed, json!({ "compare": members.len() })));
+        made_by.push(model.provenance(request.seed, Value::Null));
         let clips = model.sample_clips(&request, &mut |_, _| {})?;
         if let Some((name, first)) = blocks.first()
             && first.shape != clips.shape
@@ -276,6 +283,7 @@ fn film(path: &Path, members: &[Member], args: &Compare, context: &mut Context) 
         }
         blocks.push((member.name.clone(), clips));
     }
+    let mut n_real = 0;
     let real = held_out(members, args, context).and_then(|data| match data {
         AnyData::Clips(set) => {
             let chosen = spread(&set.splits().holdout, COLUMNS);
@@ -285,13 +293,14 @@ fn film(path: &Path, members: &[Member], args: &Compare, context: &mut Context) 
     });
     match real {
         Ok(clips) if blocks.first().is_some_and(|(_, first)| first.shape == clips.shape) => {
+            n_real = clips.len();
             blocks.insert(0, (REAL.to_owned(), clips));
         }
         Ok(_) => without_real("they are of another size", context),
         Err(why) => without_real(&why, context),
     }
     let film = grid_film(&path.display().to_string(), &blocks, COLUMNS)?;
-    write_through(path, &gif_bytes(&film, of_all(made_by).as_ref())?).map_err(Failure::io(path))
+    write_through(path, &gif_bytes(&film, of_all(made_by, n_real).as_ref())?).map_err(Failure::io(path))
 }
 
 fn sizes_differ(one: &str, other: &str, things: &str) -> Failure {
