@@ -16,6 +16,7 @@ mod process;
 mod python;
 mod quality;
 mod rows;
+mod sweeps;
 mod tables;
 
 use std::{

@@ -9,16 +9,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Result, at, built, median, quality::Figure, root, rows};
+use crate::{Result, at, built, median, quality::Figure, root, rows, sweeps};
 
 /// A case: the binary, a scratch folder, and what it measured.
 type Case = fn(&Path, &Path) -> Result<Vec<Figure>>;
 
-pub const CASES: [(&str, Case); 4] = [
+pub const CASES: [(&str, Case); 5] = [
     ("startup", startup),
     ("resume", resume),
     ("customers", rows::customers),
     ("many-rows", rows::many_rows),
+    ("sweep", sweeps::sweep),
 ];
 
 /// Runs one of [`CASES`] with a binary that is built first.
@@ -47,7 +48,7 @@ pub fn succeed(command: &mut Command) -> Result<()> {
 }
 
 /// The demo's database, which comes with the source.
-fn database(scratch: &Path) -> Result<()> {
+pub fn database(scratch: &Path) -> Result<()> {
     let from = root().join("crates/mintage-cli/assets/demo.db");
     fs::copy(&from, scratch.join("demo.db")).map(|_| ()).map_err(at(&from))
 }

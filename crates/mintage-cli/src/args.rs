@@ -2,6 +2,7 @@
 
 mod columns;
 mod copy;
+mod sweep;
 
 use std::{ffi::OsStr, path::PathBuf};
 
@@ -16,6 +17,7 @@ use mintage_data::IfExists;
 
 pub use columns::Columns;
 pub use copy::Copy;
+pub use sweep::{Exports, Sweep};
 
 /// Learn a generative model from the data you have; mint new data like it.
 #[derive(Debug, Parser)]
@@ -107,6 +109,12 @@ pub enum Verb {
                       mintage train --resume"
     )]
     Train(Train),
+    /// Train several families with several seeds, equal budgets, and set them side by side
+    #[command(
+        after_help = "Examples:\n  mintage sweep shop.db --models vae,gan --seeds 3 --time 5m --latex table.tex\n  \
+                      mintage sweep --resume sweep-shop"
+    )]
+    Sweep(Sweep),
     /// Copy a table: learn it, draw as many new rows, check them, write them
     #[command(after_help = "Example: mintage copy customers.csv new.csv --safe")]
     Copy(Copy),
@@ -123,7 +131,7 @@ pub enum Verb {
     /// Say of each item of a source how well it conforms to what the model learned from
     #[command(after_help = "Example: mintage score vqvae-shop-1 photos/ > scores.csv")]
     Score(Score),
-    /// Set runs side by side: scores, and what differs in their configurations
+    /// Set runs side by side: scores, means over seeds, and what differs in their configurations
     #[command(after_help = "Example: mintage compare vae-shop-1 vqvae-shop-1 --grid side-by-side.png")]
     Compare(Compare),
     /// List the runs
@@ -525,12 +533,16 @@ pub struct Score {
 
 #[derive(Args, Debug)]
 pub struct Compare {
-    /// Runs or models; without any, all runs that were evaluated
+    /// Runs, models or sweeps; without any, all runs that were evaluated
     #[arg(value_name = "RUN", value_parser = any_name())]
     pub models: Vec<String>,
-    /// Write samples of all of them, from the same seed, to this PNG; of clips to this GIF
+    /// Write samples of all of them, from the same seed and beneath real ones, to this PNG; of clips to this GIF
     #[arg(long, value_name = "FILE")]
     pub grid: Option<PathBuf>,
+    #[command(flatten)]
+    pub exports: Exports,
+    #[command(flatten)]
+    pub moved: Moved,
 }
 
 #[derive(Args, Debug)]

@@ -12,6 +12,7 @@ use crate::{
     args::{Columns, Moved},
     failure::Failure,
     settings::Settings,
+    sweep_plan::{self, Plan},
     text::shell,
     ui::Ui,
 };
@@ -39,6 +40,15 @@ impl Context {
         let run = self.settings.runs.join(path);
         if let Some(found) = [path, &run].into_iter().find(|dir| is_model(dir)) {
             return Ok(found.to_owned());
+        }
+        if let Some(sweep) = sweep_plan::find(path, &self.settings.runs) {
+            let cells = Plan::read(&sweep)?.cells();
+            let names: Vec<String> = cells.iter().map(|cell| format!("{name}/{}", cell.name())).collect();
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            return Err(Failure::new(
+                format!("{}: is a sweep of several runs", shell(&sweep)),
+                format!("name one of them: {}", some_of(&names)),
+            ));
         }
         if path.is_dir() {
             return Err(Failure::new(

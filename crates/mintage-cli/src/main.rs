@@ -7,6 +7,7 @@
 
 mod alloc;
 mod args;
+mod comparison;
 mod context;
 mod failure;
 mod interrupt;
@@ -15,6 +16,7 @@ mod memory;
 mod pictures;
 mod report_view;
 mod settings;
+mod sweep_plan;
 mod text;
 mod ui;
 mod verbs;

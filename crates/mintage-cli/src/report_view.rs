@@ -44,18 +44,22 @@ pub fn date_of(dir: &Path) -> String {
     day.unwrap_or_else(|_| "–".to_owned())
 }
 
-/// How a report compares with others, the best the greatest: what gives real items away comes last, and then fidelity
-/// counts first, for what is unlike the data is varied and new for no good reason. Nothing for scores of a model as it no
-/// longer is.
+/// How a report compares with others, the best the greatest; nothing for scores of a model as it no longer is.
 pub fn rank(report: &Value, config: &Value) -> Option<[f64; 4]> {
+    match is_stale(report, config) {
+        true => None,
+        false => rank_of(|dial| score(report, dial)),
+    }
+}
+
+/// The same of any scores: what gives real items away comes last, and then fidelity counts first, for what is unlike the
+/// data is varied and new for no good reason. Nothing without a fidelity.
+pub fn rank_of(score: impl Fn(&str) -> Option<f64>) -> Option<[f64; 4]> {
     /// Of novelty: below it items are copied.
     const COPIED: f64 = 40.0;
-    if is_stale(report, config) {
-        return None;
-    }
-    let of = |dial: &str| score(report, dial).unwrap_or(0.0);
-    let fidelity = score(report, "fidelity")?;
-    let own = score(report, "novelty").is_none_or(|novelty| novelty >= COPIED);
+    let of = |dial: &str| score(dial).unwrap_or(0.0);
+    let fidelity = score("fidelity")?;
+    let own = score("novelty").is_none_or(|novelty| novelty >= COPIED);
     Some([f64::from(u8::from(own)), fidelity, of("coverage"), of("utility")])
 }
 

@@ -20,7 +20,7 @@ use crate::{
     events::Metrics,
     models::{AnyConfig, AnyModel, Batch, DataInfo, Size},
     recipe::nearest,
-    run::{MAX_FILE_BYTES, load_weights, write_json},
+    run::{MAX_FILE_BYTES, SWEEP_FILE, load_weights, write_json},
 };
 
 /// The newest format of a model folder that this version reads and writes.
@@ -168,7 +168,7 @@ impl Model {
         }
     }
 
-    /// The name of its folder, also where that was given as ".".
+    /// See [`name_of`].
     pub fn name(&self) -> String {
         name_of(&self.dir)
     }
@@ -190,10 +190,14 @@ impl Model {
     }
 }
 
-/// The name of a folder, also where that was given as ".".
-fn name_of(dir: &Path) -> String {
+/// The name of a folder, also where that was given as "."; of a run of a sweep SWEEP/RUN, as it is found by.
+pub fn name_of(dir: &Path) -> String {
     let whole = fs::canonicalize(dir).unwrap_or_else(|_| dir.to_owned());
-    whole.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default()
+    let name = |path: &Path| path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    match whole.parent().filter(|above| above.join(SWEEP_FILE).is_file()) {
+        Some(sweep) => format!("{}/{}", name(sweep), name(&whole)),
+        None => name(&whole),
+    }
 }
 
 /// The name of a run for those who see it elsewhere: a folder called `model` says nothing without the one it lies in.

@@ -125,6 +125,10 @@ const RUN_FILE: &str = "run.json";
 const STATE_FILE: &str = "state.safetensors";
 const TRAIN_FILE: &str = "train.json";
 const METRICS_FILE: &str = "metrics.jsonl";
+/// When validations were, apart from what they found: that is the same whenever it is found.
+const TIMES_FILE: &str = "times.jsonl";
+/// A folder with such a file is a sweep: the runs in it belong together.
+pub const SWEEP_FILE: &str = "sweep.json";
 
 impl Run {
     /// A new run folder for `recipe`, locked for training. An existing folder is an error.
@@ -155,11 +159,19 @@ impl Run {
         Ok(Self { dir: dir.to_owned(), _lock: None })
     }
 
-    /// All runs in a folder, by name; a folder that does not exist has none.
+    /// All runs in a folder and in the sweeps that lie there, by name; a folder that does not exist has none. A run of a
+    /// sweep is called SWEEP/RUN.
     pub fn list(runs: &Path) -> Result<Vec<RunInfo>, Error> {
-        let Ok(entries) = fs::read_dir(runs) else { return Ok(Vec::new()) };
-        let mut found: Vec<RunInfo> =
-            entries.flatten().filter_map(|e| Self::open(&e.path()).ok()?.info().ok()).collect();
+        let mut found = Vec::new();
+        for dir in folders(runs) {
+            if let Some(run) = Self::open(&dir).ok().and_then(|run| run.info().ok()) {
+                found.push(run);
+            } else if dir.join(SWEEP_FILE).is_file() {
+                let sweep = dir.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+                let members = folders(&dir).into_iter().filter_map(|d| Self::open(&d).ok()?.info().ok());
+                found.extend(members.map(|run| RunInfo { name: format!("{sweep}/{}", run.name), ..run }));
+            }
+        }
         found.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(found)
     }
@@ -261,6 +273,13 @@ impl Run {
         self.append(METRICS_FILE, &serde_json::Value::Object(line).to_string())
     }
 
+    /// Appends when a validation was: its step, its phase from 1 (each minimises a number of its own), and the training time
+    /// until then.
+    pub(crate) fn append_time(&self, step: u64, phase: usize, secs: f64) -> Result<(), Error> {
+        let line = serde_json::json!({ "step": step, "phase": phase + 1, "secs": secs });
+        self.append(TIMES_FILE, &line.to_string())
+    }
+
     /// Appends one line to `log.txt`.
     pub(crate) fn log(&self, line: &str) -> Result<(), Error> {
         self.append("log.txt", line)
@@ -279,24 +298,36 @@ impl Run {
 
     /// Drops the metrics that were written after the checkpoint of `state`; a resumed run writes them again.
     pub(crate) fn truncate_metrics(&self, state: &TrainState) -> Result<(), Error> {
-        let path = self.dir.join(METRICS_FILE);
-        let Ok(text) = read_text(&path, MAX_METRICS_BYTES) else { return Ok(()) };
-        // Checkpoints of older versions know their step alone.
         let step_of =
             |line: &str| serde_json::from_str::<serde_json::Value>(line).ok()?.get("step")?.as_u64();
-        let kept: String = match state.metrics_bytes {
+        let until = |text: &str| -> String {
+            let keep = |line: &&str| step_of(line).is_some_and(|step| step <= state.step);
+            text.lines().filter(keep).flat_map(|line| [line, "\n"]).collect()
+        };
+        let path = self.dir.join(TIMES_FILE);
+        if let Ok(text) = read_text(&path, MAX_METRICS_BYTES) {
+            write(&path, until(&text).as_bytes())?;
+        }
+        let path = self.dir.join(METRICS_FILE);
+        let Ok(text) = read_text(&path, MAX_METRICS_BYTES) else { return Ok(()) };
+        let kept = match state.metrics_bytes {
             Some(bytes) => text.get(..bytes as usize).unwrap_or(&text).to_owned(),
-            None => {
-                let keep = |line: &&str| step_of(line).is_some_and(|step| step <= state.step);
-                text.lines().filter(keep).flat_map(|line| [line, "\n"]).collect()
-            }
+            // Checkpoints of older versions know their step alone.
+            None => until(&text),
         };
         write(&path, kept.as_bytes())
     }
 }
 
-/// The lock is the operating system's and goes away with the process, however it ends.
-fn lock(dir: &Path) -> Result<File, Error> {
+/// The folders in a folder.
+fn folders(dir: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
+}
+
+/// Locks a folder for training until the file is dropped. The lock is the operating system's and goes away with the
+/// process, however it ends.
+pub fn lock(dir: &Path) -> Result<File, Error> {
     let path = dir.join(".lock");
     let file = open_own(&path, false)?;
     match file.try_lock() {

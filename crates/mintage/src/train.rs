@@ -400,6 +400,7 @@ impl Loop<'_> {
         let Some(metrics) = self.validation(progress.min(1.0))? else { return Ok(false) };
         let step = self.state.step;
         self.run.append_metrics(step, "valid", &metrics)?;
+        self.run.append_time(step, self.state.phase, self.elapsed())?;
         let value = metrics.first().unwrap_or(f64::INFINITY);
         let least = self.state.best.map_or(value, |least| least.min(value));
         let best = value.is_finite() && value <= least + self.config.tolerance() * least.abs();

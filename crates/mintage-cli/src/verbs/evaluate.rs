@@ -3,8 +3,9 @@
 use std::fs;
 
 use mintage::{
-    AnyData, Event,
+    AnyData, Event, Model,
     evaluate::{Options, evaluate},
+    report::Report,
 };
 use serde_json::{Value, json};
 
@@ -26,19 +27,7 @@ pub fn run(args: &Evaluate, context: &mut Context) -> Verdict {
     let model = context.load(&args.model)?;
     let data = context.data_of(&model, &args.moved)?;
     let options = options(args.n, &context.settings);
-    let mut overall = Overall::of(&data);
-    let ui = &mut context.ui;
-    let report = evaluate(&model, &data, &options, &clock(), &mut |event| match event {
-        Event::Work { what, done, total } => {
-            ui.part("evaluating", overall.share(&what, done, total), &what);
-        }
-        other => ui.event(&other),
-    });
-    if report.is_ok() {
-        context.ui.event(&Event::Work { what: "evaluating".to_owned(), done: 1, total: 1 });
-    }
-    context.ui.clear();
-    let report = report?;
+    let report = judged(&model, &data, &options, "evaluating", context)?;
     report.save(&model.dir)?;
     let page = model.dir.join("report.html");
     if let Some(path) = &args.html {
@@ -59,6 +48,27 @@ pub fn run(args: &Evaluate, context: &mut Context) -> Verdict {
     }
     context.ui.titled("made", &shell(args.html.as_deref().unwrap_or(&page)));
     Ok(verdict(&value, &limits, context))
+}
+
+/// Judges a model, with one bar called `whole` over all parts.
+pub fn judged(
+    model: &Model,
+    data: &AnyData,
+    options: &Options,
+    whole: &str,
+    context: &mut Context,
+) -> Result<Report, Failure> {
+    let mut overall = Overall::of(data);
+    let ui = &mut context.ui;
+    let report = evaluate(model, data, options, &clock(), &mut |event| match event {
+        Event::Work { what, done, total } => ui.part(whole, overall.share(&what, done, total), &what),
+        other => ui.event(&other),
+    });
+    if report.is_ok() {
+        context.ui.event(&Event::Work { what: whole.to_owned(), done: 1, total: 1 });
+    }
+    context.ui.clear();
+    Ok(report?)
 }
 
 /// How far an evaluation is, over all of its parts.

@@ -7,6 +7,7 @@ pub mod demo;
 pub mod doctor;
 pub mod evaluate;
 pub mod export;
+mod exports;
 mod flags;
 pub mod init;
 pub mod inspect;
@@ -23,6 +24,7 @@ mod sample_texts;
 mod sample_tunes;
 pub mod score;
 pub mod show;
+pub mod sweep;
 pub mod train;
 
 use mintage::DataInfo;
@@ -49,6 +51,7 @@ pub fn run(verb: &Verb, context: &mut Context) -> Verdict {
         Verb::Inspect(args) => pooled(context, |context| inspect::run(args, context)),
         Verb::Init(args) => pooled(context, |context| init::run(args, context)),
         Verb::Train(args) => pooled(context, |context| train::run(args, context)),
+        Verb::Sweep(args) => pooled(context, |context| sweep::run(args, context)),
         Verb::Copy(args) => pooled(context, |context| copy::run(args, context)),
         Verb::Sample(args) => pooled(context, |context| sample::run(args, context)),
         Verb::Reconstruct(args) => pooled(context, |context| reconstruct::run(args, context)),

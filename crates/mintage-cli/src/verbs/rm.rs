@@ -6,12 +6,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use mintage::Run;
+use mintage::{Run, run};
+use mintage_data::names::path_of;
 
 use crate::{
     args::Rm,
     context::Context,
     failure::{Failure, Outcome, Verdict},
+    sweep_plan::{self, Plan},
     text::count,
     ui::complain,
 };
@@ -20,7 +22,10 @@ pub fn run(args: &Rm, context: &mut Context) -> Verdict {
     // All are checked before the first is removed.
     let mut dirs = Vec::new();
     for name in &args.names {
-        let dir = context.model_dir(name)?;
+        let dir = match sweep_plan::find(&path_of(name), &context.settings.runs) {
+            Some(sweep) => sweep,
+            None => context.model_dir(name)?,
+        };
         check(&dir)?;
         if !dirs.contains(&dir) {
             dirs.push(dir);
@@ -32,20 +37,29 @@ pub fn run(args: &Rm, context: &mut Context) -> Verdict {
     }
     for dir in &dirs {
         // Held until the folder is gone: a run that trains now is not removed under its own feet.
-        let lock = Run::resume(dir)?;
+        let lock = run::lock(dir)?;
+        let of_sweep = runs_of(dir).iter().map(|dir| Run::resume(dir)).collect::<Result<Vec<_>, _>>()?;
         fs::remove_dir_all(dir).map_err(Failure::io(dir))?;
-        drop(lock);
+        drop((lock, of_sweep));
         context.ui.titled("removed", &dir.display().to_string());
     }
     Ok(Outcome::Done)
 }
 
-/// Refuses whatever is not a run folder itself.
+/// The runs of a sweep; a run has none.
+fn runs_of(dir: &Path) -> Vec<PathBuf> {
+    let cells = Plan::read(dir).map(|plan| plan.cells()).unwrap_or_default();
+    cells.iter().map(|cell| dir.join(cell.name())).filter(|dir| dir.join("run.json").is_file()).collect()
+}
+
+/// Refuses whatever is not a run folder itself, or that of a sweep with nothing but its runs.
 fn check(dir: &Path) -> Result<(), Failure> {
     if fs::symlink_metadata(dir).map_err(Failure::io(dir))?.is_symlink() {
         return Err(Failure::new(format!("{}: is a link", dir.display()), "remove the link by hand"));
     }
-    if !dir.join("run.json").is_file() || !dir.join("recipe.toml").is_file() {
+    if dir.join(run::SWEEP_FILE).is_file() {
+        check_sweep(dir)?;
+    } else if !dir.join("run.json").is_file() || !dir.join("recipe.toml").is_file() {
         let message = format!("{}: is no run folder (it has no run.json and recipe.toml)", dir.display());
         return Err(Failure::new(message, "an exported model is removed by hand"));
     }
@@ -58,6 +72,22 @@ fn check(dir: &Path) -> Result<(), Failure> {
         return Err(Failure::new(message, "go to another folder first"));
     }
     Ok(())
+}
+
+/// Refuses the folder of a sweep in which something lies that the sweep has not made.
+fn check_sweep(dir: &Path) -> Result<(), Failure> {
+    let plan = Plan::read(dir)?;
+    let mut ours: Vec<String> = plan.cells().into_iter().map(|cell| cell.name()).collect();
+    ours.extend([".lock", run::SWEEP_FILE].map(str::to_owned));
+    let entries = fs::read_dir(dir).map_err(Failure::io(dir))?.flatten();
+    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    match names.into_iter().find(|name| !ours.contains(name)) {
+        Some(other) => Err(Failure::new(
+            format!("{}: holds {other}, which is not of the sweep", dir.display()),
+            "take it away first",
+        )),
+        None => Ok(()),
+    }
 }
 
 fn confirmed(dirs: &[PathBuf]) -> Result<bool, Failure> {

@@ -39,22 +39,8 @@ pub fn run(args: &Train, context: &mut Context) -> Verdict {
 }
 
 fn fresh(args: &Train, context: &mut Context) -> Verdict {
-    let (mut recipe, text) = match args.target.as_deref() {
-        Some(target) if target.ends_with(".toml") => {
-            let (mut recipe, text) = read_recipe(&path_of(target))?;
-            recipe.data.hide_passwords();
-            context.ask_before_contact(&mut recipe.data, "the recipe", args.yes)?;
-            (recipe, text)
-        }
-        target => (Recipe::for_source(target.unwrap_or_default()), String::new()),
-    };
-    lay_over(&mut recipe, args, context.settings.seed)?;
-    // Whatever is wrong with the flags shows before the data are read, with the recipe before a folder is made.
-    recipe.train.budget()?;
-    context.settings.device.open()?;
+    let (mut recipe, text) = recipe_of(args, context.settings.seed, context)?;
     args.name.as_deref().map(checked_name).transpose()?;
-    // A password has no place in the files of a run: going on with it takes PGPASSWORD.
-    recipe.data.hide_passwords();
     let data = context.open(&recipe.data, None)?;
     recipe.data = data.resolved(&recipe.data);
     let resolved = resolve(&recipe, &data).map_err(|error| in_recipe(error, args, text))?;
@@ -68,6 +54,30 @@ fn fresh(args: &Train, context: &mut Context) -> Verdict {
     };
     let run = Run::create(&context.settings.runs.join(name), &recipe)?;
     go(&recipe, &data, run, context)
+}
+
+/// The recipe that the flags name, with them laid over it, and its text. Whatever is wrong with the flags shows before the
+/// data are read, with the recipe before a folder is made.
+pub(super) fn recipe_of(
+    args: &Train,
+    seed: Option<u64>,
+    context: &mut Context,
+) -> Result<(Recipe, String), Failure> {
+    let (mut recipe, text) = match args.target.as_deref() {
+        Some(target) if target.ends_with(".toml") => {
+            let (mut recipe, text) = read_recipe(&path_of(target))?;
+            recipe.data.hide_passwords();
+            context.ask_before_contact(&mut recipe.data, "the recipe", args.yes)?;
+            (recipe, text)
+        }
+        target => (Recipe::for_source(target.unwrap_or_default()), String::new()),
+    };
+    lay_over(&mut recipe, args, seed)?;
+    recipe.train.budget()?;
+    context.settings.device.open()?;
+    // A password has no place in the files of a run: going on with it takes PGPASSWORD.
+    recipe.data.hide_passwords();
+    Ok((recipe, text))
 }
 
 /// Reads a recipe and its text; a relative source that is not here may lie beside the recipe.
@@ -197,15 +207,20 @@ pub(super) fn checked_name(name: &str) -> Result<&str, Failure> {
     }
 }
 
-/// FAMILY-SOURCE-N with the first N that is free.
-fn free_name(runs: &Path, family: &str, source: &str) -> String {
+/// What a source is called, for names of folders.
+pub(super) fn stem_of(source: &str) -> String {
     let stem = Path::new(source).file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
     let plain = |c: char| if c.is_alphanumeric() || c == '_' { c } else { '-' };
     let stem: String = stem.chars().map(plain).collect();
-    let stem = match stem.trim_matches('-') {
-        "" => "data",
-        stem => stem,
-    };
+    match stem.trim_matches('-') {
+        "" => "data".to_owned(),
+        stem => stem.to_owned(),
+    }
+}
+
+/// FAMILY-SOURCE-N with the first N that is free.
+fn free_name(runs: &Path, family: &str, source: &str) -> String {
+    let stem = stem_of(source);
     let names = (1u32..).map(|n| format!("{family}-{stem}-{n}"));
     names.into_iter().find(|name| !runs.join(name).exists()).unwrap_or_default()
 }

@@ -21,4 +21,5 @@ mod safety;
 mod sequences;
 mod sounds;
 mod strangers;
+mod sweep;
 mod writing;

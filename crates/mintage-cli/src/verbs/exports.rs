@@ -1,0 +1,53 @@
+//! What `sweep` and `compare` write of a comparison: to the terminal, and to the files that were asked for.
+
+use std::path::Path;
+
+use super::sample::make_parent;
+use crate::{
+    args::Exports,
+    comparison::{Comparison, drawing, page, tables},
+    context::Context,
+    failure::Failure,
+    text::shell,
+};
+
+/// The tables over seeds, and what has to be known beside them.
+pub fn text(comparison: &Comparison) -> String {
+    let mut text = tables::dials(comparison);
+    if !comparison.metrics.is_empty() {
+        text.push_str(&format!("\n{}", tables::metrics(comparison)));
+    }
+    text.push_str(&format!("\n{}\n", tables::LEGEND));
+    comparison.notes().iter().for_each(|note| text.push_str(&format!("{note}\n")));
+    text
+}
+
+/// Writes every file that was asked for. `about` says what was compared, `commands` how it is made again.
+pub fn write(
+    exports: &Exports,
+    comparison: &Comparison,
+    title: &str,
+    about: &[String],
+    commands: &[String],
+    context: &Context,
+) -> Result<(), Failure> {
+    let save = |path: &Path, text: String| {
+        make_parent(path)?;
+        mintage_data::write_through(path, text.as_bytes()).map_err(Failure::io(path))?;
+        context.ui.titled("made", &shell(path));
+        Ok::<_, Failure>(())
+    };
+    if let Some(path) = &exports.csv {
+        save(path, tables::csv(comparison))?;
+    }
+    if let Some(path) = &exports.latex {
+        save(path, tables::latex(comparison))?;
+    }
+    if let Some(path) = &exports.html {
+        save(path, page::html(comparison, title, about, commands)?)?;
+    }
+    if let Some(path) = &exports.svg {
+        save(path, drawing::file(comparison))?;
+    }
+    Ok(())
+}
