@@ -12,6 +12,7 @@ mod data;
 mod facts;
 mod fuzz;
 mod generate;
+mod judging;
 mod process;
 mod python;
 mod quality;

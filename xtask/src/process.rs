@@ -9,16 +9,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Result, at, built, median, quality::Figure, root, rows, sweeps};
+use crate::{Result, at, built, judging, median, quality::Figure, root, rows, sweeps};
 
 /// A case: the binary, a scratch folder, and what it measured.
 type Case = fn(&Path, &Path) -> Result<Vec<Figure>>;
 
-pub const CASES: [(&str, Case); 5] = [
+pub const CASES: [(&str, Case); 6] = [
     ("startup", startup),
     ("resume", resume),
     ("customers", rows::customers),
     ("many-rows", rows::many_rows),
+    ("judge-cost", judging::cost),
     ("sweep", sweeps::sweep),
 ];
 
