@@ -19,7 +19,8 @@ pub struct Sweep {
     /// Sizes of the models, with commas between them (small without this)
     #[arg(long, value_parser = SizeParser, value_name = "SIZE,…", value_delimiter = ',')]
     pub sizes: Vec<SizeChoice>,
-    /// Seeds to train with: 3 stands for the seeds 1, 2 and 3; a list such as 4,7 for these (`4,` for 4 alone)
+    /// Seeds to train with: 3 stands for the seeds 1, 2 and 3; a list such as 4,7 for these (`4,` for 4
+    /// alone). All runs are judged with one seed, --seed
     #[arg(long, value_name = "N|LIST", default_value = "3")]
     pub seeds: String,
     /// Budget of time of every run, such as 90s, 10m or 2h; the evaluations come on top

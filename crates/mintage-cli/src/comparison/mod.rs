@@ -299,12 +299,7 @@ impl Comparison {
             };
             notes.push(format!("{} {what}: it counts for no score", member.name));
         }
-        for failed in self.groups.iter().flat_map(|group| &group.failed) {
-            notes.push(format!(
-                "failed: {} {}, seed {}: {}",
-                failed.family, failed.size, failed.seed, failed.why
-            ));
-        }
+        notes.extend(self.groups.iter().flat_map(failures));
         notes
     }
 
@@ -359,6 +354,22 @@ impl Comparison {
         };
         Value::Array(self.groups.iter().map(group).collect())
     }
+}
+
+/// What failed of a group, a line a reason: "failed: gan tiny, seeds 1, 2: …".
+fn failures(group: &Group) -> Vec<String> {
+    let mut reasons: Vec<(&str, Vec<String>)> = Vec::new();
+    for Failed { seed, why, .. } in &group.failed {
+        match reasons.iter_mut().find(|(reason, _)| reason == why) {
+            Some((_, seeds)) => seeds.push(seed.to_string()),
+            None => reasons.push((why, vec![seed.to_string()])),
+        }
+    }
+    let line = |(why, seeds): (&str, Vec<String>)| {
+        let word = if seeds.len() == 1 { "seed" } else { "seeds" };
+        format!("failed: {} {}, {word} {}: {why}", group.family, group.size, seeds.join(", "))
+    };
+    reasons.into_iter().map(line).collect()
 }
 
 /// Names the first run of groups that family and size do not tell apart.

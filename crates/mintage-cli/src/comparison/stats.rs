@@ -50,6 +50,8 @@ impl Summary {
         }
         let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
         let sd = (squares / (n - 1) as f64).sqrt();
+        // What is left of equal numbers by rounding is no deviation.
+        let sd = if sd <= 1e-12 * mean.abs() { 0.0 } else { sd };
         let half = t_quantile(n - 1) * sd / (n as f64).sqrt();
         Some(Self { n, mean, sd: Some(sd), interval: Some((mean - half, mean + half)) })
     }
@@ -82,7 +84,10 @@ impl Summary {
             return format!("{:.2e} ± {sd:.1e}", self.mean);
         }
         let digits = (1.0 - sd.log10().floor()).clamp(0.0, most as f64) as usize;
-        format!("{:.digits$} ± {sd:.digits$}", self.mean)
+        match most > 4 && sd < 1e-6 {
+            true => format!("{:.digits$} ± {sd:.0e}", self.mean),
+            false => format!("{:.digits$} ± {sd:.digits$}", self.mean),
+        }
     }
 }
 
@@ -135,6 +140,8 @@ mod tests {
         assert_eq!(text(&[0.512, 0.514]), "0.5130 ± 0.0014");
         assert_eq!(text(&[1200.0, 1000.0]), "1100 ± 141");
         assert_eq!(text(&[5.0, 5.0]), "5 ± 0");
+        assert_eq!(text(&[0.3, 0.1 + 0.2]), "0.3000 ± 0");
+        assert_eq!(text(&[0.999_999_9, 1.0]), "1.000000 ± 7e-8");
         assert_eq!(text(&[0.25]), "0.2500");
         assert_eq!(Summary::of([55.1, 55.3]).unwrap().text_of(1), "55.2 ± 0.1");
     }

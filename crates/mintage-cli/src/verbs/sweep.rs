@@ -26,7 +26,7 @@ use super::{
     train::{checked_name, recipe_of, stem_of},
 };
 use crate::{
-    args::{Moved, Sweep, Train},
+    args::{Sweep, Train},
     comparison::{Comparison, Failed, Member},
     context::{Context, clock, some_of},
     failure::{Failure, Outcome, Verdict},
@@ -336,11 +336,9 @@ impl Running {
             return Ok(());
         }
         let model = Model::load(&dir, &context.settings.device)?;
-        // That the source may be contacted was asked when the sweep began.
-        let data = context.data_of(&model, &Moved { source: None, yes: true })?;
         let Judging { n, seed } = self.plan.evaluate;
         let options = Options { n, seed, cache: Some(context.settings.runs.join(".cache")) };
-        let report = judged(&model, &data, &options, &format!("{title}, evaluating"), context)?;
+        let report = judged(&model, data, &options, &format!("{title}, evaluating"), context)?;
         report.save(&dir)?;
         let secs = began.elapsed().as_secs_f64();
         if stage == Stage::New {

@@ -15,6 +15,11 @@ fn train_explains_its_flags() {
 }
 
 #[test]
+fn sweep_explains_its_flags() {
+    assert_snapshot!(Place::new().ok("sweep --help").text());
+}
+
+#[test]
 fn models_shows_what_works_with_what() {
     assert_snapshot!(Place::new().ok("models").text());
 }

@@ -4,6 +4,7 @@ use std::fs;
 
 use insta::assert_snapshot;
 use mintage_data::provenance_of;
+use serde_json::Value;
 
 use crate::helpers::Place;
 
@@ -85,6 +86,13 @@ fn a_killed_sweep_comes_to_the_same_table() {
 fn what_else_sees_it(place: &Place) {
     assert!(place.ok("ls").text().contains("whole/vae-tiny-2"));
     place.ok("sample whole/vae-tiny-2 -n 5 -o new.csv");
+    // By the same judge as any other run.
+    let metrics = |report: &Value| report["metrics"].clone();
+    let before = place.json("runs/whole/vae-tiny-2/report.json");
+    let judged = place.ok("evaluate whole/vae-tiny-2 --json r.json");
+    assert!(judged.stderr.contains("made     runs/whole/vae-tiny-2/report.html"), "{}", judged.stderr);
+    assert_eq!(metrics(&place.json("r.json")), metrics(&before));
+    assert_eq!(before["model"], "whole/vae-tiny-2");
     assert!(place.refused("show whole").contains("name one of them: whole/mixture-tiny-1"));
     let compared = place.ok("compare whole --csv compared.csv");
     assert_eq!(table(place, "compared.csv"), table(place, "whole.csv"));
