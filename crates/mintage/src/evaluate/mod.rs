@@ -11,6 +11,7 @@ mod bootstrap;
 pub mod clip;
 mod closer;
 pub mod image;
+mod privacy;
 mod roc;
 pub mod sequence;
 pub mod sound;
@@ -25,7 +26,7 @@ use serde::{Deserialize, Serialize};
 pub use bootstrap::{Interval, bootstrap};
 
 use crate::{
-    dataset::AnyData,
+    dataset::{AnyData, thousands},
     error::Error,
     events::Event,
     model::Model,
@@ -203,7 +204,11 @@ struct Judgement {
 
 impl Judgement {
     fn report(self, model: &Model) -> Report {
-        let Self { item, data, n, seed, items_per_sec, metrics, exhibits } = self;
+        let Self { item, data, n, seed, items_per_sec, metrics, mut exhibits } = self;
+        // Judges of rows try more and say it themselves.
+        if item != "row" {
+            exhibits.push(privacy::exhibit(&item, &metrics));
+        }
         let Scores { dials, unmeasured, metrics } = scores(metrics, n, &item);
         Report {
             format: 1,
@@ -214,6 +219,7 @@ impl Judgement {
             train_secs: model.config.train_secs,
             step: Some(model.config.step),
             verdict: verdict::verdict(&item, &dials, &unmeasured, &metrics),
+            measured: measured(&dials, &items_of(n, &item)),
             item,
             data,
             n,
@@ -225,6 +231,21 @@ impl Judgement {
             exhibits,
         }
     }
+}
+
+/// "2,000 new and 2,000 held-out rows".
+fn items_of(n: usize, item: &str) -> String {
+    let n = thousands(n);
+    format!("{n} new and {n} held-out {item}s")
+}
+
+/// What each dial was measured with.
+fn measured(dials: &BTreeMap<String, Dial>, items: &str) -> BTreeMap<String, String> {
+    let with = |dial: &String| match dial == DialName::Novelty.name() {
+        true => format!("{items}, beside what was trained on"),
+        false => items.to_owned(),
+    };
+    dials.keys().map(|dial| (dial.clone(), with(dial))).collect()
 }
 
 /// What the numbers say of a dial.
@@ -325,6 +346,15 @@ mod tests {
         assert!(
             matches!(dial(DialName::Novelty, &metrics), Found::Dial(dial) if (dial.score - 10.0).abs() < 1e-9)
         );
+    }
+
+    #[test]
+    fn dials_say_how_many_items_they_come_from() {
+        let dial = Dial { score: 1.0, low: 0.0, high: 2.0 };
+        let dials = ["fidelity", "novelty"].map(|name| (name.to_owned(), dial)).into();
+        let measured = measured(&dials, &items_of(2000, "row"));
+        assert_eq!(measured["fidelity"], "2,000 new and 2,000 held-out rows");
+        assert!(measured["novelty"].ends_with("beside what was trained on") && measured.len() == 2);
     }
 
     #[test]

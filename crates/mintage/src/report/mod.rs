@@ -41,6 +41,9 @@ pub struct Report {
     /// Dials without a score, and why.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub unmeasured: BTreeMap<String, String>,
+    /// What each dial was measured with: "2,000 new and 2,000 held-out rows".
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub measured: BTreeMap<String, String>,
     /// The numbers in words: sentences.
     #[serde(default)]
     pub verdict: Vec<String>,
@@ -123,12 +126,21 @@ impl Report {
 }
 
 impl Report {
+    /// Says what a dial was, or was to be, measured with; nothing of one that cannot be measured by such data at all.
+    pub(crate) fn says_what_is_measured(&mut self, dial: DialName, what: String) {
+        let name = dial.name();
+        if self.dials.contains_key(name) || self.unmeasured.contains_key(name) {
+            self.measured.insert(name.to_owned(), what);
+        }
+    }
+
     /// A dial for the page: its score, or why there is none.
     fn dial_card(&self, dial: DialName) -> Option<Value> {
         let (score, why) = (self.dials.get(dial.name()), self.unmeasured.get(dial.name()));
         (score.is_some() || why.is_some()).then(|| {
             let asks = asks(dial).replace("{item}", &self.item);
-            context! { name => dial.name(), asks, dial => Value::from(Serde(score)), why }
+            let measured = self.measured.get(dial.name());
+            context! { name => dial.name(), asks, dial => Value::from(Serde(score)), why, measured }
         })
     }
 }
@@ -181,6 +193,7 @@ mod tests {
             dials: [("fidelity".to_owned(), Dial { score: 90.0, low: 88.0, high: 92.0 })].into(),
             unmeasured: [("utility".to_owned(), "cannot be measured with 24 held-out images".to_owned())]
                 .into(),
+            measured: [("fidelity".to_owned(), "100 new and 100 held-out images".to_owned())].into(),
             verdict: vec!["A detector <b>.".to_owned()],
             metrics: vec![metric],
             exhibits: vec![Exhibit::png("New, and real", "", &[1, 2])],
@@ -203,6 +216,7 @@ mod tests {
         assert!(page.contains("кошки &lt;b&gt;") && !page.contains("<b>кошки"));
         assert!(page.contains("data:image/png;base64,AQI="));
         assert!(page.contains("A detector &lt;b&gt;.") && page.contains("cannot be measured with 24"));
+        assert!(page.contains("From 100 new and 100 held-out images."));
         assert!(page.contains("Fréchet distance") && page.contains("12.0") && page.contains("90"));
     }
 
