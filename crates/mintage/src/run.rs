@@ -124,7 +124,7 @@ const MAX_STEPS: u64 = 1 << 48;
 const RUN_FILE: &str = "run.json";
 const STATE_FILE: &str = "state.safetensors";
 const TRAIN_FILE: &str = "train.json";
-const METRICS_FILE: &str = "metrics.jsonl";
+pub(crate) const METRICS_FILE: &str = "metrics.jsonl";
 
 impl Run {
     /// A new run folder for `recipe`, locked for training. An existing folder is an error.
@@ -259,6 +259,12 @@ impl Run {
             line.insert(name.clone(), (*value).into());
         }
         self.append(METRICS_FILE, &serde_json::Value::Object(line).to_string())
+    }
+
+    /// Appends the line that a phase begins with: what comes behind it is about another number.
+    pub(crate) fn append_phase(&self, first_step: u64, name: &str) -> Result<(), Error> {
+        let line = serde_json::json!({ "step": first_step, "kind": "phase", "name": name });
+        self.append(METRICS_FILE, &line.to_string())
     }
 
     /// Appends one line to `log.txt`.

@@ -26,11 +26,12 @@ use serde::{Deserialize, Serialize};
 pub use bootstrap::{Interval, bootstrap};
 
 use crate::{
+    curve::{Curve, advice},
     dataset::{AnyData, thousands},
     error::Error,
     events::Event,
     model::Model,
-    report::{Dial, Exhibit, Metric, Report},
+    report::{Dial, Exhibit, Metric, Report, training},
 };
 
 /// Fewer held-out items than this say nothing.
@@ -209,7 +210,12 @@ impl Judgement {
         if item != "row" {
             exhibits.push(privacy::exhibit(&item, &metrics));
         }
+        if let Some(curve) = Curve::read(&model.dir) {
+            exhibits.push(training::exhibit(&curve, &model.config));
+        }
         let Scores { dials, unmeasured, metrics } = scores(metrics, n, &item);
+        let mut verdict = verdict::verdict(&item, &dials, &unmeasured, &metrics);
+        verdict.extend(advice(&model.dir, &model.config));
         Report {
             format: 1,
             model: model.name(),
@@ -218,7 +224,7 @@ impl Judgement {
             source: model.config.source.source.clone(),
             train_secs: model.config.train_secs,
             step: Some(model.config.step),
-            verdict: verdict::verdict(&item, &dials, &unmeasured, &metrics),
+            verdict,
             measured: measured(&dials, &items_of(n, &item)),
             item,
             data,

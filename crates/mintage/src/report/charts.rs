@@ -125,7 +125,7 @@ pub fn heat_map(
     svg + "</svg>"
 }
 
-fn open(width: usize, height: usize) -> String {
+pub(super) fn open(width: usize, height: usize) -> String {
     format!("<svg class=\"chart\" viewBox=\"0 0 {width} {height}\" role=\"img\">")
 }
 

@@ -4,6 +4,8 @@
 
 pub mod charts;
 mod metric;
+pub(crate) mod training;
+mod words;
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -14,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::{error::Error, evaluate::DialName, run::write_json};
 
 pub use metric::{Better, Ends, Metric};
+use words::words;
 
 /// The result of an evaluation.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -103,11 +106,7 @@ impl Report {
         pages.add_filter("number", number);
         pages.add_template("report.html", include_str!("report.html")).map_err(fail)?;
         let dials: Vec<_> = DialName::ALL.iter().filter_map(|d| self.dial_card(*d)).collect();
-        let metrics: Vec<_> = self
-            .metrics
-            .iter()
-            .map(|m| context! { metric => Value::from(Serde(m)), place => m.places().map(|(place, ..)| place), dial => m.dial.map(DialName::name) })
-            .collect();
+        let metrics: Vec<_> = self.metrics.iter().map(|metric| self.line(metric)).collect();
         let exhibits: Vec<_> = self
             .exhibits
             .iter()
@@ -131,6 +130,18 @@ impl Report {
         let name = dial.name();
         if self.dials.contains_key(name) || self.unmeasured.contains_key(name) {
             self.measured.insert(name.to_owned(), what);
+        }
+    }
+
+    /// A number for the page, with its words.
+    fn line(&self, metric: &Metric) -> Value {
+        let words = words(&metric.name);
+        context! {
+            metric => Value::from(Serde(metric)),
+            says => words.map(|words| words.says.replace("{item}", &self.item)),
+            range => words.map(|words| words.range),
+            place => metric.places().map(|(place, ..)| place),
+            dial => metric.dial.map(DialName::name),
         }
     }
 
@@ -216,6 +227,9 @@ mod tests {
         assert!(page.contains("кошки &lt;b&gt;") && !page.contains("<b>кошки"));
         assert!(page.contains("data:image/png;base64,AQI="));
         assert!(page.contains("A detector &lt;b&gt;.") && page.contains("cannot be measured with 24"));
+        assert!(
+            page.contains("↓ less") && page.contains("10.0 to 14.0") && page.contains("how far new ones lie")
+        );
         assert!(page.contains("From 100 new and 100 held-out images."));
         assert!(page.contains("Fréchet distance") && page.contains("12.0") && page.contains("90"));
     }
