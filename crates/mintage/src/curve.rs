@@ -17,6 +17,9 @@ const LEAST: usize = 6;
 const END: f64 = 0.75;
 /// An improvement by less than this share of the number is none, whatever the noise.
 const SMALL: f64 = 0.003;
+/// The rate of learning falls to nothing at the end of a training, and so every curve is flat there. One that is flat from
+/// here on, before that, is flat for want of anything to learn.
+const STILL_LEARNING: f64 = 0.6;
 /// A number that has risen by this share of its least has got worse.
 const WORSE: f64 = 0.01;
 /// Bars of a curve in a line of text.
@@ -72,7 +75,12 @@ impl Curve {
         for line in lines {
             let Some(step) = line.get("step").and_then(Value::as_u64) else { continue };
             let kind = line.get("kind").and_then(Value::as_str).unwrap_or_default();
-            if kind == "phase" || phases.is_empty() {
+            // Runs of older versions do not say where a phase begins: it watches another number.
+            let watched =
+                line.as_object().filter(|_| kind == "valid").and_then(|line| line.keys().nth(2).cloned());
+            let other = watched
+                .is_some_and(|name| phases.last().and_then(Lines::watched).is_some_and(|old| old != name));
+            if kind == "phase" || phases.is_empty() || other {
                 let name = line.get("name").and_then(Value::as_str).unwrap_or_default();
                 phases.push(Lines { name: name.to_owned(), ..Lines::default() });
             }
@@ -140,6 +148,11 @@ struct Lines {
 }
 
 impl Lines {
+    /// What its validation watches.
+    fn watched(&self) -> Option<String> {
+        Some(self.valid.first()?.1.first()?.0.clone())
+    }
+
     fn phase(self) -> Phase {
         let Self { name, steps, valid } = self;
         let first =
@@ -177,10 +190,11 @@ fn outlook(valid: &[(u64, f64)], last_step: u64) -> Option<Outlook> {
     }
     let (step, _) = valid.iter().find(|(_, value)| *value <= least + bound)?;
     let since = *step as f64 / last_step.max(1) as f64;
-    Some(match last.1 > least + bound.max(WORSE * least.abs()) {
-        true => Outlook::Rising { since: best(valid)?.0 as f64 / last_step.max(1) as f64 },
-        false => Outlook::Flat { since },
-    })
+    if last.1 > least + bound.max(WORSE * least.abs()) {
+        return Some(Outlook::Rising { since: best(valid)?.0 as f64 / last_step.max(1) as f64 });
+    }
+    let of_phase = step.saturating_sub(first.0) as f64 / (last.0 - first.0) as f64;
+    (of_phase <= STILL_LEARNING).then_some(Outlook::Flat { since })
 }
 
 /// The standard deviation of a number about its smooth curve.
@@ -197,7 +211,7 @@ impl Outlook {
         let percent = |share: f64| format!("{:.0} %", 100.0 * share);
         match self {
             Self::Falling { by } => format!(
-                "More training would help: the validation loss still fell by {} in the last quarter of training.",
+                "More training would probably help: the validation loss still fell by {} in the last quarter of training.",
                 if by < 0.0095 { format!("{:.1} %", 100.0 * by) } else { percent(by) }
             ),
             Self::Flat { since } => format!(
@@ -249,7 +263,7 @@ mod tests {
         assert!(matches!(noisy, Some(Outlook::Falling { .. })), "{noisy:?}");
         let said = falling.unwrap().sentence("row");
         assert!(
-            said.starts_with("More training would help: the validation loss still fell by 6 %"),
+            said.starts_with("More training would probably help: the validation loss still fell by 6 %"),
             "{said}"
         );
     }
@@ -263,6 +277,8 @@ mod tests {
             flat(0.0)
         );
         assert!(matches!(flat(0.5), Some(Outlook::Flat { .. })), "{:?}", flat(0.5));
+        // That all curves are flat at their end says nothing.
+        assert_eq!(outlook(&curve(|t| 20.0 - 10.0 * t.min(0.72)), 1000), None);
         assert!(flat(0.0).unwrap().sentence("row").contains("since 40 % of training"));
     }
 
@@ -299,5 +315,8 @@ mod tests {
         let two = Curve::parse(&text);
         assert_eq!((two.phases.len(), two.phases[1].loss.name.as_str()), (2, "reward"));
         assert_eq!((two.outlook(), two.sparkline()), (None, None));
+        let old =
+            "{\"step\":5,\"kind\":\"valid\",\"mse\":0.5}\n{\"step\":9,\"kind\":\"valid\",\"nll\":2.5}\n";
+        assert_eq!(Curve::parse(old).phases.len(), 2);
     }
 }

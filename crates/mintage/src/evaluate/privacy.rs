@@ -23,7 +23,7 @@ const LOOKED_FOR: [(&str, &str, bool); 9] = [
     ("longest run copied", "how many {unit} in a row stand in the training data as well, on average", false),
     ("longest run of all", "the same of the one {item} that has the longest", false),
     ("8-grams copied", "runs of eight {unit} that stand in the training data as well", true),
-    ("most bars copied", "bars that a new tune shares with the training tune that it shares most with", true),
+    ("most bars copied", "bars in a row that a new tune shares with the training data, at most", false),
     (
         "rows with a value of a person",
         "new rows with a name, an address or a number of a person who was trained on",
@@ -52,6 +52,7 @@ pub(super) fn exhibit(item: &str, metrics: &[Metric]) -> Exhibit {
     let misses = match item {
         "text" => "what says the same in other words",
         "tune" => "what was varied",
+        "sound" => "what was made louder, slower or higher",
         _ => "what was moved, mirrored or changed in brightness",
     };
     let mut not = vec![
@@ -122,7 +123,7 @@ pub(super) fn percent(of: Interval) -> String {
         return "–".to_owned();
     }
     match low < high {
-        true => format!("{:.1} % ({:.1}–{:.1} %)", 100.0 * value, 100.0 * low, 100.0 * high),
+        true => format!("{:.1} % ({:.1}–{:.1} %)", 100.0 * value, 100.0 * low.max(0.0), 100.0 * high),
         false => format!("{:.1} %", 100.0 * value),
     }
 }
@@ -139,7 +140,7 @@ fn line(metric: &Metric, words: &str, share: bool) -> [String; 3] {
 }
 
 fn in_words(words: &str, item: &str) -> String {
-    let unit = if item == "text" { "words" } else { "notes" };
+    let unit = if item == "text" { "words" } else { "tokens" };
     words.replace("{item}", item).replace("{unit}", unit)
 }
 

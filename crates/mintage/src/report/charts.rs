@@ -27,7 +27,7 @@ fn short(text: &str, most: usize) -> String {
 pub fn card(title: &str, note: &str, svg: &str) -> String {
     format!(
         "<figure><figcaption>{} <span class=\"soft\">{}</span></figcaption>{svg}</figure>",
-        escaped(&short(title, 28)),
+        escaped(&short(title, 40)),
         escaped(note)
     )
 }

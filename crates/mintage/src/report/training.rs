@@ -20,7 +20,7 @@ const RIGHT: f64 = 352.0;
 const TOP: f64 = 10.0;
 const BOTTOM: f64 = 154.0;
 /// Points of a line: more are drawn as means of their neighbours.
-const POINTS: usize = 160;
+const POINTS: usize = 60;
 /// Of the first losses, which tower over all others, this share is cut off at the top.
 const BEGINNING: f64 = 0.05;
 
@@ -36,7 +36,7 @@ pub(crate) fn exhibit(curve: &Curve, config: &ModelConfig) -> Exhibit {
                 other, and neither loss says how good the samples are.</p>";
     let html = format!(
         "<p class=\"legend\"><span class=\"real\">training</span> <span class=\"new\">validation: items kept out of \
-         training</span></p><div class=\"charts two\">{charts}</div>{}",
+         training</span></p><div class=\"charts curves\">{charts}</div>{}",
         meaning.as_deref().unwrap_or(none)
     );
     let note = "What training and validation came to, over the steps; the ring is the best of validation.";

@@ -5,7 +5,7 @@ use std::time::Duration;
 use mintage_data::{SourceSpec, Table, TableSet, table::schema::Kind};
 
 use super::{
-    super::{DialName, Interval, Judgement, Options, compared, evenly, work},
+    super::{DialName, Interval, Judgement, Options, compared, evenly, verdict::ATTACK, work},
     Attack, Coverage, Detection, Frame, Judge, KnownPersons, Persons, Quality, SinglingOut, Utility, Values,
     detect, independent_columns, inference, key_uniqueness, linkability, manifold, privacy, singling_out,
     utility,
@@ -254,7 +254,7 @@ fn new_or_copied(
     for (attack, recited) in attacks.iter().filter(|(attack, _)| attack.guesses > 0) {
         // A risk that may as well be none is none; a scale that is no wider than that says nothing.
         let none = Interval { value: 0.0, low: 0.0, high: attack.risk.high - attack.risk.value };
-        let metric = Metric::lower(&attack.name, "risk of an attack", attack.risk).within(0.0, 1.0);
+        let metric = Metric::lower(&attack.name, ATTACK, attack.risk).within(0.0, 1.0);
         metrics.push(metric.between(none, *recited).moving(DialName::Novelty));
     }
     on(work("searching for copies", 1, 1));
@@ -424,9 +424,9 @@ mod tests {
         let table = frame(&[&[1.0, 2.0, 3.0]], &[&[0, 1, 0], &[0, 0, 0]]);
         let of = |named| Label::of(&table, named);
         let name = |column: usize| table.columns[column].name.clone();
-        assert_eq!(of(Some(&name(0))), Some(Label { column: 0, why: NAMED }));
-        // The last column has one value alone.
-        assert_eq!(of(None), Some(Label { column: 1, why: FEW_VALUES }));
+        let first = name(0);
+        assert_eq!(of(Some(&first)), Some(Label { column: 0, why: NAMED }));
+        assert_eq!(of(None), Some(Label { column: 2, why: FEW_VALUES }));
         assert_eq!(of(Some("no such column")), of(None));
         let numbers = frame(&[&[1.0, 2.0], &[3.0, 4.0]], &[]);
         assert_eq!(Label::of(&numbers, None), Some(Label { column: 1, why: LAST }));

@@ -144,7 +144,7 @@ mod tests {
         assert_eq!(page.matches("<h3>").count(), 5, "{page}");
         for said in [
             "1,500",
-            "(40.1 % against 10.2 %): the new rows give something away",
+            "(40.0 % against 10.2 %): the new rows give something away",
             "Linkability: no better than blind guesses",
             "Inference of &lt;b&gt;: no more is given away",
             "Singling out, one column: no value stands in one new row alone",

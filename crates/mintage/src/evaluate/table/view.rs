@@ -38,7 +38,12 @@ pub(super) fn exhibits(sets: &Sets, found: &Found, metrics: &[Metric]) -> Vec<Ex
              differ most from the real ones.",
             gives_away(sets, found),
         ),
-        exhibit("Columns", "", format!("{LEGEND}<div class=\"charts\">{}</div>", columns(sets))),
+        exhibit(
+            "Columns",
+            "How often each value occurs: bars from nothing to the most frequent one, numbers between the ends that are \
+             written below.",
+            format!("{LEGEND}<div class=\"charts\">{}</div>", columns(sets)),
+        ),
         exhibit(
             "Pairs of columns",
             "How strongly each pair goes together, the darker the more, and how far apart real and new are; point at a \
@@ -168,7 +173,8 @@ fn most_frequent(real: &[u32], new: &[u32], name: impl Fn(u32) -> String) -> Vec
         all.into_iter().map(|(code, [real, new])| (name(code), real, new)).collect();
     if !rest.is_empty() {
         let sum = |side: usize| rest.iter().map(|r| r.1[side]).sum();
-        shown.push((format!("{} others", rest.len()), sum(0), sum(1)));
+        let name = if rest.len() == 1 { "1 other".to_owned() } else { format!("{} others", rest.len()) };
+        shown.push((name, sum(0), sum(1)));
     }
     shown
 }
