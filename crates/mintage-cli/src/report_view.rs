@@ -104,7 +104,16 @@ pub fn dials(report: &Value) -> String {
             interval.unwrap_or_else(|| "–".to_owned()),
         ]);
     }
-    table.text()
+    format!("{}{}", table.text(), measured(report))
+}
+
+/// What the dials were measured with: once what is the same for several, and the column that usefulness goes by.
+fn measured(report: &Value) -> String {
+    let of = |dial: &str| report.get("measured")?.get(dial)?.as_str();
+    let Some(items) = of("fidelity").or_else(|| of("coverage")) else { return String::new() };
+    let utility = of("utility").filter(|what| *what != items);
+    let utility = utility.map(|what| format!("utility: {what}\n")).unwrap_or_default();
+    format!("from {items}\n{utility}")
 }
 
 /// All metrics, one line each, between their ceiling and their floor.
@@ -143,6 +152,14 @@ mod tests {
         assert!(dials(&report).contains("fidelity     62     58–66\n"), "{}", dials(&report));
         assert!(metrics(&report).contains("0.6200"));
         assert_eq!(score_text(Some(&report), "utility"), "–");
+    }
+
+    #[test]
+    fn what_was_measured_stands_under_the_dials() {
+        let measured = json!({ "fidelity": "9 new and 9 held-out rows", "utility": "the column sex" });
+        let report = json!({ "dials": {}, "measured": measured });
+        assert!(dials(&report).ends_with("from 9 new and 9 held-out rows\nutility: the column sex\n"));
+        assert!(!dials(&json!({ "dials": {} })).contains("from"));
     }
 
     #[test]

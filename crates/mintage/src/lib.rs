@@ -31,10 +31,12 @@
 //! ```
 
 pub mod copy;
+pub mod curve;
 pub mod dataset;
 pub mod error;
 pub mod evaluate;
 pub mod events;
+pub mod meaning;
 pub mod model;
 pub mod models;
 pub mod recipe;

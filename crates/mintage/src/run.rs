@@ -124,7 +124,7 @@ const MAX_STEPS: u64 = 1 << 48;
 const RUN_FILE: &str = "run.json";
 const STATE_FILE: &str = "state.safetensors";
 const TRAIN_FILE: &str = "train.json";
-const METRICS_FILE: &str = "metrics.jsonl";
+pub(crate) const METRICS_FILE: &str = "metrics.jsonl";
 /// When validations were, apart from what they found: that is the same whenever it is found.
 const TIMES_FILE: &str = "times.jsonl";
 /// A folder with such a file is a sweep: the runs in it belong together.
@@ -278,6 +278,12 @@ impl Run {
     pub(crate) fn append_time(&self, step: u64, phase: usize, secs: f64) -> Result<(), Error> {
         let line = serde_json::json!({ "step": step, "phase": phase + 1, "secs": secs });
         self.append(TIMES_FILE, &line.to_string())
+    }
+
+    /// Appends the line that a phase begins with: what comes behind it is about another number.
+    pub(crate) fn append_phase(&self, first_step: u64, name: &str) -> Result<(), Error> {
+        let line = serde_json::json!({ "step": first_step, "kind": "phase", "name": name });
+        self.append(METRICS_FILE, &line.to_string())
     }
 
     /// Appends one line to `log.txt`.

@@ -253,7 +253,7 @@ impl Loop<'_> {
             if self.control.stop.load(Ordering::Relaxed) {
                 break StopReason::Interrupted;
             }
-            self.announce_phase(progress);
+            self.announce_phase(progress)?;
             self.step(progress)?;
             let progress = self.progress();
             if self.look(progress)? {
@@ -328,8 +328,11 @@ impl Loop<'_> {
         (progress * count as f64) as u64 > done
     }
 
-    fn announce_phase(&mut self, progress: f64) {
+    fn announce_phase(&mut self, progress: f64) -> Result<(), Error> {
         let index = self.phases.iter().rposition(|(_, from)| progress >= *from).unwrap_or(0);
+        if self.phases.len() > 1 && (index != self.state.phase || self.state.step == 0) {
+            self.run.append_phase(self.state.step + 1, self.phases[index].0)?;
+        }
         if index != self.state.phase {
             // Another phase minimises another number.
             self.state.phase = index;
@@ -343,6 +346,7 @@ impl Loop<'_> {
                 (self.on)(Event::Phase { index: index + 1, count: self.phases.len(), name });
             }
         }
+        Ok(())
     }
 
     fn step(&mut self, progress: f64) -> Result<(), Error> {

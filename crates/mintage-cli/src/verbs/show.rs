@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use mintage::{Run, model::ModelConfig, run::RunInfo};
+use mintage::{Run, curve::Curve, model::ModelConfig, run::RunInfo};
 use serde_json::{Value, json};
 
 use crate::{
@@ -77,6 +77,10 @@ fn facts(text: &mut String, dir: &Path, run: Option<&RunInfo>, config: Option<&M
         line("options", options(&json!(config.model)));
         if let Some(valid) = &config.valid {
             line("valid", crate::ui::list(valid));
+            super::train::meaning(config, valid).into_iter().for_each(|said| line("", said));
+        }
+        if let Some(bars) = Curve::read(dir).and_then(|curve| curve.sparkline()) {
+            line("curve", format!("{bars} validation, from the first to the last"));
         }
         line("made by", format!("mintage {}", config.mintage));
     }

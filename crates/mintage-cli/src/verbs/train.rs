@@ -7,6 +7,9 @@ use std::{
 
 use mintage::{
     AnyData, AnyModel, Event, Metrics, Recipe, Run, StopReason,
+    curve::advice,
+    meaning::of_validation,
+    model::ModelConfig,
     nn::{Rng, layers::without_numbers},
     recipe::place_of,
     run::{RunFile, RunState},
@@ -366,9 +369,23 @@ fn go(recipe: &Recipe, data: &AnyData, mut run: Run, context: &mut Context) -> V
     };
     ui.titled("made", &format!("{dir} ({steps} steps in {}{early})", duration(secs)));
     ui.titled("valid", &scored(valid.as_ref()));
+    let config = ModelConfig::load(run.dir()).ok();
+    if let Some(config) = &config {
+        valid.as_ref().and_then(|valid| meaning(config, valid)).iter().for_each(|said| ui.titled("", said));
+        // Who let it end early, or had it ended, knows already.
+        if reason == StopReason::Budget {
+            advice(run.dir(), config).iter().for_each(|said| ui.titled("advice", said));
+        }
+    }
     ui.titled("next", &format!("mintage sample {dir} {}", sample_flags(&data.info())));
     ui.titled("", &format!("mintage evaluate {dir}"));
     Ok(Outcome::Done)
+}
+
+/// What the number that validation watches means.
+pub(super) fn meaning(config: &ModelConfig, valid: &Metrics) -> Option<String> {
+    let (name, value) = valid.0.first()?;
+    of_validation(&config.model, &config.info, name, *value)
 }
 
 fn scored(valid: Option<&Metrics>) -> String {

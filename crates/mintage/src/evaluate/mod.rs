@@ -12,6 +12,7 @@ pub mod clip;
 mod closer;
 pub mod image;
 mod membership;
+mod privacy;
 mod roc;
 pub mod sequence;
 pub mod sound;
@@ -26,11 +27,12 @@ use serde::{Deserialize, Serialize};
 pub use bootstrap::{Interval, bootstrap};
 
 use crate::{
-    dataset::AnyData,
+    curve::{Curve, advice},
+    dataset::{AnyData, thousands},
     error::Error,
     events::Event,
     model::Model,
-    report::{Dial, Exhibit, Metric, Report},
+    report::{Dial, Exhibit, Metric, Report, training},
 };
 
 /// Fewer held-out items than this say nothing.
@@ -204,8 +206,17 @@ struct Judgement {
 
 impl Judgement {
     fn report(self, model: &Model) -> Report {
-        let Self { item, data, n, seed, items_per_sec, metrics, exhibits } = self;
+        let Self { item, data, n, seed, items_per_sec, metrics, mut exhibits } = self;
+        // Judges of rows try more and say it themselves.
+        if item != "row" {
+            exhibits.push(privacy::exhibit(&item, &metrics));
+        }
+        if let Some(curve) = Curve::read(&model.dir) {
+            exhibits.push(training::exhibit(&curve, &model.config));
+        }
         let Scores { dials, unmeasured, metrics } = scores(metrics, n, &item);
+        let mut verdict = verdict::verdict(&item, &dials, &unmeasured, &metrics);
+        verdict.extend(advice(&model.dir, &model.config));
         Report {
             format: 1,
             model: model.name(),
@@ -214,7 +225,8 @@ impl Judgement {
             source: model.config.source.source.clone(),
             train_secs: model.config.train_secs,
             step: Some(model.config.step),
-            verdict: verdict::verdict(&item, &dials, &unmeasured, &metrics),
+            verdict,
+            measured: measured(&dials, &items_of(n, &item)),
             item,
             data,
             n,
@@ -226,6 +238,21 @@ impl Judgement {
             exhibits,
         }
     }
+}
+
+/// "2,000 new and 2,000 held-out rows".
+fn items_of(n: usize, item: &str) -> String {
+    let n = thousands(n);
+    format!("{n} new and {n} held-out {item}s")
+}
+
+/// What each dial was measured with.
+fn measured(dials: &BTreeMap<String, Dial>, items: &str) -> BTreeMap<String, String> {
+    let with = |dial: &String| match dial == DialName::Novelty.name() {
+        true => format!("{items}, beside what was trained on"),
+        false => items.to_owned(),
+    };
+    dials.keys().map(|dial| (dial.clone(), with(dial))).collect()
 }
 
 /// What the numbers say of a dial.
@@ -330,6 +357,15 @@ mod tests {
         assert!(
             matches!(dial(DialName::Novelty, &metrics), Found::Dial(dial) if (dial.score - 10.0).abs() < 1e-9)
         );
+    }
+
+    #[test]
+    fn dials_say_how_many_items_they_come_from() {
+        let dial = Dial { score: 1.0, low: 0.0, high: 2.0 };
+        let dials = ["fidelity", "novelty"].map(|name| (name.to_owned(), dial)).into();
+        let measured = measured(&dials, &items_of(2000, "row"));
+        assert_eq!(measured["fidelity"], "2,000 new and 2,000 held-out rows");
+        assert!(measured["novelty"].ends_with("beside what was trained on") && measured.len() == 2);
     }
 
     #[test]

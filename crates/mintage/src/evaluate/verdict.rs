@@ -9,15 +9,31 @@ use crate::report::{Dial, Metric};
 /// Places on the scale of 100 above which something is right, and below which it is not.
 const RIGHT: f64 = 80.0;
 const WRONG: f64 = 40.0;
+/// The number of the detector.
+const DETECTOR: &str = "C2ST AUC";
+/// The space of the risks of attacks.
+pub(super) const ATTACK: &str = "risk of an attack";
 /// Fidelity below which nothing else is worth a praise.
 const UNLIKE: f64 = 20.0;
-/// What a detector finds, by the share of pairs of a new and a real item that it orders rightly.
+/// How new items are told from real ones, by the share of pairs of a new and a real one that a detector orders rightly.
 const TOLD: [(f64, &str); 5] = [
-    (0.99, "tells every new {item} from a real one"),
-    (0.9, "tells most new {item}s from real ones"),
-    (0.75, "tells many new {item}s from real ones"),
-    (0.6, "tells some new {item}s from real ones"),
-    (0.0, "can hardly tell new {item}s from real ones"),
+    (0.99, "New {item}s are easily told from real ones: a program trained to do so is nearly always right."),
+    (
+        0.9,
+        "New {item}s can mostly be told from real ones: a program trained to do so is right in most cases.",
+    ),
+    (
+        0.75,
+        "New {item}s can often be told from real ones: a program trained to do so is right in many cases.",
+    ),
+    (
+        0.6,
+        "New {item}s can sometimes be told from real ones: a program trained to do so is somewhat better than a coin.",
+    ),
+    (
+        0.0,
+        "New {item}s can hardly be told from real ones: a program trained to do so is little better than a coin.",
+    ),
 ];
 
 /// Sentences, the most important first.
@@ -32,8 +48,9 @@ pub(super) fn verdict(
     let fidelity = score(DialName::Fidelity);
     // Where no scale could be measured, a detector that is never wrong still says enough.
     let unlike = fidelity.map_or_else(|| always_told(metrics), |score| score < UNLIKE);
+    said.extend(fidelity.and_then(|score| without_detector(score, metrics)));
     if unlike {
-        said.push("They are too unlike real {item}s for the other dials to mean much.".to_owned());
+        said.push("They are too unlike real {item}s for the other scores to mean much.".to_owned());
     }
     if let Some(novelty) = score(DialName::Novelty) {
         said.extend(copied(novelty, unlike, metrics));
@@ -49,20 +66,32 @@ pub(super) fn verdict(
 
 /// Whether a detector that is no better than chance at other real data knows every new one.
 fn always_told(metrics: &[Metric]) -> bool {
-    let detectors = metrics.iter().filter(|m| m.dial == Some(DialName::Fidelity) && m.name == "C2ST AUC");
+    let detectors = metrics.iter().filter(|m| m.dial == Some(DialName::Fidelity) && m.name == DETECTOR);
     let sure = |m: &Metric| m.low > TOLD[0].0 && m.ends.is_some_and(|ends| ends.ceiling.high < 0.9);
     detectors.into_iter().any(sure)
 }
 
 /// What the detector says.
 fn told(metrics: &[Metric]) -> Option<String> {
-    let detector = metrics.iter().find(|m| m.dial == Some(DialName::Fidelity) && m.name == "C2ST AUC")?;
+    let detector = metrics.iter().find(|m| m.dial == Some(DialName::Fidelity) && m.name == DETECTOR)?;
     let like_real = detector.places().is_some_and(|(place, ..)| place >= 99.0);
-    let what = match like_real {
-        true => "cannot tell new {item}s from real ones",
-        false => TOLD.iter().find(|(least, _)| detector.value >= *least).map_or(TOLD[4].1, |(_, what)| what),
+    let told = match like_real {
+        true => "New {item}s look like real ones: a program trained to tell them apart cannot.",
+        false => TOLD.iter().find(|(least, _)| detector.value >= *least).map_or(TOLD[4].1, |(_, told)| told),
     };
-    Some(format!("A detector {what}."))
+    Some(told.to_owned())
+}
+
+/// A word of caution where what the detector says is no part of a good score, since nobody knows how well real ones do.
+fn without_detector(fidelity: f64, metrics: &[Metric]) -> Option<String> {
+    let told = |metric: &&Metric| metric.name == DETECTOR && metric.dial == Some(DialName::Fidelity);
+    let detector = metrics.iter().find(told)?;
+    let unsaid = detector.places().is_none() && detector.value >= TOLD[2].0 && fidelity >= WRONG;
+    unsaid.then(|| {
+        "The score of fidelity is of its other numbers alone: with so few held-out {item}s it is not known how well real \
+         ones would do against that program."
+            .to_owned()
+    })
 }
 
 /// What is right and what is not, of the other numbers of fidelity.
@@ -83,20 +112,40 @@ fn details(metrics: &[Metric]) -> Option<String> {
 /// Whether anything is copied; what is unlike the data is not praised for being new.
 fn copied(novelty: f64, unlike: bool, metrics: &[Metric]) -> Option<String> {
     if novelty >= RIGHT {
-        return (!unlike).then(|| "Nothing is copied.".to_owned());
+        if let Some(gained) = gained(metrics) {
+            return Some(gained);
+        }
+        return (!unlike).then(|| "No sign was found that anything is copied.".to_owned());
     }
     let moved = metrics.iter().filter(|m| m.dial == Some(DialName::Novelty));
     let placed = moved.filter_map(|m| Some((m, m.places()?.0)));
     let worst = placed.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(metric, _)| metric.name.as_str())?;
     Some(match novelty < WRONG {
-        true => format!("Real {{item}}s are copied or given away ({worst}): do not publish these."),
-        false => format!("More is near to real {{item}}s than chance would have it ({worst})."),
+        true => format!(
+            "Real {{item}}s are copied or given away (by the number “{worst}”): do not publish these."
+        ),
+        false => format!(
+            "Some new {{item}}s are closer to what was trained on than chance explains (by the number “{worst}”): look at \
+             them before you publish any."
+        ),
     })
+}
+
+/// The attack that surely gained something by the new items, if one did, even too little for its number to move the dial.
+fn gained(metrics: &[Metric]) -> Option<String> {
+    let attacks = metrics.iter().filter(|metric| metric.space == ATTACK && metric.low > 0.0);
+    let worst = attacks.max_by(|a, b| a.value.total_cmp(&b.value))?;
+    Some(format!(
+        "Nothing is copied outright, but the attack “{}” guessed more about {{item}}s that were trained on than about others \
+         (a risk of {:.0} %): read the part on privacy before you publish any.",
+        worst.name,
+        100.0 * worst.value
+    ))
 }
 
 fn reached(coverage: f64) -> &'static str {
     match coverage {
-        RIGHT.. => "Every kind of real {item} is reached.",
+        RIGHT.. => "Nearly all kinds of real {item}s occur among them.",
         WRONG.. => "Some kinds of real {item}s are missing.",
         _ => "Many kinds of real {item}s are missing.",
     }
@@ -104,9 +153,9 @@ fn reached(coverage: f64) -> &'static str {
 
 fn useful(utility: f64) -> &'static str {
     match utility {
-        RIGHT.. => "What is learned from them holds for real {item}s.",
-        WRONG.. => "What is learned from them holds for real {item}s in part.",
-        _ => "What is learned from them does not hold for real {item}s.",
+        RIGHT.. => "What a program learns from them holds for real {item}s as well.",
+        WRONG.. => "What a program learns from them holds for real {item}s in part.",
+        _ => "What a program learns from them does not hold for real {item}s.",
     }
 }
 
@@ -142,8 +191,9 @@ mod tests {
     fn fidelity_comes_first() {
         assert_eq!(
             said(0.62, 0.9, &[("fidelity", 85.0), ("novelty", 95.0), ("coverage", 60.0)]),
-            "A detector tells some new rows from real ones. How columns go together: right. Nothing is copied. \
-             Some kinds of real rows are missing. Utility cannot be measured with 24 held-out rows."
+            "New rows can sometimes be told from real ones: a program trained to do so is somewhat better than a coin. \
+             How columns go together: right. No sign was found that anything is copied. Some kinds of real rows are \
+             missing. Utility cannot be measured with 24 held-out rows."
         );
     }
 
@@ -151,12 +201,11 @@ mod tests {
     fn noise_is_not_praised_for_being_new() {
         let said = said(1.0, 0.1, &[("fidelity", 2.0), ("novelty", 100.0), ("coverage", 90.0)]);
         assert!(said.starts_with(
-            "A detector tells every new row from a real one. How columns go together: not right yet."
+            "New rows are easily told from real ones: a program trained to do so is nearly always right. How columns go \
+             together: not right yet."
         ));
         assert!(
-            said.contains("too unlike real rows")
-                && !said.contains("Nothing is copied")
-                && !said.contains("Every kind")
+            said.contains("too unlike real rows") && !said.contains("No sign") && !said.contains("all kinds")
         );
     }
 
@@ -168,11 +217,40 @@ mod tests {
     }
 
     #[test]
+    fn an_attack_that_gains_something_is_told_whatever_the_dial() {
+        let of = |low: f64| {
+            let risk = crate::evaluate::Interval { value: 0.185, low, high: 0.3 };
+            copied(100.0, false, &[Metric::lower("inference of income", ATTACK, risk)])
+        };
+        assert!(
+            of(0.05).is_some_and(
+                |said| said.contains("“inference of income” guessed more") && said.contains("19 %")
+            )
+        );
+        assert_eq!(of(0.0).as_deref(), Some("No sign was found that anything is copied."));
+    }
+
+    #[test]
+    fn a_good_score_without_the_detector_is_qualified() {
+        let of = |ceiling: f64, score: f64| {
+            let detector = Metric::lower(DETECTOR, "", 0.99).between(ceiling, 0.9).moving(DialName::Fidelity);
+            without_detector(score, &[detector])
+        };
+        assert!(of(0.95, 100.0).is_some_and(|said| said.contains("other numbers alone")));
+        assert_eq!((of(0.95, 10.0), of(0.5, 100.0)), (None, None));
+    }
+
+    #[test]
     fn copies_are_named() {
         let said = said(0.5, 1.0, &[("fidelity", 100.0), ("novelty", 5.0)]);
-        assert!(said.contains("A detector cannot tell new rows from real ones."), "{said}");
         assert!(
-            said.contains("Real rows are copied or given away (exact copies): do not publish these."),
+            said.contains("New rows look like real ones: a program trained to tell them apart cannot."),
+            "{said}"
+        );
+        assert!(
+            said.contains(
+                "Real rows are copied or given away (by the number “exact copies”): do not publish these."
+            ),
             "{said}"
         );
     }

@@ -7,6 +7,9 @@ use std::fmt::Write;
 pub const LEGEND: &str =
     "<p class=\"legend\"><span class=\"real\">real</span> <span class=\"new\">new</span></p>";
 
+/// What goes together in the colour of mint, what goes against each other in that of ink.
+pub const SIGNS: &str = "<p class=\"legend\"><span class=\"new\">together</span> <span class=\"against\">against each other</span></p>";
+
 /// Text as it may stand in a page.
 pub fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
@@ -24,9 +27,19 @@ fn short(text: &str, most: usize) -> String {
 pub fn card(title: &str, note: &str, svg: &str) -> String {
     format!(
         "<figure><figcaption>{} <span class=\"soft\">{}</span></figcaption>{svg}</figure>",
-        escaped(&short(title, 28)),
+        escaped(&short(title, 40)),
         escaped(note)
     )
+}
+
+/// A table of texts: the first column to the left, the others, which are numbers, to the right.
+pub fn table<const N: usize>(head: &[&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
+    let cells = |cells: &[String], tag: &str| -> String {
+        cells.iter().map(|cell| format!("<{tag}>{}</{tag}>", escaped(cell))).collect()
+    };
+    let head = cells(&head.map(str::to_owned), "th");
+    let body: String = rows.into_iter().map(|row| format!("<tr>{}</tr>", cells(&row, "td"))).collect();
+    format!("<div class=\"wide\"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>")
 }
 
 /// Two shares for each of a few named values, side by side: `(name, real, new)`.
@@ -83,7 +96,7 @@ pub fn histogram(real: &[f64], new: &[f64], low: &str, high: &str) -> String {
     svg + "</svg>"
 }
 
-/// A square of values from 0 to 1, the more the darker; `tip` says what a cell is.
+/// A square of values from −1 to 1, the further from 0 the darker, below 0 in the colour of ink; `tip` says what a cell is.
 pub fn heat_map(
     n: usize,
     value: impl Fn(usize, usize) -> f64,
@@ -99,11 +112,12 @@ pub fn heat_map(
             }
             let _ = write!(
                 svg,
-                "<rect x=\"{}\" y=\"{}\" width=\"{side}\" height=\"{side}\" class=\"new\" \
+                "<rect x=\"{}\" y=\"{}\" width=\"{side}\" height=\"{side}\" class=\"{}\" \
                  opacity=\"{:.3}\"><title>{}</title></rect>",
                 column * side,
                 row * side,
-                value.clamp(0.0, 1.0),
+                if value < 0.0 { "against" } else { "new" },
+                value.abs().min(1.0),
                 escaped(&tip(row, column))
             );
         }
@@ -111,7 +125,7 @@ pub fn heat_map(
     svg + "</svg>"
 }
 
-fn open(width: usize, height: usize) -> String {
+pub(super) fn open(width: usize, height: usize) -> String {
     format!("<svg class=\"chart\" viewBox=\"0 0 {width} {height}\" role=\"img\">")
 }
 
@@ -136,6 +150,17 @@ mod tests {
         let svg = bars(&[("<script>alert(1)</script>".to_owned(), 0.5, 0.25)]);
         assert!(svg.contains("&lt;script&gt;") && !svg.contains("<script>") && svg.contains('…'));
         assert!(svg.contains("width=\"120.0\"") && svg.contains("width=\"60.0\""));
+    }
+
+    #[test]
+    fn values_below_nothing_have_another_colour() {
+        let map =
+            heat_map(2, |a, b| if a == b { f64::NAN } else { a as f64 - 0.75 }, |_, _| "a & b".to_owned());
+        assert_eq!((map.matches("<rect").count(), map.matches("a &amp; b").count()), (2, 2));
+        assert!(
+            map.contains("class=\"against\" opacity=\"0.750\"")
+                && map.contains("class=\"new\" opacity=\"0.250\"")
+        );
     }
 
     #[test]

@@ -4,6 +4,9 @@
 
 pub mod charts;
 mod metric;
+pub(crate) mod sound;
+pub(crate) mod training;
+mod words;
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -11,9 +14,10 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use minijinja::{Environment, Value, context, value::Serde};
 use serde::{Deserialize, Serialize};
 
-use crate::{error::Error, evaluate::DialName, run::write_json};
+use crate::{dataset::thousands, error::Error, evaluate::DialName, run::write_json};
 
 pub use metric::{Better, Ends, Metric};
+use words::words;
 
 /// The result of an evaluation.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -41,6 +45,9 @@ pub struct Report {
     /// Dials without a score, and why.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub unmeasured: BTreeMap<String, String>,
+    /// What each dial was measured with: "2,000 new and 2,000 held-out rows".
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub measured: BTreeMap<String, String>,
     /// The numbers in words: sentences.
     #[serde(default)]
     pub verdict: Vec<String>,
@@ -49,6 +56,9 @@ pub struct Report {
     #[serde(skip)]
     pub exhibits: Vec<Exhibit>,
 }
+
+/// Bytes of all exhibits together: a page has to stay small enough to send, which is 3 MB with everything else.
+const EXHIBITS_BYTES: usize = 2_800_000;
 
 /// A score from 0 (the floor) to 100 (the ceiling), with its 95 % interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -78,6 +88,18 @@ impl Exhibit {
         Self::picture("gif", title, note, gif)
     }
 
+    /// The exhibit for the page; in place of one that would be too much for what is `left` of it, a line that says so.
+    fn within(&self, left: &mut usize) -> Value {
+        let html = match left.checked_sub(self.html.len()) {
+            Some(rest) => {
+                *left = rest;
+                self.html.clone()
+            }
+            None => "<p class=\"soft\">Left out: the page would grow beyond 3 MB.</p>".to_owned(),
+        };
+        context! { title => &self.title, note => &self.note, html => Value::from_safe_string(html) }
+    }
+
     fn picture(kind: &str, title: &str, note: &str, bytes: &[u8]) -> Self {
         let html =
             format!("<img alt=\"{title}\" src=\"data:image/{kind};base64,{}\">", STANDARD.encode(bytes));
@@ -100,20 +122,14 @@ impl Report {
         pages.add_filter("number", number);
         pages.add_template("report.html", include_str!("report.html")).map_err(fail)?;
         let dials: Vec<_> = DialName::ALL.iter().filter_map(|d| self.dial_card(*d)).collect();
-        let metrics: Vec<_> = self
-            .metrics
-            .iter()
-            .map(|m| context! { metric => Value::from(Serde(m)), place => m.places().map(|(place, ..)| place), dial => m.dial.map(DialName::name) })
-            .collect();
-        let exhibits: Vec<_> = self
-            .exhibits
-            .iter()
-            .map(|e| context! { title => &e.title, note => &e.note, html => Value::from_safe_string(e.html.clone()) })
-            .collect();
+        let metrics: Vec<_> = self.metrics.iter().map(|metric| self.line(metric)).collect();
+        let mut left = EXHIBITS_BYTES;
+        let exhibits: Vec<_> = self.exhibits.iter().map(|exhibit| exhibit.within(&mut left)).collect();
         let page = pages.get_template("report.html").map_err(fail)?;
         page.render(context! {
             report => Value::from(Serde(self)),
             dials,
+            items => self.items(),
             metrics,
             version => env!("CARGO_PKG_VERSION"),
             exhibits,
@@ -123,12 +139,42 @@ impl Report {
 }
 
 impl Report {
+    /// Says what a dial was, or was to be, measured with; nothing of one that cannot be measured by such data at all.
+    pub(crate) fn says_what_is_measured(&mut self, dial: DialName, what: String) {
+        let name = dial.name();
+        if self.dials.contains_key(name) || self.unmeasured.contains_key(name) {
+            self.measured.insert(name.to_owned(), what);
+        }
+    }
+
+    /// "2,000 new and 2,000 held-out rows".
+    fn items(&self) -> String {
+        let measured =
+            [DialName::Fidelity, DialName::Coverage].iter().find_map(|dial| self.measured.get(dial.name()));
+        measured.cloned().unwrap_or_else(|| format!("{} new {}s", thousands(self.n), self.item))
+    }
+
+    /// A number for the page, with its words.
+    fn line(&self, metric: &Metric) -> Value {
+        let words = words(&metric.name);
+        context! {
+            metric => Value::from(Serde(metric)),
+            says => words.map(|words| words.says.replace("{item}", &self.item)),
+            range => words.map(|words| words.range),
+            ceiling => metric.ends.map(|ends| Value::from(Serde(ends.ceiling))),
+            floor => metric.ends.map(|ends| Value::from(Serde(ends.floor))),
+            place => metric.places().map(|(place, ..)| place),
+            dial => metric.dial.map(DialName::name),
+        }
+    }
+
     /// A dial for the page: its score, or why there is none.
     fn dial_card(&self, dial: DialName) -> Option<Value> {
         let (score, why) = (self.dials.get(dial.name()), self.unmeasured.get(dial.name()));
         (score.is_some() || why.is_some()).then(|| {
             let asks = asks(dial).replace("{item}", &self.item);
-            context! { name => dial.name(), asks, dial => Value::from(Serde(score)), why }
+            let measured = self.measured.get(dial.name());
+            context! { name => dial.name(), asks, dial => Value::from(Serde(score)), why, measured }
         })
     }
 }
@@ -151,6 +197,7 @@ fn number(value: Option<f64>) -> String {
         Some(v) if v.abs() >= 100.0 => format!("{v:.0}"),
         Some(v) if v.abs() >= 10.0 => format!("{v:.1}"),
         Some(v) if v.abs() >= 0.01 => format!("{v:.3}"),
+        Some(v) if v.abs() >= 1e-3 => format!("{v:.4}"),
         Some(v) => format!("{v:.1e}"),
     }
 }
@@ -181,8 +228,9 @@ mod tests {
             dials: [("fidelity".to_owned(), Dial { score: 90.0, low: 88.0, high: 92.0 })].into(),
             unmeasured: [("utility".to_owned(), "cannot be measured with 24 held-out images".to_owned())]
                 .into(),
+            measured: [("fidelity".to_owned(), "100 new and 100 held-out images".to_owned())].into(),
             verdict: vec!["A detector <b>.".to_owned()],
-            metrics: vec![metric],
+            metrics: vec![metric, Metric::higher("no such number", "nowhere", 1.0)],
             exhibits: vec![Exhibit::png("New, and real", "", &[1, 2])],
         }
     }
@@ -203,14 +251,34 @@ mod tests {
         assert!(page.contains("кошки &lt;b&gt;") && !page.contains("<b>кошки"));
         assert!(page.contains("data:image/png;base64,AQI="));
         assert!(page.contains("A detector &lt;b&gt;.") && page.contains("cannot be measured with 24"));
+        assert!(
+            page.contains("↓ less") && page.contains("10.0 to 14.0") && page.contains("how far new ones lie")
+        );
+        assert!(page.contains("From 100 new and 100 held-out images."));
         assert!(page.contains("Fréchet distance") && page.contains("12.0") && page.contains("90"));
+    }
+
+    #[test]
+    fn pages_stay_below_three_megabytes() {
+        let exhibit = |bytes: usize| Exhibit::png("grid", "", &vec![7; bytes]);
+        let exhibits = vec![exhibit(1_000_000), exhibit(1_500_000), exhibit(500_000)];
+        let page = Report { exhibits, ..report() }.to_html().unwrap();
+        assert!(page.len() < 3_000_000 && page.len() > 1_900_000, "{}", page.len());
+        assert_eq!((page.matches("<img").count(), page.matches("Left out").count()), (2, 1));
+    }
+
+    #[test]
+    fn a_report_without_scores_is_a_page_as_well() {
+        let bare =
+            Report { dials: BTreeMap::new(), measured: BTreeMap::new(), metrics: Vec::new(), ..report() };
+        assert!(bare.to_html().unwrap().contains("100 new images"));
     }
 
     #[test]
     fn numbers_are_short() {
         assert_eq!(
-            [Some(0.0), Some(1234.5), Some(0.5), Some(1e-5), None].map(number),
-            ["0", "1234", "0.500", "1.0e-5", "–"]
+            [Some(0.0), Some(1234.5), Some(0.5), Some(0.0012), Some(1e-5), None].map(number),
+            ["0", "1234", "0.500", "0.0012", "1.0e-5", "–"]
         );
     }
 }

@@ -2,7 +2,7 @@
 //! move; by what the encoder loses; and by eye.
 
 mod motion;
-mod pictures;
+pub(super) mod pictures;
 
 use std::time::Duration;
 
@@ -38,6 +38,8 @@ const SEARCHING: usize = 100;
 /// Clips in a row on the page, and what they are made smaller to: a page has to stay small enough to send.
 const ROW: usize = 6;
 const SHOWN: (usize, usize) = (16, 64);
+/// Bytes of one film of the page.
+const FILM_BYTES: usize = 600_000;
 /// Items scored at a time.
 const CHUNK: usize = 256;
 
@@ -178,9 +180,20 @@ fn exhibits(
     by: &Provenance,
 ) -> Result<Vec<Exhibit>, Error> {
     let film = |blocks: &[(&str, Clips)]| -> Result<Vec<u8>, Error> {
-        let small = |(name, clips): &(&str, Clips)| ((*name).to_owned(), reduced(clips, SHOWN.0, SHOWN.1));
-        let blocks: Vec<(String, Clips)> = blocks.iter().map(small).collect();
-        Ok(gif_bytes(&grid_film("report", &blocks, ROW)?, Some(by))?)
+        let of = |frames: usize, side: usize| -> Result<Vec<u8>, Error> {
+            let small = |(name, clips): &(&str, Clips)| ((*name).to_owned(), reduced(clips, frames, side));
+            let blocks: Vec<(String, Clips)> = blocks.iter().map(small).collect();
+            Ok(gif_bytes(&grid_film("report", &blocks, ROW)?, Some(by))?)
+        };
+        // What is full of detail is shown with fewer frames, then smaller as well.
+        let mut film = of(SHOWN.0, SHOWN.1)?;
+        for (frames, side) in [(8, SHOWN.1), (8, SHOWN.1 / 2), (4, SHOWN.1 / 2)] {
+            if film.len() <= FILM_BYTES {
+                break;
+            }
+            film = of(frames, side)?;
+        }
+        Ok(film)
     };
     let first: Vec<usize> = (0..new.len().min(2 * ROW)).collect();
     let real = data.clips(&evenly(&data.splits().holdout, ROW));

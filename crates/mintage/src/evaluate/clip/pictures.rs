@@ -36,7 +36,7 @@ pub fn reduced(clips: &Clips, most_frames: usize, most_side: usize) -> Clips {
 }
 
 /// A plane in blocks; those at the far edges may be smaller.
-fn averaged(plane: &[u8], width: usize, block: usize) -> Vec<u8> {
+pub fn averaged(plane: &[u8], width: usize, block: usize) -> Vec<u8> {
     let height = plane.len() / width;
     let mean = |top: usize, left: usize| {
         let rows = plane.chunks_exact(width).skip(top).take(block);

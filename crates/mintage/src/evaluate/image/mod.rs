@@ -9,6 +9,7 @@ mod distance;
 mod encoder;
 mod novelty;
 mod prdc;
+mod smaller;
 mod trivial;
 
 use std::{sync::Arc, time::Duration};
@@ -40,6 +41,7 @@ use crate::{
 };
 use detector::{Detection, detect};
 use encoder::{encoder, space};
+use smaller::smaller;
 
 /// Images on either side of a comparison, unless asked otherwise.
 const DEFAULT_N: usize = 2000;
@@ -48,6 +50,8 @@ const K: usize = 5;
 /// Resamples of averages, and of the Fréchet distance, which takes long.
 const RESAMPLES: usize = 500;
 const RESAMPLES_FRECHET: usize = 40;
+/// Bytes of the pixels of an image of the page, of which there are a hundred.
+const SHOWN_BYTES: usize = 16 << 10;
 /// Bytes of the train split that generated images are searched in, at most.
 const SEARCHED_BYTES: usize = 512 << 20;
 /// Images that are said to have been learned from or not, on either side, at most.
@@ -351,7 +355,11 @@ pub(super) fn exhibits(model: &Model, sets: &Sets, judged: &Judged) -> Result<Ve
     let items = model.config.info.item();
     let first = |images: &Images, n: usize| images.select(&(0..n.min(images.len())).collect::<Vec<_>>());
     let provenance = model.provenance(sets.seed, serde_json::json!({}));
-    let grid = |blocks: &[(String, Images)]| mintage_data::grid_png("report", blocks, ROW, Some(&provenance));
+    let grid = |blocks: &[(String, Images)]| {
+        let small = |(name, images): &(String, Images)| (name.clone(), smaller(images, SHOWN_BYTES));
+        let blocks: Vec<(String, Images)> = blocks.iter().map(small).collect();
+        mintage_data::grid_png("report", &blocks, ROW, Some(&provenance))
+    };
     let named = |name: &str, images: Images| (name.to_owned(), images);
     let new_and_real = grid(&[
         named("new", first(&sets.fake, 4 * ROW)),

@@ -22,7 +22,7 @@ use super::{
     view::exhibits,
 };
 use crate::{
-    dataset::AnyData,
+    dataset::{AnyData, thousands},
     error::Error,
     events::Event,
     model::Model,
@@ -78,7 +78,15 @@ pub fn evaluate(
         metrics,
         exhibits: exhibits(&sets, &found),
     };
-    Ok(judgement.report(model))
+    let mut report = judgement.report(model);
+    if sets.of_long_works() {
+        let n = thousands(sets.new.len());
+        let items = format!("{n} new passages and {n} passages of long works that were trained on");
+        for dial in [DialName::Fidelity, DialName::Coverage] {
+            report.says_what_is_measured(dial, items.clone());
+        }
+    }
+    Ok(report)
 }
 
 /// Judges passages that any generator made by all that needs no model.

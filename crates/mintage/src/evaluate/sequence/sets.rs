@@ -120,6 +120,11 @@ impl<'a> Sets<'a> {
         Ok(Self { per_sec: rate, ..sets })
     }
 
+    /// Whether new passages are compared with those of the train split.
+    pub fn of_long_works(&self) -> bool {
+        !short_documents(self.data)
+    }
+
     /// Beside passages that were made already, as windows of any length are cut.
     pub fn of(
         data: &'a SequenceSet,

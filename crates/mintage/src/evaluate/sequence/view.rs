@@ -2,9 +2,7 @@
 
 use std::fmt::Write;
 
-use base64::{Engine, engine::general_purpose::STANDARD};
 use mintage_data::{
-    audio::{WavDepth, wav_bytes},
     music::{piano_roll_svg, render},
     sequence::SequenceCodec,
 };
@@ -15,7 +13,7 @@ use super::{
     passage,
     sets::{Passage, Sets, score_of},
 };
-use crate::report::{Exhibit, charts::escaped};
+use crate::report::{Exhibit, charts::escaped, sound::player};
 
 /// Passages that are shown.
 const SHOWN: usize = 6;
@@ -27,6 +25,8 @@ const CHARS: usize = 700;
 const TUNES: usize = 3;
 const BARS: usize = 8;
 const RATE_HZ: u32 = 16_000;
+/// Bytes of the page that a tune may take.
+const PLAYER_BYTES: usize = 420_000;
 
 pub(super) fn exhibits(sets: &Sets, found: &Found) -> Vec<Exhibit> {
     let new: Vec<usize> = (0..sets.new.len()).step_by((sets.new.len() / SHOWN).max(1)).take(SHOWN).collect();
@@ -98,23 +98,17 @@ fn tunes(title: &str, sets: &Sets, shown: &[&Passage]) -> Exhibit {
         let Some(score) = score_of(sets.data.codec(), passage).map(|score| score.first_bars(BARS)) else {
             continue;
         };
-        let sound = render(&score, RATE_HZ, None)
-            .map(|samples| wav_bytes(&samples, 2, RATE_HZ, WavDepth::Bits16, ""));
-        let sound = sound.map(|bytes| {
-            format!(
-                "<audio controls preload=\"none\" src=\"data:audio/wav;base64,{}\"></audio>",
-                STANDARD.encode(bytes)
-            )
-        });
+        let sound = render(&score, RATE_HZ, None).map(|samples| player(&samples, 2, RATE_HZ, PLAYER_BYTES));
         let _ = write!(
             html,
-            "<figure>{}{}{}</figure>",
+            "<figure>{}<div class=\"wide roll\">{}</div>{}</figure>",
             class_of(sets, passage),
             piano_roll_svg(&score, 900),
             sound.unwrap_or_default()
         );
     }
-    let note = format!("The first {BARS} bars of each.");
+    let note =
+        format!("The first {BARS} bars of each: time to the right, pitch upwards, a colour for each part.");
     Exhibit { title: title.to_owned(), note, html }
 }
 

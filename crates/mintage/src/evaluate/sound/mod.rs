@@ -4,10 +4,9 @@ mod pictures;
 
 use std::{fmt::Write, time::Duration};
 
-use base64::{Engine, engine::general_purpose::STANDARD};
 use mintage_data::{
     SoundBatch, SoundCodec, SoundSet, Split,
-    audio::{LogMel, MelParams, WavDepth, wav_bytes},
+    audio::{LogMel, MelParams},
 };
 
 use super::{
@@ -22,7 +21,7 @@ use crate::{
     events::Event,
     model::Model,
     models::{Batch, audio::si_sdr_db},
-    report::{Exhibit, Metric, Report, charts::escaped},
+    report::{Exhibit, Metric, Report, charts::escaped, sound::player},
     sample::{SoundRequest, sounds::interleaved},
 };
 use pictures::Camera;
@@ -34,6 +33,8 @@ const THROUGH: usize = 64;
 const RESAMPLES: usize = 500;
 /// Sounds to listen to: a page has to stay small enough to send.
 const HEARD: usize = 6;
+/// Bytes of the page that one of them, or its neighbour, may take.
+const PLAYER_BYTES: usize = 150_000;
 /// Items scored at a time.
 const CHUNK: usize = 64;
 
@@ -58,6 +59,10 @@ pub fn evaluate(
     let (mut metrics, judged) = image::judge(&sets, on)?;
     through_the_codec(model, data, options, on, &mut metrics)?;
     let mut exhibits = image::exhibits(model, &sets, &judged)?;
+    if let Some(first) = exhibits.first_mut() {
+        "Spectrograms: time to the right, pitch upwards, the louder the brighter."
+            .clone_into(&mut first.note);
+    }
     let nearest = |new: usize| items[judged.nearest(new) as usize];
     exhibits.insert(0, heard(data, &new, nearest));
     let judgement = Judgement {
@@ -157,13 +162,7 @@ pub fn mel_distance_db(originals: &[f32], back: &[f32], time: usize, rate_hz: u3
 /// New sounds to listen to, each beside the training sound that its spectrogram is nearest to.
 fn heard(data: &SoundSet, new: &crate::sample::Sounds, nearest: impl Fn(usize) -> u32) -> Exhibit {
     let SoundCodec { rate_hz, channels, .. } = *data.codec();
-    let player = |samples: &[f32]| {
-        let bytes = wav_bytes(&interleaved(samples, channels), channels, rate_hz, WavDepth::Bits16, "");
-        format!(
-            "<audio controls preload=\"none\" src=\"data:audio/wav;base64,{}\"></audio>",
-            STANDARD.encode(bytes)
-        )
-    };
+    let player = |samples: &[f32]| player(&interleaved(samples, channels), channels, rate_hz, PLAYER_BYTES);
     let mut html = String::from("<div class=\"texts\">");
     for at in (0..new.len()).step_by((new.len() / HEARD).max(1)).take(HEARD) {
         let class = new.class(at).map(|name| format!("<b>{}</b> ", escaped(name))).unwrap_or_default();

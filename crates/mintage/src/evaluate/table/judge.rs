@@ -8,6 +8,7 @@ use super::{
     super::{
         DialName, Interval, Judgement, Options, compared, evenly,
         membership::{Attacked, Knows, Suspicions},
+        verdict::ATTACK,
         work,
     },
     Attack, Coverage, Detection, Frame, Judge, KnownPersons, Persons, Quality, SinglingOut, Utility, Values,
@@ -17,7 +18,7 @@ use super::{
     view::exhibits,
 };
 use crate::{
-    dataset::AnyData,
+    dataset::{AnyData, thousands},
     error::Error,
     events::Event,
     model::Model,
@@ -60,7 +61,10 @@ pub(super) struct Found {
     pub detection: Detection,
     pub quality: Quality,
     pub privacy: super::Privacy,
+    /// All that were tried; those that could not be made have no guesses.
+    pub attacks: Vec<Attack>,
     pub persons: Persons,
+    pub label: Option<Label>,
     /// Each rule in words, and how many new rows break it.
     pub rules: Vec<(String, usize)>,
 }
@@ -76,6 +80,7 @@ pub fn evaluate(
     let sets = Sets::gather(model, data, options, clock, on)?;
     let (mut metrics, found) = sets.judged(&model.config.source, on);
     likelihood(model, data, options, on, &mut metrics);
+    let exhibits = exhibits(&sets, &found, &metrics);
     let judgement = Judgement {
         item: "row".to_owned(),
         data: AnyData::describe_table(data),
@@ -83,9 +88,13 @@ pub fn evaluate(
         seed: options.seed,
         items_per_sec: sets.rows_per_sec,
         metrics,
-        exhibits: exhibits(&sets, &found),
+        exhibits,
     };
-    Ok(judgement.report(model))
+    let mut report = judgement.report(model);
+    if let Some(label) = found.label {
+        report.says_what_is_measured(DialName::Utility, label.told(&sets.real));
+    }
+    Ok(report)
 }
 
 /// Judges rows that any generator made by all that needs no model.
@@ -107,12 +116,12 @@ impl<'a> Sets<'a> {
         let detection = detected(self, on, &mut metrics);
         let quality = alike(self, on, &mut metrics);
         reached(self, on, &mut metrics);
-        let privacy = new_or_copied(self, on, &mut metrics);
+        let (privacy, attacks) = new_or_copied(self, on, &mut metrics);
         let persons = given_away(self, spec, &mut metrics);
-        useful(self, spec.label.as_deref(), on, &mut metrics);
+        let label = useful(self, spec.label.as_deref(), on, &mut metrics);
         valid_keys(self, &mut metrics);
         let rules = self.data.codec().rules.check(&self.new_table, self.data.table());
-        (metrics, Found { detection, quality, privacy, persons, rules })
+        (metrics, Found { detection, quality, privacy, attacks, persons, label, rules })
     }
 
     fn gather(
@@ -229,7 +238,11 @@ fn reached(sets: &Sets, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metric>) {
 }
 
 /// Copies, near copies and attacks. Here the floor is a model that recites.
-fn new_or_copied(sets: &Sets, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metric>) -> super::Privacy {
+fn new_or_copied(
+    sets: &Sets,
+    on: &mut dyn FnMut(Event),
+    metrics: &mut Vec<Metric>,
+) -> (super::Privacy, Vec<Attack>) {
     on(work("searching for copies", 0, 1));
     let found = privacy(&sets.new, &sets.train, &sets.real, sets.seed);
     let of_real = privacy(&sets.real, &sets.train, &sets.real, sets.seed);
@@ -245,20 +258,21 @@ fn new_or_copied(sets: &Sets, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metri
     add("closer to train than to holdout", &found.closer, Interval::of_chance(sets.real.rows()));
     let near = Metric::lower("near copies", "whole rows", found.near_share(0.05)).within(0.0, 1.0);
     metrics.push(near.between(0.05, 1.0));
-    for (attack, recited, tried) in attacked(sets) {
+    let attacks = attacked(sets);
+    for (attack, recited, tried) in attacks.iter().filter(|(attack, ..)| attack.guesses > 0) {
         // A risk that may as well be none is none; a scale that is no wider than that says nothing. The highest of many
         // lies higher by chance: an interval of all of them is wider (Bonferroni, and the tail of the normal distribution).
-        let wider = (1.96f64.powi(2) + 2.0 * (tried as f64).ln()).sqrt() / 1.96;
+        let wider = (1.96f64.powi(2) + 2.0 * (*tried as f64).ln()).sqrt() / 1.96;
         let none = Interval { value: 0.0, low: 0.0, high: wider * (attack.risk.high - attack.risk.value) };
-        let metric = Metric::lower(&attack.name, "risk of an attack", attack.risk).within(0.0, 1.0);
-        metrics.push(metric.between(none, recited).moving(DialName::Novelty));
+        let metric = Metric::lower(&attack.name, ATTACK, attack.risk).within(0.0, 1.0);
+        metrics.push(metric.between(none, *recited).moving(DialName::Novelty));
     }
     let suspected = |new: &Frame| suspected(&sets.train, &sets.real, new);
     let recited = suspected(&sets.ceiling).auc();
     let knows = Knows::NewItems("density of rows");
     metrics.extend(suspected(&sets.new).metrics(knows, Some(recited), sets.seed));
     on(work("searching for copies", 1, 1));
-    found
+    (found, attacks.into_iter().map(|(attack, ..)| attack).collect())
 }
 
 /// Training rows, and then held-out ones, by how much nearer new rows are to each than other held-out ones.
@@ -291,7 +305,7 @@ fn given_away(sets: &Sets, spec: &SourceSpec, metrics: &mut Vec<Metric>) -> Pers
     found
 }
 
-/// The attacks that could be made, each with the risk if the new rows were training rows: as there are seldom
+/// The attacks, each with the risk if the new rows were training rows: as there are seldom
 /// as many new rows as training rows, not all of those could be recited, and it is less than 1. Of inference it
 /// is the column at the highest risk, with the number of columns that were tried.
 fn attacked(sets: &Sets) -> Vec<(Attack, f64, usize)> {
@@ -306,27 +320,34 @@ fn attacked(sets: &Sets) -> Vec<(Attack, f64, usize)> {
     let recited = out_of_train.map(|attack| attack.risk.value);
     let mut attacks: Vec<(Attack, f64, usize)> =
         out_of_new.into_iter().zip(recited).map(|(attack, recited)| (attack, recited, 1)).collect();
-    if let Some(highest) = cells_of_new.highest {
-        let same = cells_of_train.columns.iter().find(|of| of.name == highest.name);
-        let recited = same.map_or(1.0, |of| of.risk.value);
-        let name = format!("inference of {}", highest.name);
-        attacks.push((Attack { name, ..highest }, recited, cells_of_new.columns.len()));
-    }
-    attacks.retain(|(attack, ..)| attack.guesses > 0);
+    attacks.push(match cells_of_new.highest {
+        Some(highest) => {
+            let same = cells_of_train.columns.iter().find(|of| of.name == highest.name);
+            let recited = same.map_or(1.0, |of| of.risk.value);
+            let name = format!("inference of {}", highest.name);
+            (Attack { name, ..highest }, recited, cells_of_new.columns.len().max(1))
+        }
+        None => (Attack::not_made("inference"), 1.0, 1),
+    });
     attacks
 }
 
 /// Train on synthetic, test on real (Esteban et al., arXiv:1706.02633), against train on real.
-fn useful(sets: &Sets, named: Option<&str>, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metric>) {
-    let Some(label) = label(sets, named) else { return };
+fn useful(
+    sets: &Sets,
+    named: Option<&str>,
+    on: &mut dyn FnMut(Event),
+    metrics: &mut Vec<Metric>,
+) -> Option<Label> {
+    let label = Label::of(&sets.real, named)?;
     on(work("training on new rows", 0, 3));
-    let learn = |frame: &Frame| utility(frame, &sets.real, &sets.train, label, sets.seed, RESAMPLES);
+    let learn = |frame: &Frame| utility(frame, &sets.real, &sets.train, label.column, sets.seed, RESAMPLES);
     let found = learn(&sets.new);
     on(work("training on real rows", 1, 3));
     let best = learn(&sets.ceiling);
     on(work("training on trivial rows", 2, 3));
     let worst = learn(&sets.floor);
-    let name = &sets.real.columns[label].name;
+    let name = &sets.real.columns[label.column].name;
     let mut add = |what: &str, [value, ceiling, floor]: [Interval; 3], dial: Option<DialName>| {
         let name = format!("{what} of {name} on real rows, trained on new");
         let least = if what == "R²" { f64::NEG_INFINITY } else { 0.0 };
@@ -353,19 +374,48 @@ fn useful(sets: &Sets, named: Option<&str>, on: &mut dyn FnMut(Event), metrics: 
         _ => {}
     }
     on(work("training on trivial rows", 3, 3));
+    Some(label)
 }
 
-/// The column that usefulness is measured by: the named one, or the last with a few classes, or the last number.
-fn label(sets: &Sets, named: Option<&str>) -> Option<usize> {
-    let columns = &sets.real.columns;
-    let classes = |at: &usize| match &columns[*at].values {
-        Values::Categories { dictionary, .. } => (2..=LABEL_CLASSES).contains(&dictionary.len()),
-        Values::Numbers(_) => false,
-    };
-    let last = || (0..columns.len()).rev().find(classes).or_else(|| columns.len().checked_sub(1));
-    let found = named.and_then(|name| sets.real.position(name)).or_else(last);
-    found.filter(|_| columns.len() > 1)
+/// The column that usefulness is measured by, and why it is this one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Label {
+    column: usize,
+    why: &'static str,
 }
+
+impl Label {
+    /// The named column, or the last with a few classes, or the last.
+    fn of(frame: &Frame, named: Option<&str>) -> Option<Self> {
+        let columns = &frame.columns;
+        let classes = |at: &usize| match &columns[*at].values {
+            Values::Categories { dictionary, .. } => (2..=LABEL_CLASSES).contains(&dictionary.len()),
+            Values::Numbers(_) => false,
+        };
+        let because = |why| move |column| Self { column, why };
+        let named = named.and_then(|name| frame.position(name));
+        let found = named.map(because(NAMED));
+        let found = found.or_else(|| (0..columns.len()).rev().find(classes).map(because(FEW_VALUES)));
+        let found = found.or_else(|| columns.len().checked_sub(1).map(because(LAST)));
+        found.filter(|_| columns.len() > 1)
+    }
+
+    /// "the column income of 100 held-out rows, predicted by trees that learned from new rows (named by --label)".
+    fn told(self, frame: &Frame) -> String {
+        let (n, name) = (thousands(frame.rows()), &frame.columns[self.column].name);
+        format!(
+            "the column {name} of {n} held-out rows, predicted by trees that learned from new rows ({})",
+            self.why
+        )
+    }
+}
+
+/// Why a column is predicted.
+const NAMED: &str = "named by --label";
+const FEW_VALUES: &str =
+    "the last column with 2 to 20 different values; `train --label COLUMN` names another";
+const LAST: &str =
+    "the last column, as none has 2 to 20 different values; `train --label COLUMN` names another";
 
 /// Identifiers that must be unique.
 fn valid_keys(sets: &Sets, metrics: &mut Vec<Metric>) {
@@ -398,4 +448,25 @@ fn likelihood(
         metrics.extend(Suspicions::by_likelihood(&members, &nll).metrics(Knows::Model, None, options.seed));
     }
     on(work("likelihood of held-out rows", 1, 1));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::frame::testing::frame, *};
+
+    #[test]
+    fn the_label_is_named_and_says_why() {
+        let table = frame(&[&[1.0, 2.0, 3.0]], &[&[0, 1, 0], &[0, 0, 0]]);
+        let of = |named| Label::of(&table, named);
+        let name = |column: usize| table.columns[column].name.clone();
+        let first = name(0);
+        assert_eq!(of(Some(&first)), Some(Label { column: 0, why: NAMED }));
+        assert_eq!(of(None), Some(Label { column: 2, why: FEW_VALUES }));
+        assert_eq!(of(Some("no such column")), of(None));
+        let numbers = frame(&[&[1.0, 2.0], &[3.0, 4.0]], &[]);
+        assert_eq!(Label::of(&numbers, None), Some(Label { column: 1, why: LAST }));
+        assert_eq!(Label::of(&frame(&[&[1.0]], &[]), None), None);
+        let told = Label { column: 1, why: FEW_VALUES }.told(&table);
+        assert!(told.contains(&format!("the column {} of 3 held-out rows", name(1))), "{told}");
+    }
 }

@@ -7,7 +7,8 @@
 //!                              ├─► utility ·············· train on new, test on real
 //!                              ├─► privacy ·············· copies, near copies
 //!                              ├─► singling, linkability, inference ·· attacks, with their controls
-//!                              └─► persons ·············· values that point at somebody
+//!                              ├─► persons ·············· values that point at somebody
+//!                              └─► tried ················ what was tried, and what was not, in words
 //! ```
 //!
 //! Ceilings and floors are the same functions of other frames: of a sample of the training rows, and of
@@ -31,6 +32,7 @@ mod privacy;
 
 mod shapes;
 mod singling;
+mod tried;
 mod trivial;
 mod utility;
 mod view;
@@ -50,7 +52,7 @@ pub use logistic::Logistic;
 pub use manifold::{Manifold, manifold};
 pub use persons::{KnownPersons, Persons};
 pub use privacy::{Privacy, privacy};
-pub use shapes::{Quality, Trend};
+pub use shapes::{Association, Quality, Trend};
 pub use singling::{SinglingOut, singling_out};
 pub use trivial::independent_columns;
 pub use utility::{Utility, utility};

@@ -11,8 +11,9 @@
 //! table from that table's own range, counts a missing number with the largest one, and a missing
 //! category as one more category; scores that published ones are to be compared with must do so too.
 //!
-//! Beside its score every pair has its association in either table, for people to look at: Pearson's
-//! correlation or Cramér's V.
+//! For people to look at there is the association of every pair in either table: Pearson's correlation or Cramér's V. These
+//! two can be held against each other, since numbers of both tables stand in the bins of the real one, and in one
+//! more where they are missing.
 
 use rayon::prelude::*;
 
@@ -22,6 +23,8 @@ use super::frame::{Frame, Values};
 const BINS: usize = 10;
 /// Cells of a contingency table that are counted in an array; larger tables are sorted.
 const DENSE: usize = 1 << 16;
+/// Stands for a missing number until it gets a bin of its own.
+const MISSING_BIN: u32 = u32::MAX;
 
 /// How alike two tables are by columns and by pairs of columns.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,9 +40,51 @@ pub struct Trend {
     pub columns: (usize, usize),
     /// NaN where it cannot be taken, such as the correlation with a constant.
     pub score: f64,
-    /// The association of the two columns in the real and in the new table.
+}
+
+/// How strongly a pair of columns goes together in the real and in the new table: from −1 to 1 for two numbers, else
+/// from 0 to 1. NaN where it cannot be taken.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Association {
+    pub columns: (usize, usize),
     pub real: f64,
     pub new: f64,
+}
+
+impl Association {
+    /// The associations of all pairs.
+    pub fn of_all(real: &Frame, new: &Frame) -> Vec<Self> {
+        let columns = real.columns.iter().zip(&new.columns);
+        let codes: Vec<[Codes; 2]> = columns
+            .map(|(real, new)| {
+                let edges = Edges::of(&real.values);
+                [&real.values, &new.values].map(|values| Codes::between(values, &edges))
+            })
+            .collect();
+        let one = |&columns: &(usize, usize)| {
+            let (a, b) = columns;
+            let [real, new] =
+                [(real, 0), (new, 1)].map(|(frame, side)| match (values(frame, a), values(frame, b)) {
+                    (Values::Numbers(x), Values::Numbers(y)) => pearson(x, y),
+                    _ => {
+                        let sides = [&codes[a][side], &codes[b][side]];
+                        Contingency::count(sides, sides.map(|codes| codes.levels)).cramer()
+                    }
+                });
+            Self { columns, real, new }
+        };
+        pairs(real.columns.len()).par_iter().map(one).collect()
+    }
+
+    /// How far apart the two are.
+    pub fn difference(&self) -> f64 {
+        (self.real - self.new).abs()
+    }
+}
+
+/// All pairs of `n` columns.
+fn pairs(n: usize) -> Vec<(usize, usize)> {
+    (0..n).flat_map(|a| (a + 1..n).map(move |b| (a, b))).collect()
 }
 
 impl Quality {
@@ -47,18 +92,17 @@ impl Quality {
         let n = real.columns.len();
         let shapes = (0..n).into_par_iter().map(|c| shape(values(real, c), values(new, c))).collect();
         let (real_codes, new_codes) = (Codes::of_all(real), Codes::of_all(new));
-        let pairs: Vec<_> = (0..n).flat_map(|a| (a + 1..n).map(move |b| (a, b))).collect();
         let trend = |&(a, b): &(usize, usize)| {
             let numbers = (values(real, a), values(real, b), values(new, a), values(new, b));
-            let (score, real, new) = match numbers {
+            let score = match numbers {
                 (Values::Numbers(x), Values::Numbers(y), Values::Numbers(u), Values::Numbers(v)) => {
-                    correlations(pearson(x, y), pearson(u, v))
+                    1.0 - (pearson(x, y) - pearson(u, v)).abs() / 2.0
                 }
                 _ => contingencies([&real_codes[a], &real_codes[b]], [&new_codes[a], &new_codes[b]]),
             };
-            Trend { columns: (a, b), score, real, new }
+            Trend { columns: (a, b), score }
         };
-        Self { shapes, trends: pairs.par_iter().map(trend).collect() }
+        Self { shapes, trends: pairs(n).par_iter().map(trend).collect() }
     }
 
     /// The mean of the column shapes.
@@ -142,10 +186,6 @@ fn total_variation(real: &[u32], new: &[u32], levels: usize) -> f64 {
     1.0 - 0.5 * shares(real).zip(shares(new)).map(|(p, q)| (p - q).abs()).sum::<f64>()
 }
 
-fn correlations(real: f64, new: f64) -> (f64, f64, f64) {
-    (1.0 - (real - new).abs() / 2.0, real, new)
-}
-
 /// Pearson's correlation over the rows where both are known; NaN where one of them is constant.
 fn pearson(x: &[f64], y: &[f64]) -> f64 {
     let both = x.iter().zip(y).filter(|(x, y)| !x.is_nan() && !y.is_nan());
@@ -175,9 +215,24 @@ impl Codes {
         frame.columns.par_iter().map(|column| Self::of(&column.values)).collect()
     }
 
+    /// As SDMetrics has them, numbers by bins of their own range.
     fn of(values: &Values) -> Self {
         match values {
-            Values::Numbers(numbers) => Self { codes: bins(numbers), levels: BINS + 2 },
+            Values::Numbers(numbers) => {
+                Self { codes: bins(numbers, &Edges::of(values), BINS as u32 + 1), levels: BINS + 2 }
+            }
+            categories => Self::between(categories, &Edges::default()),
+        }
+    }
+
+    /// Numbers by the bins of these edges, what lies outside in the nearest one and what is missing in one of its own.
+    fn between(values: &Values, edges: &Edges) -> Self {
+        match values {
+            Values::Numbers(numbers) => {
+                let inside = |bin: u32| if bin == MISSING_BIN { 0 } else { bin.clamp(1, BINS as u32) };
+                let codes = bins(numbers, edges, MISSING_BIN).into_iter().map(inside).collect();
+                Self { codes, levels: BINS + 1 }
+            }
             Values::Categories { codes, dictionary } => {
                 let levels = dictionary.len() + 1;
                 let known = |&code: &u32| code.min(levels as u32 - 1);
@@ -187,29 +242,37 @@ impl Codes {
     }
 }
 
-/// How many edges of the bins are not above each number: the largest, and what is missing, has one more
-/// than the last bin.
-fn bins(numbers: &[f64]) -> Vec<u32> {
-    let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
-    numbers.iter().filter(|x| !x.is_nan()).for_each(|&x| (low, high) = (low.min(x), high.max(x)));
-    if low > high {
-        (low, high) = (0.0, 1.0);
-    } else if low == high {
-        (low, high) = (low - 0.5, high + 0.5);
+/// The edges of ten bins of equal width over the range of some numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Edges([f64; BINS + 1]);
+
+impl Edges {
+    /// Of no use to categories, which have none.
+    fn of(values: &Values) -> Self {
+        let Values::Numbers(numbers) = values else { return Self::default() };
+        let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
+        numbers.iter().filter(|x| !x.is_nan()).for_each(|&x| (low, high) = (low.min(x), high.max(x)));
+        if low > high {
+            (low, high) = (0.0, 1.0);
+        } else if low == high {
+            (low, high) = (low - 0.5, high + 0.5);
+        }
+        let step = (high - low) / BINS as f64;
+        Self(std::array::from_fn(|i| if i == BINS { high } else { low + step * i as f64 }))
     }
-    let step = (high - low) / BINS as f64;
-    let edge = |i: usize| if i == BINS { high } else { low + step * i as f64 };
-    let edges: [f64; BINS + 1] = std::array::from_fn(edge);
-    let missing = BINS as u32 + 1;
+}
+
+/// How many edges are not above each number: the largest has one more than the last bin. `missing` for what is missing.
+fn bins(numbers: &[f64], Edges(edges): &Edges, missing: u32) -> Vec<u32> {
     let bin = |x: &f64| if x.is_nan() { missing } else { edges.partition_point(|edge| edge <= x) as u32 };
     numbers.iter().map(bin).collect()
 }
 
-/// Score and Cramér's V of the real and of the new table.
-fn contingencies(real: [&Codes; 2], new: [&Codes; 2]) -> (f64, f64, f64) {
+/// The score of the contingency tables of the real and of the new table.
+fn contingencies(real: [&Codes; 2], new: [&Codes; 2]) -> f64 {
     let levels = [0, 1].map(|side: usize| real[side].levels.max(new[side].levels));
     let (a, b) = (Contingency::count(real, levels), Contingency::count(new, levels));
-    (1.0 - 0.5 * a.distance(&b), a.cramer(), b.cramer())
+    1.0 - 0.5 * a.distance(&b)
 }
 
 /// The cells of a contingency table that are not empty, in order.
@@ -321,16 +384,40 @@ mod tests {
         let new = frame(&[], &[&[0, 0, 1, 1], &[0, 1, 0, 1]]);
         let quality = Quality::of(&real, &new);
         assert_eq!((quality.shape(), quality.trend(), quality.score()), (1.0, 0.5, 0.75));
-        let trend = quality.worst_pairs(3)[0];
-        assert_eq!((trend.columns, trend.real, trend.new), ((0, 1), 1.0, 0.0));
+        assert_eq!(quality.worst_pairs(3)[0].columns, (0, 1));
+        let pair = Association::of_all(&real, &new)[0];
+        assert_eq!((pair.columns, pair.real, pair.new, pair.difference()), ((0, 1), 1.0, 0.0, 1.0));
+    }
+
+    #[test]
+    fn associations_stand_in_the_bins_of_the_real_numbers() {
+        let half: Vec<u32> = (0..100).map(|i| u32::from(i >= 50)).collect();
+        let numbers: Vec<f64> = (0..100).map(f64::from).collect();
+        let mut far = numbers.clone();
+        // By its own range all but one number of the new table would stand in one bin.
+        far[99] = 1e9;
+        let [real, new] = [&numbers, &far].map(|numbers| frame(&[numbers], &[&half]));
+        let pair = Association::of_all(&real, &new)[0];
+        assert!((pair.real - 1.0).abs() < 1e-12 && pair.difference() < 1e-12, "{pair:?}");
+        // What is missing is not what is largest.
+        let mut gaps = numbers.clone();
+        gaps[..50].fill(f64::NAN);
+        let gaps = Association::of_all(&real, &frame(&[&gaps], &[&half]))[0];
+        assert!((gaps.new - 1.0).abs() < 1e-12, "{gaps:?}");
+        // The way two numbers go together has a sign.
+        let falling: Vec<f64> = numbers.iter().map(|x| -x).collect();
+        let (rising, falling) = (frame(&[&numbers, &numbers], &[]), frame(&[&numbers, &falling], &[]));
+        let pair = Association::of_all(&rising, &falling)[0];
+        assert!((pair.difference() - 2.0).abs() < 1e-12, "{pair:?}");
     }
 
     #[test]
     fn bins_are_those_of_numpy() {
         // numpy.digitize([0, 1, 4.9, 5, 10, nan], numpy.histogram_bin_edges([0, 10]))
-        assert_eq!(bins(&[0.0, 1.0, 4.9, 5.0, 10.0, f64::NAN]), [1, 2, 5, 6, 11, 11]);
-        assert_eq!(bins(&[3.0, 3.0]), [6, 6]);
-        assert_eq!(bins(&[f64::NAN]), [11]);
+        let codes = |numbers: &[f64]| Codes::of(&Values::Numbers(numbers.to_vec())).codes;
+        assert_eq!(codes(&[0.0, 1.0, 4.9, 5.0, 10.0, f64::NAN]), [1, 2, 5, 6, 11, 11]);
+        assert_eq!(codes(&[3.0, 3.0]), [6, 6]);
+        assert_eq!(codes(&[f64::NAN]), [11]);
     }
 
     #[test]

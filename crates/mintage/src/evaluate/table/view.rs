@@ -1,14 +1,18 @@
 //! What people look at: columns laid over each other, pairs of columns, distances, and what gives it away.
 
-use mintage_data::table::{MISSING, schema::ColumnSchema};
+use mintage_data::table::MISSING;
 
 use super::{
-    Values,
+    Association, Values,
     judge::{Found, Sets},
+    tried,
 };
-use crate::report::{
-    Exhibit,
-    charts::{LEGEND, bars, card, escaped, heat_map, histogram, shares},
+use crate::{
+    dataset::thousands,
+    report::{
+        Exhibit, Metric,
+        charts::{LEGEND, SIGNS, bars, card, heat_map, histogram, shares, table},
+    },
 };
 
 /// Categories that are drawn, bins of a number, columns that are named as giving the rows away.
@@ -17,9 +21,11 @@ const BINS: usize = 24;
 const NAMED: usize = 6;
 /// Columns that are drawn; a table of a thousand would be no page.
 const COLUMNS: usize = 60;
+/// Columns whose pairs are drawn: each pair is six cells of the page.
+const PAIRED: usize = 40;
 
 /// The parts of the page, the most telling first.
-pub(super) fn exhibits(sets: &Sets, found: &Found) -> Vec<Exhibit> {
+pub(super) fn exhibits(sets: &Sets, found: &Found, metrics: &[Metric]) -> Vec<Exhibit> {
     let exhibit = |title: &str, note: &str, html: String| Exhibit {
         title: title.to_owned(),
         note: note.to_owned(),
@@ -32,11 +38,19 @@ pub(super) fn exhibits(sets: &Sets, found: &Found) -> Vec<Exhibit> {
              differ most from the real ones.",
             gives_away(sets, found),
         ),
-        exhibit("Columns", "", format!("{LEGEND}<div class=\"charts\">{}</div>", columns(sets))),
+        exhibit(
+            "Columns",
+            "How often each value occurs: bars from nothing to the most frequent one, numbers between the ends that are \
+             written below.",
+            format!("{LEGEND}<div class=\"charts\">{}</div>", columns(sets)),
+        ),
         exhibit(
             "Pairs of columns",
-            "How strongly each pair goes together, from 0 to 1, and the difference; point at a cell to read it.",
-            pairs(sets, found),
+            "How strongly each pair goes together, the darker the more, and how far apart real and new are; point at a \
+             cell to read it. Two numbers: Pearson's correlation, from −1 (one falls as the other rises) to 1. Any other \
+             two: Cramér's V, from 0 to 1, numbers in ten bins of the real range. Columns stand in their order, from the \
+             left and from the top.",
+            pairs(sets),
         ),
         exhibit(
             "Copied?",
@@ -45,39 +59,26 @@ pub(super) fn exhibits(sets: &Sets, found: &Found) -> Vec<Exhibit> {
             format!("{LEGEND}<div class=\"charts\">{}</div>", distances(found)),
         ),
     ];
-    exhibits.push(exhibit("Where values come from", "", makings(sets)));
+    exhibits.push(tried::exhibit(&found.attacks, metrics));
     if !found.persons.columns.is_empty() {
-        let row =
-            |(column, n): &(String, usize)| format!("<tr><td>{}</td><td>{n}</td></tr>", escaped(column));
-        let rows: String = found.persons.columns.iter().map(row).collect();
-        let head = "<table><thead><tr><th>column</th><th>new cells with a value of a training row</th></tr></thead><tbody>";
         let note = "Names, addresses, numbers and notes by which somebody is known. There should be none, but for those \
                     that several persons share.";
-        exhibits.push(exhibit(
-            "Values that point at a person",
-            note,
-            format!("{head}{rows}</tbody></table>"),
-        ));
+        let rows = found.persons.columns.iter().map(|(column, n)| [column.clone(), thousands(*n)]);
+        let cells = table(&["column", "new cells with a value of a training row"], rows);
+        exhibits.push(exhibit("Values that point at a person", note, cells));
     }
     if !found.rules.is_empty() {
-        let row = |(rule, broken): &(String, usize)| {
-            format!("<tr><td>{}</td><td>{broken}</td></tr>", escaped(rule))
-        };
-        let rows: String = found.rules.iter().map(row).collect();
-        let table =
-            format!("<table><thead><tr><th>rule</th><th>rows that break it</th></tr></thead><tbody>{rows}");
-        exhibits.push(exhibit("Rules kept", "", table + "</tbody></table>"));
+        let rows = found.rules.iter().map(|(rule, broken)| [rule.clone(), thousands(*broken)]);
+        exhibits.push(exhibit("Rules kept", "", table(&["rule", "rows that break it"], rows)));
     }
+    exhibits.push(exhibit("Where values come from", "", makings(sets)));
     exhibits
 }
 
 /// Each column, and whether it is learned, made afresh, or drawn from real values.
 fn makings(sets: &Sets) -> String {
-    let row = |column: &ColumnSchema| {
-        format!("<tr><td>{}</td><td>{}</td></tr>", escaped(&column.name), escaped(&column.making()))
-    };
-    let rows: String = sets.data.schema().columns.iter().take(COLUMNS).map(row).collect();
-    format!("<table><thead><tr><th>column</th><th>new values</th></tr></thead><tbody>{rows}</tbody></table>")
+    let columns = sets.data.schema().columns.iter().take(COLUMNS);
+    table(&["column", "new values"], columns.map(|column| [column.name.clone(), column.making()]))
 }
 
 fn gives_away(sets: &Sets, found: &Found) -> String {
@@ -89,20 +90,18 @@ fn gives_away(sets: &Sets, found: &Found) -> String {
         .zip(found.detection.columns.iter().copied())
         .collect();
     columns.sort_by(|a, b| b.1.total_cmp(&a.1));
-    let row = |(name, fall): &(&str, f64)| {
-        format!("<tr><td>{}</td><td>{:.3}</td></tr>", escaped(name), fall.max(0.0))
-    };
-    let by_column: String = columns.iter().take(NAMED).map(row).collect();
-    let name = |column: usize| escaped(&sets.new.columns[column].name);
+    let fall = |(name, fall): &(&str, f64)| [(*name).to_owned(), format!("{:.3}", fall.max(0.0))];
+    let by_column = columns.iter().take(NAMED).map(fall);
+    let name = |column: usize| &sets.new.columns[column].name;
     let pair = |trend: &super::Trend| {
         let (a, b) = trend.columns;
-        format!("<tr><td>{} · {}</td><td>{:.3}</td></tr>", name(a), name(b), trend.score)
+        [format!("{} · {}", name(a), name(b)), format!("{:.3}", trend.score)]
     };
-    let by_pair: String = found.quality.worst_pairs(NAMED).iter().map(pair).collect();
+    let by_pair = found.quality.worst_pairs(NAMED);
     format!(
-        "<div class=\"charts two\"><table><thead><tr><th>column</th><th>AUC less</th></tr></thead>\
-         <tbody>{by_column}</tbody></table><table><thead><tr><th>pair</th><th>trend</th></tr></thead>\
-         <tbody>{by_pair}</tbody></table></div>"
+        "<div class=\"charts two\">{}{}</div>",
+        table(&["column", "AUC less"], by_column),
+        table(&["pair", "trend, 1 is the same"], by_pair.iter().map(pair))
     )
 }
 
@@ -174,30 +173,33 @@ fn most_frequent(real: &[u32], new: &[u32], name: impl Fn(u32) -> String) -> Vec
         all.into_iter().map(|(code, [real, new])| (name(code), real, new)).collect();
     if !rest.is_empty() {
         let sum = |side: usize| rest.iter().map(|r| r.1[side]).sum();
-        shown.push((format!("{} others", rest.len()), sum(0), sum(1)));
+        let name = if rest.len() == 1 { "1 other".to_owned() } else { format!("{} others", rest.len()) };
+        shown.push((name, sum(0), sum(1)));
     }
     shown
 }
 
-fn pairs(sets: &Sets, found: &Found) -> String {
-    let n = sets.new.columns.len();
+fn pairs(sets: &Sets) -> String {
+    let n = sets.new.columns.len().min(PAIRED);
     let mut of = vec![None; n * n];
-    for trend in &found.quality.trends {
-        let (a, b) = trend.columns;
-        of[a * n + b] = Some(trend);
-        of[b * n + a] = Some(trend);
+    for found in Association::of_all(&sets.real, &sets.new) {
+        let (a, b) = found.columns;
+        if a.max(b) < n {
+            of[a * n + b] = Some(found);
+            of[b * n + a] = Some(found);
+        }
     }
     let name = |column: usize| sets.new.columns[column].name.as_str();
-    let map = |title: &str, value: &dyn Fn(&super::Trend) -> f64| {
-        let cell = |a: usize, b: usize| of[a * n + b].map_or(f64::NAN, value);
+    let map = |title: &str, value: &dyn Fn(&Association) -> f64| {
+        let cell = |a: usize, b: usize| of[a * n + b].as_ref().map_or(f64::NAN, value);
         let tip = |a: usize, b: usize| format!("{} · {}: {:.3}", name(a), name(b), cell(a, b));
         card(title, "", &heat_map(n, cell, tip))
     };
     format!(
-        "<div class=\"charts\">{}{}{}</div>",
-        map("real", &|t| t.real.abs()),
-        map("new", &|t| t.new.abs()),
-        map("difference", &|t| (1.0 - t.score).max(0.0)),
+        "{SIGNS}<div class=\"charts\">{}{}{}</div>",
+        map("real", &|pair| pair.real),
+        map("new", &|pair| pair.new),
+        map("difference of the two", &Association::difference),
     )
 }
 

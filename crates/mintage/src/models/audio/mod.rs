@@ -9,7 +9,7 @@ mod net;
 mod phases;
 mod spectral;
 #[cfg(test)]
-mod tests_common;
+pub(crate) mod tests_common;
 pub mod vae;
 pub mod vqvae;
 
