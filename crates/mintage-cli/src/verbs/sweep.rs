@@ -203,7 +203,9 @@ fn refuse_another(plan: &Plan, dir: &Path) -> Result<bool, Failure> {
             )),
         };
     }
-    match fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some()) {
+    // A kill before the plan was there leaves a lock and perhaps half of the plan.
+    let other = |entry: fs::DirEntry| !sweep_plan::is_own_file(&entry.file_name().to_string_lossy());
+    match fs::read_dir(dir).is_ok_and(|entries| entries.flatten().any(other)) {
         true => Err(Failure::new(
             format!("{}: exists already, and is no sweep", shell(dir)),
             "choose another --name",

@@ -154,6 +154,10 @@ fn wrong_plans_are_refused() {
     error: no sweep `nothing`
       hint: there are no sweeps in runs: `mintage sweep SOURCE --time 5m` begins one
     ");
+    // A kill before the plan was written leaves nothing that is in the way.
+    place.write("runs/early/.lock", "");
+    place.write("runs/early/.sweep.json.x1.tmp", "{");
+    place.ok("sweep people.csv --models mixture --sizes tiny --seeds 1 --steps 3 --name early");
     place.write("runs/mine/thesis.txt", "mine");
     assert!(refused("--steps 9 --name mine").contains("exists already, and is no sweep"));
 }
