@@ -98,7 +98,9 @@ fn what_else_sees_it(place: &Place) {
     assert_eq!(table(place, "compared.csv"), table(place, "whole.csv"));
     let text = compared.text();
     assert!(
-        text.contains("| whole/vae-tiny-1 ") && text.contains("| seed ") && text.contains("| model.family "),
+        text.contains("| whole/vae-tiny-1 ")
+            && text.contains("| seeds        | 1 2 ")
+            && text.contains("| model.family "),
         "{text}"
     );
     assert!(!text.contains("model.width"), "what follows from the family is shown\n{text}");
