@@ -17,7 +17,7 @@ use mintage_data::IfExists;
 
 pub use columns::Columns;
 pub use copy::Copy;
-pub use sweep::{Exports, Sweep};
+pub use sweep::{Compare, Exports, Sweep};
 
 /// Learn a generative model from the data you have; mint new data like it.
 #[derive(Debug, Parser)]
@@ -527,20 +527,6 @@ pub struct Score {
     pub items: String,
     #[command(flatten)]
     pub columns: Columns,
-    #[command(flatten)]
-    pub moved: Moved,
-}
-
-#[derive(Args, Debug)]
-pub struct Compare {
-    /// Runs, models or sweeps; without any, all runs that were evaluated
-    #[arg(value_name = "RUN", value_parser = any_name())]
-    pub models: Vec<String>,
-    /// Write samples of all of them, from the same seed and beneath real ones, to this PNG; of clips to this GIF
-    #[arg(long, value_name = "FILE")]
-    pub grid: Option<PathBuf>,
-    #[command(flatten)]
-    pub exports: Exports,
     #[command(flatten)]
     pub moved: Moved,
 }

@@ -207,6 +207,11 @@ pub fn find(name: &Path, runs: &Path) -> Option<PathBuf> {
     [name.to_owned(), runs.join(name)].into_iter().find(|dir| dir.join(SWEEP_FILE).is_file())
 }
 
+/// Whether a file in the folder of a sweep is of the sweep itself: its plan, what a kill left of one, the lock.
+pub fn is_own_file(name: &str) -> bool {
+    name == SWEEP_FILE || name == ".lock" || name.starts_with(&format!(".{SWEEP_FILE}."))
+}
+
 /// The folder for a run that is to begin: what a kill has left there before the run was one is removed, and nothing else.
 pub fn cleared(sweep: &Path, cell: Cell) -> Result<PathBuf, Failure> {
     const OF_A_RUN: [&str; 4] = ["samples", ".lock", "recipe.toml", "run.json"];

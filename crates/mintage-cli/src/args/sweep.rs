@@ -1,10 +1,10 @@
-//! What `mintage sweep` is told, and where `sweep` and `compare` write what they found.
+//! What `mintage sweep` and `mintage compare` are told, and where they write what they found.
 
 use std::path::PathBuf;
 
 use clap::{Args, value_parser};
 
-use super::{Columns, FamilyChoice, MAX_INT, SizeChoice, SizeParser, any_name};
+use super::{Columns, FamilyChoice, MAX_INT, Moved, SizeChoice, SizeParser, any_name};
 
 #[derive(Args, Debug)]
 pub struct Sweep {
@@ -49,6 +49,20 @@ pub struct Sweep {
     pub set: Vec<String>,
     #[command(flatten)]
     pub exports: Exports,
+}
+
+#[derive(Args, Debug)]
+pub struct Compare {
+    /// Runs, models or sweeps; without any, all runs that were evaluated
+    #[arg(value_name = "RUN", value_parser = any_name())]
+    pub models: Vec<String>,
+    /// Write samples of all of them, from the same seed and beneath real ones, to this PNG; of clips to this GIF
+    #[arg(long, value_name = "FILE")]
+    pub grid: Option<PathBuf>,
+    #[command(flatten)]
+    pub exports: Exports,
+    #[command(flatten)]
+    pub moved: Moved,
 }
 
 /// Files that a comparison is written to.

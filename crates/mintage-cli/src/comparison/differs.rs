@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::Member;
+use super::{Comparison, Group, Member};
 use crate::text::{Table, number};
 
 /// What training found out, and is no part of a configuration.
@@ -80,15 +80,28 @@ pub fn flattened(value: &Value) -> Vec<(String, String)> {
     out
 }
 
-/// The differences as a table, one column a run.
-pub fn table(members: &[&Member], differences: &[(String, Vec<String>)]) -> String {
-    let head = ["differs".to_owned()].into_iter().chain(members.iter().map(|member| member.name.clone()));
-    let mut table = Table::with_head(head.collect());
+/// The differences as a table, one column a run; runs that differ by their seed alone share one.
+pub fn table(comparison: &Comparison, all: &[&Member]) -> Option<String> {
+    let (names, rows) = match comparison.has_seeds() {
+        true => by_group(comparison),
+        false => (all.iter().map(|member| member.name.clone()).collect(), differences(all)),
+    };
+    let mut table = Table::with_head(["differs".to_owned()].into_iter().chain(names).collect());
     table.bars = true;
-    for (key, values) in differences {
+    for (key, values) in &rows {
         table.row([key.clone()].into_iter().chain(values.iter().cloned()));
     }
-    table.text()
+    (!rows.is_empty()).then(|| table.text())
+}
+
+/// What differs between groups, and the seeds of each.
+fn by_group(comparison: &Comparison) -> (Vec<String>, Vec<(String, Vec<String>)>) {
+    let groups: Vec<&Group> = comparison.groups.iter().filter(|group| !group.members.is_empty()).collect();
+    let first: Vec<&Member> = groups.iter().map(|group| &group.members[0]).collect();
+    let mut rows = differences(&first);
+    rows.retain(|(key, _)| key != "seed");
+    rows.push(("seeds".to_owned(), groups.iter().map(|group| group.seeds()).collect()));
+    (groups.iter().map(|group| group.label.clone()).collect(), rows)
 }
 
 #[cfg(test)]

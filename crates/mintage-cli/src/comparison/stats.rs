@@ -73,11 +73,13 @@ impl Summary {
 
     /// "62.3 ± 4.1": as many digits as the deviation has that mean something, and at most `most` behind the point.
     pub fn text_of(&self, most: usize) -> String {
-        let Some(sd) = self.sd else {
-            return if most < 6 { format!("{:.most$}", self.mean) } else { number(self.mean) };
+        let alone = || match most < 6 && self.mean.fract() != 0.0 {
+            true => format!("{:.most$}", self.mean),
+            false => number(self.mean),
         };
+        let Some(sd) = self.sd else { return alone() };
         if sd == 0.0 {
-            return format!("{} ± 0", number(self.mean));
+            return format!("{} ± 0", alone());
         }
         let largest = sd.max(self.mean.abs());
         if largest < 1e-4 && most > 4 {
@@ -143,6 +145,7 @@ mod tests {
         assert_eq!(text(&[0.3, 0.1 + 0.2]), "0.3000 ± 0");
         assert_eq!(text(&[0.999_999_9, 1.0]), "1.000000 ± 7e-8");
         assert_eq!(text(&[0.25]), "0.2500");
+        assert_eq!(Summary::of([43.33, 43.33]).unwrap().text_of(1), "43.3 ± 0");
         assert_eq!(Summary::of([55.1, 55.3]).unwrap().text_of(1), "55.2 ± 0.1");
     }
 

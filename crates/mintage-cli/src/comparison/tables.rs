@@ -246,7 +246,7 @@ mod tests {
             latex_number(all[0], &all, false, OF_DIALS)
         };
         assert_eq!(best(&[80.0, 90.0], &[40.0, 42.0]), "$85.0 \\pm 7.1$");
-        assert_eq!(best(&[80.0], &[40.0]), "$80.0$");
+        assert_eq!(best(&[80.0], &[40.0]), "$80$");
         assert!(!best(&[5.0, 5.0], &[5.0, 5.0]).contains("mathbf"));
         assert_eq!(latex_text("α-precision 50 %_"), "$\\alpha$-precision 50 \\%\\_");
     }

@@ -58,8 +58,8 @@ pub fn run(args: &Compare, context: &mut Context) -> Verdict {
         if comparison.has_seeds() {
             context.ui.out(&format!("\n{}", exports::text(&comparison)))?;
         }
-        if !differences.is_empty() {
-            context.ui.out(&format!("\n{}", differs::table(&all, &differences)))?;
+        if let Some(table) = differs::table(&comparison, &all) {
+            context.ui.out(&format!("\n{table}"))?;
         }
     }
     sources_differ(&members, context);

@@ -77,11 +77,10 @@ fn check(dir: &Path) -> Result<(), Failure> {
 /// Refuses the folder of a sweep in which something lies that the sweep has not made.
 fn check_sweep(dir: &Path) -> Result<(), Failure> {
     let plan = Plan::read(dir)?;
-    let mut ours: Vec<String> = plan.cells().into_iter().map(|cell| cell.name()).collect();
-    ours.extend([".lock", run::SWEEP_FILE].map(str::to_owned));
+    let ours: Vec<String> = plan.cells().into_iter().map(|cell| cell.name()).collect();
     let entries = fs::read_dir(dir).map_err(Failure::io(dir))?.flatten();
     let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
-    match names.into_iter().find(|name| !ours.contains(name)) {
+    match names.into_iter().find(|name| !ours.contains(name) && !sweep_plan::is_own_file(name)) {
         Some(other) => Err(Failure::new(
             format!("{}: holds {other}, which is not of the sweep", dir.display()),
             "take it away first",

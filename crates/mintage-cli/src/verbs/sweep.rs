@@ -203,7 +203,9 @@ fn refuse_another(plan: &Plan, dir: &Path) -> Result<bool, Failure> {
             )),
         };
     }
-    match fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some()) {
+    // A kill before the plan was there leaves a lock and perhaps half of the plan.
+    let other = |entry: fs::DirEntry| !sweep_plan::is_own_file(&entry.file_name().to_string_lossy());
+    match fs::read_dir(dir).is_ok_and(|entries| entries.flatten().any(other)) {
         true => Err(Failure::new(
             format!("{}: exists already, and is no sweep", shell(dir)),
             "choose another --name",
@@ -267,8 +269,8 @@ impl Running {
         // From now on Ctrl-C ends things in order.
         let stop = interrupt::watch();
         for (at, cell) in self.cells.clone().into_iter().enumerate() {
-            let done = match self.failed.iter().find(|(failed, _)| *failed == cell) {
-                Some((_, why)) => {
+            let done = match self.why_failed(cell).map(str::to_owned) {
+                Some(why) => {
                     context.ui.warn(&format!("{}: {why}", cell.words()));
                     continue;
                 }
@@ -292,8 +294,7 @@ impl Running {
 
     fn is_complete(&self) -> bool {
         let judged = |cell: &Cell| self.plan.stage(&self.dir.join(cell.name())) == Stage::Judged;
-        let failed = |cell: &Cell| self.failed.iter().any(|(failed, _)| failed == cell);
-        self.cells.iter().all(|cell| judged(cell) || failed(cell))
+        self.cells.iter().all(|cell| judged(cell) || self.why_failed(*cell).is_some())
     }
 
     /// "12 runs, 40 steps each: vae, gan; tiny; seeds 1, 2, 3".
@@ -412,8 +413,7 @@ impl Running {
 
     /// The table, and the files that were asked for.
     fn show(self, args: &Sweep, context: &mut Context) -> Verdict {
-        let failed = |cell: &Cell| self.failed.iter().any(|(failed, _)| failed == cell);
-        let whole = self.cells.iter().filter(|cell| !failed(cell));
+        let whole = self.cells.iter().filter(|cell| self.why_failed(**cell).is_none());
         let members =
             whole.map(|cell| Member::read(self.dir.join(cell.name()))).collect::<Result<Vec<_>, _>>()?;
         let failures = self.failed.iter().map(|(cell, why)| Failed {
@@ -454,40 +454,22 @@ impl Running {
 
     /// Says what would be done, and about how long it would take.
     fn dry_run(&self, data: &AnyData, context: &mut Context) -> Verdict {
-        let mut rates: BTreeMap<String, f64> = BTreeMap::new();
+        let mut rates = BTreeMap::new();
         let mut table = Table::new(["run", "state", "parameters", "training"]);
         let (mut rows, mut total) = (Vec::new(), 0.0);
-        for (at, &cell) in self.cells.iter().enumerate() {
-            let stage = self.plan.stage(&self.dir.join(cell.name()));
-            let state = match (self.failed.iter().find(|(failed, _)| *failed == cell), stage) {
-                (Some((_, why)), _) => format!("fails: {why}"),
-                (None, Stage::New) => "to be trained".to_owned(),
-                (None, Stage::Begun) => "begun".to_owned(),
-                (None, Stage::Trained) => "to be judged".to_owned(),
-                (None, Stage::Judged) => "done".to_owned(),
+        for &cell in &self.cells {
+            let state = self.state(cell);
+            let parameters = match self.why_failed(cell) {
+                None => Some(self.parameters(cell, data, context)?),
+                Some(_) => None,
             };
-            let fails = state.starts_with("fails");
-            let to_train = !fails && matches!(stage, Stage::New | Stage::Begun);
-            let secs = match (to_train, self.plan.recipe.train.budget()?, self.plan.recipe.train.steps) {
-                (false, ..) => 0.0,
-                (true, Some(budget), _) => budget.as_secs_f64(),
-                (true, None, steps) => {
-                    let key = format!("{}-{}", cell.family.name(), cell.size.name());
-                    if !rates.contains_key(&key) {
-                        let share = at as f64 / self.cells.len() as f64;
-                        context.ui.part("trying out", share, &cell.words());
-                        rates.insert(key.clone(), self.secs_a_step(cell, data, context)?);
-                    }
-                    rates.get(&key).copied().unwrap_or(0.0) * steps.unwrap_or(0) as f64
-                }
-            };
-            total += secs;
-            let parameters = if fails { None } else { Some(self.parameters(cell, data, context)?) };
+            let secs = self.training_secs(cell, &mut rates, data, context)?;
+            total += secs.unwrap_or(0.0);
             rows.push(
                 json!({ "run": cell.name(), "state": state, "parameters": parameters, "train_secs": secs }),
             );
-            let shown = parameters.map_or_else(|| "–".to_owned(), thousands);
-            let time = if to_train { duration(secs) } else { "–".to_owned() };
+            let dash = || "–".to_owned();
+            let (shown, time) = (parameters.map_or_else(dash, thousands), secs.map_or_else(dash, duration));
             table.row([cell.name(), state, shown, time]);
         }
         context.ui.clear();
@@ -503,6 +485,49 @@ impl Running {
             .ui
             .titled("time", &format!("about {} of training{by}; evaluations come on top", duration(total)));
         Ok(Outcome::Done)
+    }
+
+    fn why_failed(&self, cell: Cell) -> Option<&str> {
+        self.failed.iter().find(|(failed, _)| *failed == cell).map(|(_, why)| why.as_str())
+    }
+
+    /// How far a run is, in words.
+    fn state(&self, cell: Cell) -> String {
+        match (self.why_failed(cell), self.plan.stage(&self.dir.join(cell.name()))) {
+            (Some(why), _) => format!("fails: {why}"),
+            (None, Stage::New) => "to be trained".to_owned(),
+            (None, Stage::Begun) => "begun".to_owned(),
+            (None, Stage::Trained) => "to be judged".to_owned(),
+            (None, Stage::Judged) => "done".to_owned(),
+        }
+    }
+
+    /// How long a run is to be trained, at most; nothing where it is not. `rates` are the seconds of a step, by models that
+    /// have been tried out.
+    fn training_secs(
+        &self,
+        cell: Cell,
+        rates: &mut BTreeMap<(&'static str, &'static str), f64>,
+        data: &AnyData,
+        context: &mut Context,
+    ) -> Result<Option<f64>, Failure> {
+        let stage = self.plan.stage(&self.dir.join(cell.name()));
+        if self.why_failed(cell).is_some() || matches!(stage, Stage::Trained | Stage::Judged) {
+            return Ok(None);
+        }
+        let train = &self.plan.recipe.train;
+        if let Some(budget) = train.budget()? {
+            return Ok(Some(budget.as_secs_f64()));
+        }
+        let key = (cell.family.name(), cell.size.name());
+        let rate = match rates.get(&key) {
+            Some(rate) => *rate,
+            None => {
+                context.ui.part("trying out", 0.0, &format!("{} {}", key.0, key.1));
+                *rates.entry(key).or_insert(self.secs_a_step(cell, data, context)?)
+            }
+        };
+        Ok(Some(rate * train.steps.unwrap_or(0) as f64))
     }
 
     fn parameters(&self, cell: Cell, data: &AnyData, context: &Context) -> Result<usize, Failure> {

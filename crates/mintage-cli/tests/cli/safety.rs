@@ -150,6 +150,7 @@ fn pipes_and_devices_in_a_model_are_refused_at_once() {
         ("run.json", "train --resume m --steps 20"),
         (".lock", "train --resume m --steps 20"),
         ("metrics.jsonl", "train --resume m --steps 20"),
+        ("times.jsonl", "train --resume m --steps 20"),
     ] {
         let (path, kept) = (dir.join(file), dir.join("kept"));
         fs::rename(&path, &kept).unwrap();

@@ -98,7 +98,9 @@ fn what_else_sees_it(place: &Place) {
     assert_eq!(table(place, "compared.csv"), table(place, "whole.csv"));
     let text = compared.text();
     assert!(
-        text.contains("| whole/vae-tiny-1 ") && text.contains("| seed ") && text.contains("| model.family "),
+        text.contains("| whole/vae-tiny-1 ")
+            && text.contains("| seeds        | 1 2 ")
+            && text.contains("| model.family "),
         "{text}"
     );
     assert!(!text.contains("model.width"), "what follows from the family is shown\n{text}");
@@ -154,6 +156,10 @@ fn wrong_plans_are_refused() {
     error: no sweep `nothing`
       hint: there are no sweeps in runs: `mintage sweep SOURCE --time 5m` begins one
     ");
+    // A kill before the plan was written leaves nothing that is in the way.
+    place.write("runs/early/.lock", "");
+    place.write("runs/early/.sweep.json.x1.tmp", "{");
+    place.ok("sweep people.csv --models mixture --sizes tiny --seeds 1 --steps 3 --name early");
     place.write("runs/mine/thesis.txt", "mine");
     assert!(refused("--steps 9 --name mine").contains("exists already, and is no sweep"));
 }
