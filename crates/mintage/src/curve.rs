@@ -22,7 +22,8 @@ const SMALL: f64 = 0.003;
 const STILL_LEARNING: f64 = 0.6;
 /// A number that has risen by this share of its least has got worse.
 const WORSE: f64 = 0.01;
-/// Bars of a curve in a line of text.
+/// Bars of a curve in a line of text, and how many at most.
+const MOST_BARS: usize = 40;
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
 /// A number over the steps.
@@ -119,7 +120,8 @@ impl Curve {
         let bar = |value: f64| {
             BARS[((value - low) / (high - low).max(1e-300) * 7.0).round().clamp(0.0, 7.0) as usize]
         };
-        (points.len() > 2).then(|| points.iter().map(|(_, value)| bar(*value)).collect())
+        let shown = points.iter().step_by(points.len().div_ceil(MOST_BARS).max(1));
+        (points.len() > 2).then(|| shown.map(|(_, value)| bar(*value)).collect())
     }
 }
 
