@@ -49,6 +49,9 @@ pub struct RunFile {
     pub state: RunState,
     pub step: u64,
     pub train_secs: f64,
+    /// Why training ended; runs of before 2026-11-29 do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<StopReason>,
 }
 
 /// Where training stood at a checkpoint, beside the weights.
@@ -208,7 +211,17 @@ impl Run {
     }
 
     pub(crate) fn set_state(&self, state: RunState, step: u64, train_secs: f64) -> Result<(), Error> {
-        write_json(&self.dir.join(RUN_FILE), &RunFile { format: 1, state, step, train_secs })
+        self.write_file(RunFile { format: 1, state, step, train_secs, ended: None })
+    }
+
+    /// Interrupted or done.
+    pub(crate) fn end(&self, reason: StopReason, step: u64, train_secs: f64) -> Result<(), Error> {
+        let state = if reason == StopReason::Interrupted { RunState::Interrupted } else { RunState::Done };
+        self.write_file(RunFile { format: 1, state, step, train_secs, ended: Some(reason) })
+    }
+
+    fn write_file(&self, file: RunFile) -> Result<(), Error> {
+        write_json(&self.dir.join(RUN_FILE), &file)
     }
 
     /// Writes a checkpoint and removes all but the last two.

@@ -503,8 +503,7 @@ impl Loop<'_> {
         self.publish()?;
         self.preview()?;
         let secs = self.elapsed();
-        let state = if reason == StopReason::Interrupted { RunState::Interrupted } else { RunState::Done };
-        self.run.set_state(state, self.state.step, secs)?;
+        self.run.end(reason, self.state.step, secs)?;
         let model = self.run.dir().to_owned();
         (self.on)(Event::Done { step: self.state.step, secs, reason, valid: self.last_valid.take(), model });
         Ok(reason)

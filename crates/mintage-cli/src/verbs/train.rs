@@ -251,7 +251,11 @@ fn resume(args: &Train, name: Option<&str>, context: &mut Context) -> Verdict {
     let run = Run::open(&dir)?;
     let mut recipe = run.recipe()?;
     let file = run.file()?;
-    let stopped_early = file.state == RunState::Done && spent(&file, &recipe)?.is_none();
+    let ended = match file.ended {
+        None if spent(&file, &recipe)?.is_none() => StopReason::Early,
+        None => StopReason::Budget,
+        Some(reason) => reason,
+    };
     set_budget(&mut recipe, args);
     if args.time.is_some() {
         // The time comes on top of what was spent.
@@ -259,7 +263,7 @@ fn resume(args: &Train, name: Option<&str>, context: &mut Context) -> Verdict {
         recipe.train.time = format!("{:.3}s", more.as_secs_f64() + file.train_secs);
     }
     if file.state == RunState::Done {
-        check_budget(&run, &recipe, stopped_early)?;
+        check_budget(&run, &recipe, ended, args.time.is_some() || args.steps.is_some())?;
     }
     context.ask_before_contact(&mut recipe.data, "the run", args.yes)?;
     let data = context.open(&recipe.data, None)?;
@@ -274,17 +278,25 @@ fn resume(args: &Train, name: Option<&str>, context: &mut Context) -> Verdict {
     go(&recipe, &data, run, context)
 }
 
-/// An error when a finished run has used up its budget, or would stop early as it did before.
-fn check_budget(run: &Run, recipe: &Recipe, stopped_early: bool) -> Result<(), Failure> {
-    let name = run.name();
-    match spent(&run.file()?, recipe)? {
+/// An error when a finished run has used up its budget and was given no more, or would stop as it did before.
+fn check_budget(run: &Run, recipe: &Recipe, ended: StopReason, more: bool) -> Result<(), Failure> {
+    let (name, file) = (run.name(), run.file()?);
+    let all = || {
+        recipe.train.steps.map_or_else(|| duration(file.train_secs), |_| count(file.step as usize, "step"))
+    };
+    let used = spent(&file, recipe)?;
+    match used.or_else(|| (ended == StopReason::Budget && !more).then(all)) {
         Some(used) => Err(Failure::new(
             format!("{name} has used up its budget ({used})"),
             "--time gives it more time, --steps a later step to end at",
         )),
-        None if stopped_early => Err(Failure::new(
+        None if ended == StopReason::Early => Err(Failure::new(
             format!("{name} is done: validation had stopped improving"),
             "start another run",
+        )),
+        None if ended == StopReason::Enough && recipe.train.steps.is_none() => Err(Failure::new(
+            format!("{name} is done: more steps would only learn the items by heart"),
+            "--steps trains on all the same",
         )),
         None => Ok(()),
     }
