@@ -121,7 +121,9 @@ fn judged(place: &Place) {
     ] {
         assert!(names.contains(&name), "{name} is not in {names:?}");
     }
-    assert_eq!(report["dials"].as_object().unwrap().len(), 4);
+    // With so few clips not every dial has a number, and those without say why.
+    let told = |of: &str| report[of].as_object().map_or(0, serde_json::Map::len);
+    assert_eq!((told("dials") + told("unmeasured"), told("dials") > 1), (4, true), "{report}");
     let page = place.text("runs/m/report.html");
     assert!(page.contains("data:image/gif") && !page.contains("<script") && page.len() < 2_000_000);
     (0..3).for_each(|i| place.write(&format!("other/{i}.gif"), gif(1, 7 * i)));

@@ -197,6 +197,23 @@ fn texts_of_a_column_and_of_one_file() {
     assert!(place.ok("sample книга --length 300 --endless").text().chars().count() > 290);
 }
 
+/// Of characters that come once or twice nothing is learned but that there are some.
+#[test]
+fn rare_characters_do_not_become_any_characters() {
+    let place = Place::new();
+    let mut lines = String::new();
+    for i in 0..80_u32 {
+        let rare = char::from_u32(0x4e00 + i).unwrap();
+        lines += &format!("{{\"text\": \"the cat number {i} sat on the mat of {rare} and slept\"}}\n");
+    }
+    place.write("cats.jsonl", &lines);
+    place.ok("train cats.jsonl --kind text --column text --model ar --size tiny --steps 2 -s data.unit=chars --name cats");
+    let sampled = place.ok("sample cats -n 12 --length 120");
+    let written = sampled.text();
+    let strange: String = written.chars().filter(|&c| !lines.contains(c) && !"\n―".contains(c)).collect();
+    assert!(written.chars().count() > 200 && strange.is_empty(), "{strange:?} in {written}");
+}
+
 #[test]
 fn the_whole_way_with_music() {
     let place = Place::new();

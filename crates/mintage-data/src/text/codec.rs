@@ -269,6 +269,11 @@ impl TextCodec {
         unknown
     }
 
+    /// The token that says that a foreign character follows, where tokens are characters.
+    pub fn escape(&self) -> Option<u32> {
+        matches!(self.coder, Coder::Chars(_)).then_some(chars::ESCAPE)
+    }
+
     /// Writes `text.json`, and `tokenizer.json` in the format of Hugging Face if there are pieces of words. The ids
     /// in that file are one less than the tokens here, which begin with the boundary.
     pub fn save(&self, dir: &Path) -> Result<(), Error> {

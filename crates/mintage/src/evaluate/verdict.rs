@@ -212,7 +212,7 @@ mod tests {
     #[test]
     fn without_a_scale_the_detector_alone_may_be_enough() {
         let praised =
-            |auc: f64| said(auc, 0.5, &[("novelty", 100.0), ("coverage", 90.0)]).contains("Every kind");
+            |auc: f64| said(auc, 0.5, &[("novelty", 100.0), ("coverage", 90.0)]).contains("all kinds");
         assert!(praised(0.7) && !praised(1.0));
     }
 

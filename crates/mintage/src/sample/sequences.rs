@@ -215,6 +215,9 @@ impl Model {
         let fresh = request.prompt.is_empty() && request.shape.is_none();
         let resemble = request.resemble.encoded(|text| codec.encode(text));
         resemble.check(self, request.n)?;
+        // A shape or a prompt may ask for such characters.
+        let asked = request.shape.is_some() || !codec.unknown_chars(&request.prompt).is_empty();
+        let escape = codec.escape().filter(|_| !asked);
         let mut texts = Vec::new();
         for (part, first) in (0..request.n).step_by(PART).enumerate() {
             let draw = SequenceDraw {
@@ -230,6 +233,10 @@ impl Model {
             let mut rows: Vec<Growing> =
                 (0..draw.n).map(|_| Growing::new(codec, request, chars, &healing)).collect();
             let mut limit = |_: usize, tokens: &[u32], logits: &mut [f32]| {
+                // Of characters as rare as that nothing was learned but that there are some: any would come.
+                if let Some(escape) = escape {
+                    logits[escape as usize] = f32::NEG_INFINITY;
+                }
                 // Nothing at all is no text.
                 if tokens.is_empty() && fresh {
                     logits[BOUNDARY as usize] = f32::NEG_INFINITY;
