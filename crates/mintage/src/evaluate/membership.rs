@@ -13,6 +13,8 @@ use mintage_nn::Rng;
 /// Shares of those who were not there that may be accused. A share of them has to be at least some.
 const ACCUSED: [(f64, usize); 2] = [(0.01, 100), (0.1, 20)];
 const RESAMPLES: usize = 200;
+/// The space of what is measured with the model at hand.
+pub(super) const WITH_MODEL: &str = "likelihood: who has the model";
 
 /// Half of the held-out items is to be told from as many of train; the other half is what else is known of real ones.
 pub(super) struct Attacked {
@@ -88,7 +90,7 @@ impl Suspicions {
         }
         let space = match knows {
             Knows::NewItems(space) => space,
-            Knows::Model => "likelihood: who has the model",
+            Knows::Model => WITH_MODEL,
         };
         let auc = Interval::estimate(n, RESAMPLES, seed, |rows| {
             let mut counts = vec![0.0f64; n];

@@ -1,6 +1,6 @@
 //! Privacy in words: what was tried to get at what a model was trained on, and what was not. It measures nothing of its own.
 
-use super::Interval;
+use super::{Interval, membership::WITH_MODEL};
 use crate::report::{
     Exhibit, Metric,
     charts::{escaped, table},
@@ -87,19 +87,41 @@ pub(super) fn copies(item: &str, metrics: &[Metric]) -> String {
     format!("<h3>Copies</h3>{}", table(&head, rows))
 }
 
-/// Whether the model itself tells what it was trained on, where that was asked.
+/// Whether what is new, and the model itself, tell what was trained on, where that was asked.
 pub(super) fn membership(item: &str, metrics: &[Metric]) -> Option<String> {
+    let asked: Vec<&Metric> = metrics.iter().filter(|metric| metric.name.starts_with(MEMBERSHIP)).collect();
+    let attacks = [
+        (
+            false,
+            "Somebody who has the new {item}s alone asks of those in hand which lie nearer to them than to other real ones.",
+        ),
+        (
+            true,
+            "Somebody who holds the model asks it how likely {item}s are: those that it learned seem likelier.",
+        ),
+    ];
+    let told = attacks.iter().filter_map(|(with_model, note)| {
+        let of: Vec<&Metric> = asked
+            .iter()
+            .copied()
+            .filter(|metric| (metric.space.starts_with(WITH_MODEL)) == *with_model)
+            .collect();
+        member_table(item, &in_words(note, item), &of)
+    });
+    let html: String = told.collect();
+    (!html.is_empty()).then(|| format!("<h3>Membership</h3>{html}"))
+}
+
+fn member_table(item: &str, note: &str, asked: &[&Metric]) -> Option<String> {
     let row = |metric: &Metric| {
         let words =
             OF_MEMBERSHIP.iter().find(|(end, _)| metric.name.ends_with(end)).map_or("", |(_, words)| words);
         line(metric, &in_words(words, item), true)
     };
-    let asked = metrics.iter().filter(|metric| metric.name.starts_with(MEMBERSHIP));
-    let rows: Vec<[String; 3]> = asked.map(row).collect();
+    let rows: Vec<[String; 3]> = asked.iter().map(|metric| row(metric)).collect();
     (!rows.is_empty()).then(|| {
-        let note = format!("Somebody who holds the model asks it how likely {item}s are: those that it learned seem likelier.");
         let head = ["asked", "found", "by chance"];
-        format!("<h3>Membership</h3><p class=\"soft\">{note}</p>{}", table(&head, rows))
+        format!("<p class=\"soft\">{note}</p>{}", table(&head, rows))
     })
 }
 
@@ -157,8 +179,12 @@ mod tests {
             page.contains("exact copies: new images that are equal") && page.contains("25.0 % (20.0–30.0 %)")
         );
         assert!(!page.contains("C2ST") && page.contains("was not measured for this model"), "{page}");
-        let member = Metric::lower("membership inference TPR at 1 %", "likelihood", 0.011).between(0.01, 1.0);
-        let page = exhibit("text", &[other, member]).html;
+        let member =
+            |space| Metric::lower("membership inference TPR at 1 %", space, 0.011).between(0.01, 1.0);
+        let page = exhibit("image", &[member("pixels")]).html;
+        assert!(page.contains("has the new images alone") && !page.contains("holds the model"), "{page}");
+        let page = exhibit("text", &[other, member(WITH_MODEL)]).html;
+        assert!(page.contains("holds the model") && !page.contains("has the new texts alone"), "{page}");
         assert!(page.contains("texts recognised as trained on") && page.contains("1.1 %"), "{page}");
         assert!(!page.contains("was not measured for this model") && page.contains("in other words"));
     }
