@@ -1,4 +1,4 @@
-//! Four bars of pop songs, those of a song on one side.
+//! Four bars of pop songs, or two where more are asked for than there are; those of a song on one side.
 
 use std::{fs, path::Path, sync::Arc};
 
@@ -17,12 +17,14 @@ const TRAIN: usize = 9;
 /// New passages that are compared at most, as `evaluate` does.
 const MOST: usize = 200;
 const SOURCE: &str = "POP909, Wang et al. 2020";
-const BARS: u32 = 4;
-/// Notes of a passage at least.
-const NOTES: usize = 24;
+/// Passages of four bars that a third of the songs have at least.
+const FEW: usize = 5000;
+/// Notes of a bar at least, on the average.
+const NOTES: usize = 6;
 
 pub fn ladder(n: usize, options: &Options) -> Ladder {
-    let songs = songs(&options.data.join("music/pop909"));
+    let bars = if n > FEW { 2 } else { 4 };
+    let songs = songs(&options.data.join("music/pop909"), bars);
     let third = songs.len() / 3;
     // As few passages of a song as will do.
     let side = |songs: &[Vec<Score>], most: usize| -> Vec<Score> {
@@ -72,11 +74,11 @@ pub fn ladder(n: usize, options: &Options) -> Ladder {
 }
 
 /// The passages of every song; songs and passages in an order that says nothing.
-fn songs(folder: &Path) -> Vec<Vec<Score>> {
+fn songs(folder: &Path, bars: usize) -> Vec<Vec<Score>> {
     let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     let order = Rng::new(1, 1).permutation(files.len());
-    let song = |i: usize| passages(&Score::from_midi(&fs::read(&files[i]).unwrap()).unwrap());
+    let song = |i: usize| passages(&Score::from_midi(&fs::read(&files[i]).unwrap()).unwrap(), bars);
     let mut rng = Rng::new(2, 1);
     let mixed = |passages: Vec<Score>| -> Vec<Score> {
         rng.permutation(passages.len()).into_iter().map(|i| passages[i].clone()).collect()
@@ -84,15 +86,15 @@ fn songs(folder: &Path) -> Vec<Vec<Score>> {
     order.into_iter().map(song).filter(|passages| passages.len() > 8).map(mixed).collect()
 }
 
-/// Four bars and four more, each from its first beat.
-fn passages(song: &Score) -> Vec<Score> {
+/// So many bars and as many more, each from its first beat.
+fn passages(song: &Score, bars: usize) -> Vec<Score> {
     let starts: Vec<u32> = song.bars().map(|bar| bar.start).collect();
     let mut all = Vec::new();
-    for bars in starts.windows(BARS as usize + 1).step_by(BARS as usize) {
-        let (from, to) = (bars[0], bars[BARS as usize]);
+    for passage in starts.windows(bars + 1).step_by(bars) {
+        let (from, to) = (passage[0], passage[bars]);
         let within = song.notes().iter().filter(|note| (from..to).contains(&note.start));
         let notes: Vec<Note> = within.map(|note| Note { start: note.start - from, ..*note }).collect();
-        if notes.len() >= NOTES {
+        if notes.len() >= NOTES * bars {
             all.push(Score::new(notes, Vec::new(), Vec::new()));
         }
     }
