@@ -269,6 +269,11 @@ enum Found {
 fn dial(dial: DialName, metrics: &[Metric]) -> Found {
     let moved: Vec<&Metric> = metrics.iter().filter(|m| m.dial == Some(dial)).collect();
     let places: Vec<(f64, f64, f64)> = moved.iter().filter_map(|m| m.places()).collect();
+    // How much clips move, or how long tunes are, is no likeness where nobody can say whether they are told apart.
+    let unjudged = moved.iter().any(|m| m.name == verdict::DETECTOR && m.places().is_none());
+    if unjudged && dial == DialName::Fidelity {
+        return Found::TooFew;
+    }
     let of = |pick: fn(&(f64, f64, f64)) -> f64| {
         let all = places.iter().map(pick);
         match dial {
@@ -349,6 +354,17 @@ mod tests {
             cannot_be_measured(DialName::Utility, &never, 24, "image")
                 .contains("no better here than a trivial")
         );
+    }
+
+    #[test]
+    fn without_the_detector_there_is_no_fidelity() {
+        let told = |floor: f64| {
+            let ceiling = Interval { value: 0.5, low: 0.4, high: 0.75 };
+            Metric::lower(verdict::DETECTOR, "", 0.7).between(ceiling, floor).moving(DialName::Fidelity)
+        };
+        let motion = moved(0.5, 1.0, DialName::Fidelity);
+        assert_eq!(dial(DialName::Fidelity, &[told(0.7), motion.clone()]), Found::TooFew);
+        assert!(matches!(dial(DialName::Fidelity, &[told(1.0), motion]), Found::Dial(_)));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::report::{Dial, Metric};
 const RIGHT: f64 = 80.0;
 const WRONG: f64 = 40.0;
 /// The number of the detector.
-const DETECTOR: &str = "C2ST AUC";
+pub(super) const DETECTOR: &str = "C2ST AUC";
 /// The space of the risks of attacks.
 pub(super) const ATTACK: &str = "risk of an attack";
 /// Fidelity below which nothing else is worth a praise.
@@ -48,7 +48,6 @@ pub(super) fn verdict(
     let fidelity = score(DialName::Fidelity);
     // Where no scale could be measured, a detector that is never wrong still says enough.
     let unlike = fidelity.map_or_else(|| always_told(metrics), |score| score < UNLIKE);
-    said.extend(fidelity.and_then(|score| without_detector(score, metrics)));
     if unlike {
         said.push("They are too unlike real {item}s for the other scores to mean much.".to_owned());
     }
@@ -80,18 +79,6 @@ fn told(metrics: &[Metric]) -> Option<String> {
         false => TOLD.iter().find(|(least, _)| detector.value >= *least).map_or(TOLD[4].1, |(_, told)| told),
     };
     Some(told.to_owned())
-}
-
-/// A word of caution where what the detector says is no part of a good score, since nobody knows how well real ones do.
-fn without_detector(fidelity: f64, metrics: &[Metric]) -> Option<String> {
-    let told = |metric: &&Metric| metric.name == DETECTOR && metric.dial == Some(DialName::Fidelity);
-    let detector = metrics.iter().find(told)?;
-    let unsaid = detector.places().is_none() && detector.value >= TOLD[2].0 && fidelity >= WRONG;
-    unsaid.then(|| {
-        "The score of fidelity is of its other numbers alone: with so few held-out {item}s it is not known how well real \
-         ones would do against that program."
-            .to_owned()
-    })
 }
 
 /// What is right and what is not, of the other numbers of fidelity.
@@ -228,16 +215,6 @@ mod tests {
             )
         );
         assert_eq!(of(0.0).as_deref(), Some("No sign was found that anything is copied."));
-    }
-
-    #[test]
-    fn a_good_score_without_the_detector_is_qualified() {
-        let of = |ceiling: f64, score: f64| {
-            let detector = Metric::lower(DETECTOR, "", 0.99).between(ceiling, 0.9).moving(DialName::Fidelity);
-            without_detector(score, &[detector])
-        };
-        assert!(of(0.95, 100.0).is_some_and(|said| said.contains("other numbers alone")));
-        assert_eq!((of(0.95, 10.0), of(0.5, 100.0)), (None, None));
     }
 
     #[test]

@@ -111,13 +111,25 @@ impl Metric {
         Some(if share.is_nan() { 0.0 } else { 100.0 * share.clamp(0.0, 1.0) + 0.0 })
     }
 
-    /// Its value's place, and those of the bad and the good end of its interval.
+    /// Its value's place, and those of the bad and the good end of its interval. What is surely worse than real data and
+    /// than a trivial generator's needs no scale between the two: it stands at 0.
     pub fn places(&self) -> Option<(f64, f64, f64)> {
+        if self.scale().is_none() && self.is_worse_than_both() {
+            return Some((0.0, 0.0, 0.0));
+        }
         let (worse, better) = match self.better {
             Better::Lower => (self.high, self.low),
             Better::Higher => (self.low, self.high),
         };
         Some((self.place(self.value)?, self.place(worse)?, self.place(better)?))
+    }
+
+    /// Whether its interval lies beyond those of both ends.
+    fn is_worse_than_both(&self) -> bool {
+        self.ends.is_some_and(|Ends { ceiling, floor }| match self.better {
+            Better::Lower => self.low > ceiling.high.max(floor.high),
+            Better::Higher => self.high < ceiling.low.min(floor.low),
+        })
     }
 
     /// The ends of the scale from 100 to 0. Fresh real data may lie anywhere in the interval of the ceiling, so all of it
@@ -196,6 +208,21 @@ mod tests {
         assert!(ends(0.09).place(0.6).is_some() && ends(0.11).place(0.6).is_none());
         assert_eq!(ends(0.2).would_do(24), Some(110));
         assert_eq!(Metric::lower("AUC", "", 0.6).between(0.5, 0.5).would_do(24), None);
+    }
+
+    #[test]
+    fn what_is_worse_than_both_ends_needs_no_scale() {
+        let found = |value: Interval| {
+            let found = Metric::lower("AUC", "", value);
+            found.between(interval(0.5, 0.3, 0.75), interval(0.84, 0.63, 0.99)).places()
+        };
+        assert_eq!(found(interval(1.0, 1.0, 1.0)), Some((0.0, 0.0, 0.0)));
+        assert_eq!(found(interval(0.9, 0.85, 1.0)), None);
+        let share = Metric::higher("s", "", interval(0.1, 0.05, 0.2));
+        assert_eq!(
+            share.between(interval(1.0, 0.9, 1.0), interval(0.95, 0.8, 1.0)).places().map(|p| p.0),
+            Some(0.0)
+        );
     }
 
     #[test]
