@@ -341,7 +341,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_measured_gets_no_number() {
-        let metrics = [moved(0.7, 0.55, DialName::Utility), moved(0.7, 1.0, DialName::Fidelity)];
+        let metrics = [moved(0.58, 0.55, DialName::Utility), moved(0.7, 1.0, DialName::Fidelity)];
         assert_eq!(dial(DialName::Utility, &metrics), Found::TooFew);
         assert_eq!(dial(DialName::Coverage, &metrics), Found::Nothing);
         assert!(
