@@ -28,9 +28,9 @@ pub fn ladder(n: usize, options: &Options) -> Ladder {
     let third = songs.len() / 3;
     // As few passages of a song as will do.
     let side = |songs: &[Vec<Score>], most: usize| -> Vec<Score> {
-        let each = most.div_ceil(songs.len());
+        let longest = songs.iter().map(Vec::len).max().unwrap_or(0);
         let turn = |turn: usize| songs.iter().filter_map(move |song| song.get(turn));
-        (0..each).flat_map(turn).take(most).cloned().collect()
+        (0..longest).flat_map(turn).take(most).cloned().collect()
     };
     let fresh = side(&songs[..third], n);
     let held = side(&songs[third..2 * third], n);
