@@ -92,6 +92,12 @@ impl Columns {
         spec.encoding = self.encoding.clone().or(spec.encoding.take());
     }
 
+    /// Whether something is said of what to read.
+    pub fn are_given(&self) -> bool {
+        let Self { table, query, column, label, holdout, .. } = self;
+        self.describes() || [table, query, column, label, holdout].iter().any(|said| said.is_some())
+    }
+
     /// Whether something is said of how a file is written.
     pub fn describes(&self) -> bool {
         let Self { header, delimiter, skip, comment, encoding, .. } = self;

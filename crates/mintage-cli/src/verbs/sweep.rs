@@ -85,7 +85,6 @@ fn fresh(args: &Sweep, context: &mut Context) -> Verdict {
 }
 
 fn resume(args: &Sweep, name: &str, context: &mut Context) -> Verdict {
-    let columns = &args.columns;
     let others = !args.models.is_empty()
         || !args.sizes.is_empty()
         || args.seeds != "3"
@@ -94,10 +93,7 @@ fn resume(args: &Sweep, name: &str, context: &mut Context) -> Verdict {
         || args.n.is_some()
         || !args.set.is_empty()
         || context.settings.seed.is_some()
-        || columns.describes()
-        || [&columns.table, &columns.query, &columns.column, &columns.label, &columns.holdout]
-            .iter()
-            .any(|c| c.is_some());
+        || args.columns.are_given();
     if others {
         return Err(Failure::new(
             "a sweep is resumed as it was begun",

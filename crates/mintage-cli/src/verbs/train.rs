@@ -229,15 +229,11 @@ fn free_name(runs: &Path, family: &str, source: &str) -> String {
 }
 
 fn resume(args: &Train, name: Option<&str>, context: &mut Context) -> Verdict {
-    let columns = &args.columns;
     let others = args.model.is_some()
         || args.size.is_some()
         || !args.set.is_empty()
         || context.settings.seed.is_some()
-        || columns.describes()
-        || [&columns.table, &columns.query, &columns.column, &columns.label, &columns.holdout]
-            .iter()
-            .any(|c| c.is_some());
+        || args.columns.are_given();
     if others {
         return Err(Failure::new(
             "a run is resumed as it was begun",

@@ -7,7 +7,7 @@
 //! no dial.
 
 use super::{DialName, Interval, evenly, roc::Ranked};
-use crate::report::Metric;
+use crate::{model::Model, models::Batch, report::Metric};
 use mintage_nn::Rng;
 
 /// Shares of those who were not there that may be accused. A share of them has to be at least some.
@@ -112,6 +112,19 @@ impl Suspicions {
         }
         metrics
     }
+}
+
+/// The attack of whoever has the model: how likely it finds some of the items that it learned, beside the negative
+/// log-likelihoods of held-out ones.
+pub(super) fn with_model(
+    model: &Model,
+    members: Batch,
+    samples: usize,
+    held: &[f64],
+    seed: u64,
+) -> Vec<Metric> {
+    let members = model.nll(&members, samples, seed).unwrap_or_default();
+    Suspicions::by_likelihood(&members, held).metrics(Knows::Model, None, seed)
 }
 
 #[cfg(test)]

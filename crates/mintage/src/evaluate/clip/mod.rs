@@ -11,7 +11,7 @@ use mintage_data::{ClipSet, Clips, Provenance, gif_bytes, grid_film};
 use super::{
     Interval, ItemScore, Judgement, Options, compared, evenly,
     image::{self, Conformity, Judged, Sets, novelty},
-    membership::{Attacked, Knows, Suspicions},
+    membership::{Attacked, with_model},
     work,
 };
 use crate::{
@@ -152,9 +152,8 @@ fn through_the_encoder(
         let bits = Interval { value: value.value * scale, low: value.low * scale, high: value.high * scale };
         metrics.push(Metric::lower("bits per dimension", "pixels", bits));
         let members = Attacked::of(&data.splits().train, &data.splits().holdout, THROUGH).members;
-        let batch = Batch::Clips(data.batch(&members, None));
-        let members = model.nll(&batch, 1, options.seed).unwrap_or_default();
-        metrics.extend(Suspicions::by_likelihood(&members, &nats).metrics(Knows::Model, None, options.seed));
+        let members = Batch::Clips(data.batch(&members, None));
+        metrics.extend(with_model(model, members, 1, &nats, options.seed));
     }
     on(work("held-out clips through the encoder", 1, 1));
     Ok(())

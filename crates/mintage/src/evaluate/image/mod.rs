@@ -27,7 +27,7 @@ pub use prdc::{Prdc, PrdcItems, nearest, prdc, prdc_items};
 
 use super::{
     DialName, Interval, ItemScore, Judgement, Options, compared, evenly,
-    membership::{Attacked, Knows, Suspicions},
+    membership::{Attacked, Knows, Suspicions, with_model},
     work,
 };
 use crate::{
@@ -341,9 +341,8 @@ fn likelihood(
         let bits = Interval { value: value.value * scale, low: value.low * scale, high: value.high * scale };
         metrics.push(Metric::lower("bits per dimension", "pixels", bits));
         let members = Attacked::of(&data.splits().train, &data.splits().holdout, NLL_ITEMS).members;
-        let batch = Batch::Images(data.batch(&members)?);
-        let members = model.nll(&batch, NLL_SAMPLES, options.seed).unwrap_or_default();
-        metrics.extend(Suspicions::by_likelihood(&members, &nll).metrics(Knows::Model, None, options.seed));
+        let members = Batch::Images(data.batch(&members)?);
+        metrics.extend(with_model(model, members, NLL_SAMPLES, &nll, options.seed));
     }
     on(work("likelihood of held-out images", 1, 1));
     Ok(())

@@ -7,7 +7,7 @@ use mintage_data::{SourceSpec, Table, TableSet, table::schema::Kind};
 use super::{
     super::{
         DialName, Interval, Judgement, Options, compared, evenly,
-        membership::{Attacked, Knows, Suspicions},
+        membership::{Attacked, Knows, Suspicions, with_model},
         verdict::ATTACK,
         work,
     },
@@ -444,8 +444,7 @@ fn likelihood(
         let value = Interval::of_mean(&nll, RESAMPLES, options.seed);
         metrics.push(Metric::lower("negative log-likelihood", "nats a row", value));
         let members = Attacked::of(&data.splits().train, &data.splits().holdout, NLL_ROWS).members;
-        let members = model.nll(&Batch::Rows(data.batch(&members)), 1, options.seed).unwrap_or_default();
-        metrics.extend(Suspicions::by_likelihood(&members, &nll).metrics(Knows::Model, None, options.seed));
+        metrics.extend(with_model(model, Batch::Rows(data.batch(&members)), 1, &nll, options.seed));
     }
     on(work("likelihood of held-out rows", 1, 1));
 }
