@@ -83,6 +83,12 @@ impl Interval {
         Self { value: self.value.max(least), low: self.low.max(least), high: self.high.max(least) }
     }
 
+    /// The value as it is, the ends as wide as either interval's.
+    #[must_use]
+    pub fn covering(self, other: Self) -> Self {
+        Self { value: self.value, low: self.low.min(other.low), high: self.high.max(other.high) }
+    }
+
     /// A number that was not resampled: both ends are the number itself.
     pub fn certain(value: f64) -> Self {
         Self { value, low: value, high: value }

@@ -1,5 +1,43 @@
 //! The area under the ROC curve, of all scores or of any weighting of them.
 
+use super::bootstrap::Interval;
+
+/// What several classifiers say, each of items that it has not learned from: its scores rank those alone.
+#[derive(Default)]
+pub(super) struct Folds {
+    ranked: Vec<(Vec<usize>, Ranked)>,
+    /// Items that were judged: they are numbered from 0.
+    items: usize,
+}
+
+impl Folds {
+    /// One more classifier's scores of the items `judged`, which no other has judged.
+    pub fn push(&mut self, judged: Vec<usize>, scores: &[f32], positive: impl Fn(usize) -> bool) {
+        let ranked = Ranked::new(scores, |place| positive(judged[place]));
+        self.items += judged.len();
+        self.ranked.push((judged, ranked));
+    }
+
+    /// The mean over classifiers of `value` of the area under the curve.
+    pub fn mean(&self, value: impl Fn(f64) -> f64) -> f64 {
+        self.weighted(value, |_| 1.0)
+    }
+
+    /// The mean area under the curve with its bootstrap interval; all items must have been judged.
+    pub fn auc(&self, resamples: usize, seed: u64) -> Interval {
+        Interval::estimate(self.items, resamples, seed, |items| {
+            let mut counts = vec![0.0f64; self.items];
+            items.iter().for_each(|&item| counts[item] += 1.0);
+            self.weighted(|auc| auc, |item| counts[item])
+        })
+    }
+
+    fn weighted(&self, value: impl Fn(f64) -> f64, weight: impl Fn(usize) -> f64) -> f64 {
+        let of = |(judged, ranks): &(Vec<usize>, Ranked)| value(ranks.weighted(|i| weight(judged[i])));
+        self.ranked.iter().map(of).sum::<f64>() / self.ranked.len() as f64
+    }
+}
+
 /// Scores in order.
 pub(super) struct Ranked {
     /// Items from the least score to the largest, each with whether it is positive and whether its score is
@@ -52,6 +90,20 @@ mod tests {
         // Of four pairs three are in order.
         assert_eq!(auc(&[0.1, 0.4, 0.5, 0.9], &[false, true, false, true]), 0.75);
         assert!(auc(&[0.3], &[true]).is_nan());
+    }
+
+    #[test]
+    fn each_classifier_ranks_what_it_judged() {
+        let mut folds = Folds::default();
+        // Each is right about its own items, on a scale of its own.
+        folds.push(vec![0, 3], &[0.1, 0.2], |item| item > 1);
+        folds.push(vec![1, 2], &[0.8, 0.9], |item| item > 1);
+        assert_eq!(folds.mean(|auc| auc), 1.0);
+        assert_eq!(folds.auc(20, 1).value, 1.0);
+        let mut folds = Folds::default();
+        folds.push(vec![0, 3], &[0.1, 0.2], |item| item > 1);
+        folds.push(vec![1, 2], &[0.9, 0.8], |item| item > 1);
+        assert_eq!(folds.mean(|auc| auc), 0.5);
     }
 
     #[test]

@@ -124,6 +124,11 @@ impl Metric {
         Some((self.place(self.value)?, self.place(worse)?, self.place(better)?))
     }
 
+    /// Whether real data and a trivial generator's are told apart by it, so that values between them have places.
+    pub fn has_scale(&self) -> bool {
+        self.scale().is_some()
+    }
+
     /// Whether its interval lies beyond those of both ends.
     fn is_worse_than_both(&self) -> bool {
         self.ends.is_some_and(|Ends { ceiling, floor }| match self.better {

@@ -211,7 +211,7 @@ fn exhibits(
         Exhibit::gif("New, and real", "", &new_and_real),
         Exhibit::gif(
             "What the detector says",
-            "A network that learned to tell new from real finds these most and least like real ones.",
+            "A classifier that learned to tell new from real finds these most and least like real ones.",
             &detector,
         ),
         Exhibit::gif(

@@ -4,13 +4,30 @@
 //! about the other half. The area under its ROC curve is 0.5 where it can only guess and 1 where it
 //! always knows. A detector that learned nothing would flatter the generator, so the same detector, with
 //! the same training, is also asked to tell a trivial generator from real data: that is the floor.
+//!
+//! Of few images every one is needed twice: each half is judged by a network that learned from the other.
+//! And a network that learned from a dozen images may know less than a regression on their statistics:
+//! both are asked, and the one counts that better tells trivial images from real ones, whatever it says of
+//! new ones.
 
 use burn::tensor::Device;
 use mintage_data::Images;
 
 use super::{
-    Interval,
+    FEW, Interval, RESAMPLES, Sets,
     convnet::{ConvNet, Training, second_of_two},
+    statistics::statistics,
+};
+use crate::{
+    evaluate::{
+        DialName,
+        roc::Folds,
+        table::{self, Frame, Judge},
+        verdict::DETECTOR,
+        work,
+    },
+    events::Event,
+    report::Metric,
 };
 
 /// Passes over the learned half, and limits of the steps that they come to.
@@ -22,11 +39,57 @@ const STEPS: (usize, usize) = (80, 400);
 pub(super) struct Detection {
     /// Area under the ROC curve with its bootstrap interval.
     pub auc: Interval,
-    /// For the judged half of the generated images (the odd ones): index and probability of being real.
+    /// For each generated image that was judged, half of them or all: index and probability of being real.
     pub realness: Vec<(usize, f64)>,
+    /// Real images that were judged.
+    reals: usize,
 }
 
-/// Trains a detector on the even images of both sets and tests it on the odd ones.
+/// What a detector says of new images, of other real ones, and of trivial ones.
+struct Answers {
+    space: String,
+    new: Detection,
+    ceiling: Interval,
+    floor: Interval,
+}
+
+impl Answers {
+    fn of(space: String, mut detect: impl FnMut(&Images, &str) -> Detection, sets: &Sets) -> Self {
+        let new = detect(&sets.fake, "training the detector");
+        let ceiling = detect(&sets.ceiling, "training the detector on real data");
+        let floor = detect(&sets.floor, "training the detector on the trivial generator").auc;
+        // Below 0.5 is chance as well: a detector that is wrong more often than right knows nothing.
+        let guesses = Interval::of_chance_auc(ceiling.reals, ceiling.realness.len());
+        let ceiling = ceiling.auc.at_least(0.5).covering(guesses).at_least(0.5);
+        Self { space, new, ceiling, floor }
+    }
+
+    /// How far trivial images are surely from other real ones.
+    fn parted(&self) -> f64 {
+        self.floor.low - self.ceiling.high
+    }
+}
+
+/// The two-sample test.
+pub(super) fn detected(sets: &Sets, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metric>) -> Detection {
+    let network = |fake: &Images, what: &str| {
+        detect(&sets.real, fake, &sets.device, RESAMPLES, &mut |done, total| on(work(what, done, total)))
+    };
+    let mut chosen = Answers::of(format!("detector on {}", sets.numbers), network, sets);
+    if sets.real.len() < FEW {
+        let regression = |fake: &Images, _: &str| by_statistics(&sets.real, fake, RESAMPLES, sets.seed);
+        let space = format!("detector on statistics of {}", sets.numbers);
+        let other = Answers::of(space, regression, sets);
+        if other.parted() > chosen.parted() {
+            chosen = other;
+        }
+    }
+    let metric = Metric::lower(DETECTOR, &chosen.space, chosen.new.auc).within(0.0, 1.0);
+    metrics.push(metric.between(chosen.ceiling, chosen.floor).moving(DialName::Fidelity));
+    chosen.new
+}
+
+/// Trains a detector on the even images of both sets and tests it on the odd ones; of few images also the other way round.
 pub(super) fn detect(
     real: &Images,
     fake: &Images,
@@ -34,42 +97,47 @@ pub(super) fn detect(
     resamples: usize,
     on: &mut dyn FnMut(usize, usize),
 ) -> Detection {
-    let half = |images: &Images, from: usize| {
-        let picked: Vec<usize> = (from..images.len()).step_by(2).collect();
-        (images.select(&picked), picked)
-    };
-    let ((real_learn, _), (real_test, _)) = (half(real, 0), half(real, 1));
-    let ((fake_learn, _), (fake_test, judged)) = (half(fake, 0), half(fake, 1));
-    let labels: Vec<u32> =
-        (0..fake_learn.len() + real_learn.len()).map(|i| u32::from(i >= fake_learn.len())).collect();
-    let mut learn = fake_learn;
-    learn.pixels.extend(&real_learn.pixels);
+    let both_ways = real.len().min(fake.len()) < FEW;
+    let (mut folds, mut realness, mut reals) = (Folds::default(), Vec::new(), 0);
+    for learned in 0..if both_ways { 2 } else { 1 } {
+        let half = |images: &Images, from: usize| {
+            let picked: Vec<usize> = (from..images.len()).step_by(2).collect();
+            (images.select(&picked), picked)
+        };
+        let (real_learn, fake_learn) = (half(real, learned).0, half(fake, learned).0);
+        let ((real_test, _), (fake_test, judged)) = (half(real, 1 - learned), half(fake, 1 - learned));
+        let net = trained(fake_learn, &real_learn, device, on);
+        let scores = [&fake_test, &real_test].map(|images| second_of_two(&net.logits(images)));
+        let (from, fakes) = (reals + realness.len(), fake_test.len());
+        realness.extend(judged.into_iter().zip(scores[0].iter().copied()));
+        reals += real_test.len();
+        let scores: Vec<f32> = scores.concat().into_iter().map(|score| score as f32).collect();
+        folds.push((from..from + scores.len()).collect(), &scores, |item| item >= from + fakes);
+    }
+    Detection { auc: folds.auc(resamples, 5), realness, reals }
+}
+
+/// A network that learned to tell `real` images from `fake` ones.
+fn trained(fake: Images, real: &Images, device: &Device, on: &mut dyn FnMut(usize, usize)) -> ConvNet {
+    let fakes = fake.len();
+    let labels: Vec<u32> = (0..fakes + real.len()).map(|i| u32::from(i >= fakes)).collect();
+    let mut learn = fake;
+    learn.pixels.extend(&real.pixels);
     learn.labels.clear();
     let steps = (learn.len() * EPOCHS / 64).clamp(STEPS.0, STEPS.1);
     let training = Training { steps, lr: 2e-3, shift: 0.04, seed: 23 };
-    let net = ConvNet::classifier(&learn, &labels, 2, training, device, on);
-    let fakes = second_of_two(&net.logits(&fake_test));
-    let reals = second_of_two(&net.logits(&real_test));
-    let scores: Vec<(f64, bool)> =
-        fakes.iter().map(|&p| (p, false)).chain(reals.iter().map(|&p| (p, true))).collect();
-    let statistic = |rows: &[usize]| auc(rows.iter().map(|&i| scores[i]).collect());
-    let auc = Interval::estimate(scores.len(), resamples, 5, statistic);
-    Detection { auc, realness: judged.into_iter().zip(fakes).collect() }
+    ConvNet::classifier(&learn, &labels, 2, training, device, on)
 }
 
-/// Area under the ROC curve: the chance that a positive scores above a negative, ties counted half.
-/// NaN without both kinds.
-pub(super) fn auc(mut scores: Vec<(f64, bool)>) -> f64 {
-    scores.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let (mut rank_sum, mut positives, mut start) = (0.0, 0.0, 0);
-    while start < scores.len() {
-        let end = start + scores[start..].partition_point(|s| s.0 <= scores[start].0);
-        let rank = (start + end + 1) as f64 / 2.0; // ranks from 1, ties share their mean
-        let tied = scores[start..end].iter().filter(|s| s.1).count() as f64;
-        (rank_sum, positives, start) = (rank_sum + rank * tied, positives + tied, end);
-    }
-    let negatives = scores.len() as f64 - positives;
-    (rank_sum - positives * (positives + 1.0) / 2.0) / (positives * negatives)
+/// The same by logistic regression on the statistics of images, each judged by one that has not seen it.
+fn by_statistics(real: &Images, fake: &Images, resamples: usize, seed: u64) -> Detection {
+    let frame = |images: &Images| {
+        let found = statistics(images);
+        Frame::of_numbers(found.d, &found.values)
+    };
+    let found = table::detect(&frame(real), &frame(fake), Judge::Logistic, seed, resamples);
+    let realness = found.new.iter().map(|&p| f64::from(p)).enumerate().collect();
+    Detection { auc: found.auc, realness, reals: real.len() }
 }
 
 #[cfg(test)]
@@ -79,26 +147,31 @@ mod tests {
     use mintage_data::ImageShape;
     use mintage_nn::{DeviceChoice, Rng};
 
+    fn noise(n: usize, seed: u64, mean: f32) -> Images {
+        let shape = ImageShape { channels: 1, height: 8, width: 8 };
+        let pixels = Rng::new(seed, 0).normals(n * 64);
+        let pixels = pixels.into_iter().map(|v| (mean + 20.0 * v).clamp(0.0, 255.0) as u8).collect();
+        Images { shape, pixels, labels: vec![], classes: vec![] }
+    }
+
     #[test]
-    fn auc_counts_pairs() {
-        let s = |pairs: &[(f64, bool)]| auc(pairs.to_vec());
-        assert_eq!(s(&[(0.1, false), (0.2, false), (0.8, true), (0.9, true)]), 1.0);
-        assert_eq!(s(&[(0.9, false), (0.1, true)]), 0.0);
-        assert_eq!(s(&[(0.5, false), (0.5, true), (0.5, true)]), 0.5);
-        // Of four pairs three are in order.
-        assert_eq!(s(&[(0.1, false), (0.4, true), (0.5, false), (0.9, true)]), 0.75);
-        assert!(s(&[(0.3, true)]).is_nan());
+    fn of_few_images_each_is_judged() {
+        let device = DeviceChoice::Cpu.open().unwrap();
+        let of = |real: &Images, fake: &Images| {
+            [detect(real, fake, &device, 50, &mut |_, _| {}), by_statistics(real, fake, 50, 1)]
+        };
+        for found in of(&noise(24, 1, 100.0), &noise(24, 2, 130.0)) {
+            let mut judged: Vec<usize> = found.realness.iter().map(|one| one.0).collect();
+            judged.sort_unstable();
+            assert_eq!((judged, found.reals), ((0..24).collect(), 24));
+            assert!(found.auc.value > 0.95, "{:?}", found.auc);
+        }
     }
 
     #[test]
     fn tells_different_from_equal() {
         let device = DeviceChoice::Cpu.open().unwrap();
-        let shape = ImageShape { channels: 1, height: 8, width: 8 };
-        let noise = |seed: u64, mean: f32| {
-            let pixels = Rng::new(seed, 0).normals(200 * 64);
-            let pixels = pixels.into_iter().map(|v| (mean + 20.0 * v).clamp(0.0, 255.0) as u8).collect();
-            Images { shape, pixels, labels: vec![], classes: vec![] }
-        };
+        let noise = |seed: u64, mean: f32| noise(200, seed, mean);
         let found = detect(&noise(1, 100.0), &noise(2, 130.0), &device, 20, &mut |_, _| {});
         assert!(found.auc.value > 0.97, "{:?}", found.auc);
         let found = detect(&noise(1, 100.0), &noise(2, 100.0), &device, 20, &mut |_, _| {});

@@ -10,7 +10,10 @@
 use mintage_nn::Rng;
 
 use super::{
-    super::{bootstrap::Interval, roc::Ranked},
+    super::{
+        bootstrap::Interval,
+        roc::{Folds, Ranked},
+    },
     boosting::{Boosted, Task},
     frame::Frame,
     logistic::Logistic,
@@ -53,7 +56,7 @@ pub fn detect(real: &Frame, new: &Frame, judge: Judge, seed: u64, resamples: usi
     let fold = folds(n_real, new.rows(), seed);
     let mut realness = vec![0.0; both.rows()];
     let mut columns = vec![0.0; both.columns.len()];
-    let mut ranked = Vec::with_capacity(FOLDS);
+    let mut ranked = Folds::default();
     for held in 0..FOLDS {
         let (judged, learned): (Vec<usize>, Vec<usize>) =
             (0..both.rows()).partition(|&row| fold[row] == held);
@@ -63,21 +66,12 @@ pub fn detect(real: &Frame, new: &Frame, judge: Judge, seed: u64, resamples: usi
         judged.iter().zip(&scores).for_each(|(&row, &score)| realness[row] = score);
         let losses = fitted.losses(&both, &judged, &is_real, seed + held as u64);
         columns.iter_mut().zip(losses).for_each(|(sum, loss)| *sum += loss / FOLDS as f64);
-        let ranks = Ranked::new(&scores, |i| is_real(judged[i]));
-        ranked.push((judged, ranks));
+        ranked.push(judged, &scores, is_real);
     }
     let score = |auc: f64| 1.0 - 2.0 * (auc - 0.5).max(0.0);
-    let mean = |value: &dyn Fn(f64) -> f64, weight: &(dyn Fn(usize) -> f64 + Sync)| {
-        let of = |(judged, ranks): &(Vec<usize>, Ranked)| value(ranks.weighted(|i| weight(judged[i])));
-        ranked.iter().map(of).sum::<f64>() / FOLDS as f64
-    };
-    let auc = Interval::estimate(both.rows(), resamples, seed, |rows| {
-        let mut counts = vec![0.0f64; both.rows()];
-        rows.iter().for_each(|&row| counts[row] += 1.0);
-        mean(&|auc| auc, &|row| counts[row])
-    });
+    let auc = ranked.auc(resamples, seed);
     let new = realness.split_off(n_real);
-    Detection { score: mean(&score, &|_| 1.0), auc, real: realness, new, columns }
+    Detection { score: ranked.mean(score), auc, real: realness, new, columns }
 }
 
 impl Judge {

@@ -59,6 +59,15 @@ impl Frame {
         Ok(frames)
     }
 
+    /// Rows of `width` numbers each, one after the other; columns have their places as names.
+    pub fn of_numbers(width: usize, values: &[f32]) -> Self {
+        let column = |at: usize| FrameColumn {
+            name: at.to_string(),
+            values: Values::Numbers(values.iter().skip(at).step_by(width).map(|&x| f64::from(x)).collect()),
+        };
+        Self { columns: (0..width).map(column).collect(), rows: values.len() / width.max(1) }
+    }
+
     fn push(&mut self, name: &str, values: Values) {
         self.columns.push(FrameColumn { name: name.to_owned(), values });
     }
