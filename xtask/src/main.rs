@@ -1,4 +1,4 @@
-//! Work on the project itself: `cargo xtask check | quality | bench | crash | fuzz | data | generate`.
+//! Work on the project itself: `cargo xtask check | quality | bench | crash | fuzz | matrix | data | generate`.
 //!
 //! Measured figures are appended to `bench/results/*.jsonl` with the command, the commit and the machine;
 //! the tables in `docs/` are made from those files and from nothing else.
@@ -13,6 +13,7 @@ mod facts;
 mod fuzz;
 mod generate;
 mod judging;
+mod matrix;
 mod process;
 mod python;
 mod quality;
@@ -49,6 +50,8 @@ enum Task {
     Crash(crash::Args),
     /// Mutated files, model and run folders and recipes: none may end the program; figures go to bench/results/fuzz.jsonl
     Fuzz(fuzz::Args),
+    /// Losses and samples of every family over every kind of data, beside those recorded on this machine
+    Matrix(matrix::Args),
     /// Put the data sets of the quality runs into data/
     Data(data::Args),
     /// Make again what is made from something else: quality-docs, pictures, demo-db
@@ -65,6 +68,7 @@ fn main() -> ExitCode {
         Task::Bench(args) => bench::run(&args),
         Task::Crash(args) => crash::run(&args),
         Task::Fuzz(args) => fuzz::run(&args),
+        Task::Matrix(args) => matrix::run(&args),
         Task::Data(args) => data::run(&args),
         Task::Generate(args) => generate::run(&args),
     };

@@ -21,6 +21,7 @@ mod figures;
 mod judge;
 mod likelihood;
 mod listener;
+mod matrix;
 mod memory;
 mod plans;
 mod scores;
@@ -51,7 +52,7 @@ struct Options {
 
 type Case = (&'static str, fn(&str, &Options));
 
-const CASES: [Case; 59] = [
+const CASES: [Case; 60] = [
     ("prdc", scores::prdc_sanity),
     ("mlp-vae", likelihood::mlp_vae),
     ("mlp-vae-normal", likelihood::mlp_vae_normal),
@@ -104,6 +105,7 @@ const CASES: [Case; 59] = [
     ("sprites-gan", clips::sprites),
     ("moving-mnist-vqvae", clips::moving_mnist),
     ("moving-mnist-vae", clips::moving_mnist),
+    ("matrix", matrix::matrix),
     ("attacks", tables::attacks),
     ("judge-clips", judge::ladder),
     ("judge-images", judge::ladder),
