@@ -34,6 +34,11 @@ pub fn matrix(_: &str, options: &Options) {
     for (kind, table) in TABLES {
         let mut recipe = Recipe::for_source(&database.display().to_string());
         recipe.set(&format!("data.table=\"{table}\"")).unwrap();
+        if kind == "text" {
+            // Beside its language and author a table of texts could be rows as well.
+            recipe.set("data.column=\"text\"").unwrap();
+            recipe.set("data.kind=\"text\"").unwrap();
+        }
         let data = AnyData::open(&recipe.data).unwrap();
         for family in Family::ALL {
             recipe.model.family = Some(family);
