@@ -164,7 +164,7 @@ pub enum Verb {
 
 /// Where the data of a model lie now.
 #[derive(Args, Clone, Debug, Default)]
-pub struct Moved {
+pub struct SourceOverride {
     /// The data the model was trained on, where they have moved
     #[arg(long, value_name = "SOURCE", value_parser = any_name())]
     pub source: Option<String>,
@@ -492,7 +492,7 @@ pub struct Reconstruct {
     #[arg(short, long = "out", value_name = "FILE")]
     pub out: Option<PathBuf>,
     #[command(flatten)]
-    pub moved: Moved,
+    pub moved: SourceOverride,
 }
 
 #[derive(Args, Debug)]
@@ -514,7 +514,7 @@ pub struct Evaluate {
     #[arg(long, value_name = "DIAL=SCORE")]
     pub fail_under: Vec<String>,
     #[command(flatten)]
-    pub moved: Moved,
+    pub moved: SourceOverride,
 }
 
 #[derive(Args, Debug)]
@@ -528,7 +528,7 @@ pub struct Score {
     #[command(flatten)]
     pub columns: Columns,
     #[command(flatten)]
-    pub moved: Moved,
+    pub moved: SourceOverride,
 }
 
 #[derive(Args, Debug)]

@@ -9,8 +9,8 @@ use mintage::{AnyData, Event, Model, Run, recipe::nearest, run::RunState};
 use mintage_data::{SourceSpec, names::path_of};
 
 use crate::{
-    args::{Columns, Moved},
-    failure::Failure,
+    args::{Columns, SourceOverride},
+    failure::CliError,
     settings::Settings,
     sweep_plan::{self, Plan},
     text::shell,
@@ -34,7 +34,7 @@ impl Context {
     }
 
     /// The folder that `name` means: a path, or a run by its name.
-    pub fn model_dir(&self, name: &str) -> Result<PathBuf, Failure> {
+    pub fn model_dir(&self, name: &str) -> Result<PathBuf, CliError> {
         let is_model = |dir: &Path| dir.join("config.json").is_file() || dir.join("run.json").is_file();
         let path = &*path_of(name);
         let run = self.settings.runs.join(path);
@@ -45,13 +45,13 @@ impl Context {
             let cells = Plan::read(&sweep)?.cells();
             let names: Vec<String> = cells.iter().map(|cell| format!("{name}/{}", cell.name())).collect();
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            return Err(Failure::new(
+            return Err(CliError::new(
                 format!("{}: is a sweep of several runs", shell(&sweep)),
                 format!("name one of them: {}", some_of(&names)),
             ));
         }
         if path.is_dir() {
-            return Err(Failure::new(
+            return Err(CliError::new(
                 format!("{}: holds no model", path.display()),
                 "name a run, or a folder with config.json and model.safetensors",
             ));
@@ -66,11 +66,11 @@ impl Context {
             }
             (None, false) => format!("the runs are {}", some_of(&names)),
         };
-        Err(Failure::new(format!("no model `{name}`"), hint))
+        Err(CliError::new(format!("no model `{name}`"), hint))
     }
 
     /// Loads the model that `name` means.
-    pub fn load(&self, name: &str) -> Result<Model, Failure> {
+    pub fn load(&self, name: &str) -> Result<Model, CliError> {
         let dir = self.model_dir(name)?;
         if dir.join("config.json").symlink_metadata().is_err() {
             return Err(without_config(&dir));
@@ -82,12 +82,12 @@ impl Context {
     pub fn tell_seed(&self) {
         if self.settings.seed.is_none() {
             let seed = self.settings.seed_or_fresh();
-            self.ui.titled("seed", &format!("{seed} (--seed {seed} makes the same again)"));
+            self.ui.field("seed", &format!("{seed} (--seed {seed} makes the same again)"));
         }
     }
 
     /// The data a model was trained on, read as the model sees them.
-    pub fn data_of(&mut self, model: &Model, moved: &Moved) -> Result<AnyData, Failure> {
+    pub fn data_of(&mut self, model: &Model, moved: &SourceOverride) -> Result<AnyData, CliError> {
         let mut spec = model.config.source.clone();
         if let Some(source) = &moved.source {
             spec.source.clone_from(source);
@@ -99,7 +99,7 @@ impl Context {
             self.ask_before_contact(&mut spec, "the model", moved.yes)?;
         }
         if moved.source.is_none() && !is_server(&spec.source) && !spec.path().exists() {
-            return Err(Failure::new(
+            return Err(CliError::new(
                 format!("the model was trained on {}, which is not there", spec.source),
                 "say where the data are now with --source, or run this where they are",
             ));
@@ -109,7 +109,12 @@ impl Context {
 
     /// A server that a model or a recipe names is not contacted unless the user says so: whoever wrote the file may be
     /// somebody else. PGPASSWORD goes there only where it is for that host.
-    pub fn ask_before_contact(&mut self, spec: &mut SourceSpec, who: &str, yes: bool) -> Result<(), Failure> {
+    pub fn ask_before_contact(
+        &mut self,
+        spec: &mut SourceSpec,
+        who: &str,
+        yes: bool,
+    ) -> Result<(), CliError> {
         let named: Vec<String> = std::iter::once(&spec.source).chain(&spec.holdout).cloned().collect();
         self.ask_before(&named, spec, who, yes)
     }
@@ -121,7 +126,7 @@ impl Context {
         spec: &mut SourceSpec,
         who: &str,
         yes: bool,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), CliError> {
         let servers: Vec<&str> =
             named.iter().map(String::as_str).filter(|source| is_server(source)).collect();
         if servers.is_empty() {
@@ -134,7 +139,7 @@ impl Context {
                 "the model" if role == "source" => "--yes connects to it; --source SOURCE names another one",
                 _ => "--yes connects to it",
             };
-            return Err(Failure::new(
+            return Err(CliError::new(
                 format!("{question}, and it was not asked for on this command line"),
                 hint,
             ));
@@ -152,7 +157,7 @@ impl Context {
     }
 
     /// Opens a source, as `model` sees it where one is given, and says what could not be read.
-    pub fn open(&mut self, spec: &SourceSpec, model: Option<&Model>) -> Result<AnyData, Failure> {
+    pub fn open(&mut self, spec: &SourceSpec, model: Option<&Model>) -> Result<AnyData, CliError> {
         self.ui.event(&Event::Work { what: "reading".to_owned(), done: 0, total: 1 });
         let spec = self.reachable(spec);
         let opened = match model {
@@ -164,7 +169,7 @@ impl Context {
         }
         self.ui.clear();
         let data = opened?;
-        if let AnyData::Images(set) = &data {
+        if let AnyData::Image(set) = &data {
             self.ui.skipped(set);
         }
         if model.is_some() {
@@ -199,15 +204,15 @@ pub fn source_spec(source: &str, columns: &Columns) -> SourceSpec {
 }
 
 /// Why a folder without `config.json` holds no model.
-fn without_config(dir: &Path) -> Failure {
+fn without_config(dir: &Path) -> CliError {
     let is_done = Run::open(dir).and_then(|run| run.file()).is_ok_and(|file| file.state == RunState::Done);
     if is_done {
-        return Failure::new(
+        return CliError::new(
             format!("{}: has no config.json, though its training was finished", dir.display()),
             "put back a copy of the file; without it the model cannot be read",
         );
     }
-    Failure::new(
+    CliError::new(
         format!("{}: has no model yet, its training was not finished", dir.display()),
         format!("continue it with `mintage train --resume {}`", shell(dir)),
     )
@@ -219,12 +224,12 @@ fn is_server(source: &str) -> bool {
 }
 
 /// Runs `work` inside one pool of threads, where parallel work starts without waking sleeping threads.
-pub fn in_pool<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> Result<T, Failure> {
+pub fn in_pool<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> Result<T, CliError> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).stack_size(STACK_BYTES).build();
     match pool {
         Ok(pool) => Ok(pool.install(work)),
         Err(error) => {
-            Err(Failure::new(format!("the threads could not be started: {error}"), "try --threads 1"))
+            Err(CliError::new(format!("the threads could not be started: {error}"), "try --threads 1"))
         }
     }
 }

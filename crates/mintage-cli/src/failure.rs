@@ -30,11 +30,11 @@ pub const BUG: i32 = 70;
 pub const INTERRUPTED: u8 = 130;
 
 /// What a verb returns.
-pub type Verdict = Result<Outcome, Failure>;
+pub type CliResult = Result<Outcome, CliError>;
 
 /// Why a command could not do what it was asked.
 #[derive(Debug)]
-pub enum Failure {
+pub enum CliError {
     Library(mintage::Error),
     /// A recipe, with its text to show the place in.
     Recipe(Box<BadRecipe>),
@@ -54,31 +54,31 @@ pub struct BadRecipe {
     pub error: RecipeError,
 }
 
-impl From<mintage::Error> for Failure {
+impl From<mintage::Error> for CliError {
     fn from(error: mintage::Error) -> Self {
         Self::Library(error)
     }
 }
 
-impl From<mintage_data::Error> for Failure {
+impl From<mintage_data::Error> for CliError {
     fn from(error: mintage_data::Error) -> Self {
         Self::Library(error.into())
     }
 }
 
-impl From<RecipeError> for Failure {
+impl From<RecipeError> for CliError {
     fn from(error: RecipeError) -> Self {
         Self::Library(error.into())
     }
 }
 
-impl From<mintage::nn::DeviceError> for Failure {
+impl From<mintage::nn::DeviceError> for CliError {
     fn from(error: mintage::nn::DeviceError) -> Self {
         Self::Library(error.into())
     }
 }
 
-impl Failure {
+impl CliError {
     pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Words { message: message.into(), hint: Some(hint.into()) }
     }
@@ -169,7 +169,7 @@ mod tests {
             key: None,
             hint: Some("did you mean `seed`?".to_owned()),
         };
-        let failure = Failure::Recipe(Box::new(BadRecipe { file: "recipe.toml".to_owned(), text, error }));
+        let failure = CliError::Recipe(Box::new(BadRecipe { file: "recipe.toml".to_owned(), text, error }));
         let expected = "error: unknown field `sede`\n --> recipe.toml:2:1\n  |\n2 | sede = 3\n  | ^^^^\n  \
                         hint: did you mean `seed`?";
         assert_eq!(failure.text(false), expected);
@@ -182,7 +182,7 @@ mod tests {
             let span = from..to;
             let error = RecipeError { message: "m".to_owned(), span: Some(span), key: None, hint: None };
             let bad = BadRecipe { file: "f".to_owned(), text: "a\nя = é".to_owned(), error };
-            assert!(Failure::Recipe(Box::new(bad)).text(false).contains("f:"));
+            assert!(CliError::Recipe(Box::new(bad)).text(false).contains("f:"));
         }
     }
 }

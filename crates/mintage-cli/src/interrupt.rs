@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::{failure::INTERRUPTED, ui::complain};
+use crate::{failure::INTERRUPTED, ui::eprintln_safe};
 
 static STOP: AtomicBool = AtomicBool::new(false);
 
@@ -12,7 +12,7 @@ pub fn watch() -> &'static AtomicBool {
         if STOP.swap(true, Ordering::Relaxed) {
             std::process::exit(i32::from(INTERRUPTED));
         }
-        complain("\nfinishing the step and saving; press Ctrl-C again to stop at once");
+        eprintln_safe("\nfinishing the step and saving; press Ctrl-C again to stop at once");
     };
     // Where no handler can be set, Ctrl-C ends the process as it always does; checkpoints remain.
     let _ = ctrlc::set_handler(pressed);

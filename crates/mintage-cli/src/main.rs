@@ -28,9 +28,9 @@ use clap::Parser;
 use crate::{
     args::Cli,
     context::Context,
-    failure::{BUG, COULD_NOT, Failure, Verdict},
+    failure::{BUG, COULD_NOT, CliError, CliResult},
     settings::Settings,
-    ui::complain,
+    ui::eprintln_safe,
 };
 
 fn main() -> ExitCode {
@@ -41,18 +41,18 @@ fn main() -> ExitCode {
     match run(&cli) {
         Ok(outcome) => outcome.into(),
         // Whoever reads our output has enough of it.
-        Err(Failure::Pipe) => ExitCode::SUCCESS,
+        Err(CliError::Pipe) => ExitCode::SUCCESS,
         Err(failure) => {
-            complain(&failure.text(settings::color(&cli.global)));
+            eprintln_safe(&failure.text(settings::color(&cli.global)));
             if cli.global.verbose {
-                failure.list().iter().for_each(|line| complain(&format!("  {line}")));
+                failure.list().iter().for_each(|line| eprintln_safe(&format!("  {line}")));
             }
             COULD_NOT.into()
         }
     }
 }
 
-fn run(cli: &Cli) -> Verdict {
+fn run(cli: &Cli) -> CliResult {
     let mut context = Context::new(Settings::resolve(&cli.global)?);
     let verdict = verbs::run(&cli.verb, &mut context);
     context.ui.clear();
@@ -69,8 +69,10 @@ fn bug(info: &panic::PanicHookInfo) {
         payload.downcast_ref::<&str>().copied().or(payload.downcast_ref::<String>().map(String::as_str));
     let place = info.location().map(|at| format!(" at {}:{}", at.file(), at.line())).unwrap_or_default();
     let what = what.unwrap_or("no reason given");
-    complain(&format!("\nerror: mintage {} went wrong{place}: {what}", env!("CARGO_PKG_VERSION")));
-    complain("  hint: this is a bug and none of your doing; please report it with the command you typed,");
-    complain("        the lines above, and what `mintage doctor` says");
+    eprintln_safe(&format!("\nerror: mintage {} went wrong{place}: {what}", env!("CARGO_PKG_VERSION")));
+    eprintln_safe(
+        "  hint: this is a bug and none of your doing; please report it with the command you typed,",
+    );
+    eprintln_safe("        the lines above, and what `mintage doctor` says");
     std::process::exit(BUG);
 }

@@ -4,13 +4,13 @@ use std::fs;
 
 use mintage::{models::training_bytes, train::Resolved};
 
-use crate::{failure::Failure, text::bytes};
+use crate::{failure::CliError, text::bytes};
 
 /// An error before a training is begun that memory cannot hold: the allocator would end the process in the middle of it.
-pub fn refuse_too_large(resolved: &Resolved) -> Result<(), Failure> {
+pub fn refuse_too_large(resolved: &Resolved) -> Result<(), CliError> {
     let needed = training_bytes(&resolved.config, &resolved.info);
     match available() {
-        Some(free) if needed > free => Err(Failure::new(
+        Some(free) if needed > free => Err(CliError::new(
             format!("training takes about {} of memory, and {} are free", bytes(needed), bytes(free)),
             "choose a smaller model.batch, model.width, data.size or --size",
         )),

@@ -14,7 +14,7 @@ use mintage_data::PgDefaults;
 
 use crate::{
     args::{ColorChoice, Global},
-    failure::Failure,
+    failure::CliError,
 };
 
 /// Seeds that are drawn lie below this: short enough to be typed again.
@@ -61,7 +61,7 @@ pub enum Progress {
 }
 
 impl Settings {
-    pub fn resolve(global: &Global) -> Result<Self, Failure> {
+    pub fn resolve(global: &Global) -> Result<Self, CliError> {
         let device = global.device.clone().or_else(|| variable("MINTAGE_DEVICE"));
         let level = level(global)?;
         Ok(Self {
@@ -132,7 +132,7 @@ pub fn color(global: &Global) -> bool {
     }
 }
 
-fn level(global: &Global) -> Result<Level, Failure> {
+fn level(global: &Global) -> Result<Level, CliError> {
     if global.quiet {
         return Ok(Level::Quiet);
     }
@@ -144,18 +144,18 @@ fn level(global: &Global) -> Result<Level, Failure> {
         Some("quiet") => Ok(Level::Quiet),
         Some("verbose") => Ok(Level::Verbose),
         Some(other) => {
-            Err(Failure::new(format!("MINTAGE_LOG is `{other}`"), "it may be quiet, normal or verbose"))
+            Err(CliError::new(format!("MINTAGE_LOG is `{other}`"), "it may be quiet, normal or verbose"))
         }
     }
 }
 
-fn threads(global: &Global) -> Result<usize, Failure> {
+fn threads(global: &Global) -> Result<usize, CliError> {
     let Some(text) = global.threads.map(|n| n.to_string()).or_else(|| variable("MINTAGE_THREADS")) else {
         return Ok(0);
     };
     match text.parse() {
         Ok(n) if (1..=1024).contains(&n) => Ok(n),
-        _ => Err(Failure::new(format!("`{text}` is no number of threads"), "a number from 1 to 1024")),
+        _ => Err(CliError::new(format!("`{text}` is no number of threads"), "a number from 1 to 1024")),
     }
 }
 

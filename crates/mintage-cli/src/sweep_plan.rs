@@ -14,7 +14,7 @@ use mintage_data::real_folder;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::{comparison::differs::flattened, failure::Failure, report_view, text::shell};
+use crate::{comparison::differs::flattened, failure::CliError, report_view, text::shell};
 
 /// The newest format that is written and read.
 const FORMAT: u32 = 1;
@@ -88,11 +88,11 @@ impl Plan {
     }
 
     /// Reads the plan of the sweep in `dir`.
-    pub fn read(dir: &Path) -> Result<Self, Failure> {
+    pub fn read(dir: &Path) -> Result<Self, CliError> {
         let path = dir.join(SWEEP_FILE);
         let text = mintage_data::read_text(&path, report_view::MAX_BYTES)?;
         let damaged = |why: String| {
-            Failure::new(
+            CliError::new(
                 format!("{}: {why}", path.display()),
                 "put back a copy of it; what was trained lies in the folders beside it",
             )
@@ -105,10 +105,10 @@ impl Plan {
     }
 
     /// Writes it into `dir`, whole or not at all.
-    pub fn write(&self, dir: &Path) -> Result<(), Failure> {
+    pub fn write(&self, dir: &Path) -> Result<(), CliError> {
         let path = dir.join(SWEEP_FILE);
         mintage_data::atomic_write(&path, format!("{:#}\n", json!(self)).as_bytes())
-            .map_err(Failure::io(path))
+            .map_err(CliError::io(path))
     }
 
     /// All runs, in the order in which they are trained: the first seed of everything before the second of anything, so
@@ -172,10 +172,10 @@ impl Plan {
 }
 
 /// "3" is 1, 2, 3; "4,7" is 4 and 7.
-pub fn seeds(text: &str) -> Result<Vec<u64>, Failure> {
+pub fn seeds(text: &str) -> Result<Vec<u64>, CliError> {
     let wrong = |why: &str| {
         let hint = "--seeds 3 stands for the seeds 1, 2 and 3; --seeds 4,7 for 4 and 7";
-        Failure::new(format!("--seeds {text}: {why}"), hint)
+        CliError::new(format!("--seeds {text}: {why}"), hint)
     };
     let number = |text: &str| {
         text.trim()
@@ -213,21 +213,21 @@ pub fn is_own_file(name: &str) -> bool {
 }
 
 /// The folder for a run that is to begin: what a kill has left there before the run was one is removed, and nothing else.
-pub fn cleared(sweep: &Path, cell: Cell) -> Result<PathBuf, Failure> {
+pub fn cleared(sweep: &Path, cell: Cell) -> Result<PathBuf, CliError> {
     const OF_A_RUN: [&str; 4] = ["samples", ".lock", "recipe.toml", "run.json"];
-    let dir = real_folder(sweep, Path::new(&cell.name())).map_err(Failure::io(sweep))?;
-    for entry in fs::read_dir(&dir).map_err(Failure::io(&dir))?.flatten() {
+    let dir = real_folder(sweep, Path::new(&cell.name())).map_err(CliError::io(sweep))?;
+    for entry in fs::read_dir(&dir).map_err(CliError::io(&dir))?.flatten() {
         let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
         let ours = OF_A_RUN.contains(&name.as_str())
             || name.starts_with(".recipe.toml")
             || name.starts_with(".run.json");
         if !ours {
             let message = format!("{}: is there already, and belongs to no run", shell(&path));
-            return Err(Failure::new(message, "take it away, or give the sweep another --name"));
+            return Err(CliError::new(message, "take it away, or give the sweep another --name"));
         }
         // A folder with something in it stays, and the run says that it is in the way.
         let gone = if path.is_dir() { fs::remove_dir(&path) } else { fs::remove_file(&path) };
-        gone.map_err(Failure::io(&path))?;
+        gone.map_err(CliError::io(&path))?;
     }
     Ok(dir)
 }

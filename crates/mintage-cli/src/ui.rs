@@ -14,7 +14,7 @@ use mintage::{Event, Metrics, Plan};
 use serde_json::Value;
 
 use crate::{
-    failure::{Failure, paint},
+    failure::{CliError, paint},
     settings::{Level, Progress, Settings},
     text::{count, duration, number, rules_in_force, shown, thousands, visible},
 };
@@ -35,7 +35,7 @@ pub struct Ui {
     /// The file that events go to, once the first one has.
     stream: Option<File>,
     bar: Option<ProgressBar>,
-    /// What the bar shows: a phase of training, or a piece of work.
+    /// What the bar shows: a stage of training, or a piece of work.
     doing: String,
     valid: Option<f64>,
     last_line: Option<Instant>,
@@ -69,7 +69,7 @@ impl Ui {
     }
 
     /// Data: text to stdout; on a terminal without what that would obey.
-    pub fn out(&mut self, text: &str) -> Result<(), Failure> {
+    pub fn out(&mut self, text: &str) -> Result<(), CliError> {
         match std::io::stdout().is_terminal() {
             true => self.out_bytes(visible(text).as_bytes()),
             false => self.out_bytes(text.as_bytes()),
@@ -77,35 +77,35 @@ impl Ui {
     }
 
     /// Data: bytes to stdout.
-    pub fn out_bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+    pub fn out_bytes(&mut self, bytes: &[u8]) -> Result<(), CliError> {
         to_stdout(bytes).map_err(stdout_failure)
     }
 
     /// Data: JSON to where `--json` says (nowhere without it).
-    pub fn out_json(&mut self, value: &Value) -> Result<(), Failure> {
+    pub fn out_json(&mut self, value: &Value) -> Result<(), CliError> {
         let Some(path) = self.json.clone() else { return Ok(()) };
         let text = format!("{value:#}\n");
         if path == Path::new("-") {
             return self.out(&text);
         }
-        mintage_data::write_through(&path, text.as_bytes()).map_err(Failure::io(path))
+        mintage_data::write_through(&path, text.as_bytes()).map_err(CliError::io(path))
     }
 
     /// Data: an event as one line of JSON, where `--json` says. A reader that has gone does not stop a run.
-    pub fn stream(&mut self, event: &Event) -> Result<(), Failure> {
+    pub fn stream(&mut self, event: &Event) -> Result<(), CliError> {
         let Some(path) = self.json.clone() else { return Ok(()) };
         let line = format!("{}\n", serde_json::to_string(event).unwrap_or_default());
         if path == Path::new("-") {
             return match self.out(&line) {
-                Err(Failure::Pipe) => Ok(()),
+                Err(CliError::Pipe) => Ok(()),
                 other => other,
             };
         }
         let file = match &mut self.stream {
             Some(file) => file,
-            None => self.stream.insert(File::create(&path).map_err(Failure::io(&path))?),
+            None => self.stream.insert(File::create(&path).map_err(CliError::io(&path))?),
         };
-        file.write_all(line.as_bytes()).map_err(Failure::io(path))
+        file.write_all(line.as_bytes()).map_err(CliError::io(path))
     }
 
     /// A line on stderr, unless told to be quiet.
@@ -114,12 +114,12 @@ impl Ui {
     }
 
     /// A line on stderr even for those who want quiet: the answer to what they asked.
-    pub fn insist(&self, text: &str) {
+    pub fn always(&self, text: &str) {
         self.line(&shown(text));
     }
 
     /// "made     runs/vae-shop-1": a line with a title, unless told to be quiet.
-    pub fn titled(&self, title: &str, text: &str) {
+    pub fn field(&self, title: &str, text: &str) {
         self.titled_in(&format!("{title:<9}"), "1", text);
     }
 
@@ -181,9 +181,9 @@ impl Ui {
     pub fn event(&mut self, event: &Event) {
         match event {
             Event::Plan(plan) => self.plan(plan),
-            Event::Phase { index, count, name } => {
+            Event::Stage { index, count, name } => {
                 self.doing = format!("{index}/{count} {name}");
-                self.detail(&format!("phase {index} of {count}: {name}"));
+                self.detail(&format!("stage {index} of {count}: {name}"));
             }
             Event::Step { step, progress, metrics, items_per_sec, eta_secs } => {
                 let text = self.step_text(*step, metrics, *items_per_sec, *eta_secs);
@@ -214,15 +214,15 @@ impl Ui {
 
     fn plan(&mut self, plan: &Plan) {
         "training".clone_into(&mut self.doing);
-        self.titled("data", &plan.data);
-        plan.makings.iter().for_each(|making| self.titled("", making));
+        self.field("data", &plan.data);
+        plan.makings.iter().for_each(|making| self.field("", making));
         self.rules(&plan.rules);
         let parameters = thousands(plan.parameters);
-        self.titled(
+        self.field(
             "model",
             &format!("{} {}, {parameters} parameters, batch {}", plan.family, plan.size, plan.batch),
         );
-        self.titled("device", &format!("{}, {}", plan.device, count(plan.threads, "thread")));
+        self.field("device", &format!("{}, {}", plan.device, count(plan.threads, "thread")));
         let budget = match (plan.steps, plan.time_secs, plan.most_steps) {
             (Some(steps), ..) => count(steps as usize, "step"),
             (None, Some(secs), None) => duration(secs),
@@ -235,14 +235,14 @@ impl Ui {
             0 => String::new(),
             step => format!(", continued after step {}", thousands(step as usize)),
         };
-        self.titled("budget", &format!("{budget}{resumed}"));
-        self.titled("run", &plan.run.display().to_string());
+        self.field("budget", &format!("{budget}{resumed}"));
+        self.field("run", &plan.run.display().to_string());
     }
 
     /// The rules that new rows keep, where there are some.
     pub fn rules(&self, rules: &[String]) {
         if !rules.is_empty() {
-            self.titled("rules", &rules_in_force(rules));
+            self.field("rules", &rules_in_force(rules));
         }
     }
 
@@ -305,8 +305,8 @@ impl Ui {
 
     fn line(&self, text: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| complain(text)),
-            None => complain(text),
+            Some(bar) => bar.suspend(|| eprintln_safe(text)),
+            None => eprintln_safe(text),
         }
     }
 }
@@ -318,15 +318,15 @@ pub fn to_stdout(bytes: &[u8]) -> std::io::Result<()> {
 }
 
 /// What it means that stdout takes no more.
-pub fn stdout_failure(error: std::io::Error) -> Failure {
+pub fn stdout_failure(error: std::io::Error) -> CliError {
     match error.kind() {
-        ErrorKind::BrokenPipe => Failure::Pipe,
-        _ => Failure::bare(format!("stdout: {error}")),
+        ErrorKind::BrokenPipe => CliError::Pipe,
+        _ => CliError::bare(format!("stdout: {error}")),
     }
 }
 
 /// A line on stderr. Whoever has closed stderr does not want to know, and loses no run by it.
-pub fn complain(text: &str) {
+pub fn eprintln_safe(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 

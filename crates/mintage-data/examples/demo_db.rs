@@ -12,7 +12,7 @@
 use std::{fs, path::PathBuf};
 
 use mintage_data::{
-    ClipSet, Clips, Column, ImageSet, ImageShape, SourceSpec, gif_bytes, png_bytes, table::read,
+    Clips, Column, ImageSet, ImageShape, SourceSpec, VideoSet, gif_bytes, png_bytes, table::read,
 };
 use rusqlite::{Connection, Transaction, params, params_from_iter};
 
@@ -249,7 +249,7 @@ fn mu_law(sample: i16) -> u8 {
 
 fn clips(insert: &Transaction) {
     insert.execute_batch(CLIPS_TABLE).unwrap();
-    let set = ClipSet::open(&SourceSpec { source: SPRITES.to_owned(), ..SourceSpec::default() }).unwrap();
+    let set = VideoSet::open(&SourceSpec { source: SPRITES.to_owned(), ..SourceSpec::default() }).unwrap();
     let all: Vec<u32> = (0..set.len() as u32).collect();
     for number in 0..CHARACTERS {
         for (class, name) in set.classes().iter().enumerate() {

@@ -14,7 +14,7 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 use mintage_data::music::{
-    MAX_DURATION, MusicCodec, MusicUnit, Note, RESOLUTION, Score, TempoChange, tempo_bin, velocity_bin,
+    MAX_DURATION, MusicTokenizer, MusicUnit, Note, RESOLUTION, Score, TempoChange, tempo_bin, velocity_bin,
 };
 
 const VOICES: usize = 4;
@@ -50,7 +50,7 @@ fn main() {
 
 /// The files must give back every step, or figures on them would be of another data set.
 fn check(scores: &[Score], chorales: &[(Vec<Vec<f64>>, Vec<Step>)], ticks: u32) {
-    let codec = MusicCodec::fit(None, scores);
+    let codec = MusicTokenizer::fit(None, scores);
     let unit = if ticks == RESOLUTION { MusicUnit::GridQuarter } else { MusicUnit::Grid };
     assert_eq!((codec.unit(), codec.voices()), (unit, Some(VOICES)));
     let mut tokens = 0;

@@ -11,7 +11,7 @@
 
 use std::{f64::consts::TAU, fs, path::Path};
 
-use mintage_data::{Film, ImageSet, ImageShape, Images, SourceSpec, gif_bytes};
+use mintage_data::{Animation, ImageSet, ImageShape, Images, SourceSpec, gif_bytes};
 use rayon::prelude::*;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -38,7 +38,7 @@ fn main() {
         fs::create_dir_all(&folder).unwrap();
         (0..count).into_par_iter().for_each(|number| {
             let mut random = Random { seed: number as u64 * 2 + u64::from(part == "test"), drawn: 0 };
-            let film = Film {
+            let film = Animation {
                 shape: ImageShape { channels: 1, height: SIDE, width: SIDE },
                 fps: FPS,
                 frames: frames(&digits, &mut random),

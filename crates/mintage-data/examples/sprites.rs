@@ -14,7 +14,7 @@ use image::{
     RgbaImage,
     imageops::{crop_imm, overlay},
 };
-use mintage_data::{Film, ImageShape, gif_bytes};
+use mintage_data::{Animation, ImageShape, gif_bytes};
 use rayon::prelude::*;
 
 const SIDE: u32 = 64;
@@ -53,7 +53,7 @@ fn main() {
             for (side, below) in SIDES {
                 let frames = columns.map(|column| frame(&layers, column, row + below)).to_vec();
                 let shape = ImageShape { channels: 3, height: SIDE as usize, width: SIDE as usize };
-                let gif = gif_bytes(&Film { shape, fps: FPS, frames }, None).unwrap();
+                let gif = gif_bytes(&Animation { shape, fps: FPS, frames }, None).unwrap();
                 let folder = Path::new(&out).join(part).join(format!("{action}-{side}"));
                 fs::create_dir_all(&folder).unwrap();
                 fs::write(folder.join(format!("{character:04}.gif")), gif).unwrap();

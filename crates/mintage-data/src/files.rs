@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use crate::{Error, codec::MAX_FILE_BYTES, source::not_there};
+use crate::{Error, source::not_there, transform::MAX_FILE_BYTES};
 
 /// Opens a regular file, which links may lead to.
 ///

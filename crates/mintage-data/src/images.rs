@@ -7,10 +7,10 @@ use rayon::prelude::*;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use crate::{
-    Error, ImageBatch, ImageCodec, ImageShape, Images, SourceSpec, Splits,
-    codec::{Color, brightest_deep, decode_limited, is_gray, to_interleaved},
+    Error, ImageBatch, ImageShape, ImageTransform, Images, SourceSpec, Splits,
     items::{Skipped, class_names, evenly, label_indices},
     source::{Raw, Source},
+    transform::{Color, brightest_deep, decode_limited, is_gray, to_interleaved},
 };
 
 /// Decoded images are kept in memory up to this many bytes.
@@ -27,7 +27,7 @@ const DARK: f64 = 0.13;
 /// A set of images of one shape, split into train, valid and holdout.
 #[derive(Debug)]
 pub struct ImageSet {
-    codec: ImageCodec,
+    codec: ImageTransform,
     store: Store,
     names: Names,
     labels: Vec<u32>,
@@ -77,11 +77,11 @@ impl ImageSet {
 
     /// Opens a source as a trained model sees it: its size, its colour, its classes. Labels that the model
     /// does not know become "no class".
-    pub fn open_as(spec: &SourceSpec, codec: &ImageCodec) -> Result<Self, Error> {
+    pub fn open_as(spec: &SourceSpec, codec: &ImageTransform) -> Result<Self, Error> {
         Self::open_with(spec, Some(codec.clone()), MEMORY_LIMIT)
     }
 
-    fn open_with(spec: &SourceSpec, codec: Option<ImageCodec>, memory: usize) -> Result<Self, Error> {
+    fn open_with(spec: &SourceSpec, codec: Option<ImageTransform>, memory: usize) -> Result<Self, Error> {
         let given = codec.is_some();
         let source = Source::open(spec)?;
         if spec.limit == Some(0) {
@@ -132,7 +132,7 @@ impl ImageSet {
     pub fn from_memory_split(images: Images, splits: Splits) -> Self {
         let hashes: Vec<u64> = images.pixels.chunks(images.shape.pixels().max(1)).map(xxh3_64).collect();
         let (shape, fit, classes) = (images.shape, crate::Fit::Crop, images.classes);
-        let codec = ImageCodec { shape, fit, classes, white: None };
+        let codec = ImageTransform { shape, fit, classes, white: None };
         Self {
             splits,
             fingerprint: fingerprint(&hashes, &images.labels, &codec),
@@ -187,7 +187,7 @@ impl ImageSet {
         &self.splits
     }
 
-    pub fn codec(&self) -> &ImageCodec {
+    pub fn codec(&self) -> &ImageTransform {
         &self.codec
     }
 
@@ -302,7 +302,7 @@ fn survey(
     chosen: &[usize],
     spec: &SourceSpec,
     notes: &mut Vec<String>,
-) -> Result<ImageCodec, Error> {
+) -> Result<ImageTransform, Error> {
     let looked: Vec<Look> =
         evenly(chosen.len(), SURVEYED).into_par_iter().filter_map(|i| Look::at(source, chosen[i])).collect();
     let Some(Look { shape: first, .. }) = looked.first() else {
@@ -334,7 +334,7 @@ fn survey(
     };
     let white = white_of(source, chosen, &looked, notes);
     let shape = ImageShape { channels, height, width };
-    Ok(ImageCodec { shape, fit: spec.fit, classes: Vec::new(), white })
+    Ok(ImageTransform { shape, fit: spec.fit, classes: Vec::new(), white })
 }
 
 /// The value that is white in images of 16 bits: the largest number of the bits that all of them use. Scans of 12 bits
@@ -371,7 +371,7 @@ fn white_above(value: u16) -> Option<u16> {
 fn scan(
     source: &Source,
     chosen: &[usize],
-    codec: &ImageCodec,
+    codec: &ImageTransform,
     spec: &SourceSpec,
     keep: bool,
 ) -> Result<Scan, Error> {
@@ -398,7 +398,7 @@ fn scan(
 }
 
 /// One item as the codec wants it, with a hash of its bytes in the source.
-fn read_item(source: &Source, item: usize, codec: &ImageCodec) -> Result<(Vec<u8>, u64), String> {
+fn read_item(source: &Source, item: usize, codec: &ImageTransform) -> Result<(Vec<u8>, u64), String> {
     match source.fetch(item).map_err(|e| e.to_string())? {
         Raw::Encoded(bytes) => Ok((codec.decode(&bytes)?, xxh3_64(&bytes))),
         Raw::Pixels(shape, planes) => {
@@ -426,7 +426,7 @@ fn splits_of(source: &Source, scan: &Scan) -> Splits {
     Splits::of(&scan.hashes, official)
 }
 
-fn fingerprint(hashes: &[u64], labels: &[u32], codec: &ImageCodec) -> u64 {
+fn fingerprint(hashes: &[u64], labels: &[u32], codec: &ImageTransform) -> u64 {
     let mut hasher = Xxh3::new();
     hashes.iter().for_each(|h| hasher.update(&h.to_le_bytes()));
     labels.iter().for_each(|l| hasher.update(&l.to_le_bytes()));

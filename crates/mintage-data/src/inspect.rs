@@ -9,12 +9,12 @@ use serde::Serialize;
 
 use self::facts::{EXAMPLE, clip_facts, image_facts, sequence_facts, sound_facts};
 use crate::{
-    ClipSet, Error, ImageSet, ImageShape, SequenceSet, SoundSet, SourceSpec,
+    AudioSet, Error, ImageSet, ImageShape, SequenceSet, SourceSpec, VideoSet,
     audio::SOUNDS,
     error::suggestion,
     is_music, is_sound, is_text, is_video,
     music::MIDI,
-    sequence::Matter,
+    sequence::Modality,
     source::sqlite::{IMAGES, PROVENANCE_COLUMN, columns, holds, is_sqlite, open_read_only, quoted},
     table::{
         Column, Table, is_database, is_table, only_real, read, redacted,
@@ -34,16 +34,16 @@ pub struct Inspection {
     pub source: String,
     /// "sqlite", "postgresql", "table", "folder", "text", "sound", "clip" or "idx".
     pub kind: String,
-    pub tables: Vec<TableInfo>,
+    pub tables: Vec<TableFacts>,
     /// Absent when no images were found, or several columns hold some.
     pub images: Option<ImageFacts>,
     /// Of texts and music.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sequences: Option<SequenceFacts>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub sounds: Option<SoundFacts>,
+    pub sounds: Option<AudioFacts>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub clips: Option<ClipFacts>,
+    pub clips: Option<VideoFacts>,
     pub alerts: Vec<Alert>,
     /// Name and reason of every item that cannot be read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -51,7 +51,7 @@ pub struct Inspection {
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub struct TableInfo {
+pub struct TableFacts {
     pub name: String,
     pub rows: u64,
     pub columns: Vec<ColumnInfo>,
@@ -145,7 +145,7 @@ pub struct ImageFacts {
 
 #[derive(Clone, Debug, Serialize)]
 pub struct SequenceFacts {
-    pub matter: Matter,
+    pub modality: Modality,
     pub count: usize,
     /// All is one text, of which the splits are parts.
     pub one: bool,
@@ -165,7 +165,7 @@ pub struct SequenceFacts {
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub struct SoundFacts {
+pub struct AudioFacts {
     pub count: usize,
     /// All are parts of a single sound.
     pub one: bool,
@@ -191,7 +191,7 @@ pub struct SoundFacts {
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub struct ClipFacts {
+pub struct VideoFacts {
     pub count: usize,
     pub skipped: usize,
     /// Of a frame, as the model will see it.
@@ -252,11 +252,11 @@ pub fn inspect(spec: &SourceSpec) -> Result<Inspection, Error> {
     };
     // A database without images is still worth a look.
     let may_fail = kind == "sqlite" && spec.table.is_none() && spec.column.is_none();
-    let sounds = opened(sounds, may_fail, &mut alerts, || SoundSet::open(spec))?.map(|set| {
+    let sounds = opened(sounds, may_fail, &mut alerts, || AudioSet::open(spec))?.map(|set| {
         unread.extend_from_slice(set.skips());
         sound_facts(&set, &mut alerts)
     });
-    let clips = opened(clips, may_fail, &mut alerts, || ClipSet::open(spec))?.map(|set| {
+    let clips = opened(clips, may_fail, &mut alerts, || VideoSet::open(spec))?.map(|set| {
         unread.extend_from_slice(set.skips());
         clip_facts(&set, &mut alerts)
     });
@@ -286,7 +286,7 @@ pub fn inspect(spec: &SourceSpec) -> Result<Inspection, Error> {
 }
 
 /// An error with the nearest name unless one of the tables has the column that is to be conditioned on.
-fn check_label(spec: &SourceSpec, tables: &[TableInfo]) -> Result<(), Error> {
+fn check_label(spec: &SourceSpec, tables: &[TableFacts]) -> Result<(), Error> {
     let names = || tables.iter().flat_map(|table| table.columns.iter().map(|column| column.name.as_str()));
     let Some(label) = spec.label.as_deref().filter(|_| !spec.no_labels() && names().next().is_some()) else {
         return Ok(());
@@ -316,13 +316,13 @@ fn opened<T>(
 }
 
 /// A category column of the table that holds such media.
-fn likely_label(tables: &[TableInfo], media: ColumnKind) -> Option<&str> {
+fn likely_label(tables: &[TableFacts], media: ColumnKind) -> Option<&str> {
     let table = tables.iter().find(|table| table.columns.iter().any(|column| column.kind == media))?;
     table.columns.iter().find(|c| c.kind == ColumnKind::Category).map(|c| c.name.as_str())
 }
 
 /// Every table of a source, or the one that is asked for, with the kinds that training finds.
-fn table_infos(spec: &SourceSpec, alerts: &mut Vec<Alert>) -> Result<Vec<TableInfo>, Error> {
+fn table_infos(spec: &SourceSpec, alerts: &mut Vec<Alert>) -> Result<Vec<TableFacts>, Error> {
     let (mut found, mut failed) = (Vec::new(), None);
     if spec.query.is_some() {
         let table = read(&SourceSpec { limit: Some(SCANNED), ..spec.clone() })?;
@@ -347,7 +347,7 @@ fn table_infos(spec: &SourceSpec, alerts: &mut Vec<Alert>) -> Result<Vec<TableIn
             Err(error) => {
                 alerts.push(Alert { message: error.to_string(), hint: error.hint() });
                 failed.get_or_insert(error);
-                found.push(TableInfo { name, rows: rows as u64, columns: Vec::new(), rules: Vec::new() });
+                found.push(TableFacts { name, rows: rows as u64, columns: Vec::new(), rules: Vec::new() });
             }
         }
     }
@@ -368,7 +368,7 @@ fn table_infos(spec: &SourceSpec, alerts: &mut Vec<Alert>) -> Result<Vec<TableIn
     Ok(found)
 }
 
-fn table_info(table: &Table, rows: usize, spec: &SourceSpec, alerts: &mut Vec<Alert>) -> TableInfo {
+fn table_info(table: &Table, rows: usize, spec: &SourceSpec, alerts: &mut Vec<Alert>) -> TableFacts {
     let mut schema = detect(table);
     if let Err(error) = schema.apply(table, &spec.kinds) {
         alerts.push(Alert { message: error.to_string(), hint: error.hint() });
@@ -404,7 +404,7 @@ fn table_info(table: &Table, rows: usize, spec: &SourceSpec, alerts: &mut Vec<Al
         }
     };
     let columns = schema.columns.iter().zip(&table.columns).map(info).collect();
-    TableInfo {
+    TableFacts {
         name: table.name.clone(),
         rows: rows as u64,
         columns,
@@ -427,7 +427,7 @@ fn rules(table: &Table, schema: &TableSchema, spec: &SourceSpec, alerts: &mut Ve
 }
 
 /// Columns of bytes, which reading rows leaves out, in their place.
-fn add_blobs(path: &Path, found: &mut [TableInfo]) -> Result<(), Error> {
+fn add_blobs(path: &Path, found: &mut [TableFacts]) -> Result<(), Error> {
     let connection = open_read_only(path)?;
     let add = || -> rusqlite::Result<()> {
         for table in found {

@@ -5,7 +5,6 @@
 
 pub mod audio;
 pub mod batch;
-pub mod codec;
 pub mod error;
 mod files;
 mod guard;
@@ -17,25 +16,25 @@ pub mod names;
 pub mod sequence;
 pub mod sink;
 pub mod source;
+mod spill;
 pub mod split;
 pub mod table;
 pub mod text;
+pub mod transform;
 pub mod video;
-mod words;
 
-pub use audio::{SoundBatch, SoundCodec, SoundSet, is_sound};
+pub use audio::{AudioBatch, AudioFormat, AudioSet, is_sound};
 pub use batch::{ImageBatch, Loader, Order};
-pub use codec::{Color, Fit, ImageCodec, ImageShape};
 pub use error::Error;
 pub use files::{check_limited, open_regular, read_item_file, read_limited, read_text};
 pub use guard::panic_is_caught;
 pub use images::ImageSet;
 pub use inspect::{Inspection, inspect};
-pub use music::{MusicCodec, MusicSource, MusicUnit, Score, is_music};
+pub use music::{MusicSource, MusicTokenizer, MusicUnit, Score, is_music};
 pub use sequence::SequenceSet;
 pub use sink::{
-    Clips, Film, apng_bytes, filmstrip_png, gif_bytes, grid_film, write_clip_folder, write_frame_folders,
-    write_mp4,
+    Animation, Clips, apng_bytes, filmstrip_png, gif_bytes, grid_film, write_clip_folder,
+    write_frame_folders, write_mp4,
 };
 pub use sink::{
     Images, Provenance, append_blobs, append_rows, atomic_write, grid_png, is_made_file, left_empty,
@@ -46,9 +45,10 @@ pub use source::{DataKind, SourceSpec};
 pub use split::{Split, Splits};
 pub use table::{
     Column, Declaration, IfExists, PgDefaults, Table, Type,
-    codec::TableCodec,
+    encoder::RowEncoder,
     is_table,
-    set::{RowBatch, RowInfo, TableSet},
+    set::{TableBatch, TableInfo, TableSet},
 };
-pub use text::{TextCodec, TextSource, TextUnit, is_text};
-pub use video::{ClipBatch, ClipCodec, ClipSet, Ffmpeg, is_video, provenance_of_clip};
+pub use text::{TextSource, TextTokenizer, TextUnit, is_text};
+pub use transform::{Color, Fit, ImageShape, ImageTransform};
+pub use video::{Ffmpeg, VideoBatch, VideoFormat, VideoSet, is_video, provenance_of_clip};

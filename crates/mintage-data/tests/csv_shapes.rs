@@ -207,7 +207,7 @@ fn what_is_said_of_a_file_counts() {
     let utf16 = SourceSpec { encoding: Some("utf-16".into()), ..SourceSpec::default() };
     let bytes: Vec<u8> = "\u{feff}a,b\né,7\n".encode_utf16().flat_map(u16::to_be_bytes).collect();
     assert_eq!(shown(&read_as("t.csv", bytes, utf16).unwrap()), "a b|é 7");
-    let rows = SourceSpec { kind: Some(DataKind::Rows), ..SourceSpec::default() };
+    let rows = SourceSpec { kind: Some(DataKind::Table), ..SourceSpec::default() };
     assert_eq!(shown(&read_as("t.dat", "a;b\n1;2\n", rows).unwrap()), "a b|1 2");
     for (described, why) in [
         (

@@ -5,7 +5,8 @@
 use std::{fs, path::Path};
 
 use mintage_data::{
-    ClipSet, DataKind, Film, ImageSet, ImageShape, Images, MusicSource, SoundSet, SourceSpec, TextSource,
+    Animation, AudioSet, DataKind, ImageSet, ImageShape, Images, MusicSource, SourceSpec, TextSource,
+    VideoSet,
     audio::{WavDepth, wav_bytes},
     gif_bytes, inspect, is_music, is_sound, is_text, is_video,
     music::{Note, Score},
@@ -66,7 +67,7 @@ fn sound(i: usize) -> Vec<u8> {
 fn clip(i: usize) -> Vec<u8> {
     let frames = (0..4).map(|frame| vec![(i * 5 + frame * 40) as u8; 64]).collect();
     let shape = ImageShape { channels: 1, height: 8, width: 8 };
-    gif_bytes(&Film { shape, fps: 10.0, frames }, None).unwrap()
+    gif_bytes(&Animation { shape, fps: 10.0, frames }, None).unwrap()
 }
 
 /// What opening a folder said.
@@ -106,11 +107,11 @@ fn open(kind: &str, spec: &SourceSpec) -> Result<Opened, mintage_data::Error> {
             opened(&classes(source.labels()), source.len(), held(source.official_holdout()), source.notes())
         }
         "sounds" => {
-            let set = SoundSet::open(spec)?;
+            let set = AudioSet::open(spec)?;
             opened(set.classes(), set.len(), set.splits().holdout.len(), set.notes())
         }
         _ => {
-            let set = ClipSet::open(spec)?;
+            let set = VideoSet::open(spec)?;
             opened(set.classes(), set.clip_count(), set.splits().holdout.len(), set.notes())
         }
     })
@@ -221,17 +222,17 @@ fn metadata_for_something_else_are_told_and_not_used() {
         (0..20).map(|i| format!("LJ{i:03}|What is said, \"in words {i}|What is said\n")).collect();
     write(dir.path(), "metadata.csv", lines);
     assert!(is_sound(&spec(dir.path())).unwrap());
-    let set = SoundSet::open(&spec(dir.path())).unwrap();
+    let set = AudioSet::open(&spec(dir.path())).unwrap();
     assert_eq!((set.len(), set.classes().len()), (20, 0));
     write(dir.path(), "metadata.csv", "speaker,age\nanna,30\nbert,40\n");
-    let set = SoundSet::open(&spec(dir.path())).unwrap();
+    let set = AudioSet::open(&spec(dir.path())).unwrap();
     assert!(
         set.notes().iter().any(|note| note == "metadata.csv is not used: has no column `file_name`"),
         "{:?}",
         set.notes()
     );
     let labelled = SourceSpec { label: Some("age".into()), ..spec(dir.path()) };
-    assert!(SoundSet::open(&labelled).unwrap_err().to_string().contains("no column `file_name`"));
+    assert!(AudioSet::open(&labelled).unwrap_err().to_string().contains("no column `file_name`"));
 }
 
 #[test]
@@ -310,12 +311,12 @@ fn aiff_is_read() {
             (0..1600).map(|t| ((t as f32 * (0.1 + i as f32 * 0.01)).sin() * 9000.0) as i16).collect();
         write(dir.path(), &format!("{i}.aiff"), aiff(&samples));
     }
-    let set = SoundSet::open(&spec(dir.path())).unwrap();
+    let set = AudioSet::open(&spec(dir.path())).unwrap();
     assert_eq!((set.len(), set.codec().rate_hz), (6, 8000));
     assert!((set.seconds(0) - 0.2).abs() < 1e-3);
     let whole = aiff(&vec![900; 1600]);
     write(dir.path(), "0.aiff", &whole[..whole.len() / 2]);
-    let error = SoundSet::open(&SourceSpec { strict: true, ..spec(dir.path()) }).unwrap_err();
+    let error = AudioSet::open(&SourceSpec { strict: true, ..spec(dir.path()) }).unwrap_err();
     assert!(error.to_string().contains("0.aiff: is cut off"), "{error}");
 }
 

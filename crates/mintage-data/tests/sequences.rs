@@ -7,7 +7,7 @@ use std::{fs, path::Path};
 use mintage_data::{
     SequenceSet, SourceSpec, Split,
     music::{MusicUnit, Note, Score},
-    sequence::{BOUNDARY, Cut, Matter, NO_TOKEN},
+    sequence::{BOUNDARY, Chunking, Modality, NO_TOKEN},
 };
 
 fn spec(path: &Path) -> SourceSpec {
@@ -30,7 +30,7 @@ fn documents_are_split_whole_and_come_back() {
     let dir = tempfile::tempdir().unwrap();
     texts(dir.path());
     let set = SequenceSet::open(&spec(dir.path())).unwrap();
-    assert_eq!((set.info().matter, set.len()), (Matter::Text, 40));
+    assert_eq!((set.info().modality, set.len()), (Modality::Text, 40));
     assert_eq!(set.info().classes, ["дом", "сад"]);
     let codec = set.codec().text().unwrap();
     for document in 0..40 {
@@ -53,7 +53,7 @@ fn windows_cover_every_split_and_stay_inside() {
     let dir = tempfile::tempdir().unwrap();
     texts(dir.path());
     let set = SequenceSet::open(&spec(dir.path())).unwrap();
-    let cut = Cut::Windows(7);
+    let cut = Chunking::Windows(7);
     for split in [Split::Train, Split::Valid, Split::Holdout] {
         let stream = set.stream(split);
         let items: Vec<u32> = set.items(split, cut).collect();
@@ -82,7 +82,7 @@ fn segments_end_where_sentences_do() {
     let dir = tempfile::tempdir().unwrap();
     texts(dir.path());
     let set = SequenceSet::open(&spec(dir.path())).unwrap();
-    let (codec, cut) = (set.codec().text().unwrap(), Cut::Segments(24));
+    let (codec, cut) = (set.codec().text().unwrap(), Chunking::Segments(24));
     let items: Vec<u32> = set.items(Split::Train, cut).collect();
     let batch = set.batch(&items, cut, Some(3));
     let mut all = String::new();
@@ -162,7 +162,7 @@ fn segments_of_tunes_are_whole_bars() {
     tunes(dir.path());
     let events = SourceSpec { music: Some(MusicUnit::Remi), ..spec(dir.path()) };
     let set = SequenceSet::open(&events).unwrap();
-    let (codec, cut) = (set.codec().music().unwrap(), Cut::Segments(50));
+    let (codec, cut) = (set.codec().music().unwrap(), Chunking::Segments(50));
     let items: Vec<u32> = set.items(Split::Train, cut).collect();
     assert!(items.len() > set.splits().train.len());
     let mut all: Vec<u32> = Vec::new();
@@ -179,10 +179,11 @@ fn segments_of_tunes_are_whole_bars() {
     let grid = SourceSpec { music: Some(MusicUnit::GridQuarter), ..spec(dir.path()) };
     let set = SequenceSet::open(&grid).unwrap();
     let bar = *set.info().periods.last().unwrap();
-    let cut = Cut::Segments(2 * bar + 1);
+    let cut = Chunking::Segments(2 * bar + 1);
     for item in set.items(Split::Train, cut) {
         let batch = set.batch(&[item], cut, None);
-        let places: Vec<u32> = batch.phases[batch.phases.len() / batch.tokens.len()..].to_vec();
+        let places: Vec<u32> =
+            batch.period_positions[batch.period_positions.len() / batch.tokens.len()..].to_vec();
         assert_eq!(&places[..2], [0, 0]);
     }
 }
@@ -192,9 +193,9 @@ fn tunes_are_transposed_in_training_alone() {
     let dir = tempfile::tempdir().unwrap();
     tunes(dir.path());
     let set = SequenceSet::open(&spec(dir.path())).unwrap();
-    assert_eq!((set.info().matter, set.len()), (Matter::Music, 30));
+    assert_eq!((set.info().modality, set.len()), (Modality::Music, 30));
     let codec = set.codec().music().unwrap();
-    let cut = Cut::Windows(16);
+    let cut = Chunking::Windows(16);
     let items: Vec<u32> = set.items(Split::Train, cut).collect();
     let plain = set.batch(&items, cut, None);
     let moved: Vec<_> = (0..4).map(|seed| set.batch(&items, cut, Some(seed))).collect();

@@ -12,7 +12,7 @@ use std::{
 
 use common::{column, provenance, write};
 use mintage_data::{
-    Clips, Error, ImageSet, ImageShape, Images, MusicSource, SoundSet, SourceSpec, Table, TextSource, Type,
+    AudioSet, Clips, Error, ImageSet, ImageShape, Images, MusicSource, SourceSpec, Table, TextSource, Type,
     append_rows,
     audio::{WavDepth, wav_bytes},
     gif_bytes, png_bytes,
@@ -181,7 +181,7 @@ fn texts_tunes_sounds_and_clips_are_left_out_too() {
         fs::write(dir.path().join(format!("real{i}.wav")), sound(i, "")).unwrap();
     }
     write_files(dir.path(), 4, "wav", &|i| Ok(("", sound(i, &json))), &provenance()).unwrap();
-    assert_eq!(SoundSet::open(&spec(dir.path().display())).unwrap().len(), 20);
+    assert_eq!(AudioSet::open(&spec(dir.path().display())).unwrap().len(), 20);
 }
 
 #[test]
@@ -232,7 +232,7 @@ fn clips_are_known_by_their_comment() {
     }
     let file = |i: usize| Ok(("", gif_bytes(&clips.film(14 + i), Some(&provenance()))?));
     write_files(dir.path(), 6, "gif", &file, &provenance()).unwrap();
-    let set = mintage_data::ClipSet::open(&spec(dir.path().display())).unwrap();
+    let set = mintage_data::VideoSet::open(&spec(dir.path().display())).unwrap();
     assert_eq!(set.clip_count(), 14);
     assert!(set.notes().contains(&"6 made by mintage, left out".to_owned()), "{:?}", set.notes());
 }

@@ -1,4 +1,4 @@
-//! A residual vector quantizer: several codebooks, each for what those before it leave (SoundStream, Zeghidour et al.,
+//! A residual vector quantizer: several codebooks, each for what those before it leave (AudioStream, Zeghidour et al.,
 //! arXiv:2107.03312, algorithm 1). Trained with any number of levels used, it serves any number of them afterwards.
 
 use burn::tensor::{Device, Tensor};

@@ -19,7 +19,7 @@ use mintage_data::{
 use serde::Serialize;
 use xxhash_rust::xxh3::Xxh3Default;
 
-use crate::{Error, Model, RowRequest};
+use crate::{Error, Model, TableRequest};
 
 /// Rows of fewer learned columns are alike for no reason.
 const MIN_COPY_COLUMNS: usize = 3;
@@ -117,7 +117,7 @@ pub fn draw(
     let (mut rows, mut kept) = (Table::default(), Vec::new());
     for _ in 0..=ROUNDS {
         // The first rows of a larger request are those of a smaller one, and identifiers go on.
-        rows = model.sample_rows(&RowRequest { n: asked, seed, ..RowRequest::default() }, on)?;
+        rows = model.sample_rows(&TableRequest { n: asked, seed, ..TableRequest::default() }, on)?;
         kept =
             (0..rows.rows()).filter(|&row| !screen.points_at_one(&rows, row)).map(|row| row as u32).collect();
         if kept.len() >= n || kept.is_empty() {

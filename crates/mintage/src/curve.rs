@@ -1,7 +1,7 @@
 //! The curve of a training, as `metrics.jsonl` of its run tells it, and whether more of the same would help.
 //!
-//! A run may have phases, each of which makes another number small; a line of kind "phase" begins one. What is said of more
-//! training is said of the last phase alone, and of validation alone: the loss on what is learned from always falls.
+//! A run may have stages, each of which makes another number small; a line of kind "stage" begins one. What is said of more
+//! training is said of the last stage alone, and of validation alone: the loss on what is learned from always falls.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use crate::{model::ModelConfig, run::METRICS_FILE};
 const MOST_BYTES: u64 = 64 << 20;
 /// Validations without which nothing can be said.
 const LEAST: usize = 6;
-/// Of a phase: what lies behind it is its end.
+/// Of a stage: what lies behind it is its end.
 const END: f64 = 0.75;
 /// An improvement by less than this share of the number is none, whatever the noise.
 const SMALL: f64 = 0.003;
@@ -34,10 +34,10 @@ pub struct Series {
     pub points: Vec<(u64, f64)>,
 }
 
-/// A phase of training.
+/// A stage of training.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Phase {
-    /// Nothing where a run has one phase.
+pub struct Stage {
+    /// Nothing where a run has one stage.
     pub name: String,
     /// The number that steps make small, by what the validation is called where steps know it by that name.
     pub loss: Series,
@@ -48,7 +48,7 @@ pub struct Phase {
 /// The curve of a training.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Curve {
-    pub phases: Vec<Phase>,
+    pub stages: Vec<Stage>,
 }
 
 /// What the end of a validation curve says of more training.
@@ -67,55 +67,55 @@ impl Curve {
     pub fn read(dir: &Path) -> Option<Self> {
         let text = mintage_data::read_text(&dir.join(METRICS_FILE), MOST_BYTES).ok()?;
         let curve = Self::parse(&text);
-        (!curve.phases.is_empty()).then_some(curve)
+        (!curve.stages.is_empty()).then_some(curve)
     }
 
     fn parse(text: &str) -> Self {
-        let mut phases: Vec<Lines> = Vec::new();
+        let mut stages: Vec<Lines> = Vec::new();
         let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         for line in lines {
             let Some(step) = line.get("step").and_then(Value::as_u64) else { continue };
             let kind = line.get("kind").and_then(Value::as_str).unwrap_or_default();
-            // Runs of older versions do not say where a phase begins: it watches another number.
+            // Runs of older versions do not say where a stage begins: it watches another number.
             let watched =
                 line.as_object().filter(|_| kind == "valid").and_then(|line| line.keys().nth(2).cloned());
             let other = watched
-                .is_some_and(|name| phases.last().and_then(Lines::watched).is_some_and(|old| old != name));
-            if kind == "phase" || phases.is_empty() || other {
+                .is_some_and(|name| stages.last().and_then(Lines::watched).is_some_and(|old| old != name));
+            if kind == "stage" || kind == "phase" || stages.is_empty() || other {
                 let name = line.get("name").and_then(Value::as_str).unwrap_or_default();
-                phases.push(Lines { name: name.to_owned(), ..Lines::default() });
+                stages.push(Lines { name: name.to_owned(), ..Lines::default() });
             }
-            let (Some(phase), Some(numbers)) = (phases.last_mut(), line.as_object()) else { continue };
+            let (Some(stage), Some(numbers)) = (stages.last_mut(), line.as_object()) else { continue };
             let numbers =
                 numbers.iter().filter(|(name, _)| !["step", "kind", "name"].contains(&name.as_str()));
             let numbers =
                 numbers.filter_map(|(name, number)| Some((name.clone(), number.as_f64()?))).collect();
             match kind {
-                "step" => phase.steps.push((step, numbers)),
-                "valid" => phase.valid.push((step, numbers)),
+                "step" => stage.steps.push((step, numbers)),
+                "valid" => stage.valid.push((step, numbers)),
                 _ => {}
             }
         }
-        // A phase that began and was begun again when the run was resumed.
-        phases.retain(|phase| !phase.steps.is_empty() || !phase.valid.is_empty());
-        Self { phases: phases.into_iter().map(Lines::phase).collect() }
+        // A stage that began and was begun again when the run was resumed.
+        stages.retain(|stage| !stage.steps.is_empty() || !stage.valid.is_empty());
+        Self { stages: stages.into_iter().map(Lines::stage).collect() }
     }
 
     /// What the end of the curve says of more training; nothing where it says nothing.
     pub fn outlook(&self) -> Option<Outlook> {
-        let last = self.phases.last()?;
+        let last = self.stages.last()?;
         outlook(&last.valid.points, self.last_step())
     }
 
     fn last_step(&self) -> u64 {
         let steps =
-            self.phases.iter().flat_map(|phase| [phase.loss.points.last(), phase.valid.points.last()]);
+            self.stages.iter().flat_map(|stage| [stage.loss.points.last(), stage.valid.points.last()]);
         steps.flatten().map(|(step, _)| *step).max().unwrap_or(0)
     }
 
-    /// The validation of the last phase as bars in a line of text.
+    /// The validation of the last stage as bars in a line of text.
     pub fn sparkline(&self) -> Option<String> {
-        let points = &self.phases.last()?.valid.points;
+        let points = &self.stages.last()?.valid.points;
         let (low, high) = ends(points)?;
         let bar = |value: f64| {
             BARS[((value - low) / (high - low).max(1e-300) * 7.0).round().clamp(0.0, 7.0) as usize]
@@ -141,7 +141,7 @@ pub(crate) fn best(points: &[(u64, f64)]) -> Option<(u64, f64)> {
 /// A step and its numbers.
 type Numbers = (u64, Vec<(String, f64)>);
 
-/// The lines of a phase.
+/// The lines of a stage.
 #[derive(Default)]
 struct Lines {
     name: String,
@@ -155,7 +155,7 @@ impl Lines {
         Some(self.valid.first()?.1.first()?.0.clone())
     }
 
-    fn phase(self) -> Phase {
+    fn stage(self) -> Stage {
         let Self { name, steps, valid } = self;
         let first =
             |lines: &[Numbers]| lines.iter().find_map(|(_, numbers)| Some(numbers.first()?.0.clone()));
@@ -169,7 +169,7 @@ impl Lines {
             let points = lines.iter().filter_map(of).collect();
             Series { name, points }
         };
-        Phase { name, loss: series(&steps, loss), valid: series(&valid, watched) }
+        Stage { name, loss: series(&steps, loss), valid: series(&valid, watched) }
     }
 }
 
@@ -195,8 +195,8 @@ fn outlook(valid: &[(u64, f64)], last_step: u64) -> Option<Outlook> {
     if last.1 > least + bound.max(WORSE * least.abs()) {
         return Some(Outlook::Rising { since: best(valid)?.0 as f64 / last_step.max(1) as f64 });
     }
-    let of_phase = step.saturating_sub(first.0) as f64 / (last.0 - first.0) as f64;
-    (of_phase <= STILL_LEARNING).then_some(Outlook::Flat { since })
+    let of_stage = step.saturating_sub(first.0) as f64 / (last.0 - first.0) as f64;
+    (of_stage <= STILL_LEARNING).then_some(Outlook::Flat { since })
 }
 
 /// The standard deviation of a number about its smooth curve.
@@ -300,8 +300,8 @@ mod tests {
     }
 
     #[test]
-    fn phases_are_read_and_a_last_one_without_validation_says_nothing() {
-        let mut text = String::from("{\"step\":1,\"kind\":\"phase\",\"name\":\"codes\"}\nno line\n");
+    fn stages_are_read_and_a_last_one_without_validation_says_nothing() {
+        let mut text = String::from("{\"step\":1,\"kind\":\"stage\",\"name\":\"codes\"}\nno line\n");
         for step in 1..=9 {
             text += &format!(
                 "{{\"step\":{step},\"kind\":\"step\",\"loss\":{step}.5,\"mse\":0.5,\"bad\":null}}\n"
@@ -309,16 +309,16 @@ mod tests {
             text += &format!("{{\"step\":{step},\"kind\":\"valid\",\"mse\":{},\"usage\":1.0}}\n", 9 - step);
         }
         let one = Curve::parse(&text);
-        assert_eq!((one.phases.len(), one.phases[0].name.as_str()), (1, "codes"));
-        assert_eq!((one.phases[0].loss.name.as_str(), one.phases[0].valid.points[0]), ("mse", (1, 8.0)));
+        assert_eq!((one.stages.len(), one.stages[0].name.as_str()), (1, "codes"));
+        assert_eq!((one.stages[0].loss.name.as_str(), one.stages[0].valid.points[0]), ("mse", (1, 8.0)));
         assert!(matches!(one.outlook(), Some(Outlook::Falling { .. })));
         assert_eq!(one.sparkline().unwrap(), "█▇▆▅▅▄▃▂▁");
-        text += "{\"step\":10,\"kind\":\"phase\",\"name\":\"critic\"}\n{\"step\":10,\"kind\":\"step\",\"reward\":1.0}\n";
+        text += "{\"step\":10,\"kind\":\"stage\",\"name\":\"critic\"}\n{\"step\":10,\"kind\":\"step\",\"reward\":1.0}\n";
         let two = Curve::parse(&text);
-        assert_eq!((two.phases.len(), two.phases[1].loss.name.as_str()), (2, "reward"));
+        assert_eq!((two.stages.len(), two.stages[1].loss.name.as_str()), (2, "reward"));
         assert_eq!((two.outlook(), two.sparkline()), (None, None));
         let old =
             "{\"step\":5,\"kind\":\"valid\",\"mse\":0.5}\n{\"step\":9,\"kind\":\"valid\",\"nll\":2.5}\n";
-        assert_eq!(Curve::parse(old).phases.len(), 2);
+        assert_eq!(Curve::parse(old).stages.len(), 2);
     }
 }

@@ -3,65 +3,65 @@
 use std::{path::Path, sync::Arc};
 
 use mintage_data::{
-    ClipCodec, ClipSet, Error, ImageCodec, ImageSet, SoundCodec, SoundSet, SourceSpec, Split, Splits,
-    TableCodec, TableSet, is_music, is_sound, is_table, is_text, is_video,
-    sequence::{Cut, Matter, SequenceCodec, SequenceSet},
+    AudioFormat, AudioSet, Error, ImageSet, ImageTransform, RowEncoder, SourceSpec, Split, Splits, TableSet,
+    VideoFormat, VideoSet, is_music, is_sound, is_table, is_text, is_video,
+    sequence::{Chunking, Modality, SequenceSet, Tokenizer},
     table::schema::{ColumnSchema, IdFormat, Kind},
 };
 
-use crate::models::{Batch, ClipInfo, DataInfo, ImageInfo, SoundInfo, with_classes};
+use crate::models::{AudioInfo, Batch, DataInfo, ImageInfo, VideoInfo, with_classes};
 
 /// An opened source, split into train, valid and holdout.
 #[derive(Clone, Debug)]
 pub enum AnyData {
-    Images(Arc<ImageSet>),
+    Image(Arc<ImageSet>),
     Table(Arc<TableSet>),
-    Sequences(Arc<SequenceSet>),
-    Sounds(Arc<SoundSet>),
-    Clips(Arc<ClipSet>),
+    Sequence(Arc<SequenceSet>),
+    Audio(Arc<AudioSet>),
+    Video(Arc<VideoSet>),
 }
 
 /// Everything between the user's data and a model's numbers.
 #[derive(Clone, Debug)]
-pub enum AnyCodec {
-    Image(ImageCodec),
-    Table(Box<TableCodec>),
+pub enum AnyTransform {
+    Image(ImageTransform),
+    Table(Box<RowEncoder>),
     /// With the classes that documents may have.
-    Sequence(Box<SequenceCodec>, Vec<String>),
-    Sound(SoundCodec),
-    Clip(ClipCodec),
+    Sequence(Box<Tokenizer>, Vec<String>),
+    Audio(AudioFormat),
+    Video(VideoFormat),
 }
 
-impl AnyCodec {
+impl AnyTransform {
     /// Writes it into the folder `codec` of a model.
     pub fn save(&self, dir: &Path) -> Result<(), Error> {
         match self {
             Self::Image(codec) => codec.save(dir),
             Self::Table(codec) => codec.save(dir),
             Self::Sequence(codec, _) => codec.save(dir),
-            Self::Sound(codec) => codec.save(dir),
-            Self::Clip(codec) => codec.save(dir),
+            Self::Audio(codec) => codec.save(dir),
+            Self::Video(codec) => codec.save(dir),
         }
     }
 
     /// Reads the codec of a model of `info`'s kind.
     pub fn load(dir: &Path, info: &DataInfo) -> Result<Self, Error> {
         match info {
-            DataInfo::Image(_) => ImageCodec::load(dir).map(Self::Image),
-            DataInfo::Table(_) => TableCodec::load(dir).map(Box::new).map(Self::Table),
+            DataInfo::Image(_) => ImageTransform::load(dir).map(Self::Image),
+            DataInfo::Table(_) => RowEncoder::load(dir).map(Box::new).map(Self::Table),
             DataInfo::Sequence(info) => {
-                let codec = SequenceCodec::load(dir, info.matter)?;
+                let codec = Tokenizer::load(dir, info.modality)?;
                 Ok(Self::Sequence(Box::new(codec), info.classes.clone()))
             }
-            DataInfo::Sound(_) => SoundCodec::load(dir).map(Self::Sound),
-            DataInfo::Clip(_) => ClipCodec::load(dir).map(Self::Clip),
+            DataInfo::Audio(_) => AudioFormat::load(dir).map(Self::Audio),
+            DataInfo::Video(_) => VideoFormat::load(dir).map(Self::Video),
         }
     }
 }
 
 impl From<Arc<ImageSet>> for AnyData {
     fn from(set: Arc<ImageSet>) -> Self {
-        Self::Images(set)
+        Self::Image(set)
     }
 }
 
@@ -75,130 +75,130 @@ impl AnyData {
     /// Opens whatever `spec` names.
     pub fn open(spec: &SourceSpec) -> Result<Self, Error> {
         if is_video(spec)? {
-            return ClipSet::open(spec).map(Arc::new).map(Self::Clips);
+            return VideoSet::open(spec).map(Arc::new).map(Self::Video);
         }
         if is_music(spec)? || is_text(spec)? {
-            return SequenceSet::open(spec).map(Arc::new).map(Self::Sequences);
+            return SequenceSet::open(spec).map(Arc::new).map(Self::Sequence);
         }
         if is_sound(spec)? {
-            return SoundSet::open(spec).map(Arc::new).map(Self::Sounds);
+            return AudioSet::open(spec).map(Arc::new).map(Self::Audio);
         }
         match is_table(spec)? {
             true => TableSet::open(spec).map(Arc::new).map(Self::Table),
-            false => ImageSet::open(spec).map(Arc::new).map(Self::Images),
+            false => ImageSet::open(spec).map(Arc::new).map(Self::Image),
         }
     }
 
     /// Opens a source as a trained model sees it.
-    pub fn open_as(spec: &SourceSpec, codec: &AnyCodec) -> Result<Self, Error> {
+    pub fn open_as(spec: &SourceSpec, codec: &AnyTransform) -> Result<Self, Error> {
         match codec {
-            AnyCodec::Table(codec) => TableSet::open_as(spec, codec).map(Arc::new).map(Self::Table),
-            AnyCodec::Image(codec) => ImageSet::open_as(spec, codec).map(Arc::new).map(Self::Images),
-            AnyCodec::Sequence(codec, classes) => {
-                SequenceSet::open_as(spec, codec, classes).map(Arc::new).map(Self::Sequences)
+            AnyTransform::Table(codec) => TableSet::open_as(spec, codec).map(Arc::new).map(Self::Table),
+            AnyTransform::Image(codec) => ImageSet::open_as(spec, codec).map(Arc::new).map(Self::Image),
+            AnyTransform::Sequence(codec, classes) => {
+                SequenceSet::open_as(spec, codec, classes).map(Arc::new).map(Self::Sequence)
             }
-            AnyCodec::Sound(codec) => SoundSet::open_as(spec, codec).map(Arc::new).map(Self::Sounds),
-            AnyCodec::Clip(codec) => ClipSet::open_as(spec, codec).map(Arc::new).map(Self::Clips),
+            AnyTransform::Audio(codec) => AudioSet::open_as(spec, codec).map(Arc::new).map(Self::Audio),
+            AnyTransform::Video(codec) => VideoSet::open_as(spec, codec).map(Arc::new).map(Self::Video),
         }
     }
 
-    pub fn codec(&self) -> AnyCodec {
+    pub fn codec(&self) -> AnyTransform {
         match self {
-            Self::Images(set) => AnyCodec::Image(set.codec().clone()),
-            Self::Table(set) => AnyCodec::Table(Box::new(set.codec().clone())),
-            Self::Sequences(set) => {
-                AnyCodec::Sequence(Box::new(set.codec().clone()), set.info().classes.clone())
+            Self::Image(set) => AnyTransform::Image(set.codec().clone()),
+            Self::Table(set) => AnyTransform::Table(Box::new(set.codec().clone())),
+            Self::Sequence(set) => {
+                AnyTransform::Sequence(Box::new(set.codec().clone()), set.info().classes.clone())
             }
-            Self::Sounds(set) => AnyCodec::Sound(set.codec().clone()),
-            Self::Clips(set) => AnyCodec::Clip(set.codec().clone()),
+            Self::Audio(set) => AnyTransform::Audio(set.codec().clone()),
+            Self::Video(set) => AnyTransform::Video(set.codec().clone()),
         }
     }
 
     pub fn info(&self) -> DataInfo {
         match self {
-            Self::Images(set) => DataInfo::Image(ImageInfo {
+            Self::Image(set) => DataInfo::Image(ImageInfo {
                 shape: set.shape(),
                 classes: set.classes().len(),
                 train_len: set.splits().train.len(),
             }),
             Self::Table(set) => DataInfo::Table(set.info().clone()),
-            Self::Sequences(set) => DataInfo::Sequence(set.info().clone()),
-            Self::Sounds(set) => {
-                let SoundCodec { rate_hz, channels, segment, whole, .. } = *set.codec();
+            Self::Sequence(set) => DataInfo::Sequence(set.info().clone()),
+            Self::Audio(set) => {
+                let AudioFormat { rate_hz, channels, segment, whole, .. } = *set.codec();
                 let (classes, train_len) = (set.classes().len(), set.items(Split::Train).len());
-                DataInfo::Sound(SoundInfo { rate_hz, channels, segment, whole, classes, train_len })
+                DataInfo::Audio(AudioInfo { rate_hz, channels, segment, whole, classes, train_len })
             }
-            Self::Clips(set) => {
-                let ClipCodec { shape, frames, fps, .. } = *set.codec();
+            Self::Video(set) => {
+                let VideoFormat { shape, frames, fps, .. } = *set.codec();
                 let (classes, train_len) = (set.classes().len(), set.splits().train.len());
-                DataInfo::Clip(ClipInfo { shape, frames, fps, classes, train_len })
+                DataInfo::Video(VideoInfo { shape, frames, fps, classes, train_len })
             }
         }
     }
 
     pub fn splits(&self) -> &Splits {
         match self {
-            Self::Images(set) => set.splits(),
+            Self::Image(set) => set.splits(),
             Self::Table(set) => set.splits(),
-            Self::Sequences(set) => set.splits(),
-            Self::Sounds(set) => set.splits(),
-            Self::Clips(set) => set.splits(),
+            Self::Sequence(set) => set.splits(),
+            Self::Audio(set) => set.splits(),
+            Self::Video(set) => set.splits(),
         }
     }
 
     /// The items of a split: all of it, or the windows or segments that sequences and sounds are cut into.
-    pub fn items(&self, split: Split, cut: Option<Cut>) -> Vec<u32> {
+    pub fn items(&self, split: Split, cut: Option<Chunking>) -> Vec<u32> {
         match (self, cut) {
-            (Self::Sequences(set), Some(cut)) => set.items(split, cut).collect(),
-            (Self::Sounds(set), _) => set.items(split).collect(),
+            (Self::Sequence(set), Some(cut)) => set.items(split, cut).collect(),
+            (Self::Audio(set), _) => set.items(split).collect(),
             _ => self.splits().get(split).to_vec(),
         }
     }
 
     /// The items of `indices`, in that order. With a `seed` as they are trained on: it chooses where windows begin.
-    pub fn batch(&self, indices: &[u32], cut: Option<Cut>, seed: Option<u64>) -> Result<Batch, Error> {
+    pub fn batch(&self, indices: &[u32], cut: Option<Chunking>, seed: Option<u64>) -> Result<Batch, Error> {
         match self {
-            Self::Images(set) => set.batch(indices).map(Batch::Images),
-            Self::Table(set) => Ok(Batch::Rows(set.batch(indices))),
-            Self::Sequences(set) => {
+            Self::Image(set) => set.batch(indices).map(Batch::Image),
+            Self::Table(set) => Ok(Batch::Table(set.batch(indices))),
+            Self::Sequence(set) => {
                 let cut = cut.unwrap_or_else(|| unreachable!("models of sequences say how they are cut"));
-                Ok(Batch::Sequences(set.batch(indices, cut, seed)))
+                Ok(Batch::Sequence(set.batch(indices, cut, seed)))
             }
-            Self::Sounds(set) => Ok(Batch::Sounds(set.batch(indices, seed))),
-            Self::Clips(set) => Ok(Batch::Clips(set.batch(indices, seed))),
+            Self::Audio(set) => Ok(Batch::Audio(set.batch(indices, seed))),
+            Self::Video(set) => Ok(Batch::Video(set.batch(indices, seed))),
         }
     }
 
     /// `spec` with what opening decided.
     pub fn resolved(&self, spec: &SourceSpec) -> SourceSpec {
         match self {
-            Self::Images(set) => set.resolved(spec),
+            Self::Image(set) => set.resolved(spec),
             Self::Table(set) => set.resolved(spec),
-            Self::Sequences(set) => set.resolved(spec),
-            Self::Sounds(set) => set.resolved(spec),
-            Self::Clips(set) => set.resolved(spec),
+            Self::Sequence(set) => set.resolved(spec),
+            Self::Audio(set) => set.resolved(spec),
+            Self::Video(set) => set.resolved(spec),
         }
     }
 
     /// What the user should know of how they were read.
     pub fn notes(&self) -> &[String] {
         match self {
-            Self::Images(set) => set.notes(),
+            Self::Image(set) => set.notes(),
             Self::Table(set) => &set.table().notes,
-            Self::Sequences(set) => set.notes(),
-            Self::Sounds(set) => set.notes(),
-            Self::Clips(set) => set.notes(),
+            Self::Sequence(set) => set.notes(),
+            Self::Audio(set) => set.notes(),
+            Self::Video(set) => set.notes(),
         }
     }
 
     /// Name and reason of every item that could not be read.
     pub fn skips(&self) -> &[String] {
         match self {
-            Self::Images(set) => set.skips(),
+            Self::Image(set) => set.skips(),
             Self::Table(_) => &[],
-            Self::Sequences(set) => set.skips(),
-            Self::Sounds(set) => set.skips(),
-            Self::Clips(set) => set.skips(),
+            Self::Sequence(set) => set.skips(),
+            Self::Audio(set) => set.skips(),
+            Self::Video(set) => set.skips(),
         }
     }
 
@@ -230,9 +230,9 @@ impl AnyData {
     /// Keys of `[data]` that have no meaning for such data, and that a recipe has all the same.
     pub fn irrelevant_keys(&self) -> &'static [&'static str] {
         match self {
-            Self::Images(_) | Self::Clips(_) => &["rare"],
+            Self::Image(_) | Self::Video(_) => &["rare"],
             Self::Table(_) => &["fit", "color", "strict"],
-            Self::Sounds(_) | Self::Sequences(_) => &["fit", "color", "rare"],
+            Self::Audio(_) | Self::Sequence(_) => &["fit", "color", "rare"],
         }
     }
 
@@ -247,20 +247,20 @@ impl AnyData {
     /// The data in words: "2,000 images 28×28 gray, 10 classes (1,801 train, 99 valid, 100 holdout)".
     pub fn describe(&self) -> String {
         match self {
-            Self::Images(set) => {
+            Self::Image(set) => {
                 let what = format!("{} {}", thousands(set.len()), self.info().items());
                 format!("{what} {}", parts(set.splits()))
             }
             Self::Table(set) => Self::describe_table(set),
-            Self::Sequences(set) => Self::describe_sequences(set),
-            Self::Sounds(set) => Self::describe_sounds(set),
-            Self::Clips(set) => Self::describe_clips(set),
+            Self::Sequence(set) => Self::describe_sequences(set),
+            Self::Audio(set) => Self::describe_sounds(set),
+            Self::Video(set) => Self::describe_clips(set),
         }
     }
 
     /// "3,000 sounds, 22 minutes, 8000 Hz mono, 10 classes (…)".
-    pub fn describe_sounds(set: &SoundSet) -> String {
-        let SoundCodec { rate_hz, channels, .. } = *set.codec();
+    pub fn describe_sounds(set: &AudioSet) -> String {
+        let AudioFormat { rate_hz, channels, .. } = *set.codec();
         let secs: f64 = (0..set.len() as u32).map(|sound| set.seconds(sound)).sum();
         let time = match secs {
             short if short < 120.0 => format!("{short:.0} seconds"),
@@ -273,8 +273,8 @@ impl AnyData {
     }
 
     /// "300 clips, 8 frames 64×64 RGB at 8 a second, 9 classes (…)"; of long ones also how many parts they are learned in.
-    pub fn describe_clips(set: &ClipSet) -> String {
-        let ClipCodec { shape, frames, fps, .. } = *set.codec();
+    pub fn describe_clips(set: &VideoSet) -> String {
+        let VideoFormat { shape, frames, fps, .. } = *set.codec();
         let color = if shape.channels == 1 { "gray" } else { "RGB" };
         let what = match (set.clip_count(), set.len()) {
             (1, parts) => format!("one clip in {} parts", thousands(parts)),
@@ -302,7 +302,7 @@ impl AnyData {
         if set.is_one() {
             return format!("one text, {tokens}");
         }
-        let what = if info.matter == Matter::Text { "texts" } else { "tunes" };
+        let what = if info.modality == Modality::Text { "texts" } else { "tunes" };
         let classes = with_classes(info.classes.len());
         format!("{} {what}, {tokens}{classes} {}", thousands(set.len()), parts(set.splits()))
     }

@@ -86,8 +86,8 @@ pub enum StopReason {
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
     Plan(Plan),
-    /// A phase of the run begins (index from 1).
-    Phase {
+    /// A stage of the run begins (index from 1).
+    Stage {
         index: usize,
         count: usize,
         name: String,

@@ -7,7 +7,7 @@
 //!
 //! ```
 //! use std::{sync::{Arc, atomic::AtomicBool}, time::Instant};
-//! use mintage::{Control, Model, Recipe, Run, SampleRequest, train};
+//! use mintage::{Control, Model, Recipe, Run, ImageRequest, train};
 //! use mintage::{data::{ImageSet, ImageShape, Images}, nn::DeviceChoice};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -24,7 +24,7 @@
 //! train(&recipe, &data.into(), &mut run, &DeviceChoice::Cpu, &control, &mut |event| println!("{event:?}"))?;
 //!
 //! let model = Model::load(run.dir(), &DeviceChoice::Cpu)?;
-//! let new = model.sample(&SampleRequest { n: 4, ..SampleRequest::default() }, &mut |_, _| {})?;
+//! let new = model.sample(&ImageRequest { n: 4, ..ImageRequest::default() }, &mut |_, _| {})?;
 //! assert_eq!(new.pixels.len(), 4 * 64);
 //! # Ok(())
 //! # }
@@ -45,16 +45,16 @@ pub mod run;
 pub mod sample;
 pub mod train;
 
-pub use dataset::{AnyCodec, AnyData};
+pub use dataset::{AnyData, AnyTransform};
 pub use error::Error;
 pub use events::{Event, Metrics, Plan, StopReason};
 pub use mintage_data as data;
 pub use mintage_nn as nn;
 pub use model::Model;
-pub use models::{AnyConfig, AnyModel, Batch, Choice, DataInfo, Family, Size, Start};
+pub use models::{AnyConfig, AnyModel, Batch, DataInfo, Family, SamplingParams, Size, Start};
 pub use recipe::Recipe;
 pub use run::Run;
 pub use sample::{
-    ClipRequest, Resemble, RowRequest, SampleRequest, SequenceRequest, Shape, SoundRequest, TuneRequest,
+    AudioRequest, ImageRequest, MusicRequest, Resemble, Shape, TableRequest, TextRequest, VideoRequest,
 };
 pub use train::{Control, train};

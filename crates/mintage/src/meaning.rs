@@ -33,17 +33,17 @@ pub fn of_validation(config: &AnyConfig, info: &DataInfo, name: &str, value: f64
             let blind = image.shape.pixels() as f64 * 256f64.ln();
             format!("nats an image at most, {UNSEEN}; guessing blindly is {}", short(blind))
         }
-        (DataInfo::Image(_) | DataInfo::Clip(_), "bits_per_dim" | "pixel_bits_per_dim") => {
+        (DataInfo::Image(_) | DataInfo::Video(_), "bits_per_dim" | "pixel_bits_per_dim") => {
             format!("bits for each number of a pixel, {UNSEEN}; guessing blindly is 8")
         }
-        (DataInfo::Image(_) | DataInfo::Clip(_), "mse") => {
+        (DataInfo::Image(_) | DataInfo::Video(_), "mse") => {
             let of = match config.family() {
-                Family::Vae if matches!(info, DataInfo::Clip(_)) => "of frames that are foretold or rebuilt",
+                Family::Vae if matches!(info, DataInfo::Video(_)) => "of frames that are foretold or rebuilt",
                 _ => "of {item}s that are taken apart and rebuilt",
             };
             format!("mean square error {of}, with pixels from 0 to 1; lower is better")
         }
-        (DataInfo::Sound(_), "code_nll") => {
+        (DataInfo::Audio(_), "code_nll") => {
             format!("nats a code, {UNSEEN}; as unsure as between {} equally likely codes", short(value.exp()))
         }
         (_, "loss") => OWN_SCALE.to_owned(),
@@ -86,14 +86,14 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use burn::tensor::Device;
     use mintage_data::{
-        ClipBatch, ImageBatch, ImageShape, RowBatch, RowInfo,
-        sequence::{Matter, SequenceBatch, SequenceInfo},
-        table::codec::Field,
+        ImageBatch, ImageShape, TableBatch, TableInfo, VideoBatch,
+        sequence::{Modality, SequenceBatch, SequenceInfo},
+        table::encoder::Field,
     };
     use mintage_nn::Rng;
 
     use super::*;
-    use crate::models::{AnyModel, Batch, ClipInfo, ImageInfo, Size, audio::tests_common};
+    use crate::models::{AnyModel, Batch, ImageInfo, Size, VideoInfo, audio::test_support};
 
     fn rows() -> (DataInfo, Batch) {
         let tokens: Vec<u16> = (0..48).flat_map(|i| [i % 2, i % 3, i % 4]).collect();
@@ -102,13 +102,13 @@ mod tests {
             Field { column, size, ordinal: false, unordered: 0, detail: false, counts }
         };
         let fields = [2, 3, 4].into_iter().enumerate().map(field).collect();
-        (DataInfo::Table(RowInfo { fields, train_len: 48 }), Batch::Rows(RowBatch { tokens, n: 48 }))
+        (DataInfo::Table(TableInfo { fields, train_len: 48 }), Batch::Table(TableBatch { tokens, n: 48 }))
     }
 
-    fn texts(matter: Matter) -> (DataInfo, Batch) {
-        let chars_per_token = if matter == Matter::Text { 2.0 } else { 0.0 };
+    fn texts(modality: Modality) -> (DataInfo, Batch) {
+        let chars_per_token = if modality == Modality::Text { 2.0 } else { 0.0 };
         let info = SequenceInfo {
-            matter,
+            modality,
             vocab: 10,
             classes: Vec::new(),
             train_len: 4,
@@ -117,8 +117,8 @@ mod tests {
             periods: Vec::new(),
         };
         let tokens = (0..4).flat_map(|_| [0, 1, 2, 3, 4, 5, 6, 0]).collect();
-        let batch = SequenceBatch { tokens, classes: Vec::new(), phases: Vec::new(), n: 4 };
-        (DataInfo::Sequence(info), Batch::Sequences(batch))
+        let batch = SequenceBatch { tokens, classes: Vec::new(), period_positions: Vec::new(), n: 4 };
+        (DataInfo::Sequence(info), Batch::Sequence(batch))
     }
 
     /// Tiny data of every kind.
@@ -126,15 +126,15 @@ mod tests {
         let shape = ImageShape { channels: 1, height: 16, width: 16 };
         let pixels: Vec<u8> = (0..2 * 256).map(|i| (i % 251) as u8).collect();
         let image = ImageInfo { shape, classes: 0, train_len: 2 };
-        let clip = ClipInfo { shape, frames: 8, fps: 8.0, classes: 0, train_len: 2 };
+        let clip = VideoInfo { shape, frames: 8, fps: 8.0, classes: 0, train_len: 2 };
         let films = pixels.repeat(8);
         vec![
-            (DataInfo::Image(image), Batch::Images(ImageBatch { pixels, labels: Vec::new(), n: 2 })),
+            (DataInfo::Image(image), Batch::Image(ImageBatch { pixels, labels: Vec::new(), n: 2 })),
             rows(),
-            texts(Matter::Text),
-            texts(Matter::Music),
-            (DataInfo::Sound(tests_common::tiny_info(1)), Batch::Sounds(tests_common::tiny_batch(1))),
-            (DataInfo::Clip(clip), Batch::Clips(ClipBatch { pixels: films, labels: Vec::new(), n: 2 })),
+            texts(Modality::Text),
+            texts(Modality::Music),
+            (DataInfo::Audio(test_support::tiny_info(1)), Batch::Audio(test_support::tiny_batch(1))),
+            (DataInfo::Video(clip), Batch::Video(VideoBatch { pixels: films, labels: Vec::new(), n: 2 })),
         ]
     }
 
@@ -148,8 +148,8 @@ mod tests {
                     continue;
                 };
                 let model = AnyModel::new(&config, &info, &Device::flex(), &mut Rng::new(1, 0));
-                let phases = model.phases();
-                for progress in phases.iter().map(|(_, from)| *from).chain([1.0]) {
+                let stages = model.stages();
+                for progress in stages.iter().map(|(_, from)| *from).chain([1.0]) {
                     let Some(metrics) = model.validate(&batch, progress, &mut Rng::new(2, 0)) else {
                         continue;
                     };
@@ -172,7 +172,7 @@ mod tests {
         // ln 2 + ln 3 + ln 4 nats.
         let said = of_validation(&config, &info, "nll", 2.0).unwrap();
         assert!(said.starts_with("nats a row") && said.ends_with("is at about 3.18"), "{said}");
-        let (info, _) = texts(Matter::Text);
+        let (info, _) = texts(Modality::Text);
         let config = AnyConfig::preset(None, Size::Tiny, &info, &toml::Table::new()).unwrap();
         let said = of_validation(&config, &info, "nll", 4f64.ln()).unwrap();
         assert!(

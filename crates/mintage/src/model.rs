@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::{
-    dataset::{AnyCodec, AnyData},
+    dataset::{AnyData, AnyTransform},
     error::Error,
     events::Metrics,
     models::{AnyConfig, AnyModel, Batch, DataInfo, Size},
@@ -99,7 +99,7 @@ fn migrate(value: &mut serde_json::Value, format: u64) {
 pub struct Model {
     pub dir: PathBuf,
     pub config: ModelConfig,
-    pub codec: AnyCodec,
+    pub codec: AnyTransform,
     pub any: AnyModel,
     /// A short hash of the file of its weights.
     weights: String,
@@ -111,7 +111,7 @@ impl Model {
     pub fn load(dir: &Path, device: &DeviceChoice) -> Result<Self, Error> {
         let config = ModelConfig::load(dir)?;
         check_codec_files(&dir.join("codec"))?;
-        let codec = AnyCodec::load(&dir.join("codec"), &config.info)?;
+        let codec = AnyTransform::load(&dir.join("codec"), &config.info)?;
         config.check_codec(&codec).map_err(|why| {
             Error::folder(dir, why).with_hint("they are not of the same model: put back a copy of the folder")
         })?;
@@ -244,10 +244,10 @@ pub(crate) fn refuse_not_finite(weights: &TensorMap, path: &Path) -> Result<(), 
 /// Items of each class in the train split; empty without classes.
 pub(crate) fn class_counts(data: &AnyData) -> Vec<u64> {
     let (classes, labels) = match data {
-        AnyData::Images(set) => (set.classes().len(), set.labels()),
-        AnyData::Sounds(set) => (set.classes().len(), set.labels()),
-        AnyData::Clips(set) => (set.classes().len(), set.labels()),
-        AnyData::Table(_) | AnyData::Sequences(_) => return Vec::new(),
+        AnyData::Image(set) => (set.classes().len(), set.labels()),
+        AnyData::Audio(set) => (set.classes().len(), set.labels()),
+        AnyData::Video(set) => (set.classes().len(), set.labels()),
+        AnyData::Table(_) | AnyData::Sequence(_) => return Vec::new(),
     };
     let mut counts = vec![0; classes];
     if !labels.is_empty() {

@@ -262,6 +262,19 @@ pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Opt
         .map(|(_, c)| c)
 }
 
+/// Options that have another name since, and that name.
+const RENAMED: [(&str, &str); 9] = [
+    ("head_start", "kl_warmup"),
+    ("play_from", "adversarial_start"),
+    ("critic_from", "critic_start"),
+    ("prior_from", "prior_start"),
+    ("redrawn", "resample"),
+    ("continued", "p_continue"),
+    ("given", "p_given"),
+    ("rounds", "griffin_lim_iters"),
+    ("stretches", "n_codes"),
+];
+
 /// `preset` with the user's options laid over it; an unknown option or a wrong type is an error.
 pub fn merge_options<C: Serialize + DeserializeOwned>(
     preset: C,
@@ -274,6 +287,12 @@ pub fn merge_options<C: Serialize + DeserializeOwned>(
     for (key, value) in options {
         let path = format!("model.{key}");
         let Some(old) = table.get(key) else {
+            let renamed =
+                RENAMED.iter().find(|(before, now)| before == key && known.iter().any(|k| k == now));
+            if let Some((_, now)) = renamed {
+                let hint = Some(format!("`{key}` is called `{now}` now"));
+                return Err(RecipeError::of_key(&path, "the model has no such option", hint));
+            }
             let hint = match nearest(key, known.iter().map(String::as_str)) {
                 Some(name) => format!("did you mean `{name}`? the options are {}", known.join(", ")),
                 None => format!("the options are {}", known.join(", ")),

@@ -59,7 +59,7 @@ pub struct RunFile {
 pub struct TrainState {
     pub step: u64,
     pub train_secs: f64,
-    /// Best validation of the present phase so far, and the step it was reached at.
+    /// Best validation of the present stage so far, and the step it was reached at.
     pub best: Option<f64>,
     pub best_step: u64,
     /// Validations since then.
@@ -68,7 +68,8 @@ pub struct TrainState {
     pub validations: u64,
     pub previews: u64,
     pub checkpoints: u64,
-    pub phase: usize,
+    #[serde(alias = "phase")]
+    pub stage: usize,
     /// Why training ended, once nothing but publishing is left to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<StopReason>,
@@ -78,7 +79,7 @@ pub struct TrainState {
 }
 
 impl TrainState {
-    /// What is wrong with it as the state at `step` of a training of `phases` phases: the file may be damaged.
+    /// What is wrong with it as the state at `step` of a training of `stages` stages: the file may be damaged.
     fn check(&self, step: Option<u64>) -> Result<(), String> {
         let looks = [self.validations, self.previews, self.checkpoints];
         let sound = step.is_none_or(|step| step == self.step)
@@ -86,7 +87,7 @@ impl TrainState {
             && self.best_step <= self.step
             && looks.iter().all(|&count| count <= MAX_LOOKS)
             && self.since_best as u64 <= MAX_LOOKS
-            && self.phase <= MAX_PHASE;
+            && self.stage <= MAX_STAGES;
         sound.then_some(()).ok_or_else(|| "holds numbers that no training has".to_owned())
     }
 }
@@ -115,8 +116,8 @@ pub struct RunInfo {
 pub(crate) const MAX_TRAIN_SECS: f64 = 3e10;
 /// More validations, previews or checkpoints than any training has.
 const MAX_LOOKS: u64 = 1 << 32;
-/// No family trains in more phases.
-const MAX_PHASE: usize = 8;
+/// No family trains in more stages.
+const MAX_STAGES: usize = 8;
 /// No file of a run but those of weights and metrics is longer: they may be a stranger's.
 pub(crate) const MAX_FILE_BYTES: u64 = 1 << 30;
 /// No series of metrics is longer.
@@ -286,16 +287,16 @@ impl Run {
         self.append(METRICS_FILE, &serde_json::Value::Object(line).to_string())
     }
 
-    /// Appends when a validation was: its step, its phase from 1 (each minimises a number of its own), and the training time
+    /// Appends when a validation was: its step, its stage from 1 (each minimises a number of its own), and the training time
     /// until then.
-    pub(crate) fn append_time(&self, step: u64, phase: usize, secs: f64) -> Result<(), Error> {
-        let line = serde_json::json!({ "step": step, "phase": phase + 1, "secs": secs });
+    pub(crate) fn append_time(&self, step: u64, stage: usize, secs: f64) -> Result<(), Error> {
+        let line = serde_json::json!({ "step": step, "stage": stage + 1, "secs": secs });
         self.append(TIMES_FILE, &line.to_string())
     }
 
-    /// Appends the line that a phase begins with: what comes behind it is about another number.
-    pub(crate) fn append_phase(&self, first_step: u64, name: &str) -> Result<(), Error> {
-        let line = serde_json::json!({ "step": first_step, "kind": "phase", "name": name });
+    /// Appends the line that a stage begins with: what comes behind it is about another number.
+    pub(crate) fn append_stage(&self, first_step: u64, name: &str) -> Result<(), Error> {
+        let line = serde_json::json!({ "step": first_step, "kind": "stage", "name": name });
         self.append(METRICS_FILE, &line.to_string())
     }
 

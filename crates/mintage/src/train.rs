@@ -102,7 +102,7 @@ pub fn train(
     let loader = Loader::new(items, config.batch(), seed, state.step, move |indices, step| {
         read.batch(indices, cut, Some(seed ^ step.rotate_left(32)))
     });
-    let phases = model.phases();
+    let stages = model.stages();
     let start = (control.clock)().saturating_sub(Duration::from_secs_f64(state.train_secs));
     Loop {
         recipe,
@@ -118,7 +118,7 @@ pub fn train(
         info,
         budget,
         start,
-        phases,
+        stages,
         last_valid: None,
         announced: None,
         bad_steps: 0,
@@ -142,7 +142,7 @@ fn restore(run: &Run, model: &mut AnyModel, on: &mut dyn FnMut(Event)) -> Result
             Ok(state)
         });
         match restored {
-            Ok(state) if state.phase < model.phases().len() => return Ok(state),
+            Ok(state) if state.stage < model.stages().len() => return Ok(state),
             Ok(_) => on(Event::Warning { message: format!("{}: is of another training", dir.display()) }),
             Err(error) => on(Event::Warning { message: format!("a checkpoint is damaged: {error}") }),
         }
@@ -202,7 +202,7 @@ struct Loop<'a> {
     /// More would only learn the items by heart.
     most_steps: Option<u64>,
     start: Duration,
-    phases: Vec<(&'static str, f64)>,
+    stages: Vec<(&'static str, f64)>,
     last_valid: Option<Metrics>,
     announced: Option<usize>,
     bad_steps: usize,
@@ -253,7 +253,7 @@ impl Loop<'_> {
             if self.control.stop.load(Ordering::Relaxed) {
                 break StopReason::Interrupted;
             }
-            self.announce_phase(progress)?;
+            self.announce_stage(progress)?;
             self.step(progress)?;
             let progress = self.progress();
             if self.look(progress)? {
@@ -328,22 +328,22 @@ impl Loop<'_> {
         (progress * count as f64) as u64 > done
     }
 
-    fn announce_phase(&mut self, progress: f64) -> Result<(), Error> {
-        let index = self.phases.iter().rposition(|(_, from)| progress >= *from).unwrap_or(0);
-        if self.phases.len() > 1 && (index != self.state.phase || self.state.step == 0) {
-            self.run.append_phase(self.state.step + 1, self.phases[index].0)?;
+    fn announce_stage(&mut self, progress: f64) -> Result<(), Error> {
+        let index = self.stages.iter().rposition(|(_, from)| progress >= *from).unwrap_or(0);
+        if self.stages.len() > 1 && (index != self.state.stage || self.state.step == 0) {
+            self.run.append_stage(self.state.step + 1, self.stages[index].0)?;
         }
-        if index != self.state.phase {
-            // Another phase minimises another number.
-            self.state.phase = index;
+        if index != self.state.stage {
+            // Another stage minimises another number.
+            self.state.stage = index;
             (self.state.best, self.state.since_best) = (None, 0);
             self.last_valid = None;
         }
         if self.announced != Some(index) {
             self.announced = Some(index);
-            if self.phases.len() > 1 {
-                let name = self.phases[index].0.to_owned();
-                (self.on)(Event::Phase { index: index + 1, count: self.phases.len(), name });
+            if self.stages.len() > 1 {
+                let name = self.stages[index].0.to_owned();
+                (self.on)(Event::Stage { index: index + 1, count: self.stages.len(), name });
             }
         }
         Ok(())
@@ -353,7 +353,7 @@ impl Loop<'_> {
         let batch = self.loader.next_batch()?;
         let mut rng = Rng::new(self.recipe.train.seed, self.state.step);
         let fast = self.recipe.train.precision == Precision::Auto
-            && matches!(self.model, AnyModel::Sequence(_) | AnyModel::Sound(_) | AnyModel::Clip(_));
+            && matches!(self.model, AnyModel::Sequence(_) | AnyModel::Audio(_) | AnyModel::Video(_));
         let mut step = || self.model.step(&batch, progress, &mut rng);
         match if fast { with_fast_products(step) } else { step() } {
             Ok(metrics) => {
@@ -404,7 +404,7 @@ impl Loop<'_> {
         let Some(metrics) = self.validation(progress.min(1.0))? else { return Ok(false) };
         let step = self.state.step;
         self.run.append_metrics(step, "valid", &metrics)?;
-        self.run.append_time(step, self.state.phase, self.elapsed())?;
+        self.run.append_time(step, self.state.stage, self.elapsed())?;
         let value = metrics.first().unwrap_or(f64::INFINITY);
         let least = self.state.best.map_or(value, |least| least.min(value));
         let best = value.is_finite() && value <= least + self.config.tolerance() * least.abs();
@@ -420,8 +420,8 @@ impl Loop<'_> {
         self.last_valid = Some(metrics.clone());
         (self.on)(Event::Valid { step, metrics, best });
         let patience = self.recipe.train.patience;
-        let last_phase = self.state.phase + 1 == self.phases.len();
-        Ok(patience > 0 && last_phase && self.state.since_best >= patience)
+        let last_stage = self.state.stage + 1 == self.stages.len();
+        Ok(patience > 0 && last_stage && self.state.since_best >= patience)
     }
 
     /// Mean metrics over the valid split (`valid_items` of it), always with the same random numbers.
@@ -429,17 +429,17 @@ impl Loop<'_> {
         let cut = self.config.cut();
         let valid = self.data.items(Split::Valid, cut);
         let (most, at_once) = match self.data {
-            AnyData::Images(_) => (VALID_IMAGES, IMAGES_AT_ONCE),
+            AnyData::Image(_) => (VALID_IMAGES, IMAGES_AT_ONCE),
             AnyData::Table(_) => (VALID_ROWS, ROWS_AT_ONCE),
-            AnyData::Sequences(_) => (VALID_SEQUENCES, SEQUENCES_AT_ONCE),
-            AnyData::Sounds(_) => (VALID_SOUNDS, SOUNDS_AT_ONCE),
-            AnyData::Clips(_) => (VALID_CLIPS, CLIPS_AT_ONCE),
+            AnyData::Sequence(_) => (VALID_SEQUENCES, SEQUENCES_AT_ONCE),
+            AnyData::Audio(_) => (VALID_SOUNDS, SOUNDS_AT_ONCE),
+            AnyData::Video(_) => (VALID_CLIPS, CLIPS_AT_ONCE),
         };
         let most = self.recipe.train.valid_items.unwrap_or(most);
         // Windows of a stream are like their neighbours: they are taken from all over it.
         let valid = match self.data {
-            AnyData::Sequences(_) | AnyData::Sounds(_) | AnyData::Clips(_) => evenly(&valid, most),
-            AnyData::Images(_) | AnyData::Table(_) => valid[..valid.len().min(most)].to_vec(),
+            AnyData::Sequence(_) | AnyData::Audio(_) | AnyData::Video(_) => evenly(&valid, most),
+            AnyData::Image(_) | AnyData::Table(_) => valid[..valid.len().min(most)].to_vec(),
         };
         let mut rng = Rng::new(self.recipe.train.seed, STREAM_VALID);
         let mut parts = Vec::new();
@@ -510,12 +510,12 @@ impl Loop<'_> {
     }
 
     /// Writes `model.safetensors` and `config.json`: the weights of the best validation of the last
-    /// phase where there is one, the averaged weights as they are otherwise.
+    /// stage where there is one, the averaged weights as they are otherwise.
     fn publish(&mut self) -> Result<(), Error> {
         let mut weights = TensorMap::default();
-        let last_phase = self.state.phase + 1 == self.phases.len();
+        let last_stage = self.state.stage + 1 == self.stages.len();
         self.model.save_weights(&mut weights);
-        if last_phase && self.state.since_best > 0 && self.run.best_weights().is_file() {
+        if last_stage && self.state.since_best > 0 && self.run.best_weights().is_file() {
             let best = TensorMap::load(&self.run.best_weights());
             match best.ok().filter(|best| best.is_like(&weights) && best.not_finite().is_none()) {
                 Some(best) => {

@@ -70,7 +70,7 @@ pub const CASES: [Case; 24] = [
     step("mlp-vae", "MLP VAE of 400 units, 28×28, batch 200"),
     step("vae-28", "residual VAE small, 28×28, batch 32"),
     step("vae-64", "residual VAE small, 64×64 RGB, batch 32"),
-    step("vqvae-32", "VQ-VAE small, its first phase, 32×32 RGB, batch 32"),
+    step("vqvae-32", "VQ-VAE small, its first stage, 32×32 RGB, batch 32"),
     step("gan-32", "GAN small, discriminator and generator, penalties every other step, 32×32 RGB, batch 32"),
     step("flow-32", "flow small, 32×32 RGB, batch 16"),
     step("gpt-small", "transformer 4 × 128, 64 tokens, batch 12"),

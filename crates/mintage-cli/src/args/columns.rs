@@ -62,7 +62,8 @@ pub enum YesNo {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum KindChoice {
     Image,
-    Rows,
+    #[value(alias = "rows")]
+    Table,
     Text,
     Music,
     Video,
@@ -73,7 +74,7 @@ impl From<KindChoice> for DataKind {
     fn from(choice: KindChoice) -> Self {
         match choice {
             KindChoice::Image => Self::Image,
-            KindChoice::Rows => Self::Rows,
+            KindChoice::Table => Self::Table,
             KindChoice::Text => Self::Text,
             KindChoice::Music => Self::Music,
             KindChoice::Video => Self::Video,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, value_parser};
 
-use super::{Columns, FamilyChoice, MAX_INT, Moved, SizeChoice, SizeParser, any_name};
+use super::{Columns, FamilyChoice, MAX_INT, SizeChoice, SizeParser, SourceOverride, any_name};
 
 #[derive(Args, Debug)]
 pub struct Sweep {
@@ -62,7 +62,7 @@ pub struct Compare {
     #[command(flatten)]
     pub exports: Exports,
     #[command(flatten)]
-    pub moved: Moved,
+    pub moved: SourceOverride,
 }
 
 /// Files that a comparison is written to.

@@ -10,11 +10,11 @@ const MAX_BYTES: u64 = 1 << 30;
 /// Points of a mean over seeds.
 const POINTS: usize = 40;
 
-/// The validations of one phase of a run.
+/// The validations of one stage of a run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Curve {
-    /// Which of the phases that validate, from 1: two of them may call different numbers alike.
-    pub phase: usize,
+    /// Which of the stages that validate, from 1: two of them may call different numbers alike.
+    pub stage: usize,
     /// The name of the number, such as "nelbo".
     pub metric: String,
     pub points: Vec<Point>,
@@ -28,10 +28,10 @@ pub struct Point {
     pub value: f64,
 }
 
-/// The phase that a validation belongs to, and the names of what it reports.
+/// The stage that a validation belongs to, and the names of what it reports.
 type Kind = (Option<u64>, Vec<String>);
 
-/// The curves of a run, one for each phase that validates; none where its folder has no series.
+/// The curves of a run, one for each stage that validates; none where its folder has no series.
 pub fn read(dir: &Path) -> Vec<Curve> {
     let lines = |name: &str| -> Vec<Value> {
         let text = mintage_data::read_text(&dir.join(name), MAX_BYTES).unwrap_or_default();
@@ -41,15 +41,15 @@ pub fn read(dir: &Path) -> Vec<Curve> {
     let times: HashMap<u64, (f64, Option<u64>)> = lines("times.jsonl")
         .iter()
         .filter_map(|line| {
-            let phase = line.get("phase").and_then(Value::as_u64);
-            Some((step_of(line)?, (line.get("secs")?.as_f64()?, phase)))
+            let stage = line.get("stage").or_else(|| line.get("phase")).and_then(Value::as_u64);
+            Some((step_of(line)?, (line.get("secs")?.as_f64()?, stage)))
         })
         .collect();
     let mut curves: Vec<(Kind, Curve)> = Vec::new();
     for line in lines("metrics.jsonl").iter().filter(|line| line["kind"] == "valid") {
         let Some((step, all)) = step_of(line).zip(line.as_object()) else { continue };
-        let (secs, phase) = times.get(&step).copied().unzip();
-        // In runs of versions that did not keep it a phase is told by what it reports.
+        let (secs, stage) = times.get(&step).copied().unzip();
+        // In runs of versions that did not keep it a stage is told by what it reports.
         let names: Vec<String> =
             all.keys().filter(|key| !["step", "kind"].contains(&key.as_str())).cloned().collect();
         let Some(metric) = names.first().cloned() else { continue };
@@ -57,12 +57,12 @@ pub fn read(dir: &Path) -> Vec<Curve> {
             continue;
         };
         let point = Point { step, secs, value };
-        let kind = (phase.flatten(), names);
+        let kind = (stage.flatten(), names);
         match curves.last_mut().filter(|(last, _)| *last == kind) {
             Some((_, curve)) => curve.points.push(point),
             None => {
-                let phase = curves.len() + 1;
-                curves.push((kind, Curve { phase, metric, points: vec![point] }));
+                let stage = curves.len() + 1;
+                curves.push((kind, Curve { stage, metric, points: vec![point] }));
             }
         }
     }
@@ -117,11 +117,11 @@ mod tests {
 
     fn curve(points: &[(u64, f64)]) -> Curve {
         let points = points.iter().map(|&(step, value)| Point { step, secs: None, value }).collect();
-        Curve { phase: 1, metric: "nll".to_owned(), points }
+        Curve { stage: 1, metric: "nll".to_owned(), points }
     }
 
     #[test]
-    fn phases_are_curves_of_their_own() {
+    fn stages_are_curves_of_their_own() {
         let dir = tempfile::tempdir().unwrap();
         let metrics = "{\"step\":1,\"kind\":\"step\",\"loss\":9}\n{\"step\":5,\"kind\":\"valid\",\"mse\":0.5}\n\
                        {\"step\":9,\"kind\":\"valid\",\"nll\":7.0,\"usage\":1}\n{\"step\":";
@@ -133,11 +133,11 @@ mod tests {
         assert_eq!(found[0].points, [Point { step: 5, secs: None, value: 0.5 }]);
         assert_eq!(found[1].points[0].secs, Some(1.5));
         assert!(read(Path::new("no such folder")).is_empty());
-        // Two phases that call different numbers alike.
+        // Two stages that call different numbers alike.
         let metrics =
             "{\"step\":1,\"kind\":\"valid\",\"loss\":9}\n{\"step\":2,\"kind\":\"valid\",\"loss\":1}\n";
         std::fs::write(dir.path().join("metrics.jsonl"), metrics).unwrap();
-        let times = "{\"step\":1,\"phase\":1,\"secs\":1.5}\n{\"step\":2,\"phase\":2,\"secs\":2.5}\n";
+        let times = "{\"step\":1,\"stage\":1,\"secs\":1.5}\n{\"step\":2,\"stage\":2,\"secs\":2.5}\n";
         std::fs::write(dir.path().join("times.jsonl"), times).unwrap();
         assert_eq!(read(dir.path()).len(), 2);
     }

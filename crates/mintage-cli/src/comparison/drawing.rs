@@ -103,25 +103,25 @@ pub fn curves(comparison: &Comparison) -> Vec<Panel> {
     let mut wanted: Vec<(&str, usize, &str)> = Vec::new();
     for member in comparison.members() {
         for curve in &member.curves {
-            let one = (member.family(), curve.phase, curve.metric.as_str());
+            let one = (member.family(), curve.stage, curve.metric.as_str());
             if !wanted.contains(&one) {
                 wanted.push(one);
             }
         }
     }
-    // Phases of a family stand beside each other.
+    // Stages of a family stand beside each other.
     let place = |family: &str| comparison.groups.iter().position(|group| group.family == family);
-    wanted.sort_by_key(|(family, phase, _)| (place(family), *phase));
-    let phases = |family: &str| wanted.iter().filter(|(other, ..)| *other == family).count();
-    let one = |&(family, phase, metric): &(&str, usize, &str)| {
-        let part = if phases(family) > 1 { format!(", phase {phase}") } else { String::new() };
-        panel(comparison, family, phase, metric, format!("{family}{part}: {metric}"))
+    wanted.sort_by_key(|(family, stage, _)| (place(family), *stage));
+    let stages = |family: &str| wanted.iter().filter(|(other, ..)| *other == family).count();
+    let one = |&(family, stage, metric): &(&str, usize, &str)| {
+        let part = if stages(family) > 1 { format!(", stage {stage}") } else { String::new() };
+        panel(comparison, family, stage, metric, format!("{family}{part}: {metric}"))
     };
     wanted.iter().filter_map(one).collect()
 }
 
-fn panel(comparison: &Comparison, family: &str, phase: usize, metric: &str, title: String) -> Option<Panel> {
-    let is_wanted = |curve: &&Curve| curve.phase == phase && curve.metric == metric;
+fn panel(comparison: &Comparison, family: &str, stage: usize, metric: &str, title: String) -> Option<Panel> {
+    let is_wanted = |curve: &&Curve| curve.stage == stage && curve.metric == metric;
     let found: Vec<(&str, Vec<&Curve>)> = comparison
         .groups
         .iter()
@@ -310,7 +310,7 @@ mod tests {
                 value: 100.0 / (step as f64 + seed as f64),
             };
             one.curves =
-                vec![Curve { phase: 1, metric: "nll".to_owned(), points: (0..30).map(point).collect() }];
+                vec![Curve { stage: 1, metric: "nll".to_owned(), points: (0..30).map(point).collect() }];
             one
         });
         Comparison::of(members.to_vec(), Vec::new())

@@ -24,7 +24,7 @@ use mintage::{
 use serde_json::{Value, json};
 
 use crate::{
-    failure::Failure,
+    failure::CliError,
     report_view::{self, DIALS},
 };
 use curves::Curve;
@@ -48,11 +48,11 @@ pub struct Member {
 
 impl Member {
     /// Reads the run in `dir`; a folder without a model is an error.
-    pub fn read(dir: PathBuf) -> Result<Self, Failure> {
+    pub fn read(dir: PathBuf) -> Result<Self, CliError> {
         let path = dir.join("config.json");
         let text = mintage_data::read_text(&path, report_view::MAX_BYTES)?;
         let config: Value =
-            serde_json::from_str(&text).map_err(|e| Failure::bare(format!("{}: {e}", path.display())))?;
+            serde_json::from_str(&text).map_err(|e| CliError::bare(format!("{}: {e}", path.display())))?;
         let built = ModelConfig::load(&dir).ok();
         let parameters = built.as_ref().and_then(|config| {
             let device = DeviceChoice::Cpu.open().ok()?;

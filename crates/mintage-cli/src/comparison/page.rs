@@ -9,7 +9,7 @@ use super::{
     tables::{DIGITS, LEGEND, OF_DIALS, is_best},
 };
 use crate::{
-    failure::Failure,
+    failure::CliError,
     report_view::{self, DIALS},
     text::{duration, thousands},
 };
@@ -20,8 +20,8 @@ pub fn html(
     title: &str,
     about: &[String],
     commands: &[String],
-) -> Result<String, Failure> {
-    let fail = |error: minijinja::Error| Failure::bare(format!("the page cannot be drawn: {error}"));
+) -> Result<String, CliError> {
+    let fail = |error: minijinja::Error| CliError::bare(format!("the page cannot be drawn: {error}"));
     let mut pages = Environment::new();
     pages.add_template("page.html", include_str!("page.html")).map_err(fail)?;
     let charts = |panels: Vec<Panel>| -> Vec<Value> {

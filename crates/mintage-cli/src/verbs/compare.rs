@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use mintage::{AnyData, ClipRequest, Run, SampleRequest};
+use mintage::{AnyData, ImageRequest, Run, VideoRequest};
 use mintage_data::{
     Clips, Images, Provenance, gif_bytes, grid_film, names::path_of, target_of, write_grid_rows,
     write_through,
@@ -23,7 +23,7 @@ use crate::{
         differs::{self, differences},
     },
     context::Context,
-    failure::{Failure, Outcome, Verdict},
+    failure::{CliError, CliResult, Outcome},
     pictures::spread,
     report_view::{self, DIALS},
     sweep_plan,
@@ -33,7 +33,7 @@ use crate::{
 /// Samples of each model on the grid.
 const COLUMNS: usize = 10;
 
-pub fn run(args: &Compare, context: &mut Context) -> Verdict {
+pub fn run(args: &Compare, context: &mut Context) -> CliResult {
     let mut members = match args.models.is_empty() {
         true => evaluated(context)?,
         false => named(args, context)?,
@@ -75,7 +75,7 @@ pub fn run(args: &Compare, context: &mut Context) -> Verdict {
     exports::write(&args.exports, &comparison, title, &about, &[again], context)?;
     if let Some(path) = &args.grid {
         grid(path, &members, args, context)?;
-        context.ui.titled("made", &shell(path));
+        context.ui.field("made", &shell(path));
     }
     Ok(Outcome::Done)
 }
@@ -87,13 +87,13 @@ fn again(members: &[Member]) -> String {
 }
 
 /// Every run that has a report.
-fn evaluated(context: &Context) -> Result<Vec<Member>, Failure> {
+fn evaluated(context: &Context) -> Result<Vec<Member>, CliError> {
     let runs = &context.settings.runs;
     let dirs =
         Run::list(runs)?.into_iter().map(|run| run.dir).filter(|dir| dir.join("report.json").is_file());
     let members = dirs.map(Member::read).collect::<Result<Vec<_>, _>>()?;
     match members.is_empty() {
-        true => Err(Failure::new(
+        true => Err(CliError::new(
             format!("no run in {} was evaluated yet", runs.display()),
             "`mintage evaluate RUN` does; or name the runs to compare",
         )),
@@ -102,7 +102,7 @@ fn evaluated(context: &Context) -> Result<Vec<Member>, Failure> {
 }
 
 /// The models that were named; a sweep stands for its runs.
-fn named(args: &Compare, context: &mut Context) -> Result<Vec<Member>, Failure> {
+fn named(args: &Compare, context: &mut Context) -> Result<Vec<Member>, CliError> {
     let mut members = Vec::new();
     for name in &args.models {
         match sweep_plan::find(&path_of(name), &context.settings.runs) {
@@ -114,7 +114,7 @@ fn named(args: &Compare, context: &mut Context) -> Result<Vec<Member>, Failure> 
 }
 
 /// The runs of a sweep that have a model.
-fn of_sweep(sweep: &Path, context: &mut Context) -> Result<Vec<Member>, Failure> {
+fn of_sweep(sweep: &Path, context: &mut Context) -> Result<Vec<Member>, CliError> {
     let (there, missing): (Vec<PathBuf>, Vec<PathBuf>) = sweep_plan::Plan::read(sweep)?
         .cells()
         .into_iter()
@@ -124,7 +124,7 @@ fn of_sweep(sweep: &Path, context: &mut Context) -> Result<Vec<Member>, Failure>
         context.ui.say(&format!("{} has no model yet: mintage sweep --resume {}", shell(dir), shell(sweep)));
     }
     if there.is_empty() {
-        return Err(Failure::new(
+        return Err(CliError::new(
             format!("{}: no run of the sweep has a model yet", shell(sweep)),
             format!("`mintage sweep --resume {}` goes on with it", shell(sweep)),
         ));
@@ -209,13 +209,13 @@ fn held_out(members: &[Member], args: &Compare, context: &mut Context) -> Result
 const REAL: &str = "real (held out)";
 
 /// Real items, and samples of every model from the same seed, one block each.
-fn grid(path: &Path, members: &[Member], args: &Compare, context: &mut Context) -> Result<(), Failure> {
+fn grid(path: &Path, members: &[Member], args: &Compare, context: &mut Context) -> Result<(), CliError> {
     make_parent(path)?;
     if members.iter().all(|member| member.config.pointer("/info/kind").is_some_and(|kind| kind == "clip")) {
         return film(path, members, args, context);
     }
     let request =
-        SampleRequest { n: COLUMNS, seed: context.settings.seed_or_default(), ..SampleRequest::default() };
+        ImageRequest { n: COLUMNS, seed: context.settings.seed_or_default(), ..ImageRequest::default() };
     let mut blocks: Vec<(String, Images)> = Vec::new();
     let mut made_by = Vec::new();
     for member in members {
@@ -231,7 +231,7 @@ fn grid(path: &Path, members: &[Member], args: &Compare, context: &mut Context) 
     }
     let mut n_real = 0;
     let real = held_out(members, args, context).and_then(|data| match data {
-        AnyData::Images(set) => {
+        AnyData::Image(set) => {
             let chosen = spread(&set.splits().holdout, COLUMNS);
             set.images(&chosen).map_err(|error| error.to_string())
         }
@@ -245,7 +245,7 @@ fn grid(path: &Path, members: &[Member], args: &Compare, context: &mut Context) 
         Ok(_) => without_real("they are of another size", context),
         Err(why) => without_real(&why, context),
     }
-    let path = target_of(path).map_err(Failure::io(path))?;
+    let path = target_of(path).map_err(CliError::io(path))?;
     Ok(write_grid_rows(&path, &blocks, COLUMNS, of_all(made_by, n_real).as_ref())?)
 }
 
@@ -264,12 +264,12 @@ fn of_all(made_by: Vec<Provenance>, real: usize) -> Option<Provenance> {
 }
 
 /// The same of clips, moving.
-fn film(path: &Path, members: &[Member], args: &Compare, context: &mut Context) -> Result<(), Failure> {
+fn film(path: &Path, members: &[Member], args: &Compare, context: &mut Context) -> Result<(), CliError> {
     if !path.extension().is_some_and(|suffix| suffix.eq_ignore_ascii_case("gif")) {
-        return Err(Failure::bare(format!("{}: clips are compared in a .gif", path.display())));
+        return Err(CliError::bare(format!("{}: clips are compared in a .gif", path.display())));
     }
     let request =
-        ClipRequest { n: COLUMNS, seed: context.settings.seed_or_default(), ..ClipRequest::default() };
+        VideoRequest { n: COLUMNS, seed: context.settings.seed_or_default(), ..VideoRequest::default() };
     let mut blocks: Vec<(String, Clips)> = Vec::new();
     let mut made_by = Vec::new();
     for member in members {
@@ -285,7 +285,7 @@ fn film(path: &Path, members: &[Member], args: &Compare, context: &mut Context) 
     }
     let mut n_real = 0;
     let real = held_out(members, args, context).and_then(|data| match data {
-        AnyData::Clips(set) => {
+        AnyData::Video(set) => {
             let chosen = spread(&set.splits().holdout, COLUMNS);
             Ok(set.clips(&chosen))
         }
@@ -300,12 +300,12 @@ fn film(path: &Path, members: &[Member], args: &Compare, context: &mut Context) 
         Err(why) => without_real(&why, context),
     }
     let film = grid_film(&path.display().to_string(), &blocks, COLUMNS)?;
-    write_through(path, &gif_bytes(&film, of_all(made_by, n_real).as_ref())?).map_err(Failure::io(path))
+    write_through(path, &gif_bytes(&film, of_all(made_by, n_real).as_ref())?).map_err(CliError::io(path))
 }
 
-fn sizes_differ(one: &str, other: &str, things: &str) -> Failure {
+fn sizes_differ(one: &str, other: &str, things: &str) -> CliError {
     let message = format!("{things} of {one} and {other} are of different sizes");
-    Failure::new(message, format!("compare runs that make {things} of one size, or leave out --grid"))
+    CliError::new(message, format!("compare runs that make {things} of one size, or leave out --grid"))
 }
 
 #[cfg(test)]

@@ -5,10 +5,10 @@ use clap::CommandFactory;
 use crate::{
     args::{Cli, Completions},
     context::Context,
-    failure::{Outcome, Verdict},
+    failure::{CliResult, Outcome},
 };
 
-pub fn run(args: &Completions, context: &mut Context) -> Verdict {
+pub fn run(args: &Completions, context: &mut Context) -> CliResult {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "mintage", &mut script);
     context.ui.out_bytes(&script)?;

@@ -13,18 +13,18 @@ use mintage::{
 use mintage_data::{
     DataKind, IfExists,
     names::path_of,
-    table::{codec::Rare, schema::TextMode},
+    table::{encoder::Rare, schema::TextMode},
 };
 use serde_json::json;
 
 use super::{
-    sample_rows::write_rows,
+    sample_table::write_rows,
     train::{checked_name, lay_over},
 };
 use crate::{
     args::{Copy, Train},
     context::{Context, clock},
-    failure::{Failure, Outcome, Verdict},
+    failure::{CliError, CliResult, Outcome},
     interrupt,
     text::{count, shell},
 };
@@ -33,7 +33,7 @@ use crate::{
 const OURS: &str = "content=\"mintage copy\"";
 const BEGINNING: u64 = 400;
 
-pub fn run(args: &Copy, context: &mut Context) -> Verdict {
+pub fn run(args: &Copy, context: &mut Context) -> CliResult {
     let mut recipe = recipe(args, context)?;
     let page = page_of(args)?;
     check_target(args)?;
@@ -41,19 +41,19 @@ pub fn run(args: &Copy, context: &mut Context) -> Verdict {
     let data = context.open(&recipe.data, None)?;
     recipe.data = data.resolved(&recipe.data);
     let AnyData::Table(set) = &data else {
-        return Err(Failure::new(
+        return Err(CliError::new(
             format!("{} holds no table to copy", recipe.data.source),
             "`mintage train` and `mintage sample` make new data of other kinds",
         ));
     };
     resolve(&recipe, &data)?;
-    let temporary = tempfile::tempdir().map_err(Failure::io("the folder for temporary files"))?;
+    let temporary = tempfile::tempdir().map_err(CliError::io("the folder for temporary files"))?;
     let dir = match &args.name {
         Some(name) => context.settings.runs.join(name),
         None => temporary.path().join("copy"),
     };
     if !learn(&recipe, &data, &dir, context)? {
-        context.ui.insist("interrupted: nothing was written");
+        context.ui.always("interrupted: nothing was written");
         return Ok(Outcome::Interrupted);
     }
     let model = Model::load(&dir, &context.settings.device)?;
@@ -84,13 +84,13 @@ pub fn run(args: &Copy, context: &mut Context) -> Verdict {
     };
     tell(&report, &outcome, &page, context)?;
     if args.name.is_some() {
-        context.ui.titled("model", &shell(&dir));
+        context.ui.field("model", &shell(&dir));
     }
     Ok(Outcome::Done)
 }
 
 /// The recipe of the flags.
-fn recipe(args: &Copy, context: &Context) -> Result<Recipe, Failure> {
+fn recipe(args: &Copy, context: &Context) -> Result<Recipe, CliError> {
     let mut recipe = Recipe::for_source(&args.source);
     let flags = Train {
         target: Some(args.source.clone()),
@@ -106,7 +106,7 @@ fn recipe(args: &Copy, context: &Context) -> Result<Recipe, Failure> {
         set: args.set.clone(),
     };
     lay_over(&mut recipe, &flags, context.settings.seed)?;
-    recipe.data.kind.get_or_insert(DataKind::Rows);
+    recipe.data.kind.get_or_insert(DataKind::Table);
     if args.safe && recipe.data.text != TextMode::Redraw {
         // A value of few rows points at those few. Whoever wants real ones is told what comes of it.
         recipe.data.rare = Rare::Group;
@@ -118,7 +118,7 @@ fn recipe(args: &Copy, context: &Context) -> Result<Recipe, Failure> {
 }
 
 /// Learns with progress; whether it was not interrupted.
-fn learn(recipe: &Recipe, data: &AnyData, dir: &Path, context: &mut Context) -> Result<bool, Failure> {
+fn learn(recipe: &Recipe, data: &AnyData, dir: &Path, context: &mut Context) -> Result<bool, CliError> {
     let mut run = Run::create(dir, recipe)?;
     let clock = clock();
     let control = Control { stop: interrupt::watch(), clock: &clock };
@@ -129,24 +129,24 @@ fn learn(recipe: &Recipe, data: &AnyData, dir: &Path, context: &mut Context) -> 
 }
 
 /// Says what was found, on the page, in JSON and in a few lines.
-fn tell(report: &CopyReport, outcome: &str, page: &Path, context: &mut Context) -> Result<(), Failure> {
-    mintage_data::atomic_write(page, report.to_html(outcome)?.as_bytes()).map_err(Failure::io(page))?;
+fn tell(report: &CopyReport, outcome: &str, page: &Path, context: &mut Context) -> Result<(), CliError> {
+    mintage_data::atomic_write(page, report.to_html(outcome)?.as_bytes()).map_err(CliError::io(page))?;
     let value = json!({ "passed": report.passed(), "outcome": outcome, "report": report });
     context.ui.out_json(&value)?;
     for check in &report.checks {
         let found = format!("{}: {} of {}", check.name, check.failed, check.checked);
         match check.passed {
-            true => context.ui.titled("passed", &found),
-            false => context.ui.insist(&format!("failed   {found} ({})", check.note)),
+            true => context.ui.field("passed", &found),
+            false => context.ui.always(&format!("failed   {found} ({})", check.note)),
         }
     }
-    context.ui.titled("made", outcome);
-    context.ui.titled("page", &shell(page));
+    context.ui.field("made", outcome);
+    context.ui.field("page", &shell(page));
     Ok(())
 }
 
 /// Where the page goes; what lies there and is no page of ours stays.
-fn page_of(args: &Copy) -> Result<PathBuf, Failure> {
+fn page_of(args: &Copy) -> Result<PathBuf, CliError> {
     let page = match &args.page {
         Some(page) => page.clone(),
         None if args.target.contains("://") => PathBuf::from("copy.html"),
@@ -155,31 +155,31 @@ fn page_of(args: &Copy) -> Result<PathBuf, Failure> {
     let mut beginning = Vec::new();
     if page.exists() {
         let file = mintage_data::open_regular(&page)?;
-        file.take(BEGINNING).read_to_end(&mut beginning).map_err(Failure::io(&page))?;
+        file.take(BEGINNING).read_to_end(&mut beginning).map_err(CliError::io(&page))?;
         if !String::from_utf8_lossy(&beginning).contains(OURS) {
             let message = format!("{}: is there already, and is no page of a copy", page.display());
-            return Err(Failure::new(message, "--page names another file"));
+            return Err(CliError::new(message, "--page names another file"));
         }
     }
     Ok(page)
 }
 
 /// Finds what is wrong with the target before time is spent.
-fn check_target(args: &Copy) -> Result<(), Failure> {
+fn check_target(args: &Copy) -> Result<(), CliError> {
     if args.target.contains("://") {
         return Ok(());
     }
     let path = &*path_of(&args.target);
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
-        return Err(Failure::new(
+        return Err(CliError::new(
             format!("{}: there is no such folder", folder.display()),
             "make it, or name another target",
         ));
     }
     let database = [".db", ".sqlite", ".sqlite3"].iter().any(|end| args.target.ends_with(end));
     if path.exists() && IfExists::from(args.if_exists) == IfExists::Fail && !database {
-        return Err(Failure::new(
+        return Err(CliError::new(
             format!("{}: is there already", args.target),
             "choose --if-exists append or --if-exists replace",
         ));

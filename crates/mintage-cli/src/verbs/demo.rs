@@ -8,23 +8,23 @@ use std::{
 };
 
 use mintage::{
-    AnyData, Choice, Family, Model, Recipe, RowRequest, Run, SampleRequest, SequenceRequest, Size,
-    StopReason, TuneRequest, evaluate::evaluate, recipe::parse_duration, sample::images::ImageParts,
+    AnyData, Family, ImageRequest, Model, MusicRequest, Recipe, Run, SamplingParams, Size, StopReason,
+    TableRequest, TextRequest, evaluate::evaluate, recipe::parse_duration, sample::image::ImageParts,
 };
 use mintage_data::{IfExists, ImageSet, Images, append_blobs, append_rows, write_grid_rows};
 use serde_json::json;
 
 use super::{
     evaluate::options,
-    sample_rows::{draw_rows, write_rows},
-    sample_texts::{draw as draw_texts, write_rows as write_rows_of_texts},
-    sample_tunes::write_sound,
+    sample_music::write_sound,
+    sample_table::{draw_rows, write_rows},
+    sample_text::{draw as draw_texts, write_rows as write_rows_of_texts},
     train::learn,
 };
 use crate::{
     args::Demo,
     context::{Context, clock},
-    failure::{Failure, Outcome, Verdict},
+    failure::{CliError, CliResult, Outcome},
     report_view,
     text::shell,
 };
@@ -69,7 +69,7 @@ impl Places {
     }
 }
 
-pub fn run(args: &Demo, context: &mut Context) -> Verdict {
+pub fn run(args: &Demo, context: &mut Context) -> CliResult {
     let places = prepare(args)?;
     let recipe = recipe(args, &places, context);
     // A wrong --time shows before anything is made.
@@ -82,8 +82,8 @@ pub fn run(args: &Demo, context: &mut Context) -> Verdict {
     drop(run);
     let model_dir = shell(&places.model);
     if end.reason == StopReason::Interrupted {
-        context.ui.titled("saved", &format!("{model_dir} at step {}", end.step));
-        context.ui.titled("next", &format!("mintage train --resume {model_dir}"));
+        context.ui.field("saved", &format!("{model_dir} at step {}", end.step));
+        context.ui.field("next", &format!("mintage train --resume {model_dir}"));
         return Ok(Outcome::Interrupted);
     }
     let model = Model::load(&places.model, &context.settings.device)?;
@@ -100,26 +100,26 @@ pub fn run(args: &Demo, context: &mut Context) -> Verdict {
     let class = set.classes().first().cloned().unwrap_or_default();
     let picture = shell(&places.picture);
     let ui = &context.ui;
-    ui.titled("look at", &format!("{picture}: one category a column, real photos above, new ones below"));
+    ui.field("look at", &format!("{picture}: one category a column, real photos above, new ones below"));
     let database = shell(&places.database);
     let report = shell(&places.model.join("report.html"));
-    ui.titled("", &format!("{database}: {new} new rows in {TABLE}; {report}: {in_short}"));
+    ui.field("", &format!("{database}: {new} new rows in {TABLE}; {report}: {in_short}"));
     let (rows, page) = (shell(&places.rows), shell(&places.rows.join("report.html")));
-    ui.titled("", &format!("{database}: {NEW_ROWS} new rows in {ROWS}; {page}: {rows_in_short}"));
+    ui.field("", &format!("{database}: {NEW_ROWS} new rows in {ROWS}; {page}: {rows_in_short}"));
     let texts = shell(&places.texts);
-    ui.titled("", &format!("{database}: {NEW_TEXTS} new texts in {TEXTS}, {NEW_TUNES} new tunes in {TUNES}"));
-    ui.titled("read", &format!("“{}…”", text.split_whitespace().take(16).collect::<Vec<_>>().join(" ")));
-    ui.titled("listen", &shell(&places.sound));
+    ui.field("", &format!("{database}: {NEW_TEXTS} new texts in {TEXTS}, {NEW_TUNES} new tunes in {TUNES}"));
+    ui.field("read", &format!("“{}…”", text.split_whitespace().take(16).collect::<Vec<_>>().join(" ")));
+    ui.field("listen", &shell(&places.sound));
     let class = shell(Path::new(&format!("{LABEL}={class}")));
-    ui.titled("type", &format!("mintage sample {model_dir} --where {class} -n 16 -o new.png"));
-    ui.titled("", &format!("mintage sample {rows} --where age=30..40 -n 100 -o new.csv"));
-    ui.titled("", &format!("mintage sample {texts} --where {TEXTS_LABEL}=русский --prompt \"Я \""));
-    ui.titled("", &format!("mintage sample {} --length 16 -o tune.wav", shell(&places.tunes)));
+    ui.field("type", &format!("mintage sample {model_dir} --where {class} -n 16 -o new.png"));
+    ui.field("", &format!("mintage sample {rows} --where age=30..40 -n 100 -o new.csv"));
+    ui.field("", &format!("mintage sample {texts} --where {TEXTS_LABEL}=русский --prompt \"Я \""));
+    ui.field("", &format!("mintage sample {} --length 16 -o tune.wav", shell(&places.tunes)));
     Ok(Outcome::Done)
 }
 
 /// Learns the table of rows, adds new ones to it and judges them; nothing when it was interrupted.
-fn extend_rows(args: &Demo, places: &Places, context: &mut Context) -> Result<Option<String>, Failure> {
+fn extend_rows(args: &Demo, places: &Places, context: &mut Context) -> Result<Option<String>, CliError> {
     let mut recipe = Recipe::for_source(&places.database.display().to_string());
     recipe.data.table = Some(ROWS.to_owned());
     recipe.data.label = Some(ROWS_LABEL.to_owned());
@@ -131,11 +131,11 @@ fn extend_rows(args: &Demo, places: &Places, context: &mut Context) -> Result<Op
     let end = learn(&recipe, &data, &mut run, context)?;
     drop(run);
     if end.reason == StopReason::Interrupted {
-        context.ui.titled("next", &format!("mintage train --resume {}", shell(&places.rows)));
+        context.ui.field("next", &format!("mintage train --resume {}", shell(&places.rows)));
         return Ok(None);
     }
     let model = Model::load(&places.rows, &context.settings.device)?;
-    let request = RowRequest { n: NEW_ROWS, seed: recipe.train.seed, ..RowRequest::default() };
+    let request = TableRequest { n: NEW_ROWS, seed: recipe.train.seed, ..TableRequest::default() };
     let new = draw_rows(&model, &request, context)?;
     let target = places.database.display().to_string();
     write_rows(&model, &new, &target, Some(ROWS), IfExists::Append, request.seed, json!({}), context)?;
@@ -149,7 +149,7 @@ fn learn_documents(
     (table, column, label): (&str, &str, Option<&str>),
     dir: &Path,
     context: &mut Context,
-) -> Result<Option<Model>, Failure> {
+) -> Result<Option<Model>, CliError> {
     let mut recipe = Recipe::for_source(&places.database.display().to_string());
     recipe.data.table = Some(table.to_owned());
     recipe.data.column = Some(column.to_owned());
@@ -162,26 +162,26 @@ fn learn_documents(
     let end = learn(&recipe, &data, &mut run, context)?;
     drop(run);
     if end.reason == StopReason::Interrupted {
-        context.ui.titled("next", &format!("mintage train --resume {}", shell(dir)));
+        context.ui.field("next", &format!("mintage train --resume {}", shell(dir)));
         return Ok(None);
     }
     Ok(Some(Model::load(dir, &context.settings.device)?))
 }
 
 /// Learns the texts and adds new ones in both languages; one of them, or nothing when it was interrupted.
-fn extend_texts(args: &Demo, places: &Places, context: &mut Context) -> Result<Option<String>, Failure> {
+fn extend_texts(args: &Demo, places: &Places, context: &mut Context) -> Result<Option<String>, CliError> {
     let what = (TEXTS, "text", Some(TEXTS_LABEL));
     let Some(model) = learn_documents(args, places, what, &places.texts, context)? else { return Ok(None) };
     let classes = model.sequences()?.info.classes.clone();
     let mut shown = None;
     for label in &classes {
-        let request = SequenceRequest {
+        let request = TextRequest {
             n: NEW_TEXTS / classes.len().max(1),
             label: Some(label.clone()),
             length: Some(300),
-            choice: Choice { temperature: 0.8, ..Choice::default() },
+            choice: SamplingParams { temperature: 0.8, ..SamplingParams::default() },
             seed: context.settings.seed_or_default(),
-            ..SequenceRequest::default()
+            ..TextRequest::default()
         };
         let texts = draw_texts(&model, &request, context)?;
         let target = places.database.display().to_string();
@@ -200,11 +200,11 @@ fn extend_texts(args: &Demo, places: &Places, context: &mut Context) -> Result<O
 }
 
 /// Learns the tunes, adds new ones, and lets one be heard; whether it was not interrupted.
-fn extend_tunes(args: &Demo, places: &Places, context: &mut Context) -> Result<bool, Failure> {
+fn extend_tunes(args: &Demo, places: &Places, context: &mut Context) -> Result<bool, CliError> {
     let what = (TUNES, "tune", None);
     let Some(model) = learn_documents(args, places, what, &places.tunes, context)? else { return Ok(false) };
     let seed = context.settings.seed_or_default();
-    let request = TuneRequest { n: NEW_TUNES, bars: Some(BARS), seed, ..TuneRequest::default() };
+    let request = MusicRequest { n: NEW_TUNES, bars: Some(BARS), seed, ..MusicRequest::default() };
     let tunes = model.sample_tunes(&request, &mut |_, _| {})?;
     let provenance = model.provenance(seed, json!({ "bars": BARS }));
     let row = |i: usize| Ok((tunes[i].to_midi(&provenance.to_json()), None));
@@ -216,7 +216,7 @@ fn extend_tunes(args: &Demo, places: &Places, context: &mut Context) -> Result<b
 }
 
 /// Where things go; an earlier demo in the same folder is an error, or removed with `--force`.
-fn prepare(args: &Demo) -> Result<Places, Failure> {
+fn prepare(args: &Demo) -> Result<Places, CliError> {
     let dir = &args.dir;
     let places = Places {
         database: dir.join("demo.db"),
@@ -232,7 +232,7 @@ fn prepare(args: &Demo) -> Result<Places, Failure> {
     let Some(there) = there else { return Ok(places) };
     if !args.force {
         let message = format!("{}: exists already", there.display());
-        return Err(Failure::new(
+        return Err(CliError::new(
             message,
             "name another folder: `mintage demo DIR`, or replace it with --force",
         ));
@@ -240,7 +240,7 @@ fn prepare(args: &Demo) -> Result<Places, Failure> {
     for run in places.runs().into_iter().filter(|run| run.exists()) {
         // Only a run folder is removed, and only while nobody trains in it.
         let lock = Run::resume(run)?;
-        fs::remove_dir_all(run).map_err(Failure::io(run))?;
+        fs::remove_dir_all(run).map_err(CliError::io(run))?;
         drop(lock);
     }
     Ok(places)
@@ -258,9 +258,9 @@ fn recipe(args: &Demo, places: &Places, context: &Context) -> Recipe {
     recipe
 }
 
-fn write_database(dir: &Path, places: &Places) -> Result<(), Failure> {
-    fs::create_dir_all(dir).map_err(Failure::io(dir))?;
-    mintage_data::atomic_write(&places.database, DATABASE).map_err(Failure::io(&places.database))
+fn write_database(dir: &Path, places: &Places) -> Result<(), CliError> {
+    fs::create_dir_all(dir).map_err(CliError::io(dir))?;
+    mintage_data::atomic_write(&places.database, DATABASE).map_err(CliError::io(&places.database))
 }
 
 /// New rows in the database, and the picture of real ones above new ones; returns how many are new.
@@ -269,7 +269,7 @@ fn make_new(
     data: &ImageSet,
     places: &Places,
     context: &mut Context,
-) -> Result<usize, Failure> {
+) -> Result<usize, CliError> {
     let seed = context.settings.seed_or_default();
     let ImageParts { codec, .. } = model.images()?;
     let classes = &codec.classes;
@@ -279,7 +279,7 @@ fn make_new(
         // A seed of its own, so that the classes are not variations of the same noise.
         let seed = seed.wrapping_add(index as u64);
         let request =
-            SampleRequest { n: per_class, label: Some(class.clone()), seed, ..SampleRequest::default() };
+            ImageRequest { n: per_class, label: Some(class.clone()), seed, ..ImageRequest::default() };
         let images = super::sample::draw(model, &request, context)?;
         all.pixels.extend(images.pixels);
         all.labels.extend(images.labels);
@@ -302,7 +302,7 @@ fn make_new(
 }
 
 /// The first `n` held-out images of every class, class by class; `None` where a class has fewer.
-fn real(data: &ImageSet, n: usize) -> Result<Option<Images>, Failure> {
+fn real(data: &ImageSet, n: usize) -> Result<Option<Images>, CliError> {
     let mut chosen = Vec::new();
     for class in 0..data.classes().len() {
         let of_class = |item: &&u32| data.labels().get(**item as usize) == Some(&(class as u32));
@@ -319,7 +319,7 @@ fn real(data: &ImageSet, n: usize) -> Result<Option<Images>, Failure> {
 }
 
 /// Evaluates the model; the report lies with it. Returns the dials in short.
-fn judge(model: &Model, data: &AnyData, context: &mut Context) -> Result<String, Failure> {
+fn judge(model: &Model, data: &AnyData, context: &mut Context) -> Result<String, CliError> {
     let mut options = options(None, &context.settings);
     options.cache = None;
     let ui = &mut context.ui;

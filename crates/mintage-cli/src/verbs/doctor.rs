@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::{
     context::Context,
-    failure::{Outcome, Verdict},
+    failure::{CliResult, Outcome},
     memory::of_machine,
     text::{Table, bytes, count},
 };
@@ -20,7 +20,7 @@ struct Finding {
     but: Option<String>,
 }
 
-pub fn run(context: &mut Context) -> Verdict {
+pub fn run(context: &mut Context) -> CliResult {
     let runs = context.settings.runs.clone();
     let findings = [
         version(),

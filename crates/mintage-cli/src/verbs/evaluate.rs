@@ -13,16 +13,16 @@ use super::sample::make_parent;
 use crate::{
     args::Evaluate,
     context::{Context, clock},
-    failure::{Failure, Outcome, Verdict},
+    failure::{CliError, CliResult, Outcome},
     report_view::{self, DIALS},
     settings::Settings,
     text::shell,
 };
 
-pub fn run(args: &Evaluate, context: &mut Context) -> Verdict {
+pub fn run(args: &Evaluate, context: &mut Context) -> CliResult {
     let limits = args.fail_under.iter().map(|text| limit(text)).collect::<Result<Vec<_>, _>>()?;
     if args.n == Some(0) {
-        return Err(Failure::bare("-n must be at least 1"));
+        return Err(CliError::bare("-n must be at least 1"));
     }
     let model = context.load(&args.model)?;
     let data = context.data_of(&model, &args.moved)?;
@@ -32,8 +32,8 @@ pub fn run(args: &Evaluate, context: &mut Context) -> Verdict {
     let page = model.dir.join("report.html");
     if let Some(path) = &args.html {
         make_parent(path)?;
-        let html = fs::read(&page).map_err(Failure::io(&page))?;
-        mintage_data::write_through(path, &html).map_err(Failure::io(path))?;
+        let html = fs::read(&page).map_err(CliError::io(&page))?;
+        mintage_data::write_through(path, &html).map_err(CliError::io(path))?;
     }
     let value = json!(report);
     if context.ui.wants_json() {
@@ -46,7 +46,7 @@ pub fn run(args: &Evaluate, context: &mut Context) -> Verdict {
             report_view::metrics(&value)
         ))?;
     }
-    context.ui.titled("made", &shell(args.html.as_deref().unwrap_or(&page)));
+    context.ui.field("made", &shell(args.html.as_deref().unwrap_or(&page)));
     Ok(verdict(&value, &limits, context))
 }
 
@@ -57,7 +57,7 @@ pub fn judged(
     options: &Options,
     whole: &str,
     context: &mut Context,
-) -> Result<Report, Failure> {
+) -> Result<Report, CliError> {
     let mut overall = Overall::of(data);
     let ui = &mut context.ui;
     let report = evaluate(model, data, options, &clock(), &mut |event| match event {
@@ -84,11 +84,11 @@ impl Overall {
     /// As many parts as an evaluation of such data has at most.
     fn of(data: &AnyData) -> Self {
         let parts = match data {
-            AnyData::Images(_) => 11,
+            AnyData::Image(_) => 11,
             AnyData::Table(_) => 10,
-            AnyData::Sequences(_) => 7,
-            AnyData::Sounds(_) => 12,
-            AnyData::Clips(_) => 13,
+            AnyData::Sequence(_) => 7,
+            AnyData::Audio(_) => 12,
+            AnyData::Video(_) => 13,
         };
         Self { parts, begun: Vec::new(), reached: 0.0 }
     }
@@ -112,10 +112,10 @@ pub fn options(n: Option<usize>, settings: &Settings) -> Options {
 }
 
 /// "fidelity=0.8" or "fidelity=80": a dial and the least score on the scale of 0 to 100.
-fn limit(text: &str) -> Result<(&'static str, f64), Failure> {
+fn limit(text: &str) -> Result<(&'static str, f64), CliError> {
     let wrong = || {
         let hint = format!("write it like fidelity=0.8 or fidelity=80; the dials are {}", DIALS.join(", "));
-        Failure::new(format!("`{text}` is no limit"), hint)
+        CliError::new(format!("`{text}` is no limit"), hint)
     };
     let (dial, score) = text.split_once('=').ok_or_else(wrong)?;
     let dial = DIALS.into_iter().find(|d| *d == dial.trim()).ok_or_else(wrong)?;
@@ -135,7 +135,7 @@ fn verdict(report: &Value, limits: &[(&'static str, f64)], context: &mut Context
         }
         let why = report_view::why_unmeasured(report, dial).unwrap_or("was not measured");
         let is = score.map_or_else(|| why.to_owned(), |s| format!("is {s:.1}"));
-        context.ui.insist(&format!("check failed: {dial} {is}, at least {least:.1} is asked for"));
+        context.ui.always(&format!("check failed: {dial} {is}, at least {least:.1} is asked for"));
         outcome = Outcome::No;
     }
     outcome

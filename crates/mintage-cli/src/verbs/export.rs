@@ -14,7 +14,7 @@ use super::sample_flags;
 use crate::{
     args::Export,
     context::Context,
-    failure::{Failure, Outcome, Verdict},
+    failure::{CliError, CliResult, Outcome},
     report_view,
     text::{bytes, shell, thousands},
 };
@@ -29,34 +29,34 @@ const STAGE: &str = ".mintage-export-";
 /// Suffixes of samples.
 const SAMPLES: [&str; 7] = ["png", "gif", "csv", "txt", "mid", "wav", "mp4"];
 
-pub fn run(args: &Export, context: &mut Context) -> Verdict {
+pub fn run(args: &Export, context: &mut Context) -> CliResult {
     let dir = context.model_dir(&args.model)?;
     let config = ModelConfig::load(&dir)?;
     let out = &args.out;
     check_target(&dir, out)?;
     let parts = parts(&dir)?;
     let parent = out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(parent).map_err(Failure::io(parent))?;
+    fs::create_dir_all(parent).map_err(CliError::io(parent))?;
     // The folder gets its name when it is whole; a failure leaves nothing.
     remove_stale(parent);
-    let (whole, _held) = stage(parent).map_err(Failure::io(parent))?;
+    let (whole, _held) = stage(parent).map_err(CliError::io(parent))?;
     let mut total = 0;
     for part in &parts {
         let to = whole.path().join(part);
         if let Some(folder) = to.parent() {
-            fs::create_dir_all(folder).map_err(Failure::io(folder))?;
+            fs::create_dir_all(folder).map_err(CliError::io(folder))?;
         }
-        total += fs::copy(dir.join(part), &to).map_err(Failure::io(out.join(part)))?;
+        total += fs::copy(dir.join(part), &to).map_err(CliError::io(out.join(part)))?;
     }
     if !parts.iter().any(|part| part == Path::new("README.md")) {
         let text = model_card(&config, report_view::read(&dir).as_ref());
         let card = whole.path().join("README.md");
-        mintage_data::atomic_write(&card, text.as_bytes()).map_err(Failure::io(out.join("README.md")))?;
+        mintage_data::atomic_write(&card, text.as_bytes()).map_err(CliError::io(out.join("README.md")))?;
     }
-    open_to_all(whole.path()).map_err(Failure::io(out))?;
-    fs::rename(whole.path(), out).map_err(Failure::io(out))?;
-    context.ui.titled("made", &format!("{} ({})", out.display(), bytes(total)));
-    context.ui.titled("next", &format!("mintage sample {} {}", shell(out), sample_flags(&config.info)));
+    open_to_all(whole.path()).map_err(CliError::io(out))?;
+    fs::rename(whole.path(), out).map_err(CliError::io(out))?;
+    context.ui.field("made", &format!("{} ({})", out.display(), bytes(total)));
+    context.ui.field("next", &format!("mintage sample {} {}", shell(out), sample_flags(&config.info)));
     Ok(Outcome::Done)
 }
 
@@ -90,7 +90,7 @@ fn remove_stale(parent: &Path) {
 }
 
 /// The target must be a place of its own: not there yet, or an empty folder, and not inside the model.
-fn check_target(dir: &Path, out: &Path) -> Result<(), Failure> {
+fn check_target(dir: &Path, out: &Path) -> Result<(), CliError> {
     let taken = match fs::symlink_metadata(out) {
         Ok(there) if there.is_dir() => fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some()),
         Ok(_) => true,
@@ -98,15 +98,15 @@ fn check_target(dir: &Path, out: &Path) -> Result<(), Failure> {
     };
     if taken {
         let message = format!("{}: exists already", out.display());
-        return Err(Failure::new(message, "choose another folder with -o, or remove that one"));
+        return Err(CliError::new(message, "choose another folder with -o, or remove that one"));
     }
-    let model = fs::canonicalize(dir).map_err(Failure::io(dir))?;
+    let model = fs::canonicalize(dir).map_err(CliError::io(dir))?;
     let there = out.ancestors().find_map(|folder| {
         let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
         fs::canonicalize(folder).ok()
     });
     match there.is_some_and(|there| there.starts_with(&model)) {
-        true => Err(Failure::new(
+        true => Err(CliError::new(
             format!("{}: lies inside the model", out.display()),
             "choose a folder beside it with -o",
         )),
@@ -115,13 +115,13 @@ fn check_target(dir: &Path, out: &Path) -> Result<(), Failure> {
 }
 
 /// The files of the model in `dir`, without links: what they lead to is not the model's.
-fn parts(dir: &Path) -> Result<Vec<PathBuf>, Failure> {
+fn parts(dir: &Path) -> Result<Vec<PathBuf>, CliError> {
     let is_own = |path: &Path| fs::symlink_metadata(dir.join(path)).is_ok_and(|there| there.is_file());
     let is_folder = |name: &str| fs::symlink_metadata(dir.join(name)).is_ok_and(|there| there.is_dir());
     for name in ["config.json", "model.safetensors", "codec"] {
         if fs::symlink_metadata(dir.join(name)).is_ok_and(|there| there.is_symlink()) {
             let message = format!("{}: is a link, which is not followed", dir.join(name).display());
-            return Err(Failure::new(message, "put the file itself there"));
+            return Err(CliError::new(message, "put the file itself there"));
         }
     }
     let mut parts: Vec<PathBuf> = FILES.iter().map(PathBuf::from).collect();
@@ -134,7 +134,7 @@ fn parts(dir: &Path) -> Result<Vec<PathBuf>, Failure> {
             path.extension()
                 .is_some_and(|suffix| SAMPLES.iter().any(|known| suffix.eq_ignore_ascii_case(known)))
         };
-        let entries = fs::read_dir(&samples).map_err(Failure::io(&samples))?;
+        let entries = fs::read_dir(&samples).map_err(CliError::io(&samples))?;
         let mut found: Vec<PathBuf> =
             entries.flatten().map(|entry| Path::new("samples").join(entry.file_name())).collect();
         found.retain(is_sample);

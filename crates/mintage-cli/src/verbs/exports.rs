@@ -7,7 +7,7 @@ use crate::{
     args::Exports,
     comparison::{Comparison, drawing, page, tables},
     context::Context,
-    failure::Failure,
+    failure::CliError,
     text::shell,
 };
 
@@ -30,12 +30,12 @@ pub fn write(
     about: &[String],
     commands: &[String],
     context: &Context,
-) -> Result<(), Failure> {
+) -> Result<(), CliError> {
     let save = |path: &Path, text: String| {
         make_parent(path)?;
-        mintage_data::write_through(path, text.as_bytes()).map_err(Failure::io(path))?;
-        context.ui.titled("made", &shell(path));
-        Ok::<_, Failure>(())
+        mintage_data::write_through(path, text.as_bytes()).map_err(CliError::io(path))?;
+        context.ui.field("made", &shell(path));
+        Ok::<_, CliError>(())
     };
     if let Some(path) = &exports.csv {
         save(path, tables::csv(comparison))?;

@@ -1,40 +1,40 @@
 //! Which flags of `mintage sample` have a meaning for which kind of data: one table, so that none is left out and none
 //! is taken without a word.
 
-use crate::{args::Sample, failure::Failure};
+use crate::{args::Sample, failure::CliError};
 
 /// What a model makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    Images,
-    Rows,
-    Texts,
+    Image,
+    Table,
+    Text,
     Music,
-    Sounds,
-    Clips,
+    Audio,
+    Video,
 }
 
 impl Kind {
     /// What is made, in words, and what can be asked of it instead.
     fn words(self) -> (&'static str, &'static str) {
         match self {
-            Self::Images => (
+            Self::Image => (
                 "model of images",
                 "images are of a class with --where, vary one with --like, and lie --between two",
             ),
-            Self::Rows => ("table rows", "conditions are given with --where, rows to complete with --given"),
-            Self::Texts => {
+            Self::Table => ("table rows", "conditions are given with --where, rows to complete with --given"),
+            Self::Text => {
                 ("model of texts", "texts begin with --prompt or --continue, and are of a class with --where")
             }
             Self::Music => (
                 "model of music",
                 "tunes go on from a MIDI file with --continue, and keep to --key, --metre, --range and --length bars",
             ),
-            Self::Sounds => (
+            Self::Audio => (
                 "model of sounds",
                 "sounds go on from a file with --continue, vary one with --like, and last --seconds",
             ),
-            Self::Clips => (
+            Self::Video => (
                 "model of clips",
                 "clips go on from a file with --continue, vary one with --like, and last --frames or --seconds",
             ),
@@ -45,43 +45,43 @@ impl Kind {
 /// A flag, whether it was given, and the kinds that it has a meaning for.
 type Flag = (&'static str, fn(&Sample) -> bool, &'static [Kind]);
 
-use Kind::{Clips, Images, Music, Rows, Sounds, Texts};
+use Kind::{Audio, Image, Music, Table, Text, Video};
 
 /// All flags but those of every kind.
 const FLAGS: &[Flag] = &[
-    ("--given", |a| a.given.is_some(), &[Rows]),
-    ("--fill", |a| a.fill.is_some(), &[Rows]),
-    ("--encoding", |a| a.encoding.is_some(), &[Rows]),
-    ("--delimiter", |a| a.delimiter.is_some(), &[Rows]),
-    ("--no-provenance", |a| a.no_provenance, &[Rows]),
-    ("--prompt", |a| a.prompt.is_some(), &[Texts]),
-    ("--continue", |a| a.continued.is_some(), &[Texts, Music, Sounds, Clips]),
-    ("--length", |a| a.length.is_some(), &[Texts, Music]),
-    ("--bits", |a| a.bits.is_some(), &[Sounds]),
-    ("--frames", |a| a.frames.is_some(), &[Clips]),
-    ("--seconds", |a| a.seconds.is_some(), &[Sounds, Clips]),
-    ("--endless", |a| a.endless, &[Texts]),
-    ("--stop", |a| !a.stop.is_empty(), &[Texts]),
-    ("--match", |a| a.pattern.is_some(), &[Texts]),
-    ("--json-shape", |a| a.json_shape.is_some(), &[Texts]),
+    ("--given", |a| a.given.is_some(), &[Table]),
+    ("--fill", |a| a.fill.is_some(), &[Table]),
+    ("--encoding", |a| a.encoding.is_some(), &[Table]),
+    ("--delimiter", |a| a.delimiter.is_some(), &[Table]),
+    ("--no-provenance", |a| a.no_provenance, &[Table]),
+    ("--prompt", |a| a.prompt.is_some(), &[Text]),
+    ("--continue", |a| a.continued.is_some(), &[Text, Music, Audio, Video]),
+    ("--length", |a| a.length.is_some(), &[Text, Music]),
+    ("--bits", |a| a.bits.is_some(), &[Audio]),
+    ("--frames", |a| a.frames.is_some(), &[Video]),
+    ("--seconds", |a| a.seconds.is_some(), &[Audio, Video]),
+    ("--endless", |a| a.endless, &[Text]),
+    ("--stop", |a| !a.stop.is_empty(), &[Text]),
+    ("--match", |a| a.pattern.is_some(), &[Text]),
+    ("--json-shape", |a| a.json_shape.is_some(), &[Text]),
     ("--key", |a| a.key.is_some(), &[Music]),
     ("--metre", |a| a.metre.is_some(), &[Music]),
     ("--range", |a| a.range.is_some(), &[Music]),
     ("--sound-font", |a| a.sound_font.is_some(), &[Music]),
-    ("--min-p", |a| a.min_p.is_some(), &[Texts, Music, Sounds, Clips]),
-    ("--repetition", |a| a.repetition != 1.0, &[Texts, Music]),
-    ("--like", |a| a.like.is_some(), &[Images, Texts, Music, Sounds, Clips]),
-    ("--between", |a| !a.between.is_empty(), &[Images, Texts, Music]),
-    ("--guidance", |a| a.guidance.is_some(), &[Images, Texts, Music, Sounds, Clips]),
-    ("--top-k", |a| a.top_k.is_some(), &[Images, Texts, Music, Sounds, Clips]),
-    ("--top-p", |a| a.top_p.is_some(), &[Images, Texts, Music, Sounds, Clips]),
-    ("--grid", |a| a.grid.is_some(), &[Images, Clips]),
-    ("--column", |a| a.column.is_some(), &[Images, Texts, Music, Sounds, Clips]),
-    ("--label-column", |a| a.label_column.is_some(), &[Images, Texts, Music, Sounds, Clips]),
+    ("--min-p", |a| a.min_p.is_some(), &[Text, Music, Audio, Video]),
+    ("--repetition", |a| a.repetition != 1.0, &[Text, Music]),
+    ("--like", |a| a.like.is_some(), &[Image, Text, Music, Audio, Video]),
+    ("--between", |a| !a.between.is_empty(), &[Image, Text, Music]),
+    ("--guidance", |a| a.guidance.is_some(), &[Image, Text, Music, Audio, Video]),
+    ("--top-k", |a| a.top_k.is_some(), &[Image, Text, Music, Audio, Video]),
+    ("--top-p", |a| a.top_p.is_some(), &[Image, Text, Music, Audio, Video]),
+    ("--grid", |a| a.grid.is_some(), &[Image, Video]),
+    ("--column", |a| a.column.is_some(), &[Image, Text, Music, Audio, Video]),
+    ("--label-column", |a| a.label_column.is_some(), &[Image, Text, Music, Audio, Video]),
 ];
 
 /// Refuses what has no meaning for a kind of data.
-pub fn check(args: &Sample, kind: Kind) -> Result<(), Failure> {
+pub fn check(args: &Sample, kind: Kind) -> Result<(), CliError> {
     match FLAGS.iter().find(|(_, given, kinds)| given(args) && !kinds.contains(&kind)) {
         None => Ok(()),
         Some((flag, ..)) => Err(meaningless(flag, kind)),
@@ -89,10 +89,10 @@ pub fn check(args: &Sample, kind: Kind) -> Result<(), Failure> {
 }
 
 /// The error for a flag that has no meaning.
-pub fn meaningless(flag: &str, kind: Kind) -> Failure {
+pub fn meaningless(flag: &str, kind: Kind) -> CliError {
     let (what, instead) = kind.words();
-    let this = if kind == Rows { "" } else { "this " };
-    Failure::new(format!("{flag} has no meaning for {this}{what}"), instead)
+    let this = if kind == Table { "" } else { "this " };
+    CliError::new(format!("{flag} has no meaning for {this}{what}"), instead)
 }
 
 #[cfg(test)]
@@ -125,12 +125,12 @@ mod tests {
     #[test]
     fn a_flag_is_refused_where_it_has_no_meaning() {
         let pattern = sample(&["--match", "[a-z]+"]);
-        assert!(check(&pattern, Texts).is_ok());
-        for kind in [Images, Rows, Music, Sounds, Clips] {
+        assert!(check(&pattern, Text).is_ok());
+        for kind in [Image, Table, Music, Audio, Video] {
             assert!(check(&pattern, kind).unwrap_err().text(false).contains("--match has no meaning"));
         }
         let key = sample(&["--key", "C major"]);
-        assert!(check(&key, Music).is_ok() && check(&key, Images).is_err());
-        assert!(check(&sample(&["--if-exists", "append"]), Images).is_ok());
+        assert!(check(&key, Music).is_ok() && check(&key, Image).is_err());
+        assert!(check(&sample(&["--if-exists", "append"]), Image).is_ok());
     }
 }

@@ -23,15 +23,15 @@ use super::inspect::filled_in;
 use crate::{
     args::Init,
     context::{Context, source_spec},
-    failure::{Failure, Outcome, Verdict},
+    failure::{CliError, CliResult, Outcome},
     text::shell,
 };
 
-pub fn run(args: &Init, context: &mut Context) -> Verdict {
+pub fn run(args: &Init, context: &mut Context) -> CliResult {
     let to_stdout = args.out == Path::new("-");
     if !to_stdout && args.out.exists() && !args.force {
         let message = format!("{}: exists already", args.out.display());
-        return Err(Failure::new(message, "overwrite it with --force, or choose another with -o"));
+        return Err(CliError::new(message, "overwrite it with --force, or choose another with -o"));
     }
     let (spec, found) = filled_in(&context.reachable(&source_spec(&args.source, &args.columns)))?;
     let seed = context.settings.seed.unwrap_or(TrainSpec::default().seed);
@@ -52,9 +52,9 @@ pub fn run(args: &Init, context: &mut Context) -> Verdict {
         context.ui.out(&text)?;
         return Ok(Outcome::Done);
     }
-    mintage_data::write_through(&args.out, text.as_bytes()).map_err(Failure::io(&args.out))?;
-    context.ui.titled("made", &args.out.display().to_string());
-    context.ui.titled("next", &format!("mintage train {}", shell(&args.out)));
+    mintage_data::write_through(&args.out, text.as_bytes()).map_err(CliError::io(&args.out))?;
+    context.ui.field("made", &args.out.display().to_string());
+    context.ui.field("next", &format!("mintage train {}", shell(&args.out)));
     Ok(Outcome::Done)
 }
 

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use mintage::dataset::thousands;
 use mintage_data::{
-    ClipSet, Error, ImageSet, Inspection, SourceSpec, filmstrip_png, gif_bytes, grid_film, inspect,
-    inspect::{Alert, ClipFacts, ColumnKind, ImageFacts, SequenceFacts, SoundFacts, TableInfo},
-    sequence::Matter,
+    Error, ImageSet, Inspection, SourceSpec, VideoSet, filmstrip_png, gif_bytes, grid_film, inspect,
+    inspect::{Alert, AudioFacts, ColumnKind, ImageFacts, SequenceFacts, TableFacts, VideoFacts},
+    sequence::Modality,
     target_of, write_grid, write_through,
 };
 use serde_json::json;
@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::{
     args::Inspect,
     context::{Context, source_spec},
-    failure::{Failure, Outcome, Verdict},
+    failure::{CliError, CliResult, Outcome},
     pictures::spread,
     text::{Table, count, rules_in_force, shell, wrapped},
 };
@@ -26,7 +26,7 @@ const STRIPS: usize = 8;
 /// Classes that are listed by name.
 const CLASSES: usize = 12;
 
-pub fn run(args: &Inspect, context: &mut Context) -> Verdict {
+pub fn run(args: &Inspect, context: &mut Context) -> CliResult {
     let spec = context.reachable(&source_spec(&args.source, &args.columns));
     // What mintage made can be looked at, where nothing else is there.
     let (spec, found) = match inspect(&spec) {
@@ -44,24 +44,24 @@ pub fn run(args: &Inspect, context: &mut Context) -> Verdict {
     };
     if let Some(path) = &args.preview {
         if found.sequences.is_some() {
-            return Err(Failure::new("--preview is for images", "inspect shows how the first text begins"));
+            return Err(CliError::new("--preview is for images", "inspect shows how the first text begins"));
         }
         if found.sounds.is_some() {
-            return Err(Failure::new(
+            return Err(CliError::new(
                 "--preview is for images and clips",
                 "sounds are best listened to where they lie",
             ));
         }
         match found.clips {
-            Some(_) => preview_clips(path, &ClipSet::open(&spec)?)?,
+            Some(_) => preview_clips(path, &VideoSet::open(&spec)?)?,
             None => {
                 let set = ImageSet::open(&spec)?;
                 let all: Vec<u32> = (0..set.len() as u32).collect();
-                let path = &target_of(path).map_err(Failure::io(path))?;
+                let path = &target_of(path).map_err(CliError::io(path))?;
                 write_grid(path, &set.images(&spread(&all, PREVIEW.0))?, PREVIEW.1, None)?;
             }
         }
-        context.ui.titled("made", &path.display().to_string());
+        context.ui.field("made", &path.display().to_string());
     }
     if context.ui.wants_json() {
         context.ui.out_json(&json!(found))?;
@@ -77,7 +77,7 @@ pub fn run(args: &Inspect, context: &mut Context) -> Verdict {
 }
 
 /// Clips side by side in a GIF, or as strips of film in any other picture.
-fn preview_clips(path: &Path, set: &ClipSet) -> Result<(), Failure> {
+fn preview_clips(path: &Path, set: &VideoSet) -> Result<(), CliError> {
     let (all, what): (Vec<u32>, _) = ((0..set.len() as u32).collect(), path.display().to_string());
     let shown = |most: usize| [(String::new(), set.clips(&spread(&all, most)))];
     let moves = path.extension().is_some_and(|suffix| suffix.eq_ignore_ascii_case("gif"));
@@ -85,7 +85,7 @@ fn preview_clips(path: &Path, set: &ClipSet) -> Result<(), Failure> {
         true => gif_bytes(&grid_film(&what, &shown(PREVIEW.0), PREVIEW.1)?, None)?,
         false => filmstrip_png(&what, &shown(STRIPS), None)?,
     };
-    write_through(path, &bytes).map_err(Failure::io(path))
+    write_through(path, &bytes).map_err(CliError::io(path))
 }
 
 fn text(found: &Inspection, width: usize) -> String {
@@ -124,7 +124,7 @@ fn rows(n: u64) -> String {
     count(usize::try_from(n).unwrap_or(usize::MAX), "row")
 }
 
-fn columns(table: &TableInfo, width: usize) -> String {
+fn columns(table: &TableFacts, width: usize) -> String {
     let mut shown = Table::new(["  column", "kind", "distinct", "missing", "examples", "why"]);
     for column in &table.columns {
         let key = if column.key { " (key)" } else { "" };
@@ -174,10 +174,10 @@ fn classes(all: &[(String, usize)]) -> String {
 
 fn sequence_facts(found: &SequenceFacts) -> String {
     let (train, valid, holdout) = found.splits;
-    let what = match (found.matter, found.one) {
-        (Matter::Text, true) => "one text".to_owned(),
-        (Matter::Text, false) => count(found.count, "text"),
-        (Matter::Music, _) => count(found.count, "tune"),
+    let what = match (found.modality, found.one) {
+        (Modality::Text, true) => "one text".to_owned(),
+        (Modality::Text, false) => count(found.count, "text"),
+        (Modality::Music, _) => count(found.count, "tune"),
     };
     let unit = match found.unit.as_str() {
         "chars" => "characters",
@@ -209,7 +209,7 @@ fn sequence_facts(found: &SequenceFacts) -> String {
     text
 }
 
-fn clip_facts(clips: &ClipFacts) -> String {
+fn clip_facts(clips: &VideoFacts) -> String {
     let shape = clips.shape;
     let color = if shape.channels == 1 { "gray" } else { "RGB" };
     let mapped = if clips.mapped { ", kept in a temporary file" } else { "" };
@@ -232,7 +232,7 @@ fn clip_facts(clips: &ClipFacts) -> String {
     text
 }
 
-fn sound_facts(found: &SoundFacts) -> String {
+fn sound_facts(found: &AudioFacts) -> String {
     let (train, valid, holdout) = found.splits;
     let channels = if found.channels == 1 { "mono" } else { "stereo" };
     let stored = if found.mapped { ", kept in a file since they are many" } else { "" };
@@ -295,7 +295,7 @@ fn next(spec: &SourceSpec, found: &Inspection) -> Option<String> {
 }
 
 /// The only column with images, where there is exactly one (in `table`, if that is given).
-pub fn image_column<'a>(tables: &'a [TableInfo], table: Option<&str>) -> Option<(&'a TableInfo, &'a str)> {
+pub fn image_column<'a>(tables: &'a [TableFacts], table: Option<&str>) -> Option<(&'a TableFacts, &'a str)> {
     let wanted = tables.iter().filter(|t| table.is_none_or(|name| name == t.name));
     let mut images = wanted.flat_map(|t| {
         t.columns.iter().filter(|c| c.kind == ColumnKind::Image).map(move |c| (t, c.name.as_str()))
@@ -304,7 +304,7 @@ pub fn image_column<'a>(tables: &'a [TableInfo], table: Option<&str>) -> Option<
 }
 
 /// The specification with the table and the column filled in, where the source has only one to choose.
-pub fn filled_in(spec: &SourceSpec) -> Result<(SourceSpec, Inspection), Failure> {
+pub fn filled_in(spec: &SourceSpec) -> Result<(SourceSpec, Inspection), CliError> {
     let found = inspect(spec)?;
     let mut spec = spec.clone();
     if let Some((table, column)) = image_column(&found.tables, spec.table.as_deref()) {

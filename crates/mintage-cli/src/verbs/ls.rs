@@ -2,19 +2,19 @@
 
 use mintage::{
     DataInfo, Run,
-    models::{ClipInfo, ImageInfo},
+    models::{ImageInfo, VideoInfo},
     run::{RunInfo, RunState},
 };
 use serde_json::{Value, json};
 
 use crate::{
     context::Context,
-    failure::{Outcome, Verdict},
+    failure::{CliResult, Outcome},
     report_view::{self, DIALS},
     text::{Table, duration, thousands},
 };
 
-pub fn run(context: &mut Context) -> Verdict {
+pub fn run(context: &mut Context) -> CliResult {
     let runs = Run::list(&context.settings.runs)?;
     if context.ui.wants_json() {
         let all: Vec<Value> = runs
@@ -51,10 +51,10 @@ fn line(run: &RunInfo) -> Vec<String> {
     let (model, data) = match &run.config {
         Some(config) => {
             let data = match &config.info {
-                DataInfo::Image(ImageInfo { shape, .. }) | DataInfo::Clip(ClipInfo { shape, .. }) => {
+                DataInfo::Image(ImageInfo { shape, .. }) | DataInfo::Video(VideoInfo { shape, .. }) => {
                     format!("{} {}×{}", config.source.source, shape.width, shape.height)
                 }
-                DataInfo::Table(_) | DataInfo::Sequence(_) | DataInfo::Sound(_) => {
+                DataInfo::Table(_) | DataInfo::Sequence(_) | DataInfo::Audio(_) => {
                     let table = config.source.table.as_deref().unwrap_or_default();
                     format!("{} {table}", config.source.source).trim_end().to_owned()
                 }

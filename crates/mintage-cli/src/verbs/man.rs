@@ -7,21 +7,21 @@ use clap::{Command, CommandFactory};
 use crate::{
     args::{Cli, Man},
     context::Context,
-    failure::{Failure, Outcome, Verdict},
+    failure::{CliError, CliResult, Outcome},
 };
 
-pub fn run(args: &Man, context: &mut Context) -> Verdict {
+pub fn run(args: &Man, context: &mut Context) -> CliResult {
     match &args.out {
         Some(dir) => {
-            std::fs::create_dir_all(dir).map_err(Failure::io(dir))?;
+            std::fs::create_dir_all(dir).map_err(CliError::io(dir))?;
             let mut command = Cli::command();
             command.build();
             write_pages(command, dir)?;
-            context.ui.titled("made", &dir.display().to_string());
+            context.ui.field("made", &dir.display().to_string());
         }
         None => {
             let mut page = Vec::new();
-            clap_mangen::Man::new(Cli::command()).render(&mut page).map_err(Failure::io("stdout"))?;
+            clap_mangen::Man::new(Cli::command()).render(&mut page).map_err(CliError::io("stdout"))?;
             context.ui.out_bytes(&page)?;
         }
     }
@@ -29,13 +29,13 @@ pub fn run(args: &Man, context: &mut Context) -> Verdict {
 }
 
 /// A page of a command, and one of each below it.
-fn write_pages(command: Command, dir: &Path) -> Result<(), Failure> {
+fn write_pages(command: Command, dir: &Path) -> Result<(), CliError> {
     for below in command.get_subcommands().filter(|below| !below.is_hide_set()) {
         write_pages(below.clone(), dir)?;
     }
     let page = clap_mangen::Man::new(command);
     let path = dir.join(page.get_filename());
     let mut text = Vec::new();
-    page.render(&mut text).map_err(Failure::io(&path))?;
-    mintage_data::write_through(&path, &text).map_err(Failure::io(path))
+    page.render(&mut text).map_err(CliError::io(&path))?;
+    mintage_data::write_through(&path, &text).map_err(CliError::io(path))
 }

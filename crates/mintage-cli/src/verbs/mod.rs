@@ -17,27 +17,27 @@ pub mod models;
 pub mod reconstruct;
 pub mod rm;
 pub mod sample;
-mod sample_clips;
-pub mod sample_rows;
-mod sample_sounds;
-mod sample_texts;
-mod sample_tunes;
+mod sample_audio;
+mod sample_music;
+pub mod sample_table;
+mod sample_text;
+mod sample_video;
 pub mod score;
 pub mod show;
 pub mod sweep;
 pub mod train;
 
 use mintage::DataInfo;
-use mintage_data::sequence::Matter;
+use mintage_data::sequence::Modality;
 
 use crate::{
     args::Verb,
     context::{Context, in_pool},
-    failure::Verdict,
+    failure::CliResult,
 };
 
 /// Does what the command line says.
-pub fn run(verb: &Verb, context: &mut Context) -> Verdict {
+pub fn run(verb: &Verb, context: &mut Context) -> CliResult {
     match verb {
         Verb::Ls => ls::run(context),
         Verb::Show(args) => show::run(args, context),
@@ -62,7 +62,7 @@ pub fn run(verb: &Verb, context: &mut Context) -> Verdict {
 }
 
 /// The whole verb inside one pool of the threads that were asked for.
-fn pooled(context: &mut Context, verb: impl FnOnce(&mut Context) -> Verdict + Send) -> Verdict {
+fn pooled(context: &mut Context, verb: impl FnOnce(&mut Context) -> CliResult + Send) -> CliResult {
     in_pool(context.settings.threads, || verb(context))?
 }
 
@@ -71,11 +71,11 @@ pub fn sample_flags(info: &DataInfo) -> &'static str {
     match info {
         DataInfo::Image(_) => "-n 64 -o new.png",
         DataInfo::Table(_) => "-n 1000 -o new.csv",
-        DataInfo::Sequence(info) => match info.matter {
-            Matter::Text => "--length 1000",
-            Matter::Music => "-o new.wav",
+        DataInfo::Sequence(info) => match info.modality {
+            Modality::Text => "--length 1000",
+            Modality::Music => "-o new.wav",
         },
-        DataInfo::Sound(_) => "-o new.wav",
-        DataInfo::Clip(_) => "-o new.gif",
+        DataInfo::Audio(_) => "-o new.wav",
+        DataInfo::Video(_) => "-o new.gif",
     }
 }

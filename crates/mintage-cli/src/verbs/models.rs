@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::{
     context::Context,
-    failure::{Outcome, Verdict},
+    failure::{CliResult, Outcome},
     text::Table,
 };
 
@@ -24,7 +24,7 @@ const MATRIX: [(&str, [bool; 6]); 6] = [
     ("video", [true, true, true, false, false, false]),
 ];
 
-pub fn run(context: &mut Context) -> Verdict {
+pub fn run(context: &mut Context) -> CliResult {
     if context.ui.wants_json() {
         let rows: serde_json::Map<_, _> = MATRIX
             .iter()

@@ -10,7 +10,7 @@ use super::sample::{in_samples, make_parent, may_write};
 use crate::{
     args::{ExistsChoice, Reconstruct},
     context::Context,
-    failure::{Failure, Outcome, Verdict},
+    failure::{CliError, CliResult, Outcome},
     pictures::{part, psnr, spread},
     text::{count, shell},
 };
@@ -18,11 +18,11 @@ use crate::{
 /// Pairs side by side.
 const COLUMNS: usize = 8;
 
-pub fn run(args: &Reconstruct, context: &mut Context) -> Verdict {
+pub fn run(args: &Reconstruct, context: &mut Context) -> CliResult {
     let model = context.load(&args.model)?;
     match model.config.info {
-        DataInfo::Sound(_) => return super::sample_sounds::reconstruct(args, &model, context),
-        DataInfo::Clip(_) => return super::sample_clips::reconstruct(args, &model, context),
+        DataInfo::Audio(_) => return super::sample_audio::reconstruct(args, &model, context),
+        DataInfo::Video(_) => return super::sample_video::reconstruct(args, &model, context),
         DataInfo::Image(_) | DataInfo::Table(_) | DataInfo::Sequence(_) => {}
     }
     let originals = match args.files.is_empty() {
@@ -37,7 +37,7 @@ pub fn run(args: &Reconstruct, context: &mut Context) -> Verdict {
     };
     may_write(&out, ExistsChoice::Fail)?;
     make_parent(&out)?;
-    let out = target_of(&out).map_err(Failure::io(&out))?;
+    let out = target_of(&out).map_err(CliError::io(&out))?;
     let mut rows = Vec::new();
     for from in (0..originals.len()).step_by(COLUMNS) {
         let to = (from + COLUMNS).min(originals.len());
@@ -48,42 +48,42 @@ pub fn run(args: &Reconstruct, context: &mut Context) -> Verdict {
     write_grid_rows(&out, &rows, COLUMNS, Some(&provenance))?;
     let db = psnr(&originals, &back);
     context.ui.out_json(&json!({ "file": out, "n": originals.len(), "psnr_db": db }))?;
-    context.ui.titled("made", &format!("{} ({})", shell(&out), count(originals.len(), "pair")));
+    context.ui.field("made", &format!("{} ({})", shell(&out), count(originals.len(), "pair")));
     if let Some(db) = db {
-        context.ui.titled("error", &format!("{db:.1} dB signal to noise on the average (more is better)"));
+        context.ui.field("error", &format!("{db:.1} dB signal to noise on the average (more is better)"));
     }
     Ok(Outcome::Done)
 }
 
 /// Data of the holdout, which the model never saw.
-fn held_out(args: &Reconstruct, model: &Model, context: &mut Context) -> Result<Images, Failure> {
+fn held_out(args: &Reconstruct, model: &Model, context: &mut Context) -> Result<Images, CliError> {
     if args.n == 0 {
-        return Err(Failure::bare("-n must be at least 1"));
+        return Err(CliError::bare("-n must be at least 1"));
     }
     let data = context.data_of(model, &args.moved)?;
     let chosen = spread(&data.splits().holdout, args.n);
     if chosen.is_empty() {
-        return Err(Failure::new(
+        return Err(CliError::new(
             "the data have no holdout, they are too few",
             "name image files to reconstruct",
         ));
     }
     match data {
-        AnyData::Images(set) => Ok(set.images(&chosen)?),
-        AnyData::Table(_) | AnyData::Sequences(_) | AnyData::Sounds(_) | AnyData::Clips(_) => {
-            Err(Failure::bare("only images, sounds and clips are reconstructed"))
+        AnyData::Image(set) => Ok(set.images(&chosen)?),
+        AnyData::Table(_) | AnyData::Sequence(_) | AnyData::Audio(_) | AnyData::Video(_) => {
+            Err(CliError::bare("only images, sounds and clips are reconstructed"))
         }
     }
 }
 
 /// Image files as the model sees images. They have no labels: the model takes "no class".
-pub fn decode(files: &[PathBuf], model: &Model) -> Result<Images, Failure> {
+pub fn decode(files: &[PathBuf], model: &Model) -> Result<Images, CliError> {
     let codec = model.images()?.codec;
     let mut pixels = Vec::new();
     for file in files {
         let bytes = mintage_data::read_item_file(file)?;
         let image = codec.decode(&bytes);
-        pixels.extend(image.map_err(|why| Failure::bare(format!("{}: {why}", file.display())))?);
+        pixels.extend(image.map_err(|why| CliError::bare(format!("{}: {why}", file.display())))?);
     }
     Ok(Images { shape: codec.shape, pixels, labels: Vec::new(), classes: codec.classes.clone() })
 }

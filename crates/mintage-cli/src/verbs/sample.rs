@@ -5,10 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use mintage::{DataInfo, Event, Model, SampleRequest, Start, models::ImageInfo};
+use mintage::{DataInfo, Event, ImageRequest, Model, Start, models::ImageInfo};
 use mintage_data::{
     Images, Provenance, append_rows, is_made_file, left_empty, names::path_of, png_bytes, real_folder,
-    sequence::Matter, target_of, write_folder, write_grid, write_through,
+    sequence::Modality, target_of, write_folder, write_grid, write_through,
 };
 use serde_json::json;
 
@@ -19,7 +19,7 @@ use super::{
 use crate::{
     args::{ExistsChoice, Sample},
     context::Context,
-    failure::{Failure, Outcome, Verdict},
+    failure::{CliError, CliResult, Outcome},
     pictures::tiled,
     text::{count, shell},
 };
@@ -46,25 +46,25 @@ struct Place {
     label: Option<String>,
 }
 
-pub fn run(args: &Sample, context: &mut Context) -> Verdict {
+pub fn run(args: &Sample, context: &mut Context) -> CliResult {
     check(args)?;
     let model = context.load(&args.model)?;
     let done = match &model.config.info {
         DataInfo::Image(info) => images(args, &model, info, context),
-        DataInfo::Table(_) => super::sample_rows::run(args, &model, context),
-        DataInfo::Sequence(info) => match info.matter {
-            Matter::Text => super::sample_texts::run(args, &model, context),
-            Matter::Music => super::sample_tunes::run(args, &model, context),
+        DataInfo::Table(_) => super::sample_table::run(args, &model, context),
+        DataInfo::Sequence(info) => match info.modality {
+            Modality::Text => super::sample_text::run(args, &model, context),
+            Modality::Music => super::sample_music::run(args, &model, context),
         },
-        DataInfo::Sound(_) => super::sample_sounds::run(args, &model, context),
-        DataInfo::Clip(_) => super::sample_clips::run(args, &model, context),
+        DataInfo::Audio(_) => super::sample_audio::run(args, &model, context),
+        DataInfo::Video(_) => super::sample_video::run(args, &model, context),
     }?;
     context.tell_seed();
     Ok(done)
 }
 
-fn images(args: &Sample, model: &Model, info: &ImageInfo, context: &mut Context) -> Verdict {
-    flags::check(args, Kind::Images)?;
+fn images(args: &Sample, model: &Model, info: &ImageInfo, context: &mut Context) -> CliResult {
+    flags::check(args, Kind::Image)?;
     // Everything that can be wrong with the arguments is found before time is spent.
     let target = args.out.as_deref().map(target).transpose()?;
     let grid = args.grid.as_deref().map(grid).transpose()?;
@@ -83,12 +83,12 @@ fn images(args: &Sample, model: &Model, info: &ImageInfo, context: &mut Context)
         _ => None,
     };
     if n.saturating_mul(info.shape.pixels()) > MAX_BYTES {
-        return Err(Failure::new(
+        return Err(CliError::new(
             format!("{} at once do not fit in memory", count(n, "image")),
             "make them in parts, each with another --seed",
         ));
     }
-    let request = SampleRequest {
+    let request = ImageRequest {
         n,
         label: label(&args.condition, model)?,
         start: start(args, model)?,
@@ -115,7 +115,7 @@ fn images(args: &Sample, model: &Model, info: &ImageInfo, context: &mut Context)
 }
 
 /// Samples, with progress.
-pub fn draw(model: &Model, request: &SampleRequest, context: &mut Context) -> Result<Images, Failure> {
+pub fn draw(model: &Model, request: &ImageRequest, context: &mut Context) -> Result<Images, CliError> {
     let ui = &mut context.ui;
     let images = model.sample(request, &mut |done, total| {
         ui.event(&Event::Work { what: "sampling".to_owned(), done, total });
@@ -124,37 +124,37 @@ pub fn draw(model: &Model, request: &SampleRequest, context: &mut Context) -> Re
     Ok(images?)
 }
 
-fn check(args: &Sample) -> Result<(), Failure> {
+fn check(args: &Sample) -> Result<(), CliError> {
     if args.n == Some(0) {
-        return Err(Failure::bare("-n must be at least 1"));
+        return Err(CliError::bare("-n must be at least 1"));
     }
     if !(args.temperature.is_finite() && args.temperature >= 0.0) {
-        return Err(Failure::new("--temperature must be 0 or more", "1 is the model's own distribution"));
+        return Err(CliError::new("--temperature must be 0 or more", "1 is the model's own distribution"));
     }
     if args.guidance.is_some_and(|w| !w.is_finite() || w < 0.0) {
-        return Err(Failure::new(
+        return Err(CliError::new(
             "--guidance must be 0 or more",
             "1 is the plain model, 2 or 3 steer more strongly",
         ));
     }
     if !(0.0..=1.0).contains(&args.strength) {
-        return Err(Failure::new(
+        return Err(CliError::new(
             "--strength must lie between 0 and 1",
             "0 is the image itself, 1 a new one",
         ));
     }
     if args.top_k == Some(0) {
-        return Err(Failure::bare("--top-k must be at least 1"));
+        return Err(CliError::bare("--top-k must be at least 1"));
     }
     if args.top_p.is_some_and(|p| !(p > 0.0 && p <= 1.0)) {
-        return Err(Failure::bare("--top-p must lie between 0 and 1"));
+        return Err(CliError::bare("--top-p must lie between 0 and 1"));
     }
     Ok(())
 }
 
 /// What the samples begin with.
-fn start(args: &Sample, model: &Model) -> Result<Start, Failure> {
-    let image = |path: &Path| Ok::<_, Failure>(decode(&[path.to_owned()], model)?.pixels);
+fn start(args: &Sample, model: &Model) -> Result<Start, CliError> {
+    let image = |path: &Path| Ok::<_, CliError>(decode(&[path.to_owned()], model)?.pixels);
     Ok(match (&args.like, &args.between[..]) {
         (Some(like), _) => Start::Like { image: image(like)?, strength: args.strength },
         (None, [from, to]) => Start::Between { from: image(from)?, to: image(to)? },
@@ -163,12 +163,12 @@ fn start(args: &Sample, model: &Model) -> Result<Start, Failure> {
 }
 
 /// What the suffix of OUT says.
-fn target(out: &str) -> Result<Target, Failure> {
+fn target(out: &str) -> Result<Target, CliError> {
     let path = path_of(out).into_owned();
     if out == "-" {
         return match std::io::stdout().is_terminal() {
             true => {
-                Err(Failure::new("a PNG would only confuse the terminal", "send it on: … -o - > new.png"))
+                Err(CliError::new("a PNG would only confuse the terminal", "send it on: … -o - > new.png"))
             }
             false => Ok(Target::Stdout),
         };
@@ -180,11 +180,11 @@ fn target(out: &str) -> Result<Target, Failure> {
     match suffix.as_str() {
         "png" => Ok(Target::Png(path)),
         "db" | "db3" | "sqlite" | "sqlite3" => Ok(Target::Database(path)),
-        _ if out.contains("://") => Err(Failure::new(
+        _ if out.contains("://") => Err(CliError::new(
             format!("{out}: only SQLite files can be written"),
             "give a file that ends in .db",
         )),
-        _ => Err(Failure::new(
+        _ => Err(CliError::new(
             format!("{out}: does not say what to write"),
             "end it with .png for a picture, / for a folder, .db for rows of a database; - is stdout",
         )),
@@ -192,7 +192,7 @@ fn target(out: &str) -> Result<Target, Failure> {
 }
 
 /// "8x6": columns and rows.
-pub fn grid(text: &str) -> Result<(usize, usize), Failure> {
+pub fn grid(text: &str) -> Result<(usize, usize), CliError> {
     let parsed = text
         .split_once(['x', '×', 'X'])
         .and_then(|(columns, rows)| Some((columns.trim().parse().ok()?, rows.trim().parse().ok()?)));
@@ -200,23 +200,23 @@ pub fn grid(text: &str) -> Result<(usize, usize), Failure> {
         Some((columns, rows)) if (1..=1000).contains(&columns) && (1..=1000).contains(&rows) => {
             Ok((columns, rows))
         }
-        _ => Err(Failure::new(format!("`{text}` is no grid"), "write it like 8x6: columns, rows")),
+        _ => Err(CliError::new(format!("`{text}` is no grid"), "write it like 8x6: columns, rows")),
     }
 }
 
 /// The class that `--where` asks for: `label=VALUE`, or `COLUMN=VALUE` with the column of the labels.
-fn label(conditions: &[String], model: &Model) -> Result<Option<String>, Failure> {
+fn label(conditions: &[String], model: &Model) -> Result<Option<String>, CliError> {
     let [condition] = conditions else {
         return match conditions.is_empty() {
             true => Ok(None),
-            false => Err(Failure::new(
+            false => Err(CliError::new(
                 "only one --where can be met at a time",
                 "this model knows one label an image",
             )),
         };
     };
     let Some((column, value)) = condition.split_once('=') else {
-        return Err(Failure::new(
+        return Err(CliError::new(
             format!("`{condition}` is no condition"),
             "write it like --where label=coat",
         ));
@@ -226,7 +226,7 @@ fn label(conditions: &[String], model: &Model) -> Result<Option<String>, Failure
     // A model without labels says so itself.
     if column != "label" && known != Some(column) && !model.images()?.codec.classes.is_empty() {
         let known = known.unwrap_or("label");
-        return Err(Failure::new(
+        return Err(CliError::new(
             format!("this model is not conditioned on `{column}`"),
             format!("it knows `{known}`: --where {known}=VALUE"),
         ));
@@ -235,22 +235,22 @@ fn label(conditions: &[String], model: &Model) -> Result<Option<String>, Failure
 }
 
 /// Table and columns: from the flags, or those that were learned from.
-fn place(args: &Sample, model: &Model) -> Result<Place, Failure> {
+fn place(args: &Sample, model: &Model) -> Result<Place, CliError> {
     let (table, column) = columns(args, model)?;
     let no_classes = model.images()?.codec.classes.is_empty();
     let learned = model.config.source.label.clone().filter(|_| !no_classes);
     if args.label_column.is_some() && no_classes {
-        return Err(Failure::new("this model was trained without labels", "leave out --label-column"));
+        return Err(CliError::new("this model was trained without labels", "leave out --label-column"));
     }
     Ok(Place { table, column, label: args.label_column.clone().or(learned) })
 }
 
 /// Table and column that new data go to: from the flags, or those that were learned from.
-pub fn columns(args: &Sample, model: &Model) -> Result<(String, String), Failure> {
+pub fn columns(args: &Sample, model: &Model) -> Result<(String, String), CliError> {
     let source = &model.config.source;
     let missing = |flag: &str| {
         let message = format!("it is not said which {flag} of the database to write to");
-        Failure::new(message, "give --table TABLE --column COLUMN; `mintage inspect` shows what there is")
+        CliError::new(message, "give --table TABLE --column COLUMN; `mintage inspect` shows what there is")
     };
     let table = args.table.clone().or_else(|| source.table.clone()).ok_or_else(|| missing("table"))?;
     let column = args.column.clone().or_else(|| source.column.clone()).ok_or_else(|| missing("column"))?;
@@ -258,14 +258,14 @@ pub fn columns(args: &Sample, model: &Model) -> Result<(String, String), Failure
 }
 
 /// Where new rows are, and how they are known.
-pub fn tell_of_rows(rows: usize, path: &Path, table: &str, column: &str, context: &Context) {
+pub fn report_rows(rows: usize, path: &Path, table: &str, column: &str, context: &Context) {
     let place = format!("{table}.{column} of {}", shell(path));
-    context.ui.titled("made", &format!("{} in {place}", count(rows, "new row")));
-    context.ui.titled("", "their column `mintage` says what made them; training leaves them out");
+    context.ui.field("made", &format!("{} in {place}", count(rows, "new row")));
+    context.ui.field("", "their column `mintage` says what made them; training leaves them out");
     // Those who look for them by name must know that they have none.
     let empty = left_empty(path, table).unwrap_or_default();
     if !empty.is_empty() {
-        context.ui.titled("", &format!("nothing was made for the columns {}", empty.join(", ")));
+        context.ui.field("", &format!("nothing was made for the columns {}", empty.join(", ")));
     }
 }
 
@@ -276,7 +276,7 @@ fn write(
     columns: usize,
     provenance: &Provenance,
     context: &mut Context,
-) -> Verdict {
+) -> CliResult {
     let what = count(images.len(), "image");
     match (target, place) {
         (Target::Stdout, _) => {
@@ -290,32 +290,32 @@ fn write(
             make_parent(path)?;
             if images.len() == 1 {
                 let bytes = png_bytes(images, 0, Some(provenance))?;
-                write_through(path, &bytes).map_err(Failure::io(path))?;
+                write_through(path, &bytes).map_err(CliError::io(path))?;
             } else {
-                let path = &target_of(path).map_err(Failure::io(path))?;
+                let path = &target_of(path).map_err(CliError::io(path))?;
                 write_grid(path, images, columns, Some(provenance))?;
             }
-            context.ui.titled("made", &format!("{} ({what})", shell(path)));
+            context.ui.field("made", &format!("{} ({what})", shell(path)));
         }
         (Target::Folder(dir), _) => {
             write_folder(dir, images, provenance)?;
-            context.ui.titled("made", &format!("{what} in {}", shell(dir)));
+            context.ui.field("made", &format!("{what} in {}", shell(dir)));
         }
         (Target::Database(path), Some(Place { table, column, label })) => {
             let rows = append_rows(path, table, column, label.as_deref(), images, provenance)?;
-            tell_of_rows(rows, path, table, column, context);
+            report_rows(rows, path, table, column, context);
         }
-        (Target::Database(_), None) => return Err(Failure::bare("no table was chosen")),
+        (Target::Database(_), None) => return Err(CliError::bare("no table was chosen")),
     }
     Ok(Outcome::Done)
 }
 
 /// A file among a model's samples. A model may come from a stranger: nothing in it is written through a link.
-pub fn in_samples(model: &Model, name: &str) -> Result<PathBuf, Failure> {
-    let dir = real_folder(&model.dir, Path::new("samples")).map_err(Failure::io(&model.dir))?;
+pub fn in_samples(model: &Model, name: &str) -> Result<PathBuf, CliError> {
+    let dir = real_folder(&model.dir, Path::new("samples")).map_err(CliError::io(&model.dir))?;
     let path = dir.join(name);
     match path.is_symlink() {
-        true => Err(Failure::new(
+        true => Err(CliError::new(
             format!("{}: is a link, and nothing in a model is written through it", path.display()),
             "remove the link, or say where to write with -o",
         )),
@@ -324,32 +324,32 @@ pub fn in_samples(model: &Model, name: &str) -> Result<PathBuf, Failure> {
 }
 
 /// An error for a file that is there and was not to be replaced. One that was made, and is as it was made, is nobody's.
-pub fn may_write(path: &Path, if_exists: ExistsChoice) -> Result<(), Failure> {
+pub fn may_write(path: &Path, if_exists: ExistsChoice) -> Result<(), CliError> {
     let is_there = path.metadata().is_ok_and(|there| there.is_file() && there.len() > 0);
     if !is_there || if_exists == ExistsChoice::Replace || is_made_file(path) {
         return Ok(());
     }
-    Err(Failure::new(
+    Err(CliError::new(
         format!("{} is there already, and was not made by mintage", shell(path)),
         "choose another name, or --if-exists replace to lose what is there",
     ))
 }
 
 /// An error for `--if-exists replace` where new items stand beside others.
-pub fn stands_beside(place: &Path, if_exists: ExistsChoice) -> Result<(), Failure> {
+pub fn stands_beside(place: &Path, if_exists: ExistsChoice) -> Result<(), CliError> {
     if if_exists != ExistsChoice::Replace {
         return Ok(());
     }
-    Err(Failure::new(
+    Err(CliError::new(
         format!("--if-exists replace is for single files and for rows: {} keeps what it has", shell(place)),
         "leave it out: what is new stands beside what is there",
     ))
 }
 
 /// Makes the folder that a file is to lie in.
-pub fn make_parent(path: &Path) -> Result<(), Failure> {
+pub fn make_parent(path: &Path) -> Result<(), CliError> {
     match path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
-        Some(dir) => std::fs::create_dir_all(dir).map_err(Failure::io(dir)),
+        Some(dir) => std::fs::create_dir_all(dir).map_err(CliError::io(dir)),
         None => Ok(()),
     }
 }

@@ -8,14 +8,14 @@ use super::evaluate::options;
 use crate::{
     args::Score,
     context::{Context, source_spec},
-    failure::{Outcome, Verdict},
+    failure::{CliResult, Outcome},
     text::{count, number},
 };
 
 /// The least conforming items that are named at the end.
 const NAMED: usize = 3;
 
-pub fn run(args: &Score, context: &mut Context) -> Verdict {
+pub fn run(args: &Score, context: &mut Context) -> CliResult {
     let model = context.load(&args.model)?;
     // What mintage made can be scored as anything else.
     let spec = SourceSpec { allow_made: true, ..source_spec(&args.items, &args.columns) };

@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 use crate::{
     args::Show,
     context::Context,
-    failure::{Outcome, Verdict},
+    failure::{CliResult, Outcome},
     report_view,
     text::{bytes, duration, number, shell, thousands},
 };
 
-pub fn run(args: &Show, context: &mut Context) -> Verdict {
+pub fn run(args: &Show, context: &mut Context) -> CliResult {
     let dir = context.model_dir(&args.model)?;
     if args.recipe {
         let path = dir.join("recipe.toml");

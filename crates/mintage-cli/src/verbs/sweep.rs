@@ -29,7 +29,7 @@ use crate::{
     args::{Sweep, Train},
     comparison::{Comparison, Failed, Member},
     context::{Context, clock, some_of},
-    failure::{Failure, Outcome, Verdict},
+    failure::{CliError, CliResult, Outcome},
     interrupt,
     memory::refuse_too_large,
     report_view,
@@ -40,9 +40,9 @@ use crate::{
 /// How long a dry run tries out each model, to tell how fast it is.
 const TRIAL: &str = "2s";
 
-pub fn run(args: &Sweep, context: &mut Context) -> Verdict {
+pub fn run(args: &Sweep, context: &mut Context) -> CliResult {
     if args.n == Some(0) {
-        return Err(Failure::bare("-n must be at least 1"));
+        return Err(CliError::bare("-n must be at least 1"));
     }
     match &args.resume {
         Some(name) => resume(args, name, context),
@@ -50,7 +50,7 @@ pub fn run(args: &Sweep, context: &mut Context) -> Verdict {
     }
 }
 
-fn fresh(args: &Sweep, context: &mut Context) -> Verdict {
+fn fresh(args: &Sweep, context: &mut Context) -> CliResult {
     let seeds = seeds(&args.seeds)?;
     let models = families(args)?;
     args.name.as_deref().map(checked_name).transpose()?;
@@ -79,12 +79,12 @@ fn fresh(args: &Sweep, context: &mut Context) -> Verdict {
         return sweep.dry_run(&data, context);
     }
     if is_there {
-        context.ui.titled("sweep", &format!("{}: the plan is the same, going on with it", shell(&sweep.dir)));
+        context.ui.field("sweep", &format!("{}: the plan is the same, going on with it", shell(&sweep.dir)));
     }
     sweep.go(args, &data, context)
 }
 
-fn resume(args: &Sweep, name: &str, context: &mut Context) -> Verdict {
+fn resume(args: &Sweep, name: &str, context: &mut Context) -> CliResult {
     let others = !args.models.is_empty()
         || !args.sizes.is_empty()
         || args.seeds != "3"
@@ -95,7 +95,7 @@ fn resume(args: &Sweep, name: &str, context: &mut Context) -> Verdict {
         || context.settings.seed.is_some()
         || args.columns.are_given();
     if others {
-        return Err(Failure::new(
+        return Err(CliError::new(
             "a sweep is resumed as it was begun",
             "its plan is in sweep.json; another plan is another sweep",
         ));
@@ -107,7 +107,7 @@ fn resume(args: &Sweep, name: &str, context: &mut Context) -> Verdict {
     context.ask_before_contact(&mut spec, "the sweep", args.yes)?;
     let data = context.open(&spec, None)?;
     if data.describe() != plan.data {
-        return Err(Failure::new(
+        return Err(CliError::new(
             format!("the data have changed: {} in the sweep, {} now", plan.data, data.describe()),
             "runs of different data do not compare: put the data back, or begin another sweep with --name",
         ));
@@ -119,7 +119,7 @@ fn resume(args: &Sweep, name: &str, context: &mut Context) -> Verdict {
     }
 }
 
-fn no_sweep(name: &str, runs: &Path) -> Failure {
+fn no_sweep(name: &str, runs: &Path) -> CliError {
     let folders = fs::read_dir(runs).into_iter().flatten().flatten();
     let mut names: Vec<String> = folders
         .filter(|entry| entry.path().join(run::SWEEP_FILE).is_file())
@@ -133,14 +133,14 @@ fn no_sweep(name: &str, runs: &Path) -> Failure {
         }
         false => format!("the sweeps are {}", some_of(&names)),
     };
-    Failure::new(format!("no sweep `{name}`"), hint)
+    CliError::new(format!("no sweep `{name}`"), hint)
 }
 
 /// The families that were named.
-fn families(args: &Sweep) -> Result<Vec<Family>, Failure> {
+fn families(args: &Sweep) -> Result<Vec<Family>, CliError> {
     let named = args.models.iter().map(|choice| choice.family());
     named.collect::<Option<Vec<_>>>().ok_or_else(|| {
-        Failure::new("--models takes families, and auto is none", "`mintage models` shows them")
+        CliError::new("--models takes families, and auto is none", "`mintage models` shows them")
     })
 }
 
@@ -172,7 +172,7 @@ fn flags(args: &Sweep) -> Train {
 }
 
 /// Nobody wants the default of a single run times the number of runs by accident.
-fn refuse_without_budget(args: &Sweep) -> Result<(), Failure> {
+fn refuse_without_budget(args: &Sweep) -> Result<(), CliError> {
     let by_option = args.set.iter().any(|set| {
         let key = set.split('=').next().unwrap_or_default().trim();
         ["train.time", "train.steps"].contains(&key)
@@ -180,7 +180,7 @@ fn refuse_without_budget(args: &Sweep) -> Result<(), Failure> {
     let by_recipe = args.target.as_deref().is_some_and(|target| target.ends_with(".toml"));
     match args.time.is_some() || args.steps.is_some() || by_option || by_recipe {
         true => Ok(()),
-        false => Err(Failure::new(
+        false => Err(CliError::new(
             "a sweep needs a budget, which every run gets",
             "--time 5m, or --steps 2000 for a table that is the same whenever it is made",
         )),
@@ -188,12 +188,12 @@ fn refuse_without_budget(args: &Sweep) -> Result<(), Failure> {
 }
 
 /// Whether the sweep is there already; an error where what is there is something else.
-fn refuse_another(plan: &Plan, dir: &Path) -> Result<bool, Failure> {
+fn refuse_another(plan: &Plan, dir: &Path) -> Result<bool, CliError> {
     if dir.join(run::SWEEP_FILE).is_file() {
         let differences = Plan::read(dir)?.differences(plan);
         return match differences.is_empty() {
             true => Ok(true),
-            false => Err(Failure::new(
+            false => Err(CliError::new(
                 format!("{}: is a sweep with another plan: {}", shell(dir), differences.join("; ")),
                 "--name NAME begins another one; --resume goes on with that one as it was planned",
             )),
@@ -202,7 +202,7 @@ fn refuse_another(plan: &Plan, dir: &Path) -> Result<bool, Failure> {
     // A kill before the plan was there leaves a lock and perhaps half of the plan.
     let other = |entry: fs::DirEntry| !sweep_plan::is_own_file(&entry.file_name().to_string_lossy());
     match fs::read_dir(dir).is_ok_and(|entries| entries.flatten().any(other)) {
-        true => Err(Failure::new(
+        true => Err(CliError::new(
             format!("{}: exists already, and is no sweep", shell(dir)),
             "choose another --name",
         )),
@@ -234,7 +234,7 @@ struct Running {
 
 impl Running {
     /// An error where nothing at all of the plan can be trained.
-    fn new(plan: Plan, dir: PathBuf, data: &AnyData) -> Result<Self, Failure> {
+    fn new(plan: Plan, dir: PathBuf, data: &AnyData) -> Result<Self, CliError> {
         let cells = plan.cells();
         let (mut failed, mut first) = (Vec::new(), None);
         for &cell in &cells {
@@ -254,14 +254,14 @@ impl Running {
     }
 
     /// Trains and judges whatever is missing, and shows what came out.
-    fn go(mut self, args: &Sweep, data: &AnyData, context: &mut Context) -> Verdict {
-        fs::create_dir_all(&self.dir).map_err(Failure::io(&self.dir))?;
+    fn go(mut self, args: &Sweep, data: &AnyData, context: &mut Context) -> CliResult {
+        fs::create_dir_all(&self.dir).map_err(CliError::io(&self.dir))?;
         let lock = run::lock(&self.dir)?;
         if !self.dir.join(run::SWEEP_FILE).is_file() {
             self.plan.write(&self.dir)?;
         }
-        context.ui.titled("data", &self.plan.data);
-        context.ui.titled("sweep", &format!("{} in {}", self.in_words(), shell(&self.dir)));
+        context.ui.field("data", &self.plan.data);
+        context.ui.field("sweep", &format!("{} in {}", self.in_words(), shell(&self.dir)));
         // From now on Ctrl-C ends things in order.
         let stop = interrupt::watch();
         for (at, cell) in self.cells.clone().into_iter().enumerate() {
@@ -280,7 +280,7 @@ impl Running {
             }
             if stop.load(Ordering::Relaxed) && !self.is_complete() {
                 let yes = if self.plan.recipe.data.source.contains("://") { " --yes" } else { "" };
-                context.ui.titled("next", &format!("mintage sweep --resume {}{yes}", shell(&self.dir)));
+                context.ui.field("next", &format!("mintage sweep --resume {}{yes}", shell(&self.dir)));
                 return Ok(Outcome::Interrupted);
             }
         }
@@ -315,16 +315,16 @@ impl Running {
     }
 
     /// Brings one run to its end, from wherever it is.
-    fn one(&mut self, at: usize, cell: Cell, data: &AnyData, context: &mut Context) -> Result<(), Failure> {
+    fn one(&mut self, at: usize, cell: Cell, data: &AnyData, context: &mut Context) -> Result<(), CliError> {
         let dir = self.dir.join(cell.name());
         let title = format!("{} of {}: {}", at + 1, self.cells.len(), cell.words());
         let (began, stage) = (Instant::now(), self.plan.stage(&dir));
         if stage == Stage::Judged {
             self.refuse_changed(cell, &dir)?;
-            context.ui.titled("done", &title);
+            context.ui.field("done", &title);
             return Ok(());
         }
-        context.ui.titled("run", &title);
+        context.ui.field("run", &title);
         if stage != Stage::Trained && self.learn(at, cell, data, context)? == StopReason::Interrupted {
             return Ok(());
         }
@@ -342,7 +342,7 @@ impl Running {
             self.took.push(secs);
         }
         let (scores, steps) = (report_view::in_short(&json!(report)), thousands(model.config.step as usize));
-        context.ui.titled("", &format!("{scores} ({steps} steps and the evaluation in {})", duration(secs)));
+        context.ui.field("", &format!("{scores} ({steps} steps and the evaluation in {})", duration(secs)));
         Ok(())
     }
 
@@ -353,7 +353,7 @@ impl Running {
         cell: Cell,
         data: &AnyData,
         context: &mut Context,
-    ) -> Result<StopReason, Failure> {
+    ) -> Result<StopReason, CliError> {
         refuse_too_large(&resolved(&self.plan, cell, data)?)?;
         let (recipe, dir) = (self.plan.recipe_of(cell), self.dir.join(cell.name()));
         let mut run = match self.plan.stage(&dir) {
@@ -377,7 +377,7 @@ impl Running {
                 ui.part(&title, progress, &format!("step {steps}{loss}{left}"));
             }
             // The sweep says once what all have in common, and the run itself when it has been judged.
-            Event::Plan(_) | Event::Phase { .. } | Event::Done { .. } => {}
+            Event::Plan(_) | Event::Stage { .. } | Event::Done { .. } => {}
             other => ui.event(&other),
         });
         ui.clear();
@@ -396,11 +396,11 @@ impl Running {
     }
 
     /// An error where a run is not what the plan says any more: it was given more time, say.
-    fn refuse_changed(&self, cell: Cell, dir: &Path) -> Result<(), Failure> {
+    fn refuse_changed(&self, cell: Cell, dir: &Path) -> Result<(), CliError> {
         let (is, planned) = (Run::open(dir)?.recipe()?, self.plan.recipe_of(cell));
         match is.to_toml() == planned.to_toml() {
             true => Ok(()),
-            false => Err(Failure::new(
+            false => Err(CliError::new(
                 "its recipe is not that of the sweep any more, and budgets would not be equal",
                 format!("`mintage rm {}` lets the sweep train it anew", shell(dir)),
             )),
@@ -408,7 +408,7 @@ impl Running {
     }
 
     /// The table, and the files that were asked for.
-    fn show(self, args: &Sweep, context: &mut Context) -> Verdict {
+    fn show(self, args: &Sweep, context: &mut Context) -> CliResult {
         let whole = self.cells.iter().filter(|cell| self.why_failed(**cell).is_none());
         let members =
             whole.map(|cell| Member::read(self.dir.join(cell.name()))).collect::<Result<Vec<_>, _>>()?;
@@ -435,13 +435,13 @@ impl Running {
         let commands = [format!("mintage sweep --resume {}", shell(&self.dir))];
         exports::write(&args.exports, &comparison, &self.name(), &about, &commands, context)?;
         let dir = shell(&self.dir);
-        context.ui.titled("made", &dir);
+        context.ui.field("made", &dir);
         if args.exports.html.is_none() {
-            context.ui.titled("next", &format!("mintage compare {dir} --html sweep.html"));
+            context.ui.field("next", &format!("mintage compare {dir} --html sweep.html"));
         }
         match self.failed.len() {
             0 => Ok(Outcome::Done),
-            n => Err(Failure::new(
+            n => Err(CliError::new(
                 format!("{} of {} failed", n, count(self.cells.len(), "run")),
                 format!("the lines above say why; `mintage sweep --resume {dir}` tries again"),
             )),
@@ -449,7 +449,7 @@ impl Running {
     }
 
     /// Says what would be done, and about how long it would take.
-    fn dry_run(&self, data: &AnyData, context: &mut Context) -> Verdict {
+    fn dry_run(&self, data: &AnyData, context: &mut Context) -> CliResult {
         let mut rates = BTreeMap::new();
         let mut table = Table::new(["run", "state", "parameters", "training"]);
         let (mut rows, mut total) = (Vec::new(), 0.0);
@@ -469,8 +469,8 @@ impl Running {
             table.row([cell.name(), state, shown, time]);
         }
         context.ui.clear();
-        context.ui.titled("data", &self.plan.data);
-        context.ui.titled("sweep", &format!("{} in {}", self.in_words(), shell(&self.dir)));
+        context.ui.field("data", &self.plan.data);
+        context.ui.field("sweep", &format!("{} in {}", self.in_words(), shell(&self.dir)));
         if context.ui.wants_json() {
             context.ui.out_json(&json!({ "plan": self.plan, "runs": rows, "train_secs": total }))?;
         } else {
@@ -479,7 +479,7 @@ impl Running {
         let by = if rates.is_empty() { "" } else { ", by the speed of a few steps of each" };
         context
             .ui
-            .titled("time", &format!("about {} of training{by}; evaluations come on top", duration(total)));
+            .field("time", &format!("about {} of training{by}; evaluations come on top", duration(total)));
         Ok(Outcome::Done)
     }
 
@@ -506,7 +506,7 @@ impl Running {
         rates: &mut BTreeMap<(&'static str, &'static str), f64>,
         data: &AnyData,
         context: &mut Context,
-    ) -> Result<Option<f64>, Failure> {
+    ) -> Result<Option<f64>, CliError> {
         let stage = self.plan.stage(&self.dir.join(cell.name()));
         if self.why_failed(cell).is_some() || matches!(stage, Stage::Trained | Stage::Judged) {
             return Ok(None);
@@ -526,7 +526,7 @@ impl Running {
         Ok(Some(rate * train.steps.unwrap_or(0) as f64))
     }
 
-    fn parameters(&self, cell: Cell, data: &AnyData, context: &Context) -> Result<usize, Failure> {
+    fn parameters(&self, cell: Cell, data: &AnyData, context: &Context) -> Result<usize, CliError> {
         let Resolved { config, info, .. } = resolved(&self.plan, cell, data)?;
         let device = context.settings.device.open()?;
         let mut rng = mintage::nn::Rng::new(cell.seed, 0);
@@ -535,10 +535,10 @@ impl Running {
     }
 
     /// Seconds of a step, tried out in a folder that is thrown away.
-    fn secs_a_step(&self, cell: Cell, data: &AnyData, context: &mut Context) -> Result<f64, Failure> {
+    fn secs_a_step(&self, cell: Cell, data: &AnyData, context: &mut Context) -> Result<f64, CliError> {
         let mut recipe = self.plan.recipe_of(cell);
         (recipe.train.steps, recipe.train.time, recipe.train.previews) = (None, TRIAL.to_owned(), 0);
-        let folder = tempfile::tempdir().map_err(Failure::io("the folder for temporary files"))?;
+        let folder = tempfile::tempdir().map_err(CliError::io("the folder for temporary files"))?;
         let mut run = Run::create(&folder.path().join("trial"), &recipe)?;
         let clock = clock();
         let control = Control { stop: interrupt::watch(), clock: &clock };
@@ -562,12 +562,12 @@ fn judging_of(comparison: &Comparison) -> String {
     }
 }
 
-fn resolved(plan: &Plan, cell: Cell, data: &AnyData) -> Result<Resolved, Failure> {
+fn resolved(plan: &Plan, cell: Cell, data: &AnyData) -> Result<Resolved, CliError> {
     Ok(resolve(&plan.recipe_of(cell), data)?)
 }
 
 /// A failure in one line, without what introduces it on a terminal.
-fn words(failure: &Failure) -> String {
+fn words(failure: &CliError) -> String {
     let text = failure.text(false);
     let text = text.strip_prefix("error: ").unwrap_or(&text);
     let lines: Vec<&str> = text.lines().map(str::trim).collect();

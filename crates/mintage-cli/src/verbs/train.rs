@@ -22,7 +22,7 @@ use super::sample_flags;
 use crate::{
     args::Train,
     context::{Context, clock, some_of},
-    failure::{BadRecipe, Failure, Outcome, Verdict},
+    failure::{BadRecipe, CliError, CliResult, Outcome},
     interrupt,
     memory::refuse_too_large,
     text::{count, duration, shell, thousands},
@@ -34,14 +34,14 @@ const NEARLY_ALL: f64 = 0.95;
 /// No recipe is longer.
 const MAX_RECIPE_BYTES: u64 = 16 << 20;
 
-pub fn run(args: &Train, context: &mut Context) -> Verdict {
+pub fn run(args: &Train, context: &mut Context) -> CliResult {
     match &args.resume {
         Some(name) => resume(args, name.as_deref(), context),
         None => fresh(args, context),
     }
 }
 
-fn fresh(args: &Train, context: &mut Context) -> Verdict {
+fn fresh(args: &Train, context: &mut Context) -> CliResult {
     let (mut recipe, text) = recipe_of(args, context.settings.seed, context)?;
     args.name.as_deref().map(checked_name).transpose()?;
     let data = context.open(&recipe.data, None)?;
@@ -65,7 +65,7 @@ pub(super) fn recipe_of(
     args: &Train,
     seed: Option<u64>,
     context: &mut Context,
-) -> Result<(Recipe, String), Failure> {
+) -> Result<(Recipe, String), CliError> {
     let (mut recipe, text) = match args.target.as_deref() {
         Some(target) if target.ends_with(".toml") => {
             let (mut recipe, text) = read_recipe(&path_of(target))?;
@@ -84,17 +84,17 @@ pub(super) fn recipe_of(
 }
 
 /// Reads a recipe and its text; a relative source that is not here may lie beside the recipe.
-fn read_recipe(path: &Path) -> Result<(Recipe, String), Failure> {
+fn read_recipe(path: &Path) -> Result<(Recipe, String), CliError> {
     if !path.exists() {
         let message = format!("{}: there is no such recipe", path.display());
-        return Err(Failure::new(message, "`mintage init SOURCE` writes one"));
+        return Err(CliError::new(message, "`mintage init SOURCE` writes one"));
     }
     let text = mintage_data::read_text(path, MAX_RECIPE_BYTES)?;
     let mut recipe = match Recipe::parse(&text) {
         Ok(recipe) => recipe,
         Err(error) => {
             let file = path.display().to_string();
-            return Err(Failure::Recipe(Box::new(BadRecipe { file, text, error })));
+            return Err(CliError::Recipe(Box::new(BadRecipe { file, text, error })));
         }
     };
     let beside = path.parent().map(|dir| dir.join(recipe.data.path())).filter(|p| p.exists());
@@ -108,7 +108,7 @@ fn read_recipe(path: &Path) -> Result<(Recipe, String), Failure> {
 
 /// Shows the place in the recipe's text, where the error is about a key that stands there and no flag
 /// took its place.
-fn in_recipe(error: mintage::Error, args: &Train, text: String) -> Failure {
+fn in_recipe(error: mintage::Error, args: &Train, text: String) -> CliError {
     let mintage::Error::Recipe(mut error) = error else { return error.into() };
     let key = error.key.as_deref().filter(|key| {
         let name = key.trim_start_matches("model.");
@@ -119,11 +119,11 @@ fn in_recipe(error: mintage::Error, args: &Train, text: String) -> Failure {
         return error.into();
     }
     let file = args.target.clone().unwrap_or_default();
-    Failure::Recipe(Box::new(BadRecipe { file, text, error }))
+    CliError::Recipe(Box::new(BadRecipe { file, text, error }))
 }
 
 /// Lays the flags over the recipe: named ones first, `-s` last.
-pub(super) fn lay_over(recipe: &mut Recipe, args: &Train, seed: Option<u64>) -> Result<(), Failure> {
+pub(super) fn lay_over(recipe: &mut Recipe, args: &Train, seed: Option<u64>) -> Result<(), CliError> {
     let columns = args.columns.clone();
     let flags = [
         (&mut recipe.data.table, columns.table),
@@ -166,7 +166,7 @@ fn set_budget(recipe: &mut Recipe, args: &Train) {
 }
 
 /// Prints the recipe with every option written out.
-fn dry_run(mut recipe: Recipe, data: &AnyData, resolved: &Resolved, context: &mut Context) -> Verdict {
+fn dry_run(mut recipe: Recipe, data: &AnyData, resolved: &Resolved, context: &mut Context) -> CliResult {
     let Resolved { config, info, .. } = resolved;
     recipe.model.family = Some(config.family());
     // JSON numbers, texts, booleans and lists are TOML as well.
@@ -178,11 +178,11 @@ fn dry_run(mut recipe: Recipe, data: &AnyData, resolved: &Resolved, context: &mu
     let device = context.settings.device.open()?;
     let model = without_numbers(|| AnyModel::new(config, info, &device, &mut Rng::new(recipe.train.seed, 0)));
     let parameters = model.parameters();
-    context.ui.titled("data", &data.describe());
+    context.ui.field("data", &data.describe());
     data.notes().iter().for_each(|note| context.ui.warn(note));
-    data.makings().iter().for_each(|making| context.ui.titled("", making));
+    data.makings().iter().for_each(|making| context.ui.field("", making));
     context.ui.rules(&data.rules());
-    context.ui.titled("model", &format!("{}, {} parameters", config.family().name(), thousands(parameters)));
+    context.ui.field("model", &format!("{}, {} parameters", config.family().name(), thousands(parameters)));
     if context.ui.wants_json() {
         let value = json!({
             "recipe": recipe,
@@ -199,10 +199,10 @@ fn dry_run(mut recipe: Recipe, data: &AnyData, resolved: &Resolved, context: &mu
 }
 
 /// A name that stays inside the folder of the runs.
-pub(super) fn checked_name(name: &str) -> Result<&str, Failure> {
+pub(super) fn checked_name(name: &str) -> Result<&str, CliError> {
     let bad = name.is_empty() || name.starts_with('.') || name.contains(['/', '\\', '\0']);
     match bad {
-        true => Err(Failure::new(
+        true => Err(CliError::new(
             format!("`{name}` cannot be the name of a run"),
             "it becomes the name of a folder; choose the folder it lies in with --runs",
         )),
@@ -228,14 +228,14 @@ fn free_name(runs: &Path, family: &str, source: &str) -> String {
     names.into_iter().find(|name| !runs.join(name).exists()).unwrap_or_default()
 }
 
-fn resume(args: &Train, name: Option<&str>, context: &mut Context) -> Verdict {
+fn resume(args: &Train, name: Option<&str>, context: &mut Context) -> CliResult {
     let others = args.model.is_some()
         || args.size.is_some()
         || !args.set.is_empty()
         || context.settings.seed.is_some()
         || args.columns.are_given();
     if others {
-        return Err(Failure::new(
+        return Err(CliError::new(
             "a run is resumed as it was begun",
             "only its budget can change: --time adds to what was spent, --steps says at which step to end",
         ));
@@ -270,27 +270,27 @@ fn resume(args: &Train, name: Option<&str>, context: &mut Context) -> Verdict {
     refuse_too_large(&resolved)?;
     let run = Run::resume(&dir)?;
     let path = dir.join("recipe.toml");
-    mintage_data::atomic_write(&path, recipe.to_toml().as_bytes()).map_err(Failure::io(path))?;
+    mintage_data::atomic_write(&path, recipe.to_toml().as_bytes()).map_err(CliError::io(path))?;
     go(&recipe, &data, run, context)
 }
 
 /// An error when a finished run has used up its budget and was given no more, or would stop as it did before.
-fn check_budget(run: &Run, recipe: &Recipe, ended: StopReason, more: bool) -> Result<(), Failure> {
+fn check_budget(run: &Run, recipe: &Recipe, ended: StopReason, more: bool) -> Result<(), CliError> {
     let (name, file) = (run.name(), run.file()?);
     let all = || {
         recipe.train.steps.map_or_else(|| duration(file.train_secs), |_| count(file.step as usize, "step"))
     };
     let used = spent(&file, recipe)?;
     match used.or_else(|| (ended == StopReason::Budget && !more).then(all)) {
-        Some(used) => Err(Failure::new(
+        Some(used) => Err(CliError::new(
             format!("{name} has used up its budget ({used})"),
             "--time gives it more time, --steps a later step to end at",
         )),
-        None if ended == StopReason::Early => Err(Failure::new(
+        None if ended == StopReason::Early => Err(CliError::new(
             format!("{name} is done: validation had stopped improving"),
             "start another run",
         )),
-        None if ended == StopReason::Enough && recipe.train.steps.is_none() => Err(Failure::new(
+        None if ended == StopReason::Enough && recipe.train.steps.is_none() => Err(CliError::new(
             format!("{name} is done: more steps would only learn the items by heart"),
             "--steps trains on all the same",
         )),
@@ -299,7 +299,7 @@ fn check_budget(run: &Run, recipe: &Recipe, ended: StopReason, more: bool) -> Re
 }
 
 /// What the run has used, where that is all that the recipe gives it.
-fn spent(file: &RunFile, recipe: &Recipe) -> Result<Option<String>, Failure> {
+fn spent(file: &RunFile, recipe: &Recipe) -> Result<Option<String>, CliError> {
     Ok(match (recipe.train.steps, recipe.train.budget()?) {
         (Some(steps), _) => (file.step >= steps).then(|| count(file.step as usize, "step")),
         // What ends a run is paid for out of its budget and may take less than was kept back.
@@ -311,7 +311,7 @@ fn spent(file: &RunFile, recipe: &Recipe) -> Result<Option<String>, Failure> {
 }
 
 /// The run that was trained last, of those that are not done.
-fn latest(runs: &Path) -> Result<PathBuf, Failure> {
+fn latest(runs: &Path) -> Result<PathBuf, CliError> {
     let all = Run::list(runs)?;
     let open = all.iter().filter(|run| run.state != RunState::Done);
     let changed = |dir: &Path| fs::metadata(dir.join("run.json")).and_then(|m| m.modified()).ok();
@@ -321,8 +321,8 @@ fn latest(runs: &Path) -> Result<PathBuf, Failure> {
     let message = format!("no run in {} is waiting to be resumed", runs.display());
     let names: Vec<&str> = all.iter().map(|run| run.name.as_str()).collect();
     Err(match names.is_empty() {
-        true => Failure::new(message, "`mintage train SOURCE` begins one"),
-        false => Failure::new(
+        true => CliError::new(message, "`mintage train SOURCE` begins one"),
+        false => CliError::new(
             message,
             format!("--resume NAME --time … continues one that is done: {}", some_of(&names)),
         ),
@@ -338,7 +338,7 @@ pub struct End {
 }
 
 /// Trains with progress on stderr and events where `--json` says; Ctrl-C stops after the present step.
-pub fn learn(recipe: &Recipe, data: &AnyData, run: &mut Run, context: &mut Context) -> Result<End, Failure> {
+pub fn learn(recipe: &Recipe, data: &AnyData, run: &mut Run, context: &mut Context) -> Result<End, CliError> {
     let stop = interrupt::watch();
     let clock = clock();
     let control = Control { stop, clock: &clock };
@@ -359,15 +359,15 @@ pub fn learn(recipe: &Recipe, data: &AnyData, run: &mut Run, context: &mut Conte
 }
 
 /// Trains, and says at the end where the run is, what it scored and what to type next.
-fn go(recipe: &Recipe, data: &AnyData, mut run: Run, context: &mut Context) -> Verdict {
+fn go(recipe: &Recipe, data: &AnyData, mut run: Run, context: &mut Context) -> CliResult {
     let End { reason, step, secs, valid } = learn(recipe, data, &mut run, context)?;
     let dir = shell(run.dir());
     let steps = thousands(step as usize);
     let ui = &context.ui;
     if reason == StopReason::Interrupted {
-        ui.titled("saved", &format!("{dir} at step {steps}"));
+        ui.field("saved", &format!("{dir} at step {steps}"));
         let yes = if recipe.data.source.contains("://") { " --yes" } else { "" };
-        ui.titled("next", &format!("mintage train --resume {dir}{yes}"));
+        ui.field("next", &format!("mintage train --resume {dir}{yes}"));
         return Ok(Outcome::Interrupted);
     }
     let early = match reason {
@@ -375,18 +375,18 @@ fn go(recipe: &Recipe, data: &AnyData, mut run: Run, context: &mut Context) -> V
         StopReason::Enough => ", more would learn rows by heart",
         StopReason::Budget | StopReason::Interrupted => "",
     };
-    ui.titled("made", &format!("{dir} ({steps} steps in {}{early})", duration(secs)));
-    ui.titled("valid", &scored(valid.as_ref()));
+    ui.field("made", &format!("{dir} ({steps} steps in {}{early})", duration(secs)));
+    ui.field("valid", &scored(valid.as_ref()));
     let config = ModelConfig::load(run.dir()).ok();
     if let Some(config) = &config {
-        valid.as_ref().and_then(|valid| meaning(config, valid)).iter().for_each(|said| ui.titled("", said));
+        valid.as_ref().and_then(|valid| meaning(config, valid)).iter().for_each(|said| ui.field("", said));
         // Who let it end early, or had it ended, knows already.
         if reason == StopReason::Budget {
-            advice(run.dir(), config).iter().for_each(|said| ui.titled("advice", said));
+            advice(run.dir(), config).iter().for_each(|said| ui.field("advice", said));
         }
     }
-    ui.titled("next", &format!("mintage sample {dir} {}", sample_flags(&data.info())));
-    ui.titled("", &format!("mintage evaluate {dir}"));
+    ui.field("next", &format!("mintage sample {dir} {}", sample_flags(&data.info())));
+    ui.field("", &format!("mintage evaluate {dir}"));
     Ok(Outcome::Done)
 }
 

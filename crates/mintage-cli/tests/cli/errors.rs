@@ -21,7 +21,7 @@ fn a_source_that_is_not_there_or_no_source() {
     ");
     assert_snapshot!(place.refused("train notes.xyz"), @r"
     error: notes.xyz: is of no kind that is read, which are SQLite, CSV, TSV, JSON and JSON Lines, Parquet, IDX, texts (.txt, .md, …), MIDI, WAV, FLAC, Ogg, MP3, GIF, APNG, MP4 and WebM, folders of images, texts, tunes, sounds or clips, and postgres:// addresses
-      hint: --kind text reads the file as a text, --kind rows as a table of delimited text
+      hint: --kind text reads the file as a text, --kind table as a table of delimited text
     ");
 }
 

@@ -58,7 +58,7 @@ fn a_recipe_shows_the_place_that_is_wrong() {
       |
     5 | widht = 8
       | ^^^^^^^^^
-      hint: did you mean `width`? the options are batch, blocks, code_dim, codes, commitment, gradient, grid, guidance, label_drop, lr, prior_from, prior_layers, prior_lr, prior_width, quantizer, width
+      hint: did you mean `width`? the options are batch, blocks, code_dim, codes, commitment, gradient, grid, guidance, label_drop, lr, prior_layers, prior_lr, prior_start, prior_width, quantizer, width
     ");
     assert_snapshot!(refused(&format!("{data}[model]\nwidth = \"wide\"\n")), @r#"
     error: model.width: invalid type: string "wide", expected a whole number
@@ -102,7 +102,7 @@ fn options_and_flags_that_mean_nothing() {
     place.pictures("pictures", 30);
     assert_snapshot!(place.refused("train pictures -s model.widht=8"), @r"
     error: model.widht: the model has no such option
-      hint: did you mean `width`? the options are batch, blocks, code_dim, codes, commitment, gradient, grid, guidance, label_drop, lr, prior_from, prior_layers, prior_lr, prior_width, quantizer, width
+      hint: did you mean `width`? the options are batch, blocks, code_dim, codes, commitment, gradient, grid, guidance, label_drop, lr, prior_layers, prior_lr, prior_start, prior_width, quantizer, width
     ");
     assert_snapshot!(place.refused("train pictures -s train.sede=8"), @r"
     error: train.sede: unknown field `sede`, expected one of `time`, `steps`, `seed`, `patience`, `previews`, `valid_items`, `precision`
@@ -138,7 +138,7 @@ fn numbers_that_nothing_can_be_trained_with() {
     let place = Place::new();
     place.pictures("pictures", 30);
     let refused = |line: &str| place.refused(&format!("train pictures {line}"));
-    assert_snapshot!(refused("--model vqvae -s model.prior_from=1.5"), @"error: model.prior_from: must be between 0 and 1");
+    assert_snapshot!(refused("--model vqvae -s model.prior_start=1.5"), @"error: model.prior_start: must be between 0 and 1");
     assert_snapshot!(refused("--model flow -s model.label_drop=-0.1"), @"error: model.label_drop: must be between 0 and 1");
     assert_snapshot!(refused("--model gan -s model.penalty=-2"), @"error: model.penalty: must be at least 0");
     assert_snapshot!(refused("--model gan -s model.lr=nan"), @"error: model.lr: must be at least 0");
@@ -156,7 +156,7 @@ fn no_option_makes_it_panic() {
         ("vae", "latent=0 latent=1 importance=0 beta=-1 warmup=0 label_drop=2"),
         (
             "vqvae",
-            "codes=0 codes=1 code_dim=0 grid=0 grid=1 grid=64 prior_layers=0 prior_width=0 prior_from=1",
+            "codes=0 codes=1 code_dim=0 grid=0 grid=1 grid=64 prior_layers=0 prior_width=0 prior_start=1",
         ),
         ("gan", "latent=0 penalty=-1 penalty_every=0 augment=2"),
         ("flow", "steps=0 steps=100000000000 guidance=-1"),

@@ -5,7 +5,7 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
-mod clips;
+mod audio;
 mod customers;
 mod errors;
 mod errors_model;
@@ -16,10 +16,10 @@ mod journey;
 mod judging;
 mod readme;
 mod resume;
-mod rows;
 mod safety;
 mod sequences;
-mod sounds;
 mod strangers;
 mod sweep;
+mod table;
+mod video;
 mod writing;

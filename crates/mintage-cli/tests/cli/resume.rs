@@ -13,7 +13,7 @@ fn a_killed_vae_ends_as_if_nothing_had_happened() {
     killed("vae", STEPS);
 }
 
-/// The first kill falls into the phase of the codes, the second into that of the prior.
+/// The first kill falls into the stage of the codes, the second into that of the prior.
 #[test]
 fn a_killed_vqvae_ends_as_if_nothing_had_happened() {
     killed("vqvae", STEPS);

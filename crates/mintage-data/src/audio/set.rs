@@ -7,16 +7,16 @@ use rayon::prelude::*;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
 
 use super::{
-    SoundBatch,
-    codec::{Ears, Heard, SoundCodec, planes},
+    AudioBatch,
     decode::Reader,
+    format::{AudioFormat, DecodedAudio, Ears, planes},
     source::{SOUNDS, input},
 };
 use crate::{
     Error, SourceSpec, Split, Splits,
     items::{Skipped, class_names, evenly, label_indices},
     source::media::Places,
-    words::{self, Words},
+    spill::{self, U16Store},
 };
 
 /// Samples are kept in memory up to this many bytes.
@@ -34,11 +34,11 @@ const HELD_PARTS: u64 = 2;
 
 /// Sounds of one rate, split into train, valid and holdout.
 #[derive(Debug)]
-pub struct SoundSet {
-    codec: SoundCodec,
+pub struct AudioSet {
+    codec: AudioFormat,
     places: Places,
     /// Interleaved.
-    samples: Words,
+    samples: U16Store,
     sounds: Vec<Sound>,
     labels: Vec<u32>,
     splits: Splits,
@@ -64,7 +64,7 @@ struct Sound {
 
 /// What reading everything once found.
 struct Scan {
-    samples: Words,
+    samples: U16Store,
     sounds: Vec<Sound>,
     hashes: Vec<u64>,
     skipped: Skipped,
@@ -90,24 +90,24 @@ impl Found {
     }
 }
 
-impl SoundSet {
+impl AudioSet {
     /// Opens a source; rate, length of items and classes follow from the specification and the data.
     pub fn open(spec: &SourceSpec) -> Result<Self, Error> {
         Self::open_within(spec, MEMORY_LIMIT)
     }
 
-    /// [`SoundSet::open`] with a limit of its own on the bytes kept in memory; above it they lie in a mapped file.
+    /// [`AudioSet::open`] with a limit of its own on the bytes kept in memory; above it they lie in a mapped file.
     pub fn open_within(spec: &SourceSpec, memory: usize) -> Result<Self, Error> {
         Self::open_with(spec, None, memory)
     }
 
     /// Opens a source as a trained model hears it: its rate, its items, its classes. Labels that the model does not
     /// know become "no class".
-    pub fn open_as(spec: &SourceSpec, codec: &SoundCodec) -> Result<Self, Error> {
+    pub fn open_as(spec: &SourceSpec, codec: &AudioFormat) -> Result<Self, Error> {
         Self::open_with(spec, Some(codec.clone()), MEMORY_LIMIT)
     }
 
-    fn open_with(spec: &SourceSpec, codec: Option<SoundCodec>, memory: usize) -> Result<Self, Error> {
+    fn open_with(spec: &SourceSpec, codec: Option<AudioFormat>, memory: usize) -> Result<Self, Error> {
         let given = codec.is_some();
         let places = Places::open(spec, &SOUNDS)?;
         let mut notes = Vec::new();
@@ -165,7 +165,7 @@ impl SoundSet {
         self.places.resolved(spec)
     }
 
-    pub fn codec(&self) -> &SoundCodec {
+    pub fn codec(&self) -> &AudioFormat {
         &self.codec
     }
 
@@ -269,9 +269,9 @@ impl SoundSet {
     }
 
     /// Items by number. With a `seed`, as they are trained on: segments begin anywhere.
-    pub fn batch(&self, items: &[u32], seed: Option<u64>) -> SoundBatch {
+    pub fn batch(&self, items: &[u32], seed: Option<u64>) -> AudioBatch {
         let (segment, channels) = (self.codec.segment, self.codec.channels);
-        let mut batch = SoundBatch { n: items.len(), ..SoundBatch::default() };
+        let mut batch = AudioBatch { n: items.len(), ..AudioBatch::default() };
         batch.samples.reserve(items.len() * channels * segment);
         for (place, &item) in items.iter().enumerate() {
             let (sound, nth) = self.place(item);
@@ -313,13 +313,13 @@ impl SoundSet {
 }
 
 /// Items that a sound makes: what is left over is one where it is at least half a segment.
-fn items_in(frames: u64, codec: &SoundCodec) -> u32 {
+fn items_in(frames: u64, codec: &AudioFormat) -> u32 {
     let segment = codec.segment as u64;
     if codec.whole { 1 } else { ((frames + segment / 2) / segment).max(1) as u32 }
 }
 
 /// The codec that the specification and the headers of some of the sounds ask for.
-fn survey(places: &Places, spec: &SourceSpec, notes: &mut Vec<String>) -> Result<SoundCodec, Error> {
+fn survey(places: &Places, spec: &SourceSpec, notes: &mut Vec<String>) -> Result<AudioFormat, Error> {
     let header = |item: usize| input(places, item).and_then(Reader::open).map(|reader| reader.format());
     let looked: Vec<_> = evenly(places.len(), SURVEYED).into_par_iter().map(header).collect();
     let mut counts: HashMap<u32, usize> = HashMap::new();
@@ -331,7 +331,7 @@ fn survey(places: &Places, spec: &SourceSpec, notes: &mut Vec<String>) -> Result
         let why = format!("none of its sounds can be read; {}: {why}", places.name(0));
         return Err(Error::bad(&spec.source, why));
     };
-    let codec = SoundCodec::of(spec, rate_hz)?;
+    let codec = AudioFormat::of(spec, rate_hz)?;
     if spec.rate_hz.is_none() && codec.rate_hz < rate_hz {
         let (most, half) = (codec.rate_hz, codec.rate_hz / 2);
         notes.push(format!(
@@ -343,13 +343,13 @@ fn survey(places: &Places, spec: &SourceSpec, notes: &mut Vec<String>) -> Result
 
 impl Scan {
     /// Reads and decodes every sound once, long ones twice.
-    fn of(places: &Places, codec: &SoundCodec, spec: &SourceSpec, memory: usize) -> Result<Self, Error> {
-        let mut writer = words::Writer::new(memory, "sounds");
+    fn of(places: &Places, codec: &AudioFormat, spec: &SourceSpec, memory: usize) -> Result<Self, Error> {
+        let mut writer = spill::Writer::new(memory, "sounds");
         let (mut sounds, mut hashes, mut skipped) = (Vec::new(), Vec::new(), Skipped::default());
         let (mut offset, mut clipped, mut alone) = (Found::default(), Found::default(), Found::default());
         let items: Vec<usize> = (0..places.len()).collect();
         for chunk in items.chunks(CHUNK.max(2 * rayon::current_num_threads())) {
-            let heard: Vec<_> = chunk.par_iter().map(|&item| hear(places, item, codec)).collect();
+            let heard: Vec<_> = chunk.par_iter().map(|&item| decode_audio(places, item, codec)).collect();
             for (&item, heard) in chunk.iter().zip(heard) {
                 let start = writer.len();
                 let written = match heard {
@@ -395,7 +395,12 @@ impl Scan {
     }
 
     /// A single sound becomes several: parts, of which the last ones are held out.
-    fn splits_of_one(&mut self, codec: &SoundCodec, given: bool, spec: &SourceSpec) -> Result<Splits, Error> {
+    fn splits_of_one(
+        &mut self,
+        codec: &AudioFormat,
+        given: bool,
+        spec: &SourceSpec,
+    ) -> Result<Splits, Error> {
         let one = self.sounds[0];
         let least = PARTS * codec.segment as u64;
         if given && (codec.whole || one.frames < least) {
@@ -427,7 +432,7 @@ impl Scan {
         Ok(splits)
     }
 
-    fn notes(&self, codec: &SoundCodec) -> Vec<String> {
+    fn notes(&self, codec: &AudioFormat) -> Vec<String> {
         let n = self.hashes.len();
         let mut notes = Vec::new();
         let Found { count, first } = &self.clipped;
@@ -460,9 +465,9 @@ impl Scan {
 }
 
 /// A sound with a hash of its bytes.
-fn hear(places: &Places, item: usize, codec: &SoundCodec) -> Result<(Heard, u64), String> {
+fn decode_audio(places: &Places, item: usize, codec: &AudioFormat) -> Result<(DecodedAudio, u64), String> {
     let hash = input(places, item)?.hash()?;
-    Ok((codec.hear(&mut || input(places, item), LONG)?, hash))
+    Ok((codec.decode_audio(&mut || input(places, item), LONG)?, hash))
 }
 
 /// Stores a sound. One that was too long to be kept is decoded once more, now that its level is known: that may
@@ -470,9 +475,9 @@ fn hear(places: &Places, item: usize, codec: &SoundCodec) -> Result<(Heard, u64)
 fn write(
     places: &Places,
     item: usize,
-    codec: &SoundCodec,
-    heard: &Heard,
-    writer: &mut words::Writer,
+    codec: &AudioFormat,
+    heard: &DecodedAudio,
+    writer: &mut spill::Writer,
 ) -> Result<Result<(), String>, Error> {
     if let Some(words) = &heard.words {
         return writer.push(words.iter().copied()).map(Ok);
@@ -493,7 +498,7 @@ fn write(
     }
 }
 
-fn fingerprint(hashes: &[u64], labels: &[u32], codec: &SoundCodec) -> u64 {
+fn fingerprint(hashes: &[u64], labels: &[u32], codec: &AudioFormat) -> u64 {
     let mut hasher = Xxh3::new();
     hashes.iter().for_each(|h| hasher.update(&h.to_le_bytes()));
     labels.iter().for_each(|l| hasher.update(&l.to_le_bytes()));

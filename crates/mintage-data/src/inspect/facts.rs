@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::{Alert, ClipFacts, ImageFacts, SequenceFacts, SoundFacts};
-use crate::{ClipSet, ImageSet, SequenceSet, SoundSet, Split, sequence::SequenceCodec};
+use super::{Alert, AudioFacts, ImageFacts, SequenceFacts, VideoFacts};
+use crate::{AudioSet, ImageSet, SequenceSet, Split, VideoSet, sequence::Tokenizer};
 
 /// Tokens of a train split below which little is learned.
 const FEW_TOKENS: u64 = 20_000;
@@ -74,7 +74,7 @@ fn add_class_alerts(classes: &[(String, usize)], thing: &str, alerts: &mut Vec<A
     }
 }
 
-pub(super) fn clip_facts(set: &ClipSet, alerts: &mut Vec<Alert>) -> ClipFacts {
+pub(super) fn clip_facts(set: &VideoSet, alerts: &mut Vec<Alert>) -> VideoFacts {
     let (classes, codec, splits) = (class_counts(set.classes(), set.labels()), set.codec(), set.splits());
     alerts.extend(set.notes().iter().map(|note| Alert { message: note.clone(), hint: None }));
     if set.len() < FEW_CLIPS {
@@ -88,7 +88,7 @@ pub(super) fn clip_facts(set: &ClipSet, alerts: &mut Vec<Alert>) -> ClipFacts {
         });
     }
     add_class_alerts(&classes, "clip", alerts);
-    ClipFacts {
+    VideoFacts {
         count: set.clip_count(),
         skipped: set.skipped(),
         shape: set.shape(),
@@ -102,7 +102,7 @@ pub(super) fn clip_facts(set: &ClipSet, alerts: &mut Vec<Alert>) -> ClipFacts {
     }
 }
 
-pub(super) fn sound_facts(set: &SoundSet, alerts: &mut Vec<Alert>) -> SoundFacts {
+pub(super) fn sound_facts(set: &AudioSet, alerts: &mut Vec<Alert>) -> AudioFacts {
     let classes = class_counts(set.classes(), set.labels());
     alerts.extend(set.notes().iter().map(|note| Alert { message: note.clone(), hint: None }));
     let (items, splits, codec) = (set.items(Split::Train).len(), set.splits(), set.codec());
@@ -115,7 +115,7 @@ pub(super) fn sound_facts(set: &SoundSet, alerts: &mut Vec<Alert>) -> SoundFacts
     }
     add_class_alerts(&classes, "sound", alerts);
     let lengths = || (0..set.len() as u32).map(|sound| set.seconds(sound));
-    SoundFacts {
+    AudioFacts {
         count: set.len(),
         one: set.is_one(),
         skipped: set.skipped(),
@@ -139,12 +139,12 @@ pub(super) fn sequence_facts(set: &SequenceSet, alerts: &mut Vec<Alert>) -> Sequ
     let members = |class: usize| all.clone().filter(|&i| set.class(i) == Some(class as u32)).count();
     let classes = info.classes.iter().enumerate().map(|(class, name)| (name.clone(), members(class)));
     let (unit, example) = match set.codec() {
-        SequenceCodec::Text(codec) => {
+        Tokenizer::Text(codec) => {
             let text =
                 codec.decode(&set.beginning(0, 4 * EXAMPLE)).split_whitespace().collect::<Vec<_>>().join(" ");
             (json_name(&codec.unit()), text.chars().take(2 * EXAMPLE).collect())
         }
-        SequenceCodec::Music(codec) => (json_name(&codec.unit()), String::new()),
+        Tokenizer::Music(codec) => (json_name(&codec.unit()), String::new()),
     };
     let splits = set.splits();
     let tokens: u64 =
@@ -160,7 +160,7 @@ pub(super) fn sequence_facts(set: &SequenceSet, alerts: &mut Vec<Alert>) -> Sequ
     }
     alerts.extend(set.notes().iter().map(|note| Alert { message: note.clone(), hint: None }));
     SequenceFacts {
-        matter: info.matter,
+        modality: info.modality,
         count: set.len(),
         one: set.is_one(),
         unit,

@@ -15,11 +15,11 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    codec::{BOUNDARY, Token, nearest_pitch},
     score::{
         MAX_DURATION, MAX_TICKS, Metre, MetreChange, Note, Part, RESOLUTION, SIXTEENTH, Score, TEMPO_BINS,
         TempoChange, VELOCITY_BINS, tempo_bin, velocity_bin,
     },
+    tokenizer::{BOUNDARY, Token, nearest_pitch},
 };
 
 /// At most so many voices.

@@ -2,15 +2,14 @@
 //! MIDI, sound and pictures of notes.
 //!
 //! ```text
-//! MusicSource ──► Score ──► MusicCodec.encode ──► tokens
+//! MusicSource ──► Score ──► MusicTokenizer.encode ──► tokens
 //!   (MIDI)         ▲  │                             │
 //!                  │  └─► figures, piano roll, WAV  │
-//!                  └───── MusicCodec.decode ◄───────┘
+//!                  └───── MusicTokenizer.decode ◄───────┘
 //! ```
 //!
 //! MIDI is the only notation that is read: no crate at hand reads MusicXML or ABC.
 
-mod codec;
 mod events;
 mod figures;
 mod grid;
@@ -21,8 +20,8 @@ mod roll;
 mod score;
 mod source;
 mod synth;
+mod tokenizer;
 
-pub use codec::{BOUNDARY, MusicCodec, MusicUnit, Token, TokenKind};
 pub use figures::{Figures, Mode, pitch_in_scale_rate};
 pub use grid::{Grid, MAX_GRID_VOICES};
 pub use names::{drum_name, part_name, pitch_name, programme_name};
@@ -36,3 +35,4 @@ pub use score::{
 pub(crate) use source::MIDI;
 pub use source::{MusicSource, is_music};
 pub use synth::{MAX_SECONDS, TAIL_SECONDS, render};
+pub use tokenizer::{BOUNDARY, MusicTokenizer, MusicUnit, Token, TokenKind};

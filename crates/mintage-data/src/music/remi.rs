@@ -21,11 +21,11 @@ use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    codec::{BOUNDARY, Token, TokenKind, nearest_pitch},
     score::{
         DRUMS, MAX_DURATION, MAX_TICKS, Metre, MetreChange, Note, Part, SIXTEENTH, Score, TEMPO_BINS,
         TempoChange, VELOCITY_BINS, tempo_bin,
     },
+    tokenizer::{BOUNDARY, Token, TokenKind, nearest_pitch},
 };
 
 /// Vocabulary of a [`Remi`] codec, sorted lists of what train has used.

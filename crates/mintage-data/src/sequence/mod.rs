@@ -1,23 +1,23 @@
 //! What texts and music have in common: documents of tokens.
 //!
 //! ```text
-//! TextSource  ─► TextCodec  ─┐
+//! TextSource  ─► TextTokenizer  ─┐
 //!                            ├─► TokenStore ─► windows or segments ─► SequenceBatch
-//! MusicSource ─► MusicCodec ─┘
+//! MusicSource ─► MusicTokenizer ─┘
 //! ```
 //!
 //! Every document begins with the token [`BOUNDARY`], which also ends the one before it. Documents of a split lie side by
 //! side, so a split is one stream of tokens. A model sees nothing else: what a token means, only its codec knows.
 
-mod codec;
 mod set;
 mod store;
+mod tokenizer;
 
 use serde::{Deserialize, Serialize};
 
-pub use codec::SequenceCodec;
 pub use set::SequenceSet;
 pub use store::TokenStore;
+pub use tokenizer::Tokenizer;
 
 /// The token before every document, and after it.
 pub const BOUNDARY: u32 = 0;
@@ -28,7 +28,7 @@ pub const NO_TOKEN: u32 = u32::MAX;
 /// What sequences are made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Matter {
+pub enum Modality {
     Text,
     Music,
 }
@@ -36,7 +36,8 @@ pub enum Matter {
 /// What a model must know of sequences before it sees them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SequenceInfo {
-    pub matter: Matter,
+    #[serde(alias = "matter")]
+    pub modality: Modality,
     /// Number of tokens, [`BOUNDARY`] among them.
     pub vocab: usize,
     /// What documents are conditioned on; empty without labels.
@@ -55,7 +56,7 @@ pub struct SequenceInfo {
 
 impl SequenceInfo {
     /// Where a token stands in each of the periods, by its place in its document (the boundary is 0).
-    pub fn phases(&self, place: u64) -> impl Iterator<Item = u32> {
+    pub fn period_positions(&self, place: u64) -> impl Iterator<Item = u32> {
         // The boundary is before the first of all.
         self.periods.iter().map(move |&period| ((place + period as u64 - 1) % period as u64) as u32)
     }
@@ -63,14 +64,14 @@ impl SequenceInfo {
 
 /// How a stream of documents becomes the items of batches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Cut {
+pub enum Chunking {
     /// So many tokens in a row, from anywhere.
     Windows(usize),
     /// Parts of documents of at most so many tokens, which end where a sentence, a line or a bar does.
     Segments(usize),
 }
 
-impl Cut {
+impl Chunking {
     /// Tokens of an item that a model is to predict.
     pub fn time(self) -> usize {
         match self {
@@ -89,7 +90,7 @@ pub struct SequenceBatch {
     /// The class of each place, or [`NO_TOKEN`]; nothing where there are no classes.
     pub classes: Vec<u32>,
     /// Where each place stands in the [periods](SequenceInfo::periods), one after another; nothing without any.
-    pub phases: Vec<u32>,
+    pub period_positions: Vec<u32>,
     pub n: usize,
 }
 

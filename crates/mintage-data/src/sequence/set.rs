@@ -10,9 +10,11 @@ use std::{
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use super::{
-    BOUNDARY, Cut, Matter, NO_TOKEN, SequenceBatch, SequenceCodec, SequenceInfo, TokenStore, store::Writer,
+    BOUNDARY, Chunking, Modality, NO_TOKEN, SequenceBatch, SequenceInfo, TokenStore, Tokenizer, store::Writer,
 };
-use crate::{Error, MusicCodec, MusicSource, SourceSpec, Split, Splits, TextCodec, TextSource, is_music};
+use crate::{
+    Error, MusicSource, MusicTokenizer, SourceSpec, Split, Splits, TextSource, TextTokenizer, is_music,
+};
 
 /// Documents of texts or of music.
 // There is one of these, while a set is opened.
@@ -91,7 +93,7 @@ struct Piece {
 /// Texts or tunes split into train, valid and holdout, with the tokens of every document.
 #[derive(Debug)]
 pub struct SequenceSet {
-    codec: SequenceCodec,
+    codec: Tokenizer,
     /// Documents of train, then of valid, then of the holdout.
     store: TokenStore,
     splits: Splits,
@@ -142,15 +144,15 @@ impl SequenceSet {
     }
 
     /// Opens them as a trained model sees them: its tokens, its classes.
-    pub fn open_as(spec: &SourceSpec, codec: &SequenceCodec, classes: &[String]) -> Result<Self, Error> {
+    pub fn open_as(spec: &SourceSpec, codec: &Tokenizer, classes: &[String]) -> Result<Self, Error> {
         let source = Source::open(spec)?;
         let found = match source {
-            Source::Text(_) => Matter::Text,
-            Source::Music(_) => Matter::Music,
+            Source::Text(_) => Modality::Text,
+            Source::Music(_) => Modality::Music,
         };
-        if found != codec.matter() {
-            let of = |matter| if matter == Matter::Text { "texts" } else { "music" };
-            let why = format!("holds {}, and the model knows {}", of(found), of(codec.matter()));
+        if found != codec.modality() {
+            let of = |modality| if modality == Modality::Text { "texts" } else { "music" };
+            let why = format!("holds {}, and the model knows {}", of(found), of(codec.modality()));
             return Err(Error::bad(&spec.source, why));
         }
         let pieces = pieces(&source, spec)?;
@@ -160,7 +162,7 @@ impl SequenceSet {
     fn encoded(
         source: &Source,
         pieces: [Vec<Piece>; 3],
-        codec: SequenceCodec,
+        codec: Tokenizer,
         classes: Vec<String>,
         spec: &SourceSpec,
     ) -> Result<Self, Error> {
@@ -183,7 +185,7 @@ impl SequenceSet {
             _ => Vec::new(),
         };
         let info = SequenceInfo {
-            matter: codec.matter(),
+            modality: codec.modality(),
             vocab: codec.vocab(),
             classes,
             train_len: pieces[0].len(),
@@ -205,7 +207,7 @@ impl SequenceSet {
         Ok(Self { codec, store, splits, labels, names, info, notes, skips, resolved, segments })
     }
 
-    pub fn codec(&self) -> &SequenceCodec {
+    pub fn codec(&self) -> &Tokenizer {
         &self.codec
     }
 
@@ -294,15 +296,15 @@ impl SequenceSet {
     }
 
     /// The items of a split, cut so: numbers that [`batch`](Self::batch) knows.
-    pub fn items(&self, split: Split, cut: Cut) -> Range<u32> {
+    pub fn items(&self, split: Split, cut: Chunking) -> Range<u32> {
         let at = split as usize;
         match cut {
-            Cut::Windows(time) => {
+            Chunking::Windows(time) => {
                 let ends = self.window_ends(time);
                 let first = if at == 0 { 0 } else { ends[at - 1] };
                 first..ends[at]
             }
-            Cut::Segments(longest) => {
+            Chunking::Segments(longest) => {
                 let splits = self.segments(longest).splits;
                 splits[at] as u32..splits[at + 1] as u32
             }
@@ -319,18 +321,18 @@ impl SequenceSet {
     }
 
     /// Items by number. With a `seed`, as they are trained on: windows begin anywhere, and music is transposed.
-    pub fn batch(&self, items: &[u32], cut: Cut, seed: Option<u64>) -> SequenceBatch {
+    pub fn batch(&self, items: &[u32], cut: Chunking, seed: Option<u64>) -> SequenceBatch {
         let (n, row) = (items.len(), cut.time() + 1);
         let mut batch = SequenceBatch { tokens: Vec::with_capacity(n * row), n, ..SequenceBatch::default() };
         for (place, &item) in items.iter().enumerate() {
             let random =
                 seed.map(|seed| xxh3_64_with_seed(&(place as u64).to_le_bytes(), seed ^ u64::from(item)));
             match cut {
-                Cut::Windows(time) => self.window(item, time, random, &mut batch),
-                Cut::Segments(longest) => self.segment(item, longest, &mut batch),
+                Chunking::Windows(time) => self.window(item, time, random, &mut batch),
+                Chunking::Segments(longest) => self.segment(item, longest, &mut batch),
             }
             let tokens = &mut batch.tokens[place * row..];
-            if let (Some(random), SequenceCodec::Music(codec)) = (random, &self.codec) {
+            if let (Some(random), Tokenizer::Music(codec)) = (random, &self.codec) {
                 transpose(codec, random >> 32, tokens);
             }
         }
@@ -354,7 +356,7 @@ impl SequenceSet {
         self.fill(batch, time + 1);
     }
 
-    /// Classes and phases of a stretch of the stream.
+    /// Classes and period_positions of a stretch of the stream.
     fn add_places(&self, stretch: Range<u64>, batch: &mut SequenceBatch) {
         if stretch.is_empty() || self.labels.is_empty() && self.info.periods.is_empty() {
             return;
@@ -365,7 +367,7 @@ impl SequenceSet {
                 document += 1;
             }
             batch.classes.extend(self.labels.get(document));
-            batch.phases.extend(self.info.phases(at - self.store.starts()[document]));
+            batch.period_positions.extend(self.info.period_positions(at - self.store.starts()[document]));
         }
     }
 
@@ -379,21 +381,21 @@ impl SequenceSet {
         let first = start - self.store.starts()[document] - 1;
         for place in first..first + u64::from(len) + 2 {
             batch.classes.extend(self.labels.get(document));
-            batch.phases.extend(self.info.phases(place));
+            batch.period_positions.extend(self.info.period_positions(place));
         }
         self.fill(batch, longest + 2);
     }
 
     /// The segments of a document, cut so; nothing for windows, which know no documents.
-    pub fn items_of(&self, document: u32, cut: Cut) -> Range<u32> {
-        let Cut::Segments(longest) = cut else { return 0..0 };
+    pub fn items_of(&self, document: u32, cut: Chunking) -> Range<u32> {
+        let Chunking::Segments(longest) = cut else { return 0..0 };
         let (segments, starts) = (self.segments(longest), self.store.starts());
         let place = |start: u64| segments.places.partition_point(|&(first, _)| first < start) as u32;
         place(starts[document as usize])..place(starts[document as usize + 1])
     }
 
     /// An item as a document of its own, boundary first, and its class.
-    pub fn item(&self, item: u32, cut: Cut) -> (Vec<u32>, Option<u32>) {
+    pub fn item(&self, item: u32, cut: Chunking) -> (Vec<u32>, Option<u32>) {
         let batch = self.batch(&[item], cut, None);
         let known = |list: Vec<u32>| list.into_iter().take_while(|&token| token != NO_TOKEN).collect();
         let class = batch.classes.first().copied().filter(|&class| class != NO_TOKEN);
@@ -407,7 +409,7 @@ impl SequenceSet {
         if !batch.classes.is_empty() {
             batch.classes.resize(places, NO_TOKEN);
         }
-        batch.phases.resize(places * self.info.periods.len(), NO_TOKEN);
+        batch.period_positions.resize(places * self.info.periods.len(), NO_TOKEN);
     }
 
     /// The segments of at most `longest` tokens, found once.
@@ -445,7 +447,7 @@ impl SequenceSet {
 }
 
 /// Moves a row of music by up to half an octave either way, where it stays within what the codec knows.
-fn transpose(codec: &MusicCodec, random: u64, tokens: &mut [u32]) {
+fn transpose(codec: &MusicTokenizer, random: u64, tokens: &mut [u32]) {
     let semitones = (random % 12) as i32 - 5;
     let known = tokens.iter().position(|&token| token == NO_TOKEN).unwrap_or(tokens.len());
     if let Some(moved) = codec.transpose(&tokens[..known], semitones) {
@@ -549,17 +551,17 @@ fn text_of<'a>(texts: &'a TextSource, piece: &Piece) -> Result<Cow<'a, str>, Err
 }
 
 /// Fits a codec on the train split.
-fn fit(source: &Source, train: &[Piece], spec: &SourceSpec) -> Result<SequenceCodec, Error> {
+fn fit(source: &Source, train: &[Piece], spec: &SourceSpec) -> Result<Tokenizer, Error> {
     match source {
         Source::Text(texts) => {
             let visit = |see: &mut dyn FnMut(&str)| {
                 train.iter().try_for_each(|piece| text_of(texts, piece).map(|text| see(&text)))
             };
-            TextCodec::fit(spec.unit, spec.vocab, &visit, texts.bytes()).map(SequenceCodec::Text)
+            TextTokenizer::fit(spec.unit, spec.vocab, &visit, texts.bytes()).map(Tokenizer::Text)
         }
         Source::Music(tunes) => {
             let scores = train.iter().map(|piece| tunes.score(piece.item)).collect::<Result<Vec<_>, _>>()?;
-            Ok(SequenceCodec::Music(MusicCodec::fit(spec.music, &scores)))
+            Ok(Tokenizer::Music(MusicTokenizer::fit(spec.music, &scores)))
         }
     }
 }
@@ -568,7 +570,7 @@ fn fit(source: &Source, train: &[Piece], spec: &SourceSpec) -> Result<SequenceCo
 fn encode(
     source: &Source,
     piece: &Piece,
-    codec: &SequenceCodec,
+    codec: &Tokenizer,
     writer: &mut Writer,
     counts: &mut Counts,
 ) -> Result<(), Error> {
@@ -577,13 +579,13 @@ fn encode(
         writer.push(tokens)
     };
     match (source, codec) {
-        (Source::Text(texts), SequenceCodec::Text(codec)) => {
+        (Source::Text(texts), Tokenizer::Text(codec)) => {
             let text = text_of(texts, piece)?;
             codec.encode_into(&text, &mut push)?;
             counts.chars += text.chars().count() as u64;
             Ok(())
         }
-        (Source::Music(tunes), SequenceCodec::Music(codec)) => push(&codec.encode(&tunes.score(piece.item)?)),
+        (Source::Music(tunes), Tokenizer::Music(codec)) => push(&codec.encode(&tunes.score(piece.item)?)),
         _ => Err(Error::bad(source.name(piece.item), "is not of the model's kind")),
     }
 }

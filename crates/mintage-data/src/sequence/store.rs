@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::BOUNDARY;
 use crate::{
     Error,
-    words::{self, Words},
+    spill::{self, U16Store},
 };
 
 /// Bytes of tokens that are kept in memory.
@@ -14,7 +14,7 @@ const IN_MEMORY: usize = 64 << 20;
 /// Documents of tokens one behind the other, each begun by [`BOUNDARY`].
 #[derive(Debug)]
 pub struct TokenStore {
-    tokens: Words,
+    tokens: U16Store,
     /// Where each document begins, and where the last one ends.
     starts: Vec<u64>,
 }
@@ -57,13 +57,13 @@ impl TokenStore {
 
 /// Builds a [`TokenStore`], document by document.
 pub(super) struct Writer {
-    tokens: words::Writer,
+    tokens: spill::Writer,
     starts: Vec<u64>,
 }
 
 impl Writer {
     pub fn new() -> Self {
-        Self { tokens: words::Writer::new(IN_MEMORY, "tokens"), starts: Vec::new() }
+        Self { tokens: spill::Writer::new(IN_MEMORY, "tokens"), starts: Vec::new() }
     }
 
     /// Begins the next document.

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::{Images, Provenance, atomic_write, font, png};
-use crate::{Error, ImageShape, codec::to_interleaved};
+use crate::{Error, ImageShape, transform::to_interleaved};
 
 /// Pixels between cells.
 const GAP: usize = 2;

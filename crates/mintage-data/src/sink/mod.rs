@@ -1,8 +1,8 @@
 //! Where new data go: the mirror of the sources. Every file made carries its provenance, and nothing is
 //! ever half-written: a temporary file is renamed, a database gets one transaction. What was there stays as it was.
 
+mod animation;
 mod beside;
-mod clips;
 mod folder;
 mod font;
 mod grid;
@@ -15,12 +15,12 @@ pub(crate) mod sqlite;
 use serde::{Deserialize, Serialize};
 
 use crate::ImageShape;
+pub use animation::{
+    Animation, Clips, apng_bytes, filmstrip_png, gif_bytes, grid_film, write_clip_folder,
+    write_frame_folders, write_mp4,
+};
 pub(crate) use beside::Beside;
 pub use beside::{atomic_write, real_folder, target_of, write_through};
-pub use clips::{
-    Clips, Film, apng_bytes, filmstrip_png, gif_bytes, grid_film, write_clip_folder, write_frame_folders,
-    write_mp4,
-};
 pub use folder::{write_files, write_folder};
 pub use grid::{grid_png, write_grid, write_grid_rows};
 pub(crate) use lock::lock;

@@ -6,7 +6,7 @@ use flate2::Crc;
 use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
 
 use super::{Images, Provenance};
-use crate::{Error, ImageShape, codec::to_interleaved};
+use crate::{Error, ImageShape, transform::to_interleaved};
 
 /// Keyword of the chunk.
 const KEYWORD: &[u8] = b"mintage";

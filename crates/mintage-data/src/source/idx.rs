@@ -13,8 +13,8 @@ use std::{
 use super::{Raw, SourceSpec};
 use crate::{
     Error, ImageShape,
-    codec::{MAX_SIDE, to_planes},
     table::text_file::{Unpacked, decompressed},
+    transform::{MAX_SIDE, to_planes},
 };
 
 /// A source may have so many bytes of pixels, which lie in memory.

@@ -204,7 +204,7 @@ fn ambiguous(root: &Path, there: &[(DataKind, usize)]) -> Error {
             DataKind::Video => ("clip", "clips", "video"),
             DataKind::Music => ("tune", "tunes", "music"),
             DataKind::Audio => ("sound", "sounds", "audio"),
-            DataKind::Text | DataKind::Rows => ("text", "texts", "text"),
+            DataKind::Text | DataKind::Table => ("text", "texts", "text"),
         };
         what.push(format!("{n} {}", if n == 1 { one } else { many }));
         flags.push(format!("--kind {flag}"));

@@ -16,17 +16,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Error, Fit, ImageShape, MusicUnit, TextUnit,
-    codec::Color,
     error::suggestion,
     files::{check_source, open_regular},
     names::path_of,
     table::{
         PgDefaults,
-        codec::Rare,
+        encoder::Rare,
         password_of, redacted,
         rules::RuleChoice,
         schema::{Kind, TextMode},
     },
+    transform::Color,
 };
 use folder::FolderSource;
 use idx::IdxSource;
@@ -37,7 +37,8 @@ use sqlite::SqliteSource;
 #[serde(rename_all = "lowercase")]
 pub enum DataKind {
     Image,
-    Rows,
+    #[serde(alias = "rows")]
+    Table,
     Text,
     Music,
     Video,
@@ -368,7 +369,7 @@ fn unknown(path: &Path) -> Error {
     } else if begins(b"%PDF-") {
         "save what is in the document as text or as CSV, and name that".to_owned()
     } else if is_text {
-        "--kind text reads the file as a text, --kind rows as a table of delimited text".to_owned()
+        "--kind text reads the file as a text, --kind table as a table of delimited text".to_owned()
     } else {
         "save the data as one of these".to_owned()
     };

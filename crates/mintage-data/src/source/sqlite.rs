@@ -13,7 +13,7 @@ use std::{
 use rusqlite::{Connection, ErrorCode, OpenFlags, types::ValueRef};
 
 use super::SourceSpec;
-use crate::{Error, codec::MAX_FILE_BYTES, error::suggestion, files::open_regular, video::CLIPS};
+use crate::{Error, error::suggestion, files::open_regular, transform::MAX_FILE_BYTES, video::CLIPS};
 
 /// Name of the column that marks and describes generated rows.
 pub const PROVENANCE_COLUMN: &str = "mintage";

@@ -10,9 +10,9 @@
 //! ```
 
 mod check_digits;
-pub mod codec;
 mod csv;
 mod datetime;
+pub mod encoder;
 mod format;
 mod fresh;
 mod ids;

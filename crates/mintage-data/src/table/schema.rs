@@ -9,10 +9,10 @@ mod correct;
 mod detect;
 mod identifiers;
 mod persons;
+pub(super) mod phrases;
 mod spellings;
 mod typed;
 mod types;
-pub(super) mod words;
 
 use serde::{Deserialize, Serialize};
 

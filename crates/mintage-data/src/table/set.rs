@@ -8,10 +8,10 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::{
     Column, Table,
-    codec::{Field, Limits, Rare, TableCodec},
+    encoder::{Field, Limits, Rare, RowEncoder},
     read::{is_database, read},
     rules::in_force,
-    schema::{ColumnSchema, Kind, TableSchema, detect, words},
+    schema::{ColumnSchema, Kind, TableSchema, detect, phrases},
 };
 use crate::{Error, SourceSpec, Splits};
 
@@ -23,20 +23,20 @@ pub(super) const RARE_BELOW: u32 = 5;
 
 /// Rows of tokens, one row after another.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct RowBatch {
+pub struct TableBatch {
     pub tokens: Vec<u16>,
     pub n: usize,
 }
 
 /// What a model must know of a table before it sees its rows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RowInfo {
+pub struct TableInfo {
     pub fields: Vec<Field>,
     /// Rows of the train split.
     pub train_len: usize,
 }
 
-impl RowInfo {
+impl TableInfo {
     pub fn width(&self) -> usize {
         self.fields.len()
     }
@@ -58,9 +58,9 @@ pub struct TableSet {
     /// As read.
     table: Table,
     schema: TableSchema,
-    codec: TableCodec,
+    codec: RowEncoder,
     tokens: Vec<u16>,
-    info: RowInfo,
+    info: TableInfo,
     splits: Splits,
 }
 
@@ -72,7 +72,7 @@ impl TableSet {
     }
 
     /// Opens it as a trained model sees it: the codec's columns, in its order.
-    pub fn open_as(spec: &SourceSpec, codec: &TableCodec) -> Result<Self, Error> {
+    pub fn open_as(spec: &SourceSpec, codec: &RowEncoder) -> Result<Self, Error> {
         let (table, official) = read_all(spec)?;
         let columns = codec.rules.own().columns.iter().map(|schema| {
             let name = &schema.name;
@@ -105,7 +105,7 @@ impl TableSet {
         };
         let (rules, notes) = in_force(&spec.rules, &table, &schema)?;
         table.notes.extend(notes);
-        let codec = TableCodec::fit(&table, rules, &splits.train, least);
+        let codec = RowEncoder::fit(&table, rules, &splits.train, least);
         if codec.width() == 0 {
             return Err(Error::bad(&table.name, "has no column to learn: all are identifiers or constant")
                 .with_hint("`mintage inspect` says why; [data.kinds] in a recipe corrects it"));
@@ -113,11 +113,11 @@ impl TableSet {
         Ok(Self::encoded(table, schema, codec, splits))
     }
 
-    fn encoded(table: Table, schema: TableSchema, codec: TableCodec, splits: Splits) -> Self {
+    fn encoded(table: Table, schema: TableSchema, codec: RowEncoder, splits: Splits) -> Self {
         // Categories that the train split lacks are encoded as the most frequent one.
         let tokens = codec.encode(&table, 0);
         let fields = codec.fields(&tokens, &splits.train);
-        let info = RowInfo { fields, train_len: splits.train.len() };
+        let info = TableInfo { fields, train_len: splits.train.len() };
         Self { table, schema, codec, tokens, info, splits }
     }
 
@@ -138,11 +138,11 @@ impl TableSet {
         &self.schema
     }
 
-    pub fn codec(&self) -> &TableCodec {
+    pub fn codec(&self) -> &RowEncoder {
         &self.codec
     }
 
-    pub fn info(&self) -> &RowInfo {
+    pub fn info(&self) -> &TableInfo {
         &self.info
     }
 
@@ -151,10 +151,10 @@ impl TableSet {
     }
 
     /// The tokens of some rows, in that order.
-    pub fn batch(&self, rows: &[u32]) -> RowBatch {
+    pub fn batch(&self, rows: &[u32]) -> TableBatch {
         let width = self.info.width();
         let tokens = rows.iter().flat_map(|&row| &self.tokens[row as usize * width..][..width]);
-        RowBatch { tokens: tokens.copied().collect(), n: rows.len() }
+        TableBatch { tokens: tokens.copied().collect(), n: rows.len() }
     }
 
     /// Whole rows of the tokens of a model of this table.
@@ -231,8 +231,8 @@ fn strange_values((column, known): (&Column, &ColumnSchema)) -> Option<String> {
         }
     }
     let example = example.filter(|_| 2 * strange > values)?;
-    let (name, strange) = (&column.name, words::count(strange));
-    let (values, example) = (words::count(values), words::quoted(example));
+    let (name, strange) = (&column.name, phrases::count(strange));
+    let (values, example) = (phrases::count(values), phrases::quoted(example));
     Some(format!(
         "column `{name}`: {strange} of {values} values, such as {example}, are no {what}s as the model knows them"
     ))

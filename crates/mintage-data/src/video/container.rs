@@ -3,9 +3,8 @@
 //! hold before anything is.
 
 use crate::{
-    Provenance,
-    codec::{MAX_PIXELS, MAX_SIDE},
-    provenance_of,
+    Provenance, provenance_of,
+    transform::{MAX_PIXELS, MAX_SIDE},
 };
 
 /// No GIF or APNG may have more frames.

@@ -13,13 +13,13 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::{
     Ffmpeg,
-    codec::{ClipCodec, DEFAULT_FPS, MAX_LENGTH},
     container::{Contents, is_film, scan},
+    format::{DEFAULT_FPS, MAX_LENGTH, VideoFormat},
 };
 use crate::{
-    codec::{Decoded, MAX_PIXELS, decode_limited, is_gray, without_profiles},
     files::{open_regular, read_item_file},
     guard::{GAVE_UP, Memory, caught},
+    transform::{Decoded, MAX_PIXELS, decode_limited, is_gray, without_profiles},
 };
 
 /// Frames of a clip that are looked at for their colours.
@@ -33,7 +33,7 @@ pub(super) enum Stored {
     /// Bytes of a file: a GIF, a PNG, or a film of a database.
     Bytes(Vec<u8>),
     /// A film, which may be long.
-    Film(PathBuf),
+    Animation(PathBuf),
     /// Pictures in their order.
     Pictures(Vec<PathBuf>),
 }
@@ -60,7 +60,7 @@ impl Stored {
         };
         match self {
             Self::Bytes(bytes) => return Ok(xxhash_rust::xxh3::xxh3_64(bytes)),
-            Self::Film(path) => add(path),
+            Self::Animation(path) => add(path),
             Self::Pictures(paths) => paths.iter().try_for_each(|path| add(path)),
         }?;
         Ok(hasher.digest())
@@ -69,7 +69,7 @@ impl Stored {
     /// Whether only `ffmpeg` can read it.
     pub fn is_film(&self) -> bool {
         match self {
-            Self::Film(_) => true,
+            Self::Animation(_) => true,
             Self::Bytes(bytes) => is_film(bytes),
             Self::Pictures(_) => false,
         }
@@ -78,7 +78,7 @@ impl Stored {
     /// What the clip is like, from its container and its first frames.
     pub fn look(&self, ffmpeg: &Ffmpeg) -> Result<Look, String> {
         match self {
-            Self::Film(path) => ffmpeg.look(path),
+            Self::Animation(path) => ffmpeg.look(path),
             Self::Bytes(bytes) if is_film(bytes) => with_file(bytes, |path| ffmpeg.look(path)),
             Self::Bytes(bytes) => {
                 let contents = scan(bytes)?;
@@ -116,7 +116,7 @@ impl Stored {
     /// Calls `put` with the bytes of every frame as the codec wants it, channel by row by column. At least two.
     pub fn frames(
         &self,
-        codec: &ClipCodec,
+        codec: &VideoFormat,
         ffmpeg: &Ffmpeg,
         threads: usize,
         put: &mut dyn FnMut(&[u8]) -> Result<(), String>,
@@ -134,7 +134,7 @@ impl Stored {
             (0..copies).try_for_each(|_| put(&frame))
         };
         match self {
-            Self::Film(path) => ffmpeg.frames(path, codec, threads, &mut |frame| each(&frame, 1))?,
+            Self::Animation(path) => ffmpeg.frames(path, codec, threads, &mut |frame| each(&frame, 1))?,
             Self::Bytes(bytes) if is_film(bytes) => {
                 with_file(bytes, |path| ffmpeg.frames(path, codec, threads, &mut |frame| each(&frame, 1)))?;
             }
@@ -286,19 +286,19 @@ impl Write for Hashing<'_> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::{Clips, Film, Fit, ImageShape, apng_bytes, gif_bytes};
+    use crate::{Animation, Clips, Fit, ImageShape, apng_bytes, gif_bytes};
 
     /// Frames of one gray each, which stay for a tenth of a second.
-    fn film(grays: &[u8]) -> Film {
+    fn film(grays: &[u8]) -> Animation {
         let shape = ImageShape { channels: 1, height: 8, width: 8 };
         let pixels = grays.iter().flat_map(|&gray| [gray; 64]).collect();
         let clips = Clips { shape, frames: grays.len(), fps: 10.0, pixels, labels: vec![], classes: vec![] };
         clips.film(0)
     }
 
-    fn codec(fps: f64) -> ClipCodec {
+    fn codec(fps: f64) -> VideoFormat {
         let shape = ImageShape { channels: 1, height: 8, width: 8 };
-        ClipCodec { shape, frames: 4, fps, fit: Fit::Crop, classes: vec![] }
+        VideoFormat { shape, frames: 4, fps, fit: Fit::Crop, classes: vec![] }
     }
 
     /// The gray of every frame at this rate.

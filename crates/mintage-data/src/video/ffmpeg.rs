@@ -17,12 +17,12 @@ use std::{
 use image::{DynamicImage, RgbImage};
 
 use super::{
-    codec::{ClipCodec, MAX_LENGTH},
     decode::Look,
+    format::{MAX_LENGTH, VideoFormat},
 };
 use crate::{
     Error, Fit,
-    codec::{MAX_PIXELS, MAX_SIDE},
+    transform::{MAX_PIXELS, MAX_SIDE},
 };
 
 /// How long a frame may be waited for.
@@ -120,7 +120,7 @@ impl Ffmpeg {
     pub(super) fn frames(
         &self,
         file: &Path,
-        codec: &ClipCodec,
+        codec: &VideoFormat,
         threads: usize,
         put: &mut dyn FnMut(DynamicImage) -> Result<(), String>,
     ) -> Result<(), String> {

@@ -2,31 +2,31 @@
 //!
 //! ```text
 //! GIF, APNG, folders of frames ─► container (limits) ─► decode ─┐
-//!                                                               ├─► FrameStore ─► windows ─► ClipBatch
+//!                                                               ├─► FrameStore ─► windows ─► VideoBatch
 //! MP4, WebM, AVI ─► ffmpeg, a program of its own, by a pipe ────┘
 //! ```
 //!
 //! A clip is brought to the codec's rate and size frame by frame, so that none ever lies whole at the size it has in
 //! its source. Sound is left behind.
 
-mod codec;
 mod container;
 mod decode;
 mod ffmpeg;
+mod format;
 mod set;
 mod source;
 mod store;
 
-pub use codec::ClipCodec;
 pub use container::provenance_of_clip;
 pub use ffmpeg::Ffmpeg;
-pub use set::ClipSet;
+pub use format::VideoFormat;
+pub use set::VideoSet;
 pub use source::is_video;
 pub(crate) use source::{CLIPS, is_film_file, most_move};
 
 /// A batch of clips.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct ClipBatch {
+pub struct VideoBatch {
     pub pixels: Vec<u8>, // [n, channels, frames, height, width]
     /// One class index a clip; empty without labels.
     pub labels: Vec<u32>,

@@ -6,9 +6,9 @@ use rayon::prelude::*;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64, xxh3_64_with_seed};
 
 use super::{
-    ClipBatch, ClipCodec, Ffmpeg,
+    Ffmpeg, VideoBatch, VideoFormat,
     decode::Look,
-    source::ClipSource,
+    source::VideoSource,
     store::{FrameStore, Writer},
 };
 use crate::{
@@ -36,8 +36,8 @@ const VALID_PLACES: usize = 5;
 /// A set of clips of one shape, split into train, valid and holdout. Its items are windows: a clip that is longer than
 /// the codec's `frames` has several, and one that is shorter stands still at its end.
 #[derive(Debug)]
-pub struct ClipSet {
-    codec: ClipCodec,
+pub struct VideoSet {
+    codec: VideoFormat,
     store: FrameStore,
     clips: Vec<Clip>,
     /// Those of train, then of valid, then of the holdout.
@@ -99,7 +99,7 @@ struct Scan {
     chosen: usize,
 }
 
-impl ClipSet {
+impl VideoSet {
     /// Opens a source; size, colour, length, rate and classes follow from the specification and the data.
     pub fn open(spec: &SourceSpec) -> Result<Self, Error> {
         Self::open_with(spec, None, &Ffmpeg::default(), MEMORY_LIMIT)
@@ -107,21 +107,21 @@ impl ClipSet {
 
     /// Opens a source as a trained model sees it: its size, length, rate, its classes. Labels that the model does not
     /// know become "no class".
-    pub fn open_as(spec: &SourceSpec, codec: &ClipCodec) -> Result<Self, Error> {
+    pub fn open_as(spec: &SourceSpec, codec: &VideoFormat) -> Result<Self, Error> {
         Self::open_with(spec, Some(codec), &Ffmpeg::default(), MEMORY_LIMIT)
     }
 
     /// Either, with a program and a limit on the bytes kept in memory of its own.
     pub fn open_with(
         spec: &SourceSpec,
-        known: Option<&ClipCodec>,
+        known: Option<&VideoFormat>,
         ffmpeg: &Ffmpeg,
         memory: usize,
     ) -> Result<Self, Error> {
         if spec.limit == Some(0) {
             return Err(Error::bad("limit", "must be at least 1"));
         }
-        let source = ClipSource::open(spec)?;
+        let source = VideoSource::open(spec)?;
         if source.needs_ffmpeg() {
             ffmpeg.check(&spec.source)?;
         }
@@ -160,7 +160,7 @@ impl ClipSet {
     }
 
     fn of(
-        codec: ClipCodec,
+        codec: VideoFormat,
         scan: Scan,
         classes: &[u32],
         pieces: [Vec<Piece>; 3],
@@ -194,7 +194,7 @@ impl ClipSet {
     }
 
     fn within_memory(new: Clips, holdout: Option<Range<usize>>) -> Self {
-        let codec = ClipCodec {
+        let codec = VideoFormat {
             shape: new.shape,
             frames: new.frames,
             fps: new.fps,
@@ -264,7 +264,7 @@ impl ClipSet {
         &self.splits
     }
 
-    pub fn codec(&self) -> &ClipCodec {
+    pub fn codec(&self) -> &VideoFormat {
         &self.codec
     }
 
@@ -304,7 +304,7 @@ impl ClipSet {
     }
 
     /// The items of `indices` as a batch. With a `seed`, as they are trained on: windows begin anywhere.
-    pub fn batch(&self, indices: &[u32], seed: Option<u64>) -> ClipBatch {
+    pub fn batch(&self, indices: &[u32], seed: Option<u64>) -> VideoBatch {
         let mut pixels = vec![0; indices.len() * self.codec.pixels()];
         for (place, (&item, out)) in
             indices.iter().zip(pixels.chunks_mut(self.codec.pixels().max(1))).enumerate()
@@ -317,12 +317,12 @@ impl ClipSet {
             true => Vec::new(),
             false => indices.iter().map(|&item| self.labels[item as usize]).collect(),
         };
-        ClipBatch { pixels, labels, n: indices.len() }
+        VideoBatch { pixels, labels, n: indices.len() }
     }
 
     /// Fills `out`, channels × frames × area, from the store, where each frame lies by itself.
     fn read(&self, window: &Window, random: Option<u64>, out: &mut [u8]) {
-        let ClipCodec { frames, shape, .. } = self.codec;
+        let VideoFormat { frames, shape, .. } = self.codec;
         let first = random.map_or(window.first, |random| window.moved(frames, random));
         let (area, size) = (shape.height * shape.width, shape.pixels());
         for frame in 0..frames {
@@ -338,19 +338,19 @@ impl ClipSet {
 
     /// The items of `indices` with their classes' names.
     pub fn clips(&self, indices: &[u32]) -> Clips {
-        let ClipBatch { pixels, labels, .. } = self.batch(indices, None);
-        let ClipCodec { shape, frames, fps, .. } = self.codec;
+        let VideoBatch { pixels, labels, .. } = self.batch(indices, None);
+        let VideoFormat { shape, frames, fps, .. } = self.codec;
         Clips { shape, frames, fps, pixels, labels, classes: self.classes().to_vec() }
     }
 }
 
 /// The codec that the specification and a look at some of the clips ask for.
 fn survey(
-    source: &ClipSource,
+    source: &VideoSource,
     chosen: &[usize],
     spec: &SourceSpec,
     ffmpeg: &Ffmpeg,
-) -> Result<ClipCodec, Error> {
+) -> Result<VideoFormat, Error> {
     let look = |item: usize| source.fetch(item).and_then(|clip| clip.look(ffmpeg));
     let looked = evenly(chosen.len(), SURVEYED);
     let looks: Vec<Result<Look, String>> = looked.par_iter().map(|&i| look(chosen[i])).collect();
@@ -363,15 +363,15 @@ fn survey(
             };
             Err(Error::bad(&spec.source, why))
         }
-        _ => ClipCodec::of(&known, chosen.len() == 1, spec),
+        _ => VideoFormat::of(&known, chosen.len() == 1, spec),
     }
 }
 
 /// Reads and decodes every chosen clip once.
 fn scan(
-    source: &ClipSource,
+    source: &VideoSource,
     chosen: &[usize],
-    codec: &ClipCodec,
+    codec: &VideoFormat,
     spec: &SourceSpec,
     ffmpeg: &Ffmpeg,
     memory: usize,
@@ -404,9 +404,9 @@ fn scan(
 
 /// The frames of one clip as the codec wants them, with a hash of its bytes in the source.
 fn read_clip(
-    source: &ClipSource,
+    source: &VideoSource,
     item: usize,
-    codec: &ClipCodec,
+    codec: &VideoFormat,
     ffmpeg: &Ffmpeg,
     threads: usize,
 ) -> Result<(FrameStore, u64), String> {
@@ -466,7 +466,7 @@ fn windows_of(piece: &Piece, frames: usize) -> impl Iterator<Item = Window> {
     (0..count).map(move |i| Window { clip, first: within.start + i * frames, within: within.clone() })
 }
 
-fn fingerprint(clips: &[Clip], classes: &[u32], codec: &ClipCodec) -> u64 {
+fn fingerprint(clips: &[Clip], classes: &[u32], codec: &VideoFormat) -> u64 {
     let mut hasher = Xxh3::new();
     clips.iter().for_each(|clip| hasher.update(&clip.hash.to_le_bytes()));
     classes.iter().for_each(|class| hasher.update(&class.to_le_bytes()));

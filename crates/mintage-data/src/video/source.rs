@@ -43,7 +43,7 @@ const HEAD: u64 = 64 << 10;
 
 /// An open source of clips, those of its holdout last.
 #[derive(Debug)]
-pub(super) struct ClipSource {
+pub(super) struct VideoSource {
     places: Vec<Place>,
     /// Which place a clip is of, and which of that one's.
     items: Vec<(usize, usize)>,
@@ -58,7 +58,7 @@ enum Place {
     One(PathBuf),
 }
 
-impl ClipSource {
+impl VideoSource {
     /// Opens what `spec.source` names, and `spec.holdout` where it is given.
     pub fn open(spec: &SourceSpec) -> Result<Self, Error> {
         let mut places = vec![Place::open(spec)?];
@@ -223,7 +223,7 @@ pub(super) fn stored(path: &Path) -> Result<Stored, String> {
     }
     // By its content: only what begins like a film is given to another program.
     if is_film(&head(path)) {
-        return Ok(Stored::Film(path.to_owned()));
+        return Ok(Stored::Animation(path.to_owned()));
     }
     read_item_file(path).map(Stored::Bytes).map_err(|error| error.to_string())
 }

@@ -48,7 +48,7 @@ pub struct Positions<'a> {
     /// The class of each position or [`NONE`]; nothing where there are no classes.
     pub classes: &'a [u32],
     /// The place of each position in every period there is, one after another, or [`NONE`].
-    pub phases: &'a [u32],
+    pub period_positions: &'a [u32],
 }
 
 /// See the module.
@@ -126,7 +126,7 @@ impl Decoder {
     }
 
     /// The same in training, with dropout on every branch.
-    pub fn forward_dropping(
+    pub fn forward_train(
         &self,
         at: Positions,
         beside: Option<Tensor<2>>,
@@ -164,8 +164,8 @@ impl Decoder {
                 entries.push(place(at.classes[i], vocab));
             }
             let firsts = [vocab + classes, vocab + classes + periods[0]];
-            let phases = at.phases[i * kinds..(i + 1) * kinds].iter().zip(firsts);
-            entries.extend(phases.map(|(&phase, first)| place(phase, first)));
+            let period_positions = at.period_positions[i * kinds..(i + 1) * kinds].iter().zip(firsts);
+            entries.extend(period_positions.map(|(&phase, first)| place(phase, first)));
         }
         let x = self.embed.bag(&Arc::new(entries), fields);
         match beside {
@@ -269,7 +269,7 @@ mod tests {
     #[test]
     fn cached_steps_equal_the_whole_sequence() {
         let net = decoder(true);
-        let whole = Positions { n: 2, tokens: &TOKENS, classes: &CLASSES, phases: &PHASES };
+        let whole = Positions { n: 2, tokens: &TOKENS, classes: &CLASSES, period_positions: &PHASES };
         let whole = to_vec(&net.logits(net.forward(whole, None)));
         // The first `known` positions at once, the others one by one.
         for known in 0..5 {
@@ -281,9 +281,14 @@ mod tests {
             for t in known.max(1) - 1..5 {
                 let first = t + 1 == known;
                 let range = if first { 0..known } else { t..t + 1 };
-                let [tokens, classes, phases] =
+                let [tokens, classes, period_positions] =
                     [&TOKENS[..], &CLASSES, &PHASES].map(|all| of(all, range.clone()));
-                let at = Positions { n: 2, tokens: &tokens, classes: &classes, phases: &phases };
+                let at = Positions {
+                    n: 2,
+                    tokens: &tokens,
+                    classes: &classes,
+                    period_positions: &period_positions,
+                };
                 let x = if first { net.read(at, None, &mut cache) } else { net.next(at, None, &mut cache) };
                 let step = to_vec(&net.logits(x));
                 for (row, k) in (0..2).flat_map(|row| (0..7).map(move |k| (row, k))) {
@@ -301,7 +306,7 @@ mod tests {
             let mut changed = TOKENS;
             changed[4] = 0;
             let [a, b] = [TOKENS, changed].map(|tokens| {
-                let at = Positions { n: 2, tokens: &tokens, classes: &CLASSES, phases: &PHASES };
+                let at = Positions { n: 2, tokens: &tokens, classes: &CLASSES, period_positions: &PHASES };
                 to_vec(&net.forward(at, None))[..4 * 16].to_vec()
             });
             assert_eq!(a == b, causal);

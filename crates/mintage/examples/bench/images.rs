@@ -6,7 +6,7 @@ use burn::tensor::Device;
 use mintage::{
     Family, Recipe, Size,
     data::{ImageBatch, ImageSet, Loader, Split},
-    models::{Draw, ImageConfig, ImageInfo, ImageModel},
+    models::{ImageConfig, ImageInfo, ImageModel, ImageSampleParams},
     nn::Rng,
 };
 
@@ -23,7 +23,7 @@ pub fn vae(case: &str, setting: &Setting) -> Work {
     train(Family::Vae, if case == "vae-64" { "emoji" } else { "mnist" }, "warmup = 0.0", 0.5, setting)
 }
 
-/// The first phase, the one with the convolutions.
+/// The first stage, the one with the convolutions.
 pub fn vqvae(_case: &str, setting: &Setting) -> Work {
     train(Family::Vqvae, "cifar", "", 0.2, setting)
 }
@@ -70,7 +70,7 @@ fn sample(family: Family, setting: &Setting) -> Work {
         parameters: model.parameters(),
         units: N,
         unit: Box::new(move || {
-            assert!(!model.sample(&Draw::new(N, &[]), &mut rng).is_empty());
+            assert!(!model.sample(&ImageSampleParams::new(N, &[]), &mut rng).is_empty());
             None
         }),
     }

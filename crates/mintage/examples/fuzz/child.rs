@@ -14,8 +14,8 @@ use std::{
 };
 
 use mintage::{
-    AnyConfig, AnyData, ClipRequest, Control, Error, Event, Model, Recipe, RowRequest, Run, SampleRequest,
-    SequenceRequest, SoundRequest, TuneRequest,
+    AnyConfig, AnyData, AudioRequest, Control, Error, Event, ImageRequest, Model, MusicRequest, Recipe, Run,
+    TableRequest, TextRequest, VideoRequest,
     data::{SourceSpec, Split, inspect},
     models::{AnyModel, Batch, DataInfo, training_bytes},
     nn::DeviceChoice,
@@ -30,7 +30,7 @@ use super::{
     seeds::{Seeds, sorted},
 };
 
-/// More than a training may take; see `Failure` in the command.
+/// More than a training may take; see `CliError` in the command.
 const TRAINING_BYTES: u64 = 700 << 20;
 
 /// Where the last panic was, and what it said.
@@ -236,26 +236,26 @@ fn go(recipe: &Recipe, data: &AnyData, mut run: Run) -> Result<(), Error> {
 fn sample(model: &Model) -> Result<(), Error> {
     let quiet = &mut |_: usize, _: usize| {};
     match &model.config.info {
-        DataInfo::Image(_) => drop(model.sample(&SampleRequest { n: 2, ..SampleRequest::default() }, quiet)?),
+        DataInfo::Image(_) => drop(model.sample(&ImageRequest { n: 2, ..ImageRequest::default() }, quiet)?),
         DataInfo::Table(info) => {
-            drop(model.sample_rows(&RowRequest { n: 20, ..RowRequest::default() }, quiet)?);
+            drop(model.sample_rows(&TableRequest { n: 20, ..TableRequest::default() }, quiet)?);
             // What `score` asks of a model, of rows of first tokens.
-            let rows = mintage::data::RowBatch { tokens: vec![0; 2 * info.fields.len()], n: 2 };
-            drop(model.nll(&Batch::Rows(rows), 1, 1));
+            let rows = mintage::data::TableBatch { tokens: vec![0; 2 * info.fields.len()], n: 2 };
+            drop(model.nll(&Batch::Table(rows), 1, 1));
         }
         DataInfo::Sequence(_) if matches!(model.any, AnyModel::Sequence(_)) && model.texts().is_ok() => {
-            let request = SequenceRequest { length: Some(60), ..SequenceRequest::default() };
+            let request = TextRequest { length: Some(60), ..TextRequest::default() };
             drop(model.sample_texts(&request, &mut |_, _| true)?);
         }
         DataInfo::Sequence(_) => {
-            let request = TuneRequest { bars: Some(2), ..TuneRequest::default() };
+            let request = MusicRequest { bars: Some(2), ..MusicRequest::default() };
             drop(model.sample_tunes(&request, &mut |_, _| {})?);
         }
-        DataInfo::Sound(_) => {
-            drop(model.sample_sounds(&SoundRequest { n: 2, ..SoundRequest::default() }, quiet)?)
+        DataInfo::Audio(_) => {
+            drop(model.sample_sounds(&AudioRequest { n: 2, ..AudioRequest::default() }, quiet)?)
         }
-        DataInfo::Clip(_) => {
-            drop(model.sample_clips(&ClipRequest { n: 1, ..ClipRequest::default() }, quiet)?)
+        DataInfo::Video(_) => {
+            drop(model.sample_clips(&VideoRequest { n: 1, ..VideoRequest::default() }, quiet)?)
         }
     }
     Ok(())

@@ -4,13 +4,13 @@ use std::{sync::Arc, time::Instant};
 
 use burn::tensor::Device;
 use mintage::{
-    AnyData, AnyModel, Choice, ClipRequest, Model,
-    data::{ClipBatch, ClipSet, Clips, ImageShape, Images},
+    AnyData, AnyModel, Model, SamplingParams, VideoRequest,
+    data::{Clips, ImageShape, Images, VideoBatch, VideoSet},
     evaluate::{
         evaluate,
         image::{ConvNet, Training},
     },
-    models::{ClipDraw, ClipModel, ClipStart},
+    models::{VideoModel, VideoSampleParams, VideoStart},
     nn::Rng,
 };
 
@@ -28,8 +28,8 @@ const MINUTES: f64 = 20.0;
 pub fn sprites(case: &str, options: &Options) {
     let family = family(case.trim_start_matches("sprites-"));
     let recipe = recipe(&options.data.join("video/sprites"), family, MINUTES, &[], options);
-    let data = Arc::new(ClipSet::open(&recipe.data).unwrap());
-    let model = trained(&recipe, &AnyData::Clips(data.clone()), case, options);
+    let data = Arc::new(VideoSet::open(&recipe.data).unwrap());
+    let model = trained(&recipe, &AnyData::Video(data.clone()), case, options);
     let how = setup(&model, options);
     let classes = data.classes().len();
     let training = Training { steps: 400, lr: 2e-3, shift: 0.05, seed: 1 };
@@ -47,7 +47,7 @@ pub fn sprites(case: &str, options: &Options) {
     let start = Instant::now();
     let judging =
         mintage::evaluate::Options { cache: Some(options.runs.join("encoders")), ..Default::default() };
-    let report = evaluate(&model, &AnyData::Clips(data), &judging, &|| start.elapsed(), &mut |_| {}).unwrap();
+    let report = evaluate(&model, &AnyData::Video(data), &judging, &|| start.elapsed(), &mut |_| {}).unwrap();
     report.save(&model.dir).unwrap();
     let told = format!("{how}; {} clips on either side", report.n);
     let copies = report.metrics.iter().find(|m| m.name == "exact copies").unwrap();
@@ -76,8 +76,12 @@ fn accuracy(watcher: &ConvNet, images: &Images) -> f64 {
 /// New clips of each class.
 fn asked(model: &Model, classes: &[String]) -> Images {
     let parts = classes.iter().enumerate().map(|(class, name)| {
-        let request =
-            ClipRequest { n: ASKED, label: Some(name.clone()), seed: class as u64, ..ClipRequest::default() };
+        let request = VideoRequest {
+            n: ASKED,
+            label: Some(name.clone()),
+            seed: class as u64,
+            ..VideoRequest::default()
+        };
         stacked(&model.sample_clips(&request, &mut |_, _| {}).unwrap())
     });
     parts
@@ -103,24 +107,24 @@ pub fn moving_mnist(case: &str, options: &Options) {
     let family = family(case.trim_start_matches("moving-mnist-"));
     let settings = ["data.frames=20"];
     let mut recipe = recipe(&options.data.join("video/moving-mnist"), family, 55.0, &settings, options);
-    let data = Arc::new(ClipSet::open(&recipe.data).unwrap());
-    let model = trained(&recipe, &AnyData::Clips(data.clone()), case, options);
+    let data = Arc::new(VideoSet::open(&recipe.data).unwrap());
+    let model = trained(&recipe, &AnyData::Video(data.clone()), case, options);
     let window = data.codec().frames;
     recipe.set(settings[0]).unwrap();
-    let data = if window == FRAMES { data } else { Arc::new(ClipSet::open(&recipe.data).unwrap()) };
-    let AnyModel::Clip(clips) = &model.any else { panic!("not a model of clips") };
+    let data = if window == FRAMES { data } else { Arc::new(VideoSet::open(&recipe.data).unwrap()) };
+    let AnyModel::Video(clips) = &model.any else { panic!("not a model of clips") };
     let area = data.shape().pixels();
     let (mut one, mut mean, mut still, mut through) = (0.0, 0.0, 0.0, 0.0);
     let items = &data.splits().holdout[..CONTINUED.min(data.splits().holdout.len())];
     for (number, &item) in items.iter().enumerate() {
         let truth = data.batch(&[item], None);
-        let begin = ClipStart::Behind { pixels: &truth.pixels[..KNOWN * area] };
-        let draw = ClipDraw {
+        let begin = VideoStart::Behind { pixels: &truth.pixels[..KNOWN * area] };
+        let draw = VideoSampleParams {
             n: DRAWS,
             labels: &[],
             frames: FRAMES,
             start: begin,
-            choice: Choice::default(),
+            choice: SamplingParams::default(),
             guidance: None,
         };
         let drawn = clips.sample(&draw, &mut Rng::new(number as u64, 0));
@@ -155,12 +159,12 @@ pub fn moving_mnist(case: &str, options: &Options) {
 }
 
 /// A clip encoded and decoded, a window of the model's own length at a time; the last one is laid over the one before.
-fn through_encoder(clips: &ClipModel, clip: &ClipBatch, area: usize, window: usize) -> Vec<u8> {
+fn through_encoder(clips: &VideoModel, clip: &VideoBatch, area: usize, window: usize) -> Vec<u8> {
     let mut back = vec![0; clip.pixels.len()];
     for first in (0..FRAMES).step_by(window).map(|first| first.min(FRAMES - window)) {
         let part = first * area..(first + window) * area;
         let pixels = clip.pixels[part.clone()].to_vec();
-        let one = ClipBatch { pixels, labels: vec![], n: 1 };
+        let one = VideoBatch { pixels, labels: vec![], n: 1 };
         back[part].copy_from_slice(&clips.reconstruct(&one).unwrap());
     }
     back

@@ -85,7 +85,7 @@ fn test_nll(
     let (mut sum, mut done) = (0.0, 0);
     for (index, items) in chosen.chunks(40).enumerate() {
         let batch = data.batch(items).unwrap();
-        let nll = model.nll(&Batch::Images(batch), samples, 1 + index as u64).unwrap();
+        let nll = model.nll(&Batch::Image(batch), samples, 1 + index as u64).unwrap();
         sum += nll.iter().sum::<f64>();
         done += items.len();
         if index % 25 == 0 {

@@ -9,7 +9,7 @@ use std::{
 
 use mintage::{
     AnyData, Family, Model, Recipe,
-    sample::{ClipRequest, RowRequest, SampleRequest, SequenceRequest, SoundRequest, TuneRequest},
+    sample::{AudioRequest, ImageRequest, MusicRequest, TableRequest, TextRequest, VideoRequest},
 };
 use serde_json::{Value, json};
 
@@ -91,29 +91,29 @@ fn samples(model: &Model) -> Vec<u8> {
     let (n, seed) = (SAMPLES, 1);
     match model.config.info.item() {
         "row" => {
-            let request = RowRequest { n, seed, ..RowRequest::default() };
+            let request = TableRequest { n, seed, ..TableRequest::default() };
             model.sample_rows(&request, &mut |_, _| {}).unwrap().to_csv().into_bytes()
         }
         "text" => {
-            let request = SequenceRequest { n, seed, length: Some(100), ..SequenceRequest::default() };
+            let request = TextRequest { n, seed, length: Some(100), ..TextRequest::default() };
             model.sample_texts(&request, &mut |_, _| true).unwrap().join("\0").into_bytes()
         }
         "tune" => {
-            let request = TuneRequest { n, seed, bars: Some(2), ..TuneRequest::default() };
+            let request = MusicRequest { n, seed, bars: Some(2), ..MusicRequest::default() };
             let tunes = model.sample_tunes(&request, &mut |_, _| {}).unwrap();
             tunes.iter().flat_map(|tune| tune.to_midi("")).collect()
         }
         "image" => {
-            let request = SampleRequest { n, seed, ..SampleRequest::default() };
+            let request = ImageRequest { n, seed, ..ImageRequest::default() };
             model.sample(&request, &mut |_, _| {}).unwrap().pixels
         }
         "sound" => {
-            let request = SoundRequest { n, seed, ..SoundRequest::default() };
+            let request = AudioRequest { n, seed, ..AudioRequest::default() };
             let sounds = model.sample_sounds(&request, &mut |_, _| {}).unwrap();
             sounds.samples.concat().iter().flat_map(|sample| sample.to_le_bytes()).collect()
         }
         _ => {
-            let request = ClipRequest { n, seed, ..ClipRequest::default() };
+            let request = VideoRequest { n, seed, ..VideoRequest::default() };
             model.sample_clips(&request, &mut |_, _| {}).unwrap().pixels
         }
     }

@@ -65,7 +65,7 @@ pub fn long_text(case: &str, options: &Options) {
     }
     let recipe = recipe(&path, Family::Ar, 1.0, &["model.size=tiny"], options);
     let data = AnyData::open(&recipe.data).unwrap();
-    let AnyData::Sequences(set) = &data else { panic!("no sequences") };
+    let AnyData::Sequence(set) = &data else { panic!("no sequences") };
     let tokens = set.info().train_tokens;
     let model = trained(&recipe, &data, case, options);
     let how =

@@ -2,13 +2,13 @@
 //! and what a critic does to quality and diversity.
 
 use mintage::{
-    AnyData, AnyModel, Batch, Choice, Family, Model,
+    AnyData, AnyModel, Batch, Family, Model, SamplingParams,
     data::{
         Split,
-        sequence::{BOUNDARY, Cut},
+        sequence::{BOUNDARY, Chunking},
     },
     evaluate::sequence::{KneserNey, self_bleu},
-    models::{SequenceDraw, SequenceModel},
+    models::{SequenceModel, SequenceSampleParams},
     nn::Rng,
 };
 
@@ -77,7 +77,7 @@ pub fn piano_roll(case: &str, options: &Options) {
 }
 
 /// Items of the holdout in a few batches.
-fn batches(data: &AnyData, cut: Cut) -> Vec<Batch> {
+fn batches(data: &AnyData, cut: Chunking) -> Vec<Batch> {
     let items: Vec<u32> = data.items(Split::Holdout, Some(cut));
     let items: Vec<u32> = items.iter().step_by(items.len().div_ceil(SEGMENTS)).copied().collect();
     items.chunks(16).map(|items| data.batch(items, Some(cut), None).unwrap()).collect()
@@ -101,7 +101,7 @@ fn bounds(model: &Model, data: &AnyData) -> Bounds {
     let (mut nats, mut tokens, mut kl, mut items, mut mu) = (0.0, 0.0, 0.0, 0.0, Vec::new());
     let mut rng = Rng::new(0, 0);
     for batch in batches(data, any.config().cut()) {
-        let Batch::Sequences(batch) = batch else { panic!("no sequences") };
+        let Batch::Sequence(batch) = batch else { panic!("no sequences") };
         nats += vae.nll(&batch, SAMPLES, &mut rng).iter().sum::<f64>();
         tokens += batch.targets() as f64;
         kl += vae.validate(&batch, 1.0, &mut rng).unwrap().get("kl").unwrap() * batch.n as f64;
@@ -116,7 +116,7 @@ fn likelihood(model: &Model, data: &AnyData) -> f64 {
     let AnyModel::Sequence(any) = &model.any else { panic!("no sequences") };
     let (mut nats, mut tokens) = (0.0, 0.0);
     for batch in batches(data, any.config().cut()) {
-        let Batch::Sequences(batch) = batch else { panic!("no sequences") };
+        let Batch::Sequence(batch) = batch else { panic!("no sequences") };
         let row = batch.time() + 1;
         nats += any.nll(&batch, 1, &mut Rng::new(0, 0)).iter().sum::<f64>();
         let known = |row: &[u32]| row[1..].iter().filter(|&&token| token != u32::MAX).count();
@@ -144,7 +144,7 @@ pub fn curve(case: &str, options: &Options) {
     let ar = Options { minutes: plain.minutes.map(|minutes| minutes * 0.7), ..plain };
     let ar = recipe(&source, Family::Ar, minutes, &base, &ar);
     let ar = trained(&ar, &data, &format!("{case}-ar"), options);
-    let AnyData::Sequences(set) = &data else { panic!("no sequences") };
+    let AnyData::Sequence(set) = &data else { panic!("no sequences") };
     let vocab = set.info().vocab;
     let train = set.stream(Split::Train);
     let held = set.stream(Split::Holdout);
@@ -152,8 +152,9 @@ pub fn curve(case: &str, options: &Options) {
     for (model, name) in [(&ar, "ar"), (&gan, "gan")] {
         for temperature in [0.6, 0.7, 0.8, 0.9, 1.0, 1.1] {
             let AnyModel::Sequence(any) = &model.any else { panic!("no sequences") };
-            let choice = Choice { temperature, ..Choice::default() };
-            let draw = SequenceDraw { endless: true, choice, ..SequenceDraw::new(DRAWN, LENGTH) };
+            let choice = SamplingParams { temperature, ..SamplingParams::default() };
+            let draw =
+                SequenceSampleParams { endless: true, choice, ..SequenceSampleParams::new(DRAWN, LENGTH) };
             let new = any.sample(&draw, &mut |_, _, _| {}, &mut |_, _| true, &mut Rng::new(1, 0));
             let all: Vec<&[u32]> = new.iter().map(Vec::as_slice).collect();
             let quality = all.iter().map(|new| judge.nll(new)).sum::<f64>() / (DRAWN * LENGTH) as f64;

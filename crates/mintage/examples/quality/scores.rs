@@ -53,7 +53,7 @@ pub fn vqvae(case: &str, options: &Options) {
         let back = vqvae.reconstruct(&batch, &mut Rng::new(1, 0));
         let pairs = back.iter().zip(&batch.pixels);
         squares += pairs.map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2)).sum::<f64>() / 255.0 / 255.0;
-        nats += model.nll(&Batch::Images(batch), 1, 1).unwrap().iter().sum::<f64>();
+        nats += model.nll(&Batch::Image(batch), 1, 1).unwrap().iter().sum::<f64>();
     }
     let values = (holdout.len() * data.shape().pixels()) as f64;
     let how = format!("{}; {} holdout images", setup(&model, options), holdout.len());

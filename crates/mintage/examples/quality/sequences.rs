@@ -3,8 +3,8 @@
 use std::{fs, path::PathBuf, time::Instant};
 
 use mintage::{
-    AnyData, AnyModel, Batch, Family, Model, SequenceRequest,
-    data::{Split, sequence::Cut},
+    AnyData, AnyModel, Batch, Family, Model, TextRequest,
+    data::{Split, sequence::Chunking},
     evaluate::{Options as Judging, evaluate},
     nn::Rng,
     report::Better,
@@ -137,10 +137,10 @@ fn written(options: &Options, name: &str, text: &str) -> PathBuf {
 /// Nats a token in windows that do not overlap, which is how nanoGPT's loss is taken.
 fn windowed(model: &Model, data: &AnyData, time: usize) -> f64 {
     let AnyModel::Sequence(any) = &model.any else { panic!("no sequences") };
-    let cut = Some(Cut::Windows(time));
+    let cut = Some(Chunking::Windows(time));
     let (mut sum, mut count) = (0.0, 0.0);
     for items in data.items(Split::Holdout, cut).chunks(64) {
-        let Batch::Sequences(batch) = data.batch(items, cut, None).unwrap() else { panic!("no sequences") };
+        let Batch::Sequence(batch) = data.batch(items, cut, None).unwrap() else { panic!("no sequences") };
         let nll = any.validate(&batch, 1.0, &mut Rng::new(0, 0)).unwrap().first().unwrap();
         // The last window is shorter, which one of hundreds may be.
         sum += nll * items.len() as f64;
@@ -151,7 +151,7 @@ fn windowed(model: &Model, data: &AnyData, time: usize) -> f64 {
 
 /// Nats a token of the whole holdout, with as much before each token as the model sees; and bits a character.
 fn likelihood(model: &Model, data: &AnyData) -> (f64, f64) {
-    let (AnyModel::Sequence(any), AnyData::Sequences(set)) = (&model.any, data) else {
+    let (AnyModel::Sequence(any), AnyData::Sequence(set)) = (&model.any, data) else {
         panic!("no sequences")
     };
     let (mut nats, mut tokens, mut chars) = (0.0, 0.0, 0.0);
@@ -166,7 +166,7 @@ fn likelihood(model: &Model, data: &AnyData) -> (f64, f64) {
 
 /// Characters a second, one text at a time.
 fn speed(case: &str, model: &Model, how: &str) {
-    let request = SequenceRequest { length: Some(2000), endless: true, ..SequenceRequest::default() };
+    let request = TextRequest { length: Some(2000), endless: true, ..TextRequest::default() };
     let start = Instant::now();
     let chars: usize =
         model.sample_texts(&request, &mut |_, _| true).unwrap().iter().map(|t| t.chars().count()).sum();

@@ -3,9 +3,9 @@
 use std::{sync::Arc, time::Instant};
 
 use mintage::{
-    AnyData, AnyModel, Family, Model, SoundRequest,
-    data::{SoundSet, Split},
-    models::{SoundModel, audio::si_sdr_db},
+    AnyData, AnyModel, AudioRequest, Family, Model,
+    data::{AudioSet, Split},
+    models::{AudioModel, audio::si_sdr_db},
 };
 
 use crate::{
@@ -23,8 +23,8 @@ const MINUTES: f64 = 20.0;
 pub fn digits(case: &str, options: &Options) {
     let family = family(case.trim_start_matches("digits-"));
     let recipe = recipe(&options.data.join("audio/digits"), family, MINUTES, &[], options);
-    let data = Arc::new(SoundSet::open(&recipe.data).unwrap());
-    let model = trained(&recipe, &AnyData::Sounds(data.clone()), case, options);
+    let data = Arc::new(AudioSet::open(&recipe.data).unwrap());
+    let model = trained(&recipe, &AnyData::Audio(data.clone()), case, options);
     let how = setup(&model, options);
     let (rate, segment) = (data.codec().rate_hz, data.codec().segment);
     let (real, real_labels) = sounds(&data, Split::Train);
@@ -60,7 +60,7 @@ pub fn digits(case: &str, options: &Options) {
 }
 
 /// Whole sounds of a split, one channel each, with their classes.
-fn sounds(data: &SoundSet, split: Split) -> (Vec<Vec<f32>>, Vec<u32>) {
+fn sounds(data: &AudioSet, split: Split) -> (Vec<Vec<f32>>, Vec<u32>) {
     let items: Vec<u32> = data.items(split).collect();
     let batch = data.batch(&items, None);
     let all = batch.samples.chunks_exact(data.codec().segment).zip(&batch.lengths);
@@ -72,7 +72,7 @@ fn asked(model: &Model, classes: &[String], n: usize) -> (Vec<Vec<f32>>, Vec<u32
     let (mut new, mut labels) = (Vec::new(), Vec::new());
     for (class, name) in classes.iter().enumerate() {
         let request =
-            SoundRequest { n, label: Some(name.clone()), seed: class as u64, ..SoundRequest::default() };
+            AudioRequest { n, label: Some(name.clone()), seed: class as u64, ..AudioRequest::default() };
         new.extend(model.sample_sounds(&request, &mut |_, _| {}).unwrap().samples);
         labels.extend(vec![class as u32; n]);
     }
@@ -83,12 +83,12 @@ fn asked(model: &Model, classes: &[String], n: usize) -> (Vec<Vec<f32>>, Vec<u32
 pub fn codec(case: &str, options: &Options) {
     let set = case.trim_start_matches("codec-");
     // All of the time for the codec.
-    let settings = ["model.prior_from=0.97"];
+    let settings = ["model.prior_start=0.97"];
     let source = options.data.join("audio").join(set);
     let recipe = recipe(&source, Family::Vqvae, MINUTES, &settings, options);
-    let data = Arc::new(SoundSet::open(&recipe.data).unwrap());
-    let model = trained(&recipe, &AnyData::Sounds(data.clone()), case, options);
-    let AnyModel::Sound(SoundModel::Vqvae(codec)) = &model.any else { panic!("not a VQ-VAE of sounds") };
+    let data = Arc::new(AudioSet::open(&recipe.data).unwrap());
+    let model = trained(&recipe, &AnyData::Audio(data.clone()), case, options);
+    let AnyModel::Audio(AudioModel::Vqvae(codec)) = &model.any else { panic!("not a VQ-VAE of sounds") };
     let items: Vec<u32> = data.items(Split::Holdout).collect();
     let rate = f64::from(data.codec().rate_hz);
     let how = format!("{}; {} held-out items at {rate} Hz", setup(&model, options), items.len());

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use mintage::{
-    Family, SampleRequest,
+    Family, ImageRequest,
     data::{ImageSet, ImageShape, Images},
     evaluate::image::{ConvNet, Training},
     nn::{DeviceChoice, Rng},
@@ -28,7 +28,7 @@ pub fn stacked_gan(case: &str, options: &Options) {
     let model = trained(&recipe, &data.clone().into(), case, options);
     let how = setup(&model, options);
     let judge = classifier(&digits, case);
-    let request = SampleRequest { n: SAMPLES, ..SampleRequest::default() };
+    let request = ImageRequest { n: SAMPLES, ..ImageRequest::default() };
     let samples = model.sample(&request, &mut |_, _| {}).unwrap();
     let plane = samples.shape.height * samples.shape.width;
     let gray = ImageShape { channels: 1, ..samples.shape };

@@ -5,7 +5,7 @@
 use std::{fs::File, io::BufWriter, path::Path, time::Instant};
 
 use mintage::{
-    AnyData, Family, Recipe, RowRequest,
+    AnyData, Family, Recipe, TableRequest,
     data::{
         SourceSpec, Table, TableSet,
         table::{read, write_csv},
@@ -97,7 +97,7 @@ fn learn_and_judge(case: &str, recipe: &Recipe, limits: Option<[f64; 4]>, option
     let data = AnyData::open(&recipe.data).unwrap();
     let model = trained(recipe, &data, case, options);
     let start = Instant::now();
-    let request = RowRequest { n: rows_of(&data).len(), ..RowRequest::default() };
+    let request = TableRequest { n: rows_of(&data).len(), ..TableRequest::default() };
     let new = model.sample_rows(&request, &mut |_, _| {}).unwrap();
     let speed = new.rows() as f64 / start.elapsed().as_secs_f64();
     let mut file = BufWriter::new(File::create(options.runs.join(case).join("new.csv")).unwrap());

@@ -7,17 +7,17 @@
 //! what a trivial generator gets; the score from 0 to 100 is the place between the two. Where these do not differ on the
 //! data at hand, nothing is scored.
 
+pub mod audio;
 mod bootstrap;
-pub mod clip;
-mod closer;
+mod dcr;
 pub mod image;
 mod membership;
 mod privacy;
 mod roc;
 pub mod sequence;
-pub mod sound;
 pub mod table;
 mod verdict;
+pub mod video;
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
@@ -90,11 +90,11 @@ pub fn evaluate(
     on: &mut dyn FnMut(Event),
 ) -> Result<Report, Error> {
     match data {
-        AnyData::Images(set) => image::evaluate(model, set, options, clock, on),
+        AnyData::Image(set) => image::evaluate(model, set, options, clock, on),
         AnyData::Table(set) => table::evaluate(model, set, options, clock, on),
-        AnyData::Sequences(set) => sequence::evaluate(model, set, options, clock, on),
-        AnyData::Sounds(set) => sound::evaluate(model, set, options, clock, on),
-        AnyData::Clips(set) => clip::evaluate(model, set, options, clock, on),
+        AnyData::Sequence(set) => sequence::evaluate(model, set, options, clock, on),
+        AnyData::Audio(set) => audio::evaluate(model, set, options, clock, on),
+        AnyData::Video(set) => video::evaluate(model, set, options, clock, on),
     }
 }
 
@@ -107,26 +107,26 @@ pub fn score(
     on: &mut dyn FnMut(Event),
 ) -> Result<Vec<ItemScore>, Error> {
     match (data, items) {
-        (AnyData::Images(data), AnyData::Images(items)) => image::score(model, data, items, options, on),
+        (AnyData::Image(data), AnyData::Image(items)) => image::score(model, data, items, options, on),
         (AnyData::Table(data), AnyData::Table(items)) => table::score(model, data, items, options, on),
-        (AnyData::Sequences(data), AnyData::Sequences(items)) => {
+        (AnyData::Sequence(data), AnyData::Sequence(items)) => {
             sequence::score(model, data, items, options, on)
         }
-        (AnyData::Sounds(data), AnyData::Sounds(items)) => sound::score(model, data, items, options, on),
-        (AnyData::Clips(data), AnyData::Clips(items)) => clip::score(model, data, items, options, on),
+        (AnyData::Audio(data), AnyData::Audio(items)) => audio::score(model, data, items, options, on),
+        (AnyData::Video(data), AnyData::Video(items)) => video::score(model, data, items, options, on),
         _ => Err(Error::request("data of different kinds cannot be compared")),
     }
 }
 
 /// New items that any generator made, to be judged like those of a model.
 pub enum NewItems {
-    Images(Images),
-    Rows(Table),
+    Image(Images),
+    Table(Table),
     /// Tokens of the data's codec, without boundaries, each with its class.
-    Sequences(Vec<(Vec<u32>, Option<u32>)>),
+    Sequence(Vec<(Vec<u32>, Option<u32>)>),
     /// Sounds at the rate and with the channels of the data, channel after channel, with their classes.
-    Sounds(Vec<Vec<f32>>, Vec<u32>),
-    Clips(Clips),
+    Audio(Vec<Vec<f32>>, Vec<u32>),
+    Video(Clips),
 }
 
 /// What a judge found of new items.
@@ -146,25 +146,25 @@ pub fn judge(
     on: &mut dyn FnMut(Event),
 ) -> Result<Scores, Error> {
     let (metrics, n, item) = match (data, new) {
-        (AnyData::Images(set), NewItems::Images(new)) => {
+        (AnyData::Image(set), NewItems::Image(new)) => {
             let (n, sets) = (new.len(), image::Sets::of(new, "pixels", set, options, on)?);
             (image::judge(&sets, on)?.0, n, "image")
         }
-        (AnyData::Table(set), NewItems::Rows(new)) => {
+        (AnyData::Table(set), NewItems::Table(new)) => {
             let n = new.rows();
             (table::judge(set, new, options, on)?, n, "row")
         }
-        (AnyData::Sequences(set), NewItems::Sequences(new)) => {
+        (AnyData::Sequence(set), NewItems::Sequence(new)) => {
             let n = new.len();
             (sequence::judge(set, new, options, on)?, n, "document")
         }
-        (AnyData::Sounds(set), NewItems::Sounds(new, labels)) => {
+        (AnyData::Audio(set), NewItems::Audio(new, labels)) => {
             let n = new.len();
-            (sound::judge(set, &new, labels, options, on)?, n, "sound")
+            (audio::judge(set, &new, labels, options, on)?, n, "sound")
         }
-        (AnyData::Clips(set), NewItems::Clips(new)) => {
+        (AnyData::Video(set), NewItems::Video(new)) => {
             let n = new.len();
-            (clip::judge(set, &new, options, on)?, n, "clip")
+            (video::judge(set, &new, options, on)?, n, "clip")
         }
         _ => return Err(Error::request("data of different kinds cannot be compared")),
     };

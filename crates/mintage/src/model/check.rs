@@ -5,15 +5,15 @@
 //! built without numbers, and every shape is compared with that in the file (see [`Model::load`](super::Model::load)).
 
 use mintage_data::{
-    ClipCodec, SoundCodec,
-    codec::MAX_MODEL_SIDE,
-    sequence::{SequenceCodec, SequenceInfo},
+    AudioFormat, VideoFormat,
+    sequence::{SequenceInfo, Tokenizer},
+    transform::MAX_MODEL_SIDE,
 };
 
 use super::ModelConfig;
 use crate::{
-    dataset::AnyCodec,
-    models::{AnyConfig, ClipInfo, DataInfo, SoundInfo},
+    dataset::AnyTransform,
+    models::{AnyConfig, AudioInfo, DataInfo, VideoInfo},
     run::MAX_TRAIN_SECS,
 };
 
@@ -25,8 +25,8 @@ impl ModelConfig {
             (AnyConfig::Image(_), DataInfo::Image(_))
                 | (AnyConfig::Table(_), DataInfo::Table(_))
                 | (AnyConfig::Sequence(_), DataInfo::Sequence(_))
-                | (AnyConfig::Sound(_), DataInfo::Sound(_))
-                | (AnyConfig::Clip(_), DataInfo::Clip(_))
+                | (AnyConfig::Audio(_), DataInfo::Audio(_))
+                | (AnyConfig::Video(_), DataInfo::Video(_))
         );
         if !same_kind {
             return Err(format!("a model of other data than {}", self.info.items()));
@@ -46,10 +46,10 @@ impl ModelConfig {
     }
 
     /// What the codec says otherwise.
-    pub(super) fn check_codec(&self, codec: &AnyCodec) -> Result<(), String> {
+    pub(super) fn check_codec(&self, codec: &AnyTransform) -> Result<(), String> {
         let differ = |what: &str| Err(format!("config.json and the codec differ in {what}"));
         match (&self.info, codec) {
-            (DataInfo::Image(info), AnyCodec::Image(codec)) => {
+            (DataInfo::Image(info), AnyTransform::Image(codec)) => {
                 info.shape.check(MAX_MODEL_SIDE)?;
                 match (info.shape == codec.shape, info.classes == codec.classes.len()) {
                     (true, true) => Ok(()),
@@ -57,24 +57,24 @@ impl ModelConfig {
                     (_, false) => differ("the classes"),
                 }
             }
-            (DataInfo::Table(info), AnyCodec::Table(codec)) => codec
+            (DataInfo::Table(info), AnyTransform::Table(codec)) => codec
                 .check_info(info)
                 .map_err(|why| format!("config.json and the codec differ in the fields of rows: {why}")),
-            (DataInfo::Sequence(info), AnyCodec::Sequence(codec, _)) => match differing(info, codec) {
+            (DataInfo::Sequence(info), AnyTransform::Sequence(codec, _)) => match differing(info, codec) {
                 Some(what) => differ(what),
                 None => Ok(()),
             },
-            (DataInfo::Sound(info), AnyCodec::Sound(codec)) => {
-                let SoundCodec { rate_hz, channels, segment, whole, classes, .. } = codec;
+            (DataInfo::Audio(info), AnyTransform::Audio(codec)) => {
+                let AudioFormat { rate_hz, channels, segment, whole, classes, .. } = codec;
                 let (classes, train_len) = (classes.len(), info.train_len);
                 let (rate_hz, channels, segment, whole) = (*rate_hz, *channels, *segment, *whole);
-                let own = SoundInfo { rate_hz, channels, segment, whole, classes, train_len };
+                let own = AudioInfo { rate_hz, channels, segment, whole, classes, train_len };
                 if own == *info { Ok(()) } else { differ("what a sound is") }
             }
-            (DataInfo::Clip(info), AnyCodec::Clip(codec)) => {
-                let ClipCodec { shape, frames, fps, classes, .. } = codec;
+            (DataInfo::Video(info), AnyTransform::Video(codec)) => {
+                let VideoFormat { shape, frames, fps, classes, .. } = codec;
                 let (classes, train_len) = (classes.len(), info.train_len);
-                let own = ClipInfo { shape: *shape, frames: *frames, fps: *fps, classes, train_len };
+                let own = VideoInfo { shape: *shape, frames: *frames, fps: *fps, classes, train_len };
                 if own == *info { Ok(()) } else { differ("what a clip is") }
             }
             _ => differ("the kind of data"),
@@ -83,8 +83,8 @@ impl ModelConfig {
 }
 
 /// What a model was told of sequences that its codec says otherwise.
-fn differing(info: &SequenceInfo, codec: &SequenceCodec) -> Option<&'static str> {
-    if info.matter != codec.matter() || info.vocab != codec.vocab() {
+fn differing(info: &SequenceInfo, codec: &Tokenizer) -> Option<&'static str> {
+    if info.modality != codec.modality() || info.vocab != codec.vocab() {
         return Some("the number of tokens");
     }
     // Models of before periods were known have none.

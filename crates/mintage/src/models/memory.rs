@@ -3,8 +3,8 @@
 use mintage_nn::{Rng, layers::without_numbers};
 
 use super::{
-    AnyConfig, AnyModel, ClipConfig, ClipInfo, DataInfo, ImageConfig, ImageInfo, SequenceConfig, SoundConfig,
-    SoundInfo,
+    AnyConfig, AnyModel, AudioConfig, AudioInfo, DataInfo, ImageConfig, ImageInfo, SequenceConfig,
+    VideoConfig, VideoInfo,
 };
 
 /// Numbers of four bytes for each parameter: itself, its gradient, two moments, the average.
@@ -31,8 +31,8 @@ fn activations(config: &AnyConfig, info: &DataInfo) -> u64 {
         (AnyConfig::Sequence(config), DataInfo::Sequence(info)) => {
             (config.context() as u64).saturating_mul(2 * info.vocab as u64 + of_token(config))
         }
-        (AnyConfig::Sound(config), DataInfo::Sound(info)) => of_sound(config, info),
-        (AnyConfig::Clip(config), DataInfo::Clip(info)) => of_clip(config, info),
+        (AnyConfig::Audio(config), DataInfo::Audio(info)) => of_sound(config, info),
+        (AnyConfig::Video(config), DataInfo::Video(info)) => of_clip(config, info),
         _ => 0,
     };
     each.saturating_mul(batch)
@@ -54,11 +54,11 @@ fn of_token(config: &SequenceConfig) -> u64 {
 
 /// A number for each sample, channel of the widest layer and block, measured at `--size tiny`: 1.1 of the VAE and the VQ-VAE,
 /// 1.6 of the GAN.
-fn of_sound(config: &SoundConfig, info: &SoundInfo) -> u64 {
+fn of_sound(config: &AudioConfig, info: &AudioInfo) -> u64 {
     let (width, blocks, tenths) = match config {
-        SoundConfig::Gan(c) => (c.width, c.blocks, 15),
-        SoundConfig::Vae(c) => (c.width, c.blocks, 10),
-        SoundConfig::Vqvae(c) => (c.width, c.blocks, 10),
+        AudioConfig::Gan(c) => (c.width, c.blocks, 15),
+        AudioConfig::Vae(c) => (c.width, c.blocks, 10),
+        AudioConfig::Vqvae(c) => (c.width, c.blocks, 10),
     };
     let samples = (info.segment as u64).saturating_mul(info.channels as u64);
     samples.saturating_mul(width as u64).saturating_mul(blocks as u64).saturating_mul(tenths) / 10
@@ -78,11 +78,11 @@ fn of_image(config: &ImageConfig, info: &ImageInfo) -> u64 {
 }
 
 /// The same at a quarter of the size, for every frame.
-fn of_clip(config: &ClipConfig, info: &ClipInfo) -> u64 {
+fn of_clip(config: &VideoConfig, info: &VideoInfo) -> u64 {
     let (width, blocks) = match config {
-        ClipConfig::Vae(c) => (c.width, c.blocks),
-        ClipConfig::Vqvae(c) => (c.width, c.blocks),
-        ClipConfig::Gan(c) => (c.coder_width, c.coder_blocks),
+        VideoConfig::Vae(c) => (c.width, c.blocks),
+        VideoConfig::Vqvae(c) => (c.width, c.blocks),
+        VideoConfig::Gan(c) => (c.coder_width, c.coder_blocks),
     };
     let area = (info.shape.height * info.shape.width) as u64;
     (area / 16)

@@ -16,19 +16,21 @@ use std::ops::RangeInclusive;
 
 use burn::tensor::Device;
 use mintage_data::{
-    ClipBatch, ImageBatch, ImageShape, RowBatch, RowInfo, SoundBatch,
-    sequence::{Cut, Matter, SequenceBatch, SequenceInfo},
+    AudioBatch, ImageBatch, ImageShape, TableBatch, TableInfo, VideoBatch,
+    sequence::{Chunking, Modality, SequenceBatch, SequenceInfo},
 };
 use mintage_nn::{NotFinite, Rng, TensorMap, WeightsError};
 use serde::{Deserialize, Serialize};
 
 use crate::{events::Metrics, recipe::RecipeError};
-pub use audio::{SoundConfig, SoundDraw, SoundInfo, SoundModel, SoundStart};
-pub use image::{Draw, ImageConfig, ImageInfo, ImageModel, Start};
+pub use audio::{AudioConfig, AudioInfo, AudioModel, AudioSampleParams, AudioStart};
+pub use image::{ImageConfig, ImageInfo, ImageModel, ImageSampleParams, Start};
 pub use memory::training_bytes;
-pub use sequence::{Choice, GUIDANCE, SequenceConfig, SequenceDraw, SequenceModel, SequenceStart};
-pub use table::{RowDraw, TableConfig, TableModel};
-pub use video::{ClipConfig, ClipDraw, ClipInfo, ClipModel, ClipStart};
+pub use sequence::{
+    GUIDANCE, SamplingParams, SequenceConfig, SequenceModel, SequenceSampleParams, SequenceStart,
+};
+pub use table::{TableConfig, TableModel, TableSampleParams};
+pub use video::{VideoConfig, VideoInfo, VideoModel, VideoSampleParams, VideoStart};
 
 /// A family of generative models.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -87,10 +89,12 @@ impl Size {
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum DataInfo {
     Image(ImageInfo),
-    Table(RowInfo),
+    Table(TableInfo),
     Sequence(SequenceInfo),
-    Sound(SoundInfo),
-    Clip(ClipInfo),
+    #[serde(alias = "sound")]
+    Audio(AudioInfo),
+    #[serde(alias = "clip")]
+    Video(VideoInfo),
 }
 
 impl DataInfo {
@@ -100,8 +104,8 @@ impl DataInfo {
             Self::Image(info) => info.train_len,
             Self::Table(info) => info.train_len,
             Self::Sequence(info) => info.train_len,
-            Self::Sound(info) => info.train_len,
-            Self::Clip(info) => info.train_len,
+            Self::Audio(info) => info.train_len,
+            Self::Video(info) => info.train_len,
         }
     }
 
@@ -109,8 +113,8 @@ impl DataInfo {
     pub fn classes(&self) -> usize {
         match self {
             Self::Image(info) => info.classes,
-            Self::Sound(info) => info.classes,
-            Self::Clip(info) => info.classes,
+            Self::Audio(info) => info.classes,
+            Self::Video(info) => info.classes,
             Self::Table(_) | Self::Sequence(_) => 0,
         }
     }
@@ -120,12 +124,12 @@ impl DataInfo {
         match self {
             Self::Image(_) => "image",
             Self::Table(_) => "row",
-            Self::Sequence(info) => match info.matter {
-                Matter::Text => "text",
-                Matter::Music => "tune",
+            Self::Sequence(info) => match info.modality {
+                Modality::Text => "text",
+                Modality::Music => "tune",
             },
-            Self::Sound(_) => "sound",
-            Self::Clip(_) => "clip",
+            Self::Audio(_) => "sound",
+            Self::Video(_) => "clip",
         }
     }
 
@@ -143,14 +147,14 @@ impl DataInfo {
                 let classes = with_classes(info.classes.len());
                 format!("{}s of {} different tokens{classes}", self.item(), info.vocab)
             }
-            Self::Sound(info) => {
+            Self::Audio(info) => {
                 let channels = if info.channels == 1 { "mono" } else { "stereo" };
                 let secs = info.segment as f64 / f64::from(info.rate_hz);
                 let what = if info.whole { "sounds of up to" } else { "stretches of sound of" };
                 format!("{what} {secs:.1} s, {} Hz {channels}{}", info.rate_hz, with_classes(info.classes))
             }
-            Self::Clip(info) => {
-                let ClipInfo { shape, frames, fps, classes, .. } = *info;
+            Self::Video(info) => {
+                let VideoInfo { shape, frames, fps, classes, .. } = *info;
                 format!(
                     "clips, {frames} frames {} at {fps} a second{}",
                     picture(shape),
@@ -174,7 +178,7 @@ fn heads(width: usize) -> usize {
 
 /// How far along the way from noise to data the `i`-th item of a step of flow matching is: logit-normal (Esser et al.,
 /// arXiv:2403.03206), because the middle is the hard part, and one in four uniform, so that both ends are seen too.
-fn way_gone(i: usize, rng: &mut Rng) -> f32 {
+fn sample_timestep(i: usize, rng: &mut Rng) -> f32 {
     if i.is_multiple_of(4) { rng.uniform() } else { 1.0 / (1.0 + (-rng.normal()).exp()) }
 }
 
@@ -186,11 +190,11 @@ pub(crate) fn with_classes(n: usize) -> String {
 /// Data on their way into a model.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Batch {
-    Images(ImageBatch),
-    Rows(RowBatch),
-    Sequences(SequenceBatch),
-    Sounds(SoundBatch),
-    Clips(ClipBatch),
+    Image(ImageBatch),
+    Table(TableBatch),
+    Sequence(SequenceBatch),
+    Audio(AudioBatch),
+    Video(VideoBatch),
 }
 
 /// Resolved configuration of a model, as kept in `config.json`.
@@ -200,8 +204,10 @@ pub enum AnyConfig {
     Image(ImageConfig),
     Table(TableConfig),
     Sequence(SequenceConfig),
-    Sound(SoundConfig),
-    Clip(ClipConfig),
+    #[serde(alias = "sound")]
+    Audio(AudioConfig),
+    #[serde(alias = "clip")]
+    Video(VideoConfig),
 }
 
 impl AnyConfig {
@@ -219,8 +225,8 @@ impl AnyConfig {
             DataInfo::Sequence(info) => {
                 SequenceConfig::preset(family, size, info, options).map(Self::Sequence)
             }
-            DataInfo::Sound(info) => SoundConfig::preset(family, size, info, options).map(Self::Sound),
-            DataInfo::Clip(info) => ClipConfig::preset(family, size, info, options).map(Self::Clip),
+            DataInfo::Audio(info) => AudioConfig::preset(family, size, info, options).map(Self::Audio),
+            DataInfo::Video(info) => VideoConfig::preset(family, size, info, options).map(Self::Video),
         }
     }
 
@@ -230,8 +236,8 @@ impl AnyConfig {
             Self::Image(config) => config.check(),
             Self::Table(config) => config.check(),
             Self::Sequence(config) => config.check(),
-            Self::Sound(config) => config.check(),
-            Self::Clip(config) => config.check(),
+            Self::Audio(config) => config.check(),
+            Self::Video(config) => config.check(),
         }
     }
 
@@ -240,8 +246,8 @@ impl AnyConfig {
             Self::Image(config) => config.family(),
             Self::Table(config) => config.family(),
             Self::Sequence(config) => config.family(),
-            Self::Sound(config) => config.family(),
-            Self::Clip(config) => config.family(),
+            Self::Audio(config) => config.family(),
+            Self::Video(config) => config.family(),
         }
     }
 
@@ -251,15 +257,15 @@ impl AnyConfig {
             Self::Image(config) => config.batch(),
             Self::Table(config) => config.batch(),
             Self::Sequence(config) => config.batch(),
-            Self::Sound(config) => config.batch(),
-            Self::Clip(config) => config.batch(),
+            Self::Audio(config) => config.batch(),
+            Self::Video(config) => config.batch(),
         }
     }
 
     /// How sequences are cut into the items of a batch; others are whole.
-    pub fn cut(&self) -> Option<Cut> {
+    pub fn cut(&self) -> Option<Chunking> {
         match self {
-            Self::Image(_) | Self::Table(_) | Self::Sound(_) | Self::Clip(_) => None,
+            Self::Image(_) | Self::Table(_) | Self::Audio(_) | Self::Video(_) => None,
             Self::Sequence(config) => Some(config.cut()),
         }
     }
@@ -267,7 +273,7 @@ impl AnyConfig {
     /// By how much of the least one the loss on held-out items may have risen for later weights to be preferred.
     pub fn tolerance(&self) -> f64 {
         match self {
-            Self::Image(_) | Self::Sequence(_) | Self::Sound(_) | Self::Clip(_) => 0.0,
+            Self::Image(_) | Self::Sequence(_) | Self::Audio(_) | Self::Video(_) => 0.0,
             Self::Table(config) => config.tolerance(),
         }
     }
@@ -275,7 +281,7 @@ impl AnyConfig {
     /// Steps after which `train_len` items are only learned by heart, where the family knows.
     pub fn most_steps(&self, train_len: usize) -> Option<u64> {
         match self {
-            Self::Image(_) | Self::Sequence(_) | Self::Sound(_) | Self::Clip(_) => None,
+            Self::Image(_) | Self::Sequence(_) | Self::Audio(_) | Self::Video(_) => None,
             Self::Table(config) => config.most_steps(train_len),
         }
     }
@@ -294,18 +300,18 @@ const MAX_SAMPLE_STEPS: u64 = 256;
 const SHARES: [&str; 11] = [
     "label_drop",
     "augment",
-    "continued",
-    "redrawn",
-    "given",
+    "p_continue",
+    "resample",
+    "p_given",
     "in_order",
-    "prior_from",
-    "play_from",
-    "critic_from",
+    "prior_start",
+    "adversarial_start",
+    "critic_start",
     "warmup",
     "discount",
 ];
 /// Shares of which something must be left.
-const PARTS: [&str; 4] = ["dropout", "prior_dropout", "head_start", "forecast"];
+const PARTS: [&str; 4] = ["dropout", "prior_dropout", "kl_warmup", "forecast"];
 
 /// Refuses sizes that no network can be built with, and numbers that nothing can be trained with.
 fn check_ranges(config: &impl Serialize, ranges: &[(&str, RangeInclusive<u64>)]) -> Result<(), RecipeError> {
@@ -357,8 +363,8 @@ pub enum AnyModel {
     Image(ImageModel),
     Table(TableModel),
     Sequence(SequenceModel),
-    Sound(SoundModel),
-    Clip(ClipModel),
+    Audio(AudioModel),
+    Video(VideoModel),
 }
 
 /// Calls the same method of whichever model it is.
@@ -368,8 +374,8 @@ macro_rules! each {
             AnyModel::Image($model) => $call,
             AnyModel::Table($model) => $call,
             AnyModel::Sequence($model) => $call,
-            AnyModel::Sound($model) => $call,
-            AnyModel::Clip($model) => $call,
+            AnyModel::Audio($model) => $call,
+            AnyModel::Video($model) => $call,
         }
     };
 }
@@ -383,8 +389,8 @@ impl AnyModel {
             (AnyConfig::Sequence(c), DataInfo::Sequence(i)) => {
                 Self::Sequence(SequenceModel::new(c, i, device, rng))
             }
-            (AnyConfig::Sound(c), DataInfo::Sound(i)) => Self::Sound(SoundModel::new(c, i, device, rng)),
-            (AnyConfig::Clip(c), DataInfo::Clip(i)) => Self::Clip(ClipModel::new(c, i, device, rng)),
+            (AnyConfig::Audio(c), DataInfo::Audio(i)) => Self::Audio(AudioModel::new(c, i, device, rng)),
+            (AnyConfig::Video(c), DataInfo::Video(i)) => Self::Video(VideoModel::new(c, i, device, rng)),
             _ => other_kind(),
         }
     }
@@ -392,24 +398,24 @@ impl AnyModel {
     /// One training step at `progress` ∈ [0, 1] of the budget. On an error nothing has changed.
     pub fn step(&mut self, batch: &Batch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
         match (self, batch) {
-            (Self::Image(m), Batch::Images(b)) => m.step(b, progress, rng),
-            (Self::Table(m), Batch::Rows(b)) => m.step(b, progress, rng),
-            (Self::Sequence(m), Batch::Sequences(b)) => m.step(b, progress, rng),
-            (Self::Sound(m), Batch::Sounds(b)) => m.step(b, progress, rng),
-            (Self::Clip(m), Batch::Clips(b)) => m.step(b, progress, rng),
+            (Self::Image(m), Batch::Image(b)) => m.step(b, progress, rng),
+            (Self::Table(m), Batch::Table(b)) => m.step(b, progress, rng),
+            (Self::Sequence(m), Batch::Sequence(b)) => m.step(b, progress, rng),
+            (Self::Audio(m), Batch::Audio(b)) => m.step(b, progress, rng),
+            (Self::Video(m), Batch::Video(b)) => m.step(b, progress, rng),
             _ => other_kind(),
         }
     }
 
     /// Metrics on held-out items, with the averaged weights; the first is the one to minimise. `None`
-    /// where a family has no such number (GAN). `progress` tells a model of several phases which one it is in.
+    /// where a family has no such number (GAN). `progress` tells a model of several stages which one it is in.
     pub fn validate(&self, batch: &Batch, progress: f64, rng: &mut Rng) -> Option<Metrics> {
         match (self, batch) {
-            (Self::Image(m), Batch::Images(b)) => m.validate(b, progress, rng),
-            (Self::Table(m), Batch::Rows(b)) => m.validate(b, progress, rng),
-            (Self::Sequence(m), Batch::Sequences(b)) => m.validate(b, progress, rng),
-            (Self::Sound(m), Batch::Sounds(b)) => m.validate(b, progress, rng),
-            (Self::Clip(m), Batch::Clips(b)) => m.validate(b, progress, rng),
+            (Self::Image(m), Batch::Image(b)) => m.validate(b, progress, rng),
+            (Self::Table(m), Batch::Table(b)) => m.validate(b, progress, rng),
+            (Self::Sequence(m), Batch::Sequence(b)) => m.validate(b, progress, rng),
+            (Self::Audio(m), Batch::Audio(b)) => m.validate(b, progress, rng),
+            (Self::Video(m), Batch::Video(b)) => m.validate(b, progress, rng),
             _ => other_kind(),
         }
     }
@@ -418,18 +424,18 @@ impl AnyModel {
     /// `samples` importance samples where that applies.
     pub fn nll(&self, batch: &Batch, samples: usize, rng: &mut Rng) -> Option<Vec<f64>> {
         match (self, batch) {
-            (Self::Image(m), Batch::Images(b)) => m.nll(b, samples, rng),
-            (Self::Table(m), Batch::Rows(b)) => m.nll(b, samples, rng),
-            (Self::Sequence(m), Batch::Sequences(b)) => Some(m.nll(b, samples, rng)),
-            (Self::Sound(m), Batch::Sounds(b)) => m.nll(b),
-            (Self::Clip(m), Batch::Clips(b)) => m.nll(b),
+            (Self::Image(m), Batch::Image(b)) => m.nll(b, samples, rng),
+            (Self::Table(m), Batch::Table(b)) => m.nll(b, samples, rng),
+            (Self::Sequence(m), Batch::Sequence(b)) => Some(m.nll(b, samples, rng)),
+            (Self::Audio(m), Batch::Audio(b)) => m.nll(b),
+            (Self::Video(m), Batch::Video(b)) => m.nll(b),
             _ => other_kind(),
         }
     }
 
-    /// The phases of a run, and the share of the budget at which each begins.
-    pub fn phases(&self) -> Vec<(&'static str, f64)> {
-        each!(self, m => m.phases())
+    /// The stages of training, and the share of the budget at which each begins.
+    pub fn stages(&self) -> Vec<(&'static str, f64)> {
+        each!(self, m => m.stages())
     }
 
     /// The published weights (averaged).

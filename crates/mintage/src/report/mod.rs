@@ -2,9 +2,9 @@
 //!
 //! The page is one file with its pictures inside; it needs no network and runs no script.
 
+pub(crate) mod audio;
 pub mod charts;
 mod metric;
-pub(crate) mod sound;
 pub(crate) mod training;
 mod words;
 

@@ -1,4 +1,4 @@
-//! The curve of a training as a part of the page: for each phase what training and validation came to, over the steps.
+//! The curve of a training as a part of the page: for each stage what training and validation came to, over the steps.
 
 use std::fmt::Write;
 
@@ -8,7 +8,7 @@ use super::{
     number,
 };
 use crate::{
-    curve::{Curve, Phase, best, ends},
+    curve::{Curve, Stage, best, ends},
     meaning::of_validation,
     model::ModelConfig,
 };
@@ -26,8 +26,8 @@ const BEGINNING: f64 = 0.05;
 
 /// The part of the page, where the model's folder has the curve.
 pub(crate) fn exhibit(curve: &Curve, config: &ModelConfig) -> Exhibit {
-    let charts: String = curve.phases.iter().map(phase).collect();
-    let watched = curve.phases.last().and_then(|phase| Some((&phase.valid.name, best(&phase.valid.points)?)));
+    let charts: String = curve.stages.iter().map(stage).collect();
+    let watched = curve.stages.last().and_then(|stage| Some((&stage.valid.name, best(&stage.valid.points)?)));
     let meaning = watched.and_then(|(name, (_, value))| {
         let said = of_validation(&config.model, &config.info, name, value)?;
         Some(format!("<p class=\"soft small\">{}: {}.</p>", escaped(&plain(name)), escaped(&said)))
@@ -49,8 +49,8 @@ fn plain(name: &str) -> String {
 }
 
 /// One chart, or two where steps and validation know no number by one name.
-fn phase(phase: &Phase) -> String {
-    let Phase { name, loss, valid } = phase;
+fn stage(stage: &Stage) -> String {
+    let Stage { name, loss, valid } = stage;
     let title = |what: &str| if name.is_empty() { plain(what) } else { format!("{name}: {}", plain(what)) };
     let said = |points: &[(u64, f64)]| match best(points) {
         Some((step, value)) => format!("best {} at step {step}", number(Some(value))),
@@ -136,15 +136,15 @@ mod tests {
     fn the_best_step_is_marked_and_numbers_of_one_name_share_a_chart() {
         let loss = series("nll", (1..=1000).map(|step| (step, 1000.0 / step as f64)));
         let valid = series("nll", [(200, 9.0), (600, 4.0), (1000, 5.0)]);
-        let html = phase(&Phase { name: "codes <b>".to_owned(), loss: loss.clone(), valid: valid.clone() });
+        let html = stage(&Stage { name: "codes <b>".to_owned(), loss: loss.clone(), valid: valid.clone() });
         assert_eq!((html.matches("<svg").count(), html.matches("<circle").count()), (1, 1));
         assert!(html.contains("best 4.000 at step 600") && html.contains("codes &lt;b&gt;: nll"), "{html}");
         // A thousand points are not drawn.
         assert!(html.len() < 6_000, "{}", html.len());
         let other = Series { name: "mse".to_owned(), ..valid };
-        let html = phase(&Phase { name: String::new(), loss: loss.clone(), valid: other });
+        let html = stage(&Stage { name: String::new(), loss: loss.clone(), valid: other });
         assert_eq!(html.matches("<svg").count(), 2);
-        let html = phase(&Phase { name: String::new(), loss, valid: Series::default() });
+        let html = stage(&Stage { name: String::new(), loss, valid: Series::default() });
         assert!(html.contains("no validation") && !html.contains("<circle"));
         assert_eq!(plot(&[], &[]), "");
     }

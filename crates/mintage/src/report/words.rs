@@ -128,9 +128,9 @@ mod tests {
             "table/judge.rs",
             "sequence/judge.rs",
             "sequence/music.rs",
-            "sound/mod.rs",
-            "clip/mod.rs",
-            "clip/motion.rs"
+            "audio/mod.rs",
+            "video/mod.rs",
+            "video/motion.rs"
         );
         let mut seen = 0;
         for call in ["Metric::lower(\"", "Metric::higher(\"", "add(\""] {

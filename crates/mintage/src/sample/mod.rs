@@ -1,22 +1,22 @@
 //! What can be asked of a trained model, one file a kind of data.
 
-pub mod clips;
-mod healing;
-pub mod images;
-pub mod rows;
-pub mod sequences;
+pub mod audio;
+pub mod image;
+pub mod music;
 pub mod shape;
-pub mod sounds;
-pub mod tunes;
+pub mod table;
+pub mod text;
+mod token_healing;
+pub mod video;
 
 use crate::error::Error;
-pub use clips::{ClipBeginning, ClipLength, ClipRequest};
-pub use images::SampleRequest;
-pub use rows::{RowParts, RowRequest};
-pub use sequences::{Resemble, SequenceRequest};
+pub use audio::{AudioBeginning, AudioRequest, Sounds};
+pub use image::ImageRequest;
+pub use music::MusicRequest;
 pub use shape::Shape;
-pub use sounds::{SoundBeginning, SoundRequest, Sounds};
-pub use tunes::TuneRequest;
+pub use table::{TableParts, TableRequest};
+pub use text::{Resemble, TextRequest};
+pub use video::{VideoBeginning, VideoLength, VideoRequest};
 
 /// Bytes that the items of one request may take.
 const MAX_BYTES: usize = 4 << 30;

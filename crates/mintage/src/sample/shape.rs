@@ -3,7 +3,7 @@
 //! The expression becomes a deterministic automaton over bytes. Before every token each candidate is walked from where
 //! the text has led: one that leaves no way to a match may not come next. Where the text matches, it may end.
 
-use mintage_data::{TextCodec, sequence::BOUNDARY};
+use mintage_data::{TextTokenizer, sequence::BOUNDARY};
 use regex_automata::{
     Anchored, Input,
     dfa::{Automaton, StartKind, dense},
@@ -69,7 +69,7 @@ impl Shape {
     }
 
     /// Takes away what may not come behind `tokens`.
-    pub fn limit(&self, codec: &TextCodec, tokens: &[u32], logits: &mut [f32]) {
+    pub fn limit(&self, codec: &TextTokenizer, tokens: &[u32], logits: &mut [f32]) {
         let state = self.walk(self.start(), &codec.decode_bytes(tokens));
         for (token, logit) in logits.iter_mut().enumerate() {
             let possible = match token as u32 {
@@ -137,7 +137,7 @@ mod tests {
 
     /// The bytes that may come behind a text, and whether it may end.
     fn next(shape: &Shape, text: &str) -> (Vec<u8>, bool) {
-        let codec = TextCodec::bytes();
+        let codec = TextTokenizer::bytes();
         let mut logits = vec![0.0; codec.vocab()];
         shape.limit(&codec, &codec.encode(text), &mut logits);
         let open = |token: &usize| logits[*token].is_finite();

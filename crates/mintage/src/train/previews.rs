@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use mintage_data::{
-    ClipCodec, ClipSet, Clips, ImageSet, Images, Provenance, SoundCodec, SoundSet, TableSet,
+    AudioFormat, AudioSet, Clips, ImageSet, Images, Provenance, TableSet, VideoFormat, VideoSet,
     audio::{WavDepth, write_wav},
     gif_bytes, grid_film,
-    sequence::{SequenceCodec, SequenceSet},
+    sequence::{SequenceSet, Tokenizer},
     write_grid,
 };
 use mintage_nn::Rng;
@@ -15,10 +15,11 @@ use crate::{
     dataset::AnyData,
     error::Error,
     models::{
-        AnyModel, Choice, ClipDraw, ClipModel, ClipStart, Draw, ImageModel, RowDraw, SequenceDraw,
-        SequenceModel, SoundDraw, SoundModel, SoundStart, TableModel,
+        AnyModel, AudioModel, AudioSampleParams, AudioStart, ImageModel, ImageSampleParams, SamplingParams,
+        SequenceModel, SequenceSampleParams, TableModel, TableSampleParams, VideoModel, VideoSampleParams,
+        VideoStart,
     },
-    sample::sounds::interleaved,
+    sample::audio::interleaved,
 };
 
 /// Writes samples to look at into a file in `dir`, and says which. They say what made them: `by`, at that step.
@@ -33,13 +34,11 @@ pub fn preview(
     let path = dir.join(format!("step-{step:09}"));
     by.options = serde_json::json!({ "preview": true, "step": step });
     match (model, data) {
-        (AnyModel::Image(model), AnyData::Images(set)) => preview_images(model, set, &path, &by, rng),
+        (AnyModel::Image(model), AnyData::Image(set)) => preview_images(model, set, &path, &by, rng),
         (AnyModel::Table(model), AnyData::Table(set)) => preview_rows(model, set, &path, rng),
-        (AnyModel::Sequence(model), AnyData::Sequences(set)) => {
-            preview_sequences(model, set, &path, &by, rng)
-        }
-        (AnyModel::Sound(model), AnyData::Sounds(set)) => preview_sounds(model, set, &path, &by, rng),
-        (AnyModel::Clip(model), AnyData::Clips(set)) => preview_clips(model, set, &path, &by, rng),
+        (AnyModel::Sequence(model), AnyData::Sequence(set)) => preview_sequences(model, set, &path, &by, rng),
+        (AnyModel::Audio(model), AnyData::Audio(set)) => preview_sounds(model, set, &path, &by, rng),
+        (AnyModel::Video(model), AnyData::Video(set)) => preview_clips(model, set, &path, &by, rng),
         _ => unreachable!("a model is given data of its own kind"),
     }
 }
@@ -58,7 +57,7 @@ fn preview_images(
     let columns = if classes > 0 { classes.min(10) } else { 8 };
     let labels: Vec<u32> =
         if classes > 0 { (0..n).map(|i| (i % columns) as u32).collect() } else { Vec::new() };
-    let pixels = model.sample(&Draw::new(n, &labels), rng);
+    let pixels = model.sample(&ImageSampleParams::new(n, &labels), rng);
     let images = Images { shape: set.shape(), pixels, labels, classes: set.classes().to_vec() };
     write_grid(&path, &images, columns, Some(by))?;
     Ok(path)
@@ -67,7 +66,7 @@ fn preview_images(
 /// A few rows as CSV.
 fn preview_rows(model: &TableModel, set: &TableSet, path: &Path, rng: &mut Rng) -> Result<PathBuf, Error> {
     let path = path.with_extension("csv");
-    let tokens = model.sample(&RowDraw::new(20), rng);
+    let tokens = model.sample(&TableSampleParams::new(20), rng);
     let rows = set.decode(&tokens, &mut || rng.next_u64())?;
     mintage_data::atomic_write(&path, rows.to_csv().as_bytes()).map_err(Error::io(&path))?;
     Ok(path)
@@ -88,21 +87,21 @@ fn preview_sequences(
 ) -> Result<PathBuf, Error> {
     let classes = &set.info().classes;
     let draw = |class: Option<u32>, length: usize, rng: &mut Rng| {
-        let draw = SequenceDraw { class, ..SequenceDraw::new(1, length) };
+        let draw = SequenceSampleParams { class, ..SequenceSampleParams::new(1, length) };
         model.sample(&draw, &mut |_, _, _| {}, &mut |_, _| true, rng).concat()
     };
     let (path, bytes) = match set.codec() {
-        SequenceCodec::Text(codec) if classes.is_empty() => {
+        Tokenizer::Text(codec) if classes.is_empty() => {
             (path.with_extension("txt"), codec.decode(&draw(None, PREVIEW_TOKENS, rng)).into_bytes())
         }
-        SequenceCodec::Text(codec) => {
+        Tokenizer::Text(codec) => {
             let shown = classes.len().min(PREVIEW_CLASSES);
             let texts = classes[..shown].iter().zip(0..).map(|(name, class)| {
                 format!("[{name}]\n{}\n\n", codec.decode(&draw(Some(class), PREVIEW_TOKENS / shown, rng)))
             });
             (path.with_extension("txt"), texts.collect::<String>().into_bytes())
         }
-        SequenceCodec::Music(codec) => {
+        Tokenizer::Music(codec) => {
             let tune = codec.decode(&draw(None, PREVIEW_TOKENS, rng));
             (path.with_extension("mid"), tune.to_midi(&by.to_json()))
         }
@@ -116,20 +115,20 @@ const PREVIEW_SOUNDS: usize = 10;
 
 /// A few sounds one after the other, of all classes in turn where there are any, a little silence between them.
 fn preview_sounds(
-    model: &SoundModel,
-    set: &SoundSet,
+    model: &AudioModel,
+    set: &AudioSet,
     path: &Path,
     by: &Provenance,
     rng: &mut Rng,
 ) -> Result<PathBuf, Error> {
     let path = path.with_extension("wav");
-    let SoundCodec { rate_hz, channels, segment, .. } = *set.codec();
+    let AudioFormat { rate_hz, channels, segment, .. } = *set.codec();
     let classes = set.classes().len();
     let labels: Vec<u32> = (0..PREVIEW_SOUNDS).map(|i| (i % classes.max(1)) as u32).collect();
-    let (start, choice) = (SoundStart::Fresh, Choice::default());
+    let (start, choice) = (AudioStart::Fresh, SamplingParams::default());
     let labels = if classes == 0 { &[][..] } else { &labels };
     let sounds = model.sample(
-        &SoundDraw { n: PREVIEW_SOUNDS, labels, length: segment, start, choice, guidance: None },
+        &AudioSampleParams { n: PREVIEW_SOUNDS, labels, length: segment, start, choice, guidance: None },
         rng,
     );
     let pause = vec![0.0; channels * rate_hz as usize / 5];
@@ -145,20 +144,20 @@ const PREVIEW_COLUMNS: usize = 6;
 
 /// A grid of moving pictures, of all classes in turn where there are any.
 fn preview_clips(
-    model: &ClipModel,
-    set: &ClipSet,
+    model: &VideoModel,
+    set: &VideoSet,
     path: &Path,
     by: &Provenance,
     rng: &mut Rng,
 ) -> Result<PathBuf, Error> {
     let path = path.with_extension("gif");
-    let ClipCodec { shape, frames, fps, ref classes, .. } = *set.codec();
+    let VideoFormat { shape, frames, fps, ref classes, .. } = *set.codec();
     let labels: Vec<u32> = match classes.len() {
         0 => Vec::new(),
         count => (0..PREVIEW_CLIPS).map(|i| (i % count) as u32).collect(),
     };
-    let (start, choice) = (ClipStart::Fresh, Choice::default());
-    let draw = ClipDraw { n: PREVIEW_CLIPS, labels: &labels, frames, start, choice, guidance: None };
+    let (start, choice) = (VideoStart::Fresh, SamplingParams::default());
+    let draw = VideoSampleParams { n: PREVIEW_CLIPS, labels: &labels, frames, start, choice, guidance: None };
     let pixels = model.sample(&draw, rng);
     let clips = Clips { shape, frames, fps, pixels, labels, classes: classes.clone() };
     let film = grid_film("preview", &[(String::new(), clips)], PREVIEW_COLUMNS)?;

@@ -40,7 +40,7 @@ fn named(spec: &SourceSpec) -> Option<Format> {
     let name = spec.source.to_lowercase();
     let plain = [".gz", ".zst", ".xz"].iter().find_map(|packed| name.strip_suffix(packed)).unwrap_or(&name);
     let ending = plain.rsplit_once('.').map_or("", |(_, ending)| ending);
-    let delimited = spec.kind == Some(DataKind::Rows) || spec.delimiter.is_some() || spec.header.is_some();
+    let delimited = spec.kind == Some(DataKind::Table) || spec.delimiter.is_some() || spec.header.is_some();
     Format::of(&spec.source)
         .or(match ending {
             "json" => Some(Format::JsonLines),
@@ -96,7 +96,7 @@ fn format_of(spec: &SourceSpec) -> Result<Format, Error> {
         _ if is_sqlite(path) => Ok(Format::Sqlite),
         Some(format) if format != Format::Sqlite && path.is_file() => Ok(format),
         _ => Err(Error::bad(&spec.source, "is no table that can be read").with_hint(
-            "tables come from SQLite, postgres://…, .csv, .tsv, .json, .jsonl and .parquet files; --kind rows reads any \
+            "tables come from SQLite, postgres://…, .csv, .tsv, .json, .jsonl and .parquet files; --kind table reads any \
              other file of text as delimited",
         )),
     }

@@ -2,7 +2,7 @@
 //! joint or of a follower is that of one that there is, and every column is filled once.
 
 use super::{Origin, Rules};
-use crate::table::codec::check_format;
+use crate::table::encoder::check_format;
 
 impl Rules {
     /// What is wrong with them.

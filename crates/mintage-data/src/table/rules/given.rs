@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     Error,
-    table::{Table, codec::Uniform},
+    table::{Table, encoder::Uniform},
 };
 
 impl Rules {

@@ -4,9 +4,9 @@ use super::{
     Alert, Cause, ColumnSchema, Format, IdFormat, Kind,
     detect::Profile,
     identifiers::{self, Identifier},
+    phrases::{count, percent, quoted, rows},
     spellings::{self, Certainty},
     typed,
-    words::{count, percent, quoted, rows},
 };
 
 /// Values of fewer rows are rare.

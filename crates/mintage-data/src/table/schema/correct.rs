@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::{
     Format, IdFormat, Kind, TableSchema,
     detect::{Found, Guess, Profile, Value},
+    phrases::{count, examples, quoted},
     spellings::Certainty,
-    words::{count, examples, quoted},
 };
 use crate::{
     Error,

@@ -12,9 +12,9 @@ use rayon::prelude::*;
 
 use super::{
     Alert, Cause, ColumnSchema, Format, IdFormat, Kind, TableSchema, alerts, identifiers,
+    phrases::{count, examples, percent, quoted, rows},
     spellings::{self, Certainty},
     typed,
-    words::{count, examples, percent, quoted, rows},
 };
 use crate::table::{Column, Table, Type};
 

@@ -24,16 +24,16 @@ use serde::{Deserialize, Serialize};
 use super::{
     Alert, Cause, ColumnSchema, Format, IdFormat, Kind, TableSchema,
     identifiers::{self, Identifier},
+    phrases::{count, rows},
     spellings::{self, Hint},
     typed::{self, Typed},
-    words::{count, rows},
 };
 use crate::{
     SourceSpec,
     table::{
         Column, Table, Type,
         check_digits::CheckDigits,
-        codec::Rare,
+        encoder::Rare,
         fresh::{Known, TextMaker},
         set::RARE_BELOW,
     },

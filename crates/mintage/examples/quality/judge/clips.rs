@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use mintage::{
     AnyData,
-    data::{ClipSet, Clips, ImageSet, ImageShape, Images, SourceSpec},
+    data::{Clips, ImageSet, ImageShape, Images, SourceSpec, VideoSet},
     evaluate::NewItems,
     nn::Rng,
 };
@@ -35,7 +35,7 @@ pub fn ladder(n: usize, options: &Options) -> Ladder {
         evenly(of, MOST.min(n)).into_iter().map(|i| from + i).collect()
     };
     let (fresh, trained) = (fresh.select(&chosen(0, n)), known.select(&chosen(n, train)));
-    let set = ClipSet::from_memory_with(known, 0..n);
+    let set = VideoSet::from_memory_with(known, 0..n);
     let n = fresh.len();
     let kept: Vec<usize> = (0..n).filter(|&i| fresh.labels[i] < 5).collect();
     let rungs = vec![
@@ -52,8 +52,8 @@ pub fn ladder(n: usize, options: &Options) -> Ladder {
         ("half copied", halves(&trained, &fresh)),
         ("near copies", noisy(&trained, 0.03)),
     ];
-    let rungs = rungs.into_iter().map(|(name, clips)| (name, NewItems::Clips(clips))).collect();
-    Ladder { data: AnyData::Clips(Arc::new(set)), n, rungs }
+    let rungs = rungs.into_iter().map(|(name, clips)| (name, NewItems::Video(clips))).collect();
+    Ladder { data: AnyData::Video(Arc::new(set)), n, rungs }
 }
 
 /// Each digit begins anywhere and goes straight on in any direction, and back from the border.

@@ -45,7 +45,7 @@ pub fn ladder(n: usize, options: &Options) -> Ladder {
         ("half copied", halves(&trained, &fresh)),
         ("near copies", noisy(&trained, 0.03)),
     ];
-    let rungs = rungs.into_iter().map(|(name, images)| (name, NewItems::Images(images))).collect();
+    let rungs = rungs.into_iter().map(|(name, images)| (name, NewItems::Image(images))).collect();
     Ladder { data: set.into(), n, rungs }
 }
 

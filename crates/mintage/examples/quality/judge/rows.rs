@@ -52,7 +52,7 @@ pub fn ladder(n: usize, options: &Options) -> Ladder {
         }),
         ("near copies", one_cell_changed(&trained)),
     ];
-    let rungs = rungs.into_iter().map(|(name, rows)| (name, NewItems::Rows(rows))).collect();
+    let rungs = rungs.into_iter().map(|(name, rows)| (name, NewItems::Table(rows))).collect();
     Ladder { data: AnyData::Table(Arc::new(set)), n, rungs }
 }
 

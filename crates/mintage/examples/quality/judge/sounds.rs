@@ -5,7 +5,7 @@ use std::{fs, path::Path, sync::Arc};
 use mintage::{
     AnyData,
     data::{
-        SoundSet, SourceSpec, Split,
+        AudioSet, SourceSpec, Split,
         audio::{WavDepth, wav_bytes},
     },
     evaluate::NewItems,
@@ -49,7 +49,7 @@ pub fn ladder(n: usize, options: &Options) -> Ladder {
     write(&dir.path().join("train"), &train, rate);
     write(&dir.path().join("test"), &held, rate);
     let source = dir.path().to_string_lossy().into_owned();
-    let set = SoundSet::open(&SourceSpec { source, ..SourceSpec::default() }).unwrap();
+    let set = AudioSet::open(&SourceSpec { source, ..SourceSpec::default() }).unwrap();
     let digits: Vec<String> = (0..10).map(|digit| digit.to_string()).collect();
     assert_eq!((set.classes(), set.codec().rate_hz), (&digits[..], rate));
     // As the set has them: one loudness for all.
@@ -78,16 +78,16 @@ pub fn ladder(n: usize, options: &Options) -> Ladder {
     ];
     let rungs = rungs.into_iter().map(|(name, sounds)| {
         let (samples, labels) = sounds.into_iter().map(|sound| (sound.samples, sound.digit)).unzip();
-        (name, NewItems::Sounds(samples, labels))
+        (name, NewItems::Audio(samples, labels))
     });
     let rungs = rungs.collect();
-    Ladder { data: AnyData::Sounds(Arc::new(set)), n, rungs }
+    Ladder { data: AnyData::Audio(Arc::new(set)), n, rungs }
 }
 
 /// All recordings and their rate.
 fn recordings(folder: &Path) -> (Vec<Sound>, u32) {
     let source = folder.to_string_lossy().into_owned();
-    let set = SoundSet::open(&SourceSpec { source, ..SourceSpec::default() }).unwrap();
+    let set = AudioSet::open(&SourceSpec { source, ..SourceSpec::default() }).unwrap();
     let mut all = Vec::new();
     for split in [Split::Train, Split::Valid, Split::Holdout] {
         let numbers = set.splits().get(split);
@@ -100,7 +100,7 @@ fn recordings(folder: &Path) -> (Vec<Sound>, u32) {
 }
 
 /// The sounds of a split without what they are filled up with.
-fn whole(set: &SoundSet, split: Split) -> Vec<Vec<f32>> {
+fn whole(set: &AudioSet, split: Split) -> Vec<Vec<f32>> {
     let items: Vec<u32> = set.items(split).collect();
     let batch = set.batch(&items, None);
     let all = batch.samples.chunks_exact(set.codec().segment).zip(&batch.lengths);

@@ -4,7 +4,7 @@ use std::{fs, sync::Arc};
 
 use mintage::{
     AnyData,
-    data::{DataKind, SequenceSet, SourceSpec, TextCodec},
+    data::{DataKind, SequenceSet, SourceSpec, TextTokenizer},
     evaluate::NewItems,
     nn::Rng,
 };
@@ -78,14 +78,12 @@ pub fn ladder(n: usize, options: &Options) -> Ladder {
     ];
     let rungs = rungs
         .into_iter()
-        .map(|(name, all)| {
-            (name, NewItems::Sequences(all.into_iter().map(|tokens| (tokens, None)).collect()))
-        })
+        .map(|(name, all)| (name, NewItems::Sequence(all.into_iter().map(|tokens| (tokens, None)).collect())))
         .collect();
-    Ladder { data: AnyData::Sequences(Arc::new(set)), n, rungs }
+    Ladder { data: AnyData::Sequence(Arc::new(set)), n, rungs }
 }
 
-fn tokens_of(codec: &TextCodec, text: &str) -> Vec<u32> {
+fn tokens_of(codec: &TextTokenizer, text: &str) -> Vec<u32> {
     codec.encode(text)
 }
 

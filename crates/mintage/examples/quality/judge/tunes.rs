@@ -67,10 +67,10 @@ pub fn ladder(n: usize, options: &Options) -> Ladder {
         ("near copies", each(&train, &|score, rng| pitches_changed(score, 0.02, rng))),
     ];
     let rungs = rungs.into_iter().map(|(name, all)| {
-        (name, NewItems::Sequences(all.into_iter().map(|tokens| (tokens, None)).collect()))
+        (name, NewItems::Sequence(all.into_iter().map(|tokens| (tokens, None)).collect()))
     });
     let rungs = rungs.collect();
-    Ladder { data: AnyData::Sequences(Arc::new(set)), n, rungs }
+    Ladder { data: AnyData::Sequence(Arc::new(set)), n, rungs }
 }
 
 /// The passages of every song; songs and passages in an order that says nothing.

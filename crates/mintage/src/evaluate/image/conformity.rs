@@ -34,7 +34,7 @@ pub fn score(
     for chunk in all.chunks(CHUNK) {
         let batch = items.batch(chunk)?;
         let conformities = conformity.of(&items.images(chunk)?);
-        let nll = model.nll(&Batch::Images(batch), NLL_SAMPLES, options.seed);
+        let nll = model.nll(&Batch::Image(batch), NLL_SAMPLES, options.seed);
         for (i, &item) in chunk.iter().enumerate() {
             scores.push(ItemScore {
                 name: items.name(item),

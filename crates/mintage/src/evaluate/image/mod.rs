@@ -38,7 +38,7 @@ use crate::{
     model::Model,
     models::Batch,
     report::{Exhibit, Metric, Report},
-    sample::SampleRequest,
+    sample::ImageRequest,
 };
 use detector::{Detection, detected};
 use encoder::{encoder, space};
@@ -152,7 +152,7 @@ impl<'a> Sets<'a> {
         let splits = data.splits();
         let n = compared(options, DEFAULT_N, splits, "image")?;
         let start = clock();
-        let request = SampleRequest { n, seed: options.seed, ..SampleRequest::default() };
+        let request = ImageRequest { n, seed: options.seed, ..ImageRequest::default() };
         let fake = model.sample(&request, &mut |done, total| on(work("drawing new images", done, total)))?;
         let images_per_sec = n as f64 / (clock() - start).as_secs_f64().max(1e-9);
         Ok(Self { images_per_sec, ..Self::of(fake, "pixels", data, options, on)? })
@@ -348,14 +348,14 @@ fn likelihood(
 ) -> Result<(), Error> {
     on(work("likelihood of held-out images", 0, 1));
     let batch = data.batch(&evenly(&data.splits().holdout, NLL_ITEMS))?;
-    if let Some(nll) = model.nll(&Batch::Images(batch), NLL_SAMPLES, options.seed) {
+    if let Some(nll) = model.nll(&Batch::Image(batch), NLL_SAMPLES, options.seed) {
         let value = Interval::of_mean(&nll, RESAMPLES, options.seed);
         metrics.push(Metric::lower("negative log-likelihood", "nats an image", value));
         let scale = 1.0 / (data.shape().pixels() as f64 * std::f64::consts::LN_2);
         let bits = Interval { value: value.value * scale, low: value.low * scale, high: value.high * scale };
         metrics.push(Metric::lower("bits per dimension", "pixels", bits));
         let members = Attacked::of(&data.splits().train, &data.splits().holdout, NLL_ITEMS).members;
-        let members = Batch::Images(data.batch(&members)?);
+        let members = Batch::Image(data.batch(&members)?);
         metrics.extend(with_model(model, members, NLL_SAMPLES, &nll, options.seed));
     }
     on(work("likelihood of held-out images", 1, 1));

@@ -13,7 +13,7 @@
 
 use rayon::prelude::*;
 
-use super::super::closer::chance_of_closer;
+use super::super::dcr::dcr_share;
 use super::distance::Features;
 use super::prdc::scan;
 
@@ -71,13 +71,13 @@ pub fn novelty(samples: &[u8], train: &[u8], holdout: &[u8], d: usize) -> Novelt
     let (to_train, to_holdout, closer) = if n_train >= n_holdout {
         let to_holdout = search(&queries, holdout, free, None);
         let to_train = search(&queries, train, marked(&to_holdout), None);
-        let chance = |found: &Found| found.chance_of_closer(n_train, n_holdout);
+        let chance = |found: &Found| found.dcr_share(n_train, n_holdout);
         let closer = to_train.iter().map(chance).collect();
         (to_train, to_holdout, closer)
     } else {
         let to_train = search(&queries, train, free, None);
         let to_holdout = search(&queries, holdout, marked(&to_train), None);
-        let chance = |found: &Found| 1.0 - found.chance_of_closer(n_holdout, n_train);
+        let chance = |found: &Found| 1.0 - found.dcr_share(n_holdout, n_train);
         let closer = to_holdout.iter().map(chance).collect();
         (to_train, to_holdout, closer)
     };
@@ -142,8 +142,8 @@ impl Found {
         }
     }
 
-    fn chance_of_closer(&self, n: usize, drawn: usize) -> f64 {
-        chance_of_closer(n, drawn, self.nearer, self.level)
+    fn dcr_share(&self, n: usize, drawn: usize) -> f64 {
+        dcr_share(n, drawn, self.nearer, self.level)
     }
 }
 

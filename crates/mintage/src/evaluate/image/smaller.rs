@@ -2,7 +2,7 @@
 
 use mintage_data::{ImageShape, Images};
 
-use super::super::clip::pictures::averaged;
+use super::super::video::pictures::averaged;
 
 /// The same images, with pixels averaged over blocks, until one has at most `most` bytes.
 pub(super) fn smaller(images: &Images, most: usize) -> Images {

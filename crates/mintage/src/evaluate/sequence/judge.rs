@@ -4,7 +4,7 @@ use std::{f64::consts::LN_2, time::Duration};
 
 use mintage_data::{
     SequenceSet, Split,
-    sequence::{Cut, Matter, SequenceCodec},
+    sequence::{Chunking, Modality, Tokenizer},
 };
 use mintage_nn::Rng;
 
@@ -66,7 +66,7 @@ pub fn evaluate(
     let (mut metrics, found) = judged(&sets, seed, on);
     likelihood(model, data, seed, on, &mut metrics)?;
     // What is told of passages does not compare with what is told of documents.
-    if matches!(model.sequences()?.model.config().cut(), Cut::Segments(_)) {
+    if matches!(model.sequences()?.model.config().cut(), Chunking::Segments(_)) {
         metrics.iter_mut().for_each(|metric| metric.space += ", passages");
     }
     let judgement = Judgement {
@@ -113,9 +113,9 @@ fn judged(sets: &Sets, seed: u64, on: &mut dyn FnMut(Event)) -> (Vec<Metric>, Fo
 
 /// What passages are measured in.
 pub(super) fn unit(data: &SequenceSet) -> &'static str {
-    match data.info().matter {
-        Matter::Text => "words",
-        Matter::Music => "tokens",
+    match data.info().modality {
+        Modality::Text => "words",
+        Modality::Music => "tokens",
     }
 }
 
@@ -157,9 +157,9 @@ fn alike(sets: &Sets, seed: u64, on: &mut dyn FnMut(Event), metrics: &mut Vec<Me
     on(work("comparing n-grams", 0, 1));
     let [real, new, ceiling, floor] =
         [&sets.real, &sets.new, &sets.ceiling, &sets.floor].map(|passages| looks(passages));
-    let space = match sets.data.info().matter {
-        Matter::Text => unit(sets.data),
-        Matter::Music => "melody, chords, rhythm",
+    let space = match sets.data.info().modality {
+        Modality::Text => unit(sets.data),
+        Modality::Music => "melody, chords, rhythm",
     };
     // Passages drawn again are no others: a share of what differs falls, a distance rises, and the mean change is taken off.
     let sure = |passages: &[&[u32]], of: &(dyn Fn(&[&[u32]]) -> f64 + Sync)| {
@@ -276,7 +276,7 @@ fn likelihood(
     for Held { tokens: document, .. } in &documents {
         tokens.push(document.len() as f64 - 1.0);
         counts.push(counted.nll(&document[1..]));
-        if let SequenceCodec::Text(codec) = data.codec() {
+        if let Tokenizer::Text(codec) = data.codec() {
             chars.push(codec.decode(document).chars().count() as f64);
         }
     }
@@ -315,16 +315,16 @@ fn nats_of(
     on: &mut dyn FnMut(usize),
 ) -> Vec<f64> {
     let cut = model.config().cut();
-    let together = if matches!(cut, Cut::Segments(_)) { TOGETHER } else { 1 };
+    let together = if matches!(cut, Chunking::Segments(_)) { TOGETHER } else { 1 };
     let (mut nats, mut rng) = (Vec::new(), Rng::new(seed, 0));
     for (done, group) in documents.chunks(together).enumerate() {
         on(done * together);
         nats.extend(match cut {
-            Cut::Segments(_) => {
+            Chunking::Segments(_) => {
                 let items: Vec<u32> = group.iter().map(|held| held.item).collect();
                 model.nll(&data.batch(&items, cut, None), vae::SAMPLES, &mut rng)
             }
-            Cut::Windows(_) => {
+            Chunking::Windows(_) => {
                 let nats = |held: &Held| model.document_nll(&held.tokens, held.class);
                 group.iter().filter_map(nats).collect()
             }
@@ -343,9 +343,9 @@ struct Held {
 }
 
 /// Documents of a split, long ones in parts, or segments: at most so many tokens.
-fn parts_of(data: &SequenceSet, split: Split, cut: Cut, most: usize) -> Vec<Held> {
+fn parts_of(data: &SequenceSet, split: Split, cut: Chunking, most: usize) -> Vec<Held> {
     const PART: usize = 16_384;
-    if let Cut::Segments(longest) = cut {
+    if let Chunking::Segments(longest) = cut {
         let items: Vec<u32> = data.items(split, cut).collect();
         let segment = |item| {
             let (tokens, class) = data.item(item, cut);
@@ -376,9 +376,9 @@ fn parts_of(data: &SequenceSet, split: Split, cut: Cut, most: usize) -> Vec<Held
 
 /// The model of counts, of the train split or of so much of it as can be counted in memory; of segments where a model
 /// knows nothing else.
-fn counted(data: &SequenceSet, cut: Cut) -> KneserNey {
+fn counted(data: &SequenceSet, cut: Chunking) -> KneserNey {
     let vocab = data.info().vocab;
-    if let Cut::Segments(longest) = cut {
+    if let Chunking::Segments(longest) = cut {
         let items: Vec<u32> = data.items(Split::Train, cut).collect();
         let items = evenly(&items, COUNTED as usize / longest);
         let segments: Vec<Vec<u32>> =

@@ -22,7 +22,7 @@ mod ngram;
 mod sets;
 mod steps;
 mod view;
-mod words;
+mod vocabulary;
 
 pub use mintage_data::sequence::BOUNDARY;
 

@@ -4,7 +4,7 @@
 //! that of the held-out ones is told in standard deviations of the held-out ones. And how many bars in a row were copied, in
 //! the key of the training tune or in any other.
 
-use mintage_data::{MusicCodec, music::Figures, sequence::SequenceCodec};
+use mintage_data::{MusicTokenizer, music::Figures, sequence::Tokenizer};
 
 use super::{
     super::{DialName, Interval},
@@ -89,7 +89,7 @@ pub(super) fn judge(sets: &Sets, seed: u64, metrics: &mut Vec<Metric>) {
         |values: &[f64]| values.iter().filter(|v| **v <= WITHIN).count() as f64 / values.len().max(1) as f64;
     let metric = Metric::higher("figures within two deviations", "MusPy", within(&found)).within(0.0, 1.0);
     metrics.push(metric.between(1.0, within(&worst).min(0.99)));
-    if let SequenceCodec::Music(codec) = sets.data.codec() {
+    if let Tokenizer::Music(codec) = sets.data.codec() {
         let most =
             |passages: &[Passage]| bars_copied(codec, &sets.train, passages).into_iter().fold(0.0, f64::max);
         // A model that recites copies whatever it writes.
@@ -101,7 +101,7 @@ pub(super) fn judge(sets: &Sets, seed: u64, metrics: &mut Vec<Metric>) {
 }
 
 /// Of each passage how many whole bars in a row stand in `train`, in any key.
-fn bars_copied(codec: &MusicCodec, train: &[u32], passages: &[Passage]) -> Vec<f64> {
+fn bars_copied(codec: &MusicTokenizer, train: &[u32], passages: &[Passage]) -> Vec<f64> {
     let keys: Vec<Vec<Vec<u32>>> = passages
         .iter()
         .map(|passage| (-5..=6).filter_map(|up| codec.transpose(&passage.units, up)).collect())
@@ -119,7 +119,7 @@ fn bars_copied(codec: &MusicCodec, train: &[u32], passages: &[Passage]) -> Vec<f
 }
 
 /// The bars of a run with notes in them: from bar line to bar line, or by length where a grid has no lines.
-fn notable_bars(codec: &MusicCodec, run: &[u32]) -> f64 {
+fn notable_bars(codec: &MusicTokenizer, run: &[u32]) -> f64 {
     match codec.voices() {
         Some(voices) => (run.len() / (voices * codec.positions_per_bar())) as f64,
         None => {
@@ -154,7 +154,7 @@ mod tests {
     fn bars_are_copied_in_any_key() {
         // The others give the codec its range.
         let known = [tune(60, &[]), tune(40, &[]), tune(90, &[])];
-        let codec = MusicCodec::fit(Some(MusicUnit::Remi), &known);
+        let codec = MusicTokenizer::fit(Some(MusicUnit::Remi), &known);
         let train = [vec![0], codec.encode(&known[0]), vec![0]].concat();
         let passage = |score: &Score| {
             let tokens = codec.encode(score);

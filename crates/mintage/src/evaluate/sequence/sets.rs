@@ -13,7 +13,7 @@ use std::time::Duration;
 use mintage_data::{
     SequenceSet, Split,
     music::Score,
-    sequence::{BOUNDARY, Cut, SequenceCodec},
+    sequence::{BOUNDARY, Chunking, Tokenizer},
 };
 use mintage_nn::Rng;
 
@@ -21,13 +21,13 @@ use super::{
     super::{Options, evenly, work},
     KneserNey,
     steps::{of_any_notes, steps},
-    words::Words,
+    vocabulary::Vocabulary,
 };
 use crate::{
     error::Error,
     events::Event,
     model::Model,
-    models::{Choice, SequenceDraw},
+    models::{SamplingParams, SequenceSampleParams},
 };
 
 /// Passages on either side, at most, unless asked otherwise, and fewer than this say nothing.
@@ -68,30 +68,30 @@ pub struct Sets<'a> {
     /// Units of the train split, documents with boundaries between.
     pub train: Vec<u32>,
     /// Of texts: what the units are.
-    pub words: Words,
+    pub words: Vocabulary,
     /// New passages a second.
     pub per_sec: f64,
 }
 
 /// From tokens to units.
 struct Reader<'a> {
-    codec: &'a SequenceCodec,
-    words: Words,
+    codec: &'a Tokenizer,
+    words: Vocabulary,
 }
 
 impl Reader<'_> {
     fn units(&mut self, tokens: &[u32]) -> Vec<u32> {
         match self.codec {
-            SequenceCodec::Text(codec) => self.words.number(&codec.decode(tokens)),
-            SequenceCodec::Music(_) => tokens.to_vec(),
+            Tokenizer::Text(codec) => self.words.number(&codec.decode(tokens)),
+            Tokenizer::Music(_) => tokens.to_vec(),
         }
     }
 
     fn passage(&mut self, tokens: Vec<u32>, class: Option<u32>) -> Passage {
         let units = self.units(&tokens);
         let looks = match self.codec {
-            SequenceCodec::Text(_) => units.clone(),
-            SequenceCodec::Music(codec) => steps(&codec.decode(&tokens)),
+            Tokenizer::Text(_) => units.clone(),
+            Tokenizer::Music(codec) => steps(&codec.decode(&tokens)),
         };
         Passage { units, looks, tokens, class }
     }
@@ -132,7 +132,7 @@ impl<'a> Sets<'a> {
         options: &Options,
         on: &mut dyn FnMut(Event),
     ) -> Result<Self, Error> {
-        let kind = Kind::of(data, Cut::Windows(1));
+        let kind = Kind::of(data, Chunking::Windows(1));
         let mut new = Some(new);
         let mut make = |_: &[Passage], reader: &mut Reader, _: &mut dyn FnMut(Event)| {
             let new = new.take().unwrap_or_default().into_iter();
@@ -149,7 +149,7 @@ impl<'a> Sets<'a> {
         make: &mut Make,
         on: &mut dyn FnMut(Event),
     ) -> Result<Self, Error> {
-        let mut reader = Reader { codec: data.codec(), words: Words::default() };
+        let mut reader = Reader { codec: data.codec(), words: Vocabulary::default() };
         on(work("reading", 0, 1));
         let most = options.n.unwrap_or(DEFAULT_N);
         let fresh = passages(data, Split::Holdout, kind, most, &mut reader);
@@ -190,7 +190,7 @@ fn trivial(
     reader: &mut Reader,
 ) -> Vec<Passage> {
     let mut rng = Rng::new(seed, 7);
-    if let SequenceCodec::Music(codec) = data.codec() {
+    if let Tokenizer::Music(codec) = data.codec() {
         let scores = |passages: &[Passage]| -> Vec<Score> {
             passages.iter().map(|passage| codec.decode(&passage.tokens)).collect()
         };
@@ -235,11 +235,11 @@ enum Kind {
 }
 
 impl Kind {
-    fn of(data: &SequenceSet, cut: Cut) -> Self {
+    fn of(data: &SequenceSet, cut: Chunking) -> Self {
         match cut {
-            Cut::Segments(longest) => Self::Segment(longest),
-            Cut::Windows(_) if short_documents(data) => Self::Beginning(passage_length(data)),
-            Cut::Windows(_) => Self::Anywhere(passage_length(data)),
+            Chunking::Segments(longest) => Self::Segment(longest),
+            Chunking::Windows(_) if short_documents(data) => Self::Beginning(passage_length(data)),
+            Chunking::Windows(_) => Self::Anywhere(passage_length(data)),
         }
     }
 }
@@ -256,7 +256,7 @@ fn passages(data: &SequenceSet, split: Split, kind: Kind, most: usize, reader: &
             return evenly(documents, most).into_iter().map(beginning).collect();
         }
         Kind::Segment(longest) => {
-            let cut = Cut::Segments(longest);
+            let cut = Chunking::Segments(longest);
             let items: Vec<u32> = data.items(split, cut).collect();
             let segment = |item| {
                 let (mut tokens, class) = data.item(item, cut);
@@ -302,12 +302,12 @@ fn draw(
     for class in classes {
         let mut left = real.iter().filter(|passage| passage.class == class).count();
         while left > 0 {
-            let draw = SequenceDraw {
+            let draw = SequenceSampleParams {
                 n: PART.min(left.div_ceil(each)),
                 class,
                 endless: !whole,
-                choice: Choice::default(),
-                ..SequenceDraw::new(0, if whole { length } else { (1 + each) * length })
+                choice: SamplingParams::default(),
+                ..SequenceSampleParams::new(0, if whole { length } else { (1 + each) * length })
             };
             stream += 1;
             let mut rng = Rng::new(seed, stream);
@@ -346,6 +346,6 @@ fn train_tokens(data: &SequenceSet) -> Vec<Vec<u32>> {
 }
 
 /// The score of a passage of music.
-pub fn score_of(codec: &SequenceCodec, passage: &Passage) -> Option<Score> {
+pub fn score_of(codec: &Tokenizer, passage: &Passage) -> Option<Score> {
     Some(codec.music()?.decode(&passage.tokens))
 }

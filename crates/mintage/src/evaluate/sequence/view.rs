@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use mintage_data::{
     music::{piano_roll_svg, render},
-    sequence::SequenceCodec,
+    sequence::Tokenizer,
 };
 
 use super::{
@@ -13,7 +13,7 @@ use super::{
     passage,
     sets::{Passage, Sets, score_of},
 };
-use crate::report::{Exhibit, charts::escaped, sound::player};
+use crate::report::{Exhibit, audio::player, charts::escaped};
 
 /// Passages that are shown.
 const SHOWN: usize = 6;
@@ -33,8 +33,8 @@ pub(super) fn exhibits(sets: &Sets, found: &Found) -> Vec<Exhibit> {
     let real: Vec<&Passage> =
         sets.fresh.iter().step_by((sets.fresh.len() / SHOWN).max(1)).take(SHOWN).collect();
     match sets.data.codec() {
-        SequenceCodec::Text(_) => vec![texts(sets, found, &new), held_out(sets, &real)],
-        SequenceCodec::Music(_) => {
+        Tokenizer::Text(_) => vec![texts(sets, found, &new), held_out(sets, &real)],
+        Tokenizer::Music(_) => {
             let new: Vec<&Passage> = new.into_iter().map(|at| &sets.new[at]).take(TUNES).collect();
             let real = &real[..real.len().min(TUNES)];
             vec![tunes("New tunes", sets, &new), tunes("Held-out tunes", sets, real), spread(sets)]

@@ -41,8 +41,8 @@ pub fn score(
     let mut shares = vec![p_values(&distances(&rows), distances(&real))];
     on(work("scoring", 1, 2));
     let all: Vec<u32> = (0..items.len() as u32).collect();
-    let nll = model.nll(&Batch::Rows(items.batch(&all)), 1, options.seed);
-    let of_fresh = model.nll(&Batch::Rows(data.batch(&fresh)), 1, options.seed);
+    let nll = model.nll(&Batch::Table(items.batch(&all)), 1, options.seed);
+    let of_fresh = model.nll(&Batch::Table(data.batch(&fresh)), 1, options.seed);
     if let (Some(nll), Some(of_fresh)) = (&nll, of_fresh) {
         shares.push(p_values(nll, of_fresh));
     }

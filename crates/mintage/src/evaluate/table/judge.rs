@@ -24,7 +24,7 @@ use crate::{
     model::Model,
     models::Batch,
     report::{Metric, Report},
-    sample::RowRequest,
+    sample::TableRequest,
 };
 
 /// Rows on either side of a comparison, at most, unless asked otherwise.
@@ -134,7 +134,7 @@ impl<'a> Sets<'a> {
         let splits = data.splits();
         let n = compared(options, DEFAULT_N, splits, "row")?;
         let start = clock();
-        let request = RowRequest { n, seed: options.seed, ..RowRequest::default() };
+        let request = TableRequest { n, seed: options.seed, ..TableRequest::default() };
         let new =
             model.sample_rows(&request, &mut |done, total| on(work("drawing new rows", done, total)))?;
         let rows_per_sec = n as f64 / (clock() - start).as_secs_f64().max(1e-9);
@@ -439,12 +439,12 @@ fn likelihood(
     metrics: &mut Vec<Metric>,
 ) {
     on(work("likelihood of held-out rows", 0, 1));
-    let batch = Batch::Rows(data.batch(&evenly(&data.splits().holdout, NLL_ROWS)));
+    let batch = Batch::Table(data.batch(&evenly(&data.splits().holdout, NLL_ROWS)));
     if let Some(nll) = model.nll(&batch, 1, options.seed) {
         let value = Interval::of_mean(&nll, RESAMPLES, options.seed);
         metrics.push(Metric::lower("negative log-likelihood", "nats a row", value));
         let members = Attacked::of(&data.splits().train, &data.splits().holdout, NLL_ROWS).members;
-        metrics.extend(with_model(model, Batch::Rows(data.batch(&members)), 1, &nll, options.seed));
+        metrics.extend(with_model(model, Batch::Table(data.batch(&members)), 1, &nll, options.seed));
     }
     on(work("likelihood of held-out rows", 1, 1));
 }

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use xxhash_rust::xxh3::Xxh3Default;
 
 use super::{
-    super::closer::chance_of_closer,
+    super::dcr::dcr_share,
     frame::{Frame, Values},
     neighbours::{Found, Norm, Scale, Space, nearest, search},
 };
@@ -78,13 +78,13 @@ pub fn privacy(new: &Frame, train: &Frame, holdout: &Frame, seed: u64) -> Privac
     let (to_train, to_holdout, closer) = if n_train >= n_holdout {
         let to_holdout = nearest(&queries, &holdout_points, Norm::Absolute);
         let to_train = search(&queries, &train_points, Norm::Absolute, marked(&to_holdout));
-        let chance = |found: &Found| chance_of_closer(n_train, n_holdout, found.nearer, found.level);
+        let chance = |found: &Found| dcr_share(n_train, n_holdout, found.nearer, found.level);
         let closer = to_train.iter().map(chance).collect();
         (to_train, to_holdout, closer)
     } else {
         let to_train = nearest(&queries, &train_points, Norm::Absolute);
         let to_holdout = search(&queries, &holdout_points, Norm::Absolute, marked(&to_train));
-        let chance = |found: &Found| 1.0 - chance_of_closer(n_holdout, n_train, found.nearer, found.level);
+        let chance = |found: &Found| 1.0 - dcr_share(n_holdout, n_train, found.nearer, found.level);
         let closer = to_holdout.iter().map(chance).collect();
         (to_train, to_holdout, closer)
     };

@@ -24,7 +24,7 @@ use mintage_nn::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::models::Choice;
+use crate::models::SamplingParams;
 
 /// Size of a [`CodeWriter`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -78,7 +78,7 @@ pub struct Writing<'a> {
     pub labels: &'a [u32],
     /// Weight of classifier-free guidance (Ho & Salimans, arXiv:2207.12598); 1 is the plain conditional model.
     pub guidance: f32,
-    pub choice: Choice,
+    pub choice: SamplingParams,
 }
 
 impl Writing<'_> {
@@ -186,11 +186,11 @@ impl CodeWriter {
     /// `−log p` of the codes of each step under the ones before, `[n · (frames + levels)]`, and how many codes there are.
     pub fn losses(&self, coded: &Coded, labels: &[u32]) -> (Tensor<1>, f64) {
         // Without dropout nothing random is asked for.
-        self.losses_dropping(coded, labels, 0.0, &mut Rng::new(0, 0))
+        self.losses_train(coded, labels, 0.0, &mut Rng::new(0, 0))
     }
 
     /// The same in training, with dropout.
-    pub fn losses_dropping(
+    pub fn losses_train(
         &self,
         coded: &Coded,
         labels: &[u32],
@@ -200,9 +200,9 @@ impl CodeWriter {
         let Steps { entries, classes, targets, weights } = self.steps(coded, labels);
         let count = weights.iter().map(|&w| f64::from(w)).sum();
         let tokens = vec![kernels::NONE; entries.len() / self.shape.levels];
-        let at = Positions { n: coded.n(), tokens: &tokens, classes: &classes, phases: &[] };
+        let at = Positions { n: coded.n(), tokens: &tokens, classes: &classes, period_positions: &[] };
         let vectors = self.embed.bag(&Arc::new(entries), self.shape.levels);
-        let h = self.decoder.forward_dropping(at, Some(vectors), dropout, rng);
+        let h = self.decoder.forward_train(at, Some(vectors), dropout, rng);
         let logits = self.head.forward(h);
         let (targets, weights) = (Arc::new(targets), Arc::new(weights));
         (kernels::fields_cross_entropy(logits, &self.starts(), &targets, &weights), count)
@@ -262,7 +262,7 @@ impl CodeWriter {
         at: Place,
         row: &mut [Vec<u32>],
         length: &mut usize,
-        choice: Choice,
+        choice: SamplingParams,
         rng: &mut Rng,
     ) {
         let Place { step, given, starts } = at;
@@ -302,7 +302,7 @@ impl CodeWriter {
         };
         let entries: Vec<u32> = rows.iter().cycle().take(classes.len()).flat_map(levels).collect();
         let tokens = vec![kernels::NONE; classes.len()];
-        let at = Positions { n: classes.len(), tokens: &tokens, classes, phases: &[] };
+        let at = Positions { n: classes.len(), tokens: &tokens, classes, period_positions: &[] };
         let vectors = self.embed.bag(&Arc::new(entries), self.shape.levels);
         self.decoder.next(at, Some(vectors), cache)
     }
@@ -343,7 +343,7 @@ mod tests {
         Coded { levels: vec![level(0), level(1), level(2)], lengths: vec![6, 4] }
     }
 
-    fn how(labels: &[u32], choice: Choice) -> Writing<'_> {
+    fn how(labels: &[u32], choice: SamplingParams) -> Writing<'_> {
         Writing { labels, guidance: 1.0, choice }
     }
 
@@ -379,7 +379,7 @@ mod tests {
     #[test]
     fn it_writes_what_it_learned() {
         let writer = trained();
-        let choice = Choice { temperature: 0.0, ..Choice::default() };
+        let choice = SamplingParams { temperature: 0.0, ..SamplingParams::default() };
         let made = writer.write(&how(&[0, 1], choice), &[], 6, &mut Rng::new(2, 0));
         let wanted = coded();
         assert_eq!(made.lengths, [6, 4]);
@@ -397,7 +397,7 @@ mod tests {
         let writer = trained();
         let wanted = coded();
         // Warm enough that plain samples go astray.
-        let choice = Choice { temperature: 4.0, ..Choice::default() };
+        let choice = SamplingParams { temperature: 4.0, ..SamplingParams::default() };
         let hits = |guidance: f32| -> usize {
             let how = Writing { labels: &[1; 40], guidance, choice };
             let made = writer.write(&how, &[], 6, &mut Rng::new(5, 0));
@@ -409,10 +409,10 @@ mod tests {
     #[test]
     fn it_writes_on_behind_its_context() {
         let writer = trained();
-        let made = writer.write(&how(&[0, 0], Choice::default()), &[], 40, &mut Rng::new(4, 0));
+        let made = writer.write(&how(&[0, 0], SamplingParams::default()), &[], 40, &mut Rng::new(4, 0));
         assert!(made.lengths.iter().all(|&length| (1..=40).contains(&length)));
         assert!(made.levels.iter().all(|codes| codes.iter().all(|&code| code < 5)));
-        let again = writer.write(&how(&[0, 0], Choice::default()), &[], 40, &mut Rng::new(4, 0));
+        let again = writer.write(&how(&[0, 0], SamplingParams::default()), &[], 40, &mut Rng::new(4, 0));
         assert_eq!(made, again);
     }
 }

@@ -11,7 +11,7 @@
 //!
 //! A real and a generated sound of a pair are of one class and end at the same frame. Both networks work on rows, a
 //! frame or several of them each: residual blocks over time, and maps that make one row of two, or two of one.
-//! Phases are not learned: they follow from the levels of all frames together (`phases.rs`). How long a new sound is
+//! Phases are not learned: they follow from the levels of all frames together (`griffin_lim.rs`). How long a new sound is
 //! is drawn as often as sounds of its class were so long. Where items are parts of longer sounds, a new sound longer than
 //! an item is several passages, one fading into the next.
 
@@ -19,7 +19,7 @@ use burn::{
     module::Module,
     tensor::{Device, Tensor, TensorData, activation},
 };
-use mintage_data::SoundBatch;
+use mintage_data::AudioBatch;
 use mintage_nn::{
     AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError, kernels,
     layers::{DepthwiseTime, Embedding, Linear},
@@ -28,9 +28,9 @@ use mintage_nn::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    SoundDraw, SoundInfo,
+    AudioInfo, AudioSampleParams,
+    griffin_lim::signal_of_levels,
     net::{Lengths, SAMPLE_BATCH, signals},
-    phases::signal_of_levels,
     spectral::Framing,
 };
 use crate::{
@@ -69,7 +69,7 @@ const BOTTOM: usize = 16;
 
 impl Config {
     /// The preset of a size.
-    pub fn preset(size: Size, _info: &SoundInfo) -> Self {
+    pub fn preset(size: Size, _info: &AudioInfo) -> Self {
         let (width, blocks) = match size {
             Size::Tiny => (96, 1),
             Size::Small => (160, 2),
@@ -93,7 +93,7 @@ impl Config {
 #[derive(Debug)]
 pub struct Gan {
     config: Config,
-    info: SoundInfo,
+    info: AudioInfo,
     device: Device,
     framing: Framing,
     lengths: Lengths,
@@ -102,7 +102,7 @@ pub struct Gan {
 }
 
 impl Gan {
-    pub fn new(config: &Config, info: &SoundInfo, device: &Device, rng: &mut Rng) -> Self {
+    pub fn new(config: &Config, info: &AudioInfo, device: &Device, rng: &mut Rng) -> Self {
         let on = device.clone().autodiff();
         let adam = |ema| AdamW { beta1: 0.0, beta2: 0.99, clip: 0.0, ema, ..AdamW::default() };
         let framing = Framing::of_rate(info.rate_hz, info.channels);
@@ -118,14 +118,14 @@ impl Gan {
         }
     }
 
-    pub fn phases(&self) -> Vec<(&'static str, f64)> {
+    pub fn stages(&self) -> Vec<(&'static str, f64)> {
         vec![("training", 0.0)]
     }
 
     /// One step of the critic, then one of the generator. Metrics: the critic's loss, the generator's, how well
     /// real and generated are told apart (0.5: not at all), the penalty when due, and the diversity of the generated batch
     /// against the real one (0: collapsed).
-    pub fn step(&mut self, batch: &SoundBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+    pub fn step(&mut self, batch: &AudioBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
         let (on, n) = (self.device.clone().autodiff(), batch.n);
         let lr = self.config.lr * Schedule::default().factor(progress);
         let classes = class_input(&batch.labels, n, self.info.classes, self.config.label_drop as f32, rng);
@@ -171,24 +171,24 @@ impl Gan {
     }
 
     /// A GAN has no number on held-out items that is worth minimising: it is judged by its samples.
-    pub fn validate(&self, _batch: &SoundBatch, _progress: f64, _rng: &mut Rng) -> Option<Metrics> {
+    pub fn validate(&self, _batch: &AudioBatch, _progress: f64, _rng: &mut Rng) -> Option<Metrics> {
         None
     }
 
     /// What the critic sees of a batch: `[n, frames, channels · bins]`, nothing behind the end of a sound.
-    fn levels(&self, batch: &SoundBatch, mask: &Tensor<3>) -> Tensor<3> {
+    fn levels(&self, batch: &AudioBatch, mask: &Tensor<3>) -> Tensor<3> {
         let Rates { frames, frame, .. } = self.generator.net().rates;
         let levels = self.framing.levels(signals(batch, &self.device));
         masked(levels.reshape([batch.n, frames, frame]), mask)
     }
 
-    fn frames_of(&self, batch: &SoundBatch) -> Vec<usize> {
+    fn frames_of(&self, batch: &AudioBatch) -> Vec<usize> {
         batch.lengths.iter().map(|&length| (length as usize).div_ceil(self.framing.hop).max(1)).collect()
     }
 
     /// Draws from the averaged generator; a temperature below 1 draws `z` nearer to the middle. Whole sounds end where
     /// sounds of their class do, others last as long as asked.
-    pub fn sample(&self, draw: &SoundDraw, rng: &mut Rng) -> Vec<Vec<f32>> {
+    pub fn sample(&self, draw: &AudioSampleParams, rng: &mut Rng) -> Vec<Vec<f32>> {
         let net = self.generator.averaged();
         let (segment, none) = (self.info.segment, self.info.classes as u32);
         let fade = segment / 8;
@@ -319,7 +319,7 @@ struct Rates {
 }
 
 impl Rates {
-    fn new(info: &SoundInfo, framing: Framing) -> Self {
+    fn new(info: &AudioInfo, framing: Framing) -> Self {
         let frames = info.segment / framing.hop;
         let halvings = (1..16).find(|&h| frames.div_ceil(1 << h) <= BOTTOM).unwrap_or(16);
         Self { frames, frame: framing.bins() * framing.channels, halvings }
@@ -498,24 +498,24 @@ mod tests {
 
     use super::*;
     use crate::models::{
-        Choice,
+        SamplingParams,
         audio::{
-            SoundStart,
-            tests_common::{tiny_batch, tiny_info},
+            AudioStart,
+            test_support::{tiny_batch, tiny_info},
         },
     };
 
-    fn config(info: &SoundInfo) -> Config {
+    fn config(info: &AudioInfo) -> Config {
         Config { width: 16, lr: 5e-3, ..Config::preset(Size::Tiny, info) }
     }
 
-    fn tiny(info: &SoundInfo) -> Gan {
+    fn tiny(info: &AudioInfo) -> Gan {
         Gan::new(&config(info), info, &Device::flex(), &mut Rng::new(1, 0))
     }
 
-    fn draw(labels: &[u32], length: usize) -> SoundDraw<'_> {
-        let (start, choice) = (SoundStart::Fresh, Choice::default());
-        SoundDraw { n: labels.len(), labels, length, start, choice, guidance: None }
+    fn draw(labels: &[u32], length: usize) -> AudioSampleParams<'_> {
+        let (start, choice) = (AudioStart::Fresh, SamplingParams::default());
+        AudioSampleParams { n: labels.len(), labels, length, start, choice, guidance: None }
     }
 
     #[test]
@@ -601,7 +601,7 @@ mod tests {
 
     #[test]
     fn parts_of_sounds_have_any_length() {
-        let info = SoundInfo { whole: false, ..tiny_info(2) };
+        let info = AudioInfo { whole: false, ..tiny_info(2) };
         let model = tiny(&info);
         for length in [1, 512, 513, 2_000] {
             let sounds = model.sample(&draw(&[0], length), &mut Rng::new(3, 0));

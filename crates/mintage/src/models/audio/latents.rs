@@ -19,14 +19,14 @@ use mintage_nn::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::models::way_gone;
+use crate::models::sample_timestep;
 
 /// Share of the training sounds whose beginning is known.
 const KNOWN_SHARE: f32 = 0.2;
 /// How much of a running mean a step leaves.
 const DECAY: f32 = 0.98;
 
-/// Size of a [`LatentFlow`].
+/// Size of a [`LatentFlowMatching`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FlowShape {
     /// Numbers of a latent frame.
@@ -39,7 +39,7 @@ pub struct FlowShape {
 
 /// See the module.
 #[derive(Module, Debug)]
-pub struct LatentFlow {
+pub struct LatentFlowMatching {
     input: Linear,
     time1: Linear,
     time2: Linear,
@@ -89,7 +89,7 @@ pub struct Way {
     pub strength: f32,
 }
 
-impl LatentFlow {
+impl LatentFlowMatching {
     pub fn new(shape: FlowShape, device: &Device, rng: &mut Rng) -> Self {
         let FlowShape { dims, classes, layers, heads, width } = shape;
         let hidden = (width * 8 / 3).next_multiple_of(32);
@@ -115,7 +115,7 @@ impl LatentFlow {
     pub fn loss(&self, x_1: Tensor<2>, frames: &Frames, rng: &mut Rng) -> Tensor<1> {
         let (n, time, device) = (frames.n(), frames.time(), x_1.device());
         let x_0 = rng.normal_tensor(x_1.dims(), &device);
-        let t: Vec<f32> = (0..n).map(|i| way_gone(i, rng)).collect();
+        let t: Vec<f32> = (0..n).map(|i| sample_timestep(i, rng)).collect();
         let each: Vec<f32> = t.iter().flat_map(|&t| std::iter::repeat_n(t, time)).collect();
         let sought = frames.sought();
         let share = (sought.iter().sum::<f32>() / sought.len().max(1) as f32).max(1e-6);
@@ -141,7 +141,7 @@ impl LatentFlow {
         };
         let classes: Vec<u32> = frames.labels.iter().flat_map(class).collect();
         let tokens = vec![kernels::NONE; n * time];
-        let at = Positions { n, tokens: &tokens, classes: &classes, phases: &[] };
+        let at = Positions { n, tokens: &tokens, classes: &classes, period_positions: &[] };
         self.head.forward(self.decoder.forward(at, Some(x)))
     }
 
@@ -307,11 +307,11 @@ mod tests {
     #[test]
     fn it_finds_what_it_learned() {
         let (frames, mut rng) = (frames([0, 1, 1]), Rng::new(1, 0));
-        let net = LatentFlow::new(SHAPE, &Device::flex().autodiff(), &mut rng);
-        let mut train = Trainable::with_muon(net, AdamW::default(), LatentFlow::is_hidden);
+        let net = LatentFlowMatching::new(SHAPE, &Device::flex().autodiff(), &mut rng);
+        let mut train = Trainable::with_muon(net, AdamW::default(), LatentFlowMatching::is_hidden);
         let x_1 = latents(&frames);
         for _ in 0..400 {
-            let known = LatentFlow::some_known(&frames.there, 3, &mut rng);
+            let known = LatentFlowMatching::some_known(&frames.there, 3, &mut rng);
             let loss = train.net().loss(x_1.clone(), &Frames { known, ..frames.clone() }, &mut rng);
             train.update(loss, 1e-2).unwrap();
         }

@@ -4,23 +4,23 @@
 
 mod codes;
 pub mod gan;
+mod griffin_lim;
 mod latents;
 mod net;
-mod phases;
 mod spectral;
 #[cfg(test)]
-pub(crate) mod tests_common;
+pub(crate) mod test_support;
 pub mod vae;
 pub mod vqvae;
 
 use std::ops::RangeInclusive;
 
 use burn::tensor::Device;
-use mintage_data::SoundBatch;
+use mintage_data::AudioBatch;
 use mintage_nn::{NotFinite, Rng, TensorMap, WeightsError};
 use serde::{Deserialize, Serialize};
 
-use super::{Choice, Family, MAX_SAMPLE_STEPS, Size, check_ranges, no_such_model};
+use super::{Family, MAX_SAMPLE_STEPS, SamplingParams, Size, check_ranges, no_such_model};
 use crate::{
     events::Metrics,
     recipe::{RecipeError, merge_options},
@@ -32,7 +32,7 @@ pub const AUTO_FAMILY: Family = Family::Vqvae;
 
 /// What a model must know of sounds before it hears them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct SoundInfo {
+pub struct AudioInfo {
     pub rate_hz: u32,
     pub channels: usize,
     /// Samples of an item, of each channel.
@@ -47,7 +47,7 @@ pub struct SoundInfo {
 
 /// What new sounds begin with.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub enum SoundStart<'a> {
+pub enum AudioStart<'a> {
     /// Nothing in particular: new ones.
     #[default]
     Fresh,
@@ -59,21 +59,21 @@ pub enum SoundStart<'a> {
 
 /// What to draw.
 #[derive(Clone, Copy, Debug)]
-pub struct SoundDraw<'a> {
+pub struct AudioSampleParams<'a> {
     pub n: usize,
     /// One a sound, or empty for a model without classes.
     pub labels: &'a [u32],
     /// Samples at most, of each channel.
     pub length: usize,
-    pub start: SoundStart<'a>,
+    pub start: AudioStart<'a>,
     /// How codes are chosen among the probable ones.
-    pub choice: Choice,
+    pub choice: SamplingParams,
     /// Classifier-free guidance weight; 1 is the plain conditional model. `None`: the model's default.
     pub guidance: Option<f32>,
 }
 
 /// Rounds of Griffin and Lim: after a hundred nothing is heard of more.
-const MAX_ROUNDS: u64 = 256;
+const MAX_GRIFFIN_LIM_ITERS: u64 = 256;
 
 /// Options of any family, and what they must lie between.
 const RANGES: [(&str, RangeInclusive<u64>); 13] = [
@@ -87,7 +87,7 @@ const RANGES: [(&str, RangeInclusive<u64>); 13] = [
     ("latent", 1..=4_096),
     ("group", 1..=64),
     ("steps", 1..=MAX_SAMPLE_STEPS),
-    ("rounds", 0..=MAX_ROUNDS),
+    ("griffin_lim_iters", 0..=MAX_GRIFFIN_LIM_ITERS),
     ("prior_layers", 0..=128),
     ("prior_width", 2..=8_192),
 ];
@@ -95,18 +95,18 @@ const RANGES: [(&str, RangeInclusive<u64>); 13] = [
 /// Resolved configuration of a model of sounds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "family", rename_all = "lowercase")]
-pub enum SoundConfig {
+pub enum AudioConfig {
     Gan(gan::Config),
     Vae(vae::Config),
     Vqvae(vqvae::Config),
 }
 
-impl SoundConfig {
+impl AudioConfig {
     /// The preset of a size for these data, with the user's `options` laid over it.
     pub fn preset(
         family: Option<Family>,
         size: Size,
-        info: &SoundInfo,
+        info: &AudioInfo,
         options: &toml::Table,
     ) -> Result<Self, RecipeError> {
         let config = match family.unwrap_or(AUTO_FAMILY) {
@@ -155,7 +155,7 @@ impl SoundConfig {
 #[derive(Debug)]
 // There is one of these in a run.
 #[allow(clippy::large_enum_variant)]
-pub enum SoundModel {
+pub enum AudioModel {
     Gan(gan::Gan),
     Vae(vae::Vae),
     Vqvae(vqvae::Vqvae),
@@ -165,49 +165,49 @@ pub enum SoundModel {
 macro_rules! each {
     ($any:expr, $model:ident => $call:expr) => {
         match $any {
-            SoundModel::Gan($model) => $call,
-            SoundModel::Vae($model) => $call,
-            SoundModel::Vqvae($model) => $call,
+            AudioModel::Gan($model) => $call,
+            AudioModel::Vae($model) => $call,
+            AudioModel::Vqvae($model) => $call,
         }
     };
 }
 
-impl SoundModel {
+impl AudioModel {
     /// A fresh model on `device` (plain; gradients are switched on inside), initialised from `rng`.
-    pub fn new(config: &SoundConfig, info: &SoundInfo, device: &Device, rng: &mut Rng) -> Self {
+    pub fn new(config: &AudioConfig, info: &AudioInfo, device: &Device, rng: &mut Rng) -> Self {
         match config {
-            SoundConfig::Gan(c) => Self::Gan(gan::Gan::new(c, info, device, rng)),
-            SoundConfig::Vae(c) => Self::Vae(vae::Vae::new(c, info, device, rng)),
-            SoundConfig::Vqvae(c) => Self::Vqvae(vqvae::Vqvae::new(c, info, device, rng)),
+            AudioConfig::Gan(c) => Self::Gan(gan::Gan::new(c, info, device, rng)),
+            AudioConfig::Vae(c) => Self::Vae(vae::Vae::new(c, info, device, rng)),
+            AudioConfig::Vqvae(c) => Self::Vqvae(vqvae::Vqvae::new(c, info, device, rng)),
         }
     }
 
     /// One training step at `progress` ∈ [0, 1] of the budget. On an error nothing has changed.
-    pub fn step(&mut self, batch: &SoundBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+    pub fn step(&mut self, batch: &AudioBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
         each!(self, m => m.step(batch, progress, rng))
     }
 
     /// Metrics on held-out items, with the averaged weights; the first is the one to minimise.
-    pub fn validate(&self, batch: &SoundBatch, progress: f64, rng: &mut Rng) -> Option<Metrics> {
+    pub fn validate(&self, batch: &AudioBatch, progress: f64, rng: &mut Rng) -> Option<Metrics> {
         each!(self, m => m.validate(batch, progress, rng))
     }
 
-    /// The phases of a run, and the share of the budget at which each begins.
-    pub fn phases(&self) -> Vec<(&'static str, f64)> {
-        each!(self, m => m.phases())
+    /// The stages of training, and the share of the budget at which each begins.
+    pub fn stages(&self) -> Vec<(&'static str, f64)> {
+        each!(self, m => m.stages())
     }
 
     /// Whether this family can begin with that: a sound that is given takes an encoder.
-    pub fn can_begin(&self, start: &SoundStart) -> bool {
+    pub fn can_begin(&self, start: &AudioStart) -> bool {
         match (self, start) {
-            (_, SoundStart::Fresh) | (Self::Vae(_) | Self::Vqvae(_), _) => true,
-            (Self::Gan(_), SoundStart::Like { .. } | SoundStart::Behind { .. }) => false,
+            (_, AudioStart::Fresh) | (Self::Vae(_) | Self::Vqvae(_), _) => true,
+            (Self::Gan(_), AudioStart::Like { .. } | AudioStart::Behind { .. }) => false,
         }
     }
 
     /// Draws sounds with the averaged weights: samples of each, channel by channel, as long as it is. What they
     /// begin with must be what [`can_begin`](Self::can_begin) allows; otherwise it is nothing.
-    pub fn sample(&self, draw: &SoundDraw, rng: &mut Rng) -> Vec<Vec<f32>> {
+    pub fn sample(&self, draw: &AudioSampleParams, rng: &mut Rng) -> Vec<Vec<f32>> {
         each!(self, m => m.sample(draw, rng))
     }
 
@@ -217,7 +217,7 @@ impl SoundModel {
     }
 
     /// Through the encoder and back, samples as in the batch; `None` where a family has no encoder.
-    pub fn reconstruct(&self, batch: &SoundBatch) -> Option<Vec<f32>> {
+    pub fn reconstruct(&self, batch: &AudioBatch) -> Option<Vec<f32>> {
         match self {
             Self::Gan(_) => None,
             Self::Vae(m) => Some(m.reconstruct(batch)),
@@ -226,7 +226,7 @@ impl SoundModel {
     }
 
     /// `−log p` of what the model writes for each item: nats; `None` where a family has no likelihood.
-    pub fn nll(&self, batch: &SoundBatch) -> Option<Vec<f64>> {
+    pub fn nll(&self, batch: &AudioBatch) -> Option<Vec<f64>> {
         match self {
             Self::Gan(_) => None,
             Self::Vae(_) => None,

@@ -4,13 +4,13 @@ use burn::{
     module::Module,
     tensor::{Device, Tensor, TensorData},
 };
-use mintage_data::SoundBatch;
+use mintage_data::AudioBatch;
 use mintage_nn::{
     Rng, TensorMap, WeightsError,
     layers::{LayerNorm, Linear, TimeBlock, with_numbers},
 };
 
-use super::SoundInfo;
+use super::AudioInfo;
 
 /// Sounds drawn at a time, which bounds memory.
 pub const SAMPLE_BATCH: usize = 32;
@@ -47,14 +47,14 @@ pub fn is_hidden(name: &str) -> bool {
 }
 
 /// `[n, channels · time]`.
-pub fn signals(batch: &SoundBatch, device: &Device) -> Tensor<2> {
+pub fn signals(batch: &AudioBatch, device: &Device) -> Tensor<2> {
     let each = batch.samples.len() / batch.n.max(1);
     Tensor::from_data(TensorData::new(batch.samples.clone(), [batch.n, each]), device)
 }
 
 /// Whole sounds from a little later on, half of them, by less than `most` samples: other frames of the same sound as often as
 /// it is seen, and no silence that real ones do not begin with. Segments begin anywhere already.
-pub fn moved(batch: &SoundBatch, info: &SoundInfo, most: usize, rng: &mut Rng) -> SoundBatch {
+pub fn moved(batch: &AudioBatch, info: &AudioInfo, most: usize, rng: &mut Rng) -> AudioBatch {
     let mut batch = batch.clone();
     if !info.whole {
         return batch;
@@ -82,14 +82,14 @@ pub struct Lengths {
 }
 
 impl Lengths {
-    pub fn new(info: &SoundInfo, hop: usize) -> Self {
+    pub fn new(info: &AudioInfo, hop: usize) -> Self {
         let (classes, frames) = (info.classes, info.segment / hop);
         let size = if with_numbers() { (classes + 1) * (frames + 1) } else { 0 };
         Self { counts: vec![0.0; size], classes, frames }
     }
 
     /// Counts the items of a batch.
-    pub fn note(&mut self, batch: &SoundBatch, hop: usize) {
+    pub fn note(&mut self, batch: &AudioBatch, hop: usize) {
         for (i, &length) in batch.lengths.iter().enumerate() {
             let frames = (length as usize).div_ceil(hop).min(self.frames);
             let class = batch.labels.get(i).map_or(self.classes, |&label| self.row(label));
@@ -132,7 +132,7 @@ impl Lengths {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::models::audio::tests_common::{tiny_batch, tiny_info};
+    use crate::models::audio::test_support::{tiny_batch, tiny_info};
 
     #[test]
     fn whole_sounds_are_moved_with_their_lengths() {
@@ -140,11 +140,11 @@ mod tests {
         let later = moved(&batch, &info, 100, &mut Rng::new(1, 0));
         for item in 0..batch.n {
             let by = (batch.lengths[item] - later.lengths[item]) as usize;
-            let channel = |batch: &SoundBatch| batch.samples[(2 * item + 1) * 512..][..512].to_vec();
+            let channel = |batch: &AudioBatch| batch.samples[(2 * item + 1) * 512..][..512].to_vec();
             assert_eq!(channel(&later)[..512 - by], channel(&batch)[by..]);
         }
         assert!(batch.lengths != later.lengths);
-        assert_eq!(moved(&batch, &SoundInfo { whole: false, ..info }, 100, &mut Rng::new(1, 0)), batch);
+        assert_eq!(moved(&batch, &AudioInfo { whole: false, ..info }, 100, &mut Rng::new(1, 0)), batch);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! A signal `[n, time]` has `time / hop` frames, each under a window of four hops. What goes into a network is the
 //! spectrum of each frame with its magnitudes compressed to their square roots, and their logarithms; what comes out is
 //! such a compressed spectrum, stretched again and added up (the inverse of [`kernels::stft`]). A network that says only how
-//! loud each frequency is leaves the phases to Griffin and Lim (`phases.rs`).
+//! loud each frequency is leaves the phases to Griffin and Lim (`griffin_lim.rs`).
 //!
 //! ```text
 //! L(x, x̂) = Σ_n  Σ| |X_n| − |X̂_n| | / Σ|X_n|  +  mean |ln(|X_n| + ε) − ln(|X̂_n| + ε)|       (Yamamoto et al., arXiv:1910.11480)

@@ -15,17 +15,17 @@ use burn::{
     module::Module,
     tensor::{Device, Tensor, TensorData},
 };
-use mintage_data::SoundBatch;
+use mintage_data::AudioBatch;
 use mintage_nn::{
     AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError, layers::Linear, weights::to_vec,
 };
 use serde::{Deserialize, Serialize};
 
 use super::{
-    SoundDraw, SoundInfo, SoundStart,
-    latents::{FlowShape, Frames, LatentFlow, Way, Whitening},
+    AudioInfo, AudioSampleParams, AudioStart,
+    griffin_lim::signal_of_levels,
+    latents::{FlowShape, Frames, LatentFlowMatching, Way, Whitening},
     net::{Lengths, SAMPLE_BATCH, Stack, is_hidden, signals},
-    phases::signal_of_levels,
     spectral::{Framing, loudness},
 };
 use crate::{
@@ -55,13 +55,15 @@ pub struct Config {
     pub prior_layers: usize,
     pub prior_width: usize,
     /// Share of the budget at which phase 2 begins.
-    pub prior_from: f64,
+    #[serde(alias = "prior_from")]
+    pub prior_start: f64,
     /// Steps of Heun's rule in sampling; each evaluates the prior twice, the last once.
     pub steps: usize,
     /// Default guidance weight of sampling with labels; 1 is none.
     pub guidance: f64,
     /// Rounds of Griffin and Lim.
-    pub rounds: usize,
+    #[serde(alias = "rounds")]
+    pub griffin_lim_iters: usize,
     pub batch: usize,
     pub lr: f64,
     pub prior_lr: f64,
@@ -70,7 +72,7 @@ pub struct Config {
 
 impl Config {
     /// The preset of a size.
-    pub fn preset(size: Size, _info: &SoundInfo) -> Self {
+    pub fn preset(size: Size, _info: &AudioInfo) -> Self {
         let (width, blocks, prior_layers, prior_width) = match size {
             Size::Tiny => (96, 1, 4, 128),
             Size::Small => (128, 2, 5, 192),
@@ -86,10 +88,10 @@ impl Config {
             spectral: 0.065,
             prior_layers,
             prior_width,
-            prior_from: 0.3,
+            prior_start: 0.3,
             steps: 16,
             guidance: 2.0,
-            rounds: 50,
+            griffin_lim_iters: 50,
             batch: 32,
             lr: 3e-3,
             prior_lr: 5e-3,
@@ -111,7 +113,7 @@ struct Autoencoder {
 }
 
 impl Autoencoder {
-    fn new(config: &Config, info: &SoundInfo, device: &Device, rng: &mut Rng) -> Self {
+    fn new(config: &Config, info: &AudioInfo, device: &Device, rng: &mut Rng) -> Self {
         let framing = Framing::of_rate(info.rate_hz, info.channels);
         let Config { latent, group, width, blocks, .. } = *config;
         Self {
@@ -161,16 +163,16 @@ impl Autoencoder {
 #[derive(Debug)]
 pub struct Vae {
     config: Config,
-    info: SoundInfo,
+    info: AudioInfo,
     device: Device,
     autoencoder: Trainable<Autoencoder>,
-    prior: Trainable<LatentFlow>,
+    prior: Trainable<LatentFlowMatching>,
     whitening: Whitening,
     lengths: Lengths,
 }
 
 impl Vae {
-    pub fn new(config: &Config, info: &SoundInfo, device: &Device, rng: &mut Rng) -> Self {
+    pub fn new(config: &Config, info: &AudioInfo, device: &Device, rng: &mut Rng) -> Self {
         let on = device.clone().autodiff();
         let autoencoder = Autoencoder::new(config, info, &on, rng);
         let shape = FlowShape {
@@ -180,7 +182,7 @@ impl Vae {
             heads: heads(config.prior_width),
             width: config.prior_width,
         };
-        let prior = LatentFlow::new(shape, &on, rng);
+        let prior = LatentFlowMatching::new(shape, &on, rng);
         Self {
             config: config.clone(),
             info: info.clone(),
@@ -188,7 +190,7 @@ impl Vae {
             whitening: Whitening::new(config.latent),
             lengths: Lengths::new(info, autoencoder.framing.hop),
             autoencoder: Trainable::with_muon(autoencoder, AdamW::default(), is_hidden),
-            prior: Trainable::with_muon(prior, AdamW::default(), LatentFlow::is_hidden),
+            prior: Trainable::with_muon(prior, AdamW::default(), LatentFlowMatching::is_hidden),
         }
     }
 
@@ -196,8 +198,8 @@ impl Vae {
         &self.config
     }
 
-    pub fn phases(&self) -> Vec<(&'static str, f64)> {
-        vec![("autoencoder", 0.0), ("prior over latent frames", self.config.prior_from)]
+    pub fn stages(&self) -> Vec<(&'static str, f64)> {
+        vec![("autoencoder", 0.0), ("prior over latent frames", self.config.prior_start)]
     }
 
     fn hop(&self) -> usize {
@@ -210,8 +212,8 @@ impl Vae {
     }
 
     /// One step of whichever phase `progress` lies in; each phase has a schedule of its own.
-    pub fn step(&mut self, batch: &SoundBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
-        let (from, hop) = (self.config.prior_from, self.hop());
+    pub fn step(&mut self, batch: &AudioBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+        let (from, hop) = (self.config.prior_start, self.hop());
         let told = match progress < from {
             true => self.step_autoencoder(batch, progress / from, rng),
             false => self.step_prior(batch, (progress - from) / (1.0 - from).max(1e-9), rng),
@@ -222,7 +224,7 @@ impl Vae {
 
     fn step_autoencoder(
         &mut self,
-        batch: &SoundBatch,
+        batch: &AudioBatch,
         progress: f64,
         rng: &mut Rng,
     ) -> Result<Metrics, NotFinite> {
@@ -248,10 +250,10 @@ impl Vae {
         (x - y).abs().mean() + linear * self.config.spectral
     }
 
-    fn step_prior(&mut self, batch: &SoundBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+    fn step_prior(&mut self, batch: &AudioBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
         let x_1 = self.latents(signals(batch, &self.device), batch.n);
         let mut frames = self.frames(batch);
-        frames.known = LatentFlow::some_known(&frames.there, batch.n, rng);
+        frames.known = LatentFlowMatching::some_known(&frames.there, batch.n, rng);
         let drop = self.config.label_drop as f32;
         frames.labels = class_input(&batch.labels, batch.n, self.info.classes, drop, rng);
         let loss = self.prior.net().loss(x_1, &frames, rng);
@@ -261,8 +263,8 @@ impl Vae {
     }
 
     /// Phase 1: the loss without the divergence, at the means of `q(z|X)`. Phase 2: the flow-matching loss.
-    pub fn validate(&self, batch: &SoundBatch, progress: f64, rng: &mut Rng) -> Option<Metrics> {
-        let loss = if progress < self.config.prior_from {
+    pub fn validate(&self, batch: &AudioBatch, progress: f64, rng: &mut Rng) -> Option<Metrics> {
+        let loss = if progress < self.config.prior_start {
             let net = self.autoencoder.averaged();
             let levels = net.levels(signals(batch, &self.device));
             let (mu, _) = net.encode(levels.clone(), batch.n);
@@ -281,7 +283,7 @@ impl Vae {
     }
 
     /// How much of each latent frame of a batch lies before the end of its sound.
-    fn there(&self, batch: &SoundBatch) -> Vec<f32> {
+    fn there(&self, batch: &AudioBatch) -> Vec<f32> {
         let hop = self.hop();
         let frames = |&length: &u32| (length as usize).div_ceil(hop);
         batch.lengths.iter().flat_map(|length| self.ends(frames(length), self.context())).collect()
@@ -294,14 +296,14 @@ impl Vae {
     }
 
     /// What is said of the items of a batch, of which nothing is known.
-    fn frames(&self, batch: &SoundBatch) -> Frames {
+    fn frames(&self, batch: &AudioBatch) -> Frames {
         let there = self.there(batch);
         let label = |i: usize| batch.labels.get(i).copied().unwrap_or(self.info.classes as u32);
         Frames { known: vec![0.0; there.len()], there, labels: (0..batch.n).map(label).collect() }
     }
 
     /// New sounds: lengths, latent frames of the prior, the decoder, phases. Each as long as it is; channel by channel.
-    pub fn sample(&self, draw: &SoundDraw, rng: &mut Rng) -> Vec<Vec<f32>> {
+    pub fn sample(&self, draw: &AudioSampleParams, rng: &mut Rng) -> Vec<Vec<f32>> {
         let begin = self.beginning(draw);
         let mut sounds = Vec::with_capacity(draw.n);
         for start in (0..draw.n).step_by(SAMPLE_BATCH) {
@@ -322,12 +324,12 @@ impl Vae {
     }
 
     /// Frames of a new sound of a class.
-    fn length(&self, draw: &SoundDraw, begin: &Beginning, label: u32, rng: &mut Rng) -> usize {
+    fn length(&self, draw: &AudioSampleParams, begin: &Beginning, label: u32, rng: &mut Rng) -> usize {
         /// Lengths that are drawn until one is longer than what is known.
         const TRIES: usize = 50;
         let most = draw.length.div_ceil(self.hop()).max(1);
         match draw.start {
-            SoundStart::Fresh | SoundStart::Behind { .. } if self.info.whole => {
+            AudioStart::Fresh | AudioStart::Behind { .. } if self.info.whole => {
                 let known = begin.known * self.config.group;
                 let longer = (0..TRIES).map(|_| self.lengths.draw(label, rng)).find(|&length| length > known);
                 longer.map_or(most, |length| length.min(most))
@@ -337,11 +339,11 @@ impl Vae {
     }
 
     /// The latent frames that sounds begin with, of all or of those known, as the prior sees them.
-    fn beginning(&self, draw: &SoundDraw) -> Beginning {
+    fn beginning(&self, draw: &AudioSampleParams) -> Beginning {
         let (samples, strength, keeps) = match draw.start {
-            SoundStart::Fresh => return Beginning { latents: Vec::new(), known: 0, strength: 1.0 },
-            SoundStart::Like { samples, strength } => (samples, strength, false),
-            SoundStart::Behind { samples } => (samples, 1.0, true),
+            AudioStart::Fresh => return Beginning { latents: Vec::new(), known: 0, strength: 1.0 },
+            AudioStart::Like { samples, strength } => (samples, strength, false),
+            AudioStart::Behind { samples } => (samples, 1.0, true),
         };
         let (hop, channels, latent) = (self.hop(), self.info.channels, self.config.latent);
         let time = samples.len() / channels;
@@ -362,7 +364,7 @@ impl Vae {
     /// the ends. `[n, time, latent]`, as the decoder sees them.
     fn written(
         &self,
-        draw: &SoundDraw,
+        draw: &AudioSampleParams,
         begin: &Beginning,
         labels: &[u32],
         lengths: &[usize],
@@ -421,13 +423,14 @@ impl Vae {
     /// What latent frames sound like, `[n · time, latent]`: samples of each sound, channel by channel.
     fn spoken(&self, z: Tensor<2>, n: usize, rng: &mut Rng) -> Vec<Vec<f32>> {
         let net = self.autoencoder.averaged();
-        let samples = to_vec(&signal_of_levels(net.framing, net.decode(z, n), n, self.config.rounds, rng));
+        let samples =
+            to_vec(&signal_of_levels(net.framing, net.decode(z, n), n, self.config.griffin_lim_iters, rng));
         samples.chunks_exact(samples.len() / n).map(<[f32]>::to_vec).collect()
     }
 
     /// Through the encoder and back, samples as in the batch: the mean of `q(z|X)`, and phases from the same random ones
     /// each time.
-    pub fn reconstruct(&self, batch: &SoundBatch) -> Vec<f32> {
+    pub fn reconstruct(&self, batch: &AudioBatch) -> Vec<f32> {
         let z = self.whitening.colour(self.latents(signals(batch, &self.device), batch.n));
         let time = batch.samples.len() / batch.n / self.info.channels;
         let sounds = self.spoken(z, batch.n, &mut Rng::new(0, 0));
@@ -485,11 +488,11 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::models::{
-        Choice,
-        audio::tests_common::{tiny_batch, tiny_info},
+        SamplingParams,
+        audio::test_support::{tiny_batch, tiny_info},
     };
 
-    fn tiny(info: &SoundInfo) -> Vae {
+    fn tiny(info: &AudioInfo) -> Vae {
         let config = Config {
             latent: 6,
             width: 32,
@@ -497,14 +500,14 @@ mod tests {
             prior_layers: 1,
             prior_width: 32,
             steps: 2,
-            rounds: 2,
+            griffin_lim_iters: 2,
             ..Config::preset(Size::Tiny, info)
         };
         Vae::new(&config, info, &Device::flex(), &mut Rng::new(1, 0))
     }
 
-    fn draw(n: usize, length: usize, start: SoundStart) -> SoundDraw {
-        SoundDraw { n, labels: &[], length, start, choice: Choice::default(), guidance: None }
+    fn draw(n: usize, length: usize, start: AudioStart) -> AudioSampleParams {
+        AudioSampleParams { n, labels: &[], length, start, choice: SamplingParams::default(), guidance: None }
     }
 
     #[test]
@@ -512,7 +515,7 @@ mod tests {
         for channels in [1, 2] {
             let (info, batch) = (tiny_info(channels), tiny_batch(channels));
             let mut model = tiny(&info);
-            let from = model.config.prior_from;
+            let from = model.config.prior_start;
             let mut run = |steps: usize, place: &dyn Fn(f64) -> f64| -> (f64, f64) {
                 let told = (0..steps).map(|i| {
                     let progress = place(i as f64 / steps as f64);
@@ -538,7 +541,7 @@ mod tests {
         let (mut b, mut map) = (tiny(&info), TensorMap::default());
         a.save_state(&mut map);
         b.load_state(&map).unwrap();
-        let draw = SoundDraw { labels: &[0, 1, 9], ..draw(3, 300, SoundStart::Fresh) };
+        let draw = AudioSampleParams { labels: &[0, 1, 9], ..draw(3, 300, AudioStart::Fresh) };
         assert_eq!(a.sample(&draw, &mut Rng::new(3, 0)), b.sample(&draw, &mut Rng::new(3, 0)));
         for progress in [0.1, 0.8] {
             let step = |m: &mut Vae| m.step(&batch, progress, &mut Rng::new(4, 0)).unwrap();
@@ -552,18 +555,18 @@ mod tests {
         let mut model = tiny(&info);
         model.step(&batch, 0.1, &mut Rng::new(2, 0)).unwrap();
         // Class 0 always fills its segment, class 1 never does; a label that is none may.
-        let labelled = SoundDraw { labels: &[0, 1, 0, 1], ..draw(4, 512, SoundStart::Fresh) };
+        let labelled = AudioSampleParams { labels: &[0, 1, 0, 1], ..draw(4, 512, AudioStart::Fresh) };
         let lengths: Vec<usize> =
             model.sample(&labelled, &mut Rng::new(3, 0)).iter().map(|sound| sound.len() / 2).collect();
         assert_eq!((lengths[0], lengths[2]), (512, 512));
         assert!([lengths[1], lengths[3]].iter().all(|n| [320, 416].contains(n)), "{lengths:?}");
-        let cut = model.sample(&draw(1, 100, SoundStart::Fresh), &mut Rng::new(3, 0));
+        let cut = model.sample(&draw(1, 100, AudioStart::Fresh), &mut Rng::new(3, 0));
         assert_eq!(cut[0].len(), 2 * 100);
         // Parts of longer sounds have no end.
-        let mut endless = tiny(&SoundInfo { whole: false, ..info });
+        let mut endless = tiny(&AudioInfo { whole: false, ..info });
         endless.step(&batch, 0.1, &mut Rng::new(2, 0)).unwrap();
         for length in [1, 100, 512, 1700] {
-            let sounds = endless.sample(&draw(2, length, SoundStart::Fresh), &mut Rng::new(3, 0));
+            let sounds = endless.sample(&draw(2, length, AudioStart::Fresh), &mut Rng::new(3, 0));
             assert!(sounds.iter().all(|sound| sound.len() == 2 * length));
             assert!(sounds.iter().flatten().all(|v| v.is_finite()));
         }
@@ -572,7 +575,7 @@ mod tests {
     #[test]
     fn variations_stay_near_and_what_is_known_stays() {
         let (info, batch) = (tiny_info(1), tiny_batch(1));
-        let mut model = tiny(&SoundInfo { whole: false, ..info });
+        let mut model = tiny(&AudioInfo { whole: false, ..info });
         for i in 0..5 {
             model.step(&batch, 0.1, &mut Rng::new(2, i)).unwrap();
             model.step(&batch, 0.5, &mut Rng::new(3, i)).unwrap();
@@ -580,18 +583,18 @@ mod tests {
         let samples = &batch.samples[..512];
         let heard = to_vec(&model.latents(signals(&batch, &Device::flex()), 4));
         let time = model.context();
-        let written = |start: SoundStart, time: usize| {
+        let written = |start: AudioStart, time: usize| {
             let draw = draw(1, time * 128, start);
             let begin = model.beginning(&draw);
             let z = model.written(&draw, &begin, &[2], &[time * 4], &mut Rng::new(4, 0));
             to_vec(&model.whitening.whiten(z))
         };
         let near = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-3);
-        let same = written(SoundStart::Like { samples, strength: 0.0 }, time);
+        let same = written(AudioStart::Like { samples, strength: 0.0 }, time);
         assert!(near(&same, &heard[..time * 6]));
-        let other = written(SoundStart::Like { samples, strength: 0.9 }, time);
+        let other = written(AudioStart::Like { samples, strength: 0.9 }, time);
         assert!(!near(&other, &same));
-        let more = written(SoundStart::Behind { samples }, 3 * time);
+        let more = written(AudioStart::Behind { samples }, 3 * time);
         assert_eq!(more.len(), 3 * time * 6);
         assert!(near(&more[..time * 6], &same));
     }
@@ -599,8 +602,8 @@ mod tests {
     #[test]
     fn reconstructions_are_as_long_as_the_batch() {
         for segment in [512, 480] {
-            let info = SoundInfo { segment, ..tiny_info(2) };
-            let batch = SoundBatch {
+            let info = AudioInfo { segment, ..tiny_info(2) };
+            let batch = AudioBatch {
                 samples: vec![0.1; 2 * 2 * segment],
                 lengths: vec![segment as u32; 2],
                 labels: vec![0, 1],

@@ -1,7 +1,7 @@
 //! A neural codec of sound with a language of its codes.
 //!
 //! Phase 1: an encoder over the compressed short-time spectrum of each frame (`spectral.rs`) gives vectors that codebooks
-//! quantize one after another (SoundStream, Zeghidour et al., arXiv:2107.03312), and a decoder gives the spectrum back, from
+//! quantize one after another (AudioStream, Zeghidour et al., arXiv:2107.03312), and a decoder gives the spectrum back, from
 //! which the signal is added up (Vocos, Siuzdak, arXiv:2306.00814: nothing is convolved at the rate of the samples, so
 //! nearly all of the work is products of matrices).
 //!
@@ -21,7 +21,7 @@ use burn::{
     module::Module,
     tensor::{Device, Tensor, TensorData},
 };
-use mintage_data::SoundBatch;
+use mintage_data::AudioBatch;
 use mintage_nn::{
     AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError,
     layers::Linear,
@@ -31,7 +31,7 @@ use mintage_nn::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    SoundDraw, SoundInfo, SoundStart,
+    AudioInfo, AudioSampleParams, AudioStart,
     codes::{CodeShape, CodeWriter, Coded, Writing},
     net::{SAMPLE_BATCH, Stack, is_hidden, moved, signals},
     spectral::{Framing, loss_windows, si_sdr_db, spectral_distance},
@@ -65,7 +65,8 @@ pub struct Config {
     pub prior_layers: usize,
     pub prior_width: usize,
     /// Share of the budget at which phase 2 begins.
-    pub prior_from: f64,
+    #[serde(alias = "prior_from")]
+    pub prior_start: f64,
     pub batch: usize,
     pub lr: f64,
     pub prior_lr: f64,
@@ -78,7 +79,7 @@ pub struct Config {
 
 impl Config {
     /// The preset of a size.
-    pub fn preset(size: Size, _info: &SoundInfo) -> Self {
+    pub fn preset(size: Size, _info: &AudioInfo) -> Self {
         let (width, blocks, prior_layers, prior_width) = match size {
             Size::Tiny => (96, 2, 3, 96),
             Size::Small => (192, 3, 4, 192),
@@ -96,7 +97,7 @@ impl Config {
             spectral: 0.5,
             prior_layers,
             prior_width,
-            prior_from: 0.4,
+            prior_start: 0.4,
             batch: 16,
             lr: 2e-3,
             prior_lr: 1e-2,
@@ -119,7 +120,7 @@ struct Autoencoder {
 }
 
 impl Autoencoder {
-    fn new(config: &Config, info: &SoundInfo, device: &Device, rng: &mut Rng) -> Self {
+    fn new(config: &Config, info: &AudioInfo, device: &Device, rng: &mut Rng) -> Self {
         let framing = Framing::of_rate(info.rate_hz, info.channels);
         let (d, width, blocks) = (config.code_dim, config.width, config.blocks);
         Self {
@@ -158,7 +159,7 @@ impl Autoencoder {
 #[derive(Debug)]
 pub struct Vqvae {
     config: Config,
-    info: SoundInfo,
+    info: AudioInfo,
     device: Device,
     autoencoder: Trainable<Autoencoder>,
     coarse: ResidualQuantizer,
@@ -173,7 +174,7 @@ struct Codes {
 }
 
 impl Vqvae {
-    pub fn new(config: &Config, info: &SoundInfo, device: &Device, rng: &mut Rng) -> Self {
+    pub fn new(config: &Config, info: &AudioInfo, device: &Device, rng: &mut Rng) -> Self {
         let on = device.clone().autodiff();
         let autoencoder = Autoencoder::new(config, info, &on, rng);
         let width = config.prior_width;
@@ -206,8 +207,8 @@ impl Vqvae {
         &self.config
     }
 
-    pub fn phases(&self) -> Vec<(&'static str, f64)> {
-        vec![("codec", 0.0), ("prior over codes", self.config.prior_from)]
+    pub fn stages(&self) -> Vec<(&'static str, f64)> {
+        vec![("codec", 0.0), ("prior over codes", self.config.prior_start)]
     }
 
     /// Samples of each channel under one vector of coarse codes.
@@ -216,8 +217,8 @@ impl Vqvae {
     }
 
     /// One step of whichever phase `progress` lies in; each phase has a schedule of its own.
-    pub fn step(&mut self, batch: &SoundBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
-        let from = self.config.prior_from;
+    pub fn step(&mut self, batch: &AudioBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+        let from = self.config.prior_start;
         if progress < from {
             self.step_codec(batch, progress / from, rng)
         } else {
@@ -225,7 +226,7 @@ impl Vqvae {
         }
     }
 
-    fn step_codec(&mut self, batch: &SoundBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+    fn step_codec(&mut self, batch: &AudioBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
         let (x, n) = (signals(&moved(batch, &self.info, self.stride(), rng), &self.device), batch.n);
         let (a, b) = self.autoencoder.net().encode(x.clone());
         if !self.coarse.is_initialised() {
@@ -272,11 +273,11 @@ impl Vqvae {
         spectral_distance(&alone(x), &alone(y), &loss_windows(self.info.rate_hz))
     }
 
-    fn step_prior(&mut self, batch: &SoundBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+    fn step_prior(&mut self, batch: &AudioBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
         let coded = self.coded(&moved(batch, &self.info, self.stride(), rng));
         let Config { label_drop, dropout, .. } = self.config;
         let labels = class_input(&batch.labels, batch.n, self.info.classes, label_drop as f32, rng);
-        let (losses, count) = self.prior.net().losses_dropping(&coded, &labels, dropout, rng);
+        let (losses, count) = self.prior.net().losses_train(&coded, &labels, dropout, rng);
         let lr = self.config.prior_lr * Schedule::default().factor(progress);
         let (loss, norm) = self.prior.update(losses.sum() / count.max(1.0), lr)?;
         Ok(Metrics::new([("code_nll", loss), ("grad_norm", norm)]))
@@ -284,8 +285,8 @@ impl Vqvae {
 
     /// Phase 1: the loss, the spectral distance by coarse codes alone, and decibel of signal over what is missed (SI-SDR,
     /// all codes). Phase 2: nats a code.
-    pub fn validate(&self, batch: &SoundBatch, progress: f64, _rng: &mut Rng) -> Option<Metrics> {
-        if progress < self.config.prior_from {
+    pub fn validate(&self, batch: &AudioBatch, progress: f64, _rng: &mut Rng) -> Option<Metrics> {
+        if progress < self.config.prior_start {
             let x = signals(batch, &self.device);
             let codes = self.encoded(x.clone());
             let y = self.decoded(&codes, batch.n);
@@ -306,7 +307,7 @@ impl Vqvae {
 
     /// New sounds: coarse codes from the prior, then the decoder. Of a sound that ends, the samples up to there; channel by
     /// channel.
-    pub fn sample(&self, draw: &SoundDraw, rng: &mut Rng) -> Vec<Vec<f32>> {
+    pub fn sample(&self, draw: &AudioSampleParams, rng: &mut Rng) -> Vec<Vec<f32>> {
         let (prior, stride) = (self.prior.averaged(), self.stride());
         let steps = draw.length.div_ceil(stride).max(1);
         let known = self.known(draw.start, steps);
@@ -330,12 +331,12 @@ impl Vqvae {
     }
 
     /// The codes that sounds begin with, of one sound.
-    fn known(&self, start: SoundStart, steps: usize) -> Codes {
+    fn known(&self, start: AudioStart, steps: usize) -> Codes {
         let nothing = Codes { coarse: Vec::new(), fine: Vec::new() };
         let (samples, share) = match start {
-            SoundStart::Fresh => return nothing,
-            SoundStart::Like { samples, strength } => (samples, 1.0 - strength),
-            SoundStart::Behind { samples } => (samples, 1.0),
+            AudioStart::Fresh => return nothing,
+            AudioStart::Like { samples, strength } => (samples, 1.0 - strength),
+            AudioStart::Behind { samples } => (samples, 1.0),
         };
         let (stride, channels) = (self.stride(), self.info.channels);
         let time = samples.len() / channels;
@@ -355,12 +356,12 @@ impl Vqvae {
     }
 
     /// Through the codes and back: samples as in the batch.
-    pub fn reconstruct(&self, batch: &SoundBatch) -> Vec<f32> {
+    pub fn reconstruct(&self, batch: &AudioBatch) -> Vec<f32> {
         to_vec(&self.decoded(&self.encoded(signals(batch, &self.device)), batch.n))
     }
 
     /// `−log p` of the coarse codes of each item: nats. What they leave out has no density.
-    pub fn nll(&self, batch: &SoundBatch) -> Vec<f64> {
+    pub fn nll(&self, batch: &AudioBatch) -> Vec<f64> {
         let (losses, _) = self.prior.averaged().losses(&self.coded(batch), &batch.labels);
         let losses = to_vec(&losses);
         losses
@@ -397,14 +398,14 @@ impl Vqvae {
     }
 
     /// The coarse codes of the items of a batch.
-    fn coded(&self, batch: &SoundBatch) -> Coded {
+    fn coded(&self, batch: &AudioBatch) -> Coded {
         let stride = self.stride();
         let lengths = batch.lengths.iter().map(|&length| (length as usize).div_ceil(stride).max(1)).collect();
         Coded { levels: self.encoded(signals(batch, &self.device)).coarse, lengths }
     }
 
     /// Codes of the items of a batch, for usage counts: one list a level, the coarse ones first.
-    pub fn codes_of(&self, batch: &SoundBatch) -> Vec<Vec<u32>> {
+    pub fn codes_of(&self, batch: &AudioBatch) -> Vec<Vec<u32>> {
         let Codes { coarse, fine } = self.encoded(signals(batch, &self.device));
         [coarse, fine].concat()
     }
@@ -500,11 +501,11 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::models::{
-        Choice,
-        audio::tests_common::{tiny_batch, tiny_info},
+        SamplingParams,
+        audio::test_support::{tiny_batch, tiny_info},
     };
 
-    fn tiny(info: &SoundInfo) -> Vqvae {
+    fn tiny(info: &AudioInfo) -> Vqvae {
         let config = Config {
             codes: 16,
             coarse: 2,
@@ -524,7 +525,7 @@ mod tests {
         for channels in [1, 2] {
             let (info, batch) = (tiny_info(channels), tiny_batch(channels));
             let mut model = tiny(&info);
-            let from = model.config.prior_from;
+            let from = model.config.prior_start;
             let mut run = |steps: usize, place: &dyn Fn(f64) -> f64| -> (f64, f64) {
                 let told = (0..steps).map(|i| {
                     let progress = place(i as f64 / steps as f64);
@@ -549,12 +550,12 @@ mod tests {
         let (mut b, mut map) = (tiny(&info), TensorMap::default());
         a.save_state(&mut map);
         b.load_state(&map).unwrap();
-        let draw = SoundDraw {
+        let draw = AudioSampleParams {
             n: 3,
             labels: &[0, 1, 9],
             length: 300,
-            start: SoundStart::Fresh,
-            choice: Choice::default(),
+            start: AudioStart::Fresh,
+            choice: SamplingParams::default(),
             guidance: None,
         };
         assert_eq!(a.sample(&draw, &mut Rng::new(3, 0)), b.sample(&draw, &mut Rng::new(3, 0)));
@@ -572,7 +573,7 @@ mod tests {
         let each = batch.samples.len() / batch.n;
         let samples = &batch.samples[..each];
         let steps = each / 2 / model.stride();
-        let known = |strength| model.known(SoundStart::Like { samples, strength }, steps);
+        let known = |strength| model.known(AudioStart::Like { samples, strength }, steps);
         let whole = model.codes_of(&batch);
         let (all, half) = (known(0.0), known(0.5));
         assert_eq!(all.coarse[1], whole[1][..steps]);
@@ -580,8 +581,8 @@ mod tests {
         assert_eq!(half.coarse[1], whole[1][..steps / 2]);
         assert_eq!(half.fine[1], whole[3][..steps / 2 * GROUP]);
         for length in [1, 100, 3 * each] {
-            let (start, choice) = (SoundStart::Fresh, Choice::default());
-            let draw = SoundDraw { n: 1, labels: &[], length, start, choice, guidance: None };
+            let (start, choice) = (AudioStart::Fresh, SamplingParams::default());
+            let draw = AudioSampleParams { n: 1, labels: &[], length, start, choice, guidance: None };
             let sounds = model.sample(&draw, &mut Rng::new(3, 0));
             assert!(sounds[0].len() <= 2 * length && !sounds[0].is_empty());
         }

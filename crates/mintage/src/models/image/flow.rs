@@ -26,8 +26,8 @@ use crate::{
     events::Metrics,
     models::{
         Size,
-        image::{Draw, ImageInfo},
-        way_gone,
+        image::{ImageInfo, ImageSampleParams},
+        sample_timestep,
     },
 };
 
@@ -120,7 +120,7 @@ impl Flow {
     ) -> Tensor<1> {
         let x_1 = to_model(&batch.pixels, self.info.shape, device); // [n, c, h, w]
         let x_0 = rng.normal_tensor(x_1.dims(), device);
-        let t: Vec<f32> = (0..batch.n).map(|i| way_gone(i, rng)).collect();
+        let t: Vec<f32> = (0..batch.n).map(|i| sample_timestep(i, rng)).collect();
         let share: Tensor<4> = Tensor::<1>::from_floats(&t[..], device).reshape([batch.n, 1, 1, 1]);
         let x_t = x_0.clone() + (x_1.clone() - x_0.clone()) * share;
         let v = net.forward(x_t, &t, classes);
@@ -129,7 +129,7 @@ impl Flow {
 
     /// Heun's rule from noise to image, the last step Euler's: `2 · steps − 1` evaluations. The noise of a
     /// given image is found by going the same way back.
-    pub fn sample(&self, draw: &Draw, rng: &mut Rng) -> Vec<u8> {
+    pub fn sample(&self, draw: &ImageSampleParams, rng: &mut Rng) -> Vec<u8> {
         let net = self.train.averaged();
         let shape = self.info.shape;
         let guidance = match self.info.classes {
@@ -335,7 +335,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::models::Start;
-    use crate::models::image::tests_common::{check_overfits, check_save_load, tiny_batch, tiny_info};
+    use crate::models::image::test_support::{check_overfits, check_save_load, tiny_batch, tiny_info};
 
     fn tiny() -> Flow {
         let info = tiny_info();
@@ -358,7 +358,10 @@ mod tests {
         model.config.steps = 40;
         let image = tiny_batch().pixels[..144].to_vec();
         let start = Start::Like { image: image.clone(), strength: 0.0 };
-        let back = model.sample(&Draw { start: &start, ..Draw::new(1, &[]) }, &mut Rng::new(3, 0));
+        let back = model.sample(
+            &ImageSampleParams { start: &start, ..ImageSampleParams::new(1, &[]) },
+            &mut Rng::new(3, 0),
+        );
         let far = image.iter().zip(&back).map(|(a, b)| f64::from(a.abs_diff(*b))).sum::<f64>() / 144.0;
         assert!(far < 10.0, "{far}");
     }
@@ -369,7 +372,7 @@ mod tests {
         a.step(&tiny_batch(), 0.5, &mut Rng::new(2, 0)).unwrap();
         let mut b = tiny();
         check_save_load(|map| a.save_state(map), |map| b.load_state(map).unwrap());
-        let mut draw = Draw::new(3, &[0, 1, 2]);
+        let mut draw = ImageSampleParams::new(3, &[0, 1, 2]);
         draw.guidance = Some(2.0);
         assert_eq!(a.sample(&draw, &mut Rng::new(3, 0)), b.sample(&draw, &mut Rng::new(3, 0)));
         let step = |m: &mut Flow| m.step(&tiny_batch(), 0.6, &mut Rng::new(4, 0)).unwrap();

@@ -26,7 +26,7 @@ use crate::{
     events::Metrics,
     models::{
         Size,
-        image::{Draw, ImageInfo},
+        image::{ImageInfo, ImageSampleParams},
         pass::{Pass, PlainBlock, act, gradient_penalty},
     },
 };
@@ -165,7 +165,7 @@ impl Gan {
     }
 
     /// Draws from the averaged generator; a temperature below 1 draws `z` nearer to the middle.
-    pub fn sample(&self, draw: &Draw, rng: &mut Rng) -> Vec<u8> {
+    pub fn sample(&self, draw: &ImageSampleParams, rng: &mut Rng) -> Vec<u8> {
         let net = self.generator.averaged();
         in_batches(draw, self.info.classes, |part| {
             let z = rng.normal_tensor([part.n, self.config.latent], &self.device) * draw.temperature;
@@ -452,7 +452,7 @@ mod tests {
     use burn::module::Param;
 
     use super::*;
-    use crate::models::image::tests_common::{check_save_load, tiny_batch, tiny_info};
+    use crate::models::image::test_support::{check_save_load, tiny_batch, tiny_info};
     use mintage_nn::weights::to_vec;
 
     fn tiny() -> Gan {
@@ -495,7 +495,8 @@ mod tests {
     fn learns_the_brightness_of_one_batch() {
         let mut model = tiny();
         let mean = |model: &Gan| {
-            let pixels = model.sample(&Draw::new(8, &[0, 1, 2, 0, 1, 2, 0, 1]), &mut Rng::new(1, 1));
+            let pixels =
+                model.sample(&ImageSampleParams::new(8, &[0, 1, 2, 0, 1, 2, 0, 1]), &mut Rng::new(1, 1));
             pixels.iter().map(|&p| f64::from(p)).sum::<f64>() / pixels.len() as f64
         };
         let real =
@@ -514,7 +515,7 @@ mod tests {
         a.step(&tiny_batch(), 0.5, &mut Rng::new(2, 0)).unwrap();
         let mut b = tiny();
         check_save_load(|map| a.save_state(map), |map| b.load_state(map).unwrap());
-        let draw = Draw::new(3, &[0, 1, 2]);
+        let draw = ImageSampleParams::new(3, &[0, 1, 2]);
         assert_eq!(a.sample(&draw, &mut Rng::new(3, 0)), b.sample(&draw, &mut Rng::new(3, 0)));
         for i in 0..4 {
             let step = |m: &mut Gan| m.step(&tiny_batch(), 0.6, &mut Rng::new(4, i)).unwrap();

@@ -5,7 +5,7 @@
 
 pub mod flow;
 pub mod gan;
-mod latent_flow;
+mod real_nvp;
 mod trunk;
 pub mod vae;
 pub mod vqvae;
@@ -50,7 +50,7 @@ pub enum Start {
 
 /// How to draw samples. Labels: one a sample, or empty for a model without classes.
 #[derive(Clone, Debug)]
-pub struct Draw<'a> {
+pub struct ImageSampleParams<'a> {
     pub n: usize,
     pub labels: &'a [u32],
     pub start: &'a Start,
@@ -64,7 +64,7 @@ pub struct Draw<'a> {
     pub top_p: Option<f32>,
 }
 
-impl<'a> Draw<'a> {
+impl<'a> ImageSampleParams<'a> {
     /// `n` samples with the given labels and every knob at its default.
     pub fn new(n: usize, labels: &'a [u32]) -> Self {
         Self { n, labels, start: &Start::Noise, temperature: 1.0, guidance: None, top_k: None, top_p: None }
@@ -179,16 +179,16 @@ impl ImageModel {
     }
 
     /// Metrics on held-out items, with the averaged weights; the first is the one to minimise. `None`
-    /// where a family has no such number (GAN). `progress` tells a model of several phases which one it is in.
+    /// where a family has no such number (GAN). `progress` tells a model of several stages which one it is in.
     pub fn validate(&self, batch: &ImageBatch, progress: f64, rng: &mut Rng) -> Option<Metrics> {
         each!(self, m => m.validate(batch, progress, rng))
     }
 
-    /// The phases of a run, and the share of the budget at which each begins.
-    pub fn phases(&self) -> Vec<(&'static str, f64)> {
+    /// The stages of training, and the share of the budget at which each begins.
+    pub fn stages(&self) -> Vec<(&'static str, f64)> {
         match self {
-            Self::Vqvae(m) => m.phases(),
-            Self::Vae(m) => m.phases(),
+            Self::Vqvae(m) => m.stages(),
+            Self::Vae(m) => m.stages(),
             Self::Gan(_) | Self::Flow(_) => vec![("training", 0.0)],
         }
     }
@@ -204,7 +204,7 @@ impl ImageModel {
 
     /// Draws images with the averaged weights: `n` × CHW bytes. What it begins with must be one that
     /// [`can_begin`](Self::can_begin) allows; otherwise it is noise.
-    pub fn sample(&self, draw: &Draw, rng: &mut Rng) -> Vec<u8> {
+    pub fn sample(&self, draw: &ImageSampleParams, rng: &mut Rng) -> Vec<u8> {
         each!(self, m => m.sample(draw, rng))
     }
 
@@ -284,14 +284,18 @@ pub fn indices(values: &[u32], device: &Device) -> Tensor<1, Int> {
 }
 
 /// Runs `one` on slices of at most [`SAMPLE_BATCH`] of the wanted samples and joins the bytes.
-pub fn in_batches(draw: &Draw, classes: usize, mut one: impl FnMut(&Draw) -> Vec<u8>) -> Vec<u8> {
+pub fn in_batches(
+    draw: &ImageSampleParams,
+    classes: usize,
+    mut one: impl FnMut(&ImageSampleParams) -> Vec<u8>,
+) -> Vec<u8> {
     let none = classes as u32;
     let mut pixels = Vec::new();
     for start in (0..draw.n).step_by(SAMPLE_BATCH) {
         let n = SAMPLE_BATCH.min(draw.n - start);
         let labels: Vec<u32> =
             (start..start + n).map(|i| draw.labels.get(i).copied().unwrap_or(none)).collect();
-        pixels.extend(one(&Draw { n, labels: &labels, ..draw.clone() }));
+        pixels.extend(one(&ImageSampleParams { n, labels: &labels, ..draw.clone() }));
     }
     pixels
 }
@@ -301,7 +305,7 @@ pub fn in_batches(draw: &Draw, classes: usize, mut one: impl FnMut(&Draw) -> Vec
 /// Both mixtures keep the variance of a standard normal, which is what the model maps to images: a plain
 /// average of two noises would be too calm and show as a blurred image.
 pub fn begin(
-    draw: &Draw,
+    draw: &ImageSampleParams,
     d: usize,
     noise_of: impl Fn(&[u8]) -> Tensor<2>,
     device: &Device,
@@ -372,7 +376,7 @@ pub fn batch_classes(batch: &ImageBatch, classes: usize) -> Vec<u32> {
 
 /// Helpers of every model's tests: a tiny batch, "it learns one batch", "it survives a save".
 #[cfg(test)]
-pub(crate) mod tests_common {
+pub(crate) mod test_support {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::{events::Metrics, models::ImageInfo};

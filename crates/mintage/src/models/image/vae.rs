@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     batch_classes, begin, class_input, in_batches, indices,
-    latent_flow::LatentFlow,
+    real_nvp::RealNvp,
     to_model, to_pixels,
     trunk::{Decoder, Encoder, Trunk},
 };
@@ -34,7 +34,7 @@ use crate::{
     models::{
         Size,
         gaussian::reparametrise,
-        image::{Draw, ImageInfo},
+        image::{ImageInfo, ImageSampleParams},
         log_mean_exp,
     },
 };
@@ -139,7 +139,7 @@ struct Net {
     label: Option<Embedding>,
     body: Body,
     posterior: Linear,
-    prior: Option<LatentFlow>,
+    prior: Option<RealNvp>,
     /// Log-variance of the Gaussian likelihood.
     logvar: Option<Param<Tensor<1>>>,
 }
@@ -184,7 +184,7 @@ impl Net {
             body,
             posterior: Linear::new(features, 2 * config.latent, 0.5, device, rng),
             prior: (config.prior == Prior::Flow)
-                .then(|| LatentFlow::new(config.latent, d_cond, 128.max(2 * config.latent), 6, device, rng)),
+                .then(|| RealNvp::new(config.latent, d_cond, 128.max(2 * config.latent), 6, device, rng)),
             logvar: (config.likelihood == Likelihood::Gaussian)
                 .then(|| Param::from_tensor(Tensor::full([1], -2.0, device))),
         }
@@ -366,12 +366,12 @@ impl Vae {
         Some(Metrics::new([("nelbo", nelbo), ("kl", f64::from(kl)), ("bits_per_dim", bits)]))
     }
 
-    pub fn phases(&self) -> Vec<(&'static str, f64)> {
+    pub fn stages(&self) -> Vec<(&'static str, f64)> {
         vec![("training", 0.0)]
     }
 
     /// Decodes draws from the prior, or from around given images; what is shown is the mean of `p(x|z)`.
-    pub fn sample(&self, draw: &Draw, rng: &mut Rng) -> Vec<u8> {
+    pub fn sample(&self, draw: &ImageSampleParams, rng: &mut Rng) -> Vec<u8> {
         let net = self.train.averaged();
         in_batches(draw, self.info.classes, |part| {
             let cond = net.condition(part.labels, &self.device);
@@ -519,7 +519,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::models::Start;
-    use crate::models::image::tests_common::{check_overfits, check_save_load, tiny_batch, tiny_info};
+    use crate::models::image::test_support::{check_overfits, check_save_load, tiny_batch, tiny_info};
 
     fn tiny(arch: Arch, likelihood: Likelihood) -> Vae {
         let info = tiny_info();
@@ -549,7 +549,7 @@ mod tests {
         a.step(&tiny_batch(), 0.5, &mut Rng::new(2, 0)).unwrap();
         let mut b = tiny(Arch::Conv, Likelihood::Logistic);
         check_save_load(|map| a.save_state(map), |map| b.load_state(map).unwrap());
-        let draw = Draw::new(3, &[0, 1, 2]);
+        let draw = ImageSampleParams::new(3, &[0, 1, 2]);
         assert_eq!(a.sample(&draw, &mut Rng::new(3, 0)), b.sample(&draw, &mut Rng::new(3, 0)));
         let (mut rng_a, mut rng_b) = (Rng::new(4, 0), Rng::new(4, 0));
         assert_eq!(
@@ -569,7 +569,9 @@ mod tests {
             let one = ImageBatch { pixels: image(i), labels: vec![], n: 1 };
             model.reconstruct(&one, &mut Rng::new(1, 0))
         };
-        let draw = |start: &Start| model.sample(&Draw { start, ..Draw::new(3, &[]) }, &mut Rng::new(3, 0));
+        let draw = |start: &Start| {
+            model.sample(&ImageSampleParams { start, ..ImageSampleParams::new(3, &[]) }, &mut Rng::new(3, 0))
+        };
         let same = |a: &[u8], b: &[u8]| a.iter().zip(b).all(|(a, b)| a.abs_diff(*b) <= 1);
         let like = |strength: f32| draw(&Start::Like { image: image(0), strength });
         assert!(same(&like(0.0)[..144], &seen(0)));

@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     events::Metrics,
-    models::{Draw, ImageInfo, Size, Start},
+    models::{ImageInfo, ImageSampleParams, Size, Start},
 };
 
 /// Which quantizer.
@@ -60,7 +60,8 @@ pub struct Config {
     pub prior_layers: usize,
     pub prior_width: usize,
     /// Share of the budget at which phase 2 begins.
-    pub prior_from: f64,
+    #[serde(alias = "prior_from")]
+    pub prior_start: f64,
     pub batch: usize,
     pub lr: f64,
     pub prior_lr: f64,
@@ -90,7 +91,7 @@ impl Config {
             commitment: 0.25,
             prior_layers,
             prior_width,
-            prior_from: 0.45,
+            prior_start: 0.45,
             batch: 32,
             lr: 2e-3,
             prior_lr: 2e-3,
@@ -201,13 +202,13 @@ impl Vqvae {
         }
     }
 
-    pub fn phases(&self) -> Vec<(&'static str, f64)> {
-        vec![("codes", 0.0), ("prior over codes", self.config.prior_from)]
+    pub fn stages(&self) -> Vec<(&'static str, f64)> {
+        vec![("codes", 0.0), ("prior over codes", self.config.prior_start)]
     }
 
     /// One step of whichever phase `progress` lies in; each phase has a schedule of its own.
     pub fn step(&mut self, batch: &ImageBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
-        let from = self.config.prior_from;
+        let from = self.config.prior_start;
         if progress < from {
             self.step_autoencoder(batch, progress / from, rng)
         } else {
@@ -279,7 +280,7 @@ impl Vqvae {
         let bits = |nats: f64| nats / dims / std::f64::consts::LN_2;
         let mean = |nats: &[f64]| nats.iter().sum::<f64>() / nats.len().max(1) as f64;
         let usage = used(&codes) as f64 / self.quantizer.size() as f64;
-        if progress < self.config.prior_from {
+        if progress < self.config.prior_start {
             let pixel_bits = bits(mean(&pixel_nats));
             return Some(Metrics::new([("mse", mse), ("pixel_bits_per_dim", pixel_bits), ("usage", usage)]));
         }
@@ -295,7 +296,7 @@ impl Vqvae {
 
     /// Codes drawn one after another from the prior (keys and values cached), then decoded. Variations of an
     /// image keep its first codes, the upper part of the picture, and draw the rest.
-    pub fn sample(&self, draw: &Draw, rng: &mut Rng) -> Vec<u8> {
+    pub fn sample(&self, draw: &ImageSampleParams, rng: &mut Rng) -> Vec<u8> {
         let prior = self.prior.averaged();
         let net = self.autoencoder.averaged();
         let (_, height, width) = self.grid;
@@ -305,7 +306,7 @@ impl Vqvae {
         };
         let kept = self.kept_codes(&net, draw.start);
         in_batches(draw, self.info.classes, |part| {
-            let Draw { n, labels, .. } = *part;
+            let ImageSampleParams { n, labels, .. } = *part;
             let none = vec![self.info.classes as u32; n];
             let guided = guidance != 1.0 && labels.iter().any(|&l| l != none[0]);
             let (mut cache, mut free_cache) = (KvCache::default(), KvCache::default());
@@ -446,7 +447,7 @@ impl Vqvae {
 }
 
 /// A code drawn from logits, with temperature, top-k and top-p (nucleus, Holtzman et al., arXiv:1904.09751).
-fn pick(logits: &[f32], draw: &Draw, rng: &mut Rng) -> u32 {
+fn pick(logits: &[f32], draw: &ImageSampleParams, rng: &mut Rng) -> u32 {
     let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let temperature = draw.temperature.max(1e-3);
     let mut weights: Vec<f32> = logits.iter().map(|l| ((l - max) / temperature).exp()).collect();
@@ -485,7 +486,7 @@ fn perplexity(codes: &[u32], size: usize) -> f64 {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::models::image::tests_common::{check_overfits, check_save_load, tiny_batch, tiny_info};
+    use crate::models::image::test_support::{check_overfits, check_save_load, tiny_batch, tiny_info};
 
     fn tiny(quantizer: QuantizerKind) -> Vqvae {
         let info = tiny_info();
@@ -504,7 +505,7 @@ mod tests {
     fn overfits_one_batch() {
         for quantizer in [QuantizerKind::Ema, QuantizerKind::Fsq] {
             let mut model = tiny(quantizer);
-            let from = model.config.prior_from;
+            let from = model.config.prior_start;
             check_overfits(60, |p, rng| model.step(&tiny_batch(), p * from * 0.99, rng).unwrap());
             check_overfits(60, |p, rng| model.step(&tiny_batch(), from + p * (1.0 - from), rng).unwrap());
         }
@@ -517,7 +518,7 @@ mod tests {
         a.step(&tiny_batch(), 0.6, &mut Rng::new(2, 1)).unwrap();
         let mut b = tiny(QuantizerKind::Ema);
         check_save_load(|map| a.save_state(map), |map| b.load_state(map).unwrap());
-        let draw = Draw::new(3, &[0, 1, 2]);
+        let draw = ImageSampleParams::new(3, &[0, 1, 2]);
         assert_eq!(a.sample(&draw, &mut Rng::new(3, 0)), b.sample(&draw, &mut Rng::new(3, 0)));
         for progress in [0.2, 0.7] {
             let step = |m: &mut Vqvae| m.step(&tiny_batch(), progress, &mut Rng::new(4, 0)).unwrap();
@@ -538,13 +539,16 @@ mod tests {
         assert_eq!(kept(1.0 / 3.0), model.codes_of(&one)[..6]);
         assert!(kept(1.0).is_empty());
         let start = Start::Like { image: image.clone(), strength: 0.0 };
-        let same = model.sample(&Draw { start: &start, ..Draw::new(1, &[]) }, &mut Rng::new(3, 0));
+        let same = model.sample(
+            &ImageSampleParams { start: &start, ..ImageSampleParams::new(1, &[]) },
+            &mut Rng::new(3, 0),
+        );
         assert_eq!(same, model.reconstruct(&one, &mut Rng::new(1, 0)));
     }
 
     #[test]
     fn top_k_of_one_is_the_best_code() {
-        let mut draw = Draw::new(1, &[]);
+        let mut draw = ImageSampleParams::new(1, &[]);
         draw.top_k = Some(1);
         assert!((0..20).all(|i| pick(&[0.1, 2.0, 0.3], &draw, &mut Rng::new(i, 0)) == 1));
     }

@@ -13,7 +13,7 @@ use mintage_nn::{AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsE
 use serde::{Deserialize, Serialize};
 
 use super::{
-    generate::{Limit, Listener, SequenceDraw, Writer},
+    generate::{Limit, Listener, SequenceSampleParams, Writer},
     net::{Shifted, document_nll, nll, shape, validation},
 };
 use crate::{events::Metrics, models::Size};
@@ -118,7 +118,7 @@ impl Ar {
     ) -> Result<Metrics, NotFinite> {
         let shifted = Shifted::of_training(batch, rng);
         let net = self.train.net();
-        let h = net.forward_dropping(shifted.positions(), None, self.config.dropout, rng);
+        let h = net.forward_train(shifted.positions(), None, self.config.dropout, rng);
         let loss = shifted.mean_loss(net.logits(h));
         let lr = self.config.lr * Schedule::default().factor(progress);
         let (loss, norm) = self.train.update(loss, lr)?;
@@ -143,7 +143,7 @@ impl Ar {
     /// Draws sequences with the averaged weights.
     pub fn sample(
         &self,
-        draw: &SequenceDraw,
+        draw: &SequenceSampleParams,
         limit: &mut Limit,
         on: &mut Listener,
         rng: &mut Rng,

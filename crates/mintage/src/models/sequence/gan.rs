@@ -31,7 +31,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ar,
-    generate::{Choice, Limit, Listener, SequenceDraw, Writer},
+    generate::{Limit, Listener, SamplingParams, SequenceSampleParams, Writer},
     net::{Shifted, document_nll, nll, shape, validation},
 };
 use crate::{events::Metrics, models::Size};
@@ -55,7 +55,8 @@ pub struct Config {
     /// Share of every branch's values that are dropped while the language is learned.
     pub dropout: f64,
     /// Share of the budget at which the critic comes in.
-    pub critic_from: f64,
+    #[serde(alias = "critic_from")]
+    pub critic_start: f64,
     pub critic_lr: f64,
     /// Rate of the generator beside the critic.
     pub policy_lr: f64,
@@ -80,7 +81,7 @@ impl Config {
             lr,
             weight_decay,
             dropout,
-            critic_from: 0.7,
+            critic_start: 0.7,
             critic_lr: 1e-3,
             policy_lr: lr / 20.0,
             likelihood: 1.0,
@@ -125,8 +126,8 @@ impl Gan {
         &self.config
     }
 
-    pub fn phases(&self) -> Vec<(&'static str, f64)> {
-        vec![("language", 0.0), ("critic", self.config.critic_from)]
+    pub fn stages(&self) -> Vec<(&'static str, f64)> {
+        vec![("language", 0.0), ("critic", self.config.critic_start)]
     }
 
     /// One step of whichever phase `progress` lies in; each phase has a schedule of its own.
@@ -136,7 +137,7 @@ impl Gan {
         progress: f64,
         rng: &mut Rng,
     ) -> Result<Metrics, NotFinite> {
-        let from = self.config.critic_from;
+        let from = self.config.critic_start;
         if progress < from {
             self.step_language(batch, progress / from, rng)
         } else {
@@ -152,7 +153,7 @@ impl Gan {
     ) -> Result<Metrics, NotFinite> {
         let shifted = Shifted::of_training(batch, rng);
         let net = self.generator.net();
-        let h = net.forward_dropping(shifted.positions(), None, self.config.dropout, rng);
+        let h = net.forward_train(shifted.positions(), None, self.config.dropout, rng);
         let loss = shifted.mean_loss(net.logits(h));
         let lr = self.config.lr * Schedule::default().factor(progress);
         let (loss, norm) = self.generator.update(loss, lr)?;
@@ -227,9 +228,10 @@ impl Gan {
                 let rows = all.chunks_exact((time * each).max(1));
                 rows.flat_map(|row| &row[range.start * each..range.end * each]).copied().collect()
             };
-            let (classes, phases) = (part(&real.classes, 1), part(&real.phases, kinds));
+            let (classes, period_positions) = (part(&real.classes, 1), part(&real.period_positions, kinds));
             let seen: Vec<u32> = tokens.iter().flat_map(|row| &row[range.clone()]).copied().collect();
-            let positions = Positions { n, tokens: &seen, classes: &classes, phases: &phases };
+            let positions =
+                Positions { n, tokens: &seen, classes: &classes, period_positions: &period_positions };
             let h = match at == known {
                 true => net.read(positions, None, &mut cache),
                 false => net.next(positions, None, &mut cache),
@@ -237,14 +239,14 @@ impl Gan {
             let mut logits = to_vec(&net.logits(h));
             let each = logits.len() / n;
             for (row, logits) in tokens.iter_mut().zip(logits.chunks_exact_mut(each)) {
-                row.push(Choice::default().pick(logits, row, rng).unwrap_or(NO_TOKEN));
+                row.push(SamplingParams::default().pick(logits, row, rng).unwrap_or(NO_TOKEN));
             }
         }
         Shifted {
             n,
             tokens: tokens.iter().flat_map(|row| &row[..time]).copied().collect(),
             classes: real.classes.clone(),
-            phases: real.phases.clone(),
+            period_positions: real.period_positions.clone(),
             targets: Arc::new(tokens.iter().flat_map(|row| &row[1..]).copied().collect()),
             weights: Arc::clone(&real.weights),
         }
@@ -262,7 +264,7 @@ impl Gan {
 
     /// Nats a token of the generator while the language is learned; then there is no number to minimise.
     pub fn validate(&self, batch: &SequenceBatch, progress: f64, _rng: &mut Rng) -> Option<Metrics> {
-        let is_language = progress < self.config.critic_from;
+        let is_language = progress < self.config.critic_start;
         is_language.then(|| validation(&self.generator.averaged(), batch, &self.info))
     }
 
@@ -279,7 +281,7 @@ impl Gan {
     /// Draws sequences with the averaged weights.
     pub fn sample(
         &self,
-        draw: &SequenceDraw,
+        draw: &SequenceSampleParams,
         limit: &mut Limit,
         on: &mut Listener,
         rng: &mut Rng,

@@ -12,7 +12,7 @@ use super::plan::{Plan, beside};
 
 /// How the next token is chosen among the probable ones.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Choice {
+pub struct SamplingParams {
     /// 1 is the model's own distribution; 0 always takes the most probable token.
     pub temperature: f32,
     /// Only the so many most probable tokens.
@@ -26,7 +26,7 @@ pub struct Choice {
     pub repetition: f32,
 }
 
-impl Default for Choice {
+impl Default for SamplingParams {
     fn default() -> Self {
         Self { temperature: 1.0, top_k: None, top_p: None, min_p: None, repetition: 1.0 }
     }
@@ -38,7 +38,7 @@ pub const GUIDANCE: f32 = 2.0;
 /// Tokens that count as recent.
 const RECENT: usize = 64;
 
-impl Choice {
+impl SamplingParams {
     /// A token by its logits; `recent` came before it. `None` where no token is possible.
     pub fn pick(&self, logits: &mut [f32], recent: &[u32], rng: &mut Rng) -> Option<u32> {
         if self.repetition != 1.0 {
@@ -114,7 +114,7 @@ pub enum SequenceStart<'a> {
 
 /// What to draw.
 #[derive(Clone, Copy, Debug)]
-pub struct SequenceDraw<'a> {
+pub struct SequenceSampleParams<'a> {
     pub n: usize,
     /// What every sequence begins with; [`BOUNDARY`] alone for a new document.
     pub prompt: &'a [u32],
@@ -127,13 +127,13 @@ pub struct SequenceDraw<'a> {
     pub length: usize,
     /// Whether a sequence goes on behind the end of a document, with another one.
     pub endless: bool,
-    pub choice: Choice,
+    pub choice: SamplingParams,
 }
 
-impl SequenceDraw<'_> {
+impl SequenceSampleParams<'_> {
     /// `n` new documents of at most `length` tokens.
     pub fn new(n: usize, length: usize) -> Self {
-        let (prompt, start, choice) = (&[BOUNDARY], SequenceStart::Fresh, Choice::default());
+        let (prompt, start, choice) = (&[BOUNDARY], SequenceStart::Fresh, SamplingParams::default());
         Self { n, prompt, class: None, guidance: GUIDANCE, start, length, endless: false, choice }
     }
 }
@@ -168,7 +168,7 @@ impl Writer<'_> {
     /// outgrows the context, the last half of it is read anew.
     pub fn write(
         &self,
-        draw: &SequenceDraw,
+        draw: &SequenceSampleParams,
         limit: &mut Limit,
         on: &mut Listener,
         rng: &mut Rng,
@@ -180,7 +180,7 @@ impl Writer<'_> {
     /// another, for each of which a plan is asked for.
     pub fn write_planned(
         &self,
-        draw: &SequenceDraw,
+        draw: &SequenceSampleParams,
         plan: &mut dyn FnMut(usize, &[u32], &mut Rng) -> Plan,
         limit: &mut Limit,
         on: &mut Listener,
@@ -198,7 +198,7 @@ impl Writer<'_> {
 
     fn endless(
         &self,
-        draw: &SequenceDraw,
+        draw: &SequenceSampleParams,
         row: usize,
         plan: &mut dyn FnMut(usize, &[u32], &mut Rng) -> Plan,
         limit: &mut Limit,
@@ -208,15 +208,16 @@ impl Writer<'_> {
         let (mut all, mut prompt, mut goes_on) = (Vec::new(), draw.prompt, true);
         while goes_on && all.len() < draw.length {
             let length = draw.length - all.len();
-            let one = SequenceDraw { n: 1, prompt, length, endless: false, ..*draw };
+            let one = SequenceSampleParams { n: 1, prompt, length, endless: false, ..*draw };
             let plans = [plan(row, prompt, &mut rng)];
             let mut limit =
                 |_: usize, new: &[u32], logits: &mut [f32]| limit(row, &[&all, new].concat(), logits);
-            let mut hear = |_, token| {
+            let mut decode_audio = |_, token| {
                 goes_on = on(row, token);
                 goes_on
             };
-            let piece = self.rows(&one, &plans, forks(1, &mut rng), &mut limit, &mut hear).swap_remove(0);
+            let piece =
+                self.rows(&one, &plans, forks(1, &mut rng), &mut limit, &mut decode_audio).swap_remove(0);
             all.extend(piece);
             if goes_on && all.len() < draw.length {
                 all.push(BOUNDARY);
@@ -229,7 +230,7 @@ impl Writer<'_> {
 
     fn rows(
         &self,
-        draw: &SequenceDraw,
+        draw: &SequenceSampleParams,
         plans: &[Plan],
         rngs: Vec<Rng>,
         limit: &mut Limit,
@@ -305,9 +306,14 @@ impl Reader<'_> {
         let tokens: Vec<u32> = read.iter().flat_map(|&row| rows[row].last(window)).copied().collect();
         let mut classes = vec![self.class.unwrap_or(NO_TOKEN); tokens.len()];
         classes[self.rows.len() * window..].fill(NO_TOKEN);
-        let places = || (known - window..known).flat_map(|place| info.phases(place as u64));
-        let phases: Vec<u32> = read.iter().flat_map(|_| places()).collect();
-        let at = Positions { n: read.len(), tokens: &tokens, classes: &classes, phases: &phases };
+        let places = || (known - window..known).flat_map(|place| info.period_positions(place as u64));
+        let period_positions: Vec<u32> = read.iter().flat_map(|_| places()).collect();
+        let at = Positions {
+            n: read.len(),
+            tokens: &tokens,
+            classes: &classes,
+            period_positions: &period_positions,
+        };
         let planned = (!self.plans.is_empty()).then(|| {
             let plans = read.iter().map(|&row| &self.plans[row]);
             beside(plans, known - window..known, &net.device())
@@ -331,7 +337,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    fn draws(choice: Choice, logits: &[f32]) -> Vec<u32> {
+    fn draws(choice: SamplingParams, logits: &[f32]) -> Vec<u32> {
         let mut rng = Rng::new(1, 0);
         (0..2000).map(|_| choice.pick(&mut logits.to_vec(), &[2, 2], &mut rng).unwrap()).collect()
     }
@@ -339,19 +345,25 @@ mod tests {
     #[test]
     fn choices_cut_what_they_say() {
         let logits = [0.0, 1.0, 2.0, -1.0, f32::NEG_INFINITY];
-        let kinds = |choice: Choice| {
+        let kinds = |choice: SamplingParams| {
             let mut drawn = draws(choice, &logits);
             drawn.sort_unstable();
             drawn.dedup();
             drawn
         };
-        assert_eq!(kinds(Choice::default()), [0, 1, 2, 3]);
-        assert_eq!(kinds(Choice { temperature: 0.0, ..Choice::default() }), [2]);
-        assert_eq!(kinds(Choice { top_k: Some(2), ..Choice::default() }), [1, 2]);
-        assert_eq!(kinds(Choice { top_p: Some(0.8), ..Choice::default() }), [1, 2]);
-        assert_eq!(kinds(Choice { min_p: Some(0.1), ..Choice::default() }), [0, 1, 2]);
+        assert_eq!(kinds(SamplingParams::default()), [0, 1, 2, 3]);
+        assert_eq!(kinds(SamplingParams { temperature: 0.0, ..SamplingParams::default() }), [2]);
+        assert_eq!(kinds(SamplingParams { top_k: Some(2), ..SamplingParams::default() }), [1, 2]);
+        assert_eq!(kinds(SamplingParams { top_p: Some(0.8), ..SamplingParams::default() }), [1, 2]);
+        assert_eq!(kinds(SamplingParams { min_p: Some(0.1), ..SamplingParams::default() }), [0, 1, 2]);
         let share = |choice| draws(choice, &logits).iter().filter(|&&t| t == 2).count();
-        assert!(share(Choice { repetition: 2.0, ..Choice::default() }) < share(Choice::default()) * 3 / 4);
-        assert_eq!(Choice::default().pick(&mut [f32::NEG_INFINITY; 3], &[], &mut Rng::new(1, 0)), None);
+        assert!(
+            share(SamplingParams { repetition: 2.0, ..SamplingParams::default() })
+                < share(SamplingParams::default()) * 3 / 4
+        );
+        assert_eq!(
+            SamplingParams::default().pick(&mut [f32::NEG_INFINITY; 3], &[], &mut Rng::new(1, 0)),
+            None
+        );
     }
 }

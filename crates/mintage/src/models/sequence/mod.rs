@@ -12,7 +12,7 @@ pub mod vqvae;
 use std::ops::RangeInclusive;
 
 use burn::tensor::Device;
-use mintage_data::sequence::{Cut, SequenceBatch, SequenceInfo};
+use mintage_data::sequence::{Chunking, SequenceBatch, SequenceInfo};
 use mintage_nn::{NotFinite, Rng, TensorMap, WeightsError};
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +21,7 @@ use crate::{
     events::Metrics,
     recipe::{RecipeError, merge_options},
 };
-pub use generate::{Choice, GUIDANCE, Limit, Listener, SequenceDraw, SequenceStart};
+pub use generate::{GUIDANCE, Limit, Listener, SamplingParams, SequenceSampleParams, SequenceStart};
 
 /// The family that `auto` stands for.
 pub const AUTO_FAMILY: Family = Family::Ar;
@@ -40,7 +40,7 @@ const RANGES: [(&str, RangeInclusive<u64>); 12] = [
     ("prior_layers", 1..=128),
     ("codes", 2..=65_536),
     ("code_dim", 1..=1024),
-    ("stretches", 1..=8_192),
+    ("n_codes", 1..=8_192),
 ];
 
 /// Resolved configuration of a model of sequences.
@@ -108,9 +108,9 @@ impl SequenceConfig {
     /// Every phase has a share of the budget.
     fn check_shares(&self) -> Result<(), RecipeError> {
         let (key, share, most) = match self {
-            Self::Vae(c) => ("model.head_start", c.head_start, 0.5),
-            Self::Gan(c) => ("model.critic_from", c.critic_from, 0.99),
-            Self::Vqvae(c) => ("model.prior_from", c.prior_from, 0.99),
+            Self::Vae(c) => ("model.kl_warmup", c.kl_warmup, 0.5),
+            Self::Gan(c) => ("model.critic_start", c.critic_start, 0.99),
+            Self::Vqvae(c) => ("model.prior_start", c.prior_start, 0.99),
             Self::Ar(_) => return Ok(()),
         };
         let least = if matches!(self, Self::Vae(_)) { 0.0 } else { 0.01 };
@@ -143,12 +143,12 @@ impl SequenceConfig {
     }
 
     /// What an item of a batch is.
-    pub fn cut(&self) -> Cut {
+    pub fn cut(&self) -> Chunking {
         match self {
             Self::Vae(_) | Self::Vqvae(_) | Self::Ar(ar::Config { segments: true, .. }) => {
-                Cut::Segments(self.context())
+                Chunking::Segments(self.context())
             }
-            Self::Gan(_) | Self::Ar(_) => Cut::Windows(self.context()),
+            Self::Gan(_) | Self::Ar(_) => Chunking::Windows(self.context()),
         }
     }
 }
@@ -212,11 +212,11 @@ impl SequenceModel {
         }
     }
 
-    /// The phases of a run, and the share of the budget at which each begins.
-    pub fn phases(&self) -> Vec<(&'static str, f64)> {
+    /// The stages of training, and the share of the budget at which each begins.
+    pub fn stages(&self) -> Vec<(&'static str, f64)> {
         match self {
-            Self::Gan(m) => m.phases(),
-            Self::Vqvae(m) => m.phases(),
+            Self::Gan(m) => m.stages(),
+            Self::Vqvae(m) => m.stages(),
             Self::Vae(_) | Self::Ar(_) => vec![("training", 0.0)],
         }
     }
@@ -225,7 +225,7 @@ impl SequenceModel {
     /// come next; `on` hears of every token and says whether its sequence goes on.
     pub fn sample(
         &self,
-        draw: &SequenceDraw,
+        draw: &SequenceSampleParams,
         limit: &mut Limit,
         on: &mut Listener,
         rng: &mut Rng,
@@ -247,8 +247,8 @@ impl SequenceModel {
     /// model of segments, which knows no documents.
     pub fn document_nll(&self, tokens: &[u32], class: Option<u32>) -> Option<f64> {
         match (self, self.config().cut()) {
-            (Self::Gan(m), Cut::Windows(_)) => Some(m.document_nll(tokens, class)),
-            (Self::Ar(m), Cut::Windows(_)) => Some(m.document_nll(tokens, class)),
+            (Self::Gan(m), Chunking::Windows(_)) => Some(m.document_nll(tokens, class)),
+            (Self::Ar(m), Chunking::Windows(_)) => Some(m.document_nll(tokens, class)),
             _ => None,
         }
     }

@@ -30,7 +30,7 @@ pub struct Shifted {
     pub n: usize,
     pub tokens: Vec<u32>,
     pub classes: Vec<u32>,
-    pub phases: Vec<u32>,
+    pub period_positions: Vec<u32>,
     pub targets: Arc<Vec<u32>>,
     /// 1 where there is a target, 0 elsewhere.
     pub weights: Arc<Vec<f32>>,
@@ -40,7 +40,7 @@ impl Shifted {
     pub fn of(batch: &SequenceBatch) -> Self {
         let row = batch.time() + 1;
         // How many numbers each place has.
-        let kinds = batch.phases.len() / batch.tokens.len().max(1);
+        let kinds = batch.period_positions.len() / batch.tokens.len().max(1);
         let inputs = |all: &[u32], each: usize| {
             let rows = all.chunks_exact((row * each).max(1));
             rows.flat_map(|row| &row[..row.len() - each]).copied().collect()
@@ -51,7 +51,7 @@ impl Shifted {
             n: batch.n,
             tokens: inputs(&batch.tokens, 1),
             classes: inputs(&batch.classes, 1),
-            phases: inputs(&batch.phases, kinds),
+            period_positions: inputs(&batch.period_positions, kinds),
             targets: Arc::new(targets),
             weights: Arc::new(weights),
         }
@@ -71,7 +71,12 @@ impl Shifted {
     }
 
     pub fn positions(&self) -> Positions<'_> {
-        Positions { n: self.n, tokens: &self.tokens, classes: &self.classes, phases: &self.phases }
+        Positions {
+            n: self.n,
+            tokens: &self.tokens,
+            classes: &self.classes,
+            period_positions: &self.period_positions,
+        }
     }
 
     /// Tokens that are to come out.
@@ -98,7 +103,7 @@ impl Shifted {
             n: self.n + other.n,
             tokens: [&self.tokens[..], &other.tokens].concat(),
             classes: [&self.classes[..], &other.classes].concat(),
-            phases: [&self.phases[..], &other.phases].concat(),
+            period_positions: [&self.period_positions[..], &other.period_positions].concat(),
             targets: Arc::new([&self.targets[..], &other.targets].concat()),
             weights: Arc::new([&self.weights[..], &other.weights].concat()),
         }
@@ -110,7 +115,7 @@ impl Shifted {
             n: self.n * times,
             tokens: self.tokens.repeat(times),
             classes: self.classes.repeat(times),
-            phases: self.phases.repeat(times),
+            period_positions: self.period_positions.repeat(times),
             targets: Arc::new(self.targets.repeat(times)),
             weights: Arc::new(self.weights.repeat(times)),
         }
@@ -154,10 +159,11 @@ pub fn document_nll(
     let (mut nats, mut done) = (0.0, 0);
     for group in starts.chunks(ROWS) {
         let rows = group.iter().flat_map(|&start| &tokens[start..=start + time]).copied().collect();
-        let places =
-            group.iter().flat_map(|&start| (start..=start + time).flat_map(|at| info.phases(at as u64)));
-        let phases = places.collect();
-        let mut batch = SequenceBatch { tokens: rows, classes: Vec::new(), phases, n: group.len() };
+        let places = group
+            .iter()
+            .flat_map(|&start| (start..=start + time).flat_map(|at| info.period_positions(at as u64)));
+        let period_positions = places.collect();
+        let mut batch = SequenceBatch { tokens: rows, classes: Vec::new(), period_positions, n: group.len() };
         if let Some(class) = class {
             batch.classes = vec![class; batch.tokens.len()];
         }

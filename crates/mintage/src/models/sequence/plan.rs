@@ -83,7 +83,7 @@ pub fn write_beside(
     rng: &mut Rng,
 ) -> Tensor<2> {
     let beside = spread(vectors, shifted.n, shifted.tokens.len() / shifted.n);
-    net.logits(net.forward_dropping(shifted.positions(), Some(beside), dropout, rng))
+    net.logits(net.forward_train(shifted.positions(), Some(beside), dropout, rng))
 }
 
 /// What a network that sees segments whole says of each stretch: the mean over its positions,
@@ -158,7 +158,7 @@ pub fn segment(tokens: &[u32], class: Option<u32>, info: &SequenceInfo, row: usi
     if !info.classes.is_empty() {
         batch.classes = vec![class.unwrap_or(NO_TOKEN); row];
     }
-    batch.phases = (0..row as u64).flat_map(|place| info.phases(place)).collect();
+    batch.period_positions = (0..row as u64).flat_map(|place| info.period_positions(place)).collect();
     batch
 }
 

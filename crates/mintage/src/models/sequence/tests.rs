@@ -1,7 +1,7 @@
 //! Tests of every family.
 #![allow(clippy::unwrap_used)]
 
-use mintage_data::sequence::{BOUNDARY, Matter, NO_TOKEN};
+use mintage_data::sequence::{BOUNDARY, Modality, NO_TOKEN};
 
 use super::*;
 
@@ -12,7 +12,7 @@ const DOCUMENTS: [[u32; 6]; 4] =
 
 fn info() -> SequenceInfo {
     SequenceInfo {
-        matter: Matter::Text,
+        modality: Modality::Text,
         vocab: 10,
         classes: vec!["a".to_owned(), "b".to_owned()],
         train_len: 4,
@@ -29,8 +29,8 @@ fn batch() -> SequenceBatch {
     SequenceBatch {
         tokens: DOCUMENTS.iter().flat_map(row).collect(),
         classes: (0..4).flat_map(classes).collect(),
-        phases: (0..4)
-            .flat_map(|_| (0..9).flat_map(|place| info().phases(place).collect::<Vec<_>>()))
+        period_positions: (0..4)
+            .flat_map(|_| (0..9).flat_map(|place| info().period_positions(place).collect::<Vec<_>>()))
             .collect(),
         n: 4,
     }
@@ -68,7 +68,7 @@ fn step(model: &mut SequenceModel, at: u64) -> Metrics {
     model.step(&batch(), at as f64 / STEPS as f64, &mut Rng::new(2, at)).unwrap()
 }
 
-fn sample(model: &SequenceModel, draw: &SequenceDraw) -> Vec<Vec<u32>> {
+fn sample(model: &SequenceModel, draw: &SequenceSampleParams) -> Vec<Vec<u32>> {
     model.sample(draw, &mut |_, _, _| {}, &mut |_, _| true, &mut Rng::new(3, 0))
 }
 
@@ -81,13 +81,17 @@ fn overfits_one_batch() {
         let valid = valid(1.0).or_else(|| valid(0.0)).unwrap();
         assert!(valid.first().unwrap() < 0.3, "{valid:?}");
         for class in 0..2 {
-            let draw = SequenceDraw { class: Some(class), ..SequenceDraw::new(40, 20) };
+            let draw = SequenceSampleParams { class: Some(class), ..SequenceSampleParams::new(40, 20) };
             let known = |row: &&Vec<u32>| DOCUMENTS[2 * class as usize..][..2].iter().any(|d| d == &row[..]);
             let share = sample(&model, &draw).iter().filter(known).count() as f64 / 40.0;
             assert!(share > 0.8, "class {class}: {share}");
         }
         // What a document begins with decides how it goes on.
-        let draw = SequenceDraw { prompt: &[BOUNDARY, 6, 5], class: Some(0), ..SequenceDraw::new(8, 20) };
+        let draw = SequenceSampleParams {
+            prompt: &[BOUNDARY, 6, 5],
+            class: Some(0),
+            ..SequenceSampleParams::new(8, 20)
+        };
         assert!(sample(&model, &draw).iter().filter(|row| row[..] == [4, 3, 2, 1]).count() >= 7);
     }
 }
@@ -99,7 +103,8 @@ fn guidance_makes_a_class_more_of_itself() {
     let model = trained(&config, 25);
     let hits = |guidance: f32| -> usize {
         let draw = |class, sought: u32| {
-            let draw = SequenceDraw { class: Some(class), guidance, ..SequenceDraw::new(200, 8) };
+            let draw =
+                SequenceSampleParams { class: Some(class), guidance, ..SequenceSampleParams::new(200, 8) };
             sample(&model, &draw).iter().filter(|row| row.contains(&sought)).count()
         };
         draw(1, 8) + draw(0, 6)
@@ -107,7 +112,8 @@ fn guidance_makes_a_class_more_of_itself() {
     let (plain, guided) = (hits(1.0), hits(4.0));
     assert!(guided > plain + 20, "{plain} {guided}");
     // Where no class is asked for there is nothing to guide towards.
-    let free = |guidance| sample(&model, &SequenceDraw { guidance, ..SequenceDraw::new(8, 8) });
+    let free =
+        |guidance| sample(&model, &SequenceSampleParams { guidance, ..SequenceSampleParams::new(8, 8) });
     assert_eq!(free(1.0), free(4.0));
 }
 
@@ -120,7 +126,7 @@ fn limits_and_ends_are_kept_to() {
             logits.iter_mut().step_by(2).for_each(|logit| *logit = f32::NEG_INFINITY);
         };
         // More than the context of eight.
-        let draw = SequenceDraw::new(3, 30);
+        let draw = SequenceSampleParams::new(3, 30);
         let rows = model.sample(&draw, odd, &mut |_, _| true, &mut Rng::new(3, 0));
         assert!(rows.iter().all(|row| row.len() == 30 && row.iter().all(|token| token % 2 == 1)));
         let mut heard = [0; 3];
@@ -135,8 +141,8 @@ fn limits_and_ends_are_kept_to() {
         );
         assert_eq!(rows.iter().map(Vec::len).collect::<Vec<_>>(), [5, 6, 7]);
         // How many are asked for does not change the first ones, nor does when others end.
-        let one = SequenceDraw { n: 1, endless: true, ..draw };
-        let all = SequenceDraw { endless: true, ..draw };
+        let one = SequenceSampleParams { n: 1, endless: true, ..draw };
+        let all = SequenceSampleParams { endless: true, ..draw };
         assert_eq!(sample(&model, &one)[0], sample(&model, &all)[0]);
     }
 }
@@ -150,7 +156,7 @@ fn likelihood_of_documents_longer_than_the_context() {
         // Something has been learned, and not all: from ln 2 for the choice of a class's two to ln 10 a token.
         assert!(nats.len() == 4 && nats.iter().all(|nats| (0.5..28.0).contains(nats)), "{config:?} {nats:?}");
         let Some(whole) = model.document_nll(&document, Some(1)) else {
-            assert!(matches!(config.cut(), Cut::Segments(_)));
+            assert!(matches!(config.cut(), Chunking::Segments(_)));
             continue;
         };
         let each = whole / (document.len() - 1) as f64;
@@ -178,7 +184,7 @@ fn save_load_is_bit_exact_and_resumes_exactly() {
     for (config, at) in configs().iter().flat_map(|config| [(config, 2), (config, STEPS - 2)]) {
         let mut model = trained(config, 2);
         step(&mut model, at);
-        let draw = SequenceDraw::new(5, 12);
+        let draw = SequenceSampleParams::new(5, 12);
         let mut published = trained(config, 0);
         published.load_weights(&through_file(&|map| model.save_weights(map))).unwrap();
         assert_eq!(sample(&model, &draw), sample(&published, &draw));
@@ -193,9 +199,9 @@ fn save_load_is_bit_exact_and_resumes_exactly() {
 #[test]
 fn wrong_options_are_refused() {
     let shares = [
-        (Family::Vae, "head_start = 0.7"),
-        (Family::Vqvae, "prior_from = 1.0"),
-        (Family::Gan, "critic_from = 0.0"),
+        (Family::Vae, "kl_warmup = 0.7"),
+        (Family::Vqvae, "prior_start = 1.0"),
+        (Family::Gan, "critic_start = 0.0"),
     ];
     for (family, text) in shares {
         let options = toml::from_str(text).unwrap();

@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     SequenceStart, ar,
-    generate::{Limit, Listener, SequenceDraw, Writer},
+    generate::{Limit, Listener, SequenceSampleParams, Writer},
     net::{Shifted, shape},
     plan::{
         CANDIDATES, Plan, fitting, read_stretches, segment, segment_length, segments_a_step, write_beside,
@@ -68,7 +68,8 @@ pub struct Config {
     /// Nats that each dimension may tell at no cost.
     pub free_nats: f64,
     /// Share of the budget in which β is 0, and in which it then rises to 1.
-    pub head_start: f64,
+    #[serde(alias = "head_start")]
+    pub kl_warmup: f64,
     pub lr: f64,
     pub weight_decay: f64,
     /// Share of every branch's values that are dropped in training, in the decoder.
@@ -96,7 +97,7 @@ impl Config {
             context,
             batch: segments_a_step(context),
             free_nats: 0.25,
-            head_start: 0.1,
+            kl_warmup: 0.1,
             lr,
             weight_decay,
             dropout,
@@ -145,7 +146,7 @@ impl Vae {
 
     /// Weight of the divergence.
     fn beta(&self, progress: f64) -> f64 {
-        let start = self.config.head_start;
+        let start = self.config.kl_warmup;
         match start > 0.0 {
             true => ((progress - start) / start).clamp(0.0, 1.0),
             false => 1.0,
@@ -214,7 +215,7 @@ impl Vae {
     /// Draws segments with the averaged weights.
     pub fn sample(
         &self,
-        draw: &SequenceDraw,
+        draw: &SequenceSampleParams,
         limit: &mut Limit,
         on: &mut Listener,
         rng: &mut Rng,

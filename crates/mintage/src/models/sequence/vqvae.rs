@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     SequenceStart, ar,
-    generate::{Choice, Limit, Listener, SequenceDraw, Writer},
+    generate::{Limit, Listener, SamplingParams, SequenceSampleParams, Writer},
     net::{Shifted, shape},
     plan::{
         CANDIDATES, Plan, fitting, read_stretches, segment, segment_length, segments_a_step, write_beside,
@@ -47,7 +47,8 @@ pub struct Config {
     /// Dimensions of a code vector.
     pub code_dim: usize,
     /// Codes of a segment.
-    pub stretches: usize,
+    #[serde(alias = "stretches")]
+    pub n_codes: usize,
     /// Blocks of the decoder.
     pub layers: usize,
     pub encoder_layers: usize,
@@ -63,7 +64,8 @@ pub struct Config {
     /// Weight of the distance of the encoder's output from its codes.
     pub commitment: f64,
     /// Share of the budget at which the prior is begun.
-    pub prior_from: f64,
+    #[serde(alias = "prior_from")]
+    pub prior_start: f64,
     pub lr: f64,
     pub weight_decay: f64,
     /// Share of every branch's values that are dropped in training, in decoder and prior.
@@ -85,7 +87,7 @@ impl Config {
         Self {
             codes,
             code_dim: 16,
-            stretches: (context / TOKENS_A_CODE).max(1),
+            n_codes: (context / TOKENS_A_CODE).max(1),
             layers,
             encoder_layers: layers / 2,
             prior_layers: layers / 2,
@@ -95,7 +97,7 @@ impl Config {
             context,
             batch: segments_a_step(context),
             commitment: 0.25,
-            prior_from: 0.7,
+            prior_start: 0.7,
             lr,
             weight_decay,
             dropout,
@@ -147,8 +149,8 @@ impl Vqvae {
         &self.config
     }
 
-    pub fn phases(&self) -> Vec<(&'static str, f64)> {
-        vec![("codes", 0.0), ("prior over codes", self.config.prior_from)]
+    pub fn stages(&self) -> Vec<(&'static str, f64)> {
+        vec![("codes", 0.0), ("prior over codes", self.config.prior_start)]
     }
 
     /// One step of whichever phase `progress` lies in; each phase has a schedule of its own.
@@ -158,7 +160,7 @@ impl Vqvae {
         progress: f64,
         rng: &mut Rng,
     ) -> Result<Metrics, NotFinite> {
-        let from = self.config.prior_from;
+        let from = self.config.prior_start;
         if progress < from {
             self.step_autoencoder(batch, progress / from, rng)
         } else {
@@ -174,7 +176,7 @@ impl Vqvae {
     ) -> Result<Metrics, NotFinite> {
         let shifted = Shifted::of_training(batch, rng);
         let net = self.autoencoder.net();
-        let e = net.encode(&shifted, self.config.stretches);
+        let e = net.encode(&shifted, self.config.n_codes);
         let inputs = to_vec(&e);
         if !self.codebook.is_initialised() {
             self.codebook.initialise(&inputs, rng);
@@ -202,29 +204,29 @@ impl Vqvae {
         let codes = self.codes(&self.autoencoder.averaged(), &Shifted::of(batch));
         let shifted = Shifted::of_training(&self.written(&codes, batch), rng);
         let prior = self.prior.net();
-        let h = prior.forward_dropping(shifted.positions(), None, self.config.dropout, rng);
+        let h = prior.forward_train(shifted.positions(), None, self.config.dropout, rng);
         let loss = shifted.mean_loss(prior.logits(h));
         let lr = self.config.lr * Schedule::default().factor(progress);
         let (loss, norm) = self.prior.update(loss, lr)?;
-        Ok(Metrics::new([("code_nats", loss * self.config.stretches as f64), ("grad_norm", norm)]))
+        Ok(Metrics::new([("code_nats", loss * self.config.n_codes as f64), ("grad_norm", norm)]))
     }
 
     /// The codes of each segment, one after another.
     fn codes(&self, net: &Autoencoder, shifted: &Shifted) -> Vec<u32> {
-        self.codebook.nearest(&to_vec(&net.encode(shifted, self.config.stretches)))
+        self.codebook.nearest(&to_vec(&net.encode(shifted, self.config.n_codes)))
     }
 
     /// Plans as the prior reads them, of the classes of their segments.
     fn written(&self, codes: &[u32], batch: &SequenceBatch) -> SequenceBatch {
-        let rows = codes.chunks_exact(self.config.stretches);
+        let rows = codes.chunks_exact(self.config.n_codes);
         let tokens =
             rows.flat_map(|row| [&[BOUNDARY], &row.iter().map(|c| c + 1).collect::<Vec<_>>()[..]].concat());
         let classes = batch.classes.chunks(batch.time() + 1);
-        let row = self.config.stretches + 1;
+        let row = self.config.n_codes + 1;
         SequenceBatch {
             tokens: tokens.collect(),
             classes: classes.flat_map(|row_classes| vec![row_classes[0]; row]).collect(),
-            phases: Vec::new(),
+            period_positions: Vec::new(),
             n: batch.n,
         }
     }
@@ -238,7 +240,7 @@ impl Vqvae {
         let sum = |nats: Vec<f64>| nats.into_iter().sum::<f64>();
         let surface = sum(self.surface_nats(&net, &codes, &shifted));
         let (mut nats, mut of_plans) = (surface, None);
-        if progress >= self.config.prior_from {
+        if progress >= self.config.prior_start {
             let plans = sum(self.plan_nats(&codes, batch));
             (nats, of_plans) = (surface + plans, Some(plans / batch.n.max(1) as f64));
         }
@@ -279,7 +281,7 @@ impl Vqvae {
     /// Draws segments with the averaged weights: codes by the prior, then tokens.
     pub fn sample(
         &self,
-        draw: &SequenceDraw,
+        draw: &SequenceSampleParams,
         limit: &mut Limit,
         on: &mut Listener,
         rng: &mut Rng,
@@ -308,10 +310,10 @@ impl Vqvae {
         prior: &Decoder,
         n: usize,
         known: Option<&[u32]>,
-        draw: &SequenceDraw,
+        draw: &SequenceSampleParams,
         rng: &mut Rng,
     ) -> Vec<u32> {
-        let stretches = self.config.stretches;
+        let stretches = self.config.n_codes;
         let strength = match draw.start {
             SequenceStart::Like { strength, .. } => strength,
             SequenceStart::Fresh | SequenceStart::Between { .. } => 1.0,
@@ -327,12 +329,12 @@ impl Vqvae {
             }
         };
         // Codes that were drawn are no repetition to be avoided.
-        let choice = Choice { repetition: 1.0, ..draw.choice };
-        let plan = SequenceDraw {
+        let choice = SamplingParams { repetition: 1.0, ..draw.choice };
+        let plan = SequenceSampleParams {
             class: draw.class,
             guidance: draw.guidance,
             choice,
-            ..SequenceDraw::new(n, stretches)
+            ..SequenceSampleParams::new(n, stretches)
         };
         let writer = Writer { net: prior, info: &self.plans, context: stretches + 1 };
         let rows = writer.write(&plan, &mut limit, &mut |_, _| true, rng);

@@ -9,7 +9,7 @@ use burn::{
     module::{Module, Param},
     tensor::{Device, Tensor, TensorData},
 };
-use mintage_data::RowInfo;
+use mintage_data::TableInfo;
 use mintage_nn::{
     Rng,
     kernels::{self, NONE},
@@ -19,7 +19,7 @@ use mintage_nn::{
 use rayon::prelude::*;
 
 use super::{
-    HIDDEN, RowDraw, cumulative,
+    HIDDEN, TableSampleParams, cumulative,
     net::{Trunk, places, token_head},
     pick,
 };
@@ -39,7 +39,7 @@ pub struct AnyOrder {
 }
 
 /// What the network is asked in training.
-pub struct Questions {
+pub struct MaskedBatch {
     /// Rows with their hidden fields.
     pub tokens: Vec<u16>,
     /// For each row and predicted field the right token, or [`NONE`] where it is not asked for.
@@ -51,7 +51,7 @@ pub struct Questions {
 impl AnyOrder {
     /// Fields before `first` are only ever conditions.
     pub fn new(
-        info: &RowInfo,
+        info: &TableInfo,
         first: usize,
         (width, blocks): (usize, usize),
         device: &Device,
@@ -68,10 +68,10 @@ impl AnyOrder {
     }
 
     /// The mean over the rows of their weighted `−log p(target | known)`, in nats.
-    pub fn loss(&self, questions: Questions, dropout: f64, rng: &mut Rng) -> Tensor<1> {
+    pub fn loss(&self, questions: MaskedBatch, dropout: f64, rng: &mut Rng) -> Tensor<1> {
         let known = Arc::new(places(&questions.tokens, &self.starts));
         let starts = self.starts[self.first..].iter().map(|start| start - self.starts[self.first]).collect();
-        let logits = self.head.forward(self.trunk.forward_dropping(&known, self.width(), dropout, rng));
+        let logits = self.head.forward(self.trunk.forward_train(&known, self.width(), dropout, rng));
         let (targets, weights) = (Arc::new(questions.targets), Arc::new(questions.weights));
         kernels::fields_cross_entropy(logits, &Arc::new(starts), &targets, &weights).mean()
     }
@@ -84,7 +84,7 @@ impl AnyOrder {
     /// thousand rows hold as many of each token, and of each pair of tokens, as the model expects, not as many as
     /// chance would have it. Each field has a prime of its own: with one for all, the numbers of a row would follow
     /// from each other once no two rows agree, and so would its tokens.
-    pub fn complete(&self, tokens: &mut [u16], order: &[usize], draw: &RowDraw, rng: &mut Rng) {
+    pub fn complete(&self, tokens: &mut [u16], order: &[usize], draw: &TableSampleParams, rng: &mut Rng) {
         let width = self.width();
         let n = tokens.len() / width;
         let mut known = Known::of(tokens, width, rng.permutation(n));

@@ -16,15 +16,15 @@
 //! one evaluation of the network: the first fields of thousands of rows cost a few dozen evaluations.
 
 use burn::{module::Module, tensor::Device};
-use mintage_data::{RowBatch, RowInfo};
+use mintage_data::{TableBatch, TableInfo};
 use mintage_nn::{
     AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError, kernels::NONE, weights::to_vec,
 };
 use serde::{Deserialize, Serialize};
 
 use super::{
-    HIDDEN, RowDraw,
-    any_order::{AnyOrder, Questions},
+    HIDDEN, TableSampleParams,
+    any_order::{AnyOrder, MaskedBatch},
 };
 use crate::{events::Metrics, models::Size};
 
@@ -54,7 +54,7 @@ pub struct Config {
 
 impl Config {
     /// The preset of a size.
-    pub fn preset(size: Size, info: &RowInfo) -> Self {
+    pub fn preset(size: Size, info: &TableInfo) -> Self {
         let (width, blocks) = match size {
             Size::Tiny => (128, 2),
             Size::Small => (256, 3),
@@ -85,14 +85,14 @@ pub struct Ar {
 }
 
 impl Ar {
-    pub fn new(config: &Config, info: &RowInfo, device: &Device, rng: &mut Rng) -> Self {
+    pub fn new(config: &Config, info: &TableInfo, device: &Device, rng: &mut Rng) -> Self {
         let net = AnyOrder::new(info, 0, (config.width, config.blocks), &device.clone().autodiff(), rng);
         let adam = AdamW { weight_decay: config.weight_decay as f32, ..AdamW::default() };
         Self { config: config.clone(), order: sampling_order(info), train: Trainable::new(net, adam) }
     }
 
     /// One step on the mean negative log-likelihood of hidden fields.
-    pub fn step(&mut self, batch: &RowBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+    pub fn step(&mut self, batch: &TableBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
         let questions = self.questions(batch, rng);
         let loss = self.train.net().loss(questions, self.config.dropout, rng);
         let lr = self.config.lr * Schedule::default().factor(progress);
@@ -101,7 +101,7 @@ impl Ar {
     }
 
     /// Nats a row with the averaged weights.
-    pub fn validate(&self, batch: &RowBatch, _progress: f64, rng: &mut Rng) -> Option<Metrics> {
+    pub fn validate(&self, batch: &TableBatch, _progress: f64, rng: &mut Rng) -> Option<Metrics> {
         if self.width() > ASKED_IN_ORDER {
             let loss = self.train.averaged().loss(self.questions(batch, rng), 0.0, rng);
             return Some(Metrics::new([("nll", f64::from(to_vec(&loss)[0]) * self.width() as f64)]));
@@ -115,7 +115,7 @@ impl Ar {
     }
 
     /// Hides a part of every row, and asks for what is hidden.
-    fn questions(&self, batch: &RowBatch, rng: &mut Rng) -> Questions {
+    fn questions(&self, batch: &TableBatch, rng: &mut Rng) -> MaskedBatch {
         let width = self.width();
         let mut tokens = batch.tokens.clone();
         let mut targets = vec![NONE; tokens.len()];
@@ -138,12 +138,12 @@ impl Ar {
                 }
             }
         }
-        Questions { tokens, targets, weights }
+        MaskedBatch { tokens, targets, weights }
     }
 
     /// Draws rows of tokens with the averaged weights. Fields with a condition that leaves several tokens
     /// come first; then the order of sampling.
-    pub fn sample(&self, draw: &RowDraw, rng: &mut Rng) -> Vec<u16> {
+    pub fn sample(&self, draw: &TableSampleParams, rng: &mut Rng) -> Vec<u16> {
         let mut tokens = draw.start(self.width());
         let (first, rest): (Vec<usize>, Vec<usize>) =
             self.order.iter().partition(|&&field| draw.allowed(field).is_some());
@@ -152,7 +152,7 @@ impl Ar {
     }
 
     /// Negative log-likelihood of each row in nats, by the order of sampling.
-    pub fn nll(&self, batch: &RowBatch, _rng: &mut Rng) -> Vec<f64> {
+    pub fn nll(&self, batch: &TableBatch, _rng: &mut Rng) -> Vec<f64> {
         self.train.averaged().nll(&batch.tokens, &self.order)
     }
 
@@ -178,7 +178,7 @@ impl Ar {
 }
 
 /// From the smallest field to the largest; what tells apart a field's groups right after it.
-fn sampling_order(info: &RowInfo) -> Vec<usize> {
+fn sampling_order(info: &TableInfo) -> Vec<usize> {
     let mut order: Vec<usize> = (0..info.width()).collect();
     // The size of the column's first field: details follow it.
     let leader = |field: usize| (0..=field).rev().find(|&f| !info.fields[f].detail).unwrap_or(field);

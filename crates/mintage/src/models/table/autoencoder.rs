@@ -16,7 +16,7 @@ use burn::{
     module::Module,
     tensor::{Device, Tensor, TensorData},
 };
-use mintage_data::{RowBatch, RowInfo};
+use mintage_data::{TableBatch, TableInfo};
 use mintage_nn::{
     AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError, kernels, layers::Linear,
     weights::to_vec,
@@ -69,7 +69,7 @@ struct Terms {
 }
 
 impl Latents {
-    pub fn new(shape: Shape, info: &RowInfo, device: &Device, rng: &mut Rng) -> Self {
+    pub fn new(shape: Shape, info: &TableInfo, device: &Device, rng: &mut Rng) -> Self {
         let net = Autoencoder::new(shape, info, &device.clone().autodiff(), rng);
         Self {
             starts: Arc::new(info.starts()),
@@ -85,7 +85,7 @@ impl Latents {
     }
 
     /// One step at `progress` ∈ [0, 1] of the budget of the autoencoder.
-    pub fn step(&mut self, batch: &RowBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+    pub fn step(&mut self, batch: &TableBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
         let (terms, z) = self.terms(self.train.net(), batch, rng);
         let kl = f64::from(terms.kl.clone().into_scalar::<f32>());
         let loss = terms.reconstruction + terms.kl * self.shape.beta;
@@ -95,7 +95,7 @@ impl Latents {
     }
 
     /// The parts of the loss of a batch, and its latent vectors `[n, d]`.
-    fn terms(&self, net: &Autoencoder, batch: &RowBatch, rng: &mut Rng) -> (Terms, Tensor<2>) {
+    fn terms(&self, net: &Autoencoder, batch: &TableBatch, rng: &mut Rng) -> (Terms, Tensor<2>) {
         let (mu, logvar) = net.encode(&Arc::new(places(&batch.tokens, &self.starts)), self.fields());
         let z = reparametrise(&mu, &logvar, rng);
         let logits = net.decoder.forward(z.clone());
@@ -107,7 +107,7 @@ impl Latents {
     }
 
     /// The loss of held-out rows and its two parts, nats a row, with the averaged weights.
-    pub fn validate(&self, batch: &RowBatch, rng: &mut Rng) -> Metrics {
+    pub fn validate(&self, batch: &TableBatch, rng: &mut Rng) -> Metrics {
         let value = |x: Tensor<1>| f64::from(x.into_scalar::<f32>());
         let (terms, _) = self.terms(&self.train.averaged(), batch, rng);
         let (reconstruction, kl) = (value(terms.reconstruction), value(terms.kl));
@@ -116,7 +116,7 @@ impl Latents {
     }
 
     /// Standardised latent vectors of some rows, `n × latent`.
-    pub fn encode(&self, batch: &RowBatch, rng: &mut Rng) -> Vec<f32> {
+    pub fn encode(&self, batch: &TableBatch, rng: &mut Rng) -> Vec<f32> {
         let places = Arc::new(places(&batch.tokens, &self.starts));
         let (mu, logvar) = self.train.averaged().encode(&places, self.fields());
         self.spread.standardised(to_vec(&reparametrise(&mu, &logvar, rng)))
@@ -207,7 +207,7 @@ struct Autoencoder {
 }
 
 impl Autoencoder {
-    fn new(shape: Shape, info: &RowInfo, device: &Device, rng: &mut Rng) -> Self {
+    fn new(shape: Shape, info: &TableInfo, device: &Device, rng: &mut Rng) -> Self {
         Self {
             encoder: Trunk::new(info, shape.width, shape.blocks, device, rng),
             posterior: Linear::new(shape.width, 2 * shape.latent, 1.0, device, rng),

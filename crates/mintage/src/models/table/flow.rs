@@ -33,7 +33,7 @@ use burn::{
     module::Module,
     tensor::{Device, Tensor, TensorData},
 };
-use mintage_data::{RowBatch, RowInfo};
+use mintage_data::{TableBatch, TableInfo};
 use mintage_nn::{
     AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError, kernels, layers::Linear,
     weights::to_vec,
@@ -42,7 +42,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    HIDDEN, RowDraw,
+    HIDDEN, TableSampleParams,
     net::{Trunk, log_shares},
 };
 use crate::{events::Metrics, models::Size};
@@ -70,7 +70,8 @@ pub struct Config {
     /// Evaluations of the network in sampling.
     pub steps: usize,
     /// Share of the training rows of which some fields are given.
-    pub given: f64,
+    #[serde(alias = "given")]
+    pub p_given: f64,
     /// Standard deviation of the points of a number; two categories of a field lie √2 apart.
     pub spread: f64,
     /// Passes over the rows after which training ends, even where there is time left.
@@ -84,7 +85,7 @@ pub struct Config {
 
 impl Config {
     /// The preset of a size.
-    pub fn preset(size: Size, _info: &RowInfo) -> Self {
+    pub fn preset(size: Size, _info: &TableInfo) -> Self {
         let (width, blocks) = match size {
             Size::Tiny => (128, 2),
             Size::Small => (256, 3),
@@ -95,7 +96,7 @@ impl Config {
             width,
             blocks,
             steps: 32,
-            given: 0.3,
+            p_given: 0.3,
             spread: 1.0,
             epochs: 200,
             batch: 1024,
@@ -117,7 +118,7 @@ pub struct Flow {
 }
 
 impl Flow {
-    pub fn new(config: &Config, info: &RowInfo, device: &Device, rng: &mut Rng) -> Self {
+    pub fn new(config: &Config, info: &TableInfo, device: &Device, rng: &mut Rng) -> Self {
         let net = Net::new(config, info, &device.clone().autodiff(), rng);
         let adam = AdamW { weight_decay: config.weight_decay as f32, ..AdamW::default() };
         Self {
@@ -130,16 +131,16 @@ impl Flow {
     }
 
     /// One step on the cross-entropy of the end points.
-    pub fn step(&mut self, batch: &RowBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+    pub fn step(&mut self, batch: &TableBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
         let on = self.device.clone().autodiff();
-        let loss = self.loss(self.train.net(), batch, [self.config.given, self.config.dropout], &on, rng);
+        let loss = self.loss(self.train.net(), batch, [self.config.p_given, self.config.dropout], &on, rng);
         let lr = self.config.lr * Schedule::default().factor(progress);
         let (loss, norm) = self.train.update(loss, lr)?;
         Ok(Metrics::new([("loss", loss), ("grad_norm", norm)]))
     }
 
     /// The same loss on held-out rows with the averaged weights, nothing given.
-    pub fn validate(&self, batch: &RowBatch, _progress: f64, rng: &mut Rng) -> Option<Metrics> {
+    pub fn validate(&self, batch: &TableBatch, _progress: f64, rng: &mut Rng) -> Option<Metrics> {
         let loss = self.loss(&self.train.averaged(), batch, [0.0, 0.0], &self.device, rng);
         Some(Metrics::new([("loss", f64::from(loss.into_scalar::<f32>()))]))
     }
@@ -151,7 +152,7 @@ impl Flow {
     fn loss(
         &self,
         net: &Net,
-        batch: &RowBatch,
+        batch: &TableBatch,
         [given, dropout]: [f64; 2],
         device: &Device,
         rng: &mut Rng,
@@ -194,7 +195,7 @@ impl Flow {
     }
 
     /// Draws rows of tokens with the averaged weights.
-    pub fn sample(&self, draw: &RowDraw, rng: &mut Rng) -> Vec<u16> {
+    pub fn sample(&self, draw: &TableSampleParams, rng: &mut Rng) -> Vec<u16> {
         let net = self.train.averaged();
         let mut log_prior = self.points.log_prior.clone();
         for field in 0..self.fields() {
@@ -322,7 +323,7 @@ struct Points {
 }
 
 impl Points {
-    fn new(info: &RowInfo, spread: f32) -> Self {
+    fn new(info: &TableInfo, spread: f32) -> Self {
         let mut points = Self { places: Vec::new(), fields: vec![[0, 0]], log_prior: Vec::new() };
         for field in &info.fields {
             let first = points.axes() as u32;
@@ -416,7 +417,7 @@ struct Net {
 }
 
 impl Net {
-    fn new(config: &Config, info: &RowInfo, device: &Device, rng: &mut Rng) -> Self {
+    fn new(config: &Config, info: &TableInfo, device: &Device, rng: &mut Rng) -> Self {
         let total = info.starts()[info.width()];
         Self {
             trunk: Trunk::new(info, config.width, config.blocks, device, rng),

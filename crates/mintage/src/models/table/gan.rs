@@ -20,7 +20,7 @@ use burn::{
     module::Module,
     tensor::{Device, Tensor, TensorData, activation},
 };
-use mintage_data::{RowBatch, RowInfo};
+use mintage_data::{TableBatch, TableInfo};
 use mintage_nn::{
     AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError, kernels,
     layers::{Embedding, Linear},
@@ -29,7 +29,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    HIDDEN, RowDraw,
+    HIDDEN, TableSampleParams,
     autoencoder::{Latents, Shape},
     latent,
     net::{places, smooth_embedding},
@@ -62,7 +62,8 @@ pub struct Config {
     pub beta: f64,
     pub coder_lr: f64,
     /// Share of the budget at which the adversaries begin.
-    pub play_from: f64,
+    #[serde(alias = "play_from")]
+    pub adversarial_start: f64,
     /// Random numbers that the generator makes a latent vector of.
     pub noise: usize,
     /// Width of generator and discriminator.
@@ -76,14 +77,15 @@ pub struct Config {
     /// The penalties are computed every so many steps, and weighted as many times (Karras et al., arXiv:1912.04958).
     pub penalty_every: usize,
     /// Share of the training rows with a condition.
-    pub given: f64,
+    #[serde(alias = "given")]
+    pub p_given: f64,
     pub batch: usize,
     pub lr: f64,
 }
 
 impl Config {
     /// The preset of a size.
-    pub fn preset(size: Size, _info: &RowInfo) -> Self {
+    pub fn preset(size: Size, _info: &TableInfo) -> Self {
         let (coder_width, latent, width, blocks) = match size {
             Size::Tiny => (128, 16, 128, 1),
             Size::Small => (256, 32, 256, 2),
@@ -96,14 +98,14 @@ impl Config {
             coder_blocks: 1,
             beta: 0.02,
             coder_lr: 2e-3,
-            play_from: 0.2,
+            adversarial_start: 0.2,
             noise: 64,
             width,
             blocks,
             pack: 1,
             penalty: 0.5,
             penalty_every: 2,
-            given: 0.4,
+            p_given: 0.4,
             batch: 512,
             lr: 5e-4,
         }
@@ -114,7 +116,7 @@ impl Config {
 #[derive(Debug)]
 pub struct Gan {
     config: Config,
-    info: RowInfo,
+    info: TableInfo,
     starts: Arc<Vec<usize>>,
     groups: Groups,
     device: Device,
@@ -124,7 +126,7 @@ pub struct Gan {
 }
 
 impl Gan {
-    pub fn new(config: &Config, info: &RowInfo, device: &Device, rng: &mut Rng) -> Self {
+    pub fn new(config: &Config, info: &TableInfo, device: &Device, rng: &mut Rng) -> Self {
         let on = device.clone().autodiff();
         let adam = |ema| AdamW { beta1: 0.0, beta2: 0.99, clip: 0.0, ema, ..AdamW::default() };
         let &Config { latent, coder_width: width, coder_blocks: blocks, beta, coder_lr: lr, .. } = config;
@@ -144,13 +146,13 @@ impl Gan {
         self.starts.len() - 1
     }
 
-    pub fn phases(&self) -> Vec<(&'static str, f64)> {
-        vec![("latent vectors", 0.0), ("adversaries", self.config.play_from)]
+    pub fn stages(&self) -> Vec<(&'static str, f64)> {
+        vec![("latent vectors", 0.0), ("adversaries", self.config.adversarial_start)]
     }
 
     /// One step of whichever phase `progress` lies in; each phase has a schedule of its own.
-    pub fn step(&mut self, batch: &RowBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
-        let from = self.config.play_from;
+    pub fn step(&mut self, batch: &TableBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+        let from = self.config.adversarial_start;
         if progress < from {
             self.latents.step(batch, progress / from, rng)
         } else {
@@ -160,7 +162,7 @@ impl Gan {
 
     /// One step of the discriminator, then one of the generator. Metrics: the losses of both, how well real and
     /// generated are told apart (0.5: not at all), and the penalty when due.
-    fn play(&mut self, batch: &RowBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+    fn play(&mut self, batch: &TableBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
         let on = self.device.clone().autodiff();
         let lr = self.config.lr * Schedule::default().factor(progress);
         // Whole packs.
@@ -168,7 +170,7 @@ impl Gan {
         let (tokens, known) = self.conditions(batch, n, rng);
         let known = Arc::new(places(&known, &self.starts));
         let twice = Arc::new([known.as_slice(), &known].concat());
-        let real = self.latents.encode(&RowBatch { tokens, n }, rng);
+        let real = self.latents.encode(&TableBatch { tokens, n }, rng);
         let real = Tensor::from_data(TensorData::new(real, [n, self.config.latent]), &self.device);
         let fake = self.generator.net().forward(self.noise(n, &on, rng), &known, self.fields());
 
@@ -203,22 +205,22 @@ impl Gan {
 
     /// Phase 1: the autoencoder's loss. Phase 2: how far generated rows are from held-out ones, the total variation
     /// between the tables of two fields, the mean over all pairs, with large fields in groups of tokens.
-    pub fn validate(&self, batch: &RowBatch, progress: f64, rng: &mut Rng) -> Option<Metrics> {
-        if progress < self.config.play_from {
+    pub fn validate(&self, batch: &TableBatch, progress: f64, rng: &mut Rng) -> Option<Metrics> {
+        if progress < self.config.adversarial_start {
             return Some(self.latents.validate(batch, rng));
         }
-        let generated = self.sample(&RowDraw::new(batch.n.max(LEAST_JUDGED)), rng);
+        let generated = self.sample(&TableSampleParams::new(batch.n.max(LEAST_JUDGED)), rng);
         Some(Metrics::new([("pair_distance", self.groups.pair_distance(&batch.tokens, &generated))]))
     }
 
     /// Real rows and what of them is given.
-    fn conditions(&self, batch: &RowBatch, n: usize, rng: &mut Rng) -> (Vec<u16>, Vec<u16>) {
+    fn conditions(&self, batch: &TableBatch, n: usize, rng: &mut Rng) -> (Vec<u16>, Vec<u16>) {
         let fields = self.fields();
         let row = |row: usize| &batch.tokens[row * fields..][..fields];
         let (mut rows, mut known) = (Vec::with_capacity(n * fields), vec![HIDDEN; n * fields]);
         for (i, known) in known.chunks_exact_mut(fields).enumerate() {
             let mut real = row(i % batch.n);
-            if f64::from(rng.uniform()) < self.config.given {
+            if f64::from(rng.uniform()) < self.config.p_given {
                 if rng.uniform() < ONE_TOKEN {
                     let field = rng.below(fields);
                     real = row(self.rare_row(batch, field, rng));
@@ -237,7 +239,7 @@ impl Gan {
     }
 
     /// A row of the batch by a token of `field`, tokens weighted by the logarithm of their frequency in it.
-    fn rare_row(&self, batch: &RowBatch, field: usize, rng: &mut Rng) -> usize {
+    fn rare_row(&self, batch: &TableBatch, field: usize, rng: &mut Rng) -> usize {
         let mut counts = vec![0u32; self.starts[field + 1] - self.starts[field]];
         let tokens = || batch.tokens.iter().skip(field).step_by(self.fields());
         tokens().for_each(|&token| counts[token as usize] += 1);
@@ -252,7 +254,7 @@ impl Gan {
     }
 
     /// Draws from the averaged generator.
-    pub fn sample(&self, draw: &RowDraw, rng: &mut Rng) -> Vec<u16> {
+    pub fn sample(&self, draw: &TableSampleParams, rng: &mut Rng) -> Vec<u16> {
         let (net, fields) = (self.generator.averaged(), self.fields());
         latent::sample(&self.info, draw, rng, |tokens, rng| {
             let noise = self.noise(tokens.len() / fields, &self.device, rng);
@@ -301,7 +303,7 @@ struct Groups {
 impl Groups {
     const MOST: usize = 10;
 
-    fn new(info: &RowInfo) -> Self {
+    fn new(info: &TableInfo) -> Self {
         let of = info.fields.iter().map(|field| {
             let mut order: Vec<usize> = (0..field.size).collect();
             if field.ordinal {
@@ -376,7 +378,7 @@ struct Generator {
 }
 
 impl Generator {
-    fn new(config: &Config, info: &RowInfo, device: &Device, rng: &mut Rng) -> Self {
+    fn new(config: &Config, info: &TableInfo, device: &Device, rng: &mut Rng) -> Self {
         let (width, total) = (config.width, info.starts()[info.width()]);
         Self {
             input: Linear::new(config.noise, width, 1.0, device, rng),
@@ -407,7 +409,7 @@ struct Discriminator {
 }
 
 impl Discriminator {
-    fn new(config: &Config, info: &RowInfo, device: &Device, rng: &mut Rng) -> Self {
+    fn new(config: &Config, info: &TableInfo, device: &Device, rng: &mut Rng) -> Self {
         let (width, total) = (config.width, info.starts()[info.width()]);
         Self {
             input: Linear::new(config.latent, width, 1.0, device, rng),
@@ -449,14 +451,14 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use burn::module::Param;
-    use mintage_data::table::codec::Field;
+    use mintage_data::table::encoder::Field;
     use mintage_nn::weights::to_vec;
 
     const OPTIONS: &str = "width = 32\nlatent = 8\nbatch = 64\npack = 4\nlr = 0.003";
 
     /// Two small fields of which the second follows from the first, an ordinal field of which the last token
     /// stands apart, and a number of many tokens that goes with it.
-    fn tiny_rows() -> (RowInfo, RowBatch) {
+    fn tiny_rows() -> (TableInfo, TableBatch) {
         const ROWS: usize = 64;
         let mut rng = Rng::new(3, 0);
         let row = |_| {
@@ -470,7 +472,7 @@ mod tests {
             tokens.iter().skip(column).step_by(4).for_each(|&token| counts[token as usize] += 1);
             Field { column, size, ordinal, unordered, detail: false, counts }
         };
-        (RowInfo { fields: fields.map(field).collect(), train_len: ROWS }, RowBatch { tokens, n: ROWS })
+        (TableInfo { fields: fields.map(field).collect(), train_len: ROWS }, TableBatch { tokens, n: ROWS })
     }
 
     #[test]
@@ -510,7 +512,7 @@ mod tests {
         let config = crate::recipe::merge_options(preset, &options).unwrap();
         let mut gan = Gan::new(&config, &info, &Device::flex(), &mut Rng::new(1, 0));
         let distance = |gan: &Gan| {
-            let rows = gan.sample(&RowDraw::new(1000), &mut Rng::new(3, 0));
+            let rows = gan.sample(&TableSampleParams::new(1000), &mut Rng::new(3, 0));
             gan.groups.pair_distance(&batch.tokens, &rows)
         };
         let before = distance(&gan);

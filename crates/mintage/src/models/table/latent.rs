@@ -1,10 +1,10 @@
 //! What models share that draw a latent vector for a row and then all of its fields at once.
 
-use mintage_data::{RowBatch, RowInfo};
+use mintage_data::{TableBatch, TableInfo};
 use mintage_nn::Rng;
 use rayon::prelude::*;
 
-use super::{HIDDEN, RowDraw, cumulative, pick};
+use super::{HIDDEN, TableSampleParams, cumulative, pick};
 
 /// Rows that go through the networks together in sampling.
 const SAMPLE_ROWS: usize = 2048;
@@ -17,7 +17,7 @@ const FLOOR: f32 = 1e-3;
 
 /// Rows of which some fields are hidden: all of them in every second row, in the others a part that is
 /// equally often of any size. A model that sees these learns every condition, and none.
-pub fn conditions(batch: &RowBatch, width: usize, rng: &mut Rng) -> Vec<u16> {
+pub fn conditions(batch: &TableBatch, width: usize, rng: &mut Rng) -> Vec<u16> {
     let mut tokens = batch.tokens.clone();
     for (at, row) in tokens.chunks_exact_mut(width).enumerate() {
         let hidden = if at % 2 == 0 { width } else { 1 + rng.below(width) };
@@ -32,8 +32,8 @@ pub fn conditions(batch: &RowBatch, width: usize, rng: &mut Rng) -> Vec<u16> {
 /// A field that is restricted to several tokens is settled first, from the mean over some latent vectors, and
 /// known from then on: drawn with all others from one latent vector it would not fit them.
 pub fn sample(
-    info: &RowInfo,
-    draw: &RowDraw,
+    info: &TableInfo,
+    draw: &TableSampleParams,
     rng: &mut Rng,
     decode: impl Fn(&[u16], &mut Rng) -> Vec<f32>,
 ) -> Vec<u16> {
@@ -61,8 +61,8 @@ pub fn sample(
 
 /// Draws the tokens of one restricted field.
 fn settle(
-    info: &RowInfo,
-    draw: &RowDraw,
+    info: &TableInfo,
+    draw: &TableSampleParams,
     field: usize,
     rows: &mut [u16],
     rng: &mut Rng,

@@ -13,7 +13,7 @@
 //! keeps components of few rows from reciting them: most in fields of many tokens, where a few rows say least.
 
 use burn::tensor::Device;
-use mintage_data::{RowBatch, RowInfo};
+use mintage_data::{TableBatch, TableInfo};
 use mintage_nn::{
     NotFinite, Rng, TensorMap, WeightsError,
     kernels::{NONE, add_responsibilities, responsibilities},
@@ -22,7 +22,7 @@ use mintage_nn::{
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{HIDDEN, RowDraw, net::places, pick};
+use super::{HIDDEN, TableSampleParams, net::places, pick};
 use crate::{events::Metrics, models::Size};
 
 /// All choices of a mixture.
@@ -39,7 +39,7 @@ pub struct Config {
 
 impl Config {
     /// The preset of a size; no more components than every fourth row could fill.
-    pub fn preset(size: Size, info: &RowInfo) -> Self {
+    pub fn preset(size: Size, info: &TableInfo) -> Self {
         let components = match size {
             Size::Tiny => 128,
             Size::Small => 1024,
@@ -68,7 +68,7 @@ pub struct Mixture {
 }
 
 impl Mixture {
-    pub fn new(config: &Config, info: &RowInfo, _device: &Device, _rng: &mut Rng) -> Self {
+    pub fn new(config: &Config, info: &TableInfo, _device: &Device, _rng: &mut Rng) -> Self {
         let k = config.components;
         let share = |counts: &[u32]| {
             let total: f32 = counts.iter().map(|&n| n as f32 + 0.01).sum();
@@ -97,7 +97,7 @@ impl Mixture {
     }
 
     /// One step of stepwise EM: the nats a row before it.
-    pub fn step(&mut self, batch: &RowBatch, _progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+    pub fn step(&mut self, batch: &TableBatch, _progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
         let indices = places(&batch.tokens, &self.starts);
         if self.steps == 0 {
             self.begin(&indices, rng);
@@ -118,7 +118,7 @@ impl Mixture {
     }
 
     /// Nats a row.
-    pub fn validate(&self, batch: &RowBatch, _progress: f64, rng: &mut Rng) -> Option<Metrics> {
+    pub fn validate(&self, batch: &TableBatch, _progress: f64, rng: &mut Rng) -> Option<Metrics> {
         let nll = self.nll(batch, rng);
         Some(Metrics::new([("nll", nll.iter().sum::<f64>() / nll.len().max(1) as f64)]))
     }
@@ -184,7 +184,7 @@ impl Mixture {
     }
 
     /// Draws rows of tokens: a component given what is known, then every open field given the component.
-    pub fn sample(&self, draw: &RowDraw, rng: &mut Rng) -> Vec<u16> {
+    pub fn sample(&self, draw: &TableSampleParams, rng: &mut Rng) -> Vec<u16> {
         let fields = self.fields();
         let mut tokens = draw.start(fields);
         let tables: Vec<Vec<f32>> = (0..fields).map(|field| self.cumulative(field, draw)).collect();
@@ -201,7 +201,7 @@ impl Mixture {
     }
 
     /// For each component the running sums of a field's allowed tokens: `[components, size]`.
-    fn cumulative(&self, field: usize, draw: &RowDraw) -> Vec<f32> {
+    fn cumulative(&self, field: usize, draw: &TableSampleParams) -> Vec<f32> {
         let k = self.components();
         let range = self.starts[field]..self.starts[field + 1];
         let scale = 1.0 / draw.temperature.max(1e-3);
@@ -220,7 +220,13 @@ impl Mixture {
     }
 
     /// A component for every row.
-    fn components_for(&self, tokens: &[u16], draw: &RowDraw, tables: &[Vec<f32>], rng: &mut Rng) -> Vec<u32> {
+    fn components_for(
+        &self,
+        tokens: &[u16],
+        draw: &TableSampleParams,
+        tables: &[Vec<f32>],
+        rng: &mut Rng,
+    ) -> Vec<u32> {
         let (k, fields) = (self.components(), self.fields());
         // What the conditions on sets of tokens say of each component.
         let mut conditions = vec![0.0; k];
@@ -245,7 +251,7 @@ impl Mixture {
     }
 
     /// Negative log-likelihood of each row in nats: exact.
-    pub fn nll(&self, batch: &RowBatch, _rng: &mut Rng) -> Vec<f64> {
+    pub fn nll(&self, batch: &TableBatch, _rng: &mut Rng) -> Vec<f64> {
         let rows = batch.tokens.chunks(self.fields() * 4096);
         let nll = |tokens: &[u16]| {
             let n = tokens.len() / self.fields();

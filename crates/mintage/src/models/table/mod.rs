@@ -1,6 +1,6 @@
 //! Models of table rows, one file a family.
 //!
-//! A row is a choice of one token a field ([`RowInfo`]); what tokens mean is the codec's business. All models
+//! A row is a choice of one token a field ([`TableInfo`]); what tokens mean is the codec's business. All models
 //! are drawn from alike: some fields of a row are given, some are restricted to a set of tokens, and the
 //! model fills in the rest.
 
@@ -18,7 +18,7 @@ pub mod vqvae;
 use std::ops::RangeInclusive;
 
 use burn::tensor::Device;
-use mintage_data::{RowBatch, RowInfo};
+use mintage_data::{TableBatch, TableInfo};
 use mintage_nn::{NotFinite, Rng, TensorMap, WeightsError};
 use serde::{Deserialize, Serialize};
 
@@ -33,7 +33,7 @@ pub const HIDDEN: u16 = u16::MAX;
 
 /// How to draw rows.
 #[derive(Clone, Debug)]
-pub struct RowDraw<'a> {
+pub struct TableSampleParams<'a> {
     pub n: usize,
     /// `n` × fields tokens, [`HIDDEN`] where the model shall choose; or nothing, when it shall choose all.
     pub given: &'a [u16],
@@ -43,7 +43,7 @@ pub struct RowDraw<'a> {
     pub temperature: f32,
 }
 
-impl RowDraw<'_> {
+impl TableSampleParams<'_> {
     /// `n` rows without any condition.
     pub fn new(n: usize) -> Self {
         Self { n, given: &[], allowed: &[], temperature: 1.0 }
@@ -99,7 +99,7 @@ impl TableConfig {
     pub fn preset(
         family: Option<Family>,
         size: Size,
-        info: &RowInfo,
+        info: &TableInfo,
         options: &toml::Table,
     ) -> Result<Self, RecipeError> {
         let config = match family.unwrap_or(AUTO_FAMILY) {
@@ -194,7 +194,7 @@ macro_rules! each {
 
 impl TableModel {
     /// A fresh model on `device` (plain; gradients are switched on inside), initialised from `rng`.
-    pub fn new(config: &TableConfig, info: &RowInfo, device: &Device, rng: &mut Rng) -> Self {
+    pub fn new(config: &TableConfig, info: &TableInfo, device: &Device, rng: &mut Rng) -> Self {
         match config {
             TableConfig::Vae(c) => Self::Vae(vae::Vae::new(c, info, device, rng)),
             TableConfig::Vqvae(c) => Self::Vqvae(vqvae::Vqvae::new(c, info, device, rng)),
@@ -206,32 +206,32 @@ impl TableModel {
     }
 
     /// One training step at `progress` ∈ [0, 1] of the budget. On an error nothing has changed.
-    pub fn step(&mut self, batch: &RowBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+    pub fn step(&mut self, batch: &TableBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
         each!(self, m => m.step(batch, progress, rng))
     }
 
     /// Metrics on held-out rows, with the averaged weights; the first is the one to minimise.
-    pub fn validate(&self, batch: &RowBatch, progress: f64, rng: &mut Rng) -> Option<Metrics> {
+    pub fn validate(&self, batch: &TableBatch, progress: f64, rng: &mut Rng) -> Option<Metrics> {
         each!(self, m => m.validate(batch, progress, rng))
     }
 
-    /// The phases of a run, and the share of the budget at which each begins.
-    pub fn phases(&self) -> Vec<(&'static str, f64)> {
+    /// The stages of training, and the share of the budget at which each begins.
+    pub fn stages(&self) -> Vec<(&'static str, f64)> {
         match self {
-            Self::Vae(m) => m.phases(),
-            Self::Vqvae(m) => m.phases(),
-            Self::Gan(m) => m.phases(),
+            Self::Vae(m) => m.stages(),
+            Self::Vqvae(m) => m.stages(),
+            Self::Gan(m) => m.stages(),
             Self::Ar(_) | Self::Flow(_) | Self::Mixture(_) => vec![("training", 0.0)],
         }
     }
 
     /// Draws rows of tokens, those given and allowed kept.
-    pub fn sample(&self, draw: &RowDraw, rng: &mut Rng) -> Vec<u16> {
+    pub fn sample(&self, draw: &TableSampleParams, rng: &mut Rng) -> Vec<u16> {
         each!(self, m => m.sample(draw, rng))
     }
 
     /// Negative log-likelihood of each row in nats, where the family has one.
-    pub fn nll(&self, batch: &RowBatch, _samples: usize, rng: &mut Rng) -> Option<Vec<f64>> {
+    pub fn nll(&self, batch: &TableBatch, _samples: usize, rng: &mut Rng) -> Option<Vec<f64>> {
         match self {
             Self::Vae(_) => None,
             Self::Vqvae(m) => Some(m.nll(batch, rng)),
@@ -289,7 +289,7 @@ fn pick(cumulative: &[f32], u: f32) -> usize {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use mintage_data::table::codec::Field;
+    use mintage_data::table::encoder::Field;
 
     use super::*;
 
@@ -297,12 +297,12 @@ mod tests {
     const STEPS: u64 = 300;
 
     /// Rows of four fields of which the first two tell the others: six kinds in all.
-    fn tiny_batch() -> RowBatch {
+    fn tiny_batch() -> TableBatch {
         let row = |i: u16| [i % 2, i % 3, i % 6 / 2, (i % 6 + 5 * (i % 2)) % 12];
-        RowBatch { tokens: (0..48).flat_map(row).collect(), n: 48 }
+        TableBatch { tokens: (0..48).flat_map(row).collect(), n: 48 }
     }
 
-    fn tiny_info() -> RowInfo {
+    fn tiny_info() -> TableInfo {
         let batch = tiny_batch();
         let sizes = [(2, false), (3, false), (3, true), (12, true)];
         let fields = sizes.into_iter().enumerate().map(|(at, (size, ordinal))| {
@@ -310,7 +310,7 @@ mod tests {
             batch.tokens.iter().skip(at).step_by(4).for_each(|&token| counts[token as usize] += 1);
             Field { column: at, size, ordinal, unordered: 0, detail: false, counts }
         });
-        RowInfo { fields: fields.collect(), train_len: batch.n }
+        TableInfo { fields: fields.collect(), train_len: batch.n }
     }
 
     /// Tiny configurations of all families.
@@ -349,7 +349,7 @@ mod tests {
         // Rows of a GAN take longer than a test may: what its networks learn, its own tests say.
         for config in configs().into_iter().filter(|config| config.family() != Family::Gan) {
             let model = trained(&config, STEPS);
-            let share = share_of_known(&model.sample(&RowDraw::new(500), &mut Rng::new(3, 0)));
+            let share = share_of_known(&model.sample(&TableSampleParams::new(500), &mut Rng::new(3, 0)));
             // Independent fields would be right in one row of eighteen.
             assert!(share > 0.8, "{}: {share}", config.family().name());
         }
@@ -362,7 +362,7 @@ mod tests {
         let allowed = [None, Some(vec![true, false, true]), None, Some(fourth)];
         for config in configs() {
             let model = trained(&config, STEPS);
-            let draw = RowDraw { given: &given, allowed: &allowed, ..RowDraw::new(300) };
+            let draw = TableSampleParams { given: &given, allowed: &allowed, ..TableSampleParams::new(300) };
             let rows = model.sample(&draw, &mut Rng::new(3, 0));
             let kept = |row: &[u16]| row[0] == 1 && row[1] != 1 && row[3] > 7;
             assert!(rows.chunks(4).all(kept), "{}", config.family().name());
@@ -384,7 +384,7 @@ mod tests {
         for (config, at) in configs().iter().flat_map(|config| [(config, 2), (config, STEPS - 2)]) {
             let mut model = trained(config, 2);
             step(&mut model, at);
-            let sample = |model: &TableModel| model.sample(&RowDraw::new(20), &mut Rng::new(3, 0));
+            let sample = |model: &TableModel| model.sample(&TableSampleParams::new(20), &mut Rng::new(3, 0));
             let mut published = trained(config, 0);
             published.load_weights(&through_file(&|map| model.save_weights(map))).unwrap();
             assert_eq!(sample(&model), sample(&published));

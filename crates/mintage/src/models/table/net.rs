@@ -6,7 +6,7 @@ use burn::{
     module::{Module, Param},
     tensor::{Device, Tensor, TensorData},
 };
-use mintage_data::{RowInfo, table::codec::Field};
+use mintage_data::{TableInfo, table::encoder::Field};
 use mintage_nn::{
     Rng,
     kernels::{self, NONE},
@@ -45,7 +45,7 @@ impl Block {
         kernels::add(h.clone(), self.down.forward(self.inside(h)))
     }
 
-    pub fn forward_dropping(&self, h: Tensor<2>, share: f64, rng: &mut Rng) -> Tensor<2> {
+    pub fn forward_train(&self, h: Tensor<2>, share: f64, rng: &mut Rng) -> Tensor<2> {
         if share <= 0.0 {
             return self.forward(h);
         }
@@ -66,14 +66,14 @@ impl Block {
 }
 
 impl Trunk {
-    pub fn new(info: &RowInfo, width: usize, blocks: usize, device: &Device, rng: &mut Rng) -> Self {
+    pub fn new(info: &TableInfo, width: usize, blocks: usize, device: &Device, rng: &mut Rng) -> Self {
         let total = info.starts()[info.width()];
         let embed = Embedding { weight: smooth_embedding(info, total, width, device, rng) };
         let blocks = (0..blocks).map(|_| Block::new(width, device, rng)).collect();
         Self { embed, blocks, norm: LayerNorm::new(width, device) }
     }
 
-    /// `indices`: for each row and field a place in [`RowInfo::starts`], or [`NONE`] where it is hidden.
+    /// `indices`: for each row and field a place in [`TableInfo::starts`], or [`NONE`] where it is hidden.
     pub fn forward(&self, indices: &Arc<Vec<u32>>, fields: usize) -> Tensor<2> {
         self.forward_sum(self.embed.bag(indices, fields))
     }
@@ -89,7 +89,7 @@ impl Trunk {
     }
 
     /// The same in training, with dropout (Srivastava et al., 2014) inside the blocks.
-    pub fn forward_dropping(
+    pub fn forward_train(
         &self,
         indices: &Arc<Vec<u32>>,
         fields: usize,
@@ -97,13 +97,13 @@ impl Trunk {
         rng: &mut Rng,
     ) -> Tensor<2> {
         let h = self.embed.bag(indices, fields);
-        self.norm.forward(self.blocks.iter().fold(h, |h, block| block.forward_dropping(h, share, rng)))
+        self.norm.forward(self.blocks.iter().fold(h, |h, block| block.forward_train(h, share, rng)))
     }
 
     /// The same where of each field not a token is known but a distribution over its tokens: `[n, tokens]`.
     pub fn forward_shares(&self, shares: Tensor<2>, dropout: f64, rng: &mut Rng) -> Tensor<2> {
         let h = kernels::linear(shares, self.embed.weight.val(), None);
-        self.norm.forward(self.blocks.iter().fold(h, |h, block| block.forward_dropping(h, dropout, rng)))
+        self.norm.forward(self.blocks.iter().fold(h, |h, block| block.forward_train(h, dropout, rng)))
     }
 }
 
@@ -118,7 +118,7 @@ pub struct Decoder {
 
 impl Decoder {
     pub fn new(
-        info: &RowInfo,
+        info: &TableInfo,
         d: usize,
         (width, blocks): (usize, usize),
         device: &Device,
@@ -167,7 +167,7 @@ pub fn places(tokens: &[u16], starts: &[usize]) -> Vec<u32> {
 /// Vectors of neighbouring tokens of an ordinal field begin alike: a few random waves along the field. All
 /// others begin as independent normal numbers. Their sum over a row has about unit variance.
 pub fn smooth_embedding(
-    info: &RowInfo,
+    info: &TableInfo,
     total: usize,
     width: usize,
     device: &Device,
@@ -179,7 +179,7 @@ pub fn smooth_embedding(
 }
 
 /// `[total, width]`.
-fn smooth_vectors(info: &RowInfo, total: usize, width: usize, rng: &mut Rng) -> Vec<f32> {
+fn smooth_vectors(info: &TableInfo, total: usize, width: usize, rng: &mut Rng) -> Vec<f32> {
     const WAVES: usize = 6;
     let std = (1.0 / info.width() as f32).sqrt();
     let mut values = Vec::with_capacity(total * width);

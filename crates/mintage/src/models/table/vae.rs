@@ -18,7 +18,7 @@ use burn::{
     module::Module,
     tensor::{Device, Tensor, TensorData},
 };
-use mintage_data::{RowBatch, RowInfo};
+use mintage_data::{TableBatch, TableInfo};
 use mintage_nn::{
     AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError, kernels,
     layers::{LayerNorm, Linear, sinusoidal},
@@ -26,7 +26,7 @@ use mintage_nn::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    RowDraw,
+    TableSampleParams,
     autoencoder::{Latents, Shape},
     latent,
     net::{Block, Trunk, places},
@@ -51,7 +51,8 @@ pub struct Config {
     pub prior_width: usize,
     pub prior_blocks: usize,
     /// Share of the budget at which the prior is begun.
-    pub prior_from: f64,
+    #[serde(alias = "prior_from")]
+    pub prior_start: f64,
     /// Steps of the midpoint rule in sampling; each evaluates the prior twice.
     pub steps: usize,
     pub batch: usize,
@@ -61,7 +62,7 @@ pub struct Config {
 
 impl Config {
     /// The preset of a size.
-    pub fn preset(size: Size, _info: &RowInfo) -> Self {
+    pub fn preset(size: Size, _info: &TableInfo) -> Self {
         let (width, blocks, latent, prior_width, prior_blocks) = match size {
             Size::Tiny => (128, 1, 16, 128, 2),
             Size::Small => (256, 1, 32, 384, 3),
@@ -75,7 +76,7 @@ impl Config {
             beta: 0.02,
             prior_width,
             prior_blocks,
-            prior_from: 0.25,
+            prior_start: 0.25,
             steps: 10,
             batch: 1024,
             lr: 2e-3,
@@ -88,7 +89,7 @@ impl Config {
 #[derive(Debug)]
 pub struct Vae {
     config: Config,
-    info: RowInfo,
+    info: TableInfo,
     starts: Arc<Vec<usize>>,
     device: Device,
     latents: Latents,
@@ -96,7 +97,7 @@ pub struct Vae {
 }
 
 impl Vae {
-    pub fn new(config: &Config, info: &RowInfo, device: &Device, rng: &mut Rng) -> Self {
+    pub fn new(config: &Config, info: &TableInfo, device: &Device, rng: &mut Rng) -> Self {
         let &Config { latent, width, blocks, beta, lr, .. } = config;
         let latents = Latents::new(Shape { latent, width, blocks, beta, lr }, info, device, rng);
         let prior = Velocity::new(config, info, &device.clone().autodiff(), rng);
@@ -110,13 +111,13 @@ impl Vae {
         }
     }
 
-    pub fn phases(&self) -> Vec<(&'static str, f64)> {
-        vec![("latent vectors", 0.0), ("prior over them", self.config.prior_from)]
+    pub fn stages(&self) -> Vec<(&'static str, f64)> {
+        vec![("latent vectors", 0.0), ("prior over them", self.config.prior_start)]
     }
 
     /// One step of whichever phase `progress` lies in; each phase has a schedule of its own.
-    pub fn step(&mut self, batch: &RowBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
-        let from = self.config.prior_from;
+    pub fn step(&mut self, batch: &TableBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+        let from = self.config.prior_start;
         if progress < from {
             self.latents.step(batch, progress / from, rng)
         } else {
@@ -124,7 +125,7 @@ impl Vae {
         }
     }
 
-    fn step_prior(&mut self, batch: &RowBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+    fn step_prior(&mut self, batch: &TableBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
         let loss = self.prior_loss(self.prior.net(), batch, &self.device.clone().autodiff(), rng);
         let lr = self.config.prior_lr * Schedule::default().factor(progress);
         let (loss, norm) = self.prior.update(loss, lr)?;
@@ -132,7 +133,7 @@ impl Vae {
     }
 
     /// Mean squared error of the velocity, `[1]`.
-    fn prior_loss(&self, prior: &Velocity, batch: &RowBatch, device: &Device, rng: &mut Rng) -> Tensor<1> {
+    fn prior_loss(&self, prior: &Velocity, batch: &TableBatch, device: &Device, rng: &mut Rng) -> Tensor<1> {
         let (n, d, fields) = (batch.n, self.config.latent, self.info.width());
         let z = self.latents.encode(batch, rng);
         let eps = rng.normals(n * d);
@@ -150,9 +151,9 @@ impl Vae {
     }
 
     /// Phase 1: the loss and its parts, nats a row. Phase 2: the error of the velocity.
-    pub fn validate(&self, batch: &RowBatch, progress: f64, rng: &mut Rng) -> Option<Metrics> {
+    pub fn validate(&self, batch: &TableBatch, progress: f64, rng: &mut Rng) -> Option<Metrics> {
         let mut metrics = self.latents.validate(batch, rng);
-        if progress >= self.config.prior_from {
+        if progress >= self.config.prior_start {
             let loss = self.prior_loss(&self.prior.averaged(), batch, &self.device, rng);
             metrics.0[0].1 = f64::from(loss.into_scalar::<f32>());
         }
@@ -160,7 +161,7 @@ impl Vae {
     }
 
     /// Draws rows: noise is carried to a latent vector that suits what is known, and decoded.
-    pub fn sample(&self, draw: &RowDraw, rng: &mut Rng) -> Vec<u16> {
+    pub fn sample(&self, draw: &TableSampleParams, rng: &mut Rng) -> Vec<u16> {
         let prior = self.prior.averaged();
         let (d, fields) = (self.config.latent, self.info.width());
         latent::sample(&self.info, draw, rng, |tokens, rng| {
@@ -223,7 +224,7 @@ struct Velocity {
 }
 
 impl Velocity {
-    fn new(config: &Config, info: &RowInfo, device: &Device, rng: &mut Rng) -> Self {
+    fn new(config: &Config, info: &TableInfo, device: &Device, rng: &mut Rng) -> Self {
         let width = config.prior_width;
         Self {
             known: Trunk::new(info, width, 1, device, rng),

@@ -20,7 +20,7 @@ use burn::{
     module::Module,
     tensor::{Device, Tensor},
 };
-use mintage_data::{RowBatch, RowInfo, table::codec::Field};
+use mintage_data::{TableBatch, TableInfo, table::encoder::Field};
 use mintage_nn::{
     AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError,
     kernels::{self, NONE},
@@ -31,8 +31,8 @@ use mintage_nn::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    HIDDEN, RowDraw,
-    any_order::{AnyOrder, Questions},
+    HIDDEN, TableSampleParams,
+    any_order::{AnyOrder, MaskedBatch},
     latent,
     net::{Decoder, Trunk, places},
 };
@@ -57,7 +57,8 @@ pub struct Config {
     /// Share of the prior's values inside a block that are dropped in training.
     pub prior_dropout: f64,
     /// Share of the budget at which the prior is begun.
-    pub prior_from: f64,
+    #[serde(alias = "prior_from")]
+    pub prior_start: f64,
     pub batch: usize,
     pub lr: f64,
     pub prior_lr: f64,
@@ -65,7 +66,7 @@ pub struct Config {
 
 impl Config {
     /// The preset of a size.
-    pub fn preset(size: Size, _info: &RowInfo) -> Self {
+    pub fn preset(size: Size, _info: &TableInfo) -> Self {
         let (width, blocks, codes, prior_width, prior_blocks) = match size {
             Size::Tiny => (64, 1, 64, 128, 2),
             Size::Small => (128, 1, 256, 256, 3),
@@ -81,7 +82,7 @@ impl Config {
             prior_width,
             prior_blocks,
             prior_dropout: 0.1,
-            prior_from: 0.3,
+            prior_start: 0.3,
             batch: 1024,
             lr: 2e-3,
             prior_lr: 2e-3,
@@ -93,7 +94,7 @@ impl Config {
 #[derive(Debug)]
 pub struct Vqvae {
     config: Config,
-    info: RowInfo,
+    info: TableInfo,
     starts: Arc<Vec<usize>>,
     device: Device,
     /// The fields that each slot sees.
@@ -121,7 +122,7 @@ struct Quantized {
 }
 
 impl Vqvae {
-    pub fn new(config: &Config, info: &RowInfo, device: &Device, rng: &mut Rng) -> Self {
+    pub fn new(config: &Config, info: &TableInfo, device: &Device, rng: &mut Rng) -> Self {
         let on = device.clone().autodiff();
         let slots = slots(info, config.codes);
         let sizes: Vec<usize> = slots.iter().map(|fields| combinations(info, fields, config.codes)).collect();
@@ -145,13 +146,13 @@ impl Vqvae {
         }
     }
 
-    pub fn phases(&self) -> Vec<(&'static str, f64)> {
-        vec![("codes", 0.0), ("prior over codes", self.config.prior_from)]
+    pub fn stages(&self) -> Vec<(&'static str, f64)> {
+        vec![("codes", 0.0), ("prior over codes", self.config.prior_start)]
     }
 
     /// One step of whichever phase `progress` lies in; each phase has a schedule of its own.
-    pub fn step(&mut self, batch: &RowBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
-        let from = self.config.prior_from;
+    pub fn step(&mut self, batch: &TableBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+        let from = self.config.prior_start;
         if progress < from {
             self.step_autoencoder(batch, progress / from, rng)
         } else {
@@ -161,7 +162,7 @@ impl Vqvae {
 
     fn step_autoencoder(
         &mut self,
-        batch: &RowBatch,
+        batch: &TableBatch,
         progress: f64,
         rng: &mut Rng,
     ) -> Result<Metrics, NotFinite> {
@@ -192,7 +193,7 @@ impl Vqvae {
     }
 
     /// What the codes are chosen by: `[n, slots · code_dim]`. Each slot sees its own fields alone.
-    fn encode(&self, net: &Autoencoder, batch: &RowBatch) -> Tensor<2> {
+    fn encode(&self, net: &Autoencoder, batch: &TableBatch) -> Tensor<2> {
         let most = self.slots.iter().map(Range::len).max().unwrap_or(0);
         let places = places(&batch.tokens, &self.starts);
         let mut seen = Vec::with_capacity(batch.n * self.slots.len() * most);
@@ -235,13 +236,13 @@ impl Vqvae {
     }
 
     /// `−log p(x | c)` of each row, in nats.
-    fn decoding_nll(&self, net: &Autoencoder, vectors: Tensor<2>, batch: &RowBatch) -> Tensor<1> {
+    fn decoding_nll(&self, net: &Autoencoder, vectors: Tensor<2>, batch: &TableBatch) -> Tensor<1> {
         let targets = Arc::new(batch.tokens.iter().map(|&token| u32::from(token)).collect());
         let weights = Arc::new(vec![1.0; batch.tokens.len()]);
         kernels::fields_cross_entropy(net.decoder.forward(vectors), &self.starts, &targets, &weights)
     }
 
-    fn step_prior(&mut self, batch: &RowBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+    fn step_prior(&mut self, batch: &TableBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
         let questions = self.questions(batch, rng);
         let loss = self.prior.net().loss(questions, self.config.prior_dropout, rng);
         let lr = self.config.prior_lr * Schedule::default().factor(progress);
@@ -250,7 +251,7 @@ impl Vqvae {
     }
 
     /// For each row one of its codes, given those before it and a part of the row.
-    fn questions(&self, batch: &RowBatch, rng: &mut Rng) -> Questions {
+    fn questions(&self, batch: &TableBatch, rng: &mut Rng) -> MaskedBatch {
         let (slots, order) = (self.slots.len(), self.order());
         let codes = self.quantize(&self.encode(&self.autoencoder.averaged(), batch)).codes;
         let known = latent::conditions(batch, self.info.width(), rng);
@@ -265,14 +266,14 @@ impl Vqvae {
             targets[at(asked)] = codes[at(asked)];
         }
         let weights = vec![1.0; targets.len()];
-        Questions { tokens: beside(&known, &shown, batch.n), targets, weights }
+        MaskedBatch { tokens: beside(&known, &shown, batch.n), targets, weights }
     }
 
     /// Phase 1: nats of a row given its codes. Phase 2: nats of codes and row.
-    pub fn validate(&self, batch: &RowBatch, progress: f64, _rng: &mut Rng) -> Option<Metrics> {
+    pub fn validate(&self, batch: &TableBatch, progress: f64, _rng: &mut Rng) -> Option<Metrics> {
         let mean = |nats: &[f64]| nats.iter().sum::<f64>() / nats.len().max(1) as f64;
         let (codes, row_nats) = self.coded(batch);
-        if progress < self.config.prior_from {
+        if progress < self.config.prior_start {
             return Some(Metrics::new([("reconstruction", mean(&row_nats))]));
         }
         let code_nats = self.code_nats(&codes, batch.n);
@@ -285,7 +286,7 @@ impl Vqvae {
     }
 
     /// The codes of each row, and `−log p(x | c)`.
-    fn coded(&self, batch: &RowBatch) -> (Vec<u32>, Vec<f64>) {
+    fn coded(&self, batch: &TableBatch) -> (Vec<u32>, Vec<f64>) {
         let net = self.autoencoder.averaged();
         let Quantized { codes, vectors, .. } = self.quantize(&self.encode(&net, batch));
         let nats = to_vec(&self.decoding_nll(&net, vectors, batch));
@@ -307,13 +308,13 @@ impl Vqvae {
     }
 
     /// Draws rows: codes that suit what is known, one after another, then all fields.
-    pub fn sample(&self, draw: &RowDraw, rng: &mut Rng) -> Vec<u16> {
+    pub fn sample(&self, draw: &TableSampleParams, rng: &mut Rng) -> Vec<u16> {
         let (net, prior) = (self.autoencoder.averaged(), self.prior.averaged());
         let (fields, order) = (self.info.width(), self.order());
         latent::sample(&self.info, draw, rng, |known, rng| {
             let n = known.len() / fields;
             let mut tokens = beside(known, &vec![HIDDEN; n * order.len()], n);
-            let free = RowDraw { temperature: draw.temperature, ..RowDraw::new(n) };
+            let free = TableSampleParams { temperature: draw.temperature, ..TableSampleParams::new(n) };
             prior.complete(&mut tokens, &order, &free, rng);
             let rows = tokens.chunks_exact(fields + order.len());
             let codes: Vec<u32> =
@@ -323,7 +324,7 @@ impl Vqvae {
     }
 
     /// `−log p(c) − log p(x | c)`: an upper bound of `−log p(x)`, nats a row.
-    pub fn nll(&self, batch: &RowBatch, _rng: &mut Rng) -> Vec<f64> {
+    pub fn nll(&self, batch: &TableBatch, _rng: &mut Rng) -> Vec<f64> {
         let (codes, row_nats) = self.coded(batch);
         let code_nats = self.code_nats(&codes, batch.n);
         row_nats.iter().zip(code_nats).map(|(row, codes)| row + codes).collect()
@@ -371,7 +372,7 @@ impl Vqvae {
 }
 
 /// Neighbouring fields go into one slot as long as `codes` can tell all their combinations apart.
-fn slots(info: &RowInfo, codes: usize) -> Vec<Range<usize>> {
+fn slots(info: &TableInfo, codes: usize) -> Vec<Range<usize>> {
     let mut slots: Vec<Range<usize>> = Vec::new();
     for field in 0..info.width() {
         match slots.last_mut() {
@@ -385,13 +386,13 @@ fn slots(info: &RowInfo, codes: usize) -> Vec<Range<usize>> {
 }
 
 /// How many rows of tokens some fields can have, `most` if it is more.
-fn combinations(info: &RowInfo, fields: &Range<usize>, most: usize) -> usize {
+fn combinations(info: &TableInfo, fields: &Range<usize>, most: usize) -> usize {
     let sizes = info.fields[fields.clone()].iter().map(|field| field.size);
     sizes.fold(1usize, |product, size| product.saturating_mul(size).min(most))
 }
 
 /// The fields of a table, and after them one a slot.
-fn with_codes(info: &RowInfo, sizes: &[usize]) -> RowInfo {
+fn with_codes(info: &TableInfo, sizes: &[usize]) -> TableInfo {
     let slot = |&size: &usize| Field {
         column: 0,
         size,
@@ -401,7 +402,7 @@ fn with_codes(info: &RowInfo, sizes: &[usize]) -> RowInfo {
         counts: vec![1; size],
     };
     let fields = info.fields.iter().cloned().chain(sizes.iter().map(slot));
-    RowInfo { fields: fields.collect(), train_len: info.train_len }
+    TableInfo { fields: fields.collect(), train_len: info.train_len }
 }
 
 /// Rows of tokens, each continued by a row of codes.

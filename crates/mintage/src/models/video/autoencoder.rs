@@ -11,12 +11,12 @@ use burn::{
     module::Module,
     tensor::{Device, Tensor, TensorData},
 };
-use mintage_data::ClipBatch;
+use mintage_data::VideoBatch;
 use mintage_nn::{AdamW, NotFinite, Rng, TensorMap, Trainable, WeightsError, kernels, weights::to_vec};
 
 use super::{
-    ClipInfo,
-    net::{ClipDecoder, ClipEncoder, Missed, Trunk, from_frames, is_hidden, parts_of, to_frames},
+    VideoInfo,
+    net::{Missed, Trunk, VideoDecoder, VideoEncoder, from_frames, is_hidden, parts_of, to_frames},
 };
 use crate::{
     events::Metrics,
@@ -28,8 +28,8 @@ const DECAY: f32 = 0.98;
 
 #[derive(Module, Debug)]
 struct Net {
-    encoder: ClipEncoder,
-    decoder: ClipDecoder,
+    encoder: VideoEncoder,
+    decoder: VideoDecoder,
 }
 
 impl Net {
@@ -47,7 +47,7 @@ pub struct Autoencoder {
     net: Trainable<Net>,
     /// Moving average of the mean square of each dimension of the latents.
     squares: Vec<f32>,
-    info: ClipInfo,
+    info: VideoInfo,
     device: Device,
 }
 
@@ -61,11 +61,11 @@ pub struct Coder {
 
 impl Autoencoder {
     /// With `d` dimensions of a latent vector.
-    pub fn new(trunk: Trunk, d: usize, info: &ClipInfo, device: &Device, rng: &mut Rng) -> Self {
+    pub fn new(trunk: Trunk, d: usize, info: &VideoInfo, device: &Device, rng: &mut Rng) -> Self {
         let on = device.clone().autodiff();
         let net = Net {
-            encoder: ClipEncoder::new(trunk, 2 * d, &on, rng),
-            decoder: ClipDecoder::new(trunk, d, info.shape.channels, &on, rng),
+            encoder: VideoEncoder::new(trunk, 2 * d, &on, rng),
+            decoder: VideoDecoder::new(trunk, d, info.shape.channels, &on, rng),
         };
         Self {
             net: Trainable::with_muon(net, AdamW::default(), is_hidden),
@@ -78,12 +78,12 @@ impl Autoencoder {
     /// One step. Metrics: mean squared error in [0, 1], nats a dimension of the latents.
     pub fn step(
         &mut self,
-        batch: &ClipBatch,
+        batch: &VideoBatch,
         beta: f64,
         lr: f64,
         rng: &mut Rng,
     ) -> Result<Metrics, NotFinite> {
-        let ClipInfo { shape, frames, .. } = self.info;
+        let VideoInfo { shape, frames, .. } = self.info;
         let x = to_frames(&batch.pixels, shape, frames, &self.device.clone().autodiff());
         let (mu, logvar) = self.net.net().encode(x.clone(), frames);
         let z = reparametrise(&mu, &logvar, rng);
@@ -108,8 +108,8 @@ impl Autoencoder {
     }
 
     /// Mean squared error in [0, 1], nats a dimension of the latents.
-    pub fn validate(&self, batch: &ClipBatch) -> Metrics {
-        let ClipInfo { shape, frames, .. } = self.info;
+    pub fn validate(&self, batch: &VideoBatch) -> Metrics {
+        let VideoInfo { shape, frames, .. } = self.info;
         let net = self.net.averaged();
         let x = to_frames(&batch.pixels, shape, frames, &self.device);
         let (mu, logvar) = net.encode(x.clone(), frames);
@@ -127,9 +127,9 @@ impl Autoencoder {
     }
 
     /// Decodes the means of `q(z|x)`: bytes as in the batch.
-    pub fn reconstruct(&self, batch: &ClipBatch) -> Vec<u8> {
-        let (net, &ClipInfo { shape, frames, .. }) = (self.net.averaged(), &self.info);
-        let through = |part: ClipBatch| {
+    pub fn reconstruct(&self, batch: &VideoBatch) -> Vec<u8> {
+        let (net, &VideoInfo { shape, frames, .. }) = (self.net.averaged(), &self.info);
+        let through = |part: VideoBatch| {
             let (mu, _) = net.encode(to_frames(&part.pixels, shape, frames, &self.device), frames);
             from_frames(&net.decoder.forward(mu, frames), frames)
         };

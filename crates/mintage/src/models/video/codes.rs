@@ -26,7 +26,7 @@ use mintage_nn::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::models::{Choice, image::indices};
+use crate::models::{SamplingParams, image::indices};
 
 /// Codes around a place: five of the frame before, one of its own.
 const AROUND: usize = 6;
@@ -66,7 +66,7 @@ pub struct CodeWriter {
 struct Inputs {
     tokens: Vec<u32>,
     classes: Vec<u32>,
-    phases: Vec<u32>,
+    period_positions: Vec<u32>,
     around: Vec<u32>,
 }
 
@@ -108,7 +108,7 @@ impl CodeWriter {
         labels: &[u32],
         known: &[u32],
         frames: usize,
-        choice: Choice,
+        choice: SamplingParams,
         guidance: f64,
         rng: &mut Rng,
     ) -> Vec<u32> {
@@ -167,7 +167,7 @@ impl CodeWriter {
     fn inputs(&self, rows: &[&[u32]], places: Range<usize>, first: usize, labels: &[u32]) -> Inputs {
         let CodeShape { size, classes, .. } = self.shape;
         let cells = self.shape.cells();
-        let mut inputs = Inputs { tokens: vec![], classes: vec![], phases: vec![], around: vec![] };
+        let mut inputs = Inputs { tokens: vec![], classes: vec![], period_positions: vec![], around: vec![] };
         for (i, row) in rows.iter().enumerate() {
             let code = |place: usize| match place >= first * cells {
                 true => row.get(place).copied(),
@@ -178,7 +178,7 @@ impl CodeWriter {
                 let before = place.checked_sub(1).and_then(code);
                 inputs.tokens.push(before.unwrap_or(kernels::NONE));
                 inputs.classes.push(label.unwrap_or(kernels::NONE));
-                inputs.phases.extend([(place % cells) as u32, (place / cells - first) as u32]);
+                inputs.period_positions.extend([(place % cells) as u32, (place / cells - first) as u32]);
                 let around = self.around_place(place).map(|other| other.and_then(code));
                 let entry = |(table, code): (usize, Option<u32>)| match code {
                     Some(code) => (table * size) as u32 + code,
@@ -209,7 +209,12 @@ impl CodeWriter {
 
 impl Inputs {
     fn at(&self, n: usize) -> Positions<'_> {
-        Positions { n, tokens: &self.tokens, classes: &self.classes, phases: &self.phases }
+        Positions {
+            n,
+            tokens: &self.tokens,
+            classes: &self.classes,
+            period_positions: &self.period_positions,
+        }
     }
 }
 
@@ -246,21 +251,21 @@ mod tests {
         let inputs = writer.inputs(&[&codes[..24]], 0..24, 0, &[7]);
         let none = kernels::NONE;
         assert_eq!(inputs.tokens[..8], [none, 0, 1, 2, 3, 4, 0, 1]);
-        assert_eq!(inputs.phases[12..16], [0, 1, 1, 1]);
+        assert_eq!(inputs.period_positions[12..16], [0, 1, 1, 1]);
         assert_eq!(inputs.classes[0], none, "a class that it does not know");
         // Place 4 of frame 1 is the middle of the lower row, place 6 the first of the upper one.
         assert_eq!(inputs.around[10 * AROUND..11 * AROUND], [4, 5 + 3, 10, 15 + 1, none, 25 + 2]);
         assert_eq!(inputs.around[6 * AROUND..7 * AROUND], [0, none, 10 + 1, none, 20 + 3, none]);
         // Of what came before a window nothing is known.
         let later = writer.inputs(&[&codes[..24]], 6..7, 1, &[]);
-        assert_eq!((later.tokens[0], later.phases[1]), (none, 0));
+        assert_eq!((later.tokens[0], later.period_positions[1]), (none, 0));
         assert_eq!(later.around, [none; AROUND]);
     }
 
     #[test]
     fn written_as_learned() {
         let writer = trained();
-        let choice = Choice { temperature: 0.0, ..Choice::default() };
+        let choice = SamplingParams { temperature: 0.0, ..SamplingParams::default() };
         for guidance in [1.0, 1.5] {
             let made = writer.write(&[0, 1], &[], 4, choice, guidance, &mut Rng::new(2, 0));
             assert_eq!(made, codes(), "guidance {guidance}");

@@ -115,7 +115,7 @@ mod tests {
     use super::*;
     use crate::models::video::{
         net::to_frames,
-        tests_common::{tiny_batch, tiny_info},
+        test_support::{tiny_batch, tiny_info},
     };
 
     #[test]

@@ -18,7 +18,7 @@ use burn::{
     module::Module,
     tensor::{Device, Tensor, activation},
 };
-use mintage_data::{ClipBatch, ImageShape};
+use mintage_data::{ImageShape, VideoBatch};
 use mintage_nn::{
     AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError, kernels,
     layers::{Conv2d, Embedding, Linear, TimeBlock},
@@ -26,7 +26,7 @@ use mintage_nn::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ClipDraw, ClipInfo,
+    VideoInfo, VideoSampleParams,
     autoencoder::Autoencoder,
     net::{Trunk, batch_of, from_frames, in_parts, over_time, to_frames},
 };
@@ -54,7 +54,8 @@ pub struct Config {
     pub beta: f64,
     pub coder_lr: f64,
     /// Share of the budget at which the adversaries begin.
-    pub play_from: f64,
+    #[serde(alias = "play_from")]
+    pub adversarial_start: f64,
     /// Random numbers that a clip is made of.
     pub noise: usize,
     /// Random numbers that each frame is made of beside them.
@@ -83,7 +84,7 @@ const FRAMES_JUDGED: usize = 2;
 
 impl Config {
     /// The preset of a size.
-    pub fn preset(size: Size, info: &ClipInfo) -> Self {
+    pub fn preset(size: Size, info: &VideoInfo) -> Self {
         let (width, blocks, coder_width, coder_blocks) = match size {
             Size::Tiny => (48, 1, 32, 1),
             Size::Small => (96, 1, 64, 1),
@@ -97,7 +98,7 @@ impl Config {
             coder_blocks,
             beta: 3e-3,
             coder_lr: 5e-3,
-            play_from: 0.3,
+            adversarial_start: 0.3,
             noise: 64,
             motion: 16,
             width,
@@ -123,7 +124,7 @@ struct Critics {
 #[derive(Debug)]
 pub struct Gan {
     config: Config,
-    info: ClipInfo,
+    info: VideoInfo,
     device: Device,
     autoencoder: Autoencoder,
     /// Of generator and critics: the grid and its halvings.
@@ -140,7 +141,7 @@ struct Shown {
 }
 
 impl Gan {
-    pub fn new(config: &Config, info: &ClipInfo, device: &Device, rng: &mut Rng) -> Self {
+    pub fn new(config: &Config, info: &VideoInfo, device: &Device, rng: &mut Rng) -> Self {
         let on = device.clone().autodiff();
         let adam = |ema| AdamW { beta1: 0.0, beta2: 0.99, clip: 0.0, ema, ..AdamW::default() };
         let coder =
@@ -162,13 +163,13 @@ impl Gan {
         }
     }
 
-    pub fn phases(&self) -> Vec<(&'static str, f64)> {
-        vec![("autoencoder", 0.0), ("adversaries over latents", self.config.play_from)]
+    pub fn stages(&self) -> Vec<(&'static str, f64)> {
+        vec![("autoencoder", 0.0), ("adversaries over latents", self.config.adversarial_start)]
     }
 
     /// One step of whichever phase `progress` lies in; each phase has a schedule of its own.
-    pub fn step(&mut self, batch: &ClipBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
-        let from = self.config.play_from;
+    pub fn step(&mut self, batch: &VideoBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+        let from = self.config.adversarial_start;
         if progress < from {
             let lr = self.config.coder_lr * Schedule::default().factor(progress / from);
             return self.autoencoder.step(batch, self.config.beta, lr, rng);
@@ -181,7 +182,7 @@ impl Gan {
     /// against the real one (0: collapsed).
     fn step_adversaries(
         &mut self,
-        batch: &ClipBatch,
+        batch: &VideoBatch,
         progress: f64,
         rng: &mut Rng,
     ) -> Result<Metrics, NotFinite> {
@@ -256,8 +257,8 @@ impl Gan {
 
     /// The means of the latents of real clips: `[n · frames, latent, h, w]`. Draws have noise of their own in every number,
     /// which a generator would have to make from the few that it is given.
-    fn latents(&self, batch: &ClipBatch) -> Tensor<4> {
-        let ClipInfo { shape, frames, .. } = self.info;
+    fn latents(&self, batch: &VideoBatch) -> Tensor<4> {
+        let VideoInfo { shape, frames, .. } = self.info;
         let x = to_frames(&batch.pixels, shape, frames, &self.device);
         let rows = self.autoencoder.coder().encode(x, frames);
         kernels::row_pixels(rows, self.trunk.shape.height, self.trunk.shape.width)
@@ -276,12 +277,12 @@ impl Gan {
 
     /// Phase 1: mean squared error in [0, 1], nats a dimension of the latents. Adversaries have no number on held-out items that
     /// is worth minimising: they are judged by their samples.
-    pub fn validate(&self, batch: &ClipBatch, progress: f64, _rng: &mut Rng) -> Option<Metrics> {
-        (progress < self.config.play_from).then(|| self.autoencoder.validate(batch))
+    pub fn validate(&self, batch: &VideoBatch, progress: f64, _rng: &mut Rng) -> Option<Metrics> {
+        (progress < self.config.adversarial_start).then(|| self.autoencoder.validate(batch))
     }
 
     /// Draws from the averaged generator; a temperature below 1 draws nearer to the middle.
-    pub fn sample(&self, draw: &ClipDraw, rng: &mut Rng) -> Vec<u8> {
+    pub fn sample(&self, draw: &VideoSampleParams, rng: &mut Rng) -> Vec<u8> {
         let (net, coder) = (self.generator.averaged(), self.autoencoder.coder());
         in_parts(draw.n, draw.labels, draw.frames, self.info.classes, |classes| {
             let (n, temperature) = (classes.len(), draw.choice.temperature);
@@ -398,7 +399,7 @@ struct Generator {
 }
 
 impl Generator {
-    fn new(config: &Config, trunk: Trunk, info: &ClipInfo, device: &Device, rng: &mut Rng) -> Self {
+    fn new(config: &Config, trunk: Trunk, info: &VideoInfo, device: &Device, rng: &mut Rng) -> Self {
         let (height, width) = trunk.grid();
         let stages = (0..=trunk.halvings)
             .rev()
@@ -531,11 +532,11 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::models::{
-        Choice,
-        image::tests_common::check_save_load,
+        SamplingParams,
+        image::test_support::check_save_load,
         video::{
-            ClipStart,
-            tests_common::{tiny_batch, tiny_info},
+            VideoStart,
+            test_support::{tiny_batch, tiny_info},
         },
     };
 
@@ -546,9 +547,9 @@ mod tests {
         Gan::new(&config, &info, &Device::flex(), &mut Rng::new(1, 0))
     }
 
-    fn draw(n: usize, frames: usize) -> ClipDraw<'static> {
-        let (start, choice) = (ClipStart::Fresh, Choice::default());
-        ClipDraw { n, labels: &[0, 1, 2], frames, start, choice, guidance: None }
+    fn draw(n: usize, frames: usize) -> VideoSampleParams<'static> {
+        let (start, choice) = (VideoStart::Fresh, SamplingParams::default());
+        VideoSampleParams { n, labels: &[0, 1, 2], frames, start, choice, guidance: None }
     }
 
     #[test]
@@ -558,7 +559,7 @@ mod tests {
         let far =
             |model: &Gan| (mean(&model.sample(&draw(4, 4), &mut Rng::new(1, 1))) - mean(&batch.pixels)).abs();
         let before = far(&model);
-        assert_eq!(model.phases().len(), 2);
+        assert_eq!(model.stages().len(), 2);
         for i in 0..120 {
             model.step(&batch, f64::from(i) / 120.0, &mut Rng::new(2, i as u64)).unwrap();
         }

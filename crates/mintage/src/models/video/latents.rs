@@ -24,9 +24,9 @@ use mintage_nn::{
 use serde::{Deserialize, Serialize};
 
 use super::net::swapped;
-use crate::models::{image::indices, way_gone};
+use crate::models::{image::indices, sample_timestep};
 
-/// Size of a [`LatentFlow`].
+/// Size of a [`LatentFlowMatching`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FlowShape {
     /// Dimensions of a vector.
@@ -74,7 +74,7 @@ pub struct Wanted<'a> {
 
 /// See the module.
 #[derive(Module, Debug)]
-pub struct LatentFlow {
+pub struct LatentFlowMatching {
     input: Linear,
     place: Embedding,
     /// Of the number of a frame in what it sees: distances alone do not tell the first from the last.
@@ -107,7 +107,7 @@ struct Attention {
     out: Linear,
 }
 
-impl LatentFlow {
+impl LatentFlowMatching {
     pub fn new(shape: FlowShape, device: &Device, rng: &mut Rng) -> Self {
         let FlowShape { d, cells, frames, classes, layers, width, .. } = shape;
         Self {
@@ -158,7 +158,7 @@ impl LatentFlow {
         let FlowShape { d, cells, frames, .. } = self.shape;
         let (device, mut times, mut known) = (z.device(), Vec::new(), Vec::new());
         for i in 0..classes.len() {
-            let t = self.shape.time(way_gone(i, rng));
+            let t = self.shape.time(sample_timestep(i, rng));
             let given = if f64::from(rng.uniform()) < continued { rng.below(frames) } else { 0 };
             times.extend((0..frames).map(|frame| if frame < given { 1.0 } else { t }));
             known.extend((0..frames).map(|frame| frame < given));
@@ -337,8 +337,8 @@ mod tests {
     #[test]
     fn draws_what_it_has_learned_behind_what_is_known() {
         let (device, mut rng) = (Device::flex(), Rng::new(1, 0));
-        let net = LatentFlow::new(SHAPE, &device.clone().autodiff(), &mut rng);
-        let mut train = Trainable::with_muon(net, AdamW::default(), LatentFlow::is_hidden);
+        let net = LatentFlowMatching::new(SHAPE, &device.clone().autodiff(), &mut rng);
+        let mut train = Trainable::with_muon(net, AdamW::default(), LatentFlowMatching::is_hidden);
         let z = Tensor::<1>::from_floats(&latents(4)[..], &device.clone().autodiff()).reshape([24, 2]);
         // The same two clips eight times, so that a step sees eight times and many beginnings.
         let (z, classes) = (Tensor::cat(vec![z; 8], 0), [0, 1].repeat(8));

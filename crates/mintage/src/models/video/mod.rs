@@ -11,18 +11,18 @@ pub mod gan;
 mod latents;
 mod net;
 #[cfg(test)]
-mod tests_common;
+mod test_support;
 pub mod vae;
 pub mod vqvae;
 
 use std::ops::RangeInclusive;
 
 use burn::tensor::Device;
-use mintage_data::{ClipBatch, ImageShape};
+use mintage_data::{ImageShape, VideoBatch};
 use mintage_nn::{NotFinite, Rng, TensorMap, WeightsError};
 use serde::{Deserialize, Serialize};
 
-use super::{Choice, Family, MAX_SAMPLE_STEPS, Size, check_ranges, no_such_model};
+use super::{Family, MAX_SAMPLE_STEPS, SamplingParams, Size, check_ranges, no_such_model};
 use crate::{
     events::Metrics,
     recipe::{RecipeError, merge_options},
@@ -33,7 +33,7 @@ pub const AUTO_FAMILY: Family = Family::Vqvae;
 
 /// What a model must know of clips before it sees them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ClipInfo {
+pub struct VideoInfo {
     /// Of a frame.
     pub shape: ImageShape,
     /// Frames of an item.
@@ -48,7 +48,7 @@ pub struct ClipInfo {
 
 /// What new clips begin with. Pixels are bytes `[channels, frames, height, width]` of any number of frames.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub enum ClipStart<'a> {
+pub enum VideoStart<'a> {
     /// Nothing in particular: new ones.
     #[default]
     Fresh,
@@ -60,15 +60,15 @@ pub enum ClipStart<'a> {
 
 /// What to draw.
 #[derive(Clone, Copy, Debug)]
-pub struct ClipDraw<'a> {
+pub struct VideoSampleParams<'a> {
     pub n: usize,
     /// One a clip, or empty for a model without classes; `classes` itself stands for "none".
     pub labels: &'a [u32],
     /// Frames of each new clip, what it begins with included.
     pub frames: usize,
-    pub start: ClipStart<'a>,
+    pub start: VideoStart<'a>,
     /// How codes are chosen among the probable ones; of families without codes the temperature counts alone.
-    pub choice: Choice,
+    pub choice: SamplingParams,
     /// Classifier-free guidance weight; 1 is the plain conditional model. `None`: the model's default.
     pub guidance: Option<f64>,
 }
@@ -97,18 +97,18 @@ const RANGES: [(&str, RangeInclusive<u64>); 17] = [
 /// Resolved configuration of a model of clips.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "family", rename_all = "lowercase")]
-pub enum ClipConfig {
+pub enum VideoConfig {
     Vae(vae::Config),
     Vqvae(vqvae::Config),
     Gan(gan::Config),
 }
 
-impl ClipConfig {
+impl VideoConfig {
     /// The preset of a size for these data, with the user's `options` laid over it.
     pub fn preset(
         family: Option<Family>,
         size: Size,
-        info: &ClipInfo,
+        info: &VideoInfo,
         options: &toml::Table,
     ) -> Result<Self, RecipeError> {
         let config = match family.unwrap_or(AUTO_FAMILY) {
@@ -166,7 +166,7 @@ impl ClipConfig {
 #[derive(Debug)]
 // There is one of these in a run.
 #[allow(clippy::large_enum_variant)]
-pub enum ClipModel {
+pub enum VideoModel {
     Vae(vae::Vae),
     Vqvae(vqvae::Vqvae),
     Gan(gan::Gan),
@@ -176,56 +176,56 @@ pub enum ClipModel {
 macro_rules! each {
     ($any:expr, $model:ident => $call:expr) => {
         match $any {
-            ClipModel::Vae($model) => $call,
-            ClipModel::Vqvae($model) => $call,
-            ClipModel::Gan($model) => $call,
+            VideoModel::Vae($model) => $call,
+            VideoModel::Vqvae($model) => $call,
+            VideoModel::Gan($model) => $call,
         }
     };
 }
 
-impl ClipModel {
+impl VideoModel {
     /// A fresh model on `device` (plain; gradients are switched on inside), initialised from `rng`.
-    pub fn new(config: &ClipConfig, info: &ClipInfo, device: &Device, rng: &mut Rng) -> Self {
+    pub fn new(config: &VideoConfig, info: &VideoInfo, device: &Device, rng: &mut Rng) -> Self {
         match config {
-            ClipConfig::Vae(c) => Self::Vae(vae::Vae::new(c, info, device, rng)),
-            ClipConfig::Vqvae(c) => Self::Vqvae(vqvae::Vqvae::new(c, info, device, rng)),
-            ClipConfig::Gan(c) => Self::Gan(gan::Gan::new(c, info, device, rng)),
+            VideoConfig::Vae(c) => Self::Vae(vae::Vae::new(c, info, device, rng)),
+            VideoConfig::Vqvae(c) => Self::Vqvae(vqvae::Vqvae::new(c, info, device, rng)),
+            VideoConfig::Gan(c) => Self::Gan(gan::Gan::new(c, info, device, rng)),
         }
     }
 
     /// One training step at `progress` ∈ [0, 1] of the budget. On an error nothing has changed.
-    pub fn step(&mut self, batch: &ClipBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+    pub fn step(&mut self, batch: &VideoBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
         each!(self, m => m.step(batch, progress, rng))
     }
 
     /// Metrics on held-out items, with the averaged weights; the first is the one to minimise. `None` where a family has no
-    /// such number (GAN). `progress` tells a model of several phases which one it is in.
-    pub fn validate(&self, batch: &ClipBatch, progress: f64, rng: &mut Rng) -> Option<Metrics> {
+    /// such number (GAN). `progress` tells a model of several stages which one it is in.
+    pub fn validate(&self, batch: &VideoBatch, progress: f64, rng: &mut Rng) -> Option<Metrics> {
         each!(self, m => m.validate(batch, progress, rng))
     }
 
-    /// The phases of a run, and the share of the budget at which each begins.
-    pub fn phases(&self) -> Vec<(&'static str, f64)> {
-        each!(self, m => m.phases())
+    /// The stages of training, and the share of the budget at which each begins.
+    pub fn stages(&self) -> Vec<(&'static str, f64)> {
+        each!(self, m => m.stages())
     }
 
     /// Whether this family can begin with that: going on from frames, or varying them, takes an encoder.
-    pub fn can_begin(&self, start: &ClipStart) -> bool {
+    pub fn can_begin(&self, start: &VideoStart) -> bool {
         match (self, start) {
-            (_, ClipStart::Fresh) => true,
-            (Self::Vae(_) | Self::Vqvae(_), ClipStart::Like { .. } | ClipStart::Behind { .. }) => true,
-            (Self::Gan(_), ClipStart::Like { .. } | ClipStart::Behind { .. }) => false,
+            (_, VideoStart::Fresh) => true,
+            (Self::Vae(_) | Self::Vqvae(_), VideoStart::Like { .. } | VideoStart::Behind { .. }) => true,
+            (Self::Gan(_), VideoStart::Like { .. } | VideoStart::Behind { .. }) => false,
         }
     }
 
     /// Draws clips with the averaged weights: bytes `[n, channels, frames, height, width]`. What it begins with must be
     /// one that [`can_begin`](Self::can_begin) allows, of the model's size and with a whole number of frames.
-    pub fn sample(&self, draw: &ClipDraw, rng: &mut Rng) -> Vec<u8> {
+    pub fn sample(&self, draw: &VideoSampleParams, rng: &mut Rng) -> Vec<u8> {
         each!(self, m => m.sample(draw, rng))
     }
 
     /// Through the encoder and back, bytes as in the batch; `None` where a family has no encoder.
-    pub fn reconstruct(&self, batch: &ClipBatch) -> Option<Vec<u8>> {
+    pub fn reconstruct(&self, batch: &VideoBatch) -> Option<Vec<u8>> {
         match self {
             Self::Vae(m) => Some(m.reconstruct(batch)),
             Self::Vqvae(m) => Some(m.reconstruct(batch)),
@@ -234,7 +234,7 @@ impl ClipModel {
     }
 
     /// Negative log-likelihood of each item in nats (a bound; see the model's file).
-    pub fn nll(&self, batch: &ClipBatch) -> Option<Vec<f64>> {
+    pub fn nll(&self, batch: &VideoBatch) -> Option<Vec<f64>> {
         match self {
             Self::Vqvae(m) => Some(m.nll(batch)),
             Self::Vae(_) | Self::Gan(_) => None,

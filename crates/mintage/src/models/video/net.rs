@@ -8,14 +8,14 @@ use burn::{
     module::Module,
     tensor::{Device, Tensor, TensorData},
 };
-use mintage_data::{ClipBatch, ImageShape};
+use mintage_data::{ImageShape, VideoBatch};
 use mintage_nn::{
     Rng, kernels,
     layers::{Conv2d, GroupNorm, LayerNorm, Linear, ResBlock, TimeBlock},
     weights::to_vec,
 };
 
-use super::{ClipInfo, ClipStart};
+use super::{VideoInfo, VideoStart};
 use crate::models::image::{crop_to, pad_to};
 
 /// Frames that are decoded together, which bounds memory.
@@ -111,7 +111,7 @@ fn halvings(shape: ImageShape, grid: usize) -> usize {
 
 /// Frames `[n · frames, channels, height, width]` → vectors `[n · frames · cells, d]`.
 #[derive(Module, Debug)]
-pub struct ClipEncoder {
+pub struct VideoEncoder {
     stem: Conv2d,
     stages: Vec<Stage>,
     norm: GroupNorm,
@@ -129,7 +129,7 @@ struct Stage {
     next: Option<Conv2d>,
 }
 
-impl ClipEncoder {
+impl VideoEncoder {
     pub fn new(trunk: Trunk, d: usize, device: &Device, rng: &mut Rng) -> Self {
         let stages = (0..=trunk.halvings)
             .map(|level| {
@@ -168,7 +168,7 @@ impl ClipEncoder {
 
 /// Vectors `[n · frames · cells, d]` → frames `[n · frames, outputs, height, width]`, unbounded.
 #[derive(Module, Debug)]
-pub struct ClipDecoder {
+pub struct VideoDecoder {
     input: Linear,
     time: Vec<TimeBlock>,
     stages: Vec<Stage>,
@@ -178,7 +178,7 @@ pub struct ClipDecoder {
     trunk: Trunk,
 }
 
-impl ClipDecoder {
+impl VideoDecoder {
     pub fn new(trunk: Trunk, d: usize, outputs: usize, device: &Device, rng: &mut Rng) -> Self {
         let stages = (0..=trunk.halvings)
             .rev()
@@ -255,7 +255,7 @@ impl Missed {
 }
 
 /// Clips of a step that have about so many `frames` together: what a step costs does not depend on how long clips are.
-pub fn batch_of(frames: usize, info: &ClipInfo) -> usize {
+pub fn batch_of(frames: usize, info: &VideoInfo) -> usize {
     (frames / info.frames.max(1)).clamp(2, 32)
 }
 
@@ -294,8 +294,8 @@ pub fn frames_of(pixels: &[u8], shape: ImageShape) -> usize {
 }
 
 /// Lays the frames that a clip was to begin with over those of new ones: `pixels [n, channels, frames, height, width]`.
-pub fn keep_given(pixels: &mut [u8], start: &ClipStart, shape: ImageShape, frames: usize) {
-    let ClipStart::Behind { pixels: given } = start else { return };
+pub fn keep_given(pixels: &mut [u8], start: &VideoStart, shape: ImageShape, frames: usize) {
+    let VideoStart::Behind { pixels: given } = start else { return };
     let (area, known) = (shape.height * shape.width, frames_of(given, shape));
     let kept = known.min(frames) * area;
     for channels in pixels.chunks_exact_mut(frames * shape.pixels()) {
@@ -328,13 +328,13 @@ pub fn in_parts(
 }
 
 /// A batch in parts of a few clips, which bounds memory.
-pub fn parts_of(batch: &ClipBatch, info: &ClipInfo) -> Vec<ClipBatch> {
+pub fn parts_of(batch: &VideoBatch, info: &VideoInfo) -> Vec<VideoBatch> {
     let each = info.frames * info.shape.pixels();
     let at_once = (FRAMES_AT_ONCE / info.frames.max(1)).max(1);
     let part = |(number, pixels): (usize, &[u8])| {
         let n = pixels.len() / each;
         let labels = batch.labels.iter().skip(number * at_once).take(n).copied().collect();
-        ClipBatch { pixels: pixels.to_vec(), labels, n }
+        VideoBatch { pixels: pixels.to_vec(), labels, n }
     };
     batch.pixels.chunks((at_once * each).max(1)).enumerate().map(part).collect()
 }
@@ -342,7 +342,7 @@ pub fn parts_of(batch: &ClipBatch, info: &ClipInfo) -> Vec<ClipBatch> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::models::video::tests_common::{tiny_batch, tiny_info};
+    use crate::models::video::test_support::{tiny_batch, tiny_info};
 
     #[test]
     fn clips_come_back_from_frames() {
@@ -361,8 +361,8 @@ mod tests {
         {
             let shape = ImageShape { channels: 1, height, width };
             let (trunk, device, mut rng) = (Trunk::new(shape, 8, 1, 1, grid), Device::flex(), Rng::new(1, 0));
-            let encoder = ClipEncoder::new(trunk, 3, &device, &mut rng);
-            let decoder = ClipDecoder::new(trunk, 3, 2, &device, &mut rng);
+            let encoder = VideoEncoder::new(trunk, 3, &device, &mut rng);
+            let decoder = VideoDecoder::new(trunk, 3, 2, &device, &mut rng);
             let z = encoder.forward(Tensor::zeros([6, 1, height, width], &device), 3);
             let (rows, columns) = trunk.grid();
             assert!(rows.max(columns) <= grid && z.dims() == [6 * rows * columns, 3]);
@@ -374,7 +374,7 @@ mod tests {
     fn the_encoder_looks_back_only() {
         let (info, device, mut rng) = (tiny_info(), Device::flex(), Rng::new(1, 0));
         let trunk = Trunk::new(info.shape, 8, 1, 2, 4);
-        let mut encoder = ClipEncoder::new(trunk, 4, &device, &mut rng);
+        let mut encoder = VideoEncoder::new(trunk, 4, &device, &mut rng);
         for block in &mut encoder.time {
             block.down = Linear::new(64, 16, 1.0, &device, &mut rng);
         }

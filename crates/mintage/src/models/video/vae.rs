@@ -1,26 +1,26 @@
 //! A variational autoencoder of clips with a flow over its latents (latent video diffusion, Blattmann et al.,
 //! arXiv:2304.08818).
 //!
-//! Phase 1: an autoencoder maps each frame to a small grid of Gaussians, and draws from those of all frames back
+//! Stage 1: an autoencoder maps each frame to a small grid of Gaussians, and draws from those of all frames back
 //! (`autoencoder.rs`).
-//! Phase 2: the autoencoder is frozen, and a flow learns `p(z | label, first frames)` (`latents.rs`), over latents brought
+//! Stage 2: the autoencoder is frozen, and a flow learns `p(z | label, first frames)` (`latents.rs`), over latents brought
 //! to unit variance. It draws by integrating, so the model has no density to speak of.
-//! Phase 3, if a share of the budget is given to it: what comes behind the first half of a window is learned as its mean
+//! Stage 3, if a share of the budget is given to it: what comes behind the first half of a window is learned as its mean
 //! (`forecast.rs`), and the flow begins there, part of the way from noise.
 
 use burn::{
     module::Module,
     tensor::{Device, Tensor, TensorData},
 };
-use mintage_data::ClipBatch;
+use mintage_data::VideoBatch;
 use mintage_nn::{AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError, weights::to_vec};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ClipDraw, ClipInfo, ClipStart,
+    VideoInfo, VideoSampleParams, VideoStart,
     autoencoder::{Autoencoder, Coder},
     forecast::Forecaster,
-    latents::{FlowShape, LatentFlow, Wanted},
+    latents::{FlowShape, LatentFlowMatching, Wanted},
     net::{Trunk, batch_of, first_frames, frames_of, from_frames, in_parts, keep_given, to_frames},
 };
 use crate::{
@@ -48,13 +48,16 @@ pub struct Config {
     /// How much more of the way from noise is spent near it; what comes next is learned there, what it looks like later.
     pub shift: f64,
     /// Share of the training clips whose first frames the prior is given.
-    pub continued: f64,
-    /// Share of the budget at which phase 2 begins.
-    pub prior_from: f64,
+    #[serde(alias = "continued")]
+    pub p_continue: f64,
+    /// Share of the budget at which stage 2 begins.
+    #[serde(alias = "prior_from")]
+    pub prior_start: f64,
     /// Share of the budget that is spent on what comes next, at the end.
     pub forecast: f64,
     /// Of what comes next, how much is drawn anew by the flow: 0 gives the mean of all that may come, 1 begins with noise.
-    pub redrawn: f64,
+    #[serde(alias = "redrawn")]
+    pub resample: f64,
     pub forecast_layers: usize,
     pub forecast_width: usize,
     pub forecast_lr: f64,
@@ -70,7 +73,7 @@ pub struct Config {
 
 impl Config {
     /// The preset of a size.
-    pub fn preset(size: Size, info: &ClipInfo) -> Self {
+    pub fn preset(size: Size, info: &VideoInfo) -> Self {
         let (width, blocks, prior_layers, prior_width) = match size {
             Size::Tiny => (32, 1, 2, 96),
             Size::Small => (64, 1, 4, 192),
@@ -87,10 +90,10 @@ impl Config {
             prior_layers,
             prior_width,
             shift: 1.0,
-            continued: 0.5,
-            prior_from: 0.3,
+            p_continue: 0.5,
+            prior_start: 0.3,
             forecast: 0.0,
-            redrawn: 0.5,
+            resample: 0.5,
             forecast_layers: 10,
             forecast_width: 96,
             forecast_lr: 3e-3,
@@ -108,23 +111,23 @@ impl Config {
 #[derive(Debug)]
 pub struct Vae {
     config: Config,
-    info: ClipInfo,
+    info: VideoInfo,
     device: Device,
     autoencoder: Autoencoder,
-    prior: Trainable<LatentFlow>,
+    prior: Trainable<LatentFlowMatching>,
     forecaster: Option<Trainable<Forecaster>>,
 }
 
 /// What a step teaches.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Phase {
+enum Stage {
     Autoencoder,
     Prior,
     Forecast,
 }
 
 impl Vae {
-    pub fn new(config: &Config, info: &ClipInfo, device: &Device, rng: &mut Rng) -> Self {
+    pub fn new(config: &Config, info: &VideoInfo, device: &Device, rng: &mut Rng) -> Self {
         let trunk = Trunk::new(info.shape, config.width, config.blocks, config.time_blocks, config.grid);
         let on = device.clone().autodiff();
         let d = config.latent;
@@ -148,9 +151,9 @@ impl Vae {
         Self {
             autoencoder,
             prior: Trainable::with_muon(
-                LatentFlow::new(prior, &on, rng),
+                LatentFlowMatching::new(prior, &on, rng),
                 AdamW::default(),
-                LatentFlow::is_hidden,
+                LatentFlowMatching::is_hidden,
             ),
             forecaster,
             config: config.clone(),
@@ -159,53 +162,53 @@ impl Vae {
         }
     }
 
-    pub fn phases(&self) -> Vec<(&'static str, f64)> {
+    pub fn stages(&self) -> Vec<(&'static str, f64)> {
         let before = 1.0 - self.config.forecast;
-        let mut phases = vec![("autoencoder", 0.0), ("prior over latents", before * self.config.prior_from)];
-        phases.extend(self.forecaster.as_ref().map(|_| ("what comes next", before)));
-        phases
+        let mut stages = vec![("autoencoder", 0.0), ("prior over latents", before * self.config.prior_start)];
+        stages.extend(self.forecaster.as_ref().map(|_| ("what comes next", before)));
+        stages
     }
 
-    /// The phase that `progress` lies in, and how much of it is over.
-    fn phase(&self, progress: f64) -> (Phase, f64) {
+    /// The stage that `progress` lies in, and how much of it is over.
+    fn stage(&self, progress: f64) -> (Stage, f64) {
         let before = 1.0 - self.config.forecast;
         if progress >= before && self.forecaster.is_some() {
-            return (Phase::Forecast, (progress - before) / self.config.forecast);
+            return (Stage::Forecast, (progress - before) / self.config.forecast);
         }
-        let (progress, from) = (progress / before, self.config.prior_from);
+        let (progress, from) = (progress / before, self.config.prior_start);
         match progress < from {
-            true => (Phase::Autoencoder, progress / from),
-            false => (Phase::Prior, (progress - from) / (1.0 - from).max(1e-9)),
+            true => (Stage::Autoencoder, progress / from),
+            false => (Stage::Prior, (progress - from) / (1.0 - from).max(1e-9)),
         }
     }
 
-    /// One step of whichever phase `progress` lies in; each phase has a schedule of its own.
-    pub fn step(&mut self, batch: &ClipBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
-        match self.phase(progress) {
-            (Phase::Autoencoder, over) => {
+    /// One step of whichever stage `progress` lies in; each stage has a schedule of its own.
+    pub fn step(&mut self, batch: &VideoBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+        match self.stage(progress) {
+            (Stage::Autoencoder, over) => {
                 let lr = self.config.lr * Schedule::default().factor(over);
                 self.autoencoder.step(batch, self.config.beta, lr, rng)
             }
-            (Phase::Prior, over) => self.step_prior(batch, over, rng),
-            (Phase::Forecast, over) => self.step_forecast(batch, over),
+            (Stage::Prior, over) => self.step_prior(batch, over, rng),
+            (Stage::Forecast, over) => self.step_forecast(batch, over),
         }
     }
 
-    fn step_prior(&mut self, batch: &ClipBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+    fn step_prior(&mut self, batch: &VideoBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
         let z = self.latents(batch, rng);
         // The same numbers, where gradients are.
         let dims = z.dims();
         let z = Tensor::from_data(TensorData::new(to_vec(&z), dims), &self.device.clone().autodiff());
         let drop = self.config.label_drop as f32;
         let classes = class_input(&batch.labels, batch.n, self.info.classes, drop, rng);
-        let loss = self.prior.net().loss(z, &classes, self.config.continued, rng);
+        let loss = self.prior.net().loss(z, &classes, self.config.p_continue, rng);
         let lr = self.config.prior_lr * Schedule::default().factor(progress);
         let (loss, norm) = self.prior.update(loss, lr)?;
         Ok(Metrics::new([("loss", loss), ("grad_norm", norm)]))
     }
 
-    fn step_forecast(&mut self, batch: &ClipBatch, progress: f64) -> Result<Metrics, NotFinite> {
-        let ClipInfo { shape, frames, .. } = self.info;
+    fn step_forecast(&mut self, batch: &VideoBatch, progress: f64) -> Result<Metrics, NotFinite> {
+        let VideoInfo { shape, frames, .. } = self.info;
         let x = to_frames(&batch.pixels, shape, frames, &self.device.clone().autodiff());
         let lr = self.config.forecast_lr * Schedule::default().factor(progress);
         let Some(forecaster) = &mut self.forecaster else { return Ok(Metrics::default()) };
@@ -213,28 +216,28 @@ impl Vae {
         Ok(Metrics::new([("loss", loss), ("grad_norm", norm)]))
     }
 
-    /// Phases 1 and 3: mean squared error in [0, 1], and in phase 1 nats a dimension of the latents. Phase 2: the loss of
+    /// Stages 1 and 3: mean squared error in [0, 1], and in stage 1 nats a dimension of the latents. Stage 2: the loss of
     /// the flow.
-    pub fn validate(&self, batch: &ClipBatch, progress: f64, rng: &mut Rng) -> Option<Metrics> {
-        let ClipInfo { shape, frames, .. } = self.info;
-        let (phase, _) = self.phase(progress);
-        if let (Phase::Forecast, Some(forecaster)) = (phase, &self.forecaster) {
+    pub fn validate(&self, batch: &VideoBatch, progress: f64, rng: &mut Rng) -> Option<Metrics> {
+        let VideoInfo { shape, frames, .. } = self.info;
+        let (stage, _) = self.stage(progress);
+        if let (Stage::Forecast, Some(forecaster)) = (stage, &self.forecaster) {
             let x = to_frames(&batch.pixels, shape, frames, &self.device);
             let mse = forecaster.averaged().loss(x).into_scalar::<f32>();
             return Some(Metrics::new([("mse", f64::from(mse))]));
         }
-        if phase == Phase::Autoencoder {
+        if stage == Stage::Autoencoder {
             return Some(self.autoencoder.validate(batch));
         }
         let z = self.latents(batch, rng);
         let classes = class_input(&batch.labels, batch.n, self.info.classes, 0.0, rng);
-        let loss = self.prior.averaged().loss(z, &classes, self.config.continued, rng);
+        let loss = self.prior.averaged().loss(z, &classes, self.config.p_continue, rng);
         Some(Metrics::new([("loss", f64::from(loss.into_scalar::<f32>()))]))
     }
 
     /// Draws of `q(z|x)` of a batch, as the prior sees them.
-    fn latents(&self, batch: &ClipBatch, rng: &mut Rng) -> Tensor<2> {
-        let ClipInfo { shape, frames, .. } = self.info;
+    fn latents(&self, batch: &VideoBatch, rng: &mut Rng) -> Tensor<2> {
+        let VideoInfo { shape, frames, .. } = self.info;
         self.autoencoder.coder().draw(to_frames(&batch.pixels, shape, frames, &self.device), frames, rng)
     }
 
@@ -261,23 +264,23 @@ impl Vae {
 
     /// Latents drawn by the flow, then decoded. Variations of a clip begin with its own latents and some noise, and what
     /// comes behind given frames with those of a forecast, where there is one.
-    pub fn sample(&self, draw: &ClipDraw, rng: &mut Rng) -> Vec<u8> {
-        let ClipDraw { n, labels, frames, start, choice, guidance } = *draw;
+    pub fn sample(&self, draw: &VideoSampleParams, rng: &mut Rng) -> Vec<u8> {
+        let VideoSampleParams { n, labels, frames, start, choice, guidance } = *draw;
         let (prior, coder) = (self.prior.averaged(), self.autoencoder.coder());
         let (mut known, mut like) = (Vec::new(), None);
         match start {
-            ClipStart::Fresh => {}
-            ClipStart::Like { pixels, strength } => {
+            VideoStart::Fresh => {}
+            VideoStart::Like { pixels, strength } => {
                 let z = self.means(&coder, pixels, frames);
                 like = (!z.is_empty()).then_some((z, 1.0 - strength));
             }
-            ClipStart::Behind { pixels } => {
+            VideoStart::Behind { pixels } => {
                 let mean = self.forecast(pixels, frames);
-                if let (Some(mean), 0.0) = (&mean, self.config.redrawn) {
+                if let (Some(mean), 0.0) = (&mean, self.config.resample) {
                     return self.repeated(mean, n, &start);
                 }
                 known = self.means(&coder, pixels, frames);
-                let begin = 1.0 - self.config.redrawn as f32;
+                let begin = 1.0 - self.config.resample as f32;
                 like = mean.map(|mean| (to_vec(&coder.encode(mean, frames)), begin));
             }
         }
@@ -293,7 +296,7 @@ impl Vae {
     }
 
     /// The same clip `n` times: a mean has no variations.
-    fn repeated(&self, clip: &Tensor<4>, n: usize, start: &ClipStart) -> Vec<u8> {
+    fn repeated(&self, clip: &Tensor<4>, n: usize, start: &VideoStart) -> Vec<u8> {
         let frames = clip.dims()[0];
         let mut pixels = from_frames(clip, frames).repeat(n);
         keep_given(&mut pixels, start, self.info.shape, frames);
@@ -301,7 +304,7 @@ impl Vae {
     }
 
     /// Decodes the means of `q(z|x)`: bytes as in the batch.
-    pub fn reconstruct(&self, batch: &ClipBatch) -> Vec<u8> {
+    pub fn reconstruct(&self, batch: &VideoBatch) -> Vec<u8> {
         self.autoencoder.reconstruct(batch)
     }
 
@@ -340,9 +343,9 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::models::{
-        Choice,
-        image::tests_common::{check_overfits, check_save_load},
-        video::tests_common::{tiny_batch, tiny_info},
+        SamplingParams,
+        image::test_support::{check_overfits, check_save_load},
+        video::test_support::{tiny_batch, tiny_info},
     };
 
     fn tiny() -> Vae {
@@ -361,17 +364,24 @@ mod tests {
         Vae::new(&config, &info, &Device::flex(), &mut Rng::new(1, 0))
     }
 
-    fn draw(n: usize, frames: usize, start: ClipStart) -> ClipDraw {
-        ClipDraw { n, labels: &[0, 1, 2], frames, start, choice: Choice::default(), guidance: None }
+    fn draw(n: usize, frames: usize, start: VideoStart) -> VideoSampleParams {
+        VideoSampleParams {
+            n,
+            labels: &[0, 1, 2],
+            frames,
+            start,
+            choice: SamplingParams::default(),
+            guidance: None,
+        }
     }
 
     #[test]
     fn overfits_one_batch() {
         let mut model = tiny();
-        let phases: Vec<f64> = model.phases().iter().map(|(_, from)| *from).chain([1.0]).collect();
-        assert_eq!(phases.len(), 4);
-        for (phase, steps) in phases.windows(2).zip([60, 100, 60]) {
-            let within = |p: f64| phase[0] + p * 0.99 * (phase[1] - phase[0]);
+        let stages: Vec<f64> = model.stages().iter().map(|(_, from)| *from).chain([1.0]).collect();
+        assert_eq!(stages.len(), 4);
+        for (stage, steps) in stages.windows(2).zip([60, 100, 60]) {
+            let within = |p: f64| stage[0] + p * 0.99 * (stage[1] - stage[0]);
             check_overfits(steps, |p, rng| model.step(&tiny_batch(), within(p), rng).unwrap());
         }
     }
@@ -384,7 +394,7 @@ mod tests {
         a.step(&tiny_batch(), 0.8, &mut Rng::new(2, 2)).unwrap();
         let mut b = tiny();
         check_save_load(|map| a.save_state(map), |map| b.load_state(map).unwrap());
-        let draw = ClipDraw { guidance: Some(2.0), ..draw(3, 4, ClipStart::Fresh) };
+        let draw = VideoSampleParams { guidance: Some(2.0), ..draw(3, 4, VideoStart::Fresh) };
         assert_eq!(a.sample(&draw, &mut Rng::new(3, 0)), b.sample(&draw, &mut Rng::new(3, 0)));
         for progress in [0.1, 0.5, 0.8] {
             let step = |m: &mut Vae| m.step(&tiny_batch(), progress, &mut Rng::new(4, 0)).unwrap();
@@ -400,9 +410,9 @@ mod tests {
         }
         let (batch, shape) = (tiny_batch(), model.info.shape);
         let given = first_frames(&batch.pixels[..4 * shape.pixels()], shape, 2);
-        let start = ClipStart::Behind { pixels: &given };
+        let start = VideoStart::Behind { pixels: &given };
         let mut made = |redrawn: f64, seed: u64| {
-            model.config.redrawn = redrawn;
+            model.config.resample = redrawn;
             model.sample(&draw(2, 6, start), &mut Rng::new(seed, 0))
         };
         let mean = made(0.0, 3);
@@ -422,7 +432,7 @@ mod tests {
         let clip = &batch.pixels[..4 * shape.pixels()];
         for (frames, known) in [(1, 1), (2, 1), (2, 4), (7, 1), (7, 4)] {
             let given = first_frames(clip, shape, known);
-            let start = ClipStart::Behind { pixels: &given };
+            let start = VideoStart::Behind { pixels: &given };
             let made = model.sample(&draw(2, frames, start), &mut Rng::new(3, 0));
             assert_eq!(made.len(), 2 * frames * shape.pixels());
             let kept = known.min(frames);
@@ -431,10 +441,10 @@ mod tests {
             }
         }
         // A variation of strength 0 is the clip as the model sees it, which stands still where it is too short.
-        let one = ClipBatch { pixels: clip.to_vec(), labels: vec![], n: 1 };
+        let one = VideoBatch { pixels: clip.to_vec(), labels: vec![], n: 1 };
         let back = model.reconstruct(&one);
         let same = |frames: usize| {
-            let start = ClipStart::Like { pixels: clip, strength: 0.0 };
+            let start = VideoStart::Like { pixels: clip, strength: 0.0 };
             model.sample(&draw(1, frames, start), &mut Rng::new(3, 0))
         };
         let far = |made: &[u8]| made.iter().zip(&back).map(|(a, b)| a.abs_diff(*b)).max().unwrap();

@@ -15,7 +15,7 @@ use burn::{
     module::Module,
     tensor::{Device, Tensor},
 };
-use mintage_data::ClipBatch;
+use mintage_data::VideoBatch;
 use mintage_nn::{
     AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError, kernels,
     quantize::{Codebook, GradientEstimator},
@@ -24,10 +24,10 @@ use mintage_nn::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ClipDraw, ClipInfo, ClipStart,
+    VideoInfo, VideoSampleParams, VideoStart,
     codes::{CodeShape, CodeWriter},
     net::{
-        ClipDecoder, ClipEncoder, Missed, Trunk, batch_of, first_frames, frames_of, from_frames, in_parts,
+        Missed, Trunk, VideoDecoder, VideoEncoder, batch_of, first_frames, frames_of, from_frames, in_parts,
         is_hidden, keep_given, parts_of, to_frames,
     },
 };
@@ -55,7 +55,8 @@ pub struct Config {
     pub prior_layers: usize,
     pub prior_width: usize,
     /// Share of the budget at which phase 2 begins.
-    pub prior_from: f64,
+    #[serde(alias = "prior_from")]
+    pub prior_start: f64,
     pub batch: usize,
     pub lr: f64,
     pub prior_lr: f64,
@@ -66,7 +67,7 @@ pub struct Config {
 
 impl Config {
     /// The preset of a size.
-    pub fn preset(size: Size, info: &ClipInfo) -> Self {
+    pub fn preset(size: Size, info: &VideoInfo) -> Self {
         let (width, blocks, codes, prior_layers, prior_width) = match size {
             Size::Tiny => (32, 1, 256, 2, 96),
             Size::Small => (64, 1, 512, 4, 192),
@@ -83,7 +84,7 @@ impl Config {
             commitment: 0.25,
             prior_layers,
             prior_width,
-            prior_from: 0.4,
+            prior_start: 0.4,
             batch: batch_of(64, info),
             lr: 5e-3,
             prior_lr: 1e-2,
@@ -95,15 +96,15 @@ impl Config {
 
 #[derive(Module, Debug)]
 struct Autoencoder {
-    encoder: ClipEncoder,
-    decoder: ClipDecoder,
+    encoder: VideoEncoder,
+    decoder: VideoDecoder,
 }
 
 /// A VQ-VAE of clips, its prior, and their optimisers.
 #[derive(Debug)]
 pub struct Vqvae {
     config: Config,
-    info: ClipInfo,
+    info: VideoInfo,
     device: Device,
     autoencoder: Trainable<Autoencoder>,
     codebook: Codebook,
@@ -111,12 +112,12 @@ pub struct Vqvae {
 }
 
 impl Vqvae {
-    pub fn new(config: &Config, info: &ClipInfo, device: &Device, rng: &mut Rng) -> Self {
+    pub fn new(config: &Config, info: &VideoInfo, device: &Device, rng: &mut Rng) -> Self {
         let trunk = Trunk::new(info.shape, config.width, config.blocks, config.time_blocks, config.grid);
         let on = device.clone().autodiff();
         let autoencoder = Autoencoder {
-            encoder: ClipEncoder::new(trunk, config.code_dim, &on, rng),
-            decoder: ClipDecoder::new(trunk, config.code_dim, 2 * info.shape.channels, &on, rng),
+            encoder: VideoEncoder::new(trunk, config.code_dim, &on, rng),
+            decoder: VideoDecoder::new(trunk, config.code_dim, 2 * info.shape.channels, &on, rng),
         };
         let width = config.prior_width;
         let prior = CodeShape {
@@ -142,13 +143,13 @@ impl Vqvae {
         }
     }
 
-    pub fn phases(&self) -> Vec<(&'static str, f64)> {
-        vec![("codes", 0.0), ("prior over codes", self.config.prior_from)]
+    pub fn stages(&self) -> Vec<(&'static str, f64)> {
+        vec![("codes", 0.0), ("prior over codes", self.config.prior_start)]
     }
 
     /// One step of whichever phase `progress` lies in; each phase has a schedule of its own.
-    pub fn step(&mut self, batch: &ClipBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
-        let from = self.config.prior_from;
+    pub fn step(&mut self, batch: &VideoBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+        let from = self.config.prior_start;
         if progress < from {
             self.step_autoencoder(batch, progress / from, rng)
         } else {
@@ -158,11 +159,11 @@ impl Vqvae {
 
     fn step_autoencoder(
         &mut self,
-        batch: &ClipBatch,
+        batch: &VideoBatch,
         progress: f64,
         rng: &mut Rng,
     ) -> Result<Metrics, NotFinite> {
-        let ClipInfo { shape, frames, .. } = self.info;
+        let VideoInfo { shape, frames, .. } = self.info;
         let x = to_frames(&batch.pixels, shape, frames, &self.device.clone().autodiff());
         let z = self.autoencoder.net().encoder.forward(x.clone(), frames); // [n · frames · cells, d]
         let inputs = to_vec(&z);
@@ -189,7 +190,7 @@ impl Vqvae {
         ]))
     }
 
-    fn step_prior(&mut self, batch: &ClipBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+    fn step_prior(&mut self, batch: &VideoBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
         let codes = self.codes(&self.autoencoder.averaged(), &batch.pixels, self.info.frames);
         let drop = self.config.label_drop as f32;
         let labels = class_input(&batch.labels, batch.n, self.info.classes, drop, rng);
@@ -201,14 +202,14 @@ impl Vqvae {
 
     /// Phase 1: mean squared error in [0, 1], bits of the pixels given the codes, usage of the codes.
     /// Phase 2: total bits per dimension (codes and pixels given the codes).
-    pub fn validate(&self, batch: &ClipBatch, progress: f64, _rng: &mut Rng) -> Option<Metrics> {
+    pub fn validate(&self, batch: &VideoBatch, progress: f64, _rng: &mut Rng) -> Option<Metrics> {
         let Coded { codes, mse, pixel_nats } = self.coded(&self.autoencoder.averaged(), batch);
         let dims = (self.info.frames * self.info.shape.pixels()) as f64;
         let bits = |nats: f64| nats / dims / std::f64::consts::LN_2;
         let mean = |nats: &[f64]| nats.iter().sum::<f64>() / nats.len().max(1) as f64;
         let used = codes.iter().collect::<std::collections::HashSet<_>>().len();
         let usage = used as f64 / self.codebook.size() as f64;
-        if progress < self.config.prior_from {
+        if progress < self.config.prior_start {
             let pixel_bits = bits(mean(&pixel_nats));
             return Some(Metrics::new([("mse", mse), ("pixel_bits_per_dim", pixel_bits), ("usage", usage)]));
         }
@@ -224,8 +225,8 @@ impl Vqvae {
 
     /// Codes drawn one after another from the prior, then decoded. Variations of a clip keep its first codes and draw
     /// the rest.
-    pub fn sample(&self, draw: &ClipDraw, rng: &mut Rng) -> Vec<u8> {
-        let ClipDraw { n, labels, frames, start, choice, guidance } = *draw;
+    pub fn sample(&self, draw: &VideoSampleParams, rng: &mut Rng) -> Vec<u8> {
+        let VideoSampleParams { n, labels, frames, start, choice, guidance } = *draw;
         let (prior, net) = (self.prior.averaged(), self.autoencoder.averaged());
         let guidance = guidance.unwrap_or(self.config.guidance);
         let known = self.known(&net, &start, frames);
@@ -238,11 +239,11 @@ impl Vqvae {
     }
 
     /// The codes that clips begin with.
-    fn known(&self, net: &Autoencoder, start: &ClipStart, frames: usize) -> Vec<u32> {
+    fn known(&self, net: &Autoencoder, start: &VideoStart, frames: usize) -> Vec<u32> {
         let (pixels, share) = match start {
-            ClipStart::Fresh => return Vec::new(),
-            ClipStart::Like { pixels, strength } => (pixels, 1.0 - strength),
-            ClipStart::Behind { pixels } => (pixels, 1.0),
+            VideoStart::Fresh => return Vec::new(),
+            VideoStart::Like { pixels, strength } => (pixels, 1.0 - strength),
+            VideoStart::Behind { pixels } => (pixels, 1.0),
         };
         let first = first_frames(pixels, self.info.shape, frames);
         let mut codes = match frames_of(&first, self.info.shape) {
@@ -254,9 +255,9 @@ impl Vqvae {
     }
 
     /// Through the codes and back: bytes as in the batch.
-    pub fn reconstruct(&self, batch: &ClipBatch) -> Vec<u8> {
+    pub fn reconstruct(&self, batch: &VideoBatch) -> Vec<u8> {
         let (net, frames) = (self.autoencoder.averaged(), self.info.frames);
-        let through = |part: ClipBatch| {
+        let through = |part: VideoBatch| {
             let codes = self.codes(&net, &part.pixels, frames);
             from_frames(&self.decode(&net, self.codebook.lookup(&codes, &self.device), frames).0, frames)
         };
@@ -264,9 +265,9 @@ impl Vqvae {
     }
 
     /// `−log p(codes) − log p(x | codes)`: an upper bound of `−log p(x)`, nats an item.
-    pub fn nll(&self, batch: &ClipBatch) -> Vec<f64> {
+    pub fn nll(&self, batch: &VideoBatch) -> Vec<f64> {
         let (net, prior) = (self.autoencoder.averaged(), self.prior.averaged());
-        let bound = |part: ClipBatch| -> Vec<f64> {
+        let bound = |part: VideoBatch| -> Vec<f64> {
             let Coded { codes, pixel_nats, .. } = self.coded(&net, &part);
             let code_nats = self.code_nats(&prior, &codes, &part);
             pixel_nats.iter().zip(code_nats).map(|(pixels, codes)| pixels + codes).collect()
@@ -275,7 +276,7 @@ impl Vqvae {
     }
 
     /// The codes of each item of a batch, for usage counts: frame after frame, item after item.
-    pub fn codes_of(&self, batch: &ClipBatch) -> Vec<u32> {
+    pub fn codes_of(&self, batch: &VideoBatch) -> Vec<u32> {
         self.codes(&self.autoencoder.averaged(), &batch.pixels, self.info.frames)
     }
 
@@ -326,8 +327,8 @@ impl Vqvae {
         self.codebook.nearest(&to_vec(&net.encoder.forward(x, frames)))
     }
 
-    fn coded(&self, net: &Autoencoder, batch: &ClipBatch) -> Coded {
-        let ClipInfo { shape, frames, .. } = self.info;
+    fn coded(&self, net: &Autoencoder, batch: &VideoBatch) -> Coded {
+        let VideoInfo { shape, frames, .. } = self.info;
         let x = to_frames(&batch.pixels, shape, frames, &self.device);
         let codes = self.codebook.nearest(&to_vec(&net.encoder.forward(x.clone(), frames)));
         let (mean, log_scale) = self.decode(net, self.codebook.lookup(&codes, &self.device), frames);
@@ -339,7 +340,7 @@ impl Vqvae {
     }
 
     /// `−log p(codes | label)` of each item.
-    fn code_nats(&self, prior: &CodeWriter, codes: &[u32], batch: &ClipBatch) -> Vec<f64> {
+    fn code_nats(&self, prior: &CodeWriter, codes: &[u32], batch: &VideoBatch) -> Vec<f64> {
         let nats = to_vec(&prior.losses(codes, batch.n, &batch.labels));
         let clip = |codes: &[f32]| codes.iter().map(|&v| f64::from(v)).sum();
         nats.chunks_exact((nats.len() / batch.n.max(1)).max(1)).map(clip).collect()
@@ -360,9 +361,9 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::models::{
-        Choice,
-        image::tests_common::{check_overfits, check_save_load},
-        video::tests_common::{tiny_batch, tiny_info},
+        SamplingParams,
+        image::test_support::{check_overfits, check_save_load},
+        video::test_support::{tiny_batch, tiny_info},
     };
 
     fn tiny() -> Vqvae {
@@ -372,14 +373,21 @@ mod tests {
         Vqvae::new(&config, &info, &Device::flex(), &mut Rng::new(1, 0))
     }
 
-    fn draw<'a>(n: usize, frames: usize, start: ClipStart<'a>) -> ClipDraw<'a> {
-        ClipDraw { n, labels: &[0, 1, 2], frames, start, choice: Choice::default(), guidance: None }
+    fn draw<'a>(n: usize, frames: usize, start: VideoStart<'a>) -> VideoSampleParams<'a> {
+        VideoSampleParams {
+            n,
+            labels: &[0, 1, 2],
+            frames,
+            start,
+            choice: SamplingParams::default(),
+            guidance: None,
+        }
     }
 
     #[test]
     fn overfits_one_batch() {
         let mut model = tiny();
-        let from = model.config.prior_from;
+        let from = model.config.prior_start;
         check_overfits(60, |p, rng| model.step(&tiny_batch(), p * from * 0.99, rng).unwrap());
         check_overfits(60, |p, rng| model.step(&tiny_batch(), from + p * (1.0 - from), rng).unwrap());
     }
@@ -391,7 +399,7 @@ mod tests {
         a.step(&tiny_batch(), 0.6, &mut Rng::new(2, 1)).unwrap();
         let mut b = tiny();
         check_save_load(|map| a.save_state(map), |map| b.load_state(map).unwrap());
-        let draw = ClipDraw { guidance: Some(2.0), ..draw(3, 4, ClipStart::Fresh) };
+        let draw = VideoSampleParams { guidance: Some(2.0), ..draw(3, 4, VideoStart::Fresh) };
         assert_eq!(a.sample(&draw, &mut Rng::new(3, 0)), b.sample(&draw, &mut Rng::new(3, 0)));
         for progress in [0.2, 0.7] {
             let step = |m: &mut Vqvae| m.step(&tiny_batch(), progress, &mut Rng::new(4, 0)).unwrap();
@@ -408,7 +416,7 @@ mod tests {
         for frames in [1, 2, 7] {
             for known in [1, 4] {
                 let given = first_frames(clip, shape, known);
-                let start = ClipStart::Behind { pixels: &given };
+                let start = VideoStart::Behind { pixels: &given };
                 let made = model.sample(&draw(2, frames, start), &mut Rng::new(3, 0));
                 assert_eq!(made.len(), 2 * frames * shape.pixels());
                 let kept = known.min(frames);
@@ -417,11 +425,11 @@ mod tests {
                 }
             }
         }
-        let one = ClipBatch { pixels: clip.to_vec(), labels: vec![], n: 1 };
-        let same = draw(1, 4, ClipStart::Like { pixels: clip, strength: 0.0 });
+        let one = VideoBatch { pixels: clip.to_vec(), labels: vec![], n: 1 };
+        let same = draw(1, 4, VideoStart::Like { pixels: clip, strength: 0.0 });
         assert_eq!(model.sample(&same, &mut Rng::new(3, 0)), model.reconstruct(&one));
         let net = model.autoencoder.averaged();
-        let half = model.known(&net, &ClipStart::Like { pixels: clip, strength: 0.5 }, 4);
+        let half = model.known(&net, &VideoStart::Like { pixels: clip, strength: 0.5 }, 4);
         assert_eq!(half, model.codes_of(&one)[..2 * 9]);
         let nats = model.nll(&batch);
         assert!(nats.len() == 4 && nats.iter().all(|nats| nats.is_finite()));

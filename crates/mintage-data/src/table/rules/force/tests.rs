@@ -4,9 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::table::{
-    Column,
-    codec::{Allow, Finisher, Limits, TableCodec, Where},
-    datetime,
+    Column, datetime,
+    encoder::{Allow, Finisher, Limits, RowEncoder, Where},
     rules::Constraint,
     schema::detect,
 };
@@ -235,10 +234,10 @@ fn any_tokens(sizes: &[usize], n: usize, random: &mut dyn FnMut() -> u64) -> Vec
         .collect()
 }
 
-fn codec_of(table: &Table) -> (TableCodec, Vec<usize>) {
+fn codec_of(table: &Table) -> (RowEncoder, Vec<usize>) {
     let (rules, _) = in_force(&RuleChoice::default(), table, &detect(table)).unwrap();
     let train: Vec<u32> = (0..table.rows() as u32).collect();
-    let codec = TableCodec::fit(table, rules, &train, 0);
+    let codec = RowEncoder::fit(table, rules, &train, 0);
     let tokens = codec.encode(table, 0);
     let sizes = codec.fields(&tokens, &train).iter().map(|field| field.size).collect();
     (codec, sizes)

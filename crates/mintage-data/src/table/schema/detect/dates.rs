@@ -7,9 +7,9 @@ use crate::table::{
     datetime,
     schema::{
         Cause, Format, IdFormat, Kind,
+        phrases::{examples, percent, rows},
         spellings::{self, Hint},
         typed,
-        words::{examples, percent, rows},
     },
     values,
 };

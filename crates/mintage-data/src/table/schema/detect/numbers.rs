@@ -4,11 +4,11 @@ use super::{ENOUGH, Guess, Profile, Value, many};
 use crate::table::{
     Type,
     check_digits::CheckDigits,
-    codec::has_own_tokens,
+    encoder::has_own_tokens,
     schema::{
         Cause, Format, IdFormat, Kind, NumberFormat, NumberStyle,
+        phrases::{examples, percent, rows},
         spellings::{self, Hint},
-        words::{examples, percent, rows},
     },
     values,
 };

@@ -6,9 +6,9 @@ use crate::table::{
     schema::{
         Format, IdFormat, Kind,
         identifiers::{self, Identifier},
+        phrases::{percent, quoted},
         spellings::{self, Hint},
         typed,
-        words::{percent, quoted},
     },
 };
 

@@ -1,0 +1,119 @@
+//! What sounds look like: log-mel spectrograms of the items of a set, as gray images of one size.
+
+use mintage_data::{
+    AudioFormat, AudioSet, ImageSet, ImageShape, Images, Split, Splits,
+    audio::{LogMel, MelParams},
+};
+
+use super::super::evenly;
+
+/// Pictures are made narrower, by means of neighbours, until they are no wider than this.
+const WIDEST: usize = 128;
+/// From black to white, in nepers of power: 80 dB.
+const RANGE: f32 = 18.4;
+/// Items of a split that are looked at, at most.
+const MOST: usize = 20_000;
+/// Sounds that say what is loud.
+const LISTENED: usize = 200;
+
+/// Takes pictures of sounds of a codec.
+pub struct Spectrograms {
+    mel: LogMel,
+    codec: AudioFormat,
+    /// Logarithm of the power that is white.
+    white: f32,
+}
+
+impl Spectrograms {
+    /// As bright as the loudest of some sounds of the train split asks for.
+    pub fn new(set: &AudioSet) -> Self {
+        let codec = set.codec().clone();
+        let mut camera = Self { mel: LogMel::new(MelParams::of(codec.rate_hz)), codec, white: 0.0 };
+        let items: Vec<u32> = set.items(Split::Train).collect();
+        let batch = set.batch(&evenly(&items, LISTENED), None);
+        let mut loudest: Vec<f32> = batch
+            .samples
+            .chunks_exact(camera.codec.segment * camera.codec.channels)
+            .map(|item| camera.values(item).into_iter().fold(f32::NEG_INFINITY, f32::max))
+            .collect();
+        loudest.sort_by(f32::total_cmp);
+        camera.white = loudest.get(loudest.len() * 9 / 10).copied().unwrap_or(0.0);
+        camera
+    }
+
+    /// Log-mel values of all channels together, `[frames, mels]`.
+    fn values(&self, item: &[f32]) -> Vec<f32> {
+        let time = item.len() / self.codec.channels;
+        let mono: Vec<f32> = (0..time)
+            .map(|t| item.iter().skip(t).step_by(time).sum::<f32>() / self.codec.channels as f32)
+            .collect();
+        self.mel.of(&mono)
+    }
+
+    /// Times that frames are averaged by two.
+    fn halvings(&self) -> u32 {
+        (0..8).find(|&h| self.mel.frames(self.codec.segment) >> h <= WIDEST).unwrap_or(8)
+    }
+
+    pub fn shape(&self) -> ImageShape {
+        let width = (self.mel.frames(self.codec.segment) >> self.halvings()).max(1);
+        ImageShape { channels: 1, height: self.mel.params().mels, width }
+    }
+
+    /// The picture of one item, low tones at the bottom.
+    fn take(&self, item: &[f32]) -> Vec<u8> {
+        let values = self.values(item);
+        let (ImageShape { height, width, .. }, each) = (self.shape(), 1 << self.halvings());
+        let pixel = |i: usize| {
+            let (mel, frame) = (height - 1 - i / width, i % width * each);
+            let mean =
+                (frame..frame + each).map(|frame| values[frame * height + mel]).sum::<f32>() / each as f32;
+            ((1.0 - (self.white - mean) / RANGE).clamp(0.0, 1.0) * 255.0).round() as u8
+        };
+        (0..height * width).map(pixel).collect()
+    }
+
+    /// Pictures of sounds, each cut or filled up with silence to the length of an item; channel by channel.
+    pub fn of_sounds(&self, sounds: &[Vec<f32>], labels: Vec<u32>) -> Images {
+        let AudioFormat { segment, channels, .. } = self.codec;
+        let filled = |sound: &Vec<f32>| -> Vec<f32> {
+            let time = (sound.len() / channels).max(1);
+            let channel = |channel: &[f32]| {
+                let mut channel = channel[..time.min(segment)].to_vec();
+                channel.resize(segment, 0.0);
+                channel
+            };
+            sound.chunks_exact(time).flat_map(channel).collect()
+        };
+        let pixels = sounds.iter().flat_map(|sound| self.take(&filled(sound))).collect();
+        Images { shape: self.shape(), pixels, labels, classes: self.codec.classes.clone() }
+    }
+
+    /// Pictures of items of a set, in that order.
+    pub fn of_items(&self, set: &AudioSet, items: &[u32]) -> Images {
+        let (mut pixels, mut labels) = (Vec::new(), Vec::new());
+        for items in items.chunks(64) {
+            let batch = set.batch(items, None);
+            let each = batch.samples.len() / batch.n;
+            pixels.extend(batch.samples.chunks_exact(each).flat_map(|item| self.take(item)));
+            labels.extend(batch.labels);
+        }
+        Images { shape: self.shape(), pixels, labels, classes: self.codec.classes.clone() }
+    }
+
+    /// Pictures of the items of a set, split as they are, and which items they are of.
+    pub fn of_set(&self, set: &AudioSet) -> (ImageSet, Vec<u32>) {
+        let (mut splits, mut items) = (Splits::default(), Vec::new());
+        for (split, places) in [
+            (Split::Train, &mut splits.train),
+            (Split::Valid, &mut splits.valid),
+            (Split::Holdout, &mut splits.holdout),
+        ] {
+            let all: Vec<u32> = set.items(split).collect();
+            let chosen = evenly(&all, MOST);
+            places.extend(items.len() as u32..(items.len() + chosen.len()) as u32);
+            items.extend(chosen);
+        }
+        (ImageSet::from_memory_split(self.of_items(set, &items), splits), items)
+    }
+}

@@ -1,0 +1,261 @@
+//! Judging a model of clips: as images are judged, with a channel for every frame; by single frames; by how much they
+//! move; by what the encoder loses; and by eye.
+
+mod motion;
+pub(super) mod pictures;
+
+use std::time::Duration;
+
+use mintage_data::{Clips, Provenance, VideoSet, gif_bytes, grid_film};
+
+use super::{
+    Interval, ItemScore, Judgement, Options, compared, evenly,
+    image::{self, Conformity, Judged, Sets, novelty},
+    membership::{Attacked, with_model},
+    work,
+};
+use crate::{
+    dataset::AnyData,
+    error::Error,
+    events::Event,
+    model::Model,
+    models::Batch,
+    report::{Exhibit, Metric, Report},
+    sample::VideoRequest,
+};
+use motion::{motion, motion_metric, motion_of};
+use pictures::{ItemPictures, all_stills, of_items, pictures, reduced, stills};
+
+/// Clips on either side of a comparison, unless asked otherwise.
+const DEFAULT_N: usize = 500;
+/// Held-out items for the likelihood and for what the encoder loses.
+const THROUGH: usize = 64;
+const RESAMPLES: usize = 500;
+/// Frames of the train split that those of new clips are searched in, at most.
+const SEARCHED: usize = 20_000;
+/// New clips whose frames are searched.
+const SEARCHING: usize = 100;
+/// Clips in a row on the page, and what they are made smaller to: a page has to stay small enough to send.
+const ROW: usize = 6;
+const SHOWN: (usize, usize) = (16, 64);
+/// Bytes of one film of the page.
+const FILM_BYTES: usize = 600_000;
+/// Items scored at a time.
+const CHUNK: usize = 256;
+
+/// Draws from `model` and judges it against the holdout of `data`, which must be the data it learned.
+pub fn evaluate(
+    model: &Model,
+    data: &VideoSet,
+    options: &Options,
+    clock: &dyn Fn() -> Duration,
+    on: &mut dyn FnMut(Event),
+) -> Result<Report, Error> {
+    let n = compared(options, DEFAULT_N, data.splits(), "clip")?;
+    let start = clock();
+    let request = VideoRequest { n, seed: options.seed, ..VideoRequest::default() };
+    let new = model.sample_clips(&request, &mut |done, total| on(work("drawing new clips", done, total)))?;
+    let per_sec = n as f64 / (clock() - start).as_secs_f64().max(1e-9);
+    let album = ItemPictures::of(data);
+    let sets = Sets::of(pictures(&new), "pixels of all frames", &album.pictures, options, on)?;
+    let (mut metrics, judged) = image::judge(&sets, on)?;
+    metrics.push(moved(data, &new, options));
+    frame_by_frame(&album, &new, options, on, &mut metrics)?;
+    through_the_encoder(model, data, options, on, &mut metrics)?;
+    let by = model.provenance(options.seed, serde_json::json!({ "evaluate": n }));
+    let judgement = Judgement {
+        item: "clip".to_owned(),
+        data: AnyData::describe_clips(data),
+        n,
+        seed: options.seed,
+        items_per_sec: per_sec,
+        metrics,
+        exhibits: exhibits(data, &album, &new, &judged, &by)?,
+    };
+    Ok(judgement.report(model))
+}
+
+/// Judges clips that any generator made by all that needs no model.
+pub(super) fn judge(
+    data: &VideoSet,
+    new: &Clips,
+    options: &Options,
+    on: &mut dyn FnMut(Event),
+) -> Result<Vec<Metric>, Error> {
+    let album = ItemPictures::of(data);
+    let sets = Sets::of(pictures(new), "pixels of all frames", &album.pictures, options, on)?;
+    let (mut metrics, _) = image::judge(&sets, on)?;
+    metrics.push(moved(data, new, options));
+    Ok(metrics)
+}
+
+fn moved(data: &VideoSet, new: &Clips, options: &Options) -> Metric {
+    let of = |split: &[u32]| motion_of(data, &evenly(split, new.len()));
+    let splits = data.splits();
+    motion_metric(&of(&splits.holdout), &motion(new), &of(&splits.train), options.seed)
+}
+
+/// Single frames as images: how far they are from real ones, and whether they are nearer to those of the train split.
+/// Neither moves a dial: frames are judged with their clips already.
+fn frame_by_frame(
+    album: &ItemPictures,
+    new: &Clips,
+    options: &Options,
+    on: &mut dyn FnMut(Event),
+    metrics: &mut Vec<Metric>,
+) -> Result<(), Error> {
+    let pictures = pictures(new);
+    let fake = stills(&pictures, album.frames);
+    let sets = Sets::of(fake, "pixels", &album.stills, options, on)?;
+    metrics.push(image::distance_of(&sets, "Fréchet distance of single frames"));
+    on(work("searching for copies of frames", 0, 1));
+    // One frame of each real clip: frames of one clip are alike, and fewer clips would count as fewer kinds of frames.
+    let splits = album.stills.splits();
+    let of_set = |items: &[u32]| Ok::<_, Error>(album.stills.images(&evenly(items, SEARCHED))?.pixels);
+    let few: Vec<usize> = (0..pictures.len()).step_by(pictures.len().div_ceil(SEARCHING)).collect();
+    let searching = all_stills(&pictures.select(&few), album.frames);
+    let size = album.stills.shape().pixels();
+    let found = novelty(&searching, &of_set(&splits.train)?, &of_set(&splits.holdout)?, size);
+    // Likewise resampled are clips, not frames.
+    let of_clips: Vec<f64> = found
+        .closer
+        .chunks_exact(album.frames)
+        .map(|frames| frames.iter().sum::<f64>() / frames.len() as f64)
+        .collect();
+    let value = Interval::of_mean(&of_clips, RESAMPLES, options.seed);
+    let metric = Metric::lower("frames closer to train than to holdout", "pixels", value).within(0.0, 1.0);
+    metrics.push(metric.between(Interval::of_chance(of_clips.len()), 1.0));
+    on(work("searching for copies of frames", 1, 1));
+    Ok(())
+}
+
+/// What is left of held-out clips behind the encoder and the decoder, and how likely they are. Neither moves a dial: both
+/// say how well the model sees, not how well it draws.
+fn through_the_encoder(
+    model: &Model,
+    data: &VideoSet,
+    options: &Options,
+    on: &mut dyn FnMut(Event),
+    metrics: &mut Vec<Metric>,
+) -> Result<(), Error> {
+    on(work("held-out clips through the encoder", 0, 1));
+    let batch = data.batch(&evenly(&data.splits().holdout, THROUGH), None);
+    if let Some(back) = model.clips()?.model.reconstruct(&batch) {
+        let ratios = psnr_db(&batch.pixels, &back, data.codec().pixels());
+        let value = Interval::of_mean(&ratios, RESAMPLES, options.seed);
+        metrics.push(Metric::higher("PSNR of held-out clips", "decibel, through the encoder", value));
+    }
+    if let Some(nats) = model.nll(&Batch::Video(batch), 1, options.seed) {
+        let value = Interval::of_mean(&nats, RESAMPLES, options.seed);
+        metrics.push(Metric::lower("negative log-likelihood", "nats a clip", value));
+        let scale = 1.0 / (data.codec().pixels() as f64 * std::f64::consts::LN_2);
+        let bits = Interval { value: value.value * scale, low: value.low * scale, high: value.high * scale };
+        metrics.push(Metric::lower("bits per dimension", "pixels", bits));
+        let members = Attacked::of(&data.splits().train, &data.splits().holdout, THROUGH).members;
+        let members = Batch::Video(data.batch(&members, None));
+        metrics.extend(with_model(model, members, 1, &nats, options.seed));
+    }
+    on(work("held-out clips through the encoder", 1, 1));
+    Ok(())
+}
+
+/// Peak signal-to-noise ratio of each clip of `size` bytes, in decibels.
+pub fn psnr_db(originals: &[u8], back: &[u8], size: usize) -> Vec<f64> {
+    let size = size.max(1);
+    let one = |(x, y): (&[u8], &[u8])| {
+        let squares: f64 = x.iter().zip(y).map(|(&p, &q)| f64::from(p.abs_diff(q)).powi(2)).sum();
+        // Half a grey level in one pixel stands for "no difference".
+        10.0 * (255.0_f64.powi(2) * size as f64 / squares.max(0.25)).log10()
+    };
+    originals.chunks_exact(size).zip(back.chunks_exact(size)).map(one).collect()
+}
+
+/// What people would rather look at than read.
+fn exhibits(
+    data: &VideoSet,
+    album: &ItemPictures,
+    new: &Clips,
+    judged: &Judged,
+    by: &Provenance,
+) -> Result<Vec<Exhibit>, Error> {
+    let film = |blocks: &[(&str, Clips)]| -> Result<Vec<u8>, Error> {
+        let of = |frames: usize, side: usize| -> Result<Vec<u8>, Error> {
+            let small = |(name, clips): &(&str, Clips)| ((*name).to_owned(), reduced(clips, frames, side));
+            let blocks: Vec<(String, Clips)> = blocks.iter().map(small).collect();
+            Ok(gif_bytes(&grid_film("report", &blocks, ROW)?, Some(by))?)
+        };
+        // What is full of detail is shown with fewer frames, then smaller as well.
+        let mut film = of(SHOWN.0, SHOWN.1)?;
+        for (frames, side) in [(8, SHOWN.1), (8, SHOWN.1 / 2), (4, SHOWN.1 / 2)] {
+            if film.len() <= FILM_BYTES {
+                break;
+            }
+            film = of(frames, side)?;
+        }
+        Ok(film)
+    };
+    let first: Vec<usize> = (0..new.len().min(2 * ROW)).collect();
+    let real = data.clips(&evenly(&data.splits().holdout, ROW));
+    let new_and_real = film(&[("new", new.select(&first)), ("real, held out", real)])?;
+    let mut by_realness = judged.by_realness();
+    let pick = |from: &[usize]| new.select(&from[..ROW.min(from.len())]);
+    let most = pick(&by_realness);
+    by_realness.reverse();
+    let detector = film(&[("most like real", most), ("least like real", pick(&by_realness))])?;
+    let nearest = judged.by_nearness().into_iter().take(ROW);
+    let (near, train): (Vec<usize>, Vec<u32>) =
+        nearest.map(|(new, train)| (new, album.items[train as usize])).unzip();
+    let (near, train) = (new.select(&near), data.clips(&train));
+    let neighbours = film(&[("new, nearest to train", near), ("their neighbours in train", train)])?;
+    Ok(vec![
+        Exhibit::gif("New, and real", "", &new_and_real),
+        Exhibit::gif(
+            "What the detector says",
+            "A classifier that learned to tell new from real finds these most and least like real ones.",
+            &detector,
+        ),
+        Exhibit::gif(
+            "Copied?",
+            "The new clips that lie nearest to a training clip, frame by frame, and that clip below each.",
+            &neighbours,
+        ),
+    ])
+}
+
+/// Scores every item of `items`, read with the model's codec, against the `data` it learned from.
+pub fn score(
+    model: &Model,
+    data: &VideoSet,
+    items: &VideoSet,
+    options: &Options,
+    on: &mut dyn FnMut(Event),
+) -> Result<Vec<ItemScore>, Error> {
+    let conformity = Conformity::new(&ItemPictures::of(data).pictures, options, on)?;
+    let mut scores = Vec::with_capacity(items.len());
+    let all: Vec<u32> = (0..items.len() as u32).collect();
+    for chunk in all.chunks(CHUNK) {
+        let conformities = conformity.of(&of_items(items, chunk));
+        let nll = model.nll(&Batch::Video(items.batch(chunk, None)), 1, options.seed);
+        for (i, &item) in chunk.iter().enumerate() {
+            scores.push(ItemScore {
+                name: items.name(item),
+                conformity: conformities[i],
+                nll: nll.as_ref().map(|nll| nll[i]),
+            });
+        }
+        on(work("scoring", scores.len(), items.len()));
+    }
+    Ok(scores)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn psnr_of_known_differences() {
+        let db = psnr_db(&[10; 16], &[35; 16], 16);
+        assert!((db[0] - 20.172).abs() < 0.01 && db.len() == 1, "{db:?}");
+        assert!(psnr_db(&[10; 32], &[10; 32], 16).iter().all(|db| db.is_finite()));
+    }
+}

@@ -1,0 +1,212 @@
+//! What can be asked of a model of sounds: new ones, variations of one, what comes behind one, reconstructions.
+
+use mintage_data::{AudioBatch, AudioFormat};
+use mintage_nn::Rng;
+
+use super::check_memory;
+use crate::{
+    dataset::AnyTransform,
+    error::Error,
+    model::Model,
+    models::{AnyModel, AudioInfo, AudioModel, AudioSampleParams, AudioStart, DataInfo, SamplingParams},
+};
+
+/// Sounds drawn between two words about progress.
+const PART: usize = 16;
+/// The longest sound: ten minutes.
+const MOST_SECONDS: f64 = 600.0;
+
+/// What the sounds begin with. Samples are those of the model's codec, channel by channel.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum AudioBeginning {
+    #[default]
+    Nothing,
+    /// Variations of a sound: at `strength` 0 the sound as the model hears it, at 1 a new one.
+    Like { samples: Vec<f32>, strength: f32 },
+    /// A sound that goes on.
+    Behind { samples: Vec<f32> },
+}
+
+impl AudioBeginning {
+    fn start(&self) -> AudioStart<'_> {
+        match self {
+            Self::Nothing => AudioStart::Fresh,
+            Self::Like { samples, strength } => AudioStart::Like { samples, strength: *strength },
+            Self::Behind { samples } => AudioStart::Behind { samples },
+        }
+    }
+
+    fn samples(&self) -> usize {
+        match self {
+            Self::Nothing => 0,
+            Self::Like { samples, .. } | Self::Behind { samples } => samples.len(),
+        }
+    }
+}
+
+/// What to draw from a model.
+#[derive(Clone, Debug, Default)]
+pub struct AudioRequest {
+    pub n: usize,
+    /// A class by name; `None` draws classes as often as they are in the data.
+    pub label: Option<String>,
+    pub begin: AudioBeginning,
+    /// The longest that a sound may be; `None`: as long as an item of the data, or as what it begins with.
+    pub seconds: Option<f64>,
+    pub choice: SamplingParams,
+    /// Classifier-free guidance weight; `None`: the model's default.
+    pub guidance: Option<f32>,
+    pub seed: u64,
+}
+
+/// Sounds of one rate.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sounds {
+    pub rate_hz: u32,
+    pub channels: usize,
+    /// Channel by channel.
+    pub samples: Vec<Vec<f32>>,
+    /// One a sound; nothing without classes. One past the last class is none in particular.
+    pub labels: Vec<u32>,
+    pub classes: Vec<String>,
+}
+
+impl Sounds {
+    pub fn len(&self) -> usize {
+        self.samples.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.samples.is_empty()
+    }
+
+    /// The class of a sound.
+    pub fn class(&self, sound: usize) -> Option<&str> {
+        self.classes.get(*self.labels.get(sound)? as usize).map(String::as_str)
+    }
+
+    /// How long a sound lasts.
+    pub fn seconds(&self, sound: usize) -> f64 {
+        (self.samples[sound].len() / self.channels) as f64 / f64::from(self.rate_hz)
+    }
+
+    /// The samples of a sound as files have them: one of each channel by turns.
+    pub fn interleaved(&self, sound: usize) -> Vec<f32> {
+        interleaved(&self.samples[sound], self.channels)
+    }
+}
+
+/// From channel by channel to one of each by turns.
+pub fn interleaved(samples: &[f32], channels: usize) -> Vec<f32> {
+    let time = samples.len() / channels;
+    (0..time).flat_map(|t| (0..channels).map(move |channel| samples[channel * time + t])).collect()
+}
+
+/// The parts of a model of sounds.
+pub struct AudioParts<'a> {
+    pub model: &'a AudioModel,
+    pub info: &'a AudioInfo,
+    pub codec: &'a AudioFormat,
+}
+
+impl Model {
+    /// The parts of a model of sounds; an error for one that makes something else.
+    pub fn sounds(&self) -> Result<AudioParts<'_>, Error> {
+        match (&self.any, &self.config.info, &self.codec) {
+            (AnyModel::Audio(model), DataInfo::Audio(info), AnyTransform::Audio(codec)) => {
+                Ok(AudioParts { model, info, codec })
+            }
+            _ => {
+                Err(Error::request(format!("{} makes {}s, not sounds", self.name(), self.config.info.item())))
+            }
+        }
+    }
+
+    /// Draws `request.n` sounds. The same request gives the same samples.
+    pub fn sample_sounds(
+        &self,
+        request: &AudioRequest,
+        on: &mut dyn FnMut(usize, usize),
+    ) -> Result<Sounds, Error> {
+        let AudioParts { model, info, codec } = self.sounds()?;
+        let length = length(info, request)?;
+        check_memory(request.n, length.saturating_mul(info.channels * size_of::<f32>()), "sounds")?;
+        let given = request.begin != AudioBeginning::Nothing;
+        let labels =
+            self.labels_for(&codec.classes, request.label.as_deref(), request.n, given, request.seed)?;
+        self.check_beginning(model, &request.begin)?;
+        let mut samples = Vec::new();
+        on(0, request.n);
+        // Every part has a stream of its own, so that the first sounds do not depend on how many are asked for.
+        for (part, first) in (0..request.n).step_by(PART).enumerate() {
+            let n = PART.min(request.n - first);
+            let chosen = if labels.is_empty() { &labels[..] } else { &labels[first..first + n] };
+            let (start, choice) = (request.begin.start(), request.choice);
+            let draw =
+                AudioSampleParams { n, labels: chosen, length, start, choice, guidance: request.guidance };
+            samples.extend(model.sample(&draw, &mut Rng::new(request.seed, part as u64 + 1)));
+            on(first + n, request.n);
+        }
+        let AudioInfo { rate_hz, channels, .. } = *info;
+        Ok(Sounds { rate_hz, channels, samples, labels, classes: codec.classes.clone() })
+    }
+
+    fn check_beginning(&self, model: &AudioModel, begin: &AudioBeginning) -> Result<(), Error> {
+        let what = match begin {
+            AudioBeginning::Nothing => return Ok(()),
+            AudioBeginning::Like { .. } => "variations of a sound",
+            AudioBeginning::Behind { .. } => "what comes behind a sound",
+        };
+        match model.can_begin(&begin.start()) {
+            true => Ok(()),
+            false => {
+                let family = self.config.model.family().name();
+                Err(Error::request(format!("a {family} cannot draw {what}; vqvae and vae can")))
+            }
+        }
+    }
+
+    /// A sound of the codec's samples, channel by channel, through the encoder and back, segment by segment.
+    pub fn reconstruct_sound(&self, samples: &[f32]) -> Result<Vec<f32>, Error> {
+        let AudioParts { model, info, .. } = self.sounds()?;
+        let time = samples.len() / info.channels;
+        let mut back = vec![Vec::with_capacity(time); info.channels];
+        for first in (0..time).step_by(info.segment) {
+            let length = info.segment.min(time - first);
+            let mut batch = AudioBatch { n: 1, lengths: vec![length as u32], ..AudioBatch::default() };
+            for channel in samples.chunks_exact(time) {
+                batch.samples.extend(&channel[first..first + length]);
+                batch.samples.resize(batch.samples.len() + info.segment - length, 0.0);
+            }
+            let Some(found) = model.reconstruct(&batch) else {
+                let family = self.config.model.family().name();
+                return Err(Error::request(format!(
+                    "a {family} has no encoder; reconstruct works for vae and vqvae"
+                )));
+            };
+            let channels = back.iter_mut().zip(found.chunks_exact(info.segment));
+            channels.for_each(|(back, found)| back.extend(&found[..length]));
+        }
+        Ok(back.concat())
+    }
+}
+
+/// Samples of each channel that a sound has at most.
+fn length(info: &AudioInfo, request: &AudioRequest) -> Result<usize, Error> {
+    let rate = f64::from(info.rate_hz);
+    let begun = request.begin.samples() / info.channels;
+    let most = match (request.seconds, &request.begin) {
+        (Some(secs), _) if !(secs > 0.0 && secs <= MOST_SECONDS) => {
+            let why = format!("a sound lasts more than 0 and at most {MOST_SECONDS:.0} seconds, not {secs}");
+            return Err(Error::request(why));
+        }
+        (Some(secs), _) => (secs * rate).round() as usize,
+        (None, AudioBeginning::Nothing) => info.segment,
+        (None, AudioBeginning::Like { .. }) => begun,
+        (None, AudioBeginning::Behind { .. }) => begun + info.segment,
+    };
+    if most > (MOST_SECONDS * rate) as usize {
+        return Err(Error::request(format!("a sound lasts at most {MOST_SECONDS:.0} seconds")));
+    }
+    Ok(most.max(1))
+}

@@ -1,0 +1,210 @@
+//! What can be asked of a model of rows: new ones, under conditions, from partial rows, with the gaps filled.
+
+use mintage_data::{
+    Column, RowEncoder, Table,
+    table::encoder::{Finisher, Limits, Where},
+};
+use mintage_nn::Rng;
+
+use crate::{
+    dataset::AnyTransform,
+    error::Error,
+    model::Model,
+    models::{AnyModel, TableModel, TableSampleParams, table::HIDDEN},
+};
+
+/// Rows drawn at a time: each part has a stream of random numbers of its own, so that the first rows do not
+/// depend on how many are asked for.
+const PART: usize = 16_384;
+
+/// What to draw from a model of rows.
+#[derive(Clone, Debug)]
+pub struct TableRequest {
+    pub n: usize,
+    /// Conditions that every row shall meet.
+    pub conditions: Vec<Where>,
+    /// Rows to complete: their cells are kept, what is missing is drawn. `n` does not count then.
+    pub given: Option<Table>,
+    /// Whether a cell that is missing in `given` must get a value; otherwise it may stay missing.
+    pub fill: bool,
+    pub seed: u64,
+    pub temperature: f32,
+    /// Rows that the new ones will stand beside: no key of theirs is made again.
+    pub present: Option<Table>,
+    /// Columns that refer to other tables of the place where the rows go, and the keys that those have.
+    pub references: Vec<(String, Column)>,
+}
+
+impl Default for TableRequest {
+    fn default() -> Self {
+        Self {
+            n: 1000,
+            conditions: Vec::new(),
+            given: None,
+            fill: false,
+            seed: 1,
+            temperature: 1.0,
+            present: None,
+            references: Vec::new(),
+        }
+    }
+}
+
+impl Model {
+    /// The parts of a model of rows; an error for one that makes something else.
+    pub fn rows(&self) -> Result<(&TableModel, &RowEncoder), Error> {
+        match (&self.any, &self.codec) {
+            (AnyModel::Table(model), AnyTransform::Table(codec)) => Ok((model, codec)),
+            _ => Err(Error::request(format!(
+                "{} makes {}s, not table rows",
+                self.name(),
+                self.config.info.item()
+            ))),
+        }
+    }
+
+    /// Draws rows. The same request gives the same rows.
+    pub fn sample_rows(
+        &self,
+        request: &TableRequest,
+        on: &mut dyn FnMut(usize, usize),
+    ) -> Result<Table, Error> {
+        let mut parts = self.row_parts(request)?;
+        let n = parts.len();
+        on(0, n);
+        let mut all = parts.head();
+        while let Some(part) = parts.next_part()? {
+            if all.rows() == 0 {
+                all = part;
+            } else {
+                all.append(&part)?;
+            }
+            on(all.rows(), n);
+        }
+        Ok(all)
+    }
+
+    /// The same rows as [`sample_rows`](Self::sample_rows), a part at a time: however many are asked for, no more than
+    /// one part is held.
+    pub fn row_parts<'a>(&'a self, request: &'a TableRequest) -> Result<TableParts<'a>, Error> {
+        let (model, codec) = self.rows()?;
+        let limits = codec.limits(&request.conditions)?;
+        let mut rng = Rng::new(request.seed, 0);
+        let given = match &request.given {
+            Some(table) => {
+                codec.check_given(table, &request.conditions)?;
+                codec.encode_given(table, HIDDEN, &mut || rng.next_u64())?
+            }
+            None => Vec::new(),
+        };
+        let mut finisher = codec.finisher()?;
+        if let Some(present) = &request.present {
+            finisher.add_present(present);
+        }
+        for (name, keys) in &request.references {
+            finisher.add_references(name, keys);
+        }
+        Ok(TableParts {
+            model,
+            codec,
+            request,
+            given,
+            allowed: limits.allowed(request.fill),
+            limits,
+            finisher,
+            rng,
+            done: 0,
+            parts: 0,
+            more: 0,
+        })
+    }
+}
+
+/// Rows of a model as they are drawn.
+pub struct TableParts<'a> {
+    model: &'a TableModel,
+    codec: &'a RowEncoder,
+    request: &'a TableRequest,
+    /// The tokens of the rows that are completed.
+    given: Vec<u16>,
+    limits: Limits,
+    allowed: Vec<Option<Vec<bool>>>,
+    finisher: Finisher<'a>,
+    /// For what lies beyond the tokens: places in bins, identifiers, rules.
+    rng: Rng,
+    done: usize,
+    parts: u64,
+    /// Rows over those asked for.
+    more: usize,
+}
+
+impl TableParts<'_> {
+    /// Rows of all parts together.
+    pub fn len(&self) -> usize {
+        self.request.given.as_ref().map_or(self.request.n + self.more, Table::rows)
+    }
+
+    /// Draws so many rows more, in the place of some that a sink refused. Rows that were given have no others.
+    pub fn draw_more(&mut self, n: usize) {
+        self.more += n;
+    }
+
+    /// Rows that were drawn in the place of others.
+    pub fn replaced(&self) -> usize {
+        self.more
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The columns, without rows.
+    pub fn head(&self) -> Table {
+        self.codec.head()
+    }
+
+    /// The next part, nothing after the last one. There is always one, even of no rows.
+    pub fn next_part(&mut self) -> Result<Option<Table>, mintage_data::Error> {
+        if self.done == self.len() && self.parts > 0 {
+            return Ok(None);
+        }
+        let width = self.codec.width();
+        let rows = self.done..self.done + PART.min(self.len() - self.done);
+        let given =
+            if self.given.is_empty() { &[] } else { &self.given[rows.start * width..rows.end * width] };
+        let (model, allowed, temperature) = (self.model, &self.allowed, self.request.temperature);
+        self.parts += 1;
+        let mut stream = Rng::new(self.request.seed, self.parts);
+        let mut draw = |given: &[u16], n: usize| {
+            model.sample(&TableSampleParams { n, given, allowed, temperature }, &mut stream)
+        };
+        let tokens = draw(given, rows.len());
+        let mut redraw = |rows: &[u32]| {
+            let row = |&row: &u32| given.get(row as usize * width..).and_then(|rest| rest.get(..width));
+            let again: Vec<u16> = match given.is_empty() {
+                true => Vec::new(),
+                false => rows.iter().filter_map(row).flatten().copied().collect(),
+            };
+            draw(&again, rows.len())
+        };
+        // What is given is cut into parts as well.
+        let own = self.request.given.as_ref().map(|given| {
+            let rows: Vec<u32> = rows.clone().map(|row| row as u32).collect();
+            given.select(&rows)
+        });
+        let (rng, limits) = (&mut self.rng, &self.limits);
+        let mut random = || rng.next_u64();
+        let n = rows.len();
+        let part = self.finisher.part(&tokens, n, limits, own.as_ref(), Some(&mut redraw), &mut random)?;
+        self.done = rows.end;
+        Ok(Some(part))
+    }
+}
+
+impl Iterator for TableParts<'_> {
+    type Item = Result<Table, mintage_data::Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_part().transpose()
+    }
+}

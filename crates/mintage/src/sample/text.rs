@@ -1,0 +1,346 @@
+//! What can be asked of a model of texts or of music: new documents, the continuation of given ones, within limits.
+
+use mintage_data::{
+    MusicTokenizer, TextTokenizer,
+    sequence::{BOUNDARY, SequenceInfo, Tokenizer},
+    text::TextDecoder,
+};
+use mintage_nn::Rng;
+
+use super::{check_memory, shape::Shape, token_healing::TokenHealing};
+use crate::{
+    dataset::AnyTransform,
+    error::Error,
+    model::Model,
+    models::{
+        AnyModel, DataInfo, Family, GUIDANCE, SamplingParams, SequenceModel, SequenceSampleParams,
+        SequenceStart,
+    },
+    recipe::nearest,
+};
+
+/// Documents drawn at a time: each part has a stream of random numbers of its own, so that the first documents do not
+/// depend on how many are asked for.
+pub(super) const PART: usize = 32;
+/// Characters of a text that nothing else ends: a page and a half.
+const DEFAULT_CHARS: usize = 2_000;
+/// Tokens that a character takes at most: an escape and its digits, or the bytes of one.
+const TOKENS_A_CHAR: usize = 8;
+/// What a text takes beside its characters.
+const BYTES_A_TEXT: usize = 64;
+
+/// What new documents resemble, where the model has an encoder.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Resemble<T> {
+    #[default]
+    Nothing,
+    /// Variations of a document: at `strength` 0 as near to it as the model gets, at 1 new ones.
+    Like { document: T, strength: f32 },
+    /// The way from one document to another, both ends included.
+    Between { from: T, to: T },
+}
+
+/// What to draw from a model of texts or of music.
+#[derive(Clone, Debug)]
+pub struct TextRequest {
+    pub n: usize,
+    /// A class by name; without one documents of no class in particular.
+    pub label: Option<String>,
+    /// Weight of guidance towards the class; 1 is none, without it the model's default.
+    pub guidance: Option<f32>,
+    /// What every text begins with.
+    pub prompt: String,
+    pub resemble: Resemble<String>,
+    /// Most characters of a text behind its prompt.
+    pub length: Option<usize>,
+    /// Whether a text goes on to its full length, with one document behind the other.
+    pub endless: bool,
+    /// A text ends before the first of these.
+    pub stop: Vec<String>,
+    /// What the text behind the prompt has to be like.
+    pub shape: Option<Shape>,
+    pub choice: SamplingParams,
+    pub seed: u64,
+}
+
+impl Default for TextRequest {
+    fn default() -> Self {
+        Self {
+            n: 1,
+            label: None,
+            guidance: None,
+            prompt: String::new(),
+            resemble: Resemble::Nothing,
+            length: None,
+            endless: false,
+            stop: Vec::new(),
+            shape: None,
+            choice: SamplingParams::default(),
+            seed: 1,
+        }
+    }
+}
+
+/// The parts of a model of sequences.
+pub struct SequenceParts<'a> {
+    pub model: &'a SequenceModel,
+    pub info: &'a SequenceInfo,
+    pub codec: &'a Tokenizer,
+}
+
+impl SequenceParts<'_> {
+    /// The class called `label`.
+    pub(super) fn class(&self, label: Option<&str>) -> Result<Option<u32>, Error> {
+        let Some(label) = label else { return Ok(None) };
+        let classes = &self.info.classes;
+        match classes.iter().position(|class| class == label) {
+            Some(class) => Ok(Some(class as u32)),
+            None if classes.is_empty() => Err(Error::request("the model was trained without labels")),
+            None => {
+                let known = match nearest(label, classes.iter().map(String::as_str)) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("it knows {}", classes.join(", ")),
+                };
+                Err(Error::request(format!("the model knows no class `{label}`")).with_hint(known))
+            }
+        }
+    }
+}
+
+impl<T> Resemble<T> {
+    /// The same in tokens, boundary first.
+    pub(super) fn encoded(&self, encode: impl Fn(&T) -> Vec<u32>) -> Resemble<Vec<u32>> {
+        let encode = |document: &T| [vec![BOUNDARY], encode(document), vec![BOUNDARY]].concat();
+        match self {
+            Self::Nothing => Resemble::Nothing,
+            Self::Like { document, strength } => {
+                Resemble::Like { document: encode(document), strength: *strength }
+            }
+            Self::Between { from, to } => Resemble::Between { from: encode(from), to: encode(to) },
+        }
+    }
+}
+
+impl<T> Resemble<T> {
+    /// Whether a model can make such documents; an error where it cannot.
+    pub fn check(&self, model: &Model, n: usize) -> Result<(), Error> {
+        let start = match self {
+            Self::Nothing => return Ok(()),
+            Self::Like { .. } => SequenceStart::Like { tokens: &[], strength: 0.0 },
+            Self::Between { .. } if n < 2 => {
+                return Err(Error::request("the way from one file to another has two steps at least"));
+            }
+            Self::Between { .. } => SequenceStart::Between { from: &[], to: &[], shares: (0.0, 1.0) },
+        };
+        if model.sequences()?.model.can_start(start) {
+            return Ok(());
+        }
+        let family = model.config.model.family();
+        Err(match (self, family) {
+            (Self::Between { .. }, Family::Vqvae) => {
+                Error::request("there is nothing between the codes of a vqvae")
+                    .with_hint("it can vary one file with --like; --model vae knows ways between two")
+            }
+            _ => {
+                let family = family.name();
+                Error::request(format!("{family} has no encoder, so nothing can be made like a file"))
+                    .with_hint("train --model vae or vqvae; this one can go on from a file with --continue")
+            }
+        })
+    }
+}
+
+impl Resemble<Vec<u32>> {
+    /// What a model is to begin with for the rows from `first` on of `n`.
+    pub(super) fn start(&self, first: usize, n: usize) -> SequenceStart<'_> {
+        match self {
+            Self::Nothing => SequenceStart::Fresh,
+            Self::Like { document, strength } => {
+                SequenceStart::Like { tokens: document, strength: *strength }
+            }
+            Self::Between { from, to } => {
+                let share = |row: usize| row as f32 / (n.max(2) - 1) as f32;
+                let last = (first + PART).min(n) - 1;
+                SequenceStart::Between { from, to, shares: (share(first), share(last)) }
+            }
+        }
+    }
+}
+
+impl Model {
+    /// The parts of a model of texts or of music; an error for one that makes something else.
+    pub fn sequences(&self) -> Result<SequenceParts<'_>, Error> {
+        match (&self.any, &self.config.info, &self.codec) {
+            (AnyModel::Sequence(model), DataInfo::Sequence(info), AnyTransform::Sequence(codec, _)) => {
+                Ok(SequenceParts { model, info, codec })
+            }
+            _ => Err(Error::request(format!("{} makes {}s", self.name(), self.config.info.item()))),
+        }
+    }
+
+    /// The parts of a model of texts, and its codec of texts.
+    pub fn texts(&self) -> Result<(SequenceParts<'_>, &TextTokenizer), Error> {
+        let parts = self.sequences()?;
+        match parts.codec {
+            Tokenizer::Text(codec) => Ok((parts, codec)),
+            Tokenizer::Music(_) => Err(Error::request(format!("{} makes tunes, not texts", self.name()))),
+        }
+    }
+
+    /// The parts of a model of music, and its codec of music.
+    pub fn music(&self) -> Result<(SequenceParts<'_>, &MusicTokenizer), Error> {
+        let parts = self.sequences()?;
+        match parts.codec {
+            Tokenizer::Music(codec) => Ok((parts, codec)),
+            Tokenizer::Text(_) => Err(Error::request(format!("{} makes texts, not tunes", self.name()))),
+        }
+    }
+
+    /// Draws texts, without their prompt. The same request gives the same texts. `on` hears of every text as it comes:
+    /// which one, and what is new of it; a text ends where it says no. With a shape, those that did not come to
+    /// one are left out.
+    pub fn sample_texts(
+        &self,
+        request: &TextRequest,
+        on: &mut dyn FnMut(usize, &str) -> bool,
+    ) -> Result<Vec<String>, Error> {
+        let (parts, codec) = self.texts()?;
+        let class = parts.class(request.label.as_deref())?;
+        let chars = request.length.unwrap_or(DEFAULT_CHARS);
+        check_memory(request.n, chars.saturating_add(BYTES_A_TEXT), "texts")?;
+        let mut prompt = vec![BOUNDARY];
+        prompt.extend(codec.encode(&request.prompt));
+        // A shape is that of all that is new.
+        let healing = match request.shape {
+            Some(_) => TokenHealing::default(),
+            None => TokenHealing::of(codec, &mut prompt),
+        };
+        let fresh = request.prompt.is_empty() && request.shape.is_none();
+        let resemble = request.resemble.encoded(|text| codec.encode(text));
+        resemble.check(self, request.n)?;
+        // A shape or a prompt may ask for such characters.
+        let asked = request.shape.is_some() || !codec.unknown_chars(&request.prompt).is_empty();
+        let escape = codec.escape().filter(|_| !asked);
+        let mut texts = Vec::new();
+        for (part, first) in (0..request.n).step_by(PART).enumerate() {
+            let draw = SequenceSampleParams {
+                n: PART.min(request.n - first),
+                prompt: &prompt,
+                class,
+                start: resemble.start(first, request.n),
+                length: chars.saturating_mul(TOKENS_A_CHAR),
+                endless: request.endless,
+                guidance: request.guidance.unwrap_or(GUIDANCE),
+                choice: request.choice,
+            };
+            let mut rows: Vec<Growing> =
+                (0..draw.n).map(|_| Growing::new(codec, request, chars, &healing)).collect();
+            let mut limit = |_: usize, tokens: &[u32], logits: &mut [f32]| {
+                // Of characters as rare as that nothing was learned but that there are some: any would come.
+                if let Some(escape) = escape {
+                    logits[escape as usize] = f32::NEG_INFINITY;
+                }
+                // Nothing at all is no text.
+                if tokens.is_empty() && fresh {
+                    logits[BOUNDARY as usize] = f32::NEG_INFINITY;
+                }
+                if let Some(shape) = &request.shape {
+                    shape.limit(codec, tokens, logits);
+                }
+                healing.limit(codec, tokens, logits);
+            };
+            let mut decode_audio = |row: usize, token: u32| {
+                let goes_on = rows[row].push(token);
+                rows[row].tell(&mut |text| on(first + row, text)) && goes_on
+            };
+            let mut rng = Rng::new(request.seed, part as u64 + 1);
+            parts.model.sample(&draw, &mut limit, &mut decode_audio, &mut rng);
+            for (row, growing) in rows.into_iter().enumerate() {
+                texts.push(growing.finish(&mut |text| on(first + row, text)));
+            }
+        }
+        let Some(shape) = &request.shape else { return Ok(texts) };
+        // What is not of the shape is no text that was asked for.
+        texts.retain(|text| shape.matches(text));
+        if texts.is_empty() {
+            let hint = "a longer --length may help; and a model can only write what its texts are written in";
+            return Err(Error::request("no text came to a match before it was at its end").with_hint(hint));
+        }
+        Ok(texts)
+    }
+}
+
+/// A text on its way.
+struct Growing<'a> {
+    decoder: TextDecoder<'a>,
+    /// Bytes to come that are the prompt's.
+    skipped: usize,
+    text: String,
+    /// Bytes of it that were told already.
+    told: usize,
+    chars: usize,
+    most: usize,
+    stop: &'a [String],
+    stopped: bool,
+}
+
+impl<'a> Growing<'a> {
+    fn new(codec: &'a TextTokenizer, request: &'a TextRequest, most: usize, healing: &TokenHealing) -> Self {
+        let (decoder, skipped, stop) = (codec.decoder(), healing.bytes(), request.stop.as_slice());
+        Self { decoder, skipped, text: String::new(), told: 0, chars: 0, most, stop, stopped: false }
+    }
+
+    /// Takes a token; whether the text goes on.
+    fn push(&mut self, token: u32) -> bool {
+        let new = match token {
+            BOUNDARY => Some("\n\n".to_owned()),
+            _ => self.decoder.push(token),
+        };
+        let Some(new) = new else { return true };
+        let prompt = new.floor_char_boundary(self.skipped);
+        self.skipped -= prompt;
+        let new = &new[prompt..];
+        let room = self.most - self.chars;
+        let end = new.char_indices().nth(room).map_or(new.len(), |(at, _)| at);
+        self.chars += new[..end].chars().count();
+        self.text.push_str(&new[..end]);
+        // A stop may have begun in what came before.
+        let stop = self.stop.iter().filter_map(|stop| self.text.find(stop.as_str())).min();
+        if let Some(at) = stop {
+            self.text.truncate(at);
+            self.stopped = true;
+        }
+        !self.stopped && self.chars < self.most
+    }
+
+    /// Tells what is certain to stay: not what may be the beginning of a stop. Whether more is wanted.
+    fn tell(&mut self, on: &mut dyn FnMut(&str) -> bool) -> bool {
+        let longest = self.stop.iter().map(String::len).max().unwrap_or(0);
+        let mut sure = match self.stopped {
+            true => self.text.len(),
+            false => self.text.len().saturating_sub(longest.saturating_sub(1)),
+        };
+        while !self.text.is_char_boundary(sure) {
+            sure -= 1;
+        }
+        if sure <= self.told {
+            return true;
+        }
+        let heard = on(&self.text[self.told..sure]);
+        self.told = sure;
+        heard
+    }
+
+    fn finish(mut self, on: &mut dyn FnMut(&str) -> bool) -> String {
+        if !self.stopped
+            && self.chars < self.most
+            && let Some(rest) = self.decoder.finish()
+        {
+            self.text.push_str(&rest);
+        }
+        if self.text.len() > self.told {
+            on(&self.text[self.told..]);
+        }
+        self.text
+    }
+}

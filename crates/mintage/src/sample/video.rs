@@ -1,0 +1,237 @@
+//! What can be asked of a model of clips: new ones, variations of one, what comes behind one, reconstructions.
+
+use mintage_data::{Clips, VideoBatch, VideoFormat};
+use mintage_nn::Rng;
+
+use crate::{
+    dataset::AnyTransform,
+    error::Error,
+    model::Model,
+    models::{AnyModel, DataInfo, SamplingParams, VideoInfo, VideoModel, VideoSampleParams, VideoStart},
+};
+
+/// Bytes of clips drawn between two words about progress, as far as whole clips allow; and clips.
+const PART_BYTES: usize = 32 << 20;
+const PART: usize = 16;
+/// The longest clip.
+const MOST_FRAMES: usize = 10_000;
+
+/// What the clips begin with. Pixels are those of the model's codec, `[channels, frames, height, width]`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum VideoBeginning {
+    #[default]
+    Nothing,
+    /// Variations of a clip: at `strength` 0 the clip as the model sees it, at 1 a new one.
+    Like { pixels: Vec<u8>, strength: f32 },
+    /// A clip that goes on.
+    Behind { pixels: Vec<u8> },
+}
+
+impl VideoBeginning {
+    fn start(&self) -> VideoStart<'_> {
+        match self {
+            Self::Nothing => VideoStart::Fresh,
+            Self::Like { pixels, strength } => VideoStart::Like { pixels, strength: *strength },
+            Self::Behind { pixels } => VideoStart::Behind { pixels },
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Nothing => 0,
+            Self::Like { pixels, .. } | Self::Behind { pixels } => pixels.len(),
+        }
+    }
+}
+
+/// How long clips are.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum VideoLength {
+    /// As long as an item of the data, or as a clip to vary; a clip that goes on becomes longer by an item.
+    #[default]
+    Own,
+    Frames(usize),
+    Seconds(f64),
+}
+
+/// What to draw from a model.
+#[derive(Clone, Debug, Default)]
+pub struct VideoRequest {
+    pub n: usize,
+    /// A class by name; `None` draws classes as often as they are in the data.
+    pub label: Option<String>,
+    pub begin: VideoBeginning,
+    /// What it begins with included.
+    pub length: VideoLength,
+    pub choice: SamplingParams,
+    /// How strongly the class steers; `None` is the model's default.
+    pub guidance: Option<f64>,
+    pub seed: u64,
+}
+
+/// The parts of a model of clips.
+pub struct VideoParts<'a> {
+    pub model: &'a VideoModel,
+    pub info: &'a VideoInfo,
+    pub codec: &'a VideoFormat,
+}
+
+impl Model {
+    /// The parts of a model of clips; an error for one that makes something else.
+    pub fn clips(&self) -> Result<VideoParts<'_>, Error> {
+        match (&self.any, &self.config.info, &self.codec) {
+            (AnyModel::Video(model), DataInfo::Video(info), AnyTransform::Video(codec)) => {
+                Ok(VideoParts { model, info, codec })
+            }
+            _ => {
+                Err(Error::request(format!("{} makes {}s, not clips", self.name(), self.config.info.item())))
+            }
+        }
+    }
+
+    /// Frames of each clip that is asked for.
+    pub fn clip_frames(&self, request: &VideoRequest) -> Result<usize, Error> {
+        frames_of(self.clips()?.info, request)
+    }
+
+    /// Draws `request.n` clips. The same request gives the same bytes.
+    pub fn sample_clips(
+        &self,
+        request: &VideoRequest,
+        on: &mut dyn FnMut(usize, usize),
+    ) -> Result<Clips, Error> {
+        let VideoParts { model, info, codec } = self.clips()?;
+        let (start, n) = (request.begin.start(), request.n);
+        if !model.can_begin(&start) {
+            let family = self.config.model.family().name();
+            let why =
+                format!("a {family} of clips can neither vary one nor go on from one; vae and vqvae can");
+            return Err(Error::request(why));
+        }
+        let given = request.begin != VideoBeginning::Nothing;
+        let labels = self.labels_for(&codec.classes, request.label.as_deref(), n, given, request.seed)?;
+        let frames = frames_of(info, request)?;
+        let each = (PART_BYTES / (frames * info.shape.pixels()).max(1)).clamp(1, PART);
+        let mut pixels = Vec::new();
+        on(0, n);
+        // Every part has a stream of its own, so that the first clips do not depend on how many are asked for.
+        for (part, first) in (0..n).step_by(each).enumerate() {
+            let n = each.min(n - first);
+            let labels = if labels.is_empty() { &labels[..] } else { &labels[first..first + n] };
+            let (choice, guidance) = (request.choice, request.guidance);
+            let draw = VideoSampleParams { n, labels, frames, start, choice, guidance };
+            pixels.extend(model.sample(&draw, &mut Rng::new(request.seed, part as u64 + 1)));
+            on(first + n, request.n);
+        }
+        let VideoInfo { shape, fps, .. } = *info;
+        Ok(Clips { shape, frames, fps, pixels, labels, classes: codec.classes.clone() })
+    }
+
+    /// Clips of any one length through the encoder and back, as many frames at a time as an item has.
+    pub fn reconstruct_clips(&self, clips: &Clips) -> Result<Clips, Error> {
+        let VideoParts { model, info, .. } = self.clips()?;
+        let mut pixels = Vec::with_capacity(clips.pixels.len());
+        for i in 0..clips.len() {
+            let label = clips.labels.get(i).copied().into_iter().collect::<Vec<u32>>();
+            let windows = windows(clips.clip(i), info, clips.frames);
+            let mut back = Vec::with_capacity(windows.len());
+            for window in windows {
+                let batch = VideoBatch { pixels: window, labels: label.clone(), n: 1 };
+                back.push(model.reconstruct(&batch).ok_or_else(|| {
+                    let family = self.config.model.family().name();
+                    Error::request(format!("a {family} has no encoder; reconstruct works for vae and vqvae"))
+                })?);
+            }
+            pixels.extend(joined(&back, info, clips.frames));
+        }
+        Ok(Clips { pixels, ..clips.clone() })
+    }
+}
+
+/// A clip in items of the model; the last one stands still where the clip has ended.
+fn windows(clip: &[u8], info: &VideoInfo, frames: usize) -> Vec<Vec<u8>> {
+    let area = info.shape.height * info.shape.width;
+    let window = |first: usize| {
+        let planes = clip.chunks_exact(area * frames);
+        let frames = (first..first + info.frames).map(|frame| frame.min(frames - 1));
+        planes
+            .flat_map(|plane| frames.clone().flat_map(move |frame| &plane[frame * area..][..area]))
+            .copied()
+            .collect()
+    };
+    (0..frames).step_by(info.frames).map(window).collect()
+}
+
+/// The first `frames` of [`windows`].
+fn joined(windows: &[Vec<u8>], info: &VideoInfo, frames: usize) -> Vec<u8> {
+    let area = info.shape.height * info.shape.width;
+    let size = area * info.frames;
+    let mut clip = Vec::with_capacity(info.shape.pixels() * frames);
+    for channel in 0..info.shape.channels {
+        let planes = windows.iter().flat_map(|window| &window[channel * size..][..size]);
+        clip.extend(planes.take(frames * area));
+    }
+    clip
+}
+
+fn frames_of(info: &VideoInfo, request: &VideoRequest) -> Result<usize, Error> {
+    let begun = request.begin.bytes() / info.shape.pixels().max(1);
+    let frames = match (request.length, &request.begin) {
+        (VideoLength::Frames(frames), _) => frames,
+        (VideoLength::Seconds(secs), _) if !(secs > 0.0 && secs.is_finite()) => {
+            return Err(Error::request(format!("a clip lasts more than 0 seconds, not {secs}")));
+        }
+        (VideoLength::Seconds(secs), _) => ((secs * info.fps).round() as usize).max(2),
+        (VideoLength::Own, VideoBeginning::Nothing) => info.frames,
+        (VideoLength::Own, VideoBeginning::Like { .. }) => begun,
+        (VideoLength::Own, VideoBeginning::Behind { .. }) => begun + info.frames,
+    };
+    if !(2..=MOST_FRAMES).contains(&frames) {
+        return Err(Error::request(format!("a clip has 2 to {MOST_FRAMES} frames, not {frames}")));
+    }
+    match &request.begin {
+        VideoBeginning::Behind { .. } if frames <= begun => {
+            let why = format!("what goes on has {begun} frames already, and {frames} are asked for in all");
+            Err(Error::request(why).with_hint("ask for more frames, or seconds"))
+        }
+        _ => Ok(frames),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use mintage_data::ImageShape;
+
+    fn info() -> VideoInfo {
+        let shape = ImageShape { channels: 2, height: 1, width: 3 };
+        VideoInfo { shape, frames: 4, fps: 8.0, classes: 0, train_len: 1 }
+    }
+
+    #[test]
+    fn windows_join_to_what_they_were_cut_from() {
+        for frames in [1, 3, 4, 9] {
+            let clip: Vec<u8> = (0..2 * 3 * frames as u8).collect();
+            let cut = windows(&clip, &info(), frames);
+            assert!(cut.iter().all(|window| window.len() == 24) && cut.len() == frames.div_ceil(4));
+            assert_eq!(joined(&cut, &info(), frames), clip);
+        }
+    }
+
+    #[test]
+    fn lengths() {
+        let of =
+            |length, begin| frames_of(&info(), &VideoRequest { length, begin, ..VideoRequest::default() });
+        let behind = || VideoBeginning::Behind { pixels: vec![0; 6 * 5] };
+        assert_eq!(of(VideoLength::Own, VideoBeginning::Nothing).unwrap(), 4);
+        assert_eq!(of(VideoLength::Own, behind()).unwrap(), 9);
+        assert_eq!(of(VideoLength::Seconds(1.5), VideoBeginning::Nothing).unwrap(), 12);
+        assert!(
+            of(VideoLength::Frames(5), behind()).unwrap_err().to_string().contains("has 5 frames already")
+        );
+        for bad in [VideoLength::Frames(1), VideoLength::Seconds(-1.0), VideoLength::Seconds(1e9)] {
+            assert!(of(bad, VideoBeginning::Nothing).is_err(), "{bad:?}");
+        }
+    }
+}
