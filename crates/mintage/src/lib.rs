@@ -51,10 +51,8 @@ pub use events::{Event, Metrics, Plan, StopReason};
 pub use mintage_data as data;
 pub use mintage_nn as nn;
 pub use model::Model;
-pub use models::{AnyConfig, AnyModel, Batch, DataInfo, Family, SamplingParams, Size, Start};
+pub use models::{AnyConfig, AnyModel, Batch, Conditioning, DataInfo, Family, SamplingParams, Size};
 pub use recipe::Recipe;
 pub use run::Run;
-pub use sample::{
-    AudioRequest, ImageRequest, MusicRequest, Resemble, Shape, TableRequest, TextRequest, VideoRequest,
-};
+pub use sample::{AudioRequest, ImageRequest, MusicRequest, Shape, TableRequest, TextRequest, VideoRequest};
 pub use train::{Control, train};

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use mintage::{DataInfo, Event, ImageRequest, Model, Start, models::ImageInfo};
+use mintage::{Conditioning, DataInfo, Event, ImageRequest, Model, models::ImageInfo};
 use mintage_data::{
     Images, Provenance, append_rows, is_made_file, left_empty, names::path_of, png_bytes, real_folder,
     sequence::Modality, target_of, write_folder, write_grid, write_through,
@@ -91,7 +91,7 @@ fn images(args: &Sample, model: &Model, info: &ImageInfo, context: &mut Context)
     let request = ImageRequest {
         n,
         label: label(&args.condition, model)?,
-        start: start(args, model)?,
+        conditioning: conditioning(args, model)?,
         seed,
         temperature: args.temperature,
         guidance: args.guidance,
@@ -153,12 +153,12 @@ fn check(args: &Sample) -> Result<(), CliError> {
 }
 
 /// What the samples begin with.
-fn start(args: &Sample, model: &Model) -> Result<Start, CliError> {
+fn conditioning(args: &Sample, model: &Model) -> Result<Conditioning<Vec<u8>>, CliError> {
     let image = |path: &Path| Ok::<_, CliError>(decode(&[path.to_owned()], model)?.pixels);
     Ok(match (&args.like, &args.between[..]) {
-        (Some(like), _) => Start::Like { image: image(like)?, strength: args.strength },
-        (None, [from, to]) => Start::Between { from: image(from)?, to: image(to)? },
-        _ => Start::Noise,
+        (Some(like), _) => Conditioning::Vary { item: image(like)?, strength: args.strength },
+        (None, [from, to]) => Conditioning::Interpolate { from: image(from)?, to: image(to)? },
+        _ => Conditioning::None,
     })
 }
 

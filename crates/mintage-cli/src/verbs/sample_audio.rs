@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use mintage::{
-    AnyData, AudioRequest, Event, Family, Model,
+    AnyData, AudioRequest, Conditioning, Event, Family, Model,
     evaluate::audio::mel_distance_db,
     models::audio::si_sdr_db,
-    sample::{AudioBeginning, Sounds, audio::interleaved},
+    sample::{Sounds, audio::interleaved},
 };
 use mintage_data::{
     Provenance, append_blobs,
@@ -57,7 +57,7 @@ pub fn run(args: &Sample, model: &Model, context: &mut Context) -> CliResult {
     let request = AudioRequest {
         n,
         label: label(args, model)?,
-        begin: beginning(args, model)?,
+        conditioning: conditioning(args, model)?,
         seconds: args.seconds,
         choice: choice(args),
         guidance: args.guidance,
@@ -126,12 +126,12 @@ fn depth(args: &Sample) -> Result<WavDepth, CliError> {
 }
 
 /// What the sounds begin with.
-fn beginning(args: &Sample, model: &Model) -> Result<AudioBeginning, CliError> {
+fn conditioning(args: &Sample, model: &Model) -> Result<Conditioning<Vec<f32>>, CliError> {
     Ok(match (&args.like, &args.continued) {
         (Some(_), Some(_)) => return Err(CliError::bare("--like and --continue cannot be met together")),
-        (Some(path), None) => AudioBeginning::Like { samples: sound(path, model)?, strength: args.strength },
-        (None, Some(path)) => AudioBeginning::Behind { samples: sound(path, model)? },
-        (None, None) => AudioBeginning::Nothing,
+        (Some(path), None) => Conditioning::Vary { item: sound(path, model)?, strength: args.strength },
+        (None, Some(path)) => Conditioning::Continue { item: sound(path, model)? },
+        (None, None) => Conditioning::None,
     })
 }
 

@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use mintage::{Event, Model, MusicRequest, sample::music::Key};
+use mintage::{
+    Event, Model, MusicRequest,
+    sample::{check_conditioning, music::Key},
+};
 use mintage_data::{
     Provenance, Score, append_blobs,
     audio::{WavDepth, wav_bytes},
@@ -15,7 +18,7 @@ use serde_json::json;
 use super::{
     flags::{self, Kind},
     sample::{columns, in_samples, make_parent, may_write, report_rows, stands_beside},
-    sample_text::{WAY, check_choice, choice, label, lengths, resemble, warn_of_length},
+    sample_text::{WAY, check_choice, choice, conditioning, label, lengths, warn_of_length},
 };
 use crate::{
     args::Sample,
@@ -57,15 +60,15 @@ pub fn run(args: &Sample, model: &Model, context: &mut Context) -> CliResult {
     if n > 1 && matches!(target, Target::File(..)) {
         return Err(CliError::new("a file holds one tune", "give a folder/ for several"));
     }
-    let resemble = resemble(args, tune)?;
-    resemble.check(model, n)?;
+    let conditioning = conditioning(args, tune)?;
+    check_conditioning(&conditioning, model, n)?;
     let (parts, codec) = model.music()?;
-    for (path, tokens) in lengths(args, &resemble, |tune| codec.encode(tune).len()) {
+    for (path, tokens) in lengths(args, &conditioning, |tune| codec.encode(tune).len()) {
         warn_of_length(path, tokens, parts.model.config().context(), context);
     }
     let request = MusicRequest {
         n,
-        resemble,
+        conditioning,
         label: label(args, model)?,
         guidance: args.guidance,
         prompt: args.continued.as_deref().map(tune).transpose()?,

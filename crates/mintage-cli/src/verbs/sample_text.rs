@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use mintage::{Event, Model, Resemble, SamplingParams, Shape, TextRequest, nn::Rng};
+use mintage::{
+    Conditioning, Event, Model, SamplingParams, Shape, TextRequest, nn::Rng, sample::check_conditioning,
+};
 use mintage_data::{
     Column, IfExists, Provenance, Table, TextTokenizer,
     names::path_of,
@@ -60,7 +62,7 @@ pub fn run(args: &Sample, model: &Model, context: &mut Context) -> CliResult {
         ));
     }
     let n = args.n.unwrap_or(if args.between.is_empty() { 1 } else { WAY });
-    let resemble = resemble(args, |path| {
+    let conditioning = conditioning(args, |path| {
         let text = text(path)?;
         check_letters(codec, &text)?;
         match text.trim().is_empty() {
@@ -68,8 +70,8 @@ pub fn run(args: &Sample, model: &Model, context: &mut Context) -> CliResult {
             false => Ok(text),
         }
     })?;
-    resemble.check(model, n)?;
-    for (path, tokens) in lengths(args, &resemble, |text| codec.encode(text).len()) {
+    check_conditioning(&conditioning, model, n)?;
+    for (path, tokens) in lengths(args, &conditioning, |text| codec.encode(text).len()) {
         warn_of_length(path, tokens, sees, context);
     }
     let seed = context.settings.seed_or_fresh();
@@ -78,7 +80,7 @@ pub fn run(args: &Sample, model: &Model, context: &mut Context) -> CliResult {
         label: label(args, model)?,
         guidance: args.guidance,
         prompt: prompt.clone(),
-        resemble,
+        conditioning,
         length: args.length,
         endless: args.endless,
         stop: args.stop.clone(),
@@ -270,10 +272,10 @@ fn text(path: &Path) -> Result<String, CliError> {
 }
 
 /// What new documents resemble, each read by `read`.
-pub fn resemble<T>(
+pub fn conditioning<T>(
     args: &Sample,
     read: impl Fn(&Path) -> Result<T, CliError>,
-) -> Result<Resemble<T>, CliError> {
+) -> Result<Conditioning<T>, CliError> {
     if !(0.0..=1.0).contains(&args.strength) {
         return Err(CliError::new(
             "--strength must lie between 0 and 1",
@@ -281,21 +283,21 @@ pub fn resemble<T>(
         ));
     }
     Ok(match (&args.like, &args.between[..]) {
-        (Some(like), _) => Resemble::Like { document: read(like)?, strength: args.strength },
-        (None, [from, to]) => Resemble::Between { from: read(from)?, to: read(to)? },
-        _ => Resemble::Nothing,
+        (Some(like), _) => Conditioning::Vary { item: read(like)?, strength: args.strength },
+        (None, [from, to]) => Conditioning::Interpolate { from: read(from)?, to: read(to)? },
+        _ => Conditioning::None,
     })
 }
 
 /// The files that new documents resemble, and how many tokens each has.
 pub fn lengths<'a, T>(
     args: &'a Sample,
-    resemble: &Resemble<T>,
+    conditioning: &Conditioning<T>,
     tokens: impl Fn(&T) -> usize,
 ) -> Vec<(&'a Path, usize)> {
-    match (resemble, &args.like, &args.between[..]) {
-        (Resemble::Like { document, .. }, Some(path), _) => vec![(path, tokens(document))],
-        (Resemble::Between { from, to }, _, [a, b]) => vec![(a, tokens(from)), (b, tokens(to))],
+    match (conditioning, &args.like, &args.between[..]) {
+        (Conditioning::Vary { item: document, .. }, Some(path), _) => vec![(path, tokens(document))],
+        (Conditioning::Interpolate { from, to }, _, [a, b]) => vec![(a, tokens(from)), (b, tokens(to))],
         _ => Vec::new(),
     }
 }

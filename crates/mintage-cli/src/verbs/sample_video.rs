@@ -4,9 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use mintage::{
-    AnyData, Event, Model, VideoRequest,
-    evaluate::video::psnr_db,
-    sample::{VideoBeginning, VideoLength},
+    AnyData, Conditioning, Event, Model, VideoRequest, evaluate::video::psnr_db, sample::VideoLength,
 };
 use mintage_data::{
     Animation, Clips, Ffmpeg, Provenance, apng_bytes, append_blobs, gif_bytes, grid_film, names::path_of,
@@ -69,7 +67,7 @@ pub fn run(args: &Sample, model: &Model, context: &mut Context) -> CliResult {
     let request = VideoRequest {
         n,
         label: label(args, model)?,
-        begin: beginning(args, model)?,
+        conditioning: conditioning(args, model)?,
         length: length(args)?,
         choice: choice(args),
         guidance: args.guidance.map(f64::from),
@@ -151,12 +149,12 @@ fn write_film(
 }
 
 /// What the clips begin with.
-fn beginning(args: &Sample, model: &Model) -> Result<VideoBeginning, CliError> {
+fn conditioning(args: &Sample, model: &Model) -> Result<Conditioning<Vec<u8>>, CliError> {
     Ok(match (&args.like, &args.continued) {
         (Some(_), Some(_)) => return Err(CliError::bare("--like and --continue cannot be met together")),
-        (Some(path), None) => VideoBeginning::Like { pixels: clip(path, model)?, strength: args.strength },
-        (None, Some(path)) => VideoBeginning::Behind { pixels: clip(path, model)? },
-        (None, None) => VideoBeginning::Nothing,
+        (Some(path), None) => Conditioning::Vary { item: clip(path, model)?, strength: args.strength },
+        (None, Some(path)) => Conditioning::Continue { item: clip(path, model)? },
+        (None, None) => Conditioning::None,
     })
 }
 

@@ -10,7 +10,7 @@ use mintage::{
         evaluate,
         image::{ConvNet, Training},
     },
-    models::{VideoModel, VideoSampleParams, VideoStart},
+    models::{Conditioning, VideoModel, VideoSampleParams},
     nn::Rng,
 };
 
@@ -118,12 +118,12 @@ pub fn moving_mnist(case: &str, options: &Options) {
     let items = &data.splits().holdout[..CONTINUED.min(data.splits().holdout.len())];
     for (number, &item) in items.iter().enumerate() {
         let truth = data.batch(&[item], None);
-        let begin = VideoStart::Behind { pixels: &truth.pixels[..KNOWN * area] };
+        let begin = Conditioning::Continue { item: &truth.pixels[..KNOWN * area] };
         let draw = VideoSampleParams {
             n: DRAWS,
             labels: &[],
             frames: FRAMES,
-            start: begin,
+            conditioning: begin,
             choice: SamplingParams::default(),
             guidance: None,
         };

@@ -4,6 +4,7 @@
 //! training loop knows nothing of either. Adding a model touches its own file and the `mod.rs` of its kind.
 
 pub mod audio;
+mod conditioning;
 mod gaussian;
 pub mod image;
 mod memory;
@@ -23,14 +24,13 @@ use mintage_nn::{NotFinite, Rng, TensorMap, WeightsError};
 use serde::{Deserialize, Serialize};
 
 use crate::{events::Metrics, recipe::RecipeError};
-pub use audio::{AudioConfig, AudioInfo, AudioModel, AudioSampleParams, AudioStart};
-pub use image::{ImageConfig, ImageInfo, ImageModel, ImageSampleParams, Start};
+pub use audio::{AudioConfig, AudioInfo, AudioModel, AudioSampleParams};
+pub use conditioning::Conditioning;
+pub use image::{ImageConfig, ImageInfo, ImageModel, ImageSampleParams};
 pub use memory::training_bytes;
-pub use sequence::{
-    GUIDANCE, SamplingParams, SequenceConfig, SequenceModel, SequenceSampleParams, SequenceStart,
-};
+pub use sequence::{GUIDANCE, SamplingParams, SequenceConfig, SequenceModel, SequenceSampleParams};
 pub use table::{TableConfig, TableModel, TableSampleParams};
-pub use video::{VideoConfig, VideoInfo, VideoModel, VideoSampleParams, VideoStart};
+pub use video::{VideoConfig, VideoInfo, VideoModel, VideoSampleParams};
 
 /// A family of generative models.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

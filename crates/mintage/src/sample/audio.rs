@@ -8,7 +8,7 @@ use crate::{
     dataset::AnyTransform,
     error::Error,
     model::Model,
-    models::{AnyModel, AudioInfo, AudioModel, AudioSampleParams, AudioStart, DataInfo, SamplingParams},
+    models::{AnyModel, AudioInfo, AudioModel, AudioSampleParams, Conditioning, DataInfo, SamplingParams},
 };
 
 /// Sounds drawn between two words about progress.
@@ -16,41 +16,14 @@ const PART: usize = 16;
 /// The longest sound: ten minutes.
 const MOST_SECONDS: f64 = 600.0;
 
-/// What the sounds begin with. Samples are those of the model's codec, channel by channel.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub enum AudioBeginning {
-    #[default]
-    Nothing,
-    /// Variations of a sound: at `strength` 0 the sound as the model hears it, at 1 a new one.
-    Like { samples: Vec<f32>, strength: f32 },
-    /// A sound that goes on.
-    Behind { samples: Vec<f32> },
-}
-
-impl AudioBeginning {
-    fn start(&self) -> AudioStart<'_> {
-        match self {
-            Self::Nothing => AudioStart::Fresh,
-            Self::Like { samples, strength } => AudioStart::Like { samples, strength: *strength },
-            Self::Behind { samples } => AudioStart::Behind { samples },
-        }
-    }
-
-    fn samples(&self) -> usize {
-        match self {
-            Self::Nothing => 0,
-            Self::Like { samples, .. } | Self::Behind { samples } => samples.len(),
-        }
-    }
-}
-
 /// What to draw from a model.
 #[derive(Clone, Debug, Default)]
 pub struct AudioRequest {
     pub n: usize,
     /// A class by name; `None` draws classes as often as they are in the data.
     pub label: Option<String>,
-    pub begin: AudioBeginning,
+    /// Items are as the model's transform makes them: samples, channel by channel.
+    pub conditioning: Conditioning<Vec<f32>>,
     /// The longest that a sound may be; `None`: as long as an item of the data, or as what it begins with.
     pub seconds: Option<f64>,
     pub choice: SamplingParams,
@@ -131,19 +104,25 @@ impl Model {
         let AudioParts { model, info, codec } = self.sounds()?;
         let length = length(info, request)?;
         check_memory(request.n, length.saturating_mul(info.channels * size_of::<f32>()), "sounds")?;
-        let given = request.begin != AudioBeginning::Nothing;
+        let given = request.conditioning != Conditioning::None;
         let labels =
             self.labels_for(&codec.classes, request.label.as_deref(), request.n, given, request.seed)?;
-        self.check_beginning(model, &request.begin)?;
+        self.check_beginning(model, &request.conditioning)?;
         let mut samples = Vec::new();
         on(0, request.n);
         // Every part has a stream of its own, so that the first sounds do not depend on how many are asked for.
         for (part, first) in (0..request.n).step_by(PART).enumerate() {
             let n = PART.min(request.n - first);
             let chosen = if labels.is_empty() { &labels[..] } else { &labels[first..first + n] };
-            let (start, choice) = (request.begin.start(), request.choice);
-            let draw =
-                AudioSampleParams { n, labels: chosen, length, start, choice, guidance: request.guidance };
+            let (conditioning, choice) = (request.conditioning.map(Vec::as_slice), request.choice);
+            let draw = AudioSampleParams {
+                n,
+                labels: chosen,
+                length,
+                conditioning,
+                choice,
+                guidance: request.guidance,
+            };
             samples.extend(model.sample(&draw, &mut Rng::new(request.seed, part as u64 + 1)));
             on(first + n, request.n);
         }
@@ -151,13 +130,14 @@ impl Model {
         Ok(Sounds { rate_hz, channels, samples, labels, classes: codec.classes.clone() })
     }
 
-    fn check_beginning(&self, model: &AudioModel, begin: &AudioBeginning) -> Result<(), Error> {
+    fn check_beginning(&self, model: &AudioModel, begin: &Conditioning<Vec<f32>>) -> Result<(), Error> {
         let what = match begin {
-            AudioBeginning::Nothing => return Ok(()),
-            AudioBeginning::Like { .. } => "variations of a sound",
-            AudioBeginning::Behind { .. } => "what comes behind a sound",
+            Conditioning::None => return Ok(()),
+            Conditioning::Vary { .. } => "variations of a sound",
+            Conditioning::Interpolate { .. } => "what lies between two sounds",
+            Conditioning::Continue { .. } => "what comes behind a sound",
         };
-        match model.can_begin(&begin.start()) {
+        match model.supports(&begin.map(Vec::as_slice)) {
             true => Ok(()),
             false => {
                 let family = self.config.model.family().name();
@@ -194,16 +174,16 @@ impl Model {
 /// Samples of each channel that a sound has at most.
 fn length(info: &AudioInfo, request: &AudioRequest) -> Result<usize, Error> {
     let rate = f64::from(info.rate_hz);
-    let begun = request.begin.samples() / info.channels;
-    let most = match (request.seconds, &request.begin) {
+    let begun = request.conditioning.item().map_or(0, Vec::len) / info.channels;
+    let most = match (request.seconds, &request.conditioning) {
         (Some(secs), _) if !(secs > 0.0 && secs <= MOST_SECONDS) => {
             let why = format!("a sound lasts more than 0 and at most {MOST_SECONDS:.0} seconds, not {secs}");
             return Err(Error::request(why));
         }
         (Some(secs), _) => (secs * rate).round() as usize,
-        (None, AudioBeginning::Nothing) => info.segment,
-        (None, AudioBeginning::Like { .. }) => begun,
-        (None, AudioBeginning::Behind { .. }) => begun + info.segment,
+        (None, Conditioning::None | Conditioning::Interpolate { .. }) => info.segment,
+        (None, Conditioning::Vary { .. }) => begun,
+        (None, Conditioning::Continue { .. }) => begun + info.segment,
     };
     if most > (MOST_SECONDS * rate) as usize {
         return Err(Error::request(format!("a sound lasts at most {MOST_SECONDS:.0} seconds")));

@@ -7,7 +7,9 @@ use crate::{
     dataset::AnyTransform,
     error::Error,
     model::Model,
-    models::{AnyModel, DataInfo, ImageInfo, ImageModel, ImageSampleParams, Start, image::SAMPLE_BATCH},
+    models::{
+        AnyModel, Conditioning, DataInfo, ImageInfo, ImageModel, ImageSampleParams, image::SAMPLE_BATCH,
+    },
 };
 
 /// What to draw from a model.
@@ -17,7 +19,7 @@ pub struct ImageRequest {
     /// A class by name; `None` draws classes as often as they are in the data.
     pub label: Option<String>,
     /// What the samples begin with.
-    pub start: Start,
+    pub conditioning: Conditioning<Vec<u8>>,
     pub seed: u64,
     pub temperature: f32,
     pub guidance: Option<f32>,
@@ -30,7 +32,7 @@ impl Default for ImageRequest {
         Self {
             n: 64,
             label: None,
-            start: Start::Noise,
+            conditioning: Conditioning::None,
             seed: 1,
             temperature: 1.0,
             guidance: None,
@@ -65,7 +67,7 @@ impl Model {
         let ImageParts { model: images, info, codec } = self.images()?;
         self.check_start(images, request)?;
         // An image that is given says itself what it shows.
-        let given = request.start != Start::Noise;
+        let given = request.conditioning != Conditioning::None;
         let labels =
             self.labels_for(&codec.classes, request.label.as_deref(), request.n, given, request.seed)?;
         let mut pixels = Vec::with_capacity(request.n * info.shape.pixels());
@@ -77,7 +79,7 @@ impl Model {
             let draw = ImageSampleParams {
                 n,
                 labels: chosen,
-                start: &request.start,
+                conditioning: &request.conditioning,
                 temperature: request.temperature,
                 guidance: request.guidance,
                 top_k: request.top_k,
@@ -91,17 +93,18 @@ impl Model {
 
     fn check_start(&self, images: &ImageModel, request: &ImageRequest) -> Result<(), Error> {
         let family = self.config.model.family().name();
-        let (what, able) = match &request.start {
-            Start::Noise => return Ok(()),
-            Start::Like { .. } => ("variations of an image", "vae, vqvae and flow"),
-            Start::Between { .. } => ("the way between two images", "vae and flow"),
+        let (what, able) = match &request.conditioning {
+            Conditioning::None => return Ok(()),
+            Conditioning::Vary { .. } => ("variations of an image", "vae, vqvae and flow"),
+            Conditioning::Interpolate { .. } => ("the way between two images", "vae and flow"),
+            Conditioning::Continue { .. } => ("what comes after an image", "no family"),
         };
-        if !images.can_begin(&request.start) {
+        if !images.supports(&request.conditioning) {
             return Err(Error::request(format!("a {family} cannot draw {what}; {able} can")));
         }
-        match request.start {
+        match request.conditioning {
             // The way is one batch: its steps depend on each other.
-            Start::Between { .. } if !(2..=SAMPLE_BATCH).contains(&request.n) => {
+            Conditioning::Interpolate { .. } if !(2..=SAMPLE_BATCH).contains(&request.n) => {
                 Err(Error::request(format!("the way between two images has 2 to {SAMPLE_BATCH} steps")))
             }
             _ => Ok(()),

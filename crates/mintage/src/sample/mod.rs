@@ -10,13 +10,13 @@ mod token_healing;
 pub mod video;
 
 use crate::error::Error;
-pub use audio::{AudioBeginning, AudioRequest, Sounds};
+pub use audio::{AudioRequest, Sounds};
 pub use image::ImageRequest;
 pub use music::MusicRequest;
 pub use shape::Shape;
 pub use table::{TableParts, TableRequest};
-pub use text::{Resemble, TextRequest};
-pub use video::{VideoBeginning, VideoLength, VideoRequest};
+pub use text::{TextRequest, check_conditioning};
+pub use video::{VideoLength, VideoRequest};
 
 /// Bytes that the items of one request may take.
 const MAX_BYTES: usize = 4 << 30;

@@ -9,12 +9,12 @@ use mintage_nn::Rng;
 
 use super::{
     check_memory,
-    text::{PART, Resemble},
+    text::{PART, check_conditioning, encoded, shares},
 };
 use crate::{
     error::Error,
     model::Model,
-    models::{GUIDANCE, SamplingParams, SequenceSampleParams},
+    models::{Conditioning, GUIDANCE, SamplingParams, SequenceSampleParams},
 };
 
 /// Bars of a tune that nothing else ends.
@@ -36,7 +36,7 @@ pub struct MusicRequest {
     pub guidance: Option<f32>,
     /// What every tune begins with.
     pub prompt: Option<Score>,
-    pub resemble: Resemble<Score>,
+    pub conditioning: Conditioning<Score>,
     /// Exactly so many bars behind the prompt; without it a tune ends where the model ends it.
     pub bars: Option<usize>,
     pub key: Option<Key>,
@@ -54,7 +54,7 @@ impl Default for MusicRequest {
             label: None,
             guidance: None,
             prompt: None,
-            resemble: Resemble::Nothing,
+            conditioning: Conditioning::None,
             bars: None,
             key: None,
             metre: None,
@@ -132,8 +132,8 @@ impl Model {
             prompt.extend(codec.encode(score));
         }
         let limits = Limits::new(codec, request, &prompt)?;
-        let resemble = request.resemble.encoded(|score| codec.encode(score));
-        resemble.check(self, request.n)?;
+        let conditioning = encoded(&request.conditioning, |score| codec.encode(score));
+        check_conditioning(&conditioning, self, request.n)?;
         let most = request.bars.unwrap_or(DEFAULT_BARS);
         check_memory(request.n, most.saturating_mul(BYTES_A_BAR), "tunes")?;
         let mut tunes = Vec::new();
@@ -143,7 +143,8 @@ impl Model {
                 prompt: &prompt,
                 class,
                 guidance: request.guidance.unwrap_or(GUIDANCE),
-                start: resemble.start(first, request.n),
+                conditioning: conditioning.map(Vec::as_slice),
+                shares: shares(first, request.n),
                 choice: request.choice,
                 ..SequenceSampleParams::new(0, most.saturating_mul(TOKENS_A_BAR))
             };

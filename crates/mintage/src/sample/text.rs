@@ -13,8 +13,8 @@ use crate::{
     error::Error,
     model::Model,
     models::{
-        AnyModel, DataInfo, Family, GUIDANCE, SamplingParams, SequenceModel, SequenceSampleParams,
-        SequenceStart,
+        AnyModel, Conditioning, DataInfo, Family, GUIDANCE, SamplingParams, SequenceModel,
+        SequenceSampleParams,
     },
     recipe::nearest,
 };
@@ -29,17 +29,6 @@ const TOKENS_A_CHAR: usize = 8;
 /// What a text takes beside its characters.
 const BYTES_A_TEXT: usize = 64;
 
-/// What new documents resemble, where the model has an encoder.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub enum Resemble<T> {
-    #[default]
-    Nothing,
-    /// Variations of a document: at `strength` 0 as near to it as the model gets, at 1 new ones.
-    Like { document: T, strength: f32 },
-    /// The way from one document to another, both ends included.
-    Between { from: T, to: T },
-}
-
 /// What to draw from a model of texts or of music.
 #[derive(Clone, Debug)]
 pub struct TextRequest {
@@ -50,7 +39,7 @@ pub struct TextRequest {
     pub guidance: Option<f32>,
     /// What every text begins with.
     pub prompt: String,
-    pub resemble: Resemble<String>,
+    pub conditioning: Conditioning<String>,
     /// Most characters of a text behind its prompt.
     pub length: Option<usize>,
     /// Whether a text goes on to its full length, with one document behind the other.
@@ -70,7 +59,7 @@ impl Default for TextRequest {
             label: None,
             guidance: None,
             prompt: String::new(),
-            resemble: Resemble::Nothing,
+            conditioning: Conditioning::None,
             length: None,
             endless: false,
             stop: Vec::new(),
@@ -107,64 +96,39 @@ impl SequenceParts<'_> {
     }
 }
 
-impl<T> Resemble<T> {
-    /// The same in tokens, boundary first.
-    pub(super) fn encoded(&self, encode: impl Fn(&T) -> Vec<u32>) -> Resemble<Vec<u32>> {
-        let encode = |document: &T| [vec![BOUNDARY], encode(document), vec![BOUNDARY]].concat();
-        match self {
-            Self::Nothing => Resemble::Nothing,
-            Self::Like { document, strength } => {
-                Resemble::Like { document: encode(document), strength: *strength }
-            }
-            Self::Between { from, to } => Resemble::Between { from: encode(from), to: encode(to) },
-        }
-    }
+/// The same in tokens, boundary first.
+pub(super) fn encoded<T>(
+    conditioning: &Conditioning<T>,
+    encode: impl Fn(&T) -> Vec<u32>,
+) -> Conditioning<Vec<u32>> {
+    conditioning.map(|document| [vec![BOUNDARY], encode(document), vec![BOUNDARY]].concat())
 }
 
-impl<T> Resemble<T> {
-    /// Whether a model can make such documents; an error where it cannot.
-    pub fn check(&self, model: &Model, n: usize) -> Result<(), Error> {
-        let start = match self {
-            Self::Nothing => return Ok(()),
-            Self::Like { .. } => SequenceStart::Like { tokens: &[], strength: 0.0 },
-            Self::Between { .. } if n < 2 => {
-                return Err(Error::request("the way from one file to another has two steps at least"));
-            }
-            Self::Between { .. } => SequenceStart::Between { from: &[], to: &[], shares: (0.0, 1.0) },
-        };
-        if model.sequences()?.model.can_start(start) {
-            return Ok(());
-        }
-        let family = model.config.model.family();
-        Err(match (self, family) {
-            (Self::Between { .. }, Family::Vqvae) => {
-                Error::request("there is nothing between the codes of a vqvae")
-                    .with_hint("it can vary one file with --like; --model vae knows ways between two")
-            }
-            _ => {
-                let family = family.name();
-                Error::request(format!("{family} has no encoder, so nothing can be made like a file"))
-                    .with_hint("train --model vae or vqvae; this one can go on from a file with --continue")
-            }
-        })
+/// Whether a model can make `n` such documents; an error where it cannot.
+pub fn check_conditioning<T>(conditioning: &Conditioning<T>, model: &Model, n: usize) -> Result<(), Error> {
+    if matches!(conditioning, Conditioning::Interpolate { .. }) && n < 2 {
+        return Err(Error::request("the way from one file to another has two steps at least"));
     }
+    if model.sequences()?.model.supports(&conditioning.map(|_| &[][..])) {
+        return Ok(());
+    }
+    Err(match (conditioning, model.config.model.family()) {
+        (Conditioning::Interpolate { .. }, Family::Vqvae) => {
+            Error::request("there is nothing between the codes of a vqvae")
+                .with_hint("it can vary one file with --like; --model vae knows ways between two")
+        }
+        (_, family) => {
+            let family = family.name();
+            Error::request(format!("{family} has no encoder, so nothing can be made like a file"))
+                .with_hint("train --model vae or vqvae; this one can go on from a file with --continue")
+        }
+    })
 }
 
-impl Resemble<Vec<u32>> {
-    /// What a model is to begin with for the rows from `first` on of `n`.
-    pub(super) fn start(&self, first: usize, n: usize) -> SequenceStart<'_> {
-        match self {
-            Self::Nothing => SequenceStart::Fresh,
-            Self::Like { document, strength } => {
-                SequenceStart::Like { tokens: document, strength: *strength }
-            }
-            Self::Between { from, to } => {
-                let share = |row: usize| row as f32 / (n.max(2) - 1) as f32;
-                let last = (first + PART).min(n) - 1;
-                SequenceStart::Between { from, to, shares: (share(first), share(last)) }
-            }
-        }
-    }
+/// The shares of the way between two documents at which the rows from `first` on of `n` begin and end.
+pub(super) fn shares(first: usize, n: usize) -> (f32, f32) {
+    let share = |row: usize| row as f32 / (n.max(2) - 1) as f32;
+    (share(first), share((first + PART).min(n) - 1))
 }
 
 impl Model {
@@ -216,8 +180,8 @@ impl Model {
             None => TokenHealing::of(codec, &mut prompt),
         };
         let fresh = request.prompt.is_empty() && request.shape.is_none();
-        let resemble = request.resemble.encoded(|text| codec.encode(text));
-        resemble.check(self, request.n)?;
+        let conditioning = encoded(&request.conditioning, |text| codec.encode(text));
+        check_conditioning(&conditioning, self, request.n)?;
         // A shape or a prompt may ask for such characters.
         let asked = request.shape.is_some() || !codec.unknown_chars(&request.prompt).is_empty();
         let escape = codec.escape().filter(|_| !asked);
@@ -227,7 +191,8 @@ impl Model {
                 n: PART.min(request.n - first),
                 prompt: &prompt,
                 class,
-                start: resemble.start(first, request.n),
+                conditioning: conditioning.map(Vec::as_slice),
+                shares: shares(first, request.n),
                 length: chars.saturating_mul(TOKENS_A_CHAR),
                 endless: request.endless,
                 guidance: request.guidance.unwrap_or(GUIDANCE),

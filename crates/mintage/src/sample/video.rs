@@ -7,7 +7,7 @@ use crate::{
     dataset::AnyTransform,
     error::Error,
     model::Model,
-    models::{AnyModel, DataInfo, SamplingParams, VideoInfo, VideoModel, VideoSampleParams, VideoStart},
+    models::{AnyModel, Conditioning, DataInfo, SamplingParams, VideoInfo, VideoModel, VideoSampleParams},
 };
 
 /// Bytes of clips drawn between two words about progress, as far as whole clips allow; and clips.
@@ -15,34 +15,6 @@ const PART_BYTES: usize = 32 << 20;
 const PART: usize = 16;
 /// The longest clip.
 const MOST_FRAMES: usize = 10_000;
-
-/// What the clips begin with. Pixels are those of the model's codec, `[channels, frames, height, width]`.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub enum VideoBeginning {
-    #[default]
-    Nothing,
-    /// Variations of a clip: at `strength` 0 the clip as the model sees it, at 1 a new one.
-    Like { pixels: Vec<u8>, strength: f32 },
-    /// A clip that goes on.
-    Behind { pixels: Vec<u8> },
-}
-
-impl VideoBeginning {
-    fn start(&self) -> VideoStart<'_> {
-        match self {
-            Self::Nothing => VideoStart::Fresh,
-            Self::Like { pixels, strength } => VideoStart::Like { pixels, strength: *strength },
-            Self::Behind { pixels } => VideoStart::Behind { pixels },
-        }
-    }
-
-    fn bytes(&self) -> usize {
-        match self {
-            Self::Nothing => 0,
-            Self::Like { pixels, .. } | Self::Behind { pixels } => pixels.len(),
-        }
-    }
-}
 
 /// How long clips are.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -60,7 +32,8 @@ pub struct VideoRequest {
     pub n: usize,
     /// A class by name; `None` draws classes as often as they are in the data.
     pub label: Option<String>,
-    pub begin: VideoBeginning,
+    /// Items are as the model's transform makes them: pixels `[channels, frames, height, width]`.
+    pub conditioning: Conditioning<Vec<u8>>,
     /// What it begins with included.
     pub length: VideoLength,
     pub choice: SamplingParams,
@@ -101,14 +74,14 @@ impl Model {
         on: &mut dyn FnMut(usize, usize),
     ) -> Result<Clips, Error> {
         let VideoParts { model, info, codec } = self.clips()?;
-        let (start, n) = (request.begin.start(), request.n);
-        if !model.can_begin(&start) {
+        let (conditioning, n) = (request.conditioning.map(Vec::as_slice), request.n);
+        if !model.supports(&conditioning) {
             let family = self.config.model.family().name();
             let why =
                 format!("a {family} of clips can neither vary one nor go on from one; vae and vqvae can");
             return Err(Error::request(why));
         }
-        let given = request.begin != VideoBeginning::Nothing;
+        let given = request.conditioning != Conditioning::None;
         let labels = self.labels_for(&codec.classes, request.label.as_deref(), n, given, request.seed)?;
         let frames = frames_of(info, request)?;
         let each = (PART_BYTES / (frames * info.shape.pixels()).max(1)).clamp(1, PART);
@@ -119,7 +92,7 @@ impl Model {
             let n = each.min(n - first);
             let labels = if labels.is_empty() { &labels[..] } else { &labels[first..first + n] };
             let (choice, guidance) = (request.choice, request.guidance);
-            let draw = VideoSampleParams { n, labels, frames, start, choice, guidance };
+            let draw = VideoSampleParams { n, labels, frames, conditioning, choice, guidance };
             pixels.extend(model.sample(&draw, &mut Rng::new(request.seed, part as u64 + 1)));
             on(first + n, request.n);
         }
@@ -175,22 +148,22 @@ fn joined(windows: &[Vec<u8>], info: &VideoInfo, frames: usize) -> Vec<u8> {
 }
 
 fn frames_of(info: &VideoInfo, request: &VideoRequest) -> Result<usize, Error> {
-    let begun = request.begin.bytes() / info.shape.pixels().max(1);
-    let frames = match (request.length, &request.begin) {
+    let begun = request.conditioning.item().map_or(0, Vec::len) / info.shape.pixels().max(1);
+    let frames = match (request.length, &request.conditioning) {
         (VideoLength::Frames(frames), _) => frames,
         (VideoLength::Seconds(secs), _) if !(secs > 0.0 && secs.is_finite()) => {
             return Err(Error::request(format!("a clip lasts more than 0 seconds, not {secs}")));
         }
         (VideoLength::Seconds(secs), _) => ((secs * info.fps).round() as usize).max(2),
-        (VideoLength::Own, VideoBeginning::Nothing) => info.frames,
-        (VideoLength::Own, VideoBeginning::Like { .. }) => begun,
-        (VideoLength::Own, VideoBeginning::Behind { .. }) => begun + info.frames,
+        (VideoLength::Own, Conditioning::None | Conditioning::Interpolate { .. }) => info.frames,
+        (VideoLength::Own, Conditioning::Vary { .. }) => begun,
+        (VideoLength::Own, Conditioning::Continue { .. }) => begun + info.frames,
     };
     if !(2..=MOST_FRAMES).contains(&frames) {
         return Err(Error::request(format!("a clip has 2 to {MOST_FRAMES} frames, not {frames}")));
     }
-    match &request.begin {
-        VideoBeginning::Behind { .. } if frames <= begun => {
+    match &request.conditioning {
+        Conditioning::Continue { .. } if frames <= begun => {
             let why = format!("what goes on has {begun} frames already, and {frames} are asked for in all");
             Err(Error::request(why).with_hint("ask for more frames, or seconds"))
         }
@@ -221,17 +194,18 @@ mod tests {
 
     #[test]
     fn lengths() {
-        let of =
-            |length, begin| frames_of(&info(), &VideoRequest { length, begin, ..VideoRequest::default() });
-        let behind = || VideoBeginning::Behind { pixels: vec![0; 6 * 5] };
-        assert_eq!(of(VideoLength::Own, VideoBeginning::Nothing).unwrap(), 4);
+        let of = |length, begin| {
+            frames_of(&info(), &VideoRequest { length, conditioning: begin, ..VideoRequest::default() })
+        };
+        let behind = || Conditioning::Continue { item: vec![0; 6 * 5] };
+        assert_eq!(of(VideoLength::Own, Conditioning::None).unwrap(), 4);
         assert_eq!(of(VideoLength::Own, behind()).unwrap(), 9);
-        assert_eq!(of(VideoLength::Seconds(1.5), VideoBeginning::Nothing).unwrap(), 12);
+        assert_eq!(of(VideoLength::Seconds(1.5), Conditioning::None).unwrap(), 12);
         assert!(
             of(VideoLength::Frames(5), behind()).unwrap_err().to_string().contains("has 5 frames already")
         );
         for bad in [VideoLength::Frames(1), VideoLength::Seconds(-1.0), VideoLength::Seconds(1e9)] {
-            assert!(of(bad, VideoBeginning::Nothing).is_err(), "{bad:?}");
+            assert!(of(bad, Conditioning::None).is_err(), "{bad:?}");
         }
     }
 }

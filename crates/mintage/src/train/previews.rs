@@ -15,9 +15,8 @@ use crate::{
     dataset::AnyData,
     error::Error,
     models::{
-        AnyModel, AudioModel, AudioSampleParams, AudioStart, ImageModel, ImageSampleParams, SamplingParams,
+        AnyModel, AudioModel, AudioSampleParams, Conditioning, ImageModel, ImageSampleParams, SamplingParams,
         SequenceModel, SequenceSampleParams, TableModel, TableSampleParams, VideoModel, VideoSampleParams,
-        VideoStart,
     },
     sample::audio::interleaved,
 };
@@ -125,10 +124,17 @@ fn preview_sounds(
     let AudioFormat { rate_hz, channels, segment, .. } = *set.codec();
     let classes = set.classes().len();
     let labels: Vec<u32> = (0..PREVIEW_SOUNDS).map(|i| (i % classes.max(1)) as u32).collect();
-    let (start, choice) = (AudioStart::Fresh, SamplingParams::default());
+    let (conditioning, choice) = (Conditioning::None, SamplingParams::default());
     let labels = if classes == 0 { &[][..] } else { &labels };
     let sounds = model.sample(
-        &AudioSampleParams { n: PREVIEW_SOUNDS, labels, length: segment, start, choice, guidance: None },
+        &AudioSampleParams {
+            n: PREVIEW_SOUNDS,
+            labels,
+            length: segment,
+            conditioning,
+            choice,
+            guidance: None,
+        },
         rng,
     );
     let pause = vec![0.0; channels * rate_hz as usize / 5];
@@ -156,8 +162,9 @@ fn preview_clips(
         0 => Vec::new(),
         count => (0..PREVIEW_CLIPS).map(|i| (i % count) as u32).collect(),
     };
-    let (start, choice) = (VideoStart::Fresh, SamplingParams::default());
-    let draw = VideoSampleParams { n: PREVIEW_CLIPS, labels: &labels, frames, start, choice, guidance: None };
+    let (conditioning, choice) = (Conditioning::None, SamplingParams::default());
+    let draw =
+        VideoSampleParams { n: PREVIEW_CLIPS, labels: &labels, frames, conditioning, choice, guidance: None };
     let pixels = model.sample(&draw, rng);
     let clips = Clips { shape, frames, fps, pixels, labels, classes: classes.clone() };
     let film = grid_film("preview", &[(String::new(), clips)], PREVIEW_COLUMNS)?;

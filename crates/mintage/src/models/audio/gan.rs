@@ -163,7 +163,7 @@ impl Gan {
         let mut metrics = Metrics::new([
             ("d_loss", d_loss),
             ("g_loss", g_loss),
-            ("told_apart", f64::from(told)),
+            ("d_accuracy", f64::from(told)),
             ("diversity", diversity),
         ]);
         metrics.0.extend(penalty.map(|value| ("penalty".to_owned(), value)));
@@ -499,10 +499,7 @@ mod tests {
     use super::*;
     use crate::models::{
         SamplingParams,
-        audio::{
-            AudioStart,
-            test_support::{tiny_batch, tiny_info},
-        },
+        audio::test_support::{tiny_batch, tiny_info},
     };
 
     fn config(info: &AudioInfo) -> Config {
@@ -514,8 +511,8 @@ mod tests {
     }
 
     fn draw(labels: &[u32], length: usize) -> AudioSampleParams<'_> {
-        let (start, choice) = (AudioStart::Fresh, SamplingParams::default());
-        AudioSampleParams { n: labels.len(), labels, length, start, choice, guidance: None }
+        let (conditioning, choice) = (crate::models::Conditioning::None, SamplingParams::default());
+        AudioSampleParams { n: labels.len(), labels, length, conditioning, choice, guidance: None }
     }
 
     #[test]

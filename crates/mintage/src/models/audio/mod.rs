@@ -13,6 +13,7 @@ pub(crate) mod test_support;
 pub mod vae;
 pub mod vqvae;
 
+use crate::models::Conditioning;
 use std::ops::RangeInclusive;
 
 use burn::tensor::Device;
@@ -45,18 +46,6 @@ pub struct AudioInfo {
     pub train_len: usize,
 }
 
-/// What new sounds begin with.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub enum AudioStart<'a> {
-    /// Nothing in particular: new ones.
-    #[default]
-    Fresh,
-    /// Variations of a sound: at `strength` 0 the sound as the model hears it, at 1 a new one.
-    Like { samples: &'a [f32], strength: f32 },
-    /// What comes behind a sound.
-    Behind { samples: &'a [f32] },
-}
-
 /// What to draw.
 #[derive(Clone, Copy, Debug)]
 pub struct AudioSampleParams<'a> {
@@ -65,7 +54,7 @@ pub struct AudioSampleParams<'a> {
     pub labels: &'a [u32],
     /// Samples at most, of each channel.
     pub length: usize,
-    pub start: AudioStart<'a>,
+    pub conditioning: Conditioning<&'a [f32]>,
     /// How codes are chosen among the probable ones.
     pub choice: SamplingParams,
     /// Classifier-free guidance weight; 1 is the plain conditional model. `None`: the model's default.
@@ -198,15 +187,18 @@ impl AudioModel {
     }
 
     /// Whether this family can begin with that: a sound that is given takes an encoder.
-    pub fn can_begin(&self, start: &AudioStart) -> bool {
-        match (self, start) {
-            (_, AudioStart::Fresh) | (Self::Vae(_) | Self::Vqvae(_), _) => true,
-            (Self::Gan(_), AudioStart::Like { .. } | AudioStart::Behind { .. }) => false,
+    pub fn supports(&self, conditioning: &Conditioning<&[f32]>) -> bool {
+        match (self, conditioning) {
+            (_, Conditioning::None) => true,
+            (Self::Vae(_) | Self::Vqvae(_), conditioning) => {
+                !matches!(conditioning, Conditioning::Interpolate { .. })
+            }
+            (Self::Gan(_), _) => false,
         }
     }
 
     /// Draws sounds with the averaged weights: samples of each, channel by channel, as long as it is. What they
-    /// begin with must be what [`can_begin`](Self::can_begin) allows; otherwise it is nothing.
+    /// begin with must be what [`supports`](Self::supports) allows; otherwise it is nothing.
     pub fn sample(&self, draw: &AudioSampleParams, rng: &mut Rng) -> Vec<Vec<f32>> {
         each!(self, m => m.sample(draw, rng))
     }

@@ -22,7 +22,7 @@ use mintage_nn::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AudioInfo, AudioSampleParams, AudioStart,
+    AudioInfo, AudioSampleParams, Conditioning,
     griffin_lim::signal_of_levels,
     latents::{FlowShape, Frames, LatentFlowMatching, Way, Whitening},
     net::{Lengths, SAMPLE_BATCH, Stack, is_hidden, signals},
@@ -328,8 +328,8 @@ impl Vae {
         /// Lengths that are drawn until one is longer than what is known.
         const TRIES: usize = 50;
         let most = draw.length.div_ceil(self.hop()).max(1);
-        match draw.start {
-            AudioStart::Fresh | AudioStart::Behind { .. } if self.info.whole => {
+        match draw.conditioning {
+            Conditioning::None | Conditioning::Continue { .. } if self.info.whole => {
                 let known = begin.known * self.config.group;
                 let longer = (0..TRIES).map(|_| self.lengths.draw(label, rng)).find(|&length| length > known);
                 longer.map_or(most, |length| length.min(most))
@@ -340,10 +340,12 @@ impl Vae {
 
     /// The latent frames that sounds begin with, of all or of those known, as the prior sees them.
     fn beginning(&self, draw: &AudioSampleParams) -> Beginning {
-        let (samples, strength, keeps) = match draw.start {
-            AudioStart::Fresh => return Beginning { latents: Vec::new(), known: 0, strength: 1.0 },
-            AudioStart::Like { samples, strength } => (samples, strength, false),
-            AudioStart::Behind { samples } => (samples, 1.0, true),
+        let (samples, strength, keeps) = match draw.conditioning {
+            Conditioning::None | Conditioning::Interpolate { .. } => {
+                return Beginning { latents: Vec::new(), known: 0, strength: 1.0 };
+            }
+            Conditioning::Vary { item: samples, strength } => (samples, strength, false),
+            Conditioning::Continue { item: samples } => (samples, 1.0, true),
         };
         let (hop, channels, latent) = (self.hop(), self.info.channels, self.config.latent);
         let time = samples.len() / channels;
@@ -506,8 +508,15 @@ mod tests {
         Vae::new(&config, info, &Device::flex(), &mut Rng::new(1, 0))
     }
 
-    fn draw(n: usize, length: usize, start: AudioStart) -> AudioSampleParams {
-        AudioSampleParams { n, labels: &[], length, start, choice: SamplingParams::default(), guidance: None }
+    fn draw(n: usize, length: usize, start: Conditioning<&[f32]>) -> AudioSampleParams<'_> {
+        AudioSampleParams {
+            n,
+            labels: &[],
+            length,
+            conditioning: start,
+            choice: SamplingParams::default(),
+            guidance: None,
+        }
     }
 
     #[test]
@@ -541,7 +550,7 @@ mod tests {
         let (mut b, mut map) = (tiny(&info), TensorMap::default());
         a.save_state(&mut map);
         b.load_state(&map).unwrap();
-        let draw = AudioSampleParams { labels: &[0, 1, 9], ..draw(3, 300, AudioStart::Fresh) };
+        let draw = AudioSampleParams { labels: &[0, 1, 9], ..draw(3, 300, Conditioning::None) };
         assert_eq!(a.sample(&draw, &mut Rng::new(3, 0)), b.sample(&draw, &mut Rng::new(3, 0)));
         for progress in [0.1, 0.8] {
             let step = |m: &mut Vae| m.step(&batch, progress, &mut Rng::new(4, 0)).unwrap();
@@ -555,18 +564,18 @@ mod tests {
         let mut model = tiny(&info);
         model.step(&batch, 0.1, &mut Rng::new(2, 0)).unwrap();
         // Class 0 always fills its segment, class 1 never does; a label that is none may.
-        let labelled = AudioSampleParams { labels: &[0, 1, 0, 1], ..draw(4, 512, AudioStart::Fresh) };
+        let labelled = AudioSampleParams { labels: &[0, 1, 0, 1], ..draw(4, 512, Conditioning::None) };
         let lengths: Vec<usize> =
             model.sample(&labelled, &mut Rng::new(3, 0)).iter().map(|sound| sound.len() / 2).collect();
         assert_eq!((lengths[0], lengths[2]), (512, 512));
         assert!([lengths[1], lengths[3]].iter().all(|n| [320, 416].contains(n)), "{lengths:?}");
-        let cut = model.sample(&draw(1, 100, AudioStart::Fresh), &mut Rng::new(3, 0));
+        let cut = model.sample(&draw(1, 100, Conditioning::None), &mut Rng::new(3, 0));
         assert_eq!(cut[0].len(), 2 * 100);
         // Parts of longer sounds have no end.
         let mut endless = tiny(&AudioInfo { whole: false, ..info });
         endless.step(&batch, 0.1, &mut Rng::new(2, 0)).unwrap();
         for length in [1, 100, 512, 1700] {
-            let sounds = endless.sample(&draw(2, length, AudioStart::Fresh), &mut Rng::new(3, 0));
+            let sounds = endless.sample(&draw(2, length, Conditioning::None), &mut Rng::new(3, 0));
             assert!(sounds.iter().all(|sound| sound.len() == 2 * length));
             assert!(sounds.iter().flatten().all(|v| v.is_finite()));
         }
@@ -583,18 +592,18 @@ mod tests {
         let samples = &batch.samples[..512];
         let heard = to_vec(&model.latents(signals(&batch, &Device::flex()), 4));
         let time = model.context();
-        let written = |start: AudioStart, time: usize| {
+        let written = |start: Conditioning<&[f32]>, time: usize| {
             let draw = draw(1, time * 128, start);
             let begin = model.beginning(&draw);
             let z = model.written(&draw, &begin, &[2], &[time * 4], &mut Rng::new(4, 0));
             to_vec(&model.whitening.whiten(z))
         };
         let near = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-3);
-        let same = written(AudioStart::Like { samples, strength: 0.0 }, time);
+        let same = written(Conditioning::Vary { item: samples, strength: 0.0 }, time);
         assert!(near(&same, &heard[..time * 6]));
-        let other = written(AudioStart::Like { samples, strength: 0.9 }, time);
+        let other = written(Conditioning::Vary { item: samples, strength: 0.9 }, time);
         assert!(!near(&other, &same));
-        let more = written(AudioStart::Behind { samples }, 3 * time);
+        let more = written(Conditioning::Continue { item: samples }, 3 * time);
         assert_eq!(more.len(), 3 * time * 6);
         assert!(near(&more[..time * 6], &same));
     }

@@ -31,7 +31,7 @@ use mintage_nn::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AudioInfo, AudioSampleParams, AudioStart,
+    AudioInfo, AudioSampleParams, Conditioning,
     codes::{CodeShape, CodeWriter, Coded, Writing},
     net::{SAMPLE_BATCH, Stack, is_hidden, moved, signals},
     spectral::{Framing, loss_windows, si_sdr_db, spectral_distance},
@@ -310,7 +310,7 @@ impl Vqvae {
     pub fn sample(&self, draw: &AudioSampleParams, rng: &mut Rng) -> Vec<Vec<f32>> {
         let (prior, stride) = (self.prior.averaged(), self.stride());
         let steps = draw.length.div_ceil(stride).max(1);
-        let known = self.known(draw.start, steps);
+        let known = self.known(draw.conditioning, steps);
         let guidance = draw.guidance.unwrap_or(self.config.guidance as f32);
         let mut sounds = Vec::with_capacity(draw.n);
         for start in (0..draw.n).step_by(SAMPLE_BATCH) {
@@ -331,12 +331,12 @@ impl Vqvae {
     }
 
     /// The codes that sounds begin with, of one sound.
-    fn known(&self, start: AudioStart, steps: usize) -> Codes {
+    fn known(&self, start: Conditioning<&[f32]>, steps: usize) -> Codes {
         let nothing = Codes { coarse: Vec::new(), fine: Vec::new() };
         let (samples, share) = match start {
-            AudioStart::Fresh => return nothing,
-            AudioStart::Like { samples, strength } => (samples, 1.0 - strength),
-            AudioStart::Behind { samples } => (samples, 1.0),
+            Conditioning::None | Conditioning::Interpolate { .. } => return nothing,
+            Conditioning::Vary { item: samples, strength } => (samples, 1.0 - strength),
+            Conditioning::Continue { item: samples } => (samples, 1.0),
         };
         let (stride, channels) = (self.stride(), self.info.channels);
         let time = samples.len() / channels;
@@ -554,7 +554,7 @@ mod tests {
             n: 3,
             labels: &[0, 1, 9],
             length: 300,
-            start: AudioStart::Fresh,
+            conditioning: Conditioning::None,
             choice: SamplingParams::default(),
             guidance: None,
         };
@@ -573,7 +573,7 @@ mod tests {
         let each = batch.samples.len() / batch.n;
         let samples = &batch.samples[..each];
         let steps = each / 2 / model.stride();
-        let known = |strength| model.known(AudioStart::Like { samples, strength }, steps);
+        let known = |strength| model.known(Conditioning::Vary { item: samples, strength }, steps);
         let whole = model.codes_of(&batch);
         let (all, half) = (known(0.0), known(0.5));
         assert_eq!(all.coarse[1], whole[1][..steps]);
@@ -581,8 +581,8 @@ mod tests {
         assert_eq!(half.coarse[1], whole[1][..steps / 2]);
         assert_eq!(half.fine[1], whole[3][..steps / 2 * GROUP]);
         for length in [1, 100, 3 * each] {
-            let (start, choice) = (AudioStart::Fresh, SamplingParams::default());
-            let draw = AudioSampleParams { n: 1, labels: &[], length, start, choice, guidance: None };
+            let (conditioning, choice) = (Conditioning::None, SamplingParams::default());
+            let draw = AudioSampleParams { n: 1, labels: &[], length, conditioning, choice, guidance: None };
             let sounds = model.sample(&draw, &mut Rng::new(3, 0));
             assert!(sounds[0].len() <= 2 * length && !sounds[0].is_empty());
         }

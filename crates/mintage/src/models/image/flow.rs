@@ -334,7 +334,7 @@ impl UNet {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::models::Start;
+    use crate::models::Conditioning;
     use crate::models::image::test_support::{check_overfits, check_save_load, tiny_batch, tiny_info};
 
     fn tiny() -> Flow {
@@ -357,9 +357,9 @@ mod tests {
         }
         model.config.steps = 40;
         let image = tiny_batch().pixels[..144].to_vec();
-        let start = Start::Like { image: image.clone(), strength: 0.0 };
+        let start = Conditioning::Vary { item: image.clone(), strength: 0.0 };
         let back = model.sample(
-            &ImageSampleParams { start: &start, ..ImageSampleParams::new(1, &[]) },
+            &ImageSampleParams { conditioning: &start, ..ImageSampleParams::new(1, &[]) },
             &mut Rng::new(3, 0),
         );
         let far = image.iter().zip(&back).map(|(a, b)| f64::from(a.abs_diff(*b))).sum::<f64>() / 144.0;

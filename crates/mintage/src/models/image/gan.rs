@@ -152,7 +152,7 @@ impl Gan {
         let mut metrics = Metrics::new([
             ("d_loss", d_loss),
             ("g_loss", g_loss),
-            ("told_apart", f64::from(told)),
+            ("d_accuracy", f64::from(told)),
             ("diversity", diversity),
         ]);
         metrics.0.extend(penalty.map(|value| ("penalty".to_owned(), value)));

@@ -10,6 +10,7 @@ mod trunk;
 pub mod vae;
 pub mod vqvae;
 
+use crate::models::Conditioning;
 use std::ops::RangeInclusive;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -36,24 +37,12 @@ pub struct ImageInfo {
     pub train_len: usize,
 }
 
-/// What samples begin with. Images are `pixels_u8` of the model's shape.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub enum Start {
-    /// Noise alone: new images.
-    #[default]
-    Noise,
-    /// Variations of an image: at `strength` 0 the image itself as the model sees it, at 1 a new one.
-    Like { image: Vec<u8>, strength: f32 },
-    /// The way from one image to another, both ends included.
-    Between { from: Vec<u8>, to: Vec<u8> },
-}
-
 /// How to draw samples. Labels: one a sample, or empty for a model without classes.
 #[derive(Clone, Debug)]
 pub struct ImageSampleParams<'a> {
     pub n: usize,
     pub labels: &'a [u32],
-    pub start: &'a Start,
+    pub conditioning: &'a Conditioning<Vec<u8>>,
     /// 1 is the model's own distribution; lower is safer and less diverse.
     pub temperature: f32,
     /// Classifier-free guidance weight; 1 is the plain conditional model. `None`: the model's default.
@@ -67,7 +56,15 @@ pub struct ImageSampleParams<'a> {
 impl<'a> ImageSampleParams<'a> {
     /// `n` samples with the given labels and every knob at its default.
     pub fn new(n: usize, labels: &'a [u32]) -> Self {
-        Self { n, labels, start: &Start::Noise, temperature: 1.0, guidance: None, top_k: None, top_p: None }
+        Self {
+            n,
+            labels,
+            conditioning: &Conditioning::None,
+            temperature: 1.0,
+            guidance: None,
+            top_k: None,
+            top_p: None,
+        }
     }
 }
 
@@ -194,16 +191,18 @@ impl ImageModel {
     }
 
     /// Whether this family can begin with that: going back from an image takes an encoder, or a flow.
-    pub fn can_begin(&self, start: &Start) -> bool {
-        match (self, start) {
-            (_, Start::Noise) | (Self::Vae(_) | Self::Flow(_), _) => true,
-            (Self::Vqvae(_), Start::Like { .. }) => true,
-            (Self::Vqvae(_), Start::Between { .. }) | (Self::Gan(_), _) => false,
+    pub fn supports(&self, conditioning: &Conditioning<Vec<u8>>) -> bool {
+        match (self, conditioning) {
+            (_, Conditioning::None) => true,
+            (_, Conditioning::Continue { .. }) => false,
+            (Self::Vae(_) | Self::Flow(_), _) => true,
+            (Self::Vqvae(_), Conditioning::Vary { .. }) => true,
+            (Self::Vqvae(_), Conditioning::Interpolate { .. }) | (Self::Gan(_), _) => false,
         }
     }
 
     /// Draws images with the averaged weights: `n` × CHW bytes. What it begins with must be one that
-    /// [`can_begin`](Self::can_begin) allows; otherwise it is noise.
+    /// [`supports`](Self::supports) allows; otherwise it is noise.
     pub fn sample(&self, draw: &ImageSampleParams, rng: &mut Rng) -> Vec<u8> {
         each!(self, m => m.sample(draw, rng))
     }
@@ -311,13 +310,15 @@ pub fn begin(
     device: &Device,
     rng: &mut Rng,
 ) -> Tensor<2> {
-    match draw.start {
-        Start::Noise => rng.normal_tensor([draw.n, d], device) * draw.temperature,
-        Start::Like { image, strength } => {
+    match draw.conditioning {
+        Conditioning::None | Conditioning::Continue { .. } => {
+            rng.normal_tensor([draw.n, d], device) * draw.temperature
+        }
+        Conditioning::Vary { item: image, strength } => {
             let kept = noise_of(image).expand([draw.n, d]) * (1.0 - strength * strength).max(0.0).sqrt();
             kept + rng.normal_tensor([draw.n, d], device) * (strength * draw.temperature)
         }
-        Start::Between { from, to } => {
+        Conditioning::Interpolate { from, to } => {
             let (from, to) = (noise_of(from), noise_of(to));
             let way =
                 (0..draw.n).map(|i| between(&from, &to, i as f32 / (draw.n - 1).max(1) as f32)).collect();

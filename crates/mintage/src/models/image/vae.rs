@@ -518,7 +518,7 @@ fn repeat_rows(x: Tensor<2>, k: usize) -> Tensor<2> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::models::Start;
+    use crate::models::Conditioning;
     use crate::models::image::test_support::{check_overfits, check_save_load, tiny_batch, tiny_info};
 
     fn tiny(arch: Arch, likelihood: Likelihood) -> Vae {
@@ -569,14 +569,17 @@ mod tests {
             let one = ImageBatch { pixels: image(i), labels: vec![], n: 1 };
             model.reconstruct(&one, &mut Rng::new(1, 0))
         };
-        let draw = |start: &Start| {
-            model.sample(&ImageSampleParams { start, ..ImageSampleParams::new(3, &[]) }, &mut Rng::new(3, 0))
+        let draw = |start: &Conditioning<Vec<u8>>| {
+            model.sample(
+                &ImageSampleParams { conditioning: start, ..ImageSampleParams::new(3, &[]) },
+                &mut Rng::new(3, 0),
+            )
         };
         let same = |a: &[u8], b: &[u8]| a.iter().zip(b).all(|(a, b)| a.abs_diff(*b) <= 1);
-        let like = |strength: f32| draw(&Start::Like { image: image(0), strength });
+        let like = |strength: f32| draw(&Conditioning::Vary { item: image(0), strength });
         assert!(same(&like(0.0)[..144], &seen(0)));
         assert!(!same(&like(1.0)[..144], &seen(0)) && like(0.5)[..144] != like(0.5)[144..288]);
-        let way = draw(&Start::Between { from: image(0), to: image(1) });
+        let way = draw(&Conditioning::Interpolate { from: image(0), to: image(1) });
         assert!(same(&way[..144], &seen(0)) && same(&way[288..], &seen(1)));
     }
 

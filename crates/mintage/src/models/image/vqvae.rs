@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     events::Metrics,
-    models::{ImageInfo, ImageSampleParams, Size, Start},
+    models::{Conditioning, ImageInfo, ImageSampleParams, Size},
 };
 
 /// Which quantizer.
@@ -304,7 +304,7 @@ impl Vqvae {
             0 => 1.0,
             _ => draw.guidance.unwrap_or(self.config.guidance as f32),
         };
-        let kept = self.kept_codes(&net, draw.start);
+        let kept = self.kept_codes(&net, draw.conditioning);
         in_batches(draw, self.info.classes, |part| {
             let ImageSampleParams { n, labels, .. } = *part;
             let none = vec![self.info.classes as u32; n];
@@ -331,8 +331,8 @@ impl Vqvae {
     }
 
     /// The codes that samples begin with: the first share of an image's, nothing otherwise.
-    fn kept_codes(&self, net: &Autoencoder, start: &Start) -> Vec<u32> {
-        let Start::Like { image, strength } = start else { return Vec::new() };
+    fn kept_codes(&self, net: &Autoencoder, start: &Conditioning<Vec<u8>>) -> Vec<u32> {
+        let Conditioning::Vary { item: image, strength } = start else { return Vec::new() };
         let batch = ImageBatch { pixels: image.clone(), labels: Vec::new(), n: 1 };
         let mut codes = self.codes(net, &batch);
         codes.truncate(((1.0 - strength) * codes.len() as f32).round() as usize);
@@ -533,14 +533,14 @@ mod tests {
         let image = tiny_batch().pixels[..144].to_vec();
         let one = ImageBatch { pixels: image.clone(), labels: vec![], n: 1 };
         let net = model.autoencoder.averaged();
-        let kept = |strength| model.kept_codes(&net, &Start::Like { image: image.clone(), strength });
+        let kept = |strength| model.kept_codes(&net, &Conditioning::Vary { item: image.clone(), strength });
         assert_eq!(kept(0.0), model.codes_of(&one));
         // Of nine codes a third is drawn anew.
         assert_eq!(kept(1.0 / 3.0), model.codes_of(&one)[..6]);
         assert!(kept(1.0).is_empty());
-        let start = Start::Like { image: image.clone(), strength: 0.0 };
+        let start = Conditioning::Vary { item: image.clone(), strength: 0.0 };
         let same = model.sample(
-            &ImageSampleParams { start: &start, ..ImageSampleParams::new(1, &[]) },
+            &ImageSampleParams { conditioning: &start, ..ImageSampleParams::new(1, &[]) },
             &mut Rng::new(3, 0),
         );
         assert_eq!(same, model.reconstruct(&one, &mut Rng::new(1, 0)));

@@ -1,6 +1,7 @@
 //! Sequences token by token: how the next one is chosen, when a sequence ends, and what to do when it outgrows what the
 //! network has learned to see.
 
+use crate::models::Conditioning;
 use mintage_data::sequence::{BOUNDARY, NO_TOKEN, SequenceInfo};
 use mintage_nn::{
     Rng,
@@ -100,18 +101,6 @@ impl SamplingParams {
 /// Makes logits of tokens that may not come next `−∞`: the row, its tokens so far, the logits.
 pub type Limit<'a> = dyn FnMut(usize, &[u32], &mut [f32]) + 'a;
 
-/// What sequences resemble, where a model has an encoder. Tokens begin with [`BOUNDARY`].
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub enum SequenceStart<'a> {
-    /// Nothing in particular: new ones.
-    #[default]
-    Fresh,
-    /// A sequence: at `strength` 0 as near to it as the model gets, at 1 new ones.
-    Like { tokens: &'a [u32], strength: f32 },
-    /// The way from one sequence to another, from one share of it to another: 0 and 1 are the ends.
-    Between { from: &'a [u32], to: &'a [u32], shares: (f32, f32) },
-}
-
 /// What to draw.
 #[derive(Clone, Copy, Debug)]
 pub struct SequenceSampleParams<'a> {
@@ -122,7 +111,10 @@ pub struct SequenceSampleParams<'a> {
     /// Weight of classifier-free guidance towards the class (Ho & Salimans, arXiv:2207.12598); 1 is the plain conditional
     /// model.
     pub guidance: f32,
-    pub start: SequenceStart<'a>,
+    /// Tokens begin with [`BOUNDARY`].
+    pub conditioning: Conditioning<&'a [u32]>,
+    /// Of an interpolation: the shares of the way at which the rows begin and end; 0 and 1 are the items.
+    pub shares: (f32, f32),
     /// New tokens at most.
     pub length: usize,
     /// Whether a sequence goes on behind the end of a document, with another one.
@@ -133,8 +125,19 @@ pub struct SequenceSampleParams<'a> {
 impl SequenceSampleParams<'_> {
     /// `n` new documents of at most `length` tokens.
     pub fn new(n: usize, length: usize) -> Self {
-        let (prompt, start, choice) = (&[BOUNDARY], SequenceStart::Fresh, SamplingParams::default());
-        Self { n, prompt, class: None, guidance: GUIDANCE, start, length, endless: false, choice }
+        let (conditioning, choice) = (Conditioning::None, SamplingParams::default());
+        let (prompt, shares) = (&[BOUNDARY], (0.0, 1.0));
+        Self {
+            n,
+            prompt,
+            class: None,
+            guidance: GUIDANCE,
+            conditioning,
+            shares,
+            length,
+            endless: false,
+            choice,
+        }
     }
 }
 

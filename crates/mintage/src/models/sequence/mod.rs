@@ -9,6 +9,7 @@ mod plan;
 pub mod vae;
 pub mod vqvae;
 
+use crate::models::Conditioning;
 use std::ops::RangeInclusive;
 
 use burn::tensor::Device;
@@ -21,7 +22,7 @@ use crate::{
     events::Metrics,
     recipe::{RecipeError, merge_options},
 };
-pub use generate::{GUIDANCE, Limit, Listener, SamplingParams, SequenceSampleParams, SequenceStart};
+pub use generate::{GUIDANCE, Limit, Listener, SamplingParams, SequenceSampleParams};
 
 /// The family that `auto` stands for.
 pub const AUTO_FAMILY: Family = Family::Ar;
@@ -253,12 +254,13 @@ impl SequenceModel {
         }
     }
 
-    /// Whether it can draw what a start asks for.
-    pub fn can_start(&self, start: SequenceStart) -> bool {
-        match (self, start) {
-            (_, SequenceStart::Fresh) | (Self::Vae(_), _) => true,
-            (Self::Vqvae(_), start) => matches!(start, SequenceStart::Like { .. }),
-            (Self::Gan(_) | Self::Ar(_), _) => false,
+    /// Whether it can draw what is asked for.
+    pub fn supports(&self, conditioning: &Conditioning<&[u32]>) -> bool {
+        match (self, conditioning) {
+            (_, Conditioning::None) => true,
+            (Self::Vae(_), Conditioning::Vary { .. } | Conditioning::Interpolate { .. }) => true,
+            (Self::Vqvae(_), Conditioning::Vary { .. }) => true,
+            _ => false,
         }
     }
 

@@ -25,7 +25,7 @@ use mintage_nn::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    SequenceStart, ar,
+    Conditioning, ar,
     generate::{Limit, Listener, SequenceSampleParams, Writer},
     net::{Shifted, shape},
     plan::{
@@ -225,21 +225,22 @@ impl Vae {
         let mean = |tokens: &[u32]| {
             to_vec(&net.encode(&Shifted::of(&segment(tokens, draw.class, &self.info, time + 1))).0)
         };
-        let ends = match draw.start {
-            SequenceStart::Fresh => Vec::new(),
-            SequenceStart::Like { tokens, .. } => vec![mean(tokens)],
-            SequenceStart::Between { from, to, .. } => vec![mean(from), mean(to)],
+        let ends = match draw.conditioning {
+            Conditioning::None | Conditioning::Continue { .. } => Vec::new(),
+            Conditioning::Vary { item: tokens, .. } => vec![mean(tokens)],
+            Conditioning::Interpolate { from, to, .. } => vec![mean(from), mean(to)],
         };
         let mut plan = |row: usize, prompt: &[u32], rng: &mut Rng| {
             let n = if prompt.len() > 1 { CANDIDATES } else { 1 };
             let z: Vec<f32> = (0..n)
-                .flat_map(|_| match draw.start {
-                    SequenceStart::Fresh => {
+                .flat_map(|_| match draw.conditioning {
+                    Conditioning::None | Conditioning::Continue { .. } => {
                         let temperature = draw.choice.temperature;
                         rng.normals(d).into_iter().map(|z| temperature * z).collect()
                     }
-                    SequenceStart::Like { strength, .. } => near(&ends[0], strength, rng),
-                    SequenceStart::Between { shares: (first, last), .. } => {
+                    Conditioning::Vary { strength, .. } => near(&ends[0], strength, rng),
+                    Conditioning::Interpolate { .. } => {
+                        let (first, last) = draw.shares;
                         let share = row as f32 / (draw.n.max(2) - 1) as f32;
                         between(&ends[0], &ends[1], first + share * (last - first))
                     }

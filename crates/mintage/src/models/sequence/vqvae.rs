@@ -26,7 +26,7 @@ use mintage_nn::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    SequenceStart, ar,
+    Conditioning, ar,
     generate::{Limit, Listener, SamplingParams, SequenceSampleParams, Writer},
     net::{Shifted, shape},
     plan::{
@@ -288,11 +288,11 @@ impl Vqvae {
     ) -> Vec<Vec<u32>> {
         let (net, prior) = (self.autoencoder.averaged(), self.prior.averaged());
         let time = self.config.context + 1;
-        let known = match draw.start {
-            SequenceStart::Like { tokens, .. } => {
+        let known = match draw.conditioning {
+            Conditioning::Vary { item: tokens, .. } => {
                 Some(self.codes(&net, &Shifted::of(&segment(tokens, draw.class, &self.info, time + 1))))
             }
-            SequenceStart::Fresh | SequenceStart::Between { .. } => None,
+            _ => None,
         };
         let mut plan = |_: usize, prompt: &[u32], rng: &mut Rng| {
             let n = if prompt.len() > 1 { CANDIDATES } else { 1 };
@@ -314,9 +314,9 @@ impl Vqvae {
         rng: &mut Rng,
     ) -> Vec<u32> {
         let stretches = self.config.n_codes;
-        let strength = match draw.start {
-            SequenceStart::Like { strength, .. } => strength,
-            SequenceStart::Fresh | SequenceStart::Between { .. } => 1.0,
+        let strength = match draw.conditioning {
+            Conditioning::Vary { strength, .. } => strength,
+            _ => 1.0,
         };
         let stays: Vec<bool> = (0..n * stretches).map(|_| rng.uniform() >= strength).collect();
         let mut limit = |row: usize, before: &[u32], logits: &mut [f32]| {

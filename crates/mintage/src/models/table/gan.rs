@@ -198,7 +198,7 @@ impl Gan {
         let (g_loss, _) = self.generator.update(loss, lr)?;
 
         let told = f64::from(told);
-        let mut metrics = Metrics::new([("d_loss", d_loss), ("g_loss", g_loss), ("told_apart", told)]);
+        let mut metrics = Metrics::new([("d_loss", d_loss), ("g_loss", g_loss), ("d_accuracy", told)]);
         metrics.0.extend(penalty.map(|value| ("penalty".to_owned(), value)));
         Ok(metrics)
     }

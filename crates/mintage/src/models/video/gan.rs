@@ -213,7 +213,7 @@ impl Gan {
         let mut metrics = Metrics::new([
             ("d_loss", d_loss),
             ("g_loss", g_loss),
-            ("told_apart", told),
+            ("d_accuracy", told),
             ("diversity", diversity),
         ]);
         metrics.0.extend(penalty.map(|value| ("penalty".to_owned(), value)));
@@ -534,10 +534,7 @@ mod tests {
     use crate::models::{
         SamplingParams,
         image::test_support::check_save_load,
-        video::{
-            VideoStart,
-            test_support::{tiny_batch, tiny_info},
-        },
+        video::test_support::{tiny_batch, tiny_info},
     };
 
     fn tiny() -> Gan {
@@ -548,8 +545,8 @@ mod tests {
     }
 
     fn draw(n: usize, frames: usize) -> VideoSampleParams<'static> {
-        let (start, choice) = (VideoStart::Fresh, SamplingParams::default());
-        VideoSampleParams { n, labels: &[0, 1, 2], frames, start, choice, guidance: None }
+        let (conditioning, choice) = (crate::models::Conditioning::None, SamplingParams::default());
+        VideoSampleParams { n, labels: &[0, 1, 2], frames, conditioning, choice, guidance: None }
     }
 
     #[test]

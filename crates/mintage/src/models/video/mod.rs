@@ -15,6 +15,7 @@ mod test_support;
 pub mod vae;
 pub mod vqvae;
 
+use crate::models::Conditioning;
 use std::ops::RangeInclusive;
 
 use burn::tensor::Device;
@@ -46,18 +47,6 @@ pub struct VideoInfo {
     pub train_len: usize,
 }
 
-/// What new clips begin with. Pixels are bytes `[channels, frames, height, width]` of any number of frames.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub enum VideoStart<'a> {
-    /// Nothing in particular: new ones.
-    #[default]
-    Fresh,
-    /// Variations of a clip: at `strength` 0 the clip as the model sees it, at 1 a new one.
-    Like { pixels: &'a [u8], strength: f32 },
-    /// What comes behind these frames, which are kept as they are.
-    Behind { pixels: &'a [u8] },
-}
-
 /// What to draw.
 #[derive(Clone, Copy, Debug)]
 pub struct VideoSampleParams<'a> {
@@ -66,7 +55,7 @@ pub struct VideoSampleParams<'a> {
     pub labels: &'a [u32],
     /// Frames of each new clip, what it begins with included.
     pub frames: usize,
-    pub start: VideoStart<'a>,
+    pub conditioning: Conditioning<&'a [u8]>,
     /// How codes are chosen among the probable ones; of families without codes the temperature counts alone.
     pub choice: SamplingParams,
     /// Classifier-free guidance weight; 1 is the plain conditional model. `None`: the model's default.
@@ -210,16 +199,18 @@ impl VideoModel {
     }
 
     /// Whether this family can begin with that: going on from frames, or varying them, takes an encoder.
-    pub fn can_begin(&self, start: &VideoStart) -> bool {
-        match (self, start) {
-            (_, VideoStart::Fresh) => true,
-            (Self::Vae(_) | Self::Vqvae(_), VideoStart::Like { .. } | VideoStart::Behind { .. }) => true,
-            (Self::Gan(_), VideoStart::Like { .. } | VideoStart::Behind { .. }) => false,
+    pub fn supports(&self, conditioning: &Conditioning<&[u8]>) -> bool {
+        match (self, conditioning) {
+            (_, Conditioning::None) => true,
+            (Self::Vae(_) | Self::Vqvae(_), conditioning) => {
+                !matches!(conditioning, Conditioning::Interpolate { .. })
+            }
+            (Self::Gan(_), _) => false,
         }
     }
 
     /// Draws clips with the averaged weights: bytes `[n, channels, frames, height, width]`. What it begins with must be
-    /// one that [`can_begin`](Self::can_begin) allows, of the model's size and with a whole number of frames.
+    /// one that [`supports`](Self::supports) allows, of the model's size and with a whole number of frames.
     pub fn sample(&self, draw: &VideoSampleParams, rng: &mut Rng) -> Vec<u8> {
         each!(self, m => m.sample(draw, rng))
     }

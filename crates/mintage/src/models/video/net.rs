@@ -15,7 +15,7 @@ use mintage_nn::{
     weights::to_vec,
 };
 
-use super::{VideoInfo, VideoStart};
+use super::{Conditioning, VideoInfo};
 use crate::models::image::{crop_to, pad_to};
 
 /// Frames that are decoded together, which bounds memory.
@@ -294,8 +294,8 @@ pub fn frames_of(pixels: &[u8], shape: ImageShape) -> usize {
 }
 
 /// Lays the frames that a clip was to begin with over those of new ones: `pixels [n, channels, frames, height, width]`.
-pub fn keep_given(pixels: &mut [u8], start: &VideoStart, shape: ImageShape, frames: usize) {
-    let VideoStart::Behind { pixels: given } = start else { return };
+pub fn keep_given(pixels: &mut [u8], start: &Conditioning<&[u8]>, shape: ImageShape, frames: usize) {
+    let Conditioning::Continue { item: given } = start else { return };
     let (area, known) = (shape.height * shape.width, frames_of(given, shape));
     let kept = known.min(frames) * area;
     for channels in pixels.chunks_exact_mut(frames * shape.pixels()) {

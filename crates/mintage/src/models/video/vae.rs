@@ -17,7 +17,7 @@ use mintage_nn::{AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsE
 use serde::{Deserialize, Serialize};
 
 use super::{
-    VideoInfo, VideoSampleParams, VideoStart,
+    Conditioning, VideoInfo, VideoSampleParams,
     autoencoder::{Autoencoder, Coder},
     forecast::Forecaster,
     latents::{FlowShape, LatentFlowMatching, Wanted},
@@ -265,19 +265,19 @@ impl Vae {
     /// Latents drawn by the flow, then decoded. Variations of a clip begin with its own latents and some noise, and what
     /// comes behind given frames with those of a forecast, where there is one.
     pub fn sample(&self, draw: &VideoSampleParams, rng: &mut Rng) -> Vec<u8> {
-        let VideoSampleParams { n, labels, frames, start, choice, guidance } = *draw;
+        let VideoSampleParams { n, labels, frames, conditioning, choice, guidance } = *draw;
         let (prior, coder) = (self.prior.averaged(), self.autoencoder.coder());
         let (mut known, mut like) = (Vec::new(), None);
-        match start {
-            VideoStart::Fresh => {}
-            VideoStart::Like { pixels, strength } => {
+        match conditioning {
+            Conditioning::None | Conditioning::Interpolate { .. } => {}
+            Conditioning::Vary { item: pixels, strength } => {
                 let z = self.means(&coder, pixels, frames);
                 like = (!z.is_empty()).then_some((z, 1.0 - strength));
             }
-            VideoStart::Behind { pixels } => {
+            Conditioning::Continue { item: pixels } => {
                 let mean = self.forecast(pixels, frames);
                 if let (Some(mean), 0.0) = (&mean, self.config.resample) {
-                    return self.repeated(mean, n, &start);
+                    return self.repeated(mean, n, &conditioning);
                 }
                 known = self.means(&coder, pixels, frames);
                 let begin = 1.0 - self.config.resample as f32;
@@ -291,12 +291,12 @@ impl Vae {
             let wanted = Wanted { classes, frames, known: &known, like, steps, guidance, temperature };
             from_frames(&coder.decode(prior.sample(&wanted, &self.device, rng), frames), frames)
         });
-        keep_given(&mut pixels, &start, self.info.shape, frames);
+        keep_given(&mut pixels, &conditioning, self.info.shape, frames);
         pixels
     }
 
     /// The same clip `n` times: a mean has no variations.
-    fn repeated(&self, clip: &Tensor<4>, n: usize, start: &VideoStart) -> Vec<u8> {
+    fn repeated(&self, clip: &Tensor<4>, n: usize, start: &Conditioning<&[u8]>) -> Vec<u8> {
         let frames = clip.dims()[0];
         let mut pixels = from_frames(clip, frames).repeat(n);
         keep_given(&mut pixels, start, self.info.shape, frames);
@@ -364,12 +364,12 @@ mod tests {
         Vae::new(&config, &info, &Device::flex(), &mut Rng::new(1, 0))
     }
 
-    fn draw(n: usize, frames: usize, start: VideoStart) -> VideoSampleParams {
+    fn draw(n: usize, frames: usize, start: Conditioning<&[u8]>) -> VideoSampleParams<'_> {
         VideoSampleParams {
             n,
             labels: &[0, 1, 2],
             frames,
-            start,
+            conditioning: start,
             choice: SamplingParams::default(),
             guidance: None,
         }
@@ -394,7 +394,7 @@ mod tests {
         a.step(&tiny_batch(), 0.8, &mut Rng::new(2, 2)).unwrap();
         let mut b = tiny();
         check_save_load(|map| a.save_state(map), |map| b.load_state(map).unwrap());
-        let draw = VideoSampleParams { guidance: Some(2.0), ..draw(3, 4, VideoStart::Fresh) };
+        let draw = VideoSampleParams { guidance: Some(2.0), ..draw(3, 4, Conditioning::None) };
         assert_eq!(a.sample(&draw, &mut Rng::new(3, 0)), b.sample(&draw, &mut Rng::new(3, 0)));
         for progress in [0.1, 0.5, 0.8] {
             let step = |m: &mut Vae| m.step(&tiny_batch(), progress, &mut Rng::new(4, 0)).unwrap();
@@ -410,7 +410,7 @@ mod tests {
         }
         let (batch, shape) = (tiny_batch(), model.info.shape);
         let given = first_frames(&batch.pixels[..4 * shape.pixels()], shape, 2);
-        let start = VideoStart::Behind { pixels: &given };
+        let start = Conditioning::Continue { item: &given[..] };
         let mut made = |redrawn: f64, seed: u64| {
             model.config.resample = redrawn;
             model.sample(&draw(2, 6, start), &mut Rng::new(seed, 0))
@@ -432,7 +432,7 @@ mod tests {
         let clip = &batch.pixels[..4 * shape.pixels()];
         for (frames, known) in [(1, 1), (2, 1), (2, 4), (7, 1), (7, 4)] {
             let given = first_frames(clip, shape, known);
-            let start = VideoStart::Behind { pixels: &given };
+            let start = Conditioning::Continue { item: &given[..] };
             let made = model.sample(&draw(2, frames, start), &mut Rng::new(3, 0));
             assert_eq!(made.len(), 2 * frames * shape.pixels());
             let kept = known.min(frames);
@@ -444,7 +444,7 @@ mod tests {
         let one = VideoBatch { pixels: clip.to_vec(), labels: vec![], n: 1 };
         let back = model.reconstruct(&one);
         let same = |frames: usize| {
-            let start = VideoStart::Like { pixels: clip, strength: 0.0 };
+            let start = Conditioning::Vary { item: clip, strength: 0.0 };
             model.sample(&draw(1, frames, start), &mut Rng::new(3, 0))
         };
         let far = |made: &[u8]| made.iter().zip(&back).map(|(a, b)| a.abs_diff(*b)).max().unwrap();

@@ -24,7 +24,7 @@ use mintage_nn::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    VideoInfo, VideoSampleParams, VideoStart,
+    Conditioning, VideoInfo, VideoSampleParams,
     codes::{CodeShape, CodeWriter},
     net::{
         Missed, Trunk, VideoDecoder, VideoEncoder, batch_of, first_frames, frames_of, from_frames, in_parts,
@@ -226,24 +226,24 @@ impl Vqvae {
     /// Codes drawn one after another from the prior, then decoded. Variations of a clip keep its first codes and draw
     /// the rest.
     pub fn sample(&self, draw: &VideoSampleParams, rng: &mut Rng) -> Vec<u8> {
-        let VideoSampleParams { n, labels, frames, start, choice, guidance } = *draw;
+        let VideoSampleParams { n, labels, frames, conditioning, choice, guidance } = *draw;
         let (prior, net) = (self.prior.averaged(), self.autoencoder.averaged());
         let guidance = guidance.unwrap_or(self.config.guidance);
-        let known = self.known(&net, &start, frames);
+        let known = self.known(&net, &conditioning, frames);
         let mut pixels = in_parts(n, labels, frames, self.info.classes, |labels| {
             let codes = prior.write(labels, &known, frames, choice, guidance, rng);
             from_frames(&self.decode(&net, self.codebook.lookup(&codes, &self.device), frames).0, frames)
         });
-        keep_given(&mut pixels, &start, self.info.shape, frames);
+        keep_given(&mut pixels, &conditioning, self.info.shape, frames);
         pixels
     }
 
     /// The codes that clips begin with.
-    fn known(&self, net: &Autoencoder, start: &VideoStart, frames: usize) -> Vec<u32> {
+    fn known(&self, net: &Autoencoder, start: &Conditioning<&[u8]>, frames: usize) -> Vec<u32> {
         let (pixels, share) = match start {
-            VideoStart::Fresh => return Vec::new(),
-            VideoStart::Like { pixels, strength } => (pixels, 1.0 - strength),
-            VideoStart::Behind { pixels } => (pixels, 1.0),
+            Conditioning::None | Conditioning::Interpolate { .. } => return Vec::new(),
+            Conditioning::Vary { item: pixels, strength } => (pixels, 1.0 - strength),
+            Conditioning::Continue { item: pixels } => (pixels, 1.0),
         };
         let first = first_frames(pixels, self.info.shape, frames);
         let mut codes = match frames_of(&first, self.info.shape) {
@@ -373,12 +373,12 @@ mod tests {
         Vqvae::new(&config, &info, &Device::flex(), &mut Rng::new(1, 0))
     }
 
-    fn draw<'a>(n: usize, frames: usize, start: VideoStart<'a>) -> VideoSampleParams<'a> {
+    fn draw<'a>(n: usize, frames: usize, start: Conditioning<&'a [u8]>) -> VideoSampleParams<'a> {
         VideoSampleParams {
             n,
             labels: &[0, 1, 2],
             frames,
-            start,
+            conditioning: start,
             choice: SamplingParams::default(),
             guidance: None,
         }
@@ -399,7 +399,7 @@ mod tests {
         a.step(&tiny_batch(), 0.6, &mut Rng::new(2, 1)).unwrap();
         let mut b = tiny();
         check_save_load(|map| a.save_state(map), |map| b.load_state(map).unwrap());
-        let draw = VideoSampleParams { guidance: Some(2.0), ..draw(3, 4, VideoStart::Fresh) };
+        let draw = VideoSampleParams { guidance: Some(2.0), ..draw(3, 4, Conditioning::None) };
         assert_eq!(a.sample(&draw, &mut Rng::new(3, 0)), b.sample(&draw, &mut Rng::new(3, 0)));
         for progress in [0.2, 0.7] {
             let step = |m: &mut Vqvae| m.step(&tiny_batch(), progress, &mut Rng::new(4, 0)).unwrap();
@@ -416,7 +416,7 @@ mod tests {
         for frames in [1, 2, 7] {
             for known in [1, 4] {
                 let given = first_frames(clip, shape, known);
-                let start = VideoStart::Behind { pixels: &given };
+                let start = Conditioning::Continue { item: &given[..] };
                 let made = model.sample(&draw(2, frames, start), &mut Rng::new(3, 0));
                 assert_eq!(made.len(), 2 * frames * shape.pixels());
                 let kept = known.min(frames);
@@ -426,10 +426,10 @@ mod tests {
             }
         }
         let one = VideoBatch { pixels: clip.to_vec(), labels: vec![], n: 1 };
-        let same = draw(1, 4, VideoStart::Like { pixels: clip, strength: 0.0 });
+        let same = draw(1, 4, Conditioning::Vary { item: clip, strength: 0.0 });
         assert_eq!(model.sample(&same, &mut Rng::new(3, 0)), model.reconstruct(&one));
         let net = model.autoencoder.averaged();
-        let half = model.known(&net, &VideoStart::Like { pixels: clip, strength: 0.5 }, 4);
+        let half = model.known(&net, &Conditioning::Vary { item: clip, strength: 0.5 }, 4);
         assert_eq!(half, model.codes_of(&one)[..2 * 9]);
         let nats = model.nll(&batch);
         assert!(nats.len() == 4 && nats.iter().all(|nats| nats.is_finite()));
