@@ -211,7 +211,9 @@ const REAL: &str = "real (held out)";
 /// Real items, and samples of every model from the same seed, one block each.
 fn grid(path: &Path, members: &[Member], args: &Compare, context: &mut Context) -> Result<(), CliError> {
     make_parent(path)?;
-    if members.iter().all(|member| member.config.pointer("/info/kind").is_some_and(|kind| kind == "clip")) {
+    if members.iter().all(|member| {
+        member.config.pointer("/info/kind").is_some_and(|kind| kind == "video" || kind == "clip")
+    }) {
         return film(path, members, args, context);
     }
     let request =

@@ -84,7 +84,7 @@ pub(super) fn copies(item: &str, metrics: &[Metric]) -> String {
     };
     let rows: Vec<[String; 3]> = LOOKED_FOR.iter().filter_map(row).collect();
     let head = ["looked for", "found", "of real data never trained on"];
-    format!("<h3>Copies</h3>{}", table(&head, rows))
+    format!("<h3>Copies</h3><div class=\"tries\">{}</div>", table(&head, rows))
 }
 
 /// Whether what is new, and the model itself, tell what was trained on, where that was asked.
@@ -121,7 +121,7 @@ fn member_table(item: &str, note: &str, asked: &[&Metric]) -> Option<String> {
     let rows: Vec<[String; 3]> = asked.iter().map(|metric| row(metric)).collect();
     (!rows.is_empty()).then(|| {
         let head = ["asked", "found", "by chance"];
-        format!("<p class=\"soft\">{note}</p>{}", table(&head, rows))
+        format!("<p class=\"soft\">{note}</p><div class=\"tries\">{}</div>", table(&head, rows))
     })
 }
 
@@ -145,8 +145,10 @@ pub(super) fn percent(of: Interval) -> String {
         return "–".to_owned();
     }
     match low < high {
-        true => format!("{:.1} % ({:.1}–{:.1} %)", 100.0 * value, 100.0 * low.max(0.0), 100.0 * high),
-        false => format!("{:.1} %", 100.0 * value),
+        true => {
+            format!("{:.1}\u{a0}% ({:.1}–{:.1}\u{a0}%)", 100.0 * value, 100.0 * low.max(0.0), 100.0 * high)
+        }
+        false => format!("{:.1}\u{a0}%", 100.0 * value),
     }
 }
 
@@ -176,7 +178,8 @@ mod tests {
         let other = Metric::lower("C2ST AUC", "pixels", 0.9);
         let page = exhibit("image", &[copied.between(0.0, 1.0), other.clone()]).html;
         assert!(
-            page.contains("exact copies: new images that are equal") && page.contains("25.0 % (20.0–30.0 %)")
+            page.contains("exact copies: new images that are equal")
+                && page.contains("25.0\u{a0}% (20.0–30.0\u{a0}%)")
         );
         assert!(!page.contains("C2ST") && page.contains("was not measured for this model"), "{page}");
         let member =
@@ -185,7 +188,7 @@ mod tests {
         assert!(page.contains("has the new images alone") && !page.contains("holds the model"), "{page}");
         let page = exhibit("text", &[other, member(WITH_MODEL)]).html;
         assert!(page.contains("holds the model") && !page.contains("has the new texts alone"), "{page}");
-        assert!(page.contains("texts recognised as trained on") && page.contains("1.1 %"), "{page}");
+        assert!(page.contains("texts recognised as trained on") && page.contains("1.1\u{a0}%"), "{page}");
         assert!(!page.contains("was not measured for this model") && page.contains("in other words"));
     }
 }

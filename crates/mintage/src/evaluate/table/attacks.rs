@@ -58,6 +58,13 @@ impl Attack {
         }
     }
 
+    /// Whether training rows are guessed more often than held-out ones, beyond chance. The interval of the risk assumes small
+    /// errors, which it divides by what the control leaves over: where the control is nearly always right as well, the
+    /// rates themselves have to lie apart.
+    pub fn gives_away(&self) -> bool {
+        self.risk.low > 0.0 && self.main.low > self.control.high
+    }
+
     /// Nothing could be guessed: every rate, and the risk, may be anything.
     pub(super) fn not_made(name: impl Into<String>) -> Self {
         Self::of(name, Trials::default(), Trials::default(), Trials::default())
@@ -201,6 +208,16 @@ pub(super) mod testing {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::{testing::*, *};
+
+    #[test]
+    fn rates_that_are_nearly_1_have_to_lie_apart() {
+        let trials = |guesses, successes| Trials { guesses, successes };
+        let of = |main, control| Attack::of("a", main, control, trials(100, 1));
+        // 99.9 % against 99.0 %: a risk of .86, and no difference that 184 held-out rows show.
+        let same = of(trials(1336, 1336), trials(184, 184));
+        assert!(same.risk.low > 0.5 && !same.gives_away(), "{same:?}");
+        assert!(of(trials(1336, 1336), trials(184, 150)).gives_away());
+    }
 
     #[test]
     fn rates_and_risk_are_those_of_anonymeter() {

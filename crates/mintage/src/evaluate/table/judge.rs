@@ -263,7 +263,9 @@ fn new_or_copied(
         // A risk that may as well be none is none; a scale that is no wider than that says nothing. The highest of many
         // lies higher by chance: an interval of all of them is wider (Bonferroni, and the tail of the normal distribution).
         let wider = (1.96f64.powi(2) + 2.0 * (*tried as f64).ln()).sqrt() / 1.96;
-        let none = Interval { value: 0.0, low: 0.0, high: wider * (attack.risk.high - attack.risk.value) };
+        let margin = wider * (attack.risk.high - attack.risk.value);
+        let high = if attack.gives_away() { margin } else { margin.max(attack.risk.value) };
+        let none = Interval { value: 0.0, low: 0.0, high };
         let metric = Metric::lower(&attack.name, ATTACK, attack.risk).within(0.0, 1.0);
         metrics.push(metric.between(none, *recited).moving(DialName::Novelty));
     }

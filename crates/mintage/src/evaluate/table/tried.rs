@@ -85,17 +85,17 @@ fn attempts(made: &[&Attack]) -> String {
     };
     let head = ["tried", "guesses", "right: trained on", "right: held out", "right: blind", "risk"];
     let found: String = made.iter().map(|attack| format!("<p>{}</p>", escaped(&found(attack)))).collect();
-    table(&head, made.iter().map(row)) + &found
+    format!("<div class=\"tries\">{}</div>{found}", table(&head, made.iter().map(row)))
 }
 
 /// What an attack comes to, in a sentence.
 fn found(attack: &Attack) -> String {
-    let Attack { name, main, control, baseline, risk, .. } = attack;
+    let Attack { name, main, control, baseline, .. } = attack;
     let name = capital(name);
     if main.value <= baseline.value {
         return format!("{name}: no better than blind guesses; an attacker who knows more might be.");
     }
-    match risk.low > 0.0 {
+    match attack.gives_away() {
         true => format!(
             "{name}: rows that were trained on are guessed more often than rows that were not ({} against {}): the new \
              rows give something away.",

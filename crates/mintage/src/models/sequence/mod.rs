@@ -256,12 +256,12 @@ impl SequenceModel {
 
     /// Whether it can draw what is asked for.
     pub fn supports(&self, conditioning: &Conditioning<&[u32]>) -> bool {
-        match (self, conditioning) {
-            (_, Conditioning::None) => true,
-            (Self::Vae(_), Conditioning::Vary { .. } | Conditioning::Interpolate { .. }) => true,
-            (Self::Vqvae(_), Conditioning::Vary { .. }) => true,
-            _ => false,
-        }
+        matches!(
+            (self, conditioning),
+            (_, Conditioning::None)
+                | (Self::Vae(_), Conditioning::Vary { .. } | Conditioning::Interpolate { .. })
+                | (Self::Vqvae(_), Conditioning::Vary { .. })
+        )
     }
 
     /// The published weights (averaged).
