@@ -264,9 +264,12 @@ fn new_or_copied(
         // lies higher by chance: an interval of all of them is wider (Bonferroni, and the tail of the normal distribution).
         let wider = (1.96f64.powi(2) + 2.0 * (*tried as f64).ln()).sqrt() / 1.96;
         let margin = wider * (attack.risk.high - attack.risk.value);
-        let high = if attack.gives_away() { margin } else { margin.max(attack.risk.value) };
+        let (low, high) = match attack.gives_away() {
+            true => (attack.risk.low, margin),
+            false => (0.0, margin.max(attack.risk.value)),
+        };
         let none = Interval { value: 0.0, low: 0.0, high };
-        let metric = Metric::lower(&attack.name, ATTACK, attack.risk).within(0.0, 1.0);
+        let metric = Metric::lower(&attack.name, ATTACK, Interval { low, ..attack.risk }).within(0.0, 1.0);
         metrics.push(metric.between(none, *recited).moving(DialName::Novelty));
     }
     let suspected = |new: &Frame| suspected(&sets.train, &sets.real, new);
