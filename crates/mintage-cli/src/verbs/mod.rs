@@ -2,6 +2,7 @@
 
 pub mod compare;
 pub mod completions;
+mod conditioning;
 pub mod copy;
 pub mod demo;
 pub mod doctor;

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use mintage::{Conditioning, DataInfo, Event, ImageRequest, Model, models::ImageInfo};
+use mintage::{DataInfo, Event, ImageRequest, Model, models::ImageInfo};
 use mintage_data::{
     Images, Provenance, append_rows, is_made_file, left_empty, names::path_of, png_bytes, real_folder,
     sequence::Modality, target_of, write_folder, write_grid, write_through,
@@ -13,6 +13,7 @@ use mintage_data::{
 use serde_json::json;
 
 use super::{
+    conditioning::vary_or_interpolate,
     flags::{self, Kind},
     reconstruct::decode,
 };
@@ -91,7 +92,7 @@ fn images(args: &Sample, model: &Model, info: &ImageInfo, context: &mut Context)
     let request = ImageRequest {
         n,
         label: label(&args.condition, model)?,
-        conditioning: conditioning(args, model)?,
+        conditioning: vary_or_interpolate(args, |path| Ok(decode(&[path.to_owned()], model)?.pixels))?,
         seed,
         temperature: args.temperature,
         guidance: args.guidance,
@@ -150,16 +151,6 @@ fn check(args: &Sample) -> Result<(), CliError> {
         return Err(CliError::bare("--top-p must lie between 0 and 1"));
     }
     Ok(())
-}
-
-/// What the samples begin with.
-fn conditioning(args: &Sample, model: &Model) -> Result<Conditioning<Vec<u8>>, CliError> {
-    let image = |path: &Path| Ok::<_, CliError>(decode(&[path.to_owned()], model)?.pixels);
-    Ok(match (&args.like, &args.between[..]) {
-        (Some(like), _) => Conditioning::Vary { item: image(like)?, strength: args.strength },
-        (None, [from, to]) => Conditioning::Interpolate { from: image(from)?, to: image(to)? },
-        _ => Conditioning::None,
-    })
 }
 
 /// What the suffix of OUT says.

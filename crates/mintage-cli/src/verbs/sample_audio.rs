@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use mintage::{
-    AnyData, AudioRequest, Conditioning, Event, Family, Model,
+    AnyData, AudioRequest, Event, Family, Model,
     evaluate::audio::mel_distance_db,
     models::audio::si_sdr_db,
     sample::{Sounds, audio::interleaved},
@@ -17,6 +17,7 @@ use mintage_data::{
 use serde_json::json;
 
 use super::{
+    conditioning::vary_or_continue,
     flags::{self, Kind},
     sample::{columns, in_samples, make_parent, may_write, report_rows, stands_beside},
     sample_text::{check_choice, choice, label},
@@ -57,7 +58,7 @@ pub fn run(args: &Sample, model: &Model, context: &mut Context) -> CliResult {
     let request = AudioRequest {
         n,
         label: label(args, model)?,
-        conditioning: conditioning(args, model)?,
+        conditioning: vary_or_continue(args, |path| sound(path, model))?,
         seconds: args.seconds,
         choice: choice(args),
         guidance: args.guidance,
@@ -123,16 +124,6 @@ fn depth(args: &Sample) -> Result<WavDepth, CliError> {
             "--bits is 16, 24 or 32",
         )),
     }
-}
-
-/// What the sounds begin with.
-fn conditioning(args: &Sample, model: &Model) -> Result<Conditioning<Vec<f32>>, CliError> {
-    Ok(match (&args.like, &args.continued) {
-        (Some(_), Some(_)) => return Err(CliError::bare("--like and --continue cannot be met together")),
-        (Some(path), None) => Conditioning::Vary { item: sound(path, model)?, strength: args.strength },
-        (None, Some(path)) => Conditioning::Continue { item: sound(path, model)? },
-        (None, None) => Conditioning::None,
-    })
 }
 
 /// A sound of a file as a model hears it.

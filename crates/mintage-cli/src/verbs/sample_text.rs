@@ -14,6 +14,7 @@ use mintage_data::{
 use serde_json::json;
 
 use super::{
+    conditioning::vary_or_interpolate,
     flags::{self, Kind},
     sample::{make_parent, may_write, stands_beside},
 };
@@ -282,11 +283,7 @@ pub fn conditioning<T>(
             "0 is the file itself, as the model sees it, 1 a new one",
         ));
     }
-    Ok(match (&args.like, &args.between[..]) {
-        (Some(like), _) => Conditioning::Vary { item: read(like)?, strength: args.strength },
-        (None, [from, to]) => Conditioning::Interpolate { from: read(from)?, to: read(to)? },
-        _ => Conditioning::None,
-    })
+    vary_or_interpolate(args, read)
 }
 
 /// The files that new documents resemble, and how many tokens each has.

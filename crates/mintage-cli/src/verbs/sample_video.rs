@@ -3,9 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use mintage::{
-    AnyData, Conditioning, Event, Model, VideoRequest, evaluate::video::psnr_db, sample::VideoLength,
-};
+use mintage::{AnyData, Event, Model, VideoRequest, evaluate::video::psnr_db, sample::VideoLength};
 use mintage_data::{
     Animation, Clips, Ffmpeg, Provenance, apng_bytes, append_blobs, gif_bytes, grid_film, names::path_of,
     write_clip_folder, write_mp4, write_through,
@@ -13,6 +11,7 @@ use mintage_data::{
 use serde_json::json;
 
 use super::{
+    conditioning::vary_or_continue,
     flags::{self, Kind},
     sample::{columns, grid, in_samples, make_parent, may_write, report_rows, stands_beside},
     sample_text::{check_choice, choice, label},
@@ -67,7 +66,7 @@ pub fn run(args: &Sample, model: &Model, context: &mut Context) -> CliResult {
     let request = VideoRequest {
         n,
         label: label(args, model)?,
-        conditioning: conditioning(args, model)?,
+        conditioning: vary_or_continue(args, |path| clip(path, model))?,
         length: length(args)?,
         choice: choice(args),
         guidance: args.guidance.map(f64::from),
@@ -146,16 +145,6 @@ fn write_film(
         Format::Mp4 => return Ok(write_mp4(path, film, Some(provenance), &Ffmpeg::default())?),
     };
     write_through(path, &bytes).map_err(CliError::io(path))
-}
-
-/// What the clips begin with.
-fn conditioning(args: &Sample, model: &Model) -> Result<Conditioning<Vec<u8>>, CliError> {
-    Ok(match (&args.like, &args.continued) {
-        (Some(_), Some(_)) => return Err(CliError::bare("--like and --continue cannot be met together")),
-        (Some(path), None) => Conditioning::Vary { item: clip(path, model)?, strength: args.strength },
-        (None, Some(path)) => Conditioning::Continue { item: clip(path, model)? },
-        (None, None) => Conditioning::None,
-    })
 }
 
 /// A clip of a file as a model sees it.
