@@ -265,20 +265,22 @@ enum Found {
     Nothing,
 }
 
-/// The mean place of the numbers that move a dial. New data must not fail any question of novelty: there the worst counts.
+/// The mean place of the numbers that move a dial, by their weights. New data must not fail any question of novelty: there the worst counts.
 fn dial(dial: DialName, metrics: &[Metric]) -> Found {
     let moved: Vec<&Metric> = metrics.iter().filter(|m| m.dial == Some(dial)).collect();
-    let places: Vec<(f64, f64, f64)> = moved.iter().filter_map(|m| m.places()).collect();
+    let placed = moved.iter().filter_map(|m| Some((m.weight, m.places()?)));
+    let places: Vec<(f64, (f64, f64, f64))> = placed.collect();
+    let weights: f64 = places.iter().map(|(weight, _)| weight).sum();
     // How much clips move, or how long tunes are, is no likeness where nobody can say whether they are told apart.
     let unjudged = moved.iter().any(|m| m.name == verdict::DETECTOR && m.places().is_none());
     if unjudged && dial == DialName::Fidelity {
         return Found::TooFew;
     }
     let of = |pick: fn(&(f64, f64, f64)) -> f64| {
-        let all = places.iter().map(pick);
+        let all = places.iter().map(|(weight, place)| (weight, pick(place)));
         match dial {
-            DialName::Novelty => all.fold(100.0, f64::min),
-            _ => all.sum::<f64>() / places.len() as f64,
+            DialName::Novelty => all.map(|(_, place)| place).fold(100.0, f64::min),
+            _ => all.map(|(weight, place)| weight * place).sum::<f64>() / weights,
         }
     };
     match (moved.is_empty(), places.is_empty()) {
@@ -337,6 +339,18 @@ mod tests {
         Metric::lower("d", "", value)
             .between(Interval { value: 0.5, low: 0.4, high: 0.6 }, floor)
             .moving(dial)
+    }
+
+    #[test]
+    fn numbers_count_by_their_weights() {
+        let metrics = [moved(1.0, 1.0, DialName::Fidelity), moved(0.6, 1.0, DialName::Fidelity)];
+        let score = |metrics: &[Metric]| match dial(DialName::Fidelity, metrics) {
+            Found::Dial(dial) => dial.score,
+            other => panic!("{other:?}"),
+        };
+        assert!((score(&metrics) - 50.0).abs() < 1e-9);
+        let [sure, hint] = metrics;
+        assert!((score(&[sure, hint.weighing(0.25)]) - 20.0).abs() < 1e-9);
     }
 
     #[test]

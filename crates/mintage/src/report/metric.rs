@@ -33,6 +33,13 @@ pub struct Metric {
     /// What it is about, in words that end in "is right" or "is not": "how columns go together".
     #[serde(skip)]
     pub about: &'static str,
+    /// How much it counts among the numbers of its dial.
+    #[serde(skip, default = "one")]
+    pub weight: f64,
+}
+
+fn one() -> f64 {
+    1.0
 }
 
 /// How sure the ends of a scale are: 95 % intervals.
@@ -68,6 +75,7 @@ impl Metric {
             dial: None,
             ends: None,
             about: "",
+            weight: one(),
         }
     }
 
@@ -100,6 +108,12 @@ impl Metric {
     #[must_use]
     pub fn about(self, about: &'static str) -> Self {
         Self { about, ..self }
+    }
+
+    /// How much it counts among the numbers of its dial: 1 unless said.
+    #[must_use]
+    pub fn weighing(self, weight: f64) -> Self {
+        Self { weight, ..self }
     }
 
     /// Where a value of it stands: 100 for what fresh real data get, as surely as that is known; 0 for the floor. Nothing

@@ -29,6 +29,7 @@ pub use prdc::{Prdc, PrdcItems, nearest, prdc, prdc_items};
 use super::{
     DialName, Interval, ItemScore, Judgement, Options, compared, evenly,
     membership::{Attacked, Knows, Suspicions, with_model},
+    verdict::DETECTOR,
     work,
 };
 use crate::{
@@ -49,6 +50,8 @@ use statistics::{standardised, statistics};
 const DEFAULT_N: usize = 2000;
 /// Images below which every one is used twice, and judged in more than one way.
 const FEW: usize = 200;
+/// What the kernel distance of few images counts where their detector stands at 0, against the 1 of that.
+const HINT: f64 = 0.05;
 /// Neighbours of precision and recall.
 const K: usize = 5;
 /// Resamples of averages, and of the Fréchet distance, which takes long.
@@ -191,7 +194,8 @@ impl<'a> Sets<'a> {
 }
 
 /// Distances of distributions, precision and recall: in the own encoder's space or, of few images, in that of their
-/// statistics where more numbers tell real from trivial images in it.
+/// statistics where more numbers tell real from trivial images in it. Where the detector knows new images as well as
+/// trivial ones, how near few of them lie in a space that a few taught only grades what it found.
 fn in_feature_space(sets: &Sets, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metric>) {
     let mut found = compared_in(space(sets.data), &sets.features(), sets.seed, on);
     if sets.real.len() < FEW {
@@ -199,6 +203,10 @@ fn in_feature_space(sets: &Sets, on: &mut dyn FnMut(Event), metrics: &mut Vec<Me
         let telling = |of: &[Metric]| of.iter().filter(|m| m.dial.is_some() && m.has_scale()).count();
         if telling(&statistics) > telling(&found) {
             found = statistics;
+        }
+        let fidelity = |m: &&mut Metric| m.dial == Some(DialName::Fidelity);
+        if metrics.iter().any(|m| m.name == DETECTOR && m.places().is_some_and(|(place, ..)| place <= 0.0)) {
+            found.iter_mut().filter(fidelity).for_each(|m| m.weight = HINT);
         }
     }
     metrics.append(&mut found);
