@@ -9,6 +9,7 @@ pub mod kernels;
 pub mod layers;
 pub mod losses;
 pub mod optim;
+pub mod part;
 pub mod quantize;
 pub mod rng;
 pub mod rvq;
@@ -17,6 +18,7 @@ pub mod weights;
 
 pub use device::{DeviceChoice, DeviceError};
 pub use optim::{AdamW, NotFinite, Optimizer, Trainable};
+pub use part::Part;
 pub use rng::Rng;
 pub use schedule::Schedule;
 pub use weights::{TensorMap, WeightsError};

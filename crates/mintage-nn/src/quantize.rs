@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Rng, TensorMap, WeightsError,
+    Part, Rng, TensorMap, WeightsError,
     kernels::{mean_squared_error, tanh},
     layers::with_numbers,
     weights::to_vec,
@@ -244,16 +244,18 @@ impl Codebook {
         }
         (counts, sums)
     }
+}
 
-    pub fn save_into(&self, prefix: &str, map: &mut TensorMap) {
-        map.insert(format!("{prefix}.vectors"), &[self.size, self.d], self.vectors.clone());
-        map.insert(format!("{prefix}.counts"), &[self.size], self.counts.clone());
-        map.insert(format!("{prefix}.sums"), &[self.size, self.d], self.sums.clone());
-        map.insert(format!("{prefix}.initialised"), &[1], vec![f32::from(u8::from(self.initialised))]);
+impl Part for Codebook {
+    fn save_weights(&self, name: &str, map: &mut TensorMap) {
+        map.insert(format!("{name}.vectors"), &[self.size, self.d], self.vectors.clone());
+        map.insert(format!("{name}.counts"), &[self.size], self.counts.clone());
+        map.insert(format!("{name}.sums"), &[self.size, self.d], self.sums.clone());
+        map.insert(format!("{name}.initialised"), &[1], vec![f32::from(u8::from(self.initialised))]);
     }
 
-    pub fn load_from(&mut self, prefix: &str, map: &TensorMap) -> Result<(), WeightsError> {
-        let read = |what: &str, shape: &[usize]| map.of_shape(&format!("{prefix}.{what}"), shape);
+    fn load_weights(&mut self, name: &str, map: &TensorMap) -> Result<(), WeightsError> {
+        let read = |what: &str, shape: &[usize]| map.of_shape(&format!("{name}.{what}"), shape);
         let vectors = read("vectors", &[self.size, self.d])?;
         let (counts, sums) = (read("counts", &[self.size])?, read("sums", &[self.size, self.d])?);
         self.initialised = read("initialised", &[1])?.values.first() == Some(&1.0);
@@ -261,6 +263,10 @@ impl Codebook {
         self.counts.clone_from(&counts.values);
         self.sums.clone_from(&sums.values);
         Ok(())
+    }
+
+    fn parameters(&self) -> usize {
+        self.size * self.d
     }
 }
 

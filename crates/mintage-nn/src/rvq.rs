@@ -3,7 +3,9 @@
 
 use burn::tensor::{Device, Tensor};
 
-use crate::{Rng, TensorMap, WeightsError, kernels::mean_squared_error, quantize::Codebook, weights::to_vec};
+use crate::{
+    Part, Rng, TensorMap, WeightsError, kernels::mean_squared_error, quantize::Codebook, weights::to_vec,
+};
 
 /// Codes of a batch, level by level, and the vectors that they stand for.
 #[derive(Clone, Debug)]
@@ -100,16 +102,19 @@ impl ResidualQuantizer {
         let levels = self.books.iter_mut().zip(found.residuals.iter().zip(&found.codes));
         levels.map(|(book, (given, codes))| book.update(given, codes, rng)).sum()
     }
+}
 
-    pub fn save_into(&self, prefix: &str, map: &mut TensorMap) {
-        for (level, book) in self.books.iter().enumerate() {
-            book.save_into(&format!("{prefix}.{level}"), map);
-        }
+impl Part for ResidualQuantizer {
+    fn save_weights(&self, name: &str, map: &mut TensorMap) {
+        self.books.save_weights(name, map);
     }
 
-    pub fn load_from(&mut self, prefix: &str, map: &TensorMap) -> Result<(), WeightsError> {
-        let mut levels = self.books.iter_mut().enumerate();
-        levels.try_for_each(|(level, book)| book.load_from(&format!("{prefix}.{level}"), map))
+    fn load_weights(&mut self, name: &str, map: &TensorMap) -> Result<(), WeightsError> {
+        self.books.load_weights(name, map)
+    }
+
+    fn parameters(&self) -> usize {
+        self.books.parameters()
     }
 }
 
@@ -170,11 +175,11 @@ mod tests {
         let inputs = Rng::new(4, 0).normals(4 * 200);
         let (a, mut b) = (trained(&inputs), ResidualQuantizer::new(3, 16, 4));
         let mut map = TensorMap::default();
-        a.save_into("codes", &mut map);
-        b.load_from("codes", &map).unwrap();
+        a.save_weights("codes", &mut map);
+        b.load_weights("codes", &map).unwrap();
         assert!(b.is_initialised());
         assert_eq!(a.encode(&inputs, 3), b.encode(&inputs, 3));
         let mut other = ResidualQuantizer::new(3, 8, 4);
-        assert!(other.load_from("codes", &map).is_err());
+        assert!(other.load_weights("codes", &map).is_err());
     }
 }

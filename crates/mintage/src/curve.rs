@@ -233,7 +233,7 @@ impl Outlook {
 pub fn advice(dir: &Path, config: &ModelConfig) -> Option<String> {
     let found = Curve::read(dir)?.outlook()?;
     // Some families end where more steps would only learn by heart, whatever the curve.
-    let enough = config.model.most_steps(config.info.train_len()).is_some_and(|most| config.step >= most);
+    let enough = config.model.max_steps(config.info.train_len()).is_some_and(|most| config.step >= most);
     match found {
         Outlook::Falling { .. } if enough => None,
         found => Some(found.sentence(config.info.item())),

@@ -97,7 +97,7 @@ pub fn train(
     on(Event::Plan(plan));
     data.notes().iter().for_each(|note| on(Event::Warning { message: note.clone() }));
     run.set_state(RunState::Training, state.step, state.train_secs)?;
-    let (read, cut) = (data.clone(), config.cut());
+    let (read, cut) = (data.clone(), config.chunking());
     let items = data.items(Split::Train, cut);
     let loader = Loader::new(items, config.batch(), seed, state.step, move |indices, step| {
         read.batch(indices, cut, Some(seed ^ step.rotate_left(32)))
@@ -181,7 +181,7 @@ fn plan(
         batch: config.batch(),
         time_secs: budget.map(|b| b.as_secs_f64()),
         steps: recipe.train.steps,
-        most_steps: config.most_steps(data.splits().train.len()),
+        most_steps: config.max_steps(data.splits().train.len()),
         resumed_at,
     }
 }
@@ -426,7 +426,7 @@ impl Loop<'_> {
 
     /// Mean metrics over the valid split (`valid_items` of it), always with the same random numbers.
     fn validation(&self, progress: f64) -> Result<Option<Metrics>, Error> {
-        let cut = self.config.cut();
+        let cut = self.config.chunking();
         let valid = self.data.items(Split::Valid, cut);
         let (most, at_once) = match self.data {
             AnyData::Image(_) => (VALID_IMAGES, IMAGES_AT_ONCE),

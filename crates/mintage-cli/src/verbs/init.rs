@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use mintage::{
-    models::{audio, image, sequence, table, video},
+    models::{AudioConfig, ImageConfig, SequenceConfig, TableConfig, VideoConfig},
     recipe::{TrainSpec, VALID_CLIPS, VALID_IMAGES, VALID_ROWS, VALID_SEQUENCES, VALID_SOUNDS},
 };
 use mintage_data::{
@@ -72,17 +72,18 @@ fn recipe(spec: &SourceSpec, found: &Inspection, rules: Option<&FoundRules>, see
     let train = TrainSpec::default();
     let (data, families, auto, valid) = match rules {
         _ if found.sequences.is_some() => {
-            (of_sequences(spec), "ar, vae, vqvae or gan", sequence::AUTO_FAMILY, VALID_SEQUENCES)
+            (of_sequences(spec), SequenceConfig::FAMILIES, SequenceConfig::AUTO, VALID_SEQUENCES)
         }
         _ if found.sounds.is_some() => {
-            (of_sounds(spec), "vae, vqvae or gan", audio::AUTO_FAMILY, VALID_SOUNDS)
+            (of_sounds(spec), AudioConfig::FAMILIES, AudioConfig::AUTO, VALID_SOUNDS)
         }
-        _ if found.clips.is_some() => (of_clips(spec), "vae, vqvae or gan", video::AUTO_FAMILY, VALID_CLIPS),
-        Some(rules) => {
-            (of_rows(spec, rules), "ar, mixture, vae, vqvae, gan or flow", table::AUTO_FAMILY, VALID_ROWS)
-        }
-        None => (of_images(spec, found), "vae, gan, vqvae or flow", image::AUTO_FAMILY, VALID_IMAGES),
+        _ if found.clips.is_some() => (of_clips(spec), VideoConfig::FAMILIES, VideoConfig::AUTO, VALID_CLIPS),
+        Some(rules) => (of_rows(spec, rules), TableConfig::FAMILIES, TableConfig::AUTO, VALID_ROWS),
+        None => (of_images(spec, found), ImageConfig::FAMILIES, ImageConfig::AUTO, VALID_IMAGES),
     };
+    let names: Vec<&str> = families.iter().map(|family| family.name()).collect();
+    let families =
+        names.split_last().map_or_else(String::new, |(last, rest)| format!("{} or {last}", rest.join(", ")));
     format!(
         "# A recipe for `mintage train`. Lines that begin with # say what else there is.\n\n\
          [data]\n{data}\n\

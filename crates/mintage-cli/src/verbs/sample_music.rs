@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use mintage::{
     Event, Model, MusicRequest,
+    models::GenerativeModel,
     sample::{check_conditioning, music::Key},
 };
 use mintage_data::{

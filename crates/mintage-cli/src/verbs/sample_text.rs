@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use mintage::{
-    Conditioning, Event, Model, SamplingParams, Shape, TextRequest, nn::Rng, sample::check_conditioning,
+    Conditioning, Event, Model, SamplingParams, Shape, TextRequest, models::GenerativeModel, nn::Rng,
+    sample::check_conditioning,
 };
 use mintage_data::{
     Column, IfExists, Provenance, Table, TextTokenizer,

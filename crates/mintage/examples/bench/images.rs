@@ -6,7 +6,7 @@ use burn::tensor::Device;
 use mintage::{
     Family, Recipe, Size,
     data::{ImageBatch, ImageSet, Loader, Split},
-    models::{ImageConfig, ImageInfo, ImageModel, ImageSampleParams},
+    models::{GenerativeModel, ImageConfig, ImageInfo, ImageModel, ImageSampleParams},
     nn::Rng,
 };
 

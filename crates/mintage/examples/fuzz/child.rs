@@ -210,9 +210,9 @@ impl Child {
 fn opened(spec: &SourceSpec) -> Result<(), Error> {
     let data = AnyData::open(spec)?;
     let config = AnyConfig::preset(None, mintage::Size::Tiny, &data.info(), &toml::Table::new())?;
-    let items = data.items(Split::Train, config.cut());
+    let items = data.items(Split::Train, config.chunking());
     let some = &items[..items.len().min(4)];
-    data.batch(some, config.cut(), Some(1))?;
+    data.batch(some, config.chunking(), Some(1))?;
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use mintage::{
         evaluate,
         image::{ConvNet, Training},
     },
-    models::{Conditioning, VideoModel, VideoSampleParams},
+    models::{Conditioning, GenerativeModel, VideoModel, VideoSampleParams},
     nn::Rng,
 };
 
@@ -165,7 +165,7 @@ fn through_encoder(clips: &VideoModel, clip: &VideoBatch, area: usize, window: u
         let part = first * area..(first + window) * area;
         let pixels = clip.pixels[part.clone()].to_vec();
         let one = VideoBatch { pixels, labels: vec![], n: 1 };
-        back[part].copy_from_slice(&clips.reconstruct(&one).unwrap());
+        back[part].copy_from_slice(&clips.reconstruct(&one, &mut Rng::new(0, 0)).unwrap());
     }
     back
 }

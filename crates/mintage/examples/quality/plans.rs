@@ -8,7 +8,7 @@ use mintage::{
         sequence::{BOUNDARY, Chunking},
     },
     evaluate::sequence::{KneserNey, self_bleu},
-    models::{SequenceModel, SequenceSampleParams},
+    models::{GenerativeModel, SequenceModel, SequenceSampleParams},
     nn::Rng,
 };
 
@@ -102,7 +102,7 @@ fn bounds(model: &Model, data: &AnyData) -> Bounds {
     let mut rng = Rng::new(0, 0);
     for batch in batches(data, any.config().cut()) {
         let Batch::Sequence(batch) = batch else { panic!("no sequences") };
-        nats += vae.nll(&batch, SAMPLES, &mut rng).iter().sum::<f64>();
+        nats += vae.nll(&batch, SAMPLES, &mut rng).unwrap().iter().sum::<f64>();
         tokens += batch.targets() as f64;
         kl += vae.validate(&batch, 1.0, &mut rng).unwrap().get("kl").unwrap() * batch.n as f64;
         items += batch.n as f64;
@@ -118,7 +118,7 @@ fn likelihood(model: &Model, data: &AnyData) -> f64 {
     for batch in batches(data, any.config().cut()) {
         let Batch::Sequence(batch) = batch else { panic!("no sequences") };
         let row = batch.time() + 1;
-        nats += any.nll(&batch, 1, &mut Rng::new(0, 0)).iter().sum::<f64>();
+        nats += any.nll(&batch, 1, &mut Rng::new(0, 0)).unwrap().iter().sum::<f64>();
         let known = |row: &[u32]| row[1..].iter().filter(|&&token| token != u32::MAX).count();
         tokens += batch.tokens.chunks(row).map(known).sum::<usize>() as f64;
     }
@@ -155,7 +155,7 @@ pub fn curve(case: &str, options: &Options) {
             let choice = SamplingParams { temperature, ..SamplingParams::default() };
             let draw =
                 SequenceSampleParams { endless: true, choice, ..SequenceSampleParams::new(DRAWN, LENGTH) };
-            let new = any.sample(&draw, &mut |_, _, _| {}, &mut |_, _| true, &mut Rng::new(1, 0));
+            let new = any.sample((&draw, &mut |_, _, _| {}, &mut |_, _| true), &mut Rng::new(1, 0));
             let all: Vec<&[u32]> = new.iter().map(Vec::as_slice).collect();
             let quality = all.iter().map(|new| judge.nll(new)).sum::<f64>() / (DRAWN * LENGTH) as f64;
             let own = KneserNey::fit(ORDER, vocab, all.iter().copied());

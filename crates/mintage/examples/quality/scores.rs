@@ -13,6 +13,7 @@ use mintage::{
         evaluate,
         image::{Features, prdc},
     },
+    models::GenerativeModel,
     models::ImageModel,
     nn::Rng,
     report::{Metric, Report},
@@ -50,7 +51,7 @@ pub fn vqvae(case: &str, options: &Options) {
     for items in holdout.chunks(100) {
         let batch = data.batch(items).unwrap();
         vqvae.codes_of(&batch).into_iter().for_each(|code| used[code as usize] = true);
-        let back = vqvae.reconstruct(&batch, &mut Rng::new(1, 0));
+        let back = vqvae.reconstruct(&batch, &mut Rng::new(1, 0)).unwrap();
         let pairs = back.iter().zip(&batch.pixels);
         squares += pairs.map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2)).sum::<f64>() / 255.0 / 255.0;
         nats += model.nll(&Batch::Image(batch), 1, 1).unwrap().iter().sum::<f64>();

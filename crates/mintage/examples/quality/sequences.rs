@@ -6,6 +6,7 @@ use mintage::{
     AnyData, AnyModel, Batch, Family, Model, TextRequest,
     data::{Split, sequence::Chunking},
     evaluate::{Options as Judging, evaluate},
+    models::GenerativeModel,
     nn::Rng,
     report::Better,
 };
@@ -157,7 +158,7 @@ fn likelihood(model: &Model, data: &AnyData) -> (f64, f64) {
     let (mut nats, mut tokens, mut chars) = (0.0, 0.0, 0.0);
     for &document in &set.splits().holdout {
         let all = set.document(document);
-        nats += any.document_nll(&all, set.class(document)).unwrap();
+        nats += any.whole_nll(&all, set.class(document)).unwrap();
         tokens += all.len() as f64 - 1.0;
         chars += set.codec().text().map_or(0.0, |codec| codec.decode(&all).chars().count() as f64);
     }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 use mintage::{
     AnyData, AnyModel, AudioRequest, Family, Model,
     data::{AudioSet, Split},
-    models::{AudioModel, audio::si_sdr_db},
+    models::{AudioModel, GenerativeModel, audio::si_sdr_db},
 };
 
 use crate::{
@@ -101,7 +101,7 @@ pub fn codec(case: &str, options: &Options) {
     for part in items.chunks(16) {
         let batch = data.batch(part, None);
         let start = Instant::now();
-        let back = codec.reconstruct(&batch);
+        let back = codec.reconstruct(&batch, &mut mintage::nn::Rng::new(0, 0)).unwrap();
         spent += start.elapsed().as_secs_f64();
         secs += (batch.n * data.codec().segment) as f64 / rate;
         let each = back.len() / batch.n;

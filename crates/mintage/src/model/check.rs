@@ -13,22 +13,14 @@ use mintage_data::{
 use super::ModelConfig;
 use crate::{
     dataset::AnyTransform,
-    models::{AnyConfig, AudioInfo, DataInfo, VideoInfo},
+    models::{AudioInfo, DataInfo, VideoInfo},
     run::MAX_TRAIN_SECS,
 };
 
 impl ModelConfig {
     /// What is wrong with it.
     pub(super) fn check(&self) -> Result<(), String> {
-        let same_kind = matches!(
-            (&self.model, &self.info),
-            (AnyConfig::Image(_), DataInfo::Image(_))
-                | (AnyConfig::Table(_), DataInfo::Table(_))
-                | (AnyConfig::Sequence(_), DataInfo::Sequence(_))
-                | (AnyConfig::Audio(_), DataInfo::Audio(_))
-                | (AnyConfig::Video(_), DataInfo::Video(_))
-        );
-        if !same_kind {
+        if !self.model.suits(&self.info) {
             return Err(format!("a model of other data than {}", self.info.items()));
         }
         self.model.check().map_err(|error| error.message)?;

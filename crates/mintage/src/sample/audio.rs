@@ -8,7 +8,10 @@ use crate::{
     dataset::AnyTransform,
     error::Error,
     model::Model,
-    models::{AnyModel, AudioInfo, AudioModel, AudioSampleParams, Conditioning, DataInfo, SamplingParams},
+    models::{
+        AnyModel, AudioInfo, AudioModel, AudioSampleParams, Conditioning, DataInfo, GenerativeModel,
+        SamplingParams,
+    },
 };
 
 /// Sounds drawn between two words about progress.
@@ -137,7 +140,7 @@ impl Model {
             Conditioning::Interpolate { .. } => "what lies between two sounds",
             Conditioning::Continue { .. } => "what comes behind a sound",
         };
-        match model.supports(&begin.map(Vec::as_slice)) {
+        match model.supports(&begin.map(|_| ())) {
             true => Ok(()),
             false => {
                 let family = self.config.model.family().name();
@@ -158,7 +161,7 @@ impl Model {
                 batch.samples.extend(&channel[first..first + length]);
                 batch.samples.resize(batch.samples.len() + info.segment - length, 0.0);
             }
-            let Some(found) = model.reconstruct(&batch) else {
+            let Some(found) = model.reconstruct(&batch, &mut Rng::new(0, 0)) else {
                 let family = self.config.model.family().name();
                 return Err(Error::request(format!(
                     "a {family} has no encoder; reconstruct works for vae and vqvae"

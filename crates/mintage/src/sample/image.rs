@@ -8,7 +8,8 @@ use crate::{
     error::Error,
     model::Model,
     models::{
-        AnyModel, Conditioning, DataInfo, ImageInfo, ImageModel, ImageSampleParams, image::SAMPLE_BATCH,
+        AnyModel, Conditioning, DataInfo, GenerativeModel, ImageInfo, ImageModel, ImageSampleParams,
+        image::SAMPLE_BATCH,
     },
 };
 
@@ -99,7 +100,7 @@ impl Model {
             Conditioning::Interpolate { .. } => ("the way between two images", "vae and flow"),
             Conditioning::Continue { .. } => ("what comes after an image", "no family"),
         };
-        if !images.supports(&request.conditioning) {
+        if !images.supports(&request.conditioning.map(|_| ())) {
             return Err(Error::request(format!("a {family} cannot draw {what}; {able} can")));
         }
         match request.conditioning {

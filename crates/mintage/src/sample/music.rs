@@ -14,7 +14,7 @@ use super::{
 use crate::{
     error::Error,
     model::Model,
-    models::{Conditioning, GUIDANCE, SamplingParams, SequenceSampleParams},
+    models::{Conditioning, GUIDANCE, GenerativeModel, SamplingParams, SequenceSampleParams},
 };
 
 /// Bars of a tune that nothing else ends.
@@ -158,7 +158,7 @@ impl Model {
                 true
             };
             let mut rng = Rng::new(request.seed, part as u64 + 1);
-            for tokens in parts.model.sample(&draw, &mut limit, &mut decode_audio, &mut rng) {
+            for tokens in parts.model.sample((&draw, &mut limit, &mut decode_audio), &mut rng) {
                 tunes.push(limits.kept(codec.decode(&[&prompt[1..], &tokens].concat())));
             }
         }

@@ -10,7 +10,7 @@ use crate::{
     dataset::AnyTransform,
     error::Error,
     model::Model,
-    models::{AnyModel, TableModel, TableSampleParams, table::HIDDEN},
+    models::{AnyModel, GenerativeModel, TableModel, TableSampleParams, table::HIDDEN},
 };
 
 /// Rows drawn at a time: each part has a stream of random numbers of its own, so that the first rows do not

@@ -13,7 +13,7 @@ use crate::{
     error::Error,
     model::Model,
     models::{
-        AnyModel, Conditioning, DataInfo, Family, GUIDANCE, SamplingParams, SequenceModel,
+        AnyModel, Conditioning, DataInfo, Family, GUIDANCE, GenerativeModel, SamplingParams, SequenceModel,
         SequenceSampleParams,
     },
     recipe::nearest,
@@ -109,7 +109,7 @@ pub fn check_conditioning<T>(conditioning: &Conditioning<T>, model: &Model, n: u
     if matches!(conditioning, Conditioning::Interpolate { .. }) && n < 2 {
         return Err(Error::request("the way from one file to another has two steps at least"));
     }
-    if model.sequences()?.model.supports(&conditioning.map(|_| &[][..])) {
+    if model.sequences()?.model.supports(&conditioning.map(|_| ())) {
         return Ok(());
     }
     Err(match (conditioning, model.config.model.family()) {
@@ -219,7 +219,7 @@ impl Model {
                 rows[row].tell(&mut |text| on(first + row, text)) && goes_on
             };
             let mut rng = Rng::new(request.seed, part as u64 + 1);
-            parts.model.sample(&draw, &mut limit, &mut decode_audio, &mut rng);
+            parts.model.sample((&draw, &mut limit, &mut decode_audio), &mut rng);
             for (row, growing) in rows.into_iter().enumerate() {
                 texts.push(growing.finish(&mut |text| on(first + row, text)));
             }

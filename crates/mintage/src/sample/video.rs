@@ -7,7 +7,10 @@ use crate::{
     dataset::AnyTransform,
     error::Error,
     model::Model,
-    models::{AnyModel, Conditioning, DataInfo, SamplingParams, VideoInfo, VideoModel, VideoSampleParams},
+    models::{
+        AnyModel, Conditioning, DataInfo, GenerativeModel, SamplingParams, VideoInfo, VideoModel,
+        VideoSampleParams,
+    },
 };
 
 /// Bytes of clips drawn between two words about progress, as far as whole clips allow; and clips.
@@ -75,7 +78,7 @@ impl Model {
     ) -> Result<Clips, Error> {
         let VideoParts { model, info, codec } = self.clips()?;
         let (conditioning, n) = (request.conditioning.map(Vec::as_slice), request.n);
-        if !model.supports(&conditioning) {
+        if !model.supports(&conditioning.map(|_| ())) {
             let family = self.config.model.family().name();
             let why =
                 format!("a {family} of clips can neither vary one nor go on from one; vae and vqvae can");
@@ -110,7 +113,7 @@ impl Model {
             let mut back = Vec::with_capacity(windows.len());
             for window in windows {
                 let batch = VideoBatch { pixels: window, labels: label.clone(), n: 1 };
-                back.push(model.reconstruct(&batch).ok_or_else(|| {
+                back.push(model.reconstruct(&batch, &mut Rng::new(0, 0)).ok_or_else(|| {
                     let family = self.config.model.family().name();
                     Error::request(format!("a {family} has no encoder; reconstruct works for vae and vqvae"))
                 })?);

@@ -15,8 +15,9 @@ use crate::{
     dataset::AnyData,
     error::Error,
     models::{
-        AnyModel, AudioModel, AudioSampleParams, Conditioning, ImageModel, ImageSampleParams, SamplingParams,
-        SequenceModel, SequenceSampleParams, TableModel, TableSampleParams, VideoModel, VideoSampleParams,
+        AnyModel, AudioModel, AudioSampleParams, Conditioning, GenerativeModel, ImageModel,
+        ImageSampleParams, SamplingParams, SequenceModel, SequenceSampleParams, TableModel,
+        TableSampleParams, VideoModel, VideoSampleParams,
     },
     sample::audio::interleaved,
 };
@@ -87,7 +88,7 @@ fn preview_sequences(
     let classes = &set.info().classes;
     let draw = |class: Option<u32>, length: usize, rng: &mut Rng| {
         let draw = SequenceSampleParams { class, ..SequenceSampleParams::new(1, length) };
-        model.sample(&draw, &mut |_, _, _| {}, &mut |_, _| true, rng).concat()
+        model.sample((&draw, &mut |_, _, _| {}, &mut |_, _| true), rng).concat()
     };
     let (path, bytes) = match set.codec() {
         Tokenizer::Text(codec) if classes.is_empty() => {

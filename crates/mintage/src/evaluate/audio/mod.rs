@@ -20,7 +20,7 @@ use crate::{
     error::Error,
     events::Event,
     model::Model,
-    models::{Batch, audio::si_sdr_db},
+    models::{Batch, GenerativeModel, audio::si_sdr_db},
     report::{Exhibit, Metric, Report, audio::player, charts::escaped},
     sample::{AudioRequest, audio::interleaved},
 };
@@ -104,7 +104,7 @@ fn through_the_codec(
     let parts = model.sounds()?;
     let all: Vec<u32> = data.items(Split::Holdout).collect();
     let batch = data.batch(&evenly(&all, THROUGH), None);
-    if let Some(back) = parts.model.reconstruct(&batch) {
+    if let Some(back) = parts.model.reconstruct(&batch, &mut mintage_nn::Rng::new(options.seed, 0)) {
         let each = batch.samples.len() / batch.n;
         if parts.model.keeps_waves() {
             let ratios = si_sdr_db(&batch.samples, &back, each);

@@ -7,6 +7,7 @@ use mintage_data::SequenceSet;
 use mintage_nn::Rng;
 
 use super::super::{ItemScore, Options, table::p_values, work};
+use crate::models::GenerativeModel;
 use crate::{error::Error, events::Event, model::Model, models::sequence::vae};
 
 /// Tokens of a document that are read, and documents that are compared with, at most.
@@ -35,7 +36,7 @@ pub fn score(
         done += 1;
         let cut = parts.model.config().cut();
         let tokens = set.beginning(document, TOKENS);
-        if let Some(nats) = parts.model.document_nll(&tokens, set.class(document)) {
+        if let Some(nats) = parts.model.whole_nll(&tokens, set.class(document)) {
             return (nats, (tokens.len() - 1).max(1) as f64);
         }
         let items: Vec<u32> = set.items_of(document, cut).take(TOKENS / cut.time() + 1).collect();
@@ -43,7 +44,12 @@ pub fn score(
             return (0.0, 1.0);
         }
         let batch = set.batch(&items, cut, None);
-        let nats = parts.model.nll(&batch, vae::SAMPLES, &mut Rng::new(0, 0)).iter().sum::<f64>();
+        let nats = parts
+            .model
+            .nll(&batch, vae::SAMPLES, &mut Rng::new(0, 0))
+            .unwrap_or_default()
+            .iter()
+            .sum::<f64>();
         (nats, batch.targets().max(1) as f64)
     };
     let of_fresh: Vec<(f64, f64)> = fresh.iter().map(|&document| read(data, document)).collect();

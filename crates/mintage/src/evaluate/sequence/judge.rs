@@ -26,7 +26,7 @@ use crate::{
     error::Error,
     events::Event,
     model::Model,
-    models::{SequenceModel, sequence::vae},
+    models::{GenerativeModel, SequenceModel, sequence::vae},
     report::{Metric, Report},
 };
 
@@ -322,10 +322,10 @@ fn nats_of(
         nats.extend(match cut {
             Chunking::Segments(_) => {
                 let items: Vec<u32> = group.iter().map(|held| held.item).collect();
-                model.nll(&data.batch(&items, cut, None), vae::SAMPLES, &mut rng)
+                model.nll(&data.batch(&items, cut, None), vae::SAMPLES, &mut rng).unwrap_or_default()
             }
             Chunking::Windows(_) => {
-                let nats = |held: &Held| model.document_nll(&held.tokens, held.class);
+                let nats = |held: &Held| model.whole_nll(&held.tokens, held.class);
                 group.iter().filter_map(nats).collect()
             }
         });

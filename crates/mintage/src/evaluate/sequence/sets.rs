@@ -27,7 +27,7 @@ use crate::{
     error::Error,
     events::Event,
     model::Model,
-    models::{SamplingParams, SequenceSampleParams},
+    models::{GenerativeModel, SamplingParams, SequenceSampleParams},
 };
 
 /// Passages on either side, at most, unless asked otherwise, and fewer than this say nothing.
@@ -311,7 +311,7 @@ fn draw(
             };
             stream += 1;
             let mut rng = Rng::new(seed, stream);
-            let drawn = parts.model.sample(&draw, &mut |_, _, _| {}, &mut |_, _| true, &mut rng);
+            let drawn = parts.model.sample((&draw, &mut |_, _, _| {}, &mut |_, _| true), &mut rng);
             for tokens in drawn {
                 let tokens = if whole { tokens } else { tokens[length.min(tokens.len())..].to_vec() };
                 for passage in tokens.chunks(length).take(each.min(left)) {

@@ -14,6 +14,7 @@ use super::{
     membership::{Attacked, with_model},
     work,
 };
+use crate::models::GenerativeModel;
 use crate::{
     dataset::AnyData,
     error::Error,
@@ -140,7 +141,7 @@ fn through_the_encoder(
 ) -> Result<(), Error> {
     on(work("held-out clips through the encoder", 0, 1));
     let batch = data.batch(&evenly(&data.splits().holdout, THROUGH), None);
-    if let Some(back) = model.clips()?.model.reconstruct(&batch) {
+    if let Some(back) = model.clips()?.model.reconstruct(&batch, &mut mintage_nn::Rng::new(options.seed, 0)) {
         let ratios = psnr_db(&batch.pixels, &back, data.codec().pixels());
         let value = Interval::of_mean(&ratios, RESAMPLES, options.seed);
         metrics.push(Metric::higher("PSNR of held-out clips", "decibel, through the encoder", value));

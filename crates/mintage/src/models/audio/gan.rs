@@ -21,17 +21,22 @@ use burn::{
 };
 use mintage_data::AudioBatch;
 use mintage_nn::{
-    AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError, kernels,
+    AdamW, NotFinite, Rng, Schedule, Trainable, kernels,
     layers::{DepthwiseTime, Embedding, Linear},
     weights::to_vec,
 };
 use serde::{Deserialize, Serialize};
 
+use super::Audio;
 use super::{
     AudioInfo, AudioSampleParams,
     griffin_lim::signal_of_levels,
     net::{Lengths, SAMPLE_BATCH, signals},
     spectral::Framing,
+};
+use crate::models::{
+    generative::{FamilyConfig, GenerativeModel, parts},
+    memory,
 };
 use crate::{
     events::Metrics,
@@ -67,9 +72,9 @@ const D_LABEL: usize = 32;
 /// The most rows at the lowest rate.
 const BOTTOM: usize = 16;
 
-impl Config {
+impl FamilyConfig<Audio> for Config {
     /// The preset of a size.
-    pub fn preset(size: Size, _info: &AudioInfo) -> Self {
+    fn preset(size: Size, _info: &AudioInfo) -> Self {
         let (width, blocks) = match size {
             Size::Tiny => (96, 1),
             Size::Small => (160, 2),
@@ -87,6 +92,10 @@ impl Config {
             label_drop: 0.1,
         }
     }
+
+    fn activations(&self, info: &AudioInfo) -> u64 {
+        memory::of_sound(info, self.width, self.blocks, 1.5)
+    }
 }
 
 /// A GAN of sounds with both optimisers.
@@ -101,8 +110,10 @@ pub struct Gan {
     critic: Trainable<Critic>,
 }
 
-impl Gan {
-    pub fn new(config: &Config, info: &AudioInfo, device: &Device, rng: &mut Rng) -> Self {
+impl GenerativeModel<Audio> for Gan {
+    type Config = Config;
+
+    fn new(config: &Config, info: &AudioInfo, device: &Device, rng: &mut Rng) -> Self {
         let on = device.clone().autodiff();
         let adam = |ema| AdamW { beta1: 0.0, beta2: 0.99, clip: 0.0, ema, ..AdamW::default() };
         let framing = Framing::of_rate(info.rate_hz, info.channels);
@@ -118,14 +129,14 @@ impl Gan {
         }
     }
 
-    pub fn stages(&self) -> Vec<(&'static str, f64)> {
-        vec![("training", 0.0)]
+    fn config(&self) -> Config {
+        self.config.clone()
     }
 
     /// One step of the critic, then one of the generator. Metrics: the critic's loss, the generator's, how well
     /// real and generated are told apart (0.5: not at all), the penalty when due, and the diversity of the generated batch
     /// against the real one (0: collapsed).
-    pub fn step(&mut self, batch: &AudioBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+    fn step(&mut self, batch: &AudioBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
         let (on, n) = (self.device.clone().autodiff(), batch.n);
         let lr = self.config.lr * Schedule::default().factor(progress);
         let classes = class_input(&batch.labels, n, self.info.classes, self.config.label_drop as f32, rng);
@@ -170,25 +181,9 @@ impl Gan {
         Ok(metrics)
     }
 
-    /// A GAN has no number on held-out items that is worth minimising: it is judged by its samples.
-    pub fn validate(&self, _batch: &AudioBatch, _progress: f64, _rng: &mut Rng) -> Option<Metrics> {
-        None
-    }
-
-    /// What the critic sees of a batch: `[n, frames, channels · bins]`, nothing behind the end of a sound.
-    fn levels(&self, batch: &AudioBatch, mask: &Tensor<3>) -> Tensor<3> {
-        let Rates { frames, frame, .. } = self.generator.net().rates;
-        let levels = self.framing.levels(signals(batch, &self.device));
-        masked(levels.reshape([batch.n, frames, frame]), mask)
-    }
-
-    fn frames_of(&self, batch: &AudioBatch) -> Vec<usize> {
-        batch.lengths.iter().map(|&length| (length as usize).div_ceil(self.framing.hop).max(1)).collect()
-    }
-
     /// Draws from the averaged generator; a temperature below 1 draws `z` nearer to the middle. Whole sounds end where
     /// sounds of their class do, others last as long as asked.
-    pub fn sample(&self, draw: &AudioSampleParams, rng: &mut Rng) -> Vec<Vec<f32>> {
+    fn sample(&self, draw: &AudioSampleParams, rng: &mut Rng) -> Vec<Vec<f32>> {
         let net = self.generator.averaged();
         let (segment, none) = (self.info.segment, self.info.classes as u32);
         let fade = segment / 8;
@@ -228,6 +223,21 @@ impl Gan {
         sounds
     }
 
+    parts!("generator" = generator, "critic" = critic, "lengths" = lengths);
+}
+
+impl Gan {
+    /// What the critic sees of a batch: `[n, frames, channels · bins]`, nothing behind the end of a sound.
+    fn levels(&self, batch: &AudioBatch, mask: &Tensor<3>) -> Tensor<3> {
+        let Rates { frames, frame, .. } = self.generator.net().rates;
+        let levels = self.framing.levels(signals(batch, &self.device));
+        masked(levels.reshape([batch.n, frames, frame]), mask)
+    }
+
+    fn frames_of(&self, batch: &AudioBatch) -> Vec<usize> {
+        batch.lengths.iter().map(|&length| (length as usize).div_ceil(self.framing.hop).max(1)).collect()
+    }
+
     /// The frame that a new sound ends before.
     fn end(&self, label: u32, rng: &mut Rng) -> usize {
         if self.info.whole { self.lengths.draw(label, rng) } else { self.generator.net().rates.frames }
@@ -246,34 +256,6 @@ impl Gan {
         let z = rng.normal_tensor([n, self.config.latent], &self.device) * temperature;
         let levels = net.forward(z, labels, &net.rates.mask(ends, &self.device));
         to_vec(&signal_of_levels(self.framing, levels.reshape([n * frames, frame]), n, TURNS, rng))
-    }
-
-    pub fn save_weights(&self, map: &mut TensorMap) {
-        self.generator.save_weights("generator", map);
-        self.critic.save_weights("critic", map);
-        self.lengths.save_into("lengths", map);
-    }
-
-    pub fn load_weights(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
-        self.generator.load_weights("generator", map)?;
-        self.critic.load_weights("critic", map)?;
-        self.lengths.load_from("lengths", map)
-    }
-
-    pub fn save_state(&self, map: &mut TensorMap) {
-        self.generator.save_state("generator", map);
-        self.critic.save_state("critic", map);
-        self.lengths.save_into("lengths", map);
-    }
-
-    pub fn load_state(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
-        self.generator.load_state("generator", map)?;
-        self.critic.load_state("critic", map)?;
-        self.lengths.load_from("lengths", map)
-    }
-
-    pub fn parameters(&self) -> usize {
-        self.generator.net().num_params() + self.critic.net().num_params()
     }
 }
 
@@ -571,7 +553,7 @@ mod tests {
         let (info, batch) = (tiny_info(1), tiny_batch(1));
         let mut a = tiny(&info);
         a.step(&batch, 0.5, &mut Rng::new(2, 0)).unwrap();
-        let (mut b, mut map) = (tiny(&info), TensorMap::default());
+        let (mut b, mut map) = (tiny(&info), mintage_nn::TensorMap::default());
         a.save_state(&mut map);
         b.load_state(&map).unwrap();
         let draw = draw(&[0, 1, 9], 512);

@@ -14,7 +14,7 @@ use burn::{
     tensor::{Device, Tensor, TensorData},
 };
 use mintage_nn::{
-    Rng, TensorMap, WeightsError, kernels,
+    Part, Rng, TensorMap, WeightsError, kernels,
     layers::{Decoder, DecoderConfig, Linear, Positions, sinusoidal},
 };
 use serde::{Deserialize, Serialize};
@@ -260,18 +260,20 @@ impl Whitening {
         let (mean, std) = self.moments(&z.device());
         z * std + mean
     }
+}
 
-    pub fn save_into(&self, prefix: &str, map: &mut TensorMap) {
+impl Part for Whitening {
+    fn save_weights(&self, name: &str, map: &mut TensorMap) {
         let latent = self.mean.len();
-        map.insert(format!("{prefix}.mean"), &[latent], self.mean.clone());
-        map.insert(format!("{prefix}.square"), &[latent], self.square.clone());
-        map.insert(format!("{prefix}.seen"), &[1], vec![self.seen]);
+        map.insert(format!("{name}.mean"), &[latent], self.mean.clone());
+        map.insert(format!("{name}.square"), &[latent], self.square.clone());
+        map.insert(format!("{name}.seen"), &[1], vec![self.seen]);
     }
 
-    pub fn load_from(&mut self, prefix: &str, map: &TensorMap) -> Result<(), WeightsError> {
+    fn load_weights(&mut self, name: &str, map: &TensorMap) -> Result<(), WeightsError> {
         let latent = self.mean.len();
         let read = |what: &str, size: usize| {
-            map.of_shape(&format!("{prefix}.{what}"), &[size]).map(|found| found.values.clone())
+            map.of_shape(&format!("{name}.{what}"), &[size]).map(|found| found.values.clone())
         };
         (self.mean, self.square, self.seen) =
             (read("mean", latent)?, read("square", latent)?, read("seen", 1)?[0]);

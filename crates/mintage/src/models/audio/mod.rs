@@ -13,23 +13,18 @@ pub(crate) mod test_support;
 pub mod vae;
 pub mod vqvae;
 
-use crate::models::Conditioning;
 use std::ops::RangeInclusive;
 
-use burn::tensor::Device;
 use mintage_data::AudioBatch;
-use mintage_nn::{NotFinite, Rng, TensorMap, WeightsError};
 use serde::{Deserialize, Serialize};
 
-use super::{Family, MAX_SAMPLE_STEPS, SamplingParams, Size, check_ranges, no_such_model};
-use crate::{
-    events::Metrics,
-    recipe::{RecipeError, merge_options},
+use super::{
+    Conditioning, SamplingParams,
+    generative::{Kind, families},
+    options::MAX_SAMPLE_STEPS,
+    with_classes,
 };
 pub use spectral::si_sdr_db;
-
-/// The family that `auto` stands for.
-pub const AUTO_FAMILY: Family = Family::Vqvae;
 
 /// What a model must know of sounds before it hears them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -64,187 +59,65 @@ pub struct AudioSampleParams<'a> {
 /// Rounds of Griffin and Lim: after a hundred nothing is heard of more.
 const MAX_GRIFFIN_LIM_ITERS: u64 = 256;
 
-/// Options of any family, and what they must lie between.
-const RANGES: [(&str, RangeInclusive<u64>); 13] = [
-    ("batch", 1..=65_536),
-    ("width", 2..=8_192),
-    ("blocks", 0..=64),
-    ("codes", 2..=65_536),
-    ("coarse", 1..=32),
-    ("fine", 1..=32),
-    ("code_dim", 1..=4_096),
-    ("latent", 1..=4_096),
-    ("group", 1..=64),
-    ("steps", 1..=MAX_SAMPLE_STEPS),
-    ("griffin_lim_iters", 0..=MAX_GRIFFIN_LIM_ITERS),
-    ("prior_layers", 0..=128),
-    ("prior_width", 2..=8_192),
-];
-
-/// Resolved configuration of a model of sounds.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "family", rename_all = "lowercase")]
-pub enum AudioConfig {
-    Gan(gan::Config),
-    Vae(vae::Config),
-    Vqvae(vqvae::Config),
+families! {
+    Audio: AudioConfig, AudioModel, auto = Vqvae;
+    Vae = vae, Vqvae = vqvae, Gan = gan,
 }
 
-impl AudioConfig {
-    /// The preset of a size for these data, with the user's `options` laid over it.
-    pub fn preset(
-        family: Option<Family>,
-        size: Size,
-        info: &AudioInfo,
-        options: &toml::Table,
-    ) -> Result<Self, RecipeError> {
-        let config = match family.unwrap_or(AUTO_FAMILY) {
-            Family::Gan => Self::Gan(merge_options(gan::Config::preset(size, info), options)?),
-            Family::Vae => Self::Vae(merge_options(vae::Config::preset(size, info), options)?),
-            Family::Vqvae => Self::Vqvae(merge_options(vqvae::Config::preset(size, info), options)?),
-            family => return Err(no_such_model(family, "sounds")),
-        };
-        config.check()?;
-        Ok(config)
-    }
-
-    /// Refuses sizes that no network can be built with, and numbers that nothing can be trained with.
-    pub fn check(&self) -> Result<(), RecipeError> {
-        check_ranges(self, &RANGES)?;
-        match self {
-            // Positions turn pairs of numbers.
-            Self::Vqvae(vqvae::Config { prior_width, .. }) | Self::Vae(vae::Config { prior_width, .. })
-                if !prior_width.is_multiple_of(2) =>
-            {
-                Err(RecipeError::of_key("model.prior_width", "must be even", None))
-            }
-            Self::Vqvae(_) | Self::Vae(_) | Self::Gan(_) => Ok(()),
-        }
-    }
-
-    pub fn family(&self) -> Family {
-        match self {
-            Self::Gan(_) => Family::Gan,
-            Self::Vae(_) => Family::Vae,
-            Self::Vqvae(_) => Family::Vqvae,
-        }
-    }
-
-    /// Items a step.
-    pub fn batch(&self) -> usize {
-        match self {
-            Self::Gan(c) => c.batch,
-            Self::Vae(c) => c.batch,
-            Self::Vqvae(c) => c.batch,
-        }
-    }
-}
-
-/// A model of sounds, of any family.
+/// Sounds, as their models see them.
 #[derive(Debug)]
-// There is one of these in a run.
-#[allow(clippy::large_enum_variant)]
-pub enum AudioModel {
-    Gan(gan::Gan),
-    Vae(vae::Vae),
-    Vqvae(vqvae::Vqvae),
-}
+pub enum Audio {}
 
-/// Calls the same method of whichever model it is.
-macro_rules! each {
-    ($any:expr, $model:ident => $call:expr) => {
-        match $any {
-            AudioModel::Gan($model) => $call,
-            AudioModel::Vae($model) => $call,
-            AudioModel::Vqvae($model) => $call,
-        }
-    };
+impl Kind for Audio {
+    const ITEMS: &'static str = "sounds";
+    const RANGES: &'static [(&'static str, RangeInclusive<u64>)] = &[
+        ("batch", 1..=65_536),
+        ("width", 2..=8_192),
+        ("blocks", 0..=64),
+        ("codes", 2..=65_536),
+        ("coarse", 1..=32),
+        ("fine", 1..=32),
+        ("code_dim", 1..=4_096),
+        ("latent", 1..=4_096),
+        ("group", 1..=64),
+        ("steps", 1..=MAX_SAMPLE_STEPS),
+        ("griffin_lim_iters", 0..=MAX_GRIFFIN_LIM_ITERS),
+        ("prior_layers", 0..=128),
+        ("prior_width", 2..=8_192),
+    ];
+
+    type Info = AudioInfo;
+    type Batch = AudioBatch;
+    type Config = AudioConfig;
+    type Model = AudioModel;
+    type Item = [f32];
+    type SampleParams<'a> = &'a AudioSampleParams<'a>;
+    type Samples = Vec<Vec<f32>>;
+    type Reconstruction = Vec<f32>;
+
+    fn train_len(info: &AudioInfo) -> usize {
+        info.train_len
+    }
+
+    fn classes(info: &AudioInfo) -> usize {
+        info.classes
+    }
+
+    fn item(_info: &AudioInfo) -> &'static str {
+        "sound"
+    }
+
+    fn items(info: &AudioInfo) -> String {
+        let channels = if info.channels == 1 { "mono" } else { "stereo" };
+        let secs = info.segment as f64 / f64::from(info.rate_hz);
+        let what = if info.whole { "sounds of up to" } else { "stretches of sound of" };
+        format!("{what} {secs:.1} s, {} Hz {channels}{}", info.rate_hz, with_classes(info.classes))
+    }
 }
 
 impl AudioModel {
-    /// A fresh model on `device` (plain; gradients are switched on inside), initialised from `rng`.
-    pub fn new(config: &AudioConfig, info: &AudioInfo, device: &Device, rng: &mut Rng) -> Self {
-        match config {
-            AudioConfig::Gan(c) => Self::Gan(gan::Gan::new(c, info, device, rng)),
-            AudioConfig::Vae(c) => Self::Vae(vae::Vae::new(c, info, device, rng)),
-            AudioConfig::Vqvae(c) => Self::Vqvae(vqvae::Vqvae::new(c, info, device, rng)),
-        }
-    }
-
-    /// One training step at `progress` ∈ [0, 1] of the budget. On an error nothing has changed.
-    pub fn step(&mut self, batch: &AudioBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
-        each!(self, m => m.step(batch, progress, rng))
-    }
-
-    /// Metrics on held-out items, with the averaged weights; the first is the one to minimise.
-    pub fn validate(&self, batch: &AudioBatch, progress: f64, rng: &mut Rng) -> Option<Metrics> {
-        each!(self, m => m.validate(batch, progress, rng))
-    }
-
-    /// The stages of training, and the share of the budget at which each begins.
-    pub fn stages(&self) -> Vec<(&'static str, f64)> {
-        each!(self, m => m.stages())
-    }
-
-    /// Whether this family can begin with that: a sound that is given takes an encoder.
-    pub fn supports(&self, conditioning: &Conditioning<&[f32]>) -> bool {
-        match (self, conditioning) {
-            (_, Conditioning::None) => true,
-            (Self::Vae(_) | Self::Vqvae(_), conditioning) => {
-                !matches!(conditioning, Conditioning::Interpolate { .. })
-            }
-            (Self::Gan(_), _) => false,
-        }
-    }
-
-    /// Draws sounds with the averaged weights: samples of each, channel by channel, as long as it is. What they
-    /// begin with must be what [`supports`](Self::supports) allows; otherwise it is nothing.
-    pub fn sample(&self, draw: &AudioSampleParams, rng: &mut Rng) -> Vec<Vec<f32>> {
-        each!(self, m => m.sample(draw, rng))
-    }
-
     /// Whether what comes back through the encoder is to be the same wave, and not only to sound the same.
     pub fn keeps_waves(&self) -> bool {
         matches!(self, Self::Vqvae(_))
-    }
-
-    /// Through the encoder and back, samples as in the batch; `None` where a family has no encoder.
-    pub fn reconstruct(&self, batch: &AudioBatch) -> Option<Vec<f32>> {
-        match self {
-            Self::Gan(_) => None,
-            Self::Vae(m) => Some(m.reconstruct(batch)),
-            Self::Vqvae(m) => Some(m.reconstruct(batch)),
-        }
-    }
-
-    /// `−log p` of what the model writes for each item: nats; `None` where a family has no likelihood.
-    pub fn nll(&self, batch: &AudioBatch) -> Option<Vec<f64>> {
-        match self {
-            Self::Gan(_) => None,
-            Self::Vae(_) => None,
-            Self::Vqvae(m) => Some(m.nll(batch)),
-        }
-    }
-
-    /// The published weights (averaged).
-    pub fn save_weights(&self, map: &mut TensorMap) {
-        each!(self, m => m.save_weights(map));
-    }
-
-    pub fn load_weights(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
-        each!(self, m => m.load_weights(map))
-    }
-
-    /// All that a resumed run needs.
-    pub fn save_state(&self, map: &mut TensorMap) {
-        each!(self, m => m.save_state(map));
-    }
-
-    pub fn load_state(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
-        each!(self, m => m.load_state(map))
-    }
-
-    pub fn parameters(&self) -> usize {
-        each!(self, m => m.parameters())
     }
 }

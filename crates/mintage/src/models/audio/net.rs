@@ -6,7 +6,7 @@ use burn::{
 };
 use mintage_data::AudioBatch;
 use mintage_nn::{
-    Rng, TensorMap, WeightsError,
+    Part, Rng, TensorMap, WeightsError,
     layers::{LayerNorm, Linear, TimeBlock, with_numbers},
 };
 
@@ -114,17 +114,19 @@ impl Lengths {
         (label as usize).min(self.classes)
     }
 
-    pub fn save_into(&self, name: &str, map: &mut TensorMap) {
+    fn shape(&self) -> [usize; 2] {
+        [self.classes + 1, self.frames + 1]
+    }
+}
+
+impl Part for Lengths {
+    fn save_weights(&self, name: &str, map: &mut TensorMap) {
         map.insert(name, &self.shape(), self.counts.clone());
     }
 
-    pub fn load_from(&mut self, name: &str, map: &TensorMap) -> Result<(), WeightsError> {
+    fn load_weights(&mut self, name: &str, map: &TensorMap) -> Result<(), WeightsError> {
         self.counts = map.of_shape(name, &self.shape())?.values.clone();
         Ok(())
-    }
-
-    fn shape(&self) -> [usize; 2] {
-        [self.classes + 1, self.frames + 1]
     }
 }
 
@@ -166,10 +168,10 @@ mod tests {
         assert_eq!(drawn(&lengths, 1), [10, 13]);
         assert_eq!(drawn(&lengths, 2), [10, 13, 16]);
         let (mut map, mut other) = (TensorMap::default(), Lengths::new(&info, hop));
-        lengths.save_into("lengths", &mut map);
-        other.load_from("lengths", &map).unwrap();
+        lengths.save_weights("lengths", &mut map);
+        other.load_weights("lengths", &map).unwrap();
         assert_eq!(lengths, other);
         let mut shorter = Lengths::new(&info, 2 * hop);
-        assert!(shorter.load_from("lengths", &map).is_err());
+        assert!(shorter.load_weights("lengths", &map).is_err());
     }
 }

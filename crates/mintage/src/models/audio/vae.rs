@@ -16,11 +16,10 @@ use burn::{
     tensor::{Device, Tensor, TensorData},
 };
 use mintage_data::AudioBatch;
-use mintage_nn::{
-    AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError, layers::Linear, weights::to_vec,
-};
+use mintage_nn::{AdamW, NotFinite, Rng, Schedule, Trainable, layers::Linear, weights::to_vec};
 use serde::{Deserialize, Serialize};
 
+use super::Audio;
 use super::{
     AudioInfo, AudioSampleParams, Conditioning,
     griffin_lim::signal_of_levels,
@@ -28,6 +27,12 @@ use super::{
     net::{Lengths, SAMPLE_BATCH, Stack, is_hidden, signals},
     spectral::{Framing, loudness},
 };
+use crate::models::options::check_even;
+use crate::models::{
+    generative::{FamilyConfig, GenerativeModel, parts},
+    memory,
+};
+use crate::recipe::RecipeError;
 use crate::{
     events::Metrics,
     models::{
@@ -70,9 +75,9 @@ pub struct Config {
     pub label_drop: f64,
 }
 
-impl Config {
+impl FamilyConfig<Audio> for Config {
     /// The preset of a size.
-    pub fn preset(size: Size, _info: &AudioInfo) -> Self {
+    fn preset(size: Size, _info: &AudioInfo) -> Self {
         let (width, blocks, prior_layers, prior_width) = match size {
             Size::Tiny => (96, 1, 4, 128),
             Size::Small => (128, 2, 5, 192),
@@ -97,6 +102,14 @@ impl Config {
             prior_lr: 5e-3,
             label_drop: 0.1,
         }
+    }
+
+    fn check(&self) -> Result<(), RecipeError> {
+        check_even("prior_width", self.prior_width)
+    }
+
+    fn activations(&self, info: &AudioInfo) -> u64 {
+        memory::of_sound(info, self.width, self.blocks, 1.0)
     }
 }
 
@@ -171,8 +184,10 @@ pub struct Vae {
     lengths: Lengths,
 }
 
-impl Vae {
-    pub fn new(config: &Config, info: &AudioInfo, device: &Device, rng: &mut Rng) -> Self {
+impl GenerativeModel<Audio> for Vae {
+    type Config = Config;
+
+    fn new(config: &Config, info: &AudioInfo, device: &Device, rng: &mut Rng) -> Self {
         let on = device.clone().autodiff();
         let autoencoder = Autoencoder::new(config, info, &on, rng);
         let shape = FlowShape {
@@ -194,25 +209,16 @@ impl Vae {
         }
     }
 
-    pub fn config(&self) -> &Config {
-        &self.config
+    fn config(&self) -> Config {
+        self.config.clone()
     }
 
-    pub fn stages(&self) -> Vec<(&'static str, f64)> {
+    fn stages(&self) -> Vec<(&'static str, f64)> {
         vec![("autoencoder", 0.0), ("prior over latent frames", self.config.prior_start)]
     }
 
-    fn hop(&self) -> usize {
-        self.autoencoder.net().framing.hop
-    }
-
-    /// Latent frames of an item.
-    fn context(&self) -> usize {
-        (self.info.segment / self.hop()).div_ceil(self.config.group).max(1)
-    }
-
     /// One step of whichever phase `progress` lies in; each phase has a schedule of its own.
-    pub fn step(&mut self, batch: &AudioBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+    fn step(&mut self, batch: &AudioBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
         let (from, hop) = (self.config.prior_start, self.hop());
         let told = match progress < from {
             true => self.step_autoencoder(batch, progress / from, rng),
@@ -220,6 +226,71 @@ impl Vae {
         }?;
         self.lengths.note(batch, hop);
         Ok(told)
+    }
+
+    /// Phase 1: the loss without the divergence, at the means of `q(z|X)`. Phase 2: the flow-matching loss.
+    fn validate(&self, batch: &AudioBatch, progress: f64, rng: &mut Rng) -> Option<Metrics> {
+        let loss = if progress < self.config.prior_start {
+            let net = self.autoencoder.averaged();
+            let levels = net.levels(signals(batch, &self.device));
+            let (mu, _) = net.encode(levels.clone(), batch.n);
+            self.distance(levels, net.decode(mu, batch.n))
+        } else {
+            let x_1 = self.latents(signals(batch, &self.device), batch.n);
+            self.prior.averaged().loss(x_1, &self.frames(batch), rng)
+        };
+        Some(Metrics::new([("loss", f64::from(loss.into_scalar::<f32>()))]))
+    }
+
+    /// New sounds: lengths, latent frames of the prior, the decoder, phases. Each as long as it is; channel by channel.
+    fn sample(&self, draw: &AudioSampleParams, rng: &mut Rng) -> Vec<Vec<f32>> {
+        let begin = self.beginning(draw);
+        let mut sounds = Vec::with_capacity(draw.n);
+        for start in (0..draw.n).step_by(SAMPLE_BATCH) {
+            let n = SAMPLE_BATCH.min(draw.n - start);
+            let none = self.info.classes as u32;
+            let labels: Vec<u32> =
+                (start..start + n).map(|i| draw.labels.get(i).copied().unwrap_or(none)).collect();
+            let lengths: Vec<usize> =
+                labels.iter().map(|&label| self.length(draw, &begin, label, rng)).collect();
+            let z = self.written(draw, &begin, &labels, &lengths, rng);
+            let most = lengths.iter().map(|&length| (length * self.hop()).min(draw.length));
+            sounds.extend(self.spoken(z, n, rng).into_iter().zip(most).map(|(sound, most)| {
+                let time = sound.len() / self.info.channels;
+                sound.chunks_exact(time).flat_map(|channel| &channel[..most]).copied().collect()
+            }));
+        }
+        sounds
+    }
+
+    fn supports(&self, conditioning: &Conditioning<()>) -> bool {
+        !matches!(conditioning, Conditioning::Interpolate { .. })
+    }
+
+    /// Through the encoder and back, samples as in the batch: the mean of `q(z|X)`, and phases from the same random ones
+    /// each time.
+    fn reconstruct(&self, batch: &AudioBatch, _rng: &mut Rng) -> Option<Vec<f32>> {
+        let z = self.whitening.colour(self.latents(signals(batch, &self.device), batch.n));
+        let time = batch.samples.len() / batch.n / self.info.channels;
+        let sounds = self.spoken(z, batch.n, &mut Rng::new(0, 0));
+        let channels = |sound: &Vec<f32>| -> Vec<f32> {
+            let whole = sound.len() / self.info.channels;
+            sound.chunks_exact(whole).flat_map(|channel| &channel[..time]).copied().collect()
+        };
+        Some(sounds.iter().flat_map(channels).collect())
+    }
+
+    parts!("autoencoder" = autoencoder, "prior" = prior, "whitening" = whitening, "lengths" = lengths);
+}
+
+impl Vae {
+    fn hop(&self) -> usize {
+        self.autoencoder.net().framing.hop
+    }
+
+    /// Latent frames of an item.
+    fn context(&self) -> usize {
+        (self.info.segment / self.hop()).div_ceil(self.config.group).max(1)
     }
 
     fn step_autoencoder(
@@ -262,20 +333,6 @@ impl Vae {
         Ok(Metrics::new([("loss", loss), ("grad_norm", norm)]))
     }
 
-    /// Phase 1: the loss without the divergence, at the means of `q(z|X)`. Phase 2: the flow-matching loss.
-    pub fn validate(&self, batch: &AudioBatch, progress: f64, rng: &mut Rng) -> Option<Metrics> {
-        let loss = if progress < self.config.prior_start {
-            let net = self.autoencoder.averaged();
-            let levels = net.levels(signals(batch, &self.device));
-            let (mu, _) = net.encode(levels.clone(), batch.n);
-            self.distance(levels, net.decode(mu, batch.n))
-        } else {
-            let x_1 = self.latents(signals(batch, &self.device), batch.n);
-            self.prior.averaged().loss(x_1, &self.frames(batch), rng)
-        };
-        Some(Metrics::new([("loss", f64::from(loss.into_scalar::<f32>()))]))
-    }
-
     /// Means of the latent frames of signals, as the prior sees them: `[n · latent frames, latent]`.
     fn latents(&self, x: Tensor<2>, n: usize) -> Tensor<2> {
         let net = self.autoencoder.averaged();
@@ -300,27 +357,6 @@ impl Vae {
         let there = self.there(batch);
         let label = |i: usize| batch.labels.get(i).copied().unwrap_or(self.info.classes as u32);
         Frames { known: vec![0.0; there.len()], there, labels: (0..batch.n).map(label).collect() }
-    }
-
-    /// New sounds: lengths, latent frames of the prior, the decoder, phases. Each as long as it is; channel by channel.
-    pub fn sample(&self, draw: &AudioSampleParams, rng: &mut Rng) -> Vec<Vec<f32>> {
-        let begin = self.beginning(draw);
-        let mut sounds = Vec::with_capacity(draw.n);
-        for start in (0..draw.n).step_by(SAMPLE_BATCH) {
-            let n = SAMPLE_BATCH.min(draw.n - start);
-            let none = self.info.classes as u32;
-            let labels: Vec<u32> =
-                (start..start + n).map(|i| draw.labels.get(i).copied().unwrap_or(none)).collect();
-            let lengths: Vec<usize> =
-                labels.iter().map(|&label| self.length(draw, &begin, label, rng)).collect();
-            let z = self.written(draw, &begin, &labels, &lengths, rng);
-            let most = lengths.iter().map(|&length| (length * self.hop()).min(draw.length));
-            sounds.extend(self.spoken(z, n, rng).into_iter().zip(most).map(|(sound, most)| {
-                let time = sound.len() / self.info.channels;
-                sound.chunks_exact(time).flat_map(|channel| &channel[..most]).copied().collect()
-            }));
-        }
-        sounds
     }
 
     /// Frames of a new sound of a class.
@@ -429,51 +465,6 @@ impl Vae {
             to_vec(&signal_of_levels(net.framing, net.decode(z, n), n, self.config.griffin_lim_iters, rng));
         samples.chunks_exact(samples.len() / n).map(<[f32]>::to_vec).collect()
     }
-
-    /// Through the encoder and back, samples as in the batch: the mean of `q(z|X)`, and phases from the same random ones
-    /// each time.
-    pub fn reconstruct(&self, batch: &AudioBatch) -> Vec<f32> {
-        let z = self.whitening.colour(self.latents(signals(batch, &self.device), batch.n));
-        let time = batch.samples.len() / batch.n / self.info.channels;
-        let sounds = self.spoken(z, batch.n, &mut Rng::new(0, 0));
-        let channels = |sound: &Vec<f32>| -> Vec<f32> {
-            let whole = sound.len() / self.info.channels;
-            sound.chunks_exact(whole).flat_map(|channel| &channel[..time]).copied().collect()
-        };
-        sounds.iter().flat_map(channels).collect()
-    }
-
-    pub fn save_weights(&self, map: &mut TensorMap) {
-        self.autoencoder.save_weights("autoencoder", map);
-        self.prior.save_weights("prior", map);
-        self.whitening.save_into("whitening", map);
-        self.lengths.save_into("lengths", map);
-    }
-
-    pub fn load_weights(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
-        self.autoencoder.load_weights("autoencoder", map)?;
-        self.prior.load_weights("prior", map)?;
-        self.whitening.load_from("whitening", map)?;
-        self.lengths.load_from("lengths", map)
-    }
-
-    pub fn save_state(&self, map: &mut TensorMap) {
-        self.autoencoder.save_state("autoencoder", map);
-        self.prior.save_state("prior", map);
-        self.whitening.save_into("whitening", map);
-        self.lengths.save_into("lengths", map);
-    }
-
-    pub fn load_state(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
-        self.autoencoder.load_state("autoencoder", map)?;
-        self.prior.load_state("prior", map)?;
-        self.whitening.load_from("whitening", map)?;
-        self.lengths.load_from("lengths", map)
-    }
-
-    pub fn parameters(&self) -> usize {
-        self.autoencoder.net().num_params() + self.prior.net().num_params()
-    }
 }
 
 /// What new sounds begin with.
@@ -547,7 +538,7 @@ mod tests {
         let mut a = tiny(&info);
         a.step(&batch, 0.1, &mut Rng::new(2, 0)).unwrap();
         a.step(&batch, 0.7, &mut Rng::new(2, 1)).unwrap();
-        let (mut b, mut map) = (tiny(&info), TensorMap::default());
+        let (mut b, mut map) = (tiny(&info), mintage_nn::TensorMap::default());
         a.save_state(&mut map);
         b.load_state(&map).unwrap();
         let draw = AudioSampleParams { labels: &[0, 1, 9], ..draw(3, 300, Conditioning::None) };
@@ -618,7 +609,7 @@ mod tests {
                 labels: vec![0, 1],
                 n: 2,
             };
-            let back = tiny(&info).reconstruct(&batch);
+            let back = tiny(&info).reconstruct(&batch, &mut Rng::new(1, 0)).unwrap();
             assert_eq!(back.len(), batch.samples.len());
             assert!(back.iter().all(|v| v.is_finite()));
         }

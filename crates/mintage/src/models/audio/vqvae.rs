@@ -23,19 +23,26 @@ use burn::{
 };
 use mintage_data::AudioBatch;
 use mintage_nn::{
-    AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError,
+    AdamW, NotFinite, Rng, Schedule, Trainable,
     layers::Linear,
     rvq::{ResidualQuantized, ResidualQuantizer},
     weights::to_vec,
 };
 use serde::{Deserialize, Serialize};
 
+use super::Audio;
 use super::{
     AudioInfo, AudioSampleParams, Conditioning,
     codes::{CodeShape, CodeWriter, Coded, Writing},
     net::{SAMPLE_BATCH, Stack, is_hidden, moved, signals},
     spectral::{Framing, loss_windows, si_sdr_db, spectral_distance},
 };
+use crate::models::options::check_even;
+use crate::models::{
+    generative::{FamilyConfig, GenerativeModel, parts},
+    memory,
+};
+use crate::recipe::RecipeError;
 use crate::{
     events::Metrics,
     models::{Size, heads, image::class_input},
@@ -77,9 +84,9 @@ pub struct Config {
     pub guidance: f64,
 }
 
-impl Config {
+impl FamilyConfig<Audio> for Config {
     /// The preset of a size.
-    pub fn preset(size: Size, _info: &AudioInfo) -> Self {
+    fn preset(size: Size, _info: &AudioInfo) -> Self {
         let (width, blocks, prior_layers, prior_width) = match size {
             Size::Tiny => (96, 2, 3, 96),
             Size::Small => (192, 3, 4, 192),
@@ -105,6 +112,14 @@ impl Config {
             dropout: 0.15,
             guidance: 1.0,
         }
+    }
+
+    fn check(&self) -> Result<(), RecipeError> {
+        check_even("prior_width", self.prior_width)
+    }
+
+    fn activations(&self, info: &AudioInfo) -> u64 {
+        memory::of_sound(info, self.width, self.blocks, 1.0)
     }
 }
 
@@ -173,8 +188,10 @@ struct Codes {
     fine: Vec<Vec<u32>>,
 }
 
-impl Vqvae {
-    pub fn new(config: &Config, info: &AudioInfo, device: &Device, rng: &mut Rng) -> Self {
+impl GenerativeModel<Audio> for Vqvae {
+    type Config = Config;
+
+    fn new(config: &Config, info: &AudioInfo, device: &Device, rng: &mut Rng) -> Self {
         let on = device.clone().autodiff();
         let autoencoder = Autoencoder::new(config, info, &on, rng);
         let width = config.prior_width;
@@ -203,27 +220,95 @@ impl Vqvae {
         }
     }
 
-    pub fn config(&self) -> &Config {
-        &self.config
+    fn config(&self) -> Config {
+        self.config.clone()
     }
 
-    pub fn stages(&self) -> Vec<(&'static str, f64)> {
+    fn stages(&self) -> Vec<(&'static str, f64)> {
         vec![("codec", 0.0), ("prior over codes", self.config.prior_start)]
     }
 
-    /// Samples of each channel under one vector of coarse codes.
-    fn stride(&self) -> usize {
-        GROUP * self.autoencoder.net().framing.hop
-    }
-
     /// One step of whichever phase `progress` lies in; each phase has a schedule of its own.
-    pub fn step(&mut self, batch: &AudioBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+    fn step(&mut self, batch: &AudioBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
         let from = self.config.prior_start;
         if progress < from {
             self.step_codec(batch, progress / from, rng)
         } else {
             self.step_prior(batch, (progress - from) / (1.0 - from).max(1e-9), rng)
         }
+    }
+
+    /// Phase 1: the loss, the spectral distance by coarse codes alone, and decibel of signal over what is missed (SI-SDR,
+    /// all codes). Phase 2: nats a code.
+    fn validate(&self, batch: &AudioBatch, progress: f64, _rng: &mut Rng) -> Option<Metrics> {
+        if progress < self.config.prior_start {
+            let x = signals(batch, &self.device);
+            let codes = self.encoded(x.clone());
+            let y = self.decoded(&codes, batch.n);
+            let heard = self.decoded(&codes.without_fine(), batch.n);
+            let values = [wave(&x, &y), self.spectral(&x, &y), self.spectral(&x, &heard)];
+            let [wave, spectral, coarse] = values.map(|t| f64::from(t.into_scalar::<f32>()));
+            let ratios = si_sdr_db(&to_vec(&x), &to_vec(&y), batch.samples.len() / batch.n);
+            let mean = ratios.iter().sum::<f64>() / ratios.len().max(1) as f64;
+            return Some(Metrics::new([
+                ("loss", coarse + wave + self.config.spectral * spectral),
+                ("coarse", coarse),
+                ("si_sdr_db", mean),
+            ]));
+        }
+        let (losses, count) = self.prior.averaged().losses(&self.coded(batch), &batch.labels);
+        Some(Metrics::new([("code_nll", f64::from(losses.sum().into_scalar::<f32>()) / count.max(1.0))]))
+    }
+
+    /// New sounds: coarse codes from the prior, then the decoder. Of a sound that ends, the samples up to there; channel by
+    /// channel.
+    fn sample(&self, draw: &AudioSampleParams, rng: &mut Rng) -> Vec<Vec<f32>> {
+        let (prior, stride) = (self.prior.averaged(), self.stride());
+        let steps = draw.length.div_ceil(stride).max(1);
+        let known = self.known(draw.conditioning, steps);
+        let guidance = draw.guidance.unwrap_or(self.config.guidance as f32);
+        let mut sounds = Vec::with_capacity(draw.n);
+        for start in (0..draw.n).step_by(SAMPLE_BATCH) {
+            let n = SAMPLE_BATCH.min(draw.n - start);
+            let none = self.info.classes as u32;
+            let labels: Vec<u32> =
+                (start..start + n).map(|i| draw.labels.get(i).copied().unwrap_or(none)).collect();
+            let how = Writing { labels: &labels, guidance, choice: draw.choice };
+            let coded = prior.write(&how, &known.coarse, steps, rng);
+            let y = to_vec(&self.decoded(&Codes { coarse: coded.levels, fine: known.fine.clone() }, n));
+            let time = y.len() / n / self.info.channels;
+            for (sound, &length) in y.chunks_exact(y.len() / n).zip(&coded.lengths) {
+                let most = (length * stride).min(draw.length);
+                sounds.push(sound.chunks_exact(time).flat_map(|channel| &channel[..most]).copied().collect());
+            }
+        }
+        sounds
+    }
+
+    fn supports(&self, conditioning: &Conditioning<()>) -> bool {
+        !matches!(conditioning, Conditioning::Interpolate { .. })
+    }
+
+    /// Through the codes and back: samples as in the batch.
+    fn reconstruct(&self, batch: &AudioBatch, _rng: &mut Rng) -> Option<Vec<f32>> {
+        Some(to_vec(&self.decoded(&self.encoded(signals(batch, &self.device)), batch.n)))
+    }
+
+    /// `−log p` of the coarse codes of each item: nats. What they leave out has no density.
+    fn nll(&self, batch: &AudioBatch, _samples: usize, _rng: &mut Rng) -> Option<Vec<f64>> {
+        let (losses, _) = self.prior.averaged().losses(&self.coded(batch), &batch.labels);
+        let losses = to_vec(&losses);
+        let items = losses.chunks_exact(losses.len() / batch.n);
+        Some(items.map(|item| item.iter().map(|&v| f64::from(v)).sum()).collect())
+    }
+
+    parts!("autoencoder" = autoencoder, "prior" = prior, "coarse" = coarse, "fine" = fine);
+}
+
+impl Vqvae {
+    /// Samples of each channel under one vector of coarse codes.
+    fn stride(&self) -> usize {
+        GROUP * self.autoencoder.net().framing.hop
     }
 
     fn step_codec(&mut self, batch: &AudioBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
@@ -283,53 +368,6 @@ impl Vqvae {
         Ok(Metrics::new([("code_nll", loss), ("grad_norm", norm)]))
     }
 
-    /// Phase 1: the loss, the spectral distance by coarse codes alone, and decibel of signal over what is missed (SI-SDR,
-    /// all codes). Phase 2: nats a code.
-    pub fn validate(&self, batch: &AudioBatch, progress: f64, _rng: &mut Rng) -> Option<Metrics> {
-        if progress < self.config.prior_start {
-            let x = signals(batch, &self.device);
-            let codes = self.encoded(x.clone());
-            let y = self.decoded(&codes, batch.n);
-            let heard = self.decoded(&codes.without_fine(), batch.n);
-            let values = [wave(&x, &y), self.spectral(&x, &y), self.spectral(&x, &heard)];
-            let [wave, spectral, coarse] = values.map(|t| f64::from(t.into_scalar::<f32>()));
-            let ratios = si_sdr_db(&to_vec(&x), &to_vec(&y), batch.samples.len() / batch.n);
-            let mean = ratios.iter().sum::<f64>() / ratios.len().max(1) as f64;
-            return Some(Metrics::new([
-                ("loss", coarse + wave + self.config.spectral * spectral),
-                ("coarse", coarse),
-                ("si_sdr_db", mean),
-            ]));
-        }
-        let (losses, count) = self.prior.averaged().losses(&self.coded(batch), &batch.labels);
-        Some(Metrics::new([("code_nll", f64::from(losses.sum().into_scalar::<f32>()) / count.max(1.0))]))
-    }
-
-    /// New sounds: coarse codes from the prior, then the decoder. Of a sound that ends, the samples up to there; channel by
-    /// channel.
-    pub fn sample(&self, draw: &AudioSampleParams, rng: &mut Rng) -> Vec<Vec<f32>> {
-        let (prior, stride) = (self.prior.averaged(), self.stride());
-        let steps = draw.length.div_ceil(stride).max(1);
-        let known = self.known(draw.conditioning, steps);
-        let guidance = draw.guidance.unwrap_or(self.config.guidance as f32);
-        let mut sounds = Vec::with_capacity(draw.n);
-        for start in (0..draw.n).step_by(SAMPLE_BATCH) {
-            let n = SAMPLE_BATCH.min(draw.n - start);
-            let none = self.info.classes as u32;
-            let labels: Vec<u32> =
-                (start..start + n).map(|i| draw.labels.get(i).copied().unwrap_or(none)).collect();
-            let how = Writing { labels: &labels, guidance, choice: draw.choice };
-            let coded = prior.write(&how, &known.coarse, steps, rng);
-            let y = to_vec(&self.decoded(&Codes { coarse: coded.levels, fine: known.fine.clone() }, n));
-            let time = y.len() / n / self.info.channels;
-            for (sound, &length) in y.chunks_exact(y.len() / n).zip(&coded.lengths) {
-                let most = (length * stride).min(draw.length);
-                sounds.push(sound.chunks_exact(time).flat_map(|channel| &channel[..most]).copied().collect());
-            }
-        }
-        sounds
-    }
-
     /// The codes that sounds begin with, of one sound.
     fn known(&self, start: Conditioning<&[f32]>, steps: usize) -> Codes {
         let nothing = Codes { coarse: Vec::new(), fine: Vec::new() };
@@ -353,21 +391,6 @@ impl Vqvae {
         coarse.iter_mut().for_each(|codes| codes.truncate(kept));
         fine.iter_mut().for_each(|codes| codes.truncate(GROUP * kept));
         Codes { coarse, fine }
-    }
-
-    /// Through the codes and back: samples as in the batch.
-    pub fn reconstruct(&self, batch: &AudioBatch) -> Vec<f32> {
-        to_vec(&self.decoded(&self.encoded(signals(batch, &self.device)), batch.n))
-    }
-
-    /// `−log p` of the coarse codes of each item: nats. What they leave out has no density.
-    pub fn nll(&self, batch: &AudioBatch) -> Vec<f64> {
-        let (losses, _) = self.prior.averaged().losses(&self.coded(batch), &batch.labels);
-        let losses = to_vec(&losses);
-        losses
-            .chunks_exact(losses.len() / batch.n)
-            .map(|row| row.iter().map(|&v| f64::from(v)).sum())
-            .collect()
     }
 
     /// `[n, channels · time]` → the codes of each level, item after item.
@@ -416,38 +439,6 @@ impl Vqvae {
         let bits = frames * (self.config.codes as f64).log2();
         let coarse = bits * self.config.coarse as f64 / GROUP as f64;
         (coarse, coarse + bits * self.config.fine as f64)
-    }
-
-    pub fn save_weights(&self, map: &mut TensorMap) {
-        self.autoencoder.save_weights("autoencoder", map);
-        self.prior.save_weights("prior", map);
-        self.coarse.save_into("coarse", map);
-        self.fine.save_into("fine", map);
-    }
-
-    pub fn load_weights(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
-        self.autoencoder.load_weights("autoencoder", map)?;
-        self.prior.load_weights("prior", map)?;
-        self.coarse.load_from("coarse", map)?;
-        self.fine.load_from("fine", map)
-    }
-
-    pub fn save_state(&self, map: &mut TensorMap) {
-        self.autoencoder.save_state("autoencoder", map);
-        self.prior.save_state("prior", map);
-        self.coarse.save_into("coarse", map);
-        self.fine.save_into("fine", map);
-    }
-
-    pub fn load_state(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
-        self.autoencoder.load_state("autoencoder", map)?;
-        self.prior.load_state("prior", map)?;
-        self.coarse.load_from("coarse", map)?;
-        self.fine.load_from("fine", map)
-    }
-
-    pub fn parameters(&self) -> usize {
-        self.autoencoder.net().num_params() + self.prior.net().num_params()
     }
 }
 
@@ -547,7 +538,7 @@ mod tests {
         let mut a = tiny(&info);
         a.step(&batch, 0.1, &mut Rng::new(2, 0)).unwrap();
         a.step(&batch, 0.7, &mut Rng::new(2, 1)).unwrap();
-        let (mut b, mut map) = (tiny(&info), TensorMap::default());
+        let (mut b, mut map) = (tiny(&info), mintage_nn::TensorMap::default());
         a.save_state(&mut map);
         b.load_state(&map).unwrap();
         let draw = AudioSampleParams {

@@ -14,13 +14,19 @@ use burn::{
 };
 use mintage_data::ImageBatch;
 use mintage_nn::{
-    AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError, kernels,
+    AdamW, NotFinite, Rng, Schedule, Trainable, kernels,
     layers::{Conv2d, Embedding, GroupNorm, Linear, ResBlock, SelfAttention2d, sinusoidal},
 };
 use serde::{Deserialize, Serialize};
 
+use super::Image;
 use super::{
     batch_classes, begin, class_input, crop_to, in_batches, indices, pad_to, padded, to_model, to_pixels,
+};
+use crate::models::Conditioning;
+use crate::models::{
+    generative::{FamilyConfig, GenerativeModel, parts},
+    memory,
 };
 use crate::{
     events::Metrics,
@@ -49,9 +55,9 @@ pub struct Config {
     pub label_drop: f64,
 }
 
-impl Config {
+impl FamilyConfig<Image> for Config {
     /// The preset of a size.
-    pub fn preset(size: Size, _info: &ImageInfo) -> Self {
+    fn preset(size: Size, _info: &ImageInfo) -> Self {
         let (width, blocks) = match size {
             Size::Tiny => (24, 1),
             Size::Small => (48, 1),
@@ -69,6 +75,10 @@ impl Config {
             label_drop: 0.1,
         }
     }
+
+    fn activations(&self, info: &ImageInfo) -> u64 {
+        memory::of_image(info, self.width, self.blocks)
+    }
 }
 
 /// A flow with its optimiser.
@@ -80,8 +90,10 @@ pub struct Flow {
     train: Trainable<UNet>,
 }
 
-impl Flow {
-    pub fn new(config: &Config, info: &ImageInfo, device: &Device, rng: &mut Rng) -> Self {
+impl GenerativeModel<Image> for Flow {
+    type Config = Config;
+
+    fn new(config: &Config, info: &ImageInfo, device: &Device, rng: &mut Rng) -> Self {
         let net = UNet::new(config, info, &device.clone().autodiff(), rng);
         let adam = AdamW { weight_decay: config.weight_decay as f32, ..AdamW::default() };
         Self {
@@ -92,8 +104,12 @@ impl Flow {
         }
     }
 
+    fn config(&self) -> Config {
+        self.config.clone()
+    }
+
     /// One step on the flow-matching loss (mean squared error of the velocity).
-    pub fn step(&mut self, batch: &ImageBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+    fn step(&mut self, batch: &ImageBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
         let device = self.device.clone().autodiff();
         let classes =
             class_input(&batch.labels, batch.n, self.info.classes, self.config.label_drop as f32, rng);
@@ -104,32 +120,15 @@ impl Flow {
     }
 
     /// The same loss on held-out items with the averaged weights.
-    pub fn validate(&self, batch: &ImageBatch, _progress: f64, rng: &mut Rng) -> Option<Metrics> {
+    fn validate(&self, batch: &ImageBatch, _progress: f64, rng: &mut Rng) -> Option<Metrics> {
         let classes = batch_classes(batch, self.info.classes);
         let loss = self.loss(&self.train.averaged(), batch, &classes, &self.device, rng);
         Some(Metrics::new([("loss", f64::from(loss.into_scalar::<f32>()))]))
     }
 
-    fn loss(
-        &self,
-        net: &UNet,
-        batch: &ImageBatch,
-        classes: &[u32],
-        device: &Device,
-        rng: &mut Rng,
-    ) -> Tensor<1> {
-        let x_1 = to_model(&batch.pixels, self.info.shape, device); // [n, c, h, w]
-        let x_0 = rng.normal_tensor(x_1.dims(), device);
-        let t: Vec<f32> = (0..batch.n).map(|i| sample_timestep(i, rng)).collect();
-        let share: Tensor<4> = Tensor::<1>::from_floats(&t[..], device).reshape([batch.n, 1, 1, 1]);
-        let x_t = x_0.clone() + (x_1.clone() - x_0.clone()) * share;
-        let v = net.forward(x_t, &t, classes);
-        kernels::mean_squared_error(v, x_1 - x_0)
-    }
-
     /// Heun's rule from noise to image, the last step Euler's: `2 · steps − 1` evaluations. The noise of a
     /// given image is found by going the same way back.
-    pub fn sample(&self, draw: &ImageSampleParams, rng: &mut Rng) -> Vec<u8> {
+    fn sample(&self, draw: &ImageSampleParams, rng: &mut Rng) -> Vec<u8> {
         let net = self.train.averaged();
         let shape = self.info.shape;
         let guidance = match self.info.classes {
@@ -151,6 +150,31 @@ impl Flow {
         })
     }
 
+    fn supports(&self, conditioning: &Conditioning<()>) -> bool {
+        !matches!(conditioning, Conditioning::Continue { .. })
+    }
+
+    parts!("unet" = train);
+}
+
+impl Flow {
+    fn loss(
+        &self,
+        net: &UNet,
+        batch: &ImageBatch,
+        classes: &[u32],
+        device: &Device,
+        rng: &mut Rng,
+    ) -> Tensor<1> {
+        let x_1 = to_model(&batch.pixels, self.info.shape, device); // [n, c, h, w]
+        let x_0 = rng.normal_tensor(x_1.dims(), device);
+        let t: Vec<f32> = (0..batch.n).map(|i| sample_timestep(i, rng)).collect();
+        let share: Tensor<4> = Tensor::<1>::from_floats(&t[..], device).reshape([batch.n, 1, 1, 1]);
+        let x_t = x_0.clone() + (x_1.clone() - x_0.clone()) * share;
+        let v = net.forward(x_t, &t, classes);
+        kernels::mean_squared_error(v, x_1 - x_0)
+    }
+
     /// The velocity at one time for one class an item, with classifier-free guidance of weight `guidance`.
     fn velocity(&self, net: &UNet, x: Tensor<4>, t: f32, labels: &[u32], guidance: f64) -> Tensor<4> {
         let times = vec![t; labels.len()];
@@ -161,26 +185,6 @@ impl Flow {
         }
         let free = net.forward(x, &times, &none);
         free.clone() + (v - free) * guidance
-    }
-
-    pub fn save_weights(&self, map: &mut TensorMap) {
-        self.train.save_weights("unet", map);
-    }
-
-    pub fn load_weights(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
-        self.train.load_weights("unet", map)
-    }
-
-    pub fn save_state(&self, map: &mut TensorMap) {
-        self.train.save_state("unet", map);
-    }
-
-    pub fn load_state(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
-        self.train.load_state("unet", map)
-    }
-
-    pub fn parameters(&self) -> usize {
-        self.train.net().num_params()
     }
 }
 

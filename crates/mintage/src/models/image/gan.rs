@@ -16,12 +16,17 @@ use burn::{
 };
 use mintage_data::{ImageBatch, ImageShape};
 use mintage_nn::{
-    AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError, kernels,
+    AdamW, NotFinite, Rng, Schedule, Trainable, kernels,
     layers::{Conv2d, Embedding, Linear},
 };
 use serde::{Deserialize, Serialize};
 
+use super::Image;
 use super::{class_input, crop_to, in_batches, indices, pad_to, padded, to_model, to_pixels};
+use crate::models::{
+    generative::{FamilyConfig, GenerativeModel, parts},
+    memory,
+};
 use crate::{
     events::Metrics,
     models::{
@@ -58,9 +63,9 @@ const D_LABEL: usize = 32;
 /// Longest side of the smallest map.
 const BOTTOM: usize = 4;
 
-impl Config {
+impl FamilyConfig<Image> for Config {
     /// The preset of a size.
-    pub fn preset(size: Size, info: &ImageInfo) -> Self {
+    fn preset(size: Size, info: &ImageInfo) -> Self {
         let (width, blocks) = match size {
             Size::Tiny => (16, 1),
             Size::Small => (32, 1),
@@ -79,6 +84,11 @@ impl Config {
             label_drop: 0.1,
         }
     }
+
+    fn activations(&self, info: &ImageInfo) -> u64 {
+        // Real and generated ones.
+        2 * memory::of_image(info, self.width, self.blocks)
+    }
 }
 
 /// A GAN with both optimisers.
@@ -89,12 +99,12 @@ pub struct Gan {
     device: Device,
     generator: Trainable<Generator>,
     discriminator: Trainable<Discriminator>,
-    /// Steps made: says when the penalties are due.
-    steps: u64,
 }
 
-impl Gan {
-    pub fn new(config: &Config, info: &ImageInfo, device: &Device, rng: &mut Rng) -> Self {
+impl GenerativeModel<Image> for Gan {
+    type Config = Config;
+
+    fn new(config: &Config, info: &ImageInfo, device: &Device, rng: &mut Rng) -> Self {
         let on = device.clone().autodiff();
         let adam = |ema| AdamW { beta1: 0.0, beta2: 0.99, clip: 0.0, ema, ..AdamW::default() };
         Self {
@@ -103,14 +113,17 @@ impl Gan {
             config: config.clone(),
             info: info.clone(),
             device: device.clone(),
-            steps: 0,
         }
+    }
+
+    fn config(&self) -> Config {
+        self.config.clone()
     }
 
     /// One step of the discriminator, then one of the generator. Metrics: the discriminator's loss, the
     /// generator's, how well real and generated are told apart (0.5: not at all), the penalty when due,
     /// and the diversity of the generated batch against the real one (0: collapsed).
-    pub fn step(&mut self, batch: &ImageBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+    fn step(&mut self, batch: &ImageBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
         let on = self.device.clone().autodiff();
         let lr = self.config.lr * Schedule::default().factor(progress);
         let classes =
@@ -133,7 +146,7 @@ impl Gan {
         let told = d_real.clone().greater(d_fake).float().mean().into_scalar::<f32>();
         let every = self.config.penalty_every.max(1);
         let mut penalty = None;
-        if self.steps.is_multiple_of(every as u64) {
+        if self.discriminator.steps().is_multiple_of(every as u64) {
             // The mean over 2n is half of R1 + R2.
             let r1_r2 = d.gradient_penalty(images, &labels) * 2.0;
             penalty = Some(f64::from(r1_r2.clone().into_scalar::<f32>()));
@@ -147,7 +160,6 @@ impl Gan {
         let d_fake = self.discriminator.net().clone().no_grad().forward(fake, &classes);
         let loss = activation::softplus(d_real.detach() - d_fake, 1.0).mean();
         let (g_loss, _) = self.generator.update(loss, lr)?;
-        self.steps += 1;
 
         let mut metrics = Metrics::new([
             ("d_loss", d_loss),
@@ -159,13 +171,8 @@ impl Gan {
         Ok(metrics)
     }
 
-    /// A GAN has no number on held-out items that is worth minimising: it is judged by its samples.
-    pub fn validate(&self, _batch: &ImageBatch, _progress: f64, _rng: &mut Rng) -> Option<Metrics> {
-        None
-    }
-
     /// Draws from the averaged generator; a temperature below 1 draws `z` nearer to the middle.
-    pub fn sample(&self, draw: &ImageSampleParams, rng: &mut Rng) -> Vec<u8> {
+    fn sample(&self, draw: &ImageSampleParams, rng: &mut Rng) -> Vec<u8> {
         let net = self.generator.averaged();
         in_batches(draw, self.info.classes, |part| {
             let z = rng.normal_tensor([part.n, self.config.latent], &self.device) * draw.temperature;
@@ -173,31 +180,7 @@ impl Gan {
         })
     }
 
-    pub fn save_weights(&self, map: &mut TensorMap) {
-        self.generator.save_weights("generator", map);
-        self.discriminator.save_weights("discriminator", map);
-    }
-
-    pub fn load_weights(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
-        self.generator.load_weights("generator", map)?;
-        self.discriminator.load_weights("discriminator", map)
-    }
-
-    pub fn save_state(&self, map: &mut TensorMap) {
-        self.generator.save_state("generator", map);
-        self.discriminator.save_state("discriminator", map);
-    }
-
-    pub fn load_state(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
-        self.generator.load_state("generator", map)?;
-        self.discriminator.load_state("discriminator", map)?;
-        self.steps = self.discriminator.optimizer.steps();
-        Ok(())
-    }
-
-    pub fn parameters(&self) -> usize {
-        self.generator.net().num_params() + self.discriminator.net().num_params()
-    }
+    parts!("generator" = generator, "discriminator" = discriminator);
 }
 
 /// Mean squared distance of neighbours in the batch: near 0 when all images are the same.

@@ -10,23 +10,19 @@ mod trunk;
 pub mod vae;
 pub mod vqvae;
 
-use crate::models::Conditioning;
 use std::ops::RangeInclusive;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use mintage_data::{ImageBatch, ImageShape};
-use mintage_nn::{NotFinite, Rng, TensorMap, WeightsError, weights::to_vec};
+use mintage_nn::{Rng, weights::to_vec};
 use serde::{Deserialize, Serialize};
 
-use super::{Family, MAX_SAMPLE_STEPS, Size, check_ranges, no_such_model};
-use crate::{
-    events::Metrics,
-    recipe::{RecipeError, merge_options},
+use super::{
+    Conditioning,
+    generative::{Kind, families},
+    options::MAX_SAMPLE_STEPS,
+    picture, with_classes,
 };
-
-/// The family that `auto` stands for: the one that measured better (docs/quality.md).
-pub const AUTO_FAMILY: Family = Family::Vqvae;
-
 /// What a model must know of images before it sees them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ImageInfo {
@@ -68,184 +64,54 @@ impl<'a> ImageSampleParams<'a> {
     }
 }
 
-/// Options of any family, and what they must lie between: a network has channels, and halves of them; far
-/// above the upper ends no machine would finish a step.
-const RANGES: [(&str, RangeInclusive<u64>); 11] = [
-    ("batch", 1..=65_536),
-    ("width", 2..=4_096),
-    ("blocks", 0..=64),
-    ("latent", 0..=65_536),
-    ("importance", 0..=10_000),
-    ("codes", 1..=65_536),
-    ("code_dim", 1..=4_096),
-    ("grid", 0..=256),
-    ("prior_layers", 0..=128),
-    ("prior_width", 1..=8_192),
-    ("steps", 0..=MAX_SAMPLE_STEPS),
-];
-
-/// Resolved configuration of a model of images.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "family", rename_all = "lowercase")]
-pub enum ImageConfig {
-    Vae(vae::Config),
-    Vqvae(vqvae::Config),
-    Gan(gan::Config),
-    Flow(flow::Config),
+families! {
+    Image: ImageConfig, ImageModel, auto = Vqvae;
+    Vae = vae, Gan = gan, Vqvae = vqvae, Flow = flow,
 }
 
-impl ImageConfig {
-    /// The preset of a size for these data, with the user's `options` laid over it.
-    pub fn preset(
-        family: Option<Family>,
-        size: Size,
-        info: &ImageInfo,
-        options: &toml::Table,
-    ) -> Result<Self, RecipeError> {
-        let config = match family.unwrap_or(AUTO_FAMILY) {
-            Family::Vae => Self::Vae(merge_options(vae::Config::preset(size, info), options)?),
-            Family::Vqvae => Self::Vqvae(merge_options(vqvae::Config::preset(size, info), options)?),
-            Family::Gan => Self::Gan(merge_options(gan::Config::preset(size, info), options)?),
-            Family::Flow => Self::Flow(merge_options(flow::Config::preset(size, info), options)?),
-            family @ (Family::Ar | Family::Mixture) => return Err(no_such_model(family, "images")),
-        };
-        config.check()?;
-        Ok(config)
-    }
-
-    /// Refuses sizes that no network can be built with, and numbers that nothing can be trained with.
-    pub fn check(&self) -> Result<(), RecipeError> {
-        check_ranges(self, &RANGES)
-    }
-
-    pub fn family(&self) -> Family {
-        match self {
-            Self::Vae(_) => Family::Vae,
-            Self::Vqvae(_) => Family::Vqvae,
-            Self::Gan(_) => Family::Gan,
-            Self::Flow(_) => Family::Flow,
-        }
-    }
-
-    /// Items a step.
-    pub fn batch(&self) -> usize {
-        match self {
-            Self::Vae(c) => c.batch,
-            Self::Vqvae(c) => c.batch,
-            Self::Gan(c) => c.batch,
-            Self::Flow(c) => c.batch,
-        }
-    }
-}
-
-/// A model of images, of any family.
+/// Images, as their models see them.
 #[derive(Debug)]
-pub enum ImageModel {
-    Vae(vae::Vae),
-    Vqvae(vqvae::Vqvae),
-    Gan(gan::Gan),
-    Flow(flow::Flow),
-}
+pub enum Image {}
 
-/// Calls the same method of whichever model it is.
-macro_rules! each {
-    ($any:expr, $model:ident => $call:expr) => {
-        match $any {
-            ImageModel::Vae($model) => $call,
-            ImageModel::Vqvae($model) => $call,
-            ImageModel::Gan($model) => $call,
-            ImageModel::Flow($model) => $call,
-        }
-    };
-}
+impl Kind for Image {
+    const ITEMS: &'static str = "images";
+    const RANGES: &'static [(&'static str, RangeInclusive<u64>)] = &[
+        ("batch", 1..=65_536),
+        ("width", 2..=4_096),
+        ("blocks", 0..=64),
+        ("latent", 0..=65_536),
+        ("importance", 0..=10_000),
+        ("codes", 1..=65_536),
+        ("code_dim", 1..=4_096),
+        ("grid", 0..=256),
+        ("prior_layers", 0..=128),
+        ("prior_width", 1..=8_192),
+        ("steps", 0..=MAX_SAMPLE_STEPS),
+    ];
 
-impl ImageModel {
-    /// A fresh model on `device` (plain; gradients are switched on inside), initialised from `rng`.
-    pub fn new(config: &ImageConfig, info: &ImageInfo, device: &Device, rng: &mut Rng) -> Self {
-        match config {
-            ImageConfig::Vae(c) => Self::Vae(vae::Vae::new(c, info, device, rng)),
-            ImageConfig::Vqvae(c) => Self::Vqvae(vqvae::Vqvae::new(c, info, device, rng)),
-            ImageConfig::Gan(c) => Self::Gan(gan::Gan::new(c, info, device, rng)),
-            ImageConfig::Flow(c) => Self::Flow(flow::Flow::new(c, info, device, rng)),
-        }
+    type Info = ImageInfo;
+    type Batch = ImageBatch;
+    type Config = ImageConfig;
+    type Model = ImageModel;
+    type Item = [u8];
+    type SampleParams<'a> = &'a ImageSampleParams<'a>;
+    type Samples = Vec<u8>;
+    type Reconstruction = Vec<u8>;
+
+    fn train_len(info: &ImageInfo) -> usize {
+        info.train_len
     }
 
-    /// One training step at `progress` ∈ [0, 1] of the budget. On an error nothing has changed.
-    pub fn step(&mut self, batch: &ImageBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
-        each!(self, m => m.step(batch, progress, rng))
+    fn classes(info: &ImageInfo) -> usize {
+        info.classes
     }
 
-    /// Metrics on held-out items, with the averaged weights; the first is the one to minimise. `None`
-    /// where a family has no such number (GAN). `progress` tells a model of several stages which one it is in.
-    pub fn validate(&self, batch: &ImageBatch, progress: f64, rng: &mut Rng) -> Option<Metrics> {
-        each!(self, m => m.validate(batch, progress, rng))
+    fn item(_info: &ImageInfo) -> &'static str {
+        "image"
     }
 
-    /// The stages of training, and the share of the budget at which each begins.
-    pub fn stages(&self) -> Vec<(&'static str, f64)> {
-        match self {
-            Self::Vqvae(m) => m.stages(),
-            Self::Vae(m) => m.stages(),
-            Self::Gan(_) | Self::Flow(_) => vec![("training", 0.0)],
-        }
-    }
-
-    /// Whether this family can begin with that: going back from an image takes an encoder, or a flow.
-    pub fn supports(&self, conditioning: &Conditioning<Vec<u8>>) -> bool {
-        match (self, conditioning) {
-            (_, Conditioning::None) => true,
-            (_, Conditioning::Continue { .. }) => false,
-            (Self::Vae(_) | Self::Flow(_), _) => true,
-            (Self::Vqvae(_), Conditioning::Vary { .. }) => true,
-            (Self::Vqvae(_), Conditioning::Interpolate { .. }) | (Self::Gan(_), _) => false,
-        }
-    }
-
-    /// Draws images with the averaged weights: `n` × CHW bytes. What it begins with must be one that
-    /// [`supports`](Self::supports) allows; otherwise it is noise.
-    pub fn sample(&self, draw: &ImageSampleParams, rng: &mut Rng) -> Vec<u8> {
-        each!(self, m => m.sample(draw, rng))
-    }
-
-    /// Through the encoder and back; `None` where a family has no encoder.
-    pub fn reconstruct(&self, batch: &ImageBatch, rng: &mut Rng) -> Option<Vec<u8>> {
-        match self {
-            Self::Vae(m) => Some(m.reconstruct(batch, rng)),
-            Self::Vqvae(m) => Some(m.reconstruct(batch, rng)),
-            Self::Gan(_) | Self::Flow(_) => None,
-        }
-    }
-
-    /// Negative log-likelihood of each item in nats (a bound or estimate; see the model's file), with
-    /// `samples` importance samples where that applies.
-    pub fn nll(&self, batch: &ImageBatch, samples: usize, rng: &mut Rng) -> Option<Vec<f64>> {
-        match self {
-            Self::Vae(m) => Some(m.nll(batch, samples, rng)),
-            Self::Vqvae(m) => Some(m.nll(batch, rng)),
-            Self::Gan(_) | Self::Flow(_) => None,
-        }
-    }
-
-    /// The published weights (averaged).
-    pub fn save_weights(&self, map: &mut TensorMap) {
-        each!(self, m => m.save_weights(map));
-    }
-
-    pub fn load_weights(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
-        each!(self, m => m.load_weights(map))
-    }
-
-    /// All that a resumed run needs.
-    pub fn save_state(&self, map: &mut TensorMap) {
-        each!(self, m => m.save_state(map));
-    }
-
-    pub fn load_state(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
-        each!(self, m => m.load_state(map))
-    }
-
-    pub fn parameters(&self) -> usize {
-        each!(self, m => m.parameters())
+    fn items(info: &ImageInfo) -> String {
+        format!("images {}{}", picture(info.shape), with_classes(info.classes))
     }
 }
 

@@ -16,18 +16,24 @@ use burn::{
 };
 use mintage_data::{ImageBatch, ImageShape};
 use mintage_nn::{
-    AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError, kernels,
+    AdamW, NotFinite, Rng, Schedule, Trainable, kernels,
     layers::{Embedding, Linear},
     losses::{gaussian_log_prob, log_sum_exp, standard_normal_log_prob},
     weights::to_vec,
 };
 use serde::{Deserialize, Serialize};
 
+use super::Image;
 use super::{
     batch_classes, begin, class_input, in_batches, indices,
     real_nvp::RealNvp,
     to_model, to_pixels,
     trunk::{Decoder, Encoder, Trunk},
+};
+use crate::models::Conditioning;
+use crate::models::{
+    generative::{FamilyConfig, GenerativeModel, parts},
+    memory,
 };
 use crate::{
     events::Metrics,
@@ -102,9 +108,9 @@ pub struct Config {
     pub label_drop: f64,
 }
 
-impl Config {
+impl FamilyConfig<Image> for Config {
     /// The preset of a size.
-    pub fn preset(size: Size, info: &ImageInfo) -> Self {
+    fn preset(size: Size, info: &ImageInfo) -> Self {
         let rgb = info.shape.channels == 3;
         let (width, blocks, latent) = match size {
             Size::Tiny => (24, 1, 32),
@@ -128,6 +134,10 @@ impl Config {
             weight_decay: 0.01,
             label_drop: 0.1,
         }
+    }
+
+    fn activations(&self, info: &ImageInfo) -> u64 {
+        memory::of_image(info, self.width, self.blocks)
     }
 }
 
@@ -315,8 +325,10 @@ struct Terms {
     kl: Tensor<1>,
 }
 
-impl Vae {
-    pub fn new(config: &Config, info: &ImageInfo, device: &Device, rng: &mut Rng) -> Self {
+impl GenerativeModel<Image> for Vae {
+    type Config = Config;
+
+    fn new(config: &Config, info: &ImageInfo, device: &Device, rng: &mut Rng) -> Self {
         let mut config = config.clone();
         // A coupling layer needs two equal halves.
         config.latent = config.latent.max(2).next_multiple_of(2);
@@ -325,9 +337,13 @@ impl Vae {
         Self { config, info: info.clone(), device: device.clone(), train: Trainable::new(net, adam) }
     }
 
+    fn config(&self) -> Config {
+        self.config.clone()
+    }
+
     /// One step on the importance-weighted bound. Metrics: the loss in nats an item, its parts, the
     /// gradient's norm.
-    pub fn step(&mut self, batch: &ImageBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+    fn step(&mut self, batch: &ImageBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
         let device = self.device.clone().autodiff();
         let x = self.input(batch, &device, rng);
         let classes =
@@ -355,7 +371,7 @@ impl Vae {
     }
 
     /// The ELBO on held-out items (nats an item, β = 1), and bits per dimension.
-    pub fn validate(&self, batch: &ImageBatch, _progress: f64, rng: &mut Rng) -> Option<Metrics> {
+    fn validate(&self, batch: &ImageBatch, _progress: f64, rng: &mut Rng) -> Option<Metrics> {
         let net = self.train.averaged();
         let x = self.input(batch, &self.device, rng);
         let terms = self.terms(&net, x, &batch_classes(batch, self.info.classes), 1, rng);
@@ -366,12 +382,8 @@ impl Vae {
         Some(Metrics::new([("nelbo", nelbo), ("kl", f64::from(kl)), ("bits_per_dim", bits)]))
     }
 
-    pub fn stages(&self) -> Vec<(&'static str, f64)> {
-        vec![("training", 0.0)]
-    }
-
     /// Decodes draws from the prior, or from around given images; what is shown is the mean of `p(x|z)`.
-    pub fn sample(&self, draw: &ImageSampleParams, rng: &mut Rng) -> Vec<u8> {
+    fn sample(&self, draw: &ImageSampleParams, rng: &mut Rng) -> Vec<u8> {
         let net = self.train.averaged();
         in_batches(draw, self.info.classes, |part| {
             let cond = net.condition(part.labels, &self.device);
@@ -385,26 +397,20 @@ impl Vae {
         })
     }
 
-    /// The noise `[1, latent]` from which the prior makes the mean of `q(z|x)`.
-    fn noise_of(&self, net: &Net, image: &[u8], class: u32) -> Tensor<2> {
-        let cond = net.condition(&[class], &self.device);
-        let (mu, _) = net.encode(to_model(image, self.info.shape, &self.device), cond.as_ref());
-        match &net.prior {
-            Some(flow) => flow.to_base(mu, cond.as_ref()).0,
-            None => mu,
-        }
+    fn supports(&self, conditioning: &Conditioning<()>) -> bool {
+        !matches!(conditioning, Conditioning::Continue { .. })
     }
 
     /// Decodes the mean of `q(z|x)`.
-    pub fn reconstruct(&self, batch: &ImageBatch, rng: &mut Rng) -> Vec<u8> {
+    fn reconstruct(&self, batch: &ImageBatch, rng: &mut Rng) -> Option<Vec<u8>> {
         let net = self.train.averaged();
         let cond = net.condition(&batch_classes(batch, self.info.classes), &self.device);
         let (mu, _) = net.encode(self.input(batch, &self.device, rng), cond.as_ref());
-        to_pixels(&self.mean_image(net.decode(mu, cond.as_ref())))
+        Some(to_pixels(&self.mean_image(net.decode(mu, cond.as_ref()))))
     }
 
     /// `−log p(x)` by importance sampling with `samples` draws from `q(z|x)`: nats an item.
-    pub fn nll(&self, batch: &ImageBatch, samples: usize, rng: &mut Rng) -> Vec<f64> {
+    fn nll(&self, batch: &ImageBatch, samples: usize, rng: &mut Rng) -> Option<Vec<f64>> {
         /// Decoder rows at a time, which bounds memory.
         const ROWS: usize = 2048;
         let net = self.train.averaged();
@@ -421,27 +427,21 @@ impl Vae {
             }
             left -= k;
         }
-        log_weights.iter().map(|w| -log_mean_exp(w)).collect()
+        Some(log_weights.iter().map(|w| -log_mean_exp(w)).collect())
     }
 
-    pub fn save_weights(&self, map: &mut TensorMap) {
-        self.train.save_weights("vae", map);
-    }
+    parts!("vae" = train);
+}
 
-    pub fn load_weights(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
-        self.train.load_weights("vae", map)
-    }
-
-    pub fn save_state(&self, map: &mut TensorMap) {
-        self.train.save_state("vae", map);
-    }
-
-    pub fn load_state(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
-        self.train.load_state("vae", map)
-    }
-
-    pub fn parameters(&self) -> usize {
-        self.train.net().num_params()
+impl Vae {
+    /// The noise `[1, latent]` from which the prior makes the mean of `q(z|x)`.
+    fn noise_of(&self, net: &Net, image: &[u8], class: u32) -> Tensor<2> {
+        let cond = net.condition(&[class], &self.device);
+        let (mu, _) = net.encode(to_model(image, self.info.shape, &self.device), cond.as_ref());
+        match &net.prior {
+            Some(flow) => flow.to_base(mu, cond.as_ref()).0,
+            None => mu,
+        }
     }
 
     /// The batch in [−1, 1], binarised if the configuration says so.
@@ -567,7 +567,7 @@ mod tests {
         let image = |i: usize| tiny_batch().pixels[i * 144..(i + 1) * 144].to_vec();
         let seen = |i: usize| {
             let one = ImageBatch { pixels: image(i), labels: vec![], n: 1 };
-            model.reconstruct(&one, &mut Rng::new(1, 0))
+            model.reconstruct(&one, &mut Rng::new(1, 0)).unwrap()
         };
         let draw = |start: &Conditioning<Vec<u8>>| {
             model.sample(
@@ -587,7 +587,7 @@ mod tests {
     fn more_importance_samples_tighten_the_bound() {
         let model = tiny(Arch::Mlp, Likelihood::Bernoulli);
         let mean = |k| {
-            let nll = model.nll(&tiny_batch(), k, &mut Rng::new(1, 0));
+            let nll = model.nll(&tiny_batch(), k, &mut Rng::new(1, 0)).unwrap();
             nll.iter().sum::<f64>() / nll.len() as f64
         };
         assert!(mean(500) < mean(1) + 1e-3);

@@ -23,14 +23,20 @@ use mintage_nn::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::Image;
 use super::{
     batch_classes, class_input, in_batches, indices, to_model, to_pixels,
     trunk::{Decoder, Encoder, Trunk},
+};
+use crate::models::{
+    generative::{FamilyConfig, GenerativeModel, parts},
+    memory,
 };
 use crate::{
     events::Metrics,
     models::{Conditioning, ImageInfo, ImageSampleParams, Size},
 };
+use mintage_nn::Part;
 
 /// Which quantizer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,9 +76,9 @@ pub struct Config {
     pub guidance: f64,
 }
 
-impl Config {
+impl FamilyConfig<Image> for Config {
     /// The preset of a size.
-    pub fn preset(size: Size, info: &ImageInfo) -> Self {
+    fn preset(size: Size, info: &ImageInfo) -> Self {
         let (width, blocks, codes, prior_layers, prior_width) = match size {
             Size::Tiny => (32, 1, 128, 2, 96),
             Size::Small => (48, 1, 512, 4, 192),
@@ -98,6 +104,10 @@ impl Config {
             label_drop: 0.1,
             guidance: 1.0,
         }
+    }
+
+    fn activations(&self, info: &ImageInfo) -> u64 {
+        memory::of_image(info, self.width, self.blocks)
     }
 }
 
@@ -139,6 +149,28 @@ impl Quantizer {
     }
 }
 
+impl Part for Quantizer {
+    fn save_weights(&self, name: &str, map: &mut TensorMap) {
+        if let Self::Ema(book, _) = self {
+            book.save_weights(name, map);
+        }
+    }
+
+    fn load_weights(&mut self, name: &str, map: &TensorMap) -> Result<(), WeightsError> {
+        match self {
+            Self::Ema(book, _) => book.load_weights(name, map),
+            Self::Fsq(_) => Ok(()),
+        }
+    }
+
+    fn parameters(&self) -> usize {
+        match self {
+            Self::Ema(book, _) => book.parameters(),
+            Self::Fsq(_) => 0,
+        }
+    }
+}
+
 /// A VQ-VAE, its prior, and their optimisers.
 #[derive(Debug)]
 pub struct Vqvae {
@@ -152,8 +184,10 @@ pub struct Vqvae {
     grid: (usize, usize, usize),
 }
 
-impl Vqvae {
-    pub fn new(config: &Config, info: &ImageInfo, device: &Device, rng: &mut Rng) -> Self {
+impl GenerativeModel<Image> for Vqvae {
+    type Config = Config;
+
+    fn new(config: &Config, info: &ImageInfo, device: &Device, rng: &mut Rng) -> Self {
         let trunk = Trunk {
             shape: info.shape,
             width: config.width,
@@ -202,12 +236,16 @@ impl Vqvae {
         }
     }
 
-    pub fn stages(&self) -> Vec<(&'static str, f64)> {
+    fn config(&self) -> Config {
+        self.config.clone()
+    }
+
+    fn stages(&self) -> Vec<(&'static str, f64)> {
         vec![("codes", 0.0), ("prior over codes", self.config.prior_start)]
     }
 
     /// One step of whichever phase `progress` lies in; each phase has a schedule of its own.
-    pub fn step(&mut self, batch: &ImageBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+    fn step(&mut self, batch: &ImageBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
         let from = self.config.prior_start;
         if progress < from {
             self.step_autoencoder(batch, progress / from, rng)
@@ -216,6 +254,87 @@ impl Vqvae {
         }
     }
 
+    /// Phase 1: mean squared error in [0, 1], bits of the pixels given the codes, usage of the codes.
+    /// Phase 2: total bits per dimension (codes and pixels given the codes).
+    fn validate(&self, batch: &ImageBatch, progress: f64, _rng: &mut Rng) -> Option<Metrics> {
+        let net = self.autoencoder.averaged();
+        let (codes, mse, pixel_nats) = self.pixel_nats(&net, batch);
+        let dims = self.info.shape.pixels() as f64;
+        let bits = |nats: f64| nats / dims / std::f64::consts::LN_2;
+        let mean = |nats: &[f64]| nats.iter().sum::<f64>() / nats.len().max(1) as f64;
+        let usage = used(&codes) as f64 / self.quantizer.size() as f64;
+        if progress < self.config.prior_start {
+            let pixel_bits = bits(mean(&pixel_nats));
+            return Some(Metrics::new([("mse", mse), ("pixel_bits_per_dim", pixel_bits), ("usage", usage)]));
+        }
+        let code_nats = self.code_nats(&self.prior.averaged(), &codes, batch);
+        let total = mean(&pixel_nats) + mean(&code_nats);
+        Some(Metrics::new([
+            ("bits_per_dim", bits(total)),
+            ("code_nats", mean(&code_nats)),
+            ("mse", mse),
+            ("usage", usage),
+        ]))
+    }
+
+    /// Codes drawn one after another from the prior (keys and values cached), then decoded. Variations of an
+    /// image keep its first codes, the upper part of the picture, and draw the rest.
+    fn sample(&self, draw: &ImageSampleParams, rng: &mut Rng) -> Vec<u8> {
+        let prior = self.prior.averaged();
+        let net = self.autoencoder.averaged();
+        let (_, height, width) = self.grid;
+        let guidance = match self.info.classes {
+            0 => 1.0,
+            _ => draw.guidance.unwrap_or(self.config.guidance as f32),
+        };
+        let kept = self.kept_codes(&net, draw.conditioning);
+        in_batches(draw, self.info.classes, |part| {
+            let ImageSampleParams { n, labels, .. } = *part;
+            let none = vec![self.info.classes as u32; n];
+            let guided = guidance != 1.0 && labels.iter().any(|&l| l != none[0]);
+            let (mut cache, mut free_cache) = (KvCache::default(), KvCache::default());
+            let mut codes: Vec<Vec<u32>> = Vec::with_capacity(height * width);
+            let mut last = vec![0; n];
+            for place in 0..height * width {
+                let mut logits = to_vec(&prior.next(&last, labels, &mut cache));
+                if guided {
+                    let free = to_vec(&prior.next(&last, &none, &mut free_cache));
+                    logits.iter_mut().zip(free).for_each(|(l, f)| *l = f + guidance * (*l - f));
+                }
+                last = match kept.get(place) {
+                    Some(&code) => vec![code; n],
+                    None => logits.chunks(self.quantizer.size()).map(|row| pick(row, draw, rng)).collect(),
+                };
+                codes.push(last.clone());
+            }
+            let by_item: Vec<u32> = (0..n).flat_map(|i| codes.iter().map(move |step| step[i])).collect();
+            let (mean, _) = self.decode(&net, self.quantizer.lookup(&by_item, &self.device));
+            to_pixels(&mean)
+        })
+    }
+
+    fn supports(&self, conditioning: &Conditioning<()>) -> bool {
+        matches!(conditioning, Conditioning::None | Conditioning::Vary { .. })
+    }
+
+    /// Through the codes and back.
+    fn reconstruct(&self, batch: &ImageBatch, _rng: &mut Rng) -> Option<Vec<u8>> {
+        let net = self.autoencoder.averaged();
+        let codes = self.codes(&net, batch);
+        Some(to_pixels(&self.decode(&net, self.quantizer.lookup(&codes, &self.device)).0))
+    }
+
+    /// `−log p(codes) − log p(x | codes)`: an upper bound of `−log p(x)`, nats an item.
+    fn nll(&self, batch: &ImageBatch, _samples: usize, _rng: &mut Rng) -> Option<Vec<f64>> {
+        let (codes, _, pixel_nats) = self.pixel_nats(&self.autoencoder.averaged(), batch);
+        let code_nats = self.code_nats(&self.prior.averaged(), &codes, batch);
+        Some(pixel_nats.iter().zip(code_nats).map(|(pixels, codes)| pixels + codes).collect())
+    }
+
+    parts!("autoencoder" = autoencoder, "prior" = prior, "codebook" = quantizer);
+}
+
+impl Vqvae {
     fn step_autoencoder(
         &mut self,
         batch: &ImageBatch,
@@ -271,65 +390,6 @@ impl Vqvae {
         Ok(Metrics::new([("loss", loss), ("perplexity", loss.exp()), ("grad_norm", norm)]))
     }
 
-    /// Phase 1: mean squared error in [0, 1], bits of the pixels given the codes, usage of the codes.
-    /// Phase 2: total bits per dimension (codes and pixels given the codes).
-    pub fn validate(&self, batch: &ImageBatch, progress: f64, _rng: &mut Rng) -> Option<Metrics> {
-        let net = self.autoencoder.averaged();
-        let (codes, mse, pixel_nats) = self.pixel_nats(&net, batch);
-        let dims = self.info.shape.pixels() as f64;
-        let bits = |nats: f64| nats / dims / std::f64::consts::LN_2;
-        let mean = |nats: &[f64]| nats.iter().sum::<f64>() / nats.len().max(1) as f64;
-        let usage = used(&codes) as f64 / self.quantizer.size() as f64;
-        if progress < self.config.prior_start {
-            let pixel_bits = bits(mean(&pixel_nats));
-            return Some(Metrics::new([("mse", mse), ("pixel_bits_per_dim", pixel_bits), ("usage", usage)]));
-        }
-        let code_nats = self.code_nats(&self.prior.averaged(), &codes, batch);
-        let total = mean(&pixel_nats) + mean(&code_nats);
-        Some(Metrics::new([
-            ("bits_per_dim", bits(total)),
-            ("code_nats", mean(&code_nats)),
-            ("mse", mse),
-            ("usage", usage),
-        ]))
-    }
-
-    /// Codes drawn one after another from the prior (keys and values cached), then decoded. Variations of an
-    /// image keep its first codes, the upper part of the picture, and draw the rest.
-    pub fn sample(&self, draw: &ImageSampleParams, rng: &mut Rng) -> Vec<u8> {
-        let prior = self.prior.averaged();
-        let net = self.autoencoder.averaged();
-        let (_, height, width) = self.grid;
-        let guidance = match self.info.classes {
-            0 => 1.0,
-            _ => draw.guidance.unwrap_or(self.config.guidance as f32),
-        };
-        let kept = self.kept_codes(&net, draw.conditioning);
-        in_batches(draw, self.info.classes, |part| {
-            let ImageSampleParams { n, labels, .. } = *part;
-            let none = vec![self.info.classes as u32; n];
-            let guided = guidance != 1.0 && labels.iter().any(|&l| l != none[0]);
-            let (mut cache, mut free_cache) = (KvCache::default(), KvCache::default());
-            let mut codes: Vec<Vec<u32>> = Vec::with_capacity(height * width);
-            let mut last = vec![0; n];
-            for place in 0..height * width {
-                let mut logits = to_vec(&prior.next(&last, labels, &mut cache));
-                if guided {
-                    let free = to_vec(&prior.next(&last, &none, &mut free_cache));
-                    logits.iter_mut().zip(free).for_each(|(l, f)| *l = f + guidance * (*l - f));
-                }
-                last = match kept.get(place) {
-                    Some(&code) => vec![code; n],
-                    None => logits.chunks(self.quantizer.size()).map(|row| pick(row, draw, rng)).collect(),
-                };
-                codes.push(last.clone());
-            }
-            let by_item: Vec<u32> = (0..n).flat_map(|i| codes.iter().map(move |step| step[i])).collect();
-            let (mean, _) = self.decode(&net, self.quantizer.lookup(&by_item, &self.device));
-            to_pixels(&mean)
-        })
-    }
-
     /// The codes that samples begin with: the first share of an image's, nothing otherwise.
     fn kept_codes(&self, net: &Autoencoder, start: &Conditioning<Vec<u8>>) -> Vec<u32> {
         let Conditioning::Vary { item: image, strength } = start else { return Vec::new() };
@@ -337,20 +397,6 @@ impl Vqvae {
         let mut codes = self.codes(net, &batch);
         codes.truncate(((1.0 - strength) * codes.len() as f32).round() as usize);
         codes
-    }
-
-    /// Through the codes and back.
-    pub fn reconstruct(&self, batch: &ImageBatch, _rng: &mut Rng) -> Vec<u8> {
-        let net = self.autoencoder.averaged();
-        let codes = self.codes(&net, batch);
-        to_pixels(&self.decode(&net, self.quantizer.lookup(&codes, &self.device)).0)
-    }
-
-    /// `−log p(codes) − log p(x | codes)`: an upper bound of `−log p(x)`, nats an item.
-    pub fn nll(&self, batch: &ImageBatch, _rng: &mut Rng) -> Vec<f64> {
-        let (codes, _, pixel_nats) = self.pixel_nats(&self.autoencoder.averaged(), batch);
-        let code_nats = self.code_nats(&self.prior.averaged(), &codes, batch);
-        pixel_nats.iter().zip(code_nats).map(|(pixels, codes)| pixels + codes).collect()
     }
 
     /// The codes of each item of a batch, for usage counts: row-major, item after item.
@@ -361,47 +407,6 @@ impl Vqvae {
     /// Number of codes there are.
     pub fn code_count(&self) -> usize {
         self.quantizer.size()
-    }
-
-    pub fn save_weights(&self, map: &mut TensorMap) {
-        self.autoencoder.save_weights("autoencoder", map);
-        self.prior.save_weights("prior", map);
-        self.save_codebook(map);
-    }
-
-    pub fn load_weights(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
-        self.autoencoder.load_weights("autoencoder", map)?;
-        self.prior.load_weights("prior", map)?;
-        self.load_codebook(map)
-    }
-
-    pub fn save_state(&self, map: &mut TensorMap) {
-        self.autoencoder.save_state("autoencoder", map);
-        self.prior.save_state("prior", map);
-        self.save_codebook(map);
-    }
-
-    pub fn load_state(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
-        self.autoencoder.load_state("autoencoder", map)?;
-        self.prior.load_state("prior", map)?;
-        self.load_codebook(map)
-    }
-
-    pub fn parameters(&self) -> usize {
-        self.autoencoder.net().num_params() + self.prior.net().num_params()
-    }
-
-    fn save_codebook(&self, map: &mut TensorMap) {
-        if let Quantizer::Ema(book, _) = &self.quantizer {
-            book.save_into("codebook", map);
-        }
-    }
-
-    fn load_codebook(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
-        match &mut self.quantizer {
-            Quantizer::Ema(book, _) => book.load_from("codebook", map),
-            Quantizer::Fsq(_) => Ok(()),
-        }
     }
 
     /// `x [n, c, h, w]` → one vector a grid cell, `[n · h' · w', d]`.
@@ -543,7 +548,7 @@ mod tests {
             &ImageSampleParams { conditioning: &start, ..ImageSampleParams::new(1, &[]) },
             &mut Rng::new(3, 0),
         );
-        assert_eq!(same, model.reconstruct(&one, &mut Rng::new(1, 0)));
+        assert_eq!(Some(same), model.reconstruct(&one, &mut Rng::new(1, 0)));
     }
 
     #[test]

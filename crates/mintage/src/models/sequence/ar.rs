@@ -7,16 +7,23 @@
 //! with a class `c` where documents have labels. It learns windows of `context` tokens from anywhere in the stream of
 //! documents (or segments, each for itself), and every position is a question. Between hidden layers Muon moves the weights, AdamW elsewhere.
 
-use burn::{module::Module, tensor::Device};
+use burn::tensor::Device;
 use mintage_data::sequence::{SequenceBatch, SequenceInfo};
-use mintage_nn::{AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError, layers::Decoder};
+use mintage_nn::{AdamW, NotFinite, Rng, Schedule, Trainable, layers::Decoder};
 use serde::{Deserialize, Serialize};
 
+use super::{Drawing, Sequence, check_heads};
 use super::{
-    generate::{Limit, Listener, SequenceSampleParams, Writer},
+    generate::Writer,
     net::{Shifted, document_nll, nll, shape, validation},
 };
+use crate::models::{
+    generative::{FamilyConfig, GenerativeModel, parts},
+    memory,
+};
+use crate::recipe::RecipeError;
 use crate::{events::Metrics, models::Size};
+use mintage_data::sequence::Chunking;
 
 /// All choices of an autoregressive model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,9 +50,9 @@ pub struct Config {
     pub muon: bool,
 }
 
-impl Config {
+impl FamilyConfig<Sequence> for Config {
     /// The preset of a size.
-    pub fn preset(size: Size, info: &SequenceInfo) -> Self {
+    fn preset(size: Size, info: &SequenceInfo) -> Self {
         let (layers, heads, width, context, batch, lr) = match size {
             Size::Tiny => (4, 4, 128, 128, 32, 1e-2),
             // Ten minutes on two cores are worth more steps, not more weights (docs/experiments.md).
@@ -68,6 +75,21 @@ impl Config {
             dropout: dropout(info, layers * width * width * 12),
             muon: true,
         }
+    }
+
+    fn check(&self) -> Result<(), RecipeError> {
+        check_heads(self.width, self.heads)
+    }
+
+    fn chunking(&self) -> Option<Chunking> {
+        Some(match self.segments {
+            true => Chunking::Segments(self.context),
+            false => Chunking::Windows(self.context),
+        })
+    }
+
+    fn activations(&self, info: &SequenceInfo) -> u64 {
+        memory::of_document(info, self.context, self.width, self.layers)
     }
 }
 
@@ -93,8 +115,10 @@ pub struct Ar {
     train: Trainable<Decoder>,
 }
 
-impl Ar {
-    pub fn new(config: &Config, info: &SequenceInfo, device: &Device, rng: &mut Rng) -> Self {
+impl GenerativeModel<Sequence> for Ar {
+    type Config = Config;
+
+    fn new(config: &Config, info: &SequenceInfo, device: &Device, rng: &mut Rng) -> Self {
         let Config { layers, heads, width, hidden, .. } = *config;
         let net = Decoder::new(shape(info, layers, [heads, width, hidden]), &device.clone().autodiff(), rng);
         let adam = AdamW { weight_decay: config.weight_decay as f32, ..AdamW::default() };
@@ -105,17 +129,12 @@ impl Ar {
         Self { config: config.clone(), info: info.clone(), train }
     }
 
-    pub fn config(&self) -> &Config {
-        &self.config
+    fn config(&self) -> Config {
+        self.config.clone()
     }
 
     /// One step on the mean negative log-likelihood of a token.
-    pub fn step(
-        &mut self,
-        batch: &SequenceBatch,
-        progress: f64,
-        rng: &mut Rng,
-    ) -> Result<Metrics, NotFinite> {
+    fn step(&mut self, batch: &SequenceBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
         let shifted = Shifted::of_training(batch, rng);
         let net = self.train.net();
         let h = net.forward_train(shifted.positions(), None, self.config.dropout, rng);
@@ -126,49 +145,26 @@ impl Ar {
     }
 
     /// Nats a token with the averaged weights; of texts also bits a character.
-    pub fn validate(&self, batch: &SequenceBatch, _progress: f64, _rng: &mut Rng) -> Option<Metrics> {
+    fn validate(&self, batch: &SequenceBatch, _progress: f64, _rng: &mut Rng) -> Option<Metrics> {
         Some(validation(&self.train.averaged(), batch, &self.info))
     }
 
-    /// `−log p` of each item of a batch: nats.
-    pub fn nll(&self, batch: &SequenceBatch) -> Vec<f64> {
-        nll(&self.train.averaged(), batch)
-    }
-
-    /// `−log p` of a document behind its boundary: nats.
-    pub fn document_nll(&self, tokens: &[u32], class: Option<u32>) -> f64 {
-        document_nll(&self.train.averaged(), &self.info, self.config.context, tokens, class)
-    }
-
     /// Draws sequences with the averaged weights.
-    pub fn sample(
-        &self,
-        draw: &SequenceSampleParams,
-        limit: &mut Limit,
-        on: &mut Listener,
-        rng: &mut Rng,
-    ) -> Vec<Vec<u32>> {
+    fn sample(&self, (draw, limit, on): Drawing, rng: &mut Rng) -> Vec<Vec<u32>> {
         let (net, info, context) = (&self.train.averaged(), &self.info, self.config.context);
         Writer { net, info, context }.write(draw, limit, on, rng)
     }
 
-    pub fn save_weights(&self, map: &mut TensorMap) {
-        self.train.save_weights("net", map);
+    /// `−log p` of each item of a batch: nats.
+    fn nll(&self, batch: &SequenceBatch, _samples: usize, _rng: &mut Rng) -> Option<Vec<f64>> {
+        Some(nll(&self.train.averaged(), batch))
     }
 
-    pub fn load_weights(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
-        self.train.load_weights("net", map)
+    /// `−log p` of a document behind its boundary: nats.
+    fn whole_nll(&self, tokens: &[u32], class: Option<u32>) -> Option<f64> {
+        let nats = || document_nll(&self.train.averaged(), &self.info, self.config.context, tokens, class);
+        (!self.config.segments).then(nats)
     }
 
-    pub fn save_state(&self, map: &mut TensorMap) {
-        self.train.save_state("net", map);
-    }
-
-    pub fn load_state(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
-        self.train.load_state("net", map)
-    }
-
-    pub fn parameters(&self) -> usize {
-        self.train.net().num_params()
-    }
+    parts!("net" = train);
 }

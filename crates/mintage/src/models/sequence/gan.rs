@@ -23,18 +23,25 @@ use burn::{
 };
 use mintage_data::sequence::{NO_TOKEN, SequenceBatch, SequenceInfo};
 use mintage_nn::{
-    AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError, kernels,
+    AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, kernels,
     layers::{Decoder, KvCache, Linear, Positions},
     weights::to_vec,
 };
 use serde::{Deserialize, Serialize};
 
+use super::{Drawing, Sequence, check_heads, check_share};
 use super::{
     ar,
-    generate::{Limit, Listener, SamplingParams, SequenceSampleParams, Writer},
+    generate::{SamplingParams, Writer},
     net::{Shifted, document_nll, nll, shape, validation},
 };
+use crate::models::{
+    generative::{FamilyConfig, GenerativeModel, parts},
+    memory,
+};
+use crate::recipe::RecipeError;
 use crate::{events::Metrics, models::Size};
+use mintage_data::sequence::Chunking;
 
 /// All choices of an adversarial model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -66,9 +73,9 @@ pub struct Config {
     pub discount: f64,
 }
 
-impl Config {
+impl FamilyConfig<Sequence> for Config {
     /// The preset of a size.
-    pub fn preset(size: Size, info: &SequenceInfo) -> Self {
+    fn preset(size: Size, info: &SequenceInfo) -> Self {
         let ar::Config { layers, heads, width, hidden, context, batch, lr, weight_decay, dropout, .. } =
             ar::Config::preset(size, info);
         Self {
@@ -88,6 +95,19 @@ impl Config {
             discount: 0.9,
         }
     }
+
+    fn check(&self) -> Result<(), RecipeError> {
+        check_heads(self.width, self.heads)?;
+        check_share("critic_start", self.critic_start, 0.01..=0.99)
+    }
+
+    fn chunking(&self) -> Option<Chunking> {
+        Some(Chunking::Windows(self.context))
+    }
+
+    fn activations(&self, info: &SequenceInfo) -> u64 {
+        memory::of_document(info, self.context, self.width, self.layers)
+    }
 }
 
 /// A generator and its critic with their optimisers.
@@ -105,8 +125,10 @@ struct Critic {
     head: Linear,
 }
 
-impl Gan {
-    pub fn new(config: &Config, info: &SequenceInfo, device: &Device, rng: &mut Rng) -> Self {
+impl GenerativeModel<Sequence> for Gan {
+    type Config = Config;
+
+    fn new(config: &Config, info: &SequenceInfo, device: &Device, rng: &mut Rng) -> Self {
         let on = device.clone().autodiff();
         let Config { heads, width, hidden, .. } = *config;
         let shape = shape(info, config.layers, [heads, width, hidden]);
@@ -122,21 +144,16 @@ impl Gan {
         }
     }
 
-    pub fn config(&self) -> &Config {
-        &self.config
+    fn config(&self) -> Config {
+        self.config.clone()
     }
 
-    pub fn stages(&self) -> Vec<(&'static str, f64)> {
+    fn stages(&self) -> Vec<(&'static str, f64)> {
         vec![("language", 0.0), ("critic", self.config.critic_start)]
     }
 
     /// One step of whichever phase `progress` lies in; each phase has a schedule of its own.
-    pub fn step(
-        &mut self,
-        batch: &SequenceBatch,
-        progress: f64,
-        rng: &mut Rng,
-    ) -> Result<Metrics, NotFinite> {
+    fn step(&mut self, batch: &SequenceBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
         let from = self.config.critic_start;
         if progress < from {
             self.step_language(batch, progress / from, rng)
@@ -145,6 +162,32 @@ impl Gan {
         }
     }
 
+    /// Nats a token of the generator while the language is learned; then there is no number to minimise.
+    fn validate(&self, batch: &SequenceBatch, progress: f64, _rng: &mut Rng) -> Option<Metrics> {
+        let is_language = progress < self.config.critic_start;
+        is_language.then(|| validation(&self.generator.averaged(), batch, &self.info))
+    }
+
+    /// Draws sequences with the averaged weights.
+    fn sample(&self, (draw, limit, on): Drawing, rng: &mut Rng) -> Vec<Vec<u32>> {
+        let (net, info, context) = (&self.generator.averaged(), &self.info, self.config.context);
+        Writer { net, info, context }.write(draw, limit, on, rng)
+    }
+
+    /// `−log p` of each item of a batch by the generator: nats.
+    fn nll(&self, batch: &SequenceBatch, _samples: usize, _rng: &mut Rng) -> Option<Vec<f64>> {
+        Some(nll(&self.generator.averaged(), batch))
+    }
+
+    /// `−log p` of a document behind its boundary: nats.
+    fn whole_nll(&self, tokens: &[u32], class: Option<u32>) -> Option<f64> {
+        Some(document_nll(&self.generator.averaged(), &self.info, self.config.context, tokens, class))
+    }
+
+    parts!("generator" = generator, "critic" = critic);
+}
+
+impl Gan {
     fn step_language(
         &mut self,
         batch: &SequenceBatch,
@@ -260,58 +303,6 @@ impl Gan {
             (0..rows * written).map(|i| f32::from(u8::from(i < rows * written / 2))).collect::<Vec<_>>();
         let truth = Tensor::from_data(TensorData::new(truth, [rows, written]), &told.device());
         kernels::bernoulli_nll(told, truth).mean() / written as f64
-    }
-
-    /// Nats a token of the generator while the language is learned; then there is no number to minimise.
-    pub fn validate(&self, batch: &SequenceBatch, progress: f64, _rng: &mut Rng) -> Option<Metrics> {
-        let is_language = progress < self.config.critic_start;
-        is_language.then(|| validation(&self.generator.averaged(), batch, &self.info))
-    }
-
-    /// `−log p` of each item of a batch by the generator: nats.
-    pub fn nll(&self, batch: &SequenceBatch) -> Vec<f64> {
-        nll(&self.generator.averaged(), batch)
-    }
-
-    /// `−log p` of a document behind its boundary: nats.
-    pub fn document_nll(&self, tokens: &[u32], class: Option<u32>) -> f64 {
-        document_nll(&self.generator.averaged(), &self.info, self.config.context, tokens, class)
-    }
-
-    /// Draws sequences with the averaged weights.
-    pub fn sample(
-        &self,
-        draw: &SequenceSampleParams,
-        limit: &mut Limit,
-        on: &mut Listener,
-        rng: &mut Rng,
-    ) -> Vec<Vec<u32>> {
-        let (net, info, context) = (&self.generator.averaged(), &self.info, self.config.context);
-        Writer { net, info, context }.write(draw, limit, on, rng)
-    }
-
-    pub fn save_weights(&self, map: &mut TensorMap) {
-        self.generator.save_weights("generator", map);
-        self.critic.save_weights("critic", map);
-    }
-
-    pub fn load_weights(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
-        self.generator.load_weights("generator", map)?;
-        self.critic.load_weights("critic", map)
-    }
-
-    pub fn save_state(&self, map: &mut TensorMap) {
-        self.generator.save_state("generator", map);
-        self.critic.save_state("critic", map);
-    }
-
-    pub fn load_state(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
-        self.generator.load_state("generator", map)?;
-        self.critic.load_state("critic", map)
-    }
-
-    pub fn parameters(&self) -> usize {
-        self.generator.net().num_params() + self.critic.net().num_params()
     }
 }
 

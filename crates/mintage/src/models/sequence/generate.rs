@@ -158,6 +158,9 @@ impl Row {
 /// Hears of every token and says whether its sequence goes on.
 pub type Listener<'a> = dyn FnMut(usize, u32) -> bool + 'a;
 
+/// What to draw, which tokens may come next, and who hears of every token.
+pub type Drawing<'a> = (&'a SequenceSampleParams<'a>, &'a mut Limit<'a>, &'a mut Listener<'a>);
+
 /// The network that writes, and how many tokens it has learned to see.
 #[derive(Clone, Copy)]
 pub struct Writer<'a> {

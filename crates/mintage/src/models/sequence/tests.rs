@@ -1,9 +1,12 @@
 //! Tests of every family.
 #![allow(clippy::unwrap_used)]
 
+use burn::tensor::Device;
 use mintage_data::sequence::{BOUNDARY, Modality, NO_TOKEN};
+use mintage_nn::{Rng, TensorMap};
 
 use super::*;
+use crate::models::{Family, GenerativeModel, Size};
 
 /// Steps in which each family learns a few short documents by heart.
 const STEPS: u64 = 120;
@@ -69,7 +72,7 @@ fn step(model: &mut SequenceModel, at: u64) -> Metrics {
 }
 
 fn sample(model: &SequenceModel, draw: &SequenceSampleParams) -> Vec<Vec<u32>> {
-    model.sample(draw, &mut |_, _, _| {}, &mut |_, _| true, &mut Rng::new(3, 0))
+    model.sample((draw, &mut |_, _, _| {}, &mut |_, _| true), &mut Rng::new(3, 0))
 }
 
 #[test]
@@ -127,18 +130,14 @@ fn limits_and_ends_are_kept_to() {
         };
         // More than the context of eight.
         let draw = SequenceSampleParams::new(3, 30);
-        let rows = model.sample(&draw, odd, &mut |_, _| true, &mut Rng::new(3, 0));
+        let rows = model.sample((&draw, odd, &mut |_, _| true), &mut Rng::new(3, 0));
         assert!(rows.iter().all(|row| row.len() == 30 && row.iter().all(|token| token % 2 == 1)));
         let mut heard = [0; 3];
-        let rows = model.sample(
-            &draw,
-            odd,
-            &mut |row, _| {
-                heard[row] += 1;
-                heard[row] < 5 + row
-            },
-            &mut Rng::new(3, 0),
-        );
+        let listener = &mut |row: usize, _: u32| {
+            heard[row] += 1;
+            heard[row] < 5 + row
+        };
+        let rows = model.sample((&draw, odd, listener), &mut Rng::new(3, 0));
         assert_eq!(rows.iter().map(Vec::len).collect::<Vec<_>>(), [5, 6, 7]);
         // How many are asked for does not change the first ones, nor does when others end.
         let one = SequenceSampleParams { n: 1, endless: true, ..draw };
@@ -152,21 +151,21 @@ fn likelihood_of_documents_longer_than_the_context() {
     for config in configs() {
         let model = trained(&config, 20);
         let document: Vec<u32> = [vec![BOUNDARY], DOCUMENTS.concat()].concat();
-        let nats = model.nll(&batch(), 8, &mut Rng::new(0, 0));
+        let nats = model.nll(&batch(), 8, &mut Rng::new(0, 0)).unwrap();
         // Something has been learned, and not all: from ln 2 for the choice of a class's two to ln 10 a token.
         assert!(nats.len() == 4 && nats.iter().all(|nats| (0.5..28.0).contains(nats)), "{config:?} {nats:?}");
-        let Some(whole) = model.document_nll(&document, Some(1)) else {
+        let Some(whole) = model.whole_nll(&document, Some(1)) else {
             assert!(matches!(config.cut(), Chunking::Segments(_)));
             continue;
         };
         let each = whole / (document.len() - 1) as f64;
         assert!((1.0..4.0).contains(&each), "{config:?} {each}");
         // What comes later is told with less than all.
-        let short = model.document_nll(&document[..5], Some(1)).unwrap();
+        let short = model.whole_nll(&document[..5], Some(1)).unwrap();
         assert!(short > 0.0 && short < whole);
-        assert_eq!(model.document_nll(&[BOUNDARY], None), Some(0.0));
+        assert_eq!(model.whole_nll(&[BOUNDARY], None), Some(0.0));
         let row = [&[BOUNDARY][..], &DOCUMENTS[2], &[BOUNDARY]].concat();
-        let alone = model.document_nll(&row, Some(1)).unwrap();
+        let alone = model.whole_nll(&row, Some(1)).unwrap();
         assert!((nats[2] / alone - 1.0).abs() < 1e-3, "{nats:?} {alone}");
     }
 }

@@ -17,21 +17,28 @@ use burn::{
 };
 use mintage_data::sequence::{SequenceBatch, SequenceInfo};
 use mintage_nn::{
-    AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError,
+    AdamW, NotFinite, Rng, Schedule, Trainable,
     layers::{Decoder, DecoderConfig, Linear},
     losses::{gaussian_log_prob, standard_normal_log_prob},
     weights::to_vec,
 };
 use serde::{Deserialize, Serialize};
 
+use super::{Drawing, Sequence, check_heads, check_share};
 use super::{
-    Conditioning, ar,
-    generate::{Limit, Listener, SequenceSampleParams, Writer},
+    ar,
+    generate::Writer,
     net::{Shifted, shape},
     plan::{
         CANDIDATES, Plan, fitting, read_stretches, segment, segment_length, segments_a_step, write_beside,
     },
 };
+use crate::models::Conditioning;
+use crate::models::{
+    generative::{FamilyConfig, GenerativeModel, parts},
+    memory,
+};
+use crate::recipe::RecipeError;
 use crate::{
     events::Metrics,
     models::{
@@ -40,6 +47,7 @@ use crate::{
         log_mean_exp,
     },
 };
+use mintage_data::sequence::Chunking;
 
 /// Importance samples of a likelihood, unless asked otherwise.
 pub const SAMPLES: usize = 8;
@@ -76,9 +84,9 @@ pub struct Config {
     pub dropout: f64,
 }
 
-impl Config {
+impl FamilyConfig<Sequence> for Config {
     /// The preset of a size.
-    pub fn preset(size: Size, info: &SequenceInfo) -> Self {
+    fn preset(size: Size, info: &SequenceInfo) -> Self {
         let latent = match size {
             Size::Tiny | Size::Small => 32,
             Size::Base => 64,
@@ -102,6 +110,19 @@ impl Config {
             weight_decay,
             dropout,
         }
+    }
+
+    fn check(&self) -> Result<(), RecipeError> {
+        check_heads(self.width, self.heads)?;
+        check_share("kl_warmup", self.kl_warmup, 0.0..=0.5)
+    }
+
+    fn chunking(&self) -> Option<Chunking> {
+        Some(Chunking::Segments(self.context))
+    }
+
+    fn activations(&self, info: &SequenceInfo) -> u64 {
+        memory::of_document(info, self.context, self.width, self.layers.saturating_add(self.encoder_layers))
     }
 }
 
@@ -131,8 +152,10 @@ struct Terms {
     mu: Tensor<2>,
 }
 
-impl Vae {
-    pub fn new(config: &Config, info: &SequenceInfo, device: &Device, rng: &mut Rng) -> Self {
+impl GenerativeModel<Sequence> for Vae {
+    type Config = Config;
+
+    fn new(config: &Config, info: &SequenceInfo, device: &Device, rng: &mut Rng) -> Self {
         let net = Autoencoder::new(config, info, &device.clone().autodiff(), rng);
         let adam = AdamW { weight_decay: config.weight_decay as f32, ..AdamW::default() };
         let hidden = |name: &str| name.split_once('.').is_some_and(|(_, name)| Decoder::is_hidden(name));
@@ -140,26 +163,12 @@ impl Vae {
         Self { config: config.clone(), info: info.clone(), device: device.clone(), train }
     }
 
-    pub fn config(&self) -> &Config {
-        &self.config
-    }
-
-    /// Weight of the divergence.
-    fn beta(&self, progress: f64) -> f64 {
-        let start = self.config.kl_warmup;
-        match start > 0.0 {
-            true => ((progress - start) / start).clamp(0.0, 1.0),
-            false => 1.0,
-        }
+    fn config(&self) -> Config {
+        self.config.clone()
     }
 
     /// One step on the loss a token.
-    pub fn step(
-        &mut self,
-        batch: &SequenceBatch,
-        progress: f64,
-        rng: &mut Rng,
-    ) -> Result<Metrics, NotFinite> {
+    fn step(&mut self, batch: &SequenceBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
         let shifted = Shifted::of_training(batch, rng);
         let terms = self.train.net().terms(&shifted, self.config.dropout, rng);
         let (n, count) = (shifted.n as f64, shifted.count().max(1.0));
@@ -174,7 +183,7 @@ impl Vae {
 
     /// The bound of nats a token with the averaged weights (of texts also in bits a character), the divergence in nats a
     /// segment, and how many dimensions are in use.
-    pub fn validate(&self, batch: &SequenceBatch, _progress: f64, rng: &mut Rng) -> Option<Metrics> {
+    fn validate(&self, batch: &SequenceBatch, _progress: f64, rng: &mut Rng) -> Option<Metrics> {
         let shifted = Shifted::of(batch);
         let terms = self.train.averaged().terms(&shifted, 0.0, rng);
         let (n, count) = (shifted.n as f64, shifted.count().max(1.0));
@@ -185,41 +194,8 @@ impl Vae {
         Some(metrics.and("kl", kl / n).and("active", active))
     }
 
-    /// `−log p` of each item of a batch: nats, an upper bound with importance samples (Burda et al., arXiv:1509.00519).
-    pub fn nll(&self, batch: &SequenceBatch, samples: usize, rng: &mut Rng) -> Vec<f64> {
-        let (net, shifted) = (self.train.averaged(), Shifted::of(batch));
-        let (mu, logvar) = net.encode(&shifted);
-        let mut weights = vec![Vec::with_capacity(samples); shifted.n];
-        for _ in 0..samples {
-            let z = reparametrise(&mu, &logvar, rng);
-            let nats = shifted.nats(&net.decode(z.clone(), &shifted, 0.0, rng));
-            let prior = standard_normal_log_prob(z.clone());
-            let log_ratio = to_vec(&(prior - gaussian_log_prob(z, mu.clone(), logvar.clone())));
-            for ((weights, nats), log_ratio) in weights.iter_mut().zip(nats).zip(log_ratio) {
-                weights.push(f64::from(log_ratio) - nats);
-            }
-        }
-        weights.iter().map(|weights| -log_mean_exp(weights)).collect()
-    }
-
-    /// `μ` of each item of a batch, one after another.
-    pub fn means(&self, batch: &SequenceBatch) -> Vec<f32> {
-        to_vec(&self.train.averaged().encode(&Shifted::of(batch)).0)
-    }
-
-    /// How many dimensions are in use, by the means of many items.
-    pub fn active(&self, means: &[f32]) -> usize {
-        active(means, self.config.latent)
-    }
-
     /// Draws segments with the averaged weights.
-    pub fn sample(
-        &self,
-        draw: &SequenceSampleParams,
-        limit: &mut Limit,
-        on: &mut Listener,
-        rng: &mut Rng,
-    ) -> Vec<Vec<u32>> {
+    fn sample(&self, (draw, limit, on): Drawing, rng: &mut Rng) -> Vec<Vec<u32>> {
         let net = self.train.averaged();
         let (d, time) = (self.config.latent, self.config.context + 1);
         let mean = |tokens: &[u32]| {
@@ -254,24 +230,48 @@ impl Vae {
         writer.write_planned(draw, &mut plan, limit, on, rng)
     }
 
-    pub fn save_weights(&self, map: &mut TensorMap) {
-        self.train.save_weights("vae", map);
+    fn supports(&self, conditioning: &Conditioning<()>) -> bool {
+        !matches!(conditioning, Conditioning::Continue { .. })
     }
 
-    pub fn load_weights(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
-        self.train.load_weights("vae", map)
+    /// `−log p` of each item of a batch: nats, an upper bound with importance samples (Burda et al., arXiv:1509.00519).
+    fn nll(&self, batch: &SequenceBatch, samples: usize, rng: &mut Rng) -> Option<Vec<f64>> {
+        let (net, shifted) = (self.train.averaged(), Shifted::of(batch));
+        let (mu, logvar) = net.encode(&shifted);
+        let mut weights = vec![Vec::with_capacity(samples); shifted.n];
+        for _ in 0..samples {
+            let z = reparametrise(&mu, &logvar, rng);
+            let nats = shifted.nats(&net.decode(z.clone(), &shifted, 0.0, rng));
+            let prior = standard_normal_log_prob(z.clone());
+            let log_ratio = to_vec(&(prior - gaussian_log_prob(z, mu.clone(), logvar.clone())));
+            for ((weights, nats), log_ratio) in weights.iter_mut().zip(nats).zip(log_ratio) {
+                weights.push(f64::from(log_ratio) - nats);
+            }
+        }
+        Some(weights.iter().map(|weights| -log_mean_exp(weights)).collect())
     }
 
-    pub fn save_state(&self, map: &mut TensorMap) {
-        self.train.save_state("vae", map);
+    parts!("vae" = train);
+}
+
+impl Vae {
+    /// Weight of the divergence.
+    fn beta(&self, progress: f64) -> f64 {
+        let start = self.config.kl_warmup;
+        match start > 0.0 {
+            true => ((progress - start) / start).clamp(0.0, 1.0),
+            false => 1.0,
+        }
     }
 
-    pub fn load_state(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
-        self.train.load_state("vae", map)
+    /// `μ` of each item of a batch, one after another.
+    pub fn means(&self, batch: &SequenceBatch) -> Vec<f32> {
+        to_vec(&self.train.averaged().encode(&Shifted::of(batch)).0)
     }
 
-    pub fn parameters(&self) -> usize {
-        self.train.net().num_params()
+    /// How many dimensions are in use, by the means of many items.
+    pub fn active(&self, means: &[f32]) -> usize {
+        active(means, self.config.latent)
     }
 }
 

@@ -18,22 +18,30 @@ use burn::{
 };
 use mintage_data::sequence::{BOUNDARY, SequenceBatch, SequenceInfo};
 use mintage_nn::{
-    AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError,
+    AdamW, NotFinite, Rng, Schedule, Trainable,
     layers::{Decoder, DecoderConfig, Linear},
     quantize::{Codebook, GradientEstimator, Quantized},
     weights::to_vec,
 };
 use serde::{Deserialize, Serialize};
 
+use super::{Drawing, Sequence, check_heads, check_share};
 use super::{
-    Conditioning, ar,
-    generate::{Limit, Listener, SamplingParams, SequenceSampleParams, Writer},
+    ar,
+    generate::{SamplingParams, SequenceSampleParams, Writer},
     net::{Shifted, shape},
     plan::{
         CANDIDATES, Plan, fitting, read_stretches, segment, segment_length, segments_a_step, write_beside,
     },
 };
+use crate::models::Conditioning;
+use crate::models::{
+    generative::{FamilyConfig, GenerativeModel, parts},
+    memory,
+};
+use crate::recipe::RecipeError;
 use crate::{events::Metrics, models::Size};
+use mintage_data::sequence::Chunking;
 
 /// Tokens that a code stands for, by default.
 const TOKENS_A_CODE: usize = 16;
@@ -72,9 +80,9 @@ pub struct Config {
     pub dropout: f64,
 }
 
-impl Config {
+impl FamilyConfig<Sequence> for Config {
     /// The preset of a size.
-    pub fn preset(size: Size, info: &SequenceInfo) -> Self {
+    fn preset(size: Size, info: &SequenceInfo) -> Self {
         let codes = match size {
             Size::Tiny => 256,
             Size::Small => 512,
@@ -103,6 +111,19 @@ impl Config {
             dropout,
         }
     }
+
+    fn check(&self) -> Result<(), RecipeError> {
+        check_heads(self.width, self.heads)?;
+        check_share("prior_start", self.prior_start, 0.01..=0.99)
+    }
+
+    fn chunking(&self) -> Option<Chunking> {
+        Some(Chunking::Segments(self.context))
+    }
+
+    fn activations(&self, info: &SequenceInfo) -> u64 {
+        memory::of_document(info, self.context, self.width, self.layers.saturating_add(self.encoder_layers))
+    }
 }
 
 /// A VQ-VAE, its prior, and their optimisers.
@@ -126,8 +147,10 @@ struct Autoencoder {
     decoder: Decoder,
 }
 
-impl Vqvae {
-    pub fn new(config: &Config, info: &SequenceInfo, device: &Device, rng: &mut Rng) -> Self {
+impl GenerativeModel<Sequence> for Vqvae {
+    type Config = Config;
+
+    fn new(config: &Config, info: &SequenceInfo, device: &Device, rng: &mut Rng) -> Self {
         let on = device.clone().autodiff();
         let plans = SequenceInfo { vocab: config.codes + 1, periods: Vec::new(), ..info.clone() };
         let prior = Decoder::new(sized(config, &plans, config.prior_layers, true), &on, rng);
@@ -145,21 +168,16 @@ impl Vqvae {
         }
     }
 
-    pub fn config(&self) -> &Config {
-        &self.config
+    fn config(&self) -> Config {
+        self.config.clone()
     }
 
-    pub fn stages(&self) -> Vec<(&'static str, f64)> {
+    fn stages(&self) -> Vec<(&'static str, f64)> {
         vec![("codes", 0.0), ("prior over codes", self.config.prior_start)]
     }
 
     /// One step of whichever phase `progress` lies in; each phase has a schedule of its own.
-    pub fn step(
-        &mut self,
-        batch: &SequenceBatch,
-        progress: f64,
-        rng: &mut Rng,
-    ) -> Result<Metrics, NotFinite> {
+    fn step(&mut self, batch: &SequenceBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
         let from = self.config.prior_start;
         if progress < from {
             self.step_autoencoder(batch, progress / from, rng)
@@ -168,6 +186,66 @@ impl Vqvae {
         }
     }
 
+    /// Nats a token with the averaged weights: in phase 1 of segments given their codes, in phase 2 of both (of texts also
+    /// in bits a character); the share of the codes that the batch makes use of.
+    fn validate(&self, batch: &SequenceBatch, progress: f64, _rng: &mut Rng) -> Option<Metrics> {
+        let net = self.autoencoder.averaged();
+        let shifted = Shifted::of(batch);
+        let codes = self.codes(&net, &shifted);
+        let sum = |nats: Vec<f64>| nats.into_iter().sum::<f64>();
+        let surface = sum(self.surface_nats(&net, &codes, &shifted));
+        let (mut nats, mut of_plans) = (surface, None);
+        if progress >= self.config.prior_start {
+            let plans = sum(self.plan_nats(&codes, batch));
+            (nats, of_plans) = (surface + plans, Some(plans / batch.n.max(1) as f64));
+        }
+        let mut metrics = super::token_metrics(nats / shifted.count().max(1.0), &self.info);
+        if let Some(nats) = of_plans {
+            metrics = metrics.and("code_nats", nats);
+        }
+        let mut used = codes;
+        used.sort_unstable();
+        used.dedup();
+        Some(metrics.and("usage", used.len() as f64 / self.config.codes as f64))
+    }
+
+    /// Draws segments with the averaged weights: codes by the prior, then tokens.
+    fn sample(&self, (draw, limit, on): Drawing, rng: &mut Rng) -> Vec<Vec<u32>> {
+        let (net, prior) = (self.autoencoder.averaged(), self.prior.averaged());
+        let time = self.config.context + 1;
+        let known = match draw.conditioning {
+            Conditioning::Vary { item: tokens, .. } => {
+                Some(self.codes(&net, &Shifted::of(&segment(tokens, draw.class, &self.info, time + 1))))
+            }
+            _ => None,
+        };
+        let mut plan = |_: usize, prompt: &[u32], rng: &mut Rng| {
+            let n = if prompt.len() > 1 { CANDIDATES } else { 1 };
+            let codes = self.plans(&prior, n, known.as_deref(), draw, rng);
+            let vectors = net.beside.forward(self.codebook.lookup(&codes, &self.device));
+            fitting(&net.decoder, &self.info, Plan::of_all(&vectors, n, time), prompt, draw.class, rng)
+        };
+        let writer = Writer { net: &net.decoder, info: &self.info, context: time };
+        writer.write_planned(draw, &mut plan, limit, on, rng)
+    }
+
+    fn supports(&self, conditioning: &Conditioning<()>) -> bool {
+        matches!(conditioning, Conditioning::None | Conditioning::Vary { .. })
+    }
+
+    /// `−log p(c) − log p(x | c)` of each item of a batch: nats, an upper bound of `−log p(x)`.
+    fn nll(&self, batch: &SequenceBatch, _samples: usize, _rng: &mut Rng) -> Option<Vec<f64>> {
+        let (net, shifted) = (self.autoencoder.averaged(), Shifted::of(batch));
+        let codes = self.codes(&net, &shifted);
+        let plans = self.plan_nats(&codes, batch);
+        let surface = self.surface_nats(&net, &codes, &shifted);
+        Some(surface.iter().zip(plans).map(|(surface, plan)| surface + plan).collect())
+    }
+
+    parts!("autoencoder" = autoencoder, "prior" = prior, "codebook" = codebook);
+}
+
+impl Vqvae {
     fn step_autoencoder(
         &mut self,
         batch: &SequenceBatch,
@@ -231,29 +309,6 @@ impl Vqvae {
         }
     }
 
-    /// Nats a token with the averaged weights: in phase 1 of segments given their codes, in phase 2 of both (of texts also
-    /// in bits a character); the share of the codes that the batch makes use of.
-    pub fn validate(&self, batch: &SequenceBatch, progress: f64, _rng: &mut Rng) -> Option<Metrics> {
-        let net = self.autoencoder.averaged();
-        let shifted = Shifted::of(batch);
-        let codes = self.codes(&net, &shifted);
-        let sum = |nats: Vec<f64>| nats.into_iter().sum::<f64>();
-        let surface = sum(self.surface_nats(&net, &codes, &shifted));
-        let (mut nats, mut of_plans) = (surface, None);
-        if progress >= self.config.prior_start {
-            let plans = sum(self.plan_nats(&codes, batch));
-            (nats, of_plans) = (surface + plans, Some(plans / batch.n.max(1) as f64));
-        }
-        let mut metrics = super::token_metrics(nats / shifted.count().max(1.0), &self.info);
-        if let Some(nats) = of_plans {
-            metrics = metrics.and("code_nats", nats);
-        }
-        let mut used = codes;
-        used.sort_unstable();
-        used.dedup();
-        Some(metrics.and("usage", used.len() as f64 / self.config.codes as f64))
-    }
-
     /// `−log p(x | c)` of each segment.
     fn surface_nats(&self, net: &Autoencoder, codes: &[u32], shifted: &Shifted) -> Vec<f64> {
         let vectors = self.codebook.lookup(codes, &self.device);
@@ -264,44 +319,6 @@ impl Vqvae {
     fn plan_nats(&self, codes: &[u32], batch: &SequenceBatch) -> Vec<f64> {
         let (prior, shifted) = (self.prior.averaged(), Shifted::of(&self.written(codes, batch)));
         shifted.nats(&prior.logits(prior.forward(shifted.positions(), None)))
-    }
-
-    /// `−log p(c) − log p(x | c)` of each item of a batch: nats, an upper bound of `−log p(x)`.
-    pub fn nll(&self, batch: &SequenceBatch) -> Vec<f64> {
-        let (net, shifted) = (self.autoencoder.averaged(), Shifted::of(batch));
-        let codes = self.codes(&net, &shifted);
-        let plans = self.plan_nats(&codes, batch);
-        self.surface_nats(&net, &codes, &shifted)
-            .iter()
-            .zip(plans)
-            .map(|(surface, plan)| surface + plan)
-            .collect()
-    }
-
-    /// Draws segments with the averaged weights: codes by the prior, then tokens.
-    pub fn sample(
-        &self,
-        draw: &SequenceSampleParams,
-        limit: &mut Limit,
-        on: &mut Listener,
-        rng: &mut Rng,
-    ) -> Vec<Vec<u32>> {
-        let (net, prior) = (self.autoencoder.averaged(), self.prior.averaged());
-        let time = self.config.context + 1;
-        let known = match draw.conditioning {
-            Conditioning::Vary { item: tokens, .. } => {
-                Some(self.codes(&net, &Shifted::of(&segment(tokens, draw.class, &self.info, time + 1))))
-            }
-            _ => None,
-        };
-        let mut plan = |_: usize, prompt: &[u32], rng: &mut Rng| {
-            let n = if prompt.len() > 1 { CANDIDATES } else { 1 };
-            let codes = self.plans(&prior, n, known.as_deref(), draw, rng);
-            let vectors = net.beside.forward(self.codebook.lookup(&codes, &self.device));
-            fitting(&net.decoder, &self.info, Plan::of_all(&vectors, n, time), prompt, draw.class, rng)
-        };
-        let writer = Writer { net: &net.decoder, info: &self.info, context: time };
-        writer.write_planned(draw, &mut plan, limit, on, rng)
     }
 
     /// The codes of `n` plans: by the prior, but for those that stay as `known` says.
@@ -339,35 +356,6 @@ impl Vqvae {
         let writer = Writer { net: prior, info: &self.plans, context: stretches + 1 };
         let rows = writer.write(&plan, &mut limit, &mut |_, _| true, rng);
         rows.concat().into_iter().map(|code| code - 1).collect()
-    }
-
-    pub fn save_weights(&self, map: &mut TensorMap) {
-        self.autoencoder.save_weights("autoencoder", map);
-        self.prior.save_weights("prior", map);
-        self.codebook.save_into("codebook", map);
-    }
-
-    pub fn load_weights(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
-        self.autoencoder.load_weights("autoencoder", map)?;
-        self.prior.load_weights("prior", map)?;
-        self.codebook.load_from("codebook", map)
-    }
-
-    pub fn save_state(&self, map: &mut TensorMap) {
-        self.autoencoder.save_state("autoencoder", map);
-        self.prior.save_state("prior", map);
-        self.codebook.save_into("codebook", map);
-    }
-
-    pub fn load_state(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
-        self.autoencoder.load_state("autoencoder", map)?;
-        self.prior.load_state("prior", map)?;
-        self.codebook.load_from("codebook", map)
-    }
-
-    pub fn parameters(&self) -> usize {
-        let codebook = self.config.codes * self.config.code_dim;
-        self.autoencoder.net().num_params() + self.prior.net().num_params() + codebook
     }
 }
 

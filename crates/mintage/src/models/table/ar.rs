@@ -15,16 +15,19 @@
 //! Sampling goes from the smallest field to the largest. Rows that agree in all that is known so far share
 //! one evaluation of the network: the first fields of thousands of rows cost a few dozen evaluations.
 
-use burn::{module::Module, tensor::Device};
+use burn::tensor::Device;
 use mintage_data::{TableBatch, TableInfo};
-use mintage_nn::{
-    AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError, kernels::NONE, weights::to_vec,
-};
+use mintage_nn::{AdamW, NotFinite, Rng, Schedule, Trainable, kernels::NONE, weights::to_vec};
 use serde::{Deserialize, Serialize};
 
 use super::{
     HIDDEN, TableSampleParams,
     any_order::{AnyOrder, MaskedBatch},
+};
+use super::{Table, max_steps};
+use crate::models::{
+    generative::{FamilyConfig, GenerativeModel, parts},
+    memory,
 };
 use crate::{events::Metrics, models::Size};
 
@@ -52,9 +55,9 @@ pub struct Config {
     pub dropout: f64,
 }
 
-impl Config {
+impl FamilyConfig<Table> for Config {
     /// The preset of a size.
-    pub fn preset(size: Size, info: &TableInfo) -> Self {
+    fn preset(size: Size, info: &TableInfo) -> Self {
         let (width, blocks) = match size {
             Size::Tiny => (128, 2),
             Size::Small => (256, 3),
@@ -73,6 +76,18 @@ impl Config {
             dropout: 0.2,
         }
     }
+
+    fn tolerance(&self) -> f64 {
+        0.01
+    }
+
+    fn max_steps(&self, train_len: usize) -> Option<u64> {
+        Some(max_steps(self.epochs, self.batch, train_len, 2_000))
+    }
+
+    fn activations(&self, info: &TableInfo) -> u64 {
+        memory::of_row(info)
+    }
 }
 
 /// An any-order model with its optimiser.
@@ -84,15 +99,21 @@ pub struct Ar {
     train: Trainable<AnyOrder>,
 }
 
-impl Ar {
-    pub fn new(config: &Config, info: &TableInfo, device: &Device, rng: &mut Rng) -> Self {
+impl GenerativeModel<Table> for Ar {
+    type Config = Config;
+
+    fn new(config: &Config, info: &TableInfo, device: &Device, rng: &mut Rng) -> Self {
         let net = AnyOrder::new(info, 0, (config.width, config.blocks), &device.clone().autodiff(), rng);
         let adam = AdamW { weight_decay: config.weight_decay as f32, ..AdamW::default() };
         Self { config: config.clone(), order: sampling_order(info), train: Trainable::new(net, adam) }
     }
 
+    fn config(&self) -> Config {
+        self.config.clone()
+    }
+
     /// One step on the mean negative log-likelihood of hidden fields.
-    pub fn step(&mut self, batch: &TableBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+    fn step(&mut self, batch: &TableBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
         let questions = self.questions(batch, rng);
         let loss = self.train.net().loss(questions, self.config.dropout, rng);
         let lr = self.config.lr * Schedule::default().factor(progress);
@@ -101,13 +122,37 @@ impl Ar {
     }
 
     /// Nats a row with the averaged weights.
-    pub fn validate(&self, batch: &TableBatch, _progress: f64, rng: &mut Rng) -> Option<Metrics> {
+    fn validate(&self, batch: &TableBatch, _progress: f64, rng: &mut Rng) -> Option<Metrics> {
         if self.width() > ASKED_IN_ORDER {
             let loss = self.train.averaged().loss(self.questions(batch, rng), 0.0, rng);
             return Some(Metrics::new([("nll", f64::from(to_vec(&loss)[0]) * self.width() as f64)]));
         }
-        let nll = self.nll(batch, rng);
+        let nll = self.row_nats(batch);
         Some(Metrics::new([("nll", nll.iter().sum::<f64>() / nll.len().max(1) as f64)]))
+    }
+
+    /// Draws rows of tokens with the averaged weights. Fields with a condition that leaves several tokens
+    /// come first; then the order of sampling.
+    fn sample(&self, draw: &TableSampleParams, rng: &mut Rng) -> Vec<u16> {
+        let mut tokens = draw.start(self.width());
+        let (first, rest): (Vec<usize>, Vec<usize>) =
+            self.order.iter().partition(|&&field| draw.allowed(field).is_some());
+        self.train.averaged().complete(&mut tokens, &[first, rest].concat(), draw, rng);
+        tokens
+    }
+
+    /// Negative log-likelihood of each row in nats, by the order of sampling.
+    fn nll(&self, batch: &TableBatch, _samples: usize, _rng: &mut Rng) -> Option<Vec<f64>> {
+        Some(self.row_nats(batch))
+    }
+
+    parts!("net" = train);
+}
+
+impl Ar {
+    /// `−log p` of each row, field by field in the order of sampling.
+    fn row_nats(&self, batch: &TableBatch) -> Vec<f64> {
+        self.train.averaged().nll(&batch.tokens, &self.order)
     }
 
     fn width(&self) -> usize {
@@ -139,41 +184,6 @@ impl Ar {
             }
         }
         MaskedBatch { tokens, targets, weights }
-    }
-
-    /// Draws rows of tokens with the averaged weights. Fields with a condition that leaves several tokens
-    /// come first; then the order of sampling.
-    pub fn sample(&self, draw: &TableSampleParams, rng: &mut Rng) -> Vec<u16> {
-        let mut tokens = draw.start(self.width());
-        let (first, rest): (Vec<usize>, Vec<usize>) =
-            self.order.iter().partition(|&&field| draw.allowed(field).is_some());
-        self.train.averaged().complete(&mut tokens, &[first, rest].concat(), draw, rng);
-        tokens
-    }
-
-    /// Negative log-likelihood of each row in nats, by the order of sampling.
-    pub fn nll(&self, batch: &TableBatch, _rng: &mut Rng) -> Vec<f64> {
-        self.train.averaged().nll(&batch.tokens, &self.order)
-    }
-
-    pub fn save_weights(&self, map: &mut TensorMap) {
-        self.train.save_weights("net", map);
-    }
-
-    pub fn load_weights(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
-        self.train.load_weights("net", map)
-    }
-
-    pub fn save_state(&self, map: &mut TensorMap) {
-        self.train.save_state("net", map);
-    }
-
-    pub fn load_state(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
-        self.train.load_state("net", map)
-    }
-
-    pub fn parameters(&self) -> usize {
-        self.train.net().num_params()
     }
 }
 

@@ -18,7 +18,7 @@ use burn::{
 };
 use mintage_data::{TableBatch, TableInfo};
 use mintage_nn::{
-    AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError, kernels, layers::Linear,
+    AdamW, NotFinite, Part, Rng, Schedule, TensorMap, Trainable, WeightsError, kernels, layers::Linear,
     weights::to_vec,
 };
 
@@ -127,29 +127,31 @@ impl Latents {
         let restored = TensorData::new(self.spread.restored(to_vec(z)), z.dims());
         to_vec(&self.train.averaged().decoder.forward(Tensor::from_data(restored, &self.device)))
     }
+}
 
-    pub fn save_weights(&self, map: &mut TensorMap) {
-        self.train.save_weights("autoencoder", map);
+impl Part for Latents {
+    fn save_weights(&self, name: &str, map: &mut TensorMap) {
+        self.train.save_weights(name, map);
         self.spread.save(map);
     }
 
-    pub fn load_weights(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
-        self.train.load_weights("autoencoder", map)?;
+    fn load_weights(&mut self, name: &str, map: &TensorMap) -> Result<(), WeightsError> {
+        self.train.load_weights(name, map)?;
         self.spread.load(map)
     }
 
-    pub fn save_state(&self, map: &mut TensorMap) {
-        self.train.save_state("autoencoder", map);
+    fn save_state(&self, name: &str, map: &mut TensorMap) {
+        self.train.save_state(name, map);
         self.spread.save(map);
     }
 
-    pub fn load_state(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
-        self.train.load_state("autoencoder", map)?;
+    fn load_state(&mut self, name: &str, map: &TensorMap) -> Result<(), WeightsError> {
+        self.train.load_state(name, map)?;
         self.spread.load(map)
     }
 
-    pub fn parameters(&self) -> usize {
-        self.train.net().num_params()
+    fn parameters(&self) -> usize {
+        self.train.parameters()
     }
 }
 

@@ -34,16 +34,18 @@ use burn::{
     tensor::{Device, Tensor, TensorData},
 };
 use mintage_data::{TableBatch, TableInfo};
-use mintage_nn::{
-    AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError, kernels, layers::Linear,
-    weights::to_vec,
-};
+use mintage_nn::{AdamW, NotFinite, Rng, Schedule, Trainable, kernels, layers::Linear, weights::to_vec};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::{
     HIDDEN, TableSampleParams,
     net::{Trunk, log_shares},
+};
+use super::{Table, max_steps};
+use crate::models::{
+    generative::{FamilyConfig, GenerativeModel, parts},
+    memory,
 };
 use crate::{events::Metrics, models::Size};
 
@@ -83,9 +85,9 @@ pub struct Config {
     pub dropout: f64,
 }
 
-impl Config {
+impl FamilyConfig<Table> for Config {
     /// The preset of a size.
-    pub fn preset(size: Size, _info: &TableInfo) -> Self {
+    fn preset(size: Size, _info: &TableInfo) -> Self {
         let (width, blocks) = match size {
             Size::Tiny => (128, 2),
             Size::Small => (256, 3),
@@ -105,6 +107,18 @@ impl Config {
             dropout: 0.2,
         }
     }
+
+    fn tolerance(&self) -> f64 {
+        0.08
+    }
+
+    fn max_steps(&self, train_len: usize) -> Option<u64> {
+        Some(max_steps(self.epochs, self.batch, train_len, 2_000))
+    }
+
+    fn activations(&self, info: &TableInfo) -> u64 {
+        memory::of_row(info)
+    }
 }
 
 /// A flow of rows with its optimiser.
@@ -117,8 +131,10 @@ pub struct Flow {
     train: Trainable<Net>,
 }
 
-impl Flow {
-    pub fn new(config: &Config, info: &TableInfo, device: &Device, rng: &mut Rng) -> Self {
+impl GenerativeModel<Table> for Flow {
+    type Config = Config;
+
+    fn new(config: &Config, info: &TableInfo, device: &Device, rng: &mut Rng) -> Self {
         let net = Net::new(config, info, &device.clone().autodiff(), rng);
         let adam = AdamW { weight_decay: config.weight_decay as f32, ..AdamW::default() };
         Self {
@@ -130,8 +146,12 @@ impl Flow {
         }
     }
 
+    fn config(&self) -> Config {
+        self.config.clone()
+    }
+
     /// One step on the cross-entropy of the end points.
-    pub fn step(&mut self, batch: &TableBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+    fn step(&mut self, batch: &TableBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
         let on = self.device.clone().autodiff();
         let loss = self.loss(self.train.net(), batch, [self.config.p_given, self.config.dropout], &on, rng);
         let lr = self.config.lr * Schedule::default().factor(progress);
@@ -140,11 +160,30 @@ impl Flow {
     }
 
     /// The same loss on held-out rows with the averaged weights, nothing given.
-    pub fn validate(&self, batch: &TableBatch, _progress: f64, rng: &mut Rng) -> Option<Metrics> {
+    fn validate(&self, batch: &TableBatch, _progress: f64, rng: &mut Rng) -> Option<Metrics> {
         let loss = self.loss(&self.train.averaged(), batch, [0.0, 0.0], &self.device, rng);
         Some(Metrics::new([("loss", f64::from(loss.into_scalar::<f32>()))]))
     }
 
+    /// Draws rows of tokens with the averaged weights.
+    fn sample(&self, draw: &TableSampleParams, rng: &mut Rng) -> Vec<u16> {
+        let net = self.train.averaged();
+        let mut log_prior = self.points.log_prior.clone();
+        for field in 0..self.fields() {
+            let tokens = draw.allowed(field).into_iter().flatten().enumerate();
+            tokens.filter(|(_, allowed)| !**allowed).for_each(|(token, _)| {
+                log_prior[self.starts[field] + token] = NEVER;
+            });
+        }
+        let given = draw.start(self.fields());
+        let parts = given.chunks(SAMPLE_ROWS * self.fields());
+        parts.flat_map(|given| self.travel(&net, given, &log_prior, draw.temperature, rng)).collect()
+    }
+
+    parts!("net" = train);
+}
+
+impl Flow {
     fn fields(&self) -> usize {
         self.starts.len() - 1
     }
@@ -192,21 +231,6 @@ impl Flow {
             }
         });
         Tensor::from_data(TensorData::new(own, [n, total]), device)
-    }
-
-    /// Draws rows of tokens with the averaged weights.
-    pub fn sample(&self, draw: &TableSampleParams, rng: &mut Rng) -> Vec<u16> {
-        let net = self.train.averaged();
-        let mut log_prior = self.points.log_prior.clone();
-        for field in 0..self.fields() {
-            let tokens = draw.allowed(field).into_iter().flatten().enumerate();
-            tokens.filter(|(_, allowed)| !**allowed).for_each(|(token, _)| {
-                log_prior[self.starts[field] + token] = NEVER;
-            });
-        }
-        let given = draw.start(self.fields());
-        let parts = given.chunks(SAMPLE_ROWS * self.fields());
-        parts.flat_map(|given| self.travel(&net, given, &log_prior, draw.temperature, rng)).collect()
     }
 
     /// From noise to tokens.
@@ -258,26 +282,6 @@ impl Flow {
                 tokens[field] = pick_of(chances, uniforms[field]) as u16;
             }
         });
-    }
-
-    pub fn save_weights(&self, map: &mut TensorMap) {
-        self.train.save_weights("net", map);
-    }
-
-    pub fn load_weights(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
-        self.train.load_weights("net", map)
-    }
-
-    pub fn save_state(&self, map: &mut TensorMap) {
-        self.train.save_state("net", map);
-    }
-
-    pub fn load_state(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
-        self.train.load_state("net", map)
-    }
-
-    pub fn parameters(&self) -> usize {
-        self.train.net().num_params()
     }
 }
 

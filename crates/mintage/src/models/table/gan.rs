@@ -22,17 +22,22 @@ use burn::{
 };
 use mintage_data::{TableBatch, TableInfo};
 use mintage_nn::{
-    AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError, kernels,
+    AdamW, NotFinite, Rng, Schedule, Trainable, kernels,
     layers::{Embedding, Linear},
 };
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::Table;
 use super::{
     HIDDEN, TableSampleParams,
     autoencoder::{Latents, Shape},
     latent,
     net::{places, smooth_embedding},
+};
+use crate::models::{
+    generative::{FamilyConfig, GenerativeModel, parts},
+    memory,
 };
 use crate::{
     events::Metrics,
@@ -83,9 +88,9 @@ pub struct Config {
     pub lr: f64,
 }
 
-impl Config {
+impl FamilyConfig<Table> for Config {
     /// The preset of a size.
-    pub fn preset(size: Size, _info: &TableInfo) -> Self {
+    fn preset(size: Size, _info: &TableInfo) -> Self {
         let (coder_width, latent, width, blocks) = match size {
             Size::Tiny => (128, 16, 128, 1),
             Size::Small => (256, 32, 256, 2),
@@ -110,6 +115,10 @@ impl Config {
             lr: 5e-4,
         }
     }
+
+    fn activations(&self, info: &TableInfo) -> u64 {
+        memory::of_row(info)
+    }
 }
 
 /// A GAN of rows.
@@ -125,8 +134,10 @@ pub struct Gan {
     discriminator: Trainable<Discriminator>,
 }
 
-impl Gan {
-    pub fn new(config: &Config, info: &TableInfo, device: &Device, rng: &mut Rng) -> Self {
+impl GenerativeModel<Table> for Gan {
+    type Config = Config;
+
+    fn new(config: &Config, info: &TableInfo, device: &Device, rng: &mut Rng) -> Self {
         let on = device.clone().autodiff();
         let adam = |ema| AdamW { beta1: 0.0, beta2: 0.99, clip: 0.0, ema, ..AdamW::default() };
         let &Config { latent, coder_width: width, coder_blocks: blocks, beta, coder_lr: lr, .. } = config;
@@ -142,22 +153,50 @@ impl Gan {
         }
     }
 
-    fn fields(&self) -> usize {
-        self.starts.len() - 1
+    fn config(&self) -> Config {
+        self.config.clone()
     }
 
-    pub fn stages(&self) -> Vec<(&'static str, f64)> {
+    fn stages(&self) -> Vec<(&'static str, f64)> {
         vec![("latent vectors", 0.0), ("adversaries", self.config.adversarial_start)]
     }
 
     /// One step of whichever phase `progress` lies in; each phase has a schedule of its own.
-    pub fn step(&mut self, batch: &TableBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+    fn step(&mut self, batch: &TableBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
         let from = self.config.adversarial_start;
         if progress < from {
             self.latents.step(batch, progress / from, rng)
         } else {
             self.play(batch, (progress - from) / (1.0 - from).max(1e-9), rng)
         }
+    }
+
+    /// Phase 1: the autoencoder's loss. Phase 2: how far generated rows are from held-out ones, the total variation
+    /// between the tables of two fields, the mean over all pairs, with large fields in groups of tokens.
+    fn validate(&self, batch: &TableBatch, progress: f64, rng: &mut Rng) -> Option<Metrics> {
+        if progress < self.config.adversarial_start {
+            return Some(self.latents.validate(batch, rng));
+        }
+        let generated = self.sample(&TableSampleParams::new(batch.n.max(LEAST_JUDGED)), rng);
+        Some(Metrics::new([("pair_distance", self.groups.pair_distance(&batch.tokens, &generated))]))
+    }
+
+    /// Draws from the averaged generator.
+    fn sample(&self, draw: &TableSampleParams, rng: &mut Rng) -> Vec<u16> {
+        let (net, fields) = (self.generator.averaged(), self.fields());
+        latent::sample(&self.info, draw, rng, |tokens, rng| {
+            let noise = self.noise(tokens.len() / fields, &self.device, rng);
+            let noise = noise * f64::from(draw.temperature);
+            self.latents.decode(&net.forward(noise, &Arc::new(places(tokens, &self.starts)), fields))
+        })
+    }
+
+    parts!("autoencoder" = latents, "generator" = generator, "discriminator" = discriminator);
+}
+
+impl Gan {
+    fn fields(&self) -> usize {
+        self.starts.len() - 1
     }
 
     /// One step of the discriminator, then one of the generator. Metrics: the losses of both, how well real and
@@ -203,16 +242,6 @@ impl Gan {
         Ok(metrics)
     }
 
-    /// Phase 1: the autoencoder's loss. Phase 2: how far generated rows are from held-out ones, the total variation
-    /// between the tables of two fields, the mean over all pairs, with large fields in groups of tokens.
-    pub fn validate(&self, batch: &TableBatch, progress: f64, rng: &mut Rng) -> Option<Metrics> {
-        if progress < self.config.adversarial_start {
-            return Some(self.latents.validate(batch, rng));
-        }
-        let generated = self.sample(&TableSampleParams::new(batch.n.max(LEAST_JUDGED)), rng);
-        Some(Metrics::new([("pair_distance", self.groups.pair_distance(&batch.tokens, &generated))]))
-    }
-
     /// Real rows and what of them is given.
     fn conditions(&self, batch: &TableBatch, n: usize, rng: &mut Rng) -> (Vec<u16>, Vec<u16>) {
         let fields = self.fields();
@@ -251,45 +280,6 @@ impl Gan {
 
     fn noise(&self, n: usize, device: &Device, rng: &mut Rng) -> Tensor<2> {
         rng.normal_tensor([n, self.config.noise], device)
-    }
-
-    /// Draws from the averaged generator.
-    pub fn sample(&self, draw: &TableSampleParams, rng: &mut Rng) -> Vec<u16> {
-        let (net, fields) = (self.generator.averaged(), self.fields());
-        latent::sample(&self.info, draw, rng, |tokens, rng| {
-            let noise = self.noise(tokens.len() / fields, &self.device, rng);
-            let noise = noise * f64::from(draw.temperature);
-            self.latents.decode(&net.forward(noise, &Arc::new(places(tokens, &self.starts)), fields))
-        })
-    }
-
-    pub fn save_weights(&self, map: &mut TensorMap) {
-        self.latents.save_weights(map);
-        self.generator.save_weights("generator", map);
-        self.discriminator.save_weights("discriminator", map);
-    }
-
-    pub fn load_weights(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
-        self.latents.load_weights(map)?;
-        self.generator.load_weights("generator", map)?;
-        self.discriminator.load_weights("discriminator", map)
-    }
-
-    pub fn save_state(&self, map: &mut TensorMap) {
-        self.latents.save_state(map);
-        self.generator.save_state("generator", map);
-        self.discriminator.save_state("discriminator", map);
-    }
-
-    pub fn load_state(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
-        self.latents.load_state(map)?;
-        self.generator.load_state("generator", map)?;
-        self.discriminator.load_state("discriminator", map)
-    }
-
-    pub fn parameters(&self) -> usize {
-        let adversaries = self.generator.net().num_params() + self.discriminator.net().num_params();
-        self.latents.parameters() + adversaries
     }
 }
 

@@ -23,7 +23,13 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::{HIDDEN, TableSampleParams, net::places, pick};
+use super::{Table, max_steps};
+use crate::models::{
+    generative::{FamilyConfig, GenerativeModel},
+    memory,
+};
 use crate::{events::Metrics, models::Size};
+use mintage_nn::Part;
 
 /// All choices of a mixture.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,9 +43,9 @@ pub struct Config {
     pub batch: usize,
 }
 
-impl Config {
+impl FamilyConfig<Table> for Config {
     /// The preset of a size; no more components than every fourth row could fill.
-    pub fn preset(size: Size, info: &TableInfo) -> Self {
+    fn preset(size: Size, info: &TableInfo) -> Self {
         let components = match size {
             Size::Tiny => 128,
             Size::Small => 1024,
@@ -48,6 +54,14 @@ impl Config {
         };
         let components = components.min(info.train_len / 4).max(1);
         Self { components, prior: 0.015, epochs: 150, batch: 4096 }
+    }
+
+    fn max_steps(&self, train_len: usize) -> Option<u64> {
+        Some(max_steps(self.epochs, self.batch, train_len, 500))
+    }
+
+    fn activations(&self, info: &TableInfo) -> u64 {
+        memory::of_row(info)
     }
 }
 
@@ -67,8 +81,10 @@ pub struct Mixture {
     log_pi: Vec<f32>,
 }
 
-impl Mixture {
-    pub fn new(config: &Config, info: &TableInfo, _device: &Device, _rng: &mut Rng) -> Self {
+impl GenerativeModel<Table> for Mixture {
+    type Config = Config;
+
+    fn new(config: &Config, info: &TableInfo, _device: &Device, _rng: &mut Rng) -> Self {
         let k = config.components;
         let share = |counts: &[u32]| {
             let total: f32 = counts.iter().map(|&n| n as f32 + 0.01).sum();
@@ -96,8 +112,12 @@ impl Mixture {
         mixture
     }
 
+    fn config(&self) -> Config {
+        self.config.clone()
+    }
+
     /// One step of stepwise EM: the nats a row before it.
-    pub fn step(&mut self, batch: &TableBatch, _progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+    fn step(&mut self, batch: &TableBatch, _progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
         let indices = places(&batch.tokens, &self.starts);
         if self.steps == 0 {
             self.begin(&indices, rng);
@@ -118,9 +138,73 @@ impl Mixture {
     }
 
     /// Nats a row.
-    pub fn validate(&self, batch: &TableBatch, _progress: f64, rng: &mut Rng) -> Option<Metrics> {
-        let nll = self.nll(batch, rng);
+    fn validate(&self, batch: &TableBatch, _progress: f64, _rng: &mut Rng) -> Option<Metrics> {
+        let nll = self.row_nats(batch);
         Some(Metrics::new([("nll", nll.iter().sum::<f64>() / nll.len().max(1) as f64)]))
+    }
+
+    /// Draws rows of tokens: a component given what is known, then every open field given the component.
+    fn sample(&self, draw: &TableSampleParams, rng: &mut Rng) -> Vec<u16> {
+        let fields = self.fields();
+        let mut tokens = draw.start(fields);
+        let tables: Vec<Vec<f32>> = (0..fields).map(|field| self.cumulative(field, draw)).collect();
+        let component = self.components_for(&tokens, draw, &tables, rng);
+        for (field, table) in tables.iter().enumerate() {
+            let size = self.starts[field + 1] - self.starts[field];
+            let uniforms = rng.uniforms(draw.n);
+            let rows = tokens.par_chunks_mut(fields).zip(&component).zip(uniforms);
+            rows.filter(|((row, _), _)| row[field] == HIDDEN).for_each(|((row, &z), u)| {
+                row[field] = pick(&table[z as usize * size..][..size], u) as u16;
+            });
+        }
+        tokens
+    }
+
+    /// Negative log-likelihood of each row in nats: exact.
+    fn nll(&self, batch: &TableBatch, _samples: usize, _rng: &mut Rng) -> Option<Vec<f64>> {
+        Some(self.row_nats(batch))
+    }
+
+    fn parts(&self) -> Vec<(&'static str, &dyn Part)> {
+        vec![("mixture", self)]
+    }
+
+    fn parts_mut(&mut self) -> Vec<(&'static str, &mut dyn Part)> {
+        vec![("mixture", self)]
+    }
+}
+
+impl Part for Mixture {
+    fn save_weights(&self, name: &str, map: &mut TensorMap) {
+        let k = self.components();
+        map.insert(format!("{name}.sums"), &[self.sums.len() / k, k], self.sums.clone());
+        map.insert(format!("{name}.steps"), &[1], vec![self.steps as f32]);
+    }
+
+    fn load_weights(&mut self, name: &str, map: &TensorMap) -> Result<(), WeightsError> {
+        let sums = map.of_shape(&format!("{name}.sums"), &[self.marginals.len(), self.components()])?;
+        let steps = map.of_shape(&format!("{name}.steps"), &[1])?;
+        self.steps = steps.values.first().map_or(0, |&steps| steps as u64);
+        self.sums.clone_from(&sums.values);
+        self.maximise();
+        Ok(())
+    }
+
+    fn parameters(&self) -> usize {
+        (self.marginals.len() - self.fields()) * self.components() + self.components() - 1
+    }
+}
+
+impl Mixture {
+    /// `−log p` of each row.
+    fn row_nats(&self, batch: &TableBatch) -> Vec<f64> {
+        let rows = batch.tokens.chunks(self.fields() * 4096);
+        let nll = |tokens: &[u16]| {
+            let n = tokens.len() / self.fields();
+            let (_, log_p) = self.posterior(&places(tokens, &self.starts), vec![0.0; n * self.components()]);
+            log_p.into_iter().map(|l| -f64::from(l))
+        };
+        rows.flat_map(nll).collect()
     }
 
     fn components(&self) -> usize {
@@ -183,23 +267,6 @@ impl Mixture {
         (log_conditions, log_p)
     }
 
-    /// Draws rows of tokens: a component given what is known, then every open field given the component.
-    pub fn sample(&self, draw: &TableSampleParams, rng: &mut Rng) -> Vec<u16> {
-        let fields = self.fields();
-        let mut tokens = draw.start(fields);
-        let tables: Vec<Vec<f32>> = (0..fields).map(|field| self.cumulative(field, draw)).collect();
-        let component = self.components_for(&tokens, draw, &tables, rng);
-        for (field, table) in tables.iter().enumerate() {
-            let size = self.starts[field + 1] - self.starts[field];
-            let uniforms = rng.uniforms(draw.n);
-            let rows = tokens.par_chunks_mut(fields).zip(&component).zip(uniforms);
-            rows.filter(|((row, _), _)| row[field] == HIDDEN).for_each(|((row, &z), u)| {
-                row[field] = pick(&table[z as usize * size..][..size], u) as u16;
-            });
-        }
-        tokens
-    }
-
     /// For each component the running sums of a field's allowed tokens: `[components, size]`.
     fn cumulative(&self, field: usize, draw: &TableSampleParams) -> Vec<f32> {
         let k = self.components();
@@ -248,45 +315,6 @@ impl Mixture {
             rows.map(|(r, &u)| pick(&running(r), u) as u32).collect::<Vec<u32>>()
         });
         chosen.flatten_iter().collect()
-    }
-
-    /// Negative log-likelihood of each row in nats: exact.
-    pub fn nll(&self, batch: &TableBatch, _rng: &mut Rng) -> Vec<f64> {
-        let rows = batch.tokens.chunks(self.fields() * 4096);
-        let nll = |tokens: &[u16]| {
-            let n = tokens.len() / self.fields();
-            let (_, log_p) = self.posterior(&places(tokens, &self.starts), vec![0.0; n * self.components()]);
-            log_p.into_iter().map(|l| -f64::from(l))
-        };
-        rows.flat_map(nll).collect()
-    }
-
-    pub fn save_weights(&self, map: &mut TensorMap) {
-        let k = self.components();
-        map.insert("mixture.sums", &[self.sums.len() / k, k], self.sums.clone());
-        map.insert("mixture.steps", &[1], vec![self.steps as f32]);
-    }
-
-    pub fn load_weights(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
-        let sums = map.of_shape("mixture.sums", &[self.marginals.len(), self.components()])?;
-        let steps = map.of_shape("mixture.steps", &[1])?;
-        self.steps = steps.values.first().map_or(0, |&steps| steps as u64);
-        self.sums.clone_from(&sums.values);
-        self.maximise();
-        Ok(())
-    }
-
-    /// The running means are all there is.
-    pub fn save_state(&self, map: &mut TensorMap) {
-        self.save_weights(map);
-    }
-
-    pub fn load_state(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
-        self.load_weights(map)
-    }
-
-    pub fn parameters(&self) -> usize {
-        (self.marginals.len() - self.fields()) * self.components() + self.components() - 1
     }
 }
 

@@ -17,17 +17,12 @@ pub mod vqvae;
 
 use std::ops::RangeInclusive;
 
-use burn::tensor::Device;
 use mintage_data::{TableBatch, TableInfo};
-use mintage_nn::{NotFinite, Rng, TensorMap, WeightsError};
-use serde::{Deserialize, Serialize};
 
-use super::{Family, MAX_SAMPLE_STEPS, Size, check_ranges};
-use crate::{
-    events::Metrics,
-    recipe::{RecipeError, merge_options},
+use super::{
+    generative::{Kind, families},
+    options::MAX_SAMPLE_STEPS,
 };
-
 /// The token of a field that is not given.
 pub const HIDDEN: u16 = u16::MAX;
 
@@ -60,208 +55,61 @@ impl TableSampleParams<'_> {
     }
 }
 
-/// The family that `auto` stands for.
-pub const AUTO_FAMILY: Family = Family::Ar;
-
-/// Options of any family, and what they must lie between.
-const RANGES: [(&str, RangeInclusive<u64>); 15] = [
-    ("batch", 1..=65_536),
-    ("width", 2..=8_192),
-    ("blocks", 0..=64),
-    ("components", 1..=65_536),
-    ("latent", 1..=4_096),
-    ("coder_width", 2..=8_192),
-    ("coder_blocks", 0..=64),
-    ("noise", 1..=4_096),
-    ("prior_width", 2..=8_192),
-    ("prior_blocks", 0..=64),
-    ("steps", 1..=MAX_SAMPLE_STEPS),
-    ("pack", 1..=64),
-    ("codes", 2..=65_535),
-    ("epochs", 1..=1_000_000),
-    ("code_dim", 1..=256),
-];
-
-/// Resolved configuration of a model of rows.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "family", rename_all = "lowercase")]
-pub enum TableConfig {
-    Vae(vae::Config),
-    Vqvae(vqvae::Config),
-    Ar(ar::Config),
-    Flow(flow::Config),
-    Gan(gan::Config),
-    Mixture(mixture::Config),
+families! {
+    Table: TableConfig, TableModel, auto = Ar;
+    Ar = ar, Mixture = mixture, Vae = vae, Vqvae = vqvae, Gan = gan, Flow = flow,
 }
 
-impl TableConfig {
-    /// The preset of a size for these data, with the user's `options` laid over it.
-    pub fn preset(
-        family: Option<Family>,
-        size: Size,
-        info: &TableInfo,
-        options: &toml::Table,
-    ) -> Result<Self, RecipeError> {
-        let config = match family.unwrap_or(AUTO_FAMILY) {
-            Family::Vae => Self::Vae(merge_options(vae::Config::preset(size, info), options)?),
-            Family::Vqvae => Self::Vqvae(merge_options(vqvae::Config::preset(size, info), options)?),
-            Family::Ar => Self::Ar(merge_options(ar::Config::preset(size, info), options)?),
-            Family::Flow => Self::Flow(merge_options(flow::Config::preset(size, info), options)?),
-            Family::Gan => Self::Gan(merge_options(gan::Config::preset(size, info), options)?),
-            Family::Mixture => Self::Mixture(merge_options(mixture::Config::preset(size, info), options)?),
-        };
-        config.check()?;
-        Ok(config)
-    }
-
-    /// Refuses sizes that no network can be built with, and numbers that nothing can be trained with.
-    pub fn check(&self) -> Result<(), RecipeError> {
-        check_ranges(self, &RANGES)
-    }
-
-    pub fn family(&self) -> Family {
-        match self {
-            Self::Vae(_) => Family::Vae,
-            Self::Vqvae(_) => Family::Vqvae,
-            Self::Ar(_) => Family::Ar,
-            Self::Flow(_) => Family::Flow,
-            Self::Gan(_) => Family::Gan,
-            Self::Mixture(_) => Family::Mixture,
-        }
-    }
-
-    /// Rows a step.
-    pub fn batch(&self) -> usize {
-        match self {
-            Self::Vae(c) => c.batch,
-            Self::Vqvae(c) => c.batch,
-            Self::Ar(c) => c.batch,
-            Self::Flow(c) => c.batch,
-            Self::Gan(c) => c.batch,
-            Self::Mixture(c) => c.batch,
-        }
-    }
-
-    /// By how much of the least one the loss on held-out rows may have risen for later weights to be preferred. It
-    /// begins to rise by what is said of a few fields of many tokens, and with most noise, while rows as a whole
-    /// still get better: pairs of columns, what trees tell apart, what real rows are foretold by.
-    pub fn tolerance(&self) -> f64 {
-        match self {
-            Self::Ar(_) | Self::Vqvae(_) => 0.01,
-            Self::Flow(_) => 0.08,
-            _ => 0.0,
-        }
-    }
-
-    /// Steps after which `train_len` rows are only learned by heart; few rows are allowed more passes.
-    pub fn most_steps(&self, train_len: usize) -> Option<u64> {
-        let (epochs, least) = match self {
-            Self::Ar(c) => (c.epochs, 2_000),
-            Self::Flow(c) => (c.epochs, 2_000),
-            Self::Mixture(c) => (c.epochs, 500),
-            _ => return None,
-        };
-        Some((epochs * train_len / self.batch()).max(least) as u64)
-    }
-}
-
-/// A model of rows, of any family.
+/// Rows, as their models see them.
 #[derive(Debug)]
-// There is one of these in a run.
-#[allow(clippy::large_enum_variant)]
-pub enum TableModel {
-    Vae(vae::Vae),
-    Vqvae(vqvae::Vqvae),
-    Ar(ar::Ar),
-    Flow(flow::Flow),
-    Gan(gan::Gan),
-    Mixture(mixture::Mixture),
+pub enum Table {}
+
+impl Kind for Table {
+    const ITEMS: &'static str = "rows";
+    const RANGES: &'static [(&'static str, RangeInclusive<u64>)] = &[
+        ("batch", 1..=65_536),
+        ("width", 2..=8_192),
+        ("blocks", 0..=64),
+        ("components", 1..=65_536),
+        ("latent", 1..=4_096),
+        ("coder_width", 2..=8_192),
+        ("coder_blocks", 0..=64),
+        ("noise", 1..=4_096),
+        ("prior_width", 2..=8_192),
+        ("prior_blocks", 0..=64),
+        ("steps", 1..=MAX_SAMPLE_STEPS),
+        ("pack", 1..=64),
+        ("codes", 2..=65_535),
+        ("epochs", 1..=1_000_000),
+        ("code_dim", 1..=256),
+    ];
+
+    type Info = TableInfo;
+    type Batch = TableBatch;
+    type Config = TableConfig;
+    type Model = TableModel;
+    type Item = [u16];
+    type SampleParams<'a> = &'a TableSampleParams<'a>;
+    type Samples = Vec<u16>;
+    type Reconstruction = ();
+
+    fn train_len(info: &TableInfo) -> usize {
+        info.train_len
+    }
+
+    fn item(_info: &TableInfo) -> &'static str {
+        "row"
+    }
+
+    fn items(info: &TableInfo) -> String {
+        let columns = info.fields.iter().filter(|field| !field.detail).count();
+        format!("rows of {columns} {}", if columns == 1 { "column" } else { "columns" })
+    }
 }
 
-/// Calls the same method of whichever model it is.
-macro_rules! each {
-    ($any:expr, $model:ident => $call:expr) => {
-        match $any {
-            TableModel::Vae($model) => $call,
-            TableModel::Vqvae($model) => $call,
-            TableModel::Ar($model) => $call,
-            TableModel::Flow($model) => $call,
-            TableModel::Gan($model) => $call,
-            TableModel::Mixture($model) => $call,
-        }
-    };
-}
-
-impl TableModel {
-    /// A fresh model on `device` (plain; gradients are switched on inside), initialised from `rng`.
-    pub fn new(config: &TableConfig, info: &TableInfo, device: &Device, rng: &mut Rng) -> Self {
-        match config {
-            TableConfig::Vae(c) => Self::Vae(vae::Vae::new(c, info, device, rng)),
-            TableConfig::Vqvae(c) => Self::Vqvae(vqvae::Vqvae::new(c, info, device, rng)),
-            TableConfig::Ar(c) => Self::Ar(ar::Ar::new(c, info, device, rng)),
-            TableConfig::Flow(c) => Self::Flow(flow::Flow::new(c, info, device, rng)),
-            TableConfig::Gan(c) => Self::Gan(gan::Gan::new(c, info, device, rng)),
-            TableConfig::Mixture(c) => Self::Mixture(mixture::Mixture::new(c, info, device, rng)),
-        }
-    }
-
-    /// One training step at `progress` ∈ [0, 1] of the budget. On an error nothing has changed.
-    pub fn step(&mut self, batch: &TableBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
-        each!(self, m => m.step(batch, progress, rng))
-    }
-
-    /// Metrics on held-out rows, with the averaged weights; the first is the one to minimise.
-    pub fn validate(&self, batch: &TableBatch, progress: f64, rng: &mut Rng) -> Option<Metrics> {
-        each!(self, m => m.validate(batch, progress, rng))
-    }
-
-    /// The stages of training, and the share of the budget at which each begins.
-    pub fn stages(&self) -> Vec<(&'static str, f64)> {
-        match self {
-            Self::Vae(m) => m.stages(),
-            Self::Vqvae(m) => m.stages(),
-            Self::Gan(m) => m.stages(),
-            Self::Ar(_) | Self::Flow(_) | Self::Mixture(_) => vec![("training", 0.0)],
-        }
-    }
-
-    /// Draws rows of tokens, those given and allowed kept.
-    pub fn sample(&self, draw: &TableSampleParams, rng: &mut Rng) -> Vec<u16> {
-        each!(self, m => m.sample(draw, rng))
-    }
-
-    /// Negative log-likelihood of each row in nats, where the family has one.
-    pub fn nll(&self, batch: &TableBatch, _samples: usize, rng: &mut Rng) -> Option<Vec<f64>> {
-        match self {
-            Self::Vae(_) => None,
-            Self::Vqvae(m) => Some(m.nll(batch, rng)),
-            Self::Ar(m) => Some(m.nll(batch, rng)),
-            Self::Flow(_) | Self::Gan(_) => None,
-            Self::Mixture(m) => Some(m.nll(batch, rng)),
-        }
-    }
-
-    /// The published weights (averaged).
-    pub fn save_weights(&self, map: &mut TensorMap) {
-        each!(self, m => m.save_weights(map));
-    }
-
-    pub fn load_weights(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
-        each!(self, m => m.load_weights(map))
-    }
-
-    /// All that a resumed run needs.
-    pub fn save_state(&self, map: &mut TensorMap) {
-        each!(self, m => m.save_state(map));
-    }
-
-    pub fn load_state(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
-        each!(self, m => m.load_state(map))
-    }
-
-    pub fn parameters(&self) -> usize {
-        each!(self, m => m.parameters())
-    }
+/// Steps of so many passes over the rows; few rows are allowed more passes.
+fn max_steps(epochs: usize, batch: usize, train_len: usize, least: usize) -> u64 {
+    (epochs * train_len / batch).max(least) as u64
 }
 
 /// Running sums of `softmax(logits / temperature)` over the allowed tokens, up to a factor.
@@ -291,7 +139,14 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use mintage_data::table::encoder::Field;
 
+    use burn::tensor::Device;
+    use mintage_nn::{Rng, TensorMap};
+
     use super::*;
+    use crate::{
+        events::Metrics,
+        models::{Family, GenerativeModel, Size},
+    };
 
     /// Steps in which each family learns six kinds of rows by heart.
     const STEPS: u64 = 300;

@@ -20,16 +20,21 @@ use burn::{
 };
 use mintage_data::{TableBatch, TableInfo};
 use mintage_nn::{
-    AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError, kernels,
+    AdamW, NotFinite, Rng, Schedule, Trainable, kernels,
     layers::{LayerNorm, Linear, sinusoidal},
 };
 use serde::{Deserialize, Serialize};
 
+use super::Table;
 use super::{
     TableSampleParams,
     autoencoder::{Latents, Shape},
     latent,
     net::{Block, Trunk, places},
+};
+use crate::models::{
+    generative::{FamilyConfig, GenerativeModel, parts},
+    memory,
 };
 use crate::{events::Metrics, models::Size};
 
@@ -60,9 +65,9 @@ pub struct Config {
     pub prior_lr: f64,
 }
 
-impl Config {
+impl FamilyConfig<Table> for Config {
     /// The preset of a size.
-    pub fn preset(size: Size, _info: &TableInfo) -> Self {
+    fn preset(size: Size, _info: &TableInfo) -> Self {
         let (width, blocks, latent, prior_width, prior_blocks) = match size {
             Size::Tiny => (128, 1, 16, 128, 2),
             Size::Small => (256, 1, 32, 384, 3),
@@ -83,6 +88,10 @@ impl Config {
             prior_lr: 2e-3,
         }
     }
+
+    fn activations(&self, info: &TableInfo) -> u64 {
+        memory::of_row(info)
+    }
 }
 
 /// A VAE with its prior.
@@ -96,8 +105,10 @@ pub struct Vae {
     prior: Trainable<Velocity>,
 }
 
-impl Vae {
-    pub fn new(config: &Config, info: &TableInfo, device: &Device, rng: &mut Rng) -> Self {
+impl GenerativeModel<Table> for Vae {
+    type Config = Config;
+
+    fn new(config: &Config, info: &TableInfo, device: &Device, rng: &mut Rng) -> Self {
         let &Config { latent, width, blocks, beta, lr, .. } = config;
         let latents = Latents::new(Shape { latent, width, blocks, beta, lr }, info, device, rng);
         let prior = Velocity::new(config, info, &device.clone().autodiff(), rng);
@@ -111,12 +122,16 @@ impl Vae {
         }
     }
 
-    pub fn stages(&self) -> Vec<(&'static str, f64)> {
+    fn config(&self) -> Config {
+        self.config.clone()
+    }
+
+    fn stages(&self) -> Vec<(&'static str, f64)> {
         vec![("latent vectors", 0.0), ("prior over them", self.config.prior_start)]
     }
 
     /// One step of whichever phase `progress` lies in; each phase has a schedule of its own.
-    pub fn step(&mut self, batch: &TableBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+    fn step(&mut self, batch: &TableBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
         let from = self.config.prior_start;
         if progress < from {
             self.latents.step(batch, progress / from, rng)
@@ -125,6 +140,33 @@ impl Vae {
         }
     }
 
+    /// Phase 1: the loss and its parts, nats a row. Phase 2: the error of the velocity.
+    fn validate(&self, batch: &TableBatch, progress: f64, rng: &mut Rng) -> Option<Metrics> {
+        let mut metrics = self.latents.validate(batch, rng);
+        if progress >= self.config.prior_start {
+            let loss = self.prior_loss(&self.prior.averaged(), batch, &self.device, rng);
+            metrics.0[0].1 = f64::from(loss.into_scalar::<f32>());
+        }
+        Some(metrics)
+    }
+
+    /// Draws rows: noise is carried to a latent vector that suits what is known, and decoded.
+    fn sample(&self, draw: &TableSampleParams, rng: &mut Rng) -> Vec<u16> {
+        let prior = self.prior.averaged();
+        let (d, fields) = (self.config.latent, self.info.width());
+        latent::sample(&self.info, draw, rng, |tokens, rng| {
+            let n = tokens.len() / fields;
+            let eps = rng.normal_tensor([n, d], &self.device) * f64::from(draw.temperature);
+            let known = prior.known.forward(&Arc::new(places(tokens, &self.starts)), fields);
+            let velocity = |z_t, t| prior.forward(z_t, &vec![t; n], &known);
+            self.latents.decode(&integrate(eps, self.config.steps.max(1), velocity))
+        })
+    }
+
+    parts!("autoencoder" = latents, "prior" = prior);
+}
+
+impl Vae {
     fn step_prior(&mut self, batch: &TableBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
         let loss = self.prior_loss(self.prior.net(), batch, &self.device.clone().autodiff(), rng);
         let lr = self.config.prior_lr * Schedule::default().factor(progress);
@@ -148,53 +190,6 @@ impl Vae {
             prior.forward(tensor(z_t), &t, &prior.known.forward(&known, fields)),
             tensor(v),
         )
-    }
-
-    /// Phase 1: the loss and its parts, nats a row. Phase 2: the error of the velocity.
-    pub fn validate(&self, batch: &TableBatch, progress: f64, rng: &mut Rng) -> Option<Metrics> {
-        let mut metrics = self.latents.validate(batch, rng);
-        if progress >= self.config.prior_start {
-            let loss = self.prior_loss(&self.prior.averaged(), batch, &self.device, rng);
-            metrics.0[0].1 = f64::from(loss.into_scalar::<f32>());
-        }
-        Some(metrics)
-    }
-
-    /// Draws rows: noise is carried to a latent vector that suits what is known, and decoded.
-    pub fn sample(&self, draw: &TableSampleParams, rng: &mut Rng) -> Vec<u16> {
-        let prior = self.prior.averaged();
-        let (d, fields) = (self.config.latent, self.info.width());
-        latent::sample(&self.info, draw, rng, |tokens, rng| {
-            let n = tokens.len() / fields;
-            let eps = rng.normal_tensor([n, d], &self.device) * f64::from(draw.temperature);
-            let known = prior.known.forward(&Arc::new(places(tokens, &self.starts)), fields);
-            let velocity = |z_t, t| prior.forward(z_t, &vec![t; n], &known);
-            self.latents.decode(&integrate(eps, self.config.steps.max(1), velocity))
-        })
-    }
-
-    pub fn save_weights(&self, map: &mut TensorMap) {
-        self.latents.save_weights(map);
-        self.prior.save_weights("prior", map);
-    }
-
-    pub fn load_weights(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
-        self.latents.load_weights(map)?;
-        self.prior.load_weights("prior", map)
-    }
-
-    pub fn save_state(&self, map: &mut TensorMap) {
-        self.latents.save_state(map);
-        self.prior.save_state("prior", map);
-    }
-
-    pub fn load_state(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
-        self.latents.load_state(map)?;
-        self.prior.load_state("prior", map)
-    }
-
-    pub fn parameters(&self) -> usize {
-        self.latents.parameters() + self.prior.net().num_params()
     }
 }
 

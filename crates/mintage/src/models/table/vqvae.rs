@@ -22,7 +22,7 @@ use burn::{
 };
 use mintage_data::{TableBatch, TableInfo, table::encoder::Field};
 use mintage_nn::{
-    AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError,
+    AdamW, NotFinite, Rng, Schedule, Trainable,
     kernels::{self, NONE},
     layers::Linear,
     quantize::{Codebook, GradientEstimator},
@@ -30,11 +30,16 @@ use mintage_nn::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::Table;
 use super::{
     HIDDEN, TableSampleParams,
     any_order::{AnyOrder, MaskedBatch},
     latent,
     net::{Decoder, Trunk, places},
+};
+use crate::models::{
+    generative::{FamilyConfig, GenerativeModel, parts},
+    memory,
 };
 use crate::{events::Metrics, models::Size};
 
@@ -64,9 +69,9 @@ pub struct Config {
     pub prior_lr: f64,
 }
 
-impl Config {
+impl FamilyConfig<Table> for Config {
     /// The preset of a size.
-    pub fn preset(size: Size, _info: &TableInfo) -> Self {
+    fn preset(size: Size, _info: &TableInfo) -> Self {
         let (width, blocks, codes, prior_width, prior_blocks) = match size {
             Size::Tiny => (64, 1, 64, 128, 2),
             Size::Small => (128, 1, 256, 256, 3),
@@ -87,6 +92,14 @@ impl Config {
             lr: 2e-3,
             prior_lr: 2e-3,
         }
+    }
+
+    fn tolerance(&self) -> f64 {
+        0.01
+    }
+
+    fn activations(&self, info: &TableInfo) -> u64 {
+        memory::of_row(info)
     }
 }
 
@@ -121,8 +134,10 @@ struct Quantized {
     commitment: Tensor<1>,
 }
 
-impl Vqvae {
-    pub fn new(config: &Config, info: &TableInfo, device: &Device, rng: &mut Rng) -> Self {
+impl GenerativeModel<Table> for Vqvae {
+    type Config = Config;
+
+    fn new(config: &Config, info: &TableInfo, device: &Device, rng: &mut Rng) -> Self {
         let on = device.clone().autodiff();
         let slots = slots(info, config.codes);
         let sizes: Vec<usize> = slots.iter().map(|fields| combinations(info, fields, config.codes)).collect();
@@ -146,12 +161,16 @@ impl Vqvae {
         }
     }
 
-    pub fn stages(&self) -> Vec<(&'static str, f64)> {
+    fn config(&self) -> Config {
+        self.config.clone()
+    }
+
+    fn stages(&self) -> Vec<(&'static str, f64)> {
         vec![("codes", 0.0), ("prior over codes", self.config.prior_start)]
     }
 
     /// One step of whichever phase `progress` lies in; each phase has a schedule of its own.
-    pub fn step(&mut self, batch: &TableBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+    fn step(&mut self, batch: &TableBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
         let from = self.config.prior_start;
         if progress < from {
             self.step_autoencoder(batch, progress / from, rng)
@@ -160,6 +179,49 @@ impl Vqvae {
         }
     }
 
+    /// Phase 1: nats of a row given its codes. Phase 2: nats of codes and row.
+    fn validate(&self, batch: &TableBatch, progress: f64, _rng: &mut Rng) -> Option<Metrics> {
+        let mean = |nats: &[f64]| nats.iter().sum::<f64>() / nats.len().max(1) as f64;
+        let (codes, row_nats) = self.coded(batch);
+        if progress < self.config.prior_start {
+            return Some(Metrics::new([("reconstruction", mean(&row_nats))]));
+        }
+        let code_nats = self.code_nats(&codes, batch.n);
+        let nll = mean(&row_nats) + mean(&code_nats);
+        Some(Metrics::new([
+            ("nll", nll),
+            ("code_nats", mean(&code_nats)),
+            ("reconstruction", mean(&row_nats)),
+        ]))
+    }
+
+    /// Draws rows: codes that suit what is known, one after another, then all fields.
+    fn sample(&self, draw: &TableSampleParams, rng: &mut Rng) -> Vec<u16> {
+        let (net, prior) = (self.autoencoder.averaged(), self.prior.averaged());
+        let (fields, order) = (self.info.width(), self.order());
+        latent::sample(&self.info, draw, rng, |known, rng| {
+            let n = known.len() / fields;
+            let mut tokens = beside(known, &vec![HIDDEN; n * order.len()], n);
+            let free = TableSampleParams { temperature: draw.temperature, ..TableSampleParams::new(n) };
+            prior.complete(&mut tokens, &order, &free, rng);
+            let rows = tokens.chunks_exact(fields + order.len());
+            let codes: Vec<u32> =
+                rows.flat_map(|row| row[fields..].iter().map(|&code| u32::from(code))).collect();
+            to_vec(&net.decoder.forward(self.lookup(&codes)))
+        })
+    }
+
+    /// `−log p(c) − log p(x | c)`: an upper bound of `−log p(x)`, nats a row.
+    fn nll(&self, batch: &TableBatch, _samples: usize, _rng: &mut Rng) -> Option<Vec<f64>> {
+        let (codes, row_nats) = self.coded(batch);
+        let code_nats = self.code_nats(&codes, batch.n);
+        Some(row_nats.iter().zip(code_nats).map(|(row, codes)| row + codes).collect())
+    }
+
+    parts!("autoencoder" = autoencoder, "prior" = prior, "codebooks" = codebooks);
+}
+
+impl Vqvae {
     fn step_autoencoder(
         &mut self,
         batch: &TableBatch,
@@ -269,22 +331,6 @@ impl Vqvae {
         MaskedBatch { tokens: beside(&known, &shown, batch.n), targets, weights }
     }
 
-    /// Phase 1: nats of a row given its codes. Phase 2: nats of codes and row.
-    pub fn validate(&self, batch: &TableBatch, progress: f64, _rng: &mut Rng) -> Option<Metrics> {
-        let mean = |nats: &[f64]| nats.iter().sum::<f64>() / nats.len().max(1) as f64;
-        let (codes, row_nats) = self.coded(batch);
-        if progress < self.config.prior_start {
-            return Some(Metrics::new([("reconstruction", mean(&row_nats))]));
-        }
-        let code_nats = self.code_nats(&codes, batch.n);
-        let nll = mean(&row_nats) + mean(&code_nats);
-        Some(Metrics::new([
-            ("nll", nll),
-            ("code_nats", mean(&code_nats)),
-            ("reconstruction", mean(&row_nats)),
-        ]))
-    }
-
     /// The codes of each row, and `−log p(x | c)`.
     fn coded(&self, batch: &TableBatch) -> (Vec<u32>, Vec<f64>) {
         let net = self.autoencoder.averaged();
@@ -305,69 +351,6 @@ impl Vqvae {
         let mut order: Vec<usize> = (0..self.slots.len()).collect();
         order.sort_by_key(|&slot| self.codebooks[slot].size());
         order.into_iter().map(|slot| self.info.width() + slot).collect()
-    }
-
-    /// Draws rows: codes that suit what is known, one after another, then all fields.
-    pub fn sample(&self, draw: &TableSampleParams, rng: &mut Rng) -> Vec<u16> {
-        let (net, prior) = (self.autoencoder.averaged(), self.prior.averaged());
-        let (fields, order) = (self.info.width(), self.order());
-        latent::sample(&self.info, draw, rng, |known, rng| {
-            let n = known.len() / fields;
-            let mut tokens = beside(known, &vec![HIDDEN; n * order.len()], n);
-            let free = TableSampleParams { temperature: draw.temperature, ..TableSampleParams::new(n) };
-            prior.complete(&mut tokens, &order, &free, rng);
-            let rows = tokens.chunks_exact(fields + order.len());
-            let codes: Vec<u32> =
-                rows.flat_map(|row| row[fields..].iter().map(|&code| u32::from(code))).collect();
-            to_vec(&net.decoder.forward(self.lookup(&codes)))
-        })
-    }
-
-    /// `−log p(c) − log p(x | c)`: an upper bound of `−log p(x)`, nats a row.
-    pub fn nll(&self, batch: &TableBatch, _rng: &mut Rng) -> Vec<f64> {
-        let (codes, row_nats) = self.coded(batch);
-        let code_nats = self.code_nats(&codes, batch.n);
-        row_nats.iter().zip(code_nats).map(|(row, codes)| row + codes).collect()
-    }
-
-    pub fn save_weights(&self, map: &mut TensorMap) {
-        self.autoencoder.save_weights("autoencoder", map);
-        self.prior.save_weights("prior", map);
-        self.save_codebooks(map);
-    }
-
-    pub fn load_weights(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
-        self.autoencoder.load_weights("autoencoder", map)?;
-        self.prior.load_weights("prior", map)?;
-        self.load_codebooks(map)
-    }
-
-    pub fn save_state(&self, map: &mut TensorMap) {
-        self.autoencoder.save_state("autoencoder", map);
-        self.prior.save_state("prior", map);
-        self.save_codebooks(map);
-    }
-
-    pub fn load_state(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
-        self.autoencoder.load_state("autoencoder", map)?;
-        self.prior.load_state("prior", map)?;
-        self.load_codebooks(map)
-    }
-
-    fn save_codebooks(&self, map: &mut TensorMap) {
-        for (slot, codebook) in self.codebooks.iter().enumerate() {
-            codebook.save_into(&format!("codebooks.{slot}"), map);
-        }
-    }
-
-    fn load_codebooks(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
-        let mut slots = self.codebooks.iter_mut().enumerate();
-        slots.try_for_each(|(slot, codebook)| codebook.load_from(&format!("codebooks.{slot}"), map))
-    }
-
-    pub fn parameters(&self) -> usize {
-        let codebooks: usize = self.codebooks.iter().map(|book| book.size() * self.config.code_dim).sum();
-        self.autoencoder.net().num_params() + self.prior.net().num_params() + codebooks
     }
 }
 

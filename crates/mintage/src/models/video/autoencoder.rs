@@ -12,7 +12,7 @@ use burn::{
     tensor::{Device, Tensor, TensorData},
 };
 use mintage_data::VideoBatch;
-use mintage_nn::{AdamW, NotFinite, Rng, TensorMap, Trainable, WeightsError, kernels, weights::to_vec};
+use mintage_nn::{AdamW, NotFinite, Part, Rng, TensorMap, Trainable, WeightsError, kernels, weights::to_vec};
 
 use super::{
     VideoInfo,
@@ -135,27 +135,35 @@ impl Autoencoder {
         };
         parts_of(batch, &self.info).into_iter().flat_map(through).collect()
     }
+}
 
-    pub fn save_weights(&self, map: &mut TensorMap) {
-        self.net.save_weights("autoencoder", map);
+impl Part for Autoencoder {
+    fn save_weights(&self, name: &str, map: &mut TensorMap) {
+        self.net.save_weights(name, map);
         self.save_squares(map);
     }
 
-    pub fn load_weights(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
-        self.net.load_weights("autoencoder", map)?;
+    fn load_weights(&mut self, name: &str, map: &TensorMap) -> Result<(), WeightsError> {
+        self.net.load_weights(name, map)?;
         self.load_squares(map)
     }
 
-    pub fn save_state(&self, map: &mut TensorMap) {
-        self.net.save_state("autoencoder", map);
+    fn save_state(&self, name: &str, map: &mut TensorMap) {
+        self.net.save_state(name, map);
         self.save_squares(map);
     }
 
-    pub fn load_state(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
-        self.net.load_state("autoencoder", map)?;
+    fn load_state(&mut self, name: &str, map: &TensorMap) -> Result<(), WeightsError> {
+        self.net.load_state(name, map)?;
         self.load_squares(map)
     }
 
+    fn parameters(&self) -> usize {
+        self.net.parameters()
+    }
+}
+
+impl Autoencoder {
     fn save_squares(&self, map: &mut TensorMap) {
         map.insert("squares", &[self.squares.len()], self.squares.clone());
     }
@@ -164,10 +172,6 @@ impl Autoencoder {
         let squares = map.of_shape("squares", &[self.squares.len()])?;
         self.squares.clone_from(&squares.values);
         Ok(())
-    }
-
-    pub fn parameters(&self) -> usize {
-        self.net.net().num_params()
     }
 }
 

@@ -20,15 +20,20 @@ use burn::{
 };
 use mintage_data::{ImageShape, VideoBatch};
 use mintage_nn::{
-    AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError, kernels,
+    AdamW, NotFinite, Rng, Schedule, Trainable, kernels,
     layers::{Conv2d, Embedding, Linear, TimeBlock},
 };
 use serde::{Deserialize, Serialize};
 
+use super::Video;
 use super::{
     VideoInfo, VideoSampleParams,
     autoencoder::Autoencoder,
     net::{Trunk, batch_of, from_frames, in_parts, over_time, to_frames},
+};
+use crate::models::{
+    generative::{FamilyConfig, GenerativeModel, parts},
+    memory,
 };
 use crate::{
     events::Metrics,
@@ -82,9 +87,9 @@ const BOTTOM: usize = 4;
 /// Frames of a clip that are judged by themselves.
 const FRAMES_JUDGED: usize = 2;
 
-impl Config {
+impl FamilyConfig<Video> for Config {
     /// The preset of a size.
-    pub fn preset(size: Size, info: &VideoInfo) -> Self {
+    fn preset(size: Size, info: &VideoInfo) -> Self {
         let (width, blocks, coder_width, coder_blocks) = match size {
             Size::Tiny => (48, 1, 32, 1),
             Size::Small => (96, 1, 64, 1),
@@ -110,6 +115,10 @@ impl Config {
             lr: 5e-4,
             label_drop: 0.1,
         }
+    }
+
+    fn activations(&self, info: &VideoInfo) -> u64 {
+        memory::of_clip(info, self.coder_width, self.coder_blocks)
     }
 }
 
@@ -140,8 +149,10 @@ struct Shown {
     frames: Tensor<4>,
 }
 
-impl Gan {
-    pub fn new(config: &Config, info: &VideoInfo, device: &Device, rng: &mut Rng) -> Self {
+impl GenerativeModel<Video> for Gan {
+    type Config = Config;
+
+    fn new(config: &Config, info: &VideoInfo, device: &Device, rng: &mut Rng) -> Self {
         let on = device.clone().autodiff();
         let adam = |ema| AdamW { beta1: 0.0, beta2: 0.99, clip: 0.0, ema, ..AdamW::default() };
         let coder =
@@ -163,12 +174,16 @@ impl Gan {
         }
     }
 
-    pub fn stages(&self) -> Vec<(&'static str, f64)> {
+    fn config(&self) -> Config {
+        self.config.clone()
+    }
+
+    fn stages(&self) -> Vec<(&'static str, f64)> {
         vec![("autoencoder", 0.0), ("adversaries over latents", self.config.adversarial_start)]
     }
 
     /// One step of whichever phase `progress` lies in; each phase has a schedule of its own.
-    pub fn step(&mut self, batch: &VideoBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+    fn step(&mut self, batch: &VideoBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
         let from = self.config.adversarial_start;
         if progress < from {
             let lr = self.config.coder_lr * Schedule::default().factor(progress / from);
@@ -177,6 +192,27 @@ impl Gan {
         self.step_adversaries(batch, (progress - from) / (1.0 - from).max(1e-9), rng)
     }
 
+    /// Phase 1: mean squared error in [0, 1], nats a dimension of the latents. Adversaries have no number on held-out items that
+    /// is worth minimising: they are judged by their samples.
+    fn validate(&self, batch: &VideoBatch, progress: f64, _rng: &mut Rng) -> Option<Metrics> {
+        (progress < self.config.adversarial_start).then(|| self.autoencoder.validate(batch))
+    }
+
+    /// Draws from the averaged generator; a temperature below 1 draws nearer to the middle.
+    fn sample(&self, draw: &VideoSampleParams, rng: &mut Rng) -> Vec<u8> {
+        let (net, coder) = (self.generator.averaged(), self.autoencoder.coder());
+        in_parts(draw.n, draw.labels, draw.frames, self.info.classes, |classes| {
+            let (n, temperature) = (classes.len(), draw.choice.temperature);
+            let noise = Noise::new(&self.config, n, draw.frames, temperature, &self.device, rng);
+            let rows = kernels::pixel_rows(net.forward(noise, classes));
+            from_frames(&coder.decode(rows, draw.frames), draw.frames)
+        })
+    }
+
+    parts!("autoencoder" = autoencoder, "generator" = generator, "critics" = critics);
+}
+
+impl Gan {
     /// One step of the critics, then one of the generator. Metrics: the critics' loss, the generator's, how well real and
     /// generated clips are told apart (0.5: not at all), the penalty when due, and the diversity of the generated batch
     /// against the real one (0: collapsed).
@@ -273,51 +309,6 @@ impl Gan {
         // The first frame chosen of all clips, then the second.
         let chosen = judged.iter().map(|frame| clips.clone().narrow(1, frame * c, c)).collect();
         Shown { frames: Tensor::cat(chosen, 0), clips }
-    }
-
-    /// Phase 1: mean squared error in [0, 1], nats a dimension of the latents. Adversaries have no number on held-out items that
-    /// is worth minimising: they are judged by their samples.
-    pub fn validate(&self, batch: &VideoBatch, progress: f64, _rng: &mut Rng) -> Option<Metrics> {
-        (progress < self.config.adversarial_start).then(|| self.autoencoder.validate(batch))
-    }
-
-    /// Draws from the averaged generator; a temperature below 1 draws nearer to the middle.
-    pub fn sample(&self, draw: &VideoSampleParams, rng: &mut Rng) -> Vec<u8> {
-        let (net, coder) = (self.generator.averaged(), self.autoencoder.coder());
-        in_parts(draw.n, draw.labels, draw.frames, self.info.classes, |classes| {
-            let (n, temperature) = (classes.len(), draw.choice.temperature);
-            let noise = Noise::new(&self.config, n, draw.frames, temperature, &self.device, rng);
-            let rows = kernels::pixel_rows(net.forward(noise, classes));
-            from_frames(&coder.decode(rows, draw.frames), draw.frames)
-        })
-    }
-
-    pub fn save_weights(&self, map: &mut TensorMap) {
-        self.autoencoder.save_weights(map);
-        self.generator.save_weights("generator", map);
-        self.critics.save_weights("critics", map);
-    }
-
-    pub fn load_weights(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
-        self.autoencoder.load_weights(map)?;
-        self.generator.load_weights("generator", map)?;
-        self.critics.load_weights("critics", map)
-    }
-
-    pub fn save_state(&self, map: &mut TensorMap) {
-        self.autoencoder.save_state(map);
-        self.generator.save_state("generator", map);
-        self.critics.save_state("critics", map);
-    }
-
-    pub fn load_state(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
-        self.autoencoder.load_state(map)?;
-        self.generator.load_state("generator", map)?;
-        self.critics.load_state("critics", map)
-    }
-
-    pub fn parameters(&self) -> usize {
-        self.autoencoder.parameters() + self.generator.net().num_params() + self.critics.net().num_params()
     }
 }
 

@@ -8,14 +8,12 @@
 //! Stage 3, if a share of the budget is given to it: what comes behind the first half of a window is learned as its mean
 //! (`forecast.rs`), and the flow begins there, part of the way from noise.
 
-use burn::{
-    module::Module,
-    tensor::{Device, Tensor, TensorData},
-};
+use burn::tensor::{Device, Tensor, TensorData};
 use mintage_data::VideoBatch;
-use mintage_nn::{AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError, weights::to_vec};
+use mintage_nn::{AdamW, NotFinite, Rng, Schedule, Trainable, weights::to_vec};
 use serde::{Deserialize, Serialize};
 
+use super::Video;
 use super::{
     Conditioning, VideoInfo, VideoSampleParams,
     autoencoder::{Autoencoder, Coder},
@@ -23,6 +21,12 @@ use super::{
     latents::{FlowShape, LatentFlowMatching, Wanted},
     net::{Trunk, batch_of, first_frames, frames_of, from_frames, in_parts, keep_given, to_frames},
 };
+use crate::models::options::check_even;
+use crate::models::{
+    generative::{FamilyConfig, GenerativeModel, parts},
+    memory,
+};
+use crate::recipe::RecipeError;
 use crate::{
     events::Metrics,
     models::{Size, heads, image::class_input},
@@ -71,9 +75,9 @@ pub struct Config {
     pub guidance: f64,
 }
 
-impl Config {
+impl FamilyConfig<Video> for Config {
     /// The preset of a size.
-    pub fn preset(size: Size, info: &VideoInfo) -> Self {
+    fn preset(size: Size, info: &VideoInfo) -> Self {
         let (width, blocks, prior_layers, prior_width) = match size {
             Size::Tiny => (32, 1, 2, 96),
             Size::Small => (64, 1, 4, 192),
@@ -105,6 +109,14 @@ impl Config {
             guidance: 1.0,
         }
     }
+
+    fn check(&self) -> Result<(), RecipeError> {
+        check_even("prior_width", self.prior_width)
+    }
+
+    fn activations(&self, info: &VideoInfo) -> u64 {
+        memory::of_clip(info, self.width, self.blocks)
+    }
 }
 
 /// A VAE of clips, its prior, and their optimisers.
@@ -126,8 +138,10 @@ enum Stage {
     Forecast,
 }
 
-impl Vae {
-    pub fn new(config: &Config, info: &VideoInfo, device: &Device, rng: &mut Rng) -> Self {
+impl GenerativeModel<Video> for Vae {
+    type Config = Config;
+
+    fn new(config: &Config, info: &VideoInfo, device: &Device, rng: &mut Rng) -> Self {
         let trunk = Trunk::new(info.shape, config.width, config.blocks, config.time_blocks, config.grid);
         let on = device.clone().autodiff();
         let d = config.latent;
@@ -162,28 +176,19 @@ impl Vae {
         }
     }
 
-    pub fn stages(&self) -> Vec<(&'static str, f64)> {
+    fn config(&self) -> Config {
+        self.config.clone()
+    }
+
+    fn stages(&self) -> Vec<(&'static str, f64)> {
         let before = 1.0 - self.config.forecast;
         let mut stages = vec![("autoencoder", 0.0), ("prior over latents", before * self.config.prior_start)];
         stages.extend(self.forecaster.as_ref().map(|_| ("what comes next", before)));
         stages
     }
 
-    /// The stage that `progress` lies in, and how much of it is over.
-    fn stage(&self, progress: f64) -> (Stage, f64) {
-        let before = 1.0 - self.config.forecast;
-        if progress >= before && self.forecaster.is_some() {
-            return (Stage::Forecast, (progress - before) / self.config.forecast);
-        }
-        let (progress, from) = (progress / before, self.config.prior_start);
-        match progress < from {
-            true => (Stage::Autoencoder, progress / from),
-            false => (Stage::Prior, (progress - from) / (1.0 - from).max(1e-9)),
-        }
-    }
-
     /// One step of whichever stage `progress` lies in; each stage has a schedule of its own.
-    pub fn step(&mut self, batch: &VideoBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+    fn step(&mut self, batch: &VideoBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
         match self.stage(progress) {
             (Stage::Autoencoder, over) => {
                 let lr = self.config.lr * Schedule::default().factor(over);
@@ -194,31 +199,9 @@ impl Vae {
         }
     }
 
-    fn step_prior(&mut self, batch: &VideoBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
-        let z = self.latents(batch, rng);
-        // The same numbers, where gradients are.
-        let dims = z.dims();
-        let z = Tensor::from_data(TensorData::new(to_vec(&z), dims), &self.device.clone().autodiff());
-        let drop = self.config.label_drop as f32;
-        let classes = class_input(&batch.labels, batch.n, self.info.classes, drop, rng);
-        let loss = self.prior.net().loss(z, &classes, self.config.p_continue, rng);
-        let lr = self.config.prior_lr * Schedule::default().factor(progress);
-        let (loss, norm) = self.prior.update(loss, lr)?;
-        Ok(Metrics::new([("loss", loss), ("grad_norm", norm)]))
-    }
-
-    fn step_forecast(&mut self, batch: &VideoBatch, progress: f64) -> Result<Metrics, NotFinite> {
-        let VideoInfo { shape, frames, .. } = self.info;
-        let x = to_frames(&batch.pixels, shape, frames, &self.device.clone().autodiff());
-        let lr = self.config.forecast_lr * Schedule::default().factor(progress);
-        let Some(forecaster) = &mut self.forecaster else { return Ok(Metrics::default()) };
-        let (loss, norm) = forecaster.update(forecaster.net().loss(x), lr)?;
-        Ok(Metrics::new([("loss", loss), ("grad_norm", norm)]))
-    }
-
     /// Stages 1 and 3: mean squared error in [0, 1], and in stage 1 nats a dimension of the latents. Stage 2: the loss of
     /// the flow.
-    pub fn validate(&self, batch: &VideoBatch, progress: f64, rng: &mut Rng) -> Option<Metrics> {
+    fn validate(&self, batch: &VideoBatch, progress: f64, rng: &mut Rng) -> Option<Metrics> {
         let VideoInfo { shape, frames, .. } = self.info;
         let (stage, _) = self.stage(progress);
         if let (Stage::Forecast, Some(forecaster)) = (stage, &self.forecaster) {
@@ -235,36 +218,9 @@ impl Vae {
         Some(Metrics::new([("loss", f64::from(loss.into_scalar::<f32>()))]))
     }
 
-    /// Draws of `q(z|x)` of a batch, as the prior sees them.
-    fn latents(&self, batch: &VideoBatch, rng: &mut Rng) -> Tensor<2> {
-        let VideoInfo { shape, frames, .. } = self.info;
-        self.autoencoder.coder().draw(to_frames(&batch.pixels, shape, frames, &self.device), frames, rng)
-    }
-
-    /// The means of `q(z|x)` of one clip's first frames, as the prior sees them.
-    fn means(&self, coder: &Coder, pixels: &[u8], frames: usize) -> Vec<f32> {
-        let first = first_frames(pixels, self.info.shape, frames);
-        match frames_of(&first, self.info.shape) {
-            0 => Vec::new(),
-            known => {
-                let x = to_frames(&first, self.info.shape, known, &self.device);
-                to_vec(&coder.encode(x, known))
-            }
-        }
-    }
-
-    /// Given frames and the mean of all that may come behind them, `frames` in all: `image_model` of one clip. `None` where
-    /// that was not learned, or fewer frames are given than it takes.
-    fn forecast(&self, pixels: &[u8], frames: usize) -> Option<Tensor<4>> {
-        let (forecaster, shape) = (self.forecaster.as_ref()?.averaged(), self.info.shape);
-        let known = frames_of(pixels, shape);
-        let enough = known >= forecaster.known() && known < frames;
-        enough.then(|| forecaster.continued(to_frames(pixels, shape, known, &self.device), frames))
-    }
-
     /// Latents drawn by the flow, then decoded. Variations of a clip begin with its own latents and some noise, and what
     /// comes behind given frames with those of a forecast, where there is one.
-    pub fn sample(&self, draw: &VideoSampleParams, rng: &mut Rng) -> Vec<u8> {
+    fn sample(&self, draw: &VideoSampleParams, rng: &mut Rng) -> Vec<u8> {
         let VideoSampleParams { n, labels, frames, conditioning, choice, guidance } = *draw;
         let (prior, coder) = (self.prior.averaged(), self.autoencoder.coder());
         let (mut known, mut like) = (Vec::new(), None);
@@ -295,46 +251,87 @@ impl Vae {
         pixels
     }
 
+    fn supports(&self, conditioning: &Conditioning<()>) -> bool {
+        !matches!(conditioning, Conditioning::Interpolate { .. })
+    }
+
+    /// Decodes the means of `q(z|x)`: bytes as in the batch.
+    fn reconstruct(&self, batch: &VideoBatch, _rng: &mut Rng) -> Option<Vec<u8>> {
+        Some(self.autoencoder.reconstruct(batch))
+    }
+
+    parts!("autoencoder" = autoencoder, "prior" = prior, "forecaster" = forecaster);
+}
+
+impl Vae {
+    /// The stage that `progress` lies in, and how much of it is over.
+    fn stage(&self, progress: f64) -> (Stage, f64) {
+        let before = 1.0 - self.config.forecast;
+        if progress >= before && self.forecaster.is_some() {
+            return (Stage::Forecast, (progress - before) / self.config.forecast);
+        }
+        let (progress, from) = (progress / before, self.config.prior_start);
+        match progress < from {
+            true => (Stage::Autoencoder, progress / from),
+            false => (Stage::Prior, (progress - from) / (1.0 - from).max(1e-9)),
+        }
+    }
+
+    fn step_prior(&mut self, batch: &VideoBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+        let z = self.latents(batch, rng);
+        // The same numbers, where gradients are.
+        let dims = z.dims();
+        let z = Tensor::from_data(TensorData::new(to_vec(&z), dims), &self.device.clone().autodiff());
+        let drop = self.config.label_drop as f32;
+        let classes = class_input(&batch.labels, batch.n, self.info.classes, drop, rng);
+        let loss = self.prior.net().loss(z, &classes, self.config.p_continue, rng);
+        let lr = self.config.prior_lr * Schedule::default().factor(progress);
+        let (loss, norm) = self.prior.update(loss, lr)?;
+        Ok(Metrics::new([("loss", loss), ("grad_norm", norm)]))
+    }
+
+    fn step_forecast(&mut self, batch: &VideoBatch, progress: f64) -> Result<Metrics, NotFinite> {
+        let VideoInfo { shape, frames, .. } = self.info;
+        let x = to_frames(&batch.pixels, shape, frames, &self.device.clone().autodiff());
+        let lr = self.config.forecast_lr * Schedule::default().factor(progress);
+        let Some(forecaster) = &mut self.forecaster else { return Ok(Metrics::default()) };
+        let (loss, norm) = forecaster.update(forecaster.net().loss(x), lr)?;
+        Ok(Metrics::new([("loss", loss), ("grad_norm", norm)]))
+    }
+
+    /// Draws of `q(z|x)` of a batch, as the prior sees them.
+    fn latents(&self, batch: &VideoBatch, rng: &mut Rng) -> Tensor<2> {
+        let VideoInfo { shape, frames, .. } = self.info;
+        self.autoencoder.coder().draw(to_frames(&batch.pixels, shape, frames, &self.device), frames, rng)
+    }
+
+    /// The means of `q(z|x)` of one clip's first frames, as the prior sees them.
+    fn means(&self, coder: &Coder, pixels: &[u8], frames: usize) -> Vec<f32> {
+        let first = first_frames(pixels, self.info.shape, frames);
+        match frames_of(&first, self.info.shape) {
+            0 => Vec::new(),
+            known => {
+                let x = to_frames(&first, self.info.shape, known, &self.device);
+                to_vec(&coder.encode(x, known))
+            }
+        }
+    }
+
+    /// Given frames and the mean of all that may come behind them, `frames` in all: `image_model` of one clip. `None` where
+    /// that was not learned, or fewer frames are given than it takes.
+    fn forecast(&self, pixels: &[u8], frames: usize) -> Option<Tensor<4>> {
+        let (forecaster, shape) = (self.forecaster.as_ref()?.averaged(), self.info.shape);
+        let known = frames_of(pixels, shape);
+        let enough = known >= forecaster.known() && known < frames;
+        enough.then(|| forecaster.continued(to_frames(pixels, shape, known, &self.device), frames))
+    }
+
     /// The same clip `n` times: a mean has no variations.
     fn repeated(&self, clip: &Tensor<4>, n: usize, start: &Conditioning<&[u8]>) -> Vec<u8> {
         let frames = clip.dims()[0];
         let mut pixels = from_frames(clip, frames).repeat(n);
         keep_given(&mut pixels, start, self.info.shape, frames);
         pixels
-    }
-
-    /// Decodes the means of `q(z|x)`: bytes as in the batch.
-    pub fn reconstruct(&self, batch: &VideoBatch) -> Vec<u8> {
-        self.autoencoder.reconstruct(batch)
-    }
-
-    pub fn save_weights(&self, map: &mut TensorMap) {
-        self.autoencoder.save_weights(map);
-        self.prior.save_weights("prior", map);
-        self.forecaster.iter().for_each(|net| net.save_weights("forecaster", map));
-    }
-
-    pub fn load_weights(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
-        self.autoencoder.load_weights(map)?;
-        self.prior.load_weights("prior", map)?;
-        self.forecaster.iter_mut().try_for_each(|net| net.load_weights("forecaster", map))
-    }
-
-    pub fn save_state(&self, map: &mut TensorMap) {
-        self.autoencoder.save_state(map);
-        self.prior.save_state("prior", map);
-        self.forecaster.iter().for_each(|net| net.save_state("forecaster", map));
-    }
-
-    pub fn load_state(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
-        self.autoencoder.load_state(map)?;
-        self.prior.load_state("prior", map)?;
-        self.forecaster.iter_mut().try_for_each(|net| net.load_state("forecaster", map))
-    }
-
-    pub fn parameters(&self) -> usize {
-        let forecaster = self.forecaster.as_ref().map_or(0, |train| train.net().num_params());
-        self.autoencoder.parameters() + self.prior.net().num_params() + forecaster
     }
 }
 
@@ -442,7 +439,7 @@ mod tests {
         }
         // A variation of strength 0 is the clip as the model sees it, which stands still where it is too short.
         let one = VideoBatch { pixels: clip.to_vec(), labels: vec![], n: 1 };
-        let back = model.reconstruct(&one);
+        let back = model.reconstruct(&one, &mut Rng::new(1, 0)).unwrap();
         let same = |frames: usize| {
             let start = Conditioning::Vary { item: clip, strength: 0.0 };
             model.sample(&draw(1, frames, start), &mut Rng::new(3, 0))

@@ -17,12 +17,13 @@ use burn::{
 };
 use mintage_data::VideoBatch;
 use mintage_nn::{
-    AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError, kernels,
+    AdamW, NotFinite, Rng, Schedule, Trainable, kernels,
     quantize::{Codebook, GradientEstimator},
     weights::to_vec,
 };
 use serde::{Deserialize, Serialize};
 
+use super::Video;
 use super::{
     Conditioning, VideoInfo, VideoSampleParams,
     codes::{CodeShape, CodeWriter},
@@ -31,6 +32,12 @@ use super::{
         is_hidden, keep_given, parts_of, to_frames,
     },
 };
+use crate::models::options::check_even;
+use crate::models::{
+    generative::{FamilyConfig, GenerativeModel, parts},
+    memory,
+};
+use crate::recipe::RecipeError;
 use crate::{
     events::Metrics,
     models::{Size, heads, image::class_input},
@@ -65,9 +72,9 @@ pub struct Config {
     pub guidance: f64,
 }
 
-impl Config {
+impl FamilyConfig<Video> for Config {
     /// The preset of a size.
-    pub fn preset(size: Size, info: &VideoInfo) -> Self {
+    fn preset(size: Size, info: &VideoInfo) -> Self {
         let (width, blocks, codes, prior_layers, prior_width) = match size {
             Size::Tiny => (32, 1, 256, 2, 96),
             Size::Small => (64, 1, 512, 4, 192),
@@ -92,6 +99,14 @@ impl Config {
             guidance: 1.5,
         }
     }
+
+    fn check(&self) -> Result<(), RecipeError> {
+        check_even("prior_width", self.prior_width)
+    }
+
+    fn activations(&self, info: &VideoInfo) -> u64 {
+        memory::of_clip(info, self.width, self.blocks)
+    }
 }
 
 #[derive(Module, Debug)]
@@ -111,8 +126,10 @@ pub struct Vqvae {
     prior: Trainable<CodeWriter>,
 }
 
-impl Vqvae {
-    pub fn new(config: &Config, info: &VideoInfo, device: &Device, rng: &mut Rng) -> Self {
+impl GenerativeModel<Video> for Vqvae {
+    type Config = Config;
+
+    fn new(config: &Config, info: &VideoInfo, device: &Device, rng: &mut Rng) -> Self {
         let trunk = Trunk::new(info.shape, config.width, config.blocks, config.time_blocks, config.grid);
         let on = device.clone().autodiff();
         let autoencoder = Autoencoder {
@@ -143,12 +160,16 @@ impl Vqvae {
         }
     }
 
-    pub fn stages(&self) -> Vec<(&'static str, f64)> {
+    fn config(&self) -> Config {
+        self.config.clone()
+    }
+
+    fn stages(&self) -> Vec<(&'static str, f64)> {
         vec![("codes", 0.0), ("prior over codes", self.config.prior_start)]
     }
 
     /// One step of whichever phase `progress` lies in; each phase has a schedule of its own.
-    pub fn step(&mut self, batch: &VideoBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+    fn step(&mut self, batch: &VideoBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
         let from = self.config.prior_start;
         if progress < from {
             self.step_autoencoder(batch, progress / from, rng)
@@ -157,6 +178,73 @@ impl Vqvae {
         }
     }
 
+    /// Phase 1: mean squared error in [0, 1], bits of the pixels given the codes, usage of the codes.
+    /// Phase 2: total bits per dimension (codes and pixels given the codes).
+    fn validate(&self, batch: &VideoBatch, progress: f64, _rng: &mut Rng) -> Option<Metrics> {
+        let Coded { codes, mse, pixel_nats } = self.coded(&self.autoencoder.averaged(), batch);
+        let dims = (self.info.frames * self.info.shape.pixels()) as f64;
+        let bits = |nats: f64| nats / dims / std::f64::consts::LN_2;
+        let mean = |nats: &[f64]| nats.iter().sum::<f64>() / nats.len().max(1) as f64;
+        let used = codes.iter().collect::<std::collections::HashSet<_>>().len();
+        let usage = used as f64 / self.codebook.size() as f64;
+        if progress < self.config.prior_start {
+            let pixel_bits = bits(mean(&pixel_nats));
+            return Some(Metrics::new([("mse", mse), ("pixel_bits_per_dim", pixel_bits), ("usage", usage)]));
+        }
+        let code_nats = self.code_nats(&self.prior.averaged(), &codes, batch);
+        let total = mean(&pixel_nats) + mean(&code_nats);
+        Some(Metrics::new([
+            ("bits_per_dim", bits(total)),
+            ("code_nats", mean(&code_nats)),
+            ("mse", mse),
+            ("usage", usage),
+        ]))
+    }
+
+    /// Codes drawn one after another from the prior, then decoded. Variations of a clip keep its first codes and draw
+    /// the rest.
+    fn sample(&self, draw: &VideoSampleParams, rng: &mut Rng) -> Vec<u8> {
+        let VideoSampleParams { n, labels, frames, conditioning, choice, guidance } = *draw;
+        let (prior, net) = (self.prior.averaged(), self.autoencoder.averaged());
+        let guidance = guidance.unwrap_or(self.config.guidance);
+        let known = self.known(&net, &conditioning, frames);
+        let mut pixels = in_parts(n, labels, frames, self.info.classes, |labels| {
+            let codes = prior.write(labels, &known, frames, choice, guidance, rng);
+            from_frames(&self.decode(&net, self.codebook.lookup(&codes, &self.device), frames).0, frames)
+        });
+        keep_given(&mut pixels, &conditioning, self.info.shape, frames);
+        pixels
+    }
+
+    fn supports(&self, conditioning: &Conditioning<()>) -> bool {
+        !matches!(conditioning, Conditioning::Interpolate { .. })
+    }
+
+    /// Through the codes and back: bytes as in the batch.
+    fn reconstruct(&self, batch: &VideoBatch, _rng: &mut Rng) -> Option<Vec<u8>> {
+        let (net, frames) = (self.autoencoder.averaged(), self.info.frames);
+        let through = |part: VideoBatch| {
+            let codes = self.codes(&net, &part.pixels, frames);
+            from_frames(&self.decode(&net, self.codebook.lookup(&codes, &self.device), frames).0, frames)
+        };
+        Some(parts_of(batch, &self.info).into_iter().flat_map(through).collect())
+    }
+
+    /// `−log p(codes) − log p(x | codes)`: an upper bound of `−log p(x)`, nats an item.
+    fn nll(&self, batch: &VideoBatch, _samples: usize, _rng: &mut Rng) -> Option<Vec<f64>> {
+        let (net, prior) = (self.autoencoder.averaged(), self.prior.averaged());
+        let bound = |part: VideoBatch| -> Vec<f64> {
+            let Coded { codes, pixel_nats, .. } = self.coded(&net, &part);
+            let code_nats = self.code_nats(&prior, &codes, &part);
+            pixel_nats.iter().zip(code_nats).map(|(pixels, codes)| pixels + codes).collect()
+        };
+        Some(parts_of(batch, &self.info).into_iter().flat_map(bound).collect())
+    }
+
+    parts!("autoencoder" = autoencoder, "prior" = prior, "codebook" = codebook);
+}
+
+impl Vqvae {
     fn step_autoencoder(
         &mut self,
         batch: &VideoBatch,
@@ -200,44 +288,6 @@ impl Vqvae {
         Ok(Metrics::new([("loss", loss), ("perplexity", loss.exp()), ("grad_norm", norm)]))
     }
 
-    /// Phase 1: mean squared error in [0, 1], bits of the pixels given the codes, usage of the codes.
-    /// Phase 2: total bits per dimension (codes and pixels given the codes).
-    pub fn validate(&self, batch: &VideoBatch, progress: f64, _rng: &mut Rng) -> Option<Metrics> {
-        let Coded { codes, mse, pixel_nats } = self.coded(&self.autoencoder.averaged(), batch);
-        let dims = (self.info.frames * self.info.shape.pixels()) as f64;
-        let bits = |nats: f64| nats / dims / std::f64::consts::LN_2;
-        let mean = |nats: &[f64]| nats.iter().sum::<f64>() / nats.len().max(1) as f64;
-        let used = codes.iter().collect::<std::collections::HashSet<_>>().len();
-        let usage = used as f64 / self.codebook.size() as f64;
-        if progress < self.config.prior_start {
-            let pixel_bits = bits(mean(&pixel_nats));
-            return Some(Metrics::new([("mse", mse), ("pixel_bits_per_dim", pixel_bits), ("usage", usage)]));
-        }
-        let code_nats = self.code_nats(&self.prior.averaged(), &codes, batch);
-        let total = mean(&pixel_nats) + mean(&code_nats);
-        Some(Metrics::new([
-            ("bits_per_dim", bits(total)),
-            ("code_nats", mean(&code_nats)),
-            ("mse", mse),
-            ("usage", usage),
-        ]))
-    }
-
-    /// Codes drawn one after another from the prior, then decoded. Variations of a clip keep its first codes and draw
-    /// the rest.
-    pub fn sample(&self, draw: &VideoSampleParams, rng: &mut Rng) -> Vec<u8> {
-        let VideoSampleParams { n, labels, frames, conditioning, choice, guidance } = *draw;
-        let (prior, net) = (self.prior.averaged(), self.autoencoder.averaged());
-        let guidance = guidance.unwrap_or(self.config.guidance);
-        let known = self.known(&net, &conditioning, frames);
-        let mut pixels = in_parts(n, labels, frames, self.info.classes, |labels| {
-            let codes = prior.write(labels, &known, frames, choice, guidance, rng);
-            from_frames(&self.decode(&net, self.codebook.lookup(&codes, &self.device), frames).0, frames)
-        });
-        keep_given(&mut pixels, &conditioning, self.info.shape, frames);
-        pixels
-    }
-
     /// The codes that clips begin with.
     fn known(&self, net: &Autoencoder, start: &Conditioning<&[u8]>, frames: usize) -> Vec<u32> {
         let (pixels, share) = match start {
@@ -254,27 +304,6 @@ impl Vqvae {
         codes
     }
 
-    /// Through the codes and back: bytes as in the batch.
-    pub fn reconstruct(&self, batch: &VideoBatch) -> Vec<u8> {
-        let (net, frames) = (self.autoencoder.averaged(), self.info.frames);
-        let through = |part: VideoBatch| {
-            let codes = self.codes(&net, &part.pixels, frames);
-            from_frames(&self.decode(&net, self.codebook.lookup(&codes, &self.device), frames).0, frames)
-        };
-        parts_of(batch, &self.info).into_iter().flat_map(through).collect()
-    }
-
-    /// `−log p(codes) − log p(x | codes)`: an upper bound of `−log p(x)`, nats an item.
-    pub fn nll(&self, batch: &VideoBatch) -> Vec<f64> {
-        let (net, prior) = (self.autoencoder.averaged(), self.prior.averaged());
-        let bound = |part: VideoBatch| -> Vec<f64> {
-            let Coded { codes, pixel_nats, .. } = self.coded(&net, &part);
-            let code_nats = self.code_nats(&prior, &codes, &part);
-            pixel_nats.iter().zip(code_nats).map(|(pixels, codes)| pixels + codes).collect()
-        };
-        parts_of(batch, &self.info).into_iter().flat_map(bound).collect()
-    }
-
     /// The codes of each item of a batch, for usage counts: frame after frame, item after item.
     pub fn codes_of(&self, batch: &VideoBatch) -> Vec<u32> {
         self.codes(&self.autoencoder.averaged(), &batch.pixels, self.info.frames)
@@ -283,34 +312,6 @@ impl Vqvae {
     /// Number of codes there are.
     pub fn code_count(&self) -> usize {
         self.codebook.size()
-    }
-
-    pub fn save_weights(&self, map: &mut TensorMap) {
-        self.autoencoder.save_weights("autoencoder", map);
-        self.prior.save_weights("prior", map);
-        self.codebook.save_into("codebook", map);
-    }
-
-    pub fn load_weights(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
-        self.autoencoder.load_weights("autoencoder", map)?;
-        self.prior.load_weights("prior", map)?;
-        self.codebook.load_from("codebook", map)
-    }
-
-    pub fn save_state(&self, map: &mut TensorMap) {
-        self.autoencoder.save_state("autoencoder", map);
-        self.prior.save_state("prior", map);
-        self.codebook.save_into("codebook", map);
-    }
-
-    pub fn load_state(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
-        self.autoencoder.load_state("autoencoder", map)?;
-        self.prior.load_state("prior", map)?;
-        self.codebook.load_from("codebook", map)
-    }
-
-    pub fn parameters(&self) -> usize {
-        self.autoencoder.net().num_params() + self.prior.net().num_params()
     }
 
     /// Code vectors `[n · frames · cells, d]` → the mean frames `[n · frames, c, h, w]` and their log-scales
@@ -427,11 +428,12 @@ mod tests {
         }
         let one = VideoBatch { pixels: clip.to_vec(), labels: vec![], n: 1 };
         let same = draw(1, 4, Conditioning::Vary { item: clip, strength: 0.0 });
-        assert_eq!(model.sample(&same, &mut Rng::new(3, 0)), model.reconstruct(&one));
+        let back = model.reconstruct(&one, &mut Rng::new(1, 0)).unwrap();
+        assert_eq!(model.sample(&same, &mut Rng::new(3, 0)), back);
         let net = model.autoencoder.averaged();
         let half = model.known(&net, &Conditioning::Vary { item: clip, strength: 0.5 }, 4);
         assert_eq!(half, model.codes_of(&one)[..2 * 9]);
-        let nats = model.nll(&batch);
+        let nats = model.nll(&batch, 1, &mut Rng::new(1, 0)).unwrap();
         assert!(nats.len() == 4 && nats.iter().all(|nats| nats.is_finite()));
     }
 }
