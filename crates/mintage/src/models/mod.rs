@@ -3,24 +3,21 @@
 
 mod any;
 pub mod audio;
-mod conditioning;
-mod gaussian;
+pub(crate) mod common;
 pub mod generative;
 pub mod image;
 mod memory;
 mod options;
-mod pass;
 pub mod sequence;
 pub mod table;
 pub mod video;
 
 use mintage_data::ImageShape;
-use mintage_nn::Rng;
 use serde::{Deserialize, Serialize};
 
 pub use any::{AnyConfig, AnyModel, Batch, DataInfo, MATRIX};
 pub use audio::{AudioConfig, AudioInfo, AudioModel, AudioSampleParams};
-pub use conditioning::Conditioning;
+pub use common::conditioning::Conditioning;
 pub use generative::{FamilyConfig, GenerativeModel, Kind};
 pub use image::{ImageConfig, ImageInfo, ImageModel, ImageSampleParams};
 pub use memory::training_bytes;
@@ -89,12 +86,6 @@ fn picture(shape: ImageShape) -> String {
 /// Heads of a transformer: of 32, or fewer and wider ones where the width is none of its multiples.
 fn heads(width: usize) -> usize {
     (1..=width / 32).rev().find(|heads| width.is_multiple_of(2 * heads)).unwrap_or(1)
-}
-
-/// How far along the way from noise to data the `i`-th item of a step of flow matching is: logit-normal (Esser et al.,
-/// arXiv:2403.03206), because the middle is the hard part, and one in four uniform, so that both ends are seen too.
-fn sample_timestep(i: usize, rng: &mut Rng) -> f32 {
-    if i.is_multiple_of(4) { rng.uniform() } else { 1.0 / (1.0 + (-rng.normal()).exp()) }
 }
 
 /// ", 10 classes", or nothing.

@@ -17,7 +17,13 @@ use mintage_nn::{
 use rayon::prelude::*;
 
 use super::distance::Features;
-use crate::models::image::{indices, pad_to, padded, to_model};
+use crate::models::{
+    common::{
+        classes::indices,
+        padding::{pad_to, padded},
+    },
+    image::to_model,
+};
 
 /// Images a step, and images at a time when nothing is learned.
 const BATCH: usize = 64;

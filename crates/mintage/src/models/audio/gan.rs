@@ -17,7 +17,7 @@
 
 use burn::{
     module::Module,
-    tensor::{Device, Tensor, TensorData, activation},
+    tensor::{Device, Tensor, TensorData},
 };
 use mintage_data::AudioBatch;
 use mintage_nn::{
@@ -34,6 +34,7 @@ use super::{
     net::{Lengths, SAMPLE_BATCH, signals},
     spectral::Framing,
 };
+use crate::models::common::adversarial::{Judged, Penalties, diversity, metrics, relativistic_loss};
 use crate::models::{
     generative::{FamilyConfig, GenerativeModel, parts},
     memory,
@@ -42,8 +43,8 @@ use crate::{
     events::Metrics,
     models::{
         Size,
-        image::{class_input, indices},
-        pass::{Pass, act, gradient_penalty},
+        common::classes::{class_input, indices},
+        common::pass::{Pass, act},
     },
 };
 
@@ -145,40 +146,25 @@ impl GenerativeModel<Audio> for Gan {
         let real = self.levels(batch, &mask);
         let z = rng.normal_tensor([n, self.config.latent], &self.device);
         let fake = self.generator.net().valid().forward(z, &classes, &mask);
-        let diversity = spread(&fake) / spread(&real).max(1e-9);
+        let diversity = diversity(&fake, &real);
 
         let (sounds, labels) = (Tensor::from_inner(Tensor::cat(vec![real, fake], 0)), classes.repeat(2));
         let critic = self.critic.net();
-        let scores = critic.forward(sounds.clone(), &labels);
-        let (d_real, d_fake) = (scores.clone().narrow(0, 0, n), scores.narrow(0, n, n));
-        let mut loss = activation::softplus(d_fake.clone() - d_real.clone(), 1.0).mean();
-        let told = d_real.clone().greater(d_fake).float().mean().into_scalar::<f32>();
-        let every = self.config.penalty_every.max(1);
-        let mut penalty = None;
-        if self.critic.steps().is_multiple_of(every as u64) {
-            // The mean over 2n is half of R1 + R2.
-            let r1_r2 = critic.gradient_penalty(sounds, &labels) * 2.0;
-            penalty = Some(f64::from(r1_r2.clone().into_scalar::<f32>()));
-            loss = loss + r1_r2 * (self.config.penalty / 2.0 * every as f64);
-        }
+        let penalties = Penalties { gamma: self.config.penalty, every: self.config.penalty_every };
+        let due = penalties.due(self.critic.steps());
+        let judged = Judged::of(critic, sounds, due, |critic, x, pass| critic.pass(x, &labels, pass));
+        let (loss, penalty) = penalties.added(judged.loss, judged.penalty);
         let (d_loss, _) = self.critic.update(loss, lr)?;
 
         // The generator's step reads D(x) of above: it is a constant there, one update old.
         let z = rng.normal_tensor([n, self.config.latent], &on);
         let fake = self.generator.net().forward(z, &classes, &Tensor::from_inner(mask));
         let d_fake = self.critic.net().clone().no_grad().forward(fake, &classes);
-        let loss = activation::softplus(d_real.detach() - d_fake, 1.0).mean();
+        let loss = relativistic_loss(d_fake, judged.real);
         let (g_loss, _) = self.generator.update(loss, lr)?;
         self.lengths.note(batch, self.framing.hop);
 
-        let mut metrics = Metrics::new([
-            ("d_loss", d_loss),
-            ("g_loss", g_loss),
-            ("d_accuracy", f64::from(told)),
-            ("diversity", diversity),
-        ]);
-        metrics.0.extend(penalty.map(|value| ("penalty".to_owned(), value)));
-        Ok(metrics)
+        Ok(metrics([d_loss, g_loss], judged.accuracy, Some(diversity), penalty))
     }
 
     /// Draws from the averaged generator; a temperature below 1 draws `z` nearer to the middle. Whole sounds end where
@@ -257,16 +243,6 @@ impl Gan {
         let levels = net.forward(z, labels, &net.rates.mask(ends, &self.device));
         to_vec(&signal_of_levels(self.framing, levels.reshape([n * frames, frame]), n, TURNS, rng))
     }
-}
-
-/// Mean squared distance of neighbours in the batch: near 0 when all sounds are the same.
-fn spread(levels: &Tensor<3>) -> f64 {
-    let n = levels.dims()[0];
-    if n < 2 {
-        return 0.0;
-    }
-    let (a, b) = (levels.clone().narrow(0, 0, n - 1), levels.clone().narrow(0, 1, n - 1));
-    f64::from((a - b).powi_scalar(2).mean().into_scalar::<f32>())
 }
 
 /// `[n, frames, frame]` where the mask `[n, frames, 1]` is 1, nothing elsewhere.
@@ -466,11 +442,6 @@ impl Critic {
             None => score,
         }
     }
-
-    /// The zero-centred penalty of these sounds.
-    fn gradient_penalty(&self, sounds: Tensor<3>, classes: &[u32]) -> Tensor<1> {
-        gradient_penalty(self, sounds, |net, x, pass| net.pass(x, classes, pass))
-    }
 }
 
 #[cfg(test)]
@@ -479,6 +450,7 @@ mod tests {
     use burn::module::Param;
 
     use super::*;
+    use crate::models::common::pass::gradient_penalty;
     use crate::models::{
         SamplingParams,
         audio::test_support::{tiny_batch, tiny_info},
@@ -510,7 +482,7 @@ mod tests {
         }
         let classes = [0, 1, 2, 1];
         let x = rng.normal_tensor([4, 13, 9], &on);
-        let grads = net.gradient_penalty(x.clone(), &classes).backward();
+        let grads = gradient_penalty(&net, x.clone(), |net, x, pass| net.pass(x, &classes, pass)).backward();
         let gradient = net.stages[0].between.weight.val().grad(&grads).unwrap();
 
         let length = f64::from(to_vec(&gradient.clone().powi_scalar(2).sum())[0]).sqrt();
@@ -519,7 +491,10 @@ mod tests {
             let by = gradient.clone() * (by / length);
             let between = &mut net.stages[0].between;
             between.weight = between.weight.clone().map(|w| Tensor::from_inner(w.inner() + by.clone()));
-            f64::from(net.gradient_penalty(x.clone(), &classes).into_scalar::<f32>())
+            f64::from(
+                gradient_penalty(&net, x.clone(), |net, x, pass| net.pass(x, &classes, pass))
+                    .into_scalar::<f32>(),
+            )
         };
         // A longer step crosses kinks, where the penalty jumps.
         const STEP: f64 = 3e-4;

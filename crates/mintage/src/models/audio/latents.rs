@@ -19,7 +19,7 @@ use mintage_nn::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::models::sample_timestep;
+use crate::models::common::flow_matching::{equal_steps, guided, integrate, sample_timestep};
 
 /// Share of the training sounds whose beginning is known.
 const KNOWN_SHARE: f32 = 0.2;
@@ -145,16 +145,13 @@ impl LatentFlowMatching {
         self.head.forward(self.decoder.forward(at, Some(x)))
     }
 
-    /// The velocity with classifier-free guidance (Ho & Salimans, arXiv:2207.12598).
-    fn guided(&self, x: Tensor<2>, frames: &Frames, t: f32, guidance: f64) -> Tensor<2> {
+    /// The velocity with classifier-free guidance.
+    fn guided(&self, x: &Tensor<2>, frames: &Frames, t: f32, guidance: f64) -> Tensor<2> {
         let times = vec![t; frames.n()];
-        let v = self.velocity(x.clone(), frames, &times);
-        let none = vec![self.shape.classes as u32; frames.n()];
-        if guidance == 1.0 || frames.labels == none {
-            return v;
-        }
-        let free = self.velocity(x, &Frames { labels: none, ..frames.clone() }, &times);
-        free.clone() + (v - free) * guidance
+        guided(guidance, &frames.labels, self.shape.classes as u32, |labels| {
+            let frames = Frames { labels: labels.to_vec(), ..frames.clone() };
+            self.velocity(x.clone(), &frames, &times)
+        })
     }
 
     /// Latent frames. `begin [n · time, dims]` has those that are known, and what the others begin with where the way is not
@@ -168,15 +165,8 @@ impl LatentFlowMatching {
         let x = begin.clone() * from + noise;
         let steps = ((way.steps as f32 * way.strength).ceil() as usize).max(1);
         let dt = way.strength / steps as f32;
-        (0..steps).fold(x * sought.clone() + kept, |x, step| {
-            let t = from + step as f32 * dt;
-            let v = |x: Tensor<2>, t: f32| self.guided(x, frames, t, way.guidance) * sought.clone();
-            let here = v(x.clone(), t);
-            let ahead = x.clone() + here.clone() * dt;
-            match step + 1 == steps {
-                true => ahead,
-                false => x + (here + v(ahead, t + dt)) * (dt / 2.0),
-            }
+        integrate(x * sought.clone() + kept, &equal_steps(from, dt, steps), |x, t| {
+            self.guided(&x, frames, t, way.guidance) * sought.clone()
         })
     }
 

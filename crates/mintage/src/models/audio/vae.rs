@@ -27,6 +27,7 @@ use super::{
     net::{Lengths, SAMPLE_BATCH, Stack, is_hidden, signals},
     spectral::{Framing, loudness},
 };
+use crate::models::common::stages::Stage;
 use crate::models::options::check_even;
 use crate::models::{
     generative::{FamilyConfig, GenerativeModel, parts},
@@ -37,9 +38,9 @@ use crate::{
     events::Metrics,
     models::{
         Size,
-        gaussian::{divergence, reparametrise},
+        common::classes::class_input,
+        common::gaussian::{divergence, reparametrise},
         heads,
-        image::class_input,
     },
 };
 
@@ -219,13 +220,12 @@ impl GenerativeModel<Audio> for Vae {
 
     /// One step of whichever phase `progress` lies in; each phase has a schedule of its own.
     fn step(&mut self, batch: &AudioBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
-        let (from, hop) = (self.config.prior_start, self.hop());
-        let told = match progress < from {
-            true => self.step_autoencoder(batch, progress / from, rng),
-            false => self.step_prior(batch, (progress - from) / (1.0 - from).max(1e-9), rng),
+        let metrics = match Stage::at(progress, self.config.prior_start) {
+            Stage::First(progress) => self.step_autoencoder(batch, progress, rng),
+            Stage::Second(progress) => self.step_prior(batch, progress, rng),
         }?;
-        self.lengths.note(batch, hop);
-        Ok(told)
+        self.lengths.note(batch, self.hop());
+        Ok(metrics)
     }
 
     /// Phase 1: the loss without the divergence, at the means of `q(z|X)`. Phase 2: the flow-matching loss.

@@ -37,6 +37,7 @@ use super::{
     net::{SAMPLE_BATCH, Stack, is_hidden, moved, signals},
     spectral::{Framing, loss_windows, si_sdr_db, spectral_distance},
 };
+use crate::models::common::stages::Stage;
 use crate::models::options::check_even;
 use crate::models::{
     generative::{FamilyConfig, GenerativeModel, parts},
@@ -45,7 +46,7 @@ use crate::models::{
 use crate::recipe::RecipeError;
 use crate::{
     events::Metrics,
-    models::{Size, heads, image::class_input},
+    models::{Size, common::classes::class_input, heads},
 };
 
 /// Frames under one vector of coarse codes.
@@ -230,11 +231,9 @@ impl GenerativeModel<Audio> for Vqvae {
 
     /// One step of whichever phase `progress` lies in; each phase has a schedule of its own.
     fn step(&mut self, batch: &AudioBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
-        let from = self.config.prior_start;
-        if progress < from {
-            self.step_codec(batch, progress / from, rng)
-        } else {
-            self.step_prior(batch, (progress - from) / (1.0 - from).max(1e-9), rng)
+        match Stage::at(progress, self.config.prior_start) {
+            Stage::First(progress) => self.step_codec(batch, progress, rng),
+            Stage::Second(progress) => self.step_prior(batch, progress, rng),
         }
     }
 

@@ -20,10 +20,11 @@ use mintage_nn::{
 use serde::{Deserialize, Serialize};
 
 use super::Image;
-use super::{
-    batch_classes, begin, class_input, crop_to, in_batches, indices, pad_to, padded, to_model, to_pixels,
-};
+use super::{batch_classes, begin, in_batches, to_model, to_pixels};
 use crate::models::Conditioning;
+use crate::models::common::classes::{class_input, indices};
+use crate::models::common::flow_matching::{equal_steps, guided, integrate, sample_timestep};
+use crate::models::common::padding::{crop_to, pad_to, padded};
 use crate::models::{
     generative::{FamilyConfig, GenerativeModel, parts},
     memory,
@@ -33,7 +34,6 @@ use crate::{
     models::{
         Size,
         image::{ImageInfo, ImageSampleParams},
-        sample_timestep,
     },
 };
 
@@ -136,17 +136,19 @@ impl GenerativeModel<Image> for Flow {
             _ => f64::from(draw.guidance.unwrap_or(self.config.guidance as f32)),
         };
         let steps = self.config.steps.max(1);
+        let dt = 1.0 / steps as f32;
         in_batches(draw, self.info.classes, |part| {
             let velocity = |x: Tensor<4>, t: f32| self.velocity(&net, x, t, part.labels, guidance);
             let noise_of = |image: &[u8]| {
                 // Guidance bends the way: what was never bent is not bent back.
                 let plain = |x: Tensor<4>, t: f32| self.velocity(&net, x, t, &part.labels[..1], 1.0);
-                let x_0 = integrate(to_model(image, shape, &self.device), steps, true, plain);
+                let back = equal_steps(1.0, -dt, steps);
+                let x_0 = integrate(to_model(image, shape, &self.device), &back, plain);
                 x_0.flatten::<2>(1, 3)
             };
             let x_0 = begin(part, shape.pixels(), noise_of, &self.device, rng);
             let x_0 = x_0.reshape([part.n, shape.channels, shape.height, shape.width]);
-            to_pixels(&integrate(x_0, steps, false, velocity))
+            to_pixels(&integrate(x_0, &equal_steps(0.0, dt, steps), velocity))
         })
     }
 
@@ -175,37 +177,11 @@ impl Flow {
         kernels::mean_squared_error(v, x_1 - x_0)
     }
 
-    /// The velocity at one time for one class an item, with classifier-free guidance of weight `guidance`.
+    /// The velocity at one time for one class an item, with classifier-free guidance.
     fn velocity(&self, net: &UNet, x: Tensor<4>, t: f32, labels: &[u32], guidance: f64) -> Tensor<4> {
         let times = vec![t; labels.len()];
-        let none = vec![self.info.classes as u32; labels.len()];
-        let v = net.forward(x.clone(), &times, labels);
-        if guidance == 1.0 || labels == none {
-            return v;
-        }
-        let free = net.forward(x, &times, &none);
-        free.clone() + (v - free) * guidance
+        guided(guidance, labels, self.info.classes as u32, |labels| net.forward(x.clone(), &times, labels))
     }
-}
-
-/// Carries `x` from t = 0 to 1, or back, by Heun's rule in equal steps; the last one is Euler's.
-fn integrate(
-    x: Tensor<4>,
-    steps: usize,
-    back: bool,
-    velocity: impl Fn(Tensor<4>, f32) -> Tensor<4>,
-) -> Tensor<4> {
-    let dt = if back { -1.0 } else { 1.0 } / steps as f32;
-    let begin = if back { 1.0 } else { 0.0 };
-    (0..steps).fold(x, |x, step| {
-        let t = begin + step as f32 * dt;
-        let v = velocity(x.clone(), t);
-        let ahead = x.clone() + v.clone() * dt;
-        match step + 1 == steps {
-            true => ahead,
-            false => x + (v + velocity(ahead, t + dt)) * (dt / 2.0),
-        }
-    })
 }
 
 /// Longest side of the map at which attention joins in.
@@ -339,7 +315,10 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::models::Conditioning;
-    use crate::models::image::test_support::{check_overfits, check_save_load, tiny_batch, tiny_info};
+    use crate::models::{
+        common::test_support::{check_overfits, check_save_load},
+        image::test_support::{tiny_batch, tiny_info},
+    };
 
     fn tiny() -> Flow {
         let info = tiny_info();

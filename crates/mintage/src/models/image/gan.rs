@@ -12,7 +12,7 @@
 
 use burn::{
     module::Module,
-    tensor::{Device, Tensor, TensorData, activation},
+    tensor::{Device, Tensor, TensorData},
 };
 use mintage_data::{ImageBatch, ImageShape};
 use mintage_nn::{
@@ -22,7 +22,10 @@ use mintage_nn::{
 use serde::{Deserialize, Serialize};
 
 use super::Image;
-use super::{class_input, crop_to, in_batches, indices, pad_to, padded, to_model, to_pixels};
+use super::{in_batches, to_model, to_pixels};
+use crate::models::common::adversarial::{Judged, Penalties, diversity, metrics, relativistic_loss};
+use crate::models::common::classes::{class_input, indices};
+use crate::models::common::padding::{crop_to, pad_to, padded};
 use crate::models::{
     generative::{FamilyConfig, GenerativeModel, parts},
     memory,
@@ -31,8 +34,8 @@ use crate::{
     events::Metrics,
     models::{
         Size,
+        common::pass::{Pass, PlainBlock, act},
         image::{ImageInfo, ImageSampleParams},
-        pass::{Pass, PlainBlock, act, gradient_penalty},
     },
 };
 
@@ -134,41 +137,26 @@ impl GenerativeModel<Image> for Gan {
         let real = to_model(&batch.pixels, self.info.shape, &self.device);
         let z = rng.normal_tensor([batch.n, self.config.latent], &self.device);
         let fake = self.generator.net().valid().forward(z, &classes);
-        let diversity = spread(&fake) / spread(&real).max(1e-9);
+        let diversity = diversity(&fake, &real);
         let real = augment(Tensor::from_inner(real), rng);
         let fake = augment(Tensor::from_inner(fake), rng);
 
         let (images, labels) = (Tensor::cat(vec![real, fake], 0), classes.repeat(2));
         let d = self.discriminator.net();
-        let scores = d.forward(images.clone(), &labels);
-        let (d_real, d_fake) = (scores.clone().narrow(0, 0, batch.n), scores.narrow(0, batch.n, batch.n));
-        let mut loss = activation::softplus(d_fake.clone() - d_real.clone(), 1.0).mean();
-        let told = d_real.clone().greater(d_fake).float().mean().into_scalar::<f32>();
-        let every = self.config.penalty_every.max(1);
-        let mut penalty = None;
-        if self.discriminator.steps().is_multiple_of(every as u64) {
-            // The mean over 2n is half of R1 + R2.
-            let r1_r2 = d.gradient_penalty(images, &labels) * 2.0;
-            penalty = Some(f64::from(r1_r2.clone().into_scalar::<f32>()));
-            loss = loss + r1_r2 * (self.config.penalty / 2.0 * every as f64);
-        }
+        let penalties = self.penalties();
+        let due = penalties.due(self.discriminator.steps());
+        let judged = Judged::of(d, images, due, |d, x, pass| d.pass(x, &labels, pass));
+        let (loss, penalty) = penalties.added(judged.loss, judged.penalty);
         let (d_loss, _) = self.discriminator.update(loss, lr)?;
 
         // The generator's step reads D(x) of above: it is a constant there, one update old.
         let z = rng.normal_tensor([batch.n, self.config.latent], &on);
         let fake = augment(self.generator.net().forward(z, &classes), rng);
         let d_fake = self.discriminator.net().clone().no_grad().forward(fake, &classes);
-        let loss = activation::softplus(d_real.detach() - d_fake, 1.0).mean();
+        let loss = relativistic_loss(d_fake, judged.real);
         let (g_loss, _) = self.generator.update(loss, lr)?;
 
-        let mut metrics = Metrics::new([
-            ("d_loss", d_loss),
-            ("g_loss", g_loss),
-            ("d_accuracy", f64::from(told)),
-            ("diversity", diversity),
-        ]);
-        metrics.0.extend(penalty.map(|value| ("penalty".to_owned(), value)));
-        Ok(metrics)
+        Ok(metrics([d_loss, g_loss], judged.accuracy, Some(diversity), penalty))
     }
 
     /// Draws from the averaged generator; a temperature below 1 draws `z` nearer to the middle.
@@ -183,14 +171,10 @@ impl GenerativeModel<Image> for Gan {
     parts!("generator" = generator, "discriminator" = discriminator);
 }
 
-/// Mean squared distance of neighbours in the batch: near 0 when all images are the same.
-fn spread(images: &Tensor<4>) -> f64 {
-    let n = images.dims()[0];
-    if n < 2 {
-        return 0.0;
+impl Gan {
+    fn penalties(&self) -> Penalties {
+        Penalties { gamma: self.config.penalty, every: self.config.penalty_every }
     }
-    let (a, b) = (images.clone().narrow(0, 0, n - 1), images.clone().narrow(0, 1, n - 1));
-    f64::from((a - b).powi_scalar(2).mean().into_scalar::<f32>())
 }
 
 /// Shifts by up to an eighth (a few groups of the batch, each by its own amount), blanks a square of a
@@ -422,11 +406,6 @@ impl Discriminator {
             None => score,
         }
     }
-
-    /// The zero-centred penalty of these images.
-    fn gradient_penalty(&self, images: Tensor<4>, classes: &[u32]) -> Tensor<1> {
-        gradient_penalty(self, images, |net, x, pass| net.pass(x, classes, pass))
-    }
 }
 
 #[cfg(test)]
@@ -435,7 +414,11 @@ mod tests {
     use burn::module::Param;
 
     use super::*;
-    use crate::models::image::test_support::{check_save_load, tiny_batch, tiny_info};
+    use crate::models::common::pass::gradient_penalty;
+    use crate::models::{
+        common::test_support::check_save_load,
+        image::test_support::{tiny_batch, tiny_info},
+    };
     use mintage_nn::weights::to_vec;
 
     fn tiny() -> Gan {
@@ -458,7 +441,7 @@ mod tests {
         }
         let (shape, classes) = (info.shape, [0, 1, 2, 3]);
         let x = rng.normal_tensor([4, shape.channels, shape.height, shape.width], &on) * 0.5;
-        let grads = net.gradient_penalty(x.clone(), &classes).backward();
+        let grads = gradient_penalty(&net, x.clone(), |net, x, pass| net.pass(x, &classes, pass)).backward();
         let gradient = net.stem.weight.val().grad(&grads).unwrap();
 
         let length = f64::from(to_vec(&gradient.clone().powi_scalar(2).sum())[0]).sqrt();
@@ -466,7 +449,10 @@ mod tests {
             let mut net = net.clone();
             let by = gradient.clone() * (by / length);
             net.stem.weight = net.stem.weight.map(|w| Tensor::from_inner(w.inner() + by.clone()));
-            f64::from(net.gradient_penalty(x.clone(), &classes).into_scalar::<f32>())
+            f64::from(
+                gradient_penalty(&net, x.clone(), |net, x, pass| net.pass(x, &classes, pass))
+                    .into_scalar::<f32>(),
+            )
         };
         // A longer step crosses kinks, where the penalty jumps.
         const STEP: f64 = 3e-4;

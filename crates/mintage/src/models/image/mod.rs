@@ -12,7 +12,7 @@ pub mod vqvae;
 
 use std::ops::RangeInclusive;
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use mintage_data::{ImageBatch, ImageShape};
 use mintage_nn::{Rng, weights::to_vec};
 use serde::{Deserialize, Serialize};
@@ -130,24 +130,6 @@ pub fn to_pixels<const D: usize>(image_model: &Tensor<D>) -> Vec<u8> {
     to_vec(image_model).into_iter().map(|v| ((v + 1.0) * 127.5).round().clamp(0.0, 255.0) as u8).collect()
 }
 
-/// Labels of a batch as class indices for a network with `classes + 1` embeddings: the last one stands
-/// for "no class" and takes the place of a label with probability `drop` (classifier-free guidance, Ho &
-/// Salimans, arXiv:2207.12598), and of every label when the data have none.
-pub fn class_input(labels: &[u32], n: usize, classes: usize, drop: f32, rng: &mut Rng) -> Vec<u32> {
-    let none = classes as u32;
-    if labels.is_empty() || classes == 0 {
-        return vec![none; n];
-    }
-    labels.iter().map(|&label| if drop > 0.0 && rng.uniform() < drop { none } else { label }).collect()
-}
-
-/// Host indices as an int tensor `[n]`.
-pub fn indices(values: &[u32], device: &Device) -> Tensor<1, Int> {
-    let n = values.len();
-    let values: Vec<i64> = values.iter().map(|&v| i64::from(v)).collect();
-    Tensor::from_data(TensorData::new(values, [n]), device)
-}
-
 /// Runs `one` on slices of at most [`SAMPLE_BATCH`] of the wanted samples and joins the bytes.
 pub fn in_batches(
     draw: &ImageSampleParams,
@@ -206,48 +188,16 @@ fn between(from: &Tensor<2>, to: &Tensor<2>, share: f32) -> Tensor<2> {
     from.clone() * a + to.clone() * b
 }
 
-/// Height and width after `halvings` halvings that round up, and the size to pad an image to so that
-/// every halving is exact: 28 → 28 (7) with two, 28 → 32 (4) with three.
-pub fn padded(size: usize, halvings: usize) -> usize {
-    size.next_multiple_of(1 << halvings)
-}
-
-/// Pads `[n, c, h, w]` on the right and the bottom to `height × width` by repeating the border.
-pub fn pad_to(x: Tensor<4>, height: usize, width: usize) -> Tensor<4> {
-    let [n, c, h, w] = x.dims();
-    let x = if height > h {
-        let row = x.clone().narrow(2, h - 1, 1).expand([n, c, height - h, w]);
-        Tensor::cat(vec![x, row], 2)
-    } else {
-        x
-    };
-    if width > w {
-        let column = x.clone().narrow(3, w - 1, 1).expand([n, c, height, width - w]);
-        Tensor::cat(vec![x, column], 3)
-    } else {
-        x
-    }
-}
-
-/// Undoes [`pad_to`].
-pub fn crop_to(x: Tensor<4>, height: usize, width: usize) -> Tensor<4> {
-    let [_, _, h, w] = x.dims();
-    let x = if h > height { x.narrow(2, 0, height) } else { x };
-    if w > width { x.narrow(3, 0, width) } else { x }
-}
-
 /// The batch's labels, or "no class" for each item.
 pub fn batch_classes(batch: &ImageBatch, classes: usize) -> Vec<u32> {
     if batch.labels.is_empty() || classes == 0 { vec![classes as u32; batch.n] } else { batch.labels.clone() }
 }
 
-/// Helpers of every model's tests: a tiny batch, "it learns one batch", "it survives a save".
+/// A tiny batch for the tests of every model.
 #[cfg(test)]
 pub(crate) mod test_support {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::{events::Metrics, models::ImageInfo};
-    use mintage_nn::TensorMap;
 
     pub fn tiny_info() -> ImageInfo {
         ImageInfo { shape: ImageShape { channels: 1, height: 12, width: 12 }, classes: 3, train_len: 8 }
@@ -263,27 +213,5 @@ pub(crate) mod test_support {
             );
         }
         ImageBatch { pixels, labels: vec![0, 1, 2, 0, 1, 2, 0, 1], n: 8 }
-    }
-
-    /// The first metric of the last steps is clearly below that of the first ones.
-    pub fn check_overfits(steps: usize, mut step: impl FnMut(f64, &mut Rng) -> Metrics) {
-        let mut losses = Vec::new();
-        for i in 0..steps {
-            let mut rng = Rng::new(9, i as u64);
-            losses.push(step(i as f64 / steps as f64, &mut rng).first().unwrap());
-        }
-        let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
-        let (first, last) = (mean(&losses[..5]), mean(&losses[steps - 5..]));
-        assert!(last < first - 0.3 * first.abs(), "loss went from {first} to {last}");
-    }
-
-    /// What one model saves, another reads, through the bytes of a file.
-    pub fn check_save_load(save: impl FnOnce(&mut TensorMap), load: impl FnOnce(&TensorMap)) {
-        let dir = tempfile::tempdir().unwrap();
-        let mut map = TensorMap::default();
-        save(&mut map);
-        let path = dir.path().join("state.safetensors");
-        crate::run::write_weights(&path, &map).unwrap();
-        load(&TensorMap::load(&path).unwrap());
     }
 }

@@ -3,6 +3,7 @@
 //! A stem halves the image at once, so that most of the work is done on a quarter of the pixels; the
 //! channels double where the map shrinks. Sizes that do not halve evenly are padded and cropped.
 
+use crate::models::common::padding::{crop_to, pad_to, padded};
 use burn::{
     module::Module,
     tensor::{Device, Tensor},
@@ -12,8 +13,6 @@ use mintage_nn::{
     Rng, kernels,
     layers::{Conv2d, GroupNorm, ResBlock},
 };
-
-use super::{crop_to, pad_to, padded};
 
 /// What both halves are built from.
 #[derive(Clone, Copy, Debug)]

@@ -25,12 +25,13 @@ use serde::{Deserialize, Serialize};
 
 use super::Image;
 use super::{
-    batch_classes, begin, class_input, in_batches, indices,
+    batch_classes, begin, in_batches,
     real_nvp::RealNvp,
     to_model, to_pixels,
     trunk::{Decoder, Encoder, Trunk},
 };
 use crate::models::Conditioning;
+use crate::models::common::classes::{class_input, indices};
 use crate::models::{
     generative::{FamilyConfig, GenerativeModel, parts},
     memory,
@@ -39,7 +40,7 @@ use crate::{
     events::Metrics,
     models::{
         Size,
-        gaussian::reparametrise,
+        common::gaussian::reparametrise,
         image::{ImageInfo, ImageSampleParams},
         log_mean_exp,
     },
@@ -519,7 +520,10 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::models::Conditioning;
-    use crate::models::image::test_support::{check_overfits, check_save_load, tiny_batch, tiny_info};
+    use crate::models::{
+        common::test_support::{check_overfits, check_save_load},
+        image::test_support::{tiny_batch, tiny_info},
+    };
 
     fn tiny(arch: Arch, likelihood: Likelihood) -> Vae {
         let info = tiny_info();

@@ -25,9 +25,11 @@ use serde::{Deserialize, Serialize};
 
 use super::Image;
 use super::{
-    batch_classes, class_input, in_batches, indices, to_model, to_pixels,
+    batch_classes, in_batches, to_model, to_pixels,
     trunk::{Decoder, Encoder, Trunk},
 };
+use crate::models::common::classes::{class_input, indices};
+use crate::models::common::stages::Stage;
 use crate::models::{
     generative::{FamilyConfig, GenerativeModel, parts},
     memory,
@@ -246,11 +248,9 @@ impl GenerativeModel<Image> for Vqvae {
 
     /// One step of whichever phase `progress` lies in; each phase has a schedule of its own.
     fn step(&mut self, batch: &ImageBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
-        let from = self.config.prior_start;
-        if progress < from {
-            self.step_autoencoder(batch, progress / from, rng)
-        } else {
-            self.step_prior(batch, (progress - from) / (1.0 - from).max(1e-9), rng)
+        match Stage::at(progress, self.config.prior_start) {
+            Stage::First(progress) => self.step_autoencoder(batch, progress, rng),
+            Stage::Second(progress) => self.step_prior(batch, progress, rng),
         }
     }
 
@@ -491,7 +491,10 @@ fn perplexity(codes: &[u32], size: usize) -> f64 {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::models::image::test_support::{check_overfits, check_save_load, tiny_batch, tiny_info};
+    use crate::models::{
+        common::test_support::{check_overfits, check_save_load},
+        image::test_support::{tiny_batch, tiny_info},
+    };
 
     fn tiny(quantizer: QuantizerKind) -> Vqvae {
         let info = tiny_info();

@@ -35,6 +35,7 @@ use super::{
     generate::{SamplingParams, Writer},
     net::{Shifted, document_nll, nll, shape, validation},
 };
+use crate::models::common::stages::Stage;
 use crate::models::{
     generative::{FamilyConfig, GenerativeModel, parts},
     memory,
@@ -154,11 +155,9 @@ impl GenerativeModel<Sequence> for Gan {
 
     /// One step of whichever phase `progress` lies in; each phase has a schedule of its own.
     fn step(&mut self, batch: &SequenceBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
-        let from = self.config.critic_start;
-        if progress < from {
-            self.step_language(batch, progress / from, rng)
-        } else {
-            self.step_critic(batch, (progress - from) / (1.0 - from).max(1e-9), rng)
+        match Stage::at(progress, self.config.critic_start) {
+            Stage::First(progress) => self.step_language(batch, progress, rng),
+            Stage::Second(progress) => self.step_critic(batch, progress, rng),
         }
     }
 

@@ -43,7 +43,7 @@ use crate::{
     events::Metrics,
     models::{
         Size,
-        gaussian::{divergence, reparametrise},
+        common::gaussian::{divergence, reparametrise},
         log_mean_exp,
     },
 };

@@ -25,7 +25,7 @@ use mintage_nn::{
 use super::net::{Decoder, Trunk, places};
 use crate::{
     events::Metrics,
-    models::gaussian::{divergence, reparametrise},
+    models::common::gaussian::{divergence, reparametrise},
 };
 
 /// How fast the means and spreads of the latent vectors follow the encoder, a step.

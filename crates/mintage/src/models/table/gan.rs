@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use burn::{
     module::Module,
-    tensor::{Device, Tensor, TensorData, activation},
+    tensor::{Device, Tensor, TensorData},
 };
 use mintage_data::{TableBatch, TableInfo};
 use mintage_nn::{
@@ -35,6 +35,8 @@ use super::{
     latent,
     net::{places, smooth_embedding},
 };
+use crate::models::common::adversarial::{Judged, Penalties, metrics, relativistic_loss};
+use crate::models::common::stages::Stage;
 use crate::models::{
     generative::{FamilyConfig, GenerativeModel, parts},
     memory,
@@ -43,7 +45,7 @@ use crate::{
     events::Metrics,
     models::{
         Size,
-        pass::{Pass, act, gradient_penalty},
+        common::pass::{Pass, act},
     },
 };
 
@@ -163,11 +165,9 @@ impl GenerativeModel<Table> for Gan {
 
     /// One step of whichever phase `progress` lies in; each phase has a schedule of its own.
     fn step(&mut self, batch: &TableBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
-        let from = self.config.adversarial_start;
-        if progress < from {
-            self.latents.step(batch, progress / from, rng)
-        } else {
-            self.play(batch, (progress - from) / (1.0 - from).max(1e-9), rng)
+        match Stage::at(progress, self.config.adversarial_start) {
+            Stage::First(progress) => self.latents.step(batch, progress, rng),
+            Stage::Second(progress) => self.play(batch, progress, rng),
         }
     }
 
@@ -215,31 +215,20 @@ impl Gan {
 
         let d = self.discriminator.net();
         let both = Tensor::from_inner(Tensor::cat(vec![real, fake.clone().inner()], 0));
-        let scores = d.pass(both.clone(), &d.known.bag(&twice, self.fields()), &mut Pass::Plain);
-        let packs = n / self.config.pack;
-        let (d_real, d_fake) = (scores.clone().narrow(0, 0, packs), scores.narrow(0, packs, packs));
-        let mut loss = activation::softplus(d_fake.clone() - d_real.clone(), 1.0).mean();
-        let told = d_real.clone().greater(d_fake).float().mean().into_scalar::<f32>();
-        let every = self.config.penalty_every.max(1);
-        let mut penalty = None;
-        if self.discriminator.optimizer.steps().is_multiple_of(every as u64) {
-            // The mean over both kinds is half of R1 + R2.
-            let r1_r2 = d.gradient_penalty(both, &twice, self.fields()) * 2.0;
-            penalty = Some(f64::from(r1_r2.clone().into_scalar::<f32>()));
-            loss = loss + r1_r2 * (self.config.penalty / 2.0 * every as f64);
-        }
+        let penalties = Penalties { gamma: self.config.penalty, every: self.config.penalty_every };
+        let due = penalties.due(self.discriminator.steps());
+        let judged =
+            Judged::of(d, both, due, |d, z, pass| d.pass(z, &d.known.bag(&twice, self.fields()), pass));
+        let (loss, penalty) = penalties.added(judged.loss, judged.penalty);
         let (d_loss, _) = self.discriminator.update(loss, lr)?;
 
         // The generator's step reads D(z) of above: it is a constant there, one update old.
         let d = self.discriminator.net().clone().no_grad();
         let d_fake = d.pass(fake, &d.known.bag(&known, self.fields()), &mut Pass::Plain);
-        let loss = activation::softplus(d_real.detach() - d_fake, 1.0).mean();
+        let loss = relativistic_loss(d_fake, judged.real);
         let (g_loss, _) = self.generator.update(loss, lr)?;
 
-        let told = f64::from(told);
-        let mut metrics = Metrics::new([("d_loss", d_loss), ("g_loss", g_loss), ("d_accuracy", told)]);
-        metrics.0.extend(penalty.map(|value| ("penalty".to_owned(), value)));
-        Ok(metrics)
+        Ok(metrics([d_loss, g_loss], judged.accuracy, None, penalty))
     }
 
     /// Real rows and what of them is given.
@@ -429,17 +418,13 @@ impl Discriminator {
         let h = pass.act(h);
         pass.linear(&self.score, h).reshape([packs])
     }
-
-    /// The zero-centred penalty at these vectors.
-    fn gradient_penalty(&self, z: Tensor<2>, known: &Arc<Vec<u32>>, fields: usize) -> Tensor<1> {
-        gradient_penalty(self, z, |net, z, pass| net.pass(z, &net.known.bag(known, fields), pass))
-    }
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::models::common::pass::gradient_penalty;
     use burn::module::Param;
     use mintage_data::table::encoder::Field;
     use mintage_nn::weights::to_vec;
@@ -478,7 +463,12 @@ mod tests {
         }
         let z = Tensor::from_inner(rng.normal_tensor([batch.n, config.latent], &device));
         let known = Arc::new(places(&batch.tokens, &info.starts()));
-        let penalty = |net: &Discriminator| net.gradient_penalty(z.clone(), &known, info.width());
+        let penalty = |net: &Discriminator| {
+            let scores = |net: &Discriminator, z, pass: &mut Pass| {
+                net.pass(z, &net.known.bag(&known, info.width()), pass)
+            };
+            gradient_penalty(net, z.clone(), scores)
+        };
         let gradient = net.input.weight.val().grad(&penalty(&net).backward()).unwrap();
 
         let length = f64::from(to_vec(&gradient.clone().powi_scalar(2).sum())[0]).sqrt();

@@ -32,6 +32,8 @@ use super::{
     latent,
     net::{Block, Trunk, places},
 };
+use crate::models::common::flow_matching::midpoint;
+use crate::models::common::stages::Stage;
 use crate::models::{
     generative::{FamilyConfig, GenerativeModel, parts},
     memory,
@@ -132,11 +134,9 @@ impl GenerativeModel<Table> for Vae {
 
     /// One step of whichever phase `progress` lies in; each phase has a schedule of its own.
     fn step(&mut self, batch: &TableBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
-        let from = self.config.prior_start;
-        if progress < from {
-            self.latents.step(batch, progress / from, rng)
-        } else {
-            self.step_prior(batch, (progress - from) / (1.0 - from).max(1e-9), rng)
+        match Stage::at(progress, self.config.prior_start) {
+            Stage::First(progress) => self.latents.step(batch, progress, rng),
+            Stage::Second(progress) => self.step_prior(batch, progress, rng),
         }
     }
 
@@ -159,7 +159,7 @@ impl GenerativeModel<Table> for Vae {
             let eps = rng.normal_tensor([n, d], &self.device) * f64::from(draw.temperature);
             let known = prior.known.forward(&Arc::new(places(tokens, &self.starts)), fields);
             let velocity = |z_t, t| prior.forward(z_t, &vec![t; n], &known);
-            self.latents.decode(&integrate(eps, self.config.steps.max(1), velocity))
+            self.latents.decode(&midpoint(eps, self.config.steps.max(1), velocity))
         })
     }
 
@@ -195,16 +195,6 @@ impl Vae {
 
 /// Its multiples, modulo 1, are spread evenly however many there are.
 const GOLDEN: f32 = 0.618_034;
-
-/// Carries `z` from t = 0 to 1 by the midpoint rule in equal steps.
-fn integrate(z: Tensor<2>, steps: usize, velocity: impl Fn(Tensor<2>, f32) -> Tensor<2>) -> Tensor<2> {
-    let dt = 1.0 / steps as f32;
-    (0..steps).fold(z, |z, step| {
-        let t = step as f32 * dt;
-        let middle = z.clone() + velocity(z.clone(), t) * (0.5 * dt);
-        z + velocity(middle, t + 0.5 * dt) * dt
-    })
-}
 
 /// The velocity of latent vectors on their way from noise.
 #[derive(Module, Debug)]

@@ -37,6 +37,7 @@ use super::{
     latent,
     net::{Decoder, Trunk, places},
 };
+use crate::models::common::stages::Stage;
 use crate::models::{
     generative::{FamilyConfig, GenerativeModel, parts},
     memory,
@@ -171,11 +172,9 @@ impl GenerativeModel<Table> for Vqvae {
 
     /// One step of whichever phase `progress` lies in; each phase has a schedule of its own.
     fn step(&mut self, batch: &TableBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
-        let from = self.config.prior_start;
-        if progress < from {
-            self.step_autoencoder(batch, progress / from, rng)
-        } else {
-            self.step_prior(batch, (progress - from) / (1.0 - from).max(1e-9), rng)
+        match Stage::at(progress, self.config.prior_start) {
+            Stage::First(progress) => self.step_autoencoder(batch, progress, rng),
+            Stage::Second(progress) => self.step_prior(batch, progress, rng),
         }
     }
 

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     events::Metrics,
-    models::gaussian::{divergence, reparametrise},
+    models::common::gaussian::{divergence, reparametrise},
 };
 
 /// Decay of the moving average.

@@ -26,7 +26,7 @@ use mintage_nn::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::models::{SamplingParams, image::indices};
+use crate::models::{SamplingParams, common::classes::indices};
 
 /// Codes around a place: five of the frame before, one of its own.
 const AROUND: usize = 6;

@@ -16,7 +16,7 @@
 
 use burn::{
     module::Module,
-    tensor::{Device, Tensor, activation},
+    tensor::{Device, Tensor},
 };
 use mintage_data::{ImageShape, VideoBatch};
 use mintage_nn::{
@@ -31,6 +31,8 @@ use super::{
     autoencoder::Autoencoder,
     net::{Trunk, batch_of, from_frames, in_parts, over_time, to_frames},
 };
+use crate::models::common::adversarial::{Judged, Penalties, diversity, metrics, relativistic_loss};
+use crate::models::common::stages;
 use crate::models::{
     generative::{FamilyConfig, GenerativeModel, parts},
     memory,
@@ -39,8 +41,8 @@ use crate::{
     events::Metrics,
     models::{
         Size,
-        image::{class_input, indices},
-        pass::{Pass, PlainBlock, act, gradient_penalty},
+        common::classes::{class_input, indices},
+        common::pass::{Pass, PlainBlock, act},
     },
 };
 
@@ -184,12 +186,13 @@ impl GenerativeModel<Video> for Gan {
 
     /// One step of whichever phase `progress` lies in; each phase has a schedule of its own.
     fn step(&mut self, batch: &VideoBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
-        let from = self.config.adversarial_start;
-        if progress < from {
-            let lr = self.config.coder_lr * Schedule::default().factor(progress / from);
-            return self.autoencoder.step(batch, self.config.beta, lr, rng);
+        match stages::Stage::at(progress, self.config.adversarial_start) {
+            stages::Stage::First(progress) => {
+                let lr = self.config.coder_lr * Schedule::default().factor(progress);
+                self.autoencoder.step(batch, self.config.beta, lr, rng)
+            }
+            stages::Stage::Second(progress) => self.step_adversaries(batch, progress, rng),
         }
-        self.step_adversaries(batch, (progress - from) / (1.0 - from).max(1e-9), rng)
     }
 
     /// Phase 1: mean squared error in [0, 1], nats a dimension of the latents. Adversaries have no number on held-out items that
@@ -230,11 +233,15 @@ impl Gan {
         let real = self.latents(batch);
         let noise = Noise::new(&self.config, n, frames, 1.0, &self.device, rng);
         let fake = self.generator.net().valid().forward(noise, &classes);
-        let diversity = spread(&fake, frames) / spread(&real, frames).max(1e-9);
+        let diversity = diversity(&first_frames(&fake, frames), &first_frames(&real, frames));
         let real = self.shown(Tensor::from_inner(real), &judged);
         let fake = self.shown(Tensor::from_inner(fake), &judged);
-        let due = self.critics.steps().is_multiple_of(self.config.penalty_every.max(1) as u64);
-        let Judged { loss, real: scores, told, penalty } = self.judged(&real, &fake, &classes, due);
+        let penalties = Penalties { gamma: self.config.penalty, every: self.config.penalty_every };
+        let due = penalties.due(self.critics.steps());
+        let [by_clip, by_frame] = self.judged(&real, &fake, &classes, due);
+        let penalty = by_clip.penalty.zip(by_frame.penalty).map(|(a, b)| Tensor::cat(vec![a, b], 0).sum());
+        let (loss, penalty) =
+            penalties.added(Tensor::cat(vec![by_clip.loss, by_frame.loss], 0).sum(), penalty);
         let (d_loss, _) = self.critics.update(loss, lr)?;
 
         // The generator's step reads D(x) of above: it is a constant there, one update old.
@@ -243,52 +250,23 @@ impl Gan {
         let fake = self.shown(fake, &judged);
         let critics = self.critics.net().clone().no_grad();
         let [of_clips, of_frames] = critics.scores(&fake, &classes);
-        let loss = pairing(of_clips, scores[0].clone()) + pairing(of_frames, scores[1].clone());
+        let loss = relativistic_loss(of_clips, by_clip.real) + relativistic_loss(of_frames, by_frame.real);
         let (g_loss, _) = self.generator.update(loss, lr)?;
 
-        let mut metrics = Metrics::new([
-            ("d_loss", d_loss),
-            ("g_loss", g_loss),
-            ("d_accuracy", told),
-            ("diversity", diversity),
-        ]);
-        metrics.0.extend(penalty.map(|value| ("penalty".to_owned(), value)));
-        Ok(metrics)
+        Ok(metrics([d_loss, g_loss], by_clip.accuracy, Some(diversity), penalty))
     }
 
-    /// The loss of both critics.
-    fn judged(&self, real: &Shown, fake: &Shown, classes: &[u32], due: bool) -> Judged {
+    /// What the critics of clips and of frames say.
+    fn judged(&self, real: &Shown, fake: &Shown, classes: &[u32], due: bool) -> [Judged; 2] {
         let critics = self.critics.net();
         let both = |a: &Tensor<4>, b: &Tensor<4>| Tensor::cat(vec![a.clone(), b.clone()], 0);
-        let inputs = [both(&real.clips, &fake.clips), both(&real.frames, &fake.frames)];
-        let labels = [classes.repeat(2), of_frames(classes).repeat(2)];
-        let (mut losses, mut scores, mut penalties) = (Vec::new(), Vec::new(), Vec::new());
-        let mut told = 0.0;
-        let parts = [&critics.clip, &critics.frame].into_iter().zip(inputs).zip(&labels).enumerate();
-        for (number, ((critic, x), labels)) in parts {
-            let n = x.dims()[0] / 2;
-            let found = critic.pass(x.clone(), labels, &mut Pass::Plain);
-            let (d_real, d_fake) = (found.clone().narrow(0, 0, n), found.narrow(0, n, n));
-            if number == 0 {
-                let larger = d_real.clone().greater(d_fake.clone()).float().mean();
-                told = f64::from(larger.into_scalar::<f32>());
-            }
-            losses.push(pairing(d_real.clone(), d_fake));
-            scores.push(d_real.detach());
-            if due {
-                // The mean over 2n is half of R1 + R2.
-                let pass = |net: &Critic, x, pass: &mut Pass| net.pass(x, labels, pass);
-                penalties.push(gradient_penalty(critic, x, pass) * 2.0);
-            }
-        }
-        let mut loss = Tensor::cat(losses, 0).sum();
-        let penalty = (!penalties.is_empty()).then(|| Tensor::cat(penalties, 0).sum());
-        if let Some(penalty) = &penalty {
-            let every = self.config.penalty_every.max(1) as f64;
-            loss = loss + penalty.clone() * (self.config.penalty / 2.0 * every);
-        }
-        let penalty = penalty.map(|penalty| f64::from(penalty.into_scalar::<f32>()));
-        Judged { loss, real: scores, told, penalty }
+        let judged = |critic: &Critic, x: Tensor<4>, labels: &[u32]| {
+            Judged::of(critic, x, due, |critic, x, pass| critic.pass(x, labels, pass))
+        };
+        [
+            judged(&critics.clip, both(&real.clips, &fake.clips), &classes.repeat(2)),
+            judged(&critics.frame, both(&real.frames, &fake.frames), &of_frames(classes).repeat(2)),
+        ]
     }
 
     /// The means of the latents of real clips: `[n · frames, latent, h, w]`. Draws have noise of their own in every number,
@@ -312,35 +290,15 @@ impl Gan {
     }
 }
 
-/// What the critics say of a batch.
-struct Judged {
-    loss: Tensor<1>,
-    /// Scores of the real ones, by either critic.
-    real: Vec<Tensor<1>>,
-    /// Share of pairs whose real clip has the higher score.
-    told: f64,
-    penalty: Option<f64>,
-}
-
-/// `E softplus(low − high)`: small where `high` is above `low`.
-fn pairing(high: Tensor<1>, low: Tensor<1>) -> Tensor<1> {
-    activation::softplus(low - high, 1.0).mean()
-}
-
 /// The classes of the frames that are judged.
 fn of_frames(classes: &[u32]) -> Vec<u32> {
     classes.repeat(FRAMES_JUDGED)
 }
 
-/// Mean squared distance of neighbours in the batch by their first frames: near 0 when all clips are the same.
-fn spread(x: &Tensor<4>, frames: usize) -> f64 {
-    let n = x.dims()[0] / frames;
-    if n < 2 {
-        return 0.0;
-    }
-    let first = |clip: usize| x.clone().narrow(0, clip * frames, 1);
-    let far = |clip: usize| (first(clip) - first(clip + 1)).powi_scalar(2).mean().into_scalar::<f32>();
-    (0..n - 1).map(|clip| f64::from(far(clip))).sum::<f64>() / (n - 1) as f64
+/// The first frames of clips, `[n, 1, c · h · w]`.
+fn first_frames(x: &Tensor<4>, frames: usize) -> Tensor<3> {
+    let [all, c, h, w] = x.dims();
+    x.clone().reshape([all / frames, frames, c * h * w]).narrow(1, 0, 1)
 }
 
 /// What clips are made from.
@@ -524,7 +482,7 @@ mod tests {
     use super::*;
     use crate::models::{
         SamplingParams,
-        image::test_support::check_save_load,
+        common::test_support::check_save_load,
         video::test_support::{tiny_batch, tiny_info},
     };
 

@@ -24,7 +24,10 @@ use mintage_nn::{
 use serde::{Deserialize, Serialize};
 
 use super::net::swapped;
-use crate::models::{image::indices, sample_timestep};
+use crate::models::common::{
+    classes::indices,
+    flow_matching::{guided, integrate, sample_timestep, steps_between},
+};
 
 /// Size of a [`LatentFlowMatching`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -231,10 +234,10 @@ impl LatentFlowMatching {
         let moving: Tensor<2> = Tensor::from_data(TensorData::new(moving, [n * window * cells, 1]), device);
         let velocity = |x: Tensor<2>, t: f32| {
             let t: Vec<f32> = known.iter().map(|&known| if known > 0.0 { 1.0 } else { t }).collect();
-            self.guided(x, &t, wanted) * moving.clone()
+            self.guided(&x, &t, wanted) * moving.clone()
         };
         let x = Tensor::from_data(TensorData::new(values, [n * window * cells, d]), device);
-        to_vec(&integrate(x, &self.times(begin, wanted.steps), velocity))
+        to_vec(&integrate(x, &steps_between(&self.times(begin, wanted.steps)), velocity))
     }
 
     /// Times from `begin` to 1, at the model's pace: as many steps as that share of the way asks for.
@@ -245,30 +248,11 @@ impl LatentFlowMatching {
         (0..=steps).map(|step| self.shape.time(share(step))).collect()
     }
 
-    /// The velocity with classifier-free guidance (Ho & Salimans, arXiv:2207.12598).
-    fn guided(&self, x: Tensor<2>, t: &[f32], wanted: &Wanted) -> Tensor<2> {
-        let none = vec![self.shape.classes as u32; wanted.classes.len()];
-        if wanted.guidance == 1.0 || wanted.classes == none {
-            return self.velocity(x, t, wanted.classes);
-        }
-        let v = self.velocity(x.clone(), t, wanted.classes);
-        let free = self.velocity(x, t, &none);
-        free.clone() + (v - free) * wanted.guidance
+    /// The velocity with classifier-free guidance.
+    fn guided(&self, x: &Tensor<2>, t: &[f32], wanted: &Wanted) -> Tensor<2> {
+        let none = self.shape.classes as u32;
+        guided(wanted.guidance, wanted.classes, none, |classes| self.velocity(x.clone(), t, classes))
     }
-}
-
-/// Carries `x` along `times` by Heun's rule; the last step is Euler's.
-fn integrate(x: Tensor<2>, times: &[f32], velocity: impl Fn(Tensor<2>, f32) -> Tensor<2>) -> Tensor<2> {
-    let steps = times.len() - 1;
-    (0..steps).fold(x, |x, step| {
-        let (t, next) = (times[step], times[step + 1]);
-        let v = velocity(x.clone(), t);
-        let ahead = x.clone() + v.clone() * (next - t);
-        match step + 1 == steps {
-            true => ahead,
-            false => x + (v + velocity(ahead, next)) * ((next - t) / 2.0),
-        }
-    })
 }
 
 impl Block {

@@ -16,7 +16,7 @@ use mintage_nn::{
 };
 
 use super::{Conditioning, VideoInfo};
-use crate::models::image::{crop_to, pad_to};
+use crate::models::common::padding::{crop_to, pad_to};
 
 /// Frames that are decoded together, which bounds memory.
 const FRAMES_AT_ONCE: usize = 512;

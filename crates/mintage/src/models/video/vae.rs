@@ -21,6 +21,7 @@ use super::{
     latents::{FlowShape, LatentFlowMatching, Wanted},
     net::{Trunk, batch_of, first_frames, frames_of, from_frames, in_parts, keep_given, to_frames},
 };
+use crate::models::common::stages;
 use crate::models::options::check_even;
 use crate::models::{
     generative::{FamilyConfig, GenerativeModel, parts},
@@ -29,7 +30,7 @@ use crate::models::{
 use crate::recipe::RecipeError;
 use crate::{
     events::Metrics,
-    models::{Size, heads, image::class_input},
+    models::{Size, common::classes::class_input, heads},
 };
 
 /// All choices of a VAE of clips.
@@ -270,10 +271,9 @@ impl Vae {
         if progress >= before && self.forecaster.is_some() {
             return (Stage::Forecast, (progress - before) / self.config.forecast);
         }
-        let (progress, from) = (progress / before, self.config.prior_start);
-        match progress < from {
-            true => (Stage::Autoencoder, progress / from),
-            false => (Stage::Prior, (progress - from) / (1.0 - from).max(1e-9)),
+        match stages::Stage::at(progress / before, self.config.prior_start) {
+            stages::Stage::First(over) => (Stage::Autoencoder, over),
+            stages::Stage::Second(over) => (Stage::Prior, over),
         }
     }
 
@@ -341,7 +341,7 @@ mod tests {
     use super::*;
     use crate::models::{
         SamplingParams,
-        image::test_support::{check_overfits, check_save_load},
+        common::test_support::{check_overfits, check_save_load},
         video::test_support::{tiny_batch, tiny_info},
     };
 

@@ -32,6 +32,7 @@ use super::{
         is_hidden, keep_given, parts_of, to_frames,
     },
 };
+use crate::models::common::stages::Stage;
 use crate::models::options::check_even;
 use crate::models::{
     generative::{FamilyConfig, GenerativeModel, parts},
@@ -40,7 +41,7 @@ use crate::models::{
 use crate::recipe::RecipeError;
 use crate::{
     events::Metrics,
-    models::{Size, heads, image::class_input},
+    models::{Size, common::classes::class_input, heads},
 };
 
 /// All choices of a VQ-VAE of clips.
@@ -170,11 +171,9 @@ impl GenerativeModel<Video> for Vqvae {
 
     /// One step of whichever phase `progress` lies in; each phase has a schedule of its own.
     fn step(&mut self, batch: &VideoBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
-        let from = self.config.prior_start;
-        if progress < from {
-            self.step_autoencoder(batch, progress / from, rng)
-        } else {
-            self.step_prior(batch, (progress - from) / (1.0 - from).max(1e-9), rng)
+        match Stage::at(progress, self.config.prior_start) {
+            Stage::First(progress) => self.step_autoencoder(batch, progress, rng),
+            Stage::Second(progress) => self.step_prior(batch, progress, rng),
         }
     }
 
@@ -363,7 +362,7 @@ mod tests {
     use super::*;
     use crate::models::{
         SamplingParams,
-        image::test_support::{check_overfits, check_save_load},
+        common::test_support::{check_overfits, check_save_load},
         video::test_support::{tiny_batch, tiny_info},
     };
 

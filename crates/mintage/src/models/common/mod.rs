@@ -1,0 +1,12 @@
+//! What families of several kinds share. It knows no kind of data: an item is a tensor here.
+
+pub mod adversarial;
+pub mod classes;
+pub mod conditioning;
+pub mod flow_matching;
+pub mod gaussian;
+pub mod padding;
+pub mod pass;
+pub mod stages;
+#[cfg(test)]
+pub mod test_support;
