@@ -255,35 +255,40 @@ pub struct Train {
     pub set: Vec<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum FamilyChoice {
-    Auto,
-    Vae,
-    Gan,
-    Vqvae,
-    Flow,
-    Ar,
-    Mixture,
+/// A family by name, or `auto`: let the kind of data decide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FamilyChoice(Option<Family>);
+
+impl FamilyChoice {
+    /// `None`: let the kind of data decide.
+    pub fn family(self) -> Option<Family> {
+        self.0
+    }
+}
+
+impl ValueEnum for FamilyChoice {
+    fn value_variants<'a>() -> &'a [Self] {
+        const AND_AUTO: usize = Family::ALL.len() + 1;
+        const ALL: [FamilyChoice; AND_AUTO] = {
+            let mut all = [FamilyChoice(None); AND_AUTO];
+            let mut at = 0;
+            while at < Family::ALL.len() {
+                all[at + 1] = FamilyChoice(Some(Family::ALL[at]));
+                at += 1;
+            }
+            all
+        };
+        &ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.0.map_or("auto", Family::name)))
+    }
 }
 
 /// A file, a folder, a run or an address, in whatever bytes: names of files need not be texts.
 fn any_name() -> impl TypedValueParser<Value = String> {
     OsStringValueParser::new().map(|name| mintage_data::names::text_of(&name))
-}
-
-impl FamilyChoice {
-    /// `None`: let the kind of data decide.
-    pub fn family(self) -> Option<Family> {
-        match self {
-            Self::Auto => None,
-            Self::Vae => Some(Family::Vae),
-            Self::Gan => Some(Family::Gan),
-            Self::Vqvae => Some(Family::Vqvae),
-            Self::Flow => Some(Family::Flow),
-            Self::Ar => Some(Family::Ar),
-            Self::Mixture => Some(Family::Mixture),
-        }
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

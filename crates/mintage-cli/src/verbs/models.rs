@@ -32,29 +32,11 @@ pub fn run(context: &mut Context) -> CliResult {
         table.row([kind.to_owned()].into_iter().chain(FAMILIES.map(word)));
     }
     let about: Vec<String> =
-        Family::ALL.iter().map(|f| format!("  {:<7} {}\n", f.name(), about(*f))).collect();
+        Family::ALL.iter().map(|f| format!("  {:<7} {}\n", f.name(), f.about())).collect();
     let auto = MATRIX.map(|(kind, _, auto)| format!("{} with {kind}", auto.name())).join(", ");
     let auto = format!("\n--model auto stands for {auto}\n");
     let conditions = "--where, --given and --fill with table rows: no family draws again and again until a row fits. \
                       mixture is\nexact, ar too up to one range; the others are trained to complete any part of a row\n";
     context.ui.out(&format!("{}\n{}{auto}{conditions}", table.text(), about.concat()))?;
     Ok(Outcome::Done)
-}
-
-/// One line about a family.
-fn about(family: Family) -> &'static str {
-    match family {
-        Family::Vae => {
-            "variational autoencoder: quick, smooth, has an encoder, and a likelihood but for sounds and clips"
-        }
-        Family::Gan => {
-            "generator against discriminator: sharp, no encoder; a likelihood with texts and music alone"
-        }
-        Family::Vqvae => "codes in a codebook and a prior over them: sharp, has an encoder and a likelihood",
-        Family::Flow => "flow matching: noise carried to data along learned paths, no encoder",
-        Family::Ar => {
-            "one field or token after another: accurate, a likelihood, no encoder; rows in any order"
-        }
-        Family::Mixture => "many simple distributions: learned in seconds, exact conditions and likelihood",
-    }
 }

@@ -51,6 +51,26 @@ impl Family {
             Self::Mixture => "mixture",
         }
     }
+
+    /// One line about it.
+    pub fn about(self) -> &'static str {
+        match self {
+            Self::Vae => {
+                "variational autoencoder: quick, smooth, has an encoder, and a likelihood but for sounds and clips"
+            }
+            Self::Gan => {
+                "generator against discriminator: sharp, no encoder; a likelihood with texts and music alone"
+            }
+            Self::Vqvae => {
+                "codes in a codebook and a prior over them: sharp, has an encoder and a likelihood"
+            }
+            Self::Flow => "flow matching: noise carried to data along learned paths, no encoder",
+            Self::Ar => {
+                "one field or token after another: accurate, a likelihood, no encoder; rows in any order"
+            }
+            Self::Mixture => "many simple distributions: learned in seconds, exact conditions and likelihood",
+        }
+    }
 }
 
 /// The one dial: width, depth, batch and learning rate follow from it.
