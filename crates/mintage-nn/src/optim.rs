@@ -21,7 +21,7 @@ use burn::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    kernels,
+    kernels::{self, Slot, UpdateScalars},
     weights::{TensorMap, WeightsError, to_vec},
 };
 
@@ -43,30 +43,6 @@ impl Default for AdamW {
     fn default() -> Self {
         Self { beta1: 0.9, beta2: 0.99, eps: 1e-8, weight_decay: 0.0, clip: 1.0, ema: 0.999 }
     }
-}
-
-/// First and second moment and weight average of one parameter, flattened. Muon has no second moment.
-#[derive(Clone, Debug)]
-pub(crate) struct Slot {
-    pub m: Tensor<1>,
-    pub v: Option<Tensor<1>>,
-    pub ema: Option<Tensor<1>>,
-}
-
-/// The scalars of one update, shared by all parameters.
-#[derive(Clone, Copy, Debug)]
-pub struct UpdateScalars {
-    pub lr: f32,
-    pub beta1: f32,
-    pub beta2: f32,
-    pub eps: f32,
-    pub weight_decay: f32,
-    /// `1 − β₁ᵗ` and `1 − β₂ᵗ`.
-    pub bias1: f32,
-    pub bias2: f32,
-    /// What each gradient is multiplied by (global-norm clipping).
-    pub grad_scale: f32,
-    pub ema_decay: f32,
 }
 
 /// Momentum of Muon.

@@ -17,6 +17,8 @@ use burn::{
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde_json::Value;
 
+pub use crate::kernels::to_vec;
+
 /// Bytes of a header, at most.
 const MAX_HEADER: u64 = 100 << 20;
 
@@ -179,11 +181,6 @@ fn fill(file: &mut File, room: &mut [u8]) -> io::Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
         other => other.map(|()| true),
     }
-}
-
-/// The values of a tensor of any device, row-major.
-pub fn to_vec<const D: usize>(tensor: &Tensor<D>) -> Vec<f32> {
-    tensor.to_data().convert::<f32>().try_into_vec::<f32>().unwrap_or_default()
 }
 
 struct Collect<'a> {
