@@ -12,7 +12,7 @@ use clap::Subcommand;
 
 use crate::{
     Result, at, cargo,
-    quality::{Figure, figures},
+    figure::{Figure, figures},
     root, tables,
 };
 

@@ -3,10 +3,10 @@
 use std::{path::Path, time::Instant};
 
 use crate::{
-    Result, median,
-    process::{mintage, succeed},
-    quality::Figure,
-    root,
+    Result,
+    command::{mintage, succeed},
+    figure::Figure,
+    median, root,
 };
 
 /// Evaluations by each build, taken by turns.

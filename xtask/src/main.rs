@@ -7,9 +7,11 @@
 #![allow(clippy::disallowed_macros)]
 
 mod bench;
+mod command;
 mod crash;
 mod data;
 mod facts;
+mod figure;
 mod fuzz;
 mod generate;
 mod judging;

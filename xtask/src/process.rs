@@ -4,12 +4,17 @@
 use std::{
     fs,
     path::Path,
-    process::{Child, Command, Stdio},
+    process::Child,
     thread,
     time::{Duration, Instant},
 };
 
-use crate::{Result, at, built, judging, median, quality::Figure, root, rows, sweeps};
+use crate::{
+    Result, at, built,
+    command::{database, mintage, succeed},
+    figure::Figure,
+    judging, median, root, rows, sweeps,
+};
 
 /// A case: the binary, a scratch folder, and what it measured.
 type Case = fn(&Path, &Path) -> Result<Vec<Figure>>;
@@ -34,24 +39,6 @@ pub fn run(name: &str, dev: bool) -> Result<Vec<Figure>> {
     let figures = case(&binary, &scratch);
     fs::remove_dir_all(&scratch).map_err(at(&scratch))?;
     figures
-}
-
-pub fn mintage(binary: &Path, scratch: &Path, line: &str) -> Command {
-    let mut command = Command::new(binary);
-    command.args(line.split(' ')).arg("--no-progress").env("MINTAGE_RUNS", scratch.join("runs"));
-    command.current_dir(scratch).stdout(Stdio::null()).stderr(Stdio::null());
-    command
-}
-
-pub fn succeed(command: &mut Command) -> Result<()> {
-    let status = command.status().map_err(|e| format!("{command:?}: {e}"))?;
-    if status.success() { Ok(()) } else { Err(format!("{command:?}: {status}")) }
-}
-
-/// The demo's database, which comes with the source.
-pub fn database(scratch: &Path) -> Result<()> {
-    let from = root().join("crates/mintage-cli/assets/demo.db");
-    fs::copy(&from, scratch.join("demo.db")).map(|_| ()).map_err(at(&from))
 }
 
 /// Milliseconds from the start of the process to its end: median of several.

@@ -1,17 +1,14 @@
 //! `cargo xtask quality`: runs cases of `crates/mintage/examples/quality` and keeps every figure they print.
 
 use std::{
-    fs,
     io::{BufRead, BufReader},
     path::PathBuf,
     process::{Command, Stdio},
 };
 
-use serde::{Deserialize, Serialize};
-
 use crate::{
-    Result, append, at, built,
-    facts::{Machine, commit, today},
+    Result, built,
+    figure::{Context, Figure},
     generate, process, root, tables,
 };
 
@@ -40,58 +37,6 @@ pub struct Args {
     /// Build as `cargo run` does, instead of with --release: saves a build where the tests have run
     #[arg(long)]
     dev: bool,
-}
-
-/// One line of `bench/results/quality.jsonl`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Figure {
-    pub case: String,
-    pub metric: String,
-    pub value: f64,
-    pub unit: String,
-    /// "lower" or "higher".
-    pub better: String,
-    pub limit: Option<f64>,
-    pub goal: Option<f64>,
-    /// How it was measured, in a few words.
-    pub setup: String,
-    #[serde(default)]
-    pub command: String,
-    #[serde(default)]
-    pub commit: String,
-    #[serde(default)]
-    pub date: String,
-    pub machine: Option<Machine>,
-}
-
-impl Figure {
-    /// A figure of which less is better, with what it must reach.
-    pub fn lower(case: &str, metric: &str, value: f64, unit: &str, limit: f64, setup: &str) -> Self {
-        Self {
-            case: case.to_owned(),
-            metric: metric.to_owned(),
-            value,
-            unit: unit.to_owned(),
-            better: "lower".to_owned(),
-            limit: Some(limit),
-            goal: None,
-            setup: setup.to_owned(),
-            command: String::new(),
-            commit: String::new(),
-            date: String::new(),
-            machine: None,
-        }
-    }
-
-    /// Whether a value keeps a bound.
-    pub fn keeps(&self, bound: f64) -> bool {
-        if self.better == "lower" { self.value <= bound } else { self.value >= bound }
-    }
-}
-
-/// Where the figures are kept.
-pub fn results() -> PathBuf {
-    root().join("bench/results/quality.jsonl")
 }
 
 pub fn run(args: &Args) -> Result<()> {
@@ -164,48 +109,6 @@ pub fn printed(mut command: Command, keep: impl Fn(Figure) -> Result<()>) -> Res
     if status.success() { Ok(()) } else { Err(format!("{shown} ended with {status}")) }
 }
 
-/// What every figure of a run carries.
-pub struct Context {
-    command: String,
-    commit: String,
-    machine: Machine,
-}
-
-impl Context {
-    pub fn new(command: String) -> Self {
-        Self { command, commit: commit(), machine: Machine::here() }
-    }
-
-    /// Shows a figure and appends it to the results.
-    pub fn keep(&self, figure: Figure) -> Result<()> {
-        println!(
-            "{}: {} {:.4} {}{}",
-            figure.case,
-            figure.metric,
-            figure.value,
-            figure.unit,
-            verdict(&figure)
-        );
-        let figure = Figure {
-            command: self.command.clone(),
-            commit: self.commit.clone(),
-            date: today(),
-            machine: Some(self.machine.clone()),
-            ..figure
-        };
-        append(&results(), &figure)
-    }
-}
-
-fn verdict(figure: &Figure) -> &'static str {
-    match (figure.limit, figure.goal) {
-        (Some(limit), _) if !figure.keeps(limit) => ": missed",
-        (_, Some(goal)) if figure.keeps(goal) => ": goal reached",
-        (Some(_), _) => ": met",
-        _ => "",
-    }
-}
-
 /// What to type to measure the same again.
 fn command_line(args: &Args) -> String {
     let mut line = format!("cargo xtask quality {}", args.cases.join(" "));
@@ -228,14 +131,4 @@ fn command_line(args: &Args) -> String {
         line.push_str(&format!(" -s {setting}"));
     }
     line
-}
-
-/// All figures kept so far, oldest first.
-pub fn figures() -> Result<Vec<Figure>> {
-    let path = results();
-    let text = fs::read_to_string(&path).map_err(at(&path))?;
-    let read = |(number, line): (usize, &str)| {
-        serde_json::from_str(line).map_err(|e| format!("{}:{}: {e}", path.display(), number + 1))
-    };
-    text.lines().enumerate().map(read).collect()
 }

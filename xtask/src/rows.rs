@@ -12,9 +12,10 @@ use std::{
 };
 
 use crate::{
-    Result, at, median,
-    process::{mintage, succeed},
-    quality::Figure,
+    Result, at,
+    command::{mintage, succeed},
+    figure::Figure,
+    median,
 };
 
 const CUSTOMERS: usize = 3000;

@@ -9,8 +9,8 @@ use std::{
 
 use crate::{
     Result, at,
-    process::{database, mintage, succeed},
-    quality::Figure,
+    command::{database, mintage, succeed},
+    figure::Figure,
 };
 
 const FAMILIES: [&str; 4] = ["vae", "gan", "vqvae", "flow"];

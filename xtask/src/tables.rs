@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, fmt::Write, fs, path::Path, process::Stdio};
 use serde::Deserialize;
 
 use crate::{
-    Result, at, python,
-    quality::{Figure, figures},
-    root,
+    Result, at,
+    figure::{Figure, figures},
+    python, root,
 };
 
 /// What `bench/peers/tables_check.py` prints.

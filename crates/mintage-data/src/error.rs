@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::table::{redacted, text_file::Unpacked};
+use crate::table::redacted;
 
 /// Every failure of this crate. The message says what and where; [`Error::hint`] says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -68,7 +68,7 @@ impl Error {
         match self {
             Self::Bad { hint, .. } => hint.clone(),
             Self::Lost { hint, .. } => Some(hint.clone()),
-            Self::Io { source, .. } if Unpacked::is_over(source) => {
+            Self::Io { source, .. } if UnpacksTooMuch::is_in(source) => {
                 Some("unpack it yourself, look at what is in it, and name the unpacked file".to_owned())
             }
             Self::Io { source, .. } => io_hint(source),
@@ -99,6 +99,18 @@ impl Error {
     pub(crate) fn sqlite(path: impl Into<PathBuf>) -> impl FnOnce(rusqlite::Error) -> Self {
         let path = path.into();
         move |source| Self::Sqlite { path, source }
+    }
+}
+
+/// A packed file that holds too much, in words: within an [`io::Error`] of reading it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct UnpacksTooMuch(pub String);
+
+impl UnpacksTooMuch {
+    /// Whether it is what went wrong.
+    pub fn is_in(error: &io::Error) -> bool {
+        error.get_ref().is_some_and(|inner| inner.is::<Self>())
     }
 }
 

@@ -19,8 +19,8 @@ use rayon::prelude::*;
 use super::flex::{Fused, contiguous, dims, from_vec, values};
 use super::math::{exp, largest, sum};
 use super::memory::{Shared, unwritten, with_used_scratch};
-use super::product::{Matrix, product, product_at};
-use super::product_micro::Start;
+use super::product::{product, product_at};
+use super::product_micro::{Matrix, Start};
 use super::simd::multiversion;
 
 /// Queries of one strip.

@@ -120,7 +120,8 @@ struct Found {
 
 impl Plan {
     fn new(conv: Conv, [n, c_in, h, w]: [usize; 4], [c_out, _, k, _]: [usize; 4]) -> Self {
-        let (rows, cols) = (Axis::new(h, k, conv), Axis::new(w, k, conv));
+        let (rows, cols) =
+            (Axis::new(h, k, conv.stride, conv.padding), Axis::new(w, k, conv.stride, conv.padding));
         let phases = k.min(conv.stride);
         let inside = (0..phases).map(|r| cols.inside(r));
         let pitch = inside.map(|i| i.end.max(cols.span - i.start)).max().unwrap_or(cols.span);

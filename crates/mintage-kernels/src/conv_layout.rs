@@ -4,7 +4,6 @@
 
 use std::ops::Range;
 
-use super::conv::Conv;
 use super::conv_micro::ROWS;
 use super::simd::vector_len;
 
@@ -20,8 +19,8 @@ pub(super) struct Axis {
 }
 
 impl Axis {
-    pub fn new(input: usize, k: usize, conv: Conv) -> Self {
-        let Conv { stride, padding } = conv;
+    /// Of a filter with `k` taps.
+    pub fn new(input: usize, k: usize, stride: usize, padding: usize) -> Self {
         let output = (input + 2 * padding - k) / stride + 1;
         Self { input, output, stride, padding, span: output - 1 + k.div_ceil(stride) }
     }

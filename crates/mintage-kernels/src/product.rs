@@ -12,41 +12,12 @@ use rayon::prelude::*;
 
 use super::flex::{Fused, contiguous, dims, from_vec, values};
 use super::memory::{Shared, add_in_order, parts, unwritten, with_used_scratch};
-use super::product_micro::{PackBlocks, PackRows, Product, Start, Turn, tall};
+use super::product_micro::{Matrix, PackBlocks, PackRows, Product, Start, Turn, tall};
 use super::simd::{multiversion, vector_len, vectorised};
 use super::tiles;
 
 /// Multiplications, or values to sum, below which the work is not split.
 const SPLIT: usize = 1 << 16;
-
-/// A matrix in somebody's memory: element `(i, j)` is `values[i · row + j · col]`.
-#[derive(Clone, Copy)]
-pub(super) struct Matrix<'a> {
-    pub values: &'a [f32],
-    pub row: usize,
-    pub col: usize,
-}
-
-impl<'a> Matrix<'a> {
-    /// Rows of `width` values, one behind the other.
-    pub fn rows(values: &'a [f32], width: usize) -> Self {
-        Self { values, row: width, col: 1 }
-    }
-
-    pub fn transposed(self) -> Self {
-        Self { row: self.col, col: self.row, ..self }
-    }
-
-    /// Without the rows before `first`.
-    pub fn from(self, first: usize) -> Self {
-        Self { values: &self.values[first * self.row..], ..self }
-    }
-
-    /// The first `width` values of row `i`, of a matrix whose rows are whole.
-    pub fn row_of(self, i: usize, width: usize) -> &'a [f32] {
-        &self.values[i * self.row..][..width]
-    }
-}
 
 /// `c = scale · a b`, or `c += scale · a b` if `add`, on this thread: `a [m, k]`, `b [k, n]`, `c [m, n]` with
 /// rows `c_row` apart.

@@ -6,6 +6,35 @@
 
 use super::simd::{Job, Lanes, vector_len};
 
+/// A matrix in somebody's memory: element `(i, j)` is `values[i · row + j · col]`.
+#[derive(Clone, Copy)]
+pub(super) struct Matrix<'a> {
+    pub values: &'a [f32],
+    pub row: usize,
+    pub col: usize,
+}
+
+impl<'a> Matrix<'a> {
+    /// Rows of `width` values, one behind the other.
+    pub fn rows(values: &'a [f32], width: usize) -> Self {
+        Self { values, row: width, col: 1 }
+    }
+
+    pub fn transposed(self) -> Self {
+        Self { row: self.col, col: self.row, ..self }
+    }
+
+    /// Without the rows before `first`.
+    pub fn from(self, first: usize) -> Self {
+        Self { values: &self.values[first * self.row..], ..self }
+    }
+
+    /// The first `width` values of row `i`, of a matrix whose rows are whole.
+    pub fn row_of(self, i: usize, width: usize) -> &'a [f32] {
+        &self.values[i * self.row..][..width]
+    }
+}
+
 /// Rows of a block of sums.
 const fn tall_for(vector: usize) -> usize {
     if vector == 16 { 8 } else { 6 }

@@ -15,7 +15,7 @@ use rayon::prelude::*;
 
 use super::{
     memory::{Shared, parts, unwritten},
-    product::Matrix,
+    product_micro::Matrix,
     simd::Lanes,
 };
 

@@ -36,6 +36,7 @@ pub mod dataset;
 pub mod error;
 pub mod evaluate;
 pub mod events;
+mod folder;
 pub mod meaning;
 pub mod model;
 pub mod models;

@@ -10,7 +10,7 @@ use std::{
 
 use burn::tensor::Device;
 use mintage_data::{Provenance, SourceSpec, check_limited, open_regular, read_text};
-use mintage_nn::{DeviceChoice, Rng, TensorMap, layers::without_numbers};
+use mintage_nn::{DeviceChoice, Rng, layers::without_numbers};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3;
 
@@ -18,9 +18,9 @@ use crate::{
     dataset::{AnyData, AnyTransform},
     error::Error,
     events::Metrics,
+    folder::{MAX_FILE_BYTES, SWEEP_FILE, load_weights, refuse_not_finite, write_json},
     models::{AnyConfig, AnyModel, Batch, DataInfo, Size},
     recipe::nearest,
-    run::{MAX_FILE_BYTES, SWEEP_FILE, load_weights, write_json},
 };
 
 /// The newest format of a model folder that this version reads and writes.
@@ -225,18 +225,6 @@ fn hash_of(path: &Path) -> Result<String, Error> {
         match file.read(&mut part).map_err(Error::io(path))? {
             0 => return Ok(format!("{:016x}", hasher.digest())[..8].to_owned()),
             n => hasher.update(&part[..n]),
-        }
-    }
-}
-
-/// An error where a weight is not finite: whatever was drawn from such a model would be the same blank.
-pub(crate) fn refuse_not_finite(weights: &TensorMap, path: &Path) -> Result<(), Error> {
-    match weights.not_finite() {
-        None => Ok(()),
-        Some(name) => {
-            let why = format!("the weights are not finite (`{name}`)");
-            let hint = "training diverged, or the file is damaged: train again, with a lower -s model.lr=…";
-            Err(Error::folder(path, why).with_hint(hint))
         }
     }
 }

@@ -4,22 +4,25 @@
 //! renamed, and the metrics of steps after the last checkpoint are dropped when the run is resumed.
 
 use std::{
-    collections::BTreeMap,
     fs::{self, File, TryLockError},
     io::Write,
     path::{Path, PathBuf},
 };
 
-use mintage_data::{atomic_write, open_regular, read_text, real_folder};
+use mintage_data::{read_text, real_folder};
 use mintage_nn::TensorMap;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     error::Error,
     events::{Metrics, StopReason},
-    model::{ModelConfig, refuse_not_finite},
+    folder::{MAX_FILE_BYTES, load_weights, read_json, refuse_not_finite, write, write_json},
+    model::ModelConfig,
     recipe::Recipe,
 };
+
+pub use crate::folder::SWEEP_FILE;
+pub(crate) use crate::folder::write_weights;
 
 /// Where a training run stands, kept in `run.json`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,8 +121,6 @@ pub(crate) const MAX_TRAIN_SECS: f64 = 3e10;
 const MAX_LOOKS: u64 = 1 << 32;
 /// No family trains in more stages.
 const MAX_STAGES: usize = 8;
-/// No file of a run but those of weights and metrics is longer: they may be a stranger's.
-pub(crate) const MAX_FILE_BYTES: u64 = 1 << 30;
 /// No series of metrics is longer.
 const MAX_METRICS_BYTES: u64 = 16 << 30;
 /// More steps than any training has.
@@ -131,9 +132,6 @@ const TRAIN_FILE: &str = "train.json";
 pub(crate) const METRICS_FILE: &str = "metrics.jsonl";
 /// When validations were, apart from what they found: that is the same whenever it is found.
 const TIMES_FILE: &str = "times.jsonl";
-/// A folder with such a file is a sweep: the runs in it belong together.
-pub const SWEEP_FILE: &str = "sweep.json";
-
 impl Run {
     /// A new run folder for `recipe`, locked for training. An existing folder is an error.
     pub fn create(dir: &Path, recipe: &Recipe) -> Result<Self, Error> {
@@ -374,30 +372,4 @@ fn open_own(path: &Path, append: bool) -> Result<File, Error> {
     let mut options = File::options();
     options.create(true).truncate(false).write(true).append(append);
     options.open(path).map_err(Error::io(path))
-}
-
-/// Reads a safetensors file, which may be a stranger's.
-pub(crate) fn load_weights(path: &Path) -> Result<TensorMap, Error> {
-    drop(open_regular(path)?);
-    Ok(TensorMap::load(path)?)
-}
-
-pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    atomic_write(path, bytes).map_err(Error::io(path))
-}
-
-/// Writes tensors as a safetensors file.
-pub(crate) fn write_weights(path: &Path, tensors: &TensorMap) -> Result<(), Error> {
-    write(path, &tensors.to_bytes(BTreeMap::new())?)
-}
-
-pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), Error> {
-    let mut text = serde_json::to_string_pretty(value).map_err(|e| Error::folder(path, e.to_string()))?;
-    text.push('\n');
-    write(path, text.as_bytes())
-}
-
-pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
-    let text = read_text(path, MAX_FILE_BYTES)?;
-    serde_json::from_str(&text).map_err(|e| Error::folder(path, e.to_string()))
 }

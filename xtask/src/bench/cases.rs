@@ -30,7 +30,7 @@ pub enum Kind {
     /// Things a second out of a folder of PNG files of this side.
     Folder(usize),
     /// Milliseconds from the start of a process to its first sample.
-    Conditioning,
+    Startup,
     /// Seconds that a table takes to learn; named tables-PEER-FAMILY.
     Table,
     /// What comes of learning a text: seconds, and characters a second.
@@ -124,7 +124,7 @@ pub const CASES: [Case; 24] = [
         name: "start",
         what: "start of the process to one image of a small GAN",
         unit: "ms",
-        kind: Kind::Conditioning,
+        kind: Kind::Startup,
     },
     table(
         "tables-ctgan-mixture",
@@ -144,7 +144,7 @@ const GRAIN: usize = 4;
 /// Measures a case against each of its peers, or ours alone.
 pub fn measure(case: &Case, setup: &Setup) -> Result<Vec<Speed>> {
     let data = match case.kind {
-        Kind::Conditioning => return start(case, setup).map(|speed| vec![speed]),
+        Kind::Startup => return start(case, setup).map(|speed| vec![speed]),
         Kind::Folder(side) => folder_of_pngs(setup, side)?,
         _ => setup.data.clone(),
     };

@@ -10,9 +10,9 @@ use serde::Deserialize;
 
 use super::{Args, Case, Speed, command_line};
 use crate::{
-    Result, at, python,
-    quality::{self, Context},
-    root, tables,
+    Result, at,
+    figure::{Context, Figure},
+    python, quality, root, tables,
 };
 
 /// Rows that are drawn: as many as there are in the training table.
@@ -90,9 +90,9 @@ fn judge(rows: &Path, ours: &Path, data: &Path, setup: &str, args: &Args) -> Res
     let context = Context::new(command_line(args));
     let mut example = Command::new(ours.join("examples/quality"));
     example.arg("adult-rows").arg("--rows").arg(rows).arg("--data").arg(data).current_dir(root());
-    let keep = |figure: quality::Figure| {
+    let keep = |figure: Figure| {
         let setup = format!("{setup}; {}", figure.setup);
-        context.keep(quality::Figure { setup, ..figure })
+        context.keep(Figure { setup, ..figure })
     };
     quality::printed(example, keep)?;
     tables::check(&case, rows, data)?.into_iter().try_for_each(keep)

@@ -13,9 +13,9 @@ use super::{
     command_line,
 };
 use crate::{
-    Result, python,
-    quality::{Context, Figure},
-    root,
+    Result,
+    figure::{Context, Figure},
+    python, root,
 };
 
 /// What either side comes to; the last line that `nanogpt.py` prints.

@@ -12,10 +12,7 @@ use mintage_data::{
 };
 use serde_json::{Value, json};
 
-use super::{
-    exports,
-    sample::{draw, make_parent},
-};
+use super::{exports, places::make_parent, sample::draw};
 use crate::{
     args::Compare,
     comparison::{

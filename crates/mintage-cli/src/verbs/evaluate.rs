@@ -9,7 +9,7 @@ use mintage::{
 };
 use serde_json::{Value, json};
 
-use super::sample::make_parent;
+use super::places::make_parent;
 use crate::{
     args::Evaluate,
     context::{Context, clock},

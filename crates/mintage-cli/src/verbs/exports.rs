@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::sample::make_parent;
+use super::places::make_parent;
 use crate::{
     args::Exports,
     comparison::{Comparison, drawing, page, tables},

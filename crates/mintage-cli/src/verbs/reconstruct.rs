@@ -6,7 +6,7 @@ use mintage::{AnyData, DataInfo, Model};
 use mintage_data::{Images, target_of, write_grid_rows};
 use serde_json::json;
 
-use super::sample::{in_samples, make_parent, may_write};
+use super::places::{in_samples, make_parent, may_write};
 use crate::{
     args::{ExistsChoice, Reconstruct},
     context::Context,

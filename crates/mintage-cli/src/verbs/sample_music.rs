@@ -18,7 +18,7 @@ use serde_json::json;
 
 use super::{
     flags::{self, Kind},
-    sample::{columns, in_samples, make_parent, may_write, report_rows, stands_beside},
+    places::{columns, in_samples, make_parent, may_write, report_rows, stands_beside},
     sample_text::{WAY, check_choice, choice, conditioning, label, lengths, warn_of_length},
 };
 use crate::{

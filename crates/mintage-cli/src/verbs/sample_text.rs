@@ -17,7 +17,7 @@ use serde_json::json;
 use super::{
     conditioning::vary_or_interpolate,
     flags::{self, Kind},
-    sample::{make_parent, may_write, stands_beside},
+    places::{make_parent, may_write, stands_beside},
 };
 use crate::{
     args::Sample,

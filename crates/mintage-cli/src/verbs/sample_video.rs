@@ -13,7 +13,7 @@ use serde_json::json;
 use super::{
     conditioning::vary_or_continue,
     flags::{self, Kind},
-    sample::{columns, grid, in_samples, make_parent, may_write, report_rows, stands_beside},
+    places::{columns, grid, in_samples, make_parent, may_write, report_rows, stands_beside},
     sample_text::{check_choice, choice, label},
 };
 use crate::{

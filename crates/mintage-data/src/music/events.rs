@@ -4,7 +4,6 @@
 //! other events, bytes behind the last track are nothing. What is missing is not made up: a chunk that says it is longer
 //! than the file, or fewer tracks than the file promises, is a file that was cut off.
 
-use super::midi::bad;
 use crate::Error;
 
 /// A file with its tracks.
@@ -211,4 +210,8 @@ impl Iterator for Events<'_> {
         }
         Some(event)
     }
+}
+
+pub(super) fn bad(why: impl Into<String>) -> Error {
+    Error::bad("MIDI file", why)
 }

@@ -19,8 +19,9 @@ use super::{
         MAX_DURATION, MAX_TICKS, Metre, MetreChange, Note, Part, RESOLUTION, SIXTEENTH, Score, TEMPO_BINS,
         TempoChange, VELOCITY_BINS, tempo_bin, velocity_bin,
     },
-    tokenizer::{BOUNDARY, Token, nearest_pitch},
+    token::{Token, nearest_pitch},
 };
+use crate::sequence::BOUNDARY;
 
 /// At most so many voices.
 pub const MAX_GRID_VOICES: usize = 8;

@@ -12,7 +12,7 @@ use midly::{
 };
 
 use super::{
-    events::{Chunks, Event, Events},
+    events::{Chunks, Event, Events, bad},
     names::part_name,
     score::{
         DRUMS, MAX_TICKS, MAX_VOICES, Metre, MetreChange, Note, Part, RESOLUTION, Score, TempoChange, bpm,
@@ -284,10 +284,6 @@ fn voices(notes: &[RawNote], programmes: &[u8]) -> HashMap<(u8, usize, u16), u8>
 fn too_long() -> Error {
     bad(format!("is longer than {} bars", MAX_TICKS / 48))
         .with_hint("its times are damaged, or it is no tune")
-}
-
-pub(super) fn bad(why: impl Into<String>) -> Error {
-    Error::bad("MIDI file", why)
 }
 
 #[cfg(test)]

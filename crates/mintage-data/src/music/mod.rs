@@ -20,6 +20,7 @@ mod roll;
 mod score;
 mod source;
 mod synth;
+mod token;
 mod tokenizer;
 
 pub use figures::{Figures, Mode, pitch_in_scale_rate};
@@ -35,4 +36,5 @@ pub use score::{
 pub(crate) use source::MIDI;
 pub use source::{MusicSource, is_music};
 pub use synth::{MAX_SECONDS, TAIL_SECONDS, render};
-pub use tokenizer::{BOUNDARY, MusicTokenizer, MusicUnit, Token, TokenKind};
+pub use token::{Token, TokenKind};
+pub use tokenizer::{BOUNDARY, MusicTokenizer, MusicUnit};

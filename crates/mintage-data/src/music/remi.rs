@@ -25,8 +25,9 @@ use super::{
         DRUMS, MAX_DURATION, MAX_TICKS, Metre, MetreChange, Note, Part, SIXTEENTH, Score, TEMPO_BINS,
         TempoChange, VELOCITY_BINS, tempo_bin,
     },
-    tokenizer::{BOUNDARY, Token, TokenKind, nearest_pitch},
+    token::{Token, TokenKind, nearest_pitch},
 };
+use crate::sequence::BOUNDARY;
 
 /// Vocabulary of a [`Remi`] codec, sorted lists of what train has used.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

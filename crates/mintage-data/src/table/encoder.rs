@@ -41,6 +41,9 @@ pub use finish::{Finisher, Redraw};
 pub use limits::{Allow, Limit, Limits, Where};
 use together::Together;
 
+/// What stands for a value that is made afresh, until it is.
+const AFRESH: &str = "\u{1a}";
+
 /// A uniform number in [0, 1) whenever it is called.
 pub type Uniform<'a> = dyn FnMut() -> f64 + 'a;
 

@@ -26,7 +26,7 @@ use self::{
     letters::{Letters, draw},
     split::{What, split},
 };
-use crate::table::{pattern::below, schema::points_at_one};
+use crate::table::pattern::below;
 pub use known::{Known, spelled};
 
 /// Different texts that must have a word or a number in common.
@@ -243,6 +243,16 @@ impl TextMaker {
             (word.chars().count() >= SHORT_WORD && !self.known.may_hold(&word)).then_some(word)
         })
     }
+}
+
+/// Shorter texts, in characters, name nobody by themselves: codes of departments, words such as "Ms B".
+const MIN_NAME_LETTERS: usize = 6;
+
+/// Whether a text alone names somebody: of several words, or with digits or an "@".
+pub fn points_at_one(text: &str) -> bool {
+    text.chars().count() >= MIN_NAME_LETTERS
+        && text.contains(char::is_alphabetic)
+        && text.contains(|c: char| c == ' ' || c == '@' || c.is_ascii_digit())
 }
 
 /// The parts of a list of several names, addresses or the like; nothing of a text that is none.

@@ -16,6 +16,7 @@
 
 mod bounds;
 mod check;
+mod columns;
 mod computed;
 mod declared;
 mod expression;
@@ -232,7 +233,7 @@ impl Rules {
     /// from others.
     pub fn place(&self, name: &str) -> Result<Option<Place>, Error> {
         let Some(column) = self.own.columns.iter().position(|column| column.name == name) else {
-            return Err(plan::unknown(name, &self.own));
+            return Err(columns::unknown(name, &self.own));
         };
         let place = |(at, origin): (usize, &Origin)| match *origin {
             Origin::Column(own) => (own == column).then_some(Place::Own(at)),
@@ -254,7 +255,7 @@ impl Formula {
     }
 
     fn compute(&self, table: &mut Table, schema: &TableSchema) {
-        let numbers = holds::Numbers::of(table, schema, self.expression.columns());
+        let numbers = columns::Numbers::of(table, schema, self.expression.columns());
         let mut column =
             Column::new(&table.columns[self.column].name, table.columns[self.column].declaration.clone());
         for row in 0..numbers.rows() {

@@ -10,21 +10,25 @@ mod detect;
 mod identifiers;
 mod persons;
 pub(super) mod phrases;
+mod profile;
 mod spellings;
 mod typed;
 mod types;
 
 use serde::{Deserialize, Serialize};
 
-pub use super::values::NumberStyle;
 use super::{
     Declaration,
     check_digits::CheckDigits,
     datetime,
     fresh::{Known, TextMaker},
 };
+pub use super::{
+    fresh::points_at_one,
+    values::{NumberFormat, NumberStyle},
+};
 pub use detect::detect;
-pub use persons::{TextMode, points_at_one};
+pub use persons::TextMode;
 pub use spellings::is_yes;
 pub(in crate::table) use types::iso_pattern;
 
@@ -103,25 +107,6 @@ pub enum Format {
     Datetime { pattern: String },
     /// Identifiers; see [`IdFormat`].
     Id(IdFormat),
-}
-
-/// How numbers are written.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct NumberFormat {
-    /// Digits after the point that no value exceeds, zeros at the end not counted; -3: whole thousands;
-    /// `None`: as many as there are.
-    pub digits: Option<i8>,
-    /// Digits after the point that all values have: "3.0" and "3.25" with 1, "3.00" and "3.25" with 2.
-    pub least: u8,
-    /// Very small and very large ones have an exponent: "1e-05".
-    pub exponent: bool,
-    /// "." or ",".
-    pub point: char,
-    pub min: f64,
-    pub max: f64,
-    /// What stands around the digits: "$1,200", "5.7 %".
-    #[serde(default, skip_serializing_if = "NumberStyle::is_default")]
-    pub style: NumberStyle,
 }
 
 /// How new identifiers are made.

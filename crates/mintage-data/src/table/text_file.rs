@@ -19,6 +19,7 @@ use liblzma::{
 
 use crate::{
     Error,
+    error::UnpacksTooMuch,
     files::{in_words, open_regular},
 };
 
@@ -131,7 +132,7 @@ impl Unpacked {
 
     /// Whether an error of reading is that of the limit.
     pub fn is_over(error: &io::Error) -> bool {
-        error.get_ref().is_some_and(|inner| inner.is::<TooMuch>())
+        UnpacksTooMuch::is_in(error)
     }
 }
 
@@ -140,26 +141,15 @@ impl Read for Unpacked {
         let n = self.inner.read(buffer)?;
         match self.left.checked_sub(n as u64) {
             Some(left) => self.left = left,
-            None => return Err(io::Error::new(io::ErrorKind::FileTooLarge, TooMuch(self.limit))),
+            None => {
+                let (limit, ratio) = (in_words(self.limit), Self::MAX_RATIO);
+                let why = format!(
+                    "unpacks to more than {limit}: packed files may unpack to {ratio} times their size"
+                );
+                return Err(io::Error::new(io::ErrorKind::FileTooLarge, UnpacksTooMuch(why)));
+            }
         }
         Ok(n)
-    }
-}
-
-/// A packed file that holds too much.
-#[derive(Debug)]
-struct TooMuch(u64);
-
-impl std::error::Error for TooMuch {}
-
-impl fmt::Display for TooMuch {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let ratio = Unpacked::MAX_RATIO;
-        write!(
-            f,
-            "unpacks to more than {}: packed files may unpack to {ratio} times their size",
-            in_words(self.0)
-        )
     }
 }
 

@@ -7,7 +7,8 @@
 mod scientific;
 mod style;
 
-use super::schema::NumberFormat;
+use serde::{Deserialize, Serialize};
+
 pub use scientific::Scientific;
 pub use style::NumberStyle;
 pub(super) use style::dot_groups;
@@ -18,6 +19,25 @@ const LARGEST_INTEGER: f64 = 9_007_199_254_740_992.0;
 const MOST_DIGITS: i8 = 15;
 /// Numbers that are all multiples of a power of ten are rounded to it, where there are so many to tell.
 const ENOUGH_TO_ROUND: usize = 20;
+
+/// How numbers are written.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NumberFormat {
+    /// Digits after the point that no value exceeds, zeros at the end not counted; -3: whole thousands;
+    /// `None`: as many as there are.
+    pub digits: Option<i8>,
+    /// Digits after the point that all values have: "3.0" and "3.25" with 1, "3.00" and "3.25" with 2.
+    pub least: u8,
+    /// Very small and very large ones have an exponent: "1e-05".
+    pub exponent: bool,
+    /// "." or ",".
+    pub point: char,
+    pub min: f64,
+    pub max: f64,
+    /// What stands around the digits: "$1,200", "5.7 %".
+    #[serde(default, skip_serializing_if = "NumberStyle::is_default")]
+    pub style: NumberStyle,
+}
 
 /// A number with what its text shows.
 #[derive(Clone, Copy, Debug, PartialEq)]

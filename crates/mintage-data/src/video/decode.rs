@@ -14,7 +14,7 @@ use xxhash_rust::xxh3::Xxh3;
 use super::{
     Ffmpeg,
     container::{Contents, is_film, scan},
-    format::{DEFAULT_FPS, MAX_LENGTH, VideoFormat},
+    format::{DEFAULT_FPS, Look, MAX_LENGTH, VideoFormat},
 };
 use crate::{
     files::{open_regular, read_item_file},
@@ -36,17 +36,6 @@ pub(super) enum Stored {
     Animation(PathBuf),
     /// Pictures in their order.
     Pictures(Vec<PathBuf>),
-}
-
-/// What a clip is like in its source.
-#[derive(Clone, Debug)]
-pub(super) struct Look {
-    pub width: u32,
-    pub height: u32,
-    /// Frames a second.
-    pub rate: f64,
-    pub secs: f64,
-    pub gray: bool,
 }
 
 impl Stored {

@@ -16,10 +16,7 @@ use std::{
 
 use image::{DynamicImage, RgbImage};
 
-use super::{
-    decode::Look,
-    format::{MAX_LENGTH, VideoFormat},
-};
+use super::format::{Look, MAX_LENGTH, VideoFormat};
 use crate::{
     Error, Fit,
     transform::{MAX_PIXELS, MAX_SIDE},

@@ -4,10 +4,8 @@ use std::{fs, ops::RangeInclusive, path::Path};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Ffmpeg, decode::Look, source};
 use crate::{
-    Error, Fit, ImageShape, ImageTransform, SourceSpec, atomic_write, error::damaged, source::not_there,
-    transform::Color,
+    Error, Fit, ImageShape, ImageTransform, SourceSpec, atomic_write, error::damaged, transform::Color,
 };
 
 /// Without `fps` no more frames a second are taken: half of television's 25, and a GIF's at eight hundredths each.
@@ -27,10 +25,18 @@ const MAX_SIDE: usize = 512;
 const FRAMES: RangeInclusive<usize> = 2..=256;
 /// Frames a second.
 const RATES: RangeInclusive<f64> = 0.1..=60.0;
-/// Bytes of a clip that is read as a whole, at most.
-const MAX_BYTES: usize = 256 << 20;
-
 const FILE: &str = "video.json";
+
+/// What a clip is like in its source.
+#[derive(Clone, Debug)]
+pub(super) struct Look {
+    pub width: u32,
+    pub height: u32,
+    /// Frames a second.
+    pub rate: f64,
+    pub secs: f64,
+    pub gray: bool,
+}
 
 /// Everything that turns a clip into the model's bytes, and label indices into names.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -70,32 +76,6 @@ impl VideoFormat {
     /// Bytes of an item.
     pub fn pixels(&self) -> usize {
         self.frames * self.shape.pixels()
-    }
-
-    /// All frames of one clip, a file or a folder of numbered pictures, as a model sees them: channel, frame, row, column.
-    pub fn read(&self, path: &Path, ffmpeg: &Ffmpeg) -> Result<Vec<u8>, Error> {
-        if !path.exists() {
-            return Err(not_there(path));
-        }
-        let shown = path.display().to_string();
-        let clip = source::stored(path).map_err(|why| Error::bad(&shown, why))?;
-        if clip.is_film() {
-            ffmpeg.check(&shown)?;
-        }
-        let (mut frames, most) = (Vec::new(), MAX_BYTES / self.shape.pixels().max(1));
-        let put = &mut |frame: &[u8]| {
-            if frames.len() == most {
-                return Err(format!("is longer than {most} frames: cut it into parts"));
-            }
-            frames.push(frame.to_vec());
-            Ok(())
-        };
-        clip.frames(self, ffmpeg, 0, put).map_err(|why| Error::bad(&shown, why))?;
-        let area = self.shape.height * self.shape.width;
-        let planes = (0..self.shape.channels).flat_map(|channel| {
-            frames.iter().flat_map(move |frame| &frame[channel * area..(channel + 1) * area])
-        });
-        Ok(planes.copied().collect())
     }
 
     /// The codec of its frames.

@@ -7,7 +7,7 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64, xxh3_64_with_seed};
 
 use super::{
     Ffmpeg, VideoBatch, VideoFormat,
-    decode::Look,
+    format::Look,
     source::VideoSource,
     store::{FrameStore, Writer},
 };

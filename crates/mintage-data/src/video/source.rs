@@ -9,8 +9,10 @@ use std::{
 };
 
 use super::{
+    Ffmpeg,
     container::{is_film, is_moving},
     decode::Stored,
+    format::VideoFormat,
 };
 use crate::{
     DataKind, Error, SourceSpec,
@@ -20,9 +22,13 @@ use crate::{
         folder::FolderSource,
         listing::{files_below, holds_none, is_named_like, kind_of_folder, suffix, unread_note},
         media::holdout_spec,
+        not_there,
         sqlite::{IMAGES, Media, SqliteSource, is_sqlite, media_columns, open_read_only},
     },
 };
+
+/// Bytes of the frames of one clip that is read as a whole, at most: they are in memory twice.
+const MAX_CLIP_BYTES: usize = 256 << 20;
 
 pub(crate) const CLIPS: Media = Media {
     name: "clips",
@@ -212,6 +218,34 @@ impl Place {
 /// Whether a file's name says that it is a film.
 pub(crate) fn is_film_file(path: &Path) -> bool {
     FILMS.contains(&suffix(path).as_str())
+}
+
+impl VideoFormat {
+    /// All frames of one clip, a file or a folder of numbered pictures, as a model sees them: channel, frame, row, column.
+    pub fn read(&self, path: &Path, ffmpeg: &Ffmpeg) -> Result<Vec<u8>, Error> {
+        if !path.exists() {
+            return Err(not_there(path));
+        }
+        let shown = path.display().to_string();
+        let clip = stored(path).map_err(|why| Error::bad(&shown, why))?;
+        if clip.is_film() {
+            ffmpeg.check(&shown)?;
+        }
+        let (mut frames, most) = (Vec::new(), MAX_CLIP_BYTES / self.shape.pixels().max(1));
+        let put = &mut |frame: &[u8]| {
+            if frames.len() == most {
+                return Err(format!("is longer than {most} frames: cut it into parts"));
+            }
+            frames.push(frame.to_vec());
+            Ok(())
+        };
+        clip.frames(self, ffmpeg, 0, put).map_err(|why| Error::bad(&shown, why))?;
+        let area = self.shape.height * self.shape.width;
+        let planes = (0..self.shape.channels).flat_map(|channel| {
+            frames.iter().flat_map(move |frame| &frame[channel * area..(channel + 1) * area])
+        });
+        Ok(planes.copied().collect())
+    }
 }
 
 /// A file, or a folder of frames.

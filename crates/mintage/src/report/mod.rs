@@ -14,7 +14,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use minijinja::{Environment, Value, context, value::Serde};
 use serde::{Deserialize, Serialize};
 
-use crate::{dataset::thousands, error::Error, evaluate::DialName, run::write_json};
+use crate::{dataset::thousands, error::Error, evaluate::DialName, folder::write_json};
 
 pub use metric::{Better, Ends, Metric};
 use words::words;

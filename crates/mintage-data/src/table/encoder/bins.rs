@@ -2,6 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::check::MAX_TOKENS;
+
+/// Bins of a column of numbers, at most.
+pub(super) const BINS: usize = 128;
+/// Rows that a bin should have.
+pub(super) const ROWS_A_BIN: usize = 8;
 /// Values kept of a bin, its ends included: between two of them new values are spread evenly.
 const KNOTS: usize = 17;
 
@@ -117,6 +123,20 @@ pub fn find(bins: &[Bin], value: f64) -> usize {
     let before = next - 1;
     let between = next < bins.len() && value > bins[before].high();
     if between && bins[next].low() - value < value - bins[before].high() { next } else { before }
+}
+
+/// That bins hold numbers in ascending order, all of them `within` bounds.
+pub(super) fn check_bins(bins: &[Bin], within: impl Fn(f64) -> bool) -> Result<(), String> {
+    // Each for itself first: a bin without knots has no ends.
+    let each = !bins.is_empty() && bins.iter().all(|bin| bin.is_sound(&within));
+    let sound = each && bins.windows(2).all(|pair| pair[0].high() <= pair[1].low());
+    sound.then_some(()).ok_or_else(|| "has bins that do not ascend".to_owned())
+}
+
+/// That a field has as many tokens as a number of 16 bits tells apart.
+pub(super) fn check_count(tokens: usize) -> Result<(), String> {
+    let sound = (1..=MAX_TOKENS).contains(&tokens);
+    sound.then_some(()).ok_or_else(|| format!("has {tokens} tokens, where 1 to {MAX_TOKENS} are possible"))
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Field, Uniform,
-    bins::{self, Bin},
+    AFRESH, Field, Uniform,
+    bins::{self, BINS, Bin, ROWS_A_BIN},
     dates::Dates,
     limits::Limit,
 };
@@ -19,18 +19,11 @@ use crate::table::{
 };
 
 pub use check::check_format;
-pub(super) use check::{check_bins, check_count};
-
-/// What stands for a value that is made afresh, until it is.
-pub(super) const AFRESH: &str = "\u{1a}";
 
 /// Numbers of at most so many distinct values have a token each.
 const LISTED_NUMBERS: usize = 256;
 /// … as long as a value has so many rows on average.
 const ROWS_A_NUMBER: usize = 5;
-/// Bins of a column of numbers, and rows that a bin should have.
-pub(super) const BINS: usize = 128;
-pub(super) const ROWS_A_BIN: usize = 8;
 /// Categories that have a token of their own in the first field; rarer ones share groups of as many.
 const LISTED_CATEGORIES: usize = 512;
 /// Tokens of all columns together, about, and those that a column has at least: a table of thousands of columns has

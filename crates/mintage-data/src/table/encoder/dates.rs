@@ -7,8 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Uniform,
-    bins::{self, Bin, cut},
-    column::{BINS, ROWS_A_BIN, check_bins, check_count},
+    bins::{self, BINS, Bin, ROWS_A_BIN, check_bins, check_count, cut},
 };
 use crate::table::datetime::{self, common};
 

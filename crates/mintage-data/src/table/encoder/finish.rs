@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{Limits, RowEncoder, column::AFRESH, unit};
+use super::{AFRESH, Limits, RowEncoder, unit};
 use crate::{
     Error,
     table::{

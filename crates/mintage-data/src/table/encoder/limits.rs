@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{ColumnCodec, RowEncoder, column::AFRESH};
+use super::{AFRESH, ColumnCodec, RowEncoder};
 use crate::{
     Error,
     error::suggestion,

@@ -3,7 +3,7 @@
 //! A line that does not fit is no reason to refuse the others: cells that are missing at the end of a line are missing
 //! values, and lines with too many cells are left out and counted, as are a few pictures of a folder that cannot be read.
 
-use std::{cell::Cell, collections::HashSet, io::BufRead, path::Path};
+use std::{cell::Cell, io::BufRead, path::Path};
 
 use super::{
     super::{
@@ -15,7 +15,9 @@ use super::{
     },
     Rows, check_names, chosen,
     dialect::{self, Layout, Said},
-    empty, file_format, stem,
+    empty, file_format,
+    header::{Cells, names_in, numbered, owned, place_name},
+    stem,
 };
 use crate::{Error, SourceSpec, items::MAX_SKIPPED};
 
@@ -220,12 +222,6 @@ fn read_text(
     reading.finish(nuls, &names).map_err(whole)
 }
 
-type Cells = Vec<Option<String>>;
-
-fn owned(record: &Record) -> Cells {
-    record.cells().map(|cell| cell.map(str::to_owned)).collect()
-}
-
 /// By the places of its cells: their names may be written otherwise, and so may the spaces around the cells.
 fn hash<'a>(cells: impl Iterator<Item = Option<&'a str>>) -> u64 {
     let bare = |text: &'a str| {
@@ -428,44 +424,6 @@ fn drop_nameless(table: &mut Table, names: &[String]) {
     if nameless && table.columns.len() > 1 && table.columns.last().is_some_and(is_it) {
         table.columns.pop();
     }
-}
-
-/// Names without the spaces around them; a column without a name is named by its place, and one whose name was there
-/// before gets a number, of which a note tells. The names of rows have no name in files of R.
-fn names_in(cells: &Cells, row_names: bool) -> (Vec<String>, Vec<String>) {
-    let (mut names, mut notes) = (Vec::with_capacity(cells.len() + 1), Vec::new());
-    if row_names {
-        names.push(place_name(1));
-    }
-    let mut seen: HashSet<String> = HashSet::new();
-    for cell in cells {
-        let mut name = match cell.as_deref().map(str::trim) {
-            None | Some("") => place_name(names.len() + 1),
-            Some(name) => name.to_owned(),
-        };
-        if seen.contains(&name) {
-            let renamed = (2..).map(|n| format!("{name}_{n}")).find(|name| !seen.contains(name));
-            let renamed = renamed.unwrap_or_default();
-            notes.push(format!("there are several columns named `{name}`; one is called `{renamed}` here"));
-            name = renamed;
-        }
-        seen.insert(name.clone());
-        names.push(name);
-    }
-    (names, notes)
-}
-
-/// The names in a header, as they are called here.
-pub(super) fn names_of(record: &Record) -> Vec<String> {
-    names_in(&owned(record), false).0
-}
-
-fn numbered(width: usize) -> Vec<String> {
-    (1..=width).map(place_name).collect()
-}
-
-fn place_name(place: usize) -> String {
-    format!("column_{place}")
 }
 
 fn at(path: &Path) -> impl FnOnce(Fault) -> Error {

@@ -5,7 +5,10 @@ use super::super::{
     format::{FileFormat, Habits, LineEnd, Quoting},
     text_file::TextEncoding,
 };
-use super::dialect::{Layout, is_rule};
+use super::{
+    dialect::{Layout, is_rule},
+    header::names_of,
+};
 
 /// Records that are looked at.
 const SCANNED: usize = 200;
@@ -84,7 +87,7 @@ impl Quotes {
             }
             if seen == 0 && header {
                 quotes.header = record.quoted().all(|quoted| quoted);
-                quotes.names = super::csv::names_of(record);
+                quotes.names = names_of(record);
             } else {
                 quotes.columns.resize(quotes.columns.len().max(record.len()), Cells::default());
                 let cells = record.cells().zip(record.quoted()).zip(&mut quotes.columns);

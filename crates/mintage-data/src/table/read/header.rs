@@ -1,5 +1,12 @@
-//! Whether the first line of delimited text has the names of the columns: where it differs in kind from the lines
-//! below it.
+//! Whether the first line of delimited text has the names of the columns (where it differs in kind from the lines
+//! below it), and what these names are.
+
+use std::collections::HashSet;
+
+use super::super::csv::Record;
+
+/// The cells of a record.
+pub(super) type Cells = Vec<Option<String>>;
 
 /// What a cell looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,6 +155,51 @@ pub(super) fn is_number(text: &str) -> bool {
     let dots = text.matches('.').count();
     let grouped = dots < 2 || text.split('.').skip(1).all(|group| group.len() == 3);
     begins && (plain && grouped || text.parse::<f64>().is_ok())
+}
+
+/// Names without the spaces around them; a column without a name is named by its place, and one whose name was there
+/// before gets a number, of which a note tells. The names of rows have no name in files of R.
+pub(super) fn names_in(cells: &Cells, row_names: bool) -> (Vec<String>, Vec<String>) {
+    let (mut names, mut notes) = (Vec::with_capacity(cells.len() + 1), Vec::new());
+    if row_names {
+        names.push(place_name(1));
+    }
+    let mut seen: HashSet<String> = HashSet::new();
+    for cell in cells {
+        let mut name = match cell.as_deref().map(str::trim) {
+            None | Some("") => place_name(names.len() + 1),
+            Some(name) => name.to_owned(),
+        };
+        if seen.contains(&name) {
+            let renamed = (2..).map(|n| format!("{name}_{n}")).find(|name| !seen.contains(name));
+            let renamed = renamed.unwrap_or_default();
+            notes.push(format!("there are several columns named `{name}`; one is called `{renamed}` here"));
+            name = renamed;
+        }
+        seen.insert(name.clone());
+        names.push(name);
+    }
+    (names, notes)
+}
+
+/// The names in a header, as they are called here.
+pub(super) fn names_of(record: &Record) -> Vec<String> {
+    names_in(&owned(record), false).0
+}
+
+/// Names of columns that have none: by their place.
+pub(super) fn numbered(width: usize) -> Vec<String> {
+    (1..=width).map(place_name).collect()
+}
+
+/// The name of a column that has none; `place` counts from 1.
+pub(super) fn place_name(place: usize) -> String {
+    format!("column_{place}")
+}
+
+/// The cells of a record, in memory of their own.
+pub(super) fn owned(record: &Record) -> Cells {
+    record.cells().map(|cell| cell.map(str::to_owned)).collect()
 }
 
 #[cfg(test)]

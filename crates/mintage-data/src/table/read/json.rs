@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::HashMap, io::BufRead};
 
 use serde_json::value::RawValue;
 
-use super::jsonl::{Object, Reading};
+use super::objects::{Object, Reading};
 
 /// Bytes that one value may have: an object of a list, or a whole document.
 const MAX_VALUE_BYTES: usize = 256 << 20;

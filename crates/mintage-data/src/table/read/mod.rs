@@ -7,6 +7,7 @@ mod file_format;
 mod header;
 mod json;
 pub(super) mod jsonl;
+mod objects;
 mod parquet;
 mod postgres;
 mod real;

@@ -4,19 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Bound, Formula, Limits, Rule,
-    holds::{self, Numbers},
+    columns::{self, Numbers},
     joint::Joint,
     order::{Follower, Parent, Scale},
-    plan::{Plan, bad},
+    plan::{Edges, Plan, bad},
 };
 use crate::{
     Error,
     table::{datetime, schema::Format},
 };
-
-/// From the column that is followed and the one that follows it to the rule that says so, and whether they
-/// may not be equal.
-pub type Edges = BTreeMap<(usize, usize), (usize, bool)>;
 
 /// The least and the largest number that rules allow, with the rules that say so.
 #[derive(Clone, Copy, Default)]
@@ -159,7 +155,7 @@ impl Plan<'_> {
         let scale = Scale::of(form);
         let number = |bound: &Bound| {
             let why = || bad(rule, format!("`{bound}` is not written as `{}` is", form.name));
-            holds::bound(bound, form).ok_or_else(why)
+            columns::bound(bound, form).ok_or_else(why)
         };
         Ok(match rule {
             Rule::Range { min, max, .. } => {

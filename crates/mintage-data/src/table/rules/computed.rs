@@ -2,8 +2,33 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::sql::{Sql, Value, values};
-use crate::table::{Column, Table, schema::TableSchema};
+use super::{
+    Expression,
+    columns::{position, unknown},
+    sql::{Sql, Value, values},
+};
+use crate::{
+    Error,
+    table::{
+        Column, Table,
+        schema::{Format, TableSchema},
+    },
+};
+
+/// A formula over the columns of a table.
+pub(super) fn expression(text: &str, schema: &TableSchema) -> Result<Expression, Error> {
+    Expression::parse(text, &|name| position(name, schema).ok_or_else(|| unknown(name, schema)))
+}
+
+/// Whether a formula is no arithmetic, and an expression of SQL.
+pub(super) fn is_sql(equals: &str, schema: &TableSchema) -> bool {
+    let is_number = |at: &usize| matches!(schema.columns[*at].format, Format::Number(_));
+    match expression(equals, schema) {
+        // Texts that are copied, say.
+        Ok(formula) => !formula.columns().iter().all(is_number) && Sql::parse(equals, schema).is_ok(),
+        Err(_) => Sql::parse(equals, schema).is_ok(),
+    }
+}
 
 /// A column that an expression of SQL gives.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

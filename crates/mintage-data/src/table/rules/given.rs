@@ -2,7 +2,7 @@
 
 use super::{
     Origin, Rule, Rules,
-    holds::{Numbers, position},
+    columns::{Numbers, position},
     joint,
     order::Scale,
     sql::Sql,

@@ -1,65 +1,18 @@
 //! Which rows break a rule.
 
-use super::{Bound, Expression, Formula, Rule, computed::Computed, joint::Joint, sql::Sql, unique::Key};
+use super::{
+    Expression, Formula, Rule,
+    columns::{Numbers, bound, position},
+    computed::{Computed, expression, is_sql},
+    joint::Joint,
+    sql::Sql,
+    unique::Key,
+};
 use crate::table::{
-    Column, MISSING, Table,
+    Column, Table,
     pattern::Pattern,
     schema::{ColumnSchema, TableSchema, is_yes},
 };
-
-/// The numbers of some columns, worked out once a distinct text.
-pub struct Numbers {
-    /// By column: the number of each text, not a number where it has none, and the text of each row.
-    columns: Vec<Option<(Vec<f64>, Vec<u32>)>>,
-}
-
-impl Numbers {
-    pub fn of(table: &Table, schema: &TableSchema, wanted: Vec<usize>) -> Self {
-        let mut columns = vec![None; table.columns.len()];
-        for at in wanted {
-            let (column, schema) = (&table.columns[at], &schema.columns[at]);
-            let numbers = column.values().iter().map(|text| schema.number(text).unwrap_or(f64::NAN));
-            columns[at] = Some((numbers.collect(), column.numbers().to_vec()));
-        }
-        Self { columns }
-    }
-
-    /// The number of a cell, if it has one.
-    pub fn get(&self, column: usize, row: usize) -> Option<f64> {
-        let (numbers, cells) = self.columns[column].as_ref()?;
-        let number = numbers.get(cells[row] as usize).copied()?;
-        (!number.is_nan()).then_some(number)
-    }
-
-    pub fn rows(&self) -> usize {
-        self.columns.iter().flatten().map(|(_, cells)| cells.len()).next().unwrap_or(0)
-    }
-
-    /// The different numbers of a column.
-    pub fn distinct(&self, column: usize) -> Vec<f64> {
-        let Some((numbers, cells)) = self.columns[column].as_ref() else { return Vec::new() };
-        let mut seen = vec![false; numbers.len()];
-        cells.iter().filter(|&&cell| cell != MISSING).for_each(|&cell| seen[cell as usize] = true);
-        let present = numbers.iter().zip(seen).filter(|(number, seen)| *seen && !number.is_nan());
-        present.map(|(&number, _)| number).collect()
-    }
-
-    /// The least and the largest number of a column.
-    pub fn span(&self, column: usize) -> Option<(f64, f64)> {
-        let numbers = self.distinct(column).into_iter();
-        numbers.fold(None, |span: Option<(f64, f64)>, number| {
-            Some(span.map_or((number, number), |(low, high)| (low.min(number), high.max(number))))
-        })
-    }
-}
-
-/// The number that a bound means in a column.
-pub fn bound(bound: &Bound, schema: &ColumnSchema) -> Option<f64> {
-    schema.number(&bound.0).or_else(|| match &schema.format {
-        crate::table::schema::Format::Number(_) => crate::table::values::parse(&bound.0, '.'),
-        _ => None,
-    })
-}
 
 /// The rows of `table` that break `rule`; combinations, and how halves are rounded, are those of `real`.
 pub fn broken(rule: &Rule, table: &Table, real: &Table, schema: &TableSchema) -> Vec<usize> {
@@ -100,19 +53,14 @@ pub fn broken(rule: &Rule, table: &Table, real: &Table, schema: &TableSchema) ->
         }
         Rule::Check { .. } => Vec::new(),
         Rule::Unique { .. } => Key::of(rule, schema).repeated(table, schema),
-        Rule::Formula { equals, .. } if super::plan::words_of_sql(equals, schema) => {
+        Rule::Formula { equals, .. } if is_sql(equals, schema) => {
             Computed { column: first, sql: equals.clone() }.broken(table, schema)
         }
         Rule::Formula { equals, .. } => {
-            let find = |name: &str| position(name, schema).ok_or_else(|| super::plan::unknown(name, schema));
-            let Ok(expression) = Expression::parse(equals, &find) else { return Vec::new() };
+            let Ok(expression) = expression(equals, schema) else { return Vec::new() };
             Formula::fit(first, expression, real, schema).broken(table, schema)
         }
     }
-}
-
-pub fn position(name: &str, schema: &TableSchema) -> Option<usize> {
-    schema.columns.iter().position(|column| column.name == name)
 }
 
 /// The rows whose text is one of those that `is` names, which is asked once a distinct text.

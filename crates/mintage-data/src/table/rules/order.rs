@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::holds::Numbers;
+use super::columns::Numbers;
 use crate::table::{
     Column, Declaration, Table,
     datetime::Unit,

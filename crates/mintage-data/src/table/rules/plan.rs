@@ -1,19 +1,18 @@
 //! From rules to what keeps them, or to an error that says why they cannot be kept.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Expression, Formula, Origin, Rule, Rules,
-    bounds::Edges,
-    computed::Computed,
-    holds::{self, position},
+    columns::{position, unknown},
+    computed::{Computed, expression, is_sql},
+    holds,
     joint::{Joint, SEPARATOR},
     order::Follower,
     sql::Sql,
 };
 use crate::{
     Error,
-    error::suggestion,
     table::{
         Declaration, Table,
         fresh::Known,
@@ -67,14 +66,6 @@ pub fn compatible(rules: &[Rule], table: &Table, schema: &TableSchema) -> Result
     plan.ranges().map(|_| ())
 }
 
-/// No such column, with the nearest name.
-pub fn unknown(name: &str, schema: &TableSchema) -> Error {
-    let names = || schema.columns.iter().map(|column| column.name.as_str());
-    let all = || format!("the columns are {}", names().collect::<Vec<_>>().join(", "));
-    Error::bad(format!("column `{name}`"), "is not in the table")
-        .with_hint(suggestion(name, names()).unwrap_or_else(all))
-}
-
 pub(super) fn bad(rule: &Rule, why: impl Into<String>) -> Error {
     Error::bad(format!("rule `{rule}`"), why)
 }
@@ -93,7 +84,7 @@ fn columns_fit(rule: &Rule, table: &Table, schema: &TableSchema) -> Result<(), E
         let numbers = matches!(column.format, Format::Number(_));
         let dates = matches!(column.format, Format::Datetime { .. });
         let fits = match rule {
-            Rule::Formula { equals, .. } if words_of_sql(equals, schema) => true,
+            Rule::Formula { equals, .. } if is_sql(equals, schema) => true,
             Rule::Range { .. } | Rule::Order { .. } => numbers || dates,
             Rule::Positive { .. } | Rule::Rounded { .. } | Rule::Formula { .. } => numbers,
             _ => true,
@@ -136,7 +127,7 @@ fn refuse_broken(rule: &Rule, table: &Table, schema: &TableSchema) -> Result<(),
     }
     let mut names = rule.columns();
     let in_formula = match rule {
-        Rule::Formula { equals, .. } if words_of_sql(equals, schema) => Sql::parse(equals, schema)?.columns(),
+        Rule::Formula { equals, .. } if is_sql(equals, schema) => Sql::parse(equals, schema)?.columns(),
         Rule::Formula { equals, .. } => expression(equals, schema)?.columns(),
         _ => Vec::new(),
     };
@@ -150,20 +141,6 @@ fn refuse_broken(rule: &Rule, table: &Table, schema: &TableSchema) -> Result<(),
     let first = broken.iter().take(SHOWN).map(|&row| cells(row)).collect::<Vec<_>>().join("; ");
     let why = format!("does not hold in {} of {} rows: {first}", broken.len(), table.rows());
     Err(bad(rule, why).with_hint("correct these rows in the source, or take the rule out"))
-}
-
-fn expression(text: &str, schema: &TableSchema) -> Result<Expression, Error> {
-    Expression::parse(text, &|name| position(name, schema).ok_or_else(|| unknown(name, schema)))
-}
-
-/// Whether a formula is no arithmetic, and an expression of SQL.
-pub(super) fn words_of_sql(equals: &str, schema: &TableSchema) -> bool {
-    let is_number = |at: &usize| matches!(schema.columns[*at].format, Format::Number(_));
-    match expression(equals, schema) {
-        // Texts that are copied, say.
-        Ok(formula) => !formula.columns().iter().all(is_number) && Sql::parse(equals, schema).is_ok(),
-        Err(_) => Sql::parse(equals, schema).is_ok(),
-    }
 }
 
 /// What a rule says of how values are written.
@@ -188,6 +165,10 @@ fn adopt(rule: &Rule, schema: &mut TableSchema) {
         _ => {}
     }
 }
+
+/// From the column that is followed and the one that follows it to the rule that says so, and whether they
+/// may not be equal.
+pub(super) type Edges = BTreeMap<(usize, usize), (usize, bool)>;
 
 pub(super) struct Plan<'a> {
     pub rules: &'a [Rule],
@@ -235,7 +216,7 @@ impl Plan<'_> {
         let mut left: Vec<(usize, Expression, &Rule)> = Vec::new();
         for rule in self.rules {
             let Rule::Formula { column, equals } = rule else { continue };
-            if words_of_sql(equals, self.schema) {
+            if is_sql(equals, self.schema) {
                 continue;
             }
             let at = position(column, self.schema).ok_or_else(|| unknown(column, self.schema))?;
@@ -288,7 +269,7 @@ impl Plan<'_> {
             _ => None,
         });
         let of_sql: Vec<(&Rule, usize, &String)> =
-            formulas.clone().filter(|(.., equals)| words_of_sql(equals, self.schema)).collect();
+            formulas.clone().filter(|(.., equals)| is_sql(equals, self.schema)).collect();
         for &(rule, column, equals) in &of_sql {
             let operands = Sql::parse(equals, self.schema)?.columns();
             if operands.is_empty() || operands.iter().any(|at| of_sql.iter().any(|(_, other, _)| other == at))

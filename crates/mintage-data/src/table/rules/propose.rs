@@ -8,8 +8,9 @@ use std::collections::BTreeSet;
 
 use super::{
     Expression, Formula, Rule,
+    columns::{Numbers, position},
     expression::name,
-    holds::{Numbers, broken, position},
+    holds::broken,
 };
 use crate::table::{
     MISSING, Table, datetime,

@@ -1,13 +1,17 @@
 //! What is put right on the way back: bounds and patterns.
 
-use super::{Limits, Rule, holds};
+use super::{
+    Limits, Rule,
+    columns::{made_afresh, position},
+    holds,
+};
 use crate::{
     Error,
     table::{
         Column, Table,
         ids::IdMaker,
         pattern::{Pattern, below},
-        schema::{ColumnSchema, Format, IdFormat, Kind, TableSchema},
+        schema::TableSchema,
     },
 };
 
@@ -46,7 +50,7 @@ pub fn patterns(
 ) -> Result<(), Error> {
     for rule in rules {
         let Rule::Regex { column, pattern } = rule else { continue };
-        let Some(at) = holds::position(column, schema) else { continue };
+        let Some(at) = position(column, schema) else { continue };
         let form = &schema.columns[at];
         let pattern = Pattern::new(pattern)?;
         let rows = holds::broken(rule, table, table, schema);
@@ -72,12 +76,4 @@ pub fn patterns(
         }
     }
     Ok(())
-}
-
-/// How the identifiers of a column are made.
-pub fn made_afresh(form: &ColumnSchema) -> Option<&IdFormat> {
-    match &form.format {
-        Format::Id(format) if form.kind == Kind::Id => Some(format),
-        _ => None,
-    }
 }

@@ -9,7 +9,7 @@ use std::cmp::Ordering;
 
 use regex::Regex;
 
-use super::{expression::rounded, holds::position};
+use super::{columns::position, expression::rounded};
 use crate::{
     Error,
     table::{

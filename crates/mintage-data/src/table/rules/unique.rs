@@ -9,9 +9,8 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use super::{
     Origin, Rule, Rules,
-    holds::{Numbers, position},
+    columns::{Numbers, made_afresh, position},
     order::Scale,
-    repair::made_afresh,
     sql::Sql,
 };
 use crate::{

@@ -2,9 +2,9 @@
 
 use super::{
     Alert, Cause, ColumnSchema, Format, IdFormat, Kind,
-    detect::Profile,
     identifiers::{self, Identifier},
     phrases::{count, percent, quoted, rows},
+    profile::Profile,
     spellings::{self, Certainty},
     typed,
 };

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use super::{
     Format, IdFormat, Kind, TableSchema,
-    detect::{Found, Guess, Profile, Value},
+    detect::{Found, Guess},
     phrases::{count, examples, quoted},
+    profile::{Profile, Value},
     spellings::Certainty,
 };
 use crate::{

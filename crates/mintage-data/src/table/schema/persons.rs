@@ -34,7 +34,7 @@ use crate::{
         Column, Table, Type,
         check_digits::CheckDigits,
         encoder::Rare,
-        fresh::{Known, TextMaker},
+        fresh::{Known, TextMaker, points_at_one},
         set::RARE_BELOW,
     },
 };
@@ -473,13 +473,6 @@ fn collect_texts(value: &serde_json::Value, into: &mut BTreeSet<String>) {
         serde_json::Value::Object(all) => all.values().for_each(|value| collect_texts(value, into)),
         _ => {}
     }
-}
-
-/// Whether a text alone names somebody: of several words, or with digits or an "@".
-pub fn points_at_one(text: &str) -> bool {
-    text.chars().count() >= LONG_NUMBER
-        && text.contains(char::is_alphabetic)
-        && text.contains(|c: char| c == ' ' || c == '@' || c.is_ascii_digit())
 }
 
 /// A range whose ends are nobody's numbers.

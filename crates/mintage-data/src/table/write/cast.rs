@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use super::super::{
-    Column, Declaration, Type, datetime,
+    Column, Declaration, Table, Type, datetime,
     schema::{ColumnSchema, Format, TableSchema, is_yes, iso_pattern},
     values,
 };
@@ -105,6 +105,12 @@ impl Declaration {
     pub(super) fn value_type(&self) -> Type {
         self.found.unwrap_or(self.ty)
     }
+}
+
+/// Casts for all columns to the types that `ty` names.
+pub(super) fn casts(head: &Table, schema: Option<&TableSchema>, ty: impl Fn(&Column) -> Type) -> Vec<Cast> {
+    let cast = |column: &Column| Cast::to(ty(column), column, schema_of(column, schema));
+    head.columns.iter().map(cast).collect()
 }
 
 #[cfg(test)]

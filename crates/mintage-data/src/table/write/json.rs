@@ -5,8 +5,7 @@ use serde_json::value::RawValue;
 
 use super::{
     super::{Column, LineEnd, Table, Type, schema::TableSchema},
-    cast::Cast,
-    text::casts,
+    cast::{Cast, casts},
 };
 
 /// Rows as lines.

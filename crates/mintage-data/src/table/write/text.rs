@@ -2,12 +2,11 @@
 
 use super::{
     super::{
-        Column, Table, Type,
+        Column, Table,
         csv::{Dialect, PADDING, push_cell},
         format::{FileFormat, Format, Habits, Quoting},
         schema::TableSchema,
     },
-    cast::{Cast, schema_of},
     json,
 };
 
@@ -115,10 +114,4 @@ fn edges(delimiter: u8, habits: &Habits) -> [Vec<u8>; 3] {
     let Habits { space_before, space_after, framed, .. } = *habits;
     let outer = |edge: Vec<u8>| if framed { edge } else { Vec::new() };
     [outer(with(false, space_after)), with(space_before, space_after), outer(with(space_before, false))]
-}
-
-/// Casts for all columns to the types that `ty` names.
-pub(super) fn casts(head: &Table, schema: Option<&TableSchema>, ty: impl Fn(&Column) -> Type) -> Vec<Cast> {
-    let cast = |column: &Column| Cast::to(ty(column), column, schema_of(column, schema));
-    head.columns.iter().map(cast).collect()
 }

@@ -5,8 +5,10 @@
 
 use crate::Error;
 
-use super::{Visit, decoder::MAX_CODE};
+use super::Visit;
 
+/// The last code point.
+pub(super) const MAX_CODE: u32 = char::MAX as u32;
 /// The token before the digits of a foreign character.
 pub(super) const ESCAPE: u32 = 1;
 /// The token of the first character of the alphabet.

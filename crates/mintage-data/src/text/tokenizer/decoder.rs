@@ -5,8 +5,6 @@ use super::{
     chars::{Chars, ESCAPE},
 };
 
-/// The last code point.
-pub(super) const MAX_CODE: u32 = char::MAX as u32;
 const REPLACEMENT: &str = "\u{fffd}";
 
 /// Makes text of tokens as they come.

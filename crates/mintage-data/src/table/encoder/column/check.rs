@@ -4,7 +4,10 @@
 use std::ops::RangeInclusive;
 
 use super::{
-    super::{bins::Bin, check::MAX_TOKENS},
+    super::{
+        bins::{check_bins, check_count},
+        check::MAX_TOKENS,
+    },
     ColumnCodec, How,
 };
 use crate::table::{
@@ -42,20 +45,6 @@ impl ColumnCodec {
             How::Dated(dates) => dates.check(),
         }
     }
-}
-
-/// That bins hold numbers in ascending order, all of them `within` bounds.
-pub(in super::super) fn check_bins(bins: &[Bin], within: impl Fn(f64) -> bool) -> Result<(), String> {
-    // Each for itself first: a bin without knots has no ends.
-    let each = !bins.is_empty() && bins.iter().all(|bin| bin.is_sound(&within));
-    let sound = each && bins.windows(2).all(|pair| pair[0].high() <= pair[1].low());
-    sound.then_some(()).ok_or_else(|| "has bins that do not ascend".to_owned())
-}
-
-/// That a field has as many tokens as a number of 16 bits tells apart.
-pub(in super::super) fn check_count(tokens: usize) -> Result<(), String> {
-    let sound = (1..=MAX_TOKENS).contains(&tokens);
-    sound.then_some(()).ok_or_else(|| format!("has {tokens} tokens, where 1 to {MAX_TOKENS} are possible"))
 }
 
 /// That values can be written in the format of a column.
