@@ -1,4 +1,4 @@
-//! Work on the project itself: `cargo xtask check | quality | bench | crash | fuzz | matrix | data | generate`.
+//! Work on the project itself: `cargo xtask check | source | quality | bench | crash | fuzz | matrix | data | generate`.
 //!
 //! Measured figures are appended to `bench/results/*.jsonl` with the command, the commit and the machine;
 //! the tables in `docs/` are made from those files and from nothing else.
@@ -20,6 +20,7 @@ mod process;
 mod python;
 mod quality;
 mod rows;
+mod source;
 mod sweeps;
 mod tables;
 
@@ -44,6 +45,8 @@ struct Cli {
 enum Task {
     /// Everything that must hold before a change is kept (.ci/run)
     Check,
+    /// What no compiler checks about the source: circles of imports
+    Source,
     /// Long measured runs on real data; figures go to bench/results/quality.jsonl and docs/quality.md
     Quality(quality::Args),
     /// Speed beside that of the peers; figures go to bench/results/speed.jsonl and docs/speed.md
@@ -66,6 +69,7 @@ type Result<T> = std::result::Result<T, String>;
 fn main() -> ExitCode {
     let done = match Cli::parse().task {
         Task::Check => run(Command::new("bash").arg(root().join(".ci/run"))),
+        Task::Source => source::run(),
         Task::Quality(args) => quality::run(&args),
         Task::Bench(args) => bench::run(&args),
         Task::Crash(args) => crash::run(&args),
