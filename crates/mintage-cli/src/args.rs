@@ -387,15 +387,15 @@ pub struct Sample {
     /// What to do when the file or the table is there already (folders and databases of media keep what they have)
     #[arg(long, value_enum, value_name = "WHAT", default_value_t = ExistsChoice::Fail)]
     pub if_exists: ExistsChoice,
-    /// Rows: the encoding of a new file, such as utf-8, utf-16le or windows-1251 (that of the file learned from without
+    /// The encoding of a new file, such as utf-8, utf-16le or windows-1251 (that of the file learned from without
     /// this)
     #[arg(long, value_name = "ENCODING")]
     pub encoding: Option<String>,
-    /// Rows: what separates the cells of a new .csv or of stdout, such as `;` or `tab` (as in the file learned from
+    /// What separates the cells of a new .csv or of stdout, such as `;` or `tab` (as in the file learned from
     /// without this)
     #[arg(long, value_name = "CHARACTER")]
     pub delimiter: Option<String>,
-    /// Rows: leave no mark of what made the new ones: training takes them for real
+    /// Leave no mark of what made the new rows: training takes them for real
     #[arg(long)]
     pub no_provenance: bool,
     /// Texts: what every one begins with

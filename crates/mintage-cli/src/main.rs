@@ -23,7 +23,7 @@ mod verbs;
 
 use std::{panic, process::ExitCode};
 
-use clap::Parser;
+use clap::FromArgMatches;
 
 use crate::{
     args::Cli,
@@ -37,7 +37,9 @@ fn main() -> ExitCode {
     alloc::keep_pages();
     limits::tell_of_full_files();
     panic::set_hook(Box::new(bug));
-    let cli = Cli::parse();
+    let mut command = verbs::flags::command();
+    let given = command.get_matches_mut();
+    let cli = Cli::from_arg_matches(&given).unwrap_or_else(|error| error.format(&mut command).exit());
     match run(&cli) {
         Ok(outcome) => outcome.into(),
         // Whoever reads our output has enough of it.

@@ -5,51 +5,54 @@ use clap::{Args, ValueEnum};
 use super::any_name;
 use mintage_data::{DataKind, SourceSpec};
 
+const READ: &str = "What to read";
+const WRITTEN: &str = "How a file of text is written";
+
 /// What to read of a source.
 #[derive(Args, Clone, Debug, Default)]
 pub struct Columns {
     /// Table of the database (found by itself when there is only one, or only one with images)
-    #[arg(long, value_name = "TABLE")]
+    #[arg(long, value_name = "TABLE", help_heading = READ)]
     pub table: Option<String>,
     /// Rows of a database that this SQL query gives, in place of a table
-    #[arg(long, value_name = "SQL", conflicts_with = "table")]
+    #[arg(long, value_name = "SQL", conflicts_with = "table", help_heading = READ)]
     pub query: Option<String>,
     /// Column with the images or the texts (found by itself likewise); of table rows the columns to learn, as a,b,c
-    #[arg(long, value_name = "COLUMN")]
+    #[arg(long, value_name = "COLUMN", help_heading = READ)]
     pub column: Option<String>,
     /// Column to condition on; "none" ignores the labels that are there. Of table rows the column that
     /// usefulness is measured by
-    #[arg(long, value_name = "COLUMN")]
+    #[arg(long, value_name = "COLUMN", help_heading = READ)]
     pub label: Option<String>,
     /// What to hold out from training, in place of a tenth: a file, a folder or a table (not with images)
-    #[arg(long, value_name = "SOURCE", value_parser = any_name())]
+    #[arg(long, value_name = "SOURCE", value_parser = any_name(), help_heading = READ)]
     pub holdout: Option<String>,
     /// What the source is read as, where it could be several things
-    #[arg(long, value_enum, value_name = "KIND")]
+    #[arg(long, value_enum, value_name = "KIND", help_heading = READ)]
     pub kind: Option<KindChoice>,
     /// CSV and its like: whether the first line has the names of the columns (the lines tell without this)
-    #[arg(long, value_enum, value_name = "yes|no")]
+    #[arg(long, value_enum, value_name = "yes|no", help_heading = WRITTEN)]
     pub header: Option<YesNo>,
     /// CSV and its like: what keeps cells apart, one sign or tab, space, comma, semicolon, pipe
-    #[arg(long, value_name = "SIGN")]
+    #[arg(long, value_name = "SIGN", help_heading = WRITTEN)]
     pub delimiter: Option<String>,
     /// CSV and its like: lines that stand before the table
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help_heading = WRITTEN)]
     pub skip: Option<usize>,
     /// CSV and its like: the sign that lines of comments begin with
-    #[arg(long, value_name = "SIGN")]
+    #[arg(long, value_name = "SIGN", help_heading = WRITTEN)]
     pub comment: Option<char>,
     /// CSV and JSON: the encoding of the file, such as utf-8, windows-1252 or shift_jis
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help_heading = WRITTEN)]
     pub encoding: Option<String>,
     /// Texts: put U+FFFD in the place of bytes that cannot be decoded
-    #[arg(long)]
+    #[arg(long, help_heading = WRITTEN)]
     pub lossy: bool,
     /// Fail at the first item that cannot be read (up to 5 % are skipped without this)
-    #[arg(long)]
+    #[arg(long, help_heading = READ)]
     pub strict: bool,
     /// Learn as well from what mintage made, which is left out without this
-    #[arg(long)]
+    #[arg(long, help_heading = READ)]
     pub allow_made: bool,
 }
 

@@ -1,7 +1,12 @@
-//! Which flags of `mintage sample` have a meaning for which kind of data: one table, so that none is left out and none
-//! is taken without a word.
+//! Which flags of `mintage sample` have a meaning for which kind of data: one table, by which they are refused and by
+//! which help and man pages group them.
 
-use crate::{args::Sample, failure::CliError};
+use clap::{Arg, Command, CommandFactory};
+
+use crate::{
+    args::{Cli, Sample},
+    failure::CliError,
+};
 
 /// What a model makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +85,31 @@ const FLAGS: &[Flag] = &[
     ("--label-column", |a| a.label_column.is_some(), &[Image, Text, Music, Audio, Video]),
 ];
 
+/// The command line, with the flags of `sample` in groups by the kinds that they are for.
+pub fn command() -> Command {
+    Cli::command().mut_subcommand("sample", |sample| sample.mut_args(grouped))
+}
+
+fn grouped(flag: Arg) -> Arg {
+    let Some(name) = flag.get_long().map(|long| format!("--{long}")) else { return flag };
+    let kinds = FLAGS.iter().find(|(flag, ..)| *flag == name).map(|(.., kinds)| *kinds);
+    flag.help_heading(kinds.map_or("For all kinds", heading))
+}
+
+/// The group that a flag of some kinds belongs to: few groups, since a flag is read once and looked for often.
+fn heading(kinds: &[Kind]) -> &'static str {
+    let all_of = |group: &[Kind]| kinds.iter().all(|kind| group.contains(kind));
+    if all_of(&[Table]) {
+        "Table rows"
+    } else if all_of(&[Text, Music]) {
+        "Texts and music"
+    } else if all_of(&[Image, Audio, Video]) {
+        "Images, sounds and clips"
+    } else {
+        "All kinds but table rows"
+    }
+}
+
 /// Refuses what has no meaning for a kind of data.
 pub fn check(args: &Sample, kind: Kind) -> Result<(), CliError> {
     match FLAGS.iter().find(|(_, given, kinds)| given(args) && !kinds.contains(&kind)) {
@@ -98,10 +128,10 @@ pub fn meaningless(flag: &str, kind: Kind) -> CliError {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use clap::{CommandFactory, Parser};
+    use clap::Parser;
 
     use super::*;
-    use crate::args::{Cli, Verb};
+    use crate::args::Verb;
 
     fn sample(flags: &[&str]) -> Sample {
         let line = ["mintage", "sample", "m"].iter().chain(flags);
@@ -114,11 +144,28 @@ mod tests {
     #[test]
     fn every_flag_is_in_the_table_or_of_every_kind() {
         const OF_ALL: [&str; 7] = ["n", "out", "where", "strength", "temperature", "table", "if-exists"];
-        let command = Cli::command();
+        let command = command();
         let sample = command.find_subcommand("sample").unwrap();
         for flag in sample.get_arguments().filter_map(clap::Arg::get_long) {
             let listed = FLAGS.iter().any(|(name, ..)| name.split(' ').next() == Some(&format!("--{flag}")));
             assert!(listed != OF_ALL.contains(&flag), "--{flag}");
+        }
+    }
+
+    #[test]
+    fn help_groups_flags_by_the_kinds_they_are_for() {
+        let command = command();
+        let sample = command.find_subcommand("sample").unwrap();
+        for flag in sample.get_arguments().filter(|flag| flag.get_long().is_some()) {
+            let kinds =
+                FLAGS.iter().find(|(name, ..)| Some(&name[2..]) == flag.get_long()).map(|(.., kinds)| kinds);
+            let is_for_rows = kinds.is_none_or(|kinds| kinds.contains(&Table));
+            let heading = flag.get_help_heading().unwrap();
+            assert_eq!(
+                is_for_rows,
+                ["For all kinds", "Table rows"].contains(&heading),
+                "{flag} in {heading}"
+            );
         }
     }
 

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use clap::{Command, CommandFactory};
+use clap::Command;
 
+use super::flags;
 use crate::{
-    args::{Cli, Man},
+    args::Man,
     context::Context,
     failure::{CliError, CliResult, Outcome},
 };
@@ -14,14 +15,14 @@ pub fn run(args: &Man, context: &mut Context) -> CliResult {
     match &args.out {
         Some(dir) => {
             std::fs::create_dir_all(dir).map_err(CliError::io(dir))?;
-            let mut command = Cli::command();
+            let mut command = flags::command();
             command.build();
             write_pages(command, dir)?;
             context.ui.field("made", &dir.display().to_string());
         }
         None => {
             let mut page = Vec::new();
-            clap_mangen::Man::new(Cli::command()).render(&mut page).map_err(CliError::io("stdout"))?;
+            clap_mangen::Man::new(flags::command()).render(&mut page).map_err(CliError::io("stdout"))?;
             context.ui.out_bytes(&page)?;
         }
     }

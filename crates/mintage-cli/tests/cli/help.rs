@@ -15,6 +15,11 @@ fn train_explains_its_flags() {
 }
 
 #[test]
+fn sample_groups_its_flags_by_kind() {
+    assert_snapshot!(Place::new().ok("sample --help").text());
+}
+
+#[test]
 fn sweep_explains_its_flags() {
     assert_snapshot!(Place::new().ok("sweep --help").text());
 }
