@@ -10,9 +10,9 @@ use crate::{
 };
 
 /// Evaluations by each build, taken by turns.
-const PAIRS: usize = 3;
+const EVALUATION_PAIRS: usize = 3;
 /// How many times as long as before it may take.
-const LIMIT: f64 = 1.5;
+const MAX_TIME_RATIO: f64 = 1.5;
 
 /// Rows of Adult and handwritten digits. Where `MINTAGE_AGAINST` names another build, each judges its own model of the
 /// same recipe, by turns, and the ratio is kept.
@@ -37,20 +37,27 @@ pub fn cost(binary: &Path, scratch: &Path) -> Result<Vec<Figure>> {
         };
         // The first of each learns the feature space that the others find.
         let (mut times, mut ratios) = (Vec::new(), Vec::new());
-        for _ in 0..PAIRS {
+        for _ in 0..EVALUATION_PAIRS {
             let new = secs(binary, "new")?;
             times.push(new);
             if let Some(other) = &against {
                 ratios.push(new / secs(other, "old")?);
             }
         }
-        let setup = format!("{flags}; median of {PAIRS}");
+        let setup = format!("{flags}; median of {EVALUATION_PAIRS}");
         let time =
             Figure::lower("judge-cost", &format!("evaluate on {what}"), median(times), "s", 0.0, &setup);
         figures.push(Figure { limit: None, ..time });
         if against.is_some() {
             let metric = format!("evaluate on {what}, against the version before");
-            figures.push(Figure::lower("judge-cost", &metric, median(ratios), "ratio", LIMIT, &setup));
+            figures.push(Figure::lower(
+                "judge-cost",
+                &metric,
+                median(ratios),
+                "ratio",
+                MAX_TIME_RATIO,
+                &setup,
+            ));
         }
     }
     Ok(figures)

@@ -242,9 +242,9 @@ pub fn clock() -> impl Fn() -> Duration {
 
 /// The first few of a list, and how many more there are.
 pub fn some_of(names: &[&str]) -> String {
-    const SHOWN: usize = 8;
-    match names.len().saturating_sub(SHOWN) {
+    const NAMES_SHOWN: usize = 8;
+    match names.len().saturating_sub(NAMES_SHOWN) {
         0 => names.join(", "),
-        more => format!("{} and {more} more", names[..SHOWN].join(", ")),
+        more => format!("{} and {more} more", names[..NAMES_SHOWN].join(", ")),
     }
 }

@@ -84,7 +84,7 @@ impl CliError {
     }
 
     /// An error for which there is nothing to advise.
-    pub fn bare(message: impl Into<String>) -> Self {
+    pub fn message(message: impl Into<String>) -> Self {
         Self::Words { message: message.into(), hint: None }
     }
 

@@ -139,7 +139,7 @@ impl Table {
     /// The same in lines of at most `most` characters: cells are cut, those of the last columns first.
     pub fn within(&self, most: usize) -> String {
         /// What is left of a column of texts at least.
-        const LEAST: usize = 12;
+        const MIN_COLUMN_WIDTH: usize = 12;
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let width = |c: usize| {
             self.rows.iter().filter_map(|row| row.get(c)).map(|cell| cell.chars().count()).max().unwrap_or(0)
@@ -148,7 +148,7 @@ impl Table {
         let total = widths.iter().sum::<usize>() + 2 * columns.saturating_sub(1);
         let mut over = total.saturating_sub(most);
         for c in (0..columns).rev().filter(|&c| !self.is_numeric(c)) {
-            let less = over.min(widths[c].saturating_sub(LEAST));
+            let less = over.min(widths[c].saturating_sub(MIN_COLUMN_WIDTH));
             widths[c] -= less;
             over -= less;
         }

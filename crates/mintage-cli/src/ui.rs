@@ -321,7 +321,7 @@ pub fn to_stdout(bytes: &[u8]) -> std::io::Result<()> {
 pub fn stdout_failure(error: std::io::Error) -> CliError {
     match error.kind() {
         ErrorKind::BrokenPipe => CliError::Pipe,
-        _ => CliError::bare(format!("stdout: {error}")),
+        _ => CliError::message(format!("stdout: {error}")),
     }
 }
 

@@ -22,7 +22,7 @@ pub struct Loader<B> {
 }
 
 /// Batches read ahead.
-const AHEAD: usize = 2;
+const BATCHES_AHEAD: usize = 2;
 
 impl<B: Send + 'static> Loader<B> {
     /// Batches of `items` from step `start` on, as `read` gives them for items and step. The thread ends when the loader is dropped.
@@ -33,7 +33,7 @@ impl<B: Send + 'static> Loader<B> {
         start: u64,
         read: impl Fn(&[u32], u64) -> Result<B, Error> + Send + 'static,
     ) -> Self {
-        let (sender, batches) = sync_channel(AHEAD);
+        let (sender, batches) = sync_channel(BATCHES_AHEAD);
         thread::spawn(move || {
             let mut order = Order::new(&items, seed);
             for step in start.. {

@@ -18,9 +18,9 @@ const MEMORY_LIMIT: usize = 512 << 20;
 /// Without `size`, no side is made longer than this.
 const DEFAULT_SIDE: usize = 64;
 /// Images looked at to find the size and the colour.
-const SURVEYED: usize = 400;
+const SURVEYED_IMAGES: usize = 400;
 /// Items decoded at a time while opening, which bounds memory.
-const CHUNK: usize = 1024;
+const IMAGES_PER_CHUNK: usize = 1024;
 /// Images none of which is brighter than this share of white are dark.
 const DARK: f64 = 0.13;
 
@@ -303,8 +303,10 @@ fn survey(
     spec: &SourceSpec,
     notes: &mut Vec<String>,
 ) -> Result<ImageTransform, Error> {
-    let looked: Vec<Look> =
-        evenly(chosen.len(), SURVEYED).into_par_iter().filter_map(|i| Look::at(source, chosen[i])).collect();
+    let looked: Vec<Look> = evenly(chosen.len(), SURVEYED_IMAGES)
+        .into_par_iter()
+        .filter_map(|i| Look::at(source, chosen[i]))
+        .collect();
     let Some(Look { shape: first, .. }) = looked.first() else {
         let name = source.name(0);
         let why = match source.fetch(0)? {
@@ -377,7 +379,7 @@ fn scan(
 ) -> Result<Scan, Error> {
     let mut scan =
         Scan { items: Vec::new(), hashes: Vec::new(), pixels: Vec::new(), skipped: Skipped::default() };
-    for chunk in chosen.chunks(CHUNK) {
+    for chunk in chosen.chunks(IMAGES_PER_CHUNK) {
         let decoded: Vec<Result<(Vec<u8>, u64), String>> =
             chunk.par_iter().map(|&item| read_item(source, item, codec)).collect();
         for (&item, result) in chunk.iter().zip(decoded) {

@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// Rows of a table that are looked at.
-const SCANNED: usize = 100_000;
+const SCANNED_ROWS: usize = 100_000;
 
 /// What `mintage inspect` shows.
 #[derive(Clone, Debug, Serialize)]
@@ -325,7 +325,7 @@ fn likely_label(tables: &[TableFacts], media: ColumnKind) -> Option<&str> {
 fn table_infos(spec: &SourceSpec, alerts: &mut Vec<Alert>) -> Result<Vec<TableFacts>, Error> {
     let (mut found, mut failed) = (Vec::new(), None);
     if spec.query.is_some() {
-        let table = read(&SourceSpec { limit: Some(SCANNED), ..spec.clone() })?;
+        let table = read(&SourceSpec { limit: Some(SCANNED_ROWS), ..spec.clone() })?;
         found.push(table_info(&table, table.rows(), spec, alerts));
         return Ok(found);
     }
@@ -337,7 +337,7 @@ fn table_infos(spec: &SourceSpec, alerts: &mut Vec<Alert>) -> Result<Vec<TableFa
         let one = SourceSpec {
             table: of_database.then(|| name.clone()),
             column: None,
-            limit: Some(SCANNED),
+            limit: Some(SCANNED_ROWS),
             ..spec.clone()
         };
         match read(&one) {

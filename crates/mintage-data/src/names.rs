@@ -4,7 +4,7 @@
 use std::{borrow::Cow, ffi::OsStr, path::Path};
 
 /// The character that stands for the byte 0.
-const FIRST: u32 = 0x10_ff00;
+const FIRST_BYTE_CHAR: u32 = 0x10_ff00;
 
 /// The text that stands for a name.
 pub fn text_of(name: &OsStr) -> String {
@@ -24,7 +24,10 @@ pub fn path_of(text: &str) -> Cow<'_, Path> {
 
 /// The byte that a character stands for, if it is one of those.
 pub fn byte_of(c: char) -> Option<u8> {
-    u32::from(c).checked_sub(FIRST).and_then(|byte| u8::try_from(byte).ok()).filter(|byte| *byte >= 0x80)
+    u32::from(c)
+        .checked_sub(FIRST_BYTE_CHAR)
+        .and_then(|byte| u8::try_from(byte).ok())
+        .filter(|byte| *byte >= 0x80)
 }
 
 fn is_byte(c: char) -> bool {
@@ -35,7 +38,7 @@ fn is_byte(c: char) -> bool {
 fn escaped(name: &OsStr) -> String {
     use std::os::unix::ffi::OsStrExt;
     let escape = |bytes: &[u8]| -> String {
-        bytes.iter().filter_map(|&byte| char::from_u32(FIRST + u32::from(byte))).collect()
+        bytes.iter().filter_map(|&byte| char::from_u32(FIRST_BYTE_CHAR + u32::from(byte))).collect()
     };
     let mut text = String::new();
     for chunk in name.as_bytes().utf8_chunks() {

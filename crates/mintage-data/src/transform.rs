@@ -170,9 +170,9 @@ impl Deref for Decoded {
 }
 
 /// A turned or stretched image is a second one.
-const TWICE: u64 = 2;
+const COPIES_WHEN_CHANGED: u64 = 2;
 /// Bytes of a pixel that are held beside those of the image itself: its colours without transparency.
-const BESIDE: u64 = 4;
+const EXTRA_BYTES_PER_PIXEL: u64 = 4;
 
 /// Decodes after checking format and size; the message fits after the item's name.
 pub(crate) fn decode_limited(bytes: &[u8]) -> Result<Decoded, String> {
@@ -200,7 +200,7 @@ fn decode_within_limits(bytes: &[u8]) -> Result<Decoded, String> {
     let damaged = |e: image::ImageError| format!("damaged image ({e})");
     let mut decoder = reader.into_decoder().map_err(damaged)?;
     let orientation = orientation(bytes, &mut decoder);
-    let memory = Memory::take(decoder.total_bytes() * TWICE + pixels * BESIDE);
+    let memory = Memory::take(decoder.total_bytes() * COPIES_WHEN_CHANGED + pixels * EXTRA_BYTES_PER_PIXEL);
     let mut image = DynamicImage::from_decoder(decoder).map_err(damaged)?;
     image.apply_orientation(orientation);
     Ok(Decoded { image, _memory: memory })

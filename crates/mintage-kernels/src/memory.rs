@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use rayon::prelude::*;
 
 /// Values below which splitting the work costs more than it saves.
-const SPLIT: usize = 1 << 13;
+const MIN_SPLIT_VALUES: usize = 1 << 13;
 
 /// Runs `work(chunk)` for the ranges that cut `0..len` into chunks of `size`, on all threads when there is enough.
 pub(super) fn for_chunks(len: usize, size: usize, work: impl Fn(std::ops::Range<usize>) + Sync) {
@@ -24,7 +24,7 @@ pub(super) fn for_chunks(len: usize, size: usize, work: impl Fn(std::ops::Range<
 
 /// Items of `width` values that one task should take, so that tasks are neither tiny nor few.
 pub(super) fn items_a_task(width: usize) -> usize {
-    (SPLIT / width.max(1)).max(1)
+    (MIN_SPLIT_VALUES / width.max(1)).max(1)
 }
 
 /// Ranges that cut `0..len` into one part a thread.

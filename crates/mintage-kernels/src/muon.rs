@@ -11,7 +11,7 @@ use burn::tensor::Tensor;
 
 use super::linear;
 
-const ROUNDS: usize = 5;
+const NEWTON_SCHULZ_STEPS: usize = 5;
 const COEFFICIENTS: [f32; 3] = [3.4445, -4.775, 2.0315];
 
 /// `U Vᵀ` of `x = U S Vᵀ`, about: `[rows, columns]` to the same.
@@ -23,7 +23,7 @@ pub(super) fn orthogonal(x: Tensor<2>) -> Tensor<2> {
     let norm = x.clone().powi_scalar(2).sum().sqrt() + 1e-7;
     let mut x = x / norm.unsqueeze();
     let [a, b, c] = COEFFICIENTS;
-    for _ in 0..ROUNDS {
+    for _ in 0..NEWTON_SCHULZ_STEPS {
         let square = linear(x.clone(), x.clone().transpose(), None);
         let polynomial = square.clone() * b + linear(square.clone(), square, None) * c;
         x = x.clone() * a + linear(polynomial, x, None);

@@ -17,7 +17,7 @@ use super::simd::{multiversion, vector_len, vectorised};
 use super::tiles;
 
 /// Multiplications, or values to sum, below which the work is not split.
-const SPLIT: usize = 1 << 16;
+const MIN_SPLIT_WORK: usize = 1 << 16;
 
 /// `c = scale · a b`, or `c += scale · a b` if `add`, on this thread: `a [m, k]`, `b [k, n]`, `c [m, n]` with
 /// rows `c_row` apart.
@@ -224,7 +224,7 @@ fn product_parallel([m, k, n]: [usize; 3], a: Matrix, b: Matrix, bias: Option<&[
     if m * n == 0 {
         return c;
     }
-    let (rows, cols) = match (m * n * k < SPLIT, m >= n) {
+    let (rows, cols) = match (m * n * k < MIN_SPLIT_WORK, m >= n) {
         (true, _) => (m, n),
         (_, true) => (tall(), n),
         _ => (m, vector_len()),
@@ -301,7 +301,7 @@ fn column_sums(values: &[f32], n: usize, d: usize) -> Vec<f32> {
         add_rows(&values[rows.start * d..rows.end * d], &mut sums);
         sums
     };
-    if n * d < SPLIT {
+    if n * d < MIN_SPLIT_WORK {
         return part(0..n);
     }
     add_in_order(parts(n).into_par_iter().map(part).collect())

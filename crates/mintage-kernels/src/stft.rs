@@ -19,7 +19,7 @@ use super::memory::items_a_task;
 
 /// Below this share of its largest value the sum of squared windows is not divided by: only the outermost values of
 /// a signal lie under so little of any window.
-const LEAST: f32 = 1e-2;
+const MIN_WINDOW_SHARE: f32 = 1e-2;
 
 /// Sizes of a transform: windows of `n` values, even, every `hop`, which divides `n`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +59,7 @@ impl Frames {
             under.iter_mut().zip(&window).for_each(|(sum, w)| *sum += w * w);
         }
         let largest = sums.iter().copied().fold(0.0, f32::max);
-        sums.into_iter().map(|sum| 1.0 / sum.max(LEAST * largest)).collect()
+        sums.into_iter().map(|sum| 1.0 / sum.max(MIN_WINDOW_SHARE * largest)).collect()
     }
 }
 

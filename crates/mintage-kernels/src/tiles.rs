@@ -24,11 +24,11 @@ const SIDE: usize = 16;
 /// 32-bit words of a tile.
 const WORDS: usize = SIDE * SIDE;
 /// Tiles of the inner dimension that are gone through before other sums: so much of both sides stays in the cache.
-const CHUNK: usize = 24;
+const TILES_PER_CHUNK: usize = 24;
 /// Blocks that are laid out together.
 const GROUP: usize = 8;
 /// Multiplications, and sides, below which laying tiles out costs as much as they save.
-const LEAST: usize = 1 << 22;
+const MIN_MULTIPLICATIONS: usize = 1 << 22;
 const LEAST_SIDE: usize = 192;
 
 thread_local! {
@@ -65,7 +65,7 @@ pub fn is_fast(width: usize) -> bool {
 pub(super) fn wanted(sides: [usize; 3]) -> bool {
     FAST.get()
         && sides.iter().all(|&side| side >= LEAST_SIDE)
-        && sides.iter().product::<usize>() >= LEAST
+        && sides.iter().product::<usize>() >= MIN_MULTIPLICATIONS
         && has_fast_products()
 }
 
@@ -84,7 +84,9 @@ pub(super) fn product([m, k, n]: [usize; 3], a: Matrix, b: Matrix, bias: Option<
         #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
         unsafe {
             machine::configured(|| {
-                for chunk in (0..steps).step_by(CHUNK).map(|first| first..steps.min(first + CHUNK)) {
+                for chunk in
+                    (0..steps).step_by(TILES_PER_CHUNK).map(|first| first..steps.min(first + TILES_PER_CHUNK))
+                {
                     for j in cols.clone() {
                         for i in rows.clone() {
                             block([i, j], chunk.clone(), &left, &right, out, [m, n]);

@@ -24,9 +24,9 @@ use crate::{Error, Model, TableRequest};
 /// Rows of fewer learned columns are alike for no reason.
 const MIN_COPY_COLUMNS: usize = 3;
 /// Times that more rows are drawn in the place of those left out.
-const ROUNDS: usize = 5;
+const MAX_REDRAWS: usize = 5;
 /// New values of a column that the page shows.
-const EXAMPLES: usize = 3;
+const EXAMPLES_SHOWN: usize = 3;
 
 /// What was found of the rows of a copy.
 #[derive(Clone, Debug, Serialize)]
@@ -115,7 +115,7 @@ pub fn draw(
     let (n, screen) = (set.len(), Screen::of(set));
     let mut asked = n;
     let (mut rows, mut kept) = (Table::default(), Vec::new());
-    for _ in 0..=ROUNDS {
+    for _ in 0..=MAX_REDRAWS {
         // The first rows of a larger request are those of a smaller one, and identifiers go on.
         rows = model.sample_rows(&TableRequest { n: asked, seed, ..TableRequest::default() }, on)?;
         kept =
@@ -214,7 +214,7 @@ fn column_report(schema: &ColumnSchema, new: &Column, known: &HashSet<String>) -
         known.contains(&spelled(text)) || listed(text).any(|part| known.contains(&spelled(part)))
     };
     let matched = values().filter(|(text, _)| is_known(text)).map(|(_, n)| *n as usize).sum();
-    let examples = values().filter(|(text, _)| !is_known(text)).take(EXAMPLES);
+    let examples = values().filter(|(text, _)| !is_known(text)).take(EXAMPLES_SHOWN);
     ColumnReport {
         name: schema.name.clone(),
         kind: schema.kind.name(),

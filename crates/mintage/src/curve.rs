@@ -10,20 +10,20 @@ use serde_json::Value;
 use crate::{model::ModelConfig, run::METRICS_FILE};
 
 /// Longer series are no curve that anybody waits for.
-const MOST_BYTES: u64 = 64 << 20;
+const MAX_BYTES: u64 = 64 << 20;
 /// Validations without which nothing can be said.
-const LEAST: usize = 6;
+const MIN_VALIDATIONS: usize = 6;
 /// Of a stage: what lies behind it is its end.
-const END: f64 = 0.75;
+const END_OF_STAGE: f64 = 0.75;
 /// An improvement by less than this share of the number is none, whatever the noise.
-const SMALL: f64 = 0.003;
+const MIN_IMPROVEMENT: f64 = 0.003;
 /// The rate of learning falls to nothing at the end of a training, and so every curve is flat there. One that is flat from
 /// here on, before that, is flat for want of anything to learn.
 const STILL_LEARNING: f64 = 0.6;
 /// A number that has risen by this share of its least has got worse.
-const WORSE: f64 = 0.01;
+const MIN_RISE: f64 = 0.01;
 /// Bars of a curve in a line of text, and how many at most.
-const MOST_BARS: usize = 40;
+const MAX_BARS: usize = 40;
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
 /// A number over the steps.
@@ -65,7 +65,7 @@ pub enum Outlook {
 impl Curve {
     /// That of the run in `dir`; nothing where there is none, such as in an exported model.
     pub fn read(dir: &Path) -> Option<Self> {
-        let text = mintage_data::read_text(&dir.join(METRICS_FILE), MOST_BYTES).ok()?;
+        let text = mintage_data::read_text(&dir.join(METRICS_FILE), MAX_BYTES).ok()?;
         let curve = Self::parse(&text);
         (!curve.stages.is_empty()).then_some(curve)
     }
@@ -120,7 +120,7 @@ impl Curve {
         let bar = |value: f64| {
             BARS[((value - low) / (high - low).max(1e-300) * 7.0).round().clamp(0.0, 7.0) as usize]
         };
-        let shown = points.iter().step_by(points.len().div_ceil(MOST_BARS).max(1));
+        let shown = points.iter().step_by(points.len().div_ceil(MAX_BARS).max(1));
         (points.len() > 2).then(|| shown.map(|(_, value)| bar(*value)).collect())
     }
 }
@@ -179,20 +179,21 @@ impl Lines {
 /// times that of one.
 fn outlook(valid: &[(u64, f64)], last_step: u64) -> Option<Outlook> {
     let (first, last) = (valid.first()?, valid.last()?);
-    if valid.len() < LEAST || last.0 <= first.0 || valid.iter().any(|(_, value)| !value.is_finite()) {
+    if valid.len() < MIN_VALIDATIONS || last.0 <= first.0 || valid.iter().any(|(_, value)| !value.is_finite())
+    {
         return None;
     }
-    let end = first.0 as f64 + END * (last.0 - first.0) as f64;
+    let end = first.0 as f64 + END_OF_STAGE * (last.0 - first.0) as f64;
     let at = valid.partition_point(|(step, _)| *step as f64 <= end);
     let ((_, before), (_, after)) = (best(&valid[..at])?, best(&valid[at..])?);
     let least = before.min(after);
-    let bound = (2.0 * noise(&valid[valid.len() / 2..])).max(SMALL * least.abs());
+    let bound = (2.0 * noise(&valid[valid.len() / 2..])).max(MIN_IMPROVEMENT * least.abs());
     if before - after > bound {
         return Some(Outlook::Falling { by: (before - after) / before.abs().max(1e-300) });
     }
     let (step, _) = valid.iter().find(|(_, value)| *value <= least + bound)?;
     let since = *step as f64 / last_step.max(1) as f64;
-    if last.1 > least + bound.max(WORSE * least.abs()) {
+    if last.1 > least + bound.max(MIN_RISE * least.abs()) {
         return Some(Outlook::Rising { since: best(valid)?.0 as f64 / last_step.max(1) as f64 });
     }
     let of_stage = step.saturating_sub(first.0) as f64 / (last.0 - first.0) as f64;

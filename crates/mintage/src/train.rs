@@ -34,8 +34,8 @@ pub struct Control<'a> {
 }
 
 /// Validations and checkpoints over a whole budget.
-const VALIDATIONS: u64 = 20;
-const CHECKPOINTS: u64 = 10;
+const VALIDATIONS_PER_BUDGET: u64 = 20;
+const CHECKPOINTS_PER_BUDGET: u64 = 10;
 /// A checkpoint at least this often, however long the budget.
 const CHECKPOINT_SECS: f64 = 300.0;
 /// Validations and previews take no more than about this share of a budget of time.
@@ -260,8 +260,8 @@ impl Loop<'_> {
                 break StopReason::Early;
             }
             let overdue = self.elapsed() - self.checkpoint_secs > CHECKPOINT_SECS;
-            if overdue || self.due(progress, CHECKPOINTS, self.state.checkpoints) {
-                self.state.checkpoints = (progress * CHECKPOINTS as f64) as u64;
+            if overdue || self.due(progress, CHECKPOINTS_PER_BUDGET, self.state.checkpoints) {
+                self.state.checkpoints = (progress * CHECKPOINTS_PER_BUDGET as f64) as u64;
                 self.checkpoint()?;
             }
         };
@@ -276,7 +276,7 @@ impl Loop<'_> {
             return Ok(false);
         }
         let mut enough = false;
-        if self.due(progress, VALIDATIONS, self.state.validations) {
+        if self.due(progress, VALIDATIONS_PER_BUDGET, self.state.validations) {
             enough = self.validate(progress)?;
             self.cost.validation = self.elapsed() - began;
         }
@@ -400,7 +400,7 @@ impl Loop<'_> {
 
     /// Validates; returns whether it is time to stop early.
     fn validate(&mut self, progress: f64) -> Result<bool, Error> {
-        self.state.validations = (progress * VALIDATIONS as f64) as u64;
+        self.state.validations = (progress * VALIDATIONS_PER_BUDGET as f64) as u64;
         let Some(metrics) = self.validation(progress.min(1.0))? else { return Ok(false) };
         let step = self.state.step;
         self.run.append_metrics(step, "valid", &metrics)?;

@@ -51,15 +51,15 @@ pub fn dials(comparison: &Comparison) -> Vec<Panel> {
 
 fn bars(dial: &str, groups: &[Group]) -> Panel {
     const LEFT: f64 = 118.0;
-    const LONG: f64 = 124.0;
+    const BAR_LENGTH: f64 = 124.0;
     let mut body = String::new();
     for (row, group) in groups.iter().enumerate() {
         let y = 20.0 * row as f64;
-        let x = |score: f64| LEFT + LONG * score / 100.0;
+        let x = |score: f64| LEFT + BAR_LENGTH * score / 100.0;
         let _ = write!(
             body,
             "<text x=\"{}\" y=\"{}\" class=\"label\" text-anchor=\"end\">{}</text>\
-             <rect x=\"{LEFT}\" y=\"{}\" width=\"{LONG}\" height=\"10\" class=\"track\"/>",
+             <rect x=\"{LEFT}\" y=\"{}\" width=\"{BAR_LENGTH}\" height=\"10\" class=\"track\"/>",
             LEFT - 6.0,
             y + 14.0,
             escaped(&short(&group.label, 20)),
@@ -75,7 +75,7 @@ fn bars(dial: &str, groups: &[Group]) -> Panel {
             "<rect x=\"{LEFT}\" y=\"{}\" width=\"{:.1}\" height=\"10\" class=\"new\"/>\
              <text x=\"{}\" y=\"{}\" class=\"label\">{}</text>",
             y + 5.0,
-            LONG * found.mean / 100.0,
+            BAR_LENGTH * found.mean / 100.0,
             x(100.0) + 6.0,
             y + 14.0,
             found.text_of(1),

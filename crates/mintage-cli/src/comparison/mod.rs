@@ -52,7 +52,7 @@ impl Member {
         let path = dir.join("config.json");
         let text = mintage_data::read_text(&path, report_view::MAX_BYTES)?;
         let config: Value =
-            serde_json::from_str(&text).map_err(|e| CliError::bare(format!("{}: {e}", path.display())))?;
+            serde_json::from_str(&text).map_err(|e| CliError::message(format!("{}: {e}", path.display())))?;
         let built = ModelConfig::load(&dir).ok();
         let parameters = built.as_ref().and_then(|config| {
             let device = DeviceChoice::Cpu.open().ok()?;

@@ -21,7 +21,7 @@ pub fn html(
     about: &[String],
     commands: &[String],
 ) -> Result<String, CliError> {
-    let fail = |error: minijinja::Error| CliError::bare(format!("the page cannot be drawn: {error}"));
+    let fail = |error: minijinja::Error| CliError::message(format!("the page cannot be drawn: {error}"));
     let mut pages = Environment::new();
     pages.add_template("page.html", include_str!("page.html")).map_err(fail)?;
     let charts = |panels: Vec<Panel>| -> Vec<Value> {

@@ -265,7 +265,7 @@ fn of_all(made_by: Vec<Provenance>, real: usize) -> Option<Provenance> {
 /// The same of clips, moving.
 fn film(path: &Path, members: &[Member], args: &Compare, context: &mut Context) -> Result<(), CliError> {
     if !path.extension().is_some_and(|suffix| suffix.eq_ignore_ascii_case("gif")) {
-        return Err(CliError::bare(format!("{}: clips are compared in a .gif", path.display())));
+        return Err(CliError::message(format!("{}: clips are compared in a .gif", path.display())));
     }
     let request =
         VideoRequest { n: COLUMNS, seed: context.settings.seed_or_default(), ..VideoRequest::default() };

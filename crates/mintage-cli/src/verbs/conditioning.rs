@@ -24,7 +24,7 @@ pub fn vary_or_continue<T>(
     read: impl Fn(&Path) -> Result<T, CliError>,
 ) -> Result<Conditioning<T>, CliError> {
     Ok(match (&args.like, &args.continued) {
-        (Some(_), Some(_)) => return Err(CliError::bare("--like and --continue cannot be met together")),
+        (Some(_), Some(_)) => return Err(CliError::message("--like and --continue cannot be met together")),
         (Some(path), None) => Conditioning::Vary { item: read(path)?, strength: args.strength },
         (None, Some(path)) => Conditioning::Continue { item: read(path)? },
         (None, None) => Conditioning::None,

@@ -31,7 +31,8 @@ use crate::{
 
 /// Pages of ours have this near their beginning.
 const OURS: &str = "content=\"mintage copy\"";
-const BEGINNING: u64 = 400;
+/// Bytes of the beginning of a page that are searched for it.
+const MARK_WITHIN_BYTES: u64 = 400;
 
 pub fn run(args: &Copy, context: &mut Context) -> CliResult {
     let mut recipe = recipe(args, context)?;
@@ -155,7 +156,7 @@ fn page_of(args: &Copy) -> Result<PathBuf, CliError> {
     let mut beginning = Vec::new();
     if page.exists() {
         let file = mintage_data::open_regular(&page)?;
-        file.take(BEGINNING).read_to_end(&mut beginning).map_err(CliError::io(&page))?;
+        file.take(MARK_WITHIN_BYTES).read_to_end(&mut beginning).map_err(CliError::io(&page))?;
         if !String::from_utf8_lossy(&beginning).contains(OURS) {
             let message = format!("{}: is there already, and is no page of a copy", page.display());
             return Err(CliError::new(message, "--page names another file"));

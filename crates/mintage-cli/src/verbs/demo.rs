@@ -34,8 +34,8 @@ const DATABASE: &[u8] = include_bytes!("../../assets/demo.db");
 const TABLE: &str = "products";
 const COLUMN: &str = "photo";
 const LABEL: &str = "category";
-/// New rows, about.
-const NEW: usize = 40;
+/// New images in rows of the database, about: a page of them.
+const NEW_IMAGES: usize = 40;
 const ROWS: &str = "census";
 const ROWS_LABEL: &str = "income";
 const NEW_ROWS: usize = 500;
@@ -49,7 +49,7 @@ const NEW_TUNES: usize = 5;
 /// Share of the time that texts get, and tunes.
 const SEQUENCES_SHARE: f64 = 0.5;
 /// Bars of a new tune.
-const BARS: usize = 8;
+const TUNE_BARS: usize = 8;
 
 /// What the demo makes in its folder.
 struct Places {
@@ -204,9 +204,9 @@ fn extend_tunes(args: &Demo, places: &Places, context: &mut Context) -> Result<b
     let what = (TUNES, "tune", None);
     let Some(model) = learn_documents(args, places, what, &places.tunes, context)? else { return Ok(false) };
     let seed = context.settings.seed_or_default();
-    let request = MusicRequest { n: NEW_TUNES, bars: Some(BARS), seed, ..MusicRequest::default() };
+    let request = MusicRequest { n: NEW_TUNES, bars: Some(TUNE_BARS), seed, ..MusicRequest::default() };
     let tunes = model.sample_tunes(&request, &mut |_, _| {})?;
-    let provenance = model.provenance(seed, json!({ "bars": BARS }));
+    let provenance = model.provenance(seed, json!({ "bars": TUNE_BARS }));
     let row = |i: usize| Ok((tunes[i].to_midi(&provenance.to_json()), None));
     append_blobs(&places.database, TUNES, "tune", None, tunes.len(), &row, &provenance)?;
     if let Some(tune) = tunes.iter().find(|tune| !tune.is_empty()) {
@@ -273,7 +273,7 @@ fn make_new(
     let seed = context.settings.seed_or_default();
     let ImageParts { codec, .. } = model.images()?;
     let classes = &codec.classes;
-    let per_class = (NEW / classes.len().max(1)).max(1);
+    let per_class = (NEW_IMAGES / classes.len().max(1)).max(1);
     let mut all = Images { shape: codec.shape, pixels: vec![], labels: vec![], classes: classes.clone() };
     for (index, class) in classes.iter().enumerate() {
         // A seed of its own, so that the classes are not variations of the same noise.

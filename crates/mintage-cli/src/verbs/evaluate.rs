@@ -22,7 +22,7 @@ use crate::{
 pub fn run(args: &Evaluate, context: &mut Context) -> CliResult {
     let limits = args.fail_under.iter().map(|text| limit(text)).collect::<Result<Vec<_>, _>>()?;
     if args.n == Some(0) {
-        return Err(CliError::bare("-n must be at least 1"));
+        return Err(CliError::message("-n must be at least 1"));
     }
     let model = context.load(&args.model)?;
     let data = context.data_of(&model, &args.moved)?;

@@ -58,7 +58,7 @@ pub fn run(args: &Reconstruct, context: &mut Context) -> CliResult {
 /// Data of the holdout, which the model never saw.
 fn held_out(args: &Reconstruct, model: &Model, context: &mut Context) -> Result<Images, CliError> {
     if args.n == 0 {
-        return Err(CliError::bare("-n must be at least 1"));
+        return Err(CliError::message("-n must be at least 1"));
     }
     let data = context.data_of(model, &args.moved)?;
     let chosen = spread(&data.splits().holdout, args.n);
@@ -71,7 +71,7 @@ fn held_out(args: &Reconstruct, model: &Model, context: &mut Context) -> Result<
     match data {
         AnyData::Image(set) => Ok(set.images(&chosen)?),
         AnyData::Table(_) | AnyData::Sequence(_) | AnyData::Audio(_) | AnyData::Video(_) => {
-            Err(CliError::bare("only images, sounds and clips are reconstructed"))
+            Err(CliError::message("only images, sounds and clips are reconstructed"))
         }
     }
 }
@@ -83,7 +83,7 @@ pub fn decode(files: &[PathBuf], model: &Model) -> Result<Images, CliError> {
     for file in files {
         let bytes = mintage_data::read_item_file(file)?;
         let image = codec.decode(&bytes);
-        pixels.extend(image.map_err(|why| CliError::bare(format!("{}: {why}", file.display())))?);
+        pixels.extend(image.map_err(|why| CliError::message(format!("{}: {why}", file.display())))?);
     }
     Ok(Images { shape: codec.shape, pixels, labels: Vec::new(), classes: codec.classes.clone() })
 }

@@ -125,7 +125,7 @@ pub fn draw(model: &Model, request: &ImageRequest, context: &mut Context) -> Res
 
 fn check(args: &Sample) -> Result<(), CliError> {
     if args.n == Some(0) {
-        return Err(CliError::bare("-n must be at least 1"));
+        return Err(CliError::message("-n must be at least 1"));
     }
     if !(args.temperature.is_finite() && args.temperature >= 0.0) {
         return Err(CliError::new("--temperature must be 0 or more", "1 is the model's own distribution"));
@@ -143,10 +143,10 @@ fn check(args: &Sample) -> Result<(), CliError> {
         ));
     }
     if args.top_k == Some(0) {
-        return Err(CliError::bare("--top-k must be at least 1"));
+        return Err(CliError::message("--top-k must be at least 1"));
     }
     if args.top_p.is_some_and(|p| !(p > 0.0 && p <= 1.0)) {
-        return Err(CliError::bare("--top-p must lie between 0 and 1"));
+        return Err(CliError::message("--top-p must lie between 0 and 1"));
     }
     Ok(())
 }
@@ -257,7 +257,7 @@ fn write(
             let rows = append_rows(path, table, column, label.as_deref(), images, provenance)?;
             report_rows(rows, path, table, column, context);
         }
-        (Target::Database(_), None) => return Err(CliError::bare("no table was chosen")),
+        (Target::Database(_), None) => return Err(CliError::message("no table was chosen")),
     }
     Ok(Outcome::Done)
 }

@@ -130,7 +130,7 @@ fn depth(args: &Sample) -> Result<WavDepth, CliError> {
 fn sound(path: &Path, model: &Model) -> Result<Vec<f32>, CliError> {
     let bytes = mintage_data::read_item_file(path)?;
     let found = model.sounds()?.codec.decode(bytes);
-    found.map_err(|why| CliError::bare(format!("{}: {why}", path.display())))
+    found.map_err(|why| CliError::message(format!("{}: {why}", path.display())))
 }
 
 fn target(out: &str) -> Result<Target, CliError> {
@@ -158,7 +158,7 @@ fn check(args: &Sample, model: &Model) -> Result<(), CliError> {
 }
 
 /// Between a sound and the next, in seconds.
-const PAUSE: f64 = 0.3;
+const PAUSE_SECS: f64 = 0.3;
 
 /// `mintage reconstruct`: each original, and behind it what comes back through the codec, one after another.
 pub fn reconstruct(args: &Reconstruct, model: &Model, context: &mut Context) -> CliResult {
@@ -173,7 +173,7 @@ pub fn reconstruct(args: &Reconstruct, model: &Model, context: &mut Context) -> 
     may_write(&out, ExistsChoice::Fail)?;
     make_parent(&out)?;
     let info = model.sounds()?.info;
-    let pause = vec![0.0; (PAUSE * f64::from(info.rate_hz)) as usize * info.channels];
+    let pause = vec![0.0; (PAUSE_SECS * f64::from(info.rate_hz)) as usize * info.channels];
     let (mut samples, mut ratios, mut distances) = (Vec::new(), Vec::new(), Vec::new());
     for original in &originals {
         let back = model.reconstruct_sound(original)?;
@@ -207,10 +207,10 @@ pub fn reconstruct(args: &Reconstruct, model: &Model, context: &mut Context) -> 
 /// Sounds of the holdout, which the model never heard.
 fn held_out(args: &Reconstruct, model: &Model, context: &mut Context) -> Result<Vec<Vec<f32>>, CliError> {
     if args.n == 0 {
-        return Err(CliError::bare("-n must be at least 1"));
+        return Err(CliError::message("-n must be at least 1"));
     }
     let AnyData::Audio(set) = context.data_of(model, &args.moved)? else {
-        return Err(CliError::bare("the source does not hold sounds any more"));
+        return Err(CliError::message("the source does not hold sounds any more"));
     };
     let chosen = spread(&set.splits().holdout, args.n);
     match chosen.is_empty() {

@@ -19,7 +19,7 @@ use serde_json::json;
 use super::{
     flags::{self, Kind},
     places::{columns, in_samples, make_parent, may_write, report_rows, stands_beside},
-    sample_text::{WAY, check_choice, choice, conditioning, label, lengths, warn_of_length},
+    sample_text::{INTERPOLATION_STEPS, check_choice, choice, conditioning, label, lengths, warn_of_length},
 };
 use crate::{
     args::Sample,
@@ -57,7 +57,7 @@ pub fn run(args: &Sample, model: &Model, context: &mut Context) -> CliResult {
         Target::File(path, _) => may_write(path, args.if_exists)?,
         Target::Folder(path) | Target::Database(path) => stands_beside(path, args.if_exists)?,
     }
-    let n = args.n.unwrap_or(if args.between.is_empty() { 1 } else { WAY });
+    let n = args.n.unwrap_or(if args.between.is_empty() { 1 } else { INTERPOLATION_STEPS });
     if n > 1 && matches!(target, Target::File(..)) {
         return Err(CliError::new("a file holds one tune", "give a folder/ for several"));
     }
@@ -174,7 +174,7 @@ fn target(out: &str) -> Result<Target, CliError> {
 /// A tune of a file.
 fn tune(path: &Path) -> Result<Score, CliError> {
     let bytes = mintage_data::read_item_file(path)?;
-    Score::from_midi(&bytes).map_err(|error| CliError::bare(format!("{}: {error}", path.display())))
+    Score::from_midi(&bytes).map_err(|error| CliError::message(format!("{}: {error}", path.display())))
 }
 
 /// "3/4".

@@ -31,7 +31,7 @@ const BETWEEN: &str = "\n\n――――――――\n\n";
 /// The column of texts where the data had none.
 const COLUMN: &str = "text";
 /// Steps on the way from one document to another.
-pub const WAY: usize = 8;
+pub const INTERPOLATION_STEPS: usize = 8;
 
 /// Where texts go.
 #[derive(Debug, PartialEq)]
@@ -63,12 +63,12 @@ pub fn run(args: &Sample, model: &Model, context: &mut Context) -> CliResult {
             thousands(sees)
         ));
     }
-    let n = args.n.unwrap_or(if args.between.is_empty() { 1 } else { WAY });
+    let n = args.n.unwrap_or(if args.between.is_empty() { 1 } else { INTERPOLATION_STEPS });
     let conditioning = conditioning(args, |path| {
         let text = text(path)?;
         check_letters(codec, &text)?;
         match text.trim().is_empty() {
-            true => Err(CliError::bare(format!("{}: there is no text in it", path.display()))),
+            true => Err(CliError::message(format!("{}: there is no text in it", path.display()))),
             false => Ok(text),
         }
     })?;
@@ -225,16 +225,16 @@ pub fn write_rows(
 fn target(out: &str) -> Result<Target, CliError> {
     let path = &*path_of(out);
     let suffix = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
-    const ROWS: [&str; 10] =
+    const ROW_SUFFIXES: [&str; 10] =
         ["csv", "tsv", "jsonl", "ndjson", "parquet", "db", "db3", "sqlite", "sqlite3", "gz"];
-    const OTHERS: [&str; 9] = ["png", "jpg", "jpeg", "gif", "webp", "bmp", "mid", "midi", "wav"];
+    const OTHER_SUFFIXES: [&str; 9] = ["png", "jpg", "jpeg", "gif", "webp", "bmp", "mid", "midi", "wav"];
     Ok(match suffix.as_str() {
         _ if out == "-" => Target::Stdout,
         _ if out.ends_with(['/', std::path::MAIN_SEPARATOR]) || path.is_dir() => {
             Target::Folder(path.to_owned())
         }
-        suffix if ROWS.contains(&suffix) || out.contains("://") => Target::Rows(out.to_owned()),
-        suffix if OTHERS.contains(&suffix) => {
+        suffix if ROW_SUFFIXES.contains(&suffix) || out.contains("://") => Target::Rows(out.to_owned()),
+        suffix if OTHER_SUFFIXES.contains(&suffix) => {
             return Err(CliError::new(
                 format!("{out}: this model makes texts"),
                 "end it with .txt for a text, / for a folder, .csv, .jsonl, .parquet or .db for rows; - is stdout",
@@ -336,7 +336,9 @@ pub fn label(args: &Sample, model: &Model) -> Result<Option<String>, CliError> {
     let [condition] = &args.condition[..] else {
         return match args.condition.is_empty() {
             true => Ok(None),
-            false => Err(CliError::bare("only one --where can be met at a time: the model knows one label")),
+            false => {
+                Err(CliError::message("only one --where can be met at a time: the model knows one label"))
+            }
         };
     };
     let Some((column, value)) = condition.split_once('=') else {
@@ -359,10 +361,10 @@ pub fn label(args: &Sample, model: &Model) -> Result<Option<String>, CliError> {
 /// Values of length and choice that have no meaning for any sequence.
 pub fn check_choice(args: &Sample) -> Result<(), CliError> {
     if args.length == Some(0) {
-        return Err(CliError::bare("--length must be at least 1"));
+        return Err(CliError::message("--length must be at least 1"));
     }
     if args.min_p.is_some_and(|p| !(0.0..=1.0).contains(&p)) {
-        return Err(CliError::bare("--min-p must lie between 0 and 1"));
+        return Err(CliError::message("--min-p must lie between 0 and 1"));
     }
     if !(args.repetition.is_finite() && args.repetition >= 1.0) {
         return Err(CliError::new(
@@ -378,7 +380,7 @@ fn check(args: &Sample) -> Result<(), CliError> {
     flags::check(args, Kind::Text)?;
     check_choice(args)?;
     if args.stop.iter().any(String::is_empty) {
-        return Err(CliError::bare("--stop needs a text that is not empty"));
+        return Err(CliError::message("--stop needs a text that is not empty"));
     }
     Ok(())
 }

@@ -154,7 +154,7 @@ fn clip(path: &Path, model: &Model) -> Result<Vec<u8>, CliError> {
 
 fn length(args: &Sample) -> Result<VideoLength, CliError> {
     match (args.frames, args.seconds) {
-        (Some(_), Some(_)) => Err(CliError::bare("--frames and --seconds cannot be met together")),
+        (Some(_), Some(_)) => Err(CliError::message("--frames and --seconds cannot be met together")),
         (Some(frames), None) => Ok(VideoLength::Frames(frames)),
         (None, Some(secs)) => Ok(VideoLength::Seconds(secs)),
         (None, None) => Ok(VideoLength::Own),
@@ -250,10 +250,10 @@ fn files(args: &Reconstruct, model: &Model) -> Result<Vec<Clips>, CliError> {
 /// Clips of the holdout, which the model never saw, some in a row.
 fn held_out(args: &Reconstruct, model: &Model, context: &mut Context) -> Result<Vec<Clips>, CliError> {
     if args.n == 0 {
-        return Err(CliError::bare("-n must be at least 1"));
+        return Err(CliError::message("-n must be at least 1"));
     }
     let AnyData::Video(set) = context.data_of(model, &args.moved)? else {
-        return Err(CliError::bare("the source does not hold clips any more"));
+        return Err(CliError::message("the source does not hold clips any more"));
     };
     let chosen = spread(&set.splits().holdout, args.n);
     match chosen.is_empty() {

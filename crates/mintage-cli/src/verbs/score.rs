@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The least conforming items that are named at the end.
-const NAMED: usize = 3;
+const ITEMS_NAMED: usize = 3;
 
 pub fn run(args: &Score, context: &mut Context) -> CliResult {
     let model = context.load(&args.model)?;
@@ -63,7 +63,7 @@ fn summary(scores: &[ItemScore]) -> String {
     let mut sorted: Vec<&ItemScore> = scores.iter().collect();
     sorted.sort_by(|a, b| a.conformity.total_cmp(&b.conformity));
     let least: Vec<String> =
-        sorted.iter().take(NAMED).map(|s| format!("{} ({})", s.name, number(s.conformity))).collect();
+        sorted.iter().take(ITEMS_NAMED).map(|s| format!("{} ({})", s.name, number(s.conformity))).collect();
     let items = count(scores.len(), "item");
     format!("{items}, conformity {} of 100 on the average; least: {}", number(mean), least.join(", "))
 }

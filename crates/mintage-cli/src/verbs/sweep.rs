@@ -38,11 +38,11 @@ use crate::{
 };
 
 /// How long a dry run tries out each model, to tell how fast it is.
-const TRIAL: &str = "2s";
+const TRIAL_TIME: &str = "2s";
 
 pub fn run(args: &Sweep, context: &mut Context) -> CliResult {
     if args.n == Some(0) {
-        return Err(CliError::bare("-n must be at least 1"));
+        return Err(CliError::message("-n must be at least 1"));
     }
     match &args.resume {
         Some(name) => resume(args, name, context),
@@ -81,7 +81,7 @@ fn fresh(args: &Sweep, context: &mut Context) -> CliResult {
     if is_there {
         context.ui.field("sweep", &format!("{}: the plan is the same, going on with it", shell(&sweep.dir)));
     }
-    sweep.go(args, &data, context)
+    sweep.run_all(args, &data, context)
 }
 
 fn resume(args: &Sweep, name: &str, context: &mut Context) -> CliResult {
@@ -115,7 +115,7 @@ fn resume(args: &Sweep, name: &str, context: &mut Context) -> CliResult {
     let sweep = Running::new(plan, dir, &data)?;
     match args.dry_run {
         true => sweep.dry_run(&data, context),
-        false => sweep.go(args, &data, context),
+        false => sweep.run_all(args, &data, context),
     }
 }
 
@@ -254,7 +254,7 @@ impl Running {
     }
 
     /// Trains and judges whatever is missing, and shows what came out.
-    fn go(mut self, args: &Sweep, data: &AnyData, context: &mut Context) -> CliResult {
+    fn run_all(mut self, args: &Sweep, data: &AnyData, context: &mut Context) -> CliResult {
         fs::create_dir_all(&self.dir).map_err(CliError::io(&self.dir))?;
         let lock = run::lock(&self.dir)?;
         if !self.dir.join(run::SWEEP_FILE).is_file() {
@@ -537,7 +537,7 @@ impl Running {
     /// Seconds of a step, tried out in a folder that is thrown away.
     fn secs_a_step(&self, cell: Cell, data: &AnyData, context: &mut Context) -> Result<f64, CliError> {
         let mut recipe = self.plan.recipe_of(cell);
-        (recipe.train.steps, recipe.train.time, recipe.train.previews) = (None, TRIAL.to_owned(), 0);
+        (recipe.train.steps, recipe.train.time, recipe.train.previews) = (None, TRIAL_TIME.to_owned(), 0);
         let folder = tempfile::tempdir().map_err(CliError::io("the folder for temporary files"))?;
         let mut run = Run::create(&folder.path().join("trial"), &recipe)?;
         let clock = clock();

@@ -56,7 +56,7 @@ fn fresh(args: &Train, context: &mut Context) -> CliResult {
         None => free_name(&context.settings.runs, resolved.config.family().name(), &recipe.data.source),
     };
     let run = Run::create(&context.settings.runs.join(name), &recipe)?;
-    go(&recipe, &data, run, context)
+    run_training(&recipe, &data, run, context)
 }
 
 /// The recipe that the flags name, with them laid over it, and its text. Whatever is wrong with the flags shows before the
@@ -271,7 +271,7 @@ fn resume(args: &Train, name: Option<&str>, context: &mut Context) -> CliResult 
     let run = Run::resume(&dir)?;
     let path = dir.join("recipe.toml");
     mintage_data::atomic_write(&path, recipe.to_toml().as_bytes()).map_err(CliError::io(path))?;
-    go(&recipe, &data, run, context)
+    run_training(&recipe, &data, run, context)
 }
 
 /// An error when a finished run has used up its budget and was given no more, or would stop as it did before.
@@ -330,7 +330,7 @@ fn latest(runs: &Path) -> Result<PathBuf, CliError> {
 }
 
 /// How training ended.
-pub struct End {
+pub struct TrainSummary {
     pub reason: StopReason,
     pub step: u64,
     pub secs: f64,
@@ -338,7 +338,12 @@ pub struct End {
 }
 
 /// Trains with progress on stderr and events where `--json` says; Ctrl-C stops after the present step.
-pub fn learn(recipe: &Recipe, data: &AnyData, run: &mut Run, context: &mut Context) -> Result<End, CliError> {
+pub fn learn(
+    recipe: &Recipe,
+    data: &AnyData,
+    run: &mut Run,
+    context: &mut Context,
+) -> Result<TrainSummary, CliError> {
     let stop = interrupt::watch();
     let clock = clock();
     let control = Control { stop, clock: &clock };
@@ -355,12 +360,12 @@ pub fn learn(recipe: &Recipe, data: &AnyData, run: &mut Run, context: &mut Conte
     });
     ui.clear();
     let (step, secs, valid) = end;
-    Ok(End { reason: reason?, step, secs, valid })
+    Ok(TrainSummary { reason: reason?, step, secs, valid })
 }
 
 /// Trains, and says at the end where the run is, what it scored and what to type next.
-fn go(recipe: &Recipe, data: &AnyData, mut run: Run, context: &mut Context) -> CliResult {
-    let End { reason, step, secs, valid } = learn(recipe, data, &mut run, context)?;
+fn run_training(recipe: &Recipe, data: &AnyData, mut run: Run, context: &mut Context) -> CliResult {
+    let TrainSummary { reason, step, secs, valid } = learn(recipe, data, &mut run, context)?;
     let dir = shell(run.dir());
     let steps = thousands(step as usize);
     let ui = &context.ui;

@@ -26,7 +26,7 @@ pub const SEGMENT_SECONDS: f64 = 1.0;
 pub const SEGMENT_STEP: usize = 256;
 
 const RATES_HZ: std::ops::RangeInclusive<u32> = 4_000..=48_000;
-const SECONDS: std::ops::RangeInclusive<f64> = 0.05..=60.0;
+const SEGMENT_SECS: std::ops::RangeInclusive<f64> = 0.05..=60.0;
 /// A file of more is no codec.
 const MAX_CODEC_BYTES: u64 = 16 << 20;
 const FILE: &str = "audio.json";
@@ -71,7 +71,7 @@ impl AudioFormat {
             return Err(Error::bad("channels", format!("must be 1 or 2, not {channels}"))
                 .with_hint("sounds of more channels are mixed"));
         }
-        if let Some(secs) = spec.seconds.filter(|secs| !SECONDS.contains(secs)) {
+        if let Some(secs) = spec.seconds.filter(|secs| !SEGMENT_SECS.contains(secs)) {
             return Err(Error::bad("seconds", format!("must be 0.05 to 60, not {secs}"))
                 .with_hint("it is the length of what a model makes at a time, not of the sounds"));
         }
@@ -114,7 +114,7 @@ impl AudioFormat {
         }
         let text = fs::read(&path).map_err(Error::io(&path))?;
         let codec: Self = serde_json::from_slice(&text).map_err(|e| damaged(&path, e))?;
-        let longest = (SECONDS.end() * f64::from(codec.rate_hz)) as usize + SEGMENT_STEP;
+        let longest = (SEGMENT_SECS.end() * f64::from(codec.rate_hz)) as usize + SEGMENT_STEP;
         let is_sane = RATES_HZ.contains(&codec.rate_hz)
             && (1..=2).contains(&codec.channels)
             && (-60.0..=0.0).contains(&codec.loudness_dbfs)

@@ -4,18 +4,18 @@
 //! others, do not count. It is the gate of ITU-R BS.1770 without its filter, which is made for loudspeakers.
 
 /// Blocks a second.
-const BLOCKS: u32 = 20;
+const BLOCKS_PER_SEC: u32 = 20;
 /// Nothing below −60 dBFS is heard.
-const SILENCE: f32 = 1e-3;
+const SILENCE_LEVEL: f32 = 1e-3;
 /// Peaks stay below −1 dBFS: what is made from them may overshoot a little.
-const HEADROOM: f32 = 0.891_251;
+const MAX_PEAK: f32 = 0.891_251;
 /// From 1 % of full scale on an offset is taken out.
-const OFFSET: f64 = 0.01;
+const MIN_OFFSET: f64 = 0.01;
 /// Shorter sounds are none.
 const SHORTEST_SECONDS: f64 = 0.01;
 
 /// Channels of which less than this share of the power is left when they are mixed cancel each other out.
-const CANCELLED: f64 = 0.02;
+const MIN_POWER_LEFT: f64 = 0.02;
 
 /// Listens to whether channels cancel each other out when they are mixed to one: the voices of a stereo track whose
 /// one side is upside down would be gone.
@@ -44,7 +44,7 @@ impl Phases {
         let n = self.alone.len();
         let loudest = (0..n).rev().max_by(|&a, &b| self.alone[a].total_cmp(&self.alone[b]))?;
         let all: f64 = self.alone.iter().sum();
-        (self.mixed * (n as f64) < CANCELLED * all).then_some(loudest)
+        (self.mixed * (n as f64) < MIN_POWER_LEFT * all).then_some(loudest)
     }
 }
 
@@ -88,7 +88,7 @@ impl Meter {
     }
 
     pub fn add(&mut self, samples: &[f32]) {
-        let block = u64::from(self.rate_hz.div_ceil(BLOCKS));
+        let block = u64::from(self.rate_hz.div_ceil(BLOCKS_PER_SEC));
         for frame in samples.chunks_exact(self.channels) {
             if self.frames.is_multiple_of(block) {
                 self.blocks.push([[0.0; 2]; 2]);
@@ -113,21 +113,21 @@ impl Meter {
         let mut offset = [0.0; 2];
         for channel in 0..self.channels {
             let mean = self.blocks.iter().map(|sums| sums[channel][0]).sum::<f64>() / self.frames as f64;
-            offset[channel] = if mean.abs() > OFFSET { mean as f32 } else { 0.0 };
+            offset[channel] = if mean.abs() > MIN_OFFSET { mean as f32 } else { 0.0 };
         }
         let peak = (0..self.channels)
             .map(|c| (self.high[c] - offset[c]).max(offset[c] - self.low[c]))
             .fold(0.0, f32::max);
-        if peak < SILENCE {
+        if peak < SILENCE_LEVEL {
             return Err("is silent: nothing in it is louder than −60 dBFS".to_owned());
         }
         let target = f64::from(10f32.powf(loudness_dbfs / 20.0));
-        let gain = (target / self.loud_rms(offset)).min(f64::from(HEADROOM / peak));
+        let gain = (target / self.loud_rms(offset)).min(f64::from(MAX_PEAK / peak));
         Ok(Level { offset, gain: gain as f32 })
     }
 
     fn loud_rms(&self, offset: [f32; 2]) -> f64 {
-        let block = u64::from(self.rate_hz.div_ceil(BLOCKS));
+        let block = u64::from(self.rate_hz.div_ceil(BLOCKS_PER_SEC));
         let powers: Vec<f64> = (0u64..)
             .zip(&self.blocks)
             .map(|(at, sums)| {
@@ -143,7 +143,7 @@ impl Meter {
             let loud: Vec<f64> = powers.iter().copied().filter(|&power| power > gate).collect();
             (!loud.is_empty()).then(|| loud.iter().sum::<f64>() / loud.len() as f64)
         };
-        let mean = above(f64::from(SILENCE * SILENCE)).or(above(0.0)).unwrap_or(1.0);
+        let mean = above(f64::from(SILENCE_LEVEL * SILENCE_LEVEL)).or(above(0.0)).unwrap_or(1.0);
         above(mean / 10.0).unwrap_or(mean).sqrt()
     }
 }
@@ -161,9 +161,9 @@ impl Clipping {
     /// From here on a sample may have been cut off; eight bits reach no further than 0.992.
     const FULL_SCALE: f32 = 0.99;
     /// Shorter runs happen by themselves.
-    const RUN: u64 = 3;
+    const MIN_CLIPPED_RUN: u64 = 3;
     /// From one sample in so many on a sound is called clipped.
-    const SHARE: u64 = 10_000;
+    const SAMPLES_PER_CLIPPED: u64 = 10_000;
 
     pub fn add(&mut self, planes: &[Vec<f32>]) {
         self.last.resize(planes.len(), (0.0, 0));
@@ -172,15 +172,15 @@ impl Clipping {
             for &sample in plane {
                 *run = if sample == *last { *run + 1 } else { 1 };
                 *last = sample;
-                if sample.abs() >= Self::FULL_SCALE && *run >= Self::RUN {
-                    self.clipped += if *run == Self::RUN { Self::RUN } else { 1 };
+                if sample.abs() >= Self::FULL_SCALE && *run >= Self::MIN_CLIPPED_RUN {
+                    self.clipped += if *run == Self::MIN_CLIPPED_RUN { Self::MIN_CLIPPED_RUN } else { 1 };
                 }
             }
         }
     }
 
     pub fn is_clipped(&self) -> bool {
-        self.clipped > 0 && self.clipped * Self::SHARE >= self.samples
+        self.clipped > 0 && self.clipped * Self::SAMPLES_PER_CLIPPED >= self.samples
     }
 }
 
@@ -216,7 +216,7 @@ mod tests {
         let mut clicks = sine(0.001, 8000);
         clicks[4000] = 0.9;
         let Level { gain, .. } = level(&clicks).unwrap();
-        assert!((0.9 * gain - HEADROOM).abs() < 1e-4, "{gain}");
+        assert!((0.9 * gain - MAX_PEAK).abs() < 1e-4, "{gain}");
         let huge = [3e38, -3e38].repeat(100);
         let level = level(&huge).unwrap();
         assert!(level.apply(&huge, 1).all(|word| (word as i16).unsigned_abs() <= 29_205));

@@ -3,7 +3,7 @@
 use rubato::{Fft, FixedSync, Indexing, Resampler as _, audioadapter_buffers::direct::InterleavedSlice};
 
 /// Samples that are transformed at a time, at the lower rate: so sharp is the edge of what is kept.
-const BLOCK: u64 = 1024;
+const BLOCK_SAMPLES: u64 = 1024;
 /// What the channel in the middle and those behind add to either side (ITU-R BS.775): −3 dB.
 const SURROUND: f32 = std::f32::consts::FRAC_1_SQRT_2;
 
@@ -30,7 +30,7 @@ impl Resampler {
             false => {
                 // Whole periods of both rates, and an even number of them: half of a block is the delay, in whole samples.
                 let period = from / common_divisor(from, to);
-                let periods = (BLOCK * from / from.min(to)).div_ceil(period).next_multiple_of(2);
+                let periods = (BLOCK_SAMPLES * from / from.min(to)).div_ceil(period).next_multiple_of(2);
                 let block = (periods * period) as usize;
                 let made = Fft::new(from as usize, to as usize, block, channels, FixedSync::Both);
                 Some(made.map_err(|error| error.to_string())?)

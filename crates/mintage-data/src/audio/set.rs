@@ -22,13 +22,13 @@ use crate::{
 /// Samples are kept in memory up to this many bytes.
 const MEMORY_LIMIT: usize = 512 << 20;
 /// Sounds looked at to find the rate.
-const SURVEYED: usize = 400;
+const SURVEYED_SOUNDS: usize = 400;
 /// Longer sounds are decoded twice while opening, so as never to lie in memory: 17 minutes at 16 kHz.
-const LONG: usize = 16 << 20;
+const MAX_SAMPLES_IN_MEMORY: usize = 16 << 20;
 /// Sounds decoded at a time while opening, at least, which bounds memory.
-const CHUNK: usize = 16;
+const MIN_SOUNDS_PER_CHUNK: usize = 16;
 /// A single sound is learned from in so many parts, of which the last two are held out and one validates.
-const PARTS: u64 = 20;
+const PARTS_OF_ONE_SOUND: u64 = 20;
 const VALID_PART: u64 = 9;
 const HELD_PARTS: u64 = 2;
 
@@ -321,7 +321,7 @@ fn items_in(frames: u64, codec: &AudioFormat) -> u32 {
 /// The codec that the specification and the headers of some of the sounds ask for.
 fn survey(places: &Places, spec: &SourceSpec, notes: &mut Vec<String>) -> Result<AudioFormat, Error> {
     let header = |item: usize| input(places, item).and_then(Reader::open).map(|reader| reader.format());
-    let looked: Vec<_> = evenly(places.len(), SURVEYED).into_par_iter().map(header).collect();
+    let looked: Vec<_> = evenly(places.len(), SURVEYED_SOUNDS).into_par_iter().map(header).collect();
     let mut counts: HashMap<u32, usize> = HashMap::new();
     for format in looked.iter().flatten() {
         *counts.entry(format.rate_hz).or_default() += 1;
@@ -348,7 +348,7 @@ impl Scan {
         let (mut sounds, mut hashes, mut skipped) = (Vec::new(), Vec::new(), Skipped::default());
         let (mut offset, mut clipped, mut alone) = (Found::default(), Found::default(), Found::default());
         let items: Vec<usize> = (0..places.len()).collect();
-        for chunk in items.chunks(CHUNK.max(2 * rayon::current_num_threads())) {
+        for chunk in items.chunks(MIN_SOUNDS_PER_CHUNK.max(2 * rayon::current_num_threads())) {
             let heard: Vec<_> = chunk.par_iter().map(|&item| decode_audio(places, item, codec)).collect();
             for (&item, heard) in chunk.iter().zip(heard) {
                 let start = writer.len();
@@ -402,7 +402,7 @@ impl Scan {
         spec: &SourceSpec,
     ) -> Result<Splits, Error> {
         let one = self.sounds[0];
-        let least = PARTS * codec.segment as u64;
+        let least = PARTS_OF_ONE_SOUND * codec.segment as u64;
         if given && (codec.whole || one.frames < least) {
             return Ok(Splits::of(&self.hashes, None));
         }
@@ -413,19 +413,19 @@ impl Scan {
             let hint = format!("a few hundred are a good beginning, or one of at least {:.0} s", secs(least));
             return Err(Error::bad(&spec.source, why).with_hint(hint));
         }
-        let at = |part: u64| part * one.frames / PARTS;
+        let at = |part: u64| part * one.frames / PARTS_OF_ONE_SOUND;
         let part = |part: u64| Sound {
             start: one.start + at(part) * codec.channels as u64,
             frames: at(part + 1) - at(part),
             before: at(part),
             ..one
         };
-        self.sounds = (0..PARTS).map(part).collect();
+        self.sounds = (0..PARTS_OF_ONE_SOUND).map(part).collect();
         let mut splits = Splits::default();
-        for part in 0..PARTS {
+        for part in 0..PARTS_OF_ONE_SOUND {
             match part {
                 VALID_PART => splits.valid.push(part as u32),
-                _ if part >= PARTS - HELD_PARTS => splits.holdout.push(part as u32),
+                _ if part >= PARTS_OF_ONE_SOUND - HELD_PARTS => splits.holdout.push(part as u32),
                 _ => splits.train.push(part as u32),
             }
         }
@@ -467,7 +467,7 @@ impl Scan {
 /// A sound with a hash of its bytes.
 fn decode_audio(places: &Places, item: usize, codec: &AudioFormat) -> Result<(DecodedAudio, u64), String> {
     let hash = input(places, item)?.hash()?;
-    Ok((codec.decode_audio(&mut || input(places, item), LONG)?, hash))
+    Ok((codec.decode_audio(&mut || input(places, item), MAX_SAMPLES_IN_MEMORY)?, hash))
 }
 
 /// Stores a sound. One that was too long to be kept is decoded once more, now that its level is known: that may

@@ -29,7 +29,7 @@ pub(crate) const MIDI: Media = Media {
 /// Scores are kept in memory up to so many notes, of twelve bytes each.
 const NOTES_IN_MEMORY: usize = 20_000_000;
 /// Tunes read at a time while opening, which bounds memory.
-const CHUNK: usize = 256;
+const TUNES_PER_CHUNK: usize = 256;
 
 /// An open source of tunes.
 #[derive(Debug)]
@@ -76,7 +76,7 @@ impl MusicSource {
         let mut room = NOTES_IN_MEMORY;
         let mut skipped = Skipped::default();
         let items: Vec<usize> = (0..self.places.len()).collect();
-        for chunk in items.chunks(CHUNK) {
+        for chunk in items.chunks(TUNES_PER_CHUNK) {
             let read: Vec<_> = chunk.par_iter().map(|&item| read(&self.places, item)).collect();
             for (&item, result) in chunk.iter().zip(read) {
                 match result {

@@ -523,7 +523,7 @@ fn parts_of_one(texts: &TextSource, held: Option<Range<usize>>) -> Result<[Vec<P
 
 /// The end of a line, or of a word, or at least of a character, a little before `at`; `whole` is the length of what is cut.
 fn cut_near(text: &str, at: usize, whole: usize) -> usize {
-    const FAR: usize = 4096;
+    const MAX_CUT_SHIFT: usize = 4096;
     let boundary = |mut at: usize| {
         while !text.is_char_boundary(at) {
             at += 1;
@@ -531,7 +531,7 @@ fn cut_near(text: &str, at: usize, whole: usize) -> usize {
         at
     };
     let at = boundary(at.min(text.len()));
-    let from = boundary(at.saturating_sub(FAR.min(whole / 50)));
+    let from = boundary(at.saturating_sub(MAX_CUT_SHIFT.min(whole / 50)));
     let near = &text[from..at];
     let end = near.rfind('\n').or_else(|| near.rfind(char::is_whitespace));
     match end.and_then(|end| near[end..].chars().next().map(|space| from + end + space.len_utf8())) {

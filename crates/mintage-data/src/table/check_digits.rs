@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Fewer values may have right check digits by chance.
-const ENOUGH: usize = 8;
+const MIN_VALUES: usize = 8;
 
 /// How check digits are computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,7 +29,7 @@ impl CheckDigits {
     /// The kind that all of `values` have.
     pub fn find(values: &[&str]) -> Option<Self> {
         use CheckDigits::{Gtin, Iban, Inn, Isbn10, Luhn, Ogrn, Snils};
-        if values.len() < ENOUGH {
+        if values.len() < MIN_VALUES {
             return None;
         }
         let all = |kind: &Self| values.iter().all(|value| kind.put(value).as_deref() == Some(*value));

@@ -84,7 +84,7 @@ const TIMES: [&str; 18] = [
     "%H.%M.%S",
     "%H:%M:%S,%3f",
 ];
-const OTHERS: [&str; 14] = [
+const OTHER_DATES: [&str; 14] = [
     "%Y-%m",
     "%m/%Y",
     "%b %Y",
@@ -111,7 +111,7 @@ pub const EXPIRY: [&str; 2] = ["%m/%y", "%-m/%y"];
 const PACKED: [&str; 4] = ["%Y%m%d", "%Y%m%d%H%M%S", SHORT_DATE, SHORT_TIME];
 const PACKED_DIGITS: [usize; 4] = [4, 6, 8, 14];
 /// As web servers log.
-const LOGGED: &str = "%d/%b/%Y:%H:%M:%S";
+const SERVER_LOG_FORMAT: &str = "%d/%b/%Y:%H:%M:%S";
 /// Dates that stand beside dates with a time of day, and what times these have.
 const BARE: [&str; 4] = ["%Y-%m-%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y"];
 const BARE_TIMES: [&str; 2] = ["%H:%M:%S", "%H:%M"];
@@ -125,7 +125,7 @@ const ZONE: &str = "%:z";
 const MAX_ZONE_HOURS: u8 = 14;
 
 /// Values that are tried before all are.
-const SAMPLE: usize = 60;
+const SAMPLED_VALUES: usize = 60;
 
 /// Microseconds since 1970 of a text that follows `pattern`.
 pub fn parse(text: &str, pattern: &str) -> Option<i64> {
@@ -232,7 +232,7 @@ pub struct Found {
 
 /// The pattern that fits most of `texts`, if it fits more than half of them.
 pub fn detect<'a>(texts: impl ExactSizeIterator<Item = &'a str> + Clone) -> Option<Found> {
-    let step = texts.len().div_ceil(SAMPLE).max(1);
+    let step = texts.len().div_ceil(SAMPLED_VALUES).max(1);
     let sample: Vec<&str> = texts.clone().step_by(step).collect();
     if sample.iter().filter(|text| could_be(text)).count() * 2 <= sample.len() {
         return None;
@@ -326,7 +326,8 @@ fn patterns(zone: &str) -> impl Iterator<Item = String> {
             .flat_map(move |between| TIMES.iter().map(move |time| format!("{date}{between}{time}{zone}")))
     });
     let times = TIMES.iter().map(move |time| format!("{time}{zone}"));
-    let others = OTHERS.iter().map(|other| (*other).to_owned()).chain([format!("{LOGGED}{zone}")]);
+    let others =
+        OTHER_DATES.iter().map(|other| (*other).to_owned()).chain([format!("{SERVER_LOG_FORMAT}{zone}")]);
     dates.chain(both).chain(times).chain(others).chain(pairs(zone))
 }
 

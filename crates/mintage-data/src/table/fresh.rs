@@ -40,14 +40,14 @@ const PLACES: usize = 3;
 /// Texts that are learned from, evenly spread; all are kept from coming back.
 const LEARNED_FROM: usize = 20_000;
 /// Draws of a text, and of a word in it; after half of them words and numbers are freer.
-const DRAWS: usize = 60;
+const TEXT_DRAWS: usize = 60;
 const WORD_DRAWS: usize = 20;
 /// Texts that are tried to see whether the pieces suffice, and how many must succeed.
-const TRIED: usize = 40;
+const TRIED_TEXTS: usize = 40;
 const SUCCEED: usize = 20;
 /// Texts of more words on average, of which more than this share are rare, are no longer readable when these are
 /// made up.
-const SENTENCE: usize = 6;
+const MAX_MADE_UP_WORDS: usize = 6;
 const RARE_SHARE: f64 = 0.35;
 /// One text of so many must have a number that is kept: an area code, not the number of a house.
 const NUMBER_SHARE: usize = 20;
@@ -183,7 +183,7 @@ impl TextMaker {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             state.rotate_left(29)
         };
-        (0..TRIED).filter(|_| self.make(&mut random).is_some()).count() >= SUCCEED
+        (0..TRIED_TEXTS).filter(|_| self.make(&mut random).is_some()).count() >= SUCCEED
     }
 
     /// Makes none of these texts either.
@@ -193,8 +193,8 @@ impl TextMaker {
 
     /// A new text; nothing where none could be made.
     pub fn make(&self, random: &mut dyn FnMut() -> u64) -> Option<String> {
-        (0..DRAWS).find_map(|draw| {
-            let text = self.walk(draw > DRAWS / 2, random)?;
+        (0..TEXT_DRAWS).find_map(|draw| {
+            let text = self.walk(draw > TEXT_DRAWS / 2, random)?;
             let fits = text.chars().count() <= self.longest.0 && text.contains(char::is_alphanumeric);
             let known = |text: &str| self.known.may_hold(text) || self.elsewhere.may_hold(text);
             (fits && !known(&text) && !listed(&text).any(known)).then_some(text)
@@ -331,7 +331,7 @@ impl<'a> Shared<'a> {
     fn readable(&self, learned: &[Vec<split::Piece>]) -> bool {
         let words = || learned.iter().flatten().filter(|piece| piece.what == What::Word);
         let (all, rare) = (words().count(), words().filter(|piece| !self.is_shared(piece)).count());
-        all <= SENTENCE * learned.len() || rare as f64 <= RARE_SHARE * all as f64
+        all <= MAX_MADE_UP_WORDS * learned.len() || rare as f64 <= RARE_SHARE * all as f64
     }
 }
 

@@ -14,9 +14,9 @@ use super::{
 use crate::Error;
 
 /// Draws before the texts of a pattern are gone through in order.
-const DRAWS: usize = 20;
+const MAX_DRAWS: usize = 20;
 /// Texts that are gone through at most, beside as many as are taken.
-const TRIES: usize = 1000;
+const MAX_WALK_TEXTS: usize = 1000;
 
 /// Makes identifiers of one column.
 pub struct IdMaker {
@@ -154,24 +154,25 @@ impl IdMaker {
                 texts.filter(|text| !known.may_hold(text)).find(free)
             }
             How::Free(numbers) => numbers.draw(random, free).or_else(|| numbers.go_on(taken.len(), free)),
-            How::Uuid { upper } => std::iter::repeat_with(|| uuid(random, *upper)).take(DRAWS).find(free),
+            How::Uuid { upper } => std::iter::repeat_with(|| uuid(random, *upper)).take(MAX_DRAWS).find(free),
             How::Pattern { pattern, count, check, known } => {
                 let check = *check;
                 let checked = move |text: String| match check {
                     Some(check) => check.put(&text),
                     None => Some(text),
                 };
-                let drawn = std::iter::repeat_with(|| pattern.draw(random)).take(DRAWS).filter_map(checked);
+                let drawn =
+                    std::iter::repeat_with(|| pattern.draw(random)).take(MAX_DRAWS).filter_map(checked);
                 let drawn = drawn.filter(|text| !known.may_hold(text)).find(free);
                 let numbers = || range.map(|range| number(random, range));
-                let drawn = drawn.or_else(|| std::iter::from_fn(numbers).take(DRAWS).find(free));
+                let drawn = drawn.or_else(|| std::iter::from_fn(numbers).take(MAX_DRAWS).find(free));
                 drawn.or_else(|| {
                     let texts = texts(random, *count, taken.len(), |at| checked(pattern.nth(at)));
                     texts.filter(|text| !known.may_hold(text)).find(free)
                 })
             }
             How::Date(dates) => {
-                let drawn = std::iter::repeat_with(|| dates.draw(random)).take(DRAWS).find(free);
+                let drawn = std::iter::repeat_with(|| dates.draw(random)).take(MAX_DRAWS).find(free);
                 drawn.or_else(|| dates.after(taken.len() + made.len()).find(free))
             }
             How::Text(maker) => made_by(maker, random, free),
@@ -184,7 +185,8 @@ impl IdMaker {
             // Codes of which some came twice may come twice.
             (None, How::Pattern { pattern, check, known, .. }) if self.repeats => {
                 let checked = |text: String| check.map_or(Some(text.clone()), |check| check.put(&text));
-                let drawn = std::iter::repeat_with(|| pattern.draw(random)).take(TRIES).filter_map(checked);
+                let drawn =
+                    std::iter::repeat_with(|| pattern.draw(random)).take(MAX_WALK_TEXTS).filter_map(checked);
                 let mut unknown =
                     drawn.filter(|text| range.is_none_or(|range| fits(text, range)) && !known.may_hold(text));
                 unknown.next().ok_or_else(|| self.exhausted())?
@@ -249,7 +251,7 @@ impl FreeNumbers {
     fn draw(&self, random: &mut dyn FnMut() -> u64, free: impl Fn(&String) -> bool) -> Option<String> {
         let all = self.high.saturating_sub(self.low).max(0).unsigned_abs().saturating_add(1);
         let drawn = std::iter::repeat_with(|| self.text(self.low.saturating_add((random() % all) as i64)));
-        let drawn = drawn.take(if self.next > self.high { 0 } else { DRAWS });
+        let drawn = drawn.take(if self.next > self.high { 0 } else { MAX_DRAWS });
         drawn.filter(|text| !self.known.may_hold(text)).find(free)
     }
 
@@ -339,7 +341,7 @@ fn texts(
     nth: impl Fn(u128) -> Option<String>,
 ) -> impl Iterator<Item = String> {
     let start = u128::from(random()) << 64 | u128::from(random());
-    let tries = (taken as u128 * 2 + TRIES as u128).min(count);
+    let tries = (taken as u128 * 2 + MAX_WALK_TEXTS as u128).min(count);
     (0..tries).filter_map(move |i| nth((start % count + i) % count))
 }
 
@@ -349,7 +351,7 @@ fn made_by(
     random: &mut dyn FnMut() -> u64,
     free: impl Fn(&String) -> bool,
 ) -> Option<String> {
-    (0..DRAWS).find_map(|_| maker.make(random).filter(&free))
+    (0..MAX_DRAWS).find_map(|_| maker.make(random).filter(&free))
 }
 
 /// A random UUID, version 4.

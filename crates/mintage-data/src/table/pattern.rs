@@ -9,7 +9,7 @@ use regex_syntax::{
 use crate::Error;
 
 /// "+" and "*" repeat so often more than they must, at most.
-const MORE: u32 = 8;
+const MAX_EXTRA_REPEATS: u32 = 8;
 /// Classes of more characters ("any but a comma", "a letter of any script") are cut down to plain ones.
 const LARGE_CLASS: usize = 128;
 
@@ -75,7 +75,7 @@ impl Node {
             HirKind::Literal(literal) => Self::Text(String::from_utf8_lossy(&literal.0).into_owned()),
             HirKind::Class(class) => Self::Class(characters(class)),
             HirKind::Repetition(repetition) => {
-                let most = repetition.max.unwrap_or(repetition.min.saturating_add(MORE));
+                let most = repetition.max.unwrap_or(repetition.min.saturating_add(MAX_EXTRA_REPEATS));
                 Self::Repeat(Box::new(Self::of(&repetition.sub)), repetition.min, most)
             }
             HirKind::Capture(capture) => Self::of(&capture.sub),

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Values that tell whether a column is running text.
-const SAMPLED: usize = 200;
+const SAMPLED_VALUES: usize = 200;
 /// Characters that running text has on average, at least.
 const LEAST_MEAN: usize = 60;
 /// The label of rows without one.
@@ -130,7 +130,7 @@ fn choose(spec: &SourceSpec, notes: &mut Vec<String>) -> Result<String, Error> {
 
 /// Some rows of a table: the first ones of a database, which need not be read whole for it.
 fn sample(spec: &SourceSpec) -> Result<Table, Error> {
-    let spread = SourceSpec { limit: Some(SAMPLED), ..spec.clone() };
+    let spread = SourceSpec { limit: Some(SAMPLED_VALUES), ..spec.clone() };
     let from = match &spec.query {
         // The line end closes a comment.
         Some(query) if is_database(&spec.source) => {
@@ -139,7 +139,7 @@ fn sample(spec: &SourceSpec) -> Result<Table, Error> {
         _ => table_in_sql(spec)?,
     };
     let first = from.map(|from| SourceSpec {
-        query: Some(format!("SELECT * FROM {from} LIMIT {SAMPLED}")),
+        query: Some(format!("SELECT * FROM {from} LIMIT {SAMPLED_VALUES}")),
         ..spread.clone()
     });
     // Rows that Mintage made may come first, and be all that is found: then all rows are read.
@@ -166,7 +166,7 @@ fn table_in_sql(spec: &SourceSpec) -> Result<Option<String>, Error> {
 /// Whether values are long, mostly distinct, and of words.
 fn is_running_text(column: &Column) -> bool {
     let values: Vec<&str> =
-        column.iter().flatten().filter(|cell| !cell.trim().is_empty()).take(SAMPLED).collect();
+        column.iter().flatten().filter(|cell| !cell.trim().is_empty()).take(SAMPLED_VALUES).collect();
     if values.is_empty() || column.declaration.ty != Type::Text {
         return false;
     }

@@ -23,9 +23,9 @@ use crate::{
 };
 
 /// Frames of a clip that are looked at for their colours.
-const LOOKED: usize = 3;
+const FRAMES_LOOKED_AT: usize = 3;
 /// A frame that stays so many times longer than others is a pause, which says nothing of the rate.
-const PAUSE: f64 = 3.0;
+const PAUSE_FACTOR: f64 = 3.0;
 
 /// A clip as it lies in its source.
 #[derive(Debug)]
@@ -74,7 +74,7 @@ impl Stored {
                 several(contents.delays.len())?;
                 let mut gray = true;
                 let mut frames = Animation::open(bytes, &contents)?;
-                for _ in 0..LOOKED {
+                for _ in 0..FRAMES_LOOKED_AT {
                     let Some(frame) = frames.next()? else { break };
                     gray &= is_gray(&frame);
                 }
@@ -88,8 +88,11 @@ impl Stored {
             }
             Self::Pictures(paths) => {
                 several(paths.len())?;
-                let pictures: Vec<Decoded> =
-                    paths.iter().take(LOOKED).map(|path| picture(path)).collect::<Result<_, _>>()?;
+                let pictures: Vec<Decoded> = paths
+                    .iter()
+                    .take(FRAMES_LOOKED_AT)
+                    .map(|path| picture(path))
+                    .collect::<Result<_, _>>()?;
                 Ok(Look {
                     width: pictures[0].width(),
                     height: pictures[0].height(),
@@ -217,7 +220,7 @@ fn rate_of(delays: &[f64]) -> f64 {
     let mut sorted = delays.to_vec();
     sorted.sort_by(f64::total_cmp);
     let middle = sorted[sorted.len() / 2];
-    let steady: Vec<f64> = sorted.into_iter().filter(|&secs| secs <= PAUSE * middle).collect();
+    let steady: Vec<f64> = sorted.into_iter().filter(|&secs| secs <= PAUSE_FACTOR * middle).collect();
     steady.len() as f64 / steady.iter().sum::<f64>()
 }
 
@@ -242,7 +245,7 @@ struct Clock {
 impl Clock {
     /// Where within its time a frame is taken: a little before the middle, so that rounding never decides where every
     /// second frame is taken and the middle falls between two.
-    const WITHIN: f64 = 0.49;
+    const TIME_WITHIN_FRAME: f64 = 0.49;
 
     fn new(fps: f64) -> Self {
         Self { fps, now: 0.0, given: 0 }
@@ -251,7 +254,7 @@ impl Clock {
     /// How many frames are due while the next one is on screen.
     fn frames_until(&mut self, secs: f64) -> usize {
         self.now += secs;
-        let until = (self.now * self.fps - Self::WITHIN).ceil().max(0.0) as u64;
+        let until = (self.now * self.fps - Self::TIME_WITHIN_FRAME).ceil().max(0.0) as u64;
         let due = until.saturating_sub(self.given);
         self.given += due;
         due as usize

@@ -23,15 +23,15 @@ use crate::{
 };
 
 /// How long a frame may be waited for.
-const PATIENCE: Duration = Duration::from_secs(60);
+const FRAME_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long the program may take to say its version.
-const SHORT_PATIENCE: Duration = Duration::from_secs(10);
+const START_TIMEOUT: Duration = Duration::from_secs(10);
 /// Frames read ahead.
-const AHEAD: usize = 4;
+const FRAMES_AHEAD: usize = 4;
 /// Frames that are looked at to know a film.
-const LOOKED: usize = 3;
+const FRAMES_LOOKED_AT: usize = 3;
 /// Bytes of its messages that are kept; the last line is kept always.
-const MESSAGES: usize = 64 << 10;
+const MAX_MESSAGE_BYTES: usize = 64 << 10;
 /// Frames a second and seconds of a film that does not say.
 const UNKNOWN: (f64, f64) = (25.0, 10.0);
 /// How messages end that follow the one that tells what is wrong.
@@ -79,7 +79,7 @@ impl Ffmpeg {
             // A program that says nothing is ended when `running` is dropped, and this thread with it.
             thread::spawn(move || send.send(io::copy(&mut out, &mut io::sink())));
         }
-        match receive.recv_timeout(SHORT_PATIENCE) {
+        match receive.recv_timeout(START_TIMEOUT) {
             Ok(Ok(bytes)) if bytes > 0 => Ok(()),
             _ => Err(fail(format!("`{}` does not answer", self.program.display()))),
         }
@@ -88,7 +88,7 @@ impl Ffmpeg {
     /// Size, rate and length of a film, and whether it has colours.
     pub(super) fn look(&self, file: &Path) -> Result<Look, String> {
         let mut args = input(file, "info", 1);
-        args.extend(["-vf".into(), PLAIN.into(), "-frames:v".into(), LOOKED.to_string().into()]);
+        args.extend(["-vf".into(), PLAIN.into(), "-frames:v".into(), FRAMES_LOOKED_AT.to_string().into()]);
         let mut frames = Vec::new();
         let messages = self.frames_of(args, &mut |frame| {
             frames.push(frame);
@@ -145,11 +145,11 @@ impl Ffmpeg {
         let frames = running.child.stdout.take().map(read_ahead).ok_or("has no pipe")?;
         let mut count = 0;
         loop {
-            match frames.recv_timeout(PATIENCE) {
+            match frames.recv_timeout(FRAME_TIMEOUT) {
                 Ok(Ok(frame)) => put(frame)?,
                 Ok(Err(why)) => return Err(format!("ffmpeg gave a damaged frame ({why})")),
                 Err(RecvTimeoutError::Timeout) => {
-                    return Err(format!("ffmpeg gave nothing for {} seconds", PATIENCE.as_secs()));
+                    return Err(format!("ffmpeg gave nothing for {} seconds", FRAME_TIMEOUT.as_secs()));
                 }
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -274,7 +274,7 @@ fn read_messages(pipe: impl Read) -> String {
     let mut reader = BufReader::new(pipe);
     let mut line = Vec::new();
     while reader.read_until(b'\n', &mut line).is_ok_and(|bytes| bytes > 0) {
-        if kept.len() + line.len() < MESSAGES {
+        if kept.len() + line.len() < MAX_MESSAGE_BYTES {
             kept.push_str(&String::from_utf8_lossy(&line));
             last.clear();
         } else {
@@ -301,7 +301,7 @@ fn last_line(messages: &str) -> String {
 
 /// Reads frames in a thread of its own, so that they can be waited for with an end.
 fn read_ahead(pipe: impl Read + Send + 'static) -> Receiver<io::Result<RgbImage>> {
-    let (sender, receiver) = sync_channel(AHEAD);
+    let (sender, receiver) = sync_channel(FRAMES_AHEAD);
     thread::spawn(move || {
         let mut reader = BufReader::new(pipe);
         while let Some(frame) = read_ppm(&mut reader).transpose() {

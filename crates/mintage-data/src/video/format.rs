@@ -15,7 +15,7 @@ const DEFAULT_FRAMES: usize = 16;
 /// Without `size` no side is longer.
 const DEFAULT_SIDE: usize = 64;
 /// Parts of a single clip that are left to learn from, at the least, where `frames` is not given.
-const PARTS: usize = 8;
+const MIN_PARTS_OF_ONE_CLIP: usize = 8;
 /// No clip of a source may have more frames at the codec's rate: four hours and a half at 12.5 a second.
 pub(super) const MAX_LENGTH: usize = 200_000;
 
@@ -145,7 +145,7 @@ fn length_of(looks: &[Look], alone: bool, fps: f64) -> usize {
     let mut lengths: Vec<usize> = looks.iter().map(|look| (look.secs * fps).round() as usize).collect();
     lengths.sort_unstable();
     let most = lengths.get(lengths.len() / 4).copied().unwrap_or(DEFAULT_FRAMES);
-    let most = if alone { most / PARTS } else { most };
+    let most = if alone { most / MIN_PARTS_OF_ONE_CLIP } else { most };
     most.clamp(2, DEFAULT_FRAMES)
 }
 

@@ -21,13 +21,13 @@ const MEMORY_LIMIT: usize = 512 << 20;
 /// The same for one clip while it is decoded beside others.
 const CLIP_LIMIT: usize = 32 << 20;
 /// Clips looked at to find size, rate, length and colour.
-const SURVEYED: usize = 100;
+const SURVEYED_CLIPS: usize = 100;
 /// Fewer clips than this are each split in time, if they are long enough: whole ones would say little of each other.
-const FEW: usize = 10;
+const MIN_WHOLE_CLIPS: usize = 10;
 /// Windows of a clip that is split in time, at the least: one each to learn from, to validate and to hold out.
-const LEAST: usize = 3;
+const MIN_WINDOWS_OF_SPLIT: usize = 3;
 /// Windows of a single clip that something can be learned from, at the least.
-const ALONE: usize = 5;
+const MIN_WINDOWS_OF_ONE_CLIP: usize = 5;
 /// Shares of a clip that is split in time: what is held out, at its end, and what validates, in so many places.
 const HOLDOUT_SHARE: f64 = 0.1;
 const VALID_SHARE: f64 = 0.05;
@@ -148,7 +148,7 @@ impl VideoSet {
         let mut notes = source.notes();
         notes.extend(scan.skipped.told(scan.chosen, "clips", spec)?);
         let set = Self { notes, ..Self::of(codec, scan, &classes, pieces, source.place()) };
-        if known.is_none() && set.clips.len() < 2 && set.len() < ALONE {
+        if known.is_none() && set.clips.len() < 2 && set.len() < MIN_WINDOWS_OF_ONE_CLIP {
             let why = format!(
                 "holds one clip of {:.1} seconds only; that is too short to learn from",
                 set.seconds()
@@ -352,7 +352,7 @@ fn survey(
     ffmpeg: &Ffmpeg,
 ) -> Result<VideoFormat, Error> {
     let look = |item: usize| source.fetch(item).and_then(|clip| clip.look(ffmpeg));
-    let looked = evenly(chosen.len(), SURVEYED);
+    let looked = evenly(chosen.len(), SURVEYED_CLIPS);
     let looks: Vec<Result<Look, String>> = looked.par_iter().map(|&i| look(chosen[i])).collect();
     let known: Vec<Look> = looks.iter().flatten().cloned().collect();
     match looks.first() {
@@ -418,8 +418,8 @@ fn read_clip(
 
 /// What belongs to train, valid and holdout: whole clips by a hash of their bytes, parts of each where there are few.
 fn pieces(clips: &[Clip], official: Option<Range<usize>>, frames: usize) -> [Vec<Piece>; 3] {
-    let long = clips.iter().all(|clip| clip.frames.len() >= LEAST * frames);
-    if official.is_some() || clips.len() >= FEW || !long {
+    let long = clips.iter().all(|clip| clip.frames.len() >= MIN_WINDOWS_OF_SPLIT * frames);
+    if official.is_some() || clips.len() >= MIN_WHOLE_CLIPS || !long {
         return whole_clips(clips, official);
     }
     let mut parts = [Vec::new(), Vec::new(), Vec::new()];

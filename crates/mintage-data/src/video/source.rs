@@ -43,9 +43,9 @@ pub(crate) const CLIPS: Media = Media {
 /// Suffixes of what only `ffmpeg` can read.
 const FILMS: [&str; 6] = ["mp4", "m4v", "mov", "webm", "mkv", "avi"];
 /// Files whose beginnings are looked at to tell whether pictures move.
-const LOOKED: usize = 20;
+const FILES_LOOKED_AT: usize = 20;
 /// Bytes of a beginning.
-const HEAD: u64 = 64 << 10;
+const HEAD_BYTES: u64 = 64 << 10;
 
 /// An open source of clips, those of its holdout last.
 #[derive(Debug)]
@@ -265,7 +265,7 @@ pub(super) fn stored(path: &Path) -> Result<Stored, String> {
 /// How a file begins; nothing where it cannot be read.
 fn head(path: &Path) -> Vec<u8> {
     let mut head = Vec::new();
-    let read = open_regular(path).is_ok_and(|file| file.take(HEAD).read_to_end(&mut head).is_ok());
+    let read = open_regular(path).is_ok_and(|file| file.take(HEAD_BYTES).read_to_end(&mut head).is_ok());
     if read { head } else { Vec::new() }
 }
 
@@ -302,7 +302,7 @@ pub fn is_video(spec: &SourceSpec) -> Result<bool, Error> {
 
 /// Whether most of these pictures and films below `root` move.
 pub(crate) fn most_move(root: &Path, pictures: &[impl AsRef<Path>]) -> bool {
-    let looked = evenly(pictures.len(), LOOKED);
+    let looked = evenly(pictures.len(), FILES_LOOKED_AT);
     let moving = looked.iter().filter(|&&i| is_moving(&head(&root.join(&pictures[i])))).count();
     moving * 2 > looked.len()
 }

@@ -10,7 +10,7 @@ use std::{
 use crate::{Error, text::map::Mapped};
 
 /// Bytes that are kept before they are written to the file.
-const BUFFER: usize = 1 << 20;
+const BUFFER_BYTES: usize = 1 << 20;
 
 pub(super) enum FrameStore {
     Memory(Vec<u8>),
@@ -54,7 +54,7 @@ impl Writer {
 
     pub fn push(&mut self, bytes: &[u8]) -> Result<(), Error> {
         if self.file.is_none() && self.memory.len() + bytes.len() > self.limit {
-            let mut file = BufWriter::with_capacity(BUFFER, tempfile::tempfile().map_err(in_file())?);
+            let mut file = BufWriter::with_capacity(BUFFER_BYTES, tempfile::tempfile().map_err(in_file())?);
             file.write_all(&std::mem::take(&mut self.memory)).map_err(in_file())?;
             self.file = Some(file);
         }

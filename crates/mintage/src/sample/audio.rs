@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Sounds drawn between two words about progress.
-const PART: usize = 16;
+const SAMPLE_CHUNK: usize = 16;
 /// The longest sound: ten minutes.
 const MOST_SECONDS: f64 = 600.0;
 
@@ -114,8 +114,8 @@ impl Model {
         let mut samples = Vec::new();
         on(0, request.n);
         // Every part has a stream of its own, so that the first sounds do not depend on how many are asked for.
-        for (part, first) in (0..request.n).step_by(PART).enumerate() {
-            let n = PART.min(request.n - first);
+        for (part, first) in (0..request.n).step_by(SAMPLE_CHUNK).enumerate() {
+            let n = SAMPLE_CHUNK.min(request.n - first);
             let chosen = if labels.is_empty() { &labels[..] } else { &labels[first..first + n] };
             let (conditioning, choice) = (request.conditioning.map(Vec::as_slice), request.choice);
             let draw = AudioSampleParams {

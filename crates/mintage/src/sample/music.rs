@@ -9,7 +9,7 @@ use mintage_nn::Rng;
 
 use super::{
     check_memory,
-    text::{PART, check_conditioning, encoded, shares},
+    text::{SAMPLE_CHUNK, check_conditioning, encoded, shares},
 };
 use crate::{
     error::Error,
@@ -137,9 +137,9 @@ impl Model {
         let most = request.bars.unwrap_or(DEFAULT_BARS);
         check_memory(request.n, most.saturating_mul(BYTES_A_BAR), "tunes")?;
         let mut tunes = Vec::new();
-        for (part, first) in (0..request.n).step_by(PART).enumerate() {
+        for (part, first) in (0..request.n).step_by(SAMPLE_CHUNK).enumerate() {
             let draw = SequenceSampleParams {
-                n: PART.min(request.n - first),
+                n: SAMPLE_CHUNK.min(request.n - first),
                 prompt: &prompt,
                 class,
                 guidance: request.guidance.unwrap_or(GUIDANCE),

@@ -15,7 +15,7 @@ use crate::{
 
 /// Rows drawn at a time: each part has a stream of random numbers of its own, so that the first rows do not
 /// depend on how many are asked for.
-const PART: usize = 16_384;
+const SAMPLE_CHUNK: usize = 16_384;
 
 /// What to draw from a model of rows.
 #[derive(Clone, Debug)]
@@ -169,7 +169,7 @@ impl TableParts<'_> {
             return Ok(None);
         }
         let width = self.codec.width();
-        let rows = self.done..self.done + PART.min(self.len() - self.done);
+        let rows = self.done..self.done + SAMPLE_CHUNK.min(self.len() - self.done);
         let given =
             if self.given.is_empty() { &[] } else { &self.given[rows.start * width..rows.end * width] };
         let (model, allowed, temperature) = (self.model, &self.allowed, self.request.temperature);

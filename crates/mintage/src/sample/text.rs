@@ -21,7 +21,7 @@ use crate::{
 
 /// Documents drawn at a time: each part has a stream of random numbers of its own, so that the first documents do not
 /// depend on how many are asked for.
-pub(super) const PART: usize = 32;
+pub(super) const SAMPLE_CHUNK: usize = 32;
 /// Characters of a text that nothing else ends: a page and a half.
 const DEFAULT_CHARS: usize = 2_000;
 /// Tokens that a character takes at most: an escape and its digits, or the bytes of one.
@@ -128,7 +128,7 @@ pub fn check_conditioning<T>(conditioning: &Conditioning<T>, model: &Model, n: u
 /// The shares of the way between two documents at which the rows from `first` on of `n` begin and end.
 pub(super) fn shares(first: usize, n: usize) -> (f32, f32) {
     let share = |row: usize| row as f32 / (n.max(2) - 1) as f32;
-    (share(first), share((first + PART).min(n) - 1))
+    (share(first), share((first + SAMPLE_CHUNK).min(n) - 1))
 }
 
 impl Model {
@@ -186,9 +186,9 @@ impl Model {
         let asked = request.shape.is_some() || !codec.unknown_chars(&request.prompt).is_empty();
         let escape = codec.escape().filter(|_| !asked);
         let mut texts = Vec::new();
-        for (part, first) in (0..request.n).step_by(PART).enumerate() {
+        for (part, first) in (0..request.n).step_by(SAMPLE_CHUNK).enumerate() {
             let draw = SequenceSampleParams {
-                n: PART.min(request.n - first),
+                n: SAMPLE_CHUNK.min(request.n - first),
                 prompt: &prompt,
                 class,
                 conditioning: conditioning.map(Vec::as_slice),

@@ -8,7 +8,7 @@
 use mintage_data::{TextTokenizer, TextUnit, sequence::BOUNDARY};
 
 /// Tokens that are taken back at most: a longer word is none.
-const MOST: usize = 16;
+const MAX_TOKENS_BACK: usize = 16;
 
 /// The text of the tokens that were taken back.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -24,7 +24,7 @@ impl TokenHealing {
         }
         let begins = |&token: &u32| codec.token_text(token).first().is_some_and(u8::is_ascii_whitespace);
         let is_word = |&&token: &&u32| token != BOUNDARY;
-        let word = prompt.iter().rev().take(MOST).take_while(is_word);
+        let word = prompt.iter().rev().take(MAX_TOKENS_BACK).take_while(is_word);
         let length = match word.clone().position(begins) {
             Some(before) => before + 1,
             None => word.count(),

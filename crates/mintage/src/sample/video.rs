@@ -14,8 +14,8 @@ use crate::{
 };
 
 /// Bytes of clips drawn between two words about progress, as far as whole clips allow; and clips.
-const PART_BYTES: usize = 32 << 20;
-const PART: usize = 16;
+const SAMPLE_CHUNK_BYTES: usize = 32 << 20;
+const SAMPLE_CHUNK: usize = 16;
 /// The longest clip.
 const MOST_FRAMES: usize = 10_000;
 
@@ -87,7 +87,7 @@ impl Model {
         let given = request.conditioning != Conditioning::None;
         let labels = self.labels_for(&codec.classes, request.label.as_deref(), n, given, request.seed)?;
         let frames = frames_of(info, request)?;
-        let each = (PART_BYTES / (frames * info.shape.pixels()).max(1)).clamp(1, PART);
+        let each = (SAMPLE_CHUNK_BYTES / (frames * info.shape.pixels()).max(1)).clamp(1, SAMPLE_CHUNK);
         let mut pixels = Vec::new();
         on(0, n);
         // Every part has a stream of its own, so that the first clips do not depend on how many are asked for.

@@ -11,7 +11,7 @@ use super::{Noise, Tone, smooth};
 const LANES: usize = 8;
 const GROUPS: usize = 3;
 /// Samples between two changes of frequency by vibrato.
-const BLOCK: usize = 64;
+const VIBRATO_SAMPLES: usize = 64;
 /// Nothing sounds on longer after its end, in seconds.
 const LONGEST_RELEASE: f32 = 0.6;
 
@@ -179,8 +179,8 @@ fn partials(tone: &Tone, timbre: &Timbre, cents: f32, gain: f32, sound: &mut [f3
     let mut groups = groups(tone, timbre, cents, gain);
     let steady = timbre.vibrato_cents == 0.0;
     let phase = (tone.seed % 628) as f32 / 100.0;
-    for (block, out) in sound.chunks_mut(BLOCK).enumerate() {
-        let secs = (block * BLOCK) as f32 / tone.rate_hz;
+    for (block, out) in sound.chunks_mut(VIBRATO_SAMPLES).enumerate() {
+        let secs = (block * VIBRATO_SAMPLES) as f32 / tone.rate_hz;
         if block == 0 || !steady {
             // Vibrato sets in once the note stands.
             let depth = timbre.vibrato_cents * smooth((secs - 0.15) / 0.4);

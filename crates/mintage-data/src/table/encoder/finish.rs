@@ -14,12 +14,12 @@ use crate::{
 };
 
 /// Rounds in which rows that break a rule are drawn again.
-const ROUNDS: usize = 40;
+const MAX_REDRAWS: usize = 40;
 /// Rows of a round, at least and at most: most of them may be refused as well.
 const LEAST_AGAIN: usize = 256;
 const MOST_AGAIN: usize = 16_384;
 /// Rows without one that can stay, after which no more are drawn.
-const HOPELESS: usize = 50_000;
+const MAX_ROWS_WITHOUT_SUCCESS: usize = 50_000;
 /// Rounds in which rows that repeat others are drawn again, before values are chosen for them; and where they may be alike
 /// once a condition is no longer true of them.
 const ROUNDS_OF_REPEATS: usize = 4;
@@ -158,7 +158,7 @@ impl<'a> Finisher<'a> {
     ) -> Result<(), Error> {
         let (mut tried, mut taken) = (0, 0);
         let fixed = given.map(|given| self.codec.rules.given_columns(given)).unwrap_or_default();
-        for round in 0..ROUNDS {
+        for round in 0..MAX_REDRAWS {
             let repeats = match () {
                 () if round < ROUNDS_OF_REPEATS => By::All,
                 () if round < ROUNDS_OF_CONDITIONS => By::Conditions,
@@ -166,7 +166,7 @@ impl<'a> Finisher<'a> {
             };
             let bad = self.faults(table, limits, &fixed, repeats);
             let Some((_, first)) = bad.first() else { return Ok(()) };
-            if round + 1 == ROUNDS || taken == 0 && tried >= HOPELESS {
+            if round + 1 == MAX_REDRAWS || taken == 0 && tried >= MAX_ROWS_WITHOUT_SUCCESS {
                 return Err(hopeless(first, bad.len(), tried, taken));
             }
             let rows: Vec<u32> = bad.iter().map(|(row, _)| *row as u32).collect();

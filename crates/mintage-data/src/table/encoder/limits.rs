@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Values that are named when one is not known.
-const SHOWN: usize = 8;
+const VALUES_SHOWN: usize = 8;
 const SECOND: i64 = 1_000_000;
 const MINUTE: i64 = 60 * SECOND;
 const DAY: i64 = 24 * 60 * MINUTE;
@@ -263,8 +263,8 @@ impl ColumnCodec {
         error.with_hint(near.unwrap_or_else(|| match (texts.is_empty(), self.range()) {
             (true, Some((low, high))) => format!("the values lie between {low} and {high}"),
             _ => {
-                let more = if texts.len() > SHOWN { ", …" } else { "" };
-                texts.truncate(SHOWN);
+                let more = if texts.len() > VALUES_SHOWN { ", …" } else { "" };
+                texts.truncate(VALUES_SHOWN);
                 let held = "; a value that only held-out rows have cannot be drawn";
                 let held = if wanted.is_empty() { "" } else { held };
                 format!("its values are {}{more}{held}", texts.join(", "))

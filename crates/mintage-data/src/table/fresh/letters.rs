@@ -9,12 +9,12 @@ use crate::table::pattern::below;
 /// Characters that the next one is drawn after, at most.
 const ORDER: usize = 3;
 /// Words that must have a sequence of characters in common before it is used. Shorter ones need fewer.
-const SHARED: [usize; ORDER + 1] = [1, 2, 2, 3];
+const MIN_WORDS_SHARING: [usize; ORDER + 1] = [1, 2, 2, 3];
 /// What stands before a word and behind it.
 const EDGE: char = '\u{0}';
 
 /// How characters follow each other in words: a chain of order three that falls back on shorter ones where fewer
-/// than [`SHARED`] words have the characters in common.
+/// than [`MIN_WORDS_SHARING`] words have the characters in common.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Letters {
     /// After which characters; which may follow, and in how many words.
@@ -42,7 +42,7 @@ impl Letters {
             }
         }
         let shared = |(before, next): (String, BTreeMap<char, BTreeSet<usize>>)| {
-            let least = SHARED[before.chars().count().min(ORDER)];
+            let least = MIN_WORDS_SHARING[before.chars().count().min(ORDER)];
             let next = next.into_iter().map(|(c, words)| (c, words.len()));
             let next: Vec<_> = next.filter(|(_, n)| *n >= least).map(|(c, n)| (c, n as u32)).collect();
             (!next.is_empty()).then_some((before, next))

@@ -125,7 +125,7 @@ impl Address {
 
     /// How long connecting may take in all.
     pub fn patience(&self) -> Duration {
-        self.config.get_connect_timeout().copied().filter(|time| !time.is_zero()).unwrap_or(PATIENCE)
+        self.config.get_connect_timeout().copied().filter(|time| !time.is_zero()).unwrap_or(CONNECT_TIMEOUT)
     }
 
     /// The address for messages: neither user nor password.
@@ -144,9 +144,9 @@ impl Address {
 
 const DEFAULT_PORT: u16 = 5432;
 /// How long a server may take to answer a greeting, unless `connect_timeout` says otherwise.
-const PATIENCE: Duration = Duration::from_secs(10);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long what is sent may stay without an answer of the other machine.
-const SILENCE: Duration = Duration::from_secs(60);
+const UNANSWERED_TIMEOUT: Duration = Duration::from_secs(60);
 /// Where Debian's server listens for programs of the same machine.
 const SOCKETS: &str = "/var/run/postgresql";
 
@@ -179,16 +179,16 @@ fn fill(config: &mut Config, source: &str, defaults: &PgDefaults) -> Result<(), 
         config.dbname(database);
     }
     if config.get_connect_timeout().is_none() {
-        config.connect_timeout(PATIENCE);
+        config.connect_timeout(CONNECT_TIMEOUT);
     }
     // A server that has gone without a word is noticed within two minutes.
     if config.get_tcp_user_timeout().is_none() {
-        config.tcp_user_timeout(SILENCE);
+        config.tcp_user_timeout(UNANSWERED_TIMEOUT);
     }
     config
         .keepalives(true)
-        .keepalives_idle(SILENCE / 4)
-        .keepalives_interval(SILENCE / 8)
+        .keepalives_idle(UNANSWERED_TIMEOUT / 4)
+        .keepalives_interval(UNANSWERED_TIMEOUT / 8)
         .keepalives_retries(4);
     if config.get_application_name().is_none() {
         config.application_name("mintage");

@@ -8,7 +8,7 @@ use super::{
 };
 
 /// Records that are looked at.
-const SCANNED: usize = 200;
+const SCANNED_RECORDS: usize = 200;
 /// What separates cells, the rarer ones first: where nothing tells two apart, the first is meant.
 const DELIMITERS: [u8; 6] = *b"\x01^\t;|,";
 /// Lines that may stand before the table.
@@ -251,7 +251,7 @@ fn spaces(rows: &[Line]) -> Spaces {
 fn aligned(rest: &[u8], quirks: Quirks) -> Option<Head> {
     let lines = || {
         let lines = rest.split(|byte| matches!(byte, b'\n' | b'\r')).map(<[u8]>::trim_ascii);
-        lines.filter(|line| !line.is_empty()).take(SCANNED)
+        lines.filter(|line| !line.is_empty()).take(SCANNED_RECORDS)
     };
     let is_wide = |line: &&[u8]| line.windows(2).any(|pair| pair.iter().all(|b| matches!(b, b' ' | b'\t')));
     if 2 * lines().filter(is_wide).count() < lines().count() {
@@ -349,7 +349,7 @@ fn head(sample: &[u8], dialect: Dialect, quirks: Quirks) -> Head {
             let cells = record.cells().map(|cell| cell.map(str::to_owned)).collect();
             head.push(Line { at: record.line as usize, cells, quoted: record.quoted().collect() });
         }
-        if head.len() == SCANNED {
+        if head.len() == SCANNED_RECORDS {
             return head;
         }
     }

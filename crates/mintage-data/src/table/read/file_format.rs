@@ -11,7 +11,7 @@ use super::{
 };
 
 /// Records that are looked at.
-const SCANNED: usize = 200;
+const SCANNED_RECORDS: usize = 200;
 
 /// The format of a file that begins with `sample`. `by_suffix`: the suffix of the file says its delimiter.
 pub(super) fn of_sample(
@@ -80,7 +80,7 @@ impl Quotes {
         let mut records = Records::with(sample, dialect, layout.quirks, 1).trimming(&layout.padded);
         let mut seen = 0;
         while let Ok(Some(record)) = records.next()
-            && seen < SCANNED
+            && seen < SCANNED_RECORDS
         {
             if record.is_blank() || is_rule(record) {
                 continue;

@@ -20,10 +20,10 @@ enum Look {
 /// Spellings of "missing", which say nothing of what a column is.
 const MISSING: [&str; 8] = ["na", "nan", "null", "none", "n/a", "-", "?", "\\n"];
 /// Of so many cells of a column at least one part of ten may be something else.
-const ALIKE: f64 = 0.9;
+const MIN_SHARE_OF_KIND: f64 = 0.9;
 const YEARS: std::ops::Range<i64> = 1900..2100;
 /// So many numbers that count on are no values.
-const MANY: usize = 6;
+const MIN_COUNTED_NAMES: usize = 6;
 
 /// Whether `first` has names and not values like those of the records below.
 pub(super) fn has_names(first: &[Option<String>], below: &[&[Option<String>]]) -> bool {
@@ -95,7 +95,7 @@ fn is_counted(first: &[Option<String>], below: &[&[Option<String>]], shift: usiz
     };
     shift > 0
         || first[0].is_none()
-        || places.len() >= MANY
+        || places.len() >= MIN_COUNTED_NAMES
         || year && !years_below(places[0])
         || places.iter().any(of_another_kind)
         || others.iter().any(numbers_below)
@@ -120,7 +120,7 @@ fn usual_look(column: &[&str]) -> Option<Look> {
     if looks.is_empty() {
         return None;
     }
-    let plain = [Look::Number, Look::Date].into_iter().find(|&look| share(look) >= ALIKE);
+    let plain = [Look::Number, Look::Date].into_iter().find(|&look| share(look) >= MIN_SHARE_OF_KIND);
     plain.or((share(Look::Text) > 0.0).then_some(Look::Text))
 }
 

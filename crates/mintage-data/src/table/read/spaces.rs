@@ -6,9 +6,9 @@ use super::{super::csv::PADDING, header::is_number_or_date};
 /// Of so many cells of a column at least one part of twenty may be otherwise.
 const NEARLY_ALL: f64 = 0.95;
 /// Numbers and dates have no spaces around them; a few other cells of their column do not change that.
-const MOST: f64 = 0.9;
+const MIN_NUMBER_SHARE: f64 = 0.9;
 /// Cells of one width tell something where there are so many.
-const FEW: usize = 3;
+const MIN_CELLS: usize = 3;
 
 /// The cells of a column as they stand between the delimiters, those without quotes.
 type Raw<'a> = Vec<&'a str>;
@@ -68,10 +68,10 @@ fn is_padded(column: &Raw) -> bool {
     }
     let width = |cell: &str| cell.chars().count();
     let widest = column.iter().map(|cell| width(cell)).max().unwrap_or(0);
-    if column.len() >= FEW && share(&|cell| width(cell) == widest) >= NEARLY_ALL {
+    if column.len() >= MIN_CELLS && share(&|cell| width(cell) == widest) >= NEARLY_ALL {
         return true;
     }
-    share(&|cell| is_number_or_date(cell.trim_matches(PADDING))) >= MOST
+    share(&|cell| is_number_or_date(cell.trim_matches(PADDING))) >= MIN_NUMBER_SHARE
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::Error;
 
 /// Parentheses and signs within each other.
-const DEEPEST: usize = 50;
+const MAX_DEPTH: usize = 50;
 
 /// A formula of columns by their number.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -116,7 +116,7 @@ impl<'a> Parser<'a> {
 
     fn factor(&mut self) -> Result<Expression, Error> {
         self.depth += 1;
-        if self.depth > DEEPEST {
+        if self.depth > MAX_DEPTH {
             return Err(self.bad("it is nested too deeply"));
         }
         let factor = match self.peek() {

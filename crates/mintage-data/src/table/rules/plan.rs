@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Rows that an error shows.
-const SHOWN: usize = 3;
+const ROWS_SHOWN: usize = 3;
 
 /// The plan of rules of which the first `own` must still be shown to hold in the table.
 pub fn plan(rules: Vec<Rule>, own: usize, table: &Table, schema: &TableSchema) -> Result<Rules, Error> {
@@ -138,7 +138,7 @@ fn refuse_broken(rule: &Rule, table: &Table, schema: &TableSchema) -> Result<(),
         };
         format!("row {} ({})", row + 1, names.iter().map(cell).collect::<Vec<_>>().join(", "))
     };
-    let first = broken.iter().take(SHOWN).map(|&row| cells(row)).collect::<Vec<_>>().join("; ");
+    let first = broken.iter().take(ROWS_SHOWN).map(|&row| cells(row)).collect::<Vec<_>>().join("; ");
     let why = format!("does not hold in {} of {} rows: {first}", broken.len(), table.rows());
     Err(bad(rule, why).with_hint("correct these rows in the source, or take the rule out"))
 }

@@ -18,22 +18,23 @@ use crate::table::{
 };
 
 /// Rows without which nothing is proposed.
-const ENOUGH: usize = 100;
+const MIN_ROWS: usize = 100;
 /// Formulas are looked for among so many columns at most: there are triples of them.
 const MOST_OPERANDS: usize = 60;
 const OPERATORS: [char; 4] = ['*', '+', '=', '-'];
 /// A computed column has so many different values, or it may be chance.
 const ENOUGH_COMPUTED: usize = 10;
 /// Rows that are looked at before all are.
-const SAMPLE: usize = 64;
+const SAMPLED_ROWS: usize = 64;
 /// Pairs of different rows that are compared.
-const PAIRS: usize = 4000;
+const COMPARED_PAIRS: usize = 4000;
 /// Pairs of an order that must be the other way round between different rows: dates, numbers.
 const BROKEN_DATES: f64 = 0.01;
 const BROKEN_NUMBERS: f64 = 0.05;
-/// Pairs of an order of numbers whose names say nothing, and rows that must keep it.
+/// The same share for an order of numbers whose names say nothing.
 const BROKEN_OFTEN: f64 = 0.2;
-const MANY: usize = 500;
+/// Rows that must keep such an order, at least.
+const MIN_ORDERED_ROWS: usize = 500;
 /// Columns among which rules are looked for unasked, at most: pairs of them are compared.
 const MOST_COLUMNS: usize = 200;
 /// Rows a value that a dependency starts from.
@@ -41,11 +42,11 @@ const ROWS_A_VALUE: usize = 2;
 /// Whole numbers of at most so many values may be codes that others depend on.
 const MOST_CODES: usize = 100;
 /// The logarithm of the chance below which a dependency is none.
-const CHANCE: f64 = -14.0;
+const MAX_LOG_CHANCE: f64 = -14.0;
 
 /// The rules that all rows of `table` keep.
 pub fn propose(table: &Table, schema: &TableSchema) -> Vec<Rule> {
-    if table.rows() < ENOUGH {
+    if table.rows() < MIN_ROWS {
         return Vec::new();
     }
     let mut rules = Vec::new();
@@ -94,7 +95,8 @@ fn has_reason(columns: &[String], table: &Table, schema: &TableSchema) -> bool {
     }
     let at: Vec<usize> = columns.iter().filter_map(|name| position(name, schema)).collect();
     let all = Numbers::of(table, schema, at.clone());
-    let far = |pair: &[usize]| table.rows() >= MANY && ordered(pair[0], pair[1], &all, BROKEN_OFTEN);
+    let far =
+        |pair: &[usize]| table.rows() >= MIN_ORDERED_ROWS && ordered(pair[0], pair[1], &all, BROKEN_OFTEN);
     columns.windows(2).zip(at.windows(2)).all(|(names, pair)| related(&names[0], &names[1]) || far(pair))
 }
 
@@ -160,7 +162,7 @@ fn formulas(table: &Table, schema: &TableSchema) -> Vec<(usize, Rule)> {
         return Vec::new();
     }
     let numbers = Numbers::of(table, schema, columns.clone());
-    let sample: Vec<usize> = (0..table.rows()).step_by(table.rows().div_ceil(SAMPLE)).collect();
+    let sample: Vec<usize> = (0..table.rows()).step_by(table.rows().div_ceil(SAMPLED_ROWS)).collect();
     let computed = |&column: &usize| schema.columns[column].distinct >= ENOUGH_COMPUTED;
     let mut found: Vec<(BTreeSet<usize>, usize, Rule)> = Vec::new();
     for operator in OPERATORS {
@@ -326,7 +328,7 @@ fn depends(a: usize, b: usize, table: &Table) -> bool {
         if count > 1 {
             chance += same(count).ln();
         }
-        if chance < CHANCE {
+        if chance < MAX_LOG_CHANCE {
             return true;
         }
     }
@@ -372,8 +374,9 @@ fn ordered(a: usize, b: usize, numbers: &Numbers, least: f64) -> bool {
     if (0..rows).filter_map(both).any(|(a, b)| a > b) {
         return false;
     }
-    let present: Vec<(f64, f64)> = (0..rows).step_by(rows.div_ceil(PAIRS)).filter_map(both).collect();
-    if (0..rows).filter_map(both).take(ENOUGH).count() < ENOUGH {
+    let present: Vec<(f64, f64)> =
+        (0..rows).step_by(rows.div_ceil(COMPARED_PAIRS)).filter_map(both).collect();
+    if (0..rows).filter_map(both).take(MIN_ROWS).count() < MIN_ROWS {
         return false;
     }
     let others = present.iter().cycle().skip(present.len() / 2 + 1);

@@ -24,9 +24,9 @@ use crate::{
 };
 
 /// Times that all rows are looked at.
-const PASSES: usize = 4;
+const MAX_PASSES: usize = 4;
 /// Draws until a row differs from all others.
-const DRAWS: usize = 200;
+const MAX_DRAWS: usize = 200;
 /// Values that are gone through for the rows of one part, at most.
 const MAX_WALK: u64 = 5_000_000;
 /// Different values that show on what grid a column lies.
@@ -142,7 +142,7 @@ impl Keys {
         random: &mut dyn FnMut() -> u64,
     ) -> Result<(), Error> {
         // To keep one of two rules of the same columns may break the other.
-        for pass in 0..PASSES {
+        for pass in 0..MAX_PASSES {
             let mut kept = true;
             for key in &self.rules {
                 let rows = key.repeated(table, &rules.own);
@@ -299,7 +299,7 @@ impl Different<'_> {
                 hash.is_some_and(|hash| !key.taken.contains(&hash) && taken.insert(hash))
             };
             let mut others = Others::new();
-            let differs = (0..DRAWS).any(|_| {
+            let differs = (0..MAX_DRAWS).any(|_| {
                 let source = &sources[below(random, sources.len())];
                 put(&mut others, source.column, source.draw(random, schema));
                 fits(&others)

@@ -10,7 +10,7 @@ use super::{
 };
 
 /// Values of fewer rows are rare.
-const RARE: u32 = 5;
+const RARE_BELOW_ROWS: u32 = 5;
 /// Fewer rows than this tell little.
 const FEW_ROWS: usize = 200;
 /// More categories than this are hard to learn.
@@ -91,14 +91,14 @@ fn rare(profile: &Profile, schema: &ColumnSchema) -> Message {
     if schema.kind != Kind::Category || reference || profile.rows < FEW_ROWS || profile.nearly_unique() {
         return None;
     }
-    let rare = || profile.values.iter().filter(|v| v.1 < RARE);
+    let rare = || profile.values.iter().filter(|v| v.1 < RARE_BELOW_ROWS);
     let n = rare().count();
     if n == 0 {
         return None;
     }
     let of_rows: usize = rare().map(|v| v.1 as usize).sum();
     let message = format!(
-        "{} of {} values {} in fewer than {RARE} rows ({} of the rows): too few to learn, and they may point at \
+        "{} of {} values {} in fewer than {RARE_BELOW_ROWS} rows ({} of the rows): too few to learn, and they may point at \
          a person; rare = \"group\" keeps them out",
         count(n),
         count(schema.distinct),

@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use super::{
     Alert, Cause, ColumnSchema, Format, IdFormat, Kind, TableSchema, alerts, identifiers,
     phrases::{count, examples, percent, quoted, rows},
-    profile::{ENOUGH, Profile, Value},
+    profile::{MIN_VALUES, Profile, Value},
     spellings::{self, Certainty},
     typed,
 };
@@ -170,7 +170,7 @@ impl<'a> Profile<'a> {
         let numbers = self.values.len() - odd.len();
         let rows: usize = odd.iter().map(|v| v.1 as usize).sum();
         let most = (numbers / NUMBERS_AN_ODD).clamp(FEW_ODD, MOST_ODD);
-        odd.len() <= most && (rows * 2 < self.present || numbers >= ENOUGH)
+        odd.len() <= most && (rows * 2 < self.present || numbers >= MIN_VALUES)
     }
 
     pub fn yes_and_no(&self) -> Guess {

@@ -14,12 +14,12 @@ const MOST_SHAPES: usize = 100;
 /// Identifiers of so few shapes are codes rather than words.
 const FEW_SHAPES: usize = 3;
 /// So many values tell which characters there may be at a place; a character of fewer is a chance.
-const TELLING: usize = 50;
+const MIN_VALUES_PER_PLACE: usize = 50;
 const LEAST_AT_PLACE: usize = 3;
 /// Of values that differ in shape, shapes of fewer are those of single values.
 const SHARED_SHAPE: usize = 5;
 /// Whole numbers of more characters are no quantities, however many lengths they have.
-const QUANTITY: usize = 16;
+const MAX_QUANTITY_CHARS: usize = 16;
 /// Shares of letters among hexadecimal digits, and how often a letter follows a digit or a digit a letter.
 const HEX_LETTERS: std::ops::RangeInclusive<f64> = 0.15..=0.6;
 const HEX_CHANGES: f64 = 0.2;
@@ -44,7 +44,9 @@ pub fn recognise(values: &[&str]) -> Option<Identifier> {
         () if all(is_email) => Some(Identifier::Email),
         () if all(is_phone) => Some(Identifier::Phone),
         () if all(is_code) && few_shapes(values) => Some(Identifier::Code),
-        () if all(is_whole) && values.iter().any(|value| value.len() > QUANTITY) => Some(Identifier::Code),
+        () if all(is_whole) && values.iter().any(|value| value.len() > MAX_QUANTITY_CHARS) => {
+            Some(Identifier::Code)
+        }
         () if places::of_one_length(values) => Some(Identifier::Code),
         () => None,
     }
@@ -149,8 +151,8 @@ pub fn form(format: &IdFormat) -> String {
             } else {
                 ""
             };
-            const LONGEST: usize = 60;
-            match regex.char_indices().nth(LONGEST) {
+            const MAX_SHOWN_CHARS: usize = 60;
+            match regex.char_indices().nth(MAX_SHOWN_CHARS) {
                 None => format!("in the form {regex}{check}"),
                 Some((end, _)) => format!("in the form {}…{check}", &regex[..end]),
             }
@@ -309,7 +311,7 @@ impl Run {
     /// The characters at a place, where enough texts tell that there are no others.
     fn usual(&self, at: usize) -> Option<String> {
         let place = self.places.get(at)?;
-        if self.texts < TELLING {
+        if self.texts < MIN_VALUES_PER_PLACE {
             return None;
         }
         let usual: BTreeSet<char> =

@@ -41,12 +41,12 @@ use crate::{
 use names::{Personal, personal};
 
 /// Fewer values say little, where the name of the column says nothing.
-const ENOUGH: usize = 20;
+const MIN_VALUES: usize = 20;
 /// Digits of a number by which a person is known, and of one with check digits.
 const LONG_NUMBER: usize = 6;
 const LONG_CODE: usize = 9;
 /// One value in so many that another column is protected for makes a column one of persons.
-const ALIKE: usize = 3;
+const VALUES_PER_SHARED: usize = 3;
 
 /// What to do with texts that point at persons.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,7 +131,7 @@ impl TableSchema {
             .map(|(schema, column)| {
                 let values = Values::of(schema, column, None);
                 let shared = values.texts.iter().filter(|text| known.contains(*text)).count();
-                let alike = shared > 1 && shared * ALIKE >= values.texts.len();
+                let alike = shared > 1 && shared * VALUES_PER_SHARED >= values.texts.len();
                 alike.then(|| values.change(schema, spec, Making::All(Kind::Text))).flatten()
             })
             .collect()
@@ -312,7 +312,7 @@ impl<'a> Values<'a> {
     fn texts_made(&self, schema: &ColumnSchema, mode: TextMode, email: bool) -> IdFormat {
         let json = schema.declaration.ty == Type::Json || self.is_json();
         // Of the letters of a few words no others are made that anybody could read.
-        let enough = self.texts.len() >= ENOUGH || email;
+        let enough = self.texts.len() >= MIN_VALUES || email;
         let maker =
             (mode != TextMode::Empty && !json && enough).then(|| TextMaker::of(&self.texts, email)).flatten();
         maker.map_or(IdFormat::Empty, |maker| IdFormat::Text { maker: Box::new(maker) })
@@ -346,7 +346,7 @@ impl<'a> Values<'a> {
             personal == Some(Personal::Number) || spellings::hint(&schema.name) == Some(Hint::Phone);
         let own_each = self.texts.len() * 2 > self.present;
         // Where each row has its own, however few there are, each is somebody's.
-        let many = self.texts.len() >= ENOUGH || self.texts.len() == self.present && self.present > 2;
+        let many = self.texts.len() >= MIN_VALUES || self.texts.len() == self.present && self.present > 2;
         let codes = matches!(self.kind, Some(Identifier::Code | Identifier::Uuid));
         let number = named_number || personal == Some(Personal::Handle) || personal.is_some() && codes;
         let known_by = self.known_by() || many && number;
@@ -381,7 +381,7 @@ impl<'a> Values<'a> {
     /// What a person or a device is known by, whatever the column is called and however often it repeats.
     fn known_by(&self) -> bool {
         let contact = matches!(self.kind, Some(Identifier::Email | Identifier::Phone));
-        contact || self.texts.len() >= ENOUGH && (self.network().is_some() || self.is_account())
+        contact || self.texts.len() >= MIN_VALUES && (self.network().is_some() || self.is_account())
     }
 
     /// Numbers of accounts, cards and persons, with right check digits. Goods, books and companies are nobody.

@@ -27,8 +27,8 @@ pub fn percent(part: usize, whole: usize) -> String {
 
 /// A text in quotation marks, cut where it is long.
 pub fn quoted(text: &str) -> String {
-    const LONGEST: usize = 40;
-    match text.char_indices().nth(LONGEST) {
+    const MAX_SHOWN_CHARS: usize = 40;
+    match text.char_indices().nth(MAX_SHOWN_CHARS) {
         None => format!("{text:?}"),
         Some((end, _)) => format!("{:?}", format!("{}…", &text[..end])),
     }
@@ -36,13 +36,15 @@ pub fn quoted(text: &str) -> String {
 
 /// The most frequent ones: `"x" (7 rows), "y" (1 row) and 3 more`.
 pub fn examples(values: &[(&str, u32)]) -> String {
-    const SHOWN: usize = 3;
+    const EXAMPLES_SHOWN: usize = 3;
     let mut sorted = values.to_vec();
     sorted.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(b.0)));
-    let shown =
-        sorted.iter().take(SHOWN).map(|(text, n)| format!("{} ({})", quoted(text), rows(*n as usize)));
+    let shown = sorted
+        .iter()
+        .take(EXAMPLES_SHOWN)
+        .map(|(text, n)| format!("{} ({})", quoted(text), rows(*n as usize)));
     let shown = shown.collect::<Vec<_>>().join(", ");
-    match sorted.len().saturating_sub(SHOWN) {
+    match sorted.len().saturating_sub(EXAMPLES_SHOWN) {
         0 => shown,
         more => format!("{shown} and {} more", count(more)),
     }

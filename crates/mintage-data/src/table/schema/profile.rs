@@ -3,8 +3,8 @@
 use super::spellings::{self, Certainty};
 use crate::table::Column;
 
-/// Few values say little: a column needs so many before they count as nearly all different.
-pub(super) const ENOUGH: usize = 20;
+/// Values of a column, at least, before they count as nearly all different: fewer differ by chance.
+pub(super) const MIN_VALUES: usize = 20;
 
 /// A distinct text and the rows that have it.
 pub(super) type Value<'a> = (&'a str, u32);
@@ -53,6 +53,6 @@ impl<'a> Profile<'a> {
 
     /// Nearly every row that has a value has one of its own.
     pub fn nearly_unique(&self) -> bool {
-        self.present >= ENOUGH && self.values.len() * 20 >= self.present * 19
+        self.present >= MIN_VALUES && self.values.len() * 20 >= self.present * 19
     }
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 /// Numbers of one place that are listed; more are any digits.
-const LISTED: u64 = 512;
+const MAX_LISTED_NUMBERS: u64 = 512;
 
 /// What the texts of a column are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -222,7 +222,7 @@ impl Place {
         if self.fraction {
             return if width > 0 { format!("[0-9]{{{width}}}") } else { "[0-9]{1,6}".to_owned() };
         }
-        if self.most - self.least >= LISTED {
+        if self.most - self.least >= MAX_LISTED_NUMBERS {
             let digits = self.least.to_string().len().max(1);
             // Numbers of as many digits as the least one, or one more, are not above the greatest.
             let most = self.most.to_string().len().saturating_sub(1).max(digits);

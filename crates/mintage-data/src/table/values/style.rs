@@ -58,10 +58,10 @@ const CURRENCIES: [&str; 56] = [
     "UAH", "KZT", "KRW", "MXN", "ZAR", "ILS", "AED", "SGD", "HKD",
 ];
 /// Units are shorter than this.
-const UNIT: usize = 12;
+const MAX_UNIT_CHARS: usize = 12;
 
 /// Texts that "1.820" and "850" beside each other take to show that the point groups thousands.
-const ENOUGH: usize = 5;
+const MIN_GROUPED_NUMBERS: usize = 5;
 
 /// A text in its parts.
 struct Parts<'a> {
@@ -211,7 +211,7 @@ pub fn dot_groups<'a>(texts: impl Iterator<Item = &'a str>) -> bool {
             _ => return false,
         }
     }
-    grouped >= ENOUGH && zeros && small
+    grouped >= MIN_GROUPED_NUMBERS && zeros && small
 }
 
 fn fits_group(whole: &str) -> bool {
@@ -291,7 +291,7 @@ fn is_suffix(text: &str) -> bool {
     let begins = inner.starts_with(|c: char| c != '/' && c != '.');
     text.is_empty()
         || is_currency(inner)
-        || begins && named && inner.chars().all(unit) && inner.chars().count() < UNIT
+        || begins && named && inner.chars().all(unit) && inner.chars().count() < MAX_UNIT_CHARS
 }
 
 /// A sign, a code or an abbreviation of a currency.

@@ -25,7 +25,7 @@ const STRETCH_BYTES: usize = PIECE_BYTES / 4;
 /// Bytes of a word at which it is cut for training, whose time grows with their square.
 const LONG_WORD: usize = 256;
 /// Times that a pair must occur to be merged.
-const LEAST: u64 = 2;
+const MIN_PAIR_COUNT: u64 = 2;
 /// Bounds of a vocabulary. Below, there are hardly any merges.
 const VOCABS: std::ops::RangeInclusive<usize> = 300..=65_536;
 const FILE: &str = "tokenizer.json";
@@ -58,7 +58,7 @@ pub(super) struct Memo<'a> {
 }
 
 /// Words that are remembered, and the bytes of the longest of them.
-const REMEMBERED: usize = 1 << 16;
+const MAX_CACHED_WORDS: usize = 1 << 16;
 const REMEMBERED_BYTES: usize = 64;
 
 impl Bpe {
@@ -75,7 +75,7 @@ impl Bpe {
         }
         let mut trainer = BpeTrainer::builder()
             .show_progress(false)
-            .min_frequency(LEAST)
+            .min_frequency(MIN_PAIR_COUNT)
             .vocab_size(vocab - 1)
             .initial_alphabet(LETTERS.iter().copied().collect())
             .build();
@@ -125,7 +125,7 @@ impl Bpe {
             }
             let start = tokens.len();
             self.encode_word(word, &mut tokens);
-            if memo.words.len() < REMEMBERED && word.len() <= REMEMBERED_BYTES {
+            if memo.words.len() < MAX_CACHED_WORDS && word.len() <= REMEMBERED_BYTES {
                 let from = memo.tokens.len() as u32;
                 memo.tokens.extend_from_slice(&tokens[start..]);
                 memo.words.insert(word, (from, memo.tokens.len() as u32));

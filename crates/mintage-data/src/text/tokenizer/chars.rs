@@ -12,11 +12,11 @@ pub(super) const MAX_CODE: u32 = char::MAX as u32;
 /// The token before the digits of a foreign character.
 pub(super) const ESCAPE: u32 = 1;
 /// The token of the first character of the alphabet.
-const FIRST: u32 = 2;
+const FIRST_CHAR_TOKEN: u32 = 2;
 /// Times that a character must occur to be in the alphabet: of rarer ones nothing is learned.
-const LEAST: u32 = 3;
+const MIN_CHAR_COUNT: u32 = 3;
 /// Characters that an alphabet has at least: digits to a base of one would be too many.
-const LEAST_SIZE: usize = 2;
+const MIN_ALPHABET: usize = 2;
 /// Code points that there are.
 const CODES: usize = MAX_CODE as usize + 1;
 
@@ -32,7 +32,7 @@ impl Chars {
     /// The characters that the train documents show often enough, at most `vocab` tokens of them.
     pub fn fit(visit: &Visit, vocab: Option<usize>) -> Result<Self, Error> {
         let most = vocab.unwrap_or(usize::MAX);
-        if most < FIRST as usize + LEAST_SIZE {
+        if most < FIRST_CHAR_TOKEN as usize + MIN_ALPHABET {
             let why = format!("{most} tokens are too few for characters");
             return Err(Error::bad("vocabulary", why).with_hint("leave its size out, or ask for 100 or more"));
         }
@@ -50,10 +50,10 @@ impl Chars {
         }
         // Frequent ones first; among equals the lower code point.
         alphabet.sort_by_key(|&c| std::cmp::Reverse(counts[c as usize]));
-        let frequent = alphabet.iter().take_while(|&&c| counts[c as usize] >= LEAST).count();
-        alphabet.truncate(frequent.max(LEAST_SIZE).min(most - FIRST as usize));
+        let frequent = alphabet.iter().take_while(|&&c| counts[c as usize] >= MIN_CHAR_COUNT).count();
+        alphabet.truncate(frequent.max(MIN_ALPHABET).min(most - FIRST_CHAR_TOKEN as usize));
         for letter in [' ', '\n'] {
-            if alphabet.len() < LEAST_SIZE && !alphabet.contains(&letter) {
+            if alphabet.len() < MIN_ALPHABET && !alphabet.contains(&letter) {
                 alphabet.push(letter);
             }
         }
@@ -63,14 +63,14 @@ impl Chars {
 
     /// An alphabet sorted by code point.
     pub fn new(alphabet: Vec<char>) -> Result<Self, String> {
-        if alphabet.len() < LEAST_SIZE {
+        if alphabet.len() < MIN_ALPHABET {
             return Err(format!("{} characters are no alphabet", alphabet.len()));
         }
         if let Some(pair) = alphabet.windows(2).find(|pair| pair[0] >= pair[1]) {
             return Err(format!("`{}` and `{}` of the alphabet are out of order", pair[0], pair[1]));
         }
         let mut ids = vec![0; alphabet.last().map_or(0, |&last| last as usize + 1)];
-        for (id, &letter) in (FIRST..).zip(&alphabet) {
+        for (id, &letter) in (FIRST_CHAR_TOKEN..).zip(&alphabet) {
             ids[letter as usize] = id;
         }
         let base = alphabet.len() as u64;
@@ -83,7 +83,7 @@ impl Chars {
     }
 
     pub fn vocab(&self) -> usize {
-        self.alphabet.len() + FIRST as usize
+        self.alphabet.len() + FIRST_CHAR_TOKEN as usize
     }
 
     /// Digits of a foreign character.
@@ -93,7 +93,7 @@ impl Chars {
 
     /// The value of a token as a digit.
     pub fn digit(&self, token: u32) -> Option<u32> {
-        token.checked_sub(FIRST).filter(|&digit| (digit as usize) < self.alphabet.len())
+        token.checked_sub(FIRST_CHAR_TOKEN).filter(|&digit| (digit as usize) < self.alphabet.len())
     }
 
     /// The character of a token.
@@ -121,7 +121,7 @@ impl Chars {
         let base = self.alphabet.len() as u64;
         tokens.push(ESCAPE);
         for place in (0..self.digits).rev() {
-            tokens.push(FIRST + (letter as u64 / base.pow(place) % base) as u32);
+            tokens.push(FIRST_CHAR_TOKEN + (letter as u64 / base.pow(place) % base) as u32);
         }
     }
 }

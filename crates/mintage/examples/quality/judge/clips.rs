@@ -16,7 +16,7 @@ use crate::Options;
 const TRAIN: usize = 9;
 const MOST_TRAIN: usize = 10_000;
 /// New clips that are compared at most, as `evaluate` does.
-const MOST: usize = 500;
+const MAX_ITEMS: usize = 500;
 const FRAMES: usize = 8;
 const SIDE: usize = 24;
 /// A digit of half its size.
@@ -32,7 +32,7 @@ pub fn ladder(n: usize, options: &Options) -> Ladder {
     let fresh = moving(&order[..n], 1);
     let known = moving(&order[n..2 * n + train], 2);
     let chosen = |from: usize, of: usize| -> Vec<usize> {
-        evenly(of, MOST.min(n)).into_iter().map(|i| from + i).collect()
+        evenly(of, MAX_ITEMS.min(n)).into_iter().map(|i| from + i).collect()
     };
     let (fresh, trained) = (fresh.select(&chosen(0, n)), known.select(&chosen(n, train)));
     let set = VideoSet::from_memory_with(known, 0..n);

@@ -14,7 +14,7 @@ use crate::Options;
 /// Training images for each held-out one.
 const TRAIN: usize = 9;
 /// New images that are compared at most, as `evaluate` does.
-const MOST: usize = 2000;
+const MAX_ITEMS: usize = 2000;
 
 pub fn ladder(n: usize, options: &Options) -> Ladder {
     let source = options.data.join("images/mnist").to_string_lossy().into_owned();
@@ -26,7 +26,7 @@ pub fn ladder(n: usize, options: &Options) -> Ladder {
     let (holdout, train) = numbers.split_at(n);
     let splits = Splits { train: train.to_vec(), valid: Vec::new(), holdout: holdout.to_vec() };
     let known = all.images(known).unwrap();
-    let places = |all: usize| evenly(all, MOST.min(n));
+    let places = |all: usize| evenly(all, MAX_ITEMS.min(n));
     let trained = known.select(&places(train.len()).into_iter().map(|i| n + i).collect::<Vec<_>>());
     let fresh = all.images(fresh).unwrap().select(&places(n));
     let n = fresh.len();

@@ -18,7 +18,7 @@ use crate::Options;
 /// Training sounds for each held-out one, where there are so many.
 const TRAIN: usize = 9;
 /// New sounds that are compared at most, as `evaluate` does.
-const MOST: usize = 1000;
+const MAX_ITEMS: usize = 1000;
 /// Samples that are moved together: 30 ms at 8 kHz.
 const PIECE: usize = 240;
 
@@ -54,8 +54,10 @@ pub fn ladder(n: usize, options: &Options) -> Ladder {
     assert_eq!((set.classes(), set.codec().rate_hz), (&digits[..], rate));
     // As the set has them: one loudness for all.
     let loudness = rms(&whole(&set, Split::Train).concat());
-    let fresh: Vec<Sound> = compared(&fresh, MOST.min(n)).into_iter().map(|s| as_loud(s, loudness)).collect();
-    let train: Vec<Sound> = compared(&train, MOST.min(n)).into_iter().map(|s| as_loud(s, loudness)).collect();
+    let fresh: Vec<Sound> =
+        compared(&fresh, MAX_ITEMS.min(n)).into_iter().map(|s| as_loud(s, loudness)).collect();
+    let train: Vec<Sound> =
+        compared(&train, MAX_ITEMS.min(n)).into_iter().map(|s| as_loud(s, loudness)).collect();
     let n = fresh.len();
     let each = |sounds: &[Sound], change: &dyn Fn(&Sound, &mut Rng) -> Vec<f32>| -> Vec<Sound> {
         let mut rng = Rng::new(4, 0);

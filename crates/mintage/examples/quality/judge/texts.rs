@@ -15,7 +15,7 @@ use crate::{Options, baselines::russian_works};
 /// Training paragraphs for each held-out one.
 const TRAIN: usize = 9;
 /// New paragraphs that are compared at most, as `evaluate` does.
-const MOST: usize = 200;
+const MAX_ITEMS: usize = 200;
 /// Characters of a paragraph.
 const CHARS: std::ops::Range<usize> = 200..900;
 
@@ -46,7 +46,8 @@ pub fn ladder(n: usize, options: &Options) -> Ladder {
         ..SourceSpec::default()
     };
     let set = SequenceSet::open(&spec).unwrap();
-    let fresh: Vec<String> = compared(fresh, MOST.min(n)).into_iter().map(|&text| text.to_owned()).collect();
+    let fresh: Vec<String> =
+        compared(fresh, MAX_ITEMS.min(n)).into_iter().map(|&text| text.to_owned()).collect();
     let n = fresh.len();
     let train: Vec<Vec<u32>> = evenly(set.splits().train.len(), n)
         .into_iter()

@@ -15,15 +15,15 @@ use crate::Options;
 /// Training passages for each held-out one, where there are so many.
 const TRAIN: usize = 9;
 /// New passages that are compared at most, as `evaluate` does.
-const MOST: usize = 200;
+const MAX_ITEMS: usize = 200;
 const SOURCE: &str = "POP909, Wang et al. 2020";
-/// Passages of four bars that a third of the songs have at least.
-const FEW: usize = 5000;
+/// Tunes of a ladder, at most, for passages of four bars: a third of the songs have as many.
+const MAX_PASSAGES_OF_FOUR_BARS: usize = 5000;
 /// Notes of a bar at least, on the average.
 const NOTES: usize = 6;
 
 pub fn ladder(n: usize, options: &Options) -> Ladder {
-    let bars = if n > FEW { 2 } else { 4 };
+    let bars = if n > MAX_PASSAGES_OF_FOUR_BARS { 2 } else { 4 };
     let songs = songs(&options.data.join("music/pop909"), bars);
     let third = songs.len() / 3;
     // As few passages of a song as will do.
@@ -42,7 +42,7 @@ pub fn ladder(n: usize, options: &Options) -> Ladder {
     let source = dir.path().to_string_lossy().into_owned();
     let set = SequenceSet::open(&SourceSpec { source, ..SourceSpec::default() }).unwrap();
     let codec = set.codec().music().unwrap().clone();
-    let n = MOST.min(n);
+    let n = MAX_ITEMS.min(n);
     let (fresh, train) = (compared(&fresh, n), compared(&train, n));
     let each = |scores: &[&Score], change: &dyn Fn(&Score, &mut Rng) -> Score| -> Vec<Vec<u32>> {
         let mut rng = Rng::new(4, 0);

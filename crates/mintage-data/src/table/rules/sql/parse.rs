@@ -9,7 +9,7 @@ use super::{
 use crate::Error;
 
 /// Expressions within each other.
-const DEEPEST: usize = 60;
+const MAX_DEPTH: usize = 60;
 
 /// Finds a column by its name.
 type Find<'a> = dyn Fn(&str) -> Option<usize> + 'a;
@@ -41,7 +41,7 @@ type Parsed = Result<Sql, String>;
 impl Parser<'_> {
     fn or(&mut self) -> Parsed {
         self.depth += 1;
-        if self.depth > DEEPEST {
+        if self.depth > MAX_DEPTH {
             return Err("is nested too deeply".to_owned());
         }
         let mut left = self.and()?;
@@ -64,7 +64,7 @@ impl Parser<'_> {
         match self.word("not") {
             true => {
                 self.depth += 1;
-                if self.depth > DEEPEST {
+                if self.depth > MAX_DEPTH {
                     return Err("is nested too deeply".to_owned());
                 }
                 let inner = self.not()?;
@@ -222,7 +222,7 @@ impl Parser<'_> {
     fn factor(&mut self) -> Parsed {
         if self.mark("-") {
             self.depth += 1;
-            if self.depth > DEEPEST {
+            if self.depth > MAX_DEPTH {
                 return Err("is nested too deeply".to_owned());
             }
             let inner = self.factor()?;

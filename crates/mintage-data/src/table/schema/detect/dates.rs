@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{ENOUGH, Guess, MOST_ODD, Profile, Value, many};
+use super::{Guess, MIN_VALUES, MOST_ODD, Profile, Value, many};
 use crate::table::{
     datetime,
     schema::{
@@ -79,7 +79,7 @@ impl<'a> Profile<'a> {
             .iter()
             .filter_map(|text| datetime::parse(text, &found.pattern))
             .all(datetime::plausible);
-        let doubtful = packed && (!odd.is_empty() || !dated || !time && self.values.len() < ENOUGH);
+        let doubtful = packed && (!odd.is_empty() || !dated || !time && self.values.len() < MIN_VALUES);
         // "2022-025" in each row another is rather the number of a bill.
         let bill = found.pattern == datetime::DAY_OF_YEAR && !time && self.nearly_unique();
         let credible = self.is_credible(&found, &odd);
@@ -99,7 +99,7 @@ impl<'a> Profile<'a> {
             times.map(|time| datetime::format(time, shown)).collect::<BTreeSet<_>>().len()
         };
         let time = spellings::hint(&self.column.name) == Some(Hint::Time);
-        let enough = self.values.len() >= if time { FEW_TIMES } else { ENOUGH };
+        let enough = self.values.len() >= if time { FEW_TIMES } else { MIN_VALUES };
         let spread = match pattern {
             // A number in a row has a month to itself.
             datetime::SHORT_DATE => different("%Y-%m") >= FEW_TIMES,

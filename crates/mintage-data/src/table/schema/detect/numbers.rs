@@ -1,6 +1,6 @@
 //! Numbers among the values of a column, and how they are written.
 
-use super::{ENOUGH, Guess, Profile, Value, many};
+use super::{Guess, MIN_VALUES, Profile, Value, many};
 use crate::table::{
     Type,
     check_digits::CheckDigits,
@@ -123,12 +123,12 @@ impl<'a> Profile<'a> {
 
     /// Whether all have check digits: articles, books, cards. So many have them by no chance.
     fn checked(&self) -> bool {
-        self.values.len() >= ENOUGH && CheckDigits::find(&self.texts()).is_some()
+        self.values.len() >= MIN_VALUES && CheckDigits::find(&self.texts()).is_some()
     }
 
     /// Whole numbers without gaps, in order.
     fn counted(&self) -> bool {
-        if !self.unique() || self.rows < ENOUGH {
+        if !self.unique() || self.rows < MIN_VALUES {
             return false;
         }
         let numbers: Option<Vec<i64>> = self.values.iter().map(|v| v.0.parse().ok()).collect();

@@ -1,6 +1,6 @@
 //! What is neither a number nor a date: identifiers, lists of values, sentences.
 
-use super::{ENOUGH, Guess, Profile, many};
+use super::{Guess, MIN_VALUES, Profile, many};
 use crate::table::{
     Type, datetime,
     schema::{
@@ -12,9 +12,10 @@ use crate::table::{
     },
 };
 
-/// Texts longer than this, or of more words, are sentences.
-const LONG: usize = 30;
-const WORDS: usize = 4;
+/// Characters of a text, at most: longer ones are sentences.
+const MAX_CODE_CHARS: usize = 30;
+/// Words of a text, at most: one of more is a sentence.
+const MAX_CODE_WORDS: usize = 4;
 
 impl Profile<'_> {
     /// Identifiers, categories or sentences.
@@ -70,13 +71,13 @@ impl Profile<'_> {
         let n = self.values.len();
         let letters: usize = self.values.iter().map(|v| v.0.chars().count()).sum();
         let words: usize = self.values.iter().map(|v| v.0.split_whitespace().count()).sum();
-        let long = letters > LONG * n || words > WORDS * n;
+        let long = letters > MAX_CODE_CHARS * n || words > MAX_CODE_WORDS * n;
         long && self.seldom_same()
     }
 
     fn seldom_same(&self) -> bool {
         let n = self.values.len();
-        n > ENOUGH && (n * 2 > self.present || n > 1000)
+        n > MIN_VALUES && (n * 2 > self.present || n > 1000)
     }
 
     pub fn text(&self) -> Guess {

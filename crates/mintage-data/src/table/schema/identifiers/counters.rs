@@ -2,18 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use super::TELLING;
+use super::MIN_VALUES_PER_PLACE;
 use crate::table::{datetime, fresh::Known, schema::IdFormat};
 
 /// Numbered texts that leave more gaps than this a number are random rather than counted; a few thousand
 /// numbers are always counted.
-const SPARSE: i64 = 20;
+const MAX_GAPS_PER_NUMBER: i64 = 20;
 const SPARSE_FROM: i64 = 1000;
 /// The same for digits with zeros before them and nothing else: a PIN or a ZIP code rather than a number.
 const SPARSE_DIGITS: i64 = 4;
 /// Numbers of which a smaller share are larger than the one before are in no order. Gaps that are kept of those in
 /// order.
-const ORDERED: f64 = 0.95;
+const MIN_ORDERED_SHARE: f64 = 0.95;
 pub(super) const GAPS: usize = 64;
 /// So many numbers tell that all are multiples of a step by more than chance.
 const TELLING_STEP: usize = 8;
@@ -27,7 +27,7 @@ pub(super) fn counter(values: &[&str]) -> Option<IdFormat> {
 
 /// Numbers of more digits do not run out. Those in no order have room for so many times as many above the largest.
 const MAX_WIDTH: usize = 9;
-const ROOM: i64 = 4;
+const ROOM_ABOVE_LARGEST: i64 = 4;
 
 /// Where the digits at the end begin.
 fn end_of_prefix(text: &str) -> usize {
@@ -69,7 +69,7 @@ fn free(
     let low = if padded { 0 } else { (end / 10).min(least) };
     let span = numbers.iter().max()?.saturating_sub(least);
     let ordered = numbers.is_sorted() || gaps(numbers).is_some() || span < 2 * n;
-    let soon = if ordered { *next >= end } else { end.saturating_sub(*next) < ROOM * n };
+    let soon = if ordered { *next >= end } else { end.saturating_sub(*next) < ROOM_ABOVE_LARGEST * n };
     let left = end - low - n >= n;
     let known = || Known::of(values.iter().copied());
     let free = || IdFormat::Free {
@@ -103,8 +103,8 @@ fn counted(prefix: &str, numbers: &[i64], width: u8) -> Option<IdFormat> {
     let (least, largest) = (numbers.iter().min()?, numbers.iter().max()?);
     let gaps = gaps(numbers);
     let (span, n) = (largest.saturating_sub(*least), numbers.len() as i64);
-    let digits = prefix.is_empty() && width > 0 && numbers.len() >= TELLING;
-    let sparse = span / SPARSE > SPARSE_FROM.max(n) || digits && span / SPARSE_DIGITS > n;
+    let digits = prefix.is_empty() && width > 0 && numbers.len() >= MIN_VALUES_PER_PLACE;
+    let sparse = span / MAX_GAPS_PER_NUMBER > SPARSE_FROM.max(n) || digits && span / SPARSE_DIGITS > n;
     if sparse && gaps.is_none() {
         return None;
     }
@@ -118,7 +118,8 @@ fn counted(prefix: &str, numbers: &[i64], width: u8) -> Option<IdFormat> {
 fn gaps(numbers: &[i64]) -> Option<Vec<i64>> {
     let mut gaps: Vec<i64> = numbers.windows(2).map(|two| two[1].saturating_sub(two[0])).collect();
     let rising = gaps.iter().filter(|gap| **gap > 0).count();
-    let enough = |n: usize| gaps.len() >= TELLING && n as f64 >= ORDERED * gaps.len() as f64;
+    let enough =
+        |n: usize| gaps.len() >= MIN_VALUES_PER_PLACE && n as f64 >= MIN_ORDERED_SHARE * gaps.len() as f64;
     let sign = match () {
         () if enough(rising) => 1,
         () if enough(gaps.len() - rising) => -1,

@@ -8,15 +8,15 @@ use crate::table::datetime;
 const DATE: usize = 8;
 const TIME: usize = 5;
 /// So many codes have a date at the same place by no chance.
-const ENOUGH: usize = 8;
+const MIN_CODES: usize = 8;
 /// Days that all months have.
-const DAYS: &str = "(0[1-9]|1[0-2])(0[1-9]|1[0-9]|2[0-8])";
+const DAYS_OF_ALL_MONTHS: &str = "(0[1-9]|1[0-2])(0[1-9]|1[0-9]|2[0-8])";
 const TIMES: &str = "([01][0-9]|2[0-3]):[0-5][0-9]";
 
 /// A regular expression of such codes; `rest` writes those of what stands before and after the
 /// first of them.
 pub(super) fn pattern(values: &[&str], rest: fn(&[&str]) -> String) -> Option<String> {
-    let first = values.first().filter(|_| values.len() >= ENOUGH)?;
+    let first = values.first().filter(|_| values.len() >= MIN_CODES)?;
     let place = |is_there: fn(&str, usize) -> bool| {
         (0..first.len()).find(|&at| values.iter().all(|value| is_there(value, at)))
     };
@@ -24,7 +24,11 @@ pub(super) fn pattern(values: &[&str], rest: fn(&[&str]) -> String) -> Option<St
         Some(at) => {
             let years: BTreeSet<&str> =
                 values.iter().filter_map(|value| Some(&date(value, at)?[..4])).collect();
-            (at, at + DATE, format!("({}){DAYS}", years.into_iter().collect::<Vec<_>>().join("|")))
+            (
+                at,
+                at + DATE,
+                format!("({}){DAYS_OF_ALL_MONTHS}", years.into_iter().collect::<Vec<_>>().join("|")),
+            )
         }
         None => {
             let at = place(is_time)?;

@@ -3,11 +3,12 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-/// Shorter texts may be words, and fewer may be of one length by chance.
-const SHORTEST: usize = 6;
-const ENOUGH: usize = 20;
+/// Characters of a code, at least: shorter texts may be words.
+const MIN_CODE_CHARS: usize = 6;
+/// Codes, at least: fewer may be of one length by chance.
+const MIN_CODES: usize = 20;
 /// Places of more characters than this may have any that places like it have.
-const NARROW: usize = 5;
+const MAX_NARROW_CHARS: usize = 5;
 /// So many codes a value there must be, or none would be left to make.
 const CODES_A_VALUE: f64 = 100.0;
 
@@ -18,8 +19,8 @@ pub(super) fn of_one_length(values: &[&str]) -> bool {
     let length = values.first().map_or(0, |value| value.len());
     let fits = |c: char| c.is_ascii_alphanumeric() || "-_./:#+={}[]".contains(c);
     let digits = |value: &&&str| value.contains(|c: char| c.is_ascii_digit());
-    length >= SHORTEST
-        && values.len() >= ENOUGH
+    length >= MIN_CODE_CHARS
+        && values.len() >= MIN_CODES
         && values.iter().all(|value| value.len() == length && value.chars().all(fits))
         && values.iter().filter(digits).count() * 2 > values.len()
 }
@@ -36,10 +37,10 @@ pub(super) fn pattern(values: &[&str]) -> Option<String> {
         });
     }
     let mut alike: HashMap<[bool; 4], Place> = HashMap::new();
-    for place in places.iter().filter(|place| place.len() > NARROW) {
+    for place in places.iter().filter(|place| place.len() > MAX_NARROW_CHARS) {
         alike.entry(classes(place)).or_default().extend(place);
     }
-    for place in places.iter_mut().filter(|place| place.len() > NARROW) {
+    for place in places.iter_mut().filter(|place| place.len() > MAX_NARROW_CHARS) {
         place.clone_from(&alike[&classes(place)]);
     }
     let codes: f64 = places.iter().map(|place| place.len() as f64).product();

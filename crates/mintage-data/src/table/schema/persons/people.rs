@@ -5,22 +5,25 @@
 
 use std::collections::BTreeSet;
 
-/// The share of values that must have the form of a name, of which this share must have a known one.
-const FORMED: f64 = 0.8;
-const KNOWN: f64 = 0.2;
+/// The share of values that must have the form of a name.
+const MIN_NAME_SHAPE_SHARE: f64 = 0.8;
+/// The share of those that must have a known name: many names are in no list.
+const MIN_KNOWN_NAME_SHARE: f64 = 0.2;
 /// Different known names that there must be: a place may be called after somebody.
-const SEVERAL: usize = 2;
+const MIN_KNOWN_NAMES: usize = 2;
 /// The share of values that are surnames with initials, streets with numbers, or sentences with a known name.
-const MOST: f64 = 0.6;
-/// Fewer values say nothing.
-const FEW: usize = 5;
-/// Words of a name, and of a sentence at least.
-const WORDS: std::ops::RangeInclusive<usize> = 2..=5;
-const SENTENCE: usize = 5;
-const LONGEST: usize = 60;
+const MIN_PERSON_SHARE: f64 = 0.6;
+/// Values of a column, at least: fewer say nothing.
+const MIN_VALUES: usize = 5;
+/// Words of a name.
+const NAME_WORDS: std::ops::RangeInclusive<usize> = 2..=5;
+/// Words of a sentence about somebody, at least: fewer may be a title.
+const MIN_SENTENCE_WORDS: usize = 5;
+/// Characters of a name, at most.
+const MAX_NAME_CHARS: usize = 60;
 
 #[rustfmt::skip]
-const FREQUENT: &[&str] = &[
+const FREQUENT_NAMES: &[&str] = &[
     "james", "mary", "michael", "patricia", "john", "jennifer", "robert", "linda", "david", "elizabeth", "william",
     "barbara", "richard", "susan", "joseph", "jessica", "thomas", "karen", "charles", "sarah", "christopher", "lisa",
     "daniel", "nancy", "matthew", "sandra", "anthony", "ashley", "mark", "emily", "steven", "kimberly", "andrew",
@@ -71,7 +74,7 @@ const STREET_ENDS: &[&str] = &["straße", "strasse", "str", "weg", "gasse", "str
 
 /// Whether these texts, which are distinct, are whole names, logins made of them, addresses, or sentences about somebody.
 pub(super) fn name_somebody(texts: &[&str]) -> bool {
-    if texts.len() < FEW {
+    if texts.len() < MIN_VALUES {
         return false;
     }
     let share =
@@ -82,13 +85,19 @@ pub(super) fn name_somebody(texts: &[&str]) -> bool {
         .filter(|word| is_frequent(word))
         .map(str::to_lowercase)
         .collect();
-    let named = known.len() >= SEVERAL
-        && share(&|text| is_formed(text)) >= FORMED
-        && share(&|text| is_formed(text) && has_known(text)) >= KNOWN;
-    let logins = || share(&is_login) >= FORMED && share(&|text| is_login(text) && has_known(text)) >= KNOWN;
-    let sentences = || share(&|text| words(text).count() >= SENTENCE && has_known_capital(text)) >= MOST;
+    let named = known.len() >= MIN_KNOWN_NAMES
+        && share(&|text| is_formed(text)) >= MIN_NAME_SHAPE_SHARE
+        && share(&|text| is_formed(text) && has_known(text)) >= MIN_KNOWN_NAME_SHARE;
+    let logins = || {
+        share(&is_login) >= MIN_NAME_SHAPE_SHARE
+            && share(&|text| is_login(text) && has_known(text)) >= MIN_KNOWN_NAME_SHARE
+    };
+    let sentences = || {
+        share(&|text| words(text).count() >= MIN_SENTENCE_WORDS && has_known_capital(text))
+            >= MIN_PERSON_SHARE
+    };
     named
-        || share(&|text| with_initials(text) || is_han(text) || is_street(text)) >= MOST
+        || share(&|text| with_initials(text) || is_han(text) || is_street(text)) >= MIN_PERSON_SHARE
         || logins()
         || sentences()
 }
@@ -98,7 +107,7 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
 }
 
 fn is_frequent(word: &str) -> bool {
-    FREQUENT.contains(&word.to_lowercase().as_str())
+    FREQUENT_NAMES.contains(&word.to_lowercase().as_str())
 }
 
 fn has_known(text: &str) -> bool {
@@ -115,8 +124,8 @@ fn is_formed(text: &str) -> bool {
     let allowed = |c: char| c.is_alphabetic() || " ,.'’-\u{301}".contains(c);
     let capital = |word: &&str| !word.starts_with(char::is_lowercase);
     let n = words(text).count();
-    text.chars().count() <= LONGEST
-        && WORDS.contains(&n)
+    text.chars().count() <= MAX_NAME_CHARS
+        && NAME_WORDS.contains(&n)
         && text.chars().all(allowed)
         && words(text).filter(capital).count() * 2 > n
 }
