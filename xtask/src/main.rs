@@ -45,7 +45,7 @@ struct Cli {
 enum Task {
     /// Everything that must hold before a change is kept (.ci/run)
     Check,
-    /// What no compiler checks about the source: circles of imports
+    /// What no compiler checks about the source: circles of imports, retired words
     Source,
     /// Long measured runs on real data; figures go to bench/results/quality.jsonl and docs/quality.md
     Quality(quality::Args),

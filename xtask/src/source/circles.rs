@@ -144,11 +144,11 @@ fn tree<'a>(tokens: &[&'a str], mut at: usize, before: &[&'a str], found: &mut V
 fn target(module: &Module, path: &[&str], sources: &BTreeMap<Module, String>) -> Option<Module> {
     let mut path = path.iter();
     let mut place = module.clone();
-    match path.next()? {
-        &"crate" => place.clear(),
-        &"self" => {}
-        &"super" => drop(place.pop()),
-        &first => {
+    match *path.next()? {
+        "crate" => place.clear(),
+        "self" => {}
+        "super" => drop(place.pop()),
+        first => {
             place.push(first.to_owned());
             sources.contains_key(&place).then_some(())?;
         }

@@ -1,7 +1,8 @@
-//! `cargo xtask source`: what no compiler checks about the source: circles of imports.
+//! `cargo xtask source`: what no compiler checks about the source: circles of imports, and words that are retired.
 
 mod circles;
 mod lex;
+mod words;
 
 use std::{
     fs,
@@ -12,7 +13,7 @@ use crate::{Result, at, root};
 
 /// Prints every finding; one is enough to fail.
 pub fn run() -> Result<()> {
-    let findings = circles::check(&root())?;
+    let findings = [circles::check(&root())?, words::check(&root())?].concat();
     findings.iter().for_each(|finding| println!("{finding}"));
     match findings.len() {
         0 => Ok(()),
