@@ -3,21 +3,20 @@
 
 mod facts;
 
-use std::path::Path;
-
 use serde::Serialize;
 
 use self::facts::{EXAMPLE, clip_facts, image_facts, sequence_facts, sound_facts};
 use crate::{
-    AudioSet, Error, ImageSet, ImageShape, SequenceSet, SourceSpec, VideoSet,
+    AudioSet, DataKind, Detected, Error, ImageSet, ImageShape, SequenceSet, SourceSpec, VideoSet,
     audio::SOUNDS,
+    detect::detect as detect_kind,
     error::suggestion,
-    is_music, is_sound, is_text, is_video,
     music::MIDI,
     sequence::Modality,
-    source::sqlite::{IMAGES, PROVENANCE_COLUMN, columns, holds, is_sqlite, open_read_only, quoted},
+    source::{column::Heads, media::IMAGES},
+    store::{self, PROVENANCE_COLUMN, Place, sqlite::is_sqlite},
     table::{
-        Column, Table, is_database, is_table, only_real, read, redacted,
+        Column, Table, is_database, names_rows, read, redacted,
         rules::in_force,
         schema::{ColumnSchema, Kind, TableSchema, detect},
         tables_of,
@@ -223,11 +222,12 @@ pub struct Alert {
 pub fn inspect(spec: &SourceSpec) -> Result<Inspection, Error> {
     let path = &*spec.path();
     let (mut alerts, mut unread) = (Vec::new(), Vec::new());
-    let clips = is_video(spec)?;
-    let sequences = !clips && (is_music(spec)? || is_text(spec)?);
-    let sounds = !clips && !sequences && is_sound(spec)?;
-    let rows = is_table(spec)?;
-    let tables = match rows || is_database(&spec.source) {
+    let Detected { kind: read_as, .. } = detect_kind(spec)?;
+    let clips = read_as == DataKind::Video;
+    let sequences = matches!(read_as, DataKind::Music | DataKind::Text);
+    let sounds = read_as == DataKind::Audio;
+    let rows = names_rows(spec);
+    let tables = match rows {
         true => table_infos(spec, &mut alerts)?,
         false => Vec::new(),
     };
@@ -260,11 +260,11 @@ pub fn inspect(spec: &SourceSpec) -> Result<Inspection, Error> {
         unread.extend_from_slice(set.skips());
         clip_facts(&set, &mut alerts)
     });
-    let other = rows || sequences.is_some() || sounds.is_some() || clips.is_some();
-    let images = opened(!other, may_fail, &mut alerts, || ImageSet::open(spec))?.map(|set| {
-        unread.extend_from_slice(set.skips());
-        image_facts(&set, &mut alerts)
-    });
+    let images =
+        opened(read_as == DataKind::Image, may_fail, &mut alerts, || ImageSet::open(spec))?.map(|set| {
+            unread.extend_from_slice(set.skips());
+            image_facts(&set, &mut alerts)
+        });
     let media = match (&images, &sounds, &clips) {
         (Some(_), ..) => Some((ColumnKind::Image, "images")),
         (_, Some(_), _) => Some((ColumnKind::Audio, "sounds")),
@@ -362,9 +362,7 @@ fn table_infos(spec: &SourceSpec, alerts: &mut Vec<Alert>) -> Result<Vec<TableFa
             .err()
             .unwrap_or_else(|| Error::bad(&spec.source, format!("has no table `{wanted}`"))));
     }
-    if is_sqlite(&spec.path()) {
-        add_blobs(&spec.path(), &mut found)?;
-    }
+    add_bytes(spec, &mut found)?;
     Ok(found)
 }
 
@@ -427,53 +425,59 @@ fn rules(table: &Table, schema: &TableSchema, spec: &SourceSpec, alerts: &mut Ve
 }
 
 /// Columns of bytes, which reading rows leaves out, in their place.
-fn add_blobs(path: &Path, found: &mut [TableFacts]) -> Result<(), Error> {
-    let connection = open_read_only(path)?;
-    let add = || -> rusqlite::Result<()> {
-        for table in found {
-            let names = columns(&connection, &table.name)?;
-            for (place, name) in names.iter().cloned().enumerate() {
-                if name == PROVENANCE_COLUMN || table.columns.iter().any(|column| column.name == name) {
-                    continue;
-                }
-                let holds = |media| holds(&connection, media, &table.name, &name);
-                // Every GIF is an image, too.
-                let (kind, why) = if holds(&CLIPS)? {
-                    (ColumnKind::Video, "its bytes begin like films, or like pictures that move")
-                } else if holds(&IMAGES)? {
-                    (ColumnKind::Image, "its bytes begin like image files")
-                } else if holds(&MIDI)? {
-                    (ColumnKind::Music, "its bytes begin like MIDI files")
-                } else if holds(&SOUNDS)? {
-                    (ColumnKind::Audio, "its bytes begin like sound files")
-                } else {
-                    (ColumnKind::Blob, "bytes of an unknown kind")
-                };
-                // Like the rows, without what was made.
-                let sql = format!(
-                    "SELECT count({0}), count(*) - count({0}) FROM {1}{2}",
-                    quoted(&name),
-                    quoted(&table.name),
-                    only_real(names.iter().map(String::as_str))
-                );
-                let (there, missing): (i64, i64) =
-                    connection.query_row(&sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
-                let info = ColumnInfo {
-                    name,
-                    declared: "BLOB".to_owned(),
-                    kind,
-                    key: false,
-                    distinct: there as u64,
-                    missing: missing as u64,
-                    examples: Vec::new(),
-                    why: why.to_owned(),
-                };
-                table.columns.insert(place.min(table.columns.len()), info);
-            }
+fn add_bytes(spec: &SourceSpec, found: &mut [TableFacts]) -> Result<(), Error> {
+    let Some(mut database) = store::open(spec)? else { return Ok(()) };
+    for table in found {
+        let mut names = database.columns(&table.name)?;
+        names.retain(|name| name != PROVENANCE_COLUMN);
+        let is_left_out = |(of, column): &Place| {
+            *of == table.name
+                && names.contains(column)
+                && table.columns.iter().all(|known| known.name != *column)
+        };
+        let heads = Heads::of(&mut *database, Some(&table.name), is_left_out)?;
+        for (place, kind, why) in kinds_of_bytes(&heads) {
+            // Like the rows, without what was made.
+            let (distinct, missing) = database.counts(&place)?;
+            let (_, name) = place;
+            let at = names.iter().position(|other| *other == name).unwrap_or(names.len());
+            let info = ColumnInfo {
+                name,
+                declared: database.bytes_type().to_owned(),
+                kind,
+                key: false,
+                distinct,
+                missing,
+                examples: Vec::new(),
+                why: why.to_owned(),
+            };
+            table.columns.insert(at.min(table.columns.len()), info);
         }
-        Ok(())
+    }
+    Ok(())
+}
+
+/// What columns of bytes hold, and why.
+fn kinds_of_bytes(heads: &Heads) -> Vec<(Place, ColumnKind, &'static str)> {
+    // Every GIF is an image, too.
+    let media = [
+        (&CLIPS, ColumnKind::Video, "its bytes begin like films, or like pictures that move"),
+        (&IMAGES, ColumnKind::Image, "its bytes begin like image files"),
+        (&MIDI, ColumnKind::Music, "its bytes begin like MIDI files"),
+        (&SOUNDS, ColumnKind::Audio, "its bytes begin like sound files"),
+    ];
+    let held = media.map(|(media, kind, why)| (heads.holding(media), kind, why));
+    let kind_of = |place: &Place| {
+        let known = held.iter().find(|(places, ..)| places.contains(place));
+        known.map_or((ColumnKind::Blob, "bytes of an unknown kind"), |(_, kind, why)| (*kind, *why))
     };
-    add().map_err(Error::sqlite(path))
+    heads
+        .places()
+        .map(|place| {
+            let (kind, why) = kind_of(place);
+            (place.clone(), kind, why)
+        })
+        .collect()
 }
 
 #[cfg(test)]

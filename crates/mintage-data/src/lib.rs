@@ -5,6 +5,7 @@
 
 pub mod audio;
 pub mod batch;
+pub mod detect;
 pub mod error;
 mod files;
 mod guard;
@@ -18,19 +19,21 @@ pub mod sink;
 pub mod source;
 mod spill;
 pub mod split;
+mod store;
 pub mod table;
 pub mod text;
 pub mod transform;
 pub mod video;
 
-pub use audio::{AudioBatch, AudioFormat, AudioSet, is_sound};
+pub use audio::{AudioBatch, AudioFormat, AudioSet};
 pub use batch::{ImageBatch, Loader, Order};
+pub use detect::{Detected, detect, is_music, is_sound, is_table, is_text, is_video};
 pub use error::Error;
 pub use files::{check_limited, open_regular, read_item_file, read_limited, read_text};
 pub use guard::panic_is_caught;
 pub use images::ImageSet;
 pub use inspect::{Inspection, inspect};
-pub use music::{MusicSource, MusicTokenizer, MusicUnit, Score, is_music};
+pub use music::{MusicSource, MusicTokenizer, MusicUnit, Score};
 pub use sequence::SequenceSet;
 pub use sink::{
     Animation, Clips, apng_bytes, filmstrip_png, gif_bytes, grid_film, write_clip_folder,
@@ -46,9 +49,8 @@ pub use split::{Split, Splits};
 pub use table::{
     Column, Declaration, IfExists, PgDefaults, Table, Type,
     encoder::RowEncoder,
-    is_table,
     set::{TableBatch, TableInfo, TableSet},
 };
-pub use text::{TextSource, TextTokenizer, TextUnit, is_text};
+pub use text::{TextSource, TextTokenizer, TextUnit};
 pub use transform::{Color, Fit, ImageShape, ImageTransform};
-pub use video::{Ffmpeg, VideoBatch, VideoFormat, VideoSet, is_video, provenance_of_clip};
+pub use video::{Ffmpeg, VideoBatch, VideoFormat, VideoSet, provenance_of_clip};

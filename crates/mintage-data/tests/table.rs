@@ -8,8 +8,8 @@ use std::{fs, path::Path};
 
 use common::{column, counter, failure, people, provenance, rows, spec, write};
 use mintage_data::{
-    SourceSpec, Table, Type,
-    table::{self, IfExists, Quoting, is_table, read, schema::IdFormat, tables_of},
+    DataKind, SourceSpec, Table, Type, is_table,
+    table::{self, IfExists, Quoting, read, schema::IdFormat, tables_of},
 };
 use rusqlite::Connection;
 
@@ -484,7 +484,9 @@ fn images_are_no_tables() {
     };
     assert!(!asked(None, None) && !asked(Some("t"), None) && !asked(Some("t"), Some("photo")));
     assert!(asked(Some("u"), None) && asked(Some("t"), Some("id")));
-    assert!(is_table(&spec("postgres://host/db")).unwrap() && !is_table(&spec("photos")).unwrap());
+    assert!(!is_table(&spec("photos")).unwrap());
+    let said = SourceSpec { kind: Some(DataKind::Table), ..spec(path.display()) };
+    assert!(is_table(&said).unwrap(), "what is said comes first");
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use std::{path::Path, sync::Arc};
 
 use mintage_data::{
-    AudioFormat, AudioSet, Error, ImageSet, ImageTransform, RowEncoder, SourceSpec, Split, Splits, TableSet,
-    VideoFormat, VideoSet, is_music, is_sound, is_table, is_text, is_video,
+    AudioFormat, AudioSet, DataKind, Detected, Error, ImageSet, ImageTransform, RowEncoder, SourceSpec,
+    Split, Splits, TableSet, VideoFormat, VideoSet, detect,
     sequence::{Chunking, Modality, SequenceSet, Tokenizer},
     table::schema::{ColumnSchema, IdFormat, Kind},
 };
@@ -73,19 +73,25 @@ impl From<Arc<TableSet>> for AnyData {
 
 impl AnyData {
     /// Opens whatever `spec` names.
+    ///
+    /// # Errors
+    /// The source cannot be read, or holds nothing to learn from.
     pub fn open(spec: &SourceSpec) -> Result<Self, Error> {
-        if is_video(spec)? {
-            return VideoSet::open(spec).map(Arc::new).map(Self::Video);
-        }
-        if is_music(spec)? || is_text(spec)? {
-            return SequenceSet::open(spec).map(Arc::new).map(Self::Sequence);
-        }
-        if is_sound(spec)? {
-            return AudioSet::open(spec).map(Arc::new).map(Self::Audio);
-        }
-        match is_table(spec)? {
-            true => TableSet::open(spec).map(Arc::new).map(Self::Table),
-            false => ImageSet::open(spec).map(Arc::new).map(Self::Image),
+        Self::open_detected(spec, &detect(spec)?)
+    }
+
+    /// Opens a source as the kind of data that was found in it.
+    ///
+    /// # Errors
+    /// The source cannot be read, or holds nothing of that kind to learn from.
+    pub fn open_detected(spec: &SourceSpec, found: &Detected) -> Result<Self, Error> {
+        let spec = &SourceSpec { kind: Some(found.kind), ..spec.clone() };
+        match found.kind {
+            DataKind::Image => ImageSet::open(spec).map(Arc::new).map(Self::Image),
+            DataKind::Table => TableSet::open(spec).map(Arc::new).map(Self::Table),
+            DataKind::Text | DataKind::Music => SequenceSet::open(spec).map(Arc::new).map(Self::Sequence),
+            DataKind::Audio => AudioSet::open(spec).map(Arc::new).map(Self::Audio),
+            DataKind::Video => VideoSet::open(spec).map(Arc::new).map(Self::Video),
         }
     }
 

@@ -22,7 +22,6 @@ pub use features::{LogMel, MelParams};
 pub use format::{AudioFormat, DEFAULT_RATE_HZ, LOUDNESS_DBFS, SEGMENT_SECONDS, SEGMENT_STEP, WHOLE_SECONDS};
 pub use set::AudioSet;
 pub(crate) use source::SOUNDS;
-pub use source::is_sound;
 pub use wav::{WavDepth, provenance_of_wav, wav_bytes, write_wav};
 
 /// `n` items of one length.

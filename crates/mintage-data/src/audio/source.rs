@@ -1,15 +1,9 @@
-//! Where sounds come from: a folder of files, BLOBs in a table of a SQLite database, or one long file.
+//! Where sounds come from: a folder of files, a column of a database, or one long file.
 
 use super::decode::Input;
 use crate::{
-    DataKind, Error, SourceSpec,
     files::open_regular,
-    music::MIDI,
-    source::{
-        media::{Places, holds_media},
-        sqlite::{IMAGES, Media},
-    },
-    video::CLIPS,
+    source::media::{Media, Places},
 };
 
 pub(crate) const SOUNDS: Media = Media {
@@ -36,12 +30,6 @@ pub(crate) const SOUNDS: Media = Media {
 
 /// Larger files are read as they are needed.
 const IN_MEMORY: u64 = 8 << 20;
-
-/// Whether a source holds sounds: a folder where most files are, one such file, or a SQLite database where they are
-/// in the column asked for, or else there are no images and no music. Nothing is decoded.
-pub fn is_sound(spec: &SourceSpec) -> Result<bool, Error> {
-    holds_media(spec, DataKind::Audio, &SOUNDS, &[&IMAGES, &MIDI, &CLIPS])
-}
 
 /// An item, ready to be read.
 pub(super) fn input(places: &Places, item: usize) -> Result<Input, String> {

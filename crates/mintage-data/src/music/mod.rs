@@ -34,7 +34,7 @@ pub use score::{
     velocity_bin, velocity_of,
 };
 pub(crate) use source::MIDI;
-pub use source::{MusicSource, is_music};
+pub use source::MusicSource;
 pub use synth::{MAX_SECONDS, TAIL_SECONDS, render};
 pub use token::{Token, TokenKind};
 pub use tokenizer::{BOUNDARY, MusicTokenizer, MusicUnit};

@@ -1,4 +1,4 @@
-//! Where tunes come from: a folder of MIDI files, or MIDI BLOBs in a table of a SQLite database.
+//! Where tunes come from: a folder of MIDI files, or MIDI in a column of a database.
 //!
 //! Opening reads every tune once: what is no tune is counted and left out, as with images. Scores stay in
 //! memory while there is room, and are read again where not.
@@ -10,12 +10,9 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::score::Score;
 use crate::{
-    DataKind, Error, SourceSpec, Splits,
+    Error, SourceSpec, Splits,
     items::Skipped,
-    source::{
-        media::{Places, holds_media},
-        sqlite::{IMAGES, Media},
-    },
+    source::media::{Media, Places},
 };
 
 pub(crate) const MIDI: Media = Media {
@@ -169,12 +166,6 @@ fn read(places: &Places, item: usize) -> Result<(Score, u64), String> {
     Ok((score, xxh3_64(&bytes)))
 }
 
-/// Whether a source holds music: a folder where most files are MIDI, a MIDI file, or a SQLite database where
-/// MIDI is in the column asked for, or else there are no images. Nothing is decoded.
-pub fn is_music(spec: &SourceSpec) -> Result<bool, Error> {
-    holds_media(spec, DataKind::Music, &MIDI, &[&IMAGES])
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -183,6 +174,7 @@ mod tests {
     use rusqlite::{Connection, params};
 
     use super::{super::score::Note, *};
+    use crate::is_music;
 
     fn midi(seed: u8) -> Vec<u8> {
         let note = |i: u8| Note {

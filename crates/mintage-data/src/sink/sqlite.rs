@@ -7,8 +7,9 @@ use rusqlite::{Connection, Transaction, TransactionBehavior, params, types::Valu
 use super::{Beside, Images, Provenance, png_bytes, target_of};
 use crate::{
     Error,
-    source::sqlite::{
-        PROVENANCE_COLUMN, check_column, columns, open_read_only, open_read_write, quoted, tables,
+    store::{
+        PROVENANCE_COLUMN, check_column, quoted,
+        sqlite::{columns, open_read_only, open_read_write, tables},
     },
 };
 
@@ -204,9 +205,9 @@ fn prepare_table(
         return transaction.execute_batch(&create).map_err(sql);
     }
     let names = columns(transaction, table).map_err(sql)?;
-    check_column(path, table, column, &names)?;
+    check_column(&path.display().to_string(), table, column, &names)?;
     if let Some(label) = label {
-        check_column(path, table, label, &names)?;
+        check_column(&path.display().to_string(), table, label, &names)?;
     }
     let given = |name: &str| name == column || Some(name) == label || name == PROVENANCE_COLUMN;
     if let Some(name) = required_columns(transaction, table).map_err(sql)?.iter().find(|name| !given(name)) {

@@ -11,8 +11,8 @@ use super::{
     SourceSpec,
     division::{Division, divide},
     listing::{files_below, holds_none, is_named_like, unread_note},
+    media::{IMAGES, Media},
     metadata,
-    sqlite::{IMAGES, Media},
 };
 use crate::{
     Error,

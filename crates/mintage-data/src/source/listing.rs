@@ -11,8 +11,8 @@ use std::{
 use super::{
     DataKind, SourceSpec,
     idx::IdxSource,
+    media::{IMAGES, Media},
     metadata::is_metadata,
-    sqlite::{IMAGES, Media},
 };
 use crate::{Error, audio::SOUNDS, music::MIDI, sink::made::LIST, text::has_text_suffix, video};
 

@@ -1,5 +1,5 @@
-//! Files of one kind (tunes, sounds): in a folder, in a column of a SQLite database, or a single one; and behind
-//! them those that `holdout` names. What is in the files only their codec knows.
+//! Files of one kind (tunes, sounds): in a folder, in a column of a database, or a single one; and behind them those
+//! that `holdout` names. What is in the files only their codec knows.
 
 use std::{
     io::Read,
@@ -7,17 +7,42 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{
-    DataKind, SourceSpec,
-    folder::FolderSource,
-    listing::{is_named_like, kind_of_folder},
-    sqlite::{Media, SqliteSource, columns, is_sqlite, media_columns, open_read_only, tables},
-};
+use super::{SourceSpec, column::ColumnSource, folder::FolderSource, listing::is_named_like};
 use crate::{
     Error,
     files::{check_source, open_regular, read_item_file},
     items::evenly,
-    names::path_of,
+    store,
+};
+
+/// A kind of files, by which folders and columns that hold it are found.
+#[derive(Debug)]
+pub(crate) struct Media {
+    /// What to call them.
+    pub name: &'static str,
+    /// What they are, for those who have none.
+    pub hint: &'static str,
+    /// How their files' names end.
+    pub suffixes: &'static [&'static str],
+    /// How those of files end that are of the kind, and are not read.
+    pub unread: &'static [&'static str],
+    /// What to make of these.
+    pub convert: &'static str,
+    /// Whether a file begins so; at least 16 bytes are given where there are as many.
+    pub is: fn(&[u8]) -> bool,
+}
+
+pub(crate) const IMAGES: Media = Media {
+    name: "images",
+    hint: "images are BLOBs of PNG, JPEG, GIF, WebP or BMP bytes; `mintage inspect` shows the columns",
+    suffixes: &["png", "jpg", "jpeg", "jpe", "jfif", "gif", "webp", "bmp"],
+    unread: &[
+        "heic", "heif", "avif", "tif", "tiff", "jxl", "jp2", "j2k", "psd", "xcf", "svg", "eps", "ico", "tga",
+        "dds", "exr", "hdr", "pbm", "pgm", "ppm", "pnm", "qoi", "dcm", "cr2", "cr3", "nef", "arw", "dng",
+        "orf", "rw2", "raf",
+    ],
+    convert: "convert them to PNG or JPEG, as by `magick mogrify -format png *.tif`",
+    is: |head| image::guess_format(head).is_ok(),
 };
 
 /// The items of a source, those of its holdout last.
@@ -32,25 +57,25 @@ pub(crate) struct Places {
 enum Place {
     File(PathBuf),
     Folder(FolderSource),
-    Sqlite(SqliteSource),
+    Column(ColumnSource),
 }
 
 impl Place {
     fn open(spec: &SourceSpec, media: &Media) -> Result<Self, Error> {
+        if let Some(database) = store::open(spec)? {
+            return ColumnSource::open(database, spec, media).map(Self::Column);
+        }
         let path = &*spec.path();
         check_source(path)?;
         if path.is_dir() {
             return FolderSource::open_media(path, spec, media).map(Self::Folder);
-        }
-        if is_sqlite(path) {
-            return SqliteSource::open_media(path, spec, media).map(Self::Sqlite);
         }
         if is_file_of(path, media) {
             return Ok(Self::File(path.to_owned()));
         }
         let why = match is_named_like(path, media) {
             true => format!("holds no {} in spite of its name", media.name),
-            false => format!("is neither a folder of {} nor a SQLite database", media.name),
+            false => format!("is neither a folder of {} nor a database", media.name),
         };
         Err(Error::bad(path.display().to_string(), why).with_hint(media.hint))
     }
@@ -59,7 +84,7 @@ impl Place {
         match self {
             Self::File(_) => 1,
             Self::Folder(folder) => folder.len(),
-            Self::Sqlite(table) => table.len(),
+            Self::Column(table) => table.len(),
         }
     }
 
@@ -69,7 +94,7 @@ impl Place {
             Self::File(_) => None,
             Self::Folder(folder) if alone => folder.labels_alone(),
             Self::Folder(folder) => folder.labels(),
-            Self::Sqlite(table) => table.labels(),
+            Self::Column(table) => table.labels(),
         }
     }
 }
@@ -81,7 +106,7 @@ impl Places {
             return Err(Error::bad("limit", "must be at least 1"));
         }
         let mut places = vec![Place::open(spec, media)?];
-        if let Some(holdout) = holdout_spec(spec) {
+        if let Some(holdout) = holdout_spec(spec)? {
             places.push(Place::open(&holdout, media)?);
         }
         let mut items = Vec::new();
@@ -103,7 +128,7 @@ impl Places {
         match &self.places[place] {
             Place::File(path) => path.display().to_string(),
             Place::Folder(folder) => folder.name(item),
-            Place::Sqlite(table) => table.name(item),
+            Place::Column(table) => table.name(item),
         }
     }
 
@@ -121,7 +146,7 @@ impl Places {
     pub fn notes(&self) -> Vec<String> {
         let notes = |place: &Place| match place {
             Place::Folder(folder) => folder.notes(),
-            Place::File(_) | Place::Sqlite(_) => Vec::new(),
+            Place::File(_) | Place::Column(_) => Vec::new(),
         };
         self.places.iter().flat_map(notes).collect()
     }
@@ -142,7 +167,7 @@ impl Places {
         match &self.places[place] {
             Place::File(path) => Some(path.clone()),
             Place::Folder(folder) => Some(folder.path(item)),
-            Place::Sqlite(_) => None,
+            Place::Column(_) => None,
         }
     }
 
@@ -152,7 +177,7 @@ impl Places {
         match &self.places[place] {
             Place::File(path) => read_item_file(path),
             Place::Folder(folder) => folder.fetch(item),
-            Place::Sqlite(table) => table.fetch(item),
+            Place::Column(table) => table.fetch(item),
         }
     }
 
@@ -160,7 +185,7 @@ impl Places {
     /// later, does not make it ambiguous then.
     pub fn resolved(&self, spec: &SourceSpec) -> SourceSpec {
         let mut spec = spec.clone();
-        if let Place::Sqlite(source) = &self.places[0] {
+        if let Place::Column(source) = &self.places[0] {
             spec.table.get_or_insert_with(|| source.table.clone());
             spec.column.get_or_insert_with(|| source.column.clone());
         }
@@ -168,78 +193,46 @@ impl Places {
     }
 }
 
-/// Whether a source holds such files, which are data of `kind`: a folder where most files are, one of them, or a SQLite
-/// database where they are in the column asked for, or else none of the media in `before` is. Nothing is decoded.
-pub(crate) fn holds_media(
-    spec: &SourceSpec,
-    kind: DataKind,
-    media: &Media,
-    before: &[&Media],
-) -> Result<bool, Error> {
-    let path = &*spec.path();
-    if spec.kind.is_some() {
-        return Ok(spec.kind == Some(kind));
-    }
-    if path.is_dir() {
-        return Ok(kind_of_folder(path, spec)? == Some(kind));
-    }
-    if !path.is_file() || spec.query.is_some() {
-        return Ok(false);
-    }
-    if !is_sqlite(path) {
-        // One that is not what its name says is best told so.
-        return Ok(is_file_of(path, media) || is_named_like(path, media));
-    }
-    let connection = open_read_only(path)?;
-    let found = |media| -> Result<bool, Error> {
-        Ok(media_columns(&connection, media, spec.table.as_deref())
-            .map_err(Error::sqlite(path))?
-            .iter()
-            .any(|place| spec.asks_for(place)))
-    };
-    if !found(media)? {
-        return Ok(false);
-    }
-    let other = || before.iter().try_fold(false, |any, media| Ok(any || found(media)?));
-    Ok(spec.column.is_some() || !other()?)
-}
-
-/// By its beginning.
-fn is_file_of(path: &Path, media: &Media) -> bool {
+/// Whether a file begins like those of a kind.
+pub(crate) fn is_file_of(path: &Path, media: &Media) -> bool {
     let mut head = Vec::new();
     let read = open_regular(path).is_ok_and(|file| file.take(16).read_to_end(&mut head).is_ok());
     read && (media.is)(&head)
 }
 
-/// The holdout as a source: another path, or else another table of the same database.
-pub(crate) fn holdout_spec(spec: &SourceSpec) -> Option<SourceSpec> {
-    let holdout = spec.holdout.clone()?;
+/// The holdout as a source: another path or address, or else another table of the same database.
+///
+/// # Errors
+/// A database that is there cannot be read.
+pub(crate) fn holdout_spec(spec: &SourceSpec) -> Result<Option<SourceSpec>, Error> {
+    let Some(holdout) = spec.holdout.clone() else { return Ok(None) };
     let mut spec = SourceSpec { holdout: None, limit: None, ..spec.clone() };
-    if is_table_of(&spec.source, &holdout) {
+    if is_table_of(&spec, &holdout)? {
         spec.table = Some(holdout);
-    } else {
-        // The table and column of the one need not be those of the other.
-        let same = spec.source == holdout;
-        spec.source = holdout;
-        spec.table = spec.table.filter(|_| same);
-        spec.label = spec.label.filter(|label| has_column(&spec.source, label));
+        return Ok(Some(spec));
     }
-    Some(spec)
+    // The table and column of the one need not be those of the other.
+    let same = spec.source == holdout;
+    spec.source = holdout;
+    spec.table = spec.table.filter(|_| same);
+    if spec.label.is_some() && !spec.no_labels() && !may_have_label(&spec)? {
+        spec.label = None;
+    }
+    Ok(Some(spec))
 }
 
-fn is_table_of(source: &str, table: &str) -> bool {
-    let path = &*path_of(source);
-    let known = || tables(&open_read_only(path).ok()?).ok();
-    is_sqlite(path) && known().is_some_and(|names| names.iter().any(|name| name == table))
+fn is_table_of(spec: &SourceSpec, table: &str) -> Result<bool, Error> {
+    let Some(mut database) = store::open(spec)? else { return Ok(false) };
+    Ok(database.tables()?.iter().any(|name| name == table))
 }
 
-/// Whether a label column is to be found there; folders say for themselves.
-fn has_column(source: &str, column: &str) -> bool {
-    let path = &*path_of(source);
-    if column == "none" || !is_sqlite(path) {
-        return true;
+/// Whether the column of the labels is to be found in a source; folders say for themselves.
+fn may_have_label(spec: &SourceSpec) -> Result<bool, Error> {
+    let Some(mut database) = store::open(spec)? else { return Ok(true) };
+    for table in database.tables()? {
+        if database.columns(&table)?.iter().any(|name| Some(name) == spec.label.as_ref()) {
+            return Ok(true);
+        }
     }
-    let Ok(connection) = open_read_only(path) else { return false };
-    let all = tables(&connection).unwrap_or_default();
-    all.iter().any(|table| columns(&connection, table).is_ok_and(|names| names.iter().any(|n| n == column)))
+    Ok(false)
 }

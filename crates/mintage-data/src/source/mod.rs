@@ -2,13 +2,13 @@
 //!
 //! A source only reads. It decodes nothing: that is the codec's work.
 
+pub(crate) mod column;
 pub(crate) mod division;
 pub mod folder;
 pub mod idx;
 pub(crate) mod listing;
 pub(crate) mod media;
 pub(crate) mod metadata;
-pub mod sqlite;
 
 use std::{borrow::Cow, collections::BTreeMap, fmt, io::Read, ops::Range, path::Path};
 
@@ -19,6 +19,7 @@ use crate::{
     error::suggestion,
     files::{check_source, open_regular},
     names::path_of,
+    store,
     table::{
         PgDefaults,
         encoder::Rare,
@@ -28,9 +29,9 @@ use crate::{
     },
     transform::Color,
 };
+use column::ColumnSource;
 use folder::FolderSource;
 use idx::IdxSource;
-use sqlite::SqliteSource;
 
 /// The kinds of data that a source may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +44,20 @@ pub enum DataKind {
     Music,
     Video,
     Audio,
+}
+
+impl DataKind {
+    /// As recipes and flags write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Image => "image",
+            Self::Table => "table",
+            Self::Text => "text",
+            Self::Music => "music",
+            Self::Video => "video",
+            Self::Audio => "audio",
+        }
+    }
 }
 
 /// `[data]` of a recipe: what to read and how to unify it.
@@ -251,7 +266,7 @@ pub(crate) enum Raw {
 /// An open source.
 #[derive(Debug)]
 pub(crate) enum Source {
-    Sqlite(SqliteSource),
+    Column(ColumnSource),
     Folder(FolderSource),
     Idx(IdxSource),
 }
@@ -261,9 +276,10 @@ impl Source {
     pub fn open(spec: &SourceSpec) -> Result<Self, Error> {
         let path = &*spec.path();
         if spec.source.is_empty() {
-            return Err(
-                Error::bad("source", "is empty").with_hint("name a SQLite file or a folder of images")
-            );
+            return Err(Error::bad("source", "is empty").with_hint("name a database or a folder of images"));
+        }
+        if let Some(database) = store::open(spec)? {
+            return ColumnSource::open(database, spec, &media::IMAGES).map(Self::Column);
         }
         check_source(path)?;
         if path.is_dir() {
@@ -271,9 +287,6 @@ impl Source {
                 Some(files) => IdxSource::open(files, spec).map(Self::Idx),
                 None => FolderSource::open(path, spec).map(Self::Folder),
             };
-        }
-        if sqlite::is_sqlite(path) {
-            return SqliteSource::open(path, spec).map(Self::Sqlite);
         }
         if idx::is_idx(path) {
             return IdxSource::open(idx::Files::of(path), spec).map(Self::Idx);
@@ -283,7 +296,7 @@ impl Source {
 
     pub fn len(&self) -> usize {
         match self {
-            Self::Sqlite(s) => s.len(),
+            Self::Column(s) => s.len(),
             Self::Folder(s) => s.len(),
             Self::Idx(s) => s.len(),
         }
@@ -292,7 +305,7 @@ impl Source {
     /// "row 17 of products.photo", "cats/1.png", "image 3 of train-images…".
     pub fn name(&self, item: usize) -> String {
         match self {
-            Self::Sqlite(s) => s.name(item),
+            Self::Column(s) => s.name(item),
             Self::Folder(s) => s.name(item),
             Self::Idx(s) => s.name(item),
         }
@@ -301,7 +314,7 @@ impl Source {
     /// The label of every item as text, or nothing when the source has none.
     pub fn labels(&self) -> Option<&[String]> {
         match self {
-            Self::Sqlite(s) => s.labels(),
+            Self::Column(s) => s.labels(),
             Self::Folder(s) => s.labels(),
             Self::Idx(s) => s.labels(),
         }
@@ -311,14 +324,14 @@ impl Source {
     pub fn notes(&self) -> Vec<String> {
         match self {
             Self::Folder(s) => s.notes(),
-            Self::Sqlite(_) | Self::Idx(_) => Vec::new(),
+            Self::Column(_) | Self::Idx(_) => Vec::new(),
         }
     }
 
     /// The table and the column of a database.
     pub fn place(&self) -> Option<(String, String)> {
         match self {
-            Self::Sqlite(s) => Some((s.table.clone(), s.column.clone())),
+            Self::Column(s) => Some((s.table.clone(), s.column.clone())),
             Self::Folder(_) | Self::Idx(_) => None,
         }
     }
@@ -326,7 +339,7 @@ impl Source {
     /// Reads one item.
     pub fn fetch(&self, item: usize) -> Result<Raw, Error> {
         match self {
-            Self::Sqlite(s) => s.fetch(item).map(Raw::Encoded),
+            Self::Column(s) => s.fetch(item).map(Raw::Encoded),
             Self::Folder(s) => s.fetch(item).map(Raw::Encoded),
             Self::Idx(s) => Ok(s.fetch(item)),
         }
@@ -337,7 +350,7 @@ impl Source {
         match self {
             Self::Idx(s) => s.official_holdout(),
             Self::Folder(s) => s.official_holdout(),
-            Self::Sqlite(_) => None,
+            Self::Column(_) => None,
         }
     }
 }
@@ -362,7 +375,7 @@ fn unknown(path: &Path) -> Error {
         && std::str::from_utf8(&head).map_or_else(|error| error.error_len().is_none(), |_| true);
     let hint = if head.is_empty() {
         "the file is empty".to_owned()
-    } else if (sqlite::IMAGES.is)(&head) {
+    } else if (media::IMAGES.is)(&head) {
         "one image is not enough to learn from: name the folder of images".to_owned()
     } else if begins(b"PK\x03\x04") || begins(b"\xd0\xcf\x11\xe0") {
         "save the sheet of a workbook as CSV, or unpack the archive, and name that".to_owned()

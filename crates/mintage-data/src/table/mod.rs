@@ -18,7 +18,6 @@ mod fresh;
 mod ids;
 mod made;
 mod pattern;
-mod postgres;
 mod read;
 pub mod rules;
 pub mod schema;
@@ -29,13 +28,14 @@ mod values;
 mod write;
 
 use crate::Error;
+pub use crate::store::postgres::{PgDefaults, password_of, redacted, without_passwords};
 pub use format::{FileFormat, Habits, LineEnd, Quoting};
 pub use fresh::{listed, parts_of_few, spelled};
-pub use postgres::{PgDefaults, password_of, redacted, without_passwords};
-pub(crate) use read::only_real;
-pub use read::{is_database, is_table, read, tables_of};
+pub(crate) use read::{chosen, names_rows, only_real};
+pub use read::{is_database, read, tables_of};
 use rules::Constraint;
 pub use texts::Texts;
+pub(crate) use write::NOTHING_WRITTEN;
 pub use write::{
     IfExists, TextKind, Writing, Written, encoding_named, is_delimited, present, write, write_csv,
     write_parts, write_text,

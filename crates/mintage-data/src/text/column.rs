@@ -4,7 +4,10 @@ use std::collections::HashSet;
 
 use crate::{
     Column, Error, SourceSpec, Table,
-    source::sqlite::{is_sqlite, open_read_only, quoted, tables},
+    store::{
+        quoted,
+        sqlite::{is_sqlite, open_read_only, tables},
+    },
     table::{MISSING, Type, is_database, read},
 };
 
@@ -72,7 +75,7 @@ impl TextColumn {
 }
 
 /// Whether the only column that `spec` asks for holds running text.
-pub(super) fn is_of_texts(spec: &SourceSpec) -> Result<bool, Error> {
+pub(crate) fn is_of_texts(spec: &SourceSpec) -> Result<bool, Error> {
     let table = sample(spec)?;
     Ok(matches!(&table.columns[..], [only] if is_running_text(only)))
 }

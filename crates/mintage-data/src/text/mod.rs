@@ -15,6 +15,7 @@ pub(crate) mod map;
 pub mod source;
 pub mod tokenizer;
 
+pub(crate) use column::is_of_texts;
 pub(crate) use file::has_text_suffix;
-pub use source::{TextSource, is_text};
+pub use source::TextSource;
 pub use tokenizer::{BOUNDARY, TextDecoder, TextTokenizer, TextUnit, Visit};

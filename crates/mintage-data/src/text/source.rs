@@ -4,16 +4,16 @@
 use std::{borrow::Cow, fmt, ops::Range};
 
 use super::{
-    column::{self, TextColumn},
-    file::{self, FileText, has_text_suffix},
+    column::TextColumn,
+    file::{self, FileText},
     folder::TextFolder,
 };
 use crate::{
     Error, SourceSpec,
     files::check_source,
     sink::made::is_made_text,
-    source::{DataKind, listing::kind_of_folder},
-    table::{is_database, is_table, redacted},
+    source::DataKind,
+    table::{is_database, names_rows, redacted},
 };
 
 /// Bytes below which nothing can be learned.
@@ -167,7 +167,7 @@ impl Part {
             return Err(Error::bad("source", "is empty")
                 .with_hint("name a text file, a folder of them, or a table with a column of texts"));
         }
-        if holds_rows(spec)? {
+        if holds_rows(spec) {
             return TextColumn::open(spec).map(Self::Column);
         }
         check_source(path)?;
@@ -252,25 +252,9 @@ impl fmt::Debug for Part {
     }
 }
 
-/// Whether `spec` names texts, as far as can be told without reading them.
-pub fn is_text(spec: &SourceSpec) -> Result<bool, Error> {
-    if let Some(kind) = spec.kind {
-        return Ok(kind == DataKind::Text);
-    }
-    let path = &*spec.path();
-    if holds_rows(spec)? {
-        // Without a column the rows are meant; that of images is no table's.
-        return Ok(spec.column.is_some() && is_table(spec)? && column::is_of_texts(spec)?);
-    }
-    if path.is_dir() {
-        return Ok(kind_of_folder(path, spec)? == Some(DataKind::Text));
-    }
-    Ok(path.is_file() && has_text_suffix(&spec.source))
-}
-
 /// Whether the source is a table or has tables.
-fn holds_rows(spec: &SourceSpec) -> Result<bool, Error> {
-    Ok(is_database(&spec.source) || (spec.path().is_file() && is_table(spec)?))
+fn holds_rows(spec: &SourceSpec) -> bool {
+    is_database(&spec.source) || (spec.path().is_file() && names_rows(spec))
 }
 
 /// Only tables have columns, and only databases several tables.

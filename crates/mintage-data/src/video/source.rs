@@ -1,5 +1,5 @@
-//! Where clips come from: a folder of GIF, APNG or films, a folder of folders of frames, one such file or folder, or BLOBs
-//! in a table of a SQLite database; and behind them those that `holdout` names.
+//! Where clips come from: a folder of GIF, APNG or films, a folder of folders of frames, one such file or folder, or a
+//! column of a database; and behind them those that `holdout` names.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,16 +15,17 @@ use super::{
     format::VideoFormat,
 };
 use crate::{
-    DataKind, Error, SourceSpec,
+    Error, SourceSpec,
     files::{check_source, open_regular, read_item_file},
     items::{MAX_SKIPPED, evenly},
     source::{
+        column::ColumnSource,
         folder::FolderSource,
-        listing::{files_below, holds_none, is_named_like, kind_of_folder, suffix, unread_note},
-        media::holdout_spec,
+        listing::{files_below, holds_none, is_named_like, suffix, unread_note},
+        media::{IMAGES, Media, holdout_spec},
         not_there,
-        sqlite::{IMAGES, Media, SqliteSource, is_sqlite, media_columns, open_read_only},
     },
+    store,
 };
 
 /// Bytes of the frames of one clip that is read as a whole, at most: they are in memory twice.
@@ -59,7 +60,7 @@ pub(super) struct VideoSource {
 enum Place {
     /// Files, or folders of frames, and what is to be told of others.
     Folder(FolderSource, Option<String>),
-    Sqlite(SqliteSource),
+    Column(ColumnSource),
     /// One file, or one folder of frames.
     One(PathBuf),
 }
@@ -68,7 +69,7 @@ impl VideoSource {
     /// Opens what `spec.source` names, and `spec.holdout` where it is given.
     pub fn open(spec: &SourceSpec) -> Result<Self, Error> {
         let mut places = vec![Place::open(spec)?];
-        if let Some(holdout) = holdout_spec(spec) {
+        if let Some(holdout) = holdout_spec(spec)? {
             places.push(Place::open(&holdout)?);
         }
         let mut items = Vec::new();
@@ -113,7 +114,7 @@ impl VideoSource {
     /// The table and the column of a database.
     pub fn place(&self) -> Option<(String, String)> {
         match &self.places[0] {
-            Place::Sqlite(table) => Some((table.table.clone(), table.column.clone())),
+            Place::Column(table) => Some((table.table.clone(), table.column.clone())),
             Place::Folder(..) | Place::One(_) => None,
         }
     }
@@ -122,7 +123,7 @@ impl VideoSource {
     pub fn notes(&self) -> Vec<String> {
         let notes = |place: &Place| match place {
             Place::Folder(folder, unread) => folder.notes().into_iter().chain(unread.clone()).collect(),
-            Place::Sqlite(_) | Place::One(_) => Vec::new(),
+            Place::Column(_) | Place::One(_) => Vec::new(),
         };
         self.places.iter().flat_map(notes).collect()
     }
@@ -141,6 +142,9 @@ impl VideoSource {
 impl Place {
     /// Opens whatever `spec.source` names.
     fn open(spec: &SourceSpec) -> Result<Self, Error> {
+        if let Some(database) = store::open(spec)? {
+            return ColumnSource::open(database, spec, &CLIPS).map(Self::Column);
+        }
         let path = &*spec.path();
         check_source(path)?;
         if path.is_dir() {
@@ -156,12 +160,9 @@ impl Place {
                 _ => FolderSource::of(path, &all, items, spec).map(|folder| Self::Folder(folder, unread_note(&all, &CLIPS))),
             };
         }
-        if is_sqlite(path) {
-            return SqliteSource::open_media(path, spec, &CLIPS).map(Self::Sqlite);
-        }
         match CLIPS.suffixes.contains(&suffix(path).as_str()) || is_moving(&head(path)) {
             true => Ok(Self::One(path.to_owned())),
-            false => Err(Error::bad(&spec.source, "is neither a clip nor a SQLite database with clips")
+            false => Err(Error::bad(&spec.source, "is neither a clip nor a database with clips")
                 .with_hint("clips are animated GIF or PNG files and films (MP4, WebM, AVI, MOV)")),
         }
     }
@@ -169,7 +170,7 @@ impl Place {
     fn len(&self) -> usize {
         match self {
             Self::Folder(folder, _) => folder.len(),
-            Self::Sqlite(table) => table.len(),
+            Self::Column(table) => table.len(),
             Self::One(_) => 1,
         }
     }
@@ -178,7 +179,7 @@ impl Place {
     fn name(&self, item: usize) -> String {
         match self {
             Self::Folder(folder, _) => folder.name(item),
-            Self::Sqlite(table) => table.name(item),
+            Self::Column(table) => table.name(item),
             Self::One(path) => path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         }
     }
@@ -189,7 +190,7 @@ impl Place {
         match self {
             Self::Folder(folder, _) if alone => folder.labels_alone(),
             Self::Folder(folder, _) => folder.labels(),
-            Self::Sqlite(table) => table.labels(),
+            Self::Column(table) => table.labels(),
             Self::One(_) => None,
         }
     }
@@ -201,7 +202,7 @@ impl Place {
                 let films = (0..folder.len()).filter(|&item| is_film_file(&folder.path(item))).count();
                 films as f64 > MAX_SKIPPED * folder.len() as f64
             }
-            Self::Sqlite(table) => table.fetch(0).is_ok_and(|bytes| is_film(&bytes)),
+            Self::Column(table) => table.fetch(0).is_ok_and(|bytes| is_film(&bytes)),
             Self::One(path) => is_film(&head(path)),
         }
     }
@@ -209,7 +210,7 @@ impl Place {
     fn fetch(&self, item: usize) -> Result<Stored, String> {
         match self {
             Self::Folder(folder, _) => stored(&folder.path(item)),
-            Self::Sqlite(table) => table.fetch(item).map(Stored::Bytes).map_err(|error| error.to_string()),
+            Self::Column(table) => table.fetch(item).map(Stored::Bytes).map_err(|error| error.to_string()),
             Self::One(path) => stored(path),
         }
     }
@@ -248,6 +249,11 @@ impl VideoFormat {
     }
 }
 
+/// Whether a file is a clip, or is called a film: one that is none is refused as such by whoever reads it.
+pub(crate) fn is_clip_file(path: &Path) -> bool {
+    is_moving(&head(path)) || is_film_file(path)
+}
+
 /// A file, or a folder of frames.
 pub(super) fn stored(path: &Path) -> Result<Stored, String> {
     if path.is_dir() {
@@ -267,37 +273,6 @@ fn head(path: &Path) -> Vec<u8> {
     let mut head = Vec::new();
     let read = open_regular(path).is_ok_and(|file| file.take(HEAD_BYTES).read_to_end(&mut head).is_ok());
     if read { head } else { Vec::new() }
-}
-
-/// Whether a source holds clips: what `kind` says, or else a folder where most pictures move, a clip, or a SQLite database
-/// where clips are in the column asked for, or are the only kind of media. Some twenty beginnings are read, and nothing
-/// is decoded. Folders of frames look like folders of images and must be asked for.
-pub fn is_video(spec: &SourceSpec) -> Result<bool, Error> {
-    if let Some(kind) = spec.kind {
-        return Ok(kind == DataKind::Video);
-    }
-    let path = &*spec.path();
-    if path.is_dir() {
-        return Ok(kind_of_folder(path, spec)? == Some(DataKind::Video));
-    }
-    if !path.is_file() || spec.query.is_some() {
-        return Ok(false);
-    }
-    if !is_sqlite(path) {
-        // What is called a film and is none is refused as such.
-        return Ok(is_moving(&head(path)) || is_film_file(path));
-    }
-    let connection = open_read_only(path)?;
-    let found = |media| -> Result<Vec<(String, String)>, Error> {
-        let mut found =
-            media_columns(&connection, media, spec.table.as_deref()).map_err(Error::sqlite(path))?;
-        found.retain(|place| spec.asks_for(place));
-        Ok(found)
-    };
-    let clips = found(&CLIPS)?;
-    // Every GIF is an image, too.
-    let only_clips = || Ok(found(&IMAGES)?.iter().all(|place| clips.contains(place)));
-    Ok(!clips.is_empty() && (spec.column.is_some() || only_clips()?))
 }
 
 /// Whether most of these pictures and films below `root` move.

@@ -21,18 +21,16 @@ use std::{
 };
 
 use super::{Table, format::Format, redacted};
-use crate::{DataKind, Error, SourceSpec, files::check_source, names::path_of, source::sqlite::is_sqlite};
+use crate::{DataKind, Error, SourceSpec, files::check_source, names::path_of, store::sqlite::is_sqlite};
 pub(super) use file_format::line_end;
 pub(crate) use real::only_real;
-use rows::{Rows, check_names, chosen, empty};
+pub(crate) use rows::chosen;
+use rows::{Rows, check_names, empty};
 
-/// Whether `spec` names rows, rather than images.
-pub fn is_table(spec: &SourceSpec) -> Result<bool, Error> {
-    let path = &*spec.path();
-    if path.is_file() && is_sqlite(path) {
-        return sqlite::is_table(path, spec);
-    }
-    Ok(!path.is_dir() && named(spec).is_some_and(|format| format != Format::Sqlite))
+/// Whether the name of a source is one of rows, as far as that can be told without opening it.
+pub(crate) fn names_rows(spec: &SourceSpec) -> bool {
+    is_database(&spec.source)
+        || !spec.path().is_dir() && named(spec).is_some_and(|format| format != Format::Sqlite)
 }
 
 /// The format that the name of a source means, or what is said of it: rows of a file of any other name are those of

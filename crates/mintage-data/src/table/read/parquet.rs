@@ -28,7 +28,7 @@ use crate::{
     Error, SourceSpec,
     files::open_regular,
     guard::{GAVE_UP, caught},
-    source::sqlite::PROVENANCE_COLUMN,
+    store::PROVENANCE_COLUMN,
 };
 
 /// Rows that are decoded at a time.

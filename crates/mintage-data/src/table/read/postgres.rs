@@ -7,16 +7,17 @@ use std::{borrow::Cow, io::BufRead};
 use ::postgres::{IsolationLevel, Row, Transaction, types::Type as PgType};
 
 use super::{
-    super::{
-        Declaration, Table, Type,
-        postgres::{Found, Server, copy_failure, failure, find, no_such_table, tables, type_of},
-    },
+    super::{Declaration, Table, Type},
     Rows, check_names, chosen, empty,
     real::{only_real, over_real_rows},
 };
 use crate::{
     Error, SourceSpec,
-    source::sqlite::{PROVENANCE_COLUMN, quoted},
+    store::{
+        PROVENANCE_COLUMN,
+        postgres::{Found, Server, copy_failure, failure, find, no_such_table, tables, type_of},
+        quoted,
+    },
 };
 
 /// Names and numbers of rows of all tables, without the rows that Mintage made.

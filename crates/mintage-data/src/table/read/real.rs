@@ -1,6 +1,6 @@
 //! Rows of databases that are real: those that Mintage made say so in a column of their own, and are not learned from.
 
-use crate::source::sqlite::{PROVENANCE_COLUMN, quoted};
+use crate::store::{PROVENANCE_COLUMN, quoted};
 
 /// ` WHERE "mintage" IS NULL`, where there is such a column.
 pub(crate) fn only_real<'a>(mut names: impl Iterator<Item = &'a str>) -> String {

@@ -150,7 +150,7 @@ pub(super) fn check_names(place: &str, names: &[String]) -> Result<(), Error> {
 
 /// The columns that `wanted` (names with commas between them) asks for, by their place in `names`; all of
 /// them when it is absent.
-pub(super) fn chosen(wanted: Option<&str>, place: &str, names: &[String]) -> Result<Vec<usize>, Error> {
+pub(crate) fn chosen(wanted: Option<&str>, place: &str, names: &[String]) -> Result<Vec<usize>, Error> {
     let Some(wanted) = wanted else { return Ok((0..names.len()).collect()) };
     let find = |name: &str| names.iter().position(|n| n == name);
     // A column may itself have a comma in its name.

@@ -16,31 +16,11 @@ use super::{
 };
 use crate::{
     Error, SourceSpec,
-    source::sqlite::{
-        IMAGES, PROVENANCE_COLUMN, check_table, columns, media_columns, open_read_only, quoted, tables, views,
+    store::{
+        PROVENANCE_COLUMN, check_table, quoted,
+        sqlite::{columns, open_read_only, tables, views},
     },
 };
-
-/// Whether rows are meant, rather than the images in them: a query, or a table without images, or columns
-/// that hold none.
-pub(super) fn is_table(path: &Path, spec: &SourceSpec) -> Result<bool, Error> {
-    if spec.query.is_some() {
-        return Ok(true);
-    }
-    let connection = open_read_only(path)?;
-    let mut images =
-        media_columns(&connection, &IMAGES, spec.table.as_deref()).map_err(Error::sqlite(path))?;
-    images.retain(|(table, _)| spec.table.as_ref().is_none_or(|wanted| wanted == table));
-    let Some(wanted) = &spec.column else { return Ok(images.is_empty()) };
-    for (table, _) in &images {
-        let mut names = columns(&connection, table).map_err(Error::sqlite(path))?;
-        names.retain(|name| !images.contains(&(table.clone(), name.clone())));
-        if chosen(Some(wanted), table, &names).is_ok() {
-            return Ok(true);
-        }
-    }
-    Ok(images.is_empty())
-}
 
 /// Names and numbers of rows of all tables, and of the view that is `wanted`, without the rows that Mintage made.
 pub(super) fn tables_of(path: &Path, wanted: Option<&str>) -> Result<Vec<(String, usize)>, Error> {

@@ -27,7 +27,7 @@ use super::{
 use crate::{
     Error, Provenance,
     names::path_of,
-    source::sqlite::{PROVENANCE_COLUMN, is_sqlite, quoted},
+    store::{PROVENANCE_COLUMN, quoted, sqlite::is_sqlite},
 };
 pub use encode::encoding_named;
 use rows::Rows;
@@ -149,7 +149,7 @@ pub fn write_csv(table: &Table, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// What to do where a database refuses a row.
-pub(super) const NOTHING_WRITTEN: &str = "nothing was written; a model that is trained on this table keeps what the table \
+pub(crate) const NOTHING_WRITTEN: &str = "nothing was written; a model that is trained on this table keeps what the table \
     declares, and `[[data.rules]]` with kind = \"check\" and sql = \"…\" in a recipe says what else must hold";
 /// The error of a new file that could not get its name.
 fn made_meanwhile(path: &Path, error: io::Error) -> Error {

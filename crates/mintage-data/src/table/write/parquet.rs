@@ -24,7 +24,7 @@ use super::{
     cast::{Cast, boolean, schema_of},
     rows::{IdRange, Rows},
 };
-use crate::{Error, sink::Beside, source::sqlite::PROVENANCE_COLUMN};
+use crate::{Error, sink::Beside, store::PROVENANCE_COLUMN};
 
 /// Rows of a group: so many are held until they are written.
 const GROUP_ROWS: usize = 1 << 17;

@@ -9,10 +9,7 @@ use ::postgres::Transaction;
 use regex::Regex;
 
 use super::{
-    super::{
-        Column, Declaration, Type,
-        postgres::{Found, Server, copy_failure, failure, find, type_of},
-    },
+    super::{Column, Declaration, Type},
     IfExists, Writing, Written,
     cast::{Cast, schema_of},
     check_columns, check_no_provenance_column, create_table, is_there,
@@ -20,7 +17,11 @@ use super::{
 };
 use crate::{
     Error,
-    source::sqlite::{PROVENANCE_COLUMN, quoted},
+    store::{
+        PROVENANCE_COLUMN,
+        postgres::{Found, Server, copy_failure, failure, find, type_of},
+        quoted,
+    },
 };
 
 pub(super) fn write(rows: &mut Rows, how: &mut Writing) -> Result<Written, Error> {

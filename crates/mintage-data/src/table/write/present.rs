@@ -2,16 +2,15 @@
 
 use rusqlite::{Connection, types::ValueRef};
 
-use super::super::{
-    Column, PgDefaults, Table,
-    format::Format,
-    postgres::{Server, failure, find},
-    read::real_text,
-};
+use super::super::{Column, PgDefaults, Table, format::Format, read::real_text};
 use crate::{
     Error,
     names::path_of,
-    source::sqlite::{columns, is_sqlite, open_read_only, quoted, tables},
+    store::{
+        postgres::{Server, failure, find},
+        quoted,
+        sqlite::{columns, is_sqlite, open_read_only, tables},
+    },
 };
 
 /// The cells of the columns `wanted`, as far as the target has them, of all its rows, whatever made them; nothing where

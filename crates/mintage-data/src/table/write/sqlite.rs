@@ -17,7 +17,10 @@ use super::{
 use crate::{
     Error,
     sink::sqlite::{NewDatabase, add_provenance_column, required_columns},
-    source::sqlite::{PROVENANCE_COLUMN, columns, open_read_only, quoted, tables, views},
+    store::{
+        PROVENANCE_COLUMN, quoted,
+        sqlite::{columns, open_read_only, tables, views},
+    },
 };
 
 pub(super) fn write(rows: &mut Rows, path: &Path, how: &mut Writing) -> Result<Written, Error> {

@@ -2,7 +2,7 @@
 
 use ::postgres::{Error, Transaction};
 
-use crate::table::{postgres::Found, rules::Constraint};
+use crate::{store::postgres::Found, table::rules::Constraint};
 
 pub fn constraints(transaction: &mut Transaction, found: &Found) -> Result<Vec<Constraint>, Error> {
     let mut all = checks(transaction, found)?;

@@ -1,68 +1,21 @@
-//! A table of a SQLite database: one BLOB column holds the images (or other media), another may hold labels.
-//!
-//! The database is opened read-only. Rows that Mintage itself inserted (their column `mintage` is not
-//! null) are left out, so that a model never learns from what another one made.
+//! SQLite files, opened read-only. Bytes stay in the file until they are asked for.
 
 use std::{
     io::Read,
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, types::ValueRef};
 
-use super::SourceSpec;
-use crate::{Error, error::suggestion, files::open_regular, transform::MAX_FILE_BYTES, video::CLIPS};
-
-/// Name of the column that marks and describes generated rows.
-pub const PROVENANCE_COLUMN: &str = "mintage";
+use super::{
+    Ask, Database, HEAD, ItemBytes, Items, LOOKED, NO_LABEL, PROVENANCE_COLUMN, Place, check_table, quoted,
+};
+use crate::{Error, files::open_regular, table::only_real, transform::MAX_FILE_BYTES};
 
 /// How long another program may keep a database locked.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-#[derive(Debug)]
-pub(crate) struct SqliteSource {
-    path: PathBuf,
-    pub table: String,
-    pub column: String,
-    /// How SQL calls the number of a row, and what it is selected from.
-    rowid: &'static str,
-    from: String,
-    rows: Vec<i64>,
-    labels: Option<Vec<String>>,
-    connection: Mutex<Connection>,
-}
-
-/// A kind of files, by which folders and columns that hold it are found.
-#[derive(Debug)]
-pub(crate) struct Media {
-    /// What to call them.
-    pub name: &'static str,
-    /// What they are, for those who have none.
-    pub hint: &'static str,
-    /// How their files' names end.
-    pub suffixes: &'static [&'static str],
-    /// How those of files end that are of the kind, and are not read.
-    pub unread: &'static [&'static str],
-    /// What to make of these.
-    pub convert: &'static str,
-    /// Whether a file begins so; at least 16 bytes are given where there are as many.
-    pub is: fn(&[u8]) -> bool,
-}
-
-pub(crate) const IMAGES: Media = Media {
-    name: "images",
-    hint: "images are BLOBs of PNG, JPEG, GIF, WebP or BMP bytes; `mintage inspect` shows the columns",
-    suffixes: &["png", "jpg", "jpeg", "jpe", "jfif", "gif", "webp", "bmp"],
-    unread: &[
-        "heic", "heif", "avif", "tif", "tiff", "jxl", "jp2", "j2k", "psd", "xcf", "svg", "eps", "ico", "tga",
-        "dds", "exr", "hdr", "pbm", "pgm", "ppm", "pnm", "qoi", "dcm", "cr2", "cr3", "nef", "arw", "dng",
-        "orf", "rw2", "raf",
-    ],
-    convert: "convert them to PNG or JPEG, as by `magick mogrify -format png *.tif`",
-    is: |head| image::guess_format(head).is_ok(),
-};
 
 /// Whether the file begins like a SQLite database.
 pub(crate) fn is_sqlite(path: &Path) -> bool {
@@ -129,11 +82,6 @@ pub(crate) fn open_read_write(path: &Path) -> Result<Connection, Error> {
     Ok(connection)
 }
 
-/// A name as an SQL identifier.
-pub(crate) fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
 /// Tables of the database, without SQLite's own and without those in which a virtual table (such as an index of
 /// texts) keeps its contents.
 pub(crate) fn tables(connection: &Connection) -> rusqlite::Result<Vec<String>> {
@@ -154,177 +102,133 @@ pub(crate) fn columns(connection: &Connection, table: &str) -> rusqlite::Result<
     statement.query_map([table], |row| row.get(0))?.collect()
 }
 
-/// Bytes of a BLOB that are looked at: enough to see whether a picture moves.
-const HEAD: usize = 64 << 10;
-
-/// Whether the first BLOBs of a column begin like such files.
-pub(crate) fn holds(
-    connection: &Connection,
-    media: &Media,
-    table: &str,
-    column: &str,
-) -> rusqlite::Result<bool> {
-    let (table, column) = (quoted(table), quoted(column));
-    let sql = format!(
-        "SELECT substr({column}, 1, {HEAD}) FROM {table} WHERE typeof({column}) = 'blob' \
-         AND length({column}) BETWEEN 1 AND {MAX_FILE_BYTES} LIMIT 20"
-    );
-    let mut statement = connection.prepare(&sql)?;
-    let heads: Vec<Vec<u8>> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    let found = heads.iter().filter(|head| (media.is)(head)).count();
-    Ok(found * 2 > heads.len())
+/// A SQLite file, open for reading only.
+#[derive(Debug)]
+pub(crate) struct SqliteFile {
+    path: PathBuf,
+    name: String,
+    connection: Connection,
 }
 
-/// Every (table, column) that holds such files; of views only the one that is asked for is looked at.
-pub(crate) fn media_columns(
-    connection: &Connection,
-    media: &Media,
-    wanted: Option<&str>,
-) -> rusqlite::Result<Vec<(String, String)>> {
-    let mut all = tables(connection)?;
-    if let Some(wanted) = wanted.filter(|wanted| all.iter().all(|table| table != wanted)) {
-        all.push(wanted.to_owned());
-    }
-    let mut found = Vec::new();
-    for table in all {
-        // Of a table that is not there there are no columns.
-        for column in columns(connection, &table)? {
-            if holds(connection, media, &table, &column)? {
-                found.push((table.clone(), column));
-            }
-        }
-    }
-    Ok(found)
-}
-
-impl SqliteSource {
-    pub fn open(path: &Path, spec: &SourceSpec) -> Result<Self, Error> {
-        Self::open_media(path, spec, &IMAGES)
-    }
-
-    /// [`SqliteSource::open`] for files of another kind.
-    pub fn open_media(path: &Path, spec: &SourceSpec, media: &Media) -> Result<Self, Error> {
+impl SqliteFile {
+    pub fn open(path: &Path) -> Result<Self, Error> {
         let connection = open_read_only(path)?;
-        let (table, column) = choose(&connection, path, spec, media)?;
-        let label = spec.label.as_deref().filter(|_| !spec.no_labels());
-        let names = columns(&connection, &table).map_err(Error::sqlite(path))?;
-        if let Some(label) = label {
-            check_column(path, &table, label, &names)?;
+        Ok(Self { path: path.to_owned(), name: path.display().to_string(), connection })
+    }
+}
+
+impl Database for SqliteFile {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn bytes_type(&self) -> &'static str {
+        "BLOB"
+    }
+
+    fn tables(&mut self) -> Result<Vec<String>, Error> {
+        tables(&self.connection).map_err(Error::sqlite(&self.path))
+    }
+
+    fn check_table(&mut self, table: &str) -> Result<(), Error> {
+        let all = tables(&self.connection).and_then(|all| Ok([all, views(&self.connection)?].concat()));
+        check_table(&self.name, table, &all.map_err(Error::sqlite(&self.path))?)
+    }
+
+    fn columns(&mut self, table: &str) -> Result<Vec<String>, Error> {
+        columns(&self.connection, table).map_err(Error::sqlite(&self.path))
+    }
+
+    /// Any column may: SQLite has types of values, not of columns.
+    fn byte_columns(&mut self, wanted: Option<&str>) -> Result<Vec<Place>, Error> {
+        let mut all = self.tables()?;
+        if let Some(wanted) = wanted.filter(|wanted| all.iter().all(|table| table != wanted)) {
+            all.push(wanted.to_owned());
         }
-        let rowid = numbered(&connection, &table, &names).map_err(Error::sqlite(path))?;
-        let from = match rowid {
-            Some(_) => quoted(&table),
-            None => copied(&connection, &table, &column, label, &names).map_err(Error::sqlite(path))?,
+        let mut places = Vec::new();
+        for table in all {
+            places.extend(self.columns(&table)?.into_iter().map(|column| (table.clone(), column)));
+        }
+        Ok(places)
+    }
+
+    fn heads(&mut self, (table, column): &Place) -> Result<Vec<Vec<u8>>, Error> {
+        let (table, column) = (quoted(table), quoted(column));
+        let sql = format!(
+            "SELECT substr({column}, 1, {HEAD}) FROM {table} WHERE typeof({column}) = 'blob' \
+             AND length({column}) BETWEEN 1 AND {MAX_FILE_BYTES} LIMIT {LOOKED}"
+        );
+        let heads = || -> rusqlite::Result<Vec<Vec<u8>>> {
+            self.connection.prepare(&sql)?.query_map([], |row| row.get(0))?.collect()
         };
-        let rowid = rowid.unwrap_or(ROW_NUMBERS[0]);
-        let (rows, labels) =
-            read_rows(&connection, rowid, &from, &column, label, &names).map_err(Error::sqlite(path))?;
-        if rows.is_empty() {
-            return Err(Error::bad(
-                format!("{}: {table}.{column}", path.display()),
-                "holds no rows to learn from",
-            )
-            .with_hint("empty values do not count, nor do rows that mintage made"));
-        }
-        let connection = Mutex::new(connection);
-        Ok(Self { path: path.to_owned(), table, column, rowid, from, rows, labels, connection })
+        heads().map_err(Error::sqlite(&self.path))
     }
 
-    pub fn len(&self) -> usize {
-        self.rows.len()
+    fn counts(&mut self, (table, column): &Place) -> Result<(u64, u64), Error> {
+        let names = self.columns(table)?;
+        let sql = format!(
+            "SELECT count({0}), count(*) - count({0}) FROM {1}{2}",
+            quoted(column),
+            quoted(table),
+            only_real(names.iter().map(String::as_str))
+        );
+        let counts =
+            self.connection.query_row(&sql, [], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)));
+        counts.map(|(there, missing)| (there as u64, missing as u64)).map_err(Error::sqlite(&self.path))
     }
 
-    pub fn name(&self, item: usize) -> String {
-        format!("row {} of {}.{}", self.rows[item], self.table, self.column)
+    fn items(self: Box<Self>, ask: &Ask) -> Result<Items, Error> {
+        let Self { path, connection, .. } = *self;
+        let (items, sql) = items(&connection, ask).map_err(Error::sqlite(&path))?;
+        let (numbers, labels) = items;
+        let numbers: Arc<[i64]> = numbers.into();
+        let bytes = Box::new(Blobs { path, sql, rows: numbers.clone(), connection: Mutex::new(connection) });
+        Ok(Items { numbers, labels, bytes })
     }
+}
 
-    pub fn labels(&self) -> Option<&[String]> {
-        self.labels.as_deref()
-    }
+/// The rows of a column and their labels, and the query for the value of one of them.
+fn items(connection: &Connection, ask: &Ask) -> rusqlite::Result<(Rows, String)> {
+    let Ask { table, column, label, .. } = *ask;
+    let names = columns(connection, table)?;
+    let rowid = numbered(connection, table, &names)?;
+    let from = match rowid {
+        Some(_) => quoted(table),
+        None => copied(connection, table, column, label, &names)?,
+    };
+    let rowid = rowid.unwrap_or(ROW_NUMBERS[0]);
+    let rows = read_rows(connection, rowid, &from, column, label, &names)?;
+    let column = quoted(column);
+    // What is too long to be meant is not even loaded.
+    let value = format!("CASE WHEN length({column}) <= {MAX_FILE_BYTES} THEN {column} END");
+    Ok((rows, format!("SELECT {value} FROM {from} WHERE {rowid} = ?1")))
+}
 
-    pub fn fetch(&self, item: usize) -> Result<Vec<u8>, Error> {
-        let column = quoted(&self.column);
-        // What is too long to be meant is not even loaded.
-        let value = format!("CASE WHEN length({column}) <= {MAX_FILE_BYTES} THEN {column} END");
-        let sql = format!("SELECT {value} FROM {} WHERE {} = ?1", self.from, self.rowid);
+/// Numbers of rows in their order, and the label of each as text.
+type Rows = (Vec<i64>, Option<Vec<String>>);
+
+/// BLOBs that stay in the database until they are asked for.
+#[derive(Debug)]
+struct Blobs {
+    path: PathBuf,
+    /// Gives the value of the row of a number.
+    sql: String,
+    rows: Arc<[i64]>,
+    connection: Mutex<Connection>,
+}
+
+impl ItemBytes for Blobs {
+    fn read(&self, item: usize) -> Result<Vec<u8>, Error> {
         let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut statement = connection.prepare_cached(&sql).map_err(Error::sqlite(&self.path))?;
-        let bytes = statement
-            .query_row([self.rows[item]], |row| {
-                Ok(match row.get_ref(0)? {
-                    ValueRef::Blob(bytes) => bytes.to_vec(),
-                    _ => Vec::new(),
-                })
+        let mut statement = connection.prepare_cached(&self.sql).map_err(Error::sqlite(&self.path))?;
+        let blob = |row: &rusqlite::Row| {
+            Ok(match row.get_ref(0)? {
+                ValueRef::Blob(bytes) => bytes.to_vec(),
+                _ => Vec::new(),
             })
-            .map_err(Error::sqlite(&self.path))?;
-        Ok(bytes)
+        };
+        statement.query_row([self.rows[item]], blob).map_err(Error::sqlite(&self.path))
     }
-}
-
-/// The table and the column to read: as asked for, or the only ones that hold what is looked for.
-fn choose(
-    connection: &Connection,
-    path: &Path,
-    spec: &SourceSpec,
-    media: &Media,
-) -> Result<(String, String), Error> {
-    let name = media.name;
-    let shown = path.display().to_string();
-    let sql = Error::sqlite(path);
-    if let Some(table) = &spec.table {
-        let all = tables(connection).and_then(|all| Ok([all, views(connection)?].concat()));
-        check_table(&shown, table, &all.map_err(sql)?)?;
-        if let Some(column) = &spec.column {
-            let names = columns(connection, table).map_err(Error::sqlite(path))?;
-            check_column(path, table, column, &names)?;
-            return Ok((table.clone(), column.clone()));
-        }
-    }
-    let columns_with = |media| media_columns(connection, media, spec.table.as_deref());
-    let all = columns_with(media).map_err(Error::sqlite(path))?;
-    let mut found: Vec<(String, String)> = all.iter().filter(|place| spec.asks_for(place)).cloned().collect();
-    if found.len() > 1 && media.name == IMAGES.name {
-        // Every GIF is an image, too: where others are there, clips are not meant.
-        let moving = columns_with(&CLIPS).map_err(Error::sqlite(path))?;
-        if !found.iter().all(|place| moving.contains(place)) {
-            found.retain(|place| !moving.contains(place));
-        }
-    }
-    match found.len() {
-        1 => Ok(found.remove(0)),
-        0 if !all.is_empty() => {
-            let places: Vec<String> = all.iter().map(|(t, c)| format!("--table {t} --column {c}")).collect();
-            Err(Error::bad(shown, format!("no column with {name} was found where you asked for it"))
-                .with_hint(format!("{name} are in {}", places.join(", "))))
-        }
-        0 => Err(Error::bad(shown, format!("no column with {name} was found")).with_hint(media.hint)),
-        _ => {
-            let all: Vec<String> = found.iter().map(|(t, c)| format!("--table {t} --column {c}")).collect();
-            Err(Error::bad(shown, format!("several columns hold {name}"))
-                .with_hint(format!("choose: {}", all.join(" or "))))
-        }
-    }
-}
-
-/// An error with the nearest name unless `table` is one of the tables of a database.
-pub(crate) fn check_table(place: &str, table: &str, all: &[String]) -> Result<(), Error> {
-    if all.iter().any(|name| name == table) {
-        return Ok(());
-    }
-    let hint = suggestion(table, all.iter().map(String::as_str))
-        .unwrap_or_else(|| format!("the tables are {}", all.join(", ")));
-    Err(Error::bad(place, format!("has no table `{table}`")).with_hint(hint))
-}
-
-/// An error with the nearest name unless the table has the column.
-pub(crate) fn check_column(path: &Path, table: &str, column: &str, names: &[String]) -> Result<(), Error> {
-    if names.iter().any(|n| n == column) {
-        return Ok(());
-    }
-    let error = Error::bad(path.display().to_string(), format!("table `{table}` has no column `{column}`"));
-    let hint = suggestion(column, names.iter().map(String::as_str))
-        .unwrap_or_else(|| format!("the columns are {}", names.join(", ")));
-    Err(error.with_hint(hint))
 }
 
 /// What SQLite calls the number of a row, where no column has taken the name.
@@ -370,7 +274,7 @@ fn read_rows(
     column: &str,
     label: Option<&str>,
     names: &[String],
-) -> rusqlite::Result<(Vec<i64>, Option<Vec<String>>)> {
+) -> rusqlite::Result<Rows> {
     let generated = names.iter().any(|n| n == PROVENANCE_COLUMN);
     let only_real =
         if generated { format!("AND {} IS NULL", quoted(PROVENANCE_COLUMN)) } else { String::new() };
@@ -396,7 +300,7 @@ fn read_rows(
 
 fn label_text(value: ValueRef) -> String {
     match value {
-        ValueRef::Null | ValueRef::Blob(_) => "(missing)".to_owned(),
+        ValueRef::Null | ValueRef::Blob(_) => NO_LABEL.to_owned(),
         ValueRef::Integer(i) => i.to_string(),
         ValueRef::Real(x) => x.to_string(),
         ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned(),
@@ -407,7 +311,7 @@ fn label_text(value: ValueRef) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::{ImageSet, ImageShape, Images, png_bytes};
+    use crate::{ImageSet, ImageShape, Images, SourceSpec, png_bytes};
 
     fn png(gray: u8) -> Vec<u8> {
         let shape = ImageShape { channels: 1, height: 4, width: 4 };

@@ -12,8 +12,12 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 pub use address::{PgDefaults, password_of};
 pub use secrets::{redacted, without_passwords};
 
-use super::Type;
-use crate::{Error, error::suggestion, source::sqlite::quoted};
+use super::quoted;
+use crate::{
+    Error,
+    error::suggestion,
+    table::{NOTHING_WRITTEN, Type},
+};
 use address::Address;
 
 /// A connection to a server.
@@ -110,7 +114,7 @@ fn hint(code: &SqlState) -> Option<&'static str> {
         SqlState::UNIQUE_VIOLATION
         | SqlState::CHECK_VIOLATION
         | SqlState::NOT_NULL_VIOLATION
-        | SqlState::EXCLUSION_VIOLATION => super::write::NOTHING_WRITTEN,
+        | SqlState::EXCLUSION_VIOLATION => NOTHING_WRITTEN,
         SqlState::FOREIGN_KEY_VIOLATION => {
             "nothing was written: rows refer to keys that the other table does not have; train again on this database"
         }
