@@ -1,6 +1,8 @@
-//! Very many numbers of two bytes, in memory while they are few, in a mapped file of their own when they are many.
+//! Very many bytes, or numbers of two bytes, in memory while they are few, in a mapped file of their own when they are
+//! many.
 
 use std::{
+    fmt,
     fs::File,
     io::{self, BufWriter, Write},
     ops::Range,
@@ -94,7 +96,97 @@ impl Writer {
     }
 }
 
+/// Bytes that are kept before they are written to the file.
+const BUFFER: usize = 1 << 20;
+
+/// Bytes one behind the other.
+pub(crate) enum ByteStore {
+    Memory(Vec<u8>),
+    /// It goes when the store does.
+    File(Mapped),
+}
+
+impl ByteStore {
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Memory(bytes) => bytes,
+            Self::File(map) => map.bytes(),
+        }
+    }
+}
+
+/// Without the bytes.
+impl fmt::Debug for ByteStore {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let kind = if matches!(self, Self::Memory(_)) { "Memory" } else { "File" };
+        f.debug_tuple(kind).field(&self.bytes().len()).finish()
+    }
+}
+
+/// Builds a [`ByteStore`].
+pub(crate) struct ByteWriter {
+    memory: Vec<u8>,
+    file: Option<BufWriter<File>>,
+    /// Bytes that may stay in memory.
+    limit: usize,
+    /// What they are, for messages about a file that has no name.
+    what: &'static str,
+    written: usize,
+}
+
+impl ByteWriter {
+    pub fn new(limit: usize, what: &'static str) -> Self {
+        Self { memory: Vec::new(), file: None, limit, what, written: 0 }
+    }
+
+    /// How many were written.
+    pub fn len(&self) -> usize {
+        self.written
+    }
+
+    pub fn push(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.written += bytes.len();
+        if self.file.is_none() && self.memory.len() + bytes.len() > self.limit {
+            let mut file =
+                BufWriter::with_capacity(BUFFER, tempfile::tempfile().map_err(in_file(self.what))?);
+            file.write_all(&std::mem::take(&mut self.memory)).map_err(in_file(self.what))?;
+            self.file = Some(file);
+        }
+        match &mut self.file {
+            Some(file) => file.write_all(bytes).map_err(in_file(self.what)),
+            None => {
+                self.memory.extend(bytes);
+                Ok(())
+            }
+        }
+    }
+
+    pub fn finish(self) -> Result<ByteStore, Error> {
+        let Some(file) = self.file else { return Ok(ByteStore::Memory(self.memory)) };
+        let file = file.into_inner().map_err(|error| in_file(self.what)(error.into_error()))?;
+        Mapped::of(&file).map(ByteStore::File).map_err(in_file(self.what))
+    }
+}
+
 /// What goes wrong with the file, which has no name.
 fn in_file(what: &str) -> impl FnOnce(io::Error) -> Error + use<> {
     Error::io(format!("a temporary file for {what}"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn bytes_come_back_from_memory_and_from_a_file() {
+        for limit in [1000, 30, 0] {
+            let mut writer = ByteWriter::new(limit, "bytes");
+            (0..10u8).for_each(|i| writer.push(&[i; 8]).unwrap());
+            let store = writer.finish().unwrap();
+            assert_eq!(matches!(store, ByteStore::Memory(_)), limit == 1000);
+            let expected: Vec<u8> = (0..10u8).flat_map(|i| [i; 8]).collect();
+            assert_eq!(store.bytes(), expected);
+        }
+    }
 }

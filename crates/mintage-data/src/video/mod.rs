@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! GIF, APNG, folders of frames ─► container (limits) ─► decode ─┐
-//!                                                               ├─► FrameStore ─► windows ─► VideoBatch
+//!                                                               ├─► ByteStore ─► windows ─► VideoBatch
 //! MP4, WebM, AVI ─► ffmpeg, a program of its own, by a pipe ────┘
 //! ```
 //!
@@ -15,14 +15,12 @@ mod ffmpeg;
 mod format;
 mod set;
 mod source;
-mod store;
 
 pub use container::provenance_of_clip;
 pub use ffmpeg::Ffmpeg;
 pub use format::VideoFormat;
 pub use set::VideoSet;
-pub use source::is_video;
-pub(crate) use source::{CLIPS, is_film_file, most_move};
+pub(crate) use source::{CLIPS, is_clip_file, is_film_file, most_move};
 
 /// A batch of clips.
 #[derive(Clone, Debug, Default, PartialEq)]

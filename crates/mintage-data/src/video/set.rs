@@ -5,17 +5,15 @@ use std::ops::Range;
 use rayon::prelude::*;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64, xxh3_64_with_seed};
 
-use super::{
-    Ffmpeg, VideoBatch, VideoFormat,
-    format::Look,
-    source::VideoSource,
-    store::{FrameStore, Writer},
-};
+use super::{Ffmpeg, VideoBatch, VideoFormat, format::Look, source::VideoSource};
 use crate::{
     Clips, DataKind, Error, Fit, ImageShape, SourceSpec, Splits,
     items::{Skipped, class_names, evenly, label_indices},
+    spill::{ByteStore, ByteWriter},
 };
 
+/// What is stored, for messages.
+const STORED: &str = "frames";
 /// Decoded clips are kept in memory up to this many bytes, beyond that in a file.
 const MEMORY_LIMIT: usize = 512 << 20;
 /// The same for one clip while it is decoded beside others.
@@ -38,7 +36,7 @@ const VALID_PLACES: usize = 5;
 #[derive(Debug)]
 pub struct VideoSet {
     codec: VideoFormat,
-    store: FrameStore,
+    store: ByteStore,
     clips: Vec<Clip>,
     /// Those of train, then of valid, then of the holdout.
     windows: Vec<Window>,
@@ -93,7 +91,7 @@ struct Piece {
 /// What opening found, before the splits.
 struct Scan {
     clips: Vec<Clip>,
-    store: FrameStore,
+    store: ByteStore,
     skipped: Skipped,
     /// How many were to be read.
     chosen: usize,
@@ -209,7 +207,7 @@ impl VideoSet {
         };
         let clips: Vec<Clip> = (0..new.len()).map(clip).collect();
         let frames = (0..new.len()).flat_map(|i| (0..new.frames).map(move |frame| (i, frame)));
-        let store = FrameStore::Memory(frames.flat_map(|(i, frame)| new.frame(i, frame)).collect());
+        let store = ByteStore::Memory(frames.flat_map(|(i, frame)| new.frame(i, frame)).collect());
         let pieces = whole_clips(&clips, holdout);
         let scan = Scan { clips, store, skipped: Skipped::default(), chosen: new.len() };
         Self::of(codec, scan, &new.labels, pieces, None)
@@ -290,7 +288,7 @@ impl VideoSet {
 
     /// Whether the frames lie in a file because they would not fit in memory.
     pub fn is_mapped(&self) -> bool {
-        matches!(self.store, FrameStore::File(_))
+        matches!(self.store, ByteStore::File(_))
     }
 
     /// What to call an item in a message: its clip, and from when on it is of a long one.
@@ -377,13 +375,13 @@ fn scan(
     memory: usize,
 ) -> Result<Scan, Error> {
     let (mut clips, mut skipped) = (Vec::new(), Skipped::default());
-    let mut writer = Writer::new(memory);
+    let mut writer = ByteWriter::new(memory, STORED);
     let mut end = 0;
     let together = 2 * rayon::current_num_threads().max(1);
     // A single film may have all threads, many share them.
     let threads = if chosen.len() == 1 { 0 } else { 1 };
     for chunk in chosen.chunks(together) {
-        let decoded: Vec<Result<(FrameStore, u64), String>> =
+        let decoded: Vec<Result<(ByteStore, u64), String>> =
             chunk.par_iter().map(|&item| read_clip(source, item, codec, ffmpeg, threads)).collect();
         for (&item, result) in chunk.iter().zip(decoded) {
             let name = source.name(item);
@@ -409,9 +407,9 @@ fn read_clip(
     codec: &VideoFormat,
     ffmpeg: &Ffmpeg,
     threads: usize,
-) -> Result<(FrameStore, u64), String> {
+) -> Result<(ByteStore, u64), String> {
     let clip = source.fetch(item)?;
-    let mut writer = Writer::new(CLIP_LIMIT);
+    let mut writer = ByteWriter::new(CLIP_LIMIT, STORED);
     clip.frames(codec, ffmpeg, threads, &mut |frame| writer.push(frame).map_err(|error| error.to_string()))?;
     Ok((writer.finish().map_err(|error| error.to_string())?, clip.hash()?))
 }
