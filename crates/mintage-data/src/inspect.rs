@@ -33,6 +33,9 @@ pub struct Inspection {
     pub source: String,
     /// "sqlite", "postgresql", "table", "folder", "text", "sound", "clip" or "idx".
     pub kind: String,
+    /// The kind of data that would be learned, and how that is known.
+    pub read_as: DataKind,
+    pub why: String,
     pub tables: Vec<TableFacts>,
     /// Absent when no images were found, or several columns hold some.
     pub images: Option<ImageFacts>,
@@ -222,7 +225,7 @@ pub struct Alert {
 pub fn inspect(spec: &SourceSpec) -> Result<Inspection, Error> {
     let path = &*spec.path();
     let (mut alerts, mut unread) = (Vec::new(), Vec::new());
-    let Detected { kind: read_as, .. } = detect_kind(spec)?;
+    let Detected { kind: read_as, why } = detect_kind(spec)?;
     let clips = read_as == DataKind::Video;
     let sequences = matches!(read_as, DataKind::Music | DataKind::Text);
     let sounds = read_as == DataKind::Audio;
@@ -251,7 +254,7 @@ pub fn inspect(spec: &SourceSpec) -> Result<Inspection, Error> {
         false => None,
     };
     // A database without images is still worth a look.
-    let may_fail = kind == "sqlite" && spec.table.is_none() && spec.column.is_none();
+    let may_fail = is_database(&spec.source) && spec.table.is_none() && spec.column.is_none();
     let sounds = opened(sounds, may_fail, &mut alerts, || AudioSet::open(spec))?.map(|set| {
         unread.extend_from_slice(set.skips());
         sound_facts(&set, &mut alerts)
@@ -282,7 +285,7 @@ pub fn inspect(spec: &SourceSpec) -> Result<Inspection, Error> {
         });
     }
     let (source, kind) = (spec.source.clone(), kind.to_owned());
-    Ok(Inspection { source, kind, tables, images, sequences, sounds, clips, alerts, unread })
+    Ok(Inspection { source, kind, read_as, why, tables, images, sequences, sounds, clips, alerts, unread })
 }
 
 /// An error with the nearest name unless one of the tables has the column that is to be conditioned on.
@@ -372,8 +375,8 @@ fn table_info(table: &Table, rows: usize, spec: &SourceSpec, alerts: &mut Vec<Al
         alerts.push(Alert { message: error.to_string(), hint: error.hint() });
     }
     schema.protect(table, spec, None);
-    // BLOBs of SQLite that were left out stand among the columns all the same.
-    let is_listed = |note: &&String| is_sqlite(&spec.path()) && note.ends_with("was left out");
+    // Bytes in a database that were left out stand among the columns all the same.
+    let is_listed = |note: &&String| is_database(&spec.source) && note.ends_with("was left out");
     for note in table.notes.iter().filter(|note| !is_listed(note)) {
         alerts.push(Alert { message: format!("{}: {note}", table.name), hint: None });
     }

@@ -46,6 +46,7 @@ pub use sink::{
 };
 pub use source::{DataKind, SourceSpec};
 pub use split::{Split, Splits};
+pub use store::postgres::is_address as is_postgres;
 pub use table::{
     Column, Declaration, IfExists, PgDefaults, Table, Type,
     encoder::RowEncoder,

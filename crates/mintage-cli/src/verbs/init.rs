@@ -300,6 +300,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use mintage::Recipe;
+    use mintage_data::DataKind;
     use mintage_data::table::rules::RuleChoice;
 
     #[test]
@@ -312,6 +313,8 @@ mod tests {
         let found = Inspection {
             source,
             kind: "sqlite".to_owned(),
+            read_as: DataKind::Image,
+            why: String::new(),
             tables: vec![],
             images: None,
             sequences: None,

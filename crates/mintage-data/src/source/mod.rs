@@ -64,9 +64,8 @@ impl DataKind {
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SourceSpec {
-    /// Images: a SQLite file, a folder, or an IDX file or folder. Tables: a SQLite file, a `postgres://`
-    /// address, or a file of CSV, Parquet or JSON Lines. Texts: a file, a folder, or a column of a table. Music
-    /// and sounds: a folder or a SQLite file; of sounds one long file as well. Clips: a file, a folder, or a SQLite file.
+    /// A database (a SQLite file or a `postgres://` address) or a folder. Images: an IDX file as well. Tables: no folder,
+    /// but a file of CSV, Parquet or JSON Lines. Texts and clips: a single file as well. Sounds: one long file as well.
     pub source: String,
     /// What the source is read as, where it could be several things.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -84,7 +83,7 @@ pub struct SourceSpec {
     /// Of tables, texts, music, sounds and clips: another source, or another table of the same one, that is the holdout.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub holdout: Option<String>,
-    /// The column to condition on (SQLite, `metadata.csv`); "none" ignores sub-folders and label files.
+    /// The column to condition on (databases, `metadata.csv`); "none" ignores sub-folders and label files.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
     /// Side of the square that images are brought to; without it the data decide, up to 64.

@@ -8,6 +8,7 @@ pub(crate) mod sqlite;
 use std::sync::Arc;
 
 use crate::{Error, SourceSpec, error::suggestion};
+use postgres::PostgresServer;
 use sqlite::SqliteFile;
 
 /// Name of the column that marks and describes generated rows.
@@ -90,13 +91,16 @@ pub(crate) trait ItemBytes: std::fmt::Debug + Send + Sync {
 }
 
 /// The label of a row that has none.
-const NO_LABEL: &str = "(missing)";
+pub(crate) const NO_LABEL: &str = "(missing)";
 
 /// The database that a source is; nothing for files and folders.
 ///
 /// # Errors
 /// The database is there and cannot be opened.
 pub(crate) fn open(spec: &SourceSpec) -> Result<Option<Box<dyn Database>>, Error> {
+    if postgres::is_address(&spec.source) {
+        return Ok(Some(Box::new(PostgresServer::open(spec)?)));
+    }
     let path = &*spec.path();
     if sqlite::is_sqlite(path) {
         return Ok(Some(Box::new(SqliteFile::open(path)?)));

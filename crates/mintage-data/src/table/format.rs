@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::csv::Dialect;
+use crate::store::postgres::is_address;
 
 /// The kinds of places that rows come from and go to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +27,7 @@ pub(crate) enum Compression {
 impl Format {
     /// The format that `place` names by its suffix or its scheme.
     pub fn of(place: &str) -> Option<Self> {
-        if place.starts_with("postgres://") || place.starts_with("postgresql://") {
+        if is_address(place) {
             return Some(Self::Postgres);
         }
         let name = place.to_lowercase();

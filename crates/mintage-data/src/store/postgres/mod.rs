@@ -1,24 +1,31 @@
 //! PostgreSQL: addresses, connections, and failures in words. The password is never in any of them.
 
 mod address;
+mod items;
 mod secrets;
 mod tls;
 
 use std::{error::Error as _, io, sync::mpsc::sync_channel, thread, time::Duration};
 
-use ::postgres::{Client, NoTls, Transaction, error::SqlState, types::Type as PgType};
+use ::postgres::{Client, GenericClient, NoTls, Row, error::SqlState, types::Type as PgType};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 pub use address::{PgDefaults, password_of};
+pub(crate) use items::{PostgresServer, SETTINGS};
 pub use secrets::{redacted, without_passwords};
 
-use super::quoted;
+use super::{PROVENANCE_COLUMN, quoted};
 use crate::{
     Error,
     error::suggestion,
     table::{NOTHING_WRITTEN, Type},
 };
 use address::Address;
+
+/// Whether a source or a target is the address of a PostgreSQL server.
+pub fn is_address(place: &str) -> bool {
+    ["postgres://", "postgresql://"].iter().any(|scheme| place.starts_with(scheme))
+}
 
 /// A connection to a server.
 pub(crate) struct Server {
@@ -134,14 +141,14 @@ pub(crate) struct Found {
 }
 
 /// Finds a table by its name in the search path, or by `schema.table`.
-pub(crate) fn find(transaction: &mut Transaction, name: &str) -> Result<Option<Found>, ::postgres::Error> {
+pub(crate) fn find(client: &mut impl GenericClient, name: &str) -> Result<Option<Found>, ::postgres::Error> {
     let (schema, table) = name.split_once('.').unzip();
     let sql = "SELECT c.oid, n.nspname::text, c.relname::text, c.relkind IN ('r', 'p') \
                FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
                WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') \
                AND (c.relname = $1 AND pg_table_is_visible(c.oid) OR n.nspname = $2 AND c.relname = $3) \
                ORDER BY c.relname = $1 DESC LIMIT 1";
-    let row = transaction.query_opt(sql, &[&name, &schema, &table])?;
+    let row = client.query_opt(sql, &[&name, &schema, &table])?;
     row.map(|row| {
         let (schema, table): (String, String) = (row.try_get(1)?, row.try_get(2)?);
         let sql = format!("{}.{}", quoted(&schema), quoted(&table));
@@ -151,14 +158,82 @@ pub(crate) fn find(transaction: &mut Transaction, name: &str) -> Result<Option<F
 }
 
 /// The tables that can be read, those outside the search path with their schema.
-pub(crate) fn tables(transaction: &mut Transaction) -> Result<Vec<String>, ::postgres::Error> {
+pub(crate) fn tables(client: &mut impl GenericClient) -> Result<Vec<String>, ::postgres::Error> {
     let sql = "SELECT CASE WHEN pg_table_is_visible(c.oid) THEN c.relname::text \
                ELSE n.nspname || '.' || c.relname END \
                FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
                WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't' \
                AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg_toast%' \
                AND has_table_privilege(c.oid, 'SELECT') ORDER BY 1";
-    transaction.query(sql, &[])?.iter().map(|row| row.try_get(0)).collect()
+    client.query(sql, &[])?.iter().map(|row| row.try_get(0)).collect()
+}
+
+/// A column as the catalogue describes it.
+pub(crate) struct Described {
+    pub name: String,
+    /// Its type, or the one below a domain.
+    pub ty: u32,
+    /// Its type in the server's words, such as `character varying(80)`.
+    pub type_name: String,
+    /// The type below a domain in the server's words, without a length.
+    pub base_name: String,
+    /// What a text is cast to for it. A length is left out: a cast would cut what is too long.
+    pub cast: String,
+    /// Must be given a value.
+    pub is_required: bool,
+    /// The server computes it.
+    pub is_computed: bool,
+}
+
+impl Described {
+    pub fn is_bytes(&self) -> bool {
+        self.ty == PgType::BYTEA.oid()
+    }
+}
+
+/// The columns of a table or view in their order.
+pub(crate) fn described(
+    client: &mut impl GenericClient,
+    found: &Found,
+) -> Result<Vec<Described>, ::postgres::Error> {
+    let sql = "SELECT a.attname::text, b.oid, format_type(a.atttypid, a.atttypmod), format_type(b.oid, NULL), \
+               format_type(a.atttypid, -1), a.attnotnull AND NOT a.atthasdef AND a.attidentity = '', \
+               a.attgenerated <> '' FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid \
+               JOIN pg_type b ON b.oid = CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE t.oid END \
+               WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
+    let column = |row: &Row| {
+        Ok(Described {
+            name: row.try_get(0)?,
+            ty: row.try_get(1)?,
+            type_name: row.try_get(2)?,
+            base_name: row.try_get(3)?,
+            cast: row.try_get(4)?,
+            is_required: row.try_get(5)?,
+            is_computed: row.try_get(6)?,
+        })
+    };
+    client.query(sql, &[&found.oid])?.iter().map(column).collect()
+}
+
+/// Adds the column `mintage` to a table.
+pub(crate) fn add_provenance_column(
+    client: &mut impl GenericClient,
+    found: &Found,
+) -> Result<(), ::postgres::Error> {
+    // Somebody else may add it at the same time.
+    let column = quoted(PROVENANCE_COLUMN);
+    client.batch_execute(&format!("ALTER TABLE {} ADD COLUMN IF NOT EXISTS {column} text", found.sql))
+}
+
+/// The name of a table that is to be made, as SQL: in a schema if there is one of that name before a dot.
+pub(crate) fn new_name(client: &mut impl GenericClient, name: &str) -> Result<String, ::postgres::Error> {
+    if let Some((schema, table)) = name.split_once('.') {
+        let is_there = client.query_opt("SELECT 1 FROM pg_namespace WHERE nspname = $1", &[&schema])?;
+        if is_there.is_some() {
+            return Ok(format!("{}.{}", quoted(schema), quoted(table)));
+        }
+    }
+    Ok(quoted(name))
 }
 
 /// An error with the nearest name for a table that is not there.

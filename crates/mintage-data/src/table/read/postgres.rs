@@ -15,7 +15,7 @@ use crate::{
     Error, SourceSpec,
     store::{
         PROVENANCE_COLUMN,
-        postgres::{Found, Server, copy_failure, failure, find, no_such_table, tables, type_of},
+        postgres::{Found, SETTINGS, Server, copy_failure, failure, find, no_such_table, tables, type_of},
         quoted,
     },
 };
@@ -26,7 +26,10 @@ pub(super) fn tables_of(spec: &SourceSpec) -> Result<Vec<(String, usize)>, Error
     let wrong = failure(&place);
     let mut transaction = client.build_transaction().read_only(true).start().map_err(&wrong)?;
     let mut counted = Vec::new();
-    for name in tables(&mut transaction).map_err(&wrong)? {
+    let mut names = tables(&mut transaction).map_err(&wrong)?;
+    // A view counts when it is asked for.
+    names.extend(spec.table.clone().filter(|wanted| !names.contains(wanted)));
+    for name in names {
         // A table may be dropped at any time.
         if let Some(found) = find(&mut transaction, &name).map_err(&wrong)? {
             let columns = columns(&mut transaction, &found).map_err(&wrong)?;
@@ -45,10 +48,7 @@ pub(super) fn read(spec: &SourceSpec) -> Result<Table, Error> {
     let wrong = failure(&place);
     let builder = client.build_transaction().read_only(true).isolation_level(IsolationLevel::RepeatableRead);
     let mut transaction = builder.start().map_err(&wrong)?;
-    // How values are written must not depend on the settings of server or user.
-    let settings = "SET LOCAL DateStyle TO 'ISO'; SET LOCAL TimeZone TO 'UTC'; \
-                    SET LOCAL IntervalStyle TO 'postgres'; SET LOCAL extra_float_digits TO 1";
-    transaction.batch_execute(settings).map_err(&wrong)?;
+    transaction.batch_execute(SETTINGS).map_err(&wrong)?;
     match &spec.query {
         Some(query) => read_query(&mut transaction, &place, query, spec),
         None => read_table(&mut transaction, &place, spec),

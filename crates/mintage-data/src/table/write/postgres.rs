@@ -19,7 +19,10 @@ use crate::{
     Error,
     store::{
         PROVENANCE_COLUMN,
-        postgres::{Found, Server, copy_failure, failure, find, type_of},
+        postgres::{
+            Described, Found, Server, add_provenance_column, copy_failure, described, failure, find,
+            new_name, type_of,
+        },
         quoted,
     },
 };
@@ -72,7 +75,7 @@ fn check(
     match (found, how.if_exists) {
         (Some(_), IfExists::Fail) => Err(is_there(place)),
         (Some(found), IfExists::Append) => {
-            let target = Target::of(transaction, found.oid).map_err(failure(place))?;
+            let target = Target::of(transaction, found).map_err(failure(place))?;
             check_columns(place, rows.head, &target.names, &target.required)
         }
         _ => Ok(()),
@@ -90,11 +93,10 @@ fn append(
     // Nobody else writes from here on, so that identifiers stay free.
     let lock = format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", found.sql);
     transaction.batch_execute(&lock).map_err(&wrong)?;
-    let target = Target::of(transaction, found.oid).map_err(&wrong)?;
+    let target = Target::of(transaction, found).map_err(&wrong)?;
     check_columns(place, rows.head, &target.names, &target.required)?;
     if how.provenance.is_some() && !target.names.iter().any(|name| name == PROVENANCE_COLUMN) {
-        let add = format!("ALTER TABLE {} ADD COLUMN {} text", found.sql, quoted(PROVENANCE_COLUMN));
-        transaction.batch_execute(&add).map_err(&wrong)?;
+        add_provenance_column(transaction, found).map_err(&wrong)?;
     }
     let range = |column: &Column| target.type_of(&column.name).and_then(|(_, name)| id_range(name));
     rows.renew(how, |column| present(transaction, found, column).map_err(&wrong), range)?;
@@ -142,26 +144,17 @@ impl Target {
         self.types.get(self.names.iter().position(|other| other == name)?)
     }
 
-    fn of(transaction: &mut Transaction, oid: u32) -> Result<Self, ::postgres::Error> {
-        let sql = "SELECT attname::text, attnotnull AND NOT atthasdef AND attidentity = '', attgenerated <> '', \
-                   CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE t.oid END, \
-                   format_type(CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE t.oid END, NULL) \
-                   FROM pg_attribute JOIN pg_type t ON t.oid = atttypid \
-                   WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped ORDER BY attnum";
-        let mut target =
-            Self { names: Vec::new(), required: Vec::new(), computed: Vec::new(), types: Vec::new() };
-        for row in transaction.query(sql, &[&oid])? {
-            let name: String = row.try_get(0)?;
-            if row.try_get(1)? {
-                target.required.push(name.clone());
-            }
-            if row.try_get(2)? {
-                target.computed.push(name.clone());
-            }
-            target.types.push((type_of(row.try_get(3)?), row.try_get(4)?));
-            target.names.push(name);
-        }
-        Ok(target)
+    fn of(transaction: &mut Transaction, found: &Found) -> Result<Self, ::postgres::Error> {
+        let columns = described(transaction, found)?;
+        let named = |is: &dyn Fn(&Described) -> bool| {
+            columns.iter().filter(|&column| is(column)).map(|column| column.name.clone()).collect()
+        };
+        Ok(Self {
+            required: named(&|column| column.is_required),
+            computed: named(&|column| column.is_computed),
+            names: named(&|_| true),
+            types: columns.into_iter().map(|column| (type_of(column.ty), column.base_name)).collect(),
+        })
     }
 }
 
@@ -186,17 +179,6 @@ fn count_on(transaction: &mut Transaction, found: &Found, name: &str) -> Result<
         found.sql
     );
     transaction.query(&sql, &[&sequence]).map(|_| ())
-}
-
-/// The name of a table that is to be made, as SQL: in a schema if there is one of that name before a dot.
-fn new_name(transaction: &mut Transaction, name: &str) -> Result<String, ::postgres::Error> {
-    if let Some((schema, table)) = name.split_once('.') {
-        let is_there = transaction.query_opt("SELECT 1 FROM pg_namespace WHERE nspname = $1", &[&schema])?;
-        if is_there.is_some() {
-            return Ok(format!("{}.{}", quoted(schema), quoted(table)));
-        }
-    }
-    Ok(quoted(name))
 }
 
 /// The type in the server's own words if the source was one, or the usual name.
