@@ -366,12 +366,12 @@ pub struct Sample {
     /// How many (64 images, 16 clips, or as many as the grid has places; 1,000 rows; 1 text, tune or sound)
     #[arg(short = 'n', long = "n", value_name = "N")]
     pub n: Option<usize>,
-    /// Images: a .png (one or a grid), a folder/, a .db to insert rows, `-` for a PNG on stdout; without this a
-    /// grid in the model's own folder. Rows: a .csv, .tsv, .jsonl or .parquet (also .gz, .zst), a .db or
-    /// postgres:// address, `-` for CSV on stdout. Texts: a .txt, a folder/, rows as above; without this stdout,
-    /// letter by letter. Music: a .mid, a .wav, a folder/ of MIDI files, a .db; without this a .wav in the model's folder.
-    /// Sounds: a .wav, a folder/, a .db; without this a .wav in the model's folder. Clips: a .gif, a .png or an .mp4
-    /// (one or a grid), a folder/ of GIFs, a .db; without this a .gif in the model's folder
+    /// A .db or a postgres:// address to insert rows into, or else: Images: a .png (one or a grid), a folder/, `-` for a
+    /// PNG on stdout; without this a grid in the model's own folder. Rows: a .csv, .tsv, .jsonl or .parquet (also .gz,
+    /// .zst), `-` for CSV on stdout. Texts: a .txt, a folder/, rows as above; without this stdout, letter by letter.
+    /// Music: a .mid, a .wav, a folder/ of MIDI files; without this a .wav in the model's folder. Sounds: a .wav, a
+    /// folder/; without this a .wav in the model's folder. Clips: a .gif, a .png or an .mp4 (one or a grid), a folder/ of
+    /// GIFs; without this a .gif in the model's folder
     #[arg(short, long = "out", value_name = "OUT", value_parser = any_name())]
     pub out: Option<String>,
     /// All but rows: only this class, label=VALUE or COLUMN=VALUE. Rows: COLUMN=VALUE or COLUMN=FROM..TO, as often

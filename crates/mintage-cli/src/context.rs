@@ -219,7 +219,7 @@ fn without_config(dir: &Path) -> CliError {
 }
 
 /// Whether a source is the address of a server rather than a path.
-fn is_server(source: &str) -> bool {
+pub fn is_server(source: &str) -> bool {
     source.contains("://")
 }
 

@@ -40,7 +40,7 @@ pub use sink::{
     write_frame_folders, write_mp4,
 };
 pub use sink::{
-    Images, Provenance, append_blobs, append_rows, atomic_write, grid_png, is_made_file, left_empty,
+    Images, ItemTable, NewItem, Provenance, append_blobs, append_rows, atomic_write, grid_png, is_made_file,
     png_bytes, provenance_of, real_folder, target_of, write_files, write_folder, write_grid, write_grid_rows,
     write_text, write_through,
 };

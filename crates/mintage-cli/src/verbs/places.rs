@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use mintage::Model;
-use mintage_data::{is_made_file, left_empty, real_folder};
+use mintage_data::{ItemTable, is_made_file, is_postgres, names::path_of, real_folder};
 
 use crate::{
     args::{ExistsChoice, Sample},
@@ -11,6 +11,14 @@ use crate::{
     failure::CliError,
     text::{count, shell},
 };
+
+/// Where in a database.
+pub struct Place {
+    target: String,
+    table: String,
+    column: String,
+    label: Option<String>,
+}
 
 /// A file among a model's samples. A model may come from a stranger: nothing in it is written through a link.
 pub fn in_samples(model: &Model, name: &str) -> Result<PathBuf, CliError> {
@@ -57,7 +65,7 @@ pub fn make_parent(path: &Path) -> Result<(), CliError> {
 }
 
 /// Table and column that new data go to: from the flags, or those that were learned from.
-pub fn columns(args: &Sample, model: &Model) -> Result<(String, String), CliError> {
+fn columns(args: &Sample, model: &Model) -> Result<(String, String), CliError> {
     let source = &model.config.source;
     let missing = |flag: &str| {
         let message = format!("it is not said which {flag} of the database to write to");
@@ -68,16 +76,59 @@ pub fn columns(args: &Sample, model: &Model) -> Result<(String, String), CliErro
     Ok((table, column))
 }
 
+/// Where in a database new items go: as the flags say, or where those that were learned from are. What a server can say
+/// against it is heard before time is spent.
+pub fn place(
+    target: &str,
+    args: &Sample,
+    model: &Model,
+    labelled: bool,
+    context: &Context,
+) -> Result<Place, CliError> {
+    stands_beside(&path_of(target), args.if_exists)?;
+    let (table, column) = columns(args, model)?;
+    let learned = model.config.source.label.clone();
+    let label = args.label_column.clone().or(learned).filter(|_| labelled);
+    let place = Place { target: target.to_owned(), table, column, label };
+    place.items(context).check()?;
+    Ok(place)
+}
+
+impl Place {
+    /// The table that takes new items.
+    pub fn items<'a>(&'a self, context: &'a Context) -> ItemTable<'a> {
+        let Self { target, table, column, label } = self;
+        ItemTable { target, pg: &context.settings.pg, table, column, label: label.as_deref() }
+    }
+}
+
 /// Where new rows are, and how they are known.
-pub fn report_rows(rows: usize, path: &Path, table: &str, column: &str, context: &Context) {
-    let place = format!("{table}.{column} of {}", shell(path));
-    context.ui.field("made", &format!("{} in {place}", count(rows, "new row")));
+pub fn report_rows(rows: usize, place: &Place, context: &Context) {
+    let Place { target, table, column, .. } = place;
+    let of = shell(&path_of(target));
+    context.ui.field("made", &format!("{} in {table}.{column} of {of}", count(rows, "new row")));
     context.ui.field("", "their column `mintage` says what made them; training leaves them out");
     // Those who look for them by name must know that they have none.
-    let empty = left_empty(path, table).unwrap_or_default();
+    let empty = place.items(context).left_empty().unwrap_or_default();
     if !empty.is_empty() {
         context.ui.field("", &format!("nothing was made for the columns {}", empty.join(", ")));
     }
+}
+
+/// How the name of a file ends, in small letters.
+pub fn suffix(path: &Path) -> String {
+    path.extension().map(|suffix| suffix.to_string_lossy().to_lowercase()).unwrap_or_default()
+}
+
+/// Whether OUT is a folder: by its end, or because it is there.
+pub fn is_folder(out: &str) -> bool {
+    !is_postgres(out) && (out.ends_with(['/', std::path::MAIN_SEPARATOR]) || path_of(out).is_dir())
+}
+
+/// Whether OUT is a database that takes rows.
+pub fn is_database(out: &str) -> bool {
+    let is_file = ["db", "db3", "sqlite", "sqlite3"].contains(&suffix(&path_of(out)).as_str());
+    is_postgres(out) || is_file
 }
 
 /// "8x6": columns and rows.

@@ -4,7 +4,7 @@ use std::{io::IsTerminal, path::PathBuf};
 
 use mintage::{DataInfo, Event, ImageRequest, Model, models::ImageInfo};
 use mintage_data::{
-    Images, Provenance, append_rows, names::path_of, png_bytes, sequence::Modality, target_of, write_folder,
+    Images, Provenance, is_postgres, names::path_of, png_bytes, sequence::Modality, target_of, write_folder,
     write_grid, write_through,
 };
 use serde_json::json;
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     args::Sample,
-    context::Context,
+    context::{Context, is_server},
     failure::{CliError, CliResult, Outcome},
     pictures::tiled,
     text::{count, shell},
@@ -35,14 +35,8 @@ enum Target {
     Png(PathBuf),
     Stdout,
     Folder(PathBuf),
-    Database(PathBuf),
-}
-
-/// Where in a database.
-struct Place {
-    table: String,
-    column: String,
-    label: Option<String>,
+    /// A SQLite file or an address.
+    Database(String),
 }
 
 pub fn run(args: &Sample, context: &mut Context) -> CliResult {
@@ -74,11 +68,20 @@ fn images(args: &Sample, model: &Model, info: &ImageInfo, context: &mut Context)
         target.map_or_else(|| in_samples(model, &format!("seed-{seed}.png")).map(Target::Png), Ok)?;
     match &target {
         Target::Png(path) => may_write(path, args.if_exists)?,
-        Target::Folder(path) | Target::Database(path) => stands_beside(path, args.if_exists)?,
-        Target::Stdout => {}
+        Target::Folder(path) => stands_beside(path, args.if_exists)?,
+        Target::Database(_) | Target::Stdout => {}
     }
     let place = match &target {
-        Target::Database(_) => Some(place(args, model)?),
+        Target::Database(target) => {
+            let labelled = !model.images()?.codec.classes.is_empty();
+            if args.label_column.is_some() && !labelled {
+                return Err(CliError::new(
+                    "this model was trained without labels",
+                    "leave out --label-column",
+                ));
+            }
+            Some(place(target, args, model, labelled, context)?)
+        }
         _ => None,
     };
     if n.saturating_mul(info.shape.pixels()) > MAX_BYTES {
@@ -153,7 +156,6 @@ fn check(args: &Sample) -> Result<(), CliError> {
 
 /// What the suffix of OUT says.
 fn target(out: &str) -> Result<Target, CliError> {
-    let path = path_of(out).into_owned();
     if out == "-" {
         return match std::io::stdout().is_terminal() {
             true => {
@@ -162,20 +164,19 @@ fn target(out: &str) -> Result<Target, CliError> {
             false => Ok(Target::Stdout),
         };
     }
-    if out.ends_with(['/', std::path::MAIN_SEPARATOR]) || path.is_dir() {
-        return Ok(Target::Folder(path));
-    }
-    let suffix = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
-    match suffix.as_str() {
+    let path = path_of(out).into_owned();
+    match suffix(&path).as_str() {
+        _ if is_folder(out) => Ok(Target::Folder(path)),
+        _ if is_database(out) => Ok(Target::Database(out.to_owned())),
         "png" => Ok(Target::Png(path)),
-        "db" | "db3" | "sqlite" | "sqlite3" => Ok(Target::Database(path)),
-        _ if out.contains("://") => Err(CliError::new(
-            format!("{out}: only SQLite files can be written"),
-            "give a file that ends in .db",
+        _ if is_server(out) => Err(CliError::new(
+            format!("{out}: of servers only PostgreSQL is written to"),
+            "give an address that begins with postgres://, or a file that ends in .db",
         )),
         _ => Err(CliError::new(
             format!("{out}: does not say what to write"),
-            "end it with .png for a picture, / for a folder, .db for rows of a database; - is stdout",
+            "end it with .png for a picture, / for a folder, .db for rows of a database, or give a postgres:// address; - \
+             is stdout",
         )),
     }
 }
@@ -210,17 +211,6 @@ fn label(conditions: &[String], model: &Model) -> Result<Option<String>, CliErro
     Ok(Some(value.trim().to_owned()))
 }
 
-/// Table and columns: from the flags, or those that were learned from.
-fn place(args: &Sample, model: &Model) -> Result<Place, CliError> {
-    let (table, column) = columns(args, model)?;
-    let no_classes = model.images()?.codec.classes.is_empty();
-    let learned = model.config.source.label.clone().filter(|_| !no_classes);
-    if args.label_column.is_some() && no_classes {
-        return Err(CliError::new("this model was trained without labels", "leave out --label-column"));
-    }
-    Ok(Place { table, column, label: args.label_column.clone().or(learned) })
-}
-
 fn write(
     target: &Target,
     place: Option<&Place>,
@@ -253,9 +243,9 @@ fn write(
             write_folder(dir, images, provenance)?;
             context.ui.field("made", &format!("{what} in {}", shell(dir)));
         }
-        (Target::Database(path), Some(Place { table, column, label })) => {
-            let rows = append_rows(path, table, column, label.as_deref(), images, provenance)?;
-            report_rows(rows, path, table, column, context);
+        (Target::Database(_), Some(place)) => {
+            let rows = place.items(context).append_images(images, provenance)?;
+            report_rows(rows, place, context);
         }
         (Target::Database(_), None) => return Err(CliError::message("no table was chosen")),
     }
@@ -271,6 +261,7 @@ mod tests {
         assert_eq!(target("a/new.PNG").ok(), Some(Target::Png("a/new.PNG".into())));
         assert_eq!(target("out/").ok(), Some(Target::Folder("out/".into())));
         assert_eq!(target("shop.sqlite3").ok(), Some(Target::Database("shop.sqlite3".into())));
-        assert!(target("new").is_err() && target("new.jpg").is_err() && target("postgres://x/y").is_err());
+        assert!(target("new").is_err() && target("new.jpg").is_err() && target("mysql://x/y").is_err());
+        assert_eq!(target("postgres://x/y").ok(), Some(Target::Database("postgres://x/y".into())));
     }
 }

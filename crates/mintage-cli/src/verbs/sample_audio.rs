@@ -9,7 +9,7 @@ use mintage::{
     sample::{Sounds, audio::interleaved},
 };
 use mintage_data::{
-    Provenance, append_blobs,
+    Provenance,
     audio::{WavDepth, wav_bytes},
     names::path_of,
     write_files, write_through,
@@ -19,7 +19,10 @@ use serde_json::json;
 use super::{
     conditioning::vary_or_continue,
     flags::{self, Kind},
-    places::{columns, in_samples, make_parent, may_write, report_rows, stands_beside},
+    places::{
+        Place, in_samples, is_database, is_folder, make_parent, may_write, place, report_rows, stands_beside,
+        suffix,
+    },
     sample_text::{check_choice, choice, label},
 };
 use crate::{
@@ -35,7 +38,8 @@ use crate::{
 enum Target {
     File(PathBuf),
     Folder(PathBuf),
-    Database(PathBuf),
+    /// A SQLite file or an address.
+    Database(String),
 }
 
 pub fn run(args: &Sample, model: &Model, context: &mut Context) -> CliResult {
@@ -49,8 +53,16 @@ pub fn run(args: &Sample, model: &Model, context: &mut Context) -> CliResult {
     };
     match &target {
         Target::File(path) => may_write(path, args.if_exists)?,
-        Target::Folder(path) | Target::Database(path) => stands_beside(path, args.if_exists)?,
+        Target::Folder(path) => stands_beside(path, args.if_exists)?,
+        Target::Database(_) => {}
     }
+    let place = match &target {
+        Target::Database(target) => {
+            let labelled = !model.sounds()?.codec.classes.is_empty();
+            Some(place(target, args, model, labelled, context)?)
+        }
+        _ => None,
+    };
     let n = args.n.unwrap_or(1);
     if n > 1 && matches!(target, Target::File(_)) {
         return Err(CliError::new("a file holds one sound", "give a folder/ for several"));
@@ -75,13 +87,13 @@ pub fn run(args: &Sample, model: &Model, context: &mut Context) -> CliResult {
         ui.event(&Event::Work { what: "sampling".to_owned(), done, total });
     });
     context.ui.clear();
-    write(&target, &sounds?, model, args, &provenance, context)
+    write(&target, place.as_ref(), &sounds?, args, &provenance, context)
 }
 
 fn write(
     target: &Target,
+    place: Option<&Place>,
     sounds: &Sounds,
-    model: &Model,
     args: &Sample,
     provenance: &Provenance,
     context: &mut Context,
@@ -90,26 +102,23 @@ fn write(
     let json = provenance.to_json();
     let depth = depth(args)?;
     let wav = |i: usize| wav_bytes(&sounds.interleaved(i), sounds.channels, sounds.rate_hz, depth, &json);
-    match target {
-        Target::File(path) => {
+    match (target, place) {
+        (Target::File(path), _) => {
             make_parent(path)?;
             write_through(path, &wav(0)).map_err(CliError::io(path))?;
             context.ui.field("made", &format!("{what} of {:.1} s in {}", sounds.seconds(0), shell(path)));
         }
-        Target::Folder(dir) => {
+        (Target::Folder(dir), _) => {
             let file = |i: usize| Ok((sounds.class(i).unwrap_or_default(), wav(i)));
             write_files(dir, sounds.len(), "wav", &file, provenance)?;
             context.ui.field("made", &format!("{what} in {}", shell(dir)));
         }
-        Target::Database(path) => {
-            let (table, column) = columns(args, model)?;
-            let labelled = !sounds.labels.is_empty();
-            let names =
-                args.label_column.as_deref().or(model.config.source.label.as_deref()).filter(|_| labelled);
-            let row = |i: usize| Ok((wav(i), sounds.class(i)));
-            let rows = append_blobs(path, &table, &column, names, sounds.len(), &row, provenance)?;
-            report_rows(rows, path, &table, &column, context);
+        (Target::Database(_), Some(place)) => {
+            let item = |i: usize| Ok((wav(i), sounds.class(i)));
+            let rows = place.items(context).append(sounds.len(), &item, provenance)?;
+            report_rows(rows, place, context);
         }
+        (Target::Database(_), None) => return Err(CliError::bare("no table was chosen")),
     }
     Ok(Outcome::Done)
 }
@@ -135,14 +144,13 @@ fn sound(path: &Path, model: &Model) -> Result<Vec<f32>, CliError> {
 
 fn target(out: &str) -> Result<Target, CliError> {
     let path = path_of(out).into_owned();
-    let suffix = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
-    match suffix.as_str() {
-        _ if out.ends_with(['/', std::path::MAIN_SEPARATOR]) || path.is_dir() => Ok(Target::Folder(path)),
+    match suffix(&path).as_str() {
+        _ if is_folder(out) => Ok(Target::Folder(path)),
         "wav" => Ok(Target::File(path)),
-        "db" | "db3" | "sqlite" | "sqlite3" => Ok(Target::Database(path)),
+        _ if is_database(out) => Ok(Target::Database(out.to_owned())),
         _ => Err(CliError::new(
             format!("{out}: does not say what to write"),
-            "end it with .wav for a sound, / for a folder of sounds, .db for rows of a database",
+            "end it with .wav for a sound, / for a folder of sounds, .db or a postgres:// address for rows of a database",
         )),
     }
 }

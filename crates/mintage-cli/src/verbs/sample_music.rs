@@ -8,7 +8,7 @@ use mintage::{
     sample::{check_conditioning, music::Key},
 };
 use mintage_data::{
-    Provenance, Score, append_blobs,
+    Provenance, Score,
     audio::{WavDepth, wav_bytes},
     music::{Metre, render},
     names::path_of,
@@ -18,7 +18,10 @@ use serde_json::json;
 
 use super::{
     flags::{self, Kind},
-    places::{columns, in_samples, make_parent, may_write, report_rows, stands_beside},
+    places::{
+        Place, in_samples, is_database, is_folder, make_parent, may_write, place, report_rows, stands_beside,
+        suffix,
+    },
     sample_text::{INTERPOLATION_STEPS, check_choice, choice, conditioning, label, lengths, warn_of_length},
 };
 use crate::{
@@ -42,7 +45,8 @@ enum Format {
 enum Target {
     File(PathBuf, Format),
     Folder(PathBuf),
-    Database(PathBuf),
+    /// A SQLite file or an address.
+    Database(String),
 }
 
 pub fn run(args: &Sample, model: &Model, context: &mut Context) -> CliResult {
@@ -55,7 +59,8 @@ pub fn run(args: &Sample, model: &Model, context: &mut Context) -> CliResult {
     };
     match &target {
         Target::File(path, _) => may_write(path, args.if_exists)?,
-        Target::Folder(path) | Target::Database(path) => stands_beside(path, args.if_exists)?,
+        Target::Folder(path) => stands_beside(path, args.if_exists)?,
+        Target::Database(_) => {}
     }
     let n = args.n.unwrap_or(if args.between.is_empty() { 1 } else { INTERPOLATION_STEPS });
     if n > 1 && matches!(target, Target::File(..)) {
@@ -87,6 +92,10 @@ pub fn run(args: &Sample, model: &Model, context: &mut Context) -> CliResult {
         "top_p": args.top_p, "min_p": args.min_p, "repetition": args.repetition,
         "guidance": args.guidance,
     });
+    let place = match &target {
+        Target::Database(target) => Some(place(target, args, model, request.label.is_some(), context)?),
+        _ => None,
+    };
     let provenance = model.provenance(seed, options);
     let ui = &mut context.ui;
     let tunes = model.sample_tunes(&request, &mut |done, total| {
@@ -100,22 +109,22 @@ pub fn run(args: &Sample, model: &Model, context: &mut Context) -> CliResult {
             "train it longer, or try another --seed",
         ));
     }
-    write_tunes(&target, &tunes, request.label.as_deref(), model, args, &provenance, context)
+    write_tunes(&target, place.as_ref(), &tunes, request.label.as_deref(), args, &provenance, context)
 }
 
 fn write_tunes(
     target: &Target,
+    place: Option<&Place>,
     tunes: &[Score],
     label: Option<&str>,
-    model: &Model,
     args: &Sample,
     provenance: &Provenance,
     context: &mut Context,
 ) -> CliResult {
     let what = count(tunes.len(), "new tune");
     let json = provenance.to_json();
-    match target {
-        Target::File(path, format) => {
+    match (target, place) {
+        (Target::File(path, format), _) => {
             make_parent(path)?;
             match format {
                 Format::Midi => write_through(path, &tunes[0].to_midi(&json)).map_err(CliError::io(path))?,
@@ -124,22 +133,17 @@ fn write_tunes(
             let secs = tunes[0].seconds();
             context.ui.field("made", &format!("{what} of {secs:.0} s in {}", shell(path)));
         }
-        Target::Folder(dir) => {
+        (Target::Folder(dir), _) => {
             let file = |i: usize| Ok((label.unwrap_or_default(), tunes[i].to_midi(&json)));
             write_files(dir, tunes.len(), "mid", &file, provenance)?;
             context.ui.field("made", &format!("{what} in {}", shell(dir)));
         }
-        Target::Database(path) => {
-            let (table, column) = columns(args, model)?;
-            let names = args
-                .label_column
-                .as_deref()
-                .or(model.config.source.label.as_deref())
-                .filter(|_| label.is_some());
-            let row = |i: usize| Ok((tunes[i].to_midi(&json), label));
-            let rows = append_blobs(path, &table, &column, names, tunes.len(), &row, provenance)?;
-            report_rows(rows, path, &table, &column, context);
+        (Target::Database(_), Some(place)) => {
+            let item = |i: usize| Ok((tunes[i].to_midi(&json), label));
+            let rows = place.items(context).append(tunes.len(), &item, provenance)?;
+            report_rows(rows, place, context);
         }
+        (Target::Database(_), None) => return Err(CliError::bare("no table was chosen")),
     }
     Ok(Outcome::Done)
 }
@@ -158,15 +162,15 @@ pub fn write_sound(
 
 fn target(out: &str) -> Result<Target, CliError> {
     let path = path_of(out).into_owned();
-    let suffix = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
-    match suffix.as_str() {
-        _ if out.ends_with(['/', std::path::MAIN_SEPARATOR]) || path.is_dir() => Ok(Target::Folder(path)),
+    match suffix(&path).as_str() {
+        _ if is_folder(out) => Ok(Target::Folder(path)),
         "mid" | "midi" => Ok(Target::File(path, Format::Midi)),
         "wav" => Ok(Target::File(path, Format::Wav)),
-        "db" | "db3" | "sqlite" | "sqlite3" => Ok(Target::Database(path)),
+        _ if is_database(out) => Ok(Target::Database(out.to_owned())),
         _ => Err(CliError::new(
             format!("{out}: does not say what to write"),
-            "end it with .mid or .wav for a tune, / for a folder of MIDI files, .db for rows of a database",
+            "end it with .mid or .wav for a tune, / for a folder of MIDI files, .db or a postgres:// address for rows of a \
+             database",
         )),
     }
 }

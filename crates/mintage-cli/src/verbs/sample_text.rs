@@ -17,7 +17,7 @@ use serde_json::json;
 use super::{
     conditioning::vary_or_interpolate,
     flags::{self, Kind},
-    places::{make_parent, may_write, stands_beside},
+    places::{is_folder, make_parent, may_write, stands_beside},
 };
 use crate::{
     args::Sample,
@@ -230,9 +230,7 @@ fn target(out: &str) -> Result<Target, CliError> {
     const OTHER_SUFFIXES: [&str; 9] = ["png", "jpg", "jpeg", "gif", "webp", "bmp", "mid", "midi", "wav"];
     Ok(match suffix.as_str() {
         _ if out == "-" => Target::Stdout,
-        _ if out.ends_with(['/', std::path::MAIN_SEPARATOR]) || path.is_dir() => {
-            Target::Folder(path.to_owned())
-        }
+        _ if is_folder(out) => Target::Folder(path.to_owned()),
         suffix if ROW_SUFFIXES.contains(&suffix) || out.contains("://") => Target::Rows(out.to_owned()),
         suffix if OTHER_SUFFIXES.contains(&suffix) => {
             return Err(CliError::new(

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use mintage::{AnyData, Event, Model, VideoRequest, evaluate::video::psnr_db, sample::VideoLength};
 use mintage_data::{
-    Animation, Clips, Ffmpeg, Provenance, apng_bytes, append_blobs, gif_bytes, grid_film, names::path_of,
+    Animation, Clips, Ffmpeg, Provenance, apng_bytes, gif_bytes, grid_film, names::path_of,
     write_clip_folder, write_mp4, write_through,
 };
 use serde_json::json;
@@ -13,7 +13,10 @@ use serde_json::json;
 use super::{
     conditioning::vary_or_continue,
     flags::{self, Kind},
-    places::{columns, grid, in_samples, make_parent, may_write, report_rows, stands_beside},
+    places::{
+        Place, grid, in_samples, is_database, is_folder, make_parent, may_write, place, report_rows,
+        stands_beside, suffix,
+    },
     sample_text::{check_choice, choice, label},
 };
 use crate::{
@@ -44,7 +47,8 @@ enum Target {
     /// One clip, or many in a grid.
     File(PathBuf, Format),
     Folder(PathBuf),
-    Database(PathBuf),
+    /// A SQLite file or an address.
+    Database(String),
 }
 
 pub fn run(args: &Sample, model: &Model, context: &mut Context) -> CliResult {
@@ -56,11 +60,16 @@ pub fn run(args: &Sample, model: &Model, context: &mut Context) -> CliResult {
     };
     match &target {
         Target::File(path, _) => may_write(path, args.if_exists)?,
-        Target::Folder(path) | Target::Database(path) => stands_beside(path, args.if_exists)?,
+        Target::Folder(path) => stands_beside(path, args.if_exists)?,
+        Target::Database(_) => {}
     }
-    if let Target::Database(_) = &target {
-        columns(args, model)?;
-    }
+    let place = match &target {
+        Target::Database(target) => {
+            let labelled = !model.clips()?.codec.classes.is_empty();
+            Some(place(target, args, model, labelled, context)?)
+        }
+        _ => None,
+    };
     let grid = args.grid.as_deref().map(grid).transpose()?;
     let n = args.n.or(grid.map(|(columns, rows)| columns * rows)).unwrap_or(DEFAULT_N);
     let request = VideoRequest {
@@ -91,23 +100,22 @@ pub fn run(args: &Sample, model: &Model, context: &mut Context) -> CliResult {
     });
     context.ui.clear();
     let across = grid.map_or((n as f64).sqrt().ceil() as usize, |(columns, _)| columns);
-    write(&target, &clips?, across, args, model, &provenance, context)
+    write(&target, place.as_ref(), &clips?, across, &provenance, context)
 }
 
 /// Writes the clips, in a grid so many across.
 fn write(
     target: &Target,
+    place: Option<&Place>,
     clips: &Clips,
     across: usize,
-    args: &Sample,
-    model: &Model,
     provenance: &Provenance,
     context: &mut Context,
 ) -> CliResult {
     let secs = clips.frames as f64 / clips.fps;
     let what = format!("{} of {} frames, {secs:.1} s", count(clips.len(), "new clip"), clips.frames);
-    match target {
-        Target::File(path, format) => {
+    match (target, place) {
+        (Target::File(path, format), _) => {
             make_parent(path)?;
             let film = match clips.len() {
                 1 => clips.film(0),
@@ -116,19 +124,16 @@ fn write(
             write_film(path, *format, &film, provenance)?;
             context.ui.field("made", &format!("{what}, in {}", shell(path)));
         }
-        Target::Folder(dir) => {
+        (Target::Folder(dir), _) => {
             write_clip_folder(dir, clips, "gif", provenance, &Ffmpeg::default())?;
             context.ui.field("made", &format!("{what}, in {}", shell(dir)));
         }
-        Target::Database(path) => {
-            let (table, column) = columns(args, model)?;
-            let labelled = !clips.labels.is_empty();
-            let names =
-                args.label_column.as_deref().or(model.config.source.label.as_deref()).filter(|_| labelled);
-            let row = |i: usize| Ok((gif_bytes(&clips.film(i), Some(provenance))?, clips.label(i)));
-            let rows = append_blobs(path, &table, &column, names, clips.len(), &row, provenance)?;
-            report_rows(rows, path, &table, &column, context);
+        (Target::Database(_), Some(place)) => {
+            let item = |i: usize| Ok((gif_bytes(&clips.film(i), Some(provenance))?, clips.label(i)));
+            let rows = place.items(context).append(clips.len(), &item, provenance)?;
+            report_rows(rows, place, context);
         }
+        (Target::Database(_), None) => return Err(CliError::bare("no table was chosen")),
     }
     Ok(Outcome::Done)
 }
@@ -163,16 +168,15 @@ fn length(args: &Sample) -> Result<VideoLength, CliError> {
 
 fn target(out: &str) -> Result<Target, CliError> {
     let path = path_of(out).into_owned();
-    if out.ends_with(['/', std::path::MAIN_SEPARATOR]) || path.is_dir() {
-        return Ok(Target::Folder(path));
-    }
     match suffix(&path).as_str() {
-        "db" | "db3" | "sqlite" | "sqlite3" => Ok(Target::Database(path)),
+        _ if is_folder(out) => Ok(Target::Folder(path)),
+        _ if is_database(out) => Ok(Target::Database(out.to_owned())),
         _ => match format(&path)? {
             Some(format) => Ok(Target::File(path, format)),
             None => Err(CliError::new(
                 format!("{out}: does not say what to write"),
-                "end it with .gif, .png or .mp4 for moving pictures, / for a folder of GIFs, .db for rows of a database",
+                "end it with .gif, .png or .mp4 for moving pictures, / for a folder of GIFs, .db or a postgres:// \
+                 address for rows of a database",
             )),
         },
     }
@@ -189,10 +193,6 @@ fn format(path: &Path) -> Result<Option<Format>, CliError> {
         }
         _ => None,
     })
-}
-
-fn suffix(path: &Path) -> String {
-    path.extension().map(|suffix| suffix.to_string_lossy().to_lowercase()).unwrap_or_default()
 }
 
 /// What has no meaning for clips, and values that have none at all.

@@ -10,7 +10,9 @@ mod lock;
 pub(crate) mod made;
 pub(crate) mod metadata;
 mod png;
+mod postgres;
 pub(crate) mod sqlite;
+mod table;
 
 use serde::{Deserialize, Serialize};
 
@@ -26,7 +28,8 @@ pub use grid::{grid_png, write_grid, write_grid_rows};
 pub(crate) use lock::lock;
 pub use made::{is_made_file, write_text};
 pub use png::{png_bytes, provenance_of};
-pub use sqlite::{append_blobs, append_rows, left_empty};
+pub use sqlite::{append_blobs, append_rows};
+pub use table::{ItemTable, NewItem};
 
 /// Images on their way out: `n` × CHW bytes, with labels when the model has classes.
 #[derive(Clone, Debug, PartialEq)]

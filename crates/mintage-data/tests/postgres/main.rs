@@ -4,6 +4,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod items;
 #[path = "../common/server.rs"]
 mod server;
 
