@@ -6,7 +6,7 @@ use std::{
 };
 
 use mintage::{AnyData, Event, Model, Run, recipe::nearest, run::RunState};
-use mintage_data::{SourceSpec, names::path_of};
+use mintage_data::{Detected, Error, SourceSpec, detect, names::path_of};
 
 use crate::{
     args::{Columns, SourceOverride},
@@ -156,14 +156,31 @@ impl Context {
         SourceSpec { pg, ..spec.clone() }
     }
 
+    /// Opens a source to learn from, and says what could not be read. With the kind of its data and how that is known.
+    pub fn open_to_learn(&mut self, spec: &SourceSpec) -> Result<(AnyData, Detected), CliError> {
+        let spec = self.reachable(spec);
+        let found = detect(&spec)?;
+        let data = self.opened(|| AnyData::open_detected(&spec, &found))?;
+        Ok((data, found))
+    }
+
     /// Opens a source, as `model` sees it where one is given, and says what could not be read.
     pub fn open(&mut self, spec: &SourceSpec, model: Option<&Model>) -> Result<AnyData, CliError> {
-        self.ui.event(&Event::Work { what: "reading".to_owned(), done: 0, total: 1 });
         let spec = self.reachable(spec);
-        let opened = match model {
-            Some(model) => AnyData::open_as(&spec, &model.codec),
-            None => AnyData::open(&spec),
-        };
+        let data = match model {
+            Some(model) => self.opened(|| AnyData::open_as(&spec, &model.codec)),
+            None => self.opened(|| AnyData::open(&spec)),
+        }?;
+        if model.is_some() {
+            data.notes().iter().for_each(|note| self.ui.warn(note));
+        }
+        Ok(data)
+    }
+
+    /// What `open` opens, with progress and with what it left out.
+    fn opened(&mut self, open: impl FnOnce() -> Result<AnyData, Error>) -> Result<AnyData, CliError> {
+        self.ui.event(&Event::Work { what: "reading".to_owned(), done: 0, total: 1 });
+        let opened = open();
         if opened.is_ok() {
             self.ui.event(&Event::Work { what: "reading".to_owned(), done: 1, total: 1 });
         }
@@ -171,9 +188,6 @@ impl Context {
         let data = opened?;
         if let AnyData::Image(set) = &data {
             self.ui.skipped(set);
-        }
-        if model.is_some() {
-            data.notes().iter().for_each(|note| self.ui.warn(note));
         }
         data.skips().iter().for_each(|skip| self.ui.detail(&format!("left out {skip}")));
         Ok(data)

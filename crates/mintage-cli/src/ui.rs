@@ -11,6 +11,7 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressStyle};
 use mintage::{Event, Metrics, Plan};
+use mintage_data::Detected;
 use serde_json::Value;
 
 use crate::{
@@ -210,6 +211,11 @@ impl Ui {
                 self.clear();
             }
         }
+    }
+
+    /// What a source is read as, and why.
+    pub fn kind(&self, found: &Detected) {
+        self.field("kind", &format!("{} ({})", found.kind.name(), found.why));
     }
 
     fn plan(&mut self, plan: &Plan) {

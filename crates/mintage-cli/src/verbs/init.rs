@@ -36,7 +36,7 @@ pub fn run(args: &Init, context: &mut Context) -> CliResult {
     let (spec, found) = filled_in(&context.reachable(&source_spec(&args.source, &args.columns)))?;
     let seed = context.settings.seed.unwrap_or(TrainSpec::default().seed);
     // What can be learned of rows shows in the rows alone.
-    let rules = match is_table(&spec)? && found.sequences.is_none() {
+    let rules = match is_table(&spec)? {
         true => {
             let table = read(&spec)?;
             let schema = detect(&table);
@@ -148,7 +148,7 @@ fn of_clips(spec: &SourceSpec) -> String {
 /// Where the data lie, which of them, and what they are called.
 fn places(spec: &SourceSpec) -> String {
     let mut text = String::new();
-    let kind = spec.kind.map(|kind| json!(kind).as_str().unwrap_or_default().to_owned());
+    let kind = spec.kind.map(|kind| kind.name().to_owned());
     let keys = [
         ("source", Some(&spec.source)),
         ("kind", kind.as_ref()),
@@ -160,7 +160,7 @@ fn places(spec: &SourceSpec) -> String {
     ];
     for (key, value) in keys {
         if let Some(value) = value {
-            text.push_str(&format!("{key} = {}\n", json!(value)));
+            text.push_str(&format!("{key} = {}\n", quoted(value)));
         }
     }
     text
@@ -202,20 +202,7 @@ fn of_images(spec: &SourceSpec, found: &Inspection) -> String {
 
 /// `[data]` of table rows, with the rules that all of them keep.
 fn of_rows(spec: &SourceSpec, rules: &FoundRules) -> String {
-    let mut text = String::new();
-    let keys = [
-        ("source", Some(&spec.source)),
-        ("table", spec.table.as_ref()),
-        ("query", spec.query.as_ref()),
-        ("column", spec.column.as_ref()),
-        ("holdout", spec.holdout.as_ref()),
-        ("label", spec.label.as_ref()),
-    ];
-    for (key, value) in keys {
-        if let Some(value) = value {
-            text.push_str(&format!("{key} = {}\n", quoted(value)));
-        }
-    }
+    let mut text = places(spec);
     text.push_str(&described(spec));
     text.push_str(
         "# Columns to learn, in place of all: column = \"a,b,c\".\n\
@@ -264,7 +251,8 @@ fn visible(text: &str) -> String {
 /// The lines of `[data]` that say which images.
 fn data(spec: &SourceSpec, found: &Inspection) -> String {
     let mut text = format!("source = {}\n", quoted(&spec.source));
-    for (key, value) in [("table", &spec.table), ("column", &spec.column)] {
+    let kind = spec.kind.map(|kind| kind.name().to_owned());
+    for (key, value) in [("kind", &kind), ("table", &spec.table), ("column", &spec.column)] {
         if let Some(value) = value {
             text.push_str(&format!("{key} = {}\n", quoted(value)));
         }

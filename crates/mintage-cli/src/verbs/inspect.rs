@@ -4,7 +4,8 @@ use std::path::Path;
 
 use mintage::dataset::thousands;
 use mintage_data::{
-    Error, ImageSet, Inspection, SourceSpec, VideoSet, filmstrip_png, gif_bytes, grid_film, inspect,
+    DataKind, Error, ImageSet, Inspection, SourceSpec, VideoSet, filmstrip_png, gif_bytes, grid_film,
+    inspect,
     inspect::{Alert, AudioFacts, ColumnKind, ImageFacts, SequenceFacts, TableFacts, VideoFacts},
     sequence::Modality,
     target_of, write_grid, write_through,
@@ -90,6 +91,7 @@ fn preview_clips(path: &Path, set: &VideoSet) -> Result<(), CliError> {
 
 fn text(found: &Inspection, width: usize) -> String {
     let mut text = format!("{} ({})\n", found.source, found.kind);
+    text.push_str(&format!("read as {}: {}\n", found.read_as.name(), found.why));
     for table in &found.tables {
         text.push_str(&format!("\n{}: {}\n{}", table.name, rows(table.rows), columns(table, width)));
         if !table.rules.is_empty() {
@@ -307,7 +309,8 @@ pub fn image_column<'a>(tables: &'a [TableFacts], table: Option<&str>) -> Option
 pub fn filled_in(spec: &SourceSpec) -> Result<(SourceSpec, Inspection), CliError> {
     let found = inspect(spec)?;
     let mut spec = spec.clone();
-    if let Some((table, column)) = image_column(&found.tables, spec.table.as_deref()) {
+    let column = image_column(&found.tables, spec.table.as_deref());
+    if let Some((table, column)) = column.filter(|_| found.read_as == DataKind::Image) {
         spec.column.get_or_insert_with(|| column.to_owned());
         spec.table.get_or_insert_with(|| table.name.clone());
     }

@@ -15,7 +15,10 @@ use mintage::{
     run::{RunFile, RunState},
     train::{Control, Resolved, resolve, train},
 };
-use mintage_data::names::{path_of, text_of};
+use mintage_data::{
+    Detected,
+    names::{path_of, text_of},
+};
 use serde_json::json;
 
 use super::sample_flags;
@@ -44,11 +47,12 @@ pub fn run(args: &Train, context: &mut Context) -> CliResult {
 fn fresh(args: &Train, context: &mut Context) -> CliResult {
     let (mut recipe, text) = recipe_of(args, context.settings.seed, context)?;
     args.name.as_deref().map(checked_name).transpose()?;
-    let data = context.open(&recipe.data, None)?;
+    let (data, found) = context.open_to_learn(&recipe.data)?;
     recipe.data = data.resolved(&recipe.data);
     let resolved = resolve(&recipe, &data).map_err(|error| in_recipe(error, args, text))?;
+    context.ui.kind(&found);
     if args.dry_run {
-        return dry_run(recipe, &data, &resolved, context);
+        return dry_run(recipe, &data, &found, &resolved, context);
     }
     refuse_too_large(&resolved)?;
     let name = match &args.name {
@@ -166,7 +170,13 @@ fn set_budget(recipe: &mut Recipe, args: &Train) {
 }
 
 /// Prints the recipe with every option written out.
-fn dry_run(mut recipe: Recipe, data: &AnyData, resolved: &Resolved, context: &mut Context) -> CliResult {
+fn dry_run(
+    mut recipe: Recipe,
+    data: &AnyData,
+    found: &Detected,
+    resolved: &Resolved,
+    context: &mut Context,
+) -> CliResult {
     let Resolved { config, info, .. } = resolved;
     recipe.model.family = Some(config.family());
     // JSON numbers, texts, booleans and lists are TOML as well.
@@ -186,6 +196,8 @@ fn dry_run(mut recipe: Recipe, data: &AnyData, resolved: &Resolved, context: &mu
     if context.ui.wants_json() {
         let value = json!({
             "recipe": recipe,
+            "kind": found.kind,
+            "why": found.why,
             "data": data.describe(),
             "makings": data.makings(),
             "rules": data.rules(),
@@ -262,10 +274,11 @@ fn resume(args: &Train, name: Option<&str>, context: &mut Context) -> CliResult 
         check_budget(&run, &recipe, ended, args.time.is_some() || args.steps.is_some())?;
     }
     context.ask_before_contact(&mut recipe.data, "the run", args.yes)?;
-    let data = context.open(&recipe.data, None)?;
+    let (data, found) = context.open_to_learn(&recipe.data)?;
     let resolved = resolve(&recipe, &data)?;
+    context.ui.kind(&found);
     if args.dry_run {
-        return dry_run(recipe, &data, &resolved, context);
+        return dry_run(recipe, &data, &found, &resolved, context);
     }
     refuse_too_large(&resolved)?;
     let run = Run::resume(&dir)?;
