@@ -14,10 +14,13 @@ mod help;
 mod helpers;
 mod journey;
 mod judging;
+mod postgres;
 mod readme;
 mod resume;
 mod safety;
 mod sequences;
+#[path = "../../../mintage-data/tests/common/server.rs"]
+mod server;
 mod strangers;
 mod sweep;
 mod table;
