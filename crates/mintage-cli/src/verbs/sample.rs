@@ -12,7 +12,9 @@ use serde_json::json;
 use super::{
     conditioning::vary_or_interpolate,
     flags::{self, Kind},
-    places::{columns, grid, in_samples, make_parent, may_write, report_rows, stands_beside},
+    places::{
+        Place, grid, in_samples, is_database, is_folder, make_parent, may_write, place, report_rows, stands_beside, suffix,
+    },
     reconstruct::decode,
 };
 use crate::{
