@@ -87,7 +87,7 @@ impl ImageSet {
         if spec.limit == Some(0) {
             return Err(Error::bad("limit", "must be at least 1"));
         }
-        let chosen = evenly(source.len(), spec.limit.unwrap_or(usize::MAX));
+        let chosen = source.chosen(spec.limit.unwrap_or(usize::MAX));
         let mut notes = source.notes();
         let mut codec = match codec {
             Some(codec) => codec,
@@ -185,6 +185,11 @@ impl ImageSet {
 
     pub fn splits(&self) -> &Splits {
         &self.splits
+    }
+
+    /// Makes what validates a part of train.
+    pub fn train_on_valid(&mut self) {
+        self.splits.train_on_valid();
     }
 
     pub fn codec(&self) -> &ImageTransform {

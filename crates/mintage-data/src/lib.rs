@@ -44,7 +44,7 @@ pub use sink::{
     png_bytes, provenance_of, real_folder, target_of, write_files, write_folder, write_grid, write_grid_rows,
     write_text, write_through,
 };
-pub use source::{DataKind, SourceSpec};
+pub use source::{DataKind, SourceSpec, has_own_holdout};
 pub use split::{Split, Splits};
 pub use store::postgres::is_address as is_postgres;
 pub use table::{

@@ -78,6 +78,11 @@ impl Splits {
         splits
     }
 
+    /// Makes what validates a part of train, behind what is train already: nobody validates by data that are only compared.
+    pub(crate) fn train_on_valid(&mut self) {
+        self.train.append(&mut self.valid);
+    }
+
     pub fn get(&self, split: Split) -> &[u32] {
         match split {
             Split::Train => &self.train,

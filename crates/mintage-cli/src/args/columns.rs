@@ -24,7 +24,7 @@ pub struct Columns {
     /// usefulness is measured by
     #[arg(long, value_name = "COLUMN", help_heading = READ)]
     pub label: Option<String>,
-    /// What to hold out from training, in place of a tenth: a file, a folder or a table (not with images)
+    /// What to hold out from training, in place of a tenth: a file, a folder or a table
     #[arg(long, value_name = "SOURCE", value_parser = any_name(), help_heading = READ)]
     pub holdout: Option<String>,
     /// What the source is read as, where it could be several things

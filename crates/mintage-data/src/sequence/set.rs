@@ -220,6 +220,14 @@ impl SequenceSet {
         &self.splits
     }
 
+    /// Makes what validates a part of train.
+    pub fn train_on_valid(&mut self) {
+        self.info.train_tokens += self.tokens(Split::Valid);
+        self.splits.train_on_valid();
+        self.info.train_len = self.splits.train.len();
+        self.segments = Mutex::default();
+    }
+
     pub fn notes(&self) -> &[String] {
         &self.notes
     }

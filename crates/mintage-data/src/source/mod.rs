@@ -5,6 +5,7 @@
 pub(crate) mod column;
 pub(crate) mod division;
 pub mod folder;
+mod held;
 pub mod idx;
 pub(crate) mod listing;
 pub(crate) mod media;
@@ -15,9 +16,12 @@ use std::{borrow::Cow, collections::BTreeMap, fmt, io::Read, ops::Range, path::P
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Error, Fit, ImageShape, MusicUnit, TextUnit,
+    Error, Fit, ImageShape, MusicUnit, TextSource, TextUnit,
+    audio::SOUNDS,
     error::suggestion,
     files::{check_source, open_regular},
+    items::evenly,
+    music::MIDI,
     names::path_of,
     store,
     table::{
@@ -28,10 +32,13 @@ use crate::{
         schema::{Kind, TextMode},
     },
     transform::Color,
+    video::VideoSource,
 };
 use column::ColumnSource;
 use folder::FolderSource;
+use held::WithHoldout;
 use idx::IdxSource;
+use media::Places;
 
 /// The kinds of data that a source may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,7 +87,7 @@ pub struct SourceSpec {
     /// with commas between them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub column: Option<String>,
-    /// Of tables, texts, music, sounds and clips: another source, or another table of the same one, that is the holdout.
+    /// Another source, or another table of the same one, that is the holdout.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub holdout: Option<String>,
     /// The column to condition on (databases, `metadata.csv`); "none" ignores sub-folders and label files.
@@ -268,11 +275,15 @@ pub(crate) enum Source {
     Column(ColumnSource),
     Folder(FolderSource),
     Idx(IdxSource),
+    WithHoldout(Box<WithHoldout>),
 }
 
 impl Source {
-    /// Opens whatever `spec.source` names.
+    /// Opens whatever `spec.source` names, and `spec.holdout` where it is given.
     pub fn open(spec: &SourceSpec) -> Result<Self, Error> {
+        if let Some(both) = WithHoldout::open(spec)? {
+            return Ok(Self::WithHoldout(Box::new(both)));
+        }
         let path = &*spec.path();
         if spec.source.is_empty() {
             return Err(Error::bad("source", "is empty").with_hint("name a database or a folder of images"));
@@ -298,6 +309,7 @@ impl Source {
             Self::Column(s) => s.len(),
             Self::Folder(s) => s.len(),
             Self::Idx(s) => s.len(),
+            Self::WithHoldout(s) => s.len(),
         }
     }
 
@@ -307,6 +319,7 @@ impl Source {
             Self::Column(s) => s.name(item),
             Self::Folder(s) => s.name(item),
             Self::Idx(s) => s.name(item),
+            Self::WithHoldout(s) => s.name(item),
         }
     }
 
@@ -316,6 +329,23 @@ impl Source {
             Self::Column(s) => s.labels(),
             Self::Folder(s) => s.labels(),
             Self::Idx(s) => s.labels(),
+            Self::WithHoldout(s) => s.labels(),
+        }
+    }
+
+    /// The label of every item, also where all have the same: those of a holdout.
+    fn labels_alone(&self) -> Option<&[String]> {
+        match self {
+            Self::Folder(s) => s.labels_alone(),
+            other => other.labels(),
+        }
+    }
+
+    /// Items to learn from at most, `limit` of them, and all that are held out by another source.
+    pub fn chosen(&self, limit: usize) -> Vec<usize> {
+        match self {
+            Self::WithHoldout(s) => evenly(s.own().len(), limit).into_iter().chain(s.holdout()).collect(),
+            other => evenly(other.len(), limit),
         }
     }
 
@@ -324,6 +354,7 @@ impl Source {
         match self {
             Self::Folder(s) => s.notes(),
             Self::Column(_) | Self::Idx(_) => Vec::new(),
+            Self::WithHoldout(s) => s.notes(),
         }
     }
 
@@ -331,6 +362,7 @@ impl Source {
     pub fn place(&self) -> Option<(String, String)> {
         match self {
             Self::Column(s) => Some((s.table.clone(), s.column.clone())),
+            Self::WithHoldout(s) => s.own().place(),
             Self::Folder(_) | Self::Idx(_) => None,
         }
     }
@@ -341,6 +373,7 @@ impl Source {
             Self::Column(s) => s.fetch(item).map(Raw::Encoded),
             Self::Folder(s) => s.fetch(item).map(Raw::Encoded),
             Self::Idx(s) => Ok(s.fetch(item)),
+            Self::WithHoldout(s) => s.fetch(item),
         }
     }
 
@@ -349,9 +382,27 @@ impl Source {
         match self {
             Self::Idx(s) => s.official_holdout(),
             Self::Folder(s) => s.official_holdout(),
+            Self::WithHoldout(s) => Some(s.holdout()),
             Self::Column(_) => None,
         }
     }
+}
+
+/// Whether a source of `kind` itself sets items aside for testing: a folder with a part `test`, or a folder of IDX files.
+pub fn has_own_holdout(spec: &SourceSpec, kind: DataKind) -> Result<bool, Error> {
+    let spec = &SourceSpec { holdout: None, ..spec.clone() };
+    if !spec.path().is_dir() {
+        return Ok(false);
+    }
+    let held = match kind {
+        DataKind::Table => None,
+        DataKind::Image => Source::open(spec)?.official_holdout(),
+        DataKind::Text => TextSource::open(spec)?.official_holdout(),
+        DataKind::Music => Places::open(spec, &MIDI)?.official_holdout(),
+        DataKind::Audio => Places::open(spec, &SOUNDS)?.official_holdout(),
+        DataKind::Video => VideoSource::open(spec)?.official_holdout(),
+    };
+    Ok(held.is_some())
 }
 
 /// Bytes that tell what a file is.

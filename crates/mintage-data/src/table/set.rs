@@ -74,10 +74,20 @@ impl TableSet {
     /// Opens it as a trained model sees it: the codec's columns, in its order.
     pub fn open_as(spec: &SourceSpec, codec: &RowEncoder) -> Result<Self, Error> {
         let (table, official) = read_all(spec)?;
+        Self::of_as(table, official, codec, &spec.source)
+    }
+
+    /// A table that is at hand, named `source`, as a trained model sees it.
+    pub fn of_as(
+        table: Table,
+        official: Option<Range<usize>>,
+        codec: &RowEncoder,
+        source: &str,
+    ) -> Result<Self, Error> {
         let columns = codec.rules.own().columns.iter().map(|schema| {
             let name = &schema.name;
             table.column(name).cloned().ok_or_else(|| {
-                Error::bad(&spec.source, format!("has no column `{name}`, which the model knows"))
+                Error::bad(source, format!("has no column `{name}`, which the model knows"))
                     .with_hint("give the data that it was trained on, or data with the same columns")
             })
         });
@@ -148,6 +158,12 @@ impl TableSet {
 
     pub fn splits(&self) -> &Splits {
         &self.splits
+    }
+
+    /// Makes what validates a part of train.
+    pub fn train_on_valid(&mut self) {
+        self.splits.train_on_valid();
+        self.info.train_len = self.splits.train.len();
     }
 
     /// The tokens of some rows, in that order.

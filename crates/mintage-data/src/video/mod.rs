@@ -20,7 +20,7 @@ pub use container::provenance_of_clip;
 pub use ffmpeg::Ffmpeg;
 pub use format::VideoFormat;
 pub use set::VideoSet;
-pub(crate) use source::{CLIPS, is_clip_file, is_film_file, most_move};
+pub(crate) use source::{CLIPS, VideoSource, is_clip_file, is_film_file, most_move};
 
 /// A batch of clips.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -262,6 +262,11 @@ impl VideoSet {
         &self.splits
     }
 
+    /// Makes what validates a part of train.
+    pub fn train_on_valid(&mut self) {
+        self.splits.train_on_valid();
+    }
+
     pub fn codec(&self) -> &VideoFormat {
         &self.codec
     }

@@ -50,7 +50,7 @@ const HEAD_BYTES: u64 = 64 << 10;
 
 /// An open source of clips, those of its holdout last.
 #[derive(Debug)]
-pub(super) struct VideoSource {
+pub(crate) struct VideoSource {
     places: Vec<Place>,
     /// Which place a clip is of, and which of that one's.
     items: Vec<(usize, usize)>,
@@ -133,7 +133,7 @@ impl VideoSource {
         self.places.iter().any(Place::needs_ffmpeg)
     }
 
-    pub fn fetch(&self, item: usize) -> Result<Stored, String> {
+    pub(super) fn fetch(&self, item: usize) -> Result<Stored, String> {
         let (place, item) = self.items[item];
         self.places[place].fetch(item)
     }
