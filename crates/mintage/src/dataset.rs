@@ -95,6 +95,17 @@ impl AnyData {
         }
     }
 
+    /// Makes what validates a part of train, where nobody else holds the data yet.
+    pub(crate) fn train_on_valid(&mut self) {
+        match self {
+            Self::Image(set) => drop(Arc::get_mut(set).map(ImageSet::train_on_valid)),
+            Self::Table(set) => drop(Arc::get_mut(set).map(TableSet::train_on_valid)),
+            Self::Sequence(set) => drop(Arc::get_mut(set).map(SequenceSet::train_on_valid)),
+            Self::Audio(set) => drop(Arc::get_mut(set).map(AudioSet::train_on_valid)),
+            Self::Video(set) => drop(Arc::get_mut(set).map(VideoSet::train_on_valid)),
+        }
+    }
+
     /// Opens a source as a trained model sees it.
     pub fn open_as(spec: &SourceSpec, codec: &AnyTransform) -> Result<Self, Error> {
         match codec {

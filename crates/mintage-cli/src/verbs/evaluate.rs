@@ -108,7 +108,8 @@ impl Overall {
 
 /// The options of an evaluation; features of the data are kept beside the runs, for the next one.
 pub fn options(n: Option<usize>, settings: &Settings) -> Options {
-    Options { n, seed: settings.seed_or_default(), cache: Some(settings.runs.join(".cache")) }
+    let cache = Some(settings.runs.join(".cache"));
+    Options { n, seed: settings.seed_or_default(), cache, ..Options::default() }
 }
 
 /// "fidelity=0.8" or "fidelity=80": a dial and the least score on the scale of 0 to 100.

@@ -334,7 +334,8 @@ impl Running {
         }
         let model = Model::load(&dir, &context.settings.device)?;
         let Judging { n, seed } = self.plan.evaluate;
-        let options = Options { n, seed, cache: Some(context.settings.runs.join(".cache")) };
+        let options =
+            Options { n, seed, cache: Some(context.settings.runs.join(".cache")), ..Options::default() };
         let report = judged(&model, data, &options, &format!("{title}, evaluating"), context)?;
         report.save(&dir)?;
         let secs = began.elapsed().as_secs_f64();

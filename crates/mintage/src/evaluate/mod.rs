@@ -15,6 +15,7 @@ mod membership;
 mod privacy;
 mod roc;
 pub mod sequence;
+mod sources;
 pub mod table;
 mod verdict;
 pub mod video;
@@ -25,6 +26,7 @@ use mintage_data::{Clips, Images, Splits, Table};
 use serde::{Deserialize, Serialize};
 
 pub use bootstrap::{Interval, bootstrap};
+pub use sources::{Comparison, Sources};
 
 use crate::{
     curve::{Curve, advice},
@@ -46,6 +48,19 @@ pub struct Options {
     pub seed: u64,
     /// Where encoders are kept from one evaluation to the next.
     pub cache: Option<PathBuf>,
+    pub trained_on: TrainedOn,
+}
+
+/// What a generator was trained on, which says how far copies can be judged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TrainedOn {
+    /// The train split and nothing of the holdout, as every model of ours.
+    #[default]
+    Train,
+    /// All of the data. Copies can be searched for; that chance makes some cannot be told by data that nobody trained on.
+    Everything,
+    /// Nobody knows. The train split is other real data, which sets the ceiling; copies cannot be judged.
+    Unknown,
 }
 
 /// Which dial a number moves.
@@ -68,6 +83,13 @@ impl DialName {
             Self::Novelty => "novelty",
             Self::Utility => "utility",
         }
+    }
+}
+
+impl TrainedOn {
+    /// What the real items that new ones are compared with are called.
+    fn real(self) -> &'static str {
+        if self == Self::Train { "real, held out" } else { "real" }
     }
 }
 
@@ -190,7 +212,7 @@ fn work(what: &str, done: usize, total: usize) -> Event {
     Event::Work { what: what.to_owned(), done, total }
 }
 
-/// What was found of a model's new items.
+/// What was found of new items.
 struct Judgement {
     /// What one of them is called.
     item: String,
@@ -199,39 +221,62 @@ struct Judgement {
     /// Items on either side.
     n: usize,
     seed: u64,
-    items_per_sec: f64,
+    trained_on: TrainedOn,
     metrics: Vec<Metric>,
     exhibits: Vec<Exhibit>,
 }
 
 impl Judgement {
-    fn report(self, model: &Model) -> Report {
-        let Self { item, data, n, seed, items_per_sec, metrics, mut exhibits } = self;
-        // Judges of rows try more and say it themselves.
-        if item != "row" {
-            exhibits.push(privacy::exhibit(&item, &metrics));
-        }
+    /// The report on a model that draws so many items a second.
+    fn report(mut self, model: &Model, items_per_sec: f64) -> Report {
+        self.exhibits.extend(self.privacy());
         if let Some(curve) = Curve::read(&model.dir) {
-            exhibits.push(training::exhibit(&curve, &model.config));
+            self.exhibits.push(training::exhibit(&curve, &model.config));
         }
-        let Scores { dials, unmeasured, metrics } = scores(metrics, n, &item);
+        let mut report = self.bare_report();
+        report.verdict.extend(advice(&model.dir, &model.config));
+        Report {
+            model: model.name(),
+            family: Some(model.config.model.family().name().to_owned()),
+            size: Some(model.config.size.name().to_owned()),
+            source: model.config.source.source.clone(),
+            train_secs: Some(model.config.train_secs),
+            step: Some(model.config.step),
+            items_per_sec: Some(items_per_sec),
+            ..report
+        }
+    }
+
+    /// What was tried to get at what was trained on; judges of rows try more and say it themselves.
+    fn privacy(&self) -> Option<Exhibit> {
+        privacy::exhibit_of(self.trained_on, &self.item, &self.metrics).filter(|_| self.item != "row")
+    }
+
+    /// All but who made the new items.
+    fn bare_report(self) -> Report {
+        let Self { item, data, n, seed, trained_on, metrics, exhibits } = self;
+        let Scores { dials, mut unmeasured, metrics } = scores(metrics, n, &item);
+        if trained_on == TrainedOn::Unknown {
+            unmeasured.insert(DialName::Novelty.name().to_owned(), NO_NOVELTY.to_owned());
+        }
         let mut verdict = verdict::verdict(&item, &dials, &unmeasured, &metrics);
-        verdict.extend(advice(&model.dir, &model.config));
+        verdict.extend((trained_on == TrainedOn::Everything).then(|| NOTHING_HELD_OUT.to_owned()));
         Report {
             format: 1,
-            model: model.name(),
-            family: model.config.model.family().name().to_owned(),
-            size: model.config.size.name().to_owned(),
-            source: model.config.source.source.clone(),
-            train_secs: model.config.train_secs,
-            step: Some(model.config.step),
+            model: String::new(),
+            family: None,
+            size: None,
+            source: String::new(),
+            trained_on: None,
+            train_secs: None,
+            step: None,
+            items_per_sec: None,
             verdict,
-            measured: measured(&dials, &items_of(n, &item)),
+            measured: measured(&dials, &items_of(n, &item, trained_on)),
             item,
             data,
             n,
             seed,
-            items_per_sec,
             dials,
             unmeasured,
             metrics,
@@ -240,10 +285,15 @@ impl Judgement {
     }
 }
 
+/// Why copies are not judged, and what to know where no data are held out.
+const NO_NOVELTY: &str = "cannot be measured: what they were learned from is not known (--train names it)";
+const NOTHING_HELD_OUT: &str = "All real data were trained on: the scores say how near the new ones come to data that their \
+                                program knows, and attacks, which need data that it does not know, were not tried.";
+
 /// "2,000 new and 2,000 held-out rows".
-fn items_of(n: usize, item: &str) -> String {
-    let n = thousands(n);
-    format!("{n} new and {n} held-out {item}s")
+fn items_of(n: usize, item: &str, trained_on: TrainedOn) -> String {
+    let (n, real) = (thousands(n), if trained_on == TrainedOn::Train { "held-out" } else { "real" });
+    format!("{n} new and {n} {real} {item}s")
 }
 
 /// What each dial was measured with.
@@ -325,6 +375,22 @@ fn compared(options: &Options, default: usize, splits: &Splits, item: &str) -> R
     Ok(n)
 }
 
+/// The same, and never more than the new items of another program: which of these are compared.
+fn compared_of(
+    new: usize,
+    options: &Options,
+    default: usize,
+    splits: &Splits,
+    item: &str,
+) -> Result<Vec<u32>, Error> {
+    if new < LEAST {
+        let message = format!("{new} new {item}s are too few to judge; {LEAST} are the least");
+        return Err(Error::request(message).with_hint("as many as are compared with would be best"));
+    }
+    let n = compared(options, default, splits, item)?.min(new);
+    Ok(evenly(&(0..new as u32).collect::<Vec<_>>(), n))
+}
+
 /// At most `limit` of `items`, evenly spaced.
 pub(crate) fn evenly(items: &[u32], limit: usize) -> Vec<u32> {
     let count = items.len().min(limit.max(1));
@@ -393,7 +459,7 @@ mod tests {
     fn dials_say_how_many_items_they_come_from() {
         let dial = Dial { score: 1.0, low: 0.0, high: 2.0 };
         let dials = ["fidelity", "novelty"].map(|name| (name.to_owned(), dial)).into();
-        let measured = measured(&dials, &items_of(2000, "row"));
+        let measured = measured(&dials, &items_of(2000, "row", TrainedOn::Train));
         assert_eq!(measured["fidelity"], "2,000 new and 2,000 held-out rows");
         assert!(measured["novelty"].ends_with("beside what was trained on") && measured.len() == 2);
     }

@@ -1,6 +1,6 @@
 //! Privacy in words: what was tried to get at what a model was trained on, and what was not. It measures nothing of its own.
 
-use super::{Interval, membership::WITH_MODEL};
+use super::{Interval, TrainedOn, membership::WITH_MODEL};
 use crate::report::{
     Exhibit, Metric,
     charts::{escaped, table},
@@ -43,6 +43,23 @@ const OF_MEMBERSHIP: [(&str, &str); 3] = [
     ),
     ("at 10 %", "the same when 10 % of all others may be: 10 % is chance"),
 ];
+
+/// The section of the page for data of which so much is known; none where nothing is.
+pub(super) fn exhibit_of(trained_on: TrainedOn, item: &str, metrics: &[Metric]) -> Option<Exhibit> {
+    match trained_on {
+        TrainedOn::Train => Some(exhibit(item, metrics)),
+        TrainedOn::Everything => Some(copies_alone(item, metrics)),
+        TrainedOn::Unknown => None,
+    }
+}
+
+/// The section of the page where no data are held out.
+pub(super) fn copies_alone(item: &str, metrics: &[Metric]) -> Exhibit {
+    let not = format!(
+        "Attacks, membership inference among them: they compare {item}s that were trained on with others, and there are none."
+    );
+    section(copies(item, metrics) + &not_tried(&[not]))
+}
 
 /// The section of the page, for all kinds of data but rows, of which more is tried.
 pub(super) fn exhibit(item: &str, metrics: &[Metric]) -> Exhibit {

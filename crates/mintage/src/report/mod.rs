@@ -23,11 +23,18 @@ use words::words;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Report {
     pub format: u32,
-    /// Name of the model's folder.
+    /// Name of the model's folder, or of new items that another program made.
     pub model: String,
-    pub family: String,
-    pub size: String,
+    /// Of a model, like all that is optional here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub family: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<String>,
+    /// Data that a model learned from, or that new items are compared with.
     pub source: String,
+    /// What another program was trained on, where that was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trained_on: Option<String>,
     /// The data in words.
     pub data: String,
     /// What one piece of data is called: "image", "row".
@@ -36,8 +43,10 @@ pub struct Report {
     pub n: usize,
     pub seed: u64,
     /// Speed of drawing new ones.
-    pub items_per_sec: f64,
-    pub train_secs: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub items_per_sec: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub train_secs: Option<f64>,
     /// Steps that the model had been trained for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<u64>,
@@ -215,15 +224,16 @@ mod tests {
         Report {
             format: 1,
             model: "кошки <b>".to_owned(),
-            family: "vae".to_owned(),
-            size: "small".to_owned(),
+            family: Some("vae".to_owned()),
+            size: Some("small".to_owned()),
             source: "shop.db".to_owned(),
+            trained_on: None,
             data: "200 images".to_owned(),
             item: "image".to_owned(),
             n: 100,
             seed: 1,
-            items_per_sec: 210.0,
-            train_secs: 61.0,
+            items_per_sec: Some(210.0),
+            train_secs: Some(61.0),
             step: Some(500),
             dials: [("fidelity".to_owned(), Dial { score: 90.0, low: 88.0, high: 92.0 })].into(),
             unmeasured: [("utility".to_owned(), "cannot be measured with 24 held-out images".to_owned())]
@@ -243,6 +253,29 @@ mod tests {
         let back: Report = serde_json::from_str(&text).unwrap();
         assert_eq!(back.metrics, report().metrics);
         assert!(text.contains("\"better\": \"lower\""));
+    }
+
+    #[test]
+    fn what_another_program_made_has_no_model() {
+        let theirs = Report {
+            family: None,
+            size: None,
+            trained_on: Some("train.csv".to_owned()),
+            items_per_sec: None,
+            train_secs: None,
+            step: None,
+            ..report()
+        };
+        let text = serde_json::to_string(&theirs).unwrap();
+        assert!(!text.contains("family") && !text.contains("secs") && !text.contains("per_sec"), "{text}");
+        assert_eq!(serde_json::from_str::<Report>(&text).unwrap().family, None);
+        let page = theirs.to_html().unwrap();
+        assert!(
+            page.contains("beside shop.db")
+                && page.contains("made by a program that was trained on train.csv")
+        );
+        assert!(!page.contains("a second") && !page.contains("recipe"), "{page}");
+        assert!(page.contains("mintage evaluate shop.db кошки &lt;b&gt; --train train.csv -n 100 --seed 1"));
     }
 
     #[test]

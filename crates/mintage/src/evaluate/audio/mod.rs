@@ -5,12 +5,12 @@ mod pictures;
 use std::{fmt::Write, time::Duration};
 
 use mintage_data::{
-    AudioBatch, AudioFormat, AudioSet, Split,
+    AudioBatch, AudioFormat, AudioSet, ImageSet, Split,
     audio::{LogMel, MelParams},
 };
 
 use super::{
-    Interval, ItemScore, Judgement, Options, evenly,
+    Interval, ItemScore, Judgement, Options, compared, compared_of, evenly,
     image::{self, Conformity, Sets},
     membership::{Attacked, Knows, Suspicions},
     work,
@@ -22,7 +22,7 @@ use crate::{
     model::Model,
     models::{Batch, GenerativeModel, audio::si_sdr_db},
     report::{Exhibit, Metric, Report, audio::player, charts::escaped},
-    sample::{AudioRequest, audio::interleaved},
+    sample::{AudioRequest, Sounds, audio::interleaved},
 };
 use pictures::Spectrograms;
 
@@ -46,35 +46,73 @@ pub fn evaluate(
     clock: &dyn Fn() -> Duration,
     on: &mut dyn FnMut(Event),
 ) -> Result<Report, Error> {
-    let camera = Spectrograms::new(data);
-    let (pictures, items) = camera.of_set(data);
-    let n = super::compared(options, DEFAULT_N, pictures.splits(), "sound")?;
+    let seen = Seen::of(data);
+    let n = compared(options, DEFAULT_N, seen.pictures.splits(), "sound")?;
     let start = clock();
     let request = AudioRequest { n, seed: options.seed, ..AudioRequest::default() };
     let new =
         model.sample_sounds(&request, &mut |done, total| on(work("drawing new sounds", done, total)))?;
     let per_sec = n as f64 / (clock() - start).as_secs_f64().max(1e-9);
-    let fake = camera.of_sounds(&new.samples, new.labels.clone());
-    let sets = Sets::of(fake, "spectrograms", &pictures, options, on)?;
+    Ok(judgement(data, &seen, &new, Some(model), options, on)?.report(model, per_sec))
+}
+
+/// Judges sounds that another program made, read as those of `data` are.
+pub(super) fn judge_others(
+    data: &AudioSet,
+    new: &AudioSet,
+    options: &Options,
+    on: &mut dyn FnMut(Event),
+) -> Result<Judgement, Error> {
+    let (seen, all) = (Seen::of(data), new.items(Split::Holdout).end as usize);
+    let chosen = compared_of(all, options, DEFAULT_N, seen.pictures.splits(), "sound")?;
+    judgement(data, &seen, &sounds_of(new, &chosen), None, options, on)
+}
+
+/// Of new sounds that `model` made, or another program.
+fn judgement(
+    data: &AudioSet,
+    seen: &Seen,
+    new: &Sounds,
+    model: Option<&Model>,
+    options: &Options,
+    on: &mut dyn FnMut(Event),
+) -> Result<Judgement, Error> {
+    let fake = seen.camera.of_sounds(&new.samples, new.labels.clone());
+    let sets = Sets::of(fake, "spectrograms", &seen.pictures, options, on)?;
     let (mut metrics, judged) = image::judge(&sets, on)?;
-    through_the_codec(model, data, options, on, &mut metrics)?;
-    let mut exhibits = image::exhibits(model, &sets, &judged)?;
+    if let Some(model) = model {
+        through_the_codec(model, data, options, on, &mut metrics)?;
+    }
+    let mut exhibits = image::exhibits("sound", model, &sets, &judged)?;
     if let Some(first) = exhibits.first_mut() {
         "Spectrograms: time to the right, pitch upwards, the louder the brighter."
             .clone_into(&mut first.note);
     }
-    let nearest = |new: usize| items[judged.nearest(new) as usize];
-    exhibits.insert(0, heard(data, &new, nearest));
-    let judgement = Judgement {
+    exhibits.insert(0, heard(data, new, |new| judged.nearest(new).map(|at| seen.items[at as usize])));
+    Ok(Judgement {
         item: "sound".to_owned(),
         data: AnyData::describe_sounds(data),
-        n,
+        n: new.len(),
         seed: options.seed,
-        items_per_sec: per_sec,
+        trained_on: options.trained_on,
         metrics,
         exhibits,
-    };
-    Ok(judgement.report(model))
+    })
+}
+
+/// A set of sounds as pictures, and which items they are of.
+struct Seen {
+    camera: Spectrograms,
+    pictures: ImageSet,
+    items: Vec<u32>,
+}
+
+impl Seen {
+    fn of(data: &AudioSet) -> Self {
+        let camera = Spectrograms::new(data);
+        let (pictures, items) = camera.of_set(data);
+        Self { camera, pictures, items }
+    }
 }
 
 /// Judges sounds that any generator made by all that needs no model.
@@ -159,25 +197,43 @@ pub fn mel_distance_db(originals: &[f32], back: &[f32], time: usize, rate_hz: u3
     originals.chunks_exact(time).zip(back.chunks_exact(time)).map(one).collect()
 }
 
-/// New sounds to listen to, each beside the training sound that its spectrogram is nearest to.
-fn heard(data: &AudioSet, new: &crate::sample::Sounds, nearest: impl Fn(usize) -> u32) -> Exhibit {
+/// Items of a set, as long as they are.
+fn sounds_of(set: &AudioSet, items: &[u32]) -> Sounds {
+    let AudioFormat { rate_hz, channels, ref classes, .. } = *set.codec();
+    let mut sounds =
+        Sounds { rate_hz, channels, samples: Vec::new(), labels: Vec::new(), classes: classes.clone() };
+    for &item in items {
+        let AudioBatch { samples, lengths, labels, .. } = set.batch(&[item], None);
+        let (length, time) = (lengths.first().map_or(0, |&n| n as usize), samples.len() / channels);
+        let channel = |channel: &[f32]| channel[..length.max(1)].to_vec();
+        sounds.samples.push(samples.chunks_exact(time).flat_map(channel).collect());
+        sounds.labels.extend(labels);
+    }
+    sounds
+}
+
+/// New sounds to listen to, each beside the training sound that its spectrogram is nearest to, where there is one.
+fn heard(data: &AudioSet, new: &Sounds, nearest: impl Fn(usize) -> Option<u32>) -> Exhibit {
     let AudioFormat { rate_hz, channels, .. } = *data.codec();
     let player = |samples: &[f32]| player(&interleaved(samples, channels), channels, rate_hz, PLAYER_BYTES);
     let mut html = String::from("<div class=\"texts\">");
+    let mut note = "";
     for at in (0..new.len()).step_by((new.len() / HEARD).max(1)).take(HEARD) {
         let class = new.class(at).map(|name| format!("<b>{}</b> ", escaped(name))).unwrap_or_default();
-        let train = data.batch(&[nearest(at)], None);
         let _ = write!(
             html,
-            "<div class=\"pair\"><div><p class=\"soft\">{class}new, {:.1} s</p>{}</div>\
-             <div><p class=\"soft\">nearest in train</p>{}</div></div>",
+            "<div class=\"pair\"><div><p class=\"soft\">{class}new, {:.1} s</p>{}</div>",
             new.seconds(at),
             player(&new.samples[at]),
-            player(&train.samples)
         );
+        if let Some(nearest) = nearest(at) {
+            let train = player(&data.batch(&[nearest], None).samples);
+            let _ = write!(html, "<div><p class=\"soft\">nearest in train</p>{train}</div>");
+            note = "Each beside the training sound whose spectrogram is nearest.";
+        }
+        html.push_str("</div>");
     }
     html.push_str("</div>");
-    let note = "Each beside the training sound whose spectrogram is nearest.";
     Exhibit { title: "New sounds".to_owned(), note: note.to_owned(), html }
 }
 

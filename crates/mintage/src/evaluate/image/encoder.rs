@@ -76,6 +76,8 @@ fn train(
     }
 }
 
+/// The same items may be split in other ways: by another program's training data, or with nothing to validate.
 fn file(dir: &Path, data: &ImageSet) -> PathBuf {
-    dir.join(format!("encoder-{VERSION}-{:016x}.safetensors", data.fingerprint()))
+    let train = data.splits().train.len();
+    dir.join(format!("encoder-{VERSION}-{:016x}-{train}.safetensors", data.fingerprint()))
 }

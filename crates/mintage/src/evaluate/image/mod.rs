@@ -27,7 +27,7 @@ pub use novelty::{Novelty, novelty};
 pub use prdc::{Prdc, PrdcItems, nearest, prdc, prdc_items};
 
 use super::{
-    DialName, Interval, ItemScore, Judgement, Options, compared, evenly,
+    DialName, Interval, ItemScore, Judgement, Options, TrainedOn, compared, compared_of, evenly,
     membership::{Attacked, Knows, Suspicions, with_model},
     verdict::DETECTOR,
     work,
@@ -75,19 +75,47 @@ pub fn evaluate(
     clock: &dyn Fn() -> Duration,
     on: &mut dyn FnMut(Event),
 ) -> Result<Report, Error> {
-    let sets = Sets::gather(model, data, options, clock, on)?;
+    let n = compared(options, DEFAULT_N, data.splits(), "image")?;
+    let start = clock();
+    let request = ImageRequest { n, seed: options.seed, ..ImageRequest::default() };
+    let new = model.sample(&request, &mut |done, total| on(work("drawing new images", done, total)))?;
+    let per_sec = n as f64 / (clock() - start).as_secs_f64().max(1e-9);
+    Ok(judgement(data, new, Some(model), options, on)?.report(model, per_sec))
+}
+
+/// Judges images that another program made, read as those of `data` are.
+pub(super) fn judge_others(
+    data: &Arc<ImageSet>,
+    new: &ImageSet,
+    options: &Options,
+    on: &mut dyn FnMut(Event),
+) -> Result<Judgement, Error> {
+    let chosen = compared_of(new.len(), options, DEFAULT_N, data.splits(), "image")?;
+    judgement(data, new.images(&chosen)?, None, options, on)
+}
+
+/// Of new images that `model` made, or another program.
+fn judgement(
+    data: &Arc<ImageSet>,
+    new: Images,
+    model: Option<&Model>,
+    options: &Options,
+    on: &mut dyn FnMut(Event),
+) -> Result<Judgement, Error> {
+    let sets = Sets::of(new, "pixels", data, options, on)?;
     let (mut metrics, judged) = judge(&sets, on)?;
-    likelihood(model, data, options, on, &mut metrics)?;
-    let judgement = Judgement {
+    if let Some(model) = model {
+        likelihood(model, data, options, on, &mut metrics)?;
+    }
+    Ok(Judgement {
         item: "image".to_owned(),
         data: AnyData::from(Arc::clone(data)).describe(),
         n: sets.fake.len(),
         seed: options.seed,
-        items_per_sec: sets.images_per_sec,
+        trained_on: options.trained_on,
         metrics,
-        exhibits: exhibits(model, &sets, &judged)?,
-    };
-    Ok(judgement.report(model))
+        exhibits: exhibits("image", model, &sets, &judged)?,
+    })
 }
 
 /// The images that are compared, equally many of each kind.
@@ -101,7 +129,7 @@ pub(super) struct Sets<'a> {
     encoder: ConvNet,
     device: Device,
     seed: u64,
-    images_per_sec: f64,
+    trained_on: TrainedOn,
     /// What the numbers of an image are: "pixels".
     numbers: &'static str,
 }
@@ -109,7 +137,8 @@ pub(super) struct Sets<'a> {
 /// What people are shown of a judgement.
 pub(super) struct Judged {
     detection: Detection,
-    copies: Copies,
+    /// None where nobody knows what could be copied.
+    copies: Option<Copies>,
 }
 
 impl Judged {
@@ -121,16 +150,17 @@ impl Judged {
     }
 
     /// New images, each with the nearest one of the train split: the nearest pairs first.
-    pub fn by_nearness(&self) -> Vec<(usize, u32)> {
-        let mut pairs: Vec<(usize, (usize, f32))> =
-            self.copies.found.neighbours.iter().copied().enumerate().collect();
+    pub fn by_nearness(&self) -> Option<Vec<(usize, u32)>> {
+        let Copies { found, searched } = self.copies.as_ref()?;
+        let mut pairs: Vec<(usize, (usize, f32))> = found.neighbours.iter().copied().enumerate().collect();
         pairs.sort_by(|a, b| a.1.1.total_cmp(&b.1.1));
-        pairs.into_iter().map(|(new, (train, _))| (new, self.copies.searched[train])).collect()
+        Some(pairs.into_iter().map(|(new, (train, _))| (new, searched[train])).collect())
     }
 
     /// The item of the train split that is nearest to a new one.
-    pub fn nearest(&self, new: usize) -> u32 {
-        self.copies.searched[self.copies.found.neighbours[new].0]
+    pub fn nearest(&self, new: usize) -> Option<u32> {
+        let Copies { found, searched } = self.copies.as_ref()?;
+        Some(searched[found.neighbours[new].0])
     }
 }
 
@@ -139,28 +169,15 @@ pub(super) fn judge(sets: &Sets, on: &mut dyn FnMut(Event)) -> Result<(Vec<Metri
     let mut metrics = Vec::new();
     let detection = detected(sets, on, &mut metrics);
     in_feature_space(sets, on, &mut metrics);
-    let copies = new_or_copied(sets, on, &mut metrics)?;
+    let copies = match sets.trained_on {
+        TrainedOn::Unknown => None,
+        _ => Some(new_or_copied(sets, on, &mut metrics)?),
+    };
     useful(sets, on, &mut metrics);
     Ok((metrics, Judged { detection, copies }))
 }
 
 impl<'a> Sets<'a> {
-    fn gather(
-        model: &Model,
-        data: &'a ImageSet,
-        options: &Options,
-        clock: &dyn Fn() -> Duration,
-        on: &mut dyn FnMut(Event),
-    ) -> Result<Self, Error> {
-        let splits = data.splits();
-        let n = compared(options, DEFAULT_N, splits, "image")?;
-        let start = clock();
-        let request = ImageRequest { n, seed: options.seed, ..ImageRequest::default() };
-        let fake = model.sample(&request, &mut |done, total| on(work("drawing new images", done, total)))?;
-        let images_per_sec = n as f64 / (clock() - start).as_secs_f64().max(1e-9);
-        Ok(Self { images_per_sec, ..Self::of(fake, "pixels", data, options, on)? })
-    }
-
     /// Beside images that were made already.
     pub fn of(
         fake: Images,
@@ -177,8 +194,8 @@ impl<'a> Sets<'a> {
         let encoder = encoder(data, options.cache.as_deref(), &device, &mut |done, total| {
             on(work("learning the feature space", done, total));
         })?;
-        let (seed, images_per_sec) = (options.seed, 0.0);
-        Ok(Self { data, real, fake, ceiling, floor, encoder, device, seed, images_per_sec, numbers })
+        let Options { seed, trained_on, .. } = *options;
+        Ok(Self { data, real, fake, ceiling, floor, encoder, device, seed, trained_on, numbers })
     }
 
     /// Those of real, new, other real and trivial images.
@@ -291,10 +308,12 @@ fn new_or_copied(sets: &Sets, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metri
     };
     add("exact copies", &share(&found.exact), mean(&share(&of_real.exact)));
     add("near copies", &share(&found.near), found.near_expected.into());
-    add("closer to train than to holdout", &found.closer, Interval::of_chance(sets.real.len()));
-    let knows = Knows::NewItems(sets.numbers);
-    let recited = suspected(sets, &sets.ceiling)?.auc();
-    metrics.extend(suspected(sets, &sets.fake)?.metrics(knows, Some(recited), sets.seed));
+    if sets.trained_on == TrainedOn::Train {
+        add("closer to train than to holdout", &found.closer, Interval::of_chance(sets.real.len()));
+        let knows = Knows::NewItems(sets.numbers);
+        let recited = suspected(sets, &sets.ceiling)?.auc();
+        metrics.extend(suspected(sets, &sets.fake)?.metrics(knows, Some(recited), sets.seed));
+    }
     on(work("searching for copies", 1, 1));
     Ok(Copies { found, searched })
 }
@@ -371,40 +390,46 @@ fn likelihood(
 }
 
 /// What people would rather look at than read.
-pub(super) fn exhibits(model: &Model, sets: &Sets, judged: &Judged) -> Result<Vec<Exhibit>, Error> {
+pub(super) fn exhibits(
+    item: &str,
+    model: Option<&Model>,
+    sets: &Sets,
+    judged: &Judged,
+) -> Result<Vec<Exhibit>, Error> {
     const ROW: usize = 10;
-    let items = model.config.info.item();
     let first = |images: &Images, n: usize| images.select(&(0..n.min(images.len())).collect::<Vec<_>>());
-    let provenance = model.provenance(sets.seed, serde_json::json!({}));
+    let provenance = model.map(|model| model.provenance(sets.seed, serde_json::json!({})));
     let grid = |blocks: &[(String, Images)]| {
         let small = |(name, images): &(String, Images)| (name.clone(), smaller(images, SHOWN_BYTES));
         let blocks: Vec<(String, Images)> = blocks.iter().map(small).collect();
-        mintage_data::grid_png("report", &blocks, ROW, Some(&provenance))
+        mintage_data::grid_png("report", &blocks, ROW, provenance.as_ref())
     };
     let named = |name: &str, images: Images| (name.to_owned(), images);
     let new_and_real = grid(&[
         named("new", first(&sets.fake, 4 * ROW)),
-        named("real, held out", first(&sets.real, 2 * ROW)),
+        named(sets.trained_on.real(), first(&sets.real, 2 * ROW)),
     ])?;
     let mut real = judged.by_realness();
     let pick = |from: &[usize]| sets.fake.select(&from[..ROW.min(from.len())]);
     let most = pick(&real);
     real.reverse();
     let detector = grid(&[named("most like real", most), named("least like real", pick(&real))])?;
-    let (new, train): (Vec<usize>, Vec<u32>) = judged.by_nearness().into_iter().take(ROW).unzip();
-    let (new, train) = (sets.fake.select(&new), sets.data.images(&train)?);
-    let neighbours = grid(&[named("new, nearest to train", new), named("their neighbours in train", train)])?;
-    Ok(vec![
+    let mut exhibits = vec![
         Exhibit::png("New, and real", "", &new_and_real),
         Exhibit::png(
             "What the detector says",
             "A classifier that learned to tell new from real finds these most and least like real ones.",
             &detector,
         ),
-        Exhibit::png(
-            "Copied?",
-            &format!("The new {items}s that lie nearest to a training {items}, and that {items} below each."),
-            &neighbours,
-        ),
-    ])
+    ];
+    if let Some(nearest) = judged.by_nearness() {
+        let (new, train): (Vec<usize>, Vec<u32>) = nearest.into_iter().take(ROW).unzip();
+        let (new, train) = (sets.fake.select(&new), sets.data.images(&train)?);
+        let neighbours =
+            grid(&[named("new, nearest to train", new), named("their neighbours in train", train)])?;
+        let note =
+            format!("The new {item}s that lie nearest to a training {item}, and that {item} below each.");
+        exhibits.push(Exhibit::png("Copied?", &note, &neighbours));
+    }
+    Ok(exhibits)
 }

@@ -10,7 +10,7 @@ use mintage_nn::Rng;
 
 use super::{
     super::{
-        DialName, Interval, Judgement, Options, evenly,
+        DialName, Interval, Judgement, Options, TrainedOn, evenly,
         membership::{Knows, Suspicions},
         work,
     },
@@ -26,7 +26,7 @@ use crate::{
     error::Error,
     events::Event,
     model::Model,
-    models::{GenerativeModel, SequenceModel, sequence::vae},
+    models::{DataInfo, GenerativeModel, SequenceModel, sequence::vae},
     report::{Metric, Report},
 };
 
@@ -51,7 +51,8 @@ const COUNTED: u64 = 12_000_000;
 pub(super) struct Found {
     /// Of each new passage how real it looks.
     pub realness: Vec<f32>,
-    pub copied: Vec<Copied>,
+    /// None where nobody knows what could be copied.
+    pub copied: Option<Vec<Copied>>,
 }
 
 /// Draws from `model` and judges the passages against the holdout of `data`.
@@ -62,31 +63,63 @@ pub fn evaluate(
     clock: &dyn Fn() -> Duration,
     on: &mut dyn FnMut(Event),
 ) -> Result<Report, Error> {
-    let (sets, seed) = (Sets::gather(model, data, options, clock, on)?, options.seed);
-    let (mut metrics, found) = judged(&sets, seed, on);
-    likelihood(model, data, seed, on, &mut metrics)?;
-    // What is told of passages does not compare with what is told of documents.
-    if matches!(model.sequences()?.model.config().cut(), Chunking::Segments(_)) {
-        metrics.iter_mut().for_each(|metric| metric.space += ", passages");
-    }
-    let judgement = Judgement {
-        item: model.config.info.item().to_owned(),
-        data: AnyData::describe_sequences(data),
-        n: sets.new.len(),
-        seed,
-        items_per_sec: sets.per_sec,
-        metrics,
-        exhibits: exhibits(&sets, &found),
-    };
-    let mut report = judgement.report(model);
-    if sets.of_long_works() {
-        let n = thousands(sets.new.len());
-        let items = format!("{n} new passages and {n} passages of long works that were trained on");
+    let sets = Sets::gather(model, data, options, clock, on)?;
+    let mut report = judgement(&sets, Some(model), options, on)?.report(model, sets.per_sec);
+    if let Some(items) = of_long_works(&sets) {
         for dial in [DialName::Fidelity, DialName::Coverage] {
             report.says_what_is_measured(dial, items.clone());
         }
     }
     Ok(report)
+}
+
+/// Judges documents that another program wrote, read as those of `data` are; with what is compared where that is not whole
+/// documents.
+pub(in crate::evaluate) fn judge_others(
+    data: &SequenceSet,
+    new: &SequenceSet,
+    options: &Options,
+    on: &mut dyn FnMut(Event),
+) -> Result<(Judgement, Option<String>), Error> {
+    let sets = Sets::of_set(data, new, options, on)?;
+    Ok((judgement(&sets, None, options, on)?, of_long_works(&sets)))
+}
+
+/// Of new passages that `model` wrote, or another program.
+fn judgement(
+    sets: &Sets,
+    model: Option<&Model>,
+    options: &Options,
+    on: &mut dyn FnMut(Event),
+) -> Result<Judgement, Error> {
+    let (data, seed) = (sets.data, options.seed);
+    let (mut metrics, found) = judged(sets, seed, on);
+    if let Some(model) = model {
+        likelihood(model, data, seed, on, &mut metrics)?;
+        // What is told of passages does not compare with what is told of documents.
+        if matches!(model.sequences()?.model.config().cut(), Chunking::Segments(_)) {
+            metrics.iter_mut().for_each(|metric| metric.space += ", passages");
+        }
+    }
+    Ok(Judgement {
+        item: DataInfo::Sequence(data.info().clone()).item().to_owned(),
+        data: AnyData::describe_sequences(data),
+        n: sets.new.len(),
+        seed,
+        trained_on: options.trained_on,
+        metrics,
+        exhibits: exhibits(sets, &found),
+    })
+}
+
+/// What is compared where works are long.
+fn of_long_works(sets: &Sets) -> Option<String> {
+    let n = thousands(sets.new.len());
+    let works = match sets.trained_on {
+        TrainedOn::Unknown => "real long works",
+        _ => "long works that were trained on",
+    };
+    sets.of_long_works().then(|| format!("{n} new passages and {n} passages of {works}"))
 }
 
 /// Judges passages that any generator made by all that needs no model.
@@ -105,7 +138,8 @@ fn judged(sets: &Sets, seed: u64, on: &mut dyn FnMut(Event)) -> (Vec<Metric>, Fo
     let mut metrics = Vec::new();
     let realness = told_apart(sets, seed, on, &mut metrics);
     alike(sets, seed, on, &mut metrics);
-    let copied = new_or_copied(sets, seed, on, &mut metrics);
+    let known = sets.trained_on != TrainedOn::Unknown;
+    let copied = known.then(|| new_or_copied(sets, seed, on, &mut metrics));
     useful(sets, seed, on, &mut metrics);
     super::music::judge(sets, seed, &mut metrics);
     (metrics, Found { realness, copied })
@@ -236,7 +270,7 @@ fn new_or_copied(
 fn useful(sets: &Sets, seed: u64, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metric>) {
     let classes = sets.data.info().classes.len();
     let labelled = |passages: &[Passage]| passages.iter().all(|passage| passage.class.is_some());
-    if classes < 2 || !labelled(&sets.real) || !labelled(&sets.ceiling) {
+    if classes < 2 || ![&sets.real, &sets.ceiling, &sets.new].into_iter().all(|all| labelled(all)) {
         return;
     }
     on(work("learning from new ones", 0, 1));

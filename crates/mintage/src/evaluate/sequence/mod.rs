@@ -31,7 +31,7 @@ pub use conformity::score;
 pub use copies::{Copied, Run, copies, lengths, passage};
 pub use diversity::{JsDistances, distinct_n, js_distances, self_bleu, subsample};
 pub use judge::evaluate;
-pub(super) use judge::judge;
+pub(super) use judge::{judge, judge_others};
 pub use music::{Spread, figures};
 pub use ngram::KneserNey;
 

@@ -7,7 +7,7 @@
 use mintage_data::{MusicTokenizer, music::Figures, sequence::Tokenizer};
 
 use super::{
-    super::{DialName, Interval},
+    super::{DialName, Interval, TrainedOn},
     lengths,
     sets::{Passage, Sets, score_of},
 };
@@ -89,7 +89,9 @@ pub(super) fn judge(sets: &Sets, seed: u64, metrics: &mut Vec<Metric>) {
         |values: &[f64]| values.iter().filter(|v| **v <= WITHIN).count() as f64 / values.len().max(1) as f64;
     let metric = Metric::higher("figures within two deviations", "MusPy", within(&found)).within(0.0, 1.0);
     metrics.push(metric.between(1.0, within(&worst).min(0.99)));
-    if let Tokenizer::Music(codec) = sets.data.codec() {
+    if let Tokenizer::Music(codec) = sets.data.codec()
+        && sets.trained_on != TrainedOn::Unknown
+    {
         let most =
             |passages: &[Passage]| bars_copied(codec, &sets.train, passages).into_iter().fold(0.0, f64::max);
         // A model that recites copies whatever it writes.

@@ -18,7 +18,7 @@ use mintage_data::{
 use mintage_nn::Rng;
 
 use super::{
-    super::{Options, evenly, work},
+    super::{Options, TrainedOn, evenly, work},
     KneserNey,
     steps::{of_any_notes, steps},
     vocabulary::Vocabulary,
@@ -71,6 +71,7 @@ pub struct Sets<'a> {
     pub words: Vocabulary,
     /// New passages a second.
     pub per_sec: f64,
+    pub trained_on: TrainedOn,
 }
 
 /// From tokens to units.
@@ -128,7 +129,7 @@ impl<'a> Sets<'a> {
     /// Beside passages that were made already, as windows of any length are cut.
     pub fn of(
         data: &'a SequenceSet,
-        new: Vec<(Vec<u32>, Option<u32>)>,
+        new: Vec<Cut>,
         options: &Options,
         on: &mut dyn FnMut(Event),
     ) -> Result<Self, Error> {
@@ -139,6 +140,24 @@ impl<'a> Sets<'a> {
             Ok(new.map(|(tokens, class)| reader.passage(tokens, class)).collect())
         };
         Self::with(data, kind, options, &mut make, on)
+    }
+
+    /// Beside documents that another program wrote, cut as those of the data are.
+    pub fn of_set(
+        data: &'a SequenceSet,
+        new: &SequenceSet,
+        options: &Options,
+        on: &mut dyn FnMut(Event),
+    ) -> Result<Self, Error> {
+        let most = options.n.unwrap_or(DEFAULT_N);
+        let most = if short_documents(data) { most.min(data.splits().holdout.len()) } else { most };
+        let all: Vec<u32> = (0..new.len() as u32).collect();
+        let new = cut(new, &all, Kind::of(data, Chunking::Windows(1)), most.max(LEAST));
+        if new.len() < LEAST {
+            let message = format!("{} new passages are too few to judge; {LEAST} are the least", new.len());
+            return Err(Error::request(message).with_hint("more or longer documents are needed"));
+        }
+        Self::of(data, new.clone(), &Options { n: Some(new.len()), ..options.clone() }, on)
     }
 
     /// All of them, the new ones as `make` makes them for the real ones.
@@ -177,7 +196,8 @@ impl<'a> Sets<'a> {
             units.push(BOUNDARY);
         }
         let words = reader.words;
-        Ok(Self { data, real, new, ceiling, fresh, floor, train: units, words, per_sec: 0.0 })
+        let trained_on = options.trained_on;
+        Ok(Self { data, real, new, ceiling, fresh, floor, train: units, words, per_sec: 0.0, trained_on })
     }
 }
 
@@ -246,26 +266,36 @@ impl Kind {
 
 /// At most `most` passages of a split, from all over it.
 fn passages(data: &SequenceSet, split: Split, kind: Kind, most: usize, reader: &mut Reader) -> Vec<Passage> {
-    let documents = data.splits().get(split);
+    let all = match kind {
+        Kind::Segment(longest) => segments(data, split, longest, most),
+        _ => cut(data, data.splits().get(split), kind, most),
+    };
+    all.into_iter().map(|(tokens, class)| reader.passage(tokens, class)).collect()
+}
+
+fn segments(data: &SequenceSet, split: Split, longest: usize, most: usize) -> Vec<Cut> {
+    let chunking = Chunking::Segments(longest);
+    let items: Vec<u32> = data.items(split, chunking).collect();
+    let segment = |item| {
+        let (mut tokens, class) = data.item(item, chunking);
+        tokens.retain(|&token| token != BOUNDARY);
+        (tokens, class)
+    };
+    evenly(&items, most).into_iter().map(segment).collect()
+}
+
+/// The tokens of a passage, and its class.
+type Cut = (Vec<u32>, Option<u32>);
+
+/// At most `most` passages of documents, from all over them; of their beginnings, or from anywhere.
+fn cut(data: &SequenceSet, documents: &[u32], kind: Kind, most: usize) -> Vec<Cut> {
     let length = match kind {
         Kind::Beginning(length) => {
-            let beginning = |document| {
-                let tokens = data.beginning(document, 1 + length).split_off(1);
-                reader.passage(tokens, data.class(document))
-            };
+            let beginning =
+                |document| (data.beginning(document, 1 + length).split_off(1), data.class(document));
             return evenly(documents, most).into_iter().map(beginning).collect();
         }
-        Kind::Segment(longest) => {
-            let cut = Chunking::Segments(longest);
-            let items: Vec<u32> = data.items(split, cut).collect();
-            let segment = |item| {
-                let (mut tokens, class) = data.item(item, cut);
-                tokens.retain(|&token| token != BOUNDARY);
-                reader.passage(tokens, class)
-            };
-            return evenly(&items, most).into_iter().map(segment).collect();
-        }
-        Kind::Anywhere(length) => length,
+        Kind::Anywhere(length) | Kind::Segment(length) => length,
     };
     let mut all = Vec::new();
     for &document in documents {
@@ -276,8 +306,7 @@ fn passages(data: &SequenceSet, split: Split, kind: Kind, most: usize, reader: &
         all.extend(whole.map(|passage| (passage.to_vec(), data.class(document))));
     }
     let places: Vec<u32> = (0..all.len() as u32).collect();
-    let chosen = evenly(&places, most);
-    chosen.into_iter().map(|at| reader.passage(all[at as usize].0.clone(), all[at as usize].1)).collect()
+    evenly(&places, most).into_iter().map(|at| all[at as usize].clone()).collect()
 }
 
 /// As many new passages of each class as there are real ones.

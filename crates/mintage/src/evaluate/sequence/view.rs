@@ -8,6 +8,7 @@ use mintage_data::{
 };
 
 use super::{
+    Copied,
     judge::{Found, unit},
     music::{figures, figures_of},
     passage,
@@ -59,26 +60,37 @@ fn class_of(sets: &Sets, passage: &Passage) -> String {
 fn texts(sets: &Sets, found: &Found, shown: &[usize]) -> Exhibit {
     let mut html = String::from("<div class=\"texts\">");
     for &at in shown {
-        let (passage_, copied) = (&sets.new[at], &found.copied[at]);
-        let around = passage(&sets.train, &copied.longest, AROUND);
-        let run = copied.longest.train..copied.longest.train + copied.longest.length;
-        let [before, shared, after] = [around.start..run.start, run.clone(), run.end..around.end]
-            .map(|range| escaped(&sets.words.text(&sets.train[range])));
+        let passage = &sets.new[at];
         let _ = write!(
             html,
-            "<div class=\"pair\"><div><p class=\"soft\">{}new; the detector gives it {:.0} % to be real</p><p class=\"text\">{}</p></div>\
-             <div><p class=\"soft\">nearest in train: {} {} in a row</p><p class=\"text\">{before} <mark>{shared}</mark> \
-             {after}</p></div></div>",
-            class_of(sets, passage_),
+            "<div class=\"pair\"><div><p class=\"soft\">{}new; the detector gives it {:.0} % to be real</p><p class=\"text\">{}</p></div>",
+            class_of(sets, passage),
             100.0 * found.realness[at],
-            escaped(&text_of(sets, passage_)),
-            copied.longest.length,
-            unit(sets.data),
+            escaped(&text_of(sets, passage)),
         );
+        html += &found.copied.as_ref().map(|copied| nearest(sets, &copied[at])).unwrap_or_default();
+        html.push_str("</div>");
     }
     html.push_str("</div>");
-    let note = "Each with the place in the training texts that it shares the longest run of words with.";
+    let note = match found.copied {
+        Some(_) => "Each with the place in the training texts that it shares the longest run of words with.",
+        None => "",
+    };
     Exhibit { title: "New texts".to_owned(), note: note.to_owned(), html }
+}
+
+/// The stretch of the training texts with the longest run of a new one.
+fn nearest(sets: &Sets, copied: &Copied) -> String {
+    let around = passage(&sets.train, &copied.longest, AROUND);
+    let run = copied.longest.train..copied.longest.train + copied.longest.length;
+    let [before, shared, after] = [around.start..run.start, run.clone(), run.end..around.end]
+        .map(|range| escaped(&sets.words.text(&sets.train[range])));
+    format!(
+        "<div><p class=\"soft\">nearest in train: {} {} in a row</p><p class=\"text\">{before} <mark>{shared}</mark> \
+         {after}</p></div>",
+        copied.longest.length,
+        unit(sets.data),
+    )
 }
 
 fn held_out(sets: &Sets, shown: &[&Passage]) -> Exhibit {

@@ -6,7 +6,7 @@ use mintage_data::{SourceSpec, Table, TableSet, table::schema::Kind};
 
 use super::{
     super::{
-        DialName, Interval, Judgement, Options, compared, evenly,
+        DialName, Interval, Judgement, Options, TrainedOn, compared, compared_of, evenly,
         membership::{Attacked, Knows, Suspicions, with_model},
         verdict::ATTACK,
         work,
@@ -53,14 +53,15 @@ pub(super) struct Sets<'a> {
     pub train: Frame,
     new_table: Table,
     seed: u64,
-    rows_per_sec: f64,
+    pub trained_on: TrainedOn,
 }
 
 /// What was found, for the page.
 pub(super) struct Found {
     pub detection: Detection,
     pub quality: Quality,
-    pub privacy: super::Privacy,
+    /// None where nobody knows what could be copied.
+    pub privacy: Option<super::Privacy>,
     /// All that were tried; those that could not be made have no guesses.
     pub attacks: Vec<Attack>,
     pub persons: Persons,
@@ -77,24 +78,59 @@ pub fn evaluate(
     clock: &dyn Fn() -> Duration,
     on: &mut dyn FnMut(Event),
 ) -> Result<Report, Error> {
-    let sets = Sets::gather(model, data, options, clock, on)?;
-    let (mut metrics, found) = sets.judged(&model.config.source, on);
-    likelihood(model, data, options, on, &mut metrics);
-    let exhibits = exhibits(&sets, &found, &metrics);
+    let n = compared(options, DEFAULT_N, data.splits(), "row")?;
+    let start = clock();
+    let request = TableRequest { n, seed: options.seed, ..TableRequest::default() };
+    let new = model.sample_rows(&request, &mut |done, total| on(work("drawing new rows", done, total)))?;
+    let per_sec = n as f64 / (clock() - start).as_secs_f64().max(1e-9);
+    let (judged, utility) = judgement(data, new, &model.config.source, Some(model), options, on)?;
+    let mut report = judged.report(model, per_sec);
+    if let Some(measured) = utility {
+        report.says_what_is_measured(DialName::Utility, measured);
+    }
+    Ok(report)
+}
+
+/// Judges rows that another program made, read as those of `data` are, which `spec` names; with what utility is measured by.
+pub(in crate::evaluate) fn judge_others(
+    data: &TableSet,
+    new: &TableSet,
+    spec: &SourceSpec,
+    options: &Options,
+    on: &mut dyn FnMut(Event),
+) -> Result<(Judgement, Option<String>), Error> {
+    let chosen = compared_of(new.len(), options, DEFAULT_N, data.splits(), "row")?;
+    judgement(data, new.table().select(&chosen), spec, None, options, on)
+}
+
+/// Of new rows that `model` made, or another program.
+fn judgement(
+    data: &TableSet,
+    new: Table,
+    spec: &SourceSpec,
+    model: Option<&Model>,
+    options: &Options,
+    on: &mut dyn FnMut(Event),
+) -> Result<(Judgement, Option<String>), Error> {
+    on(work("reading rows", 0, 1));
+    let n = new.rows();
+    let sets = Sets { trained_on: options.trained_on, ..Sets::of(data, new, n, options.seed)? };
+    let (mut metrics, found) = sets.judged(spec, on);
+    if let Some(model) = model {
+        likelihood(model, data, options, on, &mut metrics);
+    }
+    let exhibits = exhibits(&sets, &found, &metrics, model.is_some());
+    let utility = found.label.map(|label| label.told(&sets.real, model.is_some()));
     let judgement = Judgement {
         item: "row".to_owned(),
         data: AnyData::describe_table(data),
-        n: sets.new.rows(),
+        n,
         seed: options.seed,
-        items_per_sec: sets.rows_per_sec,
+        trained_on: options.trained_on,
         metrics,
         exhibits,
     };
-    let mut report = judgement.report(model);
-    if let Some(label) = found.label {
-        report.says_what_is_measured(DialName::Utility, label.told(&sets.real));
-    }
-    Ok(report)
+    Ok((judgement, utility))
 }
 
 /// Judges rows that any generator made by all that needs no model.
@@ -105,7 +141,7 @@ pub(in crate::evaluate) fn judge(
     on: &mut dyn FnMut(Event),
 ) -> Result<Vec<Metric>, Error> {
     let n = compared(options, new.rows(), data.splits(), "row")?;
-    let sets = Sets::of(data, new, n, options.seed)?;
+    let sets = Sets { trained_on: options.trained_on, ..Sets::of(data, new, n, options.seed)? };
     Ok(sets.judged(&SourceSpec::default(), on).0)
 }
 
@@ -116,30 +152,14 @@ impl<'a> Sets<'a> {
         let detection = detected(self, on, &mut metrics);
         let quality = alike(self, on, &mut metrics);
         reached(self, on, &mut metrics);
-        let (privacy, attacks) = new_or_copied(self, on, &mut metrics);
-        let persons = given_away(self, spec, &mut metrics);
+        let known = self.trained_on != TrainedOn::Unknown;
+        let (privacy, attacks) = known.then(|| new_or_copied(self, on, &mut metrics)).unzip();
+        let attacks = attacks.unwrap_or_default();
+        let persons = if known { given_away(self, spec, &mut metrics) } else { Persons::default() };
         let label = useful(self, spec.label.as_deref(), on, &mut metrics);
         valid_keys(self, &mut metrics);
         let rules = self.data.codec().rules.check(&self.new_table, self.data.table());
         (metrics, Found { detection, quality, privacy, attacks, persons, label, rules })
-    }
-
-    fn gather(
-        model: &Model,
-        data: &'a TableSet,
-        options: &Options,
-        clock: &dyn Fn() -> Duration,
-        on: &mut dyn FnMut(Event),
-    ) -> Result<Self, Error> {
-        let splits = data.splits();
-        let n = compared(options, DEFAULT_N, splits, "row")?;
-        let start = clock();
-        let request = TableRequest { n, seed: options.seed, ..TableRequest::default() };
-        let new =
-            model.sample_rows(&request, &mut |done, total| on(work("drawing new rows", done, total)))?;
-        let rows_per_sec = n as f64 / (clock() - start).as_secs_f64().max(1e-9);
-        on(work("reading rows", 0, 1));
-        Ok(Self { rows_per_sec, ..Self::of(data, new, n, options.seed)? })
     }
 
     /// Beside rows that were made already, with `n` real ones.
@@ -160,7 +180,7 @@ impl<'a> Sets<'a> {
             train,
             new_table: new,
             seed,
-            rows_per_sec: 0.0,
+            trained_on: TrainedOn::Train,
         })
     }
 }
@@ -255,9 +275,15 @@ fn new_or_copied(
         privacy.exact.iter().map(|&yes| f64::from(u8::from(yes))).collect()
     };
     add("exact copies", &exact(&found), mean(&exact(&of_real)));
-    add("closer to train than to holdout", &found.closer, Interval::of_chance(sets.real.rows()));
+    if sets.trained_on == TrainedOn::Train {
+        add("closer to train than to holdout", &found.closer, Interval::of_chance(sets.real.rows()));
+    }
     let near = Metric::lower("near copies", "whole rows", found.near_share(0.05)).within(0.0, 1.0);
     metrics.push(near.between(0.05, 1.0));
+    if sets.trained_on != TrainedOn::Train {
+        on(work("searching for copies", 1, 1));
+        return (found, Vec::new());
+    }
     let attacks = attacked(sets);
     for (attack, recited, tried) in attacks.iter().filter(|(attack, ..)| attack.guesses > 0) {
         // A risk that may as well be none is none; a scale that is no wider than that says nothing. The highest of many
@@ -406,12 +432,13 @@ impl Label {
     }
 
     /// "the column income of 100 held-out rows, predicted by trees that learned from new rows (named by --label)".
-    fn told(self, frame: &Frame) -> String {
+    fn told(self, frame: &Frame, of_model: bool) -> String {
         let (n, name) = (thousands(frame.rows()), &frame.columns[self.column].name);
-        format!(
-            "the column {name} of {n} held-out rows, predicted by trees that learned from new rows ({})",
-            self.why
-        )
+        let (why, real) = match of_model {
+            true => (self.why.to_owned(), "held-out"),
+            false => (self.why.replace("`train --label", "`--label"), "real"),
+        };
+        format!("the column {name} of {n} {real} rows, predicted by trees that learned from new rows ({why})")
     }
 }
 
@@ -470,7 +497,7 @@ mod tests {
         let numbers = frame(&[&[1.0, 2.0], &[3.0, 4.0]], &[]);
         assert_eq!(Label::of(&numbers, None), Some(Label { column: 1, why: LAST }));
         assert_eq!(Label::of(&frame(&[&[1.0]], &[]), None), None);
-        let told = Label { column: 1, why: FEW_VALUES }.told(&table);
+        let told = Label { column: 1, why: FEW_VALUES }.told(&table, true);
         assert!(told.contains(&format!("the column {} of 3 held-out rows", name(1))), "{told}");
     }
 }

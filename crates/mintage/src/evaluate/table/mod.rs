@@ -46,7 +46,7 @@ pub use detect::{Detection, Judge, detect};
 pub use frame::{Frame, FrameColumn, Values};
 pub use inference::{Inference, inference};
 pub use judge::evaluate;
-pub(super) use judge::judge;
+pub(super) use judge::{judge, judge_others};
 pub use linkability::linkability;
 pub use logistic::Logistic;
 pub use manifold::{Manifold, manifold};

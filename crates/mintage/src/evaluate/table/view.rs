@@ -3,7 +3,8 @@
 use mintage_data::table::MISSING;
 
 use super::{
-    Association, Values,
+    super::{TrainedOn, privacy},
+    Association, Privacy, Values,
     judge::{Found, Sets},
     tried,
 };
@@ -25,7 +26,7 @@ const COLUMNS: usize = 60;
 const PAIRED: usize = 40;
 
 /// The parts of the page, the most telling first.
-pub(super) fn exhibits(sets: &Sets, found: &Found, metrics: &[Metric]) -> Vec<Exhibit> {
+pub(super) fn exhibits(sets: &Sets, found: &Found, metrics: &[Metric], of_model: bool) -> Vec<Exhibit> {
     let exhibit = |title: &str, note: &str, html: String| Exhibit {
         title: title.to_owned(),
         note: note.to_owned(),
@@ -52,14 +53,19 @@ pub(super) fn exhibits(sets: &Sets, found: &Found, metrics: &[Metric]) -> Vec<Ex
              left and from the top.",
             pairs(sets),
         ),
-        exhibit(
+    ];
+    if let Some(privacy) = &found.privacy {
+        exhibits.push(exhibit(
             "Copied?",
             "How far it is to the nearest training row, from new rows and from held-out ones. New rows that are \
              copied show as a hump on the left.",
-            format!("{LEGEND}<div class=\"charts\">{}</div>", distances(found)),
-        ),
-    ];
-    exhibits.push(tried::exhibit(&found.attacks, metrics));
+            format!("{LEGEND}<div class=\"charts\">{}</div>", distances(privacy)),
+        ));
+    }
+    match sets.trained_on {
+        TrainedOn::Train => exhibits.push(tried::exhibit(&found.attacks, metrics)),
+        other => exhibits.extend(privacy::exhibit_of(other, "row", metrics)),
+    }
     if !found.persons.columns.is_empty() {
         let note = "Names, addresses, numbers and notes by which somebody is known. There should be none, but for those \
                     that several persons share.";
@@ -71,7 +77,9 @@ pub(super) fn exhibits(sets: &Sets, found: &Found, metrics: &[Metric]) -> Vec<Ex
         let rows = found.rules.iter().map(|(rule, broken)| [rule.clone(), thousands(*broken)]);
         exhibits.push(exhibit("Rules kept", "", table(&["rule", "rows that break it"], rows)));
     }
-    exhibits.push(exhibit("Where values come from", "", makings(sets)));
+    if of_model {
+        exhibits.push(exhibit("Where values come from", "", makings(sets)));
+    }
     exhibits
 }
 
@@ -203,8 +211,7 @@ fn pairs(sets: &Sets) -> String {
     )
 }
 
-fn distances(found: &Found) -> String {
-    let privacy = &found.privacy;
+fn distances(privacy: &Privacy) -> String {
     let new: Vec<f64> = privacy.neighbours.iter().map(|n| f64::from(n.1)).collect();
     let expected: Vec<f64> = privacy.expected.iter().map(|&d| f64::from(d)).collect();
     let high = expected.get(expected.len() * 99 / 100).copied().unwrap_or(1.0).max(1e-6);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use mintage_data::{Clips, Provenance, VideoSet, gif_bytes, grid_film};
 
 use super::{
-    Interval, ItemScore, Judgement, Options, compared, evenly,
+    Interval, ItemScore, Judgement, Options, TrainedOn, compared, compared_of, evenly,
     image::{self, Conformity, Judged, Sets, novelty},
     membership::{Attacked, with_model},
     work,
@@ -57,23 +57,47 @@ pub fn evaluate(
     let request = VideoRequest { n, seed: options.seed, ..VideoRequest::default() };
     let new = model.sample_clips(&request, &mut |done, total| on(work("drawing new clips", done, total)))?;
     let per_sec = n as f64 / (clock() - start).as_secs_f64().max(1e-9);
+    Ok(judgement(data, &new, Some(model), options, on)?.report(model, per_sec))
+}
+
+/// Judges clips that another program made, read as those of `data` are.
+pub(super) fn judge_others(
+    data: &VideoSet,
+    new: &VideoSet,
+    options: &Options,
+    on: &mut dyn FnMut(Event),
+) -> Result<Judgement, Error> {
+    let chosen = compared_of(new.len(), options, DEFAULT_N, data.splits(), "clip")?;
+    judgement(data, &new.clips(&chosen), None, options, on)
+}
+
+/// Of new clips that `model` made, or another program.
+fn judgement(
+    data: &VideoSet,
+    new: &Clips,
+    model: Option<&Model>,
+    options: &Options,
+    on: &mut dyn FnMut(Event),
+) -> Result<Judgement, Error> {
     let album = ItemPictures::of(data);
-    let sets = Sets::of(pictures(&new), "pixels of all frames", &album.pictures, options, on)?;
+    let sets = Sets::of(pictures(new), "pixels of all frames", &album.pictures, options, on)?;
     let (mut metrics, judged) = image::judge(&sets, on)?;
-    metrics.push(moved(data, &new, options));
-    frame_by_frame(&album, &new, options, on, &mut metrics)?;
-    through_the_encoder(model, data, options, on, &mut metrics)?;
-    let by = model.provenance(options.seed, serde_json::json!({ "evaluate": n }));
-    let judgement = Judgement {
+    metrics.push(moved(data, new, options));
+    frame_by_frame(&album, new, options, on, &mut metrics)?;
+    if let Some(model) = model {
+        through_the_encoder(model, data, options, on, &mut metrics)?;
+    }
+    let n = new.len();
+    let by = model.map(|model| model.provenance(options.seed, serde_json::json!({ "evaluate": n })));
+    Ok(Judgement {
         item: "clip".to_owned(),
         data: AnyData::describe_clips(data),
         n,
         seed: options.seed,
-        items_per_sec: per_sec,
+        trained_on: options.trained_on,
         metrics,
-        exhibits: exhibits(data, &album, &new, &judged, &by)?,
-    };
-    Ok(judgement.report(model))
+        exhibits: exhibits(data, &album, new, &judged, options.trained_on, by.as_ref())?,
+    })
 }
 
 /// Judges clips that any generator made by all that needs no model.
@@ -109,6 +133,9 @@ fn frame_by_frame(
     let fake = stills(&pictures, album.frames);
     let sets = Sets::of(fake, "pixels", &album.stills, options, on)?;
     metrics.push(image::distance_of(&sets, "Fréchet distance of single frames"));
+    if options.trained_on != TrainedOn::Train {
+        return Ok(());
+    }
     on(work("searching for copies of frames", 0, 1));
     // One frame of each real clip: frames of one clip are alike, and fewer clips would count as fewer kinds of frames.
     let splits = album.stills.splits();
@@ -177,13 +204,14 @@ fn exhibits(
     album: &ItemPictures,
     new: &Clips,
     judged: &Judged,
-    by: &Provenance,
+    trained_on: TrainedOn,
+    by: Option<&Provenance>,
 ) -> Result<Vec<Exhibit>, Error> {
     let film = |blocks: &[(&str, Clips)]| -> Result<Vec<u8>, Error> {
         let of = |frames: usize, side: usize| -> Result<Vec<u8>, Error> {
             let small = |(name, clips): &(&str, Clips)| ((*name).to_owned(), reduced(clips, frames, side));
             let blocks: Vec<(String, Clips)> = blocks.iter().map(small).collect();
-            Ok(gif_bytes(&grid_film("report", &blocks, ROW)?, Some(by))?)
+            Ok(gif_bytes(&grid_film("report", &blocks, ROW)?, by)?)
         };
         // What is full of detail is shown with fewer frames, then smaller as well.
         let mut film = of(SHOWN.0, SHOWN.1)?;
@@ -197,30 +225,33 @@ fn exhibits(
     };
     let first: Vec<usize> = (0..new.len().min(2 * ROW)).collect();
     let real = data.clips(&evenly(&data.splits().holdout, ROW));
-    let new_and_real = film(&[("new", new.select(&first)), ("real, held out", real)])?;
+    let new_and_real = film(&[("new", new.select(&first)), (trained_on.real(), real)])?;
     let mut by_realness = judged.by_realness();
     let pick = |from: &[usize]| new.select(&from[..ROW.min(from.len())]);
     let most = pick(&by_realness);
     by_realness.reverse();
     let detector = film(&[("most like real", most), ("least like real", pick(&by_realness))])?;
-    let nearest = judged.by_nearness().into_iter().take(ROW);
-    let (near, train): (Vec<usize>, Vec<u32>) =
-        nearest.map(|(new, train)| (new, album.items[train as usize])).unzip();
-    let (near, train) = (new.select(&near), data.clips(&train));
-    let neighbours = film(&[("new, nearest to train", near), ("their neighbours in train", train)])?;
-    Ok(vec![
+    let mut exhibits = vec![
         Exhibit::gif("New, and real", "", &new_and_real),
         Exhibit::gif(
             "What the detector says",
             "A classifier that learned to tell new from real finds these most and least like real ones.",
             &detector,
         ),
-        Exhibit::gif(
+    ];
+    if let Some(nearest) = judged.by_nearness() {
+        let pairs = nearest.into_iter().take(ROW);
+        let (near, train): (Vec<usize>, Vec<u32>) =
+            pairs.map(|(new, train)| (new, album.items[train as usize])).unzip();
+        let (near, train) = (new.select(&near), data.clips(&train));
+        let neighbours = film(&[("new, nearest to train", near), ("their neighbours in train", train)])?;
+        exhibits.push(Exhibit::gif(
             "Copied?",
             "The new clips that lie nearest to a training clip, frame by frame, and that clip below each.",
             &neighbours,
-        ),
-    ])
+        ));
+    }
+    Ok(exhibits)
 }
 
 /// Scores every item of `items`, read with the model's codec, against the `data` it learned from.
