@@ -39,6 +39,8 @@ pub struct Cli {
     pub verb: Verb,
 }
 
+const EVALUATE_EXAMPLES: &str = "Examples:\n  mintage evaluate vqvae-shop-1 --fail-under fidelity=0.8\n  \
+                                 mintage evaluate held-out.csv ctgan.csv --train train.csv --label income";
 const EVERYWHERE: &str = "Everywhere";
 /// The largest integer of TOML, which recipes are written in.
 const MAX_INT: u64 = i64::MAX as u64;
@@ -125,8 +127,8 @@ pub enum Verb {
     /// Send data through the encoder and back, side by side (vae, vqvae)
     #[command(after_help = "Example: mintage reconstruct vqvae-shop-1 a.png b.png -o pairs.png")]
     Reconstruct(Reconstruct),
-    /// Score a model against data that it never saw
-    #[command(after_help = "Example: mintage evaluate vqvae-shop-1 --fail-under fidelity=0.8")]
+    /// Score a model, or what another program made, against data that it never saw
+    #[command(after_help = EVALUATE_EXAMPLES)]
     Evaluate(Evaluate),
     /// Say of each item of a source how well it conforms to what the model learned from
     #[command(after_help = "Example: mintage score vqvae-shop-1 photos/ > scores.csv")]
@@ -502,9 +504,19 @@ pub struct Reconstruct {
 
 #[derive(Args, Debug)]
 pub struct Evaluate {
-    /// A run's name or a model's folder
-    #[arg(value_name = "MODEL", value_parser = any_name())]
+    /// A run's name or a model's folder; before NEW real data, any source that `train` reads
+    #[arg(value_name = "MODEL|REAL", value_parser = any_name())]
     pub model: String,
+    /// What another program made, to be judged beside the real data: any such source of the same kind
+    #[arg(value_name = "NEW", value_parser = any_name())]
+    pub new: Option<String>,
+    /// With NEW: what that program was trained on. All of REAL is held out then, and copies are judged. Without this a tenth
+    /// of REAL is compared with, and copies are not judged. REAL again means that it was trained on all of REAL, but for a part
+    /// `test`: copies are searched for
+    #[arg(long, value_name = "TRAIN", requires = "new", value_parser = any_name())]
+    pub train: Option<String>,
+    #[command(flatten)]
+    pub columns: Columns,
     /// How many samples to judge
     #[arg(short = 'n', long = "n", value_name = "N")]
     pub n: Option<usize>,

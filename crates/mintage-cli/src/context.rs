@@ -69,6 +69,14 @@ impl Context {
         Err(CliError::new(format!("no model `{name}`"), hint))
     }
 
+    /// Whether `name` means a model, finished or not, and no data.
+    pub fn is_model(&self, name: &str) -> bool {
+        let path = &*path_of(name);
+        let dir = if path.exists() { path.to_owned() } else { self.settings.runs.join(path) };
+        let has = |file: &str| dir.join(file).is_file();
+        has("run.json") || (has("config.json") && has("model.safetensors"))
+    }
+
     /// Loads the model that `name` means.
     pub fn load(&self, name: &str) -> Result<Model, CliError> {
         let dir = self.model_dir(name)?;

@@ -1,6 +1,6 @@
-//! `mintage evaluate`: the four dials, read against data that the model never saw.
+//! `mintage evaluate`: the four dials of a model or of what another program made, read against data that it never saw.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use mintage::{
     AnyData, Event, Model,
@@ -9,7 +9,7 @@ use mintage::{
 };
 use serde_json::{Value, json};
 
-use super::places::make_parent;
+use super::{evaluate_new, places::make_parent};
 use crate::{
     args::Evaluate,
     context::{Context, clock},
@@ -24,12 +24,30 @@ pub fn run(args: &Evaluate, context: &mut Context) -> CliResult {
     if args.n == Some(0) {
         return Err(CliError::message("-n must be at least 1"));
     }
+    if let Some(new) = &args.new {
+        let report = evaluate_new::judged(args, new, context)?;
+        let dir = evaluate_new::folder(&report.model, &context.settings.runs);
+        fs::create_dir_all(&dir).map_err(CliError::io(&dir))?;
+        return shown(&report, &dir, args, &limits, context);
+    }
+    evaluate_new::refuse_without_new(args, context)?;
     let model = context.load(&args.model)?;
     let data = context.data_of(&model, &args.moved)?;
     let options = options(args.n, &context.settings);
     let report = judged(&model, &data, &options, "evaluating", context)?;
-    report.save(&model.dir)?;
-    let page = model.dir.join("report.html");
+    shown(&report, &model.dir, args, &limits, context)
+}
+
+/// Writes a report into a folder and where else it is wanted, and says what is in it.
+fn shown(
+    report: &Report,
+    dir: &Path,
+    args: &Evaluate,
+    limits: &[(&'static str, f64)],
+    context: &mut Context,
+) -> CliResult {
+    report.save(dir)?;
+    let page = dir.join("report.html");
     if let Some(path) = &args.html {
         make_parent(path)?;
         let html = fs::read(&page).map_err(CliError::io(&page))?;
@@ -47,7 +65,7 @@ pub fn run(args: &Evaluate, context: &mut Context) -> CliResult {
         ))?;
     }
     context.ui.field("made", &shell(args.html.as_deref().unwrap_or(&page)));
-    Ok(verdict(&value, &limits, context))
+    Ok(verdict(&value, limits, context))
 }
 
 /// Judges a model, with one bar called `whole` over all parts.
@@ -58,9 +76,19 @@ pub fn judged(
     whole: &str,
     context: &mut Context,
 ) -> Result<Report, CliError> {
+    with_one_bar(data, whole, context, |on| evaluate(model, data, options, &clock(), on))
+}
+
+/// Judges with one bar called `whole` over all parts.
+pub fn with_one_bar(
+    data: &AnyData,
+    whole: &str,
+    context: &mut Context,
+    judge: impl FnOnce(&mut dyn FnMut(Event)) -> Result<Report, mintage::Error>,
+) -> Result<Report, CliError> {
     let mut overall = Overall::of(data);
     let ui = &mut context.ui;
-    let report = evaluate(model, data, options, &clock(), &mut |event| match event {
+    let report = judge(&mut |event| match event {
         Event::Work { what, done, total } => ui.part(whole, overall.share(&what, done, total), &what),
         other => ui.event(&other),
     });

@@ -7,6 +7,7 @@ pub mod copy;
 pub mod demo;
 pub mod doctor;
 pub mod evaluate;
+mod evaluate_new;
 pub mod export;
 mod exports;
 pub mod flags;

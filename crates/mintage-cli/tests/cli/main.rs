@@ -14,6 +14,7 @@ mod help;
 mod helpers;
 mod journey;
 mod judging;
+mod judging_others;
 mod postgres;
 mod readme;
 mod resume;

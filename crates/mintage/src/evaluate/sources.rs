@@ -12,14 +12,14 @@
 
 use std::{fmt, fs};
 
-use mintage_data::{
+use mintage_data::{detect, 
     DataKind, SourceSpec, TableSet, has_own_holdout,
     table::{is_database, read as read_table},
 };
 
 use super::{DialName, Judgement, LEAST, Options, TrainedOn, audio, image, sequence, table, video, work};
 use crate::{
-    dataset::{AnyData, AnyTransform, kind_of, thousands},
+    dataset::{AnyData, AnyTransform, thousands},
     error::Error,
     events::Event,
     report::Report,
@@ -79,7 +79,7 @@ impl Sources {
             return Err(Error::request(message).with_hint("name what the program made second"));
         }
         on(work("reading", 0, 3));
-        let kind = kind_of(&real)?;
+        let kind = detect(&real)?.kind;
         for other in train.iter().filter(|_| !again).chain([&new]) {
             same_kind(&real, kind, other)?;
         }
@@ -230,7 +230,7 @@ fn same(a: &SourceSpec, b: &SourceSpec) -> bool {
 
 /// Refuses a source of another kind than the real one.
 fn same_kind(real: &SourceSpec, kind: DataKind, other: &SourceSpec) -> Result<(), Error> {
-    let found = kind_of(other)?;
+    let found = detect(other)?.kind;
     if found == kind {
         return Ok(());
     }
