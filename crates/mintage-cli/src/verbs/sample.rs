@@ -4,8 +4,8 @@ use std::{io::IsTerminal, path::PathBuf};
 
 use mintage::{DataInfo, Event, ImageRequest, Model, models::ImageInfo};
 use mintage_data::{
-    Images, Provenance, is_postgres, names::path_of, png_bytes, sequence::Modality, target_of, write_folder,
-    write_grid, write_through,
+    Images, Provenance, names::path_of, png_bytes, sequence::Modality, target_of, write_folder, write_grid,
+    write_through,
 };
 use serde_json::json;
 
@@ -13,7 +13,8 @@ use super::{
     conditioning::vary_or_interpolate,
     flags::{self, Kind},
     places::{
-        Place, grid, in_samples, is_database, is_folder, make_parent, may_write, place, report_rows, stands_beside, suffix,
+        Place, grid, in_samples, is_database, is_folder, make_parent, may_write, place, report_rows,
+        stands_beside, suffix,
     },
     reconstruct::decode,
 };

@@ -143,7 +143,7 @@ fn write_tunes(
             let rows = place.items(context).append(tunes.len(), &item, provenance)?;
             report_rows(rows, place, context);
         }
-        (Target::Database(_), None) => return Err(CliError::bare("no table was chosen")),
+        (Target::Database(_), None) => return Err(CliError::message("no table was chosen")),
     }
     Ok(Outcome::Done)
 }

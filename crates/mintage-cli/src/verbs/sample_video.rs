@@ -133,7 +133,7 @@ fn write(
             let rows = place.items(context).append(clips.len(), &item, provenance)?;
             report_rows(rows, place, context);
         }
-        (Target::Database(_), None) => return Err(CliError::bare("no table was chosen")),
+        (Target::Database(_), None) => return Err(CliError::message("no table was chosen")),
     }
     Ok(Outcome::Done)
 }

@@ -16,7 +16,7 @@ pub(crate) struct WithHoldout {
 impl WithHoldout {
     /// Opens what `spec.source` and `spec.holdout` name; nothing without a holdout.
     pub fn open(spec: &SourceSpec) -> Result<Option<Self>, Error> {
-        let Some(holdout) = holdout_spec(spec) else { return Ok(None) };
+        let Some(holdout) = holdout_spec(spec)? else { return Ok(None) };
         let own = Source::open(&SourceSpec { holdout: None, ..spec.clone() })?;
         let held = Source::open(&holdout)?;
         let labels = own.labels().map(|labels| {

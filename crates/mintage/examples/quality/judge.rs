@@ -71,7 +71,12 @@ pub fn ladder(case: &str, options: &Options) {
         };
         // What is learned of the data alone is the same for all rungs.
         let cache = tempfile::tempdir().unwrap();
-        let judging = Judging { n: Some(ladder.n), seed: 1, cache: Some(cache.path().to_owned()) };
+        let judging = Judging {
+            n: Some(ladder.n),
+            seed: 1,
+            cache: Some(cache.path().to_owned()),
+            ..Judging::default()
+        };
         let judged = ladder.rungs.into_iter().map(|(name, new)| {
             let scores = judge(&ladder.data, new, &judging, &mut |_| {}).unwrap();
             eprintln!("{case} {n} {name}: {}", in_short(&scores));

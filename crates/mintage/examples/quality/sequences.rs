@@ -178,7 +178,7 @@ fn speed(case: &str, model: &Model, how: &str) {
 /// What an evaluation finds; the page is left beside the model.
 pub fn judged(case: &str, model: &Model, data: &AnyData, how: &str) {
     let start = Instant::now();
-    let judging = Judging { n: None, seed: 1, cache: None };
+    let judging = Judging { seed: 1, ..Judging::default() };
     let report = evaluate(model, data, &judging, &|| start.elapsed(), &mut |_| {}).unwrap();
     report.save(&model.dir).unwrap();
     for (name, dial) in &report.dials {

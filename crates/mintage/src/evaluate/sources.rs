@@ -12,8 +12,8 @@
 
 use std::{fmt, fs};
 
-use mintage_data::{detect, 
-    DataKind, SourceSpec, TableSet, has_own_holdout,
+use mintage_data::{
+    DataKind, SourceSpec, TableSet, detect, has_own_holdout,
     table::{is_database, read as read_table},
 };
 
