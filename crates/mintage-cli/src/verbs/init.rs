@@ -7,9 +7,8 @@ use mintage::{
     recipe::{TrainSpec, VALID_CLIPS, VALID_IMAGES, VALID_ROWS, VALID_SEQUENCES, VALID_SOUNDS},
 };
 use mintage_data::{
-    Inspection, SourceSpec,
+    DataKind, Inspection, SourceSpec,
     inspect::ColumnKind,
-    is_table,
     table::{
         read,
         rules::{Rule, in_force, propose},
@@ -36,7 +35,7 @@ pub fn run(args: &Init, context: &mut Context) -> CliResult {
     let (spec, found) = filled_in(&context.reachable(&source_spec(&args.source, &args.columns)))?;
     let seed = context.settings.seed.unwrap_or(TrainSpec::default().seed);
     // What can be learned of rows shows in the rows alone.
-    let rules = match is_table(&spec)? {
+    let rules = match found.read_as == DataKind::Table {
         true => {
             let table = read(&spec)?;
             let schema = detect(&table);
@@ -288,7 +287,6 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use mintage::Recipe;
-    use mintage_data::DataKind;
     use mintage_data::table::rules::RuleChoice;
 
     #[test]

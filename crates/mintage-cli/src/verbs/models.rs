@@ -33,8 +33,13 @@ pub fn run(context: &mut Context) -> CliResult {
     }
     let about: Vec<String> =
         Family::ALL.iter().map(|f| format!("  {:<7} {}\n", f.name(), f.about())).collect();
-    let auto = MATRIX.map(|(kind, _, auto)| format!("{} with {kind}", auto.name())).join(", ");
-    let auto = format!("\n--model auto stands for {auto}\n");
+    let with = |family: Family| {
+        let kinds: Vec<&str> =
+            MATRIX.iter().filter(|(.., auto)| *auto == family).map(|(kind, ..)| *kind).collect();
+        (!kinds.is_empty()).then(|| format!("{} with {}", family.name(), kinds.join(", ")))
+    };
+    let auto: Vec<String> = FAMILIES.into_iter().filter_map(with).collect();
+    let auto = format!("\n--model auto stands for {}\n", auto.join("; "));
     let conditions = "--where, --given and --fill with table rows: no family draws again and again until a row fits. \
                       mixture is\nexact, ar too up to one range; the others are trained to complete any part of a row\n";
     context.ui.out(&format!("{}\n{}{auto}{conditions}", table.text(), about.concat()))?;

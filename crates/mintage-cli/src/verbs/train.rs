@@ -50,8 +50,8 @@ fn fresh(args: &Train, context: &mut Context) -> CliResult {
     let (data, found) = context.open_to_learn(&recipe.data)?;
     recipe.data = data.resolved(&recipe.data);
     let resolved = resolve(&recipe, &data).map_err(|error| in_recipe(error, args, text))?;
-    context.ui.kind(&found);
     if args.dry_run {
+        context.ui.kind(&found);
         return dry_run(recipe, &data, &found, &resolved, context);
     }
     refuse_too_large(&resolved)?;
@@ -60,6 +60,7 @@ fn fresh(args: &Train, context: &mut Context) -> CliResult {
         None => free_name(&context.settings.runs, resolved.config.family().name(), &recipe.data.source),
     };
     let run = Run::create(&context.settings.runs.join(name), &recipe)?;
+    context.ui.kind(&found);
     run_training(&recipe, &data, run, context)
 }
 

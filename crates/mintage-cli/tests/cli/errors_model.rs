@@ -150,7 +150,7 @@ fn outputs_that_cannot_be_written() {
     ");
     assert_snapshot!(place.refused("sample shop -n 2 -o new.jpg"), @r"
     error: new.jpg: does not say what to write
-      hint: end it with .png for a picture, / for a folder, .db for rows of a database; - is stdout
+      hint: end it with .png for a picture, / for a folder, .db for rows of a database, or give a postgres:// address; - is stdout
     ");
     assert_snapshot!(place.refused("export shop -o file.txt"), @r"
     error: file.txt: exists already

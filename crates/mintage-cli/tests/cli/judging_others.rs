@@ -49,7 +49,7 @@ fn score(report: &Value, dial: &str) -> f64 {
 #[test]
 fn rows_with_and_without_what_they_were_learned_from() {
     let place = Place::new();
-    let (train, real, fresh) = (rows(0, 1500), rows(1500, 400), rows(1900, 400));
+    let (train, real, fresh) = (rows(0, 4000), rows(4000, 400), rows(4400, 400));
     place.write("train.csv", csv(&train));
     place.write("real.csv", csv(&real));
     place.write("fresh.csv", csv(&fresh));
@@ -96,7 +96,8 @@ fn images_of_another_size_and_texts() {
         let folder = ["train", "train", "real", "fresh"][i % 4];
         place.write(&format!("{folder}/{i:03}.png"), photo);
         let noise = image::GrayImage::from_fn(14, 14, |x, y| {
-            image::Luma([((x * 7919 + y * 104_729 + i as u32 * 31) * 2_654_435 % 251) as u8])
+            let seed = u64::from(x) * 7919 + u64::from(y) * 104_729 + i as u64 * 31;
+            image::Luma([(seed * 2_654_435 % 251) as u8])
         });
         if i % 4 == 0 {
             let path = place.path(&format!("noise/{i:03}.png"));
@@ -147,7 +148,7 @@ fn what_cannot_be_judged_says_why() {
     place.write("few.csv", csv(&all[..7]));
     place.write("none.csv", csv(&[]));
     place.write("names.csv", csv(&all[..100]).replace("income", "wage"));
-    place.pictures("photos", 60);
+    place.pictures("photos", 300);
     place.ok(&format!("train photos --model vae {QUICK} --name m"));
     for (line, said) in [
         ("real.csv few.csv", "few.csv: 7 rows are too few to judge"),
@@ -155,7 +156,7 @@ fn what_cannot_be_judged_says_why() {
         ("real.csv names.csv", "names.csv: has no column `income`, which the real data have"),
         ("real.csv photos", "real.csv holds rows, and photos holds images"),
         ("real.csv real.csv", "real.csv is both the real and the new data"),
-        ("few.csv new.csv", "few.csv"),
+        ("few.csv new.csv", "few: 7 rows cannot teach a model anything"),
         ("real.csv new.csv --train photos", "real.csv holds rows, and photos holds images"),
         ("few.csv new.csv --train real.csv", "few.csv: 7 rows that are held out are too few to judge by"),
         ("real.csv nowhere.csv", "nowhere.csv: there is no such file or folder"),

@@ -1,6 +1,6 @@
 //! A real PostgreSQL server, which the tests start for themselves and which ends with them.
 
-#![allow(dead_code)] // Not every test needs all of it.
+#![allow(dead_code, clippy::disallowed_macros)] // Not every test needs all of it.
 
 use std::{
     env, fs,

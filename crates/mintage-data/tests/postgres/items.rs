@@ -194,8 +194,21 @@ fn order_names_and_limits_do_not_need_a_key() {
     let few = ImageSet::open(&SourceSpec { limit: Some(7), ..of(&source, "t", None) }).unwrap();
     let names: Vec<String> = (0..7).map(|i| few.name(i)).collect();
     assert_eq!(names, [1, 6, 12, 18, 23, 29, 35].map(|row| format!("row {row} of t.file")), "evenly spread");
-    let holdout = SourceSpec { holdout: Some("parts".into()), ..of(&source, "t", Some("kind")) };
-    assert!(failure(MusicSource::open(&holdout)).contains("tunes cannot be read"));
+}
+
+#[test]
+fn another_table_is_the_holdout() {
+    let Some(server) = server() else { return };
+    let create =
+        "CREATE TABLE early (kind text, file bytea); CREATE TABLE late (id serial, file bytea, kind text)";
+    let (mut client, source) = server.database("holdout", create);
+    fill(&mut client, "early", 8, midi);
+    fill(&mut client, "late", 3, |i| midi(i + 20));
+    let spec = SourceSpec { holdout: Some("late".into()), ..of(&source, "early", Some("kind")) };
+    let tunes = MusicSource::open(&spec).unwrap();
+    assert_eq!((tunes.len(), tunes.official_holdout()), (11, Some(8..11)));
+    assert_eq!(tunes.labels().unwrap()[9], "b");
+    assert_eq!(tunes.name(8), "row 1 of late.file");
 }
 
 #[test]
