@@ -63,7 +63,7 @@ fn opened(sources: &Sources, context: &mut Context) -> Result<Comparison, CliErr
 /// Models make what they are judged by themselves.
 fn refuse_models(args: &Evaluate, new: &str, context: &Context) -> Result<(), CliError> {
     if context.is_model(&args.model) {
-        let model = shell(&*path_of(&args.model));
+        let model = shell(&path_of(&args.model));
         return Err(CliError::new(
             format!("{model} is a model: it is judged by what it makes itself"),
             format!("`mintage evaluate {model}` judges it; what another program made follows real data"),
@@ -71,7 +71,7 @@ fn refuse_models(args: &Evaluate, new: &str, context: &Context) -> Result<(), Cl
     }
     for other in [Some(new), args.train.as_deref()].into_iter().flatten() {
         if context.is_model(other) {
-            let model = shell(&*path_of(other));
+            let model = shell(&path_of(other));
             return Err(CliError::new(
                 format!("{model} is a model, not data"),
                 format!("`mintage evaluate {model}` judges the model; `mintage sample {model}` makes data"),
