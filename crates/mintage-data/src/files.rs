@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use crate::{Error, source::not_there, transform::MAX_FILE_BYTES};
+use crate::{Error, error::suggestion, transform::MAX_FILE_BYTES};
 
 /// Opens a regular file, which links may lead to.
 ///
@@ -64,6 +64,25 @@ pub(crate) fn check_source(path: &Path) -> Result<(), Error> {
         Ok(metadata) if metadata.is_dir() => Ok(()),
         Ok(_) => open_regular(path).map(drop),
     }
+}
+
+/// A path that is not there is an error with the nearest name beside it.
+pub(crate) fn not_there(path: &Path) -> Error {
+    let hint = beside(path).unwrap_or("paths are taken from the folder that you are in".to_owned());
+    Error::bad(path.display().to_string(), "there is no such file or folder").with_hint(hint)
+}
+
+/// "did you mean `shop.db`?" for a path that is not there, where a name beside it is near.
+fn beside(path: &Path) -> Option<String> {
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let entries = std::fs::read_dir(dir).ok()?.flatten();
+    let names: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    suggestion(&path.file_name()?.to_string_lossy(), names.iter().map(String::as_str))
+}
+
+/// How the name of a file ends, in small letters.
+pub(crate) fn suffix(file: &Path) -> String {
+    file.extension().map(|suffix| suffix.to_string_lossy().to_lowercase()).unwrap_or_default()
 }
 
 fn check_regular(path: &Path, kind: FileType) -> Result<(), Error> {

@@ -60,7 +60,8 @@ fn crates(root: &Path) -> Result<Vec<(String, std::path::PathBuf)>> {
 
 /// Circles of the page: lines "- `crate`: `module`, `module`. Reason." below their heading.
 fn listed(page: &str) -> BTreeSet<(String, Vec<String>)> {
-    let section = page.split(HEADING).nth(1).unwrap_or_default();
+    // An entry may go on in indented lines.
+    let section = page.split(HEADING).nth(1).unwrap_or_default().replace("\n  ", " ");
     let lines = section.lines().skip(1).take_while(|line| !line.starts_with('#'));
     let names = lines.filter_map(|line| {
         let (name, rest) = line.strip_prefix("- `")?.split_once("`: ")?;
@@ -238,7 +239,7 @@ mod tests {
 
     #[test]
     fn the_page_is_read() {
-        let page = "### Import circles\n\nOf these:\n\n- `x`: `a`, `b::c`. Both are `d`.\n\n## Else\n- `y`: `e`, `f`. No.";
+        let page = "### Import circles\n\nOf these:\n\n- `x`: `a`,\n  `b::c`. Both are `d`.\n\n## Else\n- `y`: `e`, `f`. No.";
         assert_eq!(
             listed(page).into_iter().collect::<Vec<_>>(),
             [("x".to_owned(), vec!["a".to_owned(), "b::c".to_owned()])]

@@ -15,7 +15,7 @@ use mintage_data::{IfExists, ImageSet, Images, append_blobs, append_rows, write_
 use serde_json::json;
 
 use super::{
-    evaluate::options,
+    judging::options,
     sample_music::write_sound,
     sample_table::{draw_rows, write_rows},
     sample_text::{draw as draw_texts, write_rows as write_rows_of_texts},

@@ -9,7 +9,7 @@ use mintage::{
 };
 use mintage_data::names::path_of;
 
-use super::evaluate::{options, with_one_bar};
+use super::judging::{options, with_one_bar};
 use crate::{
     args::Evaluate,
     context::{Context, source_spec},

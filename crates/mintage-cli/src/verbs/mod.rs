@@ -13,6 +13,7 @@ mod exports;
 pub mod flags;
 pub mod init;
 pub mod inspect;
+mod judging;
 pub mod ls;
 pub mod man;
 pub mod models;

@@ -4,7 +4,7 @@ use mintage::evaluate::{ItemScore, score};
 use mintage_data::SourceSpec;
 use serde_json::{Value, json};
 
-use super::evaluate::options;
+use super::judging::options;
 use crate::{
     args::Score,
     context::{Context, source_spec},

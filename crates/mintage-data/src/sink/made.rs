@@ -15,7 +15,10 @@ use serde_json::Value;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::{Beside, Provenance, atomic_write, beside::folder_of, target_of};
-use crate::{Error, SourceSpec, files::read_limited, source::listing::suffix};
+use crate::{
+    Error, SourceSpec,
+    files::{read_limited, suffix},
+};
 
 /// The list of what was made, at the top of a folder: a line a command.
 pub(crate) const LIST: &str = "mintage.jsonl";

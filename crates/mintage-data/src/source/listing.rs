@@ -14,7 +14,9 @@ use super::{
     media::{IMAGES, Media},
     metadata::is_metadata,
 };
-use crate::{Error, audio::SOUNDS, music::MIDI, sink::made::LIST, text::has_text_suffix, video};
+use crate::{
+    Error, audio::SOUNDS, files::suffix, music::MIDI, sink::made::LIST, text::has_text_suffix, video,
+};
 
 const MAX_DEPTH: usize = 8;
 /// What file managers and archives leave behind, in small letters.
@@ -85,11 +87,6 @@ pub(crate) fn is_about_data(file: &Path) -> bool {
         || ["", "html", "htm", "pdf", "rtf", "docx", "cff", "bib"].contains(&suffix(file).as_str())
         || !name.contains('.');
     is_document && (ABOUT.contains(&word) || ABOUT_ALONE.contains(&stem))
-}
-
-/// How the name of a file ends, in small letters.
-pub(crate) fn suffix(file: &Path) -> String {
-    file.extension().map(|suffix| suffix.to_string_lossy().to_lowercase()).unwrap_or_default()
 }
 
 /// Whether the name of a file ends as those of a kind do.

@@ -18,7 +18,6 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Error, Fit, ImageShape, MusicUnit, TextSource, TextUnit,
     audio::SOUNDS,
-    error::suggestion,
     files::{check_source, open_regular},
     items::evenly,
     music::MIDI,
@@ -438,18 +437,4 @@ fn unknown(path: &Path) -> Error {
     };
     Error::bad(path.display().to_string(), format!("is of no kind that is read, which are {KINDS}"))
         .with_hint(hint)
-}
-
-/// A path that is not there is an error with the nearest name beside it.
-pub(crate) fn not_there(path: &Path) -> Error {
-    let hint = beside(path).unwrap_or("paths are taken from the folder that you are in".to_owned());
-    Error::bad(path.display().to_string(), "there is no such file or folder").with_hint(hint)
-}
-
-/// "did you mean `shop.db`?" for a path that is not there, where a name beside it is near.
-fn beside(path: &Path) -> Option<String> {
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let entries = std::fs::read_dir(dir).ok()?.flatten();
-    let names: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
-    suggestion(&path.file_name()?.to_string_lossy(), names.iter().map(String::as_str))
 }

@@ -16,14 +16,13 @@ use super::{
 };
 use crate::{
     Error, SourceSpec,
-    files::{check_source, open_regular, read_item_file},
+    files::{check_source, not_there, open_regular, read_item_file, suffix},
     items::{MAX_SKIPPED, evenly},
     source::{
         column::ColumnSource,
         folder::FolderSource,
-        listing::{files_below, holds_none, is_named_like, suffix, unread_note},
+        listing::{files_below, holds_none, is_named_like, unread_note},
         media::{IMAGES, Media, holdout_spec},
-        not_there,
     },
     store,
 };
