@@ -17,7 +17,7 @@ use super::{
     BOUNDARY, Copied, KneserNey,
     classifier::{Classifier, Features, detect},
     copies, distinct_n, js_distances, self_bleu,
-    sets::{Passage, Sets},
+    sets::{Found, Passage, Sets, unit},
     stretches,
     view::exhibits,
 };
@@ -46,14 +46,6 @@ const MEMBERS: usize = 200;
 /// Order of the model of counts, and the train tokens that it counts at most.
 const ORDER: usize = 5;
 const COUNTED: u64 = 12_000_000;
-
-/// What was found, for the page.
-pub(super) struct Found {
-    /// Of each new passage how real it looks.
-    pub realness: Vec<f32>,
-    /// None where nobody knows what could be copied.
-    pub copied: Option<Vec<Copied>>,
-}
 
 /// Draws from `model` and judges the passages against the holdout of `data`.
 pub fn evaluate(
@@ -143,14 +135,6 @@ fn judged(sets: &Sets, seed: u64, on: &mut dyn FnMut(Event)) -> (Vec<Metric>, Fo
     useful(sets, seed, on, &mut metrics);
     super::music::judge(sets, seed, &mut metrics);
     (metrics, Found { realness, copied })
-}
-
-/// What passages are measured in.
-pub(super) fn unit(data: &SequenceSet) -> &'static str {
-    match data.info().modality {
-        Modality::Text => "words",
-        Modality::Music => "tokens",
-    }
 }
 
 fn units(passages: &[Passage]) -> Vec<&[u32]> {

@@ -13,13 +13,13 @@ use std::time::Duration;
 use mintage_data::{
     SequenceSet, Split,
     music::Score,
-    sequence::{BOUNDARY, Chunking, Tokenizer},
+    sequence::{BOUNDARY, Chunking, Modality, Tokenizer},
 };
 use mintage_nn::Rng;
 
 use super::{
     super::{Options, TrainedOn, evenly, work},
-    KneserNey,
+    Copied, KneserNey,
     steps::{of_any_notes, steps},
     vocabulary::Vocabulary,
 };
@@ -377,4 +377,20 @@ fn train_tokens(data: &SequenceSet) -> Vec<Vec<u32>> {
 /// The score of a passage of music.
 pub fn score_of(codec: &Tokenizer, passage: &Passage) -> Option<Score> {
     Some(codec.music()?.decode(&passage.tokens))
+}
+
+/// What was found, for the page.
+pub(super) struct Found {
+    /// Of each new passage how real it looks.
+    pub realness: Vec<f32>,
+    /// None where nobody knows what could be copied.
+    pub copied: Option<Vec<Copied>>,
+}
+
+/// What passages are measured in.
+pub(super) fn unit(data: &SequenceSet) -> &'static str {
+    match data.info().modality {
+        Modality::Text => "words",
+        Modality::Music => "tokens",
+    }
 }

@@ -9,10 +9,9 @@ use mintage_data::{
 
 use super::{
     Copied,
-    judge::{Found, unit},
     music::{figures, figures_of},
     passage,
-    sets::{Passage, Sets, score_of},
+    sets::{Found, Passage, Sets, score_of, unit},
 };
 use crate::report::{Exhibit, audio::player, charts::escaped};
 
