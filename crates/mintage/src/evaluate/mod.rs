@@ -346,7 +346,7 @@ fn cannot_be_measured(dial: DialName, metrics: &[Metric], n: usize, item: &str) 
     let would_do = moved.filter_map(|m| m.would_do(n)).filter(|&enough| enough > n).min();
     let rest = match would_do {
         Some(enough) => format!(": about {enough} would do"),
-        None => ": other real ones do no better here than a trivial generator's".to_owned(),
+        None => format!(": even a trivial generator's {item}s look as good as real ones here"),
     };
     format!("cannot be measured with {n} held-out {item}s{rest}")
 }
