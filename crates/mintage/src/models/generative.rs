@@ -1,7 +1,7 @@
 //! What a kind of data and a family of models owe to the rest of the program, and the one list of families of a kind.
 //!
 //! A family is a file `models/KIND/FAMILY.rs` with a `Config` ([`FamilyConfig`]) and a model ([`GenerativeModel`]), and
-//! a line in the list of its kind ([`families!`]). The configuration in recipes, dispatch, `mintage models`, the help and
+//! a line in the list of its kind (`families!`). The configuration in recipes, dispatch, `mintage models`, the help and
 //! the error messages come from that list.
 
 use std::{fmt::Debug, ops::RangeInclusive};
@@ -142,7 +142,7 @@ pub trait GenerativeModel<K: Kind>: Debug + Sized {
         None
     }
 
-    /// What is saved, loaded and counted, by name; [`parts!`] writes this and `parts_mut`.
+    /// What is saved, loaded and counted, by name; `parts!` writes this and `parts_mut`.
     fn parts(&self) -> Vec<(&'static str, &dyn Part)>;
 
     /// The same, to be changed.
