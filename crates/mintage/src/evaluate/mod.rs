@@ -430,9 +430,10 @@ mod tests {
         let words = cannot_be_measured(DialName::Utility, &metrics, 24, "image");
         assert_eq!(words, "cannot be measured with 24 held-out images: about 110 would do");
         let never = [moved(0.7, 0.5, DialName::Utility)];
+        let words = cannot_be_measured(DialName::Utility, &never, 24, "image");
         assert!(
-            cannot_be_measured(DialName::Utility, &never, 24, "image")
-                .contains("no better here than a trivial")
+            words.ends_with("even a trivial generator's images look as good as real ones here"),
+            "{words}"
         );
     }
 
