@@ -52,7 +52,7 @@ pub fn detect(spec: &SourceSpec) -> Result<Detected, Error> {
 /// Folders of frames look like folders of images and must be asked for.
 fn of_folder(spec: &SourceSpec) -> Result<Detected, Error> {
     Ok(match kind_of_folder(&spec.path(), spec)? {
-        Some(kind) => Detected::new(kind, format!("most files of the folder are {}", things(kind))),
+        Some(kind) => Detected::new(kind, format!("most files of the folder are {}", kind.items())),
         None => Detected::new(DataKind::Image, "the folder holds no files of another kind"),
     })
 }
@@ -139,24 +139,12 @@ fn rows_are_meant(
 
 /// "column products.photo holds images".
 fn holds(kind: DataKind, places: &[Place]) -> Detected {
-    let what = things(kind);
+    let what = kind.items();
     let why = match places {
         [(table, column)] => format!("column {table}.{column} holds {what}"),
         _ => format!("columns hold {what}"),
     };
     Detected::new(kind, why)
-}
-
-/// What the items of a kind are called.
-fn things(kind: DataKind) -> &'static str {
-    match kind {
-        DataKind::Image => "images",
-        DataKind::Table => "rows",
-        DataKind::Text => "texts",
-        DataKind::Music => "tunes",
-        DataKind::Audio => "sounds",
-        DataKind::Video => "clips",
-    }
 }
 
 /// Whether `spec` names rows, rather than what lies in them.

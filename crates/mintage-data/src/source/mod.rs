@@ -53,6 +53,18 @@ pub enum DataKind {
 }
 
 impl DataKind {
+    /// What its items are called.
+    pub fn items(self) -> &'static str {
+        match self {
+            Self::Image => "images",
+            Self::Table => "rows",
+            Self::Text => "texts",
+            Self::Music => "tunes",
+            Self::Video => "clips",
+            Self::Audio => "sounds",
+        }
+    }
+
     /// As recipes and flags write it.
     pub fn name(self) -> &'static str {
         match self {

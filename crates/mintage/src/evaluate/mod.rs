@@ -416,7 +416,7 @@ mod tests {
         };
         assert!((score(&metrics) - 50.0).abs() < 1e-9);
         let [sure, hint] = metrics;
-        assert!((score(&[sure, hint.weighing(0.25)]) - 20.0).abs() < 1e-9);
+        assert!((score(&[sure, Metric { weight: 0.25, ..hint }]) - 20.0).abs() < 1e-9);
     }
 
     #[test]

@@ -239,20 +239,9 @@ fn same_kind(real: &SourceSpec, kind: DataKind, other: &SourceSpec) -> Result<()
         AnyData::open(other)?;
     }
     let message =
-        format!("{} holds {}, and {} holds {}", shown(real), plural(kind), shown(other), plural(found));
+        format!("{} holds {}, and {} holds {}", shown(real), kind.items(), shown(other), found.items());
     Err(Error::request(message)
         .with_hint("only data of one kind can be compared; --kind says what all of them are"))
-}
-
-fn plural(kind: DataKind) -> &'static str {
-    match kind {
-        DataKind::Image => "images",
-        DataKind::Table => "rows",
-        DataKind::Text => "texts",
-        DataKind::Music => "tunes",
-        DataKind::Video => "clips",
-        DataKind::Audio => "sounds",
-    }
 }
 
 /// Opens new items as the real ones are read.

@@ -33,7 +33,7 @@ pub struct Metric {
     /// What it is about, in words that end in "is right" or "is not": "how columns go together".
     #[serde(skip)]
     pub about: &'static str,
-    /// How much it counts among the numbers of its dial.
+    /// How much it counts among the numbers of its dial: 1 unless said.
     #[serde(skip, default = "one")]
     pub weight: f64,
 }
@@ -108,12 +108,6 @@ impl Metric {
     #[must_use]
     pub fn about(self, about: &'static str) -> Self {
         Self { about, ..self }
-    }
-
-    /// How much it counts among the numbers of its dial: 1 unless said.
-    #[must_use]
-    pub fn weighing(self, weight: f64) -> Self {
-        Self { weight, ..self }
     }
 
     /// Where a value of it stands: 100 for what fresh real data get, as surely as that is known; 0 for the floor. Nothing
