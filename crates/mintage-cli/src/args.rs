@@ -139,8 +139,8 @@ pub enum Verb {
     /// List the runs
     #[command(after_help = "Example: mintage ls")]
     Ls,
-    /// Show all that is known of a run or a model
-    #[command(after_help = "Example: mintage show vqvae-shop-1")]
+    /// Show all that is known of a run or a model, or which model made a file
+    #[command(after_help = "Examples:\n  mintage show vqvae-shop-1\n  mintage show new.png")]
     Show(Show),
     /// Remove runs
     #[command(after_help = "Example: mintage rm vae-shop-1")]
@@ -445,31 +445,31 @@ pub struct Sample {
     pub sound_font: Option<PathBuf>,
     /// Texts, music, sounds and clips: only tokens at least this share as probable as the most probable one
     #[arg(long, value_name = "P", allow_negative_numbers = true)]
-    pub min_p: Option<f32>,
-    /// Texts and music: how much less probable recent tokens become; 1 leaves them alone
-    #[arg(long, value_name = "R", default_value_t = 1.0, allow_negative_numbers = true)]
-    pub repetition: f32,
+    pub min_p: Option<f64>,
+    /// Texts and music: how much less probable recent tokens become; 1, which leaves them alone, without this
+    #[arg(long, value_name = "R", allow_negative_numbers = true)]
+    pub repetition: Option<f64>,
     /// Variations of this image, text, tune, sound or clip (vae, vqvae; flow of images)
     #[arg(long, value_name = "FILE", conflicts_with = "between")]
     pub like: Option<PathBuf>,
     /// The way from one image, text or tune to another (vae; flow of images); 8 steps without -n
     #[arg(long, value_names = ["FILE", "FILE"], num_args = 2)]
     pub between: Vec<PathBuf>,
-    /// How far variations go: 0 is the file itself, as the model sees it, 1 a new one
-    #[arg(long, value_name = "S", default_value_t = 0.5, requires = "like", allow_negative_numbers = true)]
-    pub strength: f32,
-    /// 1 is the model's own distribution; lower is safer and less diverse
-    #[arg(long, value_name = "T", default_value_t = 1.0, allow_negative_numbers = true)]
-    pub temperature: f32,
+    /// How far variations go: 0 is the file itself, as the model sees it, 1 a new one; 0.5 without this
+    #[arg(long, value_name = "S", requires = "like", allow_negative_numbers = true)]
+    pub strength: Option<f64>,
+    /// 1 is the model's own distribution, and what is used without this; lower is safer and less diverse
+    #[arg(long, value_name = "T", allow_negative_numbers = true)]
+    pub temperature: Option<f64>,
     /// How strongly the label steers; 1 is the plain model
     #[arg(long, value_name = "W", allow_negative_numbers = true)]
-    pub guidance: Option<f32>,
+    pub guidance: Option<f64>,
     /// Only the K most probable codes at each place (vqvae), or tokens (texts, music)
     #[arg(long, value_name = "K")]
     pub top_k: Option<usize>,
     /// Only the most probable codes (vqvae) or tokens (texts, music) up to this probability in all
     #[arg(long, value_name = "P", allow_negative_numbers = true)]
-    pub top_p: Option<f32>,
+    pub top_p: Option<f64>,
     /// Columns and rows of a grid
     #[arg(long, value_name = "COLSxROWS")]
     pub grid: Option<String>,
@@ -550,12 +550,18 @@ pub struct Score {
 
 #[derive(Args, Debug)]
 pub struct Show {
-    /// A run's name or a model's folder
-    #[arg(value_name = "MODEL", value_parser = any_name())]
+    /// A run's name or a model's folder; or a file, a folder or a database, to see which model made what is in it
+    #[arg(value_name = "MODEL|FILE", value_parser = any_name())]
     pub model: String,
     /// Print the recipe and nothing else
     #[arg(long)]
     pub recipe: bool,
+    /// Print the JSON Schema of what can be asked of the model, with its conditions and their values
+    #[arg(long, conflicts_with = "recipe")]
+    pub schema: bool,
+    /// Of a database: the table to look at (all of them without this)
+    #[arg(long, value_name = "TABLE", conflicts_with_all = ["recipe", "schema"])]
+    pub table: Option<String>,
 }
 
 #[derive(Args, Debug)]

@@ -4,7 +4,10 @@ use std::{fmt::Write, process::ExitCode};
 
 use mintage::recipe::RecipeError;
 
-use crate::text::shown;
+use crate::{
+    text::shown,
+    verbs::flags::{flag, spelled},
+};
 
 /// Ends that are not errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,6 +108,10 @@ impl CliError {
     /// The text for stderr, without a final newline.
     pub fn text(&self, color: bool) -> String {
         let (message, hint) = match self {
+            // A field of a request is a flag here.
+            Self::Library(mintage::Error::Field { field, why, hint }) => {
+                (format!("{} {}", flag(field), spelled(why)), hint.as_deref().map(spelled))
+            }
             Self::Library(error) => (error.to_string(), error.hint()),
             Self::Recipe(bad) => (bad.error.to_string(), bad.error.hint.clone()),
             Self::Words { message, hint } => (message.clone(), hint.clone()),

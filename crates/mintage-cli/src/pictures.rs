@@ -1,33 +1,10 @@
 //! Small things done with images that are already in memory.
 
-use mintage_data::{ImageShape, Images};
+use mintage_data::Images;
 
 /// The images `from..to`.
 pub fn part(images: &Images, from: usize, to: usize) -> Images {
     images.select(&(from..to).collect::<Vec<_>>())
-}
-
-/// One image with all of `images` on it, `columns` in a row, two white pixels between them.
-pub fn tiled(images: &Images, columns: usize) -> Images {
-    const GAP: usize = 2;
-    let ImageShape { channels, height, width } = images.shape;
-    let columns = columns.clamp(1, images.len().max(1));
-    let rows = images.len().div_ceil(columns);
-    let shape = ImageShape {
-        channels,
-        height: (rows * (height + GAP)).saturating_sub(GAP),
-        width: (columns * (width + GAP)).saturating_sub(GAP),
-    };
-    let mut pixels = vec![255; shape.pixels()];
-    for (i, image) in images.pixels.chunks(images.shape.pixels().max(1)).enumerate() {
-        let (top, left) = (i / columns * (height + GAP), i % columns * (width + GAP));
-        for (row, line) in image.chunks(width).enumerate() {
-            let (c, y) = (row / height, row % height);
-            let start = (c * shape.height + top + y) * shape.width + left;
-            pixels[start..start + width].copy_from_slice(line);
-        }
-    }
-    Images { shape, pixels, labels: Vec::new(), classes: Vec::new() }
 }
 
 /// Mean peak signal-to-noise ratio in decibels, over images; `None` without images.
@@ -51,21 +28,12 @@ pub fn spread(indices: &[u32], n: usize) -> Vec<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use mintage_data::ImageShape;
 
     fn gray(side: usize, values: &[u8]) -> Images {
         let shape = ImageShape { channels: 1, height: side, width: side };
         let pixels = values.iter().flat_map(|&v| vec![v; side * side]).collect();
         Images { shape, pixels, labels: Vec::new(), classes: Vec::new() }
-    }
-
-    #[test]
-    fn tiles_lie_in_rows() {
-        let one = tiled(&gray(2, &[1, 2, 3]), 2);
-        assert_eq!((one.shape.height, one.shape.width), (6, 6));
-        assert_eq!(one.pixels[0], 1);
-        assert_eq!(one.pixels[2], 255);
-        assert_eq!(one.pixels[4], 2);
-        assert_eq!(one.pixels[4 * 6], 3);
     }
 
     #[test]

@@ -40,9 +40,9 @@ pub use sink::{
     write_frame_folders, write_mp4,
 };
 pub use sink::{
-    Images, ItemTable, NewItem, Provenance, append_blobs, append_rows, atomic_write, grid_png, is_made_file,
-    png_bytes, provenance_of, real_folder, target_of, write_files, write_folder, write_grid, write_grid_rows,
-    write_text, write_through,
+    Images, ItemTable, Made, NewItem, Provenance, append_blobs, append_rows, atomic_write, grid_png,
+    is_made_file, made_by, png_bytes, provenance_of, real_folder, target_of, write_files, write_folder,
+    write_grid, write_grid_rows, write_text, write_through,
 };
 pub use source::{DataKind, SourceSpec, has_own_holdout};
 pub use split::{Split, Splits};

@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod cancel;
 pub mod device;
 pub mod layers;
 pub mod losses;

@@ -22,6 +22,11 @@ pub enum Error {
     Folder { path: PathBuf, why: String, hint: Option<String> },
     #[error("{message}")]
     Request { message: String, hint: Option<String> },
+    /// A field of a request cannot be met; `why` goes on from its name: "must be 0 or more".
+    #[error("`{field}` {why}")]
+    Field { field: &'static str, why: String, hint: Option<String> },
+    #[error("cancelled")]
+    Cancelled,
     #[error("training stopped at step {step}: {what} (checkpoint of step {kept} is kept)")]
     Diverged { step: u64, what: String, kept: u64 },
 }
@@ -43,10 +48,15 @@ impl Error {
         Self::Request { message: message.into(), hint: None }
     }
 
+    /// A field of a request cannot be met: `why` goes on from its name.
+    pub fn field(field: &'static str, why: impl Into<String>) -> Self {
+        Self::Field { field, why: why.into(), hint: None }
+    }
+
     /// Adds what to do about it.
     #[must_use]
     pub fn with_hint(mut self, text: impl Into<String>) -> Self {
-        if let Self::Folder { hint, .. } | Self::Request { hint, .. } = &mut self {
+        if let Self::Folder { hint, .. } | Self::Request { hint, .. } | Self::Field { hint, .. } = &mut self {
             *hint = Some(text.into());
         }
         self
@@ -65,7 +75,7 @@ impl Error {
         match self {
             Self::Data(error) => error.hint(),
             Self::Recipe(error) => error.hint.clone(),
-            Self::Folder { hint, .. } | Self::Request { hint, .. } => hint.clone(),
+            Self::Folder { hint, .. } | Self::Request { hint, .. } | Self::Field { hint, .. } => hint.clone(),
             Self::Io { source, .. } | Self::Weights(WeightsError::Io { source, .. }) => io_hint(source),
             Self::Weights(WeightsError::Format { .. }) => {
                 Some("the file is damaged: put back a copy of it, or train again".to_owned())
@@ -73,7 +83,7 @@ impl Error {
             Self::Weights(WeightsError::Missing(_) | WeightsError::Shape { .. }) => {
                 Some("the model or its data have changed since the weights were made".to_owned())
             }
-            Self::Device(_) => None,
+            Self::Device(_) | Self::Cancelled => None,
             Self::Diverged { .. } => Some(
                 "try a lower learning rate (-s model.lr=…, half of the present one), or a larger batch; \
                  --resume continues from the checkpoint"

@@ -37,6 +37,7 @@ pub mod error;
 pub mod evaluate;
 pub mod events;
 mod folder;
+pub mod generate;
 pub mod meaning;
 pub mod model;
 pub mod models;

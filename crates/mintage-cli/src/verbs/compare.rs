@@ -5,14 +5,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use mintage::{AnyData, ImageRequest, Run, VideoRequest};
+use mintage::{AnyData, Event, ImageRequest, Run, VideoRequest};
 use mintage_data::{
     Clips, Images, Provenance, gif_bytes, grid_film, names::path_of, target_of, write_grid_rows,
     write_through,
 };
 use serde_json::{Value, json};
 
-use super::{exports, places::make_parent, sample::draw};
+use super::exports;
 use crate::{
     args::Compare,
     comparison::{
@@ -207,7 +207,7 @@ const REAL: &str = "real (held out)";
 
 /// Real items, and samples of every model from the same seed, one block each.
 fn grid(path: &Path, members: &[Member], args: &Compare, context: &mut Context) -> Result<(), CliError> {
-    make_parent(path)?;
+    mintage::generate::make_parent(path)?;
     if members.iter().all(|member| {
         member.config.pointer("/info/kind").is_some_and(|kind| kind == "video" || kind == "clip")
     }) {
@@ -219,7 +219,12 @@ fn grid(path: &Path, members: &[Member], args: &Compare, context: &mut Context) 
     let mut made_by = Vec::new();
     for member in members {
         let model = context.load(&member.dir.display().to_string())?;
-        let images = draw(&model, &request, context)?;
+        let ui = &mut context.ui;
+        let images = model.sample(&request, &mut |done, total| {
+            ui.event(&Event::Work { what: "sampling".to_owned(), done, total });
+        });
+        context.ui.clear();
+        let images = images?;
         made_by.push(model.provenance(request.seed, Value::Null));
         if let Some((name, first)) = blocks.first()
             && first.shape != images.shape

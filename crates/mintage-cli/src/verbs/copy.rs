@@ -8,6 +8,7 @@ use std::{
 use mintage::{
     AnyData, Event, Model, Recipe, Run, StopReason,
     copy::{CopyReport, check, draw},
+    generate::{Output, Samples, Sink},
     train::{Control, resolve, train},
 };
 use mintage_data::{
@@ -17,16 +18,13 @@ use mintage_data::{
 };
 use serde_json::json;
 
-use super::{
-    sample_table::write_rows,
-    train::{checked_name, lay_over},
-};
+use super::train::{checked_name, lay_over};
 use crate::{
     args::{Copy, Train},
     context::{Context, clock},
     failure::{CliError, CliResult, Outcome},
     interrupt,
-    text::{count, shell},
+    text::shell,
 };
 
 /// Pages of ours have this near their beginning.
@@ -74,11 +72,15 @@ pub fn run(args: &Copy, context: &mut Context) -> CliResult {
         tell(&report, &outcome, &page, context)?;
         return Ok(Outcome::No);
     }
-    let into = args.into.as_deref().or(recipe.data.table.as_deref());
-    let options = json!({ "copy": true, "safe": args.safe });
-    let written =
-        write_rows(&model, &rows, &args.target, into, args.if_exists.into(), seed, options, context)?;
-    let place = format!("{} in {}", count(written.rows, "new row"), written.place);
+    let output = Output {
+        table: args.into.clone().or_else(|| recipe.data.table.clone()),
+        if_exists: args.if_exists.into(),
+        ..Output::to(&args.target)
+    };
+    let provenance = model.provenance(seed, json!({ "copy": true, "safe": args.safe }));
+    let sink = Sink::open(&output, &model, &context.settings.pg)?;
+    let written = sink.write_samples(&Samples::Table(rows), &provenance, false)?;
+    let place = format!("{} in {}", written.what, written.place);
     let outcome = match report.passed() {
         true => format!("{place}."),
         false => format!("{place}, written all the same since --safe was not asked for. {failures}."),

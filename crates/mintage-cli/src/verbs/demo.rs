@@ -8,19 +8,20 @@ use std::{
 };
 
 use mintage::{
-    AnyData, Family, ImageRequest, Model, MusicRequest, Recipe, Run, SamplingParams, Size, StopReason,
-    TableRequest, TextRequest, evaluate::evaluate, recipe::parse_duration, sample::image::ImageParts,
+    AnyData, Family, Model, Recipe, Run, Size, StopReason,
+    evaluate::evaluate,
+    generate::{Output, Request, Samples, played},
+    recipe::parse_duration,
+    sample::image::ImageParts,
 };
-use mintage_data::{IfExists, ImageSet, Images, append_blobs, append_rows, write_grid_rows};
+use mintage_data::{
+    IfExists, ImageSet, Images,
+    table::encoder::{Allow, Where},
+    write_grid_rows,
+};
 use serde_json::json;
 
-use super::{
-    judging::options,
-    sample_music::write_sound,
-    sample_table::{draw_rows, write_rows},
-    sample_text::{draw as draw_texts, write_rows as write_rows_of_texts},
-    train::learn,
-};
+use super::{judging::options, sample::mint, train::learn};
 use crate::{
     args::Demo,
     context::{Context, clock},
@@ -135,10 +136,8 @@ fn extend_rows(args: &Demo, places: &Places, context: &mut Context) -> Result<Op
         return Ok(None);
     }
     let model = Model::load(&places.rows, &context.settings.device)?;
-    let request = TableRequest { n: NEW_ROWS, seed: recipe.train.seed, ..TableRequest::default() };
-    let new = draw_rows(&model, &request, context)?;
-    let target = places.database.display().to_string();
-    write_rows(&model, &new, &target, Some(ROWS), IfExists::Append, request.seed, json!({}), context)?;
+    let request = Request { n: Some(NEW_ROWS), seed: recipe.train.seed, ..Request::default() };
+    mint(&model, &request, &into(places, ROWS), context)?;
     judge(&model, &data, context).map(Some)
 }
 
@@ -175,26 +174,17 @@ fn extend_texts(args: &Demo, places: &Places, context: &mut Context) -> Result<O
     let classes = model.sequences()?.info.classes.clone();
     let mut shown = None;
     for label in &classes {
-        let request = TextRequest {
-            n: NEW_TEXTS / classes.len().max(1),
-            label: Some(label.clone()),
-            length: Some(300),
-            choice: SamplingParams { temperature: 0.8, ..SamplingParams::default() },
+        let request = Request {
+            n: Some((NEW_TEXTS / classes.len().max(1)).max(1)),
             seed: context.settings.seed_or_default(),
-            ..TextRequest::default()
+            conditions: vec![Where { column: TEXTS_LABEL.to_owned(), allow: Allow::Value(label.clone()) }],
+            length: Some(300),
+            temperature: Some(0.8),
+            ..Request::default()
         };
-        let texts = draw_texts(&model, &request, context)?;
-        let target = places.database.display().to_string();
-        let provenance = model.provenance(request.seed, json!({ "where": label, "temperature": 0.8 }));
-        write_rows_of_texts(
-            &texts,
-            ("text", Some((TEXTS_LABEL, label))),
-            (&target, Some(TEXTS)),
-            IfExists::Append,
-            &provenance,
-            context,
-        )?;
-        shown = shown.or(texts.into_iter().find(|text| !text.trim().is_empty()));
+        let (samples, _) = mint(&model, &request, &into(places, TEXTS), context)?;
+        let Samples::Text(texts) = samples else { continue };
+        shown = shown.or(texts.items.into_iter().find(|text| !text.trim().is_empty()));
     }
     Ok(Some(shown.unwrap_or_default()))
 }
@@ -204,15 +194,24 @@ fn extend_tunes(args: &Demo, places: &Places, context: &mut Context) -> Result<b
     let what = (TUNES, "tune", None);
     let Some(model) = learn_documents(args, places, what, &places.tunes, context)? else { return Ok(false) };
     let seed = context.settings.seed_or_default();
-    let request = MusicRequest { n: NEW_TUNES, bars: Some(TUNE_BARS), seed, ..MusicRequest::default() };
-    let tunes = model.sample_tunes(&request, &mut |_, _| {})?;
-    let provenance = model.provenance(seed, json!({ "bars": TUNE_BARS }));
-    let row = |i: usize| Ok((tunes[i].to_midi(&provenance.to_json()), None));
-    append_blobs(&places.database, TUNES, "tune", None, tunes.len(), &row, &provenance)?;
-    if let Some(tune) = tunes.iter().find(|tune| !tune.is_empty()) {
-        write_sound(tune, &places.sound, None, &provenance.to_json())?;
+    let request = Request { n: Some(NEW_TUNES), seed, length: Some(TUNE_BARS), ..Request::default() };
+    let (samples, _) = mint(&model, &request, &into(places, TUNES), context)?;
+    if let Samples::Music(tunes) = samples
+        && let Some(tune) = tunes.items.iter().find(|tune| !tune.is_empty())
+    {
+        let bytes = played(tune, None, &model.generate(&request)?.provenance().to_json())?;
+        mintage_data::write_through(&places.sound, &bytes).map_err(CliError::io(&places.sound))?;
     }
     Ok(true)
+}
+
+/// A table of the demo's database, which new data are added to.
+fn into(places: &Places, table: &str) -> Output {
+    Output {
+        table: Some(table.to_owned()),
+        if_exists: IfExists::Append,
+        ..Output::to(places.database.display().to_string())
+    }
 }
 
 /// Where things go; an earlier demo in the same folder is an error, or removed with `--force`.
@@ -275,17 +274,22 @@ fn make_new(
     let classes = &codec.classes;
     let per_class = (NEW_IMAGES / classes.len().max(1)).max(1);
     let mut all = Images { shape: codec.shape, pixels: vec![], labels: vec![], classes: classes.clone() };
+    let mut rows = 0;
     for (index, class) in classes.iter().enumerate() {
-        // A seed of its own, so that the classes are not variations of the same noise.
-        let seed = seed.wrapping_add(index as u64);
-        let request =
-            ImageRequest { n: per_class, label: Some(class.clone()), seed, ..ImageRequest::default() };
-        let images = super::sample::draw(model, &request, context)?;
+        let request = Request {
+            n: Some(per_class),
+            // A seed of its own, so that the classes are not variations of the same noise.
+            seed: seed.wrapping_add(index as u64),
+            conditions: vec![Where { column: LABEL.to_owned(), allow: Allow::Value(class.clone()) }],
+            ..Request::default()
+        };
+        let (samples, written) = mint(model, &request, &into(places, TABLE), context)?;
+        let Samples::Image(images) = samples else { continue };
         all.pixels.extend(images.pixels);
         all.labels.extend(images.labels);
+        rows += written.n;
     }
     let provenance = model.provenance(seed, json!({}));
-    let rows = append_rows(&places.database, TABLE, COLUMN, Some(LABEL), &all, &provenance)?;
     let by_rows = |images: &Images, n: usize| {
         let order: Vec<usize> = (0..n).flat_map(|row| (0..classes.len()).map(move |c| c * n + row)).collect();
         images.select(&order)

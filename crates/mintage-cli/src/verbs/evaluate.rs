@@ -12,7 +12,6 @@ use serde_json::{Value, json};
 use super::{
     evaluate_new,
     judging::{options, with_one_bar},
-    places::make_parent,
 };
 use crate::{
     args::Evaluate,
@@ -52,7 +51,7 @@ fn shown(
     report.save(dir)?;
     let page = dir.join("report.html");
     if let Some(path) = &args.html {
-        make_parent(path)?;
+        mintage::generate::make_parent(path)?;
         let html = fs::read(&page).map_err(CliError::io(&page))?;
         mintage_data::write_through(path, &html).map_err(CliError::io(path))?;
     }

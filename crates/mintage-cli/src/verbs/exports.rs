@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use super::places::make_parent;
 use crate::{
     args::Exports,
     comparison::{Comparison, drawing, page, tables},
@@ -32,7 +31,7 @@ pub fn write(
     context: &Context,
 ) -> Result<(), CliError> {
     let save = |path: &Path, text: String| {
-        make_parent(path)?;
+        mintage::generate::make_parent(path)?;
         mintage_data::write_through(path, text.as_bytes()).map_err(CliError::io(path))?;
         context.ui.field("made", &shell(path));
         Ok::<_, CliError>(())

@@ -2,7 +2,6 @@
 
 pub mod compare;
 pub mod completions;
-mod conditioning;
 pub mod copy;
 pub mod demo;
 pub mod doctor;
@@ -17,15 +16,9 @@ mod judging;
 pub mod ls;
 pub mod man;
 pub mod models;
-mod places;
 pub mod reconstruct;
 pub mod rm;
 pub mod sample;
-mod sample_audio;
-mod sample_music;
-pub mod sample_table;
-mod sample_text;
-mod sample_video;
 pub mod score;
 pub mod show;
 pub mod sweep;

@@ -1,270 +1,294 @@
-//! `mintage sample`: new data from a model, to a picture, a folder, a database or stdout.
+//! `mintage sample`: flags become a request and an output; the library checks them, draws and writes.
 
-use std::{io::IsTerminal, path::PathBuf};
+use std::io::IsTerminal;
 
-use mintage::{DataInfo, Event, ImageRequest, Model, models::ImageInfo};
-use mintage_data::{
-    Images, Provenance, names::path_of, png_bytes, sequence::Modality, target_of, write_folder, write_grid,
-    write_through,
+use mintage::{
+    Event, Model,
+    data::{DataKind, IfExists, table::TextKind},
+    generate::{Encoding, Generation, Item, Output, Place, Progress, Request, Rows, Samples, Sink, Written},
 };
+use mintage_data::table::encoder::Where;
 use serde_json::json;
 
-use super::{
-    conditioning::vary_or_interpolate,
-    flags::{self, Kind},
-    places::{
-        Place, grid, in_samples, is_database, is_folder, make_parent, may_write, place, report_rows,
-        stands_beside, suffix,
-    },
-    reconstruct::decode,
-};
 use crate::{
     args::Sample,
-    context::{Context, is_server},
+    context::Context,
     failure::{CliError, CliResult, Outcome},
-    pictures::tiled,
-    text::{count, shell},
+    text::{shell, visible},
+    ui::{Ui, stdout_failure, to_stdout},
 };
 
-/// Most bytes of images made at once.
-const MAX_BYTES: usize = 4 << 30;
-const DEFAULT_N: usize = 64;
-/// Images on the way between two.
-const DEFAULT_WAY: usize = 8;
-
-/// Where the samples go.
-#[derive(Debug, PartialEq)]
-enum Target {
-    Png(PathBuf),
-    Stdout,
-    Folder(PathBuf),
-    /// A SQLite file or an address.
-    Database(String),
-}
+/// Between texts on stdout.
+const BETWEEN_TEXTS: &str = "\n\n――――――――\n\n";
 
 pub fn run(args: &Sample, context: &mut Context) -> CliResult {
-    check(args)?;
     let model = context.load(&args.model)?;
-    let done = match &model.config.info {
-        DataInfo::Image(info) => images(args, &model, info, context),
-        DataInfo::Table(_) => super::sample_table::run(args, &model, context),
-        DataInfo::Sequence(info) => match info.modality {
-            Modality::Text => super::sample_text::run(args, &model, context),
-            Modality::Music => super::sample_music::run(args, &model, context),
-        },
-        DataInfo::Audio(_) => super::sample_audio::run(args, &model, context),
-        DataInfo::Video(_) => super::sample_video::run(args, &model, context),
-    }?;
+    let seed = context.settings.seed_or_fresh();
+    let (mut request, mut output) = (request(args, seed)?, output(args));
+    if let Some((columns, rows)) = output.grid()? {
+        request.n = request.n.or(Some(columns * rows));
+    }
+    if output.out.is_empty() {
+        output.out = match Sink::own_place(&model, seed)? {
+            Some(path) => path.display().to_string(),
+            None => "-".to_owned(),
+        };
+    }
+    if output.out == "-" {
+        print(&model, &request, &output, context)?;
+    } else {
+        // What the place has against it is heard before a request is read, and both before time is spent.
+        request.check(&model)?;
+        let pg = context.settings.pg.clone();
+        let sink = Sink::open(&output, &model, &pg)?;
+        let mut generation = generation(&model, &request, context)?;
+        let (provenance, samples) = (generation.provenance(), samples_for_json(&mut generation, context)?);
+        let written = match &samples {
+            Some(samples) => sink.write_samples(samples, &provenance, request.between.is_some())?,
+            None => sink.write(&mut generation, &mut progress(&mut context.ui))?,
+        };
+        context.ui.clear();
+        tell(&written, context);
+        let mut value = json!({
+            "n": written.n, "place": written.place.to_string(), "seed": seed,
+            "provenance": (!output.no_provenance).then_some(&provenance),
+        });
+        if let Some(Samples::Text(texts)) = samples {
+            value["texts"] = json!(texts.items);
+        }
+        context.ui.out_json(&value)?;
+    }
     context.tell_seed();
-    Ok(done)
+    Ok(Outcome::Done)
 }
 
-fn images(args: &Sample, model: &Model, info: &ImageInfo, context: &mut Context) -> CliResult {
-    flags::check(args, Kind::Image)?;
-    // Everything that can be wrong with the arguments is found before time is spent.
-    let target = args.out.as_deref().map(target).transpose()?;
-    let grid = args.grid.as_deref().map(grid).transpose()?;
-    let default_n = if args.between.is_empty() { DEFAULT_N } else { DEFAULT_WAY };
-    let n = args.n.or(grid.map(|(columns, rows)| columns * rows)).unwrap_or(default_n);
-    let seed = context.settings.seed_or_fresh();
-    let target =
-        target.map_or_else(|| in_samples(model, &format!("seed-{seed}.png")).map(Target::Png), Ok)?;
-    match &target {
-        Target::Png(path) => may_write(path, args.if_exists)?,
-        Target::Folder(path) => stands_beside(path, args.if_exists)?,
-        Target::Database(_) | Target::Stdout => {}
-    }
-    let place = match &target {
-        Target::Database(target) => {
-            let labelled = !model.images()?.codec.classes.is_empty();
-            if args.label_column.is_some() && !labelled {
-                return Err(CliError::new(
-                    "this model was trained without labels",
-                    "leave out --label-column",
-                ));
-            }
-            Some(place(target, args, model, labelled, context)?)
-        }
-        _ => None,
+/// Draws what is asked for and writes it, with progress: for verbs that make data beside other work.
+pub fn mint(
+    model: &Model,
+    request: &Request,
+    output: &Output,
+    context: &mut Context,
+) -> Result<(Samples, Written), CliError> {
+    let pg = context.settings.pg.clone();
+    let sink = Sink::open(output, model, &pg)?;
+    let mut generation = model.generate(request)?;
+    let samples = generation.all(&mut progress(&mut context.ui));
+    context.ui.clear();
+    let samples = samples?;
+    let written = sink.write_samples(&samples, &generation.provenance(), request.between.is_some())?;
+    Ok((samples, written))
+}
+
+/// Says what was written, and where.
+pub fn tell(written: &Written, context: &Context) {
+    let place = match &written.place {
+        Place::Path(path) => shell(path),
+        Place::Rows(words) => words.clone(),
     };
-    if n.saturating_mul(info.shape.pixels()) > MAX_BYTES {
-        return Err(CliError::new(
-            format!("{} at once do not fit in memory", count(n, "image")),
-            "make them in parts, each with another --seed",
-        ));
+    context.ui.field("made", &format!("{} in {place}", written.what));
+    written.notes.iter().for_each(|note| context.ui.field("", note));
+}
+
+/// Draws progress.
+pub fn progress(ui: &mut Ui) -> impl FnMut(Progress) {
+    |progress| {
+        if let Progress::Work { done, total } = progress {
+            ui.event(&Event::Work { what: "sampling".to_owned(), done, total });
+        }
     }
-    let request = ImageRequest {
-        n,
-        label: label(&args.condition, model)?,
-        conditioning: vary_or_interpolate(args, |path| Ok(decode(&[path.to_owned()], model)?.pixels))?,
+}
+
+/// The request that the flags are.
+fn request(args: &Sample, seed: u64) -> Result<Request, CliError> {
+    let file = |path: &std::path::PathBuf| Item::File(path.clone());
+    let rows = |source: &String| Rows::File(source.clone());
+    Ok(Request {
+        n: args.n,
         seed,
+        conditions: args.condition.iter().map(|text| Where::parse(text)).collect::<Result<_, _>>()?,
+        given: args.given.as_ref().map(rows),
+        fill: args.fill.as_ref().map(rows),
+        prompt: args.prompt.clone(),
+        continued: args.continued.as_ref().map(file),
+        like: args.like.as_ref().map(file),
+        strength: args.strength,
+        between: match &args.between[..] {
+            [from, to] => Some([file(from), file(to)]),
+            _ => None,
+        },
+        length: args.length,
+        frames: args.frames,
+        seconds: args.seconds,
+        endless: args.endless,
+        stop: args.stop.clone(),
+        pattern: args.pattern.clone(),
+        json_shape: args.json_shape.clone(),
+        key: args.key.clone(),
+        metre: args.metre.clone(),
+        range: args.range.clone(),
         temperature: args.temperature,
         guidance: args.guidance,
         top_k: args.top_k,
         top_p: args.top_p,
-    };
-    let images = draw(model, &request, context)?;
-    let options = json!({
-        "where": request.label,
-        "like": args.like,
-        "between": args.between,
-        "temperature": request.temperature,
-        "guidance": request.guidance,
-        "top_k": request.top_k,
-        "top_p": request.top_p,
-    });
-    let provenance = model.provenance(seed, options);
-    let square = if args.between.is_empty() { (n as f64).sqrt().ceil() as usize } else { n };
-    let columns = grid.map_or(square, |(columns, _)| columns);
-    write(&target, place.as_ref(), &images, columns, &provenance, context)
+        min_p: args.min_p,
+        repetition: args.repetition,
+    })
 }
 
-/// Samples, with progress.
-pub fn draw(model: &Model, request: &ImageRequest, context: &mut Context) -> Result<Images, CliError> {
-    let ui = &mut context.ui;
-    let images = model.sample(request, &mut |done, total| {
-        ui.event(&Event::Work { what: "sampling".to_owned(), done, total });
-    });
-    context.ui.clear();
-    Ok(images?)
-}
-
-fn check(args: &Sample) -> Result<(), CliError> {
-    if args.n == Some(0) {
-        return Err(CliError::message("-n must be at least 1"));
-    }
-    if !(args.temperature.is_finite() && args.temperature >= 0.0) {
-        return Err(CliError::new("--temperature must be 0 or more", "1 is the model's own distribution"));
-    }
-    if args.guidance.is_some_and(|w| !w.is_finite() || w < 0.0) {
-        return Err(CliError::new(
-            "--guidance must be 0 or more",
-            "1 is the plain model, 2 or 3 steer more strongly",
-        ));
-    }
-    if !(0.0..=1.0).contains(&args.strength) {
-        return Err(CliError::new(
-            "--strength must lie between 0 and 1",
-            "0 is the image itself, 1 a new one",
-        ));
-    }
-    if args.top_k == Some(0) {
-        return Err(CliError::message("--top-k must be at least 1"));
-    }
-    if args.top_p.is_some_and(|p| !(p > 0.0 && p <= 1.0)) {
-        return Err(CliError::message("--top-p must lie between 0 and 1"));
-    }
-    Ok(())
-}
-
-/// What the suffix of OUT says.
-fn target(out: &str) -> Result<Target, CliError> {
-    if out == "-" {
-        return match std::io::stdout().is_terminal() {
-            true => {
-                Err(CliError::new("a PNG would only confuse the terminal", "send it on: … -o - > new.png"))
-            }
-            false => Ok(Target::Stdout),
-        };
-    }
-    let path = path_of(out).into_owned();
-    match suffix(&path).as_str() {
-        _ if is_folder(out) => Ok(Target::Folder(path)),
-        _ if is_database(out) => Ok(Target::Database(out.to_owned())),
-        "png" => Ok(Target::Png(path)),
-        _ if is_server(out) => Err(CliError::new(
-            format!("{out}: of servers only PostgreSQL is written to"),
-            "give an address that begins with postgres://, or a file that ends in .db",
-        )),
-        _ => Err(CliError::new(
-            format!("{out}: does not say what to write"),
-            "end it with .png for a picture, / for a folder, .db for rows of a database, or give a postgres:// address; - \
-             is stdout",
-        )),
+/// The output that the flags are.
+fn output(args: &Sample) -> Output {
+    Output {
+        out: args.out.clone().unwrap_or_default(),
+        if_exists: IfExists::from(args.if_exists),
+        table: args.table.clone(),
+        column: args.column.clone(),
+        label_column: args.label_column.clone(),
+        encoding: args.encoding.clone(),
+        delimiter: args.delimiter.clone(),
+        no_provenance: args.no_provenance,
+        grid: args.grid.clone(),
+        bits: args.bits,
+        sound_font: args.sound_font.clone(),
     }
 }
 
-/// The class that `--where` asks for: `label=VALUE`, or `COLUMN=VALUE` with the column of the labels.
-fn label(conditions: &[String], model: &Model) -> Result<Option<String>, CliError> {
-    let [condition] = conditions else {
-        return match conditions.is_empty() {
-            true => Ok(None),
-            false => Err(CliError::new(
-                "only one --where can be met at a time",
-                "this model knows one label an image",
-            )),
-        };
-    };
-    let Some((column, value)) = condition.split_once('=') else {
-        return Err(CliError::new(
-            format!("`{condition}` is no condition"),
-            "write it like --where label=coat",
-        ));
-    };
-    let known = model.config.source.label.as_deref();
-    let column = column.trim();
-    // A model without labels says so itself.
-    if column != "label" && known != Some(column) && !model.images()?.codec.classes.is_empty() {
-        let known = known.unwrap_or("label");
-        return Err(CliError::new(
-            format!("this model is not conditioned on `{column}`"),
-            format!("it knows `{known}`: --where {known}=VALUE"),
-        ));
-    }
-    Ok(Some(value.trim().to_owned()))
-}
-
-fn write(
-    target: &Target,
-    place: Option<&Place>,
-    images: &Images,
-    columns: usize,
-    provenance: &Provenance,
+/// A request that the model has accepted, after what there is to know of it.
+fn generation<'a>(
+    model: &'a Model,
+    request: &Request,
     context: &mut Context,
-) -> CliResult {
-    let what = count(images.len(), "image");
-    match (target, place) {
-        (Target::Stdout, _) => {
-            let bytes = match images.len() {
-                1 => png_bytes(images, 0, Some(provenance))?,
-                _ => png_bytes(&tiled(images, columns), 0, Some(provenance))?,
-            };
-            context.ui.out_bytes(&bytes)?;
-        }
-        (Target::Png(path), _) => {
-            make_parent(path)?;
-            if images.len() == 1 {
-                let bytes = png_bytes(images, 0, Some(provenance))?;
-                write_through(path, &bytes).map_err(CliError::io(path))?;
-            } else {
-                let path = &target_of(path).map_err(CliError::io(path))?;
-                write_grid(path, images, columns, Some(provenance))?;
-            }
-            context.ui.field("made", &format!("{} ({what})", shell(path)));
-        }
-        (Target::Folder(dir), _) => {
-            write_folder(dir, images, provenance)?;
-            context.ui.field("made", &format!("{what} in {}", shell(dir)));
-        }
-        (Target::Database(_), Some(place)) => {
-            let rows = place.items(context).append_images(images, provenance)?;
-            report_rows(rows, place, context);
-        }
-        (Target::Database(_), None) => return Err(CliError::message("no table was chosen")),
-    }
-    Ok(Outcome::Done)
+) -> Result<Generation<'a>, CliError> {
+    let generation = model.generate(request)?;
+    generation.notes().iter().for_each(|note| context.ui.warn(note));
+    Ok(generation)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_suffix_decides() {
-        assert_eq!(target("a/new.PNG").ok(), Some(Target::Png("a/new.PNG".into())));
-        assert_eq!(target("out/").ok(), Some(Target::Folder("out/".into())));
-        assert_eq!(target("shop.sqlite3").ok(), Some(Target::Database("shop.sqlite3".into())));
-        assert!(target("new").is_err() && target("new.jpg").is_err() && target("mysql://x/y").is_err());
-        assert_eq!(target("postgres://x/y").ok(), Some(Target::Database("postgres://x/y".into())));
+/// Texts stand in the JSON as well: those are drawn before they are written.
+fn samples_for_json(generation: &mut Generation, context: &mut Context) -> Result<Option<Samples>, CliError> {
+    if generation.model().kind() != DataKind::Text {
+        return Ok(None);
     }
+    let asked = generation.total();
+    let samples = generation.all(&mut progress(&mut context.ui));
+    context.ui.clear();
+    let samples = samples?;
+    warn_of_missing(asked, samples.len(), context);
+    Ok(Some(samples))
+}
+
+/// Says how many texts came to no match.
+fn warn_of_missing(asked: usize, made: usize, context: &mut Context) {
+    if made < asked {
+        let missing = crate::text::count(asked - made, "text");
+        context.ui.warn(&format!("{missing} came to no match before the end and were left out"));
+    }
+}
+
+/// To stdout: rows and texts as they are drawn, anything else as one file.
+fn print(model: &Model, request: &Request, output: &Output, context: &mut Context) -> Result<(), CliError> {
+    request.check(model)?;
+    let encoding = match model.kind() {
+        DataKind::Table => return print_rows(model, request, output, context),
+        DataKind::Text => return print_texts(model, request, output, context),
+        DataKind::Image => Encoding::Png,
+        DataKind::Music => Encoding::Midi,
+        DataKind::Audio => Encoding::Wav,
+        DataKind::Video => Encoding::Gif,
+    };
+    if std::io::stdout().is_terminal() {
+        return Err(CliError::new(
+            format!("{} would only confuse the terminal", encoding.media_type()),
+            "send it on: … -o - > new",
+        ));
+    }
+    let mut generation = generation(model, request, context)?;
+    let samples = generation.all(&mut progress(&mut context.ui));
+    context.ui.clear();
+    let bytes = samples?.encode(encoding, output, &generation.provenance())?;
+    context.ui.out_bytes(&bytes)
+}
+
+/// Prints rows while they are drawn.
+fn print_rows(
+    model: &Model,
+    request: &Request,
+    output: &Output,
+    context: &mut Context,
+) -> Result<(), CliError> {
+    let kind = if context.ui.prints_json() { TextKind::JsonLines } else { TextKind::Csv };
+    let on_terminal = std::io::stdout().is_terminal();
+    let mut failed = None;
+    let mut out = |text: &[u8]| {
+        let done = match on_terminal {
+            // Without what a terminal would obey.
+            true => to_stdout(visible(&String::from_utf8_lossy(text)).as_bytes()),
+            false => to_stdout(text),
+        };
+        done.map_err(|error| {
+            let kind = error.kind();
+            failed = Some(error);
+            kind.into()
+        })
+    };
+    let mut generation = generation(model, request, context)?;
+    let sent = Sink::stream_rows(&mut generation, kind, output, &mut out, &mut |_| {});
+    match failed {
+        Some(error) => Err(stdout_failure(error)),
+        None => Ok(sent.map(drop)?),
+    }
+}
+
+/// Prints texts: a single one while it is written, unless it is not certain that it will be one.
+fn print_texts(
+    model: &Model,
+    request: &Request,
+    output: &Output,
+    context: &mut Context,
+) -> Result<(), CliError> {
+    let pg = context.settings.pg.clone();
+    // Refuses what has no meaning for texts.
+    Sink::open(
+        &Output { out: "texts.txt".to_owned(), if_exists: IfExists::Replace, ..output.clone() },
+        model,
+        &pg,
+    )?;
+    let mut generation = generation(model, request, context)?;
+    let is_shaped = request.pattern.is_some() || request.json_shape.is_some();
+    if generation.total() == 1 && !is_shaped && !context.ui.wants_json() {
+        return print_text_live(generation, context);
+    }
+    let asked = generation.total();
+    let samples = generation.all(&mut progress(&mut context.ui));
+    context.ui.clear();
+    let Samples::Text(texts) = samples? else { return Ok(()) };
+    warn_of_missing(asked, texts.items.len(), context);
+    if context.ui.wants_json() {
+        let value = json!({ "texts": texts.items, "provenance": generation.provenance() });
+        context.ui.out_json(&value)?;
+    }
+    if context.ui.prints_json() {
+        return Ok(());
+    }
+    context.ui.out(&(texts.items.join(BETWEEN_TEXTS) + "\n"))
+}
+
+/// Prints one text while it is written; a reader who has gone ends it.
+fn print_text_live(generation: Generation, context: &mut Context) -> Result<(), CliError> {
+    let gone = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let mut generation = generation.cancelled_by(gone.clone());
+    let (ui, mut failed) = (&mut context.ui, None);
+    let drawn = generation.all(&mut |progress| {
+        if let Progress::Text { new, .. } = progress
+            && failed.is_none()
+            && let Err(error) = ui.out(new)
+        {
+            gone.store(true, std::sync::atomic::Ordering::Relaxed);
+            failed = Some(error);
+        }
+    });
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    drawn?;
+    context.ui.out("\n")
 }

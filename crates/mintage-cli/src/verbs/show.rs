@@ -1,8 +1,15 @@
-//! `mintage show`: all that is known of a run or a model, without loading its weights.
+//! `mintage show`: all that is known of a run or a model, without loading its weights; which model made a file or rows.
 
 use std::{fs, path::Path};
 
-use mintage::{Run, curve::Curve, model::ModelConfig, run::RunInfo};
+use mintage::{
+    Run,
+    curve::Curve,
+    generate::{Made, made_by, schema},
+    model::ModelConfig,
+    run::RunInfo,
+};
+use mintage_data::{SourceSpec, is_postgres, names::path_of};
 use serde_json::{Value, json};
 
 use crate::{
@@ -14,7 +21,15 @@ use crate::{
 };
 
 pub fn run(args: &Show, context: &mut Context) -> CliResult {
+    if is_data(&args.model, context) {
+        return made(args, context);
+    }
     let dir = context.model_dir(&args.model)?;
+    if args.schema {
+        let model = context.load(&args.model)?;
+        context.ui.out(&format!("{:#}\n", schema(&model)?))?;
+        return Ok(Outcome::Done);
+    }
     if args.recipe {
         let path = dir.join("recipe.toml");
         let text = mintage_data::read_text(&path, report_view::MAX_BYTES)?;
@@ -54,6 +69,52 @@ pub fn run(args: &Show, context: &mut Context) -> CliResult {
     }
     context.ui.out(&text)?;
     Ok(Outcome::Done)
+}
+
+/// Whether a name is that of data: an address, a file, or a folder that neither is a model nor a sweep.
+fn is_data(name: &str, context: &Context) -> bool {
+    let path = &*path_of(name);
+    is_postgres(name)
+        || path.is_file()
+        || path.is_dir() && context.model_dir(name).is_err() && holds_made(path)
+}
+
+/// Whether a folder has a list of what was made.
+fn holds_made(dir: &Path) -> bool {
+    dir.join("mintage.jsonl").is_file()
+}
+
+/// Which models made what is in a file, a folder or a database.
+fn made(args: &Show, context: &mut Context) -> CliResult {
+    let spec = SourceSpec {
+        source: args.model.clone(),
+        table: args.table.clone(),
+        pg: context.settings.pg.clone(),
+        ..SourceSpec::default()
+    };
+    let all = made_by(&spec)?;
+    if context.ui.wants_json() {
+        let one = |made: &Made| json!({ "place": made.place, "n": made.n, "made_by": made.provenance });
+        context.ui.out_json(&json!({ "made": all.iter().map(one).collect::<Vec<_>>() }))?;
+        return Ok(if all.is_empty() { Outcome::No } else { Outcome::Done });
+    }
+    let mut text = String::new();
+    let mut line = |title: &str, value: String| text.push_str(&format!("{title:<9}{value}\n"));
+    for Made { place, n, provenance } in &all {
+        let items = if *n == 1 { "1 item".to_owned() } else { format!("{} items", thousands(*n as usize)) };
+        line("made", format!("{items}, {place}"));
+        line("by", format!("{}, a {} (weights {})", provenance.model, provenance.family, provenance.weights));
+        line("seed", provenance.seed.to_string());
+        if provenance.options.as_object().is_some_and(|options| !options.is_empty()) {
+            line("asked", provenance.options.to_string());
+        }
+        line("program", format!("mintage {}", provenance.version));
+    }
+    if all.is_empty() {
+        text = format!("nothing says that mintage made any of {}\n", shell(&path_of(&args.model)));
+    }
+    context.ui.out(&text)?;
+    Ok(if all.is_empty() { Outcome::No } else { Outcome::Done })
 }
 
 fn facts(text: &mut String, dir: &Path, run: Option<&RunInfo>, config: Option<&ModelConfig>) {

@@ -84,7 +84,7 @@ fn conditions_that_the_model_does_not_know() {
     let place = trained();
     assert_snapshot!(place.refused("sample shop --where colour=red -o new.png"), @r"
     error: this model is not conditioned on `colour`
-      hint: it knows `kind`: --where kind=VALUE
+      hint: it knows `kind`: kind=VALUE
     ");
     assert_snapshot!(place.refused("sample shop --where kind=boat -o new.png"), @r"
     error: the model knows no label `boat`
@@ -94,13 +94,13 @@ fn conditions_that_the_model_does_not_know() {
     error: the model knows no label `zebra`
       hint: the labels are boot, hand bag, пальто
     ");
-    assert_snapshot!(place.refused("sample shop --where boot -o new.png"), @r"
+    assert_snapshot!(place.refused("sample shop --where boot -o new.png"), @r#"
     error: `boot` is no condition
-      hint: write it like --where label=coat
-    ");
+      hint: write it like label=coat, age=30, age=30..40, age=30.. or 'income=">50K"'
+    "#);
     assert_snapshot!(place.refused("sample shop --where kind=boot --where kind=bag -o new.png"), @r"
-    error: only one --where can be met at a time
-      hint: this model knows one label an image
+    error: --where can be given once
+      hint: this model knows one label an item
     ");
 }
 
@@ -112,7 +112,7 @@ fn numbers_that_are_none() {
     assert_snapshot!(place.refused("evaluate shop -n 0"), @"error: -n must be at least 1");
     assert_snapshot!(place.refused("sample shop -n 99999999999 -o new.png"), @r"
     error: 99,999,999,999 images at once do not fit in memory
-      hint: make them in parts, each with another --seed
+      hint: ask for 5478274 at most, and for the others with another --seed
     ");
     assert_snapshot!(place.refused("sample shop --temperature -1 -o new.png"), @r"
     error: --temperature must be 0 or more

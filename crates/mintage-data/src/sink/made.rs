@@ -161,6 +161,41 @@ fn listed(root: &Path) -> HashMap<PathBuf, Option<String>> {
     batches.flat_map(|batch| batch.files).map(|file| (PathBuf::from(file.file), file.xxh3)).collect()
 }
 
+/// What each command made of a folder, as its list says, and how many of those files are still as they were made.
+pub(super) fn batches(root: &Path) -> Vec<(u64, Provenance)> {
+    let text = read_limited(&root.join(LIST), MOST_LISTED).unwrap_or_default();
+    let batches =
+        text.split(|&byte| byte == b'\n').filter_map(|line| serde_json::from_slice::<Batch>(line).ok());
+    let is_there = |file: &&Listed| {
+        let path = root.join(&file.file);
+        path.exists() && file.xxh3.as_ref().is_none_or(|hash| file_hash(&path).is_ok_and(|now| now == *hash))
+    };
+    batches.map(|batch| (batch.files.iter().filter(is_there).count() as u64, batch.made_by)).collect()
+}
+
+/// What made a file that says nothing itself: the note beside it, or the list of a folder that it lies in, as long as it is
+/// as it was made.
+pub(super) fn listed_by(path: &Path) -> Option<Provenance> {
+    let whole = fs::canonicalize(path).ok()?;
+    let now = file_hash(&whole).ok()?;
+    let is_same = |file: &Listed| file.xxh3.as_ref() == Some(&now);
+    let note = read_limited(&beside(&whole), LONGEST).ok();
+    if let Some(batch) = note.and_then(|json| serde_json::from_slice::<Batch>(&json).ok())
+        && batch.files.first().is_some_and(is_same)
+    {
+        return Some(batch.made_by);
+    }
+    whole.ancestors().skip(1).take(MOST_ABOVE + 1).find_map(|above| {
+        let below = whole.strip_prefix(above).ok()?;
+        let text = read_limited(&above.join(LIST), MOST_LISTED).ok()?;
+        let mut batches =
+            text.split(|&byte| byte == b'\n').filter_map(|line| serde_json::from_slice::<Batch>(line).ok());
+        let names_it =
+            |batch: &Batch| batch.files.iter().any(|file| Path::new(&file.file) == below && is_same(file));
+        batches.find(names_it).map(|batch| batch.made_by)
+    })
+}
+
 /// The hashes of files below `root` in its list, in those of the folders in it, and in those of the folders above it.
 fn listed_around(root: &Path, files: &[PathBuf]) -> HashMap<PathBuf, Vec<String>> {
     let mut all: HashMap<PathBuf, Vec<String>> = HashMap::new();
@@ -224,7 +259,7 @@ fn found_in(path: &Path) -> io::Result<bool> {
         "gif" | "mid" | "midi" | "kar" => {
             let mut head = Vec::new();
             open()?.take(HEAD).read_to_end(&mut head)?;
-            in_head(&head)
+            in_head(&head).is_some()
         }
         _ => false,
     })
@@ -237,10 +272,10 @@ fn is_provenance(text: &[u8]) -> bool {
 }
 
 /// JSON that stands among the first bytes of a GIF (in sub-blocks of up to 255 bytes) or a MIDI file.
-fn in_head(head: &[u8]) -> bool {
+pub(super) fn in_head(head: &[u8]) -> Option<Provenance> {
     let is_gif = head.starts_with(b"GIF8");
     if !is_gif && !head.starts_with(b"MThd") {
-        return false;
+        return None;
     }
     let mut rest = head;
     while let Some(at) = memfind(rest, b"{\"model\":") {
@@ -249,16 +284,13 @@ fn in_head(head: &[u8]) -> bool {
             true if at > 0 => sub_blocks(&rest[at - 1..]),
             _ => rest[at..].to_vec(),
         };
-        let mut values = serde_json::Deserializer::from_slice(&text).into_iter::<Value>();
-        if values
-            .next()
-            .is_some_and(|first| first.is_ok_and(|value| is_provenance(value.to_string().as_bytes())))
-        {
-            return true;
+        let mut values = serde_json::Deserializer::from_slice(&text).into_iter::<Provenance>();
+        if let Some(Ok(found)) = values.next() {
+            return Some(found);
         }
         rest = &rest[at + 1..];
     }
-    false
+    None
 }
 
 fn sub_blocks(mut rest: &[u8]) -> Vec<u8> {

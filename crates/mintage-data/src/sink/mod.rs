@@ -8,6 +8,7 @@ mod font;
 mod grid;
 mod lock;
 pub(crate) mod made;
+mod made_by;
 pub(crate) mod metadata;
 mod png;
 mod postgres;
@@ -27,6 +28,7 @@ pub use folder::{write_files, write_folder};
 pub use grid::{grid_png, write_grid, write_grid_rows};
 pub(crate) use lock::lock;
 pub use made::{is_made_file, write_text};
+pub use made_by::{Made, made_by};
 pub use png::{png_bytes, provenance_of};
 pub use sqlite::{append_blobs, append_rows};
 pub use table::{ItemTable, NewItem};
@@ -87,6 +89,8 @@ pub struct Provenance {
     pub weights: String,
     pub family: String,
     pub seed: u64,
+    /// What was asked for, without the number of items.
+    #[serde(default)]
     pub options: serde_json::Value,
     /// Of the program.
     pub version: String,

@@ -54,6 +54,12 @@ pub(crate) trait Database {
     /// How many rows have a value in a column and how many have none, without those that Mintage made.
     fn counts(&mut self, place: &Place) -> Result<(u64, u64), Error>;
 
+    /// The values of the column `mintage` of a table that has one, and how many rows have each.
+    ///
+    /// # Errors
+    /// The table cannot be read.
+    fn made(&mut self, table: &str) -> Result<Vec<(String, u64)>, Error>;
+
     /// The bytes in a column, a row an item, in an order that is always the same. Empty values are left out, and rows
     /// that Mintage made, so that a model never learns from what another one made.
     ///

@@ -177,6 +177,18 @@ impl Database for SqliteFile {
         counts.map(|(there, missing)| (there as u64, missing as u64)).map_err(Error::sqlite(&self.path))
     }
 
+    fn made(&mut self, table: &str) -> Result<Vec<(String, u64)>, Error> {
+        let (table, mark) = (quoted(table), quoted(PROVENANCE_COLUMN));
+        let sql =
+            format!("SELECT {mark}, count(*) FROM {table} WHERE {mark} IS NOT NULL GROUP BY 1 ORDER BY 1");
+        let read = || {
+            let mut statement = self.connection.prepare(&sql)?;
+            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)? as u64)))?;
+            rows.collect::<rusqlite::Result<Vec<_>>>()
+        };
+        read().map_err(Error::sqlite(&self.path))
+    }
+
     fn items(self: Box<Self>, ask: &Ask) -> Result<Items, Error> {
         let Self { path, connection, .. } = *self;
         let (items, sql) = items(&connection, ask).map_err(Error::sqlite(&path))?;

@@ -38,7 +38,7 @@ use crate::{
 pub use column::ColumnCodec;
 pub(super) use column::{check_format, has_own_tokens};
 pub use finish::{Finisher, Redraw};
-pub use limits::{Allow, Limit, Limits, Where};
+pub use limits::{Allow, Domain, Limit, Limits, Where};
 use together::Together;
 
 /// What stands for a value that is made afresh, until it is.

@@ -100,6 +100,20 @@ pub(super) fn parts(path: &Path) -> Result<Vec<Part>, Error> {
     })
 }
 
+/// How many rows of a file each command made, as the note beside it says.
+///
+/// # Errors
+/// There is a note of rows, and it cannot be read.
+pub fn made_parts(path: &Path) -> Result<Vec<(usize, Provenance)>, Error> {
+    // Only these have such a note; that of a text is another one.
+    let is_rows = [".csv", ".tsv", ".jsonl", ".ndjson", ".gz", ".zst", ".json"];
+    let name = path.to_string_lossy().to_lowercase();
+    if !is_rows.iter().any(|suffix| name.ends_with(suffix)) {
+        return Ok(Vec::new());
+    }
+    Ok(parts(path)?.into_iter().map(|part| (part.rows, part.made_by)).collect())
+}
+
 /// Gives a file its name with `commit`, and notes beside it which rows of it were made. The note comes first: it says nothing
 /// of any other row, so that neither a crash nor a failure can make a real row out of a made one, or the reverse.
 pub(super) fn noted(

@@ -228,8 +228,20 @@ impl VideoFormat {
         }
         let shown = path.display().to_string();
         let clip = stored(path).map_err(|why| Error::bad(&shown, why))?;
+        self.all_frames(&clip, &shown, ffmpeg)
+    }
+
+    /// The same of the bytes of a file; `shown` is what they are called in messages.
+    ///
+    /// # Errors
+    /// The bytes are no clip, one of a film where there is no `ffmpeg`, or too long a one.
+    pub fn decode(&self, bytes: Vec<u8>, shown: &str, ffmpeg: &Ffmpeg) -> Result<Vec<u8>, Error> {
+        self.all_frames(&Stored::Bytes(bytes), shown, ffmpeg)
+    }
+
+    fn all_frames(&self, clip: &Stored, shown: &str, ffmpeg: &Ffmpeg) -> Result<Vec<u8>, Error> {
         if clip.is_film() {
-            ffmpeg.check(&shown)?;
+            ffmpeg.check(shown)?;
         }
         let (mut frames, most) = (Vec::new(), MAX_CLIP_BYTES / self.shape.pixels().max(1));
         let put = &mut |frame: &[u8]| {
@@ -239,7 +251,7 @@ impl VideoFormat {
             frames.push(frame.to_vec());
             Ok(())
         };
-        clip.frames(self, ffmpeg, 0, put).map_err(|why| Error::bad(&shown, why))?;
+        clip.frames(self, ffmpeg, 0, put).map_err(|why| Error::bad(shown, why))?;
         let area = self.shape.height * self.shape.width;
         let planes = (0..self.shape.channels).flat_map(|channel| {
             frames.iter().flat_map(move |frame| &frame[channel * area..(channel + 1) * area])

@@ -3,7 +3,7 @@
 use mintage_data::{AudioBatch, AudioFormat};
 use mintage_nn::Rng;
 
-use super::check_memory;
+use super::{Chunks, check_memory, labels_of};
 use crate::{
     dataset::AnyTransform,
     error::Error,
@@ -85,6 +85,42 @@ pub struct AudioParts<'a> {
     pub codec: &'a AudioFormat,
 }
 
+/// Sounds as they are drawn.
+pub(crate) struct SoundChunks<'a> {
+    parts: AudioParts<'a>,
+    request: AudioRequest,
+    /// Samples of each channel, at most.
+    length: usize,
+    labels: Vec<u32>,
+    chunks: Chunks,
+}
+
+impl SoundChunks<'_> {
+    /// No sounds.
+    pub(crate) fn head(&self) -> Sounds {
+        let AudioInfo { rate_hz, channels, .. } = *self.parts.info;
+        let classes = self.parts.codec.classes.clone();
+        Sounds { rate_hz, channels, samples: Vec::new(), labels: Vec::new(), classes }
+    }
+
+    /// The next sounds; `None` after the last.
+    pub(crate) fn next_chunk(&mut self) -> Option<Sounds> {
+        let (items, mut rng) = self.chunks.next()?;
+        let labels = labels_of(&self.labels, items.clone());
+        let request = &self.request;
+        let draw = AudioSampleParams {
+            n: items.len(),
+            labels,
+            length: self.length,
+            conditioning: request.conditioning.map(Vec::as_slice),
+            choice: request.choice,
+            guidance: request.guidance,
+        };
+        let samples = self.parts.model.sample(&draw, &mut rng);
+        Some(Sounds { samples, labels: labels.to_vec(), ..self.head() })
+    }
+}
+
 impl Model {
     /// The parts of a model of sounds; an error for one that makes something else.
     pub fn sounds(&self) -> Result<AudioParts<'_>, Error> {
@@ -99,38 +135,37 @@ impl Model {
     }
 
     /// Draws `request.n` sounds. The same request gives the same samples.
+    ///
+    /// # Errors
+    ///
+    /// The model makes something else, or cannot make what is asked for.
     pub fn sample_sounds(
         &self,
         request: &AudioRequest,
         on: &mut dyn FnMut(usize, usize),
     ) -> Result<Sounds, Error> {
-        let AudioParts { model, info, codec } = self.sounds()?;
-        let length = length(info, request)?;
-        check_memory(request.n, length.saturating_mul(info.channels * size_of::<f32>()), "sounds")?;
+        let mut chunks = self.sound_chunks(request.clone())?;
+        let mut all = chunks.head();
+        on(0, request.n);
+        while let Some(chunk) = chunks.next_chunk() {
+            all.samples.extend(chunk.samples);
+            all.labels.extend(chunk.labels);
+            on(all.len(), request.n);
+        }
+        Ok(all)
+    }
+
+    /// The sounds of [`sample_sounds`](Self::sample_sounds), a chunk at a time.
+    pub(crate) fn sound_chunks(&self, request: AudioRequest) -> Result<SoundChunks<'_>, Error> {
+        let parts = self.sounds()?;
+        let length = length(parts.info, &request)?;
+        check_memory(request.n, length.saturating_mul(parts.info.channels * size_of::<f32>()), "sounds")?;
         let given = request.conditioning != Conditioning::None;
         let labels =
-            self.labels_for(&codec.classes, request.label.as_deref(), request.n, given, request.seed)?;
-        self.check_beginning(model, &request.conditioning)?;
-        let mut samples = Vec::new();
-        on(0, request.n);
-        // Every part has a stream of its own, so that the first sounds do not depend on how many are asked for.
-        for (part, first) in (0..request.n).step_by(SAMPLE_CHUNK).enumerate() {
-            let n = SAMPLE_CHUNK.min(request.n - first);
-            let chosen = if labels.is_empty() { &labels[..] } else { &labels[first..first + n] };
-            let (conditioning, choice) = (request.conditioning.map(Vec::as_slice), request.choice);
-            let draw = AudioSampleParams {
-                n,
-                labels: chosen,
-                length,
-                conditioning,
-                choice,
-                guidance: request.guidance,
-            };
-            samples.extend(model.sample(&draw, &mut Rng::new(request.seed, part as u64 + 1)));
-            on(first + n, request.n);
-        }
-        let AudioInfo { rate_hz, channels, .. } = *info;
-        Ok(Sounds { rate_hz, channels, samples, labels, classes: codec.classes.clone() })
+            self.labels_for(&parts.codec.classes, request.label.as_deref(), request.n, given, request.seed)?;
+        self.check_beginning(parts.model, &request.conditioning)?;
+        let chunks = Chunks::new(request.n, SAMPLE_CHUNK, request.seed);
+        Ok(SoundChunks { parts, request, length, labels, chunks })
     }
 
     fn check_beginning(&self, model: &AudioModel, begin: &Conditioning<Vec<f32>>) -> Result<(), Error> {

@@ -3,6 +3,7 @@
 use mintage_data::{ImageBatch, ImageTransform, Images};
 use mintage_nn::Rng;
 
+use super::{Chunks, check_memory, labels_of};
 use crate::{
     dataset::AnyTransform,
     error::Error,
@@ -50,6 +51,40 @@ pub struct ImageParts<'a> {
     pub codec: &'a ImageTransform,
 }
 
+/// Images as they are drawn.
+pub(crate) struct ImageChunks<'a> {
+    parts: ImageParts<'a>,
+    request: ImageRequest,
+    labels: Vec<u32>,
+    chunks: Chunks,
+}
+
+impl ImageChunks<'_> {
+    /// No images.
+    pub(crate) fn head(&self) -> Images {
+        let ImageParts { info, codec, .. } = &self.parts;
+        Images { shape: info.shape, pixels: Vec::new(), labels: Vec::new(), classes: codec.classes.clone() }
+    }
+
+    /// The next images; `None` after the last.
+    pub(crate) fn next_chunk(&mut self) -> Option<Images> {
+        let (items, mut rng) = self.chunks.next()?;
+        let labels = labels_of(&self.labels, items.clone());
+        let request = &self.request;
+        let draw = ImageSampleParams {
+            n: items.len(),
+            labels,
+            conditioning: &request.conditioning,
+            temperature: request.temperature,
+            guidance: request.guidance,
+            top_k: request.top_k,
+            top_p: request.top_p,
+        };
+        let pixels = self.parts.model.sample(&draw, &mut rng);
+        Some(Images { pixels, labels: labels.to_vec(), ..self.head() })
+    }
+}
+
 impl Model {
     /// The parts of a model of images; an error for one that makes something else.
     pub fn images(&self) -> Result<ImageParts<'_>, Error> {
@@ -64,32 +99,33 @@ impl Model {
     }
 
     /// Draws `request.n` images. The same request gives the same bytes.
+    ///
+    /// # Errors
+    ///
+    /// The model makes something else, or cannot make what is asked for.
     pub fn sample(&self, request: &ImageRequest, on: &mut dyn FnMut(usize, usize)) -> Result<Images, Error> {
-        let ImageParts { model: images, info, codec } = self.images()?;
-        self.check_start(images, request)?;
+        let mut chunks = self.image_chunks(request.clone())?;
+        let mut all = chunks.head();
+        on(0, request.n);
+        while let Some(chunk) = chunks.next_chunk() {
+            all.pixels.extend(chunk.pixels);
+            all.labels.extend(chunk.labels);
+            on(all.len(), request.n);
+        }
+        Ok(all)
+    }
+
+    /// The images of [`sample`](Self::sample), a chunk at a time.
+    pub(crate) fn image_chunks(&self, request: ImageRequest) -> Result<ImageChunks<'_>, Error> {
+        let parts = self.images()?;
+        self.check_start(parts.model, &request)?;
+        check_memory(request.n, parts.info.shape.pixels(), "images")?;
         // An image that is given says itself what it shows.
         let given = request.conditioning != Conditioning::None;
         let labels =
-            self.labels_for(&codec.classes, request.label.as_deref(), request.n, given, request.seed)?;
-        let mut pixels = Vec::with_capacity(request.n * info.shape.pixels());
-        on(0, request.n);
-        // Every batch has a stream of its own, so that the first images do not depend on how many are asked for.
-        for (index, start) in (0..request.n).step_by(SAMPLE_BATCH).enumerate() {
-            let n = SAMPLE_BATCH.min(request.n - start);
-            let chosen = if labels.is_empty() { &labels[..] } else { &labels[start..start + n] };
-            let draw = ImageSampleParams {
-                n,
-                labels: chosen,
-                conditioning: &request.conditioning,
-                temperature: request.temperature,
-                guidance: request.guidance,
-                top_k: request.top_k,
-                top_p: request.top_p,
-            };
-            pixels.extend(images.sample(&draw, &mut Rng::new(request.seed, index as u64 + 1)));
-            on(start + n, request.n);
-        }
-        Ok(Images { shape: info.shape, pixels, labels, classes: codec.classes.clone() })
+            self.labels_for(&parts.codec.classes, request.label.as_deref(), request.n, given, request.seed)?;
+        let chunks = Chunks::new(request.n, SAMPLE_BATCH, request.seed);
+        Ok(ImageChunks { parts, request, labels, chunks })
     }
 
     fn check_start(&self, images: &ImageModel, request: &ImageRequest) -> Result<(), Error> {

@@ -1,4 +1,5 @@
-//! What can be asked of a trained model, one file a kind of data.
+//! Drawing from a trained model in memory, one file a kind of data: a typed request, and its items all at once or a chunk
+//! at a time. [`generate`](crate::generate) stands on it for those who have a request as text.
 
 pub mod audio;
 pub mod image;
@@ -9,12 +10,16 @@ pub mod text;
 mod token_healing;
 pub mod video;
 
+use std::ops::Range;
+
+use mintage_nn::Rng;
+
 use crate::error::Error;
 pub use audio::{AudioRequest, Sounds};
 pub use image::ImageRequest;
 pub use music::MusicRequest;
 pub use shape::Shape;
-pub use table::{TableParts, TableRequest};
+pub use table::{TableChunks, TableRequest};
 pub use text::{TextRequest, check_conditioning};
 pub use video::{VideoLength, VideoRequest};
 
@@ -29,4 +34,37 @@ fn check_memory(n: usize, bytes: usize, items: &str) -> Result<(), Error> {
     let most = (MAX_BYTES / bytes.max(1)).max(1);
     Err(Error::request(format!("{n} {items} at once do not fit in memory"))
         .with_hint(format!("ask for {most} at most, and for the others with another --seed")))
+}
+
+/// Cuts `n` items into chunks. Each chunk has a random stream of its own, so that the first items do not depend on how
+/// many are asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Chunks {
+    n: usize,
+    each: usize,
+    seed: u64,
+    done: usize,
+    chunks: u64,
+}
+
+impl Chunks {
+    pub(crate) fn new(n: usize, each: usize, seed: u64) -> Self {
+        Self { n, each, seed, done: 0, chunks: 0 }
+    }
+
+    /// The items of the next chunk and its random stream; `None` after the last.
+    pub(crate) fn next(&mut self) -> Option<(Range<usize>, Rng)> {
+        if self.done >= self.n {
+            return None;
+        }
+        let items = self.done..self.n.min(self.done + self.each);
+        self.done = items.end;
+        self.chunks += 1;
+        Some((items, Rng::new(self.seed, self.chunks)))
+    }
+}
+
+/// The labels of some items, where there are labels.
+fn labels_of(labels: &[u32], items: Range<usize>) -> &[u32] {
+    if labels.is_empty() { labels } else { &labels[items] }
 }

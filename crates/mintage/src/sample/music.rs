@@ -1,20 +1,18 @@
 //! What can be asked of a model of music: new tunes, in a key and a metre, within a range of pitches, of so many bars.
 
-use mintage_data::{
-    MusicTokenizer,
-    music::{Metre, Mode, Score, Token, TokenKind, pitch_name},
-    sequence::BOUNDARY,
-};
-use mintage_nn::Rng;
-
 use super::{
-    check_memory,
+    Chunks, check_memory,
     text::{SAMPLE_CHUNK, check_conditioning, encoded, shares},
 };
 use crate::{
     error::Error,
     model::Model,
-    models::{Conditioning, GUIDANCE, GenerativeModel, SamplingParams, SequenceSampleParams},
+    models::{Conditioning, GUIDANCE, GenerativeModel, SamplingParams, SequenceModel, SequenceSampleParams},
+};
+use mintage_data::{
+    MusicTokenizer,
+    music::{Metre, Mode, Score, Token, TokenKind, pitch_name},
+    sequence::BOUNDARY,
 };
 
 /// Bars of a tune that nothing else ends.
@@ -120,50 +118,85 @@ impl Key {
 impl Model {
     /// Draws tunes, their prompt included. The same request gives the same tunes. `on` hears how many bars of how many
     /// tunes there are.
+    ///
+    /// # Errors
+    ///
+    /// The model makes something else, or cannot make what is asked for.
     pub fn sample_tunes(
         &self,
         request: &MusicRequest,
         on: &mut dyn FnMut(usize, usize),
     ) -> Result<Vec<Score>, Error> {
+        let mut chunks = self.tune_chunks(request.clone())?;
+        let mut tunes = Vec::new();
+        while let Some(chunk) = chunks.next_chunk(on) {
+            tunes.extend(chunk);
+        }
+        on(1, 1);
+        Ok(tunes)
+    }
+
+    /// The tunes of [`sample_tunes`](Self::sample_tunes), a chunk at a time.
+    pub(crate) fn tune_chunks(&self, request: MusicRequest) -> Result<TuneChunks<'_>, Error> {
         let (parts, codec) = self.music()?;
         let class = parts.class(request.label.as_deref())?;
         let mut prompt = vec![BOUNDARY];
         if let Some(score) = &request.prompt {
             prompt.extend(codec.encode(score));
         }
-        let limits = Limits::new(codec, request, &prompt)?;
+        let limits = Limits::new(codec, &request, &prompt)?;
         let conditioning = encoded(&request.conditioning, |score| codec.encode(score));
         check_conditioning(&conditioning, self, request.n)?;
-        let most = request.bars.unwrap_or(DEFAULT_BARS);
-        check_memory(request.n, most.saturating_mul(BYTES_A_BAR), "tunes")?;
-        let mut tunes = Vec::new();
-        for (part, first) in (0..request.n).step_by(SAMPLE_CHUNK).enumerate() {
-            let draw = SequenceSampleParams {
-                n: SAMPLE_CHUNK.min(request.n - first),
-                prompt: &prompt,
-                class,
-                guidance: request.guidance.unwrap_or(GUIDANCE),
-                conditioning: conditioning.map(Vec::as_slice),
-                shares: shares(first, request.n),
-                choice: request.choice,
-                ..SequenceSampleParams::new(0, most.saturating_mul(TOKENS_A_BAR))
-            };
-            let mut limit = |_: usize, tokens: &[u32], logits: &mut [f32]| limits.apply(tokens, logits);
-            let mut bars = 0;
-            let mut decode_audio = |row: usize, token: u32| {
-                if codec.is_bar(token) && row == 0 {
-                    bars += 1;
-                    on(first * most + bars * draw.n, request.n * most);
-                }
-                true
-            };
-            let mut rng = Rng::new(request.seed, part as u64 + 1);
-            for tokens in parts.model.sample((&draw, &mut limit, &mut decode_audio), &mut rng) {
-                tunes.push(limits.kept(codec.decode(&[&prompt[1..], &tokens].concat())));
+        let bars = request.bars.unwrap_or(DEFAULT_BARS);
+        check_memory(request.n, bars.saturating_mul(BYTES_A_BAR), "tunes")?;
+        let chunks = Chunks::new(request.n, SAMPLE_CHUNK, request.seed);
+        let model = parts.model;
+        Ok(TuneChunks { model, codec, class, prompt, limits, conditioning, bars, request, chunks })
+    }
+}
+
+/// Tunes as they are drawn.
+pub(crate) struct TuneChunks<'a> {
+    model: &'a SequenceModel,
+    codec: &'a MusicTokenizer,
+    class: Option<u32>,
+    /// The prompt's tokens, boundary first.
+    prompt: Vec<u32>,
+    limits: Limits<'a>,
+    conditioning: Conditioning<Vec<u32>>,
+    /// Most bars of a tune.
+    bars: usize,
+    request: MusicRequest,
+    chunks: Chunks,
+}
+
+impl TuneChunks<'_> {
+    /// The next tunes, their prompt included; `None` after the last.
+    pub(crate) fn next_chunk(&mut self, on: &mut dyn FnMut(usize, usize)) -> Option<Vec<Score>> {
+        let (items, mut rng) = self.chunks.next()?;
+        let (request, codec, most) = (&self.request, self.codec, self.bars);
+        let draw = SequenceSampleParams {
+            n: items.len(),
+            prompt: &self.prompt,
+            class: self.class,
+            guidance: request.guidance.unwrap_or(GUIDANCE),
+            conditioning: self.conditioning.map(Vec::as_slice),
+            shares: shares(items.start, request.n),
+            choice: request.choice,
+            ..SequenceSampleParams::new(0, most.saturating_mul(TOKENS_A_BAR))
+        };
+        let mut limit = |_: usize, tokens: &[u32], logits: &mut [f32]| self.limits.apply(tokens, logits);
+        let mut bars = 0;
+        let mut decode = |row: usize, token: u32| {
+            if codec.is_bar(token) && row == 0 {
+                bars += 1;
+                on(items.start * most + bars * draw.n, request.n * most);
             }
-        }
-        on(1, 1);
-        Ok(tunes)
+            true
+        };
+        let rows = self.model.sample((&draw, &mut limit, &mut decode), &mut rng);
+        let tune = |tokens: Vec<u32>| self.limits.kept(codec.decode(&[&self.prompt[1..], &tokens].concat()));
+        Some(rows.into_iter().map(tune).collect())
     }
 }
 
@@ -355,6 +388,7 @@ mod tests {
         MusicUnit,
         music::{MetreChange, Note, TempoChange},
     };
+    use mintage_nn::Rng;
 
     use super::*;
 

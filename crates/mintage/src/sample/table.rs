@@ -29,24 +29,11 @@ pub struct TableRequest {
     pub fill: bool,
     pub seed: u64,
     pub temperature: f32,
-    /// Rows that the new ones will stand beside: no key of theirs is made again.
-    pub present: Option<Table>,
-    /// Columns that refer to other tables of the place where the rows go, and the keys that those have.
-    pub references: Vec<(String, Column)>,
 }
 
 impl Default for TableRequest {
     fn default() -> Self {
-        Self {
-            n: 1000,
-            conditions: Vec::new(),
-            given: None,
-            fill: false,
-            seed: 1,
-            temperature: 1.0,
-            present: None,
-            references: Vec::new(),
-        }
+        Self { n: 1000, conditions: Vec::new(), given: None, fill: false, seed: 1, temperature: 1.0 }
     }
 }
 
@@ -69,11 +56,11 @@ impl Model {
         request: &TableRequest,
         on: &mut dyn FnMut(usize, usize),
     ) -> Result<Table, Error> {
-        let mut parts = self.row_parts(request)?;
+        let mut parts = self.row_chunks(request.clone())?;
         let n = parts.len();
         on(0, n);
         let mut all = parts.head();
-        while let Some(part) = parts.next_part()? {
+        while let Some(part) = parts.next_rows()? {
             if all.rows() == 0 {
                 all = part;
             } else {
@@ -86,7 +73,7 @@ impl Model {
 
     /// The same rows as [`sample_rows`](Self::sample_rows), a part at a time: however many are asked for, no more than
     /// one part is held.
-    pub fn row_parts<'a>(&'a self, request: &'a TableRequest) -> Result<TableParts<'a>, Error> {
+    pub fn row_chunks(&self, request: TableRequest) -> Result<TableChunks<'_>, Error> {
         let (model, codec) = self.rows()?;
         let limits = codec.limits(&request.conditions)?;
         let mut rng = Rng::new(request.seed, 0);
@@ -97,21 +84,14 @@ impl Model {
             }
             None => Vec::new(),
         };
-        let mut finisher = codec.finisher()?;
-        if let Some(present) = &request.present {
-            finisher.add_present(present);
-        }
-        for (name, keys) in &request.references {
-            finisher.add_references(name, keys);
-        }
-        Ok(TableParts {
+        Ok(TableChunks {
             model,
             codec,
+            allowed: limits.allowed(request.fill),
             request,
             given,
-            allowed: limits.allowed(request.fill),
             limits,
-            finisher,
+            finisher: codec.finisher()?,
             rng,
             done: 0,
             parts: 0,
@@ -121,10 +101,10 @@ impl Model {
 }
 
 /// Rows of a model as they are drawn.
-pub struct TableParts<'a> {
+pub struct TableChunks<'a> {
     model: &'a TableModel,
     codec: &'a RowEncoder,
-    request: &'a TableRequest,
+    request: TableRequest,
     /// The tokens of the rows that are completed.
     given: Vec<u16>,
     limits: Limits,
@@ -138,10 +118,20 @@ pub struct TableParts<'a> {
     more: usize,
 }
 
-impl TableParts<'_> {
+impl TableChunks<'_> {
     /// Rows of all parts together.
     pub fn len(&self) -> usize {
         self.request.given.as_ref().map_or(self.request.n + self.more, Table::rows)
+    }
+
+    /// Takes heed of the rows that the new ones will stand beside: no key of theirs is made again.
+    pub fn add_present(&mut self, present: &Table) {
+        self.finisher.add_present(present);
+    }
+
+    /// The keys of another table of the place where the rows go, which the column `name` refers to.
+    pub fn add_references(&mut self, name: &str, keys: &Column) {
+        self.finisher.add_references(name, keys);
     }
 
     /// Draws so many rows more, in the place of some that a sink refused. Rows that were given have no others.
@@ -164,7 +154,7 @@ impl TableParts<'_> {
     }
 
     /// The next part, nothing after the last one. There is always one, even of no rows.
-    pub fn next_part(&mut self) -> Result<Option<Table>, mintage_data::Error> {
+    pub fn next_rows(&mut self) -> Result<Option<Table>, mintage_data::Error> {
         if self.done == self.len() && self.parts > 0 {
             return Ok(None);
         }
@@ -201,10 +191,10 @@ impl TableParts<'_> {
     }
 }
 
-impl Iterator for TableParts<'_> {
+impl Iterator for TableChunks<'_> {
     type Item = Result<Table, mintage_data::Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.next_part().transpose()
+        self.next_rows().transpose()
     }
 }

@@ -5,9 +5,8 @@ use mintage_data::{
     sequence::{BOUNDARY, SequenceInfo, Tokenizer},
     text::TextDecoder,
 };
-use mintage_nn::Rng;
 
-use super::{check_memory, shape::Shape, token_healing::TokenHealing};
+use super::{Chunks, check_memory, shape::Shape, token_healing::TokenHealing};
 use crate::{
     dataset::AnyTransform,
     error::Error,
@@ -163,11 +162,25 @@ impl Model {
     /// Draws texts, without their prompt. The same request gives the same texts. `on` hears of every text as it comes:
     /// which one, and what is new of it; a text ends where it says no. With a shape, those that did not come to
     /// one are left out.
+    ///
+    /// # Errors
+    ///
+    /// The model makes something else, cannot make what is asked for, or no text came to the shape.
     pub fn sample_texts(
         &self,
         request: &TextRequest,
         on: &mut dyn FnMut(usize, &str) -> bool,
     ) -> Result<Vec<String>, Error> {
+        let mut chunks = self.text_chunks(request.clone())?;
+        let mut texts = Vec::new();
+        while let Some(chunk) = chunks.next_chunk(on)? {
+            texts.extend(chunk);
+        }
+        Ok(texts)
+    }
+
+    /// The texts of [`sample_texts`](Self::sample_texts), a chunk at a time.
+    pub(crate) fn text_chunks(&self, request: TextRequest) -> Result<TextChunks<'_>, Error> {
         let (parts, codec) = self.texts()?;
         let class = parts.class(request.label.as_deref())?;
         let chars = request.length.unwrap_or(DEFAULT_CHARS);
@@ -179,60 +192,106 @@ impl Model {
             Some(_) => TokenHealing::default(),
             None => TokenHealing::of(codec, &mut prompt),
         };
-        let fresh = request.prompt.is_empty() && request.shape.is_none();
         let conditioning = encoded(&request.conditioning, |text| codec.encode(text));
         check_conditioning(&conditioning, self, request.n)?;
         // A shape or a prompt may ask for such characters.
         let asked = request.shape.is_some() || !codec.unknown_chars(&request.prompt).is_empty();
         let escape = codec.escape().filter(|_| !asked);
-        let mut texts = Vec::new();
-        for (part, first) in (0..request.n).step_by(SAMPLE_CHUNK).enumerate() {
-            let draw = SequenceSampleParams {
-                n: SAMPLE_CHUNK.min(request.n - first),
-                prompt: &prompt,
-                class,
-                conditioning: conditioning.map(Vec::as_slice),
-                shares: shares(first, request.n),
-                length: chars.saturating_mul(TOKENS_A_CHAR),
-                endless: request.endless,
-                guidance: request.guidance.unwrap_or(GUIDANCE),
-                choice: request.choice,
-            };
-            let mut rows: Vec<Growing> =
-                (0..draw.n).map(|_| Growing::new(codec, request, chars, &healing)).collect();
-            let mut limit = |_: usize, tokens: &[u32], logits: &mut [f32]| {
-                // Of characters as rare as that nothing was learned but that there are some: any would come.
-                if let Some(escape) = escape {
-                    logits[escape as usize] = f32::NEG_INFINITY;
-                }
-                // Nothing at all is no text.
-                if tokens.is_empty() && fresh {
-                    logits[BOUNDARY as usize] = f32::NEG_INFINITY;
-                }
-                if let Some(shape) = &request.shape {
-                    shape.limit(codec, tokens, logits);
-                }
-                healing.limit(codec, tokens, logits);
-            };
-            let mut decode_audio = |row: usize, token: u32| {
-                let goes_on = rows[row].push(token);
-                rows[row].tell(&mut |text| on(first + row, text)) && goes_on
-            };
-            let mut rng = Rng::new(request.seed, part as u64 + 1);
-            parts.model.sample((&draw, &mut limit, &mut decode_audio), &mut rng);
-            for (row, growing) in rows.into_iter().enumerate() {
-                texts.push(growing.finish(&mut |text| on(first + row, text)));
-            }
-        }
-        let Some(shape) = &request.shape else { return Ok(texts) };
-        // What is not of the shape is no text that was asked for.
-        texts.retain(|text| shape.matches(text));
-        if texts.is_empty() {
-            let hint = "a longer --length may help; and a model can only write what its texts are written in";
-            return Err(Error::request("no text came to a match before it was at its end").with_hint(hint));
-        }
-        Ok(texts)
+        let chunks = Chunks::new(request.n, SAMPLE_CHUNK, request.seed);
+        let model = parts.model;
+        Ok(TextChunks {
+            model,
+            codec,
+            class,
+            chars,
+            prompt,
+            healing,
+            conditioning,
+            escape,
+            request,
+            chunks,
+            kept: 0,
+        })
     }
+}
+
+/// Texts as they are drawn.
+pub(crate) struct TextChunks<'a> {
+    model: &'a SequenceModel,
+    codec: &'a TextTokenizer,
+    class: Option<u32>,
+    /// Most characters of a text behind its prompt.
+    chars: usize,
+    /// The prompt's tokens, boundary first.
+    prompt: Vec<u32>,
+    healing: TokenHealing,
+    conditioning: Conditioning<Vec<u32>>,
+    /// The token that writes a rare character, where nobody asks for one.
+    escape: Option<u32>,
+    request: TextRequest,
+    chunks: Chunks,
+    /// Texts so far.
+    kept: usize,
+}
+
+impl TextChunks<'_> {
+    /// The next texts, without their prompt; `None` after the last.
+    pub(crate) fn next_chunk(
+        &mut self,
+        on: &mut dyn FnMut(usize, &str) -> bool,
+    ) -> Result<Option<Vec<String>>, Error> {
+        let Some((items, mut rng)) = self.chunks.next() else {
+            return if self.kept == 0 && self.request.shape.is_some() { Err(no_match()) } else { Ok(None) };
+        };
+        let (codec, request, first) = (self.codec, &self.request, items.start);
+        let draw = SequenceSampleParams {
+            n: items.len(),
+            prompt: &self.prompt,
+            class: self.class,
+            conditioning: self.conditioning.map(Vec::as_slice),
+            shares: shares(first, request.n),
+            length: self.chars.saturating_mul(TOKENS_A_CHAR),
+            endless: request.endless,
+            guidance: request.guidance.unwrap_or(GUIDANCE),
+            choice: request.choice,
+        };
+        let mut rows: Vec<Growing> =
+            items.clone().map(|_| Growing::new(codec, request, self.chars, &self.healing)).collect();
+        let mut limit = |_: usize, tokens: &[u32], logits: &mut [f32]| self.limit(tokens, logits);
+        let mut decode = |row: usize, token: u32| {
+            let goes_on = rows[row].push(token);
+            rows[row].tell(&mut |text| on(first + row, text)) && goes_on
+        };
+        self.model.sample((&draw, &mut limit, &mut decode), &mut rng);
+        let rows = rows.into_iter().enumerate();
+        let mut texts: Vec<String> =
+            rows.map(|(row, growing)| growing.finish(&mut |text| on(first + row, text))).collect();
+        // What is not of the shape is no text that was asked for.
+        texts.retain(|text| request.shape.as_ref().is_none_or(|shape| shape.matches(text)));
+        self.kept += texts.len();
+        Ok(Some(texts))
+    }
+
+    /// Takes away the tokens that may not come after `tokens`.
+    fn limit(&self, tokens: &[u32], logits: &mut [f32]) {
+        // Of characters as rare as that nothing was learned but that there are some: any would come.
+        if let Some(escape) = self.escape {
+            logits[escape as usize] = f32::NEG_INFINITY;
+        }
+        // Nothing at all is no text.
+        if tokens.is_empty() && self.request.prompt.is_empty() && self.request.shape.is_none() {
+            logits[BOUNDARY as usize] = f32::NEG_INFINITY;
+        }
+        if let Some(shape) = &self.request.shape {
+            shape.limit(self.codec, tokens, logits);
+        }
+        self.healing.limit(self.codec, tokens, logits);
+    }
+}
+
+fn no_match() -> Error {
+    Error::request("no text came to a match before it was at its end")
+        .with_hint("a longer --length may help; and a model can only write what its texts are written in")
 }
 
 /// A text on its way.

@@ -3,6 +3,7 @@
 use mintage_data::{Clips, VideoBatch, VideoFormat};
 use mintage_nn::Rng;
 
+use super::{Chunks, check_memory, labels_of};
 use crate::{
     dataset::AnyTransform,
     error::Error,
@@ -52,6 +53,41 @@ pub struct VideoParts<'a> {
     pub codec: &'a VideoFormat,
 }
 
+/// Clips as they are drawn.
+pub(crate) struct ClipChunks<'a> {
+    parts: VideoParts<'a>,
+    request: VideoRequest,
+    frames: usize,
+    labels: Vec<u32>,
+    chunks: Chunks,
+}
+
+impl ClipChunks<'_> {
+    /// No clips.
+    pub(crate) fn head(&self) -> Clips {
+        let VideoInfo { shape, fps, .. } = *self.parts.info;
+        let classes = self.parts.codec.classes.clone();
+        Clips { shape, frames: self.frames, fps, pixels: Vec::new(), labels: Vec::new(), classes }
+    }
+
+    /// The next clips; `None` after the last.
+    pub(crate) fn next_chunk(&mut self) -> Option<Clips> {
+        let (items, mut rng) = self.chunks.next()?;
+        let labels = labels_of(&self.labels, items.clone());
+        let VideoRequest { choice, guidance, conditioning, .. } = &self.request;
+        let draw = VideoSampleParams {
+            n: items.len(),
+            labels,
+            frames: self.frames,
+            conditioning: conditioning.map(Vec::as_slice),
+            choice: *choice,
+            guidance: *guidance,
+        };
+        let pixels = self.parts.model.sample(&draw, &mut rng);
+        Some(Clips { pixels, labels: labels.to_vec(), ..self.head() })
+    }
+}
+
 impl Model {
     /// The parts of a model of clips; an error for one that makes something else.
     pub fn clips(&self) -> Result<VideoParts<'_>, Error> {
@@ -65,42 +101,45 @@ impl Model {
         }
     }
 
-    /// Frames of each clip that is asked for.
-    pub fn clip_frames(&self, request: &VideoRequest) -> Result<usize, Error> {
-        frames_of(self.clips()?.info, request)
-    }
-
     /// Draws `request.n` clips. The same request gives the same bytes.
+    ///
+    /// # Errors
+    ///
+    /// The model makes something else, or cannot make what is asked for.
     pub fn sample_clips(
         &self,
         request: &VideoRequest,
         on: &mut dyn FnMut(usize, usize),
     ) -> Result<Clips, Error> {
-        let VideoParts { model, info, codec } = self.clips()?;
-        let (conditioning, n) = (request.conditioning.map(Vec::as_slice), request.n);
-        if !model.supports(&conditioning.map(|_| ())) {
+        let mut chunks = self.clip_chunks(request.clone())?;
+        let mut all = chunks.head();
+        on(0, request.n);
+        while let Some(chunk) = chunks.next_chunk() {
+            all.pixels.extend(chunk.pixels);
+            all.labels.extend(chunk.labels);
+            on(all.len(), request.n);
+        }
+        Ok(all)
+    }
+
+    /// The clips of [`sample_clips`](Self::sample_clips), a chunk at a time.
+    pub(crate) fn clip_chunks(&self, request: VideoRequest) -> Result<ClipChunks<'_>, Error> {
+        let parts = self.clips()?;
+        if !parts.model.supports(&request.conditioning.map(|_| ())) {
             let family = self.config.model.family().name();
             let why =
                 format!("a {family} of clips can neither vary one nor go on from one; vae and vqvae can");
             return Err(Error::request(why));
         }
         let given = request.conditioning != Conditioning::None;
-        let labels = self.labels_for(&codec.classes, request.label.as_deref(), n, given, request.seed)?;
-        let frames = frames_of(info, request)?;
-        let each = (SAMPLE_CHUNK_BYTES / (frames * info.shape.pixels()).max(1)).clamp(1, SAMPLE_CHUNK);
-        let mut pixels = Vec::new();
-        on(0, n);
-        // Every part has a stream of its own, so that the first clips do not depend on how many are asked for.
-        for (part, first) in (0..n).step_by(each).enumerate() {
-            let n = each.min(n - first);
-            let labels = if labels.is_empty() { &labels[..] } else { &labels[first..first + n] };
-            let (choice, guidance) = (request.choice, request.guidance);
-            let draw = VideoSampleParams { n, labels, frames, conditioning, choice, guidance };
-            pixels.extend(model.sample(&draw, &mut Rng::new(request.seed, part as u64 + 1)));
-            on(first + n, request.n);
-        }
-        let VideoInfo { shape, fps, .. } = *info;
-        Ok(Clips { shape, frames, fps, pixels, labels, classes: codec.classes.clone() })
+        let labels =
+            self.labels_for(&parts.codec.classes, request.label.as_deref(), request.n, given, request.seed)?;
+        let frames = frames_of(parts.info, &request)?;
+        let bytes = frames.saturating_mul(parts.info.shape.pixels());
+        check_memory(request.n, bytes, "clips")?;
+        let each = (SAMPLE_CHUNK_BYTES / bytes.max(1)).clamp(1, SAMPLE_CHUNK);
+        let chunks = Chunks::new(request.n, each, request.seed);
+        Ok(ClipChunks { parts, request, frames, labels, chunks })
     }
 
     /// Clips of any one length through the encoder and back, as many frames at a time as an item has.

@@ -6,13 +6,16 @@
 
 use std::ops::Range;
 
-use ::postgres::{Client, fallible_iterator::FallibleIterator, types::Type as PgType};
+use ::postgres::{Client, Row, fallible_iterator::FallibleIterator, types::Type as PgType};
 
 use super::{Described, Found, Server, described, failure, find, no_such_table, tables};
 use crate::{
     Error, SourceSpec,
     spill::{ByteStore, ByteWriter},
-    store::{Ask, Database, HEAD, ItemBytes, Items, LOOKED, NO_LABEL, Place, check_column, quoted},
+    store::{
+        Ask, Database, HEAD, ItemBytes, Items, LOOKED, NO_LABEL, PROVENANCE_COLUMN, Place, check_column,
+        quoted,
+    },
     table::only_real,
     transform::MAX_FILE_BYTES,
 };
@@ -129,6 +132,18 @@ impl Database for PostgresServer {
         let counted = self.client.query_one(&sql, &[]);
         let counts = counted.and_then(|row| Ok((row.try_get::<_, i64>(0)?, row.try_get::<_, i64>(1)?)));
         counts.map(|(there, missing)| (there as u64, missing as u64)).map_err(failure(&self.name))
+    }
+
+    fn made(&mut self, table: &str) -> Result<Vec<(String, u64)>, Error> {
+        let found = self.found(table)?;
+        let mark = quoted(PROVENANCE_COLUMN);
+        let sql = format!(
+            "SELECT {mark}::text, count(*) FROM {} WHERE {mark} IS NOT NULL GROUP BY 1 ORDER BY 1",
+            found.sql
+        );
+        let rows = self.client.query(&sql, &[]).map_err(failure(&self.name))?;
+        let pair = |row: &Row| Ok((row.try_get(0)?, row.try_get::<_, i64>(1)? as u64));
+        rows.iter().map(pair).collect::<Result<_, _>>().map_err(failure(&self.name))
     }
 
     fn items(mut self: Box<Self>, ask: &Ask) -> Result<Items, Error> {

@@ -27,11 +27,17 @@ pub struct Where {
     pub allow: Allow,
 }
 
-/// As it is given.
+/// As [`Where::parse`] reads it.
 impl fmt::Display for Where {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let end = |end: &Option<String>| end.clone().unwrap_or_default();
         match &self.allow {
+            // What would be read as a range, or lose its quotes or spaces.
+            Allow::Value(value)
+                if value.contains("..") || value.starts_with('"') || value.trim() != value =>
+            {
+                write!(f, "{}=\"{value}\"", self.column)
+            }
             Allow::Value(value) => write!(f, "{}={value}", self.column),
             Allow::Range(from, to) => write!(f, "{}={}..{}", self.column, end(from), end(to)),
         }
@@ -52,7 +58,7 @@ impl Where {
     pub fn parse(text: &str) -> Result<Self, Error> {
         let wrong = || {
             Error::bad(format!("`{text}`"), "is no condition")
-                .with_hint("write it like age=30, age=30..40, age=30.. or 'income=\">50K\"'")
+                .with_hint("write it like label=coat, age=30, age=30..40, age=30.. or 'income=\">50K\"'")
         };
         let (column, value) = text.split_once('=').ok_or_else(wrong)?;
         let (column, value) = (column.trim(), value.trim());
@@ -71,6 +77,19 @@ impl Where {
         };
         Ok(Self { column: column.to_owned(), allow })
     }
+}
+
+/// What conditions can ask of a column.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Domain {
+    pub column: String,
+    pub kind: Kind,
+    /// The values that a column lists, the most frequent category first.
+    pub values: Vec<String>,
+    /// The least and the greatest number or date, as they are written.
+    pub range: Option<(String, String)>,
+    /// Whether a value may be missing, which a condition on "" asks for.
+    pub has_missing: bool,
 }
 
 /// What is left of one column.
@@ -101,6 +120,32 @@ pub struct Limits {
 }
 
 impl RowEncoder {
+    /// What conditions can ask of each column. Identifiers and texts that every row gets afresh are left out, and so are
+    /// columns that rules compute from others.
+    pub fn domains(&self) -> Vec<Domain> {
+        let own = self.rules.own().columns.iter();
+        let domain = |own: &ColumnSchema| {
+            let is_afresh = own.kind == Kind::Id || own.kind == Kind::Text && own.made_afresh().is_some();
+            let place = self.rules.place(&own.name).ok().flatten().filter(|_| !is_afresh)?;
+            let codec = self.columns.get(place.column())?;
+            let mut values: Vec<String> = Vec::new();
+            for text in codec.texts().into_iter().filter_map(|text| place.cell(Some(text))) {
+                // A column that is a part of a joint one has the same value in several.
+                if !text.is_empty() && !values.iter().any(|value| value == text) {
+                    values.push(text.to_owned());
+                }
+            }
+            Some(Domain {
+                column: own.name.clone(),
+                kind: own.kind,
+                values,
+                range: codec.range().filter(|_| matches!(place, Place::Own(_))),
+                has_missing: own.missing_count > 0,
+            })
+        };
+        own.filter_map(domain).collect()
+    }
+
     /// An error where a cell that is given, and so kept, breaks a condition.
     pub fn check_given(&self, given: &Table, conditions: &[Where]) -> Result<(), Error> {
         for Where { column: name, allow } in conditions {

@@ -19,6 +19,8 @@ use std::{
     path::Path,
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     Declaration, PgDefaults, Table,
     format::{FileFormat, Format},
@@ -36,11 +38,15 @@ use text::TextWriter;
 pub use present::present;
 
 /// What to do when the file or the table is there already.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum IfExists {
+    /// An error, and nothing is written.
     #[default]
     Fail,
+    /// The new rows stand behind those that are there.
     Append,
+    /// The new rows take the place of what is there.
     Replace,
 }
 

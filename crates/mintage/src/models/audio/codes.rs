@@ -18,7 +18,7 @@ use burn::{
     tensor::{Device, Tensor},
 };
 use mintage_nn::{
-    Rng, kernels,
+    Rng, cancel, kernels,
     layers::{Decoder, DecoderConfig, Embedding, KvCache, Linear, Positions},
     weights::to_vec,
 };
@@ -222,7 +222,7 @@ impl CodeWriter {
         // The cache holds the steps from `first` to `fed`.
         let (mut cache, mut first, mut fed) = (KvCache::default(), 0, 0);
         for step in given..frames + levels - 1 {
-            if lengths.iter().all(|&length| step >= length + levels - 1) {
+            if lengths.iter().all(|&length| step >= length + levels - 1) || cancel::wanted() {
                 break;
             }
             if step - first >= context + levels {

@@ -2,7 +2,7 @@
 //! `dx/dt = v(x, t)`.
 
 use burn::tensor::Tensor;
-use mintage_nn::Rng;
+use mintage_nn::{Rng, cancel};
 
 /// The time of the `i`-th item of a training step: logit-normal (Esser et al., arXiv:2403.03206), because the middle is the
 /// hard part, and one in four uniform, so that both ends are seen too.
@@ -30,20 +30,24 @@ pub fn steps_between(times: &[f32]) -> Vec<Step> {
     times.windows(2).map(|ends| Step { from: ends[0], to: ends[1], dt: ends[1] - ends[0] }).collect()
 }
 
-/// Carries `x` by Heun's rule; the last step is Euler's, so that `v` is evaluated `2 · steps − 1` times.
+/// Carries `x` by Heun's rule; the last step is Euler's, so that `v` is evaluated `2 · steps − 1` times. Where the drawing is
+/// [cancelled](cancel) the way ends early.
 pub fn integrate<const D: usize>(
     x: Tensor<D>,
     steps: &[Step],
     velocity: impl Fn(Tensor<D>, f32) -> Tensor<D>,
 ) -> Tensor<D> {
-    steps.iter().enumerate().fold(x, |x, (number, &Step { from, to, dt })| {
-        let v = velocity(x.clone(), from);
-        let ahead = x.clone() + v.clone() * dt;
-        match number + 1 == steps.len() {
-            true => ahead,
-            false => x + (v + velocity(ahead, to)) * (dt / 2.0),
-        }
-    })
+    steps.iter().enumerate().take_while(|_| !cancel::wanted()).fold(
+        x,
+        |x, (number, &Step { from, to, dt })| {
+            let v = velocity(x.clone(), from);
+            let ahead = x.clone() + v.clone() * dt;
+            match number + 1 == steps.len() {
+                true => ahead,
+                false => x + (v + velocity(ahead, to)) * (dt / 2.0),
+            }
+        },
+    )
 }
 
 /// Carries `x` from t = 0 to 1 by the midpoint rule in equal steps.
@@ -53,7 +57,7 @@ pub fn midpoint<const D: usize>(
     velocity: impl Fn(Tensor<D>, f32) -> Tensor<D>,
 ) -> Tensor<D> {
     let dt = 1.0 / steps as f32;
-    (0..steps).fold(x, |x, step| {
+    (0..steps).take_while(|_| !cancel::wanted()).fold(x, |x, step| {
         let t = step as f32 * dt;
         let middle = x.clone() + velocity(x.clone(), t) * (0.5 * dt);
         x + velocity(middle, t + 0.5 * dt) * dt

@@ -16,7 +16,7 @@ use burn::{
 };
 use mintage_data::ImageBatch;
 use mintage_nn::{
-    AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError, kernels,
+    AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError, cancel, kernels,
     layers::{Conv2d, KvCache, Transformer, TransformerConfig},
     quantize::{Codebook, Fsq, GradientEstimator, Quantized},
     weights::to_vec,
@@ -296,6 +296,9 @@ impl GenerativeModel<Image> for Vqvae {
             let mut codes: Vec<Vec<u32>> = Vec::with_capacity(height * width);
             let mut last = vec![0; n];
             for place in 0..height * width {
+                if cancel::wanted() {
+                    return Vec::new();
+                }
                 let mut logits = to_vec(&prior.next(&last, labels, &mut cache));
                 if guided {
                     let free = to_vec(&prior.next(&last, &none, &mut free_cache));

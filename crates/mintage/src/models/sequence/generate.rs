@@ -4,7 +4,7 @@
 use crate::models::Conditioning;
 use mintage_data::sequence::{BOUNDARY, NO_TOKEN, SequenceInfo};
 use mintage_nn::{
-    Rng,
+    Rng, cancel,
     layers::{Decoder, KvCache, Positions},
     weights::to_vec,
 };
@@ -212,7 +212,7 @@ impl Writer<'_> {
         mut rng: Rng,
     ) -> Vec<u32> {
         let (mut all, mut prompt, mut goes_on) = (Vec::new(), draw.prompt, true);
-        while goes_on && all.len() < draw.length {
+        while goes_on && all.len() < draw.length && !cancel::wanted() {
             let length = draw.length - all.len();
             let one = SequenceSampleParams { n: 1, prompt, length, endless: false, ..*draw };
             let plans = [plan(row, prompt, &mut rng)];
@@ -249,7 +249,7 @@ impl Writer<'_> {
         let guidance = draw.class.map_or(1.0, |_| draw.guidance);
         let mut reader =
             Reader { writer: *self, plans, class: draw.class, guidance, cache, rows: Vec::new() };
-        while rows.iter().any(|row| !row.done) {
+        while rows.iter().any(|row| !row.done) && !cancel::wanted() {
             let mut logits = reader.read(&rows);
             let vocab = logits.len() / reader.rows.len();
             for (&at, logits) in reader.rows.iter().zip(logits.chunks_exact_mut(vocab)) {

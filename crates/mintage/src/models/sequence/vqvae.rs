@@ -354,7 +354,12 @@ impl Vqvae {
         };
         let writer = Writer { net: prior, info: &self.plans, context: stretches + 1 };
         let rows = writer.write(&plan, &mut limit, &mut |_, _| true, rng);
-        rows.concat().into_iter().map(|code| code - 1).collect()
+        // Rows that were cancelled are short.
+        let whole = |mut row: Vec<u32>| {
+            row.resize(stretches, BOUNDARY + 1);
+            row
+        };
+        rows.into_iter().flat_map(whole).map(|code| code - 1).collect()
     }
 }
 

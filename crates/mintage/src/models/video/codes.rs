@@ -20,7 +20,7 @@ use burn::{
     tensor::{Device, Tensor},
 };
 use mintage_nn::{
-    Rng, kernels,
+    Rng, cancel, kernels,
     layers::{Decoder, DecoderConfig, Embedding, KvCache, Positions},
     weights::to_vec,
 };
@@ -120,6 +120,10 @@ impl CodeWriter {
         // The caches hold the places from the beginning of frame `first` to `fed`.
         let (mut first, mut fed) = (0, 0);
         for place in known.len()..frames * cells {
+            if cancel::wanted() {
+                rows.iter_mut().for_each(|row| row.resize(frames * cells, 0));
+                break;
+            }
             if place / cells - first >= self.shape.frames {
                 // It has never seen so many: what came last is read anew.
                 first = place / cells - self.shape.frames / 2;

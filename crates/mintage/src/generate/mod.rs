@@ -1,0 +1,378 @@
+//! What front ends ask of a trained model: a [`Request`] as data, checked against the model before anything is drawn;
+//! [`Samples`] in chunks, with progress and a flag that cancels; an [`Output`] to any file or store; and who made a file.
+//!
+//! A command line, a server and a Python package fill in a [`Request`] and need nothing else. The typed requests of
+//! [`sample`](crate::sample) are for Rust code that has its items in memory.
+//!
+//! ```no_run
+//! use std::{path::Path, sync::atomic::AtomicBool};
+//! use mintage::{Model, generate::{Request, generate}, nn::DeviceChoice};
+//!
+//! # fn main() -> Result<(), mintage::Error> {
+//! let model = Model::load(Path::new("runs/vae-shop-1"), &DeviceChoice::Cpu)?;
+//! let request = Request::parse(r#"{"n": 8, "seed": 1, "where": {"label": "coat"}}"#)?;
+//! generate(&model, &request, &AtomicBool::new(false), &mut |samples| {
+//!     println!("{} more", samples.len());
+//!     Ok(())
+//! })?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod encode;
+pub mod fields;
+mod output;
+mod request;
+mod schema;
+mod sink;
+#[cfg(test)]
+mod tests;
+mod typed;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use mintage_data::{Clips, DataKind, Images, Provenance, Score, Table, sequence::Modality};
+use mintage_nn::cancel;
+
+use crate::{
+    error::Error,
+    model::Model,
+    models::DataInfo,
+    sample::{
+        Sounds, TableChunks, audio::SoundChunks, image::ImageChunks, music::TuneChunks, text::TextChunks,
+        video::ClipChunks,
+    },
+};
+pub use encode::{Encoding, played};
+pub use mintage_data::{Made, made_by};
+pub use output::Output;
+pub use request::{Item, Request, Rows};
+pub use schema::schema;
+pub use sink::{Place, Sink, Written, in_samples, make_parent, may_write};
+
+/// What a model has made.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Samples {
+    /// Images of one shape.
+    Image(Images),
+    /// Rows, with the columns of the table that was learned from.
+    Table(Table),
+    /// Texts, their prompt included.
+    Text(Documents<String>),
+    /// Tunes, their beginning included.
+    Music(Documents<Score>),
+    /// Sounds of one rate.
+    Audio(Sounds),
+    /// Clips of one shape and length.
+    Video(Clips),
+}
+
+/// Texts or tunes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Documents<T> {
+    /// One after another.
+    pub items: Vec<T>,
+    /// The class that was asked for.
+    pub label: Option<String>,
+}
+
+impl Samples {
+    /// How many items there are.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Image(images) => images.len(),
+            Self::Table(rows) => rows.rows(),
+            Self::Text(texts) => texts.items.len(),
+            Self::Music(tunes) => tunes.items.len(),
+            Self::Audio(sounds) => sounds.len(),
+            Self::Video(clips) => clips.len(),
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Puts the items of a later chunk behind these.
+    fn append(&mut self, other: Self) -> Result<(), Error> {
+        match (self, other) {
+            (Self::Image(all), Self::Image(new)) => {
+                all.pixels.extend(new.pixels);
+                all.labels.extend(new.labels);
+            }
+            (Self::Table(all), Self::Table(new)) => all.append(&new)?,
+            (Self::Text(all), Self::Text(new)) => all.items.extend(new.items),
+            (Self::Music(all), Self::Music(new)) => all.items.extend(new.items),
+            (Self::Audio(all), Self::Audio(new)) => {
+                all.samples.extend(new.samples);
+                all.labels.extend(new.labels);
+            }
+            (Self::Video(all), Self::Video(new)) => {
+                all.pixels.extend(new.pixels);
+                all.labels.extend(new.labels);
+            }
+            _ => return Err(Error::request("chunks of different kinds of data cannot be joined")),
+        }
+        Ok(())
+    }
+}
+
+/// What is heard while a model draws.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Progress<'a> {
+    /// How much of the whole is done, in any unit.
+    Work {
+        /// Of `total`.
+        done: usize,
+        /// The whole.
+        total: usize,
+    },
+    /// What is new of a text as it is written; its prompt comes first.
+    Text {
+        /// Which text, from 0.
+        index: usize,
+        /// What goes behind all that was heard of it before.
+        new: &'a str,
+    },
+}
+
+/// Hears of progress.
+pub type OnProgress<'a> = dyn FnMut(Progress) + 'a;
+
+/// Draws all that a request asks for and hands it over a chunk at a time. It ends early where `cancel` is set, or where
+/// `on` returns an error.
+///
+/// # Errors
+///
+/// Those of [`Model::generate`] and of `on`; [`Error::Cancelled`].
+pub fn generate(
+    model: &Model,
+    request: &Request,
+    cancel: &AtomicBool,
+    on: &mut dyn FnMut(Samples) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut generation = model.generate(request)?;
+    while !cancel.load(Ordering::Relaxed) {
+        match generation.next_chunk(&mut |_| {})? {
+            Some(samples) => on(samples)?,
+            None => return Ok(()),
+        }
+    }
+    Err(Error::Cancelled)
+}
+
+/// A request that a model has accepted, and what is left to draw of it.
+pub struct Generation<'a> {
+    model: &'a Model,
+    request: Request,
+    drawing: Drawing<'a>,
+    /// What the user should know before anything is drawn, such as a prompt longer than the model sees.
+    notes: Vec<String>,
+    n: usize,
+    done: usize,
+    cancel: Option<Arc<AtomicBool>>,
+}
+
+/// The chunks of each kind.
+enum Drawing<'a> {
+    Image(ImageChunks<'a>),
+    // Large beside the others.
+    Table(Box<TableChunks<'a>>),
+    /// `begun`: of which texts the head was told.
+    Text {
+        chunks: TextChunks<'a>,
+        head: String,
+        label: Option<String>,
+        begun: Vec<bool>,
+    },
+    Music {
+        chunks: TuneChunks<'a>,
+        label: Option<String>,
+    },
+    Audio(SoundChunks<'a>),
+    Video(ClipChunks<'a>),
+}
+
+impl Model {
+    /// The kind of data that it makes.
+    pub fn kind(&self) -> DataKind {
+        match &self.config.info {
+            DataInfo::Image(_) => DataKind::Image,
+            DataInfo::Table(_) => DataKind::Table,
+            DataInfo::Sequence(info) => match info.modality {
+                Modality::Text => DataKind::Text,
+                Modality::Music => DataKind::Music,
+            },
+            DataInfo::Audio(_) => DataKind::Audio,
+            DataInfo::Video(_) => DataKind::Video,
+        }
+    }
+
+    /// Checks a request against the model and reads what it names; nothing is drawn yet. Unlike [`Request::check`] it
+    /// reads files, and finds conditions that no item can meet.
+    ///
+    /// # Errors
+    ///
+    /// Names the field that the model cannot meet, and what it can; a file that cannot be read.
+    pub fn generate(&self, request: &Request) -> Result<Generation<'_>, Error> {
+        request.check(self)?;
+        let mut notes = Vec::new();
+        let (n, drawing) = match self.kind() {
+            DataKind::Image => {
+                let typed = request.to_image(self)?;
+                (typed.n, Drawing::Image(self.image_chunks(typed)?))
+            }
+            DataKind::Table => {
+                let chunks = self.row_chunks(request.to_table(self)?)?;
+                (chunks.len(), Drawing::Table(Box::new(chunks)))
+            }
+            DataKind::Text => {
+                let typed = request.to_text(self, &mut notes)?;
+                // A prompt is part of its text; a file that is continued is there already.
+                let head = request.prompt.clone().unwrap_or_default();
+                let label = typed.label.clone();
+                (
+                    typed.n,
+                    Drawing::Text {
+                        begun: vec![false; typed.n],
+                        chunks: self.text_chunks(typed)?,
+                        head,
+                        label,
+                    },
+                )
+            }
+            DataKind::Music => {
+                let typed = request.to_music(self, &mut notes)?;
+                let label = typed.label.clone();
+                (typed.n, Drawing::Music { chunks: self.tune_chunks(typed)?, label })
+            }
+            DataKind::Audio => {
+                let typed = request.to_audio(self)?;
+                (typed.n, Drawing::Audio(self.sound_chunks(typed)?))
+            }
+            DataKind::Video => {
+                let typed = request.to_video(self)?;
+                (typed.n, Drawing::Video(self.clip_chunks(typed)?))
+            }
+        };
+        Ok(Generation { model: self, request: request.clone(), drawing, notes, n, done: 0, cancel: None })
+    }
+}
+
+impl<'a> Generation<'a> {
+    /// The model that draws.
+    pub fn model(&self) -> &'a Model {
+        self.model
+    }
+
+    /// What was asked for.
+    pub fn request(&self) -> &Request {
+        &self.request
+    }
+
+    /// How many items were asked for.
+    pub fn total(&self) -> usize {
+        self.n
+    }
+
+    /// What the user should know before anything is drawn.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// What goes into every file and row that is made of it.
+    pub fn provenance(&self) -> Provenance {
+        self.model.provenance(self.request.seed, self.request.options())
+    }
+
+    /// Ends the drawing with [`Error::Cancelled`] once the flag is set, within a chunk as well.
+    #[must_use]
+    pub fn cancelled_by(mut self, flag: Arc<AtomicBool>) -> Self {
+        self.cancel = Some(flag);
+        self
+    }
+
+    /// The next items, as many as the model draws at once; `None` after the last.
+    ///
+    /// # Errors
+    ///
+    /// No text came to the shape that was asked for, rows cannot meet their rules; [`Error::Cancelled`].
+    pub fn next_chunk(&mut self, on: &mut OnProgress) -> Result<Option<Samples>, Error> {
+        let Some(flag) = self.cancel.clone() else { return self.draw(on) };
+        let drawn = cancel::with(&flag, || self.draw(on));
+        // What was drawn then is cut short.
+        if flag.load(Ordering::Relaxed) { Err(Error::Cancelled) } else { drawn }
+    }
+
+    /// All that is left.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`next_chunk`](Self::next_chunk).
+    pub fn all(&mut self, on: &mut OnProgress) -> Result<Samples, Error> {
+        let mut all = self.head();
+        while let Some(chunk) = self.next_chunk(on)? {
+            match all.is_empty() {
+                true => all = chunk,
+                false => all.append(chunk)?,
+            }
+        }
+        Ok(all)
+    }
+
+    fn draw(&mut self, on: &mut OnProgress) -> Result<Option<Samples>, Error> {
+        let chunk = match &mut self.drawing {
+            Drawing::Image(chunks) => chunks.next_chunk().map(Samples::Image),
+            Drawing::Table(chunks) => chunks.next_rows()?.map(Samples::Table),
+            Drawing::Text { chunks, head, label, begun } => {
+                let mut tell = |index: usize, new: &str| {
+                    if let Some(begun) = begun.get_mut(index).filter(|begun| !**begun) {
+                        *begun = true;
+                        on(Progress::Text { index, new: head });
+                    }
+                    on(Progress::Text { index, new });
+                    !cancel::wanted()
+                };
+                let texts = chunks.next_chunk(&mut tell)?;
+                let whole = |text: String| if head.is_empty() { text } else { format!("{head}{text}") };
+                texts
+                    .map(|texts| Documents {
+                        items: texts.into_iter().map(whole).collect(),
+                        label: label.clone(),
+                    })
+                    .map(Samples::Text)
+            }
+            Drawing::Music { chunks, label } => {
+                let tunes = chunks.next_chunk(&mut |done, total| on(Progress::Work { done, total }));
+                tunes.map(|items| Samples::Music(Documents { items, label: label.clone() }))
+            }
+            Drawing::Audio(chunks) => chunks.next_chunk().map(Samples::Audio),
+            Drawing::Video(chunks) => chunks.next_chunk().map(Samples::Video),
+        };
+        self.done += chunk.as_ref().map_or(0, Samples::len);
+        if chunk.is_some() && !matches!(self.drawing, Drawing::Music { .. }) {
+            on(Progress::Work { done: self.done, total: self.n.max(self.done) });
+        }
+        Ok(chunk)
+    }
+
+    /// No items, but of the shape of those to come.
+    fn head(&self) -> Samples {
+        match &self.drawing {
+            Drawing::Image(chunks) => Samples::Image(chunks.head()),
+            Drawing::Table(chunks) => Samples::Table(chunks.head()),
+            Drawing::Text { label, .. } => {
+                Samples::Text(Documents { items: Vec::new(), label: label.clone() })
+            }
+            Drawing::Music { label, .. } => {
+                Samples::Music(Documents { items: Vec::new(), label: label.clone() })
+            }
+            Drawing::Audio(chunks) => Samples::Audio(chunks.head()),
+            Drawing::Video(chunks) => Samples::Video(chunks.head()),
+        }
+    }
+}

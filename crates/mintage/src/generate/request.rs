@@ -1,0 +1,325 @@
+//! What can be asked of a model, as data: the same fields for a command line, a form and a program.
+
+use std::path::PathBuf;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use mintage_data::table::encoder::{Allow, Where};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde_json::{Map, Value};
+
+use crate::error::Error;
+
+/// What to make. Every field but [`seed`](Self::seed) may be left out; a field that has no meaning for a model is refused,
+/// see [`Request::check`]. As JSON, only the fields that are given stand in it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Request {
+    /// How many items; without it as many as the kind of data makes by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub n: Option<usize>,
+    /// Seed of every random choice: the same request with the same seed gives the same items.
+    pub seed: u64,
+    /// Conditions that every item meets: one class, or columns of a table.
+    #[serde(rename = "where", skip_serializing_if = "Vec::is_empty", deserialize_with = "read_conditions")]
+    #[serde(serialize_with = "write_conditions")]
+    pub conditions: Vec<Where>,
+    /// Rows to complete: their cells are kept, the columns that they lack are drawn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub given: Option<Rows>,
+    /// Rows with gaps: missing cells get values, all others are kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fill: Option<Rows>,
+    /// What every text begins with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<String>,
+    /// An item to go on from.
+    #[serde(rename = "continue", skip_serializing_if = "Option::is_none")]
+    pub continued: Option<Item>,
+    /// An item to vary.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub like: Option<Item>,
+    /// How far variations go, in `[0, 1]`: 0 is the item as the model sees it, 1 a new one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub strength: Option<f64>,
+    /// Two items to interpolate between.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub between: Option<[Item; 2]>,
+    /// Characters of a text at most; bars of a tune exactly.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub length: Option<usize>,
+    /// Frames of a clip.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frames: Option<usize>,
+    /// Seconds of a sound at most; seconds of a clip.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<f64>,
+    /// Go on with another text where one ends, up to the length.
+    #[serde(skip_serializing_if = "is_false")]
+    pub endless: bool,
+    /// A text ends before the first of these.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stop: Vec<String>,
+    /// A regular expression that a text matches from beginning to end.
+    #[serde(rename = "match", skip_serializing_if = "Option::is_none")]
+    pub pattern: Option<String>,
+    /// The JSON that a text is, with the types of its values: `{"name": "string"}`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub json_shape: Option<String>,
+    /// The scale of a tune: "C major".
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// The metre of a tune: "3/4".
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metre: Option<String>,
+    /// The lowest and the highest pitch of a tune, as MIDI numbers: "48..72".
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub range: Option<String>,
+    /// 1 is the model's own distribution; lower is safer and less diverse.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
+    /// Weight of classifier-free guidance towards the class; 1 is the plain model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guidance: Option<f64>,
+    /// Only this many of the most probable codes or tokens at each place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_k: Option<usize>,
+    /// Only the most probable codes or tokens up to this probability in all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_p: Option<f64>,
+    /// Only codes or tokens at least this share as probable as the most probable one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_p: Option<f64>,
+    /// By what factor recent tokens become less probable; 1 leaves them alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repetition: Option<f64>,
+}
+
+/// An image, a text, a tune, a sound or a clip that new ones are made from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Item {
+    /// A file on this machine.
+    File(PathBuf),
+    /// A text itself.
+    Text(String),
+    /// The bytes of a file.
+    #[serde(rename = "base64", serialize_with = "write_bytes", deserialize_with = "read_bytes")]
+    Bytes(Vec<u8>),
+}
+
+/// Rows to complete or to fill.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Rows {
+    /// A file or any other source on this machine.
+    File(String),
+    /// The rows themselves, each by the names of its columns; a cell that is absent or `null` is missing.
+    Rows(Vec<Map<String, Value>>),
+}
+
+impl Request {
+    /// Reads a request from JSON.
+    ///
+    /// # Errors
+    ///
+    /// The text is no JSON, or names a field that there is not, or a value of another type.
+    pub fn parse(json: &str) -> Result<Self, Error> {
+        serde_json::from_str(json)
+            .map_err(|error| Error::request(format!("the request cannot be read: {error}")))
+    }
+
+    /// The request as JSON, without fields that were not given.
+    pub fn to_json(&self) -> Value {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+
+    /// What goes into the provenance: all but how many there are and the seed, which stands beside.
+    pub(super) fn options(&self) -> Value {
+        let mut options = self.to_json();
+        if let Some(fields) = options.as_object_mut() {
+            fields.remove("n");
+            fields.remove("seed");
+        }
+        options
+    }
+
+    /// Whether it names files of this machine. A program that takes requests from elsewhere refuses those.
+    pub fn names_files(&self) -> bool {
+        let items = [&self.continued, &self.like].into_iter().flatten().chain(self.between.iter().flatten());
+        items.into_iter().any(|item| matches!(item, Item::File(_)))
+            || [&self.given, &self.fill].into_iter().flatten().any(|rows| matches!(rows, Rows::File(_)))
+    }
+
+    /// Values that no model can do anything with.
+    pub(super) fn check_values(&self) -> Result<(), Error> {
+        let at_least_one = |field, value: Option<usize>| match value {
+            Some(0) => Err(Error::field(field, "must be at least 1")),
+            _ => Ok(()),
+        };
+        at_least_one("n", self.n)?;
+        at_least_one("top_k", self.top_k)?;
+        at_least_one("length", self.length)?;
+        if self.temperature.is_some_and(|t| !(t.is_finite() && t >= 0.0)) {
+            return Err(Error::field("temperature", "must be 0 or more")
+                .with_hint("1 is the model's own distribution"));
+        }
+        if self.guidance.is_some_and(|w| !(w.is_finite() && w >= 0.0)) {
+            return Err(Error::field("guidance", "must be 0 or more")
+                .with_hint("1 is the plain model, 2 or 3 steer more strongly"));
+        }
+        if self.strength.is_some_and(|s| !(0.0..=1.0).contains(&s)) {
+            return Err(Error::field("strength", "must lie between 0 and 1")
+                .with_hint("0 is the item itself, as the model sees it, 1 a new one"));
+        }
+        if self.top_p.is_some_and(|p| !(p > 0.0 && p <= 1.0)) {
+            return Err(Error::field("top_p", "must lie between 0 and 1"));
+        }
+        if self.min_p.is_some_and(|p| !(0.0..=1.0).contains(&p)) {
+            return Err(Error::field("min_p", "must lie between 0 and 1"));
+        }
+        if self.repetition.is_some_and(|r| !(r.is_finite() && r >= 1.0)) {
+            return Err(Error::field("repetition", "must be 1 or more")
+                .with_hint("1 leaves repetitions alone, 1.2 makes them rare"));
+        }
+        if self.stop.iter().any(String::is_empty) {
+            return Err(Error::field("stop", "needs a text that is not empty"));
+        }
+        self.check_pairs()
+    }
+
+    /// Fields that exclude or need each other.
+    fn check_pairs(&self) -> Result<(), Error> {
+        const APART: [(&str, &str); 6] = [
+            ("like", "between"),
+            ("prompt", "continue"),
+            ("given", "fill"),
+            ("n", "given"),
+            ("n", "fill"),
+            ("match", "json_shape"),
+        ];
+        let json = self.to_json();
+        let is_given = |field: &str| json.get(field).is_some();
+        if let Some((a, b)) = APART.into_iter().find(|(a, b)| is_given(a) && is_given(b)) {
+            return Err(Error::field(a, format!("cannot be met together with `{b}`")));
+        }
+        match is_given("strength") && !is_given("like") {
+            true => Err(Error::field("strength", "needs an item to vary").with_hint("give it as `like`")),
+            false => Ok(()),
+        }
+    }
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+/// Conditions as texts, `COLUMN=VALUE`: nothing is lost where a column has two.
+fn write_conditions<S: Serializer>(conditions: &[Where], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(conditions.iter().map(ToString::to_string))
+}
+
+/// Conditions as texts, or as an object: `{"sex": "Female", "age": {"from": 30, "to": 40}}`.
+fn read_conditions<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Where>, D::Error> {
+    match Value::deserialize(deserializer)? {
+        Value::Array(texts) => texts.iter().map(condition_of_text).collect::<Result<_, _>>(),
+        Value::Object(columns) => columns.into_iter().map(condition_of_column).collect::<Result<_, _>>(),
+        _ => Err("`where` is an object of columns, or a list of texts COLUMN=VALUE".to_owned()),
+    }
+    .map_err(de::Error::custom)
+}
+
+fn condition_of_text(text: &Value) -> Result<Where, String> {
+    let text = text.as_str().ok_or("a condition in a list is a text COLUMN=VALUE")?;
+    Where::parse(text).map_err(|error| error.to_string())
+}
+
+fn condition_of_column((column, value): (String, Value)) -> Result<Where, String> {
+    let allow = match &value {
+        Value::Object(ends) if ends.keys().all(|key| key == "from" || key == "to") && !ends.is_empty() => {
+            let end = |key: &str| ends.get(key).filter(|end| !end.is_null()).map(cell).transpose();
+            Allow::Range(end("from")?, end("to")?)
+        }
+        Value::Null => Allow::Value(String::new()),
+        value => Allow::Value(cell(value)?),
+    };
+    Ok(Where { column, allow })
+}
+
+/// A cell of a table, as text.
+pub(super) fn cell(value: &Value) -> Result<String, String> {
+    match value {
+        Value::String(text) => Ok(text.clone()),
+        Value::Number(number) => Ok(number.to_string()),
+        Value::Bool(value) => Ok(value.to_string()),
+        other => Err(format!("{other} is no value of a cell")),
+    }
+}
+
+fn write_bytes<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&STANDARD.encode(bytes))
+}
+
+fn read_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    STANDARD.decode(String::deserialize(deserializer)?).map_err(de::Error::custom)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn json_comes_back_as_it_was() {
+        let request = Request {
+            n: Some(3),
+            seed: 7,
+            conditions: vec![Where::parse("age=30..40").unwrap(), Where::parse("sex=\"a..b\"").unwrap()],
+            like: Some(Item::Bytes(vec![0, 255, 7])),
+            between: Some([Item::File("a.png".into()), Item::Text("я".to_owned())]),
+            temperature: Some(0.8),
+            ..Request::default()
+        };
+        let json = request.to_json();
+        assert_eq!(json["where"], serde_json::json!(["age=30..40", "sex=\"a..b\""]));
+        assert_eq!(Request::parse(&json.to_string()).unwrap(), request);
+        assert_eq!(Request::default().to_json(), serde_json::json!({ "seed": 0 }));
+    }
+
+    #[test]
+    fn conditions_are_texts_or_an_object() {
+        let of = |json: &str| Request::parse(json).map(|request| request.conditions);
+        let object =
+            of(r#"{"where": {"age": {"from": 30, "to": 40}, "sex": "F", "wage": null, "n": 2}}"#).unwrap();
+        let texts = of(r#"{"where": ["age=30..40", "sex=F", "wage=", "n=2"]}"#).unwrap();
+        assert_eq!(object, texts);
+        for bad in [r#"{"where": 3}"#, r#"{"where": {"a": [1]}}"#, r#"{"where": ["a"]}"#, r#"{"wher": {}}"#] {
+            assert!(of(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn rejects_values_that_no_model_can_use() {
+        let refused = |json: &str| Request::parse(json).unwrap().check_values().is_err();
+        for bad in [
+            r#"{"n": 0}"#,
+            r#"{"temperature": -1}"#,
+            r#"{"top_p": 0}"#,
+            r#"{"min_p": 1.5}"#,
+            r#"{"repetition": 0.5}"#,
+            r#"{"stop": [""]}"#,
+            r#"{"strength": 0.5}"#,
+            r#"{"prompt": "a", "continue": {"text": "b"}}"#,
+            r#"{"n": 1, "given": {"rows": []}}"#,
+        ] {
+            assert!(refused(bad), "{bad}");
+        }
+        assert!(!refused(r#"{"n": 1, "like": {"file": "a"}, "strength": 0.5, "temperature": 0}"#));
+    }
+
+    #[test]
+    fn knows_whether_it_names_files() {
+        let names = |json: &str| Request::parse(json).unwrap().names_files();
+        assert!(names(r#"{"like": {"file": "/etc/passwd"}}"#) && names(r#"{"fill": {"file": "a.csv"}}"#));
+        assert!(!names(r#"{"like": {"text": "a"}, "fill": {"rows": [{"a": 1}]}}"#));
+    }
+}

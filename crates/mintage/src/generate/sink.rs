@@ -1,0 +1,603 @@
+//! What was made on its way to a file, a folder or a database: what can be said against the place is heard before time is
+//! spent, nothing is ever half-written, and everything says what made it.
+
+use std::{
+    cell::Cell,
+    io,
+    path::{Path, PathBuf},
+};
+
+use mintage_data::{
+    Column, DataKind, Error as DataError, Ffmpeg, IfExists, ItemTable, PgDefaults, Provenance, Table,
+    gif_bytes, is_made_file,
+    names::path_of,
+    png_bytes, real_folder,
+    table::{FileFormat, TextKind, Writing, present, write, write_parts, write_text as write_row_text},
+    write_clip_folder, write_files, write_folder, write_mp4, write_text, write_through,
+};
+use mintage_nn::Rng;
+
+use super::{
+    Documents, Drawing, Encoding, Generation, OnProgress, Output, Samples,
+    encode::{film, joined, one_only, wav},
+    output::Target,
+};
+use crate::{error::Error, model::Model, sample::TableChunks};
+
+/// The column and the table of texts where the data had none.
+const TEXT_COLUMN: &str = "text";
+const TEXT_TABLE: &str = "texts";
+
+/// A place that was found fit for what a model makes.
+pub struct Sink<'a> {
+    model: &'a Model,
+    output: Output,
+    target: Target,
+    /// Of items in a database.
+    items: Option<ItemPlace>,
+    pg: &'a PgDefaults,
+}
+
+/// Table and columns of items in a database.
+struct ItemPlace {
+    table: String,
+    column: String,
+    label: Option<String>,
+}
+
+/// What was written, and where.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Written {
+    /// How many items.
+    pub n: usize,
+    /// What they are: "8 new clips of 12 frames, 1.0 s".
+    pub what: String,
+    /// Where they are.
+    pub place: Place,
+    /// What else there is to know of them, a sentence each.
+    pub notes: Vec<String>,
+}
+
+/// Where something was written.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Place {
+    /// A file or a folder.
+    Path(PathBuf),
+    /// A table or a column of a database, in words and without a password.
+    Rows(String),
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        match self {
+            Self::Path(path) => path.display().fmt(f),
+            Self::Rows(words) => f.write_str(words),
+        }
+    }
+}
+
+impl<'a> Sink<'a> {
+    /// Looks at the place of an output, without changing anything there.
+    ///
+    /// # Errors
+    ///
+    /// A field that has no meaning for the model, an ending that says nothing, a file of somebody else's in that place, a
+    /// database that takes no such items.
+    pub fn open(output: &Output, model: &'a Model, pg: &'a PgDefaults) -> Result<Self, Error> {
+        output.check(model)?;
+        let target = output.target(model.kind())?;
+        let mut sink = Self { model, output: output.clone(), target, items: None, pg };
+        match &sink.target {
+            Target::File(path, _) => may_write(path, output.if_exists)?,
+            Target::Folder(path) => stands_beside(path, output.if_exists)?,
+            Target::Items(target) => {
+                stands_beside(&path_of(target), output.if_exists)?;
+                let place = sink.item_place()?;
+                sink.table(&place, target).check()?;
+                sink.items = Some(place);
+            }
+            Target::Rows(_) if model.kind() == DataKind::Table => {
+                sink.output.file_format(model, false)?;
+            }
+            Target::Rows(_) => {}
+        }
+        Ok(sink)
+    }
+
+    /// A file in the model's own folder, `samples/seed-1.png`, where nobody says where new items go. Rows and texts have
+    /// no such place.
+    ///
+    /// # Errors
+    ///
+    /// The folder cannot be made, or a link lies there: a model may come from a stranger, and nothing in it is written
+    /// through a link.
+    pub fn own_place(model: &Model, seed: u64) -> Result<Option<PathBuf>, Error> {
+        let suffix = match model.kind() {
+            DataKind::Image => "png",
+            DataKind::Music | DataKind::Audio => "wav",
+            DataKind::Video => "gif",
+            DataKind::Table | DataKind::Text => return Ok(None),
+        };
+        in_samples(model, &format!("seed-{seed}.{suffix}")).map(Some)
+    }
+
+    /// Draws what is asked for and writes it.
+    ///
+    /// # Errors
+    ///
+    /// Those of drawing and of writing; then nothing of it was written.
+    pub fn write(self, generation: &mut Generation, on: &mut OnProgress) -> Result<Written, Error> {
+        let provenance = generation.provenance();
+        if let Target::File(_, encoding) = &self.target
+            && !encoding.holds_several()
+            && generation.total() > 1
+        {
+            return Err(one_only(&generation.head()));
+        }
+        if let (Target::Rows(target), DataKind::Table) = (&self.target, self.model.kind()) {
+            return self.write_table(target, generation, &provenance, on);
+        }
+        let samples = generation.all(on)?;
+        self.write_samples(&samples, &provenance, generation.request().between.is_some())
+    }
+
+    /// Writes what was drawn before: all of it or, for a user who chose, a part.
+    ///
+    /// # Errors
+    ///
+    /// The place takes no such items.
+    pub fn write_samples(
+        mut self,
+        samples: &Samples,
+        provenance: &Provenance,
+        in_a_row: bool,
+    ) -> Result<Written, Error> {
+        if let Samples::Music(tunes) = samples
+            && tunes.items.iter().all(mintage_data::Score::is_empty)
+        {
+            return Err(Error::request("the model has composed nothing but silence")
+                .with_hint("train it longer, or try another --seed"));
+        }
+        // The way from one item to another is read from left to right.
+        if in_a_row && self.output.grid.is_none() {
+            self.output.grid = Some(format!("{}x1", samples.len().clamp(1, 1000)));
+        }
+        let what = what(samples);
+        let mut notes = Vec::new();
+        let place = match &self.target {
+            Target::File(path, encoding) => {
+                Place::Path(self.write_file(path, *encoding, samples, provenance)?)
+            }
+            Target::Folder(dir) => {
+                self.write_into(dir, samples, provenance)?;
+                Place::Path(dir.clone())
+            }
+            Target::Items(target) => self.write_items(target, samples, provenance, &mut notes)?,
+            Target::Rows(target) => self.write_rows(target, samples, provenance)?,
+        };
+        Ok(Written { n: samples.len(), what, place, notes })
+    }
+
+    /// Draws rows and sends them as text, a chunk at a time: to a pipe, or over a network.
+    ///
+    /// # Errors
+    ///
+    /// Those of drawing and of `out`.
+    pub fn stream_rows(
+        generation: &mut Generation,
+        kind: TextKind,
+        output: &Output,
+        out: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+        on: &mut OnProgress,
+    ) -> Result<usize, Error> {
+        let model = generation.model;
+        output.check(model)?;
+        let file = output.file_format(model, true)?;
+        let (_, codec) = model.rows()?;
+        let mut rng = Rng::new(generation.request.seed, u64::MAX);
+        let pg = PgDefaults::default();
+        let mut how = Writing {
+            refused: None,
+            target: "-",
+            table: None,
+            if_exists: IfExists::Fail,
+            provenance: None,
+            ids: &codec.ids(),
+            schema: Some(codec.rules.own()),
+            file: &file,
+            random: &mut || rng.next_u64(),
+            pg: &pg,
+        };
+        let head = table_of(generation.head())?;
+        let mut failed = None;
+        let mut parts = std::iter::from_fn(|| next_rows(generation, on, &mut failed));
+        let mut out = |text: &[u8]| out(text).map_err(|source| DataError::Io { path: "-".into(), source });
+        let sent = write_row_text(&head, &mut parts, kind, &mut how, &mut out);
+        failed.map_or(Ok(()), Err)?;
+        Ok(sent?)
+    }
+
+    /// Rows are written while they are drawn, and those that a database refuses are drawn again.
+    fn write_table(
+        &self,
+        target: &str,
+        generation: &mut Generation,
+        provenance: &Provenance,
+        on: &mut OnProgress,
+    ) -> Result<Written, Error> {
+        self.look_beside(target, generation)?;
+        let (_, codec) = self.model.rows()?;
+        let file = self.output.file_format(self.model, false)?;
+        let provenance = (!self.output.no_provenance).then_some(provenance);
+        let mut rng = Rng::new(generation.request.seed, u64::MAX);
+        let refused = Cell::new(0);
+        let given = generation.request.given.is_some() || generation.request.fill.is_some();
+        let how = Writing {
+            refused: (!given).then_some(&refused),
+            target,
+            table: self.table_name(),
+            if_exists: self.output.if_exists,
+            provenance,
+            ids: &codec.ids(),
+            schema: Some(codec.rules.own()),
+            file: &file,
+            random: &mut || rng.next_u64(),
+            pg: self.pg,
+        };
+        let head = table_of(generation.head())?;
+        let mut failed = None;
+        let mut parts = std::iter::from_fn(|| {
+            chunks_of(generation)?.draw_more(refused.take());
+            next_rows(generation, on, &mut failed)
+        });
+        let written = write_parts(&head, &mut parts, how);
+        failed.map_or(Ok(()), Err)?;
+        let written = written?;
+        let mut notes = Vec::new();
+        let replaced = chunks_of(generation).map_or(0, |chunks| chunks.replaced());
+        if replaced > 0 {
+            notes.push(format!(
+                "{} that the table refused, by rules that are not known here, were drawn again",
+                count(replaced, "row")
+            ));
+        }
+        if provenance.is_none() {
+            notes.push("nothing marks them as made: training takes them for real rows".to_owned());
+        }
+        let what = count(written.rows, "new row");
+        Ok(Written { n: written.rows, what, place: Place::Rows(written.place), notes })
+    }
+
+    /// Takes heed of what is there already: keys of the rows that new ones will stand beside, and the keys of other tables
+    /// that columns refer to.
+    fn look_beside(&self, target: &str, generation: &mut Generation) -> Result<(), Error> {
+        let (_, codec) = self.model.rows()?;
+        let Some(chunks) = chunks_of(generation) else { return Ok(()) };
+        if self.output.if_exists == IfExists::Append {
+            let keys = codec.rules.key_columns();
+            let table = self.table_name().unwrap_or(&codec.name);
+            if let Some(there) = present(target, table, &keys, self.pg)? {
+                chunks.add_present(&there);
+            }
+        }
+        for own in &codec.rules.own().columns {
+            let refers_to = own.declaration.refers_to.as_ref().and_then(|to| to.rsplit_once('.'));
+            let Some((table, column)) = refers_to else { continue };
+            let found = present(target, table, &[column], self.pg)?;
+            if let Some(keys) = found.and_then(|mut found| found.columns.pop()) {
+                chunks.add_references(&own.name, &keys);
+            }
+        }
+        Ok(())
+    }
+
+    /// The table that is named, or the one that was learned from.
+    fn table_name(&self) -> Option<&str> {
+        self.output.table.as_deref().or(self.model.config.source.table.as_deref())
+    }
+
+    fn write_file(
+        &self,
+        path: &Path,
+        encoding: Encoding,
+        samples: &Samples,
+        provenance: &Provenance,
+    ) -> Result<PathBuf, Error> {
+        make_parent(path)?;
+        match (samples, encoding) {
+            (Samples::Video(clips), Encoding::Mp4) => {
+                write_mp4(path, &film(clips, &self.output)?, Some(provenance), &Ffmpeg::default())?;
+            }
+            // It has no place for its provenance in it.
+            (Samples::Text(texts), _) => {
+                write_text(path, &joined(texts), provenance).map_err(Error::io(path))?
+            }
+            _ => {
+                let bytes = samples.encode(encoding, &self.output, provenance)?;
+                write_through(path, &bytes).map_err(Error::io(path))?;
+            }
+        }
+        Ok(path.to_owned())
+    }
+
+    /// Adds a file an item to a folder.
+    fn write_into(&self, dir: &Path, samples: &Samples, provenance: &Provenance) -> Result<(), Error> {
+        let json = provenance.to_json();
+        let n = samples.len();
+        match samples {
+            Samples::Image(images) => write_folder(dir, images, provenance)?,
+            Samples::Video(clips) => write_clip_folder(dir, clips, "gif", provenance, &Ffmpeg::default())?,
+            Samples::Text(texts) => {
+                let file = |i: usize| Ok((label_of(texts), texts.items[i].clone().into_bytes()));
+                write_files(dir, n, "txt", &file, provenance)?;
+            }
+            Samples::Music(tunes) => {
+                let file = |i: usize| Ok((label_of(tunes), tunes.items[i].to_midi(&json)));
+                write_files(dir, n, "mid", &file, provenance)?;
+            }
+            Samples::Audio(sounds) => {
+                let file =
+                    |i: usize| Ok((sounds.class(i).unwrap_or_default(), wav(sounds, i, &self.output, &json)));
+                write_files(dir, n, "wav", &file, provenance)?;
+            }
+            Samples::Table(_) => return Err(Error::request("rows are not written as a folder of files")),
+        }
+        Ok(())
+    }
+
+    /// Adds a row an item to a table of a database.
+    fn write_items(
+        &self,
+        target: &str,
+        samples: &Samples,
+        provenance: &Provenance,
+        notes: &mut Vec<String>,
+    ) -> Result<Place, Error> {
+        let place = self.items.as_ref().ok_or_else(|| Error::request("no table was chosen"))?;
+        let mut table = self.table(place, target);
+        let json = provenance.to_json();
+        let n = samples.len();
+        match samples {
+            Samples::Image(images) => table.append(
+                n,
+                &|i| Ok((png_bytes(images, i, Some(provenance))?, images.label(i))),
+                provenance,
+            )?,
+            Samples::Video(clips) => table.append(
+                n,
+                &|i| Ok((gif_bytes(&clips.film(i), Some(provenance))?, clips.label(i))),
+                provenance,
+            )?,
+            Samples::Music(tunes) => {
+                // Tunes are of a class only where one was asked for.
+                table.label = table.label.filter(|_| tunes.label.is_some());
+                let item = |i: usize| Ok((tunes.items[i].to_midi(&json), tunes.label.as_deref()));
+                table.append(n, &item, provenance)?
+            }
+            Samples::Audio(sounds) => table.append(
+                n,
+                &|i| Ok((wav(sounds, i, &self.output, &json), sounds.class(i))),
+                provenance,
+            )?,
+            Samples::Table(_) | Samples::Text(_) => {
+                return Err(Error::request("rows and texts are not written as bytes of a column"));
+            }
+        };
+        notes.push("their column `mintage` says what made them; training leaves them out".to_owned());
+        // Those who look for them by name must know that they have none.
+        let empty = table.left_empty().unwrap_or_default();
+        if !empty.is_empty() {
+            notes.push(format!("nothing was made for the columns {}", empty.join(", ")));
+        }
+        let of = mintage_data::table::without_passwords(target);
+        Ok(Place::Rows(format!("{}.{} of {of}", place.table, place.column)))
+    }
+
+    /// Adds texts as rows of a file or a database: their column, and the label's.
+    fn write_rows(&self, target: &str, samples: &Samples, provenance: &Provenance) -> Result<Place, Error> {
+        let source = &self.model.config.source;
+        let mut rng = Rng::new(provenance.seed, u64::MAX);
+        let codec = self.model.rows().ok().map(|(_, codec)| codec);
+        let ids = codec.map(|codec| codec.ids()).unwrap_or_default();
+        let (rows, file) = match samples {
+            Samples::Table(rows) => (rows.clone(), self.output.file_format(self.model, false)?),
+            Samples::Text(texts) => {
+                let column = self.output.column.as_deref().or(source.column.as_deref());
+                let label =
+                    self.output.label_column.as_deref().or(source.label.as_deref()).unwrap_or("label");
+                let cells = texts.items.iter().map(|text| Some(text.as_str()));
+                let mut columns = vec![Column::of(column.unwrap_or(TEXT_COLUMN), cells)];
+                if let Some(class) = &texts.label {
+                    columns.push(Column::of(label, texts.items.iter().map(|_| Some(class.as_str()))));
+                }
+                let name = self.table_name().unwrap_or(TEXT_TABLE).to_owned();
+                (Table { name, columns, ..Table::default() }, FileFormat::default())
+            }
+            _ => return Err(Error::request("only rows and texts are written as rows")),
+        };
+        let how = Writing {
+            target,
+            table: self.table_name(),
+            if_exists: self.output.if_exists,
+            provenance: (!self.output.no_provenance).then_some(provenance),
+            ids: &ids,
+            schema: codec.map(|codec| codec.rules.own()),
+            file: &file,
+            random: &mut || rng.next_u64(),
+            refused: None,
+            pg: self.pg,
+        };
+        Ok(Place::Rows(write(&rows, how)?.place))
+    }
+
+    /// Table and columns for items: as the output says, or those that were learned from.
+    fn item_place(&self) -> Result<ItemPlace, Error> {
+        let (output, source) = (&self.output, &self.model.config.source);
+        let missing = |what: &str| {
+            Error::request(format!("it is not said which {what} of the database to write to"))
+                .with_hint("give --table TABLE --column COLUMN; `mintage inspect` shows what there is")
+        };
+        let labelled = match self.model.kind() {
+            DataKind::Image => !self.model.images()?.codec.classes.is_empty(),
+            DataKind::Audio => !self.model.sounds()?.codec.classes.is_empty(),
+            DataKind::Video => !self.model.clips()?.codec.classes.is_empty(),
+            DataKind::Music => !self.model.sequences()?.info.classes.is_empty(),
+            DataKind::Table | DataKind::Text => false,
+        };
+        if output.label_column.is_some() && !labelled {
+            return Err(Error::field(
+                "label_column",
+                "has no meaning for a model that was trained without labels",
+            ));
+        }
+        let label = output.label_column.clone().or_else(|| source.label.clone());
+        Ok(ItemPlace {
+            table: self.table_name().map(str::to_owned).ok_or_else(|| missing("table"))?,
+            column: output
+                .column
+                .clone()
+                .or_else(|| source.column.clone())
+                .ok_or_else(|| missing("column"))?,
+            label: label.filter(|_| labelled),
+        })
+    }
+
+    fn table<'b>(&'b self, place: &'b ItemPlace, target: &'b str) -> ItemTable<'b> {
+        let ItemPlace { table, column, label } = place;
+        ItemTable { target, pg: self.pg, table, column, label: label.as_deref() }
+    }
+}
+
+/// The chunks of rows that are drawn.
+fn chunks_of<'b, 'a>(generation: &'b mut Generation<'a>) -> Option<&'b mut TableChunks<'a>> {
+    match &mut generation.drawing {
+        Drawing::Table(chunks) => Some(&mut **chunks),
+        _ => None,
+    }
+}
+
+/// The next rows for a writer that knows the errors of data alone; others are put aside.
+fn next_rows(
+    generation: &mut Generation,
+    on: &mut OnProgress,
+    failed: &mut Option<Error>,
+) -> Option<Result<Table, DataError>> {
+    match generation.next_chunk(on).and_then(|chunk| chunk.map(table_of).transpose()) {
+        Ok(rows) => rows.map(Ok),
+        Err(Error::Data(error)) => Some(Err(error)),
+        Err(error) => {
+            let told = DataError::bad("rows", error.to_string());
+            *failed = Some(error);
+            Some(Err(told))
+        }
+    }
+}
+
+fn table_of(samples: Samples) -> Result<Table, Error> {
+    match samples {
+        Samples::Table(rows) => Ok(rows),
+        other => Err(Error::request(format!("{} items are no rows", other.len()))),
+    }
+}
+
+fn label_of<T>(documents: &Documents<T>) -> &str {
+    documents.label.as_deref().unwrap_or_default()
+}
+
+/// "3 new sounds of 1.2 s".
+fn what(samples: &Samples) -> String {
+    let n = samples.len();
+    match samples {
+        Samples::Image(_) => count(n, "new image"),
+        Samples::Table(_) => count(n, "new row"),
+        Samples::Text(_) => count(n, "new text"),
+        Samples::Music(tunes) if n == 1 => format!("1 new tune of {:.0} s", tunes.items[0].seconds()),
+        Samples::Music(_) => count(n, "new tune"),
+        Samples::Audio(sounds) if n == 1 => format!("1 new sound of {:.1} s", sounds.seconds(0)),
+        Samples::Audio(_) => count(n, "new sound"),
+        Samples::Video(clips) => {
+            let secs = clips.frames as f64 / clips.fps;
+            format!("{} of {} frames, {secs:.1} s", count(n, "new clip"), clips.frames)
+        }
+    }
+}
+
+/// "1,000 rows".
+fn count(n: usize, item: &str) -> String {
+    let digits = n.to_string();
+    let groups: Vec<&str> = {
+        let first = digits.len() % 3;
+        let (head, rest) = digits.split_at(first);
+        let rest = rest.as_bytes().chunks(3).map(|group| std::str::from_utf8(group).unwrap_or_default());
+        std::iter::once(head).filter(|head| !head.is_empty()).chain(rest).collect()
+    };
+    format!("{} {item}{}", groups.join(","), if n == 1 { "" } else { "s" })
+}
+
+/// A file among a model's samples. A model may come from a stranger: nothing in it is written through a link.
+///
+/// # Errors
+///
+/// The folder cannot be made, or a link lies in that place.
+pub fn in_samples(model: &Model, name: &str) -> Result<PathBuf, Error> {
+    let dir = real_folder(&model.dir, Path::new("samples")).map_err(Error::io(&model.dir))?;
+    let path = dir.join(name);
+    match path.is_symlink() {
+        true => Err(Error::request(format!(
+            "{}: is a link, and nothing in a model is written through it",
+            path.display()
+        ))
+        .with_hint("remove the link, or say where to write with -o")),
+        false => Ok(path),
+    }
+}
+
+/// Whether a file may be written. One that was made, and is as it was made, is nobody's.
+///
+/// # Errors
+///
+/// A file of somebody else's is there, and is not to be replaced.
+pub fn may_write(path: &Path, if_exists: IfExists) -> Result<(), Error> {
+    let is_there = path.metadata().is_ok_and(|there| there.is_file() && there.len() > 0);
+    if !is_there || if_exists == IfExists::Replace || is_made_file(path) {
+        return Ok(());
+    }
+    Err(Error::request(format!("{} is there already, and was not made by mintage", path.display()))
+        .with_hint("choose another name, or --if-exists replace to lose what is there"))
+}
+
+/// An error for `replace` where new items stand beside others.
+fn stands_beside(place: &Path, if_exists: IfExists) -> Result<(), Error> {
+    if if_exists != IfExists::Replace {
+        return Ok(());
+    }
+    Err(Error::request(format!(
+        "--if-exists replace is for single files and for rows: {} keeps what it has",
+        place.display()
+    ))
+    .with_hint("leave it out: what is new stands beside what is there"))
+}
+
+/// Makes the folder that a file is to lie in.
+///
+/// # Errors
+///
+/// It cannot be made.
+pub fn make_parent(path: &Path) -> Result<(), Error> {
+    match path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
+        Some(dir) => std::fs::create_dir_all(dir).map_err(Error::io(dir)),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts() {
+        assert_eq!(count(1, "row"), "1 row");
+        assert_eq!(count(0, "row"), "0 rows");
+        assert_eq!(count(12_345_678, "row"), "12,345,678 rows");
+    }
+}

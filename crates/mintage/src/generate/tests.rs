@@ -1,0 +1,299 @@
+//! Every field on every cell of kinds and families; chunks, cancelling, schemas and sinks on models of the demo's data.
+
+#![allow(clippy::unwrap_used)]
+
+use std::{path::Path, sync::LazyLock, time::Instant};
+
+use mintage_data::{IfExists, PgDefaults, SourceSpec, table::TextKind};
+use mintage_nn::DeviceChoice;
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::*;
+use crate::{
+    AnyData, Control, Family, Recipe, Run,
+    generate::fields::{Field, REQUEST},
+    train,
+};
+
+/// A kind, the table of the demo's database that holds such items, and its column of labels.
+const TABLES: [(DataKind, &str, Option<&str>); 6] = [
+    (DataKind::Image, "products", Some("category")),
+    (DataKind::Table, "census", None),
+    (DataKind::Text, "texts", Some("language")),
+    (DataKind::Music, "tunes", None),
+    (DataKind::Audio, "sounds", Some("digit")),
+    (DataKind::Video, "clips", Some("action")),
+];
+
+/// The data of a kind, few of them.
+fn data(kind: DataKind) -> (Recipe, AnyData) {
+    let database = Path::new(env!("CARGO_MANIFEST_DIR")).join("../mintage-cli/assets/demo.db");
+    let (_, table, label) = TABLES.into_iter().find(|(of, ..)| *of == kind).unwrap();
+    let mut recipe = Recipe::for_source(&database.display().to_string());
+    recipe.set(&format!("data.table=\"{table}\"")).unwrap();
+    if let Some(label) = label {
+        recipe.set(&format!("data.label=\"{label}\"")).unwrap();
+    }
+    if kind == DataKind::Text {
+        recipe.set("data.column=\"text\"").unwrap();
+        recipe.set("data.kind=\"text\"").unwrap();
+    }
+    for setting in ["model.size=tiny", "train.seed=1", "train.steps=1"] {
+        recipe.set(setting).unwrap();
+    }
+    let data = AnyData::open(&recipe.data).unwrap();
+    (recipe, data)
+}
+
+/// A model of one step.
+fn trained(recipe: &Recipe, data: &AnyData) -> (TempDir, Model) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut run = Run::create(&folder.path().join("run"), recipe).unwrap();
+    let (stop, start) = (AtomicBool::new(false), Instant::now());
+    let control = Control { stop: &stop, clock: &|| start.elapsed() };
+    train(recipe, data, &mut run, &DeviceChoice::Cpu, &control, &mut |_| {}).unwrap();
+    let model = Model::load(run.dir(), &DeviceChoice::Cpu).unwrap();
+    (folder, model)
+}
+
+/// A request with one field, of a value that is right for it.
+fn asking(field: &Field, kind: DataKind) -> Request {
+    let item = match kind {
+        DataKind::Text => json!({ "text": "the sea" }),
+        // Whether the file is there is asked after whether the field has a meaning.
+        _ => json!({ "file": "nowhere" }),
+    };
+    let value = match field.name {
+        "n" | "seed" | "length" | "top_k" => json!(2),
+        "where" => json!([]),
+        "given" | "fill" => json!({ "rows": [{ "age": 30 }] }),
+        "prompt" | "key" => json!("a"),
+        "continue" | "like" => item,
+        "between" => json!([item, item]),
+        "frames" => json!(8),
+        "endless" => json!(true),
+        "stop" => json!(["."]),
+        "match" => json!("[a-z]+"),
+        "json_shape" => json!("{\"a\": \"integer\"}"),
+        "metre" => json!("4/4"),
+        "range" => json!("40..90"),
+        _ => json!(0.5),
+    };
+    let mut request = json!({ field.name: value });
+    if field.name == "strength" {
+        request["like"] = json!({ "file": "nowhere" });
+    }
+    if field.name == "repetition" {
+        request["repetition"] = json!(1.5);
+    }
+    Request::parse(&request.to_string()).unwrap()
+}
+
+/// Every field is used or refused, by every family; and what the schema says can be asked is what can be asked.
+fn check_fields(kind: DataKind) {
+    let (mut recipe, data) = data(kind);
+    for family in Family::ALL {
+        recipe.model.family = Some(family);
+        if crate::train::resolve(&recipe, &data).is_err() {
+            continue;
+        }
+        let (_folder, model) = trained(&recipe, &data);
+        assert_eq!((model.kind(), model.config.model.family()), (kind, family));
+        let schema = schema(&model).unwrap();
+        for field in REQUEST {
+            let refused = asking(field, kind).check(&model).err().map(|error| error.to_string());
+            let is_refused = refused.as_ref().is_some_and(|why| why.contains("has no meaning for"));
+            assert_eq!(is_refused, !field.suits(kind, family), "{kind:?} {family:?} {field:?} {refused:?}");
+            if !field.suits(kind, family) {
+                assert!(schema["properties"].get(field.name).is_none(), "{kind:?} {family:?} {field:?}");
+            }
+        }
+        check_drawing(&model);
+    }
+}
+
+/// Chunks come to what is drawn at once, the same seed to the same items, and a flag that is set to none.
+fn check_drawing(model: &Model) {
+    let n = if model.kind() == DataKind::Table { 40 } else { 3 };
+    let mut request = Request { n: Some(n), seed: 7, ..Request::default() };
+    match model.kind() {
+        DataKind::Text => request.length = Some(12),
+        DataKind::Music => request.length = Some(1),
+        _ => {}
+    }
+    let (mut heard, mut last) = (0, 0);
+    let whole = model
+        .generate(&request)
+        .unwrap()
+        .all(&mut |progress| {
+            heard += 1;
+            if let Progress::Work { done, total } = progress {
+                assert!(done <= total && total > 0, "{done} of {total}");
+                last = done;
+            }
+        })
+        .unwrap();
+    assert_eq!(whole.len(), n);
+    assert!(heard > 0 && last > 0);
+    let mut chunks = 0;
+    generate(model, &request, &AtomicBool::new(false), &mut |samples| {
+        chunks += samples.len();
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(chunks, n);
+    assert_eq!(model.generate(&request).unwrap().all(&mut |_| {}).unwrap(), whole);
+    let other = Request { seed: 8, ..request.clone() };
+    assert_ne!(model.generate(&other).unwrap().all(&mut |_| {}).unwrap(), whole);
+
+    let set = Arc::new(AtomicBool::new(true));
+    let mut cancelled = model.generate(&request).unwrap().cancelled_by(set);
+    assert!(matches!(cancelled.all(&mut |_| {}), Err(Error::Cancelled)));
+}
+
+#[test]
+fn every_field_of_images() {
+    check_fields(DataKind::Image);
+}
+
+#[test]
+fn every_field_of_rows() {
+    check_fields(DataKind::Table);
+}
+
+#[test]
+fn every_field_of_texts() {
+    check_fields(DataKind::Text);
+}
+
+#[test]
+fn every_field_of_music() {
+    check_fields(DataKind::Music);
+}
+
+#[test]
+fn every_field_of_sounds() {
+    check_fields(DataKind::Audio);
+}
+
+#[test]
+fn every_field_of_clips() {
+    check_fields(DataKind::Video);
+}
+
+static TEXTS: LazyLock<(TempDir, Model)> = LazyLock::new(|| {
+    let (mut recipe, data) = data(DataKind::Text);
+    recipe.model.family = Some(Family::Ar);
+    trained(&recipe, &data)
+});
+
+static ROWS: LazyLock<(TempDir, Model)> = LazyLock::new(|| {
+    let (mut recipe, data) = data(DataKind::Table);
+    recipe.model.family = Some(Family::Mixture);
+    trained(&recipe, &data)
+});
+
+#[test]
+fn a_text_ends_when_it_is_cancelled_and_begins_with_its_prompt() {
+    let model = &TEXTS.1;
+    let request = Request {
+        seed: 1,
+        prompt: Some("the ".to_owned()),
+        length: Some(100_000),
+        endless: true,
+        ..Request::default()
+    };
+    let flag = Arc::new(AtomicBool::new(false));
+    let mut text = String::new();
+    let end = model.generate(&request).unwrap().cancelled_by(flag.clone()).all(&mut |progress| {
+        if let Progress::Text { index, new } = progress {
+            assert_eq!(index, 0);
+            text.push_str(new);
+            flag.store(text.chars().count() > 20, Ordering::Relaxed);
+        }
+    });
+    assert!(matches!(end, Err(Error::Cancelled)));
+    assert!(text.starts_with("the ") && text.chars().count() < 200, "{text}");
+}
+
+#[test]
+fn what_is_wrong_is_said_before_anything_is_drawn() {
+    let refused = |model: &Model, json: &str| {
+        let request = Request::parse(json).unwrap();
+        let error = request.check(model).and_then(|()| model.generate(&request).map(drop)).unwrap_err();
+        format!("{error} | {}", error.hint().unwrap_or_default())
+    };
+    let (texts, rows) = (&TEXTS.1, &ROWS.1);
+    assert!(refused(texts, r#"{"where": {"language": "klingon"}}"#).contains("no class `klingon`"));
+    assert!(refused(texts, r#"{"where": {"mood": "x"}}"#).contains("is not conditioned on `mood`"));
+    assert!(refused(texts, r#"{"like": {"text": "a"}}"#).contains("has no encoder"));
+    assert!(refused(texts, r#"{"given": {"rows": []}}"#).contains("`given` has no meaning"));
+    assert!(refused(texts, r#"{"continue": {"file": "/nowhere/a.txt"}}"#).contains("/nowhere/a.txt"));
+    assert!(refused(rows, r#"{"where": {"agee": 3}}"#).contains("age"));
+    assert!(refused(rows, r#"{"where": {"age": {"from": 900}}}"#).contains("age"));
+    assert!(refused(rows, r#"{"temperature": -1}"#).contains("must be 0 or more"));
+}
+
+#[test]
+fn a_schema_lists_conditions_with_their_values() {
+    let rows = schema(&ROWS.1).unwrap();
+    let age = &rows["properties"]["where"]["properties"]["age"]["anyOf"];
+    let range = age.as_array().unwrap().iter().find(|way| way["type"] == "object").unwrap();
+    assert!(range["properties"]["from"]["type"] == "number", "{age}");
+    let sex = &rows["properties"]["where"]["properties"]["sex"]["anyOf"][0]["enum"];
+    assert!(sex.as_array().unwrap().iter().any(|value| value.as_str() == Some("Female")), "{sex}");
+    assert!(rows["properties"].get("like").is_none() && rows["properties"].get("given").is_some());
+    let texts = schema(&TEXTS.1).unwrap();
+    let classes = &texts["properties"]["where"]["properties"]["language"]["enum"];
+    assert!(classes.as_array().is_some_and(|classes| classes.len() > 1), "{texts}");
+    // An autoregressive model has no encoder, but goes on from anything.
+    assert!(texts["properties"].get("like").is_none() && texts["properties"].get("continue").is_some());
+}
+
+#[test]
+fn rows_go_to_every_place_with_what_made_them() {
+    let (dir, pg) = (tempfile::tempdir().unwrap(), PgDefaults::default());
+    let model = &ROWS.1;
+    let request = Request::parse(r#"{"n": 20, "seed": 3, "where": {"sex": "Female"}}"#).unwrap();
+    for name in ["a.csv", "a.jsonl", "a.parquet", "a.db"] {
+        let path = dir.path().join(name).display().to_string();
+        let output = Output { table: Some("new".to_owned()), ..Output::to(&path) };
+        let sink = Sink::open(&output, model, &pg).unwrap();
+        let written = sink.write(&mut model.generate(&request).unwrap(), &mut |_| {}).unwrap();
+        assert_eq!(written.n, 20);
+        let spec = SourceSpec { source: path.clone(), ..SourceSpec::default() };
+        let made = made_by(&spec).unwrap();
+        assert_eq!(made.len(), 1, "{path}");
+        assert_eq!(made[0].provenance.options, json!({ "where": ["sex=Female"] }));
+        assert_eq!(made[0].provenance.seed, 3);
+        let again = Output { if_exists: IfExists::Fail, ..output };
+        let refused = Sink::open(&again, model, &pg)
+            .and_then(|sink| sink.write(&mut model.generate(&request).unwrap(), &mut |_| {}));
+        assert!(refused.is_err(), "{path}");
+    }
+    let mut csv = Vec::new();
+    let mut out = |text: &[u8]| {
+        csv.extend_from_slice(text);
+        Ok(())
+    };
+    let mut generation = model.generate(&request).unwrap();
+    Sink::stream_rows(&mut generation, TextKind::Csv, &Output::to("-"), &mut out, &mut |_| {}).unwrap();
+    let text = String::from_utf8(csv).unwrap();
+    assert_eq!(text.lines().count(), 21);
+    assert!(text.lines().skip(1).all(|line| line.contains("Female")));
+}
+
+#[test]
+fn an_output_is_refused_before_time_is_spent() {
+    let pg = PgDefaults::default();
+    let refused = |model: &Model, json: serde_json::Value| {
+        let output: Output = serde_json::from_value(json).unwrap();
+        Sink::open(&output, model, &pg).err().map(|error| error.to_string()).unwrap_or_default()
+    };
+    assert!(refused(&TEXTS.1, json!({ "out": "a.png" })).contains("makes texts"));
+    assert!(refused(&TEXTS.1, json!({ "out": "a.txt", "grid": "2x2" })).contains("`grid` has no meaning"));
+    assert!(refused(&ROWS.1, json!({ "out": "a.csv", "bits": 24 })).contains("`bits` has no meaning"));
+    assert!(refused(&ROWS.1, json!({ "out": "a.jsonl", "encoding": "utf-8" })).contains("a.jsonl"));
+    assert!(refused(&ROWS.1, json!({ "out": "a.csv", "delimiter": "xy" })).contains("cannot separate"));
+}
