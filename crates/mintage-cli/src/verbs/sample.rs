@@ -53,6 +53,9 @@ pub fn run(args: &Sample, context: &mut Context) -> CliResult {
             "n": written.n, "place": written.place.to_string(), "seed": seed,
             "provenance": (!output.no_provenance).then_some(&provenance),
         });
+        if model.kind() == DataKind::Table {
+            value["rows"] = json!(written.n);
+        }
         if let Some(Samples::Text(texts)) = samples {
             value["texts"] = json!(texts.items);
         }

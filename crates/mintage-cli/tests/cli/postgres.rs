@@ -50,7 +50,7 @@ fn the_whole_way_with_images_of_a_server() {
     ));
     check_no_password(&place);
     let made = place.ok(&format!("sample m -n 5 -o {source} --where kind=boot"));
-    assert!(made.stderr.contains("5 new rows in goods.photo"), "{}", made.stderr);
+    assert!(made.stderr.contains("5 new images in goods.photo"), "{}", made.stderr);
     assert!(
         !made.stderr.contains("geheim") && !made.stderr.contains("nothing was made for"),
         "{}",

@@ -354,7 +354,7 @@ impl<'a> Generation<'a> {
             Drawing::Video(chunks) => chunks.next_chunk().map(Samples::Video),
         };
         self.done += chunk.as_ref().map_or(0, Samples::len);
-        if chunk.is_some() && !matches!(self.drawing, Drawing::Music { .. }) {
+        if chunk.is_some() {
             on(Progress::Work { done: self.done, total: self.n.max(self.done) });
         }
         Ok(chunk)

@@ -22,7 +22,11 @@ use super::{
     encode::{film, joined, one_only, wav},
     output::Target,
 };
-use crate::{error::Error, model::Model, sample::TableChunks};
+use crate::{
+    error::Error,
+    model::Model,
+    sample::{TableChunks, count},
+};
 
 /// The column and the table of texts where the data had none.
 const TEXT_COLUMN: &str = "text";
@@ -522,18 +526,6 @@ fn what(samples: &Samples) -> String {
     }
 }
 
-/// "1,000 rows".
-fn count(n: usize, item: &str) -> String {
-    let digits = n.to_string();
-    let groups: Vec<&str> = {
-        let first = digits.len() % 3;
-        let (head, rest) = digits.split_at(first);
-        let rest = rest.as_bytes().chunks(3).map(|group| std::str::from_utf8(group).unwrap_or_default());
-        std::iter::once(head).filter(|head| !head.is_empty()).chain(rest).collect()
-    };
-    format!("{} {item}{}", groups.join(","), if n == 1 { "" } else { "s" })
-}
-
 /// A file among a model's samples. A model may come from a stranger: nothing in it is written through a link.
 ///
 /// # Errors
@@ -587,17 +579,5 @@ pub fn make_parent(path: &Path) -> Result<(), Error> {
     match path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
         Some(dir) => std::fs::create_dir_all(dir).map_err(Error::io(dir)),
         None => Ok(()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn counts() {
-        assert_eq!(count(1, "row"), "1 row");
-        assert_eq!(count(0, "row"), "0 rows");
-        assert_eq!(count(12_345_678, "row"), "12,345,678 rows");
     }
 }

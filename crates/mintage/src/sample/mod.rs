@@ -14,7 +14,7 @@ use std::ops::Range;
 
 use mintage_nn::Rng;
 
-use crate::error::Error;
+use crate::{dataset::thousands, error::Error};
 pub use audio::{AudioRequest, Sounds};
 pub use image::ImageRequest;
 pub use music::MusicRequest;
@@ -31,8 +31,8 @@ fn check_memory(n: usize, bytes: usize, items: &str) -> Result<(), Error> {
     if n.saturating_mul(bytes) <= MAX_BYTES {
         return Ok(());
     }
-    let most = (MAX_BYTES / bytes.max(1)).max(1);
-    Err(Error::request(format!("{n} {items} at once do not fit in memory"))
+    let most = thousands((MAX_BYTES / bytes.max(1)).max(1));
+    Err(Error::request(format!("{} {items} at once do not fit in memory", thousands(n)))
         .with_hint(format!("ask for {most} at most, and for the others with another --seed")))
 }
 
@@ -67,4 +67,9 @@ impl Chunks {
 /// The labels of some items, where there are labels.
 fn labels_of(labels: &[u32], items: Range<usize>) -> &[u32] {
     if labels.is_empty() { labels } else { &labels[items] }
+}
+
+/// "1,000 rows".
+pub(crate) fn count(n: usize, item: &str) -> String {
+    format!("{} {item}{}", thousands(n), if n == 1 { "" } else { "s" })
 }
