@@ -28,45 +28,56 @@ const MAX_REDRAWS: usize = 5;
 /// New values of a column that the page shows.
 const EXAMPLES_SHOWN: usize = 3;
 
-/// What was found of the rows of a copy.
+/// What the checks found in the new rows of a copy.
 #[derive(Clone, Debug, Serialize)]
 pub struct CopyReport {
+    /// Version of this format: 1.
     pub format: u32,
-    /// Without a password.
+    /// Source of the real rows, without a password.
     pub source: String,
+    /// Number of new rows.
     pub rows: usize,
-    /// Rows that were drawn and left out.
+    /// Number of rows that were drawn and left out, because they point at one real row.
     pub left_out: usize,
+    /// What was found in each column, in the order of the source.
     pub columns: Vec<ColumnReport>,
+    /// Every check that was made, passed or failed.
     pub checks: Vec<Check>,
 }
 
 /// One column of a copy.
 #[derive(Clone, Debug, Serialize)]
 pub struct ColumnReport {
+    /// Name of the column.
     pub name: String,
+    /// Kind of the column, such as "category" or "integer".
     pub kind: &'static str,
-    /// Why it is that kind.
+    /// Why the column is of that kind.
     pub why: String,
-    /// Where its values come from.
+    /// Where the new values come from: learned, made afresh, or drawn from the real ones.
     pub making: String,
-    /// Real values that point at a person, new values that were compared with them, and those that are among them.
+    /// Number of different real values that point at a person.
     pub personal: usize,
+    /// Number of new cells that were compared with these values; missing cells do not count.
     pub checked: usize,
+    /// Number of new cells that have one of these values; 0 is right.
     pub matched: usize,
-    /// New values.
+    /// A few new values, none of which points at a person.
     pub examples: Vec<String>,
 }
 
-/// Something that must be true of the rows.
+/// A check of the new rows: something that must be true of all of them.
 #[derive(Clone, Debug, Serialize)]
 pub struct Check {
+    /// What is checked, such as "copies of real rows".
     pub name: String,
-    /// What was counted, and how many of it may not be.
+    /// Number of rows or cells that were checked.
     pub checked: usize,
+    /// Number of those that fail; 0 is right.
     pub failed: usize,
+    /// Whether nothing fails.
     pub passed: bool,
-    /// What to know of it.
+    /// What counts as a failure, in words.
     pub note: String,
 }
 
@@ -77,18 +88,21 @@ impl Check {
 }
 
 impl CopyReport {
-    /// Whether every check said yes.
+    /// Whether every check passed.
     pub fn passed(&self) -> bool {
         self.checks.iter().all(|check| check.passed)
     }
 
-    /// The checks that said no, with why.
+    /// A line for each check that failed: its name, and how many rows or cells failed.
     pub fn failures(&self) -> Vec<String> {
         let failed = self.checks.iter().filter(|check| !check.passed);
         failed.map(|check| format!("{}: {} of {}", check.name, check.failed, check.checked)).collect()
     }
 
-    /// The page; `outcome` says what became of the rows.
+    /// The report as a page of HTML; `outcome` says what became of the rows.
+    ///
+    /// # Errors
+    /// The template cannot be rendered, which is a bug.
     pub fn to_html(&self, outcome: &str) -> Result<String, Error> {
         let fail = |e: minijinja::Error| Error::request(format!("the page cannot be drawn: {e}"));
         let mut pages = Environment::new();
@@ -104,8 +118,13 @@ impl CopyReport {
     }
 }
 
-/// Draws as many rows as `set` has, none of which points at one real row by its cells together; with how many were left
-/// out for that. Fewer rows come back where not enough others are found.
+/// Draws as many rows as `set` has, and counts those that were left out.
+///
+/// A row is left out where its cells together point at one real row. Fewer rows come back where not enough
+/// others are found.
+///
+/// # Errors
+/// The model is not one of tables, or its rows cannot be drawn.
 pub fn draw(
     model: &Model,
     set: &TableSet,
@@ -130,7 +149,7 @@ pub fn draw(
     Ok((rows.select(&kept), last - kept.len()))
 }
 
-/// Checks new rows against all rows of `set`, which `spec` names.
+/// Checks new rows against all rows of `set`, which were read as `spec` says.
 pub fn check(set: &TableSet, new: &Table, left_out: usize, spec: &SourceSpec) -> CopyReport {
     let real = set.table();
     let schemas = &set.schema().columns;

@@ -9,61 +9,74 @@ use serde_json::Value;
 
 use crate::{model::ModelConfig, run::METRICS_FILE};
 
-/// Longer series are no curve that anybody waits for.
+/// Bytes of `metrics.jsonl` beyond which it is not read.
 const MAX_BYTES: u64 = 64 << 20;
-/// Validations without which nothing can be said.
+/// Validations below which no outlook is given.
 const MIN_VALIDATIONS: usize = 6;
-/// Of a stage: what lies behind it is its end.
+/// Share of a stage after which its end begins.
 const END_OF_STAGE: f64 = 0.75;
-/// An improvement by less than this share of the number is none, whatever the noise.
+/// Improvement, as a share of the number, below which there is none, whatever the noise.
 const MIN_IMPROVEMENT: f64 = 0.003;
-/// The rate of learning falls to nothing at the end of a training, and so every curve is flat there. One that is flat from
-/// here on, before that, is flat for want of anything to learn.
+/// A curve that is flat since this share of a stage, or earlier, says that nothing more is learned.
+///
+/// The learning rate falls to 0 at the end of a training, and so every curve is flat there.
 const STILL_LEARNING: f64 = 0.6;
-/// A number that has risen by this share of its least has got worse.
+/// Rise, as a share of the least number, from which on it counts as worse.
 const MIN_RISE: f64 = 0.01;
-/// Bars of a curve in a line of text, and how many at most.
+/// Bars of a curve in a line of text.
 const MAX_BARS: usize = 40;
+/// The bars by height.
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
-/// A number over the steps.
+/// A named number over the steps.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Series {
+    /// Name of the number, such as "loss" or "nll".
     pub name: String,
-    /// Steps, and the number there.
+    /// Pairs of a step and the number there, by step.
     pub points: Vec<(u64, f64)>,
 }
 
-/// A stage of training.
+/// The curves of one stage of a training.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Stage {
-    /// Nothing where a run has one stage.
+    /// Name of the stage; empty where a run has one stage.
     pub name: String,
-    /// The number that steps make small, by what the validation is called where steps know it by that name.
+    /// The number that training minimises; the same as `valid` where steps report it under that name.
     pub loss: Series,
-    /// The number that validation watches; nothing where a family has none.
+    /// The number that validation reports first, less is better; empty where a family has none.
     pub valid: Series,
 }
 
-/// The curve of a training.
+/// The curves of a training, stage by stage.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Curve {
+    /// The stages in the order of training.
     pub stages: Vec<Stage>,
 }
 
-/// What the end of a validation curve says of more training.
+/// What the end of a validation curve says about more training.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Outlook {
-    /// It still improved in the last quarter, by this share.
-    Falling { by: f64 },
-    /// It has not improved since this share of the training.
-    Flat { since: f64 },
-    /// It has got worse since.
-    Rising { since: f64 },
+    /// It still improved in the last quarter of the stage.
+    Falling {
+        /// Share of the number before that the last quarter took off, above 0.
+        by: f64,
+    },
+    /// It has hardly improved for a large part of the training.
+    Flat {
+        /// Share of the training, from 0 to 1, after which nothing improved.
+        since: f64,
+    },
+    /// It has got worse: the model overfits.
+    Rising {
+        /// Share of the training, from 0 to 1, at which it was best.
+        since: f64,
+    },
 }
 
 impl Curve {
-    /// That of the run in `dir`; nothing where there is none, such as in an exported model.
+    /// Reads the curve of the run in `dir`; `None` where there is none, such as in an exported model.
     pub fn read(dir: &Path) -> Option<Self> {
         let text = mintage_data::read_text(&dir.join(METRICS_FILE), MAX_BYTES).ok()?;
         let curve = Self::parse(&text);
@@ -101,7 +114,7 @@ impl Curve {
         Self { stages: stages.into_iter().map(Lines::stage).collect() }
     }
 
-    /// What the end of the curve says of more training; nothing where it says nothing.
+    /// What the end of the curve says about more training; `None` where it says nothing.
     pub fn outlook(&self) -> Option<Outlook> {
         let last = self.stages.last()?;
         outlook(&last.valid.points, self.last_step())
@@ -113,7 +126,7 @@ impl Curve {
         steps.flatten().map(|(step, _)| *step).max().unwrap_or(0)
     }
 
-    /// The validation of the last stage as bars in a line of text.
+    /// The validation of the last stage as a line of bars; `None` for fewer than three points.
     pub fn sparkline(&self) -> Option<String> {
         let points = &self.stages.last()?.valid.points;
         let (low, high) = ends(points)?;
@@ -209,7 +222,7 @@ fn noise(points: &[(u64, f64)]) -> f64 {
 }
 
 impl Outlook {
-    /// In words: what a user should do with it.
+    /// The outlook as a sentence, which says what to do; `item` is "image", "row" and the like.
     pub fn sentence(self, item: &str) -> String {
         let percent = |share: f64| format!("{:.0} %", 100.0 * share);
         match self {
@@ -230,7 +243,9 @@ impl Outlook {
     }
 }
 
-/// What the curve in `dir` says of more training of this model; nothing where there is no curve, or it says nothing.
+/// A sentence on whether more training of the model in `dir` would help.
+///
+/// `None` where there is no curve, or it says nothing.
 pub fn advice(dir: &Path, config: &ModelConfig) -> Option<String> {
     let found = Curve::read(dir)?.outlook()?;
     // Some families end where more steps would only learn by heart, whatever the curve.

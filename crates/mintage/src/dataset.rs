@@ -11,29 +11,41 @@ use mintage_data::{
 
 use crate::models::{AudioInfo, Batch, DataInfo, ImageInfo, VideoInfo, with_classes};
 
-/// An opened source, split into train, valid and holdout.
+/// An opened source of any kind, split into train, valid and holdout.
 #[derive(Clone, Debug)]
 pub enum AnyData {
+    /// Images of one shape.
     Image(Arc<ImageSet>),
+    /// Rows of a table.
     Table(Arc<TableSet>),
+    /// Texts or music as sequences of tokens.
     Sequence(Arc<SequenceSet>),
+    /// Sounds of one sampling rate.
     Audio(Arc<AudioSet>),
+    /// Clips of one shape and length.
     Video(Arc<VideoSet>),
 }
 
-/// Everything between the user's data and a model's numbers.
+/// The transform between the items of a source and the numbers of a model.
 #[derive(Clone, Debug)]
 pub enum AnyTransform {
+    /// Resizing and colours of images.
     Image(ImageTransform),
+    /// Between the cells of a row and the fields of a model.
     Table(Box<RowEncoder>),
-    /// With the classes that documents may have.
+    /// A tokenizer, with the classes that documents may have.
     Sequence(Box<Tokenizer>, Vec<String>),
+    /// Sampling rate, channels and length of the segments of sounds.
     Audio(AudioFormat),
+    /// Shape, frames and frame rate of clips.
     Video(VideoFormat),
 }
 
 impl AnyTransform {
-    /// Writes it into the folder `codec` of a model.
+    /// Writes the transform into the folder `codec` of a model.
+    ///
+    /// # Errors
+    /// A file cannot be written.
     pub fn save(&self, dir: &Path) -> Result<(), Error> {
         match self {
             Self::Image(codec) => codec.save(dir),
@@ -44,7 +56,10 @@ impl AnyTransform {
         }
     }
 
-    /// Reads the codec of a model of `info`'s kind.
+    /// Reads the transform of a model for the kind of data of `info`.
+    ///
+    /// # Errors
+    /// A file is missing or damaged.
     pub fn load(dir: &Path, info: &DataInfo) -> Result<Self, Error> {
         match info {
             DataInfo::Image(_) => ImageTransform::load(dir).map(Self::Image),
@@ -106,7 +121,10 @@ impl AnyData {
         }
     }
 
-    /// Opens a source as a trained model sees it.
+    /// Opens a source with the transform of a trained model.
+    ///
+    /// # Errors
+    /// The source cannot be read, or does not suit the transform.
     pub fn open_as(spec: &SourceSpec, codec: &AnyTransform) -> Result<Self, Error> {
         match codec {
             AnyTransform::Table(codec) => TableSet::open_as(spec, codec).map(Arc::new).map(Self::Table),
@@ -119,6 +137,7 @@ impl AnyData {
         }
     }
 
+    /// The transform between the items and the numbers of a model.
     pub fn codec(&self) -> AnyTransform {
         match self {
             Self::Image(set) => AnyTransform::Image(set.codec().clone()),
@@ -131,6 +150,7 @@ impl AnyData {
         }
     }
 
+    /// What a model has to know of the data: shapes, classes, the number of training items.
     pub fn info(&self) -> DataInfo {
         match self {
             Self::Image(set) => DataInfo::Image(ImageInfo {
@@ -153,6 +173,7 @@ impl AnyData {
         }
     }
 
+    /// Which items are trained on, which validate, and which are held out.
     pub fn splits(&self) -> &Splits {
         match self {
             Self::Image(set) => set.splits(),
@@ -163,7 +184,8 @@ impl AnyData {
         }
     }
 
-    /// The items of a split: all of it, or the windows or segments that sequences and sounds are cut into.
+    /// The items of a split: its files or rows, or the windows or segments that sequences and sounds are cut
+    /// into.
     pub fn items(&self, split: Split, cut: Option<Chunking>) -> Vec<u32> {
         match (self, cut) {
             (Self::Sequence(set), Some(cut)) => set.items(split, cut).collect(),
@@ -172,7 +194,12 @@ impl AnyData {
         }
     }
 
-    /// The items of `indices`, in that order. With a `seed` as they are trained on: it chooses where windows begin.
+    /// The items of `indices` as a batch, in that order.
+    ///
+    /// With a `seed` as they are trained on: it chooses where windows begin.
+    ///
+    /// # Errors
+    /// The items cannot be read, such as a file that has gone since the source was opened.
     pub fn batch(&self, indices: &[u32], cut: Option<Chunking>, seed: Option<u64>) -> Result<Batch, Error> {
         match self {
             Self::Image(set) => set.batch(indices).map(Batch::Image),
@@ -186,7 +213,7 @@ impl AnyData {
         }
     }
 
-    /// `spec` with what opening decided.
+    /// `spec` with every choice filled in that was made on opening the source.
     pub fn resolved(&self, spec: &SourceSpec) -> SourceSpec {
         match self {
             Self::Image(set) => set.resolved(spec),
@@ -197,7 +224,7 @@ impl AnyData {
         }
     }
 
-    /// What the user should know of how they were read.
+    /// What the user should know about how the source was read.
     pub fn notes(&self) -> &[String] {
         match self {
             Self::Image(set) => set.notes(),
@@ -208,7 +235,7 @@ impl AnyData {
         }
     }
 
-    /// Name and reason of every item that could not be read.
+    /// The items that could not be read, each with the reason.
     pub fn skips(&self) -> &[String] {
         match self {
             Self::Image(set) => set.skips(),
@@ -219,7 +246,9 @@ impl AnyData {
         }
     }
 
-    /// Which columns of a table are not drawn from what was learned, and what becomes of them: "made afresh: name, mail".
+    /// Which columns of a table are not learned, and what becomes of them: "made afresh: name, mail".
+    ///
+    /// Empty for other kinds of data.
     pub fn makings(&self) -> Vec<String> {
         let Self::Table(set) = self else { return Vec::new() };
         let columns = &set.schema().columns;
@@ -244,7 +273,7 @@ impl AnyData {
         said.map(|(what, names)| format!("{what}: {names}")).collect()
     }
 
-    /// Keys of `[data]` that have no meaning for such data, and that a recipe has all the same.
+    /// Keys of `[data]` that have no meaning for this kind of data.
     pub fn irrelevant_keys(&self) -> &'static [&'static str] {
         match self {
             Self::Image(_) | Self::Video(_) => &["rare"],
@@ -253,7 +282,7 @@ impl AnyData {
         }
     }
 
-    /// The rules that every new row keeps, in words; none of what is no table.
+    /// The rules that every new row keeps, in words; empty for other kinds of data.
     pub fn rules(&self) -> Vec<String> {
         match self {
             Self::Table(set) => set.codec().rules.rules().iter().map(ToString::to_string).collect(),
@@ -275,7 +304,7 @@ impl AnyData {
         }
     }
 
-    /// "3,000 sounds, 22 minutes, 8000 Hz mono, 10 classes (…)".
+    /// Sounds in words: "3,000 sounds, 22 minutes, 8000 Hz mono, 10 classes (…)".
     pub fn describe_sounds(set: &AudioSet) -> String {
         let AudioFormat { rate_hz, channels, .. } = *set.codec();
         let secs: f64 = (0..set.len() as u32).map(|sound| set.seconds(sound)).sum();
@@ -289,7 +318,9 @@ impl AnyData {
         format!("{count} sounds, {time}, {rate_hz} Hz {channels}{classes} {}", parts(set.splits()))
     }
 
-    /// "300 clips, 8 frames 64×64 RGB at 8 a second, 9 classes (…)"; of long ones also how many parts they are learned in.
+    /// Clips in words: "300 clips, 8 frames 64×64 RGB at 8 a second, 9 classes (…)".
+    ///
+    /// Of long clips also how many parts they are learned in.
     pub fn describe_clips(set: &VideoSet) -> String {
         let VideoFormat { shape, frames, fps, .. } = *set.codec();
         let color = if shape.channels == 1 { "gray" } else { "RGB" };
@@ -304,13 +335,15 @@ impl AnyData {
         format!("{what}, {frames} frames {size} {color} at {fps} a second{classes} {parts}")
     }
 
-    /// "32,561 rows of 15 columns (…)".
+    /// Rows in words: "32,561 rows of 15 columns (…)".
     pub fn describe_table(set: &TableSet) -> String {
         let (rows, columns) = (thousands(set.len()), set.table().columns.len());
         format!("{rows} rows of {columns} columns {}", parts(set.splits()))
     }
 
-    /// "83 texts, 9,406,204 tokens of 4,096 kinds (71 train, 5 valid, 7 holdout)"; a single text is known by its tokens alone.
+    /// Texts or tunes in words: "83 texts, 9,406,204 tokens of 4,096 kinds (71 train, 5 valid, 7 holdout)".
+    ///
+    /// A single text is described by its tokens alone.
     pub fn describe_sequences(set: &SequenceSet) -> String {
         let info = set.info();
         let tokens: u64 =
@@ -332,7 +365,7 @@ fn parts(splits: &Splits) -> String {
     format!("({train} train, {valid} valid, {holdout} holdout)")
 }
 
-/// 12345 → "12,345".
+/// A number with commas: 12345 → "12,345".
 pub fn thousands(n: usize) -> String {
     let digits = n.to_string();
     let head = digits.len() % 3;

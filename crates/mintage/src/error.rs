@@ -5,30 +5,72 @@ use std::path::PathBuf;
 use mintage_data::error::io_hint;
 use mintage_nn::WeightsError;
 
-/// Every failure of this crate. The message says what and where; [`Error::hint`] says what to do.
+/// Every failure of this crate.
+///
+/// The message says what failed and where; [`Error::hint`] says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// The data cannot be read, understood or written.
     #[error(transparent)]
     Data(#[from] mintage_data::Error),
+    /// A file of weights is damaged, or does not fit the model.
     #[error(transparent)]
     Weights(#[from] WeightsError),
+    /// The device that was asked for cannot be used.
     #[error(transparent)]
     Device(#[from] mintage_nn::DeviceError),
+    /// The recipe, or an option laid over it, cannot be used.
     #[error(transparent)]
     Recipe(#[from] crate::recipe::RecipeError),
+    /// The operating system refuses a file or a folder.
     #[error("{path}: {source}", path = path.display())]
-    Io { path: PathBuf, source: std::io::Error },
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+    /// A file or a folder of a run or a model is not what it should be.
     #[error("{path}: {why}", path = path.display())]
-    Folder { path: PathBuf, why: String, hint: Option<String> },
+    Folder {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong with it: a fragment that follows the path and a colon.
+        why: String,
+        /// What to do about it, where that is known.
+        hint: Option<String>,
+    },
+    /// Something was asked for that cannot be done.
     #[error("{message}")]
-    Request { message: String, hint: Option<String> },
-    /// A field of a request cannot be met; `why` goes on from its name: "must be 0 or more".
+    Request {
+        /// What cannot be done, and why.
+        message: String,
+        /// What to do about it, where that is known.
+        hint: Option<String>,
+    },
+    /// A field of a request cannot be met.
     #[error("`{field}` {why}")]
-    Field { field: &'static str, why: String, hint: Option<String> },
+    Field {
+        /// Its name, as in JSON.
+        field: &'static str,
+        /// What is wrong with it: goes on from its name, "must be 0 or more". Other fields stand in backticks.
+        why: String,
+        /// What can be asked instead, where that is known. Fields stand in backticks.
+        hint: Option<String>,
+    },
+    /// The flag that cancels was set.
     #[error("cancelled")]
     Cancelled,
+    /// The loss was not finite for several steps in a row.
     #[error("training stopped at step {step}: {what} (checkpoint of step {kept} is kept)")]
-    Diverged { step: u64, what: String, kept: u64 },
+    Diverged {
+        /// The step at which training was given up.
+        step: u64,
+        /// What was not finite: the loss or the gradient.
+        what: String,
+        /// The step of the newest checkpoint that is whole; 0 without one.
+        kept: u64,
+    },
 }
 
 impl Error {
@@ -38,12 +80,12 @@ impl Error {
         move |source| Self::Io { path, source }
     }
 
-    /// Something is wrong with a folder or a file of a run or a model.
+    /// An error about a folder or a file of a run or a model.
     pub fn folder(path: impl Into<PathBuf>, why: impl Into<String>) -> Self {
         Self::Folder { path: path.into(), why: why.into(), hint: None }
     }
 
-    /// Something was asked for that cannot be done.
+    /// An error about a request that cannot be met.
     pub fn request(message: impl Into<String>) -> Self {
         Self::Request { message: message.into(), hint: None }
     }
@@ -53,7 +95,7 @@ impl Error {
         Self::Field { field, why: why.into(), hint: None }
     }
 
-    /// Adds what to do about it.
+    /// Adds a hint: what to do about it. Errors from below have their own.
     #[must_use]
     pub fn with_hint(mut self, text: impl Into<String>) -> Self {
         if let Self::Folder { hint, .. } | Self::Request { hint, .. } | Self::Field { hint, .. } = &mut self {
@@ -62,7 +104,7 @@ impl Error {
         self
     }
 
-    /// All that it is about, such as every file that cannot be read.
+    /// Everything that the error is about, such as every file that cannot be read; empty for most errors.
     pub fn list(&self) -> &[String] {
         match self {
             Self::Data(error) => error.list(),
@@ -70,7 +112,7 @@ impl Error {
         }
     }
 
-    /// What the user can do about it, where that is known.
+    /// What the user can do about it; `None` where that is not known.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Data(error) => error.hint(),

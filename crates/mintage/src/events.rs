@@ -15,24 +15,24 @@ impl Metrics {
         Self(pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
     }
 
-    /// The same with another value behind the others.
+    /// Adds a value after the others.
     #[must_use]
     pub fn and(mut self, name: &str, value: f64) -> Self {
         self.0.push((name.to_owned(), value));
         self
     }
 
-    /// The value called `name`.
+    /// The value called `name`, if there is one.
     pub fn get(&self, name: &str) -> Option<f64> {
         self.0.iter().find(|(n, _)| n == name).map(|(_, v)| *v)
     }
 
-    /// The first value: the loss.
+    /// The first value, which is the one to watch: the loss.
     pub fn first(&self) -> Option<f64> {
         self.0.first().map(|(_, v)| *v)
     }
 
-    /// Mean over several metrics of the same names, weighted.
+    /// The weighted mean of several metrics of the same names.
     pub fn mean(all: &[(Metrics, f64)]) -> Self {
         let Some((first, _)) = all.first() else { return Self::default() };
         let total: f64 = all.iter().map(|(_, w)| w).sum();
@@ -41,29 +41,39 @@ impl Metrics {
     }
 }
 
-/// What is about to be trained, resolved.
+/// What is about to be trained, with every choice made.
 #[derive(Clone, Debug, Serialize)]
 pub struct Plan {
+    /// Folder of the run.
     pub run: PathBuf,
-    /// For example "2,000 images 28×28 gray, 10 classes (1,801 train, 99 valid, 100 holdout)".
+    /// The data in words: "2,000 images 28×28 gray, 10 classes (1,801 train, 99 valid, 100 holdout)".
     pub data: String,
     /// What becomes of columns that are not drawn from what is learned; see [`makings`](crate::AnyData::makings).
     pub makings: Vec<String>,
-    /// Of tables: the rules that every new row keeps, in words.
+    /// The rules that every new row keeps, in words; empty for other data than tables.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<String>,
+    /// Name of the model family, such as "vae".
     pub family: String,
+    /// Name of the size preset, such as "small".
     pub size: String,
+    /// Number of the parameters of the model.
     pub parameters: usize,
+    /// Device that computes, such as "cpu".
     pub device: String,
+    /// Number of threads that compute.
     pub threads: usize,
+    /// Number of items of a training step.
     pub batch: usize,
-    /// Seconds of the budget, or steps.
+    /// Budget of wall-clock time in seconds; `None` where the budget is in steps.
     pub time_secs: Option<f64>,
+    /// Budget in steps; `None` where the budget is a time.
     pub steps: Option<u64>,
-    /// Steps after which a budget of time ends all the same: more would only learn the items by heart.
+    /// Steps after which a budget of time ends early; `None` where the family has no such limit.
+    ///
+    /// More steps would only memorise the items.
     pub most_steps: Option<u64>,
-    /// Step at which this run continues; 0 for a fresh one.
+    /// Step at which this run continues; 0 for a new one.
     pub resumed_at: u64,
 }
 
@@ -73,60 +83,90 @@ pub struct Plan {
 pub enum StopReason {
     /// The budget of time or steps is spent.
     Budget,
-    /// There was time left, but more steps would only have learned the items by heart.
+    /// Time was left, but more steps would only have memorised the items.
     Enough,
     /// Validation had stopped improving.
     Early,
-    /// The user asked (Ctrl-C): resumable.
+    /// The user asked for it (Ctrl-C); the run can be resumed.
     Interrupted,
 }
 
-/// Something that happened.
+/// Something that happened during training or other work.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
+    /// Training is about to begin.
     Plan(Plan),
-    /// A stage of the run begins (index from 1).
+    /// A stage of the run begins; sent for runs of several stages only.
     Stage {
+        /// Number of the stage, from 1.
         index: usize,
+        /// Number of stages.
         count: usize,
+        /// Name of the stage.
         name: String,
     },
+    /// A training step is done; sent at most ten times a second.
     Step {
+        /// Number of steps done.
         step: u64,
+        /// Share of the budget that is spent, from 0 to 1.
         progress: f64,
+        /// Losses of the step, the one to watch first.
         metrics: Metrics,
+        /// Training items a second, on average over the run.
         items_per_sec: f64,
+        /// Expected seconds until the end; `None` while too little is done to tell.
         eta_secs: Option<f64>,
     },
+    /// A validation is done.
     Valid {
+        /// Number of steps done.
         step: u64,
+        /// Metrics of the validation split; the first decides which weights are kept, less is better.
         metrics: Metrics,
+        /// Whether the first metric is the best of this stage so far, within the tolerance of the family.
         best: bool,
     },
+    /// Samples to look at are written.
     Preview {
+        /// Number of steps done.
         step: u64,
+        /// File with the samples.
         path: PathBuf,
     },
+    /// A checkpoint is written, from which training can be resumed.
     Checkpoint {
+        /// Number of steps done.
         step: u64,
+        /// Folder of the checkpoint.
         path: PathBuf,
     },
     /// Something the user should know, such as a collapse of a GAN.
     Warning {
+        /// The warning in words.
         message: String,
     },
     /// Progress of work outside training: "sampling", "evaluating: features", …
     Work {
+        /// What is done.
         what: String,
+        /// Number of units done.
         done: usize,
+        /// Number of units in all.
         total: usize,
     },
+    /// Training has ended, and the model is published.
     Done {
+        /// Number of steps done.
         step: u64,
+        /// Seconds of training, those before a resumption included.
         secs: f64,
+        /// Why it ended.
         reason: StopReason,
+        /// Validation of the published weights; `None` where the family has none.
         valid: Option<Metrics>,
+        /// Folder of the model, which is that of the run.
         model: PathBuf,
     },
 }

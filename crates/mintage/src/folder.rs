@@ -8,10 +8,10 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::error::Error;
 
-/// Bytes of a file of a run, at most, but for weights and metrics: it may be a stranger's.
+/// Bytes of a file of a run, other than weights and metrics, which may be a stranger's.
 pub(crate) const MAX_FILE_BYTES: u64 = 1 << 30;
 
-/// A folder with such a file is a sweep: the runs in it belong together.
+/// Name of the file that makes a folder a sweep: the runs in it belong together.
 pub const SWEEP_FILE: &str = "sweep.json";
 
 /// Reads a safetensors file, which may be a stranger's.

@@ -7,8 +7,9 @@ const OWN_SCALE: &str = "what training makes small, of {item}s that were kept ou
                          compares with runs on the same data alone";
 const UNSEEN: &str = "how surprised the model is by {item}s that were kept out of training; lower is better";
 
-/// The meaning of the number called `name` at this value, which a family of this kind reports first of its validation.
-/// Nothing for a name that no family has.
+/// What the validation number called `name` means at this value, as a phrase.
+///
+/// `None` for a name that no family has.
 pub fn of_validation(config: &AnyConfig, info: &DataInfo, name: &str, value: f64) -> Option<String> {
     let words = match (info, name) {
         (DataInfo::Sequence(info), "nll") => {

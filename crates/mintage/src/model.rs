@@ -26,27 +26,38 @@ use crate::{
 /// The newest format of a model folder that this version reads and writes.
 pub const FORMAT: u32 = 2;
 
-/// `config.json`: everything about a model but its weights.
+/// The content of `config.json`: everything about a model but its weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelConfig {
+    /// Format of the folder: [`FORMAT`] once it is read.
     pub format: u32,
     /// Version of the program that wrote it.
     pub mintage: String,
+    /// The size preset that the model was made from.
     pub size: Size,
+    /// The kind of data, the family and all of its options.
     pub model: AnyConfig,
+    /// What the model knows of its data: shapes, classes, the number of training items.
     pub info: DataInfo,
     /// Items of each class in the train split; empty without labels.
     pub class_counts: Vec<u64>,
+    /// Seed of the training.
     pub seed: u64,
+    /// Number of training steps done.
     pub step: u64,
+    /// Seconds of training.
     pub train_secs: f64,
+    /// Where the data came from, and how they were read.
     pub source: SourceSpec,
-    /// Validation of the published weights.
+    /// Validation of the published weights; `None` where the family has none.
     pub valid: Option<Metrics>,
 }
 
 impl ModelConfig {
     /// Reads `config.json`; a folder of a newer format is an error that says so.
+    ///
+    /// # Errors
+    /// `config.json` is missing, damaged, of a newer format, or says what no training writes.
     pub fn load(dir: &Path) -> Result<Self, Error> {
         let path = dir.join("config.json");
         let text = read_text(&path, MAX_FILE_BYTES).map_err(|error| match error {
@@ -94,20 +105,29 @@ fn migrate(value: &mut serde_json::Value, format: u64) {
     }
 }
 
-/// A trained model.
+/// A trained model, loaded from its folder.
 #[derive(Debug)]
 pub struct Model {
+    /// Folder of the model.
     pub dir: PathBuf,
+    /// What `config.json` says.
     pub config: ModelConfig,
+    /// The transform between items and the numbers of the model.
     pub codec: AnyTransform,
+    /// The network, on its device.
     pub any: AnyModel,
     /// A short hash of the file of its weights.
     weights: String,
 }
 
 impl Model {
-    /// Loads the model in `dir` onto a device. The folder may be a stranger's: what its files say is held to bounds and
-    /// to each other before anything is built by it, and no memory is taken for a weight that is not in the file.
+    /// Loads the model in `dir` onto a device.
+    ///
+    /// The folder may be a stranger's: what its files say is checked against bounds and against each other
+    /// before anything is built from it, and no memory is taken for a weight that is not in the file.
+    ///
+    /// # Errors
+    /// A file is missing or damaged, the files are not of one model, or the device cannot be used.
     pub fn load(dir: &Path, device: &DeviceChoice) -> Result<Self, Error> {
         let config = ModelConfig::load(dir)?;
         check_codec_files(&dir.join("codec"))?;
@@ -129,7 +149,9 @@ impl Model {
         Ok(Self { dir: dir.to_owned(), config, codec, any, weights })
     }
 
-    /// Negative log-likelihood in nats of each item, where the family has one.
+    /// Negative log-likelihood of each item in nats, less is likelier; `None` where the family has none.
+    ///
+    /// `samples` is the number of importance samples of families that estimate it.
     pub fn nll(&self, batch: &Batch, samples: usize, seed: u64) -> Option<Vec<f64>> {
         self.any.nll(batch, samples, &mut Rng::new(seed, 0))
     }
@@ -168,12 +190,12 @@ impl Model {
         }
     }
 
-    /// See [`name_of`].
+    /// The name of its folder; see [`name_of`].
     pub fn name(&self) -> String {
         name_of(&self.dir)
     }
 
-    /// What goes into every file made by this model.
+    /// The provenance that is written into every file made by this model.
     pub fn provenance(&self, seed: u64, options: serde_json::Value) -> Provenance {
         Provenance {
             model: run_name(&self.dir),
@@ -185,12 +207,15 @@ impl Model {
         }
     }
 
+    /// Number of the parameters of the network.
     pub fn parameters(&self) -> usize {
         self.any.parameters()
     }
 }
 
-/// The name of a folder, also where that was given as "."; of a run of a sweep SWEEP/RUN, as it is found by.
+/// The name of a folder, or SWEEP/RUN for a run of a sweep.
+///
+/// A folder that was given as "." has its name as well.
 pub fn name_of(dir: &Path) -> String {
     let whole = fs::canonicalize(dir).unwrap_or_else(|_| dir.to_owned());
     let name = |path: &Path| path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();

@@ -10,15 +10,17 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::models::{Family, Size};
 
-/// A recipe that cannot be used.
+/// A recipe, or a value of one, that cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct RecipeError {
+    /// What is wrong, in words.
     pub message: String,
     /// Byte range in the recipe's text.
     pub span: Option<Range<usize>>,
     /// The key that is wrong, such as "model.width".
     pub key: Option<String>,
+    /// What to write instead, where that is known.
     pub hint: Option<String>,
 }
 
@@ -33,19 +35,23 @@ impl RecipeError {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
+    /// `[data]`: what to learn from, and how it is read.
     pub data: SourceSpec,
+    /// `[model]`: the family, its size and its options.
     #[serde(default)]
     pub model: ModelSpec,
+    /// `[train]`: the budget and the loop.
     #[serde(default)]
     pub train: TrainSpec,
 }
 
-/// `[model]`: the family, the one dial, and any option of that family's `Config`.
+/// `[model]`: the family, its size, and any option of that family's `Config`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ModelSpec {
-    /// `None`: the default of the kind of data.
+    /// The family; `None` is the default of the kind of data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub family: Option<Family>,
+    /// The size preset, which sets all options that are not given.
     #[serde(default)]
     pub size: Size,
     /// Options of the family, checked against its `Config`.
@@ -53,16 +59,16 @@ pub struct ModelSpec {
     pub options: toml::Table,
 }
 
-/// Images of each validation where the recipe does not say.
+/// Images of each validation, unless the recipe says otherwise.
 pub const VALID_IMAGES: usize = 512;
-/// Rows of each validation where the recipe does not say.
+/// Rows of each validation, unless the recipe says otherwise.
 pub const VALID_ROWS: usize = 4096;
 
-/// Windows or segments of each validation where the recipe does not say.
+/// Windows or segments of each validation, unless the recipe says otherwise.
 pub const VALID_SEQUENCES: usize = 256;
-/// Sounds or segments of each validation where the recipe does not say.
+/// Sounds or segments of each validation, unless the recipe says otherwise.
 pub const VALID_SOUNDS: usize = 128;
-/// Clips or windows of each validation where the recipe does not say.
+/// Clips or windows of each validation, unless the recipe says otherwise.
 pub const VALID_CLIPS: usize = 128;
 
 /// `[train]`: the budget and the loop.
@@ -74,20 +80,24 @@ pub struct TrainSpec {
     /// Budget in steps.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub steps: Option<u64>,
+    /// Seed of all random numbers of the training: initial weights, order of the items, noise.
     pub seed: u64,
     /// Validations without improvement after which training stops; 0 never stops early.
     pub patience: usize,
-    /// Preview grids over the whole run.
+    /// Number of previews over the whole run.
     pub previews: usize,
-    /// Items of the valid split used at each validation, at most; without it [`VALID_IMAGES`], [`VALID_ROWS`],
-    /// [`VALID_SEQUENCES`], [`VALID_SOUNDS`] or [`VALID_CLIPS`].
+    /// Items of the valid split used at each validation.
+    ///
+    /// `None`: [`VALID_IMAGES`], [`VALID_ROWS`], [`VALID_SEQUENCES`], [`VALID_SOUNDS`] or [`VALID_CLIPS`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub valid_items: Option<usize>,
+    /// How exact matrix products are.
     pub precision: Precision,
 }
 
-/// How exact the large matrix products of training steps are. Whatever only looks (validation, sampling, judging) is always
-/// exact.
+/// How exact the large matrix products of training steps are.
+///
+/// Validation, sampling and judging are always exact.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
@@ -114,6 +124,9 @@ impl Default for TrainSpec {
 
 impl TrainSpec {
     /// The time budget; `None` when the budget is in steps.
+    ///
+    /// # Errors
+    /// `time` is not a length of time.
     pub fn budget(&self) -> Result<Option<Duration>, RecipeError> {
         match self.steps {
             Some(_) => Ok(None),
@@ -122,7 +135,10 @@ impl TrainSpec {
     }
 }
 
-/// "90s", "10m", "1h30m", "500ms"; a bare number is seconds.
+/// Reads a length of time: "90s", "10m", "1h30m", "500ms"; a bare number is seconds.
+///
+/// # Errors
+/// The text is not a length of time between 0 and 10⁹ seconds.
 pub fn parse_duration(text: &str) -> Result<Duration, RecipeError> {
     let wrong = || RecipeError {
         message: format!("`{text}` is no length of time"),
@@ -168,6 +184,9 @@ impl Recipe {
     }
 
     /// Reads a recipe's text.
+    ///
+    /// # Errors
+    /// The text is not TOML, has an unknown key, or a value of the wrong type.
     pub fn parse(text: &str) -> Result<Self, RecipeError> {
         let recipe: Self = toml::from_str(text).map_err(from_toml)?;
         recipe.train.budget().map_err(|e| RecipeError { span: place_of(text, "train.time"), ..e })?;
@@ -179,7 +198,7 @@ impl Recipe {
         toml::to_string(self).unwrap_or_default()
     }
 
-    /// The same without some keys of `[data]`.
+    /// The recipe as TOML without some keys of `[data]`.
     pub fn to_toml_without(&self, keys: &[&str]) -> String {
         let mut recipe = toml::Table::try_from(self).unwrap_or_default();
         if let Some(data) = recipe.get_mut("data").and_then(toml::Value::as_table_mut) {
@@ -188,8 +207,13 @@ impl Recipe {
         toml::to_string(&recipe).unwrap_or_default()
     }
 
-    /// Lays `key=value` over the recipe: `model.width=64`, `train.seed=7`; a key without a section is
-    /// one of `[model]`. The value is read as TOML where it can be, as a string otherwise.
+    /// Lays `key=value` over the recipe: `model.width=64`, `train.seed=7`.
+    ///
+    /// A key without a section is one of `[model]`. The value is read as TOML where it can be, as a string
+    /// otherwise.
+    ///
+    /// # Errors
+    /// The text is not an assignment, there is no such section or key, or the value has the wrong type.
     pub fn set(&mut self, assignment: &str) -> Result<(), RecipeError> {
         let wrong = |message: String, hint: &str| RecipeError {
             message,
@@ -237,7 +261,7 @@ fn from_toml_of(key: &str, error: toml::de::Error) -> RecipeError {
     RecipeError::of_key(key, &message, hint)
 }
 
-/// Where a key such as "model.width" and its value stand in a recipe's text.
+/// The byte range of a key such as "model.width" and its value in a recipe's text.
 pub fn place_of(text: &str, key: &str) -> Option<Range<usize>> {
     let recipe = toml::de::DeTable::parse(text).ok()?;
     let (section, key) = key.split_once('.')?;
@@ -253,7 +277,7 @@ fn did_you_mean(message: &str) -> Option<String> {
     nearest(wrong, known.iter().copied()).map(|name| format!("did you mean `{name}`?"))
 }
 
-/// The candidate nearest to `name` by edit distance, if it is near at all.
+/// The candidate nearest to `name` by edit distance; `None` where none is near.
 pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     candidates
         .map(|c| (strsim::damerau_levenshtein(&name.to_lowercase(), &c.to_lowercase()), c))
@@ -276,7 +300,7 @@ const RENAMED: [(&str, &str); 9] = [
 ];
 
 /// `preset` with the user's options laid over it; an unknown option or a wrong type is an error.
-pub fn merge_options<C: Serialize + DeserializeOwned>(
+pub(crate) fn merge_options<C: Serialize + DeserializeOwned>(
     preset: C,
     options: &toml::Table,
 ) -> Result<C, RecipeError> {

@@ -24,18 +24,20 @@ use crate::{
 pub use crate::folder::SWEEP_FILE;
 pub(crate) use crate::folder::write_weights;
 
-/// Where a training run stands, kept in `run.json`.
+/// The state of a training run, kept in `run.json`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RunState {
-    /// Training now, or stopped without a word: resumable.
+    /// Training now, or killed; it can be resumed.
     Training,
-    /// Stopped by the user: resumable.
+    /// Stopped by the user; it can be resumed.
     Interrupted,
+    /// Ended by itself: the budget is spent, or more steps would not help.
     Done,
 }
 
 impl RunState {
+    /// The state in lower case, as it stands in `run.json`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Training => "training",
@@ -45,12 +47,16 @@ impl RunState {
     }
 }
 
-/// `run.json`.
+/// The content of `run.json`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RunFile {
+    /// Version of the format: 1.
     pub format: u32,
+    /// Whether the run is training, interrupted or done.
     pub state: RunState,
+    /// Number of steps done when the file was written.
     pub step: u64,
+    /// Seconds of training when the file was written.
     pub train_secs: f64,
     /// Why training ended; runs of before 2026-11-29 do not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -59,18 +65,24 @@ pub struct RunFile {
 
 /// Where training stood at a checkpoint, beside the weights.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct TrainState {
+pub(crate) struct TrainState {
+    /// Number of steps done.
     pub step: u64,
+    /// Seconds of training.
     pub train_secs: f64,
-    /// Best validation of the present stage so far, and the step it was reached at.
+    /// First metric of the best validation of the present stage so far; less is better.
     pub best: Option<f64>,
+    /// Step of that validation.
     pub best_step: u64,
-    /// Validations since then.
+    /// Number of validations since then.
     pub since_best: usize,
-    /// How many validations, previews and checkpoints of the budget are behind us.
+    /// Number of the validations of the budget that are done.
     pub validations: u64,
+    /// Number of the previews of the budget that are done.
     pub previews: u64,
+    /// Number of the checkpoints of the budget that are done.
     pub checkpoints: u64,
+    /// Index of the present stage, from 0.
     #[serde(alias = "phase")]
     pub stage: usize,
     /// Why training ended, once nothing but publishing is left to do.
@@ -95,7 +107,9 @@ impl TrainState {
     }
 }
 
-/// An open run folder. While it is locked for training, no other process can train in it.
+/// An open run folder.
+///
+/// While it is locked for training, no other process can train in it.
 #[derive(Debug)]
 pub struct Run {
     dir: PathBuf,
@@ -103,15 +117,20 @@ pub struct Run {
     _lock: Option<File>,
 }
 
-/// A line of `mintage ls`.
+/// What `mintage ls` shows of a run.
 #[derive(Clone, Debug, Serialize)]
 pub struct RunInfo {
+    /// Name of the run: that of its folder, or SWEEP/RUN.
     pub name: String,
+    /// Folder of the run.
     pub dir: PathBuf,
+    /// Whether it is training, interrupted or done.
     pub state: RunState,
+    /// Number of steps done, as `run.json` has it.
     pub step: u64,
+    /// Seconds of training, as `run.json` has it.
     pub train_secs: f64,
-    /// Absent while nothing has been published yet.
+    /// What is known of the published model; `None` while nothing is published.
     pub config: Option<ModelConfig>,
 }
 
@@ -132,8 +151,12 @@ const TRAIN_FILE: &str = "train.json";
 pub(crate) const METRICS_FILE: &str = "metrics.jsonl";
 /// When validations were, apart from what they found: that is the same whenever it is found.
 const TIMES_FILE: &str = "times.jsonl";
+
 impl Run {
-    /// A new run folder for `recipe`, locked for training. An existing folder is an error.
+    /// Makes a new run folder for `recipe`, locked for training.
+    ///
+    /// # Errors
+    /// The folder is not empty, cannot be written, or another process trains in it.
     pub fn create(dir: &Path, recipe: &Recipe) -> Result<Self, Error> {
         if dir.exists() && fs::read_dir(dir).map_err(Error::io(dir))?.next().is_some() {
             let hint = "choose another --name, or continue it with --resume";
@@ -146,14 +169,20 @@ impl Run {
         Ok(run)
     }
 
-    /// An existing run, locked for further training.
+    /// Opens an existing run, locked for further training.
+    ///
+    /// # Errors
+    /// The folder is not that of a run, or another process trains in it.
     pub fn resume(dir: &Path) -> Result<Self, Error> {
         let mut run = Self::open(dir)?;
         run._lock = Some(lock(dir)?);
         Ok(run)
     }
 
-    /// An existing run, for reading.
+    /// Opens an existing run for reading.
+    ///
+    /// # Errors
+    /// The folder is not that of a run: it has no `run.json`.
     pub fn open(dir: &Path) -> Result<Self, Error> {
         if !dir.join(RUN_FILE).is_file() {
             return Err(Error::folder(dir, "is no run folder (it has no run.json)"));
@@ -161,8 +190,12 @@ impl Run {
         Ok(Self { dir: dir.to_owned(), _lock: None })
     }
 
-    /// All runs in a folder and in the sweeps that lie there, by name; a folder that does not exist has none. A run of a
-    /// sweep is called SWEEP/RUN.
+    /// All runs in a folder and in the sweeps that lie there, by name.
+    ///
+    /// A run of a sweep is called SWEEP/RUN. A folder that does not exist has no runs.
+    ///
+    /// # Errors
+    /// Never at present: what cannot be read is left out.
     pub fn list(runs: &Path) -> Result<Vec<RunInfo>, Error> {
         let mut found = Vec::new();
         for dir in folders(runs) {
@@ -178,21 +211,29 @@ impl Run {
         Ok(found)
     }
 
+    /// The folder of the run.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// The folder's name.
+    /// The name of the folder.
     pub fn name(&self) -> String {
         self.dir.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default()
     }
 
-    /// The recipe the run was made from.
+    /// The recipe that the run was made from.
+    ///
+    /// # Errors
+    /// `recipe.toml` is missing, or cannot be understood.
     pub fn recipe(&self) -> Result<Recipe, Error> {
         let path = self.dir.join("recipe.toml");
         Ok(Recipe::parse(&read_text(&path, MAX_FILE_BYTES)?)?)
     }
 
+    /// What `run.json` says.
+    ///
+    /// # Errors
+    /// The file is missing or damaged.
     pub fn file(&self) -> Result<RunFile, Error> {
         let path = self.dir.join(RUN_FILE);
         let file: RunFile = read_json(&path)?;
@@ -203,6 +244,10 @@ impl Run {
         }
     }
 
+    /// What `mintage ls` shows of the run.
+    ///
+    /// # Errors
+    /// `run.json` is missing or damaged.
     pub fn info(&self) -> Result<RunInfo, Error> {
         let RunFile { state, step, train_secs, .. } = self.file()?;
         let config = ModelConfig::load(&self.dir).ok();
@@ -343,8 +388,12 @@ fn folders(dir: &Path) -> Vec<PathBuf> {
     entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
 }
 
-/// Locks a folder for training until the file is dropped. The lock is the operating system's and goes away with the
-/// process, however it ends.
+/// Locks a folder for training until the returned file is dropped.
+///
+/// The lock is the operating system's and goes away with the process, however it ends.
+///
+/// # Errors
+/// Another process holds the lock, or the file of the lock cannot be written.
 pub fn lock(dir: &Path) -> Result<File, Error> {
     let path = dir.join(".lock");
     let file = open_own(&path, false)?;

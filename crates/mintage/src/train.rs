@@ -27,9 +27,11 @@ use crate::{
 };
 use previews::preview;
 
-/// What the loop needs from outside: the wish to stop, and a clock (time since any fixed start).
+/// What the training loop needs from outside: the wish to stop, and a clock.
 pub struct Control<'a> {
+    /// Set it to `true` to end training after the present step; the run can be resumed.
     pub stop: &'a AtomicBool,
+    /// Time since any fixed start, which must not go back.
     pub clock: &'a dyn Fn() -> Duration,
 }
 
@@ -41,7 +43,7 @@ const CHECKPOINT_SECS: f64 = 300.0;
 /// Validations and previews take no more than about this share of a budget of time.
 const LOOKING_SHARE: f64 = 0.1;
 /// Of a budget of time no more than this share is kept back for what ends a run.
-const MOST_FINISHING: f64 = 0.25;
+const MAX_FINISHING_SHARE: f64 = 0.25;
 /// Images, rows, sequences, sounds and clips that are validated together, which bounds memory.
 const IMAGES_AT_ONCE: usize = 64;
 const ROWS_AT_ONCE: usize = 4096;
@@ -55,22 +57,34 @@ const STREAM_INIT: u64 = u64::MAX;
 const STREAM_VALID: u64 = u64::MAX - 1;
 const STREAM_PREVIEW: u64 = u64::MAX - 2;
 
-/// Everything that is decided before the first step.
+/// Everything that is decided before the first step of a training.
 pub struct Resolved {
+    /// The family with all of its options.
     pub config: AnyConfig,
+    /// What the model has to know of the data.
     pub info: DataInfo,
+    /// Budget of wall-clock time; `None` where the budget is in steps.
     pub budget: Option<Duration>,
 }
 
 /// Resolves a recipe against its data: family, preset, options, budget.
+///
+/// # Errors
+/// The family does not suit the data, or an option or the budget is wrong.
 pub fn resolve(recipe: &Recipe, data: &AnyData) -> Result<Resolved, Error> {
     let info = data.info();
     let config = AnyConfig::preset(recipe.model.family, recipe.model.size, &info, &recipe.model.options)?;
     Ok(Resolved { config, info, budget: recipe.train.budget()? })
 }
 
-/// Trains the model of `recipe` on `data` in `run`, from its last checkpoint if there is one. Call it
-/// inside a rayon pool's `install`: parallel work started from outside wakes sleeping threads each time.
+/// Trains the model of `recipe` on `data` in `run`, from its last checkpoint if there is one.
+///
+/// Call it inside `install` of a rayon pool: parallel work started from outside wakes sleeping threads each
+/// time.
+///
+/// # Errors
+/// The data cannot be read, the run cannot be written or resumed, the device cannot be used, or the loss was
+/// not finite for several steps in a row.
 pub fn train(
     recipe: &Recipe,
     data: &AnyData,
@@ -314,7 +328,7 @@ impl Loop<'_> {
     /// Seconds of a budget of time that are for training: the rest is for what ends a run.
     fn for_training(&self, budget: Duration) -> f64 {
         let whole = budget.as_secs_f64();
-        whole - self.finishing_secs.min(MOST_FINISHING * whole)
+        whole - self.finishing_secs.min(MAX_FINISHING_SHARE * whole)
     }
 
     /// Whether the budget itself is spent.

@@ -23,6 +23,9 @@ use crate::{
 };
 
 /// Writes samples to look at into a file in `dir`, and says which. They say what made them: `by`, at that step.
+///
+/// # Errors
+/// The file cannot be written.
 pub fn preview(
     model: &AnyModel,
     data: &AnyData,
