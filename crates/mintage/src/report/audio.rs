@@ -4,15 +4,15 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use mintage_data::audio::{WavDepth, wav_bytes};
 
 /// Bytes of a sample.
-const BYTES: usize = 2;
+const SAMPLE_BYTES: usize = 2;
 /// Rates are not made lower than this, in samples a second; what is still too long is cut.
-const LEAST_RATE_HZ: u32 = 8_000;
+const MIN_RATE_HZ: u32 = 8_000;
 
 /// A player of interleaved `samples` that takes at most `most` bytes of the page, but for a few. What is longer is made
 /// mono, then lower in rate, then shorter.
 pub(crate) fn player(samples: &[f32], channels: usize, rate_hz: u32, most: usize) -> String {
     // Four characters stand for three bytes.
-    let room = most / 4 * 3 / BYTES;
+    let room = most / 4 * 3 / SAMPLE_BYTES;
     let (samples, channels, rate_hz) = fitted(samples, channels.max(1), rate_hz, room);
     let bytes = wav_bytes(&samples, channels, rate_hz, WavDepth::Bits16, "");
     format!(
@@ -28,7 +28,7 @@ fn fitted(samples: &[f32], channels: usize, rate_hz: u32, room: usize) -> (Vec<f
     }
     let mean = |part: &[f32]| part.iter().sum::<f32>() / part.len() as f32;
     let mono: Vec<f32> = samples.chunks_exact(channels).map(mean).collect();
-    let most = (rate_hz / LEAST_RATE_HZ).max(1) as usize;
+    let most = (rate_hz / MIN_RATE_HZ).max(1) as usize;
     // Means of neighbours take away most of what a lower rate cannot hold.
     let each = mono.len().div_ceil(room.max(1)).clamp(1, most);
     let mut slower: Vec<f32> = mono.chunks_exact(each).map(mean).collect();

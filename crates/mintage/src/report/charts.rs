@@ -3,14 +3,14 @@
 
 use std::fmt::Write;
 
-/// Real in the colour of ink, new in that of mint.
+/// The legend of charts with real and new values.
 pub const LEGEND: &str =
     "<p class=\"legend\"><span class=\"real\">real</span> <span class=\"new\">new</span></p>";
 
-/// What goes together in the colour of mint, what goes against each other in that of ink.
+/// The legend of heat maps: which colour is above 0, which below.
 pub const SIGNS: &str = "<p class=\"legend\"><span class=\"new\">together</span> <span class=\"against\">against each other</span></p>";
 
-/// Text as it may stand in a page.
+/// Text with the characters of HTML escaped.
 pub fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
@@ -23,7 +23,7 @@ fn short(text: &str, most: usize) -> String {
     }
 }
 
-/// A chart under its title, in a grid of charts.
+/// A chart below its title and a note, as one figure of a grid of charts.
 pub fn card(title: &str, note: &str, svg: &str) -> String {
     format!(
         "<figure><figcaption>{} <span class=\"soft\">{}</span></figcaption>{svg}</figure>",
@@ -32,7 +32,7 @@ pub fn card(title: &str, note: &str, svg: &str) -> String {
     )
 }
 
-/// A table of texts: the first column to the left, the others, which are numbers, to the right.
+/// A table of texts: the first column is aligned left, the others, which are numbers, right.
 pub fn table<const N: usize>(head: &[&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
     let cells = |cells: &[String], tag: &str| -> String {
         cells.iter().map(|cell| format!("<{tag}>{}</{tag}>", escaped(cell))).collect()
@@ -42,7 +42,7 @@ pub fn table<const N: usize>(head: &[&str; N], rows: impl IntoIterator<Item = [S
     format!("<div class=\"wide\"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>")
 }
 
-/// Two shares for each of a few named values, side by side: `(name, real, new)`.
+/// A bar chart of a few named values with two shares each: `(name, real, new)`.
 pub fn bars(values: &[(String, f64, f64)]) -> String {
     let most = values.iter().fold(1e-9, |most: f64, v| most.max(v.1).max(v.2));
     let mut svg = open(240, 16 * values.len().max(1));
@@ -65,7 +65,9 @@ pub fn bars(values: &[(String, f64, f64)]) -> String {
     svg + "</svg>"
 }
 
-/// Two histograms over the same bins, as shares: real filled, new as a line; `low` and `high` are the ends.
+/// Two histograms over the same bins, as shares: real filled, new as a line.
+///
+/// `low` and `high` are the labels of the ends.
 pub fn histogram(real: &[f64], new: &[f64], low: &str, high: &str) -> String {
     let most = real.iter().chain(new).fold(1e-9, |most: f64, &v| most.max(v));
     let step = 240.0 / real.len().max(1) as f64;
@@ -96,7 +98,9 @@ pub fn histogram(real: &[f64], new: &[f64], low: &str, high: &str) -> String {
     svg + "</svg>"
 }
 
-/// A square of values from −1 to 1, the further from 0 the darker, below 0 in the colour of ink; `tip` says what a cell is.
+/// A heat map of `n` by `n` values from −1 to 1, by row and column; NaN is left empty.
+///
+/// The further from 0, the darker; `tip` is the text shown when one points at a cell.
 pub fn heat_map(
     n: usize,
     value: impl Fn(usize, usize) -> f64,
@@ -129,7 +133,7 @@ pub(super) fn open(width: usize, height: usize) -> String {
     format!("<svg class=\"chart\" viewBox=\"0 0 {width} {height}\" role=\"img\">")
 }
 
-/// Shares of `bins` even bins from `low` to `high`; what lies outside counts to the nearest one.
+/// The shares of `bins` even bins from `low` to `high`; values outside count for the nearest bin.
 pub fn shares(values: impl Iterator<Item = f64>, low: f64, high: f64, bins: usize) -> Vec<f64> {
     let mut counts = vec![0.0; bins];
     let mut total = 0.0;

@@ -4,36 +4,46 @@ use serde::{Deserialize, Serialize};
 
 use crate::evaluate::{DialName, Interval};
 
-/// Which way a number is better. It belongs to what the number is, never to what was measured.
+/// Which way a metric is better: a property of the metric, never of what was measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Better {
+    /// Less is better, as of a distance.
     Lower,
+    /// More is better, as of an accuracy.
     Higher,
 }
 
-/// One measured number between what real data and what a trivial generator get.
+/// One measured number, with what real data and a trivial generator get.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Metric {
+    /// Name of the metric, such as "C2ST AUC".
     pub name: String,
-    /// The space it was taken in.
+    /// The space or the judge that it is measured by, or its unit: "pixels", "boosted trees", "nats a row".
     pub space: String,
+    /// The value of the new items, in the unit of the metric.
     pub value: f64,
+    /// Lower end of the 95 % interval of `value`.
     pub low: f64,
+    /// Upper end of the 95 % interval of `value`.
     pub high: f64,
+    /// What other real items get, where that was measured.
     pub ceiling: Option<f64>,
+    /// What a trivial generator gets or, of copies, a model that recites its data.
     pub floor: Option<f64>,
+    /// Whether less or more is better.
     pub better: Better,
-    /// The dial that it moves.
+    /// The dial that it counts for; `None` where it is shown only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dial: Option<DialName>,
-    /// The intervals of ceiling and floor, where both were measured.
+    /// The intervals of ceiling and floor; `None` where they were not measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ends: Option<Ends>,
-    /// What it is about, in words that end in "is right" or "is not": "how columns go together".
+    /// What it is about, as a subject of "is right": "how columns go together"; empty where it has no
+    /// sentence.
     #[serde(skip)]
     pub about: &'static str,
-    /// How much it counts among the numbers of its dial: 1 unless said.
+    /// Weight among the metrics of its dial: 1 unless set.
     #[serde(skip, default = "one")]
     pub weight: f64,
 }
@@ -42,20 +52,22 @@ fn one() -> f64 {
     1.0
 }
 
-/// How sure the ends of a scale are: 95 % intervals.
+/// The ends of the scale of a metric, with their 95 % intervals.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ends {
+    /// What other real items get: 100 on the dial.
     pub ceiling: Interval,
+    /// What a trivial generator gets or, of copies, a model that recites its data: 0 on the dial.
     pub floor: Interval,
 }
 
 impl Metric {
-    /// A number of which less is better.
+    /// A metric of which less is better.
     pub fn lower(name: &str, space: &str, value: impl Into<Interval>) -> Self {
         Self::new(name, space, value.into(), Better::Lower)
     }
 
-    /// A number of which more is better.
+    /// A metric of which more is better.
     pub fn higher(name: &str, space: &str, value: impl Into<Interval>) -> Self {
         Self::new(name, space, value.into(), Better::Higher)
     }
@@ -79,14 +91,14 @@ impl Metric {
         }
     }
 
-    /// The number cannot lie outside: its interval does not either.
+    /// Clamps the interval to values that the metric can have.
     #[must_use]
     pub fn within(self, least: f64, most: f64) -> Self {
         let inside = |x: f64| if x.is_nan() { x } else { x.clamp(least, most) };
         Self { low: inside(self.low), high: inside(self.high), ..self }
     }
 
-    /// What fresh real data get, and what a trivial generator gets.
+    /// Sets what other real data get, and what a trivial generator gets.
     #[must_use]
     pub fn between(self, ceiling: impl Into<Interval>, floor: impl Into<Interval>) -> Self {
         let (ceiling, floor) = (ceiling.into(), floor.into());
@@ -98,20 +110,21 @@ impl Metric {
         }
     }
 
-    /// The dial that it moves, if any.
+    /// Sets the dial that it counts for, if any.
     #[must_use]
     pub fn moving(self, dial: impl Into<Option<DialName>>) -> Self {
         Self { dial: dial.into(), ..self }
     }
 
-    /// What it is about, for people.
+    /// Sets what it is about, in words for people.
     #[must_use]
     pub fn about(self, about: &'static str) -> Self {
         Self { about, ..self }
     }
 
-    /// Where a value of it stands: 100 for what fresh real data get, as surely as that is known; 0 for the floor. Nothing
-    /// where the two cannot be told apart, or are the wrong way round.
+    /// The score of a value, from 0 for the floor to 100 for what other real data get.
+    ///
+    /// `None` where ceiling and floor cannot be told apart, or are the wrong way round.
     pub fn place(&self, value: f64) -> Option<f64> {
         let (ceiling, floor) = self.scale()?;
         let share = (value - floor) / (ceiling - floor);
@@ -119,8 +132,9 @@ impl Metric {
         Some(if share.is_nan() { 0.0 } else { 100.0 * share.clamp(0.0, 1.0) + 0.0 })
     }
 
-    /// Its value's place, and those of the bad and the good end of its interval. What is surely worse than real data and
-    /// than a trivial generator's needs no scale between the two: it stands at 0.
+    /// The scores of the value, and of the worse and the better end of its interval.
+    ///
+    /// A value that is surely worse than both real data and a trivial generator gets 0, even without a scale.
     pub fn places(&self) -> Option<(f64, f64, f64)> {
         if self.scale().is_none() && self.is_worse_than_both() {
             return Some((0.0, 0.0, 0.0));
@@ -132,7 +146,7 @@ impl Metric {
         Some((self.place(self.value)?, self.place(worse)?, self.place(better)?))
     }
 
-    /// Whether real data and a trivial generator's are told apart by it, so that values between them have places.
+    /// Whether ceiling and floor can be told apart, so that values between them have a score.
     pub fn has_scale(&self) -> bool {
         self.scale().is_some()
     }
@@ -156,8 +170,9 @@ impl Metric {
         apart.then_some(ends)
     }
 
-    /// Of a number that cannot be measured with `n` items: with how many it probably could, since intervals narrow with
-    /// the root of the number. Nothing where its ends do not differ at all.
+    /// The number of items with which it could probably be measured, where `n` are too few.
+    ///
+    /// Intervals narrow with the root of the number. `None` where ceiling and floor hardly differ.
     pub fn would_do(&self, n: usize) -> Option<usize> {
         let Ends { ceiling, floor } = self.ends?;
         let (gap, width) = match self.better {

@@ -22,77 +22,88 @@ use words::words;
 /// The result of an evaluation.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Report {
+    /// Version of the format of `report.json`: 1.
     pub format: u32,
     /// Name of the model's folder, or of new items that another program made.
     pub model: String,
-    /// Of a model, like all that is optional here.
+    /// Name of the model family; `None` for items of another program, as all that only a model has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub family: Option<String>,
+    /// Name of the size preset of the model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<String>,
-    /// Data that a model learned from, or that new items are compared with.
+    /// The data that the model learned from, or that new items are compared with.
     pub source: String,
-    /// What another program was trained on, where that was said.
+    /// What another program was trained on; `None` where that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trained_on: Option<String>,
     /// The data in words.
     pub data: String,
     /// What one piece of data is called: "image", "row".
     pub item: String,
-    /// Items on either side of the comparisons.
+    /// Number of items on either side of the comparisons.
     pub n: usize,
+    /// Seed of the sampling and of all resampling.
     pub seed: u64,
-    /// Speed of drawing new ones.
+    /// New items a second while they were drawn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub items_per_sec: Option<f64>,
+    /// Seconds that the model was trained for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub train_secs: Option<f64>,
-    /// Steps that the model had been trained for.
+    /// Number of steps that the model was trained for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<u64>,
+    /// The dials that have a score, by the name of the dial.
     pub dials: BTreeMap<String, Dial>,
-    /// Dials without a score, and why.
+    /// Why a dial has no score, by the name of the dial.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub unmeasured: BTreeMap<String, String>,
     /// What each dial was measured with: "2,000 new and 2,000 held-out rows".
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub measured: BTreeMap<String, String>,
-    /// The numbers in words: sentences.
+    /// The verdict in sentences, the most important first.
     #[serde(default)]
     pub verdict: Vec<String>,
+    /// Every number that was measured, those that move no dial included.
     pub metrics: Vec<Metric>,
-    /// What people would rather look at than read.
+    /// The parts of the page below the numbers; not in `report.json`.
     #[serde(skip)]
     pub exhibits: Vec<Exhibit>,
 }
 
 /// Bytes of all exhibits together: a page has to stay small enough to send, which is 3 MB with everything else.
-const EXHIBITS_BYTES: usize = 2_800_000;
+const MAX_EXHIBITS_BYTES: usize = 2_800_000;
 
 /// A score from 0 (the floor) to 100 (the ceiling), with its 95 % interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Dial {
+    /// The score, from 0 to 100; more is better.
     pub score: f64,
+    /// Lower end of its 95 % interval.
     pub low: f64,
+    /// Upper end of its 95 % interval.
     pub high: f64,
 }
 
-/// One part of the page.
+/// One part of the page: pictures, charts or texts below a heading.
 #[derive(Clone, Debug)]
 pub struct Exhibit {
+    /// The heading, as plain text.
     pub title: String,
+    /// What is to be seen, as plain text; may be empty.
     pub note: String,
     /// HTML, everything that comes from data escaped.
     pub html: String,
 }
 
 impl Exhibit {
-    /// A picture.
+    /// An exhibit of a PNG picture.
     pub fn png(title: &str, note: &str, png: &[u8]) -> Self {
         Self::picture("png", title, note, png)
     }
 
-    /// Pictures that move.
+    /// An exhibit of a GIF animation.
     pub fn gif(title: &str, note: &str, gif: &[u8]) -> Self {
         Self::picture("gif", title, note, gif)
     }
@@ -118,13 +129,19 @@ impl Exhibit {
 
 impl Report {
     /// Writes `report.json` and `report.html` into `dir`.
+    ///
+    /// # Errors
+    /// A file cannot be written.
     pub fn save(&self, dir: &Path) -> Result<(), Error> {
         write_json(&dir.join("report.json"), self)?;
         let path = dir.join("report.html");
         mintage_data::atomic_write(&path, self.to_html()?.as_bytes()).map_err(Error::io(path))
     }
 
-    /// The page.
+    /// The report as a page of HTML.
+    ///
+    /// # Errors
+    /// The template cannot be rendered, which is a bug.
     pub fn to_html(&self) -> Result<String, Error> {
         let fail = |e: minijinja::Error| Error::request(format!("the report cannot be drawn: {e}"));
         let mut pages = Environment::new();
@@ -132,7 +149,7 @@ impl Report {
         pages.add_template("report.html", include_str!("report.html")).map_err(fail)?;
         let dials: Vec<_> = DialName::ALL.iter().filter_map(|d| self.dial_card(*d)).collect();
         let metrics: Vec<_> = self.metrics.iter().map(|metric| self.line(metric)).collect();
-        let mut left = EXHIBITS_BYTES;
+        let mut left = MAX_EXHIBITS_BYTES;
         let exhibits: Vec<_> = self.exhibits.iter().map(|exhibit| exhibit.within(&mut left)).collect();
         let page = pages.get_template("report.html").map_err(fail)?;
         page.render(context! {

@@ -20,9 +20,9 @@ const RIGHT: f64 = 352.0;
 const TOP: f64 = 10.0;
 const BOTTOM: f64 = 154.0;
 /// Points of a line: more are drawn as means of their neighbours.
-const POINTS: usize = 60;
+const MAX_POINTS: usize = 60;
 /// Of the first losses, which tower over all others, this share is cut off at the top.
-const BEGINNING: f64 = 0.05;
+const CUT_SHARE: f64 = 0.05;
 
 /// The part of the page, where the model's folder has the curve.
 pub(crate) fn exhibit(curve: &Curve, config: &ModelConfig) -> Exhibit {
@@ -104,7 +104,7 @@ fn plot(loss: &[(u64, f64)], valid: &[(u64, f64)]) -> String {
 
 /// From the least to the largest of validation and of the losses behind the first few.
 fn shown_range(loss: &[(u64, f64)], valid: &[(u64, f64)]) -> Option<(f64, f64)> {
-    let settled = &loss[(BEGINNING * loss.len() as f64).ceil() as usize..];
+    let settled = &loss[(CUT_SHARE * loss.len() as f64).ceil() as usize..];
     let of_loss = ends(settled).or_else(|| ends(loss));
     match (of_loss, ends(valid)) {
         (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
@@ -115,7 +115,7 @@ fn shown_range(loss: &[(u64, f64)], valid: &[(u64, f64)]) -> Option<(f64, f64)> 
 /// At most so many points: means of neighbours, at the last of their steps.
 fn thinned(points: &[(u64, f64)]) -> Vec<(u64, f64)> {
     let finite: Vec<(u64, f64)> = points.iter().copied().filter(|(_, value)| value.is_finite()).collect();
-    let each = finite.len().div_ceil(POINTS).max(1);
+    let each = finite.len().div_ceil(MAX_POINTS).max(1);
     let mean = |part: &[(u64, f64)]| {
         let sum: f64 = part.iter().map(|(_, value)| value).sum();
         (part[part.len() - 1].0, sum / part.len() as f64)
