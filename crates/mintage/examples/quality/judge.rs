@@ -13,6 +13,7 @@
 
 mod clips;
 mod images;
+mod pixels;
 mod rows;
 mod sounds;
 mod texts;

@@ -9,12 +9,12 @@ use mintage::{
     nn::Rng,
 };
 
-use super::{Ladder, evenly};
+use super::{Ladder, evenly, pixels};
 use crate::Options;
 
 /// Training clips for each held-out one, at most.
 const TRAIN: usize = 9;
-const MOST_TRAIN: usize = 10_000;
+const MAX_TRAIN: usize = 10_000;
 /// New clips that are compared at most, as `evaluate` does.
 const MAX_ITEMS: usize = 500;
 const FRAMES: usize = 8;
@@ -27,7 +27,7 @@ pub fn ladder(n: usize, options: &Options) -> Ladder {
     let source = options.data.join("images/mnist").to_string_lossy().into_owned();
     let all = ImageSet::open(&SourceSpec { source, ..SourceSpec::default() }).unwrap();
     let order: Vec<u32> = Rng::new(1, 1).permutation(all.len()).into_iter().map(|i| i as u32).collect();
-    let train = (TRAIN * n).min(MOST_TRAIN);
+    let train = (TRAIN * n).min(MAX_TRAIN);
     let moving = |items: &[u32], seed: u64| moving(&all.images(items).unwrap(), seed);
     let fresh = moving(&order[..n], 1);
     let known = moving(&order[n..2 * n + train], 2);
@@ -95,12 +95,8 @@ fn halved(image: &[u8]) -> Vec<u8> {
     (0..DIGIT * DIGIT).map(|i| mean(i / DIGIT, i % DIGIT) as u8).collect()
 }
 
-/// With normal noise of so many times the range of a pixel, cut off at black and white.
 fn noisy(clips: &Clips, share: f32) -> Clips {
-    let noise = Rng::new(7, 0).normals(clips.pixels.len());
-    let noisy =
-        |(&p, noise): (&u8, f32)| (f32::from(p) + 255.0 * share * noise).round().clamp(0.0, 255.0) as u8;
-    Clips { pixels: clips.pixels.iter().zip(noise).map(noisy).collect(), ..clips.clone() }
+    Clips { pixels: pixels::noisy(&clips.pixels, share), ..clips.clone() }
 }
 
 /// Frames of a clip change places, now and then.
@@ -127,21 +123,11 @@ fn frames_of_others(clips: &Clips) -> Clips {
     Clips { pixels: mixed.copied().collect(), ..clips.clone() }
 }
 
-/// Each pixel that of another clip in the same place.
 fn trivial(clips: &Clips) -> Clips {
-    let mut rng = Rng::new(9, 0);
-    let size = FRAMES * FRAME;
-    let pixels = (0..clips.pixels.len()).map(|at| clips.pixels[rng.below(clips.len()) * size + at % size]);
-    Clips { pixels: pixels.collect(), ..clips.clone() }
+    Clips { pixels: pixels::trivial(&clips.pixels, FRAMES * FRAME), ..clips.clone() }
 }
 
-/// The even ones of one, the odd ones of the other.
 fn halves(a: &Clips, b: &Clips) -> Clips {
-    let mut mixed = b.clone();
-    let size = FRAMES * FRAME;
-    for i in (0..b.len()).step_by(2) {
-        mixed.pixels[i * size..(i + 1) * size].copy_from_slice(a.clip(i));
-        mixed.labels[i] = a.labels[i];
-    }
-    mixed
+    let pixels = pixels::halves(&a.pixels, &b.pixels, FRAMES * FRAME);
+    Clips { pixels, labels: pixels::halves(&a.labels, &b.labels, 1), ..b.clone() }
 }

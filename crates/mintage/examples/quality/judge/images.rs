@@ -8,7 +8,7 @@ use mintage::{
     nn::Rng,
 };
 
-use super::{Ladder, evenly};
+use super::{Ladder, evenly, pixels};
 use crate::Options;
 
 /// Training images for each held-out one.
@@ -49,14 +49,8 @@ pub fn ladder(n: usize, options: &Options) -> Ladder {
     Ladder { data: set.into(), n, rungs }
 }
 
-/// With normal noise of so many times the range of a pixel, cut off at black and white.
 fn noisy(images: &Images, share: f32) -> Images {
-    let mut rng = Rng::new(7, 0);
-    let noise = rng.normals(images.pixels.len());
-    let pixels = images.pixels.iter().zip(noise);
-    let pixels =
-        pixels.map(|(&p, noise)| (f32::from(p) + 255.0 * share * noise).round().clamp(0.0, 255.0) as u8);
-    Images { pixels: pixels.collect(), ..images.clone() }
+    Images { pixels: pixels::noisy(&images.pixels, share), ..images.clone() }
 }
 
 /// Each pixel the mean of those up to `reach` away.
@@ -77,12 +71,8 @@ fn blurred(images: &Images, reach: usize) -> Images {
     Images { pixels, ..images.clone() }
 }
 
-/// Each pixel that of another image in the same place.
 fn trivial(images: &Images) -> Images {
-    let mut rng = Rng::new(9, 0);
-    let size = images.shape.pixels();
-    let pixels = (0..images.pixels.len()).map(|at| images.pixels[rng.below(images.len()) * size + at % size]);
-    Images { pixels: pixels.collect(), ..images.clone() }
+    Images { pixels: pixels::trivial(&images.pixels, images.shape.pixels()), ..images.clone() }
 }
 
 /// Only the lower half of the classes, each image twice as often.
@@ -92,15 +82,7 @@ fn half(images: &Images) -> Images {
     images.select(&(0..images.len()).map(|i| kept[i % kept.len()]).collect::<Vec<_>>())
 }
 
-/// The even ones of one, the odd ones of the other.
 fn halves(a: &Images, b: &Images) -> Images {
-    let mut mixed = b.clone();
-    let size = b.shape.pixels();
-    for i in (0..b.len()).step_by(2) {
-        mixed.pixels[i * size..(i + 1) * size].copy_from_slice(a.image(i));
-        if let (Some(label), Some(&other)) = (mixed.labels.get_mut(i), a.labels.get(i)) {
-            *label = other;
-        }
-    }
-    mixed
+    let pixels = pixels::halves(&a.pixels, &b.pixels, b.shape.pixels());
+    Images { pixels, labels: pixels::halves(&a.labels, &b.labels, 1), ..b.clone() }
 }
