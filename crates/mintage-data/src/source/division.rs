@@ -16,7 +16,7 @@ const TRAIN: [&str; 2] = ["train", "training"];
 const HELD_OUT: [&str; 4] = ["test", "testing", "holdout", "held-out"];
 const VALID: [&str; 5] = ["valid", "val", "validation", "dev", "eval"];
 /// Of so many files one may lie beside the folders.
-const BESIDE: usize = 10;
+const FILES_PER_STRAY: usize = 10;
 
 /// Files with what their folders say.
 #[derive(Debug, Default)]
@@ -137,7 +137,7 @@ impl Division {
 }
 
 fn are_few(beside: usize, all: usize) -> bool {
-    beside * BESIDE <= all || beside == 1 && all > 4
+    beside * FILES_PER_STRAY <= all || beside == 1 && all > 4
 }
 
 /// How many folders lie above all the files, but for a few.

@@ -293,13 +293,13 @@ fn listed(parts: &[String], word: &str) -> String {
 
 /// "a.png, b.png and 3 more": the first few of some files.
 pub(crate) fn some_of(files: &[impl AsRef<Path>]) -> String {
-    const SHOWN: usize = 3;
+    const MAX_NAMES: usize = 3;
     let mut names: Vec<String> =
-        files.iter().take(SHOWN).map(|file| file.as_ref().display().to_string()).collect();
-    if files.len() > SHOWN {
-        names.push(format!("{} more", files.len() - SHOWN));
+        files.iter().take(MAX_NAMES).map(|file| file.as_ref().display().to_string()).collect();
+    if files.len() > MAX_NAMES {
+        names.push(format!("{} more", files.len() - MAX_NAMES));
     }
-    if files.len() > SHOWN { listed(&names, "and") } else { names.join(", ") }
+    if files.len() > MAX_NAMES { listed(&names, "and") } else { names.join(", ") }
 }
 
 #[cfg(test)]

@@ -417,7 +417,7 @@ pub fn has_own_holdout(spec: &SourceSpec, kind: DataKind) -> Result<bool, Error>
 }
 
 /// Bytes that tell what a file is.
-const HEAD: u64 = 4096;
+const HEAD_BYTES: u64 = 4096;
 /// What is read at all.
 const KINDS: &str = "SQLite, CSV, TSV, JSON and JSON Lines, Parquet, IDX, texts (.txt, .md, …), MIDI, WAV, FLAC, Ogg, MP3, \
                      GIF, APNG, MP4 and WebM, folders of images, texts, tunes, sounds or clips, and postgres:// addresses";
@@ -426,7 +426,7 @@ const KINDS: &str = "SQLite, CSV, TSV, JSON and JSON Lines, Parquet, IDX, texts 
 fn unknown(path: &Path) -> Error {
     let head = open_regular(path).ok().map(|file| {
         let mut head = Vec::new();
-        let _ = file.take(HEAD).read_to_end(&mut head);
+        let _ = file.take(HEAD_BYTES).read_to_end(&mut head);
         head
     });
     let head = head.unwrap_or_default();

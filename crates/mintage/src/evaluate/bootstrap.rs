@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 /// Items of which numbers that take long are resampled, and how often.
-const FEW_ITEMS: usize = 1500;
+const MAX_RESAMPLED_ITEMS: usize = 1500;
 const COSTLY_RESAMPLES: usize = 24;
 
 /// A value with its 95 % interval.
@@ -48,7 +48,7 @@ impl Interval {
     /// [`Self::estimate`] of a statistic that takes long: of many items it is as good as certain.
     pub fn of_costly(n_items: usize, seed: u64, statistic: impl Fn(&[usize]) -> f64 + Sync) -> Self {
         match n_items {
-            ..=FEW_ITEMS => Self::estimate(n_items, COSTLY_RESAMPLES, seed, statistic),
+            ..=MAX_RESAMPLED_ITEMS => Self::estimate(n_items, COSTLY_RESAMPLES, seed, statistic),
             _ => Self::certain(statistic(&(0..n_items).collect::<Vec<usize>>())),
         }
     }

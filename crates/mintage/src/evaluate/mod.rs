@@ -38,7 +38,7 @@ use crate::{
 };
 
 /// Fewer held-out items than this say nothing.
-const LEAST: usize = 20;
+const MIN_ITEMS: usize = 20;
 
 /// How to evaluate.
 #[derive(Clone, Debug, Default)]
@@ -355,16 +355,17 @@ fn cannot_be_measured(dial: DialName, metrics: &[Metric], n: usize, item: &str) 
 /// out, nor than were trained on. An error where they are too few.
 fn compared(options: &Options, default: usize, splits: &Splits, item: &str) -> Result<usize, Error> {
     let held = splits.holdout.len();
-    if let Some(asked) = options.n.filter(|&asked| asked < LEAST) {
-        let message = format!("{asked} {item}s are too few to judge a model by; {LEAST} are the least");
+    if let Some(asked) = options.n.filter(|&asked| asked < MIN_ITEMS) {
+        let message = format!("{asked} {item}s are too few to judge a model by; {MIN_ITEMS} are the least");
         return Err(
             Error::request(message).with_hint(format!("{held} are held out: leave out -n for all of them"))
         );
     }
     let n = options.n.unwrap_or(default).min(held).min(splits.train.len());
-    if n < LEAST {
+    if n < MIN_ITEMS {
         let items = if held == 1 { format!("{item} is") } else { format!("{item}s are") };
-        let message = format!("{held} held-out {items} too few to judge a model by; {LEAST} are the least");
+        let message =
+            format!("{held} held-out {items} too few to judge a model by; {MIN_ITEMS} are the least");
         let all = splits.train.len() + splits.valid.len() + held;
         let hint = match all {
             ..200 => format!("about a tenth of the {item}s is held out: it takes 200 of them or more"),
@@ -383,8 +384,8 @@ fn compared_of(
     splits: &Splits,
     item: &str,
 ) -> Result<Vec<u32>, Error> {
-    if new < LEAST {
-        let message = format!("{new} new {item}s are too few to judge; {LEAST} are the least");
+    if new < MIN_ITEMS {
+        let message = format!("{new} new {item}s are too few to judge; {MIN_ITEMS} are the least");
         return Err(Error::request(message).with_hint("as many as are compared with would be best"));
     }
     let n = compared(options, default, splits, item)?.min(new);

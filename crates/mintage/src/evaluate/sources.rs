@@ -17,7 +17,7 @@ use mintage_data::{
     table::{is_database, read as read_table},
 };
 
-use super::{DialName, Judgement, LEAST, Options, TrainedOn, audio, image, sequence, table, video, work};
+use super::{DialName, Judgement, MIN_ITEMS, Options, TrainedOn, audio, image, sequence, table, video, work};
 use crate::{
     dataset::{AnyData, AnyTransform, thousands},
     error::Error,
@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// Held-out items of which the program was trained on more than this share are hardly held out.
-const OVERLAP: f64 = 0.5;
+const MAX_OVERLAP: f64 = 0.5;
 
 /// Where the items lie that are compared.
 #[derive(Clone, Default)]
@@ -124,10 +124,10 @@ impl Comparison {
             (train, "that were trained on", splits.train.len()),
             (&self.sources.real.source, "that are held out", splits.holdout.len()),
         ] {
-            if n < LEAST {
+            if n < MIN_ITEMS {
                 let source = self.named(source);
                 let message = format!("{source}: {n} {item}s {what} are too few to judge by");
-                return Err(Error::request(message).with_hint(format!("{LEAST} are the least")));
+                return Err(Error::request(message).with_hint(format!("{MIN_ITEMS} are the least")));
             }
         }
         Ok(())
@@ -189,7 +189,7 @@ impl Comparison {
     fn overlap(&self, report: &Report) -> Option<String> {
         let copies = report.metrics.iter().find(|metric| metric.name == "exact copies")?;
         let known = copies.ends?.ceiling.value;
-        (self.trained_on == TrainedOn::Train && known > OVERLAP).then(|| {
+        (self.trained_on == TrainedOn::Train && known > MAX_OVERLAP).then(|| {
             format!(
                 "{:.0} % of the held-out {}s are equal to some that were trained on: see that they are held out.",
                 100.0 * known,
@@ -283,9 +283,9 @@ fn open_rows(spec: &SourceSpec, real: &TableSet, notes: &mut Vec<String>) -> Res
     if !more.is_empty() {
         notes.push(format!("{}: left out {}, which the real data do not have", shown(spec), listed(&more)));
     }
-    if rows.rows() < LEAST {
+    if rows.rows() < MIN_ITEMS {
         let message = format!("{}: {} rows are too few to judge", shown(spec), thousands(rows.rows()));
-        return Err(Error::request(message).with_hint(format!("{LEAST} are the least")));
+        return Err(Error::request(message).with_hint(format!("{MIN_ITEMS} are the least")));
     }
     let set = TableSet::of_as(rows, None, real.codec(), &spec.source)?;
     Ok(AnyData::Table(std::sync::Arc::new(set)))
@@ -293,9 +293,9 @@ fn open_rows(spec: &SourceSpec, real: &TableSet, notes: &mut Vec<String>) -> Res
 
 /// "`a`, `b` and 7 more".
 fn listed(names: &[String]) -> String {
-    const SHOWN: usize = 5;
-    let all: Vec<String> = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect();
-    match names.len().saturating_sub(SHOWN) {
+    const MAX_NAMES: usize = 5;
+    let all: Vec<String> = names.iter().take(MAX_NAMES).map(|name| format!("`{name}`")).collect();
+    match names.len().saturating_sub(MAX_NAMES) {
         0 => all.join(", "),
         more => format!("{} and {more} more", all.join(", ")),
     }

@@ -7,16 +7,16 @@ use super::DialName;
 use crate::report::{Dial, Metric};
 
 /// Places on the scale of 100 above which something is right, and below which it is not.
-const RIGHT: f64 = 80.0;
-const WRONG: f64 = 40.0;
+const MIN_RIGHT: f64 = 80.0;
+const MIN_PARTLY_RIGHT: f64 = 40.0;
 /// The number of the detector.
 pub(super) const DETECTOR: &str = "C2ST AUC";
 /// The space of the risks of attacks.
 pub(super) const ATTACK: &str = "risk of an attack";
 /// Fidelity below which nothing else is worth a praise.
-const UNLIKE: f64 = 20.0;
+const MIN_FIDELITY: f64 = 20.0;
 /// How new items are told from real ones, by the share of pairs of a new and a real one that a detector orders rightly.
-const TOLD: [(f64, &str); 5] = [
+const C2ST_SENTENCES: [(f64, &str); 5] = [
     (0.99, "New {item}s are easily told from real ones: a program trained to do so is nearly always right."),
     (
         0.9,
@@ -47,7 +47,7 @@ pub(super) fn verdict(
     let mut said: Vec<String> = told(metrics).into_iter().chain(details(metrics)).collect();
     let fidelity = score(DialName::Fidelity);
     // Where no scale could be measured, a detector that is never wrong still says enough.
-    let unlike = fidelity.map_or_else(|| always_told(metrics), |score| score < UNLIKE);
+    let unlike = fidelity.map_or_else(|| always_told(metrics), |score| score < MIN_FIDELITY);
     if unlike {
         said.push("They are too unlike real {item}s for the other scores to mean much.".to_owned());
     }
@@ -66,7 +66,7 @@ pub(super) fn verdict(
 /// Whether a detector that is no better than chance at other real data knows every new one.
 fn always_told(metrics: &[Metric]) -> bool {
     let detectors = metrics.iter().filter(|m| m.dial == Some(DialName::Fidelity) && m.name == DETECTOR);
-    let sure = |m: &Metric| m.low > TOLD[0].0 && m.ends.is_some_and(|ends| ends.ceiling.high < 0.9);
+    let sure = |m: &Metric| m.low > C2ST_SENTENCES[0].0 && m.ends.is_some_and(|ends| ends.ceiling.high < 0.9);
     detectors.into_iter().any(sure)
 }
 
@@ -76,7 +76,10 @@ fn told(metrics: &[Metric]) -> Option<String> {
     let like_real = detector.places().is_some_and(|(place, ..)| place >= 99.0);
     let told = match like_real {
         true => "New {item}s look like real ones: a program trained to tell them apart cannot.",
-        false => TOLD.iter().find(|(least, _)| detector.value >= *least).map_or(TOLD[4].1, |(_, told)| told),
+        false => C2ST_SENTENCES
+            .iter()
+            .find(|(least, _)| detector.value >= *least)
+            .map_or(C2ST_SENTENCES[4].1, |(_, told)| told),
     };
     Some(told.to_owned())
 }
@@ -89,16 +92,17 @@ fn details(metrics: &[Metric]) -> Option<String> {
         let all: Vec<&str> = placed.iter().filter(|(_, place)| is(*place)).map(|(about, _)| *about).collect();
         (!all.is_empty()).then(|| all.join(" and "))
     };
-    let right = of(&|place| place >= RIGHT).map(|what| format!("{what}: right"));
-    let partly = of(&|place| (WRONG..RIGHT).contains(&place)).map(|what| format!("{what}: partly right"));
-    let wrong = of(&|place| place < WRONG).map(|what| format!("{what}: not right yet"));
+    let right = of(&|place| place >= MIN_RIGHT).map(|what| format!("{what}: right"));
+    let partly = of(&|place| (MIN_PARTLY_RIGHT..MIN_RIGHT).contains(&place))
+        .map(|what| format!("{what}: partly right"));
+    let wrong = of(&|place| place < MIN_PARTLY_RIGHT).map(|what| format!("{what}: not right yet"));
     let all: Vec<String> = [right, partly, wrong].into_iter().flatten().collect();
     (!all.is_empty()).then(|| format!("{}.", capital(&all.join("; "))))
 }
 
 /// Whether anything is copied; what is unlike the data is not praised for being new.
 fn copied(novelty: f64, unlike: bool, metrics: &[Metric]) -> Option<String> {
-    if novelty >= RIGHT {
+    if novelty >= MIN_RIGHT {
         if let Some(gained) = gained(metrics) {
             return Some(gained);
         }
@@ -107,7 +111,7 @@ fn copied(novelty: f64, unlike: bool, metrics: &[Metric]) -> Option<String> {
     let moved = metrics.iter().filter(|m| m.dial == Some(DialName::Novelty));
     let placed = moved.filter_map(|m| Some((m, m.places()?.0)));
     let worst = placed.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(metric, _)| metric.name.as_str())?;
-    Some(match novelty < WRONG {
+    Some(match novelty < MIN_PARTLY_RIGHT {
         true => format!(
             "Real {{item}}s are copied or given away (by the number “{worst}”): do not publish these."
         ),
@@ -132,16 +136,16 @@ fn gained(metrics: &[Metric]) -> Option<String> {
 
 fn reached(coverage: f64) -> &'static str {
     match coverage {
-        RIGHT.. => "Nearly all kinds of real {item}s occur among them.",
-        WRONG.. => "Some kinds of real {item}s are missing.",
+        MIN_RIGHT.. => "Nearly all kinds of real {item}s occur among them.",
+        MIN_PARTLY_RIGHT.. => "Some kinds of real {item}s are missing.",
         _ => "Many kinds of real {item}s are missing.",
     }
 }
 
 fn useful(utility: f64) -> &'static str {
     match utility {
-        RIGHT.. => "What a program learns from them holds for real {item}s as well.",
-        WRONG.. => "What a program learns from them holds for real {item}s in part.",
+        MIN_RIGHT.. => "What a program learns from them holds for real {item}s as well.",
+        MIN_PARTLY_RIGHT.. => "What a program learns from them holds for real {item}s in part.",
         _ => "What a program learns from them does not hold for real {item}s.",
     }
 }

@@ -29,14 +29,14 @@ use pictures::Spectrograms;
 /// Sounds on either side of a comparison, unless asked otherwise.
 const DEFAULT_N: usize = 1000;
 /// Held-out items for the likelihood of codes and for what the codec loses.
-const THROUGH: usize = 64;
+const MAX_CODEC_ITEMS: usize = 64;
 const RESAMPLES: usize = 500;
 /// Sounds to listen to: a page has to stay small enough to send.
-const HEARD: usize = 6;
+const MAX_PLAYERS: usize = 6;
 /// Bytes of the page that one of them, or its neighbour, may take.
-const PLAYER_BYTES: usize = 150_000;
+const MAX_PLAYER_BYTES: usize = 150_000;
 /// Items scored at a time.
-const CHUNK: usize = 64;
+const SCORE_CHUNK: usize = 64;
 
 /// Draws from `model` and judges it against the holdout of `data`, which must be the data it learned.
 pub fn evaluate(
@@ -141,7 +141,7 @@ fn through_the_codec(
     on(work("held-out sounds through the codec", 0, 1));
     let parts = model.sounds()?;
     let all: Vec<u32> = data.items(Split::Holdout).collect();
-    let batch = data.batch(&evenly(&all, THROUGH), None);
+    let batch = data.batch(&evenly(&all, MAX_CODEC_ITEMS), None);
     if let Some(back) = parts.model.reconstruct(&batch, &mut mintage_nn::Rng::new(options.seed, 0)) {
         let each = batch.samples.len() / batch.n;
         if parts.model.keeps_waves() {
@@ -164,7 +164,7 @@ fn through_the_codec(
         });
         metrics.push(Metric::lower("negative log-likelihood of codes", "nats a second", value));
         let train: Vec<u32> = data.items(Split::Train).collect();
-        let members = data.batch(&Attacked::of(&train, &all, THROUGH).members, None);
+        let members = data.batch(&Attacked::of(&train, &all, MAX_CODEC_ITEMS).members, None);
         let a_second = |nats: Vec<f64>, seconds: Vec<f64>| -> Vec<f64> {
             nats.iter().zip(seconds).map(|(nats, seconds)| nats / seconds.max(1e-9)).collect()
         };
@@ -215,10 +215,11 @@ fn sounds_of(set: &AudioSet, items: &[u32]) -> Sounds {
 /// New sounds to listen to, each beside the training sound that its spectrogram is nearest to, where there is one.
 fn heard(data: &AudioSet, new: &Sounds, nearest: impl Fn(usize) -> Option<u32>) -> Exhibit {
     let AudioFormat { rate_hz, channels, .. } = *data.codec();
-    let player = |samples: &[f32]| player(&interleaved(samples, channels), channels, rate_hz, PLAYER_BYTES);
+    let player =
+        |samples: &[f32]| player(&interleaved(samples, channels), channels, rate_hz, MAX_PLAYER_BYTES);
     let mut html = String::from("<div class=\"texts\">");
     let mut note = "";
-    for at in (0..new.len()).step_by((new.len() / HEARD).max(1)).take(HEARD) {
+    for at in (0..new.len()).step_by((new.len() / MAX_PLAYERS).max(1)).take(MAX_PLAYERS) {
         let class = new.class(at).map(|name| format!("<b>{}</b> ", escaped(name))).unwrap_or_default();
         let _ = write!(
             html,
@@ -252,7 +253,7 @@ pub fn score(
     for sound in 0..items.len() as u32 {
         let segments: Vec<u32> = items.items_of(sound).collect();
         let (mut sum, mut nats) = (0.0, None);
-        for segments in segments.chunks(CHUNK) {
+        for segments in segments.chunks(SCORE_CHUNK) {
             sum += conformity.of(&camera.of_items(items, segments)).iter().sum::<f64>();
             if let Some(found) = model.nll(&Batch::Audio(items.batch(segments, None)), 1, options.seed) {
                 *nats.get_or_insert(0.0) += found.iter().sum::<f64>();

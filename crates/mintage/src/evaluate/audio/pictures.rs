@@ -8,13 +8,13 @@ use mintage_data::{
 use super::super::evenly;
 
 /// Pictures are made narrower, by means of neighbours, until they are no wider than this.
-const WIDEST: usize = 128;
+const MAX_WIDTH: usize = 128;
 /// From black to white, in nepers of power: 80 dB.
-const RANGE: f32 = 18.4;
+const RANGE_NEPERS: f32 = 18.4;
 /// Items of a split that are looked at, at most.
-const MOST: usize = 20_000;
+const MAX_SPLIT_ITEMS: usize = 20_000;
 /// Sounds that say what is loud.
-const LISTENED: usize = 200;
+const LOUDNESS_ITEMS: usize = 200;
 
 /// Takes pictures of sounds of a codec.
 pub struct Spectrograms {
@@ -30,7 +30,7 @@ impl Spectrograms {
         let codec = set.codec().clone();
         let mut camera = Self { mel: LogMel::new(MelParams::of(codec.rate_hz)), codec, white: 0.0 };
         let items: Vec<u32> = set.items(Split::Train).collect();
-        let batch = set.batch(&evenly(&items, LISTENED), None);
+        let batch = set.batch(&evenly(&items, LOUDNESS_ITEMS), None);
         let mut loudest: Vec<f32> = batch
             .samples
             .chunks_exact(camera.codec.segment * camera.codec.channels)
@@ -52,7 +52,7 @@ impl Spectrograms {
 
     /// Times that frames are averaged by two.
     fn halvings(&self) -> u32 {
-        (0..8).find(|&h| self.mel.frames(self.codec.segment) >> h <= WIDEST).unwrap_or(8)
+        (0..8).find(|&h| self.mel.frames(self.codec.segment) >> h <= MAX_WIDTH).unwrap_or(8)
     }
 
     pub fn shape(&self) -> ImageShape {
@@ -68,7 +68,7 @@ impl Spectrograms {
             let (mel, frame) = (height - 1 - i / width, i % width * each);
             let mean =
                 (frame..frame + each).map(|frame| values[frame * height + mel]).sum::<f32>() / each as f32;
-            ((1.0 - (self.white - mean) / RANGE).clamp(0.0, 1.0) * 255.0).round() as u8
+            ((1.0 - (self.white - mean) / RANGE_NEPERS).clamp(0.0, 1.0) * 255.0).round() as u8
         };
         (0..height * width).map(pixel).collect()
     }
@@ -110,7 +110,7 @@ impl Spectrograms {
             (Split::Holdout, &mut splits.holdout),
         ] {
             let all: Vec<u32> = set.items(split).collect();
-            let chosen = evenly(&all, MOST);
+            let chosen = evenly(&all, MAX_SPLIT_ITEMS);
             places.extend(items.len() as u32..(items.len() + chosen.len()) as u32);
             items.extend(chosen);
         }

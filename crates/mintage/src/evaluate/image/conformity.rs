@@ -14,9 +14,9 @@ use super::{ConvNet, ItemScore, Options, distance::Features, encoder::encoder, e
 use crate::{error::Error, events::Event, model::Model, models::Batch};
 
 /// Training images that distances are taken to, and held-out ones that they are compared with.
-const REFERENCES: usize = 5000;
+const MAX_REFERENCES: usize = 5000;
 /// Items scored at a time.
-const CHUNK: usize = 1024;
+const SCORE_CHUNK: usize = 1024;
 /// Importance samples of an item's likelihood.
 const NLL_SAMPLES: usize = 20;
 
@@ -31,7 +31,7 @@ pub fn score(
     let conformity = Conformity::new(data, options, on)?;
     let mut scores = Vec::with_capacity(items.len());
     let all: Vec<u32> = (0..items.len() as u32).collect();
-    for chunk in all.chunks(CHUNK) {
+    for chunk in all.chunks(SCORE_CHUNK) {
         let batch = items.batch(chunk)?;
         let conformities = conformity.of(&items.images(chunk)?);
         let nll = model.nll(&Batch::Image(batch), NLL_SAMPLES, options.seed);
@@ -61,10 +61,10 @@ impl Conformity {
             on(work("learning the feature space", done, total));
         })?;
         let splits = data.splits();
-        let train = data.images(&evenly(&splits.train, REFERENCES))?;
+        let train = data.images(&evenly(&splits.train, MAX_REFERENCES))?;
         // A tiny data set may have no holdout to speak of; the valid split was not trained on either.
         let fresh: Vec<u32> = splits.holdout.iter().chain(&splits.valid).copied().collect();
-        let fresh = data.images(&evenly(&fresh, REFERENCES))?;
+        let fresh = data.images(&evenly(&fresh, MAX_REFERENCES))?;
         if train.is_empty() || fresh.is_empty() {
             return Err(Error::request("the source holds too few items to compare with"));
         }

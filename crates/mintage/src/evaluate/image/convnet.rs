@@ -30,7 +30,7 @@ const BATCH: usize = 64;
 /// Channels of the last map, which are the features.
 pub(super) const FEATURES: usize = 128;
 /// Side at or below which a map is not halved further.
-const SMALLEST: usize = 4;
+const MIN_MAP_SIDE: usize = 4;
 /// Temperature of the contrast between views.
 const TEMPERATURE: f64 = 0.2;
 
@@ -64,7 +64,7 @@ struct Stage {
 impl Net {
     fn new(shape: ImageShape, outputs: usize, device: &Device, rng: &mut Rng) -> Self {
         let longest = shape.height.max(shape.width);
-        let halvings = (1..9).find(|&h| padded(longest, h) >> h <= SMALLEST).unwrap_or(9);
+        let halvings = (1..9).find(|&h| padded(longest, h) >> h <= MIN_MAP_SIDE).unwrap_or(9);
         let channels = |stage: usize| (FEATURES >> (halvings - stage)).clamp(32, FEATURES);
         let gain = std::f32::consts::SQRT_2;
         let stage = |i: usize, rng: &mut Rng| {

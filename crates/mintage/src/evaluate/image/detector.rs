@@ -14,7 +14,7 @@ use burn::tensor::Device;
 use mintage_data::Images;
 
 use super::{
-    FEW, Interval, RESAMPLES, Sets,
+    Interval, RESAMPLES, SMALL_SET_IMAGES, Sets,
     convnet::{ConvNet, Training, second_of_two},
     statistics::statistics,
 };
@@ -32,7 +32,7 @@ use crate::{
 
 /// Passes over the learned half, and limits of the steps that they come to.
 const EPOCHS: usize = 10;
-const STEPS: (usize, usize) = (80, 400);
+const STEP_LIMITS: (usize, usize) = (80, 400);
 
 /// What a detector found.
 #[derive(Clone, Debug)]
@@ -76,7 +76,7 @@ pub(super) fn detected(sets: &Sets, on: &mut dyn FnMut(Event), metrics: &mut Vec
         detect(&sets.real, fake, &sets.device, RESAMPLES, &mut |done, total| on(work(what, done, total)))
     };
     let mut chosen = Answers::of(format!("detector on {}", sets.numbers), network, sets);
-    if sets.real.len() < FEW {
+    if sets.real.len() < SMALL_SET_IMAGES {
         let regression = |fake: &Images, _: &str| by_statistics(&sets.real, fake, RESAMPLES, sets.seed);
         let space = format!("detector on statistics of {}", sets.numbers);
         let other = Answers::of(space, regression, sets);
@@ -97,7 +97,7 @@ pub(super) fn detect(
     resamples: usize,
     on: &mut dyn FnMut(usize, usize),
 ) -> Detection {
-    let both_ways = real.len().min(fake.len()) < FEW;
+    let both_ways = real.len().min(fake.len()) < SMALL_SET_IMAGES;
     let (mut folds, mut realness, mut reals) = (Folds::default(), Vec::new(), 0);
     for learned in 0..if both_ways { 2 } else { 1 } {
         let half = |images: &Images, from: usize| {
@@ -124,7 +124,7 @@ fn trained(fake: Images, real: &Images, device: &Device, on: &mut dyn FnMut(usiz
     let mut learn = fake;
     learn.pixels.extend(&real.pixels);
     learn.labels.clear();
-    let steps = (learn.len() * EPOCHS / 64).clamp(STEPS.0, STEPS.1);
+    let steps = (learn.len() * EPOCHS / 64).clamp(STEP_LIMITS.0, STEP_LIMITS.1);
     let training = Training { steps, lr: 2e-3, shift: 0.04, seed: 23 };
     ConvNet::classifier(&learn, &labels, 2, training, device, on)
 }

@@ -21,7 +21,7 @@ const FIT_COLUMNS: usize = 64;
 const KERNEL_ROWS: usize = 1000;
 /// Products with a side below this are plain loops. nalgebra 0.35 has a path of its own for sides up to 5,
 /// which writes out of bounds where the left matrix has strided columns, as ours has (its issue 1616).
-const SMALL: usize = 8;
+const MIN_GEMM_SIDE: usize = 8;
 /// Seed of the order in which rows are dealt to blocks.
 const KERNEL_SEED: u64 = 0x6b69_6400;
 
@@ -183,7 +183,7 @@ pub(super) fn products(
     out: &mut [f32],
 ) {
     let (d, k) = (query.d, columns.len());
-    if rows.len().min(base_rows.len()).min(k) < SMALL {
+    if rows.len().min(base_rows.len()).min(k) < MIN_GEMM_SIDE {
         for (out, q) in out.chunks_mut(base_rows.len().max(1)).zip(rows) {
             for (dot, b) in out.iter_mut().zip(base_rows.clone()) {
                 let pairs = query.row(q)[columns.clone()].iter().zip(&base.row(b)[columns.clone()]);
@@ -365,7 +365,7 @@ mod tests {
     #[test]
     fn products_of_parts_are_inner_products() {
         let (a, b) = (normal(20, 1, &[0.0; 25], &[1.0; 25]), normal(30, 2, &[0.0; 25], &[1.0; 25]));
-        let sides = [0, 1, 2, 5, 6, SMALL - 1, SMALL, 17];
+        let sides = [0, 1, 2, 5, 6, MIN_GEMM_SIDE - 1, MIN_GEMM_SIDE, 17];
         for (rows, base_rows) in sides.iter().flat_map(|&r| sides.map(|b| (r, b))) {
             for k in sides {
                 let mut out = vec![f32::NAN; rows * base_rows];

@@ -17,10 +17,10 @@ use crate::{error::Error, run::write_weights};
 /// Raised when the network or its training changes: encoders of another version are not read.
 const VERSION: u32 = 1;
 /// Bytes of the train split that are used, at most; evenly spaced images when there are more.
-const TRAIN_BYTES: usize = 256 << 20;
+const MAX_TRAIN_BYTES: usize = 256 << 20;
 /// Passes over the train split, and limits of the steps that they come to.
 const EPOCHS: usize = 12;
-const STEPS: (usize, usize) = (150, 1200);
+const STEP_LIMITS: (usize, usize) = (150, 1200);
 
 /// What the encoder was trained for, as shown beside every number that was taken in its space.
 pub(super) fn space(data: &ImageSet) -> &'static str {
@@ -47,7 +47,8 @@ pub(super) fn encoder(
     {
         return Ok(net);
     }
-    let images = data.images(&evenly(&data.splits().train, TRAIN_BYTES / data.shape().pixels().max(1)))?;
+    let images =
+        data.images(&evenly(&data.splits().train, MAX_TRAIN_BYTES / data.shape().pixels().max(1)))?;
     let net = train(&images, outputs, by_classes(data), device, on);
     // The cache saves time and nothing else: a folder that cannot be written is no reason to stop.
     if let Some(path) = file {
@@ -68,7 +69,7 @@ fn train(
     device: &Device,
     on: &mut dyn FnMut(usize, usize),
 ) -> ConvNet {
-    let steps = (images.len() * EPOCHS / 64).clamp(STEPS.0, STEPS.1);
+    let steps = (images.len() * EPOCHS / 64).clamp(STEP_LIMITS.0, STEP_LIMITS.1);
     let training = Training { steps, lr: 2e-3, shift: 0.08, seed: 17 };
     match by_classes {
         true => ConvNet::classifier(images, &images.labels, outputs, training, device, on),

@@ -49,22 +49,22 @@ use statistics::{standardised, statistics};
 /// Images on either side of a comparison, unless asked otherwise.
 const DEFAULT_N: usize = 2000;
 /// Images below which every one is used twice, and judged in more than one way.
-const FEW: usize = 200;
+const SMALL_SET_IMAGES: usize = 200;
 /// What the kernel distance of few images counts where their detector stands at 0, against the 1 of that.
-const HINT: f64 = 0.05;
+const HINT_WEIGHT: f64 = 0.05;
 /// Neighbours of precision and recall.
 const K: usize = 5;
 /// Resamples of averages, and of the Fréchet distance, which takes long.
 const RESAMPLES: usize = 500;
 const RESAMPLES_FRECHET: usize = 40;
 /// Bytes of the pixels of an image of the page, of which there are a hundred.
-const SHOWN_BYTES: usize = 16 << 10;
+const MAX_SHOWN_BYTES: usize = 16 << 10;
 /// Bytes of the train split that generated images are searched in, at most.
-const SEARCHED_BYTES: usize = 512 << 20;
+const MAX_SEARCHED_BYTES: usize = 512 << 20;
 /// Images that are said to have been learned from or not, on either side, at most.
-const SUSPECTED: usize = 500;
+const MAX_SUSPECTED: usize = 500;
 /// Held-out images and importance samples for the likelihood.
-const NLL_ITEMS: usize = 100;
+const MAX_NLL_ITEMS: usize = 100;
 const NLL_SAMPLES: usize = 50;
 
 /// Draws from `model` and judges it against the holdout of `data`, which must be the data it learned.
@@ -215,7 +215,7 @@ impl<'a> Sets<'a> {
 /// trivial ones, how near few of them lie in a space that a few taught only grades what it found.
 fn in_feature_space(sets: &Sets, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metric>) {
     let mut found = compared_in(space(sets.data), &sets.features(), sets.seed, on);
-    if sets.real.len() < FEW {
+    if sets.real.len() < SMALL_SET_IMAGES {
         let statistics = compared_in("statistics of images", &sets.statistics(), sets.seed, on);
         let telling = |of: &[Metric]| of.iter().filter(|m| m.dial.is_some() && m.has_scale()).count();
         if telling(&statistics) > telling(&found) {
@@ -223,7 +223,7 @@ fn in_feature_space(sets: &Sets, on: &mut dyn FnMut(Event), metrics: &mut Vec<Me
         }
         let fidelity = |m: &&mut Metric| m.dial == Some(DialName::Fidelity);
         if metrics.iter().any(|m| m.name == DETECTOR && m.places().is_some_and(|(place, ..)| place <= 0.0)) {
-            found.iter_mut().filter(fidelity).for_each(|m| m.weight = HINT);
+            found.iter_mut().filter(fidelity).for_each(|m| m.weight = HINT_WEIGHT);
         }
     }
     metrics.append(&mut found);
@@ -237,7 +237,7 @@ fn compared_in(space: &str, features: &[Features; 4], seed: u64, on: &mut dyn Fn
     let distance = frechet_metric("Fréchet distance", space, [real, fake, ceiling, floor], seed);
     // Of few images covariances are little known: there the kernel distance counts, which has no bias (Bińkowski et al.,
     // arXiv:1801.01401).
-    let few = real.n < FEW;
+    let few = real.n < SMALL_SET_IMAGES;
     let about = "what they show as a whole";
     metrics.push(distance.moving((!few).then_some(DialName::Fidelity)).about(about));
     on(work("comparing distributions", 1, 3));
@@ -294,10 +294,10 @@ fn new_or_copied(sets: &Sets, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metri
     on(work("searching for copies", 0, 1));
     let splits = sets.data.splits();
     let size = sets.data.shape().pixels();
-    let searched = evenly(&splits.train, SEARCHED_BYTES / size.max(1));
+    let searched = evenly(&splits.train, MAX_SEARCHED_BYTES / size.max(1));
     let (mut train, mut holdout) = (Vec::new(), Vec::new());
     sets.data.read(&searched, &mut train)?;
-    sets.data.read(&evenly(&splits.holdout, SEARCHED_BYTES / size.max(1)), &mut holdout)?;
+    sets.data.read(&evenly(&splits.holdout, MAX_SEARCHED_BYTES / size.max(1)), &mut holdout)?;
     let found = novelty(&sets.fake.pixels, &train, &holdout, size);
     let of_real = novelty(&sets.real.pixels, &train, &holdout, size);
     let share = |flags: &[bool]| flags.iter().map(|&f| f64::from(u8::from(f))).collect::<Vec<f64>>();
@@ -321,7 +321,7 @@ fn new_or_copied(sets: &Sets, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metri
 /// Training images, and then held-out ones, by how much nearer new images are to each than other held-out ones.
 fn suspected(sets: &Sets, new: &Images) -> Result<Suspicions, Error> {
     let splits = sets.data.splits();
-    let attacked = Attacked::of(&splits.train, &splits.holdout, SUSPECTED);
+    let attacked = Attacked::of(&splits.train, &splits.holdout, MAX_SUSPECTED);
     let size = sets.data.shape().pixels();
     let pixels = |images: &Images| Features::new(size, images.pixels.iter().map(|&p| f32::from(p)).collect());
     let of = |items: &[u32]| Ok::<_, Error>(pixels(&sets.data.images(items)?));
@@ -374,14 +374,14 @@ fn likelihood(
     metrics: &mut Vec<Metric>,
 ) -> Result<(), Error> {
     on(work("likelihood of held-out images", 0, 1));
-    let batch = data.batch(&evenly(&data.splits().holdout, NLL_ITEMS))?;
+    let batch = data.batch(&evenly(&data.splits().holdout, MAX_NLL_ITEMS))?;
     if let Some(nll) = model.nll(&Batch::Image(batch), NLL_SAMPLES, options.seed) {
         let value = Interval::of_mean(&nll, RESAMPLES, options.seed);
         metrics.push(Metric::lower("negative log-likelihood", "nats an image", value));
         let scale = 1.0 / (data.shape().pixels() as f64 * std::f64::consts::LN_2);
         let bits = Interval { value: value.value * scale, low: value.low * scale, high: value.high * scale };
         metrics.push(Metric::lower("bits per dimension", "pixels", bits));
-        let members = Attacked::of(&data.splits().train, &data.splits().holdout, NLL_ITEMS).members;
+        let members = Attacked::of(&data.splits().train, &data.splits().holdout, MAX_NLL_ITEMS).members;
         let members = Batch::Image(data.batch(&members)?);
         metrics.extend(with_model(model, members, NLL_SAMPLES, &nll, options.seed));
     }
@@ -400,7 +400,7 @@ pub(super) fn exhibits(
     let first = |images: &Images, n: usize| images.select(&(0..n.min(images.len())).collect::<Vec<_>>());
     let provenance = model.map(|model| model.provenance(sets.seed, serde_json::json!({})));
     let grid = |blocks: &[(String, Images)]| {
-        let small = |(name, images): &(String, Images)| (name.clone(), smaller(images, SHOWN_BYTES));
+        let small = |(name, images): &(String, Images)| (name.clone(), smaller(images, MAX_SHOWN_BYTES));
         let blocks: Vec<(String, Images)> = blocks.iter().map(small).collect();
         mintage_data::grid_png("report", &blocks, ROW, provenance.as_ref())
     };

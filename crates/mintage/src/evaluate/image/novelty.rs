@@ -18,12 +18,12 @@ use super::distance::Features;
 use super::prdc::scan;
 
 /// Held-out images that set the threshold; evenly spaced ones when there are more.
-const REFERENCES: usize = 1000;
+const MAX_REFERENCES: usize = 1000;
 /// Share of new images that may fall below the threshold.
 const NEAR_SHARE: f64 = 0.01;
 /// Images turned into floats at a time, and their bytes, so that the data is never held a second time.
-const SLAB_ROWS: usize = 4096;
-const SLAB_BYTES: usize = 64 << 20;
+const MAX_SLAB_ROWS: usize = 4096;
+const MAX_SLAB_BYTES: usize = 64 << 20;
 
 /// Findings for each sample, in the order of the samples.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -99,7 +99,7 @@ fn near_threshold(train: &[u8], holdout: &[u8], d: usize) -> (f64, f64) {
     if n < 2 || train.len() < d {
         return (f64::NAN, f64::NAN); // which no ratio is at or below
     }
-    let count = n.min(REFERENCES);
+    let count = n.min(MAX_REFERENCES);
     let own: Vec<usize> = (0..count).map(|i| i * n / count).collect();
     let pixels: Vec<u8> = own.iter().flat_map(|&i| &holdout[i * d..(i + 1) * d]).copied().collect();
     let queries = features(&pixels, d);
@@ -157,7 +157,7 @@ fn search(queries: &Features, base: &[u8], mut found: Vec<Found>, own: Option<&[
     if queries.d == 0 {
         return found;
     }
-    let rows = (SLAB_BYTES / (4 * queries.d)).clamp(1, SLAB_ROWS);
+    let rows = (MAX_SLAB_BYTES / (4 * queries.d)).clamp(1, MAX_SLAB_ROWS);
     for (slab, pixels) in base.chunks(rows * queries.d).enumerate() {
         let offset = slab * rows;
         found = scan(

@@ -16,9 +16,9 @@ const DIRECTIONS: usize = 8;
 /// Scales, each half as fine as the one before.
 const SCALES: usize = 4;
 /// Channels with statistics of their own; of more, only how they differ from each other counts.
-const CHANNELS: usize = 4;
+const MAX_CHANNELS: usize = 4;
 /// Deviations from the mean beyond which a statistic is as strange as can be.
-const FURTHEST: f64 = 4.0;
+const MAX_DEVIATIONS: f64 = 4.0;
 /// Shares of the pixels below a quantile.
 const QUANTILES: [f64; 5] = [0.05, 0.25, 0.5, 0.75, 0.95];
 
@@ -36,7 +36,7 @@ pub(super) fn statistics(images: &Images) -> Features {
     Features::new(all.first().map_or(1, Vec::len), all.concat())
 }
 
-/// `features` in units of the mean and the deviation of those of `of`, no further from it than [`FURTHEST`]: what hardly
+/// `features` in units of the mean and the deviation of those of `of`, no further from it than [`MAX_DEVIATIONS`]: what hardly
 /// varies among a few images would outweigh all else.
 pub(super) fn standardised(features: &Features, of: &Features) -> Features {
     let mean = of.mean();
@@ -47,7 +47,7 @@ pub(super) fn standardised(features: &Features, of: &Features) -> Features {
     let scale: Vec<f64> = (0..of.d).map(deviation).map(|d| if d > 1e-6 { d } else { 1.0 }).collect();
     let one = |(place, &value): (usize, &f32)| {
         let at = place % of.d;
-        ((f64::from(value) - mean[at]) / scale[at]).clamp(-FURTHEST, FURTHEST) as f32
+        ((f64::from(value) - mean[at]) / scale[at]).clamp(-MAX_DEVIATIONS, MAX_DEVIATIONS) as f32
     };
     Features::new(of.d, features.values.iter().enumerate().map(one).collect())
 }
@@ -66,7 +66,7 @@ fn of_image(planes: &[Plane]) -> Vec<f32> {
     }
     if planes.len() > 1 {
         found.extend(Plane::difference(planes).moments());
-        planes.iter().take(if planes.len() > CHANNELS { 0 } else { CHANNELS }).for_each(|plane| {
+        planes.iter().take(if planes.len() > MAX_CHANNELS { 0 } else { MAX_CHANNELS }).for_each(|plane| {
             found.extend(plane.moments());
         });
     }

@@ -9,14 +9,14 @@ use super::evenly;
 use crate::error::Error;
 
 /// Training images of each class that are averaged, at most.
-const PER_CLASS: usize = 2000;
+const MAX_PER_CLASS: usize = 2000;
 
 /// As many images as `like` has, with the same labels.
 pub(super) fn trivial(data: &ImageSet, like: &Images, seed: u64) -> Result<Images, Error> {
     let classes = data.classes().len().max(1);
     let label = |labels: &[u32], i: usize| labels.get(i).map_or(0, |&l| (l as usize).min(classes - 1));
     let size = data.shape().pixels();
-    let train = data.images(&evenly(&data.splits().train, PER_CLASS * classes))?;
+    let train = data.images(&evenly(&data.splits().train, MAX_PER_CLASS * classes))?;
     let mut count = vec![0.0f64; classes];
     let mut sums = vec![(0.0f64, 0.0f64); classes * size];
     for i in 0..train.len() {

@@ -15,11 +15,11 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use super::super::{bootstrap::Interval, roc::Ranked};
 
 /// Places that n-grams are hashed to.
-const PLACES: usize = 1 << 18;
-const LONGEST: usize = 3;
+const HASH_BUCKETS: usize = 1 << 18;
+const MAX_NGRAM: usize = 3;
 const EPOCHS: usize = 12;
-const RATE: f32 = 0.5;
-const DECAY: f32 = 1e-6;
+const LEARNING_RATE: f32 = 0.5;
+const WEIGHT_DECAY: f32 = 1e-6;
 const FOLDS: usize = 5;
 
 /// The n-grams of a sequence: places in order, and what they count.
@@ -28,9 +28,9 @@ pub struct Features(Vec<(u32, f32)>);
 
 impl Features {
     pub fn of(sequence: &[u32]) -> Self {
-        let grams = (1..=LONGEST).flat_map(|n| sequence.windows(n)).map(|gram| {
+        let grams = (1..=MAX_NGRAM).flat_map(|n| sequence.windows(n)).map(|gram| {
             let bytes: Vec<u8> = gram.iter().flat_map(|token| token.to_le_bytes()).collect();
-            (xxh3_64_with_seed(&bytes, gram.len() as u64) % PLACES as u64) as u32
+            (xxh3_64_with_seed(&bytes, gram.len() as u64) % HASH_BUCKETS as u64) as u32
         });
         let mut places: Vec<u32> = grams.collect();
         places.sort_unstable();
@@ -51,14 +51,14 @@ impl Features {
 #[derive(Clone, Debug)]
 pub struct Classifier {
     classes: usize,
-    /// `PLACES + 1` rows of a weight a class; the last row is the intercept.
+    /// `HASH_BUCKETS + 1` rows of a weight a class; the last row is the intercept.
     weights: Vec<f32>,
 }
 
 impl Classifier {
     /// Learns the class, below `classes`, of each of some sequences.
     pub fn fit(items: &[(&Features, u32)], classes: usize, seed: u64) -> Self {
-        let mut model = Self { classes, weights: vec![0.0; (PLACES + 1) * classes] };
+        let mut model = Self { classes, weights: vec![0.0; (HASH_BUCKETS + 1) * classes] };
         let mut squares = vec![1e-4f32; model.weights.len()];
         let mut rng = Rng::new(seed, 0);
         for _ in 0..EPOCHS {
@@ -66,13 +66,13 @@ impl Classifier {
                 let (features, class) = items[at];
                 let mut slopes = model.chances(features);
                 slopes[class as usize] -= 1.0;
-                let intercept = [(PLACES as u32, 1.0)];
+                let intercept = [(HASH_BUCKETS as u32, 1.0)];
                 for &(place, value) in features.0.iter().chain(&intercept) {
                     for (class, slope) in slopes.iter().enumerate() {
                         let at = place as usize * classes + class;
-                        let g = slope * value + DECAY * model.weights[at];
+                        let g = slope * value + WEIGHT_DECAY * model.weights[at];
                         squares[at] += g * g;
-                        model.weights[at] -= RATE * g / squares[at].sqrt();
+                        model.weights[at] -= LEARNING_RATE * g / squares[at].sqrt();
                     }
                 }
             }
@@ -82,7 +82,7 @@ impl Classifier {
 
     /// The probability of each class.
     pub fn chances(&self, features: &Features) -> Vec<f32> {
-        let mut scores = self.weights[PLACES * self.classes..].to_vec();
+        let mut scores = self.weights[HASH_BUCKETS * self.classes..].to_vec();
         for &(place, value) in &features.0 {
             let row = &self.weights[place as usize * self.classes..][..self.classes];
             scores.iter_mut().zip(row).for_each(|(score, weight)| *score += weight * value);

@@ -11,8 +11,8 @@ use crate::models::GenerativeModel;
 use crate::{error::Error, events::Event, model::Model, models::sequence::vae};
 
 /// Tokens of a document that are read, and documents that are compared with, at most.
-const TOKENS: usize = 4_096;
-const REFERENCES: usize = 300;
+const MAX_TOKENS: usize = 4_096;
+const MAX_REFERENCES: usize = 300;
 
 /// Scores every document of `items`, read with the model's codec, against the `data` it learned from.
 pub fn score(
@@ -25,7 +25,7 @@ pub fn score(
     let parts = model.sequences()?;
     let splits = data.splits();
     let mut fresh: Vec<u32> = splits.holdout.iter().chain(&splits.valid).copied().collect();
-    fresh.truncate(REFERENCES);
+    fresh.truncate(MAX_REFERENCES);
     if fresh.is_empty() || items.is_empty() {
         return Err(Error::request("there are too few documents to compare with"));
     }
@@ -35,11 +35,11 @@ pub fn score(
         on(work("scoring", done, total));
         done += 1;
         let cut = parts.model.config().cut();
-        let tokens = set.beginning(document, TOKENS);
+        let tokens = set.beginning(document, MAX_TOKENS);
         if let Some(nats) = parts.model.whole_nll(&tokens, set.class(document)) {
             return (nats, (tokens.len() - 1).max(1) as f64);
         }
-        let items: Vec<u32> = set.items_of(document, cut).take(TOKENS / cut.time() + 1).collect();
+        let items: Vec<u32> = set.items_of(document, cut).take(MAX_TOKENS / cut.time() + 1).collect();
         if items.is_empty() {
             return (0.0, 1.0);
         }

@@ -24,7 +24,7 @@ use super::{
 };
 
 /// The longest n-grams of self-BLEU and of the distances.
-const MOST: usize = 4;
+const MAX_NGRAM: usize = 4;
 /// What counts as shared where no n-gram is.
 const EPSILON: f64 = 0.1;
 
@@ -54,7 +54,7 @@ pub fn self_bleu(samples: &[&[u32]], most: usize, seed: u64) -> f64 {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct JsDistances {
     /// For n from 1 to 4.
-    pub by_n: [f64; MOST],
+    pub by_n: [f64; MAX_NGRAM],
     /// Tokens of either set that were compared.
     pub tokens: usize,
 }
@@ -65,7 +65,7 @@ pub fn js_distances(a: &[&[u32]], b: &[&[u32]], most: usize, seed: u64) -> JsDis
     let tokens = most.min(size(a)).min(size(b));
     let (a, b) = (subsample(a, tokens, seed), subsample(b, tokens, seed));
     let one = |n: usize| js_distance(&run_lengths(&grams(&a, n)), &run_lengths(&grams(&b, n)));
-    let by_n: Vec<f64> = (1..MOST + 1).into_par_iter().map(one).collect();
+    let by_n: Vec<f64> = (1..MAX_NGRAM + 1).into_par_iter().map(one).collect();
     JsDistances { by_n: std::array::from_fn(|i| by_n[i]), tokens }
 }
 
@@ -90,7 +90,7 @@ fn size(sequences: &[&[u32]]) -> usize {
 
 /// The n-grams between boundaries, each packed into a number, sorted.
 fn grams(sequences: &[&[u32]], n: usize) -> Vec<u128> {
-    let n = n.clamp(1, MOST);
+    let n = n.clamp(1, MAX_NGRAM);
     let windows = sequences.iter().flat_map(|s| stretches(s)).flat_map(|stretch| stretch.windows(n));
     let mut packed: Vec<u128> = windows.map(pack).collect();
     packed.par_sort_unstable();
@@ -130,12 +130,12 @@ fn divergence(p: f64, q: f64) -> f64 {
 /// The n-grams of a sample, for n from 1 to 4.
 struct Sample {
     length: usize,
-    by_n: [Counted; MOST],
+    by_n: [Counted; MAX_NGRAM],
 }
 
 impl Sample {
     fn new(sequence: &[u32]) -> Self {
-        let by_n: [Counted; MOST] = std::array::from_fn(|i| run_lengths(&grams(&[sequence], i + 1)));
+        let by_n: [Counted; MAX_NGRAM] = std::array::from_fn(|i| run_lengths(&grams(&[sequence], i + 1)));
         Self { length: by_n[0].1.iter().map(|&count| count as usize).sum(), by_n }
     }
 }
@@ -150,12 +150,12 @@ struct Most {
 }
 
 struct References {
-    by_n: [HashMap<u128, Most>; MOST],
+    by_n: [HashMap<u128, Most>; MAX_NGRAM],
 }
 
 impl References {
     fn new(samples: &[Sample]) -> Self {
-        let mut by_n: [HashMap<u128, Most>; MOST] = Default::default();
+        let mut by_n: [HashMap<u128, Most>; MAX_NGRAM] = Default::default();
         for (owner, sample) in samples.iter().enumerate() {
             for (most, (grams, counts)) in by_n.iter_mut().zip(&sample.by_n) {
                 for (&gram, &count) in grams.iter().zip(counts) {
@@ -187,7 +187,7 @@ impl References {
             }
             let all: u32 = counts.iter().sum();
             let shared = if shared == 0 { EPSILON } else { f64::from(shared) };
-            logs += (shared / f64::from(all.max(1))).ln() / MOST as f64;
+            logs += (shared / f64::from(all.max(1))).ln() / MAX_NGRAM as f64;
         }
         brevity(sample.length, nearest_length(samples, one)) * logs.exp()
     }

@@ -33,19 +33,19 @@ use crate::{
 /// Resamples of averages and of AUCs.
 const RESAMPLES: usize = 200;
 /// Length of the runs whose share is taken.
-const RUN: usize = 8;
+const RUN_TOKENS: usize = 8;
 /// Samples whose likeness to each other is taken, at most.
-const BLEU_SAMPLES: usize = 200;
+const MAX_BLEU_SAMPLES: usize = 200;
 /// Held-out tokens whose likelihood is taken, at most.
-const NLL_TOKENS: usize = 400_000;
+const MAX_NLL_TOKENS: usize = 400_000;
 /// Segments that go through a model together.
-const TOGETHER: usize = 32;
+const NLL_CHUNK: usize = 32;
 /// Tokens of train whose likelihood is held against that, at most, and documents.
-const MEMBER_TOKENS: usize = 100_000;
-const MEMBERS: usize = 200;
+const MAX_MEMBER_TOKENS: usize = 100_000;
+const MAX_MEMBERS: usize = 200;
 /// Order of the model of counts, and the train tokens that it counts at most.
 const ORDER: usize = 5;
-const COUNTED: u64 = 12_000_000;
+const MAX_COUNTED_TOKENS: u64 = 12_000_000;
 
 /// Draws from `model` and judges the passages against the holdout of `data`.
 pub fn evaluate(
@@ -206,7 +206,7 @@ fn alike(sets: &Sets, seed: u64, on: &mut dyn FnMut(Event), metrics: &mut Vec<Me
         let metric = Metric::higher(&format!("distinct-{n}"), space, distinct_n(&new, n)).within(0.0, 1.0);
         metrics.push(metric.between(distinct_n(&real, n), 0.0));
     }
-    let bleu = |passages: &[&[u32]]| self_bleu(passages, BLEU_SAMPLES, seed);
+    let bleu = |passages: &[&[u32]]| self_bleu(passages, MAX_BLEU_SAMPLES, seed);
     // A model that always says the same has 1.
     let metric = Metric::lower("self-BLEU", space, bleu(&new)).within(0.0, 1.0);
     metrics.push(metric.between(bleu(&real), 1.0).moving(DialName::Coverage));
@@ -231,7 +231,8 @@ fn new_or_copied(
     metrics: &mut Vec<Metric>,
 ) -> Vec<Copied> {
     on(work("searching for copies", 0, 1));
-    let [found, fresh] = [&sets.new, &sets.fresh].map(|passages| copies(&sets.train, &units(passages), RUN));
+    let [found, fresh] =
+        [&sets.new, &sets.fresh].map(|passages| copies(&sets.train, &units(passages), RUN_TOKENS));
     let space = unit(sets.data);
     let longest = |all: &[Copied]| -> Vec<f64> { all.iter().map(|c| c.longest.length as f64).collect() };
     let shares = |all: &[Copied]| -> Vec<f64> {
@@ -244,7 +245,8 @@ fn new_or_copied(
     metrics.push(metric.between(sure(&longest(&fresh)), length).moving(DialName::Novelty));
     let most = |all: &[Copied]| longest(all).into_iter().fold(0.0, f64::max);
     metrics.push(Metric::lower("longest run of all", space, most(&found)).between(most(&fresh), length));
-    let metric = Metric::lower(&format!("{RUN}-grams copied"), space, sure(&shares(&found))).within(0.0, 1.0);
+    let metric =
+        Metric::lower(&format!("{RUN_TOKENS}-grams copied"), space, sure(&shares(&found))).within(0.0, 1.0);
     metrics.push(metric.between(sure(&shares(&fresh)), 1.0).moving(DialName::Novelty));
     on(work("searching for copies", 1, 1));
     found
@@ -285,7 +287,7 @@ fn likelihood(
 ) -> Result<(), Error> {
     let parts = model.sequences()?;
     let cut = parts.model.config().cut();
-    let documents = parts_of(data, Split::Holdout, cut, NLL_TOKENS);
+    let documents = parts_of(data, Split::Holdout, cut, MAX_NLL_TOKENS);
     let (mut tokens, mut chars, mut counts) = (Vec::new(), Vec::new(), Vec::new());
     let nats = nats_of(parts.model, data, &documents, seed, &mut |done| {
         on(work("likelihood of held-out ones", done, documents.len()));
@@ -316,7 +318,7 @@ fn likelihood(
     let a_token = |nats: &[f64], tokens: &[f64]| -> Vec<f64> {
         nats.iter().zip(tokens).map(|(nats, tokens)| nats / tokens.max(1.0)).collect()
     };
-    let members = parts_of(data, Split::Train, cut, MEMBER_TOKENS);
+    let members = parts_of(data, Split::Train, cut, MAX_MEMBER_TOKENS);
     let lengths: Vec<f64> = members.iter().map(|held| held.tokens.len() as f64 - 1.0).collect();
     let members = nats_of(parts.model, data, &members, seed, &mut |_| {});
     let found = Suspicions::by_likelihood(&a_token(&members, &lengths), &a_token(&nats, &tokens));
@@ -333,7 +335,7 @@ fn nats_of(
     on: &mut dyn FnMut(usize),
 ) -> Vec<f64> {
     let cut = model.config().cut();
-    let together = if matches!(cut, Chunking::Segments(_)) { TOGETHER } else { 1 };
+    let together = if matches!(cut, Chunking::Segments(_)) { NLL_CHUNK } else { 1 };
     let (mut nats, mut rng) = (Vec::new(), Rng::new(seed, 0));
     for (done, group) in documents.chunks(together).enumerate() {
         on(done * together);
@@ -362,7 +364,7 @@ struct Held {
 
 /// Documents of a split, long ones in parts, or segments: at most so many tokens.
 fn parts_of(data: &SequenceSet, split: Split, cut: Chunking, most: usize) -> Vec<Held> {
-    const PART: usize = 16_384;
+    const PART_TOKENS: usize = 16_384;
     if let Chunking::Segments(longest) = cut {
         let items: Vec<u32> = data.items(split, cut).collect();
         let segment = |item| {
@@ -375,14 +377,14 @@ fn parts_of(data: &SequenceSet, split: Split, cut: Chunking, most: usize) -> Vec
     let mut found = Vec::new();
     // Of train, where there are many, some from all over it.
     let documents = match split {
-        Split::Train => evenly(data.splits().get(split), MEMBERS),
+        Split::Train => evenly(data.splits().get(split), MAX_MEMBERS),
         _ => data.splits().get(split).to_vec(),
     };
-    let each = (most / documents.len().max(1)).max(PART);
+    let each = (most / documents.len().max(1)).max(PART_TOKENS);
     for document in documents {
         let tokens = data.beginning(document, each.min(left + 1));
         let class = data.class(document);
-        let parts = tokens.chunks(PART).filter(|part| part.len() > 1);
+        let parts = tokens.chunks(PART_TOKENS).filter(|part| part.len() > 1);
         found.extend(parts.map(|part| Held { tokens: part.to_vec(), class, item: document }));
         left = left.saturating_sub(tokens.len());
         if left == 0 {
@@ -398,12 +400,12 @@ fn counted(data: &SequenceSet, cut: Chunking) -> KneserNey {
     let vocab = data.info().vocab;
     if let Chunking::Segments(longest) = cut {
         let items: Vec<u32> = data.items(Split::Train, cut).collect();
-        let items = evenly(&items, COUNTED as usize / longest);
+        let items = evenly(&items, MAX_COUNTED_TOKENS as usize / longest);
         let segments: Vec<Vec<u32>> =
             items.into_iter().map(|item| data.item(item, cut).0.split_off(1)).collect();
         return KneserNey::fit(ORDER, vocab, segments.iter().map(Vec::as_slice));
     }
-    let share = (COUNTED as f64 / data.tokens(Split::Train).max(1) as f64).min(1.0);
+    let share = (MAX_COUNTED_TOKENS as f64 / data.tokens(Split::Train).max(1) as f64).min(1.0);
     let documents: Vec<Vec<u32>> = data
         .splits()
         .train

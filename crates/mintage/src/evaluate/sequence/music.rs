@@ -14,9 +14,9 @@ use super::{
 use crate::report::Metric;
 
 /// Deviations that a figure may lie from the held-out tunes.
-const WITHIN: f64 = 2.0;
+const USUAL_DEVIATIONS: f64 = 2.0;
 /// Deviations that are counted at most.
-const MOST: f64 = 10.0;
+const MAX_DEVIATIONS: f64 = 10.0;
 
 /// A figure of two sets of tunes.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,7 +34,7 @@ impl Spread {
     pub fn deviations(&self) -> f64 {
         let apart = (self.new - self.real).abs();
         // Where all held-out tunes agree, so should the new ones; how far they do not says no more then.
-        if apart < 1e-9 { 0.0 } else { (apart / self.deviation.max(1e-9)).min(MOST) }
+        if apart < 1e-9 { 0.0 } else { (apart / self.deviation.max(1e-9)).min(MAX_DEVIATIONS) }
     }
 }
 
@@ -85,8 +85,9 @@ pub(super) fn judge(sets: &Sets, seed: u64, metrics: &mut Vec<Metric>) {
     let metric = Metric::lower("distance of figures", "deviations, MusPy", mean(&found));
     let metric = metric.between(mean(&best), mean(&worst)).moving(DialName::Fidelity);
     metrics.push(metric.about("pitches, rhythms and harmonies"));
-    let within =
-        |values: &[f64]| values.iter().filter(|v| **v <= WITHIN).count() as f64 / values.len().max(1) as f64;
+    let within = |values: &[f64]| {
+        values.iter().filter(|v| **v <= USUAL_DEVIATIONS).count() as f64 / values.len().max(1) as f64
+    };
     let metric = Metric::higher("figures within two deviations", "MusPy", within(&found)).within(0.0, 1.0);
     metrics.push(metric.between(1.0, within(&worst).min(0.99)));
     if let Tokenizer::Music(codec) = sets.data.codec()

@@ -32,15 +32,15 @@ use crate::{
 
 /// Passages on either side, at most, unless asked otherwise, and fewer than this say nothing.
 const DEFAULT_N: usize = 200;
-const LEAST: usize = 8;
+const MIN_PASSAGES: usize = 8;
 /// Tokens of a passage.
-const PASSAGE: usize = 256;
+const PASSAGE_TOKENS: usize = 256;
 /// Passages that one long sample gives behind its beginning.
-const A_SAMPLE: usize = 8;
+const PASSAGES_PER_SAMPLE: usize = 8;
 /// Sequences drawn at a time.
-const PART: usize = 32;
+const SAMPLE_CHUNK: usize = 32;
 /// Tokens of train that copies are searched in, and that counts are taken from, at most.
-const TRAIN_TOKENS: usize = 40_000_000;
+const MAX_TRAIN_TOKENS: usize = 40_000_000;
 
 /// A passage: its tokens, its units, its class.
 #[derive(Clone, Debug)]
@@ -152,9 +152,10 @@ impl<'a> Sets<'a> {
         let most = options.n.unwrap_or(DEFAULT_N);
         let most = if short_documents(data) { most.min(data.splits().holdout.len()) } else { most };
         let all: Vec<u32> = (0..new.len() as u32).collect();
-        let new = cut(new, &all, Kind::of(data, Chunking::Windows(1)), most.max(LEAST));
-        if new.len() < LEAST {
-            let message = format!("{} new passages are too few to judge; {LEAST} are the least", new.len());
+        let new = cut(new, &all, Kind::of(data, Chunking::Windows(1)), most.max(MIN_PASSAGES));
+        if new.len() < MIN_PASSAGES {
+            let message =
+                format!("{} new passages are too few to judge; {MIN_PASSAGES} are the least", new.len());
             return Err(Error::request(message).with_hint("more or longer documents are needed"));
         }
         Self::of(data, new.clone(), &Options { n: Some(new.len()), ..options.clone() }, on)
@@ -172,7 +173,7 @@ impl<'a> Sets<'a> {
         on(work("reading", 0, 1));
         let most = options.n.unwrap_or(DEFAULT_N);
         let fresh = passages(data, Split::Holdout, kind, most, &mut reader);
-        if fresh.len() < LEAST {
+        if fresh.len() < MIN_PASSAGES {
             let message = format!("the holdout has {} passages, too few to judge a model by", fresh.len());
             return Err(Error::request(message).with_hint("more or longer documents are needed"));
         }
@@ -232,8 +233,8 @@ fn trivial(
 fn passage_length(data: &SequenceSet) -> usize {
     let info = data.info();
     match info.chars_per_token > 0.0 {
-        true => ((1000.0 / info.chars_per_token) as usize).clamp(PASSAGE / 2, 4 * PASSAGE),
-        false => 2 * PASSAGE,
+        true => ((1000.0 / info.chars_per_token) as usize).clamp(PASSAGE_TOKENS / 2, 4 * PASSAGE_TOKENS),
+        false => 2 * PASSAGE_TOKENS,
     }
 }
 
@@ -321,7 +322,7 @@ fn draw(
     let parts = model.sequences()?;
     let (length, each) = match kind {
         Kind::Beginning(length) | Kind::Segment(length) => (length, 1),
-        Kind::Anywhere(length) => (length, A_SAMPLE),
+        Kind::Anywhere(length) => (length, PASSAGES_PER_SAMPLE),
     };
     let whole = each == 1;
     let mut classes: Vec<Option<u32>> = real.iter().map(|passage| passage.class).collect();
@@ -332,7 +333,7 @@ fn draw(
         let mut left = real.iter().filter(|passage| passage.class == class).count();
         while left > 0 {
             let draw = SequenceSampleParams {
-                n: PART.min(left.div_ceil(each)),
+                n: SAMPLE_CHUNK.min(left.div_ceil(each)),
                 class,
                 endless: !whole,
                 choice: SamplingParams::default(),
@@ -362,13 +363,13 @@ fn draw(
 /// The documents of the train split without their boundaries; evenly chosen ones where they are too many.
 fn train_tokens(data: &SequenceSet) -> Vec<Vec<u32>> {
     let documents = &data.splits().train;
-    let share = (TRAIN_TOKENS as f64 / data.info().train_tokens.max(1) as f64).min(1.0);
+    let share = (MAX_TRAIN_TOKENS as f64 / data.info().train_tokens.max(1) as f64).min(1.0);
     let chosen = evenly(documents, ((documents.len() as f64 * share) as usize).max(1));
     chosen
         .into_iter()
         .map(|document| {
             let mut tokens = data.document(document).split_off(1);
-            tokens.truncate(TRAIN_TOKENS);
+            tokens.truncate(MAX_TRAIN_TOKENS);
             tokens
         })
         .collect()

@@ -9,9 +9,9 @@ use mintage_nn::Rng;
 use super::BOUNDARY;
 
 /// Semitones of a step that are told apart, up and down.
-const WIDEST: i32 = 24;
+const MAX_STEP: i32 = 24;
 /// Ticks to the next note that are told apart.
-const LONGEST: u32 = 191;
+const MAX_TICKS: u32 = 191;
 /// Where the numbers of each view begin.
 const CHORDS: u32 = 20_000;
 const RHYTHM: u32 = 30_000;
@@ -28,8 +28,8 @@ pub fn steps(score: &Score) -> Vec<u32> {
     let onsets: Vec<(u32, u8)> = onsets.into_iter().collect();
     let melody = onsets.windows(2).map(|pair| {
         let [(from, low), (to, high)] = [pair[0], pair[1]];
-        let step = (i32::from(high) - i32::from(low)).clamp(-WIDEST, WIDEST) + WIDEST;
-        1 + step as u32 * (LONGEST + 1) + (to - from).min(LONGEST)
+        let step = (i32::from(high) - i32::from(low)).clamp(-MAX_STEP, MAX_STEP) + MAX_STEP;
+        1 + step as u32 * (MAX_TICKS + 1) + (to - from).min(MAX_TICKS)
     });
     let mut all: Vec<u32> = melody.collect();
     all.push(BOUNDARY);
@@ -100,8 +100,8 @@ mod tests {
         };
         let found = steps(&tune(0));
         assert_eq!(found, steps(&tune(5)));
-        let up_a_third = 1 + (WIDEST as u32 + 3) * (LONGEST + 1) + 12;
-        let down = 1 + (WIDEST as u32 - 8) * (LONGEST + 1) + 36;
+        let up_a_third = 1 + (MAX_STEP as u32 + 3) * (MAX_TICKS + 1) + 12;
+        let down = 1 + (MAX_STEP as u32 - 8) * (MAX_TICKS + 1) + 36;
         let third = CHORDS + 0b1_0001;
         let (alone, first, second) = (CHORDS + 1, RHYTHM, RHYTHM + 12);
         assert_eq!(found, [up_a_third, down, 0, third, alone, alone, 0, first, second, first, 0]);

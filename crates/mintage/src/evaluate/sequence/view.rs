@@ -16,27 +16,28 @@ use super::{
 use crate::report::{Exhibit, audio::player, charts::escaped};
 
 /// Passages that are shown.
-const SHOWN: usize = 6;
+const MAX_PASSAGES: usize = 6;
 /// Words around a copied run.
-const AROUND: usize = 30;
+const CONTEXT_WORDS: usize = 30;
 /// Characters of a passage that are shown.
-const CHARS: usize = 700;
+const MAX_CHARS: usize = 700;
 /// Tunes, bars and samples a second of what can be heard: a page has to stay small enough to send.
-const TUNES: usize = 3;
-const BARS: usize = 8;
+const MAX_TUNES: usize = 3;
+const MAX_BARS: usize = 8;
 const RATE_HZ: u32 = 16_000;
 /// Bytes of the page that a tune may take.
-const PLAYER_BYTES: usize = 420_000;
+const MAX_PLAYER_BYTES: usize = 420_000;
 
 pub(super) fn exhibits(sets: &Sets, found: &Found) -> Vec<Exhibit> {
-    let new: Vec<usize> = (0..sets.new.len()).step_by((sets.new.len() / SHOWN).max(1)).take(SHOWN).collect();
+    let new: Vec<usize> =
+        (0..sets.new.len()).step_by((sets.new.len() / MAX_PASSAGES).max(1)).take(MAX_PASSAGES).collect();
     let real: Vec<&Passage> =
-        sets.fresh.iter().step_by((sets.fresh.len() / SHOWN).max(1)).take(SHOWN).collect();
+        sets.fresh.iter().step_by((sets.fresh.len() / MAX_PASSAGES).max(1)).take(MAX_PASSAGES).collect();
     match sets.data.codec() {
         Tokenizer::Text(_) => vec![texts(sets, found, &new), held_out(sets, &real)],
         Tokenizer::Music(_) => {
-            let new: Vec<&Passage> = new.into_iter().map(|at| &sets.new[at]).take(TUNES).collect();
-            let real = &real[..real.len().min(TUNES)];
+            let new: Vec<&Passage> = new.into_iter().map(|at| &sets.new[at]).take(MAX_TUNES).collect();
+            let real = &real[..real.len().min(MAX_TUNES)];
             vec![tunes("New tunes", sets, &new), tunes("Held-out tunes", sets, real), spread(sets)]
         }
     }
@@ -44,7 +45,7 @@ pub(super) fn exhibits(sets: &Sets, found: &Found) -> Vec<Exhibit> {
 
 fn text_of(sets: &Sets, passage: &Passage) -> String {
     let text = sets.data.codec().text().map(|codec| codec.decode(&passage.tokens)).unwrap_or_default();
-    match text.char_indices().nth(CHARS) {
+    match text.char_indices().nth(MAX_CHARS) {
         Some((at, _)) => format!("{}…", &text[..at]),
         None => text,
     }
@@ -80,7 +81,7 @@ fn texts(sets: &Sets, found: &Found, shown: &[usize]) -> Exhibit {
 
 /// The stretch of the training texts with the longest run of a new one.
 fn nearest(sets: &Sets, copied: &Copied) -> String {
-    let around = passage(&sets.train, &copied.longest, AROUND);
+    let around = passage(&sets.train, &copied.longest, CONTEXT_WORDS);
     let run = copied.longest.train..copied.longest.train + copied.longest.length;
     let [before, shared, after] = [around.start..run.start, run.clone(), run.end..around.end]
         .map(|range| escaped(&sets.words.text(&sets.train[range])));
@@ -106,10 +107,11 @@ fn held_out(sets: &Sets, shown: &[&Passage]) -> Exhibit {
 fn tunes(title: &str, sets: &Sets, shown: &[&Passage]) -> Exhibit {
     let mut html = String::new();
     for passage in shown {
-        let Some(score) = score_of(sets.data.codec(), passage).map(|score| score.first_bars(BARS)) else {
+        let Some(score) = score_of(sets.data.codec(), passage).map(|score| score.first_bars(MAX_BARS)) else {
             continue;
         };
-        let sound = render(&score, RATE_HZ, None).map(|samples| player(&samples, 2, RATE_HZ, PLAYER_BYTES));
+        let sound =
+            render(&score, RATE_HZ, None).map(|samples| player(&samples, 2, RATE_HZ, MAX_PLAYER_BYTES));
         let _ = write!(
             html,
             "<figure>{}<div class=\"wide roll\">{}</div>{}</figure>",
@@ -118,8 +120,9 @@ fn tunes(title: &str, sets: &Sets, shown: &[&Passage]) -> Exhibit {
             sound.unwrap_or_default()
         );
     }
-    let note =
-        format!("The first {BARS} bars of each: time to the right, pitch upwards, a colour for each part.");
+    let note = format!(
+        "The first {MAX_BARS} bars of each: time to the right, pitch upwards, a colour for each part."
+    );
     Exhibit { title: title.to_owned(), note, html }
 }
 

@@ -19,18 +19,18 @@ use rayon::prelude::*;
 use super::frame::{Frame, Values};
 
 const ROUNDS: usize = 100;
-const DEPTH: usize = 6;
+const MAX_DEPTH: usize = 6;
 const ETA: f64 = 0.3;
 const LAMBDA: f64 = 1.0;
 /// Least sum of second derivatives in a leaf.
-const LEAST_WEIGHT: f64 = 1.0;
+const MIN_CHILD_WEIGHT: f64 = 1.0;
 /// A split must gain more.
-const LEAST_GAIN: f64 = 1e-6;
-const BINS: usize = 256;
+const MIN_SPLIT_GAIN: f64 = 1e-6;
+const MAX_BINS: usize = 256;
 /// Values of a category that can be told apart, the most frequent ones.
-const LEVELS: usize = 4096;
+const MAX_LEVELS: usize = 4096;
 /// Rows from which on a histogram is worth several threads.
-const PARALLEL_ROWS: usize = 2048;
+const MIN_PARALLEL_ROWS: usize = 2048;
 
 /// What is learned; targets are numbers of classes, or the numbers themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -210,7 +210,7 @@ impl Binned {
         rows.iter().for_each(|&row| counts[code(row)] += 1);
         let mut kept: Vec<usize> = (0..=levels).filter(|&code| counts[code] > 0).collect();
         kept.sort_by_key(|&code| std::cmp::Reverse(counts[code]));
-        kept.truncate(LEVELS);
+        kept.truncate(MAX_LEVELS);
         kept.sort_unstable();
         let mut bins = vec![kept.len() as u16; levels + 1];
         kept.iter().enumerate().for_each(|(bin, &code)| bins[code] = bin as u16);
@@ -232,11 +232,11 @@ impl Binned {
         let mut best: Option<(f64, Test, Sum)> = None;
         let mut consider = |left: Sum, test: Test| {
             let right = total.minus(left);
-            if left.h < LEAST_WEIGHT || right.h < LEAST_WEIGHT {
+            if left.h < MIN_CHILD_WEIGHT || right.h < MIN_CHILD_WEIGHT {
                 return;
             }
             let gain = left.score() + right.score() - total.score();
-            if gain > best.as_ref().map_or(LEAST_GAIN, |best| best.0) {
+            if gain > best.as_ref().map_or(MIN_SPLIT_GAIN, |best| best.0) {
                 best = Some((gain, test, left));
             }
         };
@@ -284,10 +284,10 @@ impl Binned {
 fn cuts(sorted: &[f64]) -> Vec<f64> {
     let mut distinct = sorted.to_vec();
     distinct.dedup();
-    if distinct.len() <= BINS {
+    if distinct.len() <= MAX_BINS {
         return distinct.split_off(1.min(distinct.len()));
     }
-    let mut cuts: Vec<f64> = (1..BINS).map(|i| sorted[i * sorted.len() / BINS]).collect();
+    let mut cuts: Vec<f64> = (1..MAX_BINS).map(|i| sorted[i * sorted.len() / MAX_BINS]).collect();
     cuts.dedup();
     // Nothing is below the least number.
     cuts.retain(|&cut| cut > sorted[0]);
@@ -384,7 +384,7 @@ impl<'a> Grower<'a> {
         let total = self.derivatives.iter().fold(Sum::default(), |sum, &one| sum.plus(one));
         let histogram = self.histogram(all.clone());
         let mut level = vec![Open { node: 0, rows: all, total, histogram }];
-        for depth in 0..DEPTH {
+        for depth in 0..MAX_DEPTH {
             let splits: Vec<_> = level.par_iter().map(|open| self.best(open)).collect();
             let mut next = Vec::new();
             for (open, split) in level.into_iter().zip(splits) {
@@ -396,7 +396,7 @@ impl<'a> Grower<'a> {
                     None => self.close(&open.rows, open.node, open.total, margins),
                 }
             }
-            if depth + 1 < DEPTH {
+            if depth + 1 < MAX_DEPTH {
                 next.par_iter_mut().for_each(|[left, right]| self.fill(left, right));
             }
             level = next.into_iter().flatten().collect();
@@ -471,7 +471,7 @@ impl<'a> Grower<'a> {
             }
             sums
         };
-        if rows.len() < PARALLEL_ROWS {
+        if rows.len() < MIN_PARALLEL_ROWS {
             return self.columns.iter().flat_map(one).collect();
         }
         let sums: Vec<Vec<Sum>> = self.columns.par_iter().map(one).collect();

@@ -14,7 +14,7 @@ use super::{
 use crate::{error::Error, events::Event, model::Model, models::Batch};
 
 /// Held-out rows that items are compared with, at most.
-const REFERENCES: usize = 10_000;
+const MAX_REFERENCES: usize = 10_000;
 
 /// Scores every row of `items`, read with the model's codec, against the `data` it learned from.
 pub fn score(
@@ -27,7 +27,7 @@ pub fn score(
     let splits = data.splits();
     // A tiny table may have no holdout to speak of; the valid split was not trained on either.
     let mut fresh: Vec<u32> = splits.holdout.iter().chain(&splits.valid).copied().collect();
-    fresh.truncate(REFERENCES);
+    fresh.truncate(MAX_REFERENCES);
     if fresh.is_empty() || items.is_empty() {
         return Err(Error::request("there are too few rows to compare with"));
     }

@@ -21,7 +21,7 @@ use super::{
 
 const FOLDS: usize = 3;
 /// Judged rows of each fold that columns are shuffled among, at most.
-const SHUFFLED: usize = 3000;
+const MAX_SHUFFLED_ROWS: usize = 3000;
 
 /// The classifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,7 +95,7 @@ impl Fitted {
     fn losses(&self, frame: &Frame, rows: &[usize], is_real: &dyn Fn(usize) -> bool, seed: u64) -> Vec<f64> {
         let mut rng = Rng::new(seed, 1);
         let rows: Vec<usize> =
-            rng.permutation(rows.len()).into_iter().take(SHUFFLED).map(|i| rows[i]).collect();
+            rng.permutation(rows.len()).into_iter().take(MAX_SHUFFLED_ROWS).map(|i| rows[i]).collect();
         let mut judged = frame.select(&rows);
         let all: Vec<usize> = (0..rows.len()).collect();
         let auc = |judged: &Frame| Ranked::new(&self.predict(judged, &all), |i| is_real(rows[i])).auc();

@@ -14,7 +14,7 @@ use rayon::prelude::*;
 use super::frame::{Frame, Values};
 
 /// New rows whose distances are summed at a time.
-const BLOCK: usize = 512;
+const BLOCK_ROWS: usize = 512;
 /// More than rounding errors add up to.
 const ROUNDING: f64 = 1e-9;
 
@@ -49,9 +49,9 @@ impl Gower {
 
     fn nearest_to(&self, target: usize) -> Nearest {
         let mut best = Nearest::NONE;
-        let mut sums = [0.0; BLOCK];
-        for from in (0..self.n_new).step_by(BLOCK) {
-            let sums = &mut sums[..BLOCK.min(self.n_new - from)];
+        let mut sums = [0.0; BLOCK_ROWS];
+        for from in (0..self.n_new).step_by(BLOCK_ROWS) {
+            let sums = &mut sums[..BLOCK_ROWS.min(self.n_new - from)];
             sums.fill(0.0);
             self.columns.iter().for_each(|column| column.add(target, from, sums));
             sums.iter().enumerate().for_each(|(i, &sum)| best.offer(from + i, sum));
@@ -77,10 +77,10 @@ impl Gower {
     fn nearest_without_each_to(&self, target: usize) -> Vec<Nearest> {
         let mut best = vec![Nearest::NONE; self.columns.len()];
         let mut reach = f64::INFINITY;
-        let mut sums = [0.0; BLOCK];
+        let mut sums = [0.0; BLOCK_ROWS];
         let mut parts = vec![0.0; self.columns.len()];
-        for from in (0..self.n_new).step_by(BLOCK) {
-            let sums = &mut sums[..BLOCK.min(self.n_new - from)];
+        for from in (0..self.n_new).step_by(BLOCK_ROWS) {
+            let sums = &mut sums[..BLOCK_ROWS.min(self.n_new - from)];
             sums.fill(0.0);
             self.columns.iter().for_each(|column| column.add_at_most_one(target, from, sums));
             for (i, &sum) in sums.iter().enumerate() {

@@ -32,15 +32,15 @@ const DEFAULT_N: usize = 20_000;
 /// Resamples of averages and of AUCs.
 const RESAMPLES: usize = 200;
 /// Predicates that are guessed to single somebody out.
-const GUESSES: usize = 1000;
+const MAX_GUESSES: usize = 1000;
 /// Rows whose halves are linked and whose cells are guessed.
-const TARGETS: usize = 2000;
+const MAX_TARGETS: usize = 2000;
 /// Rows that are said to have been learned from or not, on either side, at most.
-const SUSPECTED: usize = 1000;
+const MAX_SUSPECTED: usize = 1000;
 /// Classes of a column that is taken for a label without being named.
-const LABEL_CLASSES: usize = 20;
+const MAX_LABEL_CLASSES: usize = 20;
 /// Held-out rows whose likelihood is taken.
-const NLL_ROWS: usize = 2000;
+const MAX_NLL_ROWS: usize = 2000;
 
 /// The rows that are compared, as tables and as frames of one dictionary.
 pub(super) struct Sets<'a> {
@@ -309,7 +309,7 @@ fn new_or_copied(
 /// Training rows, and then held-out ones, by how much nearer new rows are to each than other held-out ones.
 fn suspected(train: &Frame, holdout: &Frame, new: &Frame) -> Suspicions {
     let all = |frame: &Frame| (0..frame.rows() as u32).collect::<Vec<_>>();
-    let attacked = Attacked::of(&all(train), &all(holdout), SUSPECTED);
+    let attacked = Attacked::of(&all(train), &all(holdout), MAX_SUSPECTED);
     let of =
         |frame: &Frame, rows: &[u32]| frame.select(&rows.iter().map(|&row| row as usize).collect::<Vec<_>>());
     let known = of(holdout, &attacked.known);
@@ -343,10 +343,10 @@ fn attacked(sets: &Sets) -> Vec<(Attack, f64, usize)> {
     let (train, holdout, seed) = (&sets.train, &sets.real, sets.seed);
     let [(out_of_new, cells_of_new), (out_of_train, cells_of_train)] =
         [&sets.new, &sets.ceiling].map(|new| {
-            let out = |mode| singling_out(train, holdout, new, mode, GUESSES, seed);
-            let linked = linkability(train, holdout, new, TARGETS, seed);
+            let out = |mode| singling_out(train, holdout, new, mode, MAX_GUESSES, seed);
+            let linked = linkability(train, holdout, new, MAX_TARGETS, seed);
             let attacks = [out(SinglingOut::Univariate), out(SinglingOut::Multivariate), linked];
-            (attacks, inference(train, holdout, new, TARGETS, seed))
+            (attacks, inference(train, holdout, new, MAX_TARGETS, seed))
         });
     let recited = out_of_train.map(|attack| attack.risk.value);
     let mut attacks: Vec<(Attack, f64, usize)> =
@@ -420,14 +420,14 @@ impl Label {
     fn of(frame: &Frame, named: Option<&str>) -> Option<Self> {
         let columns = &frame.columns;
         let classes = |at: &usize| match &columns[*at].values {
-            Values::Categories { dictionary, .. } => (2..=LABEL_CLASSES).contains(&dictionary.len()),
+            Values::Categories { dictionary, .. } => (2..=MAX_LABEL_CLASSES).contains(&dictionary.len()),
             Values::Numbers(_) => false,
         };
         let because = |why| move |column| Self { column, why };
         let named = named.and_then(|name| frame.position(name));
-        let found = named.map(because(NAMED));
-        let found = found.or_else(|| (0..columns.len()).rev().find(classes).map(because(FEW_VALUES)));
-        let found = found.or_else(|| columns.len().checked_sub(1).map(because(LAST)));
+        let found = named.map(because(WHY_NAMED));
+        let found = found.or_else(|| (0..columns.len()).rev().find(classes).map(because(WHY_FEW_VALUES)));
+        let found = found.or_else(|| columns.len().checked_sub(1).map(because(WHY_LAST)));
         found.filter(|_| columns.len() > 1)
     }
 
@@ -443,10 +443,10 @@ impl Label {
 }
 
 /// Why a column is predicted.
-const NAMED: &str = "named by --label";
-const FEW_VALUES: &str =
+const WHY_NAMED: &str = "named by --label";
+const WHY_FEW_VALUES: &str =
     "the last column with 2 to 20 different values; `train --label COLUMN` names another";
-const LAST: &str =
+const WHY_LAST: &str =
     "the last column, as none has 2 to 20 different values; `train --label COLUMN` names another";
 
 /// Identifiers that must be unique.
@@ -471,11 +471,11 @@ fn likelihood(
     metrics: &mut Vec<Metric>,
 ) {
     on(work("likelihood of held-out rows", 0, 1));
-    let batch = Batch::Table(data.batch(&evenly(&data.splits().holdout, NLL_ROWS)));
+    let batch = Batch::Table(data.batch(&evenly(&data.splits().holdout, MAX_NLL_ROWS)));
     if let Some(nll) = model.nll(&batch, 1, options.seed) {
         let value = Interval::of_mean(&nll, RESAMPLES, options.seed);
         metrics.push(Metric::lower("negative log-likelihood", "nats a row", value));
-        let members = Attacked::of(&data.splits().train, &data.splits().holdout, NLL_ROWS).members;
+        let members = Attacked::of(&data.splits().train, &data.splits().holdout, MAX_NLL_ROWS).members;
         metrics.extend(with_model(model, Batch::Table(data.batch(&members)), 1, &nll, options.seed));
     }
     on(work("likelihood of held-out rows", 1, 1));
@@ -491,13 +491,13 @@ mod tests {
         let of = |named| Label::of(&table, named);
         let name = |column: usize| table.columns[column].name.clone();
         let first = name(0);
-        assert_eq!(of(Some(&first)), Some(Label { column: 0, why: NAMED }));
-        assert_eq!(of(None), Some(Label { column: 2, why: FEW_VALUES }));
+        assert_eq!(of(Some(&first)), Some(Label { column: 0, why: WHY_NAMED }));
+        assert_eq!(of(None), Some(Label { column: 2, why: WHY_FEW_VALUES }));
         assert_eq!(of(Some("no such column")), of(None));
         let numbers = frame(&[&[1.0, 2.0], &[3.0, 4.0]], &[]);
-        assert_eq!(Label::of(&numbers, None), Some(Label { column: 1, why: LAST }));
+        assert_eq!(Label::of(&numbers, None), Some(Label { column: 1, why: WHY_LAST }));
         assert_eq!(Label::of(&frame(&[&[1.0]], &[]), None), None);
-        let told = Label { column: 1, why: FEW_VALUES }.told(&table, true);
+        let told = Label { column: 1, why: WHY_FEW_VALUES }.told(&table, true);
         assert!(told.contains(&format!("the column {} of 3 held-out rows", name(1))), "{told}");
     }
 }

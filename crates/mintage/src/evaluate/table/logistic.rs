@@ -14,13 +14,13 @@ use super::{
     frame::{Frame, Values},
 };
 
-const ITERATIONS: usize = 200;
+const MAX_ITERATIONS: usize = 200;
 /// The search ends once no component of the gradient is larger.
-const FLAT: f64 = 1e-5;
+const GRADIENT_TOLERANCE: f64 = 1e-5;
 /// Steps that the curvature is estimated from.
 const MEMORY: usize = 10;
 /// Rows whose gradient is summed by one thread at a time.
-const CHUNK: usize = 4096;
+const GRADIENT_CHUNK: usize = 4096;
 
 /// A weight for every number and every code.
 #[derive(Clone, Debug)]
@@ -98,7 +98,7 @@ impl Logistic {
             }
             (loss, gradient)
         };
-        let chunks = rows.par_chunks(CHUNK).zip(targets.par_chunks(CHUNK));
+        let chunks = rows.par_chunks(GRADIENT_CHUNK).zip(targets.par_chunks(GRADIENT_CHUNK));
         let parts: Vec<(f64, Vec<f64>)> = chunks.map(chunk).collect();
         let (mut loss, mut gradient) = (0.0, vec![0.0; weights.len()]);
         for (part, slopes) in &parts {
@@ -143,8 +143,8 @@ fn lbfgs(mut x: Vec<f64>, f: impl Fn(&[f64]) -> (f64, Vec<f64>)) -> Vec<f64> {
     let (mut value, mut gradient) = f(&x);
     // Steps, changes of the gradient along them, and the products of both.
     let mut past: VecDeque<(Vec<f64>, Vec<f64>, f64)> = VecDeque::new();
-    for _ in 0..ITERATIONS {
-        if gradient.iter().all(|slope| slope.abs() <= FLAT) {
+    for _ in 0..MAX_ITERATIONS {
+        if gradient.iter().all(|slope| slope.abs() <= GRADIENT_TOLERANCE) {
             break;
         }
         let direction = direction(&gradient, &past);

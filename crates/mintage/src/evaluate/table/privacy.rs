@@ -15,9 +15,9 @@ use super::{
 };
 
 /// Held-out rows whose distances to train are taken.
-const REFERENCES: usize = 10_000;
+const MAX_REFERENCES: usize = 10_000;
 /// What so many training rows have in common is a frequent combination, and no copy of one of them.
-const FREQUENT: usize = 3;
+const MIN_FREQUENT: usize = 3;
 
 /// Findings for each new row, in their order.
 #[derive(Clone, Debug, PartialEq)]
@@ -89,7 +89,7 @@ pub fn privacy(new: &Frame, train: &Frame, holdout: &Frame, seed: u64) -> Privac
         (to_train, to_holdout, closer)
     };
     let mut rows = Rng::new(seed, 0).permutation(n_holdout);
-    rows.truncate(REFERENCES);
+    rows.truncate(MAX_REFERENCES);
     let references = space.points(&holdout.select(&rows));
     let found = nearest(&references, &train_points, Norm::Absolute);
     let mut expected: Vec<f32> = found.iter().map(|found| found.distance).collect();
@@ -116,8 +116,8 @@ fn exact(new: &Frame, train: &Frame) -> Vec<bool> {
     let is_known = |row| {
         let hash = hash(new, row);
         let first = known.partition_point(|&other| other < hash);
-        let alike = known[first..].iter().take(FREQUENT).filter(|&&other| other == hash).count();
-        (1..FREQUENT).contains(&alike)
+        let alike = known[first..].iter().take(MIN_FREQUENT).filter(|&&other| other == hash).count();
+        (1..MIN_FREQUENT).contains(&alike)
     };
     (0..new.rows()).into_par_iter().map(is_known).collect()
 }
@@ -148,7 +148,7 @@ mod tests {
     /// Whether so few rows of a frame are equal to each of its rows that a copy would give somebody away.
     fn rare(frame: &Frame) -> Vec<bool> {
         let hashes: Vec<u128> = (0..frame.rows()).map(|row| hash(frame, row)).collect();
-        hashes.iter().map(|a| hashes.iter().filter(|&b| a == b).count() < FREQUENT).collect()
+        hashes.iter().map(|a| hashes.iter().filter(|&b| a == b).count() < MIN_FREQUENT).collect()
     }
 
     #[test]

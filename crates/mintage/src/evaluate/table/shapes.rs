@@ -22,7 +22,7 @@ use super::frame::{Frame, Values};
 /// Bins of a number in a contingency table.
 const BINS: usize = 10;
 /// Cells of a contingency table that are counted in an array; larger tables are sorted.
-const DENSE: usize = 1 << 16;
+const MAX_DENSE_CELLS: usize = 1 << 16;
 /// Stands for a missing number until it gets a bin of its own.
 const MISSING_BIN: u32 = u32::MAX;
 
@@ -287,7 +287,7 @@ impl Contingency {
         let width = levels[1] as u64;
         let keys = a.codes.iter().zip(&b.codes).map(|(&a, &b)| u64::from(a) * width + u64::from(b));
         let n_cells = levels[0].saturating_mul(levels[1]);
-        let cells = if n_cells <= DENSE { dense(keys, n_cells) } else { by_sorting(keys) };
+        let cells = if n_cells <= MAX_DENSE_CELLS { dense(keys, n_cells) } else { by_sorting(keys) };
         Self { cells, n: a.codes.len() as f64, levels }
     }
 

@@ -25,9 +25,9 @@ use super::{
 };
 
 /// Columns of a multivariate predicate.
-const COLUMNS: usize = 4;
+const PREDICATE_COLUMNS: usize = 4;
 /// Tries for each guess that is wanted.
-const TRIES: usize = 20;
+const CANDIDATES_PER_GUESS: usize = 20;
 
 /// How many columns a predicate speaks of: one, or four.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +61,9 @@ pub fn singling_out(
             let found = univariate(&new);
             (rng.permutation(found.len()).into_iter().map(|i| found[i].clone()).collect(), 1)
         }
-        SinglingOut::Multivariate => (multivariate(&new, guesses * TRIES, &mut rng), COLUMNS),
+        SinglingOut::Multivariate => {
+            (multivariate(&new, guesses * CANDIDATES_PER_GUESS, &mut rng), PREDICATE_COLUMNS)
+        }
     };
     let guessed = that_fit_one(&candidates, &new, guesses);
     let random = random_predicates(&new, guessed.len(), columns, &mut rng);
@@ -226,7 +228,7 @@ fn multivariate(new: &Frame, n: usize, rng: &mut Rng) -> Vec<Predicate> {
     let mut one = |_| {
         let row = rng.below(new.rows());
         let mut places = rng.permutation(new.columns.len());
-        places.truncate(COLUMNS);
+        places.truncate(PREDICATE_COLUMNS);
         Predicate::of_row(new, &medians, row, &places)
     };
     (0..n).map(&mut one).collect()

@@ -12,7 +12,7 @@ use super::{
 };
 
 /// Classes that are learned, the most frequent ones: each takes a tree a round.
-const CLASSES: usize = 20;
+const MAX_CLASSES: usize = 20;
 
 /// How well a label is predicted.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -86,7 +86,11 @@ fn targets(label: &Values, classes: &Values) -> Vec<(usize, f32)> {
             counts.retain(|&(count, _)| count > 0);
             counts.sort_by_key(|&(count, code)| (std::cmp::Reverse(count), code));
             let mut ranks = vec![None; dictionary.len()];
-            counts.iter().take(CLASSES).enumerate().for_each(|(rank, &(_, code))| ranks[code] = Some(rank));
+            counts
+                .iter()
+                .take(MAX_CLASSES)
+                .enumerate()
+                .for_each(|(rank, &(_, code))| ranks[code] = Some(rank));
             let rank = |(row, &code): (usize, &u32)| Some((row, (*ranks.get(code as usize)?)? as f32));
             codes.iter().enumerate().filter_map(rank).collect()
         }

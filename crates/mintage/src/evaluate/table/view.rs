@@ -17,13 +17,13 @@ use crate::{
 };
 
 /// Categories that are drawn, bins of a number, columns that are named as giving the rows away.
-const CATEGORIES: usize = 8;
+const MAX_CATEGORIES: usize = 8;
 const BINS: usize = 24;
-const NAMED: usize = 6;
+const MAX_NAMED: usize = 6;
 /// Columns that are drawn; a table of a thousand would be no page.
-const COLUMNS: usize = 60;
+const MAX_COLUMNS: usize = 60;
 /// Columns whose pairs are drawn: each pair is six cells of the page.
-const PAIRED: usize = 40;
+const MAX_PAIRED: usize = 40;
 
 /// The parts of the page, the most telling first.
 pub(super) fn exhibits(sets: &Sets, found: &Found, metrics: &[Metric], of_model: bool) -> Vec<Exhibit> {
@@ -85,7 +85,7 @@ pub(super) fn exhibits(sets: &Sets, found: &Found, metrics: &[Metric], of_model:
 
 /// Each column, and whether it is learned, made afresh, or drawn from real values.
 fn makings(sets: &Sets) -> String {
-    let columns = sets.data.schema().columns.iter().take(COLUMNS);
+    let columns = sets.data.schema().columns.iter().take(MAX_COLUMNS);
     table(&["column", "new values"], columns.map(|column| [column.name.clone(), column.making()]))
 }
 
@@ -99,13 +99,13 @@ fn gives_away(sets: &Sets, found: &Found) -> String {
         .collect();
     columns.sort_by(|a, b| b.1.total_cmp(&a.1));
     let fall = |(name, fall): &(&str, f64)| [(*name).to_owned(), format!("{:.3}", fall.max(0.0))];
-    let by_column = columns.iter().take(NAMED).map(fall);
+    let by_column = columns.iter().take(MAX_NAMED).map(fall);
     let name = |column: usize| &sets.new.columns[column].name;
     let pair = |trend: &super::Trend| {
         let (a, b) = trend.columns;
         [format!("{} · {}", name(a), name(b)), format!("{:.3}", trend.score)]
     };
-    let by_pair = found.quality.worst_pairs(NAMED);
+    let by_pair = found.quality.worst_pairs(MAX_NAMED);
     format!(
         "<div class=\"charts two\">{}{}</div>",
         table(&["column", "AUC less"], by_column),
@@ -114,7 +114,7 @@ fn gives_away(sets: &Sets, found: &Found) -> String {
 }
 
 fn columns(sets: &Sets) -> String {
-    let pairs = sets.real.columns.iter().zip(&sets.new.columns).take(COLUMNS).enumerate();
+    let pairs = sets.real.columns.iter().zip(&sets.new.columns).take(MAX_COLUMNS).enumerate();
     let chart = |(at, (real, new)): (usize, (&super::FrameColumn, &super::FrameColumn))| {
         let svg = match (&real.values, &new.values) {
             (Values::Numbers(real), Values::Numbers(new)) => numbers(sets, at, real, new),
@@ -176,7 +176,7 @@ fn most_frequent(real: &[u32], new: &[u32], name: impl Fn(u32) -> String) -> Vec
     }
     let mut all: Vec<(u32, [f64; 2])> = counts.into_iter().collect();
     all.sort_by(|a, b| b.1[0].total_cmp(&a.1[0]));
-    let rest = all.split_off(all.len().min(CATEGORIES));
+    let rest = all.split_off(all.len().min(MAX_CATEGORIES));
     let mut shown: Vec<(String, f64, f64)> =
         all.into_iter().map(|(code, [real, new])| (name(code), real, new)).collect();
     if !rest.is_empty() {
@@ -188,7 +188,7 @@ fn most_frequent(real: &[u32], new: &[u32], name: impl Fn(u32) -> String) -> Vec
 }
 
 fn pairs(sets: &Sets) -> String {
-    let n = sets.new.columns.len().min(PAIRED);
+    let n = sets.new.columns.len().min(MAX_PAIRED);
     let mut of = vec![None; n * n];
     for found in Association::of_all(&sets.real, &sets.new) {
         let (a, b) = found.columns;

@@ -30,19 +30,22 @@ use pictures::{ItemPictures, all_stills, of_items, pictures, reduced, stills};
 /// Clips on either side of a comparison, unless asked otherwise.
 const DEFAULT_N: usize = 500;
 /// Held-out items for the likelihood and for what the encoder loses.
-const THROUGH: usize = 64;
+const MAX_ENCODER_ITEMS: usize = 64;
 const RESAMPLES: usize = 500;
 /// Frames of the train split that those of new clips are searched in, at most.
-const SEARCHED: usize = 20_000;
+const MAX_SEARCHED_FRAMES: usize = 20_000;
 /// New clips whose frames are searched.
-const SEARCHING: usize = 100;
-/// Clips in a row on the page, and what they are made smaller to: a page has to stay small enough to send.
+const MAX_SEARCHING_CLIPS: usize = 100;
+/// Clips in a row on the page.
 const ROW: usize = 6;
-const SHOWN: (usize, usize) = (16, 64);
+/// Frames of a clip of the page, which has to stay small enough to send.
+const MAX_SHOWN_FRAMES: usize = 16;
+/// Side of a clip of the page, in pixels.
+const MAX_SHOWN_SIDE: usize = 64;
 /// Bytes of one film of the page.
-const FILM_BYTES: usize = 600_000;
+const MAX_FILM_BYTES: usize = 600_000;
 /// Items scored at a time.
-const CHUNK: usize = 256;
+const SCORE_CHUNK: usize = 256;
 
 /// Draws from `model` and judges it against the holdout of `data`, which must be the data it learned.
 pub fn evaluate(
@@ -139,8 +142,9 @@ fn frame_by_frame(
     on(work("searching for copies of frames", 0, 1));
     // One frame of each real clip: frames of one clip are alike, and fewer clips would count as fewer kinds of frames.
     let splits = album.stills.splits();
-    let of_set = |items: &[u32]| Ok::<_, Error>(album.stills.images(&evenly(items, SEARCHED))?.pixels);
-    let few: Vec<usize> = (0..pictures.len()).step_by(pictures.len().div_ceil(SEARCHING)).collect();
+    let of_set =
+        |items: &[u32]| Ok::<_, Error>(album.stills.images(&evenly(items, MAX_SEARCHED_FRAMES))?.pixels);
+    let few: Vec<usize> = (0..pictures.len()).step_by(pictures.len().div_ceil(MAX_SEARCHING_CLIPS)).collect();
     let searching = all_stills(&pictures.select(&few), album.frames);
     let size = album.stills.shape().pixels();
     let found = novelty(&searching, &of_set(&splits.train)?, &of_set(&splits.holdout)?, size);
@@ -167,7 +171,7 @@ fn through_the_encoder(
     metrics: &mut Vec<Metric>,
 ) -> Result<(), Error> {
     on(work("held-out clips through the encoder", 0, 1));
-    let batch = data.batch(&evenly(&data.splits().holdout, THROUGH), None);
+    let batch = data.batch(&evenly(&data.splits().holdout, MAX_ENCODER_ITEMS), None);
     if let Some(back) = model.clips()?.model.reconstruct(&batch, &mut mintage_nn::Rng::new(options.seed, 0)) {
         let ratios = psnr_db(&batch.pixels, &back, data.codec().pixels());
         let value = Interval::of_mean(&ratios, RESAMPLES, options.seed);
@@ -179,7 +183,7 @@ fn through_the_encoder(
         let scale = 1.0 / (data.codec().pixels() as f64 * std::f64::consts::LN_2);
         let bits = Interval { value: value.value * scale, low: value.low * scale, high: value.high * scale };
         metrics.push(Metric::lower("bits per dimension", "pixels", bits));
-        let members = Attacked::of(&data.splits().train, &data.splits().holdout, THROUGH).members;
+        let members = Attacked::of(&data.splits().train, &data.splits().holdout, MAX_ENCODER_ITEMS).members;
         let members = Batch::Video(data.batch(&members, None));
         metrics.extend(with_model(model, members, 1, &nats, options.seed));
     }
@@ -214,9 +218,9 @@ fn exhibits(
             Ok(gif_bytes(&grid_film("report", &blocks, ROW)?, by)?)
         };
         // What is full of detail is shown with fewer frames, then smaller as well.
-        let mut film = of(SHOWN.0, SHOWN.1)?;
-        for (frames, side) in [(8, SHOWN.1), (8, SHOWN.1 / 2), (4, SHOWN.1 / 2)] {
-            if film.len() <= FILM_BYTES {
+        let mut film = of(MAX_SHOWN_FRAMES, MAX_SHOWN_SIDE)?;
+        for (frames, side) in [(8, MAX_SHOWN_SIDE), (8, MAX_SHOWN_SIDE / 2), (4, MAX_SHOWN_SIDE / 2)] {
+            if film.len() <= MAX_FILM_BYTES {
                 break;
             }
             film = of(frames, side)?;
@@ -265,7 +269,7 @@ pub fn score(
     let conformity = Conformity::new(&ItemPictures::of(data).pictures, options, on)?;
     let mut scores = Vec::with_capacity(items.len());
     let all: Vec<u32> = (0..items.len() as u32).collect();
-    for chunk in all.chunks(CHUNK) {
+    for chunk in all.chunks(SCORE_CHUNK) {
         let conformities = conformity.of(&of_items(items, chunk));
         let nll = model.nll(&Batch::Video(items.batch(chunk, None)), 1, options.seed);
         for (i, &item) in chunk.iter().enumerate() {

@@ -7,10 +7,10 @@ use super::super::{DialName, Interval};
 use crate::report::Metric;
 
 /// Clips read at a time.
-const CHUNK: usize = 256;
+const READ_CHUNK: usize = 256;
 const RESAMPLES: usize = 500;
 /// The least deviation that distances are measured by, in grey levels.
-const LEAST: f64 = 1e-3;
+const MIN_DEVIATION: f64 = 1e-3;
 
 /// The motion of each clip, in grey levels a frame.
 pub fn motion(clips: &Clips) -> Vec<f64> {
@@ -29,12 +29,12 @@ pub fn motion(clips: &Clips) -> Vec<f64> {
 
 /// The motion of items of a set.
 pub fn motion_of(set: &VideoSet, items: &[u32]) -> Vec<f64> {
-    items.chunks(CHUNK).flat_map(|items| motion(&set.clips(items))).collect()
+    items.chunks(READ_CHUNK).flat_map(|items| motion(&set.clips(items))).collect()
 }
 
 /// How far the motion of new clips is distributed from that of real ones; the floor is clips that stand still.
 pub fn motion_metric(real: &[f64], fake: &[f64], ceiling: &[f64], seed: u64) -> Metric {
-    let scale = deviation(real).max(LEAST);
+    let scale = deviation(real).max(MIN_DEVIATION);
     let distance = |values: &[f64]| wasserstein(real, values) / scale;
     let sure = |values: &[f64]| {
         Interval::estimate(values.len(), RESAMPLES, seed, |rows| {

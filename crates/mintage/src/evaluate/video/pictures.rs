@@ -7,12 +7,12 @@ use rayon::prelude::*;
 use super::super::evenly;
 
 /// Frames and pixels of a side that are judged, at most.
-const FRAMES: usize = 16;
-const SIDE: usize = 32;
+const MAX_FRAMES: usize = 16;
+const MAX_SIDE: usize = 32;
 /// Bytes of the pictures of a split, at most.
-const MOST_BYTES: usize = 256 << 20;
+const MAX_PICTURE_BYTES: usize = 256 << 20;
 /// Clips read at a time.
-const CHUNK: usize = 256;
+const READ_CHUNK: usize = 256;
 
 /// Clips with frames left out evenly, and pixels averaged over blocks, until there are at most so many of either.
 pub fn reduced(clips: &Clips, most_frames: usize, most_side: usize) -> Clips {
@@ -51,7 +51,7 @@ pub fn averaged(plane: &[u8], width: usize, block: usize) -> Vec<u8> {
 
 /// Clips as images of channels × frames.
 pub fn pictures(clips: &Clips) -> Images {
-    let Clips { shape, frames, pixels, labels, classes, .. } = reduced(clips, FRAMES, SIDE);
+    let Clips { shape, frames, pixels, labels, classes, .. } = reduced(clips, MAX_FRAMES, MAX_SIDE);
     Images { shape: ImageShape { channels: shape.channels * frames, ..shape }, pixels, labels, classes }
 }
 
@@ -87,8 +87,8 @@ pub struct ItemPictures {
 
 impl ItemPictures {
     pub fn of(set: &VideoSet) -> Self {
-        let frames = set.codec().frames.min(FRAMES);
-        let most = MOST_BYTES / of_items(set, &[]).shape.pixels().max(1);
+        let frames = set.codec().frames.min(MAX_FRAMES);
+        let most = MAX_PICTURE_BYTES / of_items(set, &[]).shape.pixels().max(1);
         let (mut splits, mut items) = (Splits::default(), Vec::new());
         for (split, places) in [
             (Split::Train, &mut splits.train),
@@ -108,7 +108,7 @@ impl ItemPictures {
 /// Pictures of items of a set, in that order.
 pub fn of_items(set: &VideoSet, items: &[u32]) -> Images {
     let mut all = pictures(&set.clips(&[]));
-    for items in items.chunks(CHUNK) {
+    for items in items.chunks(READ_CHUNK) {
         let Images { pixels, labels, .. } = pictures(&set.clips(items));
         all.pixels.extend(pixels);
         all.labels.extend(labels);
