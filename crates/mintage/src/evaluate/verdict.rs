@@ -44,7 +44,7 @@ pub(super) fn verdict(
     metrics: &[Metric],
 ) -> Vec<String> {
     let score = |dial: DialName| dials.get(dial.name()).map(|dial| dial.score);
-    let mut said: Vec<String> = told(metrics).into_iter().chain(details(metrics)).collect();
+    let mut said: Vec<String> = detector_sentence(metrics).into_iter().chain(details(metrics)).collect();
     let fidelity = score(DialName::Fidelity);
     // Where no scale could be measured, a detector that is never wrong still says enough.
     let unlike = fidelity.map_or_else(|| always_told(metrics), |score| score < MIN_FIDELITY);
@@ -55,8 +55,8 @@ pub(super) fn verdict(
         said.extend(copied(novelty, unlike, metrics));
     }
     if !unlike {
-        said.extend(score(DialName::Coverage).map(|score| reached(score).to_owned()));
-        said.extend(score(DialName::Utility).map(|score| useful(score).to_owned()));
+        said.extend(score(DialName::Coverage).map(|score| coverage_sentence(score).to_owned()));
+        said.extend(score(DialName::Utility).map(|score| utility_sentence(score).to_owned()));
     }
     said.extend(unmeasured.iter().map(|(dial, why)| format!("{} {why}.", capital(dial))));
     let unit = if item == "text" { "words" } else { "notes" };
@@ -71,7 +71,7 @@ fn always_told(metrics: &[Metric]) -> bool {
 }
 
 /// What the detector says.
-fn told(metrics: &[Metric]) -> Option<String> {
+fn detector_sentence(metrics: &[Metric]) -> Option<String> {
     let detector = metrics.iter().find(|m| m.dial == Some(DialName::Fidelity) && m.name == DETECTOR)?;
     let like_real = detector.places().is_some_and(|(place, ..)| place >= 99.0);
     let told = match like_real {
@@ -134,7 +134,7 @@ fn gained(metrics: &[Metric]) -> Option<String> {
     ))
 }
 
-fn reached(coverage: f64) -> &'static str {
+fn coverage_sentence(coverage: f64) -> &'static str {
     match coverage {
         MIN_RIGHT.. => "Nearly all kinds of real {item}s occur among them.",
         MIN_PARTLY_RIGHT.. => "Some kinds of real {item}s are missing.",
@@ -142,7 +142,7 @@ fn reached(coverage: f64) -> &'static str {
     }
 }
 
-fn useful(utility: f64) -> &'static str {
+fn utility_sentence(utility: f64) -> &'static str {
     match utility {
         MIN_RIGHT.. => "What a program learns from them holds for real {item}s as well.",
         MIN_PARTLY_RIGHT.. => "What a program learns from them holds for real {item}s in part.",

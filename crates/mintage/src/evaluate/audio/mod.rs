@@ -46,14 +46,14 @@ pub fn evaluate(
     clock: &dyn Fn() -> Duration,
     on: &mut dyn FnMut(Event),
 ) -> Result<Report, Error> {
-    let seen = Seen::of(data);
-    let n = compared(options, DEFAULT_N, seen.pictures.splits(), "sound")?;
+    let set_pictures = SetPictures::of(data);
+    let n = compared(options, DEFAULT_N, set_pictures.pictures.splits(), "sound")?;
     let start = clock();
     let request = AudioRequest { n, seed: options.seed, ..AudioRequest::default() };
     let new =
         model.sample_sounds(&request, &mut |done, total| on(work("drawing new sounds", done, total)))?;
     let per_sec = n as f64 / (clock() - start).as_secs_f64().max(1e-9);
-    Ok(judgement(data, &seen, &new, Some(model), options, on)?.report(model, per_sec))
+    Ok(judgement(data, &set_pictures, &new, Some(model), options, on)?.report(model, per_sec))
 }
 
 /// Judges sounds that another program made, read as those of `data` are.
@@ -63,22 +63,22 @@ pub(super) fn judge_others(
     options: &Options,
     on: &mut dyn FnMut(Event),
 ) -> Result<Judgement, Error> {
-    let (seen, all) = (Seen::of(data), new.items(Split::Holdout).end as usize);
-    let chosen = compared_of(all, options, DEFAULT_N, seen.pictures.splits(), "sound")?;
-    judgement(data, &seen, &sounds_of(new, &chosen), None, options, on)
+    let (set_pictures, all) = (SetPictures::of(data), new.items(Split::Holdout).end as usize);
+    let chosen = compared_of(all, options, DEFAULT_N, set_pictures.pictures.splits(), "sound")?;
+    judgement(data, &set_pictures, &sounds_of(new, &chosen), None, options, on)
 }
 
 /// Of new sounds that `model` made, or another program.
 fn judgement(
     data: &AudioSet,
-    seen: &Seen,
+    set_pictures: &SetPictures,
     new: &Sounds,
     model: Option<&Model>,
     options: &Options,
     on: &mut dyn FnMut(Event),
 ) -> Result<Judgement, Error> {
-    let fake = seen.camera.of_sounds(&new.samples, new.labels.clone());
-    let sets = Sets::of(fake, "spectrograms", &seen.pictures, options, on)?;
+    let fake = set_pictures.spectrograms.of_sounds(&new.samples, new.labels.clone());
+    let sets = Sets::of(fake, "spectrograms", &set_pictures.pictures, options, on)?;
     let (mut metrics, judged) = image::judge(&sets, on)?;
     if let Some(model) = model {
         through_the_codec(model, data, options, on, &mut metrics)?;
@@ -88,7 +88,8 @@ fn judgement(
         "Spectrograms: time to the right, pitch upwards, the louder the brighter."
             .clone_into(&mut first.note);
     }
-    exhibits.insert(0, heard(data, new, |new| judged.nearest(new).map(|at| seen.items[at as usize])));
+    exhibits
+        .insert(0, players(data, new, |new| judged.nearest(new).map(|at| set_pictures.items[at as usize])));
     Ok(Judgement {
         item: "sound".to_owned(),
         data: AnyData::describe_sounds(data),
@@ -101,17 +102,17 @@ fn judgement(
 }
 
 /// A set of sounds as pictures, and which items they are of.
-struct Seen {
-    camera: Spectrograms,
+struct SetPictures {
+    spectrograms: Spectrograms,
     pictures: ImageSet,
     items: Vec<u32>,
 }
 
-impl Seen {
+impl SetPictures {
     fn of(data: &AudioSet) -> Self {
-        let camera = Spectrograms::new(data);
-        let (pictures, items) = camera.of_set(data);
-        Self { camera, pictures, items }
+        let spectrograms = Spectrograms::new(data);
+        let (pictures, items) = spectrograms.of_set(data);
+        Self { spectrograms, pictures, items }
     }
 }
 
@@ -123,9 +124,9 @@ pub(super) fn judge(
     options: &Options,
     on: &mut dyn FnMut(Event),
 ) -> Result<Vec<Metric>, Error> {
-    let camera = Spectrograms::new(data);
-    let pictures = camera.of_set(data).0;
-    let sets = Sets::of(camera.of_sounds(new, labels), "spectrograms", &pictures, options, on)?;
+    let spectrograms = Spectrograms::new(data);
+    let pictures = spectrograms.of_set(data).0;
+    let sets = Sets::of(spectrograms.of_sounds(new, labels), "spectrograms", &pictures, options, on)?;
     Ok(image::judge(&sets, on)?.0)
 }
 
@@ -213,7 +214,7 @@ fn sounds_of(set: &AudioSet, items: &[u32]) -> Sounds {
 }
 
 /// New sounds to listen to, each beside the training sound that its spectrogram is nearest to, where there is one.
-fn heard(data: &AudioSet, new: &Sounds, nearest: impl Fn(usize) -> Option<u32>) -> Exhibit {
+fn players(data: &AudioSet, new: &Sounds, nearest: impl Fn(usize) -> Option<u32>) -> Exhibit {
     let AudioFormat { rate_hz, channels, .. } = *data.codec();
     let player =
         |samples: &[f32]| player(&interleaved(samples, channels), channels, rate_hz, MAX_PLAYER_BYTES);
@@ -247,14 +248,14 @@ pub fn score(
     options: &Options,
     on: &mut dyn FnMut(Event),
 ) -> Result<Vec<ItemScore>, Error> {
-    let camera = Spectrograms::new(data);
-    let conformity = Conformity::new(&camera.of_set(data).0, options, on)?;
+    let spectrograms = Spectrograms::new(data);
+    let conformity = Conformity::new(&spectrograms.of_set(data).0, options, on)?;
     let mut scores = Vec::with_capacity(items.len());
     for sound in 0..items.len() as u32 {
         let segments: Vec<u32> = items.items_of(sound).collect();
         let (mut sum, mut nats) = (0.0, None);
         for segments in segments.chunks(SCORE_CHUNK) {
-            sum += conformity.of(&camera.of_items(items, segments)).iter().sum::<f64>();
+            sum += conformity.of(&spectrograms.of_items(items, segments)).iter().sum::<f64>();
             if let Some(found) = model.nll(&Batch::Audio(items.batch(segments, None)), 1, options.seed) {
                 *nats.get_or_insert(0.0) += found.iter().sum::<f64>();
             }

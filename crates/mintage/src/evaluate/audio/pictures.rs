@@ -28,17 +28,17 @@ impl Spectrograms {
     /// As bright as the loudest of some sounds of the train split asks for.
     pub fn new(set: &AudioSet) -> Self {
         let codec = set.codec().clone();
-        let mut camera = Self { mel: LogMel::new(MelParams::of(codec.rate_hz)), codec, white: 0.0 };
+        let mut spectrograms = Self { mel: LogMel::new(MelParams::of(codec.rate_hz)), codec, white: 0.0 };
         let items: Vec<u32> = set.items(Split::Train).collect();
         let batch = set.batch(&evenly(&items, LOUDNESS_ITEMS), None);
         let mut loudest: Vec<f32> = batch
             .samples
-            .chunks_exact(camera.codec.segment * camera.codec.channels)
-            .map(|item| camera.values(item).into_iter().fold(f32::NEG_INFINITY, f32::max))
+            .chunks_exact(spectrograms.codec.segment * spectrograms.codec.channels)
+            .map(|item| spectrograms.values(item).into_iter().fold(f32::NEG_INFINITY, f32::max))
             .collect();
         loudest.sort_by(f32::total_cmp);
-        camera.white = loudest.get(loudest.len() * 9 / 10).copied().unwrap_or(0.0);
-        camera
+        spectrograms.white = loudest.get(loudest.len() * 9 / 10).copied().unwrap_or(0.0);
+        spectrograms
     }
 
     /// Log-mel values of all channels together, `[frames, mels]`.

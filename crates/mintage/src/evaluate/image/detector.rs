@@ -71,7 +71,7 @@ impl Answers {
 }
 
 /// The two-sample test.
-pub(super) fn detected(sets: &Sets, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metric>) -> Detection {
+pub(super) fn c2st(sets: &Sets, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metric>) -> Detection {
     let network = |fake: &Images, what: &str| {
         detect(&sets.real, fake, &sets.device, RESAMPLES, &mut |done, total| on(work(what, done, total)))
     };

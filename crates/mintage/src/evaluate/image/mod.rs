@@ -41,7 +41,7 @@ use crate::{
     report::{Exhibit, Metric, Report},
     sample::ImageRequest,
 };
-use detector::{Detection, detected};
+use detector::{Detection, c2st};
 use encoder::{encoder, space};
 use smaller::smaller;
 use statistics::{standardised, statistics};
@@ -167,13 +167,13 @@ impl Judged {
 /// The numbers that need nothing but images.
 pub(super) fn judge(sets: &Sets, on: &mut dyn FnMut(Event)) -> Result<(Vec<Metric>, Judged), Error> {
     let mut metrics = Vec::new();
-    let detection = detected(sets, on, &mut metrics);
+    let detection = c2st(sets, on, &mut metrics);
     in_feature_space(sets, on, &mut metrics);
     let copies = match sets.trained_on {
         TrainedOn::Unknown => None,
         _ => Some(new_or_copied(sets, on, &mut metrics)?),
     };
-    useful(sets, on, &mut metrics);
+    utility(sets, on, &mut metrics);
     Ok((metrics, Judged { detection, copies }))
 }
 
@@ -340,7 +340,7 @@ struct Copies {
 }
 
 /// Train on synthetic, test on real (Esteban et al., arXiv:1706.02633), against train on real.
-fn useful(sets: &Sets, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metric>) {
+fn utility(sets: &Sets, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metric>) {
     let classes = sets.data.classes().len();
     let known = |label: u32| (label as usize) < classes;
     if classes < 2 || sets.fake.labels.is_empty() || !sets.real.labels.iter().any(|&label| known(label)) {

@@ -86,7 +86,7 @@ pub fn prdc_items(real: &Features, fake: &Features, k: usize) -> PrdcItems {
             *count += squares.iter().zip(&real_radii[first..]).filter(|(d2, r2)| d2 < r2).count();
         },
     );
-    let reached = scan(
+    let per_real = scan(
         &real,
         &fake,
         |_| (false, f64::INFINITY),
@@ -98,9 +98,9 @@ pub fn prdc_items(real: &Features, fake: &Features, k: usize) -> PrdcItems {
     let share = |yes: bool| if yes { 1.0 } else { 0.0 };
     PrdcItems {
         precision: balls.iter().map(|&count| share(count > 0)).collect(),
-        recall: reached.iter().map(|&(recalled, _)| share(recalled)).collect(),
+        recall: per_real.iter().map(|&(recalled, _)| share(recalled)).collect(),
         density: balls.iter().map(|&count| count as f64 / k as f64).collect(),
-        coverage: reached.iter().zip(&real_radii).map(|(&(_, least), &r2)| share(least < r2)).collect(),
+        coverage: per_real.iter().zip(&real_radii).map(|(&(_, least), &r2)| share(least < r2)).collect(),
     }
 }
 

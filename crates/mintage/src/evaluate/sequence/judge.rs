@@ -128,11 +128,11 @@ pub(in crate::evaluate) fn judge(
 /// The numbers that need nothing but passages.
 fn judged(sets: &Sets, seed: u64, on: &mut dyn FnMut(Event)) -> (Vec<Metric>, Found) {
     let mut metrics = Vec::new();
-    let realness = told_apart(sets, seed, on, &mut metrics);
-    alike(sets, seed, on, &mut metrics);
+    let realness = c2st(sets, seed, on, &mut metrics);
+    fidelity_and_coverage(sets, seed, on, &mut metrics);
     let known = sets.trained_on != TrainedOn::Unknown;
     let copied = known.then(|| new_or_copied(sets, seed, on, &mut metrics));
-    useful(sets, seed, on, &mut metrics);
+    utility(sets, seed, on, &mut metrics);
     super::music::judge(sets, seed, &mut metrics);
     (metrics, Found { realness, copied })
 }
@@ -155,7 +155,7 @@ fn features(passages: &[Passage]) -> Vec<Features> {
 }
 
 /// The two-sample test.
-fn told_apart(sets: &Sets, seed: u64, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metric>) -> Vec<f32> {
+fn c2st(sets: &Sets, seed: u64, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metric>) -> Vec<f32> {
     on(work("training the detector", 0, 3));
     let real = features(&sets.real);
     let against = |passages: &[Passage]| detect(&real, &features(passages), seed, RESAMPLES);
@@ -171,7 +171,7 @@ fn told_apart(sets: &Sets, seed: u64, on: &mut dyn FnMut(Event), metrics: &mut V
 }
 
 /// N-grams, and the likeness of samples to each other.
-fn alike(sets: &Sets, seed: u64, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metric>) {
+fn fidelity_and_coverage(sets: &Sets, seed: u64, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metric>) {
     on(work("comparing n-grams", 0, 1));
     let [real, new, ceiling, floor] =
         [&sets.real, &sets.new, &sets.ceiling, &sets.floor].map(|passages| looks(passages));
@@ -253,7 +253,7 @@ fn new_or_copied(
 }
 
 /// Train on synthetic, test on real, where there are classes.
-fn useful(sets: &Sets, seed: u64, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metric>) {
+fn utility(sets: &Sets, seed: u64, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metric>) {
     let classes = sets.data.info().classes.len();
     let labelled = |passages: &[Passage]| passages.iter().all(|passage| passage.class.is_some());
     if classes < 2 || ![&sets.real, &sets.ceiling, &sets.new].into_iter().all(|all| labelled(all)) {

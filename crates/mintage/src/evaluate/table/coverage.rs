@@ -90,8 +90,8 @@ fn category_coverage(real: &[u32], new: &[u32], levels: usize) -> Option<f64> {
     };
     let (real, new) = (present(real), present(new));
     let all = real.iter().filter(|&&present| present).count();
-    let reached = real.iter().zip(&new).filter(|&(&real, &new)| real && new).count();
-    (all > 0).then(|| reached as f64 / all as f64)
+    let shared = real.iter().zip(&new).filter(|&(&real, &new)| real && new).count();
+    (all > 0).then(|| shared as f64 / all as f64)
 }
 
 /// The least and the largest number.

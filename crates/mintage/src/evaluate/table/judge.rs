@@ -120,7 +120,7 @@ fn judgement(
         likelihood(model, data, options, on, &mut metrics);
     }
     let exhibits = exhibits(&sets, &found, &metrics, model.is_some());
-    let utility = found.label.map(|label| label.told(&sets.real, model.is_some()));
+    let utility = found.label.map(|label| label.in_words(&sets.real, model.is_some()));
     let judgement = Judgement {
         item: "row".to_owned(),
         data: AnyData::describe_table(data),
@@ -149,14 +149,14 @@ impl<'a> Sets<'a> {
     /// The numbers that need nothing but rows of what `spec` names.
     fn judged(&self, spec: &SourceSpec, on: &mut dyn FnMut(Event)) -> (Vec<Metric>, Found) {
         let mut metrics = Vec::new();
-        let detection = detected(self, on, &mut metrics);
-        let quality = alike(self, on, &mut metrics);
-        reached(self, on, &mut metrics);
+        let detection = c2st(self, on, &mut metrics);
+        let quality = fidelity(self, on, &mut metrics);
+        coverage(self, on, &mut metrics);
         let known = self.trained_on != TrainedOn::Unknown;
         let (privacy, attacks) = known.then(|| new_or_copied(self, on, &mut metrics)).unzip();
         let attacks = attacks.unwrap_or_default();
         let persons = if known { given_away(self, spec, &mut metrics) } else { Persons::default() };
-        let label = useful(self, spec.label.as_deref(), on, &mut metrics);
+        let label = utility_of_label(self, spec.label.as_deref(), on, &mut metrics);
         valid_keys(self, &mut metrics);
         let rules = self.data.codec().rules.check(&self.new_table, self.data.table());
         (metrics, Found { detection, quality, privacy, attacks, persons, label, rules })
@@ -186,7 +186,7 @@ impl<'a> Sets<'a> {
 }
 
 /// The two-sample test of trees and of a linear judge.
-fn detected(sets: &Sets, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metric>) -> Detection {
+fn c2st(sets: &Sets, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metric>) -> Detection {
     on(work("training the detector", 0, 4));
     let against = |new: &Frame, judge: Judge| detect(&sets.real, new, judge, sets.seed, RESAMPLES);
     let found = against(&sets.new, Judge::Trees);
@@ -205,7 +205,7 @@ fn detected(sets: &Sets, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metric>) -
 }
 
 /// Columns and pairs of columns, as SDMetrics takes them.
-fn alike(sets: &Sets, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metric>) -> Quality {
+fn fidelity(sets: &Sets, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metric>) -> Quality {
     on(work("comparing columns", 0, 1));
     let found = Quality::of(&sets.real, &sets.new);
     let trend = |frame: &Frame| {
@@ -229,7 +229,7 @@ fn alike(sets: &Sets, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metric>) -> Q
 }
 
 /// Modes, ranges and categories.
-fn reached(sets: &Sets, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metric>) {
+fn coverage(sets: &Sets, on: &mut dyn FnMut(Event), metrics: &mut Vec<Metric>) {
     on(work("searching for neighbours", 0, 1));
     let mut add = |name: &str, pick: &(dyn Fn(&super::Manifold) -> f64 + Sync), dial: Option<DialName>| {
         let [found, best, worst] = [&sets.new, &sets.ceiling, &sets.floor].map(|frame| {
@@ -364,7 +364,7 @@ fn attacked(sets: &Sets) -> Vec<(Attack, f64, usize)> {
 }
 
 /// Train on synthetic, test on real (Esteban et al., arXiv:1706.02633), against train on real.
-fn useful(
+fn utility_of_label(
     sets: &Sets,
     named: Option<&str>,
     on: &mut dyn FnMut(Event),
@@ -432,7 +432,7 @@ impl Label {
     }
 
     /// "the column income of 100 held-out rows, predicted by trees that learned from new rows (named by --label)".
-    fn told(self, frame: &Frame, of_model: bool) -> String {
+    fn in_words(self, frame: &Frame, of_model: bool) -> String {
         let (n, name) = (thousands(frame.rows()), &frame.columns[self.column].name);
         let (why, real) = match of_model {
             true => (self.why.to_owned(), "held-out"),
@@ -497,7 +497,7 @@ mod tests {
         let numbers = frame(&[&[1.0, 2.0], &[3.0, 4.0]], &[]);
         assert_eq!(Label::of(&numbers, None), Some(Label { column: 1, why: WHY_LAST }));
         assert_eq!(Label::of(&frame(&[&[1.0]], &[]), None), None);
-        let told = Label { column: 1, why: WHY_FEW_VALUES }.told(&table, true);
+        let told = Label { column: 1, why: WHY_FEW_VALUES }.in_words(&table, true);
         assert!(told.contains(&format!("the column {} of 3 held-out rows", name(1))), "{told}");
     }
 }

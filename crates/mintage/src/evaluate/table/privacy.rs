@@ -116,8 +116,8 @@ fn exact(new: &Frame, train: &Frame) -> Vec<bool> {
     let is_known = |row| {
         let hash = hash(new, row);
         let first = known.partition_point(|&other| other < hash);
-        let alike = known[first..].iter().take(MIN_FREQUENT).filter(|&&other| other == hash).count();
-        (1..MIN_FREQUENT).contains(&alike)
+        let equal = known[first..].iter().take(MIN_FREQUENT).filter(|&&other| other == hash).count();
+        (1..MIN_FREQUENT).contains(&equal)
     };
     (0..new.rows()).into_par_iter().map(is_known).collect()
 }

@@ -82,11 +82,11 @@ fn judgement(
     options: &Options,
     on: &mut dyn FnMut(Event),
 ) -> Result<Judgement, Error> {
-    let album = ItemPictures::of(data);
-    let sets = Sets::of(pictures(new), "pixels of all frames", &album.pictures, options, on)?;
+    let item_pictures = ItemPictures::of(data);
+    let sets = Sets::of(pictures(new), "pixels of all frames", &item_pictures.pictures, options, on)?;
     let (mut metrics, judged) = image::judge(&sets, on)?;
-    metrics.push(moved(data, new, options));
-    frame_by_frame(&album, new, options, on, &mut metrics)?;
+    metrics.push(motion_distance(data, new, options));
+    frame_by_frame(&item_pictures, new, options, on, &mut metrics)?;
     if let Some(model) = model {
         through_the_encoder(model, data, options, on, &mut metrics)?;
     }
@@ -99,7 +99,7 @@ fn judgement(
         seed: options.seed,
         trained_on: options.trained_on,
         metrics,
-        exhibits: exhibits(data, &album, new, &judged, options.trained_on, by.as_ref())?,
+        exhibits: exhibits(data, &item_pictures, new, &judged, options.trained_on, by.as_ref())?,
     })
 }
 
@@ -110,14 +110,14 @@ pub(super) fn judge(
     options: &Options,
     on: &mut dyn FnMut(Event),
 ) -> Result<Vec<Metric>, Error> {
-    let album = ItemPictures::of(data);
-    let sets = Sets::of(pictures(new), "pixels of all frames", &album.pictures, options, on)?;
+    let item_pictures = ItemPictures::of(data);
+    let sets = Sets::of(pictures(new), "pixels of all frames", &item_pictures.pictures, options, on)?;
     let (mut metrics, _) = image::judge(&sets, on)?;
-    metrics.push(moved(data, new, options));
+    metrics.push(motion_distance(data, new, options));
     Ok(metrics)
 }
 
-fn moved(data: &VideoSet, new: &Clips, options: &Options) -> Metric {
+fn motion_distance(data: &VideoSet, new: &Clips, options: &Options) -> Metric {
     let of = |split: &[u32]| motion_of(data, &evenly(split, new.len()));
     let splits = data.splits();
     motion_metric(&of(&splits.holdout), &motion(new), &of(&splits.train), options.seed)
@@ -126,32 +126,33 @@ fn moved(data: &VideoSet, new: &Clips, options: &Options) -> Metric {
 /// Single frames as images: how far they are from real ones, and whether they are nearer to those of the train split.
 /// Neither moves a dial: frames are judged with their clips already.
 fn frame_by_frame(
-    album: &ItemPictures,
+    item_pictures: &ItemPictures,
     new: &Clips,
     options: &Options,
     on: &mut dyn FnMut(Event),
     metrics: &mut Vec<Metric>,
 ) -> Result<(), Error> {
     let pictures = pictures(new);
-    let fake = stills(&pictures, album.frames);
-    let sets = Sets::of(fake, "pixels", &album.stills, options, on)?;
+    let fake = stills(&pictures, item_pictures.frames);
+    let sets = Sets::of(fake, "pixels", &item_pictures.stills, options, on)?;
     metrics.push(image::distance_of(&sets, "Fréchet distance of single frames"));
     if options.trained_on != TrainedOn::Train {
         return Ok(());
     }
     on(work("searching for copies of frames", 0, 1));
     // One frame of each real clip: frames of one clip are alike, and fewer clips would count as fewer kinds of frames.
-    let splits = album.stills.splits();
-    let of_set =
-        |items: &[u32]| Ok::<_, Error>(album.stills.images(&evenly(items, MAX_SEARCHED_FRAMES))?.pixels);
+    let splits = item_pictures.stills.splits();
+    let of_set = |items: &[u32]| {
+        Ok::<_, Error>(item_pictures.stills.images(&evenly(items, MAX_SEARCHED_FRAMES))?.pixels)
+    };
     let few: Vec<usize> = (0..pictures.len()).step_by(pictures.len().div_ceil(MAX_SEARCHING_CLIPS)).collect();
-    let searching = all_stills(&pictures.select(&few), album.frames);
-    let size = album.stills.shape().pixels();
+    let searching = all_stills(&pictures.select(&few), item_pictures.frames);
+    let size = item_pictures.stills.shape().pixels();
     let found = novelty(&searching, &of_set(&splits.train)?, &of_set(&splits.holdout)?, size);
     // Likewise resampled are clips, not frames.
     let of_clips: Vec<f64> = found
         .closer
-        .chunks_exact(album.frames)
+        .chunks_exact(item_pictures.frames)
         .map(|frames| frames.iter().sum::<f64>() / frames.len() as f64)
         .collect();
     let value = Interval::of_mean(&of_clips, RESAMPLES, options.seed);
@@ -205,7 +206,7 @@ pub fn psnr_db(originals: &[u8], back: &[u8], size: usize) -> Vec<f64> {
 /// What people would rather look at than read.
 fn exhibits(
     data: &VideoSet,
-    album: &ItemPictures,
+    item_pictures: &ItemPictures,
     new: &Clips,
     judged: &Judged,
     trained_on: TrainedOn,
@@ -246,7 +247,7 @@ fn exhibits(
     if let Some(nearest) = judged.by_nearness() {
         let pairs = nearest.into_iter().take(ROW);
         let (near, train): (Vec<usize>, Vec<u32>) =
-            pairs.map(|(new, train)| (new, album.items[train as usize])).unzip();
+            pairs.map(|(new, train)| (new, item_pictures.items[train as usize])).unzip();
         let (near, train) = (new.select(&near), data.clips(&train));
         let neighbours = film(&[("new, nearest to train", near), ("their neighbours in train", train)])?;
         exhibits.push(Exhibit::gif(
