@@ -89,6 +89,12 @@ impl Interval {
         Self { value: self.value, low: self.low.min(other.low), high: self.high.max(other.high) }
     }
 
+    /// The same in another unit, with a `factor` above 0.
+    #[must_use]
+    pub(super) fn times(self, factor: f64) -> Self {
+        Self { value: self.value * factor, low: self.low * factor, high: self.high * factor }
+    }
+
     /// A number that was not resampled: both ends are the number itself.
     pub fn certain(value: f64) -> Self {
         Self { value, low: value, high: value }

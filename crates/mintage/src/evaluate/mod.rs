@@ -22,7 +22,7 @@ pub mod video;
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
-use mintage_data::{Clips, Images, Splits, Table};
+use mintage_data::{Clips, Images, Split, Splits, Table};
 use serde::{Deserialize, Serialize};
 
 pub use bootstrap::{Interval, bootstrap};
@@ -396,6 +396,21 @@ fn compared_of(
 pub(crate) fn evenly(items: &[u32], limit: usize) -> Vec<u32> {
     let count = items.len().min(limit.max(1));
     (0..count).map(|i| items[i * items.len() / count.max(1)]).collect()
+}
+
+/// At most `limit` items of each split, evenly spaced, with splits that number them from 0.
+fn evenly_of_splits(items: impl Fn(Split) -> Vec<u32>, limit: usize) -> (Splits, Vec<u32>) {
+    let (mut splits, mut chosen) = (Splits::default(), Vec::new());
+    for (split, numbers) in [
+        (Split::Train, &mut splits.train),
+        (Split::Valid, &mut splits.valid),
+        (Split::Holdout, &mut splits.holdout),
+    ] {
+        let start = chosen.len() as u32;
+        chosen.extend(evenly(&items(split), limit));
+        numbers.extend(start..chosen.len() as u32);
+    }
+    (splits, chosen)
 }
 
 #[cfg(test)]

@@ -150,7 +150,8 @@ fn utility_sentence(utility: f64) -> &'static str {
     }
 }
 
-fn capital(text: &str) -> String {
+/// A sentence with a capital letter.
+pub(super) fn capital(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }

@@ -1,11 +1,11 @@
 //! What sounds look like: log-mel spectrograms of the items of a set, as gray images of one size.
 
 use mintage_data::{
-    AudioFormat, AudioSet, ImageSet, ImageShape, Images, Split, Splits,
+    AudioFormat, AudioSet, ImageSet, ImageShape, Images, Split,
     audio::{LogMel, MelParams},
 };
 
-use super::super::evenly;
+use super::super::{evenly, evenly_of_splits};
 
 /// Pictures are made narrower, by means of neighbours, until they are no wider than this.
 const MAX_WIDTH: usize = 128;
@@ -103,17 +103,7 @@ impl Spectrograms {
 
     /// Pictures of the items of a set, split as they are, and which items they are of.
     pub fn of_set(&self, set: &AudioSet) -> (ImageSet, Vec<u32>) {
-        let (mut splits, mut items) = (Splits::default(), Vec::new());
-        for (split, places) in [
-            (Split::Train, &mut splits.train),
-            (Split::Valid, &mut splits.valid),
-            (Split::Holdout, &mut splits.holdout),
-        ] {
-            let all: Vec<u32> = set.items(split).collect();
-            let chosen = evenly(&all, MAX_SPLIT_ITEMS);
-            places.extend(items.len() as u32..(items.len() + chosen.len()) as u32);
-            items.extend(chosen);
-        }
+        let (splits, items) = evenly_of_splits(|split| set.items(split).collect(), MAX_SPLIT_ITEMS);
         (ImageSet::from_memory_split(self.of_items(set, &items), splits), items)
     }
 }

@@ -379,8 +379,7 @@ fn likelihood(
         let value = Interval::of_mean(&nll, RESAMPLES, options.seed);
         metrics.push(Metric::lower("negative log-likelihood", "nats an image", value));
         let scale = 1.0 / (data.shape().pixels() as f64 * std::f64::consts::LN_2);
-        let bits = Interval { value: value.value * scale, low: value.low * scale, high: value.high * scale };
-        metrics.push(Metric::lower("bits per dimension", "pixels", bits));
+        metrics.push(Metric::lower("bits per dimension", "pixels", value.times(scale)));
         let members = Attacked::of(&data.splits().train, &data.splits().holdout, MAX_NLL_ITEMS).members;
         let members = Batch::Image(data.batch(&members)?);
         metrics.extend(with_model(model, members, NLL_SAMPLES, &nll, options.seed));

@@ -4,6 +4,7 @@ use super::{
     super::{
         Interval,
         privacy::{copies, membership, no_membership, not_tried, percent, section},
+        verdict::capital,
     },
     Attack,
 };
@@ -120,11 +121,6 @@ fn why_not(attack: &Attack) -> Option<String> {
         _ => "it takes two columns or more",
     };
     (attack.guesses == 0).then(|| format!("{}: {why}.", capital(&attack.name)))
-}
-
-fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 #[cfg(test)]

@@ -182,8 +182,7 @@ fn through_the_encoder(
         let value = Interval::of_mean(&nats, RESAMPLES, options.seed);
         metrics.push(Metric::lower("negative log-likelihood", "nats a clip", value));
         let scale = 1.0 / (data.codec().pixels() as f64 * std::f64::consts::LN_2);
-        let bits = Interval { value: value.value * scale, low: value.low * scale, high: value.high * scale };
-        metrics.push(Metric::lower("bits per dimension", "pixels", bits));
+        metrics.push(Metric::lower("bits per dimension", "pixels", value.times(scale)));
         let members = Attacked::of(&data.splits().train, &data.splits().holdout, MAX_ENCODER_ITEMS).members;
         let members = Batch::Video(data.batch(&members, None));
         metrics.extend(with_model(model, members, 1, &nats, options.seed));

@@ -1,10 +1,10 @@
 //! What clips look like to the judges of images: one image with a channel for every frame (and colour), so that a network
 //! sees what moves from its first layer on. Long and large clips are made smaller.
 
-use mintage_data::{Clips, ImageSet, ImageShape, Images, Split, Splits, VideoSet};
+use mintage_data::{Clips, ImageSet, ImageShape, Images, VideoSet};
 use rayon::prelude::*;
 
-use super::super::evenly;
+use super::super::evenly_of_splits;
 
 /// Frames and pixels of a side that are judged, at most.
 const MAX_FRAMES: usize = 16;
@@ -89,16 +89,7 @@ impl ItemPictures {
     pub fn of(set: &VideoSet) -> Self {
         let frames = set.codec().frames.min(MAX_FRAMES);
         let most = MAX_PICTURE_BYTES / of_items(set, &[]).shape.pixels().max(1);
-        let (mut splits, mut items) = (Splits::default(), Vec::new());
-        for (split, places) in [
-            (Split::Train, &mut splits.train),
-            (Split::Valid, &mut splits.valid),
-            (Split::Holdout, &mut splits.holdout),
-        ] {
-            let chosen = evenly(set.splits().get(split), most);
-            places.extend(items.len() as u32..(items.len() + chosen.len()) as u32);
-            items.extend(chosen);
-        }
+        let (splits, items) = evenly_of_splits(|split| set.splits().get(split).to_vec(), most);
         let images = of_items(set, &items);
         let stills = ImageSet::from_memory_split(stills(&images, frames), splits.clone());
         Self { pictures: ImageSet::from_memory_split(images, splits), stills, frames, items }
