@@ -7,15 +7,19 @@ use mintage_nn::Rng;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// Items of which numbers that take long are resampled, and how often.
+/// Items up to which numbers that take long are resampled; more make them as good as certain.
 const MAX_RESAMPLED_ITEMS: usize = 1500;
+/// Resamples of such numbers.
 const COSTLY_RESAMPLES: usize = 24;
 
 /// A value with its 95 % interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
+    /// The statistic of all items, in its own unit.
     pub value: f64,
+    /// Lower end of the interval; equal to `value` where nothing was resampled.
     pub low: f64,
+    /// Upper end of the interval; equal to `value` where nothing was resampled.
     pub high: f64,
 }
 
@@ -26,11 +30,11 @@ impl From<f64> for Interval {
 }
 
 impl Interval {
-    /// `statistic` of all items, with its bootstrap interval less the bootstrap's own bias.
+    /// The `statistic` of all items, with its bootstrap interval less the bias of the bootstrap.
     ///
-    /// A resample repeats items, and to a distance between distributions (Fréchet, kernel) that looks
-    /// like a second difference: its resampled values all lie above the value itself. Their mean excess
-    /// estimates that bias and is taken off both ends. For averages over items it is zero.
+    /// A resample repeats items, and to a distance between distributions (Fréchet, kernel) that looks like a
+    /// second difference: its resampled values all lie above the value itself. Their mean excess estimates
+    /// that bias and is taken off both ends. For averages over items it is zero.
     pub fn estimate(
         n_items: usize,
         resamples: usize,
@@ -45,7 +49,7 @@ impl Interval {
         Self { value, low: low - bias, high: high - bias }
     }
 
-    /// [`Self::estimate`] of a statistic that takes long: of many items it is as good as certain.
+    /// As [`Self::estimate`], for a statistic that takes long: of many items it counts as certain.
     pub fn of_costly(n_items: usize, seed: u64, statistic: impl Fn(&[usize]) -> f64 + Sync) -> Self {
         match n_items {
             ..=MAX_RESAMPLED_ITEMS => Self::estimate(n_items, COSTLY_RESAMPLES, seed, statistic),
@@ -53,21 +57,22 @@ impl Interval {
         }
     }
 
-    /// The share of `n` items that a fair coin gives.
+    /// The share that `n` tosses of a fair coin give: 0.5 with its normal interval.
     pub fn of_chance(n: usize) -> Self {
         let half = 1.96 * 0.5 / (n.max(1) as f64).sqrt();
         Self { value: 0.5, low: 0.5 - half, high: 0.5 + half }
     }
 
-    /// The area under the ROC curve that mere guesses give, with so many of either kind (Mann and Whitney, 1947).
+    /// The area under the ROC curve that guesses give with so many of either kind (Mann and Whitney, 1947).
     pub fn of_chance_auc(positives: usize, negatives: usize) -> Self {
         let (m, n) = (positives.max(1) as f64, negatives.max(1) as f64);
         let half = 1.96 * ((m + n + 1.0) / (12.0 * m * n)).sqrt();
         Self { value: 0.5, low: 0.5 - half, high: 0.5 + half }
     }
 
-    /// The share of items that are 1, the others being 0, with Wilson's interval (1927): where all agree, resampling would
-    /// take that for certain.
+    /// The share of items that are 1, the others being 0, with Wilson's interval (1927).
+    ///
+    /// Where all items agree, resampling would take the share for certain.
     pub fn of_share(items: &[f64]) -> Self {
         const Z2: f64 = 1.96 * 1.96;
         let n = items.len() as f64;
@@ -77,13 +82,13 @@ impl Interval {
         Self { value, low: (middle - half).min(value), high: (middle + half).max(value) }
     }
 
-    /// No value is less: of an AUC, being wrong more often than right is chance as well.
+    /// Clamps value and ends from below: an AUC below 0.5 is chance as well.
     #[must_use]
     pub fn at_least(self, least: f64) -> Self {
         Self { value: self.value.max(least), low: self.low.max(least), high: self.high.max(least) }
     }
 
-    /// The value as it is, the ends as wide as either interval's.
+    /// Widens the interval to cover that of `other`; the value stays.
     #[must_use]
     pub fn covering(self, other: Self) -> Self {
         Self { value: self.value, low: self.low.min(other.low), high: self.high.max(other.high) }
@@ -95,12 +100,12 @@ impl Interval {
         Self { value: self.value * factor, low: self.low * factor, high: self.high * factor }
     }
 
-    /// A number that was not resampled: both ends are the number itself.
+    /// A number without an interval: both ends are the number itself.
     pub fn certain(value: f64) -> Self {
         Self { value, low: value, high: value }
     }
 
-    /// The mean of `items` with its bootstrap interval; the usual case of one number per sample.
+    /// The mean of `items` with its bootstrap interval.
     pub fn of_mean(items: &[f64], resamples: usize, seed: u64) -> Self {
         let mean = |rows: &[usize]| rows.iter().map(|&i| items[i]).sum::<f64>() / rows.len() as f64;
         Self::estimate(items.len(), resamples, seed, mean)

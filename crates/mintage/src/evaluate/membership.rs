@@ -24,6 +24,7 @@ pub(super) struct Attacked {
 }
 
 impl Attacked {
+    /// At most `most` items of each part, spread evenly over the holdout, drawn at random from train.
     pub fn of(train: &[u32], holdout: &[u32], most: usize) -> Self {
         let half =
             |from: usize| evenly(&holdout.iter().copied().skip(from).step_by(2).collect::<Vec<_>>(), most);

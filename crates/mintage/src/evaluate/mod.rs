@@ -37,45 +37,54 @@ use crate::{
     report::{Dial, Exhibit, Metric, Report, training},
 };
 
-/// Fewer held-out items than this say nothing.
+/// Held-out or new items below which nothing is judged.
 const MIN_ITEMS: usize = 20;
 
 /// How to evaluate.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// Items on either side; never more than the holdout has. `None`: at most 2,000 images, all rows up to 20,000.
+    /// Number of items on either side; never more than there are held out. `None`: a default of the kind of
+    /// data, such as 2,000 images or 20,000 rows.
     pub n: Option<usize>,
+    /// Seed of the sampling, of the trivial generator and of all resampling.
     pub seed: u64,
-    /// Where encoders are kept from one evaluation to the next.
+    /// Folder where encoders are kept from one evaluation to the next; `None` keeps none.
     pub cache: Option<PathBuf>,
+    /// What the generator was trained on.
     pub trained_on: TrainedOn,
 }
 
-/// What a generator was trained on, which says how far copies can be judged.
+/// What a generator was trained on, which decides how far copies can be judged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TrainedOn {
-    /// The train split and nothing of the holdout, as every model of ours.
+    /// The train split and nothing of the holdout, as every model of this crate.
     #[default]
     Train,
-    /// All of the data. Copies can be searched for; that chance makes some cannot be told by data that nobody trained on.
+    /// All of the data: copies can be searched for, but no data are left to tell which are there by chance.
     Everything,
-    /// Nobody knows. The train split is other real data, which sets the ceiling; copies cannot be judged.
+    /// Not known: the train split is other real data, which sets the ceiling, and copies cannot be judged.
     Unknown,
 }
 
-/// Which dial a number moves.
+/// One of the four questions that a score from 0 to 100 answers; more is better for all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DialName {
+    /// Can new items be told from real ones? 100: no better than other real items can.
     Fidelity,
+    /// Do all kinds of real items occur? 100: as many as among other real items.
     Coverage,
+    /// Are the items new, or copied from the training data? 100: no sign of copying.
     Novelty,
+    /// Does a model trained on new items work on real ones? 100: as well as one trained on real items.
     Utility,
 }
 
 impl DialName {
+    /// All dials in the order in which they are shown.
     pub const ALL: [Self; 4] = [Self::Fidelity, Self::Coverage, Self::Novelty, Self::Utility];
 
+    /// The name in lower case, which is the key in reports.
     pub fn name(self) -> &'static str {
         match self {
             Self::Fidelity => "fidelity",
@@ -93,17 +102,26 @@ impl TrainedOn {
     }
 }
 
-/// The judgement of one item.
+/// The scores of one item.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ItemScore {
+    /// Name of the item, such as that of its file, or "row 17".
     pub name: String,
-    /// 0–100.
+    /// How well the item conforms to the training data: a conformal p-value times 100, from 0 to 100.
+    ///
+    /// Of items from the same source at most about one in twenty falls below 5.
     pub conformity: f64,
-    /// Nats, where the family has a likelihood.
+    /// Negative log-likelihood in nats, less is likelier; `None` where the family has no likelihood.
     pub nll: Option<f64>,
 }
 
-/// Draws from `model` and judges it against the holdout of `data`, which must be the data it learned.
+/// Samples from `model` and judges the samples against the holdout of `data`.
+///
+/// `data` must be the data that the model learned from. `clock` is any time since a fixed start.
+///
+/// # Errors
+/// The data are of another kind than the model, too few items are held out, the model cannot be sampled from,
+/// or data cannot be read.
 pub fn evaluate(
     model: &Model,
     data: &AnyData,
@@ -120,7 +138,13 @@ pub fn evaluate(
     }
 }
 
-/// Scores every item of `items`, read with the model's codec, against the `data` it learned from.
+/// Scores every item of `items` by how well it conforms to the `data` that the model learned from.
+///
+/// `items` must be read with the transform of the model.
+///
+/// # Errors
+/// The data and the items are not of the kind of the model, there are too few items to compare with, or they
+/// cannot be read.
 pub fn score(
     model: &Model,
     data: &AnyData,
@@ -140,27 +164,35 @@ pub fn score(
     }
 }
 
-/// New items that any generator made, to be judged like those of a model.
+/// New items of any generator, to be judged like those of a model.
 pub enum NewItems {
+    /// Images of the shape of the data.
     Image(Images),
+    /// Rows with the columns of the data.
     Table(Table),
-    /// Tokens of the data's codec, without boundaries, each with its class.
+    /// Tokens of the tokenizer of the data, without boundaries, each with its class.
     Sequence(Vec<(Vec<u32>, Option<u32>)>),
     /// Sounds at the rate and with the channels of the data, channel after channel, with their classes.
     Audio(Vec<Vec<f32>>, Vec<u32>),
+    /// Clips of the shape, length and frame rate of the data.
     Video(Clips),
 }
 
-/// What a judge found of new items.
+/// The scores of new items.
 #[derive(Clone, Debug)]
 pub struct Scores {
+    /// The dials that have a score, by [`DialName::name`].
     pub dials: BTreeMap<String, Dial>,
-    /// Dials without a score, and why.
+    /// Why a dial has no score, by [`DialName::name`].
     pub unmeasured: BTreeMap<String, String>,
+    /// Every number that was measured, those that move no dial included.
     pub metrics: Vec<Metric>,
 }
 
-/// Judges items against the holdout of `data` by all that needs no model, as many as there are on either side.
+/// Judges new items against the holdout of `data` by everything that needs no model.
+///
+/// # Errors
+/// The new items are of another kind than the data, too few items are held out, or data cannot be read.
 pub fn judge(
     data: &AnyData,
     new: NewItems,

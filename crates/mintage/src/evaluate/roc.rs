@@ -46,6 +46,7 @@ pub(super) struct Ranked {
 }
 
 impl Ranked {
+    /// Ranks the scores; `positive` says of an item whether it is positive.
     pub fn new(scores: &[f32], positive: impl Fn(usize) -> bool) -> Self {
         let mut items: Vec<usize> = (0..scores.len()).collect();
         items.sort_by(|&a, &b| scores[a].total_cmp(&scores[b]));

@@ -25,28 +25,33 @@ use crate::{
     report::Report,
 };
 
-/// Held-out items of which the program was trained on more than this share are hardly held out.
+/// Share of the held-out items equal to training items beyond which they are hardly held out.
 const MAX_OVERLAP: f64 = 0.5;
 
-/// Where the items lie that are compared.
+/// The sources that are compared.
 #[derive(Clone, Default)]
 pub struct Sources {
     /// The real data, and how all of the sources are read.
     pub real: SourceSpec,
+    /// The new items that are judged.
     pub new: String,
-    /// What the program that made the new ones was trained on. The real data again: on all of them, but for a part `test`.
+    /// What the program that made the new items was trained on; `None` where that is not known.
+    ///
+    /// The real source again means all of the real data, but for a part `test`.
     pub train: Option<String>,
 }
 
-/// Sources that were opened, to be judged.
+/// Opened sources, to be judged.
 #[derive(Debug)]
 pub struct Comparison {
     sources: Sources,
-    /// What is real: its holdout is compared with.
+    /// The real data: the holdout is what new items are compared with.
     pub data: AnyData,
+    /// The new items, read as the real ones are.
     pub new: AnyData,
+    /// What the program that made the new items was trained on, as far as that is known.
     pub trained_on: TrainedOn,
-    /// What is to be known of how they were read.
+    /// What the user should know of how the sources were read.
     pub notes: Vec<String>,
 }
 
@@ -63,11 +68,11 @@ impl fmt::Debug for Sources {
 }
 
 impl Sources {
-    /// Opens all of them, the new items as the real ones are read.
+    /// Opens all sources, the new items in the way the real ones are read.
     ///
     /// # Errors
-    /// A source that cannot be read, sources of different kinds or with different columns, the same source twice, or too
-    /// few items to judge.
+    /// A source cannot be read, the sources are of different kinds or have different columns, one is named
+    /// twice, or there are too few items to judge.
     pub fn open(&self, on: &mut dyn FnMut(Event)) -> Result<Comparison, Error> {
         let real = beside(&self.real, &self.real.source);
         let train = self.train.as_ref().map(|train| beside(&self.real, train));
@@ -133,10 +138,10 @@ impl Comparison {
         Ok(())
     }
 
-    /// Judges the new items by all that needs no model, between the same ceilings and floors as those of a model.
+    /// Judges the new items by everything that needs no model, on the same scales as those of a model.
     ///
     /// # Errors
-    /// Too few items on one of the sides, or data that have changed since they were opened.
+    /// There are too few items on one of the sides, or the data have changed since they were opened.
     pub fn judge(&self, options: &Options, on: &mut dyn FnMut(Event)) -> Result<Report, Error> {
         let options = &Options { trained_on: self.trained_on, ..options.clone() };
         let (judgement, measured) = match (&self.data, &self.new) {

@@ -6,14 +6,15 @@ use std::collections::BTreeMap;
 use super::DialName;
 use crate::report::{Dial, Metric};
 
-/// Places on the scale of 100 above which something is right, and below which it is not.
+/// Score from which on something is right.
 const MIN_RIGHT: f64 = 80.0;
+/// Score from which on something is partly right.
 const MIN_PARTLY_RIGHT: f64 = 40.0;
 /// The number of the detector.
 pub(super) const DETECTOR: &str = "C2ST AUC";
 /// The space of the risks of attacks.
 pub(super) const ATTACK: &str = "risk of an attack";
-/// Fidelity below which nothing else is worth a praise.
+/// Fidelity below which no other score is praised.
 const MIN_FIDELITY: f64 = 20.0;
 /// How new items are told from real ones, by the share of pairs of a new and a real one that a detector orders rightly.
 const C2ST_SENTENCES: [(f64, &str); 5] = [
@@ -74,14 +75,14 @@ fn always_told(metrics: &[Metric]) -> bool {
 fn detector_sentence(metrics: &[Metric]) -> Option<String> {
     let detector = metrics.iter().find(|m| m.dial == Some(DialName::Fidelity) && m.name == DETECTOR)?;
     let like_real = detector.places().is_some_and(|(place, ..)| place >= 99.0);
-    let told = match like_real {
+    let sentence = match like_real {
         true => "New {item}s look like real ones: a program trained to tell them apart cannot.",
         false => C2ST_SENTENCES
             .iter()
             .find(|(least, _)| detector.value >= *least)
-            .map_or(C2ST_SENTENCES[4].1, |(_, told)| told),
+            .map_or(C2ST_SENTENCES[4].1, |(_, sentence)| sentence),
     };
-    Some(told.to_owned())
+    Some(sentence.to_owned())
 }
 
 /// What is right and what is not, of the other numbers of fidelity.

@@ -28,17 +28,20 @@ use pictures::Spectrograms;
 
 /// Sounds on either side of a comparison, unless asked otherwise.
 const DEFAULT_N: usize = 1000;
-/// Held-out items for the likelihood of codes and for what the codec loses.
+/// Held-out items whose codes and whose loss through the codec are measured.
 const MAX_CODEC_ITEMS: usize = 64;
 const RESAMPLES: usize = 500;
-/// Sounds to listen to: a page has to stay small enough to send.
+/// Sounds to listen to on the page, which has to stay small enough to send.
 const MAX_PLAYERS: usize = 6;
-/// Bytes of the page that one of them, or its neighbour, may take.
+/// Bytes of the page that a player of one sound, or of its neighbour, may take.
 const MAX_PLAYER_BYTES: usize = 150_000;
 /// Items scored at a time.
 const SCORE_CHUNK: usize = 64;
 
-/// Draws from `model` and judges it against the holdout of `data`, which must be the data it learned.
+/// Samples from `model` and judges the samples against the holdout of `data`, which it learned from.
+///
+/// # Errors
+/// The holdout is too small, the model cannot be sampled from, or data cannot be read.
 pub fn evaluate(
     model: &Model,
     data: &AudioSet,
@@ -178,8 +181,10 @@ fn through_the_codec(
     Ok(())
 }
 
-/// How far the log-mel spectrograms of signals of `time` samples lie apart, in decibels: the mean over frames and bands of
-/// those 80 dB or less under the loudest place of the original.
+/// The mel distance of each pair of signals of `time` samples in decibels; less is better.
+///
+/// The mean absolute difference of the log-mel spectrograms over frames and bands that lie 80 dB or less
+/// below the loudest place of the original.
 pub fn mel_distance_db(originals: &[f32], back: &[f32], time: usize, rate_hz: u32) -> Vec<f64> {
     const RANGE_DB: f32 = 80.0;
     let mel = LogMel::new(MelParams::of(rate_hz));
@@ -239,8 +244,12 @@ fn players(data: &AudioSet, new: &Sounds, nearest: impl Fn(usize) -> Option<u32>
     Exhibit { title: "New sounds".to_owned(), note: note.to_owned(), html }
 }
 
-/// Scores every sound of `items`, read with the model's codec, against the `data` it learned from: the mean over the
-/// segments that it is cut into.
+/// Scores every sound of `items` by how well it conforms to `data`: the mean over its segments.
+///
+/// `items` must be read with the transform of the model.
+///
+/// # Errors
+/// The data have too few items to compare with, or items cannot be read.
 pub fn score(
     model: &Model,
     data: &AudioSet,

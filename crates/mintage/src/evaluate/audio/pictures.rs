@@ -7,13 +7,13 @@ use mintage_data::{
 
 use super::super::{evenly, evenly_of_splits};
 
-/// Pictures are made narrower, by means of neighbours, until they are no wider than this.
+/// Width in pixels that a picture is halved down to, by means of neighbours.
 const MAX_WIDTH: usize = 128;
-/// From black to white, in nepers of power: 80 dB.
+/// Range from black to white in nepers of power: 80 dB.
 const RANGE_NEPERS: f32 = 18.4;
-/// Items of a split that are looked at, at most.
+/// Items of a split that pictures are made of.
 const MAX_SPLIT_ITEMS: usize = 20_000;
-/// Sounds that say what is loud.
+/// Sounds of the train split that set what is white.
 const LOUDNESS_ITEMS: usize = 200;
 
 /// Takes pictures of sounds of a codec.
@@ -55,6 +55,7 @@ impl Spectrograms {
         (0..8).find(|&h| self.mel.frames(self.codec.segment) >> h <= MAX_WIDTH).unwrap_or(8)
     }
 
+    /// The shape of a picture: one channel, as high as there are mel bands.
     pub fn shape(&self) -> ImageShape {
         let width = (self.mel.frames(self.codec.segment) >> self.halvings()).max(1);
         ImageShape { channels: 1, height: self.mel.params().mels, width }

@@ -20,7 +20,12 @@ const SCORE_CHUNK: usize = 1024;
 /// Importance samples of an item's likelihood.
 const NLL_SAMPLES: usize = 20;
 
-/// Scores every image of `items`, read with the model's codec, against the `data` it learned from.
+/// Scores every image of `items` by how well it conforms to `data`.
+///
+/// `items` must be read with the transform of the model.
+///
+/// # Errors
+/// The data have too few items to compare with, or items cannot be read.
 pub fn score(
     model: &Model,
     data: &ImageSet,
@@ -55,6 +60,9 @@ pub(in crate::evaluate) struct Conformity {
 
 impl Conformity {
     /// From the data that a model learned from.
+    ///
+    /// # Errors
+    /// The data have too few items to compare with, or items cannot be read.
     pub fn new(data: &ImageSet, options: &Options, on: &mut dyn FnMut(Event)) -> Result<Self, Error> {
         let device = DeviceChoice::Cpu.open()?;
         let net = encoder(data, options.cache.as_deref(), &device, &mut |done, total| {

@@ -29,18 +29,21 @@ use crate::models::{
 const BATCH: usize = 64;
 /// Channels of the last map, which are the features.
 pub(super) const FEATURES: usize = 128;
-/// Side at or below which a map is not halved further.
+/// Side in pixels at or below which a map is not halved further.
 const MIN_MAP_SIDE: usize = 4;
 /// Temperature of the contrast between views.
 const TEMPERATURE: f64 = 0.2;
 
-/// How long and how to train.
+/// How long and how a network is trained.
 #[derive(Clone, Copy, Debug)]
 pub struct Training {
+    /// Number of training steps of 64 images.
     pub steps: usize,
+    /// Peak learning rate.
     pub lr: f64,
     /// Largest shift of a training image, as a share of its side.
     pub shift: f32,
+    /// Seed of the initial weights, of the order of the images and of their distortions.
     pub seed: u64,
 }
 
@@ -96,7 +99,7 @@ impl Net {
     }
 }
 
-/// A trained network.
+/// A trained convolutional network.
 #[derive(Debug)]
 pub struct ConvNet {
     shape: ImageShape,
@@ -105,7 +108,7 @@ pub struct ConvNet {
 }
 
 impl ConvNet {
-    /// Learns to name the class of each image; those of no class (`labels[i] >= classes`) are left out.
+    /// Trains a classifier of images; those of no class (`labels[i] >= classes`) are left out.
     pub fn classifier(
         images: &Images,
         labels: &[u32],
@@ -124,8 +127,9 @@ impl ConvNet {
         Self::train(images.shape, known.len(), classes, training, device, on, loss)
     }
 
-    /// Learns features without labels: two distorted views of an image are to lie near each other and
-    /// far from those of other images.
+    /// Trains features without labels, by contrast (Chen et al., arXiv:2002.05709).
+    ///
+    /// Two distorted views of an image are drawn near to each other and away from those of other images.
     pub fn contrast(
         images: &Images,
         training: Training,
@@ -207,12 +211,13 @@ impl ConvNet {
         images.pixels.chunks(size.max(1)).flat_map(run).collect()
     }
 
-    pub fn save(&self, map: &mut TensorMap) {
+    /// Adds the weights to `map`, below the name `judge`.
+    pub(super) fn save(&self, map: &mut TensorMap) {
         map.insert_module("judge", &self.net);
     }
 
     /// Reads weights back; `outputs` as in training.
-    pub fn load(
+    pub(super) fn load(
         map: &TensorMap,
         shape: ImageShape,
         outputs: usize,

@@ -30,8 +30,9 @@ use crate::{
     report::Metric,
 };
 
-/// Passes over the learned half, and limits of the steps that they come to.
+/// Passes over the learned half.
 const EPOCHS: usize = 10;
+/// Least and largest number of steps that these passes come to.
 const STEP_LIMITS: (usize, usize) = (80, 400);
 
 /// What a detector found.

@@ -19,8 +19,10 @@ const FIT_ROWS: usize = 2048;
 const FIT_COLUMNS: usize = 64;
 /// Rows of one kernel-distance block, as in the reference implementation.
 const KERNEL_ROWS: usize = 1000;
-/// Products with a side below this are plain loops. nalgebra 0.35 has a path of its own for sides up to 5,
-/// which writes out of bounds where the left matrix has strided columns, as ours has (its issue 1616).
+/// Side below which products are plain loops.
+///
+/// nalgebra 0.35 has a path of its own for sides up to 5, which writes out of bounds where the left matrix
+/// has strided columns, as ours has (its issue 1616).
 const MIN_GEMM_SIDE: usize = 8;
 /// Seed of the order in which rows are dealt to blocks.
 const KERNEL_SEED: u64 = 0x6b69_6400;
@@ -28,9 +30,9 @@ const KERNEL_SEED: u64 = 0x6b69_6400;
 /// A set of feature vectors.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Features {
-    /// Vectors.
+    /// Number of vectors.
     pub n: usize,
-    /// Numbers in each.
+    /// Numbers in each vector.
     pub d: usize,
     /// `[n, d]`, one vector after the other.
     pub values: Vec<f32>,
@@ -70,12 +72,12 @@ impl Features {
     }
 }
 
-/// Mean and covariance of a set of features; all that the Fréchet distance needs of it.
+/// The Gaussian fitted to a set of features: all that the Fréchet distance needs.
 #[derive(Clone, Debug)]
 pub struct Gaussian {
-    /// `[d]`.
+    /// The mean vector, `[d]`.
     pub mean: DVector<f64>,
-    /// `[d, d]`, with the denominator `n - 1`.
+    /// The covariance, `[d, d]`, with the denominator `n - 1`.
     pub covariance: DMatrix<f64>,
     /// `F` with `F Fᵀ = covariance`, made at the first distance taken from here: a bootstrap compares
     /// many resamples with one fixed set.
@@ -99,8 +101,9 @@ impl Gaussian {
         Self { mean, covariance, factor: OnceLock::new() }
     }
 
-    /// `|μ - μ'|² + tr(Σ + Σ' - 2 (Σ Σ')^½)`. Zero for equal Gaussians; NaN where a number is not
-    /// finite or the two differ in dimension.
+    /// The Fréchet distance to `other`: `|μ - μ'|² + tr(Σ + Σ' - 2 (Σ Σ')^½)`; less is better.
+    ///
+    /// Zero for equal Gaussians; NaN where a number is not finite or the two differ in dimension.
     pub fn distance(&self, other: &Self) -> f64 {
         let finite = |g: &Self| g.mean.iter().chain(g.covariance.iter()).all(|x| x.is_finite());
         if self.mean.len() != other.mean.len() || self.mean.is_empty() || !finite(self) || !finite(other) {

@@ -18,8 +18,9 @@ use crate::{error::Error, run::write_weights};
 const VERSION: u32 = 1;
 /// Bytes of the train split that are used, at most; evenly spaced images when there are more.
 const MAX_TRAIN_BYTES: usize = 256 << 20;
-/// Passes over the train split, and limits of the steps that they come to.
+/// Passes over the train split.
 const EPOCHS: usize = 12;
+/// Least and largest number of steps that these passes come to.
 const STEP_LIMITS: (usize, usize) = (150, 1200);
 
 /// What the encoder was trained for, as shown beside every number that was taken in its space.

@@ -48,26 +48,31 @@ use statistics::{standardised, statistics};
 
 /// Images on either side of a comparison, unless asked otherwise.
 const DEFAULT_N: usize = 2000;
-/// Images below which every one is used twice, and judged in more than one way.
+/// Number of images below which a set is small: every image is used twice, and judged in more than one way.
 const SMALL_SET_IMAGES: usize = 200;
-/// What the kernel distance of few images counts where their detector stands at 0, against the 1 of that.
+/// Weight of the kernel distance of few images where their detector stands at 0, against 1 of the detector.
 const HINT_WEIGHT: f64 = 0.05;
 /// Neighbours of precision and recall.
 const K: usize = 5;
-/// Resamples of averages, and of the Fréchet distance, which takes long.
+/// Resamples of averages.
 const RESAMPLES: usize = 500;
+/// Resamples of the Fréchet distance, which takes long.
 const RESAMPLES_FRECHET: usize = 40;
 /// Bytes of the pixels of an image of the page, of which there are a hundred.
 const MAX_SHOWN_BYTES: usize = 16 << 10;
-/// Bytes of the train split that generated images are searched in, at most.
+/// Bytes of the train split, and of the holdout, that copies are searched in.
 const MAX_SEARCHED_BYTES: usize = 512 << 20;
-/// Images that are said to have been learned from or not, on either side, at most.
+/// Images on either side of membership inference.
 const MAX_SUSPECTED: usize = 500;
-/// Held-out images and importance samples for the likelihood.
+/// Held-out images whose likelihood is taken.
 const MAX_NLL_ITEMS: usize = 100;
+/// Importance samples of each likelihood.
 const NLL_SAMPLES: usize = 50;
 
-/// Draws from `model` and judges it against the holdout of `data`, which must be the data it learned.
+/// Samples from `model` and judges the samples against the holdout of `data`, which it learned from.
+///
+/// # Errors
+/// The holdout is too small, the model cannot be sampled from, or data cannot be read.
 pub fn evaluate(
     model: &Model,
     data: &Arc<ImageSet>,
@@ -179,6 +184,9 @@ pub(super) fn judge(sets: &Sets, on: &mut dyn FnMut(Event)) -> Result<(Vec<Metri
 
 impl<'a> Sets<'a> {
     /// Beside images that were made already.
+    ///
+    /// # Errors
+    /// Data cannot be read.
     pub fn of(
         fake: Images,
         numbers: &'static str,

@@ -21,8 +21,9 @@ use super::prdc::scan;
 const MAX_REFERENCES: usize = 1000;
 /// Share of new images that may fall below the threshold.
 const NEAR_SHARE: f64 = 0.01;
-/// Images turned into floats at a time, and their bytes, so that the data is never held a second time.
+/// Images turned into floats at a time, so that the data are never held a second time.
 const MAX_SLAB_ROWS: usize = 4096;
+/// Bytes of such images.
 const MAX_SLAB_BYTES: usize = 64 << 20;
 
 /// Findings for each sample, in the order of the samples.
@@ -30,11 +31,11 @@ const MAX_SLAB_BYTES: usize = 64 << 20;
 pub struct Novelty {
     /// The nearest training image (the first of several) and the distance to it.
     pub neighbours: Vec<(usize, f32)>,
-    /// The bytes are those of a training image.
+    /// Whether the bytes are those of a training image.
     pub exact: Vec<bool>,
-    /// Much nearer to a training image than to any held-out one, or exact.
+    /// Whether it is a near copy: much nearer to a training image than to any held-out one, or exact.
     pub near: Vec<bool>,
-    /// Share of near copies to expect of images that are new; NaN without held-out images.
+    /// Share of near copies to expect among new images; NaN without held-out images.
     pub near_expected: f64,
     /// Probability that the nearest image is a training image, when as many images are drawn from
     /// the larger of train and holdout as there are in the smaller one. NaN without either.

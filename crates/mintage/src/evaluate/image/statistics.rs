@@ -15,9 +15,9 @@ const EDGE_CELLS: usize = 2;
 const DIRECTIONS: usize = 8;
 /// Scales, each half as fine as the one before.
 const SCALES: usize = 4;
-/// Channels with statistics of their own; of more, only how they differ from each other counts.
+/// Channels up to which each has statistics of its own; of more, only their differences count.
 const MAX_CHANNELS: usize = 4;
-/// Deviations from the mean beyond which a statistic is as strange as can be.
+/// Deviations from the mean that a statistic is clamped to.
 const MAX_DEVIATIONS: f64 = 4.0;
 /// Shares of the pixels below a quantile.
 const QUANTILES: [f64; 5] = [0.05, 0.25, 0.5, 0.75, 0.95];
@@ -36,8 +36,9 @@ pub(super) fn statistics(images: &Images) -> Features {
     Features::new(all.first().map_or(1, Vec::len), all.concat())
 }
 
-/// `features` in units of the mean and the deviation of those of `of`, no further from it than [`MAX_DEVIATIONS`]: what hardly
-/// varies among a few images would outweigh all else.
+/// `features` less the mean of those of `of`, in units of their deviation.
+///
+/// Clamped to [`MAX_DEVIATIONS`]: what hardly varies among a few images would outweigh all else.
 pub(super) fn standardised(features: &Features, of: &Features) -> Features {
     let mean = of.mean();
     let deviation = |at: usize| {

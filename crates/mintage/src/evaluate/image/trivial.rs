@@ -8,7 +8,7 @@ use mintage_nn::Rng;
 use super::evenly;
 use crate::error::Error;
 
-/// Training images of each class that are averaged, at most.
+/// Training images of each class, on average, whose pixels are averaged.
 const MAX_PER_CLASS: usize = 2000;
 
 /// As many images as `like` has, with the same labels.

@@ -14,19 +14,25 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::super::{bootstrap::Interval, roc::Ranked};
 
-/// Places that n-grams are hashed to.
+/// Buckets that n-grams are hashed to.
 const HASH_BUCKETS: usize = 1 << 18;
+/// Tokens of the longest n-grams.
 const MAX_NGRAM: usize = 3;
+/// Passes over the items.
 const EPOCHS: usize = 12;
+/// Step size of AdaGrad.
 const LEARNING_RATE: f32 = 0.5;
+/// λ of the L2 penalty.
 const WEIGHT_DECAY: f32 = 1e-6;
+/// Folds of the cross-validation.
 const FOLDS: usize = 5;
 
-/// The n-grams of a sequence: places in order, and what they count.
+/// The hashed n-grams of a sequence: buckets in order, and the weight of each.
 #[derive(Clone, Debug)]
 pub struct Features(Vec<(u32, f32)>);
 
 impl Features {
+    /// Counts the n-grams of one sequence.
     pub fn of(sequence: &[u32]) -> Self {
         let grams = (1..=MAX_NGRAM).flat_map(|n| sequence.windows(n)).map(|gram| {
             let bytes: Vec<u8> = gram.iter().flat_map(|token| token.to_le_bytes()).collect();
@@ -41,13 +47,13 @@ impl Features {
         Self(counted)
     }
 
-    /// Of several sequences.
+    /// Counts the n-grams of several sequences.
     pub fn of_all(sequences: &[Vec<u32>]) -> Vec<Self> {
         sequences.par_iter().map(|sequence| Self::of(sequence)).collect()
     }
 }
 
-/// A fitted classifier.
+/// A fitted linear classifier.
 #[derive(Clone, Debug)]
 pub struct Classifier {
     classes: usize,
@@ -56,7 +62,7 @@ pub struct Classifier {
 }
 
 impl Classifier {
-    /// Learns the class, below `classes`, of each of some sequences.
+    /// Fits a classifier to sequences with their classes, which lie below `classes`.
     pub fn fit(items: &[(&Features, u32)], classes: usize, seed: u64) -> Self {
         let mut model = Self { classes, weights: vec![0.0; (HASH_BUCKETS + 1) * classes] };
         let mut squares = vec![1e-4f32; model.weights.len()];
@@ -80,7 +86,7 @@ impl Classifier {
         model
     }
 
-    /// The probability of each class.
+    /// The probability of each class, `[classes]`.
     pub fn chances(&self, features: &Features) -> Vec<f32> {
         let mut scores = self.weights[HASH_BUCKETS * self.classes..].to_vec();
         for &(place, value) in &features.0 {
@@ -100,8 +106,9 @@ impl Classifier {
     }
 }
 
-/// Can the classifier tell new sequences from real ones it has not learned from? The area under the ROC curve over
-/// folds, 0.5 where it cannot; and how real each new one looks to it.
+/// Cross-validated area under the ROC curve of new against real sequences, and how real each new one looks.
+///
+/// The area is 0.5 where the classifier cannot tell them apart; realness is from 0 to 1.
 pub fn detect(real: &[Features], new: &[Features], seed: u64, resamples: usize) -> (Interval, Vec<f32>) {
     let items: Vec<(&Features, u32)> =
         new.iter().map(|f| (f, 0)).chain(real.iter().map(|f| (f, 1))).collect();

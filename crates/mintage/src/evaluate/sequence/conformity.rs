@@ -10,11 +10,17 @@ use super::super::{ItemScore, Options, table::p_values, work};
 use crate::models::GenerativeModel;
 use crate::{error::Error, events::Event, model::Model, models::sequence::vae};
 
-/// Tokens of a document that are read, and documents that are compared with, at most.
+/// Tokens of a document that are read.
 const MAX_TOKENS: usize = 4_096;
+/// Held-out documents that items are compared with.
 const MAX_REFERENCES: usize = 300;
 
-/// Scores every document of `items`, read with the model's codec, against the `data` it learned from.
+/// Scores every document of `items` by how well it conforms to `data`.
+///
+/// `items` must be read with the tokenizer of the model.
+///
+/// # Errors
+/// The model is not one of sequences, or there are too few documents to compare with.
 pub fn score(
     model: &Model,
     data: &SequenceSet,

@@ -19,31 +19,33 @@ use super::BOUNDARY;
 /// A run of tokens that a sample shares with train.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Run {
+    /// Number of tokens; 0 where nothing is shared.
     pub length: usize,
-    /// Where it begins in the sample.
+    /// Index in the sample of its first token.
     pub sample: usize,
-    /// Where it begins in train.
+    /// Index in train of its first token.
     pub train: usize,
 }
 
-/// What one sample has from train.
+/// What one sample shares with train word for word.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Copied {
-    /// The longest run, the first of several; of length 0 where not even a token is shared.
+    /// The longest run, the first of several; of length 0 where no token is shared.
     pub longest: Run,
-    /// The share of the sample's n-grams that train has; NaN where it is too short to have any.
+    /// Share of the n-grams of the sample that train has, from 0 to 1; NaN where it is too short to have any.
     pub ngrams: f64,
 }
 
-/// The longest run of each of `samples` that `train`, documents with boundaries between, has word for word, and the
-/// share of their `n`-grams that it has. In parallel over parts of train.
+/// What each of `samples` shares with `train`: its longest run, and the share of its `n`-grams.
+///
+/// `train` has its documents with boundaries between. In parallel over parts of train.
 pub fn copies(train: &[u32], samples: &[&[u32]], n: usize) -> Vec<Copied> {
     let automaton = Automaton::new(samples);
     let found = automaton.read(train);
     samples.par_iter().map(|sample| automaton.copied(&found, sample, n.max(1))).collect()
 }
 
-/// At every place of each of `samples` the length of the longest run that ends there and that `train` has.
+/// At every place of each of `samples` the length of the longest run ending there that `train` has.
 pub fn lengths(train: &[u32], samples: &[&[u32]]) -> Vec<Vec<usize>> {
     let automaton = Automaton::new(samples);
     let found = automaton.read(train);
@@ -51,7 +53,7 @@ pub fn lengths(train: &[u32], samples: &[&[u32]]) -> Vec<Vec<usize>> {
     samples.par_iter().map(of).collect()
 }
 
-/// The run in train with up to `context` tokens on either side, within its document.
+/// The range of a run in train with up to `context` tokens on either side, within its document.
 pub fn passage(train: &[u32], run: &Run, context: usize) -> Range<usize> {
     let start = run.train.min(train.len());
     let end = (start + run.length).min(train.len());

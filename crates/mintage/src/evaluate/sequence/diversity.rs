@@ -23,21 +23,23 @@ use super::{
     stretches,
 };
 
-/// The longest n-grams of self-BLEU and of the distances.
+/// Tokens of the longest n-grams of self-BLEU and of the distances.
 const MAX_NGRAM: usize = 4;
 /// What counts as shared where no n-gram is.
 const EPSILON: f64 = 0.1;
 
-/// Different n-grams over all n-grams, for n from 1 to 4; NaN where there are none.
+/// distinct-n: different n-grams over all n-grams, for n from 1 to 4; more is more varied.
+///
+/// NaN where there are none.
 pub fn distinct_n(samples: &[&[u32]], n: usize) -> f64 {
     let all = grams(samples, n);
     let different = all.chunk_by(|a, b| a == b).count();
     different as f64 / all.len() as f64
 }
 
-/// Self-BLEU-4 of at most `most` samples, drawn with `seed`: 1 where all are alike. NaN with fewer than two.
+/// Self-BLEU-4 of up to `most` samples drawn with `seed`, from 0 to 1; less is more varied.
 ///
-/// More references find more: compare sets of as many samples.
+/// NaN with fewer than two. More references find more: compare sets of as many samples.
 pub fn self_bleu(samples: &[&[u32]], most: usize, seed: u64) -> f64 {
     let mut order = Rng::new(seed, 0).permutation(samples.len());
     order.truncate(most);
@@ -50,17 +52,18 @@ pub fn self_bleu(samples: &[&[u32]], most: usize, seed: u64) -> f64 {
     scores.iter().sum::<f64>() / scores.len() as f64
 }
 
-/// Distances between the n-grams of two sets.
+/// Jensen–Shannon distances between the n-grams of two sets.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct JsDistances {
-    /// For n from 1 to 4.
+    /// Jensen–Shannon distance of the n-grams for n from 1 to 4: 0 is the same, 1 nothing in common.
     pub by_n: [f64; MAX_NGRAM],
-    /// Tokens of either set that were compared.
+    /// Number of tokens of either set that were compared.
     pub tokens: usize,
 }
 
-/// Jensen–Shannon distances between the n-grams of `a` and `b`, of as many tokens of either as the smaller has and
-/// at most `most`; drawn with `seed`. NaN where a set is empty.
+/// Jensen–Shannon distances between the n-grams of `a` and `b`; NaN where a set is empty.
+///
+/// Of as many tokens of either as the smaller has, and at most `most`, drawn with `seed`.
 pub fn js_distances(a: &[&[u32]], b: &[&[u32]], most: usize, seed: u64) -> JsDistances {
     let tokens = most.min(size(a)).min(size(b));
     let (a, b) = (subsample(a, tokens, seed), subsample(b, tokens, seed));

@@ -32,22 +32,27 @@ use crate::{
 
 /// Resamples of averages and of AUCs.
 const RESAMPLES: usize = 200;
-/// Length of the runs whose share is taken.
+/// Tokens of the runs whose copied share is taken.
 const RUN_TOKENS: usize = 8;
-/// Samples whose likeness to each other is taken, at most.
+/// Samples whose self-BLEU is taken.
 const MAX_BLEU_SAMPLES: usize = 200;
-/// Held-out tokens whose likelihood is taken, at most.
+/// Held-out tokens whose likelihood is taken.
 const MAX_NLL_TOKENS: usize = 400_000;
 /// Segments that go through a model together.
 const NLL_CHUNK: usize = 32;
-/// Tokens of train whose likelihood is held against that, at most, and documents.
+/// Tokens of the train split whose likelihood is compared with that.
 const MAX_MEMBER_TOKENS: usize = 100_000;
+/// Documents of the train split that these tokens come from.
 const MAX_MEMBERS: usize = 200;
-/// Order of the model of counts, and the train tokens that it counts at most.
+/// Order of the n-gram model that likelihoods are compared with.
 const ORDER: usize = 5;
+/// Tokens of the train split that it counts.
 const MAX_COUNTED_TOKENS: u64 = 12_000_000;
 
-/// Draws from `model` and judges the passages against the holdout of `data`.
+/// Samples from `model` and judges the passages against the holdout of `data`, which it learned from.
+///
+/// # Errors
+/// The model is not one of sequences, or too few passages are held out.
 pub fn evaluate(
     model: &Model,
     data: &SequenceSet,

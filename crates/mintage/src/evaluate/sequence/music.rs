@@ -13,24 +13,26 @@ use super::{
 };
 use crate::report::Metric;
 
-/// Deviations that a figure may lie from the held-out tunes.
+/// Deviations from the held-out tunes within which a figure counts as usual.
 const USUAL_DEVIATIONS: f64 = 2.0;
 /// Deviations that are counted at most.
 const MAX_DEVIATIONS: f64 = 10.0;
 
-/// A figure of two sets of tunes.
+/// One figure of two sets of tunes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Spread {
+    /// Name of the figure, such as "pitch_range".
     pub name: &'static str,
-    /// Mean and standard deviation over the held-out tunes.
+    /// Mean over the held-out tunes, in the unit of the figure.
     pub real: f64,
+    /// Standard deviation over the held-out tunes.
     pub deviation: f64,
-    /// Mean over the new ones.
+    /// Mean over the new tunes.
     pub new: f64,
 }
 
 impl Spread {
-    /// How many standard deviations the new mean lies from the real one.
+    /// How many standard deviations the new mean lies from the real one, up to 10; less is better.
     pub fn deviations(&self) -> f64 {
         let apart = (self.new - self.real).abs();
         // Where all held-out tunes agree, so should the new ones; how far they do not says no more then.
@@ -38,7 +40,9 @@ impl Spread {
     }
 }
 
-/// The figures of tunes, side by side; those that no tune of either side has, such as figures of drums, are left out.
+/// The figures of two sets of tunes, side by side.
+///
+/// Figures that no tune of either side has, such as those of drums, are left out.
 pub fn figures(real: &[Figures], new: &[Figures]) -> Vec<Spread> {
     let values = |all: &[Figures], name: &str| -> Vec<f64> {
         let one = |figures: &Figures| {

@@ -24,7 +24,7 @@ use super::BOUNDARY;
 /// Discounts where counts of counts say nothing, as on a few lines of text.
 const USUAL_DISCOUNTS: [f64; 3] = [0.5, 1.0, 1.5];
 
-/// A fitted model.
+/// A fitted n-gram model.
 pub struct KneserNey {
     packing: Packing,
     vocab: usize,
@@ -54,12 +54,12 @@ impl KneserNey {
         Self { packing, vocab: vocab.max(1), levels: levels(packing, seen) }
     }
 
-    /// The longest n-grams.
+    /// Tokens of the longest n-grams.
     pub fn order(&self) -> usize {
         self.packing.order
     }
 
-    /// N-grams of all orders together.
+    /// Number of the n-grams of all orders together.
     pub fn n_grams(&self) -> usize {
         self.levels.iter().map(|level| level.tokens.len()).sum()
     }
@@ -70,7 +70,7 @@ impl KneserNey {
         self.after(packed, token)
     }
 
-    /// Nats of a whole sequence that begins after a boundary.
+    /// Negative log-likelihood in nats of a whole sequence that begins after a boundary.
     pub fn nll(&self, sequence: &[u32]) -> f64 {
         let mut context = self.packing.start();
         let mut nats = 0.0;
@@ -81,14 +81,14 @@ impl KneserNey {
         nats
     }
 
-    /// Nats a token over all `sequences`; NaN where there are none. In parallel.
+    /// Negative log-likelihood in nats a token over all `sequences`; NaN where there are none. In parallel.
     pub fn nll_per_token(&self, sequences: &[&[u32]]) -> f64 {
         let tokens: usize = sequences.iter().map(|s| s.len()).sum();
         let nats: Vec<f64> = sequences.par_iter().map(|s| self.nll(s)).collect();
         nats.iter().sum::<f64>() / tokens as f64
     }
 
-    /// `n` tokens that begin after a boundary; `uniform` gives numbers in [0, 1).
+    /// Draws `n` tokens that begin after a boundary; `uniform` gives numbers in [0, 1).
     pub fn sample(&self, n: usize, uniform: &mut dyn FnMut() -> f32) -> Vec<u32> {
         let mut context = self.packing.start();
         let mut draw = |_| {

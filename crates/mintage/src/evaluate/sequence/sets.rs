@@ -30,34 +30,39 @@ use crate::{
     models::{GenerativeModel, SamplingParams, SequenceSampleParams},
 };
 
-/// Passages on either side, at most, unless asked otherwise, and fewer than this say nothing.
+/// Passages on either side, unless asked otherwise.
 const DEFAULT_N: usize = 200;
+/// Passages below which nothing is judged.
 const MIN_PASSAGES: usize = 8;
 /// Tokens of a passage.
 const PASSAGE_TOKENS: usize = 256;
-/// Passages that one long sample gives behind its beginning.
+/// Passages that one long sample gives after its beginning.
 const PASSAGES_PER_SAMPLE: usize = 8;
 /// Sequences drawn at a time.
 const SAMPLE_CHUNK: usize = 32;
-/// Tokens of train that copies are searched in, and that counts are taken from, at most.
+/// Tokens of the train split that copies are searched in, and that counts are taken from.
 const MAX_TRAIN_TOKENS: usize = 40_000_000;
 
 /// A passage: its tokens, its units, its class.
 #[derive(Clone, Debug)]
 pub struct Passage {
+    /// Tokens of the data, without boundaries.
     pub tokens: Vec<u32>,
     /// Words of a text, tokens of music: what copies are counted in.
     pub units: Vec<u32>,
     /// Words of a text, [`steps`] of music: what passages are compared by, whatever the codec.
     pub looks: Vec<u32>,
+    /// Class of the document; `None` where it has none.
     pub class: Option<u32>,
 }
 
 /// What is compared.
 pub struct Sets<'a> {
+    /// The data that passages are compared with.
     pub data: &'a SequenceSet,
     /// What new passages are compared with: held-out documents, or passages of long works of the train split.
     pub real: Vec<Passage>,
+    /// What the model or another program wrote.
     pub new: Vec<Passage>,
     /// From the train split, others than the real ones.
     pub ceiling: Vec<Passage>,
@@ -71,6 +76,7 @@ pub struct Sets<'a> {
     pub words: Vocabulary,
     /// New passages a second.
     pub per_sec: f64,
+    /// What the generator was trained on.
     pub trained_on: TrainedOn,
 }
 
@@ -102,6 +108,10 @@ impl Reader<'_> {
 type Make<'f> = dyn FnMut(&[Passage], &mut Reader, &mut dyn FnMut(Event)) -> Result<Vec<Passage>, Error> + 'f;
 
 impl<'a> Sets<'a> {
+    /// Draws new passages from `model` and puts the others beside them.
+    ///
+    /// # Errors
+    /// The model is not one of sequences, or too few passages are held out.
     pub fn gather(
         model: &Model,
         data: &'a SequenceSet,
@@ -127,6 +137,9 @@ impl<'a> Sets<'a> {
     }
 
     /// Beside passages that were made already, as windows of any length are cut.
+    ///
+    /// # Errors
+    /// Too few passages are held out.
     pub fn of(
         data: &'a SequenceSet,
         new: Vec<Cut>,
@@ -143,6 +156,9 @@ impl<'a> Sets<'a> {
     }
 
     /// Beside documents that another program wrote, cut as those of the data are.
+    ///
+    /// # Errors
+    /// Too few passages are new or held out.
     pub fn of_set(
         data: &'a SequenceSet,
         new: &SequenceSet,

@@ -8,13 +8,15 @@ use mintage_nn::Rng;
 
 use super::BOUNDARY;
 
-/// Semitones of a step that are told apart, up and down.
+/// Largest step of a melody in semitones, up and down; larger ones count as this.
 const MAX_STEP: i32 = 24;
-/// Ticks to the next note that are told apart.
+/// Largest time to the next note in ticks; longer ones count as this.
 const MAX_TICKS: u32 = 191;
-/// Where the numbers of each view begin.
+/// First number of chords; those of the melody begin at 1.
 const CHORDS: u32 = 20_000;
+/// First number of places in the bar.
 const RHYTHM: u32 = 30_000;
+/// First number of drums.
 const DRUMS: u32 = 40_000;
 
 /// Steps of the highest voice with the time that each takes; pitch classes above the bass, whenever a note begins; places

@@ -21,9 +21,11 @@ const MAX_PASSAGES: usize = 6;
 const CONTEXT_WORDS: usize = 30;
 /// Characters of a passage that are shown.
 const MAX_CHARS: usize = 700;
-/// Tunes, bars and samples a second of what can be heard: a page has to stay small enough to send.
+/// Tunes that can be heard: a page has to stay small enough to send.
 const MAX_TUNES: usize = 3;
+/// Bars of each tune.
 const MAX_BARS: usize = 8;
+/// Sampling rate of the tunes.
 const RATE_HZ: u32 = 16_000;
 /// Bytes of the page that a tune may take.
 const MAX_PLAYER_BYTES: usize = 420_000;

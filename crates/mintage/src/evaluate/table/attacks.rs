@@ -30,16 +30,21 @@ use super::{super::Interval, frame::Frame};
 /// The 97.5th percentile of the normal distribution: intervals are of 95 %.
 const Z: f64 = 1.959_963_984_540_054;
 
-/// What an attack found; all rates are shares of the guesses, with Wilson's interval of 95 %.
+/// What an attack found; all rates are shares of the guesses with Wilson's interval of 95 %.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Attack {
+    /// Name of the attack, such as "linkability"; of inference of one column, that of the column.
     pub name: String,
-    /// Guesses about training rows.
+    /// Number of guesses about training rows; 0 where the attack could not be made.
     pub guesses: usize,
-    /// Success on training rows, on held-out rows, and of random guesses on training rows.
+    /// Success rate on training rows.
     pub main: Interval,
+    /// Success rate on held-out rows: what can be guessed of anybody like them.
     pub control: Interval,
+    /// Success rate of random guesses about training rows.
     pub baseline: Interval,
+    /// What the new rows add to the control, as a share of what could be added; less is better.
+    ///
     /// From 0 (nothing is learned that held-out rows do not give away as well) to 1.
     pub risk: Interval,
 }
@@ -58,9 +63,10 @@ impl Attack {
         }
     }
 
-    /// Whether training rows are guessed more often than held-out ones, beyond chance. The interval of the risk assumes small
-    /// errors, which it divides by what the control leaves over: where the control is nearly always right as well, the
-    /// rates themselves have to lie apart.
+    /// Whether training rows are guessed more often than held-out ones, beyond chance.
+    ///
+    /// The interval of the risk assumes small errors, which it divides by what the control leaves over: where
+    /// the control is nearly always right as well, the rates themselves have to lie apart.
     pub fn gives_away(&self) -> bool {
         self.risk.low > 0.0 && self.main.low > self.control.high
     }

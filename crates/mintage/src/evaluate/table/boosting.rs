@@ -18,31 +18,37 @@ use rayon::prelude::*;
 
 use super::frame::{Frame, Values};
 
+/// Rounds, each of which adds a tree for every output.
 const ROUNDS: usize = 100;
+/// Depth of a tree.
 const MAX_DEPTH: usize = 6;
+/// Learning rate η: the share of each leaf that counts.
 const ETA: f64 = 0.3;
+/// L2 penalty λ of the leaves.
 const LAMBDA: f64 = 1.0;
-/// Least sum of second derivatives in a leaf.
+/// Sum of second derivatives that a leaf must have.
 const MIN_CHILD_WEIGHT: f64 = 1.0;
-/// A split must gain more.
+/// Gain that a split must exceed.
 const MIN_SPLIT_GAIN: f64 = 1e-6;
+/// Bins of a column of numbers.
 const MAX_BINS: usize = 256;
-/// Values of a category that can be told apart, the most frequent ones.
+/// Values of a category that are told apart, the most frequent ones.
 const MAX_LEVELS: usize = 4096;
 /// Rows from which on a histogram is worth several threads.
 const MIN_PARALLEL_ROWS: usize = 2048;
 
-/// What is learned; targets are numbers of classes, or the numbers themselves.
+/// What is predicted; targets are numbers of classes, or the numbers themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Task {
-    /// Classes 0 and 1; predicted is the probability of 1.
+    /// Classes 0 and 1; the prediction is the probability of 1.
     Binary,
-    /// Predicted are the probabilities of all classes, row by row.
+    /// So many classes; the prediction is the probability of each, row by row.
     Classes(usize),
+    /// A number; the loss is the squared error.
     Number,
 }
 
-/// A sum of trees.
+/// A fitted sum of gradient-boosted trees.
 #[derive(Clone, Debug)]
 pub struct Boosted {
     task: Task,
@@ -53,7 +59,7 @@ pub struct Boosted {
 }
 
 impl Boosted {
-    /// Learns `targets`, one for each of `rows` of `frame`.
+    /// Fits trees to `targets`, one for each of `rows` of `frame`.
     pub fn fit(frame: &Frame, rows: &[usize], targets: &[f32], task: Task) -> Self {
         let columns: Vec<Binned> =
             frame.columns.par_iter().map(|column| Binned::of(&column.values, rows)).collect();
@@ -85,7 +91,7 @@ impl Boosted {
         rows.par_iter().map(one).flatten_iter().collect()
     }
 
-    /// How much of the loss the splits of each column took away, as shares of the whole.
+    /// How much of the loss the splits of each column took away, as shares of the whole; more matters more.
     pub fn gains(&self) -> Vec<f64> {
         let total = self.gains.iter().sum::<f64>().max(f64::MIN_POSITIVE);
         self.gains.iter().map(|gain| gain / total).collect()

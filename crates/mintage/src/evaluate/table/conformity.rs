@@ -13,10 +13,15 @@ use super::{
 };
 use crate::{error::Error, events::Event, model::Model, models::Batch};
 
-/// Held-out rows that items are compared with, at most.
+/// Held-out rows that items are compared with.
 const MAX_REFERENCES: usize = 10_000;
 
-/// Scores every row of `items`, read with the model's codec, against the `data` it learned from.
+/// Scores every row of `items` by how well it conforms to `data`.
+///
+/// `items` must be read with the transform of the model.
+///
+/// # Errors
+/// There are too few rows to compare with, or the items lack a column.
 pub fn score(
     model: &Model,
     data: &TableSet,

@@ -6,20 +6,23 @@ use mintage_data::Column;
 
 use super::frame::{Frame, Values};
 
-/// What is known of each column; a mean over no columns is NaN.
+/// Coverage of each column, from 0 to 1, more is better; a mean over no columns is NaN.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Coverage {
-    /// For columns of numbers: the share of new cells between the least and the largest real number. A
-    /// missing cell is within where the real column has missing ones too.
+    /// For columns of numbers: the share of new cells between the least and the largest real number.
+    ///
+    /// A missing cell is within where the real column has missing ones too.
     pub adherence: Vec<Option<f64>>,
-    /// For columns of numbers: the share of the real range that the new numbers span. `None` for a column
-    /// with one number.
+    /// For columns of numbers: the share of the real range that the new numbers span.
+    ///
+    /// `None` for a column with one number.
     pub ranges: Vec<Option<f64>>,
-    /// For columns of categories: the share of the real values that occur among the new.
+    /// For columns of categories: the share of the real values that occur among the new ones.
     pub categories: Vec<Option<f64>>,
 }
 
 impl Coverage {
+    /// Compares frames of one comparison, column by column.
     pub fn of(real: &Frame, new: &Frame) -> Self {
         let mut found = Self::default();
         for (real, new) in real.columns.iter().zip(&new.columns) {
@@ -39,20 +42,23 @@ impl Coverage {
         found
     }
 
+    /// Mean of the adherence of all columns of numbers, from 0 to 1; more is better.
     pub fn mean_adherence(&self) -> f64 {
         mean(&self.adherence)
     }
 
+    /// Mean of the range coverage of all columns of numbers, from 0 to 1; more is better.
     pub fn mean_range(&self) -> f64 {
         mean(&self.ranges)
     }
 
+    /// Mean of the category coverage of all columns of categories, from 0 to 1; more is better.
     pub fn mean_category(&self) -> f64 {
         mean(&self.categories)
     }
 }
 
-/// The share of cells that are there and that no cell above has: 1 for a valid key.
+/// The share of cells of a key that are present and occur for the first time; 1 for a valid key.
 pub fn key_uniqueness(column: &Column) -> f64 {
     let mut seen = HashSet::new();
     let fresh = column.iter().flatten().filter(|cell| seen.insert(*cell)).count();

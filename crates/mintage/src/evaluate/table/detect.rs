@@ -19,14 +19,17 @@ use super::{
     logistic::Logistic,
 };
 
+/// Folds of the cross-validation, as SDMetrics has them.
 const FOLDS: usize = 3;
-/// Judged rows of each fold that columns are shuffled among, at most.
+/// Judged rows of each fold that columns are shuffled among.
 const MAX_SHUFFLED_ROWS: usize = 3000;
 
-/// The classifier.
+/// The classifier that tells new rows from real ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Judge {
+    /// Gradient-boosted trees, which see how columns go together.
     Trees,
+    /// Logistic regression, which sees each column on its own.
     Logistic,
 }
 
@@ -35,21 +38,22 @@ enum Fitted {
     Logistic(Logistic),
 }
 
-/// What a judge found.
+/// What a classifier found.
 #[derive(Clone, Debug)]
 pub struct Detection {
-    /// The C2ST score: 1 is undetectable.
+    /// The C2ST score of SDMetrics, from 0 to 1: 1 is undetectable.
     pub score: f64,
-    /// The mean AUC of the folds; 0.5 is undetectable.
+    /// The mean AUC of the folds, with its bootstrap interval; 0.5 is undetectable, 1 always told apart.
     pub auc: Interval,
-    /// How real each row looks to a classifier that has not seen it, from 0 to 1.
+    /// How real each real row looks to a classifier that has not seen it, from 0 to 1.
     pub real: Vec<f32>,
+    /// How real each new row looks, in the same way.
     pub new: Vec<f32>,
-    /// How far the AUC falls without each column.
+    /// How far the AUC falls without each column; more gives the new rows away more.
     pub columns: Vec<f64>,
 }
 
-/// Asks a judge; intervals are taken from `resamples`.
+/// Cross-validates a classifier of new against real rows; the interval comes from `resamples` resamples.
 pub fn detect(real: &Frame, new: &Frame, judge: Judge, seed: u64, resamples: usize) -> Detection {
     let (n_real, both) = (real.rows(), real.followed_by(new));
     let is_real = |row: usize| row < n_real;

@@ -17,25 +17,39 @@ use mintage_data::{
 /// The columns of a table that can be compared, all of one length.
 #[derive(Clone, Debug, Default)]
 pub struct Frame {
+    /// The columns, in the order of the schema.
     pub columns: Vec<FrameColumn>,
     rows: usize,
 }
 
+/// A column with its name.
 #[derive(Clone, Debug)]
 pub struct FrameColumn {
+    /// Name of the column, as in the table.
     pub name: String,
+    /// The cells, one for each row.
     pub values: Values,
 }
 
 /// The cells of a column.
 #[derive(Clone, Debug)]
 pub enum Values {
+    /// Numbers, or dates as numbers; NaN where missing.
     Numbers(Vec<f64>),
-    Categories { codes: Vec<u32>, dictionary: Arc<Texts> },
+    /// Categories or booleans.
+    Categories {
+        /// Index of each cell in the dictionary; [`MISSING`] where missing.
+        codes: Vec<u32>,
+        /// The values, shared by all frames of one comparison.
+        dictionary: Arc<Texts>,
+    },
 }
 
 impl Frame {
-    /// The frames of tables with the same columns; their codes mean the same.
+    /// Makes the frames of tables with the same columns; their codes mean the same.
+    ///
+    /// # Errors
+    /// A table lacks a column of the schema.
     pub fn together<const N: usize>(tables: [&Table; N], schema: &TableSchema) -> Result<[Self; N], Error> {
         let mut frames = tables.map(|table| Self { columns: Vec::new(), rows: table.rows() });
         for of in &schema.columns {
@@ -59,7 +73,7 @@ impl Frame {
         Ok(frames)
     }
 
-    /// Rows of `width` numbers each, one after the other; columns have their places as names.
+    /// A frame of rows of `width` numbers each, one after the other; columns have their places as names.
     pub fn of_numbers(width: usize, values: &[f32]) -> Self {
         let column = |at: usize| FrameColumn {
             name: at.to_string(),
@@ -72,11 +86,12 @@ impl Frame {
         self.columns.push(FrameColumn { name: name.to_owned(), values });
     }
 
+    /// Number of rows.
     pub fn rows(&self) -> usize {
         self.rows
     }
 
-    /// The place of the column `name`.
+    /// The place of the column `name`, if there is one.
     pub fn position(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| column.name == name)
     }

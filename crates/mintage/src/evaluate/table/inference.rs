@@ -16,19 +16,19 @@ use super::{
 /// How far a guess of a number may be off, as a share of it.
 const TOLERANCE: f64 = 0.05;
 
-/// What was found for each column, and where it is worst.
+/// What the inference attack found for each column.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Inference {
     /// One attack for each column as the secret, named after it.
     pub columns: Vec<Attack>,
-    /// The column at the highest risk.
+    /// The column at the highest risk; `None` where the attack could not be made.
     ///
-    /// It is chosen by every second target and its risk is measured on the others: the highest of many numbers
-    /// is too high by chance, and would be above 0 for rows that are truly new.
+    /// It is chosen by every second target and its risk is measured on the others: the highest of many
+    /// numbers is too high by chance, and would be above 0 for rows that are truly new.
     pub highest: Option<Attack>,
 }
 
-/// Attacks each column of `guesses` training rows, and as many held-out ones, or all where there are fewer.
+/// Guesses each column of up to `guesses` training rows, and of as many held-out ones.
 pub fn inference(train: &Frame, holdout: &Frame, new: &Frame, guesses: usize, seed: u64) -> Inference {
     if new.rows() == 0 || train.rows() == 0 || new.columns.len() < 2 {
         return Inference::default();

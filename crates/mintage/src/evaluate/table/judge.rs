@@ -35,7 +35,7 @@ const RESAMPLES: usize = 200;
 const MAX_GUESSES: usize = 1000;
 /// Rows whose halves are linked and whose cells are guessed.
 const MAX_TARGETS: usize = 2000;
-/// Rows that are said to have been learned from or not, on either side, at most.
+/// Rows on either side of membership inference.
 const MAX_SUSPECTED: usize = 1000;
 /// Classes of a column that is taken for a label without being named.
 const MAX_LABEL_CLASSES: usize = 20;
@@ -70,7 +70,10 @@ pub(super) struct Found {
     pub rules: Vec<(String, usize)>,
 }
 
-/// Draws from `model` and judges the rows against the holdout of `data`.
+/// Samples rows from `model` and judges them against the holdout of `data`, which it learned from.
+///
+/// # Errors
+/// Too few rows are held out, the model is not one of tables, or the table lacks a column.
 pub fn evaluate(
     model: &Model,
     data: &TableSet,
@@ -442,10 +445,12 @@ impl Label {
     }
 }
 
-/// Why a column is predicted.
+/// Why a column is predicted: it was named.
 const WHY_NAMED: &str = "named by --label";
+/// Why a column is predicted: it has few values.
 const WHY_FEW_VALUES: &str =
     "the last column with 2 to 20 different values; `train --label COLUMN` names another";
+/// Why a column is predicted: no other reason.
 const WHY_LAST: &str =
     "the last column, as none has 2 to 20 different values; `train --label COLUMN` names another";
 

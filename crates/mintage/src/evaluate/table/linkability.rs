@@ -14,8 +14,9 @@ use super::{
 
 const NAME: &str = "linkability";
 
-/// Attacks `guesses` training rows, and as many held-out ones, or all where there are fewer. One table of the
-/// attacker has every second column, from the first on, the other has the rest.
+/// Links the halves of up to `guesses` training rows, and of as many held-out ones.
+///
+/// One table of the attacker has every second column, from the first on; the other has the rest.
 pub fn linkability(train: &Frame, holdout: &Frame, new: &Frame, guesses: usize, seed: u64) -> Attack {
     if new.rows() == 0 || new.columns.len() < 2 {
         return Attack::not_made(NAME);

@@ -14,15 +14,16 @@ use super::{
     frame::{Frame, Values},
 };
 
+/// Steps of L-BFGS.
 const MAX_ITERATIONS: usize = 200;
-/// The search ends once no component of the gradient is larger.
+/// Largest component of the gradient at which the search ends.
 const GRADIENT_TOLERANCE: f64 = 1e-5;
 /// Steps that the curvature is estimated from.
 const MEMORY: usize = 10;
 /// Rows whose gradient is summed by one thread at a time.
 const GRADIENT_CHUNK: usize = 4096;
 
-/// A weight for every number and every code.
+/// A fitted logistic regression, with a weight for every number and every code.
 #[derive(Clone, Debug)]
 pub struct Logistic {
     inputs: Vec<Input>,
@@ -38,7 +39,7 @@ enum Input {
 }
 
 impl Logistic {
-    /// Learns the probability of class 1; a target for each of `rows` of `frame`.
+    /// Fits the probability of class 1; a target for each of `rows` of `frame`.
     pub fn fit(frame: &Frame, rows: &[usize], targets: &[f32]) -> Self {
         let mut at = 1;
         let mut input = |values: &Values| match values {

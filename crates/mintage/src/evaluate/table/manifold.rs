@@ -17,17 +17,22 @@ use super::{
     neighbours::{Norm, Points, Scale, Space, nearest, nearest_other},
 };
 
+/// Number of values of α.
 const STEPS: usize = 30;
 
+/// How far new rows lie among real ones and reach them, as scores of which more is better.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Manifold {
+    /// α-precision, up to 1: new rows are spread as typical and rare real rows are. NaN for fewer than 2
+    /// rows.
     pub alpha_precision: f64,
+    /// β-recall, up to 1: about one half for fresh real rows. NaN for fewer than 2 rows.
     pub beta_recall: f64,
-    /// The share of real rows whose nearest new row is no farther than their nearest other real row.
+    /// Share of real rows whose nearest new row is no farther than their nearest other real row, from 0 to 1.
     pub reached: f64,
 }
 
-/// Compares as many new rows as real ones, the first where there are more of either.
+/// α-precision and β-recall of the first rows of both frames, as many of either as the smaller has.
 pub fn manifold(real: &Frame, new: &Frame) -> Manifold {
     let space = Space::of(real, &[new], Scale::Unit);
     let n = real.rows().min(new.rows());

@@ -60,6 +60,7 @@ impl Space {
         Self { scales: numbers(real).enumerate().map(column).collect() }
     }
 
+    /// The rows of a frame of this comparison as points.
     pub fn points(&self, frame: &Frame) -> Points {
         let n = frame.rows();
         let columns: Vec<_> = numbers(frame).zip(self.scales.iter().copied()).collect();
@@ -117,18 +118,23 @@ fn least_and_range(values: &[f64]) -> (f64, f64) {
 
 /// Rows as points, one after the other.
 pub(super) struct Points {
+    /// Number of points.
     pub n: usize,
+    /// Number of numbers of each point.
     pub n_numbers: usize,
+    /// Number of codes of each point.
     pub n_codes: usize,
     numbers: Vec<f32>,
     codes: Vec<u32>,
 }
 
 impl Points {
+    /// The numbers of a point, `[n_numbers]`.
     pub fn numbers(&self, row: usize) -> &[f32] {
         &self.numbers[row * self.n_numbers..][..self.n_numbers]
     }
 
+    /// The codes of a point, `[n_codes]`.
     pub fn codes(&self, row: usize) -> &[u32] {
         &self.codes[row * self.n_codes..][..self.n_codes]
     }
@@ -160,6 +166,7 @@ pub(super) struct Found {
 }
 
 impl Found {
+    /// Nothing found yet, no mark, and no point left out.
     pub const NONE: Self = Self {
         index: usize::MAX,
         distance: f32::INFINITY,

@@ -8,20 +8,23 @@ use mintage_data::{
     table::{listed, schema::ColumnSchema, spelled},
 };
 
-/// What was found.
+/// Which new rows give persons of the training data away.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Persons {
-    /// Columns with values that point at persons, and how many new cells have one of a training row.
+    /// Name of each column with values that point at persons, and how many new cells have one of a training
+    /// row.
     pub columns: Vec<(String, usize)>,
-    /// For each new row 1 where any of its cells has, or else 0. Empty where no column has such values.
+    /// For each new row 1 where any of its cells has such a value, else 0.
+    ///
+    /// Empty where no column has such values.
     pub rows: Vec<f64>,
 }
 
-/// Of each column with values that point at persons those of the training rows, however they are spelled.
+/// The values of the training rows that point at persons, by column, however they are spelled.
 pub struct KnownPersons<'a>(Vec<(&'a str, HashSet<String>)>);
 
 impl<'a> KnownPersons<'a> {
-    /// Those of the train split of `set`, which `spec` names.
+    /// Those of the train split of `set`, which was read as `spec` says.
     pub fn of(set: &'a TableSet, spec: &SourceSpec) -> Self {
         let known = |(schema, column): (&'a ColumnSchema, &Column)| {
             let train = column.select(&set.splits().train);
@@ -32,7 +35,7 @@ impl<'a> KnownPersons<'a> {
         Self(set.schema().columns.iter().zip(&set.table().columns).filter_map(known).collect())
     }
 
-    /// Looks for them in `new`.
+    /// Looks for these values in `new`.
     pub fn within(&self, new: &Table) -> Persons {
         let mut found = Persons::default();
         for (name, known) in &self.0 {

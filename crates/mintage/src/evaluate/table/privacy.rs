@@ -16,25 +16,28 @@ use super::{
 
 /// Held-out rows whose distances to train are taken.
 const MAX_REFERENCES: usize = 10_000;
-/// What so many training rows have in common is a frequent combination, and no copy of one of them.
+/// Equal training rows from which on they are a frequent combination, which is no copy of one of them.
 const MIN_FREQUENT: usize = 3;
 
-/// Findings for each new row, in their order.
+/// How near each new row comes to the training rows, in the order of the new rows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Privacy {
-    /// The nearest training row and how far it is.
+    /// Index of the nearest training row, and the distance to it.
     pub neighbours: Vec<(usize, f32)>,
-    /// How far the nearest held-out row is.
+    /// Distance to the nearest held-out row.
     pub to_holdout: Vec<f32>,
     /// The distance to the nearest training row over that to the second nearest; 1 where both are 0.
     pub ratios: Vec<f64>,
-    /// Every cell is that of a training row, whose like are few.
+    /// Whether every cell is that of a training row; rows that three or more training rows equal do not
+    /// count.
     pub exact: Vec<bool>,
-    /// Probability that the nearest row is a training row, when as many rows are drawn from the larger of
-    /// train and holdout as there are in the smaller one. NaN without either.
+    /// Probability that the nearest row is a training row and not a held-out one; 0.5 is ideal.
+    ///
+    /// As many rows are drawn from the larger of train and holdout as there are in the smaller one. NaN
+    /// without either.
     pub closer: Vec<f64>,
-    /// Distances of held-out rows to the nearest training row, in order of size: what is to be expected
-    /// of rows that are new.
+    /// Distances of held-out rows to the nearest training row, ascending: what to expect of rows that are
+    /// new.
     pub expected: Vec<f32>,
 }
 

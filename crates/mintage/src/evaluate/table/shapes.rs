@@ -26,33 +26,40 @@ const MAX_DENSE_CELLS: usize = 1 << 16;
 /// Stands for a missing number until it gets a bin of its own.
 const MISSING_BIN: u32 = u32::MAX;
 
-/// How alike two tables are by columns and by pairs of columns.
+/// The quality of SDMetrics: how alike two tables are by columns and by pairs of columns.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Quality {
-    /// One score a column; NaN where it cannot be taken.
+    /// Score of each column, from 0 to 1, 1 is the same; NaN where it cannot be taken.
     pub shapes: Vec<f64>,
+    /// Score of each pair of columns.
     pub trends: Vec<Trend>,
 }
 
-/// A pair of columns.
+/// The trend score of a pair of columns.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Trend {
+    /// Places of the two columns in the frame.
     pub columns: (usize, usize),
-    /// NaN where it cannot be taken, such as the correlation with a constant.
+    /// Score from 0 to 1, 1 is the same; NaN where it cannot be taken, such as the correlation with a
+    /// constant.
     pub score: f64,
 }
 
-/// How strongly a pair of columns goes together in the real and in the new table: from −1 to 1 for two numbers, else
-/// from 0 to 1. NaN where it cannot be taken.
+/// How strongly a pair of columns goes together in the real and in the new table.
+///
+/// From −1 to 1 for two numbers, else from 0 to 1. NaN where it cannot be taken.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Association {
+    /// Places of the two columns in the frame.
     pub columns: (usize, usize),
+    /// Association in the real table.
     pub real: f64,
+    /// Association in the new table.
     pub new: f64,
 }
 
 impl Association {
-    /// The associations of all pairs.
+    /// The associations of all pairs of columns.
     pub fn of_all(real: &Frame, new: &Frame) -> Vec<Self> {
         let columns = real.columns.iter().zip(&new.columns);
         let codes: Vec<[Codes; 2]> = columns
@@ -76,7 +83,7 @@ impl Association {
         pairs(real.columns.len()).par_iter().map(one).collect()
     }
 
-    /// How far apart the two are.
+    /// The absolute difference of the two; less is better.
     pub fn difference(&self) -> f64 {
         (self.real - self.new).abs()
     }
@@ -88,6 +95,7 @@ fn pairs(n: usize) -> Vec<(usize, usize)> {
 }
 
 impl Quality {
+    /// Compares frames of one comparison by all columns and all pairs of columns.
     pub fn of(real: &Frame, new: &Frame) -> Self {
         let n = real.columns.len();
         let shapes = (0..n).into_par_iter().map(|c| shape(values(real, c), values(new, c))).collect();

@@ -26,17 +26,19 @@ use super::{
 
 /// Columns of a multivariate predicate.
 const PREDICATE_COLUMNS: usize = 4;
-/// Tries for each guess that is wanted.
+/// Candidates that are drawn for each guess that is wanted.
 const CANDIDATES_PER_GUESS: usize = 20;
 
-/// How many columns a predicate speaks of: one, or four.
+/// How many columns a predicate of the singling-out attack has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SinglingOut {
+    /// One column: a value that occurs once, or the least or the largest number.
     Univariate,
+    /// Four columns of a new row together.
     Multivariate,
 }
 
-/// Attacks with `guesses` predicates, or fewer where the new rows give no more.
+/// Attacks with up to `guesses` predicates, or fewer where the new rows give no more.
 pub fn singling_out(
     train: &Frame,
     holdout: &Frame,

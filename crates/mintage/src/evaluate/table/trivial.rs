@@ -4,7 +4,7 @@
 use mintage_data::Table;
 use mintage_nn::Rng;
 
-/// `n` rows, every column in a random order of its own; as many times over as it takes.
+/// Draws `n` rows, every column in a random order of its own; where `n` is larger, several times over.
 pub fn independent_columns(train: &Table, n: usize, seed: u64) -> Table {
     if train.rows() == 0 {
         return train.clone();

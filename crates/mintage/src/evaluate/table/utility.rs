@@ -14,24 +14,30 @@ use super::{
 /// Classes that are learned, the most frequent ones: each takes a tree a round.
 const MAX_CLASSES: usize = 20;
 
-/// How well a label is predicted.
+/// How well a label of real rows is predicted by a model that learned from other rows.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Utility {
-    /// Of more than two classes the AUC of each against all others, meant. F1 is meant over all classes.
+    /// A category is predicted.
     Category {
+        /// Area under the ROC curve, from 0 to 1, more is better; of more than two classes the mean of each
+        /// against all others.
         auc: Interval,
+        /// Mean F1 of all classes, from 0 to 1; more is better.
         f1: Interval,
     },
+    /// A number is predicted.
     Number {
+        /// R², the share of the variance that is explained: 1 at best, below 0 where the mean would be
+        /// nearer.
         r2: Interval,
     },
 }
 
 /// Learns the column at `label` of `train` from all others and predicts it in `test`.
 ///
-/// Rows without a label are left out of both, and so are test rows of classes other than the 20 most
-/// frequent of `classes`, the rows that say which they are: the same for all that are compared. `None`
-/// where too little is left to learn or to judge: a single class, or no row.
+/// Rows without a label are left out of both, and so are test rows of classes other than the 20 most frequent
+/// of `classes`, a frame that is the same for all that are compared. `None` where too little is left to learn
+/// or to judge: a single class, or no row.
 pub fn utility(
     train: &Frame,
     test: &Frame,

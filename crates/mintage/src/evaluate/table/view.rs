@@ -16,9 +16,11 @@ use crate::{
     },
 };
 
-/// Categories that are drawn, bins of a number, columns that are named as giving the rows away.
+/// Categories of a column that are drawn.
 const MAX_CATEGORIES: usize = 8;
+/// Bins of a histogram of numbers.
 const BINS: usize = 24;
+/// Columns, and pairs of columns, that are named as giving the rows away.
 const MAX_NAMED: usize = 6;
 /// Columns that are drawn; a table of a thousand would be no page.
 const MAX_COLUMNS: usize = 60;

@@ -29,10 +29,10 @@ use pictures::{ItemPictures, all_stills, of_items, pictures, reduced, stills};
 
 /// Clips on either side of a comparison, unless asked otherwise.
 const DEFAULT_N: usize = 500;
-/// Held-out items for the likelihood and for what the encoder loses.
+/// Held-out items whose likelihood and whose loss through the encoder are measured.
 const MAX_ENCODER_ITEMS: usize = 64;
 const RESAMPLES: usize = 500;
-/// Frames of the train split that those of new clips are searched in, at most.
+/// Frames of the train split, and of the holdout, that those of new clips are searched in.
 const MAX_SEARCHED_FRAMES: usize = 20_000;
 /// New clips whose frames are searched.
 const MAX_SEARCHING_CLIPS: usize = 100;
@@ -47,7 +47,10 @@ const MAX_FILM_BYTES: usize = 600_000;
 /// Items scored at a time.
 const SCORE_CHUNK: usize = 256;
 
-/// Draws from `model` and judges it against the holdout of `data`, which must be the data it learned.
+/// Samples from `model` and judges the samples against the holdout of `data`, which it learned from.
+///
+/// # Errors
+/// The holdout is too small, the model cannot be sampled from, or data cannot be read.
 pub fn evaluate(
     model: &Model,
     data: &VideoSet,
@@ -191,7 +194,7 @@ fn through_the_encoder(
     Ok(())
 }
 
-/// Peak signal-to-noise ratio of each clip of `size` bytes, in decibels.
+/// Peak signal-to-noise ratio of each clip of `size` bytes in decibels; more is better.
 pub fn psnr_db(originals: &[u8], back: &[u8], size: usize) -> Vec<f64> {
     let size = size.max(1);
     let one = |(x, y): (&[u8], &[u8])| {
@@ -258,7 +261,12 @@ fn exhibits(
     Ok(exhibits)
 }
 
-/// Scores every item of `items`, read with the model's codec, against the `data` it learned from.
+/// Scores every clip of `items` by how well it conforms to `data`.
+///
+/// `items` must be read with the transform of the model.
+///
+/// # Errors
+/// The data have too few items to compare with, or items cannot be read.
 pub fn score(
     model: &Model,
     data: &VideoSet,

@@ -9,7 +9,7 @@ use crate::report::Metric;
 /// Clips read at a time.
 const READ_CHUNK: usize = 256;
 const RESAMPLES: usize = 500;
-/// The least deviation that distances are measured by, in grey levels.
+/// Deviation in grey levels that distances are measured by at least.
 const MIN_DEVIATION: f64 = 1e-3;
 
 /// The motion of each clip, in grey levels a frame.

@@ -6,10 +6,11 @@ use rayon::prelude::*;
 
 use super::super::evenly_of_splits;
 
-/// Frames and pixels of a side that are judged, at most.
+/// Frames of a clip that are judged.
 const MAX_FRAMES: usize = 16;
+/// Pixels of a side that are judged.
 const MAX_SIDE: usize = 32;
-/// Bytes of the pictures of a split, at most.
+/// Bytes of the pictures of a split.
 const MAX_PICTURE_BYTES: usize = 256 << 20;
 /// Clips read at a time.
 const READ_CHUNK: usize = 256;
@@ -76,6 +77,7 @@ pub fn all_stills(pictures: &Images, frames: usize) -> Vec<u8> {
 
 /// Pictures of the items of a set, split as they are.
 pub struct ItemPictures {
+    /// The pictures: an image with a channel for every frame and colour of each item.
     pub pictures: ImageSet,
     /// A frame of each.
     pub stills: ImageSet,
@@ -86,6 +88,7 @@ pub struct ItemPictures {
 }
 
 impl ItemPictures {
+    /// Pictures of evenly spaced items of each split.
     pub fn of(set: &VideoSet) -> Self {
         let frames = set.codec().frames.min(MAX_FRAMES);
         let most = MAX_PICTURE_BYTES / of_items(set, &[]).shape.pixels().max(1);
