@@ -1,4 +1,4 @@
-//! `cargo xtask fuzz`: builds `crates/mintage/examples/fuzz`, which mutates everything that is read, and keeps what it
+//! `cargo xtask fuzz`: builds `bench/fuzz`, which mutates everything that is read, and keeps what it
 //! counted in `bench/results/fuzz.jsonl`.
 
 use std::process::{Command, Stdio};

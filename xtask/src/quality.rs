@@ -1,4 +1,4 @@
-//! `cargo xtask quality`: runs cases of `crates/mintage/examples/quality` and keeps every figure they print.
+//! `cargo xtask quality`: runs cases of `bench/quality` and keeps every figure they print.
 
 use std::{
     io::{BufRead, BufReader},

@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: our speed beside that of the peers, both measured by turns in one run.
 //!
-//! A case is done by two processes that stay: ours (`crates/mintage/examples/bench`) and the peer's
+//! A case is done by two processes that stay: ours (`bench/speed`) and the peer's
 //! (`bench/peers`). They work alternately, so that whatever else slows the machine slows both; the ratio is
 //! taken pair by pair, and its median is the result.
 

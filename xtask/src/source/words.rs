@@ -59,7 +59,13 @@ const BARE: [&str; 1] = ["crates/mintage/src/models/"];
 /// Every place with a retired word.
 pub fn check(root: &Path) -> Result<Vec<String>> {
     let mut findings = Vec::new();
-    for path in [rust_files(&root.join("crates"))?, rust_files(&root.join("xtask"))?].concat() {
+    for path in [
+        rust_files(&root.join("crates"))?,
+        rust_files(&root.join("xtask"))?,
+        rust_files(&root.join("bench"))?,
+    ]
+    .concat()
+    {
         let shown = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().replace('\\', "/");
         if EXCEPT.contains(&shown.as_str()) {
             continue;

@@ -9,7 +9,7 @@
 #![allow(clippy::disallowed_methods)]
 #![allow(clippy::disallowed_macros)]
 
-#[path = "../../../mintage-cli/src/alloc.rs"]
+#[path = "../../crates/mintage-cli/src/alloc.rs"]
 mod alloc;
 mod images;
 mod loading;

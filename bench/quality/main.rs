@@ -12,7 +12,7 @@
 #![allow(clippy::disallowed_macros)]
 
 // What the command trains with.
-#[path = "../../../mintage-cli/src/alloc.rs"]
+#[path = "../../crates/mintage-cli/src/alloc.rs"]
 mod alloc;
 mod baselines;
 mod clips;

@@ -1,0 +1,33 @@
+//! Judge what any program made beside the real data: rows, images, texts, tunes, sounds or clips.
+//!
+//! `cargo run --example judge -- held-out.csv ctgan.csv train.csv`
+
+use std::{env, error::Error};
+
+use mintage::{
+    Event,
+    data::SourceSpec,
+    evaluate::{Options, Sources},
+};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let [_, real, new, train @ ..] = &env::args().collect::<Vec<_>>()[..] else {
+        return Err("give REAL NEW, and TRAIN where it is known".into());
+    };
+    let sources = Sources {
+        real: SourceSpec { source: real.clone(), ..SourceSpec::default() },
+        new: new.clone(),
+        train: train.first().cloned(),
+    };
+    let mut on = |event: Event| eprintln!("{event:?}");
+    let comparison = sources.open(&mut on)?;
+    let report = comparison.judge(&Options { seed: 1, ..Options::default() }, &mut on)?;
+    for dial in &report.dials {
+        match dial.score {
+            Some(score) => println!("{:<9} {score:.0} of 100", dial.name.name()),
+            None => println!("{:<9} not known", dial.name.name()),
+        }
+    }
+    std::fs::write("report.html", report.to_html()?)?;
+    Ok(())
+}
