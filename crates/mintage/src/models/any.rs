@@ -22,9 +22,12 @@ macro_rules! kinds {
         /// What a model must know of the data before it sees them.
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
         #[serde(tag = "kind", rename_all = "lowercase")]
-        #[allow(missing_docs)]
         pub enum DataInfo {
-            $($(#[$alias])* $kind(<$kind as Kind>::Info)),+
+            $(
+                #[doc = concat!("Data of the kind [`", stringify!($kind), "`].")]
+                $(#[$alias])*
+                $kind(<$kind as Kind>::Info),
+            )+
         }
 
         impl DataInfo {
@@ -52,17 +55,22 @@ macro_rules! kinds {
 
         /// Data on their way into a model.
         #[derive(Clone, Debug, PartialEq)]
-        #[allow(missing_docs)]
         pub enum Batch {
-            $($kind(<$kind as Kind>::Batch)),+
+            $(
+                #[doc = concat!("Items of the kind [`", stringify!($kind), "`].")]
+                $kind(<$kind as Kind>::Batch),
+            )+
         }
 
         /// Resolved configuration of a model, as kept in `config.json`.
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
         #[serde(tag = "kind", rename_all = "lowercase")]
-        #[allow(missing_docs)]
         pub enum AnyConfig {
-            $($(#[$alias])* $kind(<$kind as Kind>::Config)),+
+            $(
+                #[doc = concat!("Options of a model of the kind [`", stringify!($kind), "`].")]
+                $(#[$alias])*
+                $kind(<$kind as Kind>::Config),
+            )+
         }
 
         impl AnyConfig {
@@ -139,9 +147,12 @@ macro_rules! kinds {
         /// A model of any family and kind.
         #[derive(Debug)]
         // There is one of these in a run.
-        #[allow(clippy::large_enum_variant, missing_docs)]
+        #[allow(clippy::large_enum_variant)]
         pub enum AnyModel {
-            $($kind(<$kind as Kind>::Model)),+
+            $(
+                #[doc = concat!("A model of the kind [`", stringify!($kind), "`].")]
+                $kind(<$kind as Kind>::Model),
+            )+
         }
 
         impl AnyModel {

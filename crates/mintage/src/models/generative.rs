@@ -202,17 +202,22 @@ macro_rules! families {
         /// Resolved configuration of a model of any family.
         #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
         #[serde(tag = "family", rename_all = "lowercase")]
-        #[allow(missing_docs)]
         pub enum $config {
-            $($family($module::Config)),+
+            $(
+                #[doc = concat!("Options of [`", stringify!($module), "`].")]
+                $family($module::Config),
+            )+
         }
 
         /// A model of any family.
         #[derive(Debug)]
         // There is one of these in a run.
-        #[allow(clippy::large_enum_variant, missing_docs)]
+        #[allow(clippy::large_enum_variant)]
         pub enum $model {
-            $($family($module::$family)),+
+            $(
+                #[doc = concat!("The model of [`", stringify!($module), "`].")]
+                $family($module::$family),
+            )+
         }
 
         const _: () = {

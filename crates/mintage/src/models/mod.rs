@@ -29,15 +29,22 @@ pub use video::{VideoConfig, VideoInfo, VideoModel, VideoSampleParams};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Family {
+    /// Variational autoencoder (Kingma & Welling, arXiv:1312.6114).
     Vae,
+    /// Generative adversarial network (Goodfellow et al., arXiv:1406.2661).
     Gan,
+    /// Vector-quantized autoencoder with a prior over its codes (van den Oord et al., arXiv:1711.00937).
     Vqvae,
+    /// Flow matching (Lipman et al., arXiv:2210.02747).
     Flow,
+    /// Autoregressive model: one token or field after another.
     Ar,
+    /// Mixture of factorised distributions, learned by EM.
     Mixture,
 }
 
 impl Family {
+    /// Every family, in the order of lists for users.
     pub const ALL: [Self; 6] = [Self::Vae, Self::Gan, Self::Vqvae, Self::Flow, Self::Ar, Self::Mixture];
 
     /// The name in recipes, flags and files.
@@ -77,16 +84,22 @@ impl Family {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Size {
+    /// The narrowest and shallowest networks, with the least work per step.
     Tiny,
+    /// The default.
     #[default]
     Small,
+    /// Up to twice as wide as `Small`, and deeper in most families.
     Base,
+    /// The widest and deepest networks that have presets.
     Large,
 }
 
 impl Size {
+    /// Every size, from the smallest to the largest.
     pub const ALL: [Self; 4] = [Self::Tiny, Self::Small, Self::Base, Self::Large];
 
+    /// The name in recipes, flags and files.
     pub fn name(self) -> &'static str {
         match self {
             Self::Tiny => "tiny",

@@ -28,6 +28,10 @@ const SHARES: [&str; 11] = [
 const PARTS: [&str; 4] = ["dropout", "prior_dropout", "kl_warmup", "forecast"];
 
 /// Refuses sizes that no network can be built with, and numbers that nothing can be trained with.
+///
+/// # Errors
+///
+/// Names the key of the recipe and what is wrong with it.
 pub fn check_ranges(
     config: &impl Serialize,
     ranges: &[(&str, RangeInclusive<u64>)],
@@ -72,7 +76,11 @@ pub fn no_such_model(family: Family, items: &str) -> RecipeError {
     RecipeError::of_key("model.family", &format!("there is no {} of {items}", family.name()), Some(hint))
 }
 
-/// Positions turn pairs of numbers.
+/// Refuses an odd `width` of a transformer: positions turn pairs of numbers.
+///
+/// # Errors
+///
+/// Names the `key` of the recipe.
 pub fn check_even(key: &str, width: usize) -> Result<(), RecipeError> {
     match width.is_multiple_of(2) {
         true => Ok(()),

@@ -29,12 +29,17 @@ use crate::models::SamplingParams;
 /// Size of a [`CodeWriter`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CodeShape {
+    /// Levels of codes that are written for each frame.
     pub levels: usize,
     /// Codes of each level.
     pub size: usize,
+    /// Classes to condition on; 0 for none.
     pub classes: usize,
+    /// Transformer blocks.
     pub layers: usize,
+    /// Attention heads of a block; `width / heads` is even.
     pub heads: usize,
+    /// Width of the transformer, and of the vectors of codes.
     pub width: usize,
     /// Frames that it sees.
     pub context: usize,
@@ -62,10 +67,12 @@ pub struct Coded {
 }
 
 impl Coded {
+    /// Number of sounds.
     pub fn n(&self) -> usize {
         self.lengths.len()
     }
 
+    /// Frames that the codes of each sound fill, those behind its end included.
     pub fn frames(&self) -> usize {
         self.levels.first().map_or(0, Vec::len) / self.n().max(1)
     }
@@ -78,6 +85,7 @@ pub struct Writing<'a> {
     pub labels: &'a [u32],
     /// Weight of classifier-free guidance (Ho & Salimans, arXiv:2207.12598); 1 is the plain conditional model.
     pub guidance: f32,
+    /// How a code is chosen among the probable ones.
     pub choice: SamplingParams,
 }
 
@@ -111,6 +119,7 @@ struct Steps {
 }
 
 impl CodeWriter {
+    /// A fresh transformer on `device`, initialised from `rng`.
     pub fn new(shape: CodeShape, device: &Device, rng: &mut Rng) -> Self {
         let CodeShape { levels, size, classes, layers, heads, width, .. } = shape;
         let hidden = (width * 8 / 3).next_multiple_of(32);

@@ -55,7 +55,9 @@ const TURNS: usize = 40;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
+    /// Dimensions of the latent vector `z`.
     pub latent: usize,
+    /// Width of the rows in both networks, the same at every rate.
     pub width: usize,
     /// Residual blocks a rate.
     pub blocks: usize,
@@ -63,8 +65,12 @@ pub struct Config {
     pub penalty: f64,
     /// The penalties are computed every so many steps, and weighted as many times (Karras et al., arXiv:1912.04958).
     pub penalty_every: usize,
+    /// Sounds per step.
     pub batch: usize,
+    /// Peak learning rate of both networks (AdamW, β₁ = 0).
     pub lr: f64,
+    /// Probability that a label is hidden in training, so that sounds without a class are learned as well (Ho
+    /// & Salimans, arXiv:2207.12598).
     pub label_drop: f64,
 }
 

@@ -31,9 +31,13 @@ const DECAY: f32 = 0.98;
 pub struct FlowShape {
     /// Numbers of a latent frame.
     pub dims: usize,
+    /// Classes to condition on; 0 for none.
     pub classes: usize,
+    /// Transformer blocks.
     pub layers: usize,
+    /// Attention heads of a block; `width / heads` is even.
     pub heads: usize,
+    /// Width of the transformer, and of the embedded time.
     pub width: usize,
 }
 
@@ -90,6 +94,7 @@ pub struct Way {
 }
 
 impl LatentFlowMatching {
+    /// A fresh network on `device`, initialised from `rng`; its velocity is 0 at first.
     pub fn new(shape: FlowShape, device: &Device, rng: &mut Rng) -> Self {
         let FlowShape { dims, classes, layers, heads, width } = shape;
         let hidden = (width * 8 / 3).next_multiple_of(32);
@@ -200,6 +205,7 @@ pub struct Whitening {
 }
 
 impl Whitening {
+    /// Moments of `latent` numbers, of which none has been seen yet.
     pub fn new(latent: usize) -> Self {
         Self { mean: vec![0.0; latent], square: vec![0.0; latent], seen: 0.0 }
     }
@@ -241,11 +247,13 @@ impl Whitening {
         (mean, std)
     }
 
+    /// To mean 0 and variance 1 in each number: `[rows, latent]` → the same.
     pub fn whiten(&self, z: Tensor<2>) -> Tensor<2> {
         let (mean, std) = self.moments(&z.device());
         (z - mean) / std
     }
 
+    /// Undoes [`whiten`](Self::whiten).
     pub fn colour(&self, z: Tensor<2>) -> Tensor<2> {
         let (mean, std) = self.moments(&z.device());
         z * std + mean

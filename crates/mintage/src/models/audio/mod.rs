@@ -29,7 +29,9 @@ pub use spectral::si_sdr_db;
 /// What a model must know of sounds before it hears them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AudioInfo {
+    /// Sample rate: samples per second, of each channel.
     pub rate_hz: u32,
+    /// 1 for mono, 2 for stereo.
     pub channels: usize,
     /// Samples of an item, of each channel.
     pub segment: usize,
@@ -44,11 +46,13 @@ pub struct AudioInfo {
 /// What to draw.
 #[derive(Clone, Copy, Debug)]
 pub struct AudioSampleParams<'a> {
+    /// Number of sounds to draw.
     pub n: usize,
     /// One a sound, or empty for a model without classes.
     pub labels: &'a [u32],
     /// Samples at most, of each channel.
     pub length: usize,
+    /// What the new sounds are made from: samples, channel by channel.
     pub conditioning: Conditioning<&'a [f32]>,
     /// How codes are chosen among the probable ones.
     pub choice: SamplingParams,

@@ -25,6 +25,7 @@ pub struct Stack {
 }
 
 impl Stack {
+    /// From `from` numbers a frame to `to`, through `blocks` blocks of `width` numbers.
     pub fn new(from: usize, to: usize, width: usize, blocks: usize, device: &Device, rng: &mut Rng) -> Self {
         Self {
             input: Linear::new(from, width, 1.0, device, rng),
@@ -82,6 +83,7 @@ pub struct Lengths {
 }
 
 impl Lengths {
+    /// Counts of zero for the classes of the data; a frame is `hop` samples.
     pub fn new(info: &AudioInfo, hop: usize) -> Self {
         let (classes, frames) = (info.classes, info.segment / hop);
         let size = if with_numbers() { (classes + 1) * (frames + 1) } else { 0 };

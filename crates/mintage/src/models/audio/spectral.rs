@@ -24,6 +24,7 @@ const LOUDEST: f64 = 9.210_340_371_976_184;
 pub struct Framing {
     /// Samples from frame to frame; even.
     pub hop: usize,
+    /// Channels of a signal, which lie one after another.
     pub channels: usize,
 }
 
@@ -34,6 +35,7 @@ impl Framing {
         Self { hop: 1 << hop as u32, channels }
     }
 
+    /// Samples under a window: four hops.
     pub fn window(self) -> usize {
         OVERLAP * self.hop
     }

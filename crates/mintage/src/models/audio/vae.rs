@@ -52,13 +52,17 @@ pub struct Config {
     pub latent: usize,
     /// Frames that a latent frame stands for.
     pub group: usize,
+    /// Width of the blocks over frames, in the encoder and in the decoder.
     pub width: usize,
     /// Blocks of the encoder, and of the decoder.
     pub blocks: usize,
+    /// β: weight of the divergence from N(0, I), the mean over the numbers of the latent frames.
     pub beta: f64,
     /// Weight of the distance of magnitudes.
     pub spectral: f64,
+    /// Transformer blocks of the prior.
     pub prior_layers: usize,
+    /// Width of the prior; even.
     pub prior_width: usize,
     /// Share of the budget at which phase 2 begins.
     #[serde(alias = "prior_from")]
@@ -70,9 +74,14 @@ pub struct Config {
     /// Rounds of Griffin and Lim.
     #[serde(alias = "rounds")]
     pub griffin_lim_iters: usize,
+    /// Sounds per step.
     pub batch: usize,
+    /// Peak learning rate of the autoencoder, in phase 1; of AdamW and Muon alike.
     pub lr: f64,
+    /// Peak learning rate of the prior, in phase 2; of AdamW and Muon alike.
     pub prior_lr: f64,
+    /// Probability that a label is hidden in training, so that sounds without a class are learned as well (Ho
+    /// & Salimans, arXiv:2207.12598).
     pub label_drop: f64,
 }
 

@@ -64,20 +64,29 @@ pub struct Config {
     pub fine: usize,
     /// Dimensions of a code vector.
     pub code_dim: usize,
+    /// Width of the blocks over frames, in the encoder and in the decoder.
     pub width: usize,
     /// Blocks of the encoder, and of the decoder.
     pub blocks: usize,
+    /// β: weight of the commitment loss, the mean squared distance of the encoder's vectors from their codes.
     pub commitment: f64,
     /// Weight of the spectral distance beside that of waves.
     pub spectral: f64,
+    /// Transformer blocks of the prior.
     pub prior_layers: usize,
+    /// Width of the prior; even.
     pub prior_width: usize,
     /// Share of the budget at which phase 2 begins.
     #[serde(alias = "prior_from")]
     pub prior_start: f64,
+    /// Sounds per step.
     pub batch: usize,
+    /// Peak learning rate of the codec, in phase 1; of AdamW and Muon alike.
     pub lr: f64,
+    /// Peak learning rate of the prior, in phase 2; of AdamW and Muon alike.
     pub prior_lr: f64,
+    /// Probability that a label is hidden in training, so that sounds without a class are learned as well (Ho
+    /// & Salimans, arXiv:2207.12598).
     pub label_drop: f64,
     /// Dropout of the prior.
     pub dropout: f64,

@@ -1,18 +1,33 @@
 //! What new items are made from, beside classes and conditions: nothing, one item to vary or to continue, or two to
 //! interpolate between.
 
+/// What new items are made from.
+///
 /// `T` is an item as the caller has it: pixels, samples, tokens, a text, a tune.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Conditioning<T> {
     /// New items.
     #[default]
     None,
-    /// Variations of an item: at `strength` 0 the item as the model sees it, at 1 a new one.
-    Vary { item: T, strength: f32 },
+    /// Variations of an item.
+    Vary {
+        /// The item that is varied.
+        item: T,
+        /// From 0, which gives the item as the model sees it, to 1, which gives a new one.
+        strength: f32,
+    },
     /// From one item to another, both ends included.
-    Interpolate { from: T, to: T },
+    Interpolate {
+        /// The item at the beginning.
+        from: T,
+        /// The item at the end.
+        to: T,
+    },
     /// What comes after an item, which is kept as it is.
-    Continue { item: T },
+    Continue {
+        /// The item that the new one begins with.
+        item: T,
+    },
 }
 
 impl<T> Conditioning<T> {

@@ -13,7 +13,9 @@ pub fn sample_timestep(i: usize, rng: &mut Rng) -> f32 {
 /// One step of an integration: from a time to the next one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Step {
+    /// Time at which the step begins.
     pub from: f32,
+    /// Time at which the step ends.
     pub to: f32,
     /// `to − from`, as it was chosen: rounding makes the difference another number.
     pub dt: f32,

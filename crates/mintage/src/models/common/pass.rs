@@ -37,18 +37,22 @@ pub enum Pass<'a> {
 }
 
 impl Pass<'_> {
+    /// A convolution of values; of derivatives the same without its bias.
     pub fn conv(&self, layer: &Conv2d, x: Tensor<4>) -> Tensor<4> {
         if matches!(self, Self::Tangent(_)) { layer.tangent(x) } else { layer.forward(x) }
     }
 
+    /// A linear map of values; of derivatives the same without its bias.
     pub fn linear(&self, layer: &Linear, x: Tensor<2>) -> Tensor<2> {
         if matches!(self, Self::Tangent(_)) { layer.tangent(x) } else { layer.forward(x) }
     }
 
+    /// A depthwise convolution over `time` of values; of derivatives the same without its bias.
     pub fn depthwise(&self, layer: &DepthwiseTime, x: Tensor<2>, time: usize) -> Tensor<2> {
         if matches!(self, Self::Tangent(_)) { layer.tangent(x, time) } else { layer.forward(x, time) }
     }
 
+    /// [`act`] of values, kept where they are recorded; of derivatives the slope at the recorded point.
     pub fn act<const D: usize>(&mut self, x: Tensor<D>) -> Tensor<D> {
         match self {
             Self::Plain => act(x),
@@ -74,6 +78,7 @@ pub struct PlainBlock {
 }
 
 impl PlainBlock {
+    /// A block of `channels` channels that is the identity at first.
     pub fn new(channels: usize, device: &Device, rng: &mut Rng) -> Self {
         Self {
             conv1: Conv2d::new(channels, channels, 3, 1.0, device, rng),
@@ -81,6 +86,7 @@ impl PlainBlock {
         }
     }
 
+    /// `[n, channels, h, w]` → the same.
     pub fn forward(&self, x: Tensor<4>, pass: &mut Pass) -> Tensor<4> {
         let h = pass.act(x.clone());
         let h = pass.conv(&self.conv1, h);

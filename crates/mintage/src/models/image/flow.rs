@@ -49,9 +49,15 @@ pub struct Config {
     pub steps: usize,
     /// Default guidance weight of sampling with labels; 1 is none.
     pub guidance: f64,
+    /// Images per step.
     pub batch: usize,
+    /// Peak learning rate of AdamW.
     pub lr: f64,
+    /// Decoupled weight decay of AdamW, on tensors of rank 2 and more (Loshchilov & Hutter,
+    /// arXiv:1711.05101).
     pub weight_decay: f64,
+    /// Probability that a label is hidden in training, so that images without a class are learned as well (Ho
+    /// & Salimans, arXiv:2207.12598).
     pub label_drop: f64,
 }
 

@@ -43,6 +43,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
+    /// Dimensions of the latent vector `z`.
     pub latent: usize,
     /// Channels at half the image's size; they double with each halving, up to `4 · width`.
     pub width: usize,
@@ -54,8 +55,12 @@ pub struct Config {
     pub penalty_every: usize,
     /// Differentiable augmentation: 0 never, 1 always, in between the share of batches.
     pub augment: f64,
+    /// Images per step.
     pub batch: usize,
+    /// Peak learning rate of both networks (AdamW, β₁ = 0).
     pub lr: f64,
+    /// Probability that a label is hidden in training, so that images without a class are learned as well (Ho
+    /// & Salimans, arXiv:2207.12598).
     pub label_drop: f64,
 }
 

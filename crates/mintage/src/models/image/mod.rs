@@ -26,6 +26,7 @@ use super::{
 /// What a model must know of images before it sees them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ImageInfo {
+    /// Channels (1 for gray, 3 for RGB), height and width of every image.
     pub shape: ImageShape,
     /// Classes to condition on; 0 for none.
     pub classes: usize,
@@ -36,8 +37,11 @@ pub struct ImageInfo {
 /// How to draw samples. Labels: one a sample, or empty for a model without classes.
 #[derive(Clone, Debug)]
 pub struct ImageSampleParams<'a> {
+    /// Number of images to draw.
     pub n: usize,
+    /// The class of each image; the number of classes itself stands for "no class".
     pub labels: &'a [u32],
+    /// What the new images are made from: `pixels_u8` of one image each.
     pub conditioning: &'a Conditioning<Vec<u8>>,
     /// 1 is the model's own distribution; lower is safer and less diverse.
     pub temperature: f32,
@@ -199,6 +203,7 @@ pub(crate) mod test_support {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
+    /// The facts of [`tiny_batch`].
     pub fn tiny_info() -> ImageInfo {
         ImageInfo { shape: ImageShape { channels: 1, height: 12, width: 12 }, classes: 3, train_len: 8 }
     }

@@ -17,6 +17,7 @@ use mintage_nn::{
 /// What both halves are built from.
 #[derive(Clone, Copy, Debug)]
 pub struct Trunk {
+    /// Channels, height and width of the image.
     pub shape: ImageShape,
     /// Channels at half the image's size.
     pub width: usize,
@@ -67,6 +68,7 @@ struct DownStage {
 }
 
 impl Encoder {
+    /// A fresh encoder on `device`, initialised from `rng`.
     pub fn new(trunk: &Trunk, device: &Device, rng: &mut Rng) -> Self {
         let stages = (1..=trunk.halvings)
             .map(|level| {
@@ -87,6 +89,7 @@ impl Encoder {
         }
     }
 
+    /// `x [n, c, h, w]` and the condition `[n, d_cond]` → the smallest map, `[n, channels, h', w']`.
     pub fn forward(&self, x: Tensor<4>, cond: Option<&Tensor<2>>) -> Tensor<4> {
         let mut h = pad_to(x, self.padded.0, self.padded.1);
         for stage in &self.stages {
@@ -140,6 +143,7 @@ impl Decoder {
         }
     }
 
+    /// The smallest map `[n, channels, h', w']` and the condition `[n, d_cond]` → `[n, outputs, h, w]`.
     pub fn forward(&self, z: Tensor<4>, cond: Option<&Tensor<2>>) -> Tensor<4> {
         let mut h = z;
         for stage in &self.stages {

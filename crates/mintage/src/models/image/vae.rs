@@ -1,7 +1,7 @@
 //! Variational autoencoder (Kingma & Welling, arXiv:1312.6114) with a learned prior.
 //!
 //! Encoder `q(z|x) = N(μ(x), σ²(x))`, decoder `p(x|z)`, prior `p(z|y)` a small flow (see
-//! `latent_flow.rs`). Training maximises the importance-weighted bound of Burda et al.
+//! `real_nvp.rs`). Training maximises the importance-weighted bound of Burda et al.
 //! (arXiv:1509.00519) with `k` samples, which for k = 1 is the ELBO:
 //!
 //! `L_k = E log (1/k) Σᵢ p(x|zᵢ) p(zᵢ)^β / q(zᵢ|x)^β`, `zᵢ ~ q(z|x)`.
@@ -52,7 +52,8 @@ use crate::{
 pub enum Arch {
     /// Residual convolutions.
     Conv,
-    /// One hidden layer of `width` units on each side: the network of the published MNIST figures.
+    /// Fully connected layers, `blocks` hidden ones of `width` units on each side; one is the network of the published
+    /// MNIST figures.
     Mlp,
 }
 
@@ -60,8 +61,11 @@ pub enum Arch {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Likelihood {
+    /// A Bernoulli distribution by its logit; gray values count as probabilities.
     Bernoulli,
+    /// A logistic distribution over the 256 levels of a byte, with a mean and a scale for each pixel.
     Logistic,
+    /// A Gaussian with a mean for each pixel and one learned variance for all.
     Gaussian,
 }
 
@@ -69,6 +73,7 @@ pub enum Likelihood {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Binarize {
+    /// Not at all: gray values stay.
     No,
     /// `x > 0.5`.
     Threshold,
@@ -80,7 +85,9 @@ pub enum Binarize {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Prior {
+    /// The standard normal distribution, `N(0, I)`.
     Normal,
+    /// A normalising flow of affine couplings, given the label (`real_nvp.rs`).
     Flow,
 }
 
@@ -88,10 +95,15 @@ pub enum Prior {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
+    /// Convolutions or fully connected layers.
     pub arch: Arch,
+    /// `p(x|z)`, which is what the reconstruction is measured by.
     pub likelihood: Likelihood,
+    /// Whether pixels are made black or white before they are learned.
     pub binarize: Binarize,
+    /// `p(z|y)`, which new images are drawn from.
     pub prior: Prior,
+    /// Dimensions of the latent vector `z`, rounded up to an even number.
     pub latent: usize,
     /// Channels of the convolutions at half size, or units of the MLP.
     pub width: usize,
@@ -99,11 +111,16 @@ pub struct Config {
     pub blocks: usize,
     /// Importance samples `k` in training.
     pub importance: usize,
+    /// β: weight of the divergence `log q(z|x) − log p(z)`; 1 gives the ELBO.
     pub beta: f64,
     /// Share of the budget over which β rises from 0.
     pub warmup: f64,
+    /// Images per step.
     pub batch: usize,
+    /// Peak learning rate of AdamW.
     pub lr: f64,
+    /// Decoupled weight decay of AdamW, on tensors of rank 2 and more (Loshchilov & Hutter,
+    /// arXiv:1711.05101).
     pub weight_decay: f64,
     /// Probability that a label is hidden in training, so that one can also sample without a label.
     pub label_drop: f64,

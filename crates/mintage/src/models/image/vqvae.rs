@@ -54,8 +54,11 @@ pub enum QuantizerKind {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
+    /// How vectors become codes.
     pub quantizer: QuantizerKind,
+    /// How the gradient passes the rounding to a code; FSQ always goes straight through.
     pub gradient: GradientEstimator,
+    /// Codes in the codebook; FSQ has about as many, as its levels allow.
     pub codes: usize,
     /// Dimensions of a code vector (EMA); small ones use the codebook better (Yu et al., arXiv:2110.04627).
     pub code_dim: usize,
@@ -63,16 +66,25 @@ pub struct Config {
     pub grid: usize,
     /// Channels of the convolutions at half size.
     pub width: usize,
+    /// Residual blocks per size, in the encoder and in the decoder.
     pub blocks: usize,
+    /// β: weight of the commitment loss, the mean squared distance of the encoder's vectors from their codes.
     pub commitment: f64,
+    /// Transformer blocks of the prior.
     pub prior_layers: usize,
+    /// Width of the prior, rounded down to a multiple of its heads, of which there is one for every 48.
     pub prior_width: usize,
     /// Share of the budget at which phase 2 begins.
     #[serde(alias = "prior_from")]
     pub prior_start: f64,
+    /// Images per step.
     pub batch: usize,
+    /// Peak learning rate of the autoencoder, in phase 1.
     pub lr: f64,
+    /// Peak learning rate of the prior, in phase 2.
     pub prior_lr: f64,
+    /// Probability that a label is hidden in training, so that images without a class are learned as well (Ho
+    /// & Salimans, arXiv:2207.12598).
     pub label_drop: f64,
     /// Default guidance weight of sampling with labels.
     pub guidance: f64,

@@ -29,8 +29,11 @@ use mintage_data::sequence::Chunking;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
+    /// Transformer blocks.
     pub layers: usize,
+    /// Attention heads of a block; `width` is a multiple of twice their number.
     pub heads: usize,
+    /// Width of the transformer, and of the vectors of tokens.
     pub width: usize,
     /// Width inside the gated perceptrons.
     pub hidden: usize,
@@ -43,6 +46,8 @@ pub struct Config {
     pub batch: usize,
     /// AdamW alone, without Muon, bears about a fifth of what is set by the presets.
     pub lr: f64,
+    /// Decoupled weight decay of AdamW and Muon, on tensors of rank 2 and more (Loshchilov & Hutter,
+    /// arXiv:1711.05101).
     pub weight_decay: f64,
     /// Share of every branch's values that are dropped in training.
     pub dropout: f64,

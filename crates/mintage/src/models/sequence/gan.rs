@@ -50,7 +50,9 @@ use mintage_data::sequence::Chunking;
 pub struct Config {
     /// Blocks of the generator, and of the critic.
     pub layers: usize,
+    /// Attention heads of a block; `width` is a multiple of twice their number.
     pub heads: usize,
+    /// Width of the generator, and of the critic.
     pub width: usize,
     /// Width inside the gated perceptrons.
     pub hidden: usize,
@@ -58,13 +60,17 @@ pub struct Config {
     pub context: usize,
     /// Windows a step.
     pub batch: usize,
+    /// Peak learning rate of the generator in phase 1; of AdamW and Muon alike.
     pub lr: f64,
+    /// Decoupled weight decay of AdamW and Muon, in the generator, on tensors of rank 2 and more (Loshchilov
+    /// & Hutter, arXiv:1711.05101).
     pub weight_decay: f64,
     /// Share of every branch's values that are dropped while the language is learned.
     pub dropout: f64,
     /// Share of the budget at which the critic comes in.
     #[serde(alias = "critic_from")]
     pub critic_start: f64,
+    /// Peak learning rate of the critic, in phase 2.
     pub critic_lr: f64,
     /// Rate of the generator beside the critic.
     pub policy_lr: f64,

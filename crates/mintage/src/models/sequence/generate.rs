@@ -104,9 +104,11 @@ pub type Limit<'a> = dyn FnMut(usize, &[u32], &mut [f32]) + 'a;
 /// What to draw.
 #[derive(Clone, Copy, Debug)]
 pub struct SequenceSampleParams<'a> {
+    /// Number of sequences to draw.
     pub n: usize,
     /// What every sequence begins with; [`BOUNDARY`] alone for a new document.
     pub prompt: &'a [u32],
+    /// The class of all sequences, an index into the classes of the data; `None` for no class in particular.
     pub class: Option<u32>,
     /// Weight of classifier-free guidance towards the class (Ho & Salimans, arXiv:2207.12598); 1 is the plain conditional
     /// model.
@@ -119,6 +121,7 @@ pub struct SequenceSampleParams<'a> {
     pub length: usize,
     /// Whether a sequence goes on behind the end of a document, with another one.
     pub endless: bool,
+    /// How the next token is chosen among the probable ones.
     pub choice: SamplingParams,
 }
 
@@ -164,8 +167,11 @@ pub type Drawing<'a> = (&'a SequenceSampleParams<'a>, &'a mut Limit<'a>, &'a mut
 /// The network that writes, and how many tokens it has learned to see.
 #[derive(Clone, Copy)]
 pub struct Writer<'a> {
+    /// The causal transformer.
     pub net: &'a Decoder,
+    /// Vocabulary, classes and periods of what it writes.
     pub info: &'a SequenceInfo,
+    /// Tokens that it has learned to see at once.
     pub context: usize,
 }
 

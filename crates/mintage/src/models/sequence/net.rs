@@ -27,16 +27,22 @@ pub fn shape(info: &SequenceInfo, layers: usize, [heads, width, hidden]: [usize;
 
 /// What goes in and what is to come out.
 pub struct Shifted {
+    /// Number of rows.
     pub n: usize,
+    /// What goes in: each row but for its last token, `[n · time]`.
     pub tokens: Vec<u32>,
+    /// The class of each position or `NO_TOKEN`, `[n · time]`; nothing where there are no classes.
     pub classes: Vec<u32>,
+    /// The place of each position in each period, `[n · time · periods]`.
     pub period_positions: Vec<u32>,
+    /// What is to come out: each row but for its first token, `[n · time]`; `NO_TOKEN` behind its end.
     pub targets: Arc<Vec<u32>>,
     /// 1 where there is a target, 0 elsewhere.
     pub weights: Arc<Vec<f32>>,
 }
 
 impl Shifted {
+    /// Inputs and targets of a batch of rows of `time + 1` tokens.
     pub fn of(batch: &SequenceBatch) -> Self {
         let row = batch.time() + 1;
         // How many numbers each place has.
@@ -70,6 +76,7 @@ impl Shifted {
         shifted
     }
 
+    /// The inputs, as a network takes them.
     pub fn positions(&self) -> Positions<'_> {
         Positions {
             n: self.n,

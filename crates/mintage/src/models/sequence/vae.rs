@@ -64,8 +64,11 @@ pub struct Config {
     pub latent: usize,
     /// Blocks of the decoder.
     pub layers: usize,
+    /// Transformer blocks of the encoder, whose positions all see each other.
     pub encoder_layers: usize,
+    /// Attention heads of a block; `width` is a multiple of twice their number.
     pub heads: usize,
+    /// Width of the encoder, and of the decoder.
     pub width: usize,
     /// Width inside the gated perceptrons.
     pub hidden: usize,
@@ -78,7 +81,10 @@ pub struct Config {
     /// Share of the budget in which β is 0, and in which it then rises to 1.
     #[serde(alias = "head_start")]
     pub kl_warmup: f64,
+    /// Peak learning rate, of AdamW and Muon alike.
     pub lr: f64,
+    /// Decoupled weight decay of AdamW and Muon, on tensors of rank 2 and more (Loshchilov & Hutter,
+    /// arXiv:1711.05101).
     pub weight_decay: f64,
     /// Share of every branch's values that are dropped in training, in the decoder.
     pub dropout: f64,

@@ -60,9 +60,13 @@ pub struct Config {
     pub n_codes: usize,
     /// Blocks of the decoder.
     pub layers: usize,
+    /// Transformer blocks of the encoder, whose positions all see each other.
     pub encoder_layers: usize,
+    /// Transformer blocks of the prior over codes.
     pub prior_layers: usize,
+    /// Attention heads of a block; `width` is a multiple of twice their number.
     pub heads: usize,
+    /// Width of the encoder, the decoder and the prior.
     pub width: usize,
     /// Width inside the gated perceptrons.
     pub hidden: usize,
@@ -75,7 +79,10 @@ pub struct Config {
     /// Share of the budget at which the prior is begun.
     #[serde(alias = "prior_from")]
     pub prior_start: f64,
+    /// Peak learning rate of both phases, of AdamW and Muon alike.
     pub lr: f64,
+    /// Decoupled weight decay of AdamW and Muon, on tensors of rank 2 and more (Loshchilov & Hutter,
+    /// arXiv:1711.05101).
     pub weight_decay: f64,
     /// Share of every branch's values that are dropped in training, in decoder and prior.
     pub dropout: f64,

@@ -41,6 +41,7 @@ const ASKED_IN_ORDER: usize = 256;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
+    /// Width of the residual blocks, and of the vector of each token.
     pub width: usize,
     /// Residual blocks.
     pub blocks: usize,
@@ -48,8 +49,12 @@ pub struct Config {
     pub in_order: f64,
     /// Passes over the rows after which training ends, even where there is time left.
     pub epochs: usize,
+    /// Rows per step.
     pub batch: usize,
+    /// Peak learning rate of AdamW.
     pub lr: f64,
+    /// Decoupled weight decay of AdamW, on tensors of rank 2 and more (Loshchilov & Hutter,
+    /// arXiv:1711.05101).
     pub weight_decay: f64,
     /// Share of the values inside a block that are dropped in training.
     pub dropout: f64,

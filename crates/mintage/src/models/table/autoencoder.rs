@@ -42,6 +42,7 @@ pub struct Shape {
     pub blocks: usize,
     /// Weight of the divergence from N(0, I).
     pub beta: f64,
+    /// Peak learning rate of AdamW.
     pub lr: f64,
 }
 
@@ -69,6 +70,8 @@ struct Terms {
 }
 
 impl Latents {
+    /// A fresh autoencoder on `device`, initialised from `rng`; its latent vectors are taken to be standard
+    /// normal.
     pub fn new(shape: Shape, info: &TableInfo, device: &Device, rng: &mut Rng) -> Self {
         let net = Autoencoder::new(shape, info, &device.clone().autodiff(), rng);
         Self {
@@ -85,6 +88,10 @@ impl Latents {
     }
 
     /// One step at `progress` ∈ [0, 1] of the budget of the autoencoder.
+    ///
+    /// # Errors
+    ///
+    /// Where the loss or its gradient is not finite: nothing has changed then.
     pub fn step(&mut self, batch: &TableBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
         let (terms, z) = self.terms(self.train.net(), batch, rng);
         let kl = f64::from(terms.kl.clone().into_scalar::<f32>());

@@ -66,6 +66,7 @@ const NEVER: f32 = -1e4;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
+    /// Width of the residual blocks, and of the vector of each token.
     pub width: usize,
     /// Residual blocks.
     pub blocks: usize,
@@ -78,8 +79,12 @@ pub struct Config {
     pub spread: f64,
     /// Passes over the rows after which training ends, even where there is time left.
     pub epochs: usize,
+    /// Rows per step.
     pub batch: usize,
+    /// Peak learning rate of AdamW.
     pub lr: f64,
+    /// Decoupled weight decay of AdamW, on tensors of rank 2 and more (Loshchilov & Hutter,
+    /// arXiv:1711.05101).
     pub weight_decay: f64,
     /// Share of the values inside a block that are dropped in training.
     pub dropout: f64,

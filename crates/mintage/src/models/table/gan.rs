@@ -67,6 +67,7 @@ pub struct Config {
     pub coder_blocks: usize,
     /// Weight of the autoencoder's divergence from N(0, I).
     pub beta: f64,
+    /// Peak learning rate of the autoencoder, in phase 1.
     pub coder_lr: f64,
     /// Share of the budget at which the adversaries begin.
     #[serde(alias = "play_from")]
@@ -86,7 +87,9 @@ pub struct Config {
     /// Share of the training rows with a condition.
     #[serde(alias = "given")]
     pub p_given: f64,
+    /// Rows per step; in phase 2 whole packs of them.
     pub batch: usize,
+    /// Peak learning rate of generator and discriminator, in phase 2 (AdamW, β₁ = 0).
     pub lr: f64,
 }
 

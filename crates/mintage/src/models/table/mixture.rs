@@ -35,11 +35,13 @@ use mintage_nn::Part;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
+    /// Number of components, which are the values of `z`.
     pub components: usize,
     /// Rows of the whole data that each component's field is smoothed with, for each token of the field.
     pub prior: f64,
     /// Passes over the rows after which training ends, even where there is time left.
     pub epochs: usize,
+    /// Rows of one E-step, after each of which there is an M-step.
     pub batch: usize,
 }
 

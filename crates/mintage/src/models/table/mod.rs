@@ -29,6 +29,7 @@ pub const HIDDEN: u16 = u16::MAX;
 /// How to draw rows.
 #[derive(Clone, Debug)]
 pub struct TableSampleParams<'a> {
+    /// Number of rows to draw.
     pub n: usize,
     /// `n` × fields tokens, [`HIDDEN`] where the model shall choose; or nothing, when it shall choose all.
     pub given: &'a [u16],

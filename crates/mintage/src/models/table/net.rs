@@ -33,6 +33,7 @@ pub struct Block {
 }
 
 impl Block {
+    /// A block of `width` numbers that is the identity at first.
     pub fn new(width: usize, device: &Device, rng: &mut Rng) -> Self {
         Self {
             norm: LayerNorm::new(width, device),
@@ -41,10 +42,12 @@ impl Block {
         }
     }
 
+    /// `[n, width]` → the same.
     pub fn forward(&self, h: Tensor<2>) -> Tensor<2> {
         kernels::add(h.clone(), self.down.forward(self.inside(h)))
     }
 
+    /// The same in training, with a `share` of the values inside dropped (Srivastava et al., 2014).
     pub fn forward_train(&self, h: Tensor<2>, share: f64, rng: &mut Rng) -> Tensor<2> {
         if share <= 0.0 {
             return self.forward(h);
@@ -66,6 +69,7 @@ impl Block {
 }
 
 impl Trunk {
+    /// A vector of `width` numbers for each token of the table, and `blocks` residual blocks over their sum.
     pub fn new(info: &TableInfo, width: usize, blocks: usize, device: &Device, rng: &mut Rng) -> Self {
         let total = info.starts()[info.width()];
         let embed = Embedding { weight: smooth_embedding(info, total, width, device, rng) };
@@ -117,6 +121,7 @@ pub struct Decoder {
 }
 
 impl Decoder {
+    /// From `d` dimensions, through `blocks` residual blocks of `width` numbers.
     pub fn new(
         info: &TableInfo,
         d: usize,
@@ -132,6 +137,7 @@ impl Decoder {
         }
     }
 
+    /// `z [n, d]` → logits of the tokens of all fields, `[n, tokens]`.
     pub fn forward(&self, z: Tensor<2>) -> Tensor<2> {
         let h = self.blocks.iter().fold(self.input.forward(z), |h, block| block.forward(h));
         self.head.forward(self.norm.forward(h))

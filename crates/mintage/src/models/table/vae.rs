@@ -55,15 +55,20 @@ pub struct Config {
     pub blocks: usize,
     /// Weight of the divergence from N(0, I).
     pub beta: f64,
+    /// Width of the prior, the network that gives the velocity of latent vectors.
     pub prior_width: usize,
+    /// Residual blocks of the prior.
     pub prior_blocks: usize,
     /// Share of the budget at which the prior is begun.
     #[serde(alias = "prior_from")]
     pub prior_start: f64,
     /// Steps of the midpoint rule in sampling; each evaluates the prior twice.
     pub steps: usize,
+    /// Rows per step.
     pub batch: usize,
+    /// Peak learning rate of the autoencoder, in phase 1.
     pub lr: f64,
+    /// Peak learning rate of the prior, in phase 2.
     pub prior_lr: f64,
 }
 

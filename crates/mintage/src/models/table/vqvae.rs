@@ -52,21 +52,26 @@ pub struct Config {
     pub codes: usize,
     /// Dimensions of a code vector.
     pub code_dim: usize,
-    /// Width of encoder and decoder.
+    /// Width of the encoder; the decoder is twice as wide.
     pub width: usize,
     /// Residual blocks of each.
     pub blocks: usize,
     /// Weight of the distance of the encoder's output from its codes.
     pub commitment: f64,
+    /// Width of the prior, the any-order network over fields and codes.
     pub prior_width: usize,
+    /// Residual blocks of the prior.
     pub prior_blocks: usize,
     /// Share of the prior's values inside a block that are dropped in training.
     pub prior_dropout: f64,
     /// Share of the budget at which the prior is begun.
     #[serde(alias = "prior_from")]
     pub prior_start: f64,
+    /// Rows per step.
     pub batch: usize,
+    /// Peak learning rate of the autoencoder, in phase 1.
     pub lr: f64,
+    /// Peak learning rate of the prior, in phase 2.
     pub prior_lr: f64,
 }
 

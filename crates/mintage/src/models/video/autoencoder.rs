@@ -76,6 +76,10 @@ impl Autoencoder {
     }
 
     /// One step. Metrics: mean squared error in [0, 1], nats a dimension of the latents.
+    ///
+    /// # Errors
+    ///
+    /// Where the loss or its gradient is not finite: nothing has changed then.
     pub fn step(
         &mut self,
         batch: &VideoBatch,

@@ -40,9 +40,13 @@ pub struct CodeShape {
     pub grid: (usize, usize),
     /// Frames that it sees.
     pub frames: usize,
+    /// Classes to condition on; 0 for none.
     pub classes: usize,
+    /// Transformer blocks.
     pub layers: usize,
+    /// Attention heads of a block; `width / heads` is even.
     pub heads: usize,
+    /// Width of the transformer, and of the vectors of codes.
     pub width: usize,
 }
 
@@ -71,6 +75,7 @@ struct Inputs {
 }
 
 impl CodeWriter {
+    /// A fresh transformer on `device`, initialised from `rng`.
     pub fn new(shape: CodeShape, device: &Device, rng: &mut Rng) -> Self {
         let CodeShape { size, frames, classes, layers, heads, width, .. } = shape;
         let hidden = (width * 8 / 3).next_multiple_of(32);

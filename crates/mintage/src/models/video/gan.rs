@@ -58,7 +58,9 @@ pub struct Config {
     pub coder_width: usize,
     /// Residual blocks a size of the autoencoder.
     pub coder_blocks: usize,
+    /// β: weight of the autoencoder's divergence from N(0, I), nats per dimension of the latents.
     pub beta: f64,
+    /// Peak learning rate of the autoencoder, in phase 1; of AdamW and Muon alike.
     pub coder_lr: f64,
     /// Share of the budget at which the adversaries begin.
     #[serde(alias = "play_from")]
@@ -77,8 +79,12 @@ pub struct Config {
     pub penalty: f64,
     /// The penalties are computed every so many steps, and weighted as many times (Karras et al., arXiv:1912.04958).
     pub penalty_every: usize,
+    /// Clips per step.
     pub batch: usize,
+    /// Peak learning rate of generator and critics, in phase 2 (AdamW, β₁ = 0).
     pub lr: f64,
+    /// Probability that a label is hidden in training, so that clips without a class are learned as well (Ho
+    /// & Salimans, arXiv:2207.12598).
     pub label_drop: f64,
 }
 

@@ -38,9 +38,13 @@ pub struct FlowShape {
     pub cells: usize,
     /// Frames that it sees.
     pub frames: usize,
+    /// Classes to condition on; 0 for none.
     pub classes: usize,
+    /// Blocks of attention within a frame, attention over time, and a gated perceptron.
     pub layers: usize,
+    /// Attention heads of a block; `width / heads` is even.
     pub heads: usize,
+    /// Width of the transformer, and of the embedded time.
     pub width: usize,
     /// How much more of the way is spent near noise than near the data; 1 is an even pace.
     pub shift: f64,
@@ -64,6 +68,7 @@ impl FlowShape {
 pub struct Wanted<'a> {
     /// One a clip; `classes` itself stands for "none".
     pub classes: &'a [u32],
+    /// Frames of each clip, known ones included.
     pub frames: usize,
     /// Latents of the first frames, the same for all.
     pub known: &'a [f32],
@@ -71,7 +76,10 @@ pub struct Wanted<'a> {
     pub like: Option<(&'a [f32], f32)>,
     /// Steps of Heun's rule; each evaluates the network twice, the last once.
     pub steps: usize,
+    /// Weight of classifier-free guidance (Ho & Salimans, arXiv:2207.12598); 1 is the plain conditional
+    /// model.
     pub guidance: f64,
+    /// What the noise is multiplied by.
     pub temperature: f32,
 }
 
@@ -111,6 +119,7 @@ struct Attention {
 }
 
 impl LatentFlowMatching {
+    /// A fresh network on `device`, initialised from `rng`; its velocity is 0 at first.
     pub fn new(shape: FlowShape, device: &Device, rng: &mut Rng) -> Self {
         let FlowShape { d, cells, frames, classes, layers, width, .. } = shape;
         Self {

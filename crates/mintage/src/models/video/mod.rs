@@ -44,11 +44,13 @@ pub struct VideoInfo {
 /// What to draw.
 #[derive(Clone, Copy, Debug)]
 pub struct VideoSampleParams<'a> {
+    /// Number of clips to draw.
     pub n: usize,
     /// One a clip, or empty for a model without classes; `classes` itself stands for "none".
     pub labels: &'a [u32],
     /// Frames of each new clip, what it begins with included.
     pub frames: usize,
+    /// What the new clips are made from: bytes `[channels, frames, height, width]`.
     pub conditioning: Conditioning<&'a [u8]>,
     /// How codes are chosen among the probable ones; of families without codes the temperature counts alone.
     pub choice: SamplingParams,

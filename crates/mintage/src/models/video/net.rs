@@ -24,6 +24,7 @@ const FRAMES_AT_ONCE: usize = 512;
 /// What both halves are built from.
 #[derive(Clone, Copy, Debug)]
 pub struct Trunk {
+    /// Channels, height and width of a frame.
     pub shape: ImageShape,
     /// Channels at the size that the ends work at; twice as many below.
     pub width: usize,
@@ -130,6 +131,7 @@ struct Stage {
 }
 
 impl VideoEncoder {
+    /// A fresh encoder to vectors of `d` dimensions on `device`, initialised from `rng`.
     pub fn new(trunk: Trunk, d: usize, device: &Device, rng: &mut Rng) -> Self {
         let stages = (0..=trunk.halvings)
             .map(|level| {
@@ -153,6 +155,7 @@ impl VideoEncoder {
         }
     }
 
+    /// `x` with `frames` frames a clip → the vectors of all frames.
     pub fn forward(&self, x: Tensor<4>, frames: usize) -> Tensor<2> {
         let mut h = self.stem.forward(self.trunk.folded(x));
         for stage in &self.stages {
@@ -179,6 +182,8 @@ pub struct VideoDecoder {
 }
 
 impl VideoDecoder {
+    /// A fresh decoder of vectors of `d` dimensions to `outputs` channels on `device`, initialised from
+    /// `rng`.
     pub fn new(trunk: Trunk, d: usize, outputs: usize, device: &Device, rng: &mut Rng) -> Self {
         let stages = (0..=trunk.halvings)
             .rev()
@@ -203,6 +208,7 @@ impl VideoDecoder {
         }
     }
 
+    /// Vectors with `frames` frames a clip → the frames of all clips.
     pub fn forward(&self, vectors: Tensor<2>, frames: usize) -> Tensor<4> {
         let (height, width) = self.trunk.grid();
         let rows = over_time(self.input.forward(vectors), &self.time, frames, height * width);

@@ -47,8 +47,11 @@ pub struct Config {
     pub blocks: usize,
     /// Blocks over time, in the encoder and in the decoder.
     pub time_blocks: usize,
+    /// β: weight of the divergence from N(0, I), nats per dimension of the latents.
     pub beta: f64,
+    /// Transformer blocks of the prior.
     pub prior_layers: usize,
+    /// Width of the prior; even.
     pub prior_width: usize,
     /// How much more of the way from noise is spent near it; what comes next is learned there, what it looks like later.
     pub shift: f64,
@@ -63,14 +66,22 @@ pub struct Config {
     /// Of what comes next, how much is drawn anew by the flow: 0 gives the mean of all that may come, 1 begins with noise.
     #[serde(alias = "redrawn")]
     pub resample: f64,
+    /// Residual blocks of the forecaster.
     pub forecast_layers: usize,
+    /// Channels of the forecaster.
     pub forecast_width: usize,
+    /// Peak learning rate of the forecaster, in stage 3; of AdamW and Muon alike.
     pub forecast_lr: f64,
     /// Steps of Heun's rule in sampling; each evaluates the prior twice, the last once.
     pub steps: usize,
+    /// Clips per step.
     pub batch: usize,
+    /// Peak learning rate of the autoencoder, in stage 1; of AdamW and Muon alike.
     pub lr: f64,
+    /// Peak learning rate of the prior, in stage 2; of AdamW and Muon alike.
     pub prior_lr: f64,
+    /// Probability that a label is hidden in training, so that clips without a class are learned as well (Ho
+    /// & Salimans, arXiv:2207.12598).
     pub label_drop: f64,
     /// Default guidance weight of sampling with labels; 1 is none.
     pub guidance: f64,

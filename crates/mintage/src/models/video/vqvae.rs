@@ -48,6 +48,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
+    /// Codes in the codebook.
     pub codes: usize,
     /// Dimensions of a code vector; small ones use the codebook better (Yu et al., arXiv:2110.04627).
     pub code_dim: usize,
@@ -59,15 +60,23 @@ pub struct Config {
     pub blocks: usize,
     /// Blocks over time, in the encoder and in the decoder.
     pub time_blocks: usize,
+    /// β: weight of the commitment loss, the mean squared distance of the encoder's vectors from their codes.
     pub commitment: f64,
+    /// Transformer blocks of the prior.
     pub prior_layers: usize,
+    /// Width of the prior; even.
     pub prior_width: usize,
     /// Share of the budget at which phase 2 begins.
     #[serde(alias = "prior_from")]
     pub prior_start: f64,
+    /// Clips per step.
     pub batch: usize,
+    /// Peak learning rate of the autoencoder, in phase 1; of AdamW and Muon alike.
     pub lr: f64,
+    /// Peak learning rate of the prior, in phase 2; of AdamW and Muon alike.
     pub prior_lr: f64,
+    /// Probability that a label is hidden in training, so that clips without a class are learned as well (Ho
+    /// & Salimans, arXiv:2207.12598).
     pub label_drop: f64,
     /// Default guidance weight of sampling with labels; 1 is none.
     pub guidance: f64,
