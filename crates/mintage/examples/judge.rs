@@ -22,10 +22,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut on = |event: Event| eprintln!("{event:?}");
     let comparison = sources.open(&mut on)?;
     let report = comparison.judge(&Options { seed: 1, ..Options::default() }, &mut on)?;
-    for dial in &report.dials {
+    for (name, dial) in &report.dials {
         match dial.score {
-            Some(score) => println!("{:<9} {score:.0} of 100", dial.name.name()),
-            None => println!("{:<9} not known", dial.name.name()),
+            Some(score) => println!("{:<9} {score:.0} of 100", name),
+            None => println!("{:<9} not known", name),
         }
     }
     std::fs::write("report.html", report.to_html()?)?;

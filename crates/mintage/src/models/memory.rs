@@ -25,11 +25,11 @@ pub fn of_row(info: &TableInfo) -> u64 {
 
 /// A layer of a transformer keeps about as many vectors of a token, measured at `--size tiny`: 21 of `ar`, 22 of the VAE and
 /// the VQ-VAE, 23 of the GAN.
-const VECTORS: u64 = 20;
+const VECTORS_A_LAYER: u64 = 20;
 
 /// Logits of `context` tokens and their gradient, and what the layers keep.
 pub fn of_document(info: &SequenceInfo, context: usize, width: usize, layers: usize) -> u64 {
-    let token = (width as u64).saturating_mul(layers as u64).saturating_mul(VECTORS);
+    let token = (width as u64).saturating_mul(layers as u64).saturating_mul(VECTORS_A_LAYER);
     (context as u64).saturating_mul(token.saturating_add(2 * info.vocab as u64))
 }
 
@@ -44,7 +44,7 @@ pub fn of_sound(info: &AudioInfo, width: usize, blocks: usize, numbers: f64) -> 
 /// Maps at half the size of the image are as many as the width, several times over for each block.
 pub fn of_image(info: &ImageInfo, width: usize, blocks: usize) -> u64 {
     let area = (info.shape.height * info.shape.width) as u64;
-    (area / 4).saturating_mul(width as u64).saturating_mul(MAPS * (1 + blocks as u64))
+    (area / 4).saturating_mul(width as u64).saturating_mul(MAPS_A_BLOCK * (1 + blocks as u64))
 }
 
 /// The same at a quarter of the size, for every frame.
@@ -52,9 +52,9 @@ pub fn of_clip(info: &VideoInfo, width: usize, blocks: usize) -> u64 {
     let area = (info.shape.height * info.shape.width) as u64;
     (area / 16)
         .saturating_mul(info.frames as u64 * width as u64)
-        .saturating_mul(MAPS * (1 + blocks as u64) / 4)
+        .saturating_mul(MAPS_A_BLOCK * (1 + blocks as u64) / 4)
 }
 
 /// Maps that a block keeps for the way back, a little less than measured: at 256 × 256 pixels and `--size tiny` a step of
 /// the GAN took 1.7 GB, of the VAE 1.4, of the VQ-VAE 1.8.
-const MAPS: u64 = 12;
+const MAPS_A_BLOCK: u64 = 12;

@@ -25,7 +25,7 @@ const SHARES: [&str; 11] = [
     "discount",
 ];
 /// Shares of which something must be left.
-const PARTS: [&str; 4] = ["dropout", "prior_dropout", "kl_warmup", "forecast"];
+const SHARES_BELOW_ONE: [&str; 4] = ["dropout", "prior_dropout", "kl_warmup", "forecast"];
 
 /// Refuses sizes that no network can be built with, and numbers that nothing can be trained with.
 ///
@@ -61,7 +61,7 @@ pub fn check_ranges(
 fn outside(key: &str, x: f64) -> Option<&'static str> {
     if SHARES.contains(&key) {
         (!(0.0..=1.0).contains(&x)).then_some("must be between 0 and 1")
-    } else if PARTS.contains(&key) {
+    } else if SHARES_BELOW_ONE.contains(&key) {
         (!(0.0..1.0).contains(&x)).then_some("must be at least 0 and less than 1")
     } else if key == "shift" || key == "spread" {
         (!(x > 0.0 && x.is_finite())).then_some("must be more than 0")

@@ -95,8 +95,11 @@ impl Writing<'_> {
         if passes == self.labels.len() {
             return;
         }
-        let (own, free) = logits.split_at_mut(logits.len() / 2);
-        own.iter_mut().zip(free).for_each(|(own, free)| *own = *free + self.guidance * (*own - *free));
+        let (conditional, free) = logits.split_at_mut(logits.len() / 2);
+        conditional
+            .iter_mut()
+            .zip(free)
+            .for_each(|(logit, free)| *logit = *free + self.guidance * (*logit - *free));
     }
 }
 
@@ -280,12 +283,12 @@ impl CodeWriter {
             if frame < given || frame >= *length {
                 continue;
             }
-            let own = &mut logits[starts[level]..starts[level + 1]];
+            let logits = &mut logits[starts[level]..starts[level + 1]];
             if level == 0 && frame == 0 {
                 // A sound of no frames would be none.
-                own[self.shape.size] = f32::NEG_INFINITY;
+                logits[self.shape.size] = f32::NEG_INFINITY;
             }
-            match choice.pick(own, &[], rng).unwrap_or(0) {
+            match choice.pick(logits, &[], rng).unwrap_or(0) {
                 end if end as usize == self.shape.size => *length = frame,
                 code => codes.push(code),
             }

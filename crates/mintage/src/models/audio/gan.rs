@@ -49,7 +49,7 @@ use crate::{
 };
 
 /// Turns in which phases are found.
-const TURNS: usize = 40;
+const GRIFFIN_LIM_ITERS: usize = 40;
 
 /// All choices of a GAN of sounds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -77,7 +77,7 @@ pub struct Config {
 /// Dimensions of the embedded label.
 const D_LABEL: usize = 32;
 /// The most rows at the lowest rate.
-const BOTTOM: usize = 16;
+const MAX_BOTTOM_ROWS: usize = 16;
 
 impl FamilyConfig<Audio> for Config {
     /// The preset of a size.
@@ -247,7 +247,7 @@ impl Gan {
         let (n, Rates { frames, frame, .. }) = (labels.len(), net.rates);
         let z = rng.normal_tensor([n, self.config.latent], &self.device) * temperature;
         let levels = net.forward(z, labels, &net.rates.mask(ends, &self.device));
-        to_vec(&signal_of_levels(self.framing, levels.reshape([n * frames, frame]), n, TURNS, rng))
+        to_vec(&signal_of_levels(self.framing, levels.reshape([n * frames, frame]), n, GRIFFIN_LIM_ITERS, rng))
     }
 }
 
@@ -285,7 +285,7 @@ struct Rates {
 impl Rates {
     fn new(info: &AudioInfo, framing: Framing) -> Self {
         let frames = info.segment / framing.hop;
-        let halvings = (1..16).find(|&h| frames.div_ceil(1 << h) <= BOTTOM).unwrap_or(16);
+        let halvings = (1..16).find(|&h| frames.div_ceil(1 << h) <= MAX_BOTTOM_ROWS).unwrap_or(16);
         Self { frames, frame: framing.bins() * framing.channels, halvings }
     }
 
@@ -492,7 +492,7 @@ mod tests {
         let gradient = net.stages[0].between.weight.val().grad(&grads).unwrap();
 
         let length = f64::from(to_vec(&gradient.clone().powi_scalar(2).sum())[0]).sqrt();
-        let moved = |by: f64| {
+        let penalty_at = |by: f64| {
             let mut net = net.clone();
             let by = gradient.clone() * (by / length);
             let between = &mut net.stages[0].between;
@@ -504,7 +504,7 @@ mod tests {
         };
         // A longer step crosses kinks, where the penalty jumps.
         const STEP: f64 = 3e-4;
-        let expected = (moved(STEP) - moved(-STEP)) / (2.0 * STEP);
+        let expected = (penalty_at(STEP) - penalty_at(-STEP)) / (2.0 * STEP);
         assert!((length / expected - 1.0).abs() < 0.02, "{length} {expected}");
     }
 

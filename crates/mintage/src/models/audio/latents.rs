@@ -57,7 +57,7 @@ pub struct LatentFlowMatching {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Frames {
     /// How much of each lies before the end of its sound, from 0 to 1.
-    pub there: Vec<f32>,
+    pub valid_mask: Vec<f32>,
     /// Whether each is known: 1, or 0.
     pub known: Vec<f32>,
     /// The class of each sound; what is no class stands for any.
@@ -70,13 +70,13 @@ impl Frames {
     }
 
     fn time(&self) -> usize {
-        self.there.len() / self.n().max(1)
+        self.valid_mask.len() / self.n().max(1)
     }
 
     /// 1 for frames that are to be found.
-    fn sought(&self) -> Vec<f32> {
-        let sought = |(&there, &known): (&f32, &f32)| f32::from(there > 0.0 && known == 0.0);
-        self.there.iter().zip(&self.known).map(sought).collect()
+    fn target_mask(&self) -> Vec<f32> {
+        let target_mask = |(&valid_mask, &known): (&f32, &f32)| f32::from(valid_mask > 0.0 && known == 0.0);
+        self.valid_mask.iter().zip(&self.known).map(target_mask).collect()
     }
 }
 
@@ -122,21 +122,21 @@ impl LatentFlowMatching {
         let x_0 = rng.normal_tensor(x_1.dims(), &device);
         let t: Vec<f32> = (0..n).map(|i| sample_timestep(i, rng)).collect();
         let each: Vec<f32> = t.iter().flat_map(|&t| std::iter::repeat_n(t, time)).collect();
-        let sought = frames.sought();
-        let share = (sought.iter().sum::<f32>() / sought.len().max(1) as f32).max(1e-6);
-        let sought = column(sought, &device);
+        let target_mask = frames.target_mask();
+        let share = (target_mask.iter().sum::<f32>() / target_mask.len().max(1) as f32).max(1e-6);
+        let target_mask = column(target_mask, &device);
         let x_t = x_0.clone() + (x_1.clone() - x_0.clone()) * column(each, &device);
-        let x_t = x_t * sought.clone() + x_1.clone() * column(frames.known.clone(), &device);
+        let x_t = x_t * target_mask.clone() + x_1.clone() * column(frames.known.clone(), &device);
         let v = self.velocity(x_t, frames, &t);
-        kernels::mean_squared_error(v * sought.clone(), (x_1 - x_0) * sought) / f64::from(share)
+        kernels::mean_squared_error(v * target_mask.clone(), (x_1 - x_0) * target_mask) / f64::from(share)
     }
 
     /// `v` at one time a sound: `[n · time, dims]` → the same.
     fn velocity(&self, x: Tensor<2>, frames: &Frames, t: &[f32]) -> Tensor<2> {
         let (n, time, device, width) = (frames.n(), frames.time(), x.device(), self.shape.width);
-        let beside = [&frames.there, &frames.known].map(|values| column(values.clone(), &device));
-        let [there, known] = beside;
-        let x = self.input.forward(Tensor::cat(vec![x, there, known], 1));
+        let beside = [&frames.valid_mask, &frames.known].map(|values| column(values.clone(), &device));
+        let [valid_mask, known] = beside;
+        let x = self.input.forward(Tensor::cat(vec![x, valid_mask, known], 1));
         let when = kernels::silu(self.time1.forward(sinusoidal(t, width, 1000.0, &device)));
         let when: Tensor<3> = self.time2.forward(when).reshape([n, 1, width]).expand([n, time, width]);
         let x = kernels::add(x, when.reshape([n * time, width]));
@@ -163,24 +163,24 @@ impl LatentFlowMatching {
     /// gone back whole.
     pub fn sample(&self, begin: &Tensor<2>, frames: &Frames, way: Way, rng: &mut Rng) -> Tensor<2> {
         let device = begin.device();
-        let sought = column(frames.sought(), &device);
+        let target_mask = column(frames.target_mask(), &device);
         let kept = begin.clone() * column(frames.known.clone(), &device);
         let from = 1.0 - way.strength;
         let noise = rng.normal_tensor(begin.dims(), &device) * (way.temperature * way.strength);
         let x = begin.clone() * from + noise;
         let steps = ((way.steps as f32 * way.strength).ceil() as usize).max(1);
         let dt = way.strength / steps as f32;
-        integrate(x * sought.clone() + kept, &equal_steps(from, dt, steps), |x, t| {
-            self.guided(&x, frames, t, way.guidance) * sought.clone()
+        integrate(x * target_mask.clone() + kept, &equal_steps(from, dt, steps), |x, t| {
+            self.guided(&x, frames, t, way.guidance) * target_mask.clone()
         })
     }
 
     /// Which frames are known in a training step: the first ones, of a share of the sounds.
-    pub fn some_known(there: &[f32], n: usize, rng: &mut Rng) -> Vec<f32> {
-        let time = there.len() / n.max(1);
-        let mut known = vec![0.0; there.len()];
-        for (there, known) in there.chunks(time.max(1)).zip(known.chunks_mut(time.max(1))) {
-            let frames = there.iter().filter(|&&share| share > 0.0).count();
+    pub fn some_known(valid_mask: &[f32], n: usize, rng: &mut Rng) -> Vec<f32> {
+        let time = valid_mask.len() / n.max(1);
+        let mut known = vec![0.0; valid_mask.len()];
+        for (valid_mask, known) in valid_mask.chunks(time.max(1)).zip(known.chunks_mut(time.max(1))) {
+            let frames = valid_mask.iter().filter(|&&share| share > 0.0).count();
             if rng.uniform() < KNOWN_SHARE && frames > 1 {
                 known[..1 + rng.below(frames - 1)].fill(1.0);
             }
@@ -211,10 +211,10 @@ impl Whitening {
     }
 
     /// Takes note of latent frames `[rows, latent]`, those that are there.
-    pub fn note(&mut self, z: &[f32], there: &[f32]) {
+    pub fn note(&mut self, z: &[f32], valid_mask: &[f32]) {
         let latent = self.mean.len();
         let (mut sums, mut squares, mut rows) = (vec![0.0f32; latent], vec![0.0f32; latent], 0.0f32);
-        for (z, _) in z.chunks_exact(latent).zip(there).filter(|(_, there)| **there > 0.0) {
+        for (z, _) in z.chunks_exact(latent).zip(valid_mask).filter(|(_, valid_mask)| **valid_mask > 0.0) {
             rows += 1.0;
             for (k, z) in z.iter().enumerate() {
                 sums[k] += z;
@@ -290,8 +290,8 @@ mod tests {
 
     /// Three sounds of four frames, the last of two and a half.
     fn frames(labels: [u32; 3]) -> Frames {
-        let there = [[1.0; 4], [1.0; 4], [1.0, 1.0, 0.5, 0.0]].concat();
-        Frames { known: vec![0.0; 12], there, labels: labels.to_vec() }
+        let valid_mask = [[1.0; 4], [1.0; 4], [1.0, 1.0, 0.5, 0.0]].concat();
+        Frames { known: vec![0.0; 12], valid_mask, labels: labels.to_vec() }
     }
 
     /// Class 0 is up, class 1 down.
@@ -311,7 +311,7 @@ mod tests {
         let mut train = Trainable::with_muon(net, AdamW::default(), LatentFlowMatching::is_hidden);
         let x_1 = latents(&frames);
         for _ in 0..400 {
-            let known = LatentFlowMatching::some_known(&frames.there, 3, &mut rng);
+            let known = LatentFlowMatching::some_known(&frames.valid_mask, 3, &mut rng);
             let loss = train.net().loss(x_1.clone(), &Frames { known, ..frames.clone() }, &mut rng);
             train.update(loss, 1e-2).unwrap();
         }

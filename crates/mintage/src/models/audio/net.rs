@@ -53,16 +53,16 @@ pub fn signals(batch: &AudioBatch, device: &Device) -> Tensor<2> {
     Tensor::from_data(TensorData::new(batch.samples.clone(), [batch.n, each]), device)
 }
 
-/// Whole sounds from a little later on, half of them, by less than `most` samples: other frames of the same sound as often as
+/// Whole sounds from a little later on, half of them, by less than `max_shift` samples: other frames of the same sound as often as
 /// it is seen, and no silence that real ones do not begin with. Segments begin anywhere already.
-pub fn moved(batch: &AudioBatch, info: &AudioInfo, most: usize, rng: &mut Rng) -> AudioBatch {
+pub fn random_shift(batch: &AudioBatch, info: &AudioInfo, max_shift: usize, rng: &mut Rng) -> AudioBatch {
     let mut batch = batch.clone();
     if !info.whole {
         return batch;
     }
     let (segment, each) = (info.segment, info.segment * info.channels);
     for (item, length) in batch.samples.chunks_exact_mut(each).zip(&mut batch.lengths) {
-        let by = if rng.uniform() < 0.5 { 0 } else { rng.below(most.min(*length as usize).max(1)) };
+        let by = if rng.uniform() < 0.5 { 0 } else { rng.below(max_shift.min(*length as usize).max(1)) };
         *length -= by as u32;
         for channel in item.chunks_exact_mut(segment) {
             channel.copy_within(by.., 0);
@@ -141,14 +141,14 @@ mod tests {
     #[test]
     fn whole_sounds_are_moved_with_their_lengths() {
         let (info, batch) = (tiny_info(2), tiny_batch(2));
-        let later = moved(&batch, &info, 100, &mut Rng::new(1, 0));
+        let later = random_shift(&batch, &info, 100, &mut Rng::new(1, 0));
         for item in 0..batch.n {
             let by = (batch.lengths[item] - later.lengths[item]) as usize;
             let channel = |batch: &AudioBatch| batch.samples[(2 * item + 1) * 512..][..512].to_vec();
             assert_eq!(channel(&later)[..512 - by], channel(&batch)[by..]);
         }
         assert!(batch.lengths != later.lengths);
-        assert_eq!(moved(&batch, &AudioInfo { whole: false, ..info }, 100, &mut Rng::new(1, 0)), batch);
+        assert_eq!(random_shift(&batch, &AudioInfo { whole: false, ..info }, 100, &mut Rng::new(1, 0)), batch);
     }
 
     #[test]

@@ -15,9 +15,9 @@ use mintage_nn::kernels;
 /// Windows are so many hops long.
 pub const OVERLAP: usize = 4;
 /// What magnitudes are never taken to be below: 80 dB under a full sine.
-const QUIET: f64 = 1e-4;
+const MIN_MAGNITUDE: f64 = 1e-4;
 /// How far a full sine is above that, in nepers: `ln 10⁴`.
-const LOUDEST: f64 = 9.210_340_371_976_184;
+const FULL_SCALE_NEPERS: f64 = 9.210_340_371_976_184;
 
 /// How a signal is cut into frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,16 +73,16 @@ impl Framing {
     /// sine, even steps for even numbers of decibels.
     pub fn levels(self, x: Tensor<2>) -> Tensor<2> {
         let (re, im) = self.spectra(x);
-        self.rows((magnitude(re, im) / QUIET).log() * (2.0 / LOUDEST))
+        self.rows((magnitude(re, im) / MIN_MAGNITUDE).log() * (2.0 / FULL_SCALE_NEPERS))
     }
 
     /// Undoes the logarithms of [`levels`](Self::levels): `[n · frames, channels · bins]` → magnitudes
     /// `[n · channels, frames, bins]`, where 1 is a full sine.
     pub fn magnitudes(self, levels: Tensor<2>, n: usize) -> Tensor<3> {
         // A network may say more than there is, or less.
-        let levels = levels.clamp(0.0, 2.0) * (LOUDEST / 2.0);
+        let levels = levels.clamp(0.0, 2.0) * (FULL_SCALE_NEPERS / 2.0);
         let power = (levels * 2.0).exp() - 1.0;
-        self.planes(power.clamp_min(0.0).sqrt() * QUIET, n)
+        self.planes(power.clamp_min(0.0).sqrt() * MIN_MAGNITUDE, n)
     }
 
     /// Real and imaginary parts `[n · channels, frames, bins]` of signals `[n, channels · time]`, where 1 is a full sine.
@@ -149,12 +149,12 @@ impl Framing {
 
 /// Undoes the logarithms of [`levels`](Framing::levels) smoothly, for losses: what is silent is not quite so.
 pub fn loudness(levels: Tensor<2>) -> Tensor<2> {
-    (levels * (LOUDEST / 2.0)).exp() * QUIET
+    (levels * (FULL_SCALE_NEPERS / 2.0)).exp() * MIN_MAGNITUDE
 }
 
 /// `√(re² + im²)`, never quite 0.
 fn magnitude(re: Tensor<3>, im: Tensor<3>) -> Tensor<3> {
-    (re.powi_scalar(2) + im.powi_scalar(2) + QUIET * QUIET).sqrt()
+    (re.powi_scalar(2) + im.powi_scalar(2) + MIN_MAGNITUDE * MIN_MAGNITUDE).sqrt()
 }
 
 /// Windows of the losses, in samples: 16, 32 and 64 thousandths of a second.

@@ -264,7 +264,7 @@ impl GenerativeModel<Audio> for Vae {
                 labels.iter().map(|&label| self.length(draw, &begin, label, rng)).collect();
             let z = self.written(draw, &begin, &labels, &lengths, rng);
             let most = lengths.iter().map(|&length| (length * self.hop()).min(draw.length));
-            sounds.extend(self.spoken(z, n, rng).into_iter().zip(most).map(|(sound, most)| {
+            sounds.extend(self.vocode(z, n, rng).into_iter().zip(most).map(|(sound, most)| {
                 let time = sound.len() / self.info.channels;
                 sound.chunks_exact(time).flat_map(|channel| &channel[..most]).copied().collect()
             }));
@@ -281,7 +281,7 @@ impl GenerativeModel<Audio> for Vae {
     fn reconstruct(&self, batch: &AudioBatch, _rng: &mut Rng) -> Option<Vec<f32>> {
         let z = self.whitening.colour(self.latents(signals(batch, &self.device), batch.n));
         let time = batch.samples.len() / batch.n / self.info.channels;
-        let sounds = self.spoken(z, batch.n, &mut Rng::new(0, 0));
+        let sounds = self.vocode(z, batch.n, &mut Rng::new(0, 0));
         let channels = |sound: &Vec<f32>| -> Vec<f32> {
             let whole = sound.len() / self.info.channels;
             sound.chunks_exact(whole).flat_map(|channel| &channel[..time]).copied().collect()
@@ -314,13 +314,13 @@ impl Vae {
         let z = reparametrise(&mu, &logvar, rng);
         let loss = self.distance(levels, net.decode(z, batch.n));
         let kl = divergence(mu.clone(), logvar).mean();
-        let told = f64::from(kl.clone().into_scalar::<f32>());
+        let kl_value = f64::from(kl.clone().into_scalar::<f32>());
         let found = to_vec(&mu);
         let lr = self.config.lr * Schedule::default().factor(progress);
         let (loss, norm) = self.autoencoder.update(loss + kl * self.config.beta, lr)?;
-        self.whitening.note(&found, &self.there(batch));
+        self.whitening.note(&found, &self.valid_mask(batch));
         // Nats of a number of a latent frame.
-        Ok(Metrics::new([("loss", loss), ("kl", told), ("grad_norm", norm)]))
+        Ok(Metrics::new([("loss", loss), ("kl", kl_value), ("grad_norm", norm)]))
     }
 
     /// How far levels are from others, and their magnitudes from the others' magnitudes.
@@ -333,7 +333,7 @@ impl Vae {
     fn step_prior(&mut self, batch: &AudioBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
         let x_1 = self.latents(signals(batch, &self.device), batch.n);
         let mut frames = self.frames(batch);
-        frames.known = LatentFlowMatching::some_known(&frames.there, batch.n, rng);
+        frames.known = LatentFlowMatching::some_known(&frames.valid_mask, batch.n, rng);
         let drop = self.config.label_drop as f32;
         frames.labels = class_input(&batch.labels, batch.n, self.info.classes, drop, rng);
         let loss = self.prior.net().loss(x_1, &frames, rng);
@@ -349,7 +349,7 @@ impl Vae {
     }
 
     /// How much of each latent frame of a batch lies before the end of its sound.
-    fn there(&self, batch: &AudioBatch) -> Vec<f32> {
+    fn valid_mask(&self, batch: &AudioBatch) -> Vec<f32> {
         let hop = self.hop();
         let frames = |&length: &u32| (length as usize).div_ceil(hop);
         batch.lengths.iter().flat_map(|length| self.ends(frames(length), self.context())).collect()
@@ -363,20 +363,20 @@ impl Vae {
 
     /// What is said of the items of a batch, of which nothing is known.
     fn frames(&self, batch: &AudioBatch) -> Frames {
-        let there = self.there(batch);
+        let valid_mask = self.valid_mask(batch);
         let label = |i: usize| batch.labels.get(i).copied().unwrap_or(self.info.classes as u32);
-        Frames { known: vec![0.0; there.len()], there, labels: (0..batch.n).map(label).collect() }
+        Frames { known: vec![0.0; valid_mask.len()], valid_mask, labels: (0..batch.n).map(label).collect() }
     }
 
     /// Frames of a new sound of a class.
     fn length(&self, draw: &AudioSampleParams, begin: &Beginning, label: u32, rng: &mut Rng) -> usize {
         /// Lengths that are drawn until one is longer than what is known.
-        const TRIES: usize = 50;
+        const MAX_LENGTH_DRAWS: usize = 50;
         let most = draw.length.div_ceil(self.hop()).max(1);
         match draw.conditioning {
             Conditioning::None | Conditioning::Continue { .. } if self.info.whole => {
                 let known = begin.known * self.config.group;
-                let longer = (0..TRIES).map(|_| self.lengths.draw(label, rng)).find(|&length| length > known);
+                let longer = (0..MAX_LENGTH_DRAWS).map(|_| self.lengths.draw(label, rng)).find(|&length| length > known);
                 longer.map_or(most, |length| length.min(most))
             }
             _ => most,
@@ -434,13 +434,13 @@ impl Vae {
             let first = if done < context { 0 } else { done - context / 2 };
             let last = (first + context).min(time);
             let mut window = vec![0.0; n * context * latent];
-            let mut frames = Frames { there: Vec::new(), known: Vec::new(), labels: labels.to_vec() };
+            let mut frames = Frames { valid_mask: Vec::new(), known: Vec::new(), labels: labels.to_vec() };
             for (i, row) in rows.iter().enumerate() {
                 window[i * context * latent..][..(last - first) * latent]
                     .copy_from_slice(&row[first * latent..last * latent]);
                 // Parts of longer sounds have no end.
                 let length = if self.info.whole { lengths[i] } else { usize::MAX };
-                frames.there.extend(self.ends(length.saturating_sub(first * group), context));
+                frames.valid_mask.extend(self.ends(length.saturating_sub(first * group), context));
                 frames.known.extend((first..first + context).map(|at| f32::from(at < done)));
             }
             let window = Tensor::from_data(TensorData::new(window, [n * context, latent]), &self.device);
@@ -468,7 +468,7 @@ impl Vae {
     }
 
     /// What latent frames sound like, `[n · time, latent]`: samples of each sound, channel by channel.
-    fn spoken(&self, z: Tensor<2>, n: usize, rng: &mut Rng) -> Vec<Vec<f32>> {
+    fn vocode(&self, z: Tensor<2>, n: usize, rng: &mut Rng) -> Vec<Vec<f32>> {
         let net = self.autoencoder.averaged();
         let samples =
             to_vec(&signal_of_levels(net.framing, net.decode(z, n), n, self.config.griffin_lim_iters, rng));
@@ -526,13 +526,13 @@ mod tests {
             let mut model = tiny(&info);
             let from = model.config.prior_start;
             let mut run = |steps: usize, place: &dyn Fn(f64) -> f64| -> (f64, f64) {
-                let told = (0..steps).map(|i| {
+                let losses = (0..steps).map(|i| {
                     let progress = place(i as f64 / steps as f64);
                     model.step(&batch, progress, &mut Rng::new(2, i as u64)).unwrap().first().unwrap()
                 });
-                let told: Vec<f64> = told.collect();
+                let losses: Vec<f64> = losses.collect();
                 let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
-                (told[0], mean(&told[told.len() - 10..]))
+                (losses[0], mean(&losses[losses.len() - 10..]))
             };
             let (first, last) = run(150, &|p| p * from * 0.99);
             assert!(last < 0.5 * first, "{channels} channels, autoencoder: {first} to {last}");

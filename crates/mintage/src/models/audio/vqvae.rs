@@ -34,7 +34,7 @@ use super::Audio;
 use super::{
     AudioInfo, AudioSampleParams, Conditioning,
     codes::{CodeShape, CodeWriter, Coded, Writing},
-    net::{SAMPLE_BATCH, Stack, is_hidden, moved, signals},
+    net::{SAMPLE_BATCH, Stack, is_hidden, random_shift, signals},
     spectral::{Framing, loss_windows, si_sdr_db, spectral_distance},
 };
 use crate::models::common::stages::Stage;
@@ -320,54 +320,54 @@ impl Vqvae {
     }
 
     fn step_codec(&mut self, batch: &AudioBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
-        let (x, n) = (signals(&moved(batch, &self.info, self.stride(), rng), &self.device), batch.n);
+        let (x, n) = (signals(&random_shift(batch, &self.info, self.stride(), rng), &self.device), batch.n);
         let (a, b) = self.autoencoder.net().encode(x.clone());
         if !self.coarse.is_initialised() {
             self.coarse.initialise(&to_vec(&a), rng);
             self.fine.initialise(&to_vec(&b), rng);
         }
         let (a, b) = (quantized(&self.coarse, a, rng), quantized(&self.fine, b, rng));
-        // So many sounds do without fine codes; a single one by turns.
-        let alone = (n + rng.below(2)) / 2;
+        // Half of the sounds go without fine codes; a single one by turns.
+        let n_coarse_only = (n + rng.below(2)) / 2;
         let y = self.autoencoder.net().decode(
-            learning(a.vectors.clone(), alone, n),
-            spared(b.vectors.clone(), alone, n),
+            stop_gradient(a.vectors.clone(), n_coarse_only, n),
+            zeroed(b.vectors.clone(), n_coarse_only, n),
             n,
         );
         let parts = |t: &Tensor<2>, from: usize, to: usize| t.clone().narrow(0, from, to - from);
         let mut loss = (a.commitment.clone() + b.commitment.clone()) * self.config.commitment;
-        let mut told = Vec::new();
-        if alone > 0 {
-            let coarse = self.spectral(&parts(&x, 0, alone), &parts(&y, 0, alone));
-            told.push(("coarse", coarse.clone()));
+        let mut terms = Vec::new();
+        if n_coarse_only > 0 {
+            let coarse = self.spectral(&parts(&x, 0, n_coarse_only), &parts(&y, 0, n_coarse_only));
+            terms.push(("coarse", coarse.clone()));
             loss = loss + coarse;
         }
-        if alone < n {
-            let (x, y) = (parts(&x, alone, n), parts(&y, alone, n));
+        if n_coarse_only < n {
+            let (x, y) = (parts(&x, n_coarse_only, n), parts(&y, n_coarse_only, n));
             let (wave, spectral) = (wave(&x, &y), self.spectral(&x, &y));
-            told.extend([("wave", wave.clone()), ("spectral", spectral.clone())]);
+            terms.extend([("wave", wave.clone()), ("spectral", spectral.clone())]);
             loss = loss + wave + spectral * self.config.spectral;
         }
-        let told: Vec<_> =
-            told.into_iter().map(|(name, value)| (name, f64::from(value.into_scalar::<f32>()))).collect();
+        let terms: Vec<_> =
+            terms.into_iter().map(|(name, value)| (name, f64::from(value.into_scalar::<f32>()))).collect();
         let lr = self.config.lr * Schedule::default().factor(progress);
         let (loss, norm) = self.autoencoder.update(loss, lr)?;
         let revived = self.coarse.update(&a, rng) + self.fine.update(&b, rng);
         let metrics = Metrics::new([("loss", loss), ("revived", revived as f64), ("grad_norm", norm)]);
-        Ok(told.into_iter().fold(metrics, |metrics, (name, value)| metrics.and(name, value)))
+        Ok(terms.into_iter().fold(metrics, |metrics, (name, value)| metrics.and(name, value)))
     }
 
     /// The spectral distance of signals, channel by channel.
     fn spectral(&self, x: &Tensor<2>, y: &Tensor<2>) -> Tensor<1> {
-        let alone = |t: &Tensor<2>| {
+        let by_channel = |t: &Tensor<2>| {
             let [n, all] = t.dims();
             t.clone().reshape([n * self.info.channels, all / self.info.channels])
         };
-        spectral_distance(&alone(x), &alone(y), &loss_windows(self.info.rate_hz))
+        spectral_distance(&by_channel(x), &by_channel(y), &loss_windows(self.info.rate_hz))
     }
 
     fn step_prior(&mut self, batch: &AudioBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
-        let coded = self.coded(&moved(batch, &self.info, self.stride(), rng));
+        let coded = self.coded(&random_shift(batch, &self.info, self.stride(), rng));
         let Config { label_drop, dropout, .. } = self.config;
         let labels = class_input(&batch.labels, batch.n, self.info.classes, label_drop as f32, rng);
         let (losses, count) = self.prior.net().losses_train(&coded, &labels, dropout, rng);
@@ -463,13 +463,13 @@ fn quantized(quantizer: &ResidualQuantizer, x: Tensor<2>, rng: &mut Rng) -> Resi
     quantizer.quantize(x, used)
 }
 
-/// Coarse vectors, of which those of the first `alone` of `n` sounds learn.
-fn learning(vectors: Tensor<2>, alone: usize, n: usize) -> Tensor<2> {
+/// Coarse vectors, without a gradient but for those of the first `n_coarse_only` of `n` sounds.
+fn stop_gradient(vectors: Tensor<2>, n_coarse_only: usize, n: usize) -> Tensor<2> {
     let [rows, _] = vectors.dims();
-    let first = alone * rows / n;
-    match alone {
+    let first = n_coarse_only * rows / n;
+    match n_coarse_only {
         0 => vectors.detach(),
-        _ if alone == n => vectors,
+        _ if n_coarse_only == n => vectors,
         _ => {
             let others = vectors.clone().narrow(0, first, rows - first).detach();
             Tensor::cat(vec![vectors.narrow(0, 0, first), others], 0)
@@ -477,14 +477,14 @@ fn learning(vectors: Tensor<2>, alone: usize, n: usize) -> Tensor<2> {
     }
 }
 
-/// Fine vectors, none of the first `alone` of `n` sounds.
-fn spared(vectors: Tensor<2>, alone: usize, n: usize) -> Tensor<2> {
+/// Fine vectors, zero in the first `n_coarse_only` of `n` sounds.
+fn zeroed(vectors: Tensor<2>, n_coarse_only: usize, n: usize) -> Tensor<2> {
     let [rows, d] = vectors.dims();
-    let first = alone * rows / n;
+    let first = n_coarse_only * rows / n;
     let none = Tensor::zeros([first, d], &vectors.device());
-    match alone {
+    match n_coarse_only {
         0 => vectors,
-        _ if alone == n => none,
+        _ if n_coarse_only == n => none,
         _ => Tensor::cat(vec![none, vectors.narrow(0, first, rows - first)], 0),
     }
 }
@@ -526,12 +526,12 @@ mod tests {
             let mut model = tiny(&info);
             let from = model.config.prior_start;
             let mut run = |steps: usize, place: &dyn Fn(f64) -> f64| -> (f64, f64) {
-                let told = (0..steps).map(|i| {
+                let losses = (0..steps).map(|i| {
                     let progress = place(i as f64 / steps as f64);
                     model.step(&batch, progress, &mut Rng::new(2, i as u64)).unwrap().first().unwrap()
                 });
-                let told: Vec<f64> = told.collect();
-                (told[0], told[told.len() - 1])
+                let losses: Vec<f64> = losses.collect();
+                (losses[0], losses[losses.len() - 1])
             };
             let (first, last) = run(150, &|p| p * from * 0.99);
             assert!(last < 0.6 * first, "{channels} channels, codec: {first} to {last}");

@@ -20,7 +20,7 @@ use mintage_nn::{
 use serde::{Deserialize, Serialize};
 
 use super::Image;
-use super::{batch_classes, begin, in_batches, to_model, to_pixels};
+use super::{batch_classes, in_batches, initial_noise, to_model, to_pixels};
 use crate::models::Conditioning;
 use crate::models::common::classes::{class_input, indices};
 use crate::models::common::flow_matching::{equal_steps, guided, integrate, sample_timestep};
@@ -152,7 +152,7 @@ impl GenerativeModel<Image> for Flow {
                 let x_0 = integrate(to_model(image, shape, &self.device), &back, plain);
                 x_0.flatten::<2>(1, 3)
             };
-            let x_0 = begin(part, shape.pixels(), noise_of, &self.device, rng);
+            let x_0 = initial_noise(part, shape.pixels(), noise_of, &self.device, rng);
             let x_0 = x_0.reshape([part.n, shape.channels, shape.height, shape.width]);
             to_pixels(&integrate(x_0, &equal_steps(0.0, dt, steps), velocity))
         })
@@ -191,7 +191,7 @@ impl Flow {
 }
 
 /// Longest side of the map at which attention joins in.
-const ATTENTION_SIDE: usize = 8;
+const MAX_ATTENTION_SIDE: usize = 8;
 
 /// `v(x_t, t, y)`.
 #[derive(Module, Debug)]
@@ -227,7 +227,7 @@ impl UNet {
     fn new(config: &Config, info: &ImageInfo, device: &Device, rng: &mut Rng) -> Self {
         let longest = info.shape.height.max(info.shape.width);
         // Patches first, then halvings down to the side where attention is cheap.
-        let halvings = (1..8).find(|&h| padded(longest, h) >> h <= ATTENTION_SIDE).unwrap_or(8).max(2);
+        let halvings = (1..8).find(|&h| padded(longest, h) >> h <= MAX_ATTENTION_SIDE).unwrap_or(8).max(2);
         let d_cond = 4 * config.width;
         let channels = |level: usize| if level == 0 { config.width } else { 2 * config.width };
         let attends = |level: usize| level + 1 == halvings;

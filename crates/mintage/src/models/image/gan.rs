@@ -65,11 +65,11 @@ pub struct Config {
 }
 
 /// Below this number of training images the discriminator would learn them by heart.
-const FEW_IMAGES: usize = 10_000;
+const AUGMENT_BELOW_IMAGES: usize = 10_000;
 /// Dimensions of the embedded label.
 const D_LABEL: usize = 32;
 /// Longest side of the smallest map.
-const BOTTOM: usize = 4;
+const MAX_BOTTOM_SIDE: usize = 4;
 
 impl FamilyConfig<Image> for Config {
     /// The preset of a size.
@@ -86,7 +86,7 @@ impl FamilyConfig<Image> for Config {
             blocks,
             penalty: 2.0,
             penalty_every: 2,
-            augment: if info.train_len < FEW_IMAGES { 1.0 } else { 0.0 },
+            augment: if info.train_len < AUGMENT_BELOW_IMAGES { 1.0 } else { 0.0 },
             batch: 32,
             lr: 5e-4,
             label_drop: 0.1,
@@ -241,7 +241,7 @@ struct Pyramid {
 impl Pyramid {
     fn new(config: &Config, shape: ImageShape) -> Self {
         let longest = shape.height.max(shape.width);
-        let halvings = (2..8).find(|&h| padded(longest, h) >> h <= BOTTOM).unwrap_or(8);
+        let halvings = (2..8).find(|&h| padded(longest, h) >> h <= MAX_BOTTOM_SIDE).unwrap_or(8);
         Self { shape, width: config.width, halvings }
     }
 
@@ -450,7 +450,7 @@ mod tests {
         let gradient = net.stem.weight.val().grad(&grads).unwrap();
 
         let length = f64::from(to_vec(&gradient.clone().powi_scalar(2).sum())[0]).sqrt();
-        let moved = |by: f64| {
+        let penalty_at = |by: f64| {
             let mut net = net.clone();
             let by = gradient.clone() * (by / length);
             net.stem.weight = net.stem.weight.map(|w| Tensor::from_inner(w.inner() + by.clone()));
@@ -461,7 +461,7 @@ mod tests {
         };
         // A longer step crosses kinks, where the penalty jumps.
         const STEP: f64 = 3e-4;
-        let expected = (moved(STEP) - moved(-STEP)) / (2.0 * STEP);
+        let expected = (penalty_at(STEP) - penalty_at(-STEP)) / (2.0 * STEP);
         assert!((length / expected - 1.0).abs() < 0.02, "{length} {expected}");
     }
 

@@ -155,7 +155,7 @@ pub fn in_batches(
 ///
 /// Both mixtures keep the variance of a standard normal, which is what the model maps to images: a plain
 /// average of two noises would be too calm and show as a blurred image.
-pub fn begin(
+pub fn initial_noise(
     draw: &ImageSampleParams,
     d: usize,
     noise_of: impl Fn(&[u8]) -> Tensor<2>,

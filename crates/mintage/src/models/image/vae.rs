@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Image;
 use super::{
-    batch_classes, begin, in_batches,
+    batch_classes, in_batches, initial_noise,
     real_nvp::RealNvp,
     to_model, to_pixels,
     trunk::{Decoder, Encoder, Trunk},
@@ -406,7 +406,7 @@ impl GenerativeModel<Image> for Vae {
         in_batches(draw, self.info.classes, |part| {
             let cond = net.condition(part.labels, &self.device);
             let noise_of = |image: &[u8]| self.noise_of(&net, image, part.labels[0]);
-            let u = begin(part, self.config.latent, noise_of, &self.device, rng);
+            let u = initial_noise(part, self.config.latent, noise_of, &self.device, rng);
             let z = match &net.prior {
                 Some(flow) => flow.sample(u, cond.as_ref()),
                 None => u,
@@ -430,14 +430,14 @@ impl GenerativeModel<Image> for Vae {
     /// `−log p(x)` by importance sampling with `samples` draws from `q(z|x)`: nats an item.
     fn nll(&self, batch: &ImageBatch, samples: usize, rng: &mut Rng) -> Option<Vec<f64>> {
         /// Decoder rows at a time, which bounds memory.
-        const ROWS: usize = 2048;
+        const MAX_DECODER_ROWS: usize = 2048;
         let net = self.train.averaged();
         let x = self.input(batch, &self.device, rng);
         let classes = batch_classes(batch, self.info.classes);
         let mut log_weights: Vec<Vec<f64>> = vec![Vec::with_capacity(samples); batch.n];
         let mut left = samples.max(1);
         while left > 0 {
-            let k = left.min((ROWS / batch.n.max(1)).max(1));
+            let k = left.min((MAX_DECODER_ROWS / batch.n.max(1)).max(1));
             let terms = self.terms(&net, x.clone(), &classes, k, rng);
             let values = to_vec(&(terms.reconstruction - terms.kl));
             for (row, weights) in values.chunks(k).zip(&mut log_weights) {

@@ -222,10 +222,10 @@ impl Gan {
         let factor = Schedule::default().factor(progress);
         let mut both = real.joined(&new);
         let (n, known) = (real.n, known(&real));
-        let told = to_vec(&self.critic.averaged().judge(&both, known));
-        let written = told.len() / (2 * n);
-        let of_new = &told[n * written..];
-        let right = told.iter().enumerate().filter(|&(i, &d)| (d > 0.0) == (i < n * written)).count();
+        let d_logits = to_vec(&self.critic.averaged().judge(&both, known));
+        let written = d_logits.len() / (2 * n);
+        let of_new = &d_logits[n * written..];
+        let right = d_logits.iter().enumerate().filter(|&(i, &d)| (d > 0.0) == (i < n * written)).count();
         let advantages = advantages(of_new, written, self.config.discount as f32);
 
         let critic_loss = self.critic_loss(&both, known);
@@ -248,7 +248,7 @@ impl Gan {
         Ok(Metrics::new([
             ("loss", loss),
             ("critic", critic_loss),
-            ("accuracy", right as f64 / told.len() as f64),
+            ("accuracy", right as f64 / d_logits.len() as f64),
             ("grad_norm", norm),
         ]))
     }
@@ -302,12 +302,12 @@ impl Gan {
 
     /// The loss on real rows and as many new ones behind them.
     fn critic_loss(&self, both: &Shifted, known: usize) -> Tensor<1> {
-        let told = self.critic.net().judge(both, known); // [2 · n, written]
-        let [rows, written] = told.dims();
+        let d_logits = self.critic.net().judge(both, known); // [2 · n, written]
+        let [rows, written] = d_logits.dims();
         let truth =
             (0..rows * written).map(|i| f32::from(u8::from(i < rows * written / 2))).collect::<Vec<_>>();
-        let truth = Tensor::from_data(TensorData::new(truth, [rows, written]), &told.device());
-        kernels::bernoulli_nll(told, truth).mean() / written as f64
+        let truth = Tensor::from_data(TensorData::new(truth, [rows, written]), &d_logits.device());
+        kernels::bernoulli_nll(d_logits, truth).mean() / written as f64
     }
 }
 
@@ -317,8 +317,8 @@ fn known(rows: &Shifted) -> usize {
 }
 
 /// `A_t` of rows of `written` tokens, from what the critic says of them.
-fn advantages(told: &[f32], written: usize, discount: f32) -> Vec<f32> {
-    let mut returns: Vec<f32> = told.iter().map(|&d| (0.5 * d).tanh()).collect(); // 2 σ(d) − 1
+fn advantages(d_logits: &[f32], written: usize, discount: f32) -> Vec<f32> {
+    let mut returns: Vec<f32> = d_logits.iter().map(|&d| (0.5 * d).tanh()).collect(); // 2 σ(d) − 1
     for row in returns.chunks_exact_mut(written) {
         for at in (1..written).rev() {
             row[at - 1] += discount * row[at];
@@ -339,8 +339,8 @@ impl Critic {
     fn judge(&self, rows: &Shifted, known: usize) -> Tensor<2> {
         let at = Positions { tokens: &rows.targets, ..rows.positions() };
         let time = rows.tokens.len() / rows.n;
-        let told = self.head.forward(self.net.forward(at, None)); // [n · time, 1]
-        told.reshape([rows.n, time]).narrow(1, known - 1, time + 1 - known)
+        let d_logits = self.head.forward(self.net.forward(at, None)); // [n · time, 1]
+        d_logits.reshape([rows.n, time]).narrow(1, known - 1, time + 1 - known)
     }
 }
 

@@ -37,13 +37,13 @@ impl Default for SamplingParams {
 /// another language than the one asked for without it.
 pub const GUIDANCE: f32 = 2.0;
 /// Tokens that count as recent.
-const RECENT: usize = 64;
+const RECENT_TOKENS: usize = 64;
 
 impl SamplingParams {
     /// A token by its logits; `recent` came before it. `None` where no token is possible.
     pub fn pick(&self, logits: &mut [f32], recent: &[u32], rng: &mut Rng) -> Option<u32> {
         if self.repetition != 1.0 {
-            let recent = &recent[recent.len().saturating_sub(RECENT)..];
+            let recent = &recent[recent.len().saturating_sub(RECENT_TOKENS)..];
             let mut seen = recent.to_vec();
             seen.sort_unstable();
             seen.dedup();
@@ -337,7 +337,7 @@ impl Reader<'_> {
         let mut logits = to_vec(&net.logits(h));
         if guided {
             let free = logits.split_off(logits.len() / 2);
-            let guide = |(own, free): (&mut f32, f32)| *own = free + self.guidance * (*own - free);
+            let guide = |(logit, free): (&mut f32, f32)| *logit = free + self.guidance * (*logit - free);
             logits.iter_mut().zip(free).for_each(guide);
         }
         logits

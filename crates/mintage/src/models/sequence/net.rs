@@ -16,7 +16,7 @@ use crate::events::Metrics;
 /// Share of the training rows that lose their class.
 const CLASSLESS: f32 = 0.1;
 /// Rows that go through a network together when nothing is learned.
-pub const ROWS: usize = 16;
+pub const EVAL_CHUNK_ROWS: usize = 16;
 
 /// Size of a network for sequences that sees what came before.
 pub fn shape(info: &SequenceInfo, layers: usize, [heads, width, hidden]: [usize; 3]) -> DecoderConfig {
@@ -164,7 +164,7 @@ pub fn document_nll(
     let mut starts: Vec<usize> = (0..last).step_by(step).collect();
     starts.push(last);
     let (mut nats, mut done) = (0.0, 0);
-    for group in starts.chunks(ROWS) {
+    for group in starts.chunks(EVAL_CHUNK_ROWS) {
         let rows = group.iter().flat_map(|&start| &tokens[start..=start + time]).copied().collect();
         let places = group
             .iter()

@@ -134,9 +134,9 @@ pub fn fitting(
 
 /// Tokens of a segment by default: about a paragraph of text, a few bars of music.
 pub fn segment_length(info: &SequenceInfo) -> usize {
-    const CHARS: f64 = 320.0;
+    const SEGMENT_CHARS: f64 = 320.0;
     let tokens = match info.chars_per_token > 0.0 {
-        true => (CHARS / info.chars_per_token) as usize,
+        true => (SEGMENT_CHARS / info.chars_per_token) as usize,
         false => 256,
     };
     // Few tokens are cut into shorter segments, so that there are several; whole bars where bars have a length.

@@ -179,12 +179,12 @@ impl GenerativeModel<Sequence> for Vae {
         let terms = self.train.net().terms(&shifted, self.config.dropout, rng);
         let (n, count) = (shifted.n as f64, shifted.count().max(1.0));
         let kl = terms.kl.mean_dim(0); // [1, latent]
-        let told = f64::from(kl.clone().sum().into_scalar::<f32>());
+        let kl_value = f64::from(kl.clone().sum().into_scalar::<f32>());
         let cost = kl.clamp_min(self.config.free_nats).sum() * (n * self.beta(progress));
         let loss = (terms.losses.sum() + cost) / count;
         let lr = self.config.lr * Schedule::default().factor(progress);
         let (loss, norm) = self.train.update(loss, lr)?;
-        Ok(Metrics::new([("loss", loss), ("kl", told), ("grad_norm", norm)]))
+        Ok(Metrics::new([("loss", loss), ("kl", kl_value), ("grad_norm", norm)]))
     }
 
     /// The bound of nats a token with the averaged weights (of texts also in bits a character), the divergence in nats a

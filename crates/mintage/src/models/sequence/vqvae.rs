@@ -267,13 +267,13 @@ impl Vqvae {
         }
         let Quantized { codes, vectors, commitment } = self.codebook.quantize(e, GradientEstimator::Rotation);
         let nll = shifted.mean_loss(net.decode(vectors, &shifted, self.config.dropout, rng));
-        let told = f64::from(nll.clone().into_scalar::<f32>());
+        let nll_value = f64::from(nll.clone().into_scalar::<f32>());
         let lr = self.config.lr * Schedule::default().factor(progress);
         let (loss, norm) = self.autoencoder.update(nll + commitment * self.config.commitment, lr)?;
         let revived = self.codebook.update(&inputs, &codes, rng) as f64;
         Ok(Metrics::new([
             ("loss", loss),
-            ("reconstruction", told),
+            ("reconstruction", nll_value),
             ("revived", revived),
             ("grad_norm", norm),
         ]))
@@ -336,16 +336,16 @@ impl Vqvae {
         draw: &SequenceSampleParams,
         rng: &mut Rng,
     ) -> Vec<u32> {
-        let stretches = self.config.n_codes;
+        let n_codes = self.config.n_codes;
         let strength = match draw.conditioning {
             Conditioning::Vary { strength, .. } => strength,
             _ => 1.0,
         };
-        let stays: Vec<bool> = (0..n * stretches).map(|_| rng.uniform() >= strength).collect();
+        let stays: Vec<bool> = (0..n * n_codes).map(|_| rng.uniform() >= strength).collect();
         let mut limit = |row: usize, before: &[u32], logits: &mut [f32]| {
             logits[BOUNDARY as usize] = f32::NEG_INFINITY;
             let at = before.len();
-            if let Some(known) = known.filter(|_| stays[row * stretches + at]) {
+            if let Some(known) = known.filter(|_| stays[row * n_codes + at]) {
                 let stay = known[at] as usize + 1;
                 let others = logits.iter_mut().enumerate().filter(|(code, _)| *code != stay);
                 others.for_each(|(_, logit)| *logit = f32::NEG_INFINITY);
@@ -357,9 +357,9 @@ impl Vqvae {
             class: draw.class,
             guidance: draw.guidance,
             choice,
-            ..SequenceSampleParams::new(n, stretches)
+            ..SequenceSampleParams::new(n, n_codes)
         };
-        let writer = Writer { net: prior, info: &self.plans, context: stretches + 1 };
+        let writer = Writer { net: prior, info: &self.plans, context: n_codes + 1 };
         let rows = writer.write(&plan, &mut limit, &mut |_, _| true, rng);
         // Rows that were cancelled are short.
         let whole = |mut row: Vec<u32>| {

@@ -68,11 +68,11 @@ impl AnyOrder {
     }
 
     /// The mean over the rows of their weighted `−log p(target | known)`, in nats.
-    pub fn loss(&self, questions: MaskedBatch, dropout: f64, rng: &mut Rng) -> Tensor<1> {
-        let known = Arc::new(places(&questions.tokens, &self.starts));
+    pub fn loss(&self, batch: MaskedBatch, dropout: f64, rng: &mut Rng) -> Tensor<1> {
+        let known = Arc::new(places(&batch.tokens, &self.starts));
         let starts = self.starts[self.first..].iter().map(|start| start - self.starts[self.first]).collect();
         let logits = self.head.forward(self.trunk.forward_train(&known, self.width(), dropout, rng));
-        let (targets, weights) = (Arc::new(questions.targets), Arc::new(questions.weights));
+        let (targets, weights) = (Arc::new(batch.targets), Arc::new(batch.weights));
         kernels::fields_cross_entropy(logits, &Arc::new(starts), &targets, &weights).mean()
     }
 
@@ -87,11 +87,11 @@ impl AnyOrder {
     pub fn complete(&self, tokens: &mut [u16], order: &[usize], draw: &TableSampleParams, rng: &mut Rng) {
         let width = self.width();
         let n = tokens.len() / width;
-        let mut known = Known::of(tokens, width, rng.permutation(n));
+        let mut prefixes = PrefixGroups::of(tokens, width, rng.permutation(n));
         let mut sums = self.sums(tokens);
         for (&field, prime) in order.iter().zip(primes()) {
             let (shift, root) = (f64::from(rng.uniform()), f64::from(prime).sqrt());
-            let open: Vec<(usize, &[u32])> = known
+            let open: Vec<(usize, &[u32])> = prefixes
                 .groups()
                 .filter(|(_, rows)| tokens[rows[0] as usize * width + field] == HIDDEN)
                 .collect();
@@ -111,7 +111,7 @@ impl AnyOrder {
                     sums.add(row as usize, self.starts[field] + usize::from(token));
                 }
             }
-            known.learn(|row| tokens[row * width + field]);
+            prefixes.split(|row| tokens[row * width + field]);
         }
     }
 
@@ -121,12 +121,12 @@ impl AnyOrder {
         let mut tokens = rows.to_vec();
         tokens.chunks_exact_mut(width).for_each(|row| order.iter().for_each(|&field| row[field] = HIDDEN));
         let mut nll = vec![0.0; rows.len() / width];
-        let mut known = Known::of(&tokens, width, (0..nll.len()).collect());
+        let mut prefixes = PrefixGroups::of(&tokens, width, (0..nll.len()).collect());
         let mut sums = self.sums(&tokens);
         for &field in order {
-            let asked: Vec<u32> = known.groups().map(|(_, rows)| rows[0]).collect();
+            let asked: Vec<u32> = prefixes.groups().map(|(_, rows)| rows[0]).collect();
             let logits = self.logits_of(field, &sums, &asked);
-            for ((_, group), logits) in known.groups().zip(logits.chunks_exact(self.size(field))) {
+            for ((_, group), logits) in prefixes.groups().zip(logits.chunks_exact(self.size(field))) {
                 for &row in group {
                     let at = row as usize * width + field;
                     nll[row as usize] -= f64::from(log_softmax(logits, rows[at] as usize));
@@ -134,7 +134,7 @@ impl AnyOrder {
                     sums.add(row as usize, self.starts[field] + usize::from(rows[at]));
                 }
             }
-            known.learn(|row| tokens[row * width + field]);
+            prefixes.split(|row| tokens[row * width + field]);
         }
         nll
     }
@@ -196,14 +196,14 @@ impl Sums {
     }
 }
 
-/// Rows in the order of what is known of them: those that agree in every field so far are a group.
-struct Known {
+/// Rows in the order of their known fields: those that agree in all of them are a group.
+struct PrefixGroups {
     sequence: Vec<u32>,
     /// Where each group ends.
     ends: Vec<usize>,
 }
 
-impl Known {
+impl PrefixGroups {
     /// Of rows that begin with given tokens; rows that agree stay in the order of `sequence`.
     fn of(tokens: &[u16], width: usize, sequence: Vec<usize>) -> Self {
         let row = |row: u32| &tokens[row as usize * width..][..width];
@@ -221,8 +221,8 @@ impl Known {
         starts.zip(&self.ends).map(|(start, &end)| (start, &self.sequence[start..end]))
     }
 
-    /// One more field is known.
-    fn learn(&mut self, token: impl Fn(usize) -> u16) {
+    /// Splits each group by the tokens of one more field, which is known from now on.
+    fn split(&mut self, token: impl Fn(usize) -> u16) {
         let mut ends = Vec::with_capacity(self.ends.len());
         let mut start = 0;
         for &end in &self.ends {

@@ -31,11 +31,12 @@ use crate::models::{
 };
 use crate::{events::Metrics, models::Size};
 
-/// Rows of a batch, of up to so many tokens.
-const BATCH: usize = 1024;
-const TOKENS: usize = 32_768;
+/// Rows of a batch by default.
+const MAX_BATCH_ROWS: usize = 1024;
+/// Tokens of all fields up to which a batch has all of its rows by default; it has fewer in proportion beyond.
+const MAX_FULL_BATCH_TOKENS: usize = 32_768;
 /// A validation asks for the fields of a row one after another, unless there are more than this.
-const ASKED_IN_ORDER: usize = 256;
+const MAX_FIELDS_IN_ORDER: usize = 256;
 
 /// All choices of an any-order model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -75,7 +76,7 @@ impl FamilyConfig<Table> for Config {
             in_order: 0.5,
             epochs: 80,
             // Logits of all tokens of a batch lie in memory: a table of thousands of columns has smaller ones.
-            batch: (BATCH * TOKENS / info.starts()[info.width()].max(TOKENS)).max(64),
+            batch: (MAX_BATCH_ROWS * MAX_FULL_BATCH_TOKENS / info.starts()[info.width()].max(MAX_FULL_BATCH_TOKENS)).max(64),
             lr: 2e-3,
             weight_decay: 0.05,
             dropout: 0.2,
@@ -119,8 +120,8 @@ impl GenerativeModel<Table> for Ar {
 
     /// One step on the mean negative log-likelihood of hidden fields.
     fn step(&mut self, batch: &TableBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
-        let questions = self.questions(batch, rng);
-        let loss = self.train.net().loss(questions, self.config.dropout, rng);
+        let masked_batch = self.masked_batch(batch, rng);
+        let loss = self.train.net().loss(masked_batch, self.config.dropout, rng);
         let lr = self.config.lr * Schedule::default().factor(progress);
         let (loss, norm) = self.train.update(loss, lr)?;
         Ok(Metrics::new([("nll", loss * self.width() as f64), ("grad_norm", norm)]))
@@ -128,8 +129,8 @@ impl GenerativeModel<Table> for Ar {
 
     /// Nats a row with the averaged weights.
     fn validate(&self, batch: &TableBatch, _progress: f64, rng: &mut Rng) -> Option<Metrics> {
-        if self.width() > ASKED_IN_ORDER {
-            let loss = self.train.averaged().loss(self.questions(batch, rng), 0.0, rng);
+        if self.width() > MAX_FIELDS_IN_ORDER {
+            let loss = self.train.averaged().loss(self.masked_batch(batch, rng), 0.0, rng);
             return Some(Metrics::new([("nll", f64::from(to_vec(&loss)[0]) * self.width() as f64)]));
         }
         let nll = self.row_nats(batch);
@@ -164,8 +165,8 @@ impl Ar {
         self.order.len()
     }
 
-    /// Hides a part of every row, and asks for what is hidden.
-    fn questions(&self, batch: &TableBatch, rng: &mut Rng) -> MaskedBatch {
+    /// Hides a part of every row; the targets are what is hidden.
+    fn masked_batch(&self, batch: &TableBatch, rng: &mut Rng) -> MaskedBatch {
         let width = self.width();
         let mut tokens = batch.tokens.clone();
         let mut targets = vec![NONE; tokens.len()];

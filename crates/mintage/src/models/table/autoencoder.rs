@@ -201,8 +201,8 @@ impl Spread {
 
     fn load(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
         let d = self.mean.len();
-        for (name, own) in [("latent.mean", &mut self.mean), ("latent.variance", &mut self.variance)] {
-            own.clone_from(&map.of_shape(name, &[d])?.values);
+        for (name, values) in [("latent.mean", &mut self.mean), ("latent.variance", &mut self.variance)] {
+            values.clone_from(&map.of_shape(name, &[d])?.values);
         }
         Ok(())
     }

@@ -13,11 +13,11 @@
 //! point says of its token is known, and only what the others say is learned:
 //!
 //! ```text
-//! own_k = log π_k + log N(y_f; e_k, σ²)
-//! log p(x_f = k | x_t) = own_k + net_k(softmax(own)) + const,    L = E_t Σ_f −log p(x_f | x_t)
+//! log q_k = log π_k + log N(y_f; e_k, σ²)
+//! log p(x_f = k | x_t) = log q_k + net_k(softmax(log q)) + const,    L = E_t Σ_f −log p(x_f | x_t)
 //! ```
 //!
-//! `softmax(own)` holds all that `x_t` says, the time too. Sampling follows the flow `dy/dσ = (y − ē(y, σ)) / σ` to the
+//! `softmax(log q)` holds all that `x_t` says, the time too. Sampling follows the flow `dy/dσ = (y − ē(y, σ)) / σ` to the
 //! posterior's mean of the end points, by the two-step rule of Lu et al. (arXiv:2211.01095) over equal ratios of `σ`:
 //!
 //! `y' = σ'/σ y + (1 − σ'/σ) (3/2 ē − 1/2 ē_before)`.
@@ -52,7 +52,7 @@ use crate::{events::Metrics, models::Size};
 /// Rows that go through the network together in sampling.
 const SAMPLE_ROWS: usize = 2048;
 /// Ordered tokens from which on a field is a number.
-const NUMBER_FROM: usize = 48;
+const MIN_NUMBER_TOKENS: usize = 48;
 /// Where the tokens of a number that have no place in its order lie, each on an axis of its own.
 const APART: f32 = 2.0;
 /// σ of the first point on the way, where nothing is known yet, and of the last.
@@ -60,7 +60,7 @@ const SIGMAS: [f32; 2] = [8.0, 0.04];
 /// Share of the training rows that begin the way: of their open fields nothing is known.
 const AT_START: f32 = 0.05;
 /// A logarithm of zero that stays finite.
-const NEVER: f32 = -1e4;
+const LOG_ZERO: f32 = -1e4;
 
 /// All choices of a flow of rows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -177,12 +177,12 @@ impl GenerativeModel<Table> for Flow {
         for field in 0..self.fields() {
             let tokens = draw.allowed(field).into_iter().flatten().enumerate();
             tokens.filter(|(_, allowed)| !**allowed).for_each(|(token, _)| {
-                log_prior[self.starts[field] + token] = NEVER;
+                log_prior[self.starts[field] + token] = LOG_ZERO;
             });
         }
         let given = draw.start(self.fields());
         let parts = given.chunks(SAMPLE_ROWS * self.fields());
-        parts.flat_map(|given| self.travel(&net, given, &log_prior, draw.temperature, rng)).collect()
+        parts.flat_map(|given| self.denoise(&net, given, &log_prior, draw.temperature, rng)).collect()
     }
 
     parts!("net" = train);
@@ -213,33 +213,33 @@ impl Flow {
             .collect();
         let noise = rng.normals(batch.n * self.points.axes());
         let y = self.points.noisy(&batch.tokens, &sigmas, &noise);
-        let own = self.own(&y, &sigmas, &known, &self.points.log_prior, device);
+        let log_posterior = self.log_posterior(&y, &sigmas, &known, &self.points.log_prior, device);
         let targets = batch.tokens.iter().zip(&known);
         let targets =
             targets.map(|(&token, &known)| if known == HIDDEN { u32::from(token) } else { kernels::NONE });
         let targets: Vec<u32> = targets.collect();
         let weights = vec![1.0; targets.len()];
-        let logits = net.forward(own, &self.starts, dropout, rng);
+        let logits = net.forward(log_posterior, &self.starts, dropout, rng);
         kernels::fields_cross_entropy(logits, &self.starts, &Arc::new(targets), &Arc::new(weights)).mean()
     }
 
     /// What the points say: `[n, tokens]`. `known` tokens are certain.
-    fn own(&self, y: &[f32], sigmas: &[f32], known: &[u16], log_prior: &[f32], device: &Device) -> Tensor<2> {
+    fn log_posterior(&self, y: &[f32], sigmas: &[f32], known: &[u16], log_prior: &[f32], device: &Device) -> Tensor<2> {
         let (total, n) = (log_prior.len(), sigmas.len());
-        let mut own = vec![0.0; n * total];
-        let rows = own.par_chunks_mut(total).zip(y.par_chunks(self.points.axes())).zip(sigmas);
-        rows.zip(known.par_chunks(self.fields())).for_each(|(((own, y), &sigma), known)| {
-            self.points.log_posterior(y, sigma, log_prior, own);
+        let mut log_posterior = vec![0.0; n * total];
+        let rows = log_posterior.par_chunks_mut(total).zip(y.par_chunks(self.points.axes())).zip(sigmas);
+        rows.zip(known.par_chunks(self.fields())).for_each(|(((log_posterior, y), &sigma), known)| {
+            self.points.log_posterior(y, sigma, log_prior, log_posterior);
             for (field, &token) in known.iter().enumerate().filter(|(_, token)| **token != HIDDEN) {
-                own[self.starts[field]..self.starts[field + 1]].fill(NEVER);
-                own[self.starts[field] + token as usize] = 0.0;
+                log_posterior[self.starts[field]..self.starts[field + 1]].fill(LOG_ZERO);
+                log_posterior[self.starts[field] + token as usize] = 0.0;
             }
         });
-        Tensor::from_data(TensorData::new(own, [n, total]), device)
+        Tensor::from_data(TensorData::new(log_posterior, [n, total]), device)
     }
 
     /// From noise to tokens.
-    fn travel(
+    fn denoise(
         &self,
         net: &Net,
         given: &[u16],
@@ -251,8 +251,8 @@ impl Flow {
         let mut tokens = given.to_vec();
         let steps = self.config.steps.max(3);
         let look = |y: &[f32], sigma: f32, rng: &mut Rng| {
-            let own = self.own(y, &vec![sigma; n], given, log_prior, &self.device);
-            let logits = net.forward(own, &self.starts, 0.0, rng) / temperature.max(1e-3);
+            let log_posterior = self.log_posterior(y, &vec![sigma; n], given, log_prior, &self.device);
+            let logits = net.forward(log_posterior, &self.starts, 0.0, rng) / temperature.max(1e-3);
             to_vec(&kernels::fields_softmax(logits, &self.starts))
         };
         // Nothing is known at σ = ∞; points drawn there and blurred are where the way begins.
@@ -337,7 +337,7 @@ impl Points {
         for field in &info.fields {
             let first = points.axes() as u32;
             let ordered = if field.ordinal { field.size - field.unordered } else { 0 };
-            if ordered >= NUMBER_FROM {
+            if ordered >= MIN_NUMBER_TOKENS {
                 points.places.extend(quantiles(&field.counts[..ordered]).map(|at| (first, at * spread)));
                 points.places.extend((0..field.unordered).map(|i| (first + 1 + i as u32, APART)));
                 points.end_field(field.unordered + 1);
@@ -418,7 +418,7 @@ fn quantiles(counts: &[u32]) -> impl Iterator<Item = f32> + '_ {
     })
 }
 
-/// `own` logits → logits of the end points.
+/// Logits `log_posterior` of the points → logits of the end points.
 #[derive(Module, Debug)]
 struct Net {
     trunk: Trunk,
@@ -435,8 +435,8 @@ impl Net {
     }
 
     /// `[n, tokens] → [n, tokens]`.
-    fn forward(&self, own: Tensor<2>, starts: &Arc<Vec<usize>>, dropout: f64, rng: &mut Rng) -> Tensor<2> {
-        let shares = kernels::fields_softmax(own.clone(), starts);
-        kernels::add(own, self.head.forward(self.trunk.forward_shares(shares, dropout, rng)))
+    fn forward(&self, log_posterior: Tensor<2>, starts: &Arc<Vec<usize>>, dropout: f64, rng: &mut Rng) -> Tensor<2> {
+        let shares = kernels::fields_softmax(log_posterior.clone(), starts);
+        kernels::add(log_posterior, self.head.forward(self.trunk.forward_shares(shares, dropout, rng)))
     }
 }

@@ -53,7 +53,7 @@ use crate::{
 const ONE_TOKEN: f32 = 0.5;
 
 /// Rows that are drawn to be compared with held-out ones, at least.
-const LEAST_JUDGED: usize = 4096;
+const MIN_JUDGED_ROWS: usize = 4096;
 
 /// All choices of a GAN of rows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -180,7 +180,7 @@ impl GenerativeModel<Table> for Gan {
         if progress < self.config.adversarial_start {
             return Some(self.latents.validate(batch, rng));
         }
-        let generated = self.sample(&TableSampleParams::new(batch.n.max(LEAST_JUDGED)), rng);
+        let generated = self.sample(&TableSampleParams::new(batch.n.max(MIN_JUDGED_ROWS)), rng);
         Some(Metrics::new([("pair_distance", self.groups.pair_distance(&batch.tokens, &generated))]))
     }
 
@@ -283,7 +283,7 @@ struct Groups {
 }
 
 impl Groups {
-    const MOST: usize = 10;
+    const MAX_GROUPS: usize = 10;
 
     fn new(info: &TableInfo) -> Self {
         let of = info.fields.iter().map(|field| {
@@ -294,13 +294,13 @@ impl Groups {
                 let group = field.counts.iter().map(|&count| {
                     let middle = below + u64::from(count / 2);
                     below += u64::from(count);
-                    (middle * Self::MOST as u64 / total.max(1)).min(Self::MOST as u64 - 1) as u8
+                    (middle * Self::MAX_GROUPS as u64 / total.max(1)).min(Self::MAX_GROUPS as u64 - 1) as u8
                 });
                 return group.collect();
             }
             order.sort_by_key(|&token| std::cmp::Reverse(field.counts[token]));
             let mut group = vec![0; field.size];
-            order.iter().enumerate().for_each(|(rank, &token)| group[token] = rank.min(Self::MOST - 1) as u8);
+            order.iter().enumerate().for_each(|(rank, &token)| group[token] = rank.min(Self::MAX_GROUPS - 1) as u8);
             group
         });
         Self { of: of.collect() }
@@ -311,11 +311,11 @@ impl Groups {
         let fields = self.of.len();
         let pairs: Vec<(usize, usize)> = (0..fields).flat_map(|i| (i..fields).map(move |j| (i, j))).collect();
         let table = |rows: &[u16], (i, j): (usize, usize)| {
-            let mut table = [0.0; Self::MOST * Self::MOST];
+            let mut table = [0.0; Self::MAX_GROUPS * Self::MAX_GROUPS];
             let share = fields as f64 / rows.len() as f64;
             for row in rows.chunks_exact(fields) {
                 let group = |field: usize| self.of[field][row[field] as usize] as usize;
-                table[group(i) * Self::MOST + group(j)] += share;
+                table[group(i) * Self::MAX_GROUPS + group(j)] += share;
             }
             table
         };
@@ -475,7 +475,7 @@ mod tests {
         let gradient = net.input.weight.val().grad(&penalty(&net).backward()).unwrap();
 
         let length = f64::from(to_vec(&gradient.clone().powi_scalar(2).sum())[0]).sqrt();
-        let moved = |by: f64| {
+        let penalty_at = |by: f64| {
             let mut net = net.clone();
             let by = gradient.clone() * (by / length);
             net.input.weight = net.input.weight.map(|w| Tensor::from_inner(w.inner() + by.clone()));
@@ -483,7 +483,7 @@ mod tests {
         };
         // A longer step crosses kinks, where the penalty jumps.
         const STEP: f64 = 3e-4;
-        let expected = (moved(STEP) - moved(-STEP)) / (2.0 * STEP);
+        let expected = (penalty_at(STEP) - penalty_at(-STEP)) / (2.0 * STEP);
         assert!((length / expected - 1.0).abs() < 0.02, "{length} {expected}");
     }
 

@@ -13,7 +13,7 @@ const SAMPLE_ROWS: usize = 2048;
 const PROBES: usize = 16;
 
 /// What the shares in the data add to those probabilities, so that sets hardly ever met are still met.
-const FLOOR: f32 = 1e-3;
+const DATA_SHARE_WEIGHT: f32 = 1e-3;
 
 /// Rows of which some fields are hidden: all of them in every second row, in the others a part that is
 /// equally often of any size. A model that sees these learns every condition, and none.
@@ -73,7 +73,7 @@ fn settle(
     let counts = &info.fields[field].counts;
     let shares = counts.iter().map(|&count| (count as f32 + 1e-3) / info.train_len.max(1) as f32);
     let mut chances: Vec<f32> =
-        shares.map(|share| share * FLOOR * PROBES as f32).collect::<Vec<_>>().repeat(n);
+        shares.map(|share| share * DATA_SHARE_WEIGHT * PROBES as f32).collect::<Vec<_>>().repeat(n);
     // Where nothing is known yet, the shares in the data are exact.
     if rows.iter().any(|&token| token != HIDDEN) {
         for _ in 0..PROBES {

@@ -309,15 +309,15 @@ impl Vqvae {
     }
 
     fn step_prior(&mut self, batch: &TableBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
-        let questions = self.questions(batch, rng);
-        let loss = self.prior.net().loss(questions, self.config.prior_dropout, rng);
+        let masked_batch = self.masked_batch(batch, rng);
+        let loss = self.prior.net().loss(masked_batch, self.config.prior_dropout, rng);
         let lr = self.config.prior_lr * Schedule::default().factor(progress);
         let (loss, norm) = self.prior.update(loss, lr)?;
         Ok(Metrics::new([("code_nats", loss * self.slots.len() as f64), ("grad_norm", norm)]))
     }
 
     /// For each row one of its codes, given those before it and a part of the row.
-    fn questions(&self, batch: &TableBatch, rng: &mut Rng) -> MaskedBatch {
+    fn masked_batch(&self, batch: &TableBatch, rng: &mut Rng) -> MaskedBatch {
         let (slots, order) = (self.slots.len(), self.order());
         let codes = self.quantize(&self.encode(&self.autoencoder.averaged(), batch)).codes;
         let known = latent::conditions(batch, self.info.width(), rng);

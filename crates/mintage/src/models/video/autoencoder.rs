@@ -95,10 +95,10 @@ impl Autoencoder {
         let y = self.net.net().decoder.forward(z, frames);
         let Missed { mse, loss } = Missed::of(y, x);
         let kl = divergence(mu, logvar).mean();
-        let told = [&mse, &kl].map(|t| f64::from(t.clone().into_scalar::<f32>()));
+        let values = [&mse, &kl].map(|t| f64::from(t.clone().into_scalar::<f32>()));
         let (_, norm) = self.net.update(loss + kl * beta, lr)?;
         self.follow(&seen);
-        Ok(Metrics::new([("loss", told[0]), ("kl_per_dim", told[1]), ("grad_norm", norm)]))
+        Ok(Metrics::new([("loss", values[0]), ("kl_per_dim", values[1]), ("grad_norm", norm)]))
     }
 
     /// Moves the averages towards the mean squares of latents that were seen.

@@ -121,7 +121,7 @@ impl CodeWriter {
         let known = &known[..known.len().min(frames * cells)];
         let mut rows = vec![known.to_vec(); n];
         let guided = guidance != 1.0 && labels.iter().any(|&label| (label as usize) < self.shape.classes);
-        let (mut told, mut free) = (KvCache::default(), KvCache::default());
+        let (mut cache, mut free_cache) = (KvCache::default(), KvCache::default());
         // The caches hold the places from the beginning of frame `first` to `fed`.
         let (mut first, mut fed) = (0, 0);
         for place in known.len()..frames * cells {
@@ -132,11 +132,11 @@ impl CodeWriter {
             if place / cells - first >= self.shape.frames {
                 // It has never seen so many: what came last is read anew.
                 first = place / cells - self.shape.frames / 2;
-                (told, free, fed) = (KvCache::default(), KvCache::default(), first * cells);
+                (cache, free_cache, fed) = (KvCache::default(), KvCache::default(), first * cells);
             }
-            let mut logits = self.next(&rows, fed..place + 1, first, labels, &mut told);
+            let mut logits = self.next(&rows, fed..place + 1, first, labels, &mut cache);
             if guided {
-                let free = self.next(&rows, fed..place + 1, first, &[], &mut free);
+                let free = self.next(&rows, fed..place + 1, first, &[], &mut free_cache);
                 let weight = guidance as f32;
                 logits.iter_mut().zip(free).for_each(|(l, f)| *l = f + weight * (*l - f));
             }
@@ -204,13 +204,13 @@ impl CodeWriter {
         let (cells, (height, width)) = (self.shape.cells(), self.shape.grid);
         let (y, x) = (place % cells / width, place % width);
         let before = place.checked_sub(cells);
-        let moved = |there: bool, by: isize| before.filter(|_| there)?.checked_add_signed(by);
+        let neighbour = |is_inside: bool, by: isize| before.filter(|_| is_inside)?.checked_add_signed(by);
         [
             before,
-            moved(x > 0, -1),
-            moved(x + 1 < width, 1),
-            moved(y > 0, -(width as isize)),
-            moved(y + 1 < height, width as isize),
+            neighbour(x > 0, -1),
+            neighbour(x + 1 < width, 1),
+            neighbour(y > 0, -(width as isize)),
+            neighbour(y + 1 < height, width as isize),
             place.checked_sub(width).filter(|_| y > 0),
         ]
     }

@@ -18,7 +18,7 @@ use mintage_nn::{
 use super::net::Trunk;
 
 /// Longest side of the maps it works on.
-const GRID: usize = 16;
+const MAX_MAP_SIDE: usize = 16;
 
 /// See the module.
 #[derive(Module, Debug)]
@@ -46,7 +46,7 @@ impl Forecaster {
         device: &Device,
         rng: &mut Rng,
     ) -> Self {
-        let trunk = Trunk::flat(shape, width, layers, GRID);
+        let trunk = Trunk::flat(shape, width, layers, MAX_MAP_SIDE);
         let known = frames / 2;
         let new = frames - known;
         Self {

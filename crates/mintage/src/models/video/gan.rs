@@ -91,7 +91,7 @@ pub struct Config {
 /// Dimensions of the embedded label.
 const D_LABEL: usize = 32;
 /// Longest side of the smallest map.
-const BOTTOM: usize = 4;
+const MAX_BOTTOM_SIDE: usize = 4;
 /// Frames of a clip that are judged by themselves.
 const FRAMES_JUDGED: usize = 2;
 
@@ -168,7 +168,7 @@ impl GenerativeModel<Video> for Gan {
         let autoencoder = Autoencoder::new(coder, config.latent, info, device, rng);
         let (height, width) = coder.grid();
         let cells = ImageShape { channels: config.latent, height, width };
-        let trunk = Trunk::over_maps(cells, config.width, config.blocks, config.time_blocks, BOTTOM);
+        let trunk = Trunk::over_maps(cells, config.width, config.blocks, config.time_blocks, MAX_BOTTOM_SIDE);
         let critic = |frames: usize, rng: &mut Rng| Critic::new(trunk, frames, info.classes, &on, rng);
         let critics = Critics { clip: critic(info.frames, rng), frame: critic(1, rng) };
         Self {

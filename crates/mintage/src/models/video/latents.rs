@@ -150,16 +150,16 @@ impl LatentFlowMatching {
         let time = self.time1.forward(sinusoidal(t, width, 1000.0, &device));
         let time = self.time2.forward(kernels::silu(time));
         let moments: Vec<u32> = (0..t.len()).map(|i| (i % frames) as u32).collect();
-        let told =
+        let label_and_moment =
             self.label.forward(indices(&of_clip, &device)) + self.moment.forward(indices(&moments, &device));
-        let condition = kernels::silu(time + told); // [n · frames, width]
+        let condition = kernels::silu(time + label_and_moment); // [n · frames, width]
         let rows = t.len() * cells;
         let places = Arc::new((0..rows).map(|row| (row % cells) as u32).collect::<Vec<u32>>());
         let frame_of = Arc::new((0..rows).map(|row| (row / cells) as u32).collect::<Vec<u32>>());
         let mut x = kernels::add(self.input.forward(z_t), self.place.bag(&places, 1));
         for block in &self.blocks {
-            let told = kernels::embedding_bag(block.condition.forward(condition.clone()), &frame_of, 1);
-            x = block.forward(kernels::add(x, told), frames, cells, heads);
+            let modulation = kernels::embedding_bag(block.condition.forward(condition.clone()), &frame_of, 1);
+            x = block.forward(kernels::add(x, modulation), frames, cells, heads);
         }
         self.output.forward(self.norm.forward(x))
     }

@@ -19,7 +19,7 @@ use super::{Conditioning, VideoInfo};
 use crate::models::common::padding::{crop_to, pad_to};
 
 /// Frames that are decoded together, which bounds memory.
-const FRAMES_AT_ONCE: usize = 512;
+const MAX_CHUNK_FRAMES: usize = 512;
 
 /// What both halves are built from.
 #[derive(Clone, Copy, Debug)]
@@ -330,13 +330,13 @@ pub fn in_parts(
     one: impl FnMut(&[u32]) -> Vec<u8>,
 ) -> Vec<u8> {
     let labels: Vec<u32> = (0..n).map(|i| labels.get(i).copied().unwrap_or(classes as u32)).collect();
-    labels.chunks((FRAMES_AT_ONCE / frames.max(1)).max(1)).flat_map(one).collect()
+    labels.chunks((MAX_CHUNK_FRAMES / frames.max(1)).max(1)).flat_map(one).collect()
 }
 
 /// A batch in parts of a few clips, which bounds memory.
 pub fn parts_of(batch: &VideoBatch, info: &VideoInfo) -> Vec<VideoBatch> {
     let each = info.frames * info.shape.pixels();
-    let at_once = (FRAMES_AT_ONCE / info.frames.max(1)).max(1);
+    let at_once = (MAX_CHUNK_FRAMES / info.frames.max(1)).max(1);
     let part = |(number, pixels): (usize, &[u8])| {
         let n = pixels.len() / each;
         let labels = batch.labels.iter().skip(number * at_once).take(n).copied().collect();

@@ -272,15 +272,15 @@ impl Vqvae {
         let flat: Tensor<2> = x.flatten(1, 3);
         let nll = kernels::discretised_logistic_nll(flat, mean.flatten::<2>(1, 3).detach(), log_scale).mean()
             / shape.pixels() as f64;
-        let told = [&mse, &nll, &found.commitment].map(|t| f64::from(t.clone().into_scalar::<f32>()));
+        let values = [&mse, &nll, &found.commitment].map(|t| f64::from(t.clone().into_scalar::<f32>()));
         let loss = loss + nll * 0.02 + found.commitment.clone() * self.config.commitment;
         let lr = self.config.lr * Schedule::default().factor(progress);
         let (_, norm) = self.autoencoder.update(loss, lr)?;
         let revived = self.codebook.update(&inputs, &found.codes, rng);
         Ok(Metrics::new([
-            ("loss", told[0]),
-            ("bits_per_dim", told[1] / std::f64::consts::LN_2),
-            ("commitment", told[2]),
+            ("loss", values[0]),
+            ("bits_per_dim", values[1] / std::f64::consts::LN_2),
+            ("commitment", values[2]),
             ("revived", revived as f64),
             ("grad_norm", norm),
         ]))
