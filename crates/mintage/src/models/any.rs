@@ -53,7 +53,7 @@ macro_rules! kinds {
             }
         }
 
-        /// Data on their way into a model.
+        /// A batch of items, as training and evaluation give it to a model.
         #[derive(Clone, Debug, PartialEq)]
         pub enum Batch {
             $(
@@ -74,8 +74,8 @@ macro_rules! kinds {
         }
 
         impl AnyConfig {
-            /// The preset of a size for these data, with the user's `options` laid over it; without a family, the one
-            /// that `auto` stands for.
+            /// The preset of a size for these data, overridden by the user's `options`; without a family, the
+            /// preset of the one that `auto` stands for.
             ///
             /// # Errors
             ///
@@ -107,7 +107,7 @@ macro_rules! kinds {
                 match self { $(Self::$kind(config) => config.family()),+ }
             }
 
-            /// Items a step.
+            /// Items per step.
             pub fn batch(&self) -> usize {
                 match self { $(Self::$kind(config) => config.batch()),+ }
             }
@@ -117,17 +117,21 @@ macro_rules! kinds {
                 match self { $(Self::$kind(config) => config.chunking()),+ }
             }
 
-            /// By how much of the least one the loss on held-out items may have risen for later weights to be preferred.
+            /// Relative rise of the held-out loss over its minimum up to which later weights are still
+            /// preferred.
             pub fn tolerance(&self) -> f64 {
                 match self { $(Self::$kind(config) => config.tolerance()),+ }
             }
 
-            /// Steps after which `train_len` items are only learned by heart, where the family knows.
+            /// Steps after which training on `train_len` items only overfits; `None` where the family sets no
+            /// such limit.
             pub fn max_steps(&self, train_len: usize) -> Option<u64> {
                 match self { $(Self::$kind(config) => config.max_steps(train_len)),+ }
             }
 
-            /// Numbers that a step of training holds for the backward pass, for each item of a batch.
+            /// Numbers that a training step keeps for the backward pass, per item of a batch.
+            ///
+            /// A low estimate, so that no run is refused that would fit.
             pub(super) fn activations(&self, info: &DataInfo) -> u64 {
                 match (self, info) {
                     $((Self::$kind(config), DataInfo::$kind(info)) => config.activations(info),)+
@@ -227,7 +231,7 @@ macro_rules! kinds {
                 match self { $(Self::$kind(model) => model.load_state(map)),+ }
             }
 
-            /// Learned numbers.
+            /// Number of learned parameters.
             pub fn parameters(&self) -> usize {
                 match self { $(Self::$kind(model) => model.parameters()),+ }
             }

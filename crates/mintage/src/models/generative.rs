@@ -15,24 +15,24 @@ use crate::{events::Metrics, recipe::RecipeError};
 
 /// A kind of data, as its models see it.
 pub trait Kind: Debug + Sized + 'static {
-    /// Several of its items: "there is no flow of sounds".
+    /// Its items in the plural, as messages name them: "there is no flow of sounds".
     const ITEMS: &'static str;
-    /// Options of any family, and what they must lie between.
+    /// The range of each option that is a whole number, for all families together.
     const RANGES: &'static [(&'static str, RangeInclusive<u64>)];
 
     /// What a model must know of the data before it sees them.
     type Info;
-    /// Items on their way into a model.
+    /// A batch of items, as training and evaluation give it to a model.
     type Batch;
     /// The configuration of any family.
     type Config;
     /// A model of any family.
     type Model: GenerativeModel<Self, Config = Self::Config>;
-    /// Numbers of one item: pixels, samples, tokens.
+    /// The numbers of one item: pixels, samples, tokens.
     type Item: ?Sized;
-    /// What to draw.
+    /// How many items to draw, and how.
     type SampleParams<'a>;
-    /// What was drawn.
+    /// The items that were drawn.
     type Samples;
     /// A batch that went through the encoder and back.
     type Reconstruction;
@@ -71,18 +71,20 @@ pub trait FamilyConfig<K: Kind>: Sized {
         None
     }
 
-    /// By how much of the least one the loss on held-out items may have risen for later weights to be preferred.
+    /// Relative rise of the held-out loss over its minimum up to which later weights are still preferred.
     fn tolerance(&self) -> f64 {
         0.0
     }
 
-    /// Steps after which `train_len` items are only learned by heart, where the family knows.
+    /// Steps after which training on `train_len` items only overfits; `None` where the family sets no such
+    /// limit.
     fn max_steps(&self, _train_len: usize) -> Option<u64> {
         None
     }
 
-    /// Numbers that a step of training holds for the backward pass, for each item of a batch: rather too few than too
-    /// many, since what would fit is to be trained.
+    /// Numbers that a training step keeps for the backward pass, per item of a batch.
+    ///
+    /// A low estimate, so that no run is refused that would fit.
     fn activations(&self, info: &K::Info) -> u64;
 }
 
@@ -116,11 +118,12 @@ pub trait GenerativeModel<K: Kind>: Debug + Sized {
         None
     }
 
-    /// Draws new items with the averaged weights. What they are made from must be what [`supports`](Self::supports)
-    /// allows; otherwise it is noise.
+    /// Draws new items with the averaged weights. A conditioning that [`supports`](Self::supports) does not
+    /// allow counts as [`Conditioning::None`].
     fn sample(&self, params: K::SampleParams<'_>, rng: &mut Rng) -> K::Samples;
 
-    /// Whether new items can be made from that: going back from an item takes an encoder, or a flow.
+    /// Whether new items can be made with this conditioning: a way back from an item takes an encoder or a
+    /// flow.
     fn supports(&self, conditioning: &Conditioning<()>) -> bool {
         matches!(conditioning, Conditioning::None)
     }
@@ -176,7 +179,7 @@ pub trait GenerativeModel<K: Kind>: Debug + Sized {
         self.parts_mut().into_iter().try_for_each(|(name, part)| part.load_state(name, map))
     }
 
-    /// Learned numbers.
+    /// Number of learned parameters.
     fn parameters(&self) -> usize {
         self.parts().into_iter().map(|(_, part)| part.parameters()).sum()
     }
@@ -243,8 +246,8 @@ macro_rules! families {
                 /// The family that `auto` stands for.
                 pub const AUTO: Family = Family::$auto;
 
-                /// The preset of a size for these data, with the user's `options` laid over it; without a family that
-                /// of `auto`.
+                /// The preset of a size for these data, overridden by the user's `options`; without a family,
+                /// the preset of the one that `auto` stands for.
                 ///
                 /// # Errors
                 ///
@@ -278,7 +281,7 @@ macro_rules! families {
                     match self { $(Self::$family(_) => Family::$family),+ }
                 }
 
-                /// Items a step.
+                /// Items per step.
                 pub fn batch(&self) -> usize {
                     match self { $(Self::$family(config) => config.batch),+ }
                 }

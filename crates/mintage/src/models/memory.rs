@@ -8,7 +8,9 @@ use super::{AnyConfig, AnyModel, AudioInfo, DataInfo, ImageInfo, VideoInfo};
 /// Numbers of four bytes for each parameter: itself, its gradient, two moments, the average.
 const NUMBERS_A_PARAMETER: u64 = 5;
 
-/// Bytes that training takes beside the data, about: rather too few than too many, since what would fit is to be trained.
+/// About how many bytes a training takes, without the data.
+///
+/// A low estimate, so that no run is refused that would fit.
 pub fn training_bytes(config: &AnyConfig, info: &DataInfo) -> u64 {
     let model = without_numbers(|| {
         AnyModel::new(config, info, &burn::tensor::Device::default(), &mut Rng::new(0, 0))

@@ -10,7 +10,7 @@ use crate::recipe::RecipeError;
 /// Steps that a flow may take from noise to data: ten to thirty are enough, and no weights bound the work of more.
 pub const MAX_SAMPLE_STEPS: u64 = 256;
 
-/// Shares of a budget, of a batch or of a way, from none to all.
+/// Shares of a budget, of a batch or of an interval, from 0 to 1.
 const SHARES: [&str; 11] = [
     "label_drop",
     "augment",
@@ -24,7 +24,7 @@ const SHARES: [&str; 11] = [
     "warmup",
     "discount",
 ];
-/// Shares of which something must be left.
+/// Shares that are less than 1.
 const SHARES_BELOW_ONE: [&str; 4] = ["dropout", "prior_dropout", "kl_warmup", "forecast"];
 
 /// Refuses sizes that no network can be built with, and numbers that nothing can be trained with.
@@ -57,7 +57,7 @@ pub fn check_ranges(
     Ok(())
 }
 
-/// What is wrong with the value of an option that is no whole number.
+/// What is wrong with the value of an option that is not a whole number.
 fn outside(key: &str, x: f64) -> Option<&'static str> {
     if SHARES.contains(&key) {
         (!(0.0..=1.0).contains(&x)).then_some("must be between 0 and 1")

@@ -220,7 +220,8 @@ impl CodeWriter {
         (kernels::fields_cross_entropy(logits, &self.starts(), &targets, &weights), count)
     }
 
-    /// Writes sounds of at most `frames` frames behind the frames that are known (of each level, the same for all).
+    /// Writes sounds of at most `frames` frames that continue the known ones (of each level, the same for
+    /// all).
     pub fn write(&self, how: &Writing, known: &[Vec<u32>], frames: usize, rng: &mut Rng) -> Coded {
         let CodeShape { levels, context, .. } = self.shape;
         let n = how.labels.len();

@@ -51,7 +51,7 @@ use crate::{
 /// Turns in which phases are found.
 const GRIFFIN_LIM_ITERS: usize = 40;
 
-/// All choices of a GAN of sounds.
+/// Options of a GAN of sounds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -63,7 +63,8 @@ pub struct Config {
     pub blocks: usize,
     /// γ of both penalties.
     pub penalty: f64,
-    /// The penalties are computed every so many steps, and weighted as many times (Karras et al., arXiv:1912.04958).
+    /// Steps from one computation of the penalties to the next; each weighs as many times more (Karras et
+    /// al., arXiv:1912.04958).
     pub penalty_every: usize,
     /// Sounds per step.
     pub batch: usize,

@@ -16,8 +16,9 @@ use super::spectral::Framing;
 /// α.
 const MOMENTUM: f64 = 0.99;
 
-/// Signals `[n, channels · frames · hop]` whose levels are near `levels [n · frames, channels · bins]`
-/// (see [`Framing::levels`]), after so many turns. Phases begin anywhere, alike in all channels of a sound.
+/// Signals `[n, channels · frames · hop]` whose levels are near `levels [n · frames, channels · bins]` (see
+/// [`Framing::levels`]), after `turns` iterations. Phases are random at first, alike in all channels of a
+/// sound.
 pub fn signal_of_levels(
     framing: Framing,
     levels: Tensor<2>,

@@ -60,7 +60,7 @@ pub struct Frames {
     pub valid_mask: Vec<f32>,
     /// Whether each is known: 1, or 0.
     pub known: Vec<f32>,
-    /// The class of each sound; what is no class stands for any.
+    /// The class of each sound; a number that is not a class stands for any.
     pub labels: Vec<u32>,
 }
 
@@ -85,11 +85,11 @@ impl Frames {
 pub struct Way {
     /// Steps of Heun's rule from `t = 0` to 1.
     pub steps: usize,
-    /// Weight of the class; 1 is the model's own.
+    /// Weight of classifier-free guidance; 1 is the plain conditional model.
     pub guidance: f64,
     /// What noise is multiplied by.
     pub temperature: f32,
-    /// How far the way back to noise is gone before new frames are found: 1 is all of it.
+    /// How much of the path from noise is travelled anew: 1 begins with noise alone.
     pub strength: f32,
 }
 

@@ -26,14 +26,14 @@ use super::{
 };
 pub use spectral::si_sdr_db;
 
-/// What a model must know of sounds before it hears them.
+/// What a model must know of sounds before it sees them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AudioInfo {
     /// Sample rate: samples per second, of each channel.
     pub rate_hz: u32,
     /// 1 for mono, 2 for stereo.
     pub channels: usize,
-    /// Samples of an item, of each channel.
+    /// Samples of an item, in each channel.
     pub segment: usize,
     /// Whether an item is a sound from its beginning, and not a part of a longer one.
     pub whole: bool,
@@ -43,14 +43,14 @@ pub struct AudioInfo {
     pub train_len: usize,
 }
 
-/// What to draw.
+/// How to draw sounds.
 #[derive(Clone, Copy, Debug)]
 pub struct AudioSampleParams<'a> {
     /// Number of sounds to draw.
     pub n: usize,
-    /// One a sound, or empty for a model without classes.
+    /// The class of each sound, or empty for a model without classes.
     pub labels: &'a [u32],
-    /// Samples at most, of each channel.
+    /// Longest sound, in samples of each channel.
     pub length: usize,
     /// What the new sounds are made from: samples, channel by channel.
     pub conditioning: Conditioning<&'a [f32]>,
@@ -60,7 +60,7 @@ pub struct AudioSampleParams<'a> {
     pub guidance: Option<f32>,
 }
 
-/// Rounds of Griffin and Lim: after a hundred nothing is heard of more.
+/// Most iterations of Griffin and Lim: after a hundred no change is audible.
 const MAX_GRIFFIN_LIM_ITERS: u64 = 256;
 
 families! {
@@ -120,7 +120,7 @@ impl Kind for Audio {
 }
 
 impl AudioModel {
-    /// Whether what comes back through the encoder is to be the same wave, and not only to sound the same.
+    /// Whether a reconstruction is meant to have the same waveform, and not only to sound the same.
     pub fn keeps_waves(&self) -> bool {
         matches!(self, Self::Vqvae(_))
     }

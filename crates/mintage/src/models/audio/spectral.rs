@@ -12,7 +12,7 @@
 use burn::tensor::Tensor;
 use mintage_nn::kernels;
 
-/// Windows are so many hops long.
+/// Hops in a window.
 pub const OVERLAP: usize = 4;
 /// What magnitudes are never taken to be below: 80 dB under a full sine.
 const MIN_MAGNITUDE: f64 = 1e-4;
@@ -184,8 +184,8 @@ pub fn spectral_distance(x: &Tensor<2>, y: &Tensor<2>, windows: &[usize]) -> Ten
     sum.unwrap_or_else(|| Tensor::zeros([1], &y.device())) / count
 }
 
-/// Signal over what is left of it, decibel, at the best scale of `y` (Le Roux et al., arXiv:1811.02508, SI-SDR): one a
-/// signal of `time` samples.
+/// Scale-invariant signal-to-distortion ratio of `y` against the original `x`, in decibels (SI-SDR, Le Roux
+/// et al., arXiv:1811.02508): one value for each signal of `time` samples.
 pub fn si_sdr_db(x: &[f32], y: &[f32], time: usize) -> Vec<f64> {
     let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
     let one = |(x, y): (&[f32], &[f32])| {

@@ -44,7 +44,7 @@ use crate::{
     },
 };
 
-/// All choices of a VAE of sounds.
+/// Options of a VAE of sounds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -58,7 +58,7 @@ pub struct Config {
     pub blocks: usize,
     /// β: weight of the divergence from N(0, I), the mean over the numbers of the latent frames.
     pub beta: f64,
-    /// Weight of the distance of magnitudes.
+    /// λ: weight of the distance of magnitudes.
     pub spectral: f64,
     /// Transformer blocks of the prior.
     pub prior_layers: usize,
@@ -71,7 +71,7 @@ pub struct Config {
     pub steps: usize,
     /// Default guidance weight of sampling with labels; 1 is none.
     pub guidance: f64,
-    /// Rounds of Griffin and Lim.
+    /// Iterations of Griffin and Lim.
     #[serde(alias = "rounds")]
     pub griffin_lim_iters: usize,
     /// Sounds per step.

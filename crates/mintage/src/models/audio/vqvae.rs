@@ -52,7 +52,7 @@ use crate::{
 /// Frames under one vector of coarse codes.
 const GROUP: usize = 2;
 
-/// All choices of a VQ-VAE of sounds.
+/// Options of a VQ-VAE of sounds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -70,7 +70,7 @@ pub struct Config {
     pub blocks: usize,
     /// β: weight of the commitment loss, the mean squared distance of the encoder's vectors from their codes.
     pub commitment: f64,
-    /// Weight of the spectral distance beside that of waves.
+    /// λ: weight of the spectral distance of the signals with all codes, beside that of the waves.
     pub spectral: f64,
     /// Transformer blocks of the prior.
     pub prior_layers: usize,
@@ -88,7 +88,7 @@ pub struct Config {
     /// Probability that a label is hidden in training, so that sounds without a class are learned as well (Ho
     /// & Salimans, arXiv:2207.12598).
     pub label_drop: f64,
-    /// Dropout of the prior.
+    /// Share of every branch's values that is dropped in training, in the prior.
     pub dropout: f64,
     /// Default guidance weight of sampling with labels.
     pub guidance: f64,
@@ -441,7 +441,7 @@ impl Vqvae {
         [coarse, fine].concat()
     }
 
-    /// Bits of a second, of coarse codes alone and of all.
+    /// Bits per second, of the coarse codes alone and of all codes.
     pub fn bits_a_second(&self) -> (f64, f64) {
         let frames = f64::from(self.info.rate_hz) / self.autoencoder.net().framing.hop as f64;
         let bits = frames * (self.config.codes as f64).log2();

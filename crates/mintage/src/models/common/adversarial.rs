@@ -19,13 +19,13 @@ pub fn relativistic_loss(high: Tensor<1>, low: Tensor<1>) -> Tensor<1> {
     activation::softplus(low - high, 1.0).mean()
 }
 
-/// What a critic says of a batch.
+/// The scores and the loss of a critic on a batch.
 pub struct Judged {
     /// Its loss without the penalties.
     pub loss: Tensor<1>,
     /// Scores of the real items.
     pub real: Tensor<1>,
-    /// Share of pairs whose real item has the higher score; 0.5: they are not told apart.
+    /// Share of pairs whose real item has the higher score; at 0.5 the critic cannot distinguish them.
     pub accuracy: f64,
     /// R1 + R2, where they are due.
     pub penalty: Option<Tensor<1>>,
@@ -56,12 +56,13 @@ impl Judged {
 pub struct Penalties {
     /// γ of both.
     pub gamma: f64,
-    /// They are computed once in so many steps, and weigh as many times more (Karras et al., arXiv:1912.04958).
+    /// Steps from one computation of the penalties to the next; each weighs as many times more (Karras et
+    /// al., arXiv:1912.04958).
     pub every: usize,
 }
 
 impl Penalties {
-    /// Whether they are computed after so many updates of the critic.
+    /// Whether they are computed after `updates` updates of the critic.
     pub fn due(self, updates: u64) -> bool {
         updates.is_multiple_of(self.every.max(1) as u64)
     }
@@ -90,7 +91,7 @@ fn spread<const D: usize>(x: &Tensor<D>) -> f64 {
     f64::from((a - b).powi_scalar(2).mean().into_scalar::<f32>())
 }
 
-/// What a step says of itself.
+/// The metrics of a step: losses, the critic's accuracy, diversity and penalty where there are any.
 pub fn metrics(
     [d_loss, g_loss]: [f64; 2],
     accuracy: f64,

@@ -37,7 +37,7 @@ use crate::{
     },
 };
 
-/// All choices of a flow.
+/// Options of a flow.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {

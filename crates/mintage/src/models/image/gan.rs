@@ -39,7 +39,7 @@ use crate::{
     },
 };
 
-/// All choices of a GAN.
+/// Options of a GAN.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -51,7 +51,8 @@ pub struct Config {
     pub blocks: usize,
     /// γ of both penalties.
     pub penalty: f64,
-    /// The penalties are computed every so many steps, and weighted as many times (Karras et al., arXiv:1912.04958).
+    /// Steps from one computation of the penalties to the next; each weighs as many times more (Karras et
+    /// al., arXiv:1912.04958).
     pub penalty_every: usize,
     /// Differentiable augmentation: 0 never, 1 always, in between the share of batches.
     pub augment: f64,

@@ -34,12 +34,13 @@ pub struct ImageInfo {
     pub train_len: usize,
 }
 
-/// How to draw samples. Labels: one a sample, or empty for a model without classes.
+/// How to draw images.
 #[derive(Clone, Debug)]
 pub struct ImageSampleParams<'a> {
     /// Number of images to draw.
     pub n: usize,
-    /// The class of each image; the number of classes itself stands for "no class".
+    /// The class of each image, or empty for a model without classes; the number of classes itself stands for
+    /// "no class".
     pub labels: &'a [u32],
     /// What the new images are made from: `pixels_u8` of one image each.
     pub conditioning: &'a Conditioning<Vec<u8>>,
@@ -54,7 +55,7 @@ pub struct ImageSampleParams<'a> {
 }
 
 impl<'a> ImageSampleParams<'a> {
-    /// `n` samples with the given labels and every knob at its default.
+    /// `n` images with the given labels and every other option at its default.
     pub fn new(n: usize, labels: &'a [u32]) -> Self {
         Self {
             n,
@@ -119,7 +120,7 @@ impl Kind for Image {
     }
 }
 
-/// Samples are drawn this many at a time, which bounds memory.
+/// Images that are drawn at a time, which bounds memory.
 pub const SAMPLE_BATCH: usize = 64;
 
 /// `pixels_u8` → `image_model` `[n, c, h, w]`.

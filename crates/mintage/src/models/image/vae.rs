@@ -91,7 +91,7 @@ pub enum Prior {
     Flow,
 }
 
-/// All choices of a VAE.
+/// Options of a VAE.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {

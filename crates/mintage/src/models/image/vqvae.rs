@@ -50,7 +50,7 @@ pub enum QuantizerKind {
     Fsq,
 }
 
-/// All choices of a VQ-VAE.
+/// Options of a VQ-VAE.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {

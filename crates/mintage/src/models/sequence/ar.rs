@@ -25,7 +25,7 @@ use crate::recipe::RecipeError;
 use crate::{events::Metrics, models::Size};
 use mintage_data::sequence::Chunking;
 
-/// All choices of an autoregressive model.
+/// Options of an autoregressive model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -37,19 +37,19 @@ pub struct Config {
     pub width: usize,
     /// Width inside the gated perceptrons.
     pub hidden: usize,
-    /// Tokens that it sees.
+    /// Tokens that the model sees at once.
     pub context: usize,
-    /// Whether it learns segments of `context` tokens at most, each for itself, in place of windows.
+    /// Whether it learns segments of at most `context` tokens, each by itself, in place of windows.
     #[serde(default)]
     pub segments: bool,
-    /// Windows or segments a step.
+    /// Windows or segments per step.
     pub batch: usize,
-    /// AdamW alone, without Muon, bears about a fifth of what is set by the presets.
+    /// Peak learning rate, of AdamW and Muon alike; AdamW alone bears about a fifth of the preset.
     pub lr: f64,
     /// Decoupled weight decay of AdamW and Muon, on tensors of rank 2 and more (Loshchilov & Hutter,
     /// arXiv:1711.05101).
     pub weight_decay: f64,
-    /// Share of every branch's values that are dropped in training.
+    /// Share of every branch's values that is dropped in training.
     pub dropout: f64,
     /// Whether Muon moves the matrices between hidden layers.
     pub muon: bool,
@@ -165,7 +165,7 @@ impl GenerativeModel<Sequence> for Ar {
         Some(nll(&self.train.averaged(), batch))
     }
 
-    /// `−log p` of a document behind its boundary: nats.
+    /// `−log p` of a document after its boundary: nats.
     fn whole_nll(&self, tokens: &[u32], class: Option<u32>) -> Option<f64> {
         let nats = || document_nll(&self.train.averaged(), &self.info, self.config.context, tokens, class);
         (!self.config.segments).then(nats)

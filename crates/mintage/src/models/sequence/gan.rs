@@ -44,7 +44,7 @@ use crate::recipe::RecipeError;
 use crate::{events::Metrics, models::Size};
 use mintage_data::sequence::Chunking;
 
-/// All choices of an adversarial model.
+/// Options of an adversarial model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -56,27 +56,27 @@ pub struct Config {
     pub width: usize,
     /// Width inside the gated perceptrons.
     pub hidden: usize,
-    /// Tokens that it sees.
+    /// Tokens that the generator sees at once.
     pub context: usize,
-    /// Windows a step.
+    /// Windows per step.
     pub batch: usize,
     /// Peak learning rate of the generator in phase 1; of AdamW and Muon alike.
     pub lr: f64,
     /// Decoupled weight decay of AdamW and Muon, in the generator, on tensors of rank 2 and more (Loshchilov
     /// & Hutter, arXiv:1711.05101).
     pub weight_decay: f64,
-    /// Share of every branch's values that are dropped while the language is learned.
+    /// Share of every branch's values that is dropped in phase 1.
     pub dropout: f64,
-    /// Share of the budget at which the critic comes in.
+    /// Share of the budget at which phase 2 begins.
     #[serde(alias = "critic_from")]
     pub critic_start: f64,
     /// Peak learning rate of the critic, in phase 2.
     pub critic_lr: f64,
-    /// Rate of the generator beside the critic.
+    /// Peak learning rate of the generator in phase 2.
     pub policy_lr: f64,
-    /// λ: weight of the likelihood beside the critic's word.
+    /// λ: weight of the likelihood of real windows beside the critic's rewards.
     pub likelihood: f64,
-    /// γ: what a reward one token later is worth.
+    /// γ: factor of a reward for each token that it comes later.
     pub discount: f64,
 }
 
@@ -184,7 +184,7 @@ impl GenerativeModel<Sequence> for Gan {
         Some(nll(&self.generator.averaged(), batch))
     }
 
-    /// `−log p` of a document behind its boundary: nats.
+    /// `−log p` of a document after its boundary: nats.
     fn whole_nll(&self, tokens: &[u32], class: Option<u32>) -> Option<f64> {
         Some(document_nll(&self.generator.averaged(), &self.info, self.config.context, tokens, class))
     }

@@ -16,7 +16,7 @@ use super::plan::{Plan, beside};
 pub struct SamplingParams {
     /// 1 is the model's own distribution; 0 always takes the most probable token.
     pub temperature: f32,
-    /// Only the so many most probable tokens.
+    /// Only the `k` most probable tokens.
     pub top_k: Option<usize>,
     /// Only the most probable tokens up to this probability in all (Holtzman et al., arXiv:1904.09751).
     pub top_p: Option<f32>,
@@ -33,8 +33,10 @@ impl Default for SamplingParams {
     }
 }
 
-/// Weight of guidance where none is asked for. A model that has not learned for long writes one text in ten, or in four, in
-/// another language than the one asked for without it.
+/// Default weight of classifier-free guidance.
+///
+/// Without guidance, a model that has not trained for long writes one text in ten, or in four, in another
+/// language than the one asked for.
 pub const GUIDANCE: f32 = 2.0;
 /// Tokens that count as recent.
 const RECENT_TOKENS: usize = 64;
@@ -98,10 +100,11 @@ impl SamplingParams {
     }
 }
 
-/// Makes logits of tokens that may not come next `−∞`: the row, its tokens so far, the logits.
+/// Sets the logits of tokens that may not come next to `−∞`: takes the row, its new tokens so far, and the
+/// logits.
 pub type Limit<'a> = dyn FnMut(usize, &[u32], &mut [f32]) + 'a;
 
-/// What to draw.
+/// How to draw sequences.
 #[derive(Clone, Copy, Debug)]
 pub struct SequenceSampleParams<'a> {
     /// Number of sequences to draw.
@@ -113,13 +116,13 @@ pub struct SequenceSampleParams<'a> {
     /// Weight of classifier-free guidance towards the class (Ho & Salimans, arXiv:2207.12598); 1 is the plain conditional
     /// model.
     pub guidance: f32,
-    /// Tokens begin with [`BOUNDARY`].
+    /// What the sequences are made from; the tokens of an item begin with [`BOUNDARY`].
     pub conditioning: Conditioning<&'a [u32]>,
-    /// Of an interpolation: the shares of the way at which the rows begin and end; 0 and 1 are the items.
+    /// Where on an interpolation the first and the last row lie: 0 is its first item, 1 its last.
     pub shares: (f32, f32),
     /// New tokens at most.
     pub length: usize,
-    /// Whether a sequence goes on behind the end of a document, with another one.
+    /// Whether a sequence goes on after the end of a document, with another one.
     pub endless: bool,
     /// How the next token is chosen among the probable ones.
     pub choice: SamplingParams,
@@ -158,10 +161,10 @@ impl Row {
     }
 }
 
-/// Hears of every token and says whether its sequence goes on.
+/// Takes the row and each new token, and returns whether the sequence goes on.
 pub type Listener<'a> = dyn FnMut(usize, u32) -> bool + 'a;
 
-/// What to draw, which tokens may come next, and who hears of every token.
+/// What to draw, which tokens may come next, and what is called with every token.
 pub type Drawing<'a> = (&'a SequenceSampleParams<'a>, &'a mut Limit<'a>, &'a mut Listener<'a>);
 
 /// The network that writes, and how many tokens it has learned to see.
@@ -176,8 +179,8 @@ pub struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// Draws sequences: what comes behind the prompt, without the boundary that ends a document. Whenever a sequence
-    /// outgrows the context, the last half of it is read anew.
+    /// Draws sequences: what follows the prompt, without the boundary that ends a document. Whenever a
+    /// sequence outgrows the context, the last half of it is read anew.
     pub fn write(
         &self,
         draw: &SequenceSampleParams,

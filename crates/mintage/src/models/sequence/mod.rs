@@ -74,12 +74,12 @@ impl Kind for Sequence {
 }
 
 impl SequenceConfig {
-    /// What an item of a batch is.
+    /// How sequences are cut into the items of a batch.
     pub fn cut(&self) -> Chunking {
         self.chunking().unwrap_or_else(|| unreachable!("every family of sequences cuts them"))
     }
 
-    /// Tokens that it sees.
+    /// Tokens that the model sees at once.
     pub fn context(&self) -> usize {
         let (Chunking::Windows(context) | Chunking::Segments(context)) = self.cut();
         context
@@ -108,7 +108,7 @@ fn check_share(key: &str, share: f64, range: RangeInclusive<f64>) -> Result<(), 
     }
 }
 
-/// What validation says of so many nats a token.
+/// The metrics of a mean of `nll` nats a token.
 fn token_metrics(nll: f64, info: &SequenceInfo) -> Metrics {
     match info.chars_per_token > 0.0 {
         true => {

@@ -49,14 +49,14 @@ use crate::{
 };
 use mintage_data::sequence::Chunking;
 
-/// Importance samples of a likelihood, unless asked otherwise.
+/// Default number of importance samples of a likelihood.
 pub const SAMPLES: usize = 8;
 /// A dimension whose means vary by more than this over the data is in use (Burda et al., arXiv:1509.00519).
 pub const ACTIVE: f64 = 0.01;
 /// Bounds of log σ²: no dimension drives the divergence to infinity.
 const LOGVAR: (f64, f64) = (-8.0, 2.0);
 
-/// All choices of a VAE.
+/// Options of a VAE.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -72,13 +72,13 @@ pub struct Config {
     pub width: usize,
     /// Width inside the gated perceptrons.
     pub hidden: usize,
-    /// Tokens of a segment at most.
+    /// Longest segment, in tokens.
     pub context: usize,
-    /// Segments a step.
+    /// Segments per step.
     pub batch: usize,
-    /// Nats that each dimension may tell at no cost.
+    /// λ: nats of divergence per dimension that cost nothing (free bits).
     pub free_nats: f64,
-    /// Share of the budget in which β is 0, and in which it then rises to 1.
+    /// Share of the budget in which β is 0; in a second such share it rises to 1.
     #[serde(alias = "head_start")]
     pub kl_warmup: f64,
     /// Peak learning rate, of AdamW and Muon alike.
@@ -86,7 +86,7 @@ pub struct Config {
     /// Decoupled weight decay of AdamW and Muon, on tensors of rank 2 and more (Loshchilov & Hutter,
     /// arXiv:1711.05101).
     pub weight_decay: f64,
-    /// Share of every branch's values that are dropped in training, in the decoder.
+    /// Share of every branch's values that is dropped in training, in the decoder.
     pub dropout: f64,
 }
 

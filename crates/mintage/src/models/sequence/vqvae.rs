@@ -47,7 +47,7 @@ use mintage_data::sequence::Chunking;
 /// Tokens that a code stands for, by default.
 const TOKENS_A_CODE: usize = 16;
 
-/// All choices of a VQ-VAE.
+/// Options of a VQ-VAE.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -55,7 +55,7 @@ pub struct Config {
     pub codes: usize,
     /// Dimensions of a code vector.
     pub code_dim: usize,
-    /// Codes of a segment.
+    /// Number of codes that a segment has.
     #[serde(alias = "stretches")]
     pub n_codes: usize,
     /// Blocks of the decoder.
@@ -70,13 +70,13 @@ pub struct Config {
     pub width: usize,
     /// Width inside the gated perceptrons.
     pub hidden: usize,
-    /// Tokens of a segment at most.
+    /// Longest segment, in tokens.
     pub context: usize,
-    /// Segments a step.
+    /// Segments per step.
     pub batch: usize,
-    /// Weight of the distance of the encoder's output from its codes.
+    /// β: weight of the commitment loss, the mean squared distance of the encoder's vectors from their codes.
     pub commitment: f64,
-    /// Share of the budget at which the prior is begun.
+    /// Share of the budget at which phase 2 begins.
     #[serde(alias = "prior_from")]
     pub prior_start: f64,
     /// Peak learning rate of both phases, of AdamW and Muon alike.
@@ -84,7 +84,7 @@ pub struct Config {
     /// Decoupled weight decay of AdamW and Muon, on tensors of rank 2 and more (Loshchilov & Hutter,
     /// arXiv:1711.05101).
     pub weight_decay: f64,
-    /// Share of every branch's values that are dropped in training, in decoder and prior.
+    /// Share of every branch's values that is dropped in training, in decoder and prior.
     pub dropout: f64,
 }
 

@@ -38,7 +38,7 @@ const MAX_FULL_BATCH_TOKENS: usize = 32_768;
 /// A validation asks for the fields of a row one after another, unless there are more than this.
 const MAX_FIELDS_IN_ORDER: usize = 256;
 
-/// All choices of an any-order model.
+/// Options of an any-order model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -57,7 +57,7 @@ pub struct Config {
     /// Decoupled weight decay of AdamW, on tensors of rank 2 and more (Loshchilov & Hutter,
     /// arXiv:1711.05101).
     pub weight_decay: f64,
-    /// Share of the values inside a block that are dropped in training.
+    /// Share of the values inside a block that is dropped in training.
     pub dropout: f64,
 }
 

@@ -31,7 +31,7 @@ use crate::{
 /// How fast the means and spreads of the latent vectors follow the encoder, a step.
 const FOLLOW: f32 = 0.02;
 
-/// Choices of an autoencoder.
+/// Options of an autoencoder.
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
     /// Dimensions of the latent vector.

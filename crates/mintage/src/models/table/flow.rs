@@ -62,7 +62,7 @@ const AT_START: f32 = 0.05;
 /// A logarithm of zero that stays finite.
 const LOG_ZERO: f32 = -1e4;
 
-/// All choices of a flow of rows.
+/// Options of a flow of rows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -86,7 +86,7 @@ pub struct Config {
     /// Decoupled weight decay of AdamW, on tensors of rank 2 and more (Loshchilov & Hutter,
     /// arXiv:1711.05101).
     pub weight_decay: f64,
-    /// Share of the values inside a block that are dropped in training.
+    /// Share of the values inside a block that is dropped in training.
     pub dropout: f64,
 }
 

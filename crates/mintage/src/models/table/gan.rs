@@ -55,7 +55,7 @@ const ONE_TOKEN: f32 = 0.5;
 /// Rows that are drawn to be compared with held-out ones, at least.
 const MIN_JUDGED_ROWS: usize = 4096;
 
-/// All choices of a GAN of rows.
+/// Options of a GAN of rows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -65,24 +65,25 @@ pub struct Config {
     pub coder_width: usize,
     /// Residual blocks of each.
     pub coder_blocks: usize,
-    /// Weight of the autoencoder's divergence from N(0, I).
+    /// β: weight of the autoencoder's divergence from N(0, I).
     pub beta: f64,
     /// Peak learning rate of the autoencoder, in phase 1.
     pub coder_lr: f64,
-    /// Share of the budget at which the adversaries begin.
+    /// Share of the budget at which phase 2 begins.
     #[serde(alias = "play_from")]
     pub adversarial_start: f64,
-    /// Random numbers that the generator makes a latent vector of.
+    /// Dimensions of `ε`, the noise that the generator makes a latent vector of.
     pub noise: usize,
     /// Width of generator and discriminator.
     pub width: usize,
     /// Residual blocks of each.
     pub blocks: usize,
-    /// Vectors that the discriminator judges together.
+    /// Latent vectors that the discriminator scores together (PacGAN).
     pub pack: usize,
     /// γ of both penalties.
     pub penalty: f64,
-    /// The penalties are computed every so many steps, and weighted as many times (Karras et al., arXiv:1912.04958).
+    /// Steps from one computation of the penalties to the next; each weighs as many times more (Karras et
+    /// al., arXiv:1912.04958).
     pub penalty_every: usize,
     /// Share of the training rows with a condition.
     #[serde(alias = "given")]

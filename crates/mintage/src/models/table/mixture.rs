@@ -31,7 +31,7 @@ use crate::models::{
 use crate::{events::Metrics, models::Size};
 use mintage_nn::Part;
 
-/// All choices of a mixture.
+/// Options of a mixture.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {

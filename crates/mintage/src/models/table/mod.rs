@@ -31,9 +31,9 @@ pub const HIDDEN: u16 = u16::MAX;
 pub struct TableSampleParams<'a> {
     /// Number of rows to draw.
     pub n: usize,
-    /// `n` × fields tokens, [`HIDDEN`] where the model shall choose; or nothing, when it shall choose all.
+    /// `n` × fields tokens, [`HIDDEN`] where the model chooses; empty where it chooses all.
     pub given: &'a [u16],
-    /// For each field the tokens that it may have; or nothing, when all may.
+    /// For each field the tokens that it may have, `None` for all; empty where no field is restricted.
     pub allowed: &'a [Option<Vec<bool>>],
     /// 1 is the model's own distribution; lower is safer and less diverse.
     pub temperature: f32,
@@ -108,7 +108,7 @@ impl Kind for Table {
     }
 }
 
-/// Steps of so many passes over the rows; few rows are allowed more passes.
+/// Steps of `epochs` passes over the rows, and at least `least`: few rows are allowed more passes.
 fn max_steps(epochs: usize, batch: usize, train_len: usize, least: usize) -> u64 {
     (epochs * train_len / batch).max(least) as u64
 }

@@ -43,7 +43,7 @@ use crate::{events::Metrics, models::Size};
 /// Numbers that the time is embedded in.
 const D_TIME: usize = 64;
 
-/// All choices of a VAE.
+/// Options of a VAE.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -53,13 +53,13 @@ pub struct Config {
     pub width: usize,
     /// Residual blocks of each.
     pub blocks: usize,
-    /// Weight of the divergence from N(0, I).
+    /// β: weight of the divergence from N(0, I).
     pub beta: f64,
     /// Width of the prior, the network that gives the velocity of latent vectors.
     pub prior_width: usize,
     /// Residual blocks of the prior.
     pub prior_blocks: usize,
-    /// Share of the budget at which the prior is begun.
+    /// Share of the budget at which phase 2 begins.
     #[serde(alias = "prior_from")]
     pub prior_start: f64,
     /// Steps of the midpoint rule in sampling; each evaluates the prior twice.

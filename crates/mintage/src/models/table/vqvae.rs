@@ -44,11 +44,11 @@ use crate::models::{
 };
 use crate::{events::Metrics, models::Size};
 
-/// All choices of a VQ-VAE.
+/// Options of a VQ-VAE.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Codes that a slot chooses from, at most.
+    /// Most codes of a slot.
     pub codes: usize,
     /// Dimensions of a code vector.
     pub code_dim: usize,
@@ -56,15 +56,15 @@ pub struct Config {
     pub width: usize,
     /// Residual blocks of each.
     pub blocks: usize,
-    /// Weight of the distance of the encoder's output from its codes.
+    /// β: weight of the commitment loss, the mean squared distance of the encoder's vectors from their codes.
     pub commitment: f64,
     /// Width of the prior, the any-order network over fields and codes.
     pub prior_width: usize,
     /// Residual blocks of the prior.
     pub prior_blocks: usize,
-    /// Share of the prior's values inside a block that are dropped in training.
+    /// Share of the values inside a block of the prior that is dropped in training.
     pub prior_dropout: f64,
-    /// Share of the budget at which the prior is begun.
+    /// Share of the budget at which phase 2 begins.
     #[serde(alias = "prior_from")]
     pub prior_start: f64,
     /// Rows per step.

@@ -191,7 +191,7 @@ impl Coder {
         self.net.encode(x, frames).0 * self.scale.clone()
     }
 
-    /// The way back.
+    /// Latents `[n · frames · cells, latent]` → frames `[n · frames, c, h, w]`.
     pub fn decode(&self, z: Tensor<2>, frames: usize) -> Tensor<4> {
         self.net.decoder.forward(z / self.scale.clone(), frames)
     }

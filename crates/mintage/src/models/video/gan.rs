@@ -46,7 +46,7 @@ use crate::{
     },
 };
 
-/// All choices of a GAN of clips.
+/// Options of a GAN of clips.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -62,12 +62,12 @@ pub struct Config {
     pub beta: f64,
     /// Peak learning rate of the autoencoder, in phase 1; of AdamW and Muon alike.
     pub coder_lr: f64,
-    /// Share of the budget at which the adversaries begin.
+    /// Share of the budget at which phase 2 begins.
     #[serde(alias = "play_from")]
     pub adversarial_start: f64,
-    /// Random numbers that a clip is made of.
+    /// Dimensions of `z`, the noise of a whole clip.
     pub noise: usize,
-    /// Random numbers that each frame is made of beside them.
+    /// Dimensions of `e_t`, the noise of each frame.
     pub motion: usize,
     /// Channels of generator and critics on the grid; they double with each halving, up to `4 · width`.
     pub width: usize,
@@ -77,7 +77,8 @@ pub struct Config {
     pub time_blocks: usize,
     /// γ of both penalties.
     pub penalty: f64,
-    /// The penalties are computed every so many steps, and weighted as many times (Karras et al., arXiv:1912.04958).
+    /// Steps from one computation of the penalties to the next; each weighs as many times more (Karras et
+    /// al., arXiv:1912.04958).
     pub penalty_every: usize,
     /// Clips per step.
     pub batch: usize,

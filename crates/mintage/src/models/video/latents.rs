@@ -46,7 +46,7 @@ pub struct FlowShape {
     pub heads: usize,
     /// Width of the transformer, and of the embedded time.
     pub width: usize,
-    /// How much more of the way is spent near noise than near the data; 1 is an even pace.
+    /// How much denser times lie near noise than near the data; 1 is even.
     pub shift: f64,
 }
 
@@ -63,10 +63,10 @@ impl FlowShape {
     }
 }
 
-/// What to draw.
+/// Which latents to draw, and how.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted<'a> {
-    /// One a clip; `classes` itself stands for "none".
+    /// The class of each clip; the number of classes itself stands for "no class".
     pub classes: &'a [u32],
     /// Frames of each clip, known ones included.
     pub frames: usize,

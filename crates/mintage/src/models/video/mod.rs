@@ -29,11 +29,11 @@ use super::{
 /// What a model must know of clips before it sees them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct VideoInfo {
-    /// Of a frame.
+    /// Channels (1 for gray, 3 for RGB), height and width of a frame.
     pub shape: ImageShape,
     /// Frames of an item.
     pub frames: usize,
-    /// Frames a second.
+    /// Frames per second.
     pub fps: f64,
     /// Classes to condition on; 0 for none.
     pub classes: usize,
@@ -41,18 +41,19 @@ pub struct VideoInfo {
     pub train_len: usize,
 }
 
-/// What to draw.
+/// How to draw clips.
 #[derive(Clone, Copy, Debug)]
 pub struct VideoSampleParams<'a> {
     /// Number of clips to draw.
     pub n: usize,
-    /// One a clip, or empty for a model without classes; `classes` itself stands for "none".
+    /// The class of each clip, or empty for a model without classes; the number of classes itself stands for
+    /// "no class".
     pub labels: &'a [u32],
-    /// Frames of each new clip, what it begins with included.
+    /// Frames of each new clip, those of a continued clip included.
     pub frames: usize,
     /// What the new clips are made from: bytes `[channels, frames, height, width]`.
     pub conditioning: Conditioning<&'a [u8]>,
-    /// How codes are chosen among the probable ones; of families without codes the temperature counts alone.
+    /// How codes are chosen among the probable ones; families without codes use only the temperature.
     pub choice: SamplingParams,
     /// Classifier-free guidance weight; 1 is the plain conditional model. `None`: the model's default.
     pub guidance: Option<f64>,

@@ -260,7 +260,8 @@ impl Missed {
     }
 }
 
-/// Clips of a step that have about so many `frames` together: what a step costs does not depend on how long clips are.
+/// Clips per step, so that they have about `frames` frames together: the work of a step does not depend on
+/// the length of clips.
 pub fn batch_of(frames: usize, info: &VideoInfo) -> usize {
     (frames / info.frames.max(1)).clamp(2, 32)
 }

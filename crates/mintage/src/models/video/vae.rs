@@ -33,7 +33,7 @@ use crate::{
     models::{Size, common::classes::class_input, heads},
 };
 
-/// All choices of a VAE of clips.
+/// Options of a VAE of clips.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -53,7 +53,8 @@ pub struct Config {
     pub prior_layers: usize,
     /// Width of the prior; even.
     pub prior_width: usize,
-    /// How much more of the way from noise is spent near it; what comes next is learned there, what it looks like later.
+    /// How much denser the times of training and sampling lie near noise than near the data; 1 is even (Esser
+    /// et al., arXiv:2403.03206, eq. 23).
     pub shift: f64,
     /// Share of the training clips whose first frames the prior is given.
     #[serde(alias = "continued")]
@@ -61,9 +62,10 @@ pub struct Config {
     /// Share of the budget at which stage 2 begins.
     #[serde(alias = "prior_from")]
     pub prior_start: f64,
-    /// Share of the budget that is spent on what comes next, at the end.
+    /// Share of the budget, at its end, of stage 3; 0 leaves it out.
     pub forecast: f64,
-    /// Of what comes next, how much is drawn anew by the flow: 0 gives the mean of all that may come, 1 begins with noise.
+    /// How much of a forecast the flow draws anew: 0 keeps the forecast, the mean of all that may come; 1
+    /// begins with noise.
     #[serde(alias = "redrawn")]
     pub resample: f64,
     /// Residual blocks of the forecaster.

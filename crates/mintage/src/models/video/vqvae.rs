@@ -44,7 +44,7 @@ use crate::{
     models::{Size, common::classes::class_input, heads},
 };
 
-/// All choices of a VQ-VAE of clips.
+/// Options of a VQ-VAE of clips.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
