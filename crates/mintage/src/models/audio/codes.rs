@@ -72,7 +72,7 @@ impl Coded {
         self.lengths.len()
     }
 
-    /// Frames that the codes of each sound fill, those behind its end included.
+    /// Frames that the codes of each sound fill, those after its end included.
     pub fn frames(&self) -> usize {
         self.levels.first().map_or(0, Vec::len) / self.n().max(1)
     }
@@ -90,7 +90,7 @@ pub struct Writing<'a> {
 }
 
 impl Writing<'_> {
-    /// Moves the logits of each sound away from those of no class, which stand behind them where there are any.
+    /// Guides the logits of each sound, whose second half, if there is one, are those without a class.
     fn guide(&self, logits: &mut [f32], passes: usize) {
         if passes == self.labels.len() {
             return;
@@ -259,7 +259,7 @@ impl CodeWriter {
         Self::gathered(&rows, lengths)
     }
 
-    /// The class of each sound, and behind them no class for each where they are guided.
+    /// The class of each sound, followed by no class for each where they are guided.
     fn passes(&self, how: &Writing) -> Vec<u32> {
         let mut classes: Vec<u32> = how.labels.iter().map(|&label| self.class(label)).collect();
         if how.guidance != 1.0 && classes.iter().any(|&class| class != kernels::NONE) {

@@ -48,7 +48,7 @@ use crate::{
     },
 };
 
-/// Turns in which phases are found.
+/// Iterations of Griffin and Lim.
 const GRIFFIN_LIM_ITERS: usize = 40;
 
 /// Options of a GAN of sounds.
@@ -77,7 +77,7 @@ pub struct Config {
 
 /// Dimensions of the embedded label.
 const D_LABEL: usize = 32;
-/// The most rows at the lowest rate.
+/// Most rows at the lowest rate.
 const MAX_BOTTOM_ROWS: usize = 16;
 
 impl FamilyConfig<Audio> for Config {
@@ -220,7 +220,7 @@ impl GenerativeModel<Audio> for Gan {
 }
 
 impl Gan {
-    /// What the critic sees of a batch: `[n, frames, channels · bins]`, nothing behind the end of a sound.
+    /// What the critic sees of a batch: `[n, frames, channels · bins]`, zero after the end of a sound.
     fn levels(&self, batch: &AudioBatch, mask: &Tensor<3>) -> Tensor<3> {
         let Rates { frames, frame, .. } = self.generator.net().rates;
         let levels = self.framing.levels(signals(batch, &self.device));
@@ -248,7 +248,13 @@ impl Gan {
         let (n, Rates { frames, frame, .. }) = (labels.len(), net.rates);
         let z = rng.normal_tensor([n, self.config.latent], &self.device) * temperature;
         let levels = net.forward(z, labels, &net.rates.mask(ends, &self.device));
-        to_vec(&signal_of_levels(self.framing, levels.reshape([n * frames, frame]), n, GRIFFIN_LIM_ITERS, rng))
+        to_vec(&signal_of_levels(
+            self.framing,
+            levels.reshape([n * frames, frame]),
+            n,
+            GRIFFIN_LIM_ITERS,
+            rng,
+        ))
     }
 }
 
@@ -290,7 +296,7 @@ impl Rates {
         Self { frames, frame: framing.bins() * framing.channels, halvings }
     }
 
-    /// Rows after so many halvings.
+    /// Rows after `halvings` halvings.
     fn rows(self, halvings: usize) -> usize {
         self.frames.next_multiple_of(1 << self.halvings) >> halvings
     }
@@ -303,7 +309,8 @@ impl Rates {
     }
 }
 
-/// `x + W₃ act(depthwise(act(W₁ x)))`, silent at first (Zhang et al., arXiv:1901.09321): the block of R3GAN, over time.
+/// `x + W₃ act(depthwise(act(W₁ x)))`, the identity at first (Zhang et al., arXiv:1901.09321): the block of
+/// R3GAN, over time.
 #[derive(Module, Debug)]
 struct PlainBlock {
     up: Linear,

@@ -116,7 +116,8 @@ impl LatentFlowMatching {
         name.strip_prefix("decoder.").is_some_and(Decoder::is_hidden)
     }
 
-    /// The flow-matching loss of latent frames `x_1 [n · time, dims]`, a number of the frames sought.
+    /// The flow-matching loss of latent frames `x_1 [n · time, dims]`, the mean over the numbers of the
+    /// target frames.
     pub fn loss(&self, x_1: Tensor<2>, frames: &Frames, rng: &mut Rng) -> Tensor<1> {
         let (n, time, device) = (frames.n(), frames.time(), x_1.device());
         let x_0 = rng.normal_tensor(x_1.dims(), &device);

@@ -53,8 +53,10 @@ pub fn signals(batch: &AudioBatch, device: &Device) -> Tensor<2> {
     Tensor::from_data(TensorData::new(batch.samples.clone(), [batch.n, each]), device)
 }
 
-/// Whole sounds from a little later on, half of them, by less than `max_shift` samples: other frames of the same sound as often as
-/// it is seen, and no silence that real ones do not begin with. Segments begin anywhere already.
+/// Cuts fewer than `max_shift` samples off the start of about half of the whole sounds.
+///
+/// The same sound is seen in other frames each time, and none begins with silence that real ones do not have.
+/// Segments of longer sounds begin anywhere already and stay.
 pub fn random_shift(batch: &AudioBatch, info: &AudioInfo, max_shift: usize, rng: &mut Rng) -> AudioBatch {
     let mut batch = batch.clone();
     if !info.whole {
@@ -111,7 +113,7 @@ impl Lengths {
         }
     }
 
-    /// The row of a label; that of all sounds where it is no class.
+    /// The row of a label; the one of all sounds where it is not a class.
     fn row(&self, label: u32) -> usize {
         (label as usize).min(self.classes)
     }
@@ -148,7 +150,10 @@ mod tests {
             assert_eq!(channel(&later)[..512 - by], channel(&batch)[by..]);
         }
         assert!(batch.lengths != later.lengths);
-        assert_eq!(random_shift(&batch, &AudioInfo { whole: false, ..info }, 100, &mut Rng::new(1, 0)), batch);
+        assert_eq!(
+            random_shift(&batch, &AudioInfo { whole: false, ..info }, 100, &mut Rng::new(1, 0)),
+            batch
+        );
     }
 
     #[test]

@@ -14,9 +14,9 @@ use mintage_nn::kernels;
 
 /// Hops in a window.
 pub const OVERLAP: usize = 4;
-/// What magnitudes are never taken to be below: 80 dB under a full sine.
+/// Lower bound of magnitudes: 80 dB below a full sine.
 const MIN_MAGNITUDE: f64 = 1e-4;
-/// How far a full sine is above that, in nepers: `ln 10⁴`.
+/// Level of a full sine above [`MIN_MAGNITUDE`], in nepers: `ln 10⁴`.
 const FULL_SCALE_NEPERS: f64 = 9.210_340_371_976_184;
 
 /// How a signal is cut into frames.
@@ -147,7 +147,8 @@ impl Framing {
     }
 }
 
-/// Undoes the logarithms of [`levels`](Framing::levels) smoothly, for losses: what is silent is not quite so.
+/// Undoes the logarithms of [`levels`](Framing::levels) smoothly, for losses: silence is a small positive
+/// number.
 pub fn loudness(levels: Tensor<2>) -> Tensor<2> {
     (levels * (FULL_SCALE_NEPERS / 2.0)).exp() * MIN_MAGNITUDE
 }

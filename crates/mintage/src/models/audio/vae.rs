@@ -149,8 +149,8 @@ impl Autoencoder {
         }
     }
 
-    /// Levels of signals `[n, channels · time]`, with silence behind them until the last latent frame is full:
-    /// `[n · frames, level_count]`.
+    /// Levels of signals `[n, channels · time]`, followed by silence until the last latent frame is full: `[n
+    /// · frames, level_count]`.
     fn levels(&self, x: Tensor<2>) -> Tensor<2> {
         let ([n, all], channels) = (x.dims(), self.framing.channels);
         let time = all / channels;
@@ -355,7 +355,7 @@ impl Vae {
         batch.lengths.iter().flat_map(|length| self.ends(frames(length), self.context())).collect()
     }
 
-    /// The same for `time` latent frames of a sound of so many frames.
+    /// The same for `time` latent frames of a sound of `frames` frames.
     fn ends(&self, frames: usize, time: usize) -> impl Iterator<Item = f32> + use<> {
         let group = self.config.group;
         (0..time).map(move |at| frames.saturating_sub(at * group).min(group) as f32 / group as f32)
@@ -376,7 +376,9 @@ impl Vae {
         match draw.conditioning {
             Conditioning::None | Conditioning::Continue { .. } if self.info.whole => {
                 let known = begin.known * self.config.group;
-                let longer = (0..MAX_LENGTH_DRAWS).map(|_| self.lengths.draw(label, rng)).find(|&length| length > known);
+                let longer = (0..MAX_LENGTH_DRAWS)
+                    .map(|_| self.lengths.draw(label, rng))
+                    .find(|&length| length > known);
                 longer.map_or(most, |length| length.min(most))
             }
             _ => most,
@@ -407,8 +409,8 @@ impl Vae {
         Beginning { latents, known, strength }
     }
 
-    /// Latent frames of `n` sounds, a window after the other, each behind the last half of the one before; silence behind
-    /// the ends. `[n, time, latent]`, as the decoder sees them.
+    /// Latent frames of `n` sounds, window by window, each after the last half of the one before; silence
+    /// after the ends. `[n, time, latent]`, as the decoder sees them.
     fn written(
         &self,
         draw: &AudioSampleParams,
@@ -467,7 +469,7 @@ impl Vae {
         to_vec(&self.latents(x, 1))[latent..2 * latent].to_vec()
     }
 
-    /// What latent frames sound like, `[n · time, latent]`: samples of each sound, channel by channel.
+    /// The sound of latent frames `[n · time, latent]`: samples of each sound, channel by channel.
     fn vocode(&self, z: Tensor<2>, n: usize, rng: &mut Rng) -> Vec<Vec<f32>> {
         let net = self.autoencoder.averaged();
         let samples =

@@ -65,7 +65,7 @@ pub struct Config {
     pub label_drop: f64,
 }
 
-/// Below this number of training images the discriminator would learn them by heart.
+/// Below this number of training images the discriminator overfits without augmentation.
 const AUGMENT_BELOW_IMAGES: usize = 10_000;
 /// Dimensions of the embedded label.
 const D_LABEL: usize = 32;
@@ -274,7 +274,7 @@ struct Generator {
     size: (usize, usize),
 }
 
-/// Residual blocks at one size, then a change of channels on the way to the next.
+/// Residual blocks at one size, then a change of channels before the next size.
 #[derive(Module, Debug)]
 struct GrowStage {
     blocks: Vec<PlainBlock>,

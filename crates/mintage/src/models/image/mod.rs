@@ -1,5 +1,5 @@
-//! Models of images, one file a family. Here: the closed enum over them, and the way between bytes and the
-//! model's numbers.
+//! Models of images, one file a family. Here: the closed enum over them, and the conversion between bytes and
+//! the model's numbers.
 //!
 //! Spaces: `pixels_u8` bytes CHW; `image_unit` in [0, 1]; `image_model` in [−1, 1].
 
@@ -131,12 +131,12 @@ pub fn to_model(pixels: &[u8], shape: ImageShape, device: &Device) -> Tensor<4> 
 }
 
 /// `image_model` → `pixels_u8`, rounded and clamped.
-pub fn to_pixels<const D: usize>(image_model: &Tensor<D>) -> Vec<u8> {
+fn to_pixels<const D: usize>(image_model: &Tensor<D>) -> Vec<u8> {
     to_vec(image_model).into_iter().map(|v| ((v + 1.0) * 127.5).round().clamp(0.0, 255.0) as u8).collect()
 }
 
 /// Runs `one` on slices of at most [`SAMPLE_BATCH`] of the wanted samples and joins the bytes.
-pub fn in_batches(
+fn in_batches(
     draw: &ImageSampleParams,
     classes: usize,
     mut one: impl FnMut(&ImageSampleParams) -> Vec<u8>,
@@ -156,7 +156,7 @@ pub fn in_batches(
 ///
 /// Both mixtures keep the variance of a standard normal, which is what the model maps to images: a plain
 /// average of two noises would be too calm and show as a blurred image.
-pub fn initial_noise(
+fn initial_noise(
     draw: &ImageSampleParams,
     d: usize,
     noise_of: impl Fn(&[u8]) -> Tensor<2>,
@@ -194,7 +194,7 @@ fn between(from: &Tensor<2>, to: &Tensor<2>, share: f32) -> Tensor<2> {
 }
 
 /// The batch's labels, or "no class" for each item.
-pub fn batch_classes(batch: &ImageBatch, classes: usize) -> Vec<u32> {
+fn batch_classes(batch: &ImageBatch, classes: usize) -> Vec<u32> {
     if batch.labels.is_empty() || classes == 0 { vec![classes as u32; batch.n] } else { batch.labels.clone() }
 }
 

@@ -52,8 +52,8 @@ use crate::{
 pub enum Arch {
     /// Residual convolutions.
     Conv,
-    /// Fully connected layers, `blocks` hidden ones of `width` units on each side; one is the network of the published
-    /// MNIST figures.
+    /// Fully connected layers, `blocks` hidden ones of `width` units on each side; one is the network of the
+    /// published MNIST figures.
     Mlp,
 }
 

@@ -133,7 +133,7 @@ struct Autoencoder {
     decoder: Decoder,
 }
 
-/// Either quantizer behind the same three calls.
+/// Either quantizer, with the same three calls.
 #[derive(Debug)]
 enum Quantizer {
     Ema(Codebook, GradientEstimator),

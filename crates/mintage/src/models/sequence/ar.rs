@@ -103,7 +103,7 @@ fn hidden(width: usize) -> usize {
     (width * 8 / 3).next_multiple_of(32)
 }
 
-/// What fewer tokens than weights need against learning them by heart.
+/// Dropout against overfitting, where there are few tokens for the number of weights.
 fn dropout(info: &SequenceInfo, weights: usize) -> f64 {
     match info.train_tokens as f64 / weights as f64 {
         few if few < 1.0 => 0.2,

@@ -167,7 +167,7 @@ impl GenerativeModel<Sequence> for Gan {
         }
     }
 
-    /// Nats a token of the generator while the language is learned; then there is no number to minimise.
+    /// Phase 1: nats a token of the generator. Phase 2: `None`, since there is no number to minimise.
     fn validate(&self, batch: &SequenceBatch, progress: f64, _rng: &mut Rng) -> Option<Metrics> {
         let is_language = progress < self.config.critic_start;
         is_language.then(|| validation(&self.generator.averaged(), batch, &self.info))
@@ -300,7 +300,7 @@ impl Gan {
         }
     }
 
-    /// The loss on real rows and as many new ones behind them.
+    /// The loss on real rows, followed by as many new ones.
     fn critic_loss(&self, both: &Shifted, known: usize) -> Tensor<1> {
         let d_logits = self.critic.net().judge(both, known); // [2 · n, written]
         let [rows, written] = d_logits.dims();
@@ -311,7 +311,7 @@ impl Gan {
     }
 }
 
-/// Tokens of each row that are given; those behind them are to be written.
+/// Tokens of each row that are given; the generator writes the rest.
 fn known(rows: &Shifted) -> usize {
     (rows.tokens.len() / rows.n / 2).max(1)
 }

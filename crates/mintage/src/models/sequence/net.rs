@@ -25,17 +25,17 @@ pub fn shape(info: &SequenceInfo, layers: usize, [heads, width, hidden]: [usize;
     DecoderConfig { layers, heads, width, hidden, vocab, classes, periods, causal: true }
 }
 
-/// What goes in and what is to come out.
+/// Inputs of a network and their targets, the tokens one place later.
 pub struct Shifted {
     /// Number of rows.
     pub n: usize,
-    /// What goes in: each row but for its last token, `[n · time]`.
+    /// Inputs: each row but for its last token, `[n · time]`.
     pub tokens: Vec<u32>,
     /// The class of each position or `NO_TOKEN`, `[n · time]`; nothing where there are no classes.
     pub classes: Vec<u32>,
     /// The place of each position in each period, `[n · time · periods]`.
     pub period_positions: Vec<u32>,
-    /// What is to come out: each row but for its first token, `[n · time]`; `NO_TOKEN` behind its end.
+    /// Targets: each row but for its first token, `[n · time]`; `NO_TOKEN` after its end.
     pub targets: Arc<Vec<u32>>,
     /// 1 where there is a target, 0 elsewhere.
     pub weights: Arc<Vec<f32>>,
@@ -86,7 +86,7 @@ impl Shifted {
         }
     }
 
-    /// Tokens that are to come out.
+    /// Number of targets.
     pub fn count(&self) -> f64 {
         self.weights.iter().map(|&weight| f64::from(weight)).sum()
     }
@@ -146,8 +146,8 @@ pub fn validation(net: &Decoder, batch: &SequenceBatch, info: &SequenceInfo) -> 
     token_metrics(nats / batch.targets().max(1) as f64, info)
 }
 
-/// `−log p` of a document but for its first token, each token given at least half a `context` of those before it where
-/// there are so many: nats.
+/// `−log p` of a document but for its first token, each token given at least half a `context` of those before
+/// it, or all where there are fewer: nats.
 pub fn document_nll(
     net: &Decoder,
     info: &SequenceInfo,

@@ -34,7 +34,7 @@ impl Plan {
         values.chunks_exact(each).map(|vectors| Self { vectors: vectors.to_vec(), width, time }).collect()
     }
 
-    /// The vector of a position; those behind the end of a segment are as its last one.
+    /// The vector of a position; positions after the end of a segment have its last one.
     fn at(&self, position: usize) -> &[f32] {
         let stretch = stretch(position, self.time, self.vectors.len() / self.width);
         &self.vectors[stretch * self.width..][..self.width]
@@ -73,8 +73,8 @@ fn spread(vectors: Tensor<2>, n: usize, time: usize) -> Tensor<2> {
     ones.matmul(vectors.reshape([n, stretches, width])).reshape([n * time, width])
 }
 
-/// Logits of all tokens, `[n · time, vocab]`, by a network that writes with the vectors of stretches beside,
-/// `[n · stretches, width]`.
+/// Logits of all tokens, `[n · time, vocab]`, of a network that is given the vectors of stretches, `[n ·
+/// stretches, width]`, beside the tokens.
 pub fn write_beside(
     net: &Decoder,
     vectors: Tensor<2>,
@@ -86,8 +86,8 @@ pub fn write_beside(
     net.logits(net.forward_train(shifted.positions(), Some(beside), dropout, rng))
 }
 
-/// What a network that sees segments whole says of each stretch: the mean over its positions,
-/// `[n · stretches, width]`. A stretch that lies behind the end has zeros.
+/// What a network that sees whole segments gives for each stretch: the mean over its positions, `[n ·
+/// stretches, width]`. A stretch after the end has zeros.
 pub fn read_stretches(net: &Decoder, shifted: &Shifted, stretches: usize) -> Tensor<2> {
     // All that a model is to write: neither the boundary before it nor what it has not.
     let at = Positions { tokens: &shifted.targets, ..shifted.positions() };

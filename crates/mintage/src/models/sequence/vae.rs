@@ -52,7 +52,7 @@ use mintage_data::sequence::Chunking;
 /// Default number of importance samples of a likelihood.
 pub const SAMPLES: usize = 8;
 /// A dimension whose means vary by more than this over the data is in use (Burda et al., arXiv:1509.00519).
-pub const ACTIVE: f64 = 0.01;
+const ACTIVE: f64 = 0.01;
 /// Bounds of log σ²: no dimension drives the divergence to infinity.
 const LOGVAR: (f64, f64) = (-8.0, 2.0);
 
@@ -287,7 +287,7 @@ fn near(z: &[f32], strength: f32, rng: &mut Rng) -> Vec<f32> {
     z.iter().map(|z| kept * z + strength * rng.normal()).collect()
 }
 
-/// On the way from `a` to `b`, as far from the origin as both (Shoemake, 1985).
+/// Spherical interpolation between `a` and `b` (Shoemake, 1985); `share` 0 is `a`, 1 is `b`.
 fn between(a: &[f32], b: &[f32], share: f32) -> Vec<f32> {
     let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
     let cosine = dot(a, b) / (dot(a, a) * dot(b, b)).sqrt().max(1e-12);

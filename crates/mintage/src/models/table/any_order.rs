@@ -38,13 +38,13 @@ pub struct AnyOrder {
     first: usize,
 }
 
-/// What the network is asked in training.
+/// A batch of rows with hidden fields, and what is to be predicted.
 pub struct MaskedBatch {
     /// Rows with their hidden fields.
     pub tokens: Vec<u16>,
-    /// For each row and predicted field the right token, or [`NONE`] where it is not asked for.
+    /// For each row and predicted field the right token, or [`NONE`] where it is not a target.
     pub targets: Vec<u32>,
-    /// How much each answer counts.
+    /// Weight of each target in the loss.
     pub weights: Vec<f32>,
 }
 

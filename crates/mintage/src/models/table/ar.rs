@@ -33,7 +33,8 @@ use crate::{events::Metrics, models::Size};
 
 /// Rows of a batch by default.
 const MAX_BATCH_ROWS: usize = 1024;
-/// Tokens of all fields up to which a batch has all of its rows by default; it has fewer in proportion beyond.
+/// Tokens of all fields up to which a batch has all of its rows by default; beyond, it has fewer in
+/// proportion.
 const MAX_FULL_BATCH_TOKENS: usize = 32_768;
 /// A validation asks for the fields of a row one after another, unless there are more than this.
 const MAX_FIELDS_IN_ORDER: usize = 256;
@@ -76,7 +77,9 @@ impl FamilyConfig<Table> for Config {
             in_order: 0.5,
             epochs: 80,
             // Logits of all tokens of a batch lie in memory: a table of thousands of columns has smaller ones.
-            batch: (MAX_BATCH_ROWS * MAX_FULL_BATCH_TOKENS / info.starts()[info.width()].max(MAX_FULL_BATCH_TOKENS)).max(64),
+            batch: (MAX_BATCH_ROWS * MAX_FULL_BATCH_TOKENS
+                / info.starts()[info.width()].max(MAX_FULL_BATCH_TOKENS))
+            .max(64),
             lr: 2e-3,
             weight_decay: 0.05,
             dropout: 0.2,

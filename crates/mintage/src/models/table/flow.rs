@@ -17,8 +17,9 @@
 //! log p(x_f = k | x_t) = log q_k + net_k(softmax(log q)) + const,    L = E_t Σ_f −log p(x_f | x_t)
 //! ```
 //!
-//! `softmax(log q)` holds all that `x_t` says, the time too. Sampling follows the flow `dy/dσ = (y − ē(y, σ)) / σ` to the
-//! posterior's mean of the end points, by the two-step rule of Lu et al. (arXiv:2211.01095) over equal ratios of `σ`:
+//! `softmax(log q)` holds all that `x_t` says, the time too. Sampling follows the flow
+//! `dy/dσ = (y − ē(y, σ)) / σ` to the posterior's mean of the end points, by the two-step rule of
+//! Lu et al. (arXiv:2211.01095) over equal ratios of `σ`:
 //!
 //! `y' = σ'/σ y + (1 − σ'/σ) (3/2 ē − 1/2 ē_before)`.
 //!
@@ -55,9 +56,9 @@ const SAMPLE_ROWS: usize = 2048;
 const MIN_NUMBER_TOKENS: usize = 48;
 /// Where the tokens of a number that have no place in its order lie, each on an axis of its own.
 const APART: f32 = 2.0;
-/// σ of the first point on the way, where nothing is known yet, and of the last.
+/// σ of the first point of sampling, where nothing is known yet, and of the last.
 const SIGMAS: [f32; 2] = [8.0, 0.04];
-/// Share of the training rows that begin the way: of their open fields nothing is known.
+/// Share of the training rows at σ = ∞: of their open fields nothing is known.
 const AT_START: f32 = 0.05;
 /// A logarithm of zero that stays finite.
 const LOG_ZERO: f32 = -1e4;
@@ -223,8 +224,16 @@ impl Flow {
         kernels::fields_cross_entropy(logits, &self.starts, &Arc::new(targets), &Arc::new(weights)).mean()
     }
 
-    /// What the points say: `[n, tokens]`. `known` tokens are certain.
-    fn log_posterior(&self, y: &[f32], sigmas: &[f32], known: &[u16], log_prior: &[f32], device: &Device) -> Tensor<2> {
+    /// Unnormalised log-posterior of every token given its own point alone: `[n, tokens]`. `known` tokens are
+    /// certain.
+    fn log_posterior(
+        &self,
+        y: &[f32],
+        sigmas: &[f32],
+        known: &[u16],
+        log_prior: &[f32],
+        device: &Device,
+    ) -> Tensor<2> {
         let (total, n) = (log_prior.len(), sigmas.len());
         let mut log_posterior = vec![0.0; n * total];
         let rows = log_posterior.par_chunks_mut(total).zip(y.par_chunks(self.points.axes())).zip(sigmas);
@@ -435,7 +444,13 @@ impl Net {
     }
 
     /// `[n, tokens] → [n, tokens]`.
-    fn forward(&self, log_posterior: Tensor<2>, starts: &Arc<Vec<usize>>, dropout: f64, rng: &mut Rng) -> Tensor<2> {
+    fn forward(
+        &self,
+        log_posterior: Tensor<2>,
+        starts: &Arc<Vec<usize>>,
+        dropout: f64,
+        rng: &mut Rng,
+    ) -> Tensor<2> {
         let shares = kernels::fields_softmax(log_posterior.clone(), starts);
         kernels::add(log_posterior, self.head.forward(self.trunk.forward_shares(shares, dropout, rng)))
     }

@@ -301,7 +301,10 @@ impl Groups {
             }
             order.sort_by_key(|&token| std::cmp::Reverse(field.counts[token]));
             let mut group = vec![0; field.size];
-            order.iter().enumerate().for_each(|(rank, &token)| group[token] = rank.min(Self::MAX_GROUPS - 1) as u8);
+            order
+                .iter()
+                .enumerate()
+                .for_each(|(rank, &token)| group[token] = rank.min(Self::MAX_GROUPS - 1) as u8);
             group
         });
         Self { of: of.collect() }

@@ -106,8 +106,8 @@ impl CodeWriter {
         kernels::cross_entropy(logits, targets)
     }
 
-    /// Writes `n` clips of `frames` frames behind the codes that are `known`, the same for all. With `guidance` the
-    /// logits with the label are moved away from those without.
+    /// Writes `n` clips of `frames` frames that continue the `known` codes, the same for all. With `guidance`
+    /// the logits with the label are moved away from those without.
     pub fn write(
         &self,
         labels: &[u32],

@@ -70,8 +70,8 @@ impl Forecaster {
         self.known
     }
 
-    /// Frames `image_model [n · known, channels, height, width]` → those behind them, `[n · new, channels, height, width]`,
-    /// unbounded.
+    /// Frames `image_model [n · known, channels, height, width]` → the ones that follow, `[n · new, channels,
+    /// height, width]`, unbounded.
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         // From 0 for black on: what lies beyond the border is zero as well.
         let patches = self.trunk.folded((x + 1.0) / 2.0);
@@ -95,8 +95,8 @@ impl Forecaster {
         kernels::mean_squared_error(made, part(self.known, self.new)) / 4.0
     }
 
-    /// One clip's frames `image_model [known or more, …]` and what comes behind them, `frames` in all: as often as that
-    /// takes, each time behind the last that there are.
+    /// One clip's frames `image_model [known or more, …]` and what follows them, `frames` in all: forecast
+    /// after forecast, each from the last frames so far.
     pub fn continued(&self, given: Tensor<4>, frames: usize) -> Tensor<4> {
         let mut clip = given;
         while clip.dims()[0] < frames {

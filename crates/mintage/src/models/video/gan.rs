@@ -333,7 +333,7 @@ fn channels(trunk: &Trunk, level: usize) -> usize {
     trunk.width << level.min(2)
 }
 
-/// Blocks of one size, then a change of channels on the way to the next.
+/// Blocks of one size, then a change of channels before the next.
 #[derive(Module, Debug)]
 struct Stage {
     time: Vec<TimeBlock>,

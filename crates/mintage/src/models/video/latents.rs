@@ -51,12 +51,12 @@ pub struct FlowShape {
 }
 
 impl FlowShape {
-    /// The time at a share of the way (Esser et al., arXiv:2403.03206, eq. 23, with the data at 1).
+    /// The time at a share of the path (Esser et al., arXiv:2403.03206, eq. 23, with the data at 1).
     fn time(&self, share: f32) -> f32 {
         share / (share + self.shift as f32 * (1.0 - share))
     }
 
-    /// The share of the way at a time.
+    /// The share of the path at a time.
     fn share(&self, time: f32) -> f32 {
         let shift = self.shift as f32;
         shift * time / (1.0 - time + shift * time)
@@ -249,7 +249,8 @@ impl LatentFlowMatching {
         to_vec(&integrate(x, &steps_between(&self.times(begin, wanted.steps)), velocity))
     }
 
-    /// Times from `begin` to 1, at the model's pace: as many steps as that share of the way asks for.
+    /// Times from `begin` to 1, spaced by the model's shift: as many of the `steps` as that share of the path
+    /// takes.
     fn times(&self, begin: f32, steps: usize) -> Vec<f32> {
         let begin = self.shape.share(begin);
         let steps = (steps as f32 * (1.0 - begin)).ceil() as usize;
@@ -289,7 +290,7 @@ impl Block {
 }
 
 impl Attention {
-    /// A branch that begins silent.
+    /// A branch whose output is zero at first.
     fn new(width: usize, device: &Device, rng: &mut Rng) -> Self {
         Self {
             norm: RmsNorm::new(width, device),

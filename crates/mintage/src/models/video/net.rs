@@ -123,7 +123,7 @@ pub struct VideoEncoder {
     trunk: Trunk,
 }
 
-/// Residual blocks of one size, then the way to the next.
+/// Residual blocks of one size, then the map to the next.
 #[derive(Module, Debug)]
 struct Stage {
     blocks: Vec<ResBlock>,

@@ -232,8 +232,8 @@ impl GenerativeModel<Video> for Vae {
         Some(Metrics::new([("loss", f64::from(loss.into_scalar::<f32>()))]))
     }
 
-    /// Latents drawn by the flow, then decoded. Variations of a clip begin with its own latents and some noise, and what
-    /// comes behind given frames with those of a forecast, where there is one.
+    /// Latents drawn by the flow, then decoded. Variations of a clip begin with its own latents and some
+    /// noise, and what follows given frames with the latents of a forecast, where there is one.
     fn sample(&self, draw: &VideoSampleParams, rng: &mut Rng) -> Vec<u8> {
         let VideoSampleParams { n, labels, frames, conditioning, choice, guidance } = *draw;
         let (prior, coder) = (self.prior.averaged(), self.autoencoder.coder());
@@ -330,8 +330,8 @@ impl Vae {
         }
     }
 
-    /// Given frames and the mean of all that may come behind them, `frames` in all: `image_model` of one clip. `None` where
-    /// that was not learned, or fewer frames are given than it takes.
+    /// Given frames and the mean of all that may follow them, `frames` in all: `image_model` of one clip.
+    /// `None` where that was not learned, or fewer frames are given than it takes.
     fn forecast(&self, pixels: &[u8], frames: usize) -> Option<Tensor<4>> {
         let (forecaster, shape) = (self.forecaster.as_ref()?.averaged(), self.info.shape);
         let known = frames_of(pixels, shape);
