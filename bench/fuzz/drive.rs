@@ -22,7 +22,7 @@ use super::{Options, inputs::input, seeds::Seeds};
 /// An answer takes no longer.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// No input takes more memory.
-const MOST_MB: u64 = 1000;
+const MAX_MB: u64 = 1000;
 /// Address space of a process, in kilobytes: beyond that it is ended by its allocator.
 const SPACE_KB: u64 = 3_000_000;
 /// Inputs after which a process is started afresh, so that one of them cannot spoil all others.
@@ -184,7 +184,7 @@ impl Tally {
         counts[1] += u64::from(outcome.starts_with("refused"));
         let peak = peak.parse().unwrap_or(0);
         self.peak_mb = self.peak_mb.max(peak);
-        if peak > MOST_MB {
+        if peak > MAX_MB {
             self.too_large += 1;
             self.failures.entry(format!("{peak} MB")).or_insert(number);
         }

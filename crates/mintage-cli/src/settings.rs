@@ -111,13 +111,13 @@ impl Settings {
 /// What fits on a line where nobody says.
 const USUAL_WIDTH: usize = 100;
 /// A narrower terminal is written to like this one.
-const LEAST_WIDTH: usize = 40;
+const MIN_WIDTH: usize = 40;
 
 /// The width of the terminal.
 fn width() -> usize {
     let told = variable("COLUMNS").and_then(|columns| columns.parse().ok());
     let found = || console::Term::stdout().size_checked().map(|(_, columns)| usize::from(columns));
-    told.or_else(found).unwrap_or(USUAL_WIDTH).max(LEAST_WIDTH)
+    told.or_else(found).unwrap_or(USUAL_WIDTH).max(MIN_WIDTH)
 }
 
 /// Whether stderr is coloured. Apart from the other settings because errors in those are coloured too.

@@ -287,7 +287,7 @@ const NARROW: f64 = 0.1;
 pub(super) fn discretised_logistic_nll(x: Tensor<2>, mean: Tensor<2>, log_scale: Tensor<2>) -> Tensor<1> {
     let n = x.dims()[0];
     let half = f64::from(logistic::HALF);
-    let log_scale = log_scale.clamp_min(logistic::LEAST_LOG_SCALE);
+    let log_scale = log_scale.clamp_min(logistic::MIN_LOG_SCALE);
     let inv = log_scale.clone().neg().exp();
     let centred = x.clone() - mean;
     let (upper, lower) = ((centred.clone() + half) * inv.clone(), (centred - half) * inv.clone());

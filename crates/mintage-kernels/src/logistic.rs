@@ -25,7 +25,7 @@ use super::simd::multiversion;
 pub(super) struct DiscretisedLogistic;
 
 /// The least log-scale: about a tenth of a level.
-pub(super) const LEAST_LOG_SCALE: f32 = -7.0;
+pub(super) const MIN_LOG_SCALE: f32 = -7.0;
 /// Half of a level.
 pub(super) const HALF: f32 = 1.0 / 255.0;
 /// Beyond these lie the first and the last level.
@@ -34,7 +34,7 @@ pub(super) const ENDS: [f32; 2] = [-0.999, 0.999];
 /// Both ends of the level, and how far they are apart.
 #[inline(always)]
 fn ends(x: f32, mean: f32, log_scale: f32) -> [f32; 4] {
-    let s = if log_scale < LEAST_LOG_SCALE { LEAST_LOG_SCALE } else { log_scale };
+    let s = if log_scale < MIN_LOG_SCALE { MIN_LOG_SCALE } else { log_scale };
     let inv = exp(-s);
     let centred = x - mean;
     [(centred + HALF) * inv, (centred - HALF) * inv, 2.0 * HALF * inv, inv]
@@ -77,7 +77,7 @@ multiversion! {
             let above = if first { 0.0 } else { sigmoid(l) };
             let width = if first || last { 0.0 } else { delta * exp(-delta) / one_less(delta) };
             *dm = g * inv * (below - above);
-            *ds = if log_scale < LEAST_LOG_SCALE { 0.0 } else { g * (u * below - l * above + width) };
+            *ds = if log_scale < MIN_LOG_SCALE { 0.0 } else { g * (u * below - l * above + width) };
         }
     }
 }

@@ -29,7 +29,7 @@ const TILES_PER_CHUNK: usize = 24;
 const GROUP: usize = 8;
 /// Multiplications, and sides, below which laying tiles out costs as much as they save.
 const MIN_MULTIPLICATIONS: usize = 1 << 22;
-const LEAST_SIDE: usize = 192;
+const MIN_SIDE: usize = 192;
 
 thread_local! {
     static FAST: Cell<bool> = const { Cell::new(false) };
@@ -58,13 +58,13 @@ fn has_fast_products() -> bool {
 
 /// Whether products of training are rounded in a network so wide.
 pub fn is_fast(width: usize) -> bool {
-    width >= LEAST_SIDE && has_fast_products()
+    width >= MIN_SIDE && has_fast_products()
 }
 
 /// Whether a product of this size is to be made of tiles.
 pub(super) fn wanted(sides: [usize; 3]) -> bool {
     FAST.get()
-        && sides.iter().all(|&side| side >= LEAST_SIDE)
+        && sides.iter().all(|&side| side >= MIN_SIDE)
         && sides.iter().product::<usize>() >= MIN_MULTIPLICATIONS
         && has_fast_products()
 }

@@ -23,10 +23,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let comparison = sources.open(&mut on)?;
     let report = comparison.judge(&Options { seed: 1, ..Options::default() }, &mut on)?;
     for (name, dial) in &report.dials {
-        match dial.score {
-            Some(score) => println!("{:<9} {score:.0} of 100", name),
-            None => println!("{:<9} not known", name),
-        }
+        println!("{name:<9} {:.0} of 100", dial.score);
     }
     std::fs::write("report.html", report.to_html()?)?;
     Ok(())

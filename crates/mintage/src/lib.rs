@@ -30,6 +30,8 @@
 //! # }
 //! ```
 
+#![warn(missing_docs)]
+
 pub mod copy;
 pub mod curve;
 pub mod dataset;

@@ -46,7 +46,7 @@ const WORDS: &[(&str, &str)] = &[
 /// Names of files that are retired.
 const FILES: &[(&str, &str)] = &[("closer.rs", "dcr.rs"), ("healing.rs", "token_healing.rs")];
 
-/// Constants that do not say what they bound.
+/// Constants that do not say what they bound. Bounds begin with `MAX_` and `MIN_`.
 const CONSTANTS: &[&str] =
     &["MOST", "LEAST", "PART", "THROUGH", "SHOWN", "TRIES", "NEW", "FAR", "FEW", "MANY", "ENOUGH"];
 
@@ -94,7 +94,8 @@ fn bare_constant(line: &str) -> Option<&str> {
     let (before, after) = line.split_once("const ")?;
     let (name, _) = after.split_once(':')?;
     let is_declared = before.trim().is_empty() || before.trim_start().starts_with("pub");
-    (is_declared && CONSTANTS.contains(&name)).then_some(name)
+    let is_bare = CONSTANTS.contains(&name) || name.starts_with("MOST_") || name.starts_with("LEAST_");
+    (is_declared && is_bare).then_some(name)
 }
 
 #[cfg(test)]
@@ -112,7 +113,8 @@ mod tests {
     #[test]
     fn bare_constants_are_declarations() {
         assert_eq!(bare_constant("    pub(super) const MOST: usize = 3;"), Some("MOST"));
-        for line in ["const MOST_ODD: usize = 3;", "take(MOST)", "let a: *const MOST: u8"] {
+        assert_eq!(bare_constant("const LEAST_ROWS: usize = 3;"), Some("LEAST_ROWS"));
+        for line in ["const MAX_ROWS: usize = 3;", "take(MOST)", "let a: *const MOST: u8"] {
             assert_eq!(bare_constant(line), None, "{line}");
         }
     }

@@ -144,7 +144,7 @@ pub fn gif_bytes(film: &Animation, provenance: Option<&Provenance>) -> Result<Ve
     let (width, height) = (side(shape.width)?, side(shape.height)?);
     let colors = shared_colors(film);
     let mut palette: Vec<u8> = colors.iter().flatten().flatten().copied().collect();
-    if colors.as_ref().is_some_and(|colors| colors.len() < MOST_COLORS) {
+    if colors.as_ref().is_some_and(|colors| colors.len() < MAX_COLORS) {
         // What shows the frame before.
         palette.extend([0; 3]);
     }
@@ -176,13 +176,13 @@ pub fn gif_bytes(film: &Animation, provenance: Option<&Provenance>) -> Result<Ve
 }
 
 /// Colours of a GIF.
-const MOST_COLORS: usize = 256;
+const MAX_COLORS: usize = 256;
 
 /// The colours of all frames, sorted; nothing where they are too many for one palette.
 fn shared_colors(film: &Animation) -> Option<Vec<[u8; 3]>> {
     let mut colors = BTreeSet::new();
     for pixel in film.frames.iter().flat_map(|frame| frame.chunks_exact(film.shape.channels)) {
-        if colors.insert(rgb(pixel)) && colors.len() > MOST_COLORS {
+        if colors.insert(rgb(pixel)) && colors.len() > MAX_COLORS {
             return None;
         }
     }
@@ -206,7 +206,7 @@ fn changed_part(film: &Animation, number: usize, colors: &[[u8; 3]]) -> Frame<'s
     // One that changes nothing still has a pixel, for its time to be kept.
     let (left, right) = (places().map(|p| p.0).min().unwrap_or(0), places().map(|p| p.0).max().unwrap_or(0));
     let (top, bottom) = (places().map(|p| p.1).min().unwrap_or(0), places().map(|p| p.1).max().unwrap_or(0));
-    let transparent = (colors.len() < MOST_COLORS).then_some(colors.len() as u8);
+    let transparent = (colors.len() < MAX_COLORS).then_some(colors.len() as u8);
     let index = |x: usize, y: usize| match transparent {
         Some(transparent) if !changed(&(x, y)) => transparent,
         _ => {

@@ -17,8 +17,8 @@ use super::{
     Beside, Images, Provenance, atomic_write,
     beside::nameless,
     lock,
-    made::{Batch, LIST, Listed, MOST_LISTED, count_listed, hash_of, is_all_listed},
-    metadata::{METADATA, MOST_BYTES, Metadata, fresh},
+    made::{Batch, LIST, Listed, MAX_LISTED, count_listed, hash_of, is_all_listed},
+    metadata::{MAX_BYTES, METADATA, Metadata, fresh},
     png_bytes, real_folder,
 };
 use crate::{Error, files::read_limited, source::listing::files_below};
@@ -284,7 +284,7 @@ fn more_metadata(
     let json = provenance.to_json();
     match fs::symlink_metadata(&path) {
         Ok(there) if there.is_file() => {
-            let before = read_limited(&path, MOST_BYTES)?;
+            let before = read_limited(&path, MAX_BYTES)?;
             // One that is no list of files is nobody's business here.
             let Ok(metadata) = Metadata::parse(&before) else { return Ok(None) };
             let after = [&before[..], &metadata.more(files, &json)?].concat();
@@ -315,7 +315,7 @@ fn append_list(
     let batch = Batch { made_by: provenance.clone(), files: files.iter().zip(names).map(listed).collect() };
     let mut line = serde_json::to_vec(&batch).map_err(io::Error::other)?;
     line.push(b'\n');
-    let before = read_limited(&path, MOST_LISTED).ok();
+    let before = read_limited(&path, MAX_LISTED).ok();
     // A line that a crash has cut off stays a line of its own.
     if before.as_ref().is_some_and(|before| before.last().is_some_and(|&last| last != b'\n')) {
         line.insert(0, b'\n');

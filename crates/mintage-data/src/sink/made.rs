@@ -25,11 +25,11 @@ pub(crate) const LIST: &str = "mintage.jsonl";
 /// Bytes of a file in which a provenance is sought where it stands at the beginning.
 const HEAD: u64 = 64 << 10;
 /// Parts of a file that are looked at before it is taken for one of somebody else.
-const MOST_PARTS: usize = 100_000;
+const MAX_PARTS: usize = 100_000;
 /// Folders above that of the data whose lists are looked at: a label is one below its list.
-const MOST_ABOVE: usize = 4;
+const MAX_FOLDERS_ABOVE: usize = 4;
 /// The longest list.
-pub(super) const MOST_LISTED: u64 = 1 << 30;
+pub(super) const MAX_LISTED: u64 = 1 << 30;
 /// The longest provenance.
 const LONGEST: u64 = 1 << 20;
 
@@ -155,7 +155,7 @@ pub(super) fn count_listed(root: &Path) -> usize {
 /// The files in a folder's list and their hashes. A line that is none, as after a crash, names none.
 fn listed(root: &Path) -> HashMap<PathBuf, Option<String>> {
     let path = root.join(LIST);
-    let text = read_limited(&path, MOST_LISTED).unwrap_or_default();
+    let text = read_limited(&path, MAX_LISTED).unwrap_or_default();
     let batches =
         text.split(|&byte| byte == b'\n').filter_map(|line| serde_json::from_slice::<Batch>(line).ok());
     batches.flat_map(|batch| batch.files).map(|file| (PathBuf::from(file.file), file.xxh3)).collect()
@@ -163,7 +163,7 @@ fn listed(root: &Path) -> HashMap<PathBuf, Option<String>> {
 
 /// What each command made of a folder, as its list says, and how many of those files are still as they were made.
 pub(super) fn batches(root: &Path) -> Vec<(u64, Provenance)> {
-    let text = read_limited(&root.join(LIST), MOST_LISTED).unwrap_or_default();
+    let text = read_limited(&root.join(LIST), MAX_LISTED).unwrap_or_default();
     let batches =
         text.split(|&byte| byte == b'\n').filter_map(|line| serde_json::from_slice::<Batch>(line).ok());
     let is_there = |file: &&Listed| {
@@ -185,9 +185,9 @@ pub(super) fn listed_by(path: &Path) -> Option<Provenance> {
     {
         return Some(batch.made_by);
     }
-    whole.ancestors().skip(1).take(MOST_ABOVE + 1).find_map(|above| {
+    whole.ancestors().skip(1).take(MAX_FOLDERS_ABOVE + 1).find_map(|above| {
         let below = whole.strip_prefix(above).ok()?;
-        let text = read_limited(&above.join(LIST), MOST_LISTED).ok()?;
+        let text = read_limited(&above.join(LIST), MAX_LISTED).ok()?;
         let mut batches =
             text.split(|&byte| byte == b'\n').filter_map(|line| serde_json::from_slice::<Batch>(line).ok());
         let names_it =
@@ -205,7 +205,7 @@ fn listed_around(root: &Path, files: &[PathBuf]) -> HashMap<PathBuf, Vec<String>
         listed(&root.join(folder)).into_iter().for_each(|(file, hash)| add(folder.join(file), hash));
     }
     let whole = fs::canonicalize(root).unwrap_or_else(|_| root.to_owned());
-    for above in whole.ancestors().skip(1).take(MOST_ABOVE) {
+    for above in whole.ancestors().skip(1).take(MAX_FOLDERS_ABOVE) {
         let Ok(way) = whole.strip_prefix(above) else { continue };
         for (file, hash) in listed(above) {
             if let Ok(below) = file.strip_prefix(way) {
@@ -314,7 +314,7 @@ fn in_png(file: &mut (impl Read + Seek)) -> io::Result<bool> {
     if &head != b"\x89PNG\r\n\x1a\n" {
         return Ok(false);
     }
-    for _ in 0..MOST_PARTS {
+    for _ in 0..MAX_PARTS {
         file.read_exact(&mut head)?;
         let length = i64::from(u32::from_be_bytes([head[0], head[1], head[2], head[3]]));
         match &head[4..] {
@@ -340,7 +340,7 @@ fn in_wav(file: &mut (impl Read + Seek)) -> io::Result<bool> {
     if !head.starts_with(b"RIFF") || &head[8..] != b"WAVE" {
         return Ok(false);
     }
-    for _ in 0..MOST_PARTS {
+    for _ in 0..MAX_PARTS {
         let mut head = [0; 8];
         if file.read_exact(&mut head).is_err() {
             return Ok(false);
@@ -366,7 +366,7 @@ fn in_wav(file: &mut (impl Read + Seek)) -> io::Result<bool> {
 
 /// Atoms: length, name, body. Ours is the comment `©cmt`, deep in `moov`.
 fn in_mp4(file: &mut (impl Read + Seek)) -> io::Result<bool> {
-    for _ in 0..MOST_PARTS {
+    for _ in 0..MAX_PARTS {
         let mut head = [0; 8];
         if file.read_exact(&mut head).is_err() {
             return Ok(false);

@@ -16,7 +16,7 @@ const FILE: &str = "file_name";
 const LABEL: &str = "label";
 const MADE: &str = "mintage";
 /// The most that such a file may be.
-pub(super) const MOST_BYTES: u64 = 1 << 30;
+pub(super) const MAX_BYTES: u64 = 1 << 30;
 
 /// A `metadata.csv` that names files.
 pub(crate) struct Metadata {
@@ -32,13 +32,13 @@ pub(crate) struct Metadata {
 impl Metadata {
     /// Reads a file; an error in words.
     pub fn read(path: &Path) -> Result<Self, String> {
-        Self::parse(&read_limited(path, MOST_BYTES).map_err(|error| error.to_string())?)
+        Self::parse(&read_limited(path, MAX_BYTES).map_err(|error| error.to_string())?)
     }
 
     /// Reads what a file holds; an error that says why it is no list of files.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
         let encoding = encoding_of(bytes);
-        let text = decode(bytes, encoding, false, MOST_BYTES as usize)
+        let text = decode(bytes, encoding, false, MAX_BYTES as usize)
             .map_err(|at| format!("byte {at} is no text in {}", encoding.name()))?;
         let delimiter = b",;\t|".iter().copied().find(|&delimiter| {
             let header = header(&text, delimiter);

@@ -19,10 +19,10 @@ use crate::{
 };
 
 /// Of a file that is all new, so many rows have a hash of their own; of more, all of the file has one.
-pub(super) const MOST_HASHED: usize = 100_000;
+pub(super) const MAX_HASHED: usize = 100_000;
 const DIGITS: usize = 16;
 /// The longest note.
-const MOST_BYTES: u64 = 1 << 30;
+const MAX_BYTES: u64 = 1 << 30;
 
 /// Rows that were made by one command.
 #[derive(Clone, Serialize, Deserialize)]
@@ -89,7 +89,7 @@ fn beside(path: &Path) -> PathBuf {
 /// What was made of a file, as far as it is noted.
 pub(super) fn parts(path: &Path) -> Result<Vec<Part>, Error> {
     let beside = beside(path);
-    let json = match read_limited(&beside, MOST_BYTES) {
+    let json = match read_limited(&beside, MAX_BYTES) {
         Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         json => json?,
     };
@@ -123,7 +123,7 @@ pub(super) fn noted(
     commit: impl FnOnce() -> Result<File, Error>,
 ) -> Result<(), Error> {
     let beside = beside(path);
-    let before = read_limited(&beside, MOST_BYTES).ok();
+    let before = read_limited(&beside, MAX_BYTES).ok();
     // Of a file that is replaced a note that cannot be read is worth nothing.
     let old = match parts(path) {
         Err(error) if appends => return Err(error),

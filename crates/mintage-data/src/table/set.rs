@@ -16,7 +16,7 @@ use super::{
 use crate::{Error, SourceSpec, Splits};
 
 /// Rows that tell nothing of a distribution.
-const LEAST_ROWS: usize = 10;
+const MIN_ROWS: usize = 10;
 
 /// Rows below which a category is rare, where rare ones are not made.
 pub(super) const RARE_BELOW: u32 = 5;
@@ -204,9 +204,9 @@ fn check(table: &Table) -> Result<(), Error> {
     let rows = table.rows();
     match rows {
         0 => Err(Error::bad(&table.name, "has no rows")),
-        n if n < LEAST_ROWS => {
+        n if n < MIN_ROWS => {
             let rows = if n == 1 { "a single row".to_owned() } else { format!("{n} rows") };
-            let hint = format!("{LEAST_ROWS} are the least; a few hundred make a usable model");
+            let hint = format!("{MIN_ROWS} are the least; a few hundred make a usable model");
             Err(Error::bad(&table.name, format!("{rows} cannot teach a model anything")).with_hint(hint))
         }
         _ => Ok(()),

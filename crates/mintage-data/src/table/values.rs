@@ -16,7 +16,7 @@ pub(super) use style::dot_groups;
 /// Integers from ±2^53 on are not all numbers of `f64`.
 const LARGEST_INTEGER: f64 = 9_007_199_254_740_992.0;
 /// More digits after the point than `f64` can tell apart.
-const MOST_DIGITS: i8 = 15;
+const MAX_DIGITS: i8 = 15;
 /// Numbers that are all multiples of a power of ten are rounded to it, where there are so many to tell.
 const ENOUGH_TO_ROUND: usize = 20;
 
@@ -132,7 +132,7 @@ impl NumberFormat {
             used => used,
         };
         for (digits, exponent) in [(Some(digits), false), (None, false), (None, true)] {
-            if digits.is_some_and(|d| d > MOST_DIGITS || exponent) {
+            if digits.is_some_and(|d| d > MAX_DIGITS || exponent) {
                 continue;
             }
             let candidate = Self { digits, exponent, ..format.clone() };

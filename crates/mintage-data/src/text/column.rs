@@ -14,7 +14,7 @@ use crate::{
 /// Values that tell whether a column is running text.
 const SAMPLED_VALUES: usize = 200;
 /// Characters that running text has on average, at least.
-const LEAST_MEAN: usize = 60;
+const MIN_MEAN_CHARACTERS: usize = 60;
 /// The label of rows without one.
 const NO_LABEL: &str = "(missing)";
 
@@ -177,7 +177,7 @@ fn is_running_text(column: &Column) -> bool {
     // An address or a key is long and has no spaces; in some scripts a text has none either.
     let of_words = |value: &&&str| value.trim().contains(char::is_whitespace) || !value.is_ascii();
     let distinct: HashSet<&str> = values.iter().copied().collect();
-    letters > LEAST_MEAN * values.len()
+    letters > MIN_MEAN_CHARACTERS * values.len()
         && 2 * distinct.len() > values.len()
         && 2 * values.iter().filter(of_words).count() > values.len()
 }

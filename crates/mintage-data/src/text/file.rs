@@ -17,7 +17,7 @@ use crate::{
 /// Files from this size on are mapped: smaller ones are as fast to copy, and may then change unhindered.
 const MAPPED_FROM: u64 = 64 << 20;
 /// The most that a file may be when it is unpacked and decoded.
-const MOST_BYTES: usize = 8 << 30;
+const MAX_BYTES: usize = 8 << 30;
 const UTF8_MARK: &[u8] = b"\xef\xbb\xbf";
 /// How the files begin that are taken for texts by mistake.
 const NO_TEXTS: [(&[u8], &str); 12] = [
@@ -95,7 +95,7 @@ fn of_map(path: &Path, map: Mapped, lossy: bool) -> Result<FileText, Error> {
 /// Reads a file into memory.
 pub(super) fn read(path: &Path, lossy: bool) -> Result<String, Error> {
     let mut bytes = Vec::new();
-    decompressed(path)?.take(MOST_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(Error::io(path))?;
+    decompressed(path)?.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(Error::io(path))?;
     text_of(path, bytes, lossy)
 }
 
@@ -124,7 +124,7 @@ fn without_mark(mut text: String) -> String {
 /// The text of bytes that are not all UTF-8.
 fn decoded(path: &Path, bytes: &[u8], lossy: bool) -> Result<String, Error> {
     let encoding = encoding_of(bytes);
-    let text = decode(bytes, encoding, lossy, MOST_BYTES).map_err(|at| {
+    let text = decode(bytes, encoding, lossy, MAX_BYTES).map_err(|at| {
         let why = format!("byte {at} is no text in {}", encoding.name());
         Error::bad(path.display().to_string(), why).with_hint("`--lossy` replaces such bytes")
     })?;
@@ -133,10 +133,10 @@ fn decoded(path: &Path, bytes: &[u8], lossy: bool) -> Result<String, Error> {
 }
 
 fn check_size(path: &Path, bytes: usize) -> Result<(), Error> {
-    if bytes <= MOST_BYTES {
+    if bytes <= MAX_BYTES {
         return Ok(());
     }
-    let why = format!("is over {} GiB of text", MOST_BYTES >> 30);
+    let why = format!("is over {} GiB of text", MAX_BYTES >> 30);
     Err(Error::bad(path.display().to_string(), why)
         .with_hint("only plain files of UTF-8 may be larger: unpack and convert it, or take a part of it"))
 }

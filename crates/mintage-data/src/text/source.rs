@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Bytes below which nothing can be learned.
-const LEAST_BYTES: u64 = 200;
+const MIN_BYTES: u64 = 200;
 
 /// Open texts: the source's own, and behind them those of a holdout that is a source of its own.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ impl TextSource {
     /// Opens the texts that `spec` names.
     pub fn open(spec: &SourceSpec) -> Result<Self, Error> {
         let own = Part::open(spec)?;
-        if own.bytes() < LEAST_BYTES {
+        if own.bytes() < MIN_BYTES {
             return Err(too_short(&spec.source, own.bytes()));
         }
         let mut source =

@@ -17,11 +17,12 @@ use crate::{
 /// Sounds drawn between two words about progress.
 const SAMPLE_CHUNK: usize = 16;
 /// The longest sound: ten minutes.
-const MOST_SECONDS: f64 = 600.0;
+const MAX_SECONDS: f64 = 600.0;
 
 /// What to draw from a model.
 #[derive(Clone, Debug, Default)]
 pub struct AudioRequest {
+    /// How many items to draw.
     pub n: usize,
     /// A class by name; `None` draws classes as often as they are in the data.
     pub label: Option<String>,
@@ -29,29 +30,36 @@ pub struct AudioRequest {
     pub conditioning: Conditioning<Vec<f32>>,
     /// The longest that a sound may be; `None`: as long as an item of the data, or as what it begins with.
     pub seconds: Option<f64>,
+    /// How codes or tokens are chosen among the probable ones.
     pub choice: SamplingParams,
     /// Classifier-free guidance weight; `None`: the model's default.
     pub guidance: Option<f32>,
+    /// Seed of every random choice.
     pub seed: u64,
 }
 
 /// Sounds of one rate.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sounds {
+    /// Samples a second of each channel.
     pub rate_hz: u32,
+    /// 1 is mono, 2 stereo.
     pub channels: usize,
     /// Channel by channel.
     pub samples: Vec<Vec<f32>>,
     /// One a sound; nothing without classes. One past the last class is none in particular.
     pub labels: Vec<u32>,
+    /// Names of the classes.
     pub classes: Vec<String>,
 }
 
 impl Sounds {
+    /// How many there are.
     pub fn len(&self) -> usize {
         self.samples.len()
     }
 
+    /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.samples.is_empty()
     }
@@ -80,8 +88,11 @@ pub fn interleaved(samples: &[f32], channels: usize) -> Vec<f32> {
 
 /// The parts of a model of sounds.
 pub struct AudioParts<'a> {
+    /// The network.
     pub model: &'a AudioModel,
+    /// What it knows of its data.
     pub info: &'a AudioInfo,
+    /// How items become what the network sees, and back.
     pub codec: &'a AudioFormat,
 }
 
@@ -214,8 +225,8 @@ fn length(info: &AudioInfo, request: &AudioRequest) -> Result<usize, Error> {
     let rate = f64::from(info.rate_hz);
     let begun = request.conditioning.item().map_or(0, Vec::len) / info.channels;
     let most = match (request.seconds, &request.conditioning) {
-        (Some(secs), _) if !(secs > 0.0 && secs <= MOST_SECONDS) => {
-            let why = format!("a sound lasts more than 0 and at most {MOST_SECONDS:.0} seconds, not {secs}");
+        (Some(secs), _) if !(secs > 0.0 && secs <= MAX_SECONDS) => {
+            let why = format!("a sound lasts more than 0 and at most {MAX_SECONDS:.0} seconds, not {secs}");
             return Err(Error::request(why));
         }
         (Some(secs), _) => (secs * rate).round() as usize,
@@ -223,8 +234,8 @@ fn length(info: &AudioInfo, request: &AudioRequest) -> Result<usize, Error> {
         (None, Conditioning::Vary { .. }) => begun,
         (None, Conditioning::Continue { .. }) => begun + info.segment,
     };
-    if most > (MOST_SECONDS * rate) as usize {
-        return Err(Error::request(format!("a sound lasts at most {MOST_SECONDS:.0} seconds")));
+    if most > (MAX_SECONDS * rate) as usize {
+        return Err(Error::request(format!("a sound lasts at most {MAX_SECONDS:.0} seconds")));
     }
     Ok(most.max(1))
 }

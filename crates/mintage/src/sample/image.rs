@@ -17,15 +17,21 @@ use crate::{
 /// What to draw from a model.
 #[derive(Clone, Debug)]
 pub struct ImageRequest {
+    /// How many items to draw.
     pub n: usize,
     /// A class by name; `None` draws classes as often as they are in the data.
     pub label: Option<String>,
     /// What the samples begin with.
     pub conditioning: Conditioning<Vec<u8>>,
+    /// Seed of every random choice.
     pub seed: u64,
+    /// 1 is the model's own distribution; lower is safer and less diverse.
     pub temperature: f32,
+    /// Classifier-free guidance weight; `None`: the model's default.
     pub guidance: Option<f32>,
+    /// Only this many of the most probable codes (VQ-VAE).
     pub top_k: Option<usize>,
+    /// Only the most probable codes up to this probability in all (VQ-VAE).
     pub top_p: Option<f32>,
 }
 
@@ -46,8 +52,11 @@ impl Default for ImageRequest {
 
 /// The parts of a model of images.
 pub struct ImageParts<'a> {
+    /// The network.
     pub model: &'a ImageModel,
+    /// What it knows of its data.
     pub info: &'a ImageInfo,
+    /// How items become what the network sees, and back.
     pub codec: &'a ImageTransform,
 }
 

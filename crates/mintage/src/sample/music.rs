@@ -27,6 +27,7 @@ const BYTES_A_BAR: usize = 1024;
 /// What to draw from a model of music.
 #[derive(Clone, Debug)]
 pub struct MusicRequest {
+    /// How many items to draw.
     pub n: usize,
     /// A class by name.
     pub label: Option<String>,
@@ -34,14 +35,19 @@ pub struct MusicRequest {
     pub guidance: Option<f32>,
     /// What every tune begins with.
     pub prompt: Option<Score>,
+    /// A tune to vary, or two to interpolate between.
     pub conditioning: Conditioning<Score>,
     /// Exactly so many bars behind the prompt; without it a tune ends where the model ends it.
     pub bars: Option<usize>,
+    /// Only notes of this scale.
     pub key: Option<Key>,
+    /// Only this metre.
     pub metre: Option<Metre>,
     /// Lowest and highest pitch, as MIDI numbers.
     pub range: Option<(u8, u8)>,
+    /// How codes or tokens are chosen among the probable ones.
     pub choice: SamplingParams,
+    /// Seed of every random choice.
     pub seed: u64,
 }
 
@@ -68,6 +74,7 @@ impl Default for MusicRequest {
 pub struct Key {
     /// 0 is C.
     pub root: u8,
+    /// Major or minor.
     pub mode: Mode,
 }
 

@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::error::Error;
 
 /// Bytes of the largest automaton.
-const MOST_BYTES: usize = 64 << 20;
+const MAX_BYTES: usize = 64 << 20;
 
 /// A limit for whole texts.
 #[derive(Clone, Debug)]
@@ -27,8 +27,8 @@ impl Shape {
     pub fn of_pattern(pattern: &str) -> Result<Self, Error> {
         let config = dense::Config::new()
             .start_kind(StartKind::Anchored)
-            .dfa_size_limit(Some(MOST_BYTES))
-            .determinize_size_limit(Some(MOST_BYTES));
+            .dfa_size_limit(Some(MAX_BYTES))
+            .determinize_size_limit(Some(MAX_BYTES));
         // Without the end the shortest match would do.
         let whole = format!(r"\A(?:{pattern})\z");
         let dfa = dense::Builder::new().configure(config).build(&whole).map_err(|error| {

@@ -20,6 +20,7 @@ const SAMPLE_CHUNK: usize = 16_384;
 /// What to draw from a model of rows.
 #[derive(Clone, Debug)]
 pub struct TableRequest {
+    /// How many items to draw.
     pub n: usize,
     /// Conditions that every row shall meet.
     pub conditions: Vec<Where>,
@@ -27,7 +28,9 @@ pub struct TableRequest {
     pub given: Option<Table>,
     /// Whether a cell that is missing in `given` must get a value; otherwise it may stay missing.
     pub fill: bool,
+    /// Seed of every random choice.
     pub seed: u64,
+    /// 1 is the model's own distribution; lower is safer and less diverse.
     pub temperature: f32,
 }
 
@@ -144,6 +147,7 @@ impl TableChunks<'_> {
         self.more
     }
 
+    /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -31,6 +31,7 @@ const BYTES_A_TEXT: usize = 64;
 /// What to draw from a model of texts or of music.
 #[derive(Clone, Debug)]
 pub struct TextRequest {
+    /// How many items to draw.
     pub n: usize,
     /// A class by name; without one documents of no class in particular.
     pub label: Option<String>,
@@ -38,6 +39,7 @@ pub struct TextRequest {
     pub guidance: Option<f32>,
     /// What every text begins with.
     pub prompt: String,
+    /// A text to vary, or two to interpolate between.
     pub conditioning: Conditioning<String>,
     /// Most characters of a text behind its prompt.
     pub length: Option<usize>,
@@ -47,7 +49,9 @@ pub struct TextRequest {
     pub stop: Vec<String>,
     /// What the text behind the prompt has to be like.
     pub shape: Option<Shape>,
+    /// How codes or tokens are chosen among the probable ones.
     pub choice: SamplingParams,
+    /// Seed of every random choice.
     pub seed: u64,
 }
 
@@ -71,8 +75,11 @@ impl Default for TextRequest {
 
 /// The parts of a model of sequences.
 pub struct SequenceParts<'a> {
+    /// The network.
     pub model: &'a SequenceModel,
+    /// What it knows of its data.
     pub info: &'a SequenceInfo,
+    /// How items become what the network sees, and back.
     pub codec: &'a Tokenizer,
 }
 

@@ -18,7 +18,7 @@ use crate::{
 const SAMPLE_CHUNK_BYTES: usize = 32 << 20;
 const SAMPLE_CHUNK: usize = 16;
 /// The longest clip.
-const MOST_FRAMES: usize = 10_000;
+const MAX_FRAMES: usize = 10_000;
 
 /// How long clips are.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -26,13 +26,16 @@ pub enum VideoLength {
     /// As long as an item of the data, or as a clip to vary; a clip that goes on becomes longer by an item.
     #[default]
     Own,
+    /// This many frames.
     Frames(usize),
+    /// This many seconds, at the rate of the data.
     Seconds(f64),
 }
 
 /// What to draw from a model.
 #[derive(Clone, Debug, Default)]
 pub struct VideoRequest {
+    /// How many items to draw.
     pub n: usize,
     /// A class by name; `None` draws classes as often as they are in the data.
     pub label: Option<String>,
@@ -40,16 +43,21 @@ pub struct VideoRequest {
     pub conditioning: Conditioning<Vec<u8>>,
     /// What it begins with included.
     pub length: VideoLength,
+    /// How codes or tokens are chosen among the probable ones.
     pub choice: SamplingParams,
     /// How strongly the class steers; `None` is the model's default.
     pub guidance: Option<f64>,
+    /// Seed of every random choice.
     pub seed: u64,
 }
 
 /// The parts of a model of clips.
 pub struct VideoParts<'a> {
+    /// The network.
     pub model: &'a VideoModel,
+    /// What it knows of its data.
     pub info: &'a VideoInfo,
+    /// How items become what the network sees, and back.
     pub codec: &'a VideoFormat,
 }
 
@@ -201,8 +209,8 @@ fn frames_of(info: &VideoInfo, request: &VideoRequest) -> Result<usize, Error> {
         (VideoLength::Own, Conditioning::Vary { .. }) => begun,
         (VideoLength::Own, Conditioning::Continue { .. }) => begun + info.frames,
     };
-    if !(2..=MOST_FRAMES).contains(&frames) {
-        return Err(Error::request(format!("a clip has 2 to {MOST_FRAMES} frames, not {frames}")));
+    if !(2..=MAX_FRAMES).contains(&frames) {
+        return Err(Error::request(format!("a clip has 2 to {MAX_FRAMES} frames, not {frames}")));
     }
     match &request.conditioning {
         Conditioning::Continue { .. } if frames <= begun => {

@@ -29,11 +29,11 @@ const LISTED_CATEGORIES: usize = 512;
 /// Tokens of all columns together, about, and those that a column has at least: a table of thousands of columns has
 /// coarser ones, so that vectors of all tokens fit into memory.
 const ALL_TOKENS: usize = 49_152;
-const LEAST_TOKENS: usize = 8;
+const MIN_TOKENS: usize = 8;
 
 /// Tokens that each of so many columns may have.
 pub(super) fn room(columns: usize) -> usize {
-    (ALL_TOKENS / columns.max(1)).max(LEAST_TOKENS)
+    (ALL_TOKENS / columns.max(1)).max(MIN_TOKENS)
 }
 
 /// Whether each of so many different numbers in so many rows has a token of its own, and so comes back as it is

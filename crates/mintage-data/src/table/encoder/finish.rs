@@ -16,8 +16,8 @@ use crate::{
 /// Rounds in which rows that break a rule are drawn again.
 const MAX_REDRAWS: usize = 40;
 /// Rows of a round, at least and at most: most of them may be refused as well.
-const LEAST_AGAIN: usize = 256;
-const MOST_AGAIN: usize = 16_384;
+const MIN_REDRAWN_ROWS: usize = 256;
+const MAX_REDRAWN_ROWS: usize = 16_384;
 /// Rows without one that can stay, after which no more are drawn.
 const MAX_ROWS_WITHOUT_SUCCESS: usize = 50_000;
 /// Rounds in which rows that repeat others are drawn again, before values are chosen for them; and where they may be alike
@@ -171,7 +171,7 @@ impl<'a> Finisher<'a> {
             }
             let rows: Vec<u32> = bad.iter().map(|(row, _)| *row as u32).collect();
             // As many as it takes by what was kept so far.
-            let n = (rows.len() * 2 * (tried + 1) / (taken + 1)).clamp(LEAST_AGAIN, MOST_AGAIN);
+            let n = (rows.len() * 2 * (tried + 1) / (taken + 1)).clamp(MIN_REDRAWN_ROWS, MAX_REDRAWN_ROWS);
             let wanted: Vec<u32> = rows.iter().copied().cycle().take(n).collect();
             let own = given.map(|given| given.select(&wanted));
             let drawn = self.rows(&redraw(&wanted), n, limits, own.as_ref(), random)?;

@@ -5,7 +5,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 /// Bits a text, at least; one of them is set.
 const BITS_A_TEXT: usize = 8;
-const LEAST_BITS: usize = 64;
+const MIN_BITS: usize = 64;
 /// A longer set is no set of ours.
 const MAX_BYTES: usize = 1 << 30;
 
@@ -30,7 +30,7 @@ impl Known {
         // From the texts themselves, so that the same data give the same model, and other data another salt.
         let sum = hashes.iter().fold(hashes.len() as u64, |sum, &hash| sum.wrapping_add(hash));
         let salt = xxh3_64(&sum.to_le_bytes());
-        let bits = (hashes.len() * BITS_A_TEXT).next_power_of_two().max(LEAST_BITS);
+        let bits = (hashes.len() * BITS_A_TEXT).next_power_of_two().max(MIN_BITS);
         let mut known = Self { salt, bits: vec![0; bits / 8] };
         for hash in hashes {
             let (byte, bit) = known.place(hash);

@@ -1,7 +1,7 @@
 //! Texts in pieces: words, numbers, and what stands between them.
 
 /// Pieces of a text that are looked at.
-const MOST_PIECES: usize = 400;
+const MAX_PIECES: usize = 400;
 
 /// A piece of a text, with what stands before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub fn split(text: &str, email: bool) -> Vec<Piece<'_>> {
     let local = if email { text.find('@').map_or(text.len(), |at| at + 1) } else { text.len() };
     let mut pieces = Vec::new();
     let (mut start, mut at) = (0, 0);
-    while at < local && pieces.len() < MOST_PIECES {
+    while at < local && pieces.len() < MAX_PIECES {
         let what = kind(&text[at..]);
         let end = at + length(&text[at..local], what);
         if let Some(what) = what {
@@ -39,7 +39,7 @@ pub fn split(text: &str, email: bool) -> Vec<Piece<'_>> {
         pieces.push(Piece { before: &text[start..local], text: &text[local..], what: What::Domain });
         start = text.len();
     }
-    let rest = if pieces.len() < MOST_PIECES { &text[start..] } else { "" };
+    let rest = if pieces.len() < MAX_PIECES { &text[start..] } else { "" };
     pieces.push(Piece { before: rest, text: "", what: What::End });
     pieces
 }

@@ -20,7 +20,7 @@ use crate::table::{
 /// Rows without which nothing is proposed.
 const MIN_ROWS: usize = 100;
 /// Formulas are looked for among so many columns at most: there are triples of them.
-const MOST_OPERANDS: usize = 60;
+const MAX_OPERANDS: usize = 60;
 const OPERATORS: [char; 4] = ['*', '+', '=', '-'];
 /// A computed column has so many different values, or it may be chance.
 const ENOUGH_COMPUTED: usize = 10;
@@ -36,11 +36,11 @@ const BROKEN_OFTEN: f64 = 0.2;
 /// Rows that must keep such an order, at least.
 const MIN_ORDERED_ROWS: usize = 500;
 /// Columns among which rules are looked for unasked, at most: pairs of them are compared.
-const MOST_COLUMNS: usize = 200;
+const MAX_COLUMNS: usize = 200;
 /// Rows a value that a dependency starts from.
 const ROWS_A_VALUE: usize = 2;
 /// Whole numbers of at most so many values may be codes that others depend on.
-const MOST_CODES: usize = 100;
+const MAX_CODES: usize = 100;
 /// The logarithm of the chance below which a dependency is none.
 const MAX_LOG_CHANCE: f64 = -14.0;
 
@@ -69,7 +69,7 @@ pub fn propose(table: &Table, schema: &TableSchema) -> Vec<Rule> {
 /// are in force without being asked for. An order of numbers has to show in their names, or in how often it would
 /// be broken; texts that are drawn from those seen are tied to nothing.
 pub(super) fn found(table: &Table, schema: &TableSchema) -> Vec<Rule> {
-    if schema.columns.len() > MOST_COLUMNS {
+    if schema.columns.len() > MAX_COLUMNS {
         return Vec::new();
     }
     // What is drawn from a list, or has values of its own made, is tied to nothing: a row of it would be a real one.
@@ -158,7 +158,7 @@ fn formulas(table: &Table, schema: &TableSchema) -> Vec<(usize, Rule)> {
         matches!(form.format, Format::Number(_)) && form.distinct > 1
     };
     let columns: Vec<usize> = (0..schema.columns.len()).filter(number).collect();
-    if columns.len() > MOST_OPERANDS {
+    if columns.len() > MAX_OPERANDS {
         return Vec::new();
     }
     let numbers = Numbers::of(table, schema, columns.clone());
@@ -275,7 +275,7 @@ fn dependencies(table: &Table, schema: &TableSchema, bound: &BTreeSet<usize>) ->
         let form = &schema.columns[column];
         let listed = match form.kind {
             Kind::Category | Kind::Boolean => true,
-            Kind::Integer => form.distinct <= MOST_CODES,
+            Kind::Integer => form.distinct <= MAX_CODES,
             _ => false,
         };
         listed && form.distinct * ROWS_A_VALUE <= table.rows()

@@ -23,7 +23,7 @@ use crate::table::{Column, Table, Type};
 const FEW_ODD: usize = 3;
 /// … or one for so many different numbers, and never more than this.
 const NUMBERS_AN_ODD: usize = 20;
-const MOST_ODD: usize = 200;
+const MAX_ODD_TEXTS: usize = 200;
 
 /// What the columns of `table` hold, and what will hurt.
 pub fn detect(table: &Table) -> TableSchema {
@@ -169,7 +169,7 @@ impl<'a> Profile<'a> {
     fn few(&self, odd: &[Value]) -> bool {
         let numbers = self.values.len() - odd.len();
         let rows: usize = odd.iter().map(|v| v.1 as usize).sum();
-        let most = (numbers / NUMBERS_AN_ODD).clamp(FEW_ODD, MOST_ODD);
+        let most = (numbers / NUMBERS_AN_ODD).clamp(FEW_ODD, MAX_ODD_TEXTS);
         odd.len() <= most && (rows * 2 < self.present || numbers >= MIN_VALUES)
     }
 

@@ -10,12 +10,12 @@ use super::{IdFormat, typed};
 use crate::table::{Declaration, check_digits::CheckDigits, fresh::Known};
 
 /// Shapes of identifiers that new ones take; the most frequent are kept.
-const MOST_SHAPES: usize = 100;
+const MAX_SHAPES: usize = 100;
 /// Identifiers of so few shapes are codes rather than words.
 const FEW_SHAPES: usize = 3;
 /// So many values tell which characters there may be at a place; a character of fewer is a chance.
 const MIN_VALUES_PER_PLACE: usize = 50;
-const LEAST_AT_PLACE: usize = 3;
+const MIN_CHARACTER_COUNT: usize = 3;
 /// Of values that differ in shape, shapes of fewer are those of single values.
 const SHARED_SHAPE: usize = 5;
 /// Whole numbers of more characters are no quantities, however many lengths they have.
@@ -212,7 +212,7 @@ fn pattern(values: &[&str]) -> String {
     let write = |shape: Shape| (shape.count, shape.runs.iter().map(Run::regex).collect::<String>());
     let mut shapes: Vec<(usize, String)> = shapes.into_iter().map(write).collect();
     shapes.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
-    shapes.truncate(MOST_SHAPES);
+    shapes.truncate(MAX_SHAPES);
     shapes.into_iter().map(|(_, regex)| regex).collect::<Vec<_>>().join("|")
 }
 
@@ -315,7 +315,7 @@ impl Run {
             return None;
         }
         let usual: BTreeSet<char> =
-            place.iter().filter(|(_, n)| **n >= LEAST_AT_PLACE).map(|(c, _)| *c).collect();
+            place.iter().filter(|(_, n)| **n >= MIN_CHARACTER_COUNT).map(|(c, _)| *c).collect();
         let most = if self.class == "[0-9]" { 5 } else { 3 };
         match usual.len() {
             0 => None,

@@ -88,9 +88,9 @@ fn part(
         Format::JsonLines => read::jsonl::hashes(written, most),
         _ => read::csv::hashes(written, format.delimiter(), most),
     };
-    if !appends && rows > made::MOST_HASHED {
+    if !appends && rows > made::MAX_HASHED {
         let whole = Digest::of(written).map_err(Error::io(written))?;
-        return Ok(Part::new(provenance, rows, &hashes(made::MOST_HASHED)?, Some(whole)));
+        return Ok(Part::new(provenance, rows, &hashes(made::MAX_HASHED)?, Some(whole)));
     }
     let hashes = hashes(usize::MAX)?;
     let first = hashes.len().saturating_sub(rows);

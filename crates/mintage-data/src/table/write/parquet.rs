@@ -29,7 +29,7 @@ use crate::{Error, sink::Beside, store::PROVENANCE_COLUMN};
 /// Rows of a group: so many are held until they are written.
 const GROUP_ROWS: usize = 1 << 17;
 /// Digits of the widest decimals.
-const MOST_DIGITS: u8 = 38;
+const MAX_DIGITS: u8 = 38;
 
 pub(super) fn write(rows: &mut Rows, path: &Path, how: &mut Writing) -> Result<Beside, Error> {
     let place = path.display().to_string();
@@ -165,7 +165,7 @@ fn parquet_type(name: &str) -> Option<DataType> {
         Decimal32(digits, scale)
         | Decimal64(digits, scale)
         | Decimal128(digits, scale)
-        | Decimal256(digits @ ..=MOST_DIGITS, scale) => Decimal128(digits, scale),
+        | Decimal256(digits @ ..=MAX_DIGITS, scale) => Decimal128(digits, scale),
         Utf8 | LargeUtf8 | Utf8View => Utf8,
         _ => return None,
     })
@@ -193,7 +193,7 @@ fn decimal_type(column: &Column, schema: Option<&ColumnSchema>) -> DataType {
 }
 
 fn widest(scale: i8) -> DataType {
-    DataType::Decimal128(MOST_DIGITS, scale)
+    DataType::Decimal128(MAX_DIGITS, scale)
 }
 
 /// Digits in all and after the point of `numeric(10,2)`.
@@ -201,7 +201,7 @@ fn precision(native: &str) -> Option<(u8, i8)> {
     let inside = native.split_once('(')?.1.split_once(')')?.0;
     let (digits, scale) = inside.split_once(',').unwrap_or((inside, "0"));
     let (digits, scale): (u8, i8) = (digits.trim().parse().ok()?, scale.trim().parse().ok()?);
-    ((1..=MOST_DIGITS).contains(&digits) && (0..=digits as i8).contains(&scale)).then_some((digits, scale))
+    ((1..=MAX_DIGITS).contains(&digits) && (0..=digits as i8).contains(&scale)).then_some((digits, scale))
 }
 
 /// What the cells of a column of this type are.

@@ -203,7 +203,7 @@ fn fill(
 }
 
 /// Rows that a table may refuse, beside ten times those that it took, until something is wrong with all of them.
-const MOST_REFUSED: usize = 1000;
+const MAX_REFUSED_ROWS: usize = 1000;
 
 /// Columns that SQLite computes, and that nothing can be written to.
 fn computed_columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
@@ -317,7 +317,8 @@ fn insert(
             match (error, how.refused) {
                 (Err(error), _) => return Err(Error::sqlite(path)(error)),
                 // Some conflicts end the transaction.
-                (Ok(_), Some(_)) if !transaction.is_autocommit() && again <= MOST_REFUSED + 10 * first => {}
+                (Ok(_), Some(_))
+                    if !transaction.is_autocommit() && again <= MAX_REFUSED_ROWS + 10 * first => {}
                 (Ok(error), _) => return Err(error),
             }
         }

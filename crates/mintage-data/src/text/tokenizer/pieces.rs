@@ -3,7 +3,7 @@
 /// Bytes of a piece, unless there is no place to cut before that.
 pub(super) const PIECE_BYTES: usize = 256 << 10;
 /// Bytes at which a piece ends wherever a character does.
-const MOST_BYTES: usize = 8 * PIECE_BYTES;
+const MAX_BYTES: usize = 8 * PIECE_BYTES;
 
 /// Pieces of about [`PIECE_BYTES`]. Each but the first begins with white space that follows something else: no
 /// match of the word pattern reaches across such a place, so the tokens of the pieces are those of the whole.
@@ -27,7 +27,7 @@ impl<'a> Pieces<'a> {
             return text.len();
         }
         let start = text.floor_char_boundary(self.size);
-        let most = text.floor_char_boundary(start.saturating_add(MOST_BYTES));
+        let most = text.floor_char_boundary(start.saturating_add(MAX_BYTES));
         let mut before_is_space = text[..start].chars().next_back().is_none_or(char::is_whitespace);
         for (at, letter) in text[start..most].char_indices() {
             let is_space = letter.is_whitespace();

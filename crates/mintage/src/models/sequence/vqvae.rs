@@ -363,7 +363,7 @@ impl Vqvae {
         let rows = writer.write(&plan, &mut limit, &mut |_, _| true, rng);
         // Rows that were cancelled are short.
         let whole = |mut row: Vec<u32>| {
-            row.resize(stretches, BOUNDARY + 1);
+            row.resize(n_codes, BOUNDARY + 1);
             row
         };
         rows.into_iter().flat_map(whole).map(|code| code - 1).collect()

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Guess, MIN_VALUES, MOST_ODD, Profile, Value, many};
+use super::{Guess, MAX_ODD_TEXTS, MIN_VALUES, Profile, Value, many};
 use crate::table::{
     datetime,
     schema::{
@@ -19,7 +19,7 @@ use crate::table::{
 const FEW_TIMES: usize = 4;
 const TELLING_TIMES: usize = 30;
 /// Cards expire within so many years.
-const MOST_EXPIRY_YEARS: usize = 40;
+const MAX_EXPIRY_YEARS: usize = 40;
 
 impl<'a> Profile<'a> {
     /// The pattern that most values follow, with those that do not.
@@ -49,7 +49,7 @@ impl<'a> Profile<'a> {
         }
         let off: usize = odd.iter().map(|v| v.1 as usize).sum();
         let outside = self.outside_calendar(&odd);
-        if self.few(&odd) || outside && off * 10 <= self.present && odd.len() <= MOST_ODD {
+        if self.few(&odd) || outside && off * 10 <= self.present && odd.len() <= MAX_ODD_TEXTS {
             return Some(self.datetime(&found, &odd));
         }
         let mut guess = self.words();
@@ -108,7 +108,7 @@ impl<'a> Profile<'a> {
                 zeros && different("%H") >= FEW_TIMES && (time || self.values.len() > TELLING_TIMES)
             }
             // "7/10" and "9/10" are marks.
-            _ => (2..=MOST_EXPIRY_YEARS).contains(&different("%Y")),
+            _ => (2..=MAX_EXPIRY_YEARS).contains(&different("%Y")),
         };
         odd.is_empty() && enough && spread
     }
