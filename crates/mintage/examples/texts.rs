@@ -2,6 +2,9 @@
 //!
 //! `cargo run --example texts -- runs/ar-tales-1 "Once upon a"`
 
+// A program may print; the library never does.
+#![allow(clippy::disallowed_macros, clippy::disallowed_methods)]
+
 use std::{
     env,
     error::Error,

@@ -36,6 +36,19 @@ fn the_front_page_is_short() {
     }
 }
 
+/// What the front page shows of the library is a part of a program that is compiled.
+#[test]
+fn the_library_of_the_front_page_is_an_example() {
+    let example = fs::read_to_string(root().join("crates/mintage/examples/rows.rs")).unwrap();
+    for page in ["README.md", "README.ru.md"] {
+        let shown = blocks(page, "rust");
+        let mut lines = example.lines().map(str::trim);
+        for line in shown.iter().flatten() {
+            assert!(lines.any(|own| own == line.trim()), "{page}: `{line}` is not in rows.rs, in that order");
+        }
+    }
+}
+
 #[test]
 fn the_front_page_has_the_matrix_of_models() {
     let printed = Place::new().ok("models");

@@ -122,7 +122,7 @@ mod tests {
             for seed in [1, 2] {
                 let table = Table {
                     name: "rows".to_owned(),
-                    columns: vec![Column::of("x", ["1", "2", "3"].map(|cell| Some(cell)))],
+                    columns: vec![Column::of("x", ["1", "2", "3"].map(Some))],
                     ..Table::default()
                 };
                 let target = path.display().to_string();

@@ -178,10 +178,11 @@ pub struct Generation<'a> {
 }
 
 /// The chunks of each kind.
+// There is one of these in a generation.
+#[allow(clippy::large_enum_variant)]
 enum Drawing<'a> {
     Image(ImageChunks<'a>),
-    // Large beside the others.
-    Table(Box<TableChunks<'a>>),
+    Table(TableChunks<'a>),
     /// `begun`: of which texts the head was told.
     Text {
         chunks: TextChunks<'a>,
@@ -228,7 +229,7 @@ impl Model {
             }
             DataKind::Table => {
                 let chunks = self.row_chunks(request.to_table(self)?)?;
-                (chunks.len(), Drawing::Table(Box::new(chunks)))
+                (chunks.len(), Drawing::Table(chunks))
             }
             DataKind::Text => {
                 let typed = request.to_text(self, &mut notes)?;

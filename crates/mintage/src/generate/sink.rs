@@ -475,7 +475,7 @@ impl<'a> Sink<'a> {
 /// The chunks of rows that are drawn.
 fn chunks_of<'b, 'a>(generation: &'b mut Generation<'a>) -> Option<&'b mut TableChunks<'a>> {
     match &mut generation.drawing {
-        Drawing::Table(chunks) => Some(&mut **chunks),
+        Drawing::Table(chunks) => Some(chunks),
         _ => None,
     }
 }

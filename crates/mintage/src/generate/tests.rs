@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::{path::Path, sync::LazyLock, time::Instant};
+use std::{path::Path, sync::LazyLock, time::Duration};
 
 use mintage_data::{IfExists, PgDefaults, SourceSpec, table::TextKind};
 use mintage_nn::DeviceChoice;
@@ -50,8 +50,8 @@ fn data(kind: DataKind) -> (Recipe, AnyData) {
 fn trained(recipe: &Recipe, data: &AnyData) -> (TempDir, Model) {
     let folder = tempfile::tempdir().unwrap();
     let mut run = Run::create(&folder.path().join("run"), recipe).unwrap();
-    let (stop, start) = (AtomicBool::new(false), Instant::now());
-    let control = Control { stop: &stop, clock: &|| start.elapsed() };
+    let stop = AtomicBool::new(false);
+    let control = Control { stop: &stop, clock: &|| Duration::ZERO };
     train(recipe, data, &mut run, &DeviceChoice::Cpu, &control, &mut |_| {}).unwrap();
     let model = Model::load(run.dir(), &DeviceChoice::Cpu).unwrap();
     (folder, model)
