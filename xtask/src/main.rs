@@ -12,6 +12,7 @@ mod crash;
 mod data;
 mod facts;
 mod figure;
+mod figures;
 mod fuzz;
 mod generate;
 mod judging;
@@ -47,8 +48,10 @@ enum Task {
     Check,
     /// What no compiler checks about the source: circles of imports, retired words
     Source,
-    /// Long measured runs on real data; figures go to bench/results/quality.jsonl and docs/quality.md
+    /// Long measured runs on real data; figures go to bench/results/quality.jsonl
     Quality(quality::Args),
+    /// The newest figure of each case of quality, with limits, command, commit and machine
+    Figures(figures::Args),
     /// Speed beside that of the peers; figures go to bench/results/speed.jsonl and docs/speed.md
     Bench(bench::Args),
     /// Kills, races and full disks: nothing that was there may be lost; figures go to bench/results/crash.jsonl
@@ -59,7 +62,7 @@ enum Task {
     Matrix(matrix::Args),
     /// Put the data sets of the quality runs into data/
     Data(data::Args),
-    /// Make again what is made from something else: quality-docs, pictures, demo-db
+    /// Make again what is made from something else: tables, pictures, demo-db
     Generate(generate::Args),
 }
 
@@ -71,6 +74,7 @@ fn main() -> ExitCode {
         Task::Check => run(Command::new("bash").arg(root().join(".ci/run"))),
         Task::Source => source::run(),
         Task::Quality(args) => quality::run(&args),
+        Task::Figures(args) => figures::run(&args),
         Task::Bench(args) => bench::run(&args),
         Task::Crash(args) => crash::run(&args),
         Task::Fuzz(args) => fuzz::run(&args),

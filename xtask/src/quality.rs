@@ -9,7 +9,7 @@ use std::{
 use crate::{
     Result, built,
     figure::{Context, Figure},
-    generate, process, root, tables,
+    process, root, tables,
 };
 
 #[derive(clap::Args)]
@@ -52,7 +52,7 @@ pub fn run(args: &Args) -> Result<()> {
             trained(case, args, &context)?;
         }
     }
-    generate::quality_docs()
+    tables::docs()
 }
 
 /// The example of the library that trains and measures, built.

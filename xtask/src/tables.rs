@@ -71,7 +71,7 @@ fn figures_of(case: &str, found: &Found) -> Vec<Figure> {
 
 const HEAD: &str = "# Table rows
 
-Made by `cargo xtask generate quality-docs` from `bench/results/quality.jsonl`; do not edit this page. Adult (UCI,
+Made by `cargo xtask generate tables` from `bench/results/quality.jsonl`; do not edit this page. Adult (UCI,
 32,561 training rows, 16,281 test rows), as many new rows as training rows, two CPU cores. *Trend* is that of pairs of
 columns; *C2ST* is 1 when boosted trees cannot tell new rows from real ones and 0 when they always can; *AUC* is that of
 trees that learn the income from new rows and foretell it for real test rows (from real rows: .928); *β-recall* is the

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Result, append, at, built,
     facts::{Machine, commit, today},
-    generate, median, python, root,
+    median, python, root,
 };
 use cases::{CASES, Case, Kind};
 pub use docs::speed_docs;
@@ -128,7 +128,7 @@ pub fn run(args: &Args) -> Result<()> {
         text::measure(&ours, args)?.iter().try_for_each(keep)?;
     }
     if chosen.is_empty() {
-        return speed_docs().and_then(|()| generate::quality_docs());
+        return speed_docs().and_then(|()| crate::tables::docs());
     }
     let python = if args.alone { None } else { python::TORCH.python() };
     let (data, made_up) = cases::pictures(&ours, root().join(&args.data))?;

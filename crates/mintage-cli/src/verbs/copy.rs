@@ -79,7 +79,7 @@ pub fn run(args: &Copy, context: &mut Context) -> CliResult {
     };
     let provenance = model.provenance(seed, json!({ "copy": true, "safe": args.safe }));
     let sink = Sink::open(&output, &model, &context.settings.pg)?;
-    let written = sink.write_samples(&Samples::Table(rows), &provenance, false)?;
+    let written = sink.write_samples(&Samples::Table(rows), &provenance)?;
     let place = format!("{} in {}", written.what, written.place);
     let outcome = match report.passed() {
         true => format!("{place}."),

@@ -76,6 +76,8 @@ pub fn run(args: &Demo, context: &mut Context) -> CliResult {
     // A wrong --time shows before anything is made.
     recipe.train.budget()?;
     write_database(&args.dir, &places)?;
+    // What a minute does best comes first.
+    let Some(rows_in_short) = extend_rows(args, &places, context)? else { return Ok(Outcome::Interrupted) };
     let set = Arc::new(ImageSet::open(&recipe.data)?);
     let data = AnyData::from(Arc::clone(&set));
     let mut run = Run::create(&places.model, &recipe)?;
@@ -90,10 +92,6 @@ pub fn run(args: &Demo, context: &mut Context) -> CliResult {
     let model = Model::load(&places.model, &context.settings.device)?;
     let new = make_new(&model, &set, &places, context)?;
     let in_short = judge(&model, &data, context)?;
-    let rows_in_short = match extend_rows(args, &places, context)? {
-        Some(in_short) => in_short,
-        None => return Ok(Outcome::Interrupted),
-    };
     let Some(text) = extend_texts(args, &places, context)? else { return Ok(Outcome::Interrupted) };
     if !extend_tunes(args, &places, context)? {
         return Ok(Outcome::Interrupted);
@@ -101,12 +99,12 @@ pub fn run(args: &Demo, context: &mut Context) -> CliResult {
     let class = set.classes().first().cloned().unwrap_or_default();
     let picture = shell(&places.picture);
     let ui = &context.ui;
-    ui.field("look at", &format!("{picture}: one category a column, real photos above, new ones below"));
     let database = shell(&places.database);
+    let (rows, page) = (shell(&places.rows), shell(&places.rows.join("report.html")));
+    ui.field("look at", &format!("{database}: {NEW_ROWS} new rows in {ROWS}; {page}: {rows_in_short}"));
+    ui.field("", &format!("{picture}: one category a column, real photos above, new ones below"));
     let report = shell(&places.model.join("report.html"));
     ui.field("", &format!("{database}: {new} new rows in {TABLE}; {report}: {in_short}"));
-    let (rows, page) = (shell(&places.rows), shell(&places.rows.join("report.html")));
-    ui.field("", &format!("{database}: {NEW_ROWS} new rows in {ROWS}; {page}: {rows_in_short}"));
     let texts = shell(&places.texts);
     ui.field("", &format!("{database}: {NEW_TEXTS} new texts in {TEXTS}, {NEW_TUNES} new tunes in {TUNES}"));
     ui.field("read", &format!("“{}…”", text.split_whitespace().take(16).collect::<Vec<_>>().join(" ")));

@@ -44,7 +44,7 @@ pub fn run(args: &Sample, context: &mut Context) -> CliResult {
         let mut generation = generation(&model, &request, context)?;
         let (provenance, samples) = (generation.provenance(), samples_for_json(&mut generation, context)?);
         let written = match &samples {
-            Some(samples) => sink.write_samples(samples, &provenance, request.between.is_some())?,
+            Some(samples) => sink.write_samples(samples, &provenance)?,
             None => sink.write(&mut generation, &mut progress(&mut context.ui))?,
         };
         context.ui.clear();
@@ -78,7 +78,7 @@ pub fn mint(
     let samples = generation.all(&mut progress(&mut context.ui));
     context.ui.clear();
     let samples = samples?;
-    let written = sink.write_samples(&samples, &generation.provenance(), request.between.is_some())?;
+    let written = sink.write_samples(&samples, &generation.provenance())?;
     Ok((samples, written))
 }
 

@@ -124,6 +124,42 @@ fn rows_leave_no_mark_where_none_is_wanted() {
 }
 
 #[test]
+fn what_was_made_says_by_which_model() {
+    let place = Place::new();
+    shop(&place);
+    place.ok("sample shop -n 5 -o new.csv --where kind=a --seed 7");
+    place.ok("sample shop -n 3 -o new.db");
+    place.ok("sample shop -n 4 -o new.db --if-exists append --seed 9");
+    let said = place.ok("show new.csv");
+    assert!(
+        said.text().contains("5 items, new.csv") && said.text().contains("seed     7"),
+        "{}",
+        said.text()
+    );
+    assert!(said.text().contains(r#"{"where":["kind=a"]}"#), "{}", said.text());
+    let made = place.ok("show new.db --table shop --json").json();
+    let counts: Vec<u64> =
+        made["made"].as_array().unwrap().iter().map(|made| made["n"].as_u64().unwrap()).collect();
+    assert_eq!(counts, [3, 4]);
+    assert!(made["made"][0]["made_by"]["model"].as_str().unwrap().contains("shop"), "{made}");
+    // Of what is the user's own nothing is claimed, and a table that is not there is an error.
+    let own = place.run("show shop.csv");
+    assert_eq!(own.code, Some(1), "{}", own.stderr);
+    assert!(own.text().contains("nothing says that mintage made any of shop.csv"), "{}", own.text());
+    assert!(place.refused("show new.db --table goods").contains("goods"));
+}
+
+#[test]
+fn a_schema_says_what_can_be_asked() {
+    let place = Place::new();
+    shop(&place);
+    let schema: serde_json::Value = serde_json::from_str(place.ok("show shop --schema").text()).unwrap();
+    let columns = schema["properties"]["where"]["properties"].as_object().unwrap();
+    assert!(columns.contains_key("kind") && columns.contains_key("price"), "{schema}");
+    assert!(schema["properties"].get("top_k").is_none(), "{schema}");
+}
+
+#[test]
 fn rows_stream_and_a_reader_may_leave() {
     let place = Place::new();
     shop(&place);

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use mintage_data::{
-    Clips, DataKind, Images, Provenance, Score, apng_bytes,
+    Animation, Clips, DataKind, Images, Provenance, Score, apng_bytes,
     audio::{WavDepth, wav_bytes},
     gif_bytes, grid_film, grid_png,
     music::render,
@@ -97,8 +97,12 @@ impl Samples {
                 played(&tunes.items[0], output.sound_font.as_deref(), &json)
             }
             (Self::Audio(sounds), Encoding::Wav) => Ok(wav(sounds, 0, output, &json)),
-            (Self::Video(clips), Encoding::Gif) => Ok(gif_bytes(&film(clips, output)?, Some(provenance))?),
-            (Self::Video(clips), Encoding::Apng) => Ok(apng_bytes(&film(clips, output)?, Some(provenance))?),
+            (Self::Video(clips), Encoding::Gif) => {
+                Ok(gif_bytes(&film(clips, output, provenance)?, Some(provenance))?)
+            }
+            (Self::Video(clips), Encoding::Apng) => {
+                Ok(apng_bytes(&film(clips, output, provenance)?, Some(provenance))?)
+            }
             _ => {
                 Err(Error::request(format!("{} are not written as {}", self.items(), encoding.media_type())))
             }
@@ -124,10 +128,11 @@ pub(super) fn one_only(samples: &Samples) -> Error {
     Error::request(format!("a file holds one {item}")).with_hint("give a folder/ for several")
 }
 
-/// How many stand beside each other: as the grid says, or in a square.
-fn across(n: usize, output: &Output) -> Result<usize, Error> {
-    let square = (n as f64).sqrt().ceil() as usize;
-    Ok(output.grid()?.map_or(square, |(columns, _)| columns))
+/// How many stand beside each other: as the grid says; the way from one item to another in a row, others in a square.
+fn across(n: usize, output: &Output, provenance: &Provenance) -> Result<usize, Error> {
+    let is_way = provenance.options.get("between").is_some();
+    let own = if is_way { n } else { (n as f64).sqrt().ceil() as usize };
+    Ok(output.grid()?.map_or(own, |(columns, _)| columns))
 }
 
 fn png(images: &Images, output: &Output, provenance: &Provenance) -> Result<Vec<u8>, Error> {
@@ -135,7 +140,7 @@ fn png(images: &Images, output: &Output, provenance: &Provenance) -> Result<Vec<
         1 => png_bytes(images, 0, Some(provenance))?,
         n => {
             let blocks = [(String::new(), images.clone())];
-            grid_png(&output.out, &blocks, across(n, output)?, Some(provenance))?
+            grid_png(&output.out, &blocks, across(n, output, provenance)?, Some(provenance))?
         }
     })
 }
@@ -166,9 +171,9 @@ pub(super) fn wav(sounds: &Sounds, sound: usize, output: &Output, provenance: &s
 }
 
 /// One clip, or all of them in a grid.
-pub(super) fn film(clips: &Clips, output: &Output) -> Result<mintage_data::Animation, Error> {
+pub(super) fn film(clips: &Clips, output: &Output, provenance: &Provenance) -> Result<Animation, Error> {
     Ok(match clips.len() {
         1 => clips.film(0),
-        n => grid_film(&output.out, &[(String::new(), clips.clone())], across(n, output)?)?,
+        n => grid_film(&output.out, &[(String::new(), clips.clone())], across(n, output, provenance)?)?,
     })
 }

@@ -142,7 +142,7 @@ impl<'a> Sink<'a> {
             return self.write_table(target, generation, &provenance, on);
         }
         let samples = generation.all(on)?;
-        self.write_samples(&samples, &provenance, generation.request().between.is_some())
+        self.write_samples(&samples, &provenance)
     }
 
     /// Writes what was drawn before: all of it or, for a user who chose, a part.
@@ -150,21 +150,12 @@ impl<'a> Sink<'a> {
     /// # Errors
     ///
     /// The place takes no such items.
-    pub fn write_samples(
-        mut self,
-        samples: &Samples,
-        provenance: &Provenance,
-        in_a_row: bool,
-    ) -> Result<Written, Error> {
+    pub fn write_samples(self, samples: &Samples, provenance: &Provenance) -> Result<Written, Error> {
         if let Samples::Music(tunes) = samples
             && tunes.items.iter().all(mintage_data::Score::is_empty)
         {
             return Err(Error::request("the model has composed nothing but silence")
-                .with_hint("train it longer, or try another --seed"));
-        }
-        // The way from one item to another is read from left to right.
-        if in_a_row && self.output.grid.is_none() {
-            self.output.grid = Some(format!("{}x1", samples.len().clamp(1, 1000)));
+                .with_hint("train it longer, or try another seed"));
         }
         let what = what(samples);
         let mut notes = Vec::new();
@@ -310,7 +301,12 @@ impl<'a> Sink<'a> {
         make_parent(path)?;
         match (samples, encoding) {
             (Samples::Video(clips), Encoding::Mp4) => {
-                write_mp4(path, &film(clips, &self.output)?, Some(provenance), &Ffmpeg::default())?;
+                write_mp4(
+                    path,
+                    &film(clips, &self.output, provenance)?,
+                    Some(provenance),
+                    &Ffmpeg::default(),
+                )?;
             }
             // It has no place for its provenance in it.
             (Samples::Text(texts), _) => {
@@ -437,9 +433,9 @@ impl<'a> Sink<'a> {
     /// Table and columns for items: as the output says, or those that were learned from.
     fn item_place(&self) -> Result<ItemPlace, Error> {
         let (output, source) = (&self.output, &self.model.config.source);
-        let missing = |what: &str| {
-            Error::request(format!("it is not said which {what} of the database to write to"))
-                .with_hint("give --table TABLE --column COLUMN; `mintage inspect` shows what there is")
+        let missing = |what: &'static str| {
+            Error::field(what, "of the database is needed: this model did not learn from one")
+                .with_hint("`mintage inspect` shows which there are")
         };
         let labelled = match self.model.kind() {
             DataKind::Image => !self.model.images()?.codec.classes.is_empty(),
@@ -539,7 +535,7 @@ pub fn in_samples(model: &Model, name: &str) -> Result<PathBuf, Error> {
             "{}: is a link, and nothing in a model is written through it",
             path.display()
         ))
-        .with_hint("remove the link, or say where to write with -o")),
+        .with_hint("remove the link, or say where to write")),
         false => Ok(path),
     }
 }
@@ -555,7 +551,7 @@ pub fn may_write(path: &Path, if_exists: IfExists) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::request(format!("{} is there already, and was not made by mintage", path.display()))
-        .with_hint("choose another name, or --if-exists replace to lose what is there"))
+        .with_hint("choose another name, or say that what is there may be replaced (`mintage sample --if-exists replace`)"))
 }
 
 /// An error for `replace` where new items stand beside others.
@@ -563,10 +559,10 @@ fn stands_beside(place: &Path, if_exists: IfExists) -> Result<(), Error> {
     if if_exists != IfExists::Replace {
         return Ok(());
     }
-    Err(Error::request(format!(
-        "--if-exists replace is for single files and for rows: {} keeps what it has",
-        place.display()
-    ))
+    Err(Error::field(
+        "if_exists",
+        format!("replace is for single files and for rows: {} keeps what it has", place.display()),
+    )
     .with_hint("leave it out: what is new stands beside what is there"))
 }
 

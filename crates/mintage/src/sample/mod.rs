@@ -33,7 +33,7 @@ fn check_memory(n: usize, bytes: usize, items: &str) -> Result<(), Error> {
     }
     let most = thousands((MAX_BYTES / bytes.max(1)).max(1));
     Err(Error::request(format!("{} {items} at once do not fit in memory", thousands(n)))
-        .with_hint(format!("ask for {most} at most, and for the others with another --seed")))
+        .with_hint(format!("ask for {most} at most, and for the others with another seed")))
 }
 
 /// Cuts `n` items into chunks. Each chunk has a random stream of its own, so that the first items do not depend on how

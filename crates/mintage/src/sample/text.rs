@@ -121,12 +121,12 @@ pub fn check_conditioning<T>(conditioning: &Conditioning<T>, model: &Model, n: u
     Err(match (conditioning, model.config.model.family()) {
         (Conditioning::Interpolate { .. }, Family::Vqvae) => {
             Error::request("there is nothing between the codes of a vqvae")
-                .with_hint("it can vary one file with --like; --model vae knows ways between two")
+                .with_hint("it can vary one text or tune; a vae knows ways between two")
         }
         (_, family) => {
             let family = family.name();
             Error::request(format!("{family} has no encoder, so nothing can be made like a file"))
-                .with_hint("train --model vae or vqvae; this one can go on from a file with --continue")
+                .with_hint("train a vae or a vqvae; this one can continue a text or a tune")
         }
     })
 }
@@ -298,7 +298,7 @@ impl TextChunks<'_> {
 
 fn no_match() -> Error {
     Error::request("no text came to a match before it was at its end")
-        .with_hint("a longer --length may help; and a model can only write what its texts are written in")
+        .with_hint("a longer text may help; and a model can only write what its texts are written in")
 }
 
 /// A text on its way.
