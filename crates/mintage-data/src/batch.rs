@@ -25,7 +25,8 @@ pub struct Loader<B> {
 const BATCHES_AHEAD: usize = 2;
 
 impl<B: Send + 'static> Loader<B> {
-    /// Batches of `items` from step `start` on, as `read` gives them for items and step. The thread ends when the loader is dropped.
+    /// Batches of `items` from step `start` on, which a thread reads ahead with `read`, given the items and the step. It ends
+    /// when the loader is dropped.
     pub fn new(
         items: Vec<u32>,
         batch: usize,
@@ -45,6 +46,10 @@ impl<B: Send + 'static> Loader<B> {
         Self { batches }
     }
 
+    /// The next batch, as soon as it has been read.
+    ///
+    /// # Errors
+    /// The items of the batch cannot be read, or the thread that reads them has ended.
     pub fn next_batch(&mut self) -> Result<B, Error> {
         self.batches.recv().unwrap_or_else(|_| Err(Error::bad("data", "the loader has stopped")))
     }

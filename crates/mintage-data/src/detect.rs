@@ -150,27 +150,39 @@ fn holds(kind: DataKind, places: &[Place]) -> Detected {
 /// Whether `spec` names rows, rather than what lies in them.
 ///
 /// # Errors
-/// Those of [`detect`]; so it is for all that follow.
+/// Those of [`detect`].
 pub fn is_table(spec: &SourceSpec) -> Result<bool, Error> {
     Ok(detect(spec)?.kind == DataKind::Table)
 }
 
 /// Whether a source holds texts.
+///
+/// # Errors
+/// Those of [`detect`].
 pub fn is_text(spec: &SourceSpec) -> Result<bool, Error> {
     Ok(detect(spec)?.kind == DataKind::Text)
 }
 
 /// Whether a source holds music.
+///
+/// # Errors
+/// Those of [`detect`].
 pub fn is_music(spec: &SourceSpec) -> Result<bool, Error> {
     Ok(detect(spec)?.kind == DataKind::Music)
 }
 
 /// Whether a source holds sounds.
+///
+/// # Errors
+/// Those of [`detect`].
 pub fn is_sound(spec: &SourceSpec) -> Result<bool, Error> {
     Ok(detect(spec)?.kind == DataKind::Audio)
 }
 
 /// Whether a source holds clips.
+///
+/// # Errors
+/// Those of [`detect`].
 pub fn is_video(spec: &SourceSpec) -> Result<bool, Error> {
     Ok(detect(spec)?.kind == DataKind::Video)
 }

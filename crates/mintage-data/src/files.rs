@@ -21,13 +21,19 @@ pub fn open_regular(path: &Path) -> Result<File, Error> {
     Ok(file)
 }
 
-/// An error unless `path` is a regular file of at most `most` bytes.
+/// Checks that `path` is a regular file of at most `most` bytes.
+///
+/// # Errors
+/// There is no regular file at `path` that can be opened, or it has more than `most` bytes.
 pub fn check_limited(path: &Path, most: u64) -> Result<(), Error> {
     let length = open_regular(path)?.metadata().map_err(Error::io(path))?.len();
     if length > most { Err(over_limit(path, length, most)) } else { Ok(()) }
 }
 
-/// All of a regular file, unless it has more than `most` bytes.
+/// Reads all of a regular file of at most `most` bytes.
+///
+/// # Errors
+/// The file is not a regular one, cannot be read, or has more than `most` bytes.
 pub fn read_limited(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
     let file = open_regular(path)?;
     let length = file.metadata().map_err(Error::io(path))?.len();
@@ -45,12 +51,18 @@ fn over_limit(path: &Path, length: u64, most: u64) -> Error {
     Error::bad(path.display().to_string(), why)
 }
 
-/// All of a file that holds one item, within the limit of such files.
+/// Reads all of a file that holds one item, within the limit of such files.
+///
+/// # Errors
+/// The file is not a regular one, cannot be read, or has more than `MAX_FILE_BYTES` bytes.
 pub fn read_item_file(path: &Path) -> Result<Vec<u8>, Error> {
     read_limited(path, MAX_FILE_BYTES)
 }
 
-/// All of a file of UTF-8 of at most `most` bytes.
+/// Reads all of a UTF-8 file of at most `most` bytes.
+///
+/// # Errors
+/// The file is not a regular one, cannot be read, has more than `most` bytes, or is not UTF-8.
 pub fn read_text(path: &Path, most: u64) -> Result<String, Error> {
     let not_utf8 = |_| Error::bad(path.display().to_string(), "holds bytes that are not UTF-8");
     String::from_utf8(read_limited(path, most)?).map_err(not_utf8)

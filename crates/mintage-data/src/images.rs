@@ -64,19 +64,29 @@ struct Scan {
 }
 
 impl ImageSet {
-    /// Opens a source; size, colour and classes follow from the specification and the data.
+    /// Opens a source; the size, the colour and the classes follow from the specification and the data.
+    ///
+    /// # Errors
+    /// The source cannot be read, an option of `spec` is out of bounds, too many images cannot be decoded, or fewer
+    /// than two can be.
     pub fn open(spec: &SourceSpec) -> Result<Self, Error> {
         Self::open_within(spec, MEMORY_LIMIT)
     }
 
-    /// [`ImageSet::open`] with a limit of its own on the bytes kept in memory; above it images are decoded
-    /// each time they are asked for.
+    /// [`ImageSet::open`] with its own limit on the bytes that are kept in memory; beyond it images are decoded each
+    /// time they are asked for.
+    ///
+    /// # Errors
+    /// Those of [`ImageSet::open`].
     pub fn open_within(spec: &SourceSpec, memory: usize) -> Result<Self, Error> {
         Self::open_with(spec, None, memory)
     }
 
     /// Opens a source as a trained model sees it: its size, its colour, its classes. Labels that the model
     /// does not know become "no class".
+    ///
+    /// # Errors
+    /// The source cannot be read, too many of its images cannot be decoded, or none can be.
     pub fn open_as(spec: &SourceSpec, codec: &ImageTransform) -> Result<Self, Error> {
         Self::open_with(spec, Some(codec.clone()), MEMORY_LIMIT)
     }
@@ -234,7 +244,10 @@ impl ImageSet {
         }
     }
 
-    /// Puts the bytes of `indices` into `out`, `n` × CHW.
+    /// Replaces the contents of `out` with the bytes of the items of `indices`, `n` × CHW.
+    ///
+    /// # Errors
+    /// An image that is not kept in memory cannot be read or decoded any more.
     pub fn read(&self, indices: &[u32], out: &mut Vec<u8>) -> Result<(), Error> {
         out.clear();
         let size = self.codec.shape.pixels();
@@ -253,13 +266,19 @@ impl ImageSet {
     }
 
     /// The items of `indices` as a batch.
+    ///
+    /// # Errors
+    /// Those of [`ImageSet::read`].
     pub fn batch(&self, indices: &[u32]) -> Result<ImageBatch, Error> {
         let mut pixels = Vec::new();
         self.read(indices, &mut pixels)?;
         Ok(ImageBatch { pixels, labels: self.labels_of(indices), n: indices.len() })
     }
 
-    /// The items of `indices` with their classes' names.
+    /// The items of `indices` with the names of their classes.
+    ///
+    /// # Errors
+    /// Those of [`ImageSet::read`].
     pub fn images(&self, indices: &[u32]) -> Result<Images, Error> {
         let ImageBatch { pixels, labels, .. } = self.batch(indices)?;
         Ok(Images { shape: self.shape(), pixels, labels, classes: self.classes().to_vec() })

@@ -221,7 +221,10 @@ pub struct Alert {
     pub hint: Option<String>,
 }
 
-/// Looks at a source.
+/// Inspects a source: its tables and columns, its items, and what will cause trouble in training.
+///
+/// # Errors
+/// The source cannot be read, or does not have the table, the column or the label that `spec` names.
 pub fn inspect(spec: &SourceSpec) -> Result<Inspection, Error> {
     let path = &*spec.path();
     let (mut alerts, mut unread) = (Vec::new(), Vec::new());

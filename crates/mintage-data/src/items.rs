@@ -27,7 +27,10 @@ pub(crate) struct Skipped {
 }
 
 impl Skipped {
-    /// Counts an item, given by its name and the reason; an error where none may be left out.
+    /// Counts an item that could not be read, given by its name and the reason.
+    ///
+    /// # Errors
+    /// `spec` is strict, so that no item may be left out.
     pub fn add(&mut self, what: String, spec: &SourceSpec) -> Result<(), Error> {
         if spec.strict {
             let hint = "mend or remove it; where strict is not set, up to 5 % are left out";
@@ -45,7 +48,10 @@ impl Skipped {
         self.reasons.first().map(String::as_str)
     }
 
-    /// "2 of 300 tunes cannot be read; the first is …", or nothing; an error where too many were skipped.
+    /// Says how many items were skipped, such as "2 of 300 tunes cannot be read; the first is …"; nothing if none was.
+    ///
+    /// # Errors
+    /// More items were skipped than `skip_share` allows, or `skip_share` is not between 0 and 1.
     pub fn told(&self, all: usize, things: &str, spec: &SourceSpec) -> Result<Option<String>, Error> {
         let Some(first) = self.first() else { return Ok(None) };
         let told = format!("{} of {all} {things} cannot be read; the first is {first}", self.count);

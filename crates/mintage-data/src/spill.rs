@@ -43,7 +43,7 @@ impl U16Store {
     }
 }
 
-/// Builds [`Words`].
+/// Builds a [`U16Store`].
 #[derive(Debug)]
 pub(crate) struct Writer {
     /// Bytes that are kept in memory.
@@ -65,6 +65,10 @@ impl Writer {
         self.written
     }
 
+    /// Adds words; once they exceed the limit they go to a temporary file.
+    ///
+    /// # Errors
+    /// The temporary file cannot be made or written.
     pub fn push(&mut self, words: impl ExactSizeIterator<Item = u16>) -> Result<(), Error> {
         self.written += words.len() as u64;
         self.memory.extend(words);
@@ -88,6 +92,10 @@ impl Writer {
         Ok(())
     }
 
+    /// Returns a store of all that was written.
+    ///
+    /// # Errors
+    /// The temporary file cannot be written or mapped.
     pub fn finish(mut self) -> Result<U16Store, Error> {
         self.flush()?;
         let Some(file) = self.file else { return Ok(U16Store(Kept::Memory(self.memory))) };
@@ -144,6 +152,10 @@ impl ByteWriter {
         self.written
     }
 
+    /// Adds bytes; once they exceed the limit they go to a temporary file.
+    ///
+    /// # Errors
+    /// The temporary file cannot be made or written.
     pub fn push(&mut self, bytes: &[u8]) -> Result<(), Error> {
         self.written += bytes.len();
         if self.file.is_none() && self.memory.len() + bytes.len() > self.limit {
@@ -161,6 +173,10 @@ impl ByteWriter {
         }
     }
 
+    /// Returns a store of all that was written.
+    ///
+    /// # Errors
+    /// The temporary file cannot be written or mapped.
     pub fn finish(self) -> Result<ByteStore, Error> {
         let Some(file) = self.file else { return Ok(ByteStore::Memory(self.memory)) };
         let file = file.into_inner().map_err(|error| in_file(self.what)(error.into_error()))?;

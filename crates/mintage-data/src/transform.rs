@@ -29,7 +29,10 @@ pub struct ImageShape {
 }
 
 impl ImageShape {
-    /// What is wrong with it as the shape of what a model makes: it may come from a file.
+    /// Checks that a model can make images of this shape, which may come from a file.
+    ///
+    /// # Errors
+    /// The channels are neither 1 nor 3, or a side is zero or longer than `longest`.
     pub fn check(self, longest: usize) -> Result<(), String> {
         let Self { channels, height, width } = self;
         let sides = 1..=longest;
@@ -92,6 +95,9 @@ const FILE: &str = "image.json";
 
 impl ImageTransform {
     /// Writes the codec into a model's `codec` folder.
+    ///
+    /// # Errors
+    /// The folder cannot be made, or the file cannot be written.
     pub fn save(&self, dir: &Path) -> Result<(), Error> {
         fs::create_dir_all(dir).map_err(Error::io(dir))?;
         let text = serde_json::to_vec_pretty(self).map_err(|e| Error::bad("codec", e.to_string()))?;
@@ -100,6 +106,9 @@ impl ImageTransform {
     }
 
     /// Reads what [`ImageTransform::save`] wrote.
+    ///
+    /// # Errors
+    /// The file cannot be read, or holds no valid codec.
     pub fn load(dir: &Path) -> Result<Self, Error> {
         let path = dir.join(FILE);
         let text = fs::read(&path).map_err(Error::io(&path))?;
@@ -108,7 +117,10 @@ impl ImageTransform {
         Ok(codec)
     }
 
-    /// One encoded image (PNG, JPEG, GIF, WebP, BMP) as CHW bytes of the codec's shape, or why not.
+    /// Decodes one image (PNG, JPEG, GIF, WebP, BMP) into CHW bytes of the codec's shape.
+    ///
+    /// # Errors
+    /// The bytes are not such an image, are damaged, or have too many pixels.
     pub fn decode(&self, bytes: &[u8]) -> Result<Vec<u8>, String> {
         let image = decode_limited(bytes)?;
         Ok(self.unify(&image))

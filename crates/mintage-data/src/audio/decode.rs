@@ -40,7 +40,10 @@ pub(crate) enum Input {
 }
 
 impl Input {
-    /// A hash of all bytes.
+    /// The XXH3 hash of all bytes.
+    ///
+    /// # Errors
+    /// The file cannot be read.
     pub fn hash(&mut self) -> Result<u64, String> {
         match self {
             Self::Bytes(bytes) => Ok(xxh3_64(bytes)),
@@ -105,7 +108,11 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    /// Looks at the header; the reason where this is no sound that can be read.
+    /// Reads the header of a sound.
+    ///
+    /// # Errors
+    /// The input cannot be read, is in none of the known formats, is damaged or cut off, or has a sample rate, a number
+    /// of channels or a length that is out of bounds.
     pub fn open(mut input: Input) -> Result<Self, String> {
         let head = input.look(16, false)?;
         if !(SOUNDS.is)(&head) {
@@ -165,7 +172,11 @@ impl Reader {
         self.format
     }
 
-    /// The next samples, channel by channel; nothing behind the last ones.
+    /// The next samples, channel by channel; nothing after the last ones.
+    ///
+    /// # Errors
+    /// The sound is damaged or cut off, changes its rate or its channels midway, lasts for more than a day, or holds no
+    /// samples.
     pub fn read(&mut self) -> Result<Option<&[Vec<f32>]>, String> {
         loop {
             let packet = caught(|| match self.demuxer.next_packet() {

@@ -99,6 +99,9 @@ impl AudioFormat {
     }
 
     /// Writes the codec into a model's `codec` folder.
+    ///
+    /// # Errors
+    /// The folder cannot be made, or the file cannot be written.
     pub fn save(&self, dir: &Path) -> Result<(), Error> {
         fs::create_dir_all(dir).map_err(Error::io(dir))?;
         let text = serde_json::to_vec_pretty(self).map_err(|e| Error::bad("codec", e.to_string()))?;
@@ -107,6 +110,9 @@ impl AudioFormat {
     }
 
     /// Reads what [`AudioFormat::save`] wrote.
+    ///
+    /// # Errors
+    /// The file cannot be read, is too long, or holds no valid codec.
     pub fn load(dir: &Path) -> Result<Self, Error> {
         let path = dir.join(FILE);
         if fs::metadata(&path).map_err(Error::io(&path))?.len() > MAX_CODEC_BYTES {
@@ -128,7 +134,11 @@ impl AudioFormat {
         self.segment as f64 / f64::from(self.rate_hz)
     }
 
-    /// The bytes of a sound file (WAV, FLAC, Ogg Vorbis, MP3) as the model's samples, channel by channel, or why not.
+    /// Decodes the bytes of a sound file (WAV, AIFF, FLAC, Ogg Vorbis, MP3) into the model's samples, channel by
+    /// channel.
+    ///
+    /// # Errors
+    /// The bytes are not a sound that can be decoded, or the sound is silent or too short.
     pub fn decode(&self, bytes: Vec<u8>) -> Result<Vec<f32>, String> {
         let heard = self.decode_audio(&mut || Ok(Input::Bytes(bytes.clone())), usize::MAX)?;
         Ok(planes(&heard.words.unwrap_or_default(), self.channels))

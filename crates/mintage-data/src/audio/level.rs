@@ -104,7 +104,10 @@ impl Meter {
         }
     }
 
-    /// What brings the sound to a loudness, as far as its peak allows; the reason where there is nothing to hear.
+    /// The offset and the gain that bring the sound to a loudness, as far as its peak allows.
+    ///
+    /// # Errors
+    /// The sound is too short, or silent.
     pub fn level(&self, loudness_dbfs: f32) -> Result<Level, String> {
         let secs = self.frames as f64 / f64::from(self.rate_hz);
         if secs < SHORTEST_SECONDS {

@@ -23,6 +23,10 @@ pub(super) struct Resampler {
 }
 
 impl Resampler {
+    /// A resampler between two rates, which mixes the channels it is given into `channels`.
+    ///
+    /// # Errors
+    /// The Fourier transform cannot be set up for the two rates.
     pub fn new(from_hz: u32, to_hz: u32, channels: usize) -> Result<Self, String> {
         let (from, to) = (u64::from(from_hz), u64::from(to_hz));
         let fft = match from == to {
@@ -41,7 +45,10 @@ impl Resampler {
         Ok(Self { channels, rates: (from, to), fft, waiting: Vec::new(), ready, read: 0, written: 0, delay })
     }
 
-    /// Takes samples channel by channel, and gives what is ready, interleaved, to `sink`.
+    /// Takes samples channel by channel, and passes those that are ready, interleaved, to `sink`.
+    ///
+    /// # Errors
+    /// The resampler or `sink` fails.
     pub fn push(
         &mut self,
         planes: &[Vec<f32>],
@@ -65,7 +72,10 @@ impl Resampler {
         Ok(())
     }
 
-    /// Gives the rest; returns how many samples of each channel there were in all.
+    /// Passes the remaining samples to `sink`; returns how many samples of each channel there were in all.
+    ///
+    /// # Errors
+    /// The resampler or `sink` fails.
     pub fn finish(mut self, sink: &mut dyn FnMut(&[f32]) -> Result<(), String>) -> Result<u64, String> {
         let (from, to) = self.rates;
         let all = (self.read * to).div_ceil(from);

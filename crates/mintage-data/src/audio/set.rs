@@ -91,18 +91,28 @@ impl Found {
 }
 
 impl AudioSet {
-    /// Opens a source; rate, length of items and classes follow from the specification and the data.
+    /// Opens a source; the rate, the length of an item and the classes follow from the specification and the data.
+    ///
+    /// # Errors
+    /// The source cannot be read, an option of `spec` is out of bounds, too many sounds cannot be decoded, or a single
+    /// sound is too short to learn from.
     pub fn open(spec: &SourceSpec) -> Result<Self, Error> {
         Self::open_within(spec, MEMORY_LIMIT)
     }
 
-    /// [`AudioSet::open`] with a limit of its own on the bytes kept in memory; above it they lie in a mapped file.
+    /// [`AudioSet::open`] with its own limit on the bytes that are kept in memory; beyond it they lie in a mapped file.
+    ///
+    /// # Errors
+    /// Those of [`AudioSet::open`].
     pub fn open_within(spec: &SourceSpec, memory: usize) -> Result<Self, Error> {
         Self::open_with(spec, None, memory)
     }
 
     /// Opens a source as a trained model hears it: its rate, its items, its classes. Labels that the model does not
     /// know become "no class".
+    ///
+    /// # Errors
+    /// The source cannot be read, or too many of its sounds cannot be decoded.
     pub fn open_as(spec: &SourceSpec, codec: &AudioFormat) -> Result<Self, Error> {
         Self::open_with(spec, Some(codec.clone()), MEMORY_LIMIT)
     }

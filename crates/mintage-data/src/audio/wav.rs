@@ -27,6 +27,9 @@ impl WavDepth {
 }
 
 /// Writes interleaved samples, with `provenance` in the comment (`ICMT`) of the `LIST INFO` chunk.
+///
+/// # Errors
+/// The file cannot be written.
 pub fn write_wav(
     path: &Path,
     samples: &[f32],

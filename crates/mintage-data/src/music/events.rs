@@ -16,6 +16,10 @@ pub(super) struct Chunks<'a> {
 }
 
 impl<'a> Chunks<'a> {
+    /// Splits a MIDI file, which may lie inside a RIFF file, into its header and its tracks.
+    ///
+    /// # Errors
+    /// The bytes are not a MIDI file, or are cut off.
     pub fn of(bytes: &'a [u8]) -> Result<Self, Error> {
         let mut rest = match bytes {
             [b'R', b'I', b'F', b'F', ..] => unwrapped(bytes)?,

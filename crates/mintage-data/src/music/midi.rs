@@ -32,6 +32,10 @@ const FILE_TICK: u32 = FILE_RESOLUTION as u32 / RESOLUTION;
 
 impl Score {
     /// Reads the bytes of a MIDI file.
+    ///
+    /// # Errors
+    /// The bytes are not a MIDI file, are damaged, are of type 2 or in SMPTE time, or the tune has no notes, too many
+    /// notes, or is too long.
     pub fn from_midi(bytes: &[u8]) -> Result<Self, Error> {
         let Chunks { format, division, tracks } = Chunks::of(bytes)?;
         if format == 2 {

@@ -47,7 +47,10 @@ struct Tune {
 }
 
 impl MusicSource {
-    /// Opens what `spec.source` names, and `spec.holdout` as its holdout where it is given.
+    /// Opens the tunes that `spec.source` names, and those of `spec.holdout` as the holdout where it is given.
+    ///
+    /// # Errors
+    /// A source cannot be read, too many tunes cannot be read, or fewer than two are left to learn from.
     pub fn open(spec: &SourceSpec) -> Result<Self, Error> {
         let places = Places::open(spec, &MIDI)?;
         let (tunes, notes, skips) = (Vec::new(), Vec::new(), Vec::new());
@@ -136,7 +139,10 @@ impl MusicSource {
         Splits::of(&self.hashes(), self.official_holdout())
     }
 
-    /// One tune.
+    /// The score of one tune, read once more where it is not kept in memory.
+    ///
+    /// # Errors
+    /// The tune cannot be read any more.
     pub fn score(&self, tune: usize) -> Result<Score, Error> {
         let Tune { item, score, .. } = &self.tunes[tune];
         match score {

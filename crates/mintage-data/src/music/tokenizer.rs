@@ -201,6 +201,9 @@ impl MusicTokenizer {
     }
 
     /// Writes `music.json` into a folder.
+    ///
+    /// # Errors
+    /// The folder cannot be made, or the file cannot be written.
     pub fn save(&self, dir: &Path) -> Result<(), Error> {
         fs::create_dir_all(dir).map_err(Error::io(dir))?;
         let path = dir.join(FILE);
@@ -209,7 +212,10 @@ impl MusicTokenizer {
         atomic_write(&path, json.as_bytes()).map_err(Error::io(&path))
     }
 
-    /// Reads `music.json` of a folder.
+    /// Reads `music.json` from a folder.
+    ///
+    /// # Errors
+    /// The file cannot be read, or holds no valid tokenizer.
     pub fn load(dir: &Path) -> Result<Self, Error> {
         let path = dir.join(FILE);
         let json = fs::read_to_string(&path).map_err(Error::io(&path))?;

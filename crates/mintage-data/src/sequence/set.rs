@@ -124,7 +124,10 @@ struct Counts {
 }
 
 impl SequenceSet {
-    /// Opens the documents that `spec` names, and fits the codec on its train split.
+    /// Opens the documents that `spec` names, and fits the tokenizer on the train split.
+    ///
+    /// # Errors
+    /// The source cannot be read, has too little to learn from, or the tokenizer cannot be fitted as `spec` asks for.
     pub fn open(spec: &SourceSpec) -> Result<Self, Error> {
         let source = Source::open(spec)?;
         let pieces = pieces(&source, spec)?;
@@ -143,7 +146,10 @@ impl SequenceSet {
         Self::encoded(&source, pieces, codec, classes, spec)
     }
 
-    /// Opens them as a trained model sees them: its tokens, its classes.
+    /// Opens the documents that `spec` names as a trained model sees them: with its tokens and its classes.
+    ///
+    /// # Errors
+    /// The source cannot be read, or holds music where the model knows texts, or the reverse.
     pub fn open_as(spec: &SourceSpec, codec: &Tokenizer, classes: &[String]) -> Result<Self, Error> {
         let source = Source::open(spec)?;
         let found = match source {

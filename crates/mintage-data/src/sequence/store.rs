@@ -67,16 +67,26 @@ impl Writer {
     }
 
     /// Begins the next document.
+    ///
+    /// # Errors
+    /// The temporary file for the tokens cannot be written.
     pub fn begin(&mut self) -> Result<(), Error> {
         self.starts.push(self.tokens.len());
         self.push(&[BOUNDARY])
     }
 
-    /// Adds tokens to the present document.
+    /// Adds tokens to the current document.
+    ///
+    /// # Errors
+    /// The temporary file for the tokens cannot be written.
     pub fn push(&mut self, tokens: &[u32]) -> Result<(), Error> {
         self.tokens.push(tokens.iter().map(|&token| token as u16))
     }
 
+    /// Ends the last document, and returns the store.
+    ///
+    /// # Errors
+    /// The temporary file for the tokens cannot be written or mapped.
     pub fn finish(mut self) -> Result<TokenStore, Error> {
         self.starts.push(self.tokens.len());
         Ok(TokenStore { tokens: self.tokens.finish()?, starts: self.starts })

@@ -49,7 +49,10 @@ impl Tokenizer {
         }
     }
 
-    /// Writes it into the folder `codec` of a model.
+    /// Writes the tokenizer into the `codec` folder of a model.
+    ///
+    /// # Errors
+    /// The folder cannot be made, or a file cannot be written.
     pub fn save(&self, dir: &Path) -> Result<(), Error> {
         match self {
             Self::Text(codec) => codec.save(dir),
@@ -57,6 +60,10 @@ impl Tokenizer {
         }
     }
 
+    /// Reads the tokenizer of a modality from the `codec` folder of a model.
+    ///
+    /// # Errors
+    /// A file cannot be read, or holds no valid tokenizer.
     pub fn load(dir: &Path, modality: Modality) -> Result<Self, Error> {
         match modality {
             Modality::Text => TextTokenizer::load(dir).map(Self::Text),

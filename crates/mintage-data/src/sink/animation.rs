@@ -101,7 +101,10 @@ pub struct Animation {
     pub frames: Vec<Vec<u8>>,
 }
 
-/// Many clips in one film: cells in rows, in captioned blocks, as in a grid of images.
+/// Draws many clips as one film: cells in rows, in captioned blocks, as in a grid of images. `what` names it in errors.
+///
+/// # Errors
+/// There are no clips, or the film would be too large.
 pub fn grid_film(what: &str, blocks: &[(String, Clips)], columns: usize) -> Result<Animation, Error> {
     let Some((_, first)) = blocks.iter().find(|(_, clips)| !clips.is_empty()) else {
         return Err(Error::bad(what, "there are no clips to draw"));
@@ -120,7 +123,11 @@ pub fn grid_film(what: &str, blocks: &[(String, Clips)], columns: usize) -> Resu
     Ok(film)
 }
 
-/// A PNG with a row a clip and a column a frame, at most sixteen of them, evenly spread.
+/// Encodes a PNG with a row per clip and a column per frame, at most sixteen of them, evenly spread. `what` names it in
+/// errors.
+///
+/// # Errors
+/// There are no clips, or the picture would be too large.
 pub fn filmstrip_png(
     what: &str,
     blocks: &[(String, Clips)],
@@ -136,8 +143,12 @@ pub fn filmstrip_png(
     grid_png(what, &images, columns, provenance)
 }
 
-/// A film as a GIF: exact where all frames together have up to 256 colours, and then each frame is the part that changes;
-/// beyond that each frame has colours of its own, exact up to 256 of them, chosen by NeuQuant where there are more.
+/// Encodes a film as a GIF. It is exact where all frames together have up to 256 colours, and each frame is then the
+/// part that changes; beyond that each frame has colours of its own, exact up to 256 of them, chosen by NeuQuant where
+/// there are more.
+///
+/// # Errors
+/// A side has more than 65,535 pixels, or the encoder fails.
 pub fn gif_bytes(film: &Animation, provenance: Option<&Provenance>) -> Result<Vec<u8>, Error> {
     let Animation { shape, fps, frames } = film;
     let side = |side: usize| u16::try_from(side).map_err(|_| bad_gif(format!("{side} pixels are too many")));
@@ -229,7 +240,10 @@ fn bad_gif(why: impl ToString) -> Error {
     Error::bad("GIF", why.to_string())
 }
 
-/// A film as an APNG, which loses nothing.
+/// Encodes a film as an APNG, which loses nothing.
+///
+/// # Errors
+/// The encoder fails, as it does for a film without frames.
 pub fn apng_bytes(film: &Animation, provenance: Option<&Provenance>) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     write_apng(film, &mut bytes).map_err(|e| Error::bad("PNG", e.to_string()))?;
@@ -251,7 +265,10 @@ fn write_apng(film: &Animation, bytes: &mut Vec<u8>) -> Result<(), ::png::Encodi
     writer.finish()
 }
 
-/// Writes a film as an MP4, which is an error where `ffmpeg` is missing.
+/// Writes a film as an MP4 with `ffmpeg`.
+///
+/// # Errors
+/// `ffmpeg` is missing or fails, or the file cannot be written.
 pub fn write_mp4(
     path: &Path,
     film: &Animation,
@@ -270,6 +287,10 @@ pub fn write_mp4(
 }
 
 /// Adds clips to a folder as files with the suffix `gif`, `png` (or `apng`) or `mp4`.
+///
+/// # Errors
+/// The suffix is none of these, `ffmpeg` is missing where MP4 needs it, a label cannot become the name of a folder, or
+/// a file cannot be written.
 pub fn write_clip_folder(
     dir: &Path,
     clips: &Clips,
@@ -300,7 +321,10 @@ pub fn write_clip_folder(
     }
 }
 
-/// Adds clips to a folder, each a folder of numbered pictures.
+/// Adds clips to a folder, each as a folder of numbered PNG files.
+///
+/// # Errors
+/// A label cannot become the name of a folder, or a file cannot be written.
 pub fn write_frame_folders(dir: &Path, clips: &Clips, provenance: &Provenance) -> Result<(), Error> {
     let mut files = NewFiles::begin(dir, provenance)?;
     for i in 0..clips.len() {

@@ -19,14 +19,20 @@ const SUFFIX: &str = ".tmp";
 /// Of a file's name, so much stands in that of its temporary file: names have an end.
 const LONGEST: usize = 100;
 
-/// Writes a file of a model or a run: a link in its place is replaced, never followed.
+/// Writes a file of a model or a run atomically: a link in its place is replaced, never followed.
+///
+/// # Errors
+/// There is a folder, a device or a pipe at `path`, or the file cannot be written.
 pub fn atomic_write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let file = Beside::create(path)?;
     (&file.file).write_all(bytes)?;
     file.commit()
 }
 
-/// Writes a file that the user named: where it is a link, the file that it leads to.
+/// Writes a file that the user named atomically: where it is a link, the file that it leads to.
+///
+/// # Errors
+/// The link leads nowhere, there is a folder, a device or a pipe in the place of the file, or it cannot be written.
 pub fn write_through(path: &Path, bytes: &[u8]) -> io::Result<()> {
     atomic_write(&target_of(path)?, bytes)
 }
@@ -39,6 +45,10 @@ pub(crate) struct Beside {
 }
 
 impl Beside {
+    /// Makes the temporary file beside `path`, and locks it.
+    ///
+    /// # Errors
+    /// There is a folder, a device or a pipe at `path`, or the temporary file cannot be made.
     pub fn create(path: &Path) -> io::Result<Self> {
         let before = match fs::symlink_metadata(path) {
             Ok(there) if there.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
@@ -78,12 +88,19 @@ impl Beside {
     }
 
     /// Syncs the file and gives it its name.
+    ///
+    /// # Errors
+    /// The file cannot be synced, or cannot get its name.
     pub fn commit(self) -> io::Result<()> {
         self.commit_held(true).map(drop)
     }
 
-    /// The same, and the lock on the file stays with who gets it. Where it may not replace a file, and one has come in the
-    /// meantime, that one stays, and it is the error `AlreadyExists`.
+    /// [`Beside::commit`], after which the caller holds the lock on the file. Without `replace` a file that has come in
+    /// the meantime stays.
+    ///
+    /// # Errors
+    /// The file cannot be synced, or cannot get its name; where another file has it and may not be replaced, the error
+    /// is `AlreadyExists`.
     pub fn commit_held(self, replace: bool) -> io::Result<File> {
         self.file.sync_all()?;
         let done = match replace {
@@ -96,7 +113,10 @@ impl Beside {
     }
 }
 
-/// The file that a path leads to: of a link the one at its end, which must be there.
+/// The file that a path leads to; a link is followed to its end, which must be there.
+///
+/// # Errors
+/// `path` is a link to a file that is not there.
 pub fn target_of(path: &Path) -> io::Result<PathBuf> {
     if !fs::symlink_metadata(path).is_ok_and(|there| there.is_symlink()) {
         return Ok(path.to_owned());
@@ -107,6 +127,9 @@ pub fn target_of(path: &Path) -> io::Result<PathBuf> {
 }
 
 /// Makes the folder `root/below` and those on the way to it; none of them below `root` may be a link.
+///
+/// # Errors
+/// A folder cannot be made, or one below `root` is a link.
 pub fn real_folder(root: &Path, below: &Path) -> io::Result<PathBuf> {
     fs::create_dir_all(root)?;
     let mut dir = root.to_owned();

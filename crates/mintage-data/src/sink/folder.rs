@@ -27,14 +27,20 @@ use crate::{Error, files::read_limited, source::listing::files_below};
 const LONGEST: usize = 240;
 const STAGE: (&str, &str) = (".mintage-", ".tmp");
 
-/// Adds the images to the folder; numbering goes on after what is there.
+/// Adds images to a folder as PNG files; the numbers continue after those that are there.
+///
+/// # Errors
+/// A label cannot become the name of a folder, or a file cannot be written: then nothing is added.
 pub fn write_folder(dir: &Path, images: &Images, provenance: &Provenance) -> Result<(), Error> {
     let file = |i: usize| Ok((images.label(i).unwrap_or_default(), png_bytes(images, i, Some(provenance))?));
     write_files(dir, images.len(), "png", &file, provenance)
 }
 
-/// Adds `n` files with this suffix to the folder, each a label (or nothing) and its bytes; numbering goes on after what
-/// is there.
+/// Adds `n` files with this suffix to a folder, each given by `file` as its label (or nothing) and its bytes; the
+/// numbers continue after those that are there.
+///
+/// # Errors
+/// `file` fails, a label cannot become the name of a folder, or a file cannot be written: then nothing is added.
 pub fn write_files<'a>(
     dir: &Path,
     n: usize,
@@ -74,6 +80,10 @@ struct NewFile {
 }
 
 impl<'a> NewFiles<'a> {
+    /// Makes the folder and a stage in it, where the new files lie until [`NewFiles::finish`].
+    ///
+    /// # Errors
+    /// The folder or the stage cannot be made, or `mintage.jsonl` in it is not a regular file.
     pub fn begin(dir: &'a Path, provenance: &'a Provenance) -> Result<Self, Error> {
         let is_new = |dir: &&Path| !dir.as_os_str().is_empty() && !dir.exists();
         let mut new_dirs: Vec<PathBuf> = dir.ancestors().take_while(is_new).map(Path::to_owned).collect();
@@ -103,7 +113,11 @@ impl<'a> NewFiles<'a> {
         Ok(new)
     }
 
-    /// Where the next one is to be written; without a suffix it is a folder. `bytes` are what it will hold.
+    /// The path at which the next file is to be written, or the next folder where there is no suffix. `bytes` are what
+    /// the file will hold.
+    ///
+    /// # Errors
+    /// The label cannot become the name of a folder.
     pub fn next(&mut self, label: &str, suffix: &str, bytes: Option<&[u8]>) -> Result<PathBuf, Error> {
         let sub = match self.folders.get(label) {
             Some(sub) => sub.clone(),
@@ -126,6 +140,9 @@ impl<'a> NewFiles<'a> {
     }
 
     /// Gives all files their names, and adds them to the lists.
+    ///
+    /// # Errors
+    /// The folder cannot be read, locked or written: then nothing is added.
     pub fn finish(mut self) -> Result<(), Error> {
         let files = std::mem::take(&mut self.files);
         let dir = self.dir;

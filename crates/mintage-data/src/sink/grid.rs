@@ -15,6 +15,9 @@ const MAX_SIDE: usize = 8192;
 const BACKGROUND: u8 = 235;
 
 /// Writes all images as one PNG, row by row.
+///
+/// # Errors
+/// There are no images, the picture would be too large, or the file cannot be written.
 pub fn write_grid(
     path: &Path,
     images: &Images,
@@ -25,6 +28,9 @@ pub fn write_grid(
 }
 
 /// Writes blocks of images one above the other, each under its caption.
+///
+/// # Errors
+/// There are no images, the picture would be too large, or the file cannot be written.
 pub fn write_grid_rows(
     path: &Path,
     blocks: &[(String, Images)],
@@ -35,7 +41,10 @@ pub fn write_grid_rows(
     atomic_write(path, &bytes).map_err(Error::io(path))
 }
 
-/// The bytes that [`write_grid_rows`] writes; `what` names the picture in errors.
+/// Encodes the PNG that [`write_grid_rows`] writes; `what` names it in errors.
+///
+/// # Errors
+/// There are no images, or the picture would be too large.
 pub fn grid_png(
     what: &str,
     blocks: &[(String, Images)],

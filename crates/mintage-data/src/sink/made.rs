@@ -123,7 +123,10 @@ fn is_noted(path: &Path) -> bool {
     hash.is_some_and(|hash| file_hash(path).is_ok_and(|now| now == hash))
 }
 
-/// Writes a text, which has no place for its provenance in it, and `FILE.mintage.json`, which has.
+/// Writes a text, and beside it `FILE.mintage.json` with the provenance, for which the text itself has no place.
+///
+/// # Errors
+/// `path` is a link to a file that is not there, or one of the two files cannot be written: then both are as they were.
 pub fn write_text(path: &Path, text: &str, provenance: &Provenance) -> io::Result<()> {
     let path = target_of(path)?;
     let beside = beside(&path);

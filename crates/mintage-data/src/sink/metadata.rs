@@ -30,12 +30,19 @@ pub(crate) struct Metadata {
 }
 
 impl Metadata {
-    /// Reads a file; an error in words.
+    /// Reads a `metadata.csv`.
+    ///
+    /// # Errors
+    /// The file cannot be read, is not text in the encoding that it seems to have, or is not a CSV file with a column
+    /// `file_name`.
     pub fn read(path: &Path) -> Result<Self, String> {
         Self::parse(&read_limited(path, MAX_BYTES).map_err(|error| error.to_string())?)
     }
 
-    /// Reads what a file holds; an error that says why it is no list of files.
+    /// Parses the contents of a `metadata.csv`.
+    ///
+    /// # Errors
+    /// The bytes are not text in the encoding that they seem to have, or are not a CSV file with a column `file_name`.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
         let encoding = encoding_of(bytes);
         let text = decode(bytes, encoding, false, MAX_BYTES as usize)
@@ -71,7 +78,10 @@ impl Metadata {
         self.column(MADE).and_then(|at| row.get(at)).is_some_and(|cell| !cell.is_empty())
     }
 
-    /// The bytes of lines for new files, each a name and a label, to stand behind what the file has.
+    /// Encodes lines for new files, each a name and a label, which are to be appended to the file.
+    ///
+    /// # Errors
+    /// A name or a label has letters that the encoding of the file lacks.
     pub fn more(&self, files: &[(String, String)], provenance: &str) -> Result<Vec<u8>, Error> {
         let end = if self.crlf { csv::Terminator::CRLF } else { csv::Terminator::Any(b'\n') };
         let mut writer =

@@ -11,7 +11,10 @@ use crate::{Error, ImageShape, transform::to_interleaved};
 /// Keyword of the chunk.
 const KEYWORD: &[u8] = b"mintage";
 
-/// Image `i` as a PNG file's bytes.
+/// Encodes image `i` as a PNG file.
+///
+/// # Errors
+/// The PNG encoder fails.
 pub fn png_bytes(images: &Images, i: usize, provenance: Option<&Provenance>) -> Result<Vec<u8>, Error> {
     encode(&to_interleaved(images.image(i), images.shape), images.shape, provenance)
 }

@@ -13,8 +13,12 @@ use crate::{
     },
 };
 
-/// Inserts one row an image in one transaction; returns how many. The table and the column `mintage` are
-/// made when absent; other columns stay at their defaults.
+/// Inserts one row per image in one transaction; returns how many. The table and the column `mintage` are made when
+/// absent; other columns stay at their defaults.
+///
+/// # Errors
+/// The database cannot be opened or written, lacks a column, or has one that needs a value and gets none: then nothing
+/// is added.
 pub fn append_rows(
     path: &Path,
     table: &str,
@@ -27,7 +31,10 @@ pub fn append_rows(
     append_blobs(path, table, column, label, images.len(), &row, provenance)
 }
 
-/// The same for any media: `n` rows, each bytes and a label, or none.
+/// [`append_rows`] for any media: `n` rows, each given by `row` as its bytes and a label, or none.
+///
+/// # Errors
+/// Those of [`append_rows`], or `row` fails.
 pub fn append_blobs<'a>(
     path: &Path,
     table: &str,
@@ -88,7 +95,10 @@ fn insert<'a>(
     transaction.commit().map_err(Error::sqlite(path))
 }
 
-/// Columns of a table that are empty in every row that was made, such as the names of pictures.
+/// The columns of a table that are empty in every row that Mintage made, such as the names of pictures.
+///
+/// # Errors
+/// The database cannot be read.
 pub fn left_empty(path: &Path, table: &str) -> Result<Vec<String>, Error> {
     let connection = open_read_only(&Path::new(".").join(path))?;
     let find = || -> rusqlite::Result<Vec<String>> {
@@ -119,6 +129,10 @@ pub(crate) struct NewDatabase {
 }
 
 impl NewDatabase {
+    /// Opens the database at `path` for writing, or a new one beside its place where there is none.
+    ///
+    /// # Errors
+    /// The database cannot be opened or made, or a journal is left of another one of its name.
     pub fn beside(path: &Path) -> Result<Self, Error> {
         // SQLite takes a name such as "file:x?mode=memory" for something else than a file, unless a folder stands before it.
         let shown = path;
@@ -155,7 +169,11 @@ impl NewDatabase {
         let _ = again.map(|again| again.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())));
     }
 
-    /// Gives a new database its name; where another program has made one in the meantime, it is the error `AlreadyExists`.
+    /// Closes the database, and gives a new one its name.
+    ///
+    /// # Errors
+    /// The database cannot be closed, or cannot get its name; where another program has made one in the meantime, the
+    /// error is `AlreadyExists`.
     pub fn finish(self) -> io::Result<()> {
         let Self { connection, new, was_empty } = self;
         connection.close().map_err(|(_, error)| io::Error::other(error))?;

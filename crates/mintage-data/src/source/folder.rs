@@ -31,11 +31,20 @@ pub(crate) struct FolderSource {
 }
 
 impl FolderSource {
+    /// Opens a folder of images.
+    ///
+    /// # Errors
+    /// The folder cannot be read, holds no images besides those that Mintage made, or has no labels of the name that
+    /// `spec` asks for.
     pub fn open(root: &Path, spec: &SourceSpec) -> Result<Self, Error> {
         Self::open_media(root, spec, &IMAGES)
     }
 
     /// [`FolderSource::open`] for files of another kind.
+    ///
+    /// # Errors
+    /// The folder cannot be read, holds no such files besides those that Mintage made, or has no labels of the name
+    /// that `spec` asks for.
     pub fn open_media(root: &Path, spec: &SourceSpec, media: &Media) -> Result<Self, Error> {
         let all = files_below(root)?;
         let mut files: Vec<PathBuf> = all.iter().filter(|file| is_named_like(file, media)).cloned().collect();
@@ -48,8 +57,12 @@ impl FolderSource {
         Ok(source)
     }
 
-    /// Items below `root` that were found already among `all` its files, in their order: files, or folders that are one
-    /// item each.
+    /// A source of items that were found already among `all` the files below `root`, in their order; each is a file or
+    /// a folder.
+    ///
+    /// # Errors
+    /// Mintage made all of the items, the metadata cannot be read, or there are no labels of the name that `spec` asks
+    /// for.
     pub fn of(root: &Path, all: &[PathBuf], items: Vec<PathBuf>, spec: &SourceSpec) -> Result<Self, Error> {
         let (mut items, mut notes) = (items, Vec::new());
         let made = leave_out_made(root, &mut items, spec, &mut notes)?;
@@ -119,6 +132,10 @@ impl FolderSource {
         notes
     }
 
+    /// Reads the bytes of an item.
+    ///
+    /// # Errors
+    /// The file cannot be read any more, or is too long.
     pub fn fetch(&self, item: usize) -> Result<Vec<u8>, Error> {
         read_item_file(&self.path(item))
     }

@@ -14,7 +14,10 @@ pub(crate) struct WithHoldout {
 }
 
 impl WithHoldout {
-    /// Opens what `spec.source` and `spec.holdout` name; nothing without a holdout.
+    /// Opens the images that `spec.source` and `spec.holdout` name; nothing where there is no holdout.
+    ///
+    /// # Errors
+    /// One of the two sources cannot be opened.
     pub fn open(spec: &SourceSpec) -> Result<Option<Self>, Error> {
         let Some(holdout) = holdout_spec(spec)? else { return Ok(None) };
         let own = Source::open(&SourceSpec { holdout: None, ..spec.clone() })?;
@@ -44,6 +47,10 @@ impl WithHoldout {
         self.labels.as_deref()
     }
 
+    /// Reads an item of either source.
+    ///
+    /// # Errors
+    /// The item cannot be read any more.
     pub fn fetch(&self, item: usize) -> Result<Raw, Error> {
         let (source, item) = self.place(item);
         source.fetch(item)

@@ -82,6 +82,11 @@ impl IdxSource {
         Some(Files { train, test: named("t10k-images").map(with_labels) })
     }
 
+    /// Opens IDX files of images and their labels; the test images become the holdout.
+    ///
+    /// # Errors
+    /// A file cannot be read, is damaged or holds no images, the labels do not fit the images, or the test images have
+    /// another size.
     pub fn open(files: Files, spec: &SourceSpec) -> Result<Self, Error> {
         let mut source = Self::read(&files.train, spec)?;
         if let Some(test) = &files.test {

@@ -100,7 +100,10 @@ impl Place {
 }
 
 impl Places {
-    /// Opens what `spec.source` names, and `spec.holdout` where it is given.
+    /// Opens the files of one kind that `spec.source` names, followed by those of `spec.holdout` where it is given.
+    ///
+    /// # Errors
+    /// A source cannot be read or holds no such files, or `spec.limit` is zero.
     pub fn open(spec: &SourceSpec, media: &Media) -> Result<Self, Error> {
         if spec.limit == Some(0) {
             return Err(Error::bad("limit", "must be at least 1"));
@@ -171,7 +174,10 @@ impl Places {
         }
     }
 
-    /// The bytes of an item.
+    /// Reads the bytes of an item.
+    ///
+    /// # Errors
+    /// The item cannot be read any more.
     pub fn fetch(&self, item: usize) -> Result<Vec<u8>, Error> {
         let (place, item) = self.items[item];
         match &self.places[place] {

@@ -290,7 +290,10 @@ pub(crate) enum Source {
 }
 
 impl Source {
-    /// Opens whatever `spec.source` names, and `spec.holdout` where it is given.
+    /// Opens the images that `spec.source` names, followed by those of `spec.holdout` where it is given.
+    ///
+    /// # Errors
+    /// A source is not there, cannot be read, or holds no images.
     pub fn open(spec: &SourceSpec) -> Result<Self, Error> {
         if let Some(both) = WithHoldout::open(spec)? {
             return Ok(Self::WithHoldout(Box::new(both)));
@@ -379,6 +382,9 @@ impl Source {
     }
 
     /// Reads one item.
+    ///
+    /// # Errors
+    /// The item cannot be read any more.
     pub fn fetch(&self, item: usize) -> Result<Raw, Error> {
         match self {
             Self::Column(s) => s.fetch(item).map(Raw::Encoded),
@@ -400,6 +406,9 @@ impl Source {
 }
 
 /// Whether a source of `kind` itself sets items aside for testing: a folder with a part `test`, or a folder of IDX files.
+///
+/// # Errors
+/// The folder cannot be opened as a source of this kind.
 pub fn has_own_holdout(spec: &SourceSpec, kind: DataKind) -> Result<bool, Error> {
     let spec = &SourceSpec { holdout: None, ..spec.clone() };
     if !spec.path().is_dir() {

@@ -111,6 +111,10 @@ pub(crate) struct SqliteFile {
 }
 
 impl SqliteFile {
+    /// Opens a SQLite file for reading only.
+    ///
+    /// # Errors
+    /// The file is not a regular one, or cannot be opened as a database.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let connection = open_read_only(path)?;
         Ok(Self { path: path.to_owned(), name: path.display().to_string(), connection })

@@ -179,7 +179,10 @@ impl<R: BufRead> Records<R> {
         }
     }
 
-    /// The next record, or nothing at the end.
+    /// Reads the next record; nothing at the end.
+    ///
+    /// # Errors
+    /// The input cannot be read, a quote is never closed, or a record is too long or has too many columns.
     pub fn next(&mut self) -> Result<Option<&Record>, Fault> {
         self.skip_comments()?;
         self.record.bytes.clear();

@@ -183,8 +183,11 @@ impl RowEncoder {
         rows.flat_map(row).collect()
     }
 
-    /// The tokens of rows of which some columns, or some cells, are not known: those are `hidden`. What a
-    /// model never saw is hidden from it too. `random` chooses among combinations that have the given cells.
+    /// Encodes rows of which some columns, or some cells, are not known: the tokens of those are `hidden`, as are those
+    /// of values that the model never saw. `random` chooses among combinations that have the given cells.
+    ///
+    /// # Errors
+    /// The model has no column of a given name, or a computed cell is given without all that it is computed from.
     pub fn encode_given(
         &self,
         given: &Table,
@@ -241,7 +244,10 @@ impl RowEncoder {
         Table { name: self.name.clone(), columns, ..Table::default() }
     }
 
-    /// Makes rows of tokens, a part at a time.
+    /// A [`Finisher`], which makes rows of tokens, a part at a time.
+    ///
+    /// # Errors
+    /// The pattern of the identifiers in a column is not a regular expression.
     pub fn finisher(&self) -> Result<Finisher<'_>, Error> {
         Finisher::new(self)
     }
@@ -258,6 +264,10 @@ impl RowEncoder {
         }
     }
 
+    /// Writes `table.json` into a folder.
+    ///
+    /// # Errors
+    /// The folder cannot be made, or the file cannot be written.
     pub fn save(&self, dir: &Path) -> Result<(), Error> {
         fs::create_dir_all(dir).map_err(Error::io(dir))?;
         let path = dir.join("table.json");
@@ -265,6 +275,10 @@ impl RowEncoder {
         atomic_write(&path, &text).map_err(Error::io(path))
     }
 
+    /// Reads `table.json` from a folder.
+    ///
+    /// # Errors
+    /// The file cannot be read, or holds no valid codec.
     pub fn load(dir: &Path) -> Result<Self, Error> {
         let path = dir.join("table.json");
         let text = fs::read(&path).map_err(Error::io(&path))?;

@@ -45,7 +45,11 @@ enum How {
 }
 
 impl IdMaker {
-    /// Identifiers of this format other than those of `taken`; for [`IdFormat::Reference`] those of `taken`.
+    /// A maker of identifiers in this format other than those of `taken`; for [`IdFormat::Reference`] it draws from
+    /// `taken`.
+    ///
+    /// # Errors
+    /// The pattern of the format is not a regular expression.
     pub fn new<'a>(format: &IdFormat, taken: impl Iterator<Item = &'a str>) -> Result<Self, Error> {
         let pattern = |regex: &str, check: Option<CheckDigits>, known: &Known| {
             let pattern = Box::new(Pattern::new(regex)?);
@@ -106,7 +110,10 @@ impl IdMaker {
         self
     }
 
-    /// A new cell: an identifier, or nothing where values are left empty or no other text can be made.
+    /// Makes a new cell: an identifier, or nothing where values are left empty or no other text can be made.
+    ///
+    /// # Errors
+    /// No more identifiers can be made in this format.
     pub fn next_cell(&mut self, random: &mut dyn FnMut() -> u64) -> Result<Option<String>, Error> {
         match &self.how {
             How::Empty => Ok(None),
@@ -125,7 +132,10 @@ impl IdMaker {
         }
     }
 
-    /// A new identifier; an error when there are no more.
+    /// Makes a new identifier.
+    ///
+    /// # Errors
+    /// No more identifiers can be made in this format.
     pub fn next(&mut self, random: &mut dyn FnMut() -> u64) -> Result<String, Error> {
         let (taken, made, range) = (&self.taken, &self.made, self.range);
         let free = |text: &String| {

@@ -44,6 +44,10 @@ pub(super) struct Digest {
 }
 
 impl Digest {
+    /// The length and the hash of a file.
+    ///
+    /// # Errors
+    /// The file cannot be read.
     pub fn of(path: &Path) -> io::Result<Self> {
         let (mut file, mut hash, mut buffer) = (File::open(path)?, Xxh3::new(), vec![0; 1 << 20]);
         let mut bytes = 0;
@@ -169,7 +173,10 @@ pub(super) struct MadeRows {
 }
 
 impl MadeRows {
-    /// Those of the file at `path`; none where the reader wants them all.
+    /// The rows of the file at `path` that Mintage made; none where the reader wants all rows.
+    ///
+    /// # Errors
+    /// The note beside the file, or the file itself, cannot be read.
     pub fn of(path: &Path, spec: &SourceSpec) -> Result<Self, Error> {
         let mut made = Self::default();
         if spec.allow_made {
@@ -205,7 +212,10 @@ impl MadeRows {
         self.all
     }
 
-    /// An error where some rows were made and nobody can tell which.
+    /// Checks that the rows that Mintage made can be told from the real ones.
+    ///
+    /// # Errors
+    /// Mintage made some rows, and the file was changed since, so that nobody can tell which.
     pub fn check(&self, place: &str) -> Result<(), Error> {
         if !self.open || self.hashed > 0 && self.found * 2 < self.hashed {
             return Ok(());

@@ -227,7 +227,10 @@ impl Table {
         String::from_utf8(text).unwrap_or_default()
     }
 
-    /// Adds the rows of another table with the same columns, in whatever order.
+    /// Appends the rows of another table with the same columns, in whatever order.
+    ///
+    /// # Errors
+    /// The other table lacks a column.
     pub fn append(&mut self, other: &Self) -> Result<(), Error> {
         let find = |column: &Column| {
             other.column(&column.name).ok_or_else(|| {

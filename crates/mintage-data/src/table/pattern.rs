@@ -32,6 +32,10 @@ enum Node {
 }
 
 impl Pattern {
+    /// Compiles a regular expression for whole texts.
+    ///
+    /// # Errors
+    /// `pattern` is not a regular expression, or is too large.
     pub fn new(pattern: &str) -> Result<Self, Error> {
         let bad = |why: String| {
             let why = why.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();

@@ -131,8 +131,10 @@ impl Place {
 }
 
 impl Rules {
-    /// The rules for a table that keeps them. It is an error when it does not, and when they cannot hold
-    /// together.
+    /// The rules of a table that keeps them.
+    ///
+    /// # Errors
+    /// The table breaks a rule, or the rules cannot hold together.
     pub fn new(rules: Vec<Rule>, table: &Table, schema: &TableSchema) -> Result<Self, Error> {
         let own = rules.len();
         plan::plan(rules, own, table, schema)
@@ -176,8 +178,12 @@ impl Rules {
         Cow::Owned(Table { name: table.name.clone(), columns: columns.collect(), ..Table::default() })
     }
 
-    /// The table in its own form, every rule kept that takes no more than the row itself; [`Keys`] and
-    /// [`Rules::refused`] are about the rest. `random` is drawn from where a value has to be replaced.
+    /// Brings a table from the form that models see into its own, with every rule kept that takes no more than the row
+    /// itself; [`Keys`] and [`Rules::refused`] are about the rest. `random` is drawn from where a value has to be
+    /// replaced.
+    ///
+    /// # Errors
+    /// No value matches the pattern of a rule, or no more identifiers can be made.
     pub fn inverse(&self, forward: &Table, random: &mut dyn FnMut() -> u64) -> Result<Table, Error> {
         let empty = |schema: &ColumnSchema| Column::new(&schema.name, schema.declaration.clone());
         let columns = self.own.columns.iter().map(empty).collect();
@@ -229,8 +235,10 @@ impl Rules {
         rules.map(|rule| (rule.to_string(), holds::broken(rule, table, real, &self.own).len())).collect()
     }
 
-    /// Where the column of that name is found in the form that models see; nothing where a rule computes it
-    /// from others.
+    /// Where a column is found in the form that models see; nothing where a rule computes it from others.
+    ///
+    /// # Errors
+    /// The table has no column of this name.
     pub fn place(&self, name: &str) -> Result<Option<Place>, Error> {
         let Some(column) = self.own.columns.iter().position(|column| column.name == name) else {
             return Err(columns::unknown(name, &self.own));

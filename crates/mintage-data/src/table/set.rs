@@ -66,18 +66,28 @@ pub struct TableSet {
 
 impl TableSet {
     /// Opens the table that `spec` names, and fits the codec on its train split.
+    ///
+    /// # Errors
+    /// The table cannot be read, has too few rows or no column to learn, or does not suit the kinds or rules of `spec`.
     pub fn open(spec: &SourceSpec) -> Result<Self, Error> {
         let (table, official) = read_all(spec)?;
         Self::of(table, official, spec)
     }
 
-    /// Opens it as a trained model sees it: the codec's columns, in its order.
+    /// Opens the table that `spec` names as a trained model sees it: with the codec's columns, in its order.
+    ///
+    /// # Errors
+    /// The table cannot be read, or lacks a column that the model knows.
     pub fn open_as(spec: &SourceSpec, codec: &RowEncoder) -> Result<Self, Error> {
         let (table, official) = read_all(spec)?;
         Self::of_as(table, official, codec, &spec.source)
     }
 
-    /// A table that is at hand, named `source`, as a trained model sees it.
+    /// A set of a table in memory as a trained model sees it. `official` are rows that were set aside; `source` names
+    /// the table in errors.
+    ///
+    /// # Errors
+    /// The table lacks a column that the model knows.
     pub fn of_as(
         table: Table,
         official: Option<Range<usize>>,
@@ -101,7 +111,10 @@ impl TableSet {
         Ok(Self::encoded(table, schema, codec.clone(), splits))
     }
 
-    /// A set of a table that is at hand; `official` are rows that were set aside.
+    /// A set of a table in memory; `official` are rows that were set aside.
+    ///
+    /// # Errors
+    /// The table has too few rows or no column to learn, or does not suit the kinds or rules of `spec`.
     pub fn of(mut table: Table, official: Option<Range<usize>>, spec: &SourceSpec) -> Result<Self, Error> {
         check(&table)?;
         let mut schema = detect(&table);
@@ -173,7 +186,10 @@ impl TableSet {
         TableBatch { tokens: tokens.copied().collect(), n: rows.len() }
     }
 
-    /// Whole rows of the tokens of a model of this table.
+    /// Whole rows of the tokens that a model of this table drew.
+    ///
+    /// # Errors
+    /// No rows can be made that keep every rule, or no more identifiers can be made.
     pub fn decode(&self, tokens: &[u16], random: &mut dyn FnMut() -> u64) -> Result<Table, Error> {
         let n = tokens.len() / self.info.width();
         self.codec.finisher()?.part(tokens, n, &Limits::default(), None, None, random)

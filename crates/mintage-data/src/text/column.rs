@@ -30,6 +30,11 @@ pub(super) struct TextColumn {
 }
 
 impl TextColumn {
+    /// Opens the column of texts that `spec` names, or else the only one that holds running text.
+    ///
+    /// # Errors
+    /// The table cannot be read, a column is not there, is empty or is text and label at once, or no single column
+    /// holds running text.
     pub fn open(spec: &SourceSpec) -> Result<Self, Error> {
         let mut notes = Vec::new();
         let name = match &spec.column {

@@ -32,6 +32,10 @@ pub(super) struct TextFolder {
 }
 
 impl TextFolder {
+    /// Opens a folder of texts.
+    ///
+    /// # Errors
+    /// The folder cannot be read, holds no texts or only empty ones, or has no labels of the name that `spec` asks for.
     pub fn open(root: &Path, spec: &SourceSpec) -> Result<Self, Error> {
         let all = files_below(root)?;
         let is_text = |file: &&PathBuf| has_text_suffix(&file.to_string_lossy()) && !is_metadata(file);
@@ -107,6 +111,10 @@ impl TextFolder {
         self.source.name(item)
     }
 
+    /// Reads the text of a document.
+    ///
+    /// # Errors
+    /// The file cannot be read any more, or does not hold text.
     pub fn text(&self, item: usize) -> Result<String, Error> {
         read(&self.source.path(item), self.lossy)
     }

@@ -13,11 +13,18 @@ use crate::{Error, files::open_regular};
 pub(crate) struct Mapped(Mmap);
 
 impl Mapped {
+    /// Maps a file into memory.
+    ///
+    /// # Errors
+    /// The file is not a regular one, or cannot be opened or mapped.
     pub fn open(path: &Path) -> Result<Self, Error> {
         Self::of(&open_regular(path)?).map_err(Error::io(path))
     }
 
-    /// The bytes of an open file.
+    /// Maps an open file into memory.
+    ///
+    /// # Errors
+    /// The file cannot be mapped.
     pub fn of(file: &File) -> io::Result<Self> {
         // SAFETY: the map is only read, and it keeps the file open.
         unsafe { Mmap::map(file) }.map(Self)
@@ -37,7 +44,10 @@ pub(super) struct MappedText {
 }
 
 impl MappedText {
-    /// The text of the bytes from `start` on, or the map again if they are not UTF-8.
+    /// The text of the bytes from `start` on.
+    ///
+    /// # Errors
+    /// The bytes are not UTF-8: the map is given back.
     pub fn new(map: Mapped, start: usize) -> Result<Self, Mapped> {
         let is_text = map.bytes().get(start..).is_some_and(|bytes| std::str::from_utf8(bytes).is_ok());
         if is_text { Ok(Self { map, start }) } else { Err(map) }

@@ -42,6 +42,9 @@ enum Part {
 
 impl TextSource {
     /// Opens the texts that `spec` names.
+    ///
+    /// # Errors
+    /// A source cannot be read, is not text, has too little of it, or lacks the labels that are asked for.
     pub fn open(spec: &SourceSpec) -> Result<Self, Error> {
         let own = Part::open(spec)?;
         if own.bytes() < MIN_BYTES {
@@ -142,7 +145,10 @@ impl TextSource {
         spec
     }
 
-    /// The text of a document, which a folder reads from its file.
+    /// The text of a document; that of a folder is read from its file.
+    ///
+    /// # Errors
+    /// The file cannot be read any more, or does not hold text.
     pub fn text(&self, item: usize) -> Result<Cow<'_, str>, Error> {
         let (part, item) = self.part(item);
         Ok(match part {

@@ -94,8 +94,11 @@ impl TextTokenizer {
         Self { coder: Coder::Bytes }
     }
 
-    /// Fits the train documents that `visit` shows, of about `bytes` bytes in all. Without a `unit` the amount
-    /// and the script of the text decide; `vocab` is the most tokens there may be, the boundary counted.
+    /// Fits a tokenizer on the train documents that `visit` shows, of about `bytes` bytes in all. Without a `unit` the
+    /// amount and the script of the text decide; `vocab` is the largest number of tokens, the boundary included.
+    ///
+    /// # Errors
+    /// `vocab` does not suit the unit, the texts hold no characters, or `visit` fails.
     pub fn fit(
         unit: Option<TextUnit>,
         vocab: Option<usize>,
@@ -156,7 +159,10 @@ impl TextTokenizer {
         tokens
     }
 
-    /// Gives the tokens of a text to `sink` in their order, some at a time, so that they need not all be held.
+    /// Passes the tokens of a text to `sink` in their order, some at a time, so that they need not all be held.
+    ///
+    /// # Errors
+    /// `sink` fails.
     pub fn encode_into(
         &self,
         text: &str,
@@ -276,6 +282,9 @@ impl TextTokenizer {
 
     /// Writes `text.json`, and `tokenizer.json` in the format of Hugging Face if there are pieces of words. The ids
     /// in that file are one less than the tokens here, which begin with the boundary.
+    ///
+    /// # Errors
+    /// The folder cannot be made, or a file cannot be written.
     pub fn save(&self, dir: &Path) -> Result<(), Error> {
         fs::create_dir_all(dir).map_err(Error::io(dir))?;
         let alphabet = match &self.coder {
@@ -292,6 +301,9 @@ impl TextTokenizer {
     }
 
     /// Reads what [`TextTokenizer::save`] wrote.
+    ///
+    /// # Errors
+    /// A file cannot be read, or holds no valid tokenizer.
     pub fn load(dir: &Path) -> Result<Self, Error> {
         let path = dir.join(FILE);
         let text = fs::read(&path).map_err(Error::io(&path))?;

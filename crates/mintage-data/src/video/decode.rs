@@ -39,7 +39,10 @@ pub(super) enum Stored {
 }
 
 impl Stored {
-    /// A hash of the bytes, by which a clip has its place in a split.
+    /// The XXH3 hash of the bytes, by which a clip has its place in a split.
+    ///
+    /// # Errors
+    /// A file cannot be read.
     pub fn hash(&self) -> Result<u64, String> {
         let mut hasher = Xxh3::new();
         let mut add = |path: &Path| -> Result<(), String> {
@@ -64,7 +67,10 @@ impl Stored {
         }
     }
 
-    /// What the clip is like, from its container and its first frames.
+    /// Reads the size, rate, length and colour of the clip from its container and its first frames.
+    ///
+    /// # Errors
+    /// The clip cannot be decoded, has one frame only, or is a film and `ffmpeg` is missing.
     pub fn look(&self, ffmpeg: &Ffmpeg) -> Result<Look, String> {
         match self {
             Self::Animation(path) => ffmpeg.look(path),
@@ -105,7 +111,11 @@ impl Stored {
         }
     }
 
-    /// Calls `put` with the bytes of every frame as the codec wants it, channel by row by column. At least two.
+    /// Decodes the clip, and calls `put` with the bytes of every frame as the codec wants it, channel by row by column;
+    /// there are at least two.
+    ///
+    /// # Errors
+    /// The clip cannot be decoded, has fewer than two frames or too many, or frames of several sizes, or `put` fails.
     pub fn frames(
         &self,
         codec: &VideoFormat,

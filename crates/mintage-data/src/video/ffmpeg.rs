@@ -69,7 +69,10 @@ impl Ffmpeg {
         Self { program: program.into() }
     }
 
-    /// An error that says what to do unless the program can be started; `what` needs it.
+    /// Checks that the program can be started; `what` is what needs it.
+    ///
+    /// # Errors
+    /// The program is missing or does not answer; the error says how to install it.
     pub fn check(&self, what: &str) -> Result<(), Error> {
         let version = ["-hide_banner", "-loglevel", "error", "-version"].map(OsString::from).to_vec();
         let fail = |why: String| Error::bad(what, why).with_hint(HINT);

@@ -54,6 +54,9 @@ pub struct VideoFormat {
 
 impl VideoFormat {
     /// Writes the codec into a model's `codec` folder.
+    ///
+    /// # Errors
+    /// The folder cannot be made, or the file cannot be written.
     pub fn save(&self, dir: &Path) -> Result<(), Error> {
         fs::create_dir_all(dir).map_err(Error::io(dir))?;
         let text = serde_json::to_vec_pretty(self).map_err(|e| Error::bad("codec", e.to_string()))?;
@@ -62,6 +65,9 @@ impl VideoFormat {
     }
 
     /// Reads what [`VideoFormat::save`] wrote.
+    ///
+    /// # Errors
+    /// The file cannot be read, or holds no valid codec.
     pub fn load(dir: &Path) -> Result<Self, Error> {
         let path = dir.join(FILE);
         let text = fs::read(&path).map_err(Error::io(&path))?;

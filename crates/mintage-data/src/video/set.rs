@@ -98,18 +98,29 @@ struct Scan {
 }
 
 impl VideoSet {
-    /// Opens a source; size, colour, length, rate and classes follow from the specification and the data.
+    /// Opens a source; the size, colour, length, rate and classes follow from the specification and the data.
+    ///
+    /// # Errors
+    /// The source cannot be read, an option of `spec` is out of bounds, too many clips cannot be decoded, `ffmpeg` is
+    /// missing for a film, or a single clip is too short to learn from.
     pub fn open(spec: &SourceSpec) -> Result<Self, Error> {
         Self::open_with(spec, None, &Ffmpeg::default(), MEMORY_LIMIT)
     }
 
-    /// Opens a source as a trained model sees it: its size, length, rate, its classes. Labels that the model does not
-    /// know become "no class".
+    /// Opens a source as a trained model sees it: its size, its length, its rate, its classes. Labels that the model
+    /// does not know become "no class".
+    ///
+    /// # Errors
+    /// The source cannot be read, too many of its clips cannot be decoded, or `ffmpeg` is missing for a film.
     pub fn open_as(spec: &SourceSpec, codec: &VideoFormat) -> Result<Self, Error> {
         Self::open_with(spec, Some(codec), &Ffmpeg::default(), MEMORY_LIMIT)
     }
 
-    /// Either, with a program and a limit on the bytes kept in memory of its own.
+    /// [`VideoSet::open`], or [`VideoSet::open_as`] where the codec is `known`, with a program `ffmpeg` and its own
+    /// limit on the bytes that are kept in memory.
+    ///
+    /// # Errors
+    /// Those of [`VideoSet::open`].
     pub fn open_with(
         spec: &SourceSpec,
         known: Option<&VideoFormat>,

@@ -65,7 +65,10 @@ enum Place {
 }
 
 impl VideoSource {
-    /// Opens what `spec.source` names, and `spec.holdout` where it is given.
+    /// Opens the clips that `spec.source` names, followed by those of `spec.holdout` where it is given.
+    ///
+    /// # Errors
+    /// A source cannot be read, or holds no clips.
     pub fn open(spec: &SourceSpec) -> Result<Self, Error> {
         let mut places = vec![Place::open(spec)?];
         if let Some(holdout) = holdout_spec(spec)? {
@@ -221,7 +224,11 @@ pub(crate) fn is_film_file(path: &Path) -> bool {
 }
 
 impl VideoFormat {
-    /// All frames of one clip, a file or a folder of numbered pictures, as a model sees them: channel, frame, row, column.
+    /// Reads all frames of one clip, a file or a folder of numbered pictures, as a model sees them: channel, frame,
+    /// row, column.
+    ///
+    /// # Errors
+    /// There is no clip at `path`, it cannot be decoded or is too long, or it is a film and `ffmpeg` is missing.
     pub fn read(&self, path: &Path, ffmpeg: &Ffmpeg) -> Result<Vec<u8>, Error> {
         if !path.exists() {
             return Err(not_there(path));
@@ -231,7 +238,7 @@ impl VideoFormat {
         self.all_frames(&clip, &shown, ffmpeg)
     }
 
-    /// The same of the bytes of a file; `shown` is what they are called in messages.
+    /// [`VideoFormat::read`] for the bytes of a file; `shown` is what they are called in messages.
     ///
     /// # Errors
     /// The bytes are no clip, one of a film where there is no `ffmpeg`, or too long a one.

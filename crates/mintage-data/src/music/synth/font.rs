@@ -12,7 +12,10 @@ const PROGRAM_CHANGE: i32 = 0xc0;
 const PAN: i32 = 10;
 const CONTROL_CHANGE: i32 = 0xb0;
 
-/// `frames` of interleaved stereo.
+/// Renders `frames` of interleaved stereo with the SoundFont at `path`.
+///
+/// # Errors
+/// The file cannot be read, is not a SoundFont or is damaged, or the synthesiser does not support the rate.
 pub fn render(score: &Score, rate_hz: u32, frames: usize, path: &Path) -> Result<Vec<f32>, Error> {
     // The crate indexes by what the file says: a damaged one can make it panic, and a file is the user's.
     caught(|| play(score, rate_hz, frames, path))

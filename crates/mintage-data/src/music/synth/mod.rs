@@ -23,6 +23,9 @@ const RATES: std::ops::RangeInclusive<u32> = 16_000..=192_000;
 
 /// Renders a score as interleaved stereo with its peak at −1 dBFS: by the SoundFont (a `.sf2` file) where one
 /// is given, by the built-in instruments otherwise. The result lasts [`TAIL_SECONDS`] longer than the score.
+///
+/// # Errors
+/// The rate is out of bounds, the score is too long, or the SoundFont cannot be used.
 pub fn render(score: &Score, rate_hz: u32, sound_font: Option<&Path>) -> Result<Vec<f32>, Error> {
     if !RATES.contains(&rate_hz) {
         let why = format!("{rate_hz} Hz is no rate that music is played at");

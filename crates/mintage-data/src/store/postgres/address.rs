@@ -83,6 +83,11 @@ pub(super) struct Address {
 }
 
 impl Address {
+    /// Parses the address of a server; what it leaves open comes from `defaults`.
+    ///
+    /// # Errors
+    /// The address is malformed, names no user where `defaults` has none either, or the port or the `sslmode` is not
+    /// valid.
     pub fn parse(source: &str, defaults: &PgDefaults) -> Result<Self, Error> {
         let bad = || {
             Error::bad(redacted(source), "is no address of a PostgreSQL server").with_hint(

@@ -35,7 +35,11 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Connects to the server that `source` names, and what it leaves open `defaults`.
+    /// Connects to the server that `source` names; what the address leaves open comes from `defaults`.
+    ///
+    /// # Errors
+    /// The address is not valid, certificates cannot be read, or the server cannot be reached, does not answer in time,
+    /// or refuses the connection.
     pub fn connect(source: &str, defaults: &PgDefaults) -> Result<Self, Error> {
         let address = Address::parse(source, defaults)?;
         let place = address.place();

@@ -27,7 +27,10 @@ impl RowEncoder {
         if self.width() == 0 { Err("no column that is learned".to_owned()) } else { Ok(()) }
     }
 
-    /// What is wrong with what a model has been told of this table.
+    /// Checks that what a model was told of its table fits this codec.
+    ///
+    /// # Errors
+    /// The fields of `info` are not those of the codec, or it counts no rows.
     pub fn check_info(&self, info: &TableInfo) -> Result<(), String> {
         let fields = self.columns.iter().enumerate().flat_map(|(at, column)| column.fields(at));
         let mut told = info.fields.iter();

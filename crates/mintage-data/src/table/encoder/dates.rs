@@ -53,7 +53,11 @@ impl Dates {
         }
     }
 
-    /// What is wrong with them, where they come from a file.
+    /// Checks bins that may come from a file.
+    ///
+    /// # Errors
+    /// There are no bins, they do not ascend or are out of range, the grid is longer than a day, or there are too many
+    /// tokens.
     pub fn check(&self) -> Result<(), String> {
         check_bins(&self.days, |day| day.abs() <= LAST_DAY)?;
         check_bins(&self.times, |time| (0.0..=DAY).contains(&time))?;
@@ -170,7 +174,10 @@ impl Dates {
         Some(tokens)
     }
 
-    /// The date of a row's tokens, or the text that is none.
+    /// The date of a row's tokens as a number.
+    ///
+    /// # Errors
+    /// The tokens stand for a text that is not a date, or for a missing value (`None`).
     pub fn number(
         &self,
         tokens: &[u16],

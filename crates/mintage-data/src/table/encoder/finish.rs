@@ -49,6 +49,10 @@ enum Fault {
 }
 
 impl<'a> Finisher<'a> {
+    /// A finisher that has not made any rows yet.
+    ///
+    /// # Errors
+    /// The pattern of the identifiers in a column is not a regular expression.
     pub fn new(codec: &'a RowEncoder) -> Result<Self, Error> {
         let makers = codec.rules.schema().columns.iter().map(maker_of).collect::<Result<_, Error>>()?;
         Ok(Self { codec, makers, keys: Keys::of(&codec.rules), redrawn: 0 })
@@ -69,9 +73,12 @@ impl<'a> Finisher<'a> {
         self.redrawn
     }
 
-    /// The rows of `n` rows of tokens: decoded, identifiers made, the cells of `given` put back as they were,
-    /// every rule kept. Rows that break a rule which nothing else can mend are drawn again by `redraw`;
-    /// without it they stay. Rows that cannot be made so are an error that names the rule.
+    /// Makes the rows of `n` rows of tokens: decoded, identifiers made, the cells of `given` put back as they were,
+    /// every rule kept. Rows that break a rule which nothing else can mend are drawn again by `redraw`; without it they
+    /// stay.
+    ///
+    /// # Errors
+    /// No rows can be made that keep a rule or a condition, which the error names, or no more identifiers can be made.
     pub fn part(
         &mut self,
         tokens: &[u16],

@@ -54,7 +54,10 @@ pub enum Allow {
 }
 
 impl Where {
-    /// Reads `COLUMN=VALUE` or `COLUMN=FROM..TO`; a value in double quotes is taken as it is.
+    /// Parses `COLUMN=VALUE` or `COLUMN=FROM..TO`; a value in double quotes is taken as it is.
+    ///
+    /// # Errors
+    /// There is no `=`, no column before it, or a range without either end.
     pub fn parse(text: &str) -> Result<Self, Error> {
         let wrong = || {
             Error::bad(format!("`{text}`"), "is no condition")
@@ -146,7 +149,10 @@ impl RowEncoder {
         own.filter_map(domain).collect()
     }
 
-    /// An error where a cell that is given, and so kept, breaks a condition.
+    /// Checks that the given cells, which are kept, meet the conditions.
+    ///
+    /// # Errors
+    /// A given cell breaks a condition, or the range of a condition does not suit its column.
     pub fn check_given(&self, given: &Table, conditions: &[Where]) -> Result<(), Error> {
         for Where { column: name, allow } in conditions {
             let (Some(own), Some(column)) = (self.rules.own().column(name), given.column(name)) else {
@@ -163,7 +169,11 @@ impl RowEncoder {
         Ok(())
     }
 
-    /// What conditions leave of each column. Two conditions on one column must both hold.
+    /// The limits that conditions set for each column. Two conditions on one column must both hold.
+    ///
+    /// # Errors
+    /// A column is unknown or made afresh, a range does not suit its column, or no value meets all conditions on a
+    /// column.
     pub fn limits(&self, conditions: &[Where]) -> Result<Limits, Error> {
         let mut columns: Vec<Option<Limit>> = vec![None; self.columns.len()];
         let (mut afterwards, mut fixed) = (Vec::new(), Vec::new());

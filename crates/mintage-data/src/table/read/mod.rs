@@ -51,6 +51,9 @@ fn named(spec: &SourceSpec) -> Option<Format> {
 }
 
 /// Reads the table that `spec` names: all of it, or at most `limit` rows.
+///
+/// # Errors
+/// The source is not a table that can be read, holds no rows, or does not have what `spec` asks for.
 pub fn read(spec: &SourceSpec) -> Result<Table, Error> {
     let format = format_of(spec)?;
     let path = &*spec.path();
@@ -70,6 +73,9 @@ pub fn read(spec: &SourceSpec) -> Result<Table, Error> {
 }
 
 /// The tables that a source holds and how many rows each has, with a view that is asked for; of a file, the file itself.
+///
+/// # Errors
+/// The source is not a table that can be read.
 pub fn tables_of(spec: &SourceSpec) -> Result<Vec<(String, usize)>, Error> {
     match format_of(spec)? {
         Format::Sqlite => sqlite::tables_of(&spec.path(), spec.table.as_deref()),

@@ -75,6 +75,10 @@ impl Reading {
         Self { rows, place_of: HashMap::new(), kinds: Vec::new(), filled: Vec::new(), row: 0 }
     }
 
+    /// Adds an object as a row.
+    ///
+    /// # Errors
+    /// A key comes twice, a text is malformed, or there are too many columns.
     pub fn add(&mut self, Object(entries): &Object) -> serde_json::Result<()> {
         self.row += 1;
         let keeps = self.rows.keeps_next();
@@ -139,6 +143,11 @@ impl Reading {
         Ok(())
     }
 
+    /// The table of all objects, with the types of its columns, as far as `spec` asks for them.
+    ///
+    /// # Errors
+    /// There are no rows or no columns, Mintage made all of the rows, or there is no column of a name that `spec` asks
+    /// for.
     pub fn finish(mut self, place: &str, spec: &SourceSpec) -> Result<Table, Error> {
         if self.row == 0 && self.rows.has_made() {
             return self.rows.finish(place);

@@ -97,7 +97,10 @@ impl Rows {
         self.kept
     }
 
-    /// The table, in which there must be a row.
+    /// The table of the rows that were kept, at most as many as the limit.
+    ///
+    /// # Errors
+    /// There are no rows, or Mintage made all of them.
     pub fn finish(mut self, place: &str) -> Result<Table, Error> {
         if self.kept == 0 && self.made > 0 {
             return Err(Error::OnlyMade { what: place.to_owned(), count: self.made });

@@ -25,7 +25,12 @@ pub struct Range {
 type Span = (Option<f64>, Option<f64>);
 
 impl Plan<'_> {
-    /// Who follows whom by rules of order; columns of one joint keep their order by themselves.
+    /// The pairs of columns of which one follows the other by a rule of order; columns of one joint keep their order by
+    /// themselves.
+    ///
+    /// # Errors
+    /// A column in an order is computed or belongs to a combination, or one order has columns of different kinds
+    /// (numbers, dates, times of day).
     pub fn edges(&self, joints: &[Joint], formulas: &[Formula]) -> Result<Edges, Error> {
         let mut edges = Edges::new();
         let joint = |column: usize| joints.iter().position(|joint| joint.members.contains(&column));
@@ -84,7 +89,10 @@ impl Plan<'_> {
         Err(bad(rule, format!("`{}` is {}, `{}` is {}", self.name(a), what(a), self.name(b), what(b))))
     }
 
-    /// The columns that are in order, each after those that it follows.
+    /// Sorts the columns of orders topologically: each comes after those that it follows.
+    ///
+    /// # Errors
+    /// The orders form a circle.
     pub fn sorted(&self, edges: &Edges) -> Result<Vec<usize>, Error> {
         let mut left: BTreeSet<usize> = edges.keys().flat_map(|&(parent, child)| [parent, child]).collect();
         let mut sorted = Vec::new();
@@ -123,7 +131,10 @@ impl Plan<'_> {
         Error::bad(format!("rules {}", rules.join(" and ")), why).with_hint("take one of them out")
     }
 
-    /// What `range` and `positive` allow, by column.
+    /// The range that the rules `range` and `positive` leave of each column.
+    ///
+    /// # Errors
+    /// A bound is not written as the values of its column are, or no value is within all bounds of a column.
     pub fn ranges(&self) -> Result<BTreeMap<usize, Range>, Error> {
         let mut ranges: BTreeMap<usize, Range> = BTreeMap::new();
         for (at, rule) in self.rules.iter().enumerate() {
@@ -173,7 +184,10 @@ impl Plan<'_> {
         })
     }
 
-    /// Followers with their bounds, and the bounds of the other columns.
+    /// The followers with their bounds, and the bounds of the other columns.
+    ///
+    /// # Errors
+    /// The rules of order and range leave no value for a column.
     pub fn orders(
         &self,
         edges: &Edges,

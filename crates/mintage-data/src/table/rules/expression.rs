@@ -20,7 +20,10 @@ pub enum Expression {
 }
 
 impl Expression {
-    /// Reads a formula; `find` gives the number of a column.
+    /// Parses a formula; `find` gives the number of a column.
+    ///
+    /// # Errors
+    /// The formula is malformed or nested too deeply, or `find` does not know a column.
     pub fn parse(text: &str, find: &dyn Fn(&str) -> Result<usize, Error>) -> Result<Self, Error> {
         let mut parser = Parser { text, at: 0, depth: 0, find };
         let expression = parser.sum()?;

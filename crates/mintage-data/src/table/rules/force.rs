@@ -31,7 +31,10 @@ impl RuleChoice {
     }
 }
 
-/// The rules that are in force for a table, and what is declared and cannot be kept.
+/// The rules that are in force for a table, and notes on what is declared and cannot be kept.
+///
+/// # Errors
+/// The rules of the recipe do not hold in the table, or cannot hold together.
 pub fn in_force(
     choice: &RuleChoice,
     table: &Table,

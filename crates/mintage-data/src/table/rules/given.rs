@@ -13,7 +13,10 @@ use crate::{
 };
 
 impl Rules {
-    /// An error where a computed column is given, and not all that it is computed from.
+    /// Checks that no computed column is given without all that it is computed from.
+    ///
+    /// # Errors
+    /// A computed cell is given, and not all cells that it is computed from.
     pub fn check_given(&self, given: &Table) -> Result<(), Error> {
         let formulas = self.formulas.iter().map(|formula| (formula.column, formula.expression.columns()));
         let computed = self.computed.iter().map(|computed| {

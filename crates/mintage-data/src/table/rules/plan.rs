@@ -24,7 +24,10 @@ use crate::{
 /// Rows that an error shows.
 const ROWS_SHOWN: usize = 3;
 
-/// The plan of rules of which the first `own` must still be shown to hold in the table.
+/// Plans how rules are kept; the first `own` of them must still be shown to hold in the table.
+///
+/// # Errors
+/// The table breaks one of the first `own` rules, or the rules cannot hold together.
 pub fn plan(rules: Vec<Rule>, own: usize, table: &Table, schema: &TableSchema) -> Result<Rules, Error> {
     let mut schema = TableSchema { columns: schema.columns.clone(), alerts: Vec::new() };
     compatible(&rules, table, &schema)?;
@@ -51,7 +54,10 @@ pub fn plan(rules: Vec<Rule>, own: usize, table: &Table, schema: &TableSchema) -
     Ok(Rules { rules, own: schema, forward, origins, joints, followers, formulas, computed, limits })
 }
 
-/// An error where rules cannot hold together, whatever the rows are.
+/// Checks that rules can hold together, whatever the rows are.
+///
+/// # Errors
+/// A rule is malformed, does not suit its columns, or clashes with another.
 pub fn compatible(rules: &[Rule], table: &Table, schema: &TableSchema) -> Result<(), Error> {
     for rule in rules {
         columns_fit(rule, table, schema)?;

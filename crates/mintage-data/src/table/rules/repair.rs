@@ -41,7 +41,10 @@ fn replace(column: &mut Column, new: impl Fn(&str) -> Option<String>) {
     *column = replaced;
 }
 
-/// Texts that do not match their pattern: identifiers are made by it, others are drawn from those that do.
+/// Replaces texts that do not match their pattern: identifiers are made by it, others are drawn from those that match.
+///
+/// # Errors
+/// There is no matching text to draw from, or no more identifiers can be made.
 pub fn patterns(
     rules: &[Rule],
     schema: &TableSchema,

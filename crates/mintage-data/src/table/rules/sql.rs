@@ -97,7 +97,10 @@ pub enum Value {
 }
 
 impl Sql {
-    /// Reads an expression about the columns of `schema`.
+    /// Parses an SQL expression about the columns of `schema`.
+    ///
+    /// # Errors
+    /// The expression is malformed, is not understood, or names an unknown column.
     pub fn parse(text: &str, schema: &TableSchema) -> Result<Self, Error> {
         let find = |name: &str| {
             let same = |column: &ColumnSchema| column.name.eq_ignore_ascii_case(name);

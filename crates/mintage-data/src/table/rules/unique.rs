@@ -132,8 +132,11 @@ impl Keys {
         rows
     }
 
-    /// Gives rows that repeat others values of their own, in columns other than `fixed`. One that refers to another table
-    /// gets other keys of that table, where there is no other column.
+    /// Changes rows that repeat others, in columns other than `fixed`. Where only keys of another table are left to
+    /// change, a row gets other keys of that table.
+    ///
+    /// # Errors
+    /// Too few values are left for rows to differ, or two rules undo each other.
     pub fn make_differ(
         &self,
         rules: &Rules,

@@ -16,8 +16,10 @@ use crate::{
 };
 
 impl TableSchema {
-    /// Puts the kinds of `kinds`, by name of column, in the place of those found. A column that cannot be of
-    /// the wanted kind is an error, which names the values that do not fit.
+    /// Replaces the kinds that were found with those of `kinds`, by name of column.
+    ///
+    /// # Errors
+    /// There is no such column, or its values do not suit the kind; the error names those that do not.
     pub fn apply(&mut self, table: &Table, kinds: &BTreeMap<String, Kind>) -> Result<(), Error> {
         for (name, &kind) in kinds {
             let Some(at) = table.columns.iter().position(|column| column.name == *name) else {

@@ -10,6 +10,9 @@ use crate::Error;
 const CHUNK_BYTES: usize = 1 << 16;
 
 /// The encoding that people call `label`, such as "cp1251" or "utf-16".
+///
+/// # Errors
+/// No encoding is known by this name.
 pub fn encoding_named(label: &str) -> Result<&'static Encoding, Error> {
     let plain = label.trim().to_lowercase();
     let known = match plain.strip_prefix("cp").or(plain.strip_prefix("windows")) {
@@ -50,7 +53,10 @@ impl<W: Write> Encoded<W> {
         Self { out, how, pending: Vec::new() }
     }
 
-    /// The writer behind it, when everything has been converted.
+    /// Converts the rest, and returns the writer.
+    ///
+    /// # Errors
+    /// A letter does not exist in the encoding, or the writer fails.
     pub fn finish(mut self) -> io::Result<W> {
         self.convert(true)?;
         Ok(self.out)

@@ -80,12 +80,19 @@ pub struct Written {
 }
 
 /// Writes all rows of a table.
+///
+/// # Errors
+/// Those of [`write_parts`].
 pub fn write(table: &Table, how: Writing) -> Result<Written, Error> {
     write_parts(&table.head(), &mut std::iter::once(Ok(table.clone())), how)
 }
 
 /// Writes rows as they are made, with the columns of `head`. What can be wrong with the target is found before the
 /// first part is asked for.
+///
+/// # Errors
+/// A part cannot be made, or the target is of no format for tables, is there already and may not be, has other columns,
+/// or cannot be written.
 pub fn write_parts(
     head: &Table,
     parts: &mut dyn Iterator<Item = Result<Table, Error>>,
@@ -127,7 +134,10 @@ pub enum TextKind {
     JsonLines,
 }
 
-/// Writes rows as text to a stream, as they are made. `how.file` says how delimited text is written.
+/// Writes rows as text to a stream, as they are made; returns how many. `how.file` says how delimited text is written.
+///
+/// # Errors
+/// A part or its identifiers cannot be made, or `out` fails.
 pub fn write_text(
     head: &Table,
     parts: &mut dyn Iterator<Item = Result<Table, Error>>,
@@ -147,6 +157,9 @@ pub fn is_delimited(target: &str) -> bool {
 }
 
 /// Writes a table as CSV, its header first.
+///
+/// # Errors
+/// The stream cannot be written to.
 pub fn write_csv(table: &Table, out: &mut dyn Write) -> io::Result<()> {
     let writer = TextWriter::new(table, None, Format::Csv, &FileFormat::default());
     let mut text = writer.head(table);

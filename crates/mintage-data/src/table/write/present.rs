@@ -13,8 +13,11 @@ use crate::{
     },
 };
 
-/// The cells of the columns `wanted`, as far as the target has them, of all its rows, whatever made them; nothing where
-/// the target is no database or has no such table.
+/// Reads the cells of the columns `wanted`, as far as the target has them, of all its rows, whatever made them; nothing
+/// where the target is no database or has no such table.
+///
+/// # Errors
+/// The database cannot be opened or read.
 pub fn present(target: &str, table: &str, wanted: &[&str], pg: &PgDefaults) -> Result<Option<Table>, Error> {
     let path = &*path_of(target);
     if wanted.is_empty() {

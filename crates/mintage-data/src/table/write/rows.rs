@@ -43,6 +43,9 @@ impl<'a> Rows<'a> {
     }
 
     /// Makes the first part, so that nothing is locked meanwhile.
+    ///
+    /// # Errors
+    /// The first part cannot be made.
     pub fn prepare(&mut self) -> Result<(), Error> {
         if self.ready.is_none() {
             self.ready = self.parts.next().transpose()?;
@@ -55,8 +58,11 @@ impl<'a> Rows<'a> {
         self.ready.as_ref()
     }
 
-    /// Lets identifiers be made that are not there yet: `present` gives those that the sink has in a column of that
-    /// name, `range` what it can hold.
+    /// Has [`Rows::next`] replace identifiers with others that the sink does not have: `present` reads those that it
+    /// has in a column of that name, `range` says what the column can hold.
+    ///
+    /// # Errors
+    /// `present` fails, or the pattern of the identifiers is not a regular expression.
     pub fn renew(
         &mut self,
         how: &Writing,
@@ -74,7 +80,11 @@ impl<'a> Rows<'a> {
         Ok(())
     }
 
-    /// Lets identifiers that are out of the range of their column in the sink be made once more, within it.
+    /// Has [`Rows::next`] replace identifiers that are out of the range of their column in the sink with others within
+    /// it.
+    ///
+    /// # Errors
+    /// The pattern of the identifiers is not a regular expression.
     pub fn bound(&mut self, how: &Writing, range: impl Fn(&Column) -> Option<IdRange>) -> Result<(), Error> {
         for (column, format) in made_here(self.head, how) {
             let Some(range) = range(&self.head.columns[column]) else { continue };
@@ -85,6 +95,9 @@ impl<'a> Rows<'a> {
     }
 
     /// The next part; nothing after the last one.
+    ///
+    /// # Errors
+    /// The part cannot be made, or no more identifiers can be made for it.
     pub fn next(&mut self, random: &mut dyn FnMut() -> u64) -> Result<Option<Table>, Error> {
         let part = match self.ready.take() {
             Some(part) => Some(part),

@@ -62,7 +62,10 @@ const MAX_CACHED_WORDS: usize = 1 << 16;
 const REMEMBERED_BYTES: usize = 64;
 
 impl Bpe {
-    /// Learns at most `vocab` tokens from stretches of the train documents, evenly spread.
+    /// Learns at most `vocab` tokens from evenly spread stretches of the train documents.
+    ///
+    /// # Errors
+    /// `vocab` is out of bounds, the texts hold no characters, or `visit` or the training fails.
     pub fn fit(visit: &Visit, vocab: usize, bytes: u64) -> Result<Self, Error> {
         if !VOCABS.contains(&vocab) {
             let (least, most) = VOCABS.into_inner();
@@ -146,12 +149,20 @@ impl Bpe {
         self.model.token_to_id(&LETTERS[usize::from(byte)].to_string()).map(|id| id + 1)
     }
 
+    /// Writes `tokenizer.json` into a folder.
+    ///
+    /// # Errors
+    /// The file cannot be written.
     pub fn save(&self, dir: &Path) -> Result<(), Error> {
         let path = dir.join(FILE);
         let text = self.tokenizer().to_string(false).map_err(|e| damaged(&path, e))?;
         atomic_write(&path, text.as_bytes()).map_err(Error::io(&path))
     }
 
+    /// Reads `tokenizer.json` from a folder.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is not a byte pair encoding of the form that is written here.
     pub fn load(dir: &Path) -> Result<Self, Error> {
         let path = dir.join(FILE);
         let text = std::fs::read(&path).map_err(Error::io(&path))?;

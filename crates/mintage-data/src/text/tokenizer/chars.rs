@@ -29,7 +29,10 @@ pub(super) struct Chars {
 }
 
 impl Chars {
-    /// The characters that the train documents show often enough, at most `vocab` tokens of them.
+    /// Fits an alphabet: the characters that the train documents show often enough, at most `vocab` tokens of them.
+    ///
+    /// # Errors
+    /// `vocab` is too small, the texts hold no characters, or `visit` fails.
     pub fn fit(visit: &Visit, vocab: Option<usize>) -> Result<Self, Error> {
         let most = vocab.unwrap_or(usize::MAX);
         if most < FIRST_CHAR_TOKEN as usize + MIN_ALPHABET {
@@ -61,7 +64,10 @@ impl Chars {
         Self::new(alphabet).map_err(|why| Error::bad("the alphabet", why))
     }
 
-    /// An alphabet sorted by code point.
+    /// The tokenizer of an alphabet that is sorted by code point.
+    ///
+    /// # Errors
+    /// The alphabet has too few characters, or they do not ascend.
     pub fn new(alphabet: Vec<char>) -> Result<Self, String> {
         if alphabet.len() < MIN_ALPHABET {
             return Err(format!("{} characters are no alphabet", alphabet.len()));

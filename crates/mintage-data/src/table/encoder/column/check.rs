@@ -47,7 +47,10 @@ impl ColumnCodec {
     }
 }
 
-/// That values can be written in the format of a column.
+/// Checks that values can be written in the format of a column.
+///
+/// # Errors
+/// No number has such digits or bounds, or the pattern of dates or of identifiers is not valid.
 pub fn check_format(schema: &ColumnSchema) -> Result<(), String> {
     match &schema.format {
         Format::Number(format) => {

@@ -4,6 +4,10 @@ use ::postgres::{Error, Transaction};
 
 use crate::{store::postgres::Found, table::rules::Constraint};
 
+/// Reads the constraints of a table from the server's catalogue.
+///
+/// # Errors
+/// The catalogue cannot be read.
 pub fn constraints(transaction: &mut Transaction, found: &Found) -> Result<Vec<Constraint>, Error> {
     let mut all = checks(transaction, found)?;
     all.extend(unique_indexes(transaction, found)?);

@@ -7,6 +7,10 @@ use rusqlite::{Connection, OptionalExtension};
 
 use crate::table::rules::Constraint;
 
+/// Reads the constraints of a table from its definition and the database's catalogue.
+///
+/// # Errors
+/// The database cannot be read.
 pub fn constraints(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Constraint>> {
     let sql = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?1";
     let made: Option<Option<String>> = connection.query_row(sql, [table], |row| row.get(0)).optional()?;

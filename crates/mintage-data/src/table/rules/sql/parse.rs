@@ -14,7 +14,10 @@ const MAX_DEPTH: usize = 60;
 /// Finds a column by its name.
 type Find<'a> = dyn Fn(&str) -> Option<usize> + 'a;
 
-/// Reads one expression.
+/// Parses one SQL expression; `find` gives the number of a column.
+///
+/// # Errors
+/// The expression is malformed, is not understood, or names a column that `find` does not know.
 pub fn parse(text: &str, find: &Find) -> Result<Sql, Error> {
     let bad = |why: &str| {
         Error::bad(format!("condition `{text}`"), why)
