@@ -52,7 +52,11 @@ impl fmt::Display for DeviceChoice {
 }
 
 impl DeviceChoice {
-    /// The plain device (no gradients); `.autodiff()` turns gradients on.
+    /// Opens the plain device (no gradients); `.autodiff()` turns gradients on.
+    ///
+    /// # Errors
+    ///
+    /// Vulkan is asked for, and this build does not support it or there is no GPU.
     pub fn open(&self) -> Result<Device, DeviceError> {
         match self {
             Self::Auto | Self::Cpu => Ok(Device::flex()),

@@ -130,6 +130,10 @@ impl Optimizer {
     }
 
     /// Reads back what [`Optimizer::save_into`] wrote for the same module.
+    ///
+    /// # Errors
+    ///
+    /// A tensor is missing or of another shape: then the state may be incomplete.
     pub fn load_from<M: Module>(
         &mut self,
         prefix: &str,
@@ -204,7 +208,11 @@ impl<M: Module> Trainable<M> {
         self.optimizer.steps()
     }
 
-    /// One update by the gradient of `loss` (shape `[1]`); returns the loss and the gradient's norm.
+    /// Updates the weights by the gradient of `loss` (shape `[1]`); returns the loss and the gradient's norm.
+    ///
+    /// # Errors
+    ///
+    /// The loss or the norm of its gradient is not finite: then the weights stay as they are.
     pub fn update(&mut self, loss: Tensor<1>, lr: f64) -> Result<(f64, f64), NotFinite> {
         let value = f64::from(loss.clone().into_scalar::<f32>());
         if !value.is_finite() {
@@ -229,6 +237,10 @@ impl<M: Module> Trainable<M> {
     }
 
     /// Reads published weights; they become both the weights and their average.
+    ///
+    /// # Errors
+    ///
+    /// A tensor is missing or of another shape: then the weights stay as they are.
     pub fn load_weights(&mut self, prefix: &str, map: &TensorMap) -> Result<(), WeightsError> {
         let net = map.load_module(prefix, self.net().clone())?;
         self.net = Some(net);
@@ -243,6 +255,10 @@ impl<M: Module> Trainable<M> {
     }
 
     /// Reads back what [`Trainable::save_state`] wrote.
+    ///
+    /// # Errors
+    ///
+    /// A tensor is missing or of another shape: then the state may be incomplete.
     pub fn load_state(&mut self, prefix: &str, map: &TensorMap) -> Result<(), WeightsError> {
         self.net = Some(map.load_module(&format!("{prefix}.net"), self.net().clone())?);
         let Self { net, optimizer } = self;

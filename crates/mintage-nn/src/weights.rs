@@ -64,12 +64,20 @@ impl TensorMap {
         module.visit(&mut Collect { path: vec![prefix.to_owned()], map: self });
     }
 
-    /// The tensor `name`, or an error that names it.
+    /// The tensor `name`.
+    ///
+    /// # Errors
+    ///
+    /// There is no tensor of this name.
     pub fn get(&self, name: &str) -> Result<&HostTensor, WeightsError> {
         self.tensors.get(name).ok_or_else(|| WeightsError::Missing(name.to_owned()))
     }
 
-    /// The tensor `name` of this shape, or an error that says what it is instead.
+    /// The tensor `name`, which must have the shape `wanted`.
+    ///
+    /// # Errors
+    ///
+    /// There is no tensor of this name, or it has another shape.
     pub fn of_shape(&self, name: &str, wanted: &[usize]) -> Result<&HostTensor, WeightsError> {
         match self.get(name)? {
             tensor if tensor.shape == wanted => Ok(tensor),
@@ -82,6 +90,10 @@ impl TensorMap {
     }
 
     /// `module` with every parameter replaced by the one stored under `prefix`.
+    ///
+    /// # Errors
+    ///
+    /// A parameter is missing or of another shape.
     pub fn load_module<M: Module>(&self, prefix: &str, module: M) -> Result<M, WeightsError> {
         let mut check = Check { path: vec![prefix.to_owned()], map: self, error: None };
         module.visit(&mut check);
@@ -105,7 +117,11 @@ impl TensorMap {
         self.tensors.iter().find(|(_, tensor)| bad(tensor)).map(|(name, _)| name.as_str())
     }
 
-    /// Serialises to the safetensors format; `metadata` goes into the header.
+    /// Serialises the tensors in the safetensors format; `metadata` goes into the header.
+    ///
+    /// # Errors
+    ///
+    /// A tensor has more or fewer values than its shape.
     pub fn to_bytes(&self, metadata: BTreeMap<String, String>) -> Result<Vec<u8>, WeightsError> {
         let format = |e: safetensors::SafeTensorError| WeightsError::Format {
             path: "(memory)".to_owned(),
@@ -130,6 +146,10 @@ impl TensorMap {
     }
 
     /// Reads a safetensors file of f32 tensors.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read, is not a safetensors file or is cut off, or holds a tensor that is not f32.
     pub fn load(path: &Path) -> Result<Self, WeightsError> {
         let io = |source| WeightsError::Io { path: path.display().to_string(), source };
         let format = |why: String| WeightsError::Format { path: path.display().to_string(), why };
