@@ -133,7 +133,11 @@ impl SoundChunks<'_> {
 }
 
 impl Model {
-    /// The parts of a model of sounds; an error for one that makes something else.
+    /// The parts of a model of sounds.
+    ///
+    /// # Errors
+    ///
+    /// The model makes something else.
     pub fn sounds(&self) -> Result<AudioParts<'_>, Error> {
         match (&self.any, &self.config.info, &self.codec) {
             (AnyModel::Audio(model), DataInfo::Audio(info), AnyTransform::Audio(codec)) => {
@@ -195,7 +199,12 @@ impl Model {
         }
     }
 
-    /// A sound of the codec's samples, channel by channel, through the encoder and back, segment by segment.
+    /// Reconstructs a sound in the codec's samples, channel by channel: through the encoder and back, segment by
+    /// segment.
+    ///
+    /// # Errors
+    ///
+    /// The model makes something else, or has no encoder.
     pub fn reconstruct_sound(&self, samples: &[f32]) -> Result<Vec<f32>, Error> {
         let AudioParts { model, info, .. } = self.sounds()?;
         let time = samples.len() / info.channels;

@@ -95,7 +95,11 @@ impl ImageChunks<'_> {
 }
 
 impl Model {
-    /// The parts of a model of images; an error for one that makes something else.
+    /// The parts of a model of images.
+    ///
+    /// # Errors
+    ///
+    /// The model makes something else.
     pub fn images(&self) -> Result<ImageParts<'_>, Error> {
         match (&self.any, &self.config.info, &self.codec) {
             (AnyModel::Image(model), DataInfo::Image(info), AnyTransform::Image(codec)) => {
@@ -157,7 +161,11 @@ impl Model {
         }
     }
 
-    /// Through the encoder and back.
+    /// Reconstructs images: through the encoder and back.
+    ///
+    /// # Errors
+    ///
+    /// The model makes something else, or has no encoder.
     pub fn reconstruct(&self, images: &Images, seed: u64) -> Result<Images, Error> {
         let model = self.images()?.model;
         let mut pixels = Vec::with_capacity(images.pixels.len());

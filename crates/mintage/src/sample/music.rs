@@ -79,7 +79,11 @@ pub struct Key {
 }
 
 impl Key {
-    /// "C major", "f# minor", "Bb", "am".
+    /// Parses the name of a key, such as "C major", "f# minor", "Bb" or "am".
+    ///
+    /// # Errors
+    ///
+    /// The text is not the name of a key.
     pub fn parse(text: &str) -> Result<Self, Error> {
         let wrong = || {
             Error::request(format!("`{text}` is no key"))

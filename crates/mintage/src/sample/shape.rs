@@ -23,7 +23,11 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// Texts that match `pattern` from beginning to end.
+    /// The shape of texts that match the regular expression `pattern` from beginning to end.
+    ///
+    /// # Errors
+    ///
+    /// `pattern` is not a regular expression, has look-around, is too large, or matches no text.
     pub fn of_pattern(pattern: &str) -> Result<Self, Error> {
         let config = dense::Config::new()
             .start_kind(StartKind::Anchored)
@@ -44,7 +48,13 @@ impl Shape {
         }
     }
 
-    /// JSON texts like an example whose texts name types: `{"name": "string", "age": "integer", "tags": ["string"]}`.
+    /// The shape of JSON texts like an example whose texts name types:
+    /// `{"name": "string", "age": "integer", "tags": ["string"]}`.
+    ///
+    /// # Errors
+    ///
+    /// The example is not JSON, names a type that is not known, has a list that does not hold exactly one item, or is
+    /// too large.
     pub fn of_json(example: &str) -> Result<Self, Error> {
         let hint = "write it like {\"name\": \"string\", \"age\": \"integer\", \"tags\": [\"string\"]}; the types are \
                     string, integer, number, boolean, null and any a|b|c of texts";

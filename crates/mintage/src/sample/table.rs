@@ -41,7 +41,11 @@ impl Default for TableRequest {
 }
 
 impl Model {
-    /// The parts of a model of rows; an error for one that makes something else.
+    /// The model of rows and its codec.
+    ///
+    /// # Errors
+    ///
+    /// The model makes something else.
     pub fn rows(&self) -> Result<(&TableModel, &RowEncoder), Error> {
         match (&self.any, &self.codec) {
             (AnyModel::Table(model), AnyTransform::Table(codec)) => Ok((model, codec)),
@@ -54,6 +58,11 @@ impl Model {
     }
 
     /// Draws rows. The same request gives the same rows.
+    ///
+    /// # Errors
+    ///
+    /// The model makes something else, the conditions or the given cells cannot be kept to, or no rows can be made that
+    /// keep every rule.
     pub fn sample_rows(
         &self,
         request: &TableRequest,
@@ -74,8 +83,12 @@ impl Model {
         Ok(all)
     }
 
-    /// The same rows as [`sample_rows`](Self::sample_rows), a part at a time: however many are asked for, no more than
-    /// one part is held.
+    /// The rows of [`sample_rows`](Self::sample_rows), a part at a time: however many are asked for, no more than one
+    /// part is held.
+    ///
+    /// # Errors
+    ///
+    /// The model makes something else, or the conditions or the given cells cannot be kept to.
     pub fn row_chunks(&self, request: TableRequest) -> Result<TableChunks<'_>, Error> {
         let (model, codec) = self.rows()?;
         let limits = codec.limits(&request.conditions)?;
@@ -157,7 +170,11 @@ impl TableChunks<'_> {
         self.codec.head()
     }
 
-    /// The next part, nothing after the last one. There is always one, even of no rows.
+    /// Draws the next part; nothing after the last one. There is always one, even of no rows.
+    ///
+    /// # Errors
+    ///
+    /// No rows can be made that keep every rule and condition, or no more identifiers can be made.
     pub fn next_rows(&mut self) -> Result<Option<Table>, mintage_data::Error> {
         if self.done == self.len() && self.parts > 0 {
             return Ok(None);

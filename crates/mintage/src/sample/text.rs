@@ -110,7 +110,12 @@ pub(super) fn encoded<T>(
     conditioning.map(|document| [vec![BOUNDARY], encode(document), vec![BOUNDARY]].concat())
 }
 
-/// Whether a model can make `n` such documents; an error where it cannot.
+/// Checks that a model can make `n` documents under this conditioning.
+///
+/// # Errors
+///
+/// The model makes something else, has no encoder, knows no way between two documents, or that way has fewer than two
+/// steps.
 pub fn check_conditioning<T>(conditioning: &Conditioning<T>, model: &Model, n: usize) -> Result<(), Error> {
     if matches!(conditioning, Conditioning::Interpolate { .. }) && n < 2 {
         return Err(Error::request("the way from one file to another has two steps at least"));
@@ -138,7 +143,11 @@ pub(super) fn shares(first: usize, n: usize) -> (f32, f32) {
 }
 
 impl Model {
-    /// The parts of a model of texts or of music; an error for one that makes something else.
+    /// The parts of a model of texts or of music.
+    ///
+    /// # Errors
+    ///
+    /// The model makes something else.
     pub fn sequences(&self) -> Result<SequenceParts<'_>, Error> {
         match (&self.any, &self.config.info, &self.codec) {
             (AnyModel::Sequence(model), DataInfo::Sequence(info), AnyTransform::Sequence(codec, _)) => {
@@ -148,7 +157,11 @@ impl Model {
         }
     }
 
-    /// The parts of a model of texts, and its codec of texts.
+    /// The parts of a model of texts, and its tokenizer.
+    ///
+    /// # Errors
+    ///
+    /// The model makes something else.
     pub fn texts(&self) -> Result<(SequenceParts<'_>, &TextTokenizer), Error> {
         let parts = self.sequences()?;
         match parts.codec {
@@ -157,7 +170,11 @@ impl Model {
         }
     }
 
-    /// The parts of a model of music, and its codec of music.
+    /// The parts of a model of music, and its tokenizer.
+    ///
+    /// # Errors
+    ///
+    /// The model makes something else.
     pub fn music(&self) -> Result<(SequenceParts<'_>, &MusicTokenizer), Error> {
         let parts = self.sequences()?;
         match parts.codec {

@@ -97,7 +97,11 @@ impl ClipChunks<'_> {
 }
 
 impl Model {
-    /// The parts of a model of clips; an error for one that makes something else.
+    /// The parts of a model of clips.
+    ///
+    /// # Errors
+    ///
+    /// The model makes something else.
     pub fn clips(&self) -> Result<VideoParts<'_>, Error> {
         match (&self.any, &self.config.info, &self.codec) {
             (AnyModel::Video(model), DataInfo::Video(info), AnyTransform::Video(codec)) => {
@@ -150,7 +154,12 @@ impl Model {
         Ok(ClipChunks { parts, request, frames, labels, chunks })
     }
 
-    /// Clips of any one length through the encoder and back, as many frames at a time as an item has.
+    /// Reconstructs clips, all of the same length, whatever it is: through the encoder and back, as many frames at a
+    /// time as an item has.
+    ///
+    /// # Errors
+    ///
+    /// The model makes something else, or has no encoder.
     pub fn reconstruct_clips(&self, clips: &Clips) -> Result<Clips, Error> {
         let VideoParts { model, info, .. } = self.clips()?;
         let mut pixels = Vec::with_capacity(clips.pixels.len());
