@@ -1,8 +1,6 @@
 //! `cargo xtask generate`: what is made from something else, so that it can be made again.
 
 use std::{
-    collections::BTreeMap,
-    fmt::Write,
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -10,11 +8,7 @@ use std::{
 
 use clap::Subcommand;
 
-use crate::{
-    Result, at, cargo,
-    figure::{Figure, figures},
-    root, tables,
-};
+use crate::{Result, at, cargo, root, tables};
 
 #[derive(clap::Args)]
 pub struct Args {

@@ -189,7 +189,10 @@ fn told_length(file: &mut File) -> io::Result<Option<u64>> {
     if !fill(file, &mut text)? {
         return Ok(None);
     }
-    let Ok(Value::Object(tensors)) = serde_json::from_slice::<Value>(&text) else { return Ok(None) };
+    // A header that names no tensors tells of no data: then nothing but it is read.
+    let Ok(Value::Object(tensors)) = serde_json::from_slice::<Value>(&text) else {
+        return Ok(Some(8 + header));
+    };
     let end = |tensor: &Value| tensor.get("data_offsets")?.get(1)?.as_u64();
     let data = tensors.values().filter_map(end).max().unwrap_or(0);
     Ok(Some(data.saturating_add(8 + header)))

@@ -216,6 +216,11 @@ impl Iterator for TableChunks<'_> {
     type Item = Result<Table, mintage_data::Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.next_rows().transpose()
+        let next = self.next_rows().transpose();
+        if matches!(next, Some(Err(_))) {
+            // What failed once would fail again.
+            (self.done, self.parts) = (self.len(), self.parts.max(1));
+        }
+        next
     }
 }
