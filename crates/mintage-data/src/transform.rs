@@ -6,7 +6,9 @@
 use std::{borrow::Cow, fs, io::Cursor, ops::Deref, path::Path};
 
 use fast_image_resize::{
-    FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer, images::Image as FirImage,
+    FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer,
+    images::{TypedImage, TypedImageRef},
+    pixels::{U8, U8x3},
 };
 use image::{
     DynamicImage, GenericImageView, ImageBuffer, ImageDecoder, ImageReader, Limits, Pixel, RgbImage, Rgba,
@@ -352,17 +354,31 @@ fn scaled(
     channels: usize,
     crop: Option<(f64, f64, f64, f64)>,
 ) -> Vec<u8> {
-    let kind = if channels == 1 { PixelType::U8 } else { PixelType::U8x3 };
     let mut options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3));
     if let Some((left, top, width, height)) = crop {
         options = options.crop(left, top, width, height);
     }
-    let mut target = FirImage::new(to.0, to.1, kind);
-    let done = FirImage::from_vec_u8(from.0, from.1, pixels, kind)
-        .ok()
-        .and_then(|source| Resizer::new().resize(&source, &mut target, &options).ok());
+    match channels {
+        1 => resized::<U8>(&pixels, from, to, &options),
+        _ => resized::<U8x3>(&pixels, from, to, &options),
+    }
+}
+
+/// Of one type of pixels: asked for any type, the crate's code for all thirteen would be compiled here.
+fn resized<P: PixelTrait>(
+    pixels: &[u8],
+    from: (u32, u32),
+    to: (u32, u32),
+    options: &ResizeOptions,
+) -> Vec<u8> {
+    let mut target = vec![0; to.0 as usize * to.1 as usize * size_of::<P>()];
+    let source = TypedImageRef::<P>::from_buffer(from.0, from.1, pixels).ok();
+    let room = TypedImage::<P>::from_buffer(to.0, to.1, &mut target).ok();
+    let done = source
+        .zip(room)
+        .and_then(|(source, mut room)| Resizer::new().resize_typed(&source, &mut room, options).ok());
     debug_assert!(done.is_some(), "sizes and crop were computed from the image itself");
-    target.into_vec()
+    target
 }
 
 fn letterbox(small: &[u8], (w, h): (usize, usize), shape: ImageShape, fill: &[u8]) -> Vec<u8> {

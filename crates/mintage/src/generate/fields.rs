@@ -1,5 +1,5 @@
-//! Which fields of a [`Request`] and of an [`Output`](super::Output) have a meaning for which kind of data and which family:
-//! one table, by which they are refused, help is grouped and the JSON Schema is written.
+//! Which fields of a [`Request`] and of an [`Output`](super::Output) have a meaning for which kind and which family: one
+//! table, by which they are refused, help is grouped and the JSON Schema is written.
 
 use mintage_data::DataKind::{self, Audio, Image, Music, Table, Text, Video};
 use serde_json::Value;

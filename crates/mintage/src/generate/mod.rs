@@ -5,13 +5,14 @@
 //! [`sample`](crate::sample) are for Rust code that has its items in memory.
 //!
 //! ```no_run
-//! use std::{path::Path, sync::atomic::AtomicBool};
+//! use std::{path::Path, sync::{Arc, atomic::AtomicBool}};
 //! use mintage::{Model, generate::{Request, generate}, nn::DeviceChoice};
 //!
 //! # fn main() -> Result<(), mintage::Error> {
 //! let model = Model::load(Path::new("runs/vae-shop-1"), &DeviceChoice::Cpu)?;
 //! let request = Request::parse(r#"{"n": 8, "seed": 1, "where": {"label": "coat"}}"#)?;
-//! generate(&model, &request, &AtomicBool::new(false), &mut |samples| {
+//! let cancel = Arc::new(AtomicBool::new(false));
+//! generate(&model, &request, &cancel, &mut |samples| {
 //!     println!("{} more", samples.len());
 //!     Ok(())
 //! })?;
@@ -143,8 +144,8 @@ pub enum Progress<'a> {
 /// Hears of progress.
 pub type OnProgress<'a> = dyn FnMut(Progress) + 'a;
 
-/// Draws all that a request asks for and hands it over a chunk at a time. It ends early where `cancel` is set, or where
-/// `on` returns an error.
+/// Draws all that a request asks for and hands it over a chunk at a time. It ends early, within a chunk too, where `cancel`
+/// is set, and where `on` returns an error.
 ///
 /// # Errors
 ///
@@ -152,17 +153,14 @@ pub type OnProgress<'a> = dyn FnMut(Progress) + 'a;
 pub fn generate(
     model: &Model,
     request: &Request,
-    cancel: &AtomicBool,
+    cancel: &Arc<AtomicBool>,
     on: &mut dyn FnMut(Samples) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let mut generation = model.generate(request)?;
-    while !cancel.load(Ordering::Relaxed) {
-        match generation.next_chunk(&mut |_| {})? {
-            Some(samples) => on(samples)?,
-            None => return Ok(()),
-        }
+    let mut generation = model.generate(request)?.cancelled_by(cancel.clone());
+    while let Some(samples) = generation.next_chunk(&mut |_| {})? {
+        on(samples)?;
     }
-    Err(Error::Cancelled)
+    Ok(())
 }
 
 /// A request that a model has accepted, and what is left to draw of it.

@@ -9,8 +9,9 @@ use serde_json::{Map, Value};
 
 use crate::error::Error;
 
-/// What to make. Every field but [`seed`](Self::seed) may be left out; a field that has no meaning for a model is refused,
-/// see [`Request::check`]. As JSON, only the fields that are given stand in it.
+/// What to make. Every field may be left out; one that has no meaning for a model is refused, see [`Request::check`].
+///
+/// As JSON, only the fields that are given stand in it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Request {

@@ -1,5 +1,5 @@
-//! What can be asked of one model, as a JSON Schema (draft 2020-12) of its [`Request`](super::Request): the fields that have
-//! a meaning for it, and its conditions with their ranges and values. A form or an API description is made from it.
+//! What can be asked of one model, as a JSON Schema (draft 2020-12) of its [`Request`](super::Request): the fields that
+//! have a meaning for it, and its conditions with their ranges and values. A form or an API description is made from it.
 
 use mintage_data::{
     DataKind,

@@ -137,7 +137,7 @@ fn check_drawing(model: &Model) {
     assert_eq!(whole.len(), n);
     assert!(heard > 0 && last > 0);
     let mut chunks = 0;
-    generate(model, &request, &AtomicBool::new(false), &mut |samples| {
+    generate(model, &request, &Arc::new(AtomicBool::new(false)), &mut |samples| {
         chunks += samples.len();
         Ok(())
     })
