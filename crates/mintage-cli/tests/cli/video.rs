@@ -176,7 +176,7 @@ fn what_clips_are_not_asked_for() {
         ("sample m --continue still.gif -o a.gif", "has one frame; that is a picture"),
         ("sample m --like clips/fall/99.gif -o a.gif", "there is no such file"),
         ("sample m --where label=jump -o a.gif", "knows no label"),
-        ("sample m -o a.db", "which table"),
+        ("sample m -o a.db", "--table of the database"),
         ("reconstruct m text.mp4", "is no clip"),
         ("reconstruct m clips/fall/1.gif -o a.wav", "end it with .gif"),
         ("evaluate m", "too few to judge"),
