@@ -233,16 +233,10 @@ impl Model {
                 let typed = request.to_text(self, &mut notes)?;
                 // A prompt is part of its text; a file that is continued is there already.
                 let head = request.prompt.clone().unwrap_or_default();
-                let label = typed.label.clone();
-                (
-                    typed.n,
-                    Drawing::Text {
-                        begun: vec![false; typed.n],
-                        chunks: self.text_chunks(typed)?,
-                        head,
-                        label,
-                    },
-                )
+                let (n, label) = (typed.n, typed.label.clone());
+                // Refuses a number of texts that there is no memory for.
+                let chunks = self.text_chunks(typed)?;
+                (n, Drawing::Text { begun: vec![false; n], chunks, head, label })
             }
             DataKind::Music => {
                 let typed = request.to_music(self, &mut notes)?;

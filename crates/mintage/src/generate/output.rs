@@ -94,7 +94,9 @@ impl Output {
 
     /// Refuses fields that have no meaning for what the model makes.
     pub(super) fn check(&self, model: &Model) -> Result<(), Error> {
-        let given = serde_json::to_value(self).unwrap_or_default();
+        // Only a path can fail to be a text.
+        let given = serde_json::to_value(self)
+            .map_err(|_| Error::field("sound_font", "has a name that is no text"))?;
         fields::check(&given, fields::OUTPUT, model)?;
         self.grid()?;
         match self.bits {

@@ -1,11 +1,14 @@
 //! What can be asked of a model, as data: the same fields for a command line, a form and a program.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use mintage_data::table::encoder::{Allow, Where};
+use mintage_data::{
+    names::{path_of, text_of},
+    table::encoder::{Allow, Where},
+};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::error::Error;
 
@@ -100,6 +103,7 @@ pub struct Request {
 #[serde(rename_all = "lowercase")]
 pub enum Item {
     /// A file on this machine.
+    #[serde(serialize_with = "write_path", deserialize_with = "read_path")]
     File(PathBuf),
     /// A text itself.
     Text(String),
@@ -134,13 +138,14 @@ impl Request {
         serde_json::to_value(self).unwrap_or_default()
     }
 
-    /// What goes into the provenance: all but how many there are and the seed, which stands beside.
+    /// What goes into the provenance of every item: all but their number and the seed, which stands beside. Bytes and rows
+    /// are summed up, and no password of an address is kept.
     pub(super) fn options(&self) -> Value {
         let mut options = self.to_json();
-        if let Some(fields) = options.as_object_mut() {
-            fields.remove("n");
-            fields.remove("seed");
-        }
+        let Some(fields) = options.as_object_mut() else { return options };
+        fields.remove("n");
+        fields.remove("seed");
+        fields.values_mut().for_each(summed_up);
         options
     }
 
@@ -210,6 +215,24 @@ impl Request {
     }
 }
 
+/// In place of the bytes of an item their number and hash, in place of rows how many there are; addresses lose their passwords.
+fn summed_up(value: &mut Value) {
+    match value {
+        Value::Array(values) => values.iter_mut().for_each(summed_up),
+        Value::Object(item) => {
+            if let Some(Value::String(bytes)) = item.get("base64") {
+                let (chars, hash) = (bytes.len(), xxhash_rust::xxh3::xxh3_64(bytes.as_bytes()));
+                *value = json!({ "base64_chars": chars, "xxh3": format!("{hash:016x}") });
+            } else if let Some(Value::Array(rows)) = item.get("rows") {
+                *value = json!({ "rows": rows.len() });
+            } else if let Some(Value::String(file)) = item.get_mut("file") {
+                *file = mintage_data::table::without_passwords(file).into_owned();
+            }
+        }
+        _ => {}
+    }
+}
+
 fn is_false(value: &bool) -> bool {
     !value
 }
@@ -238,7 +261,10 @@ fn condition_of_column((column, value): (String, Value)) -> Result<Where, String
     let allow = match &value {
         Value::Object(ends) if ends.keys().all(|key| key == "from" || key == "to") && !ends.is_empty() => {
             let end = |key: &str| ends.get(key).filter(|end| !end.is_null()).map(cell).transpose();
-            Allow::Range(end("from")?, end("to")?)
+            match (end("from")?, end("to")?) {
+                (None, None) => return Err(format!("the range of `{column}` is open at both ends")),
+                (from, to) => Allow::Range(from, to),
+            }
         }
         Value::Null => Allow::Value(String::new()),
         value => Allow::Value(cell(value)?),
@@ -254,6 +280,15 @@ pub(super) fn cell(value: &Value) -> Result<String, String> {
         Value::Bool(value) => Ok(value.to_string()),
         other => Err(format!("{other} is no value of a cell")),
     }
+}
+
+/// A path of any bytes as text, and back.
+fn write_path<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&text_of(path.as_os_str()))
+}
+
+fn read_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
+    Ok(path_of(&String::deserialize(deserializer)?).into_owned())
 }
 
 fn write_bytes<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
@@ -293,7 +328,13 @@ mod tests {
             of(r#"{"where": {"age": {"from": 30, "to": 40}, "sex": "F", "wage": null, "n": 2}}"#).unwrap();
         let texts = of(r#"{"where": ["age=30..40", "sex=F", "wage=", "n=2"]}"#).unwrap();
         assert_eq!(object, texts);
-        for bad in [r#"{"where": 3}"#, r#"{"where": {"a": [1]}}"#, r#"{"where": ["a"]}"#, r#"{"wher": {}}"#] {
+        for bad in [
+            r#"{"where": 3}"#,
+            r#"{"where": {"a": [1]}}"#,
+            r#"{"where": ["a"]}"#,
+            r#"{"wher": {}}"#,
+            r#"{"where": {"a": {"to": null}}}"#,
+        ] {
             assert!(of(bad).is_err(), "{bad}");
         }
     }
@@ -315,6 +356,26 @@ mod tests {
             assert!(refused(bad), "{bad}");
         }
         assert!(!refused(r#"{"n": 1, "like": {"file": "a"}, "strength": 0.5, "temperature": 0}"#));
+    }
+
+    #[test]
+    fn provenance_keeps_no_bytes_rows_or_passwords() {
+        let options = |json: &str| Request::parse(json).unwrap().options();
+        let of = options(r#"{"n": 3, "seed": 2, "like": {"base64": "AAAA"}, "temperature": 0.5}"#);
+        assert_eq!((&of["like"]["base64_chars"], &of["temperature"]), (&json!(4), &json!(0.5)));
+        assert!(of.get("n").is_none() && of.get("seed").is_none() && of["like"].get("base64").is_none());
+        assert_eq!(options(r#"{"fill": {"rows": [{"a": 1}, {}]}}"#)["fill"], json!({ "rows": 2 }));
+        let secret = options(r#"{"given": {"file": "postgres://me:geheim@host/db"}}"#);
+        assert!(!secret.to_string().contains("geheim"), "{secret}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn names_of_files_need_not_be_texts() {
+        use std::os::unix::ffi::OsStrExt;
+        let path = PathBuf::from(std::ffi::OsStr::from_bytes(b"bad\xff.png"));
+        let request = Request { like: Some(Item::File(path)), ..Request::default() };
+        assert_eq!(Request::parse(&request.to_json().to_string()).unwrap(), request);
     }
 
     #[test]
