@@ -283,8 +283,7 @@ fn make_new(
         };
         let (samples, written) = mint(model, &request, &into(places, TABLE), context)?;
         let Samples::Image(images) = samples else { continue };
-        all.pixels.extend(images.pixels);
-        all.labels.extend(images.labels);
+        all.append(images);
         rows += written.n;
     }
     let provenance = model.provenance(seed, json!({}));

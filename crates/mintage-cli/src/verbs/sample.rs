@@ -18,9 +18,6 @@ use crate::{
     ui::{Ui, stdout_failure, to_stdout},
 };
 
-/// Between texts on stdout.
-const BETWEEN_TEXTS: &str = "\n\n――――――――\n\n";
-
 pub fn run(args: &Sample, context: &mut Context) -> CliResult {
     let model = context.load(&args.model)?;
     let seed = context.settings.seed_or_fresh();
@@ -83,7 +80,7 @@ pub fn mint(
 }
 
 /// Says what was written, and where.
-pub fn tell(written: &Written, context: &Context) {
+fn tell(written: &Written, context: &Context) {
     let place = match &written.place {
         Place::Path(path) => shell(path),
         Place::Rows(words) => words.clone(),
@@ -93,7 +90,7 @@ pub fn tell(written: &Written, context: &Context) {
 }
 
 /// Draws progress.
-pub fn progress(ui: &mut Ui) -> impl FnMut(Progress) {
+fn progress(ui: &mut Ui) -> impl FnMut(Progress) {
     |progress| {
         if let Progress::Work { done, total } = progress {
             ui.event(&Event::Work { what: "sampling".to_owned(), done, total });
@@ -190,6 +187,7 @@ fn warn_of_missing(asked: usize, made: usize, context: &mut Context) {
 /// To stdout: rows and texts as they are drawn, anything else as one file.
 fn print(model: &Model, request: &Request, output: &Output, context: &mut Context) -> Result<(), CliError> {
     request.check(model)?;
+    output.check(model)?;
     let encoding = match model.kind() {
         DataKind::Table => return print_rows(model, request, output, context),
         DataKind::Text => return print_texts(model, request, output, context),
@@ -248,13 +246,6 @@ fn print_texts(
     output: &Output,
     context: &mut Context,
 ) -> Result<(), CliError> {
-    let pg = context.settings.pg.clone();
-    // Refuses what has no meaning for texts.
-    Sink::open(
-        &Output { out: "texts.txt".to_owned(), if_exists: IfExists::Replace, ..output.clone() },
-        model,
-        &pg,
-    )?;
     let mut generation = generation(model, request, context)?;
     let is_shaped = request.pattern.is_some() || request.json_shape.is_some();
     if generation.total() == 1 && !is_shaped && !context.ui.wants_json() {
@@ -263,16 +254,16 @@ fn print_texts(
     let asked = generation.total();
     let samples = generation.all(&mut progress(&mut context.ui));
     context.ui.clear();
-    let Samples::Text(texts) = samples? else { return Ok(()) };
-    warn_of_missing(asked, texts.items.len(), context);
-    if context.ui.wants_json() {
-        let value = json!({ "texts": texts.items, "provenance": generation.provenance() });
-        context.ui.out_json(&value)?;
+    let (samples, provenance) = (samples?, generation.provenance());
+    warn_of_missing(asked, samples.len(), context);
+    if let Samples::Text(texts) = &samples {
+        context.ui.out_json(&json!({ "texts": texts.items, "provenance": provenance }))?;
     }
     if context.ui.prints_json() {
         return Ok(());
     }
-    context.ui.out(&(texts.items.join(BETWEEN_TEXTS) + "\n"))
+    let text = samples.encode(Encoding::Text, output, &provenance)?;
+    context.ui.out(&String::from_utf8_lossy(&text))
 }
 
 /// Prints one text while it is written; a reader who has gone ends it.

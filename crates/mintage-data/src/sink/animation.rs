@@ -35,6 +35,12 @@ pub struct Clips {
 }
 
 impl Clips {
+    /// Puts clips of the same shape, length and classes behind these.
+    pub fn append(&mut self, other: Self) {
+        self.pixels.extend(other.pixels);
+        self.labels.extend(other.labels);
+    }
+
     fn size(&self) -> usize {
         (self.frames * self.shape.pixels()).max(1)
     }

@@ -115,12 +115,17 @@ pub fn is_made_file(path: &Path) -> bool {
     says_so(path) || is_made_text(path)
 }
 
+/// What the file beside a text says of it, as long as the text is as it was written.
+fn note_of(path: &Path) -> Option<Batch> {
+    let json = read_limited(&beside(path), LONGEST).ok()?;
+    let batch = serde_json::from_slice::<Batch>(&json).ok()?;
+    let hash = batch.files.first()?.xxh3.as_deref()?;
+    file_hash(path).is_ok_and(|now| now == hash).then_some(batch)
+}
+
 /// Whether a text is as the file beside it says that [`write_text`] wrote it.
 fn is_noted(path: &Path) -> bool {
-    let Ok(json) = read_limited(&beside(path), LONGEST) else { return false };
-    let Ok(batch) = serde_json::from_slice::<Batch>(&json) else { return false };
-    let hash = batch.files.first().and_then(|file| file.xxh3.as_deref());
-    hash.is_some_and(|hash| file_hash(path).is_ok_and(|now| now == hash))
+    note_of(path).is_some()
 }
 
 /// Writes a text, and beside it `FILE.mintage.json` with the provenance, for which the text itself has no place.
@@ -155,47 +160,40 @@ pub(super) fn count_listed(root: &Path) -> usize {
     listed(root).len()
 }
 
-/// The files in a folder's list and their hashes. A line that is none, as after a crash, names none.
-fn listed(root: &Path) -> HashMap<PathBuf, Option<String>> {
-    let path = root.join(LIST);
-    let text = read_limited(&path, MAX_LISTED).unwrap_or_default();
-    let batches =
-        text.split(|&byte| byte == b'\n').filter_map(|line| serde_json::from_slice::<Batch>(line).ok());
-    batches.flat_map(|batch| batch.files).map(|file| (PathBuf::from(file.file), file.xxh3)).collect()
+/// What each command made of a folder, as its list says. A line that is none, as after a crash, says nothing.
+fn list_of(root: &Path) -> Vec<Batch> {
+    let text = read_limited(&root.join(LIST), MAX_LISTED).unwrap_or_default();
+    text.split(|&byte| byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect()
 }
 
-/// What each command made of a folder, as its list says, and how many of those files are still as they were made.
+/// The files in a folder's list and their hashes.
+fn listed(root: &Path) -> HashMap<PathBuf, Option<String>> {
+    let files = list_of(root).into_iter().flat_map(|batch| batch.files);
+    files.map(|file| (PathBuf::from(file.file), file.xxh3)).collect()
+}
+
+/// What made the files of a folder's list, and how many of those of each command are still as they were made.
 pub(super) fn batches(root: &Path) -> Vec<(u64, Provenance)> {
-    let text = read_limited(&root.join(LIST), MAX_LISTED).unwrap_or_default();
-    let batches =
-        text.split(|&byte| byte == b'\n').filter_map(|line| serde_json::from_slice::<Batch>(line).ok());
     let is_there = |file: &&Listed| {
         let path = root.join(&file.file);
         path.exists() && file.xxh3.as_ref().is_none_or(|hash| file_hash(&path).is_ok_and(|now| now == *hash))
     };
-    batches.map(|batch| (batch.files.iter().filter(is_there).count() as u64, batch.made_by)).collect()
+    let count = |batch: Batch| (batch.files.iter().filter(is_there).count() as u64, batch.made_by);
+    list_of(root).into_iter().map(count).collect()
 }
 
 /// What made a file that says nothing itself: the note beside it, or the list of a folder that it lies in, as long as it is
 /// as it was made.
 pub(super) fn listed_by(path: &Path) -> Option<Provenance> {
     let whole = fs::canonicalize(path).ok()?;
-    let now = file_hash(&whole).ok()?;
-    let is_same = |file: &Listed| file.xxh3.as_ref() == Some(&now);
-    let note = read_limited(&beside(&whole), LONGEST).ok();
-    if let Some(batch) = note.and_then(|json| serde_json::from_slice::<Batch>(&json).ok())
-        && batch.files.first().is_some_and(is_same)
-    {
+    if let Some(batch) = note_of(&whole) {
         return Some(batch.made_by);
     }
+    let now = file_hash(&whole).ok()?;
     whole.ancestors().skip(1).take(MAX_FOLDERS_ABOVE + 1).find_map(|above| {
         let below = whole.strip_prefix(above).ok()?;
-        let text = read_limited(&above.join(LIST), MAX_LISTED).ok()?;
-        let mut batches =
-            text.split(|&byte| byte == b'\n').filter_map(|line| serde_json::from_slice::<Batch>(line).ok());
-        let names_it =
-            |batch: &Batch| batch.files.iter().any(|file| Path::new(&file.file) == below && is_same(file));
-        batches.find(names_it).map(|batch| batch.made_by)
+        let is_it = |file: &Listed| Path::new(&file.file) == below && file.xxh3.as_ref() == Some(&now);
+        list_of(above).into_iter().find(|batch| batch.files.iter().any(is_it)).map(|batch| batch.made_by)
     })
 }
 

@@ -44,6 +44,12 @@ pub struct Images {
 }
 
 impl Images {
+    /// Puts images of the same shape and classes behind these.
+    pub fn append(&mut self, other: Self) {
+        self.pixels.extend(other.pixels);
+        self.labels.extend(other.labels);
+    }
+
     pub fn len(&self) -> usize {
         self.pixels.len() / self.shape.pixels().max(1)
     }

@@ -101,21 +101,12 @@ impl Samples {
     /// Puts the items of a later chunk behind these.
     fn append(&mut self, other: Self) -> Result<(), Error> {
         match (self, other) {
-            (Self::Image(all), Self::Image(new)) => {
-                all.pixels.extend(new.pixels);
-                all.labels.extend(new.labels);
-            }
+            (Self::Image(all), Self::Image(new)) => all.append(new),
             (Self::Table(all), Self::Table(new)) => all.append(&new)?,
             (Self::Text(all), Self::Text(new)) => all.items.extend(new.items),
             (Self::Music(all), Self::Music(new)) => all.items.extend(new.items),
-            (Self::Audio(all), Self::Audio(new)) => {
-                all.samples.extend(new.samples);
-                all.labels.extend(new.labels);
-            }
-            (Self::Video(all), Self::Video(new)) => {
-                all.pixels.extend(new.pixels);
-                all.labels.extend(new.labels);
-            }
+            (Self::Audio(all), Self::Audio(new)) => all.append(new),
+            (Self::Video(all), Self::Video(new)) => all.append(new),
             _ => return Err(Error::request("chunks of different kinds of data cannot be joined")),
         }
         Ok(())

@@ -93,7 +93,11 @@ impl Output {
     }
 
     /// Refuses fields that have no meaning for what the model makes.
-    pub(super) fn check(&self, model: &Model) -> Result<(), Error> {
+    ///
+    /// # Errors
+    ///
+    /// Names the field, and what it is for.
+    pub fn check(&self, model: &Model) -> Result<(), Error> {
         // Only a path can fail to be a text.
         let given = serde_json::to_value(self)
             .map_err(|_| Error::field("sound_font", "has a name that is no text"))?;

@@ -54,6 +54,12 @@ pub struct Sounds {
 }
 
 impl Sounds {
+    /// Puts sounds of the same rate, channels and classes behind these.
+    pub fn append(&mut self, other: Self) {
+        self.samples.extend(other.samples);
+        self.labels.extend(other.labels);
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.samples.len()
@@ -163,8 +169,7 @@ impl Model {
         let mut all = chunks.head();
         on(0, request.n);
         while let Some(chunk) = chunks.next_chunk() {
-            all.samples.extend(chunk.samples);
-            all.labels.extend(chunk.labels);
+            all.append(chunk);
             on(all.len(), request.n);
         }
         Ok(all)

@@ -127,8 +127,7 @@ impl Model {
         let mut all = chunks.head();
         on(0, request.n);
         while let Some(chunk) = chunks.next_chunk() {
-            all.pixels.extend(chunk.pixels);
-            all.labels.extend(chunk.labels);
+            all.append(chunk);
             on(all.len(), request.n);
         }
         Ok(all)
