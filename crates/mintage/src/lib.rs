@@ -55,7 +55,7 @@ pub use events::{Event, Metrics, Plan, StopReason};
 pub use mintage_data as data;
 pub use mintage_nn as nn;
 pub use model::Model;
-pub use models::{AnyConfig, AnyModel, Batch, Conditioning, DataInfo, Family, SamplingParams, Size};
+pub use models::{Anchor, AnyConfig, AnyModel, Batch, Conditioning, DataInfo, Family, SamplingParams, Size};
 pub use recipe::Recipe;
 pub use run::Run;
 pub use sample::{AudioRequest, ImageRequest, MusicRequest, Shape, TableRequest, TextRequest, VideoRequest};

@@ -116,6 +116,7 @@ fn request(args: &Sample, seed: u64) -> Result<Request, CliError> {
             [from, to] => Some([file(from), file(to)]),
             _ => None,
         },
+        blend: None,
         length: args.length,
         frames: args.frames,
         seconds: args.seconds,

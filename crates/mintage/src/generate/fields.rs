@@ -31,6 +31,15 @@ const GUIDED: &[(DataKind, &[Family])] = &[
     (Video, &[Family::Vae, Family::Vqvae]),
 ];
 
+/// A blend takes a start that is a point of a space: noise, or the latent vectors of a VAE.
+const BLENDED: &[(DataKind, &[Family])] = &[
+    (Image, &[Family::Vae, Family::Gan, Family::Flow]),
+    (Text, &[Family::Vae]),
+    (Music, &[Family::Vae]),
+    (Audio, &[Family::Vae, Family::Gan]),
+    (Video, &[Family::Vae, Family::Gan]),
+];
+
 const fn field(
     name: &'static str,
     kinds: &'static [DataKind],
@@ -51,6 +60,7 @@ pub const REQUEST: &[Field] = &[
     field("like", MEDIA, ANY),
     field("strength", MEDIA, ANY),
     field("between", &[Image, Text, Music], ANY),
+    field("blend", MEDIA, BLENDED),
     field("length", &[Text, Music], ANY),
     field("frames", &[Video], ANY),
     field("seconds", &[Audio, Video], ANY),
@@ -161,6 +171,7 @@ mod tests {
     fn every_field_of_a_request_is_listed() {
         let all = r#"{"n": 1, "seed": 2, "where": ["a=b"], "given": {"rows": []}, "fill": {"rows": []}, "prompt": "a",
             "continue": {"text": "a"}, "like": {"text": "a"}, "strength": 1, "between": [{"text": "a"}, {"text": "b"}],
+            "blend": {"anchors": [{"seed": 1}, {"seed": 2}], "weights": [1, 0]},
             "length": 1, "frames": 1, "seconds": 1, "endless": true, "stop": ["a"], "match": "a", "json_shape": "{}",
             "key": "C", "metre": "3/4", "range": "1..2", "temperature": 1, "guidance": 1, "top_k": 1, "top_p": 1,
             "min_p": 1, "repetition": 1}"#;

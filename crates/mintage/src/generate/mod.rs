@@ -50,7 +50,7 @@ use crate::{
 pub use encode::{Encoding, played};
 pub use mintage_data::{Made, made_by};
 pub use output::Output;
-pub use request::{Item, Request, Rows};
+pub use request::{Blend, BlendAnchor, Item, Request, Rows};
 pub use schema::schema;
 pub use sink::{Place, Sink, Written, in_samples, make_parent, may_write};
 

@@ -48,6 +48,9 @@ pub struct Request {
     /// Two items to interpolate between.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub between: Option<[Item; 2]>,
+    /// Seeds and items to blend into one item.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blend: Option<Blend>,
     /// Characters of a text at most; bars of a tune exactly.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub length: Option<usize>,
@@ -112,6 +115,62 @@ pub enum Item {
     Bytes(Vec<u8>),
 }
 
+/// A place between several anchors, such as the corners of a pad: one item whose start is the weighted mean of theirs, see
+/// [`Conditioning::Blend`](crate::Conditioning::Blend).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Blend {
+    /// 2 to 8.
+    pub anchors: Vec<BlendAnchor>,
+    /// One an anchor, 0 or more, not all 0; their shares of the sum count. A seed with all the weight gives the item that
+    /// the seed alone gives.
+    pub weights: Vec<f64>,
+}
+
+/// An anchor of a [`Blend`]: `{"seed": 7}`, or an item as it stands elsewhere in a request.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "AnchorJson", into = "AnchorJson")]
+pub enum BlendAnchor {
+    /// The first new item of a seed.
+    Seed(u64),
+    /// An item.
+    Item(Item),
+}
+
+/// Both kinds of anchors beside each other, as they stand in JSON.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum AnchorJson {
+    Seed(u64),
+    #[serde(serialize_with = "write_path", deserialize_with = "read_path")]
+    File(PathBuf),
+    Text(String),
+    #[serde(rename = "base64", serialize_with = "write_bytes", deserialize_with = "read_bytes")]
+    Bytes(Vec<u8>),
+}
+
+impl From<AnchorJson> for BlendAnchor {
+    fn from(anchor: AnchorJson) -> Self {
+        match anchor {
+            AnchorJson::Seed(seed) => Self::Seed(seed),
+            AnchorJson::File(path) => Self::Item(Item::File(path)),
+            AnchorJson::Text(text) => Self::Item(Item::Text(text)),
+            AnchorJson::Bytes(bytes) => Self::Item(Item::Bytes(bytes)),
+        }
+    }
+}
+
+impl From<BlendAnchor> for AnchorJson {
+    fn from(anchor: BlendAnchor) -> Self {
+        match anchor {
+            BlendAnchor::Seed(seed) => Self::Seed(seed),
+            BlendAnchor::Item(Item::File(path)) => Self::File(path),
+            BlendAnchor::Item(Item::Text(text)) => Self::Text(text),
+            BlendAnchor::Item(Item::Bytes(bytes)) => Self::Bytes(bytes),
+        }
+    }
+}
+
 /// Rows to complete or to fill.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -149,10 +208,19 @@ impl Request {
         options
     }
 
+    /// Its items of all fields.
+    fn items(&self) -> impl Iterator<Item = &Item> {
+        let anchors = self.blend.iter().flat_map(|blend| &blend.anchors).filter_map(|anchor| match anchor {
+            BlendAnchor::Item(item) => Some(item),
+            BlendAnchor::Seed(_) => None,
+        });
+        let single = [&self.continued, &self.like].into_iter().flatten();
+        single.chain(self.between.iter().flatten()).chain(anchors)
+    }
+
     /// Whether it names files of this machine. A program that takes requests from elsewhere refuses those.
     pub fn names_files(&self) -> bool {
-        let items = [&self.continued, &self.like].into_iter().flatten().chain(self.between.iter().flatten());
-        items.into_iter().any(|item| matches!(item, Item::File(_)))
+        self.items().any(|item| matches!(item, Item::File(_)))
             || [&self.given, &self.fill].into_iter().flatten().any(|rows| matches!(rows, Rows::File(_)))
     }
 
@@ -163,6 +231,9 @@ impl Request {
             _ => Ok(()),
         };
         at_least_one("n", self.n)?;
+        if self.blend.is_some() && self.n.is_some_and(|n| n != 1) {
+            return Err(Error::field("n", "must be 1 with `blend`, which is one item"));
+        }
         at_least_one("top_k", self.top_k)?;
         at_least_one("length", self.length)?;
         if self.temperature.is_some_and(|t| !(t.is_finite() && t >= 0.0)) {
@@ -195,8 +266,10 @@ impl Request {
 
     /// Fields that exclude or need each other.
     fn check_pairs(&self) -> Result<(), Error> {
-        const APART: [(&str, &str); 6] = [
+        const APART: [(&str, &str); 8] = [
             ("like", "between"),
+            ("blend", "like"),
+            ("blend", "between"),
             ("prompt", "continue"),
             ("given", "fill"),
             ("n", "given"),
@@ -227,6 +300,8 @@ fn summed_up(value: &mut Value) {
                 *value = json!({ "rows": rows.len() });
             } else if let Some(Value::String(file)) = item.get_mut("file") {
                 *file = mintage_data::table::without_passwords(file).into_owned();
+            } else {
+                item.values_mut().for_each(summed_up);
             }
         }
         _ => {}
@@ -312,6 +387,10 @@ mod tests {
             conditions: vec![Where::parse("age=30..40").unwrap(), Where::parse("sex=\"a..b\"").unwrap()],
             like: Some(Item::Bytes(vec![0, 255, 7])),
             between: Some([Item::File("a.png".into()), Item::Text("я".to_owned())]),
+            blend: Some(Blend {
+                anchors: vec![BlendAnchor::Seed(7), BlendAnchor::Item(Item::Text("b".to_owned()))],
+                weights: vec![0.5, 0.5],
+            }),
             temperature: Some(0.8),
             ..Request::default()
         };
@@ -352,6 +431,7 @@ mod tests {
             r#"{"strength": 0.5}"#,
             r#"{"prompt": "a", "continue": {"text": "b"}}"#,
             r#"{"n": 1, "given": {"rows": []}}"#,
+            r#"{"n": 2, "blend": {"anchors": [{"seed": 1}, {"seed": 2}], "weights": [1, 1]}}"#,
         ] {
             assert!(refused(bad), "{bad}");
         }
@@ -367,6 +447,10 @@ mod tests {
         assert_eq!(options(r#"{"fill": {"rows": [{"a": 1}, {}]}}"#)["fill"], json!({ "rows": 2 }));
         let secret = options(r#"{"given": {"file": "postgres://me:geheim@host/db"}}"#);
         assert!(!secret.to_string().contains("geheim"), "{secret}");
+        let blend = r#"{"blend": {"anchors": [{"seed": 7}, {"base64": "AAAA"}], "weights": [0.25, 0.75]}}"#;
+        let blend = &options(blend)["blend"];
+        assert_eq!((&blend["anchors"][0], &blend["weights"]), (&json!({ "seed": 7 }), &json!([0.25, 0.75])));
+        assert_eq!(blend["anchors"][1]["base64_chars"], 4);
     }
 
     #[cfg(unix)]
@@ -383,5 +467,6 @@ mod tests {
         let names = |json: &str| Request::parse(json).unwrap().names_files();
         assert!(names(r#"{"like": {"file": "/etc/passwd"}}"#) && names(r#"{"fill": {"file": "a.csv"}}"#));
         assert!(!names(r#"{"like": {"text": "a"}, "fill": {"rows": [{"a": 1}]}}"#));
+        assert!(names(r#"{"blend": {"anchors": [{"seed": 1}, {"file": "a.png"}], "weights": [1, 1]}}"#));
     }
 }

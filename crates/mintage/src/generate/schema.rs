@@ -11,7 +11,7 @@ use super::fields::REQUEST;
 use crate::{
     error::Error,
     model::Model,
-    models::{AnyModel, Conditioning, GenerativeModel},
+    models::{Anchor, AnyModel, Conditioning, GenerativeModel, MAX_ANCHORS},
 };
 
 /// Values of a column that are listed; of more the most frequent.
@@ -65,6 +65,7 @@ fn property(name: &str, model: &Model) -> Result<Option<Value>, Error> {
             "type": "array", "minItems": 2, "maxItems": 2, "items": item("An end of the way"),
             "description": "Two items to interpolate between",
         }),
+        "blend" => return Ok(blend(model)),
         "continue" | "like" | "strength" | "between" => return Ok(None),
         "length" => {
             let what = if kind == DataKind::Text { "Characters at most" } else { "Bars" };
@@ -129,16 +130,48 @@ fn supports(model: &Model, conditioning: &Conditioning<()>) -> bool {
 }
 
 fn item(description: &str) -> Value {
+    json!({ "description": description, "oneOf": item_forms() })
+}
+
+/// The forms of an item.
+fn item_forms() -> Vec<Value> {
     let one = |key: &str, what: &str| {
         json!({
             "type": "object", "required": [key], "additionalProperties": false,
             "properties": { key: { "type": "string", "description": what } },
         })
     };
-    json!({
-        "description": description,
-        "oneOf": [one("base64", "The bytes of a file"), one("text", "A text itself"), one("file", "A file's path")],
-    })
+    vec![one("base64", "The bytes of a file"), one("text", "A text itself"), one("file", "A file's path")]
+}
+
+/// The places between anchors: seeds, and items where the model has an encoder.
+fn blend(model: &Model) -> Option<Value> {
+    let can = |anchor: Anchor<()>| {
+        let anchors = vec![anchor; 2];
+        supports(model, &Conditioning::Blend { anchors, weights: vec![0.5; 2] })
+    };
+    if !can(Anchor::Seed(0)) {
+        return None;
+    }
+    let seed = json!({
+        "type": "object", "required": ["seed"], "additionalProperties": false,
+        "properties": { "seed": { "type": "integer", "minimum": 0 } },
+    });
+    let mut anchors = vec![seed];
+    if can(Anchor::Item(())) {
+        anchors.extend(item_forms());
+    }
+    let number = json!({ "type": "number", "minimum": 0 });
+    Some(json!({
+        "type": "object", "required": ["anchors", "weights"], "additionalProperties": false,
+        "description": "One item between several anchors: the place is said by their weights",
+        "properties": {
+            "anchors": {
+                "type": "array", "minItems": 2, "maxItems": MAX_ANCHORS, "items": { "oneOf": anchors },
+            },
+            "weights": { "type": "array", "minItems": 2, "maxItems": MAX_ANCHORS, "items": number },
+        },
+    }))
 }
 
 fn rows(description: &str) -> Value {

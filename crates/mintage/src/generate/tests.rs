@@ -71,6 +71,7 @@ fn asking(field: &Field, kind: DataKind) -> Request {
         "prompt" | "key" => json!("a"),
         "continue" | "like" => item,
         "between" => json!([item, item]),
+        "blend" => json!({ "anchors": [{ "seed": 1 }, { "seed": 2 }], "weights": [1, 3] }),
         "frames" => json!(8),
         "endless" => json!(true),
         "stop" => json!(["."]),
@@ -147,9 +148,64 @@ fn check_drawing(model: &Model) {
     let other = Request { seed: 8, ..request.clone() };
     assert_ne!(model.generate(&other).unwrap().all(&mut |_| {}).unwrap(), whole);
 
+    let one = Request { n: None, seed: 0, ..request.clone() };
+    if fields::find("blend").unwrap().suits(model.kind(), model.config.model.family()) {
+        check_blend(model, &one);
+    }
+
     let set = Arc::new(AtomicBool::new(true));
     let mut cancelled = model.generate(&request).unwrap().cancelled_by(set);
     assert!(matches!(cancelled.all(&mut |_| {}), Err(Error::Cancelled)));
+}
+
+/// A blend at a corner is what its seed alone gives, and near it something else; items are anchors where there is an encoder.
+fn check_blend(model: &Model, one: &Request) {
+    let blend = |anchors: serde_json::Value, weights: [f64; 4]| {
+        let anchors = serde_json::from_value(anchors).unwrap();
+        let blend = Some(Blend { anchors, weights: weights.to_vec() });
+        let request = Request { blend, n: None, seed: 5, ..one.clone() };
+        model.generate(&request).and_then(|mut generation| generation.all(&mut |_| {}))
+    };
+    let seeds = || json!([{ "seed": 1 }, { "seed": 2 }, { "seed": 3 }, { "seed": 4 }]);
+    let alone = |seed| {
+        let request = Request { n: Some(1), seed, ..one.clone() };
+        model.generate(&request).unwrap().all(&mut |_| {}).unwrap()
+    };
+    assert_eq!(blend(seeds(), [1.0, 0.0, 0.0, 0.0]).unwrap(), alone(1));
+    assert_eq!(blend(seeds(), [0.0, 0.0, 2.0, 0.0]).unwrap(), alone(3));
+    let middle = blend(seeds(), [0.3, 0.3, 0.2, 0.2]).unwrap();
+    assert_eq!(middle.len(), 1);
+    if !matches!(model.kind(), DataKind::Text | DataKind::Music) {
+        assert!((1..5).all(|seed| middle != alone(seed)));
+    }
+    let output = Output::default();
+    let encoding = Encoding::of_file(model.kind(), Path::new(match model.kind() {
+        DataKind::Image => "a.png",
+        DataKind::Text => "a.txt",
+        DataKind::Music => "a.mid",
+        DataKind::Video => "a.gif",
+        _ => "a.wav",
+    }));
+    let provenance = model.provenance(0, json!({}));
+    let file = alone(6).encode(encoding.unwrap(), &output, &provenance).unwrap();
+    use base64::Engine;
+    let item = json!({ "base64": base64::engine::general_purpose::STANDARD.encode(&file) });
+    let mixed = |weights| blend(json!([{ "seed": 1 }, item, { "seed": 3 }, item]), weights);
+    match model.config.model.family() {
+        Family::Gan => {
+            let error = mixed([1.0, 0.0, 0.0, 0.0]).unwrap_err().to_string();
+            assert!(error.starts_with("`blend` cannot be met"), "{error}");
+        }
+        _ => {
+            assert_eq!(mixed([1.0, 0.0, 0.0, 0.0]).unwrap(), alone(1));
+            assert_eq!(mixed([0.2, 0.2, 0.3, 0.3]).unwrap().len(), 1);
+            assert_eq!(mixed([0.0, 1.0, 0.0, 0.0]).unwrap(), mixed([0.0, 0.0, 0.0, 1.0]).unwrap());
+        }
+    }
+    for weights in [[0.0; 4], [-1.0, 1.0, 1.0, 1.0], [f64::NAN, 1.0, 1.0, 1.0]] {
+        assert!(blend(seeds(), weights).is_err(), "{weights:?}");
+    }
+    assert!(blend(json!([{ "seed": 1 }]), [1.0; 4]).is_err());
 }
 
 #[test]

@@ -9,11 +9,11 @@ use mintage_data::{
     },
 };
 
-use super::request::{Item, Request, Rows, cell};
+use super::request::{Blend, BlendAnchor, Item, Request, Rows, cell};
 use crate::{
     error::Error,
     model::Model,
-    models::{Conditioning, GenerativeModel, SamplingParams},
+    models::{Anchor, Conditioning, GenerativeModel, MAX_ANCHORS, SamplingParams},
     sample::{
         AudioRequest, ImageRequest, MusicRequest, Shape, TableRequest, TextRequest, VideoLength,
         VideoRequest, check_conditioning, music::Key,
@@ -179,7 +179,11 @@ impl Request {
 
     /// How many items: as many as were asked for, steps of an interpolation, or as many as the kind makes by itself.
     fn count(&self, own: usize) -> usize {
-        self.n.unwrap_or(if self.between.is_some() { INTERPOLATION_STEPS } else { own })
+        self.n.unwrap_or(match (&self.between, &self.blend) {
+            (Some(_), _) => INTERPOLATION_STEPS,
+            (None, Some(_)) => 1,
+            (None, None) => own,
+        })
     }
 
     fn temperature(&self) -> f32 {
@@ -203,7 +207,10 @@ impl Request {
         Ok(match (&self.like, &self.between) {
             (Some(item), _) => Conditioning::Vary { item: read(item)?, strength },
             (None, Some([from, to])) => Conditioning::Interpolate { from: read(from)?, to: read(to)? },
-            (None, None) => Conditioning::None,
+            (None, None) => match &self.blend {
+                Some(blend) => blended(blend, read)?,
+                None => Conditioning::None,
+            },
         })
     }
 
@@ -214,6 +221,9 @@ impl Request {
     ) -> Result<Conditioning<T>, Error> {
         match (&self.like, &self.continued) {
             (Some(_), Some(_)) => Err(Error::field("like", "cannot be met together with `continue`")),
+            (None, Some(_)) if self.blend.is_some() => {
+                Err(Error::field("blend", "cannot be met together with `continue`"))
+            }
             (None, Some(item)) => Ok(Conditioning::Continue { item: read(item)? }),
             (_, None) => self.conditioning(read),
         }
@@ -319,6 +329,20 @@ impl Rows {
         let columns = names.into_iter().map(column).collect::<Result<_, Error>>()?;
         Ok(Table { name: "rows".to_owned(), columns, ..Table::default() })
     }
+}
+
+/// A blend with each item read by `read`.
+fn blended<T>(blend: &Blend, read: impl Fn(&Item) -> Result<T, Error>) -> Result<Conditioning<T>, Error> {
+    // More of them are refused before any is read.
+    if !(2..=MAX_ANCHORS).contains(&blend.anchors.len()) {
+        return Err(Error::field("blend", format!("takes 2 to {MAX_ANCHORS} anchors")));
+    }
+    let anchor = |anchor: &BlendAnchor| match anchor {
+        BlendAnchor::Seed(seed) => Ok(Anchor::Seed(*seed)),
+        BlendAnchor::Item(item) => read(item).map(Anchor::Item),
+    };
+    let anchors = blend.anchors.iter().map(anchor).collect::<Result<_, Error>>()?;
+    Ok(Conditioning::Blend { anchors, weights: blend.weights.iter().map(|&weight| weight as f32).collect() })
 }
 
 /// "3/4".

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub use any::{AnyConfig, AnyModel, Batch, DataInfo, MATRIX};
 pub use audio::{AudioConfig, AudioInfo, AudioModel, AudioSampleParams};
-pub use common::conditioning::Conditioning;
+pub use common::conditioning::{Anchor, Conditioning, MAX_ANCHORS};
 pub use generative::{FamilyConfig, GenerativeModel, Kind};
 pub use image::{ImageConfig, ImageInfo, ImageModel, ImageSampleParams};
 pub use memory::training_bytes;

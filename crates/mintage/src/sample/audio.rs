@@ -3,7 +3,7 @@
 use mintage_data::{AudioBatch, AudioFormat};
 use mintage_nn::Rng;
 
-use super::{Chunks, check_memory, labels_of};
+use super::{Chunks, check_blend, check_memory, class_source, labels_of};
 use crate::{
     dataset::AnyTransform,
     error::Error,
@@ -122,7 +122,7 @@ impl SoundChunks<'_> {
 
     /// The next sounds; `None` after the last.
     pub(crate) fn next_chunk(&mut self) -> Option<Sounds> {
-        let (items, mut rng) = self.chunks.next()?;
+        let (items, mut rng) = self.chunks.next(&self.request.conditioning)?;
         let labels = labels_of(&self.labels, items.clone());
         let request = &self.request;
         let draw = AudioSampleParams {
@@ -180,26 +180,31 @@ impl Model {
         let parts = self.sounds()?;
         let length = length(parts.info, &request)?;
         check_memory(request.n, length.saturating_mul(parts.info.channels * size_of::<f32>()), "sounds")?;
-        let given = request.conditioning != Conditioning::None;
+        let (seed, given) = class_source(&request.conditioning, request.seed);
         let labels =
-            self.labels_for(&parts.codec.classes, request.label.as_deref(), request.n, given, request.seed)?;
+            self.labels_for(&parts.codec.classes, request.label.as_deref(), request.n, given, seed)?;
         self.check_beginning(parts.model, &request.conditioning)?;
+        check_blend(&request.conditioning, request.n)?;
         let chunks = Chunks::new(request.n, SAMPLE_CHUNK, request.seed);
         Ok(SoundChunks { parts, request, length, labels, chunks })
     }
 
     fn check_beginning(&self, model: &AudioModel, begin: &Conditioning<Vec<f32>>) -> Result<(), Error> {
-        let what = match begin {
+        let (field, what, able) = match begin {
             Conditioning::None => return Ok(()),
-            Conditioning::Vary { .. } => "variations of a sound",
-            Conditioning::Interpolate { .. } => "what lies between two sounds",
-            Conditioning::Continue { .. } => "what comes behind a sound",
+            Conditioning::Vary { .. } => ("like", "variations of a sound", "vqvae and vae"),
+            Conditioning::Interpolate { .. } => ("between", "the way between two sounds", "no family"),
+            blend @ Conditioning::Blend { .. } if blend.is_noise() => {
+                ("blend", "a blend of seeds", "vae and gan")
+            }
+            Conditioning::Blend { .. } => ("blend", "a blend of sounds", "a vae"),
+            Conditioning::Continue { .. } => ("continue", "what comes after a sound", "vqvae and vae"),
         };
         match model.supports(&begin.map(|_| ())) {
             true => Ok(()),
             false => {
                 let family = self.config.model.family().name();
-                Err(Error::request(format!("a {family} cannot draw {what}; vqvae and vae can")))
+                Err(Error::field(field, format!("cannot be met: a {family} cannot draw {what}; {able} can")))
             }
         }
     }
@@ -245,7 +250,8 @@ fn length(info: &AudioInfo, request: &AudioRequest) -> Result<usize, Error> {
         }
         (Some(secs), _) => (secs * rate).round() as usize,
         (None, Conditioning::None | Conditioning::Interpolate { .. }) => info.segment,
-        (None, Conditioning::Vary { .. }) => begun,
+        (None, Conditioning::Blend { .. }) if begun == 0 => info.segment,
+        (None, Conditioning::Vary { .. } | Conditioning::Blend { .. }) => begun,
         (None, Conditioning::Continue { .. }) => begun + info.segment,
     };
     if most > (MAX_SECONDS * rate) as usize {

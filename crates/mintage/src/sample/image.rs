@@ -3,7 +3,7 @@
 use mintage_data::{ImageBatch, ImageTransform, Images};
 use mintage_nn::Rng;
 
-use super::{Chunks, check_memory, labels_of};
+use super::{Chunks, check_blend, check_memory, class_source, labels_of};
 use crate::{
     dataset::AnyTransform,
     error::Error,
@@ -77,7 +77,7 @@ impl ImageChunks<'_> {
 
     /// The next images; `None` after the last.
     pub(crate) fn next_chunk(&mut self) -> Option<Images> {
-        let (items, mut rng) = self.chunks.next()?;
+        let (items, mut rng) = self.chunks.next(&self.request.conditioning)?;
         let labels = labels_of(&self.labels, items.clone());
         let request = &self.request;
         let draw = ImageSampleParams {
@@ -133,28 +133,33 @@ impl Model {
         self.check_start(parts.model, &request)?;
         check_memory(request.n, parts.info.shape.pixels(), "images")?;
         // An image that is given says itself what it shows.
-        let given = request.conditioning != Conditioning::None;
+        let (seed, given) = class_source(&request.conditioning, request.seed);
         let labels =
-            self.labels_for(&parts.codec.classes, request.label.as_deref(), request.n, given, request.seed)?;
+            self.labels_for(&parts.codec.classes, request.label.as_deref(), request.n, given, seed)?;
         let chunks = Chunks::new(request.n, SAMPLE_BATCH, request.seed);
         Ok(ImageChunks { parts, request, labels, chunks })
     }
 
     fn check_start(&self, images: &ImageModel, request: &ImageRequest) -> Result<(), Error> {
         let family = self.config.model.family().name();
-        let (what, able) = match &request.conditioning {
+        let (field, what, able) = match &request.conditioning {
             Conditioning::None => return Ok(()),
-            Conditioning::Vary { .. } => ("variations of an image", "vae, vqvae and flow"),
-            Conditioning::Interpolate { .. } => ("the way between two images", "vae and flow"),
-            Conditioning::Continue { .. } => ("what comes after an image", "no family"),
+            Conditioning::Vary { .. } => ("like", "variations of an image", "vae, vqvae and flow"),
+            Conditioning::Interpolate { .. } => ("between", "the way between two images", "vae and flow"),
+            blend @ Conditioning::Blend { .. } if blend.is_noise() => {
+                ("blend", "a blend of seeds", "vae, gan and flow")
+            }
+            Conditioning::Blend { .. } => ("blend", "a blend of images", "vae and flow"),
+            Conditioning::Continue { .. } => ("continue", "what comes after an image", "no family"),
         };
         if !images.supports(&request.conditioning.map(|_| ())) {
-            return Err(Error::request(format!("a {family} cannot draw {what}; {able} can")));
+            return Err(Error::field(field, format!("cannot be met: a {family} cannot draw {what}; {able} can")));
         }
+        check_blend(&request.conditioning, request.n)?;
         match request.conditioning {
             // The way is one batch: its steps depend on each other.
             Conditioning::Interpolate { .. } if !(2..=SAMPLE_BATCH).contains(&request.n) => {
-                Err(Error::request(format!("the way between two images has 2 to {SAMPLE_BATCH} steps")))
+                Err(Error::field("n", format!("must be 2 to {SAMPLE_BATCH}, the steps of the way of `between`")))
             }
             _ => Ok(()),
         }

@@ -14,7 +14,11 @@ use std::ops::Range;
 
 use mintage_nn::Rng;
 
-use crate::{dataset::thousands, error::Error};
+use crate::{
+    dataset::thousands,
+    error::Error,
+    models::{Anchor, Conditioning, MAX_ANCHORS},
+};
 pub use audio::{AudioRequest, Sounds};
 pub use image::ImageRequest;
 pub use music::MusicRequest;
@@ -52,15 +56,42 @@ impl Chunks {
         Self { n, each, seed, done: 0, chunks: 0 }
     }
 
-    /// The items of the next chunk and its random stream; `None` after the last.
-    pub(crate) fn next(&mut self) -> Option<(Range<usize>, Rng)> {
+    /// The items of the next chunk and its random stream, of the seed or of the seeds that are blended; `None` after the
+    /// last.
+    pub(crate) fn next<T>(&mut self, conditioning: &Conditioning<T>) -> Option<(Range<usize>, Rng)> {
         if self.done >= self.n {
             return None;
         }
         let items = self.done..self.n.min(self.done + self.each);
         self.done = items.end;
         self.chunks += 1;
-        Some((items, Rng::new(self.seed, self.chunks)))
+        Some((items, conditioning.random(self.seed, self.chunks)))
+    }
+}
+
+/// The seed that classes are drawn by, and whether an item is given that says itself what it is: in a blend as the heaviest
+/// anchor has it.
+fn class_source<T>(conditioning: &Conditioning<T>, seed: u64) -> (u64, bool) {
+    match conditioning.heaviest() {
+        Some(Anchor::Seed(seed)) => (*seed, false),
+        Some(Anchor::Item(_)) => (seed, true),
+        None => (seed, !matches!(conditioning, Conditioning::None)),
+    }
+}
+
+/// Refuses a blend that no model can make: of one anchor or of too many, of weights that are none, of several items.
+fn check_blend<T>(conditioning: &Conditioning<T>, n: usize) -> Result<(), Error> {
+    let Conditioning::Blend { anchors, weights } = conditioning else { return Ok(()) };
+    if !(2..=MAX_ANCHORS).contains(&anchors.len()) || weights.len() != anchors.len() {
+        return Err(Error::field("blend", format!("takes 2 to {MAX_ANCHORS} anchors and a weight for each")));
+    }
+    let usable = |weight: &f32| weight.is_finite() && *weight >= 0.0;
+    if !weights.iter().all(usable) || !weights.iter().any(|weight| *weight > 0.0) {
+        return Err(Error::field("blend", "takes weights of 0 or more that are not all 0"));
+    }
+    match n {
+        1 => Ok(()),
+        _ => Err(Error::field("n", "must be 1 with `blend`, which is one item")),
     }
 }
 

@@ -184,7 +184,7 @@ pub(crate) struct TuneChunks<'a> {
 impl TuneChunks<'_> {
     /// The next tunes, their prompt included; `None` after the last.
     pub(crate) fn next_chunk(&mut self, on: &mut dyn FnMut(usize, usize)) -> Option<Vec<Score>> {
-        let (items, mut rng) = self.chunks.next()?;
+        let (items, mut rng) = self.chunks.next(&self.conditioning)?;
         let (request, codec, most) = (&self.request, self.codec, self.bars);
         let draw = SequenceSampleParams {
             n: items.len(),

@@ -6,7 +6,7 @@ use mintage_data::{
     text::TextDecoder,
 };
 
-use super::{Chunks, check_memory, shape::Shape, token_healing::TokenHealing};
+use super::{Chunks, check_blend, check_memory, shape::Shape, token_healing::TokenHealing};
 use crate::{
     dataset::AnyTransform,
     error::Error,
@@ -118,19 +118,25 @@ pub(super) fn encoded<T>(
 /// steps.
 pub fn check_conditioning<T>(conditioning: &Conditioning<T>, model: &Model, n: usize) -> Result<(), Error> {
     if matches!(conditioning, Conditioning::Interpolate { .. }) && n < 2 {
-        return Err(Error::request("the way from one file to another has two steps at least"));
+        return Err(Error::field("n", "must be 2 or more: the way from one item to another has two steps at least"));
     }
     if model.sequences()?.model.supports(&conditioning.map(|_| ())) {
-        return Ok(());
+        return check_blend(conditioning, n);
     }
+    let field = match conditioning {
+        Conditioning::Interpolate { .. } => "between",
+        Conditioning::Blend { .. } => "blend",
+        Conditioning::Continue { .. } => "continue",
+        Conditioning::None | Conditioning::Vary { .. } => "like",
+    };
     Err(match (conditioning, model.config.model.family()) {
-        (Conditioning::Interpolate { .. }, Family::Vqvae) => {
-            Error::request("there is nothing between the codes of a vqvae")
+        (Conditioning::Interpolate { .. } | Conditioning::Blend { .. }, Family::Vqvae) => {
+            Error::field(field, "cannot be met: there is nothing between the codes of a vqvae")
                 .with_hint("it can vary one text or tune; a vae knows ways between two")
         }
         (_, family) => {
             let family = family.name();
-            Error::request(format!("{family} has no encoder, so nothing can be made like a file"))
+            Error::field(field, format!("cannot be met: {family} has no encoder"))
                 .with_hint("train a vae or a vqvae; this one can continue a text or a tune")
         }
     })
@@ -264,7 +270,7 @@ impl TextChunks<'_> {
         &mut self,
         on: &mut dyn FnMut(usize, &str) -> bool,
     ) -> Result<Option<Vec<String>>, Error> {
-        let Some((items, mut rng)) = self.chunks.next() else {
+        let Some((items, mut rng)) = self.chunks.next(&self.conditioning) else {
             return if self.kept == 0 && self.request.shape.is_some() { Err(no_match()) } else { Ok(None) };
         };
         let (codec, request, first) = (self.codec, &self.request, items.start);

@@ -3,7 +3,7 @@
 use mintage_data::{Clips, VideoBatch, VideoFormat};
 use mintage_nn::Rng;
 
-use super::{Chunks, check_memory, labels_of};
+use super::{Chunks, check_blend, check_memory, class_source, labels_of};
 use crate::{
     dataset::AnyTransform,
     error::Error,
@@ -80,7 +80,7 @@ impl ClipChunks<'_> {
 
     /// The next clips; `None` after the last.
     pub(crate) fn next_chunk(&mut self) -> Option<Clips> {
-        let (items, mut rng) = self.chunks.next()?;
+        let (items, mut rng) = self.chunks.next(&self.request.conditioning)?;
         let labels = labels_of(&self.labels, items.clone());
         let VideoRequest { choice, guidance, conditioning, .. } = &self.request;
         let draw = VideoSampleParams {
@@ -136,15 +136,23 @@ impl Model {
     /// The clips of [`sample_clips`](Self::sample_clips), a chunk at a time.
     pub(crate) fn clip_chunks(&self, request: VideoRequest) -> Result<ClipChunks<'_>, Error> {
         let parts = self.clips()?;
+        let (field, what, able) = match &request.conditioning {
+            Conditioning::None | Conditioning::Vary { .. } => ("like", "variations of a clip", "vae and vqvae"),
+            Conditioning::Interpolate { .. } => ("between", "the way between two clips", "no family"),
+            blend @ Conditioning::Blend { .. } if blend.is_noise() => {
+                ("blend", "a blend of seeds", "vae and gan")
+            }
+            Conditioning::Blend { .. } => ("blend", "a blend of clips", "a vae"),
+            Conditioning::Continue { .. } => ("continue", "what comes after a clip", "vae and vqvae"),
+        };
         if !parts.model.supports(&request.conditioning.map(|_| ())) {
             let family = self.config.model.family().name();
-            let why =
-                format!("a {family} of clips can neither vary one nor go on from one; vae and vqvae can");
-            return Err(Error::request(why));
+            return Err(Error::field(field, format!("cannot be met: a {family} cannot draw {what}; {able} can")));
         }
-        let given = request.conditioning != Conditioning::None;
+        check_blend(&request.conditioning, request.n)?;
+        let (seed, given) = class_source(&request.conditioning, request.seed);
         let labels =
-            self.labels_for(&parts.codec.classes, request.label.as_deref(), request.n, given, request.seed)?;
+            self.labels_for(&parts.codec.classes, request.label.as_deref(), request.n, given, seed)?;
         let frames = frames_of(parts.info, &request)?;
         let bytes = frames.saturating_mul(parts.info.shape.pixels());
         check_memory(request.n, bytes, "clips")?;
@@ -214,7 +222,8 @@ fn frames_of(info: &VideoInfo, request: &VideoRequest) -> Result<usize, Error> {
         }
         (VideoLength::Seconds(secs), _) => ((secs * info.fps).round() as usize).max(2),
         (VideoLength::Own, Conditioning::None | Conditioning::Interpolate { .. }) => info.frames,
-        (VideoLength::Own, Conditioning::Vary { .. }) => begun,
+        (VideoLength::Own, Conditioning::Blend { .. }) if begun == 0 => info.frames,
+        (VideoLength::Own, Conditioning::Vary { .. } | Conditioning::Blend { .. }) => begun,
         (VideoLength::Own, Conditioning::Continue { .. }) => begun + info.frames,
     };
     if !(2..=MAX_FRAMES).contains(&frames) {

@@ -36,6 +36,7 @@ use super::{
 };
 use crate::models::common::adversarial::{Judged, Penalties, diversity, metrics, relativistic_loss};
 use crate::models::{
+    Conditioning,
     generative::{FamilyConfig, GenerativeModel, parts},
     memory,
 };
@@ -214,6 +215,10 @@ impl GenerativeModel<Audio> for Gan {
             }
         }
         sounds
+    }
+
+    fn supports(&self, conditioning: &Conditioning<()>) -> bool {
+        conditioning.is_noise()
     }
 
     parts!("generator" = generator, "critic" = critic, "lengths" = lengths);
@@ -479,7 +484,7 @@ mod tests {
     }
 
     fn draw(labels: &[u32], length: usize) -> AudioSampleParams<'_> {
-        let (conditioning, choice) = (crate::models::Conditioning::None, SamplingParams::default());
+        let (conditioning, choice) = (Conditioning::None, SamplingParams::default());
         AudioSampleParams { n: labels.len(), labels, length, conditioning, choice, guidance: None }
     }
 

@@ -44,7 +44,7 @@ pub struct AudioInfo {
 }
 
 /// How to draw sounds.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct AudioSampleParams<'a> {
     /// Number of sounds to draw.
     pub n: usize,

@@ -373,8 +373,12 @@ impl Vae {
         /// Lengths that are drawn until one is longer than what is known.
         const MAX_LENGTH_DRAWS: usize = 50;
         let most = draw.length.div_ceil(self.hop()).max(1);
-        match draw.conditioning {
-            Conditioning::None | Conditioning::Continue { .. } if self.info.whole => {
+        match &draw.conditioning {
+            // As long as the heaviest anchor.
+            Conditioning::Blend { .. } if draw.conditioning.item().is_some() => most,
+            Conditioning::None | Conditioning::Continue { .. } | Conditioning::Blend { .. }
+                if self.info.whole =>
+            {
                 let known = begin.known * self.config.group;
                 let longer = (0..MAX_LENGTH_DRAWS)
                     .map(|_| self.lengths.draw(label, rng))
@@ -387,26 +391,49 @@ impl Vae {
 
     /// The latent frames that sounds begin with, of all or of those known, as the prior sees them.
     fn beginning(&self, draw: &AudioSampleParams) -> Beginning {
-        let (samples, strength, keeps) = match draw.conditioning {
+        let (samples, strength, keeps) = match &draw.conditioning {
             Conditioning::None | Conditioning::Interpolate { .. } => {
                 return Beginning { latents: Vec::new(), known: 0, strength: 1.0 };
             }
-            Conditioning::Vary { item: samples, strength } => (samples, strength, false),
+            Conditioning::Blend { .. } => return self.blended(&draw.conditioning),
+            Conditioning::Vary { item: samples, strength } => (samples, *strength, false),
             Conditioning::Continue { item: samples } => (samples, 1.0, true),
         };
-        let (hop, channels, latent) = (self.hop(), self.info.channels, self.config.latent);
-        let time = samples.len() / channels;
-        let x = Tensor::from_data(
-            TensorData::new(samples[..time * channels].to_vec(), [1, time * channels]),
-            &self.device,
-        );
-        let mut latents = if time == 0 { Vec::new() } else { to_vec(&self.latents(x, 1)) };
+        let (hop, latent) = (self.hop(), self.config.latent);
+        let time = samples.len() / self.info.channels;
+        let mut latents = self.latents_of(samples);
         if keeps {
             // The end that fills no latent frame is left out.
             latents.truncate(time / (hop * self.config.group) * latent);
         }
         let known = if keeps { latents.len() / latent } else { 0 };
         Beginning { latents, known, strength }
+    }
+
+    /// The latent frames of one sound, as the prior sees them.
+    fn latents_of(&self, samples: &[f32]) -> Vec<f32> {
+        let all = samples.len() / self.info.channels * self.info.channels;
+        if all == 0 {
+            return Vec::new();
+        }
+        let x = Tensor::from_data(TensorData::new(samples[..all].to_vec(), [1, all]), &self.device);
+        to_vec(&self.latents(x, 1))
+    }
+
+    /// The weighted mean of the sounds of a blend, silence after their ends; the share of the seeds is noise, on the
+    /// straight way that the flow has learned.
+    fn blended(&self, blend: &Conditioning<&[f32]>) -> Beginning {
+        let items: Vec<(Vec<f32>, f32)> =
+            blend.item_shares().into_iter().map(|(samples, share)| (self.latents_of(samples), share)).collect();
+        let total: f32 = items.iter().map(|(_, share)| share).sum();
+        let time = items.iter().map(|(latents, _)| latents.len() / self.config.latent).max().unwrap_or(0);
+        let silence = if items.len() > 1 { self.silence() } else { Vec::new() };
+        let mut latents = vec![0.0; time * self.config.latent];
+        for (item, share) in &items {
+            let item = item.iter().chain(silence.iter().cycle());
+            latents.iter_mut().zip(item).for_each(|(sum, z)| *sum += share / total * z);
+        }
+        Beginning { latents, known: 0, strength: if items.is_empty() { 1.0 } else { (1.0 - total).max(0.0) } }
     }
 
     /// Latent frames of `n` sounds, window by window, each after the last half of the one before; silence

@@ -273,7 +273,7 @@ impl GenerativeModel<Audio> for Vqvae {
     fn sample(&self, draw: &AudioSampleParams, rng: &mut Rng) -> Vec<Vec<f32>> {
         let (prior, stride) = (self.prior.averaged(), self.stride());
         let steps = draw.length.div_ceil(stride).max(1);
-        let known = self.known(draw.conditioning, steps);
+        let known = self.known(&draw.conditioning, steps);
         let guidance = draw.guidance.unwrap_or(self.config.guidance as f32);
         let mut sounds = Vec::with_capacity(draw.n);
         for start in (0..draw.n).step_by(SAMPLE_BATCH) {
@@ -294,7 +294,7 @@ impl GenerativeModel<Audio> for Vqvae {
     }
 
     fn supports(&self, conditioning: &Conditioning<()>) -> bool {
-        !matches!(conditioning, Conditioning::Interpolate { .. })
+        !matches!(conditioning, Conditioning::Interpolate { .. } | Conditioning::Blend { .. })
     }
 
     /// Through the codes and back: samples as in the batch.
@@ -377,12 +377,12 @@ impl Vqvae {
     }
 
     /// The codes that sounds begin with, of one sound.
-    fn known(&self, start: Conditioning<&[f32]>, steps: usize) -> Codes {
+    fn known(&self, start: &Conditioning<&[f32]>, steps: usize) -> Codes {
         let nothing = Codes { coarse: Vec::new(), fine: Vec::new() };
         let (samples, share) = match start {
-            Conditioning::None | Conditioning::Interpolate { .. } => return nothing,
             Conditioning::Vary { item: samples, strength } => (samples, 1.0 - strength),
             Conditioning::Continue { item: samples } => (samples, 1.0),
+            _ => return nothing,
         };
         let (stride, channels) = (self.stride(), self.info.channels);
         let time = samples.len() / channels;
@@ -572,7 +572,7 @@ mod tests {
         let each = batch.samples.len() / batch.n;
         let samples = &batch.samples[..each];
         let steps = each / 2 / model.stride();
-        let known = |strength| model.known(Conditioning::Vary { item: samples, strength }, steps);
+        let known = |strength| model.known(&Conditioning::Vary { item: samples, strength }, steps);
         let whole = model.codes_of(&batch);
         let (all, half) = (known(0.0), known(0.5));
         assert_eq!(all.coarse[1], whole[1][..steps]);

@@ -33,7 +33,7 @@ use crate::models::{
 use crate::{
     events::Metrics,
     models::{
-        Size,
+        Conditioning, Size,
         common::pass::{Pass, PlainBlock, act},
         image::{ImageInfo, ImageSampleParams},
     },
@@ -172,6 +172,10 @@ impl GenerativeModel<Image> for Gan {
             let z = rng.normal_tensor([part.n, self.config.latent], &self.device) * draw.temperature;
             to_pixels(&net.forward(z, part.labels))
         })
+    }
+
+    fn supports(&self, conditioning: &Conditioning<()>) -> bool {
+        conditioning.is_noise()
     }
 
     parts!("generator" = generator, "discriminator" = discriminator);

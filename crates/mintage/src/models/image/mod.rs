@@ -177,6 +177,12 @@ fn initial_noise(
                 (0..draw.n).map(|i| between(&from, &to, i as f32 / (draw.n - 1).max(1) as f32)).collect();
             Tensor::cat(way, 0)
         }
+        // The random stream is that of all seeds of the blend.
+        Conditioning::Blend { .. } => {
+            let noise = rng.normal_tensor([draw.n, d], device) * draw.temperature;
+            let steps = draw.conditioning.item_steps().into_iter();
+            steps.fold(noise, |start, (image, share)| between(&start, &noise_of(image), share))
+        }
     }
 }
 

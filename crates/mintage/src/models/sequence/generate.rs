@@ -105,7 +105,7 @@ impl SamplingParams {
 pub type Limit<'a> = dyn FnMut(usize, &[u32], &mut [f32]) + 'a;
 
 /// How to draw sequences.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct SequenceSampleParams<'a> {
     /// Number of sequences to draw.
     pub n: usize,
@@ -223,7 +223,7 @@ impl Writer<'_> {
         let (mut all, mut prompt, mut goes_on) = (Vec::new(), draw.prompt, true);
         while goes_on && all.len() < draw.length && !cancel::wanted() {
             let length = draw.length - all.len();
-            let one = SequenceSampleParams { n: 1, prompt, length, endless: false, ..*draw };
+            let one = SequenceSampleParams { n: 1, prompt, length, endless: false, ..draw.clone() };
             let plans = [plan(row, prompt, &mut rng)];
             let mut limit =
                 |_: usize, new: &[u32], logits: &mut [f32]| limit(row, &[&all, new].concat(), logits);
@@ -282,7 +282,7 @@ impl Writer<'_> {
 
 /// Random numbers of each row: the first rows do not depend on how many there are.
 fn forks(n: usize, rng: &mut Rng) -> Vec<Rng> {
-    (0..n).map(|_| Rng::new(rng.next_u64(), 0)).collect()
+    (0..n).map(|_| rng.fork()).collect()
 }
 
 /// The network with what it remembers of some of the rows.

@@ -140,7 +140,7 @@ fn limits_and_ends_are_kept_to() {
         let rows = model.sample((&draw, odd, listener), &mut Rng::new(3, 0));
         assert_eq!(rows.iter().map(Vec::len).collect::<Vec<_>>(), [5, 6, 7]);
         // How many are asked for does not change the first ones, nor does when others end.
-        let one = SequenceSampleParams { n: 1, endless: true, ..draw };
+        let one = SequenceSampleParams { n: 1, endless: true, ..draw.clone() };
         let all = SequenceSampleParams { endless: true, ..draw };
         assert_eq!(sample(&model, &one)[0], sample(&model, &all)[0]);
     }

@@ -207,24 +207,31 @@ impl GenerativeModel<Sequence> for Vae {
         let mean = |tokens: &[u32]| {
             to_vec(&net.encode(&Shifted::of(&segment(tokens, draw.class, &self.info, time + 1))).0)
         };
-        let ends = match draw.conditioning {
-            Conditioning::None | Conditioning::Continue { .. } => Vec::new(),
+        let ends = match &draw.conditioning {
+            Conditioning::None | Conditioning::Continue { .. } | Conditioning::Blend { .. } => Vec::new(),
             Conditioning::Vary { item: tokens, .. } => vec![mean(tokens)],
             Conditioning::Interpolate { from, to, .. } => vec![mean(from), mean(to)],
         };
+        let steps: Vec<(Vec<f32>, f32)> =
+            draw.conditioning.item_steps().into_iter().map(|(tokens, share)| (mean(tokens), share)).collect();
         let mut plan = |row: usize, prompt: &[u32], rng: &mut Rng| {
             let n = if prompt.len() > 1 { CANDIDATES } else { 1 };
             let z: Vec<f32> = (0..n)
-                .flat_map(|_| match draw.conditioning {
+                .flat_map(|_| match &draw.conditioning {
                     Conditioning::None | Conditioning::Continue { .. } => {
                         let temperature = draw.choice.temperature;
                         rng.normals(d).into_iter().map(|z| temperature * z).collect()
                     }
-                    Conditioning::Vary { strength, .. } => near(&ends[0], strength, rng),
+                    Conditioning::Vary { strength, .. } => near(&ends[0], *strength, rng),
                     Conditioning::Interpolate { .. } => {
                         let (first, last) = draw.shares;
                         let share = row as f32 / (draw.n.max(2) - 1) as f32;
                         between(&ends[0], &ends[1], first + share * (last - first))
+                    }
+                    // The random stream is that of all seeds of the blend.
+                    Conditioning::Blend { .. } => {
+                        let noise = rng.normals(d).into_iter().map(|z| draw.choice.temperature * z);
+                        steps.iter().fold(noise.collect(), |z: Vec<f32>, (mean, share)| between(&z, mean, *share))
                     }
                 })
                 .collect();

@@ -219,7 +219,7 @@ impl GenerativeModel<Sequence> for Vqvae {
     fn sample(&self, (draw, limit, on): Drawing, rng: &mut Rng) -> Vec<Vec<u32>> {
         let (net, prior) = (self.autoencoder.averaged(), self.prior.averaged());
         let time = self.config.context + 1;
-        let known = match draw.conditioning {
+        let known = match &draw.conditioning {
             Conditioning::Vary { item: tokens, .. } => {
                 Some(self.codes(&net, &Shifted::of(&segment(tokens, draw.class, &self.info, time + 1))))
             }

@@ -34,6 +34,7 @@ use super::{
 use crate::models::common::adversarial::{Judged, Penalties, diversity, metrics, relativistic_loss};
 use crate::models::common::stages;
 use crate::models::{
+    Conditioning,
     generative::{FamilyConfig, GenerativeModel, parts},
     memory,
 };
@@ -217,6 +218,10 @@ impl GenerativeModel<Video> for Gan {
             let rows = kernels::pixel_rows(net.forward(noise, classes));
             from_frames(&coder.decode(rows, draw.frames), draw.frames)
         })
+    }
+
+    fn supports(&self, conditioning: &Conditioning<()>) -> bool {
+        conditioning.is_noise()
     }
 
     parts!("autoencoder" = autoencoder, "generator" = generator, "critics" = critics);
@@ -501,7 +506,7 @@ mod tests {
     }
 
     fn draw(n: usize, frames: usize) -> VideoSampleParams<'static> {
-        let (conditioning, choice) = (crate::models::Conditioning::None, SamplingParams::default());
+        let (conditioning, choice) = (Conditioning::None, SamplingParams::default());
         VideoSampleParams { n, labels: &[0, 1, 2], frames, conditioning, choice, guidance: None }
     }
 

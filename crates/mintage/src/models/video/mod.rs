@@ -42,7 +42,7 @@ pub struct VideoInfo {
 }
 
 /// How to draw clips.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct VideoSampleParams<'a> {
     /// Number of clips to draw.
     pub n: usize,

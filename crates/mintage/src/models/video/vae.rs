@@ -235,11 +235,12 @@ impl GenerativeModel<Video> for Vae {
     /// Latents drawn by the flow, then decoded. Variations of a clip begin with its own latents and some
     /// noise, and what follows given frames with the latents of a forecast, where there is one.
     fn sample(&self, draw: &VideoSampleParams, rng: &mut Rng) -> Vec<u8> {
-        let VideoSampleParams { n, labels, frames, conditioning, choice, guidance } = *draw;
+        let &VideoSampleParams { n, labels, frames, ref conditioning, choice, guidance } = draw;
         let (prior, coder) = (self.prior.averaged(), self.autoencoder.coder());
         let (mut known, mut like) = (Vec::new(), None);
         match conditioning {
             Conditioning::None | Conditioning::Interpolate { .. } => {}
+            Conditioning::Blend { .. } => like = self.blended(&coder, conditioning, frames),
             Conditioning::Vary { item: pixels, strength } => {
                 let z = self.means(&coder, pixels, frames);
                 like = (!z.is_empty()).then_some((z, 1.0 - strength));
@@ -247,7 +248,7 @@ impl GenerativeModel<Video> for Vae {
             Conditioning::Continue { item: pixels } => {
                 let mean = self.forecast(pixels, frames);
                 if let (Some(mean), 0.0) = (&mean, self.config.resample) {
-                    return self.repeated(mean, n, &conditioning);
+                    return self.repeated(mean, n, conditioning);
                 }
                 known = self.means(&coder, pixels, frames);
                 let begin = 1.0 - self.config.resample as f32;
@@ -261,7 +262,7 @@ impl GenerativeModel<Video> for Vae {
             let wanted = Wanted { classes, frames, known: &known, like, steps, guidance, temperature };
             from_frames(&coder.decode(prior.sample(&wanted, &self.device, rng), frames), frames)
         });
-        keep_given(&mut pixels, &conditioning, self.info.shape, frames);
+        keep_given(&mut pixels, conditioning, self.info.shape, frames);
         pixels
     }
 
@@ -328,6 +329,23 @@ impl Vae {
                 to_vec(&coder.encode(x, known))
             }
         }
+    }
+
+    /// The weighted mean of the clips of a blend, which stand still after their ends, and the time at which the flow begins
+    /// with it: the share of the seeds is noise, on the straight way that it has learned.
+    fn blended(&self, coder: &Coder, blend: &Conditioning<&[u8]>, frames: usize) -> Option<(Vec<f32>, f32)> {
+        let items = blend.item_shares();
+        let total: f32 = items.iter().map(|(_, share)| share).sum();
+        let mut mean = Vec::new();
+        for (pixels, share) in items {
+            let mut z = self.means(coder, pixels, frames);
+            let known = frames_of(pixels, self.info.shape).min(frames);
+            let last = z.split_at(z.len() - z.len().checked_div(known)?).1.to_vec();
+            (known..frames).for_each(|_| z.extend_from_slice(&last));
+            mean.resize(z.len(), 0.0);
+            mean.iter_mut().zip(z).for_each(|(sum, z)| *sum += share / total * z);
+        }
+        (!mean.is_empty()).then_some((mean, total.min(1.0)))
     }
 
     /// Given frames and the mean of all that may follow them, `frames` in all: `image_model` of one clip.
@@ -423,7 +441,7 @@ mod tests {
         let start = Conditioning::Continue { item: &given[..] };
         let mut made = |redrawn: f64, seed: u64| {
             model.config.resample = redrawn;
-            model.sample(&draw(2, 6, start), &mut Rng::new(seed, 0))
+            model.sample(&draw(2, 6, start.clone()), &mut Rng::new(seed, 0))
         };
         let mean = made(0.0, 3);
         assert_eq!(mean, made(0.0, 4));

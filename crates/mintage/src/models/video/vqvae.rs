@@ -212,20 +212,20 @@ impl GenerativeModel<Video> for Vqvae {
     /// Codes drawn one after another from the prior, then decoded. Variations of a clip keep its first codes and draw
     /// the rest.
     fn sample(&self, draw: &VideoSampleParams, rng: &mut Rng) -> Vec<u8> {
-        let VideoSampleParams { n, labels, frames, conditioning, choice, guidance } = *draw;
+        let &VideoSampleParams { n, labels, frames, ref conditioning, choice, guidance } = draw;
         let (prior, net) = (self.prior.averaged(), self.autoencoder.averaged());
         let guidance = guidance.unwrap_or(self.config.guidance);
-        let known = self.known(&net, &conditioning, frames);
+        let known = self.known(&net, conditioning, frames);
         let mut pixels = in_parts(n, labels, frames, self.info.classes, |labels| {
             let codes = prior.write(labels, &known, frames, choice, guidance, rng);
             from_frames(&self.decode(&net, self.codebook.lookup(&codes, &self.device), frames).0, frames)
         });
-        keep_given(&mut pixels, &conditioning, self.info.shape, frames);
+        keep_given(&mut pixels, conditioning, self.info.shape, frames);
         pixels
     }
 
     fn supports(&self, conditioning: &Conditioning<()>) -> bool {
-        !matches!(conditioning, Conditioning::Interpolate { .. })
+        !matches!(conditioning, Conditioning::Interpolate { .. } | Conditioning::Blend { .. })
     }
 
     /// Through the codes and back: bytes as in the batch.
@@ -299,9 +299,9 @@ impl Vqvae {
     /// The codes that clips begin with.
     fn known(&self, net: &Autoencoder, start: &Conditioning<&[u8]>, frames: usize) -> Vec<u32> {
         let (pixels, share) = match start {
-            Conditioning::None | Conditioning::Interpolate { .. } => return Vec::new(),
             Conditioning::Vary { item: pixels, strength } => (pixels, 1.0 - strength),
             Conditioning::Continue { item: pixels } => (pixels, 1.0),
+            _ => return Vec::new(),
         };
         let first = first_frames(pixels, self.info.shape, frames);
         let mut codes = match frames_of(&first, self.info.shape) {
