@@ -134,7 +134,7 @@ fn extend_rows(args: &Demo, places: &Places, context: &mut Context) -> Result<Op
         return Ok(None);
     }
     let model = Model::load(&places.rows, &context.settings.device)?;
-    let request = Request { n: Some(NEW_ROWS), seed: recipe.train.seed, ..Request::default() };
+    let request = Request { n: Some(NEW_ROWS), seed: Some(recipe.train.seed), ..Request::default() };
     mint(&model, &request, &into(places, ROWS), context)?;
     judge(&model, &data, context).map(Some)
 }
@@ -174,7 +174,7 @@ fn extend_texts(args: &Demo, places: &Places, context: &mut Context) -> Result<O
     for label in &classes {
         let request = Request {
             n: Some((NEW_TEXTS / classes.len().max(1)).max(1)),
-            seed: context.settings.seed_or_default(),
+            seed: Some(context.settings.seed_or_default()),
             conditions: vec![Where { column: TEXTS_LABEL.to_owned(), allow: Allow::Value(label.clone()) }],
             length: Some(300),
             temperature: Some(0.8),
@@ -192,7 +192,7 @@ fn extend_tunes(args: &Demo, places: &Places, context: &mut Context) -> Result<b
     let what = (TUNES, "tune", None);
     let Some(model) = learn_documents(args, places, what, &places.tunes, context)? else { return Ok(false) };
     let seed = context.settings.seed_or_default();
-    let request = Request { n: Some(NEW_TUNES), seed, length: Some(TUNE_BARS), ..Request::default() };
+    let request = Request { n: Some(NEW_TUNES), seed: Some(seed), length: Some(TUNE_BARS), ..Request::default() };
     let (samples, _) = mint(&model, &request, &into(places, TUNES), context)?;
     if let Samples::Music(tunes) = samples
         && let Some(tune) = tunes.items.iter().find(|tune| !tune.is_empty())
@@ -277,7 +277,7 @@ fn make_new(
         let request = Request {
             n: Some(per_class),
             // A seed of its own, so that the classes are not variations of the same noise.
-            seed: seed.wrapping_add(index as u64),
+            seed: Some(seed.wrapping_add(index as u64)),
             conditions: vec![Where { column: LABEL.to_owned(), allow: Allow::Value(class.clone()) }],
             ..Request::default()
         };

@@ -104,7 +104,7 @@ fn request(args: &Sample, seed: u64) -> Result<Request, CliError> {
     let rows = |source: &String| Rows::File(source.clone());
     Ok(Request {
         n: args.n,
-        seed,
+        seed: Some(seed),
         conditions: args.condition.iter().map(|text| Where::parse(text)).collect::<Result<_, _>>()?,
         given: args.given.as_ref().map(rows),
         fill: args.fill.as_ref().map(rows),

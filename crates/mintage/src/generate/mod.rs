@@ -50,7 +50,7 @@ use crate::{
 pub use encode::{Encoding, played};
 pub use mintage_data::{Made, made_by};
 pub use output::Output;
-pub use request::{Blend, BlendAnchor, Item, Request, Rows};
+pub use request::{Blend, BlendAnchor, DEFAULT_SEED, Item, Request, Rows};
 pub use schema::schema;
 pub use sink::{Place, Sink, Written, in_samples, make_parent, may_write};
 
@@ -258,6 +258,11 @@ impl<'a> Generation<'a> {
         &self.request
     }
 
+    /// The seed of what is drawn: the request's, or the one that stands for none.
+    pub fn seed(&self) -> u64 {
+        self.request.seed_or_default()
+    }
+
     /// How many items were asked for.
     pub fn total(&self) -> usize {
         self.n
@@ -270,7 +275,7 @@ impl<'a> Generation<'a> {
 
     /// What goes into every file and row that is made of it.
     pub fn provenance(&self) -> Provenance {
-        self.model.provenance(self.request.seed, self.request.options())
+        self.model.provenance(self.seed(), self.request.options())
     }
 
     /// Ends the drawing with [`Error::Cancelled`] once the flag is set, within a chunk as well.

@@ -12,6 +12,9 @@ use serde_json::{Map, Value, json};
 
 use crate::error::Error;
 
+/// The seed of a request that names none.
+pub const DEFAULT_SEED: u64 = 0;
+
 /// What to make. Every field may be left out; one that has no meaning for a model is refused, see [`Request::check`].
 ///
 /// As JSON, only the fields that are given stand in it.
@@ -21,8 +24,11 @@ pub struct Request {
     /// How many items; without it as many as the kind of data makes by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub n: Option<usize>,
-    /// Seed of every random choice: the same request with the same seed gives the same items.
-    pub seed: u64,
+    /// Seed of every random choice: the same request with the same seed gives the same items. Without it whoever draws
+    /// chooses one ([`Model::generate`](crate::Model::generate) takes [`DEFAULT_SEED`]), and
+    /// [`Generation::seed`](super::Generation::seed) says which.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
     /// Conditions that every item meets: one class, or columns of a table.
     #[serde(rename = "where", skip_serializing_if = "Vec::is_empty", deserialize_with = "read_conditions")]
     #[serde(serialize_with = "write_conditions")]
@@ -208,6 +214,11 @@ impl Request {
         options
     }
 
+    /// The seed, or the one that stands for none.
+    pub(super) fn seed_or_default(&self) -> u64 {
+        self.seed.unwrap_or(DEFAULT_SEED)
+    }
+
     /// Its items of all fields.
     fn items(&self) -> impl Iterator<Item = &Item> {
         let anchors = self.blend.iter().flat_map(|blend| &blend.anchors).filter_map(|anchor| match anchor {
@@ -383,7 +394,7 @@ mod tests {
     fn json_comes_back_as_it_was() {
         let request = Request {
             n: Some(3),
-            seed: 7,
+            seed: Some(7),
             conditions: vec![Where::parse("age=30..40").unwrap(), Where::parse("sex=\"a..b\"").unwrap()],
             like: Some(Item::Bytes(vec![0, 255, 7])),
             between: Some([Item::File("a.png".into()), Item::Text("я".to_owned())]),
@@ -397,7 +408,7 @@ mod tests {
         let json = request.to_json();
         assert_eq!(json["where"], serde_json::json!(["age=30..40", "sex=\"a..b\""]));
         assert_eq!(Request::parse(&json.to_string()).unwrap(), request);
-        assert_eq!(Request::default().to_json(), serde_json::json!({ "seed": 0 }));
+        assert_eq!(Request::default().to_json(), serde_json::json!({}));
     }
 
     #[test]

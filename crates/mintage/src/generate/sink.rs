@@ -189,7 +189,7 @@ impl<'a> Sink<'a> {
         output.check(model)?;
         let file = output.file_format(model, true)?;
         let (_, codec) = model.rows()?;
-        let mut rng = Rng::new(generation.request.seed, u64::MAX);
+        let mut rng = Rng::new(generation.seed(), u64::MAX);
         let pg = PgDefaults::default();
         let mut how = Writing {
             refused: None,
@@ -224,7 +224,7 @@ impl<'a> Sink<'a> {
         let (_, codec) = self.model.rows()?;
         let file = self.output.file_format(self.model, false)?;
         let provenance = (!self.output.no_provenance).then_some(provenance);
-        let mut rng = Rng::new(generation.request.seed, u64::MAX);
+        let mut rng = Rng::new(generation.seed(), u64::MAX);
         let refused = Cell::new(0);
         let given = generation.request.given.is_some() || generation.request.fill.is_some();
         let how = Writing {

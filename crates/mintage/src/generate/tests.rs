@@ -117,7 +117,7 @@ fn check_fields(kind: DataKind) {
 /// Chunks come to what is drawn at once, the same seed to the same items, and a flag that is set to none.
 fn check_drawing(model: &Model) {
     let n = if model.kind() == DataKind::Table { 40 } else { 3 };
-    let mut request = Request { n: Some(n), seed: 7, ..Request::default() };
+    let mut request = Request { n: Some(n), seed: Some(7), ..Request::default() };
     match model.kind() {
         DataKind::Text => request.length = Some(12),
         DataKind::Music => request.length = Some(1),
@@ -145,13 +145,19 @@ fn check_drawing(model: &Model) {
     .unwrap();
     assert_eq!(chunks, n);
     assert_eq!(model.generate(&request).unwrap().all(&mut |_| {}).unwrap(), whole);
-    let other = Request { seed: 8, ..request.clone() };
+    let other = Request { seed: Some(8), ..request.clone() };
     assert_ne!(model.generate(&other).unwrap().all(&mut |_| {}).unwrap(), whole);
 
-    let one = Request { n: None, seed: 0, ..request.clone() };
+    let one = Request { n: None, seed: None, ..request.clone() };
     if fields::find("blend").unwrap().suits(model.kind(), model.config.model.family()) {
         check_blend(model, &one);
     }
+
+    // Without a seed it is the one that stands for none, and says so.
+    let (fresh, named) = (Request { seed: None, ..request.clone() }, Request { seed: Some(DEFAULT_SEED), ..request.clone() });
+    let mut fresh = model.generate(&fresh).unwrap();
+    assert_eq!((fresh.seed(), fresh.provenance().seed), (DEFAULT_SEED, DEFAULT_SEED));
+    assert_eq!(fresh.all(&mut |_| {}).unwrap(), model.generate(&named).unwrap().all(&mut |_| {}).unwrap());
 
     let set = Arc::new(AtomicBool::new(true));
     let mut cancelled = model.generate(&request).unwrap().cancelled_by(set);
@@ -163,12 +169,12 @@ fn check_blend(model: &Model, one: &Request) {
     let blend = |anchors: serde_json::Value, weights: [f64; 4]| {
         let anchors = serde_json::from_value(anchors).unwrap();
         let blend = Some(Blend { anchors, weights: weights.to_vec() });
-        let request = Request { blend, n: None, seed: 5, ..one.clone() };
+        let request = Request { blend, n: None, seed: Some(5), ..one.clone() };
         model.generate(&request).and_then(|mut generation| generation.all(&mut |_| {}))
     };
     let seeds = || json!([{ "seed": 1 }, { "seed": 2 }, { "seed": 3 }, { "seed": 4 }]);
     let alone = |seed| {
-        let request = Request { n: Some(1), seed, ..one.clone() };
+        let request = Request { n: Some(1), seed: Some(seed), ..one.clone() };
         model.generate(&request).unwrap().all(&mut |_| {}).unwrap()
     };
     assert_eq!(blend(seeds(), [1.0, 0.0, 0.0, 0.0]).unwrap(), alone(1));
@@ -254,7 +260,7 @@ static ROWS: LazyLock<(TempDir, Model)> = LazyLock::new(|| {
 fn a_text_ends_when_it_is_cancelled_and_begins_with_its_prompt() {
     let model = &TEXTS.1;
     let request = Request {
-        seed: 1,
+        seed: Some(1),
         prompt: Some("the ".to_owned()),
         length: Some(100_000),
         endless: true,

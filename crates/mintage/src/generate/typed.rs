@@ -40,7 +40,7 @@ impl Request {
             n: self.count(IMAGES),
             label: self.label(model, &codec.classes)?,
             conditioning,
-            seed: self.seed,
+            seed: self.seed_or_default(),
             temperature: self.temperature(),
             guidance: self.guidance.map(|w| w as f32),
             top_k: self.top_k,
@@ -56,7 +56,7 @@ impl Request {
             conditions: self.conditions.clone(),
             given,
             fill: self.fill.is_some(),
-            seed: self.seed,
+            seed: self.seed_or_default(),
             temperature: self.temperature(),
         })
     }
@@ -109,7 +109,7 @@ impl Request {
                 (None, None) => None,
             },
             choice: self.choice(),
-            seed: self.seed,
+            seed: self.seed_or_default(),
         })
     }
 
@@ -131,7 +131,7 @@ impl Request {
             metre: self.metre.as_deref().map(metre).transpose()?,
             range: self.range.as_deref().map(pitches).transpose()?,
             choice: self.choice(),
-            seed: self.seed,
+            seed: self.seed_or_default(),
         })
     }
 
@@ -147,7 +147,7 @@ impl Request {
             seconds: self.seconds,
             choice: self.choice(),
             guidance: self.guidance.map(|w| w as f32),
-            seed: self.seed,
+            seed: self.seed_or_default(),
         })
     }
 
@@ -173,7 +173,7 @@ impl Request {
             length,
             choice: self.choice(),
             guidance: self.guidance,
-            seed: self.seed,
+            seed: self.seed_or_default(),
         })
     }
 
