@@ -3,6 +3,7 @@
 mod columns;
 mod copy;
 mod sample;
+mod serve;
 mod sweep;
 
 use std::{ffi::OsStr, path::PathBuf};
@@ -19,6 +20,7 @@ use mintage_data::IfExists;
 pub use columns::Columns;
 pub use copy::Copy;
 pub use sample::Sample;
+pub use serve::Serve;
 pub use sweep::{Compare, Exports, Sweep};
 
 /// Learn a generative model from the data you have; mint new data like it.
@@ -30,8 +32,8 @@ pub use sweep::{Compare, Exports, Sweep};
     subcommand_required = true,
     arg_required_else_help = true,
     after_help = "Begin with `mintage demo`, or with `mintage inspect` on data of your own.\n\n\
-                  Environment: MINTAGE_RUNS, MINTAGE_DEVICE, MINTAGE_THREADS, MINTAGE_LOG (quiet, normal, \
-                  verbose), NO_COLOR.\n\
+                  Environment: MINTAGE_RUNS, MINTAGE_DEVICE, MINTAGE_THREADS, MINTAGE_TOKEN, MINTAGE_LOG (quiet, \
+                  normal, verbose), NO_COLOR.\n\
                   Exit codes: 0 done, 1 a check said no, 2 could not do it, 70 a bug, 130 interrupted."
 )]
 pub struct Cli {
@@ -138,6 +140,12 @@ pub enum Verb {
     /// Set runs side by side: scores, means over seeds, and what differs in their configurations
     #[command(after_help = "Example: mintage compare vae-shop-1 vqvae-shop-1 --grid side-by-side.png")]
     Compare(Compare),
+    /// Open the studio: look at data, train, draw, listen, choose and write back, in a browser
+    #[command(after_help = "Example: mintage studio shop.db")]
+    Studio(Serve),
+    /// Serve models to programs over HTTP
+    #[command(after_help = "Example: mintage serve --port 7700")]
+    Serve(Serve),
     /// List the runs
     #[command(after_help = "Example: mintage ls")]
     Ls,

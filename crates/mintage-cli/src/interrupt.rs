@@ -18,3 +18,15 @@ pub fn watch() -> &'static AtomicBool {
     let _ = ctrlc::set_handler(pressed);
     &STOP
 }
+
+/// Calls `stop` at the first Ctrl-C or termination; the second ends the program at once.
+pub fn on_first(stop: impl Fn() + Send + 'static) {
+    let pressed = move || {
+        if STOP.swap(true, Ordering::Relaxed) {
+            std::process::exit(i32::from(INTERRUPTED));
+        }
+        stop();
+    };
+    // Where no handler can be set, Ctrl-C ends the process as it always does.
+    let _ = ctrlc::set_handler(pressed);
+}

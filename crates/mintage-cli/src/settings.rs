@@ -48,6 +48,8 @@ pub struct Settings {
     fresh_seed: u64,
     pub runs: PathBuf,
     /// What a postgres:// address leaves open.
+    /// What callers of a server prove themselves with.
+    pub token: Option<String>,
     pub pg: PgDefaults,
 }
 
@@ -83,6 +85,7 @@ impl Settings {
                 .clone()
                 .or_else(|| variable("MINTAGE_RUNS").map(PathBuf::from))
                 .unwrap_or_else(|| PathBuf::from("runs")),
+            token: variable("MINTAGE_TOKEN"),
             // The variables of PostgreSQL's own programs.
             pg: PgDefaults {
                 host: variable("PGHOST"),

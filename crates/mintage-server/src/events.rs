@@ -3,7 +3,6 @@
 use std::{
     collections::VecDeque,
     convert::Infallible,
-    pin::Pin,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -11,8 +10,11 @@ use std::{
     time::Duration,
 };
 
-use axum::response::sse::{Event, KeepAlive, Sse};
-use futures_util::{Stream, StreamExt, stream};
+use axum::response::{
+    IntoResponse, Response,
+    sse::{Event, KeepAlive, Sse},
+};
+use futures_util::{StreamExt, stream};
 use serde_json::Value;
 use tokio::sync::{broadcast, watch};
 use tokio_stream::wrappers::{BroadcastStream, errors::BroadcastStreamRecvError};
@@ -89,7 +91,7 @@ impl Events {
         topics: Vec<String>,
         last: Option<u64>,
         snapshot: impl Fn() -> Value + Send + 'static,
-    ) -> Option<Sse<Pin<Box<dyn Stream<Item = Result<Event, Infallible>> + Send>>>> {
+    ) -> Option<Response> {
         let place = Place::take(&self.streams)?;
         let (missed, last_id) = self.since(last);
         let receiver = BroadcastStream::new(self.changes.subscribe());
@@ -111,9 +113,8 @@ impl Events {
         let until = async move {
             let _ = ended.wait_for(|ended| *ended).await;
         };
-        let all = stream::iter(first).chain(rest).take_until(Box::pin(until)).map(Ok);
-        let all: Pin<Box<dyn Stream<Item = Result<Event, Infallible>> + Send>> = Box::pin(all);
-        Some(Sse::new(all).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+        let all = stream::iter(first).chain(rest).take_until(Box::pin(until)).map(Ok::<_, Infallible>);
+        Some(Sse::new(all).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
     }
 
     /// What came after `last`, where all of it is known; and the newest id.

@@ -7,12 +7,10 @@
 use std::{
     net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use axum::{
     Json,
-    body::Body,
     extract::{Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header},
     middleware::Next,
@@ -21,7 +19,7 @@ use axum::{
 use subtle::ConstantTimeEq;
 
 use crate::{
-    App,
+    Shared,
     problem::{PROBLEM_JSON, Problem},
 };
 
@@ -78,6 +76,11 @@ impl Guard {
         Self { token, hosts, origins: origins.to_vec(), cookie: format!("mintage-{port}"), hidden }
     }
 
+    /// Other origins that may ask.
+    pub(crate) fn origins(&self) -> &[String] {
+        &self.origins
+    }
+
     fn knows_host(&self, request: &Request) -> bool {
         let mut hosts = request.headers().get_all(header::HOST).iter();
         let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
@@ -132,7 +135,7 @@ impl Guard {
 }
 
 /// Lets a request through, or says why not.
-pub(crate) async fn check(State(app): State<App>, request: Request, next: Next) -> Response {
+pub(crate) async fn check(State(app): State<Shared>, request: Request, next: Next) -> Response {
     if let Err(problem) = allowed(&app.guard, &request) {
         return problem.into_response();
     }
@@ -159,7 +162,9 @@ fn allowed(guard: &Guard, request: &Request) -> Result<(), Problem> {
         return Err(refuse("a page of another origin may not ask this server"));
     }
     if request.method() == Method::OPTIONS {
-        return Err(refuse("this server answers no other origin").with_hint("--origin names one that may ask"));
+        return Err(
+            refuse("this server answers no other origin").with_hint("--origin names one that may ask")
+        );
     }
     if is_private && !guard.knows_token(request.headers()) {
         return Err(Problem::new(StatusCode::UNAUTHORIZED, "the token is missing or wrong").with_hint(
@@ -236,7 +241,7 @@ fn exchange(guard: &Guard, request: &Request) -> Option<Response> {
 }
 
 /// Gives problems their body, and every answer its headers.
-pub(crate) async fn finish(State(app): State<App>, request: Request, next: Next) -> Response {
+pub(crate) async fn finish(State(app): State<Shared>, request: Request, next: Next) -> Response {
     let is_openai = request.uri().path().starts_with("/v1");
     let is_api = is_openai || request.uri().path().starts_with("/api");
     let origin = request.headers().get(header::ORIGIN).cloned();
@@ -284,7 +289,7 @@ fn of_status(status: StatusCode) -> Problem {
     }
 }
 
-fn decorate(app: &App, headers: &mut HeaderMap, is_api: bool, origin: Option<HeaderValue>) {
+fn decorate(app: &Shared, headers: &mut HeaderMap, is_api: bool, origin: Option<HeaderValue>) {
     let mut set = |name: HeaderName, value: &'static str| {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     };
@@ -296,7 +301,8 @@ fn decorate(app: &App, headers: &mut HeaderMap, is_api: bool, origin: Option<Hea
     if is_api {
         set(header::CACHE_CONTROL, "no-store");
     }
-    let named = |origin: &HeaderValue| app.guard.origins.iter().any(|own| own.as_bytes() == origin.as_bytes());
+    let named =
+        |origin: &HeaderValue| app.guard.origins.iter().any(|own| own.as_bytes() == origin.as_bytes());
     if let Some(origin) = origin.filter(named) {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         headers.insert(header::VARY, HeaderValue::from_static("origin"));
@@ -313,26 +319,22 @@ pub(crate) fn as_file(mut response: Response) -> Response {
 }
 
 /// An answer that a panic became: the request is at fault as little as the caller.
-pub(crate) fn of_panic(_: Box<dyn std::any::Any + Send + 'static>) -> http_body_util_response::Response {
+pub(crate) fn of_panic(_: Box<dyn std::any::Any + Send + 'static>) -> Response {
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the server has gone wrong")
         .with_hint("this is a bug and none of your doing; please report what you asked for")
         .into_response()
-        .map(Body::new)
-}
-
-mod http_body_util_response {
-    pub type Response = axum::http::Response<axum::body::Body>;
 }
 
 #[cfg(test)]
 mod tests {
+    use axum::body::Body;
+
     use super::*;
 
     #[test]
     fn hides_where_things_lie() {
         let at = SocketAddr::from(([127, 0, 0, 1], 7700));
-        let guard =
-            Guard::new(at, &[], None, &[], &[Path::new("/home/me"), Path::new("/home/me/data")]);
+        let guard = Guard::new(at, &[], None, &[], &[Path::new("/home/me"), Path::new("/home/me/data")]);
         assert_eq!(guard.hide("/home/me/data/shop.db: no table, in /home/me"), "shop.db: no table, in .");
     }
 
@@ -349,10 +351,11 @@ mod tests {
         for own in ["localhost:7700", "LOCALHOST:7700", "127.0.0.1:7700", "[::1]:7700"] {
             assert!(known(&[own]), "{own}");
         }
-        for foreign in ["localhost", "localhost:80", "127.0.0.1:7701", "evil.example:7700", "localhost:7700.evil", ""] {
+        for foreign in
+            ["localhost", "localhost:80", "127.0.0.1:7701", "evil.example:7700", "localhost:7700.evil", ""]
+        {
             assert!(!known(&[foreign]), "{foreign}");
         }
         assert!(!known(&[]) && !known(&["localhost:7700", "localhost:7700"]));
     }
 }
-

@@ -174,7 +174,7 @@ pub(crate) const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("applicati
 
 /// A response with the given body and media type.
 pub(crate) fn bytes(media_type: &str, body: impl Into<axum::body::Body>) -> Response {
-    let value = HeaderValue::from_str(media_type)
-        .unwrap_or(HeaderValue::from_static("application/octet-stream"));
+    let value =
+        HeaderValue::from_str(media_type).unwrap_or(HeaderValue::from_static("application/octet-stream"));
     ([(header::CONTENT_TYPE, value)], body.into()).into_response()
 }

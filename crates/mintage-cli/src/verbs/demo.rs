@@ -192,7 +192,8 @@ fn extend_tunes(args: &Demo, places: &Places, context: &mut Context) -> Result<b
     let what = (TUNES, "tune", None);
     let Some(model) = learn_documents(args, places, what, &places.tunes, context)? else { return Ok(false) };
     let seed = context.settings.seed_or_default();
-    let request = Request { n: Some(NEW_TUNES), seed: Some(seed), length: Some(TUNE_BARS), ..Request::default() };
+    let request =
+        Request { n: Some(NEW_TUNES), seed: Some(seed), length: Some(TUNE_BARS), ..Request::default() };
     let (samples, _) = mint(&model, &request, &into(places, TUNES), context)?;
     if let Samples::Music(tunes) = samples
         && let Some(tune) = tunes.items.iter().find(|tune| !tune.is_empty())

@@ -20,6 +20,7 @@ pub mod reconstruct;
 pub mod rm;
 pub mod sample;
 pub mod score;
+pub mod serve;
 pub mod show;
 pub mod sweep;
 pub mod train;
@@ -44,6 +45,8 @@ pub fn run(verb: &Verb, context: &mut Context) -> CliResult {
         Verb::Doctor => doctor::run(context),
         Verb::Completions(args) => completions::run(args, context),
         Verb::Man(args) => man::run(args, context),
+        Verb::Studio(args) => serve::studio(args, context),
+        Verb::Serve(args) => serve::serve(args, context),
         Verb::Demo(args) => pooled(context, |context| demo::run(args, context)),
         Verb::Inspect(args) => pooled(context, |context| inspect::run(args, context)),
         Verb::Init(args) => pooled(context, |context| init::run(args, context)),

@@ -154,7 +154,8 @@ fn check_drawing(model: &Model) {
     }
 
     // Without a seed it is the one that stands for none, and says so.
-    let (fresh, named) = (Request { seed: None, ..request.clone() }, Request { seed: Some(DEFAULT_SEED), ..request.clone() });
+    let (fresh, named) =
+        (Request { seed: None, ..request.clone() }, Request { seed: Some(DEFAULT_SEED), ..request.clone() });
     let mut fresh = model.generate(&fresh).unwrap();
     assert_eq!((fresh.seed(), fresh.provenance().seed), (DEFAULT_SEED, DEFAULT_SEED));
     assert_eq!(fresh.all(&mut |_| {}).unwrap(), model.generate(&named).unwrap().all(&mut |_| {}).unwrap());
@@ -185,13 +186,16 @@ fn check_blend(model: &Model, one: &Request) {
         assert!((1..5).all(|seed| middle != alone(seed)));
     }
     let output = Output::default();
-    let encoding = Encoding::of_file(model.kind(), Path::new(match model.kind() {
-        DataKind::Image => "a.png",
-        DataKind::Text => "a.txt",
-        DataKind::Music => "a.mid",
-        DataKind::Video => "a.gif",
-        _ => "a.wav",
-    }));
+    let encoding = Encoding::of_file(
+        model.kind(),
+        Path::new(match model.kind() {
+            DataKind::Image => "a.png",
+            DataKind::Text => "a.txt",
+            DataKind::Music => "a.mid",
+            DataKind::Video => "a.gif",
+            _ => "a.wav",
+        }),
+    );
     let provenance = model.provenance(0, json!({}));
     let file = alone(6).encode(encoding.unwrap(), &output, &provenance).unwrap();
     use base64::Engine;

@@ -153,14 +153,17 @@ impl Model {
             Conditioning::Continue { .. } => ("continue", "what comes after an image", "no family"),
         };
         if !images.supports(&request.conditioning.map(|_| ())) {
-            return Err(Error::field(field, format!("cannot be met: a {family} cannot draw {what}; {able} can")));
+            return Err(Error::field(
+                field,
+                format!("cannot be met: a {family} cannot draw {what}; {able} can"),
+            ));
         }
         check_blend(&request.conditioning, request.n)?;
         match request.conditioning {
             // The way is one batch: its steps depend on each other.
-            Conditioning::Interpolate { .. } if !(2..=SAMPLE_BATCH).contains(&request.n) => {
-                Err(Error::field("n", format!("must be 2 to {SAMPLE_BATCH}, the steps of the way of `between`")))
-            }
+            Conditioning::Interpolate { .. } if !(2..=SAMPLE_BATCH).contains(&request.n) => Err(
+                Error::field("n", format!("must be 2 to {SAMPLE_BATCH}, the steps of the way of `between`")),
+            ),
             _ => Ok(()),
         }
     }

@@ -118,7 +118,10 @@ pub(super) fn encoded<T>(
 /// steps.
 pub fn check_conditioning<T>(conditioning: &Conditioning<T>, model: &Model, n: usize) -> Result<(), Error> {
     if matches!(conditioning, Conditioning::Interpolate { .. }) && n < 2 {
-        return Err(Error::field("n", "must be 2 or more: the way from one item to another has two steps at least"));
+        return Err(Error::field(
+            "n",
+            "must be 2 or more: the way from one item to another has two steps at least",
+        ));
     }
     if model.sequences()?.model.supports(&conditioning.map(|_| ())) {
         return check_blend(conditioning, n);

@@ -137,7 +137,9 @@ impl Model {
     pub(crate) fn clip_chunks(&self, request: VideoRequest) -> Result<ClipChunks<'_>, Error> {
         let parts = self.clips()?;
         let (field, what, able) = match &request.conditioning {
-            Conditioning::None | Conditioning::Vary { .. } => ("like", "variations of a clip", "vae and vqvae"),
+            Conditioning::None | Conditioning::Vary { .. } => {
+                ("like", "variations of a clip", "vae and vqvae")
+            }
             Conditioning::Interpolate { .. } => ("between", "the way between two clips", "no family"),
             blend @ Conditioning::Blend { .. } if blend.is_noise() => {
                 ("blend", "a blend of seeds", "vae and gan")
@@ -147,7 +149,10 @@ impl Model {
         };
         if !parts.model.supports(&request.conditioning.map(|_| ())) {
             let family = self.config.model.family().name();
-            return Err(Error::field(field, format!("cannot be met: a {family} cannot draw {what}; {able} can")));
+            return Err(Error::field(
+                field,
+                format!("cannot be met: a {family} cannot draw {what}; {able} can"),
+            ));
         }
         check_blend(&request.conditioning, request.n)?;
         let (seed, given) = class_source(&request.conditioning, request.seed);

@@ -127,14 +127,16 @@ fn check_folder(path: &Path) -> Result<(), Error> {
     }
 }
 
-/// Kinds of text that rows are written to a stream as.
+/// What rows are written to a stream as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TextKind {
     Csv,
     JsonLines,
+    /// Arrow's IPC format.
+    Arrow,
 }
 
-/// Writes rows as text to a stream, as they are made; returns how many. `how.file` says how delimited text is written.
+/// Writes rows to a stream, as they are made; returns how many. `how.file` says how delimited text is written.
 ///
 /// # Errors
 /// A part or its identifiers cannot be made, or `out` fails.
@@ -146,8 +148,11 @@ pub fn write_text(
     out: &mut dyn FnMut(&[u8]) -> Result<(), Error>,
 ) -> Result<usize, Error> {
     let mut rows = Rows::new(head, parts);
-    let format = if kind == TextKind::Csv { Format::Csv } else { Format::JsonLines };
-    file::send(&mut rows, format, how, out)?;
+    match kind {
+        TextKind::Csv => file::send(&mut rows, Format::Csv, how, out)?,
+        TextKind::JsonLines => file::send(&mut rows, Format::JsonLines, how, out)?,
+        TextKind::Arrow => parquet::send(&mut rows, how, out)?,
+    }
     Ok(rows.written)
 }
 

@@ -1,4 +1,4 @@
-//! Parquet: a column gets the type that it had in a Parquet file, or else the one that its values have. What made the
+//! Parquet and Arrow: a column gets the type that it had in a Parquet file, or else the one that its values have. What made the
 //! file stands in its metadata under `mintage`.
 
 use std::{path::Path, sync::Arc};
@@ -6,6 +6,7 @@ use std::{path::Path, sync::Arc};
 use arrow_array::{
     ArrayRef, ArrowPrimitiveType, BooleanArray, RecordBatch, StringArray, builder::PrimitiveBuilder, types::*,
 };
+use arrow_ipc::writer::StreamWriter;
 use arrow_schema::{ArrowError, DataType, Field, Schema, TimeUnit};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Timelike};
 use parquet::{
@@ -34,10 +35,6 @@ const MAX_DIGITS: u8 = 38;
 pub(super) fn write(rows: &mut Rows, path: &Path, how: &mut Writing) -> Result<Beside, Error> {
     let place = path.display().to_string();
     let wrong = |error: ParquetError| Error::bad(&place, error.to_string());
-    let columns: Vec<ParquetColumn> =
-        rows.head.columns.iter().map(|column| ParquetColumn::of(column, how.schema)).collect();
-    let fields: Vec<Field> = columns.iter().map(ParquetColumn::field).collect();
-    let schema = Arc::new(Schema::new(fields));
     let mark = how
         .provenance
         .map(|provenance| KeyValue { key: PROVENANCE_COLUMN.to_owned(), value: Some(provenance.to_json()) });
@@ -46,21 +43,63 @@ pub(super) fn write(rows: &mut Rows, path: &Path, how: &mut Writing) -> Result<B
         .set_max_row_group_row_count(Some(GROUP_ROWS))
         .set_key_value_metadata(mark.map(|mark| vec![mark]))
         .build();
-    rows.bound(how, |column| {
-        columns.iter().find(|own| own.name == column.name).and_then(|own| id_range(&own.ty))
-    })?;
+    let mut batches = Batches::of(rows, how, &place)?;
     let file = Beside::create(path).map_err(Error::io(path))?;
-    let mut writer = ArrowWriter::try_new(&file.file, schema.clone(), Some(properties)).map_err(wrong)?;
-    let mut first = 0;
-    while let Some(part) = rows.next(how.random)? {
-        let arrays = part.columns.iter().zip(&columns).map(|(column, own)| own.array(column, first));
-        let arrays = arrays.collect::<Result<Vec<ArrayRef>, Error>>()?;
-        let bad = |error: ArrowError| Error::bad(&place, error.to_string());
-        writer.write(&RecordBatch::try_new(schema.clone(), arrays).map_err(bad)?).map_err(wrong)?;
-        first += part.rows();
+    let mut writer =
+        ArrowWriter::try_new(&file.file, batches.schema.clone(), Some(properties)).map_err(wrong)?;
+    while let Some(batch) = batches.next(rows, how)? {
+        writer.write(&batch).map_err(wrong)?;
     }
     writer.close().map_err(wrong)?;
     Ok(file)
+}
+
+/// Sends rows as an Arrow stream (the IPC format), a record batch for each part.
+pub(super) fn send(
+    rows: &mut Rows,
+    how: &mut Writing,
+    out: &mut dyn FnMut(&[u8]) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let wrong = |error: ArrowError| Error::bad("the stream of rows", error.to_string());
+    let mut batches = Batches::of(rows, how, "the stream of rows")?;
+    let mut writer = StreamWriter::try_new(Vec::new(), &batches.schema).map_err(wrong)?;
+    while let Some(batch) = batches.next(rows, how)? {
+        writer.write(&batch).map_err(wrong)?;
+        out(&std::mem::take(writer.get_mut()))?;
+    }
+    writer.finish().map_err(wrong)?;
+    out(writer.get_ref())
+}
+
+/// Rows as record batches of Arrow, a part at a time.
+struct Batches {
+    columns: Vec<ParquetColumn>,
+    schema: Arc<Schema>,
+    /// Rows so far.
+    first: usize,
+    place: String,
+}
+
+impl Batches {
+    fn of(rows: &mut Rows, how: &mut Writing, place: &str) -> Result<Self, Error> {
+        let columns: Vec<ParquetColumn> =
+            rows.head.columns.iter().map(|column| ParquetColumn::of(column, how.schema)).collect();
+        let fields: Vec<Field> = columns.iter().map(ParquetColumn::field).collect();
+        rows.bound(how, |column| {
+            columns.iter().find(|own| own.name == column.name).and_then(|own| id_range(&own.ty))
+        })?;
+        Ok(Self { columns, schema: Arc::new(Schema::new(fields)), first: 0, place: place.to_owned() })
+    }
+
+    fn next(&mut self, rows: &mut Rows, how: &mut Writing) -> Result<Option<RecordBatch>, Error> {
+        let Some(part) = rows.next(how.random)? else { return Ok(None) };
+        let arrays =
+            part.columns.iter().zip(&self.columns).map(|(column, own)| own.array(column, self.first));
+        let arrays = arrays.collect::<Result<Vec<ArrayRef>, Error>>()?;
+        self.first += part.rows();
+        let bad = |error: ArrowError| Error::bad(&self.place, error.to_string());
+        RecordBatch::try_new(self.schema.clone(), arrays).map(Some).map_err(bad)
+    }
 }
 
 /// A column of the file.

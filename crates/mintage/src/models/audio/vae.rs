@@ -423,8 +423,11 @@ impl Vae {
     /// The weighted mean of the sounds of a blend, silence after their ends; the share of the seeds is noise, on the
     /// straight way that the flow has learned.
     fn blended(&self, blend: &Conditioning<&[f32]>) -> Beginning {
-        let items: Vec<(Vec<f32>, f32)> =
-            blend.item_shares().into_iter().map(|(samples, share)| (self.latents_of(samples), share)).collect();
+        let items: Vec<(Vec<f32>, f32)> = blend
+            .item_shares()
+            .into_iter()
+            .map(|(samples, share)| (self.latents_of(samples), share))
+            .collect();
         let total: f32 = items.iter().map(|(_, share)| share).sum();
         let time = items.iter().map(|(latents, _)| latents.len() / self.config.latent).max().unwrap_or(0);
         let silence = if items.len() > 1 { self.silence() } else { Vec::new() };

@@ -174,7 +174,8 @@ mod tests {
     #[test]
     fn shares_of_a_blend_are_steps_from_its_noise() {
         let anchors = vec![Anchor::Item('a'), Anchor::Seed(1), Anchor::Item('b'), Anchor::Item('c')];
-        let blend = |weights: [f32; 4]| Conditioning::Blend { anchors: anchors.clone(), weights: weights.to_vec() };
+        let blend =
+            |weights: [f32; 4]| Conditioning::Blend { anchors: anchors.clone(), weights: weights.to_vec() };
         let all = blend([1.0, 1.0, 2.0, 0.0]);
         assert_eq!(all.item_shares(), [(&'a', 0.25), (&'b', 0.5)]);
         assert_eq!(all.item_steps(), [(&'a', 0.5), (&'b', 0.5)]);

@@ -231,7 +231,9 @@ impl GenerativeModel<Sequence> for Vae {
                     // The random stream is that of all seeds of the blend.
                     Conditioning::Blend { .. } => {
                         let noise = rng.normals(d).into_iter().map(|z| draw.choice.temperature * z);
-                        steps.iter().fold(noise.collect(), |z: Vec<f32>, (mean, share)| between(&z, mean, *share))
+                        steps
+                            .iter()
+                            .fold(noise.collect(), |z: Vec<f32>, (mean, share)| between(&z, mean, *share))
                     }
                 })
                 .collect();
