@@ -63,6 +63,11 @@ impl LogMel {
         self.params
     }
 
+    /// The lowest and the highest frequency of a band, which overlaps with its neighbours by half.
+    pub fn band_hz(&self, band: usize) -> (f32, f32) {
+        (corner(self.params, band), corner(self.params, band + 2))
+    }
+
     /// Windows of a sound.
     pub fn frames(&self, samples: usize) -> usize {
         1 + samples / self.params.hop
@@ -106,11 +111,9 @@ impl LogMel {
 
 /// Triangles between neighbouring mels.
 fn bands(params: MelParams) -> Vec<(usize, Vec<f32>)> {
-    let (low, high) = (mel(params.min_hz), mel(params.max_hz));
-    let corner = |i: usize| hz(low + (high - low) * i as f32 / (params.mels + 1) as f32);
     let step = params.rate_hz as f32 / params.window as f32;
     let band = |i: usize| {
-        let (from, middle, to) = (corner(i), corner(i + 1), corner(i + 2));
+        let [from, middle, to] = [i, i + 1, i + 2].map(|i| corner(params, i));
         let weight = |bin: usize| {
             let at = bin as f32 * step;
             let height = ((at - from) / (middle - from)).min((to - at) / (to - middle)).max(0.0);
@@ -122,6 +125,12 @@ fn bands(params: MelParams) -> Vec<(usize, Vec<f32>)> {
         (first, all[first..last].to_vec())
     };
     (0..params.mels).map(band).collect()
+}
+
+/// Where triangle `i` begins, the one before it has its top, and the one before that ends.
+fn corner(params: MelParams, i: usize) -> f32 {
+    let (low, high) = (mel(params.min_hz), mel(params.max_hz));
+    hz(low + (high - low) * i as f32 / (params.mels + 1) as f32)
 }
 
 /// Where Slaney's scale bends.

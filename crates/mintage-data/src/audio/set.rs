@@ -309,8 +309,8 @@ impl AudioSet {
         batch
     }
 
-    /// The sound of an item, and the how-manieth of its items this one is.
-    fn place(&self, item: u32) -> (u32, u32) {
+    /// The sound of an item, and which of its items this is, from 0.
+    pub fn place(&self, item: u32) -> (u32, u32) {
         let at = self.items.partition_point(|&(_, end)| end <= item);
         let first = at.checked_sub(1).map_or(0, |last| self.items[last].1);
         (self.items[at].0, item - first)

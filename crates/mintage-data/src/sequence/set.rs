@@ -416,6 +416,42 @@ impl SequenceSet {
         (known(batch.tokens), class)
     }
 
+    /// The segments of a document that may be in no set (boundary first), cut as those of this set are.
+    pub fn batch_of(&self, tokens: &[u32], class: Option<u32>, longest: usize) -> SequenceBatch {
+        let mut batch = SequenceBatch::default();
+        for segment in self.segments_of(tokens, longest) {
+            let first = segment.start as u64 - 1;
+            for place in first..segment.end as u64 + 1 {
+                batch.classes.extend((!self.labels.is_empty()).then_some(class.unwrap_or(NO_TOKEN)));
+                batch.period_positions.extend(self.info.period_positions(place));
+            }
+            batch.tokens.push(BOUNDARY);
+            batch.tokens.extend(&tokens[segment]);
+            batch.tokens.push(BOUNDARY);
+            batch.n += 1;
+            self.fill(&mut batch, longest + 2);
+        }
+        batch
+    }
+
+    /// Where the segments of a document lie among its tokens, boundary first.
+    fn segments_of(&self, tokens: &[u32], longest: usize) -> Vec<Range<usize>> {
+        // On a grid segments are of whole bars.
+        let bar = self.info.periods.last().copied().unwrap_or(1);
+        let longest = if longest >= bar { longest / bar * bar } else { longest };
+        let (mut found, mut start) = (Vec::new(), 1);
+        while start < tokens.len() {
+            let reach = &tokens[start..tokens.len().min(start + longest)];
+            let whole = start + reach.len() == tokens.len();
+            let ends = |len: &usize| self.codec.parts_between(tokens[start + len - 1], tokens[start + len]);
+            let end = || (1..=reach.len()).rev().find(ends).unwrap_or(reach.len());
+            let len = if whole { reach.len() } else { end() };
+            found.push(start..start + len);
+            start += len;
+        }
+        found
+    }
+
     /// Brings the last row up to `row` places.
     fn fill(&self, batch: &mut SequenceBatch, row: usize) {
         let places = batch.tokens.len().div_ceil(row) * row;
@@ -435,24 +471,12 @@ impl SequenceSet {
 
     fn find_segments(&self, longest: usize) -> Segments {
         let mut found = Segments::default();
-        // On a grid segments are of whole bars.
-        let bar = self.info.periods.last().copied().unwrap_or(1);
-        let longest = if longest >= bar { longest / bar * bar } else { longest };
         for (at, split) in [Split::Train, Split::Valid, Split::Holdout].into_iter().enumerate() {
             for &document in self.splits.get(split) {
-                let tokens = self.document(document);
                 let first = self.store.starts()[document as usize];
-                let mut start = 1;
-                while start < tokens.len() {
-                    let reach = &tokens[start..tokens.len().min(start + longest)];
-                    let whole = start + reach.len() == tokens.len();
-                    let ends =
-                        |len: &usize| self.codec.parts_between(tokens[start + len - 1], tokens[start + len]);
-                    let end = || (1..=reach.len()).rev().find(ends).unwrap_or(reach.len());
-                    let len = if whole { reach.len() } else { end() };
-                    found.places.push((first + start as u64, len as u32));
-                    start += len;
-                }
+                let segments = self.segments_of(&self.document(document), longest);
+                let place = |segment: Range<usize>| (first + segment.start as u64, segment.len() as u32);
+                found.places.extend(segments.into_iter().map(place));
             }
             found.splits[at + 1] = found.places.len();
         }
