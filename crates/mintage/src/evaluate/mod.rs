@@ -10,10 +10,15 @@
 pub mod audio;
 mod bootstrap;
 mod dcr;
+pub mod explain;
 pub mod image;
 mod membership;
+pub mod nearest;
+mod pictures;
 mod privacy;
+pub mod real;
 mod roc;
+mod scorer;
 pub mod sequence;
 mod sources;
 pub mod table;
@@ -26,6 +31,10 @@ use mintage_data::{Clips, Images, Split, Splits, Table};
 use serde::{Deserialize, Serialize};
 
 pub use bootstrap::{Interval, bootstrap};
+pub use explain::{Explainer, Explanation};
+pub use nearest::{Closeness, Nearest, NearestIndex};
+pub use real::{open_data, real, samples_of};
+pub use scorer::Scorer;
 pub use sources::{Comparison, Sources};
 
 use crate::{

@@ -24,7 +24,7 @@ use crate::{
     report::{Exhibit, Metric, Report, audio::player, charts::escaped},
     sample::{AudioRequest, Sounds, audio::interleaved},
 };
-use pictures::Spectrograms;
+pub(super) use pictures::Spectrograms;
 
 /// Sounds on either side of a comparison, unless asked otherwise.
 const DEFAULT_N: usize = 1000;
@@ -119,6 +119,11 @@ impl SetPictures {
     }
 }
 
+/// What the items of a set look like, split as they are.
+pub(super) fn pictures_of(data: &AudioSet) -> ImageSet {
+    Spectrograms::new(data).of_set(data).0
+}
+
 /// Judges sounds that any generator made by all that needs no model.
 pub(super) fn judge(
     data: &AudioSet,
@@ -204,7 +209,7 @@ pub fn mel_distance_db(originals: &[f32], back: &[f32], time: usize, rate_hz: u3
 }
 
 /// Items of a set, as long as they are.
-fn sounds_of(set: &AudioSet, items: &[u32]) -> Sounds {
+pub(super) fn sounds_of(set: &AudioSet, items: &[u32]) -> Sounds {
     let AudioFormat { rate_hz, channels, ref classes, .. } = *set.codec();
     let mut sounds =
         Sounds { rate_hz, channels, samples: Vec::new(), labels: Vec::new(), classes: classes.clone() };

@@ -55,6 +55,20 @@ impl Spectrograms {
         (0..8).find(|&h| self.mel.frames(self.codec.segment) >> h <= MAX_WIDTH).unwrap_or(8)
     }
 
+    /// Samples that a picture shows, of each channel.
+    pub fn samples(&self) -> usize {
+        self.shape().width * self.mel.params().hop << self.halvings()
+    }
+
+    /// The lowest and the highest frequency between two shares of the height of a picture, from its top.
+    pub fn hz(&self, top: f64, bottom: f64) -> (f64, f64) {
+        let mels = self.mel.params().mels;
+        let band = |share: f64| (share * mels as f64).round() as usize;
+        let lowest = mels.saturating_sub(band(bottom)).min(mels - 1);
+        let highest = mels.saturating_sub(1 + band(top)).max(lowest);
+        (f64::from(self.mel.band_hz(lowest).0), f64::from(self.mel.band_hz(highest).1))
+    }
+
     /// The shape of a picture: one channel, as high as there are mel bands.
     pub fn shape(&self) -> ImageShape {
         let width = (self.mel.frames(self.codec.segment) >> self.halvings()).max(1);

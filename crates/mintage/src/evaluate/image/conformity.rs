@@ -18,7 +18,7 @@ const MAX_REFERENCES: usize = 5000;
 /// Items scored at a time.
 const SCORE_CHUNK: usize = 1024;
 /// Importance samples of an item's likelihood.
-const NLL_SAMPLES: usize = 20;
+pub(in crate::evaluate) const NLL_SAMPLES: usize = 20;
 
 /// Scores every image of `items` by how well it conforms to `data`.
 ///

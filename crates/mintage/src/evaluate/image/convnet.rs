@@ -10,7 +10,7 @@ use burn::{
 };
 use mintage_data::{ImageShape, Images};
 use mintage_nn::{
-    AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError, kernels,
+    AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError, cancel, kernels,
     layers::{Conv2d, GroupNorm, Linear},
     weights::to_vec,
 };
@@ -166,6 +166,10 @@ impl ConvNet {
         let mut epoch = (usize::MAX, Vec::new());
         let batch = BATCH.min(n);
         for step in 0..if n == 0 { 0 } else { training.steps } {
+            // Whoever set the flag throws the network away.
+            if cancel::wanted() {
+                break;
+            }
             let picked: Vec<usize> = (step * batch..(step + 1) * batch)
                 .map(|position| {
                     if epoch.0 != position / n {

@@ -7,6 +7,8 @@ mod convnet;
 mod detector;
 mod distance;
 mod encoder;
+mod explain;
+mod nearest;
 mod novelty;
 mod prdc;
 mod smaller;
@@ -19,12 +21,15 @@ use burn::tensor::Device;
 use mintage_data::{ImageSet, Images};
 use mintage_nn::DeviceChoice;
 
-pub(super) use conformity::Conformity;
 pub use conformity::score;
+pub(super) use conformity::{Conformity, NLL_SAMPLES};
 pub use convnet::{ConvNet, Training};
 pub use distance::{Features, Gaussian, frechet, kernel_distance};
+pub(super) use explain::{PictureDetector, Place};
+pub(super) use nearest::PixelIndex;
 pub use novelty::{Novelty, novelty};
 pub use prdc::{Prdc, PrdcItems, nearest, prdc, prdc_items};
+pub(super) use smaller::smaller;
 
 use super::{
     DialName, Interval, ItemScore, Judgement, Options, TrainedOn, compared, compared_of, evenly,
@@ -43,7 +48,6 @@ use crate::{
 };
 use detector::{Detection, c2st};
 use encoder::{encoder, space};
-use smaller::smaller;
 use statistics::{standardised, statistics};
 
 /// Images on either side of a comparison, unless asked otherwise.
@@ -67,7 +71,7 @@ const MAX_SUSPECTED: usize = 500;
 /// Held-out images whose likelihood is taken.
 const MAX_NLL_ITEMS: usize = 100;
 /// Importance samples of each likelihood.
-const NLL_SAMPLES: usize = 50;
+const REPORT_NLL_SAMPLES: usize = 50;
 
 /// Samples from `model` and judges the samples against the holdout of `data`, which it learned from.
 ///
@@ -383,14 +387,14 @@ fn likelihood(
 ) -> Result<(), Error> {
     on(work("likelihood of held-out images", 0, 1));
     let batch = data.batch(&evenly(&data.splits().holdout, MAX_NLL_ITEMS))?;
-    if let Some(nll) = model.nll(&Batch::Image(batch), NLL_SAMPLES, options.seed) {
+    if let Some(nll) = model.nll(&Batch::Image(batch), REPORT_NLL_SAMPLES, options.seed) {
         let value = Interval::of_mean(&nll, RESAMPLES, options.seed);
         metrics.push(Metric::lower("negative log-likelihood", "nats an image", value));
         let scale = 1.0 / (data.shape().pixels() as f64 * std::f64::consts::LN_2);
         metrics.push(Metric::lower("bits per dimension", "pixels", value.times(scale)));
         let members = Attacked::of(&data.splits().train, &data.splits().holdout, MAX_NLL_ITEMS).members;
         let members = Batch::Image(data.batch(&members)?);
-        metrics.extend(with_model(model, members, NLL_SAMPLES, &nll, options.seed));
+        metrics.extend(with_model(model, members, REPORT_NLL_SAMPLES, &nll, options.seed));
     }
     on(work("likelihood of held-out images", 1, 1));
     Ok(())

@@ -84,7 +84,7 @@ pub fn novelty(samples: &[u8], train: &[u8], holdout: &[u8], d: usize) -> Novelt
     };
     let (threshold, near_expected) = near_threshold(train, holdout, d);
     let exact: Vec<bool> = to_train.iter().map(|found| found.square == 0.0).collect();
-    let ratios = to_train.iter().zip(&to_holdout).map(|(t, h)| ratio(t, h));
+    let ratios = to_train.iter().zip(&to_holdout).map(|(t, h)| ratio(t.square, h.square));
     Novelty {
         neighbours: to_train.iter().map(|found| (found.index, found.square.sqrt() as f32)).collect(),
         near: ratios.zip(&exact).map(|(ratio, &exact)| exact || ratio <= threshold).collect(),
@@ -96,26 +96,40 @@ pub fn novelty(samples: &[u8], train: &[u8], holdout: &[u8], d: usize) -> Novelt
 
 /// The squared ratio at or below which a sample is a near copy, and the share of new images there.
 fn near_threshold(train: &[u8], holdout: &[u8], d: usize) -> (f64, f64) {
+    // No ratio is at or below NaN.
+    near_place(&references(train, holdout, d, MAX_REFERENCES)).unwrap_or((f64::NAN, f64::NAN))
+}
+
+/// Of at most `most` held-out images, evenly spaced, the squared distance to the nearest training image and to the nearest
+/// other held-out one, which is infinite where there is none.
+pub(super) fn references(train: &[u8], holdout: &[u8], d: usize, most: usize) -> Vec<(f64, f64)> {
     let n = holdout.len().checked_div(d).unwrap_or(0);
-    if n < 2 || train.len() < d {
-        return (f64::NAN, f64::NAN); // which no ratio is at or below
+    if n == 0 || train.len() < d {
+        return Vec::new();
     }
-    let count = n.min(MAX_REFERENCES);
+    let count = n.min(MAX_REFERENCES).min(most);
     let own: Vec<usize> = (0..count).map(|i| i * n / count).collect();
     let pixels: Vec<u8> = own.iter().flat_map(|&i| &holdout[i * d..(i + 1) * d]).copied().collect();
     let queries = features(&pixels, d);
     let to_train = search(&queries, train, vec![Found::NONE; count], None);
     let to_others = search(&queries, holdout, vec![Found::NONE; count], Some(&own));
-    let mut ratios: Vec<f64> = to_train.iter().zip(&to_others).map(|(t, h)| ratio(t, h)).collect();
+    to_train.iter().zip(&to_others).map(|(train, other)| (train.square, other.square)).collect()
+}
+
+/// The squared ratio of two distances that one in a hundred of the references falls below, and how many do exactly; none for
+/// fewer than two.
+pub(super) fn near_place(references: &[(f64, f64)]) -> Option<(f64, f64)> {
+    let mut ratios: Vec<f64> = references.iter().map(|&(train, other)| ratio(train, other)).collect();
     ratios.sort_unstable_by(f64::total_cmp);
+    let count = ratios.len();
     // A new image is as likely to come between any two of the sorted ratios: the share is exact.
     let place = ((NEAR_SHARE * (count + 1) as f64) as usize).max(1);
-    (ratios[place - 1], place as f64 / (count + 1) as f64)
+    (count > 1).then(|| (ratios[place - 1], place as f64 / (count + 1) as f64))
 }
 
 /// Squared distance to train over squared distance to holdout; 1 where both are 0.
-fn ratio(to_train: &Found, to_holdout: &Found) -> f64 {
-    if to_train.square == to_holdout.square { 1.0 } else { to_train.square / to_holdout.square }
+fn ratio(to_train: f64, to_holdout: f64) -> f64 {
+    if to_train == to_holdout { 1.0 } else { to_train / to_holdout }
 }
 
 /// What a search found for one query so far.

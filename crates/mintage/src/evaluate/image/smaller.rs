@@ -5,7 +5,7 @@ use mintage_data::{ImageShape, Images};
 use super::super::video::pictures::averaged;
 
 /// The same images, with pixels averaged over blocks, until one has at most `most` bytes.
-pub(super) fn smaller(images: &Images, most: usize) -> Images {
+pub(in crate::evaluate) fn smaller(images: &Images, most: usize) -> Images {
     let ImageShape { channels, height, width } = images.shape;
     let of =
         |block: usize| ImageShape { channels, height: height.div_ceil(block), width: width.div_ceil(block) };

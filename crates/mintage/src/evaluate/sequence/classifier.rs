@@ -8,6 +8,7 @@
 //!
 //! Minimised by AdaGrad (Duchi et al., 2011), one sequence at a time in an order drawn from the seed.
 
+use hashbrown::HashMap;
 use mintage_nn::Rng;
 use rayon::prelude::*;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -34,17 +35,22 @@ pub struct Features(Vec<(u32, f32)>);
 impl Features {
     /// Counts the n-grams of one sequence.
     pub fn of(sequence: &[u32]) -> Self {
-        let grams = (1..=MAX_NGRAM).flat_map(|n| sequence.windows(n)).map(|gram| {
-            let bytes: Vec<u8> = gram.iter().flat_map(|token| token.to_le_bytes()).collect();
-            (xxh3_64_with_seed(&bytes, gram.len() as u64) % HASH_BUCKETS as u64) as u32
-        });
-        let mut places: Vec<u32> = grams.collect();
+        let mut places: Vec<u32> = grams(sequence).map(|(_, gram)| bucket(gram)).collect();
         places.sort_unstable();
         let mut counted: Vec<(u32, f32)> =
             places.chunk_by(|a, b| a == b).map(|same| (same[0], (same.len() as f32).sqrt())).collect();
         let length = counted.iter().map(|(_, v)| v * v).sum::<f32>().sqrt().max(1e-12);
         counted.iter_mut().for_each(|(_, v)| *v /= length);
         Self(counted)
+    }
+
+    /// Counts the n-grams of what one item is seen as, such as its words and its letters: each part counts as much as any
+    /// other, however long it is. Tokens of different parts must differ.
+    pub fn of_parts(parts: &[&[u32]]) -> Self {
+        let scale = 1.0 / (parts.len().max(1) as f32).sqrt();
+        let mut all: Vec<(u32, f32)> = parts.iter().flat_map(|part| Self::of(part).0).collect();
+        all.iter_mut().for_each(|(_, v)| *v *= scale);
+        Self(all)
     }
 
     /// Counts the n-grams of several sequences.
@@ -99,11 +105,55 @@ impl Classifier {
         scores.iter().map(|score| score / sum).collect()
     }
 
+    /// The log odds of class 1 against class 0.
+    pub fn log_odds(&self, features: &Features) -> f64 {
+        let intercept = [(HASH_BUCKETS as u32, 1.0)];
+        let terms = features.0.iter().chain(&intercept);
+        terms.map(|&(place, value)| self.difference(place) * f64::from(value)).sum()
+    }
+
+    /// What every token of each part (see [`Features::of_parts`]) adds to the log odds of class 1: those of an n-gram are
+    /// divided equally among the places where it stands, and among its tokens. With the intercept they come to
+    /// [`log_odds`](Self::log_odds).
+    pub fn contributions(&self, parts: &[&[u32]]) -> Vec<Vec<f64>> {
+        let scale = 1.0 / (parts.len().max(1) as f64).sqrt();
+        let of = |part: &&[u32]| {
+            let mut counts: HashMap<u32, f64> = HashMap::new();
+            grams(part).for_each(|(_, gram)| *counts.entry(bucket(gram)).or_default() += 1.0);
+            let length = counts.values().sum::<f64>().sqrt().max(1e-12);
+            let mut sums = vec![0.0; part.len()];
+            for (start, gram) in grams(part) {
+                let place = bucket(gram);
+                let count = counts.get(&place).copied().unwrap_or(1.0);
+                // √count / length in all, a count-th of it here.
+                let each = self.difference(place) * scale / (count.sqrt() * length * gram.len() as f64);
+                sums[start..start + gram.len()].iter_mut().for_each(|sum| *sum += each);
+            }
+            sums
+        };
+        parts.iter().map(of).collect()
+    }
+
+    fn difference(&self, place: u32) -> f64 {
+        let row = &self.weights[place as usize * self.classes..][..self.classes];
+        f64::from(row[1]) - f64::from(row[0])
+    }
+
     /// The most probable class.
     pub fn class(&self, features: &Features) -> u32 {
         let chances = self.chances(features);
         (0..chances.len()).max_by(|&a, &b| chances[a].total_cmp(&chances[b])).unwrap_or(0) as u32
     }
+}
+
+/// All n-grams of a sequence, each behind the place of its first token.
+fn grams(sequence: &[u32]) -> impl Iterator<Item = (usize, &[u32])> {
+    (1..=MAX_NGRAM).flat_map(|n| sequence.windows(n).enumerate())
+}
+
+fn bucket(gram: &[u32]) -> u32 {
+    let bytes: Vec<u8> = gram.iter().flat_map(|token| token.to_le_bytes()).collect();
+    (xxh3_64_with_seed(&bytes, gram.len() as u64) % HASH_BUCKETS as u64) as u32
 }
 
 /// Cross-validated area under the ROC curve of new against real sequences, and how real each new one looks.

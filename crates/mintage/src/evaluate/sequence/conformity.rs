@@ -3,7 +3,7 @@
 //! A conformal p-value, as for rows: the share of held-out documents that are at least as strange. Strange is what the
 //! model finds improbable, in nats a token, so that length does not count.
 
-use mintage_data::SequenceSet;
+use mintage_data::{SequenceSet, sequence::Chunking};
 use mintage_nn::Rng;
 
 use super::super::{ItemScore, Options, table::p_values, work};
@@ -28,45 +28,97 @@ pub fn score(
     _options: &Options,
     on: &mut dyn FnMut(Event),
 ) -> Result<Vec<ItemScore>, Error> {
-    let parts = model.sequences()?;
-    let splits = data.splits();
-    let mut fresh: Vec<u32> = splits.holdout.iter().chain(&splits.valid).copied().collect();
-    fresh.truncate(MAX_REFERENCES);
-    if fresh.is_empty() || items.is_empty() {
-        return Err(Error::request("there are too few documents to compare with"));
+    if items.is_empty() {
+        return Err(too_few());
     }
-    let total = fresh.len() + items.len();
-    let mut done = 0;
-    let mut read = |set: &SequenceSet, document: u32| {
-        on(work("scoring", done, total));
-        done += 1;
-        let cut = parts.model.config().cut();
-        let tokens = set.beginning(document, MAX_TOKENS);
-        if let Some(nats) = parts.model.whole_nll(&tokens, set.class(document)) {
-            return (nats, (tokens.len() - 1).max(1) as f64);
-        }
-        let items: Vec<u32> = set.items_of(document, cut).take(MAX_TOKENS / cut.time() + 1).collect();
-        if items.is_empty() {
-            return (0.0, 1.0);
-        }
-        let batch = set.batch(&items, cut, None);
-        let nats = parts
-            .model
-            .nll(&batch, vae::SAMPLES, &mut Rng::new(0, 0))
-            .unwrap_or_default()
-            .iter()
-            .sum::<f64>();
-        (nats, batch.targets().max(1) as f64)
-    };
-    let of_fresh: Vec<(f64, f64)> = fresh.iter().map(|&document| read(data, document)).collect();
-    let own: Vec<(f64, f64)> = (0..items.len() as u32).map(|document| read(items, document)).collect();
+    let conformity = DocumentConformity::new(model, data, items.len(), on)?;
+    let mut documents = Vec::with_capacity(items.len());
+    for document in 0..items.len() as u32 {
+        on(work("scoring", conformity.len() + documents.len(), conformity.len() + items.len()));
+        documents.push((items.beginning(document, MAX_TOKENS), items.class(document)));
+    }
+    let mut scores = conformity.of(model, data, &documents)?;
+    let total = conformity.len() + items.len();
     on(work("scoring", total, total));
-    let rates = |all: &[(f64, f64)]| -> Vec<f64> { all.iter().map(|(nats, tokens)| nats / tokens).collect() };
-    let shares = p_values(&rates(&own), rates(&of_fresh));
-    let item = |i: usize| ItemScore {
-        name: items.name(i as u32).to_owned(),
-        conformity: 100.0 * shares[i],
-        nll: Some(own[i].0),
-    };
-    Ok((0..items.len()).map(item).collect())
+    scores.iter_mut().enumerate().for_each(|(i, score)| items.name(i as u32).clone_into(&mut score.name));
+    Ok(scores)
+}
+
+/// What documents are compared with: how improbable a model finds held-out ones, in nats a token.
+pub(in crate::evaluate) struct DocumentConformity(Vec<f64>);
+
+impl DocumentConformity {
+    /// From the data that a model learned from; `more` items will be scored, which counts for progress alone.
+    ///
+    /// # Errors
+    /// The model is not one of sequences, or there are too few documents to compare with.
+    pub fn new(
+        model: &Model,
+        data: &SequenceSet,
+        more: usize,
+        on: &mut dyn FnMut(Event),
+    ) -> Result<Self, Error> {
+        let splits = data.splits();
+        let mut fresh: Vec<u32> = splits.holdout.iter().chain(&splits.valid).copied().collect();
+        fresh.truncate(MAX_REFERENCES);
+        if fresh.is_empty() {
+            return Err(too_few());
+        }
+        let mut rates = Vec::with_capacity(fresh.len());
+        for &document in &fresh {
+            on(work("scoring", rates.len(), fresh.len() + more));
+            let (nats, tokens) =
+                nats(model, data, &data.beginning(document, MAX_TOKENS), data.class(document))?;
+            rates.push(nats / tokens);
+        }
+        Ok(Self(rates))
+    }
+
+    /// How many documents are compared with.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The scores of documents: their tokens, boundary first, each with its class. They have no names.
+    ///
+    /// # Errors
+    /// The model is not one of sequences.
+    pub fn of(
+        &self,
+        model: &Model,
+        data: &SequenceSet,
+        documents: &[(Vec<u32>, Option<u32>)],
+    ) -> Result<Vec<ItemScore>, Error> {
+        let one = |(tokens, class): &(Vec<u32>, Option<u32>)| {
+            nats(model, data, &tokens[..tokens.len().min(MAX_TOKENS)], *class)
+        };
+        let own = documents.iter().map(one).collect::<Result<Vec<_>, _>>()?;
+        let rates: Vec<f64> = own.iter().map(|(nats, tokens)| nats / tokens).collect();
+        let shares = p_values(&rates, self.0.clone());
+        let score = |(share, (nats, _)): (f64, (f64, f64))| ItemScore {
+            name: String::new(),
+            conformity: 100.0 * share,
+            nll: Some(nats),
+        };
+        Ok(shares.into_iter().zip(own).map(score).collect())
+    }
+}
+
+fn too_few() -> Error {
+    Error::request("there are too few documents to compare with")
+}
+
+/// The negative log-likelihood of a document in nats, and of how many tokens.
+fn nats(model: &Model, data: &SequenceSet, tokens: &[u32], class: Option<u32>) -> Result<(f64, f64), Error> {
+    let parts = model.sequences()?;
+    if let Some(nats) = parts.model.whole_nll(tokens, class) {
+        return Ok((nats, tokens.len().saturating_sub(1).max(1) as f64));
+    }
+    let (Chunking::Segments(longest) | Chunking::Windows(longest)) = parts.model.config().cut();
+    let batch = data.batch_of(tokens, class, longest);
+    if batch.n == 0 {
+        return Ok((0.0, 1.0));
+    }
+    let nats = parts.model.nll(&batch, vae::SAMPLES, &mut Rng::new(0, 0)).unwrap_or_default();
+    Ok((nats.iter().sum(), batch.targets().max(1) as f64))
 }

@@ -53,6 +53,22 @@ pub fn lengths(train: &[u32], samples: &[&[u32]]) -> Vec<Vec<usize>> {
     samples.par_iter().map(of).collect()
 }
 
+/// At every place of `train` the length of the longest run ending there that one of `samples` has.
+pub fn shared_runs(train: &[u32], samples: &[&[u32]]) -> Vec<u32> {
+    let automaton = Automaton::new(samples);
+    let read = |part: Range<usize>| {
+        let (mut state, mut length) = (ROOT, 0);
+        let mut one = |place: usize| {
+            (state, length) = automaton.follow(state, length, train[place]);
+            length
+        };
+        part.map(&mut one).collect::<Vec<u32>>()
+    };
+    let parts = parts(train, rayon::current_num_threads());
+    let found: Vec<Vec<u32>> = parts.into_par_iter().map(read).collect();
+    found.concat()
+}
+
 /// The range of a run in train with up to `context` tokens on either side, within its document.
 pub fn passage(train: &[u32], run: &Run, context: usize) -> Range<usize> {
     let start = run.train.min(train.len());

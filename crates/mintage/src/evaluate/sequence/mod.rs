@@ -16,8 +16,10 @@ mod classifier;
 mod conformity;
 mod copies;
 mod diversity;
+mod explain;
 mod judge;
 mod music;
+mod nearest;
 mod ngram;
 mod sets;
 mod steps;
@@ -27,13 +29,17 @@ mod vocabulary;
 pub use mintage_data::sequence::BOUNDARY;
 
 pub use classifier::{Classifier, Features, detect};
+pub(super) use conformity::DocumentConformity;
 pub use conformity::score;
-pub use copies::{Copied, Run, copies, lengths, passage};
+pub use copies::{Copied, Run, copies, lengths, passage, shared_runs};
 pub use diversity::{JsDistances, distinct_n, js_distances, self_bleu, subsample};
+pub(super) use explain::PassageDetector;
 pub use judge::evaluate;
 pub(super) use judge::{judge, judge_others};
 pub use music::{Spread, figures};
+pub(super) use nearest::RunIndex;
 pub use ngram::KneserNey;
+pub(super) use sets::passages_of;
 
 /// The stretches of a sequence between boundaries, those without tokens left out.
 fn stretches(sequence: &[u32]) -> impl Iterator<Item = &[u32]> {

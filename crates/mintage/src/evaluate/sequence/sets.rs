@@ -81,20 +81,25 @@ pub struct Sets<'a> {
 }
 
 /// From tokens to units.
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     codec: &'a Tokenizer,
-    words: Vocabulary,
+    pub words: Vocabulary,
 }
 
-impl Reader<'_> {
-    fn units(&mut self, tokens: &[u32]) -> Vec<u32> {
+impl<'a> Reader<'a> {
+    /// Without any words yet.
+    pub fn new(codec: &'a Tokenizer) -> Self {
+        Self { codec, words: Vocabulary::default() }
+    }
+
+    pub fn units(&mut self, tokens: &[u32]) -> Vec<u32> {
         match self.codec {
             Tokenizer::Text(codec) => self.words.number(&codec.decode(tokens)),
             Tokenizer::Music(_) => tokens.to_vec(),
         }
     }
 
-    fn passage(&mut self, tokens: Vec<u32>, class: Option<u32>) -> Passage {
+    pub fn passage(&mut self, tokens: Vec<u32>, class: Option<u32>) -> Passage {
         let units = self.units(&tokens);
         let looks = match self.codec {
             Tokenizer::Text(_) => units.clone(),
@@ -185,7 +190,7 @@ impl<'a> Sets<'a> {
         make: &mut Make,
         on: &mut dyn FnMut(Event),
     ) -> Result<Self, Error> {
-        let mut reader = Reader { codec: data.codec(), words: Vocabulary::default() };
+        let mut reader = Reader::new(data.codec());
         on(work("reading", 0, 1));
         let most = options.n.unwrap_or(DEFAULT_N);
         let fresh = passages(data, Split::Holdout, kind, most, &mut reader);
@@ -255,14 +260,14 @@ fn passage_length(data: &SequenceSet) -> usize {
 }
 
 /// Whether documents are no longer than a few passages.
-fn short_documents(data: &SequenceSet) -> bool {
+pub(super) fn short_documents(data: &SequenceSet) -> bool {
     let (info, length) = (data.info(), passage_length(data) as u64);
     !data.is_one() && info.train_tokens / (info.train_len as u64).max(1) <= 6 * length
 }
 
 /// What is a passage, and its tokens at most.
 #[derive(Clone, Copy, PartialEq)]
-enum Kind {
+pub(super) enum Kind {
     /// The beginning of a document.
     Beginning(usize),
     /// So many tokens from anywhere but a beginning.
@@ -272,22 +277,47 @@ enum Kind {
 }
 
 impl Kind {
-    fn of(data: &SequenceSet, cut: Chunking) -> Self {
+    pub fn of(data: &SequenceSet, cut: Chunking) -> Self {
         match cut {
             Chunking::Segments(longest) => Self::Segment(longest),
             Chunking::Windows(_) if short_documents(data) => Self::Beginning(passage_length(data)),
             Chunking::Windows(_) => Self::Anywhere(passage_length(data)),
         }
     }
+
+    /// The same, of at most so many tokens.
+    pub fn at_most(self, tokens: usize) -> Self {
+        match self {
+            Self::Beginning(length) => Self::Beginning(length.min(tokens)),
+            Self::Anywhere(length) => Self::Anywhere(length.min(tokens)),
+            // A model of segments writes none that are longer.
+            Self::Segment(length) => Self::Segment(length),
+        }
+    }
+}
+
+/// All passages of a split that are like what a model writes that cuts so, in tokens.
+pub(in crate::evaluate) fn passages_of(data: &SequenceSet, split: Split, cut: Chunking) -> Vec<Vec<u32>> {
+    cut_split(data, split, Kind::of(data, cut), usize::MAX).into_iter().map(|(tokens, _)| tokens).collect()
 }
 
 /// At most `most` passages of a split, from all over it.
-fn passages(data: &SequenceSet, split: Split, kind: Kind, most: usize, reader: &mut Reader) -> Vec<Passage> {
-    let all = match kind {
+pub(super) fn passages(
+    data: &SequenceSet,
+    split: Split,
+    kind: Kind,
+    most: usize,
+    reader: &mut Reader,
+) -> Vec<Passage> {
+    let all = cut_split(data, split, kind, most);
+    all.into_iter().map(|(tokens, class)| reader.passage(tokens, class)).collect()
+}
+
+fn cut_split(data: &SequenceSet, split: Split, kind: Kind, most: usize) -> Vec<Cut> {
+    match kind {
         Kind::Segment(longest) => segments(data, split, longest, most),
         _ => cut(data, data.splits().get(split), kind, most),
-    };
-    all.into_iter().map(|(tokens, class)| reader.passage(tokens, class)).collect()
+    }
 }
 
 fn segments(data: &SequenceSet, split: Split, longest: usize, most: usize) -> Vec<Cut> {
@@ -327,7 +357,7 @@ fn cut(data: &SequenceSet, documents: &[u32], kind: Kind, most: usize) -> Vec<Cu
 }
 
 /// As many new passages of each class as there are real ones.
-fn draw(
+pub(super) fn draw(
     model: &Model,
     real: &[Passage],
     kind: Kind,

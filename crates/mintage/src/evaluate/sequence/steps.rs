@@ -22,6 +22,11 @@ const DRUMS: u32 = 40_000;
 /// Steps of the highest voice with the time that each takes; pitch classes above the bass, whenever a note begins; places
 /// in the bar where notes begin; drums. One after the other, with boundaries between.
 pub fn steps(score: &Score) -> Vec<u32> {
+    placed_steps(score).into_iter().map(|(_, step)| step).collect()
+}
+
+/// The same, each behind the tick that it is heard at; boundaries are at no tick in particular.
+pub fn placed_steps(score: &Score) -> Vec<(u32, u32)> {
     let mut onsets: BTreeMap<u32, u8> = BTreeMap::new();
     for note in score.notes().iter().filter(|note| !note.is_drum()) {
         let highest = onsets.entry(note.start).or_default();
@@ -31,19 +36,20 @@ pub fn steps(score: &Score) -> Vec<u32> {
     let melody = onsets.windows(2).map(|pair| {
         let [(from, low), (to, high)] = [pair[0], pair[1]];
         let step = (i32::from(high) - i32::from(low)).clamp(-MAX_STEP, MAX_STEP) + MAX_STEP;
-        1 + step as u32 * (MAX_TICKS + 1) + (to - from).min(MAX_TICKS)
+        (to, 1 + step as u32 * (MAX_TICKS + 1) + (to - from).min(MAX_TICKS))
     });
-    let mut all: Vec<u32> = melody.collect();
-    all.push(BOUNDARY);
-    all.extend(onsets.iter().filter_map(|&(at, _)| chord(score.notes(), at)));
-    all.push(BOUNDARY);
+    let mut all: Vec<(u32, u32)> = melody.collect();
+    all.push((0, BOUNDARY));
+    all.extend(onsets.iter().filter_map(|&(at, _)| Some((at, chord(score.notes(), at)?))));
+    all.push((0, BOUNDARY));
     let bars: Vec<u32> = score.bars().map(|bar| bar.start).collect();
     all.extend(onsets.iter().map(|&(at, _)| {
         let bar = bars.partition_point(|&start| start <= at).saturating_sub(1);
-        RHYTHM + (at - bars.get(bar).copied().unwrap_or(0)).min(DRUMS - RHYTHM - 1)
+        (at, RHYTHM + (at - bars.get(bar).copied().unwrap_or(0)).min(DRUMS - RHYTHM - 1))
     }));
-    all.push(BOUNDARY);
-    all.extend(score.notes().iter().filter(|note| note.is_drum()).map(|note| DRUMS + u32::from(note.pitch)));
+    all.push((0, BOUNDARY));
+    let drums = score.notes().iter().filter(|note| note.is_drum());
+    all.extend(drums.map(|note| (note.start, DRUMS + u32::from(note.pitch))));
     all
 }
 

@@ -31,6 +31,12 @@ impl Vocabulary {
         numbers
     }
 
+    /// The numbers of the words of a text that are known; 0, the boundary, stands for those that are not.
+    pub fn find(&self, text: &str) -> Vec<u32> {
+        let number = |(start, end): (usize, usize)| self.known.get(&text[start..end]).copied().unwrap_or(0);
+        spans(text).into_iter().map(number).collect()
+    }
+
     /// Words in a row, with spaces where there were probably some.
     pub fn text(&self, numbers: &[u32]) -> String {
         let mut text = String::new();

@@ -78,6 +78,13 @@ impl Boosted {
         Self { task, base, trees, gains }
     }
 
+    /// The log odds of class 1 for each of `rows` of a frame with the same columns; of [`Task::Binary`].
+    pub fn log_odds(&self, frame: &Frame, rows: &[usize]) -> Vec<f64> {
+        let one =
+            |&row: &usize| self.base[0] + self.trees.iter().map(|tree| tree.leaf(frame, row)).sum::<f64>();
+        rows.par_iter().map(one).collect()
+    }
+
     /// The prediction for each of `rows` of a frame with the same columns.
     pub fn predict(&self, frame: &Frame, rows: &[usize]) -> Vec<f32> {
         let outputs = self.base.len();

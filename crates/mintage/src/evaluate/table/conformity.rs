@@ -5,11 +5,12 @@
 //! of the two p-values counts, doubled (Bonferroni). Categories that the training rows do not have are far from
 //! all of them, whatever the model thinks.
 
-use mintage_data::TableSet;
+use mintage_data::{Table, TableSet};
 
 use super::{
     super::{ItemScore, Options, work},
-    Frame, privacy,
+    Frame,
+    neighbours::{Norm, Scale, Space, nearest},
 };
 use crate::{error::Error, events::Event, model::Model, models::Batch};
 
@@ -29,38 +30,84 @@ pub fn score(
     options: &Options,
     on: &mut dyn FnMut(Event),
 ) -> Result<Vec<ItemScore>, Error> {
-    let splits = data.splits();
-    // A tiny table may have no holdout to speak of; the valid split was not trained on either.
-    let mut fresh: Vec<u32> = splits.holdout.iter().chain(&splits.valid).copied().collect();
-    fresh.truncate(MAX_REFERENCES);
-    if fresh.is_empty() || items.is_empty() {
-        return Err(Error::request("there are too few rows to compare with"));
+    if items.is_empty() {
+        return Err(too_few());
     }
     on(work("scoring", 0, 2));
-    let (train, real) = (data.table().select(&splits.train), data.table().select(&fresh));
-    let [train, real, rows] = Frame::together([&train, &real, items.table()], data.schema())?;
-    let distances = |frame: &Frame| {
-        let found = privacy(frame, &train, &real, options.seed);
-        found.neighbours.into_iter().map(|(_, distance)| f64::from(distance)).collect::<Vec<f64>>()
-    };
-    let mut shares = vec![p_values(&distances(&rows), distances(&real))];
+    let conformity = RowConformity::new(model, data, options.seed)?;
     on(work("scoring", 1, 2));
-    let all: Vec<u32> = (0..items.len() as u32).collect();
-    let nll = model.nll(&Batch::Table(items.batch(&all)), 1, options.seed);
-    let of_fresh = model.nll(&Batch::Table(data.batch(&fresh)), 1, options.seed);
-    if let (Some(nll), Some(of_fresh)) = (&nll, of_fresh) {
-        shares.push(p_values(nll, of_fresh));
-    }
+    let scores = conformity.of(model, data, items, options.seed);
     on(work("scoring", 2, 2));
-    let row = |i: usize| {
-        let least = shares.iter().map(|s| s[i]).fold(1.0, f64::min);
-        ItemScore {
-            name: format!("row {}", i + 1),
-            conformity: (100.0 * least * shares.len() as f64).min(100.0),
-            nll: nll.as_ref().map(|nll| nll[i]),
+    scores
+}
+
+/// What rows are compared with.
+pub(in crate::evaluate) struct RowConformity {
+    train: Table,
+    /// Distances of held-out rows to the nearest training row.
+    distances: Vec<f64>,
+    /// Their negative log-likelihoods, where the family has any.
+    nll: Option<Vec<f64>>,
+}
+
+impl RowConformity {
+    /// From the data that a model learned from.
+    ///
+    /// # Errors
+    /// There are too few rows to compare with.
+    pub fn new(model: &Model, data: &TableSet, seed: u64) -> Result<Self, Error> {
+        let splits = data.splits();
+        // A tiny table may have no holdout to speak of; the valid split was not trained on either.
+        let mut fresh: Vec<u32> = splits.holdout.iter().chain(&splits.valid).copied().collect();
+        fresh.truncate(MAX_REFERENCES);
+        if fresh.is_empty() {
+            return Err(too_few());
         }
-    };
-    Ok((0..items.len()).map(row).collect())
+        let train = data.table().select(&splits.train);
+        let [known, real] = Frame::together([&train, &data.table().select(&fresh)], data.schema())?;
+        let nll = model.nll(&Batch::Table(data.batch(&fresh)), 1, seed);
+        Ok(Self { train, distances: distances(&real, &known), nll })
+    }
+
+    /// The scores of rows that are read as those of `data` are.
+    ///
+    /// # Errors
+    /// The rows lack a column.
+    pub fn of(
+        &self,
+        model: &Model,
+        data: &TableSet,
+        items: &TableSet,
+        seed: u64,
+    ) -> Result<Vec<ItemScore>, Error> {
+        let [known, rows] = Frame::together([&self.train, items.table()], data.schema())?;
+        let mut shares = vec![p_values(&distances(&rows, &known), self.distances.clone())];
+        let all: Vec<u32> = (0..items.len() as u32).collect();
+        let nll = model.nll(&Batch::Table(items.batch(&all)), 1, seed);
+        if let (Some(nll), Some(of_fresh)) = (&nll, &self.nll) {
+            shares.push(p_values(nll, of_fresh.clone()));
+        }
+        let row = |i: usize| {
+            let least = shares.iter().map(|s| s[i]).fold(1.0, f64::min);
+            ItemScore {
+                name: format!("row {}", i + 1),
+                conformity: (100.0 * least * shares.len() as f64).min(100.0),
+                nll: nll.as_ref().map(|nll| nll[i]),
+            }
+        };
+        Ok((0..items.len()).map(row).collect())
+    }
+}
+
+fn too_few() -> Error {
+    Error::request("there are too few rows to compare with")
+}
+
+/// The distance of each row to the nearest training row, as copies are judged.
+fn distances(rows: &Frame, train: &Frame) -> Vec<f64> {
+    let space = Space::of(train, &[], Scale::Standard).with_gaps();
+    let found = nearest(&space.points(rows), &space.points(train), Norm::Absolute);
+    found.into_iter().map(|found| f64::from(found.distance)).collect()
 }
 
 /// For each value the share of the expected ones that are at least as large.

@@ -82,6 +82,15 @@ impl Frame {
         Self { columns: (0..width).map(column).collect(), rows: values.len() / width.max(1) }
     }
 
+    /// A frame of columns of one length.
+    pub(super) fn of_columns(columns: Vec<FrameColumn>) -> Self {
+        let rows = columns.first().map_or(0, |column| match &column.values {
+            Values::Numbers(numbers) => numbers.len(),
+            Values::Categories { codes, .. } => codes.len(),
+        });
+        Self { columns, rows }
+    }
+
     fn push(&mut self, name: &str, values: Values) {
         self.columns.push(FrameColumn { name: name.to_owned(), values });
     }

@@ -60,6 +60,13 @@ impl Space {
         Self { scales: numbers(real).enumerate().map(column).collect() }
     }
 
+    /// The same, for rows that are not known yet and may miss any number: distances between others stay as they are.
+    #[must_use]
+    pub fn with_gaps(mut self) -> Self {
+        self.scales.iter_mut().for_each(|(.., missing)| *missing = true);
+        self
+    }
+
     /// The rows of a frame of this comparison as points.
     pub fn points(&self, frame: &Frame) -> Points {
         let n = frame.rows();
@@ -215,6 +222,20 @@ pub(super) fn search(
         }
     };
     (0..queries.n).into_par_iter().map(one).collect()
+}
+
+/// All points of `base`, the nearest to the first query first, of equal ones the first; and how far each is.
+pub(super) fn by_nearness(query: &Points, base: &Points) -> Vec<(usize, f32)> {
+    let (numbers, codes) = (query.numbers(0), query.codes(0));
+    let distance = |row: usize| {
+        // In the order in which blocks are summed.
+        let differ = base.codes(row).iter().zip(codes).map(|(a, b)| if a == b { 0.0 } else { DIFFERS });
+        let apart = base.numbers(row).iter().zip(numbers).map(|(a, b)| (a - b).abs());
+        differ.chain(apart).sum::<f32>()
+    };
+    let mut all: Vec<(usize, f32)> = (0..base.n).into_par_iter().map(|row| (row, distance(row))).collect();
+    all.par_sort_by(|a, b| a.1.total_cmp(&b.1).then(a.0.cmp(&b.0)));
+    all
 }
 
 /// The nearest point of `base` for each query.

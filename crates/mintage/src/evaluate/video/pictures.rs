@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::super::evenly_of_splits;
 
 /// Frames of a clip that are judged.
-const MAX_FRAMES: usize = 16;
+pub const MAX_FRAMES: usize = 16;
 /// Pixels of a side that are judged.
 const MAX_SIDE: usize = 32;
 /// Bytes of the pictures of a split.
