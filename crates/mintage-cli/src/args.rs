@@ -45,6 +45,10 @@ pub struct Cli {
 
 const EVALUATE_EXAMPLES: &str = "Examples:\n  mintage evaluate vqvae-shop-1 --fail-under fidelity=0.8\n  \
                                  mintage evaluate held-out.csv ctgan.csv --train train.csv --label income";
+const NEAREST_EXAMPLES: &str =
+    "Examples:\n  mintage nearest ar-shop-1 new.csv\n  mintage nearest vqvae-shop-1 -n 8 --seed 1";
+const EXPLAIN_EXAMPLES: &str =
+    "Examples:\n  mintage explain ar-shop-1 new.csv\n  mintage explain vqvae-shop-1 -n 8 --seed 1 --json";
 const EVERYWHERE: &str = "Everywhere";
 /// The largest integer of TOML, which recipes are written in.
 const MAX_INT: u64 = i64::MAX as u64;
@@ -137,6 +141,12 @@ pub enum Verb {
     /// Say of each item of a source how well it conforms to what the model learned from
     #[command(after_help = "Example: mintage score vqvae-shop-1 photos/ > scores.csv")]
     Score(Score),
+    /// Show the training items nearest to each new one, beside what held-out items have
+    #[command(after_help = NEAREST_EXAMPLES)]
+    Nearest(Nearest),
+    /// Say how real each new item looks to a detector, and what gives it away
+    #[command(after_help = EXPLAIN_EXAMPLES)]
+    Explain(Explain),
     /// Set runs side by side: scores, means over seeds, and what differs in their configurations
     #[command(after_help = "Example: mintage compare vae-shop-1 vqvae-shop-1 --grid side-by-side.png")]
     Compare(Compare),
@@ -428,6 +438,43 @@ pub struct Score {
     /// The data to judge
     #[arg(value_name = "SOURCE", value_parser = any_name())]
     pub items: String,
+    #[command(flatten)]
+    pub columns: Columns,
+    #[command(flatten)]
+    pub moved: SourceOverride,
+}
+
+#[derive(Args, Debug)]
+pub struct Nearest {
+    /// A run's name or a model's folder
+    #[arg(value_name = "MODEL", value_parser = any_name())]
+    pub model: String,
+    /// The items to ask about; without any, new ones are drawn
+    #[arg(value_name = "SOURCE", value_parser = any_name())]
+    pub items: Option<String>,
+    /// Without SOURCE: how many new ones to draw
+    #[arg(short = 'n', long = "n", value_name = "N", default_value_t = 4, conflicts_with = "items")]
+    pub n: usize,
+    /// How many training items to show for each
+    #[arg(short = 'k', long = "neighbours", value_name = "K", default_value_t = 3)]
+    pub neighbours: usize,
+    #[command(flatten)]
+    pub columns: Columns,
+    #[command(flatten)]
+    pub moved: SourceOverride,
+}
+
+#[derive(Args, Debug)]
+pub struct Explain {
+    /// A run's name or a model's folder
+    #[arg(value_name = "MODEL", value_parser = any_name())]
+    pub model: String,
+    /// The items to ask about; without any, new ones are drawn
+    #[arg(value_name = "SOURCE", value_parser = any_name())]
+    pub items: Option<String>,
+    /// Without SOURCE: how many new ones to draw
+    #[arg(short = 'n', long = "n", value_name = "N", default_value_t = 4, conflicts_with = "items")]
+    pub n: usize,
     #[command(flatten)]
     pub columns: Columns,
     #[command(flatten)]

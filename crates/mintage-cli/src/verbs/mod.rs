@@ -7,6 +7,7 @@ pub mod demo;
 pub mod doctor;
 pub mod evaluate;
 mod evaluate_new;
+pub mod explain;
 pub mod export;
 mod exports;
 pub mod flags;
@@ -16,6 +17,8 @@ mod judging;
 pub mod ls;
 pub mod man;
 pub mod models;
+pub mod nearest;
+mod one_item;
 pub mod reconstruct;
 pub mod rm;
 pub mod sample;
@@ -57,6 +60,8 @@ pub fn run(verb: &Verb, context: &mut Context) -> CliResult {
         Verb::Reconstruct(args) => pooled(context, |context| reconstruct::run(args, context)),
         Verb::Evaluate(args) => pooled(context, |context| evaluate::run(args, context)),
         Verb::Score(args) => pooled(context, |context| score::run(args, context)),
+        Verb::Nearest(args) => pooled(context, |context| nearest::run(args, context)),
+        Verb::Explain(args) => pooled(context, |context| explain::run(args, context)),
         Verb::Compare(args) => pooled(context, |context| compare::run(args, context)),
     }
 }
