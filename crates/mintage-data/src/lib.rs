@@ -44,6 +44,7 @@ pub use sink::{
     is_made_file, made_by, png_bytes, provenance_of, real_folder, target_of, write_files, write_folder,
     write_grid, write_grid_rows, write_text, write_through,
 };
+pub use sink::{MAX_CLIP_BYTES, pixels_of_apng, pixels_of_png, samples_of_wav, wait_for_lock};
 pub use source::{DataKind, SourceSpec, has_own_holdout};
 pub use split::{Split, Splits};
 pub use store::postgres::is_address as is_postgres;

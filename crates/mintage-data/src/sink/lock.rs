@@ -13,7 +13,10 @@ const PAUSE: Duration = Duration::from_millis(5);
 
 /// Waits until nobody else writes to what lies at `path`. The lock is held for as long as the value lives; nothing when
 /// nothing lies there.
-pub(crate) fn lock(path: &Path) -> io::Result<Option<File>> {
+///
+/// # Errors
+/// Somebody else writes to it for ten seconds, or it cannot be opened.
+pub fn lock(path: &Path) -> io::Result<Option<File>> {
     let mut waited = Duration::ZERO;
     // Elsewhere than on Unix folders cannot be opened.
     if cfg!(not(unix)) && path.is_dir() {

@@ -222,7 +222,8 @@ fn is_as_listed(path: &Path, hashes: Option<&Vec<String>>) -> bool {
     hashes.is_some_and(|hashes| file_hash(path).is_ok_and(|now| hashes.contains(&now)))
 }
 
-fn file_hash(path: &Path) -> io::Result<String> {
+/// The hash of a file's bytes as it stands in a list; nothing for a folder.
+pub(crate) fn file_hash(path: &Path) -> io::Result<String> {
     if !fs::metadata(path)?.is_file() {
         return Ok(String::new());
     }

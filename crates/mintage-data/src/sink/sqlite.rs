@@ -156,6 +156,11 @@ impl NewDatabase {
         Ok(Self { connection, new: Some(new), was_empty })
     }
 
+    /// Whether nothing was in its place, or an empty file.
+    pub fn is_new(&self) -> bool {
+        self.new.is_some()
+    }
+
     /// After a failure: what a full disk has left half-written in a database that was there is taken back at once, and not
     /// only by whoever opens it next.
     pub fn give_up(self) {
@@ -197,7 +202,7 @@ fn check_no_journal(path: &Path) -> Result<(), Error> {
 }
 
 /// Numbers go back as numbers, so that a label column of integers stays one.
-fn label_value(text: Option<&str>) -> Value {
+pub(crate) fn label_value(text: Option<&str>) -> Value {
     match text {
         None | Some("(missing)") => Value::Null,
         Some(text) => match text.parse::<i64>() {
@@ -207,7 +212,8 @@ fn label_value(text: Option<&str>) -> Value {
     }
 }
 
-fn prepare_table(
+/// Makes a table of items, or checks that the one that is there takes them.
+pub(crate) fn prepare_table(
     transaction: &Transaction,
     path: &Path,
     table: &str,

@@ -251,7 +251,7 @@ impl ItemBytes for Blobs {
 const ROW_NUMBERS: [&str; 3] = ["rowid", "_rowid_", "oid"];
 
 /// The name of the row numbers of a table, if it has such: views have none, nor have tables WITHOUT ROWID.
-fn numbered(
+pub(crate) fn numbered(
     connection: &Connection,
     table: &str,
     names: &[String],

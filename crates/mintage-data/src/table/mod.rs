@@ -38,6 +38,10 @@ use rules::Constraint;
 pub use texts::Texts;
 pub(crate) use write::NOTHING_WRITTEN;
 pub use write::{
+    ChosenBatch, ChosenItem, ChosenWritten, FileTrace, Removed, RowTrace, Trace, trace_of_files, undo_chosen,
+    write_chosen_items, write_chosen_rows,
+};
+pub use write::{
     IfExists, TextKind, Writing, Written, encoding_named, is_delimited, present, write, write_csv,
     write_parts, write_text,
 };

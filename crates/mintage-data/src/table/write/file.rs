@@ -4,7 +4,7 @@
 use std::{
     fs::{self, File},
     io::{self, BufWriter, Write},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use encoding_rs::Encoding;
@@ -35,6 +35,52 @@ pub(super) fn write(
     format: Format,
     how: &mut Writing,
 ) -> Result<Written, Error> {
+    prepare(rows, path, format, how)?.commit(rows.written, format, how)
+}
+
+/// A file that is whole, and lies beside its place.
+pub(super) struct Ready {
+    path: PathBuf,
+    place: String,
+    /// Until all is done, so that who comes second sees what the first has written.
+    held: Option<File>,
+    file: Beside,
+    /// To rows that were there.
+    pub appends: bool,
+    /// There was nothing in its place.
+    pub is_new: bool,
+}
+
+impl Ready {
+    /// Gives the file its name, and notes beside it which rows were made.
+    ///
+    /// # Errors
+    /// The file or the note cannot be written.
+    pub fn commit(self, rows: usize, format: Format, how: &Writing) -> Result<Written, Error> {
+        let Self { path, place, held, file, appends, .. } = self;
+        let commit =
+            |file: Beside| file.commit_held(held.is_some()).map_err(|error| made_meanwhile(&path, error));
+        match how.provenance.filter(|_| format != Format::Parquet) {
+            Some(provenance) => {
+                let part = part(&file, rows, format, appends, provenance).map_err(|error| error.at(&path))?;
+                made::noted(&path, part, appends, || commit(file))?;
+            }
+            None => drop(commit(file)?),
+        }
+        Ok(Written { rows, place })
+    }
+}
+
+/// Writes the rows, and those that are there where new ones stand behind them, beside the place of the file.
+///
+/// # Errors
+/// The file is there and may not be, has other columns, or cannot be written.
+pub(super) fn prepare(
+    rows: &mut Rows,
+    path: &Path,
+    format: Format,
+    how: &mut Writing,
+) -> Result<Ready, Error> {
     let place = path.display().to_string();
     // Of a link, the file that it leads to.
     let path = &target_of(path).map_err(Error::io(path))?;
@@ -62,17 +108,7 @@ pub(super) fn write(
             file
         }
     };
-    let written = Written { rows: rows.written, place };
-    let commit = |file: Beside| file.commit_held(held.is_some()).map_err(|error| made_meanwhile(path, error));
-    match how.provenance.filter(|_| format != Format::Parquet) {
-        Some(provenance) => {
-            let part =
-                part(&file, written.rows, format, appends, provenance).map_err(|error| error.at(path))?;
-            made::noted(path, part, appends, || commit(file))?;
-        }
-        None => drop(commit(file)?),
-    }
-    Ok(written)
+    Ok(Ready { path: path.clone(), place, held, file, appends, is_new: !is_full })
 }
 
 /// What is to be noted of the rows that were made, the last ones of a file that has no name yet.

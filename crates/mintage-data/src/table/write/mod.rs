@@ -3,6 +3,7 @@
 //! part is held.
 
 mod cast;
+mod chosen;
 mod encode;
 mod file;
 mod json;
@@ -35,6 +36,10 @@ pub use encode::encoding_named;
 use rows::Rows;
 use text::TextWriter;
 
+pub use chosen::{
+    ChosenBatch, ChosenItem, ChosenWritten, FileTrace, Removed, RowTrace, Trace, trace_of_files, undo_chosen,
+    write_chosen_items, write_chosen_rows,
+};
 pub use present::present;
 
 /// What to do when the file or the table is there already.

@@ -113,13 +113,13 @@ fn append(
 }
 
 /// For each column how its cells become values.
-fn casts(rows: &Rows, how: &Writing, ty: impl Fn(&Column) -> Type) -> Vec<Cast> {
+pub(super) fn casts(rows: &Rows, how: &Writing, ty: impl Fn(&Column) -> Type) -> Vec<Cast> {
     let columns = rows.head.columns.iter();
     columns.map(|column| Cast::to(ty(column), column, schema_of(column, how.schema))).collect()
 }
 
 /// The whole numbers that a type holds.
-fn id_range(name: &str) -> Option<IdRange> {
+pub(super) fn id_range(name: &str) -> Option<IdRange> {
     match name {
         "smallint" => Some((i16::MIN.into(), i16::MAX.into())),
         "integer" => Some((i32::MIN.into(), i32::MAX.into())),
@@ -129,22 +129,22 @@ fn id_range(name: &str) -> Option<IdRange> {
 }
 
 /// The columns of a table that is there.
-struct Target {
-    names: Vec<String>,
+pub(super) struct Target {
+    pub names: Vec<String>,
     /// That must be given a value.
-    required: Vec<String>,
+    pub required: Vec<String>,
     /// That the server computes.
-    computed: Vec<String>,
+    pub computed: Vec<String>,
     /// By column: what it holds, and the name of its type.
     types: Vec<(Type, String)>,
 }
 
 impl Target {
-    fn type_of(&self, name: &str) -> Option<&(Type, String)> {
+    pub fn type_of(&self, name: &str) -> Option<&(Type, String)> {
         self.types.get(self.names.iter().position(|other| other == name)?)
     }
 
-    fn of(transaction: &mut Transaction, found: &Found) -> Result<Self, ::postgres::Error> {
+    pub fn of(transaction: &mut Transaction, found: &Found) -> Result<Self, ::postgres::Error> {
         let columns = described(transaction, found)?;
         let named = |is: &dyn Fn(&Described) -> bool| {
             columns.iter().filter(|&column| is(column)).map(|column| column.name.clone()).collect()
@@ -159,7 +159,11 @@ impl Target {
 }
 
 /// The identifiers in a column of the target, whatever made them.
-fn present(transaction: &mut Transaction, found: &Found, name: &str) -> Result<Column, ::postgres::Error> {
+pub(super) fn present(
+    transaction: &mut Transaction,
+    found: &Found,
+    name: &str,
+) -> Result<Column, ::postgres::Error> {
     let sql = format!("SELECT {0}::text FROM {1} WHERE {0} IS NOT NULL", quoted(name), found.sql);
     let mut column = Column::new(name, Declaration::default());
     for row in transaction.query(&sql, &[])? {
@@ -170,7 +174,11 @@ fn present(transaction: &mut Transaction, found: &Found, name: &str) -> Result<C
 
 /// Lets the sequence behind a column, if it has one, go on after the largest number: what others insert
 /// later must not collide either.
-fn count_on(transaction: &mut Transaction, found: &Found, name: &str) -> Result<(), ::postgres::Error> {
+pub(super) fn count_on(
+    transaction: &mut Transaction,
+    found: &Found,
+    name: &str,
+) -> Result<(), ::postgres::Error> {
     let sequence = transaction.query_one("SELECT pg_get_serial_sequence($1, $2)", &[&found.sql, &name])?;
     let Some(sequence) = sequence.try_get::<_, Option<String>>(0)? else { return Ok(()) };
     let sql = format!(
@@ -182,7 +190,7 @@ fn count_on(transaction: &mut Transaction, found: &Found, name: &str) -> Result<
 }
 
 /// The type in the server's own words if the source was one, or the usual name.
-fn type_name(declaration: &Declaration) -> &str {
+pub(super) fn type_name(declaration: &Declaration) -> &str {
     // From a list, since the words stand in SQL as they are.
     let known = Regex::new(
         r"^(smallint|integer|bigint|real|double precision|text|date|uuid|jsonb?|boolean|(character|character varying|numeric)(\(\d+(,-?\d+)?\))?|(time|timestamp)(\(\d\))? with(out)? time zone)$",

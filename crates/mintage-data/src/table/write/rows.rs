@@ -26,6 +26,8 @@ pub(super) struct Rows<'a> {
     renewals: Vec<Renewal>,
     /// Rows given out so far.
     pub written: usize,
+    /// What was given out, where somebody wants to see it.
+    pub seen: Option<Vec<Table>>,
 }
 
 /// Identifiers of a column that are made here.
@@ -39,7 +41,7 @@ struct Renewal {
 
 impl<'a> Rows<'a> {
     pub fn new(head: &'a Table, parts: &'a mut dyn Iterator<Item = Result<Table, Error>>) -> Self {
-        Self { head, ready: None, parts, renewals: Vec::new(), written: 0 }
+        Self { head, ready: None, parts, renewals: Vec::new(), written: 0, seen: None }
     }
 
     /// Makes the first part, so that nothing is locked meanwhile.
@@ -110,6 +112,9 @@ impl<'a> Rows<'a> {
             }
         }
         self.written += part.rows();
+        if let Some(seen) = &mut self.seen {
+            seen.push(part.clone());
+        }
         Ok(Some(part))
     }
 }

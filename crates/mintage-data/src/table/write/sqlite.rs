@@ -48,16 +48,16 @@ pub(super) fn write(rows: &mut Rows, path: &Path, how: &mut Writing) -> Result<W
 }
 
 /// The table that rows are to go to, as it is now.
-struct Existing {
-    is_there: bool,
+pub(super) struct Existing {
+    pub is_there: bool,
     /// Those that SQLite computes.
-    computed: Vec<String>,
-    names: Vec<String>,
+    pub computed: Vec<String>,
+    pub names: Vec<String>,
 }
 
 impl Existing {
     /// An error where the table may not be there, or cannot take the rows.
-    fn of(
+    pub fn of(
         connection: &Connection,
         path: &Path,
         place: &str,
@@ -212,7 +212,7 @@ fn computed_columns(connection: &Connection, table: &str) -> rusqlite::Result<Ve
 }
 
 /// The identifiers in a column of the target, whatever made them.
-fn present(connection: &Connection, table: &str, column: &str) -> rusqlite::Result<Column> {
+pub(super) fn present(connection: &Connection, table: &str, column: &str) -> rusqlite::Result<Column> {
     let sql =
         format!("SELECT CAST({0} AS TEXT) FROM {1} WHERE {0} IS NOT NULL", quoted(column), quoted(table));
     let mut statement = connection.prepare(&sql)?;
@@ -225,7 +225,7 @@ fn present(connection: &Connection, table: &str, column: &str) -> rusqlite::Resu
 }
 
 /// The type in the words of the source if SQLite's users know them, or the usual name.
-fn type_name(declaration: &Declaration) -> &str {
+pub(super) fn type_name(declaration: &Declaration) -> &str {
     if let Some(native) = declaration.native.as_deref().filter(|native| is_known(native)) {
         return native;
     }
@@ -258,7 +258,12 @@ fn is_known(native: &str) -> bool {
 }
 
 /// For each column how its cells become values: the type that the table declares decides.
-fn casts(transaction: &Transaction, name: &str, head: &Table, how: &Writing) -> rusqlite::Result<Vec<Cast>> {
+pub(super) fn casts(
+    transaction: &Transaction,
+    name: &str,
+    head: &Table,
+    how: &Writing,
+) -> rusqlite::Result<Vec<Cast>> {
     let sql = "SELECT name, type FROM pragma_table_xinfo(?1)";
     let mut statement = transaction.prepare(sql)?;
     let declared = statement.query_map([name], |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -332,7 +337,7 @@ fn insert(
 }
 
 /// Numbers and booleans go in as numbers. SQLite has no number that is not one: it takes it for NULL.
-fn value(text: &str, cast: &Cast) -> Value {
+pub(super) fn value(text: &str, cast: &Cast) -> Value {
     let Some(cell) = cast.text(text) else { return Value::Null };
     let integer = || cell.parse::<i64>().ok().filter(|number| number.to_string() == *cell);
     let real = || cell.parse::<f64>().ok().filter(|_| cast.ty == Type::Real);
