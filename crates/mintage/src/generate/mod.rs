@@ -52,6 +52,7 @@ pub use mintage_data::{Made, made_by};
 pub use output::Output;
 pub use request::{Blend, BlendAnchor, DEFAULT_SEED, Item, Request, Rows};
 pub use schema::schema;
+pub(crate) use sink::{Chosen, ChosenPlace};
 pub use sink::{Place, Sink, Written, in_samples, make_parent, may_write};
 
 /// What a model has made.
@@ -99,7 +100,7 @@ impl Samples {
     }
 
     /// Puts the items of a later chunk behind these.
-    fn append(&mut self, other: Self) -> Result<(), Error> {
+    pub(crate) fn append(&mut self, other: Self) -> Result<(), Error> {
         match (self, other) {
             (Self::Image(all), Self::Image(new)) => all.append(new),
             (Self::Table(all), Self::Table(new)) => all.append(&new)?,

@@ -1,6 +1,8 @@
 //! What was made on its way to a file, a folder or a database: what can be said against the place is heard before time is
 //! spent, nothing is ever half-written, and everything says what made it.
 
+mod chosen;
+
 use std::{
     cell::Cell,
     io,
@@ -27,6 +29,8 @@ use crate::{
     model::Model,
     sample::{TableChunks, count},
 };
+
+pub(crate) use chosen::{Chosen, ChosenPlace};
 
 /// The column and the table of texts where the data had none.
 const TEXT_COLUMN: &str = "text";
