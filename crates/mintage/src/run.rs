@@ -146,9 +146,14 @@ const MAX_METRICS_BYTES: u64 = 16 << 30;
 const MAX_STEPS: u64 = 1 << 48;
 
 const RUN_FILE: &str = "run.json";
+const LOCK_FILE: &str = ".lock";
 const STATE_FILE: &str = "state.safetensors";
 const TRAIN_FILE: &str = "train.json";
 pub(crate) const METRICS_FILE: &str = "metrics.jsonl";
+/// Whose appearance ends a training: for those who did not start its process, and where there are no signals.
+const STOP_FILE: &str = "stop";
+/// Looks at a lock that somebody else only looks at as well.
+const MAX_LOCK_TRIES: usize = 10_000;
 /// When validations were, apart from what they found: that is the same whenever it is found.
 const TIMES_FILE: &str = "times.jsonl";
 
@@ -176,7 +181,42 @@ impl Run {
     pub fn resume(dir: &Path) -> Result<Self, Error> {
         let mut run = Self::open(dir)?;
         run._lock = Some(lock(dir)?);
+        // It was for a training that has ended.
+        run.forget_stop();
         Ok(run)
+    }
+
+    /// Asks the process that trains in a run folder to end as by Ctrl-C: it saves, and the run can be resumed. It looks for
+    /// the file `stop` a few times a second; where nobody trains, the next training removes it.
+    ///
+    /// # Errors
+    /// The folder is not that of a run, or cannot be written.
+    pub fn ask_to_stop(dir: &Path) -> Result<(), Error> {
+        Self::open(dir)?;
+        open_own(&dir.join(STOP_FILE), false).map(drop)
+    }
+
+    /// Whether somebody has asked the training to end.
+    pub(crate) fn is_asked_to_stop(&self) -> bool {
+        fs::symlink_metadata(self.dir.join(STOP_FILE)).is_ok_and(|there| there.is_file())
+    }
+
+    /// Removes what [`ask_to_stop`](Self::ask_to_stop) has left.
+    pub(crate) fn forget_stop(&self) {
+        if self.is_asked_to_stop() {
+            let _ = fs::remove_file(self.dir.join(STOP_FILE));
+        }
+    }
+
+    /// Whether some process trains in a run folder now, or holds its lock for another reason. Nobody is kept from locking it
+    /// by being asked about.
+    pub fn is_live(dir: &Path) -> bool {
+        let path = dir.join(LOCK_FILE);
+        if !fs::symlink_metadata(&path).is_ok_and(|there| there.is_file()) {
+            return false;
+        }
+        // A shared lock stands in nobody's way but that of a trainer, who tries again: see `lock`.
+        File::open(&path).is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
 
     /// Opens an existing run for reading.
@@ -395,20 +435,26 @@ fn folders(dir: &Path) -> Vec<PathBuf> {
 /// # Errors
 /// Another process holds the lock, or the file of the lock cannot be written.
 pub fn lock(dir: &Path) -> Result<File, Error> {
-    let path = dir.join(".lock");
+    let path = dir.join(LOCK_FILE);
     let file = open_own(&path, false)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => {
-            let hint = "wait until it ends, or end it (Ctrl-C saves)";
-            Err(Error::folder(dir, "another process is training in this run folder").with_hint(hint))
+    for _ in 0..MAX_LOCK_TRIES {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            // One that can be shared is held for a moment by somebody who looks whether anybody trains.
+            Err(TryLockError::WouldBlock) if file.try_lock_shared().is_ok() => {
+                file.unlock().map_err(Error::io(&path))?;
+                std::thread::yield_now();
+            }
+            Err(TryLockError::WouldBlock) => break,
+            Err(TryLockError::Error(error)) => return Err(Error::io(&path)(error)),
         }
-        Err(TryLockError::Error(error)) => Err(Error::io(&path)(error)),
     }
+    let hint = "wait until it ends, or end it (Ctrl-C saves)";
+    Err(Error::folder(dir, "another process is training in this run folder").with_hint(hint))
 }
 
 /// Opens a file of a run for writing. The run may come from a stranger: a link may lead anywhere, and a pipe be waited for.
-fn open_own(path: &Path, append: bool) -> Result<File, Error> {
+pub(crate) fn open_own(path: &Path, append: bool) -> Result<File, Error> {
     match fs::symlink_metadata(path) {
         Ok(there) if there.is_symlink() => {
             return Err(Error::folder(path, "is a link, and nothing in a run is written through it"));

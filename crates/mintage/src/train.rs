@@ -29,7 +29,8 @@ use previews::preview;
 
 /// What the training loop needs from outside: the wish to stop, and a clock.
 pub struct Control<'a> {
-    /// Set it to `true` to end training after the present step; the run can be resumed.
+    /// Set it to `true` to end training after the present step; the run can be resumed. [`Run::ask_to_stop`] does the same
+    /// from another process.
     pub stop: &'a AtomicBool,
     /// Time since any fixed start, which must not go back.
     pub clock: &'a dyn Fn() -> Duration,
@@ -50,6 +51,8 @@ const ROWS_AT_ONCE: usize = 4096;
 const SEQUENCES_AT_ONCE: usize = 16;
 const SOUNDS_AT_ONCE: usize = 16;
 const CLIPS_AT_ONCE: usize = 16;
+/// A wish to stop that lies in the run folder is looked for this often.
+const STOP_LOOK_SECS: f64 = 0.25;
 /// Steps in a row without a finite loss after which the run is given up.
 const MAX_BAD_STEPS: usize = 5;
 /// Streams of the seed beside the steps' own.
@@ -141,6 +144,7 @@ pub fn train(
         cost: Cost::default(),
         finishing_secs: 0.0,
         last_shown: f64::NEG_INFINITY,
+        last_stop_look: f64::NEG_INFINITY,
         warned: false,
     }
     .run(was_done)
@@ -228,6 +232,8 @@ struct Loop<'a> {
     /// What ending the run will take, as far as is known. It only grows, so that progress never goes back.
     finishing_secs: f64,
     last_shown: f64,
+    /// When the run folder was last looked at for a wish to stop.
+    last_stop_look: f64,
     /// A collapse has been reported; once is enough.
     warned: bool,
 }
@@ -264,7 +270,7 @@ impl Loop<'_> {
             if progress >= 1.0 {
                 break if self.ran_out() { StopReason::Budget } else { StopReason::Enough };
             }
-            if self.control.stop.load(Ordering::Relaxed) {
+            if self.is_asked_to_stop() {
                 break StopReason::Interrupted;
             }
             self.announce_stage(progress)?;
@@ -306,6 +312,19 @@ impl Loop<'_> {
         self.finishing_secs = self.finishing_secs.max(self.cost.of_finishing() + half_a_step);
         self.looking_secs += self.elapsed() - began;
         Ok(enough)
+    }
+
+    /// Whether the user wants it to end: by the flag, or by a file in the run folder.
+    fn is_asked_to_stop(&mut self) -> bool {
+        if self.control.stop.load(Ordering::Relaxed) {
+            return true;
+        }
+        let now = self.elapsed();
+        if now - self.last_stop_look < STOP_LOOK_SECS {
+            return false;
+        }
+        self.last_stop_look = now;
+        self.run.is_asked_to_stop()
     }
 
     fn elapsed(&self) -> f64 {
@@ -518,6 +537,8 @@ impl Loop<'_> {
         self.preview()?;
         let secs = self.elapsed();
         self.run.end(reason, self.state.step, secs)?;
+        // It was obeyed, or came too late.
+        self.run.forget_stop();
         let model = self.run.dir().to_owned();
         (self.on)(Event::Done { step: self.state.step, secs, reason, valid: self.last_valid.take(), model });
         Ok(reason)
