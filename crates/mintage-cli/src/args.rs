@@ -2,6 +2,7 @@
 
 mod columns;
 mod copy;
+mod keep;
 mod sample;
 mod serve;
 mod sweep;
@@ -19,6 +20,7 @@ use mintage_data::IfExists;
 
 pub use columns::Columns;
 pub use copy::Copy;
+pub use keep::Keep;
 pub use sample::Sample;
 pub use serve::Serve;
 pub use sweep::{Compare, Exports, Sweep};
@@ -132,6 +134,12 @@ pub enum Verb {
     #[command(after_help = "Examples:\n  mintage sample vqvae-shop-1 -n 64 -o new.png\n  \
                       mintage sample vqvae-shop-1 -n 500 -o shop.db --table products --column photo --where category=coat")]
     Sample(Sample),
+    /// Keep chosen samples with the run, write them to a database or a file, and take them back
+    #[command(after_help = "Examples:\n  mintage keep vqvae-shop-1 -n 16 --items 0,3,7..9 --seed 1\n  \
+                      mintage keep vqvae-shop-1 --write -o shop.db --dry-run\n  \
+                      mintage keep vqvae-shop-1 --write -o shop.db\n  \
+                      mintage keep vqvae-shop-1 --undo 0123456789abcdef")]
+    Keep(Keep),
     /// Send data through the encoder and back, side by side (vae, vqvae)
     #[command(after_help = "Example: mintage reconstruct vqvae-shop-1 a.png b.png -o pairs.png")]
     Reconstruct(Reconstruct),

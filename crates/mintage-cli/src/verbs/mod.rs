@@ -14,6 +14,7 @@ pub mod flags;
 pub mod init;
 pub mod inspect;
 mod judging;
+pub mod keep;
 pub mod ls;
 pub mod man;
 pub mod models;
@@ -57,6 +58,7 @@ pub fn run(verb: &Verb, context: &mut Context) -> CliResult {
         Verb::Sweep(args) => pooled(context, |context| sweep::run(args, context)),
         Verb::Copy(args) => pooled(context, |context| copy::run(args, context)),
         Verb::Sample(args) => pooled(context, |context| sample::run(args, context)),
+        Verb::Keep(args) => pooled(context, |context| keep::run(args, context)),
         Verb::Reconstruct(args) => pooled(context, |context| reconstruct::run(args, context)),
         Verb::Evaluate(args) => pooled(context, |context| evaluate::run(args, context)),
         Verb::Score(args) => pooled(context, |context| score::run(args, context)),

@@ -90,7 +90,7 @@ fn tell(written: &Written, context: &Context) {
 }
 
 /// Draws progress.
-fn progress(ui: &mut Ui) -> impl FnMut(Progress) {
+pub fn progress(ui: &mut Ui) -> impl FnMut(Progress) {
     |progress| {
         if let Progress::Work { done, total } = progress {
             ui.event(&Event::Work { what: "sampling".to_owned(), done, total });
