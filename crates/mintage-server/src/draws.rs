@@ -200,7 +200,7 @@ pub(crate) fn encoded(
         (Samples::Text(_), "txt") => Encoding::Text,
         _ => return Ok(None),
     };
-    let one = take(samples, i);
+    let one = take(samples, &[i]);
     Ok(Some((one.encode(encoding, &Output::default(), provenance)?, encoding.media_type())))
 }
 
@@ -351,28 +351,30 @@ fn size_of(samples: &Samples) -> usize {
     }
 }
 
-/// One of several items.
-fn take(samples: &Samples, i: usize) -> Samples {
+/// Some items of several.
+pub(crate) fn take(samples: &Samples, items: &[usize]) -> Samples {
     use mintage::generate::Documents;
     use mintage_data::{Clips, Images};
 
-    let one = |labels: &[u32]| labels.get(i).map(|&label| vec![label]).unwrap_or_default();
+    let chosen = |labels: &[u32]| items.iter().filter_map(|&i| labels.get(i).copied()).collect::<Vec<u32>>();
+    let cut = |pixels: &[u8], size: usize| {
+        items.iter().flat_map(|&i| pixels[i * size..(i + 1) * size].to_vec()).collect()
+    };
     match samples {
         Samples::Image(all) => {
             let size = all.shape.channels * all.shape.height * all.shape.width;
-            let pixels = all.pixels[i * size..(i + 1) * size].to_vec();
             Samples::Image(Images {
-                pixels,
-                labels: one(&all.labels),
-                ..Images { shape: all.shape, pixels: vec![], labels: vec![], classes: all.classes.clone() }
+                shape: all.shape,
+                pixels: cut(&all.pixels, size),
+                labels: chosen(&all.labels),
+                classes: all.classes.clone(),
             })
         }
         Samples::Video(all) => {
             let size = all.frames * all.shape.channels * all.shape.height * all.shape.width;
-            let pixels = all.pixels[i * size..(i + 1) * size].to_vec();
             Samples::Video(Clips {
-                pixels,
-                labels: one(&all.labels),
+                pixels: cut(&all.pixels, size),
+                labels: chosen(&all.labels),
                 shape: all.shape,
                 frames: all.frames,
                 fps: all.fps,
@@ -382,16 +384,20 @@ fn take(samples: &Samples, i: usize) -> Samples {
         Samples::Audio(all) => Samples::Audio(Sounds {
             rate_hz: all.rate_hz,
             channels: all.channels,
-            samples: vec![all.samples[i].clone()],
-            labels: one(&all.labels),
+            samples: items.iter().map(|&i| all.samples[i].clone()).collect(),
+            labels: chosen(&all.labels),
             classes: all.classes.clone(),
         }),
-        Samples::Text(all) => {
-            Samples::Text(Documents { items: vec![all.items[i].clone()], label: all.label.clone() })
+        Samples::Text(all) => Samples::Text(Documents {
+            items: items.iter().map(|&i| all.items[i].clone()).collect(),
+            label: all.label.clone(),
+        }),
+        Samples::Music(all) => Samples::Music(Documents {
+            items: items.iter().map(|&i| all.items[i].clone()).collect(),
+            label: all.label.clone(),
+        }),
+        Samples::Table(all) => {
+            Samples::Table(all.select(&items.iter().map(|&i| i as u32).collect::<Vec<_>>()))
         }
-        Samples::Music(all) => {
-            Samples::Music(Documents { items: vec![all.items[i].clone()], label: all.label.clone() })
-        }
-        Samples::Table(all) => Samples::Table(all.select(&[i as u32])),
     }
 }

@@ -81,7 +81,6 @@ pub struct Config {
 /// Everything that answers stand on.
 pub struct App {
     pub(crate) guard: Guard,
-    pub(crate) root: PathBuf,
     pub(crate) runs: PathBuf,
     pub(crate) sources: Sources,
     pub(crate) draws: Draws,
@@ -237,7 +236,7 @@ impl App {
         Ok(Self {
             guard,
             sources: Sources::open(&root, &config.sources, config.pg.clone(), config.host.is_loopback())?,
-            root,
+
             runs,
             draws: Draws::new(first),
             jobs: Arc::new(Jobs::new(program, events.clone())),

@@ -9,6 +9,7 @@ use std::{
 
 use mintage::{
     DataInfo, Run,
+    kept::Kept,
     run::{RunInfo, RunState},
 };
 use mintage_data::{SourceSpec, open_regular, sequence::Modality, table::without_passwords};
@@ -114,7 +115,8 @@ pub(crate) fn encoded(text: &str) -> String {
 /// Asks a training to save and end, whoever started it.
 pub(crate) fn ask_to_stop(runs: &Path, run: &str) {
     if let Some(found) = find(runs, run) {
-        let _ = fs::write(found.dir.join("stop"), b"");
+        // A run that is gone needs no stop.
+        let _ = Run::ask_to_stop(&found.dir);
     }
 }
 
@@ -168,7 +170,7 @@ impl App {
         let id = id_of(&run.name);
         let job = self.jobs.of_run(&id);
         let live = job.as_ref().is_some_and(|job| job.state == JobState::Running)
-            || (run.state == RunState::Training && is_locked(&run.dir));
+            || (run.state == RunState::Training && Run::is_live(&run.dir));
         let failed = if live { None } else { self.jobs.failed(&id) };
         let state = match (&job, run.state, live) {
             (Some(job), _, _) if job.state == JobState::Queued => "queued",
@@ -201,7 +203,7 @@ impl App {
             preview: previews(&id, &run.dir).pop().map(|preview| preview.url),
             has_model: config.is_some(),
             has_report: run.dir.join("report.html").is_file(),
-            kept: 0,
+            kept: kept_count(&run.dir),
             classes: config.map(|config| classes_of(&config.info)).unwrap_or_default(),
             error: failed,
             id,
@@ -268,10 +270,12 @@ fn classes_of(info: &DataInfo) -> Vec<String> {
     }
 }
 
-/// Whether a process trains in a folder that says so.
-fn is_locked(dir: &Path) -> bool {
-    // It is taken for a moment only where a training said that it holds it.
-    mintage::run::lock(dir).is_err()
+/// How many new items of a run are kept.
+fn kept_count(dir: &Path) -> usize {
+    if dir.join("kept.jsonl").symlink_metadata().is_err() {
+        return 0;
+    }
+    Kept::open(dir).and_then(|kept| kept.list()).map_or(0, |items| items.len())
 }
 
 fn seconds(path: &Path) -> u64 {

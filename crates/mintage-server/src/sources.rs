@@ -162,6 +162,34 @@ impl Sources {
         }
     }
 
+    /// A path for a new file, which lies in a folder that is there, inside the one that is served.
+    pub fn new_file(&self, at: &str) -> Result<PathBuf, Problem> {
+        let at = path_of(at.trim()).into_owned();
+        let name = at.file_name().filter(|name| !name.to_string_lossy().starts_with('.'));
+        let name = name.ok_or_else(|| Problem::request("a file needs a name").with_hint("new.csv, say"))?;
+        let folder = at.parent().map(|folder| text_of(folder.as_os_str())).unwrap_or_default();
+        let folder = self.path_inside(if folder.is_empty() { "." } else { &folder }, true)?;
+        let path = folder.join(name);
+        match path.symlink_metadata().is_ok_and(|there| there.is_symlink()) {
+            true => Err(Problem::conflict("a link lies there, and none is followed")),
+            false => Ok(path),
+        }
+    }
+
+    /// What is known of servers.
+    pub fn pg(&self) -> &PgDefaults {
+        &self.pg
+    }
+
+    /// The same, with the password of a server that a user has named; nothing where nobody has.
+    pub fn pg_of(&self, server: &str) -> Option<PgDefaults> {
+        let server = without_passwords(server);
+        let list = lock(&self.list);
+        list.iter()
+            .find(|known| known.kind == "postgres" && known.name == server)
+            .map(|known| known.spec.pg.clone())
+    }
+
     /// The id of the source that a run learned from; adds it where it lies in the folder that is served.
     pub fn of_run(&self, spec: &SourceSpec) -> Option<String> {
         if is_postgres(&spec.source) {

@@ -3,6 +3,7 @@
 //! Requests to draw wait for each other here and nowhere else: training is another process, and reading never waits.
 
 use std::{
+    any::Any,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -30,6 +31,41 @@ const STACK_BYTES: usize = 8 << 20;
 
 type Work = Box<dyn FnOnce(&mut Models) + Send>;
 
+/// What was built for a model and is of use again: an index, a detector.
+#[derive(Default)]
+pub struct Shelf {
+    /// The latest used last, each with the model that it was built for.
+    built: Vec<(Arc<Model>, &'static str, Box<dyn Any + Send>)>,
+}
+
+/// Things on the shelf.
+const MAX_BUILT: usize = 8;
+
+impl Shelf {
+    /// What is called `name` for a model, built where it is not there.
+    ///
+    /// # Errors
+    /// Those of `build`.
+    pub fn get<T: Any + Send>(
+        &mut self,
+        model: &Arc<Model>,
+        name: &'static str,
+        build: impl FnOnce() -> Result<T, Problem>,
+    ) -> Result<&T, Problem> {
+        let there = self.built.iter().position(|(of, known, _)| Arc::ptr_eq(of, model) && *known == name);
+        let entry = match there {
+            Some(at) => self.built.remove(at),
+            None => (model.clone(), name, Box::new(build()?) as Box<dyn Any + Send>),
+        };
+        if self.built.len() == MAX_BUILT {
+            self.built.remove(0);
+        }
+        self.built.push(entry);
+        let found = self.built.last().and_then(|(.., built)| built.downcast_ref::<T>());
+        found.ok_or_else(|| Problem::request("two things are kept under one name"))
+    }
+}
+
 /// The thread, from outside.
 #[derive(Clone)]
 pub struct Worker {
@@ -49,7 +85,7 @@ impl Worker {
             .build()
             .map_err(std::io::Error::other)?;
         thread::Builder::new().name(name.to_owned()).stack_size(STACK_BYTES).spawn(move || {
-            let mut models = Models { device, loaded: Vec::new() };
+            let mut models = Models { device, loaded: Vec::new(), shelf: Shelf::default() };
             loop {
                 match works.recv_timeout(KEEP_MODEL) {
                     Ok(work) => {
@@ -57,6 +93,7 @@ impl Worker {
                         let run = std::panic::AssertUnwindSafe(|| pool.install(|| work(&mut models)));
                         if std::panic::catch_unwind(run).is_err() {
                             models.loaded.clear();
+                            models.shelf = Shelf::default();
                         }
                         counter.fetch_sub(1, Ordering::Relaxed);
                     }
@@ -64,6 +101,9 @@ impl Worker {
                     Err(mpsc::RecvTimeoutError::Disconnected) => break,
                 }
                 models.loaded.retain(|held| held.used.elapsed() < KEEP_MODEL);
+                let loaded = &models.loaded;
+                let is_held = |model: &Arc<Model>| loaded.iter().any(|held| Arc::ptr_eq(&held.model, model));
+                models.shelf.built.retain(|(model, ..)| is_held(model));
             }
         })?;
         Ok(Self { queue, waiting })
@@ -76,6 +116,15 @@ impl Worker {
         cancel: Arc<AtomicBool>,
         work: impl FnOnce(Result<&Arc<Model>, Problem>) + Send + 'static,
     ) -> Result<(), Problem> {
+        self.send_with(dir, cancel, move |model, _| work(model))
+    }
+
+    fn send_with(
+        &self,
+        dir: PathBuf,
+        cancel: Arc<AtomicBool>,
+        work: impl FnOnce(Result<&Arc<Model>, Problem>, &mut Shelf) + Send + 'static,
+    ) -> Result<(), Problem> {
         if self.waiting.fetch_add(1, Ordering::Relaxed) >= MAX_WAITING {
             self.waiting.fetch_sub(1, Ordering::Relaxed);
             return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too many requests wait already")
@@ -83,11 +132,11 @@ impl Worker {
         }
         let work: Work = Box::new(move |models| {
             if cancel.load(Ordering::Relaxed) {
-                return work(Err(mintage::Error::Cancelled.into()));
+                return work(Err(mintage::Error::Cancelled.into()), &mut models.shelf);
             }
             match models.get(&dir) {
-                Ok(model) => work(Ok(&model)),
-                Err(error) => work(Err(error.into())),
+                Ok(model) => work(Ok(&model), &mut models.shelf),
+                Err(error) => work(Err(error.into()), &mut models.shelf),
             }
         });
         self.queue.send(work).map_err(|_| gone())
@@ -99,13 +148,22 @@ impl Worker {
         dir: PathBuf,
         work: impl FnOnce(&Arc<Model>, &Arc<AtomicBool>) -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
+        self.ask_with(dir, move |model, cancel, _| work(model, cancel)).await
+    }
+
+    /// The same, with what was built for the model before.
+    pub async fn ask_with<T: Send + 'static>(
+        &self,
+        dir: PathBuf,
+        work: impl FnOnce(&Arc<Model>, &Arc<AtomicBool>, &mut Shelf) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
         let cancel = Arc::new(AtomicBool::new(false));
         let (answer, answered) = oneshot::channel();
         let _cancels = CancelOnDrop(cancel.clone());
         let flag = cancel.clone();
-        self.send(dir, cancel, move |model| {
+        self.send_with(dir, cancel, move |model, shelf| {
             // Whoever asked may be gone.
-            let _ = answer.send(model.and_then(|model| work(model, &flag)));
+            let _ = answer.send(model.and_then(|model| work(model, &flag, shelf)));
         })?;
         answered.await.unwrap_or_else(|_| Err(gone()))
     }
@@ -129,6 +187,7 @@ impl Drop for CancelOnDrop {
 struct Models {
     device: DeviceChoice,
     loaded: Vec<Held>,
+    shelf: Shelf,
 }
 
 struct Held {

@@ -11,7 +11,11 @@ styles.href = "/assets/vendor/uplot.css";
 document.head.append(styles);
 
 const OTHER = ["step", "kind", "name", "secs", "stage"];
-const css = (/** @type {string} */ name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+/** A colour of the style sheet as a canvas takes it: the value of a variable may be a function, that of `color` is not. */
+const probe = document.createElement("i");
+probe.hidden = true;
+document.body.append(probe);
+const css = (/** @type {string} */ name) => { probe.style.color = `var(${name})`; return getComputedStyle(probe).color; };
 
 /** Metrics of an event or of a record, whichever way they are written. @param {any} metrics */
 export const metricsOf = (metrics) => (Array.isArray(metrics) ? Object.fromEntries(metrics) : metrics ?? {});

@@ -67,7 +67,7 @@ export default function Game({ id }) {
   return html`<${RunHead} id=${id} run=${run} />
     <p class="lead">${t("game.lead")}</p>
     ${data.error ? html`<${Failure} error=${data.error} retry=${data.reload} />` : data.loading ? html`<${Busy} label=${t("game.busy")} />` : html`
-      <p class="gamescore" role="status"><strong>${t("game.score", { right, n: answers.length })}</strong>
+      <p class="gamescore" role="status"><strong>${answers.length ? t("game.score", { right, n: answers.length }) : ""}</strong>
         ${answers.length > 0 && html`<span>${percent(right / answers.length)} <small>${t("game.interval", { low: percent(low), high: percent(high) })}</small></span>`}
         <span class="note">${answers.length ? t(low > 0.5 ? "game.tells" : high < 0.5 ? "game.inverse" : "game.cannot") : ""}</span></p>
       ${pair && html`<p class="note">${t("game.round", { n: round + 1, of: pairs.length })}</p>

@@ -86,7 +86,7 @@ export function Text({ text, spans = [] }) {
   const sorted = [...spans].filter((span) => span.weight > 0).sort((a, b) => a.start - b.start);
   // Positions count characters, not UTF-16 units.
   const signs = sorted.length ? Array.from(text) : [];
-  if (!sorted.length) return html`<p class="text">${text}</p>`;
+  if (!sorted.length) return html`<p class="prose">${text}</p>`;
   const parts = [];
   let at = 0;
   for (const { start, end, weight } of sorted) {
@@ -96,7 +96,7 @@ export function Text({ text, spans = [] }) {
     at = end;
   }
   parts.push(signs.slice(at).join(""));
-  return html`<p class="text">${parts}</p>`;
+  return html`<p class="prose">${parts}</p>`;
 }
 
 /** An item in a grid. @param {{ item: any, label: string }} props */
@@ -139,7 +139,7 @@ export function Cell({ cell, label = "" }) {
   if (cell === null || cell === undefined) return html`<span class="null">${t("null")}</span>`;
   if (typeof cell === "number") return html`${num(cell, 0)}`;
   if (typeof cell === "boolean") return html`${t(cell ? "yes" : "no")}`;
-  if (typeof cell !== "object") return html`<span class="celltext">${cell}</span>`;
+  if (typeof cell !== "object") return html`<span class=${"celltext" + (cell.length <= 24 ? " short" : "")}>${cell}</span>`;
   if (cell.media === "text") return html`<span class="celltext long">${cell.text}${cell.chars > Array.from(cell.text).length ? html` <small>${t("chars", { n: cell.chars })}</small>` : ""}</span>`;
   const name = label || cell.name || cell.media;
   if ((cell.media === "image" || cell.media === "video") && (cell.thumb || cell.url))

@@ -78,7 +78,7 @@ function useMarks(model, draw) {
 }
 
 /** Texts as they come. @param {{ texts: string[] }} props */
-const Streaming = ({ texts }) => html`<ol class="streaming" aria-label=${t("sample.results")}>${texts.map((text) => html`<li class="textitem"><p class="text">${text}<span class="caret" aria-hidden="true"></span></p></li>`)}</ol>`;
+const Streaming = ({ texts }) => html`<ol class="streaming" aria-label=${t("sample.results")}>${texts.map((text) => html`<li class="textitem"><p class="prose">${text}<span class="caret" aria-hidden="true"></span></p></li>`)}</ol>`;
 
 /** @param {{ id: string }} props */
 export default function Sample({ id }) {
@@ -228,7 +228,7 @@ export default function Sample({ id }) {
         find=${find} onGo=${() => sample()} onStop=${stop} />
       <section class="drawn" aria-label=${t("sample.results")}>
         <div class="bar">
-          ${draw && html`<span>${t("sample.head", { n: draw.items.length })} · ${t("seed")} <code>${draw.seed}</code>${draw.ms ? ` · ${span(draw.ms / 1000)}` : ""}</span>`}
+          ${draw && html`<span>${t("sample.head", { n: draw.items.length })} · ${t("seed")} <code>${draw.seed}</code>${draw.ms ? ` · ${draw.ms < 1000 ? t("pad.took", { ms: draw.ms }) : span(draw.ms / 1000)}` : ""}</span>`}
           <span class="grow"></span>
           ${draw && html`<${Button} look="small" onClick=${again} disabled=${Boolean(busy)}>${t(kind === "text" ? "sample.regenerate" : "sample.again")}<kbd>r</kbd><//>
             <${Button} look="small" disabled=${!marks.canUndo} onClick=${marks.undo}>${t("undo")}<kbd>u</kbd><//>

@@ -150,16 +150,19 @@ export function RunProgress({ run }) {
 /** The head of every page about one run: its name, what it is, and the pages about it. @param {{ id: string, run?: any }} props */
 export function RunHead({ id, run = runOf(id) }) {
   const page = route.value.page;
+  // On a small screen the tabs scroll: the present one is brought into sight.
+  const tabs = useRef(/** @type {HTMLElement | null} */ (null));
+  useEffect(() => { const here = /** @type {HTMLElement | null} */ (tabs.current?.querySelector("[aria-current]")); if (here && tabs.current) tabs.current.scrollLeft = here.offsetLeft - 40; }, [page]);
   const pages = ["run", "sample", "pad", "kept", "game", "report"].filter((name) => {
     if (name === "run" || name === page || !run) return true;
     if (name === "report") return run.has_report;
-    if (name === "pad") return run.has_model && ["image", "audio", "music", "video"].includes(run.kind);
+    if (name === "pad") return run.has_model && !["table", "text"].includes(run.kind) && ["vae", "gan", "flow"].includes(run.family);
     return run.has_model;
   });
   return html`<${Title} text=${run?.name ?? id}>
       ${run && html`<span class="chips"><span class="chip">${tt("kind", run.kind)}</span><span class="chip">${run.family}</span><span class="chip">${run.size}</span><${State} run=${run} /></span>`}
     <//>
-    <nav class="tabs" aria-label=${t("pages.run")}>
+    <nav class="tabs" ref=${tabs} aria-label=${t("pages.run")}>
       ${pages.map((name) => html`<a href=${link(name, id)} aria-current=${name === page ? "page" : undefined}>${t("page." + name)}${name === "kept" && run?.kept ? html` <span class="count">${run.kept}</span>` : ""}</a>`)}
     </nav>`;
 }

@@ -73,12 +73,11 @@ fn keep(args: &Keep, context: &mut Context) -> CliResult {
 fn request(args: &Keep, seed: u64, is_given: bool) -> Result<Request, CliError> {
     let conditions = args.condition.iter().map(|text| Where::parse(text)).collect::<Result<Vec<_>, _>>()?;
     let Some(json) = &args.request else {
-        return Ok(Request { n: args.n, seed, conditions, ..Request::default() });
+        return Ok(Request { n: args.n, seed: Some(seed), conditions, ..Request::default() });
     };
     let mut request = Request::parse(json)?;
-    let names_seed = serde_json::from_str::<Value>(json).is_ok_and(|json| json.get("seed").is_some());
-    if is_given || !names_seed {
-        request.seed = seed;
+    if is_given || request.seed.is_none() {
+        request.seed = Some(seed);
     }
     request.n = args.n.or(request.n);
     request.conditions.extend(conditions);

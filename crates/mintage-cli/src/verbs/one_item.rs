@@ -45,7 +45,7 @@ fn drawn(model: &Model, n: usize, context: &mut Context) -> Result<Asked, CliErr
         return Err(CliError::message("-n must be at least 1"));
     }
     let seed = context.settings.seed_or_fresh();
-    let request = Request { n: Some(n), seed, ..Request::default() };
+    let request = Request { n: Some(n), seed: Some(seed), ..Request::default() };
     let ui = &mut context.ui;
     let samples = model.generate(&request)?.all(&mut |progress| {
         if let Progress::Work { done, total } = progress {

@@ -2,6 +2,8 @@
 
 mod data;
 mod jobs;
+mod judge;
+mod kept;
 mod models;
 mod provenance;
 mod runs;
@@ -59,6 +61,8 @@ fn described() -> OpenApiRouter<Shared> {
         .merge(data::routes())
         .merge(runs::routes())
         .merge(models::routes())
+        .merge(judge::routes())
+        .merge(kept::routes())
         .merge(jobs::routes())
         .merge(provenance::routes())
         .merge(openai::routes())
