@@ -330,10 +330,44 @@ pub(crate) fn report(dir: &Path) -> Result<Vec<u8>, Problem> {
 
 /// A file of a run, through no link.
 fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Problem> {
-    if path.symlink_metadata().is_ok_and(|file| file.is_symlink()) {
-        return Err(Problem::not_found("a link lies there, and none is followed"));
+    let (file, length) = open_own(path)?;
+    if length > limit {
+        return Err(Problem::new(axum::http::StatusCode::PAYLOAD_TOO_LARGE, "the file is too large to be sent"));
     }
-    Ok(mintage_data::read_limited(path, limit)?)
+    let mut bytes = Vec::new();
+    file.take(limit).read_to_end(&mut bytes).map_err(mintage::Error::io(path))?;
+    Ok(bytes)
+}
+
+/// Opens a file and makes sure that it is the one that lies in its folder: a run may come from a stranger, and a link be put
+/// in the place of a file at any moment. With its length.
+fn open_own(path: &Path) -> Result<(File, u64), Problem> {
+    let refused = || Problem::not_found("a link lies there, and none is followed");
+    let file = open_regular(path)?;
+    let opened = file.metadata().map_err(mintage::Error::io(path))?;
+    let folder = path.parent().ok_or_else(refused)?;
+    // The folder of the file is no link either; where the runs lie is the user's business.
+    for place in [path, folder] {
+        if place.symlink_metadata().map_err(mintage::Error::io(place))?.is_symlink() {
+            return Err(refused());
+        }
+    }
+    let there = path.symlink_metadata().map_err(mintage::Error::io(path))?;
+    match is_same(&opened, &there) {
+        true => Ok((file, opened.len())),
+        false => Err(refused()),
+    }
+}
+
+#[cfg(unix)]
+fn is_same(one: &fs::Metadata, other: &fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+#[cfg(not(unix))]
+fn is_same(one: &fs::Metadata, other: &fs::Metadata) -> bool {
+    (one.len(), one.created().ok()) == (other.len(), other.created().ok())
 }
 
 /// Metrics from a byte of the series on, at most about `points` of each kind; and where to go on.
@@ -346,8 +380,7 @@ pub(crate) fn metrics(
     if path.symlink_metadata().is_err() {
         return Ok((0, Vec::new()));
     }
-    let mut file: File = open_regular(&path)?;
-    let length = file.metadata().map_or(0, |file| file.len());
+    let (mut file, length) = open_own(&path)?;
     // A run that was resumed begins its series anew at its last checkpoint.
     let since = if since > length { 0 } else { since };
     let io = |error| Problem::from(mintage::Error::io(&path)(error));
@@ -388,8 +421,7 @@ pub(crate) fn log_tail(dir: &Path) -> Vec<String> {
     const MAX_LOG_BYTES: u64 = 64 << 10;
     const MAX_LINES: usize = 200;
     let path = dir.join("log.txt");
-    let Ok(mut file) = open_regular(&path) else { return Vec::new() };
-    let length = file.metadata().map_or(0, |file| file.len());
+    let Ok((mut file, length)) = open_own(&path) else { return Vec::new() };
     let mut bytes = Vec::new();
     let _ = file
         .seek(SeekFrom::Start(length.saturating_sub(MAX_LOG_BYTES)))

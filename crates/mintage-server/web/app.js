@@ -7,7 +7,7 @@ import { offline, refused } from "./api.js";
 import { loadAll, runs, jobs } from "./store.js";
 import { startEvents, retry } from "./events.js";
 import { SHEET, sheetOpen } from "./keys.js";
-import { Button, Busy, Dialog, Failure, Icon, Progress, dismiss, say, spoken, toasts } from "./ui.js";
+import { Button, Busy, Dialog, Failure, Icon, Progress, Title, dismiss, say, spoken, toasts } from "./ui.js";
 import { startDrop, Dropped } from "./drop.js";
 
 /** @type {Record<string, any>} */
@@ -26,9 +26,10 @@ function Page() {
       () => setFailed({ message: t("error.page"), hint: t("error.page.hint") }),
     );
   }, [page]);
-  if (error) return html`<${Failure} error=${{ message: t("error.drawing", { words: String(error.message ?? error) }), hint: t("error.drawing.hint") }} retry=${reset} />`;
-  if (failed) return html`<${Failure} error=${failed} retry=${() => location.reload()} />`;
-  if (page === "unknown") return html`<${Failure} error=${{ message: t("error.nopage", { path: route.value.path }), hint: t("error.nopage.hint") }} />`;
+  const broken = (/** @type {any} */ error, /** @type {(() => void) | undefined} */ retry) => html`<${Title} text="Mintage" /><${Failure} error=${error} retry=${retry} />`;
+  if (error) return broken({ message: t("error.drawing", { words: String(error.message ?? error) }), hint: t("error.drawing.hint") }, reset);
+  if (failed) return broken(failed, () => location.reload());
+  if (page === "unknown") return broken({ message: t("error.nopage", { path: route.value.path }), hint: t("error.nopage.hint") }, undefined);
   const Shown = loaded[page];
   // Another run or source is another page: it starts afresh.
   return Shown ? html`<${Shown} key=${page + "/" + id} id=${id} />` : html`<${Busy} />`;
@@ -57,12 +58,12 @@ function Frame() {
     </header>
     ${offline.value && html`<div class="banner" role="alert"><p>${t("offline")}</p><${Button} onClick=${retry}>${t("retry")}<//></div>`}
     <main id="main" tabindex="-1" class=${"page-" + page}>
-      ${refused.value ? html`<${Failure} error=${{ message: t("refused"), hint: t("refused.hint") }} retry=${() => location.reload()} />` : html`<${Page} key=${page + lang.value} />`}
+      ${refused.value ? html`<${Title} text="Mintage" /><${Failure} error=${{ message: t("refused"), hint: t("refused.hint") }} retry=${() => location.reload()} />` : html`<${Page} key=${page + lang.value} />`}
     </main>
-    <div class="toasts">${toasts.value.map((toast) => html`<div key=${toast.id} class=${"toast" + (toast.bad ? " bad" : "")}>
+    <section class="toasts" aria-label=${t("messages")}>${toasts.value.map((toast) => html`<div key=${toast.id} class=${"toast" + (toast.bad ? " bad" : "")}>
       <p>${toast.text}${toast.hint && html`<small>${toast.hint}</small>`}</p>
       ${toast.action && html`<${Button} onClick=${() => { dismiss(toast.id); toast.action.run(); }}>${toast.action.label}<//>`}
-      <${Button} look="quiet" aria-label=${t("close")} onClick=${() => dismiss(toast.id)}><${Icon} name="out" /><//></div>`)}</div>
+      <${Button} look="quiet" aria-label=${t("close")} onClick=${() => dismiss(toast.id)}><${Icon} name="out" /><//></div>`)}</section>
     <div class="hidden" role="status" aria-live="polite">${spoken.value}</div>
     <${Dropped} />
     ${sheetOpen.value && html`<${Sheet} />`}`;

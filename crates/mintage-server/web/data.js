@@ -127,7 +127,7 @@ function Rows({ source, found }) {
         const kind = query.get(`kinds.${one.name}`) ?? kinds[one.name]?.kind ?? one.type;
         return html`<th scope="col" aria-sort=${up ? "ascending" : down ? "descending" : undefined} class=${dropped.includes(one.name) ? "dropped" : ""}>
           <div class="headrow"><button type="button" class="sort" onClick=${() => setQuery({ sort: up ? "-" + one.name : down ? null : one.name, offset: null })}>${one.name}<span aria-hidden="true">${up ? " ▲" : down ? " ▼" : ""}</span></button>
-          <button type="button" class="about" aria-label=${t("data.about", { name: one.name })} onClick=${() => setColumn(one)}>${tt("column", kind)} ⋯</button></div>
+          <button type="button" class="about" title=${t("data.about", { name: one.name })} onClick=${() => setColumn(one)}>${tt("column", kind)}<span class="hidden">, ${t("data.about", { name: one.name })}</span><span aria-hidden="true"> ⋯</span></button></div>
           <${Histogram} hist=${hists.data?.columns?.[one.name]} onPick=${(/** @type {string} */ value) => setQuery({ [`where.${one.name}`]: value, offset: null })} />
           <small>${histWords(hists.data?.columns?.[one.name])}</small></th>`;
       })}</tr></thead>

@@ -16,7 +16,7 @@ function Card({ run, onDelete }) {
       ${run.preview ? html`<img class="pixels" src=${run.preview} alt=${label} loading="lazy" />` : html`<span class="glyph">${tt("kind", run.kind)}</span>`}
     </a>
     <div class="body">
-      <h3><a href=${link("run", run.id)}>${run.name}</a></h3>
+      <h2><a href=${link("run", run.id)}>${run.name}</a></h2>
       <p class="sub">${tt("kind", run.kind)} · ${run.family} · ${run.size}</p>
       <p class="sub"><${State} run=${run} /> <span title=${num(run.step)}>${t("steps", { n: run.step })}</span> · ${ago(run.modified ?? run.created)}</p>
       ${run.error && html`<p class="sub bad">${run.error.detail}</p>`}

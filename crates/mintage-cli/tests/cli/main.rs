@@ -12,6 +12,7 @@ mod errors_model;
 mod errors_recipe;
 mod help;
 mod helpers;
+mod http;
 mod journey;
 mod judging;
 mod judging_others;

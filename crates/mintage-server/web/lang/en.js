@@ -41,6 +41,7 @@ export default {
   "stop": "Stop",
   "undo": "Undo",
   "undone": "Undone",
+  "messages": "Messages",
   "working": "Work under way",
   "chars": "{n} {n:character|characters}",
   "offline": "The server does not answer. Nothing is lost: runs go on, and the page catches up when the server is back.",
