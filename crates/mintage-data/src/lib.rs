@@ -5,6 +5,7 @@
 
 pub mod audio;
 pub mod batch;
+pub mod browse;
 pub mod detect;
 pub mod error;
 mod files;

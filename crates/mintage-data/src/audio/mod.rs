@@ -17,6 +17,7 @@ mod set;
 mod source;
 mod wav;
 
+pub(crate) use decode::{Input, Reader};
 pub use decode::{SOURCE_CHANNELS, SOURCE_RATES_HZ, SourceFormat};
 pub use features::{LogMel, MelParams};
 pub use format::{AudioFormat, DEFAULT_RATE_HZ, LOUDNESS_DBFS, SEGMENT_SECONDS, SEGMENT_STEP, WHOLE_SECONDS};

@@ -30,7 +30,7 @@ pub(super) struct Contents {
 const OTHER_BRANDS: [&[u8]; 8] = [b"M4A ", b"M4B ", b"avif", b"heic", b"heix", b"mif1", b"msf1", b"crx "];
 
 /// Whether the bytes begin like MP4, MOV, WebM, Matroska or AVI, for which `ffmpeg` is needed.
-pub(super) fn is_film(head: &[u8]) -> bool {
+pub(crate) fn is_film(head: &[u8]) -> bool {
     let (atom, brand) = (head.get(4..8).unwrap_or_default(), head.get(8..12).unwrap_or_default());
     // Old QuickTime files begin with any of their atoms.
     [&b"moov"[..], b"mdat", b"wide", b"free", b"skip", b"pnot"].contains(&atom)

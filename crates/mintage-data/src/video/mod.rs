@@ -16,6 +16,7 @@ mod format;
 mod set;
 mod source;
 
+pub(crate) use container::is_film;
 pub use container::provenance_of_clip;
 pub use ffmpeg::Ffmpeg;
 pub use format::VideoFormat;

@@ -18,7 +18,7 @@ use super::{
 
 type Make = fn(usize) -> Vec<u8>;
 
-fn png(i: usize) -> Vec<u8> {
+pub fn png(i: usize) -> Vec<u8> {
     let shape = ImageShape { channels: 1, height: 8, width: 8 };
     let images = Images { shape, pixels: vec![(i * 5 + 40) as u8; 64], labels: vec![], classes: vec![] };
     png_bytes(&images, 0, None).unwrap()

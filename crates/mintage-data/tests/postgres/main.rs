@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::disallowed_macros)]
 
+mod browse;
 #[path = "../common/mod.rs"]
 mod common;
 mod items;

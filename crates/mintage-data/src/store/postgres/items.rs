@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use ::postgres::{Client, Row, fallible_iterator::FallibleIterator, types::Type as PgType};
+use ::postgres::{Client, GenericClient, Row, fallible_iterator::FallibleIterator, types::Type as PgType};
 
 use super::{Described, Found, Server, described, failure, find, no_such_table, tables};
 use crate::{
@@ -63,7 +63,10 @@ impl PostgresServer {
 }
 
 /// The columns of the primary key in their order.
-fn primary_key(client: &mut Client, found: &Found) -> Result<Vec<String>, ::postgres::Error> {
+pub(crate) fn primary_key(
+    client: &mut impl GenericClient,
+    found: &Found,
+) -> Result<Vec<String>, ::postgres::Error> {
     let sql = "SELECT a.attname::text FROM pg_index i CROSS JOIN unnest(i.indkey) WITH ORDINALITY AS k (attnum, at) \
                JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum \
                WHERE i.indrelid = $1 AND i.indisprimary ORDER BY k.at";

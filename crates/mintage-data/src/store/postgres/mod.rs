@@ -11,7 +11,7 @@ use ::postgres::{Client, GenericClient, NoTls, Row, error::SqlState, types::Type
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 pub use address::{PgDefaults, password_of};
-pub(crate) use items::{PostgresServer, SETTINGS};
+pub(crate) use items::{PostgresServer, SETTINGS, primary_key};
 pub use secrets::{redacted, without_passwords};
 
 use super::{PROVENANCE_COLUMN, quoted};
@@ -121,6 +121,7 @@ fn hint(code: &SqlState) -> Option<&'static str> {
         }
         SqlState::INVALID_CATALOG_NAME => "check the name of the database, the part after the last /",
         SqlState::UNDEFINED_TABLE => "the table is not there any more: it was dropped or renamed",
+        SqlState::QUERY_CANCELED => "ask for less of it, or make an index on the column",
         SqlState::INSUFFICIENT_PRIVILEGE => "ask the owner for the right to it, or connect as another user",
         SqlState::UNIQUE_VIOLATION
         | SqlState::CHECK_VIOLATION

@@ -26,6 +26,7 @@ pub(super) use file_format::line_end;
 pub(crate) use real::only_real;
 pub(crate) use rows::chosen;
 use rows::{Rows, check_names, empty};
+pub(crate) use sqlite::declared_type;
 
 /// Whether the name of a source is one of rows, as far as that can be told without opening it.
 pub(crate) fn names_rows(spec: &SourceSpec) -> bool {

@@ -183,7 +183,7 @@ fn references(connection: &Connection, table: &str) -> rusqlite::Result<HashMap<
 }
 
 /// What the name of a type means, where it is a usual one.
-pub(in crate::table) fn declared_type(native: &str) -> Option<Type> {
+pub(crate) fn declared_type(native: &str) -> Option<Type> {
     const MEANINGS: [(&[&str], Type); 12] = [
         (&["BOOL"], Type::Boolean),
         (&["UUID", "GUID"], Type::Uuid),
