@@ -32,6 +32,8 @@ pub(crate) const FILE_POLICY: &str = "sandbox; default-src 'none'; style-src 'un
      media-src data:; frame-ancestors 'self'";
 /// Longer addresses are refused.
 const MAX_URI_BYTES: usize = 8 << 10;
+/// No address takes a longer body.
+const MAX_LENGTH_BYTES: u64 = 128 << 20;
 /// How long a browser keeps the token: until it is closed, or a month.
 const COOKIE_MAX_AGE_SECS: u32 = 30 * 24 * 3600;
 
@@ -206,6 +208,11 @@ fn plain_body(guard: &Guard, request: &Request) -> Result<(), Problem> {
         Some(_) => false,
         None => request.method() == Method::DELETE,
     };
+    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if length.is_some_and(|length| length > MAX_LENGTH_BYTES) {
+        // Nothing of it is waited for.
+        return Err(of_length());
+    }
     match fits {
         true => Ok(()),
         false => Err(Problem::new(
@@ -277,13 +284,17 @@ fn with_body(problem: &Problem, is_openai: bool, old: Response) -> Response {
     response
 }
 
+fn of_length() -> Problem {
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than this address takes")
+}
+
 fn of_status(status: StatusCode) -> Problem {
     match status {
         StatusCode::NOT_FOUND => {
             Problem::not_found("there is nothing at this address").with_hint("GET /docs lists what there is")
         }
         StatusCode::METHOD_NOT_ALLOWED => Problem::new(status, "this address is not asked with this method"),
-        StatusCode::PAYLOAD_TOO_LARGE => Problem::new(status, "the body is larger than this address takes"),
+        StatusCode::PAYLOAD_TOO_LARGE => of_length(),
         StatusCode::REQUEST_TIMEOUT => Problem::new(status, "the body came too slowly"),
         status => Problem::new(status, "the request was not met"),
     }

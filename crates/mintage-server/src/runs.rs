@@ -185,7 +185,7 @@ impl App {
             name: run.name.clone(),
             state,
             live,
-            step: run.step,
+            step: if live { run.step.max(last_step(&run.dir)) } else { run.step },
             train_secs: run.train_secs,
             kind: config.map(|config| kind_of(&config.info)),
             family: config.map(|config| config.model.family().name()),
@@ -268,6 +268,19 @@ fn classes_of(info: &DataInfo) -> Vec<String> {
         DataInfo::Sequence(info) => info.classes.clone(),
         _ => Vec::new(),
     }
+}
+
+/// The last step that a training has noted: `run.json` is written at its checkpoints alone.
+fn last_step(dir: &Path) -> u64 {
+    const MAX_TAIL_BYTES: u64 = 4096;
+    let Ok((mut file, length)) = open_own(&dir.join("metrics.jsonl")) else { return 0 };
+    let mut bytes = Vec::new();
+    let _ = file
+        .seek(SeekFrom::Start(length.saturating_sub(MAX_TAIL_BYTES)))
+        .and_then(|_| file.take(MAX_TAIL_BYTES).read_to_end(&mut bytes));
+    let text = String::from_utf8_lossy(&bytes);
+    let step = |line: &str| serde_json::from_str::<Value>(line).ok()?["step"].as_u64();
+    text.lines().rev().find_map(step).unwrap_or(0)
 }
 
 /// How many new items of a run are kept.

@@ -4,10 +4,11 @@ use std::{
     fs,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
+    time::SystemTime,
 };
 
 use mintage_data::{
-    PgDefaults, SourceSpec, is_postgres,
+    PgDefaults, SourceSpec, browse::Browser, is_postgres,
     names::{path_of, text_of},
     table::without_passwords,
 };
@@ -65,7 +66,12 @@ pub struct Sources {
     /// Whether users may name servers: on loopback alone, or others could reach into the network through this one.
     may_name_servers: bool,
     list: Mutex<Vec<Arc<Source>>>,
+    /// Sources that are looked at, the latest last, each with what it was like when it was opened.
+    open: Mutex<Vec<(String, Option<SystemTime>, Arc<Browser>)>>,
 }
+
+/// Sources that are held open.
+const MAX_OPEN: usize = 4;
 
 impl Sources {
     /// What lies in `root`, which is canonical, and what the command line names.
@@ -73,7 +79,7 @@ impl Sources {
     /// # Errors
     /// A source that the command line names is not there.
     pub fn open(root: &Path, named: &[String], pg: PgDefaults, on_loopback: bool) -> Result<Self, Problem> {
-        let sources = Self { root: root.to_owned(), pg, may_name_servers: true, list: Mutex::default() };
+        let sources = Self { root: root.to_owned(), pg, may_name_servers: true, list: Mutex::default(), open: Mutex::default() };
         for name in named {
             sources.add_any(name, false)?;
         }
@@ -160,6 +166,27 @@ impl Sources {
             )
             .with_hint("start the server with --root FOLDER, or name the source on its command line")),
         }
+    }
+
+    /// A source opened for reading only.
+    pub fn browser(&self, source: &Source) -> Result<Arc<Browser>, Problem> {
+        // Rows of a file are read once: another file in its place is read again.
+        let changed = || fs::metadata(&*source.spec.path()).and_then(|file| file.modified()).ok();
+        let changed = if source.kind == "postgres" { None } else { changed() };
+        let known = |open: &Vec<(String, Option<SystemTime>, Arc<Browser>)>| {
+            open.iter().find(|(id, at, _)| *id == source.id && *at == changed).map(|(.., browser)| browser.clone())
+        };
+        if let Some(browser) = known(&lock(&self.open)) {
+            return Ok(browser);
+        }
+        let browser = Arc::new(Browser::open(&source.spec.source, &source.spec.pg)?);
+        let mut open = lock(&self.open);
+        open.retain(|(id, ..)| *id != source.id);
+        if open.len() == MAX_OPEN {
+            open.remove(0);
+        }
+        open.push((source.id.clone(), changed, browser.clone()));
+        Ok(browser)
     }
 
     /// A path for a new file, which lies in a folder that is there, inside the one that is served.

@@ -2,22 +2,45 @@
 
 use std::ffi::OsString;
 
-use axum::{Json, extract::State};
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::Response,
+};
+use mintage::generate::played;
+use mintage_data::{Score, browse::{Cell, ItemId, Media, MediaKind, PageRequest, thumbnail}};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use utoipa::ToSchema;
+use serde_json::{Value, json};
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::blocking;
 use crate::{
     App, Shared,
+    guard::as_file,
     jobs::Call,
-    problem::{Body, Problem},
+    problem::{Body, Path, Problem, Query, bytes},
+    range::ranged,
+    runs::encoded,
     sources::{Source, SourceView},
 };
 
+/// Rows of a page that nobody asked otherwise for.
+const ROWS: usize = 50;
+/// Pixels of the longer side of a small picture.
+const THUMB_PIXELS: usize = 96;
+const MAX_THUMB_PIXELS: usize = 512;
+
 pub(super) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(list, add)).routes(routes!(inspect))
+    OpenApiRouter::new()
+        .routes(routes!(list, add))
+        .routes(routes!(inspect))
+        .routes(routes!(items))
+        .routes(routes!(histograms))
+        .routes(routes!(media))
+        .routes(routes!(thumb))
+        .routes(routes!(play))
 }
 
 #[derive(Serialize, ToSchema)]
@@ -88,6 +111,196 @@ async fn inspect(State(app): State<Shared>, Body(asked): Body<Inspect>) -> Resul
     Ok(Json(answer))
 }
 
+/// A page of a source.
+#[derive(Default, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code)]
+struct PageOf {
+    /// Table of a database.
+    table: Option<String>,
+    /// Rows to leave out.
+    offset: Option<u64>,
+    /// Rows of the page.
+    limit: Option<u64>,
+    /// Column to sort by; `-` before it sorts downwards.
+    sort: Option<String>,
+    /// `COLUMN=VALUE` or `COLUMN=LOW..HIGH`; may be given several times.
+    r#where: Option<String>,
+}
+
+/// Rows of a source as they are: of a folder its files
+#[utoipa::path(get, path = "/api/sources/{source}/items", tag = "data", params(("source" = String, Path), PageOf),
+    responses((status = 200, body = Value)))]
+async fn items(
+    State(app): State<Shared>,
+    Path(id): Path<String>,
+    Query(asked): Query<Vec<(String, String)>>,
+) -> Result<Json<Value>, Problem> {
+    blocking(move || {
+        let source = app.sources.get(&id)?;
+        let browser = app.sources.browser(&source)?;
+        let request = page_request(&asked)?;
+        let page = browser.page(&request)?;
+        let mut value = json!(page);
+        let urls = Urls { source: &id, table: request.table.as_deref().or(Some(&page.table)) };
+        for (row, view) in page.rows.iter().zip(value["rows"].as_array_mut().into_iter().flatten()) {
+            let cells = view["cells"].as_array_mut().into_iter().flatten();
+            for ((cell, column), view) in row.cells.iter().zip(&page.columns).zip(cells) {
+                urls.put(row.item, &column.name, cell, view);
+            }
+        }
+        Ok(Json(value))
+    })
+    .await
+}
+
+fn page_request(asked: &[(String, String)]) -> Result<PageRequest, Problem> {
+    let mut request = PageRequest { limit: ROWS, ..PageRequest::default() };
+    for (key, value) in asked.iter().filter(|(_, value)| !value.is_empty()) {
+        let bad = || Problem::new(StatusCode::BAD_REQUEST, format!("`{key}` is no number that can be met"));
+        match key.as_str() {
+            "table" => request.table = Some(value.clone()),
+            "offset" => request.offset = value.parse().map_err(|_| bad())?,
+            "limit" => request.limit = value.parse().map_err(|_| bad())?,
+            "sort" => request.sort = Some(value.clone()),
+            "where" => request.filters.push(value.clone()),
+            _ => {}
+        }
+    }
+    Ok(request)
+}
+
+/// Where the files in cells are.
+struct Urls<'a> {
+    source: &'a str,
+    table: Option<&'a str>,
+}
+
+impl Urls<'_> {
+    fn put(&self, item: ItemId, column: &str, cell: &Cell, view: &mut Value) {
+        let has_thumb = match cell {
+            Cell::Media(media) => media.has_thumbnail(),
+            Cell::LongText { .. } => false,
+            _ => return,
+        };
+        let table = self.table.map(|table| format!("&table={}", encoded(table))).unwrap_or_default();
+        let of = |what: &str| {
+            let (source, column) = (encoded(self.source), encoded(column));
+            json!(format!("/api/sources/{source}/{what}?item={item}&column={column}{table}"))
+        };
+        view["url"] = of("media");
+        if has_thumb {
+            view["thumb"] = of("thumb");
+        }
+        if matches!(cell, Cell::Media(media) if media.kind == MediaKind::Music) {
+            view["play"] = of("play");
+        }
+    }
+}
+
+/// One value of a source.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct One {
+    /// Table of a database.
+    table: Option<String>,
+    /// The number of the row, as a page names it.
+    item: String,
+    /// The column.
+    column: String,
+    /// Pixels of the longer side of a picture.
+    side: Option<usize>,
+}
+
+impl App {
+    fn media(&self, id: &str, asked: &One) -> Result<Media, Problem> {
+        let source = self.sources.get(id)?;
+        let item = asked.item.parse().map_err(|_| Problem::not_found("rows have numbers"))?;
+        let table = asked.table.as_deref().filter(|table| !table.is_empty());
+        Ok(self.sources.browser(&source)?.media(table, item, &asked.column)?)
+    }
+}
+
+/// A value of a source as a whole: a picture, a sound, a tune, a clip, a text
+#[utoipa::path(get, path = "/api/sources/{source}/media", tag = "data", params(("source" = String, Path), One),
+    responses((status = 200, content_type = "application/octet-stream"), (status = 206, content_type = "application/octet-stream")))]
+async fn media(
+    State(app): State<Shared>,
+    Path(id): Path<String>,
+    Query(asked): Query<One>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    blocking(move || {
+        let media = app.media(&id, &asked)?;
+        let mut response = as_file(ranged(&headers, media.mime, media.bytes));
+        if media.kind == MediaKind::Blob {
+            // Nobody knows what it is: it is saved, and not shown.
+            response.headers_mut().insert(header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
+        }
+        Ok(response)
+    })
+    .await
+}
+
+/// A tune as it sounds: browsers play no MIDI
+#[utoipa::path(get, path = "/api/sources/{source}/play", tag = "data", params(("source" = String, Path), One),
+    responses((status = 200, content_type = "audio/wav"), (status = 206, content_type = "audio/wav")))]
+async fn play(
+    State(app): State<Shared>,
+    Path(id): Path<String>,
+    Query(asked): Query<One>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    blocking(move || {
+        let media = app.media(&id, &asked)?;
+        if media.kind != MediaKind::Music {
+            return Err(Problem::request("this is no tune"));
+        }
+        let tune = Score::from_midi(&media.bytes)?;
+        Ok(as_file(ranged(&headers, "audio/wav", played(&tune, None, "")?)))
+    })
+    .await
+}
+
+/// A small picture of a value: of a sound its waveform, of a tune its piano roll
+#[utoipa::path(get, path = "/api/sources/{source}/thumb", tag = "data", params(("source" = String, Path), One),
+    responses((status = 200, content_type = "image/png")))]
+async fn thumb(
+    State(app): State<Shared>,
+    Path(id): Path<String>,
+    Query(asked): Query<One>,
+) -> Result<Response, Problem> {
+    blocking(move || {
+        let media = app.media(&id, &asked)?;
+        let side = asked.side.unwrap_or(THUMB_PIXELS).clamp(16, MAX_THUMB_PIXELS);
+        Ok(as_file(bytes("image/png", thumbnail(&media, side)?)))
+    })
+    .await
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct TableOf {
+    /// Table of a database.
+    table: Option<String>,
+}
+
+/// How the values of each column are spread
+#[utoipa::path(get, path = "/api/sources/{source}/histograms", tag = "data", params(("source" = String, Path), TableOf),
+    responses((status = 200, body = Value)))]
+async fn histograms(
+    State(app): State<Shared>,
+    Path(id): Path<String>,
+    Query(asked): Query<TableOf>,
+) -> Result<Json<Value>, Problem> {
+    blocking(move || {
+        let source = app.sources.get(&id)?;
+        let table = asked.table.as_deref().filter(|table| !table.is_empty());
+        Ok(Json(json!(app.sources.browser(&source)?.histograms(table)?)))
+    })
+    .await
+}
+
 impl App {
     /// The bytes behind an address of this server, and whether they are a text.
     pub(crate) fn media_of_url(&self, url: &str) -> Result<(Vec<u8>, bool), Problem> {
@@ -97,6 +310,13 @@ impl App {
             let (bytes, media_type) = self.draws.get(draw)?.file(file)?;
             return Ok((bytes, media_type.starts_with("text/")));
         }
-        Err(missing())
+        let (source, query) =
+            url.strip_prefix("/api/sources/").and_then(|rest| rest.split_once("/media?")).ok_or_else(missing)?;
+        let uri = format!("/?{query}").parse().map_err(|_| missing())?;
+        let Ok(axum::extract::Query(asked)) = axum::extract::Query::<One>::try_from_uri(&uri) else {
+            return Err(missing());
+        };
+        let media = self.media(source, &asked)?;
+        Ok((media.bytes, media.kind == MediaKind::Text))
     }
 }

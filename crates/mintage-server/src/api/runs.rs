@@ -319,12 +319,14 @@ async fn show(State(app): State<Shared>, Path(id): Path<String>) -> Result<Json<
 #[utoipa::path(delete, path = "/api/runs/{run}", tag = "runs", params(("run" = String, Path)), responses((status = 204)))]
 async fn remove(State(app): State<Shared>, Path(id): Path<String>) -> Result<StatusCode, Problem> {
     blocking(move || {
+        match app.jobs.of_run(&id) {
+            Some(job) if job.state == JobState::Queued => drop(app.jobs.cancel(&job.id)),
+            Some(_) => return Err(Problem::conflict("a job works on this run").with_hint("stop it first")),
+            None => {}
+        }
         let run = app.run(&id)?;
         if app.view(&run).live {
             return Err(Problem::conflict("the run is training").with_hint("stop it first"));
-        }
-        if let Some(job) = app.jobs.of_run(&id) {
-            app.jobs.cancel(&job.id);
         }
         // Nobody begins to train in it meanwhile.
         let held = mintage::run::lock(&run.dir)?;
