@@ -1,14 +1,23 @@
 //! The studio's files, which are part of the program: it works offline, on a machine with nothing else.
 
-use std::path::{Component, Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    io::Write,
+    path::{Component, Path, PathBuf},
+    sync::Mutex,
+};
 
 use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use flate2::{Compression, write::GzEncoder};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::problem::{Problem, bytes};
+use crate::{
+    lock,
+    problem::{Problem, bytes},
+};
 
 macro_rules! assets {
     ($($name:literal),* $(,)?) => {
@@ -31,15 +40,40 @@ pub(crate) fn serve(name: &str, headers: &HeaderMap, from: Option<&Path>) -> Res
     let known = headers.get(header::IF_NONE_MATCH).and_then(|tags| tags.to_str().ok());
     let mut response = match known.is_some_and(|tags| tags.split(',').any(|known| known.trim() == tag)) {
         true => StatusCode::NOT_MODIFIED.into_response(),
+        false if takes_gzip(headers) && from.is_none() => {
+            let mut response = bytes(media_type(name), packed(name, &file));
+            response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            response
+        }
         false => bytes(media_type(name), file),
     };
     let headers = response.headers_mut();
+    headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
     // Asked about each time, sent when it has changed.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     if let Ok(tag) = HeaderValue::from_str(&tag) {
         headers.insert(header::ETAG, tag);
     }
     response
+}
+
+fn takes_gzip(headers: &HeaderMap) -> bool {
+    let accepted = headers.get(header::ACCEPT_ENCODING).and_then(|accepted| accepted.to_str().ok());
+    accepted
+        .is_some_and(|accepted| accepted.split(',').any(|one| one.trim().split(';').next() == Some("gzip")))
+}
+
+/// A file of the program, packed once.
+fn packed(name: &str, file: &[u8]) -> Vec<u8> {
+    static PACKED: Mutex<BTreeMap<String, Vec<u8>>> = Mutex::new(BTreeMap::new());
+    let mut all = lock(&PACKED);
+    let pack = || {
+        let mut packer = GzEncoder::new(Vec::new(), Compression::best());
+        // Writing to memory does not fail.
+        let _ = packer.write_all(file);
+        packer.finish().unwrap_or_default()
+    };
+    all.entry(name.to_owned()).or_insert_with(pack).clone()
 }
 
 fn read(name: &str, from: Option<&Path>) -> Option<Vec<u8>> {

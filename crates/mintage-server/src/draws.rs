@@ -273,13 +273,13 @@ fn notes(tune: &Score) -> Value {
 }
 
 /// How loud a sound is along its time: the largest deflection of each part, from 0 to 1.
-fn peaks(sounds: &Sounds, i: usize) -> Vec<f32> {
+fn peaks(sounds: &Sounds, i: usize) -> Vec<f64> {
     let samples = &sounds.samples[i];
     // The first channel says enough for a picture of 200 dots.
     let samples = &samples[..samples.len() / sounds.channels.max(1)];
     let each = samples.len().div_ceil(PEAKS).max(1);
     let peak = |part: &[f32]| part.iter().fold(0f32, |peak, x| peak.max(x.abs())).min(1.0);
-    samples.chunks(each).map(|part| (peak(part) * 1000.0).round() / 1000.0).collect()
+    samples.chunks(each).map(|part| (f64::from(peak(part)) * 1000.0).round() / 1000.0).collect()
 }
 
 /// The columns of rows.

@@ -208,7 +208,10 @@ fn plain_body(guard: &Guard, request: &Request) -> Result<(), Problem> {
         Some(_) => false,
         None => request.method() == Method::DELETE,
     };
-    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    let length = request
+        .headers()
+        .get(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if length.is_some_and(|length| length > MAX_LENGTH_BYTES) {
         // Nothing of it is waited for.
         return Err(of_length());

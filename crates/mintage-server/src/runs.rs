@@ -67,8 +67,11 @@ pub struct RunView {
     pub created: u64,
     /// Seconds since 1970.
     pub modified: u64,
-    /// The newest preview.
+    /// A picture of the newest preview: of a sound its waveform, of a tune its piano roll.
     pub preview: Option<String>,
+    /// How the newest preview begins, of texts and rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preview_text: Option<String>,
     /// Whether a model is published.
     pub has_model: bool,
     /// Whether there is a report.
@@ -92,6 +95,8 @@ pub struct Preview {
     /// Its media type.
     #[serde(rename = "type")]
     pub media_type: &'static str,
+    #[serde(skip)]
+    name: String,
 }
 
 /// The id of a run in addresses: of one in a sweep SWEEP~RUN.
@@ -181,6 +186,7 @@ impl App {
         };
         let source = spec_of(run);
         let config = run.config.as_ref();
+        let (preview, preview_text) = newest(&id, &run.dir);
         RunView {
             name: run.name.clone(),
             state,
@@ -200,7 +206,8 @@ impl App {
             label: source.as_ref().and_then(|spec| spec.label.clone()),
             created: seconds(&run.dir.join("recipe.toml")),
             modified: seconds(&run.dir.join("run.json")),
-            preview: previews(&id, &run.dir).pop().map(|preview| preview.url),
+            preview,
+            preview_text,
             has_model: config.is_some(),
             has_report: run.dir.join("report.html").is_file(),
             kept: kept_count(&run.dir),
@@ -234,6 +241,7 @@ fn waiting(job: &crate::jobs::Job) -> RunView {
         created: job.created,
         modified: job.created,
         preview: None,
+        preview_text: None,
         has_model: false,
         has_report: false,
         kept: 0,
@@ -303,12 +311,29 @@ pub(crate) fn previews(id: &str, dir: &Path) -> Vec<Preview> {
         .filter_map(|entry| {
             let name = entry.file_name().into_string().ok()?;
             let step = name.strip_prefix("step-")?.split('.').next()?.parse().ok()?;
-            Some(Preview { step, media_type: media_type(&name)?, url: preview_url(id, &name) })
+            Some(Preview { step, media_type: media_type(&name)?, url: preview_url(id, &name), name })
         })
         .collect();
     // A tune is there to be heard and to be read: once a step.
     found.sort_by(|a, b| (a.step, a.media_type).cmp(&(b.step, b.media_type)));
     found
+}
+
+/// What a card of a run shows: a picture of its newest preview, or how that begins.
+fn newest(id: &str, dir: &Path) -> (Option<String>, Option<String>) {
+    const MAX_SHOWN_CHARS: usize = 600;
+    const MAX_SHOWN_BYTES: u64 = 4 << 10;
+    let Some(preview) = previews(id, dir).pop() else { return (None, None) };
+    if preview.media_type.starts_with("image/") {
+        return (Some(preview.url), None);
+    }
+    if !preview.media_type.starts_with("text/") {
+        return (Some(preview.url + "?as=picture"), None);
+    }
+    let mut bytes = Vec::new();
+    let opened = open_own(&dir.join("samples").join(&preview.name));
+    let _ = opened.map(|(file, _)| file.take(MAX_SHOWN_BYTES).read_to_end(&mut bytes));
+    (None, Some(String::from_utf8_lossy(&bytes).chars().take(MAX_SHOWN_CHARS).collect()))
 }
 
 /// The media type that the name of a preview says; nothing for what is none.
@@ -345,7 +370,10 @@ pub(crate) fn report(dir: &Path) -> Result<Vec<u8>, Problem> {
 fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Problem> {
     let (file, length) = open_own(path)?;
     if length > limit {
-        return Err(Problem::new(axum::http::StatusCode::PAYLOAD_TOO_LARGE, "the file is too large to be sent"));
+        return Err(Problem::new(
+            axum::http::StatusCode::PAYLOAD_TOO_LARGE,
+            "the file is too large to be sent",
+        ));
     }
     let mut bytes = Vec::new();
     file.take(limit).read_to_end(&mut bytes).map_err(mintage::Error::io(path))?;

@@ -8,7 +8,9 @@ use std::{
 };
 
 use mintage_data::{
-    PgDefaults, SourceSpec, browse::Browser, is_postgres,
+    PgDefaults, SourceSpec,
+    browse::Browser,
+    is_postgres,
     names::{path_of, text_of},
     table::without_passwords,
 };
@@ -79,7 +81,13 @@ impl Sources {
     /// # Errors
     /// A source that the command line names is not there.
     pub fn open(root: &Path, named: &[String], pg: PgDefaults, on_loopback: bool) -> Result<Self, Problem> {
-        let sources = Self { root: root.to_owned(), pg, may_name_servers: true, list: Mutex::default(), open: Mutex::default() };
+        let sources = Self {
+            root: root.to_owned(),
+            pg,
+            may_name_servers: true,
+            list: Mutex::default(),
+            open: Mutex::default(),
+        };
         for name in named {
             sources.add_any(name, false)?;
         }
@@ -174,7 +182,9 @@ impl Sources {
         let changed = || fs::metadata(&*source.spec.path()).and_then(|file| file.modified()).ok();
         let changed = if source.kind == "postgres" { None } else { changed() };
         let known = |open: &Vec<(String, Option<SystemTime>, Arc<Browser>)>| {
-            open.iter().find(|(id, at, _)| *id == source.id && *at == changed).map(|(.., browser)| browser.clone())
+            open.iter()
+                .find(|(id, at, _)| *id == source.id && *at == changed)
+                .map(|(.., browser)| browser.clone())
         };
         if let Some(browser) = known(&lock(&self.open)) {
             return Ok(browser);

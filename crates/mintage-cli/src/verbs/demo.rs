@@ -110,6 +110,11 @@ pub fn run(args: &Demo, context: &mut Context) -> CliResult {
     ui.field("read", &format!("“{}…”", text.split_whitespace().take(16).collect::<Vec<_>>().join(" ")));
     ui.field("listen", &shell(&places.sound));
     let class = shell(Path::new(&format!("{LABEL}={class}")));
+    let folder = shell(places.database.parent().unwrap_or(&places.database));
+    ui.field(
+        "open",
+        &format!("mintage studio {database} --runs {folder}   (a page to look, listen and choose)"),
+    );
     ui.field("type", &format!("mintage sample {model_dir} --where {class} -n 16 -o new.png"));
     ui.field("", &format!("mintage sample {rows} --where age=30..40 -n 100 -o new.csv"));
     ui.field("", &format!("mintage sample {texts} --where {TEXTS_LABEL}=русский --prompt \"Я \""));

@@ -9,7 +9,10 @@ use axum::{
     response::Response,
 };
 use mintage::generate::played;
-use mintage_data::{Score, browse::{Cell, ItemId, Media, MediaKind, PageRequest, thumbnail}};
+use mintage_data::{
+    Score,
+    browse::{Cell, ItemId, Media, MediaKind, PageRequest, thumbnail},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
@@ -235,7 +238,9 @@ async fn media(
         let mut response = as_file(ranged(&headers, media.mime, media.bytes));
         if media.kind == MediaKind::Blob {
             // Nobody knows what it is: it is saved, and not shown.
-            response.headers_mut().insert(header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
+            response
+                .headers_mut()
+                .insert(header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
         }
         Ok(response)
     })
@@ -310,8 +315,10 @@ impl App {
             let (bytes, media_type) = self.draws.get(draw)?.file(file)?;
             return Ok((bytes, media_type.starts_with("text/")));
         }
-        let (source, query) =
-            url.strip_prefix("/api/sources/").and_then(|rest| rest.split_once("/media?")).ok_or_else(missing)?;
+        let (source, query) = url
+            .strip_prefix("/api/sources/")
+            .and_then(|rest| rest.split_once("/media?"))
+            .ok_or_else(missing)?;
         let uri = format!("/?{query}").parse().map_err(|_| missing())?;
         let Ok(axum::extract::Query(asked)) = axum::extract::Query::<One>::try_from_uri(&uri) else {
             return Err(missing());

@@ -8,8 +8,13 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use mintage::generate::played;
 use mintage::models::MATRIX;
-use mintage_data::names::text_of;
+use mintage_data::{
+    Score,
+    browse::{Media, thumbnail},
+    names::text_of,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::{IntoParams, ToSchema};
@@ -29,6 +34,8 @@ use crate::{
 /// Points of a curve that are sent without being asked for.
 const DEFAULT_POINTS: usize = 1000;
 const MAX_POINTS: usize = 20_000;
+/// Pixels of the longer side of a picture of a sound or a tune.
+const PICTURE_PIXELS: usize = 384;
 /// Characters of a run's name.
 const MAX_NAME_CHARS: usize = 100;
 /// Options of a recipe that a request lays over it.
@@ -492,17 +499,30 @@ async fn previews(State(app): State<Shared>, Path(id): Path<String>) -> Result<J
     blocking(move || Ok(Json(Previews { previews: runs::previews(&id, &app.run(&id)?.dir) }))).await
 }
 
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct As {
+    /// `picture`: of a sound its waveform, of a tune its piano roll; `sound`: a tune as it sounds.
+    r#as: Option<String>,
+}
+
 /// One of them
 #[utoipa::path(get, path = "/api/runs/{run}/previews/{file}", tag = "runs",
-    params(("run" = String, Path), ("file" = String, Path)),
+    params(("run" = String, Path), ("file" = String, Path), As),
     responses((status = 200, content_type = "application/octet-stream"), (status = 206, content_type = "application/octet-stream")))]
 async fn preview(
     State(app): State<Shared>,
     Path((id, file)): Path<(String, String)>,
+    Query(asked): Query<As>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     blocking(move || {
-        let (bytes, media_type) = runs::preview(&id, &app.run(&id)?.dir, &file)?;
+        let (mut bytes, mut media_type) = runs::preview(&id, &app.run(&id)?.dir, &file)?;
+        if asked.r#as.as_deref() == Some("picture") {
+            (bytes, media_type) = (thumbnail(&Media::of(bytes), PICTURE_PIXELS)?, "image/png");
+        } else if asked.r#as.as_deref() == Some("sound") && media_type == "audio/midi" {
+            (bytes, media_type) = (played(&Score::from_midi(&bytes)?, None, "")?, "audio/wav");
+        }
         Ok(as_file(ranged(&headers, media_type, bytes)))
     })
     .await

@@ -38,11 +38,33 @@ fn attack_01_paths_that_climb() {
     let dir = web.path().join("web");
     let server = Server::with(&["--studio-dir", dir.to_str().unwrap()]);
     let ways = [
-        "../secret.txt", "../../../../../../etc/passwd", "%2e%2e/secret.txt", "..%2fsecret.txt", "%2e%2e%2fsecret.txt",
-        "%252e%252e%252fsecret.txt", "..\\secret.txt", "..%5csecret.txt", "C:/secret.txt", "/etc/passwd", "//etc/passwd",
-        "%00../secret.txt", "a;/../secret.txt", "a%23/../secret.txt", "./../secret.txt", "....//secret.txt", "%c0%ae%c0%ae/secret.txt",
+        "../secret.txt",
+        "../../../../../../etc/passwd",
+        "%2e%2e/secret.txt",
+        "..%2fsecret.txt",
+        "%2e%2e%2fsecret.txt",
+        "%252e%252e%252fsecret.txt",
+        "..\\secret.txt",
+        "..%5csecret.txt",
+        "C:/secret.txt",
+        "/etc/passwd",
+        "//etc/passwd",
+        "%00../secret.txt",
+        "a;/../secret.txt",
+        "a%23/../secret.txt",
+        "./../secret.txt",
+        "....//secret.txt",
+        "%c0%ae%c0%ae/secret.txt",
     ];
-    for start in ["/", "/assets/", "/api/runs/", "/api/runs/pics/previews/", "/api/draws/d1/", "/api/models/pics/kept/", "/run/"] {
+    for start in [
+        "/",
+        "/assets/",
+        "/api/runs/",
+        "/api/runs/pics/previews/",
+        "/api/draws/d1/",
+        "/api/models/pics/kept/",
+        "/run/",
+    ] {
         for way in ways {
             let path = format!("{start}{way}");
             let answer = server.ask_with("GET", &path, &[("authorization", &format!("Bearer {TOKEN}"))], b"");
@@ -68,8 +90,13 @@ fn attack_02_paths_as_names() {
     let bearer = format!("Bearer {TOKEN}");
     for name in ["../../x.csv", "/tmp/x.csv", "x.csv%00.png", "x.%2F..%2F"] {
         let headers = [("authorization", bearer.as_str()), ("content-type", "application/octet-stream")];
-        let answer = server.ask_with("POST", &format!("/api/provenance?name={name}"), &headers, b"a,b\n1,2\n");
-        assert_eq!(answer.is_for(&[200, 400], name).status == 200, answer.text().contains("\"made\":false"), "{name}");
+        let answer =
+            server.ask_with("POST", &format!("/api/provenance?name={name}"), &headers, b"a,b\n1,2\n");
+        assert_eq!(
+            answer.is_for(&[200, 400], name).status == 200,
+            answer.text().contains("\"made\":false"),
+            "{name}"
+        );
     }
     assert_eq!(server.place.files().len(), before, "a file was made");
 }
@@ -86,8 +113,10 @@ fn attack_03_links_that_lead_outside() {
     symlink(outside.path(), server.place.path("linked")).unwrap();
     symlink(&secret, server.place.path("linked.csv")).unwrap();
     for path in [
-        "/api/runs/pics/previews/step-000000099.png", "/api/runs/pics/previews/step-000000098.txt",
-        "/api/runs/pics/report", "/api/runs/pics",
+        "/api/runs/pics/previews/step-000000099.png",
+        "/api/runs/pics/previews/step-000000098.txt",
+        "/api/runs/pics/report",
+        "/api/runs/pics",
     ] {
         tells_nothing(&server.get(path), path);
     }
@@ -145,7 +174,9 @@ fn attack_05_links_in_a_folder_for_editing() {
 fn attack_06_names_that_windows_gives_to_devices() {
     let server = Server::start();
     let rows = server.source("rows.csv");
-    for name in ["CON", "nul", "NUL.txt", "com1", "LPT9.csv", "aux.", "a:b", "run.", "run ", "a<b", "a|b", "what?"] {
+    for name in
+        ["CON", "nul", "NUL.txt", "com1", "LPT9.csv", "aux.", "a:b", "run.", "run ", "a<b", "a|b", "what?"]
+    {
         server.post("/api/runs", json!({ "source": rows, "name": name, "steps": 1 })).is_for(&[422], name);
     }
 }
@@ -179,7 +210,8 @@ fn attack_07_other_hosts() {
         server.raw(request.as_bytes()).is_for(&[400, 403], authority);
     }
     for own in ["127.0.0.1", "localhost", "[::1]"] {
-        let request = format!("GET /api/state HTTP/1.1\r\nhost: {own}:{port}\r\n{token}connection: close\r\n\r\n");
+        let request =
+            format!("GET /api/state HTTP/1.1\r\nhost: {own}:{port}\r\n{token}connection: close\r\n\r\n");
         server.raw(request.as_bytes()).is_for(&[200], own);
     }
 }
@@ -194,7 +226,13 @@ fn attack_08_posts_from_other_sites() {
     let server = Server::start();
     let (cookie, rows) = (cookie(&server), server.source("rows.csv"));
     let body = json!({ "source": rows, "name": "stolen", "steps": 1 }).to_string();
-    for kind in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/json", ""] {
+    for kind in [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "text/json",
+        "",
+    ] {
         let mut headers = vec![("cookie", cookie.as_str())];
         if !kind.is_empty() {
             headers.push(("content-type", kind));
@@ -205,17 +243,28 @@ fn attack_08_posts_from_other_sites() {
         }
     }
     let foreign = [
-        ("sec-fetch-site", "cross-site"), ("sec-fetch-site", "same-site"), ("sec-fetch-site", "CROSS-SITE"),
-        ("sec-fetch-site", "nonsense"), ("origin", "null"), ("origin", "https://evil.example"), ("origin", "http://127.0.0.1:1"),
+        ("sec-fetch-site", "cross-site"),
+        ("sec-fetch-site", "same-site"),
+        ("sec-fetch-site", "CROSS-SITE"),
+        ("sec-fetch-site", "nonsense"),
+        ("origin", "null"),
+        ("origin", "https://evil.example"),
+        ("origin", "http://127.0.0.1:1"),
         ("origin", "file://"),
     ];
     for header in foreign {
         let headers = [("cookie", cookie.as_str()), ("content-type", "application/json"), header];
-        server.ask_with("POST", "/api/runs", &headers, body.as_bytes()).is_for(&[403], &format!("{header:?}"));
+        server
+            .ask_with("POST", "/api/runs", &headers, body.as_bytes())
+            .is_for(&[403], &format!("{header:?}"));
     }
     let own = format!("http://127.0.0.1:{}", server.port);
-    let headers =
-        [("cookie", cookie.as_str()), ("content-type", "application/json"), ("origin", own.as_str()), ("sec-fetch-site", "same-origin")];
+    let headers = [
+        ("cookie", cookie.as_str()),
+        ("content-type", "application/json"),
+        ("origin", own.as_str()),
+        ("sec-fetch-site", "same-origin"),
+    ];
     server.ask_with("POST", "/api/sources", &headers, br#"{"at":"texts"}"#).is(&[200]);
     assert!(!server.place.path("runs/stolen").exists());
 }
@@ -225,15 +274,26 @@ fn attack_09_gets_that_change_something() {
     let server = Server::start();
     let before = server.place.files();
     for path in [
-        "/api/runs/pics/stop", "/api/runs/pics/resume", "/api/runs/pics/prolong", "/api/runs/pics/evaluate",
-        "/api/models/pics/sample", "/api/models/pics/kept/write", "/api/models/pics/kept/undo", "/api/inspect", "/api/provenance",
-        "/api/models/pics/score", "/v1/completions", "/v1/images/generations",
+        "/api/runs/pics/stop",
+        "/api/runs/pics/resume",
+        "/api/runs/pics/prolong",
+        "/api/runs/pics/evaluate",
+        "/api/models/pics/sample",
+        "/api/models/pics/kept/write",
+        "/api/models/pics/kept/undo",
+        "/api/inspect",
+        "/api/provenance",
+        "/api/models/pics/score",
+        "/v1/completions",
+        "/v1/images/generations",
     ] {
         for method in ["GET", "HEAD"] {
             server.ask_with(method, path, &[("cookie", &cookie(&server))], b"").is_for(&[404, 405], path);
         }
     }
-    for path in ["/api/runs", "/api/runs/pics", "/api/models/pics/kept", "/api/jobs", "/api/models/pics/schema"] {
+    for path in
+        ["/api/runs", "/api/runs/pics", "/api/models/pics/kept", "/api/jobs", "/api/models/pics/schema"]
+    {
         server.get(path).is_for(&[200], path);
     }
     assert!(server.place.files() == before, "a GET has changed a file");
@@ -265,9 +325,13 @@ fn attack_11_private_data_as_script_or_picture() {
     let picture = draw["items"][0]["url"].as_str().unwrap();
     for path in ["/api/runs", picture, "/v1/models"] {
         for kind in ["script", "image", "style", "audio"] {
-            let headers =
-                [("cookie", cookie(&server)), ("sec-fetch-site", "cross-site".into()), ("sec-fetch-dest", kind.into())];
-            let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            let headers = [
+                ("cookie", cookie(&server)),
+                ("sec-fetch-site", "cross-site".into()),
+                ("sec-fetch-dest", kind.into()),
+            ];
+            let headers: Vec<(&str, &str)> =
+                headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
             server.ask_with("GET", path, &headers, b"").is_for(&[403], path);
         }
         let own = server.get(path);
@@ -293,12 +357,21 @@ fn attack_12_frames() {
 #[test]
 fn attack_13_tokens_that_leak() {
     let server = Server::start();
-    for query in [format!("token={TOKEN}"), format!("token={TOKEN}&next=//evil.example"), format!("next=//evil.example&token={TOKEN}")] {
+    for query in [
+        format!("token={TOKEN}"),
+        format!("token={TOKEN}&next=//evil.example"),
+        format!("next=//evil.example&token={TOKEN}"),
+    ] {
         let answer = server.ask_with("GET", &format!("/?{query}"), &[], b"");
         answer.is(&[303]);
         assert_eq!(answer.header("location"), "/");
         let cookie = answer.header("set-cookie");
-        assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict") && cookie.starts_with(&format!("mintage-{}=", server.port)), "{cookie}");
+        assert!(
+            cookie.contains("HttpOnly")
+                && cookie.contains("SameSite=Strict")
+                && cookie.starts_with(&format!("mintage-{}=", server.port)),
+            "{cookie}"
+        );
         assert_eq!(answer.header("referrer-policy"), "no-referrer");
     }
     for path in ["//evil.example/?token=x", "/run/x?token=wrong", "/?token="] {
@@ -318,14 +391,18 @@ fn attack_13_tokens_that_leak() {
 /// The arguments of all processes.
 fn command_lines() -> String {
     let processes = fs::read_dir("/proc").unwrap().flatten();
-    processes.filter_map(|process| fs::read(process.path().join("cmdline")).ok()).map(|line| String::from_utf8_lossy(&line).into_owned()).collect()
+    processes
+        .filter_map(|process| fs::read(process.path().join("cmdline")).ok())
+        .map(|line| String::from_utf8_lossy(&line).into_owned())
+        .collect()
 }
 
 #[test]
 fn attack_14_texts_that_are_markup() {
     let place = Place::new();
     let evil = "<img src=x onerror=alert(1)>";
-    let rows: String = (0..80).map(|i| format!("{},\"</script><script>alert({})</script>\"\n", i % 5, i % 4)).collect();
+    let rows: String =
+        (0..80).map(|i| format!("{},\"</script><script>alert({})</script>\"\n", i % 5, i % 4)).collect();
     place.write("evil.csv", format!("n,\"{evil}\"\n{rows}"));
     place.ok("train evil.csv --model ar --size tiny --steps 4 --name evil");
     let server = Server::at(place, &[]);
@@ -341,13 +418,24 @@ fn attack_14_texts_that_are_markup() {
     ];
     for answer in asked {
         let kind = answer.header("content-type");
-        assert!(["application/json", "application/problem+json"].contains(&kind), "{kind}: {}", answer.text());
+        assert!(
+            ["application/json", "application/problem+json"].contains(&kind),
+            "{kind}: {}",
+            answer.text()
+        );
         assert_eq!(answer.header("x-content-type-options"), "nosniff");
         assert!(answer.header("content-security-policy").contains("script-src 'self'"));
     }
-    let rows = server.ask_with("POST", "/api/models/evil/sample", &[
-        ("authorization", &format!("Bearer {TOKEN}")), ("content-type", "application/json"), ("accept", "text/csv"),
-    ], b"{\"n\":2}");
+    let rows = server.ask_with(
+        "POST",
+        "/api/models/evil/sample",
+        &[
+            ("authorization", &format!("Bearer {TOKEN}")),
+            ("content-type", "application/json"),
+            ("accept", "text/csv"),
+        ],
+        b"{\"n\":2}",
+    );
     assert_eq!(rows.header("content-type"), "text/csv; charset=utf-8");
     assert_eq!(rows.header("x-content-type-options"), "nosniff");
 }
@@ -356,12 +444,30 @@ fn attack_14_texts_that_are_markup() {
 fn attack_15_files_that_are_something_else() {
     let server = Server::start();
     let page = "<html><script>alert(1)</script></html>";
-    for (name, kind) in [("step-000000071.wav", "audio/wav"), ("step-000000072.png", "image/png"), ("step-000000073.txt", "text/plain; charset=utf-8")] {
+    for (name, kind) in [
+        ("step-000000071.wav", "audio/wav"),
+        ("step-000000072.png", "image/png"),
+        ("step-000000073.txt", "text/plain; charset=utf-8"),
+    ] {
         fs::write(server.place.path(&format!("runs/pics/samples/{name}")), page).unwrap();
         let answer = server.get(&format!("/api/runs/pics/previews/{name}"));
         assert_eq!(answer.is(&[200]).header("content-type"), kind);
         assert_eq!(answer.header("x-content-type-options"), "nosniff");
         assert!(answer.header("content-security-policy").starts_with("sandbox;"), "{name}");
+    }
+    // Pictures that are scripts, in a database.
+    let shop = server.source("shop.db");
+    Connection::open(server.place.path("shop.db")).unwrap().execute_batch(
+        "CREATE TABLE files (id INTEGER PRIMARY KEY, item BLOB); INSERT INTO files (item) VALUES \
+         (CAST('<svg xmlns=\"http://www.w3.org/2000/svg\" onload=\"alert(1)\"/>' AS BLOB)), (CAST('<html><script>alert(1)</script>' AS BLOB));",
+    ).unwrap();
+    for item in [1, 2] {
+        let answer = server.get(&format!("/api/sources/{shop}/media?table=files&column=item&item={item}"));
+        assert_eq!(answer.is(&[200]).header("content-type"), "application/octet-stream");
+        assert_eq!(
+            (answer.header("content-disposition"), answer.header("x-content-type-options")),
+            ("attachment", "nosniff")
+        );
     }
     for name in ["step-000000074.html", "step-000000074.svg", "step-000000074.js"] {
         fs::write(server.place.path(&format!("runs/pics/samples/{name}")), page).unwrap();
@@ -375,22 +481,55 @@ fn attack_16_sql_in_names() {
     let shop = server.source("shop.db");
     let rows = |table: &str| {
         let connection = Connection::open(server.place.path("shop.db")).unwrap();
-        connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get::<_, i64>(0)).unwrap()
+        connection
+            .query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get::<_, i64>(0))
+            .unwrap()
     };
     let evil = [
-        "goods\"; DROP TABLE goods; --", "goods; DELETE FROM goods", "(SELECT load_extension('x'))", "sqlite_master",
-        "goods WHERE 1=1; ATTACH 'x.db' AS x", "pg_read_file('/etc/passwd')",
+        "goods\"; DROP TABLE goods; --",
+        "goods; DELETE FROM goods",
+        "(SELECT load_extension('x'))",
+        "sqlite_master",
+        "goods WHERE 1=1; ATTACH 'x.db' AS x",
+        "pg_read_file('/etc/passwd')",
     ];
     for table in evil {
         server.post("/api/inspect", json!({ "source": shop, "table": table })).is_for(&[422], table);
-        let answer = server.post("/api/runs", json!({ "source": shop, "table": table, "steps": 1, "dry_run": true }));
+        let answer =
+            server.post("/api/runs", json!({ "source": shop, "table": table, "steps": 1, "dry_run": true }));
         answer.is_for(&[422], table);
     }
-    for key in ["data.query", "data.source", "data.holdout", "data.allow_made", "data.query ", "query", "data.source=x;model.lr"] {
+    for key in [
+        "data.query",
+        "data.source",
+        "data.holdout",
+        "data.allow_made",
+        "data.query ",
+        "query",
+        "data.source=x;model.lr",
+    ] {
         let settings = json!({ key: "SELECT * FROM goods; DROP TABLE goods" });
         let asked = json!({ "source": shop, "steps": 1, "settings": settings, "dry_run": true });
         server.post("/api/runs", asked).is_for(&[422], key);
     }
+    // Pages of a source: names and conditions come from whoever asks.
+    let items = |query: &str| server.get(&format!("/api/sources/{shop}/items?{query}"));
+    assert_eq!(items("table=goods&limit=5").is(&[200]).json()["total"], 60);
+    for query in [
+        "table=goods%22%3B%20DROP%20TABLE%20goods%3B--",
+        "table=goods&sort=id%3B%20DROP%20TABLE%20goods",
+        "table=goods&sort=(SELECT%201)",
+        "table=goods&where=id%3D1%20OR%201%3D1;%20--%3Dx",
+        "table=goods&where=1%3D1)%20OR%20(1%3D1",
+        "table=goods&limit=99999999999999999999",
+        "table=goods&offset=-1",
+        "table=sqlite_master&sort=x%27",
+    ] {
+        items(query).is_for(&[400, 404, 422], query);
+    }
+    assert_eq!(items("table=goods&where=kind%3Dboot%27%20OR%20%271%27%3D%271").is(&[200]).json()["total"], 0);
+    let media = format!("/api/sources/{shop}/media?table=goods&column=photo%22%20FROM%20goods--&item=1");
+    server.get(&media).is(&[404, 422]);
     assert_eq!(rows("goods"), 60);
     assert!(!server.place.path("x.db").exists());
 }
@@ -405,7 +544,8 @@ fn attack_17_passwords_of_databases() {
     let id = added.json()["id"].as_str().unwrap().to_owned();
     let mut told = added.text() + &server.get("/api/sources").text();
     told += &server.post("/api/inspect", json!({ "source": id, "table": "t" })).text();
-    told += &server.post("/api/runs", json!({ "source": id, "table": "t", "steps": 1, "dry_run": true })).text();
+    told +=
+        &server.post("/api/runs", json!({ "source": id, "table": "t", "steps": 1, "dry_run": true })).text();
     let begun = server.post("/api/runs", json!({ "source": id, "table": "t", "steps": 1, "name": "pg" }));
     let job = begun.is(&[202]).json()["job"]["id"].as_str().unwrap().to_owned();
     while server.get(&format!("/api/jobs/{job}")).json()["state"] == "running" {
@@ -418,13 +558,22 @@ fn attack_17_passwords_of_databases() {
     told += &server.get("/api/jobs").text();
     assert!(!told.contains(PASSWORD), "{told}");
     let files = server.place.files();
-    assert!(files.values().all(|bytes| !bytes.windows(PASSWORD.len()).any(|part| part == PASSWORD.as_bytes())));
+    assert!(
+        files.values().all(|bytes| !bytes.windows(PASSWORD.len()).any(|part| part == PASSWORD.as_bytes()))
+    );
 }
 
 #[test]
 fn attack_18_requests_into_the_network() {
     let server = Server::start();
-    for at in ["http://169.254.169.254/latest/meta-data", "https://10.0.0.1/", "ftp://h/x", "file:///etc/passwd", "mysql://h/d", "gopher://h"] {
+    for at in [
+        "http://169.254.169.254/latest/meta-data",
+        "https://10.0.0.1/",
+        "ftp://h/x",
+        "file:///etc/passwd",
+        "mysql://h/d",
+        "gopher://h",
+    ] {
         server.post("/api/sources", json!({ "at": at })).is_for(&[403, 404, 422], at);
     }
     // Where others reach this server, they could reach through it.
@@ -470,8 +619,14 @@ fn attack_19_models_of_strangers() {
 #[test]
 fn attack_20_bodies_without_end() {
     let server = Server::start();
-    let bearer = format!("authorization: Bearer {TOKEN}\r\ncontent-type: application/json\r\nconnection: close\r\n");
-    let head = |more: &str| format!("POST /api/models/words/sample HTTP/1.1\r\nhost: 127.0.0.1:{}\r\n{bearer}{more}\r\n", server.port);
+    let bearer =
+        format!("authorization: Bearer {TOKEN}\r\ncontent-type: application/json\r\nconnection: close\r\n");
+    let head = |more: &str| {
+        format!(
+            "POST /api/models/words/sample HTTP/1.1\r\nhost: 127.0.0.1:{}\r\n{bearer}{more}\r\n",
+            server.port
+        )
+    };
     let start = Instant::now();
     server.raw(head("content-length: 10000000000\r\n").as_bytes()).is(&[413]);
     // Chunks for ever.
@@ -480,9 +635,16 @@ fn attack_20_bodies_without_end() {
     let chunk = [b"100000\r\n".as_slice(), &vec![b' '; 1 << 20], b"\r\n"].concat();
     let sent = (0..200).take_while(|_| stream.write_all(&chunk).is_ok()).count();
     assert!(sent < 200, "200 MB were taken");
-    let packed = server.ask_with("POST", "/api/models/words/sample", &[
-        ("authorization", &format!("Bearer {TOKEN}")), ("content-type", "application/json"), ("content-encoding", "gzip"),
-    ], &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0]);
+    let packed = server.ask_with(
+        "POST",
+        "/api/models/words/sample",
+        &[
+            ("authorization", &format!("Bearer {TOKEN}")),
+            ("content-type", "application/json"),
+            ("content-encoding", "gzip"),
+        ],
+        &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0],
+    );
     packed.is(&[400, 415]);
     let deep = "[".repeat(100_000);
     let bodies = [
@@ -503,9 +665,12 @@ fn attack_20_bodies_without_end() {
     ];
     for body in bodies {
         let what: String = body.chars().take(60).collect();
-        let answer = server.ask_with("POST", "/api/models/words/sample", &[
-            ("authorization", &format!("Bearer {TOKEN}")), ("content-type", "application/json"),
-        ], body.as_bytes());
+        let answer = server.ask_with(
+            "POST",
+            "/api/models/words/sample",
+            &[("authorization", &format!("Bearer {TOKEN}")), ("content-type", "application/json")],
+            body.as_bytes(),
+        );
         answer.is_for(&[400, 413, 422], &what);
     }
     let many: serde_json::Map<String, Value> = (0..100_000).map(|i| (format!("c{i}"), json!(1))).collect();
@@ -543,7 +708,9 @@ fn attack_21_connections_that_stay() {
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         let mut rest = Vec::new();
         let ended = stream.read_to_end(&mut rest);
-        assert!(ended.is_ok() || ended.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionReset));
+        assert!(
+            ended.is_ok() || ended.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionReset)
+        );
     }
     assert!(memory_kb(&server) < 300_000);
     drop(readers);
@@ -554,7 +721,12 @@ fn attack_21_connections_that_stay() {
 fn attack_22_queues_and_races() {
     let server = Server::start();
     let rows = server.source("rows.csv");
-    let begin = |name: &str, steps: u64| server.post("/api/runs", json!({ "source": rows, "name": name, "steps": steps, "family": "ar", "size": "tiny" }));
+    let begin = |name: &str, steps: u64| {
+        server.post(
+            "/api/runs",
+            json!({ "source": rows, "name": name, "steps": steps, "family": "ar", "size": "tiny" }),
+        )
+    };
     let first = begin("first", 1_000_000).is(&[202]).json();
     let second = begin("second", 1_000_000).is(&[202]).json();
     begin("second", 1).is(&[409]);
@@ -590,7 +762,12 @@ fn attack_22_queues_and_races() {
 fn a_killed_server_loses_no_training() {
     let mut server = Server::start();
     let rows = server.source("rows.csv");
-    server.post("/api/runs", json!({ "source": rows, "name": "long", "steps": 1_000_000, "family": "ar", "size": "tiny" })).is(&[202]);
+    server
+        .post(
+            "/api/runs",
+            json!({ "source": rows, "name": "long", "steps": 1_000_000, "family": "ar", "size": "tiny" }),
+        )
+        .is(&[202]);
     let start = Instant::now();
     while server.get("/api/runs/long").json()["step"].as_u64().unwrap_or(0) == 0 {
         assert!(start.elapsed() < Duration::from_secs(60));
@@ -636,10 +813,16 @@ fn attack_24_write_backs_that_clash() {
         let connection = Connection::open(server.place.path("shop.db")).unwrap();
         connection.query_row("SELECT count(*) FROM goods", [], |row| row.get::<_, i64>(0)).unwrap()
     };
-    let sql = |text: &str| Connection::open(server.place.path("shop.db")).unwrap().execute_batch(text).unwrap();
+    let sql =
+        |text: &str| Connection::open(server.place.path("shop.db")).unwrap().execute_batch(text).unwrap();
     let draw = server.draw("pics", 4);
     server.post("/api/models/pics/kept", json!({ "draw": draw["draw"], "items": [0, 2] })).is(&[200]);
-    let to = |dry_run: bool| server.post("/api/models/pics/kept/write", json!({ "source": shop, "table": "goods", "dry_run": dry_run }));
+    let to = |dry_run: bool| {
+        server.post(
+            "/api/models/pics/kept/write",
+            json!({ "source": shop, "table": "goods", "dry_run": dry_run }),
+        )
+    };
     let shown = to(true);
     assert_eq!(shown.is(&[200]).json()["n"], 2, "{}", shown.text());
     assert_eq!(count(), 60);
@@ -667,20 +850,37 @@ fn attack_24_write_backs_that_clash() {
 #[test]
 fn attack_25_cells_that_are_formulas() {
     let place = Place::new();
-    let rows: String = (0..120).map(|i| format!("{},\"{}\"\n", i % 5, ["=1+1", "+cmd", "-2+3", "@SUM(A1)"][i % 4])).collect();
+    let rows: String = (0..120)
+        .map(|i| format!("{},\"{}\"\n", i % 5, ["=1+1", "+cmd", "-2+3", "@SUM(A1)"][i % 4]))
+        .collect();
     place.write("cells.csv", format!("n,kind\n{rows}"));
     place.ok("train cells.csv --model ar --size tiny --steps 30 --name cells");
     let server = Server::at(place, &[]);
     let asked = |query: &str| {
-        let answer = server.ask_with("POST", &format!("/api/models/cells/sample{query}"), &[
-            ("authorization", &format!("Bearer {TOKEN}")), ("content-type", "application/json"), ("accept", "text/csv"),
-        ], b"{\"n\":20,\"seed\":1}");
+        let answer = server.ask_with(
+            "POST",
+            &format!("/api/models/cells/sample{query}"),
+            &[
+                ("authorization", &format!("Bearer {TOKEN}")),
+                ("content-type", "application/json"),
+                ("accept", "text/csv"),
+            ],
+            b"{\"n\":20,\"seed\":1}",
+        );
         answer.is(&[200]);
-        assert!(answer.header("content-disposition").starts_with("attachment"), "a browser would open it at once");
+        assert!(
+            answer.header("content-disposition").starts_with("attachment"),
+            "a browser would open it at once"
+        );
         answer.text()
     };
     let is_formula = |cell: &str| cell.starts_with(['=', '+', '@']) || cell.starts_with("-2+");
-    let cells = |text: &str| text.lines().skip(1).filter_map(|line| line.split(',').nth(1).map(|cell| cell.trim_matches('"').to_owned())).collect::<Vec<_>>();
+    let cells = |text: &str| {
+        text.lines()
+            .skip(1)
+            .filter_map(|line| line.split(',').nth(1).map(|cell| cell.trim_matches('"').to_owned()))
+            .collect::<Vec<_>>()
+    };
     assert!(cells(&asked("")).iter().any(|cell| is_formula(cell)), "nothing to guard against");
     assert!(!cells(&asked("?formulas=quote")).iter().any(|cell| is_formula(cell)));
 }
@@ -689,7 +889,10 @@ fn attack_25_cells_that_are_formulas() {
 fn attack_26_headers() {
     let server = Server::start();
     // Field names of a body come back in a header.
-    let answer = server.post("/v1/completions", json!({ "model": "words", "max_tokens": 3, "a\r\nset-cookie: x=1": true, "b\u{0}": 1 }));
+    let answer = server.post(
+        "/v1/completions",
+        json!({ "model": "words", "max_tokens": 3, "a\r\nset-cookie: x=1": true, "b\u{0}": 1 }),
+    );
     answer.is(&[200]);
     assert!(answer.header("set-cookie").is_empty());
     for path in ["/run/a%0d%0aset-cookie:x=1", "/api/runs/a%0d%0aset-cookie:x=1"] {

@@ -65,7 +65,12 @@ impl Answer {
 
     /// The same, with the request in the message.
     pub fn is_for(&self, statuses: &[u16], what: &str) -> &Self {
-        assert!(statuses.contains(&self.status), "{what}: {} is none of {statuses:?}: {}", self.status, self.text());
+        assert!(
+            statuses.contains(&self.status),
+            "{what}: {} is none of {statuses:?}: {}",
+            self.status,
+            self.text()
+        );
         self
     }
 }
@@ -75,11 +80,15 @@ fn template() -> &'static Path {
     static TEMPLATE: OnceLock<PathBuf> = OnceLock::new();
     TEMPLATE.get_or_init(|| {
         let place = Place::new();
-        let rows: String = (0..120).map(|i| format!("{},{},{}\n", i % 7, ["a", "b", "c"][i % 3], i * 3 % 11)).collect();
+        let rows: String =
+            (0..120).map(|i| format!("{},{},{}\n", i % 7, ["a", "b", "c"][i % 3], i * 3 % 11)).collect();
         place.write("rows.csv", format!("size,kind,=sum\n{rows}"));
         place.shop("shop.db", 60);
         for i in 0..24 {
-            place.write(&format!("texts/{i}.txt"), format!("The {} of the king and the queen is {i}. ", i % 5).repeat(6));
+            place.write(
+                &format!("texts/{i}.txt"),
+                format!("The {} of the king and the queen is {i}. ", i % 5).repeat(6),
+            );
         }
         place.ok("train rows.csv --model ar --size tiny --steps 6 --name rows");
         place.ok("train shop.db --model vae --size tiny --steps 6 --name pics");
@@ -164,7 +173,8 @@ impl Server {
 
     /// A request with the right host and these headers.
     pub fn ask_with(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
-        let mut head = format!("{method} {path} HTTP/1.1\r\nhost: 127.0.0.1:{}\r\nconnection: close\r\n", self.port);
+        let mut head =
+            format!("{method} {path} HTTP/1.1\r\nhost: 127.0.0.1:{}\r\nconnection: close\r\n", self.port);
         for (name, value) in headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
@@ -241,7 +251,8 @@ fn answer(bytes: &[u8]) -> Answer {
 fn joined(mut chunks: &[u8]) -> Vec<u8> {
     let mut body = Vec::new();
     while let Some(end) = chunks.windows(2).position(|two| two == b"\r\n") {
-        let length = std::str::from_utf8(&chunks[..end]).ok().and_then(|text| usize::from_str_radix(text, 16).ok());
+        let length =
+            std::str::from_utf8(&chunks[..end]).ok().and_then(|text| usize::from_str_radix(text, 16).ok());
         let Some(length) = length.filter(|&length| length > 0) else { break };
         body.extend(chunks.get(end + 2..end + 2 + length).unwrap_or_default());
         chunks = chunks.get(end + 4 + length..).unwrap_or_default();

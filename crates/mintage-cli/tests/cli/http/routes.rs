@@ -8,7 +8,9 @@ use super::{Server, TOKEN};
 
 /// The events of a stream: names and data.
 fn events(text: &str) -> Vec<(String, Value)> {
-    let field = |event: &str, name: &str| event.lines().find_map(|line| Some(line.strip_prefix(name)?.trim().to_owned()));
+    let field = |event: &str, name: &str| {
+        event.lines().find_map(|line| Some(line.strip_prefix(name)?.trim().to_owned()))
+    };
     text.split("\n\n")
         .filter_map(|event| {
             let data = field(event, "data:")?;
@@ -20,7 +22,8 @@ fn events(text: &str) -> Vec<(String, Value)> {
 
 fn accepting(server: &Server, model: &str, accept: &str, body: Value) -> super::Answer {
     let bearer = format!("Bearer {TOKEN}");
-    let headers = [("authorization", bearer.as_str()), ("content-type", "application/json"), ("accept", accept)];
+    let headers =
+        [("authorization", bearer.as_str()), ("content-type", "application/json"), ("accept", accept)];
     server.ask_with("POST", &format!("/api/models/{model}/sample"), &headers, body.to_string().as_bytes())
 }
 
@@ -37,7 +40,11 @@ fn a_run_is_planned_trained_looked_at_and_removed() {
     let begun = server.post("/api/runs", asked(false)).is(&[202]).json();
     assert_eq!(server.ended(begun["job"]["id"].as_str().unwrap())["state"], "done");
     let run = server.get("/api/runs/made").json();
-    assert_eq!((&run["state"], &run["family"], &run["source_id"]), (&json!("done"), &json!("mixture"), &json!(source)), "{run}");
+    assert_eq!(
+        (&run["state"], &run["family"], &run["source_id"]),
+        (&json!("done"), &json!("mixture"), &json!(source)),
+        "{run}"
+    );
     let series = server.get("/api/runs/made/metrics").json();
     assert!(series["records"].as_array().unwrap().iter().any(|record| record["kind"] == "valid"), "{series}");
     let rest = server.get(&format!("/api/runs/made/metrics?since={}", series["next"])).json();
@@ -57,7 +64,8 @@ fn a_run_is_planned_trained_looked_at_and_removed() {
 fn what_fails_says_why() {
     let server = Server::start();
     let source = server.source("shop.db");
-    let begun = server.post("/api/runs", json!({ "source": source, "table": "nope", "name": "bad", "steps": 1 }));
+    let begun =
+        server.post("/api/runs", json!({ "source": source, "table": "nope", "name": "bad", "steps": 1 }));
     let job = server.ended(begun.is(&[202]).json()["job"]["id"].as_str().unwrap());
     assert_eq!(job["state"], "failed");
     assert!(job["error"]["detail"].as_str().unwrap().contains("nope"), "{job}");
@@ -91,16 +99,22 @@ fn items_come_in_every_format() {
     let command = server.place.ok("sample runs/rows -n 50 --seed 1 -o -").stdout;
     assert_eq!(csv.body, command, "the server and the command give the same rows");
     let lines = accepting(&server, "rows", "application/x-ndjson", json!({ "n": 4 }));
-    assert_eq!(lines.is(&[200]).text().lines().filter(|line| serde_json::from_str::<Value>(line).is_ok()).count(), 4);
+    assert_eq!(
+        lines.is(&[200]).text().lines().filter(|line| serde_json::from_str::<Value>(line).is_ok()).count(),
+        4
+    );
     let arrow = accepting(&server, "rows", "application/vnd.apache.arrow.stream", json!({ "n": 4 }));
     assert!(arrow.is(&[200]).body.starts_with(&[0xff, 0xff, 0xff, 0xff]), "{:?}", &arrow.body[..8]);
     let parquet = accepting(&server, "rows", "application/vnd.apache.parquet", json!({ "n": 4 }));
     assert!(parquet.is(&[200]).body.starts_with(b"PAR1") && parquet.body.ends_with(b"PAR1"));
     let png = accepting(&server, "pics", "image/png", json!({ "n": 4 }));
     assert!(png.is(&[200]).body.starts_with(b"\x89PNG"));
-    let text = accepting(&server, "words", "text/plain", json!({ "n": 1, "prompt": "The king", "length": 20 }));
+    let text =
+        accepting(&server, "words", "text/plain", json!({ "n": 1, "prompt": "The king", "length": 20 }));
     assert!(text.is(&[200]).text().starts_with("The king"));
-    for (model, accept) in [("pics", "text/csv"), ("rows", "image/png"), ("words", "audio/wav"), ("rows", "image/webp")] {
+    for (model, accept) in
+        [("pics", "text/csv"), ("rows", "image/png"), ("words", "audio/wav"), ("rows", "image/webp")]
+    {
         accepting(&server, model, accept, json!({ "n": 1 })).is_for(&[406, 422], accept);
     }
 }
@@ -113,7 +127,8 @@ fn media_come_in_parts() {
     let whole = server.get(url);
     assert_eq!(whole.is(&[200]).header("accept-ranges"), "bytes");
     let bearer = format!("Bearer {TOKEN}");
-    let part = |range: &str| server.ask_with("GET", url, &[("authorization", &bearer), ("range", range)], b"");
+    let part =
+        |range: &str| server.ask_with("GET", url, &[("authorization", &bearer), ("range", range)], b"");
     let some = part("bytes=1-3");
     assert_eq!((some.status, &some.body[..]), (206, b"PNG".as_slice()));
     assert_eq!(some.header("content-range"), format!("bytes 1-3/{}", whole.body.len()));
@@ -126,9 +141,18 @@ fn media_come_in_parts() {
 #[test]
 fn texts_stream_and_stop_when_nobody_reads() {
     let server = Server::start();
-    let told = accepting(&server, "words", "text/event-stream", json!({ "n": 1, "seed": 3, "prompt": "The ", "length": 40 }));
+    let told = accepting(
+        &server,
+        "words",
+        "text/event-stream",
+        json!({ "n": 1, "seed": 3, "prompt": "The ", "length": 40 }),
+    );
     let told = events(&told.text());
-    let streamed: String = told.iter().filter(|(name, _)| name == "text").map(|(_, data)| data["new"].as_str().unwrap()).collect();
+    let streamed: String = told
+        .iter()
+        .filter(|(name, _)| name == "text")
+        .map(|(_, data)| data["new"].as_str().unwrap())
+        .collect();
     let (last, draw) = told.last().unwrap();
     assert_eq!((last.as_str(), draw["items"][0]["text"].as_str()), ("done", Some(streamed.as_str())));
     assert!(streamed.starts_with("The "));
@@ -156,7 +180,11 @@ fn texts_stream_and_stop_when_nobody_reads() {
 fn work_can_be_asked_for_later() {
     let server = Server::start();
     let bearer = format!("Bearer {TOKEN}");
-    let headers = [("authorization", bearer.as_str()), ("content-type", "application/json"), ("prefer", "respond-async")];
+    let headers = [
+        ("authorization", bearer.as_str()),
+        ("content-type", "application/json"),
+        ("prefer", "respond-async"),
+    ];
     let answer = server.ask_with("POST", "/api/models/rows/sample", &headers, br#"{"n":7,"seed":2}"#);
     let job = server.ended(answer.is(&[202]).json()["job"]["id"].as_str().unwrap());
     let draw = server.get(&format!("/api/draws/{}", job["draw"].as_str().unwrap())).json();
@@ -167,10 +195,20 @@ fn work_can_be_asked_for_later() {
 fn changes_are_heard_and_caught_up_with() {
     let server = Server::start();
     let mut stream = server.connect();
-    let head = |last: &str| format!("GET /api/events?topics=jobs,runs HTTP/1.1\r\nhost: 127.0.0.1:{}\r\nauthorization: Bearer {TOKEN}\r\n{last}\r\n", server.port);
+    let head = |last: &str| {
+        format!(
+            "GET /api/events?topics=jobs,runs HTTP/1.1\r\nhost: 127.0.0.1:{}\r\nauthorization: Bearer {TOKEN}\r\n{last}\r\n",
+            server.port
+        )
+    };
     stream.write_all(head("").as_bytes()).unwrap();
     let source = server.source("rows.csv");
-    let begun = server.post("/api/runs", json!({ "source": source, "family": "mixture", "size": "tiny", "steps": 2, "name": "heard" })).json();
+    let begun = server
+        .post(
+            "/api/runs",
+            json!({ "source": source, "family": "mixture", "size": "tiny", "steps": 2, "name": "heard" }),
+        )
+        .json();
     server.ended(begun["job"]["id"].as_str().unwrap());
     stream.set_read_timeout(Some(std::time::Duration::from_secs(2))).unwrap();
     let mut bytes = Vec::new();
@@ -178,7 +216,17 @@ fn changes_are_heard_and_caught_up_with() {
     let text = String::from_utf8_lossy(&bytes).into_owned();
     assert!(text.contains("event: snapshot") && text.contains("\"state\":\"done\""), "{text}");
     // Again from the first change on.
-    let first: u64 = text.split("\nid: ").nth(1).or_else(|| text.split("id: ").nth(1)).unwrap().lines().next().unwrap().trim().parse().unwrap();
+    let first: u64 = text
+        .split("\nid: ")
+        .nth(1)
+        .or_else(|| text.split("id: ").nth(1))
+        .unwrap()
+        .lines()
+        .next()
+        .unwrap()
+        .trim()
+        .parse()
+        .unwrap();
     let mut again = server.connect();
     again.write_all(head(&format!("last-event-id: {first}\r\n")).as_bytes()).unwrap();
     again.set_read_timeout(Some(std::time::Duration::from_secs(2))).unwrap();
@@ -202,13 +250,17 @@ fn single_items_are_judged() {
         }
         let why = server.post(&format!("/api/models/{model}/explain"), one).is(&[200]).json();
         assert!((0.0..=100.0).contains(&why["score"].as_f64().unwrap()), "{why}");
-        let scores = server.post(&format!("/api/models/{model}/score"), json!({ "draw": draw["draw"], "items": [2, 0] }));
+        let scores = server
+            .post(&format!("/api/models/{model}/score"), json!({ "draw": draw["draw"], "items": [2, 0] }));
         let scores = scores.is(&[200]).json();
         assert_eq!((&scores["scores"][0]["i"], scores["scores"].as_array().unwrap().len()), (&json!(2), 2));
         let real = server.get(&format!("/api/models/{model}/real?n=4&seed=1")).is(&[200]).json();
         assert!(!real["items"].as_array().unwrap().is_empty());
         for (item, k) in [(99, 1), (0, 0)] {
-            let answer = server.post(&format!("/api/models/{model}/nearest"), json!({ "draw": draw["draw"], "item": item, "k": k }));
+            let answer = server.post(
+                &format!("/api/models/{model}/nearest"),
+                json!({ "draw": draw["draw"], "item": item, "k": k }),
+            );
             answer.is_for(&[200, 422], &format!("{item} {k}"));
         }
     }
@@ -220,12 +272,18 @@ fn single_items_are_judged() {
 fn kept_items_are_written_and_taken_back() {
     let server = Server::start();
     let draw = server.draw("rows", 6);
-    let kept = server.post("/api/models/rows/kept", json!({ "draw": draw["draw"], "items": [1, 4] })).is(&[200]).json();
+    let kept = server
+        .post("/api/models/rows/kept", json!({ "draw": draw["draw"], "items": [1, 4] }))
+        .is(&[200])
+        .json();
     let listed = server.get("/api/models/rows/kept").json();
     assert_eq!(listed["items"].as_array().unwrap().len(), 2, "{listed}");
     assert_eq!(listed["items"][0]["row"], draw["items"][1]["row"]);
     assert_eq!(server.get("/api/runs/rows").json()["kept"], 2);
-    let shown = server.post("/api/models/rows/kept/write", json!({ "file": "new.csv", "dry_run": true })).is(&[200]).json();
+    let shown = server
+        .post("/api/models/rows/kept/write", json!({ "file": "new.csv", "dry_run": true }))
+        .is(&[200])
+        .json();
     assert!(!server.place.path("new.csv").exists());
     let written = server.post("/api/models/rows/kept/write", json!({ "file": "new.csv" })).is(&[200]).json();
     assert_eq!(written["rows"], shown["rows"]);
@@ -235,7 +293,10 @@ fn kept_items_are_written_and_taken_back() {
     for file in ["../new.csv", "/tmp/new.csv", "", ".hidden.csv", "nowhere/new.csv"] {
         server.post("/api/models/rows/kept/write", json!({ "file": file })).is_for(&[403, 404, 422], file);
     }
-    let gone = server.ask("DELETE", "/api/models/rows/kept", Some(&json!({ "ids": kept["kept"] }))).is(&[200]).json();
+    let gone = server
+        .ask("DELETE", "/api/models/rows/kept", Some(&json!({ "ids": kept["kept"] })))
+        .is(&[200])
+        .json();
     assert_eq!(gone["removed"], 2);
 }
 
@@ -247,8 +308,14 @@ fn files_say_who_made_them() {
     let bearer = format!("Bearer {TOKEN}");
     let headers = [("authorization", bearer.as_str()), ("content-type", "application/octet-stream")];
     let made = server.ask_with("POST", "/api/provenance?name=some.png", &headers, &picture).json();
-    assert_eq!((&made["made"], &made["run"], &made["seed"]), (&json!(true), &json!("pics"), &json!(1)), "{made}");
-    let foreign = server.ask_with("POST", "/api/provenance?name=some.png", &headers, &crate::helpers::png(1, 12)).json();
+    assert_eq!(
+        (&made["made"], &made["run"], &made["seed"]),
+        (&json!(true), &json!("pics"), &json!(1)),
+        "{made}"
+    );
+    let foreign = server
+        .ask_with("POST", "/api/provenance?name=some.png", &headers, &crate::helpers::png(1, 12))
+        .json();
     assert_eq!(foreign["made"], false);
 }
 
@@ -272,9 +339,14 @@ fn openais_routes() {
     assert_eq!(pieces.last().unwrap().1, json!("[DONE]"));
     let text: String = pieces.iter().filter_map(|(_, piece)| piece["choices"][0]["text"].as_str()).collect();
     assert!(!text.is_empty() && text.chars().count() <= 12, "{text}");
-    let pictures = server.post("/v1/images/generations", json!({ "model": "pics", "prompt": "a thing", "n": 2, "size": "1024x1024" }));
+    let pictures = server.post(
+        "/v1/images/generations",
+        json!({ "model": "pics", "prompt": "a thing", "n": 2, "size": "1024x1024" }),
+    );
     assert_eq!(pictures.is(&[200]).json()["data"].as_array().unwrap().len(), 2);
-    let by_url = server.post("/v1/images/generations", json!({ "model": "pics", "prompt": "", "response_format": "url" })).json();
+    let by_url = server
+        .post("/v1/images/generations", json!({ "model": "pics", "prompt": "", "response_format": "url" }))
+        .json();
     let url = by_url["data"][0]["url"].as_str().unwrap().split_once("/api").unwrap().1.to_owned();
     server.get(&format!("/api{url}")).is(&[200]);
     let error = server.post("/v1/completions", json!({ "model": "pics", "prompt": "x" }));
@@ -298,7 +370,13 @@ fn the_studio_is_in_the_program() {
         assert!(page.is_for(&[200], path).text().contains("<noscript>"), "{path}");
         assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
         let text = page.text();
-        assert!(!text.contains("<script>") && !text.contains(" style=\"") && !text.contains("http://") && !text.contains("https://"), "{text}");
+        assert!(
+            !text.contains("<script>")
+                && !text.contains(" style=\"")
+                && !text.contains("http://")
+                && !text.contains("https://"),
+            "{text}"
+        );
     }
     let script = server.ask_with("GET", "/assets/app.js", &[], b"");
     let tag = script.is(&[200]).header("etag").to_owned();
