@@ -260,9 +260,9 @@ pub(crate) async fn finish(State(app): State<Shared>, request: Request, next: Ne
         problem.without(&|text| app.guard.hide(text));
         response = with_body(&problem, is_openai, response);
     } else if (response.status().is_client_error() || response.status().is_server_error())
-        && response.headers().get(header::CONTENT_TYPE) != Some(&PROBLEM_JSON)
+        && response.headers().get(header::ETAG).is_none()
     {
-        // Of the router or a layer: an unknown path, another method, a body that is too large.
+        // Of the router or a layer, and no page: an unknown path, another method, a body that is too large.
         response = with_body(&of_status(response.status()), is_openai, response);
     }
     decorate(&app, response.headers_mut(), is_api, origin);

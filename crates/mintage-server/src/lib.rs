@@ -17,6 +17,7 @@ pub mod events;
 pub mod guard;
 pub mod jobs;
 mod listen;
+mod ollama;
 mod openai;
 pub mod problem;
 mod range;

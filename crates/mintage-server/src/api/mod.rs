@@ -12,7 +12,7 @@ pub(crate) mod watch;
 use axum::{
     Json, Router,
     extract::{Request, State},
-    http::{HeaderMap, StatusCode},
+    http::{HeaderMap, Method, StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -21,7 +21,7 @@ use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{Shared, assets, openai, problem::Problem};
+use crate::{Shared, assets, ollama, openai, problem::Problem};
 
 /// What programs are told of the routes.
 #[derive(OpenApi)]
@@ -38,6 +38,7 @@ use crate::{Shared, assets, openai, problem::Problem};
         (name = "models", description = "New data, and how well they conform"),
         (name = "jobs", description = "Long work, and what has changed"),
         (name = "openai", description = "The routes of OpenAI's clients"),
+        (name = "ollama", description = "The routes of Ollama's clients, as far as their shapes fit"),
         (name = "server", description = "The server itself"),
     )
 )]
@@ -66,6 +67,7 @@ fn described() -> OpenApiRouter<Shared> {
         .merge(jobs::routes())
         .merge(provenance::routes())
         .merge(openai::routes())
+        .merge(ollama::routes())
 }
 
 /// The description of all routes, as `GET /openapi.json` gives it.
@@ -127,10 +129,21 @@ async fn fallback(State(app): State<Shared>, headers: HeaderMap, request: Reques
         "keys",
     ];
     let first = request.uri().path().trim_start_matches('/').split('/').next().unwrap_or_default();
-    if PAGES.contains(&first) && request.method() == axum::http::Method::GET {
-        return assets::serve(assets::PAGE, &headers, app.web.as_deref());
+    let is_api = ["api", "v1", "assets"].contains(&first);
+    let reads_pages = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()?.contains("text/html").then_some(()));
+    if request.method() != Method::GET || is_api {
+        return StatusCode::NOT_FOUND.into_response();
     }
-    StatusCode::NOT_FOUND.into_response()
+    match (PAGES.contains(&first), reads_pages) {
+        (true, _) => assets::serve(assets::PAGE, &headers, app.web.as_deref()),
+        // Somebody mistyped: the page says so, and how to go on.
+        (false, Some(())) => {
+            let mut response = assets::serve(assets::PAGE, &HeaderMap::new(), app.web.as_deref());
+            *response.status_mut() = StatusCode::NOT_FOUND;
+            response
+        }
+        (false, None) => StatusCode::NOT_FOUND.into_response(),
+    }
 }
 
 /// Whether the server answers
