@@ -22,6 +22,7 @@ mod python;
 mod quality;
 mod rows;
 mod source;
+mod studio;
 mod sweeps;
 mod tables;
 

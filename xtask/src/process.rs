@@ -13,19 +13,22 @@ use crate::{
     Result, at, built,
     command::{database, mintage, succeed},
     figure::Figure,
-    judging, median, root, rows, sweeps,
+    judging, median, root, rows, studio, sweeps,
 };
 
 /// A case: the binary, a scratch folder, and what it measured.
 type Case = fn(&Path, &Path) -> Result<Vec<Figure>>;
 
-pub const CASES: [(&str, Case); 6] = [
+pub const CASES: [(&str, Case); 9] = [
     ("startup", startup),
     ("resume", resume),
     ("customers", rows::customers),
     ("many-rows", rows::many_rows),
     ("judge-cost", judging::cost),
     ("sweep", sweeps::sweep),
+    ("studio", studio::speed),
+    ("studio-load", studio::load),
+    ("studio-kills", studio::kills),
 ];
 
 /// Runs one of [`CASES`] with a binary that is built first.

@@ -24,7 +24,9 @@ async function problemOf(answer) {
   try {
     const problem = JSON.parse(text);
     if (problem && typeof problem === "object") return new ApiError({ ...problem, status: answer.status });
-  } catch { /* not JSON: words of a proxy, or nothing */ }
+  } catch {
+    /* not JSON: words of a proxy, or nothing */
+  }
   return new ApiError({ status: answer.status, detail: t("error.status", { status: String(answer.status) }) });
 }
 
@@ -41,7 +43,10 @@ export async function call(method, path, body, options = {}) {
   let answer;
   try {
     answer = await fetch(path, {
-      method, headers, signal: options.signal, credentials: "same-origin",
+      method,
+      headers,
+      signal: options.signal,
+      credentials: "same-origin",
       body: method === "GET" ? undefined : isBytes ? body : JSON.stringify(body ?? {}),
     });
   } catch (error) {
@@ -91,7 +96,8 @@ export async function* stream(path, body, signal) {
       if (done) return;
       buffer += decoder.decode(value, { stream: true }).replace(/\r\n?/g, "\n");
       for (let end; (end = buffer.indexOf("\n\n")) >= 0; buffer = buffer.slice(end + 2)) {
-        let event = "message", data = "";
+        let event = "message",
+          data = "";
         for (const line of buffer.slice(0, end).split("\n")) {
           if (line.startsWith("event:")) event = line.slice(6).trim();
           else if (line.startsWith("data:")) data += (data && "\n") + line.slice(5).trimStart();

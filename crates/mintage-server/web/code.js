@@ -23,8 +23,13 @@ function python(value, indent = "") {
   return pairs.length ? `{\n${pairs.join("\n")}\n${indent}}` : "{}";
 }
 
-/** @param {string} path @param {any} body @param {string} accept @param {string} rest lines of Python that use `answer` */
-function programs(path, body, accept, rest) {
+/** A body without the bytes of files, which are longer than anybody reads. @param {any} body */
+const shown = (body) =>
+  JSON.parse(JSON.stringify(body, (key, value) => (key === "base64" ? value.slice(0, 24) + "…" : value)));
+
+/** @param {string} path @param {any} given @param {string} accept @param {string} rest lines of Python that use `answer` */
+function programs(path, given, accept, rest) {
+  const body = shown(given);
   const address = location.origin + path;
   const py = `import json
 import urllib.request
@@ -57,10 +62,16 @@ const drawer = (command, code) => ({
   Drawer: (/** @type {{ onClose: () => void }} */ { onClose }) => {
     const [tab, setTab] = useState("command");
     const text = { command, python: code.py, curl: code.curl }[tab] ?? "";
-    const copy = () => navigator.clipboard?.writeText(text).then(() => notify(t("code.copied")), () => notify(t("code.nocopy"), { bad: true }));
+    const copy = () =>
+      navigator.clipboard?.writeText(text).then(
+        () => notify(t("code.copied")),
+        () => notify(t("code.nocopy"), { bad: true }),
+      );
     return html`<${Dialog} title=${t("code.title")} onClose=${onClose} wide>
-      <p class="tabs" role="group" aria-label=${t("code.title")}>${["command", "python", "curl"].map((name) =>
-        html`<button type="button" aria-pressed=${name === tab} onClick=${() => setTab(name)}>${t("code." + name)}</button>`)}</p>
+      <p class="tabs" role="group" aria-label=${t("code.title")}>${["command", "python", "curl"].map(
+        (name) =>
+          html`<button type="button" aria-pressed=${name === tab} onClick=${() => setTab(name)}>${t("code." + name)}</button>`,
+      )}</p>
       <pre class="code" tabindex="0">${text}</pre>
       <p class="row"><${Button} look="main" onClick=${copy}>${t("code.copy")}<//></p>
     <//>`;
@@ -70,18 +81,41 @@ const drawer = (command, code) => ({
 /** @param {any} body @param {string} source */
 export function trainCode(body, source) {
   const words = ["mintage train", shell(source)];
-  const flags = { table: "--table", column: "--column", label: "--label", kind: "--kind", family: "--model", size: "--size", time: "--time", steps: "--steps", name: "--name" };
+  const flags = {
+    table: "--table",
+    column: "--column",
+    label: "--label",
+    kind: "--kind",
+    family: "--model",
+    size: "--size",
+    time: "--time",
+    steps: "--steps",
+    name: "--name",
+  };
   for (const [key, flag] of Object.entries(flags)) if (body[key] !== undefined) words.push(flag, shell(body[key]));
   if (body.seed !== undefined) words.push("-s", `train.seed=${body.seed}`);
   for (const [key, value] of Object.entries(body.settings ?? {})) {
-    const inline = value && typeof value === "object" && !Array.isArray(value)
-      ? `{ ${Object.entries(value).map(([name, one]) => `${JSON.stringify(name)} = ${JSON.stringify(one)}`).join(", ")} }` : typeof value === "string" ? value : JSON.stringify(value);
+    const inline =
+      value && typeof value === "object" && !Array.isArray(value)
+        ? `{ ${Object.entries(value)
+            .map(([name, one]) => `${JSON.stringify(name)} = ${JSON.stringify(one)}`)
+            .join(", ")} }`
+        : typeof value === "string"
+          ? value
+          : JSON.stringify(value);
     words.push("-s", shell(`${key}=${inline}`));
   }
   return drawer(words.join(" "), programs("/api/runs", body, "application/json", "print(json.load(answer))"));
 }
 
-const ACCEPT = { table: "text/csv", text: "text/plain", image: "image/png", video: "image/gif", audio: "audio/wav", music: "audio/midi" };
+const ACCEPT = {
+  table: "text/csv",
+  text: "text/plain",
+  image: "image/png",
+  video: "image/gif",
+  audio: "audio/wav",
+  music: "audio/midi",
+};
 const ENDING = { table: "new.csv", text: "-", image: "new.png", video: "new.gif", audio: "new.wav", music: "new.mid" };
 
 /** @param {any} request @param {{ id: string, name: string, kind: keyof typeof ACCEPT }} model */
@@ -89,15 +123,20 @@ export function sampleCode(request, model) {
   const words = ["mintage sample", shell(model.name)];
   for (const [key, value] of Object.entries(request)) {
     if (key === "n") words.push("-n", String(value));
-    else if (key === "where") for (const [column, one] of Object.entries(value)) words.push("--where", shell(`${column}=${one === null ? "" : conditionText(one)}`));
+    else if (key === "where")
+      for (const [column, one] of Object.entries(value))
+        words.push("--where", shell(`${column}=${one === null ? "" : conditionText(one)}`));
     else if (key === "stop") for (const one of /** @type {string[]} */ (value)) words.push("--stop", shell(one));
-    else if (key === "endless") { if (value) words.push("--endless"); }
-    else if (key === "between") words.push("--between", "FILE", "FILE");
+    else if (key === "endless") {
+      if (value) words.push("--endless");
+    } else if (key === "between") words.push("--between", "FILE", "FILE");
     else if (["like", "continue", "given", "fill"].includes(key)) words.push(`--${key}`, "FILE");
     else if (key !== "blend") words.push(`--${key.replaceAll("_", "-")}`, shell(value));
   }
   if (model.kind !== "text") words.push("-o", ENDING[model.kind] ?? "new/");
   const accept = ACCEPT[model.kind] ?? "application/json";
-  const rest = accept.startsWith("text/") ? "print(answer.read().decode())" : `open("${ENDING[model.kind] ?? "new"}", "wb").write(answer.read())`;
+  const rest = accept.startsWith("text/")
+    ? "print(answer.read().decode())"
+    : `open("${ENDING[model.kind] ?? "new"}", "wb").write(answer.read())`;
   return drawer(words.join(" "), programs(`/api/models/${encodeURIComponent(model.id)}/sample`, request, accept, rest));
 }

@@ -15,13 +15,22 @@ const OTHER = ["step", "kind", "name", "secs", "stage"];
 const probe = document.createElement("i");
 probe.hidden = true;
 document.body.append(probe);
-const css = (/** @type {string} */ name) => { probe.style.color = `var(${name})`; return getComputedStyle(probe).color; };
+const css = (name) => {
+  probe.style.color = `var(${name})`;
+  return getComputedStyle(probe).color;
+};
 
 /** Metrics of an event or of a record, whichever way they are written. @param {any} metrics */
-export const metricsOf = (metrics) => (Array.isArray(metrics) ? Object.fromEntries(metrics) : metrics ?? {});
+export const metricsOf = (metrics) => (Array.isArray(metrics) ? Object.fromEntries(metrics) : (metrics ?? {}));
 
 /** The names of the numbers in records, in their order. @param {any[]} records */
-export const namesIn = (records) => [...new Set(records.filter((one) => one.kind !== "stage").flatMap((one) => Object.keys(one).filter((key) => !OTHER.includes(key))))];
+export const namesIn = (records) => [
+  ...new Set(
+    records
+      .filter((one) => one.kind !== "stage")
+      .flatMap((one) => Object.keys(one).filter((key) => !OTHER.includes(key))),
+  ),
+];
 
 /** @param {any[]} records @param {string} kind */
 const firstName = (records, kind) => {
@@ -31,7 +40,8 @@ const firstName = (records, kind) => {
 
 /** An exponential mean, without the pull of its start. @param {number[]} values @param {number} weight */
 function smoothed(values, weight) {
-  let mean = 0, norm = 0;
+  let mean = 0,
+    norm = 0;
   return values.map((value) => {
     mean = mean * weight + value * (1 - weight);
     norm = norm * weight + (1 - weight);
@@ -43,7 +53,7 @@ function smoothed(values, weight) {
  * @param {{ records: any[], run: any }} one @param {string} metric @param {string} axis @param {number} smooth */
 export function seriesOf({ records, run }, metric, axis, smooth) {
   const perStep = run?.step ? (run.train_secs ?? 0) / run.step : 0;
-  const x = (/** @type {any} */ record) => (axis === "time" ? record.secs ?? record.step * perStep : record.step);
+  const x = (record) => (axis === "time" ? (record.secs ?? record.step * perStep) : record.step);
   return ["step", "valid"].map((kind) => {
     const name = metric || firstName(records, kind);
     const points = name ? records.filter((one) => one.kind === kind && Number.isFinite(one[name])) : [];
@@ -75,21 +85,39 @@ export function Curves({ list, metric, axis, smooth, log, at, onPick }) {
   useEffect(() => {
     const element = /** @type {HTMLDivElement} */ (box.current);
     const grid = () => ({ stroke: () => css("--line"), width: 1 });
-    const line = (/** @type {number} */ i, /** @type {boolean} */ valid) => ({
-      stroke: () => css(`--series-${(i % 6) + 1}`), width: valid ? 2 : 1, alpha: valid ? 1 : 0.55, spanGaps: true,
-      points: { show: valid, size: 5, fill: () => css(`--series-${(i % 6) + 1}`) }, dash: undefined,
+    const line = (i, valid) => ({
+      stroke: () => css(`--series-${(i % 6) + 1}`),
+      width: valid ? 2 : 1,
+      alpha: valid ? 1 : 0.55,
+      spanGaps: true,
+      points: { show: valid, size: 5, fill: () => css(`--series-${(i % 6) + 1}`) },
+      dash: undefined,
     });
     const options = {
-      width: element.clientWidth, height: 300, legend: { show: false }, cursor: { y: false, points: { show: true } },
+      width: element.clientWidth,
+      height: 300,
+      legend: { show: false },
+      cursor: { y: false, points: { show: true } },
       scales: { x: { time: false }, y: { distr: log ? 3 : 1 } },
       axes: [
-        { stroke: () => css("--soft"), grid: grid(), ticks: grid(), values: (/** @type {any} */ _, /** @type {number[]} */ ticks) => ticks.map((v) => (now.current.axis === "time" ? span(v) : num(v))) },
-        { stroke: () => css("--soft"), grid: grid(), ticks: grid(), size: 64, values: (/** @type {any} */ _, /** @type {any[]} */ ticks) => ticks.map((v) => (v === null ? "" : num(v, 4))) },
+        {
+          stroke: () => css("--soft"),
+          grid: grid(),
+          ticks: grid(),
+          values: (_, ticks) => ticks.map((v) => (now.current.axis === "time" ? span(v) : num(v))),
+        },
+        {
+          stroke: () => css("--soft"),
+          grid: grid(),
+          ticks: grid(),
+          size: 64,
+          values: (_, ticks) => ticks.map((v) => (v === null ? "" : num(v, 4))),
+        },
       ],
       series: [{}, ...list.flatMap((_, i) => [line(i, false), line(i, true)])],
       hooks: { draw: [drawMarks] },
     };
-    function drawMarks(/** @type {any} */ u) {
+    function drawMarks(u) {
       const { ctx, bbox } = u;
       ctx.save();
       ctx.font = `${11 * devicePixelRatio}px system-ui`;
@@ -108,19 +136,37 @@ export function Curves({ list, metric, axis, smooth, log, at, onPick }) {
       }
       ctx.restore();
     }
-    const u = new uPlot(options, uPlot.join(tables.length ? tables : [[[], []]]), element);
+    const u = new /** @type {any} */ (uPlot)(options, uPlot.join(tables.length ? tables : [[[], []]]), element);
     plot.current = u;
-    u.over.addEventListener("click", () => { if (u.cursor.left >= 0) now.current.onPick(u.posToVal(u.cursor.left, "x")); });
-    const observer = new ResizeObserver(() => u.setSize({ width: element.clientWidth, height: element.clientWidth < 500 ? 220 : 300 }));
+    u.over.addEventListener("click", () => {
+      if (u.cursor.left >= 0) now.current.onPick(u.posToVal(u.cursor.left, "x"));
+    });
+    const observer = new ResizeObserver(() =>
+      u.setSize({ width: element.clientWidth, height: element.clientWidth < 500 ? 220 : 300 }),
+    );
     observer.observe(element);
     const scheme = matchMedia("(prefers-color-scheme: dark)");
-    const redraw = () => u.redraw();
+    const redraw = () => u.status === 1 && u.redraw();
     scheme.addEventListener("change", redraw);
-    return () => { observer.disconnect(); scheme.removeEventListener("change", redraw); u.destroy(); plot.current = null; };
+    return () => {
+      observer.disconnect();
+      scheme.removeEventListener("change", redraw);
+      u.destroy();
+      plot.current = null;
+    };
   }, [shape]);
 
-  useEffect(() => { plot.current?.setData(uPlot.join(tables.length ? tables : [[[], []]])); }, [JSON.stringify(all.map((pair) => pair.map((one) => [one.x.length, one.name, one.y[one.y.length - 1]]))), smooth, metric]);
-  useEffect(() => { plot.current?.redraw(false); }, [at]);
+  useEffect(() => {
+    plot.current?.setData(uPlot.join(tables.length ? tables : [[[], []]]));
+  }, [
+    JSON.stringify(all.map((pair) => pair.map((one) => [one.x.length, one.name, one.y[one.y.length - 1]]))),
+    smooth,
+    metric,
+  ]);
+  useEffect(() => {
+    // Before its first drawing a plot has no axes to draw again.
+    if (plot.current?.status === 1) plot.current.redraw(false);
+  }, [at]);
 
   return html`<div class="curves" ref=${box} role="img" aria-label=${t("curves.label", { names: list.map((one) => one.name).join(", ") })}></div>`;
 }

@@ -9,8 +9,7 @@ import { queryOf } from "./request.js";
 
 const MAX_BYTES = 128 * 1024 * 1024;
 const over = signal(false);
-/** @type {import("./vendor/signals.js").Signal<any>} */
-const shown = signal(null);
+const shown = signal(/** @type {any} */ (null));
 
 /** Asks the server who made a file. @param {File} file */
 export async function askWhoMade(file) {
@@ -26,10 +25,22 @@ export async function askWhoMade(file) {
 
 export function startDrop() {
   let depth = 0;
-  const isFiles = (/** @type {DragEvent} */ event) => event.dataTransfer?.types.includes("Files");
-  addEventListener("dragenter", (event) => { if (isFiles(event)) { depth++; over.value = true; } });
-  addEventListener("dragleave", (event) => { if (isFiles(event) && --depth <= 0) { depth = 0; over.value = false; } });
-  addEventListener("dragover", (event) => { if (isFiles(event)) event.preventDefault(); });
+  const isFiles = (event) => event.dataTransfer?.types.includes("Files");
+  addEventListener("dragenter", (event) => {
+    if (isFiles(event)) {
+      depth++;
+      over.value = true;
+    }
+  });
+  addEventListener("dragleave", (event) => {
+    if (isFiles(event) && --depth <= 0) {
+      depth = 0;
+      over.value = false;
+    }
+  });
+  addEventListener("dragover", (event) => {
+    if (isFiles(event)) event.preventDefault();
+  });
   addEventListener("drop", (event) => {
     if (!isFiles(event)) return;
     event.preventDefault();
@@ -42,28 +53,55 @@ export function startDrop() {
 
 /** A button that opens a file in place of dropping one. */
 export const OpenFile = () => html`<label class="button filebutton">${t("drop.choose")}
-  <input type="file" class="hidden" onChange=${(/** @type {any} */ e) => { const file = e.target.files[0]; e.target.value = ""; if (file) askWhoMade(file); }} /></label>`;
+  <input type="file" class="hidden" onChange=${(e) => {
+    const file = e.target.files[0];
+    e.target.value = "";
+    if (file) askWhoMade(file);
+  }} /></label>`;
 
 /** What a file says of itself, and the overlay while one is dragged. */
 export function Dropped() {
   const one = shown.value;
   const made = one?.made;
-  const close = () => { shown.value = null; };
+  const close = () => {
+    shown.value = null;
+  };
   const again = () => {
     close();
     go(link("sample", made.run, queryOf({ ...(made.options ?? {}), seed: made.seed })));
   };
   return html`${over.value && html`<div class="dropzone" aria-hidden="true"><p>${t("drop.here")}</p></div>`}
-    ${one && html`<${Dialog} title=${one.name} onClose=${close}>
-      ${one.error ? html`<${Failure} error=${one.error} />` : !made ? html`<${Busy} />` : html`
+    ${
+      one &&
+      html`<${Dialog} title=${one.name} onClose=${close}>
+      ${
+        one.error
+          ? html`<${Failure} error=${one.error} />`
+          : !made
+            ? html`<${Busy} />`
+            : html`
         <p class="lead">${made.words}</p>
-        ${made.made && html`<dl class="facts">
-          ${[["drop.model", made.model], ["drop.kind", made.kind && tt("kind", made.kind)], ["drop.seed", made.seed], ["drop.date", made.made_at && date(made.made_at)], ["drop.program", made.program && `${made.program} ${made.version ?? ""}`]]
+        ${
+          made.made &&
+          html`<dl class="facts">
+          ${[
+            ["drop.model", made.model],
+            ["drop.kind", made.kind && tt("kind", made.kind)],
+            ["drop.seed", made.seed],
+            ["drop.date", made.made_at && date(made.made_at)],
+            ["drop.program", made.program && `${made.program} ${made.version ?? ""}`],
+          ]
             .filter(([, value]) => value !== undefined && value !== null && value !== "")
             .map(([key, value]) => html`<div><dt>${t(key)}</dt><dd>${value}</dd></div>`)}
         </dl>
         ${made.options && html`<details><summary>${t("drop.options")}</summary><pre>${JSON.stringify(made.options, null, 1)}</pre></details>`}
-        ${made.run ? html`<p class="row"><${Button} look="main" onClick=${again}>${t("drop.again")}<//><a class="button" href=${link("run", made.run)} onClick=${close}>${t("page.run")}</a></p>`
-          : html`<p class="note">${t("drop.elsewhere")}</p>`}`}`}
-    <//>`}`;
+        ${
+          made.run
+            ? html`<p class="row"><${Button} look="main" onClick=${again}>${t("drop.again")}<//><a class="button" href=${link("run", made.run)} onClick=${close}>${t("page.run")}</a></p>`
+            : html`<p class="note">${t("drop.elsewhere")}</p>`
+        }`
+        }`
+      }
+    <//>`
+    }`;
 }

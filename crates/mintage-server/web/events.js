@@ -50,9 +50,13 @@ function open() {
   source?.close();
   topics = next;
   source = new EventSource(`/api/events?topics=${next}`);
-  source.onopen = () => { offline.value = false; };
+  source.onopen = () => {
+    offline.value = false;
+  };
   // The browser connects again by itself, unless the server refused; a call then tells why.
-  source.onerror = () => { get("/health").catch(() => {}); };
+  source.onerror = () => {
+    get("/health").catch(() => {});
+  };
   for (const name of NAMES) {
     source.addEventListener(name, (message) => {
       const data = JSON.parse(/** @type {MessageEvent} */ (message).data);
@@ -96,11 +100,13 @@ export function startEvents() {
   };
   if (!channel || !navigator.locks) lead();
   else {
-    navigator.locks.request("mintage-events", () => {
-      lead();
-      // The lock is held until the tab goes; the next tab then leads.
-      return new Promise(() => {});
-    }).catch(lead);
+    navigator.locks
+      .request("mintage-events", () => {
+        lead();
+        // The lock is held until the tab goes; the next tab then leads.
+        return new Promise(() => {});
+      })
+      .catch(lead);
   }
   // The server came back: what happened meanwhile is fetched.
   let timer = 0;
@@ -117,5 +123,7 @@ export async function retry() {
     refused.value = false;
     await loadAll();
     if (leads) open();
-  } catch { /* the banner stays */ }
+  } catch {
+    /* the banner stays */
+  }
 }

@@ -48,8 +48,11 @@ export default function Home() {
   const [doomed, setDoomed] = useState(/** @type {any} */ (null));
   const [error, setError] = useState(/** @type {any} */ (null));
   const list = runs.value;
-  const kind = query.get("kind") ?? "", words = (query.get("q") ?? "").toLowerCase();
-  const shown = (list ?? []).filter((run) => (!kind || run.kind === kind) && (!words || run.name.toLowerCase().includes(words)));
+  const kind = query.get("kind") ?? "",
+    words = (query.get("q") ?? "").toLowerCase();
+  const shown = (list ?? []).filter(
+    (run) => (!kind || run.kind === kind) && (!words || run.name.toLowerCase().includes(words)),
+  );
   const kinds = [...new Set((list ?? []).map((run) => run.kind))];
   const remove = async () => {
     try {
@@ -57,30 +60,58 @@ export default function Home() {
       forgetRun(doomed.id);
       notify(t("home.deleted", { name: doomed.name }));
       setDoomed(null);
-    } catch (reason) { setError(reason); }
+    } catch (reason) {
+      setError(reason);
+    }
   };
   return html`<${Title} text=${t("home.title")}>
       <span class="grow"></span><a class="button main" href=${link("train")}>${t("home.train")}</a><${OpenFile} />
     <//>
-    ${list === null ? html`<${Busy} />` : !list.length ? html`<${Newcomer} />` : html`
-      ${list.length > 5 && html`<div class="filters">
-        <input type="search" aria-label=${t("home.search")} placeholder=${t("home.search")} value=${query.get("q") ?? ""} onInput=${(/** @type {any} */ e) => setQuery({ q: e.target.value })} />
-        <${Select} aria-label=${t("train.kind")} value=${kind} onPick=${(/** @type {string} */ value) => setQuery({ kind: value })} options=${[["", t("home.all")], ...kinds.map((one) => [one, tt("kind", one)])]} />
-      </div>`}
-      <ul class="cards">${shown.map((run) => html`<${Card} key=${run.id} run=${run} onDelete=${() => { setError(null); setDoomed(run); }} />`)}</ul>
-      ${!shown.length && html`<p class="note">${t("home.none")}</p>`}`}
+    ${
+      list === null
+        ? html`<${Busy} />`
+        : !list.length
+          ? html`<${Newcomer} />`
+          : html`
+      ${
+        list.length > 5 &&
+        html`<div class="filters">
+        <input type="search" aria-label=${t("home.search")} placeholder=${t("home.search")} value=${query.get("q") ?? ""} onInput=${(e) => setQuery({ q: e.target.value })} />
+        <${Select} aria-label=${t("train.kind")} value=${kind} onPick=${(value) => setQuery({ kind: value })} options=${[["", t("home.all")], ...kinds.map((one) => [one, tt("kind", one)])]} />
+      </div>`
+      }
+      <ul class="cards">${shown.map(
+        (run) =>
+          html`<${Card} key=${run.id} run=${run} onDelete=${() => {
+            setError(null);
+            setDoomed(run);
+          }} />`,
+      )}</ul>
+      ${!shown.length && html`<p class="note">${t("home.none")}</p>`}`
+    }
     <section>
       <h2>${t("home.sources")}</h2>
-      ${sources.error ? html`<${Failure} error=${sources.error} retry=${sources.reload} />` : html`<ul class="sources">
-        ${(sources.data?.sources ?? []).map((/** @type {any} */ one) => html`<li><a href=${link("data", one.id)}>${one.name}</a> <span class="chip">${tt("source", one.kind)}</span>
-          ${one.in_use?.length > 0 && html`<small>${t("home.used", { n: one.in_use.length })}</small>`}</li>`)}
+      ${
+        sources.error
+          ? html`<${Failure} error=${sources.error} retry=${sources.reload} />`
+          : html`<ul class="sources">
+        ${(sources.data?.sources ?? []).map(
+          (
+            one,
+          ) => html`<li><a href=${link("data", one.id)}>${one.name}</a> <span class="chip">${tt("source", one.kind)}</span>
+          ${one.in_use?.length > 0 && html`<small>${t("home.used", { n: one.in_use.length })}</small>`}</li>`,
+        )}
         <li><a href=${link("data")}>${t("data.open")}</a></li>
-      </ul>`}
+      </ul>`
+      }
     </section>
     <p class="note">${t("home.drop")}${server.value ? ` · ${t("home.folder", { name: server.value.runs })}` : ""}</p>
-    ${doomed && html`<${Dialog} title=${t("home.delete")} onClose=${() => setDoomed(null)}>
+    ${
+      doomed &&
+      html`<${Dialog} title=${t("home.delete")} onClose=${() => setDoomed(null)}>
       <p>${t("home.delete.sure", { name: doomed.name })}${doomed.kept ? " " + t("home.delete.kept", { n: doomed.kept }) : ""}</p>
       ${error && html`<${Failure} error=${error} />`}
       <p class="row"><${Button} look="danger" onClick=${remove}>${t("delete")}<//><${Button} onClick=${() => setDoomed(null)}>${t("cancel")}<//></p>
-    <//>`}`;
+    <//>`
+    }`;
 }

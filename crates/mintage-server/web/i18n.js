@@ -32,7 +32,7 @@ export function t(key, values = {}) {
 }
 
 /** The text of a key that may not exist, such as the name of a kind from the server. */
-export const tt = (/** @type {string} */ prefix, /** @type {any} */ name) => {
+export const tt = (prefix, name) => {
   const text = table.value[`${prefix}.${name}`];
   return text === undefined ? String(name ?? "") : text;
 };
@@ -41,7 +41,11 @@ export const tt = (/** @type {string} */ prefix, /** @type {any} */ name) => {
 export function num(value, digits = 0) {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
   const big = Math.abs(value) >= 1e6 && digits > 0;
-  const form = digits ? { maximumSignificantDigits: digits } : { maximumFractionDigits: 3 };
+  // Years and short numbers stand without a separator.
+  const grouping = /** @type {any} */ ("min2");
+  const form = digits
+    ? { maximumSignificantDigits: digits, useGrouping: grouping }
+    : { maximumFractionDigits: 3, useGrouping: grouping };
   return new Intl.NumberFormat(lang.value, big ? { ...form, notation: "compact" } : form).format(value);
 }
 
@@ -60,8 +64,10 @@ export function size(bytes) {
 /** Seconds as a length of time, in its two largest units. @param {number | null | undefined} secs */
 export function span(secs) {
   if (secs === null || secs === undefined) return "–";
-  const unit = (/** @type {number} */ value, /** @type {string} */ name) =>
-    new Intl.NumberFormat(lang.value, /** @type {any} */ ({ style: "unit", unit: name, unitDisplay: "short" })).format(value);
+  const unit = (value, name) =>
+    new Intl.NumberFormat(lang.value, /** @type {any} */ ({ style: "unit", unit: name, unitDisplay: "short" })).format(
+      value,
+    );
   const s = Math.round(secs);
   if (secs < 10) return unit(Math.round(secs * 10) / 10, "second");
   if (s < 60) return unit(s, "second");

@@ -15,7 +15,7 @@ const CORNERS = ["a", "b", "c", "d"];
 const STEP = 0.05;
 
 /** An anchor of the address: a seed or an item. @param {string} text */
-const anchorOf = (text) => (/^\d+$/.test(text) ? { seed: Number(text) } : itemOf(text) ?? { seed: 0 });
+const anchorOf = (text) => (/^\d+$/.test(text) ? { seed: Number(text) } : (itemOf(text) ?? { seed: 0 }));
 /** How much each corner counts at a point: top left, top right, bottom left, bottom right. @param {number} x @param {number} y */
 const weightsAt = (x, y) => [(1 - x) * (1 - y), x * (1 - y), (1 - x) * y, x * y];
 
@@ -30,12 +30,17 @@ export default function Pad({ id }) {
   const pad = useRef(/** @type {HTMLDivElement | null} */ (null));
   const work = useRef(/** @type {{ busy: boolean, next: any }} */ ({ busy: false, next: null }));
   const result = useRef(/** @type {HTMLElement | null} */ (null));
-  const x = Number(query.get("x") ?? 0.5), y = Number(query.get("y") ?? 0.5);
+  const x = Number(query.get("x") ?? 0.5),
+    y = Number(query.get("y") ?? 0.5);
   const texts = CORNERS.map((name) => query.get(name) ?? "");
   const properties = schema.data?.schema.properties ?? {};
-  const shared = requestOf(new URLSearchParams([...query].filter(([key]) => key.startsWith("where.") || key === "temperature")), properties);
+  const shared = requestOf(
+    new URLSearchParams([...query].filter(([key]) => key.startsWith("where.") || key === "temperature")),
+    properties,
+  );
   const ready = Boolean(properties.blend) && texts.every(Boolean);
-  const sampleAt = (/** @type {number[]} */ weights) => post(url`/api/models/${id}/sample`, { ...shared, n: 1, seed: 1, blend: { anchors: texts.map(anchorOf), weights } });
+  const sampleAt = (weights) =>
+    post(url`/api/models/${id}/sample`, { ...shared, n: 1, seed: 1, blend: { anchors: texts.map(anchorOf), weights } });
 
   // Anchors that the address does not name are drawn once, and then stand in it.
   useEffect(() => {
@@ -47,14 +52,21 @@ export default function Pad({ id }) {
     (async () => {
       const list = [];
       for (let i = 0; i < 4 && !gone; i++) {
-        try { list[i] = (await sampleAt([0, 1, 2, 3].map((at) => (at === i ? 1 : 0)))).items[0]; } catch (reason) { setError(reason); return; }
+        try {
+          list[i] = (await sampleAt([0, 1, 2, 3].map((at) => (at === i ? 1 : 0)))).items[0];
+        } catch (reason) {
+          setError(reason);
+          return;
+        }
         if (!gone) setCorners([...list]);
       }
     })();
-    return () => { gone = true; };
+    return () => {
+      gone = true;
+    };
   }, [ready, texts.join(), JSON.stringify(shared)]);
 
-  const follow = async (/** @type {number[]} */ weights) => {
+  const follow = async (weights) => {
     work.current.next = weights;
     if (work.current.busy) return;
     work.current.busy = true;
@@ -66,21 +78,26 @@ export default function Pad({ id }) {
         const draw = await sampleAt(now);
         setShown({ ...draw, took: performance.now() - began });
         setError(null);
-      } catch (reason) { setError(reason); work.current.next = null; }
+      } catch (reason) {
+        setError(reason);
+        work.current.next = null;
+      }
     }
     work.current.busy = false;
   };
-  useEffect(() => { if (ready) follow(weightsAt(x, y)); }, [ready, x, y, texts.join(), JSON.stringify(shared)]);
+  useEffect(() => {
+    if (ready) follow(weightsAt(x, y));
+  }, [ready, x, y, texts.join(), JSON.stringify(shared)]);
 
-  const move = (/** @type {number} */ toX, /** @type {number} */ toY) => {
-    const clip = (/** @type {number} */ value) => Math.round(Math.min(1, Math.max(0, value)) * 1000) / 1000;
+  const move = (toX, toY) => {
+    const clip = (value) => Math.round(Math.min(1, Math.max(0, value)) * 1000) / 1000;
     setQuery({ x: clip(toX), y: clip(toY) });
   };
-  const drag = (/** @type {PointerEvent} */ event) => {
+  const drag = (event) => {
     const box = /** @type {HTMLDivElement} */ (pad.current).getBoundingClientRect();
     move((event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
   };
-  const keys = (/** @type {KeyboardEvent} */ event) => {
+  const keys = (event) => {
     const step = event.shiftKey ? STEP * 4 : STEP;
     const by = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, -step], ArrowDown: [0, step] }[event.key];
     if (!by) return;
@@ -92,13 +109,22 @@ export default function Pad({ id }) {
     try {
       await post(url`/api/models/${id}/kept`, { draw: shown.draw, items: [shown.items[0].i] });
       notify(t("mark.told.kept", { n: 1 }));
-    } catch (reason) { fail(reason); }
+    } catch (reason) {
+      fail(reason);
+    }
   };
-  useKeys({ f: () => { keep(); }, r: () => setQuery(Object.fromEntries(CORNERS.map((name) => [name, newSeed()]))), space: () => playIn(result.current) }, [shown]);
+  useKeys({
+    f: () => {
+      keep();
+    },
+    r: () => setQuery(Object.fromEntries(CORNERS.map((name) => [name, newSeed()]))),
+    space: () => playIn(result.current),
+  });
 
   const wait = pending(schema);
   if (wait) return html`<${RunHead} id=${id} run=${run} />${wait}`;
-  if (!properties.blend) return html`<${RunHead} id=${id} run=${run} /><${Failure} error=${{ message: t("pad.cannot"), hint: t("pad.cannot.hint") }} />`;
+  if (!properties.blend)
+    return html`<${RunHead} id=${id} run=${run} /><${Failure} error=${{ message: t("pad.cannot"), hint: t("pad.cannot.hint") }} />`;
   const item = shown?.items[0];
   const weights = weightsAt(x, y);
   return html`<${RunHead} id=${id} run=${run} />
@@ -106,21 +132,35 @@ export default function Pad({ id }) {
     ${error && html`<${Failure} error=${error} />`}
     <div class="padpage">
       <div class="padbox">
-        ${CORNERS.map((name, i) => html`<div class=${"corner " + name}>
+        ${CORNERS.map(
+          (name, i) => html`<div class=${"corner " + name}>
           <div class="cornerpicture">${corners[i] ? html`<${Item} item=${corners[i]} label=${t("pad.corner", { n: i + 1 })} />` : html`<span class="nopicture"></span>`}</div>
-          <div class="row"><${Field} label=${t("pad.corner", { n: i + 1 })}>${(/** @type {any} */ ids) => html`<input ...${ids} value=${texts[i]} size="8" onChange=${(/** @type {any} */ e) => setQuery({ [name]: e.target.value || newSeed() })} />`}<//>
-          <${Button} look="quiet" aria-label=${t("pad.dice", { n: i + 1 })} title=${t("seed.dice")} onClick=${() => setQuery({ [name]: newSeed() })}><${Icon} name="dice" /><//></div></div>`)}
+          <div class="row"><${Field} label=${t("pad.corner", { n: i + 1 })}>${(ids) => html`<input ...${ids} value=${texts[i]} size="8" onChange=${(e) => setQuery({ [name]: e.target.value || newSeed() })} />`}<//>
+          <${Button} look="quiet" aria-label=${t("pad.dice", { n: i + 1 })} title=${t("seed.dice")} onClick=${() => setQuery({ [name]: newSeed() })}><${Icon} name="dice" /><//></div></div>`,
+        )}
         <div class="pad" ref=${pad} tabindex="0" role="slider" aria-label=${t("pad.label")} aria-valuemin="0" aria-valuemax="100" aria-valuenow=${Math.round(x * 100)}
           aria-valuetext=${t("pad.at", { weights: weights.map((weight) => num(Math.round(weight * 100))).join(", ") })} onKeyDown=${keys}
-          onPointerDown=${(/** @type {PointerEvent} */ e) => { /** @type {Element} */ (e.currentTarget).setPointerCapture(e.pointerId); drag(e); }}
-          onPointerMove=${(/** @type {PointerEvent} */ e) => { if (e.buttons) drag(e); }}
-          onPointerUp=${() => { const audio = result.current?.querySelector("audio"); if (audio) setTimeout(() => audio.play().catch(() => {}), 120); }}>
+          onPointerDown=${(e) => {
+            /** @type {Element} */ (e.currentTarget).setPointerCapture(e.pointerId);
+            drag(e);
+          }}
+          onPointerMove=${(e) => {
+            if (e.buttons) drag(e);
+          }}
+          onPointerUp=${() => {
+            const audio = result.current?.querySelector("audio");
+            if (audio) setTimeout(() => audio.play().catch(() => {}), 120);
+          }}>
           <i style=${{ left: percentCss(x), top: percentCss(y) }}></i>
         </div>
       </div>
       <section class="panel padresult" ref=${result} aria-label=${t("pad.result")} aria-live="off">
-        ${item ? html`<${Large} item=${item} label=${t("pad.result")} /><p class="row"><${Button} look="main" onClick=${keep}><${Icon} name="keep" />${t("keep")}<kbd>f</kbd><//>
-          ${item.url && html`<a class="button" href=${item.url} download>${t("download")}</a>`}<small class="note">${t("pad.took", { ms: Math.round(shown.took) })}</small></p>` : !error && html`<${Busy} />`}
+        ${
+          item
+            ? html`<${Large} item=${item} label=${t("pad.result")} /><p class="row"><${Button} look="main" onClick=${keep}><${Icon} name="keep" />${t("keep")}<kbd>f</kbd><//>
+          ${item.url && html`<a class="button" href=${item.url} download>${t("download")}</a>`}<small class="note">${t("pad.took", { ms: Math.round(shown.took) })}</small></p>`
+            : !error && html`<${Busy} />`
+        }
       </section>
     </div>`;
 }

@@ -21,6 +21,13 @@ export async function addFile(file, kind) {
   return name;
 }
 
+/** Keeps a text for a request; the answer stands for it. @param {string} text @returns {string} */
+export function addText(text) {
+  const name = `file:text-${files.size + 1}`;
+  files.set(name, { text });
+  return name;
+}
+
 /** @param {string} text */
 export function itemOf(text) {
   if (text.startsWith("file:")) return files.get(text) ?? null;
@@ -35,7 +42,13 @@ export function itemOf(text) {
 
 /** @param {any} item @returns {string} */
 export const itemText = (item) =>
-  item.draw !== undefined ? `${item.draw}/${item.item}` : item.source !== undefined ? `source:${item.source}:${item.url}` : item.text !== undefined ? `text:${item.text}` : "";
+  item.draw !== undefined
+    ? `${item.draw}/${item.item}`
+    : item.source !== undefined
+      ? `source:${item.source}:${item.url}`
+      : item.text !== undefined
+        ? `text:${item.text}`
+        : "";
 
 /** The JSON of the request in a query, of the fields in `properties`. @param {URLSearchParams} query @param {any} properties */
 export function requestOf(query, properties) {
@@ -50,8 +63,10 @@ export function requestOf(query, properties) {
     if (!(key in properties) || value === "") continue;
     if (WHOLE.includes(key)) request[key] = Math.trunc(Number(value));
     else if (NUMBERS.includes(key)) request[key] = Number(value);
-    else if (ITEMS.includes(key)) { const item = itemOf(value); if (item) request[key] = item; }
-    else if (key === "endless") request[key] = value === "1";
+    else if (ITEMS.includes(key)) {
+      const item = itemOf(value);
+      if (item) request[key] = item;
+    } else if (key === "endless") request[key] = value === "1";
     else if (key === "stop") request.stop = query.getAll("stop").filter(Boolean);
     else if (key === "given" || key === "fill") request[key] = { rows: rowsOf(value, key === "fill") };
     else if (key === "between") {
@@ -69,9 +84,13 @@ export function requestOf(query, properties) {
 
 /** @param {string} text @param {any} schema */
 function conditionOf(text, schema) {
-  const isNumber = (schema?.anyOf ?? [schema]).some((/** @type {any} */ way) =>
-    way?.type === "number" || way?.properties?.from?.type === "number" || typeof (way?.enum ?? way?.examples ?? [])[0] === "number");
-  const value = (/** @type {string} */ end) => (isNumber && end.trim() !== "" && Number.isFinite(Number(end)) ? Number(end) : end);
+  const isNumber = (schema?.anyOf ?? [schema]).some(
+    (way) =>
+      way?.type === "number" ||
+      way?.properties?.from?.type === "number" ||
+      typeof (way?.enum ?? way?.examples ?? [])[0] === "number",
+  );
+  const value = (end) => (isNumber && end.trim() !== "" && Number.isFinite(Number(end)) ? Number(end) : end);
   if (text === "null") return null;
   if (/^".*"$/s.test(text)) return text.slice(1, -1);
   const at = text.indexOf("..");
@@ -82,9 +101,13 @@ function conditionOf(text, schema) {
 
 /** A condition's value as text. @param {any} value */
 export const conditionText = (value) =>
-  value === null ? "null"
-    : typeof value === "object" ? `${value.from ?? ""}..${value.to ?? ""}`
-      : typeof value === "string" && (value.includes("..") || value === "null" || /^".*"$/s.test(value)) ? `"${value}"` : String(value);
+  value === null
+    ? "null"
+    : typeof value === "object"
+      ? `${value.from ?? ""}..${value.to ?? ""}`
+      : typeof value === "string" && (value.includes("..") || value === "null" || /^".*"$/s.test(value))
+        ? `"${value}"`
+        : String(value);
 
 /** The query that stands for a request's JSON. @param {any} request @returns {Record<string, any>} */
 export function queryOf(request) {
@@ -93,7 +116,8 @@ export function queryOf(request) {
   for (const [key, value] of Object.entries(request)) {
     if (value === null || value === undefined) continue;
     if (key === "where") {
-      const pairs = Array.isArray(value) ? value.map((text) => [text.slice(0, text.indexOf("=")), text.slice(text.indexOf("=") + 1)])
+      const pairs = Array.isArray(value)
+        ? value.map((text) => [text.slice(0, text.indexOf("=")), text.slice(text.indexOf("=") + 1)])
         : Object.entries(value).map(([column, one]) => [column, conditionText(one)]);
       for (const [column, text] of pairs) query[`where.${column}`] = text;
     } else if (ITEMS.includes(key)) query[key] = itemText(value) || null;
@@ -106,16 +130,18 @@ export function queryOf(request) {
 /** Rows of a CSV with a head. An empty cell is left out, or is null where gaps are filled. @param {string} text @param {boolean} gaps */
 export function rowsOf(text, gaps) {
   const [head, ...rows] = csv(text);
-  return rows.filter((row) => row.some(Boolean)).map((row) => {
-    /** @type {Record<string, any>} */
-    const cells = {};
-    head.forEach((name, i) => {
-      const cell = row[i] ?? "";
-      if (cell !== "") cells[name] = /^-?\d+(\.\d+)?$/.test(cell) ? Number(cell) : cell;
-      else if (gaps) cells[name] = null;
+  return rows
+    .filter((row) => row.some(Boolean))
+    .map((row) => {
+      /** @type {Record<string, any>} */
+      const cells = {};
+      head.forEach((name, i) => {
+        const cell = row[i] ?? "";
+        if (cell !== "") cells[name] = /^-?\d+(\.\d+)?$/.test(cell) ? Number(cell) : cell;
+        else if (gaps) cells[name] = null;
+      });
+      return cells;
     });
-    return cells;
-  });
 }
 
 /** @param {string} text @returns {string[][]} */
@@ -124,11 +150,14 @@ function csv(text) {
   const rows = [[""]];
   let quoted = false;
   for (let i = 0; i < text.length; i++) {
-    const row = rows[rows.length - 1], sign = text[i];
+    const row = rows[rows.length - 1],
+      sign = text[i];
     if (quoted) {
       if (sign !== '"') row[row.length - 1] += sign;
-      else if (text[i + 1] === '"') { row[row.length - 1] += '"'; i++; }
-      else quoted = false;
+      else if (text[i + 1] === '"') {
+        row[row.length - 1] += '"';
+        i++;
+      } else quoted = false;
     } else if (sign === '"') quoted = true;
     else if (sign === ",") row.push("");
     else if (sign === "\n") rows.push([""]);
@@ -138,7 +167,10 @@ function csv(text) {
 }
 
 /** @param {any[]} cells */
-export const csvLine = (cells) => cells.map((cell) => {
-  const text = cell === null || cell === undefined || typeof cell === "object" ? "" : String(cell);
-  return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-}).join(",");
+export const csvLine = (cells) =>
+  cells
+    .map((cell) => {
+      const text = cell === null || cell === undefined || typeof cell === "object" ? "" : String(cell);
+      return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+    })
+    .join(",");

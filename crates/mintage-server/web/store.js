@@ -3,19 +3,16 @@
 import { signal, batch } from "./lib.js";
 import { get, url } from "./api.js";
 
-/** @type {import("./vendor/signals.js").Signal<any>} */
-export const server = signal(null);
-/** @type {import("./vendor/signals.js").Signal<any[] | null>} */
-export const runs = signal(null);
-/** @type {import("./vendor/signals.js").Signal<any[]>} */
-export const jobs = signal([]);
+export const server = signal(/** @type {any} */ (null));
+export const runs = signal(/** @type {any[] | null} */ (null));
+export const jobs = signal(/** @type {any[]} */ ([]));
 
 /** @param {string} id */
 export const runOf = (id) => runs.value?.find((run) => run.id === id);
 /** The job that works on a run. @param {string} id */
 export const jobOf = (id) =>
   jobs.value.find((job) => job.run === id && (job.state === "running" || job.state === "queued"));
-export const isActive = (/** @type {any} */ run) => run.live || run.state === "training" || run.state === "queued";
+export const isActive = (run) => run.live || run.state === "training" || run.state === "queued";
 
 export async function loadAll() {
   const [state, list, queue] = await Promise.all([get("/api/state"), get("/api/runs"), get("/api/jobs")]);
@@ -38,7 +35,9 @@ export async function refreshRun(id) {
 }
 
 /** @param {string} id */
-export const forgetRun = (id) => { runs.value = (runs.value ?? []).filter((run) => run.id !== id); };
+export const forgetRun = (id) => {
+  runs.value = (runs.value ?? []).filter((run) => run.id !== id);
+};
 
 /** @param {any} job */
 export function setJob(job) {

@@ -7,7 +7,9 @@
     try {
       if (value) localStorage.setItem("mintage." + name, value);
       else value = localStorage.getItem("mintage." + name);
-    } catch (_) { /* a browser that keeps nothing */ }
+    } catch (_) {
+      /* a browser that keeps nothing */
+    }
     if (name === "theme" && (value === "dark" || value === "light")) document.documentElement.dataset.theme = value;
     if (name === "lang" && (value === "en" || value === "ru")) document.documentElement.lang = value;
     else if (name === "lang") document.documentElement.lang = /^ru\b/.test(navigator.language) ? "ru" : "en";

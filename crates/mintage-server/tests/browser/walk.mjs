@@ -33,13 +33,20 @@ if (shots) mkdirSync(shots, { recursive: true });
 /** Everything that went wrong, of all variants. */
 const failures = [];
 
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] });
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+  args: ["--no-sandbox"],
+});
 for (const index of picked) {
   const variant = VARIANTS[index];
   const name = `${variant.lang}-${variant.theme}-${variant.width}${variant.keyboard ? "-keys" : ""}`;
   const before = failures.length;
   const began = Date.now();
-  const context = await browser.newContext({ viewport: { width: variant.width, height: variant.width < 500 ? 760 : 860 }, colorScheme: variant.theme, locale: variant.lang });
+  const context = await browser.newContext({
+    viewport: { width: variant.width, height: variant.width < 500 ? 760 : 860 },
+    colorScheme: variant.theme,
+    locale: variant.lang,
+  });
   const page = await context.newPage();
   try {
     await walk(page, variant, name);
@@ -88,7 +95,8 @@ async function walk(page, { lang, theme, keyboard }, name) {
     await tabTo(locator);
     // A closed list steps through its values by the arrows, from the first on.
     await page.keyboard.press("Home");
-    for (let i = 0; i < 60 && (await locator.first().inputValue()) !== value; i++) await page.keyboard.press("ArrowDown");
+    for (let i = 0; i < 60 && (await locator.first().inputValue()) !== value; i++)
+      await page.keyboard.press("ArrowDown");
     if ((await locator.first().inputValue()) !== value) throw new Error(`no value ${value} in ${locator}`);
   };
   const button = (key, values) => page.getByRole("button", { name: text(key, values), exact: false });
@@ -169,7 +177,8 @@ async function walk(page, { lang, theme, keyboard }, name) {
   await page.keyboard.press("n");
   await page.locator(".detail").waitFor();
   await page.waitForFunction(() => !document.querySelector(".detail .busy"), null, { timeout: 120_000 });
-  if (await page.locator(".detail .failure").count()) throw new Error(await page.locator(".detail .failure").first().innerText());
+  if (await page.locator(".detail .failure").count())
+    throw new Error(await page.locator(".detail .failure").first().innerText());
   await check("detail");
 
   // Write back, and undo.
@@ -191,7 +200,16 @@ async function walk(page, { lang, theme, keyboard }, name) {
 
   // The other pages.
   const path = encodeURIComponent(id);
-  const pages = { pad: `/pad/${path}`, game: `/game/${path}`, report: `/report/${path}`, compare: `/compare?runs=${path}`, families: "/compare", settings: "/settings", nowhere: "/nowhere", docs: "/docs" };
+  const pages = {
+    pad: `/pad/${path}`,
+    game: `/game/${path}`,
+    report: `/report/${path}`,
+    compare: `/compare?runs=${path}`,
+    families: "/compare",
+    settings: "/settings",
+    nowhere: "/nowhere",
+    docs: "/docs",
+  };
   for (const [label, address] of Object.entries(pages)) {
     await page.goto(base + address);
     await page.locator("main h1, main [role=alert]").first().waitFor();
@@ -215,12 +233,14 @@ async function walk(page, { lang, theme, keyboard }, name) {
 function guard(page, name) {
   page.on("request", (request) => {
     const url = new URL(request.url());
-    if (!["blob:", "data:"].includes(url.protocol) && url.origin !== base) failures.push(`${name}: request to ${url.origin}`);
+    if (!["blob:", "data:"].includes(url.protocol) && url.origin !== base)
+      failures.push(`${name}: request to ${url.origin}`);
   });
   page.on("pageerror", (error) => failures.push(`${name}: error on ${page.url()}: ${error.stack ?? error}`));
   page.on("console", (message) => {
     // A call that the server refuses is logged by the browser; the page says it in words.
-    if (message.type() === "error" && !message.text().startsWith("Failed to load resource")) failures.push(`${name}: console: ${message.text()}`);
+    if (message.type() === "error" && !message.text().startsWith("Failed to load resource"))
+      failures.push(`${name}: console: ${message.text()}`);
   });
 }
 
@@ -229,9 +249,16 @@ async function look(page, label) {
   await page.waitForTimeout(250);
   if (shots) await page.screenshot({ path: `${shots}/${label}.png` });
   await page.evaluate(axe);
-  const found = await page.evaluate(() => globalThis.axe.run(document, { iframes: false, resultTypes: ["violations"] }));
+  const found = await page.evaluate(() =>
+    globalThis.axe.run(document, { iframes: false, resultTypes: ["violations"] }),
+  );
   for (const { id, help, nodes } of found.violations) {
-    failures.push(`${label}: axe ${id}: ${help}\n    ${nodes.slice(0, 4).map((node) => `${node.target.join(" ")}: ${node.any.concat(node.all)[0]?.message ?? ""}`).join("\n    ")}`);
+    failures.push(
+      `${label}: axe ${id}: ${help}\n    ${nodes
+        .slice(0, 4)
+        .map((node) => `${node.target.join(" ")}: ${node.any.concat(node.all)[0]?.message ?? ""}`)
+        .join("\n    ")}`,
+    );
   }
   const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
   if (wide > 1) failures.push(`${label}: the page is ${wide} pixels wider than the screen`);
