@@ -100,6 +100,7 @@ pub(crate) async fn sample(
     app: &Shared,
     model: &str,
     request: Value,
+    quote_formulas: bool,
     headers: &HeaderMap,
 ) -> Result<Response, Problem> {
     let format = Format::of(headers)?;
@@ -116,9 +117,9 @@ pub(crate) async fn sample(
             Ok(axum::Json(draw.await?.view()).into_response())
         }
         Format::Events => events(app, model, dir, request),
-        Format::Csv => rows(app, dir, request, TextKind::Csv, format).await,
-        Format::JsonLines => rows(app, dir, request, TextKind::JsonLines, format).await,
-        Format::Arrow => rows(app, dir, request, TextKind::Arrow, format).await,
+        Format::Csv => rows(app, dir, request, TextKind::Csv, format, quote_formulas).await,
+        Format::JsonLines => rows(app, dir, request, TextKind::JsonLines, format, false).await,
+        Format::Arrow => rows(app, dir, request, TextKind::Arrow, format, false).await,
         Format::Parquet => parquet(app, dir, request).await,
         Format::File(encoding) => file(app, dir, request, encoding).await,
     }
@@ -349,6 +350,7 @@ async fn rows(
     request: Request,
     kind: TextKind,
     format: Format,
+    quote_formulas: bool,
 ) -> Result<Response, Problem> {
     let seed = request.seed;
     let (send, mut receive) = mpsc::channel::<Result<Bytes, Problem>>(MAX_PIECES);
@@ -365,7 +367,8 @@ async fn rows(
                     Err(io::Error::from(io::ErrorKind::BrokenPipe))
                 }
             };
-            Sink::stream_rows(&mut generation, kind, &Output::default(), &mut out, &mut |_| {})?;
+            let output = Output { quote_formulas, ..Output::default() };
+            Sink::stream_rows(&mut generation, kind, &output, &mut out, &mut |_| {})?;
             Ok(())
         });
         if let Err(problem) = sent {
@@ -383,7 +386,7 @@ async fn rows(
         piece.map_err(|problem| io::Error::other(problem.detail))
     });
     let all = futures_util::stream::iter([Ok(first)]).chain(rest);
-    Ok(marked(bytes(format.media_type(), Body::from_stream(all)), seed))
+    Ok(attached(marked(bytes(format.media_type(), Body::from_stream(all)), seed)))
 }
 
 fn of_rows(model: &Model) -> Result<(), Problem> {
@@ -415,7 +418,7 @@ async fn parquet(app: &Shared, dir: std::path::PathBuf, request: Request) -> Res
         let _ = std::fs::remove_file(&path);
         file
     });
-    Ok(marked(bytes(Format::Parquet.media_type(), written.await?), seed))
+    Ok(attached(marked(bytes(Format::Parquet.media_type(), written.await?), seed)))
 }
 
 /// All items as one file.
@@ -435,6 +438,12 @@ async fn file(
         Ok(samples.encode(encoding, &Output::default(), &generation.provenance())?)
     });
     Ok(marked(crate::guard::as_file(bytes(encoding.media_type(), file.await?)), seed))
+}
+
+/// Rows are saved, and not shown: a spreadsheet that opens them at once may take a cell for a formula.
+fn attached(mut response: Response) -> Response {
+    response.headers_mut().insert(header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
+    response
 }
 
 /// Says which seed drew: a stream has no other place for it.

@@ -43,6 +43,10 @@ pub struct Sample {
     /// without this)
     #[arg(long, value_name = "CHARACTER")]
     pub delimiter: Option<String>,
+    /// Put an apostrophe before texts of CSV that a spreadsheet would take for formulas (those that begin with =, +, -
+    /// or @)
+    #[arg(long)]
+    pub quote_formulas: bool,
     /// Leave no mark of what made the new rows: training takes them for real
     #[arg(long)]
     pub no_provenance: bool,

@@ -146,6 +146,7 @@ fn output(args: &Sample) -> Output {
         label_column: args.label_column.clone(),
         encoding: args.encoding.clone(),
         delimiter: args.delimiter.clone(),
+        quote_formulas: args.quote_formulas,
         no_provenance: args.no_provenance,
         grid: args.grid.clone(),
         bits: args.bits,

@@ -1,7 +1,14 @@
 //! Models: what can be asked of them, new items, and how these conform.
 
-use axum::{Json, extract::State, http::HeaderMap, response::Response};
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::Response,
+};
+use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::blocking;
@@ -9,7 +16,7 @@ use crate::{
     Shared,
     draws::DrawView,
     guard::as_file,
-    problem::{Body, Path, Problem},
+    problem::{Body, Path, Problem, Query},
     range::ranged,
     sampling,
 };
@@ -50,12 +57,19 @@ async fn schema(State(app): State<Shared>, Path(id): Path<String>) -> Result<Jso
     Ok(Json(schema.await?))
 }
 
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Formulas {
+    /// `quote`: an apostrophe before texts of CSV that a spreadsheet would take for formulas.
+    formulas: Option<String>,
+}
+
 /// Draws new items
 ///
 /// The body is a request as `GET /api/models/{model}/schema` describes it. `Accept` says what the answer is: JSON with
 /// addresses of the items, server-sent events with progress and texts as they are written, rows as CSV, JSON Lines, an Arrow
 /// stream or Parquet, pictures, sounds, tunes and texts as files.
-#[utoipa::path(post, path = "/api/models/{model}/sample", tag = "models", params(("model" = String, Path)),
+#[utoipa::path(post, path = "/api/models/{model}/sample", tag = "models", params(("model" = String, Path), Formulas),
     request_body(content = Value, content_type = "application/json"),
     responses(
         (status = 200, content(
@@ -67,10 +81,16 @@ async fn schema(State(app): State<Shared>, Path(id): Path<String>) -> Result<Jso
 async fn sample(
     State(app): State<Shared>,
     Path(id): Path<String>,
+    Query(asked): Query<Formulas>,
     headers: HeaderMap,
     Body(request): Body<Value>,
 ) -> Result<Response, Problem> {
-    sampling::sample(&app, &id, request, &headers).await
+    let quote_formulas = match asked.formulas.as_deref() {
+        None | Some("keep") => false,
+        Some("quote") => true,
+        Some(_) => return Err(Problem::new(StatusCode::BAD_REQUEST, "`formulas` is keep or quote")),
+    };
+    sampling::sample(&app, &id, request, quote_formulas, &headers).await
 }
 
 /// What was drawn, as long as it is held

@@ -88,6 +88,7 @@ pub const OUTPUT: &[Field] = &[
     field("label_column", MEDIA, ANY),
     field("encoding", &[Table], ANY),
     field("delimiter", &[Table], ANY),
+    field("quote_formulas", &[Table], ANY),
     field("no_provenance", &[Table], ANY),
     field("grid", &[Image, Video], ANY),
     field("bits", &[Audio], ANY),

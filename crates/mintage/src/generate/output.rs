@@ -36,6 +36,10 @@ pub struct Output {
     /// What separates the cells of delimited text: a character, `tab`, `comma`, `semicolon`, `pipe` or `space`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delimiter: Option<String>,
+    /// Put an apostrophe before texts of delimited text that a spreadsheet would take for formulas: those that begin with
+    /// `=`, `+`, `-`, `@`, a tab or a carriage return (OWASP, "CSV Injection").
+    #[serde(skip_serializing_if = "is_default")]
+    pub quote_formulas: bool,
     /// Leave no mark of what made the rows: training takes them for real.
     #[serde(skip_serializing_if = "is_default")]
     pub no_provenance: bool,
@@ -154,7 +158,11 @@ impl Output {
     /// There is no such encoding, no such delimiter, or the output is no delimited text.
     pub(super) fn file_format(&self, model: &Model, of_stream: bool) -> Result<FileFormat, Error> {
         let mut file = model.rows()?.1.file.clone().unwrap_or_default();
-        let given = [("encoding", self.encoding.is_some()), ("delimiter", self.delimiter.is_some())];
+        let given = [
+            ("encoding", self.encoding.is_some()),
+            ("delimiter", self.delimiter.is_some()),
+            ("quote_formulas", self.quote_formulas),
+        ];
         if let Some((field, _)) = given.iter().find(|(_, given)| *given)
             && !of_stream
             && !is_delimited(&self.out)

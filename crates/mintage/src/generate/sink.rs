@@ -209,7 +209,8 @@ impl<'a> Sink<'a> {
         };
         let head = table_of(generation.head())?;
         let mut failed = None;
-        let mut parts = std::iter::from_fn(|| next_rows(generation, on, &mut failed));
+        let quotes = output.quote_formulas && kind == TextKind::Csv;
+        let mut parts = std::iter::from_fn(|| shown(next_rows(generation, on, &mut failed)?, quotes));
         let mut out = |text: &[u8]| out(text).map_err(|source| DataError::Io { path: "-".into(), source });
         let sent = write_row_text(&head, &mut parts, kind, &mut how, &mut out);
         failed.map_or(Ok(()), Err)?;
@@ -247,7 +248,7 @@ impl<'a> Sink<'a> {
         let mut failed = None;
         let mut parts = std::iter::from_fn(|| {
             chunks_of(generation)?.draw_more(refused.take());
-            next_rows(generation, on, &mut failed)
+            shown(next_rows(generation, on, &mut failed)?, self.output.quote_formulas)
         });
         let written = write_parts(&head, &mut parts, how);
         failed.map_or(Ok(()), Err)?;
@@ -495,6 +496,25 @@ fn next_rows(
             Some(Err(told))
         }
     }
+}
+
+/// Rows as they are written, with or without an apostrophe before what a spreadsheet would take for a formula.
+fn shown(rows: Result<Table, DataError>, quotes: bool) -> Option<Result<Table, DataError>> {
+    Some(rows.map(|rows| if quotes { quoted(rows) } else { rows }))
+}
+
+/// An apostrophe before texts that a spreadsheet would take for formulas. Numbers stay: "-5" is none.
+fn quoted(mut rows: Table) -> Table {
+    let n = rows.rows();
+    for column in &mut rows.columns {
+        for row in 0..n {
+            let is_formula = |text: &str| text.starts_with(['=', '+', '-', '@', '\t', '\r']) && text.parse::<f64>().is_err();
+            if let Some(text) = column.cell(row).filter(|text| is_formula(text)).map(|text| format!("'{text}")) {
+                column.set(row, Some(&text));
+            }
+        }
+    }
+    rows
 }
 
 fn table_of(samples: Samples) -> Result<Table, Error> {

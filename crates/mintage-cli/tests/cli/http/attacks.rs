@@ -877,7 +877,7 @@ fn attack_25_cells_that_are_formulas() {
         );
         answer.text()
     };
-    let is_formula = |cell: &str| cell.starts_with(['=', '+', '@']) || cell.starts_with("-2+");
+    let is_formula = |cell: &str| cell.starts_with(['=', '+', '-', '@']);
     let cells = |text: &str| {
         text.lines()
             .skip(1)
