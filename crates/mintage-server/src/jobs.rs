@@ -457,6 +457,7 @@ fn tidy(event: &mut Value, run: &str) {
         && fields.get("event").is_some_and(|event| event == "preview")
     {
         fields.insert("url".to_owned(), json!(runs::preview_url(run, name)));
+        fields.insert("type".to_owned(), json!(runs::media_type(name)));
     }
 }
 

@@ -1,6 +1,7 @@
 //! Runs as their folders say: also those that were started in a terminal.
 
 use std::{
+    collections::HashMap,
     fs::{self, File},
     io::{BufRead, BufReader, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
@@ -337,7 +338,7 @@ fn newest(id: &str, dir: &Path) -> (Option<String>, Option<String>) {
 }
 
 /// The media type that the name of a preview says; nothing for what is none.
-fn media_type(name: &str) -> Option<&'static str> {
+pub(crate) fn media_type(name: &str) -> Option<&'static str> {
     Some(match name.rsplit_once('.')?.1 {
         "png" => "image/png",
         "gif" => "image/gif",
@@ -357,9 +358,9 @@ pub(crate) fn preview(id: &str, dir: &Path, name: &str) -> Result<(Vec<u8>, &'st
     Ok((read(&dir.join("samples").join(name), MAX_PREVIEW_BYTES)?, found.media_type))
 }
 
-/// The page of the report.
-pub(crate) fn report(dir: &Path) -> Result<Vec<u8>, Problem> {
-    let path = dir.join("report.html");
+/// A file of the report.
+pub(crate) fn report_file(dir: &Path, name: &str) -> Result<Vec<u8>, Problem> {
+    let path = dir.join(name);
     if path.symlink_metadata().is_err() {
         return Err(Problem::not_found("this run has no report yet").with_hint("evaluate it"));
     }
@@ -440,7 +441,25 @@ pub(crate) fn metrics(
             all.push(record);
         }
     }
+    let times = times(dir);
+    for record in all.iter_mut().filter(|record| record.get("kind").is_some_and(|kind| kind == "valid")) {
+        let step = record.get("step").and_then(Value::as_u64);
+        if let Some(secs) = step.and_then(|step| times.get(&step)) {
+            record.insert("secs".to_owned(), (*secs).into());
+        }
+    }
     Ok((at, thinned(all, points)))
+}
+
+/// When validations were, in seconds of training, by their step.
+fn times(dir: &Path) -> HashMap<u64, f64> {
+    let Ok((file, _)) = open_own(&dir.join("times.jsonl")) else { return HashMap::new() };
+    let lines = BufReader::new(file.take(MAX_METRICS_BYTES)).lines().map_while(Result::ok);
+    let time = |line: String| {
+        let record: Value = serde_json::from_str(&line).ok()?;
+        Some((record["step"].as_u64()?, record["secs"].as_f64()?))
+    };
+    lines.filter_map(time).collect()
 }
 
 /// Of more records than `points` of a kind every so many, the last always.

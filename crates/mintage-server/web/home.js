@@ -13,7 +13,7 @@ function Card({ run, onDelete }) {
   const label = t("home.sample", { name: run.name });
   return html`<li class="card">
     <a class="preview" href=${link(run.has_model && !isActive(run) ? "sample" : "run", run.id)} tabindex="-1" aria-hidden="true">
-      ${run.preview ? html`<img class="pixels" src=${run.preview} alt=${label} loading="lazy" />` : html`<span class="glyph">${tt("kind", run.kind)}</span>`}
+      ${run.preview ? html`<img class="pixels" src=${run.preview} alt=${label} loading="lazy" />` : run.preview_text ? html`<span class="excerpt">${run.preview_text}</span>` : html`<span class="glyph">${tt("kind", run.kind)}</span>`}
     </a>
     <div class="body">
       <h2><a href=${link("run", run.id)}>${run.name}</a></h2>

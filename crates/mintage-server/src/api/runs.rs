@@ -171,7 +171,7 @@ fn train_call(source: &Source, asked: &Begin, name: &str) -> Result<Call, Proble
             }
             .with_hint("settings begin with model., train. or data.; the source has fields of its own"));
         }
-        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let value = toml_of(value);
         no_zero(&value)?;
         args.push(format!("--set={key}={value}").into());
     }
@@ -179,6 +179,18 @@ fn train_call(source: &Source, asked: &Begin, name: &str) -> Result<Call, Proble
     args.push("--json".into());
     let call = Call { args, env: password(source) };
     Ok(if asked.dry_run { call.with_source(source) } else { call })
+}
+
+/// A value as the command takes it: texts are plain, tables inline.
+fn toml_of(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Object(fields) => {
+            let field = |(key, value): (&String, &Value)| format!("{} = {value}", json!(key));
+            format!("{{ {} }}", fields.iter().map(field).collect::<Vec<_>>().join(", "))
+        }
+        other => other.to_string(),
+    }
 }
 
 /// Arguments of a process end at a zero.
@@ -528,12 +540,20 @@ async fn preview(
     .await
 }
 
-/// The page of the report: it runs no script
+/// The page of the report, which runs no script; its numbers with `Accept: application/json`
 #[utoipa::path(get, path = "/api/runs/{run}/report", tag = "runs", params(("run" = String, Path)),
-    responses((status = 200, content_type = "text/html")))]
-async fn report(State(app): State<Shared>, Path(id): Path<String>) -> Result<Response, Problem> {
+    responses((status = 200, content((String = "text/html"), (Value = "application/json")))))]
+async fn report(
+    State(app): State<Shared>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let wants_numbers = headers.get(header::ACCEPT).is_some_and(|accept| accept == "application/json");
     blocking(move || {
-        let mut response = bytes("text/html; charset=utf-8", runs::report(&app.run(&id)?.dir)?);
+        if wants_numbers {
+            return Ok(bytes("application/json", runs::report_file(&app.run(&id)?.dir, "report.json")?));
+        }
+        let mut response = bytes("text/html; charset=utf-8", runs::report_file(&app.run(&id)?.dir, "report.html")?);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(FILE_POLICY));
         headers.insert(

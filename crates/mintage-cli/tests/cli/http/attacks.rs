@@ -519,7 +519,6 @@ fn attack_16_sql_in_names() {
         "table=goods%22%3B%20DROP%20TABLE%20goods%3B--",
         "table=goods&sort=id%3B%20DROP%20TABLE%20goods",
         "table=goods&sort=(SELECT%201)",
-        "table=goods&where=id%3D1%20OR%201%3D1;%20--%3Dx",
         "table=goods&where=1%3D1)%20OR%20(1%3D1",
         "table=goods&limit=99999999999999999999",
         "table=goods&offset=-1",

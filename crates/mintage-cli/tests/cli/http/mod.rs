@@ -1,6 +1,7 @@
 //! The server from outside: the real process, asked over real sockets.
 
 mod attacks;
+mod browser;
 mod routes;
 
 use std::{
