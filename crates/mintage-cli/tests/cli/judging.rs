@@ -65,3 +65,39 @@ fn what_is_all_the_same_cannot_be_judged() {
     let said = place.refused("train constant.csv --name constant");
     assert!(said.contains("has no column to learn: all are identifiers or constant"), "{said}");
 }
+
+#[test]
+fn single_rows_are_set_beside_their_neighbours_and_explained() {
+    let place = Place::new();
+    // The country follows from the city, and the model of one step has not learned that.
+    let row = |i: usize| {
+        let (city, country) = [("Paris", "France"), ("Rome", "Italy"), ("Oslo", "Norway")][number(i) % 3];
+        format!("{}.{},{city},{country}", number(i + 3) / 10, i % 10)
+    };
+    let rows = |n: usize| rows(n, row).replace("length,kind,pieces", "size,city,country");
+    place.write("known.csv", rows(600));
+    let first: Vec<String> = rows(600).lines().take(3).map(str::to_owned).collect();
+    place.write("asked.csv", format!("{}\n99999.5,Paris,Norway\n", first.join("\n")));
+    place.ok("train known.csv --model gan --size tiny --steps 1 --name m");
+    let near = place.ok("nearest m asked.csv -k 2");
+    assert!(near.text().starts_with("item ") && near.text().contains("row 1"), "{}", near.text());
+    assert!(
+        near.stderr.contains("training items searched by distance to the closest record"),
+        "{}",
+        near.stderr
+    );
+    let near: serde_json::Value =
+        serde_json::from_str(&place.ok("nearest m asked.csv -k 2 --json").text()).unwrap();
+    let items = near["items"].as_array().unwrap();
+    assert_eq!((items.len(), items[2]["verdict"].as_str()), (3, Some("far")), "{near}");
+    assert!(items[2]["neighbours"].as_array().is_some_and(|all| all.len() == 2));
+    let drawn = place.ok("explain m -n 2 --seed 4 --json");
+    let drawn: serde_json::Value = serde_json::from_str(&drawn.text()).unwrap();
+    assert!(drawn["seed"] == 4 && drawn["items"][1]["name"] == "new row 2", "{drawn}");
+    assert!(drawn["items"][1]["score"].as_f64().is_some_and(|score| (0.0..=100.0).contains(&score)));
+    let explained = place.ok("explain m asked.csv");
+    assert!(explained.text().starts_with("item   score  what gives it away"), "{}", explained.text());
+    assert!(place.refused("nearest m asked.csv -n 3").contains("cannot be used with"));
+    assert!(place.refused("nearest m -k 0").contains("-k must be at least 1"));
+    assert!(place.refused("explain m nowhere.csv").contains("nowhere.csv"));
+}

@@ -499,3 +499,6 @@ pub(super) fn cross_fit<D>(
     let scale = Scale::fit(&log_odds[..n_real], &log_odds[n_real..]);
     (detectors, scale)
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,8 @@
 pub mod audio;
 mod bootstrap;
 mod dcr;
+#[cfg(test)]
+mod demo_data;
 pub mod explain;
 pub mod image;
 mod membership;

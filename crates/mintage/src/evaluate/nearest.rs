@@ -323,8 +323,8 @@ fn verdict(nearest: f64, hits: &Hits, yardstick: &Yardstick) -> Closeness {
     let share = yardstick.share_of_holdout_closer;
     let is_rare = share.is_nan() || share < USUAL_COPIES;
     let is_copy = nearest <= 0.0 && hits.equals < MIN_FREQUENT || hits.near_copy;
-    let farther =
-        hits.expected.last().is_some_and(|&farthest| nearest > farthest) || share > 1.0 - CLOSE_SHARE;
+    let nearer = hits.expected.partition_point(|&distance| distance < nearest);
+    let farther = nearer as f64 > (1.0 - CLOSE_SHARE) * hits.expected.len() as f64;
     match (is_copy && is_rare, share) {
         (true, _) => Closeness::Copy,
         (false, share) if share < CLOSE_SHARE && nearest > 0.0 => Closeness::Close,
@@ -371,3 +371,6 @@ fn no_holdout(item: &str, verdict: Closeness) -> String {
         _ => format!("How near new {item}s lie to the training data is not known: no {item} is held out."),
     }
 }
+
+#[cfg(test)]
+mod tests;

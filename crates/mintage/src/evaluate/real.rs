@@ -34,8 +34,8 @@ pub fn open_data(model: &Model, pg: &PgDefaults) -> Result<AnyData, Error> {
         return Err(Error::request(format!("the model was trained on {}, which is not there", spec.source))
             .with_hint("put the data back where they were, or name the place where they are now"));
     }
-    let mut pg = PgDefaults { known: spec.pg.known.clone(), ..pg.clone() };
-    pg.only_own_host = true;
+    let mut pg = PgDefaults { only_own_host: true, ..pg.clone() };
+    pg.known.extend(spec.pg.known.clone());
     Ok(AnyData::open_as(&SourceSpec { pg, ..spec.clone() }, &model.codec)?)
 }
 

@@ -100,6 +100,9 @@ impl PictureDetector {
         let shape = picture.shape;
         let (rows, columns) = (cells(shape, shape.height), cells(shape, shape.width));
         let donors = self.nearest(picture.image(0));
+        if donors.is_empty() {
+            return Vec::new();
+        }
         // Windows reach over the borders, so that every cell is in as many.
         let (down, across) = (rows.len() + WINDOW - 1, columns.len() + WINDOW - 1);
         let mut changed = picture.select(&[]);
@@ -126,7 +129,7 @@ impl PictureDetector {
         let base = self.log_odds(picture).first().copied().unwrap_or(0.0);
         let gains: Vec<f64> = self
             .log_odds(&changed)
-            .chunks(donors.len().max(1))
+            .chunks(donors.len())
             .map(|gains| gains.iter().map(|gain| gain - base).sum::<f64>() / gains.len() as f64)
             .collect();
         let mut found = Vec::with_capacity(rows.len() * columns.len());
