@@ -349,6 +349,12 @@ fn openais_routes() {
         .json();
     let url = by_url["data"][0]["url"].as_str().unwrap().split_once("/api").unwrap().1.to_owned();
     server.get(&format!("/api{url}")).is(&[200]);
+    let told = server.post("/api/generate", json!({ "model": "words", "prompt": "The ", "options": { "num_predict": 9, "seed": 1 } })).text();
+    let last: Value = serde_json::from_str(told.lines().last().unwrap()).unwrap();
+    assert_eq!(last["done"], true, "{told}");
+    let whole = server.post("/api/generate", json!({ "model": "words", "prompt": "The ", "stream": false, "options": { "seed": 1, "num_predict": 9 } }));
+    assert!(!whole.is(&[200]).json()["response"].as_str().unwrap().is_empty());
+    assert_eq!(server.get("/api/tags").json()["models"].as_array().unwrap().len(), 3);
     let error = server.post("/v1/completions", json!({ "model": "pics", "prompt": "x" }));
     assert!(error.is(&[400, 422]).json()["error"]["message"].is_string());
     let form = [
@@ -385,6 +391,61 @@ fn the_studio_is_in_the_program() {
     server.get("/nothing").is(&[404]);
     let api = server.ask_with("GET", "/openapi.json", &[], b"").json();
     assert!(api["paths"].as_object().unwrap().len() > 25, "{}", api["paths"].as_object().unwrap().len());
+}
+
+#[test]
+fn what_vanishes_is_missed_in_words() {
+    let server = Server::start();
+    let (rows, shop) = (server.source("rows.csv"), server.source("shop.db"));
+    server.get(&format!("/api/sources/{rows}/items?limit=2")).is(&[200]);
+    std::fs::remove_file(server.place.path("rows.csv")).unwrap();
+    std::fs::remove_file(server.place.path("shop.db")).unwrap();
+    let draw = server.draw("rows", 1);
+    let asked = [
+        server.get(&format!("/api/sources/{rows}/items?limit=2")),
+        server.get(&format!("/api/sources/{shop}/items?table=goods")),
+        server.post("/api/inspect", json!({ "source": shop })),
+        server.post("/api/runs", json!({ "source": rows, "dry_run": true, "steps": 1 })),
+        server.post("/api/models/rows/nearest", json!({ "draw": draw["draw"], "item": 0 })),
+    ];
+    for answer in asked {
+        answer.is(&[404, 409, 422]);
+        let problem = answer.json();
+        assert!(problem["detail"].as_str().unwrap().len() > 10 && problem["hint"].is_string(), "{problem}");
+    }
+    // A model of a program that is not out yet.
+    let config = server.place.text("runs/words/config.json");
+    server.place.write("runs/words/config.json", config.replacen("\"format\": 2", "\"format\": 99", 1));
+    let answer = server.post("/api/models/words/sample", json!({ "n": 1 }));
+    let problem = answer.is(&[404, 409, 422]).json();
+    assert!(problem["hint"].as_str().unwrap().contains("newer"), "{problem}");
+    assert_eq!(server.get("/api/runs").json()["runs"].as_array().unwrap().len(), 3, "it is listed nevertheless");
+    std::fs::remove_dir_all(server.place.path("runs/words")).unwrap();
+    server.get("/api/runs/words").is(&[404]);
+    server.post("/api/models/words/sample", json!({ "n": 1 })).is(&[404]);
+    server.lives();
+}
+
+#[test]
+fn sources_are_looked_at_page_by_page() {
+    let server = Server::start();
+    let shop = server.source("shop.db");
+    let page = |query: &str| server.get(&format!("/api/sources/{shop}/items?table=goods&{query}")).is(&[200]).json();
+    let first = page("limit=20&sort=-id");
+    assert_eq!((&first["total"], first["rows"].as_array().unwrap().len()), (&json!(60), 20));
+    assert_eq!(first["rows"][0]["cells"][0], 60);
+    assert_eq!(page("limit=20&offset=50")["rows"].as_array().unwrap().len(), 10);
+    assert_eq!(page("where=kind%3Dboot&where=id%3D1..30")["total"], 10);
+    let cell = &first["rows"][0]["cells"][2];
+    assert_eq!(cell["media"], "image", "{cell}");
+    for (key, kind) in [("url", "image/png"), ("thumb", "image/png")] {
+        assert_eq!(server.get(cell[key].as_str().unwrap()).is(&[200]).header("content-type"), kind);
+    }
+    let spread = server.get(&format!("/api/sources/{shop}/histograms?table=goods")).json();
+    assert_eq!(spread["columns"]["kind"]["values"].as_array().unwrap().len(), 3, "{spread}");
+    let folder = server.post("/api/sources", json!({ "at": "texts" })).is(&[200]).json();
+    let files = server.get(&format!("/api/sources/{}/items?limit=3", folder["id"].as_str().unwrap())).is(&[200]).json();
+    assert_eq!(files["total"], 24);
 }
 
 #[test]
