@@ -101,7 +101,10 @@ struct Asked {
 /// One model
 #[utoipa::path(post, path = "/api/show", tag = "ollama",
     request_body(content = Value, content_type = "application/json"), responses((status = 200, body = Value)))]
-async fn show(State(app): State<Shared>, Body(asked): Body<Map<String, Value>>) -> Result<Json<Value>, Problem> {
+async fn show(
+    State(app): State<Shared>,
+    Body(asked): Body<Map<String, Value>>,
+) -> Result<Json<Value>, Problem> {
     let asked = read(asked)?;
     app.model_dir(&asked.model)?;
     let view = app.view(&app.run(&asked.model)?);
@@ -113,8 +116,9 @@ async fn show(State(app): State<Shared>, Body(asked): Body<Map<String, Value>>) 
 }
 
 fn read(body: Map<String, Value>) -> Result<Asked, Problem> {
-    serde_json::from_value(Value::Object(body))
-        .map_err(|error| Problem::new(axum::http::StatusCode::BAD_REQUEST, format!("the body cannot be read: {error}")))
+    serde_json::from_value(Value::Object(body)).map_err(|error| {
+        Problem::new(axum::http::StatusCode::BAD_REQUEST, format!("the body cannot be read: {error}"))
+    })
 }
 
 impl Asked {
@@ -142,7 +146,10 @@ impl Asked {
 #[utoipa::path(post, path = "/api/generate", tag = "ollama",
     request_body(content = Value, content_type = "application/json"),
     responses((status = 200, content((Value = "application/json"), (String = "application/x-ndjson")))))]
-async fn generate(State(app): State<Shared>, Body(asked): Body<Map<String, Value>>) -> Result<Response, Problem> {
+async fn generate(
+    State(app): State<Shared>,
+    Body(asked): Body<Map<String, Value>>,
+) -> Result<Response, Problem> {
     let asked = read(asked)?;
     let dir = app.model_dir(&asked.model)?;
     let is_text = app.view(&app.run(&asked.model)?).kind == Some("text");

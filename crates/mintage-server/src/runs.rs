@@ -9,11 +9,11 @@ use std::{
 };
 
 use mintage::{
-    DataInfo, Run,
+    DataInfo, Family, Run,
     kept::Kept,
     run::{RunInfo, RunState},
 };
-use mintage_data::{SourceSpec, open_regular, sequence::Modality, table::without_passwords};
+use mintage_data::{DataKind, SourceSpec, open_regular, sequence::Modality, table::without_passwords};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -187,6 +187,11 @@ impl App {
         };
         let source = spec_of(run);
         let config = run.config.as_ref();
+        // Until a model is published, the recipe says what it will be.
+        let recipe = match config {
+            Some(_) => None,
+            None => Run::open(&run.dir).and_then(|run| run.recipe()).ok(),
+        };
         let (preview, preview_text) = newest(&id, &run.dir);
         RunView {
             name: run.name.clone(),
@@ -194,9 +199,15 @@ impl App {
             live,
             step: if live { run.step.max(last_step(&run.dir)) } else { run.step },
             train_secs: run.train_secs,
-            kind: config.map(|config| kind_of(&config.info)),
-            family: config.map(|config| config.model.family().name()),
-            size: config.map(|config| config.size.name()),
+            kind: config
+                .map(|config| kind_of(&config.info))
+                .or(recipe.as_ref().and_then(|recipe| recipe.data.kind).map(DataKind::name)),
+            family: config
+                .map(|config| config.model.family().name())
+                .or(recipe.as_ref().and_then(|recipe| recipe.model.family).map(Family::name)),
+            size: config
+                .map(|config| config.size.name())
+                .or(recipe.as_ref().map(|recipe| recipe.model.size.name())),
             source: source
                 .as_ref()
                 .map(|spec| self.guard.hide(&without_passwords(&spec.source)))

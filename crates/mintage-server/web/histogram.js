@@ -50,9 +50,14 @@ const quoted = (value) => {
 export function histWords(hist) {
   if (!hist) return "";
   const missing = hist.missing ? ` · ${t("hist.missing", { n: hist.missing })}` : "";
-  if (hist.kind === "number")
-    return `${num(hist.edges[0], 4)} – ${num(hist.edges[hist.edges.length - 1], 4)}${missing}`;
+  if (hist.kind === "number") {
+    // Bins of whole numbers begin and end between two of them.
+    const [low, high] = [hist.edges[0], hist.edges[hist.edges.length - 1]];
+    const halves = Math.abs(low % 1) === 0.5 && Math.abs(high % 1) === 0.5;
+    return `${num(halves ? low + 0.5 : low, 4)} – ${num(halves ? high - 0.5 : high, 4)}${missing}`;
+  }
   const n = hist.values.length;
+  if (!n && hist.others) return t("hist.all") + missing;
   return (
     (n === 1 ? String(hist.values[0][0]) : hist.others ? t("hist.over", { n }) : t("hist.values", { n })) + missing
   );

@@ -15,7 +15,8 @@ const KILLS: usize = 30;
 
 pub fn kills(binary: &Path, scratch: &Path) -> Result<Vec<Figure>> {
     database(scratch)?;
-    let line = "train demo.db --table products --column photo --model vae --size tiny --steps 5 --name images";
+    let line =
+        "train demo.db --table products --column photo --model vae --size tiny --steps 5 --name images";
     succeed(&mut mintage(binary, scratch, line))?;
     let mut random = 0x9e37_79b9_7f4a_7c15u64;
     let mut share = || {
@@ -34,8 +35,11 @@ pub fn kills(binary: &Path, scratch: &Path) -> Result<Vec<Figure>> {
         server.post("/api/runs", &asked)?;
         // Until it says so, nothing is kept; from then on all of it.
         let draw = server.post("/api/models/images/sample", &json!({ "n": 4, "seed": trial }))?;
-        let kept = server.post("/api/models/images/kept", &json!({ "draw": draw["draw"], "items": [0, 2] }))?;
-        reported.extend(kept["kept"].as_array().into_iter().flatten().filter_map(|id| id.as_str().map(str::to_owned)));
+        let kept =
+            server.post("/api/models/images/kept", &json!({ "draw": draw["draw"], "items": [0, 2] }))?;
+        reported.extend(
+            kept["kept"].as_array().into_iter().flatten().filter_map(|id| id.as_str().map(str::to_owned)),
+        );
         thread::sleep(Duration::from_secs_f64(share() * 3.0));
         let (kill_server, kill_training) = [(true, false), (false, true), (true, true)][trial % 3];
         let busy = training_of(&name);
@@ -61,7 +65,9 @@ pub fn kills(binary: &Path, scratch: &Path) -> Result<Vec<Figure>> {
             let state = run.json()?["state"].as_str().unwrap_or_default().to_owned();
             if state != "done" {
                 let resumed = again.post(&format!("/api/runs/{name}/resume"), &json!({}));
-                let ended = resumed.and_then(|begun| again.wait(&begun["job"], |state| !["queued", "running"].contains(&state)));
+                let ended = resumed.and_then(|begun| {
+                    again.wait(&begun["job"], |state| !["queued", "running"].contains(&state))
+                });
                 match ended {
                     Ok(job) if job["state"] == "done" => {}
                     Ok(job) => lost.push(format!("trial {trial}: the run cannot go on: {job}")),
@@ -72,10 +78,25 @@ pub fn kills(binary: &Path, scratch: &Path) -> Result<Vec<Figure>> {
             lost.push(format!("trial {trial}: the run is not listed"));
         }
         let listed = again.get("/api/models/images/kept")?.json()?;
-        let ids: Vec<&str> = listed["items"].as_array().into_iter().flatten().filter_map(|item| item["id"].as_str()).collect();
-        lost.extend(reported.iter().filter(|id| !ids.contains(&id.as_str())).map(|id| format!("trial {trial}: kept item {id}")));
-        lost.extend(listed["items"].as_array().into_iter().flatten().filter(|item| item["error"] != Value::Null).map(|item| format!("trial {trial}: {item}")));
-        let rows = again.get(&format!("/api/sources/{}/items?table=products&limit=1", again.source("demo.db")?))?.json()?;
+        let ids: Vec<&str> =
+            listed["items"].as_array().into_iter().flatten().filter_map(|item| item["id"].as_str()).collect();
+        lost.extend(
+            reported
+                .iter()
+                .filter(|id| !ids.contains(&id.as_str()))
+                .map(|id| format!("trial {trial}: kept item {id}")),
+        );
+        lost.extend(
+            listed["items"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter(|item| item["error"] != Value::Null)
+                .map(|item| format!("trial {trial}: {item}")),
+        );
+        let rows = again
+            .get(&format!("/api/sources/{}/items?table=products&limit=1", again.source("demo.db")?))?
+            .json()?;
         if rows["total"] != 2000 {
             lost.push(format!("trial {trial}: {} rows", rows["total"]));
         }
@@ -85,8 +106,16 @@ pub fn kills(binary: &Path, scratch: &Path) -> Result<Vec<Figure>> {
         }
     }
     lost.iter().for_each(|fault| println!("{fault}"));
-    let setup = format!("{KILLS} kills with SIGKILL at random moments: the server, its training, both by turns");
-    Ok(vec![Figure::lower("studio-kills", "runs, kept items and rows lost", lost.len() as f64, "", 0.0, &setup)])
+    let setup =
+        format!("{KILLS} kills with SIGKILL at random moments: the server, its training, both by turns");
+    Ok(vec![Figure::lower(
+        "studio-kills",
+        "runs, kept items and rows lost",
+        lost.len() as f64,
+        "",
+        0.0,
+        &setup,
+    )])
 }
 
 /// Processes that train the run of this name.

@@ -23,7 +23,8 @@ const SLOW: Duration = Duration::from_secs(60);
 
 pub fn load(binary: &Path, scratch: &Path) -> Result<Vec<Figure>> {
     database(scratch)?;
-    let line = "train demo.db --table products --column photo --model vae --size tiny --steps 5 --name images";
+    let line =
+        "train demo.db --table products --column photo --model vae --size tiny --steps 5 --name images";
     succeed(&mut mintage(binary, scratch, line))?;
     let server = Server::start(binary, scratch)?;
     let mut figures = vec![connections(&server)?];
@@ -31,9 +32,18 @@ pub fn load(binary: &Path, scratch: &Path) -> Result<Vec<Figure>> {
     worst = worst.max(readers(&server)?);
     worst = worst.max(slow(&server)?);
     let memory = server.memory_mb()?;
-    let setup = format!("worst of the answers beside {JOBS} queued jobs, {READERS} readers that never read, slow headers for 60 s");
+    let setup = format!(
+        "worst of the answers beside {JOBS} queued jobs, {READERS} readers that never read, slow headers for 60 s"
+    );
     figures.push(Figure::lower("studio-load", "an answer under load", worst, "ms", 1000.0, &setup));
-    figures.push(Figure::lower("studio-load", "memory under load", memory, "MB", 300.0, "resident, after all of it"));
+    figures.push(Figure::lower(
+        "studio-load",
+        "memory under load",
+        memory,
+        "MB",
+        300.0,
+        "resident, after all of it",
+    ));
     Ok(figures)
 }
 
@@ -65,7 +75,9 @@ fn queue(server: &Server) -> Result<f64> {
     };
     let mut stream = server.connect()?;
     let mut ask = |name: String| -> Result<u16> {
-        stream.write_all(server.request("POST", "/api/runs", "", &body(name)).as_bytes()).map_err(|e| e.to_string())?;
+        stream
+            .write_all(server.request("POST", "/api/runs", "", &body(name)).as_bytes())
+            .map_err(|e| e.to_string())?;
         let mut told = Vec::new();
         let mut piece = [0; 8192];
         loop {
@@ -73,9 +85,14 @@ fn queue(server: &Server) -> Result<f64> {
             told.extend(&piece[..n]);
             let text = String::from_utf8_lossy(&told);
             let Some((head, rest)) = text.split_once("\r\n\r\n") else { continue };
-            let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());
+            let length =
+                head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());
             if n == 0 || length.is_some_and(|length| rest.len() >= length) {
-                return head.split(' ').nth(1).and_then(|code| code.parse().ok()).ok_or_else(|| head.to_owned());
+                return head
+                    .split(' ')
+                    .nth(1)
+                    .and_then(|code| code.parse().ok())
+                    .ok_or_else(|| head.to_owned());
             }
         }
     };

@@ -77,8 +77,12 @@ fn imports(text: &str) -> Vec<String> {
     let quoted = |rest: &str| rest.split(['"', '\'']).nth(1).map(str::to_owned);
     let mut found: Vec<String> = text
         .lines()
-        .filter(|line| line.starts_with("import ") || line.starts_with("} from ") || line.starts_with("export "))
-        .filter(|line| line.contains(" from ") || line.starts_with("import \"") || line.starts_with("} from "))
+        .filter(|line| {
+            line.starts_with("import ") || line.starts_with("} from ") || line.starts_with("export ")
+        })
+        .filter(|line| {
+            line.contains(" from ") || line.starts_with("import \"") || line.starts_with("} from ")
+        })
         .filter_map(quoted)
         .collect();
     for mark in ["src=\"", "href=\""] {
@@ -117,14 +121,23 @@ fn first_paint(server: &Server) -> Result<Option<Figure>> {
         .map_err(|e| e.to_string())?;
     let text = String::from_utf8_lossy(&output.stdout);
     let millis: f64 = text.trim().parse().map_err(|_| format!("paint.mjs said {text}"))?;
-    Ok(Some(Figure::lower("studio", "first contentful paint", millis, "ms", 300.0, "Chromium, median of 7 new pages")))
+    Ok(Some(Figure::lower(
+        "studio",
+        "first contentful paint",
+        millis,
+        "ms",
+        300.0,
+        "Chromium, median of 7 new pages",
+    )))
 }
 
 /// From sending a prompt to its first new text.
 fn first_token(server: &Server) -> Result<Figure> {
     let mut times = Vec::new();
     for seed in 0..21 {
-        let body = json!({ "model": "texts", "prompt": "KING", "max_tokens": 40, "seed": seed, "stream": true }).to_string();
+        let body =
+            json!({ "model": "texts", "prompt": "KING", "max_tokens": 40, "seed": seed, "stream": true })
+                .to_string();
         let request = server.request("POST", "/v1/completions", "connection: close\r\n", &body);
         let mut stream = server.connect()?;
         let start = Instant::now();
@@ -140,7 +153,14 @@ fn first_token(server: &Server) -> Result<Figure> {
         }
         times.push(start.elapsed().as_secs_f64() * 1e3);
     }
-    Ok(Figure::lower("studio", "first token over HTTP", median(times), "ms", 60.0, "small ar of texts, median of 21"))
+    Ok(Figure::lower(
+        "studio",
+        "first token over HTTP",
+        median(times),
+        "ms",
+        60.0,
+        "small ar of texts, median of 21",
+    ))
 }
 
 /// Rows a second as CSV over HTTP beside those that the command writes to a pipe.
@@ -150,7 +170,10 @@ fn rows(server: &Server, binary: &Path) -> Result<Figure> {
     for seed in 0..5 {
         let start = Instant::now();
         let line = format!("sample rows -n {ROWS} --seed {seed} -o -");
-        let own = mintage(binary, &server.scratch, &line).stdout(Stdio::piped()).output().map_err(|e| e.to_string())?;
+        let own = mintage(binary, &server.scratch, &line)
+            .stdout(Stdio::piped())
+            .output()
+            .map_err(|e| e.to_string())?;
         let command = start.elapsed().as_secs_f64();
         let start = Instant::now();
         let body = json!({ "n": ROWS, "seed": seed }).to_string();
@@ -162,7 +185,14 @@ fn rows(server: &Server, binary: &Path) -> Result<Figure> {
         ratios.push(command / http);
     }
     let setup = format!("{ROWS} rows of a small ar, command and server by turns, median of 5, equal bytes");
-    let mut figure = Figure::lower("studio", "rows a second over HTTP, of the command's own", median(ratios), "×", 0.9, &setup);
+    let mut figure = Figure::lower(
+        "studio",
+        "rows a second over HTTP, of the command's own",
+        median(ratios),
+        "×",
+        0.9,
+        &setup,
+    );
     figure.better = "higher".to_owned();
     Ok(figure)
 }
@@ -175,12 +205,22 @@ fn pad(server: &Server) -> Result<Figure> {
         let weights = [(1.0 - x) * (1.0 - y), x * (1.0 - y), (1.0 - x) * y, x * y];
         let anchors = [1, 2, 3, 4].map(|seed| json!({ "seed": seed }));
         let start = Instant::now();
-        let draw = server.post("/api/models/images/sample", &json!({ "blend": { "anchors": anchors, "weights": weights } }))?;
+        let draw = server.post(
+            "/api/models/images/sample",
+            &json!({ "blend": { "anchors": anchors, "weights": weights } }),
+        )?;
         let url = draw["items"][0]["url"].as_str().ok_or("no picture")?;
         server.get(url)?;
         times.push(start.elapsed().as_secs_f64() * 1e3);
     }
-    Ok(Figure::lower("studio", "latent pad, point to picture", median(times), "ms", 100.0, "small VAE of 28×28, median of 40"))
+    Ok(Figure::lower(
+        "studio",
+        "latent pad, point to picture",
+        median(times),
+        "ms",
+        100.0,
+        "small VAE of 28×28, median of 40",
+    ))
 }
 
 /// The slowest of a hundred of the studio's reads while a training holds all cores.
@@ -191,7 +231,9 @@ fn reads(server: &Server) -> Result<Figure> {
         &json!({ "source": source, "table": "products", "column": "photo", "family": "vae", "size": "small", "steps": 1_000_000, "name": "busy" }),
     )?;
     let start = Instant::now();
-    while server.get("/api/runs/busy")?.json()?["step"].as_u64().unwrap_or(0) == 0 && start.elapsed().as_secs() < 60 {}
+    while server.get("/api/runs/busy")?.json()?["step"].as_u64().unwrap_or(0) == 0
+        && start.elapsed().as_secs() < 60
+    {}
     let paths = [
         "/api/runs".to_owned(),
         "/api/jobs".to_owned(),
@@ -212,14 +254,22 @@ fn reads(server: &Server) -> Result<Figure> {
     server.wait(&begun["job"], |state| !["queued", "running"].contains(&state))?;
     times.sort_by(f64::total_cmp);
     let p99 = times[times.len() * 99 / 100];
-    Ok(Figure::lower("studio", "p99 of reads beside a training", p99, "ms", 150.0, "600 reads of six pages, two cores in use"))
+    Ok(Figure::lower(
+        "studio",
+        "p99 of reads beside a training",
+        p99,
+        "ms",
+        150.0,
+        "600 reads of six pages, two cores in use",
+    ))
 }
 
 /// How much longer a training takes with a server and an open stream of changes beside it.
 fn idle(binary: &Path, scratch: &Path) -> Result<Figure> {
     let train = |pair: usize, what: &str| -> Result<f64> {
-        let line =
-            format!("train demo.db --table products --column photo --model vae --size tiny --steps 400 --name {what}-{pair}");
+        let line = format!(
+            "train demo.db --table products --column photo --model vae --size tiny --steps 400 --name {what}-{pair}"
+        );
         let start = Instant::now();
         succeed(&mut mintage(binary, scratch, &line))?;
         Ok(start.elapsed().as_secs_f64())
@@ -234,5 +284,12 @@ fn idle(binary: &Path, scratch: &Path) -> Result<Figure> {
         ratios.push(train(pair, "beside")? / alone);
     }
     let loss = (median(ratios) - 1.0) * 100.0;
-    Ok(Figure::lower("studio", "training's loss of speed beside an idle studio", loss, "%", 2.0, "tiny VAE, 400 steps, by turns, median of 5 pairs"))
+    Ok(Figure::lower(
+        "studio",
+        "training's loss of speed beside an idle studio",
+        loss,
+        "%",
+        2.0,
+        "tiny VAE, 400 steps, by turns, median of 5 pairs",
+    ))
 }

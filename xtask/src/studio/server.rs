@@ -39,7 +39,8 @@ pub struct Answer {
 
 impl Answer {
     pub fn json(&self) -> Result<Value> {
-        serde_json::from_slice(&self.body).map_err(|e| format!("{e}: {}", String::from_utf8_lossy(&self.body)))
+        serde_json::from_slice(&self.body)
+            .map_err(|e| format!("{e}: {}", String::from_utf8_lossy(&self.body)))
     }
 }
 
@@ -102,7 +103,8 @@ impl Server {
     /// Id of the source of this name.
     pub fn source(&self, name: &str) -> Result<String> {
         let sources = self.get("/api/sources")?.json()?;
-        let found = sources["sources"].as_array().and_then(|all| all.iter().find(|source| source["name"] == name));
+        let found =
+            sources["sources"].as_array().and_then(|all| all.iter().find(|source| source["name"] == name));
         Ok(found.and_then(|source| source["id"].as_str()).ok_or("no such source")?.to_owned())
     }
 
@@ -124,7 +126,8 @@ impl Server {
 
     /// Resident memory in MB.
     pub fn memory_mb(&self) -> Result<f64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).map_err(|e| e.to_string())?;
+        let status =
+            fs::read_to_string(format!("/proc/{}/status", self.child.id())).map_err(|e| e.to_string())?;
         let line = status.lines().find(|line| line.starts_with("VmRSS:")).ok_or("no VmRSS")?;
         let kb: f64 = line.split_whitespace().nth(1).and_then(|kb| kb.parse().ok()).ok_or("no number")?;
         Ok(kb / 1024.0)
@@ -143,7 +146,8 @@ fn answer(bytes: &[u8]) -> Option<Answer> {
 fn joined(mut chunks: &[u8]) -> Vec<u8> {
     let mut body = Vec::new();
     while let Some(end) = chunks.windows(2).position(|two| two == b"\r\n") {
-        let length = std::str::from_utf8(&chunks[..end]).ok().and_then(|text| usize::from_str_radix(text, 16).ok());
+        let length =
+            std::str::from_utf8(&chunks[..end]).ok().and_then(|text| usize::from_str_radix(text, 16).ok());
         let Some(length) = length.filter(|&length| length > 0) else { break };
         body.extend(chunks.get(end + 2..end + 2 + length).unwrap_or_default());
         chunks = chunks.get(end + 4 + length..).unwrap_or_default();

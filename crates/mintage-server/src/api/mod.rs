@@ -130,7 +130,9 @@ async fn fallback(State(app): State<Shared>, headers: HeaderMap, request: Reques
     ];
     let first = request.uri().path().trim_start_matches('/').split('/').next().unwrap_or_default();
     let is_api = ["api", "v1", "assets"].contains(&first);
-    let reads_pages = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()?.contains("text/html").then_some(()));
+    let reads_pages = headers
+        .get(header::ACCEPT)
+        .and_then(|accept| accept.to_str().ok()?.contains("text/html").then_some(()));
     if request.method() != Method::GET || is_api {
         return StatusCode::NOT_FOUND.into_response();
     }

@@ -553,7 +553,8 @@ async fn report(
         if wants_numbers {
             return Ok(bytes("application/json", runs::report_file(&app.run(&id)?.dir, "report.json")?));
         }
-        let mut response = bytes("text/html; charset=utf-8", runs::report_file(&app.run(&id)?.dir, "report.html")?);
+        let mut response =
+            bytes("text/html; charset=utf-8", runs::report_file(&app.run(&id)?.dir, "report.html")?);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(FILE_POLICY));
         headers.insert(

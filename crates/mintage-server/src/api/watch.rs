@@ -96,6 +96,8 @@ fn news(app: &Shared, id: &str, dir: &std::path::Path, old: &Seen, new: &Seen) {
         }
     }
     for preview in runs::previews(id, dir).into_iter().skip(old.previews) {
-        send(json!({ "event": "preview", "step": preview.step, "url": preview.url, "type": preview.media_type }));
+        send(
+            json!({ "event": "preview", "step": preview.step, "url": preview.url, "type": preview.media_type }),
+        );
     }
 }

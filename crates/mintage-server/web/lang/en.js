@@ -186,6 +186,7 @@ export default {
   "hist.missing": "{n} missing",
   "hist.values": "{n} {n:value|values}",
   "hist.over": "more than {n} values",
+  "hist.all": "hardly a value twice",
 
   // Train
   "train.title": "Train a model",

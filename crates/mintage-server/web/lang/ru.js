@@ -186,6 +186,7 @@ export default {
   "hist.missing": "пропусков: {n}",
   "hist.values": "{n} {n:значение|значения|значений}",
   "hist.over": "больше {n} значений",
+  "hist.all": "значения почти не повторяются",
 
   // Train
   "train.title": "Обучение модели",

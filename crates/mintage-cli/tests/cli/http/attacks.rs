@@ -527,7 +527,11 @@ fn attack_16_sql_in_names() {
         items(query).is_for(&[400, 404, 422], query);
     }
     for condition in ["kind%3Dboot%27%20OR%20%271%27%3D%271", "id%3D1%20OR%201%3D1;%20--%3Dx"] {
-        assert_eq!(items(&format!("table=goods&where={condition}")).is(&[200]).json()["total"], 0, "{condition}");
+        assert_eq!(
+            items(&format!("table=goods&where={condition}")).is(&[200]).json()["total"],
+            0,
+            "{condition}"
+        );
     }
     let media = format!("/api/sources/{shop}/media?table=goods&column=photo%22%20FROM%20goods--&item=1");
     server.get(&media).is(&[404, 422]);

@@ -51,7 +51,8 @@ impl Proxy {
 #[test]
 fn chromium_draws_the_first_page() {
     let names = ["chromium", "chromium-browser", "google-chrome"];
-    let Some(browser) = names.into_iter().find(|name| Command::new(name).arg("--version").output().is_ok()) else {
+    let Some(browser) = names.into_iter().find(|name| Command::new(name).arg("--version").output().is_ok())
+    else {
         println!("skipped: there is no Chromium here");
         return;
     };

@@ -349,7 +349,12 @@ fn openais_routes() {
         .json();
     let url = by_url["data"][0]["url"].as_str().unwrap().split_once("/api").unwrap().1.to_owned();
     server.get(&format!("/api{url}")).is(&[200]);
-    let told = server.post("/api/generate", json!({ "model": "words", "prompt": "The ", "options": { "num_predict": 9, "seed": 1 } })).text();
+    let told = server
+        .post(
+            "/api/generate",
+            json!({ "model": "words", "prompt": "The ", "options": { "num_predict": 9, "seed": 1 } }),
+        )
+        .text();
     let last: Value = serde_json::from_str(told.lines().last().unwrap()).unwrap();
     assert_eq!(last["done"], true, "{told}");
     let whole = server.post("/api/generate", json!({ "model": "words", "prompt": "The ", "stream": false, "options": { "seed": 1, "num_predict": 9 } }));
@@ -419,7 +424,11 @@ fn what_vanishes_is_missed_in_words() {
     let answer = server.post("/api/models/words/sample", json!({ "n": 1 }));
     let problem = answer.is(&[404, 409, 422]).json();
     assert!(problem["hint"].as_str().unwrap().contains("newer"), "{problem}");
-    assert_eq!(server.get("/api/runs").json()["runs"].as_array().unwrap().len(), 3, "it is listed nevertheless");
+    assert_eq!(
+        server.get("/api/runs").json()["runs"].as_array().unwrap().len(),
+        3,
+        "it is listed nevertheless"
+    );
     std::fs::remove_dir_all(server.place.path("runs/words")).unwrap();
     server.get("/api/runs/words").is(&[404]);
     server.post("/api/models/words/sample", json!({ "n": 1 })).is(&[404]);
@@ -430,7 +439,8 @@ fn what_vanishes_is_missed_in_words() {
 fn sources_are_looked_at_page_by_page() {
     let server = Server::start();
     let shop = server.source("shop.db");
-    let page = |query: &str| server.get(&format!("/api/sources/{shop}/items?table=goods&{query}")).is(&[200]).json();
+    let page =
+        |query: &str| server.get(&format!("/api/sources/{shop}/items?table=goods&{query}")).is(&[200]).json();
     let first = page("limit=20&sort=-id");
     assert_eq!((&first["total"], first["rows"].as_array().unwrap().len()), (&json!(60), 20));
     assert_eq!(first["rows"][0]["cells"][0], 60);
@@ -444,7 +454,10 @@ fn sources_are_looked_at_page_by_page() {
     let spread = server.get(&format!("/api/sources/{shop}/histograms?table=goods")).json();
     assert_eq!(spread["columns"]["kind"]["values"].as_array().unwrap().len(), 3, "{spread}");
     let folder = server.post("/api/sources", json!({ "at": "texts" })).is(&[200]).json();
-    let files = server.get(&format!("/api/sources/{}/items?limit=3", folder["id"].as_str().unwrap())).is(&[200]).json();
+    let files = server
+        .get(&format!("/api/sources/{}/items?limit=3", folder["id"].as_str().unwrap()))
+        .is(&[200])
+        .json();
     assert_eq!(files["total"], 24);
 }
 
