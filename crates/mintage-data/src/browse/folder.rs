@@ -86,12 +86,11 @@ impl FolderBrowser {
             notes.push(format!("of {listed} files the first {MAX_FOLDER_FILES} are shown"));
         }
         let before = all.len();
-        let mut files = all.clone();
-        files.retain(|file| !is_metadata(file) && !leads_outside(&root, file));
-        let left_out = before - files.len() - all.iter().filter(|file| is_metadata(file)).count();
-        if left_out > 0 {
-            notes.push(format!("{left_out} links that lead out of the folder are left out"));
+        all.retain(|file| !leads_outside(&root, file));
+        if all.len() < before {
+            notes.push(format!("{} links that lead out of the folder are left out", before - all.len()));
         }
+        let files: Vec<PathBuf> = all.iter().filter(|file| !is_metadata(file)).cloned().collect();
         if files.is_empty() {
             return Err(Error::bad(path.display().to_string(), "holds no files"));
         }

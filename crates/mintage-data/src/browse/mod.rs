@@ -23,9 +23,6 @@ mod sql;
 mod sqlite;
 mod thumb;
 
-#[cfg(test)]
-mod tests;
-
 use serde::Serialize;
 
 pub use cell::{BrowseColumn, BrowseType, Cell, ItemId, MAX_CELL_CHARS, MediaCell, MediaKind};

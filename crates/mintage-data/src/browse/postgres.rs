@@ -14,8 +14,7 @@ use super::{
     media::{MAX_MEDIA_BYTES, Media, absent, missing, over_limit},
     page::Page,
     request::{Ask, PageRequest, column_named},
-    sql::{Dialect, Heads, Query, Sample, SqlColumn, TableSql, Value},
-    sqlite::{MAX_QUERY_TIME, SAMPLE_ROWS},
+    sql::{Dialect, Heads, MAX_QUERY_TIME, Query, SAMPLE_ROWS, Sample, SqlColumn, TableSql, Value},
 };
 use crate::{
     Error,
@@ -189,10 +188,10 @@ impl PostgresBrowser {
         let Some(name) = wanted.or(all.first().map(String::as_str)) else {
             return Err(Error::bad(&self.name, "has no tables"));
         };
-        // No name of a table holds a zero, which the server takes in no text.
-        let found = match name.contains('\0') {
-            true => None,
-            false => find(transaction, name).map_err(&wrong)?,
+        // Of what is not listed, such as tables of the server's own, nothing is shown.
+        let found = match all.iter().any(|other| other == name) {
+            true => find(transaction, name).map_err(&wrong)?,
+            false => None,
         };
         let Some(found) = found else { return Err(no_such_table(&self.name, name, all)) };
         let columns = described(transaction, &found).map_err(&wrong)?;

@@ -1,7 +1,7 @@
 //! The queries of a page, in the SQL of both kinds of databases. Names are quoted identifiers of columns that are there;
 //! what a user compares with is bound, never written into the text of a query.
 
-use std::ops::Range;
+use std::{ops::Range, time::Duration};
 
 use super::{
     cell::{BrowseColumn, BrowseType, ItemId, MAX_CELL_CHARS, MAX_HEAD_BYTES},
@@ -9,6 +9,10 @@ use super::{
     request::{Ask, Filter, Test},
 };
 
+/// How long a request may take.
+pub(super) const MAX_QUERY_TIME: Duration = Duration::from_secs(20);
+/// Rows by which the types of columns are told.
+pub(super) const SAMPLE_ROWS: usize = 50;
 /// Columns of one query, at most: both kinds of databases bound how many expressions a row may have.
 pub(super) const MAX_QUERY_COLUMNS: usize = 400;
 

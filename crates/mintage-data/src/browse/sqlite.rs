@@ -16,7 +16,7 @@ use super::{
     media::{MAX_MEDIA_BYTES, Media, absent, missing, over_limit},
     page::Page,
     request::{Ask, PageRequest, column_named},
-    sql::{Dialect, Heads, Query, Sample, SqlColumn, TableSql, Value},
+    sql::{Dialect, Heads, MAX_QUERY_TIME, Query, SAMPLE_ROWS, Sample, SqlColumn, TableSql, Value},
 };
 use crate::{
     Error,
@@ -27,12 +27,8 @@ use crate::{
     table::declared_type,
 };
 
-/// How long a query may take.
-pub(super) const MAX_QUERY_TIME: Duration = Duration::from_secs(20);
 /// An interrupt ends only the statement that runs: the next one is interrupted after this.
 const NEXT_INTERRUPT: Duration = Duration::from_millis(50);
-/// Rows by which the types of columns are told.
-pub(super) const SAMPLE_ROWS: usize = 50;
 
 /// A SQLite file.
 #[derive(Debug)]

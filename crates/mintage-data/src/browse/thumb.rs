@@ -88,7 +88,7 @@ fn roll(score: &Score, side: usize) -> Result<Vec<u8>, Error> {
         let (start, stop) = (note.start as usize * side / end, note.end() as usize * side / end);
         let row = high - usize::from(note.pitch);
         let (top, bottom) = (row * height / rows, (row + 1) * height / rows);
-        let part = parts.iter().position(|part| *part == note.part()).unwrap_or(0);
+        let part = parts.binary_search(&note.part()).unwrap_or(0);
         canvas.fill(start..stop.max(start + 1), top..bottom.max(top + 1), COLORS[part % COLORS.len()]);
     }
     canvas.png()

@@ -1,18 +1,19 @@
+//! Pages of databases, files and folders.
+
 #![allow(clippy::unwrap_used)]
 
 use std::{collections::HashSet, fs, path::Path};
 
-use rusqlite::{Connection, params};
-use serde_json::json;
-
-use super::*;
-use crate::{
-    Animation, ImageShape, Images, Score,
+use mintage_data::{
+    Animation, Error, ImageShape, Images, PgDefaults, Score,
     audio::{WavDepth, wav_bytes},
+    browse::*,
     gif_bytes,
     music::Note,
     png_bytes,
 };
+use rusqlite::{Connection, params};
+use serde_json::json;
 
 fn png(gray: u8, width: usize, height: usize) -> Vec<u8> {
     let shape = ImageShape { channels: 1, height, width };
@@ -296,7 +297,7 @@ fn values_of_any_size_are_shown_by_their_beginnings() {
     connection.execute(insert, params![f64::NEG_INFINITY, midi()]).unwrap();
     connection.execute("INSERT INTO t VALUES (NULL, x'')", []).unwrap();
     connection
-        .execute("INSERT INTO t VALUES (CAST(x'ff00fe' AS TEXT), zeroblob(?1))", [MAX_MEDIA_BYTES + 1])
+        .execute("INSERT INTO t VALUES (CAST(x'ff00fe' AS TEXT), zeroblob(?1))", [MAX_MEDIA_BYTES as i64 + 1])
         .unwrap();
     drop(connection);
     let browser = open(&path);
@@ -429,7 +430,7 @@ fn histograms_count_every_row() {
     let (least, most) = (counts.iter().min().unwrap(), counts.iter().max().unwrap());
     assert!(edges[0] < 10.0 && edges[edges.len() - 1] > 249_000.0 && least * 2 > *most, "{counts:?}");
     let csv = dir.path().join("a.csv");
-    fs::write(&csv, "n,s\n1,a\n2,a\n3,b\n,\n").unwrap();
+    fs::write(&csv, "n,s\n1,a\n2,a\n3,b\n,c\n4,\n").unwrap();
     let json = serde_json::to_value(open(&csv).histograms(None).unwrap()).unwrap();
     assert_eq!(
         json["columns"],
