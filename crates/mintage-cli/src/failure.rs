@@ -112,7 +112,7 @@ impl CliError {
             Self::Library(mintage::Error::Field { field, why, hint }) => {
                 (format!("{} {}", flag(field), spelled(why)), hint.as_deref().map(spelled))
             }
-            Self::Library(error) => (error.to_string(), error.hint()),
+            Self::Library(error) => (error.to_string(), hint_of(error)),
             Self::Recipe(bad) => (bad.error.to_string(), bad.error.hint.clone()),
             Self::Words { message, hint } => (message.clone(), hint.clone()),
             Self::Pipe => return String::new(),
@@ -126,6 +126,19 @@ impl CliError {
         }
         text
     }
+}
+
+/// What to do about an error of the library, in the words of the command: it names fields, and knows no stdout.
+fn hint_of(error: &mintage::Error) -> Option<String> {
+    let hint = error.hint()?;
+    // A name that is nearly a column's is one, not a field.
+    if !matches!(error, mintage::Error::InField { .. } | mintage::Error::Data(_))
+        || hint.starts_with("did you mean")
+    {
+        return Some(hint);
+    }
+    let says_endings = error.blamed_field() == Some("out") && hint.starts_with("end it with");
+    Some(spelled(&hint) + if says_endings { "; - is stdout" } else { "" })
 }
 
 /// `text` in an ANSI colour.

@@ -80,6 +80,11 @@ impl Error {
         }
     }
 
+    /// Whether it is about what was asked for, not about the machine or the server that it was asked of.
+    pub fn is_callers(&self) -> bool {
+        matches!(self, Self::Bad { .. } | Self::OnlyMade { .. })
+    }
+
     /// The same error of a file that still had another name.
     #[must_use]
     pub(crate) fn at(self, path: &std::path::Path) -> Self {
@@ -147,6 +152,11 @@ pub(crate) fn damaged(path: &Path, why: impl fmt::Display) -> Error {
 
 /// "; did you mean `x`?" for the candidate nearest to `name`, or nothing.
 pub(crate) fn suggestion<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<String> {
+    /// Longer than any name, and too long to be compared with many.
+    const MAX_NAME_BYTES: usize = 1024;
+    if name.len() > MAX_NAME_BYTES {
+        return None;
+    }
     let nearest = candidates
         .map(|c| (edit_distance(&name.to_lowercase(), &c.to_lowercase()), c))
         .filter(|(distance, c)| *distance <= (c.chars().count().max(name.chars().count()) / 2).max(1))

@@ -489,7 +489,7 @@ fn replacing_a_table_takes_no_other_rows_with_it() {
     let replace = |table: &Table| write(table, &target, Some("people"), IfExists::Replace, &[]);
     let error = replace(&people(10, 4)).unwrap_err();
     assert!(error.to_string().contains("rows of the table `orders` refer to"), "{error}");
-    assert!(error.hint().unwrap().contains("--if-exists append"));
+    assert!(error.hint().unwrap().contains("`if_exists` append"));
     assert_eq!((count("SELECT count(*) FROM orders"), count("SELECT count(*) FROM people")), (3, 2));
     connection.execute("DELETE FROM orders", []).unwrap();
     let error = replace(&people(10, 4)).unwrap_err();

@@ -58,7 +58,7 @@ fn every_file_gives_back_what_it_got() {
             assert!(fs::read_to_string(beside).unwrap().contains(&provenance().model), "{name}");
         }
         let error = failure(write(&people(), &path, None, IfExists::Fail, &[]));
-        assert!(error.contains("is there already") && error.contains("--if-exists"), "{error}");
+        assert!(error.contains("is there already") && error.contains("`if_exists`"), "{error}");
         write(&people(), &path, None, IfExists::Replace, &[]).unwrap();
         assert_eq!(read(&spec(&path)).unwrap().rows(), 3, "{name}");
     }

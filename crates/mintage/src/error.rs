@@ -58,6 +58,14 @@ pub enum Error {
         /// What can be asked instead, where that is known. Fields stand in backticks.
         hint: Option<String>,
     },
+    /// What is wrong with a field of a request, in the words of what reads it.
+    #[error("{source}")]
+    InField {
+        /// Its name, as in JSON.
+        field: &'static str,
+        /// What is wrong.
+        source: Box<Error>,
+    },
     /// The flag that cancels was set.
     #[error("cancelled")]
     Cancelled,
@@ -95,9 +103,44 @@ impl Error {
         Self::Field { field, why: why.into(), hint: None }
     }
 
+    /// The same error, of which a field of a request is the cause; one that names a field keeps it.
+    #[must_use]
+    pub fn in_field(self, field: &'static str) -> Self {
+        match self {
+            Self::Field { .. } | Self::InField { .. } | Self::Cancelled => self,
+            other => Self::InField { field, source: Box::new(other) },
+        }
+    }
+
+    /// The field of a request that is to blame, as in JSON.
+    pub fn blamed_field(&self) -> Option<&'static str> {
+        match self {
+            Self::Field { field, .. } | Self::InField { field, .. } => Some(field),
+            _ => None,
+        }
+    }
+
+    /// Whether the request is to blame (HTTP 400 or 422), not what answers it (HTTP 500). A request that was cancelled is
+    /// neither.
+    pub fn is_callers(&self) -> bool {
+        match self {
+            Self::Request { .. } | Self::Field { .. } | Self::InField { .. } | Self::Recipe(_) => true,
+            Self::Data(error) => error.is_callers(),
+            Self::Weights(_)
+            | Self::Device(_)
+            | Self::Io { .. }
+            | Self::Folder { .. }
+            | Self::Cancelled
+            | Self::Diverged { .. } => false,
+        }
+    }
+
     /// Adds a hint: what to do about it. Errors from below have their own.
     #[must_use]
     pub fn with_hint(mut self, text: impl Into<String>) -> Self {
+        if let Self::InField { field, source } = self {
+            return Self::InField { field, source: Box::new(source.with_hint(text)) };
+        }
         if let Self::Folder { hint, .. } | Self::Request { hint, .. } | Self::Field { hint, .. } = &mut self {
             *hint = Some(text.into());
         }
@@ -108,6 +151,7 @@ impl Error {
     pub fn list(&self) -> &[String] {
         match self {
             Self::Data(error) => error.list(),
+            Self::InField { source, .. } => source.list(),
             _ => &[],
         }
     }
@@ -125,6 +169,7 @@ impl Error {
             Self::Weights(WeightsError::Missing(_) | WeightsError::Shape { .. }) => {
                 Some("the model or its data have changed since the weights were made".to_owned())
             }
+            Self::InField { source, .. } => source.hint(),
             Self::Device(_) | Self::Cancelled => None,
             Self::Diverged { .. } => Some(
                 "try a lower learning rate (-s model.lr=…, half of the present one), or a larger batch; \
@@ -132,5 +177,38 @@ impl Error {
                     .to_owned(),
             ),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_field_to_blame_is_the_first_that_was_named() {
+        let error =
+            Error::from(mintage_data::Error::bad("condition", "is never met").with_hint("leave it out"));
+        let error = error.in_field("where").in_field("out");
+        assert_eq!(
+            (error.blamed_field(), error.to_string().as_str()),
+            (Some("where"), "condition: is never met")
+        );
+        assert_eq!(error.hint().as_deref(), Some("leave it out"));
+        assert_eq!(Error::field("n", "must be 1").in_field("out").blamed_field(), Some("n"));
+        assert_eq!(Error::request("no").in_field("out").with_hint("yes").hint().as_deref(), Some("yes"));
+    }
+
+    #[test]
+    fn the_caller_is_to_blame_for_requests_alone() {
+        let io = || Error::io("a")(std::io::ErrorKind::StorageFull.into());
+        assert!(Error::request("no").is_callers() && Error::field("n", "must be 1").is_callers());
+        assert!(Error::from(mintage_data::Error::bad("row 1", "is none")).is_callers());
+        assert!(
+            !io().is_callers()
+                && !Error::folder("a", "is none").is_callers()
+                && !Error::Cancelled.is_callers()
+        );
+        // A file that the request names is its own.
+        assert!(io().in_field("like").is_callers());
     }
 }

@@ -176,15 +176,16 @@ impl Model {
             }
             Some(name) => match classes.iter().position(|c| c == name) {
                 Some(index) => Ok(vec![index as u32; n]),
-                None if classes.is_empty() => {
-                    Err(Error::request("this model was trained without labels")
-                        .with_hint("leave out --where"))
-                }
+                None if classes.is_empty() => Err(Error::request("this model was trained without labels")
+                    .with_hint("leave out `where`")
+                    .in_field("where")),
                 None => {
                     let near = nearest(name, classes.iter().map(String::as_str));
                     let near = near.map(|n| format!("did you mean `{n}`? ")).unwrap_or_default();
                     let hint = format!("{near}the labels are {}", classes.join(", "));
-                    Err(Error::request(format!("the model knows no label `{name}`")).with_hint(hint))
+                    Err(Error::request(format!("the model knows no label `{name}`"))
+                        .with_hint(hint)
+                        .in_field("where"))
                 }
             },
         }

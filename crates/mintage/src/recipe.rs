@@ -277,8 +277,15 @@ fn did_you_mean(message: &str) -> Option<String> {
     nearest(wrong, known.iter().copied()).map(|name| format!("did you mean `{name}`?"))
 }
 
+/// Bytes of a name that others are suggested for.
+const MAX_NAME_BYTES: usize = 1024;
+
 /// The candidate nearest to `name` by edit distance; `None` where none is near.
 pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    // Longer than any name, and too long to be compared with many.
+    if name.len() > MAX_NAME_BYTES {
+        return None;
+    }
     candidates
         .map(|c| (strsim::damerau_levenshtein(&name.to_lowercase(), &c.to_lowercase()), c))
         .filter(|(distance, c)| *distance <= (c.chars().count().max(name.chars().count()) / 2).max(1))

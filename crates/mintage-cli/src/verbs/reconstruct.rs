@@ -47,7 +47,7 @@ pub fn run(args: &Reconstruct, context: &mut Context) -> CliResult {
         Some(path) => path.clone(),
         None => in_samples(&model, "reconstruction.png")?,
     };
-    may_write(&out, IfExists::Fail)?;
+    check_free(&out)?;
     make_parent(&out)?;
     let out = target_of(&out).map_err(CliError::io(&out))?;
     let mut rows = Vec::new();
@@ -113,7 +113,7 @@ pub fn sounds(args: &Reconstruct, model: &Model, context: &mut Context) -> CliRe
         Some(path) => path.clone(),
         None => in_samples(model, "reconstruction.wav")?,
     };
-    may_write(&out, IfExists::Fail)?;
+    check_free(&out)?;
     make_parent(&out)?;
     let info = model.sounds()?.info;
     let pause = vec![0.0; (PAUSE_SECS * f64::from(info.rate_hz)) as usize * info.channels];
@@ -202,7 +202,7 @@ pub fn clips(args: &Reconstruct, model: &Model, context: &mut Context) -> CliRes
     }
     let seed = context.settings.seed_or_default();
     let provenance = model.provenance(seed, json!({ "reconstruct": ratios.len() }));
-    may_write(&out, IfExists::Fail)?;
+    check_free(&out)?;
     make_parent(&out)?;
     let film = grid_film(&out.display().to_string(), &blocks, CLIPS_ACROSS)?;
     write_film(&out, encoding, &film, &provenance)?;
@@ -252,4 +252,9 @@ fn write_film(
         _ => apng_bytes(film, Some(provenance))?,
     };
     write_through(path, &bytes).map_err(CliError::io(path))
+}
+
+/// Whether a file may be written; no flag of this verb replaces others.
+fn check_free(out: &Path) -> Result<(), CliError> {
+    Ok(may_write(out, IfExists::Fail).map_err(|error| error.with_hint("choose another name"))?)
 }

@@ -46,17 +46,8 @@ pub fn run(args: &Sample, context: &mut Context) -> CliResult {
         };
         context.ui.clear();
         tell(&written, context);
-        let mut value = json!({
-            "n": written.n, "place": written.place.to_string(), "seed": seed,
-            "provenance": (!output.no_provenance).then_some(&provenance),
-        });
-        if model.kind() == DataKind::Table {
-            value["rows"] = json!(written.n);
-        }
-        if let Some(Samples::Text(texts)) = samples {
-            value["texts"] = json!(texts.items);
-        }
-        context.ui.out_json(&value)?;
+        let marked = !output.no_provenance;
+        context.ui.out_json(&written.to_json(&provenance, marked, samples.as_ref()))?;
     }
     context.tell_seed();
     Ok(Outcome::Done)
@@ -190,13 +181,10 @@ fn warn_of_missing(asked: usize, made: usize, context: &mut Context) {
 fn print(model: &Model, request: &Request, output: &Output, context: &mut Context) -> Result<(), CliError> {
     request.check(model)?;
     output.check(model)?;
-    let encoding = match model.kind() {
-        DataKind::Table => return print_rows(model, request, output, context),
-        DataKind::Text => return print_texts(model, request, output, context),
-        DataKind::Image => Encoding::Png,
-        DataKind::Music => Encoding::Midi,
-        DataKind::Audio => Encoding::Wav,
-        DataKind::Video => Encoding::Gif,
+    let encoding = match Encoding::for_kind(model.kind()) {
+        Some(Encoding::Text) => return print_texts(model, request, output, context),
+        Some(encoding) => encoding,
+        None => return print_rows(model, request, output, context),
     };
     if std::io::stdout().is_terminal() {
         return Err(CliError::new(

@@ -119,7 +119,7 @@ pub(crate) fn check_table(
 ) -> Result<Vec<Described>, Error> {
     if !found.is_table {
         return Err(Error::bad(shown, "is a view, and new rows go to tables")
-            .with_hint("name the table behind it, or a new one, with --table"));
+            .with_hint("name the table behind it, or a new one, with `table`"));
     }
     let columns = described(transaction, found).map_err(failure(shown))?;
     let names: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
@@ -129,13 +129,13 @@ pub(crate) fn check_table(
     }
     if let Some(column) = columns.iter().find(|column| column.name == to.column && !column.is_bytes()) {
         let why = format!("column `{}` is of type {}, not bytea", column.name, column.type_name);
-        return Err(Error::bad(shown, why).with_hint("name a column of bytes with --column"));
+        return Err(Error::bad(shown, why).with_hint("name a column of bytes with `column`"));
     }
     let given = |name: &str| name == to.column || Some(name) == to.label || name == PROVENANCE_COLUMN;
     if let Some(column) = columns.iter().find(|column| column.is_required && !given(&column.name)) {
         let why = format!("column `{}` must have a value, and the model makes none", column.name);
         return Err(Error::bad(shown, why)
-            .with_hint("give the column a default, or write to another table with --table"));
+            .with_hint("give the column a default, or write to another table with `table`"));
     }
     Ok(columns)
 }

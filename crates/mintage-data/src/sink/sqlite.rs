@@ -237,7 +237,7 @@ pub(crate) fn prepare_table(
     if let Some(name) = required_columns(transaction, table).map_err(sql)?.iter().find(|name| !given(name)) {
         let why = format!("column `{name}` of `{table}` must have a value, and the model makes none");
         return Err(Error::bad(path.display().to_string(), why)
-            .with_hint("give the column a default, or write to another table with --table"));
+            .with_hint("give the column a default, or write to another table with `table`"));
     }
     add_provenance_column(transaction, table, &names).map_err(sql)
 }

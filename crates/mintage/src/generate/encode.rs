@@ -54,6 +54,19 @@ impl Encoding {
         }
     }
 
+    /// The format of a kind where nobody says which: PNG, text, MIDI, WAV or GIF. Rows have no such format, see
+    /// [`Sink::stream_rows`](super::Sink::stream_rows).
+    pub fn for_kind(kind: DataKind) -> Option<Self> {
+        match kind {
+            DataKind::Image => Some(Self::Png),
+            DataKind::Table => None,
+            DataKind::Text => Some(Self::Text),
+            DataKind::Music => Some(Self::Midi),
+            DataKind::Audio => Some(Self::Wav),
+            DataKind::Video => Some(Self::Gif),
+        }
+    }
+
     /// Its media type.
     pub fn media_type(self) -> &'static str {
         match self {
@@ -125,7 +138,7 @@ impl Samples {
 /// The error for several items and a file that holds one.
 pub(super) fn one_only(samples: &Samples) -> Error {
     let item = samples.items().trim_end_matches('s');
-    Error::request(format!("a file holds one {item}")).with_hint("give a folder/ for several")
+    Error::request(format!("a file holds one {item}")).with_hint("give a folder/ for several").in_field("out")
 }
 
 /// How many stand beside each other: as the grid says; the way from one item to another in a row, others in a square.

@@ -24,6 +24,7 @@ mod encode;
 pub mod fields;
 mod output;
 mod request;
+mod samples;
 mod schema;
 mod sink;
 #[cfg(test)]
@@ -35,15 +36,16 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use mintage_data::{Clips, DataKind, Images, Provenance, Score, Table, sequence::Modality};
+use mintage_data::{DataKind, Provenance, sequence::Modality};
 use mintage_nn::cancel;
 
+pub use crate::sample::Limits;
 use crate::{
     error::Error,
     model::Model,
     models::DataInfo,
     sample::{
-        Sounds, TableChunks, audio::SoundChunks, image::ImageChunks, music::TuneChunks, text::TextChunks,
+        TableChunks, audio::SoundChunks, image::ImageChunks, music::TuneChunks, text::TextChunks,
         video::ClipChunks,
     },
 };
@@ -51,89 +53,35 @@ pub use encode::{Encoding, played};
 pub use mintage_data::{Made, made_by};
 pub use output::Output;
 pub use request::{Blend, BlendAnchor, DEFAULT_SEED, Item, Request, Rows};
-pub use schema::schema;
+pub use samples::{Documents, Samples};
+pub use schema::{schema, schema_with};
 pub(crate) use sink::{Chosen, ChosenPlace};
 pub use sink::{Place, Sink, Written, in_samples, make_parent, may_write};
 
-/// What a model has made.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Samples {
-    /// Images of one shape.
-    Image(Images),
-    /// Rows, with the columns of the table that was learned from.
-    Table(Table),
-    /// Texts, their prompt included.
-    Text(Documents<String>),
-    /// Tunes, their beginning included.
-    Music(Documents<Score>),
-    /// Sounds of one rate.
-    Audio(Sounds),
-    /// Clips of one shape and length.
-    Video(Clips),
-}
-
-/// Texts or tunes.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Documents<T> {
-    /// One after another.
-    pub items: Vec<T>,
-    /// The class that was asked for.
-    pub label: Option<String>,
-}
-
-impl Samples {
-    /// How many items there are.
-    pub fn len(&self) -> usize {
-        match self {
-            Self::Image(images) => images.len(),
-            Self::Table(rows) => rows.rows(),
-            Self::Text(texts) => texts.items.len(),
-            Self::Music(tunes) => tunes.items.len(),
-            Self::Audio(sounds) => sounds.len(),
-            Self::Video(clips) => clips.len(),
-        }
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Puts the items of a later chunk behind these.
-    pub(crate) fn append(&mut self, other: Self) -> Result<(), Error> {
-        match (self, other) {
-            (Self::Image(all), Self::Image(new)) => all.append(new),
-            (Self::Table(all), Self::Table(new)) => all.append(&new)?,
-            (Self::Text(all), Self::Text(new)) => all.items.extend(new.items),
-            (Self::Music(all), Self::Music(new)) => all.items.extend(new.items),
-            (Self::Audio(all), Self::Audio(new)) => all.append(new),
-            (Self::Video(all), Self::Video(new)) => all.append(new),
-            _ => return Err(Error::request("chunks of different kinds of data cannot be joined")),
-        }
-        Ok(())
-    }
-}
-
-/// What is heard while a model draws.
+/// What a caller is told while a model draws.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Progress<'a> {
-    /// How much of the whole is done, in any unit.
+    /// How much of the request is drawn. Only the ratio of both numbers counts: they are items, or bars of tunes.
     Work {
-        /// Of `total`.
+        /// From 0 to `total`.
         done: usize,
-        /// The whole.
+        /// 1 or more.
         total: usize,
     },
-    /// What is new of a text as it is written; its prompt comes first.
+    /// The next characters of a text that is being written. The pieces of a text, put together, are the text; the first
+    /// one is its prompt.
     Text {
-        /// Which text, from 0.
+        /// Which text of the request, from 0.
         index: usize,
-        /// What goes behind all that was heard of it before.
+        /// The characters that come after those of earlier calls.
         new: &'a str,
     },
 }
 
-/// Hears of progress.
+/// What a cell of a row that is held takes, its number and its share of the texts.
+const BYTES_A_CELL: usize = 16;
+
+/// Is called with progress.
 pub type OnProgress<'a> = dyn FnMut(Progress) + 'a;
 
 /// Draws all that a request asks for and hands it over a chunk at a time. It ends early, within a chunk too, where `cancel`
@@ -159,6 +107,7 @@ pub fn generate(
 pub struct Generation<'a> {
     model: &'a Model,
     request: Request,
+    limits: Limits,
     drawing: Drawing<'a>,
     /// What the user should know before anything is drawn, such as a prompt longer than the model sees.
     notes: Vec<String>,
@@ -204,47 +153,60 @@ impl Model {
     }
 
     /// Checks a request against the model and reads what it names; nothing is drawn yet. Unlike [`Request::check`] it
-    /// reads files, and finds conditions that no item can meet.
+    /// reads files, and finds conditions that no item can meet. What it may take at most is said by the default [`Limits`].
     ///
     /// # Errors
     ///
     /// Names the field that the model cannot meet, and what it can; a file that cannot be read.
     pub fn generate(&self, request: &Request) -> Result<Generation<'_>, Error> {
+        self.generate_within(request, &Limits::default())
+    }
+
+    /// The same within other limits: of a program that takes requests from others.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`generate`](Self::generate).
+    pub fn generate_within(&self, request: &Request, limits: &Limits) -> Result<Generation<'_>, Error> {
         request.check(self)?;
+        request.check_texts(limits)?;
         let mut notes = Vec::new();
         let (n, drawing) = match self.kind() {
             DataKind::Image => {
                 let typed = request.to_image(self)?;
-                (typed.n, Drawing::Image(self.image_chunks(typed)?))
+                (typed.n, Drawing::Image(self.image_chunks(typed, limits)?))
             }
             DataKind::Table => {
-                let chunks = self.row_chunks(request.to_table(self)?)?;
+                let typed = request.to_table(self, limits)?;
+                limits.check_items(typed.n, 0, "rows")?;
+                let chunks = self.row_chunks(typed)?;
                 (chunks.len(), Drawing::Table(chunks))
             }
             DataKind::Text => {
-                let typed = request.to_text(self, &mut notes)?;
+                let typed = request.to_text(self, limits, &mut notes)?;
                 // A prompt is part of its text; a file that is continued is there already.
                 let head = request.prompt.clone().unwrap_or_default();
                 let (n, label) = (typed.n, typed.label.clone());
                 // Refuses a number of texts that there is no memory for.
-                let chunks = self.text_chunks(typed)?;
+                let chunks = self.text_chunks(typed, limits)?;
                 (n, Drawing::Text { begun: vec![false; n], chunks, head, label })
             }
             DataKind::Music => {
                 let typed = request.to_music(self, &mut notes)?;
                 let label = typed.label.clone();
-                (typed.n, Drawing::Music { chunks: self.tune_chunks(typed)?, label })
+                (typed.n, Drawing::Music { chunks: self.tune_chunks(typed, limits)?, label })
             }
             DataKind::Audio => {
                 let typed = request.to_audio(self)?;
-                (typed.n, Drawing::Audio(self.sound_chunks(typed)?))
+                (typed.n, Drawing::Audio(self.sound_chunks(typed, limits)?))
             }
             DataKind::Video => {
                 let typed = request.to_video(self)?;
-                (typed.n, Drawing::Video(self.clip_chunks(typed)?))
+                (typed.n, Drawing::Video(self.clip_chunks(typed, limits)?))
             }
         };
-        Ok(Generation { model: self, request: request.clone(), drawing, notes, n, done: 0, cancel: None })
+        let (request, limits) = (request.clone(), limits.clone());
+        Ok(Generation { model: self, request, limits, drawing, notes, n, done: 0, cancel: None })
     }
 }
 
@@ -298,13 +260,17 @@ impl<'a> Generation<'a> {
         if flag.load(Ordering::Relaxed) { Err(Error::Cancelled) } else { drawn }
     }
 
-    /// All that is left.
+    /// All that is left, held together. Of rows there may be more than there is room for: those are taken a chunk at a time.
     ///
     /// # Errors
     ///
-    /// Those of [`next_chunk`](Self::next_chunk).
+    /// Those of [`next_chunk`](Self::next_chunk); more rows than fit in memory.
     pub fn all(&mut self, on: &mut OnProgress) -> Result<Samples, Error> {
         let mut all = self.head();
+        if let Samples::Table(head) = &all {
+            let bytes = head.columns.len().saturating_mul(BYTES_A_CELL);
+            self.limits.check_items(self.n, bytes, "rows")?;
+        }
         while let Some(chunk) = self.next_chunk(on)? {
             match all.is_empty() {
                 true => all = chunk,

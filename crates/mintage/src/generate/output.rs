@@ -89,10 +89,9 @@ impl Output {
             Some((columns, rows)) if (1..=1000).contains(&columns) && (1..=1000).contains(&rows) => {
                 Ok(Some((columns, rows)))
             }
-            _ => {
-                Err(Error::request(format!("`{text}` is no grid"))
-                    .with_hint("write it like 8x6: columns, rows"))
-            }
+            _ => Err(Error::request(format!("`{text}` is no grid"))
+                .with_hint("write it like 8x6: columns, rows")
+                .in_field("grid")),
         }
     }
 
@@ -110,7 +109,8 @@ impl Output {
         match self.bits {
             None | Some(16 | 24 | 32) => Ok(()),
             Some(bits) => Err(Error::request(format!("a WAV file is not written with {bits} bits a sample"))
-                .with_hint("give 16, 24 or 32 `bits`")),
+                .with_hint("give 16, 24 or 32 `bits`")
+                .in_field("bits")),
         }
     }
 
@@ -120,6 +120,10 @@ impl Output {
     ///
     /// The ending says nothing, or something that this kind cannot be written as.
     pub(super) fn target(&self, kind: DataKind) -> Result<Target, Error> {
+        self.find_target(kind).map_err(|error| error.in_field("out"))
+    }
+
+    fn find_target(&self, kind: DataKind) -> Result<Target, Error> {
         let out = &self.out;
         let path = path_of(out).into_owned();
         if kind == DataKind::Table {
@@ -174,7 +178,10 @@ impl Output {
             file = file.of_stream();
         }
         if let Some(name) = &self.encoding {
-            encoding_named(name)?.name().clone_into(&mut file.encoding);
+            encoding_named(name)
+                .map_err(|error| Error::from(error).in_field("encoding"))?
+                .name()
+                .clone_into(&mut file.encoding);
             // Only of these is the mark usual everywhere.
             file.bom = file.encoding.starts_with("UTF-16");
         }
@@ -203,14 +210,11 @@ fn text_target(out: &str, path: PathBuf) -> Result<Target, Error> {
 fn endings(kind: DataKind) -> &'static str {
     match kind {
         DataKind::Image => {
-            "end it with .png for a picture, / for a folder, .db for rows of a database, or give a postgres:// address; - is \
-             stdout"
+            "end it with .png for a picture, / for a folder, .db for rows of a database, or give a postgres:// address"
         }
-        DataKind::Table => {
-            "end it with .csv, .tsv, .jsonl, .parquet or .db, or give a postgres:// address; - is stdout"
-        }
+        DataKind::Table => "end it with .csv, .tsv, .jsonl, .parquet or .db, or give a postgres:// address",
         DataKind::Text => {
-            "end it with .txt for a text, / for a folder, .csv, .jsonl, .parquet or .db for rows; - is stdout"
+            "end it with .txt for a text, / for a folder, .csv, .jsonl, .parquet or .db for rows"
         }
         DataKind::Music => {
             "end it with .mid or .wav for a tune, / for a folder of MIDI files, .db or a postgres:// address for rows of a \
@@ -243,6 +247,7 @@ fn delimiter(text: &str) -> Result<char, Error> {
     named.or(only).filter(usable).ok_or_else(|| {
         Error::request(format!("`{text}` cannot separate cells"))
             .with_hint("give one character, such as `;`, or `tab`")
+            .in_field("delimiter")
     })
 }
 

@@ -10,7 +10,20 @@ use mintage_data::{
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::{Map, Value, json};
 
-use crate::error::Error;
+use crate::{error::Error, sample::Limits};
+
+/// Fields that cannot be met together.
+pub(super) const APART: [(&str, &str); 9] = [
+    ("like", "between"),
+    ("blend", "like"),
+    ("blend", "between"),
+    ("prompt", "continue"),
+    ("given", "fill"),
+    ("n", "given"),
+    ("n", "fill"),
+    ("match", "json_shape"),
+    ("frames", "seconds"),
+];
 
 /// The seed of a request that names none.
 pub const DEFAULT_SEED: u64 = 0;
@@ -275,18 +288,16 @@ impl Request {
         self.check_pairs()
     }
 
+    /// Texts that are longer than the limits allow.
+    pub(super) fn check_texts(&self, limits: &Limits) -> Result<(), Error> {
+        if let Some(prompt) = &self.prompt {
+            limits.check_text("prompt", prompt)?;
+        }
+        limits.check_text("stop", &self.stop.concat())
+    }
+
     /// Fields that exclude or need each other.
     fn check_pairs(&self) -> Result<(), Error> {
-        const APART: [(&str, &str); 8] = [
-            ("like", "between"),
-            ("blend", "like"),
-            ("blend", "between"),
-            ("prompt", "continue"),
-            ("given", "fill"),
-            ("n", "given"),
-            ("n", "fill"),
-            ("match", "json_shape"),
-        ];
         let json = self.to_json();
         let is_given = |field: &str| json.get(field).is_some();
         if let Some((a, b)) = APART.into_iter().find(|(a, b)| is_given(a) && is_given(b)) {

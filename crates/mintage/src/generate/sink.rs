@@ -18,6 +18,7 @@ use mintage_data::{
     write_clip_folder, write_files, write_folder, write_mp4, write_text, write_through,
 };
 use mintage_nn::Rng;
+use serde_json::{Value, json};
 
 use super::{
     Documents, Drawing, Encoding, Generation, OnProgress, Output, Samples,
@@ -56,6 +57,8 @@ struct ItemPlace {
 /// What was written, and where.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Written {
+    /// What kind of items.
+    pub kind: DataKind,
     /// How many items.
     pub n: usize,
     /// What they are: "8 new clips of 12 frames, 1.0 s".
@@ -64,6 +67,27 @@ pub struct Written {
     pub place: Place,
     /// What else there is to know of them, a sentence each.
     pub notes: Vec<String>,
+}
+
+impl Written {
+    /// The same for programs: `n`, `place`, `seed`, `provenance` (null where the items are not marked), `notes`, of rows
+    /// also `rows`, and of texts, where they are at hand, `texts`.
+    pub fn to_json(&self, provenance: &Provenance, is_marked: bool, samples: Option<&Samples>) -> Value {
+        let mut json = json!({
+            "n": self.n, "place": self.place.to_string(), "seed": provenance.seed,
+            "provenance": is_marked.then_some(provenance),
+        });
+        if !self.notes.is_empty() {
+            json["notes"] = json!(self.notes);
+        }
+        if self.kind == DataKind::Table {
+            json["rows"] = json!(self.n);
+        }
+        if let Some(Samples::Text(texts)) = samples {
+            json["texts"] = json!(texts.items);
+        }
+        json
+    }
 }
 
 /// Where something was written.
@@ -95,21 +119,32 @@ impl<'a> Sink<'a> {
         output.check(model)?;
         let target = output.target(model.kind())?;
         let mut sink = Self { model, output: output.clone(), target, items: None, pg };
-        match &sink.target {
-            Target::File(path, _) => may_write(path, output.if_exists)?,
-            Target::Folder(path) => stands_beside(path, output.if_exists)?,
-            Target::Items(target) => {
-                stands_beside(&path_of(target), output.if_exists)?;
-                let place = sink.item_place()?;
-                sink.table(&place, target).check()?;
-                sink.items = Some(place);
-            }
-            Target::Rows(_) if model.kind() == DataKind::Table => {
-                sink.output.file_format(model, false)?;
-            }
-            Target::Rows(_) => {}
+        if matches!(sink.target, Target::Items(_)) {
+            sink.items = Some(sink.item_place()?);
         }
+        sink.check_place().map_err(|error| error.in_field("out"))?;
         Ok(sink)
+    }
+
+    /// Looks at the place: before time is spent, and again right before it is written to, since it may have changed in
+    /// between.
+    fn check_place(&self) -> Result<(), Error> {
+        let if_exists = self.output.if_exists;
+        match &self.target {
+            Target::File(path, _) => may_write(path, if_exists),
+            Target::Folder(path) => stands_beside(path, if_exists),
+            Target::Items(target) => {
+                stands_beside(&path_of(target), if_exists)?;
+                match &self.items {
+                    Some(place) => Ok(self.table(place, target).check()?),
+                    None => Ok(()),
+                }
+            }
+            Target::Rows(_) if self.model.kind() == DataKind::Table => {
+                self.output.file_format(self.model, false).map(drop)
+            }
+            Target::Rows(_) => Ok(()),
+        }
     }
 
     /// A file in the model's own folder, `samples/seed-1.png`, where nobody says where new items go. Rows and texts have
@@ -161,6 +196,7 @@ impl<'a> Sink<'a> {
             return Err(Error::request("the model has composed nothing but silence")
                 .with_hint("train it longer, or try another seed"));
         }
+        self.check_place().map_err(|error| error.in_field("out"))?;
         let what = what(samples);
         let mut notes = Vec::new();
         let place = match &self.target {
@@ -174,7 +210,7 @@ impl<'a> Sink<'a> {
             Target::Items(target) => self.write_items(target, samples, provenance, &mut notes)?,
             Target::Rows(target) => self.write_rows(target, samples, provenance)?,
         };
-        Ok(Written { n: samples.len(), what, place, notes })
+        Ok(Written { kind: self.model.kind(), n: samples.len(), what, place, notes })
     }
 
     /// Draws rows and sends them as text, a chunk at a time: to a pipe, or over a network.
@@ -265,11 +301,12 @@ impl<'a> Sink<'a> {
             notes.push("nothing marks them as made: training takes them for real rows".to_owned());
         }
         let what = count(written.rows, "new row");
-        Ok(Written { n: written.rows, what, place: Place::Rows(written.place), notes })
+        let place = Place::Rows(written.place);
+        Ok(Written { kind: DataKind::Table, n: written.rows, what, place, notes })
     }
 
-    /// Takes heed of what is there already: keys of the rows that new ones will stand beside, and the keys of other tables
-    /// that columns refer to.
+    /// Reads what is there already: the keys of the rows that new ones are added to, so that none is made twice, and the
+    /// keys of other tables that columns refer to.
     fn look_beside(&self, target: &str, generation: &mut Generation) -> Result<(), Error> {
         let (_, codec) = self.model.rows()?;
         let Some(chunks) = chunks_of(generation) else { return Ok(()) };
@@ -440,7 +477,6 @@ impl<'a> Sink<'a> {
         let (output, source) = (&self.output, &self.model.config.source);
         let missing = |what: &'static str| {
             Error::field(what, "of the database is needed: this model did not learn from one")
-                .with_hint("`mintage inspect` shows which there are")
         };
         let labelled = match self.model.kind() {
             DataKind::Image => !self.model.images()?.codec.classes.is_empty(),
@@ -564,18 +600,25 @@ pub fn in_samples(model: &Model, name: &str) -> Result<PathBuf, Error> {
     }
 }
 
-/// Whether a file may be written. One that was made, and is as it was made, is nobody's.
+/// Whether a file of one picture, text, sound, tune or film may be written. One that mintage made, and that is as it was
+/// made, may be replaced: it can be made again.
 ///
 /// # Errors
 ///
-/// A file of somebody else's is there, and is not to be replaced.
+/// A file that mintage did not make is there, and is not to be replaced; a file is to be added to.
 pub fn may_write(path: &Path, if_exists: IfExists) -> Result<(), Error> {
     let is_there = path.metadata().is_ok_and(|there| there.is_file() && there.len() > 0);
+    if is_there && if_exists == IfExists::Append {
+        let why = format!("cannot be append: {} holds what was written at once", path.display());
+        return Err(Error::field("if_exists", why)
+            .with_hint("choose another name, or `if_exists` replace; a folder/ keeps what it has"));
+    }
     if !is_there || if_exists == IfExists::Replace || is_made_file(path) {
         return Ok(());
     }
     Err(Error::request(format!("{} is there already, and was not made by mintage", path.display()))
-        .with_hint("choose another name, or say that what is there may be replaced (`mintage sample --if-exists replace`)"))
+        .with_hint("choose another name, or `if_exists` replace")
+        .in_field("out"))
 }
 
 /// An error for `replace` where new items stand beside others.

@@ -186,16 +186,7 @@ fn check_blend(model: &Model, one: &Request) {
         assert!((1..5).all(|seed| middle != alone(seed)));
     }
     let output = Output::default();
-    let encoding = Encoding::of_file(
-        model.kind(),
-        Path::new(match model.kind() {
-            DataKind::Image => "a.png",
-            DataKind::Text => "a.txt",
-            DataKind::Music => "a.mid",
-            DataKind::Video => "a.gif",
-            _ => "a.wav",
-        }),
-    );
+    let encoding = Encoding::for_kind(model.kind());
     let provenance = model.provenance(0, json!({}));
     let file = alone(6).encode(encoding.unwrap(), &output, &provenance).unwrap();
     use base64::Engine;
@@ -302,19 +293,118 @@ fn what_is_wrong_is_said_before_anything_is_drawn() {
 }
 
 #[test]
+fn errors_name_the_field_to_blame() {
+    let field = |model: &Model, json: &str| {
+        let error = model.generate(&Request::parse(json).unwrap()).map(drop).unwrap_err();
+        assert!(error.is_callers(), "{error}");
+        error.blamed_field().unwrap_or_default()
+    };
+    let (texts, rows) = (&TEXTS.1, &ROWS.1);
+    for (json, blamed) in [
+        (r#"{"where": {"language": "klingon"}}"#, "where"),
+        (r#"{"where": {"mood": "x"}}"#, "where"),
+        (r#"{"continue": {"file": "/nowhere/a.txt"}}"#, "continue"),
+        (r#"{"continue": {"base64": "/w=="}}"#, "continue"),
+        (r#"{"like": {"text": "a"}}"#, "like"),
+        (r#"{"match": "("}"#, "match"),
+        (r#"{"json_shape": "[]"}"#, "json_shape"),
+        (r#"{"top_p": 2}"#, "top_p"),
+    ] {
+        assert_eq!(field(texts, json), blamed, "{json}");
+    }
+    for (json, blamed) in [
+        (r#"{"where": {"agee": 3}}"#, "where"),
+        (r#"{"where": {"age": {"from": 900}}}"#, "where"),
+        (r#"{"given": {"file": "/nowhere.csv"}}"#, "given"),
+        (r#"{"where": {"age": 30}, "given": {"rows": [{"age": 40}]}}"#, "where"),
+    ] {
+        assert_eq!(field(rows, json), blamed, "{json}");
+    }
+}
+
+#[test]
 fn a_schema_lists_conditions_with_their_values() {
     let rows = schema(&ROWS.1).unwrap();
-    let age = &rows["properties"]["where"]["properties"]["age"]["anyOf"];
+    let conditions = &rows["properties"]["where"]["anyOf"];
+    assert_eq!(conditions[1]["items"]["type"], "string", "{conditions}");
+    let age = &conditions[0]["properties"]["age"]["anyOf"];
     let range = age.as_array().unwrap().iter().find(|way| way["type"] == "object").unwrap();
     assert!(range["properties"]["from"]["type"] == "number", "{age}");
-    let sex = &rows["properties"]["where"]["properties"]["sex"]["anyOf"][0]["enum"];
+    let sex = &conditions[0]["properties"]["sex"]["anyOf"][0]["enum"];
     assert!(sex.as_array().unwrap().iter().any(|value| value.as_str() == Some("Female")), "{sex}");
     assert!(rows["properties"].get("like").is_none() && rows["properties"].get("given").is_some());
     let texts = schema(&TEXTS.1).unwrap();
-    let classes = &texts["properties"]["where"]["properties"]["language"]["enum"];
+    let classes = &texts["properties"]["where"]["anyOf"][0]["properties"]["language"]["enum"];
     assert!(classes.as_array().is_some_and(|classes| classes.len() > 1), "{texts}");
     // An autoregressive model has no encoder, but goes on from anything.
     assert!(texts["properties"].get("like").is_none() && texts["properties"].get("continue").is_some());
+    assert!(texts["allOf"].to_string().contains(r#"["prompt","continue"]"#), "{texts}");
+    assert!(texts["properties"].get("guidance").is_some() && texts.get("dependentRequired").is_none());
+}
+
+#[test]
+fn a_schema_offers_only_the_forms_that_an_item_can_have() {
+    let forms = |schema: &serde_json::Value, field: &str| -> Vec<String> {
+        let forms = schema["properties"][field]["oneOf"].as_array().unwrap();
+        forms.iter().map(|form| form["required"][0].as_str().unwrap().to_owned()).collect()
+    };
+    let texts = &TEXTS.1;
+    assert_eq!(forms(&schema(texts).unwrap(), "continue"), ["base64", "text", "file"]);
+    assert_eq!(forms(&schema_with(texts, false).unwrap(), "continue"), ["base64", "text"]);
+    assert_eq!(forms(&schema(&ROWS.1).unwrap(), "given"), ["rows", "file"]);
+    assert_eq!(forms(&schema_with(&ROWS.1, false).unwrap(), "given"), ["rows"]);
+
+    let (mut recipe, data) = data(DataKind::Image);
+    recipe.model.family = Some(Family::Vae);
+    let (_folder, images) = trained(&recipe, &data);
+    let images = schema_with(&images, false).unwrap();
+    assert_eq!(forms(&images, "like"), ["base64"]);
+    assert_eq!(images["dependentRequired"]["strength"], json!(["like"]));
+    let anchors = &images["properties"]["blend"]["properties"]["anchors"]["items"]["oneOf"];
+    assert_eq!(anchors.as_array().unwrap().len(), 2, "{anchors}");
+}
+
+#[test]
+fn limits_are_the_callers() {
+    let refused = |model: &Model, json: &str, limits: Limits| {
+        let request = Request::parse(json).unwrap();
+        let generation = model.generate_within(&request, &limits);
+        let error = generation.and_then(|mut generation| generation.all(&mut |_| {})).unwrap_err();
+        assert!(error.is_callers(), "{error}");
+        error.blamed_field().unwrap()
+    };
+    let (texts, rows, all) = (&TEXTS.1, &ROWS.1, Limits::default);
+    for model in [texts, rows] {
+        let huge = format!(r#"{{"n": {}}}"#, usize::MAX);
+        assert_eq!(refused(model, &huge, all()), "n");
+        assert_eq!(refused(model, r#"{"n": 9}"#, Limits { max_items: 8, ..all() }), "n");
+        assert_eq!(refused(model, r#"{"n": 9}"#, Limits { max_bytes: 800, ..all() }), "n");
+    }
+    // Rows that are taken a chunk at a time are not held.
+    let request = Request::parse(r#"{"n": 9}"#).unwrap();
+    let mut streamed = rows.generate_within(&request, &Limits { max_bytes: 800, ..all() }).unwrap();
+    assert_eq!(streamed.next_chunk(&mut |_| {}).unwrap().unwrap().len(), 9);
+    let short = || Limits { max_prompt_chars: 3, ..all() };
+    assert_eq!(refused(texts, r#"{"prompt": "the sea"}"#, short()), "prompt");
+    assert_eq!(refused(texts, r#"{"continue": {"text": "the sea"}}"#, short()), "continue");
+    assert_eq!(refused(texts, r#"{"stop": ["th", "e sea"]}"#, short()), "stop");
+    assert_eq!(refused(texts, r#"{"match": "[a-z]+"}"#, Limits { max_pattern_bytes: 3, ..all() }), "match");
+    assert_eq!(
+        refused(texts, r#"{"match": "\w{50}"}"#, Limits { max_automaton_bytes: 9999, ..all() }),
+        "match"
+    );
+    let cells = || Limits { max_cells: 1, ..all() };
+    assert_eq!(refused(rows, r#"{"fill": {"rows": [{"age": 30}, {}]}}"#, cells()), "fill");
+    assert_eq!(refused(rows, r#"{"given": {"rows": [{"agee": 30}]}}"#, cells()), "given");
+    assert_eq!(refused(rows, r#"{"given": {"rows": [{"age": "old"}]}}"#, all()), "given");
+}
+
+#[test]
+fn rows_of_nothing_are_rows() {
+    for field in ["given", "fill"] {
+        let request = Request::parse(&format!(r#"{{"{field}": {{"rows": [{{}}, {{}}]}}}}"#)).unwrap();
+        assert_eq!(ROWS.1.generate(&request).unwrap().all(&mut |_| {}).unwrap().len(), 2);
+    }
 }
 
 #[test]
@@ -362,4 +452,37 @@ fn an_output_is_refused_before_time_is_spent() {
     assert!(refused(&ROWS.1, json!({ "out": "a.csv", "bits": 24 })).contains("`bits` has no meaning"));
     assert!(refused(&ROWS.1, json!({ "out": "a.jsonl", "encoding": "utf-8" })).contains("a.jsonl"));
     assert!(refused(&ROWS.1, json!({ "out": "a.csv", "delimiter": "xy" })).contains("cannot separate"));
+}
+
+#[test]
+fn a_place_is_looked_at_again_before_it_is_written_to() {
+    let (dir, pg) = (tempfile::tempdir().unwrap(), PgDefaults::default());
+    let (model, path) = (&TEXTS.1, dir.path().join("a.txt"));
+    let request = Request { n: Some(1), length: Some(5), ..Request::default() };
+    let output = Output::to(path.display().to_string());
+    let draw = || model.generate(&request).unwrap().all(&mut |_| {}).unwrap();
+    let provenance = model.generate(&request).unwrap().provenance();
+
+    let sink = Sink::open(&output, model, &pg).unwrap();
+    std::fs::write(&path, "by hand").unwrap();
+    let error = sink.write_samples(&draw(), &provenance).unwrap_err();
+    assert!(error.to_string().contains("was not made by mintage") && error.blamed_field() == Some("out"));
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "by hand");
+
+    // What was made may be made again, but a single text cannot be added to.
+    std::fs::remove_file(&path).unwrap();
+    let write = |if_exists| {
+        let output = Output { if_exists, ..output.clone() };
+        Sink::open(&output, model, &pg).and_then(|sink| sink.write_samples(&draw(), &provenance))
+    };
+    let written = write(IfExists::Append).unwrap();
+    assert_eq!((written.n, written.kind), (1, DataKind::Text));
+    let json = written.to_json(&provenance, true, Some(&draw()));
+    assert_eq!(
+        (&json["n"], &json["seed"], &json["texts"].as_array().unwrap().len()),
+        (&json!(1), &json!(0), &1)
+    );
+    write(IfExists::Fail).unwrap();
+    assert_eq!(write(IfExists::Append).unwrap_err().blamed_field(), Some("if_exists"));
+    write(IfExists::Replace).unwrap();
 }

@@ -6,16 +6,20 @@ use mintage_data::{
     table::{
         encoder::{Allow, Where},
         read,
+        schema::{ColumnSchema, Kind, TableSchema},
     },
 };
+use serde_json::Value;
 
 use super::request::{Blend, BlendAnchor, Item, Request, Rows, cell};
 use crate::{
+    dataset::thousands,
     error::Error,
     model::Model,
     models::{Anchor, Conditioning, GenerativeModel, MAX_ANCHORS, SamplingParams},
+    recipe::nearest,
     sample::{
-        AudioRequest, ImageRequest, MusicRequest, Shape, TableRequest, TextRequest, VideoLength,
+        AudioRequest, ImageRequest, Limits, MusicRequest, Shape, TableRequest, TextRequest, VideoLength,
         VideoRequest, check_conditioning, music::Key,
     },
 };
@@ -26,15 +30,19 @@ const ROWS: usize = 1000;
 const CLIPS: usize = 16;
 /// Steps on the way between two items.
 const INTERPOLATION_STEPS: usize = 8;
+/// Characters of a name or a value that are shown in a message.
+const MAX_NAME_SHOWN: usize = 60;
+/// Letters that are named when a model does not know them.
+const MAX_LETTERS_SHOWN: usize = 20;
 /// Variations keep half where nobody says how much.
 const STRENGTH: f64 = 0.5;
 
 impl Request {
     pub(super) fn to_image(&self, model: &Model) -> Result<ImageRequest, Error> {
         let codec = model.images()?.codec;
-        let conditioning = self.conditioning(|item| {
-            let bytes = item.bytes()?;
-            codec.decode(&bytes).map_err(|why| Error::request(format!("{}: {why}", item.name())))
+        let conditioning = self.conditioning(|field, item| {
+            let bytes = item.bytes(field)?;
+            codec.decode(&bytes).map_err(|why| item.refused(field, why))
         })?;
         Ok(ImageRequest {
             n: self.count(IMAGES),
@@ -48,9 +56,13 @@ impl Request {
         })
     }
 
-    pub(super) fn to_table(&self, model: &Model) -> Result<TableRequest, Error> {
-        model.rows()?;
-        let given = self.given.as_ref().or(self.fill.as_ref()).map(Rows::read).transpose()?;
+    pub(super) fn to_table(&self, model: &Model, limits: &Limits) -> Result<TableRequest, Error> {
+        let (_, codec) = model.rows()?;
+        let given = match (&self.given, &self.fill) {
+            (Some(rows), _) => Some(rows.read("given", codec.rules.own(), limits)?),
+            (None, Some(rows)) => Some(rows.read("fill", codec.rules.own(), limits)?),
+            (None, None) => None,
+        };
         Ok(TableRequest {
             n: self.n.unwrap_or(ROWS),
             conditions: self.conditions.clone(),
@@ -61,33 +73,43 @@ impl Request {
         })
     }
 
-    pub(super) fn to_text(&self, model: &Model, notes: &mut Vec<String>) -> Result<TextRequest, Error> {
+    pub(super) fn to_text(
+        &self,
+        model: &Model,
+        limits: &Limits,
+        notes: &mut Vec<String>,
+    ) -> Result<TextRequest, Error> {
         let (parts, codec) = model.texts()?;
         let context = parts.model.config().context();
-        let known = |text: String| {
+        let known = |field: &'static str, text: String| {
+            limits.check_text(field, &text)?;
             let unknown: Vec<String> = codec.unknown_chars(&text).iter().map(|c| format!("`{c}`")).collect();
             match unknown.is_empty() {
                 true => Ok(text),
-                false => Err(Error::request(format!("the model has never seen {}", unknown.join(", ")))
-                    .with_hint("write in the letters of the texts that it learned from")),
+                false => {
+                    let letters =
+                        unknown.iter().take(MAX_LETTERS_SHOWN).cloned().collect::<Vec<_>>().join(", ");
+                    let more = if unknown.len() > MAX_LETTERS_SHOWN { ", …" } else { "" };
+                    Err(Error::field(field, format!("has what the model has never seen: {letters}{more}"))
+                        .with_hint("write in the letters of the texts that it learned from"))
+                }
             }
         };
         let prompt = match (&self.prompt, &self.continued) {
-            (Some(prompt), _) => prompt.clone(),
-            (None, Some(item)) => item.text()?,
+            (Some(prompt), _) => known("prompt", prompt.clone())?,
+            (None, Some(item)) => known("continue", item.text("continue")?)?,
             (None, None) => String::new(),
         };
-        let prompt = known(prompt)?;
         let tokens = codec.encode(&prompt).len();
         if tokens > context {
             notes.push(format!(
                 "the prompt has {tokens} tokens and the model sees {context}: it goes by the last of them"
             ));
         }
-        let conditioning = self.conditioning(|item| {
-            let text = known(item.text()?)?;
+        let conditioning = self.conditioning(|field, item| {
+            let text = known(field, item.text(field)?)?;
             match text.trim().is_empty() {
-                true => Err(Error::request(format!("{}: there is no text in it", item.name()))),
+                true => Err(item.refused(field, "there is no text in it")),
                 false => Ok(text),
             }
         })?;
@@ -104,8 +126,8 @@ impl Request {
             endless: self.endless,
             stop: self.stop.clone(),
             shape: match (&self.pattern, &self.json_shape) {
-                (Some(pattern), _) => Some(Shape::of_pattern(pattern)?),
-                (None, Some(shape)) => Some(Shape::of_json(shape)?),
+                (Some(pattern), _) => Some(Shape::of_pattern_within(pattern, limits)?),
+                (None, Some(shape)) => Some(Shape::of_json_within(shape, limits)?),
                 (None, None) => None,
             },
             choice: self.choice(),
@@ -115,7 +137,7 @@ impl Request {
 
     pub(super) fn to_music(&self, model: &Model, notes: &mut Vec<String>) -> Result<MusicRequest, Error> {
         let (parts, codec) = model.music()?;
-        let conditioning = self.conditioning(Item::tune)?;
+        let conditioning = self.conditioning(|field, item| item.tune(field))?;
         let n = self.count(1);
         check_conditioning(&conditioning, model, n)?;
         let context = parts.model.config().context();
@@ -124,7 +146,7 @@ impl Request {
             n,
             label: self.label(model, &parts.info.classes)?,
             guidance: self.guidance.map(|w| w as f32),
-            prompt: self.continued.as_ref().map(Item::tune).transpose()?,
+            prompt: self.continued.as_ref().map(|item| item.tune("continue")).transpose()?,
             conditioning,
             bars: self.length,
             key: self.key.as_deref().map(Key::parse).transpose()?,
@@ -137,8 +159,8 @@ impl Request {
 
     pub(super) fn to_audio(&self, model: &Model) -> Result<AudioRequest, Error> {
         let codec = model.sounds()?.codec;
-        let conditioning = self.vary_or_continue(|item| {
-            codec.decode(item.bytes()?).map_err(|why| Error::request(format!("{}: {why}", item.name())))
+        let conditioning = self.vary_or_continue(|field, item| {
+            codec.decode(item.bytes(field)?).map_err(|why| item.refused(field, why))
         })?;
         Ok(AudioRequest {
             n: self.count(1),
@@ -153,16 +175,17 @@ impl Request {
 
     pub(super) fn to_video(&self, model: &Model) -> Result<VideoRequest, Error> {
         let codec = model.clips()?.codec;
-        let conditioning = self.vary_or_continue(|item| match item {
+        let conditioning = self.vary_or_continue(|field, item| match item {
             // A folder of numbered pictures is a clip too.
-            Item::File(path) => Ok(codec.read(path, &Ffmpeg::default())?),
-            item => Ok(codec.decode(item.bytes()?, &item.name(), &Ffmpeg::default())?),
+            Item::File(path) => {
+                codec.read(path, &Ffmpeg::default()).map_err(|error| Error::from(error).in_field(field))
+            }
+            item => codec
+                .decode(item.bytes(field)?, &item.name(), &Ffmpeg::default())
+                .map_err(|why| Error::field(field, format!("cannot be read: {why}"))),
         })?;
         let length = match (self.frames, self.seconds) {
-            (Some(_), Some(_)) => {
-                return Err(Error::field("frames", "and `seconds` cannot be met together"));
-            }
-            (Some(frames), None) => VideoLength::Frames(frames),
+            (Some(frames), _) => VideoLength::Frames(frames),
             (None, Some(secs)) => VideoLength::Seconds(secs),
             (None, None) => VideoLength::Own,
         };
@@ -201,14 +224,19 @@ impl Request {
         }
     }
 
-    /// What new items resemble, each item read by `read`. What texts and tunes continue is a prompt.
-    fn conditioning<T>(&self, read: impl Fn(&Item) -> Result<T, Error>) -> Result<Conditioning<T>, Error> {
+    /// What new items resemble, each item read by `read`, which is told its field. What texts and tunes continue is a prompt.
+    fn conditioning<T>(
+        &self,
+        read: impl Fn(&'static str, &Item) -> Result<T, Error>,
+    ) -> Result<Conditioning<T>, Error> {
         let strength = self.strength.unwrap_or(STRENGTH) as f32;
         Ok(match (&self.like, &self.between) {
-            (Some(item), _) => Conditioning::Vary { item: read(item)?, strength },
-            (None, Some([from, to])) => Conditioning::Interpolate { from: read(from)?, to: read(to)? },
+            (Some(item), _) => Conditioning::Vary { item: read("like", item)?, strength },
+            (None, Some([from, to])) => {
+                Conditioning::Interpolate { from: read("between", from)?, to: read("between", to)? }
+            }
             (None, None) => match &self.blend {
-                Some(blend) => blended(blend, read)?,
+                Some(blend) => blended(blend, |item| read("blend", item))?,
                 None => Conditioning::None,
             },
         })
@@ -217,14 +245,14 @@ impl Request {
     /// The same for kinds that continue an item as it is.
     fn vary_or_continue<T>(
         &self,
-        read: impl Fn(&Item) -> Result<T, Error>,
+        read: impl Fn(&'static str, &Item) -> Result<T, Error>,
     ) -> Result<Conditioning<T>, Error> {
         match (&self.like, &self.continued) {
             (Some(_), Some(_)) => Err(Error::field("like", "cannot be met together with `continue`")),
             (None, Some(_)) if self.blend.is_some() => {
                 Err(Error::field("blend", "cannot be met together with `continue`"))
             }
-            (None, Some(item)) => Ok(Conditioning::Continue { item: read(item)? }),
+            (None, Some(item)) => Ok(Conditioning::Continue { item: read("continue", item)? }),
             (_, None) => self.conditioning(read),
         }
     }
@@ -261,7 +289,8 @@ impl Request {
         // A model without labels says so itself.
         if column != "label" && column != known && !classes.is_empty() {
             return Err(Error::request(format!("this model is not conditioned on `{column}`"))
-                .with_hint(format!("it knows `{known}`: {known}=VALUE")));
+                .with_hint(format!("it knows `{known}`: {known}=VALUE"))
+                .in_field("where"));
         }
         match allow {
             Allow::Value(value) => Ok(Some(value.clone())),
@@ -282,53 +311,108 @@ impl Item {
         }
     }
 
-    fn bytes(&self) -> Result<Vec<u8>, Error> {
+    fn bytes(&self, field: &'static str) -> Result<Vec<u8>, Error> {
         match self {
-            Self::File(path) => Ok(mintage_data::read_item_file(path)?),
+            Self::File(path) => {
+                mintage_data::read_item_file(path).map_err(|error| Error::from(error).in_field(field))
+            }
             Self::Text(text) => Ok(text.clone().into_bytes()),
             Self::Bytes(bytes) => Ok(bytes.clone()),
         }
     }
 
+    /// What is wrong with the item, which stands in a field.
+    fn refused(&self, field: &'static str, why: impl std::fmt::Display) -> Error {
+        Error::request(format!("{}: {why}", self.name())).in_field(field)
+    }
+
     /// A text in UTF-8.
-    fn text(&self) -> Result<String, Error> {
-        String::from_utf8(self.bytes()?).map_err(|error| {
+    fn text(&self, field: &'static str) -> Result<String, Error> {
+        String::from_utf8(self.bytes(field)?).map_err(|error| {
             let at = error.utf8_error().valid_up_to();
-            Error::request(format!("{}: no UTF-8 at byte {at}", self.name()))
-                .with_hint("give a text in UTF-8")
+            self.refused(field, format!("no UTF-8 at byte {at}")).with_hint("give a text in UTF-8")
         })
     }
 
     /// A tune of a MIDI file.
-    fn tune(&self) -> Result<Score, Error> {
-        Score::from_midi(&self.bytes()?).map_err(|error| Error::request(format!("{}: {error}", self.name())))
+    fn tune(&self, field: &'static str) -> Result<Score, Error> {
+        Score::from_midi(&self.bytes(field)?).map_err(|error| self.refused(field, error))
     }
 }
 
 impl Rows {
-    fn read(&self) -> Result<Table, Error> {
+    /// The rows of a field, whose columns are among those of `schema`.
+    fn read(&self, field: &'static str, schema: &TableSchema, limits: &Limits) -> Result<Table, Error> {
         let rows = match self {
             Self::File(source) => {
                 let spec = SourceSpec { source: source.clone(), allow_made: true, ..SourceSpec::default() };
-                return Ok(read(&spec)?);
+                return read(&spec).map_err(|error| Error::from(error).in_field(field));
             }
             Self::Rows(rows) => rows,
         };
-        let mut names: Vec<&String> = Vec::new();
-        for name in rows.iter().flat_map(|row| row.keys()) {
-            if !names.contains(&name) {
-                names.push(name);
+        let mut columns: Vec<&ColumnSchema> = Vec::new();
+        for (row, name) in rows.iter().enumerate().flat_map(|(i, row)| row.keys().map(move |name| (i, name)))
+        {
+            // A few columns are looked through sooner than hashed.
+            if columns.iter().any(|column| column.name == *name) {
+                continue;
             }
+            let column = schema.column(name).ok_or_else(|| unknown_column(field, row, name, schema))?;
+            columns.push(column);
         }
-        let column = |name: &String| {
-            let cells =
-                rows.iter().map(|row| row.get(name).filter(|cell| !cell.is_null()).map(cell).transpose());
-            let cells: Vec<Option<String>> = cells.collect::<Result<_, _>>().map_err(Error::request)?;
-            Ok(Column::of(name, cells.iter().map(Option::as_deref)))
-        };
-        let columns = names.into_iter().map(column).collect::<Result<_, Error>>()?;
+        // Rows of nothing are rows all the same: all their cells are missing.
+        if columns.is_empty() {
+            columns.extend(schema.columns.first().filter(|_| !rows.is_empty()));
+        }
+        if rows.len().saturating_mul(columns.len()) > limits.max_cells {
+            let most = thousands(limits.max_cells);
+            return Err(Error::field(field, format!("has more than {most} cells"))
+                .with_hint("give the rows in several requests"));
+        }
+        let columns = columns.into_iter().map(|column| column_of(field, column, rows));
+        let columns = columns.collect::<Result<_, Error>>()?;
         Ok(Table { name: "rows".to_owned(), columns, ..Table::default() })
     }
+}
+
+/// The error for a column that the model does not have.
+fn unknown_column(field: &'static str, row: usize, name: &str, schema: &TableSchema) -> Error {
+    let names = || schema.columns.iter().map(|column| column.name.as_str());
+    let hint = match nearest(name, names()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("the columns are {}", names().collect::<Vec<_>>().join(", ")),
+    };
+    let shown: String = name.chars().take(MAX_NAME_SHOWN).collect();
+    Error::field(field, format!("has the column `{shown}` in row {}, which the model does not know", row + 1))
+        .with_hint(hint)
+}
+
+/// A column of rows, each cell as text.
+fn column_of(
+    field: &'static str,
+    schema: &ColumnSchema,
+    rows: &[serde_json::Map<String, Value>],
+) -> Result<Column, Error> {
+    let mut column = Column::of(&schema.name, []);
+    for (row, cells) in rows.iter().enumerate() {
+        let Some(value) = cells.get(&schema.name).filter(|value| !value.is_null()) else {
+            column.push(None);
+            continue;
+        };
+        let place = || format!("has in row {}, column `{}`, ", row + 1, schema.name);
+        let text = cell(value).map_err(|_| {
+            Error::field(field, place() + "a list or an object")
+                .with_hint("a cell is a text, a number, true, false or null")
+        })?;
+        let is_number = matches!(schema.kind, Kind::Integer | Kind::Number);
+        let suits = value.is_number() || schema.is_missing(Some(&text)) || schema.number(&text).is_some();
+        if is_number && !suits {
+            let shown: String = text.chars().take(MAX_NAME_SHOWN).collect();
+            return Err(Error::field(field, format!("{}`{shown}`, which is not a number", place())));
+        }
+        column.push(Some(&text));
+    }
+    Ok(column)
 }
 
 /// A blend with each item read by `read`.
@@ -349,7 +433,9 @@ fn blended<T>(blend: &Blend, read: impl Fn(&Item) -> Result<T, Error>) -> Result
 fn metre(text: &str) -> Result<Metre, Error> {
     let parts =
         text.split_once('/').and_then(|(n, d)| Metre::new(n.trim().parse().ok()?, d.trim().parse().ok()?));
-    parts.ok_or_else(|| Error::request(format!("`{text}` is no metre")).with_hint("write it like 3/4"))
+    parts.ok_or_else(|| {
+        Error::request(format!("`{text}` is no metre")).with_hint("write it like 3/4").in_field("metre")
+    })
 }
 
 /// "48..72": MIDI numbers.
@@ -361,12 +447,15 @@ fn pitches(text: &str) -> Result<(u8, u8), Error> {
     ends.ok_or_else(|| {
         Error::request(format!("`{text}` is no range of pitches"))
             .with_hint("write it like 48..72: MIDI numbers, 60 is middle C")
+            .in_field("range")
     })
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use mintage_data::table::schema::detect;
+
     use super::*;
 
     #[test]
@@ -376,17 +465,40 @@ mod tests {
         assert!(metre("3/4").is_ok() && metre("3/5").is_err() && metre("x").is_err());
     }
 
+    /// Two columns of a small table: numbers and words.
+    fn table_schema() -> TableSchema {
+        let numbers = (0..40).map(|i| i.to_string()).collect::<Vec<_>>();
+        let a = Column::of("a", numbers.iter().map(|text| Some(text.as_str())));
+        let c = Column::of("colour", (0..40).map(|i| Some(if i % 3 == 0 { "red" } else { "blue" })));
+        let table = Table { columns: vec![a, c], ..Table::default() };
+        detect(&table)
+    }
+
     #[test]
     fn rows_become_a_table_with_all_columns() {
-        let rows: Rows =
-            serde_json::from_str(r#"{"rows": [{"a": 1, "b": null}, {"c": "x", "a": true}]}"#).unwrap();
-        let table = rows.read().unwrap();
+        let schema = table_schema();
+        let read = |rows: &str, limits: &Limits| {
+            let rows: Rows = serde_json::from_str(&format!("{{\"rows\": {rows}}}")).unwrap();
+            rows.read("fill", &schema, limits)
+        };
+        let all = Limits::default();
+        let table = read(r#"[{"a": 1, "colour": null}, {"colour": "x"}, {"a": "7"}]"#, &all).unwrap();
         let cells =
             |name: &str| table.column(name).unwrap().iter().map(|c| c.map(str::to_owned)).collect::<Vec<_>>();
-        assert_eq!(cells("a"), [Some("1".to_owned()), Some("true".to_owned())]);
-        assert_eq!(cells("b"), [None, None]);
-        assert_eq!(cells("c"), [None, Some("x".to_owned())]);
-        let bad: Rows = serde_json::from_str(r#"{"rows": [{"a": [1]}]}"#).unwrap();
-        assert!(bad.read().is_err());
+        assert_eq!(cells("a"), [Some("1".to_owned()), None, Some("7".to_owned())]);
+        assert_eq!(cells("colour"), [None, Some("x".to_owned()), None]);
+        assert_eq!(read("[{}, {}]", &all).unwrap().rows(), 2);
+        assert_eq!(read("[]", &all).unwrap().rows(), 0);
+
+        let refused = |rows: &str| {
+            let error = read(rows, &Limits { max_cells: 4, ..Limits::default() }).unwrap_err();
+            assert!(matches!(error, Error::Field { field: "fill", .. }), "{error:?}");
+            format!("{error} | {}", error.hint().unwrap_or_default())
+        };
+        assert!(refused(r#"[{"a": [1]}]"#).contains("a list or an object"));
+        assert!(refused(r#"[{"a": 1}, {"a": "many"}]"#).contains("row 2, column `a`, `many`"));
+        assert!(refused(r#"[{"a": true}]"#).contains("which is not a number"));
+        assert!(refused(r#"[{"color": "red"}]"#).contains("did you mean `colour`?"));
+        assert!(refused(r#"[{"a": 1, "colour": "red"}, {}, {}]"#).contains("more than 4 cells"));
     }
 }

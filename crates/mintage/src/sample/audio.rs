@@ -3,7 +3,7 @@
 use mintage_data::{AudioBatch, AudioFormat};
 use mintage_nn::Rng;
 
-use super::{Chunks, check_blend, check_memory, class_source, labels_of};
+use super::{Chunks, Limits, check_blend, class_source, labels_of};
 use crate::{
     dataset::AnyTransform,
     error::Error,
@@ -165,7 +165,7 @@ impl Model {
         request: &AudioRequest,
         on: &mut dyn FnMut(usize, usize),
     ) -> Result<Sounds, Error> {
-        let mut chunks = self.sound_chunks(request.clone())?;
+        let mut chunks = self.sound_chunks(request.clone(), &Limits::default())?;
         let mut all = chunks.head();
         on(0, request.n);
         while let Some(chunk) = chunks.next_chunk() {
@@ -176,10 +176,18 @@ impl Model {
     }
 
     /// The sounds of [`sample_sounds`](Self::sample_sounds), a chunk at a time.
-    pub(crate) fn sound_chunks(&self, request: AudioRequest) -> Result<SoundChunks<'_>, Error> {
+    pub(crate) fn sound_chunks(
+        &self,
+        request: AudioRequest,
+        limits: &Limits,
+    ) -> Result<SoundChunks<'_>, Error> {
         let parts = self.sounds()?;
         let length = length(parts.info, &request)?;
-        check_memory(request.n, length.saturating_mul(parts.info.channels * size_of::<f32>()), "sounds")?;
+        limits.check_items(
+            request.n,
+            length.saturating_mul(parts.info.channels * size_of::<f32>()),
+            "sounds",
+        )?;
         let (seed, given) = class_source(&request.conditioning, request.seed);
         let labels =
             self.labels_for(&parts.codec.classes, request.label.as_deref(), request.n, given, seed)?;
@@ -246,7 +254,7 @@ fn length(info: &AudioInfo, request: &AudioRequest) -> Result<usize, Error> {
     let most = match (request.seconds, &request.conditioning) {
         (Some(secs), _) if !(secs > 0.0 && secs <= MAX_SECONDS) => {
             let why = format!("a sound lasts more than 0 and at most {MAX_SECONDS:.0} seconds, not {secs}");
-            return Err(Error::request(why));
+            return Err(Error::request(why).in_field("seconds"));
         }
         (Some(secs), _) => (secs * rate).round() as usize,
         (None, Conditioning::None | Conditioning::Interpolate { .. }) => info.segment,
@@ -255,7 +263,8 @@ fn length(info: &AudioInfo, request: &AudioRequest) -> Result<usize, Error> {
         (None, Conditioning::Continue { .. }) => begun + info.segment,
     };
     if most > (MAX_SECONDS * rate) as usize {
-        return Err(Error::request(format!("a sound lasts at most {MAX_SECONDS:.0} seconds")));
+        let field = if request.seconds.is_some() { "seconds" } else { "continue" };
+        return Err(Error::request(format!("a sound lasts at most {MAX_SECONDS:.0} seconds")).in_field(field));
     }
     Ok(most.max(1))
 }

@@ -3,7 +3,7 @@
 use mintage_data::{ImageBatch, ImageTransform, Images};
 use mintage_nn::Rng;
 
-use super::{Chunks, check_blend, check_memory, class_source, labels_of};
+use super::{Chunks, Limits, check_blend, class_source, labels_of};
 use crate::{
     dataset::AnyTransform,
     error::Error,
@@ -117,7 +117,7 @@ impl Model {
     ///
     /// The model makes something else, or cannot make what is asked for.
     pub fn sample(&self, request: &ImageRequest, on: &mut dyn FnMut(usize, usize)) -> Result<Images, Error> {
-        let mut chunks = self.image_chunks(request.clone())?;
+        let mut chunks = self.image_chunks(request.clone(), &Limits::default())?;
         let mut all = chunks.head();
         on(0, request.n);
         while let Some(chunk) = chunks.next_chunk() {
@@ -128,10 +128,14 @@ impl Model {
     }
 
     /// The images of [`sample`](Self::sample), a chunk at a time.
-    pub(crate) fn image_chunks(&self, request: ImageRequest) -> Result<ImageChunks<'_>, Error> {
+    pub(crate) fn image_chunks(
+        &self,
+        request: ImageRequest,
+        limits: &Limits,
+    ) -> Result<ImageChunks<'_>, Error> {
         let parts = self.images()?;
         self.check_start(parts.model, &request)?;
-        check_memory(request.n, parts.info.shape.pixels(), "images")?;
+        limits.check_items(request.n, parts.info.shape.pixels(), "images")?;
         // An image that is given says itself what it shows.
         let (seed, given) = class_source(&request.conditioning, request.seed);
         let labels =

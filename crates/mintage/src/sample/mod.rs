@@ -3,6 +3,7 @@
 
 pub mod audio;
 pub mod image;
+mod limits;
 pub mod music;
 pub mod shape;
 pub mod table;
@@ -21,24 +22,12 @@ use crate::{
 };
 pub use audio::{AudioRequest, Sounds};
 pub use image::ImageRequest;
+pub use limits::Limits;
 pub use music::MusicRequest;
 pub use shape::Shape;
 pub use table::{TableChunks, TableRequest};
 pub use text::{TextRequest, check_conditioning};
 pub use video::{VideoLength, VideoRequest};
-
-/// Bytes that the items of one request may take.
-const MAX_BYTES: usize = 4 << 30;
-
-/// Whether `n` items of `bytes` each fit in memory together: an error in words is better than an end without any.
-fn check_memory(n: usize, bytes: usize, items: &str) -> Result<(), Error> {
-    if n.saturating_mul(bytes) <= MAX_BYTES {
-        return Ok(());
-    }
-    let most = thousands((MAX_BYTES / bytes.max(1)).max(1));
-    Err(Error::request(format!("{} {items} at once do not fit in memory", thousands(n)))
-        .with_hint(format!("ask for {most} at most, and for the others with another seed")))
-}
 
 /// Cuts `n` items into chunks. Each chunk has a random stream of its own, so that the first items do not depend on how
 /// many are asked for.

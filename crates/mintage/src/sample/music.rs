@@ -1,7 +1,7 @@
 //! What can be asked of a model of music: new tunes, in a key and a metre, within a range of pitches, of so many bars.
 
 use super::{
-    Chunks, check_memory,
+    Chunks, Limits as RequestLimits,
     text::{SAMPLE_CHUNK, check_conditioning, encoded, shares},
 };
 use crate::{
@@ -88,6 +88,7 @@ impl Key {
         let wrong = || {
             Error::request(format!("`{text}` is no key"))
                 .with_hint("write it like \"C major\", \"f# minor\", Bb or am")
+                .in_field("key")
         };
         let plain = text.trim().to_lowercase().replace('♯', "#").replace('♭', "b");
         let mut letters = plain.chars();
@@ -138,7 +139,7 @@ impl Model {
         request: &MusicRequest,
         on: &mut dyn FnMut(usize, usize),
     ) -> Result<Vec<Score>, Error> {
-        let mut chunks = self.tune_chunks(request.clone())?;
+        let mut chunks = self.tune_chunks(request.clone(), &RequestLimits::default())?;
         let mut tunes = Vec::new();
         while let Some(chunk) = chunks.next_chunk(on) {
             tunes.extend(chunk);
@@ -148,7 +149,11 @@ impl Model {
     }
 
     /// The tunes of [`sample_tunes`](Self::sample_tunes), a chunk at a time.
-    pub(crate) fn tune_chunks(&self, request: MusicRequest) -> Result<TuneChunks<'_>, Error> {
+    pub(crate) fn tune_chunks(
+        &self,
+        request: MusicRequest,
+        room: &RequestLimits,
+    ) -> Result<TuneChunks<'_>, Error> {
         let (parts, codec) = self.music()?;
         let class = parts.class(request.label.as_deref())?;
         let mut prompt = vec![BOUNDARY];
@@ -159,7 +164,7 @@ impl Model {
         let conditioning = encoded(&request.conditioning, |score| codec.encode(score));
         check_conditioning(&conditioning, self, request.n)?;
         let bars = request.bars.unwrap_or(DEFAULT_BARS);
-        check_memory(request.n, bars.saturating_mul(BYTES_A_BAR), "tunes")?;
+        room.check_items(request.n, bars.saturating_mul(BYTES_A_BAR), "tunes")?;
         let chunks = Chunks::new(request.n, SAMPLE_CHUNK, request.seed);
         let model = parts.model;
         Ok(TuneChunks { model, codec, class, prompt, limits, conditioning, bars, request, chunks })
@@ -196,7 +201,10 @@ impl TuneChunks<'_> {
             choice: request.choice,
             ..SequenceSampleParams::new(0, most.saturating_mul(TOKENS_A_BAR))
         };
-        let mut limit = |_: usize, tokens: &[u32], logits: &mut [f32]| self.limits.apply(tokens, logits);
+        let mut states = vec![Progress::default(); items.len()];
+        let mut limit = |row: usize, tokens: &[u32], logits: &mut [f32]| {
+            self.limits.apply(&mut states[row], tokens, logits);
+        };
         let mut bars = 0;
         let mut decode = |row: usize, token: u32| {
             if codec.is_bar(token) && row == 0 {
@@ -227,7 +235,10 @@ struct Limits<'a> {
 }
 
 /// How far a tune of events has come.
+#[derive(Clone, Copy, Debug, Default)]
 struct Progress {
+    /// Tokens that were looked at.
+    seen: usize,
     /// Bars begun.
     bars: usize,
     /// Of the present bar.
@@ -258,14 +269,18 @@ impl<'a> Limits<'a> {
             let known = codec.pitches().map_or_else(String::new, |(low, high)| {
                 format!("it knows {} to {}", pitch_name(low), pitch_name(high))
             });
-            return Err(Error::request("the model knows no pitch in this range").with_hint(known));
+            let field = if request.range.is_some() { "range" } else { "key" };
+            return Err(Error::request("the model knows no pitch in this range")
+                .with_hint(known)
+                .in_field(field));
         }
         if let Some(wanted) = request.metre {
             let known = codec.metres();
             if !known.contains(&wanted) {
                 let names: Vec<String> = known.into_iter().map(metre_text).collect();
                 return Err(Error::request(format!("the model knows no tunes in {}", metre_text(wanted)))
-                    .with_hint(format!("it knows {}", names.join(", "))));
+                    .with_hint(format!("it knows {}", names.join(", ")))
+                    .in_field("metre"));
             }
         }
         let is_wanted = |token: &u32| matches!(codec.token(*token), Some(Token::Metre(metre)) if Some(metre) == request.metre);
@@ -279,16 +294,21 @@ impl<'a> Limits<'a> {
             bars: request.bars,
             most: request.bars.unwrap_or(DEFAULT_BARS),
         };
-        let Progress { bars, metre, .. } = limits.progress(prompt);
+        let mut begun = Progress::default();
+        limits.follow(&mut begun, prompt);
+        let Progress { bars, metre, .. } = begun;
         (limits.prompt_bars, limits.prompt_metre) = (bars, metre);
         Ok(limits)
     }
 
-    /// Takes away what may not come behind `tokens`.
-    fn apply(&self, tokens: &[u32], logits: &mut [f32]) {
+    /// Takes away what may not come after `tokens`; `state` is how far the tune had come at the call before.
+    fn apply(&self, state: &mut Progress, tokens: &[u32], logits: &mut [f32]) {
         let allows: Box<dyn Fn(u32) -> bool> = match self.codec.voices() {
             Some(voices) => self.grid_limit(tokens, voices),
-            None => self.event_limit(tokens),
+            None => {
+                self.follow(state, tokens);
+                self.event_limit(*state, tokens)
+            }
         };
         for (token, logit) in logits.iter_mut().enumerate() {
             if !allows(token as u32) {
@@ -314,9 +334,8 @@ impl<'a> Limits<'a> {
     }
 
     /// Of events: bars, positions, notes.
-    fn event_limit(&self, tokens: &[u32]) -> Box<dyn Fn(u32) -> bool + '_> {
+    fn event_limit(&self, now: Progress, tokens: &[u32]) -> Box<dyn Fn(u32) -> bool + '_> {
         let previous = tokens.last().copied().unwrap_or(BOUNDARY);
-        let now = self.progress(tokens);
         let metre = now.metre.or(self.prompt_metre);
         // The first bar says its metre, if it is not the one that goes on.
         if let Some(wanted) = self.metre_token
@@ -361,20 +380,22 @@ impl<'a> Limits<'a> {
         self.codec.may_follow(previous, BOUNDARY)
     }
 
-    /// How far a tune has come with these tokens.
-    fn progress(&self, tokens: &[u32]) -> Progress {
-        let mut progress = Progress { bars: 0, metre: None, tokens: 0, sounds: false };
-        for &token in tokens {
+    /// Takes `progress` on by the tokens that it has not seen: `tokens` are those of the tune so far.
+    fn follow(&self, progress: &mut Progress, tokens: &[u32]) {
+        if tokens.len() < progress.seen {
+            *progress = Progress::default();
+        }
+        for &token in &tokens[progress.seen..] {
             progress.tokens += 1;
             if self.codec.is_bar(token) {
-                let Progress { bars, metre, .. } = progress;
-                progress = Progress { bars: bars + 1, metre, tokens: 0, sounds: false };
+                *progress =
+                    Progress { bars: progress.bars + 1, metre: progress.metre, ..Progress::default() };
             } else if let Some(Token::Metre(metre)) = self.codec.token(token) {
                 progress.metre = Some(metre);
             }
             progress.sounds |= self.codec.sounds(token);
         }
-        progress
+        progress.seen = tokens.len();
     }
 
     /// A tune as it was asked for: in its metre, which no token of a grid says, and without what sounds beyond its last bar.
@@ -428,12 +449,12 @@ mod tests {
         let mut prompt = vec![BOUNDARY];
         prompt.extend(request.prompt.iter().flat_map(|score| codec.encode(score)));
         let limits = Limits::new(codec, request, &prompt).unwrap();
-        let (mut rng, mut tokens) = (Rng::new(request.seed, 0), Vec::new());
+        let (mut rng, mut tokens, mut state) = (Rng::new(request.seed, 0), Vec::new(), Progress::default());
         while tokens.len() < limits.most * TOKENS_A_BAR {
             let mut logits: Vec<f32> = (0..codec.vocab() as u32)
                 .map(|token| rng.uniform() + if liked(token) { 9.0 } else { 0.0 })
                 .collect();
-            limits.apply(&tokens, &mut logits);
+            limits.apply(&mut state, &tokens, &mut logits);
             match SamplingParams::default().pick(&mut logits, &tokens, &mut rng) {
                 None | Some(BOUNDARY) => break,
                 Some(token) => tokens.push(token),

@@ -91,12 +91,14 @@ impl Model {
     /// The model makes something else, or the conditions or the given cells cannot be kept to.
     pub fn row_chunks(&self, request: TableRequest) -> Result<TableChunks<'_>, Error> {
         let (model, codec) = self.rows()?;
-        let limits = codec.limits(&request.conditions)?;
+        let of_field = |field: &'static str| move |error| Error::from(error).in_field(field);
+        let limits = codec.limits(&request.conditions).map_err(of_field("where"))?;
         let mut rng = Rng::new(request.seed, 0);
         let given = match &request.given {
             Some(table) => {
-                codec.check_given(table, &request.conditions)?;
-                codec.encode_given(table, HIDDEN, &mut || rng.next_u64())?
+                let field = if request.fill { "fill" } else { "given" };
+                codec.check_given(table, &request.conditions).map_err(of_field("where"))?;
+                codec.encode_given(table, HIDDEN, &mut || rng.next_u64()).map_err(of_field(field))?
             }
             None => Vec::new(),
         };
@@ -137,10 +139,10 @@ pub struct TableChunks<'a> {
 impl TableChunks<'_> {
     /// Rows of all parts together.
     pub fn len(&self) -> usize {
-        self.request.given.as_ref().map_or(self.request.n + self.more, Table::rows)
+        self.request.given.as_ref().map_or(self.request.n.saturating_add(self.more), Table::rows)
     }
 
-    /// Takes heed of the rows that the new ones will stand beside: no key of theirs is made again.
+    /// Reads the rows that the new ones are added to: none of their keys is made again.
     pub fn add_present(&mut self, present: &Table) {
         self.finisher.add_present(present);
     }
@@ -152,7 +154,7 @@ impl TableChunks<'_> {
 
     /// Draws so many rows more, in the place of some that a sink refused. Rows that were given have no others.
     pub fn draw_more(&mut self, n: usize) {
-        self.more += n;
+        self.more = self.more.saturating_add(n);
     }
 
     /// Rows that were drawn in the place of others.

@@ -6,7 +6,11 @@ use mintage_data::{
     text::TextDecoder,
 };
 
-use super::{Chunks, check_blend, check_memory, shape::Shape, token_healing::TokenHealing};
+use super::{
+    Chunks, Limits, check_blend,
+    shape::{Shape, ShapeLimit},
+    token_healing::TokenHealing,
+};
 use crate::{
     dataset::AnyTransform,
     error::Error,
@@ -25,6 +29,8 @@ pub(super) const SAMPLE_CHUNK: usize = 32;
 const DEFAULT_CHARS: usize = 2_000;
 /// Tokens that a character takes at most: an escape and its digits, or the bytes of one.
 const TOKENS_A_CHAR: usize = 8;
+/// Bytes of a character in UTF-8 at most.
+const MAX_CHAR_BYTES: usize = 4;
 /// What a text takes beside its characters.
 const BYTES_A_TEXT: usize = 64;
 
@@ -90,13 +96,17 @@ impl SequenceParts<'_> {
         let classes = &self.info.classes;
         match classes.iter().position(|class| class == label) {
             Some(class) => Ok(Some(class as u32)),
-            None if classes.is_empty() => Err(Error::request("the model was trained without labels")),
+            None if classes.is_empty() => {
+                Err(Error::request("the model was trained without labels").in_field("where"))
+            }
             None => {
                 let known = match nearest(label, classes.iter().map(String::as_str)) {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => format!("it knows {}", classes.join(", ")),
                 };
-                Err(Error::request(format!("the model knows no class `{label}`")).with_hint(known))
+                Err(Error::request(format!("the model knows no class `{label}`"))
+                    .with_hint(known)
+                    .in_field("where"))
             }
         }
     }
@@ -204,7 +214,7 @@ impl Model {
         request: &TextRequest,
         on: &mut dyn FnMut(usize, &str) -> bool,
     ) -> Result<Vec<String>, Error> {
-        let mut chunks = self.text_chunks(request.clone())?;
+        let mut chunks = self.text_chunks(request.clone(), &Limits::default())?;
         let mut texts = Vec::new();
         while let Some(chunk) = chunks.next_chunk(on)? {
             texts.extend(chunk);
@@ -213,11 +223,12 @@ impl Model {
     }
 
     /// The texts of [`sample_texts`](Self::sample_texts), a chunk at a time.
-    pub(crate) fn text_chunks(&self, request: TextRequest) -> Result<TextChunks<'_>, Error> {
+    pub(crate) fn text_chunks(&self, request: TextRequest, limits: &Limits) -> Result<TextChunks<'_>, Error> {
         let (parts, codec) = self.texts()?;
         let class = parts.class(request.label.as_deref())?;
         let chars = request.length.unwrap_or(DEFAULT_CHARS);
-        check_memory(request.n, chars.saturating_add(BYTES_A_TEXT), "texts")?;
+        let bytes = chars.saturating_mul(MAX_CHAR_BYTES).saturating_add(BYTES_A_TEXT);
+        limits.check_items(request.n, bytes.saturating_add(request.prompt.len()), "texts")?;
         let mut prompt = vec![BOUNDARY];
         prompt.extend(codec.encode(&request.prompt));
         // A shape is that of all that is new.
@@ -290,7 +301,13 @@ impl TextChunks<'_> {
         };
         let mut rows: Vec<Growing> =
             items.clone().map(|_| Growing::new(codec, request, self.chars, &self.healing)).collect();
-        let mut limit = |_: usize, tokens: &[u32], logits: &mut [f32]| self.limit(tokens, logits);
+        let mut shape = request.shape.as_ref().map(|shape| ShapeLimit::new(shape, codec));
+        let mut limit = |row: usize, tokens: &[u32], logits: &mut [f32]| {
+            self.limit(tokens, logits);
+            if let Some(shape) = &mut shape {
+                shape.apply(row, tokens, logits);
+            }
+        };
         let mut decode = |row: usize, token: u32| {
             let goes_on = rows[row].push(token);
             rows[row].tell(&mut |text| on(first + row, text)) && goes_on
@@ -315,9 +332,6 @@ impl TextChunks<'_> {
         if tokens.is_empty() && self.request.prompt.is_empty() && self.request.shape.is_none() {
             logits[BOUNDARY as usize] = f32::NEG_INFINITY;
         }
-        if let Some(shape) = &self.request.shape {
-            shape.limit(self.codec, tokens, logits);
-        }
         self.healing.limit(self.codec, tokens, logits);
     }
 }
@@ -325,6 +339,7 @@ impl TextChunks<'_> {
 fn no_match() -> Error {
     Error::request("no text came to a match before it was at its end")
         .with_hint("a longer text may help; and a model can only write what its texts are written in")
+        .in_field("match")
 }
 
 /// A text on its way.
@@ -338,13 +353,17 @@ struct Growing<'a> {
     chars: usize,
     most: usize,
     stop: &'a [String],
+    /// Bytes of the longest stop.
+    longest_stop: usize,
     stopped: bool,
 }
 
 impl<'a> Growing<'a> {
     fn new(codec: &'a TextTokenizer, request: &'a TextRequest, most: usize, healing: &TokenHealing) -> Self {
         let (decoder, skipped, stop) = (codec.decoder(), healing.bytes(), request.stop.as_slice());
-        Self { decoder, skipped, text: String::new(), told: 0, chars: 0, most, stop, stopped: false }
+        let longest_stop = stop.iter().map(String::len).max().unwrap_or(0);
+        let text = String::new();
+        Self { decoder, skipped, text, told: 0, chars: 0, most, stop, longest_stop, stopped: false }
     }
 
     /// Takes a token; whether the text goes on.
@@ -360,11 +379,12 @@ impl<'a> Growing<'a> {
         let room = self.most - self.chars;
         let end = new.char_indices().nth(room).map_or(new.len(), |(at, _)| at);
         self.chars += new[..end].chars().count();
+        // A stop may have begun in what came before, but not have ended in it.
+        let from = self.text.floor_char_boundary(self.text.len().saturating_sub(self.longest_stop));
         self.text.push_str(&new[..end]);
-        // A stop may have begun in what came before.
-        let stop = self.stop.iter().filter_map(|stop| self.text.find(stop.as_str())).min();
+        let stop = self.stop.iter().filter_map(|stop| self.text[from..].find(stop.as_str())).min();
         if let Some(at) = stop {
-            self.text.truncate(at);
+            self.text.truncate(from + at);
             self.stopped = true;
         }
         !self.stopped && self.chars < self.most
@@ -372,10 +392,9 @@ impl<'a> Growing<'a> {
 
     /// Tells what is certain to stay: not what may be the beginning of a stop. Whether more is wanted.
     fn tell(&mut self, on: &mut dyn FnMut(&str) -> bool) -> bool {
-        let longest = self.stop.iter().map(String::len).max().unwrap_or(0);
         let mut sure = match self.stopped {
             true => self.text.len(),
-            false => self.text.len().saturating_sub(longest.saturating_sub(1)),
+            false => self.text.len().saturating_sub(self.longest_stop.saturating_sub(1)),
         };
         while !self.text.is_char_boundary(sure) {
             sure -= 1;

@@ -3,7 +3,7 @@
 use mintage_data::{Clips, VideoBatch, VideoFormat};
 use mintage_nn::Rng;
 
-use super::{Chunks, check_blend, check_memory, class_source, labels_of};
+use super::{Chunks, Limits, check_blend, class_source, labels_of};
 use crate::{
     dataset::AnyTransform,
     error::Error,
@@ -123,7 +123,7 @@ impl Model {
         request: &VideoRequest,
         on: &mut dyn FnMut(usize, usize),
     ) -> Result<Clips, Error> {
-        let mut chunks = self.clip_chunks(request.clone())?;
+        let mut chunks = self.clip_chunks(request.clone(), &Limits::default())?;
         let mut all = chunks.head();
         on(0, request.n);
         while let Some(chunk) = chunks.next_chunk() {
@@ -134,7 +134,11 @@ impl Model {
     }
 
     /// The clips of [`sample_clips`](Self::sample_clips), a chunk at a time.
-    pub(crate) fn clip_chunks(&self, request: VideoRequest) -> Result<ClipChunks<'_>, Error> {
+    pub(crate) fn clip_chunks(
+        &self,
+        request: VideoRequest,
+        limits: &Limits,
+    ) -> Result<ClipChunks<'_>, Error> {
         let parts = self.clips()?;
         let (field, what, able) = match &request.conditioning {
             Conditioning::None | Conditioning::Vary { .. } => {
@@ -160,7 +164,7 @@ impl Model {
             self.labels_for(&parts.codec.classes, request.label.as_deref(), request.n, given, seed)?;
         let frames = frames_of(parts.info, &request)?;
         let bytes = frames.saturating_mul(parts.info.shape.pixels());
-        check_memory(request.n, bytes, "clips")?;
+        limits.check_items(request.n, bytes, "clips")?;
         let each = (SAMPLE_CHUNK_BYTES / bytes.max(1)).clamp(1, SAMPLE_CHUNK);
         let chunks = Chunks::new(request.n, each, request.seed);
         Ok(ClipChunks { parts, request, frames, labels, chunks })
@@ -223,7 +227,8 @@ fn frames_of(info: &VideoInfo, request: &VideoRequest) -> Result<usize, Error> {
     let frames = match (request.length, &request.conditioning) {
         (VideoLength::Frames(frames), _) => frames,
         (VideoLength::Seconds(secs), _) if !(secs > 0.0 && secs.is_finite()) => {
-            return Err(Error::request(format!("a clip lasts more than 0 seconds, not {secs}")));
+            let why = format!("a clip lasts more than 0 seconds, not {secs}");
+            return Err(Error::request(why).in_field("seconds"));
         }
         (VideoLength::Seconds(secs), _) => ((secs * info.fps).round() as usize).max(2),
         (VideoLength::Own, Conditioning::None | Conditioning::Interpolate { .. }) => info.frames,
@@ -232,12 +237,15 @@ fn frames_of(info: &VideoInfo, request: &VideoRequest) -> Result<usize, Error> {
         (VideoLength::Own, Conditioning::Continue { .. }) => begun + info.frames,
     };
     if !(2..=MAX_FRAMES).contains(&frames) {
-        return Err(Error::request(format!("a clip has 2 to {MAX_FRAMES} frames, not {frames}")));
+        let field = if matches!(request.length, VideoLength::Seconds(_)) { "seconds" } else { "frames" };
+        return Err(
+            Error::request(format!("a clip has 2 to {MAX_FRAMES} frames, not {frames}")).in_field(field)
+        );
     }
     match &request.conditioning {
         Conditioning::Continue { .. } if frames <= begun => {
             let why = format!("what goes on has {begun} frames already, and {frames} are asked for in all");
-            Err(Error::request(why).with_hint("ask for more frames, or seconds"))
+            Err(Error::request(why).with_hint("ask for more `frames`, or `seconds`").in_field("frames"))
         }
         _ => Ok(frames),
     }

@@ -265,7 +265,7 @@ impl ColumnCodec {
         let name = &own.name;
         if own.kind == Kind::Id {
             return Err(Error::bad(format!("`{name}`"), "is an identifier, which every row gets afresh")
-                .with_hint("leave the condition out, or give the rows with --given"));
+                .with_hint("leave the condition out, or give the rows with `given`"));
         }
         if own.kind == Kind::Text && own.made_afresh().is_some() {
             return Err(Error::bad(

@@ -113,7 +113,7 @@ fn encode(encoder: &mut Encoder, mut text: &str, last: bool, out: &mut dyn Write
             EncoderResult::Unmappable(letter) => {
                 let name = encoder.encoding().name();
                 let why = format!(
-                    "`{letter}` cannot be written in {name}: say another encoding, such as --encoding utf-8"
+                    "`{letter}` cannot be written in {name}: say another encoding, such as `encoding` utf-8"
                 );
                 return Err(io::Error::new(io::ErrorKind::InvalidData, why));
             }

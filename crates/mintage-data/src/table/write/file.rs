@@ -92,7 +92,7 @@ pub(super) fn prepare(
         (true, IfExists::Fail, _) => return Err(is_there(&place)),
         (true, IfExists::Append, Format::Parquet) => {
             return Err(Error::bad(place, "is a Parquet file, to which nothing can be appended")
-                .with_hint("write to another file, or choose --if-exists replace"));
+                .with_hint("write to another file, or choose `if_exists` replace"));
         }
         (true, IfExists::Append, _) => append(rows, path, format, how)?,
         (_, _, Format::Parquet) => parquet::write(rows, path, how)?,
@@ -257,7 +257,7 @@ fn differs(table: &Table, path: &Path, names: &[String]) -> Error {
         (false, false) => format!("has other columns: {} instead of {}", shown(has), shown(lacks)),
     };
     Error::bad(path.display().to_string(), why)
-        .with_hint("write to another file, or choose --if-exists replace")
+        .with_hint("write to another file, or choose `if_exists` replace")
 }
 
 /// Text on its way into a file.

@@ -186,12 +186,12 @@ fn made_meanwhile(path: &Path, error: io::Error) -> Error {
         return Error::io(path)(error);
     }
     Error::bad(path.display().to_string(), "was made by another program in the meantime")
-        .with_hint("nothing was written; done once more, the rows are added to it with --if-exists append")
+        .with_hint("nothing was written; done once more, the rows are added to it with `if_exists` append")
 }
 
 /// The error for a target that is there and was not to be.
 fn is_there(place: &str) -> Error {
-    Error::bad(place, "is there already").with_hint("choose --if-exists append or --if-exists replace")
+    Error::bad(place, "is there already").with_hint("choose `if_exists` append or `if_exists` replace")
 }
 
 /// What a target that rows are appended to must have: the columns `ours`, and none besides that must be

@@ -68,7 +68,7 @@ impl Existing {
         let sql = |error| Error::sqlite(path)(error);
         if views(connection).map_err(sql)?.iter().any(|view| view == name) {
             return Err(Error::bad(place, "is a view or a virtual table, to which no rows are written")
-                .with_hint("name a table with --table, or write to another file"));
+                .with_hint("name a table with `table`, or write to another file"));
         }
         let is_there_now = tables(connection).map_err(sql)?.iter().any(|other| other == name);
         let mut existing = Self { is_there: is_there_now, computed: Vec::new(), names: Vec::new() };
@@ -94,7 +94,7 @@ fn check_not_referred_to(connection: &Connection, path: &Path, place: &str, name
         if connection.query_row(&sql, [], |row| row.get::<_, bool>(0)).map_err(Error::sqlite(path))? {
             let why = format!("cannot be replaced: rows of the table `{other}` refer to its rows");
             return Err(Error::bad(place, why)
-                .with_hint("choose --if-exists append, another table with --table, or another database"));
+                .with_hint("choose `if_exists` append, another table with `table`, or another database"));
         }
     }
     Ok(())
@@ -109,7 +109,7 @@ fn check_still_fits(connection: &Connection, path: &Path, place: &str, name: &st
         checked.map_err(|error| {
             let why = format!("cannot be replaced: the table `{other}` refers to a key of it ({error})");
             Error::bad(place, why)
-                .with_hint("choose --if-exists append, another table with --table, or another database")
+                .with_hint("choose `if_exists` append, another table with `table`, or another database")
         })?;
     }
     Ok(())
@@ -158,7 +158,7 @@ fn make_triggers(
 fn does_not_fit(place: &str, kind: &str, name: &str, error: rusqlite::Error) -> Error {
     let why = format!("cannot be replaced: its {kind} `{name}` does not fit the new table ({error})");
     Error::bad(place, why).with_hint(format!(
-        "remove the {kind} first, or write to another table with --table; nothing was written"
+        "remove the {kind} first, or write to another table with `table`; nothing was written"
     ))
 }
 

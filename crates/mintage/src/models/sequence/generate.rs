@@ -225,14 +225,18 @@ impl Writer<'_> {
             let length = draw.length - all.len();
             let one = SequenceSampleParams { n: 1, prompt, length, endless: false, ..draw.clone() };
             let plans = [plan(row, prompt, &mut rng)];
-            let mut limit =
-                |_: usize, new: &[u32], logits: &mut [f32]| limit(row, &[&all, new].concat(), logits);
-            let mut decode_audio = |_, token| {
+            // The tokens of this document are added to those of the others as they come.
+            let before = all.len();
+            let mut limit = |_: usize, new: &[u32], logits: &mut [f32]| {
+                all.extend_from_slice(&new[all.len() - before..]);
+                limit(row, &all, logits);
+            };
+            let mut listen = |_, token| {
                 goes_on = on(row, token);
                 goes_on
             };
-            let piece =
-                self.rows(&one, &plans, forks(1, &mut rng), &mut limit, &mut decode_audio).swap_remove(0);
+            let piece = self.rows(&one, &plans, forks(1, &mut rng), &mut limit, &mut listen).swap_remove(0);
+            all.truncate(before);
             all.extend(piece);
             if goes_on && all.len() < draw.length {
                 all.push(BOUNDARY);
