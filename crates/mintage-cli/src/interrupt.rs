@@ -1,6 +1,9 @@
 //! Ctrl-C: the first press asks to stop after the present step, the second stops at once.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use crate::{failure::INTERRUPTED, ui::eprintln_safe};
 
@@ -29,4 +32,19 @@ pub fn on_first(stop: impl Fn() + Send + 'static) {
     };
     // Where no handler can be set, Ctrl-C ends the process as it always does.
     let _ = ctrlc::set_handler(pressed);
+}
+
+/// Watches for Ctrl-C from now on: the first press sets the flag, by which sampling ends within a moment and nothing is
+/// written; the second stops at once. A program has one such watch.
+pub fn cancel_flag() -> Arc<AtomicBool> {
+    let flag = Arc::new(AtomicBool::new(false));
+    let of_handler = flag.clone();
+    let pressed = move || {
+        if of_handler.swap(true, Ordering::Relaxed) {
+            std::process::exit(i32::from(INTERRUPTED));
+        }
+    };
+    // Where no handler can be set, Ctrl-C ends the process as it always does.
+    let _ = ctrlc::set_handler(pressed);
+    flag
 }

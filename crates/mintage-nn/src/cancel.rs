@@ -1,7 +1,8 @@
-//! A wish to stop that long loops of sampling can hear, without every family passing it through all its functions.
+//! A flag of the present thread that ends long loops of sampling early, so that no model has to pass it through all of its
+//! functions.
 //!
-//! What is drawn after the wish is cut short and worth nothing: whoever set the flag throws it away. Training does not look
-//! at it; there a step is short.
+//! What a loop returns after the flag was set is incomplete: the caller who set the flag must not use it. Training does not
+//! look at the flag; its steps are short.
 
 use std::{
     cell::RefCell,

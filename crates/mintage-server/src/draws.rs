@@ -353,51 +353,5 @@ fn size_of(samples: &Samples) -> usize {
 
 /// Some items of several.
 pub(crate) fn take(samples: &Samples, items: &[usize]) -> Samples {
-    use mintage::generate::Documents;
-    use mintage_data::{Clips, Images};
-
-    let chosen = |labels: &[u32]| items.iter().filter_map(|&i| labels.get(i).copied()).collect::<Vec<u32>>();
-    let cut = |pixels: &[u8], size: usize| {
-        items.iter().flat_map(|&i| pixels[i * size..(i + 1) * size].to_vec()).collect()
-    };
-    match samples {
-        Samples::Image(all) => {
-            let size = all.shape.channels * all.shape.height * all.shape.width;
-            Samples::Image(Images {
-                shape: all.shape,
-                pixels: cut(&all.pixels, size),
-                labels: chosen(&all.labels),
-                classes: all.classes.clone(),
-            })
-        }
-        Samples::Video(all) => {
-            let size = all.frames * all.shape.channels * all.shape.height * all.shape.width;
-            Samples::Video(Clips {
-                pixels: cut(&all.pixels, size),
-                labels: chosen(&all.labels),
-                shape: all.shape,
-                frames: all.frames,
-                fps: all.fps,
-                classes: all.classes.clone(),
-            })
-        }
-        Samples::Audio(all) => Samples::Audio(Sounds {
-            rate_hz: all.rate_hz,
-            channels: all.channels,
-            samples: items.iter().map(|&i| all.samples[i].clone()).collect(),
-            labels: chosen(&all.labels),
-            classes: all.classes.clone(),
-        }),
-        Samples::Text(all) => Samples::Text(Documents {
-            items: items.iter().map(|&i| all.items[i].clone()).collect(),
-            label: all.label.clone(),
-        }),
-        Samples::Music(all) => Samples::Music(Documents {
-            items: items.iter().map(|&i| all.items[i].clone()).collect(),
-            label: all.label.clone(),
-        }),
-        Samples::Table(all) => {
-            Samples::Table(all.select(&items.iter().map(|&i| i as u32).collect::<Vec<_>>()))
-        }
-    }
+    samples.take(items)
 }

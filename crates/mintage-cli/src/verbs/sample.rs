@@ -14,11 +14,22 @@ use crate::{
     args::Sample,
     context::Context,
     failure::{CliError, CliResult, Outcome},
+    interrupt,
     text::{shell, visible},
     ui::{Ui, stdout_failure, to_stdout},
 };
 
 pub fn run(args: &Sample, context: &mut Context) -> CliResult {
+    match sample(args, context) {
+        Err(CliError::Library(mintage::Error::Cancelled)) => {
+            context.ui.clear();
+            Ok(Outcome::Interrupted)
+        }
+        result => result,
+    }
+}
+
+fn sample(args: &Sample, context: &mut Context) -> CliResult {
     let model = context.load(&args.model)?;
     let seed = context.settings.seed_or_fresh();
     let (mut request, mut output) = (request(args, seed)?, output(args));
@@ -151,7 +162,7 @@ fn generation<'a>(
     request: &Request,
     context: &mut Context,
 ) -> Result<Generation<'a>, CliError> {
-    let generation = model.generate(request)?;
+    let generation = model.generate(request)?.cancelled_by(interrupt::cancel_flag());
     generation.notes().iter().for_each(|note| context.ui.warn(note));
     Ok(generation)
 }
@@ -258,8 +269,8 @@ fn print_texts(
 
 /// Prints one text while it is written; a reader who has gone ends it.
 fn print_text_live(generation: Generation, context: &mut Context) -> Result<(), CliError> {
-    let gone = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let mut generation = generation.cancelled_by(gone.clone());
+    let mut generation = generation;
+    let gone = generation.cancel_flag();
     let (ui, mut failed) = (&mut context.ui, None);
     let drawn = generation.all(&mut |progress| {
         if let Progress::Text { new, .. } = progress

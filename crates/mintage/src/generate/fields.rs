@@ -2,7 +2,6 @@
 //! table, by which they are refused, help is grouped and the JSON Schema is written.
 
 use mintage_data::DataKind::{self, Audio, Image, Music, Table, Text, Video};
-use serde_json::Value;
 
 use super::Request;
 use crate::{Model, error::Error, models::Family};
@@ -149,15 +148,18 @@ impl Request {
     /// Names the field, what is wrong with it, and what can be asked instead.
     pub fn check(&self, model: &Model) -> Result<(), Error> {
         self.check_values()?;
-        check(&self.to_json(), REQUEST, model)
+        check(&|name| self.given_fields().any(|given| given == name), REQUEST, model)
     }
 }
 
-/// Refuses fields of `given` that have no meaning for a model.
-pub(super) fn check(given: &Value, fields: &'static [Field], model: &Model) -> Result<(), Error> {
+/// Refuses fields that are given and have no meaning for a model.
+pub(super) fn check(
+    is_given: &dyn Fn(&str) -> bool,
+    fields: &'static [Field],
+    model: &Model,
+) -> Result<(), Error> {
     let (kind, family) = (model.kind(), model.config.model.family());
-    let is_given = |field: &&Field| given.get(field.name).is_some();
-    match fields.iter().filter(is_given).find(|field| !field.suits(kind, family)) {
+    match fields.iter().filter(|field| is_given(field.name)).find(|field| !field.suits(kind, family)) {
         Some(field) => Err(field.meaningless(kind, family)),
         None => Ok(()),
     }
@@ -180,6 +182,7 @@ mod tests {
         let given: Vec<&String> = json.as_object().unwrap().keys().collect();
         let listed: Vec<&str> = REQUEST.iter().map(|field| field.name).collect();
         assert_eq!(given, listed);
+        assert_eq!(Request::parse(all).unwrap().given_fields().collect::<Vec<_>>(), listed);
     }
 
     #[test]

@@ -248,6 +248,11 @@ impl<'a> Generation<'a> {
         self
     }
 
+    /// The flag of [`cancelled_by`](Self::cancelled_by); a new one where none was given.
+    pub fn cancel_flag(&mut self) -> Arc<AtomicBool> {
+        self.cancel.get_or_insert_default().clone()
+    }
+
     /// The next items, as many as the model draws at once; `None` after the last.
     ///
     /// # Errors
@@ -293,7 +298,8 @@ impl<'a> Generation<'a> {
                     on(Progress::Text { index, new });
                     !cancel::wanted()
                 };
-                let texts = chunks.next_chunk(&mut tell)?;
+                let shape = if self.request.json_shape.is_some() { "json_shape" } else { "match" };
+                let texts = chunks.next_chunk(&mut tell).map_err(|error| error.in_field(shape))?;
                 let whole = |text: String| if head.is_empty() { text } else { format!("{head}{text}") };
                 texts
                     .map(|texts| Documents {

@@ -104,7 +104,7 @@ impl Output {
         // Only a path can fail to be a text.
         let given = serde_json::to_value(self)
             .map_err(|_| Error::field("sound_font", "has a name that is no text"))?;
-        fields::check(&given, fields::OUTPUT, model)?;
+        fields::check(&|name| given.get(name).is_some(), fields::OUTPUT, model)?;
         self.grid()?;
         match self.bits {
             None | Some(16 | 24 | 32) => Ok(()),

@@ -216,6 +216,40 @@ impl Request {
         serde_json::to_value(self).unwrap_or_default()
     }
 
+    /// The fields that are given, by their names in JSON.
+    pub(super) fn given_fields(&self) -> impl Iterator<Item = &'static str> {
+        let fields = [
+            ("n", self.n.is_some()),
+            ("seed", self.seed.is_some()),
+            ("where", !self.conditions.is_empty()),
+            ("given", self.given.is_some()),
+            ("fill", self.fill.is_some()),
+            ("prompt", self.prompt.is_some()),
+            ("continue", self.continued.is_some()),
+            ("like", self.like.is_some()),
+            ("strength", self.strength.is_some()),
+            ("between", self.between.is_some()),
+            ("blend", self.blend.is_some()),
+            ("length", self.length.is_some()),
+            ("frames", self.frames.is_some()),
+            ("seconds", self.seconds.is_some()),
+            ("endless", self.endless),
+            ("stop", !self.stop.is_empty()),
+            ("match", self.pattern.is_some()),
+            ("json_shape", self.json_shape.is_some()),
+            ("key", self.key.is_some()),
+            ("metre", self.metre.is_some()),
+            ("range", self.range.is_some()),
+            ("temperature", self.temperature.is_some()),
+            ("guidance", self.guidance.is_some()),
+            ("top_k", self.top_k.is_some()),
+            ("top_p", self.top_p.is_some()),
+            ("min_p", self.min_p.is_some()),
+            ("repetition", self.repetition.is_some()),
+        ];
+        fields.into_iter().filter_map(|(name, is_given)| is_given.then_some(name))
+    }
+
     /// What goes into the provenance of every item: all but their number and the seed, which stands beside. Bytes and rows
     /// are summed up, and no password of an address is kept.
     pub(super) fn options(&self) -> Value {
@@ -298,8 +332,7 @@ impl Request {
 
     /// Fields that exclude or need each other.
     fn check_pairs(&self) -> Result<(), Error> {
-        let json = self.to_json();
-        let is_given = |field: &str| json.get(field).is_some();
+        let is_given = |field: &str| self.given_fields().any(|given| given == field);
         if let Some((a, b)) = APART.into_iter().find(|(a, b)| is_given(a) && is_given(b)) {
             return Err(Error::field(a, format!("cannot be met together with `{b}`")));
         }

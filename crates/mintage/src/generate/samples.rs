@@ -48,7 +48,7 @@ impl Samples {
         self.len() == 0
     }
 
-    /// Puts other items of the same kind and model behind these.
+    /// Adds other items of the same kind and model after these.
     ///
     /// # Errors
     ///

@@ -1,5 +1,5 @@
-//! What was made on its way to a file, a folder or a database: what can be said against the place is heard before time is
-//! spent, nothing is ever half-written, and everything says what made it.
+//! Writes what was made to a file, a folder or a database. The place is checked before time is spent and again before it is
+//! written to; nothing is ever half-written, and everything says what made it.
 
 mod chosen;
 
@@ -109,7 +109,7 @@ impl std::fmt::Display for Place {
 }
 
 impl<'a> Sink<'a> {
-    /// Looks at the place of an output, without changing anything there.
+    /// Checks the place of an output, without changing anything there.
     ///
     /// # Errors
     ///
@@ -517,7 +517,7 @@ fn chunks_of<'b, 'a>(generation: &'b mut Generation<'a>) -> Option<&'b mut Table
     }
 }
 
-/// The next rows for a writer that knows the errors of data alone; others are put aside.
+/// The next rows for a writer that takes errors of data only; any other error is left in `failed`.
 fn next_rows(
     generation: &mut Generation,
     on: &mut OnProgress,

@@ -54,7 +54,7 @@ pub struct Sounds {
 }
 
 impl Sounds {
-    /// Puts sounds of the same rate, channels and classes behind these.
+    /// Adds sounds of the same rate, channels and classes after these.
     pub fn append(&mut self, other: Self) {
         self.samples.extend(other.samples);
         self.labels.extend(other.labels);

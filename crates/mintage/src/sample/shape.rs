@@ -146,7 +146,7 @@ fn check_size(field: &'static str, bytes: usize, limits: &Limits) -> Result<(), 
     }
 }
 
-/// A shape that tells for several texts in the making what may come next.
+/// A shape, and how far each of several texts has come in it.
 pub(super) struct ShapeLimit<'a> {
     shape: &'a Shape,
     /// The bytes of each token.

@@ -4,7 +4,7 @@ use mintage_data::{
     Column, RowEncoder, Table,
     table::encoder::{Finisher, Limits, Where},
 };
-use mintage_nn::Rng;
+use mintage_nn::{Rng, cancel};
 
 use crate::{
     dataset::AnyTransform,
@@ -172,7 +172,8 @@ impl TableChunks<'_> {
         self.codec.head()
     }
 
-    /// Draws the next part; nothing after the last one. There is always one, even of no rows.
+    /// Draws the next part; nothing after the last one, and where the drawing is [cancelled](cancel). There is always one,
+    /// even of no rows.
     ///
     /// # Errors
     ///
@@ -192,6 +193,10 @@ impl TableChunks<'_> {
             model.sample(&TableSampleParams { n, given, allowed, temperature }, &mut stream)
         };
         let tokens = draw(given, rows.len());
+        // Whoever set the flag throws the rows away: they need not be finished.
+        if cancel::wanted() {
+            return Ok(None);
+        }
         let mut redraw = |rows: &[u32]| {
             let row = |&row: &u32| given.get(row as usize * width..).and_then(|rest| rest.get(..width));
             let again: Vec<u16> = match given.is_empty() {

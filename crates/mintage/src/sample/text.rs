@@ -339,10 +339,9 @@ impl TextChunks<'_> {
 fn no_match() -> Error {
     Error::request("no text came to a match before it was at its end")
         .with_hint("a longer text may help; and a model can only write what its texts are written in")
-        .in_field("match")
 }
 
-/// A text on its way.
+/// A text that is being written.
 struct Growing<'a> {
     decoder: TextDecoder<'a>,
     /// Bytes to come that are the prompt's.

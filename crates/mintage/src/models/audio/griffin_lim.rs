@@ -9,7 +9,7 @@
 //! ```
 
 use burn::tensor::Tensor;
-use mintage_nn::{Rng, kernels};
+use mintage_nn::{Rng, cancel, kernels};
 
 use super::spectral::Framing;
 
@@ -36,7 +36,7 @@ pub fn signal_of_levels(
         Tensor::cat(vec![magnitudes.clone() * phases.clone().cos(), magnitudes.clone() * phases.sin()], 2);
     let twice = Tensor::cat(vec![magnitudes; 2], 2);
     let mut before: Option<Tensor<3>> = None;
-    for _ in 0..turns {
+    for _ in (0..turns).take_while(|_| !cancel::wanted()) {
         let near = kernels::stft(kernels::istft(spectra, framing.hop), framing.window(), framing.hop);
         let ahead = match before {
             Some(before) => near.clone() + (near.clone() - before) * MOMENTUM,

@@ -16,7 +16,7 @@ use burn::{
     tensor::{Device, Tensor, TensorData},
 };
 use mintage_data::AudioBatch;
-use mintage_nn::{AdamW, NotFinite, Rng, Schedule, Trainable, layers::Linear, weights::to_vec};
+use mintage_nn::{AdamW, NotFinite, Rng, Schedule, Trainable, cancel, layers::Linear, weights::to_vec};
 use serde::{Deserialize, Serialize};
 
 use super::Audio;
@@ -462,7 +462,7 @@ impl Vae {
         row.resize(time.max(1) * latent, 0.0);
         let mut rows = vec![row; n];
         let mut done = begin.known.min(time);
-        while done < time {
+        while done < time && !cancel::wanted() {
             let first = if done < context { 0 } else { done - context / 2 };
             let last = (first + context).min(time);
             let mut window = vec![0.0; n * context * latent];

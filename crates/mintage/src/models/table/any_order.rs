@@ -11,7 +11,7 @@ use burn::{
 };
 use mintage_data::TableInfo;
 use mintage_nn::{
-    Rng,
+    Rng, cancel,
     kernels::{self, NONE},
     layers::Linear,
     weights::to_vec,
@@ -90,6 +90,9 @@ impl AnyOrder {
         let mut prefixes = PrefixGroups::of(tokens, width, rng.permutation(n));
         let mut sums = self.sums(tokens);
         for (&field, prime) in order.iter().zip(primes()) {
+            if cancel::wanted() {
+                return super::fill_hidden(tokens);
+            }
             let (shift, root) = (f64::from(rng.uniform()), f64::from(prime).sqrt());
             let open: Vec<(usize, &[u32])> = prefixes
                 .groups()

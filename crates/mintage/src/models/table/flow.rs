@@ -35,7 +35,9 @@ use burn::{
     tensor::{Device, Tensor, TensorData},
 };
 use mintage_data::{TableBatch, TableInfo};
-use mintage_nn::{AdamW, NotFinite, Rng, Schedule, Trainable, kernels, layers::Linear, weights::to_vec};
+use mintage_nn::{
+    AdamW, NotFinite, Rng, Schedule, Trainable, cancel, kernels, layers::Linear, weights::to_vec,
+};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -183,7 +185,15 @@ impl GenerativeModel<Table> for Flow {
         }
         let given = draw.start(self.fields());
         let parts = given.chunks(SAMPLE_ROWS * self.fields());
-        parts.flat_map(|given| self.denoise(&net, given, &log_prior, draw.temperature, rng)).collect()
+        let mut part = |given: &[u16]| match cancel::wanted() {
+            true => {
+                let mut tokens = given.to_vec();
+                super::fill_hidden(&mut tokens);
+                tokens
+            }
+            false => self.denoise(&net, given, &log_prior, draw.temperature, rng),
+        };
+        parts.flat_map(&mut part).collect()
     }
 
     parts!("net" = train);
@@ -272,6 +282,9 @@ impl Flow {
         y = self.points.noisy(&tokens, &vec![now; n], &noise);
         let mut before: Option<Vec<f32>> = None;
         for step in 1..steps - 1 {
+            if cancel::wanted() {
+                break;
+            }
             let next = sigma(step as f32 / (steps - 2) as f32);
             let ends = self.points.means(&look(&y, now, rng), n);
             let kept = next / now;

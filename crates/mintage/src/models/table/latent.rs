@@ -1,7 +1,7 @@
 //! What models share that draw a latent vector for a row and then all of its fields at once.
 
 use mintage_data::{TableBatch, TableInfo};
-use mintage_nn::Rng;
+use mintage_nn::{Rng, cancel};
 use rayon::prelude::*;
 
 use super::{HIDDEN, TableSampleParams, cumulative, pick};
@@ -41,6 +41,10 @@ pub fn sample(
     let total = starts[width];
     let mut tokens = draw.start(width);
     for rows in tokens.chunks_mut(SAMPLE_ROWS * width) {
+        if cancel::wanted() {
+            super::fill_hidden(rows);
+            continue;
+        }
         for field in (0..width).filter(|&field| draw.allowed(field).is_some()) {
             settle(info, draw, field, rows, rng, &decode);
         }

@@ -26,6 +26,11 @@ use super::{
 /// The token of a field that is not given.
 pub const HIDDEN: u16 = u16::MAX;
 
+/// Gives every hidden field its first token: of rows that were cancelled, which are thrown away, but may be read before.
+fn fill_hidden(tokens: &mut [u16]) {
+    tokens.iter_mut().filter(|token| **token == HIDDEN).for_each(|token| *token = 0);
+}
+
 /// How to draw rows.
 #[derive(Clone, Debug)]
 pub struct TableSampleParams<'a> {

@@ -17,7 +17,7 @@ use burn::{
     tensor::{Device, Tensor, TensorData},
 };
 use mintage_nn::{
-    Rng, kernels,
+    Rng, cancel, kernels,
     layers::{Embedding, Linear, RmsNorm, sinusoidal},
     weights::to_vec,
 };
@@ -196,6 +196,10 @@ impl LatentFlowMatching {
         let mut rows = vec![known.to_vec(); n];
         let mut have = known.len() / each;
         while have < wanted.frames {
+            if cancel::wanted() {
+                rows.iter_mut().for_each(|row| row.resize(wanted.frames * each, 0.0));
+                break;
+            }
             // At least half of a window is new, or all that is left.
             let first = have.saturating_sub(window / 2).min(wanted.frames.saturating_sub(window));
             let given = have - first;
