@@ -134,7 +134,7 @@ pub enum Verb {
     #[command(after_help = "Examples:\n  mintage sample vqvae-shop-1 -n 64 -o new.png\n  \
                       mintage sample vqvae-shop-1 -n 500 -o shop.db --table products --column photo --where category=coat")]
     Sample(Sample),
-    /// Keep chosen samples with the run, write them to a database or a file, and take them back
+    /// Keep chosen samples with the run, write them to a database, take them back
     #[command(after_help = "Examples:\n  mintage keep vqvae-shop-1 -n 16 --items 0,3,7..9 --seed 1\n  \
                       mintage keep vqvae-shop-1 --write -o shop.db --dry-run\n  \
                       mintage keep vqvae-shop-1 --write -o shop.db\n  \

@@ -16,6 +16,7 @@ mod http;
 mod journey;
 mod judging;
 mod judging_others;
+mod keep;
 mod postgres;
 mod readme;
 mod resume;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::disallowed_macros)]
 
 mod browse;
+mod chosen;
 #[path = "../common/mod.rs"]
 mod common;
 mod items;

@@ -544,8 +544,12 @@ fn quoted(mut rows: Table) -> Table {
     let n = rows.rows();
     for column in &mut rows.columns {
         for row in 0..n {
-            let is_formula = |text: &str| text.starts_with(['=', '+', '-', '@', '\t', '\r']) && text.parse::<f64>().is_err();
-            if let Some(text) = column.cell(row).filter(|text| is_formula(text)).map(|text| format!("'{text}")) {
+            let is_formula = |text: &str| {
+                text.starts_with(['=', '+', '-', '@', '\t', '\r']) && text.parse::<f64>().is_err()
+            };
+            if let Some(text) =
+                column.cell(row).filter(|text| is_formula(text)).map(|text| format!("'{text}"))
+            {
                 column.set(row, Some(&text));
             }
         }

@@ -29,19 +29,34 @@ const MAX_TOTAL_BYTES: usize = 4 << 30;
 #[serde(rename_all = "lowercase")]
 pub(super) enum Content {
     /// In a PNG.
-    Image { shape: ImageShape },
+    Image {
+        shape: ImageShape,
+    },
     /// In a PNG that moves. Frames a second stand as a text, which keeps every bit.
-    Video { shape: ImageShape, frames: usize, fps: String },
+    Video {
+        shape: ImageShape,
+        frames: usize,
+        fps: String,
+    },
     /// In a WAV of floats.
-    Audio { channels: usize, rate_hz: u32, samples: usize },
+    Audio {
+        channels: usize,
+        rate_hz: u32,
+        samples: usize,
+    },
     /// In a MIDI file, and here as well where that says less.
     Music {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         score: Option<Notes>,
     },
-    Text { text: String },
+    Text {
+        text: String,
+    },
     /// `columns` names the line that says what they are.
-    Row { columns: String, cells: Vec<Option<String>> },
+    Row {
+        columns: String,
+        cells: Vec<Option<String>>,
+    },
 }
 
 /// A tune as numbers.
@@ -93,11 +108,8 @@ impl Content {
                 (Self::Image { shape: images.shape }, Some(png_bytes(images, i, Some(provenance))?))
             }
             Samples::Video(clips) => {
-                let content = Self::Video {
-                    shape: clips.shape,
-                    frames: clips.frames,
-                    fps: format!("{:?}", clips.fps),
-                };
+                let content =
+                    Self::Video { shape: clips.shape, frames: clips.frames, fps: format!("{:?}", clips.fps) };
                 (content, Some(apng_bytes(&clips.film(i), Some(provenance))?))
             }
             Samples::Audio(sounds) => {
@@ -317,8 +329,7 @@ pub(super) fn joined(all: Vec<Samples>) -> Result<Samples, Error> {
         let found = label.as_ref().and_then(|label| classes.iter().position(|class| class == label));
         found.unwrap_or(classes.len()) as u32
     };
-    let numbers: Vec<u32> =
-        if classes.is_empty() { Vec::new() } else { labels.iter().map(number).collect() };
+    let numbers: Vec<u32> = if classes.is_empty() { Vec::new() } else { labels.iter().map(number).collect() };
     let mut all = all.into_iter();
     let mut whole = all.next().ok_or_else(|| Error::request("no item was named"))?;
     for one in all {

@@ -10,10 +10,7 @@ use std::{
 use mintage_data::{atomic_write, is_postgres, real_folder, table::Trace, wait_for_lock};
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Head, Heads, KeptItem, MAX_COLUMNS, MAX_KEPT, WrittenTo,
-    content::is_plain,
-};
+use super::{Head, Heads, KeptItem, MAX_COLUMNS, MAX_KEPT, WrittenTo, content::is_plain};
 use crate::{error::Error, run::open_own};
 
 /// The list of what is kept, and the folder of files.
@@ -199,8 +196,7 @@ impl Log {
 
     /// The columns under the name that they have, or are to have.
     pub fn head_for(&self, head: Head) -> HeadFor {
-        let is_it =
-            |known: &&Head| (&known.table, &known.columns) == (&head.table, &head.columns);
+        let is_it = |known: &&Head| (&known.table, &known.columns) == (&head.table, &head.columns);
         match self.heads.values().find(is_it) {
             Some(known) => HeadFor { head: known.clone(), is_new: false },
             None => HeadFor { head: Head { id: format!("c{}", self.heads.len() + 1), ..head }, is_new: true },
@@ -220,6 +216,20 @@ impl Log {
         drop(open_own(&path, false)?);
         let held = wait_for_lock(&path).map_err(Error::io(&path))?;
         Ok((held, Self::read(dir)?))
+    }
+
+    /// Takes the last lines back, where they are still the last: the list is as it was `before` them, and `after` them nobody
+    /// has written. Whether they were. The lock is held.
+    pub fn retract(&mut self, before: u64, after: u64) -> Result<bool, Error> {
+        if self.whole_bytes != after {
+            return Ok(false);
+        }
+        let path = self.dir.join(FILE);
+        let file = open_own(&path, true)?;
+        check_same(&path, &file)?;
+        file.set_len(before).and_then(|()| file.sync_all()).map_err(Error::io(&path))?;
+        self.whole_bytes = before;
+        Ok(true)
     }
 
     /// Adds lines, all or none, and returns when they are on disk. The lock is held.

@@ -208,8 +208,7 @@ impl Kept {
         }
         let folder = log::folder_for_writing(&self.dir)?;
         let (_held, mut log) = Log::lock(&self.dir)?;
-        let gone: Vec<KeptItem> =
-            log.items.iter().filter(|item| ids.contains(&item.id)).cloned().collect();
+        let gone: Vec<KeptItem> = log.items.iter().filter(|item| ids.contains(&item.id)).cloned().collect();
         if gone.is_empty() {
             return Ok(0);
         }
@@ -256,7 +255,9 @@ impl Kept {
     pub fn columns_of(&self, item: &KeptItem) -> Result<Vec<String>, Error> {
         let log = self.read()?;
         let head = item.content.head().and_then(|id| log.heads.get(id));
-        Ok(head.map(|head| head.columns.iter().map(|column| column.name.clone()).collect()).unwrap_or_default())
+        Ok(head
+            .map(|head| head.columns.iter().map(|column| column.name.clone()).collect())
+            .unwrap_or_default())
     }
 
     /// The bytes of an item's file: a PNG (of clips one that moves), a MIDI file, a WAV of floats.
@@ -285,7 +286,9 @@ impl Kept {
     /// Each item, and what it is as samples of one.
     fn contents(&self, log: &Log, ids: &[String]) -> Result<Vec<(KeptItem, Samples)>, Error> {
         if ids.is_empty() {
-            return Err(Error::request("no item was named").with_hint("keep some first, or name some that are"));
+            return Err(
+                Error::request("no item was named").with_hint("keep some first, or name some that are")
+            );
         }
         let mut seen = HashSet::new();
         if let Some(id) = ids.iter().find(|id| !seen.insert(*id)) {

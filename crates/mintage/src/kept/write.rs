@@ -1,10 +1,9 @@
 //! Kept items on their way to a database or a file: shown first, written in one transaction, recorded so that they can be
 //! taken back.
 
-use mintage_data::{
-    DataKind, PgDefaults, Provenance,
-    table::ChosenBatch,
-};
+use std::ops::Range;
+
+use mintage_data::{DataKind, PgDefaults, Provenance, table::ChosenBatch};
 use serde::Serialize;
 use serde_json::Value;
 use xxhash_rust::xxh3::Xxh3;
@@ -21,7 +20,7 @@ use crate::{
 };
 
 /// The batch that is only shown.
-const SHOWN: &str = "preview";
+const PREVIEW_BATCH: &str = "preview";
 
 /// What was written, or would be.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -68,7 +67,7 @@ impl Kept {
         }
         let place = ChosenPlace::open(output, model, pg)?;
         if dry_run {
-            return write_all(&place, all, ids, model, SHOWN, true).map(|(written, _)| written);
+            return write_all(&place, all, ids, model, PREVIEW_BATCH, true).map(|(written, _)| written);
         }
         let batch = self.new_batch(&log, ids, at_unix);
         let mut record = Record {
@@ -79,12 +78,12 @@ impl Kept {
             trace: place.planned(),
         };
         // First, so that a kill in between leaves no rows of which nobody knows.
-        self.record(Line::Writing(record.clone()))?;
+        let lines = self.record(Line::Writing(record.clone()))?;
         let (mut written, trace) = match write_all(&place, all, ids, model, &batch, false) {
             Ok(done) => done,
             Err(error) => {
                 // What is wrong with the place counts, whatever becomes of the record.
-                let _ = self.record(Line::Failed(batch));
+                let _ = self.forget(lines, batch);
                 return Err(error);
             }
         };
@@ -95,9 +94,21 @@ impl Kept {
         Ok(written)
     }
 
-    fn record(&self, line: Line) -> Result<(), Error> {
+    /// Adds a line, and says from where to where it stands.
+    fn record(&self, line: Line) -> Result<Range<u64>, Error> {
         let (_held, mut log) = Log::lock(&self.dir)?;
-        log.append(&[line])
+        let before = log.whole_bytes;
+        log.append(&[line])?;
+        Ok(before..log.whole_bytes)
+    }
+
+    /// Takes back what was recorded of a batch of which nothing was written.
+    fn forget(&self, line: Range<u64>, batch: String) -> Result<(), Error> {
+        let (_held, mut log) = Log::lock(&self.dir)?;
+        match log.retract(line.start, line.end)? {
+            true => Ok(()),
+            false => log.append(&[Line::Failed(batch)]),
+        }
     }
 
     /// A name that no other batch has, of this run or another.

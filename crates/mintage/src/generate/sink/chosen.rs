@@ -114,21 +114,14 @@ impl<'a> ChosenPlace<'a> {
         self.sink.model.kind().name()
     }
 
-    fn to_column(
-        &self,
-        target: &str,
-        all: &[Chosen],
-        batch: &ChosenBatch,
-    ) -> Result<ChosenWritten, Error> {
+    fn to_column(&self, target: &str, all: &[Chosen], batch: &ChosenBatch) -> Result<ChosenWritten, Error> {
         let place = self.sink.items.as_ref().ok_or_else(|| Error::request("no table was chosen"))?;
         let mut table = self.sink.table(place, target);
         if self.sink.model.kind() == DataKind::Music {
             // Tunes are of a class only where one was asked for.
             table.label = table.label.filter(|_| all.iter().any(|one| one.label.is_some()));
         }
-        let item = |one: &Chosen| {
-            Ok(ChosenItem { bytes: self.bytes(one)?, label: one.label.clone() })
-        };
+        let item = |one: &Chosen| Ok(ChosenItem { bytes: self.bytes(one)?, label: one.label.clone() });
         let items = all.iter().map(item).collect::<Result<Vec<_>, Error>>()?;
         Ok(write_chosen_items(&table, &items, self.media(), batch)?)
     }
@@ -184,12 +177,7 @@ impl<'a> ChosenPlace<'a> {
         Ok(Table { name, columns, ..Table::default() })
     }
 
-    fn to_folder(
-        &self,
-        dir: &Path,
-        all: &[Chosen],
-        batch: &ChosenBatch,
-    ) -> Result<ChosenWritten, Error> {
+    fn to_folder(&self, dir: &Path, all: &[Chosen], batch: &ChosenBatch) -> Result<ChosenWritten, Error> {
         let is_new = dir.symlink_metadata().is_err();
         let suffix = match self.sink.model.kind() {
             DataKind::Image => "png",
@@ -226,9 +214,7 @@ impl<'a> ChosenPlace<'a> {
             Samples::Image(images) => png_bytes(images, 0, Some(&one.made_by))?,
             Samples::Video(clips) => gif_bytes(&clips.film(0), Some(&one.made_by))?,
             Samples::Audio(sounds) => wav(sounds, 0, &self.sink.output, &json),
-            Samples::Music(tunes) => {
-                tunes.items.first().map(|tune| tune.to_midi(&json)).unwrap_or_default()
-            }
+            Samples::Music(tunes) => tunes.items.first().map(|tune| tune.to_midi(&json)).unwrap_or_default(),
             Samples::Text(texts) => texts.items.first().cloned().unwrap_or_default().into_bytes(),
             Samples::Table(_) => {
                 return Err(Error::request("rows are not written as bytes of a column"));

@@ -445,8 +445,9 @@ pub(super) fn undo(trace: &RowTrace, batch: &str, pg: &PgDefaults) -> Result<Rem
     if removed != found.len() {
         return Err(is_kept(&place, &format!("let go of {removed} of {} rows", found.len())));
     }
+    // Keys that are only looked at in the end are looked at now: a table that waits for them is not changed.
+    transaction.batch_execute("SET CONSTRAINTS ALL IMMEDIATE").map_err(|error| kept(&place, error))?;
     tidy(&mut transaction, trace, &table, &mut notes).map_err(&wrong)?;
-    // Keys that are only looked at in the end are looked at here.
     transaction.commit().map_err(|error| kept(&place, error))?;
     Ok(Removed { rows: removed, all: true, place: place.clone(), notes })
 }

@@ -156,11 +156,10 @@ fn within(
     let changes = Changes { made_table, made_column: had_table && !had_column, made_file };
     let names = (to.target, to.table, to.place.to_owned());
     let done = written(names, columns, found, &keys, (to.column, to.media), changes)?;
-    match batch.dry_run {
-        true => transaction.rollback(),
-        false => transaction.commit(),
+    // A transaction that is not committed is forgotten.
+    if !batch.dry_run {
+        transaction.commit().map_err(sql)?;
     }
-    .map_err(sql)?;
     Ok(done)
 }
 
