@@ -39,6 +39,8 @@ use crate::{
 
 /// Items of one draw that is held.
 pub(crate) const MAX_ITEMS: usize = 10_000;
+/// Texts that a text ends before.
+const MAX_STOPS: usize = 64;
 /// Pieces of a stream that wait for a slow reader.
 const MAX_PIECES: usize = 16;
 
@@ -148,6 +150,12 @@ pub(crate) fn parsed(app: &Shared, mut body: Value) -> Result<Request, Problem> 
             "a request over HTTP names no files of this machine",
         )
         .with_hint("send the bytes as base64, or name an item of a draw"));
+    }
+    if request.stop.len() > MAX_STOPS {
+        return Err(Problem {
+            field: Some("stop".to_owned()),
+            ..Problem::request(format!("a text ends before one of {MAX_STOPS} texts at most"))
+        });
     }
     if request.seed.is_none() {
         request.seed = Some(fresh_seed());

@@ -44,7 +44,7 @@ async fn schema(State(app): State<Shared>, Path(id): Path<String>) -> Result<Jso
         Ok(json!({
             "kind": model.kind().name(),
             "family": model.config.model.family().name(),
-            "schema": mintage::generate::schema(model)?,
+            "schema": mintage::generate::schema_with(model, false)?,
             "columns": columns,
             "targets": {
                 "source_id": app.sources.of_run(source),

@@ -244,29 +244,28 @@ fn classes(model: &Model) -> Result<Option<&[String]>, Error> {
 
 /// The conditions: a class, or columns; as an object, or as texts COLUMN=VALUE. Nothing for a model without either.
 fn conditions(model: &Model) -> Result<Option<Value>, Error> {
-    let texts = |most: Option<usize>| {
-        let mut texts = json!({ "type": "array", "items": { "type": "string", "pattern": "^[^=]+=" } });
+    // An object of columns, or a list of texts COLUMN=VALUE: the keywords of each hold for its own type alone.
+    let either = |description: &str, columns: Value, most: Option<usize>| {
+        let mut schema = json!({
+            "description": description, "type": ["object", "array"], "properties": columns,
+            "additionalProperties": false, "items": { "type": "string", "pattern": "^[^=]+=" },
+        });
         if let Some(most) = most {
-            texts["maxItems"] = json!(most);
+            schema["maxProperties"] = json!(most);
+            schema["maxItems"] = json!(most);
         }
-        texts
+        schema
     };
     let Some(classes) = classes(model)? else {
         let columns: Map<String, Value> = model.rows()?.1.domains().into_iter().map(column).collect();
-        let object = json!({ "type": "object", "properties": columns, "additionalProperties": false });
-        return Ok(Some(json!({
-            "description": "Conditions that every row meets", "anyOf": [object, texts(None)],
-        })));
+        return Ok(Some(either("Conditions that every row meets", json!(columns), None)));
     };
     if classes.is_empty() {
         return Ok(None);
     }
     let label = model.config.source.label.as_deref().unwrap_or("label");
-    let object = json!({
-        "type": "object", "properties": { label: { "enum": classes } }, "additionalProperties": false,
-        "maxProperties": 1,
-    });
-    Ok(Some(json!({ "description": "The class of every item", "anyOf": [object, texts(Some(1))] })))
+    let columns = json!({ label: { "enum": classes } });
+    Ok(Some(either("The class of every item", columns, Some(1))))
 }
 
 fn column(domain: Domain) -> (String, Value) {

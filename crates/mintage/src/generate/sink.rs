@@ -477,6 +477,7 @@ impl<'a> Sink<'a> {
         let (output, source) = (&self.output, &self.model.config.source);
         let missing = |what: &'static str| {
             Error::field(what, "of the database is needed: this model did not learn from one")
+                .with_hint("look into the database to see which there are")
         };
         let labelled = match self.model.kind() {
             DataKind::Image => !self.model.images()?.codec.classes.is_empty(),
@@ -612,7 +613,7 @@ pub fn in_samples(model: &Model, name: &str) -> Result<PathBuf, Error> {
 /// A file that mintage did not make is there, and is not to be replaced; a file is to be added to.
 pub fn may_write(path: &Path, if_exists: IfExists) -> Result<(), Error> {
     let is_there = path.metadata().is_ok_and(|there| there.is_file() && there.len() > 0);
-    if is_there && if_exists == IfExists::Append {
+    if is_there && if_exists == IfExists::Append && is_made_file(path) {
         let why = format!("cannot be append: {} holds what was written at once", path.display());
         return Err(Error::field("if_exists", why)
             .with_hint("choose another name, or `if_exists` replace; a folder/ keeps what it has"));

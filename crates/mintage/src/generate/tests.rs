@@ -390,7 +390,7 @@ fn limits_are_the_callers() {
     assert_eq!(refused(texts, r#"{"stop": ["th", "e sea"]}"#, short()), "stop");
     assert_eq!(refused(texts, r#"{"match": "[a-z]+"}"#, Limits { max_pattern_bytes: 3, ..all() }), "match");
     assert_eq!(
-        refused(texts, r#"{"match": "\w{50}"}"#, Limits { max_automaton_bytes: 9999, ..all() }),
+        refused(texts, r#"{"match": "\\w{50}"}"#, Limits { max_automaton_bytes: 9999, ..all() }),
         "match"
     );
     let cells = || Limits { max_cells: 1, ..all() };

@@ -8,7 +8,7 @@ use crate::{dataset::thousands, error::Error};
 pub struct Limits {
     /// Bytes of all items that are held together. Rows that are streamed are not held. Default: 4 GiB.
     pub max_bytes: usize,
-    /// Items of one request. Default: 4,294,967,296.
+    /// Items of one request. Default: 2⁴⁰; rows that are streamed end when nobody reads them.
     pub max_items: usize,
     /// Characters of a prompt, of a text that is continued or varied, and of all stops together. Default: 10 million.
     pub max_prompt_chars: usize,
@@ -24,7 +24,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             max_bytes: 4 << 30,
-            max_items: 1 << 32,
+            max_items: 1 << 40,
             max_prompt_chars: 10_000_000,
             max_pattern_bytes: 1 << 20,
             max_automaton_bytes: 64 << 20,
@@ -37,7 +37,8 @@ impl Limits {
     /// Whether `n` items are allowed, of `bytes` each where they are held: an error in words is better than an end
     /// without any.
     pub(crate) fn check_items(&self, n: usize, bytes: usize, items: &str) -> Result<(), Error> {
-        let of_memory = self.max_bytes / bytes.max(1);
+        // What takes no bytes is not held.
+        let of_memory = self.max_bytes.checked_div(bytes).unwrap_or(usize::MAX);
         if n <= of_memory.min(self.max_items) {
             return Ok(());
         }

@@ -29,8 +29,8 @@ const MAX_UNITS: usize = 5_000_000;
 /// Held-out passages, and of tunes, each of which is searched in twelve keys.
 const MAX_PASSAGES: usize = 200;
 const MAX_TUNES: usize = 60;
-/// Tokens of a held-out passage.
-const MAX_PASSAGE_TOKENS: usize = 1024;
+/// Tokens of a held-out passage: more than a chorale has, so that whole tunes are compared with whole ones.
+const MAX_PASSAGE_TOKENS: usize = 4096;
 /// Units that a long document is divided into, so that several places of one can be neighbours.
 const STRETCH: usize = 512;
 /// A text is shown whole up to so many times the length of the new one.
