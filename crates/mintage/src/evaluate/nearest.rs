@@ -138,6 +138,8 @@ pub(super) struct Hits {
     pub equals: usize,
     /// Distances of held-out items, ascending.
     pub expected: Vec<f64>,
+    /// Most held-out passages are shorter than the item, and so nearer by nature: they do not show that it lies far.
+    pub is_longer: bool,
     /// Of texts and tunes: the neighbours.
     pub items: Option<Samples>,
 }
@@ -328,7 +330,7 @@ fn verdict(nearest: f64, hits: &Hits, yardstick: &Yardstick) -> Closeness {
     match (is_copy && is_rare, share) {
         (true, _) => Closeness::Copy,
         (false, share) if share < CLOSE_SHARE && nearest > 0.0 => Closeness::Close,
-        _ if farther => Closeness::Far,
+        _ if farther && !hits.is_longer => Closeness::Far,
         _ => Closeness::Usual,
     }
 }

@@ -67,7 +67,7 @@ impl PixelIndex {
                 break;
             }
         }
-        Hits { neighbours, near_copy, equals, expected: self.expected.clone(), items: None }
+        Hits { neighbours, near_copy, equals, expected: self.expected.clone(), ..Hits::default() }
     }
 
     /// Squared distances to each image of `base`, exact.

@@ -29,8 +29,8 @@ const MAX_UNITS: usize = 5_000_000;
 /// Held-out passages, and of tunes, each of which is searched in twelve keys.
 const MAX_PASSAGES: usize = 200;
 const MAX_TUNES: usize = 60;
-/// Tokens of a held-out passage: more than a chorale has, so that whole tunes are compared with whole ones.
-const MAX_PASSAGE_TOKENS: usize = 4096;
+/// Tokens of a held-out passage.
+const MAX_PASSAGE_TOKENS: usize = 1024;
 /// Units that a long document is divided into, so that several places of one can be neighbours.
 const STRETCH: usize = 512;
 /// A text is shown whole up to so many times the length of the new one.
@@ -141,7 +141,9 @@ impl RunIndex {
         runs.truncate(k);
         let neighbours: Vec<(u32, f64)> =
             runs.iter().map(|run| (self.document_at(run.end - 1).0, distance(run.length, length))).collect();
-        Ok((Hits { neighbours, equals, expected, ..Hits::default() }, runs))
+        let shorter = self.held.iter().filter(|held| held.len() < length).count();
+        let is_longer = 2 * shorter > self.held.len();
+        Ok((Hits { neighbours, equals, expected, is_longer, ..Hits::default() }, runs))
     }
 
     /// The `k` longest runs, one of a stretch of a document at most: the longest first, of equal ones the first.
