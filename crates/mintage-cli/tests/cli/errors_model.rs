@@ -111,7 +111,7 @@ fn numbers_that_are_none() {
     assert_snapshot!(place.refused("reconstruct shop -n 0 -o new.png"), @"error: -n must be at least 1");
     assert_snapshot!(place.refused("evaluate shop -n 0"), @"error: -n must be at least 1");
     assert_snapshot!(place.refused("sample shop -n 99999999999 -o new.png"), @r"
-    error: 99,999,999,999 images at once do not fit in memory
+    error: -n cannot be 99,999,999,999: so many images at once do not fit in memory
       hint: ask for 29,826,161 at most, and for the others with another seed
     ");
     assert_snapshot!(place.refused("sample shop --temperature -1 -o new.png"), @r"
@@ -197,7 +197,7 @@ fn rows_go_where_there_is_a_place_for_them_or_nowhere() {
     place.ok(&format!("train pictures --model vae {QUICK} --name folder"));
     assert_snapshot!(place.refused("sample folder -n 2 -o shop.db"), @r"
     error: --table of the database is needed: this model did not learn from one
-      hint: `mintage inspect` shows which there are
+      hint: look into the database to see which there are
     ");
     // A table that is not there is made, as a database is. The model still finds its own.
     place.ok("sample shop -n 2 -o shop.db --table fresh");
