@@ -95,7 +95,7 @@ impl Events {
         let place = Place::take(&self.streams)?;
         let (missed, last_id) = self.since(last);
         let receiver = BroadcastStream::new(self.changes.subscribe());
-        let wanted = move |change: &Change| topics.iter().any(|topic| *topic == change.topic);
+        let wanted = move |change: &Change| topics.contains(&change.topic);
         let first: Vec<Event> = match missed {
             Some(changes) => changes.iter().filter(|change| wanted(change)).map(|c| of_change(c)).collect(),
             None => vec![of_snapshot(last_id, &snapshot())],

@@ -186,7 +186,7 @@ async fn completions(
             format!("1 to {MAX_PROMPTS} prompts can be gone on from"),
         ));
     }
-    let seed = asked.seed.map_or_else(sampling::fresh_seed, |seed| seed);
+    let seed = asked.seed.unwrap_or_else(sampling::fresh_seed);
     let id = format!("cmpl-{}-{seed}", now());
     let response = if asked.stream {
         streamed(&app, dir, asked, prompts, seed, id)?
@@ -388,7 +388,7 @@ async fn pictures(
         let mut request: Request = serde_json::from_value(conditions)
             .map_err(|error| Problem::request(format!("the class cannot be asked for: {error}")))?;
         request.n = Some(asked.n.unwrap_or(1));
-        request.seed = Some(asked.seed.map_or_else(sampling::fresh_seed, |seed| seed));
+        request.seed = Some(asked.seed.unwrap_or_else(sampling::fresh_seed));
         request.like = like.map(mintage::generate::Item::Bytes);
         let draw = sampling::drawn(&inner, &asked.model, model, &request, cancel, &mut |_| {})?;
         let suffix = match &draw.samples {

@@ -479,7 +479,7 @@ fn thinned(all: Vec<Map<String, Value>>, points: usize) -> Vec<Map<String, Value
     let (steps, others): (Vec<_>, Vec<_>) = all.into_iter().partition(is_step);
     let mut kept = [steps, others].into_iter().flat_map(|records| {
         let (every, last) = (records.len().div_ceil(points.max(1)).max(1), records.len().saturating_sub(1));
-        let is_kept = move |i: usize| i % every == 0 || i == last;
+        let is_kept = move |i: usize| i.is_multiple_of(every) || i == last;
         records.into_iter().enumerate().filter(move |(i, _)| is_kept(*i)).map(|(_, record)| record)
     });
     let mut kept: Vec<_> = kept.by_ref().collect();

@@ -138,10 +138,10 @@ pub(crate) fn parsed(app: &Shared, mut body: Value) -> Result<Request, Problem> 
             put_in(app, item)?;
         }
     }
-    let between = fields.get_mut("between").and_then(Value::as_array_mut).into_iter().flatten();
-    between.map(|item| put_in(app, item)).collect::<Result<(), _>>()?;
+    let mut between = fields.get_mut("between").and_then(Value::as_array_mut).into_iter().flatten();
+    between.try_for_each(|item| put_in(app, item))?;
     let anchors = fields.get_mut("blend").and_then(|blend| blend.get_mut("anchors")?.as_array_mut());
-    anchors.into_iter().flatten().map(|item| put_in(app, item)).collect::<Result<(), _>>()?;
+    anchors.into_iter().flatten().try_for_each(|item| put_in(app, item))?;
     let mut request: Request = serde_json::from_value(body)
         .map_err(|error| Problem::request(format!("the request cannot be read: {error}")))?;
     if request.names_files() {

@@ -69,8 +69,11 @@ pub struct Sources {
     may_name_servers: bool,
     list: Mutex<Vec<Arc<Source>>>,
     /// Sources that are looked at, the latest last, each with what it was like when it was opened.
-    open: Mutex<Vec<(String, Option<SystemTime>, Arc<Browser>)>>,
+    open: Mutex<Vec<Opened>>,
 }
+
+/// The id of a source, when its file was changed last, and what reads it.
+type Opened = (String, Option<SystemTime>, Arc<Browser>);
 
 /// Sources that are held open.
 const MAX_OPEN: usize = 4;
@@ -181,7 +184,7 @@ impl Sources {
         // Rows of a file are read once: another file in its place is read again.
         let changed = || fs::metadata(&*source.spec.path()).and_then(|file| file.modified()).ok();
         let changed = if source.kind == "postgres" { None } else { changed() };
-        let known = |open: &Vec<(String, Option<SystemTime>, Arc<Browser>)>| {
+        let known = |open: &[Opened]| {
             open.iter()
                 .find(|(id, at, _)| *id == source.id && *at == changed)
                 .map(|(.., browser)| browser.clone())

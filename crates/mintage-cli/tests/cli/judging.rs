@@ -87,12 +87,12 @@ fn single_rows_are_set_beside_their_neighbours_and_explained() {
         near.stderr
     );
     let near: serde_json::Value =
-        serde_json::from_str(&place.ok("nearest m asked.csv -k 2 --json").text()).unwrap();
+        serde_json::from_str(place.ok("nearest m asked.csv -k 2 --json").text()).unwrap();
     let items = near["items"].as_array().unwrap();
     assert_eq!((items.len(), items[2]["verdict"].as_str()), (3, Some("far")), "{near}");
     assert!(items[2]["neighbours"].as_array().is_some_and(|all| all.len() == 2));
     let drawn = place.ok("explain m -n 2 --seed 4 --json");
-    let drawn: serde_json::Value = serde_json::from_str(&drawn.text()).unwrap();
+    let drawn: serde_json::Value = serde_json::from_str(drawn.text()).unwrap();
     assert!(drawn["seed"] == 4 && drawn["items"][1]["name"] == "new row 2", "{drawn}");
     assert!(drawn["items"][1]["score"].as_f64().is_some_and(|score| (0.0..=100.0).contains(&score)));
     let explained = place.ok("explain m asked.csv");

@@ -1,6 +1,8 @@
 //! The first page in a real browser, where one is at hand. The walk through all of the studio is in
 //! `crates/mintage-server/tests/browser`.
 
+#![allow(clippy::disallowed_macros)]
+
 use std::{
     io::{Read, Write},
     net::{TcpListener, TcpStream},

@@ -57,7 +57,7 @@ impl Spectrograms {
 
     /// Samples that a picture shows, of each channel.
     pub fn samples(&self) -> usize {
-        self.shape().width * self.mel.params().hop << self.halvings()
+        (self.shape().width * self.mel.params().hop) << self.halvings()
     }
 
     /// The lowest and the highest frequency between two shares of the height of a picture, from its top.

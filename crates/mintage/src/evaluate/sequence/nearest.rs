@@ -151,7 +151,7 @@ impl RunIndex {
         let mut best: Vec<(usize, Shared)> = Vec::new();
         for (place, &length) in lengths.iter().enumerate().filter(|(_, length)| **length > 0) {
             let (document, start) = self.document_at(place);
-            let stretch = (document as usize) << 32 | (place - start) / STRETCH;
+            let stretch = ((document as usize) << 32) | ((place - start) / STRETCH);
             let run = Shared { length: length as usize, end: place + 1 };
             match best.last_mut() {
                 Some((same, known)) if *same == stretch => {

@@ -58,7 +58,8 @@ pub(super) fn write_rows(
 /// A cell as JSON: numbers and booleans where the column holds such.
 fn cell(column: &Column, row: usize) -> Value {
     let Some(text) = column.cell(row) else { return Value::Null };
-    let number = || text.parse::<i64>().map(Value::from).ok().filter(|number| number.to_string() == text);
+    // "007" and "+1" are texts.
+    let number = || text.parse::<i64>().ok().filter(|number| number.to_string() == text).map(Value::from);
     match column.declaration.value_type() {
         Type::Integer => number(),
         Type::Real => number().or_else(|| values::parse(text, '.').map(Value::from)),

@@ -371,11 +371,11 @@ fn check_no_actions(
     Ok(())
 }
 
-/// Tables that refer to this one by keys that act when its rows go, and the pairs of columns.
-fn references(
-    connection: &Connection,
-    table: &str,
-) -> rusqlite::Result<Vec<(String, Vec<(String, String)>)>> {
+/// A table that refers to another, and the pairs of columns.
+type Reference = (String, Vec<(String, String)>);
+
+/// Tables that refer to this one by keys that act when its rows go.
+fn references(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Reference>> {
     let keys = "SELECT name FROM pragma_table_info(?1) WHERE pk > 0 ORDER BY pk";
     let keys: Vec<String> =
         connection.prepare(keys)?.query_map([table], |row| row.get(0))?.collect::<Result<_, _>>()?;
@@ -385,7 +385,7 @@ fn references(
                AND f.on_delete IN ('CASCADE', 'SET NULL', 'SET DEFAULT') ORDER BY 1, 2, 3";
     let mut statement = connection.prepare(sql)?;
     let mut rows = statement.query([table])?;
-    let mut all: Vec<(String, i64, Vec<(String, String)>)> = Vec::new();
+    let mut all: Vec<(i64, Reference)> = Vec::new();
     while let Some(row) = rows.next()? {
         let (name, id, seq): (String, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
         // Without a name it is the key.
@@ -393,14 +393,14 @@ fn references(
             .get::<_, Option<String>>(4)?
             .or_else(|| keys.get(usize::try_from(seq).unwrap_or(usize::MAX)).cloned());
         let Some(to) = to else { continue };
-        if all.last().is_none_or(|(last, last_id, _)| *last != name || *last_id != id) {
-            all.push((name, id, Vec::new()));
+        if all.last().is_none_or(|(last_id, (last, _))| *last != name || *last_id != id) {
+            all.push((id, (name, Vec::new())));
         }
-        if let Some((.., pairs)) = all.last_mut() {
+        if let Some((_, (_, pairs))) = all.last_mut() {
             pairs.push((row.get(3)?, to));
         }
     }
-    Ok(all.into_iter().map(|(name, _, pairs)| (name, pairs)).collect())
+    Ok(all.into_iter().map(|(_, reference)| reference).collect())
 }
 
 /// Takes back what was made for the batch besides its rows, where nothing else stands on it by now.
