@@ -435,8 +435,8 @@ fn histograms_count_every_row() {
     assert_eq!(
         json["columns"],
         json!({
-            "n": {"kind": "number", "edges": [0.5, 1.5, 2.5, 3.5], "counts": [1, 1, 1], "others": 0, "missing": 1},
-            "s": {"kind": "category", "values": [["a", 2], ["b", 1]], "others": 0, "missing": 1}
+            "n": {"kind": "number", "edges": [0.5, 1.5, 2.5, 3.5, 4.5], "counts": [1, 1, 1, 1], "others": 0, "missing": 1},
+            "s": {"kind": "category", "values": [["a", 2], ["b", 1], ["c", 1]], "others": 0, "missing": 1}
         })
     );
 }
@@ -524,16 +524,13 @@ fn links_that_lead_out_of_a_folder_are_refused() {
 #[test]
 fn single_files_and_idx_are_tables_too() {
     let dir = tempfile::tempdir().unwrap();
+    let russian = "Не наше дело, что и как говорят об этом другие люди. ".repeat(10);
     for (name, bytes, ty) in [
         ("a.mid", midi(), BrowseType::Music),
         ("a.wav", wav(), BrowseType::Audio),
         ("a.gif", gif(2), BrowseType::Video),
         ("b.gif", gif(1), BrowseType::Image),
-        (
-            "a.txt",
-            encoding_rs::WINDOWS_1251.encode("Не наше дело, что и как").0.into_owned(),
-            BrowseType::Text,
-        ),
+        ("a.txt", encoding_rs::WINDOWS_1251.encode(&russian).0.into_owned(), BrowseType::Text),
         ("a.bin", vec![0, 1, 2, 3], BrowseType::Blob),
     ] {
         let path = dir.path().join(name);
@@ -543,11 +540,7 @@ fn single_files_and_idx_are_tables_too() {
         assert_eq!((browser.kind(), page.total, types(&page)[1]), (SourceKind::File, 1, ty), "{name}");
         let media = browser.media(None, page.rows[0].item, "item").unwrap();
         assert_eq!(media.name.as_deref(), Some(name));
-        let expected = if name == "a.txt" {
-            "Не наше дело, что и как".as_bytes().to_vec()
-        } else {
-            bytes
-        };
+        let expected = if name == "a.txt" { russian.clone().into_bytes() } else { bytes };
         assert_eq!(media.bytes, expected, "{name}");
     }
     let idx = |dims: &[u32], bytes: &[u8]| {
