@@ -258,7 +258,8 @@ fn count_ahead(
     table: &FoundTable,
     insertion: &mut Insertion,
 ) -> Result<Vec<String>, ::postgres::Error> {
-    // Sequences of identity columns, and those that a default takes its number from and does nothing else with.
+    // Sequences of identity columns, and those that a default takes its number from and does nothing else with. What is no
+    // sequence must not be asked for its privileges, in whatever order the server looks at conditions.
     let sql = "SELECT a.attname::text, s.oid::regclass::text, q.seqincrement FROM pg_attribute a \
                JOIN LATERAL (SELECT d.objid AS oid FROM pg_depend d WHERE d.classid = 'pg_class'::regclass \
                AND d.refclassid = 'pg_class'::regclass AND d.refobjid = a.attrelid AND d.refobjsubid = a.attnum \
@@ -268,7 +269,7 @@ fn count_ahead(
                AND pg_get_expr(f.adbin, f.adrelid) ~ '^nextval\\([^()]*\\)$') s ON true \
                JOIN pg_class c ON c.oid = s.oid AND c.relkind = 'S' JOIN pg_sequence q ON q.seqrelid = s.oid \
                WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped \
-               AND has_sequence_privilege(s.oid, 'SELECT') ORDER BY a.attnum";
+               AND CASE WHEN c.relkind = 'S' THEN has_sequence_privilege(s.oid, 'SELECT') END ORDER BY a.attnum";
     let mut names = Vec::new();
     for row in transaction.query(sql, &[&table.oid])? {
         let (name, sequence, step): (String, String, i64) =
