@@ -325,11 +325,18 @@ impl Kept {
         let removed = undo_chosen(trace, batch, pg)?;
         let is_files = matches!(trace, Trace::Files(_));
         let n = if is_files && removed.rows > 0 { found.record.ids.len() } else { removed.rows };
-        if removed.all {
-            let (_held, mut log) = Log::lock(&self.dir)?;
-            log.append(&[Line::Undone(batch.to_owned())])?;
+        let mut notes = removed.notes;
+        if removed.all
+            && let Err(error) = self.forget_batch(batch)
+        {
+            notes.push(format!("that they are gone could not be recorded: {error}"));
         }
-        Ok(Undone { removed: n, place: removed.place, notes: removed.notes })
+        Ok(Undone { removed: n, place: removed.place, notes })
+    }
+
+    fn forget_batch(&self, batch: &str) -> Result<(), Error> {
+        let (_held, mut log) = Log::lock(&self.dir)?;
+        log.append(&[Line::Undone(batch.to_owned())])
     }
 
     fn read(&self) -> Result<Log, Error> {
