@@ -297,7 +297,7 @@ impl Raw {
     pub fn typed(text: &str, chars: u64, ty: BrowseType) -> Self {
         // More digits are those of a decimal number that no `f64` holds.
         const MAX_DIGITS: usize = 17;
-        let digits = || text.bytes().filter(u8::is_ascii_digit).count();
+        let digits = || text.trim_start_matches(['-', '0', '.']).bytes().filter(u8::is_ascii_digit).count();
         let typed = match ty {
             BrowseType::Integer => text.parse().ok().map(Self::Integer),
             BrowseType::Number if digits() <= MAX_DIGITS => number_of(text).map(Self::Real),

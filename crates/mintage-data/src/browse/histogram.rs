@@ -135,9 +135,9 @@ fn binned(numbers: &[(f64, u64)], is_integer: bool) -> (Vec<f64>, Vec<u64>) {
     } else if least == most {
         vec![least, most]
     } else {
-        // The difference of two numbers may be larger than any number.
-        let width = most / MAX_BINS as f64 - least / MAX_BINS as f64;
-        let inner = (0..MAX_BINS).map(|bin| least + bin as f64 * width);
+        // A mean of both ends: their difference may be larger than any number.
+        let share = |bin: usize| bin as f64 / MAX_BINS as f64;
+        let inner = (0..MAX_BINS).map(|bin| least * (1.0 - share(bin)) + most * share(bin));
         inner.chain([most]).collect()
     };
     let mut counts = vec![0; edges.len() - 1];
