@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use tokio::{process::Command, sync::Notify, time::sleep};
 use utoipa::ToSchema;
 
-use crate::{events::Events, lock, problem::Problem, runs};
+use crate::{events::Events, ids, lock, problem::Problem};
 
 /// Jobs that wait.
 pub(crate) const MAX_QUEUED: usize = 10_000;
@@ -372,7 +372,7 @@ impl Jobs {
             if cancel.load(Ordering::Relaxed) && !asked {
                 asked = true;
                 match job.what {
-                    What::Train => runs::ask_to_stop(&self.program.runs, &job.run),
+                    What::Train => ids::ask_to_stop(&self.program.runs, &job.run),
                     What::Evaluate | What::Sample => {
                         let _ = child.start_kill();
                     }
@@ -456,8 +456,8 @@ fn tidy(event: &mut Value, run: &str) {
         && let Some(name) = path.as_str().and_then(|path| Path::new(path).file_name()?.to_str())
         && fields.get("event").is_some_and(|event| event == "preview")
     {
-        fields.insert("url".to_owned(), json!(runs::preview_url(run, name)));
-        fields.insert("type".to_owned(), json!(runs::media_type(name)));
+        fields.insert("url".to_owned(), json!(ids::preview_url(run, name)));
+        fields.insert("type".to_owned(), json!(ids::media_type(name)));
     }
 }
 

@@ -15,6 +15,7 @@ mod assets;
 mod draws;
 pub mod events;
 pub mod guard;
+mod ids;
 pub mod jobs;
 mod listen;
 mod ollama;

@@ -24,6 +24,7 @@ use super::blocking;
 use crate::{
     App, Shared,
     guard::{FILE_POLICY, as_file},
+    ids,
     jobs::{Call, Job, JobState, What},
     problem::{Body, Path, Problem, Query, bytes},
     range::ranged,
@@ -380,7 +381,7 @@ async fn stop(State(app): State<Shared>, Path(id): Path<String>) -> Result<Respo
         if !app.view(&run).live {
             return Err(Problem::conflict("the run is not training"));
         }
-        runs::ask_to_stop(&app.runs, &id);
+        ids::ask_to_stop(&app.runs, &id);
         Ok((StatusCode::ACCEPTED, Json(json!({ "job": null }))).into_response())
     })
     .await
