@@ -83,7 +83,7 @@ impl Problem {
 }
 
 impl IntoResponse for Problem {
-    /// The body is put in by [`guard::finish`](crate::guard::finish), which knows the path of the request.
+    /// The body is put in by `guard::finish`, which knows the path of the request.
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = status.into_response();

@@ -26,7 +26,7 @@ pub struct Serve {
     /// Another name that this machine is reached by
     #[arg(long, value_name = "NAME")]
     pub host_name: Vec<String>,
-    /// An origin whose pages may ask this server, such as https://example.org
+    /// An origin whose pages may ask this server: scheme, host and port, as browsers send it
     #[arg(long, value_name = "ORIGIN")]
     pub origin: Vec<String>,
     /// Folder whose data can be looked at and learned from
