@@ -79,7 +79,10 @@ async fn events(
     let snapshot = move || {
         let is_open = |job: &Job| matches!(job.state, JobState::Queued | JobState::Running);
         let jobs: Vec<Job> = inner.jobs.all().into_iter().filter(is_open).take(MAX_SHOWN).collect();
-        json!({ "jobs": jobs, "runs": inner.run_views() })
+        // Each stream may hold one of these for a reader that does not read.
+        let mut runs = inner.run_views();
+        runs.truncate(MAX_SHOWN);
+        json!({ "jobs": jobs, "runs": runs })
     };
     let stream = app.events.stream(topics, last, snapshot).ok_or_else(|| {
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, format!("{MAX_STREAMS} streams are open already"))
