@@ -11,14 +11,7 @@ static STOP: AtomicBool = AtomicBool::new(false);
 
 /// Watches for Ctrl-C (and termination) from now on; the flag becomes true when the user wants to stop.
 pub fn watch() -> &'static AtomicBool {
-    let pressed = || {
-        if STOP.swap(true, Ordering::Relaxed) {
-            std::process::exit(i32::from(INTERRUPTED));
-        }
-        eprintln_safe("\nfinishing the step and saving; press Ctrl-C again to stop at once");
-    };
-    // Where no handler can be set, Ctrl-C ends the process as it always does; checkpoints remain.
-    let _ = ctrlc::set_handler(pressed);
+    on_first(|| eprintln_safe("\nfinishing the step and saving; press Ctrl-C again to stop at once"));
     &STOP
 }
 
@@ -30,7 +23,7 @@ pub fn on_first(stop: impl Fn() + Send + 'static) {
         }
         stop();
     };
-    // Where no handler can be set, Ctrl-C ends the process as it always does.
+    // Where no handler can be set, Ctrl-C ends the process as it always does; checkpoints remain.
     let _ = ctrlc::set_handler(pressed);
 }
 
@@ -39,12 +32,6 @@ pub fn on_first(stop: impl Fn() + Send + 'static) {
 pub fn cancel_flag() -> Arc<AtomicBool> {
     let flag = Arc::new(AtomicBool::new(false));
     let of_handler = flag.clone();
-    let pressed = move || {
-        if of_handler.swap(true, Ordering::Relaxed) {
-            std::process::exit(i32::from(INTERRUPTED));
-        }
-    };
-    // Where no handler can be set, Ctrl-C ends the process as it always does.
-    let _ = ctrlc::set_handler(pressed);
+    on_first(move || of_handler.store(true, Ordering::Relaxed));
     flag
 }

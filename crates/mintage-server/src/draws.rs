@@ -13,7 +13,7 @@ use mintage::{
     sample::Sounds,
 };
 use mintage_data::{
-    DataKind, Provenance, Score, Table, Type,
+    Provenance, Score, Table, Type,
     music::{RESOLUTION, VELOCITY_BINS, velocity_of},
 };
 use serde::Serialize;
@@ -158,7 +158,7 @@ impl Draw {
         DrawView {
             draw: self.id.clone(),
             model: self.model.clone(),
-            kind: kind_of(&self.samples).name(),
+            kind: self.samples.kind().name(),
             seed: self.provenance.seed,
             n,
             ms: self.ms,
@@ -200,7 +200,7 @@ pub(crate) fn encoded(
         (Samples::Text(_), "txt") => Encoding::Text,
         _ => return Ok(None),
     };
-    let one = take(samples, &[i]);
+    let one = samples.take(&[i]);
     Ok(Some((one.encode(encoding, &Output::default(), provenance)?, encoding.media_type())))
 }
 
@@ -323,18 +323,6 @@ fn number(text: &str) -> Option<Value> {
     value.as_f64().filter(|x| x.abs() <= MAX_EXACT).map(|_| value)
 }
 
-/// The kind of some items.
-pub(crate) fn kind_of(samples: &Samples) -> DataKind {
-    match samples {
-        Samples::Image(_) => DataKind::Image,
-        Samples::Table(_) => DataKind::Table,
-        Samples::Text(_) => DataKind::Text,
-        Samples::Music(_) => DataKind::Music,
-        Samples::Audio(_) => DataKind::Audio,
-        Samples::Video(_) => DataKind::Video,
-    }
-}
-
 /// Bytes in memory, about.
 fn size_of(samples: &Samples) -> usize {
     match samples {
@@ -349,9 +337,4 @@ fn size_of(samples: &Samples) -> usize {
         Samples::Audio(sounds) => sounds.samples.iter().map(|sound| sound.len() * 4).sum(),
         Samples::Video(clips) => clips.pixels.len(),
     }
-}
-
-/// Some items of several.
-pub(crate) fn take(samples: &Samples, items: &[usize]) -> Samples {
-    samples.take(items)
 }

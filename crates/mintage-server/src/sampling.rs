@@ -194,7 +194,7 @@ fn put_in(app: &Shared, item: &mut Value) -> Result<(), Problem> {
 }
 
 fn as_item(draw: &Draw, i: usize) -> Result<Value, Problem> {
-    let suffix = match draws::kind_of(&draw.samples) {
+    let suffix = match draw.samples.kind() {
         DataKind::Text => {
             let Samples::Text(texts) = &draw.samples else { return Err(Problem::request("no text")) };
             return Ok(json!({ "text": texts.items[i] }));

@@ -117,7 +117,7 @@ async fn inspect(State(app): State<Shared>, Body(asked): Body<Inspect>) -> Resul
 /// A page of a source.
 #[derive(Default, IntoParams)]
 #[into_params(parameter_in = Query)]
-#[allow(dead_code)]
+#[allow(dead_code)] // For the description alone: `where` comes several times, which no struct of a query can read.
 struct PageOf {
     /// Table of a database.
     table: Option<String>,

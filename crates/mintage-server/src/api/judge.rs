@@ -15,7 +15,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     App, Shared,
-    draws::{self, DrawView},
+    draws::DrawView,
     problem::{Body, Path, Problem, Query},
     worker::Shelf,
 };
@@ -65,7 +65,7 @@ async fn score(
         let scorer = shelf.get(model, "scorer", || {
             Ok(Scorer::build(model, &data, &options, cancel, &mut |_| {})?)
         })?;
-        let chosen = draws::take(&draw.samples, &items);
+        let chosen = draw.samples.take(&items);
         let scores = scorer.score(model, &chosen)?;
         let view = |(&i, score): (&usize, &mintage::evaluate::ItemScore)| {
             json!({ "i": i, "conformity": score.conformity, "nll": score.nll.filter(|nll| nll.is_finite()) })

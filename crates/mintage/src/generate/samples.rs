@@ -1,6 +1,6 @@
 //! What was drawn, of any kind: joined, and chosen from.
 
-use mintage_data::{Clips, Images, Score, Table};
+use mintage_data::{Clips, DataKind, Images, Score, Table};
 
 use crate::{error::Error, sample::Sounds};
 
@@ -31,6 +31,18 @@ pub struct Documents<T> {
 }
 
 impl Samples {
+    /// The kind of data that they are.
+    pub fn kind(&self) -> DataKind {
+        match self {
+            Self::Image(_) => DataKind::Image,
+            Self::Table(_) => DataKind::Table,
+            Self::Text(_) => DataKind::Text,
+            Self::Music(_) => DataKind::Music,
+            Self::Audio(_) => DataKind::Audio,
+            Self::Video(_) => DataKind::Video,
+        }
+    }
+
     /// How many items there are.
     pub fn len(&self) -> usize {
         match self {

@@ -278,18 +278,6 @@ pub(super) fn check_memory<'a>(all: impl Iterator<Item = &'a Content>) -> Result
     }
 }
 
-/// What samples are.
-pub(super) fn kind_of(samples: &Samples) -> DataKind {
-    match samples {
-        Samples::Image(_) => DataKind::Image,
-        Samples::Table(_) => DataKind::Table,
-        Samples::Text(_) => DataKind::Text,
-        Samples::Music(_) => DataKind::Music,
-        Samples::Audio(_) => DataKind::Audio,
-        Samples::Video(_) => DataKind::Video,
-    }
-}
-
 /// The class of an item.
 pub(super) fn label_of(samples: &Samples, i: usize) -> Option<&str> {
     match samples {

@@ -177,7 +177,7 @@ impl Kept {
             let (content, bytes) = Content::of(samples, index, head.as_deref(), provenance)?;
             let item = KeptItem {
                 id: log.new_id(),
-                kind: content::kind_of(samples),
+                kind: samples.kind(),
                 kept_at: at_unix,
                 index,
                 made_by: provenance.clone(),
