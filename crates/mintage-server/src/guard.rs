@@ -265,6 +265,10 @@ pub(crate) async fn finish(State(app): State<Shared>, request: Request, next: Ne
         // Of the router or a layer, and no page: an unknown path, another method, a body that is too large.
         response = with_body(&of_status(response.status()), is_openai, response);
     }
+    if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+        // Who is turned away leaves its connection to others.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     decorate(&app, response.headers_mut(), is_api, origin);
     response
 }

@@ -109,6 +109,13 @@ pub struct Job {
     pub draw: Option<String>,
 }
 
+impl Job {
+    /// Whether it waits or is at work.
+    pub fn is_open(&self) -> bool {
+        matches!(self.state, JobState::Queued | JobState::Running)
+    }
+}
+
 /// A call of the program.
 #[derive(Clone, Debug, Default)]
 pub struct Call {
@@ -209,9 +216,8 @@ impl Jobs {
 
     /// The job that works on a run or will.
     pub fn of_run(&self, run: &str) -> Option<Job> {
-        let is_open = |job: &Job| matches!(job.state, JobState::Queued | JobState::Running);
         let list = lock(&self.list);
-        list.all.iter().map(|held| &held.job).find(|job| job.run == run && is_open(job)).cloned()
+        list.all.iter().map(|held| &held.job).find(|job| job.run == run && job.is_open()).cloned()
     }
 
     /// The training of a run that failed last, if it was its last job.
@@ -239,8 +245,7 @@ impl Jobs {
     /// A job that somebody else works on, such as the thread that draws; `cancel` is set when it is not wanted any more.
     pub fn add_foreign(&self, what: What, run: &str, cancel: Arc<AtomicBool>) -> Result<Job, Problem> {
         let mut list = lock(&self.list);
-        let open = |held: &&Held| matches!(held.job.state, JobState::Queued | JobState::Running);
-        if list.all.iter().filter(open).count() >= MAX_QUEUED {
+        if list.all.iter().filter(|held| held.job.is_open()).count() >= MAX_QUEUED {
             return Err(full());
         }
         let job = self.fresh(what, run, JobState::Queued);
@@ -278,6 +283,7 @@ impl Jobs {
         }
         let job = held.job.clone();
         list.queue.retain(|queued| queued != id);
+        list.forget();
         drop(list);
         if is_queued {
             self.tell(&job);
@@ -296,6 +302,7 @@ impl Jobs {
             held.job.eta_secs = None;
         }
         let job = held.job.clone();
+        list.forget();
         drop(list);
         self.tell(&job);
     }
@@ -423,14 +430,18 @@ impl Jobs {
 impl List {
     fn hold(&mut self, job: Job, call: Call, cancel: Arc<AtomicBool>) {
         self.all.push_back(Held { job, call, cancel });
-        let is_over =
-            |held: &Held| matches!(held.job.state, JobState::Done | JobState::Failed | JobState::Cancelled);
-        let over = self.all.iter().filter(|held| is_over(held)).count();
-        if over > MAX_ENDED
-            && let Some(oldest) = self.all.iter().position(is_over)
-        {
-            self.all.remove(oldest);
-        }
+        self.forget();
+    }
+
+    /// Leaves out the oldest of more ended jobs than are listed.
+    fn forget(&mut self) {
+        let over = self.all.iter().filter(|held| !held.job.is_open()).count();
+        let mut excess = over.saturating_sub(MAX_ENDED);
+        self.all.retain(|held| {
+            let goes = excess > 0 && !held.job.is_open();
+            excess -= usize::from(goes);
+            !goes
+        });
     }
 }
 
@@ -526,5 +537,18 @@ mod tests {
         let mut event = json!({ "event": "step", "metrics": [["loss", 1.5]] });
         tidy(&mut event, "a");
         assert_eq!(event["metrics"]["loss"], 1.5);
+    }
+
+    #[test]
+    fn of_many_ended_jobs_the_newest_are_listed() {
+        let program = Program { path: PathBuf::new(), root: PathBuf::new(), runs: PathBuf::new() };
+        let jobs = Jobs::new(program, Arc::new(Events::new(0)));
+        let ids: Vec<String> = (0..MAX_ENDED + 50)
+            .filter_map(|i| jobs.add(What::Train, &format!("r{i}"), Call::default()).ok())
+            .map(|job| job.id)
+            .collect();
+        ids.iter().for_each(|id| drop(jobs.cancel(id)));
+        assert_eq!(jobs.all().len(), MAX_ENDED);
+        assert!(jobs.get(&ids[49]).is_none() && jobs.get(&ids[50]).is_some());
     }
 }

@@ -238,7 +238,6 @@ impl App {
         Ok(Self {
             guard,
             sources: Sources::open(&root, &config.sources, config.pg.clone(), config.host.is_loopback())?,
-
             runs,
             draws: Draws::new(first),
             jobs: Arc::new(Jobs::new(program, events.clone())),

@@ -1,7 +1,7 @@
 //! Runs as their folders say: also those that were started in a terminal.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fs::{self, File},
     io::{BufRead, BufReader, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
@@ -22,7 +22,7 @@ pub(crate) use crate::ids::{encoded, find, id_of, preview_url};
 use crate::{
     App,
     ids::media_type,
-    jobs::{Failure, JobState},
+    jobs::{Failure, Job, JobState, What},
     problem::Problem,
 };
 
@@ -34,6 +34,8 @@ const MAX_REPORT_BYTES: u64 = 64 << 20;
 const MAX_PREVIEW_BYTES: u64 = 64 << 20;
 /// Runs that are listed.
 const MAX_RUNS: usize = 10_000;
+/// Runs that wait for their training and are listed.
+const MAX_WAITING_RUNS: usize = 500;
 
 /// A run.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -81,8 +83,6 @@ pub struct RunView {
     pub has_report: bool,
     /// How many new items are kept.
     pub kept: usize,
-    /// Names of the classes.
-    pub classes: Vec<String>,
     /// Why its training failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<Failure>,
@@ -127,17 +127,14 @@ impl App {
     pub(crate) fn run_views(&self) -> Vec<RunView> {
         let listed = Run::list(&self.runs).unwrap_or_default();
         let mut views: Vec<RunView> = listed.iter().take(MAX_RUNS).map(|run| self.view(run)).collect();
-        for job in self.jobs.all() {
-            if job.state == JobState::Queued
-                || job.state == JobState::Failed
-                || job.state == JobState::Running
-            {
-                let is_known = views.iter().any(|view| view.id == job.run);
-                if !is_known && job.what == crate::jobs::What::Train {
-                    views.push(waiting(&job));
-                }
-            }
-        }
+        let known: HashSet<String> = views.iter().map(|view| view.id.clone()).collect();
+        let to_come = |job: &Job| {
+            let has_folder = known.contains(&job.run);
+            job.what == What::Train && !has_folder && (job.is_open() || job.state == JobState::Failed)
+        };
+        // Those that are begun first.
+        let waiting_first = self.jobs.all().into_iter().rev().filter(to_come).take(MAX_WAITING_RUNS);
+        views.extend(waiting_first.map(|job| waiting(&job)));
         views.sort_by_key(|view| std::cmp::Reverse((view.modified, view.created)));
         views
     }
@@ -194,14 +191,13 @@ impl App {
             has_model: config.is_some(),
             has_report: run.dir.join("report.html").is_file(),
             kept: kept_count(&run.dir),
-            classes: config.map(|config| classes_of(&config.info)).unwrap_or_default(),
             error: failed,
             id,
         }
     }
 }
 
-fn waiting(job: &crate::jobs::Job) -> RunView {
+fn waiting(job: &Job) -> RunView {
     RunView {
         id: job.run.clone(),
         name: job.run.clone(),
@@ -228,7 +224,6 @@ fn waiting(job: &crate::jobs::Job) -> RunView {
         has_model: false,
         has_report: false,
         kept: 0,
-        classes: Vec::new(),
         error: job.error.clone(),
     }
 }
@@ -251,13 +246,6 @@ fn kind_of(info: &DataInfo) -> &'static str {
         },
         DataInfo::Audio(_) => "audio",
         DataInfo::Video(_) => "video",
-    }
-}
-
-fn classes_of(info: &DataInfo) -> Vec<String> {
-    match info {
-        DataInfo::Sequence(info) => info.classes.clone(),
-        _ => Vec::new(),
     }
 }
 

@@ -14,7 +14,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     Shared,
     events::MAX_STREAMS,
-    jobs::{Job, JobState},
+    jobs::Job,
     problem::{Path, Problem, Query},
 };
 
@@ -77,8 +77,7 @@ async fn events(
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
     let inner = app.clone();
     let snapshot = move || {
-        let is_open = |job: &Job| matches!(job.state, JobState::Queued | JobState::Running);
-        let jobs: Vec<Job> = inner.jobs.all().into_iter().filter(is_open).take(MAX_SHOWN).collect();
+        let jobs: Vec<Job> = inner.jobs.all().into_iter().filter(Job::is_open).take(MAX_SHOWN).collect();
         // Each stream may hold one of these for a reader that does not read.
         let mut runs = inner.run_views();
         runs.truncate(MAX_SHOWN);
