@@ -19,7 +19,10 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use futures_util::{StreamExt, stream};
-use mintage::generate::{Progress, Request, Samples};
+use mintage::{
+    Model,
+    generate::{Progress, Request, Samples, classes},
+};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
@@ -42,6 +45,8 @@ const MAX_PROMPTS: usize = 64;
 const MAX_PIECES: usize = 64;
 /// Bytes of a picture that is sent.
 const MAX_PICTURE_BYTES: usize = 32 << 20;
+/// Classes that a message names.
+const MAX_SHOWN_CLASSES: usize = 20;
 
 pub(crate) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
@@ -363,6 +368,25 @@ async fn variations(
     Ok(with_ignored(pictures(&app, asked, Some(image), &headers).await?, &ignored))
 }
 
+/// A request for items of the class that a prompt names; for any where there are no classes, or no prompt.
+fn of_class(model: &Model, prompt: &str) -> Result<Request, Problem> {
+    let classes = classes(model)?.unwrap_or_default();
+    if prompt.is_empty() || classes.is_empty() {
+        return Ok(Request::default());
+    }
+    let Some(class) = classes.iter().find(|class| class.to_lowercase() == prompt.to_lowercase()) else {
+        let known = classes.iter().take(MAX_SHOWN_CLASSES).map(|class| format!("`{class}`"));
+        return Err(Problem {
+            field: Some("prompt".to_owned()),
+            ..Problem::new(StatusCode::BAD_REQUEST, format!("the model knows no class `{prompt}`"))
+        }
+        .with_hint(format!("the prompt is the name of a class: {}", known.collect::<Vec<_>>().join(", "))));
+    };
+    let label = model.config.source.label.as_deref().unwrap_or("label");
+    serde_json::from_value(json!({ "where": { label: class } }))
+        .map_err(|error| Problem::request(format!("the class cannot be asked for: {error}")))
+}
+
 async fn pictures(
     app: &Shared,
     asked: Pictures,
@@ -375,18 +399,10 @@ async fn pictures(
         Some(_) => return Err(Problem::new(StatusCode::BAD_REQUEST, "`response_format` is url or b64_json")),
     };
     let dir = app.model_dir(&asked.model)?;
-    let class = app
-        .view(&app.run(&asked.model)?)
-        .classes
-        .into_iter()
-        .find(|class| class.to_lowercase() == asked.prompt.trim().to_lowercase());
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default().to_owned();
     let (inner, worker) = (app.clone(), app.worker.clone());
     let answer = worker.ask(dir, move |model, cancel| {
-        let label = model.config.source.label.clone().unwrap_or_else(|| "label".to_owned());
-        let conditions = class.map(|class| json!({ "where": { label: class } })).unwrap_or_else(|| json!({}));
-        let mut request: Request = serde_json::from_value(conditions)
-            .map_err(|error| Problem::request(format!("the class cannot be asked for: {error}")))?;
+        let mut request = of_class(model, asked.prompt.trim())?;
         request.n = Some(asked.n.unwrap_or(1));
         request.seed = Some(asked.seed.unwrap_or_else(sampling::fresh_seed));
         request.like = like.map(mintage::generate::Item::Bytes);

@@ -54,7 +54,7 @@ pub use mintage_data::{Made, made_by};
 pub use output::Output;
 pub use request::{Blend, BlendAnchor, DEFAULT_SEED, Item, Request, Rows};
 pub use samples::{Documents, Samples};
-pub use schema::{schema, schema_with};
+pub use schema::{classes, schema, schema_with};
 pub(crate) use sink::{Chosen, ChosenPlace};
 pub use sink::{Place, Sink, Written, in_samples, make_parent, may_write};
 

@@ -231,8 +231,12 @@ fn supports(model: &Model, conditioning: &Conditioning<()>) -> bool {
     }
 }
 
-/// The classes of a model; `None` of a table, whose conditions are on columns.
-fn classes(model: &Model) -> Result<Option<&[String]>, Error> {
+/// The classes that items can be asked for by; `None` of a table, whose conditions are on columns.
+///
+/// # Errors
+///
+/// The model's parts do not belong together.
+pub fn classes(model: &Model) -> Result<Option<&[String]>, Error> {
     Ok(match model.kind() {
         DataKind::Table => None,
         DataKind::Image => Some(&model.images()?.codec.classes),

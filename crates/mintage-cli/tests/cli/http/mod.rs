@@ -92,7 +92,7 @@ fn template() -> &'static Path {
             );
         }
         place.ok("train rows.csv --model ar --size tiny --steps 6 --name rows");
-        place.ok("train shop.db --model vae --size tiny --steps 6 --name pics");
+        place.ok("train shop.db --model vae --label kind --size tiny --steps 6 --name pics");
         place.ok("train texts --model ar --size tiny --steps 6 --name words");
         let kept = place.root().to_owned();
         // The folder of the template goes with the machine's temporary files.

@@ -339,11 +339,23 @@ fn openais_routes() {
     assert_eq!(pieces.last().unwrap().1, json!("[DONE]"));
     let text: String = pieces.iter().filter_map(|(_, piece)| piece["choices"][0]["text"].as_str()).collect();
     assert!(!text.is_empty() && text.chars().count() <= 12, "{text}");
-    let pictures = server.post(
-        "/v1/images/generations",
-        json!({ "model": "pics", "prompt": "a thing", "n": 2, "size": "1024x1024" }),
-    );
+    let class = server.get("/api/models/pics/schema").json()["schema"]["properties"]["where"]["properties"]["kind"]
+        ["enum"][0]
+        .as_str()
+        .unwrap()
+        .to_uppercase();
+    let of_class = |prompt: &str| {
+        server.post(
+            "/v1/images/generations",
+            json!({ "model": "pics", "prompt": prompt, "n": 2, "seed": 3, "size": "1024x1024" }),
+        )
+    };
+    let pictures = of_class(&class);
     assert_eq!(pictures.is(&[200]).json()["data"].as_array().unwrap().len(), 2);
+    let plain = of_class("");
+    assert_ne!(plain.is(&[200]).json()["data"], pictures.json()["data"], "the prompt makes no difference");
+    let unknown = of_class("a thing").is(&[400]).json();
+    assert!(unknown["error"]["message"].as_str().unwrap().contains("a thing"), "{unknown}");
     let by_url = server
         .post("/v1/images/generations", json!({ "model": "pics", "prompt": "", "response_format": "url" }))
         .json();
