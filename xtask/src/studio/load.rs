@@ -73,8 +73,12 @@ fn queue(server: &Server) -> Result<f64> {
     let body = |name: String| {
         json!({ "source": source, "table": "products", "family": "vae", "size": "tiny", "steps": 1_000_000, "name": name }).to_string()
     };
-    let mut stream = server.connect()?;
+    let mut kept = None;
     let mut ask = |name: String| -> Result<u16> {
+        let mut stream = match kept.take() {
+            Some(stream) => stream,
+            None => server.connect()?,
+        };
         stream
             .write_all(server.request("POST", "/api/runs", "", &body(name)).as_bytes())
             .map_err(|e| e.to_string())?;
@@ -83,17 +87,22 @@ fn queue(server: &Server) -> Result<f64> {
         loop {
             let n = stream.read(&mut piece).map_err(|e| e.to_string())?;
             told.extend(&piece[..n]);
+            if n == 0 {
+                return Err("the server hung up".to_owned());
+            }
             let text = String::from_utf8_lossy(&told);
             let Some((head, rest)) = text.split_once("\r\n\r\n") else { continue };
             let length =
                 head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());
-            if n == 0 || length.is_some_and(|length| rest.len() >= length) {
-                return head
-                    .split(' ')
-                    .nth(1)
-                    .and_then(|code| code.parse().ok())
-                    .ok_or_else(|| head.to_owned());
+            if length.is_none_or(|length| rest.len() < length) {
+                continue;
             }
+            let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
+            // Who is refused is hung up on.
+            if !head.contains("connection: close") {
+                kept = Some(stream);
+            }
+            return status.ok_or_else(|| head.to_owned());
         }
     };
     let mut refused = 0;
