@@ -1,12 +1,7 @@
 //! Pages of a SQLite file. Every request opens the file anew, read-only, and reads it in one transaction: a file that was
 //! replaced or removed is noticed, and nothing stays open between two pages.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::mpsc::{RecvTimeoutError, channel},
-    thread,
-    time::Duration,
-};
+use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, ErrorCode, Params, Row, ToSql, params_from_iter, types::ValueRef};
 
@@ -22,13 +17,10 @@ use crate::{
     Error,
     store::{
         check_table, quoted,
-        sqlite::{numbered, open_read_only, tables, views},
+        sqlite::{numbered, open_read_only, tables, views, within_time},
     },
     table::declared_type,
 };
-
-/// An interrupt ends only the statement that runs: the next one is interrupted after this.
-const NEXT_INTERRUPT: Duration = Duration::from_millis(50);
 
 /// A SQLite file.
 #[derive(Debug)]
@@ -295,29 +287,11 @@ fn describe(connection: &Connection, name: &str) -> rusqlite::Result<Described> 
     Ok(Described { table, types })
 }
 
-/// Interrupts what the connection does once it has taken too long.
-fn within_time<T>(connection: &Connection, most: Duration, work: impl FnOnce() -> T) -> T {
-    let handle = connection.get_interrupt_handle();
-    let (done, waiting) = channel::<()>();
-    thread::scope(|scope| {
-        let watch = move || {
-            let mut patience = most;
-            while waiting.recv_timeout(patience) == Err(RecvTimeoutError::Timeout) {
-                handle.interrupt();
-                patience = NEXT_INTERRUPT;
-            }
-        };
-        // Where no thread can be made nobody watches.
-        let _watch = thread::Builder::new().spawn_scoped(scope, watch);
-        let result = work();
-        drop(done);
-        result
-    })
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::time::Duration;
+
     use super::*;
 
     #[test]

@@ -3,7 +3,11 @@
 use std::{
     io::Read,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{RecvTimeoutError, channel},
+    },
+    thread,
     time::Duration,
 };
 
@@ -16,6 +20,8 @@ use crate::{Error, files::open_regular, table::only_real, transform::MAX_FILE_BY
 
 /// How long another program may keep a database locked.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// An interrupt ends only the statement that runs: the next one is interrupted after this.
+const NEXT_INTERRUPT: Duration = Duration::from_millis(50);
 
 /// Whether the file begins like a SQLite database.
 pub(crate) fn is_sqlite(path: &Path) -> bool {
@@ -80,6 +86,26 @@ pub(crate) fn open_read_write(path: &Path) -> Result<Connection, Error> {
     let connection = Connection::open_with_flags(plain(path), flags).map_err(Error::sqlite(path))?;
     connection.busy_timeout(PATIENCE).map_err(Error::sqlite(path))?;
     Ok(connection)
+}
+
+/// Interrupts what the connection does once it has taken too long.
+pub(crate) fn within_time<T>(connection: &Connection, most: Duration, work: impl FnOnce() -> T) -> T {
+    let handle = connection.get_interrupt_handle();
+    let (done, waiting) = channel::<()>();
+    thread::scope(|scope| {
+        let watch = move || {
+            let mut patience = most;
+            while waiting.recv_timeout(patience) == Err(RecvTimeoutError::Timeout) {
+                handle.interrupt();
+                patience = NEXT_INTERRUPT;
+            }
+        };
+        // Where no thread can be made nobody watches.
+        let _watch = thread::Builder::new().spawn_scoped(scope, watch);
+        let result = work();
+        drop(done);
+        result
+    })
 }
 
 /// Tables of the database, without SQLite's own and without those in which a virtual table (such as an index of
