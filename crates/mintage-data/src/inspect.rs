@@ -9,9 +9,11 @@ use self::facts::{EXAMPLE, clip_facts, image_facts, sequence_facts, sound_facts}
 use crate::{
     AudioSet, DataKind, Detected, Error, ImageSet, ImageShape, SequenceSet, SourceSpec, VideoSet,
     audio::SOUNDS,
+    database::{holds_tables, table_files},
     detect::detect as detect_kind,
     error::suggestion,
     music::MIDI,
+    names::text_of,
     sequence::Modality,
     source::{column::Heads, media::IMAGES},
     store::{self, PROVENANCE_COLUMN, Place, sqlite::is_sqlite},
@@ -228,13 +230,18 @@ pub struct Alert {
 pub fn inspect(spec: &SourceSpec) -> Result<Inspection, Error> {
     let path = &*spec.path();
     let (mut alerts, mut unread) = (Vec::new(), Vec::new());
-    let Detected { kind: read_as, why } = detect_kind(spec)?;
+    let is_folder_of_tables = holds_tables(spec);
+    let Detected { kind: read_as, why } = match is_folder_of_tables {
+        true => Detected { kind: DataKind::Table, why: "each file of the folder is a table".to_owned() },
+        false => detect_kind(spec)?,
+    };
     let clips = read_as == DataKind::Video;
     let sequences = matches!(read_as, DataKind::Music | DataKind::Text);
     let sounds = read_as == DataKind::Audio;
     let rows = names_rows(spec);
     let tables = match rows {
         true => table_infos(spec, &mut alerts)?,
+        false if is_folder_of_tables => file_infos(spec, &mut alerts)?,
         false => Vec::new(),
     };
     check_label(spec, &tables)?;
@@ -369,6 +376,28 @@ fn table_infos(spec: &SourceSpec, alerts: &mut Vec<Alert>) -> Result<Vec<TableFa
             .unwrap_or_else(|| Error::bad(&spec.source, format!("has no table `{wanted}`"))));
     }
     add_bytes(spec, &mut found)?;
+    Ok(found)
+}
+
+/// Every file of a folder of tables.
+fn file_infos(spec: &SourceSpec, alerts: &mut Vec<Alert>) -> Result<Vec<TableFacts>, Error> {
+    let mut found = Vec::new();
+    for (name, path) in table_files(&spec.path())? {
+        let source = text_of(path.as_os_str());
+        let whole = SourceSpec { source, limit: None, ..spec.clone() };
+        let table = read(&SourceSpec { limit: Some(SCANNED_ROWS), ..whole.clone() });
+        match table {
+            Ok(mut table) => {
+                let rows = match table.rows() {
+                    SCANNED_ROWS => tables_of(&whole)?.first().map_or(SCANNED_ROWS, |(_, rows)| *rows),
+                    rows => rows,
+                };
+                table.name = name;
+                found.push(table_info(&table, rows, &whole, alerts));
+            }
+            Err(error) => alerts.push(Alert { message: error.to_string(), hint: error.hint() }),
+        }
+    }
     Ok(found)
 }
 

@@ -6,6 +6,7 @@
 pub mod audio;
 pub mod batch;
 pub mod browse;
+pub mod database;
 pub mod detect;
 pub mod error;
 mod files;

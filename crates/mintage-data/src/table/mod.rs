@@ -32,7 +32,9 @@ pub use crate::store::postgres::{PgDefaults, password_of, redacted, without_pass
 pub use format::{FileFormat, Habits, LineEnd, Quoting};
 pub use fresh::{listed, parts_of_few, spelled};
 pub(crate) use made::made_parts;
-pub(crate) use read::{chosen, declared_type, names_rows, only_real};
+pub(crate) use read::{
+    chosen, declared_type, names_rows, only_real, postgres_constraints, sqlite_constraints, stem,
+};
 pub use read::{is_database, read, tables_of};
 use rules::Constraint;
 pub use texts::Texts;

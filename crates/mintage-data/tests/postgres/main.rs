@@ -6,6 +6,7 @@ mod browse;
 mod chosen;
 #[path = "../common/mod.rs"]
 mod common;
+mod database;
 mod items;
 #[path = "../common/server.rs"]
 mod server;

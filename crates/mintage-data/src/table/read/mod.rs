@@ -23,10 +23,11 @@ use std::{
 use super::{Table, format::Format, redacted};
 use crate::{DataKind, Error, SourceSpec, files::check_source, names::path_of, store::sqlite::is_sqlite};
 pub(super) use file_format::line_end;
+pub(crate) use postgres::constraints::constraints as postgres_constraints;
 pub(crate) use real::only_real;
 pub(crate) use rows::chosen;
 use rows::{Rows, check_names, empty};
-pub(crate) use sqlite::declared_type;
+pub(crate) use sqlite::{constraints::constraints as sqlite_constraints, declared_type};
 
 /// Whether the name of a source is one of rows, as far as that can be told without opening it.
 pub(crate) fn names_rows(spec: &SourceSpec) -> bool {
@@ -149,7 +150,7 @@ fn the_only(place: &str, all: &mut Vec<String>) -> Result<String, Error> {
 }
 
 /// The name of a file without its suffixes.
-fn stem(path: &Path) -> String {
+pub(crate) fn stem(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     name.split('.').next().filter(|stem| !stem.is_empty()).unwrap_or("table").to_owned()
 }

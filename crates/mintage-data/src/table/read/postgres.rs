@@ -1,6 +1,6 @@
 //! Tables and queries of a PostgreSQL server, read within one read-only transaction with COPY.
 
-mod constraints;
+pub(super) mod constraints;
 
 use std::{borrow::Cow, io::BufRead};
 

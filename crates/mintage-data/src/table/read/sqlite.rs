@@ -2,7 +2,7 @@
 //!
 //! SQLite keeps a type a cell: a column's own type is what it was declared as, as far as its cells agree.
 
-mod constraints;
+pub(super) mod constraints;
 
 use std::{collections::HashMap, path::Path};
 

@@ -1,0 +1,368 @@
+//! The schema of a whole database: its tables with their columns and keys, in what order they can be filled, and what
+//! part each table plays. A database is a SQLite file, a PostgreSQL server, or a folder of CSV, Parquet and JSON Lines
+//! files, of which each is a table.
+//!
+//! ```text
+//! sqlite ─┐            ┌─► keys     keys that are not declared, by values and names
+//! postgres├─► tables ──┼─► orphans  rows that refer to nothing
+//! files ──┘            ├─► role     bridge, reference, event, entity
+//!                      └─► order    parents before children
+//! Schema ──► text, svg
+//! ```
+//!
+//! It only reads. What the rows hold beside keys is the business of [`table`](crate::table); no row is kept, and of
+//! composite keys only those that are declared are known.
+
+mod files;
+mod keys;
+mod layout;
+mod names;
+mod order;
+mod postgres;
+mod role;
+mod sql;
+mod sqlite;
+mod svg;
+#[cfg(test)]
+mod tests;
+mod text;
+mod write;
+
+use serde::{Deserialize, Serialize};
+
+pub use files::{holds_tables, table_files};
+pub use order::{FillOrder, KeyRef};
+pub use role::Role;
+pub use write::{Rows, TableWritten, WrittenDatabase, check_another_file, write_database};
+
+use crate::{
+    Error, SourceSpec,
+    error::suggestion,
+    store::{postgres::is_address, sqlite::is_sqlite},
+    table::redacted,
+};
+
+/// How long all the counting of keys in a database may take, in seconds.
+const MAX_COUNTING_SECS: u64 = 60;
+
+/// The tables of a database and how they hang together.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Schema {
+    pub store: Store,
+    pub tables: Vec<Table>,
+    /// Views and virtual tables: they can be read, and are never written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub views: Vec<String>,
+}
+
+/// Where the tables lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Store {
+    Sqlite,
+    Postgres,
+    /// A folder, with a file a table.
+    Files,
+}
+
+/// A table of a database, or a file of a folder.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Table {
+    /// As the store spells it; with its schema where PostgreSQL does not find it without.
+    pub name: String,
+    /// Without the column by which Mintage marks what it made.
+    pub columns: Vec<Column>,
+    /// In the order of the key; empty where there is none.
+    pub primary_key: Vec<String>,
+    /// The store declares no primary key: the values of this column are there and all differ.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub key_found: bool,
+    /// Further columns whose values together belong to one row alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unique: Vec<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub foreign_keys: Vec<ForeignKey>,
+    /// Conditions that no row may break, in the SQL of the store.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<String>,
+    /// Without the rows that Mintage made.
+    pub rows: u64,
+    pub role: Role,
+    /// Why it has that role.
+    pub role_why: String,
+    /// The statements that made the table, its indexes and its triggers, where the store keeps them: PostgreSQL keeps
+    /// those of indexes and triggers alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ddl: Vec<String>,
+}
+
+/// A column as its store declares it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Column {
+    pub name: String,
+    /// The type in the store's own words, empty where it has none; of a file what its values are.
+    #[serde(rename = "type")]
+    pub ty: String,
+    pub nullable: bool,
+    /// An expression in the SQL of the store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generated: Option<Generated>,
+    /// The values that an enum of PostgreSQL has, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
+}
+
+/// Who gives a column its values, if not who writes the row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Generated {
+    /// An expression over the other columns.
+    Computed,
+    /// A counter of the store, where the row says nothing else.
+    Identity,
+    /// A counter of the store, whatever the row says.
+    Always,
+}
+
+/// Columns of a table whose values are those of a row of another table, or of the same one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ForeignKey {
+    pub columns: Vec<String>,
+    /// The table that is referred to.
+    pub parent: String,
+    /// As many as `columns`.
+    pub parent_columns: Vec<String>,
+    pub origin: Origin,
+    /// A row may refer to nothing, since one of the columns may be NULL.
+    pub optional: bool,
+    /// A transaction may check it at its end alone. SQLite can do so with any key.
+    pub deferrable: bool,
+    /// Rows that refer to a row that is not there; nothing where counting took too long.
+    pub orphans: Option<u64>,
+}
+
+/// How a key is known.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// The store says so.
+    Declared,
+    /// The values and the names say so.
+    Found {
+        /// Of the distinct values of the column, how many the parent has: 0 to 1.
+        share: f64,
+        /// Distinct values of the column.
+        distinct: u64,
+        /// How well the names fit: 1 is `customer_id` for `customers.id`, 0 that they say nothing.
+        name: f64,
+    },
+}
+
+impl Schema {
+    /// Reads the schema of the database that `spec` names; a table or a query that it asks for does not matter.
+    ///
+    /// # Errors
+    /// The source is no database and no folder of tables, cannot be read, or declares a key to a table or a column that is
+    /// not there.
+    pub fn read(spec: &SourceSpec) -> Result<Self, Error> {
+        if is_address(&spec.source) {
+            return postgres::read(spec);
+        }
+        let path = &*spec.path();
+        match path.is_dir() {
+            true => files::read(spec),
+            false if is_sqlite(path) => sqlite::read(path),
+            false => Err(Error::bad(redacted(&spec.source), "is no database").with_hint(
+                "a database is a SQLite file, a postgres:// address, or a folder of CSV, Parquet and JSON Lines files",
+            )),
+        }
+    }
+
+    pub fn table(&self, name: &str) -> Option<&Table> {
+        self.tables.iter().find(|table| table.name == name)
+    }
+
+    /// Every key with the table that has it.
+    pub fn keys(&self) -> impl Iterator<Item = (&Table, &ForeignKey)> {
+        self.tables.iter().flat_map(|table| table.foreign_keys.iter().map(move |key| (table, key)))
+    }
+}
+
+impl Table {
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// Whether the values of a column alone tell rows apart, by what is declared or known.
+    fn is_key(&self, column: &str) -> bool {
+        let is_it = |key: &[String]| key.len() == 1 && key[0] == column;
+        is_it(&self.primary_key) || self.unique.iter().any(|key| is_it(key))
+    }
+}
+
+impl ForeignKey {
+    /// Whether it refers to the table that it belongs to.
+    pub fn is_of(&self, table: &str) -> bool {
+        self.parent == table
+    }
+
+    /// "customers.id", "parts.(a, b)".
+    fn target(&self) -> String {
+        format!("{}.{}", self.parent, listed(&self.parent_columns))
+    }
+}
+
+/// "id", "(a, b)".
+fn listed(columns: &[String]) -> String {
+    match columns {
+        [one] => one.clone(),
+        several => format!("({})", several.join(", ")),
+    }
+}
+
+/// A key as a store declares it, whose parent may not be there.
+#[derive(Debug)]
+struct RawKey {
+    columns: Vec<String>,
+    parent: String,
+    /// Without them the primary key of the parent is meant.
+    parent_columns: Option<Vec<String>>,
+    deferrable: bool,
+}
+
+/// Counts values in a store. Nothing is known of what takes too long.
+trait Values {
+    /// Whether the values of a column are there in every row and all differ.
+    fn is_unique(&mut self, table: &str, column: &str) -> Result<Option<bool>, Error>;
+
+    /// How many distinct values of a column are among those of another.
+    fn contained(&mut self, child: (&str, &str), parent: (&str, &str)) -> Result<Option<Contained>, Error>;
+
+    /// The rows of `table` whose key is of no row of its parent.
+    fn orphans(&mut self, table: &str, key: &ForeignKey) -> Result<Option<u64>, Error>;
+}
+
+/// What [`Values::contained`] counts.
+#[derive(Clone, Copy, Debug)]
+struct Contained {
+    distinct: u64,
+    contained: u64,
+    /// No value is short or has a space in it: those of a key that are texts are like that.
+    is_code: bool,
+}
+
+/// A schema from what the store says, completed with what its values say.
+fn finish(
+    place: &str,
+    store: Store,
+    (mut tables, views): (Vec<Table>, Vec<String>),
+    declared: Vec<Vec<RawKey>>,
+    values: &mut dyn Values,
+) -> Result<Schema, Error> {
+    if tables.is_empty() {
+        return Err(Error::bad(place, "has no tables"));
+    }
+    resolve(place, &mut tables, &views, declared)?;
+    keys::find(&mut tables, values)?;
+    for at in 0..tables.len() {
+        for key in 0..tables[at].foreign_keys.len() {
+            let orphans = values.orphans(&tables[at].name, &tables[at].foreign_keys[key])?;
+            tables[at].foreign_keys[key].orphans = orphans;
+        }
+    }
+    role::assign(&mut tables);
+    Ok(Schema { store, tables, views })
+}
+
+/// Gives every table its declared keys.
+///
+/// # Errors
+/// A key refers to a table or a column that is not there. All of them are listed.
+fn resolve(
+    place: &str,
+    tables: &mut [Table],
+    views: &[String],
+    declared: Vec<Vec<RawKey>>,
+) -> Result<(), Error> {
+    let (mut faults, mut resolved) = (Vec::new(), Vec::new());
+    for (table, raw) in tables.iter().zip(declared) {
+        let mut keys = Vec::new();
+        for key in raw {
+            let what = format!("table `{}`: the key {} refers to ", table.name, listed(&key.columns));
+            match resolved_key(table, key, tables, views) {
+                Ok(key) => keys.push(key),
+                Err((why, hint)) => faults.push((format!("{what}{why}"), hint)),
+            }
+        }
+        resolved.push(keys);
+    }
+    for (table, keys) in tables.iter_mut().zip(resolved) {
+        table.foreign_keys = keys;
+    }
+    let Some((first, hint)) = faults.first() else { return Ok(()) };
+    let more = match faults.len() {
+        1 => String::new(),
+        2 => " (and one more key is broken)".to_owned(),
+        n => format!(" (and {} more keys are broken)", n - 1),
+    };
+    let or = if hint.ends_with('?') { " Otherwise" } else { ", or" };
+    let hint = format!("{hint}{or} drop the key; until then each table can be learned alone, with --table");
+    let error = Error::bad(place, format!("{first}{more}")).with_hint(hint);
+    Err(error.with_list(faults.into_iter().map(|(fault, _)| fault).collect()))
+}
+
+/// A key with its parent; or what is not there, and what to do.
+fn resolved_key(
+    table: &Table,
+    key: RawKey,
+    tables: &[Table],
+    views: &[String],
+) -> Result<ForeignKey, (String, String)> {
+    let names = || tables.iter().map(|table| table.name.as_str());
+    let Some(parent) = named(tables, &key.parent, |table| &table.name) else {
+        let is_view = views.iter().any(|view| view.eq_ignore_ascii_case(&key.parent));
+        let what = if is_view { "is a view" } else { "is not there, or may not be read" };
+        let hint = suggestion(&key.parent, names()).filter(|_| !is_view);
+        let hint = hint.unwrap_or_else(|| "make the table that it refers to".to_owned());
+        return Err((format!("table `{}`, which {what}", key.parent), hint));
+    };
+    let wanted = match key.parent_columns {
+        Some(columns) => columns,
+        None if parent.primary_key.len() == key.columns.len() => parent.primary_key.clone(),
+        None => {
+            let has = match parent.primary_key.len() {
+                0 => "no primary key".to_owned(),
+                n => format!("a primary key of {n} columns"),
+            };
+            let hint = "name the columns that it refers to".to_owned();
+            return Err((format!("table `{}`, which has {has}", parent.name), hint));
+        }
+    };
+    let mut parent_columns = Vec::new();
+    for name in wanted {
+        let Some(column) = named(&parent.columns, &name, |column| &column.name) else {
+            let all = parent.columns.iter().map(|column| column.name.as_str());
+            let hint = suggestion(&name, all).unwrap_or_else(|| "make the column".to_owned());
+            return Err((format!("column `{name}`, which table `{}` does not have", parent.name), hint));
+        };
+        parent_columns.push(column.name.clone());
+    }
+    Ok(ForeignKey {
+        optional: key.columns.iter().any(|name| table.column(name).is_some_and(|column| column.nullable)),
+        columns: key.columns,
+        parent: parent.name.clone(),
+        parent_columns,
+        origin: Origin::Declared,
+        deferrable: key.deferrable,
+        orphans: None,
+    })
+}
+
+/// What has a name. One that differs by case alone counts where none has it exactly: SQLite knows no cases.
+fn named<'a, T>(all: &'a [T], name: &str, of: impl Fn(&T) -> &str) -> Option<&'a T> {
+    all.iter()
+        .find(|one| of(one) == name)
+        .or_else(|| all.iter().find(|one| of(one).eq_ignore_ascii_case(name)))
+}

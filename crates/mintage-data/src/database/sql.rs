@@ -1,0 +1,82 @@
+//! The counting of keys, in SQL that SQLite and PostgreSQL both understand. Names come as quoted identifiers.
+
+use crate::store::quoted;
+
+/// Rows of a column, at most, of which the distinct values are looked up.
+const MAX_ROWS: usize = 1_000_000;
+/// Shorter texts are no codes: "yes", "GB".
+const MIN_CODE_CHARS: usize = 5;
+
+/// A table in SQL.
+#[derive(Clone, Debug)]
+pub(super) struct TableSql {
+    /// With its schema, quoted.
+    pub from: String,
+    /// The condition that leaves out rows that Mintage made, or "TRUE".
+    pub real: String,
+    /// Columns by which a row is looked up fast: the primary key and others that are unique.
+    pub keys: Vec<Vec<String>>,
+}
+
+impl TableSql {
+    fn is_indexed(&self, columns: &[String]) -> bool {
+        let is_it =
+            |key: &Vec<String>| key.len() == columns.len() && columns.iter().all(|one| key.contains(one));
+        self.keys.iter().any(is_it)
+    }
+}
+
+/// How many rows, values and distinct values a column has.
+pub(super) fn uniqueness(table: &TableSql, column: &str) -> String {
+    let (column, TableSql { from, real, .. }) = (quoted(column), table);
+    format!("SELECT count(*), count({column}), count(DISTINCT {column}) FROM {from} WHERE {real}")
+}
+
+/// How many distinct values a column has, how many of them another has, and how many are no codes.
+pub(super) fn containment(child: (&TableSql, &str), parent: (&TableSql, &str)) -> String {
+    let (TableSql { from, real, .. }, column) = (child.0, quoted(child.1));
+    let (parent, key) = (&parent.0.from, quoted(parent.1));
+    format!(
+        "SELECT count(*), count(p.v), coalesce(sum(CASE WHEN length(CAST(c.v AS text)) < {MIN_CODE_CHARS} \
+         OR CAST(c.v AS text) LIKE '% %' THEN 1 ELSE 0 END), 0) \
+         FROM (SELECT DISTINCT v FROM (SELECT {column} AS v FROM {from} WHERE {real} AND {column} IS NOT NULL \
+         LIMIT {MAX_ROWS}) AS seen) AS c LEFT JOIN (SELECT DISTINCT {key} AS v FROM {parent}) AS p ON p.v = c.v"
+    )
+}
+
+/// How many rows refer to a row that is not there: a row that leaves one of the columns open refers to none. Without an
+/// index SQLite would look through the whole parent for each row, where PostgreSQL joins by a hash in any case.
+pub(super) fn orphans(
+    child: (&TableSql, &[String]),
+    parent: (&TableSql, &[String]),
+    has_hash_joins: bool,
+) -> String {
+    let is_fast = has_hash_joins || parent.0.is_indexed(parent.1);
+    let TableSql { from, real, .. } = child.0;
+    let columns: Vec<String> = child.1.iter().map(|name| quoted(name)).collect();
+    let keys: Vec<String> = parent.1.iter().map(|name| quoted(name)).collect();
+    let parent = &parent.0.from;
+    let there = |names: &[String], of: &str| {
+        names.iter().map(|name| format!("{of}{name} IS NOT NULL")).collect::<Vec<_>>().join(" AND ")
+    };
+    let given = there(&columns, "c.");
+    // The marks are of the child; inside the query they would be looked for in both.
+    let rows = format!("SELECT count(*) FROM (SELECT * FROM {from} WHERE {real}) AS c WHERE {given} AND ");
+    match is_fast {
+        true => {
+            let same = |(key, column): (&String, &String)| format!("p.{key} = c.{column}");
+            let same: Vec<String> = keys.iter().zip(&columns).map(same).collect();
+            format!("{rows}NOT EXISTS (SELECT 1 FROM {parent} AS p WHERE {})", same.join(" AND "))
+        }
+        false => {
+            let columns: Vec<String> = columns.iter().map(|name| format!("c.{name}")).collect();
+            let keys_there = there(&keys, "p.");
+            let keys: Vec<String> = keys.iter().map(|name| format!("p.{name}")).collect();
+            format!(
+                "{rows}({}) NOT IN (SELECT {} FROM {parent} AS p WHERE {keys_there})",
+                columns.join(", "),
+                keys.join(", ")
+            )
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! The schema of a SQLite file, from its catalogue, read within one read-only transaction.
+
+use std::{collections::HashMap, path::Path, time::Duration};
+
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Row};
+
+use super::{
+    Column, Contained, ForeignKey, Generated, MAX_COUNTING_SECS, RawKey, Schema, Store, Table, Values,
+    finish,
+    sql::{self, TableSql},
+};
+use crate::{
+    Error,
+    store::{
+        PROVENANCE_COLUMN, quoted,
+        sqlite::{open_read_only, tables, views, within_time},
+    },
+    table::{rules::Constraint, sqlite_constraints},
+};
+
+pub(super) fn read(path: &Path) -> Result<Schema, Error> {
+    let connection = open_read_only(path)?;
+    let wrong = || Error::sqlite(path);
+    // What a database from elsewhere calls may do nothing but compute.
+    connection.pragma_update(None, "trusted_schema", false).map_err(wrong())?;
+    connection.execute_batch("BEGIN").map_err(wrong())?;
+    let names = tables(&connection).map_err(wrong())?;
+    let (mut all, mut declared, mut sqls) = (Vec::new(), Vec::new(), HashMap::new());
+    for name in names {
+        let (table, sql) = table(&connection, &name).map_err(wrong())?;
+        declared.push(keys(&connection, &name).map_err(wrong())?);
+        all.push(table);
+        sqls.insert(name, sql);
+    }
+    let views = views(&connection).map_err(wrong())?;
+    let mut counts = Counts { path, connection: &connection, sqls };
+    let place = path.display().to_string();
+    within_time(&connection, Duration::from_secs(MAX_COUNTING_SECS), || {
+        finish(&place, Store::Sqlite, (all, views), declared, &mut counts)
+    })
+}
+
+/// A table without its keys to others.
+fn table(connection: &Connection, name: &str) -> rusqlite::Result<(Table, TableSql)> {
+    let (columns, primary_key, is_marked) = columns(connection, name)?;
+    let real = match is_marked {
+        true => format!("{} IS NULL", quoted(PROVENANCE_COLUMN)),
+        false => "TRUE".to_owned(),
+    };
+    let from = format!("main.{}", quoted(name));
+    let count = format!("SELECT count(*) FROM {from} WHERE {real}");
+    let rows: i64 = connection.query_row(&count, [], |row| row.get(0))?;
+    let (mut unique, mut checks) = (Vec::new(), Vec::new());
+    for constraint in sqlite_constraints(connection, name)? {
+        match constraint {
+            Constraint::Unique { columns, condition: None } if columns != primary_key => unique.push(columns),
+            Constraint::Check(condition) => checks.push(condition),
+            _ => {}
+        }
+    }
+    let keys = [std::slice::from_ref(&primary_key), &unique].concat();
+    let (name, ddl) = (name.to_owned(), ddl(connection, name)?);
+    let table =
+        Table { name, columns, primary_key, unique, checks, rows: rows as u64, ddl, ..Table::default() };
+    Ok((table, TableSql { from, real, keys }))
+}
+
+/// The columns of a table, its primary key, and whether rows may be marked as made.
+fn columns(connection: &Connection, table: &str) -> rusqlite::Result<(Vec<Column>, Vec<String>, bool)> {
+    // The type of a key that is the number of the row is exactly this word.
+    let sql = "SELECT name, type, \"notnull\", dflt_value, pk, hidden, \
+               pk = 1 AND upper(type) = 'INTEGER' AND (SELECT count(*) FROM pragma_table_xinfo(?1) WHERE pk > 0) = 1 \
+               AND NOT (SELECT wr FROM pragma_table_list WHERE schema = 'main' AND name = ?1) \
+               FROM pragma_table_xinfo(?1) WHERE hidden <> 1 ORDER BY cid";
+    let column = |row: &Row| {
+        let (place, hidden, is_number): (i64, i64, bool) = (row.get(4)?, row.get(5)?, row.get(6)?);
+        let column = Column {
+            name: row.get(0)?,
+            ty: row.get(1)?,
+            nullable: !row.get::<_, bool>(2)? && place == 0,
+            default: row.get(3)?,
+            generated: match hidden {
+                2 | 3 => Some(Generated::Computed),
+                _ => is_number.then_some(Generated::Identity),
+            },
+            labels: Vec::new(),
+        };
+        Ok((column, place))
+    };
+    let mut statement = connection.prepare(sql)?;
+    let mut all = statement.query_map([table], column)?.collect::<rusqlite::Result<Vec<(Column, i64)>>>()?;
+    let mut key: Vec<(i64, String)> =
+        all.iter().filter(|(_, place)| *place > 0).map(|(c, place)| (*place, c.name.clone())).collect();
+    key.sort();
+    let before = all.len();
+    all.retain(|(column, _)| column.name != PROVENANCE_COLUMN);
+    let is_marked = all.len() < before;
+    let key = key.into_iter().map(|(_, name)| name).collect();
+    Ok((all.into_iter().map(|(column, _)| column).collect(), key, is_marked))
+}
+
+/// The statements that made a table, its indexes and its triggers.
+fn ddl(connection: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
+    let sql = "SELECT sql FROM sqlite_master WHERE tbl_name = ?1 AND sql IS NOT NULL \
+               AND type IN ('table', 'index', 'trigger') \
+               ORDER BY CASE type WHEN 'table' THEN 0 WHEN 'index' THEN 1 ELSE 2 END, rowid";
+    connection.prepare(sql)?.query_map([table], |row| row.get(0))?.collect()
+}
+
+/// The keys of a table to others, in the order in which they are declared.
+fn keys(connection: &Connection, table: &str) -> rusqlite::Result<Vec<RawKey>> {
+    // SQLite numbers them from the last to the first.
+    let sql = "SELECT id, \"table\", \"from\", \"to\" FROM pragma_foreign_key_list(?1) ORDER BY id DESC, seq";
+    let mut statement = connection.prepare(sql)?;
+    let rows = statement.query_map([table], |row| {
+        Ok((row.get::<_, i64>(0)?, row.get(1)?, row.get(2)?, row.get::<_, Option<String>>(3)?))
+    })?;
+    let mut keys: Vec<(i64, RawKey)> = Vec::new();
+    for row in rows {
+        let (id, parent, column, to): (i64, String, String, Option<String>) = row?;
+        match keys.last_mut().filter(|(last, _)| *last == id) {
+            Some((_, key)) => {
+                key.columns.push(column);
+                key.parent_columns.as_mut().zip(to).into_iter().for_each(|(all, to)| all.push(to));
+            }
+            None => {
+                let parent_columns = to.map(|to| vec![to]);
+                // Any key is checked at the end of a transaction that asks for it (`defer_foreign_keys`).
+                keys.push((id, RawKey { columns: vec![column], parent, parent_columns, deferrable: true }));
+            }
+        }
+    }
+    Ok(keys.into_iter().map(|(_, key)| key).collect())
+}
+
+/// Counts in the file, until it takes too long.
+struct Counts<'a> {
+    path: &'a Path,
+    connection: &'a Connection,
+    sqls: HashMap<String, TableSql>,
+}
+
+impl Counts<'_> {
+    /// The whole numbers in the row of a query; nothing where it was interrupted.
+    fn numbers<const N: usize>(&self, sql: &str) -> Result<Option<[u64; N]>, Error> {
+        let numbers = |row: &Row| {
+            let mut numbers = [0; N];
+            for (at, number) in numbers.iter_mut().enumerate() {
+                *number = row.get::<_, i64>(at)? as u64;
+            }
+            Ok(numbers)
+        };
+        match self.connection.query_row(sql, [], numbers).optional() {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => Ok(None),
+            found => found.map_err(Error::sqlite(self.path)),
+        }
+    }
+}
+
+impl Values for Counts<'_> {
+    fn is_unique(&mut self, table: &str, column: &str) -> Result<Option<bool>, Error> {
+        let Some(table) = self.sqls.get(table) else { return Ok(None) };
+        let counts = self.numbers(&sql::uniqueness(table, column))?;
+        Ok(counts.map(|[rows, there, distinct]| rows > 0 && rows == there && there == distinct))
+    }
+
+    fn contained(&mut self, child: (&str, &str), parent: (&str, &str)) -> Result<Option<Contained>, Error> {
+        let (Some(of), Some(among)) = (self.sqls.get(child.0), self.sqls.get(parent.0)) else {
+            return Ok(None);
+        };
+        let counts = self.numbers(&sql::containment((of, child.1), (among, parent.1)))?;
+        Ok(counts.map(|[distinct, contained, others]| Contained {
+            distinct,
+            contained,
+            is_code: others == 0,
+        }))
+    }
+
+    fn orphans(&mut self, table: &str, key: &ForeignKey) -> Result<Option<u64>, Error> {
+        let (Some(child), Some(parent)) = (self.sqls.get(table), self.sqls.get(&key.parent)) else {
+            return Ok(None);
+        };
+        let sql = sql::orphans((child, &key.columns), (parent, &key.parent_columns), false);
+        Ok(self.numbers(&sql)?.map(|[orphans]| orphans))
+    }
+}

@@ -1,0 +1,118 @@
+//! The file of a new database, which takes its place when it is whole. Unlike [`NewDatabase`](crate::sink::sqlite::NewDatabase),
+//! which adds to a database that is there, it replaces it.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use rusqlite::Connection;
+
+use crate::{
+    Error,
+    sink::{Beside, target_of},
+    store::sqlite::{is_sqlite, open_read_write},
+    table::IfExists,
+};
+
+/// An error where a new database would take the place of the one that it is made from.
+///
+/// # Errors
+/// Both paths lead to one file.
+pub fn check_another_file(source: &Path, target: &Path) -> Result<(), Error> {
+    match (fs::canonicalize(source), fs::canonicalize(target)) {
+        (Ok(source), Ok(other)) if source == other => {
+            Err(Error::bad(target.display().to_string(), "is the source itself, and would be lost")
+                .with_hint("choose another file"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A database beside its place. Dropped before it is finished, it is gone.
+pub(super) struct NewFile {
+    pub connection: Connection,
+    beside: Beside,
+    target: PathBuf,
+    replaces: bool,
+}
+
+impl NewFile {
+    /// Opens an empty database beside `path`.
+    ///
+    /// # Errors
+    /// A file is there that may not be replaced, a journal is left of one, or no file can be made.
+    pub fn beside(path: &Path, if_exists: IfExists) -> Result<Self, Error> {
+        // SQLite takes a name such as "file:x?mode=memory" for something else than a file, unless a folder stands before it.
+        let target = target_of(&Path::new(".").join(path)).map_err(Error::io(path))?;
+        let there = fs::metadata(&target).ok();
+        // An empty file is as good as none.
+        if there.as_ref().is_some_and(|there| !there.is_file() || there.len() > 0) {
+            check_replaceable(path, &target, if_exists)?;
+        }
+        check_no_journal(&target)?;
+        let beside = Beside::create(&target).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+                Error::bad(path.display().to_string(), error.to_string())
+                    .with_hint("check that its folder is there and can be written")
+            }
+            _ => Error::io(path)(error),
+        })?;
+        let connection = open_read_write(beside.temporary())?;
+        // Nobody else knows of it: what fails is thrown away, and needs no journal.
+        connection.pragma_update(None, "journal_mode", "OFF").map_err(Error::sqlite(path))?;
+        // Within a transaction it is too late.
+        connection.pragma_update(None, "foreign_keys", false).map_err(Error::sqlite(path))?;
+        // What a database from elsewhere calls may do nothing but compute.
+        connection.pragma_update(None, "trusted_schema", false).map_err(Error::sqlite(path))?;
+        Ok(Self { connection, beside, target, replaces: there.is_some() })
+    }
+
+    /// Closes the database and gives it its name.
+    ///
+    /// # Errors
+    /// The file cannot be closed or named, or another program has made or opened one of its name in the meantime.
+    pub fn finish(self, path: &Path) -> Result<(), Error> {
+        let Self { connection, beside, target, replaces } = self;
+        connection.close().map_err(|(_, error)| Error::sqlite(path)(error))?;
+        // Another program may have begun to write to the one before.
+        check_no_journal(&target)?;
+        beside.commit_held(replaces).map(drop).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => {
+                Error::bad(path.display().to_string(), "was made by another program in the meantime")
+                    .with_hint("nothing was written; choose another file, or `if_exists` replace")
+            }
+            _ => Error::io(path)(error),
+        })
+    }
+}
+
+/// An error unless the file that is there may be replaced.
+fn check_replaceable(path: &Path, target: &Path, if_exists: IfExists) -> Result<(), Error> {
+    let (why, hint) = match if_exists {
+        IfExists::Fail => ("is there already", "choose another file, or `if_exists` replace"),
+        IfExists::Append => (
+            "cannot be appended to yet: a whole database goes to a new file",
+            "choose another file, or `if_exists` replace",
+        ),
+        IfExists::Replace if is_sqlite(target) => return Ok(()),
+        IfExists::Replace => ("is there already, and is no SQLite database", "choose another file"),
+    };
+    Err(Error::bad(path.display().to_string(), why).with_hint(hint))
+}
+
+/// What is left of another database of this name would be played into the new one.
+fn check_no_journal(path: &Path) -> Result<(), Error> {
+    for suffix in ["-journal", "-wal"] {
+        let mut left = path.as_os_str().to_owned();
+        left.push(suffix);
+        if fs::symlink_metadata(&left).is_ok_and(|left| left.len() > 0) {
+            let why = "holds what is not in its database yet, and would be played into the new one";
+            return Err(Error::bad(Path::new(&left).display().to_string(), why).with_hint(
+                "close the program that has the database open, or remove the file if its database is gone; \
+                 or choose another name",
+            ));
+        }
+    }
+    Ok(())
+}
