@@ -1,6 +1,6 @@
 //! `cargo xtask data`: brings the public data sets of the quality runs into one folder.
 //!
-//! Images, tables, music, text, sounds and clips. Nothing is downloaded: the archives are taken from a folder that holds them,
+//! Images, tables, databases, music, text, sounds and clips. Nothing is downloaded: the archives are taken from a folder that holds them,
 //! Fashion-MNIST and Russian speech from where Debian's packages `dataset-fashion-mnist` and `festvox-ru` put them.
 
 use std::{
@@ -13,7 +13,7 @@ use crate::{Result, at, root};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Folder with images/mnist, images/cifar10.tar.xz, images/emoji64-rgb-idx4-ubyte.gz, tables, music, text, audio and video
+    /// Folder with images/mnist, images/cifar10.tar.xz, images/emoji64-rgb-idx4-ubyte.gz, tables, db, music, text, audio and video
     from: PathBuf,
     /// Folder with the four IDX files of Fashion-MNIST
     #[arg(long, default_value = "/usr/share/datasets/fashion-mnist")]
@@ -35,6 +35,7 @@ pub fn run(args: &Args) -> Result<()> {
     let emoji = "emoji64-rgb-idx4-ubyte.gz";
     copy(&from.join(emoji), &to.join(emoji))?;
     tables(&args.from.join("tables"), &root().join(&args.to).join("tables"))?;
+    databases(&args.from.join("db"), &root().join(&args.to).join("db"))?;
     text(&args.from.join("text"), &root().join(&args.to).join("text"))?;
     music(&args.from.join("music"), &root().join(&args.to).join("music"))?;
     audio(&args.from.join("audio"), &args.festvox, &root().join(&args.to).join("audio"))?;
@@ -74,6 +75,18 @@ fn tables(from: &Path, to: &Path) -> Result<()> {
         fs::write(&path, text).map_err(at(&path))?;
     }
     Ok(())
+}
+
+/// Databases as they are, or unpacked.
+fn databases(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to).map_err(at(to))?;
+    for name in ["chinook.sqlite", "sakila.sqlite", "f1.sqlite"] {
+        copy(&from.join(name), &to.join(name))?;
+    }
+    let output =
+        Command::new("xz").arg("-dc").arg(from.join("baseball.sqlite.xz")).output().map_err(at(from))?;
+    let path = to.join("baseball.sqlite");
+    fs::write(&path, output.stdout).map_err(at(&path))
 }
 
 /// Plays and novels as one file each, news as a folder a class.

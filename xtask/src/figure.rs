@@ -51,6 +51,16 @@ impl Figure {
         }
     }
 
+    /// A figure of which more is better, with what it must reach.
+    pub fn higher(case: &str, metric: &str, value: f64, unit: &str, limit: f64, setup: &str) -> Self {
+        Self { better: "higher".to_owned(), ..Self::lower(case, metric, value, unit, limit, setup) }
+    }
+
+    /// A figure of which more is better, and that need not reach anything.
+    pub fn shown(case: &str, metric: &str, value: f64, unit: &str, setup: &str) -> Self {
+        Self { limit: None, ..Self::higher(case, metric, value, unit, 0.0, setup) }
+    }
+
     /// Whether a value keeps a bound.
     pub fn keeps(&self, bound: f64) -> bool {
         if self.better == "lower" { self.value <= bound } else { self.value >= bound }

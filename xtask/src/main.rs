@@ -10,6 +10,7 @@ mod bench;
 mod command;
 mod crash;
 mod data;
+mod databases;
 mod facts;
 mod figure;
 mod figures;

@@ -12,6 +12,7 @@ use std::{
 use crate::{
     Result, at, built,
     command::{database, mintage, succeed},
+    databases,
     figure::Figure,
     judging, median, root, rows, studio, sweeps,
 };
@@ -19,13 +20,15 @@ use crate::{
 /// A case: the binary, a scratch folder, and what it measured.
 type Case = fn(&Path, &Path) -> Result<Vec<Figure>>;
 
-pub const CASES: [(&str, Case); 9] = [
+pub const CASES: [(&str, Case); 11] = [
     ("startup", startup),
     ("resume", resume),
     ("customers", rows::customers),
     ("many-rows", rows::many_rows),
     ("judge-cost", judging::cost),
     ("sweep", sweeps::sweep),
+    ("database-f1", databases::f1),
+    ("databases", databases::several),
     ("studio", studio::speed),
     ("studio-load", studio::load),
     ("studio-kills", studio::kills),

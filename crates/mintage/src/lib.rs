@@ -34,6 +34,7 @@
 
 pub mod copy;
 pub mod curve;
+pub mod database;
 pub mod dataset;
 pub mod error;
 pub mod evaluate;

@@ -1,0 +1,418 @@
+//! New rows for all tables: parents first, then for each of them the children that were drawn with it, then the further
+//! parents of those.
+
+use std::collections::HashSet;
+
+use mintage_data::{
+    Column, Declaration, Table,
+    database::{ForeignKey, Schema, Table as TableSchema},
+};
+use mintage_nn::Rng;
+
+use super::{
+    DatabaseModel, DatabaseRequest,
+    assign::{Likeness, assign, scaled, shuffle},
+    filled::{Database, Filled, NONE, key_of, numbers, tied},
+    plan::{DEPTH, INDEX, Part, SIBLINGS, TablePlan, Use},
+    view::{before, of_parent, picked},
+};
+use crate::{error::Error, model::Model, sample::TableRequest};
+
+/// Draws the rows of all tables, in the order of the plan.
+pub(super) fn draw(
+    model: &DatabaseModel,
+    request: &DatabaseRequest,
+    on: &mut dyn FnMut(&str, usize),
+) -> Result<Vec<Table>, Error> {
+    let kept = model.kept.iter().map(|table| (table.name.clone(), table.clone())).collect();
+    let mut made = tied(&model.schema, kept);
+    for (at, plan) in model.plans.iter().enumerate() {
+        let Some(table) = model.schema.table(&plan.name) else { continue };
+        let rng = Rng::new(request.seed, at as u64);
+        let drawer = Drawer { schema: &model.schema, plan, table, request };
+        let filled = match plan.part {
+            Part::Empty => Filled::default(),
+            Part::Kept => made.remove(&plan.name).unwrap_or_default(),
+            Part::Learned => drawer.rows(&model.table(at)?, &made, request.seed ^ (at as u64) << 32)?,
+        };
+        on(&plan.name, filled.rows());
+        made.insert(plan.name.clone(), filled);
+        drawer.tie(&mut made, rng)?;
+    }
+    close_circles(model, request, &mut made)?;
+    let plans = model.plans.iter().filter(|plan| plan.part != Part::Empty);
+    Ok(plans.filter_map(|plan| finished(model.schema.table(&plan.name)?, made.remove(&plan.name)?)).collect())
+}
+
+/// Keys to tables that were drawn later.
+fn close_circles(model: &DatabaseModel, request: &DatabaseRequest, made: &mut Database) -> Result<(), Error> {
+    for (at, plan) in model.plans.iter().enumerate() {
+        if let Some(table) = model.schema.table(&plan.name) {
+            let rng = Rng::new(request.seed, (model.plans.len() + at) as u64);
+            Drawer { schema: &model.schema, plan, table, request }.tie(made, rng)?;
+        }
+    }
+    Ok(())
+}
+
+/// The columns that the table has, in its order.
+fn finished(schema: &TableSchema, filled: Filled) -> Option<Table> {
+    let mut table = filled.table;
+    table.name.clone_from(&schema.name);
+    let mut columns = Vec::new();
+    for column in &schema.columns {
+        if let Some(at) = table.columns.iter().position(|own| own.name == column.name) {
+            columns.push(table.columns.swap_remove(at));
+        }
+    }
+    table.columns = columns;
+    Some(table)
+}
+
+/// Draws one table.
+struct Drawer<'a> {
+    schema: &'a Schema,
+    plan: &'a TablePlan,
+    table: &'a TableSchema,
+    request: &'a DatabaseRequest,
+}
+
+impl Drawer<'_> {
+    /// New rows with the row of their main parent, and with a number where they have one.
+    fn rows(&self, model: &Model, made: &Database, seed: u64) -> Result<Filled, Error> {
+        let (table, parents) = match self.plan.main() {
+            None => {
+                let n = (self.plan.rows as f64 * self.request.scale).round().max(1.0) as usize;
+                (self.sampled(model, n, None, seed)?, vec![NONE; n])
+            }
+            Some(main) => self.children(model, made, main, seed)?,
+        };
+        let n = table.rows();
+        let none = || vec![NONE; n];
+        let mut filled = Filled { table, parents: self.plan.keys.iter().map(|_| none()).collect() };
+        if let Some(main) = self.plan.main() {
+            filled.parents[main] = parents;
+            self.order(&mut filled, main);
+        }
+        if let Some(number) = &self.plan.number {
+            filled.table.columns.push(numbers(number, 1..=n as u32));
+        }
+        Ok(filled)
+    }
+
+    fn sampled(&self, model: &Model, n: usize, given: Option<Table>, seed: u64) -> Result<Table, Error> {
+        let temperature = self.request.temperature;
+        model.sample_rows(
+            &TableRequest { n, given, seed, temperature, ..TableRequest::default() },
+            &mut |_, _| {},
+        )
+    }
+
+    /// The children of all rows of the main parent: as many as were drawn with each, those of a sequence one after another.
+    fn children(
+        &self,
+        model: &Model,
+        made: &Database,
+        main: usize,
+        seed: u64,
+    ) -> Result<(Table, Vec<u32>), Error> {
+        let counts = self.counts(made, main);
+        let mut waves: Vec<Vec<u32>> = Vec::new();
+        for (row, &count) in counts.iter().enumerate() {
+            for at in 0..count as usize {
+                let wave = if self.plan.is_sequence { at } else { 0 };
+                if waves.len() <= wave {
+                    waves.push(Vec::new());
+                }
+                waves[wave].push(row as u32);
+            }
+        }
+        let (mut all, mut parents): (Option<Table>, Vec<u32>) = (None, Vec::new());
+        // Where each parent's latest child lies.
+        let mut latest = vec![NONE; counts.len()];
+        let mut add = |part: Table, rows: &[u32], latest: &mut [u32], all: &mut Option<Table>| {
+            for (at, &row) in rows.iter().enumerate().filter(|(_, row)| **row != NONE) {
+                latest[row as usize] = (parents.len() + at) as u32;
+            }
+            parents.extend(rows);
+            match all {
+                Some(all) => all.append(&part),
+                None => {
+                    *all = Some(part);
+                    Ok(())
+                }
+            }
+        };
+        for (at, rows) in waves.iter().enumerate() {
+            let mut given = self.of_parents(made, main, rows);
+            if self.plan.is_sequence {
+                given.columns.push(numbers(INDEX, vec![at as u32 + 1; rows.len()]));
+                given.columns.push(numbers(SIBLINGS, rows.iter().map(|&row| counts[row as usize])));
+                let previous: Vec<u32> = rows.iter().map(|&row| latest[row as usize]).collect();
+                for name in all.as_ref().map_or(&[][..], |_| &self.plan.previous) {
+                    if let Some(column) = all.as_ref().and_then(|all| all.column(name)) {
+                        given.columns.push(picked(&before(name), column, &previous));
+                    }
+                }
+            }
+            let given = (!given.columns.is_empty()).then_some(given);
+            let part = self.sampled(model, rows.len(), given, seed.wrapping_add(at as u64))?;
+            add(part, rows, &mut latest, &mut all)?;
+        }
+        let orphans = (self.plan.orphans as f64 * self.request.scale).round() as usize;
+        if orphans > 0 || all.is_none() {
+            let mut given = Table::default();
+            if self.plan.is_sequence {
+                given.columns.push(numbers(INDEX, vec![0; orphans]));
+            }
+            let given = (self.plan.is_sequence && orphans > 0).then_some(given);
+            let part = self.sampled(model, orphans, given, seed.wrapping_add(waves.len() as u64))?;
+            add(part, &vec![NONE; orphans], &mut latest, &mut all)?;
+        }
+        Ok((all.unwrap_or_default(), parents))
+    }
+
+    /// How many children each row of the main parent has, as was drawn with it.
+    fn counts(&self, made: &Database, main: usize) -> Vec<u32> {
+        let foreign = &self.table.foreign_keys[main];
+        let is_one = self.is_unique(&foreign.columns);
+        let Some(parent) = made.get(&foreign.parent) else { return Vec::new() };
+        let counts = counts_of(parent, &self.plan.name, foreign);
+        counts.into_iter().map(|count| if is_one { count.min(1) } else { count }).collect()
+    }
+
+    fn is_unique(&self, columns: &[String]) -> bool {
+        self.unique_sets().any(|set| set.iter().all(|name| columns.contains(name)))
+    }
+
+    fn unique_sets(&self) -> impl Iterator<Item = &Vec<String>> {
+        let key = Some(&self.table.primary_key).filter(|key| !key.is_empty());
+        key.into_iter().chain(&self.table.unique)
+    }
+
+    /// What is known of the main parents of new rows.
+    fn of_parents(&self, made: &Database, main: usize, parents: &[u32]) -> Table {
+        let context = self.plan.context.iter().filter(|context| context.keys[0] == main);
+        let columns = context.map(|context| of_parent(context, self.plan, self.schema, made, parents));
+        Table { name: self.plan.name.clone(), columns: columns.collect(), ..Table::default() }
+    }
+
+    /// Puts the rows of a parent behind each other, in the order of their times.
+    fn order(&self, filled: &mut Filled, main: usize) {
+        let parents = &filled.parents[main];
+        let time = |row: u32| self.plan.time.as_deref().and_then(|time| filled.cell(time, row));
+        let mut order: Vec<u32> = (0..parents.len() as u32).collect();
+        order.sort_by(|&a, &b| (parents[a as usize], time(a), a).cmp(&(parents[b as usize], time(b), b)));
+        filled.parents[main] = order.iter().map(|&row| parents[row as usize]).collect();
+        filled.table = filled.table.select(&order);
+    }
+
+    /// Finds the parents that are there by now, and gives rows the cells of their keys.
+    fn tie(&self, made: &mut Database, mut rng: Rng) -> Result<(), Error> {
+        let Some(mut filled) = made.remove(&self.plan.name) else { return Ok(()) };
+        for (key, (foreign, is)) in self.table.foreign_keys.iter().zip(&self.plan.keys).enumerate() {
+            let has_cells = foreign.columns.iter().all(|name| filled.table.column(name).is_some());
+            let is_redirected = self.plan.part == Part::Kept && self.is_drawn(made, foreign);
+            if self.plan.part == Part::Empty || has_cells && !is_redirected {
+                continue;
+            }
+            let parent = if *is == Use::Forest { Some(&filled) } else { made.get(&foreign.parent) };
+            let Some(parent) = parent else { continue };
+            let found = match is {
+                Use::Value => continue,
+                Use::Main if self.plan.part == Part::Learned => filled.parents[key].clone(),
+                Use::Forest => self.forest(&filled, foreign, &mut rng),
+                Use::Matched | Use::Main => self.matched(&filled, parent, key, &mut rng),
+            };
+            let cells = key_cells(foreign, parent, &found, &filled);
+            filled.parents[key] = found;
+            for column in cells {
+                filled.table.columns.retain(|own| own.name != column.name);
+                filled.table.columns.push(column);
+            }
+        }
+        self.tell_apart(&mut filled);
+        made.insert(self.plan.name.clone(), filled);
+        Ok(())
+    }
+
+    /// Whether the rows of a kept table refer to rows that are new.
+    fn is_drawn(&self, made: &Database, foreign: &ForeignKey) -> bool {
+        !foreign.is_of(&self.plan.name)
+            && made
+                .get(&foreign.parent)
+                .is_some_and(|parent| parent.table.names().any(|name| name.starts_with('#')))
+    }
+
+    /// Further parents: those that are most like what was drawn of them, as often as was drawn with them.
+    fn matched(&self, filled: &Filled, parent: &Filled, key: usize, rng: &mut Rng) -> Vec<u32> {
+        let foreign = &self.table.foreign_keys[key];
+        let optional = self.plan.optional.iter().find(|(at, _)| *at == key);
+        let has = |row: u32| optional.is_none_or(|(_, name)| filled.cell(name, row) != Some("0"));
+        let rows: Vec<u32> = (0..filled.rows() as u32).filter(|&row| has(row)).collect();
+        let weights = self.plan.weights.iter().find(|(at, _)| *at == key).map(|(_, weights)| weights.clone());
+        let weights = weights
+            .filter(|weights| weights.len() == parent.rows())
+            .unwrap_or_else(|| counts_of(parent, &self.plan.name, foreign));
+        let quotas = scaled(&weights, rows.len());
+        let context = self.plan.context.iter().filter(|context| context.keys == [key]);
+        let pairs: Vec<(Column, Column)> = context
+            .filter_map(|context| {
+                let drawn = filled.table.column(&context.name)?;
+                let drawn = picked(&context.name, drawn, &rows);
+                Some((parent.table.column(&context.column)?.clone(), drawn))
+            })
+            .collect();
+        let pairs: Vec<(&Column, &Column)> = pairs.iter().map(|(a, b)| (a, b)).collect();
+        let likeness = Likeness::of(&pairs, parent.rows(), rows.len());
+        let mut rival = Rivals::new(self, filled, parent, foreign);
+        let found = assign(&likeness, &quotas, &mut |at, row| rival.may(rows[at], row), rng);
+        let mut all = vec![NONE; filled.rows()];
+        rows.iter().zip(found).for_each(|(&row, parent)| all[row as usize] = parent);
+        all
+    }
+
+    /// Parents within the table: each row takes one that lies a step less deep.
+    fn forest(&self, filled: &Filled, foreign: &ForeignKey, rng: &mut Rng) -> Vec<u32> {
+        let depth =
+            |row: u32| filled.cell(DEPTH, row).and_then(|cell| cell.parse::<usize>().ok()).unwrap_or(0);
+        let mut levels: Vec<Vec<u32>> = Vec::new();
+        for row in 0..filled.rows() as u32 {
+            // A depth that no row above has would hang in the air.
+            let at = depth(row);
+            levels.resize_with(levels.len().max(at + 1), Vec::new);
+            levels[at].push(row);
+        }
+        levels.retain(|rows| !rows.is_empty());
+        let quotas = counts_of(filled, &self.plan.name, foreign);
+        let mut found = vec![NONE; filled.rows()];
+        for pair in levels.windows(2) {
+            let weights: Vec<u32> = pair[0].iter().map(|&row| quotas[row as usize]).collect();
+            let shares = scaled(&weights, pair[1].len());
+            let slots = pair[0].iter().zip(shares).flat_map(|(&row, n)| std::iter::repeat_n(row, n as usize));
+            let mut slots: Vec<u32> = slots.collect();
+            shuffle(&mut slots, rng);
+            pair[1].iter().zip(slots).for_each(|(&row, parent)| found[row as usize] = parent);
+        }
+        if !foreign.optional {
+            // Where every row must refer to one, the first refer to themselves.
+            (0..found.len()).filter(|&row| found[row] == NONE).collect::<Vec<_>>().into_iter().for_each(
+                |row| {
+                    found[row] = row as u32;
+                },
+            );
+        }
+        found
+    }
+
+    /// Makes keys differ by a number of theirs, where they have one.
+    fn tell_apart(&self, filled: &mut Filled) {
+        for set in self.unique_sets() {
+            let places = |table: &Table| -> Option<Vec<usize>> {
+                let at = |name: &String| table.columns.iter().position(|column| &column.name == name);
+                set.iter().map(at).collect()
+            };
+            let Some(columns) = places(&filled.table) else { continue };
+            let is_number = |at: &usize| {
+                let column = &filled.table.columns[*at];
+                let mut values = column.values().iter();
+                self.plan.own.contains(&column.name) && values.all(|text| text.parse::<i64>().is_ok())
+            };
+            let Some(number) = columns.iter().copied().find(is_number) else { continue };
+            let mut seen: HashSet<Vec<String>> = HashSet::new();
+            for row in 0..filled.rows() {
+                let Some(key) = key_of(&filled.table, &columns, row) else { continue };
+                let mut key: Vec<String> = key.into_iter().map(str::to_owned).collect();
+                let at = columns.iter().position(|&column| column == number).unwrap_or(0);
+                let mut changed = false;
+                while !seen.insert(key.clone()) {
+                    let next = key[at].parse::<i64>().unwrap_or(0).saturating_add(1);
+                    key[at] = next.to_string();
+                    changed = true;
+                }
+                if changed {
+                    filled.table.columns[number].set(row, Some(&key[at]));
+                }
+            }
+        }
+    }
+}
+
+/// How many rows of a table refer to each row of its parent, as was drawn with the parent; once each where nothing was.
+fn counts_of(parent: &Filled, child: &str, foreign: &ForeignKey) -> Vec<u32> {
+    let name = format!("#{child}.{}", foreign.columns.join("+"));
+    let count = |cell: Option<&str>| cell.and_then(|cell| cell.parse().ok()).unwrap_or(0);
+    match parent.table.column(&name) {
+        Some(column) => column.iter().map(count).collect(),
+        None => vec![1; parent.rows()],
+    }
+}
+
+/// The columns of a key: the cells of the parents, or those that are there already of columns that another key shares.
+fn key_cells(foreign: &ForeignKey, parent: &Filled, found: &[u32], filled: &Filled) -> Vec<Column> {
+    let pairs = foreign.columns.iter().zip(&foreign.parent_columns);
+    let new = pairs.filter(|(own, _)| filled.table.column(own).is_none() || foreign.columns.len() == 1);
+    new.map(|(own, theirs)| match parent.table.column(theirs) {
+        Some(column) => picked(own, column, found),
+        None => Column::new(own.clone(), Declaration::default()),
+    })
+    .filter(|column| column.len() == found.len())
+    .collect()
+}
+
+/// What speaks against a parent for a row: cells that another key has set, and keys that are taken.
+struct Rivals<'a> {
+    filled: &'a Filled,
+    parent: &'a Filled,
+    /// Columns of the key that are set already, with those of the parent.
+    set: Vec<(usize, usize)>,
+    /// Keys of the table that this one completes: each a column of the row, or of its parent.
+    keys: Vec<(Vec<Result<usize, usize>>, HashSet<Vec<String>>)>,
+}
+
+impl<'a> Rivals<'a> {
+    fn new(drawer: &Drawer, filled: &'a Filled, parent: &'a Filled, foreign: &ForeignKey) -> Self {
+        let at = |table: &Table, name: &str| table.columns.iter().position(|column| column.name == name);
+        let pairs: Vec<(&String, &String)> = foreign.columns.iter().zip(&foreign.parent_columns).collect();
+        let set = pairs
+            .iter()
+            .filter_map(|(own, theirs)| Some((at(&filled.table, own)?, at(&parent.table, theirs)?)));
+        let place = |name: &String| {
+            let theirs =
+                pairs.iter().find(|(own, _)| *own == name).and_then(|(_, theirs)| at(&parent.table, theirs));
+            theirs.map(Err).or_else(|| at(&filled.table, name).map(Ok))
+        };
+        let completes = |set: &&Vec<String>| set.iter().any(|name| foreign.columns.contains(name));
+        let keys = drawer.unique_sets().filter(completes).filter_map(|set| set.iter().map(place).collect());
+        Self { filled, parent, set: set.collect(), keys: keys.map(|key| (key, HashSet::new())).collect() }
+    }
+
+    fn may(&mut self, row: u32, parent: u32) -> bool {
+        let own = |column: usize| self.filled.table.columns[column].cell(row as usize);
+        let theirs = |column: usize| self.parent.table.columns[column].cell(parent as usize);
+        if self.set.iter().any(|&(a, b)| own(a).is_some_and(|cell| Some(cell) != theirs(b))) {
+            return false;
+        }
+        let tuples: Vec<Option<Vec<String>>> = self
+            .keys
+            .iter()
+            .map(|(columns, _)| {
+                let cell = |column: &Result<usize, usize>| match *column {
+                    Ok(column) => own(column),
+                    Err(column) => theirs(column),
+                };
+                columns.iter().map(|column| cell(column).map(str::to_owned)).collect()
+            })
+            .collect();
+        let is_taken = |(tuple, (_, taken)): (&Option<Vec<String>>, &(_, HashSet<Vec<String>>))| {
+            tuple.as_ref().is_some_and(|tuple| taken.contains(tuple))
+        };
+        if tuples.iter().zip(&self.keys).any(is_taken) {
+            return false;
+        }
+        for (tuple, (_, taken)) in tuples.into_iter().zip(&mut self.keys) {
+            taken.extend(tuple);
+        }
+        true
+    }
+}

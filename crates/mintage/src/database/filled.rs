@@ -1,0 +1,93 @@
+//! Tables with their rows tied together: which row of its parent each row refers to.
+
+use std::collections::HashMap;
+
+use mintage_data::{
+    Column, Table,
+    database::{ForeignKey, Schema},
+};
+
+/// A row that refers to nothing.
+pub(super) const NONE: u32 = u32::MAX;
+
+/// The rows of one table.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Filled {
+    pub table: Table,
+    /// For each foreign key of the table the row of its parent, or [`NONE`], for each row.
+    pub parents: Vec<Vec<u32>>,
+}
+
+/// The rows of all tables by their names.
+pub(super) type Database = HashMap<String, Filled>;
+
+impl Filled {
+    pub fn rows(&self) -> usize {
+        self.table.rows()
+    }
+
+    /// The cell of a column in a row; nothing where there is no such row.
+    pub fn cell(&self, column: &str, row: u32) -> Option<&str> {
+        match row {
+            NONE => None,
+            row => self.table.column(column)?.cell(row as usize),
+        }
+    }
+}
+
+/// Ties the rows of tables as they were read.
+pub(super) fn tied(schema: &Schema, tables: HashMap<String, Table>) -> Database {
+    let mut parents: HashMap<String, Vec<Vec<u32>>> = HashMap::new();
+    for (name, table) in &tables {
+        let keys = schema.table(name).map(|table| table.foreign_keys.as_slice()).unwrap_or_default();
+        let of_key = |key: &ForeignKey| match tables.get(&key.parent) {
+            Some(parent) => rows_of(table, &key.columns, parent, &key.parent_columns),
+            None => vec![NONE; table.rows()],
+        };
+        parents.insert(name.clone(), keys.iter().map(of_key).collect());
+    }
+    let filled = |(name, table): (String, Table)| {
+        let parents = parents.remove(&name).unwrap_or_default();
+        (name, Filled { table, parents })
+    };
+    tables.into_iter().map(filled).collect()
+}
+
+/// For each row of a table the row of another whose key it has.
+fn rows_of(child: &Table, columns: &[String], parent: &Table, keys: &[String]) -> Vec<u32> {
+    let find = |table: &Table, names: &[String]| -> Option<Vec<usize>> {
+        let at = |name: &String| table.columns.iter().position(|column| &column.name == name);
+        names.iter().map(at).collect()
+    };
+    let (Some(own), Some(theirs)) = (find(child, columns), find(parent, keys)) else {
+        return vec![NONE; child.rows()];
+    };
+    let mut rows = HashMap::new();
+    for row in 0..parent.rows() {
+        if let Some(key) = key_of(parent, &theirs, row) {
+            rows.entry(key).or_insert(row as u32);
+        }
+    }
+    (0..child.rows())
+        .map(|row| key_of(child, &own, row).and_then(|key| rows.get(&key).copied()).unwrap_or(NONE))
+        .collect()
+}
+
+/// The cells of a key; nothing where one of them is missing.
+pub(super) fn key_of<'a>(table: &'a Table, columns: &[usize], row: usize) -> Option<Vec<&'a str>> {
+    columns.iter().map(|&column| table.columns[column].cell(row)).collect()
+}
+
+/// For each row of the parent how many rows refer to it.
+pub(super) fn children(parents: &[u32], rows: usize) -> Vec<u32> {
+    let mut counts = vec![0; rows];
+    parents.iter().filter(|&&row| row != NONE).for_each(|&row| counts[row as usize] += 1);
+    counts
+}
+
+/// A column of numbers.
+pub(super) fn numbers(name: &str, values: impl IntoIterator<Item = u32>) -> Column {
+    let mut column = Column::new(name, mintage_data::Declaration::default());
+    values.into_iter().for_each(|value| column.push(Some(&value.to_string())));
+    column
+}

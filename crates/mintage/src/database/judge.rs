@@ -1,0 +1,380 @@
+//! How well a new database conforms to its source: scores from 0 to 1, 1 is the best.
+//!
+//! Those of SDMetrics, averaged as in GRDM (Ketata et al. 2025): how many children parents have (1 − Kolmogorov and
+//! Smirnov's distance), the distribution of each column (the same, of categories 1 − total variation), that of pairs of
+//! columns of a table (of two numbers 1 − half the difference of Pearson's correlations, else 1 − total variation of the
+//! joint histogram, numbers in ten bins of equal width), and that of a column with one of a parent, a grandparent and so
+//! on, over each way along the keys ("hops"). Beside them stands what the source's own rows reach with their keys at
+//! random: whatever is not above that has learned nothing of how tables belong together.
+
+use std::collections::HashMap;
+
+use mintage_data::{Table, database::Schema, table::schema::Kind};
+use mintage_nn::Rng;
+use serde::Serialize;
+
+use super::{
+    DatabaseData,
+    assign::shuffle,
+    filled::{Database, NONE, children, tied},
+    plan::described,
+};
+
+/// Bins of a number in a joint histogram.
+const BINS: usize = 10;
+/// Columns of a table that are judged in pairs.
+const MAX_COLUMNS: usize = 40;
+/// Values of a category that are told apart; of more it is no category.
+const MAX_CATEGORIES: usize = 1000;
+/// The longest way along keys.
+const MAX_HOPS: usize = 3;
+
+/// How well a new database conforms.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct DatabaseScores {
+    /// Numbers of children, a key each: `child.key`.
+    pub cardinality: Vec<Score>,
+    /// Columns.
+    pub shapes: Vec<Score>,
+    /// Pairs of columns of a table.
+    pub trends: Vec<Score>,
+    /// Pairs of a column and one of a parent, by how many keys lie between them: from 1.
+    pub hops: Vec<Vec<Score>>,
+}
+
+/// One score.
+#[derive(Clone, Debug, Serialize)]
+pub struct Score {
+    /// Of what.
+    pub of: String,
+    /// From 0 to 1.
+    pub score: f64,
+}
+
+impl DatabaseScores {
+    /// The mean of some scores; nothing where there are none.
+    pub fn mean(scores: &[Score]) -> Option<f64> {
+        let total: f64 = scores.iter().map(|score| score.score).sum();
+        (!scores.is_empty()).then(|| total / scores.len() as f64)
+    }
+}
+
+/// Judges new rows by the rows of their source.
+pub fn judge(data: &DatabaseData, made: Vec<Table>) -> DatabaseScores {
+    let tables = made.into_iter().map(|table| (table.name.clone(), table)).collect();
+    let made = tied(&data.schema, tables);
+    Judge::of(data).scores(&made)
+}
+
+/// What the rows of the source reach with their keys at random, each parent with as many children as before.
+pub fn judge_random_keys(data: &DatabaseData, seed: u64) -> DatabaseScores {
+    let mut source = data.source.clone();
+    let mut rng = Rng::new(seed, 0);
+    let mut names: Vec<&String> = data.source.keys().collect();
+    names.sort();
+    for name in names {
+        let Some(filled) = source.get_mut(name) else { continue };
+        filled.parents.iter_mut().for_each(|parents| shuffle(parents, &mut rng));
+    }
+    Judge::of(data).scores(&source)
+}
+
+/// What a column is to a judge.
+enum Scale {
+    Number,
+    Category,
+}
+
+struct Judge<'a> {
+    schema: &'a Schema,
+    source: &'a Database,
+    /// The columns of each table that are judged.
+    columns: HashMap<&'a str, Vec<(String, Scale)>>,
+}
+
+impl<'a> Judge<'a> {
+    fn of(data: &'a DatabaseData) -> Self {
+        let mut columns = HashMap::new();
+        for table in &data.schema.tables {
+            let Some(filled) = data.source.get(&table.name).filter(|filled| filled.rows() > 1) else {
+                continue;
+            };
+            let is_key = |name: &String| {
+                table.primary_key.contains(name)
+                    || table.foreign_keys.iter().any(|key| key.columns.contains(name))
+            };
+            // What points at persons is made afresh, and has no likeness to be judged.
+            let found = described(&filled.table, &data.spec).columns.into_iter();
+            let found = found.filter(|column| !is_key(&column.name));
+            let judged = found.filter_map(|column| {
+                let scale = match column.kind {
+                    Kind::Integer | Kind::Number | Kind::Datetime => Scale::Number,
+                    Kind::Boolean => Scale::Category,
+                    Kind::Category if column.distinct <= MAX_CATEGORIES => Scale::Category,
+                    Kind::Category | Kind::Id | Kind::Text | Kind::Constant => return None,
+                };
+                Some((column.name, scale))
+            });
+            columns.insert(table.name.as_str(), judged.take(MAX_COLUMNS).collect());
+        }
+        Self { schema: &data.schema, source: &data.source, columns }
+    }
+
+    fn scores(&self, made: &Database) -> DatabaseScores {
+        let mut scores = DatabaseScores { hops: vec![Vec::new(); MAX_HOPS], ..DatabaseScores::default() };
+        for table in &self.schema.tables {
+            let (Some(real), Some(new)) = (self.source.get(&table.name), made.get(&table.name)) else {
+                continue;
+            };
+            for (at, key) in table.foreign_keys.iter().enumerate() {
+                let rows = |database: &Database| database.get(&key.parent).map_or(0, |parent| parent.rows());
+                let counts = |parents: &[u32], database| {
+                    children(parents, rows(database)).into_iter().map(f64::from).collect::<Vec<_>>()
+                };
+                let score = ks(counts(&real.parents[at], self.source), counts(&new.parents[at], made));
+                scores
+                    .cardinality
+                    .push(Score { of: format!("{}.{}", table.name, key.columns.join("+")), score });
+            }
+            let own = self.cells(&table.name, real.rows(), new.rows(), |row| row, |row| row, made);
+            for (at, a) in own.iter().enumerate() {
+                scores.shapes.push(Score { of: a.name.clone(), score: a.shape() });
+                let pairs = own[at + 1..].iter();
+                scores
+                    .trends
+                    .extend(pairs.map(|b| Score { of: format!("{}, {}", a.name, b.name), score: a.with(b) }));
+            }
+            self.walk(&table.name, &own, made, &mut scores.hops);
+        }
+        while scores.hops.last().is_some_and(Vec::is_empty) {
+            scores.hops.pop();
+        }
+        scores
+    }
+
+    /// Every way up from a table.
+    fn walk(&self, table: &str, own: &[Pair], made: &Database, hops: &mut [Vec<Score>]) {
+        let rows =
+            |database: &Database| (0..database.get(table).map_or(0, |filled| filled.rows()) as u32).collect();
+        let mut ways: Vec<(String, Vec<u32>, Vec<u32>)> =
+            vec![(table.to_owned(), rows(self.source), rows(made))];
+        for hop in hops {
+            let mut next = Vec::new();
+            for (at, real, new) in &ways {
+                let keys =
+                    self.schema.table(at).map(|table| table.foreign_keys.as_slice()).unwrap_or_default();
+                for (key, foreign) in keys.iter().enumerate().filter(|(_, key)| !key.is_of(at)) {
+                    let up = |rows: &[u32], database: &Database| -> Vec<u32> {
+                        let parents = database.get(at).and_then(|filled| filled.parents.get(key));
+                        let parent = |&row: &u32| match (row, parents) {
+                            (NONE, _) | (_, None) => NONE,
+                            (row, Some(parents)) => parents[row as usize],
+                        };
+                        rows.iter().map(parent).collect()
+                    };
+                    let (real, new) = (up(real, self.source), up(new, made));
+                    let theirs = self.cells(
+                        &foreign.parent,
+                        real.len(),
+                        new.len(),
+                        |row| real[row as usize],
+                        |row| new[row as usize],
+                        made,
+                    );
+                    for a in own {
+                        hop.extend(
+                            theirs
+                                .iter()
+                                .map(|b| Score { of: format!("{}, {}", a.name, b.name), score: a.with(b) }),
+                        );
+                    }
+                    next.push((foreign.parent.clone(), real, new));
+                }
+            }
+            ways = next;
+        }
+    }
+
+    /// The cells of all judged columns of a table, of real and of new rows.
+    fn cells(
+        &self,
+        table: &str,
+        real: usize,
+        new: usize,
+        of_real: impl Fn(u32) -> u32,
+        of_new: impl Fn(u32) -> u32,
+        made: &Database,
+    ) -> Vec<Pair> {
+        let (Some(columns), Some(source), Some(made)) =
+            (self.columns.get(table), self.source.get(table), made.get(table))
+        else {
+            return Vec::new();
+        };
+        let pair = |(column, scale): &(String, Scale)| {
+            let name = format!("{table}.{column}");
+            let texts =
+                |filled: &super::filled::Filled, n: usize, row: &dyn Fn(u32) -> u32| -> Vec<Option<String>> {
+                    (0..n as u32).map(|at| filled.cell(column, row(at)).map(str::to_owned)).collect()
+                };
+            let (real, new) = (texts(source, real, &of_real), texts(made, new, &of_new));
+            Pair::new(name, matches!(scale, Scale::Number), &real, &new)
+        };
+        columns.iter().map(pair).collect()
+    }
+}
+
+/// The values of a column in real and in new rows.
+struct Pair {
+    name: String,
+    /// As numbers, NaN where there is none; nothing of a category.
+    numbers: Option<(Vec<f64>, Vec<f64>)>,
+    /// As parts of a histogram.
+    codes: (Vec<u32>, Vec<u32>),
+}
+
+impl Pair {
+    fn new(name: String, is_number: bool, real: &[Option<String>], new: &[Option<String>]) -> Self {
+        if is_number {
+            let numbers = |cells: &[Option<String>]| -> Vec<f64> {
+                cells.iter().map(|cell| cell.as_deref().and_then(number).unwrap_or(f64::NAN)).collect()
+            };
+            let (real, new) = (numbers(real), numbers(new));
+            let finite = || real.iter().copied().filter(|x| x.is_finite());
+            let (low, high) =
+                (finite().fold(f64::INFINITY, f64::min), finite().fold(f64::NEG_INFINITY, f64::max));
+            let bin = |x: &f64| match x.is_finite() {
+                true => {
+                    1 + ((x - low) / (high - low).max(f64::MIN_POSITIVE) * BINS as f64)
+                        .clamp(0.0, BINS as f64 - 1.0) as u32
+                }
+                false => 0,
+            };
+            let codes = (real.iter().map(bin).collect(), new.iter().map(bin).collect());
+            return Self { name, numbers: Some((real, new)), codes };
+        }
+        let mut known: HashMap<&str, u32> = HashMap::new();
+        for text in real.iter().chain(new).flatten() {
+            let next = known.len() as u32 + 1;
+            known.entry(text.as_str()).or_insert(next);
+        }
+        let code = |cells: &[Option<String>]| -> Vec<u32> {
+            cells.iter().map(|cell| cell.as_deref().map_or(0, |text| known[text])).collect()
+        };
+        let codes = (code(real), code(new));
+        Self { name, numbers: None, codes }
+    }
+
+    fn shape(&self) -> f64 {
+        match &self.numbers {
+            Some((real, new)) => ks(real.clone(), new.clone()),
+            None => {
+                let of = |codes: &[u32]| codes.iter().map(|&code| (code, 0)).collect::<Vec<_>>();
+                total_variation(&of(&self.codes.0), &of(&self.codes.1))
+            }
+        }
+    }
+
+    /// The score of the pair of this column and another.
+    fn with(&self, other: &Self) -> f64 {
+        if let (Some(a), Some(b)) = (&self.numbers, &other.numbers) {
+            return match (correlation(&a.0, &b.0), correlation(&a.1, &b.1)) {
+                (Some(real), Some(new)) => 1.0 - (real - new).abs() / 2.0,
+                (None, None) => 1.0,
+                _ => 0.5,
+            };
+        }
+        let pairs = |a: &[u32], b: &[u32]| a.iter().copied().zip(b.iter().copied()).collect::<Vec<_>>();
+        total_variation(&pairs(&self.codes.0, &other.codes.0), &pairs(&self.codes.1, &other.codes.1))
+    }
+}
+
+/// A number, or a date as days: years, months and days in this order, and a time.
+fn number(text: &str) -> Option<f64> {
+    if let Ok(number) = text.trim().parse::<f64>() {
+        return Some(number);
+    }
+    let parts: Vec<f64> =
+        text.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse().ok()).collect();
+    match parts[..] {
+        [year, month, day, ref time @ ..] if year > 31.0 => {
+            let at = |i: usize| time.get(i).copied().unwrap_or(0.0);
+            Some(year * 365.25 + month * 30.44 + day + (at(0) + at(1) / 60.0 + at(2) / 3600.0) / 24.0)
+        }
+        [hours, minutes, ref rest @ ..] => {
+            Some(hours * 60.0 + minutes + rest.first().copied().unwrap_or(0.0) / 60.0)
+        }
+        _ => None,
+    }
+}
+
+/// 1 − the greatest distance of two distributions (Kolmogorov, Smirnov). Values that are no numbers do not count.
+fn ks(mut a: Vec<f64>, mut b: Vec<f64>) -> f64 {
+    a.retain(|x| x.is_finite());
+    b.retain(|x| x.is_finite());
+    if a.is_empty() || b.is_empty() {
+        return if a.is_empty() && b.is_empty() { 1.0 } else { 0.0 };
+    }
+    a.sort_by(f64::total_cmp);
+    b.sort_by(f64::total_cmp);
+    let (mut i, mut j, mut most) = (0, 0, 0f64);
+    while i < a.len() && j < b.len() {
+        let x = a[i].min(b[j]);
+        while i < a.len() && a[i] <= x {
+            i += 1;
+        }
+        while j < b.len() && b[j] <= x {
+            j += 1;
+        }
+        most = most.max((i as f64 / a.len() as f64 - j as f64 / b.len() as f64).abs());
+    }
+    1.0 - most
+}
+
+/// 1 − half of the sum of the differences of two histograms.
+fn total_variation(a: &[(u32, u32)], b: &[(u32, u32)]) -> f64 {
+    if a.is_empty() || b.is_empty() {
+        return if a.is_empty() && b.is_empty() { 1.0 } else { 0.0 };
+    }
+    let mut differences: HashMap<(u32, u32), f64> = HashMap::new();
+    a.iter().for_each(|&cell| *differences.entry(cell).or_default() += 1.0 / a.len() as f64);
+    b.iter().for_each(|&cell| *differences.entry(cell).or_default() -= 1.0 / b.len() as f64);
+    let mut all: Vec<f64> = differences.into_values().map(f64::abs).collect();
+    // In an order of their own, so that the sum is the same at every run.
+    all.sort_by(f64::total_cmp);
+    1.0 - all.iter().sum::<f64>() / 2.0
+}
+
+/// Pearson's correlation of the rows that have both numbers; nothing where one does not vary.
+fn correlation(a: &[f64], b: &[f64]) -> Option<f64> {
+    let pairs = || a.iter().zip(b).filter(|(a, b)| a.is_finite() && b.is_finite());
+    let n = pairs().count() as f64;
+    let mean = |pick: &dyn Fn((&f64, &f64)) -> f64| pairs().map(pick).sum::<f64>() / n;
+    let (ma, mb) = (mean(&|(a, _)| *a), mean(&|(_, b)| *b));
+    let (sa, sb) = (mean(&|(a, _)| (a - ma).powi(2)), mean(&|(_, b)| (b - mb).powi(2)));
+    let both = mean(&|(a, b)| (a - ma) * (b - mb));
+    (sa > 0.0 && sb > 0.0).then(|| both / (sa * sb).sqrt())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances_of_known_distributions() {
+        assert_eq!(ks(vec![1.0, 2.0], vec![2.0, 1.0]), 1.0);
+        assert_eq!(ks(vec![1.0, 2.0], vec![3.0, 4.0]), 0.0);
+        assert_eq!(ks(vec![1.0, 2.0, 3.0, 4.0], vec![3.0, 4.0, 5.0, 6.0]), 0.5);
+        assert_eq!(total_variation(&[(1, 0), (1, 0)], &[(1, 0), (2, 0)]), 0.5);
+        let r = correlation(&[1.0, 2.0, f64::NAN, 3.0], &[2.0, 4.0, 1.0, 6.0]).unwrap();
+        assert!((r - 1.0).abs() < 1e-12);
+        assert!(correlation(&[1.0, 1.0], &[1.0, 2.0]).is_none());
+    }
+
+    #[test]
+    fn dates_are_in_order() {
+        let days = ["2023-12-31", "2024-01-01", "2024-01-01 06:00:00", "2024-02-01"]
+            .map(|text| number(text).unwrap());
+        assert!(days.windows(2).all(|pair| pair[0] < pair[1]), "{days:?}");
+        assert_eq!(number("-1.5"), Some(-1.5));
+    }
+}

@@ -1,0 +1,387 @@
+//! Whole databases: all tables learned together, and new rows for all of them with the keys between them.
+//!
+//! Every table has a model of its rows (an any-order autoregressive model, unless the recipe says otherwise) which sees more
+//! than the table's own columns: those of the parent that the rows belong to and of its parent, the place among the
+//! siblings, the sibling before, those of further parents, and how many rows of each other table refer to the row.
+//! Because such a model draws any of its columns given any others, it is asked for what is not known yet:
+//!
+//! ```text
+//! schema ──► plan ──► for each table, parents first:
+//!                       rows without a parent      columns and numbers of children, jointly
+//!                       rows of a main parent      given the parent's columns, the index, the sibling before
+//!                       further parents            found by the columns drawn of them, as often as was drawn with them
+//! ```
+//!
+//! So the number of children of each parent is exactly what was drawn with it, jointly for all child tables. Composite keys
+//! are drawn without repetition, keys of a table to itself form forests of the depths that were learned, and keys to tables
+//! that come later in a circle are set when those are there. Short tables that others refer to are kept as they are.
+//!
+//! Related: Gueye et al. 2022 (row conditional on parent rows), Pang et al., ClavaDDPM (2024), Hudovernik et al. 2024 (how
+//! such data are judged).
+
+mod assign;
+mod draw;
+mod filled;
+mod judge;
+mod plan;
+mod view;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use mintage_data::{
+    SourceSpec, Table, TableSet,
+    database::{Schema, Store, table_files},
+    names::text_of,
+    read_text,
+    table::{self, rules::RuleChoice, schema::Kind},
+};
+use mintage_nn::DeviceChoice;
+use serde::{Deserialize, Serialize};
+
+use filled::{Database, numbers, tied};
+pub use judge::{DatabaseScores, Score, judge, judge_random_keys};
+use plan::described;
+pub use plan::{Context, Count, Part, TablePlan, Use};
+
+use crate::{
+    dataset::AnyData,
+    error::Error,
+    events::{Event, StopReason},
+    model::Model,
+    recipe::Recipe,
+    run::{Run, RunState},
+    train::{Control, train},
+};
+
+/// The file of a run that says that it is of a whole database.
+const FILE: &str = "database.json";
+/// The folder of the models of the tables.
+const TABLES: &str = "tables";
+/// Its size, at most: the rows of kept tables are in it.
+const MAX_FILE_BYTES: u64 = 256 << 20;
+/// A column for tables that have nothing to learn.
+const COIN: &str = "#coin";
+/// Seconds of training that every table gets.
+const MIN_TABLE_SECS: f64 = 2.0;
+
+/// A database that was read to learn from.
+pub struct DatabaseData {
+    spec: SourceSpec,
+    schema: Schema,
+    source: Database,
+    plans: Vec<TablePlan>,
+    /// What the user should know: what could not be read, whose rows are kept as they are.
+    pub notes: Vec<String>,
+}
+
+/// What a run of a database holds beside its models.
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    schema: Schema,
+    plans: Vec<TablePlan>,
+    kept: Vec<KeptTable>,
+}
+
+/// A table whose rows are those of the source.
+#[derive(Serialize, Deserialize)]
+struct KeptTable {
+    name: String,
+    columns: Vec<(String, mintage_data::Declaration, Vec<Option<String>>)>,
+}
+
+/// What to make of a model of a database.
+#[derive(Clone, Debug)]
+pub struct DatabaseRequest {
+    /// Rows as a multiple of those of the source: those of tables without parents, from which all others follow.
+    pub scale: f64,
+    /// Seed of every random choice.
+    pub seed: u64,
+    /// 1 is the models' own distribution; lower is safer and less diverse.
+    pub temperature: f32,
+}
+
+impl Default for DatabaseRequest {
+    fn default() -> Self {
+        Self { scale: 1.0, seed: 1, temperature: 1.0 }
+    }
+}
+
+/// The models of a whole database.
+pub struct DatabaseModel {
+    dir: PathBuf,
+    source: PathBuf,
+    schema: Schema,
+    plans: Vec<TablePlan>,
+    kept: Vec<Table>,
+    device: DeviceChoice,
+}
+
+/// Whether a run is of a whole database.
+pub fn is_database_run(dir: &Path) -> bool {
+    dir.join(FILE).is_file()
+}
+
+impl DatabaseData {
+    /// Reads the schema and all rows of a database; of `only` some tables where it names any, and none of `without`.
+    ///
+    /// # Errors
+    /// The source is no database, cannot be read, or has no such table; or its keys form a circle that no row can begin.
+    pub fn open(spec: &SourceSpec, only: &[String], without: &[String]) -> Result<Self, Error> {
+        let mut schema = Schema::read(spec)?;
+        let known: Vec<String> = schema.tables.iter().map(|table| table.name.clone()).collect();
+        if let Some(unknown) = only.iter().chain(without).find(|name| !known.contains(name)) {
+            let why = format!("the database has no table `{unknown}`");
+            return Err(Error::request(why).with_hint(format!("its tables are {}", known.join(", "))));
+        }
+        let is_in = |name: &String| (only.is_empty() || only.contains(name)) && !without.contains(name);
+        schema.tables.retain(|table| is_in(&table.name));
+        for table in &mut schema.tables {
+            // What refers to a table that is left out is a column like any other.
+            table.foreign_keys.retain(|key| is_in(&key.parent));
+        }
+        let files = match schema.store {
+            Store::Files => table_files(&spec.path())?,
+            Store::Sqlite | Store::Postgres => Vec::new(),
+        };
+        let mut notes = Vec::new();
+        let mut tables = HashMap::new();
+        for of in &schema.tables {
+            let rows = match of.rows {
+                0 => Table { name: of.name.clone(), ..Table::default() },
+                _ => table::read(&of_table(spec, &of.name, &files))?,
+            };
+            let rows = Table { name: of.name.clone(), ..rows };
+            notes.extend(rows.notes.iter().map(|note| format!("{}: {note}", of.name)));
+            tables.insert(of.name.clone(), rows);
+        }
+        let source = tied(&schema, tables);
+        let plans = plan::plan(&schema, &source, spec)?;
+        notes.extend(plan::warnings(&plans, &source, spec));
+        if plans.iter().all(|plan| plan.part != Part::Learned) {
+            return Err(Error::request("no table has enough rows to learn from"));
+        }
+        Ok(Self { spec: spec.clone(), schema, source, plans, notes })
+    }
+
+    /// The schema of the source.
+    pub fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    /// How each table is learned, parents first.
+    pub fn plans(&self) -> &[TablePlan] {
+        &self.plans
+    }
+
+    /// The rows of a table of the source.
+    pub fn rows(&self, table: &str) -> Option<&Table> {
+        self.source.get(table).map(|filled| &filled.table)
+    }
+
+    /// For each table that is learned its share of the time of training: with the root of its cells, so that small tables are
+    /// learned as well.
+    pub fn shares(&self) -> Vec<f64> {
+        let weight = |plan: &TablePlan| match plan.part {
+            Part::Learned => {
+                ((plan.rows * (plan.own.len() + plan.context.len() + plan.counts.len() + 1)) as f64).sqrt()
+            }
+            Part::Kept | Part::Empty => 0.0,
+        };
+        let weights: Vec<f64> = self.plans.iter().map(weight).collect();
+        let total: f64 = weights.iter().sum();
+        weights.into_iter().map(|weight| weight / total).collect()
+    }
+}
+
+/// The source of one table: of a folder its file.
+fn of_table(spec: &SourceSpec, table: &str, files: &[(String, PathBuf)]) -> SourceSpec {
+    match files.iter().find(|(name, _)| name == table) {
+        Some((_, path)) => SourceSpec { source: text_of(path.as_os_str()), table: None, ..spec.clone() },
+        None => SourceSpec { table: Some(table.to_owned()), ..spec.clone() },
+    }
+}
+
+/// Trains the models of all tables in the folder of a run, which it makes: `recipe` says with which family and for how long
+/// in all. Tables that are done already are not trained again.
+///
+/// # Errors
+/// The folder cannot be written, the family does not suit rows, or a table cannot be learned.
+pub fn train_database(
+    recipe: &Recipe,
+    data: &DatabaseData,
+    dir: &Path,
+    device: &DeviceChoice,
+    control: &Control,
+    on: &mut dyn FnMut(&str, Event),
+) -> Result<StopReason, Error> {
+    let run = match Run::open(dir) {
+        Ok(run) if is_database_run(dir) => run,
+        _ => Run::create(dir, recipe)?,
+    };
+    save(data, dir)?;
+    let seconds = recipe.train.budget()?.map(|budget| budget.as_secs_f64());
+    let start = (control.clock)();
+    for (at, (plan, share)) in data.plans.iter().zip(data.shares()).enumerate() {
+        if plan.part != Part::Learned {
+            continue;
+        }
+        let folder = folder_of(dir, at);
+        if Run::open(&folder).and_then(|run| run.file()).is_ok_and(|file| file.state == RunState::Done) {
+            continue;
+        }
+        let mut recipe = recipe.clone();
+        recipe.train.previews = 0;
+        if let Some(seconds) = seconds {
+            recipe.train.time = format!("{:.1}s", (seconds * share).max(MIN_TABLE_SECS));
+        }
+        let reason = train_table(&recipe, data, plan, &folder, device, control, on)?;
+        if reason == StopReason::Interrupted {
+            return Ok(reason);
+        }
+    }
+    let spent = (control.clock)().saturating_sub(start).as_secs_f64();
+    run.set_state(RunState::Done, 0, spent)?;
+    Ok(StopReason::Budget)
+}
+
+fn folder_of(dir: &Path, at: usize) -> PathBuf {
+    dir.join(TABLES).join(at.to_string())
+}
+
+fn train_table(
+    recipe: &Recipe,
+    data: &DatabaseData,
+    plan: &TablePlan,
+    folder: &Path,
+    device: &DeviceChoice,
+    control: &Control,
+    on: &mut dyn FnMut(&str, Event),
+) -> Result<StopReason, Error> {
+    let mut rows = view::learned(plan, &data.schema, &data.source)?;
+    if !has_to_learn(&rows, &data.spec) {
+        // Identifiers and texts alone are made afresh: the model draws a coin, and they come with it.
+        let coins = (0..rows.rows() as u32).map(|row| row.wrapping_mul(0x9e37_79b9) >> 31);
+        rows.columns.push(numbers(COIN, coins));
+    }
+    let mut recipe = recipe.clone();
+    recipe.data = of_table(&recipe.data, &plan.name, &[]);
+    // A rule between a column of a parent and one of the child cannot be kept where one of them is given.
+    recipe.data.rules = RuleChoice::Off;
+    recipe.data.kinds = kinds(plan, data, &rows);
+    let set = TableSet::of(rows, None, &recipe.data)?;
+    let mut run = match Run::resume(folder) {
+        Ok(run) => run,
+        Err(_) => Run::create(folder, &recipe)?,
+    };
+    let set = AnyData::Table(Arc::new(set));
+    train(&recipe, &set, &mut run, device, control, &mut |event| on(&plan.name, event))
+}
+
+/// Whether a table has a column that a model learns.
+fn has_to_learn(rows: &Table, spec: &SourceSpec) -> bool {
+    let is_learned = |kind: Kind| !matches!(kind, Kind::Id | Kind::Text | Kind::Constant);
+    described(rows, spec).columns.iter().any(|column| is_learned(column.kind))
+}
+
+/// Kinds of columns that are known: counts are numbers, keys of kept tables are categories.
+fn kinds(plan: &TablePlan, data: &DatabaseData, rows: &Table) -> BTreeMap<String, Kind> {
+    let keys = data.schema.table(&plan.name).map(|table| table.foreign_keys.as_slice()).unwrap_or_default();
+    let values = keys.iter().zip(&plan.keys).filter(|(_, is)| **is == Use::Value);
+    let values = values.flat_map(|(key, _)| key.columns.iter().map(|name| (name.clone(), Kind::Category)));
+    let numbers = rows.names().filter(|name| name.starts_with('#'));
+    let numbers = numbers.map(|name| (name.to_owned(), Kind::Integer));
+    // A column of one value has nothing to be told of.
+    let varies = |name: &String| rows.column(name).is_some_and(|column| column.values().len() > 1);
+    values.chain(numbers).filter(|(name, _)| varies(name)).collect()
+}
+
+fn save(data: &DatabaseData, dir: &Path) -> Result<(), Error> {
+    let kept = data.plans.iter().filter(|plan| plan.part == Part::Kept);
+    let kept = kept.filter_map(|plan| data.rows(&plan.name)).map(KeptTable::of).collect();
+    let saved = Saved { schema: data.schema.clone(), plans: data.plans.clone(), kept };
+    let path = dir.join(FILE);
+    let text = serde_json::to_vec(&saved).map_err(|error| Error::folder(&path, error.to_string()))?;
+    mintage_data::atomic_write(&path, &text).map_err(Error::io(&path))
+}
+
+impl KeptTable {
+    fn of(table: &Table) -> Self {
+        let cells =
+            |column: &mintage_data::Column| column.iter().map(|cell| cell.map(str::to_owned)).collect();
+        let columns = table
+            .columns
+            .iter()
+            .map(|column| (column.name.clone(), column.declaration.clone(), cells(column)));
+        Self { name: table.name.clone(), columns: columns.collect() }
+    }
+
+    fn table(self) -> Table {
+        let column = |(name, declaration, cells): (String, _, Vec<Option<String>>)| {
+            let mut column = mintage_data::Column::new(name, declaration);
+            cells.iter().for_each(|cell| column.push(cell.as_deref()));
+            column
+        };
+        Table { name: self.name, columns: self.columns.into_iter().map(column).collect(), ..Table::default() }
+    }
+}
+
+impl DatabaseModel {
+    /// Loads what a run of a database holds; the model of each table is loaded when its rows are drawn.
+    ///
+    /// # Errors
+    /// The folder is no finished run of a database, or is damaged.
+    pub fn load(dir: &Path, device: &DeviceChoice) -> Result<Self, Error> {
+        let path = dir.join(FILE);
+        let text = read_text(&path, MAX_FILE_BYTES)?;
+        let damaged = |error: serde_json::Error| Error::folder(&path, format!("cannot be read ({error})"));
+        let saved: Saved = serde_json::from_str(&text).map_err(damaged)?;
+        let kept = saved.kept.into_iter().map(KeptTable::table).collect();
+        let source = PathBuf::from(Run::open(dir)?.recipe()?.data.source);
+        let (dir_of, device) = (dir.to_owned(), device.clone());
+        let model = Self { dir: dir_of, source, schema: saved.schema, plans: saved.plans, kept, device };
+        for (at, plan) in model.plans.iter().enumerate().filter(|(_, plan)| plan.part == Part::Learned) {
+            if !folder_of(dir, at).join("config.json").is_file() {
+                let why = format!("the table `{}` is not learned yet", plan.name);
+                return Err(
+                    Error::folder(dir, why).with_hint("train it again under the same name: it goes on")
+                );
+            }
+        }
+        Ok(model)
+    }
+
+    /// The schema of the source.
+    pub fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    /// Where the source was, without a password.
+    pub fn source(&self) -> &Path {
+        &self.source
+    }
+
+    /// How each table was learned, parents first.
+    pub fn plans(&self) -> &[TablePlan] {
+        &self.plans
+    }
+
+    fn table(&self, at: usize) -> Result<Model, Error> {
+        Model::load(&folder_of(&self.dir, at), &self.device)
+    }
+
+    /// Draws rows for all tables. The same request gives the same rows. `on` is told of each table when it is drawn.
+    ///
+    /// # Errors
+    /// A model is damaged, or cannot draw such rows.
+    pub fn sample(
+        &self,
+        request: &DatabaseRequest,
+        on: &mut dyn FnMut(&str, usize),
+    ) -> Result<Vec<Table>, Error> {
+        draw::draw(self, request, on)
+    }
+}

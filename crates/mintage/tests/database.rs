@@ -1,0 +1,135 @@
+//! A whole database is learned and made anew: every key is of a row that is there, and the same seed makes the same rows.
+
+use std::{
+    collections::{HashMap, HashSet},
+    path::Path,
+    sync::atomic::AtomicBool,
+    time::Instant,
+};
+
+use mintage::{
+    Control, Recipe,
+    data::{SourceSpec, Table},
+    database::{DatabaseData, DatabaseModel, DatabaseRequest, Part, Use, train_database},
+    nn::DeviceChoice,
+};
+use rusqlite::{Connection, params};
+
+/// Customers with orders with lines, a short list of countries, staff with bosses, and pairs of customers and tags.
+fn shop(path: &Path) {
+    let db = Connection::open(path).unwrap();
+    db.execute_batch(
+        "CREATE TABLE countries (code TEXT PRIMARY KEY, name TEXT NOT NULL);
+         CREATE TABLE staff (id INTEGER PRIMARY KEY, boss INTEGER REFERENCES staff, grade INTEGER NOT NULL);
+         CREATE TABLE customers (id INTEGER PRIMARY KEY, country TEXT NOT NULL REFERENCES countries, kind TEXT NOT NULL,
+             helper INTEGER REFERENCES staff);
+         CREATE TABLE products (id INTEGER PRIMARY KEY, price REAL NOT NULL, line TEXT NOT NULL);
+         CREATE TABLE orders (id INTEGER PRIMARY KEY, customer INTEGER NOT NULL REFERENCES customers, day TEXT NOT NULL);
+         CREATE TABLE lines (\"order\" INTEGER NOT NULL REFERENCES orders, position INTEGER NOT NULL,
+             product INTEGER NOT NULL REFERENCES products, amount INTEGER NOT NULL CHECK (amount > 0),
+             PRIMARY KEY (\"order\", position));
+         CREATE TABLE tagged (customer INTEGER NOT NULL REFERENCES customers, product INTEGER NOT NULL REFERENCES products,
+             PRIMARY KEY (customer, product));
+         CREATE TABLE empty (id INTEGER PRIMARY KEY);",
+    )
+    .unwrap();
+    for (code, name) in [("de", "Germany"), ("fr", "France"), ("ru", "Россия")] {
+        db.execute("INSERT INTO countries VALUES (?1, ?2)", params![code, name]).unwrap();
+    }
+    for id in 1..=40i64 {
+        let boss = (id > 1).then_some(id / 3 + 1).filter(|&boss| boss < id);
+        db.execute("INSERT INTO staff VALUES (?1, ?2, ?3)", params![id, boss, 5 - id.ilog2()]).unwrap();
+    }
+    for id in 1..=30i64 {
+        let line = ["tea", "cup", "tin"][id as usize % 3];
+        db.execute("INSERT INTO products VALUES (?1, ?2, ?3)", params![id, id as f64 * 1.5, line]).unwrap();
+    }
+    let (mut order, mut rows) = (0i64, 0i64);
+    for id in 1..=120i64 {
+        let country = ["de", "fr", "ru"][(id * id % 7 % 3) as usize];
+        let helper = (id % 5 > 0).then_some(id % 40 + 1);
+        let kind = if id % 3 == 0 { "firm" } else { "person" };
+        db.execute("INSERT INTO customers VALUES (?1, ?2, ?3, ?4)", params![id, country, kind, helper])
+            .unwrap();
+        for i in 0..id % 4 {
+            order += 1;
+            let day = format!("2024-{:02}-{:02}", 1 + (id + i * 3) % 12, 1 + i * 7);
+            db.execute("INSERT INTO orders VALUES (?1, ?2, ?3)", params![order, id, day]).unwrap();
+            for position in 1..=1 + (order % 3) {
+                rows += 1;
+                let line = params![order, position, rows * 7 % 30 + 1, 1 + rows % 4];
+                db.execute("INSERT INTO lines VALUES (?1, ?2, ?3, ?4)", line).unwrap();
+            }
+        }
+        for product in (0..id % 3).map(|i| (id * 5 + i * 11) % 30 + 1) {
+            db.execute("INSERT OR IGNORE INTO tagged VALUES (?1, ?2)", params![id, product]).unwrap();
+        }
+    }
+}
+
+fn made(tables: &[Table]) -> HashMap<&str, &Table> {
+    tables.iter().map(|table| (table.name.as_str(), table)).collect()
+}
+
+fn cells<'a>(table: &'a Table, column: &str) -> Vec<Option<&'a str>> {
+    table.column(column).unwrap_or_else(|| panic!("{} has no {column}", table.name)).iter().collect()
+}
+
+#[test]
+fn learns_all_tables_and_makes_rows_whose_keys_hold() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shop.db");
+    shop(&path);
+    let spec = SourceSpec { source: path.display().to_string(), ..SourceSpec::default() };
+    let data = DatabaseData::open(&spec, &[], &[]).unwrap();
+    let part = |name: &str| data.plans().iter().find(|plan| plan.name == name).unwrap();
+    assert_eq!(part("countries").part, Part::Kept);
+    assert_eq!(part("empty").part, Part::Empty);
+    assert_eq!(part("customers").keys, [Use::Value, Use::Main]);
+    assert_eq!(part("lines").keys, [Use::Main, Use::Matched], "{:?}", part("lines"));
+    assert!(part("lines").is_sequence && part("orders").time.as_deref() == Some("day"));
+
+    let mut recipe = Recipe::for_source(&spec.source);
+    recipe.set("model.size=tiny").unwrap();
+    recipe.set("train.steps=40").unwrap();
+    let (stop, start) = (AtomicBool::new(false), Instant::now());
+    let control = Control { stop: &stop, clock: &|| start.elapsed() };
+    let run = folder.path().join("run");
+    train_database(&recipe, &data, &run, &DeviceChoice::Cpu, &control, &mut |_, _| {}).unwrap();
+    let model = DatabaseModel::load(&run, &DeviceChoice::Cpu).unwrap();
+    let request = DatabaseRequest { scale: 1.5, seed: 7, ..DatabaseRequest::default() };
+    let tables = model.sample(&request, &mut |_, _| {}).unwrap();
+    assert_eq!(tables, model.sample(&request, &mut |_, _| {}).unwrap());
+
+    let all = made(&tables);
+    assert_eq!(all["products"].rows(), 45);
+    assert_eq!(all["staff"].rows(), 60);
+    for table in &data.schema().tables {
+        let Some(rows) = all.get(table.name.as_str()) else { continue };
+        for key in &table.foreign_keys {
+            let parents: HashSet<&str> =
+                cells(all[key.parent.as_str()], &key.parent_columns[0]).into_iter().flatten().collect();
+            let own = cells(rows, &key.columns[0]);
+            assert!(own.iter().flatten().all(|cell| parents.contains(cell)), "{} {key:?}", table.name);
+            assert!(key.optional || own.iter().all(Option::is_some), "{} {:?}", table.name, key.columns);
+        }
+        for set in std::iter::once(&table.primary_key).chain(&table.unique).filter(|set| !set.is_empty()) {
+            let columns: Vec<_> = set.iter().map(|name| cells(rows, name)).collect();
+            let keys: HashSet<Vec<_>> =
+                (0..rows.rows()).map(|row| columns.iter().map(|c| c[row]).collect()).collect();
+            assert_eq!(keys.len(), rows.rows(), "{} repeats its key {set:?}", table.name);
+        }
+    }
+    // Nobody is his own boss, however far up.
+    let (ids, bosses) = (cells(all["staff"], "id"), cells(all["staff"], "boss"));
+    let boss_of: HashMap<_, _> = ids.iter().zip(&bosses).map(|(id, boss)| (id.unwrap(), *boss)).collect();
+    for id in ids.iter().flatten() {
+        let steps = std::iter::successors(Some(*id), |id| boss_of[id]).take(100).count();
+        assert!(steps < 100, "{id} is above himself");
+    }
+    assert!(bosses.iter().flatten().count() > 20);
+    // Orders of a customer are in the order of time.
+    let (customers, days) = (cells(all["orders"], "customer"), cells(all["orders"], "day"));
+    let pairs = customers.windows(2).zip(days.windows(2));
+    assert!(pairs.filter(|(who, _)| who[0] == who[1]).all(|(_, day)| day[0] <= day[1]));
+}

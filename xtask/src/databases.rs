@@ -1,0 +1,96 @@
+//! Whole databases: learned without a word of configuration, made anew, judged by the source.
+
+use std::{path::Path, process::Stdio, time::Instant};
+
+use serde_json::Value;
+
+use crate::{Result, command::mintage, command::succeed, figure::Figure, root};
+
+/// Formula 1 (RelBench), as GRDM's table has it, in ten minutes.
+pub fn f1(binary: &Path, scratch: &Path) -> Result<Vec<Figure>> {
+    const CASE: &str = "database-f1";
+    let made = made("f1", "10m", binary, scratch)?;
+    let limits =
+        [("cardinality", 0.995), ("shapes", 0.965), ("trends", 0.965), ("1 hop", 0.93), ("2 hops", 0.96)];
+    let mut figures = Vec::new();
+    for (metric, limit) in limits {
+        let score = made.score(metric).ok_or_else(|| format!("no score for {metric}"))?;
+        figures.push(Figure::higher(CASE, metric, score, "", limit, &made.setup));
+    }
+    figures.push(Figure::lower(CASE, "rows that break a key", made.broken, "", 0.0, "counted by `inspect`"));
+    figures.push(Figure::lower(CASE, "rows left out", made.refused, "", 100.0, "of 77,763"));
+    Ok(figures)
+}
+
+/// Chinook and Sakila (a circle of keys) in a minute each.
+pub fn several(binary: &Path, scratch: &Path) -> Result<Vec<Figure>> {
+    const CASE: &str = "databases";
+    let mut figures = Vec::new();
+    for name in ["chinook", "sakila"] {
+        let made = made(name, "1m", binary, scratch)?;
+        for metric in ["cardinality", "shapes", "trends", "1 hop", "2 hops"] {
+            if let Some(score) = made.score(metric) {
+                figures.push(Figure::shown(CASE, &format!("{name}: {metric}"), score, "", &made.setup));
+            }
+        }
+        let metric = format!("{name}: rows that break a key");
+        figures.push(Figure::lower(CASE, &metric, made.broken, "", 0.0, "counted by `inspect`"));
+        let metric = format!("{name}: rows left out");
+        figures.push(Figure::lower(CASE, &metric, made.refused, "", 500.0, &made.setup));
+    }
+    Ok(figures)
+}
+
+/// A database that was made, and what is said of it.
+struct Made {
+    scores: Value,
+    broken: f64,
+    refused: f64,
+    setup: String,
+}
+
+impl Made {
+    fn score(&self, metric: &str) -> Option<f64> {
+        let scores = &self.scores["scores"];
+        let all = match metric {
+            "1 hop" => &scores["hops"][0],
+            "2 hops" => &scores["hops"][1],
+            other => &scores[other],
+        };
+        let all: Vec<f64> = all.as_array()?.iter().filter_map(|score| score["score"].as_f64()).collect();
+        (!all.is_empty()).then(|| all.iter().sum::<f64>() / all.len() as f64)
+    }
+}
+
+fn made(name: &str, time: &str, binary: &Path, scratch: &Path) -> Result<Made> {
+    let source = root().join("data/db").join(format!("{name}.sqlite"));
+    if !source.is_file() {
+        return Err(format!("{}: is not there; `cargo xtask data FOLDER` brings it", source.display()));
+    }
+    let source = source.display();
+    let start = Instant::now();
+    succeed(&mut mintage(
+        binary,
+        scratch,
+        &format!("train {source} --tables all --time {time} --name {name}"),
+    ))?;
+    let seconds = start.elapsed().as_secs_f64();
+    let sampled = json_of(binary, scratch, &format!("sample {name} -o {name}.db --seed 1 --json"))?;
+    let refused = |table: &Value| table["refused"].as_f64().unwrap_or(0.0);
+    let refused = sampled["tables"].as_array().into_iter().flatten().map(refused).sum();
+    let inspected = json_of(binary, scratch, &format!("inspect {name}.db --json"))?;
+    let tables = inspected["schema"]["tables"].as_array().into_iter().flatten();
+    let keys = tables.flat_map(|table| table["foreign_keys"].as_array().into_iter().flatten());
+    let broken = keys.filter_map(|key| key["orphans"].as_f64()).sum();
+    let scores = json_of(binary, scratch, &format!("evaluate {name} --seed 1 --json -"))?;
+    Ok(Made { scores, broken, refused, setup: format!("no flag but the time; trained in {seconds:.0} s") })
+}
+
+fn json_of(binary: &Path, scratch: &Path, line: &str) -> Result<Value> {
+    let mut command = mintage(binary, scratch, line);
+    let output = command.stdout(Stdio::piped()).output().map_err(|e| format!("{line}: {e}"))?;
+    if !output.status.success() {
+        return Err(format!("{line}: {}", output.status));
+    }
+    serde_json::from_slice(&output.stdout).map_err(|e| format!("{line}: {e}"))
+}
