@@ -218,8 +218,8 @@ pub struct Demo {
 
 #[derive(Args, Debug)]
 pub struct Inspect {
-    /// A SQLite file, a postgres:// address, CSV, Parquet, JSON Lines, a folder of images, texts, MIDI files,
-    /// sounds or clips, a text, a clip, or IDX images
+    /// A SQLite file, a postgres:// address, CSV, Parquet, JSON Lines, a folder of tables, images, texts, MIDI
+    /// files, sounds or clips, a text, a clip, or IDX images
     #[arg(value_name = "SOURCE", value_parser = any_name())]
     pub source: String,
     #[command(flatten)]
@@ -230,6 +230,9 @@ pub struct Inspect {
     /// Write a grid of images to this PNG; of clips strips of film, or a GIF that moves
     #[arg(long, value_name = "FILE")]
     pub preview: Option<PathBuf>,
+    /// Of a database or a folder of tables: write a drawing of the tables and their keys to this SVG
+    #[arg(long, value_name = "FILE")]
+    pub schema: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]
@@ -271,6 +274,12 @@ pub struct Train {
     /// Name of the run (FAMILY-SOURCE-N without this)
     #[arg(long, value_name = "NAME", conflicts_with = "resume")]
     pub name: Option<String>,
+    /// Learn several tables of a database together, with the keys between them: `all`, or some by name
+    #[arg(long, value_name = "TABLES", value_delimiter = ',', conflicts_with = "resume")]
+    pub tables: Vec<String>,
+    /// Tables to leave out
+    #[arg(long, value_name = "TABLES", value_delimiter = ',', requires = "tables")]
+    pub exclude: Vec<String>,
     /// Continue a run, or the latest one that was interrupted
     #[arg(long, value_name = "NAME", num_args = 0..=1)]
     pub resume: Option<Option<String>>,

@@ -14,6 +14,9 @@ pub struct Sample {
     /// How many (64 images, 16 clips, or as many as the grid has places; 1,000 rows; 1 text, tune or sound)
     #[arg(short = 'n', long = "n", value_name = "N")]
     pub n: Option<usize>,
+    /// Whole databases: how many rows, as a multiple of those learned from
+    #[arg(long, value_name = "X", conflicts_with = "n", value_parser = positive)]
+    pub scale: Option<f64>,
     /// A .db or a postgres:// address to insert rows into, or else: Images: a .png (one or a grid), a folder/, `-` for a
     /// PNG on stdout; without this a grid in the model's own folder. Rows: a .csv, .tsv, .jsonl or .parquet (also .gz,
     /// .zst), `-` for CSV on stdout. Texts: a .txt, a folder/, rows as above; without this stdout, letter by letter.
@@ -132,4 +135,11 @@ pub struct Sample {
     /// Column for the label (the one learned from without this)
     #[arg(long, value_name = "COLUMN")]
     pub label_column: Option<String>,
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(x) if x > 0.0 && x <= 1e6 => Ok(x),
+        _ => Err("a number over 0 is needed, such as 2.5".to_owned()),
+    }
 }

@@ -103,6 +103,8 @@ fn recipe(args: &Copy, context: &Context) -> Result<Recipe, CliError> {
         time: args.steps.is_none().then(|| args.time.clone()),
         steps: args.steps,
         name: None,
+        tables: Vec::new(),
+        exclude: Vec::new(),
         resume: None,
         dry_run: false,
         yes: false,

@@ -33,6 +33,10 @@ pub fn run(args: &Evaluate, context: &mut Context) -> CliResult {
         return shown(&report, &dir, args, &limits, context);
     }
     evaluate_new::refuse_without_new(args, context)?;
+    let dir = context.model_dir(&args.model)?;
+    if mintage::database::is_database_run(&dir) {
+        return super::database::evaluate(args, &dir, context);
+    }
     let model = context.load(&args.model)?;
     let data = context.data_of(&model, &args.moved)?;
     let options = options(args.n, &context.settings);

@@ -4,10 +4,12 @@ use std::path::Path;
 
 use mintage::dataset::thousands;
 use mintage_data::{
-    DataKind, Error, ImageSet, Inspection, SourceSpec, VideoSet, filmstrip_png, gif_bytes, grid_film,
-    inspect,
+    DataKind, Error, ImageSet, Inspection, SourceSpec, VideoSet,
+    database::{Schema, holds_tables},
+    filmstrip_png, gif_bytes, grid_film, inspect,
     inspect::{Alert, AudioFacts, ColumnKind, ImageFacts, SequenceFacts, TableFacts, VideoFacts},
     sequence::Modality,
+    table::is_database,
     target_of, write_grid, write_through,
 };
 use serde_json::json;
@@ -30,7 +32,7 @@ const CLASSES: usize = 12;
 pub fn run(args: &Inspect, context: &mut Context) -> CliResult {
     let spec = context.reachable(&source_spec(&args.source, &args.columns));
     // What mintage made can be looked at, where nothing else is there.
-    let (spec, found) = match inspect(&spec) {
+    let (spec, mut found) = match inspect(&spec) {
         Err(Error::OnlyMade { .. }) => {
             let spec = SourceSpec { allow_made: true, ..spec };
             let mut found = inspect(&spec)?;
@@ -64,17 +66,50 @@ pub fn run(args: &Inspect, context: &mut Context) -> CliResult {
         }
         context.ui.field("made", &path.display().to_string());
     }
+    let schema = schema(args, &spec, &mut found)?;
+    if let (Some(schema), Some(path)) = (&schema, &args.schema) {
+        write_through(path, schema.svg().as_bytes()).map_err(CliError::io(path))?;
+        context.ui.field("drawn", &path.display().to_string());
+    }
     if context.ui.wants_json() {
-        context.ui.out_json(&json!(found))?;
+        let mut told = json!(found);
+        if let Some(schema) = schema {
+            told["schema"] = json!(schema);
+        }
+        context.ui.out_json(&told)?;
         return Ok(Outcome::Done);
     }
     let width = if args.wide { usize::MAX } else { context.settings.width };
-    context.ui.out(&text(&found, width))?;
+    context.ui.out(&text(&found, schema.as_ref(), width))?;
     found.unread.iter().for_each(|item| context.ui.detail(&format!("cannot be read: {item}")));
     if let Some(next) = next(&spec, &found) {
         context.ui.say(&format!("\nnext: {next}"));
     }
     Ok(Outcome::Done)
+}
+
+/// The schema of a database or a folder of tables that is looked at as a whole, or whose drawing is asked for. One that
+/// cannot be read is an alert, unless it is what was asked for.
+fn schema(args: &Inspect, spec: &SourceSpec, found: &mut Inspection) -> Result<Option<Schema>, CliError> {
+    let is_database = is_database(&spec.source) || holds_tables(spec);
+    if args.schema.is_some() && !is_database {
+        return Err(CliError::new(
+            "--schema is for databases",
+            "a database is a SQLite file, a postgres:// address, or a folder of CSV, Parquet and JSON Lines files",
+        ));
+    }
+    let is_whole = spec.table.is_none() && spec.query.is_none() && spec.column.is_none();
+    if args.schema.is_none() && !(is_database && is_whole && found.tables.len() > 1) {
+        return Ok(None);
+    }
+    match Schema::read(spec) {
+        Ok(schema) => Ok(Some(schema)),
+        Err(error) if args.schema.is_some() => Err(error.into()),
+        Err(error) => {
+            found.alerts.push(Alert { message: error.to_string(), hint: error.hint() });
+            Ok(None)
+        }
+    }
 }
 
 /// Clips side by side in a GIF, or as strips of film in any other picture.
@@ -89,7 +124,7 @@ fn preview_clips(path: &Path, set: &VideoSet) -> Result<(), CliError> {
     write_through(path, &bytes).map_err(CliError::io(path))
 }
 
-fn text(found: &Inspection, width: usize) -> String {
+fn text(found: &Inspection, schema: Option<&Schema>, width: usize) -> String {
     let mut text = format!("{} ({})\n", found.source, found.kind);
     text.push_str(&format!("read as {}: {}\n", found.read_as.name(), found.why));
     for table in &found.tables {
@@ -109,6 +144,9 @@ fn text(found: &Inspection, width: usize) -> String {
     }
     if let Some(sounds) = &found.sounds {
         text.push_str(&format!("\n{}", sound_facts(sounds)));
+    }
+    if let Some(schema) = schema {
+        text.push_str(&format!("\n{}", schema.text()));
     }
     if !found.alerts.is_empty() {
         text.push('\n');
@@ -281,6 +319,10 @@ fn next(spec: &SourceSpec, found: &Inspection) -> Option<String> {
         && found.sounds.is_none();
     if rows {
         let largest = found.tables.iter().max_by_key(|table| table.rows)?;
+        // Its files are learned one at a time.
+        if spec.path().is_dir() {
+            return None;
+        }
         if spec.query.is_none() && found.tables.len() > 1 {
             spec.table.get_or_insert_with(|| largest.name.clone());
         }

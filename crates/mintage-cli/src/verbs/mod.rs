@@ -3,6 +3,7 @@
 pub mod compare;
 pub mod completions;
 pub mod copy;
+mod database;
 pub mod demo;
 pub mod doctor;
 pub mod evaluate;

@@ -30,6 +30,13 @@ pub fn run(args: &Sample, context: &mut Context) -> CliResult {
 }
 
 fn sample(args: &Sample, context: &mut Context) -> CliResult {
+    let dir = context.model_dir(&args.model)?;
+    if mintage::database::is_database_run(&dir) {
+        return super::database::sample(args, &dir, context);
+    }
+    if args.scale.is_some() {
+        return Err(CliError::new("--scale is for whole databases", "-n says how many items"));
+    }
     let model = context.load(&args.model)?;
     let seed = context.settings.seed_or_fresh();
     let (mut request, mut output) = (request(args, seed)?, output(args));

@@ -164,6 +164,8 @@ fn flags(args: &Sweep) -> Train {
         time: args.time.clone(),
         steps: args.steps,
         name: None,
+        tables: Vec::new(),
+        exclude: Vec::new(),
         resume: None,
         dry_run: false,
         yes: args.yes,

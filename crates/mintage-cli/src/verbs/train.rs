@@ -40,6 +40,7 @@ const MAX_RECIPE_BYTES: u64 = 16 << 20;
 pub fn run(args: &Train, context: &mut Context) -> CliResult {
     match &args.resume {
         Some(name) => resume(args, name.as_deref(), context),
+        None if !args.tables.is_empty() => super::database::train(args, context),
         None => fresh(args, context),
     }
 }
@@ -235,7 +236,7 @@ pub(super) fn stem_of(source: &str) -> String {
 }
 
 /// FAMILY-SOURCE-N with the first N that is free.
-fn free_name(runs: &Path, family: &str, source: &str) -> String {
+pub(super) fn free_name(runs: &Path, family: &str, source: &str) -> String {
     let stem = stem_of(source);
     let names = (1u32..).map(|n| format!("{family}-{stem}-{n}"));
     names.into_iter().find(|name| !runs.join(name).exists()).unwrap_or_default()

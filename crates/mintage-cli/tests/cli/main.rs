@@ -7,6 +7,7 @@
 
 mod audio;
 mod customers;
+mod database;
 mod errors;
 mod errors_model;
 mod errors_recipe;

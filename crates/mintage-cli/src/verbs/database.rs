@@ -1,0 +1,262 @@
+//! Whole databases: `mintage train SOURCE --tables all`, `mintage sample RUN -o new.db`, `mintage evaluate RUN`.
+
+use std::path::{Path, PathBuf};
+
+use mintage::{
+    Event, Recipe, Run, StopReason,
+    data::{
+        IfExists, Provenance,
+        database::{Rows, check_another_file, write_database},
+    },
+    database::{
+        DatabaseData, DatabaseModel, DatabaseRequest, DatabaseScores, Part, Score, TablePlan, judge,
+        judge_random_keys, train_database,
+    },
+    train::Control,
+};
+use serde_json::json;
+
+use super::train::{checked_name, free_name, recipe_of};
+use crate::{
+    args::{Evaluate, Sample, Train},
+    context::{Context, clock},
+    failure::{CliError, CliResult, Outcome},
+    interrupt,
+    text::{Table, count, duration, shell, thousands},
+};
+
+/// The choice of every table.
+const ALL: &str = "all";
+
+/// Learns the tables of a database together.
+pub fn train(args: &Train, context: &mut Context) -> CliResult {
+    refuse_columns(args)?;
+    let (recipe, _) = recipe_of(args, context.settings.seed, context)?;
+    args.name.as_deref().map(checked_name).transpose()?;
+    let only: Vec<String> = args.tables.iter().filter(|name| *name != ALL).cloned().collect();
+    let spec = context.reachable(&recipe.data);
+    let data = DatabaseData::open(&spec, &only, &args.exclude)?;
+    data.notes.iter().for_each(|note| context.ui.warn(note));
+    tell_plan(&data, context);
+    if args.dry_run {
+        context.ui.out_json(&json!({ "tables": data.plans() }))?;
+        return Ok(Outcome::Done);
+    }
+    let runs = &context.settings.runs;
+    let name = args.name.clone().unwrap_or_else(|| free_name(runs, "database", &recipe.data.source));
+    let dir = runs.join(name);
+    let start = clock();
+    match learn(&recipe, &data, &dir, context)? {
+        StopReason::Interrupted => {
+            context.ui.field("saved", &shell(&dir));
+            let name = dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            context.ui.field("next", &format!("the same command with --name {name} goes on"));
+            Ok(Outcome::Interrupted)
+        }
+        _ => {
+            context.ui.field("made", &format!("{} in {}", shell(&dir), duration(start().as_secs_f64())));
+            context.ui.field("next", &format!("mintage sample {} -o new.db", shell(&dir)));
+            Ok(Outcome::Done)
+        }
+    }
+}
+
+/// Columns are chosen of one table.
+fn refuse_columns(args: &Train) -> Result<(), CliError> {
+    match args.columns.are_given() {
+        true => Err(CliError::new(
+            "a whole database is learned with all of its columns",
+            "leave --table, --column, --label and --query out, or --tables",
+        )),
+        false => Ok(()),
+    }
+}
+
+fn tell_plan(data: &DatabaseData, context: &mut Context) {
+    let mut grid = Table::new(["table", "rows", "", "why"]);
+    for plan in data.plans() {
+        let part = match plan.part {
+            Part::Learned => "learned",
+            Part::Kept => "kept as it is",
+            Part::Empty => "empty",
+        };
+        grid.row([plan.name.clone(), thousands(plan.rows), part.to_owned(), plan.why.clone()]);
+    }
+    context.ui.say(&grid.text());
+}
+
+fn learn(
+    recipe: &Recipe,
+    data: &DatabaseData,
+    dir: &Path,
+    context: &mut Context,
+) -> Result<StopReason, CliError> {
+    let (stop, clock) = (interrupt::watch(), clock());
+    let control = Control { stop, clock: &clock };
+    let all = data.plans().iter().filter(|plan| plan.part == Part::Learned).count();
+    let Context { settings, ui } = context;
+    let (mut at, mut latest) = (0, String::new());
+    let reason = train_database(recipe, data, dir, &settings.device, &control, &mut |table, event| {
+        if table != latest {
+            at += 1;
+            table.clone_into(&mut latest);
+        }
+        match &event {
+            Event::Step { .. } => ui.event(&event),
+            Event::Done { step, secs, .. } => {
+                ui.clear();
+                let steps = thousands(*step as usize);
+                ui.field(&format!("{at}/{all}"), &format!("{table}: {steps} steps in {}", duration(*secs)));
+            }
+            Event::Warning { message } => ui.warn(&format!("{table}: {message}")),
+            _ => {}
+        }
+        if let Err(failure) = ui.stream(&event) {
+            ui.warn(&failure.text(false));
+        }
+    });
+    ui.clear();
+    Ok(reason?)
+}
+
+/// Makes a new database.
+pub fn sample(args: &Sample, dir: &Path, context: &mut Context) -> CliResult {
+    let out = out_of(args)?;
+    let model = DatabaseModel::load(dir, &context.settings.device)?;
+    check_another_file(model.source(), &out)?;
+    let seed = context.settings.seed_or_fresh();
+    let request = DatabaseRequest {
+        scale: args.scale.unwrap_or(1.0),
+        seed,
+        temperature: args.temperature.unwrap_or(1.0) as f32,
+    };
+    let total = model.plans().len();
+    let mut done = 0;
+    let ui = &mut context.ui;
+    let tables = model.sample(&request, &mut |_, _| {
+        done += 1;
+        ui.event(&Event::Work { what: "sampling".to_owned(), done, total });
+    });
+    context.ui.clear();
+    let provenance = (!args.no_provenance).then(|| provenance(dir, &request).to_json());
+    let rows: Vec<Rows> = tables?.into_iter().map(|rows| Rows { table: rows.name.clone(), rows }).collect();
+    let if_exists = IfExists::from(args.if_exists);
+    let written = write_database(model.schema(), &rows, &out, provenance.as_deref(), if_exists)?;
+    let rows: u64 = written.tables.iter().map(|table| table.rows).sum();
+    let tables = count(written.tables.len(), "table");
+    context.ui.field("made", &format!("{} rows of {tables} in {}", thousands(rows as usize), shell(&out)));
+    for table in written.tables.iter().filter(|table| table.refused > 0) {
+        let refused = count(table.refused as usize, "row");
+        let why = table.why.as_deref().unwrap_or("they refer to rows that are not there");
+        context.ui.field("", &format!("{}: {refused} left out ({why})", table.table));
+    }
+    empty_columns(&model, context);
+    let tables = written.tables.iter().map(|table| {
+        json!({ "table": table.table, "rows": table.rows, "refused": table.refused, "why": table.why })
+    });
+    context.ui.out_json(&json!({ "out": out, "rows": rows, "tables": tables.collect::<Vec<_>>() }))?;
+    context.tell_seed();
+    Ok(Outcome::Done)
+}
+
+/// Judges a new database that the models make by the source.
+pub fn evaluate(args: &Evaluate, dir: &Path, context: &mut Context) -> CliResult {
+    let unfit = [
+        ("-n", args.n.is_some()),
+        ("--html", args.html.is_some()),
+        ("--fail-under", !args.fail_under.is_empty()),
+    ];
+    refuse(&unfit, "the scores go to stdout, to scores.json and to --json FILE")?;
+    let model = DatabaseModel::load(dir, &context.settings.device)?;
+    let mut spec = Run::open(dir)?.recipe()?.data;
+    if let Some(source) = &args.moved.source {
+        spec.source.clone_from(source);
+    } else {
+        context.ask_before_contact(&mut spec, "the run", args.moved.yes)?;
+    }
+    let only: Vec<String> = model.schema().tables.iter().map(|table| table.name.clone()).collect();
+    let data = DatabaseData::open(&context.reachable(&spec), &only, &[])?;
+    let seed = context.settings.seed.unwrap_or(1);
+    let made = model.sample(&DatabaseRequest { seed, ..DatabaseRequest::default() }, &mut |_, _| {})?;
+    let (scores, floor) = (judge(&data, made), judge_random_keys(&data, seed));
+    let mut rows = vec![
+        ("children of a parent".to_owned(), &scores.cardinality, &floor.cardinality),
+        ("columns".to_owned(), &scores.shapes, &floor.shapes),
+        ("pairs of columns of a table".to_owned(), &scores.trends, &floor.trends),
+    ];
+    for (at, (hop, of_floor)) in scores.hops.iter().zip(&floor.hops).enumerate() {
+        rows.push((format!("pairs over {}", count(at + 1, "key")), hop, of_floor));
+    }
+    let mut table = Table::new(["", "score", "keys at random", "worst"]);
+    let percent = |scores: &[Score]| {
+        DatabaseScores::mean(scores).map_or("-".to_owned(), |x| format!("{:.1}", x * 100.0))
+    };
+    for (name, scores, floor) in &rows {
+        let worst = scores.iter().min_by(|a, b| a.score.total_cmp(&b.score));
+        let worst =
+            worst.map_or_else(String::new, |worst| format!("{} {:.1}", worst.of, worst.score * 100.0));
+        table.row([name.clone(), percent(scores), percent(floor), worst]);
+    }
+    context.ui.say(&table.text());
+    let value = json!({ "scores": scores, "keys_at_random": floor, "seed": seed });
+    let path = dir.join("scores.json");
+    mintage_data::write_through(&path, value.to_string().as_bytes()).map_err(CliError::io(&path))?;
+    context.ui.field("all", &shell(&path));
+    context.ui.out_json(&value)?;
+    Ok(Outcome::Done)
+}
+
+/// Says which columns have no new values: pictures and the like.
+fn empty_columns(model: &DatabaseModel, context: &mut Context) {
+    for plan in model.plans().iter().filter(|plan| plan.part == Part::Learned) {
+        let left_out = left_out(model, plan);
+        if !left_out.is_empty() {
+            let why = "a column of files is learned by a model of its own";
+            context.ui.field("", &format!("{}: {} without values ({why})", plan.name, left_out.join(", ")));
+        }
+    }
+}
+
+/// Columns of a table that are neither learned nor keys, and that nobody computes.
+fn left_out(model: &DatabaseModel, plan: &TablePlan) -> Vec<String> {
+    let Some(table) = model.schema().table(&plan.name) else { return Vec::new() };
+    let is_key = |name: &String| table.foreign_keys.iter().any(|key| key.columns.contains(name));
+    let is_made =
+        |name: &String| plan.own.contains(name) || plan.number.as_ref() == Some(name) || is_key(name);
+    let columns = table.columns.iter().filter(|column| column.generated.is_none());
+    columns.map(|column| column.name.clone()).filter(|name| !is_made(name)).collect()
+}
+
+/// Flags that are for models of one kind of data.
+fn refuse(flags: &[(&str, bool)], hint: &str) -> Result<(), CliError> {
+    match flags.iter().find(|(_, given)| *given) {
+        Some((flag, _)) => Err(CliError::new(format!("{flag} means nothing to a whole database yet"), hint)),
+        None => Ok(()),
+    }
+}
+
+fn out_of(args: &Sample) -> Result<PathBuf, CliError> {
+    let unfit = [
+        ("-n", args.n.is_some()),
+        ("--where", !args.condition.is_empty()),
+        ("--given", args.given.is_some()),
+        ("--fill", args.fill.is_some()),
+    ];
+    refuse(&unfit, "--scale 2.5 says how many rows")?;
+    let out = args.out.as_deref().filter(|out| *out != "-");
+    let Some(out) = out else {
+        return Err(CliError::new("a whole database needs a file to go to", "name one: -o new.db"));
+    };
+    Ok(mintage_data::names::path_of(out).into_owned())
+}
+
+fn provenance(dir: &Path, request: &DatabaseRequest) -> Provenance {
+    Provenance {
+        model: dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+        weights: String::new(),
+        family: "ar".to_owned(),
+        seed: request.seed,
+        options: json!({ "scale": request.scale, "temperature": request.temperature }),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    }
+}

@@ -1,0 +1,169 @@
+//! Whole databases and folders of tables: what `inspect` shows of them, and how they are learned and made anew.
+
+use rusqlite::Connection;
+
+use crate::helpers::Place;
+
+const SQL: &str = "PRAGMA foreign_keys = OFF; CREATE TABLE customers (id INTEGER PRIMARY KEY, name TEXT);
+     CREATE TABLE orders (id INTEGER PRIMARY KEY, customer_id INT NOT NULL REFERENCES customers, placed_at TEXT);
+     INSERT INTO customers VALUES (1, 'Ann'), (2, 'Bea'), (3, 'Cleo');
+     INSERT INTO orders VALUES (1, 1, '2024-01-01'), (2, 1, '2024-01-02'), (3, 2, '2024-01-02'), (4, 9, '2024-01-03'), (5, 3, '2024-01-04');";
+const TEXT: &str = "schema: 2 tables, 1 key, 8 rows
+customers: 3 rows, 2 columns, entity, key id
+orders: 5 rows, 3 columns, event, key id
+  customer_id → customers.id, 1 row to nothing
+";
+
+#[test]
+fn a_database_is_shown_with_its_keys() {
+    let place = Place::new();
+    Connection::open(place.path("shop.db")).unwrap().execute_batch(SQL).unwrap();
+    let said = place.ok("inspect shop.db --schema shop.svg");
+    assert!(said.text().contains("\norders: 5 rows\n") && said.text().contains(TEXT), "{}", said.text());
+    let svg = place.text("shop.svg");
+    assert!(svg.starts_with("<svg ") && svg.contains(">orders</text>") && svg.ends_with("</svg>\n"), "{svg}");
+    let json = place.ok("inspect shop.db --json").json();
+    assert_eq!(json["schema"]["tables"][1]["foreign_keys"][0]["orphans"], 1);
+    assert_eq!(json["tables"][1]["rows"], 5);
+    // One table is not a whole database.
+    let one = place.ok("inspect shop.db --table orders");
+    assert!(!one.text().contains("schema:"), "{}", one.text());
+    assert!(place.ok("inspect shop.db --table orders --json").json().get("schema").is_none());
+}
+
+#[test]
+fn a_broken_key_is_told_and_hides_nothing_else() {
+    let place = Place::new();
+    let shop = Connection::open(place.path("shop.db")).unwrap();
+    shop.execute_batch(SQL).unwrap();
+    shop.execute_batch("CREATE TABLE notes (id INTEGER PRIMARY KEY, o INT REFERENCES order_s (id))").unwrap();
+    let said = place.ok("inspect shop.db");
+    let told = "table `notes`: the key o refers to table `order_s`, which is not there";
+    assert!(
+        said.text().contains("\norders: 5 rows\n") && said.text().replace("\n  ", " ").contains(told),
+        "{}",
+        said.text()
+    );
+    assert!(place.refused("inspect shop.db --schema shop.svg").contains(told));
+    let error = place.refused("inspect nowhere.db --schema a.svg");
+    assert!(error.contains("there is no such file"), "{error}");
+}
+
+#[test]
+fn a_folder_of_files_is_a_database() {
+    let place = Place::new();
+    let mut orders = "id,customer_id,total\n".to_owned();
+    let mut customers = "id,name,city\n".to_owned();
+    for i in 1..=40 {
+        let of = if i % 10 == 0 { "NA".to_owned() } else { format!("{}.0", i % 13 + 1) };
+        orders.push_str(&format!("{i},{of},{}\n", i * 3));
+        customers.push_str(&format!("{i},name {i},city {}\n", i % 3));
+    }
+    place.write("shop/orders.csv", orders);
+    place.write("shop/customers.csv", customers);
+    let said = place.ok("inspect shop --schema shop.svg");
+    assert!(said.text().contains("read as table: each file of the folder is a table"), "{}", said.text());
+    let key =
+        "  customer_id ⇢ customers.id, optional, found: all its 13 values are there and the names fit\n";
+    assert!(said.text().contains(key), "{}", said.text());
+    assert!(
+        said.text().contains("\ncustomers: 40 rows, 3 columns, entity, key id by its values\n"),
+        "{}",
+        said.text()
+    );
+    place.write("notes.csv", "a,b\n1,2\n");
+    let error = place.refused("inspect notes.csv --schema a.svg");
+    assert!(error.contains("--schema is for databases"), "{error}");
+}
+
+/// Forty shops with sales of tea and tins, and a table of three towns.
+fn sales(place: &Place) {
+    let shop = Connection::open(place.path("shop.db")).unwrap();
+    shop.execute_batch(
+        "CREATE TABLE towns (code TEXT PRIMARY KEY, name TEXT NOT NULL);
+         CREATE TABLE shops (id INTEGER PRIMARY KEY, town TEXT NOT NULL REFERENCES towns, size INTEGER NOT NULL);
+         CREATE TABLE sales (id INTEGER PRIMARY KEY, shop INTEGER NOT NULL REFERENCES shops, ware TEXT NOT NULL,
+             amount INTEGER NOT NULL CHECK (amount > 0));
+         CREATE INDEX by_shop ON sales (shop);
+         INSERT INTO towns VALUES ('a', 'Aden'), ('b', 'Bonn'), ('c', 'Cork');",
+    )
+    .unwrap();
+    for id in 1..=40i64 {
+        let town = ["a", "b", "c"][id as usize % 3];
+        shop.execute("INSERT INTO shops VALUES (?1, ?2, ?3)", (id, town, id * 7 % 90 + 10)).unwrap();
+        for i in 0..id % 5 {
+            let ware = if (id + i) % 2 == 0 { "tea" } else { "tin" };
+            shop.execute("INSERT INTO sales (shop, ware, amount) VALUES (?1, ?2, ?3)", (id, ware, i + 1))
+                .unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_database_is_learned_and_made_anew() {
+    let place = Place::new();
+    sales(&place);
+    let said = place.ok("train shop.db --tables all --size tiny --steps 10 --name shop");
+    assert!(said.stderr.contains("kept as it is") && said.stderr.contains("2/2"), "{}", said.stderr);
+    let said = place.ok("sample shop -o new.db --scale 2 --json").json();
+    assert_eq!(said["tables"][1]["rows"], 80, "{said}");
+    let new = Connection::open(place.path("new.db")).unwrap();
+    let count = |sql: &str| new.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(count("SELECT count(*) FROM pragma_foreign_key_check"), 0);
+    assert_eq!(count("SELECT count(*) FROM sales WHERE shop NOT IN (SELECT id FROM shops) OR amount < 1"), 0);
+    assert!(count("SELECT count(*) FROM sales") > 40);
+    assert_eq!(count("SELECT count(*) FROM sqlite_schema WHERE name = 'by_shop'"), 1);
+    // The same seed makes the same rows, and what Mintage made is not learned from again.
+    place.ok("sample shop -o again.db --scale 2");
+    let again = Connection::open(place.path("again.db")).unwrap();
+    let all = |db: &Connection| -> String {
+        let sql = "SELECT group_concat(shop || ware || amount) FROM (SELECT * FROM sales ORDER BY id)";
+        db.query_row(sql, [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!(all(&new), all(&again));
+    let scores = place.ok("evaluate shop --json -").json();
+    assert!(scores["scores"]["hops"][0].as_array().is_some_and(|hop| !hop.is_empty()), "{scores}");
+    let mean = |of: &str| {
+        let all = scores[of]["shapes"].as_array().unwrap();
+        all.iter().map(|score| score["score"].as_f64().unwrap()).sum::<f64>() / all.len() as f64
+    };
+    assert_eq!(mean("keys_at_random"), 1.0);
+    assert!(mean("scores") > 0.5, "{scores}");
+}
+
+#[test]
+fn what_a_whole_database_cannot_be_asked_is_said() {
+    let place = Place::new();
+    sales(&place);
+    let error = place.refused("train shop.db --tables shops,nothing");
+    assert!(error.contains("no table `nothing`") && error.contains("sales, shops, towns"), "{error}");
+    assert!(place.refused("train shop.db --tables all --column size").contains("all of its columns"));
+    place.write("rows.csv", "a,b\n1,2\n3,4\n");
+    assert!(place.refused("train rows.csv --tables all").contains("is no database"));
+    place.ok("train shop.db --tables shops,sales --size tiny --steps 2 --name two");
+    assert!(place.refused("sample two").contains("-o new.db"));
+    assert!(place.refused("sample two -n 5 -o new.db").contains("--scale"));
+    assert!(place.refused("sample two -o shop.db --if-exists replace").contains("the source itself"));
+    assert!(place.refused("evaluate two --fail-under fidelity=1").contains("--fail-under"));
+    let error = place.refused("sample two -o rows.csv");
+    assert!(error.contains("rows.csv"), "{error}");
+}
+
+#[test]
+fn a_folder_of_files_is_learned_as_a_database() {
+    let place = Place::new();
+    let mut orders = "id,customer_id,total\n".to_owned();
+    let mut customers = "id,city\n".to_owned();
+    for i in 1..=60 {
+        orders.push_str(&format!("{i},{},{}\n", i % 23 + 1, i * 3 % 17));
+        customers.push_str(&format!("{i},city {}\n", i % 3));
+    }
+    place.write("shop/orders.csv", orders);
+    place.write("shop/customers.csv", customers);
+    place.ok("train shop --tables all --size tiny --steps 5 --name files");
+    let said = place.ok("sample files -o new.db --json").json();
+    assert_eq!(said["tables"][0]["rows"].as_u64().map(|n| n > 0), Some(true), "{said}");
+    let new = Connection::open(place.path("new.db")).unwrap();
+    let orphans = "SELECT count(*) FROM orders WHERE customer_id NOT IN (SELECT id FROM customers)";
+    assert_eq!(new.query_row(orphans, [], |row| row.get::<_, i64>(0)).unwrap(), 0);
+}
