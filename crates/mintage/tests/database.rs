@@ -1,5 +1,7 @@
 //! A whole database is learned and made anew: every key is of a row that is there, and the same seed makes the same rows.
 
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+
 use std::{
     collections::{HashMap, HashSet},
     path::Path,

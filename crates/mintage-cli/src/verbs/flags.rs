@@ -14,7 +14,13 @@ pub fn command() -> Command {
     Cli::command().mut_subcommand("sample", |sample| sample.mut_args(grouped))
 }
 
+/// Flags of whole databases, of which a request to one model knows nothing.
+const OF_DATABASES: [&str; 1] = ["scale"];
+
 fn grouped(flag: Arg) -> Arg {
+    if flag.get_long().is_some_and(|long| OF_DATABASES.contains(&long)) {
+        return flag.help_heading("Whole databases");
+    }
     match flag.get_long().and_then(|long| fields::find(&long.replace('-', "_"))) {
         Some(field) => flag.help_heading(heading(field.kinds)),
         None => flag,
@@ -59,7 +65,8 @@ mod tests {
     fn every_flag_is_a_field() {
         let command = command();
         let sample = command.find_subcommand("sample").unwrap();
-        for flag in sample.get_arguments().filter_map(clap::Arg::get_long) {
+        let flags = sample.get_arguments().filter_map(clap::Arg::get_long);
+        for flag in flags.filter(|flag| !OF_DATABASES.contains(flag)) {
             assert!(fields::find(&flag.replace('-', "_")).is_some(), "--{flag}");
         }
     }
@@ -68,7 +75,8 @@ mod tests {
     fn help_groups_flags_by_the_kinds_they_are_for() {
         let command = command();
         let sample = command.find_subcommand("sample").unwrap();
-        for flag in sample.get_arguments().filter(|flag| flag.get_long().is_some()) {
+        let is_of_one = |flag: &&Arg| flag.get_long().is_some_and(|long| !OF_DATABASES.contains(&long));
+        for flag in sample.get_arguments().filter(is_of_one) {
             let field = fields::find(&flag.get_long().unwrap().replace('-', "_")).unwrap();
             let heading = flag.get_help_heading().unwrap();
             let is_for_rows = ["For all kinds", "Table rows"].contains(&heading);

@@ -55,6 +55,9 @@ pub fn run(verb: &Verb, context: &mut Context) -> CliResult {
         Verb::Demo(args) => pooled(context, |context| demo::run(args, context)),
         Verb::Inspect(args) => pooled(context, |context| inspect::run(args, context)),
         Verb::Init(args) => pooled(context, |context| init::run(args, context)),
+        Verb::Train(args) if !args.tables.is_empty() => {
+            pooled(context, |context| database::train(args, context))
+        }
         Verb::Train(args) => pooled(context, |context| train::run(args, context)),
         Verb::Sweep(args) => pooled(context, |context| sweep::run(args, context)),
         Verb::Copy(args) => pooled(context, |context| copy::run(args, context)),

@@ -40,7 +40,6 @@ const MAX_RECIPE_BYTES: u64 = 16 << 20;
 pub fn run(args: &Train, context: &mut Context) -> CliResult {
     match &args.resume {
         Some(name) => resume(args, name.as_deref(), context),
-        None if !args.tables.is_empty() => super::database::train(args, context),
         None => fresh(args, context),
     }
 }

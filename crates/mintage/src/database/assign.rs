@@ -84,9 +84,9 @@ pub(super) fn assign(
         open.retain(|&row| {
             let Some(slots) = slots.get_mut(&likeness.own[row][..level]) else { return true };
             // Of a parent that it may not have, such as one that it has already, the next is tried.
-            const TRIES: usize = 64;
+            const MAX_TRIES: usize = 64;
             let end = slots.len();
-            let Some(at) = (end.saturating_sub(TRIES)..end).rev().find(|&at| may(row, slots[at])) else {
+            let Some(at) = (end.saturating_sub(MAX_TRIES)..end).rev().find(|&at| may(row, slots[at])) else {
                 return true;
             };
             let parent = slots.swap_remove(at);

@@ -366,8 +366,21 @@ struct Rivals<'a> {
     parent: &'a Filled,
     /// Columns of the key that are set already, with those of the parent.
     set: Vec<(usize, usize)>,
-    /// Keys of the table that this one completes: each a column of the row, or of its parent.
-    keys: Vec<(Vec<Result<usize, usize>>, HashSet<Vec<String>>)>,
+    /// Keys of the table that this one completes.
+    keys: Vec<Completed>,
+}
+
+/// A key of a table, partly of its own columns, partly of those of a parent.
+struct Completed {
+    columns: Vec<Place>,
+    taken: HashSet<Vec<String>>,
+}
+
+/// Where a column of a key is.
+#[derive(Clone, Copy)]
+enum Place {
+    Own(usize),
+    OfParent(usize),
 }
 
 impl<'a> Rivals<'a> {
@@ -380,11 +393,16 @@ impl<'a> Rivals<'a> {
         let place = |name: &String| {
             let theirs =
                 pairs.iter().find(|(own, _)| *own == name).and_then(|(_, theirs)| at(&parent.table, theirs));
-            theirs.map(Err).or_else(|| at(&filled.table, name).map(Ok))
+            theirs.map(Place::OfParent).or_else(|| at(&filled.table, name).map(Place::Own))
         };
         let completes = |set: &&Vec<String>| set.iter().any(|name| foreign.columns.contains(name));
         let keys = drawer.unique_sets().filter(completes).filter_map(|set| set.iter().map(place).collect());
-        Self { filled, parent, set: set.collect(), keys: keys.map(|key| (key, HashSet::new())).collect() }
+        Self {
+            filled,
+            parent,
+            set: set.collect(),
+            keys: keys.map(|columns| Completed { columns, taken: HashSet::new() }).collect(),
+        }
     }
 
     fn may(&mut self, row: u32, parent: u32) -> bool {
@@ -396,22 +414,22 @@ impl<'a> Rivals<'a> {
         let tuples: Vec<Option<Vec<String>>> = self
             .keys
             .iter()
-            .map(|(columns, _)| {
-                let cell = |column: &Result<usize, usize>| match *column {
-                    Ok(column) => own(column),
-                    Err(column) => theirs(column),
+            .map(|key| {
+                let cell = |place: &Place| match *place {
+                    Place::Own(column) => own(column),
+                    Place::OfParent(column) => theirs(column),
                 };
-                columns.iter().map(|column| cell(column).map(str::to_owned)).collect()
+                key.columns.iter().map(|column| cell(column).map(str::to_owned)).collect()
             })
             .collect();
-        let is_taken = |(tuple, (_, taken)): (&Option<Vec<String>>, &(_, HashSet<Vec<String>>))| {
-            tuple.as_ref().is_some_and(|tuple| taken.contains(tuple))
+        let is_taken = |(tuple, key): (&Option<Vec<String>>, &Completed)| {
+            tuple.as_ref().is_some_and(|tuple| key.taken.contains(tuple))
         };
         if tuples.iter().zip(&self.keys).any(is_taken) {
             return false;
         }
-        for (tuple, (_, taken)) in tuples.into_iter().zip(&mut self.keys) {
-            taken.extend(tuple);
+        for (tuple, key) in tuples.into_iter().zip(&mut self.keys) {
+            key.taken.extend(tuple);
         }
         true
     }
