@@ -227,6 +227,12 @@ pub fn source_spec(source: &str, columns: &Columns) -> SourceSpec {
 
 /// Why a folder without `config.json` holds no model.
 fn without_config(dir: &Path) -> CliError {
+    if mintage::database::is_database_run(dir) {
+        return CliError::new(
+            format!("{}: is of a whole database, not of one kind of data", dir.display()),
+            format!("`mintage sample {} -o new.db` makes one, `mintage evaluate` judges it", shell(dir)),
+        );
+    }
     let is_done = Run::open(dir).and_then(|run| run.file()).is_ok_and(|file| file.state == RunState::Done);
     if is_done {
         return CliError::new(

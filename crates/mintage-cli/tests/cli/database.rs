@@ -142,6 +142,7 @@ fn what_a_whole_database_cannot_be_asked_is_said() {
     assert!(place.refused("train rows.csv --tables all").contains("is no database"));
     place.ok("train shop.db --tables shops,sales --size tiny --steps 2 --name two");
     assert!(place.refused("sample two").contains("-o new.db"));
+    assert!(place.refused("score two shop.db --table sales").contains("of a whole database"));
     assert!(place.refused("sample two -n 5 -o new.db").contains("--scale"));
     assert!(place.refused("sample two -o shop.db --if-exists replace").contains("the source itself"));
     assert!(place.refused("evaluate two --fail-under fidelity=1").contains("--fail-under"));
