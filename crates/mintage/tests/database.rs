@@ -134,4 +134,18 @@ fn learns_all_tables_and_makes_rows_whose_keys_hold() {
     let (customers, days) = (cells(all["orders"], "customer"), cells(all["orders"], "day"));
     let pairs = customers.windows(2).zip(days.windows(2));
     assert!(pairs.filter(|(who, _)| who[0] == who[1]).all(|(_, day)| day[0] <= day[1]));
+
+    // What is damaged is said, and nothing falls over.
+    let file = run.join("database.json");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let damaged = [
+        text.replacen("\"keys\":[", "\"keys\":[\"main\",", 1),
+        text.replacen("\"keys\":[0]", "\"keys\":[99]", 1),
+        text.replacen("\"code\"", "\"cod\"", 1)[..text.len() / 2].to_owned(),
+    ];
+    for damaged in damaged {
+        assert_ne!(damaged, text);
+        std::fs::write(&file, damaged).unwrap();
+        assert!(DatabaseModel::load(&run, &DeviceChoice::Cpu).is_err());
+    }
 }

@@ -139,15 +139,22 @@ impl DatabaseData {
         }
         let is_in = |name: &String| (only.is_empty() || only.contains(name)) && !without.contains(name);
         schema.tables.retain(|table| is_in(&table.name));
+        let mut notes = Vec::new();
         for table in &mut schema.tables {
-            // What refers to a table that is left out is a column like any other.
+            let open = table.foreign_keys.iter().filter(|key| !is_in(&key.parent));
+            notes.extend(open.map(|key| {
+                let (name, columns) = (&table.name, key.columns.join(", "));
+                format!(
+                    "{name}: `{columns}` refers to `{}`, which is left out: its values are learned",
+                    key.parent
+                )
+            }));
             table.foreign_keys.retain(|key| is_in(&key.parent));
         }
         let files = match schema.store {
             Store::Files => table_files(&spec.path())?,
             Store::Sqlite | Store::Postgres => Vec::new(),
         };
-        let mut notes = Vec::new();
         let mut tables = HashMap::new();
         for of in &schema.tables {
             let rows = match of.rows {
@@ -308,6 +315,19 @@ fn save(data: &DatabaseData, dir: &Path) -> Result<(), Error> {
     mintage_data::atomic_write(&path, &text).map_err(Error::io(&path))
 }
 
+impl Saved {
+    /// Whether the columns of each kept table have as many cells, and each key as many columns as it refers to.
+    fn are_whole(&self) -> bool {
+        let is_even = |table: &KeptTable| {
+            let mut lengths = table.columns.iter().map(|(_, _, cells)| cells.len());
+            let first = lengths.next();
+            lengths.all(|length| Some(length) == first)
+        };
+        let mut keys = self.schema.keys();
+        self.kept.iter().all(is_even) && keys.all(|(_, key)| key.columns.len() == key.parent_columns.len())
+    }
+}
+
 impl KeptTable {
     fn of(table: &Table) -> Self {
         let cells =
@@ -339,6 +359,10 @@ impl DatabaseModel {
         let text = read_text(&path, MAX_FILE_BYTES)?;
         let damaged = |error: serde_json::Error| Error::folder(&path, format!("cannot be read ({error})"));
         let saved: Saved = serde_json::from_str(&text).map_err(damaged)?;
+        if !saved.plans.iter().all(|plan| plan.suits(&saved.schema, &saved.plans)) || !saved.are_whole() {
+            let hint = "the file is damaged: put back a copy of it, or train again";
+            return Err(Error::folder(&path, "its parts do not belong together").with_hint(hint));
+        }
         let kept = saved.kept.into_iter().map(KeptTable::table).collect();
         let source = PathBuf::from(Run::open(dir)?.recipe()?.data.source);
         let (dir_of, device) = (dir.to_owned(), device.clone());

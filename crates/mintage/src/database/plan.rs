@@ -118,6 +118,30 @@ pub(super) const SIBLINGS: &str = "#of";
 pub(super) const DEPTH: &str = "#depth";
 
 impl TablePlan {
+    /// Whether a plan that was read from a file is of this schema: every key and column that it names is there.
+    pub(super) fn suits(&self, schema: &Schema, plans: &[Self]) -> bool {
+        let Some(table) = schema.table(&self.name) else { return false };
+        let has_key = |table: &Table, key: usize| key < table.foreign_keys.len();
+        let is_way = |context: &Context| {
+            let mut at = Some(table);
+            for &key in &context.keys {
+                let Some(table) = at.filter(|table| has_key(table, key)) else { return false };
+                at = schema.table(&table.foreign_keys[key].parent);
+            }
+            !context.keys.is_empty()
+        };
+        let is_count =
+            |count: &Count| schema.table(&count.table).is_some_and(|table| has_key(table, count.key));
+        let parents_are_planned =
+            table.foreign_keys.iter().all(|key| plans.iter().any(|plan| plan.name == key.parent));
+        self.keys.len() == table.foreign_keys.len()
+            && parents_are_planned
+            && self.context.iter().all(is_way)
+            && self.counts.iter().all(is_count)
+            && self.optional.iter().all(|(key, _)| has_key(table, *key))
+            && self.weights.iter().all(|(key, _)| has_key(table, *key))
+    }
+
     /// The key whose parent rows are drawn for.
     pub fn main(&self) -> Option<usize> {
         self.keys.iter().position(|&key| key == Use::Main)
