@@ -32,6 +32,8 @@ fn shop(path: &Path) {
              PRIMARY KEY (\"order\", position));
          CREATE TABLE tagged (customer INTEGER NOT NULL REFERENCES customers, product INTEGER NOT NULL REFERENCES products,
              PRIMARY KEY (customer, product));
+         CREATE TABLE reviews (code TEXT PRIMARY KEY, stars INTEGER NOT NULL);
+         CREATE TABLE best (id INTEGER PRIMARY KEY, review TEXT NOT NULL REFERENCES reviews);
          CREATE TABLE empty (id INTEGER PRIMARY KEY);",
     )
     .unwrap();
@@ -41,6 +43,13 @@ fn shop(path: &Path) {
     for id in 1..=40i64 {
         let boss = (id > 1).then_some(id / 3 + 1).filter(|&boss| boss < id);
         db.execute("INSERT INTO staff VALUES (?1, ?2, ?3)", params![id, boss, 5 - id.ilog2()]).unwrap();
+    }
+    for id in 1..=50i64 {
+        let code = format!("R-{:06}", id * 7919 % 999_983);
+        db.execute("INSERT INTO reviews VALUES (?1, ?2)", params![code, id % 5 + 1]).unwrap();
+        if id <= 3 {
+            db.execute("INSERT INTO best VALUES (?1, ?2)", params![id, code]).unwrap();
+        }
     }
     for id in 1..=30i64 {
         let line = ["tea", "cup", "tin"][id as usize % 3];
@@ -86,6 +95,7 @@ fn learns_all_tables_and_makes_rows_whose_keys_hold() {
     let data = DatabaseData::open(&spec, &[], &[]).unwrap();
     let part = |name: &str| data.plans().iter().find(|plan| plan.name == name).unwrap();
     assert_eq!(part("countries").part, Part::Kept);
+    assert_eq!(part("best").part, Part::Kept);
     assert_eq!(part("empty").part, Part::Empty);
     assert_eq!(part("customers").keys, [Use::Value, Use::Main]);
     assert_eq!(part("lines").keys, [Use::Main, Use::Matched], "{:?}", part("lines"));

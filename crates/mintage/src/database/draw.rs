@@ -29,7 +29,7 @@ pub(super) fn draw(
     for (at, plan) in model.plans.iter().enumerate() {
         let Some(table) = model.schema.table(&plan.name) else { continue };
         let rng = Rng::new(request.seed, at as u64);
-        let drawer = Drawer { schema: &model.schema, plan, table, request };
+        let drawer = Drawer { schema: &model.schema, plans: &model.plans, plan, table, request };
         let filled = match plan.part {
             Part::Empty => Filled::default(),
             Part::Kept => made.remove(&plan.name).unwrap_or_default(),
@@ -49,7 +49,7 @@ fn close_circles(model: &DatabaseModel, request: &DatabaseRequest, made: &mut Da
     for (at, plan) in model.plans.iter().enumerate() {
         if let Some(table) = model.schema.table(&plan.name) {
             let rng = Rng::new(request.seed, (model.plans.len() + at) as u64);
-            Drawer { schema: &model.schema, plan, table, request }.tie(made, rng)?;
+            Drawer { schema: &model.schema, plans: &model.plans, plan, table, request }.tie(made, rng)?;
         }
     }
     Ok(())
@@ -72,6 +72,7 @@ fn finished(schema: &TableSchema, filled: Filled) -> Option<Table> {
 /// Draws one table.
 struct Drawer<'a> {
     schema: &'a Schema,
+    plans: &'a [TablePlan],
     plan: &'a TablePlan,
     table: &'a TableSchema,
     request: &'a DatabaseRequest,
@@ -212,7 +213,7 @@ impl Drawer<'_> {
         let Some(mut filled) = made.remove(&self.plan.name) else { return Ok(()) };
         for (key, (foreign, is)) in self.table.foreign_keys.iter().zip(&self.plan.keys).enumerate() {
             let has_cells = foreign.columns.iter().all(|name| filled.table.column(name).is_some());
-            let is_redirected = self.plan.part == Part::Kept && self.is_drawn(made, foreign);
+            let is_redirected = self.plan.part == Part::Kept && self.is_drawn(foreign);
             if self.plan.part == Part::Empty || has_cells && !is_redirected {
                 continue;
             }
@@ -237,11 +238,9 @@ impl Drawer<'_> {
     }
 
     /// Whether the rows of a kept table refer to rows that are new.
-    fn is_drawn(&self, made: &Database, foreign: &ForeignKey) -> bool {
-        !foreign.is_of(&self.plan.name)
-            && made
-                .get(&foreign.parent)
-                .is_some_and(|parent| parent.table.names().any(|name| name.starts_with('#')))
+    fn is_drawn(&self, foreign: &ForeignKey) -> bool {
+        let parent = self.plans.iter().find(|plan| plan.name == foreign.parent);
+        parent.is_some_and(|parent| parent.part == Part::Learned)
     }
 
     /// Further parents: those that are most like what was drawn of them, as often as was drawn with them.
