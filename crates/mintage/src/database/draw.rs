@@ -27,9 +27,8 @@ pub(super) fn draw(
     let kept = model.kept.iter().map(|table| (table.name.clone(), table.clone())).collect();
     let mut made = tied(&model.schema, kept);
     for (at, plan) in model.plans.iter().enumerate() {
-        let Some(table) = model.schema.table(&plan.name) else { continue };
+        let Some(drawer) = Drawer::of(model, plan, request) else { continue };
         let rng = Rng::new(request.seed, at as u64);
-        let drawer = Drawer { schema: &model.schema, plans: &model.plans, plan, table, request };
         let filled = match plan.part {
             Part::Empty => Filled::default(),
             Part::Kept => made.remove(&plan.name).unwrap_or_default(),
@@ -47,9 +46,8 @@ pub(super) fn draw(
 /// Keys to tables that were drawn later.
 fn close_circles(model: &DatabaseModel, request: &DatabaseRequest, made: &mut Database) -> Result<(), Error> {
     for (at, plan) in model.plans.iter().enumerate() {
-        if let Some(table) = model.schema.table(&plan.name) {
-            let rng = Rng::new(request.seed, (model.plans.len() + at) as u64);
-            Drawer { schema: &model.schema, plans: &model.plans, plan, table, request }.tie(made, rng)?;
+        if let Some(drawer) = Drawer::of(model, plan, request) {
+            drawer.tie(made, Rng::new(request.seed, (model.plans.len() + at) as u64))?;
         }
     }
     Ok(())
@@ -78,7 +76,13 @@ struct Drawer<'a> {
     request: &'a DatabaseRequest,
 }
 
-impl Drawer<'_> {
+impl<'a> Drawer<'a> {
+    /// Nothing for a table that the schema does not have.
+    fn of(model: &'a DatabaseModel, plan: &'a TablePlan, request: &'a DatabaseRequest) -> Option<Self> {
+        let table = model.schema.table(&plan.name)?;
+        Some(Self { schema: &model.schema, plans: &model.plans, plan, table, request })
+    }
+
     /// New rows with the row of their main parent, and with a number where they have one.
     fn rows(&self, model: &Model, made: &Database, seed: u64) -> Result<Filled, Error> {
         let (table, parents) = match self.plan.main() {

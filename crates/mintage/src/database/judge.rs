@@ -13,6 +13,8 @@ use mintage_data::{Table, database::Schema, table::schema::Kind};
 use mintage_nn::Rng;
 use serde::Serialize;
 
+use crate::evaluate::table::{kolmogorov_smirnov, pearson};
+
 use super::{
     DatabaseData,
     assign::shuffle,
@@ -131,7 +133,7 @@ impl<'a> Judge<'a> {
                 let counts = |parents: &[u32], database| {
                     children(parents, rows(database)).into_iter().map(f64::from).collect::<Vec<_>>()
                 };
-                let score = ks(counts(&real.parents[at], self.source), counts(&new.parents[at], made));
+                let score = ks(&counts(&real.parents[at], self.source), &counts(&new.parents[at], made));
                 scores
                     .cardinality
                     .push(Score { of: format!("{}.{}", table.name, key.columns.join("+")), score });
@@ -236,7 +238,12 @@ impl Pair {
     fn new(name: String, is_number: bool, real: &[Option<String>], new: &[Option<String>]) -> Self {
         if is_number {
             let numbers = |cells: &[Option<String>]| -> Vec<f64> {
-                cells.iter().map(|cell| cell.as_deref().and_then(number).unwrap_or(f64::NAN)).collect()
+                cells
+                    .iter()
+                    .map(|cell| {
+                        cell.as_deref().and_then(number).filter(|x| x.is_finite()).unwrap_or(f64::NAN)
+                    })
+                    .collect()
             };
             let (real, new) = (numbers(real), numbers(new));
             let finite = || real.iter().copied().filter(|x| x.is_finite());
@@ -266,7 +273,7 @@ impl Pair {
 
     fn shape(&self) -> f64 {
         match &self.numbers {
-            Some((real, new)) => ks(real.clone(), new.clone()),
+            Some((real, new)) => ks(real, new),
             None => {
                 let of = |codes: &[u32]| codes.iter().map(|&code| (code, 0)).collect::<Vec<_>>();
                 total_variation(&of(&self.codes.0), &of(&self.codes.1))
@@ -307,27 +314,13 @@ fn number(text: &str) -> Option<f64> {
     }
 }
 
-/// 1 − the greatest distance of two distributions (Kolmogorov, Smirnov). Values that are no numbers do not count.
-fn ks(mut a: Vec<f64>, mut b: Vec<f64>) -> f64 {
-    a.retain(|x| x.is_finite());
-    b.retain(|x| x.is_finite());
-    if a.is_empty() || b.is_empty() {
-        return if a.is_empty() && b.is_empty() { 1.0 } else { 0.0 };
+/// The score of two columns of numbers; of two without any it is 1, of one alone 0.
+fn ks(real: &[f64], new: &[f64]) -> f64 {
+    let has_none = |values: &[f64]| values.iter().all(|value| value.is_nan());
+    match (has_none(real), has_none(new)) {
+        (false, false) => kolmogorov_smirnov(real, new),
+        (real, new) => f64::from(real == new),
     }
-    a.sort_by(f64::total_cmp);
-    b.sort_by(f64::total_cmp);
-    let (mut i, mut j, mut most) = (0, 0, 0f64);
-    while i < a.len() && j < b.len() {
-        let x = a[i].min(b[j]);
-        while i < a.len() && a[i] <= x {
-            i += 1;
-        }
-        while j < b.len() && b[j] <= x {
-            j += 1;
-        }
-        most = most.max((i as f64 / a.len() as f64 - j as f64 / b.len() as f64).abs());
-    }
-    1.0 - most
 }
 
 /// 1 − half of the sum of the differences of two histograms.
@@ -344,15 +337,9 @@ fn total_variation(a: &[(u32, u32)], b: &[(u32, u32)]) -> f64 {
     1.0 - all.iter().sum::<f64>() / 2.0
 }
 
-/// Pearson's correlation of the rows that have both numbers; nothing where one does not vary.
+/// Pearson's correlation; nothing where one of the two does not vary.
 fn correlation(a: &[f64], b: &[f64]) -> Option<f64> {
-    let pairs = || a.iter().zip(b).filter(|(a, b)| a.is_finite() && b.is_finite());
-    let n = pairs().count() as f64;
-    let mean = |pick: &dyn Fn((&f64, &f64)) -> f64| pairs().map(pick).sum::<f64>() / n;
-    let (ma, mb) = (mean(&|(a, _)| *a), mean(&|(_, b)| *b));
-    let (sa, sb) = (mean(&|(a, _)| (a - ma).powi(2)), mean(&|(_, b)| (b - mb).powi(2)));
-    let both = mean(&|(a, b)| (a - ma) * (b - mb));
-    (sa > 0.0 && sb > 0.0).then(|| both / (sa * sb).sqrt())
+    Some(pearson(a, b)).filter(|r| !r.is_nan())
 }
 
 #[cfg(test)]
@@ -361,9 +348,9 @@ mod tests {
 
     #[test]
     fn distances_of_known_distributions() {
-        assert_eq!(ks(vec![1.0, 2.0], vec![2.0, 1.0]), 1.0);
-        assert_eq!(ks(vec![1.0, 2.0], vec![3.0, 4.0]), 0.0);
-        assert_eq!(ks(vec![1.0, 2.0, 3.0, 4.0], vec![3.0, 4.0, 5.0, 6.0]), 0.5);
+        assert_eq!(ks(&[1.0, 2.0], &[2.0, 1.0]), 1.0);
+        assert_eq!(ks(&[1.0, 2.0], &[3.0, 4.0]), 0.0);
+        assert_eq!(ks(&[1.0, 2.0, 3.0, 4.0], &[3.0, 4.0, 5.0, 6.0]), 0.5);
         assert_eq!(total_variation(&[(1, 0), (1, 0)], &[(1, 0), (2, 0)]), 0.5);
         let r = correlation(&[1.0, 2.0, f64::NAN, 3.0], &[2.0, 4.0, 1.0, 6.0]);
         assert!(r.is_some_and(|r| (r - 1.0).abs() < 1e-12), "{r:?}");

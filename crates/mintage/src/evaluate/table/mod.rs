@@ -57,6 +57,7 @@ pub(super) use nearest::RowIndex;
 pub use persons::{KnownPersons, Persons};
 pub use privacy::{Privacy, privacy};
 pub use shapes::{Association, Quality, Trend};
+pub(crate) use shapes::{kolmogorov_smirnov, pearson};
 pub use singling::{SinglingOut, singling_out};
 pub use trivial::independent_columns;
 pub use utility::{Utility, utility};

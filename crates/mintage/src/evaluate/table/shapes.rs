@@ -158,7 +158,7 @@ fn shape(real: &Values, new: &Values) -> f64 {
 }
 
 /// One less the largest distance of the two empirical distribution functions, missing values left out.
-fn kolmogorov_smirnov(real: &[f64], new: &[f64]) -> f64 {
+pub(crate) fn kolmogorov_smirnov(real: &[f64], new: &[f64]) -> f64 {
     let (real, new) = (sorted(real), sorted(new));
     if real.is_empty() || new.is_empty() {
         return f64::NAN;
@@ -195,7 +195,7 @@ fn total_variation(real: &[u32], new: &[u32], levels: usize) -> f64 {
 }
 
 /// Pearson's correlation over the rows where both are known; NaN where one of them is constant.
-fn pearson(x: &[f64], y: &[f64]) -> f64 {
+pub(crate) fn pearson(x: &[f64], y: &[f64]) -> f64 {
     let both = x.iter().zip(y).filter(|(x, y)| !x.is_nan() && !y.is_nan());
     let (x, y): (Vec<f64>, Vec<f64>) = both.unzip();
     let constant = |values: &[f64]| values.iter().all(|&value| value == values[0]);
