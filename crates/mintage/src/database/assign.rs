@@ -1,11 +1,11 @@
 //! Finds the further parents of new rows: rows that are like what was drawn of them, each as often as it shall be referred to.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use mintage_data::Column;
 use mintage_nn::Rng;
 
-use super::filled::NONE;
+use super::{cells::Code, filled::NONE};
 
 /// Parts of equal numbers of rows that the numbers of a column are cut into.
 const BINS: usize = 8;
@@ -23,41 +23,11 @@ impl Likeness {
     pub fn of(pairs: &[(&Column, &Column)], theirs: usize, own: usize) -> Self {
         let mut likeness = Self { theirs: vec![Vec::new(); theirs], own: vec![Vec::new(); own] };
         for (parent, drawn) in pairs {
-            let code = Code::of(parent);
+            let code = Code::of(parent, BINS);
             (0..theirs).for_each(|row| likeness.theirs[row].push(code.of_cell(parent.cell(row))));
             (0..own).for_each(|row| likeness.own[row].push(code.of_cell(drawn.cell(row))));
         }
         likeness
-    }
-}
-
-/// How the cells of a column become few numbers.
-enum Code {
-    /// The lower ends of parts of equal numbers of rows.
-    Bins(Vec<f64>),
-    Values(HashMap<String, u32>),
-}
-
-impl Code {
-    fn of(column: &Column) -> Self {
-        let mut values: Vec<f64> = column.iter().flatten().map_while(|cell| cell.parse().ok()).collect();
-        let distinct = column.values().len();
-        if values.len() + column.missing() < column.len() || distinct <= 2 * BINS {
-            let values = column.values().iter().enumerate();
-            return Self::Values(values.map(|(at, text)| (text.to_owned(), at as u32 + 1)).collect());
-        }
-        values.sort_by(f64::total_cmp);
-        Self::Bins((0..BINS).map(|bin| values[bin * values.len() / BINS]).collect())
-    }
-
-    fn of_cell(&self, cell: Option<&str>) -> u32 {
-        match (self, cell) {
-            (_, None) => 0,
-            (Self::Values(values), Some(cell)) => values.get(cell).copied().unwrap_or(0),
-            (Self::Bins(ends), Some(cell)) => {
-                cell.parse::<f64>().map_or(0, |value| ends.partition_point(|&end| end <= value).max(1) as u32)
-            }
-        }
     }
 }
 

@@ -12,8 +12,10 @@ use mintage_nn::Rng;
 use super::{
     DatabaseModel, DatabaseRequest,
     assign::{Likeness, assign, scaled, shuffle},
+    even::{Targets, as_counted, candidates, counts_in},
     filled::{Database, Filled, NONE, key_of, numbers, tied},
     plan::{DEPTH, INDEX, Part, SIBLINGS, TablePlan, Use},
+    siblings::{Places, in_order},
     view::{before, of_parent, picked},
 };
 use crate::{error::Error, model::Model, sample::TableRequest};
@@ -27,7 +29,7 @@ pub(super) fn draw(
     let kept = model.kept.iter().map(|table| (table.name.clone(), table.clone())).collect();
     let mut made = tied(&model.schema, kept);
     for (at, plan) in model.plans.iter().enumerate() {
-        let Some(drawer) = Drawer::of(model, plan, request) else { continue };
+        let Some(drawer) = Drawer::of(model, at, request) else { continue };
         let rng = Rng::new(request.seed, at as u64);
         let filled = match plan.part {
             Part::Empty => Filled::default(),
@@ -45,8 +47,8 @@ pub(super) fn draw(
 
 /// Keys to tables that were drawn later.
 fn close_circles(model: &DatabaseModel, request: &DatabaseRequest, made: &mut Database) -> Result<(), Error> {
-    for (at, plan) in model.plans.iter().enumerate() {
-        if let Some(drawer) = Drawer::of(model, plan, request) {
+    for at in 0..model.plans.len() {
+        if let Some(drawer) = Drawer::of(model, at, request) {
             drawer.tie(made, Rng::new(request.seed, (model.plans.len() + at) as u64))?;
         }
     }
@@ -72,29 +74,32 @@ struct Drawer<'a> {
     schema: &'a Schema,
     plans: &'a [TablePlan],
     plan: &'a TablePlan,
+    targets: &'a Targets,
     table: &'a TableSchema,
     request: &'a DatabaseRequest,
 }
 
 impl<'a> Drawer<'a> {
     /// Nothing for a table that the schema does not have.
-    fn of(model: &'a DatabaseModel, plan: &'a TablePlan, request: &'a DatabaseRequest) -> Option<Self> {
+    fn of(model: &'a DatabaseModel, at: usize, request: &'a DatabaseRequest) -> Option<Self> {
+        let (plan, targets) = (model.plans.get(at)?, model.targets.get(at)?);
         let table = model.schema.table(&plan.name)?;
-        Some(Self { schema: &model.schema, plans: &model.plans, plan, table, request })
+        Some(Self { schema: &model.schema, plans: &model.plans, plan, targets, table, request })
     }
 
     /// New rows with the row of their main parent, and with a number where they have one.
     fn rows(&self, model: &Model, made: &Database, seed: u64) -> Result<Filled, Error> {
         let (table, parents) = match self.plan.main() {
             None => {
-                let n = (self.plan.rows as f64 * self.request.scale).round().max(1.0) as usize;
-                (self.sampled(model, n, None, seed)?, vec![NONE; n])
+                let n = self.scaled_rows();
+                (self.evenly(model, n, None, 0, seed)?, vec![NONE; n])
             }
             Some(main) => self.children(model, made, main, seed)?,
         };
         let n = table.rows();
         let none = || vec![NONE; n];
         let mut filled = Filled { table, parents: self.plan.keys.iter().map(|_| none()).collect() };
+        self.count(&mut filled, &mut Rng::new(seed, 1));
         if let Some(main) = self.plan.main() {
             filled.parents[main] = parents;
             self.order(&mut filled, main);
@@ -103,6 +108,42 @@ impl<'a> Drawer<'a> {
             filled.table.columns.push(numbers(number, 1..=n as u32));
         }
         Ok(filled)
+    }
+
+    /// Rows that a table has at this scale, if as many children are drawn as the source has.
+    fn scaled_rows(&self) -> usize {
+        (self.plan.rows as f64 * self.request.scale).round().max(1.0) as usize
+    }
+
+    /// The numbers of children as the source has them, in the order of those drawn.
+    fn count(&self, filled: &mut Filled, rng: &mut Rng) {
+        for count in &self.plan.counts {
+            let Some(drawn) = counts_in(filled, &count.name) else { continue };
+            let column = numbers(&count.name, as_counted(&drawn, &count.seen, rng));
+            filled.table.columns.retain(|own| own.name != count.name);
+            filled.table.columns.push(column);
+        }
+    }
+
+    /// New rows that are spread as evenly as those of the source at this place among siblings.
+    fn evenly(
+        &self,
+        model: &Model,
+        n: usize,
+        given: Option<Table>,
+        place: usize,
+        seed: u64,
+    ) -> Result<Table, Error> {
+        let each = candidates(self.scaled_rows().max(n));
+        // At another temperature than 1 the rows are meant to be unlike the source together.
+        if each == 1 || n == 0 || self.request.temperature != 1.0 || !self.targets.has(place) {
+            return self.sampled(model, n, given, seed);
+        }
+        let rounds: Vec<u32> = (0..each).flat_map(|_| 0..n as u32).collect();
+        let given = given.map(|given| given.select(&rounds));
+        let drawn = self.sampled(model, n * each, given, seed)?;
+        let taken = self.targets.choose(place, &drawn, each, &mut Rng::new(seed, 2));
+        Ok(drawn.select(&taken))
     }
 
     fn sampled(&self, model: &Model, n: usize, given: Option<Table>, seed: u64) -> Result<Table, Error> {
@@ -152,6 +193,10 @@ impl<'a> Drawer<'a> {
             let mut given = self.of_parents(made, main, rows);
             if self.plan.is_sequence {
                 given.columns.push(numbers(INDEX, vec![at as u32 + 1; rows.len()]));
+                if let (Some(name), Some(first)) = (&self.plan.time, self.plan.first) {
+                    let number = (first + at as i64).to_string();
+                    given.columns.push(Column::of(name, rows.iter().map(|_| Some(number.as_str()))));
+                }
                 given.columns.push(numbers(SIBLINGS, rows.iter().map(|&row| counts[row as usize])));
                 let previous: Vec<u32> = rows.iter().map(|&row| latest[row as usize]).collect();
                 for name in all.as_ref().map_or(&[][..], |_| &self.plan.previous) {
@@ -161,7 +206,8 @@ impl<'a> Drawer<'a> {
                 }
             }
             let given = (!given.columns.is_empty()).then_some(given);
-            let part = self.sampled(model, rows.len(), given, seed.wrapping_add(at as u64))?;
+            let place = if self.plan.is_sequence { at + 1 } else { 0 };
+            let part = self.evenly(model, rows.len(), given, place, seed.wrapping_add(at as u64))?;
             add(part, rows, &mut latest, &mut all)?;
         }
         let orphans = (self.plan.orphans as f64 * self.request.scale).round() as usize;
@@ -202,14 +248,20 @@ impl<'a> Drawer<'a> {
         Table { name: self.plan.name.clone(), columns: columns.collect(), ..Table::default() }
     }
 
-    /// Puts the rows of a parent behind each other, in the order of their times.
+    /// Puts the rows of a parent behind each other, in the order of their times; what just numbers them does so.
     fn order(&self, filled: &mut Filled, main: usize) {
-        let parents = &filled.parents[main];
-        let time = |row: u32| self.plan.time.as_deref().and_then(|time| filled.cell(time, row));
-        let mut order: Vec<u32> = (0..parents.len() as u32).collect();
-        order.sort_by(|&a, &b| (parents[a as usize], time(a), a).cmp(&(parents[b as usize], time(b), b)));
-        filled.parents[main] = order.iter().map(|&row| parents[row as usize]).collect();
+        let all = (0..filled.rows() as u32).collect();
+        let order = in_order(all, filled, &filled.parents[main], self.plan.time.as_deref());
+        filled.parents[main] = order.iter().map(|&row| filled.parents[main][row as usize]).collect();
         filled.table = filled.table.select(&order);
+        let (Some(name), Some(first)) = (&self.plan.time, self.plan.first) else { return };
+        let places = Places::of(filled, &filled.parents[main], None);
+        let Some(column) = filled.table.columns.iter_mut().find(|column| &column.name == name) else {
+            return;
+        };
+        for (row, &index) in places.index.iter().enumerate().filter(|(_, index)| **index > 0) {
+            column.set(row, Some(&(first + i64::from(index) - 1).to_string()));
+        }
     }
 
     /// Finds the parents that are there by now, and gives rows the cells of their keys.
@@ -344,11 +396,7 @@ impl<'a> Drawer<'a> {
 /// How many rows of a table refer to each row of its parent, as was drawn with the parent; once each where nothing was.
 fn counts_of(parent: &Filled, child: &str, foreign: &ForeignKey) -> Vec<u32> {
     let name = format!("#{child}.{}", foreign.columns.join("+"));
-    let count = |cell: Option<&str>| cell.and_then(|cell| cell.parse().ok()).unwrap_or(0);
-    match parent.table.column(&name) {
-        Some(column) => column.iter().map(count).collect(),
-        None => vec![1; parent.rows()],
-    }
+    counts_in(parent, &name).unwrap_or_else(|| vec![1; parent.rows()])
 }
 
 /// The columns of a key: the cells of the parents, or those that are there already of columns that another key shares.

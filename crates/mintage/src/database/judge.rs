@@ -18,6 +18,7 @@ use crate::evaluate::table::{kolmogorov_smirnov, pearson};
 use super::{
     DatabaseData,
     assign::shuffle,
+    cells::number,
     filled::{Database, NONE, children, tied},
     plan::described,
 };
@@ -238,12 +239,7 @@ impl Pair {
     fn new(name: String, is_number: bool, real: &[Option<String>], new: &[Option<String>]) -> Self {
         if is_number {
             let numbers = |cells: &[Option<String>]| -> Vec<f64> {
-                cells
-                    .iter()
-                    .map(|cell| {
-                        cell.as_deref().and_then(number).filter(|x| x.is_finite()).unwrap_or(f64::NAN)
-                    })
-                    .collect()
+                cells.iter().map(|cell| cell.as_deref().and_then(number).unwrap_or(f64::NAN)).collect()
             };
             let (real, new) = (numbers(real), numbers(new));
             let finite = || real.iter().copied().filter(|x| x.is_finite());
@@ -295,25 +291,6 @@ impl Pair {
     }
 }
 
-/// A number, or a date as days: years, months and days in this order, and a time.
-fn number(text: &str) -> Option<f64> {
-    if let Ok(number) = text.trim().parse::<f64>() {
-        return Some(number);
-    }
-    let parts: Vec<f64> =
-        text.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse().ok()).collect();
-    match parts[..] {
-        [year, month, day, ref time @ ..] if year > 31.0 => {
-            let at = |i: usize| time.get(i).copied().unwrap_or(0.0);
-            Some(year * 365.25 + month * 30.44 + day + (at(0) + at(1) / 60.0 + at(2) / 3600.0) / 24.0)
-        }
-        [hours, minutes, ref rest @ ..] => {
-            Some(hours * 60.0 + minutes + rest.first().copied().unwrap_or(0.0) / 60.0)
-        }
-        _ => None,
-    }
-}
-
 /// The score of two columns of numbers; of two without any it is 1, of one alone 0.
 fn ks(real: &[f64], new: &[f64]) -> f64 {
     let has_none = |values: &[f64]| values.iter().all(|value| value.is_nan());
@@ -355,13 +332,5 @@ mod tests {
         let r = correlation(&[1.0, 2.0, f64::NAN, 3.0], &[2.0, 4.0, 1.0, 6.0]);
         assert!(r.is_some_and(|r| (r - 1.0).abs() < 1e-12), "{r:?}");
         assert!(correlation(&[1.0, 1.0], &[1.0, 2.0]).is_none());
-    }
-
-    #[test]
-    fn dates_are_in_order() {
-        let days = ["2023-12-31", "2024-01-01", "2024-01-01 06:00:00", "2024-02-01"]
-            .map(|text| number(text).unwrap_or(f64::NAN));
-        assert!(days.windows(2).all(|pair| pair[0] < pair[1]), "{days:?}");
-        assert_eq!(number("-1.5"), Some(-1.5));
     }
 }

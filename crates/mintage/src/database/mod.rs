@@ -20,10 +20,13 @@
 //! such data are judged).
 
 mod assign;
+mod cells;
 mod draw;
+mod even;
 mod filled;
 mod judge;
 mod plan;
+mod siblings;
 mod view;
 
 use std::{
@@ -42,6 +45,7 @@ use mintage_data::{
 use mintage_nn::DeviceChoice;
 use serde::{Deserialize, Serialize};
 
+use even::Targets;
 use filled::{Database, numbers, tied};
 pub use judge::{DatabaseScores, Score, judge, judge_random_keys};
 use plan::described;
@@ -83,6 +87,8 @@ pub struct DatabaseData {
 struct Saved {
     schema: Schema,
     plans: Vec<TablePlan>,
+    /// For each plan what its new rows are to be like together.
+    targets: Vec<Targets>,
     kept: Vec<KeptTable>,
 }
 
@@ -116,6 +122,7 @@ pub struct DatabaseModel {
     source: PathBuf,
     schema: Schema,
     plans: Vec<TablePlan>,
+    targets: Vec<Targets>,
     kept: Vec<Table>,
     device: DeviceChoice,
 }
@@ -299,7 +306,8 @@ fn kinds(plan: &TablePlan, data: &DatabaseData, rows: &Table) -> BTreeMap<String
     let keys = data.schema.table(&plan.name).map(|table| table.foreign_keys.as_slice()).unwrap_or_default();
     let values = keys.iter().zip(&plan.keys).filter(|(_, is)| **is == Use::Value);
     let values = values.flat_map(|(key, _)| key.columns.iter().map(|name| (name.clone(), Kind::Category)));
-    let numbers = rows.names().filter(|name| name.starts_with('#'));
+    let numbers =
+        rows.names().filter(|name| name.starts_with('#') && !plan.own.iter().any(|own| own == name));
     let numbers = numbers.map(|name| (name.to_owned(), Kind::Integer));
     // A column of one value has nothing to be told of.
     let varies = |name: &String| rows.column(name).is_some_and(|column| column.values().len() > 1);
@@ -309,10 +317,20 @@ fn kinds(plan: &TablePlan, data: &DatabaseData, rows: &Table) -> BTreeMap<String
 fn save(data: &DatabaseData, dir: &Path) -> Result<(), Error> {
     let kept = data.plans.iter().filter(|plan| plan.part == Part::Kept);
     let kept = kept.filter_map(|plan| data.rows(&plan.name)).map(KeptTable::of).collect();
-    let saved = Saved { schema: data.schema.clone(), plans: data.plans.clone(), kept };
+    let targets = data.plans.iter().map(|plan| targets(plan, data)).collect::<Result<_, _>>()?;
+    let saved = Saved { schema: data.schema.clone(), plans: data.plans.clone(), targets, kept };
     let path = dir.join(FILE);
     let text = serde_json::to_vec(&saved).map_err(|error| Error::folder(&path, error.to_string()))?;
     mintage_data::atomic_write(&path, &text).map_err(Error::io(&path))
+}
+
+/// What the rows of a table are like together.
+fn targets(plan: &TablePlan, data: &DatabaseData) -> Result<Targets, Error> {
+    let Some(filled) = data.source.get(&plan.name).filter(|_| plan.part == Part::Learned) else {
+        return Ok(Targets::default());
+    };
+    let rows = view::learned(plan, &data.schema, &data.source)?;
+    Ok(Targets::of(&rows, &plan.even(&described(&filled.table, &data.spec))))
 }
 
 impl Saved {
@@ -324,7 +342,11 @@ impl Saved {
             lengths.all(|length| Some(length) == first)
         };
         let mut keys = self.schema.keys();
-        self.kept.iter().all(is_even) && keys.all(|(_, key)| key.columns.len() == key.parent_columns.len())
+        let has_targets =
+            self.targets.len() == self.plans.len() && self.targets.iter().all(Targets::is_whole);
+        has_targets
+            && self.kept.iter().all(is_even)
+            && keys.all(|(_, key)| key.columns.len() == key.parent_columns.len())
     }
 }
 
@@ -366,7 +388,15 @@ impl DatabaseModel {
         let kept = saved.kept.into_iter().map(KeptTable::table).collect();
         let source = PathBuf::from(Run::open(dir)?.recipe()?.data.source);
         let (dir_of, device) = (dir.to_owned(), device.clone());
-        let model = Self { dir: dir_of, source, schema: saved.schema, plans: saved.plans, kept, device };
+        let model = Self {
+            dir: dir_of,
+            source,
+            schema: saved.schema,
+            plans: saved.plans,
+            targets: saved.targets,
+            kept,
+            device,
+        };
         for (at, plan) in model.plans.iter().enumerate().filter(|(_, plan)| plan.part == Part::Learned) {
             if !folder_of(dir, at).join("config.json").is_file() {
                 let why = format!("the table `{}` is not learned yet", plan.name);

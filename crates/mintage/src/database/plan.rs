@@ -7,7 +7,11 @@ use mintage_data::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::filled::{Database, NONE, children};
+use super::{
+    even::seen,
+    filled::{Database, Filled, NONE, children},
+    siblings::order_of,
+};
 use crate::error::Error;
 
 /// Fewer rows tell nothing of a distribution.
@@ -89,6 +93,8 @@ pub struct TablePlan {
     pub is_sequence: bool,
     /// The column by which they are in order.
     pub time: Option<String>,
+    /// The number of the first child, where that column just numbers them.
+    pub first: Option<i64>,
     /// Keys of other tables to this one whose rows are counted.
     pub counts: Vec<Count>,
     /// Rows of the source that have no parent by the main key.
@@ -108,6 +114,8 @@ pub struct Count {
     pub table: String,
     /// Its place among that table's keys.
     pub key: usize,
+    /// How many rows of the source have how many children: a number of children with the rows, the smallest first.
+    pub seen: Vec<(u32, u32)>,
 }
 
 /// Where a row stands among the children of its parent, from 1; 0 without a parent.
@@ -142,6 +150,19 @@ impl TablePlan {
             && self.weights.iter().all(|(key, _)| has_key(table, *key))
     }
 
+    /// The columns of what is learned that new rows are to be spread over as evenly as those of the source: own ones first.
+    pub(super) fn even(&self, found: &TableSchema) -> Vec<String> {
+        let own = light(found).filter(|name| self.own.contains(name));
+        let counts = self.counts.iter().map(|count| count.name.clone());
+        let depth = self.forest().map(|_| DEPTH.to_owned());
+        let optional = self.optional.iter().map(|(_, name)| name.clone());
+        // Those of the main parent are given in a sequence: the same for every candidate.
+        let main = self.main().filter(|_| self.is_sequence);
+        let context = self.context.iter().filter(|context| Some(context.keys[0]) != main);
+        let context = context.map(|context| context.name.clone());
+        own.chain(counts).chain(depth).chain(optional).chain(context).collect()
+    }
+
     /// The key whose parent rows are drawn for.
     pub fn main(&self) -> Option<usize> {
         self.keys.iter().position(|&key| key == Use::Main)
@@ -168,7 +189,7 @@ pub(super) fn plan(schema: &Schema, source: &Database, spec: &SourceSpec) -> Res
         let mut planner = Planner { schema, source, kinds: &kinds, done: &plans, table };
         plans.push(planner.plan(found)?);
     }
-    count_children(schema, &mut plans);
+    count_children(schema, source, &mut plans);
     Ok(plans)
 }
 
@@ -233,6 +254,7 @@ impl Planner<'_> {
             previous: Vec::new(),
             is_sequence: false,
             time: None,
+            first: None,
             counts: Vec::new(),
             orphans: 0,
             optional: Vec::new(),
@@ -243,7 +265,7 @@ impl Planner<'_> {
         if part == Part::Learned {
             plan.context = self.context(&plan);
             plan.is_sequence = self.is_sequence(&plan);
-            plan.time = time_of(found, &plan.own);
+            (plan.time, plan.first) = self.order(&plan, found);
             if plan.is_sequence {
                 let light = light(found).filter(|name| plan.own.contains(name));
                 plan.previous = light.take(MAX_PREVIOUS_COLUMNS).collect();
@@ -388,6 +410,13 @@ impl Planner<'_> {
         light(found).filter(|name| plan.own.contains(name)).collect()
     }
 
+    /// In what order the children of a parent stand.
+    fn order(&self, plan: &TablePlan, found: &TableSchema) -> (Option<String>, Option<i64>) {
+        let Some(filled) = self.source.get(&self.table.name) else { return (None, None) };
+        let parents = plan.main().map(|main| filled.parents[main].as_slice());
+        order_of(found, &plan.own, filled, parents)
+    }
+
     fn is_sequence(&self, plan: &TablePlan) -> bool {
         let Some(main) = plan.main() else { return false };
         let Some(filled) = self.source.get(&self.table.name) else { return false };
@@ -408,21 +437,18 @@ fn light(found: &TableSchema) -> impl Iterator<Item = String> {
     columns.map(|column| column.name.clone())
 }
 
-/// The column of dates that most rows differ by.
-fn time_of(found: &TableSchema, own: &[String]) -> Option<String> {
-    let dates = found.columns.iter().filter(|c| c.kind == Kind::Datetime && own.contains(&c.name));
-    dates.max_by_key(|column| column.distinct).map(|column| column.name.clone())
-}
-
 /// Notes at each table whose keys refer to it from tables that are drawn.
-fn count_children(schema: &Schema, plans: &mut [TablePlan]) {
+fn count_children(schema: &Schema, source: &Database, plans: &mut [TablePlan]) {
     let mut counts: Vec<(String, Count)> = Vec::new();
     for plan in plans.iter().filter(|plan| plan.part == Part::Learned) {
         let Some(table) = schema.table(&plan.name) else { continue };
         for (key, (foreign, is)) in table.foreign_keys.iter().zip(&plan.keys).enumerate() {
             if *is != Use::Value {
                 let name = format!("#{}.{}", plan.name, foreign.columns.join("+"));
-                counts.push((foreign.parent.clone(), Count { name, table: plan.name.clone(), key }));
+                let parents = source.get(&plan.name).map_or(&[][..], |filled| &filled.parents[key]);
+                let rows = source.get(&foreign.parent).map_or(0, Filled::rows);
+                let seen = seen(&children(parents, rows));
+                counts.push((foreign.parent.clone(), Count { name, table: plan.name.clone(), key, seen }));
             }
         }
     }

@@ -6,39 +6,9 @@ use mintage_data::{Column, Declaration, Table, database::Schema};
 use super::{
     filled::{Database, Filled, NONE, children, numbers},
     plan::{Context, DEPTH, INDEX, SIBLINGS, TablePlan, column_of, depths},
+    siblings::Places,
 };
 use crate::error::Error;
-
-/// Where the rows of a table stand among those of the same parent.
-pub(super) struct Places {
-    /// From 1; 0 without a parent.
-    pub index: Vec<u32>,
-    /// Rows of that parent.
-    pub siblings: Vec<u32>,
-    /// The sibling before, or [`NONE`].
-    pub previous: Vec<u32>,
-}
-
-impl Places {
-    /// The places of rows of a source: in order of time where there is one, of the source otherwise.
-    pub fn of(filled: &Filled, parents: &[u32], time: Option<&str>) -> Self {
-        let n = parents.len();
-        let mut order: Vec<u32> = (0..n as u32).filter(|&row| parents[row as usize] != NONE).collect();
-        let cell = |row: u32| time.and_then(|time| filled.cell(time, row));
-        order.sort_by(|&a, &b| (parents[a as usize], cell(a), a).cmp(&(parents[b as usize], cell(b), b)));
-        let mut places = Self { index: vec![0; n], siblings: vec![0; n], previous: vec![NONE; n] };
-        for group in order.chunk_by(|&a, &b| parents[a as usize] == parents[b as usize]) {
-            for (at, &row) in group.iter().enumerate() {
-                places.index[row as usize] = at as u32 + 1;
-                places.siblings[row as usize] = group.len() as u32;
-                if at > 0 {
-                    places.previous[row as usize] = group[at - 1];
-                }
-            }
-        }
-        places
-    }
-}
 
 /// The name of a column of the sibling before.
 pub(super) fn before(column: &str) -> String {
