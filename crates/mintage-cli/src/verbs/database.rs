@@ -9,8 +9,8 @@ use mintage::{
         database::{Rows, check_another_file, write_database},
     },
     database::{
-        DatabaseData, DatabaseModel, DatabaseRequest, DatabaseScores, Part, Score, TablePlan, judge,
-        judge_random_keys, train_database,
+        DatabaseData, DatabaseModel, DatabaseRequest, DatabaseScores, Detected, Part, Score, TablePlan,
+        judge, judge_random_keys, train_database,
     },
     train::Control,
 };
@@ -178,7 +178,7 @@ pub fn evaluate(args: &Evaluate, dir: &Path, context: &mut Context) -> CliResult
     let data = DatabaseData::open(&context.reachable(&spec), &only, &[])?;
     let seed = context.settings.seed.unwrap_or(1);
     let made = model.sample(&DatabaseRequest { seed, ..DatabaseRequest::default() }, &mut |_, _| {})?;
-    let (scores, floor) = (judge(&data, made), judge_random_keys(&data, seed));
+    let (scores, floor) = (judge(&data, made, seed), judge_random_keys(&data, seed));
     let mut rows = vec![
         ("children of a parent".to_owned(), &scores.cardinality, &floor.cardinality),
         ("columns".to_owned(), &scores.shapes, &floor.shapes),
@@ -198,12 +198,31 @@ pub fn evaluate(args: &Evaluate, dir: &Path, context: &mut Context) -> CliResult
         table.row([name.clone(), percent(scores), percent(floor), worst]);
     }
     context.ui.say(&table.text());
+    tell_detection(&scores, context);
     let value = json!({ "scores": scores, "keys_at_random": floor, "seed": seed });
     let path = dir.join("scores.json");
     mintage_data::write_through(&path, value.to_string().as_bytes()).map_err(CliError::io(&path))?;
     context.ui.field("all", &shell(&path));
     context.ui.out_json(&value)?;
     Ok(Outcome::Done)
+}
+
+/// Says how well a classifier tells the rows of each table, and by what.
+fn tell_detection(scores: &DatabaseScores, context: &mut Context) {
+    let mut table = Table::new(["table", "told apart", "by"]);
+    let mut all: Vec<&Detected> = scores.detection.iter().collect();
+    all.sort_by(|a, b| b.accuracy.total_cmp(&a.accuracy));
+    for found in all {
+        table.row([found.table.clone(), format!("{:.1}", found.accuracy * 100.0), found.reasons.join(", ")]);
+    }
+    if let Some(mean) = scores.accuracy() {
+        table.row([
+            "mean".to_owned(),
+            format!("{:.1}", mean * 100.0),
+            "50 is the best: but guessed".to_owned(),
+        ]);
+        context.ui.say(&table.text());
+    }
 }
 
 /// Says which columns have no new values: pictures and the like.

@@ -19,6 +19,7 @@ use super::{
     DatabaseData,
     assign::shuffle,
     cells::number,
+    detect::{Detected, Judged, Scale, detected},
     filled::{Database, NONE, children, tied},
     plan::described,
 };
@@ -43,6 +44,8 @@ pub struct DatabaseScores {
     pub trends: Vec<Score>,
     /// Pairs of a column and one of a parent, by how many keys lie between them: from 1.
     pub hops: Vec<Vec<Score>>,
+    /// How well a classifier tells the rows of each table, with what can be told of the rows that refer to them.
+    pub detection: Vec<Detected>,
 }
 
 /// One score.
@@ -55,6 +58,12 @@ pub struct Score {
 }
 
 impl DatabaseScores {
+    /// The mean accuracy of the classifiers of all tables.
+    pub fn accuracy(&self) -> Option<f64> {
+        let total: f64 = self.detection.iter().map(|table| table.accuracy).sum();
+        (!self.detection.is_empty()).then(|| total / self.detection.len() as f64)
+    }
+
     /// The mean of some scores; nothing where there are none.
     pub fn mean(scores: &[Score]) -> Option<f64> {
         let total: f64 = scores.iter().map(|score| score.score).sum();
@@ -63,10 +72,10 @@ impl DatabaseScores {
 }
 
 /// Judges new rows by the rows of their source.
-pub fn judge(data: &DatabaseData, made: Vec<Table>) -> DatabaseScores {
+pub fn judge(data: &DatabaseData, made: Vec<Table>, seed: u64) -> DatabaseScores {
     let tables = made.into_iter().map(|table| (table.name.clone(), table)).collect();
     let made = tied(&data.schema, tables);
-    Judge::of(data).scores(&made)
+    Judge::of(data).scores(&made, seed)
 }
 
 /// What the rows of the source reach with their keys at random, each parent with as many children as before.
@@ -79,20 +88,14 @@ pub fn judge_random_keys(data: &DatabaseData, seed: u64) -> DatabaseScores {
         let Some(filled) = source.get_mut(name) else { continue };
         filled.parents.iter_mut().for_each(|parents| shuffle(parents, &mut rng));
     }
-    Judge::of(data).scores(&source)
-}
-
-/// What a column is to a judge.
-enum Scale {
-    Number,
-    Category,
+    Judge::of(data).scores(&source, seed)
 }
 
 struct Judge<'a> {
     schema: &'a Schema,
     source: &'a Database,
     /// The columns of each table that are judged.
-    columns: HashMap<&'a str, Vec<(String, Scale)>>,
+    columns: Judged<'a>,
 }
 
 impl<'a> Judge<'a> {
@@ -123,8 +126,10 @@ impl<'a> Judge<'a> {
         Self { schema: &data.schema, source: &data.source, columns }
     }
 
-    fn scores(&self, made: &Database) -> DatabaseScores {
-        let mut scores = DatabaseScores { hops: vec![Vec::new(); MAX_HOPS], ..DatabaseScores::default() };
+    fn scores(&self, made: &Database, seed: u64) -> DatabaseScores {
+        let detection = detected(self.schema, &self.columns, self.source, made, seed);
+        let hops = vec![Vec::new(); MAX_HOPS];
+        let mut scores = DatabaseScores { hops, detection, ..DatabaseScores::default() };
         for table in &self.schema.tables {
             let (Some(real), Some(new)) = (self.source.get(&table.name), made.get(&table.name)) else {
                 continue;
@@ -220,7 +225,7 @@ impl<'a> Judge<'a> {
                     (0..n as u32).map(|at| filled.cell(column, row(at)).map(str::to_owned)).collect()
                 };
             let (real, new) = (texts(source, real, &of_real), texts(made, new, &of_new));
-            Pair::new(name, matches!(scale, Scale::Number), &real, &new)
+            Pair::new(name, *scale == Scale::Number, &real, &new)
         };
         columns.iter().map(pair).collect()
     }

@@ -21,6 +21,7 @@
 
 mod assign;
 mod cells;
+mod detect;
 mod draw;
 mod even;
 mod filled;
@@ -45,6 +46,7 @@ use mintage_data::{
 use mintage_nn::DeviceChoice;
 use serde::{Deserialize, Serialize};
 
+pub use detect::Detected;
 use even::Targets;
 use filled::{Database, numbers, tied};
 pub use judge::{DatabaseScores, Score, judge, judge_random_keys};

@@ -83,7 +83,7 @@ impl Frame {
     }
 
     /// A frame of columns of one length.
-    pub(super) fn of_columns(columns: Vec<FrameColumn>) -> Self {
+    pub(crate) fn of_columns(columns: Vec<FrameColumn>) -> Self {
         let rows = columns.first().map_or(0, |column| match &column.values {
             Values::Numbers(numbers) => numbers.len(),
             Values::Categories { codes, .. } => codes.len(),

@@ -1,0 +1,185 @@
+//! Which tables give a new database away: a classifier for each table, which sees its rows with what can be told of the
+//! rows that refer to them (C2ST-Agg; Hudovernik et al. 2024, SyntheRela).
+//!
+//! A row is its own columns and, for each key that refers to its table, how many rows do so, the mean of each of their
+//! numbers and how many different categories they have. Accuracy is that of gradient-boosted trees on rows that they have
+//! not learned from, over as many new rows as real ones: .5 where they can but guess.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use mintage_data::{
+    Column,
+    database::Schema,
+    table::{MISSING, Texts},
+};
+use mintage_nn::Rng;
+use serde::Serialize;
+
+use super::{
+    cells::number,
+    filled::{Database, Filled, NONE, children},
+};
+use crate::evaluate::table::{Frame, FrameColumn, Judge, Values, detect};
+
+/// Rows of each kind that are judged: more change nothing but the time.
+const MAX_ROWS: usize = 10_000;
+/// Fewer rows than this say nothing.
+const MIN_ROWS: usize = 20;
+/// Columns named as what gives a table away.
+const MAX_REASONS: usize = 3;
+/// What a column must take of the AUC to be named.
+const MIN_LOSS: f64 = 0.01;
+/// Resamples of an interval that nobody asks for.
+const RESAMPLES: usize = 10;
+
+/// What a column is to a judge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scale {
+    Number,
+    Category,
+}
+
+/// The columns of each table that are judged.
+pub(super) type Judged<'a> = HashMap<&'a str, Vec<(String, Scale)>>;
+
+/// How well new rows of a table are told from real ones.
+#[derive(Clone, Debug, Serialize)]
+pub struct Detected {
+    /// The table.
+    pub table: String,
+    /// Share of rows that the classifier tells right: .5 is the best.
+    pub accuracy: f64,
+    /// What it tells them by, the most telling first: a column, or `child.key: number`, `child.key: mean of column`.
+    pub reasons: Vec<String>,
+}
+
+/// Judges every table that has enough rows in both databases.
+pub(super) fn detected(
+    schema: &Schema,
+    judged: &Judged,
+    real: &Database,
+    new: &Database,
+    seed: u64,
+) -> Vec<Detected> {
+    let of_table = |name: &String| {
+        let (real, new) = (real.get(name)?.rows(), new.get(name)?.rows());
+        let n = real.min(new).min(MAX_ROWS);
+        (n >= MIN_ROWS).then_some(n)
+    };
+    let tables = schema.tables.iter().filter_map(|table| Some((&table.name, of_table(&table.name)?)));
+    let judge = |(table, n): (&String, usize)| {
+        let [a, b] = frames(schema, judged, table, [real, new])?;
+        let rows = |frame: &Frame, stream: u64| {
+            let mut rows = Rng::new(seed, stream).permutation(frame.rows());
+            rows.truncate(n);
+            frame.select(&rows)
+        };
+        let found = detect(&rows(&a, 1), &rows(&b, 2), Judge::Trees, seed, RESAMPLES);
+        let right = found.real.iter().filter(|&&score| score > 0.5).count()
+            + found.new.iter().filter(|&&score| score <= 0.5).count();
+        let mut losses: Vec<(f64, &str)> =
+            found.columns.iter().copied().zip(a.columns.iter().map(|column| column.name.as_str())).collect();
+        losses.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let reasons = losses.iter().take_while(|(loss, _)| *loss >= MIN_LOSS).take(MAX_REASONS);
+        Some(Detected {
+            table: table.clone(),
+            accuracy: right as f64 / (found.real.len() + found.new.len()) as f64,
+            reasons: reasons.map(|(_, name)| (*name).to_owned()).collect(),
+        })
+    };
+    tables.filter_map(judge).collect()
+}
+
+/// The rows of a table in two databases; nothing where nothing of them can be judged.
+fn frames(schema: &Schema, judged: &Judged, table: &str, both: [&Database; 2]) -> Option<[Frame; 2]> {
+    let mut columns: [Vec<FrameColumn>; 2] = Default::default();
+    let tables = [both[0].get(table)?, both[1].get(table)?];
+    for (name, scale) in judged.get(table).into_iter().flatten() {
+        let cells = tables.map(|filled| filled.table.column(name));
+        let [Some(a), Some(b)] = cells else { continue };
+        add(&mut columns, name, values([a, b], *scale));
+    }
+    for (child, key) in schema.keys().filter(|(_, key)| key.parent == table) {
+        let at = child.foreign_keys.iter().position(|other| other == key)?;
+        let (Some(a), Some(b)) = (both[0].get(&child.name), both[1].get(&child.name)) else { continue };
+        let label = format!("{}.{}", child.name, key.columns.join("+"));
+        let rows = [(a, tables[0].rows()), (b, tables[1].rows())];
+        let counts =
+            rows.map(|(filled, n)| children(&filled.parents[at], n).into_iter().map(f64::from).collect());
+        add(&mut columns, &format!("{label}: number"), counts.map(Values::Numbers));
+        for (name, scale) in judged.get(child.name.as_str()).into_iter().flatten() {
+            let summary = match scale {
+                Scale::Number => "mean of",
+                Scale::Category => "different",
+            };
+            let of_each = rows.map(|(filled, n)| summed(filled, at, n, name, *scale));
+            add(&mut columns, &format!("{label}: {summary} {name}"), of_each.map(Values::Numbers));
+        }
+    }
+    (!columns[0].is_empty()).then(|| columns.map(Frame::of_columns))
+}
+
+fn add(columns: &mut [Vec<FrameColumn>; 2], name: &str, values: [Values; 2]) {
+    for (columns, values) in columns.iter_mut().zip(values) {
+        columns.push(FrameColumn { name: name.to_owned(), values });
+    }
+}
+
+/// The cells of a column in two databases.
+fn values(columns: [&Column; 2], scale: Scale) -> [Values; 2] {
+    if scale == Scale::Number {
+        let number = |cell: Option<&str>| cell.and_then(number).unwrap_or(f64::NAN);
+        return columns.map(|column| Values::Numbers(column.iter().map(number).collect()));
+    }
+    let mut texts = Texts::default();
+    let codes = columns.map(|column| {
+        column.iter().map(|cell| cell.map_or(MISSING, |text| texts.insert(text))).collect::<Vec<u32>>()
+    });
+    let dictionary = Arc::new(texts);
+    codes.map(|codes| Values::Categories { codes, dictionary: Arc::clone(&dictionary) })
+}
+
+/// For each of `n` parents the mean of a number of its children, or how many different categories they have; NaN without.
+fn summed(child: &Filled, key: usize, n: usize, column: &str, scale: Scale) -> Vec<f64> {
+    let Some(column) = child.table.column(column) else { return vec![f64::NAN; n] };
+    let (mut sums, mut counts) = (vec![0.0; n], vec![0.0; n]);
+    let mut seen: HashSet<(u32, u32)> = HashSet::new();
+    for (row, &parent) in child.parents[key].iter().enumerate().filter(|(_, parent)| **parent != NONE) {
+        let at = parent as usize;
+        match scale {
+            Scale::Number => {
+                if let Some(number) = column.cell(row).and_then(number) {
+                    (sums[at], counts[at]) = (sums[at] + number, counts[at] + 1.0);
+                }
+            }
+            Scale::Category => {
+                counts[at] = 1.0;
+                sums[at] += f64::from(u8::from(seen.insert((parent, column.numbers()[row]))));
+            }
+        }
+    }
+    let mean = |(sum, count): (f64, f64)| if count > 0.0 { sum / count } else { f64::NAN };
+    sums.into_iter().zip(counts).map(mean).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use mintage_data::Table;
+
+    use super::*;
+
+    #[test]
+    fn children_are_summed_by_their_parents() {
+        let columns =
+            vec![Column::of("x", [Some("1"), Some("3"), None, Some("9")]), Column::of("c", [Some("a"); 4])];
+        let table = Table { columns, ..Table::default() };
+        let filled = Filled { table, parents: vec![vec![0, 0, 1, NONE]] };
+        let means = summed(&filled, 0, 3, "x", Scale::Number);
+        assert!(means[0] == 2.0 && means[1].is_nan() && means[2].is_nan(), "{means:?}");
+        let different = summed(&filled, 0, 3, "c", Scale::Category);
+        assert!(different[0] == 1.0 && different[1] == 1.0 && different[2].is_nan(), "{different:?}");
+    }
+}
