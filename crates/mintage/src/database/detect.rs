@@ -5,10 +5,7 @@
 //! numbers and how many different categories they have. Accuracy is that of gradient-boosted trees on rows that they have
 //! not learned from, over as many new rows as real ones: .5 where they can but guess.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
 use mintage_data::{
     Column,
@@ -20,7 +17,8 @@ use serde::Serialize;
 
 use super::{
     cells::number,
-    filled::{Database, Filled, NONE, children},
+    filled::{Database, children},
+    summary::{How, summed},
 };
 use crate::evaluate::table::{Frame, FrameColumn, Judge, Values, detect};
 
@@ -111,11 +109,11 @@ fn frames(schema: &Schema, judged: &Judged, table: &str, both: [&Database; 2]) -
             rows.map(|(filled, n)| children(&filled.parents[at], n).into_iter().map(f64::from).collect());
         add(&mut columns, &format!("{label}: number"), counts.map(Values::Numbers));
         for (name, scale) in judged.get(child.name.as_str()).into_iter().flatten() {
-            let summary = match scale {
-                Scale::Number => "mean of",
-                Scale::Category => "different",
+            let (summary, how) = match scale {
+                Scale::Number => ("mean of", How::Mean),
+                Scale::Category => ("different", How::Different),
             };
-            let of_each = rows.map(|(filled, n)| summed(filled, at, n, name, *scale));
+            let of_each = rows.map(|(filled, n)| summed(filled, &filled.parents[at], n, name, how));
             add(&mut columns, &format!("{label}: {summary} {name}"), of_each.map(Values::Numbers));
         }
     }
@@ -140,46 +138,4 @@ fn values(columns: [&Column; 2], scale: Scale) -> [Values; 2] {
     });
     let dictionary = Arc::new(texts);
     codes.map(|codes| Values::Categories { codes, dictionary: Arc::clone(&dictionary) })
-}
-
-/// For each of `n` parents the mean of a number of its children, or how many different categories they have; NaN without.
-fn summed(child: &Filled, key: usize, n: usize, column: &str, scale: Scale) -> Vec<f64> {
-    let Some(column) = child.table.column(column) else { return vec![f64::NAN; n] };
-    let (mut sums, mut counts) = (vec![0.0; n], vec![0.0; n]);
-    let mut seen: HashSet<(u32, u32)> = HashSet::new();
-    for (row, &parent) in child.parents[key].iter().enumerate().filter(|(_, parent)| **parent != NONE) {
-        let at = parent as usize;
-        match scale {
-            Scale::Number => {
-                if let Some(number) = column.cell(row).and_then(number) {
-                    (sums[at], counts[at]) = (sums[at] + number, counts[at] + 1.0);
-                }
-            }
-            Scale::Category => {
-                counts[at] = 1.0;
-                sums[at] += f64::from(u8::from(seen.insert((parent, column.numbers()[row]))));
-            }
-        }
-    }
-    let mean = |(sum, count): (f64, f64)| if count > 0.0 { sum / count } else { f64::NAN };
-    sums.into_iter().zip(counts).map(mean).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use mintage_data::Table;
-
-    use super::*;
-
-    #[test]
-    fn children_are_summed_by_their_parents() {
-        let columns =
-            vec![Column::of("x", [Some("1"), Some("3"), None, Some("9")]), Column::of("c", [Some("a"); 4])];
-        let table = Table { columns, ..Table::default() };
-        let filled = Filled { table, parents: vec![vec![0, 0, 1, NONE]] };
-        let means = summed(&filled, 0, 3, "x", Scale::Number);
-        assert!(means[0] == 2.0 && means[1].is_nan() && means[2].is_nan(), "{means:?}");
-        let different = summed(&filled, 0, 3, "c", Scale::Category);
-        assert!(different[0] == 1.0 && different[1] == 1.0 && different[2].is_nan(), "{different:?}");
-    }
 }

@@ -1,7 +1,7 @@
 //! New rows for all tables: parents first, then for each of them the children that were drawn with it, then the further
 //! parents of those.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use mintage_data::{
     Column, Declaration, Table,
@@ -11,11 +11,13 @@ use mintage_nn::Rng;
 
 use super::{
     DatabaseModel, DatabaseRequest,
+    agree::{From, balance, take_over},
     assign::{Likeness, assign, scaled, shuffle},
     even::{Targets, as_counted, candidates, counts_in},
     filled::{Database, Filled, NONE, key_of, numbers, tied},
     plan::{DEPTH, INDEX, Part, SIBLINGS, TablePlan, Use},
     siblings::{Places, in_order},
+    summary::Left,
     view::{before, of_parent, picked},
 };
 use crate::{error::Error, model::Model, sample::TableRequest};
@@ -98,10 +100,15 @@ impl<'a> Drawer<'a> {
         };
         let n = table.rows();
         let none = || vec![NONE; n];
-        let mut filled = Filled { table, parents: self.plan.keys.iter().map(|_| none()).collect() };
-        self.count(&mut filled, &mut Rng::new(seed, 1));
+        let parents_of = self.plan.keys.iter().map(|_| none()).collect();
+        let mut filled = Filled { table, parents: parents_of, ..Filled::default() };
+        let mut rng = Rng::new(seed, 1);
+        self.count(&mut filled, &mut rng);
+        self.balance(&mut filled, made, &mut rng);
         if let Some(main) = self.plan.main() {
             filled.parents[main] = parents;
+            self.agree(&mut filled, made, |way| way == [main]);
+            self.repeat_first(&mut filled, main);
             self.order(&mut filled, main);
         }
         if let Some(number) = &self.plan.number {
@@ -189,9 +196,14 @@ impl<'a> Drawer<'a> {
                 }
             }
         };
+        let parent = made.get(&self.table.foreign_keys[main].parent);
+        let lefts = self.plan.left.iter().filter(|_| self.plan.is_sequence);
+        let mut lefts: Vec<Left> =
+            lefts.filter_map(|(name, summary)| Some(Left::new(name, parent?, summary, &counts))).collect();
         for (at, rows) in waves.iter().enumerate() {
             let mut given = self.of_parents(made, main, rows);
             if self.plan.is_sequence {
+                given.columns.extend(lefts.iter().map(|left| left.given(rows)));
                 given.columns.push(numbers(INDEX, vec![at as u32 + 1; rows.len()]));
                 if let (Some(name), Some(first)) = (&self.plan.time, self.plan.first) {
                     let number = (first + at as i64).to_string();
@@ -208,6 +220,7 @@ impl<'a> Drawer<'a> {
             let given = (!given.columns.is_empty()).then_some(given);
             let place = if self.plan.is_sequence { at + 1 } else { 0 };
             let part = self.evenly(model, rows.len(), given, place, seed.wrapping_add(at as u64))?;
+            lefts.iter_mut().for_each(|left| left.take(rows, &part));
             add(part, rows, &mut latest, &mut all)?;
         }
         let orphans = (self.plan.orphans as f64 * self.request.scale).round() as usize;
@@ -248,6 +261,52 @@ impl<'a> Drawer<'a> {
         Table { name: self.plan.name.clone(), columns: columns.collect(), ..Table::default() }
     }
 
+    /// As many rows for each row of a kept parent as the source has, where nearly as many were drawn.
+    fn balance(&self, filled: &mut Filled, made: &Database, rng: &mut Rng) {
+        for (key, weights) in self.plan.weights.iter().filter(|(key, _)| self.plan.keys[*key] == Use::Value) {
+            let foreign = &self.table.foreign_keys[*key];
+            let ([own], [theirs]) = (foreign.columns.as_slice(), foreign.parent_columns.as_slice()) else {
+                continue;
+            };
+            let parent = made.get(&foreign.parent).and_then(|parent| parent.table.column(theirs));
+            let column = filled.table.columns.iter_mut().find(|column| &column.name == own);
+            if let (Some(column), Some(parent)) = (column, parent) {
+                balance(column, parent, weights, rng);
+            }
+        }
+    }
+
+    /// Gives rows the cells that agree with those of parents, behind ways of keys that are known by now.
+    fn agree(&self, filled: &mut Filled, made: &Database, is_known: impl Fn(&[usize]) -> bool) {
+        for copied in &self.plan.copied {
+            let From::Parent(context) = &copied.from else { continue };
+            if is_known(&context.keys) {
+                let parents = &filled.parents[context.keys[0]];
+                let column = of_parent(context, self.plan, self.schema, made, parents);
+                take_over(&mut filled.table, &column, |row| parents[row] != NONE);
+            }
+        }
+    }
+
+    /// Gives rows what the first of their siblings has, in columns where siblings are all alike.
+    fn repeat_first(&self, filled: &mut Filled, main: usize) {
+        let parents = &filled.parents[main];
+        let mut first: HashMap<u32, u32> = HashMap::new();
+        let rows = 0..parents.len() as u32;
+        let firsts: Vec<u32> = rows
+            .map(|row| match parents[row as usize] {
+                NONE => row,
+                parent => *first.entry(parent).or_insert(row),
+            })
+            .collect();
+        for copied in self.plan.copied.iter().filter(|copied| copied.from == From::FirstSibling) {
+            if let Some(column) = filled.table.column(&copied.column) {
+                let column = picked(&copied.column, column, &firsts);
+                take_over(&mut filled.table, &column, |_| true);
+            }
+        }
+    }
+
     /// Puts the rows of a parent behind each other, in the order of their times; what just numbers them does so.
     fn order(&self, filled: &mut Filled, main: usize) {
         let all = (0..filled.rows() as u32).collect();
@@ -277,6 +336,10 @@ impl<'a> Drawer<'a> {
             let Some(parent) = parent else { continue };
             let found = match is {
                 Use::Value => continue,
+                Use::Through(other) => match self.through(&filled, made, *other) {
+                    Some(found) => found,
+                    None => continue,
+                },
                 Use::Main if self.plan.part == Part::Learned => filled.parents[key].clone(),
                 Use::Forest => self.forest(&filled, foreign, &mut rng),
                 Use::Matched | Use::Main => self.matched(&filled, parent, key, &mut rng),
@@ -288,9 +351,24 @@ impl<'a> Drawer<'a> {
                 filled.table.columns.push(column);
             }
         }
+        if self.plan.part == Part::Learned {
+            let main = self.plan.main();
+            self.agree(&mut filled, made, |way| Some(way[0]) != main || way.len() > 1);
+        }
         self.tell_apart(&mut filled);
         made.insert(self.plan.name.clone(), filled);
         Ok(())
+    }
+
+    /// The rows that a key of the main parents refers to; nothing where they are not known yet.
+    fn through(&self, filled: &Filled, made: &Database, other: usize) -> Option<Vec<u32>> {
+        let main = self.plan.main()?;
+        let parent = made.get(&self.table.foreign_keys[main].parent)?;
+        let foreign = self.schema.table(&self.table.foreign_keys[main].parent)?.foreign_keys.get(other)?;
+        let is_known = foreign.columns.iter().all(|name| parent.table.column(name).is_some());
+        let up = parent.parents.get(other).filter(|_| is_known)?;
+        let row = |&row: &u32| if row == NONE { NONE } else { up[row as usize] };
+        Some(filled.parents[main].iter().map(row).collect())
     }
 
     /// Whether the rows of a kept table refer to rows that are new.

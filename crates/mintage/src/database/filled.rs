@@ -14,6 +14,8 @@ pub(super) const NONE: u32 = u32::MAX;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Filled {
     pub table: Table,
+    /// What the rows of a source are told of their children; of new rows that stands in `table`.
+    pub summaries: Table,
     /// For each foreign key of the table the row of its parent, or [`NONE`], for each row.
     pub parents: Vec<Vec<u32>>,
 }
@@ -48,7 +50,7 @@ pub(super) fn tied(schema: &Schema, tables: HashMap<String, Table>) -> Database 
     }
     let filled = |(name, table): (String, Table)| {
         let parents = parents.remove(&name).unwrap_or_default();
-        (name, Filled { table, parents })
+        (name, Filled { table, parents, ..Filled::default() })
     };
     tables.into_iter().map(filled).collect()
 }

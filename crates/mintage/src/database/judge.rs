@@ -21,7 +21,7 @@ use super::{
     cells::number,
     detect::{Detected, Judged, Scale, detected},
     filled::{Database, NONE, children, tied},
-    plan::described,
+    planner::described,
 };
 
 /// Bins of a number in a joint histogram.

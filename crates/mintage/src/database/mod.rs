@@ -19,6 +19,7 @@
 //! Related: Gueye et al. 2022 (row conditional on parent rows), Pang et al., ClavaDDPM (2024), Hudovernik et al. 2024 (how
 //! such data are judged).
 
+mod agree;
 mod assign;
 mod cells;
 mod detect;
@@ -27,7 +28,9 @@ mod even;
 mod filled;
 mod judge;
 mod plan;
+mod planner;
 mod siblings;
+mod summary;
 mod view;
 
 use std::{
@@ -46,12 +49,15 @@ use mintage_data::{
 use mintage_nn::DeviceChoice;
 use serde::{Deserialize, Serialize};
 
+pub use agree::{Copied, From};
 pub use detect::Detected;
 use even::Targets;
 use filled::{Database, numbers, tied};
 pub use judge::{DatabaseScores, Score, judge, judge_random_keys};
-use plan::described;
 pub use plan::{Context, Count, Part, TablePlan, Use};
+use planner::described;
+use summary::left;
+pub use summary::{How, Summary};
 
 use crate::{
     dataset::AnyData,
@@ -174,9 +180,10 @@ impl DatabaseData {
             notes.extend(rows.notes.iter().map(|note| format!("{}: {note}", of.name)));
             tables.insert(of.name.clone(), rows);
         }
-        let source = tied(&schema, tables);
-        let plans = plan::plan(&schema, &source, spec)?;
-        notes.extend(plan::warnings(&plans, &source, spec));
+        let mut source = tied(&schema, tables);
+        let plans = planner::plan(&schema, &source, spec)?;
+        sum_up(&plans, &mut source);
+        notes.extend(planner::warnings(&plans, &source, spec));
         if plans.iter().all(|plan| plan.part != Part::Learned) {
             return Err(Error::request("no table has enough rows to learn from"));
         }
@@ -210,6 +217,19 @@ impl DatabaseData {
         let weights: Vec<f64> = self.plans.iter().map(weight).collect();
         let total: f64 = weights.iter().sum();
         weights.into_iter().map(|weight| weight / total).collect()
+    }
+}
+
+/// Gives parents what is told of them by their children.
+fn sum_up(plans: &[TablePlan], source: &mut Database) {
+    for plan in plans.iter().filter(|plan| !plan.summaries.is_empty()) {
+        let rows = source.get(&plan.name).map_or(0, filled::Filled::rows);
+        let columns = plan.summaries.iter();
+        let columns =
+            columns.filter_map(|summary| Some(summary.of(source.get(&summary.table)?, rows))).collect();
+        if let Some(filled) = source.get_mut(&plan.name) {
+            filled.summaries = Table { columns, ..Table::default() };
+        }
     }
 }
 
@@ -308,9 +328,14 @@ fn kinds(plan: &TablePlan, data: &DatabaseData, rows: &Table) -> BTreeMap<String
     let keys = data.schema.table(&plan.name).map(|table| table.foreign_keys.as_slice()).unwrap_or_default();
     let values = keys.iter().zip(&plan.keys).filter(|(_, is)| **is == Use::Value);
     let values = values.flat_map(|(key, _)| key.columns.iter().map(|name| (name.clone(), Kind::Category)));
-    let numbers =
-        rows.names().filter(|name| name.starts_with('#') && !plan.own.iter().any(|own| own == name));
-    let numbers = numbers.map(|name| (name.to_owned(), Kind::Integer));
+    let is_own = |name: &str| plan.own.iter().any(|own| own == name);
+    let is_mean = |name: &str| {
+        let mut means = plan.summaries.iter().filter(|summary| summary.how == How::Mean);
+        means.any(|summary| summary.name == name) || plan.left.iter().any(|(column, _)| left(column) == name)
+    };
+    let kind = |name: &str| if is_mean(name) { Kind::Number } else { Kind::Integer };
+    let numbers = rows.names().filter(|name| name.starts_with('#') && !is_own(name));
+    let numbers = numbers.map(|name| (name.to_owned(), kind(name)));
     // A column of one value has nothing to be told of.
     let varies = |name: &String| rows.column(name).is_some_and(|column| column.values().len() > 1);
     values.chain(numbers).filter(|(name, _)| varies(name)).collect()

@@ -7,6 +7,7 @@ use super::{
     filled::{Database, Filled, NONE, children, numbers},
     plan::{Context, DEPTH, INDEX, SIBLINGS, TablePlan, column_of, depths},
     siblings::Places,
+    summary::left_of,
 };
 use crate::error::Error;
 
@@ -31,8 +32,11 @@ pub(super) fn learned(plan: &TablePlan, schema: &Schema, source: &Database) -> R
     }
     if let Some(main) = plan.main().filter(|_| plan.is_sequence) {
         let places = Places::of(filled, &filled.parents[main], plan.time.as_deref());
-        columns.push(numbers(INDEX, places.index));
+        columns.push(numbers(INDEX, places.index.iter().copied()));
         columns.push(numbers(SIBLINGS, places.siblings));
+        for (name, _) in &plan.left {
+            columns.push(left_of(filled, name, &places.index, &places.previous));
+        }
         for name in &plan.previous {
             columns.push(picked(&before(name), column_of(&filled.table, name)?, &places.previous));
         }
@@ -47,6 +51,10 @@ pub(super) fn learned(plan: &TablePlan, schema: &Schema, source: &Database) -> R
         let parents = source.get(&count.table).and_then(|child| child.parents.get(count.key));
         let counts = parents.map_or_else(Vec::new, |parents| children(parents, filled.rows()));
         columns.push(numbers(&count.name, counts));
+    }
+    for summary in &plan.summaries {
+        let children = source.get(&summary.table).unwrap_or(&none);
+        columns.push(summary.of(children, filled.rows()));
     }
     Ok(Table { name: plan.name.clone(), columns, ..Table::default() })
 }
@@ -75,8 +83,10 @@ pub(super) fn of_parent(
             .for_each(|row| *row = up.map_or(NONE, |up| up[*row as usize]));
         (name, parent) = next;
     }
-    let Some(column) = parent.table.column(&context.column) else { return nothing() };
-    picked(&context.name, column, &rows)
+    match parent.table.column(&context.column).or_else(|| parent.summaries.column(&context.column)) {
+        Some(column) => picked(&context.name, column, &rows),
+        None => nothing(),
+    }
 }
 
 /// The cells of some rows of a column under another name: no key, whatever it was declared as.

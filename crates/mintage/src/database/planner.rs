@@ -1,0 +1,438 @@
+//! Makes the plan of a database: what is learned of each table, what each key is to it, and what it is drawn given.
+
+use mintage_data::{
+    SourceSpec, Table as Rows,
+    database::{ForeignKey, Generated, Role, Schema, Table},
+    table::schema::{Kind, TableSchema, detect},
+};
+
+use super::{
+    agree::{Copied, From, behind, copied, is_fixed, is_through},
+    even::seen,
+    filled::{Database, Filled, NONE, children},
+    plan::{Context, Count, Part, TablePlan, Use, light},
+    siblings::{Places, order_of},
+    summary::{How, Summary},
+};
+use crate::error::Error;
+
+/// Fewer rows tell nothing of a distribution.
+const MIN_ROWS: usize = 10;
+/// A parent with more children than this in a row of them is not followed child by child.
+const MAX_SEQUENCE: u32 = 64;
+/// Columns of a parent that its children are drawn given.
+const MAX_PARENT_COLUMNS: usize = 10;
+/// Columns of the parent's own parent.
+const MAX_GRANDPARENT_COLUMNS: usize = 5;
+/// Columns of a further parent, by which it is found.
+const MAX_MATCHED_COLUMNS: usize = 6;
+/// Columns that are summed up for a parent.
+const MAX_SUMMARIES: usize = 6;
+/// Columns of the child before.
+const MAX_PREVIOUS_COLUMNS: usize = 8;
+/// Rows of a kept table whose key is drawn as a category.
+const MAX_KEPT_VALUES: usize = 1000;
+
+/// Plans how each table of a database is learned, parents first.
+///
+/// # Errors
+/// Tables refer to each other in a circle that no row can begin.
+pub(super) fn plan(schema: &Schema, source: &Database, spec: &SourceSpec) -> Result<Vec<TablePlan>, Error> {
+    let order = schema.order()?.tables;
+    let kinds =
+        |name: &str| source.get(name).map(|filled| described(&filled.table, spec)).unwrap_or_default();
+    let kinds: Vec<(String, TableSchema)> = order.iter().map(|name| (name.clone(), kinds(name))).collect();
+    let (mut plans, mut asked): (Vec<TablePlan>, Vec<(String, Summary)>) = Default::default();
+    for (name, found) in &kinds {
+        let Some(table) = schema.table(name) else { continue };
+        let mut planner = Planner { schema, source, kinds: &kinds, done: &plans, table, asked: Vec::new() };
+        let plan = planner.plan(found)?;
+        asked.append(&mut planner.asked);
+        plans.push(plan);
+    }
+    count_children(schema, source, &mut plans);
+    for plan in &mut plans {
+        let own = asked.iter().filter(|(parent, _)| *parent == plan.name);
+        plan.summaries = own.map(|(_, summary)| summary.clone()).collect();
+    }
+    Ok(plans)
+}
+
+/// What the columns of a table are: those that point at persons are texts, made afresh.
+pub(super) fn described(table: &Rows, spec: &SourceSpec) -> TableSchema {
+    let mut found = detect(table);
+    found.protect(table, spec, None);
+    found
+}
+
+/// What to know of the tables whose rows are those of the source: columns that point at persons.
+pub(super) fn warnings(plans: &[TablePlan], source: &Database, spec: &SourceSpec) -> Vec<String> {
+    let kept = plans.iter().filter(|plan| plan.part == Part::Kept);
+    let warning = |plan: &TablePlan| {
+        let found = described(&source.get(&plan.name)?.table, spec);
+        let of_people = found.columns.iter().filter(|column| {
+            matches!(column.kind, Kind::Id | Kind::Text)
+                && column.made_afresh().is_some()
+                && plan.number.as_ref() != Some(&column.name)
+        });
+        let names: Vec<&str> = of_people.map(|column| column.name.as_str()).collect();
+        let said = format!(
+            "{}: its rows are kept as they are ({}), with what may point at persons: {}",
+            plan.name,
+            plan.why,
+            names.join(", ")
+        );
+        (!names.is_empty()).then_some(said)
+    };
+    kept.filter_map(warning).collect()
+}
+
+struct Planner<'a> {
+    schema: &'a Schema,
+    source: &'a Database,
+    kinds: &'a [(String, TableSchema)],
+    done: &'a [TablePlan],
+    table: &'a Table,
+    /// What the models of parents are to draw of this table's rows, with their names.
+    asked: Vec<(String, Summary)>,
+}
+
+impl Planner<'_> {
+    fn plan(&mut self, found: &TableSchema) -> Result<TablePlan, Error> {
+        let rows = self.source.get(&self.table.name).map_or(0, |filled| filled.rows());
+        let (part, why) = self.part(rows);
+        let keys = self.keys();
+        let by_key = self.columns_of_keys(&keys);
+        let number = self.number(found);
+        let is_own = |name: &str| {
+            let computed = self.table.column(name).is_some_and(|c| c.generated == Some(Generated::Computed));
+            !computed && Some(name) != number.as_deref() && !by_key.iter().any(|key| key == name)
+        };
+        let own: Vec<String> =
+            found.columns.iter().map(|column| column.name.clone()).filter(|name| is_own(name)).collect();
+        let mut plan = TablePlan {
+            name: self.table.name.clone(),
+            part,
+            why,
+            rows,
+            keys,
+            number,
+            context: Vec::new(),
+            previous: Vec::new(),
+            is_sequence: false,
+            time: None,
+            first: None,
+            counts: Vec::new(),
+            summaries: Vec::new(),
+            left: Vec::new(),
+            copied: Vec::new(),
+            orphans: 0,
+            optional: Vec::new(),
+            weights: Vec::new(),
+            own,
+        };
+        self.count_parents(&mut plan);
+        if part == Part::Learned {
+            plan.context = self.context(&plan);
+            plan.is_sequence = self.is_sequence(&plan);
+            (plan.time, plan.first) = self.order(&plan, found);
+            if plan.is_sequence {
+                let light = light(found).filter(|name| plan.own.contains(name));
+                plan.previous = light.take(MAX_PREVIOUS_COLUMNS).collect();
+            }
+            plan.copied = self.copied(&plan);
+            self.sum_up(&mut plan, found);
+        }
+        Ok(plan)
+    }
+
+    fn part(&self, rows: usize) -> (Part, String) {
+        match rows {
+            0 => (Part::Empty, "it has no rows".to_owned()),
+            rows if rows < MIN_ROWS => (Part::Kept, format!("{rows} rows are too few to learn")),
+            _ if self.table.role == Role::Reference => (Part::Kept, self.table.role_why.clone()),
+            _ => (Part::Learned, self.table.role_why.clone()),
+        }
+    }
+
+    fn part_of(&self, table: &str) -> Part {
+        self.done.iter().find(|plan| plan.name == table).map_or(Part::Empty, |plan| plan.part)
+    }
+
+    /// What each key is: the main parent is the one that is deepest itself, and of those the one with the most rows.
+    fn keys(&self) -> Vec<Use> {
+        let keys = &self.table.foreign_keys;
+        let mut uses: Vec<Use> = keys
+            .iter()
+            .map(|key| {
+                let kept = self.part_of(&key.parent) == Part::Kept;
+                let few = self.source.get(&key.parent).is_some_and(|p| p.rows() <= MAX_KEPT_VALUES);
+                match () {
+                    () if key.is_of(&self.table.name) => Use::Forest,
+                    () if kept && few && key.columns.len() == 1 => Use::Value,
+                    () => Use::Matched,
+                }
+            })
+            .collect();
+        let rank = |at: usize| {
+            let parent = &keys[at].parent;
+            let rows = self.source.get(parent).map_or(0, |filled| filled.rows());
+            (self.depth(parent), rows)
+        };
+        let parent_is_drawn = |at: &usize| self.part_of(&keys[*at].parent) == Part::Learned;
+        let candidates = (0..keys.len()).filter(|&at| uses[at] == Use::Matched).filter(parent_is_drawn);
+        if let Some(main) = candidates.max_by_key(|&at| rank(at)) {
+            uses[main] = Use::Main;
+        }
+        if let Some(main) = uses.iter().position(|is| *is == Use::Main) {
+            self.find_ways_through(main, &mut uses);
+        }
+        // A second key to itself would be another forest: it is found like any other parent.
+        let forests: Vec<usize> = (0..uses.len()).filter(|&at| uses[at] == Use::Forest).collect();
+        forests.into_iter().skip(1).for_each(|at| uses[at] = Use::Matched);
+        uses
+    }
+
+    /// Keys that lead where a key of the main parent leads.
+    fn find_ways_through(&self, main: usize, uses: &mut [Use]) {
+        let keys = &self.table.foreign_keys;
+        let parent = &keys[main].parent;
+        let (Some(filled), Some(above), Some(schema)) =
+            (self.source.get(&self.table.name), self.source.get(parent), self.schema.table(parent))
+        else {
+            return;
+        };
+        for (at, key) in
+            keys.iter().enumerate().filter(|(at, key)| *at != main && !key.is_of(&self.table.name))
+        {
+            let same = |(_, other): &(usize, &ForeignKey)| {
+                other.parent == key.parent
+                    && other.parent_columns == key.parent_columns
+                    && !other.is_of(parent)
+            };
+            let mut ways = schema.foreign_keys.iter().enumerate().filter(same);
+            if let Some((other, _)) = ways.find(|(other, _)| is_through(filled, at, main, above, *other)) {
+                uses[at] = Use::Through(other);
+            }
+        }
+    }
+
+    /// Columns that have the cells of a parent, or the same cell in all rows of the main parent.
+    fn copied(&self, plan: &TablePlan) -> Vec<Copied> {
+        let Some(filled) = self.source.get(&self.table.name) else { return Vec::new() };
+        let ways = self.ways(plan);
+        let ways = ways.iter().filter_map(|keys| {
+            let (rows, parent, name) = behind(self.schema, self.source, &self.table.name, keys)?;
+            let done = self.done.iter().find(|done| done.name == name)?;
+            Some((keys.clone(), rows, parent, done.own.as_slice()))
+        });
+        let ways: Vec<_> = ways.collect();
+        let main = plan.main().map(|main| filled.parents[main].as_slice());
+        let previous = main.map(|main| Places::of(filled, main, None).previous);
+        let from = |name: &String| {
+            let column = filled.table.column(name)?;
+            let fixed = || previous.as_ref().is_some_and(|previous| is_fixed(column, previous));
+            copied(column, filled, &ways).or_else(|| fixed().then_some(From::FirstSibling))
+        };
+        plan.own.iter().filter_map(|name| Some(Copied { column: name.clone(), from: from(name)? })).collect()
+    }
+
+    /// The ways along keys to parents that rows know when they are drawn or found: one key, or through the main parent.
+    fn ways(&self, plan: &TablePlan) -> Vec<Vec<usize>> {
+        let main = plan.main();
+        let way = |(at, is): (usize, &Use)| match is {
+            Use::Main | Use::Matched => Some(vec![at]),
+            Use::Through(other) => Some(vec![main?, *other]),
+            Use::Value | Use::Forest => None,
+        };
+        plan.keys.iter().enumerate().filter_map(way).collect()
+    }
+
+    /// Asks the parents' models for the means of this table's numbers, and this one for rows that come to them.
+    fn sum_up(&mut self, plan: &mut TablePlan, found: &TableSchema) {
+        let is_copied = |name: &String| plan.copied.iter().any(|copied| &copied.column == name);
+        let order = plan.time.clone().filter(|_| plan.first.is_some());
+        let own = light(found)
+            .filter(|name| plan.own.contains(name) && !is_copied(name) && order.as_ref() != Some(name));
+        let is_number = |name: &String| {
+            let kind = found.columns.iter().find(|column| &column.name == name).map(|column| column.kind);
+            matches!(kind, Some(Kind::Integer | Kind::Number | Kind::Datetime))
+        };
+        let (numbers, categories): (Vec<String>, Vec<String>) = own.partition(is_number);
+        let all = numbers.iter().map(|name| (name, How::Mean));
+        let all: Vec<_> = all.chain(categories.iter().map(|name| (name, How::Different))).collect();
+        for (at, is) in plan.keys.iter().enumerate() {
+            let key = &self.table.foreign_keys[at];
+            if !matches!(is, Use::Main | Use::Matched) || self.part_of(&key.parent) == Part::Kept {
+                continue;
+            }
+            let label = key.columns.join("+");
+            let mut context = Vec::new();
+            for &(name, how) in all.iter().take(MAX_SUMMARIES) {
+                let summary = Summary::new(&self.table.name, (at, key), name, how);
+                self.asked.push((key.parent.clone(), summary.clone()));
+                match *is == Use::Main && plan.is_sequence && how == How::Mean {
+                    true => plan.left.push((name.clone(), summary.name)),
+                    false => context.push(Context {
+                        name: format!("{label}>{}", summary.name),
+                        keys: vec![at],
+                        column: summary.name,
+                    }),
+                }
+            }
+            // They tell most of the rows that belong to a parent.
+            let first =
+                plan.context.iter().position(|context| context.keys[0] == at).unwrap_or(plan.context.len());
+            plan.context.splice(first..first, context);
+        }
+    }
+
+    /// Rows without parents, and how often rows of kept parents are referred to.
+    fn count_parents(&self, plan: &mut TablePlan) {
+        let Some(filled) = self.source.get(&plan.name) else { return };
+        for (at, (is, parents)) in plan.keys.iter().zip(&filled.parents).enumerate() {
+            let orphans = parents.iter().filter(|&&row| row == NONE).count();
+            let foreign = &self.table.foreign_keys[at];
+            match is {
+                Use::Main => plan.orphans = orphans,
+                Use::Matched if orphans > 0 => {
+                    plan.optional.push((at, format!("#has {}", foreign.columns.join("+"))));
+                }
+                Use::Matched | Use::Value | Use::Forest | Use::Through(_) => {}
+            }
+            if matches!(is, Use::Matched | Use::Value) && self.part_of(&foreign.parent) == Part::Kept {
+                let rows = self.source.get(&foreign.parent).map_or(0, |parent| parent.rows());
+                plan.weights.push((at, children(parents, rows)));
+            }
+        }
+    }
+
+    /// How many parents lie behind a table, one behind the other.
+    fn depth(&self, table: &str) -> usize {
+        let Some(plan) = self.done.iter().find(|plan| plan.name == table) else { return 0 };
+        let Some(main) = plan.main() else { return 0 };
+        let parent = self.schema.table(table).map(|table| &table.foreign_keys[main].parent);
+        parent.filter(|parent| *parent != table).map_or(0, |parent| 1 + self.depth(parent))
+    }
+
+    /// Columns whose values come from parents.
+    fn columns_of_keys(&self, uses: &[Use]) -> Vec<String> {
+        let keys = self.table.foreign_keys.iter().zip(uses);
+        keys.filter(|(_, is)| **is != Use::Value).flat_map(|(key, _)| key.columns.clone()).collect()
+    }
+
+    /// The column that only numbers the rows.
+    fn number(&self, found: &TableSchema) -> Option<String> {
+        let [key] = self.table.primary_key.as_slice() else { return None };
+        let is_foreign = self.table.foreign_keys.iter().any(|foreign| foreign.columns.contains(key));
+        let column = found.columns.iter().find(|column| &column.name == key)?;
+        let rows = &self.source.get(&self.table.name)?.table;
+        let cells: Option<Vec<i64>> =
+            rows.column(key)?.iter().map(|cell| cell?.parse::<i64>().ok()).collect();
+        let smallest = cells?.into_iter().min()?;
+        let name = key.to_lowercase();
+        let counts = ["id", "key", "no", "nr", "num", "number", "code"].iter().any(|end| name.ends_with(end));
+        (!is_foreign && (counts || smallest <= 1 || column.kind == Kind::Id)).then(|| key.clone())
+    }
+
+    /// Columns of parents that rows are drawn given, or are found by.
+    fn context(&self, plan: &TablePlan) -> Vec<Context> {
+        let mut context = Vec::new();
+        for (at, is) in plan.keys.iter().enumerate() {
+            let most = match is {
+                Use::Main => MAX_PARENT_COLUMNS,
+                Use::Matched => MAX_MATCHED_COLUMNS,
+                Use::Value | Use::Forest | Use::Through(_) => continue,
+            };
+            let key = &self.table.foreign_keys[at];
+            let label = key.columns.join("+");
+            let columns = self.light_of(&key.parent).into_iter().take(most);
+            context.extend(columns.map(|column| Context {
+                name: format!("{label}>{column}"),
+                keys: vec![at],
+                column,
+            }));
+            if *is != Use::Main {
+                continue;
+            }
+            let Some(parent) = self.done.iter().find(|done| done.name == key.parent) else { continue };
+            let Some((up, grand)) = parent.main().and_then(|up| {
+                let grand = &self.schema.table(&key.parent)?.foreign_keys[up].parent;
+                Some((up, grand))
+            }) else {
+                continue;
+            };
+            context.extend(self.grandparent(&label, vec![at, up], grand));
+        }
+        context.extend(self.context_through(plan));
+        context
+    }
+
+    fn grandparent(&self, label: &str, keys: Vec<usize>, table: &str) -> Vec<Context> {
+        let columns = self.light_of(table).into_iter().take(MAX_GRANDPARENT_COLUMNS);
+        let context = |column| Context { name: format!("{label}>>{column}"), keys: keys.clone(), column };
+        columns.map(context).collect()
+    }
+
+    /// Columns of further parents of the main parent, where rows belong to the same ones.
+    fn context_through(&self, plan: &TablePlan) -> Vec<Context> {
+        let Some(main) = plan.main() else { return Vec::new() };
+        let parent = self.done.iter().find(|done| done.name == self.table.foreign_keys[main].parent);
+        let above = parent.and_then(TablePlan::main);
+        let through = plan.keys.iter().enumerate().filter_map(|(at, is)| match is {
+            Use::Through(other) if Some(*other) != above => Some((at, *other)),
+            _ => None,
+        });
+        let context = |(at, other): (usize, usize)| {
+            let key = &self.table.foreign_keys[at];
+            self.grandparent(&key.columns.join("+"), vec![main, other], &key.parent)
+        };
+        through.flat_map(context).collect()
+    }
+
+    /// The columns of a table that others can be drawn given: no keys, and no texts.
+    fn light_of(&self, table: &str) -> Vec<String> {
+        let Some((_, found)) = self.kinds.iter().find(|(name, _)| name == table) else { return Vec::new() };
+        let Some(plan) = self.done.iter().find(|plan| plan.name == table) else { return Vec::new() };
+        light(found).filter(|name| plan.own.contains(name)).collect()
+    }
+
+    /// In what order the children of a parent stand.
+    fn order(&self, plan: &TablePlan, found: &TableSchema) -> (Option<String>, Option<i64>) {
+        let Some(filled) = self.source.get(&self.table.name) else { return (None, None) };
+        let parents = plan.main().map(|main| filled.parents[main].as_slice());
+        order_of(found, &plan.own, filled, parents)
+    }
+
+    fn is_sequence(&self, plan: &TablePlan) -> bool {
+        let Some(main) = plan.main() else { return false };
+        let Some(filled) = self.source.get(&self.table.name) else { return false };
+        let Some(parent) = self.source.get(&self.table.foreign_keys[main].parent) else { return false };
+        let counts = children(&filled.parents[main], parent.rows());
+        counts.into_iter().max().is_some_and(|most| (2..=MAX_SEQUENCE).contains(&most))
+    }
+}
+
+/// Notes at each table whose keys refer to it from tables that are drawn.
+fn count_children(schema: &Schema, source: &Database, plans: &mut [TablePlan]) {
+    let mut counts: Vec<(String, Count)> = Vec::new();
+    for plan in plans.iter().filter(|plan| plan.part == Part::Learned) {
+        let Some(table) = schema.table(&plan.name) else { continue };
+        for (key, (foreign, is)) in table.foreign_keys.iter().zip(&plan.keys).enumerate() {
+            if !matches!(is, Use::Value | Use::Through(_)) {
+                let name = format!("#{}.{}", plan.name, foreign.columns.join("+"));
+                let parents = source.get(&plan.name).map_or(&[][..], |filled| &filled.parents[key]);
+                let rows = source.get(&foreign.parent).map_or(0, Filled::rows);
+                let seen = seen(&children(parents, rows));
+                counts.push((foreign.parent.clone(), Count { name, table: plan.name.clone(), key, seen }));
+            }
+        }
+    }
+    for plan in plans {
+        plan.counts = counts
+            .iter()
+            .filter(|(parent, _)| *parent == plan.name)
+            .map(|(_, count)| count.clone())
+            .collect();
+    }
+}
