@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use ::postgres::{IsolationLevel, Row, Transaction};
 
 use super::{
-    Column, Contained, ForeignKey, Generated, RawKey, Schema, Store, Table, Values, finish,
-    sql::{self, TableSql},
+    Column, Generated, RawKey, Schema, Store, Table, finish,
+    sql::{SqlCounts, TableSql},
 };
 use crate::{
     Error, SourceSpec,
@@ -164,9 +164,14 @@ struct Counts<'a> {
     timeouts: usize,
 }
 
-impl Counts<'_> {
-    /// The whole numbers in the row of a query; nothing where that takes too long, or where the server cannot compare the
-    /// types of two columns.
+impl SqlCounts for Counts<'_> {
+    const HAS_HASH_JOINS: bool = true;
+
+    fn table_sql(&self, name: &str) -> Option<&TableSql> {
+        self.sqls.get(name)
+    }
+
+    /// Nothing also where the server cannot compare the types of two columns.
     fn numbers<const N: usize>(&mut self, sql: &str) -> Result<Option<[u64; N]>, Error> {
         use ::postgres::error::SqlState;
         if self.timeouts >= MAX_TIMEOUTS {
@@ -194,36 +199,5 @@ impl Counts<'_> {
         }
         inner.commit().map_err(&wrong)?;
         Ok(Some(numbers))
-    }
-}
-
-impl Values for Counts<'_> {
-    fn is_unique(&mut self, table: &str, column: &str) -> Result<Option<bool>, Error> {
-        let Some(sql) = self.sqls.get(table).map(|table| sql::uniqueness(table, column)) else {
-            return Ok(None);
-        };
-        let counts = self.numbers(&sql)?;
-        Ok(counts.map(|[rows, there, distinct]| rows > 0 && rows == there && there == distinct))
-    }
-
-    fn contained(&mut self, child: (&str, &str), parent: (&str, &str)) -> Result<Option<Contained>, Error> {
-        let (Some(of), Some(among)) = (self.sqls.get(child.0), self.sqls.get(parent.0)) else {
-            return Ok(None);
-        };
-        let sql = sql::containment((of, child.1), (among, parent.1));
-        let counts = self.numbers(&sql)?;
-        Ok(counts.map(|[distinct, contained, others]| Contained {
-            distinct,
-            contained,
-            is_code: others == 0,
-        }))
-    }
-
-    fn orphans(&mut self, table: &str, key: &ForeignKey) -> Result<Option<u64>, Error> {
-        let (Some(child), Some(parent)) = (self.sqls.get(table), self.sqls.get(&key.parent)) else {
-            return Ok(None);
-        };
-        let sql = sql::orphans((child, &key.columns), (parent, &key.parent_columns), true);
-        Ok(self.numbers(&sql)?.map(|[orphans]| orphans))
     }
 }

@@ -5,9 +5,8 @@ use std::{collections::HashMap, path::Path, time::Duration};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row};
 
 use super::{
-    Column, Contained, ForeignKey, Generated, MAX_COUNTING_SECS, RawKey, Schema, Store, Table, Values,
-    finish,
-    sql::{self, TableSql},
+    Column, Generated, MAX_COUNTING_SECS, RawKey, Schema, Store, Table, finish,
+    sql::{SqlCounts, TableSql},
 };
 use crate::{
     Error,
@@ -140,9 +139,15 @@ struct Counts<'a> {
     sqls: HashMap<String, TableSql>,
 }
 
-impl Counts<'_> {
-    /// The whole numbers in the row of a query; nothing where it was interrupted.
-    fn numbers<const N: usize>(&self, sql: &str) -> Result<Option<[u64; N]>, Error> {
+impl SqlCounts for Counts<'_> {
+    const HAS_HASH_JOINS: bool = false;
+
+    fn table_sql(&self, name: &str) -> Option<&TableSql> {
+        self.sqls.get(name)
+    }
+
+    /// Nothing where it was interrupted.
+    fn numbers<const N: usize>(&mut self, sql: &str) -> Result<Option<[u64; N]>, Error> {
         let numbers = |row: &Row| {
             let mut numbers = [0; N];
             for (at, number) in numbers.iter_mut().enumerate() {
@@ -154,33 +159,5 @@ impl Counts<'_> {
             Err(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => Ok(None),
             found => found.map_err(Error::sqlite(self.path)),
         }
-    }
-}
-
-impl Values for Counts<'_> {
-    fn is_unique(&mut self, table: &str, column: &str) -> Result<Option<bool>, Error> {
-        let Some(table) = self.sqls.get(table) else { return Ok(None) };
-        let counts = self.numbers(&sql::uniqueness(table, column))?;
-        Ok(counts.map(|[rows, there, distinct]| rows > 0 && rows == there && there == distinct))
-    }
-
-    fn contained(&mut self, child: (&str, &str), parent: (&str, &str)) -> Result<Option<Contained>, Error> {
-        let (Some(of), Some(among)) = (self.sqls.get(child.0), self.sqls.get(parent.0)) else {
-            return Ok(None);
-        };
-        let counts = self.numbers(&sql::containment((of, child.1), (among, parent.1)))?;
-        Ok(counts.map(|[distinct, contained, others]| Contained {
-            distinct,
-            contained,
-            is_code: others == 0,
-        }))
-    }
-
-    fn orphans(&mut self, table: &str, key: &ForeignKey) -> Result<Option<u64>, Error> {
-        let (Some(child), Some(parent)) = (self.sqls.get(table), self.sqls.get(&key.parent)) else {
-            return Ok(None);
-        };
-        let sql = sql::orphans((child, &key.columns), (parent, &key.parent_columns), false);
-        Ok(self.numbers(&sql)?.map(|[orphans]| orphans))
     }
 }
