@@ -89,11 +89,7 @@ fn containment(child: (&TableSql, &str), parent: (&TableSql, &str)) -> String {
 
 /// How many rows refer to a row that is not there: a row that leaves one of the columns open refers to none. Without an
 /// index SQLite would look through the whole parent for each row, where PostgreSQL joins by a hash in any case.
-fn orphans(
-    child: (&TableSql, &[String]),
-    parent: (&TableSql, &[String]),
-    has_hash_joins: bool,
-) -> String {
+fn orphans(child: (&TableSql, &[String]), parent: (&TableSql, &[String]), has_hash_joins: bool) -> String {
     let is_fast = has_hash_joins || parent.0.is_indexed(parent.1);
     let TableSql { from, real, .. } = child.0;
     let columns: Vec<String> = child.1.iter().map(|name| quoted(name)).collect();

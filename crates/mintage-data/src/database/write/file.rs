@@ -10,7 +10,7 @@ use rusqlite::Connection;
 
 use crate::{
     Error,
-    sink::{Beside, target_of},
+    sink::{Beside, sqlite::check_no_journal, target_of},
     store::sqlite::{is_sqlite, open_read_write},
     table::IfExists,
 };
@@ -99,20 +99,4 @@ fn check_replaceable(path: &Path, target: &Path, if_exists: IfExists) -> Result<
         IfExists::Replace => ("is there already, and is no SQLite database", "choose another file"),
     };
     Err(Error::bad(path.display().to_string(), why).with_hint(hint))
-}
-
-/// What is left of another database of this name would be played into the new one.
-fn check_no_journal(path: &Path) -> Result<(), Error> {
-    for suffix in ["-journal", "-wal"] {
-        let mut left = path.as_os_str().to_owned();
-        left.push(suffix);
-        if fs::symlink_metadata(&left).is_ok_and(|left| left.len() > 0) {
-            let why = "holds what is not in its database yet, and would be played into the new one";
-            return Err(Error::bad(Path::new(&left).display().to_string(), why).with_hint(
-                "close the program that has the database open, or remove the file if its database is gone; \
-                 or choose another name",
-            ));
-        }
-    }
-    Ok(())
 }
