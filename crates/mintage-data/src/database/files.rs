@@ -48,7 +48,8 @@ pub fn table_files(folder: &Path) -> Result<Vec<(String, PathBuf)>, Error> {
     for entry in fs::read_dir(folder).map_err(Error::io(folder))? {
         let path = entry.map_err(Error::io(folder))?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-        let ending = without_packing(&name).unwrap_or(&name).rsplit_once('.').map_or("", |(_, ending)| ending);
+        let ending =
+            without_packing(&name).unwrap_or(&name).rsplit_once('.').map_or("", |(_, ending)| ending);
         let is_other = name.starts_with('.') || is_metadata(&path) || is_about_data(&path);
         if ENDINGS.contains(&ending) && !is_other && path.is_file() {
             files.push(path);

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use ::postgres::{IsolationLevel, Row, Transaction};
 
 use super::{
-    Column, Generated, RawKey, Schema, Store, Table, finish,
+    Column, Generated, RawKey, Schema, Store, Table, actions, finish,
     sql::{SqlCounts, TableSql},
 };
 use crate::{
@@ -83,7 +83,9 @@ fn estimated_rows(transaction: &mut Transaction, found: &Found) -> Result<u64, :
 }
 
 fn columns(transaction: &mut Transaction, found: &Found) -> Result<Vec<Column>, ::postgres::Error> {
-    let sql = "SELECT a.attname::text, format_type(a.atttypid, a.atttypmod), a.attnotnull OR t.typnotnull, \
+    // A domain is the type below it: what it asks for beside stands among the checks.
+    let sql = "SELECT a.attname::text, CASE t.typtype WHEN 'd' THEN format_type(t.typbasetype, t.typtypmod) \
+               ELSE format_type(a.atttypid, a.atttypmod) END, a.attnotnull OR t.typnotnull, \
                pg_get_expr(d.adbin, d.adrelid), a.attidentity::text, a.attgenerated <> '', \
                ARRAY(SELECT e.enumlabel::text FROM pg_enum e WHERE e.enumtypid = a.atttypid ORDER BY e.enumsortorder) \
                FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid \
@@ -106,7 +108,8 @@ fn columns(transaction: &mut Transaction, found: &Found) -> Result<Vec<Column>, 
                     .filter(|default| default.starts_with("nextval("))
                     .map(|_| Generated::Identity),
             },
-            default: expression.filter(|_| !is_computed),
+            default: expression.clone().filter(|_| !is_computed),
+            expression: expression.filter(|_| is_computed),
             labels: row.try_get(6)?,
         })
     };
@@ -123,7 +126,7 @@ fn keys(transaction: &mut Transaction, found: &Found) -> Result<Vec<RawKey>, ::p
     };
     let sql = format!(
         "SELECT {}, CASE WHEN pg_table_is_visible(p.oid) THEN p.relname::text ELSE n.nspname || '.' || p.relname END, \
-         {}, c.condeferrable FROM pg_constraint c JOIN pg_class p ON p.oid = c.confrelid \
+         {}, c.condeferrable, c.confdeltype::text, c.confupdtype::text FROM pg_constraint c JOIN pg_class p ON p.oid = c.confrelid \
          JOIN pg_namespace n ON n.oid = p.relnamespace \
          WHERE c.conrelid = $1 AND c.contype = 'f' AND NOT p.relispartition ORDER BY c.conname",
         columns("c.conkey", "c.conrelid"),
@@ -135,9 +138,21 @@ fn keys(transaction: &mut Transaction, found: &Found) -> Result<Vec<RawKey>, ::p
             parent: row.try_get(1)?,
             parent_columns: Some(row.try_get(2)?),
             deferrable: row.try_get(3)?,
+            actions: actions(action(row.try_get(4)?), action(row.try_get(5)?)),
         })
     };
     transaction.query(&sql, &[&found.oid])?.iter().map(key).collect()
+}
+
+/// The words for the letter by which the catalogue knows an action.
+fn action(letter: &str) -> &'static str {
+    match letter {
+        "c" => "CASCADE",
+        "r" => "RESTRICT",
+        "n" => "SET NULL",
+        "d" => "SET DEFAULT",
+        _ => "NO ACTION",
+    }
 }
 
 /// The statements that made the indexes and triggers of a table, without those of its constraints.
