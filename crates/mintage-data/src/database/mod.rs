@@ -10,8 +10,8 @@
 //! Schema ──► text, svg
 //! ```
 //!
-//! It only reads. What the rows hold beside keys is the business of [`table`](crate::table); no row is kept, and of
-//! composite keys only those that are declared are known.
+//! All but `write` only reads. What the rows hold beside keys is the business of [`table`](crate::table); no row is kept,
+//! and of composite keys only those that are declared are known.
 
 mod files;
 mod keys;
@@ -33,7 +33,7 @@ use serde::{Deserialize, Serialize};
 pub use files::{holds_tables, table_files};
 pub use order::{FillOrder, KeyRef};
 pub use role::Role;
-pub use write::{Rows, TableWritten, WrittenDatabase, check_another_file, write_database};
+pub use write::{DatabaseWriting, Rows, TableWritten, WrittenDatabase, check_another_place, write_database};
 
 use crate::{
     Error, SourceSpec,
