@@ -320,19 +320,32 @@ impl<'t> Target<'t, '_> {
         loop {
             let mut deleted = 0;
             for &(at, key) in keys {
-                let table = &self.schema.tables[at].name;
-                let rows = orphans(&self.sql_of(table), &self.sql_of(&key.parent), key);
-                let wrong = self.wrong(table);
-                let orphans = self.transaction.execute(&format!("DELETE FROM {rows}"), &[]).map_err(wrong)?;
-                if orphans > 0 {
-                    written[at].lose(orphans, key);
-                    deleted += orphans;
+                // Who may add rows may not always delete any.
+                if !self.has_orphans(at, key)? {
+                    continue;
                 }
+                let table = &self.schema.tables[at].name;
+                let delete = format!("DELETE FROM {}", self.orphans_of(at, key));
+                let wrong = self.wrong(table);
+                let orphans = self.transaction.execute(&delete, &[]).map_err(wrong)?;
+                written[at].lose(orphans, key);
+                deleted += orphans;
             }
             if deleted == 0 {
                 return Ok(());
             }
         }
+    }
+
+    fn has_orphans(&mut self, at: usize, key: &ForeignKey) -> Result<bool, Error> {
+        let sql = format!("SELECT EXISTS (SELECT 1 FROM {})", self.orphans_of(at, key));
+        let wrong = self.wrong(&self.schema.tables[at].name);
+        self.transaction.query_one(&sql, &[]).and_then(|row| row.try_get(0)).map_err(wrong)
+    }
+
+    /// The rows of a table that refer to nothing by a key, as SQL.
+    fn orphans_of(&self, at: usize, key: &ForeignKey) -> String {
+        orphans(&self.sql_of(&self.schema.tables[at].name), &self.sql_of(&key.parent), key)
     }
 
     /// Adds the keys of all tables.
@@ -384,7 +397,7 @@ impl<'t> Target<'t, '_> {
         let taken_off = if order.is_some() { Vec::new() } else { self.take_keys_off()? };
         // What waits for the end of the transaction would fail there, with all rows.
         self.transaction.batch_execute("SET CONSTRAINTS ALL IMMEDIATE").map_err(failure(self.place))?;
-        let watched = self.watched_keys()?;
+        let watched = self.watched_keys(all)?;
         let mut new = renumbered(schema, all, self)?;
         if let Some(order) = order {
             new.sort_by_key(|(rows, _)| order.iter().position(|name| *name == rows.table));
@@ -464,20 +477,14 @@ impl<'t> Target<'t, '_> {
         Ok(())
     }
 
-    /// The keys of the source that all rows keep that are there: what refers to nothing after them is new.
-    fn watched_keys(&mut self) -> Result<Vec<(usize, &'t ForeignKey)>, Error> {
+    /// The keys of the source that all rows keep that are there, of tables that get new ones: what refers to nothing after
+    /// them is new.
+    fn watched_keys(&mut self, all: &[Rows]) -> Result<Vec<(usize, &'t ForeignKey)>, Error> {
         let mut watched = Vec::new();
         for (at, key) in self.kept_keys() {
-            let table = &self.schema.tables[at].name;
-            let is_there = |name: &str| self.place_of(name).is_some_and(|at| self.found[at].is_some());
-            if !is_there(table) || !is_there(&key.parent) {
-                continue;
-            }
-            let rows = orphans(&self.sql_of(table), &self.sql_of(&key.parent), key);
-            let sql = format!("SELECT EXISTS (SELECT 1 FROM {rows})");
-            let wrong = self.wrong(table);
-            let row = self.transaction.query_one(&sql, &[]).map_err(&wrong)?;
-            if !row.try_get::<_, bool>(0).map_err(&wrong)? {
+            let gets_rows = all.iter().any(|rows| rows.table == self.schema.tables[at].name);
+            let parent = self.place_of(&key.parent).filter(|&at| self.found[at].is_some());
+            if gets_rows && parent.is_some() && !self.has_orphans(at, key)? {
                 watched.push((at, key));
             }
         }
