@@ -49,15 +49,26 @@ pub(super) fn statements(
         (true, Part::Trigger) => own(part).filter(|sql| !speaks_of(sql, &schema.views)).cloned().collect(),
         (true, _) => own(part).cloned().collect(),
         (false, Part::Table) => vec![NewTable { schema, table, takes }.sql(notes)],
-        (false, Part::Index) => {
-            let index = |(name, columns): (String, Vec<String>)| {
-                format!("CREATE INDEX {} ON {} ({})", quoted(&name), quoted(&table.name), names_sql(&columns))
-            };
-            own(part).filter_map(|sql| simple_index(sql, table)).map(index).collect()
+        (false, Part::Index | Part::UniqueIndex) => {
+            own(part).filter_map(|sql| index_of_another_store(table, sql, part, notes)).collect()
         }
-        // Columns that tell rows apart are part of the table.
-        (false, Part::UniqueIndex | Part::Trigger) => Vec::new(),
+        (false, Part::Trigger) => {
+            if own(part).next().is_some() {
+                notes.push(format!("{}: its triggers are left out", table.name));
+            }
+            Vec::new()
+        }
     }
+}
+
+/// An index of another store. One that is unique over columns is part of the table.
+fn index_of_another_store(table: &Table, sql: &str, part: Part, notes: &mut Vec<String>) -> Option<String> {
+    let Some((name, columns)) = simple_index(sql, table) else {
+        notes.push(format!("{}: `{sql}` is nothing that SQLite understands", table.name));
+        return None;
+    };
+    let (name, of) = (quoted(&name), quoted(&table.name));
+    (part == Part::Index).then(|| format!("CREATE INDEX {name} ON {of} ({})", names_sql(&columns)))
 }
 
 /// The name and the columns of an index that is over nothing but columns, and over all rows.
