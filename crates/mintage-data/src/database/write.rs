@@ -123,7 +123,7 @@ fn check_rows(schema: &Schema, all: &[Rows]) -> Result<(), Error> {
         Some(hint) => error.with_hint(hint),
         None => error,
     };
-    for Rows { table: name, rows } in all {
+    for Rows { table: name, rows, .. } in all {
         let Some(table) = schema.table(name) else {
             let names = schema.tables.iter().map(|table| table.name.as_str());
             return Err(hinted(Error::bad(name, "is no table of the database"), suggestion(name, names)));
