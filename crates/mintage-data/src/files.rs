@@ -9,6 +9,14 @@ use std::{
 
 use crate::{Error, error::suggestion, transform::MAX_FILE_BYTES};
 
+/// Endings of files that are packed.
+const PACKED: [&str; 3] = [".gz", ".xz", ".zst"];
+
+/// The name of a file, in small letters, without the ending that says that it is packed; nothing where it has none.
+pub(crate) fn without_packing(name: &str) -> Option<&str> {
+    PACKED.iter().find_map(|packed| name.strip_suffix(packed))
+}
+
 /// Opens a regular file, which links may lead to.
 ///
 /// # Errors

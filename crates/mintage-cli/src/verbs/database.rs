@@ -1,12 +1,14 @@
 //! Whole databases: `mintage train SOURCE --tables all`, `mintage sample RUN -o new.db`, `mintage evaluate RUN`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use mintage::{
     Event, Recipe, Run, StopReason,
     data::{
         IfExists, Provenance,
-        database::{Rows, check_another_file, write_database},
+        database::{DatabaseWriting, Rows, WrittenDatabase, check_another_place, write_database},
+        is_postgres,
+        names::{path_of, text_of},
     },
     database::{
         DatabaseData, DatabaseModel, DatabaseRequest, DatabaseScores, Detected, Part, Score, TablePlan,
@@ -119,11 +121,12 @@ fn learn(
     Ok(reason?)
 }
 
-/// Makes a new database.
+/// Makes a new database, or new rows for one that is there.
 pub fn sample(args: &Sample, dir: &Path, context: &mut Context) -> CliResult {
     let out = out_of(args)?;
     let model = DatabaseModel::load(dir, &context.settings.device)?;
-    check_another_file(model.source(), &out)?;
+    let (if_exists, pg) = (IfExists::from(args.if_exists), context.settings.pg.clone());
+    check_another_place(&text_of(model.source().as_os_str()), out, if_exists, &pg)?;
     let seed = context.settings.seed_or_fresh();
     let request = DatabaseRequest {
         scale: args.scale.unwrap_or(1.0),
@@ -139,24 +142,40 @@ pub fn sample(args: &Sample, dir: &Path, context: &mut Context) -> CliResult {
     });
     context.ui.clear();
     let provenance = (!args.no_provenance).then(|| provenance(dir, &request).to_json());
-    let rows: Vec<Rows> = tables?.into_iter().map(|rows| Rows { table: rows.name.clone(), rows }).collect();
-    let if_exists = IfExists::from(args.if_exists);
-    let written = write_database(model.schema(), &rows, &out, provenance.as_deref(), if_exists)?;
-    let rows: u64 = written.tables.iter().map(|table| table.rows).sum();
-    let tables = count(written.tables.len(), "table");
-    context.ui.field("made", &format!("{} rows of {tables} in {}", thousands(rows as usize), shell(&out)));
-    for table in written.tables.iter().filter(|table| table.refused > 0) {
-        let refused = count(table.refused as usize, "row");
-        let why = table.why.as_deref().unwrap_or("they refer to rows that are not there");
-        context.ui.field("", &format!("{}: {refused} left out ({why})", table.table));
-    }
+    let is_kept = |name: &str| model.plans().iter().any(|plan| plan.name == name && plan.part == Part::Kept);
+    let rows = tables?.into_iter();
+    let rows: Vec<Rows> =
+        rows.map(|rows| Rows { table: rows.name.clone(), is_kept: is_kept(&rows.name), rows }).collect();
+    let how = DatabaseWriting { target: out, if_exists, provenance: provenance.as_deref(), pg: &pg };
+    let written = write_database(model.schema(), &rows, &how)?;
+    tell_written(&written, out, context)?;
     empty_columns(&model, context);
-    let tables = written.tables.iter().map(|table| {
-        json!({ "table": table.table, "rows": table.rows, "refused": table.refused, "why": table.why })
-    });
-    context.ui.out_json(&json!({ "out": out, "rows": rows, "tables": tables.collect::<Vec<_>>() }))?;
     context.tell_seed();
     Ok(Outcome::Done)
+}
+
+/// Says what was written and what was not.
+fn tell_written(written: &WrittenDatabase, out: &str, context: &mut Context) -> Result<(), CliError> {
+    let rows: u64 = written.tables.iter().map(|table| table.rows).sum();
+    let tables = count(written.tables.len(), "table");
+    let place = if is_postgres(out) { written.place.clone() } else { shell(&path_of(out)) };
+    context.ui.field("made", &format!("{} rows of {tables} in {place}", thousands(rows as usize)));
+    for table in &written.tables {
+        if table.present > 0 {
+            let present = count(table.present as usize, "row");
+            context.ui.field("", &format!("{}: {present} were there already, and stay", table.table));
+        }
+        if table.refused > 0 {
+            let refused = count(table.refused as usize, "row");
+            let why = table.why.as_deref().unwrap_or("they refer to rows that are not there");
+            context.ui.field("", &format!("{}: {refused} left out ({why})", table.table));
+        }
+    }
+    written.notes.iter().for_each(|note| context.ui.field("", note));
+    let json =
+        json!({ "out": written.place, "rows": rows, "tables": written.tables, "notes": written.notes });
+    context.ui.out_json(&json)?;
+    Ok(())
 }
 
 /// Judges a new database that the models make by the source.
@@ -254,7 +273,7 @@ fn refuse(flags: &[(&str, bool)], hint: &str) -> Result<(), CliError> {
     }
 }
 
-fn out_of(args: &Sample) -> Result<PathBuf, CliError> {
+fn out_of(args: &Sample) -> Result<&str, CliError> {
     let unfit = [
         ("-n", args.n.is_some()),
         ("--where", !args.condition.is_empty()),
@@ -263,10 +282,10 @@ fn out_of(args: &Sample) -> Result<PathBuf, CliError> {
     ];
     refuse(&unfit, "--scale 2.5 says how many rows")?;
     let out = args.out.as_deref().filter(|out| *out != "-");
-    let Some(out) = out else {
-        return Err(CliError::new("a whole database needs a file to go to", "name one: -o new.db"));
-    };
-    Ok(mintage_data::names::path_of(out).into_owned())
+    out.ok_or_else(|| {
+        let hint = "name one: -o new.db, or -o postgres://user@host:port/database";
+        CliError::new("a whole database needs a file or a server to go to", hint)
+    })
 }
 
 fn provenance(dir: &Path, request: &DatabaseRequest) -> Provenance {

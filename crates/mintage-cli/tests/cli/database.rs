@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use crate::helpers::Place;
+use crate::{helpers::Place, server::server};
 
 const SQL: &str = "PRAGMA foreign_keys = OFF; CREATE TABLE customers (id INTEGER PRIMARY KEY, name TEXT);
      CREATE TABLE orders (id INTEGER PRIMARY KEY, customer_id INT NOT NULL REFERENCES customers, placed_at TEXT);
@@ -167,4 +167,42 @@ fn a_folder_of_files_is_learned_as_a_database() {
     let new = Connection::open(place.path("new.db")).unwrap();
     let orphans = "SELECT count(*) FROM orders WHERE customer_id NOT IN (SELECT id FROM customers)";
     assert_eq!(new.query_row(orphans, [], |row| row.get::<_, i64>(0)).unwrap(), 0);
+}
+
+#[test]
+fn a_database_grows_where_it_is() {
+    let place = Place::new();
+    sales(&place);
+    place.ok("train shop.db --tables all --size tiny --steps 10 --name shop");
+    let said = place.ok("sample shop -o shop.db --if-exists append --json").json();
+    assert_eq!(said["tables"][2]["rows"], 0, "{said}");
+    assert_eq!(said["tables"][2]["present"], 3, "{said}");
+    let shop = Connection::open(place.path("shop.db")).unwrap();
+    let count = |sql: &str| shop.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(count("SELECT count(*) FROM shops WHERE (id > 40) = (mintage IS NOT NULL)"), 80);
+    assert_eq!(count("SELECT count(*) FROM pragma_foreign_key_check"), 0);
+    let strangers = "SELECT count(*) FROM sales WHERE mintage IS NOT NULL AND shop <= 40";
+    assert_eq!(count(strangers), 0);
+}
+
+#[test]
+fn a_database_goes_to_a_server_and_grows_there() {
+    let Some(server) = server() else { return };
+    let place = Place::new();
+    sales(&place);
+    place.ok("train shop.db --tables all --size tiny --steps 10 --name shop");
+    let (mut client, target) = server.database("cli_whole", "");
+    let said = place.ok(&format!("sample shop -o {target} --json"));
+    assert!(!said.text().contains("geheim") && !said.stderr.contains("geheim"), "{}", said.stderr);
+    let mut count = |sql: &str| client.query_one(sql, &[]).unwrap().get::<_, i64>(0);
+    assert_eq!(count("SELECT count(*) FROM shops JOIN towns ON code = town"), 40);
+    assert_eq!(count("SELECT count(*) FROM pg_constraint WHERE contype = 'f'"), 2);
+    let error = place.refused(&format!("sample shop -o {target}"));
+    assert!(error.contains("`sales`, `shops`, `towns` are there already"), "{error}");
+    place.ok(&format!("sample shop -o {target} --if-exists append"));
+    assert_eq!(count("SELECT count(*) FROM shops"), 80);
+    assert_eq!(count("SELECT count(*) FROM towns"), 3);
+    assert_eq!(count("SELECT count(*) FROM sales WHERE id < 1 OR amount < 1"), 0);
+    place.ok(&format!("sample shop -o {target} --if-exists replace --scale 2"));
+    assert_eq!(count("SELECT max(id) FROM shops"), 80);
 }

@@ -14,11 +14,12 @@ use super::{
 };
 use crate::{
     DataKind, Error, SourceSpec,
+    files::without_packing,
     source::listing::{is_about_data, kind_of_folder},
     source::metadata::is_metadata,
     table::{
         self,
-        schema::{Kind, detect},
+        schema::{Kind, detect, is_uuid},
         stem,
     },
 };
@@ -47,8 +48,8 @@ pub fn table_files(folder: &Path) -> Result<Vec<(String, PathBuf)>, Error> {
     for entry in fs::read_dir(folder).map_err(Error::io(folder))? {
         let path = entry.map_err(Error::io(folder))?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-        let plain = [".gz", ".zst", ".xz"].iter().find_map(|packed| name.strip_suffix(packed));
-        let ending = plain.unwrap_or(&name).rsplit_once('.').map_or("", |(_, ending)| ending);
+        let ending =
+            without_packing(&name).unwrap_or(&name).rsplit_once('.').map_or("", |(_, ending)| ending);
         let is_other = name.starts_with('.') || is_metadata(&path) || is_about_data(&path);
         if ENDINGS.contains(&ending) && !is_other && path.is_file() {
             files.push(path);
@@ -265,12 +266,6 @@ fn type_name(kind: Kind, column: &table::Column) -> &'static str {
 /// The integer that a number with a point stands for: keys that may be missing are often written as `7.0`.
 fn whole_number(text: &str) -> &str {
     text.trim().trim_end_matches('0').strip_suffix('.').filter(|_| text.contains('.')).unwrap_or(text.trim())
-}
-
-fn is_uuid(text: &str) -> bool {
-    let parts: Vec<&str> = text.split('-').collect();
-    parts.iter().map(|part| part.len()).eq([8, 4, 4, 4, 12])
-        && parts.iter().all(|part| part.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 impl Values for Files {

@@ -10,8 +10,8 @@
 //! Schema ──► text, svg
 //! ```
 //!
-//! It only reads. What the rows hold beside keys is the business of [`table`](crate::table); no row is kept, and of
-//! composite keys only those that are declared are known.
+//! All but `write` only reads. What the rows hold beside keys is the business of [`table`](crate::table); no row is kept,
+//! and of composite keys only those that are declared are known.
 
 mod files;
 mod keys;
@@ -33,7 +33,7 @@ use serde::{Deserialize, Serialize};
 pub use files::{holds_tables, table_files};
 pub use order::{FillOrder, KeyRef};
 pub use role::Role;
-pub use write::{Rows, TableWritten, WrittenDatabase, check_another_file, write_database};
+pub use write::{DatabaseWriting, Rows, TableWritten, WrittenDatabase, check_another_place, write_database};
 
 use crate::{
     Error, SourceSpec,
@@ -109,6 +109,9 @@ pub struct Column {
     pub default: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generated: Option<Generated>,
+    /// What a computed column is computed by, in the SQL of the store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expression: Option<String>,
     /// The values that an enum of PostgreSQL has, in their order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<String>,
@@ -139,6 +142,9 @@ pub struct ForeignKey {
     pub optional: bool,
     /// A transaction may check it at its end alone. SQLite can do so with any key.
     pub deferrable: bool,
+    /// What becomes of its rows when those that they refer to go or change, in SQL: "ON DELETE CASCADE".
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub actions: String,
     /// Rows that refer to a row that is not there; nothing where counting took too long.
     pub orphans: Option<u64>,
 }
@@ -230,6 +236,17 @@ struct RawKey {
     /// Without them the primary key of the parent is meant.
     parent_columns: Option<Vec<String>>,
     deferrable: bool,
+    actions: String,
+}
+
+/// What a key does when a row that is referred to goes or changes; nothing of what every key does.
+fn actions(on_delete: &str, on_update: &str) -> String {
+    let clause = |event: &str, action: &str| match action {
+        "NO ACTION" => None,
+        action => Some(format!("ON {event} {action}")),
+    };
+    let clauses = [clause("DELETE", on_delete), clause("UPDATE", on_update)];
+    clauses.into_iter().flatten().collect::<Vec<String>>().join(" ")
 }
 
 /// Counts values in a store. Nothing is known of what takes too long.
@@ -356,6 +373,7 @@ fn resolved_key(
         parent_columns,
         origin: Origin::Declared,
         deferrable: key.deferrable,
+        actions: key.actions,
         orphans: None,
     })
 }

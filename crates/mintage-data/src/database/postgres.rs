@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use ::postgres::{IsolationLevel, Row, Transaction};
 
 use super::{
-    Column, Contained, ForeignKey, Generated, RawKey, Schema, Store, Table, Values, finish,
-    sql::{self, TableSql},
+    Column, Generated, RawKey, Schema, Store, Table, actions, finish,
+    sql::{SqlCounts, TableSql},
 };
 use crate::{
     Error, SourceSpec,
@@ -83,7 +83,9 @@ fn estimated_rows(transaction: &mut Transaction, found: &Found) -> Result<u64, :
 }
 
 fn columns(transaction: &mut Transaction, found: &Found) -> Result<Vec<Column>, ::postgres::Error> {
-    let sql = "SELECT a.attname::text, format_type(a.atttypid, a.atttypmod), a.attnotnull OR t.typnotnull, \
+    // A domain is the type below it: what it asks for beside stands among the checks.
+    let sql = "SELECT a.attname::text, CASE t.typtype WHEN 'd' THEN format_type(t.typbasetype, t.typtypmod) \
+               ELSE format_type(a.atttypid, a.atttypmod) END, a.attnotnull OR t.typnotnull, \
                pg_get_expr(d.adbin, d.adrelid), a.attidentity::text, a.attgenerated <> '', \
                ARRAY(SELECT e.enumlabel::text FROM pg_enum e WHERE e.enumtypid = a.atttypid ORDER BY e.enumsortorder) \
                FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid \
@@ -106,7 +108,8 @@ fn columns(transaction: &mut Transaction, found: &Found) -> Result<Vec<Column>, 
                     .filter(|default| default.starts_with("nextval("))
                     .map(|_| Generated::Identity),
             },
-            default: expression.filter(|_| !is_computed),
+            default: expression.clone().filter(|_| !is_computed),
+            expression: expression.filter(|_| is_computed),
             labels: row.try_get(6)?,
         })
     };
@@ -123,7 +126,7 @@ fn keys(transaction: &mut Transaction, found: &Found) -> Result<Vec<RawKey>, ::p
     };
     let sql = format!(
         "SELECT {}, CASE WHEN pg_table_is_visible(p.oid) THEN p.relname::text ELSE n.nspname || '.' || p.relname END, \
-         {}, c.condeferrable FROM pg_constraint c JOIN pg_class p ON p.oid = c.confrelid \
+         {}, c.condeferrable, c.confdeltype::text, c.confupdtype::text FROM pg_constraint c JOIN pg_class p ON p.oid = c.confrelid \
          JOIN pg_namespace n ON n.oid = p.relnamespace \
          WHERE c.conrelid = $1 AND c.contype = 'f' AND NOT p.relispartition ORDER BY c.conname",
         columns("c.conkey", "c.conrelid"),
@@ -135,9 +138,21 @@ fn keys(transaction: &mut Transaction, found: &Found) -> Result<Vec<RawKey>, ::p
             parent: row.try_get(1)?,
             parent_columns: Some(row.try_get(2)?),
             deferrable: row.try_get(3)?,
+            actions: actions(action(row.try_get(4)?), action(row.try_get(5)?)),
         })
     };
     transaction.query(&sql, &[&found.oid])?.iter().map(key).collect()
+}
+
+/// The words for the letter by which the catalogue knows an action.
+fn action(letter: &str) -> &'static str {
+    match letter {
+        "c" => "CASCADE",
+        "r" => "RESTRICT",
+        "n" => "SET NULL",
+        "d" => "SET DEFAULT",
+        _ => "NO ACTION",
+    }
 }
 
 /// The statements that made the indexes and triggers of a table, without those of its constraints.
@@ -164,9 +179,14 @@ struct Counts<'a> {
     timeouts: usize,
 }
 
-impl Counts<'_> {
-    /// The whole numbers in the row of a query; nothing where that takes too long, or where the server cannot compare the
-    /// types of two columns.
+impl SqlCounts for Counts<'_> {
+    const HAS_HASH_JOINS: bool = true;
+
+    fn table_sql(&self, name: &str) -> Option<&TableSql> {
+        self.sqls.get(name)
+    }
+
+    /// Nothing also where the server cannot compare the types of two columns.
     fn numbers<const N: usize>(&mut self, sql: &str) -> Result<Option<[u64; N]>, Error> {
         use ::postgres::error::SqlState;
         if self.timeouts >= MAX_TIMEOUTS {
@@ -194,36 +214,5 @@ impl Counts<'_> {
         }
         inner.commit().map_err(&wrong)?;
         Ok(Some(numbers))
-    }
-}
-
-impl Values for Counts<'_> {
-    fn is_unique(&mut self, table: &str, column: &str) -> Result<Option<bool>, Error> {
-        let Some(sql) = self.sqls.get(table).map(|table| sql::uniqueness(table, column)) else {
-            return Ok(None);
-        };
-        let counts = self.numbers(&sql)?;
-        Ok(counts.map(|[rows, there, distinct]| rows > 0 && rows == there && there == distinct))
-    }
-
-    fn contained(&mut self, child: (&str, &str), parent: (&str, &str)) -> Result<Option<Contained>, Error> {
-        let (Some(of), Some(among)) = (self.sqls.get(child.0), self.sqls.get(parent.0)) else {
-            return Ok(None);
-        };
-        let sql = sql::containment((of, child.1), (among, parent.1));
-        let counts = self.numbers(&sql)?;
-        Ok(counts.map(|[distinct, contained, others]| Contained {
-            distinct,
-            contained,
-            is_code: others == 0,
-        }))
-    }
-
-    fn orphans(&mut self, table: &str, key: &ForeignKey) -> Result<Option<u64>, Error> {
-        let (Some(child), Some(parent)) = (self.sqls.get(table), self.sqls.get(&key.parent)) else {
-            return Ok(None);
-        };
-        let sql = sql::orphans((child, &key.columns), (parent, &key.parent_columns), true);
-        Ok(self.numbers(&sql)?.map(|[orphans]| orphans))
     }
 }

@@ -1,11 +1,54 @@
 //! The counting of keys, in SQL that SQLite and PostgreSQL both understand. Names come as quoted identifiers.
 
-use crate::store::quoted;
+use super::{Contained, ForeignKey, Values};
+use crate::{Error, store::quoted};
 
 /// Rows of a column, at most, of which the distinct values are looked up.
 const MAX_ROWS: usize = 1_000_000;
 /// Shorter texts are no codes: "yes", "GB".
 const MIN_CODE_CHARS: usize = 5;
+
+/// A store that counts by SQL.
+pub(super) trait SqlCounts {
+    /// Whether it joins by a hash where there is no index.
+    const HAS_HASH_JOINS: bool;
+
+    fn table_sql(&self, name: &str) -> Option<&TableSql>;
+
+    /// The whole numbers in the row of a query; nothing where they cannot be counted in time.
+    fn numbers<const N: usize>(&mut self, sql: &str) -> Result<Option<[u64; N]>, Error>;
+}
+
+impl<C: SqlCounts> Values for C {
+    fn is_unique(&mut self, table: &str, column: &str) -> Result<Option<bool>, Error> {
+        let Some(sql) = self.table_sql(table).map(|table| uniqueness(table, column)) else {
+            return Ok(None);
+        };
+        let counts = self.numbers(&sql)?;
+        Ok(counts.map(|[rows, there, distinct]| rows > 0 && rows == there && there == distinct))
+    }
+
+    fn contained(&mut self, child: (&str, &str), parent: (&str, &str)) -> Result<Option<Contained>, Error> {
+        let (Some(of), Some(among)) = (self.table_sql(child.0), self.table_sql(parent.0)) else {
+            return Ok(None);
+        };
+        let sql = containment((of, child.1), (among, parent.1));
+        let counts = self.numbers(&sql)?;
+        Ok(counts.map(|[distinct, contained, others]| Contained {
+            distinct,
+            contained,
+            is_code: others == 0,
+        }))
+    }
+
+    fn orphans(&mut self, table: &str, key: &ForeignKey) -> Result<Option<u64>, Error> {
+        let (Some(child), Some(parent)) = (self.table_sql(table), self.table_sql(&key.parent)) else {
+            return Ok(None);
+        };
+        let sql = orphans((child, &key.columns), (parent, &key.parent_columns), C::HAS_HASH_JOINS);
+        Ok(self.numbers(&sql)?.map(|[orphans]| orphans))
+    }
+}
 
 /// A table in SQL.
 #[derive(Clone, Debug)]
@@ -27,13 +70,13 @@ impl TableSql {
 }
 
 /// How many rows, values and distinct values a column has.
-pub(super) fn uniqueness(table: &TableSql, column: &str) -> String {
+fn uniqueness(table: &TableSql, column: &str) -> String {
     let (column, TableSql { from, real, .. }) = (quoted(column), table);
     format!("SELECT count(*), count({column}), count(DISTINCT {column}) FROM {from} WHERE {real}")
 }
 
 /// How many distinct values a column has, how many of them another has, and how many are no codes.
-pub(super) fn containment(child: (&TableSql, &str), parent: (&TableSql, &str)) -> String {
+fn containment(child: (&TableSql, &str), parent: (&TableSql, &str)) -> String {
     let (TableSql { from, real, .. }, column) = (child.0, quoted(child.1));
     let (parent, key) = (&parent.0.from, quoted(parent.1));
     format!(
@@ -46,11 +89,7 @@ pub(super) fn containment(child: (&TableSql, &str), parent: (&TableSql, &str)) -
 
 /// How many rows refer to a row that is not there: a row that leaves one of the columns open refers to none. Without an
 /// index SQLite would look through the whole parent for each row, where PostgreSQL joins by a hash in any case.
-pub(super) fn orphans(
-    child: (&TableSql, &[String]),
-    parent: (&TableSql, &[String]),
-    has_hash_joins: bool,
-) -> String {
+fn orphans(child: (&TableSql, &[String]), parent: (&TableSql, &[String]), has_hash_joins: bool) -> String {
     let is_fast = has_hash_joins || parent.0.is_indexed(parent.1);
     let TableSql { from, real, .. } = child.0;
     let columns: Vec<String> = child.1.iter().map(|name| quoted(name)).collect();

@@ -5,9 +5,8 @@ use std::{collections::HashMap, path::Path, time::Duration};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row};
 
 use super::{
-    Column, Contained, ForeignKey, Generated, MAX_COUNTING_SECS, RawKey, Schema, Store, Table, Values,
-    finish,
-    sql::{self, TableSql},
+    Column, Generated, MAX_COUNTING_SECS, RawKey, Schema, Store, Table, actions, finish,
+    sql::{SqlCounts, TableSql},
 };
 use crate::{
     Error,
@@ -42,7 +41,7 @@ pub(super) fn read(path: &Path) -> Result<Schema, Error> {
 
 /// A table without its keys to others.
 fn table(connection: &Connection, name: &str) -> rusqlite::Result<(Table, TableSql)> {
-    let (columns, primary_key, is_marked) = columns(connection, name)?;
+    let (mut columns, primary_key, is_marked) = columns(connection, name)?;
     let real = match is_marked {
         true => format!("{} IS NULL", quoted(PROVENANCE_COLUMN)),
         false => "TRUE".to_owned(),
@@ -55,6 +54,10 @@ fn table(connection: &Connection, name: &str) -> rusqlite::Result<(Table, TableS
         match constraint {
             Constraint::Unique { columns, condition: None } if columns != primary_key => unique.push(columns),
             Constraint::Check(condition) => checks.push(condition),
+            Constraint::Generated { column, sql } => {
+                let computed = columns.iter_mut().find(|other| other.name.eq_ignore_ascii_case(&column));
+                computed.into_iter().for_each(|computed| computed.expression = Some(sql.clone()));
+            }
             _ => {}
         }
     }
@@ -83,6 +86,7 @@ fn columns(connection: &Connection, table: &str) -> rusqlite::Result<(Vec<Column
                 2 | 3 => Some(Generated::Computed),
                 _ => is_number.then_some(Generated::Identity),
             },
+            expression: None,
             labels: Vec::new(),
         };
         Ok((column, place))
@@ -110,14 +114,16 @@ fn ddl(connection: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
 /// The keys of a table to others, in the order in which they are declared.
 fn keys(connection: &Connection, table: &str) -> rusqlite::Result<Vec<RawKey>> {
     // SQLite numbers them from the last to the first.
-    let sql = "SELECT id, \"table\", \"from\", \"to\" FROM pragma_foreign_key_list(?1) ORDER BY id DESC, seq";
+    let sql = "SELECT id, \"table\", \"from\", \"to\", on_delete, on_update \
+               FROM pragma_foreign_key_list(?1) ORDER BY id DESC, seq";
     let mut statement = connection.prepare(sql)?;
     let rows = statement.query_map([table], |row| {
-        Ok((row.get::<_, i64>(0)?, row.get(1)?, row.get(2)?, row.get::<_, Option<String>>(3)?))
+        let actions = actions(&row.get::<_, String>(4)?, &row.get::<_, String>(5)?);
+        Ok((row.get::<_, i64>(0)?, row.get(1)?, row.get(2)?, row.get::<_, Option<String>>(3)?, actions))
     })?;
     let mut keys: Vec<(i64, RawKey)> = Vec::new();
     for row in rows {
-        let (id, parent, column, to): (i64, String, String, Option<String>) = row?;
+        let (id, parent, column, to, actions): (i64, String, String, Option<String>, String) = row?;
         match keys.last_mut().filter(|(last, _)| *last == id) {
             Some((_, key)) => {
                 key.columns.push(column);
@@ -126,7 +132,11 @@ fn keys(connection: &Connection, table: &str) -> rusqlite::Result<Vec<RawKey>> {
             None => {
                 let parent_columns = to.map(|to| vec![to]);
                 // Any key is checked at the end of a transaction that asks for it (`defer_foreign_keys`).
-                keys.push((id, RawKey { columns: vec![column], parent, parent_columns, deferrable: true }));
+                let deferrable = true;
+                keys.push((
+                    id,
+                    RawKey { columns: vec![column], parent, parent_columns, deferrable, actions },
+                ));
             }
         }
     }
@@ -140,9 +150,15 @@ struct Counts<'a> {
     sqls: HashMap<String, TableSql>,
 }
 
-impl Counts<'_> {
-    /// The whole numbers in the row of a query; nothing where it was interrupted.
-    fn numbers<const N: usize>(&self, sql: &str) -> Result<Option<[u64; N]>, Error> {
+impl SqlCounts for Counts<'_> {
+    const HAS_HASH_JOINS: bool = false;
+
+    fn table_sql(&self, name: &str) -> Option<&TableSql> {
+        self.sqls.get(name)
+    }
+
+    /// Nothing where it was interrupted.
+    fn numbers<const N: usize>(&mut self, sql: &str) -> Result<Option<[u64; N]>, Error> {
         let numbers = |row: &Row| {
             let mut numbers = [0; N];
             for (at, number) in numbers.iter_mut().enumerate() {
@@ -154,33 +170,5 @@ impl Counts<'_> {
             Err(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => Ok(None),
             found => found.map_err(Error::sqlite(self.path)),
         }
-    }
-}
-
-impl Values for Counts<'_> {
-    fn is_unique(&mut self, table: &str, column: &str) -> Result<Option<bool>, Error> {
-        let Some(table) = self.sqls.get(table) else { return Ok(None) };
-        let counts = self.numbers(&sql::uniqueness(table, column))?;
-        Ok(counts.map(|[rows, there, distinct]| rows > 0 && rows == there && there == distinct))
-    }
-
-    fn contained(&mut self, child: (&str, &str), parent: (&str, &str)) -> Result<Option<Contained>, Error> {
-        let (Some(of), Some(among)) = (self.sqls.get(child.0), self.sqls.get(parent.0)) else {
-            return Ok(None);
-        };
-        let counts = self.numbers(&sql::containment((of, child.1), (among, parent.1)))?;
-        Ok(counts.map(|[distinct, contained, others]| Contained {
-            distinct,
-            contained,
-            is_code: others == 0,
-        }))
-    }
-
-    fn orphans(&mut self, table: &str, key: &ForeignKey) -> Result<Option<u64>, Error> {
-        let (Some(child), Some(parent)) = (self.sqls.get(table), self.sqls.get(&key.parent)) else {
-            return Ok(None);
-        };
-        let sql = sql::orphans((child, &key.columns), (parent, &key.parent_columns), false);
-        Ok(self.numbers(&sql)?.map(|[orphans]| orphans))
     }
 }

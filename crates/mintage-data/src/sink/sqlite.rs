@@ -187,15 +187,17 @@ impl NewDatabase {
     }
 }
 
-/// What another database of this name has left would be played back into a new one.
-fn check_no_journal(path: &Path) -> Result<(), Error> {
+/// An error where another database of this name has left what would be played back into a new one.
+pub(crate) fn check_no_journal(path: &Path) -> Result<(), Error> {
     for suffix in ["-journal", "-wal"] {
         let mut left = path.as_os_str().to_owned();
         left.push(suffix);
         if fs::symlink_metadata(&left).is_ok_and(|left| left.len() > 0) {
-            let why = "is left of a database that is not there, and would be played back into a new one";
-            return Err(Error::bad(Path::new(&left).display().to_string(), why)
-                .with_hint("put its database back, or remove it; or choose another name"));
+            let why = "is left of a database that is not there, or not closed, and would be played back into a new one";
+            return Err(Error::bad(Path::new(&left).display().to_string(), why).with_hint(
+                "close the program that has the database open; put its database back, or remove the file; \
+                 or choose another name",
+            ));
         }
     }
     Ok(())

@@ -38,7 +38,7 @@ pub(crate) use read::{
 pub use read::{is_database, read, tables_of};
 use rules::Constraint;
 pub use texts::Texts;
-pub(crate) use write::NOTHING_WRITTEN;
+pub(crate) use write::{Cast, NOTHING_WRITTEN, copy_escaped, count_on};
 pub use write::{
     ChosenBatch, ChosenItem, ChosenWritten, FileTrace, Removed, RowTrace, Trace, trace_of_files, undo_chosen,
     write_chosen_items, write_chosen_rows,

@@ -28,6 +28,7 @@ pub use super::{
     values::{NumberFormat, NumberStyle},
 };
 pub use detect::detect;
+pub(crate) use identifiers::is_uuid;
 pub use persons::TextMode;
 pub use spellings::is_yes;
 pub(in crate::table) use types::iso_pattern;

@@ -11,6 +11,7 @@ use encoding_rs::{UTF_16BE, UTF_16LE};
 use super::map::{Mapped, MappedText};
 use crate::{
     Error,
+    files::without_packing,
     table::text_file::{SAMPLE_BYTES, decode, decompressed, encoding_of, is_packed, marked},
 };
 
@@ -180,17 +181,15 @@ fn no_text(path: &Path, why: String) -> Error {
 /// Whether `name` is that of a file of plain text, compressed or not.
 pub(crate) fn has_text_suffix(name: &str) -> bool {
     let name = name.to_lowercase();
-    let plain = PACKED.iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(&name);
+    let plain = without_packing(&name).unwrap_or(&name);
     plain.rsplit_once('.').is_some_and(|(stem, suffix)| !stem.is_empty() && SUFFIXES.contains(&suffix))
 }
 
 /// Whether the suffix of `name` says that it is compressed.
 pub(super) fn has_packed_suffix(name: &str) -> bool {
-    let name = name.to_lowercase();
-    PACKED.iter().any(|suffix| name.ends_with(suffix))
+    without_packing(&name.to_lowercase()).is_some()
 }
 
 /// Suffixes of plain text.
 pub(super) const SUFFIXES: [&str; 10] =
     ["txt", "text", "md", "markdown", "rst", "tex", "srt", "adoc", "org", "log"];
-const PACKED: [&str; 3] = [".gz", ".xz", ".zst"];

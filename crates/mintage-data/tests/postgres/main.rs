@@ -10,6 +10,7 @@ mod database;
 mod items;
 #[path = "../common/server.rs"]
 mod server;
+mod whole;
 
 use std::{fs, thread};
 

@@ -1,5 +1,8 @@
 //! The statements that a new SQLite database is made with. They are written here alone, and run elsewhere.
+//!
+//! A database of SQLite is made again by its own statements; of any other, what the schema knows of it is.
 
+use super::expression::for_sqlite;
 use crate::{
     database::{Column, ForeignKey, Generated, Origin, Schema, Store, Table},
     store::quoted,
@@ -15,7 +18,7 @@ pub(super) enum Part {
 }
 
 impl Part {
-    fn of(sql: &str) -> Option<Self> {
+    pub fn of(sql: &str) -> Option<Self> {
         let mut words = sql.split_whitespace().map(str::to_ascii_uppercase);
         if words.next()? != "CREATE" {
             return None;
@@ -30,17 +33,67 @@ impl Part {
     }
 }
 
-/// The statements that make one kind of things for a table.
-pub(super) fn statements(schema: &Schema, table: &Table, part: Part) -> Vec<String> {
+/// The statements that make one kind of things for a table. What SQLite does not understand of another store, as `takes`
+/// finds out with a table `t`, is left out and noted.
+pub(super) fn statements(
+    schema: &Schema,
+    table: &Table,
+    part: Part,
+    takes: &dyn Fn(&str) -> bool,
+    notes: &mut Vec<String>,
+) -> Vec<String> {
     let own = |part: Part| table.ddl.iter().filter(move |sql| Part::of(sql) == Some(part));
     let is_cloned = schema.store == Store::Sqlite && own(Part::Table).next().is_some();
     match (is_cloned, part) {
         // Such a trigger would fail with every row to come.
         (true, Part::Trigger) => own(part).filter(|sql| !speaks_of(sql, &schema.views)).cloned().collect(),
         (true, _) => own(part).cloned().collect(),
-        (false, Part::Table) => vec![create_table(schema, table)],
-        (false, _) => Vec::new(),
+        (false, Part::Table) => vec![NewTable { schema, table, takes }.sql(notes)],
+        (false, Part::Index | Part::UniqueIndex) => {
+            own(part).filter_map(|sql| index_of_another_store(table, sql, part, notes)).collect()
+        }
+        (false, Part::Trigger) => {
+            if own(part).next().is_some() {
+                notes.push(format!("{}: its triggers are left out", table.name));
+            }
+            Vec::new()
+        }
     }
+}
+
+/// An index of another store. One that is unique over columns is part of the table.
+fn index_of_another_store(table: &Table, sql: &str, part: Part, notes: &mut Vec<String>) -> Option<String> {
+    let Some((name, columns)) = simple_index(sql, table) else {
+        notes.push(format!("{}: `{sql}` is nothing that SQLite understands", table.name));
+        return None;
+    };
+    let (name, of) = (quoted(&name), quoted(&table.name));
+    (part == Part::Index).then(|| format!("CREATE INDEX {name} ON {of} ({})", names_sql(&columns)))
+}
+
+/// The name and the columns of an index that is over nothing but columns, and over all rows.
+pub(super) fn simple_index(sql: &str, table: &Table) -> Option<(String, Vec<String>)> {
+    let (head, list) = sql.trim_end().strip_suffix(')')?.rsplit_once('(')?;
+    // Capitals are as long as small letters.
+    let name = &head[head.to_ascii_uppercase().find("INDEX ")? + "INDEX ".len()..];
+    let name = name.strip_prefix("IF NOT EXISTS ").unwrap_or(name);
+    if name.contains('(') {
+        return None;
+    }
+    let name = match name.strip_prefix('"') {
+        Some(name) => name.split_once("\" ON ")?.0.replace("\"\"", "\""),
+        None => name.split_whitespace().next()?.to_owned(),
+    };
+    let column = |item: &str| {
+        let item = item.trim();
+        let plain = item.strip_prefix('"').and_then(|item| item.strip_suffix('"'));
+        let plain = plain.map_or_else(|| item.to_owned(), |item| item.replace("\"\"", "\""));
+        let all = &table.columns;
+        let found = all.iter().find(|column| column.name == plain);
+        let found = found.or_else(|| all.iter().find(|column| column.name.eq_ignore_ascii_case(&plain)));
+        found.map(|column| column.name.clone())
+    };
+    Some((name, list.split(',').map(column).collect::<Option<Vec<String>>>()?))
 }
 
 /// Whether one of the names is a word of a statement.
@@ -49,40 +102,119 @@ fn speaks_of(sql: &str, names: &[String]) -> bool {
         .any(|word| names.iter().any(|name| name.eq_ignore_ascii_case(word)))
 }
 
-/// The SQL that makes a table of another store, with its keys.
-fn create_table(schema: &Schema, table: &Table) -> String {
-    let column = |column: &Column| {
+/// A table of another store that is made anew.
+struct NewTable<'a> {
+    schema: &'a Schema,
+    table: &'a Table,
+    takes: &'a dyn Fn(&str) -> bool,
+}
+
+impl NewTable<'_> {
+    /// The SQL that makes the table, with its keys and all that SQLite understands of its conditions and defaults.
+    fn sql(&self, notes: &mut Vec<String>) -> String {
+        let table = self.table;
+        let mut parts: Vec<String> = table.columns.iter().map(|column| self.column(column, notes)).collect();
+        if !table.primary_key.is_empty() {
+            parts.push(format!("PRIMARY KEY ({})", names_sql(&table.primary_key)));
+        }
+        let mut unique = table.unique.clone();
+        unique.dedup();
+        parts.extend(unique.iter().map(|key| format!("UNIQUE ({})", names_sql(key))));
+        parts.extend(self.checks(notes));
+        for key in table.foreign_keys.iter().filter(|key| is_kept(key)) {
+            // SQLite takes no other columns for those of a parent.
+            if self.schema.table(&key.parent).is_some_and(|parent| tells_apart(parent, &key.parent_columns)) {
+                parts.push(format!(
+                    "FOREIGN KEY ({}) REFERENCES {} ({}) {} DEFERRABLE INITIALLY DEFERRED",
+                    names_sql(&key.columns),
+                    quoted(&key.parent),
+                    names_sql(&key.parent_columns),
+                    known_actions(key)
+                ));
+            }
+        }
+        format!("CREATE TABLE {} ({})", quoted(&table.name), parts.join(", "))
+    }
+
+    /// A column with its name, its type and whether it may be NULL.
+    fn plain(&self, column: &Column) -> String {
         // Files declare nothing: that no value was missing in them says nothing of other rows.
-        let is_filled = schema.store != Store::Files && !column.nullable;
+        let is_filled = self.schema.store != Store::Files && !column.nullable;
         let not_null = is_filled && column.generated != Some(Generated::Computed);
         let not_null = if not_null { " NOT NULL" } else { "" };
         format!("{} {}{not_null}", quoted(&column.name), type_name(&column.ty))
-    };
-    let mut parts: Vec<String> = table.columns.iter().map(column).collect();
-    if !table.primary_key.is_empty() {
-        parts.push(format!("PRIMARY KEY ({})", names_sql(&table.primary_key)));
     }
-    parts.extend(table.unique.iter().map(|key| format!("UNIQUE ({})", names_sql(key))));
-    for key in table.foreign_keys.iter().filter(|key| is_kept(key)) {
-        // SQLite takes no other columns for those of a parent.
-        if schema.table(&key.parent).is_some_and(|parent| tells_apart(parent, &key.parent_columns)) {
-            parts.push(format!(
-                "FOREIGN KEY ({}) REFERENCES {} ({}) DEFERRABLE INITIALLY DEFERRED",
-                names_sql(&key.columns),
-                quoted(&key.parent),
-                names_sql(&key.parent_columns)
-            ));
+
+    /// A column with its default, or with what computes it.
+    fn column(&self, column: &Column, notes: &mut Vec<String>) -> String {
+        let plain = self.plain(column);
+        let (more, what) = match (&column.expression, &column.default) {
+            (Some(expression), _) => (format!("AS ({})", for_sqlite(expression)), "what computes"),
+            // A counter is what SQLite has for keys anyhow.
+            (_, Some(default)) if column.generated.is_none() => {
+                (format!("DEFAULT ({})", default_for_sqlite(default)), "the default of")
+            }
+            _ => return plain,
+        };
+        let with = format!("{plain} {more}");
+        let others = self.table.columns.iter().filter(|other| other.name != column.name);
+        let others: String = others.map(|other| format!(", {}", self.plain(other))).collect();
+        if (self.takes)(&format!("CREATE TABLE t ({with}{others})")) {
+            return with;
         }
+        notes.push(format!(
+            "{}: {what} `{}` is nothing that SQLite understands",
+            self.table.name, column.name
+        ));
+        plain
     }
-    format!("CREATE TABLE {} ({})", quoted(&table.name), parts.join(", "))
+
+    /// The conditions, with one for every column of an enum.
+    fn checks(&self, notes: &mut Vec<String>) -> Vec<String> {
+        let all: Vec<String> = self.table.columns.iter().map(|column| self.plain(column)).collect();
+        let mut checks = Vec::new();
+        for check in &self.table.checks {
+            let sql = format!("CHECK ({})", for_sqlite(check));
+            match (self.takes)(&format!("CREATE TABLE t ({}, {sql})", all.join(", "))) {
+                true => checks.push(sql),
+                false => {
+                    notes.push(format!("{}: `{check}` is nothing that SQLite understands", self.table.name));
+                }
+            }
+        }
+        for column in self.table.columns.iter().filter(|column| !column.labels.is_empty()) {
+            let labels: Vec<String> = column.labels.iter().map(|label| text_sql(label)).collect();
+            checks.push(format!("CHECK ({} IN ({}))", quoted(&column.name), labels.join(", ")));
+        }
+        checks
+    }
 }
 
-fn names_sql(names: &[String]) -> String {
+/// A default of PostgreSQL in the words of SQLite.
+fn default_for_sqlite(sql: &str) -> String {
+    match sql.to_lowercase().as_str() {
+        "now()" | "transaction_timestamp()" | "localtimestamp" => "CURRENT_TIMESTAMP".to_owned(),
+        _ => for_sqlite(sql),
+    }
+}
+
+/// A text as SQL.
+pub(super) fn text_sql(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// What a key does when the row that it refers to goes or changes, where that is made of the words for it.
+pub(super) fn known_actions(key: &ForeignKey) -> &str {
+    const WORDS: [&str; 8] = ["ON", "DELETE", "UPDATE", "CASCADE", "RESTRICT", "SET", "NULL", "DEFAULT"];
+    if key.actions.split_whitespace().all(|word| WORDS.contains(&word)) { &key.actions } else { "" }
+}
+
+pub(super) fn names_sql(names: &[String]) -> String {
     names.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", ")
 }
 
 /// Whether columns are a key of a table, in whatever order.
-fn tells_apart(table: &Table, columns: &[String]) -> bool {
+pub(super) fn tells_apart(table: &Table, columns: &[String]) -> bool {
     let is_same = |key: &[String]| key.len() == columns.len() && columns.iter().all(|c| key.contains(c));
     is_same(&table.primary_key) || table.unique.iter().any(|key| is_same(key))
 }
@@ -115,6 +247,15 @@ pub(super) fn is_kept(key: &ForeignKey) -> bool {
 /// The SQL that deletes the rows whose key is of no row of its parent. A row that leaves one of the columns open refers to
 /// none.
 pub(super) fn deletion(table: &str, key: &ForeignKey) -> String {
+    format!("DELETE FROM {}", orphans(table, key))
+}
+
+/// The SQL that asks whether there are such rows.
+pub(super) fn orphans_exist(table: &str, key: &ForeignKey) -> String {
+    format!("SELECT EXISTS (SELECT 1 FROM {})", orphans(table, key))
+}
+
+fn orphans(table: &str, key: &ForeignKey) -> String {
     let columns: Vec<String> = key.columns.iter().map(|name| format!("c.{}", quoted(name))).collect();
     let keys: Vec<String> = key.parent_columns.iter().map(|name| format!("p.{}", quoted(name))).collect();
     let there = |names: &[String]| {
@@ -123,7 +264,7 @@ pub(super) fn deletion(table: &str, key: &ForeignKey) -> String {
     // Keys are compared by the type and the collation of the parent: the result of a function has none of its own.
     let values: Vec<String> = columns.iter().map(|column| format!("coalesce({column}, NULL)")).collect();
     format!(
-        "DELETE FROM {} AS c WHERE {} AND ({}) NOT IN (SELECT {} FROM {} AS p WHERE {})",
+        "{} AS c WHERE {} AND ({}) NOT IN (SELECT {} FROM {} AS p WHERE {})",
         quoted(table),
         there(&columns),
         values.join(", "),

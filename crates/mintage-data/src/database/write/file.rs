@@ -10,22 +10,39 @@ use rusqlite::Connection;
 
 use crate::{
     Error,
-    sink::{Beside, target_of},
-    store::sqlite::{is_sqlite, open_read_write},
-    table::IfExists,
+    names::path_of,
+    sink::{Beside, sqlite::check_no_journal, target_of},
+    store::{
+        postgres::{are_same_database, is_address},
+        sqlite::{is_sqlite, open_read_write},
+    },
+    table::{IfExists, PgDefaults},
 };
 
-/// An error where a new database would take the place of the one that it is made from.
+/// An error where a new database would take the place of the one that it is made from. Rows may be added to that.
 ///
 /// # Errors
-/// Both paths lead to one file.
-pub fn check_another_file(source: &Path, target: &Path) -> Result<(), Error> {
-    match (fs::canonicalize(source), fs::canonicalize(target)) {
-        (Ok(source), Ok(other)) if source == other => {
-            Err(Error::bad(target.display().to_string(), "is the source itself, and would be lost")
-                .with_hint("choose another file"))
+/// Both are one file, or one database of one server.
+pub fn check_another_place(
+    source: &str,
+    target: &str,
+    if_exists: IfExists,
+    pg: &PgDefaults,
+) -> Result<(), Error> {
+    let is_same = match (is_address(source), is_address(target)) {
+        (true, true) => are_same_database(source, target, pg),
+        (false, false) => {
+            let (source, target) = (fs::canonicalize(path_of(source)), fs::canonicalize(path_of(target)));
+            matches!((source, target), (Ok(source), Ok(other)) if source == other)
         }
-        _ => Ok(()),
+        _ => false,
+    };
+    match is_same && if_exists != IfExists::Append {
+        true => {
+            Err(Error::bad(target, "is the source itself, and would be lost")
+                .with_hint("choose another place"))
+        }
+        false => Ok(()),
     }
 }
 
@@ -90,29 +107,11 @@ impl NewFile {
 /// An error unless the file that is there may be replaced.
 fn check_replaceable(path: &Path, target: &Path, if_exists: IfExists) -> Result<(), Error> {
     let (why, hint) = match if_exists {
-        IfExists::Fail => ("is there already", "choose another file, or `if_exists` replace"),
-        IfExists::Append => (
-            "cannot be appended to yet: a whole database goes to a new file",
-            "choose another file, or `if_exists` replace",
-        ),
+        IfExists::Fail | IfExists::Append => {
+            ("is there already", "choose another file, or `if_exists` (--if-exists) append or replace")
+        }
         IfExists::Replace if is_sqlite(target) => return Ok(()),
         IfExists::Replace => ("is there already, and is no SQLite database", "choose another file"),
     };
     Err(Error::bad(path.display().to_string(), why).with_hint(hint))
-}
-
-/// What is left of another database of this name would be played into the new one.
-fn check_no_journal(path: &Path) -> Result<(), Error> {
-    for suffix in ["-journal", "-wal"] {
-        let mut left = path.as_os_str().to_owned();
-        left.push(suffix);
-        if fs::symlink_metadata(&left).is_ok_and(|left| left.len() > 0) {
-            let why = "holds what is not in its database yet, and would be played into the new one";
-            return Err(Error::bad(Path::new(&left).display().to_string(), why).with_hint(
-                "close the program that has the database open, or remove the file if its database is gone; \
-                 or choose another name",
-            ));
-        }
-    }
-    Ok(())
 }

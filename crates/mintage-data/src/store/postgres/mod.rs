@@ -27,6 +27,15 @@ pub fn is_address(place: &str) -> bool {
     ["postgres://", "postgresql://"].iter().any(|scheme| place.starts_with(scheme))
 }
 
+/// Whether two addresses are of one database, as far as they say: a host may have other names.
+pub(crate) fn are_same_database(one: &str, other: &str, defaults: &PgDefaults) -> bool {
+    let place = |source: &str| {
+        let place = Address::parse(source, defaults).ok()?.place();
+        Some(place.replacen("//127.0.0.1:", "//localhost:", 1).replacen("//::1:", "//localhost:", 1))
+    };
+    place(one).is_some_and(|one| place(other) == Some(one))
+}
+
 /// A connection to a server.
 pub(crate) struct Server {
     pub client: Client,

@@ -21,7 +21,12 @@ use std::{
 };
 
 use super::{Table, format::Format, redacted};
-use crate::{DataKind, Error, SourceSpec, files::check_source, names::path_of, store::sqlite::is_sqlite};
+use crate::{
+    DataKind, Error, SourceSpec,
+    files::{check_source, without_packing},
+    names::path_of,
+    store::sqlite::is_sqlite,
+};
 pub(super) use file_format::line_end;
 pub(crate) use postgres::constraints::constraints as postgres_constraints;
 pub(crate) use real::only_real;
@@ -39,7 +44,7 @@ pub(crate) fn names_rows(spec: &SourceSpec) -> bool {
 /// delimited text.
 fn named(spec: &SourceSpec) -> Option<Format> {
     let name = spec.source.to_lowercase();
-    let plain = [".gz", ".zst", ".xz"].iter().find_map(|packed| name.strip_suffix(packed)).unwrap_or(&name);
+    let plain = without_packing(&name).unwrap_or(&name);
     let ending = plain.rsplit_once('.').map_or("", |(_, ending)| ending);
     let delimited = spec.kind == Some(DataKind::Table) || spec.delimiter.is_some() || spec.header.is_some();
     Format::of(&spec.source)

@@ -52,7 +52,8 @@ pub fn recognise(values: &[&str]) -> Option<Identifier> {
     }
 }
 
-fn is_uuid(text: &str) -> bool {
+/// Whether a text is a UUID as programs write it.
+pub(crate) fn is_uuid(text: &str) -> bool {
     text.len() == 36
         && text.bytes().enumerate().all(|(at, byte)| match at {
             8 | 13 | 18 | 23 => byte == b'-',

@@ -11,7 +11,7 @@ use super::super::{
 
 /// How the texts of a column become values of a type.
 #[derive(Clone, Debug)]
-pub(super) struct Cast {
+pub(crate) struct Cast {
     /// Of the values.
     pub ty: Type,
     format: Format,

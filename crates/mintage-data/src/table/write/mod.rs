@@ -32,7 +32,9 @@ use crate::{
     names::path_of,
     store::{PROVENANCE_COLUMN, quoted, sqlite::is_sqlite},
 };
+pub(crate) use cast::Cast;
 pub use encode::encoding_named;
+pub(crate) use postgres::{count_on, escaped as copy_escaped};
 use rows::Rows;
 use text::TextWriter;
 

@@ -174,7 +174,7 @@ pub(super) fn present(
 
 /// Lets the sequence behind a column, if it has one, go on after the largest number: what others insert
 /// later must not collide either.
-pub(super) fn count_on(
+pub(crate) fn count_on(
     transaction: &mut Transaction,
     found: &Found,
     name: &str,
@@ -281,7 +281,7 @@ fn cells(column: &Column, cast: &Cast) -> Vec<String> {
 }
 
 /// A text as a cell of COPY's text format.
-fn escaped(text: &str) -> Cow<'_, str> {
+pub(crate) fn escaped(text: &str) -> Cow<'_, str> {
     if !text.contains(['\\', '\n', '\r', '\t']) {
         return Cow::Borrowed(text);
     }
