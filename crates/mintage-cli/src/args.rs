@@ -21,7 +21,7 @@ use mintage_data::IfExists;
 pub use columns::Columns;
 pub use copy::Copy;
 pub use keep::Keep;
-pub use sample::Sample;
+pub use sample::{Amount, Sample};
 pub use serve::Serve;
 pub use sweep::{Compare, Exports, Sweep};
 
@@ -274,11 +274,11 @@ pub struct Train {
     /// Name of the run (FAMILY-SOURCE-N without this)
     #[arg(long, value_name = "NAME", conflicts_with = "resume")]
     pub name: Option<String>,
-    /// Learn several tables of a database together, with the keys between them: `all`, or some by name
+    /// Learn these tables of a database together, with the keys between them (all without this, --table for one alone)
     #[arg(long, value_name = "TABLES", value_delimiter = ',', conflicts_with = "resume")]
     pub tables: Vec<String>,
     /// Tables to leave out
-    #[arg(long, value_name = "TABLES", value_delimiter = ',', requires = "tables")]
+    #[arg(long, value_name = "TABLES", value_delimiter = ',', conflicts_with = "resume")]
     pub exclude: Vec<String>,
     /// Continue a run, or the latest one that was interrupted
     #[arg(long, value_name = "NAME", num_args = 0..=1)]

@@ -11,11 +11,12 @@ pub struct Sample {
     /// A run's name or a model's folder
     #[arg(value_name = "MODEL", value_parser = any_name())]
     pub model: String,
-    /// How many (64 images, 16 clips, or as many as the grid has places; 1,000 rows; 1 text, tune or sound)
-    #[arg(short = 'n', long = "n", value_name = "N")]
-    pub n: Option<usize>,
+    /// How many (64 images, 16 clips, or as many as the grid has places; 1,000 rows; 1 text, tune or sound). Whole
+    /// databases: TABLE=N, as often as wanted, for tables that belong to no other
+    #[arg(short = 'n', long = "n", value_name = "N", value_parser = amount)]
+    pub n: Vec<Amount>,
     /// Whole databases: how many rows, as a multiple of those learned from
-    #[arg(long, value_name = "X", conflicts_with = "n", value_parser = positive)]
+    #[arg(long, value_name = "X", value_parser = positive)]
     pub scale: Option<f64>,
     /// A .db or a postgres:// address to insert rows into, or else: Images: a .png (one or a grid), a folder/, `-` for a
     /// PNG on stdout; without this a grid in the model's own folder. Rows: a .csv, .tsv, .jsonl or .parquet (also .gz,
@@ -26,14 +27,15 @@ pub struct Sample {
     #[arg(short, long = "out", value_name = "OUT", value_parser = any_name())]
     pub out: Option<String>,
     /// All but rows: only this class, label=VALUE or COLUMN=VALUE. Rows: COLUMN=VALUE or COLUMN=FROM..TO, as often
-    /// as wanted
+    /// as wanted. Whole databases: TABLE.COLUMN=VALUE, likewise
     #[arg(long = "where", value_name = "COLUMN=VALUE")]
     pub condition: Vec<String>,
-    /// Rows to complete: a file with some of the columns; every row of it gets the others
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["n", "fill"], value_parser = any_name())]
+    /// Rows to complete: a file with some of the columns; every row of it gets the others. Whole databases: the rows of a
+    /// table, TABLE=FILE; all that belongs to them is new
+    #[arg(long, value_name = "FILE", conflicts_with = "fill", value_parser = any_name())]
     pub given: Option<String>,
     /// Rows with gaps: missing cells get values, everything else stays
-    #[arg(long, value_name = "FILE", conflicts_with = "n", value_parser = any_name())]
+    #[arg(long, value_name = "FILE", value_parser = any_name())]
     pub fill: Option<String>,
     /// What to do when the file or the table is there already (folders and databases of media keep what they have)
     #[arg(long, value_enum, value_name = "WHAT", default_value_t = ExistsChoice::Fail)]
@@ -135,6 +137,22 @@ pub struct Sample {
     /// Column for the label (the one learned from without this)
     #[arg(long, value_name = "COLUMN")]
     pub label_column: Option<String>,
+}
+
+/// How many, of all or of a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Amount {
+    All(usize),
+    Of(String, usize),
+}
+
+fn amount(text: &str) -> Result<Amount, String> {
+    let number =
+        |text: &str| text.trim().parse::<usize>().map_err(|_| "a number is needed, such as 100".to_owned());
+    match text.rsplit_once('=') {
+        Some((table, n)) => Ok(Amount::Of(table.trim().to_owned(), number(n)?)),
+        None => Ok(Amount::All(number(text)?)),
+    }
 }
 
 fn positive(text: &str) -> Result<f64, String> {

@@ -5,10 +5,11 @@ use std::path::Path;
 use mintage::{
     Event, Recipe, Run, StopReason,
     data::{
-        IfExists, Provenance,
-        database::{DatabaseWriting, Rows, WrittenDatabase, check_another_place, write_database},
+        IfExists, Provenance, SourceSpec,
+        database::{DatabaseWriting, Rows, Schema, WrittenDatabase, check_another_place, write_database},
         is_postgres,
         names::{path_of, text_of},
+        table::{self, encoder::Where},
     },
     database::{
         DatabaseData, DatabaseModel, DatabaseRequest, DatabaseScores, Detected, Part, Score, TablePlan,
@@ -20,8 +21,8 @@ use serde_json::json;
 
 use super::train::{checked_name, free_name, recipe_of};
 use crate::{
-    args::{Evaluate, Sample, Train},
-    context::{Context, clock},
+    args::{Amount, Evaluate, Sample, Train},
+    context::{Context, clock, source_spec},
     failure::{CliError, CliResult, Outcome},
     interrupt,
     text::{Table, count, duration, shell, thousands},
@@ -29,6 +30,20 @@ use crate::{
 
 /// The choice of every table.
 const ALL: &str = "all";
+
+/// Whether a whole database is to be learned: its tables are named, or it has several and none of them is.
+pub fn is_whole(args: &Train, context: &Context) -> bool {
+    if !args.tables.is_empty() || !args.exclude.is_empty() {
+        return true;
+    }
+    let Some(source) = args.target.as_deref().filter(|target| !target.ends_with(".toml")) else {
+        return false;
+    };
+    let is_part = args.resume.is_some() || args.columns.are_given() || args.columns.kind.is_some();
+    let spec = context.reachable(&source_spec(source, &args.columns));
+    // What cannot be read says so where it is learned.
+    !is_part && Schema::has_several_tables(&spec).unwrap_or(false)
+}
 
 /// Learns the tables of a database together.
 pub fn train(args: &Train, context: &mut Context) -> CliResult {
@@ -128,11 +143,7 @@ pub fn sample(args: &Sample, dir: &Path, context: &mut Context) -> CliResult {
     let (if_exists, pg) = (IfExists::from(args.if_exists), context.settings.pg.clone());
     check_another_place(&text_of(model.source().as_os_str()), out, if_exists, &pg)?;
     let seed = context.settings.seed_or_fresh();
-    let request = DatabaseRequest {
-        scale: args.scale.unwrap_or(1.0),
-        seed,
-        temperature: args.temperature.unwrap_or(1.0) as f32,
-    };
+    let request = request(args, &model, seed, context)?;
     let total = model.plans().len();
     let mut done = 0;
     let ui = &mut context.ui;
@@ -152,6 +163,60 @@ pub fn sample(args: &Sample, dir: &Path, context: &mut Context) -> CliResult {
     empty_columns(&model, context);
     context.tell_seed();
     Ok(Outcome::Done)
+}
+
+/// The request that the flags are.
+fn request(
+    args: &Sample,
+    model: &DatabaseModel,
+    seed: u64,
+    context: &Context,
+) -> Result<DatabaseRequest, CliError> {
+    let mut request = DatabaseRequest {
+        scale: args.scale.unwrap_or(1.0),
+        seed,
+        temperature: args.temperature.unwrap_or(1.0) as f32,
+        ..DatabaseRequest::default()
+    };
+    for amount in &args.n {
+        let Amount::Of(table, n) = amount else {
+            return Err(CliError::new(
+                "-n N says nothing of which table",
+                "-n TABLE=N says it of a table that belongs to no other, --scale X of all",
+            ));
+        };
+        request.rows.insert(table.clone(), *n);
+    }
+    for text in &args.condition {
+        let mut condition = Where::parse(text)?;
+        let Some((table, column)) = in_table(model, &condition.column) else {
+            let hint = "write it like customers.country=France";
+            return Err(CliError::new(format!("`{text}` names no table of the database"), hint));
+        };
+        condition.column = column;
+        request.conditions.push((table, condition));
+    }
+    if let Some(given) = &args.given {
+        let named = given.split_once('=').filter(|(table, _)| model.schema().table(table).is_some());
+        let (table, file) = match named {
+            Some((table, file)) => (table.to_owned(), file.to_owned()),
+            None => {
+                let name = path_of(given).file_stem().map(|stem| stem.to_string_lossy().into_owned());
+                (name.unwrap_or_default(), given.clone())
+            }
+        };
+        let spec = context.reachable(&SourceSpec { source: file, ..SourceSpec::default() });
+        request.given.insert(table, table::read(&spec)?);
+    }
+    Ok(request)
+}
+
+/// The table and the column of `customers.country`. Names of tables may have points in them.
+fn in_table(model: &DatabaseModel, text: &str) -> Option<(String, String)> {
+    let tables = model.schema().tables.iter();
+    let rest = |name: &str| Some(text.strip_prefix(name)?.strip_prefix('.')?.to_owned());
+    let found = tables.filter_map(|table| Some((table.name.clone(), rest(&table.name)?)));
+    found.max_by_key(|(table, _)| table.len())
 }
 
 /// Says what was written and what was not.
@@ -274,13 +339,8 @@ fn refuse(flags: &[(&str, bool)], hint: &str) -> Result<(), CliError> {
 }
 
 fn out_of(args: &Sample) -> Result<&str, CliError> {
-    let unfit = [
-        ("-n", args.n.is_some()),
-        ("--where", !args.condition.is_empty()),
-        ("--given", args.given.is_some()),
-        ("--fill", args.fill.is_some()),
-    ];
-    refuse(&unfit, "--scale 2.5 says how many rows")?;
+    let unfit = [("--fill", args.fill.is_some())];
+    refuse(&unfit, "--given TABLE=FILE has the rows of a table, with what they lack drawn")?;
     let out = args.out.as_deref().filter(|out| *out != "-");
     out.ok_or_else(|| {
         let hint = "name one: -o new.db, or -o postgres://user@host:port/database";

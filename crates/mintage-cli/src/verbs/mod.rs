@@ -55,10 +55,10 @@ pub fn run(verb: &Verb, context: &mut Context) -> CliResult {
         Verb::Demo(args) => pooled(context, |context| demo::run(args, context)),
         Verb::Inspect(args) => pooled(context, |context| inspect::run(args, context)),
         Verb::Init(args) => pooled(context, |context| init::run(args, context)),
-        Verb::Train(args) if !args.tables.is_empty() => {
-            pooled(context, |context| database::train(args, context))
-        }
-        Verb::Train(args) => pooled(context, |context| train::run(args, context)),
+        Verb::Train(args) => pooled(context, |context| match database::is_whole(args, context) {
+            true => database::train(args, context),
+            false => train::run(args, context),
+        }),
         Verb::Sweep(args) => pooled(context, |context| sweep::run(args, context)),
         Verb::Copy(args) => pooled(context, |context| copy::run(args, context)),
         Verb::Sample(args) => pooled(context, |context| sample::run(args, context)),

@@ -11,7 +11,7 @@ use mintage_data::table::encoder::Where;
 use serde_json::json;
 
 use crate::{
-    args::Sample,
+    args::{Amount, Sample},
     context::Context,
     failure::{CliError, CliResult, Outcome},
     interrupt,
@@ -107,12 +107,28 @@ pub fn progress(ui: &mut Ui) -> impl FnMut(Progress) {
     }
 }
 
+/// How many, where rows of one table or items of another kind are made.
+fn n_of(args: &Sample) -> Result<Option<usize>, CliError> {
+    let fill = args.given.as_ref().map(|_| "--given").or(args.fill.as_ref().map(|_| "--fill"));
+    match (args.n.as_slice(), fill) {
+        ([], _) => Ok(None),
+        ([Amount::All(_)], Some(flag)) => {
+            Err(CliError::new(format!("{flag} says how many by its rows"), "leave -n out"))
+        }
+        ([Amount::All(n)], None) => Ok(Some(*n)),
+        ([Amount::Of(..), ..], _) => {
+            Err(CliError::new("-n TABLE=N is for whole databases", "this model has one table: -n N"))
+        }
+        (_, _) => Err(CliError::new("-n is given more than once", "give it once")),
+    }
+}
+
 /// The request that the flags are.
 fn request(args: &Sample, seed: u64) -> Result<Request, CliError> {
     let file = |path: &std::path::PathBuf| Item::File(path.clone());
     let rows = |source: &String| Rows::File(source.clone());
     Ok(Request {
-        n: args.n,
+        n: n_of(args)?,
         seed: Some(seed),
         conditions: args.condition.iter().map(|text| Where::parse(text)).collect::<Result<_, _>>()?,
         given: args.given.as_ref().map(rows),

@@ -38,7 +38,7 @@ pub use write::{DatabaseWriting, Rows, TableWritten, WrittenDatabase, check_anot
 use crate::{
     Error, SourceSpec,
     error::suggestion,
-    store::{postgres::is_address, sqlite::is_sqlite},
+    store::{self, postgres::is_address, sqlite::is_sqlite},
     table::redacted,
 };
 
@@ -183,6 +183,17 @@ impl Schema {
             false => Err(Error::bad(redacted(&spec.source), "is no database").with_hint(
                 "a database is a SQLite file, a postgres:// address, or a folder of CSV, Parquet and JSON Lines files",
             )),
+        }
+    }
+
+    /// Whether a source is a database or a folder of several tables.
+    ///
+    /// # Errors
+    /// The database is there and cannot be read.
+    pub fn has_several_tables(spec: &SourceSpec) -> Result<bool, Error> {
+        match store::open(spec)? {
+            Some(mut database) => Ok(database.tables()?.len() > 1),
+            None => Ok(holds_tables(spec)),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Whole databases written to a real server: made anew, added to, replaced, and what is refused.
 
-use std::{collections::BTreeSet, path::Path};
+use std::path::Path;
 
 use mintage_data::{
     Error, PgDefaults, Table,

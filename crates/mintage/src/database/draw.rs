@@ -12,12 +12,14 @@ use mintage_nn::Rng;
 use super::{
     DatabaseModel, DatabaseRequest,
     agree::{From, balance, take_over},
-    assign::{Likeness, assign, scaled, shuffle},
+    assign::{assign, scaled, shuffle},
     even::{Targets, as_counted, candidates, counts_in},
     filled::{Database, Filled, NONE, key_of, numbers, tied},
     plan::{DEPTH, INDEX, Part, SIBLINGS, TablePlan, Use},
+    request::light_part,
     siblings::{Places, in_order},
     summary::Left,
+    totals,
     view::{before, of_parent, picked},
 };
 use crate::{error::Error, model::Model, sample::TableRequest};
@@ -43,6 +45,7 @@ pub(super) fn draw(
         drawer.tie(&mut made, rng)?;
     }
     close_circles(model, request, &mut made)?;
+    totals::compute(&model.plans, &mut made);
     let plans = model.plans.iter().filter(|plan| plan.part != Part::Empty);
     Ok(plans.filter_map(|plan| finished(model.schema.table(&plan.name)?, made.remove(&plan.name)?)).collect())
 }
@@ -93,8 +96,12 @@ impl<'a> Drawer<'a> {
     fn rows(&self, model: &Model, made: &Database, seed: u64) -> Result<Filled, Error> {
         let (table, parents) = match self.plan.main() {
             None => {
-                let n = self.scaled_rows();
-                (self.evenly(model, n, None, 0, seed)?, vec![NONE; n])
+                let table = match self.request.given.get(&self.plan.name) {
+                    Some(given) => self.completed(model, given, seed)?,
+                    None => self.evenly(model, self.scaled_rows(), None, 0, seed)?,
+                };
+                let n = table.rows();
+                (table, vec![NONE; n])
             }
             Some(main) => self.children(model, made, main, seed)?,
         };
@@ -103,15 +110,18 @@ impl<'a> Drawer<'a> {
         let parents_of = self.plan.keys.iter().map(|_| none()).collect();
         let mut filled = Filled { table, parents: parents_of, ..Filled::default() };
         let mut rng = Rng::new(seed, 1);
-        self.count(&mut filled, &mut rng);
-        self.balance(&mut filled, made, &mut rng);
+        if self.request.is_plain() {
+            self.count(&mut filled, &mut rng);
+            self.balance(&mut filled, made, &mut rng);
+        }
         if let Some(main) = self.plan.main() {
             filled.parents[main] = parents;
             self.agree(&mut filled, made, |way| way == [main]);
             self.repeat_first(&mut filled, main);
             self.order(&mut filled, main);
         }
-        if let Some(number) = &self.plan.number {
+        let number = self.plan.number.as_ref();
+        if let Some(number) = number.filter(|number| filled.table.column(number).is_none()) {
             filled.table.columns.push(numbers(number, 1..=n as u32));
         }
         Ok(filled)
@@ -119,6 +129,9 @@ impl<'a> Drawer<'a> {
 
     /// Rows that a table has at this scale, if as many children are drawn as the source has.
     fn scaled_rows(&self) -> usize {
+        if let Some(&rows) = self.request.rows.get(&self.plan.name) {
+            return rows;
+        }
         (self.plan.rows as f64 * self.request.scale).round().max(1.0) as usize
     }
 
@@ -142,8 +155,7 @@ impl<'a> Drawer<'a> {
         seed: u64,
     ) -> Result<Table, Error> {
         let each = candidates(self.scaled_rows().max(n));
-        // At another temperature than 1 the rows are meant to be unlike the source together.
-        if each == 1 || n == 0 || self.request.temperature != 1.0 || !self.targets.has(place) {
+        if each == 1 || n == 0 || !self.request.is_plain() || !self.targets.has(place) {
             return self.sampled(model, n, given, seed);
         }
         let rounds: Vec<u32> = (0..each).flat_map(|_| 0..n as u32).collect();
@@ -155,10 +167,22 @@ impl<'a> Drawer<'a> {
 
     fn sampled(&self, model: &Model, n: usize, given: Option<Table>, seed: u64) -> Result<Table, Error> {
         let temperature = self.request.temperature;
-        model.sample_rows(
-            &TableRequest { n, given, seed, temperature, ..TableRequest::default() },
-            &mut |_, _| {},
-        )
+        let conditions = self.request.conditions.iter().filter(|(table, _)| *table == self.plan.name);
+        let conditions = conditions.map(|(_, condition)| condition.clone()).collect();
+        let request = TableRequest { n, conditions, given, seed, temperature, ..TableRequest::default() };
+        model.sample_rows(&request, &mut |_, _| {})
+    }
+
+    /// Rows that are given, with what they lack.
+    fn completed(&self, model: &Model, given: &Table, seed: u64) -> Result<Table, Error> {
+        let light = light_part(model, self.plan, given)?;
+        let light = (!light.columns.is_empty()).then_some(light);
+        let mut table = self.sampled(model, given.rows(), light, seed)?;
+        for column in &given.columns {
+            table.columns.retain(|own| own.name != column.name);
+            table.columns.push(column.clone());
+        }
+        Ok(table)
     }
 
     /// The children of all rows of the main parent: as many as were drawn with each, those of a sequence one after another.
@@ -397,9 +421,9 @@ impl<'a> Drawer<'a> {
             })
             .collect();
         let pairs: Vec<(&Column, &Column)> = pairs.iter().map(|(a, b)| (a, b)).collect();
-        let likeness = Likeness::of(&pairs, parent.rows(), rows.len());
         let mut rival = Rivals::new(self, filled, parent, foreign);
-        let found = assign(&likeness, &quotas, &mut |at, row| rival.may(rows[at], row), rng);
+        let sizes = (parent.rows(), rows.len());
+        let found = assign(&pairs, sizes, &quotas, &mut |at, row| rival.may(rows[at], row), rng);
         let mut all = vec![NONE; filled.rows()];
         rows.iter().zip(found).for_each(|(&row, parent)| all[row as usize] = parent);
         all

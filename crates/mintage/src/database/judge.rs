@@ -109,9 +109,10 @@ impl<'a> Judge<'a> {
                 table.primary_key.contains(name)
                     || table.foreign_keys.iter().any(|key| key.columns.contains(name))
             };
-            // What points at persons is made afresh, and has no likeness to be judged.
+            // What points at persons is made afresh, and has no likeness to be judged; nor has a copy of it.
             let found = described(&filled.table, &data.spec).columns.into_iter();
-            let found = found.filter(|column| !is_key(&column.name));
+            let found = found
+                .filter(|column| !is_key(&column.name) && !data.is_copy_of_fresh(&table.name, &column.name));
             let judged = found.filter_map(|column| {
                 let scale = match column.kind {
                     Kind::Integer | Kind::Number | Kind::Datetime => Scale::Number,

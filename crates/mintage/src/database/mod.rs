@@ -29,8 +29,10 @@ mod filled;
 mod judge;
 mod plan;
 mod planner;
+mod request;
 mod siblings;
 mod summary;
+mod totals;
 mod view;
 
 use std::{
@@ -44,7 +46,11 @@ use mintage_data::{
     database::{Schema, Store, table_files},
     names::text_of,
     read_text,
-    table::{self, rules::RuleChoice, schema::Kind},
+    table::{
+        self,
+        rules::{Rule, RuleChoice, in_force},
+        schema::Kind,
+    },
 };
 use mintage_nn::DeviceChoice;
 use serde::{Deserialize, Serialize};
@@ -56,8 +62,10 @@ use filled::{Database, numbers, tied};
 pub use judge::{DatabaseScores, Score, judge, judge_random_keys};
 pub use plan::{Context, Count, Part, TablePlan, Use};
 use planner::described;
+pub use request::DatabaseRequest;
 use summary::left;
 pub use summary::{How, Summary};
+pub use totals::{Of, Total};
 
 use crate::{
     dataset::AnyData,
@@ -105,23 +113,6 @@ struct Saved {
 struct KeptTable {
     name: String,
     columns: Vec<(String, mintage_data::Declaration, Vec<Option<String>>)>,
-}
-
-/// What to make of a model of a database.
-#[derive(Clone, Debug)]
-pub struct DatabaseRequest {
-    /// Rows as a multiple of those of the source: those of tables without parents, from which all others follow.
-    pub scale: f64,
-    /// Seed of every random choice.
-    pub seed: u64,
-    /// 1 is the models' own distribution; lower is safer and less diverse.
-    pub temperature: f32,
-}
-
-impl Default for DatabaseRequest {
-    fn default() -> Self {
-        Self { scale: 1.0, seed: 1, temperature: 1.0 }
-    }
 }
 
 /// The models of a whole database.
@@ -203,6 +194,19 @@ impl DatabaseData {
     /// The rows of a table of the source.
     pub fn rows(&self, table: &str) -> Option<&Table> {
         self.source.get(table).map(|filled| &filled.table)
+    }
+
+    /// Whether the cells of a column are those of a parent's column that is made afresh.
+    fn is_copy_of_fresh(&self, table: &str, column: &str) -> bool {
+        let Some(plan) = self.plans.iter().find(|plan| plan.name == table) else { return false };
+        let copied = plan.copied.iter().find(|copied| copied.column == column);
+        let Some(From::Parent(context)) = copied.map(|copied| &copied.from) else { return false };
+        let parent = agree::behind(&self.schema, &self.source, table, &context.keys);
+        let Some((_, parent, name)) = parent else { return false };
+        let found = described(&parent.table, &self.spec);
+        let is_fresh = |column: &&mintage_data::table::schema::ColumnSchema| column.name == context.column;
+        let kind = found.columns.iter().find(is_fresh).map(|column| column.kind);
+        matches!(kind, Some(Kind::Id | Kind::Text)) || self.is_copy_of_fresh(&name, &context.column)
     }
 
     /// For each table that is learned its share of the time of training: with the root of its cells, so that small tables are
@@ -305,8 +309,7 @@ fn train_table(
     }
     let mut recipe = recipe.clone();
     recipe.data = of_table(&recipe.data, &plan.name, &[]);
-    // A rule between a column of a parent and one of the child cannot be kept where one of them is given.
-    recipe.data.rules = RuleChoice::Off;
+    recipe.data.rules = RuleChoice::Only(rules(plan, data)?);
     recipe.data.kinds = kinds(plan, data, &rows);
     let set = TableSet::of(rows, None, &recipe.data)?;
     let mut run = match Run::resume(folder) {
@@ -315,6 +318,27 @@ fn train_table(
     };
     let set = AnyData::Table(Arc::new(set));
     train(&recipe, &set, &mut run, device, control, &mut |event| on(&plan.name, event))
+}
+
+/// The rules between a table's own columns, declared or found. One between a column of a parent and one of the child could
+/// not be kept, since the first is given; that rows differ is seen to when they are written.
+fn rules(plan: &TablePlan, data: &DatabaseData) -> Result<Vec<Rule>, Error> {
+    let Some(filled) = data.source.get(&plan.name) else { return Ok(Vec::new()) };
+    let is_given = |name: &str| {
+        let numbers = plan.first.is_some() && plan.time.as_deref() == Some(name);
+        numbers
+            || plan.copied.iter().any(|copied| copied.column == name)
+            || plan.totals.iter().any(|total| total.column == name)
+    };
+    let is_own = |column: &&mintage_data::Column| plan.own.contains(&column.name) && !is_given(&column.name);
+    let table = Table {
+        columns: filled.table.columns.iter().filter(is_own).cloned().collect(),
+        ..filled.table.head()
+    };
+    let (rules, _) = in_force(&RuleChoice::default(), &table, &described(&table, &data.spec))?;
+    let is_of_a_row = |rule: &&Rule| !matches!(rule, Rule::Unique { .. } | Rule::Combination { .. });
+    let is_whole = |rule: &&Rule| rule.columns().iter().all(|name| table.column(name).is_some());
+    Ok(rules.rules().iter().filter(is_of_a_row).filter(is_whole).cloned().collect())
 }
 
 /// Whether a table has a column that a model learns.
@@ -457,12 +481,14 @@ impl DatabaseModel {
     /// Draws rows for all tables. The same request gives the same rows. `on` is told of each table when it is drawn.
     ///
     /// # Errors
-    /// A model is damaged, or cannot draw such rows.
+    /// A model is damaged, or cannot draw such rows; the request is of a table that is not there, or whose rows follow from
+    /// those of another.
     pub fn sample(
         &self,
         request: &DatabaseRequest,
         on: &mut dyn FnMut(&str, usize),
     ) -> Result<Vec<Table>, Error> {
+        request::check(self, request)?;
         draw::draw(self, request, on)
     }
 }

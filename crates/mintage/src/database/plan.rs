@@ -11,6 +11,7 @@ use super::{
     agree::{Copied, From},
     filled::NONE,
     summary::Summary,
+    totals::Total,
 };
 use crate::error::Error;
 
@@ -92,6 +93,8 @@ pub struct TablePlan {
     pub left: Vec<(String, String)>,
     /// Columns whose cells come from elsewhere.
     pub copied: Vec<Copied>,
+    /// Columns that the rows of other tables come to.
+    pub totals: Vec<Total>,
     /// Rows of the source that have no parent by the main key.
     pub orphans: usize,
     /// Further keys that some rows lack, and in what is learned the name of whether they do.

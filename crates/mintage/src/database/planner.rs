@@ -13,6 +13,7 @@ use super::{
     plan::{Context, Count, Part, TablePlan, Use, light},
     siblings::{Places, order_of},
     summary::{How, Summary},
+    totals,
 };
 use crate::error::Error;
 
@@ -51,6 +52,7 @@ pub(super) fn plan(schema: &Schema, source: &Database, spec: &SourceSpec) -> Res
         plans.push(plan);
     }
     count_children(schema, source, &mut plans);
+    totals::find(schema, source, spec, &mut plans);
     for plan in &mut plans {
         let own = asked.iter().filter(|(parent, _)| *parent == plan.name);
         plan.summaries = own.map(|(_, summary)| summary.clone()).collect();
@@ -63,6 +65,11 @@ pub(super) fn described(table: &Rows, spec: &SourceSpec) -> TableSchema {
     let mut found = detect(table);
     found.protect(table, spec, None);
     found
+}
+
+/// The columns of a table with their kinds.
+pub(super) fn described_kinds(table: &Rows, spec: &SourceSpec) -> Vec<(String, Kind)> {
+    described(table, spec).columns.into_iter().map(|column| (column.name, column.kind)).collect()
 }
 
 /// What to know of the tables whose rows are those of the source: columns that point at persons.
@@ -126,6 +133,7 @@ impl Planner<'_> {
             summaries: Vec::new(),
             left: Vec::new(),
             copied: Vec::new(),
+            totals: Vec::new(),
             orphans: 0,
             optional: Vec::new(),
             weights: Vec::new(),

@@ -144,7 +144,7 @@ mod tests {
         let column = Column::of(name, cells.iter().map(|cell| Some(cell.as_str())));
         let parents: Vec<u32> = (0..30).rev().map(|row| row / 3).collect();
         let table = Table { columns: vec![column], ..Table::default() };
-        (Filled { table, parents: vec![parents.clone()] }, parents)
+        (Filled { table, parents: vec![parents.clone()], ..Filled::default() }, parents)
     }
 
     fn order(name: &str, value: impl Fn(u32) -> String) -> (Option<String>, Option<i64>) {

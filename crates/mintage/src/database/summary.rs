@@ -167,7 +167,8 @@ mod tests {
 
     fn filled(x: [Option<&str>; 4]) -> Filled {
         let columns = vec![Column::of("x", x), Column::of("c", [Some("a"); 4])];
-        Filled { table: Table { columns, ..Table::default() }, parents: vec![vec![0, 0, 1, NONE]] }
+        let table = Table { columns, ..Table::default() };
+        Filled { table, parents: vec![vec![0, 0, 1, NONE]], ..Filled::default() }
     }
 
     #[test]
@@ -184,10 +185,8 @@ mod tests {
         let source = filled([Some("1"), Some("4"), Some("2"), Some("9")]);
         let column = left_of(&source, "x", &[1, 2, 1, 0], &[NONE, 0, NONE, NONE]);
         assert_eq!(column.iter().collect::<Vec<_>>(), [Some("2.5"), Some("4"), Some("2"), None]);
-        let parents = Filled {
-            table: Table { columns: vec![Column::of("m", [Some("2.5")])], ..Table::default() },
-            parents: Vec::new(),
-        };
+        let table = Table { columns: vec![Column::of("m", [Some("2.5")])], ..Table::default() };
+        let parents = Filled { table, ..Filled::default() };
         let mut left = Left::new("x", &parents, "m", &[2]);
         assert_eq!(left.given(&[0]).cell(0), Some("2.5"));
         left.take(&[0], &Table { columns: vec![Column::of("x", [Some("1")])], ..Table::default() });

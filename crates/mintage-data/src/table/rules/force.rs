@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser::SerializeMap};
 
 use super::{Rule, Rules, declared, holds, plan, propose};
 use crate::{
@@ -11,11 +11,16 @@ use crate::{
     table::{Table, schema::TableSchema},
 };
 
-/// `rules` of a recipe: `"off"`, or rules that hold beside those that are found.
+/// The key of rules that are alone.
+const ONLY: &str = "only";
+
+/// `rules` of a recipe: `"off"`, rules that hold beside those that are found, or `{ only = [...] }`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RuleChoice {
     Off,
     With(Vec<Rule>),
+    /// These, whatever else is found.
+    Only(Vec<Rule>),
 }
 
 impl Default for RuleChoice {
@@ -40,8 +45,13 @@ pub fn in_force(
     table: &Table,
     schema: &TableSchema,
 ) -> Result<(Rules, Vec<String>), Error> {
-    let RuleChoice::With(own) = choice else {
-        return Ok((Rules::new(Vec::new(), table, schema)?, Vec::new()));
+    let own = match choice {
+        RuleChoice::With(own) => own,
+        RuleChoice::Off => return Ok((Rules::new(Vec::new(), table, schema)?, Vec::new())),
+        RuleChoice::Only(own) => {
+            plan::compatible(own, table, schema)?;
+            return Ok((plan::plan(own.clone(), own.len(), table, schema)?, Vec::new()));
+        }
     };
     // Those of the recipe are refused where they cannot be kept.
     let mut rules = own.clone();
@@ -106,6 +116,11 @@ impl Serialize for RuleChoice {
         match self {
             Self::Off => serializer.serialize_str("off"),
             Self::With(rules) => rules.serialize(serializer),
+            Self::Only(rules) => {
+                let mut map = serializer.serialize_map(Some(1))?;
+                map.serialize_entry(ONLY, rules)?;
+                map.end()
+            }
         }
     }
 }
@@ -117,7 +132,7 @@ impl<'de> Deserialize<'de> for RuleChoice {
             type Value = RuleChoice;
 
             fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-                f.write_str("\"off\", \"on\" or [[data.rules]]")
+                f.write_str("\"off\", \"on\", { only = [...] } or [[data.rules]]")
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<RuleChoice, E> {
@@ -134,6 +149,13 @@ impl<'de> Deserialize<'de> for RuleChoice {
 
             fn visit_seq<A: de::SeqAccess<'de>>(self, rules: A) -> Result<RuleChoice, A::Error> {
                 Vec::deserialize(de::value::SeqAccessDeserializer::new(rules)).map(RuleChoice::With)
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<RuleChoice, A::Error> {
+                match map.next_entry::<String, Vec<Rule>>()? {
+                    Some((key, rules)) if key == ONLY => Ok(RuleChoice::Only(rules)),
+                    _ => Err(de::Error::custom("a table of rules has `only`, and a list of them")),
+                }
             }
         }
         deserializer.deserialize_any(Any)

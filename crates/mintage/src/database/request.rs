@@ -1,0 +1,151 @@
+//! What is asked of the models of a database.
+
+use std::collections::BTreeMap;
+
+use mintage_data::{
+    Table,
+    table::{encoder::Where, schema::Kind},
+};
+
+use super::{
+    DatabaseModel,
+    agree::From,
+    plan::{Part, TablePlan, Use},
+};
+use crate::{error::Error, model::Model};
+
+/// What to make of a model of a database.
+#[derive(Clone, Debug)]
+pub struct DatabaseRequest {
+    /// Rows as a multiple of those of the source: those of tables without parents, from which all others follow.
+    pub scale: f64,
+    /// Seed of every random choice.
+    pub seed: u64,
+    /// 1 is the models' own distribution; lower is safer and less diverse.
+    pub temperature: f32,
+    /// Rows of some tables without a parent, in place of what `scale` says.
+    pub rows: BTreeMap<String, usize>,
+    /// Conditions that all rows of a table meet.
+    pub conditions: Vec<(String, Where)>,
+    /// Rows of tables without a parent, in place of new ones: what they lack is drawn, and all that belongs to them.
+    pub given: BTreeMap<String, Table>,
+}
+
+impl Default for DatabaseRequest {
+    fn default() -> Self {
+        let (rows, conditions, given) = Default::default();
+        Self { scale: 1.0, seed: 1, temperature: 1.0, rows, conditions, given }
+    }
+}
+
+impl DatabaseRequest {
+    /// Whether new rows are to be like those of the source together.
+    pub(super) fn is_plain(&self) -> bool {
+        self.temperature == 1.0 && self.conditions.is_empty() && self.given.is_empty()
+    }
+}
+
+/// An error where something is asked that cannot be.
+pub(super) fn check(model: &DatabaseModel, request: &DatabaseRequest) -> Result<(), Error> {
+    for table in request.rows.keys() {
+        check_root(model, find(model, table)?, "its number of rows")?;
+    }
+    for (table, rows) in &request.given {
+        let plan = find(model, table)?;
+        check_root(model, plan, "rows that are given")?;
+        let Some(schema) = model.schema.table(table) else { continue };
+        if let Some(unknown) = rows.names().find(|name| schema.column(name).is_none()) {
+            let names: Vec<&str> = schema.columns.iter().map(|column| column.name.as_str()).collect();
+            return Err(Error::request(format!("`{table}` has no column `{unknown}`, which is given"))
+                .with_hint(format!("its columns are {}", names.join(", "))));
+        }
+    }
+    for (table, condition) in &request.conditions {
+        check_condition(model, find(model, table)?, &condition.column)?;
+    }
+    Ok(())
+}
+
+fn find<'a>(model: &'a DatabaseModel, table: &str) -> Result<&'a TablePlan, Error> {
+    model.plans.iter().find(|plan| plan.name == table).ok_or_else(|| {
+        let names: Vec<&str> = model.plans.iter().map(|plan| plan.name.as_str()).collect();
+        Error::request(format!("the database has no table `{table}`"))
+            .with_hint(format!("its tables are {}", names.join(", ")))
+    })
+}
+
+/// Whether rows of a table come by themselves: not kept, and of no parent.
+fn check_root(model: &DatabaseModel, plan: &TablePlan, what: &str) -> Result<(), Error> {
+    let name = &plan.name;
+    match plan.part {
+        Part::Learned => {}
+        Part::Kept => {
+            return Err(
+                Error::request(format!("the rows of `{name}` are kept as they are")).with_hint(&plan.why)
+            );
+        }
+        Part::Empty => return Err(Error::request(format!("`{name}` had no rows to learn from"))),
+    }
+    let Some(main) = plan.main() else { return Ok(()) };
+    let parent = model.schema.table(name).map_or("", |table| &table.foreign_keys[main].parent);
+    let roots = model.plans.iter().filter(|plan| plan.part == Part::Learned && plan.main().is_none());
+    let roots: Vec<&str> = roots.map(|plan| plan.name.as_str()).collect();
+    Err(Error::request(format!(
+        "the rows of `{name}` follow from those of `{parent}`: {what} cannot be said"
+    ))
+    .with_hint(format!("say it of {}", roots.join(", "))))
+}
+
+/// A condition is for a column that is drawn.
+fn check_condition(model: &DatabaseModel, plan: &TablePlan, column: &str) -> Result<(), Error> {
+    let name = &plan.name;
+    if plan.part != Part::Learned {
+        return Err(Error::request(format!("no row of `{name}` is drawn: {}", plan.why)));
+    }
+    let Some(table) = model.schema.table(name) else { return Ok(()) };
+    if table.column(column).is_none() {
+        let names = table.columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>().join(", ");
+        return Err(Error::request(format!("`{name}` has no column `{column}`"))
+            .with_hint(format!("its columns are {names}")));
+    }
+    let key = table
+        .foreign_keys
+        .iter()
+        .zip(&plan.keys)
+        .find(|(key, is)| **is != Use::Value && key.columns.iter().any(|own| own == column));
+    if let Some((key, _)) = key {
+        return Err(Error::request(format!("`{column}` of `{name}` is a key to `{}`", key.parent))
+            .with_hint(format!("give a condition on a column of `{}`", key.parent)));
+    }
+    if let Some(copied) = plan.copied.iter().find(|copied| copied.column == column) {
+        return match &copied.from {
+            From::Parent(context) => {
+                let why = format!("`{column}` of `{name}` is that of a parent");
+                Err(Error::request(why)
+                    .with_hint(format!("give the condition on `{}` there", context.column)))
+            }
+            From::FirstSibling => Ok(()),
+        };
+    }
+    if let Some(total) = plan.totals.iter().find(|total| total.column == column) {
+        return Err(Error::request(format!("`{column}` of `{name}` is computed from `{}`", total.table))
+            .with_hint(format!("give a condition on a column of `{}`", total.table)));
+    }
+    if plan.number.as_deref() == Some(column) {
+        return Err(Error::request(format!("`{column}` just numbers the rows of `{name}`")));
+    }
+    Ok(())
+}
+
+/// Of rows that are given the columns that a model can draw others by: no texts and no identifiers.
+pub(super) fn light_part(model: &Model, plan: &TablePlan, given: &Table) -> Result<Table, Error> {
+    let (_, codec) = model.rows()?;
+    let schema = codec.rules.own();
+    let is_light = |name: &str| {
+        let kind = schema.columns.iter().find(|column| column.name == name).map(|column| column.kind);
+        kind.is_some_and(|kind| !matches!(kind, Kind::Id | Kind::Text | Kind::Constant))
+    };
+    let columns = given.columns.iter();
+    let columns = columns.filter(|column| plan.own.contains(&column.name) && is_light(&column.name)).cloned();
+    Ok(Table { columns: columns.collect(), ..given.head() })
+}

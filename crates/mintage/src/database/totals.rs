@@ -1,0 +1,274 @@
+//! Columns of a parent that its children come to: the total of an invoice is the sum of its lines, `orders` of a customer
+//! their number, `last_seen` the latest of their times. What holds in the source is computed for new rows when all are there.
+
+use mintage_data::{Column, SourceSpec, database::Schema, table::schema::Kind};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    cells::number,
+    filled::{Database, Filled, NONE},
+    plan::{Part, TablePlan},
+    planner::described_kinds,
+};
+
+/// Parents with children that must agree.
+const MIN_SHARE: f64 = 0.99;
+/// Different totals without which equal numbers are a chance.
+const MIN_DIFFERENT: usize = 8;
+/// Columns of children that are tried.
+const MAX_COLUMNS: usize = 12;
+/// Parents that a first look is for.
+const MIN_FIRST: usize = 256;
+/// How far a total may be off, of itself: what numbers in tables are rounded to.
+const TOLERANCE: f64 = 1e-9;
+
+/// A column of a parent that is computed from its children.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Total {
+    /// The column of the parent.
+    pub column: String,
+    /// The table of the children.
+    pub table: String,
+    /// The place of their key to the parent among the table's keys.
+    pub key: usize,
+    /// What of them.
+    pub of: Of,
+    /// Digits after the point.
+    pub decimals: usize,
+}
+
+/// What is made of the children of a parent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Of {
+    /// How many they are.
+    Number,
+    /// The sum of a column.
+    Sum(String),
+    /// The sum of the products of two columns.
+    Product(String, String),
+    /// The smallest value of a column, as it is written there.
+    Least(String),
+    /// The largest.
+    Most(String),
+}
+
+/// Gives plans the totals that hold in the source.
+pub(super) fn find(schema: &Schema, source: &Database, spec: &SourceSpec, plans: &mut [TablePlan]) {
+    let learned: Vec<(String, Vec<(String, Kind)>)> = plans
+        .iter()
+        .filter(|plan| plan.part == Part::Learned)
+        .filter_map(|plan| Some((plan.name.clone(), numbers_of(plan, source.get(&plan.name)?, spec))))
+        .collect();
+    for plan in plans.iter_mut().filter(|plan| plan.part == Part::Learned) {
+        let Some((_, columns)) = learned.iter().find(|(name, _)| *name == plan.name) else { continue };
+        let Some(parent) = source.get(&plan.name) else { continue };
+        for (column, kind) in columns {
+            let Some(cells) =
+                parent.table.column(column).filter(|cells| cells.values().len() >= MIN_DIFFERENT)
+            else {
+                continue;
+            };
+            let all = schema.tables.iter().flat_map(|table| {
+                table.foreign_keys.iter().enumerate().map(move |(at, key)| (table, at, key))
+            });
+            let children = all.filter(|(table, _, key)| key.parent == plan.name && table.name != plan.name);
+            for (table, key, _) in children {
+                let (Some(child), Some((_, own))) =
+                    (source.get(&table.name), learned.iter().find(|(name, _)| *name == table.name))
+                else {
+                    continue;
+                };
+                let found = candidates(own, *kind).into_iter().find(|of| holds(cells, child, key, of));
+                if let Some(of) = found {
+                    let decimals = cells.values().iter().map(decimals).max().unwrap_or(0);
+                    let table = table.name.clone();
+                    plan.totals.push(Total { column: column.clone(), table, key, of, decimals });
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// Columns of numbers and dates.
+fn numbers_of(plan: &TablePlan, filled: &Filled, spec: &SourceSpec) -> Vec<(String, Kind)> {
+    let is_number = |kind: &Kind| matches!(kind, Kind::Integer | Kind::Number | Kind::Datetime);
+    let all = described_kinds(&filled.table, spec).into_iter();
+    all.filter(|(name, kind)| plan.own.contains(name) && is_number(kind)).take(MAX_COLUMNS).collect()
+}
+
+/// What a column may be made of.
+fn candidates(own: &[(String, Kind)], kind: Kind) -> Vec<Of> {
+    let of_kind = |wanted: bool| own.iter().filter(move |(_, kind)| (*kind == Kind::Datetime) == wanted);
+    let ends = |name: &String| [Of::Least(name.clone()), Of::Most(name.clone())];
+    if kind == Kind::Datetime {
+        return of_kind(true).flat_map(|(name, _)| ends(name)).collect();
+    }
+    let names: Vec<&String> = of_kind(false).map(|(name, _)| name).collect();
+    let mut all = vec![Of::Number];
+    all.extend(names.iter().map(|name| Of::Sum((*name).clone())));
+    for (at, a) in names.iter().enumerate() {
+        all.extend(names[at + 1..].iter().map(|b| Of::Product((*a).clone(), (*b).clone())));
+    }
+    all.extend(names.iter().flat_map(|name| ends(name)));
+    all
+}
+
+/// Whether the cells of parents are what their children come to.
+fn holds(cells: &Column, children: &Filled, key: usize, of: &Of) -> bool {
+    let Some(parents) = children.parents.get(key) else { return false };
+    // Most do not: a few parents tell.
+    let few = totals(children, parents, cells.len(), of, Some(MIN_FIRST));
+    let agree = |totals: &[Option<f64>]| {
+        let pairs =
+            cells.iter().zip(totals).filter_map(|(cell, total)| Some((cell.and_then(number), (*total)?)));
+        let (mut all, mut same) = (0usize, 0usize);
+        for (cell, total) in pairs {
+            all += 1;
+            same += usize::from(cell.is_some_and(|cell| is_near(cell, total)));
+        }
+        all >= MIN_DIFFERENT && same as f64 >= MIN_SHARE * all as f64
+    };
+    agree(&few) && agree(&totals(children, parents, cells.len(), of, None))
+}
+
+fn is_near(a: f64, b: f64) -> bool {
+    (a - b).abs() <= TOLERANCE * a.abs().max(1.0)
+}
+
+/// For each of `n` parents what its children come to, rounded to six digits; nothing where it has none, or where a cell is
+/// missing. `first` asks for the first parents alone.
+fn totals(children: &Filled, parents: &[u32], n: usize, of: &Of, first: Option<usize>) -> Vec<Option<f64>> {
+    let n = first.map_or(n, |first| n.min(first));
+    let column = |name: &String| children.table.column(name);
+    let columns = match of {
+        Of::Number => Some((None, None)),
+        Of::Sum(a) | Of::Least(a) | Of::Most(a) => column(a).map(|a| (Some(a), None)),
+        Of::Product(a, b) => column(a).zip(column(b)).map(|(a, b)| (Some(a), Some(b))),
+    };
+    let Some((a, b)) = columns else { return vec![None; n] };
+    let cell = |column: Option<&Column>, row: usize| {
+        column.map_or(Some(1.0), |column| column.cell(row).and_then(number))
+    };
+    let mut totals: Vec<Option<f64>> = vec![None; n];
+    let mut is_open = vec![false; n];
+    for (row, &parent) in parents.iter().enumerate().filter(|(_, parent)| **parent != NONE) {
+        let at = parent as usize;
+        if at >= n {
+            continue;
+        }
+        let Some(value) = cell(a, row).zip(cell(b, row)).map(|(a, b)| a * b) else {
+            is_open[at] = true;
+            continue;
+        };
+        totals[at] = Some(match (of, totals[at]) {
+            (_, None) => value,
+            (Of::Least(_), Some(total)) => total.min(value),
+            (Of::Most(_), Some(total)) => total.max(value),
+            (_, Some(total)) => total + value,
+        });
+    }
+    let whole = totals.into_iter().zip(is_open).map(|(total, is_open)| total.filter(|_| !is_open));
+    whole.map(|total| total.map(|total| (total * 1e6).round() / 1e6)).collect()
+}
+
+/// Computes the totals of all tables, children before parents.
+pub(super) fn compute(plans: &[TablePlan], made: &mut Database) {
+    for plan in plans.iter().rev() {
+        for total in &plan.totals {
+            let Some(children) = made.get(&total.table) else { continue };
+            let Some(parent) = made.get(&plan.name) else { continue };
+            let Some(parents) = children.parents.get(total.key) else { continue };
+            let texts = texts(children, parents, parent.rows(), total);
+            let Some(parent) = made.get_mut(&plan.name) else { continue };
+            let own = parent.table.columns.iter_mut().find(|own| own.name == total.column);
+            let Some(own) = own else { continue };
+            for (row, text) in texts.iter().enumerate().take(own.len()) {
+                if let Some(text) = text {
+                    own.set(row, Some(text));
+                }
+            }
+        }
+    }
+}
+
+/// The totals as they are written; dates as those of the children are.
+fn texts(children: &Filled, parents: &[u32], n: usize, total: &Total) -> Vec<Option<String>> {
+    let (Of::Least(name) | Of::Most(name)) = &total.of else {
+        let totals = totals(children, parents, n, &total.of, None).into_iter();
+        return totals.map(|total_| total_.map(|value| format!("{value:.0$}", total.decimals))).collect();
+    };
+    let mut ends: Vec<Option<(f64, &str)>> = vec![None; n];
+    let Some(column) = children.table.column(name) else { return vec![None; n] };
+    for (row, &parent) in parents.iter().enumerate().filter(|(_, parent)| (**parent as usize) < n) {
+        let Some((value, text)) = column.cell(row).and_then(|text| Some((number(text)?, text))) else {
+            continue;
+        };
+        let end = &mut ends[parent as usize];
+        let is_further = |(end, _): &(f64, &str)| match total.of {
+            Of::Least(_) => value < *end,
+            _ => value > *end,
+        };
+        if end.as_ref().is_none_or(is_further) {
+            *end = Some((value, text));
+        }
+    }
+    ends.into_iter().map(|end| end.map(|(_, text)| text.to_owned())).collect()
+}
+
+/// Digits after the point.
+fn decimals(text: &str) -> usize {
+    match (number(text), text.split_once('.')) {
+        (Some(_), Some((_, digits))) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+            digits.len().min(6)
+        }
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use mintage_data::Table;
+
+    use super::*;
+
+    fn column(name: &str, cells: &[f64]) -> Column {
+        let texts: Vec<String> = cells.iter().map(f64::to_string).collect();
+        Column::of(name, texts.iter().map(|text| Some(text.as_str())))
+    }
+
+    fn lines() -> Filled {
+        let prices: Vec<f64> = (0..40).map(|row| f64::from(row) + 0.25).collect();
+        let amounts: Vec<f64> = (0..40).map(|row| f64::from(row % 3 + 1)).collect();
+        let table =
+            Table { columns: vec![column("price", &prices), column("amount", &amounts)], ..Table::default() };
+        Filled { table, parents: vec![(0..40).map(|row| row / 4).collect()], ..Filled::default() }
+    }
+
+    #[test]
+    fn sums_of_products_are_found_and_computed() {
+        let lines = lines();
+        let of = Of::Product("price".to_owned(), "amount".to_owned());
+        let sums: Vec<f64> = totals(&lines, &lines.parents[0], 10, &of, None).into_iter().flatten().collect();
+        assert!(holds(&column("total", &sums), &lines, 0, &of));
+        assert!(!holds(&column("total", &sums), &lines, 0, &Of::Sum("price".to_owned())));
+        let total = Total { column: "total".to_owned(), table: "lines".to_owned(), key: 0, of, decimals: 2 };
+        let written = texts(&lines, &lines.parents[0], 11, &total);
+        // 0.25 + 2 × 1.25 + 3 × 2.25 + 3.25
+        assert_eq!((written[0].as_deref(), written[10].as_deref()), (Some("12.75"), None));
+    }
+
+    #[test]
+    fn the_latest_is_written_as_it_stands() {
+        let times = Column::of("at", [Some("2024-01-02"), Some("2024-01-10"), Some("2023-05-05"), None]);
+        let table = Table { columns: vec![times], ..Table::default() };
+        let children = Filled { table, parents: vec![vec![0, 0, 0, 1]], ..Filled::default() };
+        let total = |of| Total { column: "x".to_owned(), table: "t".to_owned(), key: 0, of, decimals: 0 };
+        let most = texts(&children, &children.parents[0], 2, &total(Of::Most("at".to_owned())));
+        assert_eq!(most, [Some("2024-01-10".to_owned()), None]);
+        let least = texts(&children, &children.parents[0], 2, &total(Of::Least("at".to_owned())));
+        assert_eq!(least[0].as_deref(), Some("2023-05-05"));
+    }
+}
