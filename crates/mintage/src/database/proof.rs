@@ -96,7 +96,7 @@ pub fn prove(data: &DatabaseData, plans: &[TablePlan], made: &[Table]) -> Proof 
     let new: HashMap<&str, &Table> = made.iter().map(|table| (table.name.as_str(), table)).collect();
     let of_table = |plan: &TablePlan| {
         let (schema, source) = (data.schema.table(&plan.name)?, data.rows(&plan.name)?);
-        let rows: &Table = new.get(plan.name.as_str())?;
+        let rows = new.get(plan.name.as_str()).copied()?;
         Some(TableProof {
             table: plan.name.clone(),
             rows: rows.rows(),
