@@ -189,7 +189,8 @@ impl App {
             preview,
             preview_text,
             has_model: config.is_some(),
-            has_report: run.dir.join("report.html").is_file(),
+            // That of a whole database has a page alone.
+            has_report: ["report.html", "report.json"].iter().all(|file| run.dir.join(file).is_file()),
             kept: kept_count(&run.dir),
             error: failed,
             id,

@@ -11,7 +11,7 @@ use minijinja::{Environment, Value, context, value::Serde};
 use mintage_data::{
     Column, SourceSpec, Table, TableSet,
     table::{
-        listed, parts_of_few,
+        parts_of_few,
         schema::{ColumnSchema, Kind, points_at_one},
         spelled,
     },
@@ -19,7 +19,7 @@ use mintage_data::{
 use serde::Serialize;
 use xxhash_rust::xxh3::Xxh3Default;
 
-use crate::{Error, Model, TableRequest};
+use crate::{Error, Model, TableRequest, evaluate::table::holds};
 
 /// Rows of fewer learned columns are alike for no reason.
 const MIN_COPY_COLUMNS: usize = 3;
@@ -229,11 +229,8 @@ fn column_report(schema: &ColumnSchema, new: &Column, known: &HashSet<String>) -
     let counts = new.counts();
     let values = || new.values().iter().zip(&counts).filter(|(text, _)| !schema.is_missing(Some(text)));
     let checked: usize = if known.is_empty() { 0 } else { values().map(|(_, n)| *n as usize).sum() };
-    let is_known = |text: &str| {
-        known.contains(&spelled(text)) || listed(text).any(|part| known.contains(&spelled(part)))
-    };
-    let matched = values().filter(|(text, _)| is_known(text)).map(|(_, n)| *n as usize).sum();
-    let examples = values().filter(|(text, _)| !is_known(text)).take(EXAMPLES_SHOWN);
+    let matched = values().filter(|(text, _)| holds(known, text)).map(|(_, n)| *n as usize).sum();
+    let examples = values().filter(|(text, _)| !holds(known, text)).take(EXAMPLES_SHOWN);
     ColumnReport {
         name: schema.name.clone(),
         kind: schema.kind.name(),

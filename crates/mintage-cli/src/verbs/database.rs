@@ -9,27 +9,35 @@ use mintage::{
         database::{DatabaseWriting, Rows, Schema, WrittenDatabase, check_another_place, write_database},
         is_postgres,
         names::{path_of, text_of},
-        table::{self, encoder::Where},
+        table::{self, encoder::Where, redacted},
+        write_through,
     },
     database::{
-        DatabaseData, DatabaseModel, DatabaseRequest, DatabaseScores, Detected, Part, Score, TablePlan,
-        judge, judge_random_keys, train_database,
+        DatabaseData, DatabaseModel, DatabaseReport, DatabaseRequest, DatabaseScores, Detected, Part, Proof,
+        Score, TablePlan, judge, judge_random_keys, prove, train_database,
     },
+    generate::make_parent,
     train::Control,
 };
 use serde_json::json;
 
-use super::train::{checked_name, free_name, recipe_of};
+use super::{
+    evaluate::limits,
+    train::{checked_name, free_name, recipe_of},
+};
 use crate::{
     args::{Amount, Evaluate, Sample, Train},
     context::{Context, clock, source_spec},
     failure::{CliError, CliResult, Outcome},
     interrupt,
-    text::{Table, count, duration, shell, thousands},
+    text::{Table, count, duration, shell, shown, thousands},
 };
 
 /// The choice of every table.
 const ALL: &str = "all";
+/// What `--fail-under` can ask of a database; of the last, less is better.
+const DIALS: [&str; 5] = ["cardinality", "shapes", "trends", "hops", DETECTION];
+const DETECTION: &str = "detection";
 
 /// Whether a whole database is to be learned: its tables are named, or it has several and none of them is.
 pub fn is_whole(args: &Train, context: &Context) -> bool {
@@ -245,12 +253,8 @@ fn tell_written(written: &WrittenDatabase, out: &str, context: &mut Context) -> 
 
 /// Judges a new database that the models make by the source.
 pub fn evaluate(args: &Evaluate, dir: &Path, context: &mut Context) -> CliResult {
-    let unfit = [
-        ("-n", args.n.is_some()),
-        ("--html", args.html.is_some()),
-        ("--fail-under", !args.fail_under.is_empty()),
-    ];
-    refuse(&unfit, "the scores go to stdout, to scores.json and to --json FILE")?;
+    refuse(&[("-n", args.n.is_some())], "as many rows are judged as the source has")?;
+    let limits = limits(&args.fail_under, &DIALS)?;
     let model = DatabaseModel::load(dir, &context.settings.device)?;
     let mut spec = Run::open(dir)?.recipe()?.data;
     if let Some(source) = &args.moved.source {
@@ -262,6 +266,7 @@ pub fn evaluate(args: &Evaluate, dir: &Path, context: &mut Context) -> CliResult
     let data = DatabaseData::open(&context.reachable(&spec), &only, &[])?;
     let seed = context.settings.seed.unwrap_or(1);
     let made = model.sample(&DatabaseRequest { seed, ..DatabaseRequest::default() }, &mut |_, _| {})?;
+    let proof = prove(&data, model.plans(), &made);
     let (scores, floor) = (judge(&data, made, seed), judge_random_keys(&data, seed));
     let mut rows = vec![
         ("children of a parent".to_owned(), &scores.cardinality, &floor.cardinality),
@@ -283,12 +288,67 @@ pub fn evaluate(args: &Evaluate, dir: &Path, context: &mut Context) -> CliResult
     }
     context.ui.say(&table.text());
     tell_detection(&scores, context);
-    let value = json!({ "scores": scores, "keys_at_random": floor, "seed": seed });
+    tell_proof(&proof, context);
+    let value = json!({ "scores": scores, "keys_at_random": floor, "proof": proof, "seed": seed });
     let path = dir.join("scores.json");
-    mintage_data::write_through(&path, value.to_string().as_bytes()).map_err(CliError::io(&path))?;
+    write_through(&path, value.to_string().as_bytes()).map_err(CliError::io(&path))?;
     context.ui.field("all", &shell(&path));
+    let name = dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let source = shown(&redacted(&spec.source)).into_owned();
+    let report = DatabaseReport {
+        name: &name,
+        source: &source,
+        schema: data.schema(),
+        plans: model.plans(),
+        scores: &scores,
+        floor: &floor,
+        proof: &proof,
+        seed,
+    };
+    let (html, page) = (report.to_html()?, dir.join("report.html"));
+    write_through(&page, html.as_bytes()).map_err(CliError::io(&page))?;
+    if let Some(path) = &args.html {
+        make_parent(path)?;
+        write_through(path, html.as_bytes()).map_err(CliError::io(path))?;
+    }
+    context.ui.field("made", &shell(args.html.as_deref().unwrap_or(&page)));
     context.ui.out_json(&value)?;
-    Ok(Outcome::Done)
+    Ok(verdict(&scores, &limits, context))
+}
+
+/// Says what was counted of the new rows.
+fn tell_proof(proof: &Proof, context: &mut Context) {
+    let (duplicates, missing) = (thousands(proof.duplicates()), thousands(proof.missing()));
+    let (lost, shared) = (thousands(proof.lost()), thousands(proof.shared()));
+    let said = format!(
+        "repeated keys: {duplicates}, missing cells: {missing}, keys to nothing: {lost}, values shared with the source: {shared}"
+    );
+    context.ui.field("proof", &said);
+}
+
+/// Whether every limit is kept; those that are not are named.
+fn verdict(scores: &DatabaseScores, limits: &[(&'static str, f64)], context: &mut Context) -> Outcome {
+    let mut outcome = Outcome::Done;
+    for &(dial, limit) in limits {
+        let score = match dial {
+            "cardinality" => DatabaseScores::mean(&scores.cardinality),
+            "shapes" => DatabaseScores::mean(&scores.shapes),
+            "trends" => DatabaseScores::mean(&scores.trends),
+            "hops" => DatabaseScores::mean(&scores.hops.concat()),
+            _ => scores.accuracy(),
+        };
+        let score = score.map(|score| score * 100.0);
+        let (is_kept, bound) = match dial {
+            DETECTION => (score.is_some_and(|score| score <= limit), "at most"),
+            _ => (score.is_some_and(|score| score >= limit), "at least"),
+        };
+        if !is_kept {
+            let is = score.map_or_else(|| "was not measured".to_owned(), |score| format!("is {score:.1}"));
+            context.ui.always(&format!("check failed: {dial} {is}, {bound} {limit:.1} is asked for"));
+            outcome = Outcome::No;
+        }
+    }
+    outcome
 }
 
 /// Says how well a classifier tells the rows of each table, and by what.

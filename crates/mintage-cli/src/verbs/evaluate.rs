@@ -22,11 +22,11 @@ use crate::{
 };
 
 pub fn run(args: &Evaluate, context: &mut Context) -> CliResult {
-    let limits = args.fail_under.iter().map(|text| limit(text)).collect::<Result<Vec<_>, _>>()?;
     if args.n == Some(0) {
         return Err(CliError::message("-n must be at least 1"));
     }
     if let Some(new) = &args.new {
+        let limits = limits(&args.fail_under, &DIALS)?;
         let report = evaluate_new::judged(args, new, context)?;
         let dir = evaluate_new::folder(&report.model, &context.settings.runs);
         fs::create_dir_all(&dir).map_err(CliError::io(&dir))?;
@@ -37,6 +37,7 @@ pub fn run(args: &Evaluate, context: &mut Context) -> CliResult {
     if mintage::database::is_database_run(&dir) {
         return super::database::evaluate(args, &dir, context);
     }
+    let limits = limits(&args.fail_under, &DIALS)?;
     let model = context.load(&args.model)?;
     let data = context.data_of(&model, &args.moved)?;
     let options = options(args.n, &context.settings);
@@ -85,14 +86,20 @@ pub fn judged(
     with_one_bar(data, whole, context, |on| evaluate(model, data, options, &clock(), on))
 }
 
+/// What `--fail-under` asks of some of the dials.
+pub fn limits(texts: &[String], dials: &[&'static str]) -> Result<Vec<(&'static str, f64)>, CliError> {
+    texts.iter().map(|text| limit(text, dials)).collect()
+}
+
 /// "fidelity=0.8" or "fidelity=80": a dial and the least score on the scale of 0 to 100.
-fn limit(text: &str) -> Result<(&'static str, f64), CliError> {
+fn limit(text: &str, dials: &[&'static str]) -> Result<(&'static str, f64), CliError> {
     let wrong = || {
-        let hint = format!("write it like fidelity=0.8 or fidelity=80; the dials are {}", DIALS.join(", "));
+        let (first, all) = (dials.first().copied().unwrap_or_default(), dials.join(", "));
+        let hint = format!("write it like {first}=0.8 or {first}=80; the dials are {all}");
         CliError::new(format!("`{text}` is no limit"), hint)
     };
     let (dial, score) = text.split_once('=').ok_or_else(wrong)?;
-    let dial = DIALS.into_iter().find(|d| *d == dial.trim()).ok_or_else(wrong)?;
+    let dial = dials.iter().copied().find(|d| *d == dial.trim()).ok_or_else(wrong)?;
     let percent = score.trim().strip_suffix('%');
     let score: f64 = percent.unwrap_or(score).trim().parse().map_err(|_| wrong())?;
     let score = if score <= 1.0 && percent.is_none() { score * 100.0 } else { score };
@@ -121,6 +128,7 @@ mod tests {
 
     #[test]
     fn limits_in_both_notations() {
+        let limit = |text: &str| limit(text, &DIALS);
         assert_eq!(limit("fidelity=0.8").ok(), Some(("fidelity", 80.0)));
         assert_eq!(limit("novelty = 80").ok(), Some(("novelty", 80.0)));
         assert_eq!(limit("novelty=1%").ok(), Some(("novelty", 1.0)));

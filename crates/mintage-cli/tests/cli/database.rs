@@ -132,6 +132,48 @@ fn a_database_is_learned_and_made_anew() {
 }
 
 #[test]
+fn a_report_shows_the_schema_and_what_was_counted() {
+    let place = Place::new();
+    sales(&place);
+    let shop = Connection::open(place.path("shop.db")).unwrap();
+    let sql = "CREATE TABLE \"a<b\"\"c\" (id INTEGER PRIMARY KEY, shop INTEGER NOT NULL REFERENCES shops, email TEXT)";
+    shop.execute_batch(sql).unwrap();
+    for id in 1..=40i64 {
+        let name = ["anna", "boris", "clara", "dmitri", "edith"][id as usize % 5];
+        let values = (id, id, format!("{name}.{}@mail.example", id * 37));
+        shop.execute("INSERT INTO \"a<b\"\"c\" VALUES (?1, ?2, ?3)", values).unwrap();
+    }
+    drop(shop);
+    place.ok("train shop.db --tables all --size tiny --steps 10 --name shop");
+    let limits = "--fail-under detection=100,cardinality=0 --fail-under shapes=.01";
+    place.ok(&format!("evaluate shop --json made.json --html pages/shop.html {limits}"));
+    let page = place.text("runs/shop/report.html");
+    assert_eq!(page, place.text("pages/shop.html"));
+    for name in ["towns", "shops", "sales", "a&lt;b&quot;c"] {
+        assert!(page.contains(&format!(">{name}</text>")), "{name}: {page}");
+    }
+    assert!(!page.contains("a<b") && !page.contains("<script") && page.contains("keys at random"), "{page}");
+    let shared = "values that are made afresh or may point at a person are shared with the source";
+    assert!(page.contains(&format!("<b>0</b> {shared}")), "{page}");
+    let (json, scores) = (place.json("made.json"), place.json("runs/shop/scores.json"));
+    assert_eq!(json["proof"], scores["proof"]);
+    let tables = json["proof"]["tables"].as_array().unwrap();
+    let of = |name: &str| tables.iter().find(|table| table["table"] == name).unwrap();
+    let odd = of("a<b\"c");
+    assert_eq!(
+        (odd["personal"][0]["of"].as_str(), odd["personal"][0]["failed"].as_u64()),
+        (Some("email"), Some(0))
+    );
+    assert_eq!((odd["unique"][0]["failed"].as_u64(), odd["keys"][0]["failed"].as_u64()), (Some(0), Some(0)));
+    assert_eq!(
+        (of("towns")["is_kept"].as_bool(), of("sales")["is_kept"].as_bool()),
+        (Some(true), Some(false))
+    );
+    let done = place.run("evaluate shop --fail-under detection=0");
+    assert!(done.code == Some(1) && done.stderr.contains("check failed: detection is"), "{}", done.stderr);
+}
+
+#[test]
 fn what_a_whole_database_cannot_be_asked_is_said() {
     let place = Place::new();
     sales(&place);
@@ -145,7 +187,8 @@ fn what_a_whole_database_cannot_be_asked_is_said() {
     assert!(place.refused("score two shop.db --table sales").contains("of a whole database"));
     assert!(place.refused("sample two -n 5 -o new.db").contains("--scale"));
     assert!(place.refused("sample two -o shop.db --if-exists replace").contains("the source itself"));
-    assert!(place.refused("evaluate two --fail-under fidelity=1").contains("--fail-under"));
+    assert!(place.refused("evaluate two --fail-under fidelity=1").contains("the dials are cardinality"));
+    assert!(place.refused("evaluate two -n 5").contains("-n means nothing"));
     let error = place.refused("sample two -o rows.csv");
     assert!(error.contains("rows.csv"), "{error}");
 }

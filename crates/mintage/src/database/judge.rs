@@ -32,6 +32,8 @@ const MAX_COLUMNS: usize = 40;
 const MAX_CATEGORIES: usize = 1000;
 /// The longest way along keys.
 const MAX_HOPS: usize = 3;
+/// Bars of a histogram of numbers of children.
+const MAX_BARS: u32 = 12;
 
 /// How well a new database conforms.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -46,6 +48,53 @@ pub struct DatabaseScores {
     pub hops: Vec<Vec<Score>>,
     /// How well a classifier tells the rows of each table, with what can be told of the rows that refer to them.
     pub detection: Vec<Detected>,
+    /// The same by table.
+    pub tables: Vec<TableScores>,
+    /// The same by key.
+    pub keys: Vec<KeyScores>,
+}
+
+/// The scores of a table, each a mean; nothing where nothing of it can be judged.
+#[derive(Clone, Debug, Serialize)]
+pub struct TableScores {
+    /// The table.
+    pub table: String,
+    /// Of its columns.
+    pub shapes: Option<f64>,
+    /// Of pairs of its columns.
+    pub trends: Option<f64>,
+}
+
+/// The scores of a key.
+#[derive(Clone, Debug, Serialize)]
+pub struct KeyScores {
+    /// `child.key`.
+    pub of: String,
+    /// The table that has the key.
+    pub table: String,
+    /// The key's place among the keys of that table.
+    pub key: usize,
+    /// The table that it refers to.
+    pub parent: String,
+    /// Of the numbers of children.
+    pub cardinality: f64,
+    /// Of pairs of a column of the table and one of the parent, their mean; nothing of a key of a table to itself.
+    pub pairs: Option<f64>,
+    /// How many parents have how many children.
+    pub children: Vec<ChildShare>,
+}
+
+/// How many parents have a number of children, in the source and in the new database.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct ChildShare {
+    /// The smallest number of children that counts.
+    pub from: u32,
+    /// The largest.
+    pub to: u32,
+    /// Share of the parents of the source, from 0 to 1.
+    pub source: f64,
+    /// Share of the new parents.
+    pub new: f64,
 }
 
 /// One score.
@@ -140,11 +189,20 @@ impl<'a> Judge<'a> {
                 let counts = |parents: &[u32], database| {
                     children(parents, rows(database)).into_iter().map(f64::from).collect::<Vec<_>>()
                 };
-                let score = ks(&counts(&real.parents[at], self.source), &counts(&new.parents[at], made));
-                scores
-                    .cardinality
-                    .push(Score { of: format!("{}.{}", table.name, key.columns.join("+")), score });
+                let (source, new) = (counts(&real.parents[at], self.source), counts(&new.parents[at], made));
+                let (of, score) = (format!("{}.{}", table.name, key.columns.join("+")), ks(&source, &new));
+                scores.cardinality.push(Score { of: of.clone(), score });
+                scores.keys.push(KeyScores {
+                    of,
+                    table: table.name.clone(),
+                    key: at,
+                    parent: key.parent.clone(),
+                    cardinality: score,
+                    pairs: None,
+                    children: child_shares(&source, &new),
+                });
             }
+            let (shapes, trends) = (scores.shapes.len(), scores.trends.len());
             let own = self.cells(&table.name, real.rows(), new.rows(), |row| row, |row| row, made);
             for (at, a) in own.iter().enumerate() {
                 scores.shapes.push(Score { of: a.name.clone(), score: a.shape() });
@@ -153,7 +211,14 @@ impl<'a> Judge<'a> {
                     .trends
                     .extend(pairs.map(|b| Score { of: format!("{}, {}", a.name, b.name), score: a.with(b) }));
             }
-            self.walk(&table.name, &own, made, &mut scores.hops);
+            scores.tables.push(TableScores {
+                table: table.name.clone(),
+                shapes: DatabaseScores::mean(&scores.shapes[shapes..]),
+                trends: DatabaseScores::mean(&scores.trends[trends..]),
+            });
+            let pairs = self.walk(&table.name, &own, made, &mut scores.hops);
+            let keys = scores.keys.iter_mut().filter(|key| key.table == table.name);
+            keys.for_each(|key| key.pairs = pairs.get(&key.key).copied());
         }
         while scores.hops.last().is_some_and(Vec::is_empty) {
             scores.hops.pop();
@@ -161,13 +226,20 @@ impl<'a> Judge<'a> {
         scores
     }
 
-    /// Every way up from a table.
-    fn walk(&self, table: &str, own: &[Pair], made: &Database, hops: &mut [Vec<Score>]) {
+    /// Every way up from a table; returns the mean score over each of its own keys, by the key's place.
+    fn walk(
+        &self,
+        table: &str,
+        own: &[Pair],
+        made: &Database,
+        hops: &mut [Vec<Score>],
+    ) -> HashMap<usize, f64> {
+        let mut means = HashMap::new();
         let rows =
             |database: &Database| (0..database.get(table).map_or(0, |filled| filled.rows()) as u32).collect();
         let mut ways: Vec<(String, Vec<u32>, Vec<u32>)> =
             vec![(table.to_owned(), rows(self.source), rows(made))];
-        for hop in hops {
+        for (depth, hop) in hops.iter_mut().enumerate() {
             let mut next = Vec::new();
             for (at, real, new) in &ways {
                 let keys =
@@ -190,6 +262,7 @@ impl<'a> Judge<'a> {
                         |row| new[row as usize],
                         made,
                     );
+                    let before = hop.len();
                     for a in own {
                         hop.extend(
                             theirs
@@ -197,11 +270,15 @@ impl<'a> Judge<'a> {
                                 .map(|b| Score { of: format!("{}, {}", a.name, b.name), score: a.with(b) }),
                         );
                     }
+                    if let Some(mean) = DatabaseScores::mean(&hop[before..]).filter(|_| depth == 0) {
+                        means.insert(key, mean);
+                    }
                     next.push((foreign.parent.clone(), real, new));
                 }
             }
             ways = next;
         }
+        means
     }
 
     /// The cells of all judged columns of a table, of real and of new rows.
@@ -297,6 +374,24 @@ impl Pair {
     }
 }
 
+/// How many parents have how many children: each number has a bar, or as many numbers as make [`MAX_BARS`] of them.
+fn child_shares(source: &[f64], new: &[f64]) -> Vec<ChildShare> {
+    let most = source.iter().chain(new).fold(0.0, |most: f64, &n| most.max(n)) as u32;
+    let width = most / MAX_BARS + 1;
+    let share = |counts: &[f64], from: u32| {
+        let inside = counts.iter().filter(|&&n| n as u32 / width == from / width).count();
+        inside as f64 / counts.len().max(1) as f64
+    };
+    let bars = (0..=most / width).map(|bar| bar * width);
+    bars.map(|from| ChildShare {
+        from,
+        to: from + width - 1,
+        source: share(source, from),
+        new: share(new, from),
+    })
+    .collect()
+}
+
 /// The score of two columns of numbers; of two without any it is 1, of one alone 0.
 fn ks(real: &[f64], new: &[f64]) -> f64 {
     let has_none = |values: &[f64]| values.iter().all(|value| value.is_nan());
@@ -338,5 +433,16 @@ mod tests {
         let r = correlation(&[1.0, 2.0, f64::NAN, 3.0], &[2.0, 4.0, 1.0, 6.0]);
         assert!(r.is_some_and(|r| (r - 1.0).abs() < 1e-12), "{r:?}");
         assert!(correlation(&[1.0, 1.0], &[1.0, 2.0]).is_none());
+    }
+
+    #[test]
+    fn numbers_of_children_have_few_bars() {
+        let bar = |from, to, source, new| ChildShare { from, to, source, new };
+        let few = child_shares(&[0.0, 0.0, 2.0, 1.0], &[2.0, 2.0]);
+        assert_eq!(few, [bar(0, 0, 0.5, 0.0), bar(1, 1, 0.25, 0.0), bar(2, 2, 0.25, 1.0)]);
+        let many = child_shares(&[0.0, 1000.0], &[]);
+        assert!(many.len() <= 13 && many[0].source == 0.5, "{many:?}");
+        assert_eq!(many.iter().map(|bar| bar.source).sum::<f64>(), 1.0);
+        assert_eq!(child_shares(&[], &[]), [bar(0, 0, 0.0, 0.0)]);
     }
 }

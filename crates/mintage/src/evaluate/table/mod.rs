@@ -54,6 +54,7 @@ pub use linkability::linkability;
 pub use logistic::Logistic;
 pub use manifold::{Manifold, manifold};
 pub(super) use nearest::RowIndex;
+pub(crate) use persons::holds;
 pub use persons::{KnownPersons, Persons};
 pub use privacy::{Privacy, privacy};
 pub use shapes::{Association, Quality, Trend};

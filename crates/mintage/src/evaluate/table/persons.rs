@@ -51,7 +51,8 @@ impl<'a> KnownPersons<'a> {
     }
 }
 
-fn holds(known: &HashSet<String>, text: &str) -> bool {
+/// Whether a text, or a part of it where it is a list, is one of `known`, which are spelled as by [`spelled`].
+pub(crate) fn holds(known: &HashSet<String>, text: &str) -> bool {
     known.contains(&spelled(text)) || listed(text).any(|part| known.contains(&spelled(part)))
 }
 

@@ -1,0 +1,430 @@
+//! The report of a new database as a page: the schema in the colours of what was measured, every number with what keys at
+//! random reach, what gives each table away, and what was counted of all rows.
+//!
+//! The page is one file; it needs no network and runs no script. It measures nothing itself.
+
+use std::collections::HashMap;
+
+use minijinja::{Environment, Value, context};
+use mintage_data::database::{Mark, Paint, Schema};
+
+use super::{
+    Part, TablePlan,
+    detect::Detected,
+    judge::{DatabaseScores, KeyScores, Score},
+    proof::{Counted, Proof, TableProof, failed},
+};
+use crate::{
+    dataset::thousands,
+    error::Error,
+    report::charts::{LEGEND, card, histogram},
+};
+
+/// Scores of a kind that are listed, the worst first.
+const MAX_WORST: usize = 15;
+/// Keys that have a chart.
+const MAX_CHARTS: usize = 60;
+
+/// Where more is better: all scores but the accuracy of a classifier.
+const MORE: &str = "↑ more is better, 100 is the best";
+
+/// What a page tells of a new database.
+#[derive(Clone, Copy, Debug)]
+pub struct DatabaseReport<'a> {
+    /// Name of the run's folder.
+    pub name: &'a str,
+    /// The source, without a password.
+    pub source: &'a str,
+    /// The schema of the source.
+    pub schema: &'a Schema,
+    /// How each table was learned, parents first.
+    pub plans: &'a [TablePlan],
+    /// The scores of the new rows.
+    pub scores: &'a DatabaseScores,
+    /// Those of the source's own rows with their keys at random.
+    pub floor: &'a DatabaseScores,
+    /// What was counted of the new rows.
+    pub proof: &'a Proof,
+    /// Seed of the new rows and of all that was measured.
+    pub seed: u64,
+}
+
+impl DatabaseReport<'_> {
+    /// The report as a page of HTML.
+    ///
+    /// # Errors
+    /// The template cannot be rendered, which is a bug.
+    pub fn to_html(&self) -> Result<String, Error> {
+        let fail = |e: minijinja::Error| Error::request(format!("the report cannot be drawn: {e}"));
+        let mut pages = Environment::new();
+        pages.add_template("database.html", include_str!("report.html")).map_err(fail)?;
+        let (scores, floor) = (self.scores, self.floor);
+        let worst = vec![
+            worst("columns", &scores.shapes, &floor.shapes),
+            worst("pairs of columns of a table", &scores.trends, &floor.trends),
+            worst("pairs over keys", scores.hops.iter().flatten(), floor.hops.iter().flatten()),
+        ];
+        let charts: String = scores.keys.iter().take(MAX_CHARTS).map(chart).collect();
+        let page = pages.get_template("database.html").map_err(fail)?;
+        page.render(context! {
+            name => self.name,
+            source => self.source,
+            seed => self.seed.to_string(),
+            dials => self.dials(),
+            schema => Value::from_safe_string(self.schema.painted_svg(&self.paint())),
+            tables => self.tables(),
+            keys => self.keys(),
+            charts => Value::from_safe_string(charts),
+            without_chart => scores.keys.len().saturating_sub(MAX_CHARTS),
+            legend => Value::from_safe_string(LEGEND.to_owned()),
+            worst,
+            totals => self.totals(),
+            holds => self.proof.holds(),
+            proof => self.proof.tables.iter().map(proof_line).collect::<Vec<Value>>(),
+            kept => self.kept(),
+            version => env!("CARGO_PKG_VERSION"),
+        })
+        .map_err(fail)
+    }
+
+    /// The colours and numbers of the schema: of a table how often its rows are told apart, of a key the numbers of children
+    /// and the pairs of columns over it.
+    fn paint(&self) -> Paint {
+        let table = |found: &Detected| {
+            let label = format!("told {}", percent(Some(found.accuracy)));
+            (found.table.clone(), Mark { badness: (found.accuracy - 0.5) * 2.0, label })
+        };
+        let key = |key: &KeyScores| {
+            let (score, label) = match key.pairs {
+                Some(pairs) => (
+                    (key.cardinality + pairs) / 2.0,
+                    format!("{} / {}", percent(Some(key.cardinality)), percent(Some(pairs))),
+                ),
+                None => (key.cardinality, percent(Some(key.cardinality))),
+            };
+            ((key.table.clone(), key.key), Mark { badness: (1.0 - score) * 2.0, label })
+        };
+        Paint {
+            tables: self.scores.detection.iter().map(table).collect(),
+            keys: self.scores.keys.iter().map(key).collect(),
+        }
+    }
+
+    /// The numbers of the whole database.
+    fn dials(&self) -> Vec<Value> {
+        let (new, floor) = (self.scores, self.floor);
+        let mut dials = vec![
+            dial(
+                "children of a parent",
+                "How many rows refer to each row of a parent, compared as distributions (1 − Kolmogorov–Smirnov distance). \
+                 Keys at random keep these numbers, so they reach 100.",
+                &new.cardinality,
+                &floor.cardinality,
+            ),
+            dial(
+                "columns",
+                "How alike the values of each column are, whatever the others hold (1 − Kolmogorov–Smirnov distance of \
+                 numbers and dates, 1 − total variation of categories). Keys at random change no column.",
+                &new.shapes,
+                &floor.shapes,
+            ),
+            dial(
+                "pairs of columns",
+                "How alike two columns of one table go together (correlations of numbers, else joint histograms). Keys at \
+                 random change no row.",
+                &new.trends,
+                &floor.trends,
+            ),
+        ];
+        for (at, scores) in new.hops.iter().enumerate() {
+            let name = format!("pairs over {} key{}", at + 1, if at == 0 { "" } else { "s" });
+            let says = "How alike a column of a table and one of the row that it refers to go together. What is not above \
+                        keys at random has learned nothing of how the tables belong together.";
+            dials.push(dial(&name, says, scores, floor.hops.get(at).map_or(&[][..], Vec::as_slice)));
+        }
+        let told = new.detection.iter().max_by(|a, b| a.accuracy.total_cmp(&b.accuracy));
+        dials.push(context! {
+            name => "told apart",
+            value => percent(new.accuracy()),
+            floor => percent(floor.accuracy()),
+            better => "↓ less is better, 50 is the best: guessed",
+            says => "How many rows a classifier (boosted trees) tells right as new or real, given each row and what the \
+                     rows that refer to it come to; the mean of all tables.",
+            worst => told.map(|found| format!("{} {}", found.table, percent(Some(found.accuracy)))),
+        });
+        dials
+    }
+
+    /// A line for each table.
+    fn tables(&self) -> Vec<Value> {
+        let accuracy = |scores: &DatabaseScores, table: &str| {
+            scores.detection.iter().find(|found| found.table == table).map(|found| found.accuracy)
+        };
+        let line = |plan: &TablePlan| {
+            let scores = self.scores.tables.iter().find(|scores| scores.table == plan.name);
+            let found = self.scores.detection.iter().find(|found| found.table == plan.name);
+            let proof = self.proof.tables.iter().find(|proof| proof.table == plan.name);
+            context! {
+                name => &plan.name,
+                part => match plan.part {
+                    Part::Learned => "learned",
+                    Part::Kept => "kept as it is",
+                    Part::Empty => "empty",
+                },
+                why => &plan.why,
+                source => thousands(plan.rows),
+                new => thousands(proof.map_or(0, |proof| proof.rows)),
+                columns => percent(scores.and_then(|scores| scores.shapes)),
+                pairs => percent(scores.and_then(|scores| scores.trends)),
+                told => percent(found.map(|found| found.accuracy)),
+                floor => percent(accuracy(self.floor, &plan.name)),
+                by => found.map_or_else(String::new, |found| found.reasons.join(", ")),
+            }
+        };
+        self.plans.iter().map(line).collect()
+    }
+
+    /// A line for each key: the pairs of tables.
+    fn keys(&self) -> Vec<Value> {
+        let line = |key: &KeyScores| {
+            let mut floors = self.floor.keys.iter();
+            let floor = floors.find(|other| other.table == key.table && other.key == key.key);
+            context! {
+                of => &key.of,
+                parent => &key.parent,
+                children => percent(Some(key.cardinality)),
+                pairs => percent(key.pairs),
+                floor => percent(floor.and_then(|floor| floor.pairs)),
+                by => self.reasons(key).join(", "),
+            }
+        };
+        self.scores.keys.iter().map(line).collect()
+    }
+
+    /// What of the rows that refer to a parent by a key gives the parent's new rows away.
+    fn reasons(&self, key: &KeyScores) -> Vec<String> {
+        let label = format!("{}: ", key.of);
+        let parent = self.scores.detection.iter().filter(|found| found.table == key.parent);
+        let reasons = parent.flat_map(|found| &found.reasons);
+        reasons.filter_map(|reason| reason.strip_prefix(label.as_str())).map(str::to_owned).collect()
+    }
+
+    /// What was counted of all tables together.
+    fn totals(&self) -> Vec<Value> {
+        let total = |n: usize, what: &str| context! { n => thousands(n), what, is_bad => n > 0 };
+        vec![
+            total(self.proof.duplicates(), "rows repeat a primary key or a UNIQUE value"),
+            total(self.proof.missing(), "cells are empty where NOT NULL is declared"),
+            total(self.proof.lost(), "keys refer to a row that is not there"),
+            total(
+                self.proof.shared(),
+                "values that are made afresh or may point at a person are shared with the source",
+            ),
+        ]
+    }
+
+    /// The tables that are kept as they are, and how many of their values may point at a person.
+    fn kept(&self) -> Vec<Value> {
+        let line = |table: &TableProof| {
+            let why = self.plans.iter().find(|plan| plan.name == table.table).map(|plan| plan.why.clone());
+            let personal: Vec<String> = table
+                .personal
+                .iter()
+                .filter(|counted| counted.failed > 0)
+                .map(|counted| format!("{} ({} values)", counted.of, thousands(counted.failed)))
+                .collect();
+            context! { name => &table.table, why, personal => personal.join(", ") }
+        };
+        self.proof.tables.iter().filter(|table| table.is_kept).map(line).collect()
+    }
+}
+
+/// A number of the whole database for the page.
+fn dial(name: &str, says: &str, new: &[Score], floor: &[Score]) -> Value {
+    let worst = new.iter().min_by(|a, b| a.score.total_cmp(&b.score));
+    context! {
+        name,
+        value => percent(DatabaseScores::mean(new)),
+        floor => percent(DatabaseScores::mean(floor)),
+        better => MORE,
+        says,
+        worst => worst.map(|worst| format!("{} {}", worst.of, percent(Some(worst.score)))),
+    }
+}
+
+/// The worst scores of a kind, with what keys at random reach at the same place.
+fn worst<'a>(
+    title: &str,
+    new: impl IntoIterator<Item = &'a Score>,
+    floor: impl IntoIterator<Item = &'a Score>,
+) -> Value {
+    let floor: HashMap<&str, f64> = floor.into_iter().map(|score| (score.of.as_str(), score.score)).collect();
+    let mut all: Vec<&Score> = new.into_iter().collect();
+    all.sort_by(|a, b| a.score.total_cmp(&b.score));
+    let n = all.len();
+    all.truncate(MAX_WORST);
+    let line = |score: &Score| {
+        let floor = floor.get(score.of.as_str()).copied();
+        context! { of => &score.of, value => percent(Some(score.score)), floor => percent(floor) }
+    };
+    let lines: Vec<Value> = all.into_iter().map(line).collect();
+    context! { title, n => thousands(n), lines }
+}
+
+/// How many parents have how many children, in the source and in the new rows.
+fn chart(key: &KeyScores) -> String {
+    let (real, new): (Vec<f64>, Vec<f64>) = key.children.iter().map(|bar| (bar.source, bar.new)).unzip();
+    let most = key.children.last().map_or(0, |bar| bar.to);
+    let note = format!("{}, {}", key.parent, percent(Some(key.cardinality)));
+    card(&key.of, &note, &histogram(&real, &new, "0", &most.to_string()))
+}
+
+/// What was counted of a table.
+fn proof_line(table: &TableProof) -> Value {
+    let cell = |all: &[Counted]| {
+        let checked: usize = all.iter().map(|counted| counted.checked).sum();
+        let bad = all.iter().filter(|counted| counted.failed > 0);
+        let bad: Vec<&str> = bad.map(|counted| counted.of.as_str()).collect();
+        context! {
+            checked => thousands(checked),
+            failed => thousands(failed(all)),
+            bad => bad.join("; "),
+            is_bad => !bad.is_empty(),
+            is_empty => all.is_empty(),
+        }
+    };
+    let columns: Vec<&str> = table.personal.iter().map(|counted| counted.of.as_str()).collect();
+    context! {
+        name => &table.table,
+        rows => thousands(table.rows),
+        is_kept => table.is_kept,
+        cells => vec![cell(&table.unique), cell(&table.not_null), cell(&table.keys)],
+        personal => cell(&table.personal),
+        columns => columns.join(", "),
+    }
+}
+
+/// A share out of 100.
+fn percent(share: Option<f64>) -> String {
+    share.map_or_else(|| "–".to_owned(), |share| format!("{:.1}", share * 100.0))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use mintage_data::database::{Store, Table};
+
+    use super::*;
+    use crate::database::judge::{ChildShare, TableScores};
+
+    fn scores() -> DatabaseScores {
+        let score = |of: &str, score: f64| Score { of: of.to_owned(), score };
+        let child = ChildShare { from: 0, to: 0, source: 0.5, new: 0.25 };
+        DatabaseScores {
+            cardinality: vec![score("orders.of", 0.9)],
+            shapes: (0..20).map(|i| score(&format!("orders.<c{i}>"), f64::from(i) / 20.0)).collect(),
+            trends: Vec::new(),
+            hops: vec![vec![score("orders.a, b\"c.b", 0.625)]],
+            detection: vec![Detected {
+                table: "b\"c".to_owned(),
+                accuracy: 0.75,
+                reasons: vec!["size".to_owned(), "orders.of: mean of a".to_owned()],
+            }],
+            tables: vec![TableScores { table: "orders".to_owned(), shapes: Some(0.475), trends: None }],
+            keys: vec![KeyScores {
+                of: "orders.of".to_owned(),
+                table: "orders".to_owned(),
+                key: 0,
+                parent: "b\"c".to_owned(),
+                cardinality: 0.9,
+                pairs: Some(0.6),
+                children: vec![child, ChildShare { from: 1, to: 1, ..child }],
+            }],
+        }
+    }
+
+    fn proof(shared: usize) -> Proof {
+        let counted = |of: &str, failed: usize| Counted { of: of.to_owned(), checked: 40, failed };
+        let table = TableProof {
+            table: "b\"c".to_owned(),
+            rows: 40,
+            is_kept: false,
+            unique: vec![counted("id", 0)],
+            not_null: Vec::new(),
+            keys: Vec::new(),
+            personal: vec![counted("e-mail <of>", shared)],
+        };
+        let kept = TableProof { table: "towns".to_owned(), is_kept: true, ..table.clone() };
+        Proof { tables: vec![table, kept] }
+    }
+
+    fn page(proof: &Proof) -> String {
+        let table = |name: &str| Table { name: name.to_owned(), ..Table::default() };
+        let tables = vec![table("b\"c"), table("orders")];
+        let schema = Schema { store: Store::Sqlite, tables, views: Vec::new() };
+        let scores = scores();
+        let report = DatabaseReport {
+            name: "<run>",
+            source: "shop.db",
+            schema: &schema,
+            plans: &[],
+            scores: &scores,
+            floor: &scores,
+            proof,
+            seed: 7,
+        };
+        report.to_html().unwrap()
+    }
+
+    #[test]
+    fn the_page_escapes_names_and_shows_numbers() {
+        let page = page(&proof(0));
+        assert!(
+            page.contains("&lt;run&gt;") && !page.contains("<run>") && !page.contains("<script"),
+            "{page}"
+        );
+        assert!(page.contains("b&quot;c") && !page.contains("<c0>") && page.contains("seed 7"), "{page}");
+        assert!(page.contains("told 75.0") && page.contains("class=\"wash q2\""), "{page}");
+        assert!(
+            page.contains("mean of a") && page.contains("60.0") && page.contains("class=\"chart\""),
+            "{page}"
+        );
+        assert!(page.contains("pairs over 1 key") && page.contains("62.5"), "{page}");
+        // The worst of twenty.
+        assert!(page.contains("&lt;c14&gt;") && !page.contains("&lt;c15&gt;"), "{page}");
+    }
+
+    #[test]
+    fn what_is_shared_is_said() {
+        let whole = page(&proof(0));
+        let said = "values that are made afresh or may point at a person are shared with the source";
+        assert!(whole.contains(&format!("<b>0</b> {said}")), "{whole}");
+        assert!(whole.contains("towns") && whole.contains("kept as they are"), "{whole}");
+        let broken = page(&proof(3));
+        assert!(
+            broken.contains(&format!("<b>3</b> {said}")) && broken.contains("e-mail &lt;of&gt;"),
+            "{broken}"
+        );
+    }
+
+    #[test]
+    fn tables_and_keys_are_painted_by_their_scores() {
+        let schema = Schema { store: Store::Sqlite, tables: Vec::new(), views: Vec::new() };
+        let (scores, proof) = (scores(), proof(0));
+        let report = DatabaseReport {
+            name: "",
+            source: "",
+            schema: &schema,
+            plans: &[],
+            scores: &scores,
+            floor: &scores,
+            proof: &proof,
+            seed: 1,
+        };
+        let paint = report.paint();
+        assert_eq!(paint.tables["b\"c"], Mark { badness: 0.5, label: "told 75.0".to_owned() });
+        let key = &paint.keys[&("orders".to_owned(), 0)];
+        assert!(key.label == "90.0 / 60.0" && (key.badness - 0.5).abs() < 1e-9, "{key:?}");
+    }
+}
