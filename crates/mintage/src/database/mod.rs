@@ -77,7 +77,7 @@ const TABLES: &str = "tables";
 const MAX_FILE_BYTES: u64 = 256 << 20;
 /// A column for tables that have nothing to learn.
 const COIN: &str = "#coin";
-/// Seconds of training that every table gets.
+/// Seconds of training that every table gets, unless so many tables would get less by equal shares.
 const MIN_TABLE_SECS: f64 = 2.0;
 
 /// A database that was read to learn from.
@@ -260,6 +260,7 @@ pub fn train_database(
     };
     save(data, dir)?;
     let seconds = recipe.train.budget()?.map(|budget| budget.as_secs_f64());
+    let learned = data.plans.iter().filter(|plan| plan.part == Part::Learned).count();
     let start = (control.clock)();
     for (at, (plan, share)) in data.plans.iter().zip(data.shares()).enumerate() {
         if plan.part != Part::Learned {
@@ -272,7 +273,8 @@ pub fn train_database(
         let mut recipe = recipe.clone();
         recipe.train.previews = 0;
         if let Some(seconds) = seconds {
-            recipe.train.time = format!("{:.1}s", (seconds * share).max(MIN_TABLE_SECS));
+            let least = MIN_TABLE_SECS.min(seconds / learned as f64);
+            recipe.train.time = format!("{:.3}s", (seconds * share).max(least));
         }
         let reason = train_table(&recipe, data, plan, &folder, device, control, on)?;
         if reason == StopReason::Interrupted {
