@@ -37,13 +37,13 @@ impl Random {
     /// One of a list with commas between its words.
     pub fn word(&mut self, list: &'static str) -> &'static str {
         let words: Vec<&'static str> = list.split(", ").collect();
-        *self.pick(&words)
+        words[self.below(words.len())]
     }
 
     /// One of a list with bars between its sentences.
     pub fn sentence(&mut self, list: &'static str) -> &'static str {
         let sentences: Vec<&'static str> = list.split('|').collect();
-        *self.pick(&sentences)
+        sentences[self.below(sentences.len())]
     }
 
     /// A place in `weights`, each as often as its weight says.
