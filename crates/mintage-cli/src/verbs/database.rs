@@ -152,21 +152,9 @@ pub fn sample(args: &Sample, dir: &Path, context: &mut Context) -> CliResult {
     check_another_place(&text_of(model.source().as_os_str()), out, if_exists, &pg)?;
     let seed = context.settings.seed_or_fresh();
     let request = request(args, &model, seed, context)?;
-    let total = model.plans().len();
-    let mut done = 0;
-    let ui = &mut context.ui;
-    let tables = model.sample(&request, &mut |_, _| {
-        done += 1;
-        ui.event(&Event::Work { what: "sampling".to_owned(), done, total });
-    });
-    context.ui.clear();
     let provenance = (!args.no_provenance).then(|| provenance(dir, &request).to_json());
-    let is_kept = |name: &str| model.plans().iter().any(|plan| plan.name == name && plan.part == Part::Kept);
-    let rows = tables?.into_iter();
-    let rows: Vec<Rows> =
-        rows.map(|rows| Rows { table: rows.name.clone(), is_kept: is_kept(&rows.name), rows }).collect();
     let how = DatabaseWriting { target: out, if_exists, provenance: provenance.as_deref(), pg: &pg };
-    let written = write_database(model.schema(), &rows, &how)?;
+    let written = mint(&model, &request, &how, context)?;
     tell_written(&written, out, context)?;
     empty_columns(&model, context);
     context.tell_seed();
@@ -225,6 +213,28 @@ fn in_table(model: &DatabaseModel, text: &str) -> Option<(String, String)> {
     let rest = |name: &str| Some(text.strip_prefix(name)?.strip_prefix('.')?.to_owned());
     let found = tables.filter_map(|table| Some((table.name.clone(), rest(&table.name)?)));
     found.max_by_key(|(table, _)| table.len())
+}
+
+/// Draws the rows of all tables and writes them, with progress.
+pub(super) fn mint(
+    model: &DatabaseModel,
+    request: &DatabaseRequest,
+    how: &DatabaseWriting,
+    context: &mut Context,
+) -> Result<WrittenDatabase, CliError> {
+    let total = model.plans().len();
+    let mut done = 0;
+    let ui = &mut context.ui;
+    let tables = model.sample(request, &mut |_, _| {
+        done += 1;
+        ui.event(&Event::Work { what: "sampling".to_owned(), done, total });
+    });
+    context.ui.clear();
+    let is_kept = |name: &str| model.plans().iter().any(|plan| plan.name == name && plan.part == Part::Kept);
+    let rows = tables?.into_iter();
+    let rows: Vec<Rows> =
+        rows.map(|rows| Rows { table: rows.name.clone(), is_kept: is_kept(&rows.name), rows }).collect();
+    Ok(write_database(model.schema(), &rows, how)?)
 }
 
 /// Says what was written and what was not.
@@ -408,7 +418,7 @@ fn out_of(args: &Sample) -> Result<&str, CliError> {
     })
 }
 
-fn provenance(dir: &Path, request: &DatabaseRequest) -> Provenance {
+pub(super) fn provenance(dir: &Path, request: &DatabaseRequest) -> Provenance {
     Provenance {
         model: dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
         weights: String::new(),

@@ -1,5 +1,6 @@
 //! `mintage demo`: the whole way on a small database that comes with the program: learn from its pictures, its rows, its
-//! texts and its tunes, make new ones beside the old ones, judge them, say what to look at.
+//! texts and its tunes, make new ones beside the old ones, judge them; learn its shop with all keys and make another one;
+//! say what to look at.
 
 use std::{
     fs,
@@ -8,7 +9,8 @@ use std::{
 };
 
 use mintage::{
-    AnyData, Family, Model, Recipe, Run, Size, StopReason,
+    AnyData, Control, Event, Family, Model, Recipe, Run, Size, StopReason,
+    database::{DatabaseData, DatabaseModel, DatabaseRequest, train_database},
     evaluate::evaluate,
     generate::{Output, Request, Samples, played},
     recipe::parse_duration,
@@ -16,21 +18,28 @@ use mintage::{
 };
 use mintage_data::{
     IfExists, ImageSet, Images,
+    database::{DatabaseWriting, broken_keys},
+    names::text_of,
     table::encoder::{Allow, Where},
     write_grid_rows,
 };
 use serde_json::json;
 
-use super::{judging::options, sample::mint, train::learn};
+use super::{
+    database::{self, provenance},
+    judging::options,
+    sample::mint,
+    train::learn,
+};
 use crate::{
     args::Demo,
     context::{Context, clock},
     failure::{CliError, CliResult, Outcome},
-    report_view,
-    text::shell,
+    interrupt, report_view,
+    text::{count, shell, thousands},
 };
 
-/// Tables `products(id, name, category, photo)` and `census(id, age, …, income)`.
+/// Tables `products(id, name, category, photo, price)`, `census(id, age, …, income)` and more.
 const DATABASE: &[u8] = include_bytes!("../../assets/demo.db");
 const TABLE: &str = "products";
 const COLUMN: &str = "photo";
@@ -48,9 +57,14 @@ const NEW_TEXTS: usize = 10;
 const TUNES: &str = "tunes";
 const NEW_TUNES: usize = 5;
 /// Share of the time that texts get, and tunes.
-const SEQUENCES_SHARE: f64 = 0.5;
+const SEQUENCES_SHARE: f64 = 0.4;
 /// Bars of a new tune.
 const TUNE_BARS: usize = 8;
+
+/// Tables that belong together. The photos of products are learned apart from them, and stay empty.
+const SHOP: [&str; 5] = ["customers", "orders", "order_lines", "products", "reviews"];
+/// Share of the time that all tables of the shop get together.
+const SHOP_SHARE: f64 = 0.2;
 
 /// What the demo makes in its folder.
 struct Places {
@@ -59,14 +73,16 @@ struct Places {
     rows: PathBuf,
     texts: PathBuf,
     tunes: PathBuf,
+    shop: PathBuf,
     picture: PathBuf,
     sound: PathBuf,
+    new_shop: PathBuf,
 }
 
 impl Places {
     /// The folders of the models.
-    fn runs(&self) -> [&PathBuf; 4] {
-        [&self.model, &self.rows, &self.texts, &self.tunes]
+    fn runs(&self) -> [&PathBuf; 5] {
+        [&self.model, &self.rows, &self.texts, &self.tunes, &self.shop]
     }
 }
 
@@ -96,6 +112,7 @@ pub fn run(args: &Demo, context: &mut Context) -> CliResult {
     if !extend_tunes(args, &places, context)? {
         return Ok(Outcome::Interrupted);
     }
+    let Some(shop_in_short) = make_shop(args, &places, context)? else { return Ok(Outcome::Interrupted) };
     let class = set.classes().first().cloned().unwrap_or_default();
     let picture = shell(&places.picture);
     let ui = &context.ui;
@@ -105,6 +122,7 @@ pub fn run(args: &Demo, context: &mut Context) -> CliResult {
     ui.field("", &format!("{picture}: one category a column, real photos above, new ones below"));
     let report = shell(&places.model.join("report.html"));
     ui.field("", &format!("{database}: {new} new rows in {TABLE}; {report}: {in_short}"));
+    ui.field("", &format!("{}: {shop_in_short}", shell(&places.new_shop)));
     let texts = shell(&places.texts);
     ui.field("", &format!("{database}: {NEW_TEXTS} new texts in {TEXTS}, {NEW_TUNES} new tunes in {TUNES}"));
     ui.field("read", &format!("“{}…”", text.split_whitespace().take(16).collect::<Vec<_>>().join(" ")));
@@ -119,6 +137,7 @@ pub fn run(args: &Demo, context: &mut Context) -> CliResult {
     ui.field("", &format!("mintage sample {rows} --where age=30..40 -n 100 -o new.csv"));
     ui.field("", &format!("mintage sample {texts} --where {TEXTS_LABEL}=русский --prompt \"Я \""));
     ui.field("", &format!("mintage sample {} --length 16 -o tune.wav", shell(&places.tunes)));
+    ui.field("", &format!("mintage sample {} --scale 2 -o larger-shop.db", shell(&places.shop)));
     Ok(Outcome::Done)
 }
 
@@ -209,6 +228,46 @@ fn extend_tunes(args: &Demo, places: &Places, context: &mut Context) -> Result<b
     Ok(true)
 }
 
+/// Learns the tables of the shop with the keys between them and writes another shop; what is in it, or nothing when it was
+/// interrupted.
+fn make_shop(args: &Demo, places: &Places, context: &mut Context) -> Result<Option<String>, CliError> {
+    let mut recipe = Recipe::for_source(&places.database.display().to_string());
+    recipe.model.size = Size::Tiny;
+    recipe.train.time = format!("{:.1}s", parse_duration(&args.time)?.as_secs_f64() * SHOP_SHARE);
+    let seed = context.settings.seed_or_default();
+    recipe.train.seed = seed;
+    let data = DatabaseData::open(&context.reachable(&recipe.data), &SHOP.map(str::to_owned), &[])?;
+    let (stop, clock) = (interrupt::watch(), clock());
+    let control = Control { stop, clock: &clock };
+    let Context { settings, ui } = &mut *context;
+    let device = &settings.device;
+    let reason = train_database(&recipe, &data, &places.shop, device, &control, &mut |_, event| {
+        // Of five small models the bar is enough.
+        if matches!(event, Event::Step { .. }) {
+            ui.event(&event);
+        }
+        if let Err(failure) = ui.stream(&event) {
+            ui.warn(&failure.text(false));
+        }
+    });
+    ui.clear();
+    if reason? == StopReason::Interrupted {
+        context.ui.field("next", "the same command with --force begins anew");
+        return Ok(None);
+    }
+    let model = DatabaseModel::load(&places.shop, &context.settings.device)?;
+    let request = DatabaseRequest { seed, ..DatabaseRequest::default() };
+    let made_by = provenance(&places.shop, &request).to_json();
+    let (target, pg) = (text_of(places.new_shop.as_os_str()), context.settings.pg.clone());
+    let if_exists = IfExists::Replace;
+    let how = DatabaseWriting { target: &target, if_exists, provenance: Some(&made_by), pg: &pg };
+    let written = database::mint(&model, &request, &how, context)?;
+    let rows: u64 = written.tables.iter().map(|table| table.rows).sum();
+    let tables = count(written.tables.len(), "table");
+    let broken = broken_keys(&places.new_shop)?;
+    Ok(Some(format!("a new shop, {} rows of {tables}, {broken} broken keys", thousands(rows as usize))))
+}
+
 /// A table of the demo's database, which new data are added to.
 fn into(places: &Places, table: &str) -> Output {
     Output {
@@ -227,10 +286,12 @@ fn prepare(args: &Demo) -> Result<Places, CliError> {
         rows: dir.join("census-model"),
         texts: dir.join("texts-model"),
         tunes: dir.join("tunes-model"),
+        shop: dir.join("shop-model"),
         picture: dir.join("real-above-new.png"),
         sound: dir.join("new-tune.wav"),
+        new_shop: dir.join("shop-new.db"),
     };
-    let files = [&places.database, &places.picture, &places.sound];
+    let files = [&places.database, &places.picture, &places.sound, &places.new_shop];
     let there = files.into_iter().chain(places.runs()).find(|path| path.exists());
     let Some(there) = there else { return Ok(places) };
     if !args.force {

@@ -115,6 +115,8 @@ fn what_they_promise(place: &Place) {
         "mintage-demo/tune.mid",
         "runs/texts/report.html",
         "runs/tunes/report.html",
+        "mintage-demo/shop-model/database.json",
+        "runs/shop/scores.json",
     ];
     for name in made {
         assert!(place.path(name).exists(), "{name}");
@@ -131,6 +133,15 @@ fn what_they_promise(place: &Place) {
     // Ten by the demo, in two languages; the guide adds twenty.
     assert_eq!(count("SELECT count(*) FROM texts WHERE mintage IS NOT NULL AND language = 'русский'"), 25);
     assert_eq!(count("SELECT count(*) FROM tunes WHERE mintage IS NOT NULL"), 5);
+    for shop in ["shop-new.db", "new-shop.db", "larger-shop.db"] {
+        let database = Connection::open(place.path(&format!("mintage-demo/{shop}"))).unwrap();
+        let count = |sql: &str| database.query_row(sql, [], |row| row.get::<_, u32>(0)).unwrap();
+        assert_eq!(count("SELECT count(*) FROM pragma_foreign_key_check"), 0, "{shop}");
+        // The guide asks for twice as many as the demo's database has.
+        let (all, wanted) =
+            (count("SELECT count(*) FROM customers"), if shop == "larger-shop.db" { 2 } else { 1 });
+        assert!(all > 300 * wanted && all <= 600 * wanted, "{shop}: {all} customers");
+    }
 }
 
 #[test]

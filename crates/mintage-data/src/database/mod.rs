@@ -33,6 +33,7 @@ use serde::{Deserialize, Serialize};
 pub use files::{holds_tables, table_files};
 pub use order::{FillOrder, KeyRef};
 pub use role::Role;
+pub use sqlite::broken_keys;
 pub use svg::{Mark, Paint};
 pub use write::{DatabaseWriting, Rows, TableWritten, WrittenDatabase, check_another_place, write_database};
 

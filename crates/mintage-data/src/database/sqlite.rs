@@ -39,6 +39,17 @@ pub(super) fn read(path: &Path) -> Result<Schema, Error> {
     })
 }
 
+/// Rows of a SQLite file that refer to nothing by a key that is declared, those that Mintage made too: SQLite's own count.
+///
+/// # Errors
+/// The file is no database, or cannot be read.
+pub fn broken_keys(path: &Path) -> Result<usize, Error> {
+    let connection = open_read_only(path)?;
+    let sql = "SELECT count(*) FROM pragma_foreign_key_check";
+    let broken: i64 = connection.query_row(sql, [], |row| row.get(0)).map_err(Error::sqlite(path))?;
+    Ok(broken as usize)
+}
+
 /// A table without its keys to others.
 fn table(connection: &Connection, name: &str) -> rusqlite::Result<(Table, TableSql)> {
     let (mut columns, primary_key, is_marked) = columns(connection, name)?;

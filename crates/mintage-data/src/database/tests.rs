@@ -126,6 +126,15 @@ fn broken_keys_are_named_with_what_to_do() {
 }
 
 #[test]
+fn broken_keys_of_rows_that_were_made_count() {
+    let (_dir, spec) = file(
+        "CREATE TABLE shop (id INTEGER PRIMARY KEY); CREATE TABLE sale (shop INT REFERENCES shop, mintage TEXT);
+         INSERT INTO shop VALUES (1); INSERT INTO sale VALUES (1, 'made'), (2, 'made'), (3, NULL), (NULL, NULL);",
+    );
+    assert_eq!(broken_keys(&spec.path()).unwrap(), 2);
+}
+
+#[test]
 fn circles_open_at_keys_that_may_be_null() {
     let schema = schema(
         "CREATE TABLE store (id INTEGER PRIMARY KEY, manager INT REFERENCES staff);

@@ -29,9 +29,9 @@ mod filled;
 mod judge;
 mod plan;
 mod planner;
-mod request;
 mod proof;
 mod report;
+mod request;
 mod siblings;
 mod summary;
 mod totals;
@@ -64,9 +64,9 @@ use filled::{Database, numbers, tied};
 pub use judge::{ChildShare, DatabaseScores, KeyScores, Score, TableScores, judge, judge_random_keys};
 pub use plan::{Context, Count, Part, TablePlan, Use};
 use planner::described;
-pub use request::DatabaseRequest;
 pub use proof::{Counted, Proof, TableProof, prove};
 pub use report::DatabaseReport;
+pub use request::DatabaseRequest;
 use summary::left;
 pub use summary::{How, Summary};
 pub use totals::{Of, Total};
@@ -89,7 +89,7 @@ const TABLES: &str = "tables";
 const MAX_FILE_BYTES: u64 = 256 << 20;
 /// A column for tables that have nothing to learn.
 const COIN: &str = "#coin";
-/// Seconds of training that every table gets.
+/// Seconds of training that every table gets, unless so many tables would get less by equal shares.
 const MIN_TABLE_SECS: f64 = 2.0;
 
 /// A database that was read to learn from.
@@ -268,6 +268,7 @@ pub fn train_database(
     };
     save(data, dir)?;
     let seconds = recipe.train.budget()?.map(|budget| budget.as_secs_f64());
+    let learned = data.plans.iter().filter(|plan| plan.part == Part::Learned).count();
     let start = (control.clock)();
     for (at, (plan, share)) in data.plans.iter().zip(data.shares()).enumerate() {
         if plan.part != Part::Learned {
@@ -280,7 +281,8 @@ pub fn train_database(
         let mut recipe = recipe.clone();
         recipe.train.previews = 0;
         if let Some(seconds) = seconds {
-            recipe.train.time = format!("{:.1}s", (seconds * share).max(MIN_TABLE_SECS));
+            let least = MIN_TABLE_SECS.min(seconds / learned as f64);
+            recipe.train.time = format!("{:.3}s", (seconds * share).max(least));
         }
         let reason = train_table(&recipe, data, plan, &folder, device, control, on)?;
         if reason == StopReason::Interrupted {

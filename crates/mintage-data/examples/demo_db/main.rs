@@ -1,6 +1,6 @@
 //! Makes the database that `mintage demo` carries: 200 images of each class of Fashion-MNIST as PNG BLOBs, 5,000 rows of
-//! the census table Adult, 1,600 short texts in two languages, 229 chorales as MIDI BLOBs, 240 spoken digits as WAV BLOBs and
-//! 198 moving characters as GIF BLOBs.
+//! the census table Adult, 1,600 short texts in two languages, 229 chorales as MIDI BLOBs, 240 spoken digits as WAV BLOBs,
+//! 198 moving characters as GIF BLOBs, and a shop that sells the clothes of those images.
 //!
 //! `cargo xtask generate demo-db --data DIR`, where DIR holds the IDX files of Fashion-MNIST; `cargo xtask data` makes
 //! the others. Where the database is there already, what it lacks is added.
@@ -8,6 +8,11 @@
 #![allow(clippy::unwrap_used)]
 #![allow(clippy::disallowed_methods)]
 #![allow(clippy::disallowed_macros)]
+
+mod people;
+mod random;
+mod reviews;
+mod shop;
 
 use std::{fs, path::PathBuf};
 
@@ -106,13 +111,15 @@ fn main() {
     };
     let mut connection = Connection::open(&out).unwrap();
     connection.execute_batch(ABOUT).unwrap();
-    let tables: [(&str, Fill); 6] = [
+    let tables: [(&str, Fill); 7] = [
         ("products", &|insert| products(&source, insert)),
         ("census", &census),
         ("texts", &texts),
         ("tunes", &tunes),
         ("sounds", &sounds),
         ("clips", &clips),
+        // With its orders, their lines and its reviews; it needs products.
+        ("customers", &shop::fill),
     ];
     for (table, fill) in tables {
         let sql = "SELECT count(*) FROM sqlite_master WHERE name = ?1";
