@@ -17,7 +17,10 @@ use std::{
 use fake::locales::{self, Data};
 use serde::{Deserialize, Serialize};
 
-use crate::{russian, text::fold};
+use crate::{
+    russian,
+    text::{ascii, fold},
+};
 
 /// A language and a country. The first five have everything; the others have names, and take the rest of [`Locale::EnUs`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -191,12 +194,17 @@ pub(crate) fn known(folded: &str) -> Option<&'static Known> {
                 let sexed = !is_unisex(locale);
                 for name in locale.given(sex).iter().filter(|_| sexed || sex == Sex::Male) {
                     map.entry(fold(name)).or_default().given.push((locale, sexed.then_some(sex)));
+                    if locale == Locale::RuRu {
+                        map.entry(fold(&ascii(name))).or_default().given.push((locale, Some(sex)));
+                    }
                 }
             }
             for name in &locale.lists().family {
                 map.entry(fold(name)).or_default().family.push(locale);
                 if locale == Locale::RuRu {
-                    map.entry(fold(&russian::feminine(name))).or_default().family.push(locale);
+                    for form in [russian::feminine(name), ascii(name), ascii(&russian::feminine(name))] {
+                        map.entry(fold(&form)).or_default().family.push(locale);
+                    }
                 }
             }
         }

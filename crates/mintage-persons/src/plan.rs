@@ -94,8 +94,8 @@ impl Plan {
     ///
     /// `cell` gives what the row holds by the name of a column: sex and country, and of personal columns whether they have a
     /// value (`None` stays `None`; what else it says does not matter). `is_known(at, text)` says of the column at that place
-    /// of [`Plan::columns`] that a text occurs in the source: no such text is returned. Regions are a closed list and are
-    /// not asked for. A value is `None` too where all attempts were known.
+    /// of [`Plan::columns`] that a text occurs in the source: no such text is returned. Regions and initials are closed
+    /// lists and are not asked for. A value is `None` too where all attempts were known.
     ///
     /// The first person of the row is `seed` alone: rows of other tables about the same person are given the same seed.
     pub fn row<'a>(
@@ -203,6 +203,11 @@ fn labels(made: &[&Found]) -> Vec<String> {
         _ => found.label.clone(),
     };
     made.iter().map(label).collect()
+}
+
+/// "M.": a letter that a few names share is nobody's, and there are no others.
+pub(crate) fn is_initial(text: &str) -> bool {
+    text.chars().filter(|c| c.is_alphabetic()).count() < 2
 }
 
 /// The sex that a word of a column says, in some languages.
@@ -359,7 +364,7 @@ impl Maker<'_> {
         let shown = |k: usize| {
             let text =
                 name(what, &self.columns[k].format, person, self.seed).filter(|text| !text.is_empty())?;
-            (!(self.is_known)(k, &text)).then_some((k, text))
+            (is_initial(&text) || !(self.is_known)(k, &text)).then_some((k, text))
         };
         places.map(shown).collect()
     }

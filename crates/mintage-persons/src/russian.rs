@@ -31,7 +31,7 @@ type Endings = [&'static str; 5];
 impl Case {
     /// The case of most whole names, by their patronymics; none where they have no patronymics.
     pub(crate) fn of(texts: &[&str]) -> Option<Self> {
-        const ENDINGS: [(&str, [u32; 6]); 12] = [
+        const ENDINGS: [(&str, [u32; 6]); 15] = [
             ("вич", [2, 0, 0, 0, 0, 0]),
             ("вна", [2, 0, 0, 0, 0, 0]),
             ("чна", [2, 0, 0, 0, 0, 0]),
@@ -40,9 +40,12 @@ impl Case {
             ("чны", [0, 2, 0, 0, 0, 0]),
             ("ичу", [0, 0, 2, 0, 0, 0]),
             ("вне", [0, 0, 2, 0, 0, 1]),
+            ("чне", [0, 0, 2, 0, 0, 1]),
             ("вну", [0, 0, 0, 3, 0, 0]),
+            ("чну", [0, 0, 0, 3, 0, 0]),
             ("ичем", [0, 0, 0, 0, 2, 0]),
             ("вной", [0, 0, 0, 0, 2, 0]),
+            ("чной", [0, 0, 0, 0, 2, 0]),
             ("иче", [0, 0, 0, 0, 0, 3]),
         ];
         let mut votes = [0; 6];

@@ -57,7 +57,8 @@ pub(crate) fn fold(text: &str) -> String {
     folded
 }
 
-/// The text in ASCII letters: Cyrillic as in passports (ICAO Doc 9303), accents dropped; other scripts are left out.
+/// The text in ASCII letters: Cyrillic by BGN/PCGN, simplified as people write their own names; accents dropped; other scripts are
+/// left out.
 pub(crate) fn ascii(text: &str) -> String {
     let mut written = String::with_capacity(text.len());
     for c in text.chars() {
@@ -91,7 +92,9 @@ fn cyrillic(c: char) -> Option<&'static str> {
         'е' | 'ё' | 'э' | 'є' => "e",
         'ж' => "zh",
         'з' => "z",
-        'и' | 'й' | 'і' | 'ї' => "i",
+        'и' | 'і' => "i",
+        'й' => "y",
+        'ї' => "yi",
         'к' => "k",
         'л' => "l",
         'м' => "m",
@@ -108,11 +111,10 @@ fn cyrillic(c: char) -> Option<&'static str> {
         'ч' => "ch",
         'ш' => "sh",
         'щ' => "shch",
-        'ъ' => "ie",
+        'ъ' | 'ь' => "",
         'ы' => "y",
-        'ь' => "",
-        'ю' => "iu",
-        'я' => "ia",
+        'ю' => "yu",
+        'я' => "ya",
         _ => return None,
     })
 }
@@ -183,9 +185,9 @@ mod tests {
         assert_eq!((fold("Müller"), fold("Léa")), ("mueller".to_owned(), "lea".to_owned()));
         assert_eq!(
             (ascii("Щербаков Юрий"), ascii("Özgür")),
-            ("Shcherbakov Iurii".to_owned(), "Oezguer".to_owned())
+            ("Shcherbakov Yuriy".to_owned(), "Oezguer".to_owned())
         );
-        assert_eq!(handle("Анна-Мария О'Нил"), "annamariaonil");
+        assert_eq!(handle("Анна-Мария О'Нил"), "annamariyaonil");
         assert_eq!(words("BillingPostalCode"), ["billing", "postal", "code"]);
         assert_eq!(words("ФИО клиента"), ["фио", "клиента"]);
     }

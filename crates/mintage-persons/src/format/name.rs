@@ -66,9 +66,7 @@ fn role(word: &str, after: &str) -> Role {
     let folded = fold(word);
     let is = |list: &[&str]| list.contains(&folded.as_str());
     match () {
-        () if is(SEXED_TITLES) || folded == "m" && after.starts_with(". ") && word.len() == 1 && false => {
-            Role::Title
-        }
+        () if is(SEXED_TITLES) => Role::Title,
         () if is(TITLES) && after.starts_with('.') || is(SUFFIXES) => Role::Kept,
         () if word.chars().count() == 1 => Role::Initial,
         () if is_patronymic(&folded) => Role::Patronymic,
@@ -80,7 +78,7 @@ fn role(word: &str, after: &str) -> Role {
 fn is_patronymic(folded: &str) -> bool {
     const MARKS: [&str; 7] = ["ович", "евич", "овн", "евн", "ичн", "ильич", "китич"];
     let n = folded.chars().count();
-    n > 5
+    n > 4
         && MARKS
             .iter()
             .any(|mark| folded.rfind(mark).is_some_and(|at| folded[at + mark.len()..].chars().count() <= 2))

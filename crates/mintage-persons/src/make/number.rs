@@ -14,7 +14,7 @@
 //! | IP, MAC | benchmarks (RFC 2544), documentation (RFC 3849), private; locally administered |
 
 use crate::{
-    digits::{self, content, fill, pour},
+    digits::{self, fill, pour},
     kind::{NationalId, Personal},
     locale::{Country, Sex},
     stream::Stream,
@@ -213,17 +213,11 @@ fn mac(pattern: &str, stream: &mut Stream) -> String {
     pattern.chars().map(draw).collect()
 }
 
-/// Whether two texts have the same letters and digits.
-#[allow(dead_code)]
-fn same(a: &str, b: &str) -> bool {
-    content(a) == content(b)
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::locale::Locale;
+    use crate::{digits::content, locale::Locale};
 
     #[test]
     fn numbers_are_right_and_nobodys() {

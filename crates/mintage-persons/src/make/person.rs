@@ -53,7 +53,7 @@ impl Person {
 }
 
 /// Different names of a list, as many as the attempt asks for, joined.
-fn several(names: &[&'static str], locale: Locale, seed: u64, attempt: u32) -> Vec<&'static str> {
+fn several(names: &[&'static str], seed: u64, attempt: u32) -> Vec<&'static str> {
     let mut stream = Stream::new(seed, attempt);
     let n = (level(attempt) + 1).min(names.len().max(1));
     let mut parts: Vec<&str> = Vec::with_capacity(n);
@@ -63,7 +63,6 @@ fn several(names: &[&'static str], locale: Locale, seed: u64, attempt: u32) -> V
             parts.push(name);
         }
     }
-    debug_assert!(locale.given(Sex::Male).len() > 1);
     parts
 }
 
@@ -72,17 +71,17 @@ fn joint(locale: Locale) -> &'static str {
 }
 
 pub(crate) fn given(locale: Locale, sex: Sex, seed: u64, attempt: u32) -> String {
-    several(locale.given(sex), locale, seed, attempt).join(joint(locale))
+    several(locale.given(sex), seed, attempt).join(joint(locale))
 }
 
 /// A family name in the form that somebody of that sex bears.
 pub(crate) fn family(locale: Locale, sex: Sex, seed: u64, attempt: u32) -> String {
-    let name = several(&locale.lists().family, locale, seed, attempt).join(joint(locale));
+    let name = several(&locale.lists().family, seed, attempt).join(joint(locale));
     if locale == Locale::RuRu && sex == Sex::Female { russian::feminine(&name) } else { name }
 }
 
 pub(crate) fn patronymic(sex: Sex, seed: u64, attempt: u32) -> String {
-    let fathers = several(Locale::RuRu.given(Sex::Male), Locale::RuRu, seed, attempt);
+    let fathers = several(Locale::RuRu.given(Sex::Male), seed, attempt);
     let (last, others) = fathers.split_last().unwrap_or((&"Иван", &[]));
     let mut parts: Vec<String> = others.iter().map(|name| (*name).to_owned()).collect();
     parts.push(russian::patronymic(last, sex));

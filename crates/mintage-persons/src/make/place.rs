@@ -131,20 +131,13 @@ impl Address {
             _ => 0,
         };
         let mut prefix = self.prefix.chars().take(kept);
-        let mut first = true;
         let pattern: String = pattern
             .chars()
             .map(|c| match c {
-                '#' | 'A' => {
-                    let sign = prefix.next().filter(|p| p.is_ascii_digit() == (c == '#'));
-                    let sign = sign.unwrap_or(c);
-                    first = false;
-                    sign
-                }
+                '#' | 'A' => prefix.next().filter(|p| p.is_ascii_digit() == (c == '#')).unwrap_or(c),
                 c => c,
             })
             .collect();
-        let _ = first;
         fill_kept(&pattern, stream)
     }
 

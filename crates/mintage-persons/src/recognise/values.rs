@@ -241,7 +241,7 @@ fn is_date(text: &str) -> bool {
     let numbers =
         parts.iter().all(|part| (1..=4).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit()));
     let years = parts.iter().filter(|part| part.len() == 4).count();
-    parts.len() == 3 && numbers && (years == 1 || parts.iter().all(|part| part.len() <= 2))
+    parts.len() == 3 && numbers && years <= 1 && parts.iter().all(|part| [1, 2, 4].contains(&part.len()))
 }
 
 #[cfg(test)]

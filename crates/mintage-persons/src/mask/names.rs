@@ -1,0 +1,250 @@
+//! Names under a mask: by their parts, in the form and the case of the original.
+
+use super::{Mask, Row};
+use crate::{
+    format::{Format, Parsed, Pattern, name as whole},
+    kind::Personal,
+    locale::{Locale, Sex, known},
+    make::{self, person, person::Person},
+    plan::is_initial,
+    russian::{self, Case},
+    stream::{Stream, derive, keyed},
+    text::{Letters, fold},
+};
+
+/// Ways in which logins are made of names.
+const PATTERNS: &[&str] = &[
+    "{given}.{family}",
+    "{given}_{family}",
+    "{given}-{family}",
+    "{given}{family}",
+    "{g}{family}",
+    "{g}.{family}",
+    "{g}_{family}",
+    "{family}.{given}",
+    "{family}_{given}",
+    "{family}{given}",
+    "{family}.{g}",
+    "{family}_{g}",
+    "{family}{g}",
+    "{given}{f}",
+    "{given}.{f}",
+    "{given}",
+    "{family}",
+    "{family:3}",
+];
+
+/// The names of a row before they are masked.
+pub(super) struct Originals<'a> {
+    pub given: Option<&'a str>,
+    pub middle: Option<&'a str>,
+    pub family: Option<&'a str>,
+    pub patronymic: Option<&'a str>,
+    pub sex: Option<Sex>,
+    locale: Locale,
+}
+
+impl<'a> Originals<'a> {
+    /// What the columns of single names say, else the first whole name in the nominative.
+    pub fn of(row: &'a Row<'_>, sex: Option<Sex>, locale: Locale) -> Self {
+        let single =
+            |what| row.of_kind(what).find(|(k, _)| is_nominative(row, *k)).map(|(_, text)| text.trim());
+        let full = row.of_kind(Personal::FullName).find(|(k, _)| is_nominative(row, *k));
+        let parsed =
+            full.and_then(|(k, text)| whole::parse(text, given_first(&row.columns[k].format, row.locale)));
+        let part = |slot| parsed.as_ref().and_then(|parsed: &Parsed<'a>| parsed.part(slot));
+        let given = single(Personal::GivenName).or_else(|| part("given"));
+        let family = single(Personal::FamilyName).or_else(|| part("family"));
+        let patronymic = single(Personal::Patronymic).or_else(|| part("patronymic"));
+        let middle = single(Personal::MiddleName).or_else(|| part("middle"));
+        let sex = sex.or_else(|| sex_of(given, patronymic, family));
+        Self { given, middle, family, patronymic, sex, locale }
+    }
+
+    /// The way in which a login is made of these names, if any.
+    pub fn pattern_of(&self, local: &str) -> Option<&'static str> {
+        self.given.or(self.family)?;
+        let mut person = Person::draw(self.locale, Sex::Male, 1);
+        person.given = self.given.unwrap_or("\u{1}").to_owned();
+        person.family = self.family.unwrap_or("\u{1}").to_owned();
+        let lower = local.to_lowercase();
+        let made = |pattern: &&&str| {
+            let needs = |slot: &str| pattern.contains(slot);
+            let there = (self.given.is_some() || !needs("{g")) && (self.family.is_some() || !needs("{f"));
+            there
+                && make::login(pattern, Letters::Lower, &person, &mut Stream::new(0, 0), 0).as_deref()
+                    == Some(&*lower)
+        };
+        PATTERNS.iter().find(made).copied()
+    }
+}
+
+/// The sex that names say: a patronymic surely, a known given name, a female form of a family name.
+fn sex_of(given: Option<&str>, patronymic: Option<&str>, family: Option<&str>) -> Option<Sex> {
+    let by_father =
+        patronymic.and_then(|text| russian::patronymic_stem(&text.to_lowercase()).map(|(_, sex)| sex));
+    let by_given = || known(&fold(given?))?.given.iter().find_map(|(_, sex)| *sex);
+    let by_family = || {
+        let lower = family?.to_lowercase();
+        (russian::masculine(&lower) != lower).then_some(Sex::Female)
+    };
+    by_father.or_else(by_given).or_else(by_family)
+}
+
+fn is_nominative(row: &Row<'_>, k: usize) -> bool {
+    row.columns[k].format.case == Case::Nominative
+}
+
+/// Whether the patterns of a column have given names first.
+fn given_first(format: &Format, locale: Locale) -> bool {
+    let place = |pattern: &Pattern| Some(pattern.text.find("{g")? < pattern.text.find("{f")?);
+    format
+        .patterns
+        .iter()
+        .filter(|pattern| !pattern.text.contains(','))
+        .find_map(place)
+        .unwrap_or(locale != Locale::RuRu)
+}
+
+/// The name in the letters of the original.
+fn like(name: &str, format: &Format, original: &str) -> String {
+    let name = if format.ascii { crate::text::ascii(name) } else { name.to_owned() };
+    Letters::of(&[original]).write(&name)
+}
+
+impl Mask {
+    /// The person that a row's names become; what the row does not say of it is drawn.
+    pub(super) fn person(&mut self, row: &Row<'_>, originals: &Originals<'_>) -> Person {
+        let said = [originals.given, originals.family, originals.patronymic].map(Option::unwrap_or_default);
+        let other = row.cells.first().map_or("", |(_, text)| text);
+        let seed = keyed(
+            self.key,
+            &["person", said[0], said[1], said[2], if said.concat().is_empty() { other } else { "" }],
+        );
+        let sex = originals.sex.unwrap_or(if derive(seed, "sex") & 1 == 0 { Sex::Female } else { Sex::Male });
+        let mut person = Person::draw(row.locale, sex, seed);
+        let new = |what: Personal| {
+            move |name: &str| {
+                row.of_kind(what)
+                    .all(|(k, text)| !(row.is_known)(k, &like(name, &row.columns[k].format, text)))
+            }
+        };
+        if let Some(mask) = originals
+            .given
+            .and_then(|text| self.given(row.locale, text, Some(sex), &new(Personal::GivenName)))
+        {
+            person.given = mask;
+        }
+        if let Some(mask) = originals
+            .middle
+            .and_then(|text| self.given(row.locale, text, Some(sex), &new(Personal::MiddleName)))
+        {
+            person.middle = mask;
+        }
+        if let Some(mask) =
+            originals.family.and_then(|text| self.family(row.locale, text, sex, &new(Personal::FamilyName)))
+        {
+            person.family = mask;
+        }
+        if let Some(mask) =
+            originals.patronymic.and_then(|text| self.patronymic(text, sex, &new(Personal::Patronymic)))
+        {
+            person.patronymic = mask;
+        }
+        person
+    }
+
+    /// A given name of the same sex.
+    pub(super) fn given(
+        &mut self,
+        locale: Locale,
+        text: &str,
+        sex: Option<Sex>,
+        accept: &dyn Fn(&str) -> bool,
+    ) -> Option<String> {
+        let folded = fold(text);
+        let own = known(&folded).and_then(|known| known.given.iter().find_map(|(_, sex)| *sex));
+        let sex = own.or(sex).unwrap_or(Sex::Female);
+        self.once("given", &folded, |seed, attempt| Some(person::given(locale, sex, seed, attempt)), accept)
+    }
+
+    /// A family name: one for "Иванов" and "Иванова", in the form that fits.
+    pub(super) fn family(
+        &mut self,
+        locale: Locale,
+        text: &str,
+        sex: Sex,
+        accept: &dyn Fn(&str) -> bool,
+    ) -> Option<String> {
+        let form = |name: &str| match (locale, sex) {
+            (Locale::RuRu, Sex::Female) => russian::feminine(name),
+            _ => name.to_owned(),
+        };
+        let folded = fold(text);
+        let own = if sex == Sex::Female { russian::masculine(&folded) } else { folded };
+        let draw = |seed, attempt| Some(person::family(locale, Sex::Male, seed, attempt));
+        let mask = self.once("family", &own, draw, |name| accept(&form(name)))?;
+        Some(form(&mask))
+    }
+
+    /// A patronymic: sons and daughters of one father stay so.
+    fn patronymic(&mut self, text: &str, sex: Sex, accept: &dyn Fn(&str) -> bool) -> Option<String> {
+        let folded = fold(text);
+        let stem = russian::patronymic_stem(&folded).map_or(folded.as_str(), |(stem, _)| stem);
+        let draw = |seed, attempt| Some(person::patronymic(Sex::Male, seed, attempt));
+        let of_sex = |son: &str| match russian::patronymic_stem(son) {
+            Some((_, Sex::Male)) if sex == Sex::Female => daughter(son),
+            _ => son.to_owned(),
+        };
+        let mask = self.once("patronymic", stem, draw, |name| accept(&of_sex(name)))?;
+        Some(of_sex(&mask))
+    }
+
+    /// What a column of names becomes: a part of the person, or the whole in the pattern of the original.
+    pub(super) fn name(
+        &mut self,
+        row: &Row<'_>,
+        k: usize,
+        text: &str,
+        originals: &Originals<'_>,
+        person: &Person,
+    ) -> Option<String> {
+        let column = &row.columns[k];
+        let letters = Letters::of(&[text]);
+        let mut format = Format { letters, ..column.format.clone() };
+        if column.what != Personal::FullName {
+            let masked = match column.what {
+                Personal::MiddleName => originals.middle.is_some(),
+                Personal::GivenName => originals.given.is_some(),
+                Personal::FamilyName => originals.family.is_some(),
+                _ => originals.patronymic.is_some(),
+            };
+            if column.what == Personal::MiddleName {
+                format =
+                    Format { letters, ascii: format.ascii, ..Format::of_one(column.what, text, row.locale) };
+            }
+            let text = make::name(column.what, &format, person, 0).filter(|_| masked)?;
+            return (is_initial(&text) || !(row.is_known)(k, &text)).then_some(text);
+        }
+        let parsed = whole::parse(text.trim(), given_first(&column.format, row.locale));
+        let pattern = parsed.map(|parsed| parsed.pattern);
+        format.patterns = pattern.map(|text| vec![Pattern { text, weight: 1 }]).unwrap_or_default();
+        let draw = |seed, attempt| {
+            let mut person = person.clone();
+            if attempt > 0 {
+                person.given = person::given(person.locale, person.sex, derive(seed, "given"), attempt);
+                person.family = person::family(person.locale, person.sex, derive(seed, "family"), attempt);
+            }
+            make::name(Personal::FullName, &format, &person, 0)
+        };
+        self.once("full", &fold(text), draw, |text| !(row.is_known)(k, text))
+    }
+}
+
+/// The patronymic of a daughter whose brother has this one.
+fn daughter(son: &str) -> String {
+    let ends = [("ович", "овна"), ("евич", "евна"), ("китич", "китична"), ("ич", "инична")];
+    let found =
+        ends.into_iter().find_map(|(male, female)| Some(format!("{}{female}", son.strip_suffix(male)?)));
+    found.unwrap_or_else(|| son.to_owned())
+}
