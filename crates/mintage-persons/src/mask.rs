@@ -45,6 +45,12 @@ struct Row<'a> {
 }
 
 impl Row<'_> {
+    /// Whether no column of the kind has this text in the source: a mask is for all of them.
+    fn is_new(&self, what: Personal, text: &str) -> bool {
+        let known = |(k, column): (usize, &PlannedColumn)| column.what == what && (self.is_known)(k, text);
+        !self.columns.iter().enumerate().any(known)
+    }
+
     fn of_kind(&self, what: Personal) -> impl Iterator<Item = (usize, &str)> {
         self.cells.iter().copied().filter(move |(k, _)| self.columns[*k].what == what)
     }
@@ -143,8 +149,9 @@ impl Mask {
         };
         let input = text.to_lowercase();
         let kind = if email { "email" } else { "login" };
+        let letters = Letters::of(&[local]);
         if let Some(mask) = self.masks.get(&(kind, input.clone())) {
-            return Some(mask.clone());
+            return Some(respelled(mask, letters));
         }
         let trimmed = local.trim_end_matches(|c: char| c.is_ascii_digit());
         let numbered = "#".repeat((local.len() - trimmed.len()).min(6));
@@ -154,12 +161,11 @@ impl Mask {
         };
         let pattern = pattern.trim_end_matches('#').to_owned() + &numbered;
         let domain = domain.map(|domain| self.domain(domain));
-        let letters = Letters::of(&[local]);
         let draw = |seed, attempt| {
             let local = login(&pattern, letters, &person, &mut Stream::new(seed, attempt), attempt)?;
             Some(domain.as_ref().map_or(local.clone(), |domain| format!("{local}@{domain}")))
         };
-        self.once(kind, &input, draw, |text| !(row.is_known)(k, text))
+        self.once(kind, &input, draw, |text| row.is_new(row.columns[k].what, text))
     }
 
     fn domain(&mut self, domain: &str) -> String {
@@ -171,9 +177,8 @@ impl Mask {
     fn city(&mut self, row: &Row<'_>, k: usize, text: &str) -> Option<String> {
         let format = &row.columns[k].format;
         let prefixed = text.strip_prefix("г.").map(str::trim_start);
-        let city = self.city_named(row, prefixed.unwrap_or(text), &|city| {
-            !(row.is_known)(k, &written(city, format, text))
-        })?;
+        let accept = |city: &str| row.is_new(Personal::City, &written(city, format, text));
+        let city = self.city_named(row, prefixed.unwrap_or(text), &accept)?;
         Some(written(&city, format, text))
     }
 
@@ -194,7 +199,7 @@ impl Mask {
         let part = |slot| parsed.as_ref().and_then(|parsed| parsed.part(slot));
         let mut address = Address::draw(row.country, row.locale, None, keyed(self.key, &["place", text]), 0);
         if let Some(city) = part("city") {
-            address.city = self.city_named(row, city, &|_| true)?;
+            address.city = self.city_named(row, city, &|city| row.is_new(Personal::City, city))?;
         }
         if let Some(region) = part("region") {
             address.region = region.to_owned();
@@ -205,12 +210,15 @@ impl Mask {
         if let Some(postcode) = part("postcode") {
             address.prefix = kept_of(postcode);
         }
-        let format = Format { ascii: row.columns[k].format.ascii, ..Format::of_one(what, text, row.locale) };
+        let one = Format::of_one(what, text, row.locale);
+        let letters = one.letters;
+        let format = Format { ascii: row.columns[k].format.ascii, letters: Letters::Natural, ..one };
         let person = Person::draw(row.locale, Sex::Female, 0);
         let whose = Whose { locale: row.locale, country: row.country, person: &person, address: &address };
         let draw = |seed, attempt| value(what, &format, &whose, seed, attempt);
         let kind = if what == Personal::Street { "street" } else { "address" };
-        self.once(kind, &fold(text), draw, |text| !(row.is_known)(k, text))
+        let mask = self.once(kind, &fold(text), draw, |text| row.is_new(what, &letters.write(text)))?;
+        Some(letters.write(&mask))
     }
 
     /// Everything that is known by its letters and digits, whatever stands between them; and companies and web addresses.
@@ -238,8 +246,28 @@ impl Mask {
             if spaced { pour(&shape(text), mask).unwrap_or_else(|| mask.to_owned()) } else { mask.to_owned() }
         };
         let draw = |seed, attempt| value(what, &format, &whose, seed, attempt).map(|text| own(&text));
-        let mask = self.once(kind_of(what), &input, draw, |mask| !(row.is_known)(k, &again(mask)))?;
+        // A mask is for all columns of the kind, in each of their shapes.
+        let elsewhere = |mask: &str| {
+            let columns = row.columns.iter().enumerate().filter(|(_, column)| spaced && column.what == what);
+            let known = |k: usize, pattern: &Pattern| {
+                pour(&pattern.text, mask).is_some_and(|text| (row.is_known)(k, &text))
+            };
+            columns
+                .into_iter()
+                .any(|(k, column)| column.format.patterns.iter().any(|pattern| known(k, pattern)))
+        };
+        let accept = |mask: &str| row.is_new(what, &again(mask)) && !elsewhere(mask);
+        let mask = self.once(kind_of(what), &input, draw, accept)?;
         Some(again(&mask))
+    }
+}
+
+/// A login or an address in the letters of the original, where those are of one case.
+fn respelled(mask: &str, letters: Letters) -> String {
+    match mask.split_once('@') {
+        _ if letters == Letters::Natural => mask.to_owned(),
+        Some((local, domain)) => format!("{}@{domain}", letters.write(local)),
+        None => letters.write(mask),
     }
 }
 
@@ -309,15 +337,12 @@ impl Mask {
             [first, second] => (Some(*second), Some(*first)),
             _ => (None, None),
         };
-        if let Some(mask) = given
-            .filter(|name| name.len() > 1)
-            .and_then(|name| self.given(row.locale, name, Some(sex), &|_| true))
+        if let Some(mask) =
+            given.filter(|name| name.len() > 1).and_then(|name| self.given(row, name, Some(sex)))
         {
             person.given = mask;
         }
-        if let Some(mask) = family
-            .filter(|name| name.len() > 1)
-            .and_then(|name| self.family(row.locale, name, sex, &|_| true))
+        if let Some(mask) = family.filter(|name| name.len() > 1).and_then(|name| self.family(row, name, sex))
         {
             person.family = mask;
         }

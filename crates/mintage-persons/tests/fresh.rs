@@ -71,12 +71,13 @@ fn nothing_of_the_source_comes_back_and_formats_stay() {
             for (k, value) in values.into_iter().enumerate() {
                 let column = &plan.columns()[k];
                 let text = value.unwrap_or_else(|| panic!("{locale:?} {}: nothing left", column.name));
+                // Initials are a closed list too.
+                let initial = column.name == "middle_initial";
                 assert!(
-                    !column.what.is_fresh() || !known[k].contains(&text),
+                    initial || !column.what.is_fresh() || !known[k].contains(&text),
                     "{locale:?} {}: {text}",
                     column.name
                 );
-                let initial = column.name == "middle_initial";
                 let formed = !is_number(column.what) || shapes[k].contains(&shape(&text));
                 assert!(formed, "{locale:?} {}: {text}", column.name);
                 new[k].insert(text);

@@ -168,7 +168,8 @@ fn locality<'a>(part: &'a str, parsed: &mut Parsed<'a>) -> Option<String> {
     is_country(part).then(|| part.to_owned())
 }
 
-fn is_british(outward: &str, inward: &str) -> bool {
+/// Whether two words are the halves of a British postcode.
+pub(crate) fn is_british(outward: &str, inward: &str) -> bool {
     let inward = crate::digits::shape(inward) == "#AA";
     inward
         && (2..=4).contains(&outward.len())

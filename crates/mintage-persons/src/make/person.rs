@@ -80,6 +80,16 @@ pub(crate) fn family(locale: Locale, sex: Sex, seed: u64, attempt: u32) -> Strin
     if locale == Locale::RuRu && sex == Sex::Female { russian::feminine(&name) } else { name }
 }
 
+/// A male family name that has, or has not, a form of its own for women: Russian ones only differ.
+pub(crate) fn family_alike(locale: Locale, varies: bool, seed: u64, attempt: u32) -> String {
+    if locale != Locale::RuRu {
+        return family(locale, Sex::Male, seed, attempt);
+    }
+    let alike = |name: &&&str| (russian::feminine(name) != **name) == varies;
+    let names: Vec<&str> = locale.lists().family.iter().filter(alike).copied().collect();
+    several(&names, seed, attempt).join("-")
+}
+
 pub(crate) fn patronymic(sex: Sex, seed: u64, attempt: u32) -> String {
     let fathers = several(Locale::RuRu.given(Sex::Male), seed, attempt);
     let (last, others) = fathers.split_last().unwrap_or((&"Иван", &[]));

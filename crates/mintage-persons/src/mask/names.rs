@@ -6,7 +6,7 @@ use crate::{
     kind::Personal,
     locale::{Locale, Sex, known},
     make::{self, person, person::Person},
-    plan::is_initial,
+    plan::{PlannedColumn, is_initial},
     russian::{self, Case},
     stream::{Stream, derive, keyed},
     text::{Letters, fold},
@@ -106,10 +106,16 @@ fn given_first(format: &Format, locale: Locale) -> bool {
         .unwrap_or(locale != Locale::RuRu)
 }
 
-/// The name in the letters of the original.
-fn like(name: &str, format: &Format, original: &str) -> String {
-    let name = if format.ascii { crate::text::ascii(name) } else { name.to_owned() };
-    Letters::of(&[original]).write(&name)
+impl Row<'_> {
+    /// Whether no column of the kind has this name in the source, written as its values are: a mask is for all of them.
+    fn is_new_name(&self, what: Personal, name: &str) -> bool {
+        let known = |(k, column): (usize, &PlannedColumn)| {
+            let format = &column.format;
+            let name = if format.ascii { crate::text::ascii(name) } else { name.to_owned() };
+            column.what == what && (self.is_known)(k, &format.letters.write(&name))
+        };
+        !self.columns.iter().enumerate().any(known)
+    }
 }
 
 impl Mask {
@@ -123,81 +129,57 @@ impl Mask {
         );
         let sex = originals.sex.unwrap_or(if derive(seed, "sex") & 1 == 0 { Sex::Female } else { Sex::Male });
         let mut person = Person::draw(row.locale, sex, seed);
-        let new = |what: Personal| {
-            move |name: &str| {
-                row.of_kind(what)
-                    .all(|(k, text)| !(row.is_known)(k, &like(name, &row.columns[k].format, text)))
-            }
-        };
-        if let Some(mask) = originals
-            .given
-            .and_then(|text| self.given(row.locale, text, Some(sex), &new(Personal::GivenName)))
-        {
+        if let Some(mask) = originals.given.and_then(|text| self.given(row, text, Some(sex))) {
             person.given = mask;
         }
-        if let Some(mask) = originals
-            .middle
-            .and_then(|text| self.given(row.locale, text, Some(sex), &new(Personal::MiddleName)))
-        {
+        if let Some(mask) = originals.middle.and_then(|text| self.given(row, text, Some(sex))) {
             person.middle = mask;
         }
-        if let Some(mask) =
-            originals.family.and_then(|text| self.family(row.locale, text, sex, &new(Personal::FamilyName)))
-        {
+        if let Some(mask) = originals.family.and_then(|text| self.family(row, text, sex)) {
             person.family = mask;
         }
-        if let Some(mask) =
-            originals.patronymic.and_then(|text| self.patronymic(text, sex, &new(Personal::Patronymic)))
-        {
+        if let Some(mask) = originals.patronymic.and_then(|text| self.patronymic(row, text, sex)) {
             person.patronymic = mask;
         }
         person
     }
 
     /// A given name of the same sex.
-    pub(super) fn given(
-        &mut self,
-        locale: Locale,
-        text: &str,
-        sex: Option<Sex>,
-        accept: &dyn Fn(&str) -> bool,
-    ) -> Option<String> {
+    pub(super) fn given(&mut self, row: &Row<'_>, text: &str, sex: Option<Sex>) -> Option<String> {
         let folded = fold(text);
         let own = known(&folded).and_then(|known| known.given.iter().find_map(|(_, sex)| *sex));
         let sex = own.or(sex).unwrap_or(Sex::Female);
-        self.once("given", &folded, |seed, attempt| Some(person::given(locale, sex, seed, attempt)), accept)
+        let draw = |seed, attempt| Some(person::given(row.locale, sex, seed, attempt));
+        self.once("given", &folded, draw, |name| {
+            row.is_new_name(Personal::GivenName, name) && row.is_new_name(Personal::MiddleName, name)
+        })
     }
 
     /// A family name: one for "Иванов" and "Иванова", in the form that fits.
-    pub(super) fn family(
-        &mut self,
-        locale: Locale,
-        text: &str,
-        sex: Sex,
-        accept: &dyn Fn(&str) -> bool,
-    ) -> Option<String> {
-        let form = |name: &str| match (locale, sex) {
-            (Locale::RuRu, Sex::Female) => russian::feminine(name),
-            _ => name.to_owned(),
-        };
+    pub(super) fn family(&mut self, row: &Row<'_>, text: &str, sex: Sex) -> Option<String> {
+        let russian = row.locale == Locale::RuRu;
         let folded = fold(text);
-        let own = if sex == Sex::Female { russian::masculine(&folded) } else { folded };
-        let draw = |seed, attempt| Some(person::family(locale, Sex::Male, seed, attempt));
-        let mask = self.once("family", &own, draw, |name| accept(&form(name)))?;
-        Some(form(&mask))
+        let own = if russian && sex == Sex::Female { russian::masculine(&folded) } else { folded };
+        // What women bear as men do becomes a name of which that is true: one value has one mask.
+        let varies = russian::feminine(&own) != own;
+        let draw = |seed, attempt| Some(person::family_alike(row.locale, varies, seed, attempt));
+        let mask = self.once("family", &own, draw, |name| {
+            row.is_new_name(Personal::FamilyName, name)
+                && (!russian || row.is_new_name(Personal::FamilyName, &russian::feminine(name)))
+        })?;
+        Some(if russian && sex == Sex::Female { russian::feminine(&mask) } else { mask })
     }
 
     /// A patronymic: sons and daughters of one father stay so.
-    fn patronymic(&mut self, text: &str, sex: Sex, accept: &dyn Fn(&str) -> bool) -> Option<String> {
+    fn patronymic(&mut self, row: &Row<'_>, text: &str, sex: Sex) -> Option<String> {
         let folded = fold(text);
         let stem = russian::patronymic_stem(&folded).map_or(folded.as_str(), |(stem, _)| stem);
         let draw = |seed, attempt| Some(person::patronymic(Sex::Male, seed, attempt));
-        let of_sex = |son: &str| match russian::patronymic_stem(son) {
-            Some((_, Sex::Male)) if sex == Sex::Female => daughter(son),
-            _ => son.to_owned(),
-        };
-        let mask = self.once("patronymic", stem, draw, |name| accept(&of_sex(name)))?;
-        Some(of_sex(&mask))
+        let mask = self.once("patronymic", stem, draw, |name| {
+            let forms = [name.to_owned(), daughter(name)];
+            forms.iter().all(|form| row.is_new_name(Personal::Patronymic, form))
+        })?;
+        Some(if sex == Sex::Female { daughter(&mask) } else { mask })
     }
 
     /// What a column of names becomes: a part of the person, or the whole in the pattern of the original.
@@ -229,6 +211,7 @@ impl Mask {
         let parsed = whole::parse(text.trim(), given_first(&column.format, row.locale));
         let pattern = parsed.map(|parsed| parsed.pattern);
         format.patterns = pattern.map(|text| vec![Pattern { text, weight: 1 }]).unwrap_or_default();
+        format.letters = Letters::Natural;
         let draw = |seed, attempt| {
             let mut person = person.clone();
             if attempt > 0 {
@@ -237,7 +220,9 @@ impl Mask {
             }
             make::name(Personal::FullName, &format, &person, 0)
         };
-        self.once("full", &fold(text), draw, |text| !(row.is_known)(k, text))
+        let mask = self
+            .once("full", &fold(text), draw, |text| row.is_new(Personal::FullName, &letters.write(text)))?;
+        Some(letters.write(&mask))
     }
 }
 

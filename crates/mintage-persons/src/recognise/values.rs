@@ -2,6 +2,7 @@
 
 use crate::{
     digits::{content, is_iban, is_inn, is_luhn, is_nir, is_snils, is_steuer_id, shape},
+    format::address::is_british,
     kind::{NationalId, Personal},
     locale::{is_country, known, place},
     russian::patronymic_stem,
@@ -148,13 +149,18 @@ pub(super) fn is_full_address(text: &str) -> bool {
                 .split_once(' ')
                 .is_some_and(|(first, rest)| is_postcode_number(first) && place(rest).is_some())
     };
+    let british = |part: &&str| {
+        let words: Vec<&str> = part.split_whitespace().collect();
+        words.len() >= 2 && is_british(words[words.len() - 2], words[words.len() - 1])
+    };
     let postcode = |part: &&str| {
         part.split_whitespace()
             .any(|word| (5..=6).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_digit()))
     };
     parts.len() >= 2
         && is_street(text)
-        && (parts.iter().any(|part| city(part)) || parts.len() >= 3 && parts.iter().any(postcode))
+        && (parts.iter().any(|part| city(part) || british(part))
+            || parts.len() >= 3 && parts.iter().any(postcode))
 }
 
 fn is_postcode_number(text: &str) -> bool {
@@ -257,6 +263,7 @@ mod tests {
             (Personal::Street, "ул. Садовая, д. 5", "Main"),
             (Personal::FullAddress, "123456, г. Москва, ул. Мира, д. 5", "12 Main St"),
             (Personal::FullAddress, "Hauptstr. 5, 10115 Berlin", "Klanova 9/506"),
+            (Personal::FullAddress, "12 High Street, Woking GU21 6XR", "1 Ring, Innere Stadt"),
             (Personal::Postcode, "SW1A 2AA", "Berlin"),
             (Personal::Url, "https://example.com/a", "anna@example.com"),
             (Personal::FullName, "Müller, Anna", "Anna"),
