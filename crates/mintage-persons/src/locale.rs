@@ -54,6 +54,9 @@ pub(crate) type Words = Vec<&'static str>;
 pub(crate) struct Lists {
     pub male: Words,
     pub female: Words,
+    /// Rarer names of `fake`, whose sex their endings tell: drawn where the frequent ones are taken.
+    pub rare_male: Words,
+    pub rare_female: Words,
     /// Male forms, where the sexes differ.
     pub family: Words,
     pub streets: Words,
@@ -128,6 +131,14 @@ impl Locale {
         match sex {
             Sex::Male => &self.lists().male,
             Sex::Female => &self.lists().female,
+        }
+    }
+
+    /// Those that are drawn where the frequent ones are taken; empty where there are none.
+    pub(crate) fn rare_given(self, sex: Sex) -> &'static [&'static str] {
+        match sex {
+            Sex::Male => &self.lists().rare_male,
+            Sex::Female => &self.lists().rare_female,
         }
     }
 
@@ -251,10 +262,26 @@ fn usable(names: &[&'static str]) -> Words {
     names.iter().filter(plain).copied().collect()
 }
 
+/// Names whose ending tells the sex, without those that are `told` already: of men few endings do.
+fn rare(names: &[&'static str], sex: Sex, told: &[&str]) -> Words {
+    const FEMALE: &[&str] =
+        &["ella", "ina", "ana", "ia", "ette", "elle", "ine", "lyn", "issa", "enne", "isha"];
+    const MALE: &[&str] = &[
+        "ard", "ert", "ald", "bert", "ford", "rick", "ius", "ando", "ardo", "erto", "vin", "ton", "mund",
+        "ric",
+    ];
+    let endings = if sex == Sex::Female { FEMALE } else { MALE };
+    let told: HashSet<&str> = told.iter().flat_map(|names| names.split_whitespace()).collect();
+    let fits = |name: &&str| endings.iter().any(|ending| name.ends_with(ending)) && !told.contains(name);
+    usable(names).into_iter().filter(fits).collect()
+}
+
 static LISTS: LazyLock<Vec<Lists>> = LazyLock::new(|| Locale::ALL.into_iter().map(lists).collect());
 
 fn lists(locale: Locale) -> Lists {
     let english = |male, female, streets, country, ends| Lists {
+        rare_male: rare(locales::EN::NAME_FIRST_NAME, Sex::Male, &[male, female]),
+        rare_female: rare(locales::EN::NAME_FIRST_NAME, Sex::Female, &[male, female]),
         male: split(male),
         female: split(female),
         family: usable(locales::EN::NAME_LAST_NAME),
@@ -274,8 +301,15 @@ fn lists(locale: Locale) -> Lists {
             vec!["Inc.", "LLC", "Corp.", "Group", "Co."],
         )
     };
-    let only_names =
-        |male: Words, female: Words, family: Words, country| Lists { male, female, family, country, ..us() };
+    let only_names = |male: Words, female: Words, family: Words, country| Lists {
+        male,
+        female,
+        family,
+        country,
+        rare_male: Words::new(),
+        rare_female: Words::new(),
+        ..us()
+    };
     let unisex = |given: &[&'static str], family: &[&'static str], country| {
         only_names(usable(given), usable(given), usable(family), country)
     };
@@ -289,6 +323,8 @@ fn lists(locale: Locale) -> Lists {
             vec!["Ltd", "Limited", "PLC", "& Sons", "LLP"],
         ),
         Locale::DeDe => Lists {
+            rare_male: Words::new(),
+            rare_female: Words::new(),
             male: split(de::MALE),
             female: split(de::FEMALE),
             family: split(de::FAMILY),
@@ -300,6 +336,8 @@ fn lists(locale: Locale) -> Lists {
             country: "DE",
         },
         Locale::FrFr => Lists {
+            rare_male: rare(locales::FR_FR::NAME_FIRST_NAME, Sex::Male, &[fr::MALE, fr::FEMALE]),
+            rare_female: rare(locales::FR_FR::NAME_FIRST_NAME, Sex::Female, &[fr::MALE, fr::FEMALE]),
             male: split(fr::MALE),
             female: split(fr::FEMALE),
             family: usable(locales::FR_FR::NAME_LAST_NAME),
@@ -311,6 +349,8 @@ fn lists(locale: Locale) -> Lists {
             country: "FR",
         },
         Locale::RuRu => Lists {
+            rare_male: Words::new(),
+            rare_female: Words::new(),
             male: split(ru::MALE),
             female: split(ru::FEMALE),
             family: split(ru::FAMILY),

@@ -299,7 +299,7 @@ impl Maker<'_> {
         let made = |attempt| value(column.what, &column.format, whose, seed, attempt);
         (0..attempts)
             .filter_map(made)
-            .find(|text| !text.is_empty() && !(column.what.is_fresh() && (self.is_known)(k, text)))
+            .find(|text| !(text.is_empty() || column.what.is_fresh() && (self.is_known)(k, text)))
     }
 
     /// Draws each part of the name until no column shows one of the source, then whole names.

@@ -118,8 +118,7 @@ fn locality<'a>(part: &'a str, parsed: &mut Parsed<'a>) -> Option<String> {
         return Some(format!("{mark}{{city}}"));
     }
     let lower = part.to_lowercase();
-    let regional = |mark: &&str| lower.contains(mark);
-    if ["обл", "край", "респ", " ао"].iter().any(|mark| regional(&mark))
+    if ["обл", "край", "респ", " ао"].iter().any(|mark| lower.contains(mark))
         || is_region(part) && place(part).is_none()
     {
         parsed.parts.push(("region", part));

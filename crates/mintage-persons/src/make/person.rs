@@ -1,11 +1,16 @@
 //! Persons: a given name that fits the sex, a family name in its form, a patronymic of a father.
 
+use std::{borrow::Cow, sync::LazyLock};
+
 use super::{handle_or, level};
 use crate::{
     locale::{Locale, Sex},
     russian::{self, Case},
     stream::{Stream, derive},
 };
+
+/// Attempts at rarer given names, between the frequent ones and composed ones.
+const RARE: std::ops::Range<u32> = 6..12;
 
 /// The names of somebody who does not exist, in the nominative.
 #[derive(Clone, Debug)]
@@ -38,17 +43,17 @@ impl Person {
     }
 
     /// The names in a case; those that are not Russian have none.
-    pub fn declined(&self, case: Case) -> Self {
+    pub fn declined(&self, case: Case) -> Cow<'_, Self> {
         if self.locale != Locale::RuRu || case == Case::Nominative {
-            return self.clone();
+            return Cow::Borrowed(self);
         }
-        Self {
+        Cow::Owned(Self {
             given: russian::decline_given(&self.given, self.sex, case),
             middle: russian::decline_given(&self.middle, self.sex, case),
             family: russian::decline_family(&self.family, self.sex, case),
             patronymic: russian::decline_patronymic(&self.patronymic, self.sex, case),
-            ..self.clone()
-        }
+            ..*self
+        })
     }
 }
 
@@ -71,6 +76,10 @@ fn joint(locale: Locale) -> &'static str {
 }
 
 pub(crate) fn given(locale: Locale, sex: Sex, seed: u64, attempt: u32) -> String {
+    let rare = locale.rare_given(sex);
+    if RARE.contains(&attempt) && !rare.is_empty() {
+        return Stream::new(seed, attempt).pick(rare).to_owned();
+    }
     several(locale.given(sex), seed, attempt).join(joint(locale))
 }
 
@@ -85,9 +94,15 @@ pub(crate) fn family_alike(locale: Locale, varies: bool, seed: u64, attempt: u32
     if locale != Locale::RuRu {
         return family(locale, Sex::Male, seed, attempt);
     }
-    let alike = |name: &&&str| (russian::feminine(name) != **name) == varies;
-    let names: Vec<&str> = locale.lists().family.iter().filter(alike).copied().collect();
-    several(&names, seed, attempt).join("-")
+    static BY_FORM: LazyLock<[Vec<&str>; 2]> = LazyLock::new(|| {
+        let of = |varies: bool| {
+            let alike = |name: &&&str| (russian::feminine(name) != **name) == varies;
+            Locale::RuRu.lists().family.iter().filter(alike).copied().collect()
+        };
+        [of(false), of(true)]
+    });
+    let names = &BY_FORM[usize::from(varies)];
+    several(names, seed, attempt).join("-")
 }
 
 pub(crate) fn patronymic(sex: Sex, seed: u64, attempt: u32) -> String {

@@ -2,7 +2,7 @@
 
 use super::{Whose, level, person};
 use crate::{
-    digits::{content, fill},
+    digits::content,
     format::render,
     kind::Personal,
     locale::{Country, Locale, Place, Sex},
@@ -10,8 +10,9 @@ use crate::{
     stream::{Stream, derive},
 };
 
-/// Letters that do not stand after the digit of a British postcode.
+/// Letters of the last half of a British postcode, and of Canadian ones.
 const INWARD: &[u8] = b"ABDEFGHJLNPQRSTUWXYZ";
+const CANADIAN: &[u8] = b"ABCEGHJKLMNPRSTVWXYZ";
 
 #[derive(Clone, Debug)]
 pub(crate) struct Address {
@@ -33,7 +34,7 @@ pub(super) fn fits(what: Personal, pattern: &str, whose: &Whose<'_>) -> bool {
             if british {
                 letters(&own) == letters(&whose.address.prefix)
             } else {
-                own == country || own.len() == 9 && country == "#####"
+                own == country || whose.country.code == "US" && own == "#########"
             }
         }
         Personal::Phone => match pattern.strip_prefix('+') {
@@ -131,14 +132,14 @@ impl Address {
             _ => 0,
         };
         let mut prefix = self.prefix.chars().take(kept);
-        let pattern: String = pattern
-            .chars()
-            .map(|c| match c {
-                '#' | 'A' => prefix.next().filter(|p| p.is_ascii_digit() == (c == '#')).unwrap_or(c),
-                c => c,
-            })
-            .collect();
-        fill_kept(&pattern, stream)
+        let draw = |c: char| match c {
+            '#' | 'A' => {
+                let kept = prefix.next().filter(|kept| kept.is_ascii_digit() == (c == '#'));
+                kept.unwrap_or_else(|| draw_sign(c, stream))
+            }
+            c => c,
+        };
+        pattern.chars().map(draw).collect()
     }
 
     /// "SW1A 2AA": area, district, sector, unit.
@@ -163,12 +164,12 @@ impl Address {
     }
 }
 
-/// Signs are drawn; capital letters that the prefix has put there stay, which [`fill`] would redraw.
-fn fill_kept(pattern: &str, stream: &mut Stream) -> String {
-    let draw = |c: char| if c == '#' { stream.digit() } else { c };
-    let digits: String = pattern.chars().map(draw).collect();
-    let letters: Vec<char> = digits.chars().collect();
-    letters.iter().map(|&c| if c == 'A' { fill("A", stream) } else { c.to_string() }).collect()
+/// Signs are drawn one by one; what the prefix has put there stays.
+fn draw_sign(sign: char, stream: &mut Stream) -> char {
+    match sign {
+        '#' => stream.digit(),
+        _ => char::from(CANADIAN[stream.below(CANADIAN.len())]),
+    }
 }
 
 /// A number of so many digits: houses of one or two digits are told apart by a third where many are needed.

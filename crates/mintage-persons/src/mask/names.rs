@@ -64,18 +64,21 @@ impl<'a> Originals<'a> {
     /// The way in which a login is made of these names, if any.
     pub fn pattern_of(&self, local: &str) -> Option<&'static str> {
         self.given.or(self.family)?;
-        let mut person = Person::draw(self.locale, Sex::Male, 1);
-        person.given = self.given.unwrap_or("\u{1}").to_owned();
-        person.family = self.family.unwrap_or("\u{1}").to_owned();
+        // People write "kohler" and "koehler" of themselves.
+        let plain =
+            |name: &str| name.replace(['ä', 'Ä'], "a").replace(['ö', 'Ö'], "o").replace(['ü', 'Ü'], "u");
         let lower = local.to_lowercase();
-        let made = |pattern: &&&str| {
-            let needs = |slot: &str| pattern.contains(slot);
-            let there = (self.given.is_some() || !needs("{g")) && (self.family.is_some() || !needs("{f"));
-            there
-                && make::login(pattern, Letters::Lower, &person, &mut Stream::new(0, 0), 0).as_deref()
-                    == Some(&*lower)
-        };
-        PATTERNS.iter().find(made).copied()
+        let mut person = Person::draw(self.locale, Sex::Male, 1);
+        [str::to_owned, plain].into_iter().find_map(|spelled: fn(&str) -> String| {
+            person.given = spelled(self.given.unwrap_or_default());
+            person.family = spelled(self.family.unwrap_or_default());
+            let made = |pattern: &&&str| {
+                let there = |name: Option<&str>, slot: &str| name.is_some() || !pattern.contains(slot);
+                let login = || make::login(pattern, Letters::Lower, &person, &mut Stream::new(0, 0), 0);
+                there(self.given, "{g") && there(self.family, "{f") && login().as_deref() == Some(&*lower)
+            };
+            PATTERNS.iter().find(made).copied()
+        })
     }
 }
 
