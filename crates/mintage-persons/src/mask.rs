@@ -235,7 +235,7 @@ impl Mask {
         );
         let format = match what {
             Personal::Phone => phone_format(&row.columns[k].format, text),
-            _ => Format::of_one(what, text, row.locale),
+            _ => Format { ascii: row.columns[k].format.ascii, ..Format::of_one(what, text, row.locale) },
         };
         let mut address = Address::draw(row.country, row.locale, None, 0, 0);
         address.prefix = kept_of(text);

@@ -296,6 +296,23 @@ fn formula_1() {
 }
 
 #[test]
+fn names_with_titles_and_in_parentheses() {
+    let names: &[&str] = &[
+        "Brown, Mr. Owen Harris",
+        "Carter, Mrs. John Bradley (Florence Brooks Taylor)",
+        "Hale, Miss. Laura",
+        "Futter, Mrs. James Henry (Lily May Peel)",
+        "Allan, Mr. William Henry",
+    ];
+    let columns: &[(&str, &[&str])] = &[("Name", names), ("Sex", &["male", "female"])];
+    assert_eq!(found("titanic", columns), [("Name", Personal::FullName), ("Sex", Personal::Sex)]);
+    let samples = samples(columns);
+    let plan = Plan::of(&samples, &recognise("titanic", &samples));
+    let row = plan.row(1, &|name| Some(if name == "Sex" { "female" } else { "x" }), &|_, _| false);
+    assert!(row[0].as_deref().unwrap().contains(", Ms. "), "{row:?}");
+}
+
+#[test]
 fn things_are_no_persons() {
     for (table, columns) in [
         (

@@ -48,6 +48,7 @@ pub(crate) fn given_first(values: &[&str], locale: Locale) -> bool {
 
 /// Takes a name apart; none where it has no word that is long enough to be a name.
 pub(crate) fn parse(value: &str, given_first: bool) -> Option<Parsed<'_>> {
+    let value = value.split('(').next().unwrap_or_default().trim_end();
     if value.contains(['{', '}']) {
         return None;
     }
@@ -193,6 +194,7 @@ mod tests {
             ("Jan van der Berg", true, "{given} {family}"),
             ("de la Cruz, Ana", true, "{family}, {given}"),
             ("J. Smith", true, "{g}. {family}"),
+            ("Cumings, Mrs. John Bradley (Florence Briggs)", true, "{family}, {title}. {given} {middle}"),
         ] {
             assert_eq!(parse(value, given_first).unwrap().pattern, pattern, "{value}");
         }

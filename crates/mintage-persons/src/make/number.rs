@@ -41,7 +41,10 @@ pub(super) fn phone(pattern: &str, country: &Country, stream: &mut Stream, attem
         let mut drawn = String::with_capacity(wanted.len());
         for (at, c) in wanted.chars().enumerate() {
             drawn.push(match c {
-                '#' if at == 0 => char::from(b'1' + stream.below(9) as u8),
+                '#' if at == 0 => first_digit(&wanted, country, stream),
+                '#' if at == 1 && country.calling == "7" && wanted.len() == 11 => {
+                    char::from(b"348999"[stream.below(6)])
+                }
                 '#' => stream.digit(),
                 c => c,
             });
@@ -53,6 +56,15 @@ pub(super) fn phone(pattern: &str, country: &Country, stream: &mut Stream, attem
         .chars()
         .map(|c| if c == '#' || c.is_ascii_digit() { digits.next().unwrap_or('0') } else { c })
         .collect()
+}
+
+/// The first digit of a number that is not international: the trunk prefix where the country has one.
+fn first_digit(wanted: &str, country: &Country, stream: &mut Stream) -> char {
+    match (country.calling, wanted.len()) {
+        ("44" | "49" | "33", 9..) => '0',
+        ("7", 11) => '8',
+        _ => char::from(b'1' + stream.below(9) as u8),
+    }
 }
 
 /// A number that films may show, where one has as many digits and agrees with those that stand in the shape.
@@ -76,12 +88,14 @@ fn reserved(wanted: &str, pattern: &str, country: &Country, stream: &mut Stream)
         _ => return None,
     };
     let trunk = format!("0{national}");
-    let forms = [format!("{code}{national}"), format!("{code}{trunk}"), trunk, national];
+    let forms = match (international, code) {
+        (true, _) => vec![format!("{code}{national}"), format!("{code}{trunk}")],
+        (false, "1") => vec![national.clone(), format!("1{national}")],
+        (false, _) => vec![trunk],
+    };
     let agrees = |form: &String| {
         form.len() == wanted.len() && form.chars().zip(wanted.chars()).all(|(a, b)| b == '#' || a == b)
     };
-    let forms: Vec<String> =
-        forms.into_iter().skip(if international { 0 } else { usize::from(code != "1") * 2 }).collect();
     forms.into_iter().find(agrees)
 }
 

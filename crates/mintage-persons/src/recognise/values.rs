@@ -53,6 +53,8 @@ fn is_name(text: &str, most: usize) -> bool {
 /// "Anna Müller", "Müller, Anna", "Иванов И. И.", "van der Berg, Jan".
 fn is_whole_name(text: &str) -> bool {
     let allowed = |c: char| c.is_alphabetic() || " ,.'’-\u{301}".contains(c);
+    // "Cumings, Mrs. John (Florence Briggs)": what is in parentheses is another name.
+    let text = text.split('(').next().unwrap_or_default();
     let n = name_words(text).count();
     (2..=5).contains(&n) && text.chars().count() <= 60 && text.chars().all(allowed)
 }
@@ -149,6 +151,11 @@ pub(super) fn is_full_address(text: &str) -> bool {
                 .split_once(' ')
                 .is_some_and(|(first, rest)| is_postcode_number(first) && place(rest).is_some())
     };
+    // "90762 Fürth" after a street, wherever that is.
+    let coded = |part: &&str| {
+        let parts = part.split_once(' ').filter(|(code, _)| code.len() == 5 && is_postcode_number(code));
+        parts.is_some_and(|(_, city)| is_city(city))
+    };
     let british = |part: &&str| {
         let words: Vec<&str> = part.split_whitespace().collect();
         words.len() >= 2 && is_british(words[words.len() - 2], words[words.len() - 1])
@@ -160,6 +167,7 @@ pub(super) fn is_full_address(text: &str) -> bool {
     parts.len() >= 2
         && is_street(text)
         && (parts.iter().any(|part| city(part) || british(part))
+            || parts[1..].iter().any(|part| coded(part))
             || parts.len() >= 3 && parts.iter().any(postcode))
 }
 
