@@ -167,7 +167,7 @@ pub(super) fn is_full_address(text: &str) -> bool {
     parts.len() >= 2
         && is_street(text)
         && (parts.iter().any(|part| city(part) || british(part))
-            || parts[1..].iter().any(|part| coded(part))
+            || parts[1..].iter().any(coded)
             || parts.len() >= 3 && parts.iter().any(postcode))
 }
 
