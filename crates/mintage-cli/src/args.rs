@@ -3,6 +3,7 @@
 mod columns;
 mod copy;
 mod keep;
+mod mask;
 mod sample;
 mod serve;
 mod sweep;
@@ -21,6 +22,7 @@ use mintage_data::IfExists;
 pub use columns::Columns;
 pub use copy::Copy;
 pub use keep::Keep;
+pub use mask::Mask;
 pub use sample::{Amount, Sample};
 pub use serve::Serve;
 pub use sweep::{Compare, Exports, Sweep};
@@ -130,6 +132,10 @@ pub enum Verb {
     /// Copy a table: learn it, draw as many new rows, check them, write them
     #[command(after_help = "Example: mintage copy customers.csv new.csv --safe")]
     Copy(Copy),
+    /// Copy a database with other persons in it: every personal value gets a mask, all else stays
+    #[command(after_help = "Examples:\n  mintage mask shop.db --dry-run\n  \
+                      mintage mask shop.db -o test.db --key-file key --subset 5%")]
+    Mask(Mask),
     /// Draw new data from a model
     #[command(after_help = "Examples:\n  mintage sample vqvae-shop-1 -n 64 -o new.png\n  \
                       mintage sample vqvae-shop-1 -n 500 -o shop.db --table products --column photo --where category=coat")]

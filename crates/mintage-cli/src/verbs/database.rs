@@ -108,6 +108,10 @@ fn tell_plan(data: &DatabaseData, context: &mut Context) {
         grid.row([plan.name.clone(), thousands(plan.rows), part.to_owned(), plan.why.clone()]);
     }
     context.ui.say(&grid.text());
+    for persons in data.persons() {
+        let names: Vec<&str> = persons.columns().iter().map(|column| column.name.as_str()).collect();
+        context.ui.field("made up", &format!("{}: {}", persons.table, names.join(", ")));
+    }
 }
 
 fn learn(
@@ -238,7 +242,11 @@ pub(super) fn mint(
 }
 
 /// Says what was written and what was not.
-fn tell_written(written: &WrittenDatabase, out: &str, context: &mut Context) -> Result<(), CliError> {
+pub(super) fn tell_written(
+    written: &WrittenDatabase,
+    out: &str,
+    context: &mut Context,
+) -> Result<(), CliError> {
     let rows: u64 = written.tables.iter().map(|table| table.rows).sum();
     let tables = count(written.tables.len(), "table");
     let place = if is_postgres(out) { written.place.clone() } else { shell(&path_of(out)) };

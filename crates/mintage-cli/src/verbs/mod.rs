@@ -18,6 +18,7 @@ mod judging;
 pub mod keep;
 pub mod ls;
 pub mod man;
+pub mod mask;
 pub mod models;
 pub mod nearest;
 mod one_item;
@@ -61,6 +62,7 @@ pub fn run(verb: &Verb, context: &mut Context) -> CliResult {
         }),
         Verb::Sweep(args) => pooled(context, |context| sweep::run(args, context)),
         Verb::Copy(args) => pooled(context, |context| copy::run(args, context)),
+        Verb::Mask(args) => pooled(context, |context| mask::run(args, context)),
         Verb::Sample(args) => pooled(context, |context| sample::run(args, context)),
         Verb::Keep(args) => pooled(context, |context| keep::run(args, context)),
         Verb::Reconstruct(args) => pooled(context, |context| reconstruct::run(args, context)),

@@ -249,3 +249,166 @@ fn a_database_goes_to_a_server_and_grows_there() {
     place.ok(&format!("sample shop -o {target} --if-exists replace --scale 2"));
     assert_eq!(count("SELECT max(id) FROM shops"), 80);
 }
+
+/// Clients with visits, a total of what they spent, and where each visit was paid: the client's address.
+fn clients(place: &Place) {
+    let db = Connection::open(place.path("clients.db")).unwrap();
+    db.execute_batch(
+        "CREATE TABLE client (id INTEGER PRIMARY KEY, first_name TEXT NOT NULL, last_name TEXT NOT NULL, sex TEXT NOT NULL,
+             email TEXT NOT NULL UNIQUE, city TEXT, postcode TEXT, country TEXT NOT NULL, spent REAL);
+         CREATE TABLE visit (id INTEGER PRIMARY KEY, client INTEGER NOT NULL REFERENCES client, number INTEGER NOT NULL,
+             came TEXT NOT NULL, left TEXT NOT NULL, paid REAL NOT NULL, bill_email TEXT NOT NULL, CHECK (left >= came));
+         CREATE TABLE login (email TEXT PRIMARY KEY REFERENCES client (email), level INTEGER NOT NULL);",
+    )
+    .unwrap();
+    let given = [("Anna", "f"), ("Robert", "m"), ("Linda", "f"), ("James", "m"), ("Mary", "f")];
+    let family = ["Smith", "Jones", "Miller", "Davis", "Wilson", "Moore", "Taylor"];
+    let towns =
+        [("Berlin", "10115", "Germany"), ("Lyon", "69001", "France"), ("Leeds", "LS1 4AP", "United Kingdom")];
+    for id in 1..=60i64 {
+        let ((first, sex), last) = (given[id as usize % 5], family[id as usize % 7]);
+        let (city, postcode, country) = towns[id as usize % 3];
+        let email = format!("{}.{}{id}@gmail.com", first.to_lowercase(), last.to_lowercase());
+        let visits: Vec<f64> = (1..=id % 4).map(|number| (id * number % 17) as f64 + 2.5).collect();
+        let spent: f64 = visits.iter().sum();
+        let row = (id, first, last, sex, &email, city, postcode, country, spent);
+        db.execute("INSERT INTO client VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)", row).unwrap();
+        for (at, paid) in visits.iter().enumerate() {
+            let day = 1 + (id as usize + at * 5) % 20;
+            let row = (
+                id,
+                at as i64 + 1,
+                format!("2024-03-{day:02}"),
+                format!("2024-03-{:02}", day + at + 1),
+                paid,
+                &email,
+            );
+            db.execute("INSERT INTO visit (client, number, came, left, paid, bill_email) VALUES (?1, ?2, ?3, ?4, ?5, ?6)", row)
+                .unwrap();
+        }
+        if id % 2 == 0 {
+            db.execute("INSERT INTO login VALUES (?1, ?2)", (&email, id % 3)).unwrap();
+        }
+    }
+}
+
+/// How many rows a query counts, with the source at hand as `old`.
+fn count(place: &Place, file: &str, sql: &str) -> i64 {
+    let db = Connection::open(place.path(file)).unwrap();
+    db.execute("ATTACH ?1 AS old", [place.path("clients.db").to_str().unwrap()]).unwrap();
+    db.query_row(&format!("SELECT count(*) FROM {sql}"), [], |row| row.get(0)).unwrap()
+}
+
+#[test]
+fn what_agrees_across_tables_agrees_in_new_rows() {
+    let place = Place::new();
+    clients(&place);
+    // Without a flag: a source of several tables is a whole.
+    let said = place.ok("train clients.db --exclude login --size tiny --steps 10 --name all");
+    assert!(
+        said.stderr.contains("made up") && said.stderr.contains("first_name, last_name, email"),
+        "{}",
+        said.stderr
+    );
+    place.ok("sample all -o new.db");
+    let count = |sql: &str| count(&place, "new.db", sql);
+    assert_eq!(count("client"), 60);
+    // Nobody of the source is there, and what belongs together does.
+    for column in ["first_name", "last_name", "email", "city", "postcode"] {
+        let shared = format!("client WHERE {column} IN (SELECT {column} FROM old.client)");
+        assert_eq!(count(&shared), 0, "{column}");
+    }
+    assert_eq!(count("visit JOIN client ON client.id = client WHERE bill_email <> email"), 0);
+    assert_eq!(count("visit WHERE left < came"), 0);
+    let numbers =
+        "(SELECT number, row_number() OVER (PARTITION BY client ORDER BY number) AS place FROM visit)";
+    assert_eq!(count(&format!("{numbers} WHERE number <> place")), 0);
+    let sums =
+        "(SELECT spent, sum(paid) AS paid FROM client JOIN visit ON client.id = client GROUP BY client.id)";
+    assert_eq!(count(&format!("{sums} WHERE abs(spent - paid) > 0.005")), 0);
+    // As many visits a client as there were, however they are spread.
+    let spread =
+        |of: &str| format!("(SELECT client, count(*) AS n FROM {of}visit GROUP BY client) WHERE n = 3");
+    assert_eq!(count(&spread("")), count(&spread("old.")));
+}
+
+#[test]
+fn sizes_conditions_and_rows_that_are_given() {
+    let place = Place::new();
+    clients(&place);
+    place.ok("train clients.db --exclude login --size tiny --steps 10 --name all");
+    place.ok("sample all -n client=20 --where client.country=France -o new.db");
+    let count = |file: &str, sql: &str| count(&place, file, sql);
+    assert_eq!(count("new.db", "client"), 20);
+    assert_eq!(count("new.db", "client WHERE country <> 'France'"), 0);
+    place.write("mine.csv", "id,first_name,country,sex\n901,Ivan,Germany,m\n902,Olga,France,f\n");
+    place.ok("sample all --given client=mine.csv -o given.db");
+    let mine = "client WHERE (id, first_name, country) IN (VALUES (901, 'Ivan', 'Germany'), (902, 'Olga', 'France'))";
+    assert_eq!((count("given.db", "client"), count("given.db", mine)), (2, 2));
+    assert_eq!(count("given.db", "visit WHERE client NOT IN (901, 902)"), 0);
+    for (flags, told) in [
+        ("-n 20", "-n TABLE=N"),
+        ("-n visit=20", "the rows of `visit` follow from those of `client`"),
+        ("-n nobody=20", "no table `nobody`"),
+        ("--where country=France", "names no table"),
+        ("--where visit.client=3", "is a key to `client`"),
+        ("--where client.spent=5..", "is computed from `visit`"),
+        ("--where client.moon=5", "no column `moon`"),
+        ("--given visit=mine.csv", "the rows of `visit` follow"),
+    ] {
+        let error = place.refused(&format!("sample all {flags} -o wrong.db"));
+        assert!(error.contains(told), "{flags}: {error}");
+    }
+    assert!(!place.path("wrong.db").exists());
+}
+
+#[test]
+fn a_database_is_masked() {
+    let place = Place::new();
+    clients(&place);
+    let said = place.ok("mask clients.db --dry-run --json").json();
+    assert!(said["masked"].as_array().unwrap().iter().any(|one| one["column"] == "email"), "{said}");
+    place.write("key", "not known to anybody");
+    place.ok("mask clients.db -o masked.db --key-file key");
+    let count = |file: &str, sql: &str| count(&place, file, sql);
+    assert_eq!(count("masked.db", "client JOIN old.client AS real USING (id, sex, country, spent)"), 60);
+    for column in ["first_name", "last_name", "email"] {
+        assert_eq!(
+            count("masked.db", &format!("client WHERE {column} IN (SELECT {column} FROM old.client)")),
+            0,
+            "{column}"
+        );
+    }
+    // The same person is masked alike wherever it stands, also as a key.
+    assert_eq!(
+        count("masked.db", "visit JOIN client ON client.id = client WHERE bill_email = email"),
+        count("masked.db", "visit")
+    );
+    assert_eq!(count("masked.db", "login JOIN client USING (email)"), 30);
+    assert_eq!(count("masked.db", "pragma_foreign_key_check"), 0);
+    place.ok("mask clients.db -o again.db --key-file key");
+    let emails = |file: &str| {
+        let sql = "SELECT group_concat(email) FROM (SELECT email FROM client ORDER BY id)";
+        Connection::open(place.path(file)).unwrap().query_row(sql, [], |row| row.get::<_, String>(0)).unwrap()
+    };
+    assert_eq!(emails("masked.db"), emails("again.db"));
+    place.ok("mask clients.db -o other.db");
+    assert_ne!(emails("masked.db"), emails("other.db"));
+    place.ok("mask clients.db -o part.db --subset 20% --keep client.city --seed 3");
+    assert!((1..40).contains(&count("part.db", "client")));
+    assert_eq!(count("part.db", "pragma_foreign_key_check"), 0);
+    assert_eq!(
+        count("part.db", "client JOIN old.client AS real USING (id, city)"),
+        count("part.db", "client")
+    );
+    for (line, told) in [
+        ("mask clients.db", "--out"),
+        ("mask clients.db -o clients.db --if-exists replace", "is the source"),
+        ("mask clients.db -o x.db --keep client.moon", "no column `client.moon`"),
+        ("mask clients.db -o x.db --subset 0", "a share is needed"),
+        ("mask nowhere.db -o x.db", "no such file"),
+    ] {
+        let error = place.refused(line);
+        assert!(error.contains(told), "{line}: {error}");
+    }
+}

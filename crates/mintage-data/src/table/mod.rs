@@ -30,7 +30,7 @@ mod write;
 use crate::Error;
 pub use crate::store::postgres::{PgDefaults, password_of, redacted, without_passwords};
 pub use format::{FileFormat, Habits, LineEnd, Quoting};
-pub use fresh::{listed, parts_of_few, spelled};
+pub use fresh::{Known, listed, parts_of_few, spelled};
 pub(crate) use made::made_parts;
 pub(crate) use read::{
     chosen, declared_type, names_rows, only_real, postgres_constraints, sqlite_constraints, stem,

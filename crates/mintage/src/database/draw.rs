@@ -15,8 +15,10 @@ use super::{
     assign::{assign, scaled, shuffle},
     even::{Targets, as_counted, candidates, counts_in},
     filled::{Database, Filled, NONE, key_of, numbers, tied},
+    persons::Persons,
     plan::{DEPTH, INDEX, Part, SIBLINGS, TablePlan, Use},
     request::light_part,
+    rivals::Rivals,
     siblings::{Places, in_order},
     summary::Left,
     totals,
@@ -78,6 +80,7 @@ fn finished(schema: &TableSchema, filled: Filled) -> Option<Table> {
 struct Drawer<'a> {
     schema: &'a Schema,
     plans: &'a [TablePlan],
+    persons: &'a [Persons],
     plan: &'a TablePlan,
     targets: &'a Targets,
     table: &'a TableSchema,
@@ -89,7 +92,8 @@ impl<'a> Drawer<'a> {
     fn of(model: &'a DatabaseModel, at: usize, request: &'a DatabaseRequest) -> Option<Self> {
         let (plan, targets) = (model.plans.get(at)?, model.targets.get(at)?);
         let table = model.schema.table(&plan.name)?;
-        Some(Self { schema: &model.schema, plans: &model.plans, plan, targets, table, request })
+        let (schema, plans, persons) = (&model.schema, model.plans.as_slice(), model.persons.as_slice());
+        Some(Self { schema, plans, persons, plan, targets, table, request })
     }
 
     /// New rows with the row of their main parent, and with a number where they have one.
@@ -109,6 +113,7 @@ impl<'a> Drawer<'a> {
         let none = || vec![NONE; n];
         let parents_of = self.plan.keys.iter().map(|_| none()).collect();
         let mut filled = Filled { table, parents: parents_of, ..Filled::default() };
+        self.people(&mut filled.table, seed);
         let mut rng = Rng::new(seed, 1);
         if self.request.is_plain() {
             self.count(&mut filled, &mut rng);
@@ -178,11 +183,17 @@ impl<'a> Drawer<'a> {
         let light = light_part(model, self.plan, given)?;
         let light = (!light.columns.is_empty()).then_some(light);
         let mut table = self.sampled(model, given.rows(), light, seed)?;
-        for column in &given.columns {
-            table.columns.retain(|own| own.name != column.name);
-            table.columns.push(column.clone());
-        }
+        put(&mut table, &given.columns);
         Ok(table)
+    }
+
+    /// Persons for the rows, but where they are given.
+    fn people(&self, table: &mut Table, seed: u64) {
+        let own = self.persons.iter().filter(|persons| persons.table == self.plan.name);
+        own.for_each(|persons| persons.make(table, seed));
+        if let Some(given) = self.request.given.get(&self.plan.name) {
+            put(table, &given.columns);
+        }
     }
 
     /// The children of all rows of the main parent: as many as were drawn with each, those of a sequence one after another.
@@ -421,7 +432,7 @@ impl<'a> Drawer<'a> {
             })
             .collect();
         let pairs: Vec<(&Column, &Column)> = pairs.iter().map(|(a, b)| (a, b)).collect();
-        let mut rival = Rivals::new(self, filled, parent, foreign);
+        let mut rival = Rivals::new(self.unique_sets(), filled, parent, foreign);
         let sizes = (parent.rows(), rows.len());
         let found = assign(&pairs, sizes, &quotas, &mut |at, row| rival.may(rows[at], row), rng);
         let mut all = vec![NONE; filled.rows()];
@@ -495,6 +506,14 @@ impl<'a> Drawer<'a> {
     }
 }
 
+/// Puts columns in the place of those of their names.
+fn put(table: &mut Table, columns: &[Column]) {
+    for column in columns {
+        table.columns.retain(|own| own.name != column.name);
+        table.columns.push(column.clone());
+    }
+}
+
 /// How many rows of a table refer to each row of its parent, as was drawn with the parent; once each where nothing was.
 fn counts_of(parent: &Filled, child: &str, foreign: &ForeignKey) -> Vec<u32> {
     let name = format!("#{child}.{}", foreign.columns.join("+"));
@@ -511,79 +530,4 @@ fn key_cells(foreign: &ForeignKey, parent: &Filled, found: &[u32], filled: &Fill
     })
     .filter(|column| column.len() == found.len())
     .collect()
-}
-
-/// What speaks against a parent for a row: cells that another key has set, and keys that are taken.
-struct Rivals<'a> {
-    filled: &'a Filled,
-    parent: &'a Filled,
-    /// Columns of the key that are set already, with those of the parent.
-    set: Vec<(usize, usize)>,
-    /// Keys of the table that this one completes.
-    keys: Vec<Completed>,
-}
-
-/// A key of a table, partly of its own columns, partly of those of a parent.
-struct Completed {
-    columns: Vec<Place>,
-    taken: HashSet<Vec<String>>,
-}
-
-/// Where a column of a key is.
-#[derive(Clone, Copy)]
-enum Place {
-    Own(usize),
-    OfParent(usize),
-}
-
-impl<'a> Rivals<'a> {
-    fn new(drawer: &Drawer, filled: &'a Filled, parent: &'a Filled, foreign: &ForeignKey) -> Self {
-        let at = |table: &Table, name: &str| table.columns.iter().position(|column| column.name == name);
-        let pairs: Vec<(&String, &String)> = foreign.columns.iter().zip(&foreign.parent_columns).collect();
-        let set = pairs
-            .iter()
-            .filter_map(|(own, theirs)| Some((at(&filled.table, own)?, at(&parent.table, theirs)?)));
-        let place = |name: &String| {
-            let theirs =
-                pairs.iter().find(|(own, _)| *own == name).and_then(|(_, theirs)| at(&parent.table, theirs));
-            theirs.map(Place::OfParent).or_else(|| at(&filled.table, name).map(Place::Own))
-        };
-        let completes = |set: &&Vec<String>| set.iter().any(|name| foreign.columns.contains(name));
-        let keys = drawer.unique_sets().filter(completes).filter_map(|set| set.iter().map(place).collect());
-        Self {
-            filled,
-            parent,
-            set: set.collect(),
-            keys: keys.map(|columns| Completed { columns, taken: HashSet::new() }).collect(),
-        }
-    }
-
-    fn may(&mut self, row: u32, parent: u32) -> bool {
-        let own = |column: usize| self.filled.table.columns[column].cell(row as usize);
-        let theirs = |column: usize| self.parent.table.columns[column].cell(parent as usize);
-        if self.set.iter().any(|&(a, b)| own(a).is_some_and(|cell| Some(cell) != theirs(b))) {
-            return false;
-        }
-        let tuples: Vec<Option<Vec<String>>> = self
-            .keys
-            .iter()
-            .map(|key| {
-                let cell = |place: &Place| match *place {
-                    Place::Own(column) => own(column),
-                    Place::OfParent(column) => theirs(column),
-                };
-                key.columns.iter().map(|column| cell(column).map(str::to_owned)).collect()
-            })
-            .collect();
-        let is_taken = |(tuple, key): (&Option<Vec<String>>, &Completed)| {
-            tuple.as_ref().is_some_and(|tuple| key.taken.contains(tuple))
-        };
-        if tuples.iter().zip(&self.keys).any(is_taken) {
-            return false;
-        }
-        for (tuple, key) in tuples.into_iter().zip(&mut self.keys) {
-            key.taken.extend(tuple);
-        }
-        true
-    }
 }

@@ -27,8 +27,10 @@ const MAX_PAIRED_COLUMNS: usize = 14;
 /// Fewer rows of the source at a place tell nothing of it.
 const MIN_ROWS: u32 = 20;
 /// Candidates of a row, and of all rows of a table together.
-const MAX_EACH: usize = 8;
-const MAX_CANDIDATES: usize = 200_000;
+const MAX_EACH: usize = 48;
+const MAX_CANDIDATES: usize = 100_000;
+/// What a histogram of a column weighs that is not the table's own: the fewer rows there are, the less can all be met.
+const OTHERS_WEIGHT: f32 = 0.3;
 /// Times that every row is chosen anew among its candidates.
 const SWEEPS: usize = 4;
 
@@ -36,6 +38,8 @@ const SWEEPS: usize = 4;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Targets {
     codes: Vec<(String, Code)>,
+    /// How many of them are the table's own; the others are of its parents and children.
+    own: usize,
     /// By the index of a row among its siblings; 0 where it has none.
     places: Vec<Place>,
 }
@@ -60,8 +64,9 @@ pub(super) fn candidates(rows: usize) -> usize {
 }
 
 impl Targets {
-    /// Of the rows that a model learns: `names` are their columns that are to be even, the most important first.
-    pub fn of(rows: &Table, names: &[String]) -> Self {
+    /// Of the rows that a model learns: `names` are their columns that are to be even, the most important first, of which the
+    /// first `own` are the table's own.
+    pub fn of(rows: &Table, names: &[String], own: usize) -> Self {
         let columns: Vec<_> = names.iter().filter_map(|name| rows.column(name)).take(MAX_COLUMNS).collect();
         let codes: Vec<(String, Code)> =
             columns.iter().map(|column| (column.name.clone(), Code::of(column, BINS))).collect();
@@ -95,7 +100,9 @@ impl Targets {
         for place in places.iter_mut().filter(|place| place.rows < MIN_ROWS) {
             place.histograms.clear();
         }
-        Self { codes, places }
+        let own =
+            columns.iter().filter(|column| names[..own.min(names.len())].contains(&column.name)).count();
+        Self { codes, own, places }
     }
 
     /// Whether there is anything to keep even at a place.
@@ -138,10 +145,7 @@ impl Targets {
             debug_assert_eq!(row as u32, at);
             counted.iter_mut().for_each(|counted| counted.add(at as usize, 1.0));
         }
-        let pairs = counted.iter().filter(|counted| counted.is_pair).count().max(1) as f32;
-        let singles = counted.iter().filter(|counted| !counted.is_pair).count().max(1) as f32;
-        let weight = |counted: &Counted| if counted.is_pair { singles / pairs } else { 1.0 };
-        let weights: Vec<f32> = counted.iter().map(weight).collect();
+        let weights = self.weights(&counted);
         for _ in 0..SWEEPS {
             for slot in rng.permutation(n) {
                 let now = taken[slot] as usize;
@@ -156,6 +160,23 @@ impl Targets {
             }
         }
         taken
+    }
+}
+
+impl Targets {
+    /// What each histogram weighs: pairs together as much as single columns.
+    fn weights(&self, counted: &[Counted]) -> Vec<f32> {
+        let of_column = |column: usize| if column < self.own { 1.0 } else { OTHERS_WEIGHT };
+        let weight = |counted: &Counted| {
+            let (a, b) = counted.columns;
+            of_column(a) * b.map_or(1.0, of_column)
+        };
+        let total = |is_pair: bool| -> f32 {
+            counted.iter().filter(|counted| counted.columns.1.is_some() == is_pair).map(weight).sum()
+        };
+        let share = total(false) / total(true).max(f32::MIN_POSITIVE);
+        let scaled = |counted: &Counted| if counted.columns.1.is_some() { share } else { 1.0 };
+        counted.iter().map(|counted| weight(counted) * scaled(counted)).collect()
     }
 }
 
@@ -193,7 +214,7 @@ struct Counted {
     missing: Vec<f32>,
     /// What a row more or less weighs: rare parts may stray by more of themselves.
     scale: Vec<f32>,
-    is_pair: bool,
+    columns: (usize, Option<usize>),
 }
 
 impl Counted {
@@ -206,7 +227,7 @@ impl Counted {
             parts: (0..candidates).map(part).collect(),
             scale: missing.iter().map(|wanted| 1.0 / (wanted + 1.0)).collect(),
             missing,
-            is_pair: histogram.columns.1.is_some(),
+            columns: histogram.columns,
         }
     }
 
@@ -280,7 +301,7 @@ mod tests {
             table(&[("a", a.iter().map(texts).collect()), ("b", b.iter().map(usize::to_string).collect())])
         };
         let (source, drawn) = (rows(80), rows(8 * 80));
-        let targets = Targets::of(&source, &["a".to_owned(), "b".to_owned()]);
+        let targets = Targets::of(&source, &["a".to_owned(), "b".to_owned()], 2);
         assert!(targets.has(0) && targets.is_whole());
         let taken = targets.choose(0, &drawn, 8, &mut Rng::new(2, 0));
         assert_eq!(taken.len(), 80);

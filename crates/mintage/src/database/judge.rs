@@ -21,7 +21,6 @@ use super::{
     cells::number,
     detect::{Detected, Judged, Scale, detected},
     filled::{Database, NONE, children, tied},
-    planner::described,
 };
 
 /// Bins of a number in a joint histogram.
@@ -151,15 +150,15 @@ impl<'a> Judge<'a> {
     fn of(data: &'a DatabaseData) -> Self {
         let mut columns = HashMap::new();
         for table in &data.schema.tables {
-            let Some(filled) = data.source.get(&table.name).filter(|filled| filled.rows() > 1) else {
+            if data.source.get(&table.name).is_none_or(|filled| filled.rows() < 2) {
                 continue;
-            };
+            }
             let is_key = |name: &String| {
                 table.primary_key.contains(name)
                     || table.foreign_keys.iter().any(|key| key.columns.contains(name))
             };
             // What points at persons is made afresh, and has no likeness to be judged; nor has a copy of it.
-            let found = described(&filled.table, &data.spec).columns.into_iter();
+            let found = data.kinds.get(&table.name).into_iter().flat_map(|found| &found.columns);
             let found = found
                 .filter(|column| !is_key(&column.name) && !data.is_copy_of_fresh(&table.name, &column.name));
             let judged = found.filter_map(|column| {
@@ -169,7 +168,7 @@ impl<'a> Judge<'a> {
                     Kind::Category if column.distinct <= MAX_CATEGORIES => Scale::Category,
                     Kind::Category | Kind::Id | Kind::Text | Kind::Constant => return None,
                 };
-                Some((column.name, scale))
+                Some((column.name.clone(), scale))
             });
             columns.insert(table.name.as_str(), judged.take(MAX_COLUMNS).collect());
         }

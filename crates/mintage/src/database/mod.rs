@@ -27,29 +27,31 @@ mod draw;
 mod even;
 mod filled;
 mod judge;
+mod mask;
+mod persons;
 mod plan;
 mod planner;
 mod proof;
+mod read;
 mod report;
 mod request;
+mod rivals;
 mod siblings;
 mod summary;
 mod totals;
 mod view;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use mintage_data::{
     SourceSpec, Table, TableSet,
-    database::{Schema, Store, table_files},
-    names::text_of,
+    database::Schema,
     read_text,
     table::{
-        self,
         rules::{Rule, RuleChoice, in_force},
         schema::Kind,
     },
@@ -60,10 +62,13 @@ use serde::{Deserialize, Serialize};
 pub use agree::{Copied, From};
 pub use detect::Detected;
 use even::Targets;
-use filled::{Database, numbers, tied};
+use filled::{Database, numbers};
 pub use judge::{ChildShare, DatabaseScores, KeyScores, Score, TableScores, judge, judge_random_keys};
+pub use mask::{MaskRequest, Masked, mask};
+use persons::is_no_key;
+pub use persons::{PersonalColumn, Persons};
 pub use plan::{Context, Count, Part, TablePlan, Use};
-use planner::described;
+use planner::{Kinds, described};
 pub use proof::{Counted, Proof, TableProof, prove};
 pub use report::DatabaseReport;
 pub use request::DatabaseRequest;
@@ -87,6 +92,8 @@ const FILE: &str = "database.json";
 const TABLES: &str = "tables";
 /// Its size, at most: the rows of kept tables are in it.
 const MAX_FILE_BYTES: u64 = 256 << 20;
+/// Seed of the persons in tables that are kept.
+const KEPT_SEED: u64 = 1;
 /// A column for tables that have nothing to learn.
 const COIN: &str = "#coin";
 /// Seconds of training that every table gets, unless so many tables would get less by equal shares.
@@ -97,6 +104,8 @@ pub struct DatabaseData {
     spec: SourceSpec,
     schema: Schema,
     source: Database,
+    kinds: Kinds,
+    persons: Vec<Persons>,
     plans: Vec<TablePlan>,
     /// What the user should know: what could not be read, whose rows are kept as they are.
     pub notes: Vec<String>,
@@ -109,6 +118,7 @@ struct Saved {
     plans: Vec<TablePlan>,
     /// For each plan what its new rows are to be like together.
     targets: Vec<Targets>,
+    persons: Vec<Persons>,
     kept: Vec<KeptTable>,
 }
 
@@ -126,6 +136,7 @@ pub struct DatabaseModel {
     schema: Schema,
     plans: Vec<TablePlan>,
     targets: Vec<Targets>,
+    persons: Vec<Persons>,
     kept: Vec<Table>,
     device: DeviceChoice,
 }
@@ -141,48 +152,18 @@ impl DatabaseData {
     /// # Errors
     /// The source is no database, cannot be read, or has no such table; or its keys form a circle that no row can begin.
     pub fn open(spec: &SourceSpec, only: &[String], without: &[String]) -> Result<Self, Error> {
-        let mut schema = Schema::read(spec)?;
-        let known: Vec<String> = schema.tables.iter().map(|table| table.name.clone()).collect();
-        if let Some(unknown) = only.iter().chain(without).find(|name| !known.contains(name)) {
-            let why = format!("the database has no table `{unknown}`");
-            return Err(Error::request(why).with_hint(format!("its tables are {}", known.join(", "))));
-        }
-        let is_in = |name: &String| (only.is_empty() || only.contains(name)) && !without.contains(name);
-        schema.tables.retain(|table| is_in(&table.name));
-        let mut notes = Vec::new();
-        for table in &mut schema.tables {
-            let open = table.foreign_keys.iter().filter(|key| !is_in(&key.parent));
-            notes.extend(open.map(|key| {
-                let (name, columns) = (&table.name, key.columns.join(", "));
-                format!(
-                    "{name}: `{columns}` refers to `{}`, which is left out: its values are learned",
-                    key.parent
-                )
-            }));
-            table.foreign_keys.retain(|key| is_in(&key.parent));
-        }
-        let files = match schema.store {
-            Store::Files => table_files(&spec.path())?,
-            Store::Sqlite | Store::Postgres => Vec::new(),
-        };
-        let mut tables = HashMap::new();
-        for of in &schema.tables {
-            let rows = match of.rows {
-                0 => Table { name: of.name.clone(), ..Table::default() },
-                _ => table::read(&of_table(spec, &of.name, &files))?,
-            };
-            let rows = Table { name: of.name.clone(), ..rows };
-            notes.extend(rows.notes.iter().map(|note| format!("{}: {note}", of.name)));
-            tables.insert(of.name.clone(), rows);
-        }
-        let mut source = tied(&schema, tables);
-        let plans = planner::plan(&schema, &source, spec)?;
+        let (schema, mut source, mut notes) = read::read(spec, only, without)?;
+        let tables = schema.tables.iter().filter_map(|table| Some((table, &source.get(&table.name)?.table)));
+        let persons: Vec<Persons> =
+            tables.filter_map(|(table, rows)| Persons::of(&schema, table, rows, spec, &is_no_key)).collect();
+        let kinds = kinds_of(&source, &persons, spec);
+        let plans = planner::plan(&schema, &source, &kinds)?;
         sum_up(&plans, &mut source);
-        notes.extend(planner::warnings(&plans, &source, spec));
+        notes.extend(planner::warnings(&plans, &kinds, &persons));
         if plans.iter().all(|plan| plan.part != Part::Learned) {
             return Err(Error::request("no table has enough rows to learn from"));
         }
-        Ok(Self { spec: spec.clone(), schema, source, plans, notes })
+        Ok(Self { spec: spec.clone(), schema, source, kinds, persons, plans, notes })
     }
 
     /// The schema of the source.
@@ -195,9 +176,22 @@ impl DatabaseData {
         &self.plans
     }
 
+    /// What of the tables points at persons, and is made afresh.
+    pub fn persons(&self) -> &[Persons] {
+        &self.persons
+    }
+
     /// The rows of a table of the source.
     pub fn rows(&self, table: &str) -> Option<&Table> {
         self.source.get(table).map(|filled| &filled.table)
+    }
+
+    /// Rows that are kept, with persons who do not exist in place of those that are in them.
+    fn without_persons(&self, rows: &Table) -> Table {
+        let mut new = rows.clone();
+        let own = self.persons.iter().filter(|persons| persons.table == rows.name);
+        own.for_each(|persons| persons.make(&mut new, KEPT_SEED));
+        new
     }
 
     /// Whether the cells of a column are those of a parent's column that is made afresh.
@@ -206,10 +200,9 @@ impl DatabaseData {
         let copied = plan.copied.iter().find(|copied| copied.column == column);
         let Some(From::Parent(context)) = copied.map(|copied| &copied.from) else { return false };
         let parent = agree::behind(&self.schema, &self.source, table, &context.keys);
-        let Some((_, parent, name)) = parent else { return false };
-        let found = described(&parent.table, &self.spec);
-        let is_fresh = |column: &&mintage_data::table::schema::ColumnSchema| column.name == context.column;
-        let kind = found.columns.iter().find(is_fresh).map(|column| column.kind);
+        let Some((_, _, name)) = parent else { return false };
+        let found = self.kinds.get(&name).into_iter().flat_map(|found| &found.columns);
+        let kind = found.into_iter().find(|column| column.name == context.column).map(|column| column.kind);
         matches!(kind, Some(Kind::Id | Kind::Text)) || self.is_copy_of_fresh(&name, &context.column)
     }
 
@@ -228,6 +221,19 @@ impl DatabaseData {
     }
 }
 
+/// What the columns of all tables are.
+fn kinds_of(source: &Database, persons: &[Persons], spec: &SourceSpec) -> Kinds {
+    let described = |(name, filled): (&String, &filled::Filled)| {
+        let mut found = described(&filled.table, spec);
+        persons
+            .iter()
+            .filter(|persons| persons.table == *name)
+            .for_each(|persons| persons.describe(&mut found));
+        (name.clone(), found)
+    };
+    source.iter().map(described).collect()
+}
+
 /// Gives parents what is told of them by their children.
 fn sum_up(plans: &[TablePlan], source: &mut Database) {
     for plan in plans.iter().filter(|plan| !plan.summaries.is_empty()) {
@@ -238,14 +244,6 @@ fn sum_up(plans: &[TablePlan], source: &mut Database) {
         if let Some(filled) = source.get_mut(&plan.name) {
             filled.summaries = Table { columns, ..Table::default() };
         }
-    }
-}
-
-/// The source of one table: of a folder its file.
-fn of_table(spec: &SourceSpec, table: &str, files: &[(String, PathBuf)]) -> SourceSpec {
-    match files.iter().find(|(name, _)| name == table) {
-        Some((_, path)) => SourceSpec { source: text_of(path.as_os_str()), table: None, ..spec.clone() },
-        None => SourceSpec { table: Some(table.to_owned()), ..spec.clone() },
     }
 }
 
@@ -314,7 +312,7 @@ fn train_table(
         rows.columns.push(numbers(COIN, coins));
     }
     let mut recipe = recipe.clone();
-    recipe.data = of_table(&recipe.data, &plan.name, &[]);
+    recipe.data = read::of_table(&recipe.data, &plan.name, &[]);
     recipe.data.rules = RuleChoice::Only(rules(plan, data)?);
     recipe.data.kinds = kinds(plan, data, &rows);
     let set = TableSet::of(rows, None, &recipe.data)?;
@@ -335,6 +333,7 @@ fn rules(plan: &TablePlan, data: &DatabaseData) -> Result<Vec<Rule>, Error> {
         numbers
             || plan.copied.iter().any(|copied| copied.column == name)
             || plan.totals.iter().any(|total| total.column == name)
+            || data.persons.iter().any(|persons| persons.table == plan.name && persons.makes(name))
     };
     let is_own = |column: &&mintage_data::Column| plan.own.contains(&column.name) && !is_given(&column.name);
     let table = Table {
@@ -368,14 +367,26 @@ fn kinds(plan: &TablePlan, data: &DatabaseData, rows: &Table) -> BTreeMap<String
     let numbers = numbers.map(|name| (name.to_owned(), kind(name)));
     // A column of one value has nothing to be told of.
     let varies = |name: &String| rows.column(name).is_some_and(|column| column.values().len() > 1);
-    values.chain(numbers).filter(|(name, _)| varies(name)).collect()
+    let persons = data.persons.iter().filter(|persons| persons.table == plan.name);
+    let persons =
+        persons.flat_map(|persons| persons.columns().iter().map(|own| (own.name.clone(), Kind::Text)));
+    let persons = persons.filter(|(name, _)| is_own(name));
+    values.chain(numbers).chain(persons).filter(|(name, _)| varies(name)).collect()
 }
 
 fn save(data: &DatabaseData, dir: &Path) -> Result<(), Error> {
     let kept = data.plans.iter().filter(|plan| plan.part == Part::Kept);
-    let kept = kept.filter_map(|plan| data.rows(&plan.name)).map(KeptTable::of).collect();
+    let kept =
+        kept.filter_map(|plan| data.rows(&plan.name)).map(|rows| KeptTable::of(&data.without_persons(rows)));
+    let kept = kept.collect();
     let targets = data.plans.iter().map(|plan| targets(plan, data)).collect::<Result<_, _>>()?;
-    let saved = Saved { schema: data.schema.clone(), plans: data.plans.clone(), targets, kept };
+    let saved = Saved {
+        schema: data.schema.clone(),
+        plans: data.plans.clone(),
+        targets,
+        persons: data.persons.clone(),
+        kept,
+    };
     let path = dir.join(FILE);
     let text = serde_json::to_vec(&saved).map_err(|error| Error::folder(&path, error.to_string()))?;
     mintage_data::atomic_write(&path, &text).map_err(Error::io(&path))
@@ -383,11 +394,12 @@ fn save(data: &DatabaseData, dir: &Path) -> Result<(), Error> {
 
 /// What the rows of a table are like together.
 fn targets(plan: &TablePlan, data: &DatabaseData) -> Result<Targets, Error> {
-    let Some(filled) = data.source.get(&plan.name).filter(|_| plan.part == Part::Learned) else {
+    let Some(found) = data.kinds.get(&plan.name).filter(|_| plan.part == Part::Learned) else {
         return Ok(Targets::default());
     };
     let rows = view::learned(plan, &data.schema, &data.source)?;
-    Ok(Targets::of(&rows, &plan.even(&described(&filled.table, &data.spec))))
+    let (names, own) = plan.even(found);
+    Ok(Targets::of(&rows, &names, own))
 }
 
 impl Saved {
@@ -402,6 +414,7 @@ impl Saved {
         let has_targets =
             self.targets.len() == self.plans.len() && self.targets.iter().all(Targets::is_whole);
         has_targets
+            && self.persons.iter().all(Persons::is_whole)
             && self.kept.iter().all(is_even)
             && keys.all(|(_, key)| key.columns.len() == key.parent_columns.len())
     }
@@ -451,6 +464,7 @@ impl DatabaseModel {
             schema: saved.schema,
             plans: saved.plans,
             targets: saved.targets,
+            persons: saved.persons,
             kept,
             device,
         };

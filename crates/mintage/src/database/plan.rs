@@ -154,8 +154,10 @@ impl TablePlan {
     }
 
     /// The columns of what is learned that new rows are to be spread over as evenly as those of the source: own ones first.
-    pub(super) fn even(&self, found: &TableSchema) -> Vec<String> {
-        let own = light(found).filter(|name| self.own.contains(name));
+    /// With how many are its own.
+    pub(super) fn even(&self, found: &TableSchema) -> (Vec<String>, usize) {
+        let own: Vec<String> = light(found).filter(|name| self.own.contains(name)).collect();
+        let n = own.len();
         let counts = self.counts.iter().map(|count| count.name.clone());
         let depth = self.forest().map(|_| DEPTH.to_owned());
         let optional = self.optional.iter().map(|(_, name)| name.clone());
@@ -164,7 +166,8 @@ impl TablePlan {
         let context = self.context.iter().filter(|context| Some(context.keys[0]) != main);
         let context = context.map(|context| context.name.clone());
         let summaries = self.summaries.iter().map(|summary| summary.name.clone());
-        own.chain(counts).chain(summaries).chain(depth).chain(optional).chain(context).collect()
+        let all = own.into_iter().chain(counts).chain(summaries).chain(depth).chain(optional).chain(context);
+        (all.collect(), n)
     }
 
     /// The key whose parent rows are drawn for.

@@ -1,5 +1,7 @@
 //! Makes the plan of a database: what is learned of each table, what each key is to it, and what it is drawn given.
 
+use std::collections::HashMap;
+
 use mintage_data::{
     SourceSpec, Table as Rows,
     database::{ForeignKey, Generated, Role, Schema, Table},
@@ -10,6 +12,7 @@ use super::{
     agree::{Copied, From, behind, copied, is_fixed, is_through},
     even::seen,
     filled::{Database, Filled, NONE, children},
+    persons::Persons,
     plan::{Context, Count, Part, TablePlan, Use, light},
     siblings::{Places, order_of},
     summary::{How, Summary},
@@ -38,21 +41,20 @@ const MAX_KEPT_VALUES: usize = 1000;
 ///
 /// # Errors
 /// Tables refer to each other in a circle that no row can begin.
-pub(super) fn plan(schema: &Schema, source: &Database, spec: &SourceSpec) -> Result<Vec<TablePlan>, Error> {
+pub(super) fn plan(schema: &Schema, source: &Database, kinds: &Kinds) -> Result<Vec<TablePlan>, Error> {
     let order = schema.order()?.tables;
-    let kinds =
-        |name: &str| source.get(name).map(|filled| described(&filled.table, spec)).unwrap_or_default();
-    let kinds: Vec<(String, TableSchema)> = order.iter().map(|name| (name.clone(), kinds(name))).collect();
+    let kinds_of = |name: &String| (name.clone(), kinds.get(name).cloned().unwrap_or_default());
+    let all: Vec<(String, TableSchema)> = order.iter().map(kinds_of).collect();
     let (mut plans, mut asked): (Vec<TablePlan>, Vec<(String, Summary)>) = Default::default();
-    for (name, found) in &kinds {
+    for (name, found) in &all {
         let Some(table) = schema.table(name) else { continue };
-        let mut planner = Planner { schema, source, kinds: &kinds, done: &plans, table, asked: Vec::new() };
+        let mut planner = Planner { schema, source, kinds: &all, done: &plans, table, asked: Vec::new() };
         let plan = planner.plan(found)?;
         asked.append(&mut planner.asked);
         plans.push(plan);
     }
     count_children(schema, source, &mut plans);
-    totals::find(schema, source, spec, &mut plans);
+    totals::find(schema, source, kinds, &mut plans);
     for plan in &mut plans {
         let own = asked.iter().filter(|(parent, _)| *parent == plan.name);
         plan.summaries = own.map(|(_, summary)| summary.clone()).collect();
@@ -67,20 +69,20 @@ pub(super) fn described(table: &Rows, spec: &SourceSpec) -> TableSchema {
     found
 }
 
-/// The columns of a table with their kinds.
-pub(super) fn described_kinds(table: &Rows, spec: &SourceSpec) -> Vec<(String, Kind)> {
-    described(table, spec).columns.into_iter().map(|column| (column.name, column.kind)).collect()
-}
+/// What the columns of all tables are.
+pub(super) type Kinds = HashMap<String, TableSchema>;
 
 /// What to know of the tables whose rows are those of the source: columns that point at persons.
-pub(super) fn warnings(plans: &[TablePlan], source: &Database, spec: &SourceSpec) -> Vec<String> {
+pub(super) fn warnings(plans: &[TablePlan], kinds: &Kinds, persons: &[Persons]) -> Vec<String> {
     let kept = plans.iter().filter(|plan| plan.part == Part::Kept);
     let warning = |plan: &TablePlan| {
-        let found = described(&source.get(&plan.name)?.table, spec);
+        let found = kinds.get(&plan.name)?;
+        let is_made = |column: &str| persons.iter().any(|own| own.table == plan.name && own.makes(column));
         let of_people = found.columns.iter().filter(|column| {
             matches!(column.kind, Kind::Id | Kind::Text)
                 && column.made_afresh().is_some()
                 && plan.number.as_ref() != Some(&column.name)
+                && !is_made(&column.name)
         });
         let names: Vec<&str> = of_people.map(|column| column.name.as_str()).collect();
         let said = format!(

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use mintage_data::{
     SourceSpec, Table,
     database::{ForeignKey, Generated, Table as TableSchema},
-    table::spelled,
+    table::{schema::TableSchema as TableKinds, spelled},
 };
 use serde::Serialize;
 
@@ -16,7 +16,6 @@ use super::{
     DatabaseData,
     filled::key_of,
     plan::{Part, TablePlan},
-    planner::described,
 };
 use crate::evaluate::table::holds;
 
@@ -104,7 +103,7 @@ pub fn prove(data: &DatabaseData, plans: &[TablePlan], made: &[Table]) -> Proof 
             unique: unique(schema, rows),
             not_null: not_null(schema, rows),
             keys: keys(schema, rows, &new),
-            personal: personal(&given(plan, schema), source, rows, &data.spec),
+            personal: personal(&given(plan, schema), data.kinds.get(&plan.name)?, source, rows, &data.spec),
         })
     };
     Proof { tables: plans.iter().filter_map(of_table).collect() }
@@ -162,9 +161,15 @@ fn given<'a>(plan: &'a TablePlan, schema: &'a TableSchema) -> HashSet<&'a str> {
 }
 
 /// Compares the columns of new rows whose values point at somebody with those of the source, however they are spelled.
-fn personal(given: &HashSet<&str>, source: &Table, new: &Table, spec: &SourceSpec) -> Vec<Counted> {
+fn personal(
+    given: &HashSet<&str>,
+    found: &TableKinds,
+    source: &Table,
+    new: &Table,
+    spec: &SourceSpec,
+) -> Vec<Counted> {
     let mut all = Vec::new();
-    for column in &described(source, spec).columns {
+    for column in &found.columns {
         let (Some(real), Some(cells)) = (source.column(&column.name), new.column(&column.name)) else {
             continue;
         };
@@ -267,13 +272,14 @@ mod tests {
         let source = table("people", columns);
         let spec = SourceSpec::default();
         let none = HashSet::new();
-        assert_eq!(personal(&none, &source, &source, &spec), [counted("name", 200, 200)]);
+        let found = crate::database::planner::described(&source, &spec);
+        assert_eq!(personal(&none, &found, &source, &source, &spec), [counted("name", 200, 200)]);
         let mut new = source.clone();
         (0..200).for_each(|row| new.columns[0].set(row, Some(&format!("Bob{row} Ray"))));
-        assert_eq!(personal(&none, &source, &new, &spec), [counted("name", 200, 0)]);
+        assert_eq!(personal(&none, &found, &source, &new, &spec), [counted("name", 200, 0)]);
         new.columns[0].set(7, Some("ANN, LEE"));
-        assert_eq!(personal(&none, &source, &new, &spec), [counted("name", 200, 1)]);
-        assert!(personal(&["name"].into(), &source, &new, &spec).is_empty());
+        assert_eq!(personal(&none, &found, &source, &new, &spec), [counted("name", 200, 1)]);
+        assert!(personal(&["name"].into(), &found, &source, &new, &spec).is_empty());
     }
 
     #[test]

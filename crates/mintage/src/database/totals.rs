@@ -1,14 +1,18 @@
 //! Columns of a parent that its children come to: the total of an invoice is the sum of its lines, `orders` of a customer
 //! their number, `last_seen` the latest of their times. What holds in the source is computed for new rows when all are there.
 
-use mintage_data::{Column, SourceSpec, database::Schema, table::schema::Kind};
+use mintage_data::{
+    Column,
+    database::Schema,
+    table::schema::{Kind, TableSchema},
+};
 use serde::{Deserialize, Serialize};
 
 use super::{
     cells::number,
     filled::{Database, Filled, NONE},
     plan::{Part, TablePlan},
-    planner::described_kinds,
+    planner::Kinds,
 };
 
 /// Parents with children that must agree.
@@ -54,11 +58,11 @@ pub enum Of {
 }
 
 /// Gives plans the totals that hold in the source.
-pub(super) fn find(schema: &Schema, source: &Database, spec: &SourceSpec, plans: &mut [TablePlan]) {
+pub(super) fn find(schema: &Schema, source: &Database, kinds: &Kinds, plans: &mut [TablePlan]) {
     let learned: Vec<(String, Vec<(String, Kind)>)> = plans
         .iter()
         .filter(|plan| plan.part == Part::Learned)
-        .filter_map(|plan| Some((plan.name.clone(), numbers_of(plan, source.get(&plan.name)?, spec))))
+        .filter_map(|plan| Some((plan.name.clone(), numbers_of(plan, kinds.get(&plan.name)?))))
         .collect();
     for plan in plans.iter_mut().filter(|plan| plan.part == Part::Learned) {
         let Some((_, columns)) = learned.iter().find(|(name, _)| *name == plan.name) else { continue };
@@ -92,10 +96,10 @@ pub(super) fn find(schema: &Schema, source: &Database, spec: &SourceSpec, plans:
 }
 
 /// Columns of numbers and dates.
-fn numbers_of(plan: &TablePlan, filled: &Filled, spec: &SourceSpec) -> Vec<(String, Kind)> {
-    let is_number = |kind: &Kind| matches!(kind, Kind::Integer | Kind::Number | Kind::Datetime);
-    let all = described_kinds(&filled.table, spec).into_iter();
-    all.filter(|(name, kind)| plan.own.contains(name) && is_number(kind)).take(MAX_COLUMNS).collect()
+fn numbers_of(plan: &TablePlan, found: &TableSchema) -> Vec<(String, Kind)> {
+    let is_number = |kind: Kind| matches!(kind, Kind::Integer | Kind::Number | Kind::Datetime);
+    let all = found.columns.iter().filter(|column| plan.own.contains(&column.name) && is_number(column.kind));
+    all.map(|column| (column.name.clone(), column.kind)).take(MAX_COLUMNS).collect()
 }
 
 /// What a column may be made of.

@@ -1,0 +1,94 @@
+//! `mintage mask`: the same database with other persons in it.
+
+use mintage::{
+    data::{
+        IfExists, SourceSpec,
+        database::{DatabaseWriting, Rows, check_another_place, write_database},
+    },
+    database::{MaskRequest, Masked, mask},
+};
+use serde_json::json;
+
+use super::database::tell_written;
+use crate::{
+    args::Mask,
+    context::Context,
+    failure::{CliError, CliResult, Outcome},
+    text::Table,
+};
+
+/// Bytes of a secret of our own.
+const FRESH_BYTES: usize = 32;
+/// Bytes of a secret, at least and at most.
+const KEY_BYTES: std::ops::RangeInclusive<usize> = 8..=4096;
+
+pub fn run(args: &Mask, context: &mut Context) -> CliResult {
+    let (if_exists, pg) = (IfExists::from(args.if_exists), context.settings.pg.clone());
+    if let Some(out) = &args.out {
+        check_another_place(&args.source, out, if_exists, &pg)?;
+    }
+    let seed = context.settings.seed_or_fresh();
+    let request = MaskRequest {
+        only: args.tables.clone(),
+        without: args.exclude.clone(),
+        keep: args.keep.clone(),
+        key: key(args)?,
+        share: args.subset,
+        seed,
+    };
+    let spec = context.reachable(&SourceSpec { source: args.source.clone(), ..SourceSpec::default() });
+    let masked = mask(&spec, &request)?;
+    masked.notes.iter().for_each(|note| context.ui.warn(note));
+    tell_columns(&masked, context);
+    let columns = masked.persons.iter().flat_map(|persons| {
+        let column = |column: &mintage::database::PersonalColumn| {
+            json!({ "table": persons.table, "column": column.name, "why": column.reason })
+        };
+        persons.columns().iter().map(column)
+    });
+    let columns = json!({ "masked": columns.collect::<Vec<_>>() });
+    let Some(out) = args.out.as_deref().filter(|_| !args.dry_run) else {
+        context.ui.out_json(&columns)?;
+        return Ok(Outcome::Done);
+    };
+    let rows = masked.tables.into_iter();
+    let rows: Vec<Rows> = rows.map(|rows| Rows { table: rows.name.clone(), is_kept: false, rows }).collect();
+    let how = DatabaseWriting { target: out, if_exists, provenance: None, pg: &pg };
+    let written = write_database(&masked.schema, &rows, &how)?;
+    tell_written(&written, out, context)?;
+    Ok(Outcome::Done)
+}
+
+/// The secret; a fresh one that nobody learns where there is none.
+fn key(args: &Mask) -> Result<Vec<u8>, CliError> {
+    let Some(path) = &args.key_file else {
+        let mut key = vec![0; FRESH_BYTES];
+        getrandom::fill(&mut key)
+            .map_err(|error| CliError::new(error.to_string(), "name a secret: --key-file FILE"))?;
+        return Ok(key);
+    };
+    let bytes = std::fs::read(path).map_err(CliError::io(path.display().to_string()))?;
+    let key = bytes.trim_ascii().to_vec();
+    match KEY_BYTES.contains(&key.len()) {
+        true => Ok(key),
+        false => {
+            let (least, most) = (KEY_BYTES.start(), KEY_BYTES.end());
+            let why =
+                format!("{}: a secret has {least} to {most} bytes, this one {}", path.display(), key.len());
+            Err(CliError::new(why, "head -c 32 /dev/urandom > key"))
+        }
+    }
+}
+
+fn tell_columns(masked: &Masked, context: &mut Context) {
+    let mut table = Table::new(["table", "column", "why it is masked"]);
+    for persons in &masked.persons {
+        for column in persons.columns() {
+            table.row([persons.table.clone(), column.name.clone(), column.reason.clone()]);
+        }
+    }
+    match masked.persons.is_empty() {
+        true => context.ui.warn("nothing was found that points at persons: the rows stay as they are"),
+        false => context.ui.say(&table.text()),
+    }
+}

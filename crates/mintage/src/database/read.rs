@@ -1,0 +1,69 @@
+//! Reads the schema and the rows of a database.
+
+use std::{collections::HashMap, path::PathBuf};
+
+use mintage_data::{
+    SourceSpec, Table,
+    database::{Schema, Store, table_files},
+    names::text_of,
+    table,
+};
+
+use super::filled::{Database, tied};
+use crate::error::Error;
+
+/// The schema and all rows of a database, and notes on what could not be read; of `only` some tables where it names any, and
+/// none of `without`.
+///
+/// # Errors
+/// The source is no database, cannot be read, or has no such table.
+pub(super) fn read(
+    spec: &SourceSpec,
+    only: &[String],
+    without: &[String],
+) -> Result<(Schema, Database, Vec<String>), Error> {
+    let mut schema = Schema::read(spec)?;
+    let known: Vec<String> = schema.tables.iter().map(|table| table.name.clone()).collect();
+    if let Some(unknown) = only.iter().chain(without).find(|name| !known.contains(name)) {
+        let why = format!("the database has no table `{unknown}`");
+        return Err(Error::request(why).with_hint(format!("its tables are {}", known.join(", "))));
+    }
+    let is_in = |name: &String| (only.is_empty() || only.contains(name)) && !without.contains(name);
+    schema.tables.retain(|table| is_in(&table.name));
+    let mut notes = Vec::new();
+    for table in &mut schema.tables {
+        let open = table.foreign_keys.iter().filter(|key| !is_in(&key.parent));
+        notes.extend(open.map(|key| {
+            let (name, columns) = (&table.name, key.columns.join(", "));
+            format!(
+                "{name}: `{columns}` refers to `{}`, which is left out: its values are learned",
+                key.parent
+            )
+        }));
+        table.foreign_keys.retain(|key| is_in(&key.parent));
+    }
+    let files = match schema.store {
+        Store::Files => table_files(&spec.path())?,
+        Store::Sqlite | Store::Postgres => Vec::new(),
+    };
+    let mut tables = HashMap::new();
+    for of in &schema.tables {
+        let rows = match of.rows {
+            0 => Table { name: of.name.clone(), ..Table::default() },
+            _ => table::read(&of_table(spec, &of.name, &files))?,
+        };
+        let rows = Table { name: of.name.clone(), ..rows };
+        notes.extend(rows.notes.iter().map(|note| format!("{}: {note}", of.name)));
+        tables.insert(of.name.clone(), rows);
+    }
+    let source = tied(&schema, tables);
+    Ok((schema, source, notes))
+}
+
+/// The source of one table: of a folder its file.
+pub(super) fn of_table(spec: &SourceSpec, table: &str, files: &[(String, PathBuf)]) -> SourceSpec {
+    match files.iter().find(|(name, _)| name == table) {
+        Some((_, path)) => SourceSpec { source: text_of(path.as_os_str()), table: None, ..spec.clone() },
+        None => SourceSpec { table: Some(table.to_owned()), ..spec.clone() },
+    }
+}

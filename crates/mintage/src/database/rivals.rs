@@ -1,0 +1,89 @@
+//! What speaks against a further parent for a row: a cell that another key has set, a key that another row has.
+
+use std::collections::HashSet;
+
+use mintage_data::{Table, database::ForeignKey};
+
+use super::filled::Filled;
+
+/// What speaks against a parent for a row: cells that another key has set, and keys that are taken.
+pub(super) struct Rivals<'a> {
+    filled: &'a Filled,
+    parent: &'a Filled,
+    /// Columns of the key that are set already, with those of the parent.
+    set: Vec<(usize, usize)>,
+    /// Keys of the table that this one completes.
+    keys: Vec<Completed>,
+}
+
+/// A key of a table, partly of its own columns, partly of those of a parent.
+struct Completed {
+    columns: Vec<Place>,
+    taken: HashSet<Vec<String>>,
+}
+
+/// Where a column of a key is.
+#[derive(Clone, Copy)]
+enum Place {
+    Own(usize),
+    OfParent(usize),
+}
+
+impl<'a> Rivals<'a> {
+    /// `unique` are the columns of the keys of the table.
+    pub fn new<'k>(
+        unique: impl Iterator<Item = &'k Vec<String>>,
+        filled: &'a Filled,
+        parent: &'a Filled,
+        foreign: &ForeignKey,
+    ) -> Self {
+        let at = |table: &Table, name: &str| table.columns.iter().position(|column| column.name == name);
+        let pairs: Vec<(&String, &String)> = foreign.columns.iter().zip(&foreign.parent_columns).collect();
+        let set = pairs
+            .iter()
+            .filter_map(|(own, theirs)| Some((at(&filled.table, own)?, at(&parent.table, theirs)?)));
+        let place = |name: &String| {
+            let theirs =
+                pairs.iter().find(|(own, _)| *own == name).and_then(|(_, theirs)| at(&parent.table, theirs));
+            theirs.map(Place::OfParent).or_else(|| at(&filled.table, name).map(Place::Own))
+        };
+        let completes = |set: &&Vec<String>| set.iter().any(|name| foreign.columns.contains(name));
+        let keys = unique.filter(completes).filter_map(|set| set.iter().map(place).collect());
+        Self {
+            filled,
+            parent,
+            set: set.collect(),
+            keys: keys.map(|columns| Completed { columns, taken: HashSet::new() }).collect(),
+        }
+    }
+
+    /// Whether a row may have a parent; then it has it.
+    pub fn may(&mut self, row: u32, parent: u32) -> bool {
+        let own = |column: usize| self.filled.table.columns[column].cell(row as usize);
+        let theirs = |column: usize| self.parent.table.columns[column].cell(parent as usize);
+        if self.set.iter().any(|&(a, b)| own(a).is_some_and(|cell| Some(cell) != theirs(b))) {
+            return false;
+        }
+        let tuples: Vec<Option<Vec<String>>> = self
+            .keys
+            .iter()
+            .map(|key| {
+                let cell = |place: &Place| match *place {
+                    Place::Own(column) => own(column),
+                    Place::OfParent(column) => theirs(column),
+                };
+                key.columns.iter().map(|column| cell(column).map(str::to_owned)).collect()
+            })
+            .collect();
+        let is_taken = |(tuple, key): (&Option<Vec<String>>, &Completed)| {
+            tuple.as_ref().is_some_and(|tuple| key.taken.contains(tuple))
+        };
+        if tuples.iter().zip(&self.keys).any(is_taken) {
+            return false;
+        }
+        for (tuple, key) in tuples.into_iter().zip(&mut self.keys) {
+            key.taken.extend(tuple);
+        }
+        true
+    }
+}
