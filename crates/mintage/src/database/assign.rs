@@ -137,15 +137,8 @@ impl Points {
             if is_number {
                 let mut sorted: Vec<f64> = numbers.into_iter().flatten().collect();
                 sorted.sort_by(f64::total_cmp);
-                let rank = |cell: Option<&str>| match cell.and_then(number) {
-                    // In the middle of those that are equal.
-                    Some(x) => {
-                        let (below, upto) =
-                            (sorted.partition_point(|y| *y < x), sorted.partition_point(|y| *y <= x));
-                        (below + upto) as f32 / (2 * sorted.len().max(1)) as f32
-                    }
-                    None => MISSING_RANK,
-                };
+                let rank =
+                    |cell: Option<&str>| cell.and_then(number).map_or(MISSING_RANK, |x| rank(&sorted, x));
                 points.theirs.iter_mut().zip(parent.iter()).for_each(|(point, cell)| point.push(rank(cell)));
                 points.own.iter_mut().zip(drawn.iter()).for_each(|(point, cell)| point.push(rank(cell)));
             } else {
@@ -185,6 +178,19 @@ impl Points {
         }
         all.into_iter().map(|(distance, _, parent)| (distance, row as u32, parent)).collect()
     }
+}
+
+/// Where a number stands among sorted ones, from 0 to 1: in the middle of those that are equal, between two in proportion.
+fn rank(sorted: &[f64], x: f64) -> f32 {
+    let n = sorted.len();
+    let (below, upto) = (sorted.partition_point(|y| *y < x), sorted.partition_point(|y| *y <= x));
+    let place = match below {
+        _ if below < upto => (below + upto) as f64 / 2.0,
+        0 => 0.0,
+        _ if below == n => n as f64,
+        _ => below as f64 - 0.5 + (x - sorted[below - 1]) / (sorted[below] - sorted[below - 1]),
+    };
+    (place / n.max(1) as f64) as f32
 }
 
 /// What rows have in common with the parents that they are looking for: a number a column and row, 0 where it is missing.

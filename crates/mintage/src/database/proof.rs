@@ -15,6 +15,7 @@ use serde::Serialize;
 use super::{
     DatabaseData,
     filled::key_of,
+    persons::Persons,
     plan::{Part, TablePlan},
 };
 use crate::evaluate::table::holds;
@@ -103,7 +104,13 @@ pub fn prove(data: &DatabaseData, plans: &[TablePlan], made: &[Table]) -> Proof 
             unique: unique(schema, rows),
             not_null: not_null(schema, rows),
             keys: keys(schema, rows, &new),
-            personal: personal(&given(plan, schema), data.kinds.get(&plan.name)?, source, rows, &data.spec),
+            personal: personal(
+                &given(plan, schema, &data.persons),
+                data.kinds.get(&plan.name)?,
+                source,
+                rows,
+                &data.spec,
+            ),
         })
     };
     Proof { tables: plans.iter().filter_map(of_table).collect() }
@@ -152,12 +159,14 @@ fn keys(schema: &TableSchema, rows: &Table, new: &HashMap<&str, &Table>) -> Vec<
     schema.foreign_keys.iter().filter_map(of_key).collect()
 }
 
-/// Columns whose values say nothing of anybody: numbers that are counted, and keys, whose values are checked where they are
-/// referred to.
-fn given<'a>(plan: &'a TablePlan, schema: &'a TableSchema) -> HashSet<&'a str> {
+/// Columns whose values say nothing of anybody: numbers that are counted, keys, whose values are checked where they are
+/// referred to, and regions, which are a closed list.
+fn given<'a>(plan: &'a TablePlan, schema: &'a TableSchema, persons: &'a [Persons]) -> HashSet<&'a str> {
     let place = plan.time.as_deref().filter(|_| plan.first.is_some());
     let keys = schema.foreign_keys.iter().flat_map(|key| key.columns.iter().map(String::as_str));
-    keys.chain(plan.number.as_deref()).chain(place).collect()
+    let regions = persons.iter().filter(|persons| persons.table == plan.name);
+    let regions = regions.flat_map(|persons| persons.kinds().filter(|(_, what)| !what.is_fresh()));
+    keys.chain(plan.number.as_deref()).chain(place).chain(regions.map(|(name, _)| name)).collect()
 }
 
 /// Compares the columns of new rows whose values point at somebody with those of the source, however they are spelled.

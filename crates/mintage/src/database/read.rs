@@ -5,6 +5,7 @@ use std::{collections::HashMap, path::PathBuf};
 use mintage_data::{
     SourceSpec, Table,
     database::{Schema, Store, table_files},
+    is_postgres,
     names::text_of,
     table,
 };
@@ -22,6 +23,10 @@ pub(super) fn read(
     only: &[String],
     without: &[String],
 ) -> Result<(Schema, Database, Vec<String>), Error> {
+    let path = &*spec.path();
+    if !is_postgres(&spec.source) && !path.exists() {
+        return Err(Error::folder(path, "there is no such file or folder"));
+    }
     let mut schema = Schema::read(spec)?;
     let known: Vec<String> = schema.tables.iter().map(|table| table.name.clone()).collect();
     if let Some(unknown) = only.iter().chain(without).find(|name| !known.contains(name)) {
