@@ -92,14 +92,16 @@ mod mask;
 mod digits;
 mod locale;
 mod russian;
+mod sex;
 mod stream;
 mod text;
 
 pub use format::{Format, Pattern};
 pub use kind::{NationalId, Personal};
-pub use locale::{Locale, Sex};
+pub use locale::Locale;
 pub use mask::Mask;
 pub use plan::{Group, Plan, PlannedColumn};
 pub use recognise::{Found, Sample, recognise};
 pub use russian::Case;
+pub use sex::Sex;
 pub use text::Letters;

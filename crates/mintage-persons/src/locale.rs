@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     russian,
+    sex::Sex,
     text::{ascii, fold},
 };
 
@@ -38,14 +39,6 @@ pub enum Locale {
     TrTr,
     JaJp,
     ZhCn,
-}
-
-/// The sex that a name says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Sex {
-    Female,
-    Male,
 }
 
 pub(crate) type Words = Vec<&'static str>;

@@ -10,7 +10,8 @@ pub(crate) mod place;
 use crate::{
     format::{Format, handle::DOMAINS, render},
     kind::Personal,
-    locale::{Country, Locale, Sex},
+    locale::{Country, Locale},
+    sex::Sex,
     stream::{Stream, derive},
     text::{Letters, ascii, handle, initial},
 };

@@ -17,9 +17,10 @@ use crate::{
     digits::{content, pour, shape},
     format::{Format, Pattern, address, handle},
     kind::Personal,
-    locale::{self, Country, Locale, Sex},
+    locale::{self, Country, Locale},
     make::{MAX_ATTEMPTS, Whose, host, login, person::Person, place::Address, value},
     plan::{Group, Plan, PlannedColumn},
+    sex::Sex,
     stream::{Stream, derive, keyed},
     text::{Letters, fold},
 };

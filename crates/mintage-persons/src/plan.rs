@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     format::{Format, Names},
     kind::Personal,
-    locale::{self, Country, Locale, Sex},
+    locale::{self, Country, Locale},
     make::{
         MAX_ATTEMPTS, Whose, name,
         person::{self, Person},
@@ -13,6 +13,7 @@ use crate::{
         value,
     },
     recognise::{Found, Sample},
+    sex::Sex,
     stream::derive,
     text::{fold, words},
 };

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::locale::Sex;
+use crate::sex::Sex;
 
 /// A grammatical case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,7 +9,7 @@ use common::{Columns, grown, plan, samples, table};
 use mintage_persons::{Locale, Personal, Plan, recognise};
 
 const SOURCE: usize = 2_000;
-const NEW: usize = 10_000;
+const NEW_ROWS: usize = 10_000;
 
 fn known_of(source: &Columns, plan: &Plan) -> Vec<HashSet<String>> {
     plan.columns().iter().map(|column| source[column.column].1.iter().cloned().collect()).collect()
@@ -62,7 +62,7 @@ fn nothing_of_the_source_comes_back_and_formats_stay() {
         let shapes: Vec<HashSet<String>> =
             known.iter().map(|known| known.iter().map(|text| shape(text)).collect()).collect();
         let mut new: Vec<HashSet<String>> = vec![HashSet::new(); known.len()];
-        for row in 0..NEW {
+        for row in 0..NEW_ROWS {
             let cell = |name: &str| {
                 let column = source.iter().find(|column| column.0 == name)?;
                 Some(column.1[row % SOURCE].as_str())

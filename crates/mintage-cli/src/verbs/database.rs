@@ -22,7 +22,7 @@ use mintage::{
 use serde_json::json;
 
 use super::{
-    evaluate::limits,
+    judging::limits,
     train::{checked_name, free_name, recipe_of},
 };
 use crate::{

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{
     evaluate_new,
-    judging::{options, with_one_bar},
+    judging::{limits, options, with_one_bar},
 };
 use crate::{
     args::Evaluate,
@@ -86,26 +86,6 @@ pub fn judged(
     with_one_bar(data, whole, context, |on| evaluate(model, data, options, &clock(), on))
 }
 
-/// What `--fail-under` asks of some of the dials.
-pub fn limits(texts: &[String], dials: &[&'static str]) -> Result<Vec<(&'static str, f64)>, CliError> {
-    texts.iter().map(|text| limit(text, dials)).collect()
-}
-
-/// "fidelity=0.8" or "fidelity=80": a dial and the least score on the scale of 0 to 100.
-fn limit(text: &str, dials: &[&'static str]) -> Result<(&'static str, f64), CliError> {
-    let wrong = || {
-        let (first, all) = (dials.first().copied().unwrap_or_default(), dials.join(", "));
-        let hint = format!("write it like {first}=0.8 or {first}=80; the dials are {all}");
-        CliError::new(format!("`{text}` is no limit"), hint)
-    };
-    let (dial, score) = text.split_once('=').ok_or_else(wrong)?;
-    let dial = dials.iter().copied().find(|d| *d == dial.trim()).ok_or_else(wrong)?;
-    let percent = score.trim().strip_suffix('%');
-    let score: f64 = percent.unwrap_or(score).trim().parse().map_err(|_| wrong())?;
-    let score = if score <= 1.0 && percent.is_none() { score * 100.0 } else { score };
-    if (0.0..=100.0).contains(&score) { Ok((dial, score)) } else { Err(wrong()) }
-}
-
 /// Whether every limit is kept; those that are not are named.
 fn verdict(report: &Value, limits: &[(&'static str, f64)], context: &mut Context) -> Outcome {
     let mut outcome = Outcome::Done;
@@ -120,20 +100,4 @@ fn verdict(report: &Value, limits: &[(&'static str, f64)], context: &mut Context
         outcome = Outcome::No;
     }
     outcome
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn limits_in_both_notations() {
-        let limit = |text: &str| limit(text, &DIALS);
-        assert_eq!(limit("fidelity=0.8").ok(), Some(("fidelity", 80.0)));
-        assert_eq!(limit("novelty = 80").ok(), Some(("novelty", 80.0)));
-        assert_eq!(limit("novelty=1%").ok(), Some(("novelty", 1.0)));
-        for bad in ["fidelity", "fidelity=x", "beauty=0.8", "fidelity=180", "fidelity=-1", "fidelity=nan"] {
-            assert!(limit(bad).is_err(), "{bad}");
-        }
-    }
 }

@@ -65,6 +65,26 @@ impl Overall {
     }
 }
 
+/// What `--fail-under` asks of some of the dials.
+pub fn limits(texts: &[String], dials: &[&'static str]) -> Result<Vec<(&'static str, f64)>, CliError> {
+    texts.iter().map(|text| limit(text, dials)).collect()
+}
+
+/// "fidelity=0.8" or "fidelity=80": a dial and the least score on the scale of 0 to 100.
+fn limit(text: &str, dials: &[&'static str]) -> Result<(&'static str, f64), CliError> {
+    let wrong = || {
+        let (first, all) = (dials.first().copied().unwrap_or_default(), dials.join(", "));
+        let hint = format!("write it like {first}=0.8 or {first}=80; the dials are {all}");
+        CliError::new(format!("`{text}` is no limit"), hint)
+    };
+    let (dial, score) = text.split_once('=').ok_or_else(wrong)?;
+    let dial = dials.iter().copied().find(|d| *d == dial.trim()).ok_or_else(wrong)?;
+    let percent = score.trim().strip_suffix('%');
+    let score: f64 = percent.unwrap_or(score).trim().parse().map_err(|_| wrong())?;
+    let score = if score <= 1.0 && percent.is_none() { score * 100.0 } else { score };
+    if (0.0..=100.0).contains(&score) { Ok((dial, score)) } else { Err(wrong()) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,5 +95,16 @@ mod tests {
         let seen = [("a", 0), ("a", 1), ("b", 0), ("b", 2), ("c", 1), ("d", 2), ("e", 0), ("e", 2)]
             .map(|(what, done)| overall.share(what, done, 2));
         assert_eq!(seen, [0.0, 0.125, 0.25, 0.5, 0.625, 1.0, 1.0, 1.0]);
+    }
+
+    #[test]
+    fn limits_in_both_notations() {
+        let limit = |text: &str| limit(text, &["fidelity", "novelty"]);
+        assert_eq!(limit("fidelity=0.8").ok(), Some(("fidelity", 80.0)));
+        assert_eq!(limit("novelty = 80").ok(), Some(("novelty", 80.0)));
+        assert_eq!(limit("novelty=1%").ok(), Some(("novelty", 1.0)));
+        for bad in ["fidelity", "fidelity=x", "beauty=0.8", "fidelity=180", "fidelity=-1", "fidelity=nan"] {
+            assert!(limit(bad).is_err(), "{bad}");
+        }
     }
 }

@@ -16,7 +16,8 @@
 use crate::{
     digits::{self, fill, pour},
     kind::{NationalId, Personal},
-    locale::{Country, Sex},
+    locale::Country,
+    sex::Sex,
     stream::Stream,
 };
 

@@ -4,8 +4,9 @@ use std::{borrow::Cow, sync::LazyLock};
 
 use super::{handle_or, level};
 use crate::{
-    locale::{Locale, Sex},
+    locale::Locale,
     russian::{self, Case},
+    sex::Sex,
     stream::{Stream, derive},
 };
 

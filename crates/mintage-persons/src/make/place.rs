@@ -5,8 +5,9 @@ use crate::{
     digits::content,
     format::render,
     kind::Personal,
-    locale::{Country, Locale, Place, Sex},
+    locale::{Country, Locale, Place},
     russian::{self, Case},
+    sex::Sex,
     stream::{Stream, derive},
 };
 

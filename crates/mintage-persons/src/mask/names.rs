@@ -4,10 +4,11 @@ use super::{Mask, Row};
 use crate::{
     format::{Format, Parsed, Pattern, name as whole},
     kind::Personal,
-    locale::{Locale, Sex, known},
+    locale::{Locale, known},
     make::{self, person, person::Person},
     plan::{PlannedColumn, is_initial},
     russian::{self, Case},
+    sex::Sex,
     stream::{Stream, derive, keyed},
     text::{Letters, fold},
 };

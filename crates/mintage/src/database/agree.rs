@@ -5,12 +5,11 @@ use std::collections::HashMap;
 
 use mintage_data::{Column, Table, database::Schema};
 use mintage_nn::Rng;
-use serde::{Deserialize, Serialize};
 
 use super::{
     assign::scaled,
     filled::{Database, Filled, NONE},
-    plan::Context,
+    plan::{Context, From},
 };
 
 /// Rows that must agree, of all and of those that do not have the most frequent value.
@@ -24,25 +23,6 @@ const MIN_ROWS: usize = 8;
 /// One key in so many may be moved so that each parent has as many rows as in the source.
 const MAX_MOVED: usize = 10;
 
-/// A column whose cells come from elsewhere.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Copied {
-    /// The column of the table.
-    pub column: String,
-    /// Where they come from.
-    pub from: From,
-}
-
-/// Where the cells of a copied column come from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum From {
-    /// A column of a parent.
-    Parent(Context),
-    /// The first of the rows of the same main parent.
-    FirstSibling,
-}
-
 /// Whether a key leads where the key `other` of the main parent leads, in all rows that have both.
 pub(super) fn is_through(filled: &Filled, key: usize, main: usize, parent: &Filled, other: usize) -> bool {
     let Some(up) = parent.parents.get(other) else { return false };
@@ -53,12 +33,11 @@ pub(super) fn is_through(filled: &Filled, key: usize, main: usize, parent: &Fill
     different >= MIN_ROWS && agree as f64 >= MIN_SHARE * pairs.len() as f64
 }
 
+/// A way of keys, the rows behind it, the table there and those of its columns that are learned.
+pub(super) type Way<'a> = (Vec<usize>, Vec<u32>, &'a Filled, &'a [String]);
+
 /// The column of a parent, by one of `ways` of keys, that has the cells of `column` in every row.
-pub(super) fn copied(
-    column: &Column,
-    filled: &Filled,
-    ways: &[(Vec<usize>, Vec<u32>, &Filled, &[String])],
-) -> Option<From> {
+pub(super) fn copied(column: &Column, filled: &Filled, ways: &[Way]) -> Option<From> {
     for (keys, rows, parent, names) in ways {
         let same = names.iter().filter(|name| **name == column.name);
         let others = names.iter().filter(|name| **name != column.name);

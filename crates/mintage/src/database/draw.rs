@@ -11,12 +11,13 @@ use mintage_nn::Rng;
 
 use super::{
     DatabaseModel, DatabaseRequest,
-    agree::{From, balance, take_over},
+    agree::{balance, take_over},
     assign::{assign, scaled, shuffle},
+    bounds::broken,
     even::{Targets, as_counted, candidates, counts_in},
     filled::{Database, Filled, NONE, key_of, numbers, tied},
     persons::Persons,
-    plan::{DEPTH, INDEX, Part, SIBLINGS, TablePlan, Use},
+    plan::{DEPTH, From, INDEX, Part, SIBLINGS, TablePlan, Use},
     request::light_part,
     rivals::Rivals,
     siblings::{Places, in_order},
@@ -25,6 +26,9 @@ use super::{
     view::{before, of_parent, picked},
 };
 use crate::{error::Error, model::Model, sample::TableRequest};
+
+/// Times that a row is drawn again.
+const MAX_ATTEMPTS: u64 = 6;
 
 /// Draws the rows of all tables, in the order of the plan.
 pub(super) fn draw(
@@ -161,13 +165,44 @@ impl<'a> Drawer<'a> {
     ) -> Result<Table, Error> {
         let each = candidates(self.scaled_rows().max(n));
         if each == 1 || n == 0 || !self.request.is_plain() || !self.targets.has(place) {
-            return self.sampled(model, n, given, seed);
+            let drawn = self.sampled(model, n, given.clone(), seed)?;
+            return self.within_bounds(model, drawn, given, seed);
         }
         let rounds: Vec<u32> = (0..each).flat_map(|_| 0..n as u32).collect();
-        let given = given.map(|given| given.select(&rounds));
-        let drawn = self.sampled(model, n * each, given, seed)?;
-        let taken = self.targets.choose(place, &drawn, each, &mut Rng::new(seed, 2));
-        Ok(drawn.select(&taken))
+        let repeated = given.as_ref().map(|given| given.select(&rounds));
+        let drawn = self.sampled(model, n * each, repeated, seed)?;
+        let broken = broken(&self.plan.bounds, &drawn);
+        let taken = self.targets.choose(place, &drawn, &broken, each, &mut Rng::new(seed, 2));
+        self.within_bounds(model, drawn.select(&taken), given, seed)
+    }
+
+    /// Draws rows again whose dates break a bound, a few times.
+    fn within_bounds(
+        &self,
+        model: &Model,
+        mut rows: Table,
+        given: Option<Table>,
+        seed: u64,
+    ) -> Result<Table, Error> {
+        for attempt in 1..=MAX_ATTEMPTS {
+            let broken_rows = broken(&self.plan.bounds, &rows);
+            let wrong: Vec<u32> =
+                (0..rows.rows() as u32).filter(|&row| broken_rows[row as usize] > 0).collect();
+            if wrong.is_empty() {
+                break;
+            }
+            let given = given.as_ref().map(|given| given.select(&wrong));
+            let again = self.sampled(model, wrong.len(), given, seed.wrapping_add(attempt << 40))?;
+            let better = broken(&self.plan.bounds, &again);
+            let n = rows.rows() as u32;
+            rows.append(&again)?;
+            let mut order: Vec<u32> = (0..n).collect();
+            for (at, &row) in wrong.iter().enumerate().filter(|(at, _)| better[*at] == 0) {
+                order[row as usize] = n + at as u32;
+            }
+            rows = rows.select(&order);
+        }
+        Ok(rows)
     }
 
     fn sampled(&self, model: &Model, n: usize, given: Option<Table>, seed: u64) -> Result<Table, Error> {

@@ -27,10 +27,12 @@ const MAX_PAIRED_COLUMNS: usize = 14;
 /// Fewer rows of the source at a place tell nothing of it.
 const MIN_ROWS: u32 = 20;
 /// Candidates of a row, and of all rows of a table together.
-const MAX_EACH: usize = 48;
-const MAX_CANDIDATES: usize = 100_000;
+const MAX_EACH: usize = 32;
+const MAX_CANDIDATES: usize = 50_000;
 /// What a histogram of a column weighs that is not the table's own: the fewer rows there are, the less can all be met.
 const OTHERS_WEIGHT: f32 = 0.3;
+/// More than any histogram weighs.
+const BROKEN_COST: f32 = 1e6;
 /// Times that every row is chosen anew among its candidates.
 const SWEEPS: usize = 4;
 
@@ -121,8 +123,15 @@ impl Targets {
     }
 
     /// Of `each` candidates for each row, which lie in `drawn` one round of all rows after the other, the rows of `drawn`
-    /// that are taken.
-    pub fn choose(&self, place: usize, drawn: &Table, each: usize, rng: &mut Rng) -> Vec<u32> {
+    /// that are taken. Of those that break something, as `broken` counts, none is where there is another.
+    pub fn choose(
+        &self,
+        place: usize,
+        drawn: &Table,
+        broken: &[u32],
+        each: usize,
+        rng: &mut Rng,
+    ) -> Vec<u32> {
         let n = drawn.rows() / each.max(1);
         let Some(place) = self.places.get(place) else { return (0..n as u32).collect() };
         let cells: Vec<Vec<u32>> = self
@@ -151,7 +160,9 @@ impl Targets {
                 let now = taken[slot] as usize;
                 counted.iter_mut().for_each(|counted| counted.add(now, -1.0));
                 let cost = |at: usize| -> f32 {
-                    counted.iter().zip(&weights).map(|(counted, weight)| weight * counted.cost(at)).sum()
+                    let parts = counted.iter().zip(&weights);
+                    let uneven: f32 = parts.map(|(counted, weight)| weight * counted.cost(at)).sum();
+                    uneven + broken.get(at).map_or(0.0, |&n| n as f32 * BROKEN_COST)
                 };
                 let all = (0..each).map(|round| round * n + slot);
                 let best = all.min_by(|&a, &b| cost(a).total_cmp(&cost(b))).unwrap_or(now);
@@ -303,7 +314,7 @@ mod tests {
         let (source, drawn) = (rows(80), rows(8 * 80));
         let targets = Targets::of(&source, &["a".to_owned(), "b".to_owned()], 2);
         assert!(targets.has(0) && targets.is_whole());
-        let taken = targets.choose(0, &drawn, 8, &mut Rng::new(2, 0));
+        let taken = targets.choose(0, &drawn, &[], 8, &mut Rng::new(2, 0));
         assert_eq!(taken.len(), 80);
         assert!(taken.iter().enumerate().all(|(row, &at)| at as usize % 80 == row), "{taken:?}");
         let share = |table: &Table, value: &str| {

@@ -21,6 +21,7 @@
 
 mod agree;
 mod assign;
+mod bounds;
 mod cells;
 mod detect;
 mod draw;
@@ -59,7 +60,6 @@ use mintage_data::{
 use mintage_nn::DeviceChoice;
 use serde::{Deserialize, Serialize};
 
-pub use agree::{Copied, From};
 pub use detect::Detected;
 use even::Targets;
 use filled::{Database, numbers};
@@ -67,14 +67,14 @@ pub use judge::{ChildShare, DatabaseScores, KeyScores, Score, TableScores, judge
 pub use mask::{MaskRequest, Masked, mask};
 use persons::is_no_key;
 pub use persons::{PersonalColumn, Persons};
-pub use plan::{Context, Count, Part, TablePlan, Use};
-use planner::{Kinds, described};
+use plan::Kinds;
+pub use plan::{Bound, Context, Copied, Count, From, Of, Part, TablePlan, Total, Use};
+use planner::described;
 pub use proof::{Counted, Proof, TableProof, prove};
 pub use report::DatabaseReport;
 pub use request::DatabaseRequest;
 use summary::left;
 pub use summary::{How, Summary};
-pub use totals::{Of, Total};
 
 use crate::{
     dataset::AnyData,

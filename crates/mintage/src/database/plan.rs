@@ -1,5 +1,7 @@
 //! What is learned of each table, and what each of its keys is to it.
 
+use std::collections::HashMap;
+
 use mintage_data::{
     Error as DataError, Table as Rows,
     database::{Schema, Table},
@@ -7,16 +9,14 @@ use mintage_data::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{
-    agree::{Copied, From},
-    filled::NONE,
-    summary::Summary,
-    totals::Total,
-};
+use super::{filled::NONE, summary::Summary};
 use crate::error::Error;
 
 /// Values of a category that others are drawn given.
 const MAX_CATEGORIES: usize = 60;
+
+/// What the columns of all tables are.
+pub(super) type Kinds = HashMap<String, TableSchema>;
 
 /// What becomes of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +57,67 @@ pub struct Context {
     pub column: String,
 }
 
+/// A column whose cells come from elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Copied {
+    /// The column of the table.
+    pub column: String,
+    /// Where they come from.
+    pub from: From,
+}
+
+/// Where the cells of a copied column come from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum From {
+    /// A column of a parent.
+    Parent(Context),
+    /// The first of the rows of the same main parent.
+    FirstSibling,
+}
+
+/// A date that another one bounds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bound {
+    /// The column of the table.
+    pub column: String,
+    /// The name of the parent's column in what is learned.
+    pub parent: String,
+    /// Whether it is the later of the two.
+    pub is_later: bool,
+}
+
+/// A column of a parent that is computed from its children.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Total {
+    /// The column of the parent.
+    pub column: String,
+    /// The table of the children.
+    pub table: String,
+    /// The place of their key to the parent among the table's keys.
+    pub key: usize,
+    /// What of them.
+    pub of: Of,
+    /// Digits after the point.
+    pub decimals: usize,
+}
+
+/// What is made of the children of a parent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Of {
+    /// How many they are.
+    Number,
+    /// The sum of a column.
+    Sum(String),
+    /// The sum of the products of two columns.
+    Product(String, String),
+    /// The smallest value of a column, as it is written there.
+    Least(String),
+    /// The largest.
+    Most(String),
+}
+
 /// How one table is learned.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TablePlan {
@@ -93,6 +154,8 @@ pub struct TablePlan {
     pub left: Vec<(String, String)>,
     /// Columns whose cells come from elsewhere.
     pub copied: Vec<Copied>,
+    /// Dates that a date of the main parent, or of its parent, bounds.
+    pub bounds: Vec<Bound>,
     /// Columns that the rows of other tables come to.
     pub totals: Vec<Total>,
     /// Rows of the source that have no parent by the main key.

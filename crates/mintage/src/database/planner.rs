@@ -1,7 +1,5 @@
 //! Makes the plan of a database: what is learned of each table, what each key is to it, and what it is drawn given.
 
-use std::collections::HashMap;
-
 use mintage_data::{
     SourceSpec, Table as Rows,
     database::{ForeignKey, Generated, Role, Schema, Table},
@@ -9,11 +7,12 @@ use mintage_data::{
 };
 
 use super::{
-    agree::{Copied, From, behind, copied, is_fixed, is_through},
+    agree::{behind, copied, is_fixed, is_through},
+    bounds,
     even::seen,
     filled::{Database, Filled, NONE, children},
     persons::Persons,
-    plan::{Context, Count, Part, TablePlan, Use, light},
+    plan::{Bound, Context, Copied, Count, From, Kinds, Part, TablePlan, Use, light},
     siblings::{Places, order_of},
     summary::{How, Summary},
     totals,
@@ -68,9 +67,6 @@ pub(super) fn described(table: &Rows, spec: &SourceSpec) -> TableSchema {
     found.protect(table, spec, None);
     found
 }
-
-/// What the columns of all tables are.
-pub(super) type Kinds = HashMap<String, TableSchema>;
 
 /// What to know of the tables whose rows are those of the source: columns that point at persons.
 pub(super) fn warnings(plans: &[TablePlan], kinds: &Kinds, persons: &[Persons]) -> Vec<String> {
@@ -135,6 +131,7 @@ impl Planner<'_> {
             summaries: Vec::new(),
             left: Vec::new(),
             copied: Vec::new(),
+            bounds: Vec::new(),
             totals: Vec::new(),
             orphans: 0,
             optional: Vec::new(),
@@ -151,6 +148,7 @@ impl Planner<'_> {
                 plan.previous = light.take(MAX_PREVIOUS_COLUMNS).collect();
             }
             plan.copied = self.copied(&plan);
+            plan.bounds = self.bounds(&plan, found);
             self.sum_up(&mut plan, found);
         }
         Ok(plan)
@@ -245,6 +243,28 @@ impl Planner<'_> {
             copied(column, filled, &ways).or_else(|| fixed().then_some(From::FirstSibling))
         };
         plan.own.iter().filter_map(|name| Some(Copied { column: name.clone(), from: from(name)? })).collect()
+    }
+
+    /// Dates that those of the main parent, or of its parent, bound.
+    fn bounds(&self, plan: &TablePlan, found: &TableSchema) -> Vec<Bound> {
+        let (Some(filled), Some(main)) = (self.source.get(&self.table.name), plan.main()) else {
+            return Vec::new();
+        };
+        let is_date = |table: &str, column: &str| {
+            let found = self.kinds.iter().find(|(name, _)| name == table).map(|(_, found)| found);
+            found.is_some_and(|found| {
+                found.columns.iter().any(|own| own.name == column && own.kind == Kind::Datetime)
+            })
+        };
+        let parent = |context: &'_ Context| {
+            let (rows, parent, name) = behind(self.schema, self.source, &self.table.name, &context.keys)?;
+            is_date(&name, &context.column).then_some((rows, parent))
+        };
+        let contexts = plan.context.iter().filter(|context| context.keys[0] == main);
+        let parents: Vec<_> = contexts
+            .filter_map(|context| parent(context).map(|(rows, parent)| (context, rows, parent)))
+            .collect();
+        bounds::find(found, &plan.own, filled, &parents)
     }
 
     /// The ways along keys to parents that rows know when they are drawn or found: one key, or through the main parent.

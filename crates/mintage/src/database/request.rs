@@ -9,8 +9,7 @@ use mintage_data::{
 
 use super::{
     DatabaseModel,
-    agree::From,
-    plan::{Part, TablePlan, Use},
+    plan::{From, Part, TablePlan, Use},
 };
 use crate::{error::Error, model::Model};
 

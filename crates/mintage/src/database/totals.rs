@@ -6,13 +6,11 @@ use mintage_data::{
     database::Schema,
     table::schema::{Kind, TableSchema},
 };
-use serde::{Deserialize, Serialize};
 
 use super::{
     cells::number,
     filled::{Database, Filled, NONE},
-    plan::{Part, TablePlan},
-    planner::Kinds,
+    plan::{Kinds, Of, Part, TablePlan, Total},
 };
 
 /// Parents with children that must agree.
@@ -25,37 +23,6 @@ const MAX_COLUMNS: usize = 12;
 const MIN_FIRST: usize = 256;
 /// How far a total may be off, of itself: what numbers in tables are rounded to.
 const TOLERANCE: f64 = 1e-9;
-
-/// A column of a parent that is computed from its children.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Total {
-    /// The column of the parent.
-    pub column: String,
-    /// The table of the children.
-    pub table: String,
-    /// The place of their key to the parent among the table's keys.
-    pub key: usize,
-    /// What of them.
-    pub of: Of,
-    /// Digits after the point.
-    pub decimals: usize,
-}
-
-/// What is made of the children of a parent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Of {
-    /// How many they are.
-    Number,
-    /// The sum of a column.
-    Sum(String),
-    /// The sum of the products of two columns.
-    Product(String, String),
-    /// The smallest value of a column, as it is written there.
-    Least(String),
-    /// The largest.
-    Most(String),
-}
 
 /// Gives plans the totals that hold in the source.
 pub(super) fn find(schema: &Schema, source: &Database, kinds: &Kinds, plans: &mut [TablePlan]) {
