@@ -20,14 +20,14 @@ use super::{cells::Code, filled::Filled, plan::INDEX};
 /// Parts of a column of numbers.
 const BINS: usize = 32;
 /// Parts of a column in a pair.
-const MAX_PAIR_BINS: usize = 12;
+const MAX_PAIR_BINS: usize = 24;
 /// Columns that are kept even, and those of them that are in pairs.
 const MAX_COLUMNS: usize = 24;
 const MAX_PAIRED_COLUMNS: usize = 14;
 /// Fewer rows of the source at a place tell nothing of it.
 const MIN_ROWS: u32 = 20;
 /// Candidates of a row, and of all rows of a table together.
-const MAX_EACH: usize = 32;
+const MAX_EACH: usize = 128;
 const MAX_CANDIDATES: usize = 50_000;
 /// What a histogram of a column weighs that is not the table's own: the fewer rows there are, the less can all be met.
 const OTHERS_WEIGHT: f32 = 0.3;
