@@ -170,7 +170,11 @@ impl<'a> Drawer<'a> {
         }
         let rounds: Vec<u32> = (0..each).flat_map(|_| 0..n as u32).collect();
         let repeated = given.as_ref().map(|given| given.select(&rounds));
-        let drawn = self.sampled(model, n * each, repeated, seed)?;
+        // Of texts that must all differ there may be enough for the rows, and not for all candidates.
+        let Ok(drawn) = self.sampled(model, n * each, repeated, seed) else {
+            let drawn = self.sampled(model, n, given.clone(), seed)?;
+            return self.within_bounds(model, drawn, given, seed);
+        };
         let broken = broken(&self.plan.bounds, &drawn);
         let taken = self.targets.choose(place, &drawn, &broken, each, &mut Rng::new(seed, 2));
         self.within_bounds(model, drawn.select(&taken), given, seed)

@@ -220,8 +220,11 @@ fn recipes_say_off_or_rules() {
     assert_eq!(choice("\"on\"").unwrap(), RuleChoice::default());
     let own = RuleChoice::With(vec![Rule::Check { sql: "a < b".into() }]);
     assert_eq!(choice(r#"[{"kind": "check", "sql": "a < b"}]"#).unwrap(), own);
-    assert!(choice("\"of\"").unwrap_err().to_string().contains("\"off\", \"on\" or [[data.rules]]"));
-    for choice in [RuleChoice::Off, RuleChoice::default(), own] {
+    assert!(choice("\"of\"").unwrap_err().to_string().contains("\"off\", \"on\", { only"));
+    let only = RuleChoice::Only(vec![Rule::Positive { column: "a".into() }]);
+    assert_eq!(choice(r#"{"only": [{"kind": "positive", "column": "a"}]}"#).unwrap(), only);
+    assert!(choice(r#"{"but": []}"#).unwrap_err().to_string().contains("has `only`"));
+    for choice in [RuleChoice::Off, RuleChoice::default(), own, only] {
         let text = serde_json::to_string(&choice).unwrap();
         assert_eq!(serde_json::from_str::<RuleChoice>(&text).unwrap(), choice);
     }
