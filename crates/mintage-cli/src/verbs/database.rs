@@ -33,6 +33,8 @@ use crate::{
     text::{Table, count, duration, shell, shown, thousands},
 };
 
+/// One row in so many that is left out is worth a warning.
+const MANY_REFUSED: u64 = 20;
 /// The choice of every table.
 const ALL: &str = "all";
 /// What `--fail-under` can ask of a database; of the last, less is better.
@@ -261,6 +263,11 @@ pub(super) fn tell_written(
             let why = table.why.as_deref().unwrap_or("they refer to rows that are not there");
             context.ui.field("", &format!("{}: {refused} left out ({why})", table.table));
         }
+    }
+    let refused: u64 = written.tables.iter().map(|table| table.refused).sum();
+    if refused * MANY_REFUSED > rows + refused {
+        let all = thousands((rows + refused) as usize);
+        context.ui.warn(&format!("{} of {all} rows were left out", thousands(refused as usize)));
     }
     written.notes.iter().for_each(|note| context.ui.field("", note));
     let json =

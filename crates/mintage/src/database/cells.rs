@@ -10,21 +10,53 @@ pub(super) fn number(text: &str) -> Option<f64> {
     if let Ok(number) = text.trim().parse::<f64>() {
         return Some(number).filter(|number| number.is_finite());
     }
+    if let Some(number) = grouped(text.trim()) {
+        return Some(number);
+    }
     if !text.starts_with(|c: char| c.is_ascii_digit()) {
         return None;
     }
     let parts: Vec<f64> =
         text.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse().ok()).collect();
+    let days = |year: f64, month: f64, day: f64, time: &[f64]| {
+        let at = |i: usize| time.get(i).copied().unwrap_or(0.0);
+        year * 365.25 + month * 30.44 + day + (at(0) + at(1) / 60.0 + at(2) / 3600.0) / 24.0
+    };
     match parts[..] {
-        [year, month, day, ref time @ ..] if year > 31.0 => {
-            let at = |i: usize| time.get(i).copied().unwrap_or(0.0);
-            Some(year * 365.25 + month * 30.44 + day + (at(0) + at(1) / 60.0 + at(2) / 3600.0) / 24.0)
+        // 22.05.2021, and 05/22/2021 where the first can be no day.
+        [day, month, year, ref time @ ..] if year > 31.0 && day <= 31.0 && month <= 12.0 => {
+            Some(days(year, month, day, time))
         }
+        [month, day, year, ref time @ ..] if year > 31.0 && month <= 12.0 && day <= 31.0 => {
+            Some(days(year, month, day, time))
+        }
+        [year, month, day, ref time @ ..] if year > 31.0 => Some(days(year, month, day, time)),
         [hours, minutes, ref rest @ ..] => {
             Some(hours * 60.0 + minutes + rest.first().copied().unwrap_or(0.0) / 60.0)
         }
         _ => None,
     }
+}
+
+/// A number with separators: "1.234,56", "8,942.77", "3,5". With one sign alone it is the decimal one, unless groups of three
+/// follow it more than once.
+fn grouped(text: &str) -> Option<f64> {
+    let is_plain = |c: char| c.is_ascii_digit() || c == ',' || c == '.' || c == '-';
+    if !text.contains(',') || !text.chars().all(is_plain) {
+        return None;
+    }
+    let (comma, point) = (text.rfind(',')?, text.rfind('.'));
+    let decimal = match point {
+        Some(point) if point > comma => '.',
+        None if text.matches(',').count() > 1 => '.',
+        _ => ',',
+    };
+    let plain: String = text
+        .chars()
+        .filter(|c| *c == decimal || !",.".contains(*c))
+        .map(|c| if c == decimal { '.' } else { c })
+        .collect();
+    plain.parse().ok().filter(|number: &f64| number.is_finite())
 }
 
 /// How the cells of a column become few numbers: 0 where a cell is missing.
@@ -65,6 +97,16 @@ impl Code {
         }
     }
 
+    /// Whether every value has a number of its own range, as after reading it from a file.
+    pub fn is_whole(&self) -> bool {
+        match self {
+            Self::Bins(ends) => !ends.is_empty(),
+            Self::Values(values) => {
+                values.values().all(|&number| (1..=values.len() as u32).contains(&number))
+            }
+        }
+    }
+
     /// How many numbers there are, with 0.
     pub fn parts(&self) -> usize {
         1 + match self {
@@ -94,6 +136,11 @@ mod tests {
         let days = ["2023-12-31", "2024-01-01", "2024-01-01 06:00:00", "2024-02-01"]
             .map(|text| number(text).unwrap_or(f64::NAN));
         assert!(days.windows(2).all(|pair| pair[0] < pair[1]), "{days:?}");
+        let german = ["31.12.2020", "01.01.2021", "02.01.2021 08:00", "01.02.2021"]
+            .map(|text| number(text).unwrap_or(f64::NAN));
+        assert!(german.windows(2).all(|pair| pair[0] < pair[1]), "{german:?}");
+        let numbers = ["1.234,56", "8,942.77", "3,5", "1,234,567"].map(number);
+        assert_eq!(numbers, [Some(1234.56), Some(8942.77), Some(3.5), Some(1_234_567.0)]);
         assert_eq!((number("-1.5"), number("inf"), number("R-1-2")), (Some(-1.5), None, None));
     }
 

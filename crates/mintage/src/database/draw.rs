@@ -117,6 +117,7 @@ impl<'a> Drawer<'a> {
         let none = || vec![NONE; n];
         let parents_of = self.plan.keys.iter().map(|_| none()).collect();
         let mut filled = Filled { table, parents: parents_of, ..Filled::default() };
+        self.renew_keys(&mut filled.table, model, seed)?;
         self.people(&mut filled.table, seed);
         let mut rng = Rng::new(seed, 1);
         if self.request.is_plain() {
@@ -131,7 +132,10 @@ impl<'a> Drawer<'a> {
         }
         let number = self.plan.number.as_ref();
         if let Some(number) = number.filter(|number| filled.table.column(number).is_none()) {
-            filled.table.columns.push(numbers(number, 1..=n as u32));
+            let mut column = Column::new(number.clone(), Declaration::default());
+            let from = self.plan.number_from;
+            (0..n as i64).for_each(|row| column.push(Some(&from.saturating_add(row).to_string())));
+            filled.table.columns.push(column);
         }
         Ok(filled)
     }
@@ -168,12 +172,16 @@ impl<'a> Drawer<'a> {
             let drawn = self.sampled(model, n, given.clone(), seed)?;
             return self.within_bounds(model, drawn, given, seed);
         }
-        let rounds: Vec<u32> = (0..each).flat_map(|_| 0..n as u32).collect();
-        let repeated = given.as_ref().map(|given| given.select(&rounds));
-        // Of texts that must all differ there may be enough for the rows, and not for all candidates.
-        let Ok(drawn) = self.sampled(model, n * each, repeated, seed) else {
-            let drawn = self.sampled(model, n, given.clone(), seed)?;
-            return self.within_bounds(model, drawn, given, seed);
+        // Of identifiers that must all differ there may be enough for the rows, and not for all candidates.
+        let mut each = each;
+        let drawn = loop {
+            let rounds: Vec<u32> = (0..each).flat_map(|_| 0..n as u32).collect();
+            let repeated = given.as_ref().map(|given| given.select(&rounds));
+            match self.sampled(model, n * each, repeated, seed) {
+                Ok(drawn) => break drawn,
+                Err(_) if each > 1 => each /= 2,
+                Err(error) => return Err(error),
+            }
         };
         let broken = broken(&self.plan.bounds, &drawn);
         let taken = self.targets.choose(place, &drawn, &broken, each, &mut Rng::new(seed, 2));
@@ -213,6 +221,9 @@ impl<'a> Drawer<'a> {
         let temperature = self.request.temperature;
         let conditions = self.request.conditions.iter().filter(|(table, _)| *table == self.plan.name);
         let conditions = conditions.map(|(_, condition)| condition.clone()).collect();
+        if n == 0 {
+            return Ok(model.rows()?.1.head());
+        }
         let request = TableRequest { n, conditions, given, seed, temperature, ..TableRequest::default() };
         model.sample_rows(&request, &mut |_, _| {})
     }
@@ -224,6 +235,29 @@ impl<'a> Drawer<'a> {
         let mut table = self.sampled(model, given.rows(), light, seed)?;
         put(&mut table, &given.columns);
         Ok(table)
+    }
+
+    /// Identifiers were made wave by wave: where one is there twice, all are made anew, for all rows at once.
+    fn renew_keys(&self, table: &mut Table, model: &Model, seed: u64) -> Result<(), Error> {
+        let repeats = |column: &Column| {
+            let mut seen = HashSet::new();
+            column.iter().flatten().any(|cell| !seen.insert(cell))
+        };
+        let single = self.unique_sets().filter_map(|set| match set.as_slice() {
+            [name] if self.plan.own.contains(name) => Some(name.clone()),
+            _ => None,
+        });
+        let repeated: Vec<String> = single.filter(|name| table.column(name).is_some_and(repeats)).collect();
+        if repeated.is_empty() || self.plan.main().is_none() {
+            return Ok(());
+        }
+        let fresh = self.sampled(model, table.rows(), None, seed.wrapping_add(1 << 50))?;
+        for name in repeated {
+            if let Some(column) = fresh.column(&name).filter(|column| !repeats(column)) {
+                put(table, std::slice::from_ref(column));
+            }
+        }
+        Ok(())
     }
 
     /// Persons for the rows, but where they are given.
@@ -280,7 +314,7 @@ impl<'a> Drawer<'a> {
                 given.columns.extend(lefts.iter().map(|left| left.given(rows)));
                 given.columns.push(numbers(INDEX, vec![at as u32 + 1; rows.len()]));
                 if let (Some(name), Some(first)) = (&self.plan.time, self.plan.first) {
-                    let number = (first + at as i64).to_string();
+                    let number = first.saturating_add(at as i64).to_string();
                     given.columns.push(Column::of(name, rows.iter().map(|_| Some(number.as_str()))));
                 }
                 given.columns.push(numbers(SIBLINGS, rows.iter().map(|&row| counts[row as usize])));
@@ -297,7 +331,11 @@ impl<'a> Drawer<'a> {
             lefts.iter_mut().for_each(|left| left.take(rows, &part));
             add(part, rows, &mut latest, &mut all)?;
         }
-        let orphans = (self.plan.orphans as f64 * self.request.scale).round() as usize;
+        let foreign = &self.table.foreign_keys[main];
+        let parents_before =
+            self.plans.iter().find(|plan| plan.name == foreign.parent).map_or(0, |plan| plan.rows);
+        let share = counts.len() as f64 / parents_before.max(1) as f64;
+        let orphans = if foreign.optional { (self.plan.orphans as f64 * share).round() as usize } else { 0 };
         if orphans > 0 || all.is_none() {
             let mut given = Table::default();
             if self.plan.is_sequence {
@@ -393,7 +431,7 @@ impl<'a> Drawer<'a> {
             return;
         };
         for (row, &index) in places.index.iter().enumerate().filter(|(_, index)| **index > 0) {
-            column.set(row, Some(&(first + i64::from(index) - 1).to_string()));
+            column.set(row, Some(&first.saturating_add(i64::from(index) - 1).to_string()));
         }
     }
 
@@ -523,7 +561,10 @@ impl<'a> Drawer<'a> {
             let is_number = |at: &usize| {
                 let column = &filled.table.columns[*at];
                 let mut values = column.values().iter();
-                self.plan.own.contains(&column.name) && values.all(|text| text.parse::<i64>().is_ok())
+                let is_key = self.table.foreign_keys.iter().any(|key| key.columns.contains(&column.name));
+                self.plan.own.contains(&column.name)
+                    && !is_key
+                    && values.all(|text| text.parse::<i64>().is_ok())
             };
             let Some(number) = columns.iter().copied().find(is_number) else { continue };
             let mut seen: HashSet<Vec<String>> = HashSet::new();
@@ -533,7 +574,10 @@ impl<'a> Drawer<'a> {
                 let at = columns.iter().position(|&column| column == number).unwrap_or(0);
                 let mut changed = false;
                 while !seen.insert(key.clone()) {
-                    let next = key[at].parse::<i64>().unwrap_or(0).saturating_add(1);
+                    let Some(next) = key[at].parse::<i64>().ok().and_then(|number| number.checked_add(1))
+                    else {
+                        break;
+                    };
                     key[at] = next.to_string();
                     changed = true;
                 }

@@ -119,7 +119,8 @@ impl Targets {
             let known = a < self.codes.len() && b.is_none_or(|b| b < self.codes.len());
             known && histogram.rows.len() == Histogram::parts(histogram.columns, &self.codes)
         };
-        self.places.iter().flat_map(|place| &place.histograms).all(of_columns)
+        self.codes.iter().all(|(_, code)| code.is_whole())
+            && self.places.iter().flat_map(|place| &place.histograms).all(of_columns)
     }
 
     /// Of `each` candidates for each row, which lie in `drawn` one round of all rows after the other, the rows of `drawn`

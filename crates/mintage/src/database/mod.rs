@@ -264,6 +264,7 @@ pub fn train_database(
         Ok(run) if is_database_run(dir) => run,
         _ => Run::create(dir, recipe)?,
     };
+    check_same(data, dir)?;
     save(data, dir)?;
     let seconds = recipe.train.budget()?.map(|budget| budget.as_secs_f64());
     let learned = data.plans.iter().filter(|plan| plan.part == Part::Learned).count();
@@ -290,6 +291,20 @@ pub fn train_database(
     let spent = (control.clock)().saturating_sub(start).as_secs_f64();
     run.set_state(RunState::Done, 0, spent)?;
     Ok(StopReason::Budget)
+}
+
+/// An error where the folder is of a database that was another one then: its models do not suit this one.
+fn check_same(data: &DatabaseData, dir: &Path) -> Result<(), Error> {
+    let path = dir.join(FILE);
+    if !path.is_file() {
+        return Ok(());
+    }
+    let saved = serde_json::from_str::<Saved>(&read_text(&path, MAX_FILE_BYTES)?);
+    match saved.is_ok_and(|saved| saved.plans == data.plans) {
+        true => Ok(()),
+        false => Err(Error::folder(dir, "is of another database, or of this one as it was before")
+            .with_hint("choose another name: --name")),
+    }
 }
 
 fn folder_of(dir: &Path, at: usize) -> PathBuf {
@@ -415,6 +430,10 @@ impl Saved {
             self.targets.len() == self.plans.len() && self.targets.iter().all(Targets::is_whole);
         has_targets
             && self.persons.iter().all(Persons::is_whole)
+            && self
+                .plans
+                .iter()
+                .all(|plan| plan.part != Part::Kept || self.kept.iter().any(|table| table.name == plan.name))
             && self.kept.iter().all(is_even)
             && keys.all(|(_, key)| key.columns.len() == key.parent_columns.len())
     }

@@ -42,8 +42,9 @@ pub struct PersonalColumn {
     pub reason: String,
     known: Known,
     is_unique: bool,
-    /// Share of rows without a value.
+    /// Share of rows without a value, and of rows with an empty text.
     missing: f64,
+    blank: f64,
 }
 
 impl Persons {
@@ -80,6 +81,8 @@ impl Persons {
                 is_unique: present >= MIN_UNIQUE && column.values().len() == present
                     || table.unique.iter().any(|set| *set == [planned.name.clone()]),
                 missing: column.missing() as f64 / column.len().max(1) as f64,
+                blank: column.iter().flatten().filter(|cell| cell.trim().is_empty()).count() as f64
+                    / present.max(1) as f64,
             }
         };
         let columns: Vec<PersonalColumn> = plan.columns().iter().map(column).collect();
@@ -120,7 +123,11 @@ impl Persons {
         for row in 0..rows.rows() {
             let cell = |name: &str| rows.column(name)?.cell(row);
             let masked = mask.row(&self.plan, &cell, is_known);
-            columns.iter_mut().zip(masked).for_each(|(column, text)| column.push(text.as_deref()));
+            for (column, text) in columns.iter_mut().zip(masked) {
+                // An empty text is nobody's, and stays.
+                let blank = cell(&column.name).filter(|text| text.trim().is_empty());
+                column.push(text.as_deref().or(blank));
+            }
         }
         columns
     }
@@ -168,6 +175,10 @@ impl Persons {
             };
             let values = self.plan.row(rng.next_u64(), &cell, &is_known);
             for (at, value) in values.iter().enumerate() {
+                if value.is_some() && f64::from(rng.uniform()) < self.columns[at].blank {
+                    made[at].push(Some(""));
+                    continue;
+                }
                 made[at].push(value.as_deref());
                 if let Some(text) = value.as_ref().filter(|_| self.columns[at].is_unique) {
                     used.borrow_mut().insert((at, text.clone()));

@@ -135,6 +135,8 @@ pub struct TablePlan {
     pub own: Vec<String>,
     /// A column that numbers the rows.
     pub number: Option<String>,
+    /// The smallest of its numbers.
+    pub number_from: i64,
     /// Columns of parents.
     pub context: Vec<Context>,
     /// Columns of the child before, where children are drawn one after another.
@@ -179,6 +181,8 @@ pub struct Count {
     pub seen: Vec<(u32, u32)>,
 }
 
+/// Digits after the point of a total, at most.
+pub(super) const MAX_DECIMALS: usize = 6;
 /// Where a row stands among the children of its parent, from 1; 0 without a parent.
 pub(super) const INDEX: &str = "#index";
 /// How many children that parent has.
@@ -212,6 +216,10 @@ impl TablePlan {
                 From::FirstSibling => true,
             })
             && self.keys.iter().all(|is| !matches!(is, Use::Through(_)) || self.main().is_some())
+            && self.forest().is_none_or(|key| table.foreign_keys[key].is_of(&self.name))
+            && self.totals.iter().all(|total| total.decimals <= MAX_DECIMALS)
+            && self.orphans <= self.rows
+            && self.rows <= u32::MAX as usize
             && self.optional.iter().all(|(key, _)| has_key(table, *key))
             && self.weights.iter().all(|(key, _)| has_key(table, *key))
     }
@@ -246,19 +254,42 @@ impl TablePlan {
 
 /// How deep each row lies in the forest of its table; rows of a circle are roots.
 pub(super) fn depths(parents: &[u32]) -> Vec<u32> {
-    let depth = |mut row: u32| {
-        let mut depth = 0;
-        let start = row;
-        while parents[row as usize] != NONE && parents[row as usize] != row {
-            row = parents[row as usize];
-            depth += 1;
-            if row == start || depth as usize > parents.len() {
-                return 0;
+    const OPEN: u32 = u32::MAX;
+    const ON_THE_WAY: u32 = u32::MAX - 1;
+    let mut depths = vec![OPEN; parents.len()];
+    for start in 0..parents.len() {
+        let (mut way, mut at) = (Vec::new(), start);
+        let above = loop {
+            match depths[at] {
+                // A circle: its rows are roots.
+                ON_THE_WAY => break None,
+                OPEN => {}
+                depth => break Some(depth),
+            }
+            depths[at] = ON_THE_WAY;
+            way.push(at);
+            match parents[at] {
+                NONE => break None,
+                parent if parent as usize == at => break None,
+                parent => at = parent as usize,
+            }
+        };
+        let circle = match above {
+            None if depths[at] == ON_THE_WAY => way.iter().position(|&row| row == at).unwrap_or(0),
+            _ => way.len(),
+        };
+        let mut depth = above.map_or(0, |above| above + 1);
+        for (place, &row) in way.iter().enumerate().rev() {
+            if place >= circle {
+                depths[row] = 0;
+                depth = 1;
+            } else {
+                depths[row] = depth;
+                depth += 1;
             }
         }
-        depth
-    };
-    (0..parents.len() as u32).map(depth).collect()
+    }
+    depths
 }
 
 /// The rows of a table without those columns that are its number or come from elsewhere.

@@ -108,7 +108,7 @@ impl Planner<'_> {
         let (part, why) = self.part(rows);
         let keys = self.keys();
         let by_key = self.columns_of_keys(&keys);
-        let number = self.number(found);
+        let (number, number_from) = self.number(found).unzip();
         let is_own = |name: &str| {
             let computed = self.table.column(name).is_some_and(|c| c.generated == Some(Generated::Computed));
             !computed && Some(name) != number.as_deref() && !by_key.iter().any(|key| key == name)
@@ -122,6 +122,7 @@ impl Planner<'_> {
             rows,
             keys,
             number,
+            number_from: number_from.unwrap_or(1),
             context: Vec::new(),
             previous: Vec::new(),
             is_sequence: false,
@@ -182,10 +183,12 @@ impl Planner<'_> {
                 }
             })
             .collect();
+        // Of keys to the same table the one that belongs to the primary key, or may not be missing, or comes first.
         let rank = |at: usize| {
             let parent = &keys[at].parent;
             let rows = self.source.get(parent).map_or(0, |filled| filled.rows());
-            (self.depth(parent), rows)
+            let is_primary = keys[at].columns.iter().any(|own| self.table.primary_key.contains(own));
+            (self.depth(parent), rows, is_primary, !keys[at].optional, std::cmp::Reverse(at))
         };
         let parent_is_drawn = |at: &usize| self.part_of(&keys[*at].parent) == Part::Learned;
         let candidates = (0..keys.len()).filter(|&at| uses[at] == Use::Matched).filter(parent_is_drawn);
@@ -352,7 +355,7 @@ impl Planner<'_> {
     }
 
     /// The column that only numbers the rows.
-    fn number(&self, found: &TableSchema) -> Option<String> {
+    fn number(&self, found: &TableSchema) -> Option<(String, i64)> {
         let [key] = self.table.primary_key.as_slice() else { return None };
         let is_foreign = self.table.foreign_keys.iter().any(|foreign| foreign.columns.contains(key));
         let column = found.columns.iter().find(|column| &column.name == key)?;
@@ -362,7 +365,7 @@ impl Planner<'_> {
         let smallest = cells?.into_iter().min()?;
         let name = key.to_lowercase();
         let counts = ["id", "key", "no", "nr", "num", "number", "code"].iter().any(|end| name.ends_with(end));
-        (!is_foreign && (counts || smallest <= 1 || column.kind == Kind::Id)).then(|| key.clone())
+        (!is_foreign && (counts || smallest <= 1 || column.kind == Kind::Id)).then(|| (key.clone(), smallest))
     }
 
     /// Columns of parents that rows are drawn given, or are found by.

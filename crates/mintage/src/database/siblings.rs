@@ -120,7 +120,8 @@ impl Numbering {
             }
             numbers.sort_unstable();
             let start = *first.get_or_insert(numbers[0]);
-            goes_on &= numbers.iter().enumerate().all(|(at, &number)| number == start + at as i64);
+            goes_on &=
+                numbers.iter().enumerate().all(|(at, &number)| Some(number) == start.checked_add(at as i64));
             if numbers.len() > 1 {
                 rows += numbers.len();
                 distinct += numbers.iter().collect::<HashSet<_>>().len();

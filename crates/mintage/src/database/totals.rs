@@ -10,7 +10,7 @@ use mintage_data::{
 use super::{
     cells::number,
     filled::{Database, Filled, NONE},
-    plan::{Kinds, Of, Part, TablePlan, Total},
+    plan::{Kinds, MAX_DECIMALS, Of, Part, TablePlan, Total},
 };
 
 /// Parents with children that must agree.
@@ -192,7 +192,7 @@ fn texts(children: &Filled, parents: &[u32], n: usize, total: &Total) -> Vec<Opt
 fn decimals(text: &str) -> usize {
     match (number(text), text.split_once('.')) {
         (Some(_), Some((_, digits))) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
-            digits.len().min(6)
+            digits.len().min(MAX_DECIMALS)
         }
         _ => 0,
     }
