@@ -24,6 +24,9 @@ const MAX_PAIRS: usize = 150_000_000;
 const MAX_NEAREST: usize = 24;
 const MAX_ROUNDS: usize = 12;
 
+/// Parents that a row tries that may have none of those left.
+const MAX_BEYOND: usize = 10_000;
+
 /// Gives each of `rows` new rows a parent: `pairs` has columns of parents beside what was drawn of them for the rows, the most
 /// telling first. `quotas` of all parents together are as many as there are rows, or more. `may` says whether a row may have
 /// a parent.
@@ -39,6 +42,7 @@ pub(super) fn assign(
         open.by_distance(&Points::of(pairs, parents, rows), may, rng);
     }
     open.by_parts(&Likeness::of(pairs, parents, rows), may, rng);
+    open.beyond(may, rng);
     open.found
 }
 
@@ -82,6 +86,19 @@ impl Open {
             }
             if self.rows().len() == before {
                 return;
+            }
+        }
+    }
+
+    /// Rows that may have none of the parents that are left take one of the others: a parent with a row too many is less wrong
+    /// than a row without a parent.
+    fn beyond(&mut self, may: &mut dyn FnMut(usize, u32) -> bool, rng: &mut Rng) {
+        let parents = self.left.len();
+        for row in self.rows() {
+            let first = rng.below(parents.max(1));
+            let others = (0..parents.min(MAX_BEYOND)).map(|at| ((first + at) % parents) as u32);
+            if let Some(parent) = others.into_iter().find(|&parent| may(row, parent)) {
+                self.found[row] = parent;
             }
         }
     }

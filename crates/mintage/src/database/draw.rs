@@ -16,6 +16,7 @@ use super::{
     bounds::broken,
     even::{Targets, as_counted, candidates, counts_in},
     filled::{Database, Filled, NONE, key_of, numbers, tied},
+    keys::TextKey,
     persons::Persons,
     plan::{DEPTH, From, INDEX, Part, SIBLINGS, TablePlan, Use},
     request::light_part,
@@ -85,6 +86,7 @@ struct Drawer<'a> {
     schema: &'a Schema,
     plans: &'a [TablePlan],
     persons: &'a [Persons],
+    keys: &'a [TextKey],
     plan: &'a TablePlan,
     targets: &'a Targets,
     table: &'a TableSchema,
@@ -97,7 +99,7 @@ impl<'a> Drawer<'a> {
         let (plan, targets) = (model.plans.get(at)?, model.targets.get(at)?);
         let table = model.schema.table(&plan.name)?;
         let (schema, plans, persons) = (&model.schema, model.plans.as_slice(), model.persons.as_slice());
-        Some(Self { schema, plans, persons, plan, targets, table, request })
+        Some(Self { schema, plans, persons, keys: &model.keys, plan, targets, table, request })
     }
 
     /// New rows with the row of their main parent, and with a number where they have one.
@@ -129,6 +131,11 @@ impl<'a> Drawer<'a> {
             self.agree(&mut filled, made, |way| way == [main]);
             self.repeat_first(&mut filled, main);
             self.order(&mut filled, main);
+        }
+        for key in self.keys.iter().filter(|key| key.table == self.plan.name) {
+            if filled.table.column(&key.column).is_none() {
+                filled.table.columns.push(key.make(n, seed));
+            }
         }
         let number = self.plan.number.as_ref();
         if let Some(number) = number.filter(|number| filled.table.column(number).is_none()) {

@@ -28,6 +28,7 @@ mod draw;
 mod even;
 mod filled;
 mod judge;
+mod keys;
 mod mask;
 mod persons;
 mod plan;
@@ -64,6 +65,7 @@ pub use detect::Detected;
 use even::Targets;
 use filled::{Database, numbers};
 pub use judge::{ChildShare, DatabaseScores, KeyScores, Score, TableScores, judge, judge_random_keys};
+pub use keys::TextKey;
 pub use mask::{MaskRequest, Masked, mask};
 use persons::is_no_key;
 pub use persons::{PersonalColumn, Persons};
@@ -106,6 +108,7 @@ pub struct DatabaseData {
     source: Database,
     kinds: Kinds,
     persons: Vec<Persons>,
+    keys: Vec<TextKey>,
     plans: Vec<TablePlan>,
     /// What the user should know: what could not be read, whose rows are kept as they are.
     pub notes: Vec<String>,
@@ -119,6 +122,7 @@ struct Saved {
     /// For each plan what its new rows are to be like together.
     targets: Vec<Targets>,
     persons: Vec<Persons>,
+    keys: Vec<TextKey>,
     kept: Vec<KeptTable>,
 }
 
@@ -137,6 +141,7 @@ pub struct DatabaseModel {
     plans: Vec<TablePlan>,
     targets: Vec<Targets>,
     persons: Vec<Persons>,
+    keys: Vec<TextKey>,
     kept: Vec<Table>,
     device: DeviceChoice,
 }
@@ -157,13 +162,19 @@ impl DatabaseData {
         let persons: Vec<Persons> =
             tables.filter_map(|(table, rows)| Persons::of(&schema, table, rows, spec, &is_no_key)).collect();
         let kinds = kinds_of(&source, &persons, spec);
-        let plans = planner::plan(&schema, &source, &kinds)?;
+        let tables = schema
+            .tables
+            .iter()
+            .filter_map(|table| Some((table, &source.get(&table.name)?.table, kinds.get(&table.name)?)));
+        let keys: Vec<TextKey> =
+            tables.flat_map(|(table, rows, found)| TextKey::all_of(table, rows, found, &persons)).collect();
+        let plans = planner::plan(&schema, &source, &kinds, &keys)?;
         sum_up(&plans, &mut source);
         notes.extend(planner::warnings(&plans, &kinds, &persons));
         if plans.iter().all(|plan| plan.part != Part::Learned) {
             return Err(Error::request("no table has enough rows to learn from"));
         }
-        Ok(Self { spec: spec.clone(), schema, source, kinds, persons, plans, notes })
+        Ok(Self { spec: spec.clone(), schema, source, kinds, persons, keys, plans, notes })
     }
 
     /// The schema of the source.
@@ -400,6 +411,7 @@ fn save(data: &DatabaseData, dir: &Path) -> Result<(), Error> {
         plans: data.plans.clone(),
         targets,
         persons: data.persons.clone(),
+        keys: data.keys.clone(),
         kept,
     };
     let path = dir.join(FILE);
@@ -484,6 +496,7 @@ impl DatabaseModel {
             plans: saved.plans,
             targets: saved.targets,
             persons: saved.persons,
+            keys: saved.keys,
             kept,
             device,
         };

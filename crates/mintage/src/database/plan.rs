@@ -133,6 +133,8 @@ pub struct TablePlan {
     pub keys: Vec<Use>,
     /// Columns of the table that are learned.
     pub own: Vec<String>,
+    /// Keys of texts, which are made for all rows at once.
+    pub codes: Vec<String>,
     /// A column that numbers the rows.
     pub number: Option<String>,
     /// The smallest of its numbers.

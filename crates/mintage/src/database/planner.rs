@@ -11,6 +11,7 @@ use super::{
     bounds,
     even::seen,
     filled::{Database, Filled, NONE, children},
+    keys::TextKey,
     persons::Persons,
     plan::{Bound, Context, Copied, Count, From, Kinds, Part, TablePlan, Use, light},
     siblings::{Places, order_of},
@@ -40,14 +41,20 @@ const MAX_KEPT_VALUES: usize = 1000;
 ///
 /// # Errors
 /// Tables refer to each other in a circle that no row can begin.
-pub(super) fn plan(schema: &Schema, source: &Database, kinds: &Kinds) -> Result<Vec<TablePlan>, Error> {
+pub(super) fn plan(
+    schema: &Schema,
+    source: &Database,
+    kinds: &Kinds,
+    keys: &[TextKey],
+) -> Result<Vec<TablePlan>, Error> {
     let order = schema.order()?.tables;
     let kinds_of = |name: &String| (name.clone(), kinds.get(name).cloned().unwrap_or_default());
     let all: Vec<(String, TableSchema)> = order.iter().map(kinds_of).collect();
     let (mut plans, mut asked): (Vec<TablePlan>, Vec<(String, Summary)>) = Default::default();
     for (name, found) in &all {
         let Some(table) = schema.table(name) else { continue };
-        let mut planner = Planner { schema, source, kinds: &all, done: &plans, table, asked: Vec::new() };
+        let mut planner =
+            Planner { schema, source, kinds: &all, keys, done: &plans, table, asked: Vec::new() };
         let plan = planner.plan(found)?;
         asked.append(&mut planner.asked);
         plans.push(plan);
@@ -96,6 +103,7 @@ struct Planner<'a> {
     schema: &'a Schema,
     source: &'a Database,
     kinds: &'a [(String, TableSchema)],
+    keys: &'a [TextKey],
     done: &'a [TablePlan],
     table: &'a Table,
     /// What the models of parents are to draw of this table's rows, with their names.
@@ -109,9 +117,14 @@ impl Planner<'_> {
         let keys = self.keys();
         let by_key = self.columns_of_keys(&keys);
         let (number, number_from) = self.number(found).unzip();
+        let codes = self.keys.iter().filter(|key| key.table == self.table.name);
+        let codes: Vec<String> = codes.map(|key| key.column.clone()).collect();
         let is_own = |name: &str| {
             let computed = self.table.column(name).is_some_and(|c| c.generated == Some(Generated::Computed));
-            !computed && Some(name) != number.as_deref() && !by_key.iter().any(|key| key == name)
+            !computed
+                && !codes.iter().any(|code| code == name)
+                && Some(name) != number.as_deref()
+                && !by_key.iter().any(|key| key == name)
         };
         let own: Vec<String> =
             found.columns.iter().map(|column| column.name.clone()).filter(|name| is_own(name)).collect();
@@ -138,6 +151,7 @@ impl Planner<'_> {
             optional: Vec::new(),
             weights: Vec::new(),
             own,
+            codes,
         };
         self.count_parents(&mut plan);
         if part == Part::Learned {
