@@ -15,7 +15,7 @@ use super::{
     assign::{assign, scaled, shuffle},
     bounds::broken,
     even::{Targets, as_counted, candidates, counts_in},
-    filled::{Database, Filled, NONE, key_of, numbers, tied},
+    filled::{Database, Filled, NONE, key_of, numbers, tied, unique_sets},
     keys::TextKey,
     persons::Persons,
     plan::{DEPTH, From, INDEX, Part, SIBLINGS, TablePlan, Use},
@@ -159,9 +159,7 @@ impl<'a> Drawer<'a> {
     fn count(&self, filled: &mut Filled, rng: &mut Rng) {
         for count in &self.plan.counts {
             let Some(drawn) = counts_in(filled, &count.name) else { continue };
-            let column = numbers(&count.name, as_counted(&drawn, &count.seen, rng));
-            filled.table.columns.retain(|own| own.name != count.name);
-            filled.table.columns.push(column);
+            put(&mut filled.table, [numbers(&count.name, as_counted(&drawn, &count.seen, rng))]);
         }
     }
 
@@ -240,28 +238,31 @@ impl<'a> Drawer<'a> {
         let light = light_part(model, self.plan, given)?;
         let light = (!light.columns.is_empty()).then_some(light);
         let mut table = self.sampled(model, given.rows(), light, seed)?;
-        put(&mut table, &given.columns);
+        put(&mut table, given.columns.iter().cloned());
         Ok(table)
     }
 
     /// Identifiers were made wave by wave: where one is there twice, all are made anew, for all rows at once.
     fn renew_keys(&self, table: &mut Table, model: &Model, seed: u64) -> Result<(), Error> {
+        if self.plan.main().is_none() {
+            return Ok(());
+        }
         let repeats = |column: &Column| {
             let mut seen = HashSet::new();
             column.iter().flatten().any(|cell| !seen.insert(cell))
         };
-        let single = self.unique_sets().filter_map(|set| match set.as_slice() {
+        let single = unique_sets(self.table).filter_map(|set| match set.as_slice() {
             [name] if self.plan.own.contains(name) => Some(name.clone()),
             _ => None,
         });
         let repeated: Vec<String> = single.filter(|name| table.column(name).is_some_and(repeats)).collect();
-        if repeated.is_empty() || self.plan.main().is_none() {
+        if repeated.is_empty() {
             return Ok(());
         }
         let fresh = self.sampled(model, table.rows(), None, seed.wrapping_add(1 << 50))?;
         for name in repeated {
             if let Some(column) = fresh.column(&name).filter(|column| !repeats(column)) {
-                put(table, std::slice::from_ref(column));
+                put(table, [column.clone()]);
             }
         }
         Ok(())
@@ -272,7 +273,7 @@ impl<'a> Drawer<'a> {
         let own = self.persons.iter().filter(|persons| persons.table == self.plan.name);
         own.for_each(|persons| persons.make(table, seed));
         if let Some(given) = self.request.given.get(&self.plan.name) {
-            put(table, &given.columns);
+            put(table, given.columns.iter().cloned());
         }
     }
 
@@ -365,12 +366,7 @@ impl<'a> Drawer<'a> {
     }
 
     fn is_unique(&self, columns: &[String]) -> bool {
-        self.unique_sets().any(|set| set.iter().all(|name| columns.contains(name)))
-    }
-
-    fn unique_sets(&self) -> impl Iterator<Item = &Vec<String>> {
-        let key = Some(&self.table.primary_key).filter(|key| !key.is_empty());
-        key.into_iter().chain(&self.table.unique)
+        unique_sets(self.table).any(|set| set.iter().all(|name| columns.contains(name)))
     }
 
     /// What is known of the main parents of new rows.
@@ -465,10 +461,7 @@ impl<'a> Drawer<'a> {
             };
             let cells = key_cells(foreign, parent, &found, &filled);
             filled.parents[key] = found;
-            for column in cells {
-                filled.table.columns.retain(|own| own.name != column.name);
-                filled.table.columns.push(column);
-            }
+            put(&mut filled.table, cells);
         }
         if self.plan.part == Part::Learned {
             let main = self.plan.main();
@@ -516,7 +509,7 @@ impl<'a> Drawer<'a> {
             })
             .collect();
         let pairs: Vec<(&Column, &Column)> = pairs.iter().map(|(a, b)| (a, b)).collect();
-        let mut rival = Rivals::new(self.unique_sets(), filled, parent, foreign);
+        let mut rival = Rivals::new(unique_sets(self.table), filled, parent, foreign);
         let sizes = (parent.rows(), rows.len());
         let found = assign(&pairs, sizes, &quotas, &mut |at, row| rival.may(rows[at], row), rng);
         let mut all = vec![NONE; filled.rows()];
@@ -559,7 +552,7 @@ impl<'a> Drawer<'a> {
 
     /// Makes keys differ by a number of theirs, where they have one.
     fn tell_apart(&self, filled: &mut Filled) {
-        for set in self.unique_sets() {
+        for set in unique_sets(self.table) {
             let places = |table: &Table| -> Option<Vec<usize>> {
                 let at = |name: &String| table.columns.iter().position(|column| &column.name == name);
                 set.iter().map(at).collect()
@@ -597,10 +590,10 @@ impl<'a> Drawer<'a> {
 }
 
 /// Puts columns in the place of those of their names.
-fn put(table: &mut Table, columns: &[Column]) {
+fn put(table: &mut Table, columns: impl IntoIterator<Item = Column>) {
     for column in columns {
         table.columns.retain(|own| own.name != column.name);
-        table.columns.push(column.clone());
+        table.columns.push(column);
     }
 }
 

@@ -75,6 +75,12 @@ fn rows_of(child: &Table, columns: &[String], parent: &Table, keys: &[String]) -
         .collect()
 }
 
+/// The primary key of a table, if it has one, and each set of columns that is declared UNIQUE.
+pub(super) fn unique_sets(table: &mintage_data::database::Table) -> impl Iterator<Item = &Vec<String>> {
+    let key = Some(&table.primary_key).filter(|key| !key.is_empty());
+    key.into_iter().chain(&table.unique)
+}
+
 /// The cells of a key; nothing where one of them is missing.
 pub(super) fn key_of<'a>(table: &'a Table, columns: &[usize], row: usize) -> Option<Vec<&'a str>> {
     columns.iter().map(|&column| table.columns[column].cell(row)).collect()

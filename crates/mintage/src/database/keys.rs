@@ -15,7 +15,7 @@ use mintage_data::{
 use mintage_nn::Rng;
 use serde::{Deserialize, Serialize};
 
-use super::persons::Persons;
+use super::{filled::unique_sets, persons::Persons};
 
 /// Forms that are kept.
 const MAX_SHAPES: usize = 500;
@@ -41,8 +41,7 @@ pub struct TextKey {
 impl TextKey {
     /// The keys of a table that are made here: codes of one column that all differ, of which a model makes words or codes.
     pub(super) fn all_of(table: &Table, rows: &Rows, found: &TableSchema, persons: &[Persons]) -> Vec<Self> {
-        let primary = Some(&table.primary_key).filter(|key| !key.is_empty());
-        let single = primary.into_iter().chain(&table.unique).filter_map(|set| match set.as_slice() {
+        let single = unique_sets(table).filter_map(|set| match set.as_slice() {
             [name] => Some(name),
             _ => None,
         });

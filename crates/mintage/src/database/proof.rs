@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::{
     DatabaseData,
-    filled::key_of,
+    filled::{key_of, unique_sets},
     persons::Persons,
     plan::{Part, TablePlan},
 };
@@ -117,9 +117,8 @@ pub fn prove(data: &DatabaseData, plans: &[TablePlan], made: &[Table]) -> Proof 
 }
 
 fn unique(schema: &TableSchema, rows: &Table) -> Vec<Counted> {
-    let key = Some(&schema.primary_key).filter(|key| !key.is_empty());
     let mut all = Vec::new();
-    for set in key.into_iter().chain(&schema.unique) {
+    for set in unique_sets(schema) {
         let Some(columns) = places(rows, set) else { continue };
         let mut seen = HashSet::new();
         let (mut checked, mut failed) = (0, 0);
