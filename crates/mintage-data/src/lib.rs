@@ -47,7 +47,7 @@ pub use sink::{
     write_grid, write_grid_rows, write_text, write_through,
 };
 pub use sink::{MAX_CLIP_BYTES, pixels_of_apng, pixels_of_png, samples_of_wav, wait_for_lock};
-pub use source::{DataKind, SourceSpec, has_own_holdout};
+pub use source::{DataKind, KeySpec, SourceSpec, has_own_holdout};
 pub use split::{Split, Splits};
 pub use store::postgres::is_address as is_postgres;
 pub use table::{

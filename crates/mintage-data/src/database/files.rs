@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    Column, Contained, ForeignKey, Schema, Store, Table, Values, finish,
+    Column, Condition, Contained, ForeignKey, Schema, Store, Table, Values, finish,
     names::{FITS, Targets, is_like_key},
     role,
 };
@@ -82,7 +82,7 @@ pub(super) fn read(spec: &SourceSpec) -> Result<Schema, Error> {
     let tables = files.into_iter().map(|(name, path)| held.table(name, &path, spec));
     let tables = tables.collect::<Result<Vec<Table>, Error>>()?;
     let tables = own_keys(tables);
-    let mut schema = finish(&place, Store::Files, (tables, Vec::new()), Vec::new(), &mut held)?;
+    let mut schema = finish(&place, Store::Files, (tables, Vec::new()), (Vec::new(), &spec.keys), &mut held)?;
     held.find_keys_of_bridges(&mut schema.tables);
     role::assign(&mut schema.tables);
     Ok(schema)
@@ -175,6 +175,14 @@ impl Files {
         }
     }
 
+    /// The rows whose key is of no row of its parent, counted row by row; nothing where rows were left out.
+    fn lost_rows(&self, table: &str, key: &ForeignKey) -> Option<u64> {
+        let keys = self.tables.get(&key.parent)?.tuples(&key.parent_columns, None)?;
+        let keys: HashSet<Vec<&str>> = keys.into_iter().collect();
+        let own = self.tables.get(table)?.tuples(&key.columns, key.only.as_ref())?;
+        Some(own.iter().filter(|tuple| !keys.contains(*tuple)).count() as u64)
+    }
+
     fn column(&self, table: &str, column: &str) -> Option<&table::Column> {
         let held = self.tables.get(table)?;
         held.whole.get(column).or_else(|| held.table.column(column))
@@ -226,6 +234,23 @@ impl Held {
             && (0..self.table.rows()).all(|at| seen.insert(row(at)))
     }
 
+    /// The values of columns together in all rows that have all of them, or in those that are meant; nothing where rows were
+    /// left out.
+    fn tuples(&self, columns: &[String], only: Option<&Condition>) -> Option<Vec<Vec<&str>>> {
+        let all: Option<Vec<&table::Column>> = columns.iter().map(|name| self.table.column(name)).collect();
+        let all = all.filter(|_| !self.is_part)?;
+        let by = match only {
+            Some(only) => Some((self.table.column(&only.column)?, only.value.as_str())),
+            None => None,
+        };
+        let is_meant = |row: &usize| by.is_none_or(|(column, value)| column.cell(*row) == Some(value));
+        let rows = (0..self.table.rows()).filter(is_meant);
+        let tuple = |row: usize| {
+            all.iter().map(|column| column.cell(row).map(whole_number)).collect::<Option<Vec<&str>>>()
+        };
+        Some(rows.filter_map(tuple).collect())
+    }
+
     fn is_unique(&mut self, column: &str) -> Result<bool, Error> {
         let differs = |column: &table::Column| column.missing() == 0 && column.values().len() == column.len();
         // What is not unique in a part is not unique at all.
@@ -273,6 +298,28 @@ impl Values for Files {
         self.tables.get_mut(table).map(|held| held.is_unique(column)).transpose()
     }
 
+    fn repeats(&mut self, table: &str, columns: &[String]) -> Result<Option<u64>, Error> {
+        let Some(tuples) = self.tables.get(table).and_then(|held| held.tuples(columns, None)) else {
+            return Ok(None);
+        };
+        let mut counts: HashMap<Vec<&str>, u64> = HashMap::new();
+        tuples.into_iter().for_each(|tuple| *counts.entry(tuple).or_default() += 1);
+        Ok(Some(counts.values().filter(|&&rows| rows > 1).count() as u64))
+    }
+
+    fn contained_together(
+        &mut self,
+        child: (&str, &[String]),
+        parent: (&str, &[String]),
+    ) -> Result<Option<Contained>, Error> {
+        let tuples = |(table, columns): (&str, &[String])| self.tables.get(table)?.tuples(columns, None);
+        let (Some(own), Some(keys)) = (tuples(child), tuples(parent)) else { return Ok(None) };
+        let (own, keys): (HashSet<Vec<&str>>, HashSet<Vec<&str>>) =
+            (own.into_iter().collect(), keys.into_iter().collect());
+        let contained = own.intersection(&keys).count() as u64;
+        Ok(Some(Contained { distinct: own.len() as u64, contained, is_code: false }))
+    }
+
     fn contained(&mut self, child: (&str, &str), parent: (&str, &str)) -> Result<Option<Contained>, Error> {
         let Some(keys) = self.whole(parent.0, parent.1)?.map(values_of) else { return Ok(None) };
         let Some(column) = self.column(child.0, child.1) else { return Ok(None) };
@@ -286,8 +333,9 @@ impl Values for Files {
     }
 
     fn orphans(&mut self, table: &str, key: &ForeignKey) -> Result<Option<u64>, Error> {
-        let ([column], [parent]) = (key.columns.as_slice(), key.parent_columns.as_slice()) else {
-            return Ok(None);
+        let ([column], [parent], None) = (key.columns.as_slice(), key.parent_columns.as_slice(), &key.only)
+        else {
+            return Ok(self.lost_rows(table, key));
         };
         let Some(keys) = self.whole(&key.parent, parent)?.map(values_of) else { return Ok(None) };
         let Some(column) = self.whole(table, column)? else { return Ok(None) };

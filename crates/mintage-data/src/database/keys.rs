@@ -2,7 +2,7 @@
 //!
 //! A column refers to another if nearly all of its distinct values are among those of a column that tells rows apart, and
 //! if its name says so: numbers from 1 to 5 are among the numbers of any table. Texts that look like codes, and UUIDs, are
-//! evidence enough by themselves where there are many. Only keys of one column are looked for.
+//! evidence enough by themselves where there are many. Only keys of one column are looked for here.
 
 use std::collections::HashMap;
 
@@ -97,6 +97,7 @@ pub(super) fn find(tables: &mut [Table], values: &mut dyn Values) -> Result<(), 
             deferrable: true,
             actions: String::new(),
             orphans: None,
+            only: None,
         });
     }
     Ok(())
@@ -246,7 +247,8 @@ impl<'a> Search<'a> {
     }
 }
 
-fn is_enough(counts: Contained) -> bool {
+/// Whether nearly all values are there.
+pub(super) fn is_enough(counts: Contained) -> bool {
     counts.distinct > 0 && counts.contained as f64 >= MIN_SHARE * counts.distinct as f64
 }
 

@@ -3,17 +3,20 @@
 //! files, of which each is a table.
 //!
 //! ```text
-//! sqlite ─┐            ┌─► keys     keys that are not declared, by values and names
-//! postgres├─► tables ──┼─► orphans  rows that refer to nothing
-//! files ──┘            ├─► role     bridge, reference, event, entity
-//!                      └─► order    parents before children
+//! sqlite ─┐            ┌─► given      keys that the user names, and what is none
+//! postgres├─► tables ──┼─► keys       keys that are not declared, by values and names
+//! files ──┘            ├─► composite  those of several columns
+//!                      ├─► orphans    rows that refer to nothing
+//!                      ├─► role       bridge, reference, event, entity
+//!                      └─► order      parents before children
 //! Schema ──► text, svg
 //! ```
 //!
-//! All but `write` only reads. What the rows hold beside keys is the business of [`table`](crate::table); no row is kept,
-//! and of composite keys only those that are declared are known.
+//! All but `write` only reads. What the rows hold beside keys is the business of [`table`](crate::table); no row is kept.
 
+mod composite;
 mod files;
+mod given;
 mod keys;
 mod layout;
 mod names;
@@ -38,7 +41,7 @@ pub use svg::{Mark, Paint};
 pub use write::{DatabaseWriting, Rows, TableWritten, WrittenDatabase, check_another_place, write_database};
 
 use crate::{
-    Error, SourceSpec,
+    Error, KeySpec, SourceSpec,
     error::suggestion,
     store::{self, postgres::is_address, sqlite::is_sqlite},
     table::redacted,
@@ -149,6 +152,16 @@ pub struct ForeignKey {
     pub actions: String,
     /// Rows that refer to a row that is not there; nothing where counting took too long.
     pub orphans: Option<u64>,
+    /// In which rows it is a key at all; in all of them without this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only: Option<Condition>,
+}
+
+/// Rows with one value in a column: those whose key leads to one of several tables.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Condition {
+    pub column: String,
+    pub value: String,
 }
 
 /// How a key is known.
@@ -157,6 +170,8 @@ pub struct ForeignKey {
 pub enum Origin {
     /// The store says so.
     Declared,
+    /// The user says so.
+    Given,
     /// The values and the names say so.
     Found {
         /// Of the distinct values of the column, how many the parent has: 0 to 1.
@@ -181,7 +196,7 @@ impl Schema {
         let path = &*spec.path();
         match path.is_dir() {
             true => files::read(spec),
-            false if is_sqlite(path) => sqlite::read(path),
+            false if is_sqlite(path) => sqlite::read(path, &spec.keys),
             false => Err(Error::bad(redacted(&spec.source), "is no database").with_hint(
                 "a database is a SQLite file, a postgres:// address, or a folder of CSV, Parquet and JSON Lines files",
             )),
@@ -214,6 +229,12 @@ impl Table {
         self.columns.iter().find(|column| column.name == name)
     }
 
+    /// Whether the values of columns together tell rows apart, by what is declared or known.
+    fn tells_apart(&self, columns: &[String]) -> bool {
+        let is_it = |key: &[String]| key.len() == columns.len() && columns.iter().all(|c| key.contains(c));
+        is_it(&self.primary_key) || self.unique.iter().any(|key| is_it(key))
+    }
+
     /// Whether the values of a column alone tell rows apart, by what is declared or known.
     fn is_key(&self, column: &str) -> bool {
         let is_it = |key: &[String]| key.len() == 1 && key[0] == column;
@@ -225,6 +246,13 @@ impl ForeignKey {
     /// Whether it refers to the table that it belongs to.
     pub fn is_of(&self, table: &str) -> bool {
         self.parent == table
+    }
+
+    /// What it is called among the keys of its table: "customer_id", "a+b", and "subject_id[Photo]" where it is a key in some
+    /// rows alone.
+    pub fn label(&self) -> String {
+        let only = self.only.as_ref().map(|only| format!("[{}]", only.value));
+        format!("{}{}", self.columns.join("+"), only.unwrap_or_default())
     }
 
     /// "customers.id", "parts.(a, b)".
@@ -267,6 +295,17 @@ trait Values {
     /// Whether the values of a column are there in every row and all differ.
     fn is_unique(&mut self, table: &str, column: &str) -> Result<Option<bool>, Error>;
 
+    /// How many different values columns together have that are in more than one row; rows that lack one of them do not
+    /// count.
+    fn repeats(&mut self, table: &str, columns: &[String]) -> Result<Option<u64>, Error>;
+
+    /// How many distinct values columns together have that are among those of as many others.
+    fn contained_together(
+        &mut self,
+        child: (&str, &[String]),
+        parent: (&str, &[String]),
+    ) -> Result<Option<Contained>, Error>;
+
     /// How many distinct values of a column are among those of another.
     fn contained(&mut self, child: (&str, &str), parent: (&str, &str)) -> Result<Option<Contained>, Error>;
 
@@ -288,14 +327,21 @@ fn finish(
     place: &str,
     store: Store,
     (mut tables, views): (Vec<Table>, Vec<String>),
-    declared: Vec<Vec<RawKey>>,
+    (declared, given): (Vec<Vec<RawKey>>, &[KeySpec]),
     values: &mut dyn Values,
 ) -> Result<Schema, Error> {
     if tables.is_empty() {
         return Err(Error::bad(place, "has no tables"));
     }
+    let declared = given::without(declared, &tables, given);
     resolve(place, &mut tables, &views, declared)?;
+    let has_declared = tables.iter().any(|table| !table.foreign_keys.is_empty());
+    given::add(place, &mut tables, given, values)?;
     keys::find(&mut tables, values)?;
+    if !has_declared {
+        composite::find(&mut tables, store, values)?;
+    }
+    given::remove(&mut tables, given);
     for at in 0..tables.len() {
         for key in 0..tables[at].foreign_keys.len() {
             let orphans = values.orphans(&tables[at].name, &tables[at].foreign_keys[key])?;
@@ -338,7 +384,9 @@ fn resolve(
         n => format!(" (and {} more keys are broken)", n - 1),
     };
     let or = if hint.ends_with('?') { " Otherwise" } else { ", or" };
-    let hint = format!("{hint}{or} drop the key; until then each table can be learned alone, with --table");
+    let hint = format!(
+        "{hint}{or} drop the key, or say that it is none: --key TABLE.COLUMN=none; each table can be learned alone, with --table"
+    );
     let error = Error::bad(place, format!("{first}{more}")).with_hint(hint);
     Err(error.with_list(faults.into_iter().map(|(fault, _)| fault).collect()))
 }
@@ -388,6 +436,7 @@ fn resolved_key(
         deferrable: key.deferrable,
         actions: key.actions,
         orphans: None,
+        only: None,
     })
 }
 

@@ -10,7 +10,7 @@ pub(super) const FITS: f64 = 1.0;
 /// The same with a word before it that says what the other row is to this one.
 const FITS_BEHIND_A_WORD: f64 = 0.9;
 /// A column of the same name, which is called after neither table.
-const SAME: f64 = 0.8;
+pub(super) const SAME: f64 = 0.8;
 /// A word such as `parent` that speaks of a row of the same table.
 pub(super) const OWN: f64 = 0.6;
 
@@ -88,6 +88,11 @@ fn words_of_column(name: &str) -> Vec<String> {
         all.rotate_left(1);
     }
     all
+}
+
+/// A column's name without what tells no columns apart: "OrderID" and "id_order" are the same.
+pub(super) fn plain(name: &str) -> String {
+    words_of_column(name).concat()
 }
 
 /// Columns that may be referred to, by what columns that refer to them are called.

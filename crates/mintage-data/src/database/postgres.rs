@@ -40,7 +40,7 @@ pub(super) fn read(spec: &SourceSpec) -> Result<Schema, Error> {
         }
     }
     let views = views(&mut counts.transaction).map_err(&wrong)?;
-    finish(&place, Store::Postgres, (all, views), declared, &mut counts)
+    finish(&place, Store::Postgres, (all, views), (declared, &spec.keys), &mut counts)
 }
 
 /// A table without its keys to others.

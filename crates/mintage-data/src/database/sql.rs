@@ -1,6 +1,6 @@
 //! The counting of keys, in SQL that SQLite and PostgreSQL both understand. Names come as quoted identifiers.
 
-use super::{Contained, ForeignKey, Values};
+use super::{Condition, Contained, ForeignKey, Values};
 use crate::{Error, store::quoted};
 
 /// Rows of a column, at most, of which the distinct values are looked up.
@@ -28,6 +28,26 @@ impl<C: SqlCounts> Values for C {
         Ok(counts.map(|[rows, there, distinct]| rows > 0 && rows == there && there == distinct))
     }
 
+    fn repeats(&mut self, table: &str, columns: &[String]) -> Result<Option<u64>, Error> {
+        let Some(sql) = self.table_sql(table).map(|table| repetition(table, columns)) else {
+            return Ok(None);
+        };
+        Ok(self.numbers(&sql)?.map(|[repeated]| repeated))
+    }
+
+    fn contained_together(
+        &mut self,
+        child: (&str, &[String]),
+        parent: (&str, &[String]),
+    ) -> Result<Option<Contained>, Error> {
+        let (Some(of), Some(among)) = (self.table_sql(child.0), self.table_sql(parent.0)) else {
+            return Ok(None);
+        };
+        let sql = containment_of_tuples((of, child.1), (among, parent.1));
+        let counts = self.numbers(&sql)?;
+        Ok(counts.map(|[distinct, contained]| Contained { distinct, contained, is_code: false }))
+    }
+
     fn contained(&mut self, child: (&str, &str), parent: (&str, &str)) -> Result<Option<Contained>, Error> {
         let (Some(of), Some(among)) = (self.table_sql(child.0), self.table_sql(parent.0)) else {
             return Ok(None);
@@ -45,7 +65,11 @@ impl<C: SqlCounts> Values for C {
         let (Some(child), Some(parent)) = (self.table_sql(table), self.table_sql(&key.parent)) else {
             return Ok(None);
         };
-        let sql = orphans((child, &key.columns), (parent, &key.parent_columns), C::HAS_HASH_JOINS);
+        let sql = orphans(
+            (child, &key.columns, key.only.as_ref()),
+            (parent, &key.parent_columns),
+            C::HAS_HASH_JOINS,
+        );
         Ok(self.numbers(&sql)?.map(|[orphans]| orphans))
     }
 }
@@ -87,9 +111,44 @@ fn containment(child: (&TableSql, &str), parent: (&TableSql, &str)) -> String {
     )
 }
 
+/// How many different values columns together have in more than one row.
+fn repetition(table: &TableSql, columns: &[String]) -> String {
+    let TableSql { from, real, .. } = table;
+    let names = columns.iter().map(|name| quoted(name)).collect::<Vec<_>>();
+    let there = names.iter().map(|name| format!("{name} IS NOT NULL")).collect::<Vec<_>>().join(" AND ");
+    let names = names.join(", ");
+    format!(
+        "SELECT count(*) FROM (SELECT 1 AS one FROM {from} WHERE {real} AND {there} GROUP BY {names} \
+         HAVING count(*) > 1) AS repeated"
+    )
+}
+
+/// How many distinct values columns together have, and how many of them others have.
+fn containment_of_tuples(child: (&TableSql, &[String]), parent: (&TableSql, &[String])) -> String {
+    let (TableSql { from, real, .. }, of) = (child.0, &parent.0.from);
+    let each = |form: &dyn Fn(usize, &str) -> String, columns: &[String], between: &str| {
+        let all = columns.iter().enumerate().map(|(at, name)| form(at, &quoted(name)));
+        all.collect::<Vec<String>>().join(between)
+    };
+    let named = |columns: &[String]| each(&|at, name| format!("{name} AS v{at}"), columns, ", ");
+    let there = each(&|_, name| format!("{name} IS NOT NULL"), child.1, " AND ");
+    let values = each(&|at, _| format!("v{at}"), child.1, ", ");
+    let same = each(&|at, _| format!("p.v{at} = c.v{at}"), child.1, " AND ");
+    format!(
+        "SELECT count(*), count(p.v0) FROM (SELECT DISTINCT {values} FROM (SELECT {} FROM {from} WHERE {real} \
+         AND {there} LIMIT {MAX_ROWS}) AS seen) AS c LEFT JOIN (SELECT DISTINCT {} FROM {of}) AS p ON {same}",
+        named(child.1),
+        named(parent.1)
+    )
+}
+
 /// How many rows refer to a row that is not there: a row that leaves one of the columns open refers to none. Without an
 /// index SQLite would look through the whole parent for each row, where PostgreSQL joins by a hash in any case.
-fn orphans(child: (&TableSql, &[String]), parent: (&TableSql, &[String]), has_hash_joins: bool) -> String {
+fn orphans(
+    child: (&TableSql, &[String], Option<&Condition>),
+    parent: (&TableSql, &[String]),
+    has_hash_joins: bool,
+) -> String {
     let is_fast = has_hash_joins || parent.0.is_indexed(parent.1);
     let TableSql { from, real, .. } = child.0;
     let columns: Vec<String> = child.1.iter().map(|name| quoted(name)).collect();
@@ -98,7 +157,11 @@ fn orphans(child: (&TableSql, &[String]), parent: (&TableSql, &[String]), has_ha
     let there = |names: &[String], of: &str| {
         names.iter().map(|name| format!("{of}{name} IS NOT NULL")).collect::<Vec<_>>().join(" AND ")
     };
-    let given = there(&columns, "c.");
+    let meant = child.2.map(|only| {
+        let value = only.value.replace('\'', "''");
+        format!(" AND CAST(c.{} AS text) = '{value}'", quoted(&only.column))
+    });
+    let given = format!("{}{}", there(&columns, "c."), meant.unwrap_or_default());
     // The marks are of the child; inside the query they would be looked for in both.
     let rows = format!("SELECT count(*) FROM (SELECT * FROM {from} WHERE {real}) AS c WHERE {given} AND ");
     match is_fast {

@@ -9,7 +9,7 @@ use super::{
     sql::{SqlCounts, TableSql},
 };
 use crate::{
-    Error,
+    Error, KeySpec,
     store::{
         PROVENANCE_COLUMN, quoted,
         sqlite::{open_read_only, tables, views, within_time},
@@ -17,7 +17,8 @@ use crate::{
     table::{rules::Constraint, sqlite_constraints},
 };
 
-pub(super) fn read(path: &Path) -> Result<Schema, Error> {
+/// The schema of a file, with the keys that are `given` beside those that it declares.
+pub(super) fn read(path: &Path, given: &[KeySpec]) -> Result<Schema, Error> {
     let connection = open_read_only(path)?;
     let wrong = || Error::sqlite(path);
     // What a database from elsewhere calls may do nothing but compute.
@@ -35,7 +36,7 @@ pub(super) fn read(path: &Path) -> Result<Schema, Error> {
     let mut counts = Counts { path, connection: &connection, sqls };
     let place = path.display().to_string();
     within_time(&connection, Duration::from_secs(MAX_COUNTING_SECS), || {
-        finish(&place, Store::Sqlite, (all, views), declared, &mut counts)
+        finish(&place, Store::Sqlite, (all, views), (declared, given), &mut counts)
     })
 }
 

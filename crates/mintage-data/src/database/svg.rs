@@ -208,7 +208,7 @@ fn arrows(
         .map(|((edge, way), (origin, mark))| {
             let class = match (edge.is_late, origin) {
                 (true, _) => "e late",
-                (_, Origin::Found { .. }) => "e found",
+                (_, Origin::Found { .. } | Origin::Given) => "e found",
                 (_, Origin::Declared) => "e",
             };
             (edge.parent, arrow(edge, way, frames, columns, class, &mark))
@@ -498,6 +498,7 @@ mod tests {
             deferrable: false,
             actions: String::new(),
             orphans: Some(0),
+            only: None,
         };
         let (columns, foreign_keys) = (vec![column("of")], vec![key]);
         let child = Table { name: "child".to_owned(), columns, foreign_keys, ..Table::default() };

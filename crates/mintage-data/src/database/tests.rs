@@ -7,6 +7,8 @@ use tempfile::TempDir;
 
 use super::*;
 
+mod keys;
+
 /// A SQLite file made by statements.
 fn file(sql: &str) -> (TempDir, SourceSpec) {
     let dir = tempfile::tempdir().unwrap();

@@ -51,7 +51,9 @@ fn block(table: &Table, order: &FillOrder) -> String {
     for (at, key) in table.foreign_keys.iter().enumerate() {
         let arrow = if key.origin == Origin::Declared { '→' } else { '⇢' };
         let more = facts(key, order.is_last(&table.name, at), order.is_deferred(&table.name, at)).concat();
-        text.push_str(&format!("  {} {arrow} {}{more}\n", listed(&key.columns), key.target()));
+        let only = key.only.as_ref().map(|only| format!(" where {} is {}", only.column, only.value));
+        let target = format!("{}{}", key.target(), only.unwrap_or_default());
+        text.push_str(&format!("  {} {arrow} {target}{more}\n", listed(&key.columns)));
     }
     text
 }
@@ -67,6 +69,9 @@ fn facts(key: &ForeignKey, is_last: bool, is_deferred: bool) -> Vec<String> {
     }
     if is_deferred {
         facts.push(", checked at the end of the transaction".to_owned());
+    }
+    if key.origin == Origin::Given {
+        facts.push(", given".to_owned());
     }
     if let Origin::Found { share, distinct, name } = key.origin {
         let names = if name > 0.0 { " and the names fit" } else { "" };

@@ -7,6 +7,7 @@ pub(crate) mod division;
 pub mod folder;
 mod held;
 pub mod idx;
+mod keys;
 pub(crate) mod listing;
 pub(crate) mod media;
 pub(crate) mod metadata;
@@ -37,6 +38,7 @@ use column::ColumnSource;
 use folder::FolderSource;
 use held::WithHoldout;
 use idx::IdxSource;
+pub use keys::KeySpec;
 use media::Places;
 
 /// The kinds of data that a source may hold.
@@ -153,6 +155,10 @@ pub struct SourceSpec {
     /// or "off", which leaves all of them.
     #[serde(skip_serializing_if = "RuleChoice::is_default")]
     pub rules: RuleChoice,
+    /// Whole databases: keys between tables beside those that are declared or found, others in their place, and what is no
+    /// key.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<KeySpec>,
     /// Texts: what a token is; without this the amount and the script decide.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unit: Option<TextUnit>,
@@ -191,7 +197,7 @@ fn is_default(mode: &TextMode) -> bool {
 impl fmt::Debug for SourceSpec {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let Self { source, kind, table, query, column, holdout, label, size, fit, color, .. } = self;
-        let Self { strict, lossy, allow_made, limit, rare, rare_below, text, kinds, rules, .. } = self;
+        let Self { strict, lossy, allow_made, limit, rare, rare_below, text, kinds, rules, keys, .. } = self;
         let Self { unit, vocab, music, .. } = self;
         let Self { header, delimiter, skip, comment, encoding, .. } = self;
         let Self { fps, frames, rate_hz, channels, seconds, skip_share, pg, .. } = self;
@@ -221,6 +227,7 @@ impl fmt::Debug for SourceSpec {
             .field("text", text)
             .field("kinds", kinds)
             .field("rules", rules)
+            .field("keys", keys)
             .field("unit", unit)
             .field("vocab", vocab)
             .field("music", music)

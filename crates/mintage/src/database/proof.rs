@@ -262,6 +262,7 @@ mod tests {
             deferrable: false,
             actions: String::new(),
             orphans: None,
+            only: None,
         };
         let mut of = schema("child", &[]);
         of.foreign_keys = vec![key("parent"), key("nowhere")];

@@ -215,8 +215,7 @@ pub(super) fn names_sql(names: &[String]) -> String {
 
 /// Whether columns are a key of a table, in whatever order.
 pub(super) fn tells_apart(table: &Table, columns: &[String]) -> bool {
-    let is_same = |key: &[String]| key.len() == columns.len() && columns.iter().all(|c| key.contains(c));
-    is_same(&table.primary_key) || table.unique.iter().any(|key| is_same(key))
+    table.tells_apart(columns)
 }
 
 /// The type of SQLite for one of another store: named as its users know it, and TEXT where they know none.
@@ -239,9 +238,10 @@ fn type_name(native: &str) -> &'static str {
     }
 }
 
-/// Whether a new database keeps a key: one that was only found need not hold if it did not in the source.
+/// Whether a new database keeps a key: one that was only found or given need not hold if it did not in the source, and no
+/// store knows keys of some rows alone.
 pub(super) fn is_kept(key: &ForeignKey) -> bool {
-    key.origin == Origin::Declared || key.orphans == Some(0)
+    key.only.is_none() && (key.origin == Origin::Declared || key.orphans == Some(0))
 }
 
 /// The SQL that deletes the rows whose key is of no row of its parent. A row that leaves one of the columns open refers to

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use super::Rows;
 use crate::{
     Error,
-    database::{Schema, Table},
+    database::{Condition, ForeignKey, Schema, Table},
     table::{self, Column},
 };
 
@@ -46,6 +46,9 @@ pub(super) fn renumbered(
                 *column = shifted(column, by);
             }
         }
+        for key in &table.foreign_keys {
+            key.only.iter().for_each(|only| follow(&mut new.rows, (key, only), &shifts));
+        }
         let before = new.rows.rows();
         if rows.is_kept {
             new.rows = absent(table, &new.rows, present)?;
@@ -72,7 +75,7 @@ fn shifts<'a>(schema: &'a Schema, all: &[Rows], present: &mut dyn Present) -> Re
     // A chain of keys is as long as there are keys, at most.
     for _ in 0..schema.keys().count() {
         let before = shifts.len();
-        for (table, key) in schema.keys() {
+        for (table, key) in schema.keys().filter(|(_, key)| key.only.is_none()) {
             for (own, theirs) in key.columns.iter().zip(&key.parent_columns) {
                 if let Some(&by) = shifts.get(&(key.parent.as_str(), theirs.as_str())) {
                     // A column of two keys follows the first.
@@ -115,6 +118,19 @@ fn shifted(column: &Column, by: i64) -> Column {
     new
 }
 
+/// Moves the cells of a key in the rows in which it is one.
+fn follow(rows: &mut table::Table, (key, only): (&ForeignKey, &Condition), shifts: &Shifts) {
+    for (own, theirs) in key.columns.iter().zip(&key.parent_columns) {
+        let Some(&by) = shifts.get(&(key.parent.as_str(), theirs.as_str())) else { continue };
+        let Some(told) = rows.column(&only.column).cloned() else { continue };
+        let Some(column) = rows.columns.iter_mut().find(|column| column.name == *own) else { continue };
+        let moved = shifted(column, by);
+        for row in (0..told.len()).filter(|&row| told.cell(row) == Some(only.value.as_str())) {
+            column.set(row, moved.cell(row));
+        }
+    }
+}
+
 /// The rows of a kept table that are not there. Without a key they are there where any are.
 fn absent(table: &Table, rows: &table::Table, present: &mut dyn Present) -> Result<table::Table, Error> {
     let columns: Option<Vec<&Column>> = table.primary_key.iter().map(|name| rows.column(name)).collect();
@@ -135,7 +151,7 @@ fn absent(table: &Table, rows: &table::Table, present: &mut dyn Present) -> Resu
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::database::{ForeignKey, Origin, Store};
+    use crate::database::{Origin, Store};
 
     /// Tables with the keys 1 to 5, and no other rows.
     struct Five;
@@ -164,6 +180,7 @@ mod tests {
             deferrable: true,
             actions: String::new(),
             orphans: Some(0),
+            only: None,
         };
         Table {
             name: name.to_owned(),
