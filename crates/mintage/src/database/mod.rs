@@ -334,7 +334,7 @@ fn train_table(
     let mut rows = view::learned(plan, &data.schema, &data.source)?;
     if !has_to_learn(&rows, &data.spec) {
         // Identifiers and texts alone are made afresh: the model draws a coin, and they come with it.
-        let coins = (0..rows.rows() as u32).map(|row| row.wrapping_mul(0x9e37_79b9) >> 31);
+        let coins = (0..plan.rows as u32).map(|row| row.wrapping_mul(0x9e37_79b9) >> 31);
         rows.columns.push(numbers(COIN, coins));
     }
     let mut recipe = recipe.clone();
