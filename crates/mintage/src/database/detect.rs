@@ -103,7 +103,7 @@ fn frames(schema: &Schema, judged: &Judged, table: &str, both: [&Database; 2]) -
     for (child, key) in schema.keys().filter(|(_, key)| key.parent == table) {
         let at = child.foreign_keys.iter().position(|other| other == key)?;
         let (Some(a), Some(b)) = (both[0].get(&child.name), both[1].get(&child.name)) else { continue };
-        let label = format!("{}.{}", child.name, key.columns.join("+"));
+        let label = format!("{}.{}", child.name, key.label());
         let rows = [(a, tables[0].rows()), (b, tables[1].rows())];
         let counts =
             rows.map(|(filled, n)| children(&filled.parents[at], n).into_iter().map(f64::from).collect());

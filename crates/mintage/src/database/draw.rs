@@ -442,12 +442,17 @@ impl<'a> Drawer<'a> {
     fn tie(&self, made: &mut Database, mut rng: Rng) -> Result<(), Error> {
         let Some(mut filled) = made.remove(&self.plan.name) else { return Ok(()) };
         for (key, (foreign, is)) in self.table.foreign_keys.iter().zip(&self.plan.keys).enumerate() {
-            let has_cells = foreign.columns.iter().all(|name| filled.table.column(name).is_some());
+            let has_cells = match foreign.only.is_some() && self.plan.part == Part::Learned {
+                // Another of its tables may have been first.
+                true => filled.parents[key].iter().any(|&row| row != NONE),
+                false => foreign.columns.iter().all(|name| filled.table.column(name).is_some()),
+            };
             let is_redirected = self.plan.part == Part::Kept && self.is_drawn(foreign);
             if self.plan.part == Part::Empty || has_cells && !is_redirected {
                 continue;
             }
-            let parent = if *is == Use::Forest { Some(&filled) } else { made.get(&foreign.parent) };
+            let is_own = *is == Use::Forest || foreign.only.is_some() && foreign.is_of(&self.plan.name);
+            let parent = if is_own { Some(&filled) } else { made.get(&foreign.parent) };
             let Some(parent) = parent else { continue };
             let found = match is {
                 Use::Value => continue,
@@ -459,7 +464,10 @@ impl<'a> Drawer<'a> {
                 Use::Forest => self.forest(&filled, foreign, &mut rng),
                 Use::Matched | Use::Main => self.matched(&filled, parent, key, &mut rng),
             };
-            let cells = key_cells(foreign, parent, &found, &filled);
+            let cells = match &foreign.only {
+                None => key_cells(foreign, parent, &found, &filled),
+                Some(_) => cells_of_some(foreign, parent, &found, &filled),
+            };
             filled.parents[key] = found;
             put(&mut filled.table, cells);
         }
@@ -493,7 +501,8 @@ impl<'a> Drawer<'a> {
     fn matched(&self, filled: &Filled, parent: &Filled, key: usize, rng: &mut Rng) -> Vec<u32> {
         let foreign = &self.table.foreign_keys[key];
         let optional = self.plan.optional.iter().find(|(at, _)| *at == key);
-        let has = |row: u32| optional.is_none_or(|(_, name)| filled.cell(name, row) != Some("0"));
+        let is_there = |row: u32| optional.is_none_or(|(_, name)| filled.cell(name, row) != Some("0"));
+        let has = |row: u32| filled.is_meant(foreign, row as usize) && is_there(row);
         let rows: Vec<u32> = (0..filled.rows() as u32).filter(|&row| has(row)).collect();
         let weights = self.plan.weights.iter().find(|(at, _)| *at == key).map(|(_, weights)| weights.clone());
         let weights = weights
@@ -510,8 +519,17 @@ impl<'a> Drawer<'a> {
             .collect();
         let pairs: Vec<(&Column, &Column)> = pairs.iter().map(|(a, b)| (a, b)).collect();
         let mut rival = Rivals::new(unique_sets(self.table), filled, parent, foreign);
+        // One of several tables may be the row's own: nothing refers to itself.
+        let is_one_table = foreign.is_of(&self.plan.name);
+        let is_own = |own: u32, row: u32| is_one_table && own == row;
         let sizes = (parent.rows(), rows.len());
-        let found = assign(&pairs, sizes, &quotas, &mut |at, row| rival.may(rows[at], row), rng);
+        let found = assign(
+            &pairs,
+            sizes,
+            &quotas,
+            &mut |at, row| !is_own(rows[at], row) && rival.may(rows[at], row),
+            rng,
+        );
         let mut all = vec![NONE; filled.rows()];
         rows.iter().zip(found).for_each(|(&row, parent)| all[row as usize] = parent);
         all
@@ -599,8 +617,22 @@ fn put(table: &mut Table, columns: impl IntoIterator<Item = Column>) {
 
 /// How many rows of a table refer to each row of its parent, as was drawn with the parent; once each where nothing was.
 fn counts_of(parent: &Filled, child: &str, foreign: &ForeignKey) -> Vec<u32> {
-    let name = format!("#{child}.{}", foreign.columns.join("+"));
+    let name = format!("#{child}.{}", foreign.label());
     counts_in(parent, &name).unwrap_or_else(|| vec![1; parent.rows()])
+}
+
+/// The columns of a key that is one in some rows alone: there the cells of the parents, elsewhere what another of its tables
+/// has set.
+fn cells_of_some(foreign: &ForeignKey, parent: &Filled, found: &[u32], filled: &Filled) -> Vec<Column> {
+    let cells = |(own, theirs): (&String, &String)| {
+        let new = picked(own, parent.table.column(theirs)?, found);
+        let Some(mut column) = filled.table.column(own).cloned() else { return Some(new) };
+        for row in (0..new.len()).filter(|&row| filled.is_meant(foreign, row)) {
+            column.set(row, new.cell(row));
+        }
+        Some(column)
+    };
+    foreign.columns.iter().zip(&foreign.parent_columns).filter_map(cells).collect()
 }
 
 /// The columns of a key: the cells of the parents, or those that are there already of columns that another key shares.

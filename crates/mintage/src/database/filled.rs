@@ -35,6 +35,12 @@ impl Filled {
             row => self.table.column(column)?.cell(row as usize),
         }
     }
+
+    /// Whether a key of the table is one in a row: not where the row refers to another of several tables.
+    pub fn is_meant(&self, key: &ForeignKey, row: usize) -> bool {
+        let value = |column: &str| self.table.column(column)?.cell(row);
+        key.only.as_ref().is_none_or(|only| value(&only.column) == Some(only.value.as_str()))
+    }
 }
 
 /// Ties the rows of tables as they were read.
@@ -43,7 +49,11 @@ pub(super) fn tied(schema: &Schema, tables: HashMap<String, Table>) -> Database 
     for (name, table) in &tables {
         let keys = schema.table(name).map(|table| table.foreign_keys.as_slice()).unwrap_or_default();
         let of_key = |key: &ForeignKey| match tables.get(&key.parent) {
-            Some(parent) => rows_of(table, &key.columns, parent, &key.parent_columns),
+            Some(parent) => {
+                let mut rows = rows_of(table, &key.columns, parent, &key.parent_columns);
+                leave_out(&mut rows, table, key);
+                rows
+            }
             None => vec![NONE; table.rows()],
         };
         parents.insert(name.clone(), keys.iter().map(of_key).collect());
@@ -53,6 +63,17 @@ pub(super) fn tied(schema: &Schema, tables: HashMap<String, Table>) -> Database 
         (name, Filled { table, parents, ..Filled::default() })
     };
     tables.into_iter().map(filled).collect()
+}
+
+/// Leaves the rows open in which a key is none.
+fn leave_out(rows: &mut [u32], table: &Table, key: &ForeignKey) {
+    let Some(only) = &key.only else { return };
+    let told = table.column(&only.column);
+    for (at, row) in rows.iter_mut().enumerate() {
+        if told.and_then(|told| told.cell(at)) != Some(only.value.as_str()) {
+            *row = NONE;
+        }
+    }
 }
 
 /// For each row of a table the row of another whose key it has.

@@ -189,7 +189,7 @@ impl<'a> Judge<'a> {
                     children(parents, rows(database)).into_iter().map(f64::from).collect::<Vec<_>>()
                 };
                 let (source, new) = (counts(&real.parents[at], self.source), counts(&new.parents[at], made));
-                let (of, score) = (format!("{}.{}", table.name, key.columns.join("+")), ks(&source, &new));
+                let (of, score) = (format!("{}.{}", table.name, key.label()), ks(&source, &new));
                 scores.cardinality.push(Score { of: of.clone(), score });
                 scores.keys.push(KeyScores {
                     of,

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use mintage_data::{
     Column, SourceSpec, Table,
-    database::{Role, Schema},
+    database::{ForeignKey, Role, Schema},
     table::schema::{Kind, TextMode},
 };
 use mintage_nn::Rng;
@@ -131,7 +131,7 @@ fn masks(
     // A chain of keys is as long as there are keys, at most.
     for _ in 0..schema.keys().count() {
         let before = columns.len();
-        for (table, foreign) in schema.keys() {
+        for (table, foreign) in schema.keys().filter(|(_, key)| key.only.is_none()) {
             for (own, theirs) in foreign.columns.iter().zip(&foreign.parent_columns) {
                 let place = (table.name.clone(), own.clone());
                 if columns.contains_key(&place) {
@@ -150,7 +150,35 @@ fn masks(
             break;
         }
     }
+    for (table, foreign) in schema.keys().filter(|(_, key)| key.only.is_some()) {
+        follow_in_some(&mut columns, source, table, foreign);
+    }
     columns
+}
+
+/// Gives the rows in which a key is one the masked values of those that they refer to.
+fn follow_in_some(
+    columns: &mut HashMap<(String, String), Column>,
+    source: &Database,
+    table: &mintage_data::database::Table,
+    foreign: &ForeignKey,
+) {
+    for (own, theirs) in foreign.columns.iter().zip(&foreign.parent_columns) {
+        let place = (table.name.clone(), own.clone());
+        let parent = columns.get(&(foreign.parent.clone(), theirs.clone()));
+        let before = source.get(&foreign.parent).and_then(|parent| parent.table.column(theirs));
+        let child = source.get(&table.name);
+        let cells = child.and_then(|child| child.table.column(own));
+        if let (Some(parent), Some(before), Some(child), Some(cells)) = (parent, before, child, cells) {
+            let new = followed(cells, before, parent);
+            // Another of its tables may have been first.
+            let mut column = columns.get(&place).unwrap_or(cells).clone();
+            for row in (0..new.len()).filter(|&row| child.is_meant(foreign, row)) {
+                column.set(row, new.cell(row));
+            }
+            columns.insert(place, column);
+        }
+    }
 }
 
 /// All values of each kind in the source.

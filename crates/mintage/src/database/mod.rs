@@ -14,7 +14,8 @@
 //!
 //! So the number of children of each parent is exactly what was drawn with it, jointly for all child tables. Composite keys
 //! are drawn without repetition, keys of a table to itself form forests of the depths that were learned, and keys to tables
-//! that come later in a circle are set when those are there. Short tables that others refer to are kept as they are.
+//! that come later in a circle are set when those are there. Where one column refers to several tables, another says to which,
+//! and each of them is a further parent of the rows that say so. Short tables that others refer to are kept as they are.
 //!
 //! Related: Gueye et al. 2022 (row conditional on parent rows), Pang et al., ClavaDDPM (2024), Hudovernik et al. 2024 (how
 //! such data are judged).
@@ -35,6 +36,7 @@ mod plan;
 mod planner;
 mod proof;
 mod read;
+mod remarks;
 mod report;
 mod request;
 mod rivals;
@@ -158,6 +160,7 @@ impl DatabaseData {
     /// The source is no database, cannot be read, or has no such table; or its keys form a circle that no row can begin.
     pub fn open(spec: &SourceSpec, only: &[String], without: &[String]) -> Result<Self, Error> {
         let (schema, mut source, mut notes) = read::read(spec, only, without)?;
+        notes.extend(remarks::of_keys(&schema, &source)?);
         let tables = schema.tables.iter().filter_map(|table| Some((table, &source.get(&table.name)?.table)));
         let persons: Vec<Persons> =
             tables.filter_map(|(table, rows)| Persons::of(&schema, table, rows, spec, &is_no_key)).collect();
@@ -397,7 +400,9 @@ fn kinds(plan: &TablePlan, data: &DatabaseData, rows: &Table) -> BTreeMap<String
     let persons =
         persons.flat_map(|persons| persons.columns().iter().map(|own| (own.name.clone(), Kind::Text)));
     let persons = persons.filter(|(name, _)| is_own(name));
-    values.chain(numbers).chain(persons).filter(|(name, _)| varies(name)).collect()
+    // By them rows say which of several tables they refer to.
+    let told = keys.iter().filter_map(|key| Some((key.only.as_ref()?.column.clone(), Kind::Category)));
+    values.chain(numbers).chain(persons).chain(told).filter(|(name, _)| varies(name)).collect()
 }
 
 fn save(data: &DatabaseData, dir: &Path) -> Result<(), Error> {

@@ -191,6 +191,8 @@ impl Planner<'_> {
                 let kept = self.part_of(&key.parent) == Part::Kept;
                 let few = self.source.get(&key.parent).is_some_and(|p| p.rows() <= MAX_KEPT_VALUES);
                 match () {
+                    // One of several tables: which one, the row says.
+                    () if key.only.is_some() => Use::Matched,
                     () if key.is_of(&self.table.name) => Use::Forest,
                     () if kept && few && key.columns.len() == 1 => Use::Value,
                     () => Use::Matched,
@@ -205,7 +207,8 @@ impl Planner<'_> {
             (self.depth(parent), rows, is_primary, !keys[at].optional, std::cmp::Reverse(at))
         };
         let parent_is_drawn = |at: &usize| self.part_of(&keys[*at].parent) == Part::Learned;
-        let candidates = (0..keys.len()).filter(|&at| uses[at] == Use::Matched).filter(parent_is_drawn);
+        let candidates = (0..keys.len()).filter(|&at| uses[at] == Use::Matched && keys[at].only.is_none());
+        let candidates = candidates.filter(parent_is_drawn);
         if let Some(main) = candidates.max_by_key(|&at| rank(at)) {
             uses[main] = Use::Main;
         }
@@ -227,13 +230,16 @@ impl Planner<'_> {
         else {
             return;
         };
-        for (at, key) in
-            keys.iter().enumerate().filter(|(at, key)| *at != main && !key.is_of(&self.table.name))
+        for (at, key) in keys
+            .iter()
+            .enumerate()
+            .filter(|(at, key)| *at != main && !key.is_of(&self.table.name) && key.only.is_none())
         {
             let same = |(_, other): &(usize, &ForeignKey)| {
                 other.parent == key.parent
                     && other.parent_columns == key.parent_columns
                     && !other.is_of(parent)
+                    && other.only.is_none()
             };
             let mut ways = schema.foreign_keys.iter().enumerate().filter(same);
             if let Some((other, _)) = ways.find(|(other, _)| is_through(filled, at, main, above, *other)) {
@@ -313,7 +319,7 @@ impl Planner<'_> {
             if !matches!(is, Use::Main | Use::Matched) || self.part_of(&key.parent) == Part::Kept {
                 continue;
             }
-            let label = key.columns.join("+");
+            let label = key.label();
             let mut context = Vec::new();
             for &(name, how) in all.iter().take(MAX_SUMMARIES) {
                 let summary = Summary::new(&self.table.name, (at, key), name, how);
@@ -338,12 +344,13 @@ impl Planner<'_> {
     fn count_parents(&self, plan: &mut TablePlan) {
         let Some(filled) = self.source.get(&plan.name) else { return };
         for (at, (is, parents)) in plan.keys.iter().zip(&filled.parents).enumerate() {
-            let orphans = parents.iter().filter(|&&row| row == NONE).count();
             let foreign = &self.table.foreign_keys[at];
+            let is_lost = |(row, parent): &(usize, &u32)| **parent == NONE && filled.is_meant(foreign, *row);
+            let orphans = parents.iter().enumerate().filter(is_lost).count();
             match is {
                 Use::Main => plan.orphans = orphans,
-                Use::Matched if orphans > 0 => {
-                    plan.optional.push((at, format!("#has {}", foreign.columns.join("+"))));
+                Use::Matched if orphans > 0 && (foreign.only.is_none() || foreign.optional) => {
+                    plan.optional.push((at, format!("#has {}", foreign.label())));
                 }
                 Use::Matched | Use::Value | Use::Forest | Use::Through(_) => {}
             }
@@ -392,7 +399,7 @@ impl Planner<'_> {
                 Use::Value | Use::Forest | Use::Through(_) => continue,
             };
             let key = &self.table.foreign_keys[at];
-            let label = key.columns.join("+");
+            let label = key.label();
             let columns = self.light_of(&key.parent).into_iter().take(most);
             context.extend(columns.map(|column| Context {
                 name: format!("{label}>{column}"),
@@ -432,7 +439,7 @@ impl Planner<'_> {
         });
         let context = |(at, other): (usize, usize)| {
             let key = &self.table.foreign_keys[at];
-            self.grandparent(&key.columns.join("+"), vec![main, other], &key.parent)
+            self.grandparent(&key.label(), vec![main, other], &key.parent)
         };
         through.flat_map(context).collect()
     }
@@ -467,7 +474,7 @@ fn count_children(schema: &Schema, source: &Database, plans: &mut [TablePlan]) {
         let Some(table) = schema.table(&plan.name) else { continue };
         for (key, (foreign, is)) in table.foreign_keys.iter().zip(&plan.keys).enumerate() {
             if !matches!(is, Use::Value | Use::Through(_)) {
-                let name = format!("#{}.{}", plan.name, foreign.columns.join("+"));
+                let name = format!("#{}.{}", plan.name, foreign.label());
                 let parents = source.get(&plan.name).map_or(&[][..], |filled| &filled.parents[key]);
                 let rows = source.get(&foreign.parent).map_or(0, Filled::rows);
                 let seen = seen(&children(parents, rows));

@@ -151,9 +151,15 @@ fn keys(schema: &TableSchema, rows: &Table, new: &HashMap<&str, &Table>) -> Vec<
             let theirs = places(parent, &key.parent_columns).unwrap_or_default();
             known.extend((0..parent.rows()).filter_map(|row| key_of(parent, &theirs, row)));
         }
-        let own: Vec<Vec<&str>> = (0..rows.rows()).filter_map(|row| key_of(rows, &columns, row)).collect();
+        let told = key.only.as_ref().map(|only| (rows.column(&only.column), only.value.as_str()));
+        let is_meant = |row: &usize| {
+            told.is_none_or(|(column, value)| column.and_then(|column| column.cell(*row)) == Some(value))
+        };
+        let meant = (0..rows.rows()).filter(is_meant);
+        let own: Vec<Vec<&str>> = meant.filter_map(|row| key_of(rows, &columns, row)).collect();
         let failed = own.iter().filter(|key| !known.contains(*key)).count();
-        Some(Counted { of: key.columns.join(", "), checked: own.len(), failed })
+        let only = key.only.as_ref().map(|only| format!(" [{}]", only.value)).unwrap_or_default();
+        Some(Counted { of: format!("{}{only}", key.columns.join(", ")), checked: own.len(), failed })
     };
     schema.foreign_keys.iter().filter_map(of_key).collect()
 }

@@ -68,7 +68,9 @@ pub(super) fn read(
 /// The source of one table: of a folder its file.
 pub(super) fn of_table(spec: &SourceSpec, table: &str, files: &[(String, PathBuf)]) -> SourceSpec {
     match files.iter().find(|(name, _)| name == table) {
-        Some((_, path)) => SourceSpec { source: text_of(path.as_os_str()), table: None, ..spec.clone() },
-        None => SourceSpec { table: Some(table.to_owned()), ..spec.clone() },
+        Some((_, path)) => {
+            SourceSpec { source: text_of(path.as_os_str()), table: None, keys: Vec::new(), ..spec.clone() }
+        }
+        None => SourceSpec { table: Some(table.to_owned()), keys: Vec::new(), ..spec.clone() },
     }
 }

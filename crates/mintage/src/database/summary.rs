@@ -46,7 +46,7 @@ impl Summary {
             How::Mean => "mean of",
             How::Different => "different",
         };
-        let name = format!("#{table}.{}: {what} {column}", foreign.columns.join("+"));
+        let name = format!("#{table}.{}: {what} {column}", foreign.label());
         Self { name, table: table.to_owned(), key, column: column.to_owned(), how }
     }
 
