@@ -239,6 +239,10 @@ pub struct Inspect {
     /// Of a database or a folder of tables: write a drawing of the tables and their keys to this SVG
     #[arg(long, value_name = "FILE")]
     pub schema: Option<PathBuf>,
+    /// A key between tables that nobody declares, such as orders.customer_id=customers.id, as often as wanted;
+    /// orders.ref=none says that what was declared or found is none
+    #[arg(long = "key", value_name = "KEY")]
+    pub keys: Vec<String>,
 }
 
 #[derive(Args, Debug)]
@@ -286,6 +290,10 @@ pub struct Train {
     /// Tables to leave out
     #[arg(long, value_name = "TABLES", value_delimiter = ',', conflicts_with = "resume")]
     pub exclude: Vec<String>,
+    /// A key between tables that nobody declares, such as orders.customer_id=customers.id, as often as wanted;
+    /// orders.ref=none says that what was declared or found is none
+    #[arg(long = "key", value_name = "KEY", conflicts_with = "resume")]
+    pub keys: Vec<String>,
     /// Continue a run, or the latest one that was interrupted
     #[arg(long, value_name = "NAME", num_args = 0..=1)]
     pub resume: Option<Option<String>>,

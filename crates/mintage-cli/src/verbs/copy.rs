@@ -105,6 +105,7 @@ fn recipe(args: &Copy, context: &Context) -> Result<Recipe, CliError> {
         name: None,
         tables: Vec::new(),
         exclude: Vec::new(),
+        keys: Vec::new(),
         resume: None,
         dry_run: false,
         yes: false,

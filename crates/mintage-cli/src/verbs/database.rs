@@ -43,7 +43,7 @@ const DETECTION: &str = "detection";
 
 /// Whether a whole database is to be learned: its tables are named, or it has several and none of them is.
 pub fn is_whole(args: &Train, context: &Context) -> bool {
-    if !args.tables.is_empty() || !args.exclude.is_empty() {
+    if !args.tables.is_empty() || !args.exclude.is_empty() || !args.keys.is_empty() {
         return true;
     }
     let Some(source) = args.target.as_deref().filter(|target| !target.ends_with(".toml")) else {

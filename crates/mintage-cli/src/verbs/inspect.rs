@@ -4,7 +4,7 @@ use std::path::Path;
 
 use mintage::dataset::thousands;
 use mintage_data::{
-    DataKind, Error, ImageSet, Inspection, SourceSpec, VideoSet,
+    DataKind, Error, ImageSet, Inspection, KeySpec, SourceSpec, VideoSet,
     database::{Schema, holds_tables},
     filmstrip_png, gif_bytes, grid_film, inspect,
     inspect::{Alert, AudioFacts, ColumnKind, ImageFacts, SequenceFacts, TableFacts, VideoFacts},
@@ -30,7 +30,9 @@ const STRIPS: usize = 8;
 const CLASSES: usize = 12;
 
 pub fn run(args: &Inspect, context: &mut Context) -> CliResult {
-    let spec = context.reachable(&source_spec(&args.source, &args.columns));
+    let keys = args.keys.iter().map(|text| KeySpec::parse(text)).collect::<Result<Vec<KeySpec>, Error>>()?;
+    let spec = SourceSpec { keys, ..source_spec(&args.source, &args.columns) };
+    let spec = context.reachable(&spec);
     // What mintage made can be looked at, where nothing else is there.
     let (spec, mut found) = match inspect(&spec) {
         Err(Error::OnlyMade { .. }) => {
@@ -92,19 +94,21 @@ pub fn run(args: &Inspect, context: &mut Context) -> CliResult {
 /// cannot be read is an alert, unless it is what was asked for.
 fn schema(args: &Inspect, spec: &SourceSpec, found: &mut Inspection) -> Result<Option<Schema>, CliError> {
     let is_database = is_database(&spec.source) || holds_tables(spec);
-    if args.schema.is_some() && !is_database {
+    let is_asked = args.schema.is_some() || !args.keys.is_empty();
+    if is_asked && !is_database {
+        let flag = if args.schema.is_some() { "--schema" } else { "--key" };
         return Err(CliError::new(
-            "--schema is for databases",
+            format!("{flag} is for databases"),
             "a database is a SQLite file, a postgres:// address, or a folder of CSV, Parquet and JSON Lines files",
         ));
     }
     let is_whole = spec.table.is_none() && spec.query.is_none() && spec.column.is_none();
-    if args.schema.is_none() && !(is_database && is_whole && found.tables.len() > 1) {
+    if !is_asked && !(is_database && is_whole && found.tables.len() > 1) {
         return Ok(None);
     }
     match Schema::read(spec) {
         Ok(schema) => Ok(Some(schema)),
-        Err(error) if args.schema.is_some() => Err(error.into()),
+        Err(error) if is_asked => Err(error.into()),
         Err(error) => {
             found.alerts.push(Alert { message: error.to_string(), hint: error.hint() });
             Ok(None)

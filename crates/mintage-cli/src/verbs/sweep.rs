@@ -166,6 +166,7 @@ fn flags(args: &Sweep) -> Train {
         name: None,
         tables: Vec::new(),
         exclude: Vec::new(),
+        keys: Vec::new(),
         resume: None,
         dry_run: false,
         yes: args.yes,

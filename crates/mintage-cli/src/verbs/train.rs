@@ -16,7 +16,7 @@ use mintage::{
     train::{Control, Resolved, resolve, train},
 };
 use mintage_data::{
-    Detected,
+    Detected, Error, KeySpec,
     names::{path_of, text_of},
 };
 use serde_json::json;
@@ -47,6 +47,10 @@ pub fn run(args: &Train, context: &mut Context) -> CliResult {
 fn fresh(args: &Train, context: &mut Context) -> CliResult {
     let (mut recipe, text) = recipe_of(args, context.settings.seed, context)?;
     args.name.as_deref().map(checked_name).transpose()?;
+    if !recipe.data.keys.is_empty() {
+        let hint = "--tables all learns the tables of the database together";
+        return Err(CliError::new("[[data.keys]] is for whole databases", hint));
+    }
     let (data, found) = context.open_to_learn(&recipe.data)?;
     recipe.data = data.resolved(&recipe.data);
     let resolved = resolve(&recipe, &data).map_err(|error| in_recipe(error, args, text))?;
@@ -143,6 +147,8 @@ pub(super) fn lay_over(recipe: &mut Recipe, args: &Train, seed: Option<u64>) -> 
         }
     }
     args.columns.describe(&mut recipe.data);
+    let keys = args.keys.iter().map(|text| KeySpec::parse(text));
+    recipe.data.keys.extend(keys.collect::<Result<Vec<KeySpec>, Error>>()?);
     recipe.data.strict |= columns.strict;
     recipe.data.lossy |= columns.lossy;
     recipe.data.kind = columns.kind.map(Into::into).or(recipe.data.kind);

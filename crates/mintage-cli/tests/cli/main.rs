@@ -18,6 +18,7 @@ mod journey;
 mod judging;
 mod judging_others;
 mod keep;
+mod keys;
 mod postgres;
 mod readme;
 mod resume;
