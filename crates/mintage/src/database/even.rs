@@ -24,13 +24,16 @@ const MAX_PAIR_BINS: usize = 24;
 /// Columns that are kept even, and those of them that are in pairs.
 const MAX_COLUMNS: usize = 24;
 const MAX_PAIRED_COLUMNS: usize = 14;
-/// Fewer rows of the source at a place tell nothing of it.
+/// Columns of the table's own that are in pairs at each place of a sequence.
+const MAX_SEQUENCE_PAIRED: usize = 7;
+/// Fewer rows of the source at a place tell nothing of it; and of pairs, where the rows before tell as well.
 const MIN_ROWS: u32 = 20;
+const MIN_PAIRED_ROWS: u32 = 200;
 /// Candidates of a row, and of all rows of a table together.
 const MAX_EACH: usize = 128;
-const MAX_CANDIDATES: usize = 50_000;
+const MAX_CANDIDATES: usize = 200_000;
 /// What a histogram of a column weighs that is not the table's own: the fewer rows there are, the less can all be met.
-const OTHERS_WEIGHT: f32 = 0.3;
+const OTHERS_WEIGHT: f32 = 0.1;
 /// More than any histogram weighs.
 const BROKEN_COST: f32 = 1e6;
 /// Times that every row is chosen anew among its candidates.
@@ -84,16 +87,25 @@ impl Targets {
             None => vec![0; rows.rows()],
         };
         let mut places = vec![Place::default(); index.iter().max().map_or(0, |most| most + 1)];
-        // At each place of a sequence the rows before say most: only of tables without are pairs kept.
-        let paired = if places.len() > 1 { 0 } else { codes.len().min(MAX_PAIRED_COLUMNS) };
+        let own =
+            columns.iter().filter(|column| names[..own.min(names.len())].contains(&column.name)).count();
+        for &at in &index {
+            places[at].rows += 1;
+        }
+        // At each place of a sequence the rows before say most: pairs are those of the table's own columns.
+        let is_sequence = places.len() > 1;
         for place in &mut places {
+            let paired = match is_sequence {
+                false => codes.len().min(MAX_PAIRED_COLUMNS),
+                true if place.rows < MIN_PAIRED_ROWS => 0,
+                true => own.min(MAX_SEQUENCE_PAIRED),
+            };
             let one = |at: usize| Histogram::new((at, None), &codes);
             let pairs = (0..paired).flat_map(|a| (a + 1..paired).map(move |b| (a, Some(b))));
             place.histograms = (0..codes.len()).map(one).collect();
             place.histograms.extend(pairs.map(|pair| Histogram::new(pair, &codes)));
         }
         for (row, &at) in index.iter().enumerate() {
-            places[at].rows += 1;
             for histogram in &mut places[at].histograms {
                 let part = histogram.part(&codes, |column| cells[column][row]);
                 histogram.rows[part] += 1;
@@ -102,8 +114,6 @@ impl Targets {
         for place in places.iter_mut().filter(|place| place.rows < MIN_ROWS) {
             place.histograms.clear();
         }
-        let own =
-            columns.iter().filter(|column| names[..own.min(names.len())].contains(&column.name)).count();
         Self { codes, own, places }
     }
 
