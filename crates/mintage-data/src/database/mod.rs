@@ -214,10 +214,25 @@ impl Table {
         self.columns.iter().find(|column| column.name == name)
     }
 
+    /// The primary key, if there is one, and each set of columns that is declared UNIQUE.
+    pub fn unique_sets(&self) -> impl Iterator<Item = &Vec<String>> {
+        let key = Some(&self.primary_key).filter(|key| !key.is_empty());
+        key.into_iter().chain(&self.unique)
+    }
+
+    /// Whether no two rows have the same values in `columns`, by what is declared or known.
+    pub fn tells_apart(&self, columns: &[String]) -> bool {
+        self.unique_sets().any(|set| set.iter().all(|name| columns.contains(name)))
+    }
+
+    /// Whether a column is one of those of a foreign key.
+    pub fn is_foreign(&self, column: &str) -> bool {
+        self.foreign_keys.iter().any(|key| key.columns.iter().any(|own| own == column))
+    }
+
     /// Whether the values of a column alone tell rows apart, by what is declared or known.
     fn is_key(&self, column: &str) -> bool {
-        let is_it = |key: &[String]| key.len() == 1 && key[0] == column;
-        is_it(&self.primary_key) || self.unique.iter().any(|key| is_it(key))
+        self.unique_sets().any(|key| key.len() == 1 && key[0] == column)
     }
 }
 

@@ -75,12 +75,6 @@ fn rows_of(child: &Table, columns: &[String], parent: &Table, keys: &[String]) -
         .collect()
 }
 
-/// The primary key of a table, if it has one, and each set of columns that is declared UNIQUE.
-pub(super) fn unique_sets(table: &mintage_data::database::Table) -> impl Iterator<Item = &Vec<String>> {
-    let key = Some(&table.primary_key).filter(|key| !key.is_empty());
-    key.into_iter().chain(&table.unique)
-}
-
 /// The cells of a key; nothing where one of them is missing.
 pub(super) fn key_of<'a>(table: &'a Table, columns: &[usize], row: usize) -> Option<Vec<&'a str>> {
     columns.iter().map(|&column| table.columns[column].cell(row)).collect()
@@ -91,6 +85,14 @@ pub(super) fn children(parents: &[u32], rows: usize) -> Vec<u32> {
     let mut counts = vec![0; rows];
     parents.iter().filter(|&&row| row != NONE).for_each(|&row| counts[row as usize] += 1);
     counts
+}
+
+/// Puts columns in the place of those of their names.
+pub(super) fn put(table: &mut Table, columns: impl IntoIterator<Item = Column>) {
+    for column in columns {
+        table.columns.retain(|own| own.name != column.name);
+        table.columns.push(column);
+    }
 }
 
 /// A column of numbers.

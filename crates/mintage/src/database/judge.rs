@@ -153,10 +153,7 @@ impl<'a> Judge<'a> {
             if data.source.get(&table.name).is_none_or(|filled| filled.rows() < 2) {
                 continue;
             }
-            let is_key = |name: &String| {
-                table.primary_key.contains(name)
-                    || table.foreign_keys.iter().any(|key| key.columns.contains(name))
-            };
+            let is_key = |name: &String| table.primary_key.contains(name) || table.is_foreign(name);
             // What points at persons is made afresh, and has no likeness to be judged; nor has a copy of it.
             let found = data.kinds.get(&table.name).into_iter().flat_map(|found| &found.columns);
             let found = found

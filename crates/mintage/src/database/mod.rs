@@ -40,6 +40,7 @@ mod request;
 mod rivals;
 mod siblings;
 mod summary;
+mod tie;
 mod totals;
 mod view;
 

@@ -371,7 +371,7 @@ impl Planner<'_> {
     /// The column that only numbers the rows.
     fn number(&self, found: &TableSchema) -> Option<(String, i64)> {
         let [key] = self.table.primary_key.as_slice() else { return None };
-        let is_foreign = self.table.foreign_keys.iter().any(|foreign| foreign.columns.contains(key));
+        let is_foreign = self.table.is_foreign(key);
         let column = found.columns.iter().find(|column| &column.name == key)?;
         let rows = &self.source.get(&self.table.name)?.table;
         let cells: Option<Vec<i64>> =

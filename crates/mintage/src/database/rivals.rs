@@ -2,7 +2,10 @@
 
 use std::collections::HashSet;
 
-use mintage_data::{Table, database::ForeignKey};
+use mintage_data::{
+    Table,
+    database::{ForeignKey, Table as TableSchema},
+};
 
 use super::filled::Filled;
 
@@ -30,13 +33,8 @@ enum Place {
 }
 
 impl<'a> Rivals<'a> {
-    /// `unique` are the columns of the keys of the table.
-    pub fn new<'k>(
-        unique: impl Iterator<Item = &'k Vec<String>>,
-        filled: &'a Filled,
-        parent: &'a Filled,
-        foreign: &ForeignKey,
-    ) -> Self {
+    /// Of a key of `table`, whose rows are `filled`, to the rows of `parent`.
+    pub fn new(table: &TableSchema, filled: &'a Filled, parent: &'a Filled, foreign: &ForeignKey) -> Self {
         let at = |table: &Table, name: &str| table.columns.iter().position(|column| column.name == name);
         let pairs: Vec<(&String, &String)> = foreign.columns.iter().zip(&foreign.parent_columns).collect();
         let set = pairs
@@ -48,7 +46,7 @@ impl<'a> Rivals<'a> {
             theirs.map(Place::OfParent).or_else(|| at(&filled.table, name).map(Place::Own))
         };
         let completes = |set: &&Vec<String>| set.iter().any(|name| foreign.columns.contains(name));
-        let keys = unique.filter(completes).filter_map(|set| set.iter().map(place).collect());
+        let keys = table.unique_sets().filter(completes).filter_map(|set| set.iter().map(place).collect());
         Self {
             filled,
             parent,
