@@ -27,6 +27,7 @@ mod detect;
 mod draw;
 mod even;
 mod filled;
+mod forest;
 mod judge;
 mod keys;
 mod mask;

@@ -55,6 +55,13 @@ impl<'a> Rivals<'a> {
         }
     }
 
+    /// Of a table whose rows refer to each other the cells of a row in those columns of the key that are set already and that
+    /// it refers to as well: rows have them in common with their parents.
+    pub fn shared(&self, row: u32) -> Vec<Option<&'a str>> {
+        let same = self.set.iter().filter(|(own, theirs)| own == theirs);
+        same.map(|&(own, _)| self.filled.table.columns[own].cell(row as usize)).collect()
+    }
+
     /// Whether a row may have a parent; then it has it.
     pub fn may(&mut self, row: u32, parent: u32) -> bool {
         let own = |column: usize| self.filled.table.columns[column].cell(row as usize);

@@ -10,10 +10,11 @@ use mintage_nn::Rng;
 
 use super::{
     agree::take_over,
-    assign::{assign, scaled, shuffle},
+    assign::{assign, scaled},
     even::counts_in,
     filled::{Database, Filled, NONE, key_of, put},
-    plan::{DEPTH, From, Part, TablePlan, Use},
+    forest::Forest,
+    plan::{From, Part, TablePlan, Use},
     rivals::Rivals,
     view::{of_parent, picked},
 };
@@ -36,17 +37,22 @@ impl<'a> Ties<'a> {
     /// Finds the parents that are there by now, and gives rows the cells of their keys.
     pub fn tie(&self, made: &mut Database, mut rng: Rng) {
         let Some(mut filled) = made.remove(&self.plan.name) else { return };
-        for (key, (foreign, is)) in self.table.foreign_keys.iter().zip(&self.plan.keys).enumerate() {
+        let mut keys: Vec<usize> = (0..self.table.foreign_keys.len()).collect();
+        keys.sort_by_key(|&key| self.turn(key));
+        for key in keys {
+            let (foreign, is) = (&self.table.foreign_keys[key], self.plan.keys[key]);
             let has_cells = foreign.columns.iter().all(|name| filled.table.column(name).is_some());
             let is_redirected = self.plan.part == Part::Kept && self.is_drawn(foreign);
             if self.plan.part == Part::Empty || has_cells && !is_redirected {
                 continue;
             }
-            let parent = if *is == Use::Forest { Some(&filled) } else { made.get(&foreign.parent) };
-            let Some(parent) = parent else { continue };
+            let is_own = foreign.is_of(&self.plan.name);
+            let Some(parent) = (if is_own { Some(&filled) } else { made.get(&foreign.parent) }) else {
+                continue;
+            };
             let found = match is {
                 Use::Value => continue,
-                Use::Through(other) => match self.through(&filled, made, *other) {
+                Use::Through(other) => match self.through(&filled, made, other) {
                     Some(found) => found,
                     None => continue,
                 },
@@ -65,6 +71,17 @@ impl<'a> Ties<'a> {
         }
         self.tell_apart(&mut filled);
         made.insert(self.plan.name.clone(), filled);
+    }
+
+    /// When a key is set among those of its table. What the main parent says comes first, and keys of the table to itself
+    /// last: they may share columns with others, whose cells are theirs then.
+    fn turn(&self, key: usize) -> u8 {
+        match self.plan.keys[key] {
+            _ if self.table.foreign_keys[key].is_of(&self.plan.name) => 3,
+            Use::Main => 0,
+            Use::Through(_) => 1,
+            Use::Value | Use::Matched | Use::Forest => 2,
+        }
     }
 
     /// The rows that a key of the main parents refers to; nothing where they are not known yet.
@@ -106,44 +123,22 @@ impl<'a> Ties<'a> {
         let pairs: Vec<(&Column, &Column)> = pairs.iter().map(|(a, b)| (a, b)).collect();
         let mut rival = Rivals::new(self.table, filled, parent, foreign);
         let sizes = (parent.rows(), rows.len());
-        let found = assign(&pairs, sizes, &quotas, &mut |at, row| rival.may(rows[at], row), rng);
+        let is_own = foreign.is_of(&self.plan.name);
+        let may = &mut |at: usize, parent| !(is_own && rows[at] == parent) && rival.may(rows[at], parent);
+        let found = assign(&pairs, sizes, &quotas, may, rng);
         let mut all = vec![NONE; filled.rows()];
-        rows.iter().zip(found).for_each(|(&row, parent)| all[row as usize] = parent);
+        for (&row, parent) in rows.iter().zip(found) {
+            let must_be_itself = parent == NONE && is_own && !foreign.optional;
+            all[row as usize] = if must_be_itself { row } else { parent };
+        }
         all
     }
 
-    /// Parents within the table: each row takes one that lies a step less deep.
+    /// Parents within the table.
     fn forest(&self, filled: &Filled, key: usize, rng: &mut Rng) -> Vec<u32> {
         let foreign = &self.table.foreign_keys[key];
-        let depth =
-            |row: u32| filled.cell(DEPTH, row).and_then(|cell| cell.parse::<usize>().ok()).unwrap_or(0);
-        let mut levels: Vec<Vec<u32>> = Vec::new();
-        for row in 0..filled.rows() as u32 {
-            // A depth that no row above has would hang in the air.
-            let at = depth(row);
-            levels.resize_with(levels.len().max(at + 1), Vec::new);
-            levels[at].push(row);
-        }
-        levels.retain(|rows| !rows.is_empty());
         let quotas = counts_of(self.plans, foreign, filled, (&self.plan.name, key));
-        let mut found = vec![NONE; filled.rows()];
-        for pair in levels.windows(2) {
-            let weights: Vec<u32> = pair[0].iter().map(|&row| quotas[row as usize]).collect();
-            let shares = scaled(&weights, pair[1].len());
-            let slots = pair[0].iter().zip(shares).flat_map(|(&row, n)| std::iter::repeat_n(row, n as usize));
-            let mut slots: Vec<u32> = slots.collect();
-            shuffle(&mut slots, rng);
-            pair[1].iter().zip(slots).for_each(|(&row, parent)| found[row as usize] = parent);
-        }
-        if !foreign.optional {
-            // Where every row must refer to one, the first refer to themselves.
-            (0..found.len()).filter(|&row| found[row] == NONE).collect::<Vec<_>>().into_iter().for_each(
-                |row| {
-                    found[row] = row as u32;
-                },
-            );
-        }
-        found
+        Forest::new(self.table, filled, foreign, quotas).grow(rng)
     }
 
     /// Makes keys differ by a number of theirs, where they have one.
@@ -226,4 +221,131 @@ fn key_cells(foreign: &ForeignKey, parent: &Filled, found: &[u32], filled: &Fill
     })
     .filter(|column| column.len() == found.len())
     .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::collections::HashMap;
+
+    use mintage_data::{
+        SourceSpec,
+        database::{Column as ColumnSchema, Origin, Store},
+    };
+
+    use super::*;
+    use crate::database::{
+        filled::{numbers, tied},
+        plan::DEPTH,
+        planner::{described, plan},
+    };
+
+    fn names(list: &str) -> Vec<String> {
+        list.split_whitespace().map(str::to_owned).collect()
+    }
+
+    fn key(columns: &str, parent: &str, parent_columns: &str, optional: bool) -> ForeignKey {
+        ForeignKey {
+            columns: names(columns),
+            parent: parent.to_owned(),
+            parent_columns: names(parent_columns),
+            origin: Origin::Declared,
+            optional,
+            deferrable: false,
+            actions: String::new(),
+            orphans: None,
+        }
+    }
+
+    /// A table whose primary key is `id`, with rows of a source.
+    fn table(name: &str, foreign_keys: Vec<ForeignKey>, columns: Vec<Column>) -> (TableSchema, Table) {
+        let optional = |column: &str| {
+            foreign_keys.iter().any(|key| key.optional && key.columns.iter().any(|own| own == column))
+        };
+        let schema = TableSchema {
+            name: name.to_owned(),
+            columns: columns
+                .iter()
+                .map(|column| ColumnSchema {
+                    name: column.name.clone(),
+                    nullable: optional(&column.name),
+                    ..ColumnSchema::default()
+                })
+                .collect(),
+            primary_key: names("id"),
+            foreign_keys,
+            ..TableSchema::default()
+        };
+        (schema, Table { name: name.to_owned(), columns, ..Table::default() })
+    }
+
+    /// A schema with the plans of its tables.
+    fn planned(all: Vec<(TableSchema, Table)>) -> (Schema, Vec<TablePlan>) {
+        let (tables, rows): (Vec<TableSchema>, Vec<Table>) = all.into_iter().unzip();
+        let schema = Schema { store: Store::Sqlite, tables, views: Vec::new() };
+        let kinds =
+            rows.iter().map(|rows| (rows.name.clone(), described(rows, &SourceSpec::default()))).collect();
+        let rows: HashMap<String, Table> = rows.into_iter().map(|rows| (rows.name.clone(), rows)).collect();
+        let plans = plan(&schema, &tied(&schema, rows), &kinds, &[]).unwrap();
+        (schema, plans)
+    }
+
+    /// Ties the keys of one table of new ones.
+    fn tie(schema: &Schema, plans: &[TablePlan], made: &mut Database, table: &str) {
+        let at = plans.iter().position(|plan| plan.name == table).unwrap();
+        Ties::of(schema, plans, at).unwrap().tie(made, Rng::new(1, 0));
+    }
+
+    /// New rows with no parents yet.
+    fn drawn(columns: Vec<Column>, keys: usize) -> Filled {
+        let n = columns[0].len();
+        Filled {
+            table: Table { columns, ..Table::default() },
+            parents: vec![vec![NONE; n]; keys],
+            ..Filled::default()
+        }
+    }
+
+    fn cells<'a>(made: &'a Database, table: &str, column: &str) -> Vec<Option<&'a str>> {
+        made[table].table.column(column).unwrap().iter().collect()
+    }
+
+    #[test]
+    fn a_second_key_of_a_table_to_itself_is_filled() {
+        let keys = vec![key("boss", "staff", "id", true), key("mate", "staff", "id", false)];
+        let boss = (1..=20u32).map(|row| row / 2);
+        let mut bosses = Column::of("boss", [None]);
+        boss.skip(1).for_each(|boss| bosses.push(Some(&boss.to_string())));
+        let source = vec![numbers("id", 1..=20), bosses, numbers("mate", (1..=20).map(|row| 21 - row))];
+        let (schema, plans) = planned(vec![table("staff", keys, source)]);
+        let depth = numbers(DEPTH, (0..30).map(|row| u32::from(row > 3)));
+        let mut made = Database::from([("staff".to_owned(), drawn(vec![numbers("id", 1..=30), depth], 2))]);
+        tie(&schema, &plans, &mut made, "staff");
+        let (ids, mates) = (cells(&made, "staff", "id"), cells(&made, "staff", "mate"));
+        assert!(ids.iter().zip(&mates).all(|(id, mate)| mate.is_some() && id != mate), "{mates:?}");
+        assert_eq!(cells(&made, "staff", "boss").into_iter().flatten().count(), 26);
+    }
+
+    #[test]
+    fn bosses_are_of_the_same_firm() {
+        let firms = table("firms", Vec::new(), vec![numbers("id", 1..=12), numbers("size", 5..=16)]);
+        // The key that shares a column with the other comes first.
+        let keys = vec![key("firm boss", "staff", "firm id", true), key("firm", "firms", "id", false)];
+        let firm = numbers("firm", (0..60).map(|row| row % 12 + 1));
+        let mut bosses = Column::of("boss", [None; 12]);
+        (12..60u32).for_each(|row| bosses.push(Some(&(row % 12 + 1).to_string())));
+        let source = vec![numbers("id", 1..=60), firm, bosses, numbers("grade", (0..60).map(|row| row / 12))];
+        let (schema, plans) = planned(vec![firms, table("staff", keys, source)]);
+        let mut staff = drawn(vec![numbers("id", 1..=40), numbers(DEPTH, (0..40).map(|row| row / 10))], 2);
+        staff.parents[1] = (0..40).map(|row| row % 4).collect();
+        let firms = drawn(vec![numbers("id", 1..=4)], 0);
+        let mut made = Database::from([("firms".to_owned(), firms), ("staff".to_owned(), staff)]);
+        tie(&schema, &plans, &mut made, "staff");
+        let (firms, bosses) = (cells(&made, "staff", "firm"), cells(&made, "staff", "boss"));
+        assert_eq!(bosses.iter().flatten().count(), 30, "{bosses:?}");
+        for (firm, boss) in firms.iter().zip(&bosses) {
+            let boss = boss.map(|boss| boss.parse::<usize>().unwrap());
+            assert!(boss.is_none_or(|boss| firms[boss - 1] == *firm), "{firm:?} {boss:?}");
+        }
+    }
 }
