@@ -56,7 +56,7 @@ pub(super) fn tied(schema: &Schema, tables: HashMap<String, Table>) -> Database 
 }
 
 /// For each row of a table the row of another whose key it has.
-fn rows_of(child: &Table, columns: &[String], parent: &Table, keys: &[String]) -> Vec<u32> {
+pub(super) fn rows_of(child: &Table, columns: &[String], parent: &Table, keys: &[String]) -> Vec<u32> {
     let find = |table: &Table, names: &[String]| -> Option<Vec<usize>> {
         let at = |name: &String| table.columns.iter().position(|column| &column.name == name);
         names.iter().map(at).collect()

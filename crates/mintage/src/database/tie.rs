@@ -12,7 +12,7 @@ use super::{
     agree::take_over,
     assign::{assign, scaled},
     even::counts_in,
-    filled::{Database, Filled, NONE, key_of, put},
+    filled::{Database, Filled, NONE, key_of, put, rows_of},
     forest::Forest,
     plan::{From, Part, TablePlan, Use},
     rivals::Rivals,
@@ -44,6 +44,7 @@ impl<'a> Ties<'a> {
             let has_cells = foreign.columns.iter().all(|name| filled.table.column(name).is_some());
             let is_redirected = self.plan.part == Part::Kept && self.is_drawn(foreign);
             if self.plan.part == Part::Empty || has_cells && !is_redirected {
+                self.find_by_cells(&mut filled, made, key);
                 continue;
             }
             let is_own = foreign.is_of(&self.plan.name);
@@ -71,6 +72,17 @@ impl<'a> Ties<'a> {
         }
         self.tell_apart(&mut filled);
         made.insert(self.plan.name.clone(), filled);
+    }
+
+    /// Finds the parents of a key whose cells were drawn or are those of other keys.
+    fn find_by_cells(&self, filled: &mut Filled, made: &Database, key: usize) {
+        let foreign = &self.table.foreign_keys[key];
+        let is_open = filled.parents.get(key).is_some_and(|parents| parents.iter().all(|&row| row == NONE));
+        let parent = made.get(&foreign.parent).filter(|_| is_open && self.plan.part == Part::Learned);
+        if let Some(parent) = parent {
+            filled.parents[key] =
+                rows_of(&filled.table, &foreign.columns, &parent.table, &foreign.parent_columns);
+        }
     }
 
     /// When a key is set among those of its table. What the main parent says comes first, and keys of the table to itself
@@ -324,6 +336,33 @@ mod tests {
         let (ids, mates) = (cells(&made, "staff", "id"), cells(&made, "staff", "mate"));
         assert!(ids.iter().zip(&mates).all(|(id, mate)| mate.is_some() && id != mate), "{mates:?}");
         assert_eq!(cells(&made, "staff", "boss").into_iter().flatten().count(), 26);
+    }
+
+    #[test]
+    fn a_key_leads_through_one_that_was_drawn() {
+        let countries = table("countries", Vec::new(), vec![numbers("id", 1..=3), numbers("size", 5..=7)]);
+        let customers = (1..=40).map(|row| row * 7 % 3 + 1);
+        let customers = vec![numbers("id", 1..=40), numbers("country", customers)];
+        let customers = table("customers", vec![key("country", "countries", "id", false)], customers);
+        let of_customer = |row: u32| (row % 40 + 1, (row % 40 + 1) * 7 % 3 + 1);
+        let orders = vec![
+            numbers("id", 1..=90),
+            numbers("customer", (0..90).map(|row| of_customer(row).0)),
+            numbers("country", (0..90).map(|row| of_customer(row).1)),
+        ];
+        let keys = vec![key("customer", "customers", "id", false), key("country", "countries", "id", false)];
+        let (schema, plans) = planned(vec![countries.clone(), customers, table("orders", keys, orders)]);
+        assert_eq!(plans[2].keys, [Use::Main, Use::Through(0)]);
+        let drawn_country = numbers("country", [3, 1, 2]);
+        let mut orders = drawn(vec![numbers("id", 1..=4)], 2);
+        orders.parents[0] = vec![0, 0, 1, 2];
+        let mut made = Database::from([
+            ("countries".to_owned(), drawn(countries.1.columns, 0)),
+            ("customers".to_owned(), drawn(vec![numbers("id", 1..=3), drawn_country], 1)),
+            ("orders".to_owned(), orders),
+        ]);
+        ["customers", "orders"].iter().for_each(|name| tie(&schema, &plans, &mut made, name));
+        assert_eq!(cells(&made, "orders", "country"), [Some("3"), Some("3"), Some("1"), Some("2")]);
     }
 
     #[test]
