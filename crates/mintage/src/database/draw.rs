@@ -49,7 +49,7 @@ pub(super) fn draw(
         on(&plan.name, filled.rows());
         made.insert(plan.name.clone(), filled);
         if let Some(ties) = Ties::of(&model.schema, &model.plans, at) {
-            ties.tie(&mut made, rng);
+            ties.tie(&mut made, &ties.keys(), rng);
         }
     }
     close_circles(model, request, &mut made);
@@ -62,7 +62,7 @@ pub(super) fn draw(
 fn close_circles(model: &DatabaseModel, request: &DatabaseRequest, made: &mut Database) {
     for at in 0..model.plans.len() {
         if let Some(ties) = Ties::of(&model.schema, &model.plans, at) {
-            ties.tie(made, Rng::new(request.seed, (model.plans.len() + at) as u64));
+            ties.tie(made, &ties.keys(), Rng::new(request.seed, (model.plans.len() + at) as u64));
         }
     }
 }

@@ -62,13 +62,20 @@ impl<'a> Rivals<'a> {
         same.map(|&(own, _)| self.filled.table.columns[own].cell(row as usize)).collect()
     }
 
-    /// Whether a row may have a parent; then it has it.
-    pub fn may(&mut self, row: u32, parent: u32) -> bool {
+    /// Whether a parent has the cells of a row that are set already.
+    pub fn fits(&self, row: u32, parent: u32) -> bool {
         let own = |column: usize| self.filled.table.columns[column].cell(row as usize);
         let theirs = |column: usize| self.parent.table.columns[column].cell(parent as usize);
-        if self.set.iter().any(|&(a, b)| own(a).is_some_and(|cell| Some(cell) != theirs(b))) {
+        self.set.iter().all(|&(a, b)| own(a).is_none_or(|cell| Some(cell) == theirs(b)))
+    }
+
+    /// Whether a row may have a parent; then it has it.
+    pub fn may(&mut self, row: u32, parent: u32) -> bool {
+        if !self.fits(row, parent) {
             return false;
         }
+        let own = |column: usize| self.filled.table.columns[column].cell(row as usize);
+        let theirs = |column: usize| self.parent.table.columns[column].cell(parent as usize);
         let tuples: Vec<Option<Vec<String>>> = self
             .keys
             .iter()

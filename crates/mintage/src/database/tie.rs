@@ -1,6 +1,6 @@
 //! Ties new rows together: which rows of its parents each row refers to, and the cells of its keys.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use mintage_data::{
     Column, Declaration, Table,
@@ -19,6 +19,11 @@ use super::{
     view::{of_parent, picked},
 };
 
+/// Kept tables that refer to each other, one behind the other, whose keys change with those of the last.
+const MAX_WAY: usize = 4;
+/// Parents that a row of a kept table tries.
+const MAX_TRIES: usize = 10_000;
+
 /// The keys of one table.
 pub(super) struct Ties<'a> {
     schema: &'a Schema,
@@ -34,36 +39,24 @@ impl<'a> Ties<'a> {
         Some(Self { schema, plans, plan, table: schema.table(&plan.name)? })
     }
 
-    /// Finds the parents that are there by now, and gives rows the cells of their keys.
-    pub fn tie(&self, made: &mut Database, mut rng: Rng) {
-        let Some(mut filled) = made.remove(&self.plan.name) else { return };
-        let mut keys: Vec<usize> = (0..self.table.foreign_keys.len()).collect();
+    /// Finds the parents that are there by now by some keys, and gives rows their cells; returns those of the keys whose parents
+    /// are not there yet.
+    pub fn tie(&self, made: &mut Database, keys: &[usize], mut rng: Rng) -> Vec<usize> {
+        if self.plan.part == Part::Empty {
+            return Vec::new();
+        }
+        let Some(mut filled) = made.remove(&self.plan.name) else { return Vec::new() };
+        let mut keys: Vec<usize> = keys.iter().copied().filter(|&key| key < self.plan.keys.len()).collect();
         keys.sort_by_key(|&key| self.turn(key));
-        for key in keys {
-            let (foreign, is) = (&self.table.foreign_keys[key], self.plan.keys[key]);
-            let has_cells = foreign.columns.iter().all(|name| filled.table.column(name).is_some());
-            let is_redirected = self.plan.part == Part::Kept && self.is_drawn(foreign);
-            if self.plan.part == Part::Empty || has_cells && !is_redirected {
-                self.find_by_cells(&mut filled, made, key);
-                continue;
+        let mut open = Vec::new();
+        for (at, &key) in keys.iter().enumerate() {
+            let is_set = match self.changes(&self.table.name, key) {
+                true => self.redirect(&mut filled, made, key, &keys[at + 1..], &mut rng),
+                false => self.set(&mut filled, made, key, &mut rng),
+            };
+            if !is_set {
+                open.push(key);
             }
-            let is_own = foreign.is_of(&self.plan.name);
-            let Some(parent) = (if is_own { Some(&filled) } else { made.get(&foreign.parent) }) else {
-                continue;
-            };
-            let found = match is {
-                Use::Value => continue,
-                Use::Through(other) => match self.through(&filled, made, other) {
-                    Some(found) => found,
-                    None => continue,
-                },
-                Use::Main if self.plan.part == Part::Learned => filled.parents[key].clone(),
-                Use::Forest => self.forest(&filled, key, &mut rng),
-                Use::Matched | Use::Main => self.matched(&filled, parent, key, &mut rng),
-            };
-            let cells = key_cells(foreign, parent, &found, &filled);
-            filled.parents[key] = found;
-            put(&mut filled.table, cells);
         }
         if self.plan.part == Part::Learned {
             let main = self.plan.main();
@@ -72,17 +65,131 @@ impl<'a> Ties<'a> {
         }
         self.tell_apart(&mut filled);
         made.insert(self.plan.name.clone(), filled);
+        open
     }
 
-    /// Finds the parents of a key whose cells were drawn or are those of other keys.
-    fn find_by_cells(&self, filled: &mut Filled, made: &Database, key: usize) {
+    /// The keys of the table.
+    pub fn keys(&self) -> Vec<usize> {
+        (0..self.table.foreign_keys.len()).collect()
+    }
+
+    /// Sets the key of a table, unless its cells are there; false where its parents are not.
+    fn set(&self, filled: &mut Filled, made: &Database, key: usize, rng: &mut Rng) -> bool {
+        let (foreign, is) = (&self.table.foreign_keys[key], self.plan.keys[key]);
+        if foreign.columns.iter().all(|name| filled.table.column(name).is_some()) {
+            return self.find_by_cells(filled, made, key);
+        }
+        let is_own = foreign.is_of(&self.plan.name);
+        let Some(parent) = (if is_own { Some(&*filled) } else { made.get(&foreign.parent) }) else {
+            return false;
+        };
+        let found = match is {
+            Use::Value => return true,
+            Use::Through(other) => match self.through(filled, made, other) {
+                Some(found) => found,
+                None => return false,
+            },
+            Use::Main if self.plan.part == Part::Learned => filled.parents[key].clone(),
+            Use::Forest => self.forest(filled, key, rng),
+            Use::Matched | Use::Main => self.matched(filled, parent, key, rng),
+        };
+        let cells = key_cells(foreign, parent, &found, filled);
+        filled.parents[key] = found;
+        put(&mut filled.table, cells);
+        true
+    }
+
+    /// Finds the parents of a key whose cells were drawn or are those of other keys; false where they are not there yet.
+    fn find_by_cells(&self, filled: &mut Filled, made: &Database, key: usize) -> bool {
         let foreign = &self.table.foreign_keys[key];
-        let is_open = filled.parents.get(key).is_some_and(|parents| parents.iter().all(|&row| row == NONE));
-        let parent = made.get(&foreign.parent).filter(|_| is_open && self.plan.part == Part::Learned);
-        if let Some(parent) = parent {
+        if self.plan.part != Part::Learned || filled.parents[key].iter().any(|&row| row != NONE) {
+            return true;
+        }
+        let is_own = foreign.is_of(&self.plan.name);
+        let Some(parent) = (if is_own { Some(&*filled) } else { made.get(&foreign.parent) }) else {
+            return false;
+        };
+        let (columns, theirs) = (&foreign.columns, &foreign.parent_columns);
+        let rows = rows_of(&filled.table, columns, &parent.table, theirs);
+        filled.parents[key] = rows;
+        true
+    }
+
+    /// Whether the cells of a key are not those of the source, though the rows of its table are kept: it refers to rows that are
+    /// new, or to cells of a kept table that change themselves.
+    fn changes(&self, table: &str, key: usize) -> bool {
+        self.changes_by(table, key, MAX_WAY)
+    }
+
+    fn changes_by(&self, table: &str, key: usize, steps: usize) -> bool {
+        let part = |name: &str| self.plans.iter().find(|plan| plan.name == name).map(|plan| plan.part);
+        let foreign = self.schema.table(table).and_then(|table| table.foreign_keys.get(key));
+        let Some(foreign) = foreign.filter(|_| part(table) == Some(Part::Kept)) else { return false };
+        let Some(parent) = self.schema.table(&foreign.parent).filter(|_| steps > 0) else { return false };
+        let mut above = parent.foreign_keys.iter().enumerate();
+        part(&parent.name) == Some(Part::Learned)
+            || above.any(|(at, up)| {
+                up.columns.iter().any(|name| foreign.parent_columns.contains(name))
+                    && self.changes_by(&parent.name, at, steps - 1)
+            })
+    }
+
+    /// Sets a key of a kept table anew: rows that had no parent have none, and those that had one in common have one in common
+    /// again. `later` are keys of the table that change after this one. False where the parents are not there yet.
+    fn redirect(
+        &self,
+        filled: &mut Filled,
+        made: &Database,
+        key: usize,
+        later: &[usize],
+        rng: &mut Rng,
+    ) -> bool {
+        let foreign = &self.table.foreign_keys[key];
+        let is_own = foreign.is_of(&self.plan.name);
+        let own = if is_own { Some(filled.clone()) } else { None };
+        let Some(parent) = own.as_ref().or_else(|| made.get(&foreign.parent)) else { return false };
+        let set = self.set_by_others(key, later);
+        let is_set = |name: &String| set.contains(name.as_str());
+        if foreign.columns.iter().all(is_set) {
             filled.parents[key] =
                 rows_of(&filled.table, &foreign.columns, &parent.table, &foreign.parent_columns);
+            return true;
         }
+        let old: Vec<Column> =
+            foreign.columns.iter().filter_map(|name| filled.table.column(name)).cloned().collect();
+        let families = families(&old, filled.rows());
+        filled.table.columns.retain(|column| !foreign.columns.contains(&column.name) || is_set(&column.name));
+        let is_kept = self.plans.iter().any(|plan| plan.name == foreign.parent && plan.part == Part::Kept);
+        let through = match self.plan.keys[key] {
+            Use::Through(other) => self.through(filled, made, other),
+            _ => None,
+        };
+        let mut found = match through {
+            _ if is_kept => filled.parents[key].clone(),
+            Some(found) => found,
+            None => {
+                let mut rivals = Rivals::new(self.table, filled, parent, foreign);
+                reunited(&families, parent.rows(), foreign.optional, &mut rivals, rng)
+            }
+        };
+        found.iter_mut().zip(&families).filter(|(_, old)| old.is_none()).for_each(|(row, _)| *row = NONE);
+        let mut cells = key_cells(foreign, parent, &found, filled);
+        for column in &mut cells {
+            let Some(old) = old.iter().find(|old| old.name == column.name) else { continue };
+            let is_as_before = |row: &usize| families[*row].is_none() || is_kept && found[*row] == NONE;
+            (0..old.len()).filter(is_as_before).for_each(|row| column.set(row, old.cell(row)));
+        }
+        filled.parents[key] = found;
+        put(&mut filled.table, cells);
+        true
+    }
+
+    /// Columns of a kept table that other keys have set than `key` and those of `later` that change.
+    fn set_by_others(&self, key: usize, later: &[usize]) -> HashSet<&'a str> {
+        let is_later = |at: usize| later.contains(&at) && self.changes(&self.table.name, at);
+        let others = self.table.foreign_keys.iter().enumerate();
+        let others = others.filter(|(at, _)| *at != key && !is_later(*at));
+        others.flat_map(|(_, other)| other.columns.iter().map(String::as_str)).collect()
     }
 
     /// When a key is set among those of its table. What the main parent says comes first, and keys of the table to itself
@@ -105,12 +212,6 @@ impl<'a> Ties<'a> {
         let up = parent.parents.get(other).filter(|_| is_known)?;
         let row = |&row: &u32| if row == NONE { NONE } else { up[row as usize] };
         Some(filled.parents[main].iter().map(row).collect())
-    }
-
-    /// Whether the rows of a kept table refer to rows that are new.
-    fn is_drawn(&self, foreign: &ForeignKey) -> bool {
-        let parent = self.plans.iter().find(|plan| plan.name == foreign.parent);
-        parent.is_some_and(|parent| parent.part == Part::Learned)
     }
 
     /// Further parents: those that are most like what was drawn of them, as often as was drawn with them.
@@ -223,10 +324,55 @@ pub(super) fn counts_of(
     count.and_then(|count| counts_in(parent, &count.name)).unwrap_or_else(|| vec![1; parent.rows()])
 }
 
+/// For each row the number of its key among all that differ; nothing where one of its cells is missing.
+fn families(columns: &[Column], rows: usize) -> Vec<Option<usize>> {
+    let mut known: HashMap<Vec<&str>, usize> = HashMap::new();
+    let number = |row: usize| {
+        let key: Option<Vec<&str>> = columns.iter().map(|column| column.cell(row)).collect();
+        let next = known.len();
+        key.map(|key| *known.entry(key).or_insert(next))
+    };
+    (0..rows).map(number).collect()
+}
+
+/// Gives the rows of a family one parent of `n`, and each family another one as long as there are any. Where all are taken, a
+/// row has none if that may be.
+fn reunited(
+    families: &[Option<usize>],
+    n: usize,
+    is_optional: bool,
+    rivals: &mut Rivals,
+    rng: &mut Rng,
+) -> Vec<u32> {
+    let order: Vec<u32> = rng.permutation(n).into_iter().map(|row| row as u32).collect();
+    let mut of_family: HashMap<usize, u32> = HashMap::new();
+    let mut next = 0usize;
+    let mut found = vec![NONE; families.len()];
+    for (row, family) in families.iter().enumerate() {
+        let (Some(family), row_number) = (family, row as u32) else { continue };
+        if let Some(&parent) = of_family.get(family)
+            && rivals.may(row_number, parent)
+        {
+            found[row] = parent;
+            continue;
+        }
+        let free = (0..n.min(MAX_TRIES)).find(|step| rivals.may(row_number, order[(next + step) % n]));
+        if let Some(step) = free {
+            found[row] = order[(next + step) % n];
+            next = (next + step + 1) % n;
+            of_family.insert(*family, found[row]);
+        } else if !is_optional {
+            let fit = order.iter().find(|&&parent| rivals.fits(row_number, parent));
+            found[row] = fit.copied().unwrap_or(NONE);
+        }
+    }
+    found
+}
+
 /// The columns of a key: the cells of the parents, or those that are there already of columns that another key shares.
 fn key_cells(foreign: &ForeignKey, parent: &Filled, found: &[u32], filled: &Filled) -> Vec<Column> {
     let pairs = foreign.columns.iter().zip(&foreign.parent_columns);
-    let new = pairs.filter(|(own, _)| filled.table.column(own).is_none() || foreign.columns.len() == 1);
+    let new = pairs.filter(|(own, _)| filled.table.column(own).is_none());
     new.map(|(own, theirs)| match parent.table.column(theirs) {
         Some(column) => picked(own, column, found),
         None => Column::new(own.clone(), Declaration::default()),
@@ -305,7 +451,8 @@ mod tests {
     /// Ties the keys of one table of new ones.
     fn tie(schema: &Schema, plans: &[TablePlan], made: &mut Database, table: &str) {
         let at = plans.iter().position(|plan| plan.name == table).unwrap();
-        Ties::of(schema, plans, at).unwrap().tie(made, Rng::new(1, 0));
+        let ties = Ties::of(schema, plans, at).unwrap();
+        assert!(ties.tie(made, &ties.keys(), Rng::new(1, 0)).is_empty());
     }
 
     /// New rows with no parents yet.
@@ -336,6 +483,47 @@ mod tests {
         let (ids, mates) = (cells(&made, "staff", "id"), cells(&made, "staff", "mate"));
         assert!(ids.iter().zip(&mates).all(|(id, mate)| mate.is_some() && id != mate), "{mates:?}");
         assert_eq!(cells(&made, "staff", "boss").into_iter().flatten().count(), 26);
+    }
+
+    #[test]
+    fn kept_rows_refer_to_new_rows_as_they_did_to_those_of_the_source() {
+        let reviews = table("reviews", Vec::new(), vec![numbers("id", 1..=20), numbers("stars", 1..=20)]);
+        let again = Column::of("again", [None, Some("4"), Some("4"), None, Some("5")]);
+        // Its own key is one to reviews, and others refer to it.
+        let keys = vec![key("id", "reviews", "id", false), key("again", "reviews", "id", true)];
+        let best = table("best", keys, vec![numbers("id", [3, 7, 9, 11, 12]), again]);
+        let medals = vec![numbers("id", 1..=3), numbers("best", [7, 7, 12])];
+        let medals = table("medals", vec![key("best", "best", "id", false)], medals);
+        let kept = [&best, &medals].map(|(_, rows)| (rows.name.clone(), rows.clone()));
+        let (schema, plans) = planned(vec![reviews, best, medals]);
+        assert_eq!(plans.iter().filter(|plan| plan.part == Part::Kept).count(), 2);
+        let mut made = tied(&schema, HashMap::from(kept));
+        made.insert("reviews".to_owned(), drawn(vec![numbers("id", 101..=130)], 0));
+        ["best", "medals"].iter().for_each(|name| tie(&schema, &plans, &mut made, name));
+        let (ids, again) = (cells(&made, "best", "id"), cells(&made, "best", "again"));
+        let is_new = |cell: &&str| cell.parse::<u32>().is_ok_and(|id| (101..=130).contains(&id));
+        assert!(ids.iter().all(|cell| cell.as_ref().is_some_and(is_new)), "{ids:?}");
+        assert_eq!(ids.iter().collect::<HashSet<_>>().len(), 5);
+        let is_there: Vec<bool> = again.iter().map(Option::is_some).collect();
+        assert_eq!(is_there, [false, true, true, false, true]);
+        assert!(again.iter().flatten().all(is_new), "{again:?}");
+        assert!(again[1] == again[2] && again[1] != again[4], "{again:?}");
+        assert_eq!(cells(&made, "medals", "best"), [ids[1], ids[1], ids[4]]);
+    }
+
+    #[test]
+    fn kept_rows_share_parents_where_there_are_too_few() {
+        let reviews = table("reviews", Vec::new(), vec![numbers("id", 1..=20), numbers("stars", 1..=20)]);
+        let best = vec![numbers("id", 1..=4), numbers("review", [3, 4, 5, 6])];
+        let best = table("best", vec![key("review", "reviews", "id", false)], best);
+        let kept = HashMap::from([("best".to_owned(), best.1.clone())]);
+        let (schema, plans) = planned(vec![reviews, best]);
+        let mut made = tied(&schema, kept);
+        made.insert("reviews".to_owned(), drawn(vec![numbers("id", 8..=9)], 0));
+        tie(&schema, &plans, &mut made, "best");
+        let mut reviews = cells(&made, "best", "review");
+        reviews.sort_unstable();
+        assert_eq!(reviews, [Some("8"), Some("8"), Some("9"), Some("9")]);
     }
 
     #[test]
