@@ -21,7 +21,7 @@ use super::{
     request::light_part,
     siblings::{Places, in_order},
     summary::Left,
-    tie::{Ties, agree, counts_of},
+    tie::{Ties, agree, close_circles, counts_of},
     totals,
     view::{before, of_parent, picked},
 };
@@ -38,6 +38,8 @@ pub(super) fn draw(
 ) -> Result<Vec<Table>, Error> {
     let kept = model.kept.iter().map(|table| (table.name.clone(), table.clone())).collect();
     let mut made = tied(&model.schema, kept);
+    // For each table the keys whose parents were not there when it was drawn.
+    let mut open: Vec<Vec<usize>> = vec![Vec::new(); model.plans.len()];
     for (at, plan) in model.plans.iter().enumerate() {
         let Some(drawer) = Drawer::of(model, at, request) else { continue };
         let rng = Rng::new(request.seed, at as u64);
@@ -49,22 +51,13 @@ pub(super) fn draw(
         on(&plan.name, filled.rows());
         made.insert(plan.name.clone(), filled);
         if let Some(ties) = Ties::of(&model.schema, &model.plans, at) {
-            ties.tie(&mut made, &ties.keys(), rng);
+            open[at] = ties.tie(&mut made, &ties.keys(), rng);
         }
     }
-    close_circles(model, request, &mut made);
+    close_circles(&model.schema, &model.plans, &mut made, open, request.seed);
     totals::compute(&model.plans, &mut made);
     let plans = model.plans.iter().filter(|plan| plan.part != Part::Empty);
     Ok(plans.filter_map(|plan| finished(model.schema.table(&plan.name)?, made.remove(&plan.name)?)).collect())
-}
-
-/// Keys to tables that were drawn later.
-fn close_circles(model: &DatabaseModel, request: &DatabaseRequest, made: &mut Database) {
-    for at in 0..model.plans.len() {
-        if let Some(ties) = Ties::of(&model.schema, &model.plans, at) {
-            ties.tie(made, &ties.keys(), Rng::new(request.seed, (model.plans.len() + at) as u64));
-        }
-    }
 }
 
 /// The columns that the table has, in its order.
