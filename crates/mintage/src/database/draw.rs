@@ -23,7 +23,7 @@ use super::{
     summary::Left,
     tie::{Ties, agree, close_circles, counts_of},
     totals,
-    view::{before, of_parent, picked},
+    view::{of_parent, picked},
 };
 use crate::{error::Error, model::Model, sample::TableRequest};
 
@@ -307,22 +307,27 @@ impl<'a> Drawer<'a> {
         };
         let parent = made.get(&self.table.foreign_keys[main].parent);
         let lefts = self.plan.left.iter().filter(|_| self.plan.is_sequence);
-        let mut lefts: Vec<Left> =
-            lefts.filter_map(|(name, summary)| Some(Left::new(name, parent?, summary, &counts))).collect();
+        let mut lefts: Vec<Left> = lefts
+            .filter_map(|(name, summary)| {
+                Some(Left::new(self.plan.mean_left(name), name, (parent?, summary), &counts))
+            })
+            .collect();
         for (at, rows) in waves.iter().enumerate() {
             let mut given = self.of_parents(made, main, rows);
             if self.plan.is_sequence {
                 given.columns.extend(lefts.iter().map(|left| left.given(rows)));
-                given.columns.push(numbers(INDEX, vec![at as u32 + 1; rows.len()]));
+                given.columns.push(numbers(&self.plan.named(INDEX), vec![at as u32 + 1; rows.len()]));
                 if let (Some(name), Some(first)) = (&self.plan.time, self.plan.first) {
                     let number = first.saturating_add(at as i64).to_string();
                     given.columns.push(Column::of(name, rows.iter().map(|_| Some(number.as_str()))));
                 }
-                given.columns.push(numbers(SIBLINGS, rows.iter().map(|&row| counts[row as usize])));
+                given
+                    .columns
+                    .push(numbers(&self.plan.named(SIBLINGS), rows.iter().map(|&row| counts[row as usize])));
                 let previous: Vec<u32> = rows.iter().map(|&row| latest[row as usize]).collect();
                 for name in all.as_ref().map_or(&[][..], |_| &self.plan.previous) {
                     if let Some(column) = all.as_ref().and_then(|all| all.column(name)) {
-                        given.columns.push(picked(&before(name), column, &previous));
+                        given.columns.push(picked(&self.plan.before(name), column, &previous));
                     }
                 }
             }
@@ -340,7 +345,7 @@ impl<'a> Drawer<'a> {
         if orphans > 0 || all.is_none() {
             let mut given = Table::default();
             if self.plan.is_sequence {
-                given.columns.push(numbers(INDEX, vec![0; orphans]));
+                given.columns.push(numbers(&self.plan.named(INDEX), vec![0; orphans]));
             }
             let given = (self.plan.is_sequence && orphans > 0).then_some(given);
             let part = self.sampled(model, orphans, given, seed.wrapping_add(waves.len() as u64))?;

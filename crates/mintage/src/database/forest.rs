@@ -8,7 +8,6 @@ use mintage_nn::Rng;
 use super::{
     assign::{scaled, shuffle},
     filled::{Filled, NONE},
-    plan::DEPTH,
     rivals::Rivals,
 };
 
@@ -17,7 +16,8 @@ const MAX_TRIES: usize = 1000;
 
 /// The rows of a table that look for parents among each other.
 pub(super) struct Forest<'a> {
-    filled: &'a Filled,
+    /// How deep each row lies.
+    depths: Vec<u32>,
     rivals: Rivals<'a>,
     /// How many children each row is to have.
     quotas: Vec<u32>,
@@ -29,10 +29,17 @@ pub(super) struct Forest<'a> {
 }
 
 impl<'a> Forest<'a> {
-    /// Of a key of `table`, whose rows are `filled`, to itself.
-    pub fn new(table: &TableSchema, filled: &'a Filled, foreign: &ForeignKey, quotas: Vec<u32>) -> Self {
+    /// Of a key of `table`, whose rows are `filled` with their depths in a column of that name, to itself.
+    pub fn new(
+        table: &TableSchema,
+        (filled, depth): (&'a Filled, &str),
+        foreign: &ForeignKey,
+        quotas: Vec<u32>,
+    ) -> Self {
+        let depth_of =
+            |row: u32| filled.cell(depth, row).and_then(|cell| cell.parse::<u32>().ok()).unwrap_or(0);
         Self {
-            filled,
+            depths: (0..filled.rows() as u32).map(depth_of).collect(),
             rivals: Rivals::new(table, filled, filled, foreign),
             quotas,
             is_one: table.tells_apart(&foreign.columns),
@@ -69,12 +76,10 @@ impl<'a> Forest<'a> {
     /// of each group the rows by their depths, the roots first. A depth that no row has is left out, or those below it would
     /// hang in the air.
     fn groups(&self) -> Vec<Vec<Vec<u32>>> {
-        let depth =
-            |row: u32| self.filled.cell(DEPTH, row).and_then(|cell| cell.parse::<u32>().ok()).unwrap_or(0);
         let mut groups: BTreeMap<Vec<Option<&str>>, BTreeMap<u32, Vec<u32>>> = BTreeMap::new();
-        for row in 0..self.filled.rows() as u32 {
-            let levels = groups.entry(self.rivals.shared(row)).or_default();
-            levels.entry(depth(row)).or_default().push(row);
+        for (row, &depth) in self.depths.iter().enumerate() {
+            let levels = groups.entry(self.rivals.shared(row as u32)).or_default();
+            levels.entry(depth).or_default().push(row as u32);
         }
         groups.into_values().map(|levels| levels.into_values().collect()).collect()
     }
@@ -138,7 +143,7 @@ mod tests {
     use mintage_data::{Table, database::Origin};
 
     use super::*;
-    use crate::database::filled::numbers;
+    use crate::database::{filled::numbers, plan::DEPTH};
 
     fn key(columns: [&str; 2], parent_columns: [&str; 2], optional: bool) -> ForeignKey {
         let names = |names: [&str; 2]| -> Vec<String> {
@@ -178,7 +183,8 @@ mod tests {
     #[test]
     fn rows_lie_below_those_that_are_less_deep() {
         let filled = rows(30, |row| row / 10);
-        let forest = Forest::new(&staff(&[]), &filled, &key(["boss", ""], ["id", ""], true), vec![1; 30]);
+        let forest =
+            Forest::new(&staff(&[]), (&filled, DEPTH), &key(["boss", ""], ["id", ""], true), vec![1; 30]);
         let found = forest.grow(&mut Rng::new(1, 0));
         assert!(found[..10].iter().all(|&parent| parent == NONE), "{found:?}");
         assert!((10..30).all(|row| found[row] / 10 == row as u32 / 10 - 1), "{found:?}");
@@ -189,7 +195,7 @@ mod tests {
         let filled = rows(15, |row| row / 5);
         let grown = |optional| {
             let key = key(["boss", ""], ["id", ""], optional);
-            Forest::new(&staff(&["boss"]), &filled, &key, vec![3; 15]).grow(&mut Rng::new(1, 0))
+            Forest::new(&staff(&["boss"]), (&filled, DEPTH), &key, vec![3; 15]).grow(&mut Rng::new(1, 0))
         };
         let found = grown(true);
         let parents: HashSet<u32> = found.iter().copied().filter(|&parent| parent != NONE).collect();
@@ -203,7 +209,7 @@ mod tests {
     fn parents_have_the_cells_that_another_key_has_set() {
         let filled = rows(40, |row| u32::from(row > 5) + u32::from(row > 20));
         let key = key(["firm", "boss"], ["firm", "id"], true);
-        let forest = Forest::new(&staff(&[]), &filled, &key, vec![2; 40]);
+        let forest = Forest::new(&staff(&[]), (&filled, DEPTH), &key, vec![2; 40]);
         let found = forest.grow(&mut Rng::new(1, 0));
         for row in 6..40 {
             let parent = found[row];
@@ -211,7 +217,7 @@ mod tests {
         }
         // Of another column of theirs as well.
         let key = self::key(["firm", "boss"], ["id", "id"], true);
-        let found = Forest::new(&staff(&[]), &filled, &key, vec![2; 40]).grow(&mut Rng::new(1, 0));
+        let found = Forest::new(&staff(&[]), (&filled, DEPTH), &key, vec![2; 40]).grow(&mut Rng::new(1, 0));
         assert!(found.iter().all(|&parent| parent == NONE || parent < 2), "{found:?}");
         assert!(found.iter().any(|&parent| parent != NONE));
     }
@@ -220,8 +226,8 @@ mod tests {
     fn siblings_differ_by_what_is_unique_with_the_key() {
         let filled = rows(6, |row| u32::from(row > 0));
         let key = key(["boss", ""], ["id", ""], true);
-        let found =
-            Forest::new(&staff(&["firm", "boss"]), &filled, &key, vec![5; 6]).grow(&mut Rng::new(1, 0));
+        let found = Forest::new(&staff(&["firm", "boss"]), (&filled, DEPTH), &key, vec![5; 6])
+            .grow(&mut Rng::new(1, 0));
         // One root: a child of each firm.
         assert_eq!(found.iter().filter(|&&parent| parent == 0).count(), 2, "{found:?}");
     }

@@ -14,7 +14,7 @@ use super::{
     even::counts_in,
     filled::{Database, Filled, NONE, key_of, put, rows_of},
     forest::Forest,
-    plan::{Context, From, Part, TablePlan, Use},
+    plan::{Context, DEPTH, From, Part, TablePlan, Use},
     rivals::Rivals,
     view::{of_parent, picked},
 };
@@ -251,7 +251,7 @@ impl<'a> Ties<'a> {
     fn forest(&self, filled: &Filled, key: usize, rng: &mut Rng) -> Vec<u32> {
         let foreign = &self.table.foreign_keys[key];
         let quotas = counts_of(self.plans, foreign, filled, (&self.plan.name, key));
-        Forest::new(self.table, filled, foreign, quotas).grow(rng)
+        Forest::new(self.table, (filled, &self.plan.named(DEPTH)), foreign, quotas).grow(rng)
     }
 
     /// Makes keys differ by a number of theirs, where they have one.

@@ -2,83 +2,17 @@
 
 #![allow(clippy::unwrap_used)]
 
-use mintage_data::{
-    SourceSpec,
-    database::{Column as ColumnSchema, Origin, Store},
-};
-
 use super::*;
 use crate::database::{
     filled::{numbers, tied},
-    plan::DEPTH,
-    planner::{described, plan},
+    testing::{drawn, key, planned, table},
 };
-
-fn names(list: &str) -> Vec<String> {
-    list.split_whitespace().map(str::to_owned).collect()
-}
-
-fn key(columns: &str, parent: &str, parent_columns: &str, optional: bool) -> ForeignKey {
-    ForeignKey {
-        columns: names(columns),
-        parent: parent.to_owned(),
-        parent_columns: names(parent_columns),
-        origin: Origin::Declared,
-        optional,
-        deferrable: false,
-        actions: String::new(),
-        orphans: None,
-    }
-}
-
-/// A table whose primary key is `id`, with rows of a source.
-fn table(name: &str, foreign_keys: Vec<ForeignKey>, columns: Vec<Column>) -> (TableSchema, Table) {
-    let optional = |column: &str| {
-        foreign_keys.iter().any(|key| key.optional && key.columns.iter().any(|own| own == column))
-    };
-    let schema = TableSchema {
-        name: name.to_owned(),
-        columns: columns
-            .iter()
-            .map(|column| ColumnSchema {
-                name: column.name.clone(),
-                nullable: optional(&column.name),
-                ..ColumnSchema::default()
-            })
-            .collect(),
-        primary_key: names("id"),
-        foreign_keys,
-        ..TableSchema::default()
-    };
-    (schema, Table { name: name.to_owned(), columns, ..Table::default() })
-}
-
-/// A schema with the plans of its tables.
-fn planned(all: Vec<(TableSchema, Table)>) -> (Schema, Vec<TablePlan>) {
-    let (tables, rows): (Vec<TableSchema>, Vec<Table>) = all.into_iter().unzip();
-    let schema = Schema { store: Store::Sqlite, tables, views: Vec::new() };
-    let kinds =
-        rows.iter().map(|rows| (rows.name.clone(), described(rows, &SourceSpec::default()))).collect();
-    let rows: HashMap<String, Table> = rows.into_iter().map(|rows| (rows.name.clone(), rows)).collect();
-    let plans = plan(&schema, &tied(&schema, rows), &kinds, &[]).unwrap();
-    (schema, plans)
-}
 
 /// Ties the keys of one table of new ones.
 fn tie(schema: &Schema, plans: &[TablePlan], made: &mut Database, table: &str) {
     let at = plans.iter().position(|plan| plan.name == table).unwrap();
     let ties = Ties::of(schema, plans, at).unwrap();
     assert!(ties.tie(made, &ties.keys(), Rng::new(1, 0)).is_empty());
-}
-
-/// New rows with no parents yet.
-fn drawn(columns: Vec<Column>, keys: usize) -> Filled {
-    let n = columns[0].len();
-    Filled {
-        table: Table { columns, ..Table::default() },
-        parents: vec![vec![NONE; n]; keys],
-        ..Filled::default()
-    }
 }
 
 fn cells<'a>(made: &'a Database, table: &str, column: &str) -> Vec<Option<&'a str>> {
@@ -92,7 +26,7 @@ fn a_second_key_of_a_table_to_itself_is_filled() {
     let mut bosses = Column::of("boss", [None]);
     boss.skip(1).for_each(|boss| bosses.push(Some(&boss.to_string())));
     let source = vec![numbers("id", 1..=20), bosses, numbers("mate", (1..=20).map(|row| 21 - row))];
-    let (schema, plans) = planned(vec![table("staff", keys, source)]);
+    let (schema, _, plans) = planned(vec![table("staff", keys, source)]);
     let depth = numbers(DEPTH, (0..30).map(|row| u32::from(row > 3)));
     let mut made = Database::from([("staff".to_owned(), drawn(vec![numbers("id", 1..=30), depth], 2))]);
     tie(&schema, &plans, &mut made, "staff");
@@ -111,7 +45,7 @@ fn kept_rows_refer_to_new_rows_as_they_did_to_those_of_the_source() {
     let medals = vec![numbers("id", 1..=3), numbers("best", [7, 7, 12])];
     let medals = table("medals", vec![key("best", "best", "id", false)], medals);
     let kept = [&best, &medals].map(|(_, rows)| (rows.name.clone(), rows.clone()));
-    let (schema, plans) = planned(vec![reviews, best, medals]);
+    let (schema, _, plans) = planned(vec![reviews, best, medals]);
     assert_eq!(plans.iter().filter(|plan| plan.part == Part::Kept).count(), 2);
     let mut made = tied(&schema, HashMap::from(kept));
     made.insert("reviews".to_owned(), drawn(vec![numbers("id", 101..=130)], 0));
@@ -133,7 +67,7 @@ fn kept_rows_share_parents_where_there_are_too_few() {
     let best = vec![numbers("id", 1..=4), numbers("review", [3, 4, 5, 6])];
     let best = table("best", vec![key("review", "reviews", "id", false)], best);
     let kept = HashMap::from([("best".to_owned(), best.1.clone())]);
-    let (schema, plans) = planned(vec![reviews, best]);
+    let (schema, _, plans) = planned(vec![reviews, best]);
     let mut made = tied(&schema, kept);
     made.insert("reviews".to_owned(), drawn(vec![numbers("id", 8..=9)], 0));
     tie(&schema, &plans, &mut made, "best");
@@ -155,7 +89,7 @@ fn a_key_leads_through_one_that_was_drawn() {
         numbers("country", (0..90).map(|row| of_customer(row).1)),
     ];
     let keys = vec![key("customer", "customers", "id", false), key("country", "countries", "id", false)];
-    let (schema, plans) = planned(vec![countries.clone(), customers, table("orders", keys, orders)]);
+    let (schema, _, plans) = planned(vec![countries.clone(), customers, table("orders", keys, orders)]);
     assert_eq!(plans[2].keys, [Use::Main, Use::Through(0)]);
     let drawn_country = numbers("country", [3, 1, 2]);
     let mut orders = drawn(vec![numbers("id", 1..=4)], 2);
@@ -178,7 +112,7 @@ fn bosses_are_of_the_same_firm() {
     let mut bosses = Column::of("boss", [None; 12]);
     (12..60u32).for_each(|row| bosses.push(Some(&(row % 12 + 1).to_string())));
     let source = vec![numbers("id", 1..=60), firm, bosses, numbers("grade", (0..60).map(|row| row / 12))];
-    let (schema, plans) = planned(vec![firms, table("staff", keys, source)]);
+    let (schema, _, plans) = planned(vec![firms, table("staff", keys, source)]);
     let mut staff = drawn(vec![numbers("id", 1..=40), numbers(DEPTH, (0..40).map(|row| row / 10))], 2);
     staff.parents[1] = (0..40).map(|row| row % 4).collect();
     let firms = drawn(vec![numbers("id", 1..=4)], 0);
@@ -202,7 +136,7 @@ fn only_keys_to_later_tables_are_tied_again() {
     );
     let staff = vec![numbers("id", 1..=60), numbers("firm", (0..60).map(|row| row % 12 + 1))];
     let staff = table("staff", vec![key("firm", "firms", "id", false)], staff);
-    let (schema, plans) = planned(vec![firms, staff]);
+    let (schema, _, plans) = planned(vec![firms, staff]);
     let order: Vec<&str> = plans.iter().map(|plan| plan.name.as_str()).collect();
     assert_eq!(order, ["firms", "staff"]);
     let mut made = Database::from([("firms".to_owned(), drawn(vec![numbers("id", 1..=5)], 1))]);
