@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use mintage_data::{
     Table,
+    database::Schema,
     table::{encoder::Where, schema::Kind},
 };
 
@@ -12,6 +13,9 @@ use super::{
     plan::{From, Part, TablePlan, Use},
 };
 use crate::{error::Error, model::Model};
+
+/// Cells of all new rows together: they are held in memory until they are written.
+const MAX_CELLS: f64 = 100e6;
 
 /// What to make of a model of a database.
 #[derive(Clone, Debug)]
@@ -62,7 +66,52 @@ pub(super) fn check(model: &DatabaseModel, request: &DatabaseRequest) -> Result<
     for (table, condition) in &request.conditions {
         check_condition(model, find(model, table)?, &condition.column)?;
     }
-    Ok(())
+    check_size(&model.schema, &model.plans, request)
+}
+
+/// An error where more rows are asked for than can be held.
+fn check_size(schema: &Schema, plans: &[TablePlan], request: &DatabaseRequest) -> Result<(), Error> {
+    let (rows, cells) = size(schema, plans, request);
+    if cells <= MAX_CELLS {
+        return Ok(());
+    }
+    let error = Error::request(format!(
+        "about {:.0} million rows are asked for, with {:.0} million cells, which is more than are held at once",
+        rows / 1e6,
+        cells / 1e6
+    ));
+    let at = |scale: f64| size(schema, plans, &DatabaseRequest { scale, ..request.clone() }).1;
+    // What does not grow with the scale: tables that are kept, and whose rows are said otherwise.
+    let fixed = at(0.0);
+    if fixed >= MAX_CELLS {
+        return Err(error.with_hint("ask for fewer rows: -n TABLE=N"));
+    }
+    let largest = (MAX_CELLS - fixed) / (at(1.0) - fixed);
+    let digits = if largest < 10.0 { 100.0 } else { 1.0 };
+    let largest = (largest * digits).floor() / digits;
+    Err(error.with_hint(format!("the largest that can be made at once is --scale {largest}")))
+}
+
+/// The rows of all new tables and their cells, about: as many children a parent as in the source.
+fn size(schema: &Schema, plans: &[TablePlan], request: &DatabaseRequest) -> (f64, f64) {
+    let mut scales: BTreeMap<&str, f64> = BTreeMap::new();
+    let (mut rows, mut cells) = (0.0, 0.0);
+    for plan in plans {
+        let Some(table) = schema.table(&plan.name) else { continue };
+        let given = request.given.get(&plan.name).map(Table::rows);
+        let said = given.or_else(|| request.rows.get(&plan.name).copied());
+        let parent = plan.main().map(|main| table.foreign_keys[main].parent.as_str());
+        let scale = match (plan.part, said, parent) {
+            (Part::Kept | Part::Empty, ..) => 1.0,
+            (Part::Learned, Some(n), _) => n as f64 / plan.rows.max(1) as f64,
+            (Part::Learned, None, Some(parent)) => scales.get(parent).copied().unwrap_or(request.scale),
+            (Part::Learned, None, None) => request.scale,
+        };
+        scales.insert(&plan.name, scale);
+        rows += plan.rows as f64 * scale;
+        cells += plan.rows as f64 * scale * table.columns.len() as f64;
+    }
+    (rows, cells)
 }
 
 fn find<'a>(model: &'a DatabaseModel, table: &str) -> Result<&'a TablePlan, Error> {
@@ -147,4 +196,33 @@ pub(super) fn light_part(model: &Model, plan: &TablePlan, given: &Table) -> Resu
     let columns = given.columns.iter();
     let columns = columns.filter(|column| plan.own.contains(&column.name) && is_light(&column.name)).cloned();
     Ok(Table { columns: columns.collect(), ..given.head() })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::database::{
+        filled::numbers,
+        testing::{key, planned, table},
+    };
+
+    #[test]
+    fn rejects_more_rows_than_can_be_held() {
+        let firms = vec![numbers("id", 1..=20), numbers("size", (0..20).map(|row| row % 9))];
+        let staff = vec![numbers("id", 1..=80), numbers("firm", (0..80).map(|row| row / 4 + 1))];
+        let staff = table("staff", vec![key("firm", "firms", "id", false)], staff);
+        let (schema, _, plans) = planned(vec![table("firms", Vec::new(), firms), staff]);
+        let at = |scale| DatabaseRequest { scale, ..DatabaseRequest::default() };
+        assert_eq!(size(&schema, &plans, &at(2.5)), (250.0, 500.0));
+        assert!(check_size(&schema, &plans, &at(1e5)).is_ok());
+        let error = check_size(&schema, &plans, &at(1e9)).unwrap_err();
+        assert_eq!(error.hint().as_deref(), Some("the largest that can be made at once is --scale 500000"));
+        assert!(check_size(&schema, &plans, &at(5e5)).is_ok());
+        // A number of rows is scaled by what belongs to them.
+        let rows = BTreeMap::from([("firms".to_owned(), 40_000_000)]);
+        let error = check_size(&schema, &plans, &DatabaseRequest { rows, ..at(1.0) }).unwrap_err();
+        assert!(error.to_string().contains("200 million rows"), "{error}");
+        assert!(error.hint().unwrap().contains("-n TABLE=N"));
+    }
 }
