@@ -64,7 +64,7 @@ pub(super) fn check(model: &DatabaseModel, request: &DatabaseRequest) -> Result<
         }
     }
     for (table, condition) in &request.conditions {
-        check_condition(model, find(model, table)?, &condition.column)?;
+        check_condition(&model.schema, find(model, table)?, &condition.column)?;
     }
     check_size(&model.schema, &model.plans, request)
 }
@@ -145,12 +145,12 @@ fn check_root(model: &DatabaseModel, plan: &TablePlan, what: &str) -> Result<(),
 }
 
 /// A condition is for a column that is drawn.
-fn check_condition(model: &DatabaseModel, plan: &TablePlan, column: &str) -> Result<(), Error> {
+fn check_condition(schema: &Schema, plan: &TablePlan, column: &str) -> Result<(), Error> {
     let name = &plan.name;
     if plan.part != Part::Learned {
         return Err(Error::request(format!("no row of `{name}` is drawn: {}", plan.why)));
     }
-    let Some(table) = model.schema.table(name) else { return Ok(()) };
+    let Some(table) = schema.table(name) else { return Ok(()) };
     if table.column(column).is_none() {
         let names = table.columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>().join(", ");
         return Err(Error::request(format!("`{name}` has no column `{column}`"))
@@ -179,6 +179,14 @@ fn check_condition(model: &DatabaseModel, plan: &TablePlan, column: &str) -> Res
         return Err(Error::request(format!("`{column}` of `{name}` is computed from `{}`", total.table))
             .with_hint(format!("give a condition on a column of `{}`", total.table)));
     }
+    if plan.first.is_some() && plan.time.as_deref() == Some(column) {
+        let parent = plan.main().map_or("", |main| &table.foreign_keys[main].parent);
+        let why =
+            format!("`{column}` just numbers the rows of `{name}` that belong to one row of `{parent}`");
+        return Err(Error::request(why).with_hint(format!(
+            "give the condition on another column of `{name}`, or on one of `{parent}`"
+        )));
+    }
     if plan.number.as_deref() == Some(column) {
         return Err(Error::request(format!("`{column}` just numbers the rows of `{name}`")));
     }
@@ -206,6 +214,23 @@ mod tests {
         filled::numbers,
         testing::{key, planned, table},
     };
+
+    #[test]
+    fn rejects_conditions_on_what_numbers_siblings() {
+        let firms = vec![numbers("id", 1..=20), numbers("size", (0..20).map(|row| row % 9))];
+        let staff = vec![
+            numbers("id", 1..=80),
+            numbers("firm", (0..80).map(|row| row / 4 + 1)),
+            numbers("place", (0..80).map(|row| row % 4 + 1)),
+            numbers("grade", (0..80).map(|row| row * 7 % 5)),
+        ];
+        let staff = table("staff", vec![key("firm", "firms", "id", false)], staff);
+        let (schema, _, plans) = planned(vec![table("firms", Vec::new(), firms), staff]);
+        let staff = plans.iter().find(|plan| plan.name == "staff").unwrap();
+        let error = check_condition(&schema, staff, "place").unwrap_err();
+        assert!(error.to_string().contains("numbers the rows of `staff`"), "{error}");
+        assert!(check_condition(&schema, staff, "grade").is_ok());
+    }
 
     #[test]
     fn rejects_more_rows_than_can_be_held() {
