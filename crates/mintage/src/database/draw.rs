@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use mintage_data::{
-    Column, Declaration, Table,
+    Column, Table,
     database::{Schema, Table as TableSchema},
 };
 use mintage_nn::Rng;
@@ -18,7 +18,7 @@ use super::{
     keys::TextKey,
     persons::Persons,
     plan::{From, INDEX, Part, SIBLINGS, TablePlan, Use},
-    request::light_part,
+    request::{light_part, number_rows, put_given},
     siblings::{Places, in_order},
     summary::Left,
     tie::{Ties, agree, close_circles, counts_of},
@@ -126,16 +126,17 @@ impl<'a> Drawer<'a> {
             self.order(&mut filled, main);
         }
         for key in self.keys.iter().filter(|key| key.table == self.plan.name) {
-            if filled.table.column(&key.column).is_none() {
-                filled.table.columns.push(key.make(n, seed));
+            let given = filled.table.column(&key.column).cloned();
+            if given.as_ref().is_none_or(|given| given.missing() > 0) {
+                put(&mut filled.table, [key.make(n, seed)]);
+            }
+            if let Some(given) = given.filter(|given| given.missing() > 0) {
+                let given = Table { columns: vec![given], ..Table::default() };
+                put_given(&mut filled.table, &given, self.table);
             }
         }
-        let number = self.plan.number.as_ref();
-        if let Some(number) = number.filter(|number| filled.table.column(number).is_none()) {
-            let mut column = Column::new(number.clone(), Declaration::default());
-            let from = self.plan.number_from;
-            (0..n as i64).for_each(|row| column.push(Some(&from.saturating_add(row).to_string())));
-            filled.table.columns.push(column);
+        if let Some(number) = &self.plan.number {
+            number_rows(&mut filled.table, number, n, self.plan.number_from);
         }
         Ok(filled)
     }
@@ -231,7 +232,7 @@ impl<'a> Drawer<'a> {
         let light = light_part(model, self.plan, given)?;
         let light = (!light.columns.is_empty()).then_some(light);
         let mut table = self.sampled(model, given.rows(), light, seed)?;
-        put(&mut table, given.columns.iter().cloned());
+        put_given(&mut table, given, self.table);
         Ok(table)
     }
 
@@ -266,7 +267,7 @@ impl<'a> Drawer<'a> {
         let own = self.persons.iter().filter(|persons| persons.table == self.plan.name);
         own.for_each(|persons| persons.make(table, seed));
         if let Some(given) = self.request.given.get(&self.plan.name) {
-            put(table, given.columns.iter().cloned());
+            put_given(table, given, self.table);
         }
     }
 

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use mintage_data::{
-    Table,
-    database::Schema,
+    Column, Declaration, Table,
+    database::{Schema, Table as TableSchema},
     table::{encoder::Where, schema::Kind},
 };
 
 use super::{
     DatabaseModel,
+    filled::put,
     plan::{From, Part, TablePlan, Use},
 };
 use crate::{error::Error, model::Model};
@@ -193,6 +194,38 @@ fn check_condition(schema: &Schema, plan: &TablePlan, column: &str) -> Result<()
     Ok(())
 }
 
+/// Puts rows that are given in the place of those drawn. Cells without a value stay so where they may be; else they have what
+/// was drawn for them.
+pub(super) fn put_given(table: &mut Table, given: &Table, schema: &TableSchema) {
+    for column in &given.columns {
+        let mut new = column.clone();
+        let must = schema.column(&column.name).is_some_and(|own| !own.nullable);
+        if let Some(drawn) = table.column(&column.name).filter(|drawn| must && drawn.len() == new.len()) {
+            let empty = (0..column.len()).filter(|&row| column.cell(row).is_none());
+            empty.for_each(|row| new.set(row, drawn.cell(row)));
+        }
+        put(table, [new]);
+    }
+}
+
+/// Numbers `n` rows from `first` on; of rows that are given those without a number, after the largest that is given.
+pub(super) fn number_rows(table: &mut Table, name: &str, n: usize, first: i64) {
+    let number = |at: usize| i64::try_from(at).map_or(i64::MAX, |at| first.saturating_add(at)).to_string();
+    let Some(column) = table.columns.iter_mut().find(|column| column.name == name) else {
+        let mut column = Column::new(name, Declaration::default());
+        (0..n).for_each(|row| column.push(Some(&number(row))));
+        table.columns.push(column);
+        return;
+    };
+    let largest = column.values().iter().filter_map(|text| text.parse::<i64>().ok()).max();
+    let from = largest
+        .map_or(0, |largest| usize::try_from(largest.saturating_sub(first).saturating_add(1)).unwrap_or(0));
+    let empty: Vec<usize> = (0..column.len()).filter(|&row| column.cell(row).is_none()).collect();
+    for (at, row) in empty.into_iter().enumerate() {
+        column.set(row, Some(&number(from + at)));
+    }
+}
+
 /// Of rows that are given the columns that a model can draw others by: no texts and no identifiers.
 pub(super) fn light_part(model: &Model, plan: &TablePlan, given: &Table) -> Result<Table, Error> {
     let (_, codec) = model.rows()?;
@@ -214,6 +247,33 @@ mod tests {
         filled::numbers,
         testing::{key, planned, table},
     };
+
+    #[test]
+    fn given_cells_that_must_have_a_value_are_drawn() {
+        let columns = vec![Column::of("kind", [None]), Column::of("note", [None]), numbers("id", 1..=1)];
+        let note_may_be_missing = vec![key("note", "notes", "id", true)];
+        let (schema, _) = table("customers", note_may_be_missing, columns);
+        let column = |name: &str, cells: [Option<&str>; 3]| Column::of(name, cells);
+        let given = Table {
+            columns: vec![
+                column("kind", [Some("mine"), None, None]),
+                column("note", [Some("1"), None, Some("3")]),
+                column("id", [Some("7"), None, None]),
+            ],
+            ..Table::default()
+        };
+        let drawn = vec![column("note", [Some("x"); 3]), column("kind", [Some("a"), Some("b"), Some("c")])];
+        let mut rows = Table { columns: drawn, ..Table::default() };
+        put_given(&mut rows, &given, &schema);
+        number_rows(&mut rows, "id", 3, 1);
+        let cells = |name: &str| rows.column(name).unwrap().iter().collect::<Vec<_>>();
+        assert_eq!(cells("kind"), [Some("mine"), Some("b"), Some("c")]);
+        assert_eq!(cells("note"), [Some("1"), None, Some("3")]);
+        assert_eq!(cells("id"), [Some("7"), Some("8"), Some("9")]);
+        number_rows(&mut rows, "number", 3, 5);
+        let numbers = rows.column("number").unwrap().iter().collect::<Vec<_>>();
+        assert_eq!(numbers, [Some("5"), Some("6"), Some("7")]);
+    }
 
     #[test]
     fn rejects_conditions_on_what_numbers_siblings() {
