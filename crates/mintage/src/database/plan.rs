@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use mintage_data::{
     Error as DataError, Table as Rows,
-    database::{Schema, Table},
+    database::{ForeignKey, Schema, Table},
     table::schema::{Kind, TableSchema},
 };
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,8 @@ use super::{
 };
 use crate::error::Error;
 
+/// Kept tables one behind the other whose keys change with those of the last.
+const MAX_WAY: usize = 4;
 /// Values of a category that others are drawn given.
 const MAX_CATEGORIES: usize = 60;
 
@@ -303,6 +305,27 @@ impl TablePlan {
     pub fn forest(&self) -> Option<usize> {
         self.keys.iter().position(|&key| key == Use::Forest)
     }
+}
+
+/// Whether the cells of some columns of a table are not those of the source: it is drawn, or it is kept and they are of a key to
+/// such cells.
+pub(super) fn are_new(schema: &Schema, plans: &[TablePlan], table: &str, columns: &[String]) -> bool {
+    are_new_within(schema, plans, (table, columns), MAX_WAY)
+}
+
+fn are_new_within(
+    schema: &Schema,
+    plans: &[TablePlan],
+    (table, columns): (&str, &[String]),
+    steps: usize,
+) -> bool {
+    let part = plans.iter().find(|plan| plan.name == table).map(|plan| plan.part);
+    let keys = schema.table(table).map(|table| table.foreign_keys.as_slice()).unwrap_or_default();
+    let mut keys = keys.iter().filter(|key| key.columns.iter().any(|own| columns.contains(own)));
+    let is_new = |key: &ForeignKey| {
+        are_new_within(schema, plans, (&key.parent, &key.parent_columns), steps.saturating_sub(1))
+    };
+    part == Some(Part::Learned) || part == Some(Part::Kept) && steps > 0 && keys.any(is_new)
 }
 
 /// How deep each row lies in the forest of its table; rows of a circle are roots.

@@ -13,7 +13,7 @@ use super::{
     filled::{Database, Filled, NONE, children},
     keys::TextKey,
     persons::Persons,
-    plan::{Bound, Context, Copied, Count, From, Kinds, Part, TablePlan, Use, light, mark},
+    plan::{Bound, Context, Copied, Count, From, Kinds, Part, TablePlan, Use, are_new, light, mark},
     siblings::{Places, order_of},
     summary::{How, Summary},
     totals,
@@ -202,9 +202,11 @@ impl Planner<'_> {
             .map(|key| {
                 let kept = self.part_of(&key.parent) == Part::Kept;
                 let few = self.source.get(&key.parent).is_some_and(|p| p.rows() <= MAX_KEPT_VALUES);
+                // What a model learned of keys says nothing of rows whose keys are others then.
+                let stays = !are_new(self.schema, self.done, &key.parent, &key.parent_columns);
                 match () {
                     () if key.is_of(&self.table.name) => Use::Forest,
-                    () if kept && few && key.columns.len() == 1 => Use::Value,
+                    () if kept && few && stays && key.columns.len() == 1 => Use::Value,
                     () => Use::Matched,
                 }
             })

@@ -14,13 +14,11 @@ use super::{
     even::counts_in,
     filled::{Database, Filled, NONE, key_of, put, rows_of},
     forest::Forest,
-    plan::{Context, DEPTH, From, Part, TablePlan, Use},
+    plan::{Context, DEPTH, From, Part, TablePlan, Use, are_new},
     rivals::Rivals,
     view::{of_parent, picked},
 };
 
-/// Kept tables that refer to each other, one behind the other, whose keys change with those of the last.
-const MAX_WAY: usize = 4;
 /// Parents that a row of a kept table tries.
 const MAX_TRIES: usize = 10_000;
 
@@ -50,7 +48,7 @@ impl<'a> Ties<'a> {
         keys.sort_by_key(|&key| self.turn(key));
         let mut open = Vec::new();
         for (at, &key) in keys.iter().enumerate() {
-            let is_set = match self.changes(&self.table.name, key) {
+            let is_set = match self.changes(key) {
                 true => self.redirect(&mut filled, made, key, &keys[at + 1..], &mut rng),
                 false => self.set(&mut filled, made, key, &mut rng),
             };
@@ -115,23 +113,12 @@ impl<'a> Ties<'a> {
         true
     }
 
-    /// Whether the cells of a key are not those of the source, though the rows of its table are kept: it refers to rows that are
-    /// new, or to cells of a kept table that change themselves.
-    fn changes(&self, table: &str, key: usize) -> bool {
-        self.changes_by(table, key, MAX_WAY)
-    }
-
-    fn changes_by(&self, table: &str, key: usize, steps: usize) -> bool {
-        let part = |name: &str| self.plans.iter().find(|plan| plan.name == name).map(|plan| plan.part);
-        let foreign = self.schema.table(table).and_then(|table| table.foreign_keys.get(key));
-        let Some(foreign) = foreign.filter(|_| part(table) == Some(Part::Kept)) else { return false };
-        let Some(parent) = self.schema.table(&foreign.parent).filter(|_| steps > 0) else { return false };
-        let mut above = parent.foreign_keys.iter().enumerate();
-        part(&parent.name) == Some(Part::Learned)
-            || above.any(|(at, up)| {
-                up.columns.iter().any(|name| foreign.parent_columns.contains(name))
-                    && self.changes_by(&parent.name, at, steps - 1)
-            })
+    /// Whether the cells of a key are not those of the source, though the rows of the table are kept: it refers to cells that are
+    /// new.
+    fn changes(&self, key: usize) -> bool {
+        let foreign = &self.table.foreign_keys[key];
+        let (schema, plans) = (self.schema, self.plans);
+        self.plan.part == Part::Kept && are_new(schema, plans, &foreign.parent, &foreign.parent_columns)
     }
 
     /// Sets a key of a kept table anew: rows that had no parent have none, and those that had one in common have one in common
@@ -186,7 +173,7 @@ impl<'a> Ties<'a> {
 
     /// Columns of a kept table that other keys have set than `key` and those of `later` that change.
     fn set_by_others(&self, key: usize, later: &[usize]) -> HashSet<&'a str> {
-        let is_later = |at: usize| later.contains(&at) && self.changes(&self.table.name, at);
+        let is_later = |at: usize| later.contains(&at) && self.changes(at);
         let others = self.table.foreign_keys.iter().enumerate();
         let others = others.filter(|(at, _)| *at != key && !is_later(*at));
         others.flat_map(|(_, other)| other.columns.iter().map(String::as_str)).collect()

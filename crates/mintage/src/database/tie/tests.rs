@@ -62,6 +62,26 @@ fn kept_rows_refer_to_new_rows_as_they_did_to_those_of_the_source() {
 }
 
 #[test]
+fn rows_that_are_drawn_follow_kept_rows_whose_keys_change() {
+    let reviews = table("reviews", Vec::new(), vec![numbers("id", 1..=20), numbers("stars", 1..=20)]);
+    let best = table("best", vec![key("id", "reviews", "id", false)], vec![numbers("id", [3, 7, 9])]);
+    let votes = vec![numbers("id", 1..=30), numbers("best", (0..30).map(|row| [3, 7, 9, 9][row % 4]))];
+    let votes = table("votes", vec![key("best", "best", "id", false)], votes);
+    let kept = HashMap::from([("best".to_owned(), best.1.clone())]);
+    let (schema, _, plans) = planned(vec![reviews, best, votes]);
+    assert_eq!(plans[2].keys, [Use::Matched]);
+    let mut made = tied(&schema, kept);
+    made.insert("reviews".to_owned(), drawn(vec![numbers("id", 101..=130)], 0));
+    made.insert("votes".to_owned(), drawn(vec![numbers("id", 1..=40)], 1));
+    ["best", "votes"].iter().for_each(|name| tie(&schema, &plans, &mut made, name));
+    let (ids, votes) = (cells(&made, "best", "id"), cells(&made, "votes", "best"));
+    let of = |id: &Option<&str>| votes.iter().filter(|vote| *vote == id).count();
+    let counts: Vec<usize> = ids.iter().map(of).collect();
+    // Eight, eight and fourteen of thirty.
+    assert_eq!(counts, [11, 10, 19]);
+}
+
+#[test]
 fn kept_rows_share_parents_where_there_are_too_few() {
     let reviews = table("reviews", Vec::new(), vec![numbers("id", 1..=20), numbers("stars", 1..=20)]);
     let best = vec![numbers("id", 1..=4), numbers("review", [3, 4, 5, 6])];
