@@ -280,6 +280,38 @@ impl<'a> Drawer<'a> {
         seed: u64,
     ) -> Result<(Table, Vec<u32>), Error> {
         let counts = self.counts(made, main);
+        let waves = self.waves(&counts);
+        let mut families = Families::new(counts.len());
+        let parent = made.get(&self.table.foreign_keys[main].parent);
+        let lefts = self.plan.left.iter().filter(|_| self.plan.is_sequence);
+        let mut lefts: Vec<Left> = lefts
+            .filter_map(|(name, summary)| {
+                Some(Left::new(self.plan.mean_left(name), name, (parent?, summary), &counts))
+            })
+            .collect();
+        for (at, parents) in waves.iter().enumerate() {
+            let mut given = self.of_parents(made, main, parents);
+            if self.plan.is_sequence {
+                given.columns.extend(lefts.iter().map(|left| left.given(parents)));
+                self.add_places(&mut given, at, parents, &counts);
+                given.columns.extend(families.previous(self.plan, parents));
+            }
+            let given = (!given.columns.is_empty()).then_some(given);
+            let place = if self.plan.is_sequence { at + 1 } else { 0 };
+            let rows = self.evenly(model, parents.len(), given, place, seed.wrapping_add(at as u64))?;
+            lefts.iter_mut().for_each(|left| left.take(parents, &rows));
+            families.add(rows, parents)?;
+        }
+        let n = self.orphans(main, counts.len());
+        if n > 0 || families.rows.is_none() {
+            let orphans = self.without_parents(model, n, seed.wrapping_add(waves.len() as u64))?;
+            families.add(orphans, &vec![NONE; n])?;
+        }
+        Ok((families.rows.unwrap_or_default(), families.parents))
+    }
+
+    /// The parents of rows that are drawn at once: of a sequence those of the first children, then of the second and so on.
+    fn waves(&self, counts: &[u32]) -> Vec<Vec<u32>> {
         let mut waves: Vec<Vec<u32>> = Vec::new();
         for (row, &count) in counts.iter().enumerate() {
             for at in 0..count as usize {
@@ -290,69 +322,36 @@ impl<'a> Drawer<'a> {
                 waves[wave].push(row as u32);
             }
         }
-        let (mut all, mut parents): (Option<Table>, Vec<u32>) = (None, Vec::new());
-        // Where each parent's latest child lies.
-        let mut latest = vec![NONE; counts.len()];
-        let mut add = |part: Table, rows: &[u32], latest: &mut [u32], all: &mut Option<Table>| {
-            for (at, &row) in rows.iter().enumerate().filter(|(_, row)| **row != NONE) {
-                latest[row as usize] = (parents.len() + at) as u32;
-            }
-            parents.extend(rows);
-            match all {
-                Some(all) => all.append(&part),
-                None => {
-                    *all = Some(part);
-                    Ok(())
-                }
-            }
-        };
-        let parent = made.get(&self.table.foreign_keys[main].parent);
-        let lefts = self.plan.left.iter().filter(|_| self.plan.is_sequence);
-        let mut lefts: Vec<Left> = lefts
-            .filter_map(|(name, summary)| {
-                Some(Left::new(self.plan.mean_left(name), name, (parent?, summary), &counts))
-            })
-            .collect();
-        for (at, rows) in waves.iter().enumerate() {
-            let mut given = self.of_parents(made, main, rows);
-            if self.plan.is_sequence {
-                given.columns.extend(lefts.iter().map(|left| left.given(rows)));
-                given.columns.push(numbers(&self.plan.named(INDEX), vec![at as u32 + 1; rows.len()]));
-                if let (Some(name), Some(first)) = (&self.plan.time, self.plan.first) {
-                    let number = first.saturating_add(at as i64).to_string();
-                    given.columns.push(Column::of(name, rows.iter().map(|_| Some(number.as_str()))));
-                }
-                given
-                    .columns
-                    .push(numbers(&self.plan.named(SIBLINGS), rows.iter().map(|&row| counts[row as usize])));
-                let previous: Vec<u32> = rows.iter().map(|&row| latest[row as usize]).collect();
-                for name in all.as_ref().map_or(&[][..], |_| &self.plan.previous) {
-                    if let Some(column) = all.as_ref().and_then(|all| all.column(name)) {
-                        given.columns.push(picked(&self.plan.before(name), column, &previous));
-                    }
-                }
-            }
-            let given = (!given.columns.is_empty()).then_some(given);
-            let place = if self.plan.is_sequence { at + 1 } else { 0 };
-            let part = self.evenly(model, rows.len(), given, place, seed.wrapping_add(at as u64))?;
-            lefts.iter_mut().for_each(|left| left.take(rows, &part));
-            add(part, rows, &mut latest, &mut all)?;
+        waves
+    }
+
+    /// Says of the children that are drawn next where they stand among their siblings; `at` is 0 for the first of each parent.
+    fn add_places(&self, given: &mut Table, at: usize, parents: &[u32], counts: &[u32]) {
+        given.columns.push(numbers(&self.plan.named(INDEX), vec![at as u32 + 1; parents.len()]));
+        if let (Some(name), Some(first)) = (&self.plan.time, self.plan.first) {
+            let number = first.saturating_add(at as i64).to_string();
+            given.columns.push(Column::of(name, parents.iter().map(|_| Some(number.as_str()))));
         }
+        let siblings = parents.iter().map(|&row| counts[row as usize]);
+        given.columns.push(numbers(&self.plan.named(SIBLINGS), siblings));
+    }
+
+    /// How many rows have no main parent where it has so many rows: the share of the source.
+    fn orphans(&self, main: usize, parents: usize) -> usize {
         let foreign = &self.table.foreign_keys[main];
-        let parents_before =
-            self.plans.iter().find(|plan| plan.name == foreign.parent).map_or(0, |plan| plan.rows);
-        let share = counts.len() as f64 / parents_before.max(1) as f64;
-        let orphans = if foreign.optional { (self.plan.orphans as f64 * share).round() as usize } else { 0 };
-        if orphans > 0 || all.is_none() {
-            let mut given = Table::default();
-            if self.plan.is_sequence {
-                given.columns.push(numbers(&self.plan.named(INDEX), vec![0; orphans]));
-            }
-            let given = (self.plan.is_sequence && orphans > 0).then_some(given);
-            let part = self.sampled(model, orphans, given, seed.wrapping_add(waves.len() as u64))?;
-            add(part, &vec![NONE; orphans], &mut latest, &mut all)?;
+        let before = self.plans.iter().find(|plan| plan.name == foreign.parent).map_or(0, |plan| plan.rows);
+        let share = parents as f64 / before.max(1) as f64;
+        if foreign.optional { (self.plan.orphans as f64 * share).round() as usize } else { 0 }
+    }
+
+    /// Rows of no main parent.
+    fn without_parents(&self, model: &Model, n: usize, seed: u64) -> Result<Table, Error> {
+        let mut given = Table::default();
+        if self.plan.is_sequence {
+            given.columns.push(numbers(&self.plan.named(INDEX), vec![0; n]));
         }
-        Ok((all.unwrap_or_default(), parents))
+        let given = (self.plan.is_sequence && n > 0).then_some(given);
+        self.sampled(model, n, given, seed)
     }
 
     /// How many children each row of the main parent has, as was drawn with it.
@@ -419,5 +418,77 @@ impl<'a> Drawer<'a> {
         for (row, &index) in places.index.iter().enumerate().filter(|(_, index)| **index > 0) {
             column.set(row, Some(&first.saturating_add(i64::from(index) - 1).to_string()));
         }
+    }
+}
+
+/// Rows that are drawn wave by wave, with the row of the parent of each.
+struct Families {
+    rows: Option<Table>,
+    parents: Vec<u32>,
+    /// Where each parent's latest child lies.
+    latest: Vec<u32>,
+}
+
+impl Families {
+    /// No rows yet of `n` parents.
+    fn new(n: usize) -> Self {
+        Self { rows: None, parents: Vec::new(), latest: vec![NONE; n] }
+    }
+
+    /// Adds rows with their parents.
+    ///
+    /// # Errors
+    /// The rows lack a column.
+    fn add(&mut self, rows: Table, parents: &[u32]) -> Result<(), Error> {
+        for (at, &parent) in parents.iter().enumerate().filter(|(_, parent)| **parent != NONE) {
+            self.latest[parent as usize] = (self.parents.len() + at) as u32;
+        }
+        self.parents.extend(parents);
+        match &mut self.rows {
+            Some(all) => all.append(&rows)?,
+            None => self.rows = Some(rows),
+        }
+        Ok(())
+    }
+
+    /// What is known of the latest children of parents; nothing before the first.
+    fn previous(&self, plan: &TablePlan, parents: &[u32]) -> Vec<Column> {
+        let Some(rows) = &self.rows else { return Vec::new() };
+        let latest: Vec<u32> = parents.iter().map(|&parent| self.latest[parent as usize]).collect();
+        let columns = plan.previous.iter().filter_map(|name| Some((name, rows.column(name)?)));
+        columns.map(|(name, column)| picked(&plan.before(name), column, &latest)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::database::testing::{key, planned, table};
+
+    #[test]
+    fn children_follow_the_latest_of_their_parent() {
+        let firms = vec![numbers("id", 1..=20), numbers("size", (0..20).map(|row| row % 9))];
+        let staff = vec![
+            numbers("id", 1..=80),
+            numbers("firm", (0..80).map(|row| row / 4 + 1)),
+            numbers("grade", (0..80).map(|row| row * 7 % 5)),
+        ];
+        let staff = table("staff", vec![key("firm", "firms", "id", false)], staff);
+        let (_, _, plans) = planned(vec![table("firms", Vec::new(), firms), staff]);
+        let plan = plans.iter().find(|plan| plan.name == "staff").unwrap();
+        assert_eq!(plan.previous, ["grade"]);
+        let wave = |grades: &[u32]| Table {
+            columns: vec![numbers("grade", grades.iter().copied())],
+            ..Table::default()
+        };
+        let mut families = Families::new(3);
+        assert!(families.previous(plan, &[0, 2]).is_empty());
+        families.add(wave(&[5, 6]), &[0, 2]).unwrap();
+        families.add(wave(&[7]), &[2]).unwrap();
+        families.add(wave(&[8]), &[NONE]).unwrap();
+        let previous = families.previous(plan, &[2, 0]);
+        assert_eq!(previous[0].iter().collect::<Vec<_>>(), [Some("7"), Some("5")]);
+        assert_eq!(families.parents, [0, 2, 2, NONE]);
     }
 }
