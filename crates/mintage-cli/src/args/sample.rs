@@ -157,7 +157,7 @@ fn amount(text: &str) -> Result<Amount, String> {
 
 fn positive(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
-        Ok(x) if x > 0.0 && x <= 1e6 => Ok(x),
+        Ok(x) if x > 0.0 && x.is_finite() => Ok(x),
         _ => Err("a number over 0 is needed, such as 2.5".to_owned()),
     }
 }

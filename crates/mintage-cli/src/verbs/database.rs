@@ -408,12 +408,11 @@ fn empty_columns(model: &DatabaseModel, context: &mut Context) {
 /// Columns of a table that are neither learned nor keys, and that nobody computes.
 fn left_out(model: &DatabaseModel, plan: &TablePlan) -> Vec<String> {
     let Some(table) = model.schema().table(&plan.name) else { return Vec::new() };
-    let is_key = |name: &String| table.foreign_keys.iter().any(|key| key.columns.contains(name));
     let is_made = |name: &String| {
         plan.own.contains(name)
             || plan.codes.contains(name)
             || plan.number.as_ref() == Some(name)
-            || is_key(name)
+            || table.is_foreign(name)
     };
     let columns = table.columns.iter().filter(|column| column.generated.is_none());
     columns.map(|column| column.name.clone()).filter(|name| !is_made(name)).collect()

@@ -341,6 +341,8 @@ fn sizes_conditions_and_rows_that_are_given() {
     let count = |file: &str, sql: &str| count(&place, file, sql);
     assert_eq!(count("new.db", "client"), 20);
     assert_eq!(count("new.db", "client WHERE country <> 'France'"), 0);
+    let error = place.refused("sample all -o new.db");
+    assert!(error.contains("choose another file, or --if-exists append or replace"), "{error}");
     place.write("mine.csv", "id,first_name,country,sex\n901,Ivan,Germany,m\n902,Olga,France,f\n");
     place.ok("sample all --given client=mine.csv -o given.db");
     let mine = "client WHERE (id, first_name, country) IN (VALUES (901, 'Ivan', 'Germany'), (902, 'Olga', 'France'))";
@@ -354,6 +356,8 @@ fn sizes_conditions_and_rows_that_are_given() {
         ("--where visit.client=3", "is a key to `client`"),
         ("--where client.spent=5..", "is computed from `visit`"),
         ("--where client.moon=5", "no column `moon`"),
+        ("--scale 1e9", "more than are held at once"),
+        ("-n client=1000000000000", "more than are held at once"),
         ("--given visit=mine.csv", "the rows of `visit` follow"),
     ] {
         let error = place.refused(&format!("sample all {flags} -o wrong.db"));

@@ -229,16 +229,32 @@ impl Table {
         self.columns.iter().find(|column| column.name == name)
     }
 
-    /// Whether the values of columns together tell rows apart, by what is declared or known.
-    fn tells_apart(&self, columns: &[String]) -> bool {
-        let is_it = |key: &[String]| key.len() == columns.len() && columns.iter().all(|c| key.contains(c));
-        is_it(&self.primary_key) || self.unique.iter().any(|key| is_it(key))
+    /// The primary key, if there is one, and each set of columns that is declared UNIQUE.
+    pub fn unique_sets(&self) -> impl Iterator<Item = &Vec<String>> {
+        let key = Some(&self.primary_key).filter(|key| !key.is_empty());
+        key.into_iter().chain(&self.unique)
+    }
+
+    /// Whether columns, in whatever order, are a key of the table: what a foreign key may refer to.
+    pub fn is_key(&self, columns: &[String]) -> bool {
+        let is_same =
+            |set: &Vec<String>| set.len() == columns.len() && columns.iter().all(|c| set.contains(c));
+        self.unique_sets().any(is_same)
+    }
+
+    /// Whether no two rows have the same values in `columns`, by what is declared or known.
+    pub fn tells_apart(&self, columns: &[String]) -> bool {
+        self.unique_sets().any(|set| set.iter().all(|name| columns.contains(name)))
+    }
+
+    /// Whether a column is one of those of a foreign key.
+    pub fn is_foreign(&self, column: &str) -> bool {
+        self.foreign_keys.iter().any(|key| key.columns.iter().any(|own| own == column))
     }
 
     /// Whether the values of a column alone tell rows apart, by what is declared or known.
     fn is_key(&self, column: &str) -> bool {
-        let is_it = |key: &[String]| key.len() == 1 && key[0] == column;
-        is_it(&self.primary_key) || self.unique.iter().any(|key| is_it(key))
+        self.unique_sets().any(|key| key.len() == 1 && key[0] == column)
     }
 }
 

@@ -4,27 +4,26 @@
 use std::collections::{HashMap, HashSet};
 
 use mintage_data::{
-    Column, Declaration, Table,
-    database::{ForeignKey, Schema, Table as TableSchema},
+    Column, Table,
+    database::{Schema, Table as TableSchema},
 };
 use mintage_nn::Rng;
 
 use super::{
     DatabaseModel, DatabaseRequest,
     agree::{balance, take_over},
-    assign::{assign, scaled, shuffle},
     bounds::broken,
     even::{Targets, as_counted, candidates, counts_in},
-    filled::{Database, Filled, NONE, key_of, numbers, tied, unique_sets},
+    filled::{Database, Filled, NONE, numbers, put, tied},
     keys::TextKey,
     persons::Persons,
-    plan::{DEPTH, From, INDEX, Part, SIBLINGS, TablePlan, Use},
-    request::light_part,
-    rivals::Rivals,
+    plan::{From, INDEX, Part, SIBLINGS, TablePlan, Use},
+    request::{light_part, number_rows, put_given},
     siblings::{Places, in_order},
     summary::Left,
+    tie::{Ties, agree, close_circles, counts_of},
     totals,
-    view::{before, of_parent, picked},
+    view::{of_parent, picked},
 };
 use crate::{error::Error, model::Model, sample::TableRequest};
 
@@ -39,6 +38,8 @@ pub(super) fn draw(
 ) -> Result<Vec<Table>, Error> {
     let kept = model.kept.iter().map(|table| (table.name.clone(), table.clone())).collect();
     let mut made = tied(&model.schema, kept);
+    // For each table the keys whose parents were not there when it was drawn.
+    let mut open: Vec<Vec<usize>> = vec![Vec::new(); model.plans.len()];
     for (at, plan) in model.plans.iter().enumerate() {
         let Some(drawer) = Drawer::of(model, at, request) else { continue };
         let rng = Rng::new(request.seed, at as u64);
@@ -49,22 +50,14 @@ pub(super) fn draw(
         };
         on(&plan.name, filled.rows());
         made.insert(plan.name.clone(), filled);
-        drawer.tie(&mut made, rng)?;
+        if let Some(ties) = Ties::of(&model.schema, &model.plans, at) {
+            open[at] = ties.tie(&mut made, &ties.keys(), rng);
+        }
     }
-    close_circles(model, request, &mut made)?;
+    close_circles(&model.schema, &model.plans, &mut made, open, request.seed);
     totals::compute(&model.plans, &mut made);
     let plans = model.plans.iter().filter(|plan| plan.part != Part::Empty);
     Ok(plans.filter_map(|plan| finished(model.schema.table(&plan.name)?, made.remove(&plan.name)?)).collect())
-}
-
-/// Keys to tables that were drawn later.
-fn close_circles(model: &DatabaseModel, request: &DatabaseRequest, made: &mut Database) -> Result<(), Error> {
-    for at in 0..model.plans.len() {
-        if let Some(drawer) = Drawer::of(model, at, request) {
-            drawer.tie(made, Rng::new(request.seed, (model.plans.len() + at) as u64))?;
-        }
-    }
-    Ok(())
 }
 
 /// The columns that the table has, in its order.
@@ -128,21 +121,22 @@ impl<'a> Drawer<'a> {
         }
         if let Some(main) = self.plan.main() {
             filled.parents[main] = parents;
-            self.agree(&mut filled, made, |way| way == [main]);
+            agree(self.plan, self.schema, &mut filled, made, |way| way == [main]);
             self.repeat_first(&mut filled, main);
             self.order(&mut filled, main);
         }
         for key in self.keys.iter().filter(|key| key.table == self.plan.name) {
-            if filled.table.column(&key.column).is_none() {
-                filled.table.columns.push(key.make(n, seed));
+            let given = filled.table.column(&key.column).cloned();
+            if given.as_ref().is_none_or(|given| given.missing() > 0) {
+                put(&mut filled.table, [key.make(n, seed)]);
+            }
+            if let Some(given) = given.filter(|given| given.missing() > 0) {
+                let given = Table { columns: vec![given], ..Table::default() };
+                put_given(&mut filled.table, &given, self.table);
             }
         }
-        let number = self.plan.number.as_ref();
-        if let Some(number) = number.filter(|number| filled.table.column(number).is_none()) {
-            let mut column = Column::new(number.clone(), Declaration::default());
-            let from = self.plan.number_from;
-            (0..n as i64).for_each(|row| column.push(Some(&from.saturating_add(row).to_string())));
-            filled.table.columns.push(column);
+        if let Some(number) = &self.plan.number {
+            number_rows(&mut filled.table, number, n, self.plan.number_from);
         }
         Ok(filled)
     }
@@ -238,7 +232,7 @@ impl<'a> Drawer<'a> {
         let light = light_part(model, self.plan, given)?;
         let light = (!light.columns.is_empty()).then_some(light);
         let mut table = self.sampled(model, given.rows(), light, seed)?;
-        put(&mut table, given.columns.iter().cloned());
+        put_given(&mut table, given, self.table);
         Ok(table)
     }
 
@@ -251,7 +245,7 @@ impl<'a> Drawer<'a> {
             let mut seen = HashSet::new();
             column.iter().flatten().any(|cell| !seen.insert(cell))
         };
-        let single = unique_sets(self.table).filter_map(|set| match set.as_slice() {
+        let single = self.table.unique_sets().filter_map(|set| match set.as_slice() {
             [name] if self.plan.own.contains(name) => Some(name.clone()),
             _ => None,
         });
@@ -273,7 +267,7 @@ impl<'a> Drawer<'a> {
         let own = self.persons.iter().filter(|persons| persons.table == self.plan.name);
         own.for_each(|persons| persons.make(table, seed));
         if let Some(given) = self.request.given.get(&self.plan.name) {
-            put(table, given.columns.iter().cloned());
+            put_given(table, given, self.table);
         }
     }
 
@@ -286,6 +280,38 @@ impl<'a> Drawer<'a> {
         seed: u64,
     ) -> Result<(Table, Vec<u32>), Error> {
         let counts = self.counts(made, main);
+        let waves = self.waves(&counts);
+        let mut families = Families::new(counts.len());
+        let parent = made.get(&self.table.foreign_keys[main].parent);
+        let lefts = self.plan.left.iter().filter(|_| self.plan.is_sequence);
+        let mut lefts: Vec<Left> = lefts
+            .filter_map(|(name, summary)| {
+                Some(Left::new(self.plan.mean_left(name), name, (parent?, summary), &counts))
+            })
+            .collect();
+        for (at, parents) in waves.iter().enumerate() {
+            let mut given = self.of_parents(made, main, parents);
+            if self.plan.is_sequence {
+                given.columns.extend(lefts.iter().map(|left| left.given(parents)));
+                self.add_places(&mut given, at, parents, &counts);
+                given.columns.extend(families.previous(self.plan, parents));
+            }
+            let given = (!given.columns.is_empty()).then_some(given);
+            let place = if self.plan.is_sequence { at + 1 } else { 0 };
+            let rows = self.evenly(model, parents.len(), given, place, seed.wrapping_add(at as u64))?;
+            lefts.iter_mut().for_each(|left| left.take(parents, &rows));
+            families.add(rows, parents)?;
+        }
+        let n = self.orphans(main, counts.len());
+        if n > 0 || families.rows.is_none() {
+            let orphans = self.without_parents(model, n, seed.wrapping_add(waves.len() as u64))?;
+            families.add(orphans, &vec![NONE; n])?;
+        }
+        Ok((families.rows.unwrap_or_default(), families.parents))
+    }
+
+    /// The parents of rows that are drawn at once: of a sequence those of the first children, then of the second and so on.
+    fn waves(&self, counts: &[u32]) -> Vec<Vec<u32>> {
         let mut waves: Vec<Vec<u32>> = Vec::new();
         for (row, &count) in counts.iter().enumerate() {
             for at in 0..count as usize {
@@ -296,77 +322,45 @@ impl<'a> Drawer<'a> {
                 waves[wave].push(row as u32);
             }
         }
-        let (mut all, mut parents): (Option<Table>, Vec<u32>) = (None, Vec::new());
-        // Where each parent's latest child lies.
-        let mut latest = vec![NONE; counts.len()];
-        let mut add = |part: Table, rows: &[u32], latest: &mut [u32], all: &mut Option<Table>| {
-            for (at, &row) in rows.iter().enumerate().filter(|(_, row)| **row != NONE) {
-                latest[row as usize] = (parents.len() + at) as u32;
-            }
-            parents.extend(rows);
-            match all {
-                Some(all) => all.append(&part),
-                None => {
-                    *all = Some(part);
-                    Ok(())
-                }
-            }
-        };
-        let parent = made.get(&self.table.foreign_keys[main].parent);
-        let lefts = self.plan.left.iter().filter(|_| self.plan.is_sequence);
-        let mut lefts: Vec<Left> =
-            lefts.filter_map(|(name, summary)| Some(Left::new(name, parent?, summary, &counts))).collect();
-        for (at, rows) in waves.iter().enumerate() {
-            let mut given = self.of_parents(made, main, rows);
-            if self.plan.is_sequence {
-                given.columns.extend(lefts.iter().map(|left| left.given(rows)));
-                given.columns.push(numbers(INDEX, vec![at as u32 + 1; rows.len()]));
-                if let (Some(name), Some(first)) = (&self.plan.time, self.plan.first) {
-                    let number = first.saturating_add(at as i64).to_string();
-                    given.columns.push(Column::of(name, rows.iter().map(|_| Some(number.as_str()))));
-                }
-                given.columns.push(numbers(SIBLINGS, rows.iter().map(|&row| counts[row as usize])));
-                let previous: Vec<u32> = rows.iter().map(|&row| latest[row as usize]).collect();
-                for name in all.as_ref().map_or(&[][..], |_| &self.plan.previous) {
-                    if let Some(column) = all.as_ref().and_then(|all| all.column(name)) {
-                        given.columns.push(picked(&before(name), column, &previous));
-                    }
-                }
-            }
-            let given = (!given.columns.is_empty()).then_some(given);
-            let place = if self.plan.is_sequence { at + 1 } else { 0 };
-            let part = self.evenly(model, rows.len(), given, place, seed.wrapping_add(at as u64))?;
-            lefts.iter_mut().for_each(|left| left.take(rows, &part));
-            add(part, rows, &mut latest, &mut all)?;
+        waves
+    }
+
+    /// Says of the children that are drawn next where they stand among their siblings; `at` is 0 for the first of each parent.
+    fn add_places(&self, given: &mut Table, at: usize, parents: &[u32], counts: &[u32]) {
+        given.columns.push(numbers(&self.plan.named(INDEX), vec![at as u32 + 1; parents.len()]));
+        if let (Some(name), Some(first)) = (&self.plan.time, self.plan.first) {
+            let number = first.saturating_add(at as i64).to_string();
+            given.columns.push(Column::of(name, parents.iter().map(|_| Some(number.as_str()))));
         }
+        let siblings = parents.iter().map(|&row| counts[row as usize]);
+        given.columns.push(numbers(&self.plan.named(SIBLINGS), siblings));
+    }
+
+    /// How many rows have no main parent where it has so many rows: the share of the source.
+    fn orphans(&self, main: usize, parents: usize) -> usize {
         let foreign = &self.table.foreign_keys[main];
-        let parents_before =
-            self.plans.iter().find(|plan| plan.name == foreign.parent).map_or(0, |plan| plan.rows);
-        let share = counts.len() as f64 / parents_before.max(1) as f64;
-        let orphans = if foreign.optional { (self.plan.orphans as f64 * share).round() as usize } else { 0 };
-        if orphans > 0 || all.is_none() {
-            let mut given = Table::default();
-            if self.plan.is_sequence {
-                given.columns.push(numbers(INDEX, vec![0; orphans]));
-            }
-            let given = (self.plan.is_sequence && orphans > 0).then_some(given);
-            let part = self.sampled(model, orphans, given, seed.wrapping_add(waves.len() as u64))?;
-            add(part, &vec![NONE; orphans], &mut latest, &mut all)?;
+        let before = self.plans.iter().find(|plan| plan.name == foreign.parent).map_or(0, |plan| plan.rows);
+        let share = parents as f64 / before.max(1) as f64;
+        if foreign.optional { (self.plan.orphans as f64 * share).round() as usize } else { 0 }
+    }
+
+    /// Rows of no main parent.
+    fn without_parents(&self, model: &Model, n: usize, seed: u64) -> Result<Table, Error> {
+        let mut given = Table::default();
+        if self.plan.is_sequence {
+            given.columns.push(numbers(&self.plan.named(INDEX), vec![0; n]));
         }
-        Ok((all.unwrap_or_default(), parents))
+        let given = (self.plan.is_sequence && n > 0).then_some(given);
+        self.sampled(model, n, given, seed)
     }
 
     /// How many children each row of the main parent has, as was drawn with it.
     fn counts(&self, made: &Database, main: usize) -> Vec<u32> {
         let foreign = &self.table.foreign_keys[main];
-        let is_one = self.is_unique(&foreign.columns);
+        let is_one = self.table.tells_apart(&foreign.columns);
         let Some(parent) = made.get(&foreign.parent) else { return Vec::new() };
-        let counts = counts_of(parent, &self.plan.name, foreign);
+        let counts = counts_of(self.plans, foreign, parent, (&self.plan.name, main));
         counts.into_iter().map(|count| if is_one { count.min(1) } else { count }).collect()
-    }
-
-    fn is_unique(&self, columns: &[String]) -> bool {
-        unique_sets(self.table).any(|set| set.iter().all(|name| columns.contains(name)))
     }
 
     /// What is known of the main parents of new rows.
@@ -387,18 +381,6 @@ impl<'a> Drawer<'a> {
             let column = filled.table.columns.iter_mut().find(|column| &column.name == own);
             if let (Some(column), Some(parent)) = (column, parent) {
                 balance(column, parent, weights, rng);
-            }
-        }
-    }
-
-    /// Gives rows the cells that agree with those of parents, behind ways of keys that are known by now.
-    fn agree(&self, filled: &mut Filled, made: &Database, is_known: impl Fn(&[usize]) -> bool) {
-        for copied in &self.plan.copied {
-            let From::Parent(context) = &copied.from else { continue };
-            if is_known(&context.keys) {
-                let parents = &filled.parents[context.keys[0]];
-                let column = of_parent(context, self.plan, self.schema, made, parents);
-                take_over(&mut filled.table, &column, |row| parents[row] != NONE);
             }
         }
     }
@@ -437,212 +419,76 @@ impl<'a> Drawer<'a> {
             column.set(row, Some(&first.saturating_add(i64::from(index) - 1).to_string()));
         }
     }
+}
 
-    /// Finds the parents that are there by now, and gives rows the cells of their keys.
-    fn tie(&self, made: &mut Database, mut rng: Rng) -> Result<(), Error> {
-        let Some(mut filled) = made.remove(&self.plan.name) else { return Ok(()) };
-        for (key, (foreign, is)) in self.table.foreign_keys.iter().zip(&self.plan.keys).enumerate() {
-            let has_cells = match foreign.only.is_some() && self.plan.part == Part::Learned {
-                // Another of its tables may have been first.
-                true => filled.parents[key].iter().any(|&row| row != NONE),
-                false => foreign.columns.iter().all(|name| filled.table.column(name).is_some()),
-            };
-            let is_redirected = self.plan.part == Part::Kept && self.is_drawn(foreign);
-            if self.plan.part == Part::Empty || has_cells && !is_redirected {
-                continue;
-            }
-            let is_own = *is == Use::Forest || foreign.only.is_some() && foreign.is_of(&self.plan.name);
-            let parent = if is_own { Some(&filled) } else { made.get(&foreign.parent) };
-            let Some(parent) = parent else { continue };
-            let found = match is {
-                Use::Value => continue,
-                Use::Through(other) => match self.through(&filled, made, *other) {
-                    Some(found) => found,
-                    None => continue,
-                },
-                Use::Main if self.plan.part == Part::Learned => filled.parents[key].clone(),
-                Use::Forest => self.forest(&filled, foreign, &mut rng),
-                Use::Matched | Use::Main => self.matched(&filled, parent, key, &mut rng),
-            };
-            let cells = match &foreign.only {
-                None => key_cells(foreign, parent, &found, &filled),
-                Some(_) => cells_of_some(foreign, parent, &found, &filled),
-            };
-            filled.parents[key] = found;
-            put(&mut filled.table, cells);
+/// Rows that are drawn wave by wave, with the row of the parent of each.
+struct Families {
+    rows: Option<Table>,
+    parents: Vec<u32>,
+    /// Where each parent's latest child lies.
+    latest: Vec<u32>,
+}
+
+impl Families {
+    /// No rows yet of `n` parents.
+    fn new(n: usize) -> Self {
+        Self { rows: None, parents: Vec::new(), latest: vec![NONE; n] }
+    }
+
+    /// Adds rows with their parents.
+    ///
+    /// # Errors
+    /// The rows lack a column.
+    fn add(&mut self, rows: Table, parents: &[u32]) -> Result<(), Error> {
+        for (at, &parent) in parents.iter().enumerate().filter(|(_, parent)| **parent != NONE) {
+            self.latest[parent as usize] = (self.parents.len() + at) as u32;
         }
-        if self.plan.part == Part::Learned {
-            let main = self.plan.main();
-            self.agree(&mut filled, made, |way| Some(way[0]) != main || way.len() > 1);
+        self.parents.extend(parents);
+        match &mut self.rows {
+            Some(all) => all.append(&rows)?,
+            None => self.rows = Some(rows),
         }
-        self.tell_apart(&mut filled);
-        made.insert(self.plan.name.clone(), filled);
         Ok(())
     }
 
-    /// The rows that a key of the main parents refers to; nothing where they are not known yet.
-    fn through(&self, filled: &Filled, made: &Database, other: usize) -> Option<Vec<u32>> {
-        let main = self.plan.main()?;
-        let parent = made.get(&self.table.foreign_keys[main].parent)?;
-        let foreign = self.schema.table(&self.table.foreign_keys[main].parent)?.foreign_keys.get(other)?;
-        let is_known = foreign.columns.iter().all(|name| parent.table.column(name).is_some());
-        let up = parent.parents.get(other).filter(|_| is_known)?;
-        let row = |&row: &u32| if row == NONE { NONE } else { up[row as usize] };
-        Some(filled.parents[main].iter().map(row).collect())
-    }
-
-    /// Whether the rows of a kept table refer to rows that are new.
-    fn is_drawn(&self, foreign: &ForeignKey) -> bool {
-        let parent = self.plans.iter().find(|plan| plan.name == foreign.parent);
-        parent.is_some_and(|parent| parent.part == Part::Learned)
-    }
-
-    /// Further parents: those that are most like what was drawn of them, as often as was drawn with them.
-    fn matched(&self, filled: &Filled, parent: &Filled, key: usize, rng: &mut Rng) -> Vec<u32> {
-        let foreign = &self.table.foreign_keys[key];
-        let optional = self.plan.optional.iter().find(|(at, _)| *at == key);
-        let is_there = |row: u32| optional.is_none_or(|(_, name)| filled.cell(name, row) != Some("0"));
-        let has = |row: u32| filled.is_meant(foreign, row as usize) && is_there(row);
-        let rows: Vec<u32> = (0..filled.rows() as u32).filter(|&row| has(row)).collect();
-        let weights = self.plan.weights.iter().find(|(at, _)| *at == key).map(|(_, weights)| weights.clone());
-        let weights = weights
-            .filter(|weights| weights.len() == parent.rows())
-            .unwrap_or_else(|| counts_of(parent, &self.plan.name, foreign));
-        let quotas = scaled(&weights, rows.len());
-        let context = self.plan.context.iter().filter(|context| context.keys == [key]);
-        let pairs: Vec<(Column, Column)> = context
-            .filter_map(|context| {
-                let drawn = filled.table.column(&context.name)?;
-                let drawn = picked(&context.name, drawn, &rows);
-                Some((parent.table.column(&context.column)?.clone(), drawn))
-            })
-            .collect();
-        let pairs: Vec<(&Column, &Column)> = pairs.iter().map(|(a, b)| (a, b)).collect();
-        let mut rival = Rivals::new(unique_sets(self.table), filled, parent, foreign);
-        // One of several tables may be the row's own: nothing refers to itself.
-        let is_one_table = foreign.is_of(&self.plan.name);
-        let is_own = |own: u32, row: u32| is_one_table && own == row;
-        let sizes = (parent.rows(), rows.len());
-        let found = assign(
-            &pairs,
-            sizes,
-            &quotas,
-            &mut |at, row| !is_own(rows[at], row) && rival.may(rows[at], row),
-            rng,
-        );
-        let mut all = vec![NONE; filled.rows()];
-        rows.iter().zip(found).for_each(|(&row, parent)| all[row as usize] = parent);
-        all
-    }
-
-    /// Parents within the table: each row takes one that lies a step less deep.
-    fn forest(&self, filled: &Filled, foreign: &ForeignKey, rng: &mut Rng) -> Vec<u32> {
-        let depth =
-            |row: u32| filled.cell(DEPTH, row).and_then(|cell| cell.parse::<usize>().ok()).unwrap_or(0);
-        let mut levels: Vec<Vec<u32>> = Vec::new();
-        for row in 0..filled.rows() as u32 {
-            // A depth that no row above has would hang in the air.
-            let at = depth(row);
-            levels.resize_with(levels.len().max(at + 1), Vec::new);
-            levels[at].push(row);
-        }
-        levels.retain(|rows| !rows.is_empty());
-        let quotas = counts_of(filled, &self.plan.name, foreign);
-        let mut found = vec![NONE; filled.rows()];
-        for pair in levels.windows(2) {
-            let weights: Vec<u32> = pair[0].iter().map(|&row| quotas[row as usize]).collect();
-            let shares = scaled(&weights, pair[1].len());
-            let slots = pair[0].iter().zip(shares).flat_map(|(&row, n)| std::iter::repeat_n(row, n as usize));
-            let mut slots: Vec<u32> = slots.collect();
-            shuffle(&mut slots, rng);
-            pair[1].iter().zip(slots).for_each(|(&row, parent)| found[row as usize] = parent);
-        }
-        if !foreign.optional {
-            // Where every row must refer to one, the first refer to themselves.
-            (0..found.len()).filter(|&row| found[row] == NONE).collect::<Vec<_>>().into_iter().for_each(
-                |row| {
-                    found[row] = row as u32;
-                },
-            );
-        }
-        found
-    }
-
-    /// Makes keys differ by a number of theirs, where they have one.
-    fn tell_apart(&self, filled: &mut Filled) {
-        for set in unique_sets(self.table) {
-            let places = |table: &Table| -> Option<Vec<usize>> {
-                let at = |name: &String| table.columns.iter().position(|column| &column.name == name);
-                set.iter().map(at).collect()
-            };
-            let Some(columns) = places(&filled.table) else { continue };
-            let is_number = |at: &usize| {
-                let column = &filled.table.columns[*at];
-                let mut values = column.values().iter();
-                let is_key = self.table.foreign_keys.iter().any(|key| key.columns.contains(&column.name));
-                self.plan.own.contains(&column.name)
-                    && !is_key
-                    && values.all(|text| text.parse::<i64>().is_ok())
-            };
-            let Some(number) = columns.iter().copied().find(is_number) else { continue };
-            let mut seen: HashSet<Vec<String>> = HashSet::new();
-            for row in 0..filled.rows() {
-                let Some(key) = key_of(&filled.table, &columns, row) else { continue };
-                let mut key: Vec<String> = key.into_iter().map(str::to_owned).collect();
-                let at = columns.iter().position(|&column| column == number).unwrap_or(0);
-                let mut changed = false;
-                while !seen.insert(key.clone()) {
-                    let Some(next) = key[at].parse::<i64>().ok().and_then(|number| number.checked_add(1))
-                    else {
-                        break;
-                    };
-                    key[at] = next.to_string();
-                    changed = true;
-                }
-                if changed {
-                    filled.table.columns[number].set(row, Some(&key[at]));
-                }
-            }
-        }
+    /// What is known of the latest children of parents; nothing before the first.
+    fn previous(&self, plan: &TablePlan, parents: &[u32]) -> Vec<Column> {
+        let Some(rows) = &self.rows else { return Vec::new() };
+        let latest: Vec<u32> = parents.iter().map(|&parent| self.latest[parent as usize]).collect();
+        let columns = plan.previous.iter().filter_map(|name| Some((name, rows.column(name)?)));
+        columns.map(|(name, column)| picked(&plan.before(name), column, &latest)).collect()
     }
 }
 
-/// Puts columns in the place of those of their names.
-fn put(table: &mut Table, columns: impl IntoIterator<Item = Column>) {
-    for column in columns {
-        table.columns.retain(|own| own.name != column.name);
-        table.columns.push(column);
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::database::testing::{key, planned, table};
+
+    #[test]
+    fn children_follow_the_latest_of_their_parent() {
+        let firms = vec![numbers("id", 1..=20), numbers("size", (0..20).map(|row| row % 9))];
+        let staff = vec![
+            numbers("id", 1..=80),
+            numbers("firm", (0..80).map(|row| row / 4 + 1)),
+            numbers("grade", (0..80).map(|row| row * 7 % 5)),
+        ];
+        let staff = table("staff", vec![key("firm", "firms", "id", false)], staff);
+        let (_, _, plans) = planned(vec![table("firms", Vec::new(), firms), staff]);
+        let plan = plans.iter().find(|plan| plan.name == "staff").unwrap();
+        assert_eq!(plan.previous, ["grade"]);
+        let wave = |grades: &[u32]| Table {
+            columns: vec![numbers("grade", grades.iter().copied())],
+            ..Table::default()
+        };
+        let mut families = Families::new(3);
+        assert!(families.previous(plan, &[0, 2]).is_empty());
+        families.add(wave(&[5, 6]), &[0, 2]).unwrap();
+        families.add(wave(&[7]), &[2]).unwrap();
+        families.add(wave(&[8]), &[NONE]).unwrap();
+        let previous = families.previous(plan, &[2, 0]);
+        assert_eq!(previous[0].iter().collect::<Vec<_>>(), [Some("7"), Some("5")]);
+        assert_eq!(families.parents, [0, 2, 2, NONE]);
     }
-}
-
-/// How many rows of a table refer to each row of its parent, as was drawn with the parent; once each where nothing was.
-fn counts_of(parent: &Filled, child: &str, foreign: &ForeignKey) -> Vec<u32> {
-    let name = format!("#{child}.{}", foreign.label());
-    counts_in(parent, &name).unwrap_or_else(|| vec![1; parent.rows()])
-}
-
-/// The columns of a key that is one in some rows alone: there the cells of the parents, elsewhere what another of its tables
-/// has set.
-fn cells_of_some(foreign: &ForeignKey, parent: &Filled, found: &[u32], filled: &Filled) -> Vec<Column> {
-    let cells = |(own, theirs): (&String, &String)| {
-        let new = picked(own, parent.table.column(theirs)?, found);
-        let Some(mut column) = filled.table.column(own).cloned() else { return Some(new) };
-        for row in (0..new.len()).filter(|&row| filled.is_meant(foreign, row)) {
-            column.set(row, new.cell(row));
-        }
-        Some(column)
-    };
-    foreign.columns.iter().zip(&foreign.parent_columns).filter_map(cells).collect()
-}
-
-/// The columns of a key: the cells of the parents, or those that are there already of columns that another key shares.
-fn key_cells(foreign: &ForeignKey, parent: &Filled, found: &[u32], filled: &Filled) -> Vec<Column> {
-    let pairs = foreign.columns.iter().zip(&foreign.parent_columns);
-    let new = pairs.filter(|(own, _)| filled.table.column(own).is_none() || foreign.columns.len() == 1);
-    new.map(|(own, theirs)| match parent.table.column(theirs) {
-        Some(column) => picked(own, column, found),
-        None => Column::new(own.clone(), Declaration::default()),
-    })
-    .filter(|column| column.len() == found.len())
-    .collect()
 }

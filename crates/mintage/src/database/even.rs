@@ -15,7 +15,7 @@ use mintage_data::Table;
 use mintage_nn::Rng;
 use serde::{Deserialize, Serialize};
 
-use super::{cells::Code, filled::Filled, plan::INDEX};
+use super::{cells::Code, filled::Filled};
 
 /// Parts of a column of numbers.
 const BINS: usize = 32;
@@ -70,8 +70,8 @@ pub(super) fn candidates(rows: usize) -> usize {
 
 impl Targets {
     /// Of the rows that a model learns: `names` are their columns that are to be even, the most important first, of which the
-    /// first `own` are the table's own.
-    pub fn of(rows: &Table, names: &[String], own: usize) -> Self {
+    /// first `own` are the table's own. `index` is the column of the place of a row among its siblings, where there is one.
+    pub fn of(rows: &Table, names: &[String], own: usize, index: &str) -> Self {
         let columns: Vec<_> = names.iter().filter_map(|name| rows.column(name)).take(MAX_COLUMNS).collect();
         let codes: Vec<(String, Code)> =
             columns.iter().map(|column| (column.name.clone(), Code::of(column, BINS))).collect();
@@ -80,7 +80,7 @@ impl Targets {
             .zip(&codes)
             .map(|(column, (_, code))| column.iter().map(|cell| code.of_cell(cell)).collect())
             .collect();
-        let index: Vec<usize> = match rows.column(INDEX) {
+        let index: Vec<usize> = match rows.column(index) {
             Some(column) => {
                 column.iter().map(|cell| cell.and_then(|cell| cell.parse().ok()).unwrap_or(0)).collect()
             }
@@ -323,7 +323,7 @@ mod tests {
             table(&[("a", a.iter().map(texts).collect()), ("b", b.iter().map(usize::to_string).collect())])
         };
         let (source, drawn) = (rows(80), rows(8 * 80));
-        let targets = Targets::of(&source, &["a".to_owned(), "b".to_owned()], 2);
+        let targets = Targets::of(&source, &["a".to_owned(), "b".to_owned()], 2, "#index");
         assert!(targets.has(0) && targets.is_whole());
         let taken = targets.choose(0, &drawn, &[], 8, &mut Rng::new(2, 0));
         assert_eq!(taken.len(), 80);

@@ -38,9 +38,14 @@ impl Filled {
 
     /// Whether a key of the table is one in a row: not where the row refers to another of several tables.
     pub fn is_meant(&self, key: &ForeignKey, row: usize) -> bool {
-        let value = |column: &str| self.table.column(column)?.cell(row);
-        key.only.as_ref().is_none_or(|only| value(&only.column) == Some(only.value.as_str()))
+        is_meant(key, &self.table, row)
     }
+}
+
+/// Whether a key of a table is one in a row.
+fn is_meant(key: &ForeignKey, table: &Table, row: usize) -> bool {
+    let value = |column: &str| table.column(column)?.cell(row);
+    key.only.as_ref().is_none_or(|only| value(&only.column) == Some(only.value.as_str()))
 }
 
 /// Ties the rows of tables as they were read.
@@ -49,11 +54,7 @@ pub(super) fn tied(schema: &Schema, tables: HashMap<String, Table>) -> Database 
     for (name, table) in &tables {
         let keys = schema.table(name).map(|table| table.foreign_keys.as_slice()).unwrap_or_default();
         let of_key = |key: &ForeignKey| match tables.get(&key.parent) {
-            Some(parent) => {
-                let mut rows = rows_of(table, &key.columns, parent, &key.parent_columns);
-                leave_out(&mut rows, table, key);
-                rows
-            }
+            Some(parent) => rows_of(table, key, parent),
             None => vec![NONE; table.rows()],
         };
         parents.insert(name.clone(), keys.iter().map(of_key).collect());
@@ -65,24 +66,14 @@ pub(super) fn tied(schema: &Schema, tables: HashMap<String, Table>) -> Database 
     tables.into_iter().map(filled).collect()
 }
 
-/// Leaves the rows open in which a key is none.
-fn leave_out(rows: &mut [u32], table: &Table, key: &ForeignKey) {
-    let Some(only) = &key.only else { return };
-    let told = table.column(&only.column);
-    for (at, row) in rows.iter_mut().enumerate() {
-        if told.and_then(|told| told.cell(at)) != Some(only.value.as_str()) {
-            *row = NONE;
-        }
-    }
-}
-
-/// For each row of a table the row of another whose key it has.
-fn rows_of(child: &Table, columns: &[String], parent: &Table, keys: &[String]) -> Vec<u32> {
+/// For each row of a table the row of the parent that a key of it refers to.
+pub(super) fn rows_of(child: &Table, foreign: &ForeignKey, parent: &Table) -> Vec<u32> {
     let find = |table: &Table, names: &[String]| -> Option<Vec<usize>> {
         let at = |name: &String| table.columns.iter().position(|column| &column.name == name);
         names.iter().map(at).collect()
     };
-    let (Some(own), Some(theirs)) = (find(child, columns), find(parent, keys)) else {
+    let (Some(own), Some(theirs)) = (find(child, &foreign.columns), find(parent, &foreign.parent_columns))
+    else {
         return vec![NONE; child.rows()];
     };
     let mut rows = HashMap::new();
@@ -91,15 +82,11 @@ fn rows_of(child: &Table, columns: &[String], parent: &Table, keys: &[String]) -
             rows.entry(key).or_insert(row as u32);
         }
     }
-    (0..child.rows())
-        .map(|row| key_of(child, &own, row).and_then(|key| rows.get(&key).copied()).unwrap_or(NONE))
-        .collect()
-}
-
-/// The primary key of a table, if it has one, and each set of columns that is declared UNIQUE.
-pub(super) fn unique_sets(table: &mintage_data::database::Table) -> impl Iterator<Item = &Vec<String>> {
-    let key = Some(&table.primary_key).filter(|key| !key.is_empty());
-    key.into_iter().chain(&table.unique)
+    let row = |row: usize| match is_meant(foreign, child, row) {
+        true => key_of(child, &own, row).and_then(|key| rows.get(&key).copied()).unwrap_or(NONE),
+        false => NONE,
+    };
+    (0..child.rows()).map(row).collect()
 }
 
 /// The cells of a key; nothing where one of them is missing.
@@ -112,6 +99,14 @@ pub(super) fn children(parents: &[u32], rows: usize) -> Vec<u32> {
     let mut counts = vec![0; rows];
     parents.iter().filter(|&&row| row != NONE).for_each(|&row| counts[row as usize] += 1);
     counts
+}
+
+/// Puts columns in the place of those of their names.
+pub(super) fn put(table: &mut Table, columns: impl IntoIterator<Item = Column>) {
+    for column in columns {
+        table.columns.retain(|own| own.name != column.name);
+        table.columns.push(column);
+    }
 }
 
 /// A column of numbers.

@@ -31,6 +31,8 @@ const MAX_COLUMNS: usize = 40;
 const MAX_CATEGORIES: usize = 1000;
 /// The longest way along keys.
 const MAX_HOPS: usize = 3;
+/// Rows of a table that are judged beside those of its parents: of more, as many that lie evenly among them.
+const MAX_WALK_ROWS: usize = 100_000;
 /// Bars of a histogram of numbers of children.
 const MAX_BARS: u32 = 12;
 
@@ -153,10 +155,7 @@ impl<'a> Judge<'a> {
             if data.source.get(&table.name).is_none_or(|filled| filled.rows() < 2) {
                 continue;
             }
-            let is_key = |name: &String| {
-                table.primary_key.contains(name)
-                    || table.foreign_keys.iter().any(|key| key.columns.contains(name))
-            };
+            let is_key = |name: &String| table.primary_key.contains(name) || table.is_foreign(name);
             // What points at persons is made afresh, and has no likeness to be judged; nor has a copy of it.
             let found = data.kinds.get(&table.name).into_iter().flat_map(|found| &found.columns);
             let found = found
@@ -234,10 +233,15 @@ impl<'a> Judge<'a> {
         hops: &mut [Vec<Score>],
     ) -> HashMap<usize, f64> {
         let mut means = HashMap::new();
-        let rows =
-            |database: &Database| (0..database.get(table).map_or(0, |filled| filled.rows()) as u32).collect();
-        let mut ways: Vec<(String, Vec<u32>, Vec<u32>)> =
-            vec![(table.to_owned(), rows(self.source), rows(made))];
+        let rows = |database: &Database| database.get(table).map_or(0, |filled| filled.rows());
+        let is_large = rows(self.source).max(rows(made)) > MAX_WALK_ROWS;
+        let (real, new) = (spaced(rows(self.source)), spaced(rows(made)));
+        let of_fewer = is_large.then(|| {
+            let (of_real, of_new) = (|row: u32| real[row as usize], |row: u32| new[row as usize]);
+            self.cells(table, real.len(), new.len(), of_real, of_new, made)
+        });
+        let own = of_fewer.as_deref().unwrap_or(own);
+        let mut ways: Vec<(String, Vec<u32>, Vec<u32>)> = vec![(table.to_owned(), real, new)];
         for (depth, hop) in hops.iter_mut().enumerate() {
             let mut next = Vec::new();
             for (at, real, new) in &ways {
@@ -373,6 +377,12 @@ impl Pair {
     }
 }
 
+/// The numbers of `n` rows, or of [`MAX_WALK_ROWS`] of them that lie evenly among all.
+fn spaced(n: usize) -> Vec<u32> {
+    let few = n.min(MAX_WALK_ROWS);
+    (0..few).map(|at| (at as u64 * n as u64 / few as u64) as u32).collect()
+}
+
 /// How many parents have how many children: each number has a bar, or as many numbers as make [`MAX_BARS`] of them.
 fn child_shares(source: &[f64], new: &[f64]) -> Vec<ChildShare> {
     let most = source.iter().chain(new).fold(0.0, |most: f64, &n| most.max(n)) as u32;
@@ -432,6 +442,14 @@ mod tests {
         let r = correlation(&[1.0, 2.0, f64::NAN, 3.0], &[2.0, 4.0, 1.0, 6.0]);
         assert!(r.is_some_and(|r| (r - 1.0).abs() < 1e-12), "{r:?}");
         assert!(correlation(&[1.0, 1.0], &[1.0, 2.0]).is_none());
+    }
+
+    #[test]
+    fn many_rows_are_judged_by_some_that_lie_evenly_among_them() {
+        assert_eq!(spaced(4), [0, 1, 2, 3]);
+        let rows = spaced(5 * MAX_WALK_ROWS / 2);
+        assert_eq!((rows.len(), &rows[..4]), (MAX_WALK_ROWS, &[0, 2, 5, 7][..]));
+        assert!(spaced(0).is_empty());
     }
 
     #[test]

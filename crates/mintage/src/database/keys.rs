@@ -15,7 +15,7 @@ use mintage_data::{
 use mintage_nn::Rng;
 use serde::{Deserialize, Serialize};
 
-use super::{filled::unique_sets, persons::Persons};
+use super::persons::Persons;
 
 /// Forms that are kept.
 const MAX_SHAPES: usize = 500;
@@ -41,13 +41,13 @@ pub struct TextKey {
 impl TextKey {
     /// The keys of a table that are made here: codes of one column that all differ, of which a model makes words or codes.
     pub(super) fn all_of(table: &Table, rows: &Rows, found: &TableSchema, persons: &[Persons]) -> Vec<Self> {
-        let single = unique_sets(table).filter_map(|set| match set.as_slice() {
+        let single = table.unique_sets().filter_map(|set| match set.as_slice() {
             [name] => Some(name),
             _ => None,
         });
         let is_free = |name: &&String| {
             let is_person = persons.iter().any(|own| own.table == table.name && own.makes(name));
-            !is_person && !table.foreign_keys.iter().any(|key| key.columns.contains(name))
+            !is_person && !table.is_foreign(name)
         };
         let is_made = |name: &&String| {
             let column = found.columns.iter().find(|column| &column.name == *name);

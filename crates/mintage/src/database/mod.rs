@@ -28,6 +28,7 @@ mod detect;
 mod draw;
 mod even;
 mod filled;
+mod forest;
 mod judge;
 mod keys;
 mod mask;
@@ -42,6 +43,9 @@ mod request;
 mod rivals;
 mod siblings;
 mod summary;
+#[cfg(test)]
+mod testing;
+mod tie;
 mod totals;
 mod view;
 
@@ -71,13 +75,12 @@ pub use keys::TextKey;
 pub use mask::{MaskRequest, Masked, mask};
 use persons::is_no_key;
 pub use persons::{PersonalColumn, Persons};
-use plan::Kinds;
 pub use plan::{Bound, Context, Copied, Count, From, Of, Part, TablePlan, Total, Use};
+use plan::{COIN, INDEX, Kinds};
 use planner::described;
 pub use proof::{Counted, Proof, TableProof, prove};
 pub use report::DatabaseReport;
 pub use request::DatabaseRequest;
-use summary::left;
 pub use summary::{How, Summary};
 
 use crate::{
@@ -98,8 +101,6 @@ const TABLES: &str = "tables";
 const MAX_FILE_BYTES: u64 = 256 << 20;
 /// Seed of the persons in tables that are kept.
 const KEPT_SEED: u64 = 1;
-/// A column for tables that have nothing to learn.
-const COIN: &str = "#coin";
 /// Seconds of training that every table gets, unless so many tables would get less by equal shares.
 const MIN_TABLE_SECS: f64 = 2.0;
 
@@ -338,7 +339,7 @@ fn train_table(
     if !has_to_learn(&rows, &data.spec) {
         // Identifiers and texts alone are made afresh: the model draws a coin, and they come with it.
         let coins = (0..plan.rows as u32).map(|row| row.wrapping_mul(0x9e37_79b9) >> 31);
-        rows.columns.push(numbers(COIN, coins));
+        rows.columns.push(numbers(&plan.named(COIN), coins));
     }
     let mut recipe = recipe.clone();
     recipe.data = read::of_table(&recipe.data, &plan.name, &[]);
@@ -387,13 +388,7 @@ fn kinds(plan: &TablePlan, data: &DatabaseData, rows: &Table) -> BTreeMap<String
     let values = keys.iter().zip(&plan.keys).filter(|(_, is)| **is == Use::Value);
     let values = values.flat_map(|(key, _)| key.columns.iter().map(|name| (name.clone(), Kind::Category)));
     let is_own = |name: &str| plan.own.iter().any(|own| own == name);
-    let is_mean = |name: &str| {
-        let mut means = plan.summaries.iter().filter(|summary| summary.how == How::Mean);
-        means.any(|summary| summary.name == name) || plan.left.iter().any(|(column, _)| left(column) == name)
-    };
-    let kind = |name: &str| if is_mean(name) { Kind::Number } else { Kind::Integer };
-    let numbers = rows.names().filter(|name| name.starts_with('#') && !is_own(name));
-    let numbers = numbers.map(|name| (name.to_owned(), kind(name)));
+    let numbers = rows.names().filter_map(|name| Some((name.to_owned(), plan.kind_of_added(name)?)));
     // A column of one value has nothing to be told of.
     let varies = |name: &String| rows.column(name).is_some_and(|column| column.values().len() > 1);
     let persons = data.persons.iter().filter(|persons| persons.table == plan.name);
@@ -431,7 +426,7 @@ fn targets(plan: &TablePlan, data: &DatabaseData) -> Result<Targets, Error> {
     };
     let rows = view::learned(plan, &data.schema, &data.source)?;
     let (names, own) = plan.even(found);
-    Ok(Targets::of(&rows, &names, own))
+    Ok(Targets::of(&rows, &names, own, &plan.named(INDEX)))
 }
 
 impl Saved {

@@ -4,14 +4,19 @@ use std::collections::HashMap;
 
 use mintage_data::{
     Error as DataError, Table as Rows,
-    database::{Schema, Table},
+    database::{ForeignKey, Schema, Table},
     table::schema::{Kind, TableSchema},
 };
 use serde::{Deserialize, Serialize};
 
-use super::{filled::NONE, summary::Summary};
+use super::{
+    filled::NONE,
+    summary::{How, Summary},
+};
 use crate::error::Error;
 
+/// Kept tables one behind the other whose keys change with those of the last.
+const MAX_WAY: usize = 4;
 /// Values of a category that others are drawn given.
 const MAX_CATEGORIES: usize = 60;
 
@@ -123,6 +128,10 @@ pub enum Of {
 pub struct TablePlan {
     /// Its name.
     pub name: String,
+    /// What the names of all columns begin with that are added to those of the table: nothing, unless a column of the schema
+    /// looks like one of them.
+    #[serde(default)]
+    pub mark: String,
     /// What becomes of it.
     pub part: Part,
     /// Why.
@@ -191,6 +200,19 @@ pub(super) const INDEX: &str = "#index";
 pub(super) const SIBLINGS: &str = "#of";
 /// How deep a row lies in the forest of its table: 0 is a root.
 pub(super) const DEPTH: &str = "#depth";
+/// For tables that have nothing to learn.
+pub(super) const COIN: &str = "#coin";
+
+/// What the names of added columns begin with, so that none is that of a column of the schema. They have `#`, `<` or `>` of
+/// their own: only where a column of the schema has as well do they begin with more `#` than any of those.
+pub(super) fn mark(schema: &Schema) -> String {
+    let names = || schema.tables.iter().flat_map(|table| &table.columns).map(|column| column.name.as_str());
+    if !names().any(|name| name.starts_with(['#', '<']) || name.contains('>')) {
+        return String::new();
+    }
+    let most = names().map(|name| name.len() - name.trim_start_matches('#').len()).max();
+    "#".repeat(most.unwrap_or(0) + 1)
+}
 
 impl TablePlan {
     /// Whether a plan that was read from a file is of this schema: every key and column that it names is there.
@@ -226,13 +248,44 @@ impl TablePlan {
             && self.weights.iter().all(|(key, _)| has_key(table, *key))
     }
 
+    /// The name of a column that is added to those of the table, such as [`INDEX`].
+    pub(super) fn named(&self, name: &str) -> String {
+        format!("{}{name}", self.mark)
+    }
+
+    /// The name of a column of the sibling before.
+    pub(super) fn before(&self, column: &str) -> String {
+        format!("{}<{column}", self.mark)
+    }
+
+    /// The name of the mean of a column of a child and of those after it.
+    pub(super) fn mean_left(&self, column: &str) -> String {
+        format!("{}#left {column}", self.mark)
+    }
+
+    /// What a column that is added to those of the table holds; nothing for columns of the table, of its parents and of the
+    /// sibling before.
+    pub(super) fn kind_of_added(&self, name: &str) -> Option<Kind> {
+        let mut means = self.summaries.iter().filter(|summary| summary.how == How::Mean);
+        if means.any(|summary| summary.name == name)
+            || self.left.iter().any(|(column, _)| self.mean_left(column) == name)
+        {
+            return Some(Kind::Number);
+        }
+        let is_number = [INDEX, SIBLINGS, DEPTH, COIN].iter().any(|own| self.named(own) == name)
+            || self.counts.iter().any(|count| count.name == name)
+            || self.optional.iter().any(|(_, own)| own == name)
+            || self.summaries.iter().any(|summary| summary.name == name);
+        is_number.then_some(Kind::Integer)
+    }
+
     /// The columns of what is learned that new rows are to be spread over as evenly as those of the source: own ones first.
     /// With how many are its own.
     pub(super) fn even(&self, found: &TableSchema) -> (Vec<String>, usize) {
         let own: Vec<String> = light(found).filter(|name| self.own.contains(name)).collect();
         let n = own.len();
         let counts = self.counts.iter().map(|count| count.name.clone());
-        let depth = self.forest().map(|_| DEPTH.to_owned());
+        let depth = self.forest().map(|_| self.named(DEPTH));
         let optional = self.optional.iter().map(|(_, name)| name.clone());
         // Those of the main parent are given in a sequence: the same for every candidate.
         let main = self.main().filter(|_| self.is_sequence);
@@ -252,6 +305,27 @@ impl TablePlan {
     pub fn forest(&self) -> Option<usize> {
         self.keys.iter().position(|&key| key == Use::Forest)
     }
+}
+
+/// Whether the cells of some columns of a table are not those of the source: it is drawn, or it is kept and they are of a key to
+/// such cells.
+pub(super) fn are_new(schema: &Schema, plans: &[TablePlan], table: &str, columns: &[String]) -> bool {
+    are_new_within(schema, plans, (table, columns), MAX_WAY)
+}
+
+fn are_new_within(
+    schema: &Schema,
+    plans: &[TablePlan],
+    (table, columns): (&str, &[String]),
+    steps: usize,
+) -> bool {
+    let part = plans.iter().find(|plan| plan.name == table).map(|plan| plan.part);
+    let keys = schema.table(table).map(|table| table.foreign_keys.as_slice()).unwrap_or_default();
+    let mut keys = keys.iter().filter(|key| key.columns.iter().any(|own| columns.contains(own)));
+    let is_new = |key: &ForeignKey| {
+        are_new_within(schema, plans, (&key.parent, &key.parent_columns), steps.saturating_sub(1))
+    };
+    part == Some(Part::Learned) || part == Some(Part::Kept) && steps > 0 && keys.any(is_new)
 }
 
 /// How deep each row lies in the forest of its table; rows of a circle are roots.

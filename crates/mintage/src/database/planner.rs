@@ -13,7 +13,7 @@ use super::{
     filled::{Database, Filled, NONE, children},
     keys::TextKey,
     persons::Persons,
-    plan::{Bound, Context, Copied, Count, From, Kinds, Part, TablePlan, Use, light},
+    plan::{Bound, Context, Copied, Count, From, Kinds, Part, TablePlan, Use, are_new, light, mark},
     siblings::{Places, order_of},
     summary::{How, Summary},
     totals,
@@ -50,11 +50,20 @@ pub(super) fn plan(
     let order = schema.order()?.tables;
     let kinds_of = |name: &String| (name.clone(), kinds.get(name).cloned().unwrap_or_default());
     let all: Vec<(String, TableSchema)> = order.iter().map(kinds_of).collect();
+    let mark = mark(schema);
     let (mut plans, mut asked): (Vec<TablePlan>, Vec<(String, Summary)>) = Default::default();
     for (name, found) in &all {
         let Some(table) = schema.table(name) else { continue };
-        let mut planner =
-            Planner { schema, source, kinds: &all, keys, done: &plans, table, asked: Vec::new() };
+        let mut planner = Planner {
+            schema,
+            source,
+            kinds: &all,
+            keys,
+            done: &plans,
+            table,
+            mark: &mark,
+            asked: Vec::new(),
+        };
         let plan = planner.plan(found)?;
         asked.append(&mut planner.asked);
         plans.push(plan);
@@ -106,6 +115,8 @@ struct Planner<'a> {
     keys: &'a [TextKey],
     done: &'a [TablePlan],
     table: &'a Table,
+    /// What the names of added columns begin with.
+    mark: &'a str,
     /// What the models of parents are to draw of this table's rows, with their names.
     asked: Vec<(String, Summary)>,
 }
@@ -130,6 +141,7 @@ impl Planner<'_> {
             found.columns.iter().map(|column| column.name.clone()).filter(|name| is_own(name)).collect();
         let mut plan = TablePlan {
             name: self.table.name.clone(),
+            mark: self.mark.to_owned(),
             part,
             why,
             rows,
@@ -190,11 +202,13 @@ impl Planner<'_> {
             .map(|key| {
                 let kept = self.part_of(&key.parent) == Part::Kept;
                 let few = self.source.get(&key.parent).is_some_and(|p| p.rows() <= MAX_KEPT_VALUES);
+                // What a model learned of keys says nothing of rows whose keys are others then.
+                let stays = !are_new(self.schema, self.done, &key.parent, &key.parent_columns);
                 match () {
                     // One of several tables: which one, the row says.
                     () if key.only.is_some() => Use::Matched,
                     () if key.is_of(&self.table.name) => Use::Forest,
-                    () if kept && few && key.columns.len() == 1 => Use::Value,
+                    () if kept && few && stays && key.columns.len() == 1 => Use::Value,
                     () => Use::Matched,
                 }
             })
@@ -322,12 +336,12 @@ impl Planner<'_> {
             let label = key.label();
             let mut context = Vec::new();
             for &(name, how) in all.iter().take(MAX_SUMMARIES) {
-                let summary = Summary::new(&self.table.name, (at, key), name, how);
+                let summary = Summary::new(self.mark, &self.table.name, (at, key), name, how);
                 self.asked.push((key.parent.clone(), summary.clone()));
                 match *is == Use::Main && plan.is_sequence && how == How::Mean {
                     true => plan.left.push((name.clone(), summary.name)),
                     false => context.push(Context {
-                        name: format!("{label}>{}", summary.name),
+                        name: format!("{}{label}>{}", self.mark, summary.name),
                         keys: vec![at],
                         column: summary.name,
                     }),
@@ -350,7 +364,7 @@ impl Planner<'_> {
             match is {
                 Use::Main => plan.orphans = orphans,
                 Use::Matched if orphans > 0 && (foreign.only.is_none() || foreign.optional) => {
-                    plan.optional.push((at, format!("#has {}", foreign.label())));
+                    plan.optional.push((at, format!("{}#has {}", self.mark, foreign.label())));
                 }
                 Use::Matched | Use::Value | Use::Forest | Use::Through(_) => {}
             }
@@ -378,7 +392,7 @@ impl Planner<'_> {
     /// The column that only numbers the rows.
     fn number(&self, found: &TableSchema) -> Option<(String, i64)> {
         let [key] = self.table.primary_key.as_slice() else { return None };
-        let is_foreign = self.table.foreign_keys.iter().any(|foreign| foreign.columns.contains(key));
+        let is_foreign = self.table.is_foreign(key);
         let column = found.columns.iter().find(|column| &column.name == key)?;
         let rows = &self.source.get(&self.table.name)?.table;
         let cells: Option<Vec<i64>> =
@@ -402,7 +416,7 @@ impl Planner<'_> {
             let label = key.label();
             let columns = self.light_of(&key.parent).into_iter().take(most);
             context.extend(columns.map(|column| Context {
-                name: format!("{label}>{column}"),
+                name: format!("{}{label}>{column}", self.mark),
                 keys: vec![at],
                 column,
             }));
@@ -424,7 +438,8 @@ impl Planner<'_> {
 
     fn grandparent(&self, label: &str, keys: Vec<usize>, table: &str) -> Vec<Context> {
         let columns = self.light_of(table).into_iter().take(MAX_GRANDPARENT_COLUMNS);
-        let context = |column| Context { name: format!("{label}>>{column}"), keys: keys.clone(), column };
+        let name = |column: &str| format!("{}{label}>>{column}", self.mark);
+        let context = |column: String| Context { name: name(&column), keys: keys.clone(), column };
         columns.map(context).collect()
     }
 
@@ -474,7 +489,7 @@ fn count_children(schema: &Schema, source: &Database, plans: &mut [TablePlan]) {
         let Some(table) = schema.table(&plan.name) else { continue };
         for (key, (foreign, is)) in table.foreign_keys.iter().zip(&plan.keys).enumerate() {
             if !matches!(is, Use::Value | Use::Through(_)) {
-                let name = format!("#{}.{}", plan.name, foreign.label());
+                let name = format!("{}#{}.{}", plan.mark, plan.name, foreign.label());
                 let parents = source.get(&plan.name).map_or(&[][..], |filled| &filled.parents[key]);
                 let rows = source.get(&foreign.parent).map_or(0, Filled::rows);
                 let seen = seen(&children(parents, rows));

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::{
     DatabaseData,
-    filled::{key_of, unique_sets},
+    filled::key_of,
     persons::Persons,
     plan::{Part, TablePlan},
 };
@@ -118,7 +118,7 @@ pub fn prove(data: &DatabaseData, plans: &[TablePlan], made: &[Table]) -> Proof 
 
 fn unique(schema: &TableSchema, rows: &Table) -> Vec<Counted> {
     let mut all = Vec::new();
-    for set in unique_sets(schema) {
+    for set in schema.unique_sets() {
         let Some(columns) = places(rows, set) else { continue };
         let mut seen = HashSet::new();
         let (mut checked, mut failed) = (0, 0);

@@ -3,15 +3,20 @@
 use std::collections::BTreeMap;
 
 use mintage_data::{
-    Table,
+    Column, Declaration, Table,
+    database::{Schema, Table as TableSchema},
     table::{encoder::Where, schema::Kind},
 };
 
 use super::{
     DatabaseModel,
+    filled::put,
     plan::{From, Part, TablePlan, Use},
 };
 use crate::{error::Error, model::Model};
+
+/// Cells of all new rows together: they are held in memory until they are written.
+const MAX_CELLS: f64 = 100e6;
 
 /// What to make of a model of a database.
 #[derive(Clone, Debug)]
@@ -60,9 +65,54 @@ pub(super) fn check(model: &DatabaseModel, request: &DatabaseRequest) -> Result<
         }
     }
     for (table, condition) in &request.conditions {
-        check_condition(model, find(model, table)?, &condition.column)?;
+        check_condition(&model.schema, find(model, table)?, &condition.column)?;
     }
-    Ok(())
+    check_size(&model.schema, &model.plans, request)
+}
+
+/// An error where more rows are asked for than can be held.
+fn check_size(schema: &Schema, plans: &[TablePlan], request: &DatabaseRequest) -> Result<(), Error> {
+    let (rows, cells) = size(schema, plans, request);
+    if cells <= MAX_CELLS {
+        return Ok(());
+    }
+    let error = Error::request(format!(
+        "about {:.0} million rows are asked for, with {:.0} million cells, which is more than are held at once",
+        rows / 1e6,
+        cells / 1e6
+    ));
+    let at = |scale: f64| size(schema, plans, &DatabaseRequest { scale, ..request.clone() }).1;
+    // What does not grow with the scale: tables that are kept, and whose rows are said otherwise.
+    let fixed = at(0.0);
+    if fixed >= MAX_CELLS {
+        return Err(error.with_hint("ask for fewer rows: -n TABLE=N"));
+    }
+    let largest = (MAX_CELLS - fixed) / (at(1.0) - fixed);
+    let digits = if largest < 10.0 { 100.0 } else { 1.0 };
+    let largest = (largest * digits).floor() / digits;
+    Err(error.with_hint(format!("the largest that can be made at once is --scale {largest}")))
+}
+
+/// The rows of all new tables and their cells, about: as many children a parent as in the source.
+fn size(schema: &Schema, plans: &[TablePlan], request: &DatabaseRequest) -> (f64, f64) {
+    let mut scales: BTreeMap<&str, f64> = BTreeMap::new();
+    let (mut rows, mut cells) = (0.0, 0.0);
+    for plan in plans {
+        let Some(table) = schema.table(&plan.name) else { continue };
+        let given = request.given.get(&plan.name).map(Table::rows);
+        let said = given.or_else(|| request.rows.get(&plan.name).copied());
+        let parent = plan.main().map(|main| table.foreign_keys[main].parent.as_str());
+        let scale = match (plan.part, said, parent) {
+            (Part::Kept | Part::Empty, ..) => 1.0,
+            (Part::Learned, Some(n), _) => n as f64 / plan.rows.max(1) as f64,
+            (Part::Learned, None, Some(parent)) => scales.get(parent).copied().unwrap_or(request.scale),
+            (Part::Learned, None, None) => request.scale,
+        };
+        scales.insert(&plan.name, scale);
+        rows += plan.rows as f64 * scale;
+        cells += plan.rows as f64 * scale * table.columns.len() as f64;
+    }
+    (rows, cells)
 }
 
 fn find<'a>(model: &'a DatabaseModel, table: &str) -> Result<&'a TablePlan, Error> {
@@ -96,12 +146,12 @@ fn check_root(model: &DatabaseModel, plan: &TablePlan, what: &str) -> Result<(),
 }
 
 /// A condition is for a column that is drawn.
-fn check_condition(model: &DatabaseModel, plan: &TablePlan, column: &str) -> Result<(), Error> {
+fn check_condition(schema: &Schema, plan: &TablePlan, column: &str) -> Result<(), Error> {
     let name = &plan.name;
     if plan.part != Part::Learned {
         return Err(Error::request(format!("no row of `{name}` is drawn: {}", plan.why)));
     }
-    let Some(table) = model.schema.table(name) else { return Ok(()) };
+    let Some(table) = schema.table(name) else { return Ok(()) };
     if table.column(column).is_none() {
         let names = table.columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>().join(", ");
         return Err(Error::request(format!("`{name}` has no column `{column}`"))
@@ -130,10 +180,50 @@ fn check_condition(model: &DatabaseModel, plan: &TablePlan, column: &str) -> Res
         return Err(Error::request(format!("`{column}` of `{name}` is computed from `{}`", total.table))
             .with_hint(format!("give a condition on a column of `{}`", total.table)));
     }
+    if plan.first.is_some() && plan.time.as_deref() == Some(column) {
+        let parent = plan.main().map_or("", |main| &table.foreign_keys[main].parent);
+        let why =
+            format!("`{column}` just numbers the rows of `{name}` that belong to one row of `{parent}`");
+        return Err(Error::request(why).with_hint(format!(
+            "give the condition on another column of `{name}`, or on one of `{parent}`"
+        )));
+    }
     if plan.number.as_deref() == Some(column) {
         return Err(Error::request(format!("`{column}` just numbers the rows of `{name}`")));
     }
     Ok(())
+}
+
+/// Puts rows that are given in the place of those drawn. Cells without a value stay so where they may be; else they have what
+/// was drawn for them.
+pub(super) fn put_given(table: &mut Table, given: &Table, schema: &TableSchema) {
+    for column in &given.columns {
+        let mut new = column.clone();
+        let must = schema.column(&column.name).is_some_and(|own| !own.nullable);
+        if let Some(drawn) = table.column(&column.name).filter(|drawn| must && drawn.len() == new.len()) {
+            let empty = (0..column.len()).filter(|&row| column.cell(row).is_none());
+            empty.for_each(|row| new.set(row, drawn.cell(row)));
+        }
+        put(table, [new]);
+    }
+}
+
+/// Numbers `n` rows from `first` on; of rows that are given those without a number, after the largest that is given.
+pub(super) fn number_rows(table: &mut Table, name: &str, n: usize, first: i64) {
+    let number = |at: usize| i64::try_from(at).map_or(i64::MAX, |at| first.saturating_add(at)).to_string();
+    let Some(column) = table.columns.iter_mut().find(|column| column.name == name) else {
+        let mut column = Column::new(name, Declaration::default());
+        (0..n).for_each(|row| column.push(Some(&number(row))));
+        table.columns.push(column);
+        return;
+    };
+    let largest = column.values().iter().filter_map(|text| text.parse::<i64>().ok()).max();
+    let from = largest
+        .map_or(0, |largest| usize::try_from(largest.saturating_sub(first).saturating_add(1)).unwrap_or(0));
+    let empty: Vec<usize> = (0..column.len()).filter(|&row| column.cell(row).is_none()).collect();
+    for (at, row) in empty.into_iter().enumerate() {
+        column.set(row, Some(&number(from + at)));
+    }
 }
 
 /// Of rows that are given the columns that a model can draw others by: no texts and no identifiers.
@@ -147,4 +237,77 @@ pub(super) fn light_part(model: &Model, plan: &TablePlan, given: &Table) -> Resu
     let columns = given.columns.iter();
     let columns = columns.filter(|column| plan.own.contains(&column.name) && is_light(&column.name)).cloned();
     Ok(Table { columns: columns.collect(), ..given.head() })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::database::{
+        filled::numbers,
+        testing::{key, planned, table},
+    };
+
+    #[test]
+    fn given_cells_that_must_have_a_value_are_drawn() {
+        let columns = vec![Column::of("kind", [None]), Column::of("note", [None]), numbers("id", 1..=1)];
+        let note_may_be_missing = vec![key("note", "notes", "id", true)];
+        let (schema, _) = table("customers", note_may_be_missing, columns);
+        let column = |name: &str, cells: [Option<&str>; 3]| Column::of(name, cells);
+        let given = Table {
+            columns: vec![
+                column("kind", [Some("mine"), None, None]),
+                column("note", [Some("1"), None, Some("3")]),
+                column("id", [Some("7"), None, None]),
+            ],
+            ..Table::default()
+        };
+        let drawn = vec![column("note", [Some("x"); 3]), column("kind", [Some("a"), Some("b"), Some("c")])];
+        let mut rows = Table { columns: drawn, ..Table::default() };
+        put_given(&mut rows, &given, &schema);
+        number_rows(&mut rows, "id", 3, 1);
+        let cells = |name: &str| rows.column(name).unwrap().iter().collect::<Vec<_>>();
+        assert_eq!(cells("kind"), [Some("mine"), Some("b"), Some("c")]);
+        assert_eq!(cells("note"), [Some("1"), None, Some("3")]);
+        assert_eq!(cells("id"), [Some("7"), Some("8"), Some("9")]);
+        number_rows(&mut rows, "number", 3, 5);
+        let numbers = rows.column("number").unwrap().iter().collect::<Vec<_>>();
+        assert_eq!(numbers, [Some("5"), Some("6"), Some("7")]);
+    }
+
+    #[test]
+    fn rejects_conditions_on_what_numbers_siblings() {
+        let firms = vec![numbers("id", 1..=20), numbers("size", (0..20).map(|row| row % 9))];
+        let staff = vec![
+            numbers("id", 1..=80),
+            numbers("firm", (0..80).map(|row| row / 4 + 1)),
+            numbers("place", (0..80).map(|row| row % 4 + 1)),
+            numbers("grade", (0..80).map(|row| row * 7 % 5)),
+        ];
+        let staff = table("staff", vec![key("firm", "firms", "id", false)], staff);
+        let (schema, _, plans) = planned(vec![table("firms", Vec::new(), firms), staff]);
+        let staff = plans.iter().find(|plan| plan.name == "staff").unwrap();
+        let error = check_condition(&schema, staff, "place").unwrap_err();
+        assert!(error.to_string().contains("numbers the rows of `staff`"), "{error}");
+        assert!(check_condition(&schema, staff, "grade").is_ok());
+    }
+
+    #[test]
+    fn rejects_more_rows_than_can_be_held() {
+        let firms = vec![numbers("id", 1..=20), numbers("size", (0..20).map(|row| row % 9))];
+        let staff = vec![numbers("id", 1..=80), numbers("firm", (0..80).map(|row| row / 4 + 1))];
+        let staff = table("staff", vec![key("firm", "firms", "id", false)], staff);
+        let (schema, _, plans) = planned(vec![table("firms", Vec::new(), firms), staff]);
+        let at = |scale| DatabaseRequest { scale, ..DatabaseRequest::default() };
+        assert_eq!(size(&schema, &plans, &at(2.5)), (250.0, 500.0));
+        assert!(check_size(&schema, &plans, &at(1e5)).is_ok());
+        let error = check_size(&schema, &plans, &at(1e9)).unwrap_err();
+        assert_eq!(error.hint().as_deref(), Some("the largest that can be made at once is --scale 500000"));
+        assert!(check_size(&schema, &plans, &at(5e5)).is_ok());
+        // A number of rows is scaled by what belongs to them.
+        let rows = BTreeMap::from([("firms".to_owned(), 40_000_000)]);
+        let error = check_size(&schema, &plans, &DatabaseRequest { rows, ..at(1.0) }).unwrap_err();
+        assert!(error.to_string().contains("200 million rows"), "{error}");
+        assert!(error.hint().unwrap().contains("-n TABLE=N"));
+    }
 }

@@ -2,7 +2,10 @@
 
 use std::collections::HashSet;
 
-use mintage_data::{Table, database::ForeignKey};
+use mintage_data::{
+    Table,
+    database::{ForeignKey, Table as TableSchema},
+};
 
 use super::filled::Filled;
 
@@ -30,13 +33,8 @@ enum Place {
 }
 
 impl<'a> Rivals<'a> {
-    /// `unique` are the columns of the keys of the table.
-    pub fn new<'k>(
-        unique: impl Iterator<Item = &'k Vec<String>>,
-        filled: &'a Filled,
-        parent: &'a Filled,
-        foreign: &ForeignKey,
-    ) -> Self {
+    /// Of a key of `table`, whose rows are `filled`, to the rows of `parent`.
+    pub fn new(table: &TableSchema, filled: &'a Filled, parent: &'a Filled, foreign: &ForeignKey) -> Self {
         let at = |table: &Table, name: &str| table.columns.iter().position(|column| column.name == name);
         let pairs: Vec<(&String, &String)> = foreign.columns.iter().zip(&foreign.parent_columns).collect();
         let set = pairs
@@ -48,7 +46,7 @@ impl<'a> Rivals<'a> {
             theirs.map(Place::OfParent).or_else(|| at(&filled.table, name).map(Place::Own))
         };
         let completes = |set: &&Vec<String>| set.iter().any(|name| foreign.columns.contains(name));
-        let keys = unique.filter(completes).filter_map(|set| set.iter().map(place).collect());
+        let keys = table.unique_sets().filter(completes).filter_map(|set| set.iter().map(place).collect());
         Self {
             filled,
             parent,
@@ -57,13 +55,27 @@ impl<'a> Rivals<'a> {
         }
     }
 
-    /// Whether a row may have a parent; then it has it.
-    pub fn may(&mut self, row: u32, parent: u32) -> bool {
+    /// Of a table whose rows refer to each other the cells of a row in those columns of the key that are set already and that
+    /// it refers to as well: rows have them in common with their parents.
+    pub fn shared(&self, row: u32) -> Vec<Option<&'a str>> {
+        let same = self.set.iter().filter(|(own, theirs)| own == theirs);
+        same.map(|&(own, _)| self.filled.table.columns[own].cell(row as usize)).collect()
+    }
+
+    /// Whether a parent has the cells of a row that are set already.
+    pub fn fits(&self, row: u32, parent: u32) -> bool {
         let own = |column: usize| self.filled.table.columns[column].cell(row as usize);
         let theirs = |column: usize| self.parent.table.columns[column].cell(parent as usize);
-        if self.set.iter().any(|&(a, b)| own(a).is_some_and(|cell| Some(cell) != theirs(b))) {
+        self.set.iter().all(|&(a, b)| own(a).is_none_or(|cell| Some(cell) == theirs(b)))
+    }
+
+    /// Whether a row may have a parent; then it has it.
+    pub fn may(&mut self, row: u32, parent: u32) -> bool {
+        if !self.fits(row, parent) {
             return false;
         }
+        let own = |column: usize| self.filled.table.columns[column].cell(row as usize);
+        let theirs = |column: usize| self.parent.table.columns[column].cell(parent as usize);
         let tuples: Vec<Option<Vec<String>>> = self
             .keys
             .iter()

@@ -41,12 +41,19 @@ pub enum How {
 }
 
 impl Summary {
-    pub(super) fn new(table: &str, (key, foreign): (usize, &ForeignKey), column: &str, how: How) -> Self {
+    /// Of a column of `table`, whose rows refer to their parents by a key at a place; `mark` begins its name.
+    pub(super) fn new(
+        mark: &str,
+        table: &str,
+        (key, foreign): (usize, &ForeignKey),
+        column: &str,
+        how: How,
+    ) -> Self {
         let what = match how {
             How::Mean => "mean of",
             How::Different => "different",
         };
-        let name = format!("#{table}.{}: {what} {column}", foreign.label());
+        let name = format!("{mark}#{table}.{}: {what} {column}", foreign.label());
         Self { name, table: table.to_owned(), key, column: column.to_owned(), how }
     }
 
@@ -90,14 +97,15 @@ pub(super) fn summed(child: &Filled, parents: &[u32], n: usize, column: &str, ho
     sums.into_iter().zip(counts).map(mean).collect()
 }
 
-/// The name of the mean of a column of a child and of those after it.
-pub(super) fn left(column: &str) -> String {
-    format!("#left {column}")
-}
-
-/// For each row of a source the mean of a column of it and of its later siblings. `previous` is the sibling before each.
-pub(super) fn left_of(filled: &Filled, column: &str, index: &[u32], previous: &[u32]) -> Column {
-    let mut new = Column::new(left(column), Declaration::default());
+/// For each row of a source the mean of a column of it and of its later siblings, under a name. `previous` is the sibling
+/// before each.
+pub(super) fn left_of(
+    name: &str,
+    (filled, column): (&Filled, &str),
+    index: &[u32],
+    previous: &[u32],
+) -> Column {
+    let mut new = Column::new(name, Declaration::default());
     let n = filled.rows();
     let (mut sums, mut counts) = (vec![0.0; n], vec![0.0; n]);
     let mut order: Vec<u32> = (0..n as u32).collect();
@@ -120,6 +128,8 @@ pub(super) fn left_of(filled: &Filled, column: &str, index: &[u32], previous: &[
 
 /// What is left of the mean that was drawn with each parent, child after child.
 pub(super) struct Left {
+    /// Its name in what is learned, and the column that it is the mean of.
+    name: String,
     column: String,
     /// By parent: what all its children are to come to together, how many of them are left, and the mean of all.
     sums: Vec<f64>,
@@ -128,19 +138,19 @@ pub(super) struct Left {
 }
 
 impl Left {
-    /// `summary` is the column of the parents' model with the means of `column`.
-    pub fn new(column: &str, parent: &Filled, summary: &str, children: &[u32]) -> Self {
+    /// `summary` is the column of the parents' model with the means of `column`, `name` that of what is left of them.
+    pub fn new(name: String, column: &str, (parent, summary): (&Filled, &str), children: &[u32]) -> Self {
         let means: Vec<f64> = match parent.table.column(summary) {
             Some(cells) => cells.iter().map(|cell| cell.and_then(number).unwrap_or(f64::NAN)).collect(),
             None => vec![f64::NAN; children.len()],
         };
         let sums = means.iter().zip(children).map(|(mean, &n)| mean * f64::from(n)).collect();
-        Self { column: column.to_owned(), sums, children: children.to_vec(), means }
+        Self { name, column: column.to_owned(), sums, children: children.to_vec(), means }
     }
 
     /// What the next child of each of `parents` is given.
     pub fn given(&self, parents: &[u32]) -> Column {
-        let mut column = Column::new(left(&self.column), Declaration::default());
+        let mut column = Column::new(self.name.clone(), Declaration::default());
         for &parent in parents {
             let at = parent as usize;
             column.push(text(self.sums[at] / f64::from(self.children[at].max(1))).as_deref());
@@ -183,11 +193,11 @@ mod tests {
     #[test]
     fn what_is_left_comes_to_the_mean() {
         let source = filled([Some("1"), Some("4"), Some("2"), Some("9")]);
-        let column = left_of(&source, "x", &[1, 2, 1, 0], &[NONE, 0, NONE, NONE]);
+        let column = left_of("#left x", (&source, "x"), &[1, 2, 1, 0], &[NONE, 0, NONE, NONE]);
         assert_eq!(column.iter().collect::<Vec<_>>(), [Some("2.5"), Some("4"), Some("2"), None]);
         let table = Table { columns: vec![Column::of("m", [Some("2.5")])], ..Table::default() };
         let parents = Filled { table, ..Filled::default() };
-        let mut left = Left::new("x", &parents, "m", &[2]);
+        let mut left = Left::new("#left x".to_owned(), "x", (&parents, "m"), &[2]);
         assert_eq!(left.given(&[0]).cell(0), Some("2.5"));
         left.take(&[0], &Table { columns: vec![Column::of("x", [Some("1")])], ..Table::default() });
         assert_eq!(left.given(&[0]).cell(0), Some("4"));

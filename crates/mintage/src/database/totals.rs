@@ -1,6 +1,8 @@
 //! Columns of a parent that its children come to: the total of an invoice is the sum of its lines, `orders` of a customer
 //! their number, `last_seen` the latest of their times. What holds in the source is computed for new rows when all are there.
 
+use std::collections::HashMap;
+
 use mintage_data::{
     Column,
     database::Schema,
@@ -24,6 +26,36 @@ const MIN_FIRST: usize = 256;
 /// How far a total may be off, of itself: what numbers in tables are rounded to.
 const TOLERANCE: f64 = 1e-9;
 
+/// The numbers of a column, of which each text is read once.
+struct Numbers<'a> {
+    /// For each row the number of its text.
+    cells: &'a [u32],
+    values: Vec<Option<f64>>,
+}
+
+impl<'a> Numbers<'a> {
+    fn of(column: &'a Column) -> Self {
+        Self { cells: column.numbers(), values: column.values().iter().map(number).collect() }
+    }
+
+    /// Nothing where a cell is missing or no number.
+    fn get(&self, row: usize) -> Option<f64> {
+        self.values.get(self.cells[row] as usize).copied().flatten()
+    }
+
+    fn len(&self) -> usize {
+        self.cells.len()
+    }
+}
+
+/// The numbers of some columns of a table, by their names.
+type Columns<'a> = HashMap<&'a str, Numbers<'a>>;
+
+/// Reads columns of a table, those of them that are there.
+fn read<'a>(filled: &'a Filled, names: impl Iterator<Item = &'a str>) -> Columns<'a> {
+    names.filter_map(|name| Some((name, Numbers::of(filled.table.column(name)?)))).collect()
+}
+
 /// Gives plans the totals that hold in the source.
 pub(super) fn find(schema: &Schema, source: &Database, kinds: &Kinds, plans: &mut [TablePlan]) {
     let learned: Vec<(String, Vec<(String, Kind)>)> = plans
@@ -31,28 +63,38 @@ pub(super) fn find(schema: &Schema, source: &Database, kinds: &Kinds, plans: &mu
         .filter(|plan| plan.part == Part::Learned)
         .filter_map(|plan| Some((plan.name.clone(), numbers_of(plan, kinds.get(&plan.name)?))))
         .collect();
+    let numbers: HashMap<&str, Columns> = learned
+        .iter()
+        .filter_map(|(table, columns)| {
+            let names = columns.iter().map(|(name, _)| name.as_str());
+            Some((table.as_str(), read(source.get(table)?, names)))
+        })
+        .collect();
     for plan in plans.iter_mut().filter(|plan| plan.part == Part::Learned) {
         let Some((_, columns)) = learned.iter().find(|(name, _)| *name == plan.name) else { continue };
-        let Some(parent) = source.get(&plan.name) else { continue };
+        let Some((parent, own)) = source.get(&plan.name).zip(numbers.get(plan.name.as_str())) else {
+            continue;
+        };
         for (column, kind) in columns {
-            let Some(cells) =
-                parent.table.column(column).filter(|cells| cells.values().len() >= MIN_DIFFERENT)
-            else {
-                continue;
-            };
+            let texts = parent.table.column(column).map(Column::values);
+            let texts = texts.filter(|texts| texts.len() >= MIN_DIFFERENT);
+            let Some((texts, cells)) = texts.zip(own.get(column.as_str())) else { continue };
             let all = schema.tables.iter().flat_map(|table| {
                 table.foreign_keys.iter().enumerate().map(move |(at, key)| (table, at, key))
             });
             let children = all.filter(|(table, _, key)| key.parent == plan.name && table.name != plan.name);
             for (table, key, _) in children {
-                let (Some(child), Some((_, own))) =
-                    (source.get(&table.name), learned.iter().find(|(name, _)| *name == table.name))
-                else {
+                let (Some(child), Some((_, own)), Some(numbers)) = (
+                    source.get(&table.name),
+                    learned.iter().find(|(name, _)| *name == table.name),
+                    numbers.get(table.name.as_str()),
+                ) else {
                     continue;
                 };
-                let found = candidates(own, *kind).into_iter().find(|of| holds(cells, child, key, of));
-                if let Some(of) = found {
-                    let decimals = cells.values().iter().map(decimals).max().unwrap_or(0);
+                let Some(parents) = child.parents.get(key) else { continue };
+                let mut all = candidates(own, *kind).into_iter();
+                if let Some(of) = all.find(|of| holds(cells, numbers, parents, of)) {
+                    let decimals = texts.iter().map(decimals).max().unwrap_or(0);
                     let table = table.name.clone();
                     plan.totals.push(Total { column: column.clone(), table, key, of, decimals });
                     break;
@@ -87,13 +129,11 @@ fn candidates(own: &[(String, Kind)], kind: Kind) -> Vec<Of> {
 }
 
 /// Whether the cells of parents are what their children come to.
-fn holds(cells: &Column, children: &Filled, key: usize, of: &Of) -> bool {
-    let Some(parents) = children.parents.get(key) else { return false };
+fn holds(cells: &Numbers, children: &Columns, parents: &[u32], of: &Of) -> bool {
     // Most do not: a few parents tell.
     let few = totals(children, parents, cells.len(), of, Some(MIN_FIRST));
     let agree = |totals: &[Option<f64>]| {
-        let pairs =
-            cells.iter().zip(totals).filter_map(|(cell, total)| Some((cell.and_then(number), (*total)?)));
+        let pairs = totals.iter().enumerate().filter_map(|(row, total)| Some((cells.get(row), (*total)?)));
         let (mut all, mut same) = (0usize, 0usize);
         for (cell, total) in pairs {
             all += 1;
@@ -110,18 +150,16 @@ fn is_near(a: f64, b: f64) -> bool {
 
 /// For each of `n` parents what its children come to, rounded to six digits; nothing where it has none, or where a cell is
 /// missing. `first` asks for the first parents alone.
-fn totals(children: &Filled, parents: &[u32], n: usize, of: &Of, first: Option<usize>) -> Vec<Option<f64>> {
+fn totals(children: &Columns, parents: &[u32], n: usize, of: &Of, first: Option<usize>) -> Vec<Option<f64>> {
     let n = first.map_or(n, |first| n.min(first));
-    let column = |name: &String| children.table.column(name);
+    let column = |name: &String| children.get(name.as_str());
     let columns = match of {
         Of::Number => Some((None, None)),
         Of::Sum(a) | Of::Least(a) | Of::Most(a) => column(a).map(|a| (Some(a), None)),
         Of::Product(a, b) => column(a).zip(column(b)).map(|(a, b)| (Some(a), Some(b))),
     };
     let Some((a, b)) = columns else { return vec![None; n] };
-    let cell = |column: Option<&Column>, row: usize| {
-        column.map_or(Some(1.0), |column| column.cell(row).and_then(number))
-    };
+    let cell = |column: Option<&Numbers>, row: usize| column.map_or(Some(1.0), |column| column.get(row));
     let mut totals: Vec<Option<f64>> = vec![None; n];
     let mut is_open = vec![false; n];
     for (row, &parent) in parents.iter().enumerate().filter(|(_, parent)| **parent != NONE) {
@@ -167,7 +205,12 @@ pub(super) fn compute(plans: &[TablePlan], made: &mut Database) {
 /// The totals as they are written; dates as those of the children are.
 fn texts(children: &Filled, parents: &[u32], n: usize, total: &Total) -> Vec<Option<String>> {
     let (Of::Least(name) | Of::Most(name)) = &total.of else {
-        let totals = totals(children, parents, n, &total.of, None).into_iter();
+        let names: Vec<&str> = match &total.of {
+            Of::Number => Vec::new(),
+            Of::Sum(a) | Of::Least(a) | Of::Most(a) => vec![a.as_str()],
+            Of::Product(a, b) => vec![a.as_str(), b.as_str()],
+        };
+        let totals = totals(&read(children, names.into_iter()), parents, n, &total.of, None).into_iter();
         return totals.map(|total_| total_.map(|value| format!("{value:.0$}", total.decimals))).collect();
     };
     let mut ends: Vec<Option<(f64, &str)>> = vec![None; n];
@@ -222,13 +265,23 @@ mod tests {
     fn sums_of_products_are_found_and_computed() {
         let lines = lines();
         let of = Of::Product("price".to_owned(), "amount".to_owned());
-        let sums: Vec<f64> = totals(&lines, &lines.parents[0], 10, &of, None).into_iter().flatten().collect();
-        assert!(holds(&column("total", &sums), &lines, 0, &of));
-        assert!(!holds(&column("total", &sums), &lines, 0, &Of::Sum("price".to_owned())));
+        let (numbers, parents) = (read(&lines, ["price", "amount"].into_iter()), &lines.parents[0]);
+        let sums: Vec<f64> = totals(&numbers, parents, 10, &of, None).into_iter().flatten().collect();
+        let sums = column("total", &sums);
+        assert!(holds(&Numbers::of(&sums), &numbers, parents, &of));
+        assert!(!holds(&Numbers::of(&sums), &numbers, parents, &Of::Sum("price".to_owned())));
         let total = Total { column: "total".to_owned(), table: "lines".to_owned(), key: 0, of, decimals: 2 };
         let written = texts(&lines, &lines.parents[0], 11, &total);
         // 0.25 + 2 × 1.25 + 3 × 2.25 + 3.25
         assert_eq!((written[0].as_deref(), written[10].as_deref()), (Some("12.75"), None));
+    }
+
+    #[test]
+    fn cells_without_a_number_have_none() {
+        let column = Column::of("x", [Some("2.5"), None, Some("?"), Some("2.5")]);
+        let numbers = Numbers::of(&column);
+        let all: Vec<Option<f64>> = (0..numbers.len()).map(|row| numbers.get(row)).collect();
+        assert_eq!((all, numbers.values.len()), (vec![Some(2.5), None, None, Some(2.5)], 2));
     }
 
     #[test]

@@ -11,11 +11,6 @@ use super::{
 };
 use crate::error::Error;
 
-/// The name of a column of the sibling before.
-pub(super) fn before(column: &str) -> String {
-    format!("<{column}")
-}
-
 /// The rows of a source as the model of their table sees them.
 ///
 /// # Errors
@@ -32,20 +27,20 @@ pub(super) fn learned(plan: &TablePlan, schema: &Schema, source: &Database) -> R
     }
     if let Some(main) = plan.main().filter(|_| plan.is_sequence) {
         let places = Places::of(filled, &filled.parents[main], plan.time.as_deref());
-        columns.push(numbers(INDEX, places.index.iter().copied()));
-        columns.push(numbers(SIBLINGS, places.siblings));
+        columns.push(numbers(&plan.named(INDEX), places.index.iter().copied()));
+        columns.push(numbers(&plan.named(SIBLINGS), places.siblings));
         for (name, _) in &plan.left {
-            columns.push(left_of(filled, name, &places.index, &places.previous));
+            columns.push(left_of(&plan.mean_left(name), (filled, name), &places.index, &places.previous));
         }
         for name in &plan.previous {
-            columns.push(picked(&before(name), column_of(&filled.table, name)?, &places.previous));
+            columns.push(picked(&plan.before(name), column_of(&filled.table, name)?, &places.previous));
         }
     }
     for (key, name) in &plan.optional {
         columns.push(numbers(name, filled.parents[*key].iter().map(|&row| u32::from(row != NONE))));
     }
     if let Some(forest) = plan.forest() {
-        columns.push(numbers(DEPTH, depths(&filled.parents[forest])));
+        columns.push(numbers(&plan.named(DEPTH), depths(&filled.parents[forest])));
     }
     for count in &plan.counts {
         let parents = source.get(&count.table).and_then(|child| child.parents.get(count.key));
@@ -103,4 +98,75 @@ pub(super) fn picked(name: &str, column: &Column, rows: &[u32]) -> Column {
         new.push(if row == NONE { None } else { column.cell(row as usize) });
     }
     new
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::collections::HashSet;
+
+    use mintage_data::table::schema::Kind;
+
+    use super::*;
+    use crate::database::testing::{key, planned, table};
+
+    /// Firms with staff of four each; `named` are the names of a column of firms and of two of the staff.
+    fn staff(named: [&str; 3]) -> (Schema, Database, Vec<TablePlan>) {
+        let firms = vec![
+            numbers("id", 1..=20),
+            numbers(named[0], (0..20).map(|row| row % 7)),
+            numbers("size", (0..20).map(|row| row % 9)),
+        ];
+        let firm = (0..80).map(|row| row / 4 + 1);
+        let boss: Vec<String> = (0..80).map(|row| row.to_string()).collect();
+        let boss = boss.iter().enumerate().map(|(row, id)| (row % 4 > 0).then_some(id.as_str()));
+        let columns = vec![
+            numbers("id", 1..=80),
+            numbers("firm", firm),
+            Column::of("boss", boss),
+            numbers(named[1], (0..80).map(|row| row % 5)),
+            numbers(named[2], (0..80).map(|row| row % 3)),
+        ];
+        let keys = vec![key("firm", "firms", "id", false), key("boss", "staff", "id", true)];
+        planned(vec![table("firms", Vec::new(), firms), table("staff", keys, columns)])
+    }
+
+    #[test]
+    fn columns_that_look_like_added_ones_stay_apart_from_them() {
+        for named in [["#of", "#index", "<grade"], ["x", "firm>size", "#depth"], ["#staff.firm", "a", "#of"]]
+        {
+            let (schema, source, plans) = staff(named);
+            for plan in &plans {
+                assert_eq!(plan.mark, "##");
+                let rows = learned(plan, &schema, &source).unwrap();
+                let names: HashSet<&str> = rows.names().collect();
+                assert_eq!(names.len(), rows.columns.len(), "{names:?}");
+                for name in &plan.own {
+                    let own = rows.column(name).unwrap();
+                    assert_eq!(own.len(), plan.rows, "{name}");
+                    assert!(own.iter().eq(source[&plan.name].table.column(name).unwrap().iter()), "{name}");
+                    assert_eq!(plan.kind_of_added(name), None);
+                }
+            }
+            let staff = plans.iter().find(|plan| plan.name == "staff").unwrap();
+            let rows = learned(staff, &schema, &source).unwrap();
+            for name in [INDEX, SIBLINGS, DEPTH] {
+                assert!(rows.column(&staff.named(name)).is_some(), "{name}");
+                assert_eq!(staff.kind_of_added(&staff.named(name)), Some(Kind::Integer));
+            }
+        }
+    }
+
+    #[test]
+    fn added_columns_are_marked_no_further_where_none_looks_like_them() {
+        let (schema, source, plans) = staff(["x", "grade", "team"]);
+        assert!(plans.iter().all(|plan| plan.mark.is_empty()));
+        let rows = learned(&plans[1], &schema, &source).unwrap();
+        let names: Vec<&str> = rows.names().collect();
+        for name in ["#index", "#of", "#depth", "firm>size", "<grade", "#staff.boss"] {
+            assert!(names.contains(&name), "{name} {names:?}");
+        }
+        let (_, _, plans) = staff(["x", "grade", "a>b"]);
+        assert_eq!(plans[1].mark, "#");
+    }
 }

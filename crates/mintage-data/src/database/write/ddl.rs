@@ -123,7 +123,7 @@ impl NewTable<'_> {
         parts.extend(self.checks(notes));
         for key in table.foreign_keys.iter().filter(|key| is_kept(key)) {
             // SQLite takes no other columns for those of a parent.
-            if self.schema.table(&key.parent).is_some_and(|parent| tells_apart(parent, &key.parent_columns)) {
+            if self.schema.table(&key.parent).is_some_and(|parent| parent.is_key(&key.parent_columns)) {
                 parts.push(format!(
                     "FOREIGN KEY ({}) REFERENCES {} ({}) {} DEFERRABLE INITIALLY DEFERRED",
                     names_sql(&key.columns),
@@ -211,11 +211,6 @@ pub(super) fn known_actions(key: &ForeignKey) -> &str {
 
 pub(super) fn names_sql(names: &[String]) -> String {
     names.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", ")
-}
-
-/// Whether columns are a key of a table, in whatever order.
-pub(super) fn tells_apart(table: &Table, columns: &[String]) -> bool {
-    table.tells_apart(columns)
 }
 
 /// The type of SQLite for one of another store: named as its users know it, and TEXT where they know none.

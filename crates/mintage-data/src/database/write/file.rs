@@ -108,7 +108,7 @@ impl NewFile {
 fn check_replaceable(path: &Path, target: &Path, if_exists: IfExists) -> Result<(), Error> {
     let (why, hint) = match if_exists {
         IfExists::Fail | IfExists::Append => {
-            ("is there already", "choose another file, or `if_exists` (--if-exists) append or replace")
+            ("is there already", "choose another file, or `if_exists` append or replace")
         }
         IfExists::Replace if is_sqlite(target) => return Ok(()),
         IfExists::Replace => ("is there already, and is no SQLite database", "choose another file"),

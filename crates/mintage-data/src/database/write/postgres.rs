@@ -157,7 +157,7 @@ impl<'t> Target<'t, '_> {
             let are = if names.len() == 1 { "is" } else { "are" };
             let why = format!("{what} {} {are} there already", names.join(", "));
             return Err(Error::bad(self.place, why)
-                .with_hint("choose another database, or `if_exists` (--if-exists) append or replace"));
+                .with_hint("choose another database, or `if_exists` append or replace"));
         }
         let tables: Vec<&str> = there.iter().map(|(_, found)| found.sql.as_str()).collect();
         // At once, since they may refer to each other; what else refers to them keeps them.

@@ -94,7 +94,7 @@ fn shifts<'a>(schema: &'a Schema, all: &[Rows], present: &mut dyn Present) -> Re
 /// smallest of them.
 fn numbering<'a>(table: &'a Table, rows: &table::Table) -> Option<(&'a str, i64)> {
     let [key] = table.primary_key.as_slice() else { return None };
-    if table.foreign_keys.iter().any(|foreign| foreign.columns.contains(key)) {
+    if table.is_foreign(key) {
         return None;
     }
     let values = rows.column(key)?.values();
