@@ -15,7 +15,7 @@ use mintage_data::{
 use mintage_nn::Rng;
 use serde::{Deserialize, Serialize};
 
-use super::{filled::unique_sets, persons::Persons};
+use super::filled::unique_sets;
 
 /// Forms that are kept.
 const MAX_SHAPES: usize = 500;
@@ -40,14 +40,19 @@ pub struct TextKey {
 
 impl TextKey {
     /// The keys of a table that are made here: codes of one column that all differ, of which a model makes words or codes.
-    pub(super) fn all_of(table: &Table, rows: &Rows, found: &TableSchema, persons: &[Persons]) -> Vec<Self> {
+    /// `is_person` says of a column that it is made with the persons.
+    pub(super) fn all_of(
+        table: &Table,
+        rows: &Rows,
+        found: &TableSchema,
+        is_person: &dyn Fn(&str) -> bool,
+    ) -> Vec<Self> {
         let single = unique_sets(table).filter_map(|set| match set.as_slice() {
             [name] => Some(name),
             _ => None,
         });
         let is_free = |name: &&String| {
-            let is_person = persons.iter().any(|own| own.table == table.name && own.makes(name));
-            !is_person && !table.foreign_keys.iter().any(|key| key.columns.contains(name))
+            !is_person(name) && !table.foreign_keys.iter().any(|key| key.columns.contains(name))
         };
         let is_made = |name: &&String| {
             let column = found.columns.iter().find(|column| &column.name == *name);
@@ -70,7 +75,8 @@ impl TextKey {
         all
     }
 
-    fn of(table: &str, column: &Column) -> Self {
+    /// The form of the texts of a column, of which there are some.
+    pub(super) fn of(table: &str, column: &Column) -> Self {
         let mut texts = column.values().iter();
         let first = texts.next().unwrap_or_default().to_owned();
         let common = |prefix: String, text: &str| -> String {
