@@ -21,11 +21,15 @@ use place::Address;
 /// Attempts at one value; after them there is none.
 pub(crate) const MAX_ATTEMPTS: u32 = 64;
 
+/// Attempts at words as the lists have them. With more of them the few words that a large source has not would come again
+/// and again, and so show which these are.
+pub(crate) const MAX_PLAIN: u32 = 4;
+
 /// How far from the lists an attempt goes: 0 as they are, 1 two of them, 2 more.
 pub(crate) fn level(attempt: u32) -> usize {
     match attempt {
-        0..12 => 0,
-        12..32 => 1,
+        0..MAX_PLAIN => 0,
+        MAX_PLAIN..32 => 1,
         _ => 2,
     }
 }

@@ -1,6 +1,6 @@
 //! Addresses: a city of the map with its region and the beginning of its postcodes, or a composed town beside one.
 
-use super::{Whose, level, person};
+use super::{MAX_PLAIN, Whose, level, person};
 use crate::{
     digits::content,
     format::render,
@@ -198,7 +198,7 @@ fn street(locale: Locale, stream: &mut Stream, attempt: u32) -> String {
     if level(attempt) == 0 {
         return stream.pick(&lists.streets).to_owned();
     }
-    let family = person::family(locale, Sex::Male, stream.next(), attempt - 12);
+    let family = person::family(locale, Sex::Male, stream.next(), attempt - MAX_PLAIN);
     match locale {
         Locale::EnGb => {
             format!("{family} {}", stream.pick(&["Road", "Street", "Close", "Way", "Drive", "Gardens"]))
