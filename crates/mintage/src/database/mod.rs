@@ -24,6 +24,7 @@ mod agree;
 mod assign;
 mod bounds;
 mod cells;
+mod conditions;
 mod detect;
 mod draw;
 mod even;

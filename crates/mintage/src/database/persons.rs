@@ -18,7 +18,7 @@ use mintage_nn::Rng;
 use mintage_persons::{Found, Mask, Personal, Plan, Sample, recognise};
 use serde::{Deserialize, Serialize};
 
-use super::keys::TextKey;
+use super::{conditions::Conditions, keys::TextKey};
 
 /// Different values of a column that are looked at.
 const MAX_VALUES: usize = 2000;
@@ -26,6 +26,8 @@ const MAX_VALUES: usize = 2000;
 const MIN_UNIQUE: usize = 20;
 /// Letters of a user name that is made of a name, at least: others are codes.
 const MIN_LETTERS: usize = 3;
+/// Times that a person is made again for a row that breaks a condition.
+const MAX_TRIES: usize = 20;
 
 /// The personal data of one table.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -35,6 +37,9 @@ pub struct Persons {
     plan: Plan,
     /// By column of the plan.
     columns: Vec<PersonalColumn>,
+    /// What the store asks for of the columns.
+    #[serde(default)]
+    conditions: Conditions,
 }
 
 /// A column that is made afresh.
@@ -46,7 +51,7 @@ pub struct PersonalColumn {
     pub reason: String,
     known: Known,
     is_unique: bool,
-    /// What a column that needs a value in every row is given where no person is left.
+    /// What a column that is a key, or that a condition is about, is given where no person is left or none suits.
     #[serde(default)]
     codes: Option<TextKey>,
     /// Share of rows without a value, and of rows with an empty text.
@@ -74,6 +79,8 @@ impl Persons {
         let mut found = recognise(&table.name, &samples);
         found.retain(|found| !found.what.is_made() || is_free(found));
         let plan = Plan::of(&samples, &found);
+        let made: Vec<&str> = plan.columns().iter().map(|planned| planned.name.as_str()).collect();
+        let conditions = Conditions::of(table, rows, &made);
         let column = |planned: &mintage_persons::PlannedColumn| {
             let column = &rows.columns[planned.column];
             let reason = found.iter().find(|found| found.column == planned.column);
@@ -82,7 +89,8 @@ impl Persons {
             let values = column.values().iter().filter(|_| planned.what != Personal::Region);
             let is_key = |set: &Vec<String>| *set == [planned.name.clone()];
             let is_declared = is_key(&table.primary_key) || table.unique.iter().any(is_key);
-            let codes = is_declared && is_code(planned.what) && column.values().len() >= MIN_UNIQUE;
+            let is_asked = is_declared && is_code(planned.what) || conditions.name(&planned.name);
+            let codes = is_asked && !leads_somewhere(planned.what) && column.values().len() >= MIN_UNIQUE;
             PersonalColumn {
                 name: planned.name.clone(),
                 reason: reason.map_or_else(String::new, |found| found.reason.clone()),
@@ -95,7 +103,7 @@ impl Persons {
             }
         };
         let columns: Vec<PersonalColumn> = plan.columns().iter().map(column).collect();
-        (!columns.is_empty()).then(|| Self { table: table.name.clone(), plan, columns })
+        (!columns.is_empty()).then(|| Self { table: table.name.clone(), plan, columns, conditions })
     }
 
     /// The columns that are made afresh.
@@ -158,6 +166,7 @@ impl Persons {
                 column.push(value.as_deref());
             }
         }
+        self.keep_conditions(&mut made, &mut making, seed);
         self.columns.iter().zip(&mut made).for_each(|(own, column)| own.fill(column, seed));
         for column in made {
             if let Some(own) = table.columns.iter_mut().find(|own| own.name == column.name) {
@@ -165,21 +174,51 @@ impl Persons {
             }
         }
     }
+
+    /// Makes other persons for rows that break a condition, some times; what is wrong then becomes a code in the form of the
+    /// source.
+    fn keep_conditions(&self, made: &mut [Column], making: &mut Making<'_>, seed: u64) {
+        let mut broken: Vec<u32> = self.conditions.broken(made).into_iter().map(|row| row as u32).collect();
+        for _ in 0..MAX_TRIES {
+            if broken.is_empty() {
+                return;
+            }
+            for &row in &broken {
+                let values = making.row(row as usize);
+                for (column, value) in made.iter_mut().zip(values) {
+                    column.set(row as usize, value.as_deref());
+                }
+            }
+            let again: Vec<Column> = made.iter().map(|column| column.select(&broken)).collect();
+            broken = self.conditions.broken(&again).into_iter().map(|at| broken[at]).collect();
+        }
+        for (own, column) in self.columns.iter().zip(made).filter(|(own, _)| self.conditions.name(&own.name))
+        {
+            let rows: Vec<usize> =
+                broken.iter().map(|&row| row as usize).filter(|&row| column.cell(row).is_some()).collect();
+            own.recode(column, &rows, seed);
+        }
+    }
 }
 
 impl PersonalColumn {
-    /// Gives cells of a key for which no person was left a code in the form of the source.
+    /// Gives cells of a column that has no gaps, and for which no person was left, a code.
     fn fill(&self, made: &mut Column, seed: u64) {
-        let Some(codes) = self.codes.as_ref().filter(|_| self.missing <= 0.0) else { return };
-        let empty: Vec<usize> = (0..made.len()).filter(|&row| made.cell(row).is_none()).collect();
-        if empty.is_empty() {
+        if self.missing > 0.0 {
             return;
         }
+        let empty: Vec<usize> = (0..made.len()).filter(|&row| made.cell(row).is_none()).collect();
+        self.recode(made, &empty, seed);
+    }
+
+    /// Gives rows codes in the form of the source, where the column has such.
+    fn recode(&self, made: &mut Column, rows: &[usize], seed: u64) {
+        let Some(codes) = self.codes.as_ref().filter(|_| !rows.is_empty()) else { return };
         let used: HashSet<String> = made.iter().flatten().map(str::to_owned).collect();
         // Those that persons have are left out: as many more are made.
-        let more = codes.make(empty.len() + used.len(), seed);
+        let more = codes.make(rows.len() + used.len(), seed);
         let free = more.iter().flatten().filter(|code| !used.contains(*code));
-        empty.into_iter().zip(free).for_each(|(row, code)| made.set(row, Some(code)));
+        rows.iter().zip(free).for_each(|(&row, code)| made.set(row, Some(code)));
     }
 }
 
@@ -272,6 +311,11 @@ fn may_be_key(column: &Column, what: Personal) -> bool {
             }
             _ => is_code(what),
         }
+}
+
+/// Whether a value at random may be of somebody who can be reached by it.
+fn leads_somewhere(what: Personal) -> bool {
+    matches!(what, Personal::Email | Personal::Url)
 }
 
 /// What is known by its letters and digits, so that others of its form can stand in its place.
@@ -431,5 +475,29 @@ mod tests {
         let different: HashSet<&str> = made.iter().flatten().collect();
         assert_eq!((made.missing(), different.len()), (0, 1501));
         assert!(cells.iter().all(|cell| !different.contains(cell.as_str())));
+    }
+
+    #[test]
+    fn conditions_of_the_store_hold() {
+        let (schema, mut rows) = accounts(|table| {
+            table.primary_key = vec!["email".to_owned()];
+            table.checks = vec![
+                "length(phone) = 15".to_owned(),
+                "email LIKE '%@%'".to_owned(),
+                // Names are drawn until one is short.
+                "length(last_name) <= 7".to_owned(),
+            ];
+        });
+        let persons = of_accounts(&schema, &rows);
+        persons.make(&mut rows, 11);
+        let is_right = |name: &str, is: &dyn Fn(&str) -> bool| {
+            let column = rows.column(name).unwrap();
+            column.missing() == 0 && column.iter().flatten().all(is)
+        };
+        assert!(is_right("phone", &|text| text.len() == 15));
+        assert!(is_right("email", &|text| text.contains('@')));
+        assert!(is_right("last_name", &|text| text.chars().count() <= 7), "{:?}", rows.column("last_name"));
+        let emails: HashSet<&str> = rows.column("email").unwrap().iter().flatten().collect();
+        assert_eq!(emails.len(), 40);
     }
 }
