@@ -105,7 +105,7 @@ pub(crate) fn name(what: Personal, format: &Format, person: &Person, seed: u64) 
     let mut choice = Stream::new(derive(seed, "pattern"), 0);
     let chosen = choose(format, &mut choice, |_| true);
     let pattern = match what {
-        Personal::GivenName => "{given}",
+        Personal::GivenName => chosen.unwrap_or("{given}"),
         Personal::FamilyName => "{family}",
         Personal::Patronymic => "{patronymic}",
         Personal::MiddleName => chosen.unwrap_or("{middle}"),

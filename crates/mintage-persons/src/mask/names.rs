@@ -203,6 +203,9 @@ impl Mask {
                 format =
                     Format { letters, ascii: format.ascii, ..Format::of_one(column.what, text, row.locale) };
             }
+            if column.what == Personal::GivenName {
+                format.patterns = Format::of_one(column.what, text, row.locale).patterns;
+            }
             let text = make::name(column.what, &format, person, 0).filter(|_| masked)?;
             return (is_initial(&text) || !(row.is_known)(k, &text)).then_some(text);
         }
