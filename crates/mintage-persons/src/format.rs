@@ -204,6 +204,9 @@ fn simple(what: Personal, value: &str) -> String {
             let short = (2..=3).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_uppercase());
             if short { "{abbreviation}".to_owned() } else { "{region}".to_owned() }
         }
+        // "David Allan": what somebody is called by, and the name behind it.
+        Personal::GivenName if value.split_whitespace().count() == 2 => "{given} {middle}".to_owned(),
+        Personal::GivenName => "{given}".to_owned(),
         Personal::MiddleName => match value.chars().filter(|c| c.is_alphabetic()).count() {
             1 if value.ends_with('.') => "{m}.".to_owned(),
             1 => "{m}".to_owned(),

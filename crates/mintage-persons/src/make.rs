@@ -12,7 +12,7 @@ use crate::{
     kind::Personal,
     locale::{Country, Locale},
     sex::Sex,
-    stream::{Stream, derive},
+    stream::{Draw, Stream, derive},
     text::{Letters, ascii, handle, initial},
 };
 use person::Person;
@@ -21,11 +21,15 @@ use place::Address;
 /// Attempts at one value; after them there is none.
 pub(crate) const MAX_ATTEMPTS: u32 = 64;
 
+/// Attempts at words as the lists have them. With more of them the few words that a large source has not would come again
+/// and again, and so show which these are.
+pub(crate) const MAX_PLAIN: u32 = 4;
+
 /// How far from the lists an attempt goes: 0 as they are, 1 two of them, 2 more.
 pub(crate) fn level(attempt: u32) -> usize {
     match attempt {
-        0..12 => 0,
-        12..32 => 1,
+        0..MAX_PLAIN => 0,
+        MAX_PLAIN..32 => 1,
         _ => 2,
     }
 }
@@ -38,31 +42,23 @@ pub(crate) struct Whose<'a> {
     pub address: &'a Address,
 }
 
-/// A value of a kind that is no part of a name, for an attempt; none where the kind is not made. Everything follows `seed`.
-pub(crate) fn value(
-    what: Personal,
-    format: &Format,
-    whose: &Whose<'_>,
-    seed: u64,
-    attempt: u32,
-) -> Option<String> {
-    let mut stream = Stream::new(seed, attempt);
-    let mut choice = Stream::new(derive(seed, "pattern"), 0);
+/// A value of a kind that is no part of a name, for an attempt; none where the kind is not made. Everything follows `draw`.
+pub(crate) fn value(what: Personal, format: &Format, whose: &Whose<'_>, draw: Draw) -> Option<String> {
+    let mut stream = Stream::new(draw.seed, draw.attempt);
+    let mut choice = Stream::new(derive(draw.seed, "pattern"), 0);
     let pattern =
         choose(format, &mut choice, |text| place::fits(what, text, whose)).unwrap_or(default(what, whose));
     let text = match what {
-        Personal::Email => email(pattern, format.letters, whose.person, &mut stream, attempt)?,
-        Personal::UserName => login(pattern, format.letters, whose.person, &mut stream, attempt)?,
-        Personal::Url => return Some(url(pattern, whose.person, &mut stream, attempt)),
-        Personal::Company => company(pattern, whose.locale, &mut stream, attempt)?,
-        Personal::Street | Personal::FullAddress => {
-            whose.address.render(pattern, whose, &mut stream, attempt)?
-        }
+        Personal::Email => email(pattern, format.letters, whose.person, &mut stream)?,
+        Personal::UserName => login(pattern, format.letters, whose.person, &mut stream)?,
+        Personal::Url => return Some(url(pattern, whose.person, &mut stream)),
+        Personal::Company => company(pattern, whose.locale, &mut stream)?,
+        Personal::Street | Personal::FullAddress => whose.address.render(pattern, whose, &mut stream)?,
         Personal::City | Personal::Region => whose.address.name(pattern)?,
-        Personal::Postcode => whose.address.postcode(pattern, whose.country, &mut stream, attempt),
-        Personal::Phone => number::phone(pattern, whose.country, &mut stream, attempt),
+        Personal::Postcode => whose.address.postcode(pattern, whose.country, &mut stream),
+        Personal::Phone => number::phone(pattern, whose.country, &mut stream),
         Personal::Card | Personal::Iban | Personal::National(_) | Personal::Ip | Personal::Mac => {
-            number::number(what, pattern, whose.person.sex, &mut stream, attempt)?
+            number::number(what, pattern, whose.person.sex, &mut stream)?
         }
         _ => return None,
     };
@@ -109,7 +105,7 @@ pub(crate) fn name(what: Personal, format: &Format, person: &Person, seed: u64) 
     let mut choice = Stream::new(derive(seed, "pattern"), 0);
     let chosen = choose(format, &mut choice, |_| true);
     let pattern = match what {
-        Personal::GivenName => "{given}",
+        Personal::GivenName => chosen.unwrap_or("{given}"),
         Personal::FamilyName => "{family}",
         Personal::Patronymic => "{patronymic}",
         Personal::MiddleName => chosen.unwrap_or("{middle}"),
@@ -149,13 +145,8 @@ fn title(person: &Person) -> &'static str {
 }
 
 /// A login in the pattern; a number follows from the third attempt on.
-pub(crate) fn login(
-    pattern: &str,
-    letters: Letters,
-    person: &Person,
-    stream: &mut Stream,
-    attempt: u32,
-) -> Option<String> {
+pub(crate) fn login(pattern: &str, letters: Letters, person: &Person, stream: &mut Stream) -> Option<String> {
+    let attempt = stream.attempt();
     let coded = pattern.contains(":3}");
     let drawn: String = pattern.chars().map(|c| if c == '#' { stream.digit() } else { c }).collect();
     let (given, family) = person.handles();
@@ -174,7 +165,7 @@ pub(crate) fn login(
     let text = render(&drawn, |slot, detail| {
         let text = match (slot, detail) {
             ("given", _) => given.clone(),
-            ("family", "3") => code(&family, stream, attempt),
+            ("family", "3") => code(&family, stream),
             ("family", _) => family.clone(),
             ("g", _) => first(&given, 1),
             ("f", _) => first(&family, 1),
@@ -193,7 +184,8 @@ pub(crate) fn login(
 }
 
 /// Three letters of a family name: the first three, then its first and two others.
-fn code(family: &str, stream: &mut Stream, attempt: u32) -> String {
+fn code(family: &str, stream: &mut Stream) -> String {
+    let attempt = stream.attempt();
     let mut letters: Vec<char> = family.chars().filter(char::is_ascii_alphabetic).take(3).collect();
     letters.resize(3, 'x');
     for (at, letter) in letters.iter_mut().enumerate() {
@@ -204,20 +196,15 @@ fn code(family: &str, stream: &mut Stream, attempt: u32) -> String {
     letters.into_iter().collect()
 }
 
-fn email(
-    pattern: &str,
-    letters: Letters,
-    person: &Person,
-    stream: &mut Stream,
-    attempt: u32,
-) -> Option<String> {
+fn email(pattern: &str, letters: Letters, person: &Person, stream: &mut Stream) -> Option<String> {
     let (local, domain) = pattern.split_once('@')?;
     let domain = if domain == "{domain}" { stream.pick(DOMAINS) } else { domain };
-    Some(format!("{}@{domain}", login(local, letters, person, stream, attempt)?))
+    Some(format!("{}@{domain}", login(local, letters, person, stream)?))
 }
 
 /// A word for a host under `.example`, which is nobody's.
-pub(crate) fn host(stream: &mut Stream, attempt: u32) -> String {
+pub(crate) fn host(stream: &mut Stream) -> String {
+    let attempt = stream.attempt();
     let words = &Locale::EnUs.lists().companies;
     let mut host = stream.pick(words).to_ascii_lowercase();
     if attempt > 2 {
@@ -230,20 +217,20 @@ pub(crate) fn host(stream: &mut Stream, attempt: u32) -> String {
     host + ".example"
 }
 
-fn url(pattern: &str, person: &Person, stream: &mut Stream, attempt: u32) -> String {
+fn url(pattern: &str, person: &Person, stream: &mut Stream) -> String {
     let (given, family) = person.handles();
-    let more = if attempt > 6 { stream.within(1, 9999).to_string() } else { String::new() };
+    let more = if stream.attempt() > 6 { stream.within(1, 9999).to_string() } else { String::new() };
     let fill = |slot: &str, _: &str| match slot {
-        "host" => Some(host(stream, attempt)),
+        "host" => Some(host(stream)),
         "user" => Some(format!("{given}-{family}{more}")),
         _ => None,
     };
     render(pattern, fill).unwrap_or_default()
 }
 
-fn company(pattern: &str, locale: Locale, stream: &mut Stream, attempt: u32) -> Option<String> {
+fn company(pattern: &str, locale: Locale, stream: &mut Stream) -> Option<String> {
     let lists = locale.lists();
-    let n = level(attempt) + 1;
+    let n = level(stream.attempt()) + 1;
     let joint = if matches!(locale, Locale::RuRu | Locale::DeDe) { "-" } else { " " };
     let words: Vec<&str> = (0..n).map(|_| stream.pick(&lists.companies)).collect();
     let end = stream.pick(&lists.company_ends);

@@ -21,7 +21,7 @@ use crate::{
     make::{MAX_ATTEMPTS, Whose, host, login, person::Person, place::Address, value},
     plan::{Group, Plan, PlannedColumn},
     sex::Sex,
-    stream::{Stream, derive, keyed},
+    stream::{Draw, Stream, derive, keyed},
     text::{Letters, fold},
 };
 use names::Originals;
@@ -43,6 +43,12 @@ struct Row<'a> {
     is_known: &'a dyn Fn(usize, &str) -> bool,
     locale: Locale,
     country: &'static Country,
+}
+
+/// The names of a row, and the person that they become.
+struct Named<'a> {
+    originals: Originals<'a>,
+    person: Person,
 }
 
 impl Row<'_> {
@@ -95,15 +101,16 @@ impl Mask {
     fn group(&mut self, row: &Row<'_>, group: &Group, sex: Option<Sex>, masked: &mut [Option<String>]) {
         let originals = Originals::of(row, sex, group.locale);
         let person = self.person(row, &originals);
+        let named = Named { originals, person };
         for &(k, text) in &row.cells {
             let column = &row.columns[k];
             masked[k] = match column.what {
-                what if what.is_name() => self.name(row, k, text, &originals, &person),
-                Personal::Email | Personal::UserName => self.login(row, k, text, &originals, &person),
+                what if what.is_name() => self.name(row, k, text, &named),
+                Personal::Email | Personal::UserName => self.login(row, k, text, &named),
                 Personal::Region => Some(text.to_owned()),
                 Personal::City => self.city(row, k, text),
                 Personal::Street | Personal::FullAddress => self.address(row, k, text),
-                _ => self.number(row, k, text, &person),
+                _ => self.number(row, k, text, &named.person),
             };
         }
     }
@@ -135,14 +142,7 @@ impl Mask {
     }
 
     /// An e-mail address or a login: of the masked name where it was of the name, else of the masks of its parts.
-    fn login(
-        &mut self,
-        row: &Row<'_>,
-        k: usize,
-        text: &str,
-        originals: &Originals<'_>,
-        person: &Person,
-    ) -> Option<String> {
+    fn login(&mut self, row: &Row<'_>, k: usize, text: &str, named: &Named<'_>) -> Option<String> {
         let email = row.columns[k].what == Personal::Email;
         let (local, domain) = match text.split_once('@') {
             Some((local, domain)) if email => (local, Some(domain)),
@@ -156,21 +156,21 @@ impl Mask {
         }
         let trimmed = local.trim_end_matches(|c: char| c.is_ascii_digit());
         let numbered = "#".repeat((local.len() - trimmed.len()).min(6));
-        let (pattern, person) = match originals.pattern_of(trimmed) {
-            Some(pattern) => (pattern.to_owned(), person.clone()),
-            None => self.by_parts(row, trimmed, originals.sex),
+        let (pattern, person) = match named.originals.pattern_of(trimmed) {
+            Some(pattern) => (pattern.to_owned(), named.person.clone()),
+            None => self.by_parts(row, trimmed, named.originals.sex),
         };
         let pattern = pattern.trim_end_matches('#').to_owned() + &numbered;
         let domain = domain.map(|domain| self.domain(domain));
         let draw = |seed, attempt| {
-            let local = login(&pattern, letters, &person, &mut Stream::new(seed, attempt), attempt)?;
+            let local = login(&pattern, letters, &person, &mut Stream::new(seed, attempt))?;
             Some(domain.as_ref().map_or(local.clone(), |domain| format!("{local}@{domain}")))
         };
         self.once(kind, &input, draw, |text| row.is_new(row.columns[k].what, text))
     }
 
     fn domain(&mut self, domain: &str) -> String {
-        let draw = |seed, attempt| Some(host(&mut Stream::new(seed, attempt), attempt + 1));
+        let draw = |seed, attempt| Some(host(&mut Stream::new(seed, attempt + 1)));
         self.once("domain", &domain.to_lowercase(), draw, |_| true)
             .unwrap_or_else(|| "example.org".to_owned())
     }
@@ -190,7 +190,7 @@ impl Mask {
             locale::place(city).filter(|(of, _)| of.code == country.code).map(|(_, place)| place.region);
         let told = row.of_kind(Personal::Region).next().map(|(_, text)| text);
         let region = place.or(told).filter(|region| !region.is_empty());
-        let draw = |seed, attempt| Some(Address::draw(country, locale, region, seed, attempt).city);
+        let draw = |seed, attempt| Some(Address::draw(country, locale, region, Draw { seed, attempt }).city);
         self.once("city", &fold(city), draw, accept)
     }
 
@@ -198,7 +198,8 @@ impl Mask {
         let what = row.columns[k].what;
         let parsed = address::parse(text, what == Personal::FullAddress, row.locale);
         let part = |slot| parsed.as_ref().and_then(|parsed| parsed.part(slot));
-        let mut address = Address::draw(row.country, row.locale, None, keyed(self.key, &["place", text]), 0);
+        let beside = Draw { seed: keyed(self.key, &["place", text]), attempt: 0 };
+        let mut address = Address::draw(row.country, row.locale, None, beside);
         if let Some(city) = part("city") {
             address.city = self.city_named(row, city, &|city| row.is_new(Personal::City, city))?;
         }
@@ -216,7 +217,7 @@ impl Mask {
         let format = Format { ascii: row.columns[k].format.ascii, letters: Letters::Natural, ..one };
         let person = Person::draw(row.locale, Sex::Female, 0);
         let whose = Whose { locale: row.locale, country: row.country, person: &person, address: &address };
-        let draw = |seed, attempt| value(what, &format, &whose, seed, attempt);
+        let draw = |seed, attempt| value(what, &format, &whose, Draw { seed, attempt });
         let kind = if what == Personal::Street { "street" } else { "address" };
         let mask = self.once(kind, &fold(text), draw, |text| row.is_new(what, &letters.write(text)))?;
         Some(letters.write(&mask))
@@ -238,7 +239,7 @@ impl Mask {
             Personal::Phone => phone_format(&row.columns[k].format, text),
             _ => Format { ascii: row.columns[k].format.ascii, ..Format::of_one(what, text, row.locale) },
         };
-        let mut address = Address::draw(row.country, row.locale, None, 0, 0);
+        let mut address = Address::draw(row.country, row.locale, None, Draw { seed: 0, attempt: 0 });
         address.prefix = kept_of(text);
         let whose = Whose { locale: row.locale, country: row.country, person, address: &address };
         let own = |text: &str| if spaced { content(text) } else { text.to_owned() };
@@ -246,7 +247,8 @@ impl Mask {
         let again = |mask: &str| {
             if spaced { pour(&shape(text), mask).unwrap_or_else(|| mask.to_owned()) } else { mask.to_owned() }
         };
-        let draw = |seed, attempt| value(what, &format, &whose, seed, attempt).map(|text| own(&text));
+        let draw =
+            |seed, attempt| value(what, &format, &whose, Draw { seed, attempt }).map(|text| own(&text));
         // A mask is for all columns of the kind, in each of their shapes.
         let elsewhere = |mask: &str| {
             let columns = row.columns.iter().enumerate().filter(|(_, column)| spaced && column.what == what);

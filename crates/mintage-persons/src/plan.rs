@@ -14,7 +14,7 @@ use crate::{
     },
     recognise::{Found, Sample},
     sex::Sex,
-    stream::derive,
+    stream::{Draw, derive},
     text::{fold, words},
 };
 
@@ -297,7 +297,7 @@ impl Maker<'_> {
         let seed = derive(self.seed, &column.name);
         let attempts =
             if matches!(column.what, Personal::City | Personal::Region) { 1 } else { MAX_ATTEMPTS };
-        let made = |attempt| value(column.what, &column.format, whose, seed, attempt);
+        let made = |attempt| value(column.what, &column.format, whose, Draw { seed, attempt });
         (0..attempts)
             .filter_map(made)
             .find(|text| !(text.is_empty() || column.what.is_fresh() && (self.is_known)(k, text)))
@@ -372,7 +372,7 @@ impl Maker<'_> {
 
     /// An address whose city is new in all its columns; the last attempt where none is.
     fn address(&self, country: &'static Country, locale: Locale) -> Address {
-        let draw = |attempt| Address::draw(country, locale, None, self.seed, attempt);
+        let draw = |attempt| Address::draw(country, locale, None, Draw { seed: self.seed, attempt });
         let cities: Vec<usize> =
             self.places.iter().copied().filter(|&k| self.columns[k].what == Personal::City).collect();
         let is_new = |address: &Address| {

@@ -1,8 +1,22 @@
 //! Which columns of a table hold personal data, and why.
 //!
 //! The name of a column lowers the bar, the values decide, and the rest of the table is the judge of what is in doubt: a city
-//! is personal beside a street or a name, a company beside a contact, and neither in a list of airports. A `name` is one of
-//! a person where its words are known names; a table of things must show more of them than a table of customers.
+//! is personal beside a street or a name, a company beside a contact, and neither in a list of airports.
+//!
+//! **Names of persons** need evidence of both, the names of columns and tables and the values. Where the name of the column is
+//! clear (`nameLast`, `prénom`, `фамилия`), values of the form are enough. Where it says only that there is a name (`name`,
+//! `nom`, `имя`), or names somebody (`driver`), the words of the column, or else those of the table, say whose it is, and the
+//! more that speaks against persons, the more values must have known given names ([`MIN_NAMES`]):
+//!
+//! | of | whole names | one word each |
+//! |---|---|---|
+//! | persons: `customers.name`, `orders.driver` | 30 % | 50 % |
+//! | unknown | 50 %, in capitals, and 20 % known family names | 70 %, in capitals |
+//! | things: `part.p_name`, `Track.Name` | 90 %, in capitals, and 50 % known family names | never |
+//! | a column whose name says nothing | 80 %, in capitals, and 30 % known family names | never |
+//!
+//! A column that is called a text (`note`, `title`, `описание`) never holds names of persons: words such as "call Jörg" are
+//! written by a model of texts. `nom` beside `prénom` is the family name, `nombre` beside `apellidos` the given one.
 
 mod headers;
 mod values;
@@ -16,8 +30,10 @@ use crate::{
     locale::{self, Locale, known, place},
     text::{fold, handle},
 };
-use headers::{Header, Subject, header, is_reference, subject};
-use values::{clear_national, is_clear_phone, is_email, is_full_address, known_words, looks_like};
+use headers::{Header, Subject, header, is_reference, is_text, subject};
+use values::{
+    clear_national, is_capitalised, is_clear_phone, is_email, is_full_address, known_words, looks_like,
+};
 
 pub(crate) use values::name_words;
 
@@ -29,6 +45,15 @@ const NAMED_SHARE: f64 = 0.7;
 const UNNAMED_SHARE: f64 = 0.95;
 /// Values of a column whose name says nothing, at least.
 const MIN_UNNAMED: usize = 5;
+/// Shares of values with a known given name, and with a known family name, that whole names need at least.
+const MIN_NAMES: [(Subject, f64, f64); 3] =
+    [(Subject::Persons, 0.3, 0.0), (Subject::Unknown, 0.5, 0.2), (Subject::Things, 0.9, 0.5)];
+/// The same where the name of the column says nothing.
+const MIN_UNNAMED_NAMES: (f64, f64) = (0.8, 0.3);
+/// Shares of values that must be known given or family names, where each is one word.
+const MIN_WORDS: [(Subject, f64); 2] = [(Subject::Persons, 0.5), (Subject::Unknown, 0.7)];
+/// The share of values of `nom` that may have a word of those of `prénom`, beside which it is a family name.
+const MAX_PARTNER_SHARE: f64 = 0.5;
 
 /// A column to look at: its name and its distinct values, or a sample of some thousands of them.
 #[derive(Clone, Debug)]
@@ -68,6 +93,7 @@ pub fn recognise(table: &str, columns: &[Sample<'_>]) -> Vec<Found> {
     let samples: Vec<Vec<&str>> = columns.iter().map(|column| spread(&column.values)).collect();
     let mut guesses: Vec<Option<Guess>> =
         columns.iter().zip(&samples).map(|(column, values)| guess(column.name, values, subject)).collect();
+    add_partners(&mut guesses, columns, &samples, subject);
     keep_in_context(&mut guesses, table);
     add_handles(&mut guesses, columns, &samples);
     let locale = locale_of(&guesses, columns, &samples);
@@ -103,7 +129,15 @@ fn percent(share: f64) -> u32 {
 fn guess(name: &str, values: &[&str], subject: Subject) -> Option<Guess> {
     let header = header(name);
     let by_name = header.as_ref().and_then(|header| by_name(name, header, values, subject));
-    by_name.or_else(|| by_values(name, header.as_ref(), values, subject))
+    by_name.or_else(|| by_values(name, header.as_ref(), values, whose(name, subject)))
+}
+
+/// What a column is about: what its own name says, or else that of its table.
+fn whose(name: &str, of_table: Subject) -> Subject {
+    match subject(name) {
+        Subject::Unknown => of_table,
+        own => own,
+    }
 }
 
 /// What the values say alone: forms that nothing else has.
@@ -146,14 +180,49 @@ fn by_values(name: &str, header: Option<&Header>, values: &[&str], subject: Subj
     if addresses >= UNNAMED_SHARE && subject != Subject::Things {
         return Some(found(Personal::FullAddress, addresses));
     }
-    let names = share(values, |value| looks_like(Personal::FullName, value) && known_words(value).0 > 0);
-    (names >= 0.8 && subject != Subject::Things && header.is_none()).then(|| found(Personal::FullName, names))
+    let may_be_names = header.is_none() && subject != Subject::Things && !is_text(name);
+    let names = if may_be_names { whole_names(values) } else { None }?;
+    let (given, family) = MIN_UNNAMED_NAMES;
+    (names.form >= given && names.given >= given && names.family >= family)
+        .then(|| found(Personal::FullName, names.given))
+}
+
+/// What speaks for whole names: shares of all values.
+struct WholeNames {
+    /// Of the form, with capitals.
+    form: f64,
+    /// Of the form, with or without capitals.
+    loose_form: f64,
+    /// With a known given name, or with initials before or behind a known family name.
+    given: f64,
+    /// With a known family name.
+    family: f64,
+}
+
+/// Nothing where there are no values, or most are one word.
+fn whole_names(values: &[&str]) -> Option<WholeNames> {
+    if values.is_empty() || is_one_word(values) {
+        return None;
+    }
+    let is_form = |value: &str| looks_like(Personal::FullName, value);
+    let has_given = |value: &str| {
+        let (given, family) = known_words(value);
+        is_form(value) && (given > 0 || value.contains('.') && family > 0)
+    };
+    Some(WholeNames {
+        form: share(values, |value| is_form(value) && is_capitalised(value)),
+        loose_form: share(values, is_form),
+        given: share(values, has_given),
+        family: share(values, |value| is_form(value) && known_words(value).1 > 0),
+    })
 }
 
 /// What the name says, where the values agree.
 fn by_name(name: &str, header: &Header, values: &[&str], subject: Subject) -> Option<Guess> {
     let what = match header.what {
-        Personal::FullName | Personal::GivenName if !header.strong => of_weak_name(values, header, subject)?,
+        Personal::FullName | Personal::GivenName | Personal::FamilyName if !header.strong => {
+            of_weak_name(values, header, whose(name, subject))?
+        }
         Personal::MiddleName
             if share(values, |value| looks_like(Personal::Patronymic, value)) >= NAMED_SHARE =>
         {
@@ -217,22 +286,67 @@ fn of_one_word(values: &[&str], least: f64) -> Option<Personal> {
     })
 }
 
-/// What a column called `name`, `имя` or `driver` holds: persons need known names, the more the less the table is about
-/// persons.
+/// What a column called `name`, `имя` or `driver` holds: persons need known names, the more the less it is about persons.
 fn of_weak_name(values: &[&str], header: &Header, subject: Subject) -> Option<Personal> {
-    let least = match subject {
-        _ if header.what == Personal::FullName && !header.label.is_empty() => 0.35,
-        Subject::Persons => 0.3,
-        Subject::Unknown => 0.5,
-        Subject::Things => 0.9,
-    };
+    let strict = subject != Subject::Persons;
     if is_one_word(values) {
-        return (subject != Subject::Things).then(|| of_one_word(values, f64::max(least, 0.5))).flatten();
+        let (_, least) = MIN_WORDS.into_iter().find(|(of, _)| *of == subject)?;
+        let is_written = !strict || share(values, is_capitalised) >= NAMED_SHARE;
+        let found = of_one_word(values, least).filter(|_| is_written)?;
+        // `last` says which it is.
+        return Some(if header.plain || header.what == Personal::FullName { found } else { header.what });
     }
-    let form = share(values, |value| looks_like(Personal::FullName, value));
-    let given = share(values, |value| known_words(value).0 > 0);
-    let initials = share(values, |value| value.contains('.') && known_words(value).1 > 0);
-    (form >= NAMED_SHARE && given.max(initials) >= least).then_some(Personal::FullName)
+    let names = whole_names(values)?;
+    let (_, given, family) = MIN_NAMES.into_iter().find(|(of, ..)| *of == subject)?;
+    let form = if strict { names.form } else { names.loose_form };
+    (form >= NAMED_SHARE && names.given >= given && names.family >= family).then_some(Personal::FullName)
+}
+
+/// `nom` beside `prénom` is the family name, `имя` beside `фамилия` the given name: a column that says only that there is a
+/// name holds the one that is not there, unless it repeats that of the other.
+fn add_partners(
+    guesses: &mut [Option<Guess>],
+    columns: &[Sample<'_>],
+    samples: &[Vec<&str>],
+    subject: Subject,
+) {
+    let headers: Vec<Option<Header>> = columns.iter().map(|column| header(column.name)).collect();
+    for at in 0..guesses.len() {
+        let Some(own) = headers[at].as_ref().filter(|header| header.plain) else { continue };
+        if whose(columns[at].name, subject) == Subject::Things {
+            continue;
+        }
+        let named = |what: Personal| {
+            let is_it = |other: usize| {
+                let clear =
+                    headers[other].as_ref().is_some_and(|header| header.strong && header.label == own.label);
+                clear && guesses[other].as_ref().is_some_and(|guess| guess.what == what)
+            };
+            (0..columns.len()).find(|&other| is_it(other))
+        };
+        let (what, partner) = match (named(Personal::GivenName), named(Personal::FamilyName)) {
+            (Some(given), None) => (Personal::FamilyName, given),
+            (None, Some(family)) => (Personal::GivenName, family),
+            _ => continue,
+        };
+        let others: HashSet<String> =
+            samples[partner].iter().flat_map(|value| name_words(value)).map(fold).collect();
+        let repeats = |value: &str| {
+            name_words(value).count() > 1 && name_words(value).any(|word| others.contains(&fold(word)))
+        };
+        let agreeing = share(&samples[at], |value| looks_like(what, value));
+        if agreeing < NAMED_SHARE || share(&samples[at], repeats) >= MAX_PARTNER_SHARE {
+            continue;
+        }
+        let reason = format!(
+            "the name `{}` beside `{}`, and {} % of its values are in the form of {}",
+            columns[at].name,
+            columns[partner].name,
+            percent(agreeing),
+            what.described()
+        );
+        guesses[at] = Some(Guess { what, label: own.label.clone(), reason, anchor: true });
+    }
 }
 
 fn is_anchor(what: Personal) -> bool {

@@ -19,18 +19,33 @@ pub(crate) fn derive(seed: u64, label: &str) -> u64 {
     keyed((seed, 0x6d69_6e74_6167_6521), &[label])
 }
 
+/// Which of the values that a seed has is drawn: another attempt where one is taken.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Draw {
+    pub seed: u64,
+    pub attempt: u32,
+}
+
 /// SplitMix64 (Steele, Lea and Flood, 2014).
 #[derive(Clone, Debug)]
-pub(crate) struct Stream(u64);
+pub(crate) struct Stream {
+    state: u64,
+    attempt: u32,
+}
 
 impl Stream {
     pub fn new(seed: u64, attempt: u32) -> Self {
-        Self(seed ^ u64::from(attempt).wrapping_mul(0xd1b5_4a32_d192_ed03))
+        Self { state: seed ^ u64::from(attempt).wrapping_mul(0xd1b5_4a32_d192_ed03), attempt }
+    }
+
+    /// How many attempts there were before: the more, the further from the lists is what is made.
+    pub fn attempt(&self) -> u32 {
+        self.attempt
     }
 
     pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.state ^ (self.state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)
     }

@@ -422,3 +422,126 @@ fn persons_of_a_row_are_told_apart() {
     assert_eq!(group("name"), group("email"));
     assert_ne!(row[0], row[1]);
 }
+
+const COLOURS: &[&str] = &[
+    "goldenrod lavender spring chocolate lace",
+    "blush thistle blue yellow saddle",
+    "rose olive navy violet misty",
+    "ivory red lavender rose smoke",
+    "olive lace violet tan sienna",
+    "lavender rose violet olive ivory",
+];
+const NOTES: &[&str] =
+    &["call Jörg", "ask Anna", "mail Peter", "visit Klaus", "call Maria", "call Hans", "thank Petra"];
+const PERSONS: &[&str] =
+    &["Anna Müller", "Peter Schmidt", "Klaus Weber", "Maria Fischer", "Hans Meyer", "Petra Wagner"];
+
+#[test]
+fn free_text_and_names_of_things_are_no_names_of_persons() {
+    for (table, column, values) in [
+        ("part", "p_name", COLOURS),
+        ("lots", "p_name", COLOURS),
+        ("calls", "note", NOTES),
+        ("calls", "what_to_do", NOTES),
+        ("calls", "Bemerkung", NOTES),
+        ("books", "title", PERSONS),
+        ("films", "Titel", PERSONS),
+        ("blumen", "Bezeichnung", PERSONS),
+        ("flowers", "name", &["Rose", "Lily", "Iris", "Violet", "Daisy", "Jasmine"][..]),
+        ("colours", "name", &["Olive", "Violet", "Rose", "Red", "Blue", "Black"]),
+        ("teams", "name", &["Ferrari", "Williams", "Jordan", "Stewart", "Benetton", "Ligier"]),
+        ("Track", "Name", &["Angela", "Roxanne", "Layla", "Jolene", "Billie Jean", "Peggy Sue"]),
+        ("Genre", "Name", &["Rock", "Jazz", "Metal", "Latin", "Reggae", "Blues"]),
+        (
+            "orders",
+            "product_name",
+            &["Anna Karenina", "Emma", "Jane Eyre", "Oliver Twist", "David Copperfield"],
+        ),
+        ("customer_segments", "name", &["Young Families", "Grey Power", "May Flowers", "Summer Rose"]),
+        ("region", "r_name", &["AFRICA", "AMERICA", "ASIA", "EUROPE", "MIDDLE EAST"]),
+        ("товары", "название", &["Мария", "Анна", "Ольга", "Татьяна", "Ирина"]),
+        ("группы_клиентов", "имя", &["Роза", "Лилия", "Вера", "Надежда", "Любовь"]),
+    ] {
+        assert_eq!(found(table, &[("id", &["1", "2", "3"]), (column, values)]), [], "{table}.{column}");
+    }
+}
+
+#[test]
+fn the_table_or_the_column_says_whose_a_name_is() {
+    use Personal::FullName;
+    // Few of these are known.
+    let rare: &[&str] =
+        &["Anna Qvortrup", "Zyx Abelone", "Ghanwe Marl", "Peter Obrzut", "Tlaloc Ix", "Maria Ngoyi"];
+    for (table, column) in [
+        ("customers", "name"),
+        ("film_actors", "name"),
+        ("mitarbeiter", "Name"),
+        ("usuarios", "nombre"),
+        ("orders", "driver"),
+        ("orders", "customer_name"),
+        ("films", "director"),
+        ("films", "film_director"),
+    ] {
+        assert_eq!(found(table, &[(column, rare)]), [(column, FullName)], "{table}.{column}");
+    }
+    assert_eq!(found("lots", &[("name", rare)]), []);
+    assert_eq!(found("parts", &[("name", rare)]), []);
+    // Known ones show it wherever they stand.
+    for (table, column) in [("lots", "name"), ("calls", "who"), ("vessels", "name")] {
+        assert_eq!(found(table, &[(column, PERSONS)]), [(column, FullName)], "{table}.{column}");
+    }
+}
+
+#[test]
+fn given_and_family_names_are_told_apart_in_many_languages() {
+    use Personal::*;
+    let given: &[&str] = &["David", "Anna", "Thomas", "Maria", "Peter", "Laura"];
+    let family: &[&str] = &["Aardsma", "Garcia", "Müller", "Rossi", "Lefebvre", "Smith"];
+    for (one, other) in [
+        ("nameFirst", "nameLast"),
+        ("namefirst", "namelast"),
+        ("first", "last"),
+        ("first-name", "last-name"),
+        ("firstName", "surname"),
+        ("given_name", "family_name"),
+        ("f_name", "l_name"),
+        ("vorname", "nachname"),
+        ("Vorname", "Name"),
+        ("prénom", "nom"),
+        ("PRENOM", "NOM"),
+        ("nombre", "apellidos"),
+        ("nombre", "primer_apellido"),
+        ("nome", "cognome"),
+        ("имя", "фамилия"),
+        ("name", "surname"),
+        ("imya", "fam"),
+    ] {
+        let all = found("people", &[("id", &["1", "2"]), (one, given), (other, family)]);
+        assert_eq!(all, [(one, GivenName), (other, FamilyName)]);
+    }
+    let patronymics: &[&str] = &["Иванович", "Сергеевна", "Павлович", "Юрьевна"];
+    for name in ["отчество", "patronymic", "Otchestvo"] {
+        assert_eq!(found("люди", &[(name, patronymics)]), [(name, Patronymic)]);
+    }
+    // Given names in full, beside the one that somebody is called by.
+    let full: &[&str] = &["David Allan", "Henry Louis", "Tommie Lee", "Donald William"];
+    let all = found("people", &[("nameFirst", given), ("nameLast", family), ("nameGiven", full)]);
+    assert_eq!(all, [("nameFirst", GivenName), ("nameLast", FamilyName), ("nameGiven", GivenName)]);
+    let columns = [("nameFirst", given), ("nameLast", family), ("nameGiven", full)];
+    let samples = samples(&columns);
+    let plan = Plan::of(&samples, &recognise("people", &samples));
+    for seed in 0..20 {
+        let row = plan.row(seed, &|_| Some("x"), &|_, _| false);
+        let (first, in_full) = (row[0].as_deref().unwrap(), row[2].as_deref().unwrap());
+        let (called, other) = in_full.split_once(' ').unwrap();
+        assert!(called == first && !other.is_empty(), "{row:?}");
+    }
+    // A whole name beside its first part stays whole.
+    let whole: &[&str] = &["David Aardsma", "Anna Garcia", "Thomas Müller", "Maria Rossi"];
+    assert_eq!(
+        found("people", &[("first_name", given), ("name", whole)]),
+        [("first_name", GivenName), ("name", FullName)]
+    );
+    // Places in an order are no names.
+    assert_eq!(found("people", &[("first", &["12", "15", "17"]), ("last", &["yes", "no"])]), []);
+}

@@ -159,3 +159,72 @@ fn learns_all_tables_and_makes_rows_whose_keys_hold() {
         assert!(DatabaseModel::load(&run, &DeviceChoice::Cpu).is_err());
     }
 }
+
+/// Members who are known by their addresses, with visits, and a few agents, who are kept, with an address each.
+fn club(path: &Path) {
+    let db = Connection::open(path).unwrap();
+    db.execute_batch(
+        "CREATE TABLE agents (email TEXT PRIMARY KEY, last_name TEXT NOT NULL, boss TEXT REFERENCES agents (email));
+         CREATE TABLE members (email TEXT PRIMARY KEY, last_name TEXT NOT NULL, age INTEGER NOT NULL,
+             agent TEXT NOT NULL REFERENCES agents (email));
+         CREATE TABLE visits (id INTEGER PRIMARY KEY, member TEXT NOT NULL REFERENCES members (email), score INTEGER NOT NULL);",
+    )
+    .unwrap();
+    let family = ["Smith", "Jones", "Miller", "Becker", "Wagner", "Hughes"];
+    let agent = |at: usize| format!("{}@agency.com", family[at].to_lowercase());
+    for (at, name) in family.iter().enumerate() {
+        let boss = (at > 0).then(|| agent(0));
+        db.execute("INSERT INTO agents VALUES (?1, ?2, ?3)", params![agent(at), name, boss]).unwrap();
+    }
+    let mut visit = 0i64;
+    for id in 0..80usize {
+        let (name, age) = (family[id % 6], 20 + id as i64 * 7 % 50);
+        let email = format!("ann.{}{id}@mail.com", name.to_lowercase());
+        let row = params![email, name, age, agent(id * 5 % 6)];
+        db.execute("INSERT INTO members VALUES (?1, ?2, ?3, ?4)", row).unwrap();
+        for i in 0..id % 4 {
+            visit += 1;
+            let row = params![visit, email, (id + i) as i64 % 10];
+            db.execute("INSERT INTO visits VALUES (?1, ?2, ?3)", row).unwrap();
+        }
+    }
+}
+
+#[test]
+fn addresses_that_are_keys_are_made_afresh_and_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("club.db");
+    club(&path);
+    let spec = SourceSpec { source: path.display().to_string(), ..SourceSpec::default() };
+    let data = DatabaseData::open(&spec, &[], &[]).unwrap();
+    let plan = |name: &str| data.plans().iter().find(|plan| plan.name == name).unwrap();
+    assert_eq!((plan("agents").part, plan("members").part), (Part::Kept, Part::Learned));
+    assert_eq!(plan("members").keys, [Use::Matched]);
+    let mut recipe = Recipe::for_source(&spec.source);
+    recipe.set("model.size=tiny").unwrap();
+    recipe.set("train.steps=40").unwrap();
+    let (stop, start) = (AtomicBool::new(false), Instant::now());
+    let control = Control { stop: &stop, clock: &|| start.elapsed() };
+    let run = folder.path().join("run");
+    train_database(&recipe, &data, &run, &DeviceChoice::Cpu, &control, &mut |_, _| {}).unwrap();
+    let model = DatabaseModel::load(&run, &DeviceChoice::Cpu).unwrap();
+    let request = DatabaseRequest { scale: 2.0, seed: 3, ..DatabaseRequest::default() };
+    let tables = model.sample(&request, &mut |_, _| {}).unwrap();
+    let all = made(&tables);
+    for table in ["agents", "members"] {
+        let emails: HashSet<&str> = cells(all[table], "email").into_iter().flatten().collect();
+        assert_eq!(emails.len(), all[table].rows(), "{table}: {emails:?}");
+        let known: HashSet<&str> = cells(data.rows(table).unwrap(), "email").into_iter().flatten().collect();
+        assert!(emails.is_disjoint(&known), "{table}: {emails:?}");
+    }
+    for (table, column, parent) in
+        [("agents", "boss", "agents"), ("members", "agent", "agents"), ("visits", "member", "members")]
+    {
+        let known: HashSet<&str> = cells(all[parent], "email").into_iter().flatten().collect();
+        let own = cells(all[table], column);
+        assert!(own.iter().flatten().all(|cell| known.contains(cell)), "{table}.{column}: {own:?}");
+        assert!(table == "agents" || own.iter().all(Option::is_some), "{table}.{column}");
+    }
+    assert_eq!(all["members"].rows(), 160);
+    assert!(all["visits"].rows() > 160);
+}

@@ -77,7 +77,9 @@ fn role(word: &str, after: &str) -> Role {
 
 /// A Russian patronymic in any case.
 fn is_patronymic(folded: &str) -> bool {
-    const MARKS: [&str; 7] = ["ович", "евич", "овн", "евн", "ичн", "ильич", "китич"];
+    // Of "Кузьма", "Лука", "Фома" and "Савва" the short ones.
+    const MARKS: [&str; 11] =
+        ["ович", "евич", "овн", "евн", "ичн", "ильич", "китич", "кузьмич", "лукич", "фомич", "саввич"];
     let n = folded.chars().count();
     n > 4
         && MARKS
@@ -187,6 +189,8 @@ mod tests {
             ("Иванов Иван Иванович", false, "{family} {given} {patronymic}"),
             ("Иван Иванович Иванов", true, "{given} {patronymic} {family}"),
             ("Иванову Ивану Ивановичу", false, "{family} {given} {patronymic}"),
+            ("Иванов Марк Фомич", false, "{family} {given} {patronymic}"),
+            ("Ивановой Анны Ильиничны", false, "{family} {given} {patronymic}"),
             ("Иванов И. И.", false, "{family} {g}. {p}."),
             ("И.И. Иванов", true, "{g}.{p}. {family}"),
             ("Dr. Anna M. Schmidt", true, "Dr. {given} {m}. {family}"),

@@ -35,9 +35,10 @@ const GERMANY: &[&str] = &["3023125", "6990009", "4066969", "2214710", "8999998"
 const CARDS: &[&str] = &["424242", "411111", "400000", "555555", "520082", "222300", "601111", "220000"];
 
 /// A telephone number of the shape.
-pub(super) fn phone(pattern: &str, country: &Country, stream: &mut Stream, attempt: u32) -> String {
+pub(super) fn phone(pattern: &str, country: &Country, stream: &mut Stream) -> String {
     let wanted: String = pattern.chars().filter(|c| *c == '#' || c.is_ascii_digit()).collect();
-    let reserved = (attempt < ANY_PHONE).then(|| reserved(&wanted, pattern, country, stream)).flatten();
+    let reserved =
+        (stream.attempt() < ANY_PHONE).then(|| reserved(&wanted, pattern, country, stream)).flatten();
     let number = reserved.unwrap_or_else(|| {
         let mut drawn = String::with_capacity(wanted.len());
         for (at, c) in wanted.chars().enumerate() {
@@ -111,18 +112,12 @@ fn some(n: usize, stream: &mut Stream) -> String {
 }
 
 /// A number of another kind in the shape of the pattern.
-pub(super) fn number(
-    what: Personal,
-    pattern: &str,
-    sex: Sex,
-    stream: &mut Stream,
-    attempt: u32,
-) -> Option<String> {
+pub(super) fn number(what: Personal, pattern: &str, sex: Sex, stream: &mut Stream) -> Option<String> {
     match what {
         Personal::Card => card(pattern, stream),
         Personal::Iban => iban(pattern, stream),
         Personal::National(id) => national(id, pattern, sex, stream),
-        Personal::Ip => Some(ip(pattern, stream, attempt)),
+        Personal::Ip => Some(ip(pattern, stream)),
         Personal::Mac => Some(mac(pattern, stream)),
         _ => None,
     }
@@ -201,7 +196,8 @@ fn steuer_body(stream: &mut Stream) -> String {
     digits.iter().map(usize::to_string).collect()
 }
 
-fn ip(pattern: &str, stream: &mut Stream, attempt: u32) -> String {
+fn ip(pattern: &str, stream: &mut Stream) -> String {
+    let attempt = stream.attempt();
     let mut byte = || stream.below(256);
     match pattern {
         "v6" => {
@@ -238,7 +234,7 @@ mod tests {
     fn numbers_are_right_and_nobodys() {
         for seed in 0..200 {
             let mut stream = Stream::new(seed, 0);
-            let mut make = |what, pattern: &str| number(what, pattern, Sex::Female, &mut stream, 0).unwrap();
+            let mut make = |what, pattern: &str| number(what, pattern, Sex::Female, &mut stream).unwrap();
             assert!(digits::is_luhn(&content(&make(Personal::Card, "#### #### #### ####"))));
             assert!(digits::is_iban(&make(Personal::Iban, "DE## #### #### #### #### ##")));
             assert!(digits::is_iban(&make(Personal::Iban, "GB##AAAA##############")));
@@ -255,7 +251,7 @@ mod tests {
     #[test]
     fn telephone_numbers_are_those_of_films_where_the_shape_allows() {
         let mut stream = Stream::new(5, 0);
-        let mut make = |pattern: &str, locale: Locale| phone(pattern, locale.country(), &mut stream, 0);
+        let mut make = |pattern: &str, locale: Locale| phone(pattern, locale.country(), &mut stream);
         assert!(make("+1 (###) ###-####", Locale::EnUs).contains(") 555-01"));
         assert!(make("555-####", Locale::EnUs).starts_with("555-01"));
         assert!(content(&make("0## #### ####", Locale::EnGb)).starts_with('0'));

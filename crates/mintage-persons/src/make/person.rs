@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, sync::LazyLock};
 
-use super::{handle_or, level};
+use super::{MAX_PLAIN, handle_or, level};
 use crate::{
     locale::Locale,
     russian::{self, Case},
@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Attempts at rarer given names, between the frequent ones and composed ones.
-const RARE: std::ops::Range<u32> = 6..12;
+const RARE: std::ops::Range<u32> = MAX_PLAIN..10;
 
 /// The names of somebody who does not exist, in the nominative.
 #[derive(Clone, Debug)]

@@ -1,6 +1,6 @@
 //! Addresses: a city of the map with its region and the beginning of its postcodes, or a composed town beside one.
 
-use super::{Whose, level, person};
+use super::{MAX_PLAIN, Whose, level, person};
 use crate::{
     digits::content,
     format::render,
@@ -8,7 +8,7 @@ use crate::{
     locale::{Country, Locale, Place},
     russian::{self, Case},
     sex::Sex,
-    stream::{Stream, derive},
+    stream::{Draw, Stream, derive},
 };
 
 /// Letters of the last half of a British postcode, and of Canadian ones.
@@ -56,21 +56,15 @@ fn content_shape(pattern: &str) -> String {
 
 impl Address {
     /// A city of the country for an attempt, of this region where one is told. Composed towns lie beside one of the map.
-    pub fn draw(
-        country: &'static Country,
-        locale: Locale,
-        region: Option<&str>,
-        seed: u64,
-        attempt: u32,
-    ) -> Self {
-        let mut stream = Stream::new(derive(seed, "city"), attempt);
+    pub fn draw(country: &'static Country, locale: Locale, region: Option<&str>, draw: Draw) -> Self {
+        let mut stream = Stream::new(derive(draw.seed, "city"), draw.attempt);
         let of_region =
             |place: &&Place| region.is_none_or(|region| [place.region, place.abbreviation].contains(&region));
         let places: Vec<&Place> = country.places.iter().filter(of_region).collect();
         let place = places.get(stream.below(places.len())).copied();
         let city = match place {
-            Some(place) if level(attempt) == 0 => place.city.to_owned(),
-            _ => town(locale, &mut stream, attempt),
+            Some(place) if level(draw.attempt) == 0 => place.city.to_owned(),
+            _ => town(locale, &mut stream),
         };
         let text = |of: fn(&Place) -> &'static str| place.map(of).unwrap_or_default().to_owned();
         Self {
@@ -100,14 +94,8 @@ impl Address {
     }
 
     /// Street, house and, of whole addresses, the place.
-    pub fn render(
-        &self,
-        pattern: &str,
-        whose: &Whose<'_>,
-        stream: &mut Stream,
-        attempt: u32,
-    ) -> Option<String> {
-        let street = street(self.locale, stream, attempt);
+    pub fn render(&self, pattern: &str, whose: &Whose<'_>, stream: &mut Stream) -> Option<String> {
+        let street = street(self.locale, stream);
         render(pattern, |slot, detail| {
             Some(match slot {
                 "street" => match detail {
@@ -116,18 +104,18 @@ impl Address {
                     _ => street.clone(),
                 },
                 "house" | "flat" | "block" => house(detail, stream),
-                "postcode" => self.postcode(whose.country.postcode, whose.country, stream, attempt),
+                "postcode" => self.postcode(whose.country.postcode, whose.country, stream),
                 slot => self.slot(slot)?,
             })
         })
     }
 
     /// A postcode that begins as those of the place; from the 24th attempt on only its first characters do.
-    pub fn postcode(&self, pattern: &str, country: &Country, stream: &mut Stream, attempt: u32) -> String {
+    pub fn postcode(&self, pattern: &str, country: &Country, stream: &mut Stream) -> String {
         if country.code == "GB" && (pattern.starts_with('A') || pattern.is_empty()) {
             return self.british(pattern, stream);
         }
-        let kept = match attempt {
+        let kept = match stream.attempt() {
             0..24 => self.prefix.chars().count(),
             24..40 => 1,
             _ => 0,
@@ -181,11 +169,11 @@ fn house(digits: &str, stream: &mut Stream) -> String {
 }
 
 /// A town that is on no map.
-fn town(locale: Locale, stream: &mut Stream, attempt: u32) -> String {
+fn town(locale: Locale, stream: &mut Stream) -> String {
     let lists = locale.lists();
     let start = stream.pick(&lists.town_starts);
     let mut name = format!("{start}{}", stream.pick(&lists.town_ends));
-    if level(attempt) > 1 {
+    if level(stream.attempt()) > 1 {
         let second = format!("{}{}", stream.pick(&lists.town_starts), stream.pick(&lists.town_ends));
         name = format!("{name}-{second}");
     }
@@ -193,12 +181,13 @@ fn town(locale: Locale, stream: &mut Stream, attempt: u32) -> String {
 }
 
 /// A street of the list, or one called after somebody.
-fn street(locale: Locale, stream: &mut Stream, attempt: u32) -> String {
+fn street(locale: Locale, stream: &mut Stream) -> String {
+    let attempt = stream.attempt();
     let lists = locale.lists();
     if level(attempt) == 0 {
         return stream.pick(&lists.streets).to_owned();
     }
-    let family = person::family(locale, Sex::Male, stream.next(), attempt - 12);
+    let family = person::family(locale, Sex::Male, stream.next(), attempt - MAX_PLAIN);
     match locale {
         Locale::EnGb => {
             format!("{family} {}", stream.pick(&["Road", "Street", "Close", "Way", "Drive", "Gardens"]))
@@ -261,7 +250,7 @@ mod tests {
         for locale in Locale::FULL {
             let country = locale.country();
             for seed in 0..50 {
-                let address = Address::draw(country, locale, None, seed, 0);
+                let address = Address::draw(country, locale, None, Draw { seed, attempt: 0 });
                 let place = country
                     .places
                     .iter()
@@ -270,7 +259,7 @@ mod tests {
                     place.is_some_and(|place| place.prefixes.contains(&address.prefix.as_str())),
                     "{address:?}"
                 );
-                let code = address.postcode(country.postcode, country, &mut Stream::new(seed, 0), 0);
+                let code = address.postcode(country.postcode, country, &mut Stream::new(seed, 0));
                 assert!(code.starts_with(&address.prefix), "{code} {address:?}");
             }
         }

@@ -1,6 +1,6 @@
 //! Names under a mask: by their parts, in the form and the case of the original.
 
-use super::{Mask, Row};
+use super::{Mask, Named, Row};
 use crate::{
     format::{Format, Parsed, Pattern, name as whole},
     kind::Personal,
@@ -75,7 +75,7 @@ impl<'a> Originals<'a> {
             person.family = spelled(self.family.unwrap_or_default());
             let made = |pattern: &&&str| {
                 let there = |name: Option<&str>, slot: &str| name.is_some() || !pattern.contains(slot);
-                let login = || make::login(pattern, Letters::Lower, &person, &mut Stream::new(0, 0), 0);
+                let login = || make::login(pattern, Letters::Lower, &person, &mut Stream::new(0, 0));
                 there(self.given, "{g") && there(self.family, "{f") && login().as_deref() == Some(&*lower)
             };
             PATTERNS.iter().find(made).copied()
@@ -187,14 +187,8 @@ impl Mask {
     }
 
     /// What a column of names becomes: a part of the person, or the whole in the pattern of the original.
-    pub(super) fn name(
-        &mut self,
-        row: &Row<'_>,
-        k: usize,
-        text: &str,
-        originals: &Originals<'_>,
-        person: &Person,
-    ) -> Option<String> {
+    pub(super) fn name(&mut self, row: &Row<'_>, k: usize, text: &str, named: &Named<'_>) -> Option<String> {
+        let Named { originals, person } = named;
         let column = &row.columns[k];
         let letters = Letters::of(&[text]);
         let mut format = Format { letters, ..column.format.clone() };
@@ -208,6 +202,9 @@ impl Mask {
             if column.what == Personal::MiddleName {
                 format =
                     Format { letters, ascii: format.ascii, ..Format::of_one(column.what, text, row.locale) };
+            }
+            if column.what == Personal::GivenName {
+                format.patterns = Format::of_one(column.what, text, row.locale).patterns;
             }
             let text = make::name(column.what, &format, person, 0).filter(|_| masked)?;
             return (is_initial(&text) || !(row.is_known)(k, &text)).then_some(text);

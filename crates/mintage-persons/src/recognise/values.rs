@@ -59,6 +59,16 @@ fn is_whole_name(text: &str) -> bool {
     (2..=5).contains(&n) && text.chars().count() <= 60 && text.chars().all(allowed)
 }
 
+/// Whether the words have capitals, as names have them: "Jan van der Berg", "ANNA MÜLLER", but not "call Jörg".
+pub(super) fn is_capitalised(text: &str) -> bool {
+    const PARTICLES: &[&str] = &[
+        "van", "von", "vom", "zu", "zum", "der", "den", "de", "del", "della", "di", "da", "das", "do", "dos",
+        "du", "des", "la", "le", "el", "al", "bin", "ibn", "ben", "ter", "ten", "y", "e", "af", "av",
+    ];
+    let mut words = name_words(text);
+    words.all(|word| !word.starts_with(char::is_lowercase) || PARTICLES.contains(&word))
+}
+
 /// How many words of the value are known given names, and known family names.
 pub(super) fn known_words(text: &str) -> (usize, usize) {
     let mut found = (0, 0);

@@ -15,8 +15,6 @@ use mintage_data::{
 use mintage_nn::Rng;
 use serde::{Deserialize, Serialize};
 
-use super::persons::Persons;
-
 /// Forms that are kept.
 const MAX_SHAPES: usize = 500;
 /// A longer text is no code.
@@ -40,15 +38,18 @@ pub struct TextKey {
 
 impl TextKey {
     /// The keys of a table that are made here: codes of one column that all differ, of which a model makes words or codes.
-    pub(super) fn all_of(table: &Table, rows: &Rows, found: &TableSchema, persons: &[Persons]) -> Vec<Self> {
+    /// `is_person` says of a column that it is made with the persons.
+    pub(super) fn all_of(
+        table: &Table,
+        rows: &Rows,
+        found: &TableSchema,
+        is_person: &dyn Fn(&str) -> bool,
+    ) -> Vec<Self> {
         let single = table.unique_sets().filter_map(|set| match set.as_slice() {
             [name] => Some(name),
             _ => None,
         });
-        let is_free = |name: &&String| {
-            let is_person = persons.iter().any(|own| own.table == table.name && own.makes(name));
-            !is_person && !table.is_foreign(name)
-        };
+        let is_free = |name: &&String| !is_person(name) && !table.is_foreign(name);
         let is_made = |name: &&String| {
             let column = found.columns.iter().find(|column| &column.name == *name);
             let format = column.and_then(|column| column.made_afresh());
@@ -70,7 +71,8 @@ impl TextKey {
         all
     }
 
-    fn of(table: &str, column: &Column) -> Self {
+    /// The form of the texts of a column, of which there are some.
+    pub(super) fn of(table: &str, column: &Column) -> Self {
         let mut texts = column.values().iter();
         let first = texts.next().unwrap_or_default().to_owned();
         let common = |prefix: String, text: &str| -> String {

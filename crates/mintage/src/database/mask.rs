@@ -61,14 +61,14 @@ pub fn mask(spec: &SourceSpec, request: &MaskRequest) -> Result<Masked, Error> {
     check_kept(&schema, &request.keep)?;
     let is_kept = |table: &str, column: &str| request.keep.contains(&format!("{table}.{column}"));
     // Keys that refer to others follow those that they refer to.
-    let may = |_: &Schema, table: &mintage_data::database::Table, column: &str| {
-        let follows = table.foreign_keys.iter().any(|key| key.columns.iter().any(|own| own == column));
-        !follows && !is_kept(&table.name, column)
+    let may = |table: &mintage_data::database::Table, column: &Column, _: Personal| {
+        let follows = table.foreign_keys.iter().any(|key| key.columns.contains(&column.name));
+        !follows && !is_kept(&table.name, &column.name)
     };
     let spec = SourceSpec { text: TextMode::Fresh, ..spec.clone() };
     let tables = schema.tables.iter().filter_map(|table| Some((table, &source.get(&table.name)?.table)));
     let mut persons: Vec<Persons> =
-        tables.filter_map(|(table, rows)| Persons::of(&schema, table, rows, &spec, &may)).collect();
+        tables.filter_map(|(table, rows)| Persons::of(table, rows, &spec, &may)).collect();
     // Those with names first, so that what is made of names in other tables follows.
     persons.sort_by_key(|own| !own.kinds().any(|(_, what)| is_name(what)));
     notes.extend(remarks(&schema, &source, &persons, &spec, &is_kept));
@@ -128,10 +128,23 @@ fn masks(
             columns.insert((own.table.clone(), column.name.clone()), column);
         }
     }
+    follow_keys(schema, source, &|_| true, &mut columns);
+    columns
+}
+
+/// Adds to the columns that have changed, by table and name, those of keys that refer to them, in the tables that `is_asked`
+/// names; `source` has all columns as they were.
+pub(super) fn follow_keys(
+    schema: &Schema,
+    source: &Database,
+    is_asked: &dyn Fn(&str) -> bool,
+    columns: &mut HashMap<(String, String), Column>,
+) {
+    let asked = || schema.keys().filter(|(table, _)| is_asked(&table.name));
     // A chain of keys is as long as there are keys, at most.
     for _ in 0..schema.keys().count() {
         let before = columns.len();
-        for (table, foreign) in schema.keys().filter(|(_, key)| key.only.is_none()) {
+        for (table, foreign) in asked().filter(|(_, key)| key.only.is_none()) {
             for (own, theirs) in foreign.columns.iter().zip(&foreign.parent_columns) {
                 let place = (table.name.clone(), own.clone());
                 if columns.contains_key(&place) {
@@ -150,10 +163,9 @@ fn masks(
             break;
         }
     }
-    for (table, foreign) in schema.keys().filter(|(_, key)| key.only.is_some()) {
-        follow_in_some(&mut columns, source, table, foreign);
+    for (table, foreign) in asked().filter(|(_, key)| key.only.is_some()) {
+        follow_in_some(columns, source, table, foreign);
     }
-    columns
 }
 
 /// Gives the rows in which a key is one the masked values of those that they refer to.

@@ -24,6 +24,7 @@ mod agree;
 mod assign;
 mod bounds;
 mod cells;
+mod conditions;
 mod detect;
 mod draw;
 mod even;
@@ -50,7 +51,7 @@ mod totals;
 mod view;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -72,8 +73,9 @@ use even::Targets;
 use filled::{Database, numbers};
 pub use judge::{ChildShare, DatabaseScores, KeyScores, Score, TableScores, judge, judge_random_keys};
 pub use keys::TextKey;
+use mask::follow_keys;
 pub use mask::{MaskRequest, Masked, mask};
-use persons::is_no_key;
+use persons::is_free;
 pub use persons::{PersonalColumn, Persons};
 pub use plan::{Bound, Context, Copied, Count, From, Of, Part, TablePlan, Total, Use};
 use plan::{COIN, INDEX, Kinds};
@@ -163,16 +165,24 @@ impl DatabaseData {
         let (schema, mut source, mut notes) = read::read(spec, only, without)?;
         notes.extend(remarks::of_keys(&schema, &source)?);
         let tables = schema.tables.iter().filter_map(|table| Some((table, &source.get(&table.name)?.table)));
+        let may = |table: &mintage_data::database::Table, column: &mintage_data::Column, what| {
+            is_free(&schema, table, column, what)
+        };
         let persons: Vec<Persons> =
-            tables.filter_map(|(table, rows)| Persons::of(&schema, table, rows, spec, &is_no_key)).collect();
+            tables.filter_map(|(table, rows)| Persons::of(table, rows, spec, &may)).collect();
         let kinds = kinds_of(&source, &persons, spec);
         let tables = schema
             .tables
             .iter()
             .filter_map(|table| Some((table, &source.get(&table.name)?.table, kinds.get(&table.name)?)));
-        let keys: Vec<TextKey> =
-            tables.flat_map(|(table, rows, found)| TextKey::all_of(table, rows, found, &persons)).collect();
-        let plans = planner::plan(&schema, &source, &kinds, &keys)?;
+        let makes = |table: &str, column: &str| {
+            persons.iter().any(|own: &Persons| own.table == table && own.makes(column))
+        };
+        let keys = tables.flat_map(|(table, rows, found)| {
+            TextKey::all_of(table, rows, found, &|column| makes(&table.name, column))
+        });
+        let keys: Vec<TextKey> = keys.collect();
+        let plans = planner::plan(&schema, &source, &kinds, (keys.as_slice(), persons.as_slice()))?;
         sum_up(&plans, &mut source);
         notes.extend(planner::warnings(&plans, &kinds, &persons));
         if plans.iter().all(|plan| plan.part != Part::Learned) {
@@ -201,12 +211,30 @@ impl DatabaseData {
         self.source.get(table).map(|filled| &filled.table)
     }
 
-    /// Rows that are kept, with persons who do not exist in place of those that are in them.
-    fn without_persons(&self, rows: &Table) -> Table {
-        let mut new = rows.clone();
-        let own = self.persons.iter().filter(|persons| persons.table == rows.name);
-        own.for_each(|persons| persons.make(&mut new, KEPT_SEED));
-        new
+    /// The tables that are kept, with persons who do not exist in place of those that are in them, and keys that refer to
+    /// those.
+    fn kept_without_persons(&self) -> Vec<Table> {
+        let is_kept =
+            |table: &str| self.plans.iter().any(|plan| plan.name == table && plan.part == Part::Kept);
+        let mut columns = HashMap::new();
+        for own in self.persons.iter().filter(|own| is_kept(&own.table)) {
+            let Some(mut new) = self.rows(&own.table).cloned() else { continue };
+            own.make(&mut new, KEPT_SEED);
+            let made = new.columns.into_iter().filter(|column| own.makes(&column.name));
+            columns.extend(made.map(|column| ((own.table.clone(), column.name.clone()), column)));
+        }
+        follow_keys(&self.schema, &self.source, &is_kept, &mut columns);
+        let kept = self.plans.iter().filter(|plan| plan.part == Part::Kept);
+        let without = |plan: &TablePlan| {
+            let mut table = self.rows(&plan.name)?.clone();
+            for column in &mut table.columns {
+                if let Some(new) = columns.remove(&(plan.name.clone(), column.name.clone())) {
+                    *column = new;
+                }
+            }
+            Some(table)
+        };
+        kept.filter_map(without).collect()
     }
 
     /// Whether the cells of a column are those of a parent's column that is made afresh.
@@ -401,10 +429,7 @@ fn kinds(plan: &TablePlan, data: &DatabaseData, rows: &Table) -> BTreeMap<String
 }
 
 fn save(data: &DatabaseData, dir: &Path) -> Result<(), Error> {
-    let kept = data.plans.iter().filter(|plan| plan.part == Part::Kept);
-    let kept =
-        kept.filter_map(|plan| data.rows(&plan.name)).map(|rows| KeptTable::of(&data.without_persons(rows)));
-    let kept = kept.collect();
+    let kept = data.kept_without_persons().iter().map(KeptTable::of).collect();
     let targets = data.plans.iter().map(|plan| targets(plan, data)).collect::<Result<_, _>>()?;
     let saved = Saved {
         schema: data.schema.clone(),

@@ -37,7 +37,7 @@ const MAX_PREVIOUS_COLUMNS: usize = 8;
 /// Rows of a kept table whose key is drawn as a category.
 const MAX_KEPT_VALUES: usize = 1000;
 
-/// Plans how each table of a database is learned, parents first.
+/// Plans how each table of a database is learned, parents first; with keys that are texts, and with what is made afresh.
 ///
 /// # Errors
 /// Tables refer to each other in a circle that no row can begin.
@@ -45,7 +45,7 @@ pub(super) fn plan(
     schema: &Schema,
     source: &Database,
     kinds: &Kinds,
-    keys: &[TextKey],
+    (keys, persons): (&[TextKey], &[Persons]),
 ) -> Result<Vec<TablePlan>, Error> {
     let order = schema.order()?.tables;
     let kinds_of = |name: &String| (name.clone(), kinds.get(name).cloned().unwrap_or_default());
@@ -59,6 +59,7 @@ pub(super) fn plan(
             source,
             kinds: &all,
             keys,
+            persons,
             done: &plans,
             table,
             mark: &mark,
@@ -113,6 +114,7 @@ struct Planner<'a> {
     source: &'a Database,
     kinds: &'a [(String, TableSchema)],
     keys: &'a [TextKey],
+    persons: &'a [Persons],
     done: &'a [TablePlan],
     table: &'a Table,
     /// What the names of added columns begin with.
@@ -190,6 +192,11 @@ impl Planner<'_> {
         }
     }
 
+    /// Whether a column is made afresh.
+    fn is_personal(&self, table: &str, column: &str) -> bool {
+        self.persons.iter().any(|own| own.table == table && own.makes(column))
+    }
+
     fn part_of(&self, table: &str) -> Part {
         self.done.iter().find(|plan| plan.name == table).map_or(Part::Empty, |plan| plan.part)
     }
@@ -204,11 +211,13 @@ impl Planner<'_> {
                 let few = self.source.get(&key.parent).is_some_and(|p| p.rows() <= MAX_KEPT_VALUES);
                 // What a model learned of keys says nothing of rows whose keys are others then.
                 let stays = !are_new(self.schema, self.done, &key.parent, &key.parent_columns);
+                // A model of values would know those of the source.
+                let is_fresh = key.parent_columns.iter().any(|own| self.is_personal(&key.parent, own));
                 match () {
                     // One of several tables: which one, the row says.
                     () if key.only.is_some() => Use::Matched,
                     () if key.is_of(&self.table.name) => Use::Forest,
-                    () if kept && few && stays && key.columns.len() == 1 => Use::Value,
+                    () if kept && few && stays && !is_fresh && key.columns.len() == 1 => Use::Value,
                     () => Use::Matched,
                 }
             })
@@ -400,7 +409,8 @@ impl Planner<'_> {
         let smallest = cells?.into_iter().min()?;
         let name = key.to_lowercase();
         let counts = ["id", "key", "no", "nr", "num", "number", "code"].iter().any(|end| name.ends_with(end));
-        (!is_foreign && (counts || smallest <= 1 || column.kind == Kind::Id)).then(|| (key.clone(), smallest))
+        let is_free = !is_foreign && !self.is_personal(&self.table.name, key);
+        (is_free && (counts || smallest <= 1 || column.kind == Kind::Id)).then(|| (key.clone(), smallest))
     }
 
     /// Columns of parents that rows are drawn given, or are found by.

@@ -42,7 +42,11 @@ pub struct TableProof {
     pub not_null: Vec<Counted>,
     /// Each foreign key: rows that refer to a row that is not there.
     pub keys: Vec<Counted>,
-    /// Each column that is made afresh or may point at a person: different new values that the source has as well.
+    /// Each column that is made afresh or may point at a person: different new values that the source has as well, however
+    /// they are spelled. Whole values of a column are compared with those of the same column, so that given names, cities and
+    /// streets count as names and addresses do: what is made is none of the source, even where nature would have both. Not
+    /// counted are regions, which are a closed list, keys, which are counted where they refer to, and numbers
+    /// of rows.
     pub personal: Vec<Counted>,
 }
 
