@@ -23,7 +23,7 @@ use super::{
     rivals::Rivals,
     siblings::{Places, in_order},
     summary::Left,
-    totals,
+    texts, totals,
     view::{before, of_parent, picked},
 };
 use crate::{error::Error, model::Model, sample::TableRequest};
@@ -42,11 +42,14 @@ pub(super) fn draw(
     for (at, plan) in model.plans.iter().enumerate() {
         let Some(drawer) = Drawer::of(model, at, request) else { continue };
         let rng = Rng::new(request.seed, at as u64);
-        let filled = match plan.part {
+        let mut filled = match plan.part {
             Part::Empty => Filled::default(),
             Part::Kept => made.remove(&plan.name).unwrap_or_default(),
             Part::Learned => drawer.rows(&model.table(at)?, &made, request.seed ^ (at as u64) << 32)?,
         };
+        if plan.part == Part::Learned {
+            texts::write(model, &mut filled.table, &plan.name, request)?;
+        }
         on(&plan.name, filled.rows());
         made.insert(plan.name.clone(), filled);
         drawer.tie(&mut made, rng)?;
