@@ -17,6 +17,7 @@ use super::{
     filled::{key_of, unique_sets},
     persons::Persons,
     plan::{Part, TablePlan},
+    texts::TextPlan,
 };
 use crate::evaluate::table::holds;
 
@@ -44,6 +45,8 @@ pub struct TableProof {
     pub keys: Vec<Counted>,
     /// Each column that is made afresh or may point at a person: different new values that the source has as well.
     pub personal: Vec<Counted>,
+    /// Columns of free text that a language model wrote; their texts are counted with the personal values.
+    pub written: Vec<String>,
 }
 
 /// How many of something were checked, and how many are wrong.
@@ -80,6 +83,15 @@ impl Proof {
         made.map(|table| failed(&table.personal)).sum()
     }
 
+    /// The same, with the columns that a language model wrote named.
+    pub fn with_written(mut self, texts: &[TextPlan]) -> Self {
+        for table in &mut self.tables {
+            let own = texts.iter().filter(|text| text.table == table.table);
+            table.written = own.map(|text| text.column.clone()).collect();
+        }
+        self
+    }
+
     /// Whether nothing is wrong.
     pub fn holds(&self) -> bool {
         self.duplicates() + self.missing() + self.lost() + self.shared() == 0
@@ -111,6 +123,7 @@ pub fn prove(data: &DatabaseData, plans: &[TablePlan], made: &[Table]) -> Proof 
                 rows,
                 &data.spec,
             ),
+            written: Vec::new(),
         })
     };
     Proof { tables: plans.iter().filter_map(of_table).collect() }
@@ -300,6 +313,7 @@ mod tests {
             not_null: Vec::new(),
             keys: Vec::new(),
             personal: vec![counted("name", 3, 2)],
+            written: Vec::new(),
         };
         let kept = Proof { tables: vec![proof(true)] };
         assert!(kept.shared() == 0 && kept.holds());

@@ -301,6 +301,7 @@ fn proof_line(table: &TableProof) -> Value {
         cells => vec![cell(&table.unique), cell(&table.not_null), cell(&table.keys)],
         personal => cell(&table.personal),
         columns => columns.join(", "),
+        written => table.written.join(", "),
     }
 }
 
@@ -354,6 +355,7 @@ mod tests {
             not_null: Vec::new(),
             keys: Vec::new(),
             personal: vec![counted("e-mail <of>", shared)],
+            written: vec!["remark <of>".to_owned()],
         };
         let kept = TableProof { table: "towns".to_owned(), is_kept: true, ..table.clone() };
         Proof { tables: vec![table, kept] }
@@ -401,6 +403,7 @@ mod tests {
         let said = "values that are made afresh or may point at a person are shared with the source";
         assert!(whole.contains(&format!("<b>0</b> {said}")), "{whole}");
         assert!(whole.contains("towns") && whole.contains("kept as they are"), "{whole}");
+        assert!(whole.contains("written by a language model: remark &lt;of&gt;"), "{whole}");
         let broken = page(&proof(3));
         assert!(
             broken.contains(&format!("<b>3</b> {said}")) && broken.contains("e-mail &lt;of&gt;"),
