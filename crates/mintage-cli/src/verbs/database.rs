@@ -9,7 +9,7 @@ use mintage::{
         database::{DatabaseWriting, Rows, Schema, WrittenDatabase, check_another_place, write_database},
         is_postgres,
         names::{path_of, text_of},
-        table::{self, encoder::Where, redacted},
+        table::{self, encoder::Where, redacted, schema::TextMode},
         write_through,
     },
     database::{
@@ -361,6 +361,9 @@ fn tell_proof(proof: &Proof, context: &mut Context) {
         table.written.iter().map(|column| format!("{}.{column}", table.table)).collect::<Vec<_>>()
     };
     let written = proof.tables.iter().flat_map(of).collect::<Vec<_>>();
+    if proof.text == TextMode::Redraw {
+        context.ui.field("", "text = \"redraw\": texts and values of persons are drawn from the source");
+    }
     if !written.is_empty() {
         context.ui.field("written", &format!("{} by language models", written.join(", ")));
     }

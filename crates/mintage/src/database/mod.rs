@@ -15,6 +15,7 @@
 //! So the number of children of each parent is exactly what was drawn with it, jointly for all child tables. Composite keys
 //! are drawn without repetition, keys of a table to itself form forests of the depths that were learned, and keys to tables
 //! that come later in a circle are set when those are there. Short tables that others refer to are kept as they are.
+//! Free text is written by a model of sequences a column, given the row.
 //!
 //! Related: Gueye et al. 2022 (row conditional on parent rows), Pang et al., ClavaDDPM (2024), Hudovernik et al. 2024 (how
 //! such data are judged).

@@ -8,7 +8,10 @@ use std::collections::{HashMap, HashSet};
 use mintage_data::{
     SourceSpec, Table,
     database::{ForeignKey, Generated, Table as TableSchema},
-    table::{schema::TableSchema as TableKinds, spelled},
+    table::{
+        schema::{TableSchema as TableKinds, TextMode},
+        spelled,
+    },
 };
 use serde::Serialize;
 
@@ -26,6 +29,8 @@ use crate::evaluate::table::holds;
 pub struct Proof {
     /// Those that have rows, parents first.
     pub tables: Vec<TableProof>,
+    /// What the recipe wants of texts: with `redraw` they are those of the source, and so are the values of persons.
+    pub text: TextMode,
 }
 
 /// What was counted of the new rows of one table.
@@ -126,7 +131,7 @@ pub fn prove(data: &DatabaseData, plans: &[TablePlan], made: &[Table]) -> Proof 
             written: Vec::new(),
         })
     };
-    Proof { tables: plans.iter().filter_map(of_table).collect() }
+    Proof { tables: plans.iter().filter_map(of_table).collect(), text: data.spec.text }
 }
 
 fn unique(schema: &TableSchema, rows: &Table) -> Vec<Counted> {
@@ -315,9 +320,9 @@ mod tests {
             personal: vec![counted("name", 3, 2)],
             written: Vec::new(),
         };
-        let kept = Proof { tables: vec![proof(true)] };
+        let kept = Proof { tables: vec![proof(true)], ..Proof::default() };
         assert!(kept.shared() == 0 && kept.holds());
-        let both = Proof { tables: vec![proof(true), proof(false)] };
+        let both = Proof { tables: vec![proof(true), proof(false)], ..Proof::default() };
         assert!(both.shared() == 2 && !both.holds());
     }
 }

@@ -6,7 +6,10 @@
 use std::collections::HashMap;
 
 use minijinja::{Environment, Value, context};
-use mintage_data::database::{Mark, Paint, Schema};
+use mintage_data::{
+    database::{Mark, Paint, Schema},
+    table::schema::TextMode,
+};
 
 use super::{
     Part, TablePlan,
@@ -82,6 +85,7 @@ impl DatabaseReport<'_> {
             holds => self.proof.holds(),
             proof => self.proof.tables.iter().map(proof_line).collect::<Vec<Value>>(),
             kept => self.kept(),
+            is_redrawn => self.proof.text == TextMode::Redraw,
             version => env!("CARGO_PKG_VERSION"),
         })
         .map_err(fail)
@@ -358,7 +362,7 @@ mod tests {
             written: vec!["remark <of>".to_owned()],
         };
         let kept = TableProof { table: "towns".to_owned(), is_kept: true, ..table.clone() };
-        Proof { tables: vec![table, kept] }
+        Proof { tables: vec![table, kept], ..Proof::default() }
     }
 
     fn page(proof: &Proof) -> String {
@@ -404,6 +408,9 @@ mod tests {
         assert!(whole.contains(&format!("<b>0</b> {said}")), "{whole}");
         assert!(whole.contains("towns") && whole.contains("kept as they are"), "{whole}");
         assert!(whole.contains("written by a language model: remark &lt;of&gt;"), "{whole}");
+        let redrawn = "texts are drawn from the source";
+        assert!(!whole.contains(redrawn));
+        assert!(page(&Proof { text: TextMode::Redraw, ..proof(3) }).contains(redrawn));
         let broken = page(&proof(3));
         assert!(
             broken.contains(&format!("<b>3</b> {said}")) && broken.contains("e-mail &lt;of&gt;"),
