@@ -5,7 +5,7 @@
 use std::{fs, path::Path};
 
 use mintage_data::{
-    SequenceSet, SourceSpec, Split,
+    Column, SequenceSet, SourceSpec, Split, TextSource, TextUnit,
     music::{MusicUnit, Note, Score},
     sequence::{BOUNDARY, Chunking, Modality, NO_TOKEN},
 };
@@ -208,4 +208,27 @@ fn tunes_are_transposed_in_training_alone() {
         let back = (-6..=6).filter_map(|semitones| codec.transpose(row, semitones));
         assert!(back.into_iter().any(|row| known(&row)));
     }
+}
+
+#[test]
+fn texts_of_a_column_have_the_class_of_their_row() {
+    let texts: Vec<String> = (0..60).map(|row| format!("This is the text of row {row}, no more.")).collect();
+    // Every third row has no text, every fifth no class.
+    let text = |row: usize| (row % 3 > 0).then(|| texts[row].as_str());
+    let label = |row: usize| if row % 5 == 0 { "" } else { ["b", "a"][row % 2] };
+    let column = Column::of("text", (0..60).map(text));
+    let labels = Column::of("group", (0..60).map(|row| Some(label(row))));
+    let open = || TextSource::of_column("reviews", column.clone(), Some(&labels)).unwrap();
+    let spec = SourceSpec { unit: Some(TextUnit::Bpe), vocab: Some(300), ..SourceSpec::default() };
+    let set = SequenceSet::of_texts(open(), &spec).unwrap();
+    assert_eq!((set.len(), set.info().classes.as_slice()), (40, &["a".to_owned(), "b".to_owned()][..]));
+    let codec = set.codec().text().unwrap();
+    for document in 0..40 {
+        let text = codec.decode(&set.document(document));
+        let row = texts.iter().position(|other| *other == text).unwrap();
+        let class = set.class(document).map_or("", |class| set.info().classes[class as usize].as_str());
+        assert_eq!((row % 3 > 0, class), (true, label(row)), "{text}");
+    }
+    let short = Column::of("text", [Some("too short"), None]);
+    assert!(TextSource::of_column("reviews", short, None).is_err());
 }

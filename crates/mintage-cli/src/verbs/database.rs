@@ -9,12 +9,12 @@ use mintage::{
         database::{DatabaseWriting, Rows, Schema, WrittenDatabase, check_another_place, write_database},
         is_postgres,
         names::{path_of, text_of},
-        table::{self, encoder::Where, redacted},
+        table::{self, encoder::Where, redacted, schema::TextMode},
         write_through,
     },
     database::{
         DatabaseData, DatabaseModel, DatabaseReport, DatabaseRequest, DatabaseScores, Detected, Part, Proof,
-        Score, TablePlan, judge, judge_random_keys, prove, train_database,
+        Score, TablePlan, TableProof, judge, judge_random_keys, prove, train_database,
     },
     generate::make_parent,
     train::Control,
@@ -66,7 +66,9 @@ pub fn train(args: &Train, context: &mut Context) -> CliResult {
     data.notes.iter().for_each(|note| context.ui.warn(note));
     tell_plan(&data, context);
     if args.dry_run {
-        context.ui.out_json(&json!({ "tables": data.plans() }))?;
+        let texts = data.texts().iter();
+        let texts = texts.map(|text| json!({ "column": text.label(), "by": text.by().collect::<Vec<_>>() }));
+        context.ui.out_json(&json!({ "tables": data.plans(), "texts": texts.collect::<Vec<_>>() }))?;
         return Ok(Outcome::Done);
     }
     let runs = &context.settings.runs;
@@ -114,6 +116,11 @@ fn tell_plan(data: &DatabaseData, context: &mut Context) {
         let names: Vec<&str> = persons.columns().iter().map(|column| column.name.as_str()).collect();
         context.ui.field("made up", &format!("{}: {}", persons.table, names.join(", ")));
     }
+    for text in data.texts() {
+        let by: Vec<&str> = text.by().collect();
+        let by = if by.is_empty() { String::new() } else { format!(", given {}", by.join(", ")) };
+        context.ui.field("written", &format!("{} by a language model of its own{by}", text.label()));
+    }
 }
 
 fn learn(
@@ -124,7 +131,8 @@ fn learn(
 ) -> Result<StopReason, CliError> {
     let (stop, clock) = (interrupt::watch(), clock());
     let control = Control { stop, clock: &clock };
-    let all = data.plans().iter().filter(|plan| plan.part == Part::Learned).count();
+    let tables = data.plans().iter().filter(|plan| plan.part == Part::Learned).count();
+    let all = tables + data.texts().len();
     let Context { settings, ui } = context;
     let (mut at, mut latest) = (0, String::new());
     let reason = train_database(recipe, data, dir, &settings.device, &control, &mut |table, event| {
@@ -291,7 +299,7 @@ pub fn evaluate(args: &Evaluate, dir: &Path, context: &mut Context) -> CliResult
     let data = DatabaseData::open(&context.reachable(&spec), &only, &[])?;
     let seed = context.settings.seed.unwrap_or(1);
     let made = model.sample(&DatabaseRequest { seed, ..DatabaseRequest::default() }, &mut |_, _| {})?;
-    let proof = prove(&data, model.plans(), &made);
+    let proof = prove(&data, model.plans(), &made).with_written(model.texts());
     let (scores, floor) = (judge(&data, made, seed), judge_random_keys(&data, seed));
     let mut rows = vec![
         ("children of a parent".to_owned(), &scores.cardinality, &floor.cardinality),
@@ -349,6 +357,16 @@ fn tell_proof(proof: &Proof, context: &mut Context) {
         "repeated keys: {duplicates}, missing cells: {missing}, keys to nothing: {lost}, values shared with the source: {shared}"
     );
     context.ui.field("proof", &said);
+    let of = |table: &TableProof| {
+        table.written.iter().map(|column| format!("{}.{column}", table.table)).collect::<Vec<_>>()
+    };
+    let written = proof.tables.iter().flat_map(of).collect::<Vec<_>>();
+    if proof.text == TextMode::Redraw {
+        context.ui.field("", "text = \"redraw\": texts and values of persons are drawn from the source");
+    }
+    if !written.is_empty() {
+        context.ui.field("written", &format!("{} by language models", written.join(", ")));
+    }
 }
 
 /// Whether every limit is kept; those that are not are named.

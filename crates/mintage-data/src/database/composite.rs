@@ -42,7 +42,7 @@ pub(super) fn find(tables: &mut [Table], store: Store, values: &mut dyn Values) 
                 left -= 1;
                 if let Some(key) = key(&tables[child], &tables[parent], &set, values)? {
                     let parent = &mut tables[parent];
-                    if !parent.is_key(&key.parent_columns) {
+                    if !parent.has_key(&key.parent_columns) {
                         (parent.primary_key, parent.key_found) = (key.parent_columns.clone(), true);
                     }
                     tables[child].foreign_keys.push(key);
@@ -90,7 +90,8 @@ fn candidates(
         set.iter().map(|&(own, _)| child.columns[own].name.clone()).collect()
     };
     let is_smaller = child.rows < parent.rows;
-    let mut all: Vec<_> = declared.into_iter().filter(|set| is_smaller || !child.is_key(&own(set))).collect();
+    let mut all: Vec<_> =
+        declared.into_iter().filter(|set| is_smaller || !child.has_key(&own(set))).collect();
     if store == Store::Files && parent.primary_key.is_empty() && all.is_empty() {
         all = sets(shared, child, parent);
     }
@@ -130,7 +131,7 @@ fn key(
     let columns: Vec<String> = set.iter().map(|&(own, _)| child.columns[own].name.clone()).collect();
     let parent_columns: Vec<String> =
         set.iter().map(|&(_, theirs)| parent.columns[theirs].name.clone()).collect();
-    let is_key = parent.is_key(&parent_columns);
+    let is_key = parent.has_key(&parent_columns);
     if !is_key && values.repeats(&parent.name, &parent_columns)? != Some(0) {
         return Ok(None);
     }

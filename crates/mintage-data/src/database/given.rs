@@ -203,7 +203,7 @@ impl<'a> Given<'a> {
         values: &mut dyn Values,
     ) -> Result<(), Error> {
         let target = key.target();
-        if !parent.is_key(&key.parent_columns)
+        if !parent.has_key(&key.parent_columns)
             && let Some(n @ 1..) = values.repeats(&parent.name, &key.parent_columns)?
         {
             let are = if n == 1 { "is" } else { "are" };

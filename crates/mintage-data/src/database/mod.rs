@@ -236,7 +236,7 @@ impl Table {
     }
 
     /// Whether columns, in whatever order, are a key of the table: what a foreign key may refer to.
-    pub fn is_key(&self, columns: &[String]) -> bool {
+    pub fn has_key(&self, columns: &[String]) -> bool {
         let is_same =
             |set: &Vec<String>| set.len() == columns.len() && columns.iter().all(|c| set.contains(c));
         self.unique_sets().any(is_same)

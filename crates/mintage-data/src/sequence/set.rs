@@ -129,9 +129,20 @@ impl SequenceSet {
     /// # Errors
     /// The source cannot be read, has too little to learn from, or the tokenizer cannot be fitted as `spec` asks for.
     pub fn open(spec: &SourceSpec) -> Result<Self, Error> {
-        let source = Source::open(spec)?;
-        let pieces = pieces(&source, spec)?;
-        let codec = fit(&source, &pieces[0], spec)?;
+        Self::fitted(&Source::open(spec)?, spec)
+    }
+
+    /// The same of texts that are open: `spec` says of them what a token is.
+    ///
+    /// # Errors
+    /// There is too little to learn from, or the tokenizer cannot be fitted as `spec` asks for.
+    pub fn of_texts(texts: TextSource, spec: &SourceSpec) -> Result<Self, Error> {
+        Self::fitted(&Source::Text(texts), spec)
+    }
+
+    fn fitted(source: &Source, spec: &SourceSpec) -> Result<Self, Error> {
+        let pieces = pieces(source, spec)?;
+        let codec = fit(source, &pieces[0], spec)?;
         let classes: Vec<String> = match source.labels() {
             Some(labels) if !spec.no_labels() => {
                 // What has no label is of no class.
@@ -143,7 +154,7 @@ impl SequenceSet {
             }
             _ => Vec::new(),
         };
-        Self::encoded(&source, pieces, codec, classes, spec)
+        Self::encoded(source, pieces, codec, classes, spec)
     }
 
     /// Opens the documents that `spec` names as a trained model sees them: with its tokens and its classes.

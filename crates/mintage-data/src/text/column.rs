@@ -45,20 +45,27 @@ impl TextColumn {
         notes.append(&mut table.notes);
         let labels = label_of(spec).map(|label| take(&mut table, label, spec)).transpose()?;
         let column = take(&mut table, &name, spec)?;
-        let rows: Vec<u32> = (0..column.len() as u32).filter(|&row| has_text(&column, row)).collect();
-        match column.len() - rows.len() {
+        let mut own = Self::of(table.name, column, labels.as_ref());
+        match own.column.len() - own.rows.len() {
             0 => {}
-            n if n == column.len() => {
+            n if n == own.column.len() => {
                 return Err(Error::bad(&spec.source, format!("column `{name}` is empty in every row")));
             }
             1 => notes.push("1 row without a text was left out".to_owned()),
             n => notes.push(format!("{n} rows without a text were left out")),
         }
+        own.notes = notes;
+        Ok(own)
+    }
+
+    /// The texts of a column of a table that was read, each with the label of its row.
+    pub fn of(table: String, column: Column, labels: Option<&Column>) -> Self {
+        let rows: Vec<u32> = (0..column.len() as u32).filter(|&row| has_text(&column, row)).collect();
         let bytes =
             rows.iter().filter_map(|&row| column.cell(row as usize)).map(|cell| cell.len() as u64).sum();
         let label = |labels: &Column, row: u32| labels.cell(row as usize).unwrap_or(NO_LABEL).to_owned();
-        let labels = labels.map(|labels| rows.iter().map(|&row| label(&labels, row)).collect());
-        Ok(Self { table: table.name, column, rows, labels, bytes, notes })
+        let labels = labels.map(|labels| rows.iter().map(|&row| label(labels, row)).collect());
+        Self { table, column, rows, labels, bytes, notes: Vec::new() }
     }
 
     pub fn len(&self) -> usize {

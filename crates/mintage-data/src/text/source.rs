@@ -9,7 +9,7 @@ use super::{
     folder::TextFolder,
 };
 use crate::{
-    Error, SourceSpec,
+    Column, Error, SourceSpec,
     files::check_source,
     sink::made::is_made_text,
     source::DataKind,
@@ -57,6 +57,19 @@ impl TextSource {
             source.add_holdout(place, spec)?;
         }
         Ok(source)
+    }
+
+    /// The texts of a column of a table that was read, each with the label of its row; an empty label is of no class.
+    ///
+    /// # Errors
+    /// There is too little to learn from.
+    pub fn of_column(table: &str, column: Column, labels: Option<&Column>) -> Result<Self, Error> {
+        let own = TextColumn::of(table.to_owned(), column, labels);
+        if own.bytes < MIN_BYTES {
+            return Err(too_short(table, own.bytes));
+        }
+        let labels = own.labels.clone();
+        Ok(Self { own: Part::Column(own), held: None, labels, holdout: None, notes: Vec::new() })
     }
 
     fn add_holdout(&mut self, place: &str, spec: &SourceSpec) -> Result<(), Error> {

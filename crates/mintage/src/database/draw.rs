@@ -21,6 +21,7 @@ use super::{
     request::{light_part, number_rows, put_given},
     siblings::{Places, in_order},
     summary::Left,
+    texts,
     tie::{Ties, agree, close_circles, counts_of},
     totals,
     view::{of_parent, picked},
@@ -43,11 +44,14 @@ pub(super) fn draw(
     for (at, plan) in model.plans.iter().enumerate() {
         let Some(drawer) = Drawer::of(model, at, request) else { continue };
         let rng = Rng::new(request.seed, at as u64);
-        let filled = match plan.part {
+        let mut filled = match plan.part {
             Part::Empty => Filled::default(),
             Part::Kept => made.remove(&plan.name).unwrap_or_default(),
             Part::Learned => drawer.rows(&model.table(at)?, &made, request.seed ^ (at as u64) << 32)?,
         };
+        if plan.part == Part::Learned {
+            texts::write(model, &mut filled.table, &plan.name, request)?;
+        }
         on(&plan.name, filled.rows());
         made.insert(plan.name.clone(), filled);
         if let Some(ties) = Ties::of(&model.schema, &model.plans, at) {

@@ -16,6 +16,7 @@
 //! are drawn without repetition, keys of a table to itself form forests of the depths that were learned, and keys to tables
 //! that come later in a circle are set when those are there. Where one column refers to several tables, another says to which,
 //! and each of them is a further parent of the rows that say so. Short tables that others refer to are kept as they are.
+//! Free text is written by a model of sequences a column, given the row.
 //!
 //! Related: Gueye et al. 2022 (row conditional on parent rows), Pang et al., ClavaDDPM (2024), Hudovernik et al. 2024 (how
 //! such data are judged).
@@ -23,6 +24,7 @@
 mod agree;
 mod assign;
 mod bounds;
+mod budget;
 mod cells;
 mod conditions;
 mod detect;
@@ -30,6 +32,7 @@ mod draw;
 mod even;
 mod filled;
 mod forest;
+mod groups;
 mod judge;
 mod keys;
 mod mask;
@@ -46,6 +49,7 @@ mod siblings;
 mod summary;
 #[cfg(test)]
 mod testing;
+mod texts;
 mod tie;
 mod totals;
 mod view;
@@ -68,6 +72,7 @@ use mintage_data::{
 use mintage_nn::DeviceChoice;
 use serde::{Deserialize, Serialize};
 
+use budget::{Budget, timed};
 pub use detect::Detected;
 use even::Targets;
 use filled::{Database, numbers};
@@ -84,6 +89,8 @@ pub use proof::{Counted, Proof, TableProof, prove};
 pub use report::DatabaseReport;
 pub use request::DatabaseRequest;
 pub use summary::{How, Summary};
+pub use texts::TextPlan;
+use texts::train_text;
 
 use crate::{
     dataset::AnyData,
@@ -103,8 +110,6 @@ const TABLES: &str = "tables";
 const MAX_FILE_BYTES: u64 = 256 << 20;
 /// Seed of the persons in tables that are kept.
 const KEPT_SEED: u64 = 1;
-/// Seconds of training that every table gets, unless so many tables would get less by equal shares.
-const MIN_TABLE_SECS: f64 = 2.0;
 
 /// A database that was read to learn from.
 pub struct DatabaseData {
@@ -115,6 +120,7 @@ pub struct DatabaseData {
     persons: Vec<Persons>,
     keys: Vec<TextKey>,
     plans: Vec<TablePlan>,
+    texts: Vec<TextPlan>,
     /// What the user should know: what could not be read, whose rows are kept as they are.
     pub notes: Vec<String>,
 }
@@ -128,6 +134,9 @@ struct Saved {
     targets: Vec<Targets>,
     persons: Vec<Persons>,
     keys: Vec<TextKey>,
+    /// Columns of free text that have a model of their own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    texts: Vec<TextPlan>,
     kept: Vec<KeptTable>,
 }
 
@@ -147,6 +156,7 @@ pub struct DatabaseModel {
     targets: Vec<Targets>,
     persons: Vec<Persons>,
     keys: Vec<TextKey>,
+    texts: Vec<TextPlan>,
     kept: Vec<Table>,
     device: DeviceChoice,
 }
@@ -188,7 +198,12 @@ impl DatabaseData {
         if plans.iter().all(|plan| plan.part != Part::Learned) {
             return Err(Error::request("no table has enough rows to learn from"));
         }
-        Ok(Self { spec: spec.clone(), schema, source, kinds, persons, keys, plans, notes })
+        let texts = Vec::new();
+        let mut data = Self { spec: spec.clone(), schema, source, kinds, persons, keys, plans, texts, notes };
+        let (texts, notes) = texts::find(&data)?;
+        data.texts = texts;
+        data.notes.extend(notes);
+        Ok(data)
     }
 
     /// The schema of the source.
@@ -204,6 +219,11 @@ impl DatabaseData {
     /// What of the tables points at persons, and is made afresh.
     pub fn persons(&self) -> &[Persons] {
         &self.persons
+    }
+
+    /// The columns of free text that are written by a language model of their own.
+    pub fn texts(&self) -> &[TextPlan] {
+        &self.texts
     }
 
     /// The rows of a table of the source.
@@ -248,20 +268,6 @@ impl DatabaseData {
         let kind = found.into_iter().find(|column| column.name == context.column).map(|column| column.kind);
         matches!(kind, Some(Kind::Id | Kind::Text)) || self.is_copy_of_fresh(&name, &context.column)
     }
-
-    /// For each table that is learned its share of the time of training: with the root of its cells, so that small tables are
-    /// learned as well.
-    pub fn shares(&self) -> Vec<f64> {
-        let weight = |plan: &TablePlan| match plan.part {
-            Part::Learned => {
-                ((plan.rows * (plan.own.len() + plan.context.len() + plan.counts.len() + 1)) as f64).sqrt()
-            }
-            Part::Kept | Part::Empty => 0.0,
-        };
-        let weights: Vec<f64> = self.plans.iter().map(weight).collect();
-        let total: f64 = weights.iter().sum();
-        weights.into_iter().map(|weight| weight / total).collect()
-    }
 }
 
 /// What the columns of all tables are.
@@ -290,11 +296,12 @@ fn sum_up(plans: &[TablePlan], source: &mut Database) {
     }
 }
 
-/// Trains the models of all tables in the folder of a run, which it makes: `recipe` says with which family and for how long
-/// in all. Tables that are done already are not trained again.
+/// Trains the models of all tables and texts in the folder of a run, which it makes: `recipe` says with which family and for
+/// how long in all. Those that are done already are not trained again. `on` is told of each by its name, `table` or
+/// `table.column`.
 ///
 /// # Errors
-/// The folder cannot be written, the family does not suit rows, or a table cannot be learned.
+/// The folder cannot be written, the family does not suit rows, or a table or a text cannot be learned.
 pub fn train_database(
     recipe: &Recipe,
     data: &DatabaseData,
@@ -309,24 +316,25 @@ pub fn train_database(
     };
     check_same(data, dir)?;
     save(data, dir)?;
-    let seconds = recipe.train.budget()?.map(|budget| budget.as_secs_f64());
-    let learned = data.plans.iter().filter(|plan| plan.part == Part::Learned).count();
+    let budget = Budget::of(data, recipe)?;
     let start = (control.clock)();
-    for (at, (plan, share)) in data.plans.iter().zip(data.shares()).enumerate() {
-        if plan.part != Part::Learned {
-            continue;
-        }
+    for (at, (plan, seconds)) in data.plans.iter().zip(&budget.tables).enumerate() {
         let folder = folder_of(dir, at);
-        if Run::open(&folder).and_then(|run| run.file()).is_ok_and(|file| file.state == RunState::Done) {
+        if plan.part != Part::Learned || is_done(&folder) {
             continue;
         }
-        let mut recipe = recipe.clone();
-        recipe.train.previews = 0;
-        if let Some(seconds) = seconds {
-            let least = MIN_TABLE_SECS.min(seconds / learned as f64);
-            recipe.train.time = format!("{:.3}s", (seconds * share).max(least));
-        }
+        let recipe = timed(recipe, *seconds);
         let reason = train_table(&recipe, data, plan, &folder, device, control, on)?;
+        if reason == StopReason::Interrupted {
+            return Ok(reason);
+        }
+    }
+    for (at, (text, seconds)) in data.texts.iter().zip(&budget.texts).enumerate() {
+        let folder = texts::folder_of(dir, at);
+        if is_done(&folder) {
+            continue;
+        }
+        let reason = train_text(&timed(recipe, *seconds), data, text, &folder, device, control, on)?;
         if reason == StopReason::Interrupted {
             return Ok(reason);
         }
@@ -336,6 +344,11 @@ pub fn train_database(
     Ok(StopReason::Budget)
 }
 
+/// Whether what is trained in a folder is done.
+fn is_done(folder: &Path) -> bool {
+    Run::open(folder).and_then(|run| run.file()).is_ok_and(|file| file.state == RunState::Done)
+}
+
 /// An error where the folder is of a database that was another one then: its models do not suit this one.
 fn check_same(data: &DatabaseData, dir: &Path) -> Result<(), Error> {
     let path = dir.join(FILE);
@@ -343,7 +356,7 @@ fn check_same(data: &DatabaseData, dir: &Path) -> Result<(), Error> {
         return Ok(());
     }
     let saved = serde_json::from_str::<Saved>(&read_text(&path, MAX_FILE_BYTES)?);
-    match saved.is_ok_and(|saved| saved.plans == data.plans) {
+    match saved.is_ok_and(|saved| saved.plans == data.plans && texts::are_same(&saved.texts, &data.texts)) {
         true => Ok(()),
         false => Err(Error::folder(dir, "is of another database, or of this one as it was before")
             .with_hint("choose another name: --name")),
@@ -437,6 +450,7 @@ fn save(data: &DatabaseData, dir: &Path) -> Result<(), Error> {
         targets,
         persons: data.persons.clone(),
         keys: data.keys.clone(),
+        texts: data.texts.clone(),
         kept,
     };
     let path = dir.join(FILE);
@@ -466,6 +480,7 @@ impl Saved {
         let has_targets =
             self.targets.len() == self.plans.len() && self.targets.iter().all(Targets::is_whole);
         has_targets
+            && self.texts.iter().all(|text| text.suits(&self.schema, &self.plans))
             && self.persons.iter().all(Persons::is_whole)
             && self
                 .plans
@@ -522,12 +537,17 @@ impl DatabaseModel {
             targets: saved.targets,
             persons: saved.persons,
             keys: saved.keys,
+            texts: saved.texts,
             kept,
             device,
         };
-        for (at, plan) in model.plans.iter().enumerate().filter(|(_, plan)| plan.part == Part::Learned) {
-            if !folder_of(dir, at).join("config.json").is_file() {
-                let why = format!("the table `{}` is not learned yet", plan.name);
+        let learned = model.plans.iter().enumerate().filter(|(_, plan)| plan.part == Part::Learned);
+        let tables = learned.map(|(at, plan)| (folder_of(dir, at), format!("the table `{}`", plan.name)));
+        let texts = model.texts.iter().enumerate();
+        let texts = texts.map(|(at, text)| (texts::folder_of(dir, at), format!("`{}`", text.label())));
+        for (folder, what) in tables.chain(texts) {
+            if !folder.join("config.json").is_file() {
+                let why = format!("{what} is not learned yet");
                 return Err(
                     Error::folder(dir, why).with_hint("train it again under the same name: it goes on")
                 );
@@ -549,6 +569,11 @@ impl DatabaseModel {
     /// How each table was learned, parents first.
     pub fn plans(&self) -> &[TablePlan] {
         &self.plans
+    }
+
+    /// The columns of free text that are written by a language model of their own.
+    pub fn texts(&self) -> &[TextPlan] {
+        &self.texts
     }
 
     fn table(&self, at: usize) -> Result<Model, Error> {

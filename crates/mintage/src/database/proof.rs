@@ -8,7 +8,10 @@ use std::collections::{HashMap, HashSet};
 use mintage_data::{
     SourceSpec, Table,
     database::{ForeignKey, Generated, Table as TableSchema},
-    table::{schema::TableSchema as TableKinds, spelled},
+    table::{
+        schema::{TableSchema as TableKinds, TextMode},
+        spelled,
+    },
 };
 use serde::Serialize;
 
@@ -17,6 +20,7 @@ use super::{
     filled::key_of,
     persons::Persons,
     plan::{Part, TablePlan},
+    texts::TextPlan,
 };
 use crate::evaluate::table::holds;
 
@@ -25,6 +29,8 @@ use crate::evaluate::table::holds;
 pub struct Proof {
     /// Those that have rows, parents first.
     pub tables: Vec<TableProof>,
+    /// What the recipe wants of texts: with `redraw` they are those of the source, and so are the values of persons.
+    pub text: TextMode,
 }
 
 /// What was counted of the new rows of one table.
@@ -48,6 +54,8 @@ pub struct TableProof {
     /// counted are regions, which are a closed list, keys, which are counted where they refer to, and numbers
     /// of rows.
     pub personal: Vec<Counted>,
+    /// Columns of free text that a language model wrote; their texts are counted with the personal values.
+    pub written: Vec<String>,
 }
 
 /// How many of something were checked, and how many are wrong.
@@ -84,6 +92,15 @@ impl Proof {
         made.map(|table| failed(&table.personal)).sum()
     }
 
+    /// The same, with the columns that a language model wrote named.
+    pub fn with_written(mut self, texts: &[TextPlan]) -> Self {
+        for table in &mut self.tables {
+            let own = texts.iter().filter(|text| text.table == table.table);
+            table.written = own.map(|text| text.column.clone()).collect();
+        }
+        self
+    }
+
     /// Whether nothing is wrong.
     pub fn holds(&self) -> bool {
         self.duplicates() + self.missing() + self.lost() + self.shared() == 0
@@ -115,9 +132,10 @@ pub fn prove(data: &DatabaseData, plans: &[TablePlan], made: &[Table]) -> Proof 
                 rows,
                 &data.spec,
             ),
+            written: Vec::new(),
         })
     };
-    Proof { tables: plans.iter().filter_map(of_table).collect() }
+    Proof { tables: plans.iter().filter_map(of_table).collect(), text: data.spec.text }
 }
 
 fn unique(schema: &TableSchema, rows: &Table) -> Vec<Counted> {
@@ -311,10 +329,11 @@ mod tests {
             not_null: Vec::new(),
             keys: Vec::new(),
             personal: vec![counted("name", 3, 2)],
+            written: Vec::new(),
         };
-        let kept = Proof { tables: vec![proof(true)] };
+        let kept = Proof { tables: vec![proof(true)], ..Proof::default() };
         assert!(kept.shared() == 0 && kept.holds());
-        let both = Proof { tables: vec![proof(true), proof(false)] };
+        let both = Proof { tables: vec![proof(true), proof(false)], ..Proof::default() };
         assert!(both.shared() == 2 && !both.holds());
     }
 }

@@ -6,7 +6,10 @@
 use std::collections::HashMap;
 
 use minijinja::{Environment, Value, context};
-use mintage_data::database::{Mark, Paint, Schema};
+use mintage_data::{
+    database::{Mark, Paint, Schema},
+    table::schema::TextMode,
+};
 
 use super::{
     Part, TablePlan,
@@ -82,6 +85,7 @@ impl DatabaseReport<'_> {
             holds => self.proof.holds(),
             proof => self.proof.tables.iter().map(proof_line).collect::<Vec<Value>>(),
             kept => self.kept(),
+            is_redrawn => self.proof.text == TextMode::Redraw,
             version => env!("CARGO_PKG_VERSION"),
         })
         .map_err(fail)
@@ -301,6 +305,7 @@ fn proof_line(table: &TableProof) -> Value {
         cells => vec![cell(&table.unique), cell(&table.not_null), cell(&table.keys)],
         personal => cell(&table.personal),
         columns => columns.join(", "),
+        written => table.written.join(", "),
     }
 }
 
@@ -354,9 +359,10 @@ mod tests {
             not_null: Vec::new(),
             keys: Vec::new(),
             personal: vec![counted("e-mail <of>", shared)],
+            written: vec!["remark <of>".to_owned()],
         };
         let kept = TableProof { table: "towns".to_owned(), is_kept: true, ..table.clone() };
-        Proof { tables: vec![table, kept] }
+        Proof { tables: vec![table, kept], ..Proof::default() }
     }
 
     fn page(proof: &Proof) -> String {
@@ -401,6 +407,10 @@ mod tests {
         let said = "values that are made afresh or may point at a person are shared with the source";
         assert!(whole.contains(&format!("<b>0</b> {said}")), "{whole}");
         assert!(whole.contains("towns") && whole.contains("kept as they are"), "{whole}");
+        assert!(whole.contains("written by a language model: remark &lt;of&gt;"), "{whole}");
+        let redrawn = "texts are drawn from the source";
+        assert!(!whole.contains(redrawn));
+        assert!(page(&Proof { text: TextMode::Redraw, ..proof(3) }).contains(redrawn));
         let broken = page(&proof(3));
         assert!(
             broken.contains(&format!("<b>3</b> {said}")) && broken.contains("e-mail &lt;of&gt;"),

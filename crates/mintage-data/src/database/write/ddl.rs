@@ -123,7 +123,7 @@ impl NewTable<'_> {
         parts.extend(self.checks(notes));
         for key in table.foreign_keys.iter().filter(|key| is_kept(key)) {
             // SQLite takes no other columns for those of a parent.
-            if self.schema.table(&key.parent).is_some_and(|parent| parent.is_key(&key.parent_columns)) {
+            if self.schema.table(&key.parent).is_some_and(|parent| parent.has_key(&key.parent_columns)) {
                 parts.push(format!(
                     "FOREIGN KEY ({}) REFERENCES {} ({}) {} DEFERRABLE INITIALLY DEFERRED",
                     names_sql(&key.columns),

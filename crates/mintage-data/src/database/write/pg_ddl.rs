@@ -208,7 +208,7 @@ impl<'a> PgSchema<'a> {
     pub fn key(&self, table: &Table, key: &ForeignKey) -> Option<String> {
         let is_declared = key.origin == Origin::Declared || self.schema.store == Store::Files;
         let parent = self.schema.table(&key.parent)?;
-        if !is_kept(key) || !is_declared || !parent.is_key(&key.parent_columns) {
+        if !is_kept(key) || !is_declared || !parent.has_key(&key.parent_columns) {
             return None;
         }
         Some(format!(

@@ -52,7 +52,8 @@ const VALUES_PER_SHARED: usize = 3;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TextMode {
-    /// New ones in the form of those seen, none of which comes back.
+    /// New ones in the form of those seen, none of which comes back; free text of a whole database is written by a language
+    /// model.
     #[default]
     Fresh,
     /// Drawn from those seen.
