@@ -214,8 +214,8 @@ fn tunes_are_transposed_in_training_alone() {
 fn texts_of_a_column_have_the_class_of_their_row() {
     let texts: Vec<String> = (0..60).map(|row| format!("This is the text of row {row}, no more.")).collect();
     // Every third row has no text, every fifth no class.
-    let text = |row: usize| (row % 3 > 0).then(|| texts[row].as_str());
-    let label = |row: usize| if row % 5 == 0 { "" } else { ["b", "a"][row % 2] };
+    let text = |row: usize| (!row.is_multiple_of(3)).then(|| texts[row].as_str());
+    let label = |row: usize| if row.is_multiple_of(5) { "" } else { ["b", "a"][row % 2] };
     let column = Column::of("text", (0..60).map(text));
     let labels = Column::of("group", (0..60).map(|row| Some(label(row))));
     let open = || TextSource::of_column("reviews", column.clone(), Some(&labels)).unwrap();

@@ -103,7 +103,7 @@ fn schema(args: &Inspect, spec: &SourceSpec, found: &mut Inspection) -> Result<O
         ));
     }
     let is_whole = spec.table.is_none() && spec.query.is_none() && spec.column.is_none();
-    if !is_asked && !(is_database && is_whole && found.tables.len() > 1) {
+    if !(is_asked || is_database && is_whole && found.tables.len() > 1) {
         return Ok(None);
     }
     match Schema::read(spec) {

@@ -227,7 +227,7 @@ mod tests {
         let word = |row: usize, at: usize| {
             let mixed = (row * 31 + at + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
             let (good, i) = (row % 5 > 2, mixed % 6);
-            let all = match (row % 2 == 0, good) {
+            let all = match (row.is_multiple_of(2), good) {
                 (true, true) => ["fine", "warm", "lovely", "the", "tea", "again"],
                 (true, false) => ["poor", "cold", "broken", "the", "tea", "never"],
                 (false, true) => ["чудо", "тепло", "славно", "этот", "чай", "снова"],
