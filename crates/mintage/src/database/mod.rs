@@ -197,6 +197,14 @@ impl DatabaseData {
         self.source.get(table).map(|filled| &filled.table)
     }
 
+    /// The rows of the same tables in another database, to be judged, and notes on what could not be read.
+    ///
+    /// # Errors
+    /// The other one is no database, cannot be read, or has none of the tables.
+    pub fn rows_beside(&self, spec: &SourceSpec) -> Result<(Vec<Table>, Vec<String>), Error> {
+        read::rows_beside(&self.schema, spec)
+    }
+
     /// Rows that are kept, with persons who do not exist in place of those that are in them.
     fn without_persons(&self, rows: &Table) -> Table {
         let mut new = rows.clone();
