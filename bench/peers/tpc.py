@@ -2,7 +2,7 @@
 
     python tpc.py h|ds OUT.sqlite [--scale S]
 
-The rows are made by the package tpcgen-cli (requirements-databases.txt), without anything to download. Columns of
+The rows are made by the package tpcgen-cli (requirements-tpc.txt), without anything to download. Columns of
 whole numbers are INTEGER, of numbers REAL, of days DATE, all others TEXT; columns without an empty cell, and those of
 primary keys, are NOT NULL. What each table is keyed by, and what its columns refer to, is told below.
 """
