@@ -15,6 +15,7 @@ import json
 import os
 import re
 import resource
+import shutil
 import signal
 import sqlite3
 import sys
@@ -24,6 +25,7 @@ import warnings
 from pathlib import Path
 
 import pandas as pd
+import psutil
 
 DATES = {r"\d{4}-\d\d-\d\d$": "%Y-%m-%d", r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$": "%Y-%m-%d %H:%M:%S"}
 MILLIS = (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}$", "%Y-%m-%d %H:%M:%S.%f")
@@ -139,8 +141,7 @@ def learn_sdv(source, options, notes):
 def learn_mostlyai(source, options, notes):
     from mostlyai.sdk import MostlyAI
 
-    folder = tempfile.mkdtemp(prefix="mostlyai-")
-    mostly = MostlyAI(local=True, local_dir=folder, quiet=True)
+    mostly = MostlyAI(local=True, local_dir=options.folder, quiet=True)
     context, tables = {}, []
 
     def above(name):
@@ -197,7 +198,7 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     warnings.filterwarnings("ignore")
-    os.environ["OMP_NUM_THREADS"] = str(options.threads)
+    os.environ |= {"OMP_NUM_THREADS": str(options.threads), "PYTHONWARNINGS": "ignore"}
     package, learn = PEERS[options.peer]
     said = {"name": f"{package} {importlib.metadata.version(package)}"}
 
@@ -207,6 +208,7 @@ def main():
     signal.signal(signal.SIGALRM, late)
     signal.setitimer(signal.ITIMER_REAL, options.limit * 60)
     notes, start = [], time.perf_counter()
+    options.folder = tempfile.mkdtemp(prefix="peer-")
     try:
         source = Source(options.source)
         sample = learn(source, options, notes)
@@ -223,7 +225,10 @@ def main():
         said |= {"secs": round(time.perf_counter() - start, 1)}
     print(json.dumps(said))
     sys.stdout.flush()
-    # Servers and workers that the libraries started are not waited for.
+    # Servers and workers that the libraries started would go on.
+    for child in psutil.Process().children(recursive=True):
+        child.kill()
+    shutil.rmtree(options.folder, ignore_errors=True)
     os._exit(0)
 
 
