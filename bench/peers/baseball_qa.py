@@ -28,7 +28,9 @@ def read(path, types=None):
     database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
     tables = {}
     for name in ["players", *SEASONS]:
-        table = pd.read_sql_query(f"SELECT * FROM {name}", database)
+        # Without the column that says of new rows what made them.
+        columns = ", ".join(f'"{column}"' for column in types[name]) if types else "*"
+        table = pd.read_sql_query(f"SELECT {columns} FROM {name}", database)
         for column in table:
             if column in DATES:
                 table[column] = pd.to_datetime(table[column], errors="coerce")
