@@ -1,4 +1,4 @@
-//! Whole databases by others, judged as ours are: `databases-peers` and `baseball-qa` of `cargo xtask quality`.
+//! Whole databases by others, judged as ours are: `peers-DATABASE` and `baseball-qa` of `cargo xtask quality`.
 
 use std::{
     path::{Path, PathBuf},
@@ -17,13 +17,10 @@ use crate::{
     python,
 };
 
-const CASE: &str = "databases-peers";
 /// The generators of `bench/peers/database_peer.py`.
 const PEERS: [&str; 2] = ["sdv", "mostlyai"];
 /// Minutes after which a peer is stopped.
 const PEER_LIMIT: &str = "60";
-/// Databases, and the time that ours gets.
-const DATABASES: [(&str, &str); 4] = [("chinook", "1m"), ("sakila", "1m"), ("baseball", "2m"), ("f1", "10m")];
 
 /// What `database_peer.py` says.
 #[derive(Deserialize)]
@@ -36,43 +33,36 @@ struct Peer {
     notes: Vec<String>,
 }
 
-/// Ours and the peers with their defaults on each database, all judged by `mintage evaluate REAL NEW`.
-pub fn beside(binary: &Path, scratch: &Path) -> Result<Vec<Figure>> {
+/// Ours and the peers with their defaults on one database, `peers-NAME`, all judged by `mintage evaluate REAL NEW`. Ours
+/// gets `time`.
+pub fn beside(name: &str, time: &str, binary: &Path, scratch: &Path) -> Result<Vec<Figure>> {
     let python = python::DATABASE_PEERS.python().ok_or("no peers: bench/peers/requirements-databases.txt")?;
-    let mut figures = Vec::new();
-    for (name, time) in DATABASES {
-        let source = source_of(name);
-        if !source.is_file() {
-            return Err(format!("{}: is not there; `cargo xtask data FOLDER` brings it", source.display()));
-        }
-        let (file, secs) = ours(&source, name, time, binary, scratch)?;
-        let setup = format!("--time {time}, learned and made in {secs:.0} s");
-        let own = judged(&source, &file, &setup, binary, scratch)?;
-        shown(&mut figures, name, "mintage", &own, secs);
-        for peer in PEERS {
-            let found = learned(&python, peer, &source, &scratch.join(format!("{peer}-{name}.db")))?;
-            let notes = found.notes.join("; ");
-            let (Some(train), Some(sample), None) = (found.train_secs, found.sample_secs, &found.refused)
-            else {
-                let why = found.refused.clone().unwrap_or_default().replace('\n', " ");
-                let metric = format!("{name}, {}: refused", found.name);
-                figures.push(Figure {
-                    better: "lower".to_owned(),
-                    ..Figure::shown(CASE, &metric, 1.0, "", &why)
-                });
-                continue;
-            };
-            let setup = format!("defaults, learned in {train:.0} s, made in {sample:.0} s; {notes}");
-            let setup = setup.trim_end_matches("; ");
-            let theirs = judged(&source, &format!("{peer}-{name}.db"), setup, binary, scratch)?;
-            shown(&mut figures, name, &found.name, &theirs, train + sample);
-            let ahead: Vec<&str> =
-                METRICS.into_iter().filter(|metric| is_ahead(&theirs, &own, metric)).collect();
-            let metric = format!("{name}: metrics on which {} is ahead", found.name);
-            figures.push(Figure::lower(CASE, &metric, ahead.len() as f64, "of 7", 0.0, &ahead.join(", ")));
-            let metric = format!("{name}: our time over that of {}", found.name);
-            figures.push(Figure::lower(CASE, &metric, secs / (train + sample), "times", 1.0, setup));
-        }
+    let source = source_of(name);
+    if !source.is_file() {
+        return Err(format!("{}: is not there; `cargo xtask data FOLDER` brings it", source.display()));
+    }
+    let case = format!("peers-{name}");
+    let (file, secs) = ours(&source, name, time, binary, scratch)?;
+    let setup = format!("--time {time}, learned and made in {secs:.0} s");
+    let own = judged(&source, &file, &setup, binary, scratch)?;
+    let mut figures = shown(&case, "mintage", &own, secs);
+    for peer in PEERS {
+        let found = learned(&python, peer, &source, &scratch.join(format!("{peer}-{name}.db")))?;
+        let (Some(train), Some(sample)) = (found.train_secs, found.sample_secs) else {
+            let why = found.refused.unwrap_or_default().replace('\n', " ");
+            let figure = Figure::shown(&case, &format!("{}: refused", found.name), 1.0, "", &why);
+            figures.push(Figure { better: "lower".to_owned(), ..figure });
+            continue;
+        };
+        let setup = format!("defaults, learned in {train:.0} s, made in {sample:.0} s");
+        let setup = std::iter::once(setup).chain(found.notes).collect::<Vec<_>>().join("; ");
+        let theirs = judged(&source, &format!("{peer}-{name}.db"), &setup, binary, scratch)?;
+        figures.extend(shown(&case, &found.name, &theirs, train + sample));
+        let ahead: Vec<&str> = METRICS.into_iter().filter(|metric| is_ahead(&theirs, &own, metric)).collect();
+        let metric = format!("metrics on which {} is ahead", found.name);
+        figures.push(Figure::lower(&case, &metric, ahead.len() as f64, "of 7", 0.0, &ahead.join(", ")));
+        let metric = format!("our time over that of {}", found.name);
+        figures.push(Figure::lower(&case, &metric, secs / (train + sample), "times", 1.0, &setup));
     }
     Ok(figures)
 }
@@ -107,16 +97,18 @@ fn judged(source: &Path, file: &str, setup: &str, binary: &Path, scratch: &Path)
     Ok(Made { scores, broken, refused: 0.0, setup: setup.to_owned() })
 }
 
-fn shown(figures: &mut Vec<Figure>, name: &str, maker: &str, made: &Made, secs: f64) {
+fn shown(case: &str, maker: &str, made: &Made, secs: f64) -> Vec<Figure> {
     let figure = |metric: &str, value: f64, unit: &str, better: &str| {
-        let metric = format!("{name}, {maker}: {metric}");
-        Figure { better: better.to_owned(), ..Figure::shown(CASE, &metric, value, unit, &made.setup) }
+        let metric = format!("{maker}: {metric}");
+        Figure { better: better.to_owned(), ..Figure::shown(case, &metric, value, unit, &made.setup) }
     };
     let better = |metric: &str| if is_detection(metric) { "lower" } else { "higher" };
     let scores = METRICS.into_iter().filter_map(|metric| Some((metric, made.score(metric)?)));
-    figures.extend(scores.map(|(metric, score)| figure(metric, score, "", better(metric))));
+    let mut figures: Vec<Figure> =
+        scores.map(|(metric, score)| figure(metric, score, "", better(metric))).collect();
     figures.push(figure("rows that break a key", made.broken, "", "lower"));
     figures.push(figure("minutes", secs / 60.0, "min", "lower"));
+    figures
 }
 
 /// Whether `theirs` is better than `own` by a metric that both have.

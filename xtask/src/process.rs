@@ -20,7 +20,7 @@ use crate::{
 /// A case: the binary, a scratch folder, and what it measured.
 type Case = fn(&Path, &Path) -> Result<Vec<Figure>>;
 
-pub const CASES: [(&str, Case); 15] = [
+pub const CASES: [(&str, Case); 18] = [
     ("startup", startup),
     ("resume", resume),
     ("customers", rows::customers),
@@ -31,7 +31,10 @@ pub const CASES: [(&str, Case); 15] = [
     ("databases", databases::several),
     ("database-tpch", databases::tpch),
     ("database-tpcds", databases::tpcds),
-    ("databases-peers", peers::beside),
+    ("peers-chinook", |binary, scratch| peers::beside("chinook", "1m", binary, scratch)),
+    ("peers-sakila", |binary, scratch| peers::beside("sakila", "1m", binary, scratch)),
+    ("peers-baseball", |binary, scratch| peers::beside("baseball", "2m", binary, scratch)),
+    ("peers-f1", |binary, scratch| peers::beside("f1", "10m", binary, scratch)),
     ("baseball-qa", peers::baseball),
     ("studio", studio::speed),
     ("studio-load", studio::load),
