@@ -1,11 +1,12 @@
 """The metrics of tables in Python, for comparison with those of Mintage.
 
-    python tables_check.py REAL.csv NEW.csv [--holdout H.csv] [--test T.csv --label COLUMN]
+    python tables_check.py REAL.csv NEW.csv [--holdout H.csv] [--test T.csv --label COLUMN] [--categories A,B]
 
 prints one line of JSON. Shapes, trends and C2ST come from SDMetrics, trees from XGBoost with its
 defaults; alpha-precision and beta-recall are written out as in synthcity's "naive" variant, and the
 distance to the closest record as in the tabpc benchmark: numbers standardised by the real ones, L1,
-and 2 for each category that differs. Columns of numbers are numbers, all others categories.
+and 2 for each category that differs. Columns of numbers are numbers unless they are named as
+categories, all others categories. C2ST is also taken against the rows held out, with as many new ones.
 """
 
 import argparse
@@ -32,8 +33,11 @@ class XGBoostDetection(ScikitLearnClassifierDetectionMetric):
         return XGBClassifier(eval_metric="logloss", enable_categorical=True, random_state=0)
 
 
-def read(path):
-    return pd.read_csv(path, keep_default_na=False, na_values=[""])
+def read(path, categories=()):
+    table = pd.read_csv(path, keep_default_na=False, na_values=[""])
+    for column in categories:
+        table[column] = table[column].map(str)
+    return table
 
 
 def columns_of(table):
@@ -153,19 +157,23 @@ def main():
     parser.add_argument("--holdout")
     parser.add_argument("--test")
     parser.add_argument("--label")
+    parser.add_argument("--categories", default="")
     options = parser.parse_args()
     warnings.filterwarnings("ignore")
-    real = read(options.real)
-    new = read(options.new)[list(real)]
-    holdout = read(options.holdout)[list(real)] if options.holdout else None
+    categories = [column for column in options.categories.split(",") if column]
+    real = read(options.real, categories)
+    new = read(options.new, categories)[list(real)]
+    holdout = read(options.holdout, categories)[list(real)] if options.holdout else None
     steps = [
         lambda: quality(real, new),
         lambda: detection(real, new),
         lambda: alpha_beta(real, new),
         lambda: privacy(real, new, holdout),
     ]
+    if holdout is not None:
+        steps.append(lambda: {"c2st_xgb_test": detection(holdout, new[: len(holdout)])["c2st_xgb"]})
     if options.test and options.label:
-        test = read(options.test)[list(real)]
+        test = read(options.test, categories)[list(real)]
         real_on = lambda: {f"real_{k}": v for k, v in utility(real, test, options.label).items()}
         new_on = lambda: {f"new_{k}": v for k, v in utility(new, test, options.label).items()}
         steps += [real_on, new_on]

@@ -4,7 +4,7 @@
 //! `quality CASE [--data DIR] [--fashion DIR] [--runs DIR] [--minutes M] [--threads N] [--device D] [--fresh] [--rows FILE] [-s KEY=VALUE]`
 //!
 //! DIR of `--data` holds `images/mnist`, `images/emoji64-rgb-idx4-ubyte.gz`, `images/cifar10` and
-//! `tables/{adult-train,adult-test,diamonds,zipcodes}.csv`, `text/{tinyshakespeare,russian-novels,russian-drama}.txt`
+//! `tables/{adult,default,shoppers}-{train,test}.csv`, `tables/{diamonds,zipcodes}.csv`, `text/{tinyshakespeare,russian-novels,russian-drama}.txt`
 //! (or `.txt.xz`), `audio/{digits,speakers,russian}`, `video/{sprites,moving-mnist}`, that of `--fashion` the IDX files of Fashion-MNIST.
 
 #![allow(clippy::unwrap_used)]
@@ -52,7 +52,7 @@ struct Options {
 
 type Case = (&'static str, fn(&str, &Options));
 
-const CASES: [Case; 60] = [
+const CASES: [Case; 62] = [
     ("prdc", scores::prdc_sanity),
     ("mlp-vae", likelihood::mlp_vae),
     ("mlp-vae-normal", likelihood::mlp_vae_normal),
@@ -71,13 +71,15 @@ const CASES: [Case; 60] = [
     ("stacked-gan", stacked::stacked_gan),
     ("memory", memory::streaming),
     ("memory-text", memory::long_text),
-    ("adult-mixture", tables::adult),
-    ("adult-ar", tables::adult),
-    ("adult-vae", tables::adult),
-    ("adult-gan", tables::adult),
-    ("adult-vqvae", tables::adult),
-    ("adult-flow", tables::adult),
+    ("adult-mixture", tables::published),
+    ("adult-ar", tables::published),
+    ("adult-vae", tables::published),
+    ("adult-gan", tables::published),
+    ("adult-vqvae", tables::published),
+    ("adult-flow", tables::published),
     ("adult-rows", tables::adult_rows),
+    ("default-ar", tables::published),
+    ("shoppers-ar", tables::published),
     ("diamonds-mixture", tables::others),
     ("diamonds-ar", tables::others),
     ("zipcodes-mixture", tables::others),

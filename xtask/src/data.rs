@@ -60,7 +60,7 @@ fn unpack(archive: &Path, to: &Path, strip: usize) -> Result<()> {
     fs::rename(&half, to).map_err(at(to))
 }
 
-/// Adult as CSV with a line of names; the test rows' labels lose their point.
+/// Adult as CSV with a line of names, where the test rows' labels lose their point; Default and Shoppers in two parts.
 fn tables(from: &Path, to: &Path) -> Result<()> {
     const NAMES: &str = "age,workclass,fnlwgt,education,education-num,marital-status,occupation,relationship,race,sex,\
                          capital-gain,capital-loss,hours-per-week,native-country,income\n";
@@ -72,6 +72,32 @@ fn tables(from: &Path, to: &Path) -> Result<()> {
         let line = |line: &str| line.trim_end_matches('.').replace(", ", ",") + "\n";
         let text: String = std::iter::once(NAMES.to_owned()).chain(rows.map(line)).collect();
         let path = to.join(name);
+        fs::write(&path, text).map_err(at(&path))?;
+    }
+    for name in ["default", "shoppers"] {
+        split(&from.join(format!("{name}.csv.gz")), to, name)?;
+    }
+    Ok(())
+}
+
+/// One row in so many of a table without an official split is for tests, as in the benchmarks of TabSyn and TabDiff.
+const TEST_EVERY: u32 = 10;
+
+/// A table in two parts, each with the line of names.
+fn split(archive: &Path, to: &Path, name: &str) -> Result<()> {
+    let output = Command::new("gzip").arg("-dc").arg(archive).output().map_err(at(archive))?;
+    if !output.status.success() {
+        return Err(format!("{}: gzip fails", archive.display()));
+    }
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    for (part, wanted) in [("train", false), ("test", true)] {
+        let mut lines = text.lines();
+        let names = lines.next().unwrap_or_default();
+        // In no step with an order that the rows have.
+        let is_test = |row: u32| (row.wrapping_mul(0x9e37_79b9) >> 16) % TEST_EVERY == 0;
+        let rows = (0..).zip(lines).filter(|&(row, _)| is_test(row) == wanted).map(|(_, line)| line);
+        let text: String = std::iter::once(names).chain(rows).flat_map(|line| [line, "\n"]).collect();
+        let path = to.join(format!("{name}-{part}.csv"));
         fs::write(&path, text).map_err(at(&path))?;
     }
     Ok(())

@@ -18,6 +18,7 @@ mod fuzz;
 mod generate;
 mod judging;
 mod matrix;
+mod peers;
 mod process;
 mod python;
 mod quality;

@@ -14,13 +14,13 @@ use crate::{
     command::{database, mintage, succeed},
     databases,
     figure::Figure,
-    judging, median, root, rows, studio, sweeps,
+    judging, median, peers, root, rows, studio, sweeps,
 };
 
 /// A case: the binary, a scratch folder, and what it measured.
 type Case = fn(&Path, &Path) -> Result<Vec<Figure>>;
 
-pub const CASES: [(&str, Case); 11] = [
+pub const CASES: [(&str, Case); 18] = [
     ("startup", startup),
     ("resume", resume),
     ("customers", rows::customers),
@@ -29,6 +29,13 @@ pub const CASES: [(&str, Case); 11] = [
     ("sweep", sweeps::sweep),
     ("database-f1", databases::f1),
     ("databases", databases::several),
+    ("database-tpch", databases::tpch),
+    ("database-tpcds", databases::tpcds),
+    ("peers-chinook", |binary, scratch| peers::beside("chinook", "1m", binary, scratch)),
+    ("peers-sakila", |binary, scratch| peers::beside("sakila", "1m", binary, scratch)),
+    ("peers-baseball", |binary, scratch| peers::beside("baseball", "2m", binary, scratch)),
+    ("peers-f1", |binary, scratch| peers::beside("f1", "10m", binary, scratch)),
+    ("baseball-qa", peers::baseball),
     ("studio", studio::speed),
     ("studio-load", studio::load),
     ("studio-kills", studio::kills),

@@ -43,6 +43,23 @@ pub const TABLE_PEERS: Environment = Environment {
     imports: "ctgan, sdv, mostlyai.engine",
 };
 
+/// The generators of whole databases, and the judge of one of them.
+pub const DATABASE_PEERS: Environment = Environment {
+    folder: "bench/.venv-databases",
+    requirements: "requirements-databases.txt",
+    complete: true,
+    imports: "sdv, mostlyai.sdk, mostlyai.engine, mostlyai.qa",
+};
+
+/// The rows of TPC-H and TPC-DS.
+pub const TPC: Environment = Environment {
+    folder: "bench/.venv-tpc",
+    requirements: "requirements-tpc.txt",
+    complete: false,
+    // The package is a program: there is nothing of its own to import.
+    imports: "sqlite3",
+};
+
 impl Environment {
     /// Its Python, made where it is not there; nothing, with a word why, where that fails.
     pub fn python(&self) -> Option<PathBuf> {

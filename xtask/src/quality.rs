@@ -87,7 +87,7 @@ fn trained(case: &str, args: &Args, context: &Context) -> Result<()> {
         child.args(["-s", setting]);
     }
     printed(child, |figure| context.keep(figure))?;
-    if !case.starts_with("adult-") {
+    if !tables::is_published(case) {
         return Ok(());
     }
     let rows = root().join("runs/quality").join(case).join("new.csv");

@@ -170,7 +170,7 @@ fn drawn(binary: &Path, scratch: &Path, model: &str, suffix: &str) -> Result<(f6
 }
 
 /// Waits for a process and returns the most memory that it held, in MB.
-fn watched(child: &mut Child) -> Result<f64> {
+pub fn watched(child: &mut Child) -> Result<f64> {
     let status = format!("/proc/{}/status", child.id());
     let mut peak: f64 = 0.0;
     loop {
@@ -180,7 +180,7 @@ fn watched(child: &mut Child) -> Result<f64> {
         peak = peak.max(kib.unwrap_or(0.0) * 1024.0 / 1e6);
         match child.try_wait().map_err(|e| e.to_string())? {
             Some(status) if status.success() => return Ok(peak),
-            Some(status) => return Err(format!("sampling ended with {status}")),
+            Some(status) => return Err(format!("the process ended with {status}")),
             None => thread::sleep(Duration::from_millis(10)),
         }
     }

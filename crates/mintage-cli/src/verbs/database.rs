@@ -1,6 +1,7 @@
-//! Whole databases: `mintage train SOURCE --tables all`, `mintage sample RUN -o new.db`, `mintage evaluate RUN`.
+//! Whole databases: `mintage train SOURCE --tables all`, `mintage sample RUN -o new.db`, `mintage evaluate RUN`,
+//! `mintage evaluate REAL NEW`.
 
-use std::path::Path;
+use std::{fs, path::Path};
 
 use mintage::{
     Event, Recipe, Run, StopReason,
@@ -14,7 +15,7 @@ use mintage::{
     },
     database::{
         DatabaseData, DatabaseModel, DatabaseReport, DatabaseRequest, DatabaseScores, Detected, Part, Proof,
-        Score, TablePlan, TableProof, judge, judge_random_keys, prove, train_database,
+        Score, TablePlan, TableProof, TextPlan, judge, judge_random_keys, prove, train_database,
     },
     generate::make_parent,
     train::Control,
@@ -22,6 +23,7 @@ use mintage::{
 use serde_json::json;
 
 use super::{
+    evaluate_new,
     judging::limits,
     train::{checked_name, free_name, recipe_of},
 };
@@ -299,21 +301,85 @@ pub fn evaluate(args: &Evaluate, dir: &Path, context: &mut Context) -> CliResult
     let data = DatabaseData::open(&context.reachable(&spec), &only, &[])?;
     let seed = context.settings.seed.unwrap_or(1);
     let made = model.sample(&DatabaseRequest { seed, ..DatabaseRequest::default() }, &mut |_, _| {})?;
-    let proof = prove(&data, model.plans(), &made).with_written(model.texts());
-    let (scores, floor) = (judge(&data, made, seed), judge_random_keys(&data, seed));
-    let mut rows = vec![
+    let name = dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let source = shown(&redacted(&spec.source)).into_owned();
+    let (plans, texts) = (model.plans(), model.texts());
+    let rows = NewRows { data: &data, plans, texts, made, name: &name, source: &source, dir, seed };
+    let scores = judged(rows, args, context)?;
+    Ok(verdict(&scores, &limits, context))
+}
+
+/// Whether two sources are compared as whole databases: both have several tables, and nothing says which.
+pub fn are_whole(args: &Evaluate, new: &str, context: &Context) -> bool {
+    let is_part = args.columns.are_given() || args.columns.kind.is_some();
+    let is_whole = |source: &str| {
+        let spec = context.reachable(&source_spec(source, &args.columns));
+        // What cannot be read says so where it is judged.
+        !context.is_model(source) && Schema::has_several_tables(&spec).unwrap_or(false)
+    };
+    !is_part && is_whole(&args.model) && is_whole(new)
+}
+
+/// Judges a database that another program made by the real one.
+pub fn evaluate_made(args: &Evaluate, new: &str, context: &mut Context) -> CliResult {
+    let unfit = [
+        ("-n", args.n.is_some()),
+        ("--train", args.train.is_some()),
+        ("--source", args.moved.source.is_some()),
+    ];
+    refuse(&unfit, "all rows of the new database are judged by all of the real one")?;
+    let limits = limits(&args.fail_under, &DIALS)?;
+    let real = context.reachable(&source_spec(&args.model, &args.columns));
+    // What mintage made can be judged as anything else.
+    let beside = SourceSpec { allow_made: true, ..source_spec(new, &args.columns) };
+    let beside = context.reachable(&beside);
+    let data = DatabaseData::open(&real, &[], &[])?;
+    let (made, notes) = data.rows_beside(&beside)?;
+    notes.iter().for_each(|note| context.ui.warn(note));
+    let seed = context.settings.seed.unwrap_or(1);
+    let (name, source) = (redacted(new), shown(&redacted(&real.source)).into_owned());
+    let dir = evaluate_new::folder(&name, &context.settings.runs);
+    fs::create_dir_all(&dir).map_err(CliError::io(&dir))?;
+    let name = shown(&name);
+    let (plans, dir) = (data.plans(), dir.as_path());
+    let rows = NewRows { data: &data, plans, texts: &[], made, name: &name, source: &source, dir, seed };
+    let scores = judged(rows, args, context)?;
+    Ok(verdict(&scores, &limits, context))
+}
+
+/// New rows that are to be judged by those of their source.
+struct NewRows<'a> {
+    data: &'a DatabaseData,
+    plans: &'a [TablePlan],
+    /// Columns that a language model wrote.
+    texts: &'a [TextPlan],
+    made: Vec<mintage::data::Table>,
+    /// What the report calls them, and their source.
+    name: &'a str,
+    source: &'a str,
+    /// Where the report goes.
+    dir: &'a Path,
+    seed: u64,
+}
+
+/// Judges new rows, says what was found and writes the report.
+fn judged(rows: NewRows, args: &Evaluate, context: &mut Context) -> Result<DatabaseScores, CliError> {
+    let NewRows { data, plans, texts, made, name, source, dir, seed } = rows;
+    let proof = prove(data, plans, &made).with_written(texts);
+    let (scores, floor) = (judge(data, made, seed), judge_random_keys(data, seed));
+    let mut kinds = vec![
         ("children of a parent".to_owned(), &scores.cardinality, &floor.cardinality),
         ("columns".to_owned(), &scores.shapes, &floor.shapes),
         ("pairs of columns of a table".to_owned(), &scores.trends, &floor.trends),
     ];
     for (at, (hop, of_floor)) in scores.hops.iter().zip(&floor.hops).enumerate() {
-        rows.push((format!("pairs over {}", count(at + 1, "key")), hop, of_floor));
+        kinds.push((format!("pairs over {}", count(at + 1, "key")), hop, of_floor));
     }
     let mut table = Table::new(["", "score", "keys at random", "worst"]);
     let percent = |scores: &[Score]| {
         DatabaseScores::mean(scores).map_or("-".to_owned(), |x| format!("{:.1}", x * 100.0))
     };
-    for (name, scores, floor) in &rows {
+    for (name, scores, floor) in &kinds {
         let worst = scores.iter().min_by(|a, b| a.score.total_cmp(&b.score));
         let worst =
             worst.map_or_else(String::new, |worst| format!("{} {:.1}", worst.of, worst.score * 100.0));
@@ -326,13 +392,11 @@ pub fn evaluate(args: &Evaluate, dir: &Path, context: &mut Context) -> CliResult
     let path = dir.join("scores.json");
     write_through(&path, value.to_string().as_bytes()).map_err(CliError::io(&path))?;
     context.ui.field("all", &shell(&path));
-    let name = dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let source = shown(&redacted(&spec.source)).into_owned();
     let report = DatabaseReport {
-        name: &name,
-        source: &source,
+        name,
+        source,
         schema: data.schema(),
-        plans: model.plans(),
+        plans,
         scores: &scores,
         floor: &floor,
         proof: &proof,
@@ -346,7 +410,7 @@ pub fn evaluate(args: &Evaluate, dir: &Path, context: &mut Context) -> CliResult
     }
     context.ui.field("made", &shell(args.html.as_deref().unwrap_or(&page)));
     context.ui.out_json(&value)?;
-    Ok(verdict(&scores, &limits, context))
+    Ok(scores)
 }
 
 /// Says what was counted of the new rows.

@@ -26,6 +26,9 @@ pub fn run(args: &Evaluate, context: &mut Context) -> CliResult {
         return Err(CliError::message("-n must be at least 1"));
     }
     if let Some(new) = &args.new {
+        if super::database::are_whole(args, new, context) {
+            return super::database::evaluate_made(args, new, context);
+        }
         let limits = limits(&args.fail_under, &DIALS)?;
         let report = evaluate_new::judged(args, new, context)?;
         let dir = evaluate_new::folder(&report.model, &context.settings.runs);

@@ -132,6 +132,33 @@ fn a_database_is_learned_and_made_anew() {
 }
 
 #[test]
+fn a_database_that_another_program_made_is_judged() {
+    let place = Place::new();
+    sales(&place);
+    for name in ["same.db", "moved.db", "less.db"] {
+        std::fs::copy(place.path("shop.db"), place.path(name)).unwrap();
+    }
+    let change = |name: &str, sql: &str| {
+        Connection::open(place.path(name)).unwrap().execute_batch(sql).unwrap();
+    };
+    change("moved.db", "UPDATE sales SET shop = (SELECT min(id) FROM shops)");
+    change("less.db", "PRAGMA foreign_keys = OFF; DROP TABLE sales");
+    let mean = |new: &str, of: &str| {
+        let json = place.ok(&format!("evaluate shop.db {new} --json -")).json();
+        let all = json["scores"][of].as_array().unwrap().clone();
+        all.iter().map(|score| score["score"].as_f64().unwrap()).sum::<f64>() / all.len() as f64
+    };
+    assert_eq!((mean("same.db", "cardinality"), mean("same.db", "shapes")), (1.0, 1.0));
+    let moved = mean("moved.db", "cardinality");
+    assert!(moved < 0.9, "{moved}");
+    assert!(place.text("runs/reports/moved-db/report.html").contains(">sales</text>"));
+    let said = place.ok("evaluate shop.db less.db");
+    assert!(said.stderr.contains("sales: the new database lacks it"), "{}", said.stderr);
+    let error = place.refused("evaluate shop.db same.db -n 5");
+    assert!(error.contains("-n means nothing to a whole database"), "{error}");
+}
+
+#[test]
 fn a_report_shows_the_schema_and_what_was_counted() {
     let place = Place::new();
     sales(&place);

@@ -45,6 +45,7 @@ mod remarks;
 mod report;
 mod request;
 mod rivals;
+mod saved;
 mod siblings;
 mod summary;
 #[cfg(test)]
@@ -63,14 +64,12 @@ use std::{
 use mintage_data::{
     SourceSpec, Table, TableSet,
     database::Schema,
-    read_text,
     table::{
         rules::{Rule, RuleChoice, in_force},
         schema::Kind,
     },
 };
 use mintage_nn::DeviceChoice;
-use serde::{Deserialize, Serialize};
 
 use budget::{Budget, timed};
 pub use detect::Detected;
@@ -83,11 +82,12 @@ pub use mask::{MaskRequest, Masked, mask};
 use persons::is_free;
 pub use persons::{PersonalColumn, Persons};
 pub use plan::{Bound, Context, Copied, Count, From, Of, Part, TablePlan, Total, Use};
-use plan::{COIN, INDEX, Kinds};
+use plan::{COIN, Kinds};
 use planner::described;
 pub use proof::{Counted, Proof, TableProof, prove};
 pub use report::DatabaseReport;
 pub use request::DatabaseRequest;
+use saved::{KeptTable, Saved};
 pub use summary::{How, Summary};
 pub use texts::TextPlan;
 use texts::train_text;
@@ -106,8 +106,6 @@ use crate::{
 const FILE: &str = "database.json";
 /// The folder of the models of the tables.
 const TABLES: &str = "tables";
-/// Its size, at most: the rows of kept tables are in it.
-const MAX_FILE_BYTES: u64 = 256 << 20;
 /// Seed of the persons in tables that are kept.
 const KEPT_SEED: u64 = 1;
 
@@ -123,28 +121,6 @@ pub struct DatabaseData {
     texts: Vec<TextPlan>,
     /// What the user should know: what could not be read, whose rows are kept as they are.
     pub notes: Vec<String>,
-}
-
-/// What a run of a database holds beside its models.
-#[derive(Serialize, Deserialize)]
-struct Saved {
-    schema: Schema,
-    plans: Vec<TablePlan>,
-    /// For each plan what its new rows are to be like together.
-    targets: Vec<Targets>,
-    persons: Vec<Persons>,
-    keys: Vec<TextKey>,
-    /// Columns of free text that have a model of their own.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    texts: Vec<TextPlan>,
-    kept: Vec<KeptTable>,
-}
-
-/// A table whose rows are those of the source.
-#[derive(Serialize, Deserialize)]
-struct KeptTable {
-    name: String,
-    columns: Vec<(String, mintage_data::Declaration, Vec<Option<String>>)>,
 }
 
 /// The models of a whole database.
@@ -231,6 +207,14 @@ impl DatabaseData {
         self.source.get(table).map(|filled| &filled.table)
     }
 
+    /// The rows of the same tables in another database, to be judged, and notes on what could not be read.
+    ///
+    /// # Errors
+    /// The other one is no database, cannot be read, or has none of the tables.
+    pub fn rows_beside(&self, spec: &SourceSpec) -> Result<(Vec<Table>, Vec<String>), Error> {
+        read::rows_beside(&self.schema, spec)
+    }
+
     /// The tables that are kept, with persons who do not exist in place of those that are in them, and keys that refer to
     /// those.
     fn kept_without_persons(&self) -> Vec<Table> {
@@ -314,8 +298,8 @@ pub fn train_database(
         Ok(run) if is_database_run(dir) => run,
         _ => Run::create(dir, recipe)?,
     };
-    check_same(data, dir)?;
-    save(data, dir)?;
+    saved::check_same(data, dir)?;
+    saved::save(data, dir)?;
     let budget = Budget::of(data, recipe)?;
     let start = (control.clock)();
     for (at, (plan, seconds)) in data.plans.iter().zip(&budget.tables).enumerate() {
@@ -347,20 +331,6 @@ pub fn train_database(
 /// Whether what is trained in a folder is done.
 fn is_done(folder: &Path) -> bool {
     Run::open(folder).and_then(|run| run.file()).is_ok_and(|file| file.state == RunState::Done)
-}
-
-/// An error where the folder is of a database that was another one then: its models do not suit this one.
-fn check_same(data: &DatabaseData, dir: &Path) -> Result<(), Error> {
-    let path = dir.join(FILE);
-    if !path.is_file() {
-        return Ok(());
-    }
-    let saved = serde_json::from_str::<Saved>(&read_text(&path, MAX_FILE_BYTES)?);
-    match saved.is_ok_and(|saved| saved.plans == data.plans && texts::are_same(&saved.texts, &data.texts)) {
-        true => Ok(()),
-        false => Err(Error::folder(dir, "is of another database, or of this one as it was before")
-            .with_hint("choose another name: --name")),
-    }
 }
 
 fn folder_of(dir: &Path, at: usize) -> PathBuf {
@@ -441,91 +411,13 @@ fn kinds(plan: &TablePlan, data: &DatabaseData, rows: &Table) -> BTreeMap<String
     values.chain(numbers).chain(persons).chain(told).filter(|(name, _)| varies(name)).collect()
 }
 
-fn save(data: &DatabaseData, dir: &Path) -> Result<(), Error> {
-    let kept = data.kept_without_persons().iter().map(KeptTable::of).collect();
-    let targets = data.plans.iter().map(|plan| targets(plan, data)).collect::<Result<_, _>>()?;
-    let saved = Saved {
-        schema: data.schema.clone(),
-        plans: data.plans.clone(),
-        targets,
-        persons: data.persons.clone(),
-        keys: data.keys.clone(),
-        texts: data.texts.clone(),
-        kept,
-    };
-    let path = dir.join(FILE);
-    let text = serde_json::to_vec(&saved).map_err(|error| Error::folder(&path, error.to_string()))?;
-    mintage_data::atomic_write(&path, &text).map_err(Error::io(&path))
-}
-
-/// What the rows of a table are like together.
-fn targets(plan: &TablePlan, data: &DatabaseData) -> Result<Targets, Error> {
-    let Some(found) = data.kinds.get(&plan.name).filter(|_| plan.part == Part::Learned) else {
-        return Ok(Targets::default());
-    };
-    let rows = view::learned(plan, &data.schema, &data.source)?;
-    let (names, own) = plan.even(found);
-    Ok(Targets::of(&rows, &names, own, &plan.named(INDEX)))
-}
-
-impl Saved {
-    /// Whether the columns of each kept table have as many cells, and each key as many columns as it refers to.
-    fn are_whole(&self) -> bool {
-        let is_even = |table: &KeptTable| {
-            let mut lengths = table.columns.iter().map(|(_, _, cells)| cells.len());
-            let first = lengths.next();
-            lengths.all(|length| Some(length) == first)
-        };
-        let mut keys = self.schema.keys();
-        let has_targets =
-            self.targets.len() == self.plans.len() && self.targets.iter().all(Targets::is_whole);
-        has_targets
-            && self.texts.iter().all(|text| text.suits(&self.schema, &self.plans))
-            && self.persons.iter().all(Persons::is_whole)
-            && self
-                .plans
-                .iter()
-                .all(|plan| plan.part != Part::Kept || self.kept.iter().any(|table| table.name == plan.name))
-            && self.kept.iter().all(is_even)
-            && keys.all(|(_, key)| key.columns.len() == key.parent_columns.len())
-    }
-}
-
-impl KeptTable {
-    fn of(table: &Table) -> Self {
-        let cells =
-            |column: &mintage_data::Column| column.iter().map(|cell| cell.map(str::to_owned)).collect();
-        let columns = table
-            .columns
-            .iter()
-            .map(|column| (column.name.clone(), column.declaration.clone(), cells(column)));
-        Self { name: table.name.clone(), columns: columns.collect() }
-    }
-
-    fn table(self) -> Table {
-        let column = |(name, declaration, cells): (String, _, Vec<Option<String>>)| {
-            let mut column = mintage_data::Column::new(name, declaration);
-            cells.iter().for_each(|cell| column.push(cell.as_deref()));
-            column
-        };
-        Table { name: self.name, columns: self.columns.into_iter().map(column).collect(), ..Table::default() }
-    }
-}
-
 impl DatabaseModel {
     /// Loads what a run of a database holds; the model of each table is loaded when its rows are drawn.
     ///
     /// # Errors
     /// The folder is no finished run of a database, or is damaged.
     pub fn load(dir: &Path, device: &DeviceChoice) -> Result<Self, Error> {
-        let path = dir.join(FILE);
-        let text = read_text(&path, MAX_FILE_BYTES)?;
-        let damaged = |error: serde_json::Error| Error::folder(&path, format!("cannot be read ({error})"));
-        let saved: Saved = serde_json::from_str(&text).map_err(damaged)?;
-        if !saved.plans.iter().all(|plan| plan.suits(&saved.schema, &saved.plans)) || !saved.are_whole() {
-            let hint = "the file is damaged: put back a copy of it, or train again";
-            return Err(Error::folder(&path, "its parts do not belong together").with_hint(hint));
-        }
+        let saved = Saved::read(dir)?;
         let kept = saved.kept.into_iter().map(KeptTable::table).collect();
         let source = PathBuf::from(Run::open(dir)?.recipe()?.data.source);
         let (dir_of, device) = (dir.to_owned(), device.clone());

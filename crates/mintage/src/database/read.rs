@@ -65,6 +65,25 @@ pub(super) fn read(
     Ok((schema, source, notes))
 }
 
+/// The rows of the tables of `schema` in another database, and notes: some on those that it lacks.
+///
+/// # Errors
+/// The other one is no database, cannot be read, or has none of the tables.
+pub(super) fn rows_beside(schema: &Schema, spec: &SourceSpec) -> Result<(Vec<Table>, Vec<String>), Error> {
+    let (_, mut there, mut notes) = read(spec, &[], &[])?;
+    let mut tables = Vec::new();
+    for table in &schema.tables {
+        match there.remove(&table.name) {
+            Some(filled) => tables.push(filled.table),
+            None => notes.push(format!("{}: the new database lacks it: it is not judged", table.name)),
+        }
+    }
+    match tables.is_empty() {
+        true => Err(Error::request("the two databases have no table of the same name")),
+        false => Ok((tables, notes)),
+    }
+}
+
 /// The source of one table: of a folder its file.
 pub(super) fn of_table(spec: &SourceSpec, table: &str, files: &[(String, PathBuf)]) -> SourceSpec {
     match files.iter().find(|(name, _)| name == table) {

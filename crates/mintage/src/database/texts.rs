@@ -509,7 +509,8 @@ mod tests {
 
     #[test]
     fn rows_without_a_text_stay_so() {
-        let cells = |i: usize| (!i.is_multiple_of(4)).then(|| format!("The {i}th cup of this tea was as good"));
+        let cells =
+            |i: usize| (!i.is_multiple_of(4)).then(|| format!("The {i}th cup of this tea was as good"));
         let all: Vec<Option<String>> = (0..400).map(cells).collect();
         let source = Column::of("text", all.iter().map(Option::as_deref));
         let plan = TextPlan::of("reviews", &source, Groups::default());
