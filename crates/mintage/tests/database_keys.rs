@@ -197,7 +197,7 @@ fn tables_of_any_names_and_with_nothing_to_learn_are_made() {
     let path = folder.path().join("odd.db");
     let mut sql = "CREATE TABLE \"Заказы клиентов\" (\"номер\" INTEGER PRIMARY KEY, \"the \"\"size\"\"\" INTEGER NOT NULL);
         CREATE TABLE \"it's; --\" (\"a b\" INTEGER PRIMARY KEY, \"ссылка, на\" INTEGER NOT NULL REFERENCES \"Заказы клиентов\");
-        CREATE TABLE numbers (id INTEGER PRIMARY KEY); CREATE TABLE nothing (id INTEGER PRIMARY KEY, x TEXT);"
+        CREATE TABLE numbers (id INTEGER PRIMARY KEY); CREATE TABLE hollow (id INTEGER PRIMARY KEY, x TEXT);"
         .to_owned();
     for i in 1..=30 {
         sql.push_str(&format!(
@@ -211,7 +211,7 @@ fn tables_of_any_names_and_with_nothing_to_learn_are_made() {
     let recipe = Recipe::for_source(&spec(&path).source);
     let data = open(&recipe);
     let part = |name: &str| data.plans().iter().find(|plan| plan.name == name).unwrap().part;
-    assert_eq!((part("numbers"), part("nothing")), (Part::Learned, Part::Empty));
+    assert_eq!((part("numbers"), part("hollow")), (Part::Learned, Part::Empty));
     let tables = made(&recipe, &data, &folder.path().join("run"));
     let numbers: HashSet<Option<&str>> = cells(&tables, "Заказы клиентов", "номер").into_iter().collect();
     let keys = cells(&tables, "it's; --", "ссылка, на");

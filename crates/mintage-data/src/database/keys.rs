@@ -157,7 +157,7 @@ impl<'a> Search<'a> {
             let mut all = self.targets.of(self.name(child).1);
             all.retain(|&(t, _, _)| t != child.0);
             all.extend(self.own_parent(child));
-            all.retain(|&(t, c, _)| self.agree(child, (t, c)));
+            all.retain(|&(t, c, _)| self.agree(child, (t, c)) && !self.is_said(child, (t, c)));
             for (t, c, name) in all {
                 if !self.is_unique((t, c), values, &mut known)? {
                     continue;
@@ -170,6 +170,15 @@ impl<'a> Search<'a> {
             }
         }
         Ok(found)
+    }
+
+    /// Whether a declared key says already how two tables belong together: then a column that happens to tell the rows of the
+    /// parent apart, like a name of few people, is no second one.
+    fn is_said(&self, child: At, parent: At) -> bool {
+        let (of, column) = self.name(parent);
+        let mut keys = self.tables[child.0].foreign_keys.iter();
+        !self.tables[parent.0].is_key(column)
+            && keys.any(|key| key.parent == of && key.origin == Origin::Declared)
     }
 
     /// The key of the same table, for a column that speaks of a row above.

@@ -105,7 +105,7 @@ fn a_file_goes_to_a_server_and_back() {
     client.batch_execute("DELETE FROM \"Заказ \"\"x\"\"\" WHERE id = 6").unwrap();
 
     let error = failure(write(&schema, &all_rows(&schema, &source), &target, IfExists::Fail));
-    assert!(error.contains("`item`, `line`") && error.contains("--if-exists"), "{error}");
+    assert!(error.contains("`item`, `line`") && error.contains("if_exists"), "{error}");
 
     // What was made is not read as rows of the schema, unless it is made one's own.
     for table in ["\"Заказ \"\"x\"\"\"", "item", "line", "staff", "team"] {

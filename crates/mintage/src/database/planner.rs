@@ -78,6 +78,11 @@ pub(super) fn plan(
     Ok(plans)
 }
 
+/// "1 row is", "5 rows are".
+fn are(rows: usize) -> String {
+    if rows == 1 { "1 row is".to_owned() } else { format!("{rows} rows are") }
+}
+
 /// What the columns of a table are: those that point at persons are texts, made afresh.
 pub(super) fn described(table: &Rows, spec: &SourceSpec) -> TableSchema {
     let mut found = detect(table);
@@ -186,7 +191,7 @@ impl Planner<'_> {
     fn part(&self, rows: usize) -> (Part, String) {
         match rows {
             0 => (Part::Empty, "it has no rows".to_owned()),
-            rows if rows < MIN_ROWS => (Part::Kept, format!("{rows} rows are too few to learn")),
+            rows if rows < MIN_ROWS => (Part::Kept, format!("{} too few to learn", are(rows))),
             _ if self.table.role == Role::Reference => (Part::Kept, self.table.role_why.clone()),
             _ => (Part::Learned, self.table.role_why.clone()),
         }
