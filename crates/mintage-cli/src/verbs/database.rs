@@ -85,6 +85,8 @@ pub fn train(args: &Train, context: &mut Context) -> CliResult {
             Ok(Outcome::Interrupted)
         }
         _ => {
+            let model = DatabaseModel::load(&dir, &context.settings.device)?;
+            model.texts().iter().for_each(|text| tell_written(text, context));
             context.ui.field("made", &format!("{} in {}", shell(&dir), duration(start().as_secs_f64())));
             context.ui.field("next", &format!("mintage sample {} -o new.db", shell(&dir)));
             Ok(Outcome::Done)
@@ -118,11 +120,14 @@ fn tell_plan(data: &DatabaseData, context: &mut Context) {
         let names: Vec<&str> = persons.columns().iter().map(|column| column.name.as_str()).collect();
         context.ui.field("made up", &format!("{}: {}", persons.table, names.join(", ")));
     }
-    for text in data.texts() {
-        let by: Vec<&str> = text.by().collect();
-        let by = if by.is_empty() { String::new() } else { format!(", given {}", by.join(", ")) };
-        context.ui.field("written", &format!("{} by a language model of its own{by}", text.label()));
-    }
+    data.texts().iter().for_each(|text| tell_written(text, context));
+}
+
+/// Says what writes the texts of a column, and by what.
+fn tell_written(text: &TextPlan, context: &mut Context) {
+    let by: Vec<&str> = text.by().collect();
+    let by = if by.is_empty() { String::new() } else { format!(", given {}", by.join(", ")) };
+    context.ui.field("written", &format!("{} by {}{by}", text.label(), text.writer()));
 }
 
 fn learn(
@@ -146,8 +151,12 @@ fn learn(
             Event::Step { .. } => ui.event(&event),
             Event::Done { step, secs, .. } => {
                 ui.clear();
-                let steps = thousands(*step as usize);
-                ui.field(&format!("{at}/{all}"), &format!("{table}: {steps} steps in {}", duration(*secs)));
+                // An n-gram model counts, and takes no steps.
+                let steps = match *step {
+                    0 => "counted".to_owned(),
+                    step => format!("{} steps", thousands(step as usize)),
+                };
+                ui.field(&format!("{at}/{all}"), &format!("{table}: {steps} in {}", duration(*secs)));
             }
             Event::Warning { message } => ui.warn(&format!("{table}: {message}")),
             _ => {}
@@ -422,14 +431,15 @@ fn tell_proof(proof: &Proof, context: &mut Context) {
     );
     context.ui.field("proof", &said);
     let of = |table: &TableProof| {
-        table.written.iter().map(|column| format!("{}.{column}", table.table)).collect::<Vec<_>>()
+        let all = table.written.iter();
+        all.map(|own| format!("{}.{} by {}", table.table, own.column, own.by)).collect::<Vec<_>>()
     };
     let written = proof.tables.iter().flat_map(of).collect::<Vec<_>>();
     if proof.text == TextMode::Redraw {
         context.ui.field("", "text = \"redraw\": texts and values of persons are drawn from the source");
     }
     if !written.is_empty() {
-        context.ui.field("written", &format!("{} by language models", written.join(", ")));
+        context.ui.field("written", &written.join(", "));
     }
 }
 

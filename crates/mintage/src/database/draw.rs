@@ -21,10 +21,10 @@ use super::{
     request::{light_part, number_rows, put_given},
     siblings::{Places, in_order},
     summary::Left,
-    texts,
     tie::{Ties, agree, close_circles, counts_of},
     totals,
     view::{of_parent, picked},
+    writers,
 };
 use crate::{error::Error, model::Model, sample::TableRequest};
 
@@ -50,7 +50,7 @@ pub(super) fn draw(
             Part::Learned => drawer.rows(&model.table(at)?, &made, request.seed ^ (at as u64) << 32)?,
         };
         if plan.part == Part::Learned {
-            texts::write(model, &mut filled.table, &plan.name, request)?;
+            writers::write(model, &mut filled.table, &plan.name, request)?;
         }
         on(&plan.name, filled.rows());
         made.insert(plan.name.clone(), filled);

@@ -16,7 +16,7 @@
 //! are drawn without repetition, keys of a table to itself form forests of the depths that were learned, and keys to tables
 //! that come later in a circle are set when those are there. Where one column refers to several tables, another says to which,
 //! and each of them is a further parent of the rows that say so. Short tables that others refer to are kept as they are.
-//! Free text is written by a model of sequences a column, given the row.
+//! Free text is written by a language model a column, given the row.
 //!
 //! Related: Gueye et al. 2022 (row conditional on parent rows), Pang et al., ClavaDDPM (2024), Hudovernik et al. 2024 (how
 //! such data are judged).
@@ -36,6 +36,7 @@ mod groups;
 mod judge;
 mod keys;
 mod mask;
+mod ngram;
 mod persons;
 mod plan;
 mod planner;
@@ -54,6 +55,8 @@ mod texts;
 mod tie;
 mod totals;
 mod view;
+mod words;
+mod writers;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -71,7 +74,7 @@ use mintage_data::{
 };
 use mintage_nn::DeviceChoice;
 
-use budget::{Budget, timed};
+use budget::{Budget, TextBudget, timed};
 pub use detect::Detected;
 use even::Targets;
 use filled::{Database, numbers};
@@ -84,13 +87,13 @@ pub use persons::{PersonalColumn, Persons};
 pub use plan::{Bound, Context, Copied, Count, From, Of, Part, TablePlan, Total, Use};
 use plan::{COIN, Kinds};
 use planner::described;
-pub use proof::{Counted, Proof, TableProof, prove};
+pub use proof::{Counted, Proof, TableProof, Written, prove};
 pub use report::DatabaseReport;
 pub use request::DatabaseRequest;
 use saved::{KeptTable, Saved};
 pub use summary::{How, Summary};
 pub use texts::TextPlan;
-use texts::train_text;
+use writers::train_text;
 
 use crate::{
     dataset::AnyData,
@@ -313,12 +316,12 @@ pub fn train_database(
             return Ok(reason);
         }
     }
-    for (at, (text, seconds)) in data.texts.iter().zip(&budget.texts).enumerate() {
-        let folder = texts::folder_of(dir, at);
-        if is_done(&folder) {
-            continue;
-        }
-        let reason = train_text(&timed(recipe, *seconds), data, text, &folder, device, control, on)?;
+    for (at, budget) in budget.texts.iter().enumerate() {
+        let own = match budget {
+            TextBudget::Counted => None,
+            TextBudget::Neural(seconds) => Some(timed(recipe, *seconds)),
+        };
+        let reason = train_text(own.as_ref(), data, (dir, at), device, control, on)?;
         if reason == StopReason::Interrupted {
             return Ok(reason);
         }
@@ -421,7 +424,7 @@ impl DatabaseModel {
         let kept = saved.kept.into_iter().map(KeptTable::table).collect();
         let source = PathBuf::from(Run::open(dir)?.recipe()?.data.source);
         let (dir_of, device) = (dir.to_owned(), device.clone());
-        let model = Self {
+        let mut model = Self {
             dir: dir_of,
             source,
             schema: saved.schema,
@@ -434,16 +437,16 @@ impl DatabaseModel {
             device,
         };
         let learned = model.plans.iter().enumerate().filter(|(_, plan)| plan.part == Part::Learned);
-        let tables = learned.map(|(at, plan)| (folder_of(dir, at), format!("the table `{}`", plan.name)));
-        let texts = model.texts.iter().enumerate();
-        let texts = texts.map(|(at, text)| (texts::folder_of(dir, at), format!("`{}`", text.label())));
-        for (folder, what) in tables.chain(texts) {
-            if !folder.join("config.json").is_file() {
-                let why = format!("{what} is not learned yet");
+        for (at, plan) in learned {
+            if !folder_of(dir, at).join("config.json").is_file() {
+                let why = format!("the table `{}` is not learned yet", plan.name);
                 return Err(
                     Error::folder(dir, why).with_hint("train it again under the same name: it goes on")
                 );
             }
+        }
+        for (at, text) in model.texts.iter_mut().enumerate() {
+            text.judged = Some(writers::judged(dir, at, &text.label())?);
         }
         Ok(model)
     }

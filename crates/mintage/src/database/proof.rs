@@ -55,7 +55,16 @@ pub struct TableProof {
     /// of rows.
     pub personal: Vec<Counted>,
     /// Columns of free text that a language model wrote; their texts are counted with the personal values.
-    pub written: Vec<String>,
+    pub written: Vec<Written>,
+}
+
+/// A column of free text that a language model wrote.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Written {
+    /// The column.
+    pub column: String,
+    /// What wrote it, in words: "an n-gram model (1.32 bits a character)".
+    pub by: String,
 }
 
 /// How many of something were checked, and how many are wrong.
@@ -96,7 +105,8 @@ impl Proof {
     pub fn with_written(mut self, texts: &[TextPlan]) -> Self {
         for table in &mut self.tables {
             let own = texts.iter().filter(|text| text.table == table.table);
-            table.written = own.map(|text| text.column.clone()).collect();
+            table.written =
+                own.map(|text| Written { column: text.column.clone(), by: text.writer() }).collect();
         }
         self
     }

@@ -298,6 +298,8 @@ fn proof_line(table: &TableProof) -> Value {
         }
     };
     let columns: Vec<&str> = table.personal.iter().map(|counted| counted.of.as_str()).collect();
+    let written: Vec<String> =
+        table.written.iter().map(|own| format!("{} by {}", own.column, own.by)).collect();
     context! {
         name => &table.table,
         rows => thousands(table.rows),
@@ -305,7 +307,7 @@ fn proof_line(table: &TableProof) -> Value {
         cells => vec![cell(&table.unique), cell(&table.not_null), cell(&table.keys)],
         personal => cell(&table.personal),
         columns => columns.join(", "),
-        written => table.written.join(", "),
+        written => written.join(", "),
     }
 }
 
@@ -321,7 +323,10 @@ mod tests {
     use mintage_data::database::{Store, Table};
 
     use super::*;
-    use crate::database::judge::{ChildShare, TableScores};
+    use crate::database::{
+        judge::{ChildShare, TableScores},
+        proof::Written,
+    };
 
     fn scores() -> DatabaseScores {
         let score = |of: &str, score: f64| Score { of: of.to_owned(), score };
@@ -359,7 +364,7 @@ mod tests {
             not_null: Vec::new(),
             keys: Vec::new(),
             personal: vec![counted("e-mail <of>", shared)],
-            written: vec!["remark <of>".to_owned()],
+            written: vec![Written { column: "remark <of>".to_owned(), by: "an n-gram model".to_owned() }],
         };
         let kept = TableProof { table: "towns".to_owned(), is_kept: true, ..table.clone() };
         Proof { tables: vec![table, kept], ..Proof::default() }
@@ -407,7 +412,7 @@ mod tests {
         let said = "values that are made afresh or may point at a person are shared with the source";
         assert!(whole.contains(&format!("<b>0</b> {said}")), "{whole}");
         assert!(whole.contains("towns") && whole.contains("kept as they are"), "{whole}");
-        assert!(whole.contains("written by a language model: remark &lt;of&gt;"), "{whole}");
+        assert!(whole.contains("written: remark &lt;of&gt; by an n-gram model"), "{whole}");
         let redrawn = "texts are drawn from the source";
         assert!(!whole.contains(redrawn));
         assert!(page(&Proof { text: TextMode::Redraw, ..proof(3) }).contains(redrawn));

@@ -1,19 +1,15 @@
-//! Free text that is nobody's: reviews, descriptions, remarks. A small language model of each such column, learned with the
-//! tables, writes it given the row, and writes no text of the source.
+//! Free text that is nobody's: reviews, descriptions, remarks. A language model of each such column, learned with the tables,
+//! writes it given the row, and writes no text of the source.
 //!
 //! ```text
-//! column ──► texts, each of the group of its row (groups.rs) ──► an autoregressive model with a class a group
-//! new rows ──► their groups ──► texts, group by group ──► none of the source, else one made of parts (the row's model)
+//! column ──► texts, each of the group of its row (groups.rs) ──► an n-gram or a neural model (writers.rs)
+//! new rows ──► their groups ──► texts ──► none of the source, else one made of parts (the row's model)
 //! ```
 //!
 //! Whether a row has a text is drawn with the row. What may lead to somebody, such as an e-mail address within a text, is
 //! neither learned nor written.
 
-use std::{
-    collections::{BTreeMap, HashMap, HashSet},
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use mintage_data::{
     Column, DataKind, Declaration, SequenceSet, SourceSpec, Table as Rows, TextSource, TextUnit, Type,
@@ -24,33 +20,27 @@ use mintage_data::{
         schema::{Kind, TextMode},
     },
 };
-use mintage_nn::{DeviceChoice, Rng, cancel};
+use mintage_nn::Rng;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    DatabaseData, DatabaseModel, DatabaseRequest,
+    DatabaseData,
     groups::Groups,
+    ngram::Labelled,
     plan::{Part, TablePlan, column_of, light},
     read, view,
 };
 use crate::{
-    dataset::{AnyData, thousands},
+    dataset::thousands,
     error::Error,
-    events::{Event, StopReason},
-    model::Model,
-    models::{Family, SamplingParams, Size},
+    models::{Family, Size},
     recipe::{ModelSpec, Recipe},
-    run::Run,
-    sample::TextRequest,
-    train::{Control, train},
 };
 
-/// The folder of the models of texts.
-const TEXTS: &str = "texts";
 /// Different texts, and characters of them, that a language model can be learned from.
 const MIN_TEXTS: usize = 100;
 const MIN_CHARACTERS: usize = 10_000;
-/// More characters take too long to write: a minute or two a million.
+/// More characters take too long to learn and to write.
 const MAX_CHARACTERS: usize = 4_000_000;
 /// Words of most free texts, at least.
 const MIN_WORDS: usize = 4;
@@ -72,14 +62,6 @@ const SMALL_STEPS_BELOW: usize = 250_000;
 const SMALL_BATCH: i64 = 8;
 /// Characters of a token, about: what a cell is to a row, a token is to a text.
 const TOKEN_CHARACTERS: usize = 4;
-/// Pieces of words less probable than this share of the most probable one are not written.
-const MIN_P: f32 = 0.02;
-/// Weight of guidance towards the group of the row.
-const GUIDANCE: f32 = 1.5;
-/// Texts that are held before they are looked at.
-const AT_ONCE: usize = 4096;
-/// Times that a text is written, at most.
-const MAX_ATTEMPTS: u64 = 6;
 /// Digits in a row, but for signs between them, of a number that may be somebody's.
 const LONG_NUMBER: usize = 7;
 
@@ -98,6 +80,30 @@ pub struct TextPlan {
     lengths: (usize, usize),
     /// Share of rows without a text.
     missing: f64,
+    /// Which model writes it; nothing before it is learned.
+    #[serde(skip)]
+    pub(super) judged: Option<Judged>,
+}
+
+/// What writes a text, and how well its models tell texts that they have not seen.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Judged {
+    /// The one that writes.
+    pub by: Writer,
+    /// Bits a character by the n-gram model.
+    pub ngram_bits: f64,
+    /// Bits a character by the neural model, where there was time to train one.
+    pub neural_bits: Option<f64>,
+}
+
+/// A kind of model that writes texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Writer {
+    /// One that counts words given those before.
+    Ngram,
+    /// An autoregressive model of pieces of words.
+    Neural,
 }
 
 /// The columns of free text of all tables that are learned, and notes on those that are too large.
@@ -212,11 +218,6 @@ fn candidates(plan: &TablePlan, data: &DatabaseData) -> Vec<String> {
     own.chain(context.map(|context| context.name.clone())).collect()
 }
 
-/// The folder of the model of a text, by its place among the plans.
-pub(super) fn folder_of(dir: &Path, at: usize) -> PathBuf {
-    dir.join(TEXTS).join(at.to_string())
-}
-
 /// Whether two lists are of the same columns.
 pub(super) fn are_same(a: &[TextPlan], b: &[TextPlan]) -> bool {
     a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (&a.table, &a.column) == (&b.table, &b.column))
@@ -236,6 +237,7 @@ impl TextPlan {
             known: Known::of(texts.iter().copied()),
             lengths: (shortest, longest.min(MAX_LENGTH)),
             missing: 1.0 - present as f64 / column.len().max(1) as f64,
+            judged: None,
         }
     }
 
@@ -247,6 +249,33 @@ impl TextPlan {
     /// The columns of the row that it is written by, as the model of the table names them.
     pub fn by(&self) -> impl Iterator<Item = &str> {
         self.groups.columns()
+    }
+
+    /// The model that writes it, in words: "an n-gram model (1.32 bits a character; the neural one 1.80)".
+    pub fn writer(&self) -> String {
+        let Some(Judged { by, ngram_bits, neural_bits }) = self.judged else {
+            return "a language model of its own".to_owned();
+        };
+        match (by, neural_bits) {
+            (Writer::Ngram, None) => format!("an n-gram model ({ngram_bits:.2} bits a character)"),
+            (Writer::Ngram, Some(neural)) => {
+                format!("an n-gram model ({ngram_bits:.2} bits a character; the neural one {neural:.2})")
+            }
+            (Writer::Neural, Some(neural)) => {
+                format!("a neural model ({neural:.2} bits a character; the n-gram one {ngram_bits:.2})")
+            }
+            (Writer::Neural, None) => "a neural model".to_owned(),
+        }
+    }
+
+    /// The groups of rows.
+    pub(super) fn labels(&self, rows: &Rows) -> Vec<String> {
+        self.groups.labels(rows)
+    }
+
+    /// Characters of a new text, at most.
+    pub(super) fn longest(&self) -> usize {
+        self.lengths.1
     }
 
     /// Whether a plan that was read from a file is of a column that is drawn, and within bounds.
@@ -267,8 +296,8 @@ impl TextPlan {
         ((self.characters / TOKEN_CHARACTERS) as f64).sqrt()
     }
 
-    /// The recipe of its model, for as long as `recipe` says.
-    fn recipe(&self, recipe: &Recipe) -> Recipe {
+    /// The recipe of a neural model of it, for as long as `recipe` says.
+    pub(super) fn recipe(&self, recipe: &Recipe) -> Recipe {
         let vocab = VOCABS.iter().find(|(least, _)| self.characters >= *least).map(|(_, vocab)| *vocab);
         let size = if self.characters < TINY_BELOW { Size::Tiny } else { Size::Small };
         let data = SourceSpec {
@@ -290,8 +319,30 @@ impl TextPlan {
         Recipe { data, model, train: recipe.train.clone() }
     }
 
-    /// The texts of the source, each once and with its group, but for those that lead to somebody.
-    fn set(&self, data: &DatabaseData, spec: &SourceSpec) -> Result<SequenceSet, Error> {
+    /// The texts of the source, each once and with its group, but for those that lead to somebody: what a neural model learns.
+    ///
+    /// # Errors
+    /// There is too little to learn from, or the column is not there.
+    pub(super) fn set(&self, data: &DatabaseData, spec: &SourceSpec) -> Result<SequenceSet, Error> {
+        let (texts, labels) = self.learned(data)?;
+        let labels = Column::of("group", labels.iter().map(|label| Some(label.as_str())));
+        let source = TextSource::of_column(&self.table, texts, Some(&labels))?;
+        Ok(SequenceSet::of_texts(source, spec)?)
+    }
+
+    /// The same, as an n-gram model learns them.
+    ///
+    /// # Errors
+    /// The column is not there.
+    pub(super) fn labelled(&self, data: &DatabaseData) -> Result<Vec<Labelled>, Error> {
+        let (texts, labels) = self.learned(data)?;
+        let cells = texts.iter().zip(labels).filter_map(|(text, group)| Some((text?, group)));
+        let cells = cells.filter(|(text, _)| !text.trim().is_empty());
+        Ok(cells.map(|(text, group)| Labelled { text: text.to_owned(), group }).collect())
+    }
+
+    /// By row the text that is learned, and its group.
+    fn learned(&self, data: &DatabaseData) -> Result<(Column, Vec<String>), Error> {
         let plan = data.plans.iter().find(|plan| plan.name == self.table);
         let plan = plan.ok_or_else(|| Error::request(format!("`{}` is not planned", self.table)))?;
         let rows = view::learned(plan, &data.schema, &data.source)?;
@@ -302,61 +353,13 @@ impl TextPlan {
             let is_new = number != MISSING && seen.insert(number);
             texts.push(column.cell(row).filter(|text| is_new && !tells_whom(text)));
         }
-        let labels = known_groups(self.groups.labels(&rows), &texts);
-        let labels = Column::of("group", labels.iter().map(|label| Some(label.as_str())));
-        let source = TextSource::of_column(&self.table, texts, Some(&labels))?;
-        Ok(SequenceSet::of_texts(source, spec)?)
-    }
-
-    /// The cells of new rows, with texts of the model's in the place of those that are there. The same seed gives the same
-    /// texts.
-    fn written(&self, model: &Model, rows: &Rows, how: (u64, f32)) -> Result<Option<Column>, Error> {
-        let Some(own) = rows.column(&self.column) else { return Ok(None) };
-        let (seed, temperature) = how;
-        let classes = &model.sequences()?.info.classes;
-        let labels = self.groups.labels(rows);
-        let mut open: BTreeMap<Option<usize>, Vec<usize>> = BTreeMap::new();
-        for row in self.asked(own, &mut Rng::new(seed, 0)) {
-            open.entry(classes.iter().position(|class| *class == labels[row])).or_default().push(row);
-        }
-        let mut cells: Vec<Option<String>> = own.iter().map(|cell| cell.map(str::to_owned)).collect();
-        let choice = SamplingParams { temperature, min_p: Some(MIN_P), ..SamplingParams::default() };
-        for (group, mut rows) in open {
-            let stream = group.map_or(1, |group| group as u64 + 2);
-            let mut request = TextRequest {
-                label: group.map(|group| classes[group].clone()),
-                guidance: Some(GUIDANCE),
-                length: Some(self.lengths.1),
-                choice,
-                ..TextRequest::default()
-            };
-            for attempt in 0..MAX_ATTEMPTS {
-                let mut left = Vec::new();
-                for (part, some) in rows.chunks(AT_ONCE).enumerate() {
-                    let place = seed ^ attempt << 40 ^ part as u64;
-                    (request.n, request.seed) = (some.len(), Rng::new(place, stream).next_u64());
-                    let texts = model.sample_texts(&request, &mut |_, _| true)?;
-                    for (at, &row) in some.iter().enumerate() {
-                        match texts.get(at).and_then(|text| self.accepted(text)) {
-                            Some(text) => cells[row] = Some(text),
-                            None => left.push(row),
-                        }
-                    }
-                }
-                rows = left;
-                if rows.is_empty() || cancel::wanted() {
-                    break;
-                }
-            }
-        }
-        let mut column = Column::new(own.name.clone(), own.declaration.clone());
-        cells.iter().for_each(|cell| column.push(cell.as_deref()));
-        Ok(Some(column))
+        let labels = known_groups(self.labels(&rows), &texts);
+        Ok((texts, labels))
     }
 
     /// The rows that get a text: those that were drawn with one, or where the row's model could make none as many as in the
     /// source.
-    fn asked(&self, own: &Column, rng: &mut Rng) -> Vec<usize> {
+    pub(super) fn asked(&self, own: &Column, rng: &mut Rng) -> Vec<usize> {
         let has_text = |row: usize| own.cell(row).is_some_and(|text| !text.trim().is_empty());
         let all = 0..own.len();
         match all.clone().any(has_text) {
@@ -366,7 +369,7 @@ impl TextPlan {
     }
 
     /// A text as it can stand in a row; nothing where it is one of the source, leads to somebody or is none.
-    fn accepted(&self, text: &str) -> Option<String> {
+    pub(super) fn accepted(&self, text: &str) -> Option<String> {
         let text = whole(text, self.lengths.1).trim();
         let is_plain =
             |c: char| c != char::REPLACEMENT_CHARACTER && (!c.is_control() || "\n\r\t".contains(c));
@@ -402,59 +405,6 @@ fn whole(text: &str, most: usize) -> &str {
     let word = || text.rfind(char::is_whitespace);
     let end = sentence.filter(|end| *end * 2 > text.len()).or_else(word).unwrap_or(text.len());
     &text[..end]
-}
-
-/// Trains the model of a text in `folder`, for as long as `recipe` says.
-///
-/// # Errors
-/// The folder cannot be written, or the texts cannot be learned.
-pub(super) fn train_text(
-    recipe: &Recipe,
-    data: &DatabaseData,
-    text: &TextPlan,
-    folder: &Path,
-    device: &DeviceChoice,
-    control: &Control,
-    on: &mut dyn FnMut(&str, Event),
-) -> Result<StopReason, Error> {
-    let recipe = text.recipe(recipe);
-    let set = AnyData::Sequence(Arc::new(text.set(data, &recipe.data)?));
-    let mut run = match Run::resume(folder) {
-        Ok(run) => run,
-        Err(_) => Run::create(folder, &recipe)?,
-    };
-    let label = text.label();
-    train(&recipe, &set, &mut run, device, control, &mut |event| on(&label, event))
-}
-
-/// Writes the texts of the new rows of a table, but for those that are given.
-///
-/// # Errors
-/// A model is damaged, or is none of texts.
-pub(super) fn write(
-    model: &DatabaseModel,
-    rows: &mut Rows,
-    table: &str,
-    request: &DatabaseRequest,
-) -> Result<(), Error> {
-    let is_given = |text: &TextPlan| {
-        let given = request.given.get(table).is_some_and(|given| given.column(&text.column).is_some());
-        given || request.conditions.iter().any(|(of, on)| of == table && on.column == text.column)
-    };
-    let texts = model.texts.iter().enumerate();
-    for (at, text) in texts.filter(|(_, text)| text.table == table && !is_given(text)) {
-        if rows.rows() == 0 {
-            continue;
-        }
-        let writer = Model::load(&folder_of(&model.dir, at), &model.device)?;
-        let how = (Rng::new(request.seed, at as u64).next_u64(), request.temperature);
-        if let Some(column) = text.written(&writer, rows, how)?
-            && let Some(own) = rows.columns.iter_mut().find(|own| own.name == column.name)
-        {
-            *own = column;
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
