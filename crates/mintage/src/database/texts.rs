@@ -370,12 +370,15 @@ impl TextPlan {
 
     /// A text as it can stand in a row; nothing where it is one of the source, leads to somebody or is none.
     pub(super) fn accepted(&self, text: &str) -> Option<String> {
+        let uncut = text.trim();
         let text = whole(text, self.lengths.1).trim();
         let is_plain =
             |c: char| c != char::REPLACEMENT_CHARACTER && (!c.is_control() || "\n\r\t".contains(c));
         // A part of a list that is shorter than all texts is none of them.
         let mut parts = listed(text).filter(|part| part.chars().count() >= self.lengths.0);
-        let is_known = self.known.may_hold(text) || parts.any(|part| self.known.may_hold(part));
+        let is_known = self.known.may_hold(uncut)
+            || self.known.may_hold(text)
+            || parts.any(|part| self.known.may_hold(part));
         let is_text = text.chars().any(char::is_alphanumeric) && text.chars().all(is_plain);
         (is_text && !is_known && !tells_whom(text)).then(|| text.to_owned())
     }
