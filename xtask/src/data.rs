@@ -94,7 +94,7 @@ fn split(archive: &Path, to: &Path, name: &str) -> Result<()> {
         let mut lines = text.lines();
         let names = lines.next().unwrap_or_default();
         // In no step with an order that the rows have.
-        let is_test = |row: u32| (row.wrapping_mul(0x9e37_79b9) >> 16) % TEST_EVERY == 0;
+        let is_test = |row: u32| (row.wrapping_mul(0x9e37_79b9) >> 16).is_multiple_of(TEST_EVERY);
         let rows = (0..).zip(lines).filter(|&(row, _)| is_test(row) == wanted).map(|(_, line)| line);
         let text: String = std::iter::once(names).chain(rows).flat_map(|line| [line, "\n"]).collect();
         let path = to.join(format!("{name}-{part}.csv"));

@@ -86,7 +86,7 @@ pub fn train(args: &Train, context: &mut Context) -> CliResult {
         }
         _ => {
             let model = DatabaseModel::load(&dir, &context.settings.device)?;
-            model.texts().iter().for_each(|text| tell_written(text, context));
+            model.texts().iter().for_each(|text| tell_writer(text, context));
             context.ui.field("made", &format!("{} in {}", shell(&dir), duration(start().as_secs_f64())));
             context.ui.field("next", &format!("mintage sample {} -o new.db", shell(&dir)));
             Ok(Outcome::Done)
@@ -120,11 +120,11 @@ fn tell_plan(data: &DatabaseData, context: &mut Context) {
         let names: Vec<&str> = persons.columns().iter().map(|column| column.name.as_str()).collect();
         context.ui.field("made up", &format!("{}: {}", persons.table, names.join(", ")));
     }
-    data.texts().iter().for_each(|text| tell_written(text, context));
+    data.texts().iter().for_each(|text| tell_writer(text, context));
 }
 
 /// Says what writes the texts of a column, and by what.
-fn tell_written(text: &TextPlan, context: &mut Context) {
+fn tell_writer(text: &TextPlan, context: &mut Context) {
     let by: Vec<&str> = text.by().collect();
     let by = if by.is_empty() { String::new() } else { format!(", given {}", by.join(", ")) };
     context.ui.field("written", &format!("{} by {}{by}", text.label(), text.writer()));
