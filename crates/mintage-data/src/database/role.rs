@@ -4,7 +4,7 @@
 //! * A **reference** table is a short list of values that others refer to, such as countries: it refers to nothing, has a
 //!   text, at most three columns beside its key and [`MAX_REFERENCE_ROWS`] rows, and is a fifth as long as any table that
 //!   refers to it. Columns that people have make it none.
-//! * An **event** has a parent, of whose rows each has several on average, and a time.
+//! * An **event** has a parent, of whose rows each has several on average, and a time that is no key.
 //! * Everything else is an **entity**.
 
 use std::collections::HashMap;
@@ -134,7 +134,8 @@ fn event(table: &Table, rows: &HashMap<String, u64>) -> Option<String> {
         !key.is_of(&table.name) && !own_key(&key.columns) && table.rows as f64 >= MIN_EVENTS * parents as f64
     };
     let key = table.foreign_keys.iter().find(is_parent)?;
-    let time = table.columns.iter().find(|column| is_time(column))?;
+    // A key to a calendar says when as well, but not by itself.
+    let time = table.columns.iter().find(|column| is_time(column) && !table.is_foreign(&column.name))?;
     Some(format!("rows of {} have several each, with a time in {}", key.parent, time.name))
 }
 

@@ -268,6 +268,29 @@ fn roles_have_their_reasons() {
 }
 
 #[test]
+fn a_key_to_a_calendar_is_no_time() {
+    let mut sql = "CREATE TABLE item (id INTEGER PRIMARY KEY); CREATE TABLE day (sk INTEGER PRIMARY KEY, d TEXT);
+        CREATE TABLE sale (id INTEGER PRIMARY KEY, item INT REFERENCES item, sold_date_sk INT REFERENCES day);
+        CREATE TABLE dated (id INTEGER PRIMARY KEY, item INT REFERENCES item, sold_date_sk INT REFERENCES day, sent_at TEXT);"
+        .to_owned();
+    for i in 1..=20 {
+        let (item, day) = (i % 5 + 1, i % 10 + 1);
+        sql.push_str(&format!(
+            "INSERT OR IGNORE INTO item VALUES ({item}); INSERT OR IGNORE INTO day VALUES ({day}, 'd{day}');
+             INSERT INTO sale VALUES ({i}, {item}, {day}); INSERT INTO dated VALUES ({i}, {item}, {day}, 'x{i}');",
+        ));
+    }
+    let schema = schema(&sql);
+    let sale = schema.table("sale").unwrap();
+    assert_eq!(
+        (sale.role, sale.role_why.as_str()),
+        (Role::Entity, "rows of their own, which belong to item, day")
+    );
+    let dated = schema.table("dated").unwrap();
+    assert_eq!((dated.role, dated.role_why.ends_with("with a time in sent_at")), (Role::Event, true));
+}
+
+#[test]
 fn files_of_a_folder_are_tables() {
     let dir = tempfile::tempdir().unwrap();
     let mut all = [
