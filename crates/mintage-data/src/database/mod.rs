@@ -12,8 +12,11 @@
 //! Schema ──► text, svg
 //! ```
 //!
+//! `choice` is what the user says of tables: which are learned, and which are kept as they are.
+//!
 //! All but `write` only reads. What the rows hold beside keys is the business of [`table`](crate::table); no row is kept.
 
+mod choice;
 mod composite;
 mod files;
 mod given;
@@ -33,6 +36,7 @@ mod write;
 
 use serde::{Deserialize, Serialize};
 
+pub use choice::Choice;
 pub use files::{holds_tables, table_files};
 pub use order::{FillOrder, KeyRef};
 pub use role::Role;
