@@ -7,6 +7,7 @@ mod mask;
 mod sample;
 mod serve;
 mod sweep;
+mod tables;
 
 use std::{ffi::OsStr, path::PathBuf};
 
@@ -26,6 +27,7 @@ pub use mask::Mask;
 pub use sample::{Amount, Sample};
 pub use serve::Serve;
 pub use sweep::{Compare, Exports, Sweep};
+pub use tables::Tables;
 
 /// Learn a generative model from the data you have; mint new data like it.
 #[derive(Debug, Parser)]
@@ -284,12 +286,8 @@ pub struct Train {
     /// Name of the run (FAMILY-SOURCE-N without this)
     #[arg(long, value_name = "NAME", conflicts_with = "resume")]
     pub name: Option<String>,
-    /// Learn these tables of a database together, with the keys between them (all without this, --table for one alone)
-    #[arg(long, value_name = "TABLES", value_delimiter = ',', conflicts_with = "resume")]
-    pub tables: Vec<String>,
-    /// Tables to leave out
-    #[arg(long, value_name = "TABLES", value_delimiter = ',', conflicts_with = "resume")]
-    pub exclude: Vec<String>,
+    #[command(flatten)]
+    pub tables: Tables,
     /// A key between tables that nobody declares, such as orders.customer_id=customers.id, as often as wanted;
     /// orders.ref=none says that what was declared or found is none
     #[arg(long = "key", value_name = "KEY", conflicts_with = "resume")]

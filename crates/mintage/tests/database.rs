@@ -228,3 +228,41 @@ fn addresses_that_are_keys_are_made_afresh_and_followed() {
     assert_eq!(all["members"].rows(), 160);
     assert!(all["visits"].rows() > 160);
 }
+
+#[test]
+fn tables_are_kept_or_learned_as_is_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shop.db");
+    shop(&path);
+    let text = format!("[data]\nsource = '{}'\nkeep = ['orders', 'reviews']\n", path.display());
+    let mut recipe = Recipe::parse(&text).unwrap();
+    assert_eq!(Recipe::parse(&recipe.to_toml()).unwrap().data.keep, ["orders", "reviews"]);
+    recipe.set("model.size=tiny").unwrap();
+    recipe.set("train.steps=10").unwrap();
+    let data = DatabaseData::open(&recipe.data, &[], &[]).unwrap();
+    let plan = |name: &str| data.plans().iter().find(|plan| plan.name == name).unwrap();
+    assert_eq!((plan("orders").part, plan("orders").why.as_str()), (Part::Kept, "as was asked"));
+    assert_eq!((plan("customers").part, plan("lines").part), (Part::Learned, Part::Learned));
+
+    let (stop, start) = (AtomicBool::new(false), Instant::now());
+    let control = Control { stop: &stop, clock: &|| start.elapsed() };
+    let run = folder.path().join("run");
+    train_database(&recipe, &data, &run, &DeviceChoice::Cpu, &control, &mut |_, _| {}).unwrap();
+    let model = DatabaseModel::load(&run, &DeviceChoice::Cpu).unwrap();
+    let tables = model.sample(&DatabaseRequest::default(), &mut |_, _| {}).unwrap();
+    let all = made(&tables);
+    // Rows that refer to new ones refer to others; what they hold beside is theirs.
+    for (table, column) in [("orders", "day"), ("orders", "id"), ("reviews", "code")] {
+        assert_eq!(cells(all[table], column), cells(data.rows(table).unwrap(), column), "{table}.{column}");
+    }
+    let ids: HashSet<Option<&str>> = cells(all["customers"], "id").into_iter().collect();
+    assert!(cells(all["orders"], "customer").iter().all(|customer| ids.contains(customer)));
+    let orders: HashSet<Option<&str>> = cells(all["orders"], "id").into_iter().collect();
+    assert!(cells(all["lines"], "order").iter().all(|order| orders.contains(order)));
+
+    // Three rows tell nothing.
+    let few = SourceSpec { keep: Vec::new(), learn: vec!["countries".to_owned()], ..recipe.data.clone() };
+    let Err(error) = DatabaseData::open(&few, &[], &[]) else { panic!("three rows are learned") };
+    assert_eq!(error.to_string(), "table `countries` cannot be learned: 3 rows are too few to learn");
+    assert!(error.hint().unwrap().contains("10 rows"), "{:?}", error.hint());
+}

@@ -20,7 +20,7 @@ use serde_json::json;
 
 use super::train::{checked_name, lay_over};
 use crate::{
-    args::{Copy, Train},
+    args::{Copy, Tables, Train},
     context::{Context, clock},
     failure::{CliError, CliResult, Outcome},
     interrupt,
@@ -103,8 +103,7 @@ fn recipe(args: &Copy, context: &Context) -> Result<Recipe, CliError> {
         time: args.steps.is_none().then(|| args.time.clone()),
         steps: args.steps,
         name: None,
-        tables: Vec::new(),
-        exclude: Vec::new(),
+        tables: Tables::default(),
         keys: Vec::new(),
         resume: None,
         dry_run: false,

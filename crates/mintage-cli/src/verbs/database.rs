@@ -45,7 +45,7 @@ const DETECTION: &str = "detection";
 
 /// Whether a whole database is to be learned: its tables are named, or it has several and none of them is.
 pub fn is_whole(args: &Train, context: &Context) -> bool {
-    if !args.tables.is_empty() || !args.exclude.is_empty() || !args.keys.is_empty() {
+    if args.tables.are_chosen() || !args.keys.is_empty() {
         return true;
     }
     let Some(source) = args.target.as_deref().filter(|target| !target.ends_with(".toml")) else {
@@ -62,9 +62,9 @@ pub fn train(args: &Train, context: &mut Context) -> CliResult {
     refuse_columns(args)?;
     let (recipe, _) = recipe_of(args, context.settings.seed, context)?;
     args.name.as_deref().map(checked_name).transpose()?;
-    let only: Vec<String> = args.tables.iter().filter(|name| *name != ALL).cloned().collect();
+    let only: Vec<String> = args.tables.only.iter().filter(|name| *name != ALL).cloned().collect();
     let spec = context.reachable(&recipe.data);
-    let data = DatabaseData::open(&spec, &only, &args.exclude)?;
+    let data = DatabaseData::open(&spec, &only, &args.tables.exclude)?;
     data.notes.iter().for_each(|note| context.ui.warn(note));
     tell_plan(&data, context);
     if args.dry_run {

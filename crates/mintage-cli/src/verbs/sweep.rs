@@ -26,7 +26,7 @@ use super::{
     train::{checked_name, recipe_of, stem_of},
 };
 use crate::{
-    args::{Sweep, Train},
+    args::{Sweep, Tables, Train},
     comparison::{Comparison, Failed, Member},
     context::{Context, clock, some_of},
     failure::{CliError, CliResult, Outcome},
@@ -164,8 +164,7 @@ fn flags(args: &Sweep) -> Train {
         time: args.time.clone(),
         steps: args.steps,
         name: None,
-        tables: Vec::new(),
-        exclude: Vec::new(),
+        tables: Tables::default(),
         keys: Vec::new(),
         resume: None,
         dry_run: false,

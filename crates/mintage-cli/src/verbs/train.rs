@@ -23,7 +23,7 @@ use serde_json::json;
 
 use super::sample_flags;
 use crate::{
-    args::Train,
+    args::{Tables, Train},
     context::{Context, clock, some_of},
     failure::{BadRecipe, CliError, CliResult, Outcome},
     interrupt,
@@ -47,10 +47,7 @@ pub fn run(args: &Train, context: &mut Context) -> CliResult {
 fn fresh(args: &Train, context: &mut Context) -> CliResult {
     let (mut recipe, text) = recipe_of(args, context.settings.seed, context)?;
     args.name.as_deref().map(checked_name).transpose()?;
-    if !recipe.data.keys.is_empty() {
-        let hint = "--tables all learns the tables of the database together";
-        return Err(CliError::new("[[data.keys]] is for whole databases", hint));
-    }
+    refuse_several(&recipe)?;
     let (data, found) = context.open_to_learn(&recipe.data)?;
     recipe.data = data.resolved(&recipe.data);
     let resolved = resolve(&recipe, &data).map_err(|error| in_recipe(error, args, text))?;
@@ -66,6 +63,22 @@ fn fresh(args: &Train, context: &mut Context) -> CliResult {
     let run = Run::create(&context.settings.runs.join(name), &recipe)?;
     context.ui.kind(&found);
     run_training(&recipe, &data, run, context)
+}
+
+/// What a recipe says of several tables has no place where one is learned.
+fn refuse_several(recipe: &Recipe) -> Result<(), CliError> {
+    let said = [
+        ("[[data.keys]]", recipe.data.keys.is_empty()),
+        ("`keep` of [data]", recipe.data.keep.is_empty()),
+        ("`learn` of [data]", recipe.data.learn.is_empty()),
+    ];
+    match said.iter().find(|(_, is_empty)| !is_empty) {
+        None => Ok(()),
+        Some((what, _)) => {
+            let hint = "--tables all learns the tables of the database together";
+            Err(CliError::new(format!("{what} is for whole databases"), hint))
+        }
+    }
 }
 
 /// The recipe that the flags name, with them laid over it, and its text. Whatever is wrong with the flags shows before the
@@ -149,6 +162,7 @@ pub(super) fn lay_over(recipe: &mut Recipe, args: &Train, seed: Option<u64>) -> 
     args.columns.describe(&mut recipe.data);
     let keys = args.keys.iter().map(|text| KeySpec::parse(text));
     recipe.data.keys.extend(keys.collect::<Result<Vec<KeySpec>, Error>>()?);
+    choose_tables(recipe, &args.tables);
     recipe.data.strict |= columns.strict;
     recipe.data.lossy |= columns.lossy;
     recipe.data.kind = columns.kind.map(Into::into).or(recipe.data.kind);
@@ -164,6 +178,15 @@ pub(super) fn lay_over(recipe: &mut Recipe, args: &Train, seed: Option<u64>) -> 
         recipe.set(assignment)?;
     }
     Ok(())
+}
+
+/// Adds the tables that the flags keep or learn, which have the last word on those of the recipe.
+fn choose_tables(recipe: &mut Recipe, tables: &Tables) {
+    let data = &mut recipe.data;
+    data.keep.retain(|name| !tables.learn.contains(name));
+    data.learn.retain(|name| !tables.keep.contains(name));
+    data.keep.extend_from_slice(&tables.keep);
+    data.learn.extend_from_slice(&tables.learn);
 }
 
 fn set_budget(recipe: &mut Recipe, args: &Train) {

@@ -62,3 +62,46 @@ fn keys_that_cannot_be_are_refused() {
     place.write("rows.csv", "a,b\n1,2\n3,4\n");
     assert!(place.refused("inspect rows.csv --key a.b=c.d").contains("--key is for databases"));
 }
+
+#[test]
+fn reference_tables_are_corrected_on_the_command_line() {
+    let place = Place::new();
+    let db = Connection::open(place.path("shop.db")).unwrap();
+    let mut sql = "PRAGMA foreign_keys = OFF; CREATE TABLE sizes (id INTEGER PRIMARY KEY, name TEXT);
+         CREATE TABLE goods (id INTEGER PRIMARY KEY, size INTEGER REFERENCES sizes, price INTEGER);
+         CREATE TABLE sales (id INTEGER PRIMARY KEY, good INTEGER REFERENCES goods, amount INTEGER);"
+        .to_owned();
+    for i in 1..=120 {
+        sql.push_str(&format!("INSERT OR IGNORE INTO sizes VALUES ({}, 'size {}');", i % 12, i % 12 % 5));
+        sql.push_str(&format!("INSERT INTO goods VALUES ({i}, {}, {});", i % 12, i * 7 % 50));
+        sql.push_str(&format!("INSERT INTO sales VALUES ({i}, {}, {});", i * 3 % 60 + 1, i % 6));
+    }
+    db.execute_batch(&sql).unwrap();
+    let plan = |flags: &str| {
+        let said = place.ok(&format!("train {flags} --dry-run --json")).json();
+        let of = |plan: &serde_json::Value| {
+            let [name, part, why] = ["name", "part", "why"].map(|key| plan[key].as_str().unwrap().to_owned());
+            (name, (part, why))
+        };
+        let plans = said["tables"].as_array().unwrap().iter().map(of);
+        plans.collect::<std::collections::HashMap<String, (String, String)>>()
+    };
+    let asked = |part: &str| (part.to_owned(), "as was asked".to_owned());
+    assert_eq!(plan("shop.db")["sizes"].0, "kept");
+    let plans = plan("shop.db --learn sizes --keep goods");
+    assert_eq!((&plans["sizes"], &plans["goods"]), (&asked("learned"), &asked("kept")));
+    assert_eq!(plans["sales"].0, "learned");
+    // A flag has the last word.
+    place.write(
+        "recipe.toml",
+        "[data]\nsource = 'shop.db'\nkeep = ['goods']\nlearn = ['sizes']\n[train]\nsteps = 2\n",
+    );
+    let plans = plan("recipe.toml --tables all --keep sizes");
+    assert_eq!((&plans["sizes"], &plans["goods"]), (&asked("kept"), &asked("kept")));
+    assert!(place.refused("train recipe.toml").contains("`keep` of [data] is for whole databases"));
+    let refused =
+        |flags: &str| place.refused(&format!("train shop.db --steps 2 {flags}")).replace("\n  ", " ");
+    assert!(refused("--keep good").contains("did you mean `goods`?"));
+    let error = refused("--keep goods --learn goods");
+    assert!(error.contains("table `goods` is to be kept as it is, and to be learned"), "{error}");
+}

@@ -2,10 +2,12 @@
 //! without its ending. Files say nothing of keys: types, primary keys and keys are found from values.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     fs,
     path::{Path, PathBuf},
 };
+
+use chrono::NaiveDate;
 
 use super::{
     Column, Condition, Contained, ForeignKey, Schema, Store, Table, Values, finish,
@@ -26,6 +28,8 @@ use crate::{
 
 /// Rows of a file by which its columns are known.
 const MAX_FILE_ROWS: usize = 200_000;
+/// Bytes of a date such as 2024-02-29.
+const DATE_BYTES: usize = 10;
 /// Files of a folder, at most.
 const MAX_FILES: usize = 1000;
 /// Endings of files that are tables, before an ending of packing.
@@ -84,7 +88,7 @@ pub(super) fn read(spec: &SourceSpec) -> Result<Schema, Error> {
     let tables = own_keys(tables);
     let mut schema = finish(&place, Store::Files, (tables, Vec::new()), (Vec::new(), &spec.keys), &mut held)?;
     held.find_keys_of_bridges(&mut schema.tables);
-    role::assign(&mut schema.tables);
+    role::assign(&mut schema.tables, &mut held)?;
     Ok(schema)
 }
 
@@ -330,6 +334,22 @@ impl Values for Files {
             contained: of.iter().filter(|text| keys.contains(*text)).count() as u64,
             is_code: of.iter().all(|text| is_code(text)),
         }))
+    }
+
+    fn distinct(&mut self, table: &str, column: &str) -> Result<Option<u64>, Error> {
+        Ok(self.whole(table, column)?.map(|column| column.values().len() as u64))
+    }
+
+    fn days(&mut self, table: &str, column: &Column) -> Result<Option<(u64, u64)>, Error> {
+        let Some(column) = self.whole(table, &column.name)? else { return Ok(None) };
+        let values = column.values();
+        // A time behind the date does not matter.
+        let day = |text: &str| text.get(..DATE_BYTES)?.parse::<NaiveDate>().ok();
+        let days: Option<BTreeSet<NaiveDate>> =
+            (0..values.len() as u32).map(|number| day(values.get(number))).collect();
+        let days = days.unwrap_or_default();
+        let span = days.first().zip(days.last()).map(|(first, last)| (*last - *first).num_days() + 1);
+        Ok(Some((days.len() as u64, span.unwrap_or(0) as u64)))
     }
 
     fn orphans(&mut self, table: &str, key: &ForeignKey) -> Result<Option<u64>, Error> {

@@ -7,13 +7,17 @@
 //! postgres├─► tables ──┼─► keys       keys that are not declared, by values and names
 //! files ──┘            ├─► composite  those of several columns
 //!                      ├─► orphans    rows that refer to nothing
-//!                      ├─► role       bridge, reference, event, entity
+//!                      ├─► role       bridge, reference, event, entity; complete: calendars, all combinations
 //!                      └─► order      parents before children
 //! Schema ──► text, svg
 //! ```
 //!
+//! `choice` is what the user says of tables: which are learned, and which are kept as they are.
+//!
 //! All but `write` only reads. What the rows hold beside keys is the business of [`table`](crate::table); no row is kept.
 
+mod choice;
+mod complete;
 mod composite;
 mod files;
 mod given;
@@ -33,6 +37,7 @@ mod write;
 
 use serde::{Deserialize, Serialize};
 
+pub use choice::Choice;
 pub use files::{holds_tables, table_files};
 pub use order::{FillOrder, KeyRef};
 pub use role::Role;
@@ -325,6 +330,13 @@ trait Values {
     /// How many distinct values of a column are among those of another.
     fn contained(&mut self, child: (&str, &str), parent: (&str, &str)) -> Result<Option<Contained>, Error>;
 
+    /// How many different values a column has.
+    fn distinct(&mut self, table: &str, column: &str) -> Result<Option<u64>, Error>;
+
+    /// On how many different days the dates of a column are, and how many days there are from the first to the last; 0 of
+    /// either where it has no dates.
+    fn days(&mut self, table: &str, column: &Column) -> Result<Option<(u64, u64)>, Error>;
+
     /// The rows of `table` whose key is of no row of its parent.
     fn orphans(&mut self, table: &str, key: &ForeignKey) -> Result<Option<u64>, Error>;
 }
@@ -364,7 +376,7 @@ fn finish(
             tables[at].foreign_keys[key].orphans = orphans;
         }
     }
-    role::assign(&mut tables);
+    role::assign(&mut tables, values)?;
     Ok(Schema { store, tables, views })
 }
 

@@ -5,6 +5,9 @@
 
 use std::collections::HashMap;
 
+use super::Column;
+use crate::table::{Type, declared_type};
+
 /// How well names fit: a column that is called after the table and its key.
 pub(super) const FITS: f64 = 1.0;
 /// The same with a word before it that says what the other row is to this one.
@@ -26,6 +29,11 @@ const GENERIC: [&str; 20] = [
 /// Words for a row of the same table that stands above.
 const ABOVE: [&str; 9] =
     ["parent", "root", "manager", "boss", "supervisor", "reports", "reply", "predecessor", "superior"];
+/// Words of columns that say when a row was written, not when something happened.
+const OF_BOOKKEEPING: [&str; 9] =
+    ["update", "updated", "modified", "changed", "created", "create", "inserted", "deleted", "loaded"];
+/// Words of columns that say when something happened.
+const OF_TIME: [&str; 8] = ["date", "datetime", "timestamp", "time", "day", "at", "on", "when"];
 
 /// The words of a name in small letters: "CustomerID" and "customer_id" are both `customer`, `id`.
 fn words(name: &str) -> Vec<String> {
@@ -166,6 +174,16 @@ pub(super) fn has_word(column: &str, any: &[&str]) -> bool {
 /// Whether a column has a name that keys have: `id`, `customer_no`.
 pub(super) fn is_like_key(column: &str) -> bool {
     words_of_column(column).last().is_some_and(|last| KEY_WORDS.contains(&last.as_str()))
+}
+
+/// Whether a column says when something happened, by its name and its type.
+pub(super) fn is_time(column: &Column) -> bool {
+    let is_typed =
+        matches!(declared_type(&column.ty), Some(Type::Date | Type::Timestamp | Type::TimestampTz));
+    // SQLite and files keep times as texts and numbers.
+    let is_stored = matches!(declared_type(&column.ty), Some(Type::Text | Type::Integer) | None);
+    let is_called = is_stored && has_word(&column.name, &OF_TIME) || column.name.eq_ignore_ascii_case("year");
+    (is_typed || is_called) && !has_word(&column.name, &OF_BOOKKEEPING)
 }
 
 #[cfg(test)]

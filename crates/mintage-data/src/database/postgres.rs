@@ -186,6 +186,19 @@ impl SqlCounts for Counts<'_> {
         self.sqls.get(name)
     }
 
+    /// Of types of dates alone: the server fails at what it cannot take for a date, and at days without an end.
+    fn days_sql(column: &Column) -> Option<String> {
+        let ty = column.ty.as_str();
+        if ty != "date" && !ty.starts_with("timestamp") || ty.ends_with(']') {
+            return None;
+        }
+        let column = quoted(&column.name);
+        Some(format!(
+            "count(DISTINCT {column}::date), CASE WHEN isfinite(min({column})) AND isfinite(max({column})) \
+             THEN (max({column})::date - min({column})::date + 1)::bigint ELSE 0::bigint END"
+        ))
+    }
+
     /// Nothing also where the server cannot compare the types of two columns.
     fn numbers<const N: usize>(&mut self, sql: &str) -> Result<Option<[u64; N]>, Error> {
         use ::postgres::error::SqlState;

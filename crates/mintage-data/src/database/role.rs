@@ -4,14 +4,19 @@
 //! * A **reference** table is a short list of values that others refer to, such as countries: it refers to nothing, has a
 //!   text, at most three columns beside its key and [`MAX_REFERENCE_ROWS`] rows, and is a fifth as long as any table that
 //!   refers to it. Columns that people have make it none.
-//! * An **event** has a parent, of whose rows each has several on average, and a time.
+//!   A table that others refer to and that is a calendar, or holds all combinations of a few categories, is one as well
+//!   (`complete.rs`).
+//! * An **event** has a parent, of whose rows each has several on average, and a time that is no key.
 //! * Everything else is an **entity**.
 
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Column, Table, listed, names::has_word};
+use super::{
+    Column, Error, Table, Values, complete, listed,
+    names::{has_word, is_time},
+};
 use crate::table::{Type, declared_type};
 
 /// Rows of a reference table, at most.
@@ -39,11 +44,6 @@ const OF_PEOPLE: [&str; 14] = [
     "ssn",
     "gender",
 ];
-/// Words of columns that say when a row was written, not when something happened.
-const OF_BOOKKEEPING: [&str; 9] =
-    ["update", "updated", "modified", "changed", "created", "create", "inserted", "deleted", "loaded"];
-/// Words of columns that say when something happened.
-const OF_TIME: [&str; 8] = ["date", "datetime", "timestamp", "time", "day", "at", "on", "when"];
 
 /// The part that a table plays.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,7 +73,10 @@ impl Role {
 }
 
 /// Gives every table its role and the reason.
-pub(super) fn assign(tables: &mut [Table]) {
+///
+/// # Errors
+/// The values cannot be read.
+pub(super) fn assign(tables: &mut [Table], values: &mut dyn Values) -> Result<(), Error> {
     let rows: HashMap<String, u64> = tables.iter().map(|table| (table.name.clone(), table.rows)).collect();
     // Rows of the shortest table that refers to each.
     let mut uses: HashMap<String, u64> = HashMap::new();
@@ -84,12 +87,17 @@ pub(super) fn assign(tables: &mut [Table]) {
         }
     }
     for table in tables {
-        let found = bridge(table)
+        let least_uses = uses.get(&table.name).copied();
+        let mut found = bridge(table)
             .map(|why| (Role::Bridge, why))
-            .or_else(|| reference(table, uses.get(&table.name).copied()).map(|why| (Role::Reference, why)))
-            .or_else(|| event(table, &rows).map(|why| (Role::Event, why)));
+            .or_else(|| reference(table, least_uses).map(|why| (Role::Reference, why)));
+        if found.is_none() && least_uses.is_some() && !has_people(table) {
+            found = complete::reason(table, values)?.map(|why| (Role::Reference, why));
+        }
+        let found = found.or_else(|| event(table, &rows).map(|why| (Role::Event, why)));
         (table.role, table.role_why) = found.unwrap_or_else(|| (Role::Entity, entity(table)));
     }
+    Ok(())
 }
 
 /// Its primary key is made of at least two keys; where it has none, all its columns are.
@@ -134,7 +142,8 @@ fn event(table: &Table, rows: &HashMap<String, u64>) -> Option<String> {
         !key.is_of(&table.name) && !own_key(&key.columns) && table.rows as f64 >= MIN_EVENTS * parents as f64
     };
     let key = table.foreign_keys.iter().find(is_parent)?;
-    let time = table.columns.iter().find(|column| is_time(column))?;
+    // A key to a calendar says when as well, but not by itself.
+    let time = table.columns.iter().find(|column| is_time(column) && !table.is_foreign(&column.name))?;
     Some(format!("rows of {} have several each, with a time in {}", key.parent, time.name))
 }
 
@@ -156,16 +165,6 @@ fn entity(table: &Table) -> String {
         true => "rows of their own".to_owned(),
         false => format!("rows of their own, which belong to {}", parents.join(", ")),
     }
-}
-
-/// Whether a column says when something happened.
-fn is_time(column: &Column) -> bool {
-    let is_typed =
-        matches!(declared_type(&column.ty), Some(Type::Date | Type::Timestamp | Type::TimestampTz));
-    // SQLite and files keep times as texts and numbers.
-    let is_stored = matches!(declared_type(&column.ty), Some(Type::Text | Type::Integer) | None);
-    let is_called = is_stored && has_word(&column.name, &OF_TIME) || column.name.eq_ignore_ascii_case("year");
-    (is_typed || is_called) && !has_word(&column.name, &OF_BOOKKEEPING)
 }
 
 fn has_people(table: &Table) -> bool {

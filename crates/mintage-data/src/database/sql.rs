@@ -1,6 +1,6 @@
 //! The counting of keys, in SQL that SQLite and PostgreSQL both understand. Names come as quoted identifiers.
 
-use super::{Condition, Contained, ForeignKey, Values};
+use super::{Column, Condition, Contained, ForeignKey, Values};
 use crate::{Error, store::quoted};
 
 /// Rows of a column, at most, of which the distinct values are looked up.
@@ -14,6 +14,10 @@ pub(super) trait SqlCounts {
     const HAS_HASH_JOINS: bool;
 
     fn table_sql(&self, name: &str) -> Option<&TableSql>;
+
+    /// What counts the different days in a column, and those from the first to the last: two whole numbers, with a comma
+    /// between them. Nothing where the column has no dates.
+    fn days_sql(column: &Column) -> Option<String>;
 
     /// The whole numbers in the row of a query; nothing where they cannot be counted in time.
     fn numbers<const N: usize>(&mut self, sql: &str) -> Result<Option<[u64; N]>, Error>;
@@ -59,6 +63,21 @@ impl<C: SqlCounts> Values for C {
             contained,
             is_code: others == 0,
         }))
+    }
+
+    fn distinct(&mut self, table: &str, column: &str) -> Result<Option<u64>, Error> {
+        let Some(TableSql { from, real, .. }) = self.table_sql(table) else { return Ok(None) };
+        let sql = format!("SELECT count(DISTINCT {}) FROM {from} WHERE {real}", quoted(column));
+        Ok(self.numbers(&sql)?.map(|[distinct]| distinct))
+    }
+
+    fn days(&mut self, table: &str, column: &Column) -> Result<Option<(u64, u64)>, Error> {
+        let (Some(TableSql { from, real, .. }), Some(days)) = (self.table_sql(table), C::days_sql(column))
+        else {
+            return Ok(None);
+        };
+        let sql = format!("SELECT {days} FROM {from} WHERE {real}");
+        Ok(self.numbers(&sql)?.map(|[days, span]| (days, span)))
     }
 
     fn orphans(&mut self, table: &str, key: &ForeignKey) -> Result<Option<u64>, Error> {

@@ -17,6 +17,9 @@ use crate::{
     table::{rules::Constraint, sqlite_constraints},
 };
 
+/// What a date looks like.
+const DATE: &str = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]";
+
 /// The schema of a file, with the keys that are `given` beside those that it declares.
 pub(super) fn read(path: &Path, given: &[KeySpec]) -> Result<Schema, Error> {
     let connection = open_read_only(path)?;
@@ -167,6 +170,19 @@ impl SqlCounts for Counts<'_> {
 
     fn table_sql(&self, name: &str) -> Option<&TableSql> {
         self.sqls.get(name)
+    }
+
+    /// Dates are texts here, whatever is declared; a number would be taken for a day of the Julian calendar.
+    fn days_sql(column: &Column) -> Option<String> {
+        let column = quoted(&column.name);
+        let is_date = |value: &str| format!("typeof({value}) = 'text' AND {value} GLOB '{DATE}*'");
+        let (first, last) = (format!("min({column})"), format!("max({column})"));
+        Some(format!(
+            "count(DISTINCT substr({column}, 1, 10)), CASE WHEN {} AND {} THEN CAST(coalesce(\
+             julianday(substr({last}, 1, 10)) - julianday(substr({first}, 1, 10)) + 1, 0) AS INTEGER) ELSE 0 END",
+            is_date(&first),
+            is_date(&last)
+        ))
     }
 
     /// Nothing where it was interrupted.

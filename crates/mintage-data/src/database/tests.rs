@@ -268,6 +268,74 @@ fn roles_have_their_reasons() {
 }
 
 #[test]
+fn a_key_to_a_calendar_is_no_time() {
+    let mut sql = "CREATE TABLE item (id INTEGER PRIMARY KEY); CREATE TABLE day (sk INTEGER PRIMARY KEY, d TEXT);
+        CREATE TABLE sale (id INTEGER PRIMARY KEY, item INT REFERENCES item, sold_date_sk INT REFERENCES day);
+        CREATE TABLE dated (id INTEGER PRIMARY KEY, item INT REFERENCES item, sold_date_sk INT REFERENCES day, sent_at TEXT);"
+        .to_owned();
+    for i in 1..=20 {
+        let (item, day) = (i % 5 + 1, i % 10 + 1);
+        sql.push_str(&format!(
+            "INSERT OR IGNORE INTO item VALUES ({item}); INSERT OR IGNORE INTO day VALUES ({day}, 'd{day}');
+             INSERT INTO sale VALUES ({i}, {item}, {day}); INSERT INTO dated VALUES ({i}, {item}, {day}, 'x{i}');",
+        ));
+    }
+    let schema = schema(&sql);
+    let sale = schema.table("sale").unwrap();
+    assert_eq!(
+        (sale.role, sale.role_why.as_str()),
+        (Role::Entity, "rows of their own, which belong to item, day")
+    );
+    let dated = schema.table("dated").unwrap();
+    assert_eq!((dated.role, dated.role_why.ends_with("with a time in sent_at")), (Role::Event, true));
+}
+
+/// Days with what follows from them, all combinations of three categories, and sales that refer to both.
+fn calendar_and_combinations() -> String {
+    let mut sql = "CREATE TABLE day (sk INTEGER PRIMARY KEY, d_date TEXT, d_year INT);
+        CREATE TABLE band (id INTEGER PRIMARY KEY, low INT);
+        CREATE TABLE demo (sk INTEGER PRIMARY KEY, band INT REFERENCES band, cars INT, potential TEXT);
+        CREATE TABLE sale (id INTEGER PRIMARY KEY, sold INT REFERENCES day, demo INT REFERENCES demo, price REAL);"
+        .to_owned();
+    for i in 0..90 {
+        sql.push_str(&format!(
+            "INSERT INTO day SELECT {i} + 2450000, date('1999-12-01', '+{i} days'), strftime('%Y', '1999-12-01', '+{i} days');",
+        ));
+    }
+    for i in 0..4 {
+        sql.push_str(&format!("INSERT INTO band VALUES ({i}, {});", i * 100));
+    }
+    for i in 0..24 {
+        sql.push_str(&format!("INSERT INTO demo VALUES ({i}, {}, {}, 'p{}');", i % 4, i / 4 % 2, i / 8));
+    }
+    for i in 0..60 {
+        sql.push_str(&format!("INSERT INTO sale VALUES ({i}, {}, {}, 1.5);", i + 2450003, i % 24));
+    }
+    sql
+}
+
+#[test]
+fn calendars_and_all_combinations_are_kept() {
+    let roles = |sql: &str| {
+        let schema = schema(sql);
+        let of = |name: &str| schema.table(name).map(|table| (table.role, table.role_why.clone())).unwrap();
+        [of("day"), of("demo"), of("sale")]
+    };
+    let sql = calendar_and_combinations();
+    let [day, demo, sale] = roles(&sql);
+    assert_eq!(day, (Role::Reference, "a calendar: its 90 days in d_date follow each other".to_owned()));
+    let why = "its rows are all combinations of band, cars, potential".to_owned();
+    assert_eq!((demo, sale.0), ((Role::Reference, why), Role::Entity));
+    // A gap, a combination that is there twice, and nobody who refers to them.
+    let [day, demo, _] = roles(&format!(
+        "{sql} UPDATE day SET d_date = '2001-01-01' WHERE sk = 2450089; UPDATE demo SET cars = 1 WHERE sk = 0;"
+    ));
+    assert_eq!((day.0, demo.0), (Role::Entity, Role::Entity));
+    let alone = schema(&format!("{sql} DROP TABLE sale;"));
+    assert!(alone.tables.iter().all(|table| table.role == Role::Entity), "{}", alone.text());
+}
+
+#[test]
 fn files_of_a_folder_are_tables() {
     let dir = tempfile::tempdir().unwrap();
     let mut all = [

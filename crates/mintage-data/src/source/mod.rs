@@ -159,6 +159,12 @@ pub struct SourceSpec {
     /// key.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<KeySpec>,
+    /// Whole databases: tables whose rows stay as they are, but for the persons in them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub keep: Vec<String>,
+    /// Whole databases: tables that are learned, though they look like lists that others refer to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub learn: Vec<String>,
     /// Texts: what a token is; without this the amount and the script decide.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unit: Option<TextUnit>,
@@ -198,7 +204,7 @@ impl fmt::Debug for SourceSpec {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let Self { source, kind, table, query, column, holdout, label, size, fit, color, .. } = self;
         let Self { strict, lossy, allow_made, limit, rare, rare_below, text, kinds, rules, keys, .. } = self;
-        let Self { unit, vocab, music, .. } = self;
+        let Self { keep, learn, unit, vocab, music, .. } = self;
         let Self { header, delimiter, skip, comment, encoding, .. } = self;
         let Self { fps, frames, rate_hz, channels, seconds, skip_share, pg, .. } = self;
         f.debug_struct("SourceSpec")
@@ -228,6 +234,8 @@ impl fmt::Debug for SourceSpec {
             .field("kinds", kinds)
             .field("rules", rules)
             .field("keys", keys)
+            .field("keep", keep)
+            .field("learn", learn)
             .field("unit", unit)
             .field("vocab", vocab)
             .field("music", music)

@@ -149,7 +149,8 @@ impl DatabaseData {
     /// Reads the schema and all rows of a database; of `only` some tables where it names any, and none of `without`.
     ///
     /// # Errors
-    /// The source is no database, cannot be read, or has no such table; or its keys form a circle that no row can begin.
+    /// The source is no database, cannot be read, or has no such table; its keys form a circle that no row can begin; or a table
+    /// that is to be learned has too few rows.
     pub fn open(spec: &SourceSpec, only: &[String], without: &[String]) -> Result<Self, Error> {
         let (schema, mut source, mut notes) = read::read(spec, only, without)?;
         notes.extend(remarks::of_keys(&schema, &source)?);
@@ -171,7 +172,8 @@ impl DatabaseData {
             TextKey::all_of(table, rows, found, &|column| makes(&table.name, column))
         });
         let keys: Vec<TextKey> = keys.collect();
-        let plans = planner::plan(&schema, &source, &kinds, (keys.as_slice(), persons.as_slice()))?;
+        let made = (keys.as_slice(), persons.as_slice());
+        let plans = planner::plan(&schema, &source, &kinds, made, &schema.choices(spec)?)?;
         sum_up(&plans, &mut source);
         notes.extend(planner::warnings(&plans, &kinds, &persons));
         if plans.iter().all(|plan| plan.part != Part::Learned) {

@@ -1,8 +1,10 @@
 //! Makes the plan of a database: what is learned of each table, what each key is to it, and what it is drawn given.
 
+use std::collections::BTreeMap;
+
 use mintage_data::{
     SourceSpec, Table as Rows,
-    database::{ForeignKey, Generated, Role, Schema, Table},
+    database::{Choice, ForeignKey, Generated, Role, Schema, Table},
     table::schema::{Kind, TableSchema, detect},
 };
 
@@ -38,14 +40,16 @@ const MAX_PREVIOUS_COLUMNS: usize = 8;
 const MAX_KEPT_VALUES: usize = 1000;
 
 /// Plans how each table of a database is learned, parents first; with keys that are texts, and with what is made afresh.
+/// `choices` are the tables of which the user says whether they are learned.
 ///
 /// # Errors
-/// Tables refer to each other in a circle that no row can begin.
+/// Tables refer to each other in a circle that no row can begin, or one that is to be learned has too few rows.
 pub(super) fn plan(
     schema: &Schema,
     source: &Database,
     kinds: &Kinds,
     (keys, persons): (&[TextKey], &[Persons]),
+    choices: &BTreeMap<String, Choice>,
 ) -> Result<Vec<TablePlan>, Error> {
     let order = schema.order()?.tables;
     let kinds_of = |name: &String| (name.clone(), kinds.get(name).cloned().unwrap_or_default());
@@ -62,6 +66,7 @@ pub(super) fn plan(
             persons,
             done: &plans,
             table,
+            choice: choices.get(name).copied(),
             mark: &mark,
             asked: Vec::new(),
         };
@@ -122,6 +127,8 @@ struct Planner<'a> {
     persons: &'a [Persons],
     done: &'a [TablePlan],
     table: &'a Table,
+    /// What the user says of it.
+    choice: Option<Choice>,
     /// What the names of added columns begin with.
     mark: &'a str,
     /// What the models of parents are to draw of this table's rows, with their names.
@@ -131,7 +138,7 @@ struct Planner<'a> {
 impl Planner<'_> {
     fn plan(&mut self, found: &TableSchema) -> Result<TablePlan, Error> {
         let rows = self.source.get(&self.table.name).map_or(0, |filled| filled.rows());
-        let (part, why) = self.part(rows);
+        let (part, why) = self.part(rows)?;
         let keys = self.keys();
         let by_key = self.columns_of_keys(&keys);
         let (number, number_from) = self.number(found).unzip();
@@ -188,13 +195,23 @@ impl Planner<'_> {
         Ok(plan)
     }
 
-    fn part(&self, rows: usize) -> (Part, String) {
-        match rows {
-            0 => (Part::Empty, "it has no rows".to_owned()),
-            rows if rows < MIN_ROWS => (Part::Kept, format!("{} too few to learn", are(rows))),
-            _ if self.table.role == Role::Reference => (Part::Kept, self.table.role_why.clone()),
-            _ => (Part::Learned, self.table.role_why.clone()),
-        }
+    fn part(&self, rows: usize) -> Result<(Part, String), Error> {
+        let few = || format!("{} too few to learn", are(rows));
+        let asked = || "as was asked".to_owned();
+        Ok(match (self.choice, rows) {
+            (Some(Choice::Learn), rows) if rows < MIN_ROWS => {
+                let why = format!("table `{}` cannot be learned: {}", self.table.name, few());
+                let hint =
+                    format!("leave it out of `learn`: it stays as it is; {MIN_ROWS} rows are the least");
+                return Err(Error::request(why).with_hint(hint));
+            }
+            (_, 0) => (Part::Empty, "it has no rows".to_owned()),
+            (Some(Choice::Keep), _) => (Part::Kept, asked()),
+            (Some(Choice::Learn), _) => (Part::Learned, asked()),
+            (None, rows) if rows < MIN_ROWS => (Part::Kept, few()),
+            (None, _) if self.table.role == Role::Reference => (Part::Kept, self.table.role_why.clone()),
+            (None, _) => (Part::Learned, self.table.role_why.clone()),
+        })
     }
 
     /// Whether a column is made afresh.

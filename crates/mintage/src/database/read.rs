@@ -17,7 +17,7 @@ use crate::error::Error;
 /// none of `without`.
 ///
 /// # Errors
-/// The source is no database, cannot be read, or has no such table.
+/// The source is no database, cannot be read, or has no such table, nor one that `spec` says something of.
 pub(super) fn read(
     spec: &SourceSpec,
     only: &[String],
@@ -35,6 +35,8 @@ pub(super) fn read(
     }
     let is_in = |name: &String| (only.is_empty() || only.contains(name)) && !without.contains(name);
     schema.tables.retain(|table| is_in(&table.name));
+    // Before the rows are read, which takes time.
+    schema.choices(spec)?;
     let mut notes = Vec::new();
     for table in &mut schema.tables {
         let open = table.foreign_keys.iter().filter(|key| !is_in(&key.parent));
@@ -86,10 +88,11 @@ pub(super) fn rows_beside(schema: &Schema, spec: &SourceSpec) -> Result<(Vec<Tab
 
 /// The source of one table: of a folder its file.
 pub(super) fn of_table(spec: &SourceSpec, table: &str, files: &[(String, PathBuf)]) -> SourceSpec {
+    // What is said of several tables has no place there.
+    let (keys, keep, learn) = Default::default();
+    let spec = SourceSpec { keys, keep, learn, ..spec.clone() };
     match files.iter().find(|(name, _)| name == table) {
-        Some((_, path)) => {
-            SourceSpec { source: text_of(path.as_os_str()), table: None, keys: Vec::new(), ..spec.clone() }
-        }
-        None => SourceSpec { table: Some(table.to_owned()), keys: Vec::new(), ..spec.clone() },
+        Some((_, path)) => SourceSpec { source: text_of(path.as_os_str()), table: None, ..spec },
+        None => SourceSpec { table: Some(table.to_owned()), ..spec },
     }
 }

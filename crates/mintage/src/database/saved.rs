@@ -61,7 +61,7 @@ pub(super) fn check_same(data: &DatabaseData, dir: &Path) -> Result<(), Error> {
 /// Writes what a run of a database holds beside its models.
 ///
 /// # Errors
-/// The file cannot be written.
+/// The file cannot be written, or would be larger than what is read.
 pub(super) fn save(data: &DatabaseData, dir: &Path) -> Result<(), Error> {
     let kept = data.kept_without_persons().iter().map(KeptTable::of).collect();
     let targets = data.plans.iter().map(|plan| targets(plan, data)).collect::<Result<_, _>>()?;
@@ -76,7 +76,18 @@ pub(super) fn save(data: &DatabaseData, dir: &Path) -> Result<(), Error> {
     };
     let path = dir.join(FILE);
     let text = serde_json::to_vec(&saved).map_err(|error| Error::folder(&path, error.to_string()))?;
+    check_size(text.len() as u64)?;
     mintage_data::atomic_write(&path, &text).map_err(Error::io(&path))
+}
+
+/// An error where so many bytes would not be read again: tables that the user keeps may have any number of rows.
+fn check_size(bytes: u64) -> Result<(), Error> {
+    if bytes <= MAX_FILE_BYTES {
+        return Ok(());
+    }
+    let [bytes, most] = [bytes, MAX_FILE_BYTES].map(|bytes| bytes >> 20);
+    let why = format!("the tables that are kept as they are take {bytes} MB, and {most} MB are the most");
+    Err(Error::request(why).with_hint("keep fewer tables: name less in `keep`, or some of them in `learn`"))
 }
 
 /// What the rows of a table are like together.
@@ -147,5 +158,18 @@ impl KeptTable {
             column
         };
         Table { name: self.name, columns: self.columns.into_iter().map(column).collect(), ..Table::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refuses_more_than_is_read_again() {
+        assert!(check_size(MAX_FILE_BYTES).is_ok());
+        let error = check_size(MAX_FILE_BYTES + (2 << 20)).err().map(|error| error.to_string());
+        let why = "the tables that are kept as they are take 258 MB, and 256 MB are the most";
+        assert_eq!(error.as_deref(), Some(why));
     }
 }

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use mintage_data::{
     Column, SourceSpec, Table,
@@ -64,7 +64,7 @@ pub(super) fn planned(all: Vec<(TableSchema, Table)>) -> (Schema, Database, Vec<
         rows.iter().map(|rows| (rows.name.clone(), described(rows, &SourceSpec::default()))).collect();
     let rows: HashMap<String, Table> = rows.into_iter().map(|rows| (rows.name.clone(), rows)).collect();
     let source = tied(&schema, rows);
-    let plans = plan(&schema, &source, &kinds, (&[], &[])).unwrap();
+    let plans = plan(&schema, &source, &kinds, (&[], &[]), &BTreeMap::new()).unwrap();
     (schema, source, plans)
 }
 

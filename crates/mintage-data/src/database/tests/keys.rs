@@ -179,3 +179,30 @@ fn a_key_with_a_few_orphans_is_one() {
     let line = "  customer_id ⇢ customers.id, optional, found: 97 % of its 100 values are there and the names fit, 9 rows to nothing\n";
     assert!(schema.text().contains(line), "{}", schema.text());
 }
+
+#[test]
+fn tables_are_kept_and_learned_as_is_said() {
+    let (_dir, spec) = file(&shop());
+    let schema = Schema::read(&spec).unwrap();
+    let names = |list: &[&str]| list.iter().map(|name| (*name).to_owned()).collect::<Vec<String>>();
+    let choices = |keep: &[&str], learn: &[&str]| {
+        schema.choices(&SourceSpec { keep: names(keep), learn: names(learn), ..spec.clone() })
+    };
+    // As the store spells them.
+    let said: Vec<(String, Choice)> = choices(&["Shops"], &["orders"]).unwrap().into_iter().collect();
+    assert_eq!(said, [("orders".to_owned(), Choice::Learn), ("shops".to_owned(), Choice::Keep)]);
+    let error = choices(&["shop"], &[]).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .ends_with("table `shop`, which is to be kept as it is, is not there, or is left out")
+    );
+    assert_eq!(error.hint().as_deref(), Some("did you mean `shops`?"));
+    let error = choices(&[], &["x"]).unwrap_err();
+    assert_eq!(error.hint().as_deref(), Some("the tables are customers, orders, shops"));
+    let error = choices(&["orders"], &["ORDERS"]).unwrap_err();
+    assert!(
+        error.to_string().contains("table `orders` is to be kept as it is, and to be learned"),
+        "{error}"
+    );
+}
