@@ -14,7 +14,8 @@ use mintage_data::{
 use super::{
     Part, TablePlan,
     detect::Detected,
-    judge::{DatabaseScores, KeyScores, Score},
+    judge::{DatabaseScores, KeyScores},
+    measures::Score,
     proof::{Counted, Proof, TableProof, failed},
 };
 use crate::{
