@@ -376,16 +376,15 @@ fn judged(rows: NewRows, args: &Evaluate, context: &mut Context) -> Result<Datab
         kinds.push((format!("pairs over {}", count(at + 1, "key")), hop, of_floor));
     }
     let mut table = Table::new(["", "score", "keys at random", "worst"]);
-    let percent = |scores: &[Score]| {
-        DatabaseScores::mean(scores).map_or("-".to_owned(), |x| format!("{:.1}", x * 100.0))
-    };
+    let mean = |scores: &[Score]| percent(DatabaseScores::mean(scores));
     for (name, scores, floor) in &kinds {
         let worst = scores.iter().min_by(|a, b| a.score.total_cmp(&b.score));
         let worst =
             worst.map_or_else(String::new, |worst| format!("{} {:.1}", worst.of, worst.score * 100.0));
-        table.row([name.clone(), percent(scores), percent(floor), worst]);
+        table.row([name.clone(), mean(scores), mean(floor), worst]);
     }
     context.ui.say(&table.text());
+    tell_sequences(&scores, context);
     tell_detection(&scores, context);
     tell_proof(&proof, context);
     let value = json!({ "scores": scores, "keys_at_random": floor, "proof": proof, "seed": seed });
@@ -456,6 +455,24 @@ fn verdict(scores: &DatabaseScores, limits: &[(&'static str, f64)], context: &mu
         }
     }
     outcome
+}
+
+/// Says how well the rows of a parent follow one another.
+fn tell_sequences(scores: &DatabaseScores, context: &mut Context) {
+    if scores.sequences.is_empty() {
+        return;
+    }
+    let mut table = Table::new(["sequences", "in order", "unique", "gaps", "steps"]);
+    for of in &scores.sequences {
+        let shares = [of.ordered, of.unique, of.gaps, of.steps].map(percent);
+        table.row([format!("{} by {}", of.table, of.time)].into_iter().chain(shares));
+    }
+    context.ui.say(&table.text());
+}
+
+/// A share out of 100.
+fn percent(share: Option<f64>) -> String {
+    share.map_or_else(|| "-".to_owned(), |share| format!("{:.1}", share * 100.0))
 }
 
 /// Says how well a classifier tells the rows of each table, and by what.

@@ -20,6 +20,8 @@ use super::{
     detect::{Detected, Judged, Scale, detected},
     filled::{Database, NONE, children, tied},
     measures::{Score, correlation, ks, mean, total_variation},
+    plan::{Kinds, TablePlan},
+    sequences::{SequenceScores, sequences},
 };
 
 /// Bins of a number in a joint histogram.
@@ -48,9 +50,11 @@ pub struct DatabaseScores {
     pub hops: Vec<Vec<Score>>,
     /// How well a classifier tells the rows of each table, with what can be told of the rows that refer to them.
     pub detection: Vec<Detected>,
-    /// The same by table.
+    /// How well rows of a parent follow one another, by table.
+    pub sequences: Vec<SequenceScores>,
+    /// The scores of columns and their pairs by table.
     pub tables: Vec<TableScores>,
-    /// The same by key.
+    /// Those of keys and pairs over them by key.
     pub keys: Vec<KeyScores>,
 }
 
@@ -132,6 +136,8 @@ pub fn judge_random_keys(data: &DatabaseData, seed: u64) -> DatabaseScores {
 
 struct Judge<'a> {
     schema: &'a Schema,
+    plans: &'a [TablePlan],
+    kinds: &'a Kinds,
     source: &'a Database,
     /// The columns of each table that are judged.
     columns: Judged<'a>,
@@ -160,13 +166,15 @@ impl<'a> Judge<'a> {
             });
             columns.insert(table.name.as_str(), judged.take(MAX_COLUMNS).collect());
         }
-        Self { schema: &data.schema, source: &data.source, columns }
+        let (schema, plans, kinds) = (&data.schema, data.plans.as_slice(), &data.kinds);
+        Self { schema, plans, kinds, source: &data.source, columns }
     }
 
     fn scores(&self, made: &Database, seed: u64) -> DatabaseScores {
         let detection = detected(self.schema, &self.columns, self.source, made, seed);
+        let sequences = sequences((self.plans, self.kinds), &self.columns, [self.source, made]);
         let hops = vec![Vec::new(); MAX_HOPS];
-        let mut scores = DatabaseScores { hops, detection, ..DatabaseScores::default() };
+        let mut scores = DatabaseScores { hops, detection, sequences, ..DatabaseScores::default() };
         for table in &self.schema.tables {
             let (Some(real), Some(new)) = (self.source.get(&table.name), made.get(&table.name)) else {
                 continue;

@@ -41,7 +41,7 @@ pub(super) fn total_variation(a: &[(u32, u32)], b: &[(u32, u32)]) -> f64 {
     let mut all: Vec<f64> = differences.into_values().map(f64::abs).collect();
     // In an order of their own, so that the sum is the same at every run.
     all.sort_by(f64::total_cmp);
-    1.0 - all.iter().sum::<f64>() / 2.0
+    (1.0 - all.iter().sum::<f64>() / 2.0).clamp(0.0, 1.0)
 }
 
 /// Pearson's correlation; nothing where one of the two does not vary.

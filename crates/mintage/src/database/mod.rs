@@ -47,6 +47,7 @@ mod report;
 mod request;
 mod rivals;
 mod saved;
+mod sequences;
 mod siblings;
 mod summary;
 #[cfg(test)]
@@ -90,6 +91,7 @@ pub use proof::{Counted, Proof, TableProof, prove};
 pub use report::DatabaseReport;
 pub use request::DatabaseRequest;
 use saved::{KeptTable, Saved};
+pub use sequences::SequenceScores;
 pub use summary::{How, Summary};
 pub use texts::TextPlan;
 use texts::train_text;

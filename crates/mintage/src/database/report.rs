@@ -17,6 +17,7 @@ use super::{
     judge::{DatabaseScores, KeyScores},
     measures::Score,
     proof::{Counted, Proof, TableProof, failed},
+    sequences::SequenceScores,
 };
 use crate::{
     dataset::thousands,
@@ -81,6 +82,7 @@ impl DatabaseReport<'_> {
             charts => Value::from_safe_string(charts),
             without_chart => scores.keys.len().saturating_sub(MAX_CHARTS),
             legend => Value::from_safe_string(LEGEND.to_owned()),
+            sequences => self.sequences(),
             worst,
             totals => self.totals(),
             holds => self.proof.holds(),
@@ -204,6 +206,25 @@ impl DatabaseReport<'_> {
             }
         };
         self.scores.keys.iter().map(line).collect()
+    }
+
+    /// A line for each table whose rows follow one another.
+    fn sequences(&self) -> Vec<Value> {
+        let line = |of: &SequenceScores| {
+            let floor = self.floor.sequences.iter().find(|other| other.table == of.table);
+            let worst = of.columns.iter().min_by(|a, b| a.score.total_cmp(&b.score));
+            context! {
+                name => &of.table,
+                time => &of.time,
+                ordered => percent(of.ordered),
+                unique => percent(of.unique),
+                gaps => percent(of.gaps),
+                steps => percent(of.steps),
+                floor => percent(floor.and_then(|floor| floor.steps)),
+                worst => worst.map(|worst| format!("{} {}", worst.of, percent(Some(worst.score)))),
+            }
+        };
+        self.scores.sequences.iter().map(line).collect()
     }
 
     /// What of the rows that refer to a parent by a key gives the parent's new rows away.
@@ -337,6 +358,15 @@ mod tests {
                 accuracy: 0.75,
                 reasons: vec!["size".to_owned(), "orders.of: mean of a".to_owned()],
             }],
+            sequences: vec![SequenceScores {
+                table: "orders".to_owned(),
+                time: "day <of>".to_owned(),
+                ordered: Some(1.0),
+                unique: None,
+                gaps: Some(0.8125),
+                steps: Some(0.6875),
+                columns: vec![score("orders.a", 0.6875)],
+            }],
             tables: vec![TableScores { table: "orders".to_owned(), shapes: Some(0.475), trends: None }],
             keys: vec![KeyScores {
                 of: "orders.of".to_owned(),
@@ -398,6 +428,10 @@ mod tests {
             "{page}"
         );
         assert!(page.contains("pairs over 1 key") && page.contains("62.5"), "{page}");
+        assert!(
+            page.contains("81.2") && page.contains("orders.a 68.8") && page.contains("day &lt;of&gt;"),
+            "{page}"
+        );
         // The worst of twenty.
         assert!(page.contains("&lt;c14&gt;") && !page.contains("&lt;c15&gt;"), "{page}");
     }
