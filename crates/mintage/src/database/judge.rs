@@ -5,7 +5,8 @@
 //! columns of a table (of two numbers 1 − half the difference of Pearson's correlations, else 1 − total variation of the
 //! joint histogram, numbers in ten bins of equal width), and that of a column with one of a parent, a grandparent and so
 //! on, over each way along the keys ("hops"). Beside them stands what the source's own rows reach with their keys at
-//! random: whatever is not above that has learned nothing of how tables belong together.
+//! random: whatever is not above that has learned nothing of how tables belong together; and what one half of the source's
+//! families reaches beside the other: of that much two databases differ by chance alone.
 
 use std::collections::HashMap;
 
@@ -19,6 +20,7 @@ use super::{
     cells::number,
     detect::{Detected, Judged, Scale, detected},
     filled::{Database, NONE, children, tied},
+    halves::halves,
     measures::{Score, correlation, ks, mean, total_variation},
     plan::{Kinds, TablePlan},
     sequences::{SequenceScores, sequences},
@@ -134,6 +136,14 @@ pub fn judge_random_keys(data: &DatabaseData, seed: u64) -> DatabaseScores {
     Judge::of(data).scores(&source, seed)
 }
 
+/// What one half of the families of the source reaches when it is judged by the other; nothing where there are too few rows
+/// to be parted. Of a large source the halves are of some of its families.
+pub fn judge_halves(data: &DatabaseData, seed: u64) -> Option<DatabaseScores> {
+    let [half, other] = halves(&data.schema, &data.source, &data.plans, seed)?;
+    let judge = Judge { source: &half, ..Judge::of(data) };
+    Some(judge.scores(&other, seed))
+}
+
 struct Judge<'a> {
     schema: &'a Schema,
     plans: &'a [TablePlan],
@@ -179,7 +189,9 @@ impl<'a> Judge<'a> {
             let (Some(real), Some(new)) = (self.source.get(&table.name), made.get(&table.name)) else {
                 continue;
             };
-            for (at, key) in table.foreign_keys.iter().enumerate() {
+            let keys = table.foreign_keys.iter().enumerate();
+            // A half of the source may be without a small table.
+            for (at, key) in keys.filter(|(_, key)| self.source.contains_key(&key.parent)) {
                 let rows = |database: &Database| database.get(&key.parent).map_or(0, |parent| parent.rows());
                 let counts = |parents: &[u32], database| {
                     children(parents, rows(database)).into_iter().map(f64::from).collect::<Vec<_>>()

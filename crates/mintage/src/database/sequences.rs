@@ -63,7 +63,7 @@ pub(super) fn sequences(
             source.filter(|&share| share >= MIN_SHARE).map(|_| new.unwrap_or(1.0))
         };
         let known: Vec<String> = kinds.get(&plan.name).map_or_else(Vec::new, |found| light(found).collect());
-        let mut columns = Vec::new();
+        let mut columns: Vec<Score> = Vec::new();
         for (name, scale) in judged.get(plan.name.as_str()).into_iter().flatten() {
             if name.as_str() == time || !known.contains(name) {
                 continue;
@@ -101,7 +101,7 @@ struct Sequences<'a> {
 impl<'a> Sequences<'a> {
     /// Of the rows that have a parent by a key of the table, and a time.
     fn of(filled: &'a Filled, key: usize, time: &str) -> Self {
-        let parents = filled.parents.get(key).map_or(&[][..], Vec::as_slice);
+        let parents = filled.parents.get(key).map(Vec::as_slice).unwrap_or_default();
         let every = (parents.len() / MAX_ROWS + 1) as u32;
         let column = filled.table.column(time);
         let text = |row: u32| column.and_then(|column| column.cell(row as usize));
