@@ -195,7 +195,7 @@ fn three_hundred_tables_are_planned_within_seconds() {
 fn tables_of_any_names_and_with_nothing_to_learn_are_made() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("odd.db");
-    let mut sql = "CREATE TABLE \"Заказы клиентов\" (\"номер\" INTEGER PRIMARY KEY, \"the \"\"size\"\"\" INTEGER NOT NULL);
+    let mut sql = "PRAGMA foreign_keys = OFF; CREATE TABLE \"Заказы клиентов\" (\"номер\" INTEGER PRIMARY KEY, \"the \"\"size\"\"\" INTEGER NOT NULL);
         CREATE TABLE \"it's; --\" (\"a b\" INTEGER PRIMARY KEY, \"ссылка, на\" INTEGER NOT NULL REFERENCES \"Заказы клиентов\");
         CREATE TABLE numbers (id INTEGER PRIMARY KEY); CREATE TABLE hollow (id INTEGER PRIMARY KEY, x TEXT);"
         .to_owned();

@@ -15,7 +15,8 @@ use mintage::{
     },
     database::{
         DatabaseData, DatabaseModel, DatabaseReport, DatabaseRequest, DatabaseScores, Detected, Part, Proof,
-        Score, TablePlan, TableProof, TextPlan, judge, judge_random_keys, prove, train_database,
+        Score, TablePlan, TableProof, TextPlan, judge, judge_halves, judge_random_keys, prove,
+        train_database,
     },
     generate::make_parent,
     train::Control,
@@ -376,28 +377,33 @@ fn judged(rows: NewRows, args: &Evaluate, context: &mut Context) -> Result<Datab
     let NewRows { data, plans, texts, made, name, source, dir, seed } = rows;
     let proof = prove(data, plans, &made).with_written(texts);
     let (scores, floor) = (judge(data, made, seed), judge_random_keys(data, seed));
+    let (ceiling, none) = (judge_halves(data, seed), DatabaseScores::default());
+    let half = ceiling.as_ref().unwrap_or(&none);
+    let all = [&scores, &floor, half];
     let mut kinds = vec![
-        ("children of a parent".to_owned(), &scores.cardinality, &floor.cardinality),
-        ("columns".to_owned(), &scores.shapes, &floor.shapes),
-        ("pairs of columns of a table".to_owned(), &scores.trends, &floor.trends),
+        ("children of a parent".to_owned(), all.map(|of| of.cardinality.as_slice())),
+        ("columns".to_owned(), all.map(|of| of.shapes.as_slice())),
+        ("pairs of columns of a table".to_owned(), all.map(|of| of.trends.as_slice())),
     ];
-    for (at, (hop, of_floor)) in scores.hops.iter().zip(&floor.hops).enumerate() {
-        kinds.push((format!("pairs over {}", count(at + 1, "key")), hop, of_floor));
+    for at in 0..scores.hops.len() {
+        let hop = all.map(|of| of.hops.get(at).map(Vec::as_slice).unwrap_or_default());
+        kinds.push((format!("pairs over {}", count(at + 1, "key")), hop));
     }
-    let mut table = Table::new(["", "score", "keys at random", "worst"]);
-    let percent = |scores: &[Score]| {
-        DatabaseScores::mean(scores).map_or("-".to_owned(), |x| format!("{:.1}", x * 100.0))
-    };
-    for (name, scores, floor) in &kinds {
+    let mut table = Table::new(["", "score", "keys at random", "half against half", "worst"]);
+    let mean = |scores: &[Score]| percent(DatabaseScores::mean(scores));
+    for (name, [scores, floor, half]) in &kinds {
         let worst = scores.iter().min_by(|a, b| a.score.total_cmp(&b.score));
         let worst =
             worst.map_or_else(String::new, |worst| format!("{} {:.1}", worst.of, worst.score * 100.0));
-        table.row([name.clone(), percent(scores), percent(floor), worst]);
+        table.row([name.clone(), mean(scores), mean(floor), mean(half), worst]);
     }
     context.ui.say(&table.text());
-    tell_detection(&scores, context);
+    tell_sequences(&scores, context);
+    tell_detection(&scores, half, context);
     tell_proof(&proof, context);
-    let value = json!({ "scores": scores, "keys_at_random": floor, "proof": proof, "seed": seed });
+    let value = json!({
+        "scores": scores, "keys_at_random": floor, "ceiling": ceiling, "proof": proof, "seed": seed
+    });
     let path = dir.join("scores.json");
     write_through(&path, value.to_string().as_bytes()).map_err(CliError::io(&path))?;
     context.ui.field("all", &shell(&path));
@@ -408,6 +414,7 @@ fn judged(rows: NewRows, args: &Evaluate, context: &mut Context) -> Result<Datab
         plans,
         scores: &scores,
         floor: &floor,
+        ceiling: ceiling.as_ref(),
         proof: &proof,
         seed,
     };
@@ -468,18 +475,44 @@ fn verdict(scores: &DatabaseScores, limits: &[(&'static str, f64)], context: &mu
     outcome
 }
 
-/// Says how well a classifier tells the rows of each table, and by what.
-fn tell_detection(scores: &DatabaseScores, context: &mut Context) {
-    let mut table = Table::new(["table", "told apart", "by"]);
+/// Says how well the rows of a parent follow one another.
+fn tell_sequences(scores: &DatabaseScores, context: &mut Context) {
+    if scores.sequences.is_empty() {
+        return;
+    }
+    let mut table = Table::new(["sequences", "in order", "unique", "gaps", "steps"]);
+    for of in &scores.sequences {
+        let shares = [of.ordered, of.unique, of.gaps, of.steps].map(percent);
+        table.row([format!("{} by {}", of.table, of.time)].into_iter().chain(shares));
+    }
+    context.ui.say(&table.text());
+}
+
+/// A share out of 100.
+fn percent(share: Option<f64>) -> String {
+    share.map_or_else(|| "-".to_owned(), |share| format!("{:.1}", share * 100.0))
+}
+
+/// Says how well a classifier tells the rows of each table, beside those of one half of the source from those of the other,
+/// and by what.
+fn tell_detection(scores: &DatabaseScores, half: &DatabaseScores, context: &mut Context) {
+    let mut table = Table::new(["table", "told apart", "half against half", "by"]);
     let mut all: Vec<&Detected> = scores.detection.iter().collect();
     all.sort_by(|a, b| b.accuracy.total_cmp(&a.accuracy));
     for found in all {
-        table.row([found.table.clone(), format!("{:.1}", found.accuracy * 100.0), found.reasons.join(", ")]);
+        let half = half.detection.iter().find(|other| other.table == found.table);
+        table.row([
+            found.table.clone(),
+            percent(Some(found.accuracy)),
+            percent(half.map(|half| half.accuracy)),
+            found.reasons.join(", "),
+        ]);
     }
     if let Some(mean) = scores.accuracy() {
         table.row([
             "mean".to_owned(),
-            format!("{:.1}", mean * 100.0),
+            percent(Some(mean)),
+            percent(half.accuracy()),
             "50 is the best: but guessed".to_owned(),
         ]);
         context.ui.say(&table.text());

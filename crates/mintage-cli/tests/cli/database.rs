@@ -129,6 +129,8 @@ fn a_database_is_learned_and_made_anew() {
     };
     assert_eq!(mean("keys_at_random"), 1.0);
     assert!(mean("scores") > 0.5, "{scores}");
+    assert!((0.5..1.0).contains(&mean("ceiling")), "{scores}");
+    assert!(place.text("runs/shop/report.html").contains("half against half"));
 }
 
 #[test]

@@ -5,7 +5,8 @@
 //! columns of a table (of two numbers 1 − half the difference of Pearson's correlations, else 1 − total variation of the
 //! joint histogram, numbers in ten bins of equal width), and that of a column with one of a parent, a grandparent and so
 //! on, over each way along the keys ("hops"). Beside them stands what the source's own rows reach with their keys at
-//! random: whatever is not above that has learned nothing of how tables belong together.
+//! random: whatever is not above that has learned nothing of how tables belong together; and what one half of the source's
+//! families reaches beside the other: of that much two databases differ by chance alone.
 
 use std::collections::HashMap;
 
@@ -13,14 +14,16 @@ use mintage_data::{Table, database::Schema, table::schema::Kind};
 use mintage_nn::Rng;
 use serde::Serialize;
 
-use crate::evaluate::table::{kolmogorov_smirnov, pearson};
-
 use super::{
     DatabaseData,
     assign::shuffle,
     cells::number,
     detect::{Detected, Judged, Scale, detected},
     filled::{Database, NONE, children, tied},
+    halves::halves,
+    measures::{Score, correlation, ks, mean, total_variation},
+    plan::{Kinds, TablePlan},
+    sequences::{SequenceScores, sequences},
 };
 
 /// Bins of a number in a joint histogram.
@@ -49,9 +52,11 @@ pub struct DatabaseScores {
     pub hops: Vec<Vec<Score>>,
     /// How well a classifier tells the rows of each table, with what can be told of the rows that refer to them.
     pub detection: Vec<Detected>,
-    /// The same by table.
+    /// How well rows of a parent follow one another, by table.
+    pub sequences: Vec<SequenceScores>,
+    /// The scores of columns and their pairs by table.
     pub tables: Vec<TableScores>,
-    /// The same by key.
+    /// Those of keys and pairs over them by key.
     pub keys: Vec<KeyScores>,
 }
 
@@ -98,15 +103,6 @@ pub struct ChildShare {
     pub new: f64,
 }
 
-/// One score.
-#[derive(Clone, Debug, Serialize)]
-pub struct Score {
-    /// Of what.
-    pub of: String,
-    /// From 0 to 1.
-    pub score: f64,
-}
-
 impl DatabaseScores {
     /// The mean accuracy of the classifiers of all tables.
     pub fn accuracy(&self) -> Option<f64> {
@@ -116,8 +112,7 @@ impl DatabaseScores {
 
     /// The mean of some scores; nothing where there are none.
     pub fn mean(scores: &[Score]) -> Option<f64> {
-        let total: f64 = scores.iter().map(|score| score.score).sum();
-        (!scores.is_empty()).then(|| total / scores.len() as f64)
+        mean(scores)
     }
 }
 
@@ -141,8 +136,18 @@ pub fn judge_random_keys(data: &DatabaseData, seed: u64) -> DatabaseScores {
     Judge::of(data).scores(&source, seed)
 }
 
+/// What one half of the families of the source reaches when it is judged by the other; nothing where there are too few rows
+/// to be parted. Of a large source the halves are of some of its families.
+pub fn judge_halves(data: &DatabaseData, seed: u64) -> Option<DatabaseScores> {
+    let [half, other] = halves(&data.schema, &data.source, &data.plans, seed)?;
+    let judge = Judge { source: &half, ..Judge::of(data) };
+    Some(judge.scores(&other, seed))
+}
+
 struct Judge<'a> {
     schema: &'a Schema,
+    plans: &'a [TablePlan],
+    kinds: &'a Kinds,
     source: &'a Database,
     /// The columns of each table that are judged.
     columns: Judged<'a>,
@@ -171,18 +176,22 @@ impl<'a> Judge<'a> {
             });
             columns.insert(table.name.as_str(), judged.take(MAX_COLUMNS).collect());
         }
-        Self { schema: &data.schema, source: &data.source, columns }
+        let (schema, plans, kinds) = (&data.schema, data.plans.as_slice(), &data.kinds);
+        Self { schema, plans, kinds, source: &data.source, columns }
     }
 
     fn scores(&self, made: &Database, seed: u64) -> DatabaseScores {
         let detection = detected(self.schema, &self.columns, self.source, made, seed);
+        let sequences = sequences((self.plans, self.kinds), &self.columns, [self.source, made]);
         let hops = vec![Vec::new(); MAX_HOPS];
-        let mut scores = DatabaseScores { hops, detection, ..DatabaseScores::default() };
+        let mut scores = DatabaseScores { hops, detection, sequences, ..DatabaseScores::default() };
         for table in &self.schema.tables {
             let (Some(real), Some(new)) = (self.source.get(&table.name), made.get(&table.name)) else {
                 continue;
             };
-            for (at, key) in table.foreign_keys.iter().enumerate() {
+            let keys = table.foreign_keys.iter().enumerate();
+            // A half of the source may be without a small table.
+            for (at, key) in keys.filter(|(_, key)| self.source.contains_key(&key.parent)) {
                 let rows = |database: &Database| database.get(&key.parent).map_or(0, |parent| parent.rows());
                 let counts = |parents: &[u32], database| {
                     children(parents, rows(database)).into_iter().map(f64::from).collect::<Vec<_>>()
@@ -401,48 +410,9 @@ fn child_shares(source: &[f64], new: &[f64]) -> Vec<ChildShare> {
     .collect()
 }
 
-/// The score of two columns of numbers; of two without any it is 1, of one alone 0.
-fn ks(real: &[f64], new: &[f64]) -> f64 {
-    let has_none = |values: &[f64]| values.iter().all(|value| value.is_nan());
-    match (has_none(real), has_none(new)) {
-        (false, false) => kolmogorov_smirnov(real, new),
-        (real, new) => f64::from(real == new),
-    }
-}
-
-/// 1 − half of the sum of the differences of two histograms.
-fn total_variation(a: &[(u32, u32)], b: &[(u32, u32)]) -> f64 {
-    if a.is_empty() || b.is_empty() {
-        return if a.is_empty() && b.is_empty() { 1.0 } else { 0.0 };
-    }
-    let mut differences: HashMap<(u32, u32), f64> = HashMap::new();
-    a.iter().for_each(|&cell| *differences.entry(cell).or_default() += 1.0 / a.len() as f64);
-    b.iter().for_each(|&cell| *differences.entry(cell).or_default() -= 1.0 / b.len() as f64);
-    let mut all: Vec<f64> = differences.into_values().map(f64::abs).collect();
-    // In an order of their own, so that the sum is the same at every run.
-    all.sort_by(f64::total_cmp);
-    1.0 - all.iter().sum::<f64>() / 2.0
-}
-
-/// Pearson's correlation; nothing where one of the two does not vary.
-fn correlation(a: &[f64], b: &[f64]) -> Option<f64> {
-    Some(pearson(a, b)).filter(|r| !r.is_nan())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn distances_of_known_distributions() {
-        assert_eq!(ks(&[1.0, 2.0], &[2.0, 1.0]), 1.0);
-        assert_eq!(ks(&[1.0, 2.0], &[3.0, 4.0]), 0.0);
-        assert_eq!(ks(&[1.0, 2.0, 3.0, 4.0], &[3.0, 4.0, 5.0, 6.0]), 0.5);
-        assert_eq!(total_variation(&[(1, 0), (1, 0)], &[(1, 0), (2, 0)]), 0.5);
-        let r = correlation(&[1.0, 2.0, f64::NAN, 3.0], &[2.0, 4.0, 1.0, 6.0]);
-        assert!(r.is_some_and(|r| (r - 1.0).abs() < 1e-12), "{r:?}");
-        assert!(correlation(&[1.0, 1.0], &[1.0, 2.0]).is_none());
-    }
 
     #[test]
     fn many_rows_are_judged_by_some_that_lie_evenly_among_them() {

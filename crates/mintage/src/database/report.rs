@@ -1,5 +1,5 @@
 //! The report of a new database as a page: the schema in the colours of what was measured, every number with what keys at
-//! random reach, what gives each table away, and what was counted of all rows.
+//! random and halves of the source reach, what gives each table away, and what was counted of all rows.
 //!
 //! The page is one file; it needs no network and runs no script. It measures nothing itself.
 
@@ -14,8 +14,10 @@ use mintage_data::{
 use super::{
     Part, TablePlan,
     detect::Detected,
-    judge::{DatabaseScores, KeyScores, Score},
+    judge::{DatabaseScores, KeyScores},
+    measures::Score,
     proof::{Counted, Proof, TableProof, failed},
+    sequences::SequenceScores,
 };
 use crate::{
     dataset::thousands,
@@ -46,6 +48,8 @@ pub struct DatabaseReport<'a> {
     pub scores: &'a DatabaseScores,
     /// Those of the source's own rows with their keys at random.
     pub floor: &'a DatabaseScores,
+    /// Those of one half of the source's families beside the other; nothing where there are too few.
+    pub ceiling: Option<&'a DatabaseScores>,
     /// What was counted of the new rows.
     pub proof: &'a Proof,
     /// Seed of the new rows and of all that was measured.
@@ -61,11 +65,14 @@ impl DatabaseReport<'_> {
         let fail = |e: minijinja::Error| Error::request(format!("the report cannot be drawn: {e}"));
         let mut pages = Environment::new();
         pages.add_template("database.html", include_str!("report.html")).map_err(fail)?;
-        let (scores, floor) = (self.scores, self.floor);
+        let (scores, floor, none) = (self.scores, self.floor, DatabaseScores::default());
+        let ceiling = self.ceiling.unwrap_or(&none);
+        let hops = [scores, floor, ceiling].map(|scores| scores.hops.concat());
+        let [over, floor_over, ceiling_over] = &hops;
         let worst = vec![
-            worst("columns", &scores.shapes, &floor.shapes),
-            worst("pairs of columns of a table", &scores.trends, &floor.trends),
-            worst("pairs over keys", scores.hops.iter().flatten(), floor.hops.iter().flatten()),
+            worst("columns", [&scores.shapes, &floor.shapes, &ceiling.shapes]),
+            worst("pairs of columns of a table", [&scores.trends, &floor.trends, &ceiling.trends]),
+            worst("pairs over keys", [over, floor_over, ceiling_over]),
         ];
         let charts: String = scores.keys.iter().take(MAX_CHARTS).map(chart).collect();
         let page = pages.get_template("database.html").map_err(fail)?;
@@ -80,6 +87,7 @@ impl DatabaseReport<'_> {
             charts => Value::from_safe_string(charts),
             without_chart => scores.keys.len().saturating_sub(MAX_CHARTS),
             legend => Value::from_safe_string(LEGEND.to_owned()),
+            sequences => self.sequences(),
             worst,
             totals => self.totals(),
             holds => self.proof.holds(),
@@ -116,41 +124,42 @@ impl DatabaseReport<'_> {
 
     /// The numbers of the whole database.
     fn dials(&self) -> Vec<Value> {
-        let (new, floor) = (self.scores, self.floor);
+        let (new, floor, none) = (self.scores, self.floor, DatabaseScores::default());
+        let half = self.ceiling.unwrap_or(&none);
         let mut dials = vec![
             dial(
                 "children of a parent",
                 "How many rows refer to each row of a parent, compared as distributions (1 − Kolmogorov–Smirnov distance). \
                  Keys at random keep these numbers, so they reach 100.",
-                &new.cardinality,
-                &floor.cardinality,
+                [&new.cardinality, &floor.cardinality, &half.cardinality],
             ),
             dial(
                 "columns",
                 "How alike the values of each column are, whatever the others hold (1 − Kolmogorov–Smirnov distance of \
                  numbers and dates, 1 − total variation of categories). Keys at random change no column.",
-                &new.shapes,
-                &floor.shapes,
+                [&new.shapes, &floor.shapes, &half.shapes],
             ),
             dial(
                 "pairs of columns",
                 "How alike two columns of one table go together (correlations of numbers, else joint histograms). Keys at \
                  random change no row.",
-                &new.trends,
-                &floor.trends,
+                [&new.trends, &floor.trends, &half.trends],
             ),
         ];
         for (at, scores) in new.hops.iter().enumerate() {
             let name = format!("pairs over {} key{}", at + 1, if at == 0 { "" } else { "s" });
             let says = "How alike a column of a table and one of the row that it refers to go together. What is not above \
                         keys at random has learned nothing of how the tables belong together.";
-            dials.push(dial(&name, says, scores, floor.hops.get(at).map_or(&[][..], Vec::as_slice)));
+            let [floor, half] =
+                [floor, half].map(|other| other.hops.get(at).map(Vec::as_slice).unwrap_or_default());
+            dials.push(dial(&name, says, [scores, floor, half]));
         }
         let told = new.detection.iter().max_by(|a, b| a.accuracy.total_cmp(&b.accuracy));
         dials.push(context! {
             name => "told apart",
             value => percent(new.accuracy()),
             floor => percent(floor.accuracy()),
+            ceiling => percent(half.accuracy()),
             better => "↓ less is better, 50 is the best: guessed",
             says => "How many rows a classifier (boosted trees) tells right as new or real, given each row and what the \
                      rows that refer to it come to; the mean of all tables.",
@@ -182,6 +191,7 @@ impl DatabaseReport<'_> {
                 pairs => percent(scores.and_then(|scores| scores.trends)),
                 told => percent(found.map(|found| found.accuracy)),
                 floor => percent(accuracy(self.floor, &plan.name)),
+                ceiling => percent(self.ceiling.and_then(|ceiling| accuracy(ceiling, &plan.name))),
                 by => found.map_or_else(String::new, |found| found.reasons.join(", ")),
             }
         };
@@ -191,18 +201,43 @@ impl DatabaseReport<'_> {
     /// A line for each key: the pairs of tables.
     fn keys(&self) -> Vec<Value> {
         let line = |key: &KeyScores| {
-            let mut floors = self.floor.keys.iter();
-            let floor = floors.find(|other| other.table == key.table && other.key == key.key);
+            let pairs = |scores: &DatabaseScores| {
+                let mut keys = scores.keys.iter();
+                keys.find(|other| other.table == key.table && other.key == key.key)?.pairs
+            };
             context! {
                 of => &key.of,
                 parent => &key.parent,
                 children => percent(Some(key.cardinality)),
                 pairs => percent(key.pairs),
-                floor => percent(floor.and_then(|floor| floor.pairs)),
+                floor => percent(pairs(self.floor)),
+                ceiling => percent(self.ceiling.and_then(pairs)),
                 by => self.reasons(key).join(", "),
             }
         };
         self.scores.keys.iter().map(line).collect()
+    }
+
+    /// A line for each table whose rows follow one another.
+    fn sequences(&self) -> Vec<Value> {
+        let line = |of: &SequenceScores| {
+            let steps = |scores: &DatabaseScores| {
+                scores.sequences.iter().find(|other| other.table == of.table)?.steps
+            };
+            let worst = of.columns.iter().min_by(|a, b| a.score.total_cmp(&b.score));
+            context! {
+                name => &of.table,
+                time => &of.time,
+                ordered => percent(of.ordered),
+                unique => percent(of.unique),
+                gaps => percent(of.gaps),
+                steps => percent(of.steps),
+                floor => percent(steps(self.floor)),
+                ceiling => percent(self.ceiling.and_then(steps)),
+                worst => worst.map(|worst| format!("{} {}", worst.of, percent(Some(worst.score)))),
+            }
+        };
+        self.scores.sequences.iter().map(line).collect()
     }
 
     /// What of the rows that refer to a parent by a key gives the parent's new rows away.
@@ -243,33 +278,33 @@ impl DatabaseReport<'_> {
     }
 }
 
-/// A number of the whole database for the page.
-fn dial(name: &str, says: &str, new: &[Score], floor: &[Score]) -> Value {
+/// A number of the whole database for the page: of the new rows, of keys at random and of halves of the source.
+fn dial(name: &str, says: &str, [new, floor, ceiling]: [&[Score]; 3]) -> Value {
     let worst = new.iter().min_by(|a, b| a.score.total_cmp(&b.score));
     context! {
         name,
         value => percent(DatabaseScores::mean(new)),
         floor => percent(DatabaseScores::mean(floor)),
+        ceiling => percent(DatabaseScores::mean(ceiling)),
         better => MORE,
         says,
         worst => worst.map(|worst| format!("{} {}", worst.of, percent(Some(worst.score)))),
     }
 }
 
-/// The worst scores of a kind, with what keys at random reach at the same place.
-fn worst<'a>(
-    title: &str,
-    new: impl IntoIterator<Item = &'a Score>,
-    floor: impl IntoIterator<Item = &'a Score>,
-) -> Value {
-    let floor: HashMap<&str, f64> = floor.into_iter().map(|score| (score.of.as_str(), score.score)).collect();
-    let mut all: Vec<&Score> = new.into_iter().collect();
+/// The worst scores of a kind, with what keys at random and halves of the source reach at the same place.
+fn worst(title: &str, [new, floor, ceiling]: [&[Score]; 3]) -> Value {
+    let [floor, ceiling] = [floor, ceiling].map(|scores| {
+        scores.iter().map(|score| (score.of.as_str(), score.score)).collect::<HashMap<&str, f64>>()
+    });
+    let mut all: Vec<&Score> = new.iter().collect();
     all.sort_by(|a, b| a.score.total_cmp(&b.score));
     let n = all.len();
     all.truncate(MAX_WORST);
     let line = |score: &Score| {
-        let floor = floor.get(score.of.as_str()).copied();
-        context! { of => &score.of, value => percent(Some(score.score)), floor => percent(floor) }
+        let of = |scores: &HashMap<&str, f64>| percent(scores.get(score.of.as_str()).copied());
+        let (value, floor, ceiling) = (percent(Some(score.score)), of(&floor), of(&ceiling));
+        context! { of => &score.of, value, floor, ceiling }
     };
     let lines: Vec<Value> = all.into_iter().map(line).collect();
     context! { title, n => thousands(n), lines }
@@ -341,6 +376,15 @@ mod tests {
                 accuracy: 0.75,
                 reasons: vec!["size".to_owned(), "orders.of: mean of a".to_owned()],
             }],
+            sequences: vec![SequenceScores {
+                table: "orders".to_owned(),
+                time: "day <of>".to_owned(),
+                ordered: Some(1.0),
+                unique: None,
+                gaps: Some(0.8125),
+                steps: Some(0.6875),
+                columns: vec![score("orders.a", 0.6875)],
+            }],
             tables: vec![TableScores { table: "orders".to_owned(), shapes: Some(0.475), trends: None }],
             keys: vec![KeyScores {
                 of: "orders.of".to_owned(),
@@ -382,6 +426,7 @@ mod tests {
             plans: &[],
             scores: &scores,
             floor: &scores,
+            ceiling: Some(&scores),
             proof,
             seed: 7,
         };
@@ -402,6 +447,11 @@ mod tests {
             "{page}"
         );
         assert!(page.contains("pairs over 1 key") && page.contains("62.5"), "{page}");
+        assert!(page.contains("half against half 62.5"), "{page}");
+        assert!(
+            page.contains("81.2") && page.contains("orders.a 68.8") && page.contains("day &lt;of&gt;"),
+            "{page}"
+        );
         // The worst of twenty.
         assert!(page.contains("&lt;c14&gt;") && !page.contains("&lt;c15&gt;"), "{page}");
     }
@@ -434,6 +484,7 @@ mod tests {
             plans: &[],
             scores: &scores,
             floor: &scores,
+            ceiling: None,
             proof: &proof,
             seed: 1,
         };
