@@ -31,7 +31,10 @@ const MIN_ROWS: u32 = 20;
 const MIN_PAIRED_ROWS: u32 = 200;
 /// Candidates of a row, and of all rows of a table together.
 const MAX_EACH: usize = 128;
-const MAX_CANDIDATES: usize = 200_000;
+const MAX_CANDIDATES: usize = 50_000;
+/// The same of long tables, where few a row are enough to be even.
+const MAX_EACH_OF_LONG: usize = 8;
+const MAX_CANDIDATES_OF_LONG: usize = 200_000;
 /// What a histogram of a column weighs that is not the table's own: the fewer rows there are, the less can all be met.
 const OTHERS_WEIGHT: f32 = 0.1;
 /// More than any histogram weighs.
@@ -65,7 +68,8 @@ struct Histogram {
 
 /// How many candidates to draw for each of `rows` rows.
 pub(super) fn candidates(rows: usize) -> usize {
-    (MAX_CANDIDATES / rows.max(1)).clamp(1, MAX_EACH)
+    let of_long = (MAX_CANDIDATES_OF_LONG / rows.max(1)).min(MAX_EACH_OF_LONG);
+    (MAX_CANDIDATES / rows.max(1)).clamp(1, MAX_EACH).max(of_long)
 }
 
 impl Targets {
@@ -336,6 +340,15 @@ mod tests {
         for value in ["0", "1", "2"] {
             assert!(share(&source, value).abs_diff(share(&chosen, value)) <= 2, "{value}");
         }
+    }
+
+    #[test]
+    fn long_tables_have_few_candidates() {
+        assert_eq!(
+            [77, 600, 5_000, 10_000, 28_000, 150_000, 1_000_000].map(candidates),
+            [128, 83, 10, 8, 7, 1, 1]
+        );
+        assert_eq!(candidates(0), 128);
     }
 
     #[test]
