@@ -21,6 +21,7 @@ use super::{
     request::{light_part, number_rows, put_given},
     siblings::{Places, in_order},
     summary::Left,
+    texts::TextPlan,
     tie::{Ties, agree, close_circles, counts_of},
     totals,
     view::{of_parent, picked},
@@ -84,6 +85,7 @@ struct Drawer<'a> {
     plans: &'a [TablePlan],
     persons: &'a [Persons],
     keys: &'a [TextKey],
+    texts: &'a [TextPlan],
     plan: &'a TablePlan,
     targets: &'a Targets,
     table: &'a TableSchema,
@@ -96,7 +98,8 @@ impl<'a> Drawer<'a> {
         let (plan, targets) = (model.plans.get(at)?, model.targets.get(at)?);
         let table = model.schema.table(&plan.name)?;
         let (schema, plans, persons) = (&model.schema, model.plans.as_slice(), model.persons.as_slice());
-        Some(Self { schema, plans, persons, keys: &model.keys, plan, targets, table, request })
+        let (keys, texts) = (model.keys.as_slice(), model.texts.as_slice());
+        Some(Self { schema, plans, persons, keys, texts, plan, targets, table, request })
     }
 
     /// New rows with the row of their main parent, and with a number where they have one.
@@ -302,16 +305,35 @@ impl<'a> Drawer<'a> {
             }
             let given = (!given.columns.is_empty()).then_some(given);
             let place = if self.plan.is_sequence { at + 1 } else { 0 };
-            let rows = self.evenly(model, parents.len(), given, place, seed.wrapping_add(at as u64))?;
+            let mut rows = self.evenly(model, parents.len(), given, place, seed.wrapping_add(at as u64))?;
             lefts.iter_mut().for_each(|left| left.take(parents, &rows));
+            self.leave_out_given(&mut rows, main);
             families.add(rows, parents)?;
         }
         let n = self.orphans(main, counts.len());
         if n > 0 || families.rows.is_none() {
-            let orphans = self.without_parents(model, n, seed.wrapping_add(waves.len() as u64))?;
+            let mut orphans = self.without_parents(model, n, seed.wrapping_add(waves.len() as u64))?;
+            self.leave_out_given(&mut orphans, main);
             families.add(orphans, &vec![NONE; n])?;
         }
         Ok((families.rows.unwrap_or_default(), families.parents))
+    }
+
+    /// Leaves out what rows were only drawn given, of their main parent and their siblings, but for what their texts are written
+    /// by: in long tables it is most of what they hold.
+    fn leave_out_given(&self, rows: &mut Table, main: usize) {
+        let plan = self.plan;
+        let context = plan.context.iter().filter(|context| context.keys[0] == main);
+        let mut given: HashSet<String> = context.map(|context| context.name.clone()).collect();
+        given.extend(plan.previous.iter().map(|name| plan.before(name)));
+        given.extend(plan.left.iter().map(|(name, _)| plan.mean_left(name)));
+        given.extend([plan.named(INDEX), plan.named(SIBLINGS)]);
+        for text in self.texts.iter().filter(|text| text.table == plan.name) {
+            text.by().for_each(|name| {
+                given.remove(name);
+            });
+        }
+        rows.columns.retain(|column| !given.contains(&column.name));
     }
 
     /// The parents of rows that are drawn at once: of a sequence those of the first children, then of the second and so on.
@@ -413,7 +435,8 @@ impl<'a> Drawer<'a> {
         let all = (0..filled.rows() as u32).collect();
         let order = in_order(all, filled, &filled.parents[main], self.plan.time.as_deref());
         filled.parents[main] = order.iter().map(|&row| filled.parents[main][row as usize]).collect();
-        filled.table = filled.table.select(&order);
+        // One column after another: a copy of a long table beside it would be too much.
+        filled.table.columns.iter_mut().for_each(|column| *column = column.select(&order));
         let (Some(name), Some(first)) = (&self.plan.time, self.plan.first) else { return };
         let places = Places::of(filled, &filled.parents[main], None);
         let Some(column) = filled.table.columns.iter_mut().find(|column| &column.name == name) else {

@@ -5,8 +5,10 @@ use std::collections::{HashMap, HashSet};
 use mintage_data::{
     Column, Declaration, Table,
     database::{ForeignKey, Schema, Table as TableSchema},
+    table::MISSING,
 };
 use mintage_nn::Rng;
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
     agree::take_over,
@@ -270,6 +272,9 @@ impl<'a> Ties<'a> {
                     && values.all(|text| text.parse::<i64>().is_ok())
             };
             let Some(number) = columns.iter().copied().find(is_number) else { continue };
+            if !has_repeats(&filled.table, &columns) {
+                continue;
+            }
             let mut seen: HashSet<Vec<String>> = HashSet::new();
             for row in 0..filled.rows() {
                 let Some(key) = key_of(&filled.table, &columns, row) else { continue };
@@ -290,6 +295,19 @@ impl<'a> Ties<'a> {
             }
         }
     }
+}
+
+/// Whether two rows may have the same cells in some columns, none of them missing.
+fn has_repeats(table: &Table, columns: &[usize]) -> bool {
+    let key = |row: usize| {
+        let numbers = columns.iter().map(|&column| table.columns[column].numbers()[row]);
+        let is_whole = |bytes: &Vec<u8>| bytes.len() == 4 * columns.len();
+        let bytes: Vec<u8> = numbers.filter(|&number| number != MISSING).flat_map(u32::to_le_bytes).collect();
+        Some(bytes).filter(is_whole).map(|bytes| xxh3_64(&bytes))
+    };
+    let mut keys: Vec<u64> = (0..table.rows()).filter_map(key).collect();
+    keys.sort_unstable();
+    keys.windows(2).any(|pair| pair[0] == pair[1])
 }
 
 /// Gives rows the cells that agree with those of parents, behind ways of keys that are known by now.
