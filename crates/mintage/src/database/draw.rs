@@ -333,7 +333,11 @@ impl<'a> Drawer<'a> {
                 given.remove(name);
             });
         }
-        rows.columns.retain(|column| !given.contains(&column.name));
+        match rows.columns.iter().all(|column| given.contains(&column.name)) {
+            // How many rows there are is known by a column.
+            true => rows.columns.truncate(1),
+            false => rows.columns.retain(|column| !given.contains(&column.name)),
+        }
     }
 
     /// The parents of rows that are drawn at once: of a sequence those of the first children, then of the second and so on.
