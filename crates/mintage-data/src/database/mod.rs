@@ -269,7 +269,7 @@ impl ForeignKey {
         self.parent == table
     }
 
-    /// What it is called among the keys of its table: "customer_id", "a+b", and "subject_id[Photo]" where it is a key in some
+    /// What it is called among the keys of its table: `customer_id`, `a+b`, and `subject_id[Photo]` where it is a key in some
     /// rows alone.
     pub fn label(&self) -> String {
         let only = self.only.as_ref().map(|only| format!("[{}]", only.value));
