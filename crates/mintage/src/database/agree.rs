@@ -1,7 +1,7 @@
 //! What agrees across tables in every row: the customer of a payment is that of its rental, the billing address of an invoice
 //! is the customer's, the name of a guest is the same in all stays. What agrees in the source agrees in new rows.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use mintage_data::{Column, Table, database::Schema};
 use mintage_nn::Rng;
@@ -22,6 +22,8 @@ const MIN_ROWS: usize = 8;
 
 /// One key in so many may be moved so that each parent has as many rows as in the source.
 const MAX_MOVED: usize = 10;
+/// Times that a cell is drawn again which a sibling has.
+const MAX_DRAWS: usize = 100;
 
 /// Whether a key leads where the key `other` of the main parent leads, in all rows that have both.
 pub(super) fn is_through(filled: &Filled, key: usize, main: usize, parent: &Filled, other: usize) -> bool {
@@ -139,6 +141,22 @@ pub(super) fn balance(column: &mut Column, keys: &Column, weights: &[u32], rng: 
     }
 }
 
+/// Gives rows of the same parent different cells: a repeated one is drawn again, as often as each is there, a few times.
+pub(super) fn apart(column: &mut Column, parents: &[u32], rng: &mut Rng) {
+    let all: Vec<String> = column.iter().flatten().map(str::to_owned).collect();
+    let mut seen: HashSet<(u32, String)> = HashSet::new();
+    for (row, &parent) in parents.iter().enumerate().filter(|(_, parent)| **parent != NONE) {
+        let Some(cell) = column.cell(row).map(str::to_owned) else { continue };
+        if seen.insert((parent, cell)) {
+            continue;
+        }
+        let mut again = (0..MAX_DRAWS).map(|_| all[rng.below(all.len())].clone());
+        if let Some(cell) = again.find(|cell| seen.insert((parent, cell.clone()))) {
+            column.set(row, Some(&cell));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,6 +174,19 @@ mod tests {
         // One value that nearly all have says nothing of the others.
         assert!(!is_fixed(&column((0..40).map(|row| usize::from(row == 30))), &previous));
         assert!(!is_fixed(&column((0..40).map(|_| 7)), &previous));
+    }
+
+    #[test]
+    fn siblings_get_different_cells() {
+        let parents: Vec<u32> = (0..60).map(|row| row / 3).chain([NONE, NONE]).collect();
+        let mut cells = column((0..62).map(|row| usize::from(row % 5 == 0) + 2 * usize::from(row % 7 == 0)));
+        apart(&mut cells, &parents, &mut Rng::new(1, 0));
+        let different: HashSet<(u32, Option<&str>)> = parents.iter().copied().zip(cells.iter()).collect();
+        assert_eq!(different.len(), 62);
+        // Where there is no other, it stays.
+        let mut alike = column((0..4).map(|_| 1));
+        apart(&mut alike, &[0, 0, 1, 2], &mut Rng::new(1, 0));
+        assert!(alike.iter().all(|cell| cell == Some("1")));
     }
 
     #[test]

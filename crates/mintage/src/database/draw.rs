@@ -11,7 +11,7 @@ use mintage_nn::Rng;
 
 use super::{
     DatabaseModel, DatabaseRequest,
-    agree::{balance, take_over},
+    agree::{apart, balance, take_over},
     bounds::broken,
     even::{Targets, as_counted, candidates, counts_in},
     filled::{Database, Filled, NONE, numbers, put, tied},
@@ -128,6 +128,7 @@ impl<'a> Drawer<'a> {
         }
         if let Some(main) = self.plan.main() {
             filled.parents[main] = parents;
+            self.keep_apart(&mut filled, main, &mut rng);
             agree(self.plan, self.schema, &mut filled, made, |way| way == [main]);
             self.repeat_first(&mut filled, main);
             self.order(&mut filled, main);
@@ -411,6 +412,23 @@ impl<'a> Drawer<'a> {
             let column = filled.table.columns.iter_mut().find(|column| &column.name == own);
             if let (Some(column), Some(parent)) = (column, parent) {
                 balance(column, parent, weights, rng);
+            }
+        }
+    }
+
+    /// Siblings do not have the same key of a kept table where the two keys together tell rows apart: a track is in a playlist
+    /// once.
+    fn keep_apart(&self, filled: &mut Filled, main: usize, rng: &mut Rng) {
+        let keys = self.table.foreign_keys.iter().zip(&self.plan.keys);
+        let values: Vec<&String> =
+            keys.filter(|(_, is)| **is == Use::Value).filter_map(|(key, _)| key.columns.first()).collect();
+        for set in self.table.unique_sets() {
+            let of_main = &self.table.foreign_keys[main].columns;
+            let others: Vec<&String> = set.iter().filter(|name| !of_main.contains(name)).collect();
+            let [name] = others.as_slice() else { continue };
+            let column = filled.table.columns.iter_mut().find(|column| &column.name == *name);
+            if let Some(column) = column.filter(|_| values.contains(name)) {
+                apart(column, &filled.parents[main], rng);
             }
         }
     }
