@@ -86,6 +86,17 @@ fn cells<'a>(table: &'a Table, column: &str) -> Vec<Option<&'a str>> {
     table.column(column).unwrap_or_else(|| panic!("{} has no {column}", table.name)).iter().collect()
 }
 
+/// A small model of a few steps.
+fn learned(data: &DatabaseData, spec: &SourceSpec, run: &Path) -> DatabaseModel {
+    let mut recipe = Recipe::for_source(&spec.source);
+    recipe.set("model.size=tiny").unwrap();
+    recipe.set("train.steps=40").unwrap();
+    let (stop, start) = (AtomicBool::new(false), Instant::now());
+    let control = Control { stop: &stop, clock: &|| start.elapsed() };
+    train_database(&recipe, data, run, &DeviceChoice::Cpu, &control, &mut |_, _| {}).unwrap();
+    DatabaseModel::load(run, &DeviceChoice::Cpu).unwrap()
+}
+
 #[test]
 fn learns_all_tables_and_makes_rows_whose_keys_hold() {
     let folder = tempfile::tempdir().unwrap();
@@ -101,14 +112,8 @@ fn learns_all_tables_and_makes_rows_whose_keys_hold() {
     assert_eq!(part("lines").keys, [Use::Main, Use::Matched], "{:?}", part("lines"));
     assert!(part("lines").is_sequence && part("orders").time.as_deref() == Some("day"));
 
-    let mut recipe = Recipe::for_source(&spec.source);
-    recipe.set("model.size=tiny").unwrap();
-    recipe.set("train.steps=40").unwrap();
-    let (stop, start) = (AtomicBool::new(false), Instant::now());
-    let control = Control { stop: &stop, clock: &|| start.elapsed() };
     let run = folder.path().join("run");
-    train_database(&recipe, &data, &run, &DeviceChoice::Cpu, &control, &mut |_, _| {}).unwrap();
-    let model = DatabaseModel::load(&run, &DeviceChoice::Cpu).unwrap();
+    let model = learned(&data, &spec, &run);
     let request = DatabaseRequest { scale: 1.5, seed: 7, ..DatabaseRequest::default() };
     let tables = model.sample(&request, &mut |_, _| {}).unwrap();
     assert_eq!(tables, model.sample(&request, &mut |_, _| {}).unwrap());
@@ -200,14 +205,8 @@ fn addresses_that_are_keys_are_made_afresh_and_followed() {
     let plan = |name: &str| data.plans().iter().find(|plan| plan.name == name).unwrap();
     assert_eq!((plan("agents").part, plan("members").part), (Part::Kept, Part::Learned));
     assert_eq!(plan("members").keys, [Use::Matched]);
-    let mut recipe = Recipe::for_source(&spec.source);
-    recipe.set("model.size=tiny").unwrap();
-    recipe.set("train.steps=40").unwrap();
-    let (stop, start) = (AtomicBool::new(false), Instant::now());
-    let control = Control { stop: &stop, clock: &|| start.elapsed() };
     let run = folder.path().join("run");
-    train_database(&recipe, &data, &run, &DeviceChoice::Cpu, &control, &mut |_, _| {}).unwrap();
-    let model = DatabaseModel::load(&run, &DeviceChoice::Cpu).unwrap();
+    let model = learned(&data, &spec, &run);
     let request = DatabaseRequest { scale: 2.0, seed: 3, ..DatabaseRequest::default() };
     let tables = model.sample(&request, &mut |_, _| {}).unwrap();
     let all = made(&tables);

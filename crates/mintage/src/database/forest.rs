@@ -140,26 +140,14 @@ impl<'a> Forest<'a> {
 mod tests {
     use std::collections::HashSet;
 
-    use mintage_data::{Table, database::Origin};
+    use mintage_data::Table;
 
     use super::*;
-    use crate::database::{filled::numbers, plan::DEPTH};
+    use crate::database::{filled::numbers, plan::DEPTH, testing};
 
-    fn key(columns: [&str; 2], parent_columns: [&str; 2], optional: bool) -> ForeignKey {
-        let names = |names: [&str; 2]| -> Vec<String> {
-            names.into_iter().filter(|name| !name.is_empty()).map(str::to_owned).collect()
-        };
-        ForeignKey {
-            columns: names(columns),
-            parent: "staff".to_owned(),
-            parent_columns: names(parent_columns),
-            origin: Origin::Declared,
-            optional,
-            deferrable: false,
-            only: None,
-            actions: String::new(),
-            orphans: None,
-        }
+    /// A key of the table to itself.
+    fn key(columns: &str, parent_columns: &str, optional: bool) -> ForeignKey {
+        testing::key(columns, "staff", parent_columns, optional)
     }
 
     fn staff(unique: &[&str]) -> TableSchema {
@@ -184,8 +172,7 @@ mod tests {
     #[test]
     fn rows_lie_below_those_that_are_less_deep() {
         let filled = rows(30, |row| row / 10);
-        let forest =
-            Forest::new(&staff(&[]), (&filled, DEPTH), &key(["boss", ""], ["id", ""], true), vec![1; 30]);
+        let forest = Forest::new(&staff(&[]), (&filled, DEPTH), &key("boss", "id", true), vec![1; 30]);
         let found = forest.grow(&mut Rng::new(1, 0));
         assert!(found[..10].iter().all(|&parent| parent == NONE), "{found:?}");
         assert!((10..30).all(|row| found[row] / 10 == row as u32 / 10 - 1), "{found:?}");
@@ -195,7 +182,7 @@ mod tests {
     fn no_parent_has_two_children_where_the_key_is_unique() {
         let filled = rows(15, |row| row / 5);
         let grown = |optional| {
-            let key = key(["boss", ""], ["id", ""], optional);
+            let key = key("boss", "id", optional);
             Forest::new(&staff(&["boss"]), (&filled, DEPTH), &key, vec![3; 15]).grow(&mut Rng::new(1, 0))
         };
         let found = grown(true);
@@ -209,7 +196,7 @@ mod tests {
     #[test]
     fn parents_have_the_cells_that_another_key_has_set() {
         let filled = rows(40, |row| u32::from(row > 5) + u32::from(row > 20));
-        let key = key(["firm", "boss"], ["firm", "id"], true);
+        let key = key("firm boss", "firm id", true);
         let forest = Forest::new(&staff(&[]), (&filled, DEPTH), &key, vec![2; 40]);
         let found = forest.grow(&mut Rng::new(1, 0));
         for row in 6..40 {
@@ -217,7 +204,7 @@ mod tests {
             assert!(parent != NONE && parent < row as u32 && parent % 2 == row as u32 % 2, "{row} {parent}");
         }
         // Of another column of theirs as well.
-        let key = self::key(["firm", "boss"], ["id", "id"], true);
+        let key = self::key("firm boss", "id id", true);
         let found = Forest::new(&staff(&[]), (&filled, DEPTH), &key, vec![2; 40]).grow(&mut Rng::new(1, 0));
         assert!(found.iter().all(|&parent| parent == NONE || parent < 2), "{found:?}");
         assert!(found.iter().any(|&parent| parent != NONE));
@@ -226,7 +213,7 @@ mod tests {
     #[test]
     fn siblings_differ_by_what_is_unique_with_the_key() {
         let filled = rows(6, |row| u32::from(row > 0));
-        let key = key(["boss", ""], ["id", ""], true);
+        let key = key("boss", "id", true);
         let found = Forest::new(&staff(&["firm", "boss"]), (&filled, DEPTH), &key, vec![5; 6])
             .grow(&mut Rng::new(1, 0));
         // One root: a child of each firm.

@@ -142,7 +142,7 @@ impl<'a> Ties<'a> {
     ) -> bool {
         let foreign = &self.table.foreign_keys[key];
         let is_own = foreign.is_of(&self.plan.name);
-        let own = if is_own { Some(filled.clone()) } else { None };
+        let own = is_own.then(|| filled.clone());
         let Some(parent) = own.as_ref().or_else(|| made.get(&foreign.parent)) else { return false };
         let set = self.set_by_others(key, later);
         let is_set = |name: &String| set.contains(name.as_str());
@@ -153,11 +153,9 @@ impl<'a> Ties<'a> {
         let old: Vec<Column> =
             foreign.columns.iter().filter_map(|name| filled.table.column(name)).cloned().collect();
         let mut families = families(&old, filled.rows());
-        families.iter_mut().enumerate().filter(|(row, _)| !filled.is_meant(foreign, *row)).for_each(
-            |(_, family)| {
-                *family = None;
-            },
-        );
+        for (row, family) in families.iter_mut().enumerate() {
+            *family = family.filter(|_| filled.is_meant(foreign, row));
+        }
         filled.table.columns.retain(|column| !foreign.columns.contains(&column.name) || is_set(&column.name));
         let is_kept = self.plans.iter().any(|plan| plan.name == foreign.parent && plan.part == Part::Kept);
         let through = match self.plan.keys[key] {
