@@ -310,7 +310,8 @@ pub fn evaluate(args: &Evaluate, dir: &Path, context: &mut Context) -> CliResult
     let only: Vec<String> = model.schema().tables.iter().map(|table| table.name.clone()).collect();
     let data = DatabaseData::open(&context.reachable(&spec), &only, &[])?;
     let seed = context.settings.seed.unwrap_or(1);
-    let made = model.sample(&DatabaseRequest { seed, ..DatabaseRequest::default() }, &mut |_, _| {})?;
+    let request = DatabaseRequest { seed, rows: data.rows_read(), ..DatabaseRequest::default() };
+    let made = model.sample(&request, &mut |_, _| {})?;
     let name = dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let source = shown(&redacted(&spec.source)).into_owned();
     let (plans, texts) = (model.plans(), model.texts());

@@ -187,6 +187,7 @@ fn choose_tables(recipe: &mut Recipe, tables: &Tables) {
     data.learn.retain(|name| !tables.keep.contains(name));
     data.keep.extend_from_slice(&tables.keep);
     data.learn.extend_from_slice(&tables.learn);
+    data.limit = tables.limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX)).or(data.limit);
 }
 
 fn set_budget(recipe: &mut Recipe, args: &Train) {

@@ -35,7 +35,7 @@ pub(crate) use made::made_parts;
 pub(crate) use read::{
     chosen, declared_type, names_rows, only_real, postgres_constraints, sqlite_constraints, stem,
 };
-pub use read::{is_database, read, tables_of};
+pub use read::{Sieve, is_database, read, read_sifted, tables_of};
 use rules::Constraint;
 pub use texts::Texts;
 pub(crate) use write::{Cast, NOTHING_WRITTEN, copy_escaped, count_on};

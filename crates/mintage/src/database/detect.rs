@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use super::{
     cells::number,
-    filled::{Database, children},
+    filled::{Database, Filled},
     summary::{How, summed},
 };
 use crate::evaluate::table::{Frame, FrameColumn, Judge, Values, detect};
@@ -63,19 +63,21 @@ pub(super) fn detected(
     seed: u64,
 ) -> Vec<Detected> {
     let of_table = |name: &String| {
-        let (real, new) = (real.get(name)?.rows(), new.get(name)?.rows());
+        let (real, new) = (real.get(name)?.learned(), new.get(name)?.learned());
         let n = real.min(new).min(MAX_ROWS);
         (n >= MIN_ROWS).then_some(n)
     };
     let tables = schema.tables.iter().filter_map(|table| Some((&table.name, of_table(&table.name)?)));
     let judge = |(table, n): (&String, usize)| {
         let [a, b] = frames(schema, judged, table, [real, new])?;
-        let rows = |frame: &Frame, stream: u64| {
-            let mut rows = Rng::new(seed, stream).permutation(frame.rows());
+        let learned = |of: &Database| of.get(table).map_or(0, Filled::learned);
+        let rows = |frame: &Frame, learned: usize, stream: u64| {
+            let mut rows = Rng::new(seed, stream).permutation(learned);
             rows.truncate(n);
             frame.select(&rows)
         };
-        let found = detect(&rows(&a, 1), &rows(&b, 2), Judge::Trees, seed, RESAMPLES);
+        let found =
+            detect(&rows(&a, learned(real), 1), &rows(&b, learned(new), 2), Judge::Trees, seed, RESAMPLES);
         let right = found.real.iter().filter(|&&score| score > 0.5).count()
             + found.new.iter().filter(|&&score| score <= 0.5).count();
         let mut losses: Vec<(f64, &str)> =
@@ -104,10 +106,16 @@ fn frames(schema: &Schema, judged: &Judged, table: &str, both: [&Database; 2]) -
         let at = child.foreign_keys.iter().position(|other| other == key)?;
         let (Some(a), Some(b)) = (both[0].get(&child.name), both[1].get(&child.name)) else { continue };
         let label = format!("{}.{}", child.name, key.label());
-        let rows = [(a, tables[0].rows()), (b, tables[1].rows())];
-        let counts =
-            rows.map(|(filled, n)| children(&filled.parents[at], n).into_iter().map(f64::from).collect());
+        let rows = [(a, tables[0]), (b, tables[1])];
+        let counts = rows.map(|(filled, parent)| {
+            filled.children(at, parent).into_iter().map(f64::from).collect::<Vec<f64>>()
+        });
         add(&mut columns, &format!("{label}: number"), counts.map(Values::Numbers));
+        // Of children that were not all read nothing can be summed up.
+        if !rows.iter().all(|(filled, _)| filled.is_whole(at)) {
+            continue;
+        }
+        let rows = rows.map(|(filled, parent)| (filled, parent.rows()));
         for (name, scale) in judged.get(child.name.as_str()).into_iter().flatten() {
             let (summary, how) = match scale {
                 Scale::Number => ("mean of", How::Mean),

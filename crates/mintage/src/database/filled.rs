@@ -18,6 +18,12 @@ pub(super) struct Filled {
     pub summaries: Table,
     /// For each foreign key of the table the row of its parent, or [`NONE`], for each row.
     pub parents: Vec<Vec<u32>>,
+    /// Of a source that is too large to be read: how many rows are learned, from the first on. Those behind them are only there
+    /// for the rows that refer to them. Nothing where all rows were read.
+    pub learned: Option<usize>,
+    /// For each key of which not all rows were read that refer to the parent's: how many do so, by the parent's row. Empty where
+    /// all rows were read.
+    pub degrees: Vec<Option<Vec<u32>>>,
 }
 
 /// The rows of all tables by their names.
@@ -26,6 +32,30 @@ pub(super) type Database = HashMap<String, Filled>;
 impl Filled {
     pub fn rows(&self) -> usize {
         self.table.rows()
+    }
+
+    /// How many of the rows are learned, from the first on.
+    pub fn learned(&self) -> usize {
+        self.learned.unwrap_or_else(|| self.rows())
+    }
+
+    /// Whether all rows are there that refer to a learned row of the parent by a key.
+    pub fn is_whole(&self, key: usize) -> bool {
+        self.degrees.get(key).is_none_or(Option::is_none)
+    }
+
+    /// For each row of the parent of a key how many rows refer to it, also those that were not read.
+    pub fn children(&self, key: usize, parent: &Self) -> Vec<u32> {
+        let rows = parent.rows();
+        match (self.degrees.get(key), self.parents.get(key)) {
+            (Some(Some(degrees)), _) => {
+                let mut degrees = degrees.clone();
+                degrees.resize(rows, 0);
+                degrees
+            }
+            (_, Some(parents)) => children(parents, rows),
+            (_, None) => vec![0; rows],
+        }
     }
 
     /// The cell of a column in a row; nothing where there is no such row.

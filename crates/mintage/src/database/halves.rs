@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use mintage_data::database::Schema;
+use mintage_data::database::{ForeignKey, Schema, Table};
 use mintage_nn::Rng;
 
 use super::{
@@ -41,7 +41,7 @@ pub(super) fn halves(
     let mut sides: HashMap<&str, Vec<u8>> = HashMap::new();
     for plan in plans {
         let Some(filled) = source.get(&plan.name) else { continue };
-        let own = match plan.part {
+        let mut own = match plan.part {
             Part::Kept => vec![BOTH; filled.rows()],
             Part::Learned | Part::Empty => {
                 let mut own = with_parents(plan, schema, filled, &sides);
@@ -49,6 +49,8 @@ pub(super) fn halves(
                 own
             }
         };
+        // Rows that are there for others alone are in none.
+        own[filled.learned()..].fill(0);
         sides.insert(&plan.name, own);
     }
     let is = |name: &str, part: Part| plans.iter().any(|plan| plan.name == name && plan.part == part);
@@ -133,10 +135,21 @@ fn half(schema: &Schema, source: &Database, rows: &HashMap<&str, Vec<u32>>) -> D
             let place = |row: u32| places.get(key.parent.as_str())?.get(row as usize).copied();
             parents.push(rows.iter().map(|&row| place(theirs[row as usize]).unwrap_or(NONE)).collect());
         }
-        let part = Filled { table: filled.table.select(rows), parents, ..Filled::default() };
+        let degrees = degrees(table, filled, &places);
+        let part = Filled { table: filled.table.select(rows), parents, degrees, ..Filled::default() };
         half.insert(name.to_owned(), part);
     }
     half
+}
+
+/// How many rows refer to each row of the parents that are in a half, where that is known of rows that were not read as well.
+fn degrees(table: &Table, filled: &Filled, places: &HashMap<&str, Vec<u32>>) -> Vec<Option<Vec<u32>>> {
+    let of_key = |(key, degrees): (&ForeignKey, &Option<Vec<u32>>)| {
+        let (degrees, places) = (degrees.as_ref()?, places.get(key.parent.as_str())?);
+        let there = degrees.iter().zip(places).filter(|(_, place)| **place != NONE);
+        Some(there.map(|(&degree, _)| degree).collect())
+    };
+    table.foreign_keys.iter().zip(&filled.degrees).map(of_key).collect()
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use super::{
     assign::shuffle,
     cells::number,
     detect::{Detected, Judged, Scale, detected},
-    filled::{Database, NONE, children, tied},
+    filled::{Database, Filled, NONE, tied},
     halves::halves,
     measures::{Score, correlation, ks, mean, total_variation},
     plan::{Kinds, TablePlan},
@@ -192,11 +192,12 @@ impl<'a> Judge<'a> {
             let keys = table.foreign_keys.iter().enumerate();
             // A half of the source may be without a small table.
             for (at, key) in keys.filter(|(_, key)| self.source.contains_key(&key.parent)) {
-                let rows = |database: &Database| database.get(&key.parent).map_or(0, |parent| parent.rows());
-                let counts = |parents: &[u32], database| {
-                    children(parents, rows(database)).into_iter().map(f64::from).collect::<Vec<_>>()
+                let counts = |own: &Filled, database: &Database| {
+                    let Some(parent) = database.get(&key.parent) else { return Vec::new() };
+                    let counts = own.children(at, parent).into_iter().take(parent.learned());
+                    counts.map(f64::from).collect::<Vec<_>>()
                 };
-                let (source, new) = (counts(&real.parents[at], self.source), counts(&new.parents[at], made));
+                let (source, new) = (counts(real, self.source), counts(new, made));
                 let (of, score) = (format!("{}.{}", table.name, key.label()), ks(&source, &new));
                 scores.cardinality.push(Score { of: of.clone(), score });
                 scores.keys.push(KeyScores {
@@ -210,7 +211,7 @@ impl<'a> Judge<'a> {
                 });
             }
             let (shapes, trends) = (scores.shapes.len(), scores.trends.len());
-            let own = self.cells(&table.name, real.rows(), new.rows(), |row| row, |row| row, made);
+            let own = self.cells(&table.name, real.learned(), new.learned(), |row| row, |row| row, made);
             for (at, a) in own.iter().enumerate() {
                 scores.shapes.push(Score { of: a.name.clone(), score: a.shape() });
                 let pairs = own[at + 1..].iter();
@@ -242,7 +243,7 @@ impl<'a> Judge<'a> {
         hops: &mut [Vec<Score>],
     ) -> HashMap<usize, f64> {
         let mut means = HashMap::new();
-        let rows = |database: &Database| database.get(table).map_or(0, |filled| filled.rows());
+        let rows = |database: &Database| database.get(table).map_or(0, Filled::learned);
         let is_large = rows(self.source).max(rows(made)) > MAX_WALK_ROWS;
         let (real, new) = (spaced(rows(self.source)), spaced(rows(made)));
         let of_fewer = is_large.then(|| {
@@ -310,10 +311,9 @@ impl<'a> Judge<'a> {
         };
         let pair = |(column, scale): &(String, Scale)| {
             let name = format!("{table}.{column}");
-            let texts =
-                |filled: &super::filled::Filled, n: usize, row: &dyn Fn(u32) -> u32| -> Vec<Option<String>> {
-                    (0..n as u32).map(|at| filled.cell(column, row(at)).map(str::to_owned)).collect()
-                };
+            let texts = |filled: &Filled, n: usize, row: &dyn Fn(u32) -> u32| -> Vec<Option<String>> {
+                (0..n as u32).map(|at| filled.cell(column, row(at)).map(str::to_owned)).collect()
+            };
             let (real, new) = (texts(source, real, &of_real), texts(made, new, &of_new));
             Pair::new(name, *scale == Scale::Number, &real, &new)
         };

@@ -18,7 +18,7 @@ use super::{
     filled::{Database, NONE},
     persons::Persons,
     planner::described,
-    read::read,
+    read::{Extent, read},
 };
 use crate::error::Error;
 
@@ -57,7 +57,7 @@ pub struct Masked {
 /// # Errors
 /// The source is no database, cannot be read, or has no such table or column.
 pub fn mask(spec: &SourceSpec, request: &MaskRequest) -> Result<Masked, Error> {
-    let (schema, source, mut notes) = read(spec, &request.only, &request.without)?;
+    let (schema, source, mut notes) = read(spec, &request.only, &request.without, Extent::Everything)?;
     check_kept(&schema, &request.keep)?;
     let is_kept = |table: &str, column: &str| request.keep.contains(&format!("{table}.{column}"));
     // Keys that refer to others follow those that they refer to.

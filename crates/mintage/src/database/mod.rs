@@ -30,6 +30,7 @@ mod conditions;
 mod detect;
 mod draw;
 mod even;
+mod families;
 mod filled;
 mod forest;
 mod groups;
@@ -92,6 +93,7 @@ pub use plan::{Bound, Context, Copied, Count, From, Of, Part, TablePlan, Total, 
 use plan::{COIN, Kinds};
 use planner::described;
 pub use proof::{Counted, Proof, TableProof, Written, prove};
+use read::Extent;
 pub use report::DatabaseReport;
 pub use request::DatabaseRequest;
 use saved::{KeptTable, Saved};
@@ -157,7 +159,7 @@ impl DatabaseData {
     /// The source is no database, cannot be read, or has no such table; its keys form a circle that no row can begin; or a table
     /// that is to be learned has too few rows.
     pub fn open(spec: &SourceSpec, only: &[String], without: &[String]) -> Result<Self, Error> {
-        let (schema, mut source, mut notes) = read::read(spec, only, without)?;
+        let (schema, mut source, mut notes) = read::read(spec, only, without, Extent::Families)?;
         notes.extend(remarks::of_keys(&schema, &source)?);
         let tables = schema.tables.iter().filter_map(|table| Some((table, &source.get(&table.name)?.table)));
         let may = |table: &mintage_data::database::Table, column: &mintage_data::Column, what| {
@@ -200,6 +202,22 @@ impl DatabaseData {
     /// How each table is learned, parents first.
     pub fn plans(&self) -> &[TablePlan] {
         &self.plans
+    }
+
+    /// Of a source that is too large to be read: how many rows of each table without a parent are to be made beside those that
+    /// were read, so that both are about as large. Empty where everything was read.
+    pub fn rows_read(&self) -> BTreeMap<String, usize> {
+        let roots = self.plans.iter().filter(|plan| plan.part == Part::Learned && plan.main().is_none());
+        let read = |plan: &TablePlan| Some((plan.name.clone(), self.source.get(&plan.name)?.learned?));
+        let rows: BTreeMap<String, usize> = roots.filter_map(read).collect();
+        if rows.is_empty() {
+            return rows;
+        }
+        let request = DatabaseRequest { rows, ..DatabaseRequest::default() };
+        let (_, cells) = request::size(&self.schema, &self.plans, &request);
+        let share = (request::MAX_CELLS / cells.max(1.0)).min(1.0);
+        let fewer = |n: usize| ((n as f64 * share) as usize).max(1);
+        request.rows.into_iter().map(|(table, n)| (table, fewer(n))).collect()
     }
 
     /// What of the tables points at persons, and is made afresh.
@@ -359,7 +377,8 @@ fn train_table(
     let mut rows = view::learned(plan, &data.schema, &data.source)?;
     if !has_to_learn(&rows, &data.spec) {
         // Identifiers and texts alone are made afresh: the model draws a coin, and they come with it.
-        let coins = (0..plan.rows as u32).map(|row| row.wrapping_mul(0x9e37_79b9) >> 31);
+        let learned = data.source.get(&plan.name).map_or(0, filled::Filled::learned);
+        let coins = (0..learned as u32).map(|row| row.wrapping_mul(0x9e37_79b9) >> 31);
         rows.columns.push(numbers(&plan.named(COIN), coins));
     }
     let mut recipe = recipe.clone();

@@ -12,7 +12,7 @@ use super::{
     agree::{behind, copied, is_fixed, is_through},
     bounds,
     even::seen,
-    filled::{Database, Filled, NONE, children},
+    filled::{Database, Filled, NONE},
     keys::TextKey,
     persons::Persons,
     plan::{Bound, Context, Copied, Count, From, Kinds, Part, TablePlan, Use, are_new, light, mark},
@@ -23,7 +23,7 @@ use super::{
 use crate::error::Error;
 
 /// Fewer rows tell nothing of a distribution.
-const MIN_ROWS: usize = 10;
+pub(super) const MIN_ROWS: usize = 10;
 /// A parent with more children than this in a row of them is not followed child by child.
 const MAX_SEQUENCE: u32 = 64;
 /// Columns of a parent that its children are drawn given.
@@ -137,7 +137,7 @@ struct Planner<'a> {
 
 impl Planner<'_> {
     fn plan(&mut self, found: &TableSchema) -> Result<TablePlan, Error> {
-        let rows = self.source.get(&self.table.name).map_or(0, |filled| filled.rows());
+        let rows = self.rows_of(&self.table.name);
         let (part, why) = self.part(rows)?;
         let keys = self.keys();
         let by_key = self.columns_of_keys(&keys);
@@ -195,6 +195,13 @@ impl Planner<'_> {
         Ok(plan)
     }
 
+    /// How many rows a table has, also those that were not read.
+    fn rows_of(&self, table: &str) -> usize {
+        let Some(filled) = self.source.get(table) else { return 0 };
+        let all = self.schema.table(table).map_or(0, |table| table.rows as usize);
+        filled.learned.map_or_else(|| filled.rows(), |_| all)
+    }
+
     fn part(&self, rows: usize) -> Result<(Part, String), Error> {
         let few = || format!("{} too few to learn", are(rows));
         let asked = || "as was asked".to_owned();
@@ -247,7 +254,7 @@ impl Planner<'_> {
         // Of keys to the same table the one that belongs to the primary key, or may not be missing, or comes first.
         let rank = |at: usize| {
             let parent = &keys[at].parent;
-            let rows = self.source.get(parent).map_or(0, |filled| filled.rows());
+            let rows = self.rows_of(parent);
             let is_primary = keys[at].columns.iter().any(|own| self.table.primary_key.contains(own));
             (self.depth(parent), rows, is_primary, !keys[at].optional, std::cmp::Reverse(at))
         };
@@ -361,7 +368,9 @@ impl Planner<'_> {
         let all: Vec<_> = all.chain(categories.iter().map(|name| (name, How::Different))).collect();
         for (at, is) in plan.keys.iter().enumerate() {
             let key = &self.table.foreign_keys[at];
-            if !matches!(is, Use::Main | Use::Matched) || self.part_of(&key.parent) == Part::Kept {
+            let is_whole = self.source.get(&self.table.name).is_none_or(|filled| filled.is_whole(at));
+            let is_asked = matches!(is, Use::Main | Use::Matched) && is_whole;
+            if !is_asked || self.part_of(&key.parent) == Part::Kept {
                 continue;
             }
             let label = key.label();
@@ -391,17 +400,22 @@ impl Planner<'_> {
         for (at, (is, parents)) in plan.keys.iter().zip(&filled.parents).enumerate() {
             let foreign = &self.table.foreign_keys[at];
             let is_lost = |(row, parent): &(usize, &u32)| **parent == NONE && filled.is_meant(foreign, *row);
-            let orphans = parents.iter().enumerate().filter(is_lost).count();
+            let learned = filled.learned();
+            let orphans = parents.iter().enumerate().take(learned).filter(is_lost).count();
             match is {
-                Use::Main => plan.orphans = orphans,
+                // As many as all rows have, of which those that are learned may be a part.
+                Use::Main => {
+                    plan.orphans = (orphans as u64 * plan.rows as u64 / learned.max(1) as u64) as usize
+                }
                 Use::Matched if orphans > 0 && (foreign.only.is_none() || foreign.optional) => {
                     plan.optional.push((at, format!("{}#has {}", self.mark, foreign.label())));
                 }
                 Use::Matched | Use::Value | Use::Forest | Use::Through(_) => {}
             }
             if matches!(is, Use::Matched | Use::Value) && self.part_of(&foreign.parent) == Part::Kept {
-                let rows = self.source.get(&foreign.parent).map_or(0, |parent| parent.rows());
-                plan.weights.push((at, children(parents, rows)));
+                let none = Filled::default();
+                let parent = self.source.get(&foreign.parent).unwrap_or(&none);
+                plan.weights.push((at, filled.children(at, parent)));
             }
         }
     }
@@ -428,7 +442,11 @@ impl Planner<'_> {
         let rows = &self.source.get(&self.table.name)?.table;
         let cells: Option<Vec<i64>> =
             rows.column(key)?.iter().map(|cell| cell?.parse::<i64>().ok()).collect();
-        let smallest = cells?.into_iter().min()?;
+        let mut smallest = cells?.into_iter().min()?;
+        if self.source.get(&self.table.name).is_some_and(|filled| filled.learned.is_some()) {
+            // The first number may be of a row that was not read.
+            smallest = smallest.min(1);
+        }
         let name = key.to_lowercase();
         let counts = ["id", "key", "no", "nr", "num", "number", "code"].iter().any(|end| name.ends_with(end));
         let is_free = !is_foreign && !self.is_personal(&self.table.name, key);
@@ -509,7 +527,8 @@ impl Planner<'_> {
         let Some(main) = plan.main() else { return false };
         let Some(filled) = self.source.get(&self.table.name) else { return false };
         let Some(parent) = self.source.get(&self.table.foreign_keys[main].parent) else { return false };
-        let counts = children(&filled.parents[main], parent.rows());
+        let mut counts = filled.children(main, parent);
+        counts.truncate(parent.learned());
         counts.into_iter().max().is_some_and(|most| (2..=MAX_SEQUENCE).contains(&most))
     }
 }
@@ -522,9 +541,10 @@ fn count_children(schema: &Schema, source: &Database, plans: &mut [TablePlan]) {
         for (key, (foreign, is)) in table.foreign_keys.iter().zip(&plan.keys).enumerate() {
             if !matches!(is, Use::Value | Use::Through(_)) {
                 let name = format!("{}#{}.{}", plan.mark, plan.name, foreign.label());
-                let parents = source.get(&plan.name).map_or(&[][..], |filled| &filled.parents[key]);
-                let rows = source.get(&foreign.parent).map_or(0, Filled::rows);
-                let seen = seen(&children(parents, rows));
+                let both = source.get(&plan.name).zip(source.get(&foreign.parent));
+                let mut counts_of = both.map_or_else(Vec::new, |(own, parent)| own.children(key, parent));
+                counts_of.truncate(source.get(&foreign.parent).map_or(0, Filled::learned));
+                let seen = seen(&counts_of);
                 counts.push((foreign.parent.clone(), Count { name, table: plan.name.clone(), key, seen }));
             }
         }

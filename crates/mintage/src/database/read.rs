@@ -10,10 +10,25 @@ use mintage_data::{
     table,
 };
 
-use super::filled::{Database, tied};
+use super::{
+    families,
+    filled::{Database, tied},
+};
 use crate::error::Error;
 
-/// The schema and all rows of a database, and notes on what could not be read; of `only` some tables where it names any, and
+#[cfg(test)]
+mod tests;
+
+/// How much of a database is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// Every row.
+    Everything,
+    /// Whole families of rows, as many as can be held.
+    Families,
+}
+
+/// The schema and the rows of a database, and notes on what could not be read; of `only` some tables where it names any, and
 /// none of `without`.
 ///
 /// # Errors
@@ -22,6 +37,7 @@ pub(super) fn read(
     spec: &SourceSpec,
     only: &[String],
     without: &[String],
+    extent: Extent,
 ) -> Result<(Schema, Database, Vec<String>), Error> {
     let path = &*spec.path();
     if !is_postgres(&spec.source) && !path.exists() {
@@ -53,6 +69,24 @@ pub(super) fn read(
         Store::Files => table_files(&spec.path())?,
         Store::Sqlite | Store::Postgres => Vec::new(),
     };
+    let sampled = match extent {
+        Extent::Everything => None,
+        Extent::Families => families::sample(&schema, spec, &|table| of_table(spec, table, &files))?,
+    };
+    if let Some(sampled) = sampled {
+        let of_table = |of: &mintage_data::database::Table| {
+            let notes = sampled.tables.get(&of.name).map(|rows| rows.notes.as_slice()).unwrap_or_default();
+            notes.iter().map(|note| format!("{}: {note}", of.name)).collect::<Vec<_>>()
+        };
+        notes.extend(schema.tables.iter().flat_map(of_table));
+        notes.extend(sampled.notes);
+        let mut source = tied(&schema, sampled.tables);
+        for (name, filled) in &mut source {
+            filled.learned = sampled.learned.get(name).copied();
+            filled.degrees = sampled.degrees.get(name).cloned().unwrap_or_default();
+        }
+        return Ok((schema, source, notes));
+    }
     let mut tables = HashMap::new();
     for of in &schema.tables {
         let rows = match of.rows {
@@ -72,7 +106,7 @@ pub(super) fn read(
 /// # Errors
 /// The other one is no database, cannot be read, or has none of the tables.
 pub(super) fn rows_beside(schema: &Schema, spec: &SourceSpec) -> Result<(Vec<Table>, Vec<String>), Error> {
-    let (_, mut there, mut notes) = read(spec, &[], &[])?;
+    let (_, mut there, mut notes) = read(spec, &[], &[], Extent::Everything)?;
     let mut tables = Vec::new();
     for table in &schema.tables {
         match there.remove(&table.name) {
@@ -90,7 +124,7 @@ pub(super) fn rows_beside(schema: &Schema, spec: &SourceSpec) -> Result<(Vec<Tab
 pub(super) fn of_table(spec: &SourceSpec, table: &str, files: &[(String, PathBuf)]) -> SourceSpec {
     // What is said of several tables has no place there.
     let (keys, keep, learn) = Default::default();
-    let spec = SourceSpec { keys, keep, learn, ..spec.clone() };
+    let spec = SourceSpec { keys, keep, learn, limit: None, ..spec.clone() };
     match files.iter().find(|(name, _)| name == table) {
         Some((_, path)) => SourceSpec { source: text_of(path.as_os_str()), table: None, ..spec },
         None => SourceSpec { table: Some(table.to_owned()), ..spec },

@@ -16,7 +16,7 @@ use super::{
 use crate::{error::Error, model::Model};
 
 /// Cells of all new rows together: they are held in memory until they are written.
-const MAX_CELLS: f64 = 100e6;
+pub(super) const MAX_CELLS: f64 = 100e6;
 
 /// What to make of a model of a database.
 #[derive(Clone, Debug)]
@@ -94,7 +94,7 @@ fn check_size(schema: &Schema, plans: &[TablePlan], request: &DatabaseRequest) -
 }
 
 /// The rows of all new tables and their cells, about: as many children a parent as in the source.
-fn size(schema: &Schema, plans: &[TablePlan], request: &DatabaseRequest) -> (f64, f64) {
+pub(super) fn size(schema: &Schema, plans: &[TablePlan], request: &DatabaseRequest) -> (f64, f64) {
     let mut scales: BTreeMap<&str, f64> = BTreeMap::new();
     let (mut rows, mut cells) = (0.0, 0.0);
     for plan in plans {

@@ -42,10 +42,6 @@ impl<'a> Numbers<'a> {
     fn get(&self, row: usize) -> Option<f64> {
         self.values.get(self.cells[row] as usize).copied().flatten()
     }
-
-    fn len(&self) -> usize {
-        self.cells.len()
-    }
 }
 
 /// The numbers of some columns of a table, by their names.
@@ -91,9 +87,10 @@ pub(super) fn find(schema: &Schema, source: &Database, kinds: &Kinds, plans: &mu
                 ) else {
                     continue;
                 };
-                let Some(parents) = child.parents.get(key) else { continue };
+                let whole = child.parents.get(key).filter(|_| child.is_whole(key));
+                let Some(parents) = whole else { continue };
                 let mut all = candidates(own, *kind).into_iter();
-                if let Some(of) = all.find(|of| holds(cells, numbers, parents, of)) {
+                if let Some(of) = all.find(|of| holds((cells, parent.learned()), numbers, parents, of)) {
                     let decimals = texts.iter().map(decimals).max().unwrap_or(0);
                     let table = table.name.clone();
                     plan.totals.push(Total { column: column.clone(), table, key, of, decimals });
@@ -128,10 +125,10 @@ fn candidates(own: &[(String, Kind)], kind: Kind) -> Vec<Of> {
     all
 }
 
-/// Whether the cells of parents are what their children come to.
-fn holds(cells: &Numbers, children: &Columns, parents: &[u32], of: &Of) -> bool {
+/// Whether the cells of parents, of so many of them, are what their children come to.
+fn holds((cells, n): (&Numbers, usize), children: &Columns, parents: &[u32], of: &Of) -> bool {
     // Most do not: a few parents tell.
-    let few = totals(children, parents, cells.len(), of, Some(MIN_FIRST));
+    let few = totals(children, parents, n, of, Some(MIN_FIRST));
     let agree = |totals: &[Option<f64>]| {
         let pairs = totals.iter().enumerate().filter_map(|(row, total)| Some((cells.get(row), (*total)?)));
         let (mut all, mut same) = (0usize, 0usize);
@@ -141,7 +138,7 @@ fn holds(cells: &Numbers, children: &Columns, parents: &[u32], of: &Of) -> bool 
         }
         all >= MIN_DIFFERENT && same as f64 >= MIN_SHARE * all as f64
     };
-    agree(&few) && agree(&totals(children, parents, cells.len(), of, None))
+    agree(&few) && agree(&totals(children, parents, n, of, None))
 }
 
 fn is_near(a: f64, b: f64) -> bool {

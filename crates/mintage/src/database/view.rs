@@ -4,7 +4,7 @@
 use mintage_data::{Column, Declaration, Table, database::Schema};
 
 use super::{
-    filled::{Database, Filled, NONE, children, numbers},
+    filled::{Database, Filled, NONE, numbers},
     plan::{Context, DEPTH, INDEX, SIBLINGS, TablePlan, column_of, depths},
     siblings::Places,
     summary::left_of,
@@ -43,15 +43,19 @@ pub(super) fn learned(plan: &TablePlan, schema: &Schema, source: &Database) -> R
         columns.push(numbers(&plan.named(DEPTH), depths(&filled.parents[forest])));
     }
     for count in &plan.counts {
-        let parents = source.get(&count.table).and_then(|child| child.parents.get(count.key));
-        let counts = parents.map_or_else(Vec::new, |parents| children(parents, filled.rows()));
+        let child = source.get(&count.table);
+        let counts = child.map_or_else(Vec::new, |child| child.children(count.key, filled));
         columns.push(numbers(&count.name, counts));
     }
     for summary in &plan.summaries {
         let children = source.get(&summary.table).unwrap_or(&none);
         columns.push(summary.of(children, filled.rows()));
     }
-    Ok(Table { name: plan.name.clone(), columns, ..Table::default() })
+    let rows = Table { name: plan.name.clone(), columns, ..Table::default() };
+    Ok(match filled.learned() {
+        learned if learned < rows.rows() => rows.select(&(0..learned as u32).collect::<Vec<u32>>()),
+        _ => rows,
+    })
 }
 
 /// A column of a parent, or of its parent, for rows whose parents are `parents`.

@@ -17,6 +17,7 @@ use super::{
     dialect::{self, Layout, Said},
     empty, file_format,
     header::{Cells, names_in, numbered, owned, place_name},
+    rows::{Sieve, again},
     stem,
 };
 use crate::{Error, SourceSpec, items::MAX_SKIPPED};
@@ -25,14 +26,19 @@ use crate::{Error, SourceSpec, items::MAX_SKIPPED};
 const MAX_FOOTER: usize = 5;
 
 /// Reads a file; `delimiter` is the one that its name tells.
-pub(super) fn read(path: &Path, delimiter: Option<u8>, spec: &SourceSpec) -> Result<Table, Error> {
+pub(super) fn read(
+    path: &Path,
+    delimiter: Option<u8>,
+    spec: &SourceSpec,
+    mut sieve: Option<&mut dyn Sieve>,
+) -> Result<Table, Error> {
     let said = said(delimiter, spec)?;
     let encoding = spec.encoding.as_deref().map(encoding_named).transpose()?;
     let unclosed = Cell::new(false);
-    let read_as = |said: &Said| {
+    let mut read_as = |said: &Said| {
         with_encoded_text_in(path, encoding, |text, encoding| {
             unclosed.set(false);
-            read_text(path, text, (encoding, delimiter), said, spec)
+            read_text(path, text, (encoding, delimiter), said, (spec, again(&mut sieve)))
                 .inspect_err(|(_, fault)| unclosed.set(*fault))
                 .map_err(|(error, _)| error)
         })
@@ -164,7 +170,7 @@ fn read_text(
     text: &mut dyn BufRead,
     told: Told,
     said: &Said,
-    spec: &SourceSpec,
+    (spec, sieve): (&SourceSpec, Option<&mut dyn Sieve>),
 ) -> Result<Table, (Error, bool)> {
     let whole = |error: Error| (error, false);
     let fault = |fault: Fault| {
@@ -193,7 +199,7 @@ fn read_text(
         notes.push(format!("some bytes are no {}: they became \u{fffd}", format.encoding));
     }
     let table = Table { notes, file: Some(format), ..empty(stem(path), &names, &columns) };
-    let mut reading = Reading::new(path, Rows::new(table, spec), &columns, names.len(), spec);
+    let mut reading = Reading::new(path, Rows::new(table, spec, sieve), &columns, names.len(), spec);
     reading.header = layout.header;
     reading.framed = layout.quirks.framed;
     let mut made = MadeRows::of(path, spec).map_err(whole)?;
@@ -267,9 +273,9 @@ fn next_below<R: BufRead>(records: &mut Records<R>) -> Result<Option<(u64, Cells
 }
 
 /// Records on their way into a table.
-struct Reading<'a> {
+struct Reading<'a, 's> {
     path: &'a Path,
-    rows: Rows,
+    rows: Rows<'s>,
     /// For each column of the file its place in the table, if it is wanted.
     place_of: Vec<Option<usize>>,
     header: bool,
@@ -286,8 +292,8 @@ struct Reading<'a> {
     first_long: Option<Fault>,
 }
 
-impl<'p> Reading<'p> {
-    fn new(path: &'p Path, rows: Rows, columns: &[usize], width: usize, spec: &SourceSpec) -> Self {
+impl<'p, 's> Reading<'p, 's> {
+    fn new(path: &'p Path, rows: Rows<'s>, columns: &[usize], width: usize, spec: &SourceSpec) -> Self {
         let mut place_of = vec![None; width];
         columns.iter().enumerate().for_each(|(place, &column)| place_of[column] = Some(place));
         Self {

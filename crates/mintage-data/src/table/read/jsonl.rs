@@ -20,6 +20,7 @@ use super::{
     },
     json::{Wrong, read_values, with_object},
     objects::{Object, Reading},
+    rows::{Sieve, again},
     stem,
 };
 use crate::{Error, SourceSpec};
@@ -27,18 +28,26 @@ use crate::{Error, SourceSpec};
 /// Bytes that one line may have.
 const MAX_LINE_BYTES: u64 = 64 << 20;
 
-pub(crate) fn read(path: &Path, spec: &SourceSpec) -> Result<Table, Error> {
+pub(crate) fn read(
+    path: &Path,
+    spec: &SourceSpec,
+    mut sieve: Option<&mut dyn Sieve>,
+) -> Result<Table, Error> {
     let encoding = spec.encoding.as_deref().map(encoding_named).transpose()?;
-    with_encoded_text_in(path, encoding, |text, _| read_text(path, text, spec))
+    with_encoded_text_in(path, encoding, |text, _| read_text(path, text, (spec, again(&mut sieve))))
 }
 
-fn read_text(path: &Path, text: &mut dyn BufRead, spec: &SourceSpec) -> Result<Table, Error> {
+fn read_text(
+    path: &Path,
+    text: &mut dyn BufRead,
+    (spec, sieve): (&SourceSpec, Option<&mut dyn Sieve>),
+) -> Result<Table, Error> {
     let place = path.display().to_string();
     let wrong = |line: u64, why: String| {
         Error::bad(format!("{place}, line {line}"), why)
             .with_hint("write one JSON object a line, or a list of objects: [{…}, {…}]")
     };
-    let mut reading = Reading::new(Table { name: stem(path), ..Table::default() }, spec);
+    let mut reading = Reading::new(Table { name: stem(path), ..Table::default() }, spec, sieve);
     let mut made = MadeRows::of(path, spec)?;
     let is_document = place.to_lowercase().contains(".json") && !place.to_lowercase().contains(".jsonl");
     let mut line = Vec::new();

@@ -30,6 +30,7 @@ use crate::{
 pub(super) use file_format::line_end;
 pub(crate) use postgres::constraints::constraints as postgres_constraints;
 pub(crate) use real::only_real;
+pub use rows::Sieve;
 pub(crate) use rows::chosen;
 use rows::{Rows, check_names, empty};
 pub(crate) use sqlite::{constraints::constraints as sqlite_constraints, declared_type};
@@ -62,6 +63,19 @@ fn named(spec: &SourceSpec) -> Option<Format> {
 /// # Errors
 /// The source is not a table that can be read, holds no rows, or does not have what `spec` asks for.
 pub fn read(spec: &SourceSpec) -> Result<Table, Error> {
+    read_by(spec, None)
+}
+
+/// Reads the rows of a table that a sieve keeps, which is asked for each of them, so that no more than about twice as many are
+/// held. It may keep none.
+///
+/// # Errors
+/// Those of [`read`].
+pub fn read_sifted(spec: &SourceSpec, sieve: &mut dyn Sieve) -> Result<Table, Error> {
+    read_by(spec, Some(sieve))
+}
+
+fn read_by(spec: &SourceSpec, sieve: Option<&mut dyn Sieve>) -> Result<Table, Error> {
     let format = format_of(spec)?;
     let path = &*spec.path();
     if !matches!(format, Format::Sqlite | Format::Postgres) {
@@ -71,11 +85,11 @@ pub fn read(spec: &SourceSpec) -> Result<Table, Error> {
         check_is_not_described(format, spec)?;
     }
     match format {
-        Format::Csv | Format::Tsv => csv::read(path, format.delimiter(), spec),
-        Format::JsonLines => jsonl::read(path, spec),
-        Format::Parquet => parquet::read(path, spec),
-        Format::Sqlite => sqlite::read(path, spec),
-        Format::Postgres => postgres::read(spec),
+        Format::Csv | Format::Tsv => csv::read(path, format.delimiter(), spec, sieve),
+        Format::JsonLines => jsonl::read(path, spec, sieve),
+        Format::Parquet => parquet::read(path, spec, sieve),
+        Format::Sqlite => sqlite::read(path, spec, sieve),
+        Format::Postgres => postgres::read(spec, sieve),
     }
 }
 

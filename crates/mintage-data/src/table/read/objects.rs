@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::{
     super::{Column, Declaration, Table, Type, csv::MAX_COLUMNS},
-    Rows, check_names, chosen, empty,
+    Rows, Sieve, check_names, chosen, empty,
 };
 use crate::{Error, SourceSpec};
 
@@ -59,8 +59,8 @@ impl Seen {
 }
 
 /// Objects on their way into a table.
-pub(super) struct Reading {
-    pub rows: Rows,
+pub(super) struct Reading<'a> {
+    pub rows: Rows<'a>,
     place_of: HashMap<String, usize>,
     kinds: Vec<Seen>,
     /// The row in which each column had its last cell, from 1.
@@ -69,9 +69,9 @@ pub(super) struct Reading {
     pub row: usize,
 }
 
-impl Reading {
-    pub fn new(table: Table, spec: &SourceSpec) -> Self {
-        let rows = Rows::new(table, spec);
+impl<'a> Reading<'a> {
+    pub fn new(table: Table, spec: &SourceSpec, sieve: Option<&'a mut dyn Sieve>) -> Self {
+        let rows = Rows::new(table, spec, sieve);
         Self { rows, place_of: HashMap::new(), kinds: Vec::new(), filled: Vec::new(), row: 0 }
     }
 

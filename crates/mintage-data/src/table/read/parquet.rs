@@ -22,7 +22,7 @@ use parquet::{
 
 use super::{
     super::{Column, Declaration, Table, Type},
-    Rows, check_names, chosen, empty, real_text, stem,
+    Rows, Sieve, check_names, chosen, empty, real_text, stem,
 };
 use crate::{
     Error, SourceSpec,
@@ -34,13 +34,18 @@ use crate::{
 /// Rows that are decoded at a time.
 const BATCH_ROWS: usize = 4096;
 
-pub(super) fn read(path: &Path, spec: &SourceSpec) -> Result<Table, Error> {
+pub(super) fn read(path: &Path, spec: &SourceSpec, sieve: Option<&mut dyn Sieve>) -> Result<Table, Error> {
     let place = path.display().to_string();
     let gave_up = || Error::bad(&place, GAVE_UP).with_hint("write the file anew from where it came");
-    caught(|| read_within(path, &place, spec)).unwrap_or_else(|| Err(gave_up()))
+    caught(|| read_within(path, &place, spec, sieve)).unwrap_or_else(|| Err(gave_up()))
 }
 
-fn read_within(path: &Path, place: &str, spec: &SourceSpec) -> Result<Table, Error> {
+fn read_within(
+    path: &Path,
+    place: &str,
+    spec: &SourceSpec,
+    sieve: Option<&mut dyn Sieve>,
+) -> Result<Table, Error> {
     let wrong = |error: ParquetError| Error::bad(place, error.to_string());
     let file = open_regular(path)?;
     let noted = noted_schema(&file);
@@ -87,7 +92,7 @@ fn read_within(path: &Path, place: &str, spec: &SourceSpec) -> Result<Table, Err
     }
     let mask = ProjectionMask::roots(reader.parquet_schema(), columns.iter().copied());
     let batches = reader.with_projection(mask).with_batch_size(BATCH_ROWS).build().map_err(wrong)?;
-    let mut rows = Rows::new(table, spec);
+    let mut rows = Rows::new(table, spec, sieve);
     for batch in batches {
         let batch = batch.map_err(|error| Error::bad(place, error.to_string()))?;
         rows.add_batch(batch.num_rows(), |table, kept| {

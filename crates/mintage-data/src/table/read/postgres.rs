@@ -8,7 +8,7 @@ use ::postgres::{IsolationLevel, Row, Transaction, types::Type as PgType};
 
 use super::{
     super::{Declaration, Table, Type},
-    Rows, check_names, chosen, empty,
+    Rows, Sieve, check_names, chosen, empty,
     real::{only_real, over_real_rows},
 };
 use crate::{
@@ -43,19 +43,23 @@ pub(super) fn tables_of(spec: &SourceSpec) -> Result<Vec<(String, usize)>, Error
     Ok(counted)
 }
 
-pub(super) fn read(spec: &SourceSpec) -> Result<Table, Error> {
+pub(super) fn read(spec: &SourceSpec, sieve: Option<&mut dyn Sieve>) -> Result<Table, Error> {
     let Server { mut client, place } = Server::connect(&spec.source, &spec.pg)?;
     let wrong = failure(&place);
     let builder = client.build_transaction().read_only(true).isolation_level(IsolationLevel::RepeatableRead);
     let mut transaction = builder.start().map_err(&wrong)?;
     transaction.batch_execute(SETTINGS).map_err(&wrong)?;
     match &spec.query {
-        Some(query) => read_query(&mut transaction, &place, query, spec),
-        None => read_table(&mut transaction, &place, spec),
+        Some(query) => read_query(&mut transaction, &place, query, (spec, sieve)),
+        None => read_table(&mut transaction, &place, (spec, sieve)),
     }
 }
 
-fn read_table(transaction: &mut Transaction, place: &str, spec: &SourceSpec) -> Result<Table, Error> {
+fn read_table(
+    transaction: &mut Transaction,
+    place: &str,
+    (spec, sieve): (&SourceSpec, Option<&mut dyn Sieve>),
+) -> Result<Table, Error> {
     let name = choose(transaction, place, spec)?;
     let wrong = failure(place);
     let Some(found) = find(transaction, &name).map_err(&wrong)? else {
@@ -77,14 +81,14 @@ fn read_table(transaction: &mut Transaction, place: &str, spec: &SourceSpec) -> 
     let list: Vec<String> = selection.table.names().map(quoted).collect();
     let copy = format!("COPY (SELECT {}{from}) TO STDOUT", list.join(", "));
     let sources = (0..list.len()).collect();
-    selection.copy(transaction, &place, &copy, sources, None, spec)
+    selection.copy(transaction, &place, &copy, (sources, None), (spec, sieve))
 }
 
 fn read_query(
     transaction: &mut Transaction,
     place: &str,
     query: &str,
-    spec: &SourceSpec,
+    (spec, sieve): (&SourceSpec, Option<&mut dyn Sieve>),
 ) -> Result<Table, Error> {
     let place = format!("{place}: the query");
     let marked = marked_tables(transaction).map_err(failure(&place))?;
@@ -111,7 +115,13 @@ fn read_query(
     let sources = selection.table.names().filter_map(find).collect();
     let query = query.trim().trim_end_matches(';');
     // The line end closes a comment.
-    selection.copy(transaction, &place, &format!("COPY ({query}\n) TO STDOUT"), sources, mark, spec)
+    selection.copy(
+        transaction,
+        &place,
+        &format!("COPY ({query}\n) TO STDOUT"),
+        (sources, mark),
+        (spec, sieve),
+    )
 }
 
 /// Whether the server understands a query; one that it does not leaves the transaction as it was.
@@ -206,11 +216,10 @@ impl Selection {
         transaction: &mut Transaction,
         place: &str,
         copy: &str,
-        sources: Vec<usize>,
-        mark: Option<usize>,
-        spec: &SourceSpec,
+        (sources, mark): (Vec<usize>, Option<usize>),
+        (spec, sieve): (&SourceSpec, Option<&mut dyn Sieve>),
     ) -> Result<Table, Error> {
-        let mut rows = Rows::new(self.table, spec);
+        let mut rows = Rows::new(self.table, spec, sieve);
         let mut lines = transaction.copy_out(copy).map_err(failure(place))?;
         let mut line = Vec::new();
         loop {

@@ -1,20 +1,36 @@
 //! Rows as they come from a source: which of their columns are wanted, and which of them are kept.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, ops::Range};
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::super::{Column, Table, csv::MAX_COLUMNS};
 use crate::{Error, SourceSpec, error::suggestion};
 
+/// Rows that are read before a sieve is asked which of them are kept.
+const SIEVE_ROWS: usize = 1 << 16;
+
+/// Says by their cells which rows of a source are kept.
+pub trait Sieve {
+    /// The rows come, from the first on; once more where a file had to be read in another way.
+    fn begin(&mut self);
+
+    /// Whether each of the rows `rows` of `table` is kept, of which the first is the one at `first` in the source. Every row
+    /// is asked for once, in the order of the source.
+    fn keeps(&mut self, table: &Table, rows: Range<usize>, first: u64) -> Vec<bool>;
+}
+
 /// The table that a source becomes, of which at most `limit` rows are kept, spread over all of it.
 ///
 /// How many rows will come is not known before: every row is kept, then one of every two, of every four, …, so
 /// that there are never more than twice as many as wanted. Which one is left to a hash: every second row of a table in
 /// which two kinds of rows take turns would be rows of one kind.
-pub(super) struct Rows {
+pub(super) struct Rows<'a> {
     pub table: Table,
     limit: Option<usize>,
+    /// What chooses rows in place of a limit, and how many rows of the table it has chosen.
+    sieve: Option<&'a mut dyn Sieve>,
+    sifted: usize,
     /// One of two to the power of this is kept.
     halvings: u32,
     seen: u64,
@@ -25,14 +41,27 @@ pub(super) struct Rows {
     made: usize,
 }
 
-impl Rows {
-    pub fn new(table: Table, spec: &SourceSpec) -> Self {
-        let limit = spec.limit.map(|limit| limit.max(1));
-        Self { table, limit, halvings: 0, seen: 0, numbers: Vec::new(), kept: 0, made: 0 }
+/// The same sieve for another reading.
+pub(super) fn again<'a>(sieve: &'a mut Option<&mut dyn Sieve>) -> Option<&'a mut dyn Sieve> {
+    match sieve {
+        Some(sieve) => Some(&mut **sieve),
+        None => None,
+    }
+}
+
+impl<'a> Rows<'a> {
+    pub fn new(table: Table, spec: &SourceSpec, mut sieve: Option<&'a mut dyn Sieve>) -> Self {
+        let limit = spec.limit.map(|limit| limit.max(1)).filter(|_| sieve.is_none());
+        if let Some(sieve) = &mut sieve {
+            sieve.begin();
+        }
+        let numbers = Vec::new();
+        Self { table, limit, sieve, sifted: 0, halvings: 0, seen: 0, numbers, kept: 0, made: 0 }
     }
 
     /// Whether the row that comes now is kept. To be asked once a row, before its cells are added.
     pub fn keeps_next(&mut self) -> bool {
+        self.sift_if_due();
         if self.is_full() {
             self.thin_out();
         }
@@ -43,6 +72,7 @@ impl Rows {
     /// the rows so far are thinned out, then the others.
     pub fn add_batch(&mut self, n: usize, mut push: impl FnMut(&mut Table, &[usize])) {
         let mut pending = Vec::new();
+        self.sift_if_due();
         for row in 0..n {
             if self.is_full() {
                 push(&mut self.table, &pending);
@@ -54,6 +84,28 @@ impl Rows {
             }
         }
         push(&mut self.table, &pending);
+    }
+
+    /// In steps as long as what is kept so far: each row is moved a few times at most.
+    fn sift_if_due(&mut self) {
+        if self.sieve.is_some() && self.kept - self.sifted >= SIEVE_ROWS.max(self.sifted) {
+            self.sift();
+        }
+    }
+
+    /// Leaves out what the sieve does not keep of the rows that it has not seen.
+    fn sift(&mut self) {
+        let Some(sieve) = &mut self.sieve else { return };
+        let rows = self.sifted..self.kept;
+        let first = self.seen - rows.len() as u64;
+        let keeps = sieve.keeps(&self.table, rows.clone(), first);
+        let new = rows.zip(keeps).filter_map(|(row, keeps)| keeps.then_some(row as u32));
+        let left: Vec<u32> = (0..self.sifted as u32).chain(new).collect();
+        if left.len() < self.kept {
+            self.table = self.table.select(&left);
+        }
+        self.kept = left.len();
+        self.sifted = self.kept;
     }
 
     fn is_full(&self) -> bool {
@@ -100,8 +152,12 @@ impl Rows {
     /// The table of the rows that were kept, at most as many as the limit.
     ///
     /// # Errors
-    /// There are no rows, or Mintage made all of them.
+    /// There are no rows, or Mintage made all of them. A sieve may keep none of them.
     pub fn finish(mut self, place: &str) -> Result<Table, Error> {
+        self.sift();
+        if self.sieve.is_some() && self.seen > 0 {
+            return Ok(self.table);
+        }
         if self.kept == 0 && self.made > 0 {
             return Err(Error::OnlyMade { what: place.to_owned(), count: self.made });
         }
@@ -195,13 +251,63 @@ mod tests {
 
     fn kept(n: usize, limit: Option<usize>) -> Vec<usize> {
         let table = Table { columns: vec![Column::of("n", [])], ..Table::default() };
-        let mut rows = Rows::new(table, &SourceSpec { limit, ..SourceSpec::default() });
+        let mut rows = Rows::new(table, &SourceSpec { limit, ..SourceSpec::default() }, None);
         for i in 0..n {
             if rows.keeps_next() {
                 rows.table.columns[0].push(Some(&i.to_string()));
             }
         }
         rows.finish("t").unwrap().columns[0].iter().map(|cell| cell.unwrap().parse().unwrap()).collect()
+    }
+
+    /// Keeps every third row, and notes what it was asked.
+    #[derive(Default)]
+    struct Thirds(Vec<u64>);
+
+    impl Sieve for Thirds {
+        fn begin(&mut self) {
+            self.0.clear();
+        }
+
+        fn keeps(&mut self, table: &Table, rows: Range<usize>, first: u64) -> Vec<bool> {
+            let cells = rows.clone().map(|row| table.columns[0].cell(row).unwrap().parse::<u64>().unwrap());
+            let cells: Vec<u64> = cells.collect();
+            assert!(cells.iter().zip(first..).all(|(cell, number)| *cell == number));
+            self.0.extend(&cells);
+            cells.iter().map(|cell| cell % 3 == 0).collect()
+        }
+    }
+
+    #[test]
+    fn a_sieve_sees_every_row_once_and_keeps_what_it_says() {
+        let n = 5 * SIEVE_ROWS as u64 + 7;
+        let table = Table { columns: vec![Column::of("n", [])], ..Table::default() };
+        let mut sieve = Thirds::default();
+        let mut rows = Rows::new(table, &SourceSpec::default(), Some(&mut sieve));
+        for i in 0..n {
+            if rows.keeps_next() {
+                rows.table.columns[0].push(Some(&i.to_string()));
+            }
+        }
+        let table = rows.finish("t").unwrap();
+        assert!(sieve.0.iter().copied().eq(0..n));
+        let kept: Vec<u64> = table.columns[0].iter().map(|cell| cell.unwrap().parse().unwrap()).collect();
+        assert!(kept.iter().copied().eq((0..n).step_by(3)));
+    }
+
+    #[test]
+    fn a_sieve_sees_the_rows_of_batches() {
+        let table = Table { columns: vec![Column::of("n", [])], ..Table::default() };
+        let mut sieve = Thirds::default();
+        let mut rows = Rows::new(table, &SourceSpec::default(), Some(&mut sieve));
+        for batch in 0..9 {
+            rows.add_batch(20_000, |table, places| {
+                let cell = |place: &usize| (batch * 20_000 + place).to_string();
+                places.iter().for_each(|place| table.columns[0].push(Some(&cell(place))));
+            });
+        }
+        assert_eq!(rows.finish("t").unwrap().rows(), 60_000);
+        assert!(sieve.0.iter().copied().eq(0..180_000));
     }
 
     proptest! {
@@ -213,7 +319,7 @@ mod tests {
             let n: usize = sizes.iter().sum();
             prop_assume!(n > 0);
             let table = Table { columns: vec![Column::of("n", [])], ..Table::default() };
-            let mut rows = Rows::new(table, &SourceSpec { limit, ..SourceSpec::default() });
+            let mut rows = Rows::new(table, &SourceSpec { limit, ..SourceSpec::default() }, None);
             let mut first = 0;
             for size in sizes {
                 rows.add_batch(size, |table, places| {

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, Row, types::ValueRef};
 
 use super::{
     super::{Declaration, Table, Type},
-    Rows, check_names, chosen, empty,
+    Rows, Sieve, check_names, chosen, empty,
     real::{only_real, over_real_rows},
     real_text,
 };
@@ -38,16 +38,20 @@ pub(super) fn tables_of(path: &Path, wanted: Option<&str>) -> Result<Vec<(String
     all.map_err(Error::sqlite(path))
 }
 
-pub(super) fn read(path: &Path, spec: &SourceSpec) -> Result<Table, Error> {
+pub(super) fn read(path: &Path, spec: &SourceSpec, sieve: Option<&mut dyn Sieve>) -> Result<Table, Error> {
     let mut connection = open_read_only(path)?;
     let transaction = connection.transaction().map_err(Error::sqlite(path))?;
     match &spec.query {
-        Some(query) => read_query(&transaction, path, query, spec),
-        None => read_table(&transaction, path, spec),
+        Some(query) => read_query(&transaction, path, query, (spec, sieve)),
+        None => read_table(&transaction, path, (spec, sieve)),
     }
 }
 
-fn read_table(connection: &Connection, path: &Path, spec: &SourceSpec) -> Result<Table, Error> {
+fn read_table(
+    connection: &Connection,
+    path: &Path,
+    (spec, sieve): (&SourceSpec, Option<&mut dyn Sieve>),
+) -> Result<Table, Error> {
     let name = choose(connection, path, spec)?;
     let place = format!("{}: table `{name}`", path.display());
     let declared = declarations(connection, &name).map_err(Error::sqlite(path))?;
@@ -66,7 +70,7 @@ fn read_table(connection: &Connection, path: &Path, spec: &SourceSpec) -> Result
     let from = real_view(connection, &name).map_err(Error::sqlite(path))?.unwrap_or_else(|| quoted(&name));
     let sql = format!("SELECT {} FROM {from}{filter}", list.join(", "));
     let mut statement = connection.prepare(&sql).map_err(Error::sqlite(path))?;
-    let mut reading = Reading::new(Rows::new(table, spec), (0..list.len()).collect(), None);
+    let mut reading = Reading::new(Rows::new(table, spec, sieve), (0..list.len()).collect(), None);
     let mut cursor = statement.query([]).map_err(Error::sqlite(path))?;
     while let Some(row) = cursor.next().map_err(Error::sqlite(path))? {
         reading.add(row).map_err(Error::sqlite(path))?;
@@ -74,7 +78,12 @@ fn read_table(connection: &Connection, path: &Path, spec: &SourceSpec) -> Result
     reading.finish(&place, spec.column.is_some())
 }
 
-fn read_query(connection: &Connection, path: &Path, query: &str, spec: &SourceSpec) -> Result<Table, Error> {
+fn read_query(
+    connection: &Connection,
+    path: &Path,
+    query: &str,
+    (spec, sieve): (&SourceSpec, Option<&mut dyn Sieve>),
+) -> Result<Table, Error> {
     let place = format!("{}: the query", path.display());
     let wrong = |error: rusqlite::Error| Error::bad(&place, error.to_string());
     // A query that asks for what only a table has, such as its rowid, is taken as it is.
@@ -89,7 +98,7 @@ fn read_query(connection: &Connection, path: &Path, query: &str, spec: &SourceSp
     let columns = chosen(spec.column.as_deref(), &place, &names)?;
     let table = empty(spec.table.clone().unwrap_or("query".to_owned()), &names, &columns);
     let sources = columns.iter().map(|&column| sources[column]).collect();
-    let mut reading = Reading::new(Rows::new(table, spec), sources, mark);
+    let mut reading = Reading::new(Rows::new(table, spec, sieve), sources, mark);
     let mut cursor = statement.query([]).map_err(wrong)?;
     while let Some(row) = cursor.next().map_err(wrong)? {
         reading.add(row).map_err(wrong)?;
@@ -235,8 +244,8 @@ impl Seen {
 }
 
 /// Rows on their way from a statement into a table.
-struct Reading {
-    rows: Rows,
+struct Reading<'a> {
+    rows: Rows<'a>,
     /// For each column of the table its place in the statement.
     sources: Vec<usize>,
     /// The place of the column `mintage` in the statement: rows with a value there are skipped.
@@ -244,8 +253,8 @@ struct Reading {
     seen: Vec<Seen>,
 }
 
-impl Reading {
-    fn new(rows: Rows, sources: Vec<usize>, mark: Option<usize>) -> Self {
+impl<'a> Reading<'a> {
+    fn new(rows: Rows<'a>, sources: Vec<usize>, mark: Option<usize>) -> Self {
         let seen = vec![Seen::default(); sources.len()];
         Self { rows, sources, mark, seen }
     }
