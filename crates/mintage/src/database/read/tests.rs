@@ -57,9 +57,9 @@ fn reads_whole_families_and_counts_all_rows() {
     assert!(notes.iter().any(|note| note.contains("of 8,000 rows of customers")), "{notes:?}");
     let learned = |name: &str| part[name].learned();
     assert_eq!((part["towns"].learned, part["tills"].learned), (None, None));
-    assert!((2000..4500).contains(&learned("customers")), "{}", learned("customers"));
+    assert!((1800..4500).contains(&learned("customers")), "{}", learned("customers"));
     let all: usize = part.keys().map(|name| learned(name)).sum();
-    assert!((40_000..66_000).contains(&all), "{all}");
+    assert!((30_000..66_000).contains(&all), "{all}");
     // Every customer has all of its orders, every order all of its lines.
     let (customers, orders, lines) = (&part["customers"], &part["orders"], &part["lines"]);
     assert!(orders.is_whole(0) && lines.is_whole(0));
@@ -84,7 +84,7 @@ fn reads_whole_families_and_counts_all_rows() {
     };
     assert!((0..staff.rows()).all(has_boss));
     let numbers = &staff.degrees[0].as_ref().unwrap()[..staff.learned()];
-    assert!(numbers.iter().all(|n| [0, 18, 19, 20].contains(n)), "{:?}", &numbers[..9]);
+    assert!(numbers.iter().all(|n| [0, 1, 18, 20].contains(n)), "{:?}", &numbers[..9]);
     // Of a till with thousands of receipts a part is enough, and all of them are counted.
     let (tills, receipts) = (&part["tills"], &part["receipts"]);
     assert!(receipts.learned() < 20_000 && !receipts.is_whole(0));
