@@ -50,6 +50,8 @@ pub use write::{
 
 /// The number of a missing cell.
 pub const MISSING: u32 = u32::MAX;
+/// Distinct texts a gathered row for which a list of their numbers saves more than it costs.
+const MAX_TEXTS_A_ROW: usize = 4;
 
 /// What a column was declared as where it came from; sinks declare it likewise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -175,11 +177,38 @@ impl Column {
         self.cells.is_empty()
     }
 
+    /// Adds the cells of some rows of another column, in that order; `None` is a missing value. Texts get the numbers that
+    /// they get if the cells are [pushed](Self::push) one by one.
+    pub fn gather(&mut self, from: &Self, rows: impl ExactSizeIterator<Item = Option<u32>>) {
+        let distinct = from.values.len();
+        self.cells.reserve(rows.len());
+        // Of so many texts hardly one comes twice in so few rows: each is hashed once in either way, and to clear a list
+        // with a place for every text takes longer than that.
+        if distinct > MAX_TEXTS_A_ROW * rows.len() {
+            return rows.for_each(|row| self.push(row.and_then(|row| from.cell(row as usize))));
+        }
+        // By the number of a text there its number here, once it is known.
+        let mut numbers = vec![MISSING; distinct];
+        for row in rows {
+            let number = match row.map_or(MISSING, |row| from.cells[row as usize]) {
+                MISSING => MISSING,
+                theirs => {
+                    let own = &mut numbers[theirs as usize];
+                    if *own == MISSING {
+                        *own = self.values.insert(from.values.get(theirs));
+                    }
+                    *own
+                }
+            };
+            self.cells.push(number);
+        }
+    }
+
     /// The same declaration with the cells of `rows`, in that order.
     #[must_use]
     pub fn select(&self, rows: &[u32]) -> Self {
         let mut column = Self::new(self.name.clone(), self.declaration.clone());
-        rows.iter().for_each(|&row| column.push(self.cell(row as usize)));
+        column.gather(self, rows.iter().map(|&row| Some(row)));
         column
     }
 }
@@ -246,7 +275,7 @@ impl Table {
         };
         let others = self.columns.iter().map(find).collect::<Result<Vec<_>, _>>()?;
         for (column, other) in self.columns.iter_mut().zip(others) {
-            other.iter().for_each(|cell| column.push(cell));
+            column.gather(other, (0..other.len() as u32).map(Some));
         }
         Ok(())
     }
@@ -270,5 +299,54 @@ impl PartialEq for Column {
 impl PartialEq for Table {
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name && self.columns == other.columns
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn column(cells: &[Option<String>]) -> Column {
+        Column::of("c", cells.iter().map(Option::as_deref))
+    }
+
+    /// The numbers of the rows, and the texts in the order of theirs.
+    fn numbered(column: &Column) -> (Vec<u32>, Vec<String>) {
+        (column.numbers().to_vec(), column.values().iter().map(str::to_owned).collect())
+    }
+
+    proptest! {
+        // Short selections have few rows of many texts, long ones most texts several times.
+        #[test]
+        fn gathered_cells_are_numbered_as_pushed_ones(
+            before in proptest::collection::vec(proptest::option::of("[a-f]{0,1}"), 0..6),
+            cells in proptest::collection::vec(proptest::option::of("[a-j]{0,2}"), 1..90),
+            picks in proptest::collection::vec(proptest::option::of(any::<prop::sample::Index>()), 0..120),
+        ) {
+            let (from, mut gathered, mut pushed) = (column(&cells), column(&before), column(&before));
+            let rows: Vec<Option<u32>> =
+                picks.iter().map(|pick| pick.as_ref().map(|pick| pick.index(cells.len()) as u32)).collect();
+            gathered.gather(&from, rows.iter().copied());
+            rows.iter().for_each(|row| pushed.push(row.and_then(|row| from.cell(row as usize))));
+            prop_assert_eq!(numbered(&gathered), numbered(&pushed));
+
+            let rows: Vec<u32> = rows.into_iter().flatten().collect();
+            let selected = from.select(&rows);
+            let cell = |&row: &u32| from.cell(row as usize);
+            prop_assert_eq!(numbered(&selected), numbered(&Column::of("c", rows.iter().map(cell))));
+        }
+
+        #[test]
+        fn appended_cells_are_numbered_as_pushed_ones(
+            first in proptest::collection::vec(proptest::option::of("[a-d]{0,2}"), 0..40),
+            second in proptest::collection::vec(proptest::option::of("[c-f]{0,2}"), 0..40),
+        ) {
+            let table = |cells: &[Option<String>]| Table { columns: vec![column(cells)], ..Table::default() };
+            let mut both = table(&first);
+            prop_assert!(both.append(&table(&second)).is_ok());
+            prop_assert_eq!(numbered(&both.columns[0]), numbered(&column(&[first, second].concat())));
+        }
     }
 }

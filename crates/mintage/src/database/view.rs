@@ -98,9 +98,7 @@ pub(super) fn picked(name: &str, column: &Column, rows: &[u32]) -> Column {
         ..column.declaration.clone()
     };
     let mut new = Column::new(name, declaration);
-    for &row in rows {
-        new.push(if row == NONE { None } else { column.cell(row as usize) });
-    }
+    new.gather(column, rows.iter().map(|&row| (row != NONE).then_some(row)));
     new
 }
 
