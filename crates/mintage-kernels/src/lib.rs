@@ -61,6 +61,11 @@ pub fn to_vec<const D: usize>(tensor: &Tensor<D>) -> Vec<f32> {
     tensor.to_data().convert::<f32>().try_into_vec::<f32>().unwrap_or_default()
 }
 
+/// [`to_vec`] of a tensor that is used no more: nothing is copied where its values are its own.
+pub fn into_vec<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().convert::<f32>().try_into_vec::<f32>().unwrap_or_default()
+}
+
 /// Convolution: `x [n, c_in, h, w]`, `weight [c_out, c_in, k, k]`, `bias [c_out]` → `[n, c_out, h', w']`
 /// with `h' = (h + 2·padding − k) / stride + 1`.
 pub fn conv2d(

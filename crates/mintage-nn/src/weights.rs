@@ -17,7 +17,7 @@ use burn::{
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde_json::Value;
 
-pub use crate::kernels::to_vec;
+pub use crate::kernels::{into_vec, to_vec};
 
 /// Bytes of a header, at most.
 const MAX_HEADER: u64 = 100 << 20;

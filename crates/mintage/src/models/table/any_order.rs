@@ -14,7 +14,7 @@ use mintage_nn::{
     Rng, cancel,
     kernels::{self, NONE},
     layers::Linear,
-    weights::to_vec,
+    weights::into_vec,
 };
 use rayon::prelude::*;
 
@@ -26,6 +26,8 @@ use super::{
 
 /// Rows that go through the network together in sampling.
 const SAMPLE_ROWS: usize = 2048;
+/// Rows that one task copies or adds to, at least.
+const MIN_ROWS_A_TASK: usize = 64;
 
 /// Logits of the fields from `first` on given the known ones.
 #[derive(Module, Debug)]
@@ -98,22 +100,33 @@ impl AnyOrder {
                 .groups()
                 .filter(|(_, rows)| tokens[rows[0] as usize * width + field] == HIDDEN)
                 .collect();
-            let asked: Vec<u32> = open.iter().map(|(_, rows)| rows[0]).collect();
-            let (logits, size) = (self.logits_of(field, &sums, &asked), self.size(field));
-            let drawn = open.par_iter().zip(logits.par_chunks(size)).map(|((start, rows), logits)| {
-                let chances = cumulative(logits, draw.temperature, draw.allowed(field));
-                let place = |i: usize| (shift + (start + i) as f64 * root).fract() as f32;
-                let mut uniforms: Vec<f32> = (0..rows.len()).map(place).collect();
-                uniforms.sort_unstable_by(f32::total_cmp);
-                uniforms.into_iter().map(|u| pick(&chances, u) as u16).collect::<Vec<u16>>()
-            });
-            let drawn: Vec<Vec<u16>> = drawn.collect();
+            // Where all rows were given the field, they are grouped by it already.
+            if open.is_empty() {
+                continue;
+            }
+            let (head, size) = (self.head_of(field), self.size(field));
+            let mut drawn: Vec<Vec<u16>> = Vec::with_capacity(open.len());
+            for open in open.chunks(SAMPLE_ROWS) {
+                let asked: Vec<u32> = open.iter().map(|(_, rows)| rows[0]).collect();
+                let logits = self.logits_of(&head, &sums, &asked);
+                drawn.par_extend(open.par_iter().zip(logits.par_chunks(size)).map(
+                    |((start, rows), logits)| {
+                        let chances = cumulative(logits, draw.temperature, draw.allowed(field));
+                        let place = |i: usize| (shift + (start + i) as f64 * root).fract() as f32;
+                        let mut uniforms: Vec<f32> = (0..rows.len()).map(place).collect();
+                        uniforms.sort_unstable_by(f32::total_cmp);
+                        uniforms.into_iter().map(|u| pick(&chances, u) as u16).collect::<Vec<u16>>()
+                    },
+                ));
+            }
+            let mut known = vec![NONE; n];
             for ((_, rows), drawn) in open.into_iter().zip(drawn) {
                 for (&row, token) in rows.iter().zip(drawn) {
                     tokens[row as usize * width + field] = token;
-                    sums.add(row as usize, self.starts[field] + usize::from(token));
+                    known[row as usize] = (self.starts[field] + usize::from(token)) as u32;
                 }
             }
+            sums.add(&known, 1);
             prefixes.split(|row| tokens[row * width + field]);
         }
     }
@@ -127,16 +140,22 @@ impl AnyOrder {
         let mut prefixes = PrefixGroups::of(&tokens, width, (0..nll.len()).collect());
         let mut sums = self.sums(&tokens);
         for &field in order {
-            let asked: Vec<u32> = prefixes.groups().map(|(_, rows)| rows[0]).collect();
-            let logits = self.logits_of(field, &sums, &asked);
-            for ((_, group), logits) in prefixes.groups().zip(logits.chunks_exact(self.size(field))) {
-                for &row in group {
-                    let at = row as usize * width + field;
-                    nll[row as usize] -= f64::from(log_softmax(logits, rows[at] as usize));
-                    tokens[at] = rows[at];
-                    sums.add(row as usize, self.starts[field] + usize::from(rows[at]));
+            let (head, size) = (self.head_of(field), self.size(field));
+            let groups: Vec<&[u32]> = prefixes.groups().map(|(_, rows)| rows).collect();
+            let mut known = vec![NONE; nll.len()];
+            for groups in groups.chunks(SAMPLE_ROWS) {
+                let asked: Vec<u32> = groups.iter().map(|rows| rows[0]).collect();
+                let logits = self.logits_of(&head, &sums, &asked);
+                for (group, logits) in groups.iter().zip(logits.chunks_exact(size)) {
+                    for &row in *group {
+                        let at = row as usize * width + field;
+                        nll[row as usize] -= f64::from(log_softmax(logits, rows[at] as usize));
+                        tokens[at] = rows[at];
+                        known[row as usize] = (self.starts[field] + usize::from(rows[at])) as u32;
+                    }
                 }
             }
+            sums.add(&known, 1);
             prefixes.split(|row| tokens[row * width + field]);
         }
         nll
@@ -152,25 +171,15 @@ impl AnyOrder {
         let vectors = self.trunk.vectors();
         let d = vectors.len() / self.starts[width].max(1);
         let mut sums = Sums { d, rows: vec![0.0; tokens.len() / width * d], vectors };
-        for (at, &place) in
-            places(tokens, &self.starts).iter().enumerate().filter(|(_, place)| **place != NONE)
-        {
-            sums.add(at / width, place as usize);
-        }
+        sums.add(&places(tokens, &self.starts), width);
         sums
     }
 
-    /// Logits of one field for some of the rows: `rows.len() × size`.
-    fn logits_of(&self, field: usize, sums: &Sums, rows: &[u32]) -> Vec<f32> {
-        let head = self.head_of(field);
-        let device = head.weight.val().device();
-        let logits = |rows: &[u32]| {
-            let of_row = |&row: &u32| &sums.rows[row as usize * sums.d..][..sums.d];
-            let sum: Vec<f32> = rows.iter().flat_map(of_row).copied().collect();
-            let sum = Tensor::from_data(TensorData::new(sum, [rows.len(), sums.d]), &device);
-            to_vec(&head.forward(self.trunk.forward_sum(sum)))
-        };
-        rows.chunks(SAMPLE_ROWS).flat_map(logits).collect()
+    /// Logits of the field that a part of the head is for, of at most [`SAMPLE_ROWS`] rows: `rows.len() × size`.
+    fn logits_of(&self, head: &Linear, sums: &Sums, rows: &[u32]) -> Vec<f32> {
+        let sum = TensorData::new(sums.of(rows), [rows.len(), sums.d]);
+        let sum = Tensor::from_data(sum, &head.weight.val().device());
+        into_vec(head.forward(self.trunk.forward_sum(sum)))
     }
 
     /// The part of the head that belongs to one field.
@@ -192,10 +201,24 @@ struct Sums {
 }
 
 impl Sums {
-    /// One more token of a row is known.
-    fn add(&mut self, row: usize, place: usize) {
-        let sum = &mut self.rows[row * self.d..][..self.d];
-        sum.iter_mut().zip(&self.vectors[place * self.d..][..self.d]).for_each(|(sum, part)| *sum += part);
+    /// More tokens of the rows are known: `fields` of each, by their places among all tokens, or [`NONE`].
+    fn add(&mut self, known: &[u32], fields: usize) {
+        let (d, vectors) = (self.d, &self.vectors);
+        let rows = self.rows.par_chunks_mut(d).zip(known.par_chunks(fields)).with_min_len(MIN_ROWS_A_TASK);
+        rows.for_each(|(sum, known)| {
+            for &place in known.iter().filter(|place| **place != NONE) {
+                let part = &vectors[place as usize * d..][..d];
+                sum.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
+            }
+        });
+    }
+
+    /// The sums of some rows, one after another.
+    fn of(&self, rows: &[u32]) -> Vec<f32> {
+        let mut all = vec![0.0; rows.len() * self.d];
+        let copies = all.par_chunks_mut(self.d).zip(rows).with_min_len(MIN_ROWS_A_TASK);
+        copies.for_each(|(to, &row)| to.copy_from_slice(&self.rows[row as usize * self.d..][..self.d]));
+        all
     }
 }
 
@@ -211,7 +234,7 @@ impl PrefixGroups {
     fn of(tokens: &[u16], width: usize, sequence: Vec<usize>) -> Self {
         let row = |row: u32| &tokens[row as usize * width..][..width];
         let mut sequence: Vec<u32> = sequence.into_iter().map(|row| row as u32).collect();
-        sequence.sort_by(|&a, &b| row(a).cmp(row(b)));
+        sequence.par_sort_by(|&a, &b| row(a).cmp(row(b)));
         let mut ends: Vec<usize> =
             (1..sequence.len()).filter(|&i| row(sequence[i - 1]) != row(sequence[i])).collect();
         ends.push(sequence.len());
@@ -248,4 +271,31 @@ fn primes() -> impl Iterator<Item = u32> {
 fn log_softmax(logits: &[f32], token: usize) -> f32 {
     let top = logits.iter().fold(f32::NEG_INFINITY, |top, &l| top.max(l));
     logits[token] - top - logits.iter().map(|l| (l - top).exp()).sum::<f32>().ln()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_are_those_of_one_field_after_another() {
+        let (d, tokens, rows, fields) = (5, 11, 3 * MIN_ROWS_A_TASK + 7, 4);
+        let mut rng = Rng::new(1, 0);
+        let vectors = rng.normals(tokens * d);
+        let place = |at: usize| if at.is_multiple_of(3) { NONE } else { (at * 7 % tokens) as u32 };
+        let known: Vec<u32> = (0..rows * fields).map(place).collect();
+        let mut expected = vec![0.0f32; rows * d];
+        for (at, &place) in known.iter().enumerate().filter(|(_, place)| **place != NONE) {
+            for i in 0..d {
+                expected[at / fields * d + i] += vectors[place as usize * d + i];
+            }
+        }
+        let mut sums = Sums { d, rows: vec![0.0; rows * d], vectors };
+        sums.add(&known, fields);
+        assert_eq!(sums.rows, expected);
+        assert_eq!(
+            sums.of(&[7, 0, 7]),
+            [&expected[7 * d..8 * d], &expected[..d], &expected[7 * d..8 * d]].concat()
+        );
+    }
 }
