@@ -8,7 +8,7 @@ use mintage_nn::Rng;
 use rayon::prelude::*;
 
 use super::{
-    cells::{Code, number},
+    cells::{Code, by_text, number},
     filled::NONE,
 };
 
@@ -147,23 +147,22 @@ impl Points {
         let mut points =
             Self { theirs: vec![Vec::new(); parents], own: vec![Vec::new(); rows], is_number: Vec::new() };
         for (parent, drawn) in pairs {
-            let numbers: Vec<Option<f64>> = parent.iter().map(|cell| cell.and_then(number)).collect();
+            let numbers = by_text(parent, number, None);
             let known = numbers.iter().flatten().count();
             let is_number = known + parent.missing() == parent.len() && parent.values().len() > 2;
             points.is_number.push(is_number);
-            if is_number {
+            let [theirs, own] = if is_number {
                 let mut sorted: Vec<f64> = numbers.into_iter().flatten().collect();
                 sorted.sort_by(f64::total_cmp);
-                let rank =
-                    |cell: Option<&str>| cell.and_then(number).map_or(MISSING_RANK, |x| rank(&sorted, x));
-                points.theirs.iter_mut().zip(parent.iter()).for_each(|(point, cell)| point.push(rank(cell)));
-                points.own.iter_mut().zip(drawn.iter()).for_each(|(point, cell)| point.push(rank(cell)));
+                let place = |text: &str| number(text).map_or(MISSING_RANK, |x| rank(&sorted, x));
+                [parent, drawn].map(|column| by_text(column, place, MISSING_RANK))
             } else {
                 let code = Code::of(parent, BINS);
-                let place = |cell: Option<&str>| code.of_cell(cell) as f32;
-                points.theirs.iter_mut().zip(parent.iter()).for_each(|(point, cell)| point.push(place(cell)));
-                points.own.iter_mut().zip(drawn.iter()).for_each(|(point, cell)| point.push(place(cell)));
-            }
+                let place = |text: &str| code.of_cell(Some(text)) as f32;
+                [parent, drawn].map(|column| by_text(column, place, 0.0))
+            };
+            points.theirs.iter_mut().zip(theirs).for_each(|(point, place)| point.push(place));
+            points.own.iter_mut().zip(own).for_each(|(point, place)| point.push(place));
         }
         points
     }
@@ -224,8 +223,9 @@ impl Likeness {
         let mut likeness = Self { theirs: vec![Vec::new(); theirs], own: vec![Vec::new(); own] };
         for (parent, drawn) in pairs {
             let code = Code::of(parent, BINS);
-            (0..theirs).for_each(|row| likeness.theirs[row].push(code.of_cell(parent.cell(row))));
-            (0..own).for_each(|row| likeness.own[row].push(code.of_cell(drawn.cell(row))));
+            let (theirs, own) = (code.of_column(parent), code.of_column(drawn));
+            likeness.theirs.iter_mut().zip(theirs).for_each(|(codes, code)| codes.push(code));
+            likeness.own.iter_mut().zip(own).for_each(|(codes, code)| codes.push(code));
         }
         likeness
     }

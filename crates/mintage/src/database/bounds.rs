@@ -7,7 +7,7 @@ use mintage_data::{
 };
 
 use super::{
-    cells::number,
+    cells::{by_text, number},
     filled::{Filled, NONE},
     plan::{Bound, Context},
 };
@@ -65,9 +65,10 @@ pub(super) fn broken(bounds: &[Bound], rows: &Table) -> Vec<u32> {
         let (Some(own), Some(theirs)) = (rows.column(&bound.column), rows.column(&bound.parent)) else {
             continue;
         };
-        for (row, (own, theirs)) in own.iter().zip(theirs.iter()).enumerate() {
-            let Some((own, theirs)) = own.and_then(number).zip(theirs.and_then(number)) else { continue };
-            broken[row] += u32::from(if bound.is_later { own < theirs } else { own > theirs });
+        let dates = by_text(own, number, None).into_iter().zip(by_text(theirs, number, None));
+        for (broken, (own, theirs)) in broken.iter_mut().zip(dates) {
+            let Some((own, theirs)) = own.zip(theirs) else { continue };
+            *broken += u32::from(if bound.is_later { own < theirs } else { own > theirs });
         }
     }
     broken

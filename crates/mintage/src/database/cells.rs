@@ -59,6 +59,12 @@ fn grouped(text: &str) -> Option<f64> {
     plain.parse().ok().filter(|number: &f64| number.is_finite())
 }
 
+/// What stands for the cell of each row: what `of` says of its text, which is asked once a distinct text, or `missing`.
+pub(super) fn by_text<T: Copy>(column: &Column, of: impl Fn(&str) -> T, missing: T) -> Vec<T> {
+    let values: Vec<T> = column.values().iter().map(of).collect();
+    column.numbers().iter().map(|&number| values.get(number as usize).copied().unwrap_or(missing)).collect()
+}
+
 /// How the cells of a column become few numbers: 0 where a cell is missing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -95,6 +101,11 @@ impl Code {
                 number(cell).map_or(0, |value| ends.partition_point(|&end| end <= value).max(1) as u32)
             }
         }
+    }
+
+    /// The numbers of the cells of all rows of a column.
+    pub fn of_column(&self, column: &Column) -> Vec<u32> {
+        by_text(column, |text| self.of_cell(Some(text)), self.of_cell(None))
     }
 
     /// Whether every value has a number of its own range, as after reading it from a file.
@@ -155,5 +166,15 @@ mod tests {
         let column = Column::of("x", [Some("b"), Some("a"), Some("b")]);
         let code = Code::of(&column, 4);
         assert_eq!(["b", "a", "c"].map(|cell| code.of_cell(Some(cell))), [1, 2, 0]);
+    }
+
+    #[test]
+    fn rows_have_what_their_texts_have() {
+        let mut column = Column::of("x", [Some("2"), None, Some("?"), Some("2"), Some("5")]);
+        column.set(4, None);
+        assert_eq!(by_text(&column, number, None), [Some(2.0), None, None, Some(2.0), None]);
+        let code = Code::of(&column, 4);
+        let cells: Vec<u32> = column.iter().map(|cell| code.of_cell(cell)).collect();
+        assert_eq!(code.of_column(&column), cells);
     }
 }

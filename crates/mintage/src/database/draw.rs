@@ -249,10 +249,7 @@ impl<'a> Drawer<'a> {
         if self.plan.main().is_none() {
             return Ok(());
         }
-        let repeats = |column: &Column| {
-            let mut seen = HashSet::new();
-            column.iter().flatten().any(|cell| !seen.insert(cell))
-        };
+        let repeats = |column: &Column| column.counts().into_iter().any(|rows| rows > 1);
         let single = self.table.unique_sets().filter_map(|set| match set.as_slice() {
             [name] if self.plan.own.contains(name) => Some(name.clone()),
             _ => None,

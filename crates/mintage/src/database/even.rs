@@ -79,11 +79,8 @@ impl Targets {
         let columns: Vec<_> = names.iter().filter_map(|name| rows.column(name)).take(MAX_COLUMNS).collect();
         let codes: Vec<(String, Code)> =
             columns.iter().map(|column| (column.name.clone(), Code::of(column, BINS))).collect();
-        let cells: Vec<Vec<u32>> = columns
-            .iter()
-            .zip(&codes)
-            .map(|(column, (_, code))| column.iter().map(|cell| code.of_cell(cell)).collect())
-            .collect();
+        let cells: Vec<Vec<u32>> =
+            columns.iter().zip(&codes).map(|(column, (_, code))| code.of_column(column)).collect();
         let index: Vec<usize> = match rows.column(index) {
             Some(column) => {
                 column.iter().map(|cell| cell.and_then(|cell| cell.parse().ok()).unwrap_or(0)).collect()
@@ -153,7 +150,7 @@ impl Targets {
             .codes
             .iter()
             .map(|(name, code)| match drawn.column(name) {
-                Some(column) => column.iter().map(|cell| code.of_cell(cell)).collect(),
+                Some(column) => code.of_column(column),
                 None => Vec::new(),
             })
             .collect();
@@ -179,8 +176,8 @@ impl Targets {
                     let uneven: f32 = parts.map(|(counted, weight)| weight * counted.cost(at)).sum();
                     uneven + broken.get(at).map_or(0.0, |&n| n as f32 * BROKEN_COST)
                 };
-                let all = (0..each).map(|round| round * n + slot);
-                let best = all.min_by(|&a, &b| cost(a).total_cmp(&cost(b))).unwrap_or(now);
+                let all = (0..each).map(|round| round * n + slot).map(|at| (cost(at), at));
+                let best = all.min_by(|a, b| a.0.total_cmp(&b.0)).map_or(now, |(_, at)| at);
                 counted.iter_mut().for_each(|counted| counted.add(best, 1.0));
                 taken[slot] = best as u32;
             }

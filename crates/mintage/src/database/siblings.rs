@@ -6,9 +6,10 @@ use mintage_data::{
     Column,
     table::schema::{Kind, TableSchema},
 };
+use rayon::prelude::*;
 
 use super::{
-    cells::number,
+    cells::{by_text, number},
     filled::{Filled, NONE},
 };
 
@@ -59,11 +60,12 @@ pub(super) fn in_order(mut rows: Vec<u32>, filled: &Filled, parents: &[u32], tim
     let column = time.and_then(|time| filled.table.column(time));
     let cell = |row: u32| column.and_then(|column| column.cell(row as usize));
     let numbers: Vec<f64> = match column {
-        Some(column) => column.iter().map(|cell| cell.and_then(number).unwrap_or(f64::NAN)).collect(),
+        Some(column) => by_text(column, |text| number(text).unwrap_or(f64::NAN), f64::NAN),
         None => Vec::new(),
     };
     let value = |row: u32| numbers.get(row as usize).copied().unwrap_or(f64::NAN);
-    rows.sort_by(|&a, &b| {
+    // No two rows are equal: there is one order, whichever thread finds it.
+    rows.par_sort_unstable_by(|&a, &b| {
         let by_parent = parents[a as usize].cmp(&parents[b as usize]);
         let by_value = || value(a).total_cmp(&value(b)).then_with(|| cell(a).cmp(&cell(b)));
         by_parent.then_with(by_value).then(a.cmp(&b))
