@@ -5,7 +5,10 @@ use std::collections::HashMap;
 use mintage_data::{
     Column, Table,
     database::{ForeignKey, Schema},
+    table::MISSING,
 };
+
+use super::cells::by_text;
 
 /// A row that refers to nothing.
 pub(super) const NONE: u32 = u32::MAX;
@@ -106,6 +109,9 @@ pub(super) fn rows_of(child: &Table, foreign: &ForeignKey, parent: &Table) -> Ve
     else {
         return vec![NONE; child.rows()];
     };
+    if let ([own], [theirs]) = (own.as_slice(), theirs.as_slice()) {
+        return rows_of_one(child, foreign, (&child.columns[*own], &parent.columns[*theirs]));
+    }
     let mut rows = HashMap::new();
     for row in 0..parent.rows() {
         if let Some(key) = key_of(parent, &theirs, row) {
@@ -117,6 +123,21 @@ pub(super) fn rows_of(child: &Table, foreign: &ForeignKey, parent: &Table) -> Ve
         false => NONE,
     };
     (0..child.rows()).map(row).collect()
+}
+
+/// The same of a key of one column, beside that of the parent: a row is looked for once a distinct text.
+fn rows_of_one(child: &Table, foreign: &ForeignKey, (own, theirs): (&Column, &Column)) -> Vec<u32> {
+    // By the number of a text of the parent the first row that has it.
+    let mut first = vec![NONE; theirs.values().len()];
+    let cells = theirs.numbers().iter().enumerate().rev();
+    cells.filter(|(_, number)| **number != MISSING).for_each(|(row, &number)| {
+        first[number as usize] = row as u32;
+    });
+    let find = |text: &str| theirs.values().find(text).map_or(NONE, |number| first[number as usize]);
+    let mut rows = by_text(own, find, NONE);
+    let others = rows.iter_mut().enumerate().filter(|(row, _)| !is_meant(foreign, child, *row));
+    others.for_each(|(_, row)| *row = NONE);
+    rows
 }
 
 /// The cells of a key; nothing where one of them is missing.
@@ -144,4 +165,31 @@ pub(super) fn numbers(name: &str, values: impl IntoIterator<Item = u32>) -> Colu
     let mut column = Column::new(name, mintage_data::Declaration::default());
     values.into_iter().for_each(|value| column.push(Some(&value.to_string())));
     column
+}
+
+#[cfg(test)]
+mod tests {
+    use mintage_data::database::Condition;
+
+    use super::*;
+    use crate::database::testing::key;
+
+    #[test]
+    fn keys_of_one_column_find_the_rows_that_longer_ones_find() {
+        let mut ids = Column::of("id", [Some("a"), Some("b"), None, Some("a"), Some("c")]);
+        // A text that no row has any more.
+        ids.set(4, Some("d"));
+        let parent = Table { columns: vec![ids], ..Table::default() };
+        let kinds = Column::of("kind", [Some("x"), Some("y"), Some("x"), Some("x"), Some("x"), None]);
+        let cells = [Some("d"), Some("a"), None, Some("c"), Some("a"), Some("b")];
+        let child = Table { columns: vec![Column::of("k", cells), kinds], ..Table::default() };
+        let some = Condition { column: "kind".to_owned(), value: "x".to_owned() };
+        let expected = [[4, 0, NONE, NONE, 0, 1], [4, NONE, NONE, NONE, 0, NONE]];
+        for (only, expected) in [None, Some(some)].into_iter().zip(expected) {
+            for (own, theirs) in [("k", "id"), ("k k", "id id")] {
+                let foreign = ForeignKey { only: only.clone(), ..key(own, "p", theirs, true) };
+                assert_eq!(rows_of(&child, &foreign, &parent), expected, "{own} {only:?}");
+            }
+        }
+    }
 }
