@@ -21,7 +21,7 @@ mod finish;
 mod limits;
 mod together;
 
-use std::{fs, path::Path};
+use std::{fs, ops::Range, path::Path};
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -36,6 +36,7 @@ use crate::{
     error::{damaged, suggestion},
 };
 pub use column::ColumnCodec;
+use column::Drawn;
 pub(super) use column::{check_format, has_own_tokens};
 pub use finish::{Finisher, Redraw};
 pub use limits::{Allow, Domain, Limit, Limits, Where};
@@ -143,6 +144,17 @@ impl RowEncoder {
         self.columns.iter().map(ColumnCodec::width).sum()
     }
 
+    /// The fields of each column among those of a row.
+    fn spans(&self) -> Vec<Range<usize>> {
+        let mut first = 0;
+        let span = |codec: &ColumnCodec| {
+            let span = first..first + codec.width();
+            first = span.end;
+            span
+        };
+        self.columns.iter().map(span).collect()
+    }
+
     /// The tokens of every row, one row after another. A number that the train split does not have is
     /// encoded as the nearest one or the bin it would be in, another category as `unknown`.
     pub fn encode(&self, table: &Table, unknown: u16) -> Vec<u16> {
@@ -214,15 +226,18 @@ impl RowEncoder {
         let forward = self.rules.forward(&whole);
         let mut tokens = self.encode_forward(&forward, hidden);
         let width = self.width();
-        for row in 0..n {
-            let mut first = row * width;
-            for (at, (codec, column)) in self.columns.iter().zip(&forward.columns).enumerate() {
-                let open = undetermined.iter().any(|(of, open)| *of == at && open[row]);
-                if open || codec.schema.is_missing(column.cell(row)) {
-                    tokens[first..first + codec.width()].fill(hidden);
+        let columns = self.columns.iter().zip(&forward.columns).zip(self.spans()).enumerate();
+        for (at, ((codec, column), span)) in columns.filter(|(_, (_, span))| !span.is_empty()) {
+            let open = undetermined.iter().find(|(of, _)| *of == at).map(|(_, open)| open);
+            let has_value = |text: &str| !codec.schema.is_missing(Some(text));
+            let has_value: Vec<bool> = column.values().iter().map(has_value).collect();
+            let rows = tokens.par_chunks_mut(width).zip(column.numbers()).enumerate();
+            rows.for_each(|(row, (tokens, &number))| {
+                let is_open = open.is_some_and(|open| open[row]);
+                if is_open || has_value.get(number as usize) != Some(&true) {
+                    tokens[span.clone()].fill(hidden);
                 }
-                first += codec.width();
-            }
+            });
         }
         Ok(tokens)
     }
@@ -230,18 +245,25 @@ impl RowEncoder {
     /// Rows of tokens back to cells of the form that models see, within `limits` where there are any. `uniform` says where in its bin a
     /// number lies, row by row and column by column. A sign stands for what is made afresh.
     pub fn decode(&self, tokens: &[u16], n: usize, limits: &Limits, uniform: &mut Uniform) -> Table {
-        let width = self.width();
-        let new = |codec: &ColumnCodec| Column::new(&codec.schema.name, codec.schema.declaration.clone());
-        let mut columns: Vec<Column> = self.columns.iter().map(new).collect();
+        let (width, spans) = (self.width(), self.spans());
+        let of_cell = |row: usize, span: &Range<usize>| &tokens[row * width + span.start..][..span.len()];
+        let mut drawn: Vec<Vec<Drawn>> = self.columns.iter().map(|_| Vec::with_capacity(n)).collect();
         for row in 0..n {
-            let mut first = row * width;
-            for (at, (codec, column)) in self.columns.iter().zip(&mut columns).enumerate() {
-                let of_column = &tokens[first..first + codec.width()];
-                first += codec.width();
-                codec.decode(of_column, limits.of(at), uniform, column);
-            }
+            let columns = self.columns.iter().zip(&spans).zip(&mut drawn).enumerate();
+            columns.for_each(|(at, ((codec, span), drawn))| {
+                drawn.push(codec.draw(of_cell(row, span), limits.of(at), uniform));
+            });
         }
-        Table { name: self.name.clone(), columns, ..Table::default() }
+        // What is drawn takes its turn; what takes time is to write and to hash it.
+        let columns = self.columns.par_iter().zip(&spans).zip(&drawn).enumerate();
+        let columns = columns.map(|(at, ((codec, span), drawn))| {
+            let mut column = Column::new(&codec.schema.name, codec.schema.declaration.clone());
+            for (row, &drawn) in drawn.iter().enumerate() {
+                codec.write(of_cell(row, span), drawn, limits.of(at), &mut column);
+            }
+            column
+        });
+        Table { name: self.name.clone(), columns: columns.collect(), ..Table::default() }
     }
 
     /// A [`Finisher`], which makes rows of tokens, a part at a time.
@@ -352,6 +374,40 @@ mod tests {
             let back = there_and_back(&table);
             for (own, back) in table.columns.iter().zip(&back.columns) {
                 prop_assert_eq!(own, back);
+            }
+        }
+    }
+
+    #[test]
+    fn rows_are_drawn_one_after_another() {
+        let of = |name: &str, cell: &dyn Fn(i64) -> Option<String>| {
+            let cells: Vec<Option<String>> = (0..900).map(cell).collect();
+            Column::of(name, cells.iter().map(Option::as_deref))
+        };
+        let time = |i: i64| crate::table::datetime::format(i * 40_271_000_000, "%Y-%m-%d %H:%M:%S");
+        let columns = vec![
+            of("amount", &|i| (i % 7 > 0).then(|| format!("{}.{:02}", i * 77 % 1009, i % 100))),
+            of("at", &|i| (i % 11 > 0).then(|| time(i))),
+            of("kind", &|i| Some(format!("k{}", i * i % 40))),
+        ];
+        let table = Table { name: "t".to_owned(), columns, ..Table::default() };
+        let rules = Rules::new(Vec::new(), &table, &detect(&table)).unwrap();
+        let codec = RowEncoder::fit(&table, rules, &(0..900).collect::<Vec<u32>>(), 30);
+        let (tokens, width) = (codec.encode(&table, 0), codec.width());
+        let uniforms = || {
+            let mut n = 0u32;
+            move || {
+                n += 1;
+                f64::from(n % 101) / 101.0
+            }
+        };
+        let none = Limits::default();
+        let all = codec.decode(&tokens, 900, &none, &mut uniforms());
+        let mut uniform = uniforms();
+        for (row, tokens) in tokens.chunks(width).enumerate() {
+            let one = codec.decode(tokens, 1, &none, &mut uniform);
+            for (one, all) in one.columns.iter().zip(&all.columns) {
+                assert_eq!(one.cell(0), all.cell(row), "row {row} of {}", all.name);
             }
         }
     }

@@ -45,6 +45,16 @@ pub fn has_own_tokens(distinct: usize, rows: usize) -> bool {
 /// From a cell to its tokens, where it is known.
 type Finder<'a> = dyn Fn(Option<&str>) -> Option<Vec<u16>> + 'a;
 
+/// What the tokens of a cell leave open, drawn before it is written.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Drawn {
+    /// They leave nothing open.
+    Nothing,
+    /// A place among the texts of the column.
+    Place(usize),
+    Number(f64),
+}
+
 /// How a column is encoded, with what is known of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ColumnCodec {
@@ -244,24 +254,30 @@ impl ColumnCodec {
         }
     }
 
-    /// Adds the cell of a row's tokens, which a limit on the column allows.
-    pub(super) fn decode(
-        &self,
-        tokens: &[u16],
-        limit: Option<&Limit>,
-        uniform: &mut Uniform,
-        column: &mut Column,
-    ) {
-        let write = |number: f64, column: &mut Column| column.push(Some(&self.schema.text(number)));
+    /// Draws what a row's tokens leave open of its cell, within a limit on the column.
+    pub(super) fn draw(&self, tokens: &[u16], limit: Option<&Limit>, uniform: &mut Uniform) -> Drawn {
         let between = limit.and_then(|limit| limit.between);
+        match &self.how {
+            How::Unlearned { .. } | How::Grouped { .. } => Drawn::Nothing,
+            How::Listed { texts, others, .. } => {
+                let is_other = !others.is_empty() && tokens[0] as usize == texts.len() - 1;
+                if is_other { Drawn::Place(draw(others, uniform)) } else { Drawn::Nothing }
+            }
+            How::Binned { bins, .. } => match bins.get(tokens[0] as usize) {
+                Some(bin) => Drawn::Number(bin.between(uniform(), between)),
+                None => Drawn::Nothing,
+            },
+            How::Dated(dates) => dates.number(tokens, between, uniform).map_or(Drawn::Nothing, Drawn::Number),
+        }
+    }
+
+    /// Adds the cell of a row's tokens, which a limit on the column allows, with what was [drawn](Self::draw) for it.
+    pub(super) fn write(&self, tokens: &[u16], drawn: Drawn, limit: Option<&Limit>, column: &mut Column) {
         match &self.how {
             How::Unlearned { constant } if self.schema.kind != Kind::Id => column.push(constant.as_deref()),
             How::Unlearned { .. } => column.push(Some(AFRESH)),
-            How::Listed { texts, others, .. } => {
-                let mut at = tokens[0] as usize;
-                if !others.is_empty() && at == texts.len() - 1 {
-                    at = draw(others, uniform);
-                }
+            How::Listed { texts, .. } => {
+                let at = if let Drawn::Place(at) = drawn { at } else { tokens[0] as usize };
                 column.push(texts[at].as_deref());
             }
             How::Grouped { texts, listed, size, .. } => {
@@ -279,13 +295,15 @@ impl ColumnCodec {
                 };
                 column.push(texts[at].as_deref());
             }
-            How::Binned { bins, rest } => match bins.get(tokens[0] as usize) {
-                Some(bin) => write(bin.between(uniform(), between), column),
-                None => column.push(rest[tokens[0] as usize - bins.len()].as_deref()),
+            How::Binned { bins, rest } => match drawn {
+                Drawn::Number(number) => column.push(Some(&self.schema.text(number))),
+                _ => column.push(rest[tokens[0] as usize - bins.len()].as_deref()),
             },
-            How::Dated(dates) => match dates.number(tokens, between, uniform) {
-                Ok(number) => column.push(Some(&self.schema.text_in(number, dates.zone(tokens)))),
-                Err(apart) => column.push(apart),
+            How::Dated(dates) => match drawn {
+                Drawn::Number(number) => {
+                    column.push(Some(&self.schema.text_in(number, dates.zone(tokens))));
+                }
+                _ => column.push(dates.apart(tokens)),
             },
         }
     }

@@ -174,6 +174,11 @@ impl Dates {
         Some(tokens)
     }
 
+    /// The text of a row's tokens that stand for no date.
+    pub fn apart(&self, tokens: &[u16]) -> Option<&str> {
+        self.rest[tokens[0] as usize - self.days.len()].as_deref()
+    }
+
     /// The date of a row's tokens as a number.
     ///
     /// # Errors
@@ -184,10 +189,7 @@ impl Dates {
         between: Option<(f64, f64)>,
         uniform: &mut Uniform,
     ) -> Result<f64, Option<&str>> {
-        let first = tokens[0] as usize;
-        let Some(bin) = self.days.get(first) else {
-            return Err(self.rest[first - self.days.len()].as_deref());
-        };
+        let Some(bin) = self.days.get(tokens[0] as usize) else { return Err(self.apart(tokens)) };
         let mut rest = tokens[1..].iter();
         let days = between.map(|(from, to)| ((from / DAY).floor(), (to / DAY).floor()));
         let mut day = bin.between(uniform(), days).round();

@@ -275,6 +275,12 @@ fn put_back(table: &mut Table, schema: &TableSchema, given: Option<&Table>) {
     for (schema, column) in schema.columns.iter().zip(&mut table.columns) {
         let Some(given) = given.and_then(|given| given.column(&schema.name)) else { continue };
         let drawn = std::mem::replace(column, Column::new(&column.name, column.declaration.clone()));
+        let is_whole =
+            given.missing() == 0 && !given.values().iter().any(|text| schema.is_missing(Some(text)));
+        if is_whole && given.len() == drawn.len() {
+            column.gather(given, (0..given.len() as u32).map(Some));
+            continue;
+        }
         for (own, drawn) in given.iter().zip(drawn.iter()) {
             column.push(if schema.is_missing(own) { drawn } else { own });
         }
