@@ -5,7 +5,8 @@
 //!
 //! - a value of its own: every category, and every number of a column that has few of them;
 //! - a **bin** of numbers. Bins hold about equally many rows, and a value that is frequent enough has a bin
-//!   to itself, so that modes stay exact. Within a bin new values follow the training quantiles;
+//!   to itself, so that modes stay exact. Within a bin new values follow the training quantiles, and of as many new rows
+//!   as it had each has a rank of its own ([`Places`]): tails are as long and as heavy as they were;
 //! - parts of a date: a bin of days, the day of the week, a bin of the time of day;
 //! - a group of rare categories, told apart by a second field ([`Field::detail`]).
 //!
@@ -19,6 +20,7 @@ mod column;
 mod dates;
 mod finish;
 mod limits;
+mod places;
 mod together;
 
 use std::{fs, ops::Range, path::Path};
@@ -40,6 +42,7 @@ use column::Drawn;
 pub(super) use column::{check_format, has_own_tokens};
 pub use finish::{Finisher, Redraw};
 pub use limits::{Allow, Domain, Limit, Limits, Where};
+pub use places::Places;
 use together::Together;
 
 /// What stands for a value that is made afresh, until it is.
@@ -184,7 +187,7 @@ impl RowEncoder {
         tokens
     }
 
-    /// The numbers that [`decode`](Self::decode) must be given to get exactly these rows back.
+    /// The numbers that [`decode`](Self::decode) must be [given](Places::given) to get exactly these rows back.
     pub fn positions(&self, table: &Table) -> Vec<f64> {
         let table = self.rules.forward(table);
         let rows = 0..table.rows();
@@ -242,16 +245,16 @@ impl RowEncoder {
         Ok(tokens)
     }
 
-    /// Rows of tokens back to cells of the form that models see, within `limits` where there are any. `uniform` says where in its bin a
-    /// number lies, row by row and column by column. A sign stands for what is made afresh.
-    pub fn decode(&self, tokens: &[u16], n: usize, limits: &Limits, uniform: &mut Uniform) -> Table {
+    /// Rows of tokens back to cells of the form that models see, within `limits` where there are any. `places` says
+    /// where in its bin a number lies, row by row and column by column. A sign stands for what is made afresh.
+    pub fn decode(&self, tokens: &[u16], n: usize, limits: &Limits, places: &mut Places) -> Table {
         let (width, spans) = (self.width(), self.spans());
         let of_cell = |row: usize, span: &Range<usize>| &tokens[row * width + span.start..][..span.len()];
         let mut drawn: Vec<Vec<Drawn>> = self.columns.iter().map(|_| Vec::with_capacity(n)).collect();
         for row in 0..n {
             let columns = self.columns.iter().zip(&spans).zip(&mut drawn).enumerate();
             columns.for_each(|(at, ((codec, span), drawn))| {
-                drawn.push(codec.draw(of_cell(row, span), limits.of(at), uniform));
+                drawn.push(codec.draw(of_cell(row, span), limits.of(at), &mut places.of(at)));
             });
         }
         // What is drawn takes its turn; what takes time is to write and to hash it.
@@ -337,7 +340,8 @@ mod tests {
         let codec = codec_of(table);
         let mut positions = codec.positions(table).into_iter();
         let tokens = codec.encode(table, 0);
-        codec.decode(&tokens, table.rows(), &Limits::default(), &mut || positions.next().unwrap())
+        let mut next = || positions.next().unwrap();
+        codec.decode(&tokens, table.rows(), &Limits::default(), &mut Places::given(&mut next))
     }
 
     /// Gaps in one row of nine.
@@ -402,10 +406,10 @@ mod tests {
             }
         };
         let none = Limits::default();
-        let all = codec.decode(&tokens, 900, &none, &mut uniforms());
+        let all = codec.decode(&tokens, 900, &none, &mut Places::given(&mut uniforms()));
         let mut uniform = uniforms();
         for (row, tokens) in tokens.chunks(width).enumerate() {
-            let one = codec.decode(tokens, 1, &none, &mut uniform);
+            let one = codec.decode(tokens, 1, &none, &mut Places::given(&mut uniform));
             for (one, all) in one.columns.iter().zip(&all.columns) {
                 assert_eq!(one.cell(0), all.cell(row), "row {row} of {}", all.name);
             }
@@ -427,7 +431,7 @@ mod tests {
         let allowed = limits.allowed(false)[0].clone().unwrap();
         let token = allowed.iter().position(|&may| may).unwrap() as u16;
         for member in 0..100 {
-            let rows = codec.decode(&[token, member], 1, &limits, &mut || 0.5);
+            let rows = codec.decode(&[token, member], 1, &limits, &mut Places::given(&mut || 0.5));
             assert_eq!(rows.columns[0].cell(0), Some(cells[39_999].as_str()));
         }
     }
@@ -444,7 +448,8 @@ mod tests {
             for u in 0..60 {
                 let mut row = vec![0u16; codec.width()];
                 row[first] = token as u16;
-                let rows = codec.decode(&row, 1, &limits, &mut || f64::from(u) / 60.0);
+                let mut place = || f64::from(u) / 60.0;
+                let rows = codec.decode(&row, 1, &limits, &mut Places::given(&mut place));
                 all.push(rows.columns[at].cell(0).unwrap().to_owned());
             }
         }
@@ -546,7 +551,7 @@ mod tests {
         let rules = Rules::new(Vec::new(), &table, &detect(&table)).unwrap();
         let codec = RowEncoder::fit(&table, rules, &(0..900).collect::<Vec<u32>>(), 5);
         let tokens = codec.encode(&table, 0);
-        let back = codec.decode(&tokens, 900, &Limits::default(), &mut || 0.5);
+        let back = codec.decode(&tokens, 900, &Limits::default(), &mut Places::given(&mut || 0.5));
         assert!(back.columns[0].iter().all(|cell| cell != Some("<0.1")));
         assert!(back.columns[4].iter().any(|cell| cell == Some("n.k.")));
     }
@@ -572,7 +577,7 @@ mod tests {
         let codec = RowEncoder::fit(&table, rules, &(0..200).collect::<Vec<u32>>(), 5);
         let tokens = codec.encode(&table, 0);
         for u in [0.0, 0.4, 0.9] {
-            let back = codec.decode(&tokens, 200, &Limits::default(), &mut || u);
+            let back = codec.decode(&tokens, 200, &Limits::default(), &mut Places::given(&mut || u));
             assert!(back.columns[0].iter().all(|cell| cell != Some("c")));
         }
     }

@@ -11,36 +11,48 @@ pub(super) const ROWS_A_BIN: usize = 8;
 /// Values kept of a bin, its ends included: between two of them new values are spread evenly.
 const KNOTS: usize = 17;
 
-/// Numbers from the first knot to the last. Knots stand for equal shares of the bin's rows.
+/// Numbers from the first knot to the last. Knots stand for equal shares of the bin's rows, or at `ranks` of them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Bin {
     knots: Vec<f64>,
+    /// The rank of each knot among the rows, from 0 to the last one, where a bin lies at an end of its column.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    ranks: Vec<u32>,
+    /// Rows that it was fitted to; 0 where a file of before does not say.
+    #[serde(default)]
+    rows: u32,
 }
 
 impl Bin {
-    /// Of distinct ascending values with their counts.
-    fn of(values: &[(f64, u32)]) -> Self {
+    /// Of distinct ascending values with their counts. The least of them is that of the column, or the greatest is.
+    fn of(values: &[(f64, u32)], (least, greatest): (bool, bool)) -> Self {
+        let rows = values.iter().fold(0u32, |rows, value| rows.saturating_add(value.1));
+        if (least || greatest) && values.len() > 1 {
+            let ranks = ranks(rows, (least, greatest));
+            return Self { knots: at_ranks(values, ranks.iter().copied()), ranks, rows };
+        }
         if values.len() <= KNOTS && values.iter().all(|v| v.1 == values[0].1) {
-            return Self { knots: values.iter().map(|v| v.0).collect() };
+            return Self { knots: values.iter().map(|v| v.0).collect(), ranks: Vec::new(), rows };
         }
-        let total: u64 = values.iter().map(|v| u64::from(v.1)).sum();
-        let mut knots = Vec::with_capacity(KNOTS);
-        let (mut at, mut passed) = (0, u64::from(values[0].1));
-        for knot in 0..KNOTS as u64 {
-            let rank = knot * (total - 1) / (KNOTS as u64 - 1);
-            while passed <= rank {
-                at += 1;
-                passed += u64::from(values[at].1);
-            }
-            knots.push(values[at].0);
-        }
-        Self { knots }
+        let shares = KNOTS as u64 - 1;
+        let ranks = (0..=shares).map(|knot| (knot * u64::from(rows.saturating_sub(1)) / shares) as u32);
+        Self { knots: at_ranks(values, ranks), ranks: Vec::new(), rows }
     }
 
     /// Whether it could have been fitted: it may come from a file. All its numbers are `within` bounds.
     pub fn is_sound(&self, within: impl Fn(f64) -> bool) -> bool {
         let numbers = self.knots.iter().all(|&knot| knot.is_finite() && within(knot));
-        numbers && !self.knots.is_empty() && self.knots.is_sorted()
+        let ranks = self.ranks.len() == self.knots.len()
+            && self.ranks.first() == Some(&0)
+            && self.ranks.last().copied() == self.rows.checked_sub(1)
+            && self.ranks.is_sorted_by(|a, b| a < b);
+        let sound = numbers && (ranks || self.ranks.is_empty());
+        sound && !self.knots.is_empty() && self.knots.is_sorted()
+    }
+
+    /// Rows that it was fitted to; 0 where that is not known.
+    pub fn rows(&self) -> u32 {
+        self.rows
     }
 
     pub fn low(&self) -> f64 {
@@ -53,7 +65,7 @@ impl Bin {
 
     /// The quantile at `u` ∈ [0, 1].
     pub fn quantile(&self, u: f64) -> f64 {
-        let place = u * (self.knots.len() - 1) as f64;
+        let place = self.knot_at(u);
         let below = (place as usize).min(self.knots.len() - 1);
         let above = (below + 1).min(self.knots.len() - 1);
         let (low, high) = (self.knots[below], self.knots[above]);
@@ -63,7 +75,7 @@ impl Bin {
     /// The quantile at `u`, of the part that lies between two numbers where they are given.
     pub fn between(&self, u: f64, between: Option<(f64, f64)>) -> f64 {
         let Some((low, high)) = between else { return self.quantile(u) };
-        let (from, to) = (self.position(low.max(self.low())), self.position(high.min(self.high())));
+        let (from, to) = self.part(low, high);
         self.quantile(from + u * (to - from)).clamp(low, high)
     }
 
@@ -72,44 +84,131 @@ impl Bin {
         if self.high() < low || self.low() > high {
             return 0.0;
         }
-        let part = self.position(high.min(self.high())) - self.position(low.max(self.low()));
-        (part + 1.0 / self.knots.len() as f64).min(1.0)
+        let (from, to) = self.part(low, high);
+        (to - from + 1.0 / self.knots.len() as f64).min(1.0)
     }
 
-    /// Where [`quantile`](Self::quantile) is `value`.
+    /// From where to where [`quantile`](Self::quantile) lies between two numbers, both of which belong to it.
+    fn part(&self, low: f64, high: f64) -> (f64, f64) {
+        let before = self.knots.partition_point(|&knot| knot < low);
+        let from = if low <= self.low() { 0.0 } else { self.position_behind(before, low) };
+        let to = if high >= self.high() { 1.0 } else { self.position(high) };
+        (from, to)
+    }
+
+    /// Where [`quantile`](Self::quantile) is `value`; the end of that place where it is long.
     pub fn position(&self, value: f64) -> f64 {
+        self.position_behind(self.knots.partition_point(|&knot| knot <= value), value)
+    }
+
+    /// Where it is `value`, behind so many knots.
+    fn position_behind(&self, before: usize, value: f64) -> f64 {
         let last = self.knots.len() - 1;
         if last == 0 {
             return 0.0;
         }
-        let below = self.knots.partition_point(|&knot| knot <= value).saturating_sub(1).min(last - 1);
+        let below = before.saturating_sub(1).min(last - 1);
         let (low, high) = (self.knots[below], self.knots[below + 1]);
         let part = if low == high { 0.0 } else { ((value - low) / (high - low)).clamp(0.0, 1.0) };
-        (below as f64 + part) / last as f64
+        if self.ranks.is_empty() {
+            return (below as f64 + part) / last as f64;
+        }
+        let (from, to) = (self.place(self.ranks[below]), self.place(self.ranks[below + 1]));
+        // Exactly the knot where it is one.
+        if part < 1.0 { from + part * (to - from) } else { to }
     }
+
+    /// The number of the knot that stands at `u`, with the part of the way from it to the next one.
+    fn knot_at(&self, u: f64) -> f64 {
+        if self.ranks.is_empty() {
+            return u * (self.knots.len() - 1) as f64;
+        }
+        let next = self.ranks.partition_point(|&rank| self.place(rank) <= u);
+        let Some(below) = next.checked_sub(1) else { return 0.0 };
+        let from = self.place(self.ranks[below]);
+        let part = self.ranks.get(next).map_or(0.0, |&rank| (u - from) / (self.place(rank) - from));
+        below as f64 + part
+    }
+
+    /// Where a knot of this rank stands. Each row has an equal share of 0 to 1 and stands in the middle of its own; the
+    /// first and the last value take all of theirs, so that they are made as often as they are there.
+    fn place(&self, rank: u32) -> f64 {
+        let rows = f64::from(self.rows);
+        // Two rows leave a gap for what lies between them.
+        let end = (0.45 * rows).min(1.0);
+        (f64::from(rank) + 0.5).clamp(end, rows - end) / rows
+    }
+}
+
+/// The values at ascending ranks.
+fn at_ranks(values: &[(f64, u32)], ranks: impl Iterator<Item = u32>) -> Vec<f64> {
+    let (mut at, mut passed) = (0, u64::from(values[0].1));
+    let value = |rank: u32| {
+        while passed <= u64::from(rank) {
+            at += 1;
+            passed += u64::from(values[at].1);
+        }
+        values[at].0
+    };
+    ranks.map(value).collect()
+}
+
+/// The ranks of knots among the rows of a bin that has the least value of its column, the greatest, or both: the nearer
+/// to it, the closer they stand. What lies between two knots is spread evenly, and a tail is not.
+fn ranks(rows: u32, (least, greatest): (bool, bool)) -> Vec<u32> {
+    let last = rows.saturating_sub(1);
+    let backwards = |ranks: Vec<u32>| ranks.into_iter().rev().map(move |rank| last - rank);
+    match (least, greatest) {
+        (true, true) => {
+            let middle = last / 2;
+            let mut ranks = spreading(middle, KNOTS - KNOTS / 2);
+            ranks.extend(backwards(spreading(last - middle - 1, KNOTS / 2)));
+            ranks
+        }
+        (true, false) => spreading(last, KNOTS),
+        (false, _) => backwards(spreading(last, KNOTS)).collect(),
+    }
+}
+
+/// Ascending ranks from 0 to `last`, `most` of them at most: each one at first, then in steps that grow in proportion.
+fn spreading(last: u32, most: usize) -> Vec<u32> {
+    if (last as usize) < most {
+        return (0..=last).collect();
+    }
+    let rows = f64::from(last) + 1.0;
+    let mut ranks = vec![0];
+    let mut rank = 0;
+    for step in 1..most - 1 {
+        let grown = rows.powf(step as f64 / (most - 1) as f64) - 1.0;
+        rank = (grown as u32).max(rank + 1);
+        ranks.push(rank);
+    }
+    ranks.push(last);
+    ranks
 }
 
 /// Cuts distinct ascending values with their counts into at most `most` bins.
 pub fn cut(values: &[(f64, u32)], most: usize) -> Vec<Bin> {
     let total: u64 = values.iter().map(|v| u64::from(v.1)).sum();
     let share = total.div_ceil(most.max(1) as u64).max(1);
+    let bin = |from: usize, to: usize| Bin::of(&values[from..to], (from == 0, to == values.len()));
     let mut bins = Vec::new();
     let (mut first, mut held) = (0, 0);
     for (at, &(_, count)) in values.iter().enumerate() {
         let count = u64::from(count);
         // A frequent value has a bin to itself.
         if count >= share && at > first {
-            bins.push(Bin::of(&values[first..at]));
+            bins.push(bin(first, at));
             (first, held) = (at, 0);
         }
         held += count;
         if held >= share {
-            bins.push(Bin::of(&values[first..=at]));
+            bins.push(bin(first, at + 1));
             (first, held) = (at + 1, 0);
         }
     }
     if first < values.len() {
-        bins.push(Bin::of(&values[first..]));
+        bins.push(bin(first, values.len()));
     }
     bins
 }
@@ -141,6 +240,7 @@ pub(super) fn check_count(tokens: usize) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]
@@ -155,14 +255,62 @@ mod tests {
         assert_eq!(find(&bins, 1e9), bins.len() - 1);
     }
 
+    /// A tail: the distance to the next value grows, and the last one lies far off.
+    fn tail(n: u32) -> Vec<(f64, u32)> {
+        (0..n).map(|i| (f64::from(i * i) + if i + 1 == n { 1e6 } else { 0.0 }, 1 + i % 3)).collect()
+    }
+
     #[test]
     fn position_undoes_quantile() {
-        let values: Vec<(f64, u32)> = (0..300).map(|i| (f64::from(i * i), 1 + i % 3)).collect();
-        for bin in cut(&values, 10) {
-            for i in 0..=50 {
-                let value = bin.low() + f64::from(i) / 50.0 * (bin.high() - bin.low());
-                assert!((bin.quantile(bin.position(value)) - value).abs() < 1e-6 * value.max(1.0));
+        for (n, most) in [(300, 10), (300, 1), (40, 1), (3, 1), (3, 3)] {
+            for bin in cut(&tail(n), most) {
+                for i in 0..=50 {
+                    let value = bin.low() + f64::from(i) / 50.0 * (bin.high() - bin.low());
+                    assert!((bin.quantile(bin.position(value)) - value).abs() < 1e-6 * value.max(1.0));
+                }
+                for end in [bin.low(), bin.high()] {
+                    assert_eq!(bin.quantile(bin.position(end)), end);
+                }
+                assert_eq!((bin.quantile(0.0), bin.quantile(1.0)), (bin.low(), bin.high()));
+                assert!(bin.is_sound(|_| true) && bin.knots.len() <= KNOTS, "{bin:?}");
             }
         }
+        // Of two rows, too.
+        let bin = Bin::of(&[(1.0, 1), (2.0, 1)], (false, true));
+        assert_eq!(bin.quantile(bin.position(1.25)), 1.25);
+    }
+
+    #[test]
+    fn ends_of_a_column_have_the_weight_of_their_rows() {
+        let values: Vec<(f64, u32)> =
+            (0..1000).map(|i| (f64::from(i) + if i == 999 { 1e6 } else { 0.0 }, 1)).collect();
+        for (most, rows) in [(10, 100), (1, 1000)] {
+            let bins = cut(&values, most);
+            let (first, last) = (&bins[0], &bins[bins.len() - 1]);
+            assert_eq!((first.rows(), last.rows()), (rows, rows));
+            // A number in the share of each row, wherever in it.
+            for within in [0.0, 0.5, 0.999] {
+                let all = |bin: &Bin| -> Vec<f64> {
+                    (0..rows).map(|row| bin.quantile((f64::from(row) + within) / f64::from(rows))).collect()
+                };
+                assert_eq!((all(first)[0], all(last)[rows as usize - 1]), (0.0, 1_000_999.0));
+                // The row before may lie anywhere between its neighbours.
+                assert!(all(last).iter().filter(|&&value| value > 999.0).count() <= 2);
+            }
+        }
+        // About half of the rows have the last value.
+        let bins = cut(&[(0.0, 10), (1.0, 10), (2.0, 1), (3.0, 19)], 1);
+        assert!((0.3..0.6).contains(&bins[0].share(3.0, 9.0)), "{}", bins[0].share(3.0, 9.0));
+        assert_eq!(bins[0].between(0.5, Some((2.5, 9.0))), 3.0);
+    }
+
+    #[test]
+    fn bins_of_before_are_read() {
+        let bin: Bin = serde_json::from_str(r#"{"knots":[1.0,2.0,4.0]}"#).unwrap();
+        assert!(bin.is_sound(|_| true));
+        assert_eq!(
+            (bin.rows(), bin.quantile(0.5), bin.quantile(0.75), bin.position(3.0)),
+            (0, 2.0, 3.0, 0.75)
+        );
     }
 }

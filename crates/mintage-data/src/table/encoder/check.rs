@@ -113,6 +113,39 @@ mod tests {
     }
 
     #[test]
+    fn rejects_ranks_that_no_rows_have() {
+        let with = |ranks: Value, rows: u32| {
+            changed(|value| {
+                let bin = &mut value["columns"][0]["how"]["binned"]["bins"][0];
+                *bin = json!({ "knots": [-3.0, -2.0, -1.0], "ranks": ranks, "rows": rows });
+            })
+        };
+        assert_eq!(with(json!([0, 1, 3]), 4), Ok(()));
+        for (ranks, rows) in [
+            (json!([0, 3]), 4),
+            (json!([1, 2, 3]), 4),
+            (json!([0, 3, 3]), 4),
+            (json!([0, 4, 3]), 4),
+            (json!([0, 1, 2]), 4),
+            (json!([0, 1, 3]), 0),
+        ] {
+            assert!(with(ranks.clone(), rows).unwrap_err().contains("`amount` has bins"), "{ranks}");
+        }
+        assert!(with(json!([0, 1, 3]), u32::MAX).is_err());
+        assert!(with(json!([0, 1, -3]), 4).is_err());
+    }
+
+    #[test]
+    fn reads_files_that_know_no_ranks() {
+        let plain = |value: &mut Value| {
+            for bin in value["columns"][0]["how"]["binned"]["bins"].as_array_mut().unwrap() {
+                *bin = json!({ "knots": bin["knots"] });
+            }
+        };
+        assert_eq!(changed(plain), Ok(()));
+    }
+
+    #[test]
     fn every_index_is_within_its_table() {
         let places = [
             "/rules/origins/0/column",

@@ -7,10 +7,11 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AFRESH, Field, Uniform,
+    AFRESH, Field,
     bins::{self, BINS, Bin, ROWS_A_BIN},
     dates::Dates,
     limits::Limit,
+    places::ColumnPlaces,
 };
 use crate::table::{
     Column,
@@ -255,19 +256,19 @@ impl ColumnCodec {
     }
 
     /// Draws what a row's tokens leave open of its cell, within a limit on the column.
-    pub(super) fn draw(&self, tokens: &[u16], limit: Option<&Limit>, uniform: &mut Uniform) -> Drawn {
+    pub(super) fn draw(&self, tokens: &[u16], limit: Option<&Limit>, places: &mut ColumnPlaces) -> Drawn {
         let between = limit.and_then(|limit| limit.between);
         match &self.how {
             How::Unlearned { .. } | How::Grouped { .. } => Drawn::Nothing,
             How::Listed { texts, others, .. } => {
                 let is_other = !others.is_empty() && tokens[0] as usize == texts.len() - 1;
-                if is_other { Drawn::Place(draw(others, uniform)) } else { Drawn::Nothing }
+                if is_other { Drawn::Place(draw(others, places.uniform())) } else { Drawn::Nothing }
             }
             How::Binned { bins, .. } => match bins.get(tokens[0] as usize) {
-                Some(bin) => Drawn::Number(bin.between(uniform(), between)),
+                Some(bin) => Drawn::Number(places.number(tokens[0] as usize, bin, between)),
                 None => Drawn::Nothing,
             },
-            How::Dated(dates) => dates.number(tokens, between, uniform).map_or(Drawn::Nothing, Drawn::Number),
+            How::Dated(dates) => dates.number(tokens, between, places).map_or(Drawn::Nothing, Drawn::Number),
         }
     }
 
@@ -459,10 +460,10 @@ fn nearest(numbers: &[f64], number: f64) -> usize {
     if (number - numbers[before]).abs() <= (numbers[next] - number).abs() { before } else { next }
 }
 
-/// An index by counts.
-fn draw(counts: &[u32], uniform: &mut Uniform) -> usize {
+/// An index by counts, at `u` ∈ [0, 1).
+fn draw(counts: &[u32], u: f64) -> usize {
     let total: f64 = counts.iter().map(|&n| f64::from(n)).sum();
-    let mut left = uniform() * total;
+    let mut left = u * total;
     let place = counts.iter().position(|&n| {
         left -= f64::from(n);
         left < 0.0

@@ -6,8 +6,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Uniform,
     bins::{self, BINS, Bin, ROWS_A_BIN, check_bins, check_count, cut},
+    places::ColumnPlaces,
 };
 use crate::table::datetime::{self, common};
 
@@ -187,12 +187,12 @@ impl Dates {
         &self,
         tokens: &[u16],
         between: Option<(f64, f64)>,
-        uniform: &mut Uniform,
+        places: &mut ColumnPlaces,
     ) -> Result<f64, Option<&str>> {
         let Some(bin) = self.days.get(tokens[0] as usize) else { return Err(self.apart(tokens)) };
         let mut rest = tokens[1..].iter();
         let days = between.map(|(from, to)| ((from / DAY).floor(), (to / DAY).floor()));
-        let mut day = bin.between(uniform(), days).round();
+        let mut day = places.number(tokens[0] as usize, bin, days).round();
         if self.weekdays {
             let wanted = rest.next().map_or(0, |&token| token as usize);
             let (first, last) = days.unwrap_or((bin.low(), bin.high()));
@@ -200,20 +200,24 @@ impl Dates {
         }
         let time = rest.next().filter(|_| self.times.len() > 1).map_or(0, |&token| token as usize);
         let within = between.map(|(from, to)| ((from - day * DAY).max(0.0), (to - day * DAY).min(DAY - 1.0)));
-        let number = day * DAY + self.time(&self.times[time], within, uniform);
+        let number = day * DAY + self.time(time, within, places);
         Ok(between.map_or(number, |(from, to)| number.clamp(from, to)))
     }
 
-    /// A time of day of a bin, of the part of it that lies between two times where they are given. The smaller that part,
+    /// A time of day of the bin `at`, of the part that lies between two times where they are given. The smaller that part,
     /// the more often one of all times between them takes its place: a bin that only touches the range would put all of
     /// its times on the bound.
-    fn time(&self, own: &Bin, within: Option<(f64, f64)>, uniform: &mut Uniform) -> f64 {
-        let Some((from, to)) = within else { return self.on_grid(own.quantile(uniform())) };
-        let bin = match uniform() < own.share(from, to) {
+    fn time(&self, at: usize, within: Option<(f64, f64)>, places: &mut ColumnPlaces) -> f64 {
+        let own = &self.times[at];
+        let Some((from, to)) = within else {
+            // Bins of times come after those of days.
+            return self.on_grid(places.number(self.days.len() + at, own, None));
+        };
+        let bin = match places.uniform() < own.share(from, to) {
             true => Some(own),
             false => {
                 let shares: Vec<f64> = self.times.iter().map(|bin| bin.share(from, to)).collect();
-                let mut left = uniform() * shares.iter().sum::<f64>();
+                let mut left = places.uniform() * shares.iter().sum::<f64>();
                 let chosen = shares.iter().position(|share| {
                     left -= share;
                     left < 0.0
@@ -222,8 +226,8 @@ impl Dates {
             }
         };
         let time = match bin {
-            Some(bin) => bin.between(uniform(), within),
-            None => from + uniform() * (to - from),
+            Some(bin) => bin.between(places.uniform(), within),
+            None => from + places.uniform() * (to - from),
         };
         let (time, grid) = (self.on_grid(time), self.grid.max(1) as f64);
         match () {
@@ -303,6 +307,16 @@ fn summed(values: &[(f64, u32)], of: impl Fn(f64) -> f64) -> Vec<(f64, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::table::encoder::{Places, Uniform};
+
+    fn number<'a>(
+        dates: &'a Dates,
+        tokens: &[u16],
+        between: Option<(f64, f64)>,
+        uniform: &mut Uniform,
+    ) -> Result<f64, Option<&'a str>> {
+        dates.number(tokens, between, &mut Places::given(uniform).of(0))
+    }
 
     #[test]
     fn weekdays_and_times_survive() {
@@ -316,14 +330,14 @@ mod tests {
         for &(value, _) in &values {
             let tokens = dates.tokens(Some(value), Some("")).unwrap_or_default();
             let mut positions = dates.positions(value).into_iter();
-            assert_eq!(dates.number(&tokens, None, &mut || positions.next().unwrap_or(0.0)), Ok(value));
+            assert_eq!(number(&dates, &tokens, None, &mut || positions.next().unwrap_or(0.0)), Ok(value));
             for u in [0.0, 0.3, 0.9] {
-                let new = dates.number(&tokens, None, &mut || u).unwrap_or(0.0);
+                let new = number(&dates, &tokens, None, &mut || u).unwrap_or(0.0);
                 assert_eq!(weekday((new / DAY).floor()), tokens[1] as usize);
             }
         }
         let tokens = dates.tokens(None, None).unwrap_or_default();
-        assert_eq!(dates.number(&tokens, None, &mut || 0.5), Err(None));
+        assert_eq!(number(&dates, &tokens, None, &mut || 0.5), Err(None));
     }
 
     #[test]
@@ -340,7 +354,7 @@ mod tests {
         // Whatever the model chose.
         let tokens = |time: u16| [0, time];
         let made: Vec<f64> = (0..400)
-            .map(|i| dates.number(&tokens(i % 90), range, &mut uniform).unwrap_or(0.0) / minute)
+            .map(|i| number(&dates, &tokens(i % 90), range, &mut uniform).unwrap_or(0.0) / minute)
             .collect();
         assert!(made.iter().all(|time| (1320.0..=1410.0).contains(time) && time.fract() == 0.0), "{made:?}");
         for bound in [1320.0, 1410.0] {
@@ -363,10 +377,10 @@ mod tests {
         assert!(dates.times.len() < 1440);
         for (i, (value, _)) in values.iter().enumerate() {
             let tokens = dates.tokens(Some(*value), None).unwrap_or_default();
-            let new = dates.number(&tokens, None, &mut || i as f64 / 2880.0).unwrap_or(0.5);
+            let new = number(&dates, &tokens, None, &mut || i as f64 / 2880.0).unwrap_or(0.5);
             assert_eq!(new % minute, 0.0);
             let mut positions = dates.positions(*value).into_iter();
-            assert_eq!(dates.number(&tokens, None, &mut || positions.next().unwrap_or(0.0)), Ok(*value));
+            assert_eq!(number(&dates, &tokens, None, &mut || positions.next().unwrap_or(0.0)), Ok(*value));
         }
     }
 }

@@ -2,7 +2,11 @@
 
 use std::collections::HashSet;
 
-use super::{AFRESH, Limits, RowEncoder, unit};
+use super::{
+    AFRESH, Limits, RowEncoder,
+    places::{Places, Ranks},
+    unit,
+};
 use crate::{
     Error,
     table::{
@@ -34,6 +38,9 @@ pub struct Finisher<'a> {
     /// Of the columns of the form that models see.
     makers: Vec<Option<IdMaker>>,
     keys: Keys,
+    /// Of the rows of all parts, but for those that are drawn again: most of these are thrown away, and would take the
+    /// ranks of rows of later parts.
+    ranks: Ranks,
     /// Rows that were drawn again, over all parts.
     redrawn: usize,
 }
@@ -55,7 +62,7 @@ impl<'a> Finisher<'a> {
     /// The pattern of the identifiers in a column is not a regular expression.
     pub fn new(codec: &'a RowEncoder) -> Result<Self, Error> {
         let makers = codec.rules.schema().columns.iter().map(maker_of).collect::<Result<_, Error>>()?;
-        Ok(Self { codec, makers, keys: Keys::of(&codec.rules), redrawn: 0 })
+        Ok(Self { codec, makers, keys: Keys::of(&codec.rules), ranks: Ranks::default(), redrawn: 0 })
     }
 
     /// Takes the keys of rows that are there already.
@@ -88,7 +95,7 @@ impl<'a> Finisher<'a> {
         redraw: Option<&mut Redraw>,
         random: &mut dyn FnMut() -> u64,
     ) -> Result<Table, Error> {
-        let mut table = self.rows(tokens, n, limits, given, random)?;
+        let mut table = self.rows(tokens, n, limits, given, false, random)?;
         if let Some(redraw) = redraw {
             self.draw_again(&mut table, limits, given, redraw, random)?;
         }
@@ -100,17 +107,23 @@ impl<'a> Finisher<'a> {
         Ok(table)
     }
 
-    /// Whole rows, before they are compared with others.
+    /// Whole rows, before they are compared with others. Those that are drawn `again` take no ranks.
     fn rows(
         &mut self,
         tokens: &[u16],
         n: usize,
         limits: &Limits,
         given: Option<&Table>,
+        again: bool,
         random: &mut dyn FnMut() -> u64,
     ) -> Result<Table, Error> {
         let rules = &self.codec.rules;
-        let mut table = self.codec.decode(tokens, n, limits, &mut || unit(random()));
+        let mut uniform = || unit(random());
+        let mut places = match again {
+            true => Places::given(&mut uniform),
+            false => Places::even(&mut self.ranks, &mut uniform),
+        };
+        let mut table = self.codec.decode(tokens, n, limits, &mut places);
         for (column, maker) in table.columns.iter_mut().zip(&mut self.makers) {
             if let Some(maker) = maker {
                 make_afresh(column, maker, random)?;
@@ -181,7 +194,7 @@ impl<'a> Finisher<'a> {
             let n = (rows.len() * 2 * (tried + 1) / (taken + 1)).clamp(MIN_REDRAWN_ROWS, MAX_REDRAWN_ROWS);
             let wanted: Vec<u32> = rows.iter().copied().cycle().take(n).collect();
             let own = given.map(|given| given.select(&wanted));
-            let drawn = self.rows(&redraw(&wanted), n, limits, own.as_ref(), random)?;
+            let drawn = self.rows(&redraw(&wanted), n, limits, own.as_ref(), true, random)?;
             self.redrawn += rows.len();
             tried += n;
             let faulty: HashSet<usize> =
