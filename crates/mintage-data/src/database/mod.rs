@@ -43,7 +43,10 @@ pub use order::{FillOrder, KeyRef};
 pub use role::Role;
 pub use sqlite::broken_keys;
 pub use svg::{Mark, Paint};
-pub use write::{DatabaseWriting, Rows, TableWritten, WrittenDatabase, check_another_place, write_database};
+pub use write::{
+    DatabaseWriting, Rows, TableWritten, WrittenDatabase, check_another_place, write_database,
+    write_database_parts,
+};
 
 use crate::{
     Error, KeySpec, SourceSpec,

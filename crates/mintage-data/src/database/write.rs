@@ -6,10 +6,10 @@
 //! PostgreSQL   postgres.rs           postgres.rs
 //! ```
 //!
-//! Nothing is ever half-written: a new file lies beside its place until it is whole, and everything else is one transaction.
-//! In the end all keys hold. While rows go in, nobody watches the keys; afterwards every row that refers to nothing is taken
-//! out again. Done so, a key may lead in a circle or miss its index, and no `ON DELETE` changes or keeps a row behind our
-//! back.
+//! Nothing is ever half-written: a new file lies beside its place until it is whole, and everything else is one transaction,
+//! also where rows come in parts, of which one is held at a time. In the end all keys hold. While rows go in, nobody watches
+//! the keys; afterwards every row that refers to nothing is taken out again. Done so, a key may lead in a circle or miss its
+//! index, and no `ON DELETE` changes or keeps a row behind our back.
 //!
 //! A row that a table refuses by what it declares (a key, a condition, a type) is left out and counted. What is found by
 //! writing alone, such as a trigger that raises an error, ends it: then nothing is written.
@@ -30,6 +30,8 @@ mod sqlite;
 mod tests;
 mod types;
 mod values;
+
+use std::borrow::Cow;
 
 use serde::Serialize;
 
@@ -107,13 +109,78 @@ pub fn write_database(
     how: &DatabaseWriting,
 ) -> Result<WrittenDatabase, Error> {
     check_rows(schema, all)?;
+    write(schema, Parts { first: Some(Cow::Borrowed(all)), more: &mut || Ok(None) }, how)
+}
+
+/// Writes the tables of `schema` with rows that come in parts, as [`write_database`] does: `next` gives one part after another,
+/// and nothing after the last. The first has every table that gets rows, if without any yet. Rows refer to those of their own
+/// part and of parts before; keys that are whole numbers go on from part to part.
+///
+/// # Errors
+/// Those of `next`, and those of [`write_database`]. Then whatever was there stays as it was.
+pub fn write_database_parts<E: From<Error>>(
+    schema: &Schema,
+    next: &mut dyn FnMut() -> Result<Option<Vec<Rows>>, E>,
+    how: &DatabaseWriting,
+) -> Result<WrittenDatabase, E> {
+    let first = next()?.unwrap_or_default();
+    check_rows(schema, &first)?;
+    let tables: Vec<String> = first.iter().map(|rows| rows.table.clone()).collect();
+    // What ends the writing though it is no matter of it.
+    let mut failure = None;
+    let mut more = || -> Result<Option<Vec<Rows>>, Error> {
+        let part = next().map_err(|error| {
+            failure = Some(error);
+            Error::bad(how.target, "gets no more rows")
+        })?;
+        if let Some(all) = &part {
+            check_rows(schema, all)?;
+            if let Some(late) = all.iter().find(|rows| !tables.contains(&rows.table)) {
+                return Err(Error::bad(&late.table, "has rows in a later part, and is not in the first"));
+            }
+        }
+        Ok(part)
+    };
+    let written = write(schema, Parts { first: Some(Cow::Owned(first)), more: &mut more }, how);
+    match failure {
+        Some(error) => Err(error),
+        None => Ok(written?),
+    }
+}
+
+/// Rows that are written, part by part.
+struct Parts<'a> {
+    /// Until it is taken.
+    first: Option<Cow<'a, [Rows]>>,
+    more: &'a mut dyn FnMut() -> Result<Option<Vec<Rows>>, Error>,
+}
+
+impl<'a> Parts<'a> {
+    /// The first part, until it is taken.
+    fn first(&self) -> &[Rows] {
+        self.first.as_deref().unwrap_or_default()
+    }
+
+    /// The next part; nothing after the last.
+    ///
+    /// # Errors
+    /// There should be one, and is none.
+    fn take_next(&mut self) -> Result<Option<Cow<'a, [Rows]>>, Error> {
+        match self.first.take() {
+            Some(first) => Ok(Some(first)),
+            None => Ok((self.more)()?.map(Cow::Owned)),
+        }
+    }
+}
+
+fn write(schema: &Schema, parts: Parts, how: &DatabaseWriting) -> Result<WrittenDatabase, Error> {
     if is_address(how.target) {
-        return postgres::write(schema, all, how);
+        return postgres::write(schema, parts, how);
     }
     let path = &*path_of(how.target);
     match how.if_exists {
-        IfExists::Append => sqlite::append(schema, all, path, how.provenance),
-        _ => sqlite::write(schema, all, path, how),
+        IfExists::Append => sqlite::append(schema, parts, path, how.provenance),
+        _ => sqlite::write(schema, parts, path, how),
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use mintage_data::{
     Error, PgDefaults, Table,
-    database::{self, DatabaseWriting, Rows, Schema, WrittenDatabase, write_database},
+    database::{self, DatabaseWriting, Rows, Schema, WrittenDatabase, write_database, write_database_parts},
     table::{IfExists, read},
 };
 use postgres::Client;
@@ -19,6 +19,18 @@ use super::{
 fn write(schema: &Schema, all: &[Rows], target: &str, if_exists: IfExists) -> Result<WrittenDatabase, Error> {
     let pg = PgDefaults::default();
     write_database(schema, all, &DatabaseWriting { target, if_exists, provenance: Some("{}"), pg: &pg })
+}
+
+fn write_parts(
+    schema: &Schema,
+    parts: Vec<Vec<Rows>>,
+    target: &str,
+    if_exists: IfExists,
+) -> Result<WrittenDatabase, Error> {
+    let pg = PgDefaults::default();
+    let how = DatabaseWriting { target, if_exists, provenance: Some("{}"), pg: &pg };
+    let mut parts = parts.into_iter();
+    write_database_parts(schema, &mut || Ok(parts.next()), &how)
 }
 
 /// All rows of a database.
@@ -263,6 +275,38 @@ fn added_rows_take_keys_of_their_own() {
     more.tables[2].foreign_keys.clear();
     let error = failure(write(&more, &[rows("nobody", &[("id", &["1"])])], &target, IfExists::Append));
     assert!(error.contains("the table `nobody` is not there"), "{error}");
+}
+
+#[test]
+fn rows_come_in_parts() {
+    let Some(server) = server() else { return };
+    let sql = "CREATE TABLE town (code text PRIMARY KEY); CREATE TABLE person (id serial PRIMARY KEY, town text REFERENCES town,
+                   boss int REFERENCES person, mail text UNIQUE);";
+    let (mut client, target, schema) = two(server, "whole_parts", sql);
+    let person = |ids: [&str; 2], mails: [&str; 2]| {
+        let columns: [(&str, &[&str]); 4] =
+            [("id", &ids), ("town", &["a", "a"]), ("boss", &[ids[1], "-"]), ("mail", &mails)];
+        rows("person", &columns)
+    };
+    let parts = |mails: [[&str; 2]; 2]| {
+        let mut town = rows("town", &[("code", &["a"])]);
+        town.is_kept = true;
+        vec![vec![person(["1", "2"], mails[0]), town], vec![person(["3", "4"], mails[1])]]
+    };
+    let written = write_parts(&schema, parts([["p", "q"], ["r", "s"]]), &target, IfExists::Fail).unwrap();
+    assert_eq!(counts(&written), [("person", 4, 0), ("town", 1, 0)]);
+    // The boss of the seventh has a mail that is taken.
+    let written = write_parts(&schema, parts([["t", "u"], ["v", "p"]]), &target, IfExists::Append).unwrap();
+    assert_eq!(counts(&written), [("person", 2, 2), ("town", 0, 0)]);
+    assert_eq!(written.tables[1].present, 1);
+    let all = "SELECT string_agg(id || '<' || coalesce(boss::text, '') || mail, ' ' ORDER BY id) FROM person";
+    assert_eq!(one(&mut client, all), "1<2p 2<q 3<4r 4<s 5<6t 6<u");
+    assert_eq!(one(&mut client, "INSERT INTO person (mail) VALUES ('later') RETURNING id::text"), "7");
+    // What fails in the second part takes back the first.
+    let late = vec![vec![person(["1", "2"], ["x", "y"])], vec![rows("town", &[("code", &["b"])])]];
+    let error = failure(write_parts(&schema, late, &target, IfExists::Append));
+    assert!(error.contains("town: has rows in a later part"), "{error}");
+    assert_eq!(one(&mut client, "SELECT count(*)::text FROM person"), "7");
 }
 
 #[test]

@@ -8,12 +8,12 @@ use std::collections::HashSet;
 use ::postgres::Transaction;
 
 use super::{
-    DatabaseWriting, Rows, TableWritten, WrittenDatabase, check_none_missing,
+    DatabaseWriting, Parts, Rows, TableWritten, WrittenDatabase, check_none_missing,
     copy::{RowCopy, words},
     ddl::{Part, is_kept},
     none_written, nothing_written,
     pg_ddl::{Optional, PgSchema, create_enum, orphans, space_of_type},
-    renumber::{Present, renumbered},
+    renumber::{Present, Renumbering},
     types::empty_text,
 };
 use crate::{
@@ -31,23 +31,24 @@ use crate::{
 const STANDARD_TEXTS: &str = "SET LOCAL standard_conforming_strings TO on";
 
 /// Writes all tables in one transaction.
-pub(super) fn write(schema: &Schema, all: &[Rows], how: &DatabaseWriting) -> Result<WrittenDatabase, Error> {
+pub(super) fn write(schema: &Schema, parts: Parts, how: &DatabaseWriting) -> Result<WrittenDatabase, Error> {
     let Server { mut client, place } = Server::connect(how.target, how.pg)?;
     let wrong = failure(&place);
     let mut transaction = client.transaction().map_err(&wrong)?;
     transaction.batch_execute(&format!("{SETTINGS}; {STANDARD_TEXTS}")).map_err(&wrong)?;
     let mut target = Target {
         transaction: &mut transaction,
-        pg: PgSchema::of(schema, all),
+        pg: PgSchema::of(schema, parts.first()),
         schema,
         place: &place,
         provenance: how.provenance,
         found: Vec::new(),
+        filled: HashSet::new(),
         notes: Vec::new(),
     };
     let written = match how.if_exists {
-        IfExists::Append => target.append(all),
-        if_exists => target.make(all, if_exists),
+        IfExists::Append => target.append(parts),
+        if_exists => target.make(parts, if_exists),
     };
     let (tables, notes) = (written.map_err(nothing_written)?, target.notes);
     // What the server checks last of all fails here.
@@ -65,6 +66,8 @@ struct Target<'t, 'c> {
     provenance: Option<&'t str>,
     /// For each table of the schema what the server has.
     found: Vec<Option<Found>>,
+    /// Columns that rows were written to, with the place of their table.
+    filled: HashSet<(usize, String)>,
     notes: Vec<String>,
 }
 
@@ -87,14 +90,15 @@ impl<'t> Target<'t, '_> {
     }
 
     /// Makes all tables, in the place of those that are there if they may be replaced.
-    fn make(&mut self, all: &[Rows], if_exists: IfExists) -> Result<Vec<TableWritten>, Error> {
+    fn make(&mut self, mut parts: Parts, if_exists: IfExists) -> Result<Vec<TableWritten>, Error> {
         let schema = self.schema;
         self.find_all()?;
         self.make_room(if_exists)?;
         self.make_spaces()?;
         self.make_types()?;
         for table in &schema.tables {
-            let has_rows = all.iter().any(|rows| rows.table == table.name && rows.rows.rows() > 0);
+            let mut first = parts.first().iter();
+            let has_rows = first.any(|rows| rows.table == table.name && rows.rows.rows() > 0);
             self.make_table(table, has_rows && self.provenance.is_some())?;
         }
         self.find_all()?;
@@ -103,8 +107,10 @@ impl<'t> Target<'t, '_> {
             self.attempt_all(table, more)?;
         }
         let mut written = none_written(schema);
-        for rows in all {
-            self.insert(rows, &mut written, PgSchema::has_exclusion)?;
+        while let Some(part) = parts.take_next()? {
+            for rows in part.iter() {
+                self.insert(rows, &mut written, PgSchema::has_exclusion)?;
+            }
         }
         let keys: Vec<(usize, &ForeignKey)> = self.kept_keys();
         self.drop_orphans(&keys, &mut written)?;
@@ -119,7 +125,7 @@ impl<'t> Target<'t, '_> {
                 self.notes.push(format!("{}: {why}", table.name));
             }
         }
-        self.count_on_all(all)?;
+        self.count_on_all()?;
         Ok(written)
     }
 
@@ -307,6 +313,7 @@ impl<'t> Target<'t, '_> {
             let labels = table.column(&target.name).and_then(|column| column.labels.first());
             labels.cloned().unwrap_or_else(|| empty_text(&target.base_name).to_owned())
         };
+        self.filled.extend(rows.rows.names().map(|name| (at, name.to_owned())));
         let copy = RowCopy::new(&found.sql, &targets, rows, self.provenance, &empty, shown);
         copy.excluding(may_exclude(table)).send(self.transaction, &mut written[at])
     }
@@ -374,13 +381,15 @@ impl<'t> Target<'t, '_> {
     }
 
     /// Lets counters of the server go on after the largest number that was written.
-    fn count_on_all(&mut self, all: &[Rows]) -> Result<(), Error> {
-        for rows in all {
-            let Some(at) = self.place_of(&rows.table) else { continue };
+    fn count_on_all(&mut self) -> Result<(), Error> {
+        for (at, table) in self.schema.tables.iter().enumerate() {
+            if !self.filled.iter().any(|(own, _)| *own == at) {
+                continue;
+            }
             let Some(found) = &self.found[at] else { continue };
-            let wrong = self.wrong(&rows.table);
+            let wrong = self.wrong(&table.name);
             for column in described(self.transaction, found).map_err(&wrong)? {
-                if type_of(column.ty) == Type::Integer && rows.rows.column(&column.name).is_some() {
+                if type_of(column.ty) == Type::Integer && self.filled.contains(&(at, column.name.clone())) {
                     count_on(self.transaction, found, &column.name).map_err(&wrong)?;
                 }
             }
@@ -389,30 +398,33 @@ impl<'t> Target<'t, '_> {
     }
 
     /// Adds the rows to tables that are there.
-    fn append(&mut self, all: &[Rows]) -> Result<Vec<TableWritten>, Error> {
+    fn append(&mut self, mut parts: Parts) -> Result<Vec<TableWritten>, Error> {
         let schema = self.schema;
         self.find_all()?;
-        self.check_there(all)?;
+        self.check_there(parts.first())?;
         let order = self.order();
         let taken_off = if order.is_some() { Vec::new() } else { self.take_keys_off()? };
         // What waits for the end of the transaction would fail there, with all rows.
         self.transaction.batch_execute("SET CONSTRAINTS ALL IMMEDIATE").map_err(failure(self.place))?;
-        let watched = self.watched_keys(all)?;
-        let mut new = renumbered(schema, all, self)?;
-        if let Some(order) = order {
-            new.sort_by_key(|(rows, _)| order.iter().position(|name| *name == rows.table));
-        }
+        let watched = self.watched_keys(parts.first())?;
+        let mut renumbering = Renumbering::of(schema);
         let mut written = none_written(schema);
-        for (rows, present) in &new {
-            if let Some(at) = self.place_of(&rows.table) {
-                written[at].present = *present;
+        while let Some(part) = parts.take_next()? {
+            let mut new = renumbering.renumbered(&part, self)?;
+            drop(part);
+            if let Some(order) = &order {
+                new.sort_by_key(|(rows, _)| order.iter().position(|name| *name == rows.table));
             }
-            self.insert(rows, &mut written, |_| false)?;
+            for (rows, present) in &new {
+                if let Some(at) = self.place_of(&rows.table) {
+                    written[at].present += *present;
+                }
+                self.insert(rows, &mut written, |_| false)?;
+            }
         }
         self.drop_orphans(&watched, &mut written)?;
         self.put_keys_back(taken_off)?;
-        let new: Vec<Rows> = new.into_iter().map(|(rows, _)| rows).collect();
-        self.count_on_all(&new)?;
+        self.count_on_all()?;
         Ok(written)
     }
 

@@ -27,67 +27,82 @@ pub(super) trait Present {
     fn has_rows(&mut self, table: &str) -> Result<bool, Error>;
 }
 
-/// The rows as they can be added, and how many of each table are there already.
-///
-/// # Errors
-/// The database cannot be read.
-pub(super) fn renumbered(
-    schema: &Schema,
-    all: &[Rows],
-    present: &mut dyn Present,
-) -> Result<Vec<(Rows, u64)>, Error> {
-    let shifts = shifts(schema, all, present)?;
-    let mut renumbered = Vec::new();
-    for rows in all {
-        let Some(table) = schema.table(&rows.table) else { continue };
-        let mut new = rows.clone();
-        for column in &mut new.rows.columns {
-            if let Some(&by) = shifts.get(&(rows.table.as_str(), column.name.as_str())) {
-                *column = shifted(column, by);
-            }
-        }
-        for key in &table.foreign_keys {
-            key.only.iter().for_each(|only| follow(&mut new.rows, (key, only), &shifts));
-        }
-        let before = new.rows.rows();
-        if rows.is_kept {
-            new.rows = absent(table, &new.rows, present)?;
-        }
-        let there = before - new.rows.rows();
-        renumbered.push((new, there as u64));
-    }
-    Ok(renumbered)
-}
-
 /// By how much the whole numbers of a column are moved.
 type Shifts<'a> = HashMap<(&'a str, &'a str), i64>;
 
-fn shifts<'a>(schema: &'a Schema, all: &[Rows], present: &mut dyn Present) -> Result<Shifts<'a>, Error> {
-    let mut shifts = Shifts::new();
-    for rows in all.iter().filter(|rows| !rows.is_kept) {
-        let Some(table) = schema.table(&rows.table) else { continue };
-        let Some((key, smallest)) = numbering(table, &rows.rows) else { continue };
-        if let Some(largest) = present.largest(&table.name, key)?.filter(|&largest| largest >= smallest) {
-            let by = largest.saturating_sub(smallest).saturating_add(1);
-            shifts.insert((table.name.as_str(), key), by);
-        }
+/// Renumbers new rows, part by part.
+pub(super) struct Renumbering<'a> {
+    schema: &'a Schema,
+    shifts: Shifts<'a>,
+    /// Tables that have got rows: what was there before them is no longer to be asked.
+    begun: HashSet<&'a str>,
+}
+
+impl<'a> Renumbering<'a> {
+    pub fn of(schema: &'a Schema) -> Self {
+        Self { schema, shifts: Shifts::new(), begun: HashSet::new() }
     }
-    // A chain of keys is as long as there are keys, at most.
-    for _ in 0..schema.keys().count() {
-        let before = shifts.len();
-        for (table, key) in schema.keys().filter(|(_, key)| key.only.is_none()) {
-            for (own, theirs) in key.columns.iter().zip(&key.parent_columns) {
-                if let Some(&by) = shifts.get(&(key.parent.as_str(), theirs.as_str())) {
-                    // A column of two keys follows the first.
-                    shifts.entry((table.name.as_str(), own.as_str())).or_insert(by);
+
+    /// The rows of the next part as they can be added, and how many of each table are there already.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn renumbered(&mut self, all: &[Rows], present: &mut dyn Present) -> Result<Vec<(Rows, u64)>, Error> {
+        self.find_shifts(all, present)?;
+        let mut renumbered = Vec::new();
+        for rows in all {
+            let Some(table) = self.schema.table(&rows.table) else { continue };
+            let mut new = rows.clone();
+            for column in &mut new.rows.columns {
+                if let Some(&by) = self.shifts.get(&(rows.table.as_str(), column.name.as_str())) {
+                    *column = shifted(column, by);
                 }
             }
+            for key in &table.foreign_keys {
+                key.only.iter().for_each(|only| follow(&mut new.rows, (key, only), &self.shifts));
+            }
+            let before = new.rows.rows();
+            if rows.is_kept {
+                new.rows = absent(table, &new.rows, present)?;
+            }
+            let there = before - new.rows.rows();
+            renumbered.push((new, there as u64));
         }
-        if shifts.len() == before {
-            break;
-        }
+        Ok(renumbered)
     }
-    Ok(shifts)
+
+    /// Finds by how much the columns of tables are moved whose first rows come. So are those of later parts, whose numbers
+    /// go on after them.
+    fn find_shifts(&mut self, all: &[Rows], present: &mut dyn Present) -> Result<(), Error> {
+        let schema = self.schema;
+        for rows in all.iter().filter(|rows| !rows.is_kept && rows.rows.rows() > 0) {
+            let Some(table) = schema.table(&rows.table) else { continue };
+            if !self.begun.insert(&table.name) {
+                continue;
+            }
+            let Some((key, smallest)) = numbering(table, &rows.rows) else { continue };
+            if let Some(largest) = present.largest(&table.name, key)?.filter(|&largest| largest >= smallest) {
+                let by = largest.saturating_sub(smallest).saturating_add(1);
+                self.shifts.insert((table.name.as_str(), key), by);
+            }
+        }
+        // A chain of keys is as long as there are keys, at most.
+        for _ in 0..schema.keys().count() {
+            let before = self.shifts.len();
+            for (table, key) in schema.keys().filter(|(_, key)| key.only.is_none()) {
+                for (own, theirs) in key.columns.iter().zip(&key.parent_columns) {
+                    if let Some(&by) = self.shifts.get(&(key.parent.as_str(), theirs.as_str())) {
+                        // A column of two keys follows the first.
+                        self.shifts.entry((table.name.as_str(), own.as_str())).or_insert(by);
+                    }
+                }
+            }
+            if self.shifts.len() == before {
+                break;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The column by whose whole numbers the rows of a table are told apart, unless they are those of another table, and the
@@ -212,7 +227,8 @@ mod tests {
             rows("note", false, &[("id", &["70"]), ("detail", &["2"])]),
             rows("town", true, &[("id", &["3", "9"])]),
         ];
-        let new = renumbered(&schema, &all, &mut Five).unwrap();
+        let mut renumbering = Renumbering::of(&schema);
+        let new = renumbering.renumbered(&all, &mut Five).unwrap();
         let cells = |at: usize, column: &str| {
             let column = new[at].0.rows.column(column).unwrap();
             column.iter().flatten().collect::<Vec<&str>>()
@@ -221,5 +237,10 @@ mod tests {
         assert_eq!((cells(0, "town"), cells(1, "id")), (vec!["3", "9"], vec!["7"]));
         assert_eq!((cells(2, "id"), cells(2, "detail")), (vec!["70"], vec!["7"]));
         assert_eq!((cells(3, "id"), new[3].1), (vec!["9"], 1));
+        // A later part goes on after the first, whatever is there by now.
+        let later = [rows("person", false, &[("id", &["3"]), ("boss", &["3"]), ("town", &["9"])])];
+        let new = renumbering.renumbered(&later, &mut Five).unwrap();
+        assert_eq!(new[0].0.rows.column("id").unwrap().cell(0), Some("8"));
+        assert_eq!(new[0].0.rows.column("boss").unwrap().cell(0), Some("8"));
     }
 }

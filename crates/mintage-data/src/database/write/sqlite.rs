@@ -8,11 +8,11 @@ use rusqlite::{
 };
 
 use super::{
-    DatabaseWriting, Rows, TableWritten, WrittenDatabase, check_none_missing,
+    DatabaseWriting, Parts, Rows, TableWritten, WrittenDatabase, check_none_missing,
     ddl::{Part, deletion, is_kept, orphans_exist, statements},
     file::NewFile,
     none_written, nothing_written,
-    renumber::{Present, renumbered},
+    renumber::{Present, Renumbering},
     values::{Binding, empty_value},
 };
 use crate::{
@@ -29,13 +29,13 @@ type Watched<'a> = (usize, &'a ForeignKey);
 /// Writes a new file.
 pub(super) fn write(
     schema: &Schema,
-    all: &[Rows],
+    parts: Parts,
     path: &Path,
     how: &DatabaseWriting,
 ) -> Result<WrittenDatabase, Error> {
     let mut new = NewFile::beside(path, how.if_exists)?;
     let mut notes = Vec::new();
-    let tables = fill(&mut new.connection, schema, all, path, how.provenance, &mut notes)?;
+    let tables = fill(&mut new.connection, schema, parts, path, how.provenance, &mut notes)?;
     new.finish(path)?;
     Ok(WrittenDatabase { place: path.display().to_string(), tables, notes })
 }
@@ -43,7 +43,7 @@ pub(super) fn write(
 /// Adds rows to a file that is there.
 pub(super) fn append(
     schema: &Schema,
-    all: &[Rows],
+    parts: Parts,
     path: &Path,
     provenance: Option<&str>,
 ) -> Result<WrittenDatabase, Error> {
@@ -55,7 +55,7 @@ pub(super) fn append(
     }
     // Within a transaction it is too late.
     let added = there.connection.pragma_update(None, "foreign_keys", false).map_err(Error::sqlite(path));
-    let added = added.and_then(|()| add(&mut there.connection, schema, all, path, provenance));
+    let added = added.and_then(|()| add(&mut there.connection, schema, parts, path, provenance));
     match added {
         Ok(tables) => {
             there.finish().map_err(Error::io(path))?;
@@ -71,7 +71,7 @@ pub(super) fn append(
 fn fill(
     connection: &mut Connection,
     schema: &Schema,
-    all: &[Rows],
+    mut parts: Parts,
     path: &Path,
     provenance: Option<&str>,
     notes: &mut Vec<String>,
@@ -82,9 +82,11 @@ fn fill(
     filling.create(Part::Table, notes)?;
     // They refuse rows, so they come before them; the others are made faster of all rows at once.
     filling.create(Part::UniqueIndex, notes)?;
-    for rows in all {
-        if let Some(table) = written.iter_mut().find(|table| table.table == rows.table) {
-            filling.insert(rows, table)?;
+    while let Some(part) = parts.take_next()? {
+        for rows in part.iter() {
+            if let Some(table) = written.iter_mut().find(|table| table.table == rows.table) {
+                filling.insert(rows, table)?;
+            }
         }
     }
     filling.drop_orphans(&filling.keys(), &mut written).map_err(Error::sqlite(path))?;
@@ -99,7 +101,7 @@ fn fill(
 fn add(
     connection: &mut Connection,
     schema: &Schema,
-    all: &[Rows],
+    mut parts: Parts,
     path: &Path,
     provenance: Option<&str>,
 ) -> Result<Vec<TableWritten>, Error> {
@@ -108,12 +110,17 @@ fn add(
     let transaction = connection.transaction_with_behavior(behavior).map_err(wrong())?;
     let mut written = none_written(schema);
     let filling = Filling { transaction: &transaction, schema, path, provenance };
-    filling.check_takes(all)?;
+    filling.check_takes(parts.first())?;
     let watched = filling.watched()?;
-    for (rows, present) in renumbered(schema, all, &mut There { transaction: &transaction, path })? {
-        if let Some(table) = written.iter_mut().find(|table| table.table == rows.table) {
-            table.present = present;
-            filling.insert(&rows, table)?;
+    let mut renumbering = Renumbering::of(schema);
+    while let Some(part) = parts.take_next()? {
+        let new = renumbering.renumbered(&part, &mut There { transaction: &transaction, path })?;
+        drop(part);
+        for (rows, present) in new {
+            if let Some(table) = written.iter_mut().find(|table| table.table == rows.table) {
+                table.present += present;
+                filling.insert(&rows, table)?;
+            }
         }
     }
     filling.drop_orphans(&watched, &mut written).map_err(wrong())?;

@@ -22,6 +22,19 @@ fn write(
     write_database(schema, all, &DatabaseWriting { target: &target, if_exists, provenance, pg: &pg })
 }
 
+/// The same part by part.
+fn write_parts(
+    schema: &Schema,
+    parts: Vec<Vec<Rows>>,
+    path: &Path,
+    if_exists: IfExists,
+) -> Result<WrittenDatabase, Error> {
+    let (target, pg) = (path.display().to_string(), PgDefaults::default());
+    let how = DatabaseWriting { target: &target, if_exists, provenance: Some("{}"), pg: &pg };
+    let mut parts = parts.into_iter();
+    write_database_parts(schema, &mut || Ok(parts.next()), &how)
+}
+
 /// A folder with a source that statements make, and its schema.
 fn source(sql: &str) -> (TempDir, Schema) {
     let dir = tempfile::tempdir().unwrap();
@@ -46,6 +59,10 @@ fn rows(name: &str, columns: &[(&str, &[&str])]) -> Rows {
 
 fn counts(written: &WrittenDatabase) -> Vec<(&str, u64, u64)> {
     written.tables.iter().map(|table| (table.table.as_str(), table.rows, table.refused)).collect()
+}
+
+fn text(path: &Path, sql: &str) -> String {
+    Connection::open(path).unwrap().query_row(sql, [], |row| row.get(0)).unwrap()
 }
 
 fn count(path: &Path, from: &str) -> i64 {
@@ -184,6 +201,94 @@ fn what_a_trigger_refuses_takes_everything_back() {
     // A new database has its triggers last.
     let written = write(&schema, &all, &dir.path().join("new.db"), None, IfExists::Fail).unwrap();
     assert_eq!(counts(&written), [("a", 2, 0)]);
+}
+
+/// People of a town that is kept, with visits, in two parts. The second refers to the town of the first, and its last person has
+/// the mail of the first one.
+fn two_parts() -> Vec<Vec<Rows>> {
+    let part = |ids: [&str; 2], mails: [&str; 2], of: &str| {
+        let people: [(&str, &[&str]); 3] = [("id", &ids), ("town", &["a", "a"]), ("mail", &mails)];
+        vec![rows("person", &people), rows("visit", &[("person", &[of]), ("n", &["1"])])]
+    };
+    let mut first = part(["1", "2"], ["p", "q"], "2");
+    let mut town = rows("town", &[("code", &["a"])]);
+    town.is_kept = true;
+    first.push(town);
+    vec![first, part(["3", "4"], ["r", "p"], "4")]
+}
+
+const PEOPLE: &str = "CREATE TABLE town (code TEXT PRIMARY KEY);
+     CREATE TABLE person (id INTEGER PRIMARY KEY, town TEXT NOT NULL REFERENCES town, mail TEXT UNIQUE);
+     CREATE TABLE visit (person INT NOT NULL REFERENCES person, n INT, PRIMARY KEY (person, n));
+     CREATE INDEX by_town ON person (town);";
+const ALL_PEOPLE: &str = "SELECT group_concat(id || town || mail || coalesce(mintage, '-')) FROM (SELECT * FROM person ORDER BY id)";
+
+#[test]
+fn parts_are_written_as_if_they_were_one() {
+    let (dir, schema) = source(PEOPLE);
+    let paths = ["parts.db", "one.db"].map(|name| dir.path().join(name));
+    let parts = two_parts();
+    let all: Vec<Rows> = parts.iter().flatten().cloned().collect();
+    let in_parts = write_parts(&schema, parts, &paths[0], IfExists::Fail).unwrap();
+    let at_once = write(&schema, &all, &paths[1], Some("{}"), IfExists::Fail).unwrap();
+    // So the visit of the one who is refused refers to nobody.
+    assert_eq!(counts(&in_parts), [("person", 3, 1), ("town", 1, 0), ("visit", 1, 1)]);
+    assert_eq!(in_parts.tables, at_once.tables);
+    for path in &paths {
+        assert_eq!(text(path, ALL_PEOPLE), "1ap{},2aq{},3ar{}");
+        assert_eq!(count(path, "pragma_foreign_key_check"), 0);
+        assert_eq!(count(path, "sqlite_schema WHERE name = 'by_town'"), 1);
+    }
+}
+
+#[test]
+fn added_parts_go_on_after_each_other() {
+    let (dir, schema) = source(&format!(
+        "{PEOPLE} INSERT INTO town VALUES ('a'); INSERT INTO person VALUES (5, 'a', 'x'), (7, 'a', 'y');"
+    ));
+    let path = dir.path().join("source.db");
+    let mut parts = two_parts();
+    // Tables without rows yet are numbered when they get some.
+    let later = parts[0][0].clone();
+    parts[0][0].rows = later.rows.head();
+    parts[0][1].rows = parts[0][1].rows.head();
+    parts[1][0] = later;
+    parts[1][1] = rows("visit", &[("person", &["2"]), ("n", &["1"])]);
+    let third = rows("person", &[("id", &["3"]), ("town", &["a"]), ("mail", &["z"])]);
+    parts.push(vec![third]);
+    let written = write_parts(&schema, parts, &path, IfExists::Append).unwrap();
+    assert_eq!(counts(&written), [("person", 3, 0), ("town", 0, 0), ("visit", 1, 0)]);
+    assert_eq!(written.tables[1].present, 1);
+    assert_eq!(text(&path, ALL_PEOPLE), "5ax-,7ay-,8ap{},9aq{},10az{}");
+    assert_eq!(count(&path, "visit WHERE person = 9"), 1);
+}
+
+#[test]
+fn what_ends_a_later_part_takes_everything_back() {
+    let (dir, schema) = source(&format!(
+        "{PEOPLE} CREATE TRIGGER odd BEFORE INSERT ON person WHEN NEW.mail = 'r' BEGIN SELECT RAISE(ABORT, 'no r'); END;"
+    ));
+    let path = dir.path().join("source.db");
+    let error = write_parts(&schema, two_parts(), &path, IfExists::Append).unwrap_err();
+    assert!(error.to_string().contains("no r"), "{error}");
+    assert_eq!(error.hint().as_deref(), Some("nothing was written"));
+    // So does a failure of what makes the parts, which is handed on.
+    let (target, pg) = (path.display().to_string(), PgDefaults::default());
+    for (target, if_exists) in [(target.clone(), IfExists::Append), (format!("{target}.new"), IfExists::Fail)]
+    {
+        let how = DatabaseWriting { target: &target, if_exists, provenance: None, pg: &pg };
+        let mut parts = two_parts().into_iter().take(1);
+        let mut next = || parts.next().map(Some).ok_or_else(|| Error::bad("the model", "is tired"));
+        let error = write_database_parts(&schema, &mut next, &how).unwrap_err();
+        assert_eq!(error.to_string(), "the model: is tired");
+    }
+    // And a table that comes late.
+    let mut late = two_parts();
+    late[0].remove(1);
+    let error = write_parts(&schema, late, &path, IfExists::Append).unwrap_err().to_string();
+    assert!(error.contains("visit: has rows in a later part"), "{error}");
+    assert_eq!((count(&path, "person"), count(&path, "town")), (0, 0));
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
 }
 
 #[test]
