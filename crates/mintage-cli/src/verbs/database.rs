@@ -7,7 +7,9 @@ use mintage::{
     Event, Recipe, Run, StopReason,
     data::{
         IfExists, Provenance, SourceSpec,
-        database::{DatabaseWriting, Rows, Schema, WrittenDatabase, check_another_place, write_database},
+        database::{
+            DatabaseWriting, Rows, Schema, WrittenDatabase, check_another_place, write_database_parts,
+        },
         is_postgres,
         names::{path_of, text_of},
         table::{self, encoder::Where, redacted, schema::TextMode},
@@ -241,26 +243,32 @@ fn in_table(model: &DatabaseModel, text: &str) -> Option<(String, String)> {
     found.max_by_key(|(table, _)| table.len())
 }
 
-/// Draws the rows of all tables and writes them, with progress.
+/// Draws the rows of all tables and writes them, part by part, with progress.
 pub(super) fn mint(
     model: &DatabaseModel,
     request: &DatabaseRequest,
     how: &DatabaseWriting,
     context: &mut Context,
 ) -> Result<WrittenDatabase, CliError> {
-    let total = model.plans().len();
-    let mut done = 0;
-    let ui = &mut context.ui;
-    let tables = model.sample(request, &mut |_, _| {
-        done += 1;
-        ui.event(&Event::Work { what: "sampling".to_owned(), done, total });
-    });
-    context.ui.clear();
+    let mut parts = model.parts(request)?;
+    let (total, mut done) = (parts.steps(), 0);
     let is_kept = |name: &str| model.plans().iter().any(|plan| plan.name == name && plan.part == Part::Kept);
-    let rows = tables?.into_iter();
-    let rows: Vec<Rows> =
-        rows.map(|rows| Rows { table: rows.name.clone(), is_kept: is_kept(&rows.name), rows }).collect();
-    Ok(write_database(model.schema(), &rows, how)?)
+    let ui = &mut context.ui;
+    let mut next = || -> Result<Option<Vec<Rows>>, mintage::Error> {
+        let tables = parts.next_tables(&mut |_, _| {
+            done += 1;
+            ui.event(&Event::Work { what: "sampling".to_owned(), done, total });
+        })?;
+        let rows = |rows: mintage::data::Table| Rows {
+            table: rows.name.clone(),
+            is_kept: is_kept(&rows.name),
+            rows,
+        };
+        Ok(tables.map(|tables| tables.into_iter().map(rows).collect()))
+    };
+    let written = write_database_parts(model.schema(), &mut next, how);
+    context.ui.clear();
+    Ok(written?)
 }
 
 /// Says what was written and what was not.

@@ -385,8 +385,8 @@ fn sizes_conditions_and_rows_that_are_given() {
         ("--where visit.client=3", "is a key to `client`"),
         ("--where client.spent=5..", "is computed from `visit`"),
         ("--where client.moon=5", "no column `moon`"),
-        ("--scale 1e9", "more than are held at once"),
-        ("-n client=1000000000000", "more than are held at once"),
+        ("--scale 1e10", "more than can be made"),
+        ("-n client=1000000000000", "more than can be made"),
         ("--given visit=mine.csv", "the rows of `visit` follow"),
     ] {
         let error = place.refused(&format!("sample all {flags} -o wrong.db"));

@@ -10,6 +10,7 @@ use super::{
     assign::scaled,
     filled::{Database, Filled, NONE},
     plan::{Context, From},
+    slice::Slice,
 };
 
 /// Rows that must agree, of all and of those that do not have the most frequent value.
@@ -115,12 +116,12 @@ pub(super) fn take_over(table: &mut Table, column: &Column, is_meant: impl Fn(us
 
 /// Gives a column of keys the shares of `weights`, one for each of `keys`, by changing as few cells as can be: none where
 /// more than a tenth would have to be.
-pub(super) fn balance(column: &mut Column, keys: &Column, weights: &[u32], rng: &mut Rng) {
+pub(super) fn balance(column: &mut Column, keys: &Column, weights: &[u32], slice: Slice, rng: &mut Rng) {
     let place: HashMap<&str, usize> = (0..keys.len()).filter_map(|at| Some((keys.cell(at)?, at))).collect();
     let places: Vec<Option<usize>> =
         column.iter().map(|cell| cell.and_then(|cell| place.get(cell).copied())).collect();
     let there = places.iter().flatten().count();
-    let mut open = scaled(weights, there);
+    let mut open = scaled(weights, there, slice);
     if open.len() != keys.len() {
         return;
     }
@@ -195,10 +196,10 @@ mod tests {
         let count = |column: &Column, key: &str| column.iter().filter(|cell| *cell == Some(key)).count();
         let drawn = |a: usize| Column::of("key", (0..40).map(|row| Some(if row < a { "a" } else { "b" })));
         let mut near = drawn(22);
-        balance(&mut near, &keys, &[1, 1], &mut Rng::new(1, 0));
+        balance(&mut near, &keys, &[1, 1], Slice::WHOLE, &mut Rng::new(1, 0));
         assert_eq!((count(&near, "a"), count(&near, "b")), (20, 20));
         let mut far = drawn(30);
-        balance(&mut far, &keys, &[1, 1], &mut Rng::new(1, 0));
+        balance(&mut far, &keys, &[1, 1], Slice::WHOLE, &mut Rng::new(1, 0));
         assert_eq!(count(&far, "a"), 30);
     }
 }

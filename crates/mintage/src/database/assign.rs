@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use super::{
     cells::{Code, by_text, number},
     filled::NONE,
+    slice::Slice,
 };
 
 /// Parts of equal numbers of rows that the numbers of a column are cut into.
@@ -232,7 +233,7 @@ impl Likeness {
 }
 
 /// Quotas in the proportions of `weights` that are `n` together.
-pub(super) fn scaled(weights: &[u32], n: usize) -> Vec<u32> {
+pub(super) fn scaled(weights: &[u32], n: usize, slice: Slice) -> Vec<u32> {
     let total: u64 = weights.iter().map(|&weight| u64::from(weight)).sum();
     if weights.is_empty() {
         return Vec::new();
@@ -247,7 +248,7 @@ pub(super) fn scaled(weights: &[u32], n: usize) -> Vec<u32> {
         .iter()
         .map(|&weight| {
             sum += share(weight);
-            let upto = sum.round() as usize;
+            let upto = slice.rounded(sum);
             let quota = upto - given;
             given = upto;
             quota as u32
@@ -292,8 +293,8 @@ mod tests {
 
     #[test]
     fn quotas_are_as_many_as_rows() {
-        assert_eq!(scaled(&[1, 1, 2], 8), [2, 2, 4]);
-        assert_eq!(scaled(&[0, 0], 3).iter().sum::<u32>(), 3);
-        assert_eq!(scaled(&[5, 3, 1], 4).iter().sum::<u32>(), 4);
+        assert_eq!(scaled(&[1, 1, 2], 8, Slice::WHOLE), [2, 2, 4]);
+        assert_eq!(scaled(&[0, 0], 3, Slice::WHOLE).iter().sum::<u32>(), 3);
+        assert_eq!(scaled(&[5, 3, 1], 4, Slice::WHOLE).iter().sum::<u32>(), 4);
     }
 }

@@ -12,13 +12,14 @@ use mintage_nn::Rng;
 use super::{
     DatabaseModel, DatabaseRequest,
     agree::{apart, balance, take_over},
+    before::Before,
     bounds::broken,
     even::{Targets, as_counted, candidates, counts_in},
     filled::{Database, Filled, NONE, numbers, put, tied},
     keys::TextKey,
     persons::Persons,
     plan::{From, INDEX, Part, SIBLINGS, TablePlan, Use},
-    request::{light_part, number_rows, put_given},
+    request::{light_part, number_rows, put_given, scaled_rows},
     siblings::{Places, in_order},
     summary::Left,
     texts::TextPlan,
@@ -32,18 +33,23 @@ use crate::{error::Error, model::Model, sample::TableRequest};
 /// Times that a row is drawn again.
 const MAX_ATTEMPTS: u64 = 6;
 
-/// Draws the rows of all tables, in the order of the plan.
+/// The tables whose rows are those of the source.
+pub(super) fn kept(model: &DatabaseModel) -> Database {
+    tied(&model.schema, model.kept.iter().map(|table| (table.name.clone(), table.clone())).collect())
+}
+
+/// Draws the rows of all tables, in the order of the plan; `made` are those that are there.
 pub(super) fn draw(
     model: &DatabaseModel,
     request: &DatabaseRequest,
+    before: &Before,
+    mut made: Database,
     on: &mut dyn FnMut(&str, usize),
-) -> Result<Vec<Table>, Error> {
-    let kept = model.kept.iter().map(|table| (table.name.clone(), table.clone())).collect();
-    let mut made = tied(&model.schema, kept);
+) -> Result<Database, Error> {
     // For each table the keys whose parents were not there when it was drawn.
     let mut open: Vec<Vec<usize>> = vec![Vec::new(); model.plans.len()];
-    for (at, plan) in model.plans.iter().enumerate() {
-        let Some(drawer) = Drawer::of(model, at, request) else { continue };
+    for (at, plan) in model.plans.iter().enumerate().filter(|(_, plan)| !before.has_all(&plan.name)) {
+        let Some(drawer) = Drawer::of(model, at, request, before) else { continue };
         let rng = Rng::new(request.seed, at as u64);
         let mut filled = match plan.part {
             Part::Empty => Filled::default(),
@@ -56,18 +62,17 @@ pub(super) fn draw(
         on(&plan.name, filled.rows());
         made.insert(plan.name.clone(), filled);
         if let Some(ties) = Ties::of(&model.schema, &model.plans, at) {
+            let ties = ties.in_part(before.slice_of(&plan.name));
             open[at] = ties.tie(&mut made, &ties.keys(), rng);
         }
     }
-    close_circles(&model.schema, &model.plans, &mut made, open, request.seed);
+    close_circles(&model.schema, &model.plans, &mut made, open, request.seed, before);
     totals::compute(&model.plans, &mut made);
-    let plans = model.plans.iter().filter(|plan| plan.part != Part::Empty);
-    Ok(plans.filter_map(|plan| finished(model.schema.table(&plan.name)?, made.remove(&plan.name)?)).collect())
+    Ok(made)
 }
 
 /// The columns that the table has, in its order.
-fn finished(schema: &TableSchema, filled: Filled) -> Option<Table> {
-    let mut table = filled.table;
+pub(super) fn finished(schema: &TableSchema, mut table: Table) -> Table {
     table.name.clone_from(&schema.name);
     let mut columns = Vec::new();
     for column in &schema.columns {
@@ -76,7 +81,7 @@ fn finished(schema: &TableSchema, filled: Filled) -> Option<Table> {
         }
     }
     table.columns = columns;
-    Some(table)
+    table
 }
 
 /// Draws one table.
@@ -90,16 +95,22 @@ struct Drawer<'a> {
     targets: &'a Targets,
     table: &'a TableSchema,
     request: &'a DatabaseRequest,
+    before: &'a Before,
 }
 
 impl<'a> Drawer<'a> {
     /// Nothing for a table that the schema does not have.
-    fn of(model: &'a DatabaseModel, at: usize, request: &'a DatabaseRequest) -> Option<Self> {
+    fn of(
+        model: &'a DatabaseModel,
+        at: usize,
+        request: &'a DatabaseRequest,
+        before: &'a Before,
+    ) -> Option<Self> {
         let (plan, targets) = (model.plans.get(at)?, model.targets.get(at)?);
         let table = model.schema.table(&plan.name)?;
         let (schema, plans, persons) = (&model.schema, model.plans.as_slice(), model.persons.as_slice());
         let (keys, texts) = (model.keys.as_slice(), model.texts.as_slice());
-        Some(Self { schema, plans, persons, keys, texts, plan, targets, table, request })
+        Some(Self { schema, plans, persons, keys, texts, plan, targets, table, request, before })
     }
 
     /// New rows with the row of their main parent, and with a number where they have one.
@@ -108,7 +119,7 @@ impl<'a> Drawer<'a> {
             None => {
                 let table = match self.request.given.get(&self.plan.name) {
                     Some(given) => self.completed(model, given, seed)?,
-                    None => self.evenly(model, self.scaled_rows(), None, 0, seed)?,
+                    None => self.evenly(model, scaled_rows(self.plan, self.request), None, 0, seed)?,
                 };
                 let n = table.rows();
                 (table, vec![NONE; n])
@@ -133,10 +144,12 @@ impl<'a> Drawer<'a> {
             self.repeat_first(&mut filled, main);
             self.order(&mut filled, main);
         }
+        self.renew_taken(&mut filled.table, model, seed)?;
         for key in self.keys.iter().filter(|key| key.table == self.plan.name) {
             let given = filled.table.column(&key.column).cloned();
             if given.as_ref().is_none_or(|given| given.missing() > 0) {
-                put(&mut filled.table, [key.make(n, seed)]);
+                let taken = self.before.taken.of(&key.table, &key.column);
+                put(&mut filled.table, [key.make(n, seed, taken)]);
             }
             if let Some(given) = given.filter(|given| given.missing() > 0) {
                 let given = Table { columns: vec![given], ..Table::default() };
@@ -144,24 +157,18 @@ impl<'a> Drawer<'a> {
             }
         }
         if let Some(number) = &self.plan.number {
-            number_rows(&mut filled.table, number, n, self.plan.number_from);
+            let first = self.plan.number_from.saturating_add(self.before.rows_of(&self.plan.name));
+            number_rows(&mut filled.table, number, n, first);
         }
         Ok(filled)
-    }
-
-    /// Rows that a table has at this scale, if as many children are drawn as the source has.
-    fn scaled_rows(&self) -> usize {
-        if let Some(&rows) = self.request.rows.get(&self.plan.name) {
-            return rows;
-        }
-        (self.plan.rows as f64 * self.request.scale).round().max(1.0) as usize
     }
 
     /// The numbers of children as the source has them, in the order of those drawn.
     fn count(&self, filled: &mut Filled, rng: &mut Rng) {
         for count in &self.plan.counts {
             let Some(drawn) = counts_in(filled, &count.name) else { continue };
-            put(&mut filled.table, [numbers(&count.name, as_counted(&drawn, &count.seen, rng))]);
+            let slice = self.before.slice_of(&self.plan.name);
+            put(&mut filled.table, [numbers(&count.name, as_counted(&drawn, &count.seen, slice, rng))]);
         }
     }
 
@@ -174,7 +181,7 @@ impl<'a> Drawer<'a> {
         place: usize,
         seed: u64,
     ) -> Result<Table, Error> {
-        let each = candidates(self.scaled_rows().max(n));
+        let each = candidates(scaled_rows(self.plan, self.request).max(n));
         if each == 1 || n == 0 || !self.request.is_plain() || !self.targets.has(place) {
             let drawn = self.sampled(model, n, given.clone(), seed)?;
             return self.within_bounds(model, drawn, given, seed);
@@ -267,10 +274,19 @@ impl<'a> Drawer<'a> {
         Ok(())
     }
 
+    /// Gives rows other values in the place of those that parts before have, where no two rows may share them.
+    fn renew_taken(&self, table: &mut Table, model: &Model, seed: u64) -> Result<(), Error> {
+        let given = self.request.given.get(&self.plan.name);
+        let is_given = |name: &str| given.is_some_and(|given| given.column(name).is_some());
+        let mut draw =
+            |n: usize, attempt: u64| self.sampled(model, n, None, seed.wrapping_add((1 << 51) + attempt));
+        self.before.taken.renew(table, &self.plan.name, &is_given, &mut draw)
+    }
+
     /// Persons for the rows, but where they are given.
     fn people(&self, table: &mut Table, seed: u64) {
         let own = self.persons.iter().filter(|persons| persons.table == self.plan.name);
-        own.for_each(|persons| persons.make(table, seed));
+        own.for_each(|persons| persons.make(table, seed, &self.before.taken));
         if let Some(given) = self.request.given.get(&self.plan.name) {
             put_given(table, given, self.table);
         }
@@ -369,7 +385,8 @@ impl<'a> Drawer<'a> {
         let foreign = &self.table.foreign_keys[main];
         let before = self.plans.iter().find(|plan| plan.name == foreign.parent).map_or(0, |plan| plan.rows);
         let share = parents as f64 / before.max(1) as f64;
-        if foreign.optional { (self.plan.orphans as f64 * share).round() as usize } else { 0 }
+        let slice = self.before.slice_of(&self.plan.name);
+        if foreign.optional { slice.rounded(self.plan.orphans as f64 * share) } else { 0 }
     }
 
     /// Rows of no main parent.
@@ -408,7 +425,7 @@ impl<'a> Drawer<'a> {
             let parent = made.get(&foreign.parent).and_then(|parent| parent.table.column(theirs));
             let column = filled.table.columns.iter_mut().find(|column| &column.name == own);
             if let (Some(column), Some(parent)) = (column, parent) {
-                balance(column, parent, weights, rng);
+                balance(column, parent, weights, self.before.slice_of(&self.plan.name), rng);
             }
         }
     }

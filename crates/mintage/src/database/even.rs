@@ -15,7 +15,7 @@ use mintage_data::Table;
 use mintage_nn::Rng;
 use serde::{Deserialize, Serialize};
 
-use super::{cells::Code, filled::Filled};
+use super::{cells::Code, filled::Filled, slice::Slice};
 
 /// Parts of a column of numbers.
 const BINS: usize = 32;
@@ -267,7 +267,7 @@ impl Counted {
 
 /// Counts in the order of those drawn, of which as many have each value as in the source: `seen` has values, the smallest
 /// first, with the rows of the source that have them.
-pub(super) fn as_counted(drawn: &[u32], seen: &[(u32, u32)], rng: &mut Rng) -> Vec<u32> {
+pub(super) fn as_counted(drawn: &[u32], seen: &[(u32, u32)], slice: Slice, rng: &mut Rng) -> Vec<u32> {
     let total: u64 = seen.iter().map(|(_, rows)| u64::from(*rows)).sum();
     if total == 0 {
         return drawn.to_vec();
@@ -277,8 +277,7 @@ pub(super) fn as_counted(drawn: &[u32], seen: &[(u32, u32)], rng: &mut Rng) -> V
     let mut counts = vec![0; drawn.len()];
     let (mut at, mut below) = (0, u64::from(seen[0].1));
     for (rank, row) in order.into_iter().enumerate() {
-        // The middle of the row's share of the source.
-        let place = (2 * rank as u64 + 1) * total / (2 * drawn.len() as u64);
+        let place = slice.quantile(rank, drawn.len(), total);
         while place >= below && at + 1 < seen.len() {
             at += 1;
             below += u64::from(seen[at].1);
@@ -352,9 +351,9 @@ mod tests {
     fn counts_are_those_of_the_source_in_the_order_drawn() {
         let seen = seen(&[0, 0, 1, 5]);
         assert_eq!(seen, [(0, 2), (1, 1), (5, 1)]);
-        assert_eq!(as_counted(&[7, 3, 9, 1], &seen, &mut Rng::new(1, 0)), [1, 0, 5, 0]);
-        let twice = as_counted(&[1, 2, 3, 4, 5, 6, 7, 8], &seen, &mut Rng::new(1, 0));
+        assert_eq!(as_counted(&[7, 3, 9, 1], &seen, Slice::WHOLE, &mut Rng::new(1, 0)), [1, 0, 5, 0]);
+        let twice = as_counted(&[1, 2, 3, 4, 5, 6, 7, 8], &seen, Slice::WHOLE, &mut Rng::new(1, 0));
         assert_eq!(twice, [0, 0, 0, 0, 1, 1, 5, 5]);
-        assert_eq!(as_counted(&[4], &[], &mut Rng::new(1, 0)), [4]);
+        assert_eq!(as_counted(&[4], &[], Slice::WHOLE, &mut Rng::new(1, 0)), [4]);
     }
 }

@@ -9,6 +9,7 @@ use super::{
     assign::{scaled, shuffle},
     filled::{Filled, NONE},
     rivals::Rivals,
+    slice::Slice,
 };
 
 /// Parents that a row tries before it is left without.
@@ -89,7 +90,7 @@ impl<'a> Forest<'a> {
         let quota = |&row: &u32| self.quotas[row as usize];
         let shares = match self.is_one {
             true => vec![1; parents.len()],
-            false => scaled(&parents.iter().map(quota).collect::<Vec<u32>>(), n),
+            false => scaled(&parents.iter().map(quota).collect::<Vec<u32>>(), n, Slice::WHOLE),
         };
         let slots = parents.iter().zip(shares).flat_map(|(&row, n)| std::iter::repeat_n(row, n as usize));
         let mut slots: Vec<u32> = slots.collect();

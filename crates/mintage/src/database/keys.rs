@@ -15,6 +15,8 @@ use mintage_data::{
 use mintage_nn::Rng;
 use serde::{Deserialize, Serialize};
 
+use super::before::is_taken;
+
 /// Forms that are kept.
 const MAX_SHAPES: usize = 500;
 /// A longer text is no code.
@@ -94,8 +96,8 @@ impl TextKey {
         }
     }
 
-    /// New keys for `n` rows.
-    pub(super) fn make(&self, n: usize, seed: u64) -> Column {
+    /// New keys for `n` rows, none of those that are taken.
+    pub(super) fn make(&self, n: usize, seed: u64, taken: Option<&HashSet<u64>>) -> Column {
         let mut rng = Rng::new(seed, 4);
         let mut used: HashSet<String> = HashSet::with_capacity(n);
         let mut column = Column::new(self.column.clone(), Declaration::default());
@@ -110,7 +112,7 @@ impl TextKey {
                     .chain(shape.chars().chain(more).map(|kind| drawn(kind, &mut rng)))
                     .collect();
                 tries += 1;
-                if !self.known.may_hold(&text) && !used.contains(&text) {
+                if !self.known.may_hold(&text) && !used.contains(&text) && !is_taken(taken, &text) {
                     break text;
                 }
             };
@@ -149,6 +151,8 @@ fn drawn(kind: char, rng: &mut Rng) -> char {
 
 #[cfg(test)]
 mod tests {
+    use xxhash_rust::xxh3::xxh3_64;
+
     use super::*;
 
     #[test]
@@ -159,11 +163,14 @@ mod tests {
             (key.prefix.as_str(), key.shapes[0].as_str(), key.shapes[3].as_str()),
             ("X-", "aa0", "А0")
         );
-        let made = key.make(20_000, 1);
+        let made = key.make(20_000, 1, None);
         let different: HashSet<&str> = made.iter().flatten().collect();
         assert_eq!(different.len(), 20_000);
         assert!(texts.iter().all(|text| !different.contains(text)));
         assert!(different.iter().all(|text| text.starts_with("X-")));
-        assert_eq!(made.iter().collect::<Vec<_>>(), key.make(20_000, 1).iter().collect::<Vec<_>>());
+        assert_eq!(made.iter().collect::<Vec<_>>(), key.make(20_000, 1, None).iter().collect::<Vec<_>>());
+        let taken: HashSet<u64> = different.iter().map(|text| xxh3_64(text.as_bytes())).collect();
+        let others = key.make(1000, 1, Some(&taken));
+        assert!(others.iter().flatten().all(|text| !different.contains(text)));
     }
 }

@@ -23,10 +23,12 @@
 
 mod agree;
 mod assign;
+mod before;
 mod bounds;
 mod budget;
 mod cells;
 mod conditions;
+mod cut;
 mod detect;
 mod draw;
 mod even;
@@ -40,6 +42,7 @@ mod keys;
 mod mask;
 mod measures;
 mod ngram;
+mod parts;
 mod persons;
 mod plan;
 mod planner;
@@ -52,6 +55,7 @@ mod rivals;
 mod saved;
 mod sequences;
 mod siblings;
+mod slice;
 mod summary;
 #[cfg(test)]
 mod testing;
@@ -78,6 +82,7 @@ use mintage_data::{
 };
 use mintage_nn::DeviceChoice;
 
+use before::Taken;
 use budget::{Budget, TextBudget, timed};
 pub use detect::Detected;
 use even::Targets;
@@ -87,6 +92,7 @@ pub use keys::TextKey;
 use mask::follow_keys;
 pub use mask::{MaskRequest, Masked, mask};
 pub use measures::Score;
+pub use parts::DatabaseParts;
 use persons::is_free;
 pub use persons::{PersonalColumn, Persons};
 pub use plan::{Bound, Context, Copied, Count, From, Of, Part, TablePlan, Total, Use};
@@ -96,6 +102,7 @@ pub use proof::{Counted, Proof, TableProof, Written, prove};
 use read::Extent;
 pub use report::DatabaseReport;
 pub use request::DatabaseRequest;
+use request::Held;
 use saved::{KeptTable, Saved};
 pub use sequences::SequenceScores;
 pub use summary::{How, Summary};
@@ -251,7 +258,7 @@ impl DatabaseData {
         let mut columns = HashMap::new();
         for own in self.persons.iter().filter(|own| is_kept(&own.table)) {
             let Some(mut new) = self.rows(&own.table).cloned() else { continue };
-            own.make(&mut new, KEPT_SEED);
+            own.make(&mut new, KEPT_SEED, &Taken::default());
             let made = new.columns.into_iter().filter(|column| own.makes(&column.name));
             columns.extend(made.map(|column| ((own.table.clone(), column.name.clone()), column)));
         }
@@ -501,17 +508,28 @@ impl DatabaseModel {
         Model::load(&folder_of(&self.dir, at), &self.device)
     }
 
-    /// Draws rows for all tables. The same request gives the same rows. `on` is told of each table when it is drawn.
+    /// Draws rows for all tables at once. The same request gives the same rows. `on` is told of each table when it is drawn.
     ///
     /// # Errors
     /// A model is damaged, or cannot draw such rows; the request is of a table that is not there, or whose rows follow from
-    /// those of another.
+    /// those of another, or of more rows than can be held.
     pub fn sample(
         &self,
         request: &DatabaseRequest,
         on: &mut dyn FnMut(&str, usize),
     ) -> Result<Vec<Table>, Error> {
-        request::check(self, request)?;
-        draw::draw(self, request, on)
+        request::check(self, request, Held::AtOnce)?;
+        parts::whole(self, request, on)
+    }
+
+    /// The same rows part by part, so that any number of them takes no more memory than one part: a request for no more than
+    /// [`DatabaseRequest::part_cells`] is one part, with the rows that [`sample`](Self::sample) draws.
+    ///
+    /// # Errors
+    /// A model is damaged; the request is of a table that is not there, or whose rows follow from those of another, or of more
+    /// rows that belong together than can be held.
+    pub fn parts(&self, request: &DatabaseRequest) -> Result<DatabaseParts<'_>, Error> {
+        request::check(self, request, Held::InParts)?;
+        DatabaseParts::of(self, request)
     }
 }

@@ -18,7 +18,11 @@ use mintage_nn::Rng;
 use mintage_persons::{Found, Mask, Personal, Plan, Sample, recognise};
 use serde::{Deserialize, Serialize};
 
-use super::{conditions::Conditions, keys::TextKey};
+use super::{
+    before::{Taken, is_taken},
+    conditions::Conditions,
+    keys::TextKey,
+};
 
 /// Different values of a column that are looked at.
 const MAX_VALUES: usize = 2000;
@@ -116,6 +120,15 @@ impl Persons {
         self.columns.iter().any(|own| own.name == column)
     }
 
+    /// The columns of which no two rows have the same value, and all others.
+    pub(super) fn distinct(&self) -> (Vec<&str>, Vec<&str>) {
+        let names = |is_unique: bool| {
+            let columns = self.columns.iter().filter(move |own| own.is_unique == is_unique);
+            columns.map(|own| own.name.as_str()).collect::<Vec<&str>>()
+        };
+        (names(true), names(false))
+    }
+
     /// Whether a plan that was read from a file has all its columns.
     pub(super) fn is_whole(&self) -> bool {
         let planned = self.plan.columns();
@@ -156,18 +169,21 @@ impl Persons {
         }
     }
 
-    /// Gives each row a person of its own. Cells without a value stay so; a column without any gets as many as the source.
-    pub(super) fn make(&self, table: &mut Rows, seed: u64) {
+    /// Gives each row a person of its own, without unique values that are taken. Cells without a value stay so; a column without
+    /// any gets as many as the source.
+    pub(super) fn make(&self, table: &mut Rows, seed: u64, taken: &Taken) {
         let new = |own: &PersonalColumn| Column::new(own.name.clone(), declared(table, &own.name));
         let mut made: Vec<Column> = self.columns.iter().map(new).collect();
-        let mut making = Making::of(self, table, seed);
+        let mut making = Making::of(self, table, seed, taken);
         for row in 0..table.rows() {
             for (column, value) in made.iter_mut().zip(making.row(row)) {
                 column.push(value.as_deref());
             }
         }
         self.keep_conditions(&mut made, &mut making, seed);
-        self.columns.iter().zip(&mut made).for_each(|(own, column)| own.fill(column, seed));
+        for ((own, column), taken) in self.columns.iter().zip(&mut made).zip(&making.taken) {
+            own.fill(column, seed, *taken);
+        }
         for column in made {
             if let Some(own) = table.columns.iter_mut().find(|own| own.name == column.name) {
                 *own = column;
@@ -192,31 +208,31 @@ impl Persons {
             let again: Vec<Column> = made.iter().map(|column| column.select(&broken)).collect();
             broken = self.conditions.broken(&again).into_iter().map(|at| broken[at]).collect();
         }
-        for (own, column) in self.columns.iter().zip(made).filter(|(own, _)| self.conditions.name(&own.name))
-        {
+        let columns = self.columns.iter().zip(made).zip(&making.taken);
+        for ((own, column), taken) in columns.filter(|((own, _), _)| self.conditions.name(&own.name)) {
             let rows: Vec<usize> =
                 broken.iter().map(|&row| row as usize).filter(|&row| column.cell(row).is_some()).collect();
-            own.recode(column, &rows, seed);
+            own.recode(column, &rows, seed, *taken);
         }
     }
 }
 
 impl PersonalColumn {
     /// Gives cells of a column that has no gaps, and for which no person was left, a code.
-    fn fill(&self, made: &mut Column, seed: u64) {
+    fn fill(&self, made: &mut Column, seed: u64, taken: Option<&HashSet<u64>>) {
         if self.missing > 0.0 {
             return;
         }
         let empty: Vec<usize> = (0..made.len()).filter(|&row| made.cell(row).is_none()).collect();
-        self.recode(made, &empty, seed);
+        self.recode(made, &empty, seed, taken);
     }
 
     /// Gives rows codes in the form of the source, where the column has such.
-    fn recode(&self, made: &mut Column, rows: &[usize], seed: u64) {
+    fn recode(&self, made: &mut Column, rows: &[usize], seed: u64, taken: Option<&HashSet<u64>>) {
         let Some(codes) = self.codes.as_ref().filter(|_| !rows.is_empty()) else { return };
         let used: HashSet<String> = made.iter().flatten().map(str::to_owned).collect();
         // Those that persons have are left out: as many more are made.
-        let more = codes.make(rows.len() + used.len(), seed);
+        let more = codes.make(rows.len() + used.len(), seed, taken);
         let free = more.iter().flatten().filter(|code| !used.contains(*code));
         rows.iter().zip(free).for_each(|(&row, code)| made.set(row, Some(code)));
     }
@@ -230,18 +246,21 @@ struct Making<'a> {
     left_empty: Vec<bool>,
     /// Values of unique columns that are given away.
     used: HashSet<(usize, String)>,
+    /// By column of the plan: values of other rows that may not come again, as hashes.
+    taken: Vec<Option<&'a HashSet<u64>>>,
     rng: Rng,
 }
 
 impl<'a> Making<'a> {
-    fn of(persons: &'a Persons, table: &'a Rows, seed: u64) -> Self {
+    fn of(persons: &'a Persons, table: &'a Rows, seed: u64, taken: &'a Taken) -> Self {
         let is_left_empty = |own: &PersonalColumn| {
             table
                 .column(&own.name)
                 .is_some_and(|column| column.missing() == column.len() && own.missing < 1.0)
         };
         let left_empty = persons.columns.iter().map(is_left_empty).collect();
-        Self { persons, table, left_empty, used: HashSet::new(), rng: Rng::new(seed, 3) }
+        let taken = persons.columns.iter().map(|own| taken.of(&persons.table, &own.name)).collect();
+        Self { persons, table, left_empty, used: HashSet::new(), taken, rng: Rng::new(seed, 3) }
     }
 
     /// The values of a row, by column of the plan.
@@ -261,6 +280,7 @@ impl<'a> Making<'a> {
         let is_known = |at: usize, text: &str| {
             columns[at].known.may_hold(text)
                 || columns[at].is_unique && self.used.contains(&(at, text.to_owned()))
+                || is_taken(self.taken[at], text)
         };
         let seed = self.rng.next_u64();
         let mut values = persons.plan.row(seed, &cell, &is_known);
@@ -366,7 +386,7 @@ mod tests {
         assert_eq!(names, ["имя", "фамилия", "эл_почта"]);
         assert!(!persons.makes("id") && !persons.makes("пол"));
         let mut new = rows.clone();
-        persons.make(&mut new, 7);
+        persons.make(&mut new, 7, &Taken::default());
         for name in names {
             let (old, new) = (rows.column(name).unwrap(), new.column(name).unwrap());
             assert_eq!((new.len(), new.missing()), (40, 0));
@@ -378,7 +398,7 @@ mod tests {
         // What the model left empty is filled as often as in the source.
         let mut empty = rows.clone();
         empty.columns[1] = Column::of("имя", (0..40).map(|_| None));
-        persons.make(&mut empty, 7);
+        persons.make(&mut empty, 7, &Taken::default());
         assert_eq!(empty.column("имя").unwrap().missing(), 0);
     }
 
@@ -426,7 +446,7 @@ mod tests {
         let persons = of_accounts(&schema, &rows);
         assert!(["email", "last_name", "phone"].iter().all(|name| persons.makes(name)));
         let mut new = rows.select(&(0..40).cycle().take(400).collect::<Vec<u32>>());
-        persons.make(&mut new, 7);
+        persons.make(&mut new, 7, &Taken::default());
         for name in ["email", "phone"] {
             let known: HashSet<&str> = rows.column(name).unwrap().values().iter().collect();
             let made: HashSet<&str> = new.column(name).unwrap().iter().flatten().collect();
@@ -471,7 +491,7 @@ mod tests {
             blank: 0.0,
         };
         let mut made = Column::of("phone", (0..3000).map(|row| (row % 2 == 0).then_some("x")));
-        own.fill(&mut made, 3);
+        own.fill(&mut made, 3, None);
         let different: HashSet<&str> = made.iter().flatten().collect();
         assert_eq!((made.missing(), different.len()), (0, 1501));
         assert!(cells.iter().all(|cell| !different.contains(cell.as_str())));
@@ -489,7 +509,7 @@ mod tests {
             ];
         });
         let persons = of_accounts(&schema, &rows);
-        persons.make(&mut rows, 11);
+        persons.make(&mut rows, 11, &Taken::default());
         let is_right = |name: &str, is: &dyn Fn(&str) -> bool| {
             let column = rows.column(name).unwrap();
             column.missing() == 0 && column.iter().flatten().all(is)

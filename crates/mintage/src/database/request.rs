@@ -15,8 +15,12 @@ use super::{
 };
 use crate::{error::Error, model::Model};
 
-/// Cells of all new rows together: they are held in memory until they are written.
+/// Cells of all rows that are drawn at once: they are held in memory until they are written.
 pub(super) const MAX_CELLS: f64 = 100e6;
+/// Cells of all parts together: more is a slip of the pen.
+const MAX_CELLS_OF_PARTS: f64 = 1e12;
+/// Cells of a part.
+const PART_CELLS: f64 = 25e6;
 
 /// What to make of a model of a database.
 #[derive(Clone, Debug)]
@@ -33,12 +37,23 @@ pub struct DatabaseRequest {
     pub conditions: Vec<(String, Where)>,
     /// Rows of tables without a parent, in place of new ones: what they lack is drawn, and all that belongs to them.
     pub given: BTreeMap<String, Table>,
+    /// How many cells [`DatabaseModel::parts`] draws at once, about.
+    pub part_cells: f64,
+}
+
+/// How the rows that are asked for are held, which says how many there may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Held {
+    /// All in memory.
+    AtOnce,
+    /// Part by part.
+    InParts,
 }
 
 impl Default for DatabaseRequest {
     fn default() -> Self {
         let (rows, conditions, given) = Default::default();
-        Self { scale: 1.0, seed: 1, temperature: 1.0, rows, conditions, given }
+        Self { scale: 1.0, seed: 1, temperature: 1.0, rows, conditions, given, part_cells: PART_CELLS }
     }
 }
 
@@ -50,7 +65,7 @@ impl DatabaseRequest {
 }
 
 /// An error where something is asked that cannot be.
-pub(super) fn check(model: &DatabaseModel, request: &DatabaseRequest) -> Result<(), Error> {
+pub(super) fn check(model: &DatabaseModel, request: &DatabaseRequest, held: Held) -> Result<(), Error> {
     for table in request.rows.keys() {
         check_root(model, find(model, table)?, "its number of rows")?;
     }
@@ -67,38 +82,56 @@ pub(super) fn check(model: &DatabaseModel, request: &DatabaseRequest) -> Result<
     for (table, condition) in &request.conditions {
         check_condition(&model.schema, find(model, table)?, &condition.column)?;
     }
-    check_size(&model.schema, &model.plans, request)
+    check_size(&model.schema, &model.plans, request, held)
 }
 
-/// An error where more rows are asked for than can be held.
-fn check_size(schema: &Schema, plans: &[TablePlan], request: &DatabaseRequest) -> Result<(), Error> {
+/// An error where more rows are asked for than may be.
+fn check_size(
+    schema: &Schema,
+    plans: &[TablePlan],
+    request: &DatabaseRequest,
+    held: Held,
+) -> Result<(), Error> {
+    let (most, why, made) = match held {
+        Held::AtOnce => (MAX_CELLS, "are held at once", "made at once"),
+        Held::InParts => (MAX_CELLS_OF_PARTS, "can be made", "made"),
+    };
     let (rows, cells) = size(schema, plans, request);
-    if cells <= MAX_CELLS {
+    if cells <= most {
         return Ok(());
     }
     let error = Error::request(format!(
-        "about {:.0} million rows are asked for, with {:.0} million cells, which is more than are held at once",
+        "about {:.0} million rows are asked for, with {:.0} million cells, which is more than {why}",
         rows / 1e6,
         cells / 1e6
     ));
     let at = |scale: f64| size(schema, plans, &DatabaseRequest { scale, ..request.clone() }).1;
     // What does not grow with the scale: tables that are kept, and whose rows are said otherwise.
     let fixed = at(0.0);
-    if fixed >= MAX_CELLS {
+    if fixed >= most {
         return Err(error.with_hint("ask for fewer rows: -n TABLE=N"));
     }
-    let largest = (MAX_CELLS - fixed) / (at(1.0) - fixed);
+    let largest = (most - fixed) / (at(1.0) - fixed);
     let digits = if largest < 10.0 { 100.0 } else { 1.0 };
     let largest = (largest * digits).floor() / digits;
-    Err(error.with_hint(format!("the largest that can be made at once is --scale {largest}")))
+    Err(error.with_hint(format!("the largest that can be {made} is --scale {largest}")))
 }
 
-/// The rows of all new tables and their cells, about: as many children a parent as in the source.
+/// The rows of all new tables and their cells, about.
 pub(super) fn size(schema: &Schema, plans: &[TablePlan], request: &DatabaseRequest) -> (f64, f64) {
+    let sizes = sizes(schema, plans, request).into_iter();
+    sizes.fold((0.0, 0.0), |(rows, cells), (more_rows, more_cells)| (rows + more_rows, cells + more_cells))
+}
+
+/// By plan the new rows of its table and their cells, about: as many children a parent as in the source.
+pub(super) fn sizes(schema: &Schema, plans: &[TablePlan], request: &DatabaseRequest) -> Vec<(f64, f64)> {
     let mut scales: BTreeMap<&str, f64> = BTreeMap::new();
-    let (mut rows, mut cells) = (0.0, 0.0);
+    let mut sizes = Vec::new();
     for plan in plans {
-        let Some(table) = schema.table(&plan.name) else { continue };
+        let Some(table) = schema.table(&plan.name) else {
+            sizes.push((0.0, 0.0));
+            continue;
+        };
         let given = request.given.get(&plan.name).map(Table::rows);
         let said = given.or_else(|| request.rows.get(&plan.name).copied());
         let parent = plan.main().map(|main| table.foreign_keys[main].parent.as_str());
@@ -109,10 +142,17 @@ pub(super) fn size(schema: &Schema, plans: &[TablePlan], request: &DatabaseReque
             (Part::Learned, None, None) => request.scale,
         };
         scales.insert(&plan.name, scale);
-        rows += plan.rows as f64 * scale;
-        cells += plan.rows as f64 * scale * table.columns.len() as f64;
+        let rows = plan.rows as f64 * scale;
+        sizes.push((rows, rows * table.columns.len() as f64));
     }
-    (rows, cells)
+    sizes
+}
+
+/// The rows of a table that belongs to no other; of any other about as many as it gets.
+pub(super) fn scaled_rows(plan: &TablePlan, request: &DatabaseRequest) -> usize {
+    let given = request.given.get(&plan.name).map(Table::rows);
+    let said = given.or_else(|| request.rows.get(&plan.name).copied());
+    said.unwrap_or_else(|| (plan.rows as f64 * request.scale).round().max(1.0) as usize)
 }
 
 fn find<'a>(model: &'a DatabaseModel, table: &str) -> Result<&'a TablePlan, Error> {
@@ -300,14 +340,20 @@ mod tests {
         let (schema, _, plans) = planned(vec![table("firms", Vec::new(), firms), staff]);
         let at = |scale| DatabaseRequest { scale, ..DatabaseRequest::default() };
         assert_eq!(size(&schema, &plans, &at(2.5)), (250.0, 500.0));
-        assert!(check_size(&schema, &plans, &at(1e5)).is_ok());
-        let error = check_size(&schema, &plans, &at(1e9)).unwrap_err();
+        assert!(check_size(&schema, &plans, &at(1e5), Held::AtOnce).is_ok());
+        let error = check_size(&schema, &plans, &at(1e9), Held::AtOnce).unwrap_err();
         assert_eq!(error.hint().as_deref(), Some("the largest that can be made at once is --scale 500000"));
-        assert!(check_size(&schema, &plans, &at(5e5)).is_ok());
+        assert!(check_size(&schema, &plans, &at(5e5), Held::AtOnce).is_ok());
         // A number of rows is scaled by what belongs to them.
         let rows = BTreeMap::from([("firms".to_owned(), 40_000_000)]);
-        let error = check_size(&schema, &plans, &DatabaseRequest { rows, ..at(1.0) }).unwrap_err();
+        let request = DatabaseRequest { rows, ..at(1.0) };
+        let error = check_size(&schema, &plans, &request, Held::AtOnce).unwrap_err();
         assert!(error.to_string().contains("200 million rows"), "{error}");
         assert!(error.hint().unwrap().contains("-n TABLE=N"));
+        // In parts there may be as many as anybody wants, and not more.
+        assert!(check_size(&schema, &plans, &request, Held::InParts).is_ok());
+        let error = check_size(&schema, &plans, &at(1e10), Held::InParts).unwrap_err();
+        assert!(error.to_string().contains("more than can be made"), "{error}");
+        assert_eq!(error.hint().as_deref(), Some("the largest that can be made is --scale 5000000000"));
     }
 }

@@ -13,11 +13,13 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::{
     agree::take_over,
     assign::{assign, scaled},
+    before::Before,
     even::counts_in,
     filled::{Database, Filled, NONE, key_of, put, rows_of},
     forest::Forest,
     plan::{Context, DEPTH, From, Part, TablePlan, Use, are_new},
     rivals::Rivals,
+    slice::Slice,
     view::{of_parent, picked},
 };
 
@@ -30,13 +32,20 @@ pub(super) struct Ties<'a> {
     plans: &'a [TablePlan],
     plan: &'a TablePlan,
     table: &'a TableSchema,
+    /// Which part of the new rows is tied.
+    slice: Slice,
 }
 
 impl<'a> Ties<'a> {
     /// Those of the table of the plan at a place; nothing where there is none, or the schema does not have the table.
     pub fn of(schema: &'a Schema, plans: &'a [TablePlan], at: usize) -> Option<Self> {
         let plan = plans.get(at)?;
-        Some(Self { schema, plans, plan, table: schema.table(&plan.name)? })
+        Some(Self { schema, plans, plan, table: schema.table(&plan.name)?, slice: Slice::WHOLE })
+    }
+
+    /// The same for one part of the new rows.
+    pub fn in_part(self, slice: Slice) -> Self {
+        Self { slice, ..self }
     }
 
     /// Finds the parents that are there by now by some keys, and gives rows their cells; returns those of the keys whose parents
@@ -224,7 +233,7 @@ impl<'a> Ties<'a> {
         let weights = weights
             .filter(|weights| weights.len() == parent.rows())
             .unwrap_or_else(|| counts_of(self.plans, foreign, parent, (&self.plan.name, key)));
-        let quotas = scaled(&weights, rows.len());
+        let quotas = scaled(&weights, rows.len(), self.slice);
         let context = self.plan.context.iter().filter(|context| context.keys == [key]);
         let pairs: Vec<(Column, Column)> = context
             .filter_map(|context| {
@@ -333,19 +342,21 @@ pub(super) fn close_circles(
     made: &mut Database,
     mut open: Vec<Vec<usize>>,
     seed: u64,
+    before: &Before,
 ) {
     let tables: Vec<usize> = (0..plans.len()).filter(|&at| waits(schema, plans, &open, at)).collect();
     let all = |open: &[Vec<usize>]| open.iter().map(Vec::len).sum::<usize>();
     for round in 1u64.. {
-        let before = all(&open);
+        let were_open = all(&open);
         for &at in &tables {
             if let Some(ties) = Ties::of(schema, plans, at) {
                 let stream = round * plans.len() as u64 + at as u64;
+                let ties = ties.in_part(before.slice_of(&plans[at].name));
                 open[at] = ties.tie(made, &open[at], Rng::new(seed, stream));
             }
         }
         // One key may wait for another one, of a table that comes later.
-        if all(&open) == 0 || all(&open) == before {
+        if all(&open) == 0 || all(&open) == were_open {
             return;
         }
     }

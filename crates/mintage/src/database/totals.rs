@@ -265,8 +265,8 @@ mod tests {
         let (numbers, parents) = (read(&lines, ["price", "amount"].into_iter()), &lines.parents[0]);
         let sums: Vec<f64> = totals(&numbers, parents, 10, &of, None).into_iter().flatten().collect();
         let sums = column("total", &sums);
-        assert!(holds(&Numbers::of(&sums), &numbers, parents, &of));
-        assert!(!holds(&Numbers::of(&sums), &numbers, parents, &Of::Sum("price".to_owned())));
+        assert!(holds((&Numbers::of(&sums), 10), &numbers, parents, &of));
+        assert!(!holds((&Numbers::of(&sums), 10), &numbers, parents, &Of::Sum("price".to_owned())));
         let total = Total { column: "total".to_owned(), table: "lines".to_owned(), key: 0, of, decimals: 2 };
         let written = texts(&lines, &lines.parents[0], 11, &total);
         // 0.25 + 2 × 1.25 + 3 × 2.25 + 3.25
@@ -277,7 +277,7 @@ mod tests {
     fn cells_without_a_number_have_none() {
         let column = Column::of("x", [Some("2.5"), None, Some("?"), Some("2.5")]);
         let numbers = Numbers::of(&column);
-        let all: Vec<Option<f64>> = (0..numbers.len()).map(|row| numbers.get(row)).collect();
+        let all: Vec<Option<f64>> = (0..column.len()).map(|row| numbers.get(row)).collect();
         assert_eq!((all, numbers.values.len()), (vec![Some(2.5), None, None, Some(2.5)], 2));
     }
 

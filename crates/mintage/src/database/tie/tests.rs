@@ -169,7 +169,7 @@ fn only_keys_to_later_tables_are_tied_again() {
     // What is tied already is not looked at again.
     let other = Column::of("firm", (0..20).map(|_| Some("x")));
     put(&mut made.get_mut("staff").unwrap().table, [other]);
-    close_circles(&schema, &plans, &mut made, vec![vec![0], Vec::new()], 1);
+    close_circles(&schema, &plans, &mut made, vec![vec![0], Vec::new()], 1, &Before::default());
     assert!(cells(&made, "staff", "firm").iter().all(|cell| *cell == Some("x")));
     let chiefs = cells(&made, "firms", "chief");
     let is_new = |cell: &&str| cell.parse::<u32>().is_ok_and(|id| (21..=40).contains(&id));
