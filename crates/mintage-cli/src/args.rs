@@ -452,8 +452,8 @@ pub struct Evaluate {
     /// Write the report as a page
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
-    /// End with exit code 1 when a dial is below this: fidelity=0.8 or fidelity=80. Of a whole database cardinality, shapes,
-    /// trends and hops, and detection, which may not be above
+    /// End with exit code 1 when a dial is below this: fidelity=0.8 or fidelity=80. Of a whole database also cardinality,
+    /// shapes, trends and hops, and detection, which may not be above
     #[arg(long, value_name = "DIAL=SCORE", value_delimiter = ',')]
     pub fail_under: Vec<String>,
     #[command(flatten)]

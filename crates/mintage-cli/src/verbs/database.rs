@@ -12,20 +12,16 @@ use mintage::{
         },
         is_postgres,
         names::{path_of, text_of},
-        table::{self, encoder::Where, redacted, schema::TextMode},
-        write_through,
+        table::{self, encoder::Where, redacted},
     },
-    database::{
-        DatabaseData, DatabaseModel, DatabaseReport, DatabaseRequest, DatabaseScores, Detected, Part, Proof,
-        Score, TablePlan, TableProof, TextPlan, judge, judge_halves, judge_random_keys, prove,
-        train_database,
-    },
-    generate::make_parent,
+    database::{DatabaseData, DatabaseModel, DatabaseRequest, Part, TablePlan, TextPlan, train_database},
+    evaluate::TrainedOn,
     train::Control,
 };
 use serde_json::json;
 
 use super::{
+    database_scores::{DIALS, NewRows, judged},
     evaluate_new,
     judging::limits,
     train::{checked_name, free_name, recipe_of},
@@ -42,9 +38,6 @@ use crate::{
 const MANY_REFUSED: u64 = 20;
 /// The choice of every table.
 const ALL: &str = "all";
-/// What `--fail-under` can ask of a database; of the last, less is better.
-const DIALS: [&str; 5] = ["cardinality", "shapes", "trends", "hops", DETECTION];
-const DETECTION: &str = "detection";
 
 /// Whether a whole database is to be learned: its tables are named, or it has several and none of them is.
 pub fn is_whole(args: &Train, context: &Context) -> bool {
@@ -323,9 +316,10 @@ pub fn evaluate(args: &Evaluate, dir: &Path, context: &mut Context) -> CliResult
     let name = dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let source = shown(&redacted(&spec.source)).into_owned();
     let (plans, texts) = (model.plans(), model.texts());
-    let rows = NewRows { data: &data, plans, texts, made, name: &name, source: &source, dir, seed };
-    let scores = judged(rows, args, context)?;
-    Ok(verdict(&scores, &limits, context))
+    let trained_on = TrainedOn::Train;
+    let (name, source) = (name.as_str(), source.as_str());
+    let rows = NewRows { data: &data, plans, texts, made, trained_on, name, source, dir, seed };
+    judged(rows, args, &limits, context)
 }
 
 /// Whether two sources are compared as whole databases: both have several tables, and nothing says which.
@@ -361,171 +355,10 @@ pub fn evaluate_made(args: &Evaluate, new: &str, context: &mut Context) -> CliRe
     fs::create_dir_all(&dir).map_err(CliError::io(&dir))?;
     let name = shown(&name);
     let (plans, dir) = (data.plans(), dir.as_path());
-    let rows = NewRows { data: &data, plans, texts: &[], made, name: &name, source: &source, dir, seed };
-    let scores = judged(rows, args, context)?;
-    Ok(verdict(&scores, &limits, context))
-}
-
-/// New rows that are to be judged by those of their source.
-struct NewRows<'a> {
-    data: &'a DatabaseData,
-    plans: &'a [TablePlan],
-    /// Columns that a language model wrote.
-    texts: &'a [TextPlan],
-    made: Vec<mintage::data::Table>,
-    /// What the report calls them, and their source.
-    name: &'a str,
-    source: &'a str,
-    /// Where the report goes.
-    dir: &'a Path,
-    seed: u64,
-}
-
-/// Judges new rows, says what was found and writes the report.
-fn judged(rows: NewRows, args: &Evaluate, context: &mut Context) -> Result<DatabaseScores, CliError> {
-    let NewRows { data, plans, texts, made, name, source, dir, seed } = rows;
-    let proof = prove(data, plans, &made).with_written(texts);
-    let (scores, floor) = (judge(data, made, seed), judge_random_keys(data, seed));
-    let (ceiling, none) = (judge_halves(data, seed), DatabaseScores::default());
-    let half = ceiling.as_ref().unwrap_or(&none);
-    let all = [&scores, &floor, half];
-    let mut kinds = vec![
-        ("children of a parent".to_owned(), all.map(|of| of.cardinality.as_slice())),
-        ("columns".to_owned(), all.map(|of| of.shapes.as_slice())),
-        ("pairs of columns of a table".to_owned(), all.map(|of| of.trends.as_slice())),
-    ];
-    for at in 0..scores.hops.len() {
-        let hop = all.map(|of| of.hops.get(at).map(Vec::as_slice).unwrap_or_default());
-        kinds.push((format!("pairs over {}", count(at + 1, "key")), hop));
-    }
-    let mut table = Table::new(["", "score", "keys at random", "half against half", "worst"]);
-    let mean = |scores: &[Score]| percent(DatabaseScores::mean(scores));
-    for (name, [scores, floor, half]) in &kinds {
-        let worst = scores.iter().min_by(|a, b| a.score.total_cmp(&b.score));
-        let worst =
-            worst.map_or_else(String::new, |worst| format!("{} {:.1}", worst.of, worst.score * 100.0));
-        table.row([name.clone(), mean(scores), mean(floor), mean(half), worst]);
-    }
-    context.ui.say(&table.text());
-    tell_sequences(&scores, context);
-    tell_detection(&scores, half, context);
-    tell_proof(&proof, context);
-    let value = json!({
-        "scores": scores, "keys_at_random": floor, "ceiling": ceiling, "proof": proof, "seed": seed
-    });
-    let path = dir.join("scores.json");
-    write_through(&path, value.to_string().as_bytes()).map_err(CliError::io(&path))?;
-    context.ui.field("all", &shell(&path));
-    let report = DatabaseReport {
-        name,
-        source,
-        schema: data.schema(),
-        plans,
-        scores: &scores,
-        floor: &floor,
-        ceiling: ceiling.as_ref(),
-        proof: &proof,
-        seed,
-    };
-    let (html, page) = (report.to_html()?, dir.join("report.html"));
-    write_through(&page, html.as_bytes()).map_err(CliError::io(&page))?;
-    if let Some(path) = &args.html {
-        make_parent(path)?;
-        write_through(path, html.as_bytes()).map_err(CliError::io(path))?;
-    }
-    context.ui.field("made", &shell(args.html.as_deref().unwrap_or(&page)));
-    context.ui.out_json(&value)?;
-    Ok(scores)
-}
-
-/// Says what was counted of the new rows.
-fn tell_proof(proof: &Proof, context: &mut Context) {
-    let (duplicates, missing) = (thousands(proof.duplicates()), thousands(proof.missing()));
-    let (lost, shared) = (thousands(proof.lost()), thousands(proof.shared()));
-    let said = format!(
-        "repeated keys: {duplicates}, missing cells: {missing}, keys to nothing: {lost}, values shared with the source: {shared}"
-    );
-    context.ui.field("proof", &said);
-    let of = |table: &TableProof| {
-        let all = table.written.iter();
-        all.map(|own| format!("{}.{} by {}", table.table, own.column, own.by)).collect::<Vec<_>>()
-    };
-    let written = proof.tables.iter().flat_map(of).collect::<Vec<_>>();
-    if proof.text == TextMode::Redraw {
-        context.ui.field("", "text = \"redraw\": texts and values of persons are drawn from the source");
-    }
-    if !written.is_empty() {
-        context.ui.field("written", &written.join(", "));
-    }
-}
-
-/// Whether every limit is kept; those that are not are named.
-fn verdict(scores: &DatabaseScores, limits: &[(&'static str, f64)], context: &mut Context) -> Outcome {
-    let mut outcome = Outcome::Done;
-    for &(dial, limit) in limits {
-        let score = match dial {
-            "cardinality" => DatabaseScores::mean(&scores.cardinality),
-            "shapes" => DatabaseScores::mean(&scores.shapes),
-            "trends" => DatabaseScores::mean(&scores.trends),
-            "hops" => DatabaseScores::mean(&scores.hops.concat()),
-            _ => scores.accuracy(),
-        };
-        let score = score.map(|score| score * 100.0);
-        let (is_kept, bound) = match dial {
-            DETECTION => (score.is_some_and(|score| score <= limit), "at most"),
-            _ => (score.is_some_and(|score| score >= limit), "at least"),
-        };
-        if !is_kept {
-            let is = score.map_or_else(|| "was not measured".to_owned(), |score| format!("is {score:.1}"));
-            context.ui.always(&format!("check failed: {dial} {is}, {bound} {limit:.1} is asked for"));
-            outcome = Outcome::No;
-        }
-    }
-    outcome
-}
-
-/// Says how well the rows of a parent follow one another.
-fn tell_sequences(scores: &DatabaseScores, context: &mut Context) {
-    if scores.sequences.is_empty() {
-        return;
-    }
-    let mut table = Table::new(["sequences", "in order", "unique", "gaps", "steps"]);
-    for of in &scores.sequences {
-        let shares = [of.ordered, of.unique, of.gaps, of.steps].map(percent);
-        table.row([format!("{} by {}", of.table, of.time)].into_iter().chain(shares));
-    }
-    context.ui.say(&table.text());
-}
-
-/// A share out of 100.
-fn percent(share: Option<f64>) -> String {
-    share.map_or_else(|| "-".to_owned(), |share| format!("{:.1}", share * 100.0))
-}
-
-/// Says how well a classifier tells the rows of each table, beside those of one half of the source from those of the other,
-/// and by what.
-fn tell_detection(scores: &DatabaseScores, half: &DatabaseScores, context: &mut Context) {
-    let mut table = Table::new(["table", "told apart", "half against half", "by"]);
-    let mut all: Vec<&Detected> = scores.detection.iter().collect();
-    all.sort_by(|a, b| b.accuracy.total_cmp(&a.accuracy));
-    for found in all {
-        let half = half.detection.iter().find(|other| other.table == found.table);
-        table.row([
-            found.table.clone(),
-            percent(Some(found.accuracy)),
-            percent(half.map(|half| half.accuracy)),
-            found.reasons.join(", "),
-        ]);
-    }
-    if let Some(mean) = scores.accuracy() {
-        table.row([
-            "mean".to_owned(),
-            percent(Some(mean)),
-            percent(half.accuracy()),
-            "50 is the best: but guessed".to_owned(),
-        ]);
-        context.ui.say(&table.text());
-    }
+    let (name, source) = (&*name, source.as_str());
+    let trained_on = TrainedOn::Unknown;
+    let rows = NewRows { data: &data, plans, texts: &[], made, trained_on, name, source, dir, seed };
+    judged(rows, args, &limits, context)
 }
 
 /// Says which columns have no new values: pictures and the like.

@@ -4,6 +4,7 @@ pub mod compare;
 pub mod completions;
 pub mod copy;
 mod database;
+mod database_scores;
 pub mod demo;
 pub mod doctor;
 pub mod evaluate;

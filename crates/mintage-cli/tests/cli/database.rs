@@ -131,6 +131,28 @@ fn a_database_is_learned_and_made_anew() {
     assert!(mean("scores") > 0.5, "{scores}");
     assert!((0.5..1.0).contains(&mean("ceiling")), "{scores}");
     assert!(place.text("runs/shop/report.html").contains("half against half"));
+    // The sales have dials, or say why not; forty shops are too few.
+    let of = |table: usize| &scores["table_dials"][table];
+    assert_eq!(
+        (of(0)["table"].as_str(), of(1)["table"].as_str()),
+        (Some("shops"), Some("sales")),
+        "{scores}"
+    );
+    assert!(
+        of(0)["unmeasured"]["fidelity"].as_str().is_some_and(|why| why.contains("too few rows")),
+        "{scores}"
+    );
+    assert_eq!(of(1)["n"], 20, "{scores}");
+    for dial in ["fidelity", "coverage", "novelty", "utility"] {
+        let is_said = |value: &serde_json::Value| {
+            value["dials"].get(dial).is_some() || value["unmeasured"].get(dial).is_some()
+        };
+        assert!(is_said(&scores) && is_said(of(1)), "{dial}: {scores}");
+    }
+    let shapes = &scores["scores"]["means"]["shapes"];
+    let [low, value, high] = ["low", "value", "high"].map(|end| shapes[end].as_f64().unwrap());
+    assert!(low <= value && value <= high && (value - mean("scores")).abs() < 1e-9, "{shapes}");
+    assert_eq!(scores["scores"]["pairs"][0]["of"], "sales.shop", "{scores}");
 }
 
 #[test]
@@ -198,8 +220,9 @@ fn a_report_shows_the_schema_and_what_was_counted() {
         (of("towns")["is_kept"].as_bool(), of("sales")["is_kept"].as_bool()),
         (Some(true), Some(false))
     );
-    let done = place.run("evaluate shop --fail-under detection=0");
+    let done = place.run("evaluate shop --fail-under detection=0,novelty=100");
     assert!(done.code == Some(1) && done.stderr.contains("check failed: detection is"), "{}", done.stderr);
+    assert!(done.stderr.contains("novelty"), "{}", done.stderr);
 }
 
 #[test]
@@ -216,7 +239,11 @@ fn what_a_whole_database_cannot_be_asked_is_said() {
     assert!(place.refused("score two shop.db --table sales").contains("of a whole database"));
     assert!(place.refused("sample two -n 5 -o new.db").contains("--scale"));
     assert!(place.refused("sample two -o shop.db --if-exists replace").contains("the source itself"));
-    assert!(place.refused("evaluate two --fail-under fidelity=1").contains("the dials are cardinality"));
+    assert!(
+        place
+            .refused("evaluate two --fail-under beauty=1")
+            .contains("fidelity, coverage, novelty, utility, cardinality")
+    );
     assert!(place.refused("evaluate two -n 5").contains("-n means nothing"));
     let error = place.refused("sample two -o rows.csv");
     assert!(error.contains("rows.csv"), "{error}");

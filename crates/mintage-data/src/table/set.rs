@@ -229,8 +229,8 @@ fn check(table: &Table) -> Result<(), Error> {
     }
 }
 
-/// A hash of the cells of each row, which says what part of the split it and its copies take.
-fn row_hashes(table: &Table) -> Vec<u64> {
+/// A hash of the cells of each row, which says what part of the split it and its copies take ([`Splits::of_rows`]).
+pub fn row_hashes(table: &Table) -> Vec<u64> {
     let rows = (0..table.rows()).into_par_iter();
     let hash = |row: usize| {
         let mut hash = Xxh3::new();

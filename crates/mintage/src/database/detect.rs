@@ -8,7 +8,6 @@
 use std::{collections::HashMap, sync::Arc};
 
 use mintage_data::{
-    Column,
     database::Schema,
     table::{MISSING, Texts},
 };
@@ -20,12 +19,15 @@ use super::{
     filled::{Database, Filled},
     summary::{How, summed},
 };
-use crate::evaluate::table::{Frame, FrameColumn, Judge, Values, detect};
+use crate::evaluate::{
+    Interval,
+    table::{Frame, FrameColumn, Judge, Values, detect},
+};
 
 /// Rows of each kind that are judged: more change nothing but the time.
 const MAX_ROWS: usize = 10_000;
 /// Fewer rows than this say nothing.
-const MIN_ROWS: usize = 20;
+pub(super) const MIN_ROWS: usize = 20;
 /// Columns named as what gives a table away.
 const MAX_REASONS: usize = 3;
 /// What a column must take of the AUC to be named.
@@ -50,8 +52,20 @@ pub struct Detected {
     pub table: String,
     /// Share of rows that the classifier tells right: .5 is the best.
     pub accuracy: f64,
+    /// Lower end of the 95 % interval of the accuracy: Wilson's of a share, by the number of rows that were judged, which are
+    /// as many new as real ones.
+    pub low: f64,
+    /// Upper end of that interval.
+    pub high: f64,
     /// What it tells them by, the most telling first: a column, or `child.key: number`, `child.key: mean of column`.
     pub reasons: Vec<String>,
+}
+
+impl Detected {
+    /// The accuracy with its interval.
+    pub fn interval(&self) -> Interval {
+        Interval { value: self.accuracy, low: self.low, high: self.high }
+    }
 }
 
 /// Judges every table that has enough rows in both databases.
@@ -70,27 +84,28 @@ pub(super) fn detected(
     let tables = schema.tables.iter().filter_map(|table| Some((&table.name, of_table(&table.name)?)));
     let judge = |(table, n): (&String, usize)| {
         let [a, b] = frames(schema, judged, table, [real, new])?;
-        let learned = |of: &Database| of.get(table).map_or(0, Filled::learned);
-        let rows = |frame: &Frame, learned: usize, stream: u64| {
-            let mut rows = Rng::new(seed, stream).permutation(learned);
-            rows.truncate(n);
-            frame.select(&rows)
-        };
-        let found =
-            detect(&rows(&a, learned(real), 1), &rows(&b, learned(new), 2), Judge::Trees, seed, RESAMPLES);
-        let right = found.real.iter().filter(|&&score| score > 0.5).count()
-            + found.new.iter().filter(|&&score| score <= 0.5).count();
-        let mut losses: Vec<(f64, &str)> =
-            found.columns.iter().copied().zip(a.columns.iter().map(|column| column.name.as_str())).collect();
-        losses.sort_by(|a, b| b.0.total_cmp(&a.0));
-        let reasons = losses.iter().take_while(|(loss, _)| *loss >= MIN_LOSS).take(MAX_REASONS);
-        Some(Detected {
-            table: table.clone(),
-            accuracy: right as f64 / (found.real.len() + found.new.len()) as f64,
-            reasons: reasons.map(|(_, name)| (*name).to_owned()).collect(),
-        })
+        let (Interval { value, low, high }, reasons) = told(&a, &b, n, seed);
+        Some(Detected { table: table.clone(), accuracy: value, low, high, reasons })
     };
     tables.filter_map(judge).collect()
+}
+
+/// How many of `n` rows of each of two frames are told right as real or new, with Wilson's interval, and by what columns.
+pub(super) fn told(real: &Frame, new: &Frame, n: usize, seed: u64) -> (Interval, Vec<String>) {
+    let rows = |frame: &Frame, stream: u64| {
+        let mut rows = Rng::new(seed, stream).permutation(frame.rows());
+        rows.truncate(n);
+        frame.select(&rows)
+    };
+    let found = detect(&rows(real, 1), &rows(new, 2), Judge::Trees, seed, RESAMPLES);
+    let of_real = found.real.iter().map(|&score| score > 0.5);
+    let right = of_real.chain(found.new.iter().map(|&score| score <= 0.5));
+    let right: Vec<f64> = right.map(f64::from).collect();
+    let names = real.columns.iter().map(|column| column.name.as_str());
+    let mut losses: Vec<(f64, &str)> = found.columns.iter().copied().zip(names).collect();
+    losses.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let reasons = losses.iter().take_while(|(loss, _)| *loss >= MIN_LOSS).take(MAX_REASONS);
+    (Interval::of_share(&right), reasons.map(|(_, name)| (*name).to_owned()).collect())
 }
 
 /// The rows of a table in two databases; nothing where nothing of them can be judged.
@@ -100,7 +115,7 @@ fn frames(schema: &Schema, judged: &Judged, table: &str, both: [&Database; 2]) -
     for (name, scale) in judged.get(table).into_iter().flatten() {
         let cells = tables.map(|filled| filled.table.column(name));
         let [Some(a), Some(b)] = cells else { continue };
-        add(&mut columns, name, values([a, b], *scale));
+        add(&mut columns, name, values([a.iter(), b.iter()], *scale));
     }
     for (child, key) in schema.keys().filter(|(_, key)| key.parent == table) {
         let at = child.foreign_keys.iter().position(|other| other == key)?;
@@ -125,25 +140,34 @@ fn frames(schema: &Schema, judged: &Judged, table: &str, both: [&Database; 2]) -
             add(&mut columns, &format!("{label}: {summary} {name}"), of_each.map(Values::Numbers));
         }
     }
-    (!columns[0].is_empty()).then(|| columns.map(Frame::of_columns))
+    if columns[0].is_empty() {
+        return None;
+    }
+    let [a, b] = columns.map(Frame::of_columns);
+    // Those behind them are there for what refers to them.
+    let learned = |frame: Frame, filled: &Filled| match filled.learned {
+        Some(rows) => frame.select(&(0..rows).collect::<Vec<usize>>()),
+        None => frame,
+    };
+    Some([learned(a, tables[0]), learned(b, tables[1])])
 }
 
-fn add(columns: &mut [Vec<FrameColumn>; 2], name: &str, values: [Values; 2]) {
+/// Adds a column to two frames.
+pub(super) fn add(columns: &mut [Vec<FrameColumn>; 2], name: &str, values: [Values; 2]) {
     for (columns, values) in columns.iter_mut().zip(values) {
         columns.push(FrameColumn { name: name.to_owned(), values });
     }
 }
 
 /// The cells of a column in two databases.
-fn values(columns: [&Column; 2], scale: Scale) -> [Values; 2] {
+pub(super) fn values<'a, C: Iterator<Item = Option<&'a str>>>(both: [C; 2], scale: Scale) -> [Values; 2] {
     if scale == Scale::Number {
         let number = |cell: Option<&str>| cell.and_then(number).unwrap_or(f64::NAN);
-        return columns.map(|column| Values::Numbers(column.iter().map(number).collect()));
+        return both.map(|cells| Values::Numbers(cells.map(number).collect()));
     }
     let mut texts = Texts::default();
-    let codes = columns.map(|column| {
-        column.iter().map(|cell| cell.map_or(MISSING, |text| texts.insert(text))).collect::<Vec<u32>>()
-    });
+    let codes = both
+        .map(|cells| cells.map(|cell| cell.map_or(MISSING, |text| texts.insert(text))).collect::<Vec<u32>>());
     let dictionary = Arc::new(texts);
     codes.map(|codes| Values::Categories { codes, dictionary: Arc::clone(&dictionary) })
 }

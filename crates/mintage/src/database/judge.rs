@@ -21,10 +21,12 @@ use super::{
     detect::{Detected, Judged, Scale, detected},
     filled::{Database, Filled, NONE, tied},
     halves::halves,
-    measures::{Score, correlation, ks, mean, total_variation},
+    measures::{Means, Score, correlation, ks, mean, mean_of, mean_of_values, total_variation},
+    pairs::{PairDetected, pairs},
     plan::{Kinds, TablePlan},
     sequences::{SequenceScores, sequences},
 };
+use crate::evaluate::Interval;
 
 /// Bins of a number in a joint histogram.
 const BINS: usize = 10;
@@ -52,23 +54,28 @@ pub struct DatabaseScores {
     pub hops: Vec<Vec<Score>>,
     /// How well a classifier tells the rows of each table, with what can be told of the rows that refer to them.
     pub detection: Vec<Detected>,
+    /// How well a classifier tells rows joined with the row that they refer to, by key; of new rows only.
+    pub pairs: Vec<PairDetected>,
     /// How well rows of a parent follow one another, by table.
     pub sequences: Vec<SequenceScores>,
     /// The scores of columns and their pairs by table.
     pub tables: Vec<TableScores>,
     /// Those of keys and pairs over them by key.
     pub keys: Vec<KeyScores>,
+    /// The means of all scores of a kind.
+    pub means: Means,
 }
 
-/// The scores of a table, each a mean; nothing where nothing of it can be judged.
+/// The scores of a table, each a mean with its interval over what it is the mean of, as in [`Means`]; nothing where nothing of
+/// it can be judged.
 #[derive(Clone, Debug, Serialize)]
 pub struct TableScores {
     /// The table.
     pub table: String,
     /// Of its columns.
-    pub shapes: Option<f64>,
+    pub shapes: Option<Interval>,
     /// Of pairs of its columns.
-    pub trends: Option<f64>,
+    pub trends: Option<Interval>,
 }
 
 /// The scores of a key.
@@ -84,8 +91,9 @@ pub struct KeyScores {
     pub parent: String,
     /// Of the numbers of children.
     pub cardinality: f64,
-    /// Of pairs of a column of the table and one of the parent, their mean; nothing of a key of a table to itself.
-    pub pairs: Option<f64>,
+    /// Of pairs of a column of the table and one of the parent, their mean with its interval over the pairs; nothing of a key
+    /// of a table to itself.
+    pub pairs: Option<Interval>,
     /// How many parents have how many children.
     pub children: Vec<ChildShare>,
 }
@@ -120,7 +128,9 @@ impl DatabaseScores {
 pub fn judge(data: &DatabaseData, made: Vec<Table>, seed: u64) -> DatabaseScores {
     let tables = made.into_iter().map(|table| (table.name.clone(), table)).collect();
     let made = tied(&data.schema, tables);
-    Judge::of(data).scores(&made, seed)
+    let judge = Judge::of(data);
+    let pairs = pairs((&data.schema, data.plans.as_slice()), &judge.columns, [&data.source, &made], seed);
+    DatabaseScores { pairs, ..judge.scores(&made, seed) }
 }
 
 /// What the rows of the source reach with their keys at random, each parent with as many children as before.
@@ -221,16 +231,24 @@ impl<'a> Judge<'a> {
             }
             scores.tables.push(TableScores {
                 table: table.name.clone(),
-                shapes: DatabaseScores::mean(&scores.shapes[shapes..]),
-                trends: DatabaseScores::mean(&scores.trends[trends..]),
+                shapes: mean_of(&scores.shapes[shapes..], seed),
+                trends: mean_of(&scores.trends[trends..], seed),
             });
-            let pairs = self.walk(&table.name, &own, made, &mut scores.hops);
+            let pairs = self.walk(&table.name, &own, made, &mut scores.hops, seed);
             let keys = scores.keys.iter_mut().filter(|key| key.table == table.name);
             keys.for_each(|key| key.pairs = pairs.get(&key.key).copied());
         }
         while scores.hops.last().is_some_and(Vec::is_empty) {
             scores.hops.pop();
         }
+        let accuracies: Vec<f64> = scores.detection.iter().map(|table| table.accuracy).collect();
+        scores.means = Means {
+            cardinality: mean_of(&scores.cardinality, seed),
+            shapes: mean_of(&scores.shapes, seed),
+            trends: mean_of(&scores.trends, seed),
+            hops: scores.hops.iter().map(|hop| mean_of(hop, seed)).collect(),
+            detection: mean_of_values(&accuracies, seed),
+        };
         scores
     }
 
@@ -241,7 +259,8 @@ impl<'a> Judge<'a> {
         own: &[Pair],
         made: &Database,
         hops: &mut [Vec<Score>],
-    ) -> HashMap<usize, f64> {
+        seed: u64,
+    ) -> HashMap<usize, Interval> {
         let mut means = HashMap::new();
         let rows = |database: &Database| database.get(table).map_or(0, Filled::learned);
         let is_large = rows(self.source).max(rows(made)) > MAX_WALK_ROWS;
@@ -283,7 +302,9 @@ impl<'a> Judge<'a> {
                                 .map(|b| Score { of: format!("{}, {}", a.name, b.name), score: a.with(b) }),
                         );
                     }
-                    if let Some(mean) = DatabaseScores::mean(&hop[before..]).filter(|_| depth == 0) {
+                    if depth == 0
+                        && let Some(mean) = mean_of(&hop[before..], seed)
+                    {
                         means.insert(key, mean);
                     }
                     next.push((foreign.parent.clone(), real, new));

@@ -4,7 +4,13 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use crate::evaluate::table::{kolmogorov_smirnov, pearson};
+use crate::evaluate::{
+    Interval,
+    table::{kolmogorov_smirnov, pearson},
+};
+
+/// Resamples of a bootstrap interval.
+pub(super) const RESAMPLES: usize = 200;
 
 /// One score.
 #[derive(Clone, Debug, Serialize)]
@@ -19,6 +25,41 @@ pub struct Score {
 pub(super) fn mean(scores: &[Score]) -> Option<f64> {
     let total: f64 = scores.iter().map(|score| score.score).sum();
     (!scores.is_empty()).then(|| total / scores.len() as f64)
+}
+
+/// The means of the scores of a database, each with its 95 % interval: that of the mean over what it is the mean of, which is
+/// resampled with replacement. It says how far the mean depends on which keys, columns, pairs or tables there happen to be, and
+/// nothing of the rows, which stay as they are. A mean of a single number has no interval: both ends are that number.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Means {
+    /// Of the numbers of children, over keys.
+    pub cardinality: Option<Interval>,
+    /// Of the distributions of columns, over columns.
+    pub shapes: Option<Interval>,
+    /// Of pairs of columns of a table, over pairs.
+    pub trends: Option<Interval>,
+    /// Of pairs of a column and one of a parent, over pairs, by how many keys lie between them: from 1.
+    pub hops: Vec<Option<Interval>>,
+    /// Of the accuracy of classifiers, over tables.
+    pub detection: Option<Interval>,
+}
+
+/// The mean of some scores with its interval, as [`Means`] has it; nothing where there are none.
+pub(super) fn mean_of(scores: &[Score], seed: u64) -> Option<Interval> {
+    let values: Vec<f64> = scores.iter().map(|score| score.score).collect();
+    mean_of_values(&values, seed)
+}
+
+/// The same of numbers from 0 to 1.
+pub(super) fn mean_of_values(values: &[f64], seed: u64) -> Option<Interval> {
+    match values {
+        [] => None,
+        [one] => Some(Interval::certain(*one)),
+        _ => {
+            let Interval { value, low, high } = Interval::of_mean(values, RESAMPLES, seed);
+            Some(Interval { value, low: low.min(value).max(0.0), high: high.max(value).min(1.0) })
+        }
+    }
 }
 
 /// The score of two columns of numbers; of two without any it is 1, of one alone 0.
@@ -52,6 +93,24 @@ pub(super) fn correlation(a: &[f64], b: &[f64]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_interval_of_a_mean_contains_it() {
+        let scores = |all: &[f64]| -> Vec<Score> {
+            all.iter().map(|&score| Score { of: "a.b".to_owned(), score }).collect()
+        };
+        let some = scores(&[0.9, 0.95, 1.0, 0.5, 0.97]);
+        let found = mean_of(&some, 1);
+        assert_eq!(found.map(|found| found.value), mean(&some));
+        assert!(
+            found.is_some_and(|found| 0.5 < found.low && found.low < found.value && found.value < found.high),
+            "{found:?}"
+        );
+        assert!(found.is_some_and(|found| found.high <= 1.0) && found == mean_of(&some, 1));
+        // One number alone has no interval.
+        assert_eq!(mean_of(&scores(&[0.25]), 1), Some(Interval::certain(0.25)));
+        assert_eq!(mean_of(&[], 1), None);
+    }
 
     #[test]
     fn distances_of_known_distributions() {

@@ -1,7 +1,10 @@
-//! The report of a new database as a page: the schema in the colours of what was measured, every number with what keys at
-//! random and halves of the source reach, what gives each table away, and what was counted of all rows.
+//! The report of a new database as a page: its dials, the schema in the colours of what was measured, every number with what
+//! keys at random and halves of the source reach, what gives each table and pair of tables away, and what was counted of all
+//! rows.
 //!
 //! The page is one file; it needs no network and runs no script. It measures nothing itself.
+
+mod dials;
 
 use std::collections::HashMap;
 
@@ -14,6 +17,7 @@ use mintage_data::{
 use super::{
     Part, TablePlan,
     detect::Detected,
+    dials::DatabaseDials,
     judge::{DatabaseScores, KeyScores},
     measures::Score,
     proof::{Counted, Proof, TableProof, failed},
@@ -22,6 +26,7 @@ use super::{
 use crate::{
     dataset::thousands,
     error::Error,
+    evaluate::Interval,
     report::charts::{LEGEND, card, histogram},
 };
 
@@ -50,6 +55,8 @@ pub struct DatabaseReport<'a> {
     pub floor: &'a DatabaseScores,
     /// Those of one half of the source's families beside the other; nothing where there are too few.
     pub ceiling: Option<&'a DatabaseScores>,
+    /// The dials of the whole and of its tables.
+    pub dials: &'a DatabaseDials,
     /// What was counted of the new rows.
     pub proof: &'a Proof,
     /// Seed of the new rows and of all that was measured.
@@ -80,7 +87,10 @@ impl DatabaseReport<'_> {
             name => self.name,
             source => self.source,
             seed => self.seed.to_string(),
-            dials => self.dials(),
+            whole => self.whole(),
+            table_dials => self.table_dials(),
+            pairs => self.pairs(),
+            numbers => self.numbers(),
             schema => Value::from_safe_string(self.schema.painted_svg(&self.paint())),
             tables => self.tables(),
             keys => self.keys(),
@@ -109,8 +119,8 @@ impl DatabaseReport<'_> {
         let key = |key: &KeyScores| {
             let (score, label) = match key.pairs {
                 Some(pairs) => (
-                    (key.cardinality + pairs) / 2.0,
-                    format!("{} / {}", percent(Some(key.cardinality)), percent(Some(pairs))),
+                    (key.cardinality + pairs.value) / 2.0,
+                    format!("{} / {}", percent(Some(key.cardinality)), percent(Some(pairs.value))),
                 ),
                 None => (key.cardinality, percent(Some(key.cardinality))),
             };
@@ -123,26 +133,30 @@ impl DatabaseReport<'_> {
     }
 
     /// The numbers of the whole database.
-    fn dials(&self) -> Vec<Value> {
+    fn numbers(&self) -> Vec<Value> {
         let (new, floor, none) = (self.scores, self.floor, DatabaseScores::default());
         let half = self.ceiling.unwrap_or(&none);
-        let mut dials = vec![
-            dial(
+        let means = &new.means;
+        let mut numbers = vec![
+            number(
                 "children of a parent",
                 "How many rows refer to each row of a parent, compared as distributions (1 − Kolmogorov–Smirnov distance). \
                  Keys at random keep these numbers, so they reach 100.",
+                means.cardinality,
                 [&new.cardinality, &floor.cardinality, &half.cardinality],
             ),
-            dial(
+            number(
                 "columns",
                 "How alike the values of each column are, whatever the others hold (1 − Kolmogorov–Smirnov distance of \
                  numbers and dates, 1 − total variation of categories). Keys at random change no column.",
+                means.shapes,
                 [&new.shapes, &floor.shapes, &half.shapes],
             ),
-            dial(
+            number(
                 "pairs of columns",
                 "How alike two columns of one table go together (correlations of numbers, else joint histograms). Keys at \
                  random change no row.",
+                means.trends,
                 [&new.trends, &floor.trends, &half.trends],
             ),
         ];
@@ -152,12 +166,14 @@ impl DatabaseReport<'_> {
                         keys at random has learned nothing of how the tables belong together.";
             let [floor, half] =
                 [floor, half].map(|other| other.hops.get(at).map(Vec::as_slice).unwrap_or_default());
-            dials.push(dial(&name, says, [scores, floor, half]));
+            let mean = means.hops.get(at).copied().flatten();
+            numbers.push(number(&name, says, mean, [scores, floor, half]));
         }
         let told = new.detection.iter().max_by(|a, b| a.accuracy.total_cmp(&b.accuracy));
-        dials.push(context! {
+        numbers.push(context! {
             name => "told apart",
             value => percent(new.accuracy()),
+            interval => interval(means.detection),
             floor => percent(floor.accuracy()),
             ceiling => percent(half.accuracy()),
             better => "↓ less is better, 50 is the best: guessed",
@@ -165,7 +181,7 @@ impl DatabaseReport<'_> {
                      rows that refer to it come to; the mean of all tables.",
             worst => told.map(|found| format!("{} {}", found.table, percent(Some(found.accuracy)))),
         });
-        dials
+        numbers
     }
 
     /// A line for each table.
@@ -187,9 +203,9 @@ impl DatabaseReport<'_> {
                 why => &plan.why,
                 source => thousands(plan.rows),
                 new => thousands(proof.map_or(0, |proof| proof.rows)),
-                columns => percent(scores.and_then(|scores| scores.shapes)),
-                pairs => percent(scores.and_then(|scores| scores.trends)),
-                told => percent(found.map(|found| found.accuracy)),
+                columns => with_interval(scores.and_then(|scores| scores.shapes)),
+                pairs => with_interval(scores.and_then(|scores| scores.trends)),
+                told => with_interval(found.map(Detected::interval)),
                 floor => percent(accuracy(self.floor, &plan.name)),
                 ceiling => percent(self.ceiling.and_then(|ceiling| accuracy(ceiling, &plan.name))),
                 by => found.map_or_else(String::new, |found| found.reasons.join(", ")),
@@ -209,9 +225,9 @@ impl DatabaseReport<'_> {
                 of => &key.of,
                 parent => &key.parent,
                 children => percent(Some(key.cardinality)),
-                pairs => percent(key.pairs),
-                floor => percent(pairs(self.floor)),
-                ceiling => percent(self.ceiling.and_then(pairs)),
+                pairs => with_interval(key.pairs),
+                floor => percent(pairs(self.floor).map(|pairs| pairs.value)),
+                ceiling => percent(self.ceiling.and_then(pairs).map(|pairs| pairs.value)),
                 by => self.reasons(key).join(", "),
             }
         };
@@ -278,12 +294,14 @@ impl DatabaseReport<'_> {
     }
 }
 
-/// A number of the whole database for the page: of the new rows, of keys at random and of halves of the source.
-fn dial(name: &str, says: &str, [new, floor, ceiling]: [&[Score]; 3]) -> Value {
+/// A number of the whole database for the page: of the new rows, with its interval, of keys at random and of halves of the
+/// source.
+fn number(name: &str, says: &str, mean: Option<Interval>, [new, floor, ceiling]: [&[Score]; 3]) -> Value {
     let worst = new.iter().min_by(|a, b| a.score.total_cmp(&b.score));
     context! {
         name,
         value => percent(DatabaseScores::mean(new)),
+        interval => interval(mean),
         floor => percent(DatabaseScores::mean(floor)),
         ceiling => percent(DatabaseScores::mean(ceiling)),
         better => MORE,
@@ -351,146 +369,17 @@ fn percent(share: Option<f64>) -> String {
     share.map_or_else(|| "–".to_owned(), |share| format!("{:.1}", share * 100.0))
 }
 
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use mintage_data::database::{Store, Table};
-
-    use super::*;
-    use crate::database::{
-        judge::{ChildShare, TableScores},
-        proof::Written,
-    };
-
-    fn scores() -> DatabaseScores {
-        let score = |of: &str, score: f64| Score { of: of.to_owned(), score };
-        let child = ChildShare { from: 0, to: 0, source: 0.5, new: 0.25 };
-        DatabaseScores {
-            cardinality: vec![score("orders.of", 0.9)],
-            shapes: (0..20).map(|i| score(&format!("orders.<c{i}>"), f64::from(i) / 20.0)).collect(),
-            trends: Vec::new(),
-            hops: vec![vec![score("orders.a, b\"c.b", 0.625)]],
-            detection: vec![Detected {
-                table: "b\"c".to_owned(),
-                accuracy: 0.75,
-                reasons: vec!["size".to_owned(), "orders.of: mean of a".to_owned()],
-            }],
-            sequences: vec![SequenceScores {
-                table: "orders".to_owned(),
-                time: "day <of>".to_owned(),
-                ordered: Some(1.0),
-                unique: None,
-                gaps: Some(0.8125),
-                steps: Some(0.6875),
-                columns: vec![score("orders.a", 0.6875)],
-            }],
-            tables: vec![TableScores { table: "orders".to_owned(), shapes: Some(0.475), trends: None }],
-            keys: vec![KeyScores {
-                of: "orders.of".to_owned(),
-                table: "orders".to_owned(),
-                key: 0,
-                parent: "b\"c".to_owned(),
-                cardinality: 0.9,
-                pairs: Some(0.6),
-                children: vec![child, ChildShare { from: 1, to: 1, ..child }],
-            }],
-        }
-    }
-
-    fn proof(shared: usize) -> Proof {
-        let counted = |of: &str, failed: usize| Counted { of: of.to_owned(), checked: 40, failed };
-        let table = TableProof {
-            table: "b\"c".to_owned(),
-            rows: 40,
-            is_kept: false,
-            unique: vec![counted("id", 0)],
-            not_null: Vec::new(),
-            keys: Vec::new(),
-            personal: vec![counted("e-mail <of>", shared)],
-            written: vec![Written { column: "remark <of>".to_owned(), by: "an n-gram model".to_owned() }],
-        };
-        let kept = TableProof { table: "towns".to_owned(), is_kept: true, ..table.clone() };
-        Proof { tables: vec![table, kept], ..Proof::default() }
-    }
-
-    fn page(proof: &Proof) -> String {
-        let table = |name: &str| Table { name: name.to_owned(), ..Table::default() };
-        let tables = vec![table("b\"c"), table("orders")];
-        let schema = Schema { store: Store::Sqlite, tables, views: Vec::new() };
-        let scores = scores();
-        let report = DatabaseReport {
-            name: "<run>",
-            source: "shop.db",
-            schema: &schema,
-            plans: &[],
-            scores: &scores,
-            floor: &scores,
-            ceiling: Some(&scores),
-            proof,
-            seed: 7,
-        };
-        report.to_html().unwrap()
-    }
-
-    #[test]
-    fn the_page_escapes_names_and_shows_numbers() {
-        let page = page(&proof(0));
-        assert!(
-            page.contains("&lt;run&gt;") && !page.contains("<run>") && !page.contains("<script"),
-            "{page}"
-        );
-        assert!(page.contains("b&quot;c") && !page.contains("<c0>") && page.contains("seed 7"), "{page}");
-        assert!(page.contains("told 75.0") && page.contains("class=\"wash q2\""), "{page}");
-        assert!(
-            page.contains("mean of a") && page.contains("60.0") && page.contains("class=\"chart\""),
-            "{page}"
-        );
-        assert!(page.contains("pairs over 1 key") && page.contains("62.5"), "{page}");
-        assert!(page.contains("half against half 62.5"), "{page}");
-        assert!(
-            page.contains("81.2") && page.contains("orders.a 68.8") && page.contains("day &lt;of&gt;"),
-            "{page}"
-        );
-        // The worst of twenty.
-        assert!(page.contains("&lt;c14&gt;") && !page.contains("&lt;c15&gt;"), "{page}");
-    }
-
-    #[test]
-    fn what_is_shared_is_said() {
-        let whole = page(&proof(0));
-        let said = "values that are made afresh or may point at a person are shared with the source";
-        assert!(whole.contains(&format!("<b>0</b> {said}")), "{whole}");
-        assert!(whole.contains("towns") && whole.contains("kept as they are"), "{whole}");
-        assert!(whole.contains("written: remark &lt;of&gt; by an n-gram model"), "{whole}");
-        let redrawn = "texts are drawn from the source";
-        assert!(!whole.contains(redrawn));
-        assert!(page(&Proof { text: TextMode::Redraw, ..proof(3) }).contains(redrawn));
-        let broken = page(&proof(3));
-        assert!(
-            broken.contains(&format!("<b>3</b> {said}")) && broken.contains("e-mail &lt;of&gt;"),
-            "{broken}"
-        );
-    }
-
-    #[test]
-    fn tables_and_keys_are_painted_by_their_scores() {
-        let schema = Schema { store: Store::Sqlite, tables: Vec::new(), views: Vec::new() };
-        let (scores, proof) = (scores(), proof(0));
-        let report = DatabaseReport {
-            name: "",
-            source: "",
-            schema: &schema,
-            plans: &[],
-            scores: &scores,
-            floor: &scores,
-            ceiling: None,
-            proof: &proof,
-            seed: 1,
-        };
-        let paint = report.paint();
-        assert_eq!(paint.tables["b\"c"], Mark { badness: 0.5, label: "told 75.0".to_owned() });
-        let key = &paint.keys[&("orders".to_owned(), 0)];
-        assert!(key.label == "90.0 / 60.0" && (key.badness - 0.5).abs() < 1e-9, "{key:?}");
-    }
+/// The ends of an interval out of 100, "58.0–66.2"; nothing where both are one.
+fn interval(found: Option<Interval>) -> Option<String> {
+    let found = found.filter(|found| found.low < found.high)?;
+    Some(format!("{:.1}–{:.1}", found.low * 100.0, found.high * 100.0))
 }
+
+/// A share out of 100 with its interval, "62.1 (58.0–66.2)".
+fn with_interval(found: Option<Interval>) -> String {
+    let share = percent(found.map(|found| found.value));
+    interval(found).map_or(share.clone(), |ends| format!("{share} ({ends})"))
+}
+
+#[cfg(test)]
+mod tests;

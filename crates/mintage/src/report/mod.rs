@@ -205,7 +205,8 @@ impl Report {
     }
 }
 
-fn asks(dial: DialName) -> &'static str {
+/// What a dial asks; `{item}` stands for what one piece of data is called.
+pub(crate) fn asks(dial: DialName) -> &'static str {
     match dial {
         DialName::Fidelity => "Can new {item}s be told from real ones?",
         DialName::Coverage => "Is every kind of real {item} reached?",

@@ -56,6 +56,7 @@ pub use manifold::{Manifold, manifold};
 pub(super) use nearest::RowIndex;
 pub(crate) use persons::holds;
 pub use persons::{KnownPersons, Persons};
+pub(crate) use privacy::are_copies;
 pub use privacy::{Privacy, privacy};
 pub use shapes::{Association, Quality, Trend};
 pub(crate) use shapes::{kolmogorov_smirnov, pearson};

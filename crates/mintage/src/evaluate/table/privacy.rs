@@ -111,18 +111,23 @@ fn ratio(found: &Found) -> f64 {
     if found.distance == found.second { 1.0 } else { f64::from(found.distance) / f64::from(found.second) }
 }
 
-/// Which new rows are training rows, cell by cell: one of a few, since what many rows have in common gives nobody
-/// away.
+/// Which new rows are training rows, cell by cell.
 fn exact(new: &Frame, train: &Frame) -> Vec<bool> {
-    let mut known: Vec<u128> = (0..train.rows()).into_par_iter().map(|row| hash(train, row)).collect();
+    let hashes = |frame: &Frame| -> Vec<u128> {
+        (0..frame.rows()).into_par_iter().map(|row| hash(frame, row)).collect()
+    };
+    are_copies(&hashes(new), hashes(train))
+}
+
+/// Which hashes of new rows are those of training rows: one of a few, since what many rows have in common gives nobody away.
+pub(crate) fn are_copies(new: &[u128], mut known: Vec<u128>) -> Vec<bool> {
     known.par_sort_unstable();
-    let is_known = |row| {
-        let hash = hash(new, row);
-        let first = known.partition_point(|&other| other < hash);
-        let equal = known[first..].iter().take(MIN_FREQUENT).filter(|&&other| other == hash).count();
+    let is_known = |hash: &u128| {
+        let first = known.partition_point(|other| other < hash);
+        let equal = known[first..].iter().take(MIN_FREQUENT).filter(|other| *other == hash).count();
         (1..MIN_FREQUENT).contains(&equal)
     };
-    (0..new.rows()).into_par_iter().map(is_known).collect()
+    new.par_iter().map(is_known).collect()
 }
 
 /// 128 bits of all cells of a row: two different rows never share them.
