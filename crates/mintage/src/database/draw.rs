@@ -22,6 +22,7 @@ use super::{
     request::{light_part, number_rows, put_given, scaled_rows},
     siblings::{Places, in_order},
     summary::Left,
+    sweep::sweep,
     texts::TextPlan,
     tie::{Ties, agree, close_circles, counts_of},
     totals,
@@ -67,6 +68,7 @@ pub(super) fn draw(
         }
     }
     close_circles(&model.schema, &model.plans, &mut made, open, request.seed, before);
+    sweep(model, request, &mut made)?;
     totals::compute(&model.plans, &mut made);
     Ok(made)
 }

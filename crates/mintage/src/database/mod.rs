@@ -42,6 +42,7 @@ mod judge;
 mod keys;
 mod mask;
 mod measures;
+mod movable;
 mod ngram;
 mod pairs;
 mod parts;
@@ -59,6 +60,7 @@ mod sequences;
 mod siblings;
 mod slice;
 mod summary;
+mod sweep;
 #[cfg(test)]
 mod testing;
 mod texts;

@@ -37,6 +37,9 @@ pub struct DatabaseRequest {
     pub conditions: Vec<(String, Where)>,
     /// Rows of tables without a parent, in place of new ones: what they lack is drawn, and all that belongs to them.
     pub given: BTreeMap<String, Table>,
+    /// Times that columns of all tables are drawn again, a third of them at once, when all rows are there: given the other
+    /// columns, parents, siblings and what children came to.
+    pub sweeps: usize,
     /// How many cells [`DatabaseModel::parts`] draws at once, about.
     pub part_cells: f64,
 }
@@ -53,7 +56,16 @@ pub(super) enum Held {
 impl Default for DatabaseRequest {
     fn default() -> Self {
         let (rows, conditions, given) = Default::default();
-        Self { scale: 1.0, seed: 1, temperature: 1.0, rows, conditions, given, part_cells: PART_CELLS }
+        Self {
+            scale: 1.0,
+            seed: 1,
+            temperature: 1.0,
+            rows,
+            conditions,
+            given,
+            part_cells: PART_CELLS,
+            sweeps: 0,
+        }
     }
 }
 

@@ -2,14 +2,19 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::PathBuf,
+};
 
 use mintage_data::{
     Column, SourceSpec, Table,
     database::{Column as ColumnSchema, ForeignKey, Origin, Schema, Store, Table as TableSchema},
 };
+use mintage_nn::DeviceChoice;
 
 use super::{
+    DatabaseModel,
     filled::{Database, Filled, NONE, tied},
     plan::TablePlan,
     planner::{described, plan},
@@ -75,5 +80,21 @@ pub(super) fn drawn(columns: Vec<Column>, keys: usize) -> Filled {
         table: Table { columns, ..Table::default() },
         parents: vec![vec![NONE; n]; keys],
         ..Filled::default()
+    }
+}
+
+/// A database of which no model is trained.
+pub(super) fn untrained(schema: Schema, plans: Vec<TablePlan>) -> DatabaseModel {
+    DatabaseModel {
+        dir: PathBuf::new(),
+        source: PathBuf::new(),
+        schema,
+        plans,
+        targets: Vec::new(),
+        persons: Vec::new(),
+        keys: Vec::new(),
+        texts: Vec::new(),
+        kept: Vec::new(),
+        device: DeviceChoice::Cpu,
     }
 }
