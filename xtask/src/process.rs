@@ -20,7 +20,7 @@ use crate::{
 /// A case: the binary, a scratch folder, and what it measured.
 type Case = fn(&Path, &Path) -> Result<Vec<Figure>>;
 
-pub const CASES: [(&str, Case); 20] = [
+pub const CASES: [(&str, Case); 21] = [
     ("startup", startup),
     ("resume", resume),
     ("customers", rows::customers),
@@ -32,6 +32,7 @@ pub const CASES: [(&str, Case); 20] = [
     ("database-chinook-sweeps", |binary, scratch| databases::swept("chinook", "1m", binary, scratch)),
     ("databases", databases::several),
     ("database-tpch", databases::tpch),
+    ("database-tpch-large", databases::tpch_large),
     ("database-tpcds", databases::tpcds),
     ("peers-chinook", |binary, scratch| peers::beside("chinook", "1m", binary, scratch)),
     ("peers-sakila", |binary, scratch| peers::beside("sakila", "1m", binary, scratch)),
