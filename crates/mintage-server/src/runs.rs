@@ -9,7 +9,8 @@ use std::{
 };
 
 use mintage::{
-    DataInfo, Family, Run,
+    DataInfo, Family, Recipe, Run,
+    database::is_database_run,
     kept::Kept,
     run::{RunInfo, RunState},
 };
@@ -160,6 +161,11 @@ impl App {
             Some(_) => None,
             None => Run::open(&run.dir).and_then(|run| run.recipe()).ok(),
         };
+        let is_database = is_database_run(&run.dir);
+        let family_of = |recipe: &Recipe| match is_database {
+            true => Some(recipe.model.family_of_rows()),
+            false => recipe.model.family,
+        };
         let (preview, preview_text) = newest(&id, &run.dir);
         RunView {
             name: run.name.clone(),
@@ -172,7 +178,7 @@ impl App {
                 .or(recipe.as_ref().and_then(|recipe| recipe.data.kind).map(DataKind::name)),
             family: config
                 .map(|config| config.model.family().name())
-                .or(recipe.as_ref().and_then(|recipe| recipe.model.family).map(Family::name)),
+                .or(recipe.as_ref().and_then(family_of).map(Family::name)),
             size: config
                 .map(|config| config.size.name())
                 .or(recipe.as_ref().map(|recipe| recipe.model.size.name())),

@@ -8,7 +8,7 @@ use std::{ops::Range, time::Duration};
 use mintage_data::SourceSpec;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::models::{Family, Size};
+use crate::models::{Family, Size, TableConfig};
 
 /// A recipe, or a value of one, that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +57,13 @@ pub struct ModelSpec {
     /// Options of the family, checked against its `Config`.
     #[serde(flatten)]
     pub options: toml::Table,
+}
+
+impl ModelSpec {
+    /// The family that learns rows by it, those of a whole database as well.
+    pub fn family_of_rows(&self) -> Family {
+        self.family.unwrap_or(TableConfig::AUTO)
+    }
 }
 
 /// Images of each validation, unless the recipe says otherwise.

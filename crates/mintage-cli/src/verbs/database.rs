@@ -173,7 +173,10 @@ pub fn sample(args: &Sample, dir: &Path, context: &mut Context) -> CliResult {
     check_another_place(&text_of(model.source().as_os_str()), out, if_exists, &pg)?;
     let seed = context.settings.seed_or_fresh();
     let request = request(args, &model, seed, context)?;
-    let provenance = (!args.no_provenance).then(|| provenance(dir, &request).to_json());
+    let provenance = match args.no_provenance {
+        true => None,
+        false => Some(provenance(dir, &request)?.to_json()),
+    };
     let how = DatabaseWriting { target: out, if_exists, provenance: provenance.as_deref(), pg: &pg };
     let written = mint(&model, &request, &how, context)?;
     tell_written(&written, out, context)?;
@@ -405,17 +408,19 @@ fn out_of(args: &Sample) -> Result<&str, CliError> {
     })
 }
 
-pub(super) fn provenance(dir: &Path, request: &DatabaseRequest) -> Provenance {
+/// What made the rows: the run, with the family of its models and what was asked of them.
+pub(super) fn provenance(dir: &Path, request: &DatabaseRequest) -> Result<Provenance, CliError> {
+    let family = Run::open(dir)?.recipe()?.model.family_of_rows();
     let mut options = json!({ "scale": request.scale, "temperature": request.temperature });
     if request.sweeps > 0 {
         options["sweeps"] = json!(request.sweeps);
     }
-    Provenance {
+    Ok(Provenance {
         model: dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
         weights: String::new(),
-        family: "ar".to_owned(),
+        family: family.name().to_owned(),
         seed: request.seed,
         options,
         version: env!("CARGO_PKG_VERSION").to_owned(),
-    }
+    })
 }

@@ -257,7 +257,7 @@ fn make_shop(args: &Demo, places: &Places, context: &mut Context) -> Result<Opti
     }
     let model = DatabaseModel::load(&places.shop, &context.settings.device)?;
     let request = DatabaseRequest { seed, ..DatabaseRequest::default() };
-    let made_by = provenance(&places.shop, &request).to_json();
+    let made_by = provenance(&places.shop, &request)?.to_json();
     let (target, pg) = (text_of(places.new_shop.as_os_str()), context.settings.pg.clone());
     let if_exists = IfExists::Replace;
     let how = DatabaseWriting { target: &target, if_exists, provenance: Some(&made_by), pg: &pg };

@@ -2,6 +2,7 @@
 
 use mintage::{
     DataInfo, Run,
+    database::is_database_run,
     models::{ImageInfo, VideoInfo},
     run::{RunInfo, RunState},
 };
@@ -46,6 +47,16 @@ pub fn run(context: &mut Context) -> CliResult {
     Ok(Outcome::Done)
 }
 
+/// The models and the source of a whole database, whose recipe says them: its tables have a configuration each.
+fn of_database(run: &RunInfo) -> Option<(String, String)> {
+    if !is_database_run(&run.dir) {
+        return None;
+    }
+    let recipe = Run::open(&run.dir).and_then(|run| run.recipe()).ok()?;
+    let (family, size) = (recipe.model.family_of_rows(), recipe.model.size);
+    Some((format!("{} {}", family.name(), size.name()), recipe.data.source))
+}
+
 fn line(run: &RunInfo) -> Vec<String> {
     let report = report_view::read(&run.dir);
     let (model, data) = match &run.config {
@@ -61,7 +72,7 @@ fn line(run: &RunInfo) -> Vec<String> {
             };
             (format!("{} {}", config.model.family().name(), config.size.name()), data)
         }
-        None => ("–".to_owned(), "–".to_owned()),
+        None => of_database(run).unwrap_or_else(|| ("–".to_owned(), "–".to_owned())),
     };
     let mut cells = vec![
         run.name.clone(),

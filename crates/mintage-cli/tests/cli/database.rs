@@ -156,6 +156,19 @@ fn a_database_is_learned_and_made_anew() {
 }
 
 #[test]
+fn new_rows_and_runs_name_the_family_that_learned_them() {
+    let place = Place::new();
+    sales(&place);
+    place.ok("train shop.db --model mixture --size tiny --steps 2 --name shop");
+    let runs = place.ok("ls");
+    assert!(runs.text().contains("mixture tiny") && runs.text().contains("shop.db"), "{}", runs.text());
+    place.ok("sample shop -o new.db");
+    let new = Connection::open(place.path("new.db")).unwrap();
+    let sql = r#"SELECT count(*) FROM shops WHERE mintage LIKE '%"family":"mixture"%'"#;
+    assert_eq!(new.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap(), 40);
+}
+
+#[test]
 fn a_database_that_another_program_made_is_judged() {
     let place = Place::new();
     sales(&place);
