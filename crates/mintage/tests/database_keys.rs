@@ -12,7 +12,10 @@ use std::{
 
 use mintage::{
     Control, Recipe,
-    data::{SourceSpec, Table},
+    data::{
+        IfExists, PgDefaults, SourceSpec, Table,
+        database::{DatabaseWriting, Rows, broken_keys, write_database},
+    },
     database::{DatabaseData, DatabaseModel, DatabaseRequest, Part, Use, prove, train_database},
     nn::DeviceChoice,
 };
@@ -28,9 +31,13 @@ fn spec(path: &Path) -> SourceSpec {
 
 /// New rows of a database that was learned for a moment.
 fn made(recipe: &Recipe, data: &DatabaseData, run: &Path) -> Vec<Table> {
+    made_by_steps(20, recipe, data, run)
+}
+
+fn made_by_steps(steps: u64, recipe: &Recipe, data: &DatabaseData, run: &Path) -> Vec<Table> {
     let mut recipe = recipe.clone();
     recipe.set("model.size=tiny").unwrap();
-    recipe.set("train.steps=20").unwrap();
+    recipe.train.steps = Some(steps);
     let (stop, start) = (AtomicBool::new(false), Instant::now());
     let control = Control { stop: &stop, clock: &|| start.elapsed() };
     train_database(&recipe, data, run, &DeviceChoice::Cpu, &control, &mut |_, _| {}).unwrap();
@@ -162,12 +169,10 @@ fn keys_with_orphans_and_keys_that_repeat_are_said() {
     );
 }
 
-#[test]
-fn three_hundred_tables_are_planned_within_seconds() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("many.db");
+/// As many tables of twenty rows, each but the first of which refers to one before.
+fn many(path: &Path, tables: usize) {
     let mut sql = "BEGIN;".to_owned();
-    for table in 0..300 {
+    for table in 0..tables {
         let parent = if table == 0 { String::new() } else { format!(" REFERENCES t{}", table / 2) };
         sql.push_str(&format!(
             "CREATE TABLE t{table} (id INTEGER PRIMARY KEY, above INTEGER{parent}, kind TEXT, size REAL);"
@@ -181,7 +186,14 @@ fn three_hundred_tables_are_planned_within_seconds() {
             ));
         }
     }
-    Connection::open(&path).unwrap().execute_batch(&format!("{sql} COMMIT;")).unwrap();
+    Connection::open(path).unwrap().execute_batch(&format!("{sql} COMMIT;")).unwrap();
+}
+
+#[test]
+fn three_hundred_tables_are_planned_within_seconds() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("many.db");
+    many(&path, 300);
     let start = Instant::now();
     let data = DatabaseData::open(&spec(&path), &[], &[]).unwrap();
     // A second or two; a machine in use is given time.
@@ -189,6 +201,34 @@ fn three_hundred_tables_are_planned_within_seconds() {
     assert_eq!(data.plans().len(), 300);
     assert_eq!(data.schema().keys().count(), 299);
     assert!(data.plans().iter().all(|plan| plan.part == Part::Learned));
+}
+
+/// Three hundred would do as well, but their models and what is saved of each take minutes.
+#[test]
+fn sixty_tables_are_learned_drawn_and_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("many.db");
+    many(&path, 60);
+    let recipe = Recipe::for_source(&spec(&path).source);
+    let data = open(&recipe);
+    let tables = made_by_steps(1, &recipe, &data, &folder.path().join("run"));
+    assert_eq!(tables.len(), 60);
+    assert_eq!(cells(&tables, "t0", "id").len(), 20);
+    for table in 1..60 {
+        let ids = cells(&tables, &format!("t{}", table / 2), "id");
+        let ids: HashSet<Option<&str>> = ids.into_iter().collect();
+        let keys = cells(&tables, &format!("t{table}"), "above");
+        assert!(!keys.is_empty() && keys.iter().flatten().all(|key| ids.contains(&Some(*key))), "t{table}");
+    }
+    let proof = prove(&data, data.plans(), &tables);
+    assert_eq!((proof.lost(), proof.missing(), proof.duplicates()), (0, 0, 0));
+    let new = folder.path().join("new.db");
+    let (target, pg) = (new.display().to_string(), PgDefaults::default());
+    let how = DatabaseWriting { target: &target, if_exists: IfExists::Fail, provenance: None, pg: &pg };
+    let rows = tables.into_iter().map(|rows| Rows { table: rows.name.clone(), is_kept: false, rows });
+    let written = write_database(data.schema(), &rows.collect::<Vec<_>>(), &how).unwrap();
+    assert!(written.tables.iter().all(|table| table.rows > 0 && table.refused == 0), "{written:?}");
+    assert_eq!((written.tables.len(), broken_keys(&new).unwrap()), (60, 0));
 }
 
 #[test]
