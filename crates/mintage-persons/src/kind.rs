@@ -35,7 +35,7 @@ pub enum Personal {
     National(NationalId),
     Ip,
     Mac,
-    /// Told by the data, never made here: a date is a quantity, and the caller moves it.
+    /// Told by the data, never made here: a date is a quantity, and the caller moves it ([`crate::Mask::shift_days`]).
     BirthDate,
 }
 

@@ -28,7 +28,8 @@
 //! same list, then composed (two names, a town on no map, a number behind the login).
 //!
 //! **Masks** ([`Mask::row`]). The draw of a value is a pseudorandom function of key, kind and value (SipHash-2-4), made
-//! injective by remembering what is given away. Names are masked by their parts, so that tables agree.
+//! injective by remembering what is given away. Names are masked by their parts, so that tables agree. Dates of birth are moved
+//! by the caller, by as many days as [`Mask::shift_days`] says.
 //!
 //! What "never a value of the source" leaves out: regions and single initials, which are closed lists. A caller for whom given
 //! names and cities are no secrets answers `false` for those columns, and gets frequent names instead of composed ones.

@@ -64,6 +64,9 @@ impl Row<'_> {
 }
 
 impl Mask {
+    /// Days that a date of birth is moved by, at most.
+    pub const MAX_SHIFT_DAYS: i64 = 180;
+
     /// Masks under a key of any length; without the key nobody can repeat them.
     pub fn new(key: &[u8]) -> Self {
         let mut hasher = SipHasher24::new_with_keys(0x6d61_736b_2070_6572, 0x736f_6e73_2076_6f31);
@@ -96,6 +99,15 @@ impl Mask {
             self.group(&row, group, group.sex(cell), &mut masked);
         }
         masked
+    }
+
+    /// By how many days a date of birth is moved, which is `day` days after the first of January 1970: the same for the same
+    /// date, never none, and so few that ages stay about as they are.
+    pub fn shift_days(&self, day: i64) -> i64 {
+        let seed = keyed(self.key, &["birth date", &day.to_string()]);
+        let days =
+            Stream::new(seed, 0).below(2 * Self::MAX_SHIFT_DAYS as usize) as i64 - Self::MAX_SHIFT_DAYS;
+        if days < 0 { days } else { days + 1 }
     }
 
     fn group(&mut self, row: &Row<'_>, group: &Group, sex: Option<Sex>, masked: &mut [Option<String>]) {

@@ -162,6 +162,18 @@ fn russian_names_are_masked_by_their_parts() {
 }
 
 #[test]
+fn dates_of_birth_move_by_half_a_year_at_most() {
+    let (mask, again, other) = (Mask::new(b"key"), Mask::new(b"key"), Mask::new(b"another"));
+    let days: Vec<i64> = (-20_000..20_000).map(|day| mask.shift_days(day)).collect();
+    let different: HashSet<i64> = days.iter().copied().collect();
+    let expected: HashSet<i64> = (-180..=180).filter(|days| *days != 0).collect();
+    assert_eq!(different, expected);
+    assert!(days.iter().zip(-20_000..).all(|(days, day)| *days == again.shift_days(day)));
+    let alike = days.iter().zip(-20_000..).filter(|(days, day)| **days == other.shift_days(*day)).count();
+    assert!(alike < 400, "{alike}");
+}
+
+#[test]
 fn missing_values_stay_missing() {
     let columns = table(Locale::FrFr);
     let plan = plan("clients", &columns);

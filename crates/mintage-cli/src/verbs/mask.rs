@@ -40,12 +40,8 @@ pub fn run(args: &Mask, context: &mut Context) -> CliResult {
     let masked = mask(&spec, &request)?;
     masked.notes.iter().for_each(|note| context.ui.warn(note));
     tell_columns(&masked, context);
-    let columns = masked.persons.iter().flat_map(|persons| {
-        let column = |column: &mintage::database::PersonalColumn| {
-            json!({ "table": persons.table, "column": column.name, "why": column.reason })
-        };
-        persons.columns().iter().map(column)
-    });
+    let columns = columns(&masked).into_iter();
+    let columns = columns.map(|[table, column, why]| json!({ "table": table, "column": column, "why": why }));
     let columns = json!({ "masked": columns.collect::<Vec<_>>() });
     let Some(out) = args.out.as_deref().filter(|_| !args.dry_run) else {
         context.ui.out_json(&columns)?;
@@ -80,14 +76,23 @@ fn key(args: &Mask) -> Result<Vec<u8>, CliError> {
     }
 }
 
+/// Table, name and reason of each column that is masked.
+fn columns(masked: &Masked) -> Vec<[String; 3]> {
+    let of_persons = masked.persons.iter().flat_map(|persons| {
+        let columns = persons.columns().iter();
+        columns.map(move |column| [&persons.table, &column.name, &column.reason].map(String::clone))
+    });
+    let births = masked.births.iter();
+    let births = births.map(|births| [&births.table, &births.column, &births.reason].map(String::clone));
+    of_persons.chain(births).collect()
+}
+
 fn tell_columns(masked: &Masked, context: &mut Context) {
     let mut table = Table::new(["table", "column", "why it is masked"]);
-    for persons in &masked.persons {
-        for column in persons.columns() {
-            table.row([persons.table.clone(), column.name.clone(), column.reason.clone()]);
-        }
-    }
-    match masked.persons.is_empty() {
+    let columns = columns(masked);
+    let is_empty = columns.is_empty();
+    columns.into_iter().for_each(|cells| table.row(cells));
+    match is_empty {
         true => context.ui.warn("nothing was found that points at persons: the rows stay as they are"),
         false => context.ui.say(&table.text()),
     }

@@ -19,6 +19,7 @@ mod judging;
 mod judging_others;
 mod keep;
 mod keys;
+mod mask;
 mod postgres;
 mod readme;
 mod resume;

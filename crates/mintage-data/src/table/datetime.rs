@@ -8,6 +8,7 @@
 
 mod case;
 mod months;
+mod shift;
 
 use chrono::{
     DateTime, Datelike, Days, Months, NaiveDate, NaiveTime,
@@ -15,6 +16,7 @@ use chrono::{
 };
 
 use super::values;
+pub use shift::shift_dates;
 
 const SECOND: i64 = 1_000_000;
 const DAY: i64 = 86_400 * SECOND;

@@ -29,13 +29,14 @@ mod write;
 
 use crate::Error;
 pub use crate::store::postgres::{PgDefaults, password_of, redacted, without_passwords};
+pub use datetime::shift_dates;
 pub use format::{FileFormat, Habits, LineEnd, Quoting};
 pub use fresh::{Known, listed, parts_of_few, spelled};
 pub(crate) use made::made_parts;
+pub use read::{Sieve, is_database, read, read_sifted, tables_of};
 pub(crate) use read::{
     chosen, declared_type, names_rows, only_real, postgres_constraints, sqlite_constraints, stem,
 };
-pub use read::{Sieve, is_database, read, read_sifted, tables_of};
 use rules::Constraint;
 pub use texts::Texts;
 pub(crate) use write::{Cast, NOTHING_WRITTEN, copy_escaped, count_on};

@@ -1,5 +1,5 @@
-//! The same database with other persons: every personal value gets a mask, the same one wherever it stands, and all else
-//! stays. Nothing is learned.
+//! The same database with other persons: every personal value gets a mask, the same one wherever it stands, dates of birth move
+//! by some days, and all else stays. Nothing is learned.
 //!
 //! A part of the rows can be taken: of tables that refer to no other a share at random, of all others the rows of those, and
 //! then whatever these refer to, so that every key holds.
@@ -15,6 +15,7 @@ use mintage_nn::Rng;
 use mintage_persons::{Mask, Personal};
 
 use super::{
+    births::{BirthDates, Births},
     filled::{Database, NONE},
     persons::Persons,
     planner::described,
@@ -48,6 +49,8 @@ pub struct Masked {
     pub tables: Vec<Table>,
     /// What was masked, and why.
     pub persons: Vec<Persons>,
+    /// The dates of birth that were moved, and why.
+    pub births: Vec<BirthDates>,
     /// What could not be read, and what may point at persons and stays.
     pub notes: Vec<String>,
 }
@@ -71,8 +74,12 @@ pub fn mask(spec: &SourceSpec, request: &MaskRequest) -> Result<Masked, Error> {
         tables.filter_map(|(table, rows)| Persons::of(table, rows, &spec, &may)).collect();
     // Those with names first, so that what is made of names in other tables follows.
     persons.sort_by_key(|own| !own.kinds().any(|(_, what)| is_name(what)));
-    notes.extend(remarks(&schema, &source, &persons, &spec, &is_kept));
-    let columns = masks(&schema, &source, &persons, &request.key);
+    let births = Births::of(&schema, &source, &request.key, &is_kept);
+    notes.extend(births.notes.iter().cloned());
+    let is_seen_to = |table: &str, column: &str| is_kept(table, column) || births.has(table, column);
+    notes.extend(remarks(&schema, &source, &persons, &spec, &is_seen_to));
+    let mut columns = masks(&schema, &source, &persons, &request.key);
+    columns.extend(births.columns);
     let rows = request.share.map(|share| taken(&schema, &source, share, request.seed)).transpose()?;
     let mut tables = Vec::new();
     for of in &schema.tables {
@@ -89,7 +96,7 @@ pub fn mask(spec: &SourceSpec, request: &MaskRequest) -> Result<Masked, Error> {
         table.name.clone_from(&of.name);
         tables.push(table);
     }
-    Ok(Masked { schema, tables, persons, notes })
+    Ok(Masked { schema, tables, persons, births: births.moved, notes })
 }
 
 fn is_name(what: Personal) -> bool {
@@ -221,13 +228,13 @@ fn followed(cells: &Column, before: &Column, after: &Column) -> Column {
     column
 }
 
-/// Columns that stay although they may point at persons.
+/// Columns that stay although they may point at persons; `is_seen_to` says of one that it stays on purpose, or does not.
 fn remarks(
     schema: &Schema,
     source: &Database,
     persons: &[Persons],
     spec: &SourceSpec,
-    is_kept: &dyn Fn(&str, &str) -> bool,
+    is_seen_to: &dyn Fn(&str, &str) -> bool,
 ) -> Vec<String> {
     let mut all = Vec::new();
     for table in &schema.tables {
@@ -242,7 +249,7 @@ fn remarks(
             column.kind == Kind::Text
                 && !is_masked(&column.name)
                 && !is_key(&column.name)
-                && !is_kept(&table.name, &column.name)
+                && !is_seen_to(&table.name, &column.name)
         });
         let names: Vec<&str> = stays.map(|column| column.name.as_str()).collect();
         if !names.is_empty() {

@@ -24,6 +24,7 @@
 mod agree;
 mod assign;
 mod before;
+mod births;
 mod bounds;
 mod budget;
 mod cells;
@@ -87,6 +88,7 @@ use mintage_data::{
 use mintage_nn::DeviceChoice;
 
 use before::Taken;
+pub use births::BirthDates;
 use budget::{Budget, TextBudget, timed};
 pub use detect::Detected;
 pub use dials::{DatabaseDials, TableDials, table_dials};

@@ -306,7 +306,8 @@ fn declared(table: &Rows, name: &str) -> mintage_data::Declaration {
     table.column(name).map(|column| column.declaration.clone()).unwrap_or_default()
 }
 
-fn sample(column: &Column) -> Sample<'_> {
+/// What the kind of a column is recognised by.
+pub(super) fn sample(column: &Column) -> Sample<'_> {
     Sample { name: &column.name, values: column.values().iter().take(MAX_VALUES).collect() }
 }
 
