@@ -29,6 +29,10 @@ pub struct Mask {
     /// Tables to leave out
     #[arg(long, value_name = "TABLES", value_delimiter = ',')]
     pub exclude: Vec<String>,
+    /// A key between tables that nobody declares, such as orders.customer_id=customers.id, as often as wanted;
+    /// orders.ref=none says that what was declared or found is none
+    #[arg(long = "key", value_name = "KEY")]
+    pub keys: Vec<String>,
     /// What to do when the target is there already
     #[arg(long, value_enum, value_name = "WHAT", default_value_t = ExistsChoice::Fail)]
     pub if_exists: ExistsChoice,

@@ -2,7 +2,7 @@
 
 use mintage::{
     data::{
-        IfExists, SourceSpec,
+        Error, IfExists, KeySpec, SourceSpec,
         database::{DatabaseWriting, Rows, check_another_place, write_database},
     },
     database::{MaskRequest, Masked, mask},
@@ -32,11 +32,13 @@ pub fn run(args: &Mask, context: &mut Context) -> CliResult {
         only: args.tables.clone(),
         without: args.exclude.clone(),
         keep: args.keep.clone(),
-        key: key(args)?,
+        key: secret(args)?,
         share: args.subset,
         seed,
     };
-    let spec = context.reachable(&SourceSpec { source: args.source.clone(), ..SourceSpec::default() });
+    let keys = args.keys.iter().map(|text| KeySpec::parse(text)).collect::<Result<Vec<KeySpec>, Error>>()?;
+    let source = args.source.clone();
+    let spec = context.reachable(&SourceSpec { source, keys, ..SourceSpec::default() });
     let masked = mask(&spec, &request)?;
     masked.notes.iter().for_each(|note| context.ui.warn(note));
     tell_columns(&masked, context);
@@ -55,8 +57,8 @@ pub fn run(args: &Mask, context: &mut Context) -> CliResult {
     Ok(Outcome::Done)
 }
 
-/// The secret; a fresh one that nobody learns where there is none.
-fn key(args: &Mask) -> Result<Vec<u8>, CliError> {
+/// The secret that masks are drawn by; a fresh one that nobody learns where there is none.
+fn secret(args: &Mask) -> Result<Vec<u8>, CliError> {
     let Some(path) = &args.key_file else {
         let mut key = vec![0; FRESH_BYTES];
         getrandom::fill(&mut key)

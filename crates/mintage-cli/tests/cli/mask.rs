@@ -1,4 +1,4 @@
-//! Masks: dates of birth of persons who are not there.
+//! Masks: dates of birth, and keys that only the user knows.
 
 use rusqlite::Connection;
 
@@ -60,4 +60,19 @@ fn dates_of_birth_move_alike_wherever_they_stand() {
     assert_ne!(dates("masked.db"), dates("other.db"));
     place.ok("mask clinic.db -o kept.db --keep patients.birth_date");
     assert_eq!(dates("kept.db"), dates("clinic.db"));
+}
+
+#[test]
+fn keys_that_nobody_declares_are_said() {
+    let place = Place::new();
+    patients(&place);
+    place.ok("mask clinic.db -o part.db --key visits.who=patients --subset 30% --seed 4");
+    let count = |sql: &str| count(&place, "part.db", sql);
+    assert!((1..60).contains(&count("patients")) && (1..59).contains(&count("visits")));
+    assert_eq!(count("visits WHERE who NOT IN (SELECT id FROM patients)"), 0);
+    let of_taken = "old.visits WHERE who IN (SELECT id FROM patients)";
+    assert_eq!(count("visits"), count(of_taken));
+    let error = place.refused("mask clinic.db -o x.db --key visits.who");
+    assert!(error.contains("orders.customer_id=customers.id"), "{error}");
+    assert!(place.refused("mask clinic.db -o x.db --key visits.who=patient").contains("`patients`"));
 }
