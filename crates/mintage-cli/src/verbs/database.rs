@@ -366,18 +366,22 @@ pub fn evaluate_made(args: &Evaluate, new: &str, context: &mut Context) -> CliRe
     judged(rows, args, &limits, context)
 }
 
-/// Says which columns have no new values: pictures and the like.
+/// Says which columns have no values: pictures and the like.
 fn empty_columns(model: &DatabaseModel, context: &mut Context) {
-    for plan in model.plans().iter().filter(|plan| plan.part == Part::Learned) {
+    for plan in model.plans() {
+        let why = match plan.part {
+            Part::Learned => "a column of files is learned by a model of its own",
+            Part::Kept => "its rows are kept, but not the files in them",
+            Part::Empty => continue,
+        };
         let left_out = left_out(model, plan);
         if !left_out.is_empty() {
-            let why = "a column of files is learned by a model of its own";
             context.ui.field("", &format!("{}: {} without values ({why})", plan.name, left_out.join(", ")));
         }
     }
 }
 
-/// Columns of a table that are neither learned nor keys, and that nobody computes.
+/// Columns of a table that were not read, and that nobody computes.
 fn left_out(model: &DatabaseModel, plan: &TablePlan) -> Vec<String> {
     let Some(table) = model.schema().table(&plan.name) else { return Vec::new() };
     let is_made = |name: &String| {

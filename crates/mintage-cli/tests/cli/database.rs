@@ -169,6 +169,22 @@ fn new_rows_and_runs_name_the_family_that_learned_them() {
 }
 
 #[test]
+fn columns_of_files_are_said_to_be_empty() {
+    let place = Place::new();
+    sales(&place);
+    let shop = Connection::open(place.path("shop.db")).unwrap();
+    let sql = "ALTER TABLE towns ADD COLUMN arms BLOB; ALTER TABLE shops ADD COLUMN photo BLOB;
+         UPDATE towns SET arms = x'00ff01'; UPDATE shops SET photo = x'00ff02';";
+    shop.execute_batch(sql).unwrap();
+    place.ok("train shop.db --size tiny --steps 2 --name shop");
+    let said = place.ok("sample shop -o new.db");
+    for told in ["towns: arms without values (its rows are kept", "shops: photo without values (a column of"]
+    {
+        assert!(said.stderr.contains(told), "{}", said.stderr);
+    }
+}
+
+#[test]
 fn a_database_that_another_program_made_is_judged() {
     let place = Place::new();
     sales(&place);
