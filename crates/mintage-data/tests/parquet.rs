@@ -8,7 +8,8 @@ use std::{fs::File, sync::Arc};
 
 use arrow_array::{
     ArrayRef, BinaryArray, Decimal128Array, DictionaryArray, Float32Array, Float64Array, Int8Array,
-    ListArray, RecordBatch, Time64MicrosecondArray, TimestampNanosecondArray, UInt64Array, types::Int32Type,
+    Int64Array, ListArray, RecordBatch, Time64MicrosecondArray, TimestampNanosecondArray, UInt64Array,
+    types::Int32Type,
 };
 use common::{failure, rows, spec, write};
 use mintage_data::{
@@ -68,6 +69,25 @@ fn a_list_is_a_value_of_its_own() {
         rows(&read(&SourceSpec { column: Some("n".into()), ..spec }).unwrap()),
         [[Some("1")], [Some("2")]]
     );
+}
+
+/// What a source holds is told by two hundred rows; from the 401st on they are thinned out within a batch.
+#[test]
+fn chosen_columns_are_thinned_out_together() {
+    let numbers = |from: i64| Arc::new(Int64Array::from_iter_values(from..from + 401)) as ArrayRef;
+    let (_dir, spec) = file(vec![("a", numbers(0)), ("b", numbers(1000)), ("c", numbers(5000))]);
+    let spec = SourceSpec { column: Some("a,b".into()), ..spec };
+    assert_eq!(read(&spec).unwrap().rows(), 401);
+    for limit in [100, 200, 400] {
+        let table = read(&SourceSpec { limit: Some(limit), ..spec.clone() }).unwrap();
+        assert_eq!(table.names().collect::<Vec<_>>(), ["a", "b"]);
+        let [a, b] = ["a", "b"].map(|name| {
+            let cells = table.column(name).unwrap().iter();
+            cells.map(|cell| cell.unwrap().parse().unwrap()).collect::<Vec<i64>>()
+        });
+        assert!(a.len() <= limit && a.len() > limit / 2 && a.is_sorted(), "{limit}: {a:?}");
+        assert!(b.into_iter().eq(a.into_iter().map(|a| a + 1000)), "{limit}");
+    }
 }
 
 #[test]
