@@ -257,7 +257,7 @@ impl AnyData {
             names.collect::<Vec<_>>().join(", ")
         };
         let category = |column: &ColumnSchema| column.kind == Kind::Category;
-        let empty = |column: &ColumnSchema| column.made_afresh() == Some(&IdFormat::Empty);
+        let empty = |column: &ColumnSchema| matches!(column.made_afresh(), Some(IdFormat::Empty { .. }));
         let afresh = |column: &ColumnSchema| column.made_afresh().is_some();
         let found = [
             ("made afresh", named(&|c| afresh(c) && !empty(c) && !category(c))),

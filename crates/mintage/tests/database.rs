@@ -11,7 +11,11 @@ use std::{
 
 use mintage::{
     Control, Recipe,
-    data::{SourceSpec, Table},
+    data::{
+        SourceSpec, Table,
+        database::{DatabaseWriting, Rows, write_database},
+        table::{IfExists, PgDefaults},
+    },
     database::{DatabaseData, DatabaseModel, DatabaseRequest, Part, Use, train_database},
     nn::DeviceChoice,
 };
@@ -264,4 +268,41 @@ fn tables_are_kept_or_learned_as_is_asked() {
     let Err(error) = DatabaseData::open(&few, &[], &[]) else { panic!("three rows are learned") };
     assert_eq!(error.to_string(), "table `countries` cannot be learned: 3 rows are too few to learn");
     assert!(error.hint().unwrap().contains("10 rows"), "{:?}", error.hint());
+}
+
+#[test]
+fn keeps_rows_whose_json_differs_in_each() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("docs.db");
+    let db = Connection::open(&path).unwrap();
+    db.execute_batch(
+        "CREATE TABLE docs (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, doc TEXT NOT NULL CHECK (json_valid(doc)),
+             list TEXT NOT NULL CHECK (json_type(list) = 'array'), more TEXT CHECK (json_valid(more)));",
+    )
+    .unwrap();
+    for id in 1..=60i64 {
+        let (doc, list) =
+            (format!("{{\"n\":{id},\"mail\":\"a{id}@mail.example\"}}"), format!("[\"tea\", {id}]"));
+        let more = (id % 3 > 0).then_some(doc.as_str());
+        let row = params![id, ["tea", "tin"][id as usize % 2], doc, list, more];
+        db.execute("INSERT INTO docs VALUES (?1, ?2, ?3, ?4, ?5)", row).unwrap();
+    }
+    let spec = SourceSpec { source: path.display().to_string(), ..SourceSpec::default() };
+    let data = DatabaseData::open(&spec, &[], &[]).unwrap();
+    for note in [
+        "docs: `doc` differs in every row and is left empty",
+        "docs: `list` differs in every row and is left empty",
+        "docs: `more` differs in most rows, or tells of somebody, and is left empty",
+    ] {
+        assert!(data.notes.iter().any(|own| own == note), "{note}: {:?}", data.notes);
+    }
+    let model = learned(&data, &spec, &folder.path().join("run"));
+    let rows = model.sample(&DatabaseRequest::default(), &mut |_, _| {}).unwrap().remove(0);
+    assert!(cells(&rows, "doc").iter().all(|cell| *cell == Some("{}")), "{:?}", cells(&rows, "doc"));
+    assert!(cells(&rows, "list").iter().all(|cell| *cell == Some("[]")), "{:?}", cells(&rows, "list"));
+    let all = [Rows { table: "docs".to_owned(), rows, is_kept: false }];
+    let (target, pg) = (folder.path().join("new.db").display().to_string(), PgDefaults::default());
+    let how = DatabaseWriting { target: &target, if_exists: IfExists::Fail, provenance: None, pg: &pg };
+    let written = write_database(data.schema(), &all, &how).unwrap();
+    assert_eq!((written.tables[0].rows, written.tables[0].refused), (60, 0), "{written:?}");
 }

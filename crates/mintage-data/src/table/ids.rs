@@ -40,7 +40,7 @@ enum How {
     Date(Dates),
     Pattern { pattern: Box<Pattern>, count: u128, check: Option<CheckDigits>, known: Known },
     Text(Box<TextMaker>),
-    Empty,
+    Empty { filler: String },
     Reference,
 }
 
@@ -80,7 +80,7 @@ impl IdMaker {
             IdFormat::Pattern { regex } => pattern(regex, None, &Known::default())?,
             IdFormat::Code { regex, check, known } => pattern(regex, *check, known)?,
             IdFormat::Text { maker } => How::Text(maker.clone()),
-            IdFormat::Empty => How::Empty,
+            IdFormat::Empty { filler } => How::Empty { filler: filler.clone() },
             IdFormat::Reference => How::Reference,
         };
         let mut all = Texts::default();
@@ -110,13 +110,21 @@ impl IdMaker {
         self
     }
 
+    /// What stands in a cell that may not be empty, where values are left empty; nothing where any text will do.
+    pub fn filler(&self) -> Option<&str> {
+        match &self.how {
+            How::Empty { filler } if !filler.is_empty() => Some(filler),
+            _ => None,
+        }
+    }
+
     /// Makes a new cell: an identifier, or nothing where values are left empty or no other text can be made.
     ///
     /// # Errors
     /// No more identifiers can be made in this format.
     pub fn next_cell(&mut self, random: &mut dyn FnMut() -> u64) -> Result<Option<String>, Error> {
         match &self.how {
-            How::Empty => Ok(None),
+            How::Empty { .. } => Ok(None),
             How::Text(maker) if self.repeats => {
                 let free = |text: &String| {
                     let hash = xxh3_64(text.as_bytes());
@@ -186,7 +194,7 @@ impl IdMaker {
                 drawn.or_else(|| dates.after(taken.len() + made.len()).find(free))
             }
             How::Text(maker) => made_by(maker, random, free),
-            How::Empty => None,
+            How::Empty { .. } => None,
             How::Reference if taken.is_empty() => None,
             How::Reference => return Ok(taken.get(below(random, taken.len()) as u32).to_owned()),
         };
@@ -223,7 +231,7 @@ impl IdMaker {
                 (format!("dates like `{}`", dates.text(dates.last)), "none is left".to_owned())
             }
             How::Text(_) => ("texts that all differ".to_owned(), format!("no other than {taken} is found")),
-            How::Counter { .. } | How::Free(_) | How::Uuid { .. } | How::Empty => {
+            How::Counter { .. } | How::Free(_) | How::Uuid { .. } | How::Empty { .. } => {
                 ("identifiers".to_owned(), "none is left".to_owned())
             }
         };

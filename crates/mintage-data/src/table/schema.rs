@@ -8,6 +8,7 @@ mod alerts;
 mod correct;
 mod detect;
 mod identifiers;
+mod nested;
 mod persons;
 pub(super) mod phrases;
 mod profile;
@@ -146,7 +147,11 @@ pub enum IdFormat {
     /// Made of the parts that many of those seen have.
     Text { maker: Box<TextMaker> },
     /// Left empty.
-    Empty,
+    Empty {
+        /// What a row has that may not be without a value, where an empty text would be none that a program reads: `{}`.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        filler: String,
+    },
     /// A key of another table: one of the values seen.
     Reference,
 }

@@ -271,7 +271,9 @@ fn make_afresh(
 ) -> Result<(), Error> {
     // What may not be missing is an empty text.
     let required = column.declaration.not_null || column.declaration.primary_key;
-    let empty = required.then_some(if column.declaration.ty == Type::Json { "{}" } else { "" });
+    let filler = maker.filler().map(str::to_owned);
+    let any = if column.declaration.ty == Type::Json { "{}" } else { "" };
+    let empty = required.then_some(filler.as_deref().unwrap_or(any));
     let mut made = Column::new(&column.name, column.declaration.clone());
     for cell in column.iter() {
         match cell {

@@ -160,7 +160,7 @@ pub fn form(format: &IdFormat) -> String {
         }
         IdFormat::Date { pattern, .. } => format!("as dates of the calendar, written {pattern}"),
         IdFormat::Text { .. } => "of parts that many share".to_owned(),
-        IdFormat::Empty => "left empty".to_owned(),
+        IdFormat::Empty { .. } => "left empty".to_owned(),
         IdFormat::Reference => "one of those seen".to_owned(),
     }
 }

@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Alert, Cause, ColumnSchema, Format, IdFormat, Kind, TableSchema,
     identifiers::{self, Identifier},
+    nested,
     phrases::{count, rows},
     spellings::{self, Hint},
     typed::{self, Typed},
@@ -31,7 +32,7 @@ use super::{
 use crate::{
     SourceSpec,
     table::{
-        Column, Table, Type,
+        Column, Table,
         check_digits::CheckDigits,
         encoder::Rare,
         fresh::{Known, TextMaker, points_at_one},
@@ -208,7 +209,9 @@ impl<'a> Values<'a> {
         let texts: Vec<&str> = places.iter().map(|&at| column.values().get(at as u32)).collect();
         let present = places.iter().map(|&at| all[at] as usize).sum();
         let learned = matches!(schema.kind, Kind::Constant | Kind::Boolean | Kind::Datetime | Kind::Number);
-        let kind = if learned { None } else { identifiers::recognise(&texts) };
+        // What is within an object or a list is not what the column holds.
+        let is_other = learned || nested::filler(&column.declaration, &texts).is_some();
+        let kind = if is_other { None } else { identifiers::recognise(&texts) };
         let counts = places.iter().map(|&at| own[at]).collect();
         Self { column, counts, texts, present, kind }
     }
@@ -311,17 +314,19 @@ impl<'a> Values<'a> {
 
     /// How texts are made: by their parts, or not at all.
     fn texts_made(&self, schema: &ColumnSchema, mode: TextMode, email: bool) -> IdFormat {
-        let json = schema.declaration.ty == Type::Json || self.is_json();
+        let filler = nested::filler(&schema.declaration, &self.texts);
         // Of the letters of a few words no others are made that anybody could read.
         let enough = self.texts.len() >= MIN_VALUES || email;
-        let maker =
-            (mode != TextMode::Empty && !json && enough).then(|| TextMaker::of(&self.texts, email)).flatten();
-        maker.map_or(IdFormat::Empty, |maker| IdFormat::Text { maker: Box::new(maker) })
+        let is_made = mode != TextMode::Empty && filler.is_none() && enough;
+        match is_made.then(|| TextMaker::of(&self.texts, email)).flatten() {
+            Some(maker) => IdFormat::Text { maker: Box::new(maker) },
+            None => IdFormat::Empty { filler: filler.unwrap_or_default().to_owned() },
+        }
     }
 
     /// Whether the values, or the texts within objects and lists, are whole names, addresses and the like.
     fn names_somebody(&self) -> bool {
-        if !self.is_json() {
+        if !nested::is_json(&self.texts) {
             return people::name_somebody(&self.texts);
         }
         let mut leaves = BTreeSet::new();
@@ -329,14 +334,6 @@ impl<'a> Values<'a> {
         parsed.for_each(|value| collect_texts(&value, &mut leaves));
         let leaves: Vec<&str> = leaves.iter().map(String::as_str).collect();
         people::name_somebody(&leaves) || leaves.iter().any(|text| identifiers::holds_email(text))
-    }
-
-    /// Objects and lists, of whose parts any may be somebody's.
-    fn is_json(&self) -> bool {
-        let begins = |text: &&&str| text.trim_start().starts_with(['{', '[']);
-        let is_json =
-            |text: &&&str| begins(text) && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
-        !self.texts.is_empty() && self.texts.iter().filter(is_json).count() * 2 > self.texts.len()
     }
 
     fn making(&self, schema: &ColumnSchema, spec: &SourceSpec, asked: bool) -> Making {
@@ -494,7 +491,7 @@ fn rounded(low: i64, span: u64) -> (i64, u64) {
 /// What happens to the values, in words.
 fn how(schema: &ColumnSchema) -> String {
     match &schema.format {
-        Format::Id(IdFormat::Empty) => "left empty".to_owned(),
+        Format::Id(IdFormat::Empty { .. }) => "left empty".to_owned(),
         Format::Id(format) if *format != IdFormat::Reference => {
             format!("made afresh, {}", identifiers::form(format))
         }
@@ -504,8 +501,8 @@ fn how(schema: &ColumnSchema) -> String {
 
 fn how_not_copied(schema: &ColumnSchema) -> &'static str {
     match (&schema.format, schema.kind) {
-        (Format::Id(IdFormat::Empty), Kind::Category) => "those of few rows are left empty",
-        (Format::Id(IdFormat::Empty), _) => "left empty, since too little is shared to make others of",
+        (Format::Id(IdFormat::Empty { .. }), Kind::Category) => "those of few rows are left empty",
+        (Format::Id(IdFormat::Empty { .. }), _) => "left empty, since too little is shared to make others of",
         (_, Kind::Category) => "those of few rows are made afresh, none is copied",
         _ => "new ones are made afresh in the same form, none is copied",
     }

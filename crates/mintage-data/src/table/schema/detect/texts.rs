@@ -6,6 +6,7 @@ use crate::table::{
     schema::{
         Format, IdFormat, Kind,
         identifiers::{self, Identifier},
+        nested,
         phrases::{percent, quoted},
         spellings::{self, Hint},
         typed,
@@ -21,8 +22,10 @@ impl Profile<'_> {
     /// Identifiers, categories or sentences.
     pub(super) fn words(&self) -> Guess {
         let texts = self.texts();
-        let identifier = identifiers::recognise(&texts);
-        let hint = spellings::hint(&self.column.name);
+        // What a program reads is no code: it would not understand others in the same form.
+        let is_nested = nested::filler(&self.column.declaration, &texts).is_some();
+        let identifier = identifiers::recognise(&texts).filter(|_| !is_nested);
+        let hint = spellings::hint(&self.column.name).filter(|_| !is_nested);
         let one_each =
             format!("each in one row of {}: made afresh", percent(self.values.len(), self.present));
         if let Some(typed) = typed::recognise(&texts) {

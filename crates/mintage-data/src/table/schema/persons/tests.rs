@@ -107,7 +107,7 @@ fn names_are_protected_under_any_heading_and_within_json() {
     assert_eq!(schema.kind, Kind::Text, "{}", schema.reason);
     let (schema, _) =
         found("profile", 400, &spec, |i| format!("{{\"who\": \"{}\", \"n\": {}}}", name(i), i % 3));
-    assert_eq!(schema.made_afresh(), Some(&IdFormat::Empty), "{}", schema.reason);
+    assert_eq!(schema.made_afresh(), Some(&IdFormat::Empty { filler: "{}".into() }), "{}", schema.reason);
     let (schema, _) = found("tags", 400, &spec, |i| format!("[\"new\", \"{}\"]", ["vip", "old"][i % 2]));
     assert!(schema.kind == Kind::Category && schema.made_afresh().is_none(), "{}", schema.reason);
 }
@@ -139,7 +139,22 @@ fn texts_are_redrawn_or_empty_where_that_is_wanted() {
     assert!(alerts.iter().any(|alert| alert.message.contains("text = \"redraw\"")), "{alerts:?}");
     let empty = SourceSpec { text: TextMode::Empty, ..SourceSpec::default() };
     let (schema, _) = found("name", 300, &empty, name);
-    assert_eq!((schema.made_afresh(), schema.kind), (Some(&IdFormat::Empty), Kind::Text));
+    let left_empty = IdFormat::Empty { filler: String::new() };
+    assert_eq!((schema.made_afresh(), schema.kind), (Some(&left_empty), Kind::Text));
+}
+
+#[test]
+fn what_a_program_reads_is_left_empty_in_its_form() {
+    let made = |cell: fn(usize) -> String| {
+        let (schema, _) = found("x_id", 300, &SourceSpec::default(), cell);
+        schema.made_afresh().cloned()
+    };
+    let left_empty = |filler: &str| Some(IdFormat::Empty { filler: filler.into() });
+    // Without a space it is a name, a sign and a place on the net.
+    assert_eq!(made(|i| format!("{{\"mail\":\"anna{i}@mail.org\"}}")), left_empty("{}"));
+    assert_eq!(made(|i| format!("[\"tea\", {i}]")), left_empty("[]"));
+    // The same in every third row is a list of values.
+    assert_eq!(made(|i| format!("[\"tea\", {}]", i % 3)), None);
 }
 
 #[test]
