@@ -158,6 +158,24 @@ fn what_a_program_reads_is_left_empty_in_its_form() {
 }
 
 #[test]
+fn arrays_are_left_empty_or_one_of_few() {
+    let made = |cell: fn(usize) -> String| {
+        let declaration = Declaration { native: Some("text[]".into()), ..Declaration::default() };
+        let mut column = Column::new("tags", declaration);
+        (0..300).for_each(|i| column.push(Some(&cell(i))));
+        let table = Table { name: "t".into(), columns: vec![column], ..Table::default() };
+        let mut schema = detect(&table);
+        schema.protect(&table, &SourceSpec::default(), None);
+        schema.columns[0].made_afresh().cloned()
+    };
+    let left_empty = Some(IdFormat::Empty { filler: "{}".into() });
+    assert_eq!(made(|i| format!("{{tea,\"tin {i}\"}}")), left_empty);
+    // Of one length they look like codes.
+    assert_eq!(made(|i| format!("{{{i:04}x{:04}}}", i * 7919 % 9973)), left_empty);
+    assert_eq!(made(|i| format!("{{tea,{}}}", ["tin", "cup", "\"a b\""][i % 3])), None);
+}
+
+#[test]
 fn rare_values_are_kept_out_also_where_all_are_rare() {
     let group = SourceSpec { rare: Rare::Group, ..SourceSpec::default() };
     let (schema, _) = found("colour", 30, &group, |i| word(i % 10));
