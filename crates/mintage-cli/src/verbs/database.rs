@@ -351,7 +351,7 @@ pub fn evaluate_made(args: &Evaluate, new: &str, context: &mut Context) -> CliRe
     // What mintage made can be judged as anything else.
     let beside = SourceSpec { allow_made: true, ..source_spec(new, &args.columns) };
     let beside = context.reachable(&beside);
-    let data = DatabaseData::open(&real, &[], &[])?;
+    let data = DatabaseData::open_readable(&real)?;
     let (made, notes) = data.rows_beside(&beside)?;
     notes.iter().for_each(|note| context.ui.warn(note));
     let seed = context.settings.seed.unwrap_or(1);

@@ -61,3 +61,31 @@ fn a_database_of_a_server_is_learned_and_made_anew() {
     assert_eq!(count("SELECT count(*) FROM sale WHERE abs(twice - cost * 2) < 1e-6"), sales);
     assert_eq!(count("SELECT count(*) FROM pragma_foreign_key_check"), 0);
 }
+
+#[test]
+fn a_table_that_may_not_be_read_is_named_and_left_out_when_asked() {
+    let Some(server) = server() else { return };
+    let place = Place::new();
+    server.database(
+        "cli_rights",
+        "CREATE ROLE reader LOGIN PASSWORD 'geheim'; CREATE TABLE a (id int PRIMARY KEY, n int NOT NULL);
+         CREATE TABLE secret (id int PRIMARY KEY);
+         CREATE TABLE b (id int PRIMARY KEY, a int NOT NULL REFERENCES a, s int REFERENCES secret);
+         INSERT INTO a SELECT i, i % 7 FROM generate_series(1, 30) AS i; INSERT INTO secret VALUES (1), (2);
+         INSERT INTO b SELECT i, 1 + i % 30, 1 + i % 2 FROM generate_series(1, 60) AS i;
+         GRANT SELECT ON a, b TO reader;",
+    );
+    let source = format!("postgres://reader:geheim@127.0.0.1:{}/cli_rights", server.port);
+    let said = place.ok(&format!("inspect {source}"));
+    assert!(said.text().contains("\ntables that may not be read: secret\n"), "{}", said.text());
+    for tables in ["", "--tables all", "--tables a,secret"] {
+        let error = place.refused(&format!("train {source} {tables} --size tiny --steps 2"));
+        assert!(error.contains("permission denied on `secret`"), "{tables}: {error}");
+        assert!(error.contains("--exclude secret") && !error.contains("geheim"), "{tables}: {error}");
+    }
+    place.ok(&format!("train {source} --exclude secret --size tiny --steps 2 --name some"));
+    place.ok(&format!("train {source} --tables a,b --size tiny --steps 2 --name others"));
+    let said = place.ok("sample some -o new.db --json").json();
+    let tables = said["tables"].as_array().unwrap();
+    assert!(tables.len() == 2 && tables.iter().all(|table| table["refused"] == 0), "{said}");
+}

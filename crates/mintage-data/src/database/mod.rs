@@ -66,6 +66,9 @@ pub struct Schema {
     /// Views and virtual tables: they can be read, and are never written.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub views: Vec<String>,
+    /// Tables of a server that the user may not read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unreadable: Vec<String>,
 }
 
 /// Where the tables lie.
@@ -380,7 +383,7 @@ fn finish(
         }
     }
     role::assign(&mut tables, values)?;
-    Ok(Schema { store, tables, views })
+    Ok(Schema { store, tables, views, unreadable: Vec::new() })
 }
 
 /// Gives every table its declared keys.

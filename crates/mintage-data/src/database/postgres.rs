@@ -13,7 +13,7 @@ use crate::{
     Error, SourceSpec,
     store::{
         PROVENANCE_COLUMN,
-        postgres::{Found, SETTINGS, Server, failure, find, primary_key, tables},
+        postgres::{Found, SETTINGS, Server, failure, find, primary_key, tables, unreadable_tables},
         quoted,
     },
     table::{postgres_constraints, rules::Constraint},
@@ -31,16 +31,25 @@ pub(super) fn read(spec: &SourceSpec) -> Result<Schema, Error> {
     let limit = format!("{SETTINGS}; SET LOCAL statement_timeout TO '{MAX_COUNT_SECS}s'");
     transaction.batch_execute(&limit).map_err(&wrong)?;
     let mut counts = Counts { place: &place, transaction, sqls: HashMap::new(), timeouts: 0 };
+    let unreadable = unreadable_tables(&mut counts.transaction).map_err(&wrong)?;
     let (mut all, mut declared) = (Vec::new(), Vec::new());
     for name in tables(&mut counts.transaction).map_err(&wrong)? {
         // A table may be dropped at any time.
         if let Some(found) = find(&mut counts.transaction, &name).map_err(&wrong)? {
             all.push(table(&mut counts, &name, &found)?);
-            declared.push(keys(&mut counts.transaction, &found).map_err(&wrong)?);
+            let mut keys = keys(&mut counts.transaction, &found).map_err(&wrong)?;
+            // The values of a key to what may not be read are those of any column.
+            keys.retain(|key| !unreadable.contains(&key.parent));
+            declared.push(keys);
         }
     }
+    if all.is_empty() && !unreadable.is_empty() {
+        return Err(Error::bad(&place, "has no tables that may be read")
+            .with_hint("ask their owner for the right to it, or connect as another user"));
+    }
     let views = views(&mut counts.transaction).map_err(&wrong)?;
-    finish(&place, Store::Postgres, (all, views), (declared, &spec.keys), &mut counts)
+    let schema = finish(&place, Store::Postgres, (all, views), (declared, &spec.keys), &mut counts)?;
+    Ok(Schema { unreadable, ..schema })
 }
 
 /// A table without its keys to others.

@@ -503,7 +503,8 @@ mod tests {
         let (columns, foreign_keys) = (vec![column("of")], vec![key]);
         let child = Table { name: "child".to_owned(), columns, foreign_keys, ..Table::default() };
         let tables = vec![parent, child];
-        let schema = Schema { store: super::super::Store::Sqlite, tables, views: Vec::new() };
+        let schema =
+            Schema { store: super::super::Store::Sqlite, tables, views: Vec::new(), unreadable: Vec::new() };
         assert!(!schema.svg().contains("class=\"wash") && !schema.svg().contains("class=\"scale"));
         let mark = |badness: f64, label: &str| Mark { badness, label: label.to_owned() };
         let paint = Paint {

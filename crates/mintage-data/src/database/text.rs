@@ -20,6 +20,9 @@ impl Schema {
         if !self.views.is_empty() {
             text.push_str(&format!("views, which are never written: {}\n", self.views.join(", ")));
         }
+        if !self.unreadable.is_empty() {
+            text.push_str(&format!("tables that may not be read: {}\n", self.unreadable.join(", ")));
+        }
         if let Err(error) = order {
             let hint = error.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
             text.push_str(&format!("! {error}{hint}\n"));

@@ -74,3 +74,27 @@ fn circles_and_orphans_of_a_server_are_told() {
         "{error}"
     );
 }
+
+#[test]
+fn tables_that_may_not_be_read_are_told() {
+    let Some(server) = server() else { return };
+    let (mut client, _) = server.database(
+        "schema_rights",
+        "CREATE ROLE reader LOGIN PASSWORD 'geheim'; CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE secret (id int PRIMARY KEY);
+         CREATE TABLE b (id int PRIMARY KEY, a int REFERENCES a, s int REFERENCES secret);
+         CREATE SCHEMA hidden; CREATE TABLE hidden.c (id int); GRANT SELECT ON a, b TO reader;",
+    );
+    let source = format!("postgres://reader:geheim@127.0.0.1:{}/schema_rights", server.port);
+    let schema = Schema::read(&spec(&source)).unwrap();
+    let names: Vec<&str> = schema.tables.iter().map(|table| table.name.as_str()).collect();
+    assert_eq!(
+        (names.as_slice(), schema.unreadable.as_slice()),
+        (&["a", "b"][..], &["secret".to_owned()][..])
+    );
+    let parents: Vec<&str> = schema.keys().map(|(_, key)| key.parent.as_str()).collect();
+    assert_eq!(parents, ["a"]);
+    assert!(schema.text().ends_with("tables that may not be read: secret\n"), "{}", schema.text());
+    client.batch_execute("REVOKE SELECT ON a, b FROM reader").unwrap();
+    let error = Schema::read(&spec(&source)).unwrap_err().to_string();
+    assert!(error.contains("has no tables that may be read") && !error.contains("geheim"), "{error}");
+}

@@ -107,7 +107,7 @@ pub use plan::{Bound, Context, Copied, Count, From, Of, Part, TablePlan, Total, 
 use plan::{COIN, Kinds};
 use planner::described;
 pub use proof::{Counted, Proof, TableProof, Written, prove};
-use read::Extent;
+use read::{Extent, Opened};
 pub use report::DatabaseReport;
 pub use request::DatabaseRequest;
 use request::Held;
@@ -171,10 +171,21 @@ impl DatabaseData {
     /// Reads the schema and all rows of a database; of `only` some tables where it names any, and none of `without`.
     ///
     /// # Errors
-    /// The source is no database, cannot be read, or has no such table; its keys form a circle that no row can begin; or a table
-    /// that is to be learned has too few rows.
+    /// The source is no database, cannot be read, or has no such table, or one that may not be read and is not left out; its keys
+    /// form a circle that no row can begin; or a table that is to be learned has too few rows.
     pub fn open(spec: &SourceSpec, only: &[String], without: &[String]) -> Result<Self, Error> {
-        let (schema, mut source, mut notes) = read::read(spec, only, without, Extent::Families)?;
+        Self::of(spec, read::read(spec, only, without, Extent::Families)?)
+    }
+
+    /// Reads all tables of a database that may be read, to judge others by them.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open).
+    pub fn open_readable(spec: &SourceSpec) -> Result<Self, Error> {
+        Self::of(spec, read::read_readable(spec, Extent::Families)?)
+    }
+
+    fn of(spec: &SourceSpec, (schema, mut source, mut notes): Opened) -> Result<Self, Error> {
         notes.extend(remarks::of_keys(&schema, &source)?);
         let tables = schema.tables.iter().filter_map(|table| Some((table, &source.get(&table.name)?.table)));
         let may = |table: &mintage_data::database::Table, column: &mintage_data::Column, what| {

@@ -386,7 +386,12 @@ mod tests {
     fn rows_get_persons_of_their_own() {
         let rows = clients();
         let table = Table { name: rows.name.clone(), primary_key: vec!["id".to_owned()], ..Table::default() };
-        let schema = Schema { store: Store::Sqlite, tables: vec![table.clone()], views: Vec::new() };
+        let schema = Schema {
+            store: Store::Sqlite,
+            tables: vec![table.clone()],
+            views: Vec::new(),
+            unreadable: Vec::new(),
+        };
         let may = |table: &Table, column: &Column, what| is_free(&schema, table, column, what);
         let persons = Persons::of(&table, &rows, &SourceSpec::default(), &may).unwrap();
         let names: Vec<&str> = persons.columns().iter().map(|column| column.name.as_str()).collect();
@@ -435,7 +440,12 @@ mod tests {
             only: None,
         };
         let child = Table { name: "visits".to_owned(), foreign_keys: vec![key], ..Table::default() };
-        let schema = Schema { store: Store::Sqlite, tables: vec![table, child], views: Vec::new() };
+        let schema = Schema {
+            store: Store::Sqlite,
+            tables: vec![table, child],
+            views: Vec::new(),
+            unreadable: Vec::new(),
+        };
         (schema, Rows { name: "accounts".to_owned(), columns, ..Rows::default() })
     }
 

@@ -28,28 +28,69 @@ pub(super) enum Extent {
     Families,
 }
 
-/// The schema and the rows of a database, and notes on what could not be read; of `only` some tables where it names any, and
-/// none of `without`.
+/// The schema and the rows of a database, and notes on what could not be read.
+pub(super) type Opened = (Schema, Database, Vec<String>);
+
+/// Reads a database; of `only` some tables where it names any, and none of `without`.
 ///
 /// # Errors
-/// The source is no database, cannot be read, or has no such table, nor one that `spec` says something of.
+/// The source is no database, cannot be read, or has no such table, nor one that `spec` says something of; or a table that is
+/// not left out may not be read.
 pub(super) fn read(
     spec: &SourceSpec,
     only: &[String],
     without: &[String],
     extent: Extent,
-) -> Result<(Schema, Database, Vec<String>), Error> {
+) -> Result<Opened, Error> {
+    let schema = schema_of(spec)?;
+    check_chosen(&schema, only, without)?;
+    let is_in = |name: &String| (only.is_empty() || only.contains(name)) && !without.contains(name);
+    read_tables(schema, spec, &is_in, extent)
+}
+
+/// Reads all tables that may be read, with notes on the others.
+///
+/// # Errors
+/// The source is no database, or cannot be read.
+pub(super) fn read_readable(spec: &SourceSpec, extent: Extent) -> Result<Opened, Error> {
+    let (schema, source, mut notes) = read_tables(schema_of(spec)?, spec, &|_| true, extent)?;
+    notes.extend(schema.unreadable.iter().map(|name| format!("{name}: may not be read, and is left out")));
+    Ok((schema, source, notes))
+}
+
+fn schema_of(spec: &SourceSpec) -> Result<Schema, Error> {
     let path = &*spec.path();
     if !is_postgres(&spec.source) && !path.exists() {
         return Err(Error::folder(path, "there is no such file or folder"));
     }
-    let mut schema = Schema::read(spec)?;
-    let known: Vec<String> = schema.tables.iter().map(|table| table.name.clone()).collect();
-    if let Some(unknown) = only.iter().chain(without).find(|name| !known.contains(name)) {
+    Ok(Schema::read(spec)?)
+}
+
+/// An error where a table is named that is not there, or one is wanted that may not be read.
+fn check_chosen(schema: &Schema, only: &[String], without: &[String]) -> Result<(), Error> {
+    let known: Vec<&str> = schema.tables.iter().map(|table| table.name.as_str()).collect();
+    let is_unknown = |name: &&String| !known.contains(&name.as_str()) && !schema.unreadable.contains(name);
+    if let Some(unknown) = only.iter().chain(without).find(is_unknown) {
         let why = format!("the database has no table `{unknown}`");
         return Err(Error::request(why).with_hint(format!("its tables are {}", known.join(", "))));
     }
-    let is_in = |name: &String| (only.is_empty() || only.contains(name)) && !without.contains(name);
+    let is_wanted = |name: &&String| (only.is_empty() || only.contains(name)) && !without.contains(name);
+    let denied: Vec<&str> = schema.unreadable.iter().filter(is_wanted).map(String::as_str).collect();
+    if denied.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<String> = denied.iter().map(|name| format!("`{name}`")).collect();
+    let hint = format!("--exclude {} leaves out what this user may not read", denied.join(","));
+    Err(Error::request(format!("permission denied on {}", names.join(", "))).with_hint(hint))
+}
+
+/// The rows of the tables that `is_in` names.
+fn read_tables(
+    mut schema: Schema,
+    spec: &SourceSpec,
+    is_in: &dyn Fn(&String) -> bool,
+    extent: Extent,
+) -> Result<Opened, Error> {
     schema.tables.retain(|table| is_in(&table.name));
     // Before the rows are read, which takes time.
     schema.choices(spec)?;
@@ -106,7 +147,7 @@ pub(super) fn read(
 /// # Errors
 /// The other one is no database, cannot be read, or has none of the tables.
 pub(super) fn rows_beside(schema: &Schema, spec: &SourceSpec) -> Result<(Vec<Table>, Vec<String>), Error> {
-    let (_, mut there, mut notes) = read(spec, &[], &[], Extent::Everything)?;
+    let (_, mut there, mut notes) = read_readable(spec, Extent::Everything)?;
     let mut tables = Vec::new();
     for table in &schema.tables {
         match there.remove(&table.name) {

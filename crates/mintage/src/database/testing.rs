@@ -64,7 +64,7 @@ pub(super) fn table(name: &str, foreign_keys: Vec<ForeignKey>, columns: Vec<Colu
 /// A schema with the rows of its tables tied, and their plans.
 pub(super) fn planned(all: Vec<(TableSchema, Table)>) -> (Schema, Database, Vec<TablePlan>) {
     let (tables, rows): (Vec<TableSchema>, Vec<Table>) = all.into_iter().unzip();
-    let schema = Schema { store: Store::Sqlite, tables, views: Vec::new() };
+    let schema = Schema { store: Store::Sqlite, tables, views: Vec::new(), unreadable: Vec::new() };
     let kinds =
         rows.iter().map(|rows| (rows.name.clone(), described(rows, &SourceSpec::default()))).collect();
     let rows: HashMap<String, Table> = rows.into_iter().map(|rows| (rows.name.clone(), rows)).collect();

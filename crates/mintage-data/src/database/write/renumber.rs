@@ -220,7 +220,7 @@ mod tests {
             table("note", &[("detail", "detail")]),
             table("town", &[]),
         ];
-        let schema = Schema { store: Store::Sqlite, tables, views: Vec::new() };
+        let schema = Schema { store: Store::Sqlite, tables, views: Vec::new(), unreadable: Vec::new() };
         let all = [
             rows("person", false, &[("id", &["1", "2"]), ("boss", &["2", "2"]), ("town", &["3", "9"])]),
             rows("detail", false, &[("id", &["2"])]),

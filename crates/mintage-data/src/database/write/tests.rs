@@ -334,7 +334,12 @@ fn a_table_of_a_server_keeps_what_sqlite_understands() {
         ddl: vec!["CREATE INDEX by_kind ON sales.\"Item\" USING btree (kind)".into()],
         ..Table::default()
     };
-    let schema = Schema { store: crate::database::Store::Postgres, tables: vec![table], views: Vec::new() };
+    let schema = Schema {
+        store: crate::database::Store::Postgres,
+        tables: vec![table],
+        views: Vec::new(),
+        unreadable: Vec::new(),
+    };
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("new.db");
     let item: [(&str, &[&str]); 2] = [("id", &["1", "2"]), ("mood", &["it's", "gay"])];

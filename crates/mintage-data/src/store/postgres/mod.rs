@@ -173,13 +173,26 @@ pub(crate) fn find(client: &mut impl GenericClient, name: &str) -> Result<Option
 
 /// The tables that can be read, those outside the search path with their schema.
 pub(crate) fn tables(client: &mut impl GenericClient) -> Result<Vec<String>, ::postgres::Error> {
-    let sql = "SELECT CASE WHEN pg_table_is_visible(c.oid) THEN c.relname::text \
-               ELSE n.nspname || '.' || c.relname END \
-               FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
-               WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't' \
-               AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg_toast%' \
-               AND has_table_privilege(c.oid, 'SELECT') ORDER BY 1";
-    client.query(sql, &[])?.iter().map(|row| row.try_get(0)).collect()
+    tables_where(client, "has_table_privilege(c.oid, 'SELECT')")
+}
+
+/// The tables that are there and may not be read; what lies in schemas that may not be used is nobody's business.
+pub(crate) fn unreadable_tables(client: &mut impl GenericClient) -> Result<Vec<String>, ::postgres::Error> {
+    let is_denied = "NOT has_table_privilege(c.oid, 'SELECT') AND has_schema_privilege(n.oid, 'USAGE')";
+    tables_where(client, is_denied)
+}
+
+/// The tables of which a condition is true.
+fn tables_where(client: &mut impl GenericClient, condition: &str) -> Result<Vec<String>, ::postgres::Error> {
+    let sql = format!(
+        "SELECT CASE WHEN pg_table_is_visible(c.oid) THEN c.relname::text \
+         ELSE n.nspname || '.' || c.relname END \
+         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+         WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't' \
+         AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg_toast%' \
+         AND {condition} ORDER BY 1"
+    );
+    client.query(&sql, &[])?.iter().map(|row| row.try_get(0)).collect()
 }
 
 /// A column as the catalogue describes it.

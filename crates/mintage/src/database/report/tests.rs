@@ -107,7 +107,7 @@ fn proof(shared: usize) -> Proof {
 fn page(proof: &Proof) -> String {
     let table = |name: &str| Table { name: name.to_owned(), ..Table::default() };
     let tables = vec![table("b\"c"), table("orders")];
-    let schema = Schema { store: Store::Sqlite, tables, views: Vec::new() };
+    let schema = Schema { store: Store::Sqlite, tables, views: Vec::new(), unreadable: Vec::new() };
     let (scores, dials) = (scores(), dials());
     let report = DatabaseReport {
         name: "<run>",
@@ -182,7 +182,8 @@ fn what_is_shared_is_said() {
 
 #[test]
 fn tables_and_keys_are_painted_by_their_scores() {
-    let schema = Schema { store: Store::Sqlite, tables: Vec::new(), views: Vec::new() };
+    let schema =
+        Schema { store: Store::Sqlite, tables: Vec::new(), views: Vec::new(), unreadable: Vec::new() };
     let (scores, dials, proof) = (scores(), dials(), proof(0));
     let report = DatabaseReport {
         name: "",
