@@ -337,6 +337,11 @@ fn what_is_found_by_writing_takes_everything_back() {
     client.batch_execute("INSERT INTO a VALUES (70); CREATE VIEW v AS SELECT id FROM a").unwrap();
     let error = failure(write(&schema, &both, &target, IfExists::Replace));
     assert!(error.contains("other objects depend on") && error.contains("nothing was written"), "{error}");
+    // One of the source is said to be missing in a new database.
+    let with_view = Schema::read(&spec(&target)).unwrap();
+    let (_, other) = server.database("whole_hidden_new", "");
+    let written = write(&with_view, &both, &other, IfExists::Fail).unwrap();
+    assert!(written.notes.contains(&"views are left out: v".to_owned()), "{:?}", written.notes);
     client.batch_execute("DROP VIEW v").unwrap();
     let written = write(&schema, &both, &target, IfExists::Replace).unwrap();
     assert_eq!(counts(&written), [("a", 1, 0), ("b", 3, 0), ("c", 0, 0)]);

@@ -8,6 +8,9 @@ use crate::{
     store::quoted,
 };
 
+/// Characters of a statement that are shown.
+const MAX_SHOWN_CHARS: usize = 60;
+
 /// What a statement makes, by the word behind CREATE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
@@ -45,8 +48,16 @@ pub(super) fn statements(
     let own = |part: Part| table.ddl.iter().filter(move |sql| Part::of(sql) == Some(part));
     let is_cloned = schema.store == Store::Sqlite && own(Part::Table).next().is_some();
     match (is_cloned, part) {
-        // Such a trigger would fail with every row to come.
-        (true, Part::Trigger) => own(part).filter(|sql| !speaks_of(sql, &schema.views)).cloned().collect(),
+        (true, Part::Trigger) => {
+            // Such a trigger would fail with every row to come.
+            let (left_out, kept): (Vec<&String>, Vec<&String>) =
+                own(part).partition(|sql| speaks_of(sql, &schema.views));
+            let note = |sql: &String| {
+                format!("{}: `{}` is left out: it speaks of a view", table.name, beginning(sql))
+            };
+            notes.extend(left_out.into_iter().map(note));
+            kept.into_iter().cloned().collect()
+        }
         (true, _) => own(part).cloned().collect(),
         (false, Part::Table) => vec![NewTable { schema, table, takes }.sql(notes)],
         (false, Part::Index | Part::UniqueIndex) => {
@@ -58,6 +69,24 @@ pub(super) fn statements(
             }
             Vec::new()
         }
+    }
+}
+
+/// What a new database goes without though it can be read.
+pub(super) fn views_left_out(schema: &Schema) -> Option<String> {
+    let what = match schema.store {
+        Store::Sqlite => "views and virtual tables",
+        Store::Postgres | Store::Files => "views",
+    };
+    (!schema.views.is_empty()).then(|| format!("{what} are left out: {}", schema.views.join(", ")))
+}
+
+/// How a statement begins, in one line.
+fn beginning(sql: &str) -> String {
+    let line = sql.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(MAX_SHOWN_CHARS) {
+        None => line,
+        Some((end, _)) => format!("{}…", &line[..end]),
     }
 }
 

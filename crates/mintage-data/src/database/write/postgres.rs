@@ -10,7 +10,7 @@ use ::postgres::Transaction;
 use super::{
     DatabaseWriting, Parts, Rows, TableWritten, WrittenDatabase, check_none_missing,
     copy::{RowCopy, words},
-    ddl::{Part, is_kept},
+    ddl::{Part, is_kept, views_left_out},
     none_written, nothing_written,
     pg_ddl::{Optional, PgSchema, create_enum, orphans, space_of_type},
     renumber::{Present, Renumbering},
@@ -94,6 +94,7 @@ impl<'t> Target<'t, '_> {
         let schema = self.schema;
         self.find_all()?;
         self.make_room(if_exists)?;
+        self.notes.extend(views_left_out(schema));
         self.make_spaces()?;
         self.make_types()?;
         for table in &schema.tables {

@@ -9,7 +9,7 @@ use rusqlite::{
 
 use super::{
     DatabaseWriting, Parts, Rows, TableWritten, WrittenDatabase, check_none_missing,
-    ddl::{Part, deletion, is_kept, orphans_exist, statements},
+    ddl::{Part, deletion, is_kept, orphans_exist, statements, views_left_out},
     file::NewFile,
     none_written, nothing_written,
     renumber::{Present, Renumbering},
@@ -79,6 +79,7 @@ fn fill(
     let transaction = connection.transaction().map_err(Error::sqlite(path))?;
     let mut written = none_written(schema);
     let filling = Filling { transaction: &transaction, schema, path, provenance };
+    notes.extend(views_left_out(schema));
     filling.create(Part::Table, notes)?;
     // They refuse rows, so they come before them; the others are made faster of all rows at once.
     filling.create(Part::UniqueIndex, notes)?;

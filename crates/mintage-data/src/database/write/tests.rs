@@ -92,6 +92,12 @@ fn keys_in_circles_hold_and_what_they_lost_goes() {
     assert_eq!(count(&path, "staff WHERE boss = 2 AND mintage = '{}'"), 1);
     assert_eq!(count(&path, "sqlite_schema WHERE name IN ('by_store', 'forget')"), 2);
     assert_eq!(count(&path, "sqlite_schema WHERE name IN ('heads', 'ask')"), 0);
+    let [views, trigger] = written.notes.as_slice() else { panic!("{:?}", written.notes) };
+    assert_eq!(views, "views and virtual tables are left out: heads");
+    assert!(
+        trigger.starts_with("staff: `CREATE TRIGGER ask AFTER") && trigger.ends_with("it speaks of a view"),
+        "{trigger}"
+    );
 }
 
 #[test]
