@@ -108,6 +108,7 @@ pub fn write_database(
     all: &[Rows],
     how: &DatabaseWriting,
 ) -> Result<WrittenDatabase, Error> {
+    check_names(schema, how)?;
     check_rows(schema, all)?;
     write(schema, Parts { first: Some(Cow::Borrowed(all)), more: &mut || Ok(None) }, how)
 }
@@ -123,6 +124,8 @@ pub fn write_database_parts<E: From<Error>>(
     next: &mut dyn FnMut() -> Result<Option<Vec<Rows>>, E>,
     how: &DatabaseWriting,
 ) -> Result<WrittenDatabase, E> {
+    // Before rows are drawn, which takes time.
+    check_names(schema, how)?;
     let first = next()?.unwrap_or_default();
     check_rows(schema, &first)?;
     let tables: Vec<String> = first.iter().map(|rows| rows.table.clone()).collect();
@@ -181,6 +184,14 @@ fn write(schema: &Schema, parts: Parts, how: &DatabaseWriting) -> Result<Written
     match how.if_exists {
         IfExists::Append => sqlite::append(schema, parts, path, how.provenance),
         _ => sqlite::write(schema, parts, path, how),
+    }
+}
+
+/// An error where a new database cannot have two names that the source has.
+fn check_names(schema: &Schema, how: &DatabaseWriting) -> Result<(), Error> {
+    match is_address(how.target) || how.if_exists == IfExists::Append {
+        true => Ok(()),
+        false => sqlite::check_names(schema, &path_of(how.target)),
     }
 }
 

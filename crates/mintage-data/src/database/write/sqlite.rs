@@ -1,6 +1,9 @@
 //! SQLite files: new ones, made beside their place, and those that are there and get more rows.
 
-use std::{collections::HashSet, path::Path};
+use std::{
+    collections::{HashMap, HashSet},
+    path::Path,
+};
 
 use rusqlite::{
     Connection, ErrorCode, Row, Statement, Transaction, TransactionBehavior, ffi::SQLITE_CONSTRAINT_TRIGGER,
@@ -25,6 +28,32 @@ use crate::{
 
 /// A key that new rows must keep, with the place of its table in the schema.
 type Watched<'a> = (usize, &'a ForeignKey);
+
+/// An error where two tables, or two columns of one, differ by case alone: SQLite takes their names for one.
+///
+/// # Errors
+/// There are such, which are named.
+pub(super) fn check_names(schema: &Schema, path: &Path) -> Result<(), Error> {
+    let tables = schema.tables.iter();
+    let of_columns = tables.clone().filter_map(|table| {
+        let (one, other) = alike(table.columns.iter().map(|column| column.name.as_str()))?;
+        Some((format!("the columns `{one}` and `{other}` of table `{}`", table.name), table.name.as_str()))
+    });
+    let of_tables = alike(tables.map(|table| table.name.as_str())).into_iter();
+    let of_tables = of_tables.map(|(one, other)| (format!("the tables `{one}` and `{other}`"), other));
+    let Some((what, table)) = of_tables.chain(of_columns).next() else { return Ok(()) };
+    let why = format!("cannot have {what}: SQLite takes their names for one");
+    let hint = format!(
+        "write to a server (postgres://…), or leave one out where it is learned (--exclude {table}); nothing was written"
+    );
+    Err(Error::bad(path.display().to_string(), why).with_hint(hint))
+}
+
+/// Two names that differ by the case of Latin letters alone: of others SQLite knows no case.
+fn alike<'a>(mut names: impl Iterator<Item = &'a str>) -> Option<(&'a str, &'a str)> {
+    let mut seen: HashMap<String, &str> = HashMap::new();
+    names.find_map(|name| Some((seen.insert(name.to_ascii_lowercase(), name)?, name)))
+}
 
 /// Writes a new file.
 pub(super) fn write(

@@ -312,6 +312,34 @@ fn a_database_that_breaks_its_keys_is_not_added_to() {
 }
 
 #[test]
+fn names_that_differ_by_case_alone_are_told_before_rows_are_drawn() {
+    let (dir, schema) =
+        source("CREATE TABLE item (id INTEGER PRIMARY KEY, n INT); CREATE TABLE \"Ёж\" (id INT);");
+    let path = dir.path().join("new.db");
+    let mut two = schema.clone();
+    two.tables.push(Table { name: "Item".into(), ..schema.tables[0].clone() });
+    let (target, pg) = (path.display().to_string(), PgDefaults::default());
+    let how = DatabaseWriting { target: &target, if_exists: IfExists::Replace, provenance: None, pg: &pg };
+    let mut next = || -> Result<Option<Vec<Rows>>, Error> { panic!("rows are drawn in vain") };
+    let error = write_database_parts(&two, &mut next, &how).unwrap_err();
+    assert!(error.to_string().contains("cannot have the tables `item` and `Item`"), "{error}");
+    let hint = error.hint().unwrap();
+    assert!(hint.contains("postgres://") && hint.contains("--exclude Item"), "{hint}");
+    let mut columns = schema.clone();
+    let other = crate::database::Column { name: "N".into(), ..schema.tables[0].columns[1].clone() };
+    columns.tables[0].columns.push(other);
+    let error = write(&columns, &[], &path, None, IfExists::Fail).unwrap_err().to_string();
+    assert!(error.contains("the columns `n` and `N` of table `item`"), "{error}");
+    assert!(!path.exists());
+    // Of these letters SQLite knows no case.
+    let mut cyrillic = schema.clone();
+    let hedgehog = schema.tables.iter().find(|table| table.name == "Ёж").unwrap();
+    cyrillic.tables.push(Table { name: "ёж".into(), ddl: Vec::new(), ..hedgehog.clone() });
+    write(&cyrillic, &[], &path, None, IfExists::Fail).unwrap();
+    assert_eq!(count(&path, "sqlite_schema WHERE type = 'table'"), 3);
+}
+
+#[test]
 fn a_table_of_a_server_keeps_what_sqlite_understands() {
     let column = |name: &str, ty: &str, default: Option<&str>| crate::database::Column {
         name: name.into(),
