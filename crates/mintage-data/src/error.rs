@@ -46,6 +46,17 @@ impl Error {
         }
     }
 
+    /// Says more of what is wrong.
+    #[must_use]
+    pub(crate) fn with_more(self, text: &str) -> Self {
+        match self {
+            Self::Bad { what, why, hint, list } => {
+                Self::Bad { what, why: format!("{why} ({text})"), hint, list }
+            }
+            other => other,
+        }
+    }
+
     /// Adds all that it is about, for those who want to see it.
     #[must_use]
     pub fn with_list(self, list: Vec<String>) -> Self {

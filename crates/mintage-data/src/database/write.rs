@@ -45,6 +45,10 @@ use crate::{
 };
 pub use file::check_another_place;
 
+/// Cells of a row that a message shows, and characters of each.
+const MAX_SHOWN_CELLS: usize = 5;
+const MAX_SHOWN_CHARS: usize = 40;
+
 /// The rows of one table on their way into a database. Columns that are not there get their default, or NULL; those that
 /// may not be NULL and have no default, an empty value.
 #[derive(Clone, Debug)]
@@ -234,6 +238,18 @@ impl TableWritten {
         self.refuse(rows, || format!("its {} refers to no row of {}", listed(&key.columns), key.parent));
         self.rows = self.rows.saturating_sub(rows);
     }
+}
+
+/// The first cells of a row, for messages: "id=3, name=Ann".
+fn shown_cells<'a>(columns: impl Iterator<Item = &'a table::Column>, row: usize) -> String {
+    let shown = |column: &table::Column| {
+        let text = column.cell(row).unwrap_or("NULL");
+        let mut letters = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+        let start: String = letters.by_ref().take(MAX_SHOWN_CHARS).collect();
+        let more = if letters.next().is_some() { "…" } else { "" };
+        format!("{}={start}{more}", column.name)
+    };
+    columns.take(MAX_SHOWN_CELLS).map(shown).collect::<Vec<_>>().join(", ")
 }
 
 /// The error with the promise that nothing is changed.

@@ -328,6 +328,7 @@ fn what_is_found_by_writing_takes_everything_back() {
         error.contains("table `b`: row 3: no threes; really") && error.contains("nothing was written"),
         "{error}"
     );
+    assert!(error.contains("(id=3, a=1)"), "{error}");
     let excluded = [rows("a", &[("id", &["1"])]), rows("c", &[("id", &["1", "2"]), ("x", &["7", "7"])])];
     let error = failure(write(&schema, &excluded, &target, IfExists::Append));
     assert!(error.contains("table `c`: row 2: conflicting key value"), "{error}");

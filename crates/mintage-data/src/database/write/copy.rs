@@ -11,7 +11,7 @@ use ::postgres::{
     error::{DbError, SqlState},
 };
 
-use super::{Rows, TableWritten, nothing_written};
+use super::{Rows, TableWritten, nothing_written, shown_cells};
 use crate::{
     Error,
     store::{
@@ -170,7 +170,8 @@ impl<'a> RowCopy<'a> {
             written.refuse(1, || words(said));
             return Ok(());
         }
-        Err(failed.error(&format!("{}: row {}", self.place, row + 1)))
+        let cells = shown_cells(self.columns.iter().map(|(column, _)| *column), row);
+        Err(failed.error(&format!("{}: row {}", self.place, row + 1)).with_more(&cells))
     }
 
     /// Whether a row is at fault by what the table declares. What a function of a trigger says is nothing of that.

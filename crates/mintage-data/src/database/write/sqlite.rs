@@ -16,6 +16,7 @@ use super::{
     file::NewFile,
     none_written, nothing_written,
     renumber::{Present, Renumbering},
+    shown_cells,
     values::{Binding, empty_value},
 };
 use crate::{
@@ -295,7 +296,9 @@ impl<'a> Filling<'a> {
                 Err(error) => format!("cannot be written: {error}"),
             };
             let place = format!("{}: table `{}`", self.path.display(), rows.table);
-            return Err(Error::bad(place, format!("row {} {why}", row + 1)).with_hint("nothing was written"));
+            let cells = shown_cells(rows.rows.columns.iter(), row);
+            let error = Error::bad(place, format!("row {} {why}", row + 1)).with_more(&cells);
+            return Err(error.with_hint("nothing was written"));
         }
         Ok(())
     }

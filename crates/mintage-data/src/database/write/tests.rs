@@ -195,15 +195,26 @@ fn added_rows_take_keys_of_their_own() {
 #[test]
 fn what_a_trigger_refuses_takes_everything_back() {
     let (dir, schema) = source(
-        "CREATE TABLE a (id INTEGER PRIMARY KEY, n INT);
+        "CREATE TABLE a (id INTEGER PRIMARY KEY, n INT, note TEXT, b, c, d);
          CREATE TRIGGER odd BEFORE INSERT ON a WHEN NEW.n = 3 BEGIN SELECT RAISE(ABORT, 'no threes'); END;",
     );
     let path = dir.path().join("source.db");
-    let all = [rows("a", &[("id", &["1", "2"]), ("n", &["2", "3"])])];
+    let long = "a note of two lines\nthat is longer than forty characters";
+    let columns: [(&str, &[&str]); 6] = [
+        ("id", &["1", "2"]),
+        ("n", &["2", "3"]),
+        ("note", &["", long]),
+        ("b", &["-", "-"]),
+        ("c", &["7", "8"]),
+        ("d", &["7", "8"]),
+    ];
+    let all = [rows("a", &columns)];
     let error = write(&schema, &all, &path, Some("{}"), IfExists::Append).unwrap_err();
     assert!(error.to_string().contains("table `a`: row 2 cannot be written: no threes"), "{error}");
+    let cells = "(id=2, n=3, note=a note of two lines that is longer than …, b=NULL, c=8)";
+    assert!(error.to_string().ends_with(cells), "{error}");
     assert_eq!(error.hint().as_deref(), Some("nothing was written"));
-    assert_eq!((count(&path, "a"), count(&path, "pragma_table_info('a')")), (0, 2));
+    assert_eq!((count(&path, "a"), count(&path, "pragma_table_info('a')")), (0, 6));
     // A new database has its triggers last.
     let written = write(&schema, &all, &dir.path().join("new.db"), None, IfExists::Fail).unwrap();
     assert_eq!(counts(&written), [("a", 2, 0)]);
