@@ -150,6 +150,7 @@ fn key(
         origin: Origin::Found { share: contained as f64 / distinct.max(1) as f64, distinct, name: SAME },
         // Nobody checks it.
         deferrable: true,
+        deferred: false,
         actions: String::new(),
         orphans: None,
         only: None,

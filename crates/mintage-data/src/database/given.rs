@@ -188,6 +188,7 @@ impl<'a> Given<'a> {
             optional: columns.iter().any(|name| table.column(name).is_some_and(|column| column.nullable)),
             // Nobody checks it.
             deferrable: true,
+            deferred: false,
             actions: String::new(),
             orphans: None,
             only,

@@ -95,6 +95,7 @@ pub(super) fn find(tables: &mut [Table], values: &mut dyn Values) -> Result<(), 
             optional: column.nullable,
             // Nobody checks it.
             deferrable: true,
+            deferred: false,
             actions: String::new(),
             orphans: None,
             only: None,

@@ -158,6 +158,9 @@ pub struct ForeignKey {
     pub optional: bool,
     /// A transaction may check it at its end alone. SQLite can do so with any key.
     pub deferrable: bool,
+    /// It does so unless it is told otherwise; of SQLite that is not known.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub deferred: bool,
     /// What becomes of its rows when those that they refer to go or change, in SQL: "ON DELETE CASCADE".
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub actions: String,
@@ -304,6 +307,7 @@ struct RawKey {
     /// Without them the primary key of the parent is meant.
     parent_columns: Option<Vec<String>>,
     deferrable: bool,
+    deferred: bool,
     actions: String,
 }
 
@@ -468,6 +472,7 @@ fn resolved_key(
         parent_columns,
         origin: Origin::Declared,
         deferrable: key.deferrable,
+        deferred: key.deferred,
         actions: key.actions,
         orphans: None,
         only: None,

@@ -135,7 +135,8 @@ fn keys(transaction: &mut Transaction, found: &Found) -> Result<Vec<RawKey>, ::p
     };
     let sql = format!(
         "SELECT {}, CASE WHEN pg_table_is_visible(p.oid) THEN p.relname::text ELSE n.nspname || '.' || p.relname END, \
-         {}, c.condeferrable, c.confdeltype::text, c.confupdtype::text FROM pg_constraint c JOIN pg_class p ON p.oid = c.confrelid \
+         {}, c.condeferrable, c.confdeltype::text, c.confupdtype::text, c.condeferred \
+         FROM pg_constraint c JOIN pg_class p ON p.oid = c.confrelid \
          JOIN pg_namespace n ON n.oid = p.relnamespace \
          WHERE c.conrelid = $1 AND c.contype = 'f' AND NOT p.relispartition ORDER BY c.conname",
         columns("c.conkey", "c.conrelid"),
@@ -147,6 +148,7 @@ fn keys(transaction: &mut Transaction, found: &Found) -> Result<Vec<RawKey>, ::p
             parent: row.try_get(1)?,
             parent_columns: Some(row.try_get(2)?),
             deferrable: row.try_get(3)?,
+            deferred: row.try_get(6)?,
             actions: actions(action(row.try_get(4)?), action(row.try_get(5)?)),
         })
     };

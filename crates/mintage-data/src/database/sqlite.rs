@@ -147,10 +147,10 @@ fn keys(connection: &Connection, table: &str) -> rusqlite::Result<Vec<RawKey>> {
             None => {
                 let parent_columns = to.map(|to| vec![to]);
                 // Any key is checked at the end of a transaction that asks for it (`defer_foreign_keys`).
-                let deferrable = true;
+                let (deferrable, deferred) = (true, false);
                 keys.push((
                     id,
-                    RawKey { columns: vec![column], parent, parent_columns, deferrable, actions },
+                    RawKey { columns: vec![column], parent, parent_columns, deferrable, deferred, actions },
                 ));
             }
         }

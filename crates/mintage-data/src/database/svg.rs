@@ -496,6 +496,7 @@ mod tests {
             origin: Origin::Declared,
             optional: false,
             deferrable: false,
+            deferred: false,
             actions: String::new(),
             orphans: Some(0),
             only: None,

@@ -146,7 +146,8 @@ fn a_server_is_cloned_with_all_that_it_declares() {
         server,
         "whole_clone",
         "CREATE SCHEMA sales; CREATE TYPE sales.\"My mood\" AS ENUM ('sad', 'it''s'); CREATE DOMAIN price AS numeric(10,2) CHECK (VALUE >= 0);
-         CREATE TABLE \"Item\" (a int, b text, PRIMARY KEY (a, b)); CREATE TABLE item (id uuid PRIMARY KEY, up uuid REFERENCES item);
+         CREATE TABLE \"Item\" (a int, b text, PRIMARY KEY (a, b)); CREATE TABLE item (id uuid PRIMARY KEY,
+             up uuid REFERENCES item DEFERRABLE INITIALLY DEFERRED);
          CREATE TABLE sales.\"заказ \"\"x\"\"\" (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, a int, b text, note varchar(9) UNIQUE,
              cost price NOT NULL DEFAULT 1.5, twice numeric GENERATED ALWAYS AS (cost * 2) STORED, feels sales.\"My mood\" NOT NULL,
              at timestamptz DEFAULT now(), tags text[], FOREIGN KEY (a, b) REFERENCES \"Item\" ON DELETE SET NULL DEFERRABLE,
@@ -183,6 +184,8 @@ fn a_server_is_cloned_with_all_that_it_declares() {
     let whole = "SELECT string_agg(id || note || twice || (at IS NOT NULL) || coalesce(tags::text, ''), ',' ORDER BY id) \
                  FROM sales.\"заказ \"\"x\"\"\" WHERE mintage = '{}'";
     assert_eq!(one(&mut client, whole), "1p2.00true{a,NULL},7s\t\\5.00true");
+    let keys = "SELECT string_agg(condeferrable || ' ' || condeferred, ', ' ORDER BY condeferred) FROM pg_constraint WHERE contype = 'f'";
+    assert_eq!(one(&mut client, keys), "true false, true true");
     let again = Schema::read(&spec(&target)).unwrap();
     assert_eq!(again.tables.len(), 4);
     // A serial column becomes one that counts by itself: its default names a sequence of the source.

@@ -435,6 +435,7 @@ mod tests {
             origin: mintage_data::database::Origin::Declared,
             optional: false,
             deferrable: false,
+            deferred: false,
             actions: String::new(),
             orphans: None,
             only: None,

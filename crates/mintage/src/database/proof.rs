@@ -298,6 +298,7 @@ mod tests {
             origin: Origin::Declared,
             optional: true,
             deferrable: false,
+            deferred: false,
             actions: String::new(),
             orphans: None,
             only: None,

@@ -33,6 +33,7 @@ pub(super) fn key(columns: &str, parent: &str, parent_columns: &str, optional: b
         origin: Origin::Declared,
         optional,
         deferrable: false,
+        deferred: false,
         only: None,
         actions: String::new(),
         orphans: None,

@@ -211,14 +211,18 @@ impl<'a> PgSchema<'a> {
         if !is_kept(key) || !is_declared || !parent.has_key(&key.parent_columns) {
             return None;
         }
+        let when = match (key.deferrable, key.deferred) {
+            (true, true) => " DEFERRABLE INITIALLY DEFERRED",
+            (true, false) => " DEFERRABLE",
+            (false, _) => "",
+        };
         Some(format!(
-            "ALTER TABLE {} ADD FOREIGN KEY ({}) REFERENCES {} ({}) {}{}",
+            "ALTER TABLE {} ADD FOREIGN KEY ({}) REFERENCES {} ({}) {}{when}",
             self.table_name(&table.name),
             names_sql(&key.columns),
             self.table_name(&key.parent),
             names_sql(&key.parent_columns),
-            known_actions(key),
-            if key.deferrable { " DEFERRABLE" } else { "" }
+            known_actions(key)
         ))
     }
 

@@ -193,6 +193,7 @@ mod tests {
             origin: Origin::Declared,
             optional: true,
             deferrable: true,
+            deferred: false,
             actions: String::new(),
             orphans: Some(0),
             only: None,
