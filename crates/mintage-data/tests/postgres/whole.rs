@@ -87,11 +87,12 @@ fn a_file_goes_to_a_server_and_back() {
             "PRAGMA foreign_keys = OFF; CREATE TABLE \"Заказ \"\"x\"\"\" (id INTEGER PRIMARY KEY AUTOINCREMENT, \"сумма, р\" NUMERIC(8,2) CHECK (\"сумма, р\" >= 0),
                  day DATE, paid BOOLEAN NOT NULL DEFAULT 0 CHECK (paid IN (0, 1)), note VARCHAR(3), odd TEXT CHECK (odd GLOB 'a*'));
              CREATE INDEX by_day ON \"Заказ \"\"x\"\"\" (Day);
-             CREATE TABLE item (a INT, b TEXT, PRIMARY KEY (a, b));
+             CREATE TABLE item (a INT, b TEXT, PRIMARY KEY (a, b)); CREATE INDEX by_letters ON item (lower(B), a);
              CREATE TABLE line (\"order\" INT NOT NULL REFERENCES \"Заказ \"\"x\"\"\" ON DELETE CASCADE, n INT, a INT, b TEXT,
                  PRIMARY KEY (\"order\", n), FOREIGN KEY (a, b) REFERENCES item);
              CREATE TABLE staff (id INTEGER PRIMARY KEY, boss INT REFERENCES staff, team INT NOT NULL REFERENCES team);
              CREATE TABLE team (id INTEGER PRIMARY KEY, head INT NOT NULL REFERENCES staff);
+             CREATE UNIQUE INDEX one_head ON team (head) WHERE head > 0;
              INSERT INTO \"Заказ \"\"x\"\"\" (id, \"сумма, р\", day, paid, note) VALUES
                  (1, 10.5, '2024-02-29', 1, 'a'), (5, 3, '2024-03-01', 0, 'longer than three');
              INSERT INTO item VALUES (1, 'x'), (2, 'it''s; \\N');
@@ -112,6 +113,10 @@ fn a_file_goes_to_a_server_and_back() {
     let made = "SELECT count(*)::text || (SELECT count(*) FROM pg_indexes WHERE indexname = 'by_day') \
                 || (SELECT count(*) FROM pg_constraint WHERE confdeltype = 'c') FROM pg_constraint WHERE contype = 'f'";
     assert_eq!(one(&mut client, made), "511");
+    let indexes = "SELECT string_agg(indexdef, '; ' ORDER BY indexname) FROM pg_indexes WHERE indexname IN ('by_letters', 'one_head')";
+    let both = "CREATE INDEX by_letters ON public.item USING btree (lower(b), a); \
+                CREATE UNIQUE INDEX one_head ON public.team USING btree (head) WHERE (head > 0)";
+    assert_eq!(one(&mut client, indexes), both);
     let next = "INSERT INTO \"Заказ \"\"x\"\"\" (note) VALUES ('n') RETURNING id || ' ' || paid";
     assert_eq!(one(&mut client, next), "6 false");
     client.batch_execute("DELETE FROM \"Заказ \"\"x\"\"\" WHERE id = 6").unwrap();
@@ -130,6 +135,8 @@ fn a_file_goes_to_a_server_and_back() {
         write(&there, &all_rows(&there, &target), &back.display().to_string(), IfExists::Fail).unwrap();
     assert!(written.tables.iter().all(|table| table.refused == 0), "{written:?}");
     assert_eq!(in_file(&back, "SELECT count(*) FROM pragma_foreign_key_check"), 0);
+    let indexes = "SELECT count(*) FROM sqlite_schema WHERE name IN ('by_letters', 'one_head')";
+    assert_eq!(in_file(&back, indexes), 2);
     let same = "SELECT (SELECT count(*) FROM line WHERE b = 'it''s; \\N' AND a = 2) + (SELECT count(*) FROM staff WHERE boss = 2) \
                 + (SELECT count(*) FROM \"Заказ \"\"x\"\"\" WHERE \"сумма, р\" = 10.5 AND day = '2024-02-29' AND paid = 1)";
     assert_eq!(in_file(&back, same), 4);

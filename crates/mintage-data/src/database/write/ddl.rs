@@ -37,12 +37,12 @@ impl Part {
 }
 
 /// The statements that make one kind of things for a table. What SQLite does not understand of another store, as `takes`
-/// finds out with a table `t`, is left out and noted.
+/// finds out with statements that make a table `t`, is left out and noted.
 pub(super) fn statements(
     schema: &Schema,
     table: &Table,
     part: Part,
-    takes: &dyn Fn(&str) -> bool,
+    takes: &dyn Fn(&[&str]) -> bool,
     notes: &mut Vec<String>,
 ) -> Vec<String> {
     let own = |part: Part| table.ddl.iter().filter(move |sql| Part::of(sql) == Some(part));
@@ -61,7 +61,8 @@ pub(super) fn statements(
         (true, _) => own(part).cloned().collect(),
         (false, Part::Table) => vec![NewTable { schema, table, takes }.sql(notes)],
         (false, Part::Index | Part::UniqueIndex) => {
-            own(part).filter_map(|sql| index_of_another_store(table, sql, part, notes)).collect()
+            let new = NewTable { schema, table, takes };
+            own(part).filter_map(|sql| new.index(sql, part, notes)).collect()
         }
         (false, Part::Trigger) => {
             if own(part).next().is_some() {
@@ -90,29 +91,10 @@ fn beginning(sql: &str) -> String {
     }
 }
 
-/// An index of another store. One that is unique over columns is part of the table.
-fn index_of_another_store(table: &Table, sql: &str, part: Part, notes: &mut Vec<String>) -> Option<String> {
-    let Some((name, columns)) = simple_index(sql, table) else {
-        notes.push(format!("{}: `{sql}` is nothing that SQLite understands", table.name));
-        return None;
-    };
-    let (name, of) = (quoted(&name), quoted(&table.name));
-    (part == Part::Index).then(|| format!("CREATE INDEX {name} ON {of} ({})", names_sql(&columns)))
-}
-
 /// The name and the columns of an index that is over nothing but columns, and over all rows.
 pub(super) fn simple_index(sql: &str, table: &Table) -> Option<(String, Vec<String>)> {
     let (head, list) = sql.trim_end().strip_suffix(')')?.rsplit_once('(')?;
-    // Capitals are as long as small letters.
-    let name = &head[head.to_ascii_uppercase().find("INDEX ")? + "INDEX ".len()..];
-    let name = name.strip_prefix("IF NOT EXISTS ").unwrap_or(name);
-    if name.contains('(') {
-        return None;
-    }
-    let name = match name.strip_prefix('"') {
-        Some(name) => name.split_once("\" ON ")?.0.replace("\"\"", "\""),
-        None => name.split_whitespace().next()?.to_owned(),
-    };
+    let name = index_name(head)?;
     let column = |item: &str| {
         let item = item.trim();
         let plain = item.strip_prefix('"').and_then(|item| item.strip_suffix('"'));
@@ -125,6 +107,30 @@ pub(super) fn simple_index(sql: &str, table: &Table) -> Option<(String, Vec<Stri
     Some((name, list.split(',').map(column).collect::<Option<Vec<String>>>()?))
 }
 
+/// The name of any index, and all that follows the names of its table and of its kind: `(lower(a)) WHERE b > 0`.
+pub(super) fn index_parts(sql: &str) -> Option<(String, &str)> {
+    let mut is_quoted = false;
+    let begin = sql.find(|c: char| {
+        is_quoted ^= c == '"';
+        c == '(' && !is_quoted
+    })?;
+    Some((index_name(&sql[..begin])?, &sql[begin..]))
+}
+
+/// The name of an index in what stands before its columns.
+fn index_name(head: &str) -> Option<String> {
+    // Capitals are as long as small letters.
+    let name = &head[head.to_ascii_uppercase().find("INDEX ")? + "INDEX ".len()..];
+    let name = name.strip_prefix("IF NOT EXISTS ").unwrap_or(name);
+    if name.contains('(') {
+        return None;
+    }
+    match name.strip_prefix('"') {
+        Some(name) => Some(name.split_once("\" ON ")?.0.replace("\"\"", "\"")),
+        None => name.split_whitespace().next().map(str::to_owned),
+    }
+}
+
 /// Whether one of the names is a word of a statement.
 fn speaks_of(sql: &str, names: &[String]) -> bool {
     sql.split(|c: char| !c.is_alphanumeric() && c != '_')
@@ -135,7 +141,7 @@ fn speaks_of(sql: &str, names: &[String]) -> bool {
 struct NewTable<'a> {
     schema: &'a Schema,
     table: &'a Table,
-    takes: &'a dyn Fn(&str) -> bool,
+    takes: &'a dyn Fn(&[&str]) -> bool,
 }
 
 impl NewTable<'_> {
@@ -188,7 +194,7 @@ impl NewTable<'_> {
         let with = format!("{plain} {more}");
         let others = self.table.columns.iter().filter(|other| other.name != column.name);
         let others: String = others.map(|other| format!(", {}", self.plain(other))).collect();
-        if (self.takes)(&format!("CREATE TABLE t ({with}{others})")) {
+        if (self.takes)(&[format!("CREATE TABLE t ({with}{others})").as_str()]) {
             return with;
         }
         notes.push(format!(
@@ -198,13 +204,37 @@ impl NewTable<'_> {
         plain
     }
 
+    /// An index. One that is unique over columns is part of the table; of what is over expressions, or over some rows alone,
+    /// SQLite is asked whether it understands it.
+    fn index(&self, sql: &str, part: Part, notes: &mut Vec<String>) -> Option<String> {
+        let of = quoted(&self.table.name);
+        if let Some((name, columns)) = simple_index(sql, self.table) {
+            let columns = names_sql(&columns);
+            return (part == Part::Index)
+                .then(|| format!("CREATE INDEX {} ON {of} ({columns})", quoted(&name)));
+        }
+        let unique = if part == Part::UniqueIndex { "UNIQUE " } else { "" };
+        let is_tree = |rest: &str| sql[..sql.len() - rest.len()].trim_end().ends_with("USING btree");
+        if let Some((name, rest)) = index_parts(sql).filter(|(_, rest)| is_tree(rest)) {
+            let rest = for_sqlite(rest);
+            let all: Vec<String> = self.table.columns.iter().map(|column| self.plain(column)).collect();
+            let table = format!("CREATE TABLE t ({})", all.join(", "));
+            let index = format!("CREATE {unique}INDEX i ON t {rest}");
+            if (self.takes)(&[table.as_str(), index.as_str()]) {
+                return Some(format!("CREATE {unique}INDEX {} ON {of} {rest}", quoted(&name)));
+            }
+        }
+        notes.push(format!("{}: `{sql}` is nothing that SQLite understands", self.table.name));
+        None
+    }
+
     /// The conditions, with one for every column of an enum.
     fn checks(&self, notes: &mut Vec<String>) -> Vec<String> {
         let all: Vec<String> = self.table.columns.iter().map(|column| self.plain(column)).collect();
         let mut checks = Vec::new();
         for check in &self.table.checks {
             let sql = format!("CHECK ({})", for_sqlite(check));
-            match (self.takes)(&format!("CREATE TABLE t ({}, {sql})", all.join(", "))) {
+            match (self.takes)(&[format!("CREATE TABLE t ({}, {sql})", all.join(", ")).as_str()]) {
                 true => checks.push(sql),
                 false => {
                     notes.push(format!("{}: `{check}` is nothing that SQLite understands", self.table.name));

@@ -2,7 +2,7 @@
 
 use super::{
     Rows,
-    ddl::{Part, is_kept, known_actions, names_sql, simple_index, text_sql},
+    ddl::{Part, index_parts, is_kept, known_actions, names_sql, simple_index, text_sql},
     expression::is_harmless,
     types::Types,
 };
@@ -153,10 +153,7 @@ impl<'a> PgSchema<'a> {
                 Store::Postgres => Some(sql.clone()).filter(|sql| is_harmless(sql)),
                 // One that is unique is part of the table.
                 _ if part == Part::UniqueIndex && simple_index(sql, table).is_some() => continue,
-                _ => simple_index(sql, table).map(|(name, columns)| {
-                    let table = self.table_name(&table.name);
-                    format!("CREATE INDEX {} ON {table} ({})", quoted(&name), names_sql(&columns))
-                }),
+                _ => self.index_of_another_store(table, sql, part),
             };
             match index {
                 Some(sql) => all.push(Optional { sql, what }),
@@ -164,6 +161,18 @@ impl<'a> PgSchema<'a> {
             }
         }
         all
+    }
+
+    /// An index of another store: over columns, or over what the server may understand of expressions and conditions.
+    fn index_of_another_store(&self, table: &Table, sql: &str, part: Part) -> Option<String> {
+        let of = self.table_name(&table.name);
+        if let Some((name, columns)) = simple_index(sql, table) {
+            return Some(format!("CREATE INDEX {} ON {of} ({})", quoted(&name), names_sql(&columns)));
+        }
+        let (name, rest) = index_parts(sql)?;
+        let unique = if part == Part::UniqueIndex { "UNIQUE " } else { "" };
+        let index = format!("CREATE {unique}INDEX {} ON {of} USING btree {rest}", quoted(&name));
+        is_harmless(&index).then_some(index)
     }
 
     /// The default of a column, unless it is a counter.

@@ -322,11 +322,12 @@ impl<'a> Filling<'a> {
     }
 }
 
-/// Whether SQLite understands the statement that makes a table `t`.
-fn is_understood(sql: &str) -> bool {
+/// Whether SQLite understands statements, the first of which makes a table `t`.
+fn is_understood(sqls: &[&str]) -> bool {
     let Ok(connection) = Connection::open_in_memory() else { return false };
     // Some of what stands in a table is looked at when a row is to come.
-    connection.execute(sql, []).is_ok() && connection.prepare("INSERT INTO t DEFAULT VALUES").is_ok()
+    sqls.iter().all(|sql| connection.execute(sql, []).is_ok())
+        && connection.prepare("INSERT INTO t DEFAULT VALUES").is_ok()
 }
 
 /// A database that rows are added to.

@@ -376,7 +376,12 @@ fn a_table_of_a_server_keeps_what_sqlite_understands() {
                 .into(),
             "(kind ~ '^a'::text)".into(),
         ],
-        ddl: vec!["CREATE INDEX by_kind ON sales.\"Item\" USING btree (kind)".into()],
+        ddl: vec![
+            "CREATE INDEX by_kind ON sales.\"Item\" USING btree (kind)".into(),
+            "CREATE UNIQUE INDEX one_sad ON sales.\"Item\" USING btree (mood) WHERE (mood = 'sad'::sales.mood)".into(),
+            "CREATE INDEX by_lower ON sales.\"Item\" USING btree (lower((kind)::text), n)".into(),
+            "CREATE INDEX by_words ON sales.\"Item\" USING gin (to_tsvector('simple'::regconfig, (kind)::text))".into(),
+        ],
         ..Table::default()
     };
     let schema = Schema {
@@ -389,7 +394,7 @@ fn a_table_of_a_server_keeps_what_sqlite_understands() {
     let path = dir.path().join("new.db");
     let item: [(&str, &[&str]); 2] = [("id", &["1", "2"]), ("mood", &["it's", "gay"])];
     let written = write(&schema, &[rows("sales.Item", &item)], &path, None, IfExists::Fail).unwrap();
-    assert_eq!((counts(&written), written.notes.len()), (vec![("sales.Item", 1, 1)], 2));
+    assert_eq!((counts(&written), written.notes.len()), (vec![("sales.Item", 1, 1)], 3));
     assert_eq!(count(&path, "\"sales.Item\" WHERE kind = 'a::b' AND at > '2020' AND n IS NULL"), 1);
-    assert_eq!(count(&path, "sqlite_schema WHERE name = 'by_kind'"), 1);
+    assert_eq!(count(&path, "sqlite_schema WHERE name IN ('by_kind', 'one_sad', 'by_lower')"), 3);
 }
