@@ -1,6 +1,8 @@
 //! New rows for all tables: parents first, then for each of them the children that were drawn with it, then the further
 //! parents of those.
 
+mod waves;
+
 use std::collections::{HashMap, HashSet};
 
 use mintage_data::{
@@ -30,6 +32,7 @@ use super::{
     writers,
 };
 use crate::{error::Error, model::Model, sample::TableRequest};
+use waves::Families;
 
 /// Times that a row is drawn again.
 const MAX_ATTEMPTS: u64 = 6;
@@ -483,77 +486,5 @@ impl<'a> Drawer<'a> {
         for (row, &index) in places.index.iter().enumerate().filter(|(_, index)| **index > 0) {
             column.set(row, Some(&first.saturating_add(i64::from(index) - 1).to_string()));
         }
-    }
-}
-
-/// Rows that are drawn wave by wave, with the row of the parent of each.
-struct Families {
-    rows: Option<Table>,
-    parents: Vec<u32>,
-    /// Where each parent's latest child lies.
-    latest: Vec<u32>,
-}
-
-impl Families {
-    /// No rows yet of `n` parents.
-    fn new(n: usize) -> Self {
-        Self { rows: None, parents: Vec::new(), latest: vec![NONE; n] }
-    }
-
-    /// Adds rows with their parents.
-    ///
-    /// # Errors
-    /// The rows lack a column.
-    fn add(&mut self, rows: Table, parents: &[u32]) -> Result<(), Error> {
-        for (at, &parent) in parents.iter().enumerate().filter(|(_, parent)| **parent != NONE) {
-            self.latest[parent as usize] = (self.parents.len() + at) as u32;
-        }
-        self.parents.extend(parents);
-        match &mut self.rows {
-            Some(all) => all.append(&rows)?,
-            None => self.rows = Some(rows),
-        }
-        Ok(())
-    }
-
-    /// What is known of the latest children of parents; nothing before the first.
-    fn previous(&self, plan: &TablePlan, parents: &[u32]) -> Vec<Column> {
-        let Some(rows) = &self.rows else { return Vec::new() };
-        let latest: Vec<u32> = parents.iter().map(|&parent| self.latest[parent as usize]).collect();
-        let columns = plan.previous.iter().filter_map(|name| Some((name, rows.column(name)?)));
-        columns.map(|(name, column)| picked(&plan.before(name), column, &latest)).collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-    use crate::database::testing::{key, planned, table};
-
-    #[test]
-    fn children_follow_the_latest_of_their_parent() {
-        let firms = vec![numbers("id", 1..=20), numbers("size", (0..20).map(|row| row % 9))];
-        let staff = vec![
-            numbers("id", 1..=80),
-            numbers("firm", (0..80).map(|row| row / 4 + 1)),
-            numbers("grade", (0..80).map(|row| row * 7 % 5)),
-        ];
-        let staff = table("staff", vec![key("firm", "firms", "id", false)], staff);
-        let (_, _, plans) = planned(vec![table("firms", Vec::new(), firms), staff]);
-        let plan = plans.iter().find(|plan| plan.name == "staff").unwrap();
-        assert_eq!(plan.previous, ["grade"]);
-        let wave = |grades: &[u32]| Table {
-            columns: vec![numbers("grade", grades.iter().copied())],
-            ..Table::default()
-        };
-        let mut families = Families::new(3);
-        assert!(families.previous(plan, &[0, 2]).is_empty());
-        families.add(wave(&[5, 6]), &[0, 2]).unwrap();
-        families.add(wave(&[7]), &[2]).unwrap();
-        families.add(wave(&[8]), &[NONE]).unwrap();
-        let previous = families.previous(plan, &[2, 0]);
-        assert_eq!(previous[0].iter().collect::<Vec<_>>(), [Some("7"), Some("5")]);
-        assert_eq!(families.parents, [0, 2, 2, NONE]);
     }
 }
