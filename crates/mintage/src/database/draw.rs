@@ -14,6 +14,7 @@ use mintage_nn::Rng;
 use super::{
     DatabaseModel, DatabaseRequest,
     agree::{apart, balance, take_over},
+    apart::Apart,
     before::Before,
     bounds::broken,
     even::{Targets, as_counted, candidates, counts_in},
@@ -308,6 +309,7 @@ impl<'a> Drawer<'a> {
         let counts = self.counts(made, main);
         let waves = self.waves(&counts);
         let mut families = Families::new(counts.len());
+        let mut apart = self.apart(main);
         let parent = made.get(&self.table.foreign_keys[main].parent);
         let lefts = self.plan.left.iter().filter(|_| self.plan.is_sequence);
         let mut lefts: Vec<Left> = lefts
@@ -324,7 +326,10 @@ impl<'a> Drawer<'a> {
             }
             let given = (!given.columns.is_empty()).then_some(given);
             let place = if self.plan.is_sequence { at + 1 } else { 0 };
-            let mut rows = self.evenly(model, parents.len(), given, place, seed.wrapping_add(at as u64))?;
+            let seed = seed.wrapping_add(at as u64);
+            let known = if apart.is_empty() { None } else { given.clone() };
+            let mut rows = self.evenly(model, parents.len(), given, place, seed)?;
+            self.set_apart(model, &mut rows, (parents, known), &mut apart, &families, seed)?;
             lefts.iter_mut().for_each(|left| left.take(parents, &rows));
             self.leave_out_given(&mut rows, main);
             families.add(rows, parents)?;
@@ -336,6 +341,50 @@ impl<'a> Drawer<'a> {
             families.add(orphans, &vec![NONE; n])?;
         }
         Ok((families.rows.unwrap_or_default(), families.parents))
+    }
+
+    /// The columns in which siblings differ. What comes from elsewhere than the model does not, and what the request says, or
+    /// rows of several parents may not share, is not changed.
+    fn apart(&self, main: usize) -> Apart<'a> {
+        let (plan, of_main) = (self.plan, &self.table.foreign_keys[main].columns);
+        let is_drawn = |name: &&String| {
+            !plan.copied.iter().any(|copied| copied.column == **name)
+                && !plan.totals.iter().any(|total| total.column == **name)
+                && !self.persons.iter().any(|persons| persons.table == plan.name && persons.makes(name))
+                && !self.texts.iter().any(|text| text.table == plan.name && text.column == **name)
+        };
+        let may_change = |name: &String| {
+            let is_of_siblings =
+                |set: &Vec<String>| set.iter().all(|own| own == name || of_main.contains(own));
+            let mut conditions = self.request.conditions.iter();
+            self.table.unique_sets().filter(|set| set.contains(name)).all(is_of_siblings)
+                && !conditions.any(|(table, on)| *table == plan.name && on.column == *name)
+        };
+        let columns = plan.apart.iter().filter(is_drawn).map(|name| (name.as_str(), may_change(name)));
+        Apart::new(columns, &plan.bounds)
+    }
+
+    /// Draws rows again that have what a sibling may not have as well, and changes what repeats even then. Of the rows their
+    /// parents are known, and what they are drawn given.
+    fn set_apart(
+        &self,
+        model: &Model,
+        rows: &mut Table,
+        (parents, given): (&[u32], Option<Table>),
+        apart: &mut Apart,
+        families: &Families,
+        seed: u64,
+    ) -> Result<(), Error> {
+        let mut draw = |open: &[u32], attempt: u64| {
+            let given = given.as_ref().map(|given| given.select(open));
+            self.sampled(model, open.len(), given, seed.wrapping_add((1 << 52) + (attempt << 40)))
+        };
+        let open = apart.redraw(rows, parents, &mut draw)?;
+        if !open.is_empty() {
+            let (_, codec) = model.rows()?;
+            apart.settle(rows, (&open, parents), families.rows.as_ref(), &codec.rules);
+        }
+        Ok(())
     }
 
     /// Leaves out what rows were only drawn given, of their main parent and their siblings, but for what their texts are written

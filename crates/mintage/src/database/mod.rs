@@ -22,6 +22,7 @@
 //! such data are judged).
 
 mod agree;
+mod apart;
 mod assign;
 mod before;
 mod births;

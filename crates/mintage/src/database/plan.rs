@@ -158,6 +158,9 @@ pub struct TablePlan {
     pub time: Option<String>,
     /// The number of the first child, where that column just numbers them.
     pub first: Option<i64>,
+    /// Columns in which each row of a main parent has a value of its own.
+    #[serde(default)]
+    pub apart: Vec<String>,
     /// Keys of other tables to this one whose rows are counted.
     pub counts: Vec<Count>,
     /// Columns of those rows that are summed up for each row of this table.

@@ -10,6 +10,7 @@ use mintage_data::{
 
 use super::{
     agree::{behind, copied, is_fixed, is_through},
+    apart::differ,
     bounds,
     even::seen,
     filled::{Database, Filled, NONE},
@@ -191,6 +192,7 @@ impl Planner<'_> {
             is_sequence: false,
             time: None,
             first: None,
+            apart: Vec::new(),
             counts: Vec::new(),
             summaries: Vec::new(),
             left: Vec::new(),
@@ -208,6 +210,7 @@ impl Planner<'_> {
             plan.context = self.context(&plan);
             plan.is_sequence = self.is_sequence(&plan);
             (plan.time, plan.first) = self.order(&plan, found);
+            plan.apart = self.apart(&plan);
             if plan.is_sequence {
                 let light = light(found).filter(|name| plan.own.contains(name));
                 plan.previous = light.take(MAX_PREVIOUS_COLUMNS).collect();
@@ -545,6 +548,18 @@ impl Planner<'_> {
         let Some(filled) = self.source.get(&self.table.name) else { return (None, None) };
         let parents = plan.main().map(|main| filled.parents[main].as_slice());
         order_of(found, &plan.own, filled, parents)
+    }
+
+    /// Columns in which each row of a main parent has a value of its own: the time, where that is so in the source.
+    fn apart(&self, plan: &TablePlan) -> Vec<String> {
+        let (Some(filled), Some(main)) = (self.source.get(&self.table.name), plan.main()) else {
+            return Vec::new();
+        };
+        let parents = filled.parents[main].get(..filled.learned()).unwrap_or_default();
+        let is_apart =
+            |name: &&String| filled.table.column(name).is_some_and(|column| differ(column, parents));
+        // What just numbers the rows is set when they are in order.
+        plan.time.iter().filter(|_| plan.first.is_none()).filter(is_apart).cloned().collect()
     }
 
     fn is_sequence(&self, plan: &TablePlan) -> bool {
