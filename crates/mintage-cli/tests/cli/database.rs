@@ -452,6 +452,40 @@ fn sizes_conditions_and_rows_that_are_given() {
 }
 
 #[test]
+fn rows_of_one_parent_have_values_of_their_own() {
+    let place = Place::new();
+    let inn = Connection::open(place.path("inn.db")).unwrap();
+    inn.execute_batch(
+        "CREATE TABLE guest (id INTEGER PRIMARY KEY, age INTEGER NOT NULL);
+         CREATE TABLE stay (guest INTEGER NOT NULL REFERENCES guest, day TEXT NOT NULL, room TEXT NOT NULL,
+             PRIMARY KEY (guest, day), UNIQUE (guest, room));
+         CREATE TABLE bill (id INTEGER PRIMARY KEY, guest INTEGER NOT NULL REFERENCES guest, day TEXT NOT NULL);",
+    )
+    .unwrap();
+    for id in 1..=40i64 {
+        inn.execute("INSERT INTO guest VALUES (?1, ?2)", (id, 20 + id * 7 % 50)).unwrap();
+        for i in 0..=id % 4 {
+            let day = format!("2024-01-{:02}", 1 + (id * 3 + i * 5) % 28);
+            let room = ["tea", "cup", "tin", "pot", "jug", "mug"][(id + i) as usize % 6];
+            inn.execute("INSERT INTO stay VALUES (?1, ?2, ?3)", (id, &day, room)).unwrap();
+            inn.execute("INSERT INTO bill (guest, day) VALUES (?1, ?2)", (id, &day)).unwrap();
+        }
+    }
+    drop(inn);
+    place.ok("train inn.db --size tiny --steps 10 --name inn");
+    place.ok("sample inn -o new.db");
+    let new = Connection::open(place.path("new.db")).unwrap();
+    let count = |sql: &str| new.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    // None was left out on writing.
+    assert_eq!(count("SELECT count(*) FROM stay"), 100);
+    assert_eq!(count("SELECT count(DISTINCT guest || ' ' || room) FROM stay"), 100);
+    // Nothing but the source says so of bills.
+    assert_eq!(count("SELECT count(*) FROM bill"), 100);
+    assert_eq!(count("SELECT count(DISTINCT guest || ' ' || day) FROM bill"), 100);
+    assert_eq!(count("SELECT count(*) FROM bill WHERE day NOT BETWEEN '2024-01-01' AND '2024-01-28'"), 0);
+}
+
+#[test]
 fn a_database_is_masked() {
     let place = Place::new();
     clients(&place);

@@ -1,7 +1,9 @@
-//! Columns in which each row of a parent has a value of its own, as in the source: no two visits of a person are on one day.
+//! Columns in which each row of a parent has a value of its own, as in the source: no two visits of a person are on one day,
+//! and a person rates a film once.
 //!
 //! A row that is drawn knows the sibling before it, and not all others. One that has what a sibling has is drawn again as a
-//! whole, a few times. What repeats even then is moved to the nearest value that is free.
+//! whole, a few times. What repeats even then is moved to the nearest value that is free; a category becomes another one that
+//! siblings lack, as often as rows have it.
 
 use std::collections::HashSet;
 
@@ -13,6 +15,7 @@ use mintage_data::{
         schema::{ColumnSchema, TableSchema},
     },
 };
+use mintage_nn::Rng;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::{bounds::broken, filled::NONE, plan::Bound};
@@ -22,6 +25,8 @@ use crate::error::Error;
 const MAX_ATTEMPTS: u64 = 6;
 /// Steps to either side that a value is moved by, at most.
 const MAX_STEPS: u32 = 400;
+/// Categories that are tried.
+const MAX_CATEGORIES: usize = 20;
 /// Fewer parents of several rows say nothing.
 const MIN_FAMILIES: usize = 20;
 /// Parents, of those with several rows, that may have a value twice.
@@ -117,6 +122,7 @@ impl<'a> Apart<'a> {
         (open, parents): (&[u32], &[u32]),
         earlier: Option<&Table>,
         rules: &Rules,
+        rng: &mut Rng,
     ) {
         for own in &mut self.columns {
             let Some(at) = rows.columns.iter().position(|column| column.name == own.name) else { continue };
@@ -130,11 +136,13 @@ impl<'a> Apart<'a> {
                 let Some((others, before)) = others.as_ref().zip(row_of(rows, row, rules.own())) else {
                     continue;
                 };
-                let is_free = |text: &String| {
-                    !own.seen.contains(&hash_of(parent, text))
-                        && may_be(&before, (own.name, text), self.bounds, rules)
+                let is_free = |text: &str| !own.seen.contains(&hash_of(parent, text));
+                let may_be =
+                    |text: &String| is_free(text) && may_be(&before, (own.name, text), self.bounds, rules);
+                let found = match others.form.number(cell) {
+                    Some(number) => others.nearest(number).find(may_be),
+                    None => others.drawn(is_free, rng).into_iter().find(may_be),
                 };
-                let found = others.nearest(cell).find(is_free);
                 if let Some(text) = found {
                     own.seen.insert(hash_of(parent, &text));
                     rows.columns[at].set(row as usize, Some(&text));
@@ -165,33 +173,57 @@ impl<'a> Apart<'a> {
 /// What a column may have in the place of a value.
 struct Others<'a> {
     form: &'a ColumnSchema,
-    /// The least and the greatest number, and the least that is between two of them.
+    /// The values of rows that were drawn before and now.
+    column: Column,
+    /// The least number or date and the greatest one.
     range: (f64, f64),
+    /// The least that is between two of them.
     step: f64,
 }
 
 impl<'a> Others<'a> {
-    /// Of the values that a column has in rows drawn before and now; nothing where there are no two numbers or dates.
+    /// Of a column in rows that were drawn before and now; nothing where it is not there.
     fn of(name: &str, earlier: Option<&Table>, rows: &Table, schema: &'a TableSchema) -> Option<Self> {
         let form = schema.column(name)?;
-        let mut all = Column::new(name, Declaration::default());
-        for column in earlier.into_iter().chain([rows]).filter_map(|table| table.column(name)) {
-            all.gather(column, (0..column.len() as u32).map(Some));
+        let mut column = Column::new(name, Declaration::default());
+        for part in earlier.into_iter().chain([rows]).filter_map(|table| table.column(name)) {
+            column.gather(part, (0..part.len() as u32).map(Some));
         }
-        let mut numbers: Vec<f64> = all.values().iter().filter_map(|text| form.number(text)).collect();
+        let mut numbers: Vec<f64> = column.values().iter().filter_map(|text| form.number(text)).collect();
         numbers.sort_by(f64::total_cmp);
         numbers.dedup();
-        let step = numbers.windows(2).map(|pair| pair[1] - pair[0]).min_by(f64::total_cmp)?;
-        Some(Self { form, range: (*numbers.first()?, *numbers.last()?), step })
+        let end = |number: Option<&f64>| number.copied().unwrap_or(f64::NAN);
+        let range = (end(numbers.first()), end(numbers.last()));
+        let step = numbers.windows(2).map(|pair| pair[1] - pair[0]).min_by(f64::total_cmp);
+        Some(Self { form, column, range, step: step.unwrap_or(f64::NAN) })
     }
 
-    /// Other values, the nearest first.
-    fn nearest(&self, cell: &str) -> impl Iterator<Item = String> {
-        let value = self.form.number(cell).unwrap_or(f64::NAN);
+    /// Other numbers or dates, the nearest first.
+    fn nearest(&self, number: f64) -> impl Iterator<Item = String> {
         let (low, high) = self.range;
         let steps = (1..=MAX_STEPS).flat_map(|n| [f64::from(n), -f64::from(n)]);
-        let numbers = steps.map(move |n| value + n * self.step);
+        let numbers = steps.map(move |n| number + n * self.step);
         numbers.filter(move |number| (low..=high).contains(number)).map(move |number| self.form.text(number))
+    }
+
+    /// A few values that are free, drawn without repetition as often as rows have them.
+    fn drawn(&self, is_free: impl Fn(&str) -> bool, rng: &mut Rng) -> Vec<String> {
+        let counted = self.column.values().iter().zip(self.column.counts());
+        let mut free: Vec<(&str, usize)> =
+            counted.filter(|(text, _)| is_free(text)).map(|(text, rows)| (text, rows as usize)).collect();
+        let mut drawn = Vec::new();
+        while drawn.len() < MAX_CATEGORIES && !free.is_empty() {
+            let all: usize = free.iter().map(|(_, rows)| rows).sum();
+            let mut left = rng.below(all.max(1));
+            let found = free.iter().position(|(_, rows)| {
+                let is_it = left < *rows;
+                left = left.saturating_sub(*rows);
+                is_it
+            });
+            let Some(at) = found else { break };
+            drawn.push(free.swap_remove(at).0.to_owned());
+        }
+        drawn
     }
 }
 
@@ -332,7 +364,7 @@ mod tests {
             let mut rows = wave("2024-01-10", joined, left);
             let open = apart.redraw(&mut rows, &[7, 7, 7, 8], &mut again).unwrap();
             assert_eq!(open, [1, 2]);
-            apart.settle(&mut rows, (&open, &[7, 7, 7, 8]), Some(&source), &rules);
+            apart.settle(&mut rows, (&open, &[7, 7, 7, 8]), Some(&source), &rules, &mut Rng::new(1, 0));
             cells(&rows, "day").into_iter().map(str::to_owned).collect::<Vec<String>>()
         };
         assert_eq!(moved("2024-01-01", "2024-01-20"), [day(10), day(11), day(9), day(10)]);
@@ -343,11 +375,53 @@ mod tests {
     }
 
     #[test]
+    fn categories_that_repeat_even_then_become_others_that_siblings_lack() {
+        let column = |kinds: &[&str]| Column::of("kind", kinds.iter().map(|kind| Some(*kind)));
+        let kinds: Vec<&str> = (0..60).map(|row| ["tea", "cup", "tin", "pot"][row % 4]).collect();
+        let source = Table { columns: vec![column(&kinds)], ..Table::default() };
+        let mut rows = Table { columns: vec![column(&["tea"; 6])], ..Table::default() };
+        let parents = [3, 3, 3, 3, 3, 4];
+        let mut apart = Apart::new([("kind", true)].into_iter(), &[]);
+        let all: Vec<u32> = (0..6).collect();
+        let rules = rules(Vec::new(), &source);
+        apart.settle(&mut rows, (&all, &parents), Some(&source), &rules, &mut Rng::new(1, 0));
+        let mut family = cells(&rows, "kind");
+        assert_eq!(family.pop(), Some("tea"));
+        // There are four of them, for five rows.
+        let different: HashSet<&str> = family.iter().copied().collect();
+        assert_eq!((different.len(), family[0], family[4]), (4, "tea", "tea"));
+    }
+
+    #[test]
+    fn what_is_unique_with_the_key_of_the_parent_is_planned() {
+        let guests = vec![numbers("id", 1..=30), numbers("age", (0..30).map(|row| 20 + row * 7 % 50))];
+        let kind = |row: usize| Some(["tea", "cup", "tin"][row % 3]);
+        let orders = vec![
+            numbers("id", 1..=90),
+            numbers("guest", (0..90).map(|row| row / 3 + 1)),
+            Column::of("kind", (0..90).map(kind)),
+            numbers("seat", (0..90).map(|row| row % 3 * 5)),
+            Column::of("note", (0..90).map(kind)),
+        ];
+        let guests = table("guests", Vec::new(), guests);
+        let mut orders = table("orders", vec![key("guest", "guests", "id", false)], orders);
+        let sets = [vec!["guest", "kind"], vec!["seat", "guest"], vec!["guest", "kind", "note"]];
+        let names = |set: Vec<&str>| set.into_iter().map(str::to_owned).collect::<Vec<String>>();
+        orders.0.unique = sets.map(names).to_vec();
+        let (_, _, plans) = planned(vec![guests, orders]);
+        let orders = plans.iter().find(|plan| plan.name == "orders").unwrap();
+        // `seat` puts the rows in order.
+        assert_eq!(orders.time.as_deref(), Some("seat"));
+        assert_eq!(orders.apart, ["seat", "kind"]);
+    }
+
+    #[test]
     fn keeps_what_may_not_be_changed() {
         let source = days(&["2024-01-01", "2024-01-02", "2024-01-03"]);
         let mut apart = Apart::new([("day", false)].into_iter(), &[]);
         let mut rows = days(&["2024-01-02"; 2]);
-        apart.settle(&mut rows, (&[0, 1], &[4, 4]), Some(&source), &rules(Vec::new(), &source));
+        let rules = rules(Vec::new(), &source);
+        apart.settle(&mut rows, (&[0, 1], &[4, 4]), Some(&source), &rules, &mut Rng::new(1, 0));
         assert_eq!(cells(&rows, "day"), ["2024-01-02"; 2]);
     }
 }

@@ -382,7 +382,8 @@ impl<'a> Drawer<'a> {
         let open = apart.redraw(rows, parents, &mut draw)?;
         if !open.is_empty() {
             let (_, codec) = model.rows()?;
-            apart.settle(rows, (&open, parents), families.rows.as_ref(), &codec.rules);
+            let mut rng = Rng::new(seed, 3);
+            apart.settle(rows, (&open, parents), families.rows.as_ref(), &codec.rules, &mut rng);
         }
         Ok(())
     }

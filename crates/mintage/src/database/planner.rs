@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use mintage_data::{
-    SourceSpec, Table as Rows,
+    Column, SourceSpec, Table as Rows,
     database::{Choice, ForeignKey, Generated, Role, Schema, Table},
     table::schema::{ColumnSchema, IdFormat, Kind, TableSchema, detect},
 };
@@ -550,7 +550,9 @@ impl Planner<'_> {
         order_of(found, &plan.own, filled, parents)
     }
 
-    /// Columns in which each row of a main parent has a value of its own: the time, where that is so in the source.
+    /// Columns in which each row of a main parent has a value of its own: the time, where that is so in the source, and what
+    /// is unique together with the key to the parent. Whole numbers of those are made to differ when keys are set, and keys
+    /// of kept tables when all rows are there.
     fn apart(&self, plan: &TablePlan) -> Vec<String> {
         let (Some(filled), Some(main)) = (self.source.get(&self.table.name), plan.main()) else {
             return Vec::new();
@@ -559,7 +561,20 @@ impl Planner<'_> {
         let is_apart =
             |name: &&String| filled.table.column(name).is_some_and(|column| differ(column, parents));
         // What just numbers the rows is set when they are in order.
-        plan.time.iter().filter(|_| plan.first.is_none()).filter(is_apart).cloned().collect()
+        let mut apart: Vec<String> =
+            plan.time.iter().filter(|_| plan.first.is_none()).filter(is_apart).cloned().collect();
+        let of_main = &self.table.foreign_keys[main].columns;
+        for set in self.table.unique_sets().filter(|set| set.len() == of_main.len() + 1) {
+            let others: Vec<&String> = set.iter().filter(|name| !of_main.contains(name)).collect();
+            let [name] = others.as_slice() else { continue };
+            let values = filled.table.column(name).map(Column::values);
+            let is_whole = values.is_none_or(|values| values.iter().all(|text| text.parse::<i64>().is_ok()));
+            let is_own = plan.own.contains(name) && !self.table.is_foreign(name);
+            if is_own && !is_whole && !apart.contains(name) {
+                apart.push((*name).clone());
+            }
+        }
+        apart
     }
 
     fn is_sequence(&self, plan: &TablePlan) -> bool {
