@@ -426,6 +426,10 @@ fn sizes_conditions_and_rows_that_are_given() {
     let count = |file: &str, sql: &str| count(&place, file, sql);
     assert_eq!(count("new.db", "client"), 20);
     assert_eq!(count("new.db", "client WHERE country <> 'France'"), 0);
+    // A condition on children says nothing of their parents.
+    place.ok("sample all --where visit.paid=10.. -o paid.db");
+    assert_eq!((count("paid.db", "client"), count("paid.db", "visit WHERE paid < 10")), (60, 0));
+    assert!(count("paid.db", "visit") > 0);
     let error = place.refused("sample all -o new.db");
     assert!(error.contains("choose another file, or --if-exists append or replace"), "{error}");
     place.write("mine.csv", "id,first_name,country,sex\n901,Ivan,Germany,m\n902,Olga,France,f\n");
