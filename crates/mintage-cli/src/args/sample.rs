@@ -34,9 +34,9 @@ pub struct Sample {
     #[arg(long = "where", value_name = "COLUMN=VALUE")]
     pub condition: Vec<String>,
     /// Rows to complete: a file with some of the columns; every row of it gets the others. Whole databases: the rows of a
-    /// table, TABLE=FILE; all that belongs to them is new
+    /// table, TABLE=FILE, as often as wanted; all that belongs to them is new
     #[arg(long, value_name = "FILE", conflicts_with = "fill", value_parser = any_name())]
-    pub given: Option<String>,
+    pub given: Vec<String>,
     /// Rows with gaps: missing cells get values, everything else stays
     #[arg(long, value_name = "FILE", value_parser = any_name())]
     pub fill: Option<String>,

@@ -217,7 +217,7 @@ fn request(
         condition.column = column;
         request.conditions.push((table, condition));
     }
-    if let Some(given) = &args.given {
+    for given in &args.given {
         let named = given.split_once('=').filter(|(table, _)| model.schema().table(table).is_some());
         let (table, file) = match named {
             Some((table, file)) => (table.to_owned(), file.to_owned()),
@@ -227,7 +227,12 @@ fn request(
             }
         };
         let spec = context.reachable(&SourceSpec { source: file, ..SourceSpec::default() });
-        request.given.insert(table, table::read(&spec)?);
+        let rows = table::read(&spec)?;
+        if request.given.contains_key(&table) {
+            let hint = "put all of them into one file";
+            return Err(CliError::new(format!("rows of `{table}` are given more than once"), hint));
+        }
+        request.given.insert(table, rows);
     }
     Ok(request)
 }

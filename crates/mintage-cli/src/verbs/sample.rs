@@ -112,7 +112,7 @@ pub fn progress(ui: &mut Ui) -> impl FnMut(Progress) {
 
 /// How many, where rows of one table or items of another kind are made.
 fn n_of(args: &Sample) -> Result<Option<usize>, CliError> {
-    let fill = args.given.as_ref().map(|_| "--given").or(args.fill.as_ref().map(|_| "--fill"));
+    let fill = args.given.first().map(|_| "--given").or(args.fill.as_ref().map(|_| "--fill"));
     match (args.n.as_slice(), fill) {
         ([], _) => Ok(None),
         ([Amount::All(_)], Some(flag)) => {
@@ -126,16 +126,24 @@ fn n_of(args: &Sample) -> Result<Option<usize>, CliError> {
     }
 }
 
+/// The file with rows to complete.
+fn given_of(args: &Sample) -> Result<Option<Rows>, CliError> {
+    match args.given.as_slice() {
+        [] => Ok(None),
+        [file] => Ok(Some(Rows::File(file.clone()))),
+        _ => Err(CliError::new("--given is given more than once", "this model has one table: give it once")),
+    }
+}
+
 /// The request that the flags are.
 fn request(args: &Sample, seed: u64) -> Result<Request, CliError> {
     let file = |path: &std::path::PathBuf| Item::File(path.clone());
-    let rows = |source: &String| Rows::File(source.clone());
     Ok(Request {
         n: n_of(args)?,
         seed: Some(seed),
         conditions: args.condition.iter().map(|text| Where::parse(text)).collect::<Result<_, _>>()?,
-        given: args.given.as_ref().map(rows),
-        fill: args.fill.as_ref().map(rows),
+        given: given_of(args)?,
+        fill: args.fill.clone().map(Rows::File),
         prompt: args.prompt.clone(),
         continued: args.continued.as_ref().map(file),
         like: args.like.as_ref().map(file),

@@ -448,11 +448,47 @@ fn sizes_conditions_and_rows_that_are_given() {
         ("--scale 1e10", "more than can be made"),
         ("-n client=1000000000000", "more than can be made"),
         ("--given visit=mine.csv", "the rows of `visit` follow"),
+        ("--given client=mine.csv --given client=mine.csv", "rows of `client` are given more than once"),
     ] {
         let error = place.refused(&format!("sample all {flags} -o wrong.db"));
         assert!(error.contains(told), "{flags}: {error}");
     }
     assert!(!place.path("wrong.db").exists());
+}
+
+#[test]
+fn rows_of_several_tables_are_given() {
+    let place = Place::new();
+    let shop = Connection::open(place.path("shop.db")).unwrap();
+    shop.execute_batch(
+        "CREATE TABLE customer (id INTEGER PRIMARY KEY, age INTEGER NOT NULL);
+         CREATE TABLE product (id INTEGER PRIMARY KEY, price INTEGER NOT NULL);
+         CREATE TABLE purchase (id INTEGER PRIMARY KEY, customer INTEGER NOT NULL REFERENCES customer,
+             product INTEGER NOT NULL REFERENCES product, pieces INTEGER NOT NULL);",
+    )
+    .unwrap();
+    for id in 1..=40i64 {
+        shop.execute("INSERT INTO customer VALUES (?1, ?2)", (id, 20 + id * 7 % 50)).unwrap();
+        shop.execute("INSERT INTO product VALUES (?1, ?2)", (id, 5 + id * 11 % 30)).unwrap();
+    }
+    for id in 1..=120i64 {
+        let row = (id, id % 40 + 1, id * 7 % 40 + 1, id % 4 + 1);
+        shop.execute("INSERT INTO purchase VALUES (?1, ?2, ?3, ?4)", row).unwrap();
+    }
+    drop(shop);
+    place.ok("train shop.db --learn product,customer --size tiny --steps 10 --name shop");
+    place.write("customer.csv", "id,age\n901,33\n902,44\n");
+    place.write("wares.csv", "id,price\n71,5\n72,\n73,7\n");
+    place.ok("sample shop --given customer.csv --given product=wares.csv -o new.db");
+    let new = Connection::open(place.path("new.db")).unwrap();
+    let count = |sql: &str| {
+        let sql = format!("SELECT count(*) FROM {sql}");
+        new.query_row(&sql, [], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    assert_eq!((count("customer"), count("product")), (2, 3));
+    assert_eq!(count("customer WHERE (id, age) IN (VALUES (901, 33), (902, 44))"), 2);
+    assert_eq!(count("product WHERE (id, price) IN (VALUES (71, 5), (73, 7)) OR id = 72 AND price > 0"), 3);
+    assert_eq!(count("purchase WHERE customer NOT IN (901, 902) OR product NOT IN (71, 72, 73)"), 0);
 }
 
 #[test]

@@ -110,6 +110,7 @@ fn partial_rows(place: &Place) {
     assert!(!rows[2][2].is_empty() && rows[1][2] == "Omsk", "{rows:?}");
     place.write("wrong.csv", "age,town\n33,Omsk\n");
     assert!(place.refused("sample m --given wrong.csv").contains("`town`"));
+    assert!(place.refused("sample m --given part.csv --given part.csv").contains("more than once"));
 }
 
 #[test]
