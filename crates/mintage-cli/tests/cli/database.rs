@@ -437,6 +437,16 @@ fn sizes_conditions_and_rows_that_are_given() {
     let mine = "client WHERE (id, first_name, country) IN (VALUES (901, 'Ivan', 'Germany'), (902, 'Olga', 'France'))";
     assert_eq!((count("given.db", "client"), count("given.db", mine)), (2, 2));
     assert_eq!(count("given.db", "visit WHERE client NOT IN (901, 902)"), 0);
+    // Visits say to which client they belong, or belong to any.
+    place.write("visit.csv", "client,number,paid\n902,2,9.5\n901,1,7.5\n902,1,8.5\n,1,6.5\n77,1,5.5\n");
+    place.ok("sample all --given client=mine.csv --given visit.csv -o both.db");
+    let visits = "visit WHERE (client, number, paid) IN (VALUES (902, 2, 9.5), (901, 1, 7.5), (902, 1, 8.5))";
+    assert_eq!((count("both.db", "visit"), count("both.db", visits)), (5, 3));
+    let others = "visit JOIN client ON client.id = client AND bill_email = email WHERE paid IN (6.5, 5.5)";
+    assert_eq!(count("both.db", others), 2);
+    let sums =
+        "(SELECT spent, sum(paid) AS paid FROM client JOIN visit ON client.id = client GROUP BY client.id)";
+    assert_eq!(count("both.db", &format!("{sums} WHERE abs(spent - paid) > 0.005")), 0);
     for (flags, told) in [
         ("-n 20", "-n TABLE=N"),
         ("-n visit=20", "the rows of `visit` follow from those of `client`"),
@@ -447,7 +457,7 @@ fn sizes_conditions_and_rows_that_are_given() {
         ("--where client.moon=5", "no column `moon`"),
         ("--scale 1e10", "more than can be made"),
         ("-n client=1000000000000", "more than can be made"),
-        ("--given visit=mine.csv", "the rows of `visit` follow"),
+        ("--given visit=mine.csv", "`visit` has no column `first_name`"),
         ("--given client=mine.csv --given client=mine.csv", "rows of `client` are given more than once"),
     ] {
         let error = place.refused(&format!("sample all {flags} -o wrong.db"));

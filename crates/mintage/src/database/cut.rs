@@ -50,7 +50,10 @@ impl Cut {
         let roots = families.iter().map(|family| (family.root.name.clone(), family.rows)).collect();
         // Without a number at all every cell would be a part.
         let part_cells = request.part_cells.max(1.0);
-        let wanted = (cells / part_cells).ceil();
+        // Children that are given may belong to any rows: all are drawn together.
+        let has_given_children =
+            plans.iter().any(|plan| plan.main().is_some() && request.given.contains_key(&plan.name));
+        let wanted = if has_given_children { 1.0 } else { (cells / part_cells).ceil() };
         let cut = match wanted > 1.0 {
             true => cut_families(schema, plans, families, part_cells * MAX_SHARED),
             false => Vec::new(),
@@ -167,6 +170,8 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use std::collections::BTreeMap;
 
+    use mintage_data::Table;
+
     use super::*;
     use crate::database::{
         filled::numbers,
@@ -226,6 +231,17 @@ mod tests {
         let (schema, plans) = office(false);
         let cut = Cut::of(&schema, &plans, &DatabaseRequest { part_cells: 400.0, ..request }).unwrap();
         assert_eq!((cut.parts, sorted(&cut)), (5, vec!["firms", "notes", "staff", "tools"]));
+    }
+
+    #[test]
+    fn children_that_are_given_are_drawn_with_all_parents() {
+        let (schema, plans) = office(true);
+        let mut request = DatabaseRequest { part_cells: 400.0, ..DatabaseRequest::default() };
+        let rows = |name: &str| Table { columns: vec![numbers(name, 1..=100)], ..Table::default() };
+        request.given.insert("firms".to_owned(), rows("size"));
+        assert_eq!(Cut::of(&schema, &plans, &request).unwrap().parts, 5);
+        request.given.insert("staff".to_owned(), rows("firm"));
+        assert_eq!(Cut::of(&schema, &plans, &request).unwrap().parts, 1);
     }
 
     #[test]

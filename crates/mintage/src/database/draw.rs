@@ -1,6 +1,7 @@
 //! New rows for all tables: parents first, then for each of them the children that were drawn with it, then the further
 //! parents of those.
 
+mod given;
 mod waves;
 
 use std::collections::{HashMap, HashSet};
@@ -22,7 +23,7 @@ use super::{
     keys::TextKey,
     persons::Persons,
     plan::{From, INDEX, Part, SIBLINGS, TablePlan, Use},
-    request::{light_part, number_rows, put_given, scaled_rows},
+    request::{number_rows, put_given, scaled_rows},
     siblings::{Places, in_order},
     summary::Left,
     sweep::sweep,
@@ -121,16 +122,18 @@ impl<'a> Drawer<'a> {
 
     /// New rows with the row of their main parent, and with a number where they have one.
     fn rows(&self, model: &Model, made: &Database, seed: u64) -> Result<Filled, Error> {
-        let (table, parents) = match self.plan.main() {
-            None => {
-                let table = match self.request.given.get(&self.plan.name) {
-                    Some(given) => self.completed(model, given, seed)?,
+        let given = self.request.given.get(&self.plan.name);
+        let (table, parents) = match (self.plan.main(), given) {
+            (None, _) => {
+                let table = match given {
+                    Some(given) => self.completed(model, given, Vec::new(), seed)?,
                     None => self.evenly(model, scaled_rows(self.plan, self.request), None, 0, seed)?,
                 };
                 let n = table.rows();
                 (table, vec![NONE; n])
             }
-            Some(main) => self.children(model, made, main, seed)?,
+            (Some(main), Some(given)) => self.given_children(model, given, (made, main), seed)?,
+            (Some(main), None) => self.children(model, made, main, seed)?,
         };
         let n = table.rows();
         let none = || vec![NONE; n];
@@ -145,6 +148,9 @@ impl<'a> Drawer<'a> {
         }
         if let Some(main) = self.plan.main() {
             filled.parents[main] = parents;
+            // Its cells are set when keys are, also those that were given.
+            let of_main = &self.table.foreign_keys[main].columns;
+            filled.table.columns.retain(|column| !of_main.contains(&column.name));
             self.keep_apart(&mut filled, main, &mut rng);
             agree(self.plan, self.schema, &mut filled, made, |way| way == [main]);
             self.repeat_first(&mut filled, main);
@@ -248,15 +254,6 @@ impl<'a> Drawer<'a> {
         model.sample_rows(&request, &mut |_, _| {})
     }
 
-    /// Rows that are given, with what they lack.
-    fn completed(&self, model: &Model, given: &Table, seed: u64) -> Result<Table, Error> {
-        let light = light_part(model, self.plan, given)?;
-        let light = (!light.columns.is_empty()).then_some(light);
-        let mut table = self.sampled(model, given.rows(), light, seed)?;
-        put_given(&mut table, given, self.table);
-        Ok(table)
-    }
-
     /// Identifiers were made wave by wave: where one is there twice, all are made anew, for all rows at once.
     fn renew_keys(&self, table: &mut Table, model: &Model, seed: u64) -> Result<(), Error> {
         if self.plan.main().is_none() {
@@ -264,7 +261,7 @@ impl<'a> Drawer<'a> {
         }
         let repeats = |column: &Column| column.counts().into_iter().any(|rows| rows > 1);
         let single = self.table.unique_sets().filter_map(|set| match set.as_slice() {
-            [name] if self.plan.own.contains(name) => Some(name.clone()),
+            [name] if self.plan.own.contains(name) && !self.is_given(name) => Some(name.clone()),
             _ => None,
         });
         let repeated: Vec<String> = single.filter(|name| table.column(name).is_some_and(repeats)).collect();
@@ -282,8 +279,7 @@ impl<'a> Drawer<'a> {
 
     /// Gives rows other values in the place of those that parts before have, where no two rows may share them.
     fn renew_taken(&self, table: &mut Table, model: &Model, seed: u64) -> Result<(), Error> {
-        let given = self.request.given.get(&self.plan.name);
-        let is_given = |name: &str| given.is_some_and(|given| given.column(name).is_some());
+        let is_given = |name: &str| self.is_given(name);
         let mut draw =
             |n: usize, attempt: u64| self.sampled(model, n, None, seed.wrapping_add((1 << 51) + attempt));
         self.before.taken.renew(table, &self.plan.name, &is_given, &mut draw)
@@ -496,7 +492,7 @@ impl<'a> Drawer<'a> {
             let others: Vec<&String> = set.iter().filter(|name| !of_main.contains(name)).collect();
             let [name] = others.as_slice() else { continue };
             let column = filled.table.columns.iter_mut().find(|column| &column.name == *name);
-            if let Some(column) = column.filter(|_| values.contains(name)) {
+            if let Some(column) = column.filter(|_| values.contains(name) && !self.is_given(name)) {
                 apart(column, &filled.parents[main], rng);
             }
         }
@@ -513,7 +509,8 @@ impl<'a> Drawer<'a> {
                 parent => *first.entry(parent).or_insert(row),
             })
             .collect();
-        for copied in self.plan.copied.iter().filter(|copied| copied.from == From::FirstSibling) {
+        let fixed = self.plan.copied.iter().filter(|copied| copied.from == From::FirstSibling);
+        for copied in fixed.filter(|copied| !self.is_given(&copied.column)) {
             if let Some(column) = filled.table.column(&copied.column) {
                 let column = picked(&copied.column, column, &firsts);
                 take_over(&mut filled.table, &column, |_| true);
@@ -529,6 +526,9 @@ impl<'a> Drawer<'a> {
         // One column after another: a copy of a long table beside it would be too much.
         filled.table.columns.iter_mut().for_each(|column| *column = column.select(&order));
         let (Some(name), Some(first)) = (&self.plan.time, self.plan.first) else { return };
+        if self.is_given(name) {
+            return;
+        }
         let places = Places::of(filled, &filled.parents[main], None);
         let Some(column) = filled.table.columns.iter_mut().find(|column| &column.name == name) else {
             return;

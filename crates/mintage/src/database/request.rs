@@ -35,7 +35,8 @@ pub struct DatabaseRequest {
     pub rows: BTreeMap<String, usize>,
     /// Conditions that all rows of a table meet.
     pub conditions: Vec<(String, Where)>,
-    /// Rows of tables without a parent, in place of new ones: what they lack is drawn, and all that belongs to them.
+    /// Rows of tables in place of new ones: what they lack is drawn, and all that belongs to them. Where rows belong to others,
+    /// their keys say to which; those whose keys name no row are spread over the parents.
     pub given: BTreeMap<String, Table>,
     /// Times that columns of all tables are drawn again, a third of them at once, when all rows are there: given the other
     /// columns, parents, siblings and what children came to.
@@ -79,11 +80,10 @@ impl DatabaseRequest {
 /// An error where something is asked that cannot be.
 pub(super) fn check(model: &DatabaseModel, request: &DatabaseRequest, held: Held) -> Result<(), Error> {
     for table in request.rows.keys() {
-        check_root(model, find(model, table)?, "its number of rows")?;
+        check_root(model, find(model, table)?)?;
     }
     for (table, rows) in &request.given {
-        let plan = find(model, table)?;
-        check_root(model, plan, "rows that are given")?;
+        check_learned(find(model, table)?)?;
         let Some(schema) = model.schema.table(table) else { continue };
         if let Some(unknown) = rows.names().find(|name| schema.column(name).is_none()) {
             let names: Vec<&str> = schema.columns.iter().map(|column| column.name.as_str()).collect();
@@ -175,24 +175,28 @@ fn find<'a>(model: &'a DatabaseModel, table: &str) -> Result<&'a TablePlan, Erro
     })
 }
 
-/// Whether rows of a table come by themselves: not kept, and of no parent.
-fn check_root(model: &DatabaseModel, plan: &TablePlan, what: &str) -> Result<(), Error> {
+/// Whether rows of a table are drawn.
+fn check_learned(plan: &TablePlan) -> Result<(), Error> {
     let name = &plan.name;
     match plan.part {
-        Part::Learned => {}
+        Part::Learned => Ok(()),
         Part::Kept => {
-            return Err(
-                Error::request(format!("the rows of `{name}` are kept as they are")).with_hint(&plan.why)
-            );
+            Err(Error::request(format!("the rows of `{name}` are kept as they are")).with_hint(&plan.why))
         }
-        Part::Empty => return Err(Error::request(format!("`{name}` had no rows to learn from"))),
+        Part::Empty => Err(Error::request(format!("`{name}` had no rows to learn from"))),
     }
+}
+
+/// Whether rows of a table come by themselves: not kept, and of no parent.
+fn check_root(model: &DatabaseModel, plan: &TablePlan) -> Result<(), Error> {
+    check_learned(plan)?;
+    let name = &plan.name;
     let Some(main) = plan.main() else { return Ok(()) };
     let parent = model.schema.table(name).map_or("", |table| &table.foreign_keys[main].parent);
     let roots = model.plans.iter().filter(|plan| plan.part == Part::Learned && plan.main().is_none());
     let roots: Vec<&str> = roots.map(|plan| plan.name.as_str()).collect();
     Err(Error::request(format!(
-        "the rows of `{name}` follow from those of `{parent}`: {what} cannot be said"
+        "the rows of `{name}` follow from those of `{parent}`: its number of rows cannot be said"
     ))
     .with_hint(format!("say it of {}", roots.join(", "))))
 }
