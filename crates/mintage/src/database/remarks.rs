@@ -45,9 +45,10 @@ fn there(key: &ForeignKey, filled: &Filled) -> Vec<usize> {
 fn lost(table: &Table, key: &ForeignKey, filled: &Filled, parents: &[u32]) -> Option<String> {
     let rows = there(key, filled);
     let lost = rows.iter().filter(|&&row| parents[row] == NONE && filled.is_meant(key, row)).count();
+    let becomes = if key.optional { "new rows of these leave it open" } else { "all new rows refer to one" };
     (lost > 0).then(|| {
         format!(
-            "{}: {} of {} rows refer by `{}` to no row of `{}`: it is learned as a key all the same",
+            "{}: {} of {} rows refer by `{}` to no row of `{}`: {becomes}",
             table.name,
             thousands(lost),
             thousands(filled.rows()),
@@ -105,4 +106,28 @@ fn repeated(table: &Table, filled: &Filled) -> Option<String> {
             thousands(repeated)
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::database::{
+        filled::numbers,
+        testing::{key, planned, table},
+    };
+
+    #[test]
+    fn what_becomes_of_rows_that_refer_to_nothing_is_said() {
+        for (is_optional, becomes) in
+            [(true, "new rows of these leave it open"), (false, "all new rows refer to one")]
+        {
+            let firms = vec![numbers("id", 1..=20), numbers("size", (0..20).map(|row| row % 9))];
+            let staff = vec![numbers("id", 1..=25), numbers("firm", 1..=25)];
+            let staff = table("staff", vec![key("firm", "firms", "id", is_optional)], staff);
+            let (schema, source, _) = planned(vec![table("firms", Vec::new(), firms), staff]);
+            let said = format!("staff: 5 of 25 rows refer by `firm` to no row of `firms`: {becomes}");
+            assert_eq!(of_keys(&schema, &source).unwrap(), [said]);
+        }
+    }
 }
