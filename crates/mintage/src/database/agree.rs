@@ -9,8 +9,9 @@ use mintage_nn::Rng;
 use super::{
     assign::scaled,
     filled::{Database, Filled, NONE},
-    plan::{Context, From},
+    plan::{Context, From, TablePlan},
     slice::Slice,
+    view::of_parent,
 };
 
 /// Rows that must agree, of all and of those that do not have the most frequent value.
@@ -48,7 +49,7 @@ pub(super) fn copied(column: &Column, filled: &Filled, ways: &[Way]) -> Option<F
             let Some(theirs) = parent.table.column(name) else { continue };
             let pairs = (0..filled.rows()).filter(|&row| rows[row] != NONE);
             let pairs = pairs.map(|row| (column.cell(row), theirs.cell(rows[row] as usize)));
-            if agree(pairs) {
+            if are_same(pairs) {
                 let context = Context { name: column.name.clone(), keys: keys.clone(), column: name.clone() };
                 return Some(From::Parent(context));
             }
@@ -60,11 +61,11 @@ pub(super) fn copied(column: &Column, filled: &Filled, ways: &[Way]) -> Option<F
 /// Whether the rows of a parent all have the same cell.
 pub(super) fn is_fixed(column: &Column, previous: &[u32]) -> bool {
     let pairs = previous.iter().enumerate().filter(|(_, before)| **before != NONE);
-    agree(pairs.map(|(row, &before)| (column.cell(row), column.cell(before as usize))))
+    are_same(pairs.map(|(row, &before)| (column.cell(row), column.cell(before as usize))))
 }
 
 /// Whether pairs of cells are the same, also where they are not what most are.
-fn agree<'a>(pairs: impl Iterator<Item = (Option<&'a str>, Option<&'a str>)> + Clone) -> bool {
+fn are_same<'a>(pairs: impl Iterator<Item = (Option<&'a str>, Option<&'a str>)> + Clone) -> bool {
     let others = pairs.clone().take(FIRST_ROWS).filter(|(a, b)| a != b).count();
     if others > MAX_FIRST_OTHERS {
         return false;
@@ -102,6 +103,24 @@ pub(super) fn behind<'a>(
         at = database.get(&name)?;
     }
     Some((rows, at, name))
+}
+
+/// Gives rows the cells that agree with those of parents, behind ways of keys that are known by now.
+pub(super) fn agree(
+    plan: &TablePlan,
+    schema: &Schema,
+    filled: &mut Filled,
+    made: &Database,
+    is_known: impl Fn(&[usize]) -> bool,
+) {
+    for copied in &plan.copied {
+        let From::Parent(context) = &copied.from else { continue };
+        if is_known(&context.keys) {
+            let parents = &filled.parents[context.keys[0]];
+            let column = of_parent(context, plan, schema, made, parents);
+            take_over(&mut filled.table, &column, |row| parents[row] != NONE);
+        }
+    }
 }
 
 /// Puts the cells of a column in place of those of the table's column of its name, in rows that `is_meant` names.

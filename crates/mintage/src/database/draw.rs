@@ -14,7 +14,7 @@ use mintage_nn::Rng;
 
 use super::{
     DatabaseModel, DatabaseRequest,
-    agree::{apart, balance, take_over},
+    agree::{agree, apart, balance, take_over},
     apart::Apart,
     before::Before,
     bounds::broken,
@@ -28,7 +28,7 @@ use super::{
     summary::Left,
     sweep::sweep,
     texts::TextPlan,
-    tie::{Ties, agree, close_circles, counts_of},
+    tie::{Ties, close_circles, counts_of},
     totals,
     view::{of_parent, picked},
     writers,

@@ -11,7 +11,7 @@ use mintage_nn::Rng;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
-    agree::take_over,
+    agree::agree,
     assign::{assign, scaled},
     before::Before,
     even::counts_in,
@@ -20,7 +20,7 @@ use super::{
     plan::{Context, DEPTH, From, Part, TablePlan, Use, are_new},
     rivals::Rivals,
     slice::Slice,
-    view::{of_parent, picked},
+    view::picked,
 };
 
 /// Parents that a row of a kept table tries.
@@ -315,24 +315,6 @@ fn has_repeats(table: &Table, columns: &[usize]) -> bool {
     let mut keys: Vec<u64> = (0..table.rows()).filter_map(key).collect();
     keys.sort_unstable();
     keys.windows(2).any(|pair| pair[0] == pair[1])
-}
-
-/// Gives rows the cells that agree with those of parents, behind ways of keys that are known by now.
-pub(super) fn agree(
-    plan: &TablePlan,
-    schema: &Schema,
-    filled: &mut Filled,
-    made: &Database,
-    is_known: impl Fn(&[usize]) -> bool,
-) {
-    for copied in &plan.copied {
-        let From::Parent(context) = &copied.from else { continue };
-        if is_known(&context.keys) {
-            let parents = &filled.parents[context.keys[0]];
-            let column = of_parent(context, plan, schema, made, parents);
-            take_over(&mut filled.table, &column, |row| parents[row] != NONE);
-        }
-    }
 }
 
 /// Ties the keys to tables that were drawn later, which are `open` by table, and has copies of what lies behind them agree.
