@@ -93,10 +93,7 @@ impl<'a> Ties<'a> {
         if is_there {
             return self.find_by_cells(filled, made, key);
         }
-        let is_own = foreign.is_of(&self.plan.name);
-        let Some(parent) = (if is_own { Some(&*filled) } else { made.get(&foreign.parent) }) else {
-            return false;
-        };
+        let Some(parent) = self.parent_of(foreign, filled, made) else { return false };
         let found = match is {
             Use::Value => return true,
             Use::Through(other) => match self.through(filled, made, other) {
@@ -122,13 +119,16 @@ impl<'a> Ties<'a> {
         if self.plan.part != Part::Learned || filled.parents[key].iter().any(|&row| row != NONE) {
             return true;
         }
-        let is_own = foreign.is_of(&self.plan.name);
-        let Some(parent) = (if is_own { Some(&*filled) } else { made.get(&foreign.parent) }) else {
-            return false;
-        };
+        let Some(parent) = self.parent_of(foreign, filled, made) else { return false };
         let rows = rows_of(&filled.table, foreign, &parent.table);
         filled.parents[key] = rows;
         true
+    }
+
+    /// The rows that a key refers to: those of the table itself, which are `own`, or of another one; nothing where they are not
+    /// there yet.
+    fn parent_of<'b>(&self, foreign: &ForeignKey, own: &'b Filled, made: &'b Database) -> Option<&'b Filled> {
+        if foreign.is_of(&self.plan.name) { Some(own) } else { made.get(&foreign.parent) }
     }
 
     /// Whether the cells of a key are not those of the source, though the rows of the table are kept: it refers to cells that are
@@ -150,8 +150,8 @@ impl<'a> Ties<'a> {
         rng: &mut Rng,
     ) -> bool {
         let foreign = &self.table.foreign_keys[key];
-        let is_own = foreign.is_of(&self.plan.name);
-        let own = is_own.then(|| filled.clone());
+        // Rows that refer to each other lose the cells of the key before they get new ones.
+        let own = foreign.is_of(&self.plan.name).then(|| filled.clone());
         let Some(parent) = own.as_ref().or_else(|| made.get(&foreign.parent)) else { return false };
         let set = self.set_by_others(key, later);
         let is_set = |name: &String| set.contains(name.as_str());
