@@ -1,5 +1,7 @@
 //! Bins of numbers that hold about equally many rows.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use super::check::MAX_TOKENS;
@@ -213,6 +215,34 @@ pub fn cut(values: &[(f64, u32)], most: usize) -> Vec<Bin> {
     bins
 }
 
+/// A bin for each of a few distinct ascending values with their counts, but for those at either end that few rows have: these
+/// share one. Alone a model would have seen them too seldom to make them. Nothing where the ends are frequent, or all of it
+/// would be one bin.
+pub fn cut_tails(values: &[(f64, u32)]) -> Option<Vec<Bin>> {
+    let low = rare(values.iter().map(|value| value.1));
+    let high = rare(values.iter().rev().map(|value| value.1));
+    if low + high == 0 || low + high >= values.len() {
+        return None;
+    }
+    let end = values.len() - high;
+    let each = (low..end).map(|at| at..at + 1);
+    let ranges = [0..low].into_iter().chain(each).chain([end..values.len()]);
+    let bin =
+        |range: Range<usize>| Bin::of(&values[range.clone()], (range.start == 0, range.end == values.len()));
+    Some(ranges.filter(|range| !range.is_empty()).map(bin).collect())
+}
+
+/// How many counts there are before a bin has rows enough, or before one that has them by itself.
+fn rare(counts: impl Iterator<Item = u32>) -> usize {
+    let (least, mut held) = (ROWS_A_BIN as u32, 0u32);
+    let is_rare = |&count: &u32| {
+        let is_rare = held < least && count < least;
+        held = held.saturating_add(count);
+        is_rare
+    };
+    counts.take_while(is_rare).count()
+}
+
 /// The bin that holds `value`, or the nearest one.
 pub fn find(bins: &[Bin], value: f64) -> usize {
     let next = bins.partition_point(|bin| bin.low() <= value);
@@ -258,6 +288,20 @@ mod tests {
     /// A tail: the distance to the next value grows, and the last one lies far off.
     fn tail(n: u32) -> Vec<(f64, u32)> {
         (0..n).map(|i| (f64::from(i * i) + if i + 1 == n { 1e6 } else { 0.0 }, 1 + i % 3)).collect()
+    }
+
+    #[test]
+    fn rare_values_at_the_ends_share_a_bin() {
+        let counts = [1, 2, 30, 3, 50, 60, 4, 3, 2];
+        let values: Vec<(f64, u32)> = counts.iter().enumerate().map(|(at, &n)| (at as f64, n)).collect();
+        let bins = cut_tails(&values).unwrap_or_default();
+        let ends: Vec<(f64, f64)> = bins.iter().map(|bin| (bin.low(), bin.high())).collect();
+        // What is rare between frequent ones stays alone.
+        assert_eq!(ends, [(0.0, 1.0), (2.0, 2.0), (3.0, 3.0), (4.0, 4.0), (5.0, 5.0), (6.0, 8.0)]);
+        assert_eq!((bins[0].rows(), bins[5].rows()), (3, 9));
+        assert!((bins[5].quantile(1.0), bins[0].quantile(0.0)) == (8.0, 0.0));
+        assert_eq!(cut_tails(&[(1.0, 8), (2.0, 1), (3.0, 9)]), None);
+        assert_eq!(cut_tails(&[(1.0, 1), (2.0, 1), (3.0, 1)]), None);
     }
 
     #[test]

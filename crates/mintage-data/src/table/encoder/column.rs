@@ -130,6 +130,13 @@ impl ColumnCodec {
         numbers.sort_by(|a, b| a.0.total_cmp(&b.0));
         let rows: usize = numbers.iter().map(|n| n.2 as usize).sum();
         if has_own_tokens(numbers.len(), rows) && numbers.len() <= 2 * room {
+            let as_written = |&(number, text, _): &(f64, &str, u32)| schema.text(number) == text;
+            if schema.kind != Kind::Datetime && numbers.iter().all(as_written) {
+                let values: Vec<(f64, u32)> = numbers.iter().map(|n| (n.0, n.2)).collect();
+                if let Some(bins) = bins::cut_tails(&values) {
+                    return How::Binned { bins, rest };
+                }
+            }
             let unordered = rest.len();
             let texts = numbers.iter().map(|n| Some(n.1.to_owned())).chain(rest).collect();
             return How::Listed { texts, ordinal: true, unordered, others: Vec::new() };
