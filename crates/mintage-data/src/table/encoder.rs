@@ -94,23 +94,26 @@ pub struct RowEncoder {
 }
 
 impl RowEncoder {
-    /// Fits the rows `train` of a table. Categories of fewer than `least` rows become rare ones.
-    pub fn fit(table: &Table, rules: Rules, train: &[u32], least: u32) -> Self {
+    /// Fits the rows `train` of a table. Categories of fewer than `least` rows become rare ones. Numbers of the rows `valid` count
+    /// where they lie beyond those of the others: the ends of a column are those of all rows that are not held out.
+    pub fn fit(table: &Table, rules: Rules, [train, valid]: [&[u32]; 2], least: u32) -> Self {
         let file = table.file.clone();
         let together = Together::all(table, rules.own());
         let table = rules.forward(table);
         let room = column::room(table.columns.len());
         let columns = table.columns.par_iter().zip(&rules.schema().columns);
         let columns = columns.map(|(column, schema)| {
-            let mut counts = vec![0u32; column.values().len()];
-            let mut missing = 0;
-            for &row in train {
-                match column.numbers()[row as usize] {
-                    MISSING => missing += 1,
-                    number => counts[number as usize] += 1,
+            let [(counts, missing), (beside, _)] = [train, valid].map(|rows| {
+                let (mut counts, mut missing) = (vec![0u32; column.values().len()], 0);
+                for &row in rows {
+                    match column.numbers()[row as usize] {
+                        MISSING => missing += 1,
+                        number => counts[number as usize] += 1,
+                    }
                 }
-            }
-            ColumnCodec::fit(column, schema, (&counts, missing), least, room)
+                (counts, missing)
+            });
+            ColumnCodec::fit(column, schema, (&counts, missing), &beside, (least, room))
         });
         let columns = columns.collect();
         Self { name: table.name.clone(), rules, columns, file, together }
@@ -332,7 +335,7 @@ mod tests {
     fn codec_of(table: &Table) -> RowEncoder {
         let rules = Rules::new(Vec::new(), table, &detect(table)).unwrap();
         let train: Vec<u32> = (0..table.rows() as u32).collect();
-        RowEncoder::fit(table, rules, &train, 0)
+        RowEncoder::fit(table, rules, [&train, &[]], 0)
     }
 
     /// Decoded with the positions of the rows themselves.
@@ -396,7 +399,7 @@ mod tests {
         ];
         let table = Table { name: "t".to_owned(), columns, ..Table::default() };
         let rules = Rules::new(Vec::new(), &table, &detect(&table)).unwrap();
-        let codec = RowEncoder::fit(&table, rules, &(0..900).collect::<Vec<u32>>(), 30);
+        let codec = RowEncoder::fit(&table, rules, [&(0..900).collect::<Vec<u32>>(), &[]], 30);
         let (tokens, width) = (codec.encode(&table, 0), codec.width());
         let uniforms = || {
             let mut n = 0u32;
@@ -549,7 +552,7 @@ mod tests {
         assert_eq!(there_and_back(&table), table);
         // Odd values that are rare are not made where rare values are not.
         let rules = Rules::new(Vec::new(), &table, &detect(&table)).unwrap();
-        let codec = RowEncoder::fit(&table, rules, &(0..900).collect::<Vec<u32>>(), 5);
+        let codec = RowEncoder::fit(&table, rules, [&(0..900).collect::<Vec<u32>>(), &[]], 5);
         let tokens = codec.encode(&table, 0);
         let back = codec.decode(&tokens, 900, &Limits::default(), &mut Places::given(&mut || 0.5));
         assert!(back.columns[0].iter().all(|cell| cell != Some("<0.1")));
@@ -574,7 +577,7 @@ mod tests {
         let table =
             Table { name: "t".to_owned(), columns: vec![Column::of("kind", cells)], ..Table::default() };
         let rules = Rules::new(Vec::new(), &table, &detect(&table)).unwrap();
-        let codec = RowEncoder::fit(&table, rules, &(0..200).collect::<Vec<u32>>(), 5);
+        let codec = RowEncoder::fit(&table, rules, [&(0..200).collect::<Vec<u32>>(), &[]], 5);
         let tokens = codec.encode(&table, 0);
         for u in [0.0, 0.4, 0.9] {
             let back = codec.decode(&tokens, 200, &Limits::default(), &mut Places::given(&mut || u));

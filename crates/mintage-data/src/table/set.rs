@@ -128,7 +128,7 @@ impl TableSet {
         };
         let (rules, notes) = in_force(&spec.rules, &table, &schema)?;
         table.notes.extend(notes);
-        let codec = RowEncoder::fit(&table, rules, &splits.train, least);
+        let codec = RowEncoder::fit(&table, rules, [&splits.train, &splits.valid], least);
         if codec.width() == 0 {
             return Err(Error::bad(&table.name, "has no column to learn: all are identifiers or constant")
                 .with_hint("`mintage inspect` says why; [data.kinds] in a recipe corrects it"));

@@ -57,6 +57,11 @@ impl Bin {
         self.rows
     }
 
+    /// Whether its least value or its greatest is that of the column, and others are beside it.
+    pub fn is_end(&self) -> bool {
+        !self.ranks.is_empty()
+    }
+
     pub fn low(&self) -> f64 {
         self.knots[0]
     }

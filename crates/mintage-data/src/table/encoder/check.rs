@@ -86,7 +86,7 @@ mod tests {
             Rule::Order { columns: names(["from", "to"]), strict: false },
         ];
         let rules = Rules::new(rules, &table, &detect(&table)).unwrap();
-        RowEncoder::fit(&table, rules, &(0..400).collect::<Vec<u32>>(), 0)
+        RowEncoder::fit(&table, rules, [&(0..400).collect::<Vec<u32>>(), &[]], 0)
     }
 
     /// What is said of the codec after `change`.

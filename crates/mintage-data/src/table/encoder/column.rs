@@ -80,15 +80,16 @@ enum How {
 
 impl ColumnCodec {
     /// Fits a column whose distinct texts occur `counts` times in the train split, with `missing` rows
-    /// without a value. Categories of fewer than `least` rows are rare. It takes about `room` tokens at most.
+    /// without a value, and `beside` times in rows that are not trained on: of these, numbers beyond all others count. Categories
+    /// of fewer than `least` rows are rare. It takes about `room` tokens at most.
     pub fn fit(
         column: &Column,
         schema: &ColumnSchema,
         (counts, missing): (&[u32], u32),
-        least: u32,
-        room: usize,
+        beside: &[u32],
+        (least, room): (u32, usize),
     ) -> Self {
-        let how = Self::choose(column, schema, (counts, missing), least, room);
+        let how = Self::choose(column, schema, (counts, missing), beside, (least, room));
         Self { schema: schema.clone(), how }
     }
 
@@ -96,8 +97,8 @@ impl ColumnCodec {
         column: &Column,
         schema: &ColumnSchema,
         (counts, missing): (&[u32], u32),
-        least: u32,
-        room: usize,
+        beside: &[u32],
+        (least, room): (u32, usize),
     ) -> How {
         let seen = || column.values().iter().zip(counts).filter(|(_, count)| **count > 0);
         if schema.kind == Kind::Id || schema.made_afresh().is_some() {
@@ -131,17 +132,17 @@ impl ColumnCodec {
         let rows: usize = numbers.iter().map(|n| n.2 as usize).sum();
         if has_own_tokens(numbers.len(), rows) && numbers.len() <= 2 * room {
             let as_written = |&(number, text, _): &(f64, &str, u32)| schema.text(number) == text;
-            if schema.kind != Kind::Datetime && numbers.iter().all(as_written) {
-                let values: Vec<(f64, u32)> = numbers.iter().map(|n| (n.0, n.2)).collect();
-                if let Some(bins) = bins::cut_tails(&values) {
-                    return How::Binned { bins, rest };
-                }
+            if schema.kind != Kind::Datetime
+                && numbers.iter().all(as_written)
+                && let Some(bins) = bins::cut_tails(&with_ends(&numbers, column, schema, beside))
+            {
+                return How::Binned { bins, rest };
             }
             let unordered = rest.len();
             let texts = numbers.iter().map(|n| Some(n.1.to_owned())).chain(rest).collect();
             return How::Listed { texts, ordinal: true, unordered, others: Vec::new() };
         }
-        let values: Vec<(f64, u32)> = numbers.iter().map(|n| (n.0, n.2)).collect();
+        let values = with_ends(&numbers, column, schema, beside);
         match schema.kind {
             Kind::Datetime => {
                 let mut dates = Dates::fit(&values, rest, room);
@@ -388,6 +389,22 @@ impl ColumnCodec {
             How::Binned { .. } | How::Dated(_) => Vec::new(),
         }
     }
+}
+
+/// Ascending numbers with their counts, and those of other rows that lie beyond them.
+fn with_ends(
+    numbers: &[(f64, &str, u32)],
+    column: &Column,
+    schema: &ColumnSchema,
+    beside: &[u32],
+) -> Vec<(f64, u32)> {
+    let mut values: Vec<(f64, u32)> = numbers.iter().map(|n| (n.0, n.2)).collect();
+    let (Some(first), Some(last)) = (values.first().copied(), values.last().copied()) else { return values };
+    let others = column.values().iter().zip(beside).filter(|(_, count)| **count > 0);
+    let others = others.filter_map(|(text, &count)| Some((schema.number(text)?, count)));
+    values.extend(others.filter(|(number, _)| *number < first.0 || *number > last.0));
+    values.sort_by(|a, b| a.0.total_cmp(&b.0));
+    values
 }
 
 /// A column whose values are made afresh: all of an identifier or a text, those of few rows of a category.

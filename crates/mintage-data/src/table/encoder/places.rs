@@ -71,14 +71,14 @@ impl ColumnPlaces<'_> {
     pub fn number(&mut self, at: usize, bin: &Bin, between: Option<(f64, f64)>) -> f64 {
         let u = match between {
             Some(_) => self.uniform(),
-            None => self.within(at, bin.rows()),
+            None => self.within(at, bin),
         };
         bin.between(u, between)
     }
 
-    /// Where in the bin `at`, which was fitted to so many rows, the next number lies.
-    fn within(&mut self, at: usize, rows: u32) -> f64 {
-        let u = self.uniform();
+    /// Where in the bin `at` the next number lies.
+    fn within(&mut self, at: usize, bin: &Bin) -> f64 {
+        let (u, rows) = (self.uniform(), bin.rows());
         let Some(cycles) = self.cycles.as_deref_mut().filter(|_| rows > 0) else { return u };
         if cycles.len() <= at {
             cycles.resize(at + 1, Cycle::default());
@@ -87,32 +87,42 @@ impl ColumnPlaces<'_> {
         if cycle.taken == 0 {
             cycle.key = (self.uniform)().to_bits();
         }
-        let rank = permuted(cycle.taken, rows, cycle.key);
+        // The end of the column is among the first, since a model may draw fewer rows than there were.
+        let end = bin.is_end().then_some(if at == 0 { 0 } else { rows - 1 });
+        let rank = permuted(cycle.taken, rows, cycle.key, end);
         cycle.taken = (cycle.taken + 1) % rows;
         (f64::from(rank) + u) / f64::from(rows)
     }
 }
 
-/// Where `at` goes in a permutation of the numbers below `n` that `key` chooses. No order is held in memory: numbers of
+/// Where `at` goes in a permutation of the numbers below `n` that `key` chooses; to `end` one of the first half goes. No order is held in memory: numbers of
 /// enough bits are permuted by steps that can be undone, again and again until one is below `n` (cycle walking; Black
 /// and Rogaway, 2002).
-fn permuted(at: u32, n: u32, key: u64) -> u32 {
+fn permuted(at: u32, n: u32, key: u64, end: Option<u32>) -> u32 {
     let n = u64::from(n.max(1));
     let bits = (u64::BITS - (n - 1).leading_zeros()).max(MIN_BITS);
     let mask = (1u64 << bits) - 1;
     let [turn, rounds @ ..] = [0u8, 1, 2, 3, 4].map(|round| xxh3_64_with_seed(&[round], key));
-    let mut place = u64::from(at);
-    loop {
-        for round in rounds {
-            place = place.wrapping_mul((round >> 32) | 1) & mask;
-            place ^= place >> (bits / 2);
-            place ^= round & mask;
+    let mixed = |at: u32| {
+        let mut place = u64::from(at);
+        loop {
+            for round in rounds {
+                place = place.wrapping_mul((round >> 32) | 1) & mask;
+                place ^= place >> (bits / 2);
+                place ^= round & mask;
+            }
+            if place < n {
+                return place;
+            }
         }
-        if place < n {
-            // Few bits mix less well: turned by a number below `n`, any place is as likely as another.
-            return ((place + (((turn >> 32) * n) >> 32)) % n) as u32;
-        }
-    }
+    };
+    let below = |n: u64| ((turn >> 32) * n) >> 32;
+    // Few bits mix less well: turned by a number below `n`, any place is as likely as another.
+    let turn = match end {
+        Some(end) => n + u64::from(end) - mixed(below(n.div_ceil(2)) as u32),
+        None => below(n),
+    };
+    ((mixed(at) + turn) % n) as u32
 }
 
 #[cfg(test)]
@@ -138,19 +148,25 @@ mod tests {
     fn permutations_hold_every_number_once() {
         for n in [1, 2, 3, 8, 9, 40, 63, 64, 65, 360, 5000] {
             for key in 0..4 {
-                let mut all: Vec<u32> = (0..n).map(|at| permuted(at, n, key)).collect();
+                let mut all: Vec<u32> = (0..n).map(|at| permuted(at, n, key, None)).collect();
                 assert!(n < 40 || !all.is_sorted());
                 all.sort_unstable();
                 assert!(all.iter().copied().eq(0..n), "{n}, {key}");
             }
         }
-        assert!(permuted(u32::MAX - 1, u32::MAX, 7) < u32::MAX);
+        assert!(permuted(u32::MAX - 1, u32::MAX, 7, None) < u32::MAX);
+        for (n, end) in [(1, 0), (2, 1), (9, 8), (360, 359), (360, 0)] {
+            let mut all: Vec<u32> = (0..n).map(|at| permuted(at, n, 11, Some(end))).collect();
+            assert!(all[..n.div_ceil(2) as usize].contains(&end));
+            all.sort_unstable();
+            assert!(all.iter().copied().eq(0..n));
+        }
         // The first number goes anywhere, and the next one anywhere beside it.
         let mut pairs = [0u32; 81];
         let mut key = random(5);
         for _ in 0..7200 {
             let key = key();
-            pairs[permuted(0, 9, key) as usize * 9 + permuted(1, 9, key) as usize] += 1;
+            pairs[permuted(0, 9, key, None) as usize * 9 + permuted(1, 9, key, None) as usize] += 1;
         }
         let uneven =
             |(at, &n): (usize, &u32)| if at.is_multiple_of(10) { n > 0 } else { !(50..=150).contains(&n) };
@@ -171,7 +187,7 @@ mod tests {
 
     fn fitted(table: &Table) -> RowEncoder {
         let rules = Rules::new(Vec::new(), table, &detect(table)).unwrap();
-        RowEncoder::fit(table, rules, &(0..table.rows() as u32).collect::<Vec<u32>>(), 0)
+        RowEncoder::fit(table, rules, [&(0..table.rows() as u32).collect::<Vec<u32>>(), &[]], 0)
     }
 
     /// New rows with the tokens of `table`, in parts of so many rows.
@@ -228,6 +244,17 @@ mod tests {
     }
 
     #[test]
+    fn the_ends_are_those_of_rows_that_are_not_trained_on() {
+        let mut table = prices(900);
+        table.columns[0].set(3, Some("9999999.25"));
+        let rules = Rules::new(Vec::new(), &table, &detect(&table)).unwrap();
+        let train: Vec<u32> = (40..900).collect();
+        let codec = RowEncoder::fit(&table, rules, [&train, &[1, 2, 3]], 0);
+        let new = ascending(&made(&codec, &table, &[900], 1));
+        assert_eq!(new.last(), Some(&9999999.25));
+    }
+
+    #[test]
     fn the_same_seed_makes_the_same_rows() {
         let table = prices(600);
         let codec = fitted(&table);
@@ -244,8 +271,11 @@ mod tests {
         let (mut ranks, mut half) = (Ranks::default(), || 0.5);
         let mut places = Places::even(&mut ranks, &mut half);
         let mut places = places.of(3);
-        assert_eq!(places.within(0, 0), 0.5);
-        let mut all: Vec<f64> = (0..4).map(|_| places.within(2, 4)).collect();
+        let bin = |rows: u32| -> Bin {
+            serde_json::from_value(serde_json::json!({ "knots": [0.0, 1.0], "rows": rows })).unwrap()
+        };
+        assert_eq!(places.within(0, &bin(0)), 0.5);
+        let mut all: Vec<f64> = (0..4).map(|_| places.within(2, &bin(4))).collect();
         all.sort_by(f64::total_cmp);
         assert_eq!(all, [0.125, 0.375, 0.625, 0.875]);
     }

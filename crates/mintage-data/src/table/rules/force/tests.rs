@@ -240,7 +240,7 @@ fn any_tokens(sizes: &[usize], n: usize, random: &mut dyn FnMut() -> u64) -> Vec
 fn codec_of(table: &Table) -> (RowEncoder, Vec<usize>) {
     let (rules, _) = in_force(&RuleChoice::default(), table, &detect(table)).unwrap();
     let train: Vec<u32> = (0..table.rows() as u32).collect();
-    let codec = RowEncoder::fit(table, rules, &train, 0);
+    let codec = RowEncoder::fit(table, rules, [&train, &[]], 0);
     let tokens = codec.encode(table, 0);
     let sizes = codec.fields(&tokens, &train).iter().map(|field| field.size).collect();
     (codec, sizes)
