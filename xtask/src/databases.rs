@@ -15,9 +15,6 @@ use crate::{Result, command::mintage, command::succeed, figure::Figure, python, 
 pub const METRICS: [&str; 7] =
     ["cardinality", "shapes", "trends", "1 hop", "2 hops", "C2ST-Agg", "C2ST-Agg, worst table"];
 
-/// Rounds of sweeps that are compared.
-const SWEEPS: [usize; 4] = [0, 1, 2, 4];
-
 /// What TPC-H may take: 1.5 GiB.
 const MAX_TPCH_MB: f64 = 1610.6;
 
@@ -205,62 +202,19 @@ impl Made {
 }
 
 fn made(name: &str, time: &str, binary: &Path, scratch: &Path) -> Result<Made> {
-    let seconds = trained(name, &format!("--time {time}"), binary, scratch)?;
-    let setup = format!("no flag but the time; trained in {seconds:.0} s");
-    sampled(name, "--seed 1", setup, binary, scratch)
-}
-
-/// Learns a database with some flags, and tells how long it took.
-fn trained(name: &str, flags: &str, binary: &Path, scratch: &Path) -> Result<f64> {
     let source = source_of(name);
     if !source.is_file() {
         return Err(format!("{}: is not there; `cargo xtask data FOLDER` brings it", source.display()));
     }
+    let source = source.display();
     let start = Instant::now();
-    let line = format!("train {} {flags} --name {name}", source.display());
-    succeed(&mut mintage(binary, scratch, &line))?;
-    Ok(start.elapsed().as_secs_f64())
-}
-
-/// A new database by the run of a name, made and judged with some flags.
-fn sampled(name: &str, flags: &str, setup: String, binary: &Path, scratch: &Path) -> Result<Made> {
-    let line = format!("sample {name} -o {name}.db --if-exists replace {flags} --json");
-    let refused = refused_rows(&json_of(binary, scratch, &line)?);
+    succeed(&mut mintage(binary, scratch, &format!("train {source} --time {time} --name {name}")))?;
+    let seconds = start.elapsed().as_secs_f64();
+    let sampled = json_of(binary, scratch, &format!("sample {name} -o {name}.db --seed 1 --json"))?;
+    let refused = refused_rows(&sampled);
     let broken = broken_keys(&json_of(binary, scratch, &format!("inspect {name}.db --json"))?);
-    let scores = json_of(binary, scratch, &format!("evaluate {name} {flags} --json -"))?;
-    Ok(Made { scores, broken, refused, setup })
-}
-
-/// What sweeps make better, by one model of a database. It is kept beside the scratch folder, which is emptied: as long as it
-/// suits the source nothing is trained again.
-pub fn swept(name: &str, time: &str, binary: &Path, scratch: &Path) -> Result<Vec<Figure>> {
-    let case = format!("database-{name}-sweeps");
-    let runs = root().join("runs/quality/sweeps");
-    let at = format!("--runs {}", runs.display());
-    trained(name, &format!("--time {time} {at}"), binary, scratch)?;
-    let mut figures = Vec::new();
-    for rounds in SWEEPS {
-        let setup = format!("one model, --time {time}, --sweeps {rounds}");
-        let start = Instant::now();
-        let made = sampled(name, &format!("--seed 1 --sweeps {rounds} {at}"), setup, binary, scratch)?;
-        let secs = start.elapsed().as_secs_f64();
-        let mut show = |metric: &str, value: f64, unit: &str, is_less_better: bool| {
-            let mut figure = Figure::shown(&case, &format!("{rounds}: {metric}"), value, unit, &made.setup);
-            if is_less_better {
-                "lower".clone_into(&mut figure.better);
-            }
-            figures.push(figure);
-        };
-        for metric in METRICS {
-            if let Some(score) = made.score(metric) {
-                show(metric, score, "", metric.starts_with("C2ST"));
-            }
-        }
-        show("rows that break a key", made.broken, "", true);
-        show("rows left out", made.refused, "", true);
-        show("made and judged", secs, "s", true);
-    }
-    Ok(figures)
+    let scores = json_of(binary, scratch, &format!("evaluate {name} --seed 1 --json -"))?;
+    Ok(Made { scores, broken, refused, setup: format!("no flag but the time; trained in {seconds:.0} s") })
 }
 
 /// Rows that `sample` left out, by what it says.

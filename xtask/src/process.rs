@@ -20,7 +20,7 @@ use crate::{
 /// A case: the binary, a scratch folder, and what it measured.
 type Case = fn(&Path, &Path) -> Result<Vec<Figure>>;
 
-pub const CASES: [(&str, Case); 21] = [
+pub const CASES: [(&str, Case); 19] = [
     ("startup", startup),
     ("resume", resume),
     ("customers", rows::customers),
@@ -28,8 +28,6 @@ pub const CASES: [(&str, Case); 21] = [
     ("judge-cost", judging::cost),
     ("sweep", sweeps::sweep),
     ("database-f1", databases::f1),
-    ("database-f1-sweeps", |binary, scratch| databases::swept("f1", "10m", binary, scratch)),
-    ("database-chinook-sweeps", |binary, scratch| databases::swept("chinook", "1m", binary, scratch)),
     ("databases", databases::several),
     ("database-tpch", databases::tpch),
     ("database-tpch-large", databases::tpch_large),

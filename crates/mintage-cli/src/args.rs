@@ -445,9 +445,6 @@ pub struct Evaluate {
     /// How many samples to judge
     #[arg(short = 'n', long = "n", value_name = "N")]
     pub n: Option<usize>,
-    /// Whole databases: how often columns of all tables are drawn again when all rows are there
-    #[arg(long, value_name = "N", default_value_t = 0, hide = true, conflicts_with = "new")]
-    pub sweeps: usize,
     /// Write the report as JSON; `-` is stdout
     // Takes the place of the global flag, whose id and type it shares: the value arrives there.
     #[arg(id = "json", long = "json", value_name = "FILE")]

@@ -18,9 +18,6 @@ pub struct Sample {
     /// Whole databases: how many rows, as a multiple of those learned from
     #[arg(long, value_name = "X", value_parser = positive)]
     pub scale: Option<f64>,
-    /// Whole databases: how often columns of all tables are drawn again when all rows are there
-    #[arg(long, value_name = "N", default_value_t = 0, hide = true)]
-    pub sweeps: usize,
     /// A .db or a postgres:// address to insert rows into, or else: Images: a .png (one or a grid), a folder/, `-` for a
     /// PNG on stdout; without this a grid in the model's own folder. Rows: a .csv, .tsv, .jsonl or .parquet (also .gz,
     /// .zst), `-` for CSV on stdout. Texts: a .txt, a folder/, rows as above; without this stdout, letter by letter.

@@ -196,7 +196,6 @@ fn request(
         scale: args.scale.unwrap_or(1.0),
         seed,
         temperature: args.temperature.unwrap_or(1.0) as f32,
-        sweeps: args.sweeps,
         ..DatabaseRequest::default()
     };
     for amount in &args.n {
@@ -320,8 +319,7 @@ pub fn evaluate(args: &Evaluate, dir: &Path, context: &mut Context) -> CliResult
     let only: Vec<String> = model.schema().tables.iter().map(|table| table.name.clone()).collect();
     let data = DatabaseData::open(&context.reachable(&spec), &only, &[])?;
     let seed = context.settings.seed.unwrap_or(1);
-    let rows = data.rows_read();
-    let request = DatabaseRequest { seed, rows, sweeps: args.sweeps, ..DatabaseRequest::default() };
+    let request = DatabaseRequest { seed, rows: data.rows_read(), ..DatabaseRequest::default() };
     let made = model.sample(&request, &mut |_, _| {})?;
     let name = dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let source = shown(&redacted(&spec.source)).into_owned();
@@ -420,16 +418,12 @@ fn out_of(args: &Sample) -> Result<&str, CliError> {
 /// What made the rows: the run, with the family of its models and what was asked of them.
 pub(super) fn provenance(dir: &Path, request: &DatabaseRequest) -> Result<Provenance, CliError> {
     let family = Run::open(dir)?.recipe()?.model.family_of_rows();
-    let mut options = json!({ "scale": request.scale, "temperature": request.temperature });
-    if request.sweeps > 0 {
-        options["sweeps"] = json!(request.sweeps);
-    }
     Ok(Provenance {
         model: dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
         weights: String::new(),
         family: family.name().to_owned(),
         seed: request.seed,
-        options,
+        options: json!({ "scale": request.scale, "temperature": request.temperature }),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     })
 }

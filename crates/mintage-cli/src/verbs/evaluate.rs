@@ -40,9 +40,6 @@ pub fn run(args: &Evaluate, context: &mut Context) -> CliResult {
     if mintage::database::is_database_run(&dir) {
         return super::database::evaluate(args, &dir, context);
     }
-    if args.sweeps > 0 {
-        return Err(CliError::new("--sweeps is for whole databases", "leave it out"));
-    }
     let limits = limits(&args.fail_under, &DIALS)?;
     let model = context.load(&args.model)?;
     let data = context.data_of(&model, &args.moved)?;

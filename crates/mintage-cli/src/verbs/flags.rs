@@ -15,7 +15,7 @@ pub fn command() -> Command {
 }
 
 /// Flags of whole databases, of which a request to one model knows nothing.
-const OF_DATABASES: [&str; 2] = ["scale", "sweeps"];
+const OF_DATABASES: [&str; 1] = ["scale"];
 
 fn grouped(flag: Arg) -> Arg {
     if flag.get_long().is_some_and(|long| OF_DATABASES.contains(&long)) {

@@ -37,9 +37,6 @@ fn sample(args: &Sample, context: &mut Context) -> CliResult {
     if args.scale.is_some() {
         return Err(CliError::new("--scale is for whole databases", "-n says how many items"));
     }
-    if args.sweeps > 0 {
-        return Err(CliError::new("--sweeps is for whole databases", "leave it out"));
-    }
     let model = context.load(&args.model)?;
     let seed = context.settings.seed_or_fresh();
     let (mut request, mut output) = (request(args, seed)?, output(args));

@@ -26,7 +26,6 @@ use super::{
     request::{number_rows, put_given, scaled_rows},
     siblings::{Places, in_order},
     summary::Left,
-    sweep::sweep,
     texts::TextPlan,
     tie::{Ties, close_circles, counts_of},
     totals,
@@ -73,7 +72,6 @@ pub(super) fn draw(
         }
     }
     close_circles(&model.schema, &model.plans, &mut made, open, request.seed, before);
-    sweep(model, request, &mut made)?;
     totals::compute(&model.plans, &mut made);
     Ok(made)
 }

@@ -44,7 +44,6 @@ mod judge;
 mod keys;
 mod mask;
 mod measures;
-mod movable;
 mod ngram;
 mod pairs;
 mod parts;
@@ -62,7 +61,6 @@ mod sequences;
 mod siblings;
 mod slice;
 mod summary;
-mod sweep;
 #[cfg(test)]
 mod testing;
 mod texts;

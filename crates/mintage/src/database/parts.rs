@@ -136,7 +136,6 @@ impl<'a> DatabaseParts<'a> {
             conditions: whole.conditions.clone(),
             given: given.collect(),
             part_cells: whole.part_cells,
-            sweeps: whole.sweeps,
         })
     }
 

@@ -129,12 +129,6 @@ impl Persons {
         (names(true), names(false))
     }
 
-    /// Whether persons are made by what a column says of them: their sex, or their country.
-    pub(super) fn reads(&self, column: &str) -> bool {
-        let read = self.plan.groups().iter().flat_map(|group| [&group.sex_column, &group.country_column]);
-        read.flatten().any(|name| name == column)
-    }
-
     /// Whether a plan that was read from a file has all its columns.
     pub(super) fn is_whole(&self) -> bool {
         let planned = self.plan.columns();

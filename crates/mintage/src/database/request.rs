@@ -38,9 +38,6 @@ pub struct DatabaseRequest {
     /// Rows of tables in place of new ones: what they lack is drawn, and all that belongs to them. Where rows belong to others,
     /// their keys say to which; those whose keys name no row are spread over the parents.
     pub given: BTreeMap<String, Table>,
-    /// Times that columns of all tables are drawn again, a third of them at once, when all rows are there: given the other
-    /// columns, parents, siblings and what children came to.
-    pub sweeps: usize,
     /// How many cells [`DatabaseModel::parts`] draws at once, about.
     pub part_cells: f64,
 }
@@ -57,16 +54,7 @@ pub(super) enum Held {
 impl Default for DatabaseRequest {
     fn default() -> Self {
         let (rows, conditions, given) = Default::default();
-        Self {
-            scale: 1.0,
-            seed: 1,
-            temperature: 1.0,
-            rows,
-            conditions,
-            given,
-            part_cells: PART_CELLS,
-            sweeps: 0,
-        }
+        Self { scale: 1.0, seed: 1, temperature: 1.0, rows, conditions, given, part_cells: PART_CELLS }
     }
 }
 
