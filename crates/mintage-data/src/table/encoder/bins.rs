@@ -1,6 +1,6 @@
 //! Bins of numbers that hold about equally many rows.
 
-use std::ops::Range;
+use std::{cmp::Reverse, ops::Range};
 
 use serde::{Deserialize, Serialize};
 
@@ -12,14 +12,22 @@ pub(super) const BINS: usize = 128;
 pub(super) const ROWS_A_BIN: usize = 8;
 /// Values kept of a bin, its ends included: between two of them new values are spread evenly.
 const KNOTS: usize = 17;
+/// Values of a bin, beside its knots, that are kept with the share of rows that have them: atoms of its distribution.
+const ATOMS: usize = 24;
+/// What is left free at either side of an atom, in rows: values between two atoms have a place, too.
+const GAP: f64 = 0.001;
 
-/// Numbers from the first knot to the last. Knots stand for equal shares of the bin's rows, or at `ranks` of them.
+/// Numbers from the first knot to the last. Knots stand for equal shares of the bin's rows, or at `ranks` of them. Between
+/// two equal knots lie the rows of an atom.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Bin {
     knots: Vec<f64>,
-    /// The rank of each knot among the rows, from 0 to the last one, where a bin lies at an end of its column.
+    /// The rank of each knot among the rows, from 0 to the last one, where a bin has atoms or lies at an end of its column.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     ranks: Vec<u32>,
+    /// Whether it has ranks but lies at no end of its column.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    inner: bool,
     /// Rows that it was fitted to; 0 where a file of before does not say.
     #[serde(default)]
     rows: u32,
@@ -29,16 +37,17 @@ impl Bin {
     /// Of distinct ascending values with their counts. The least of them is that of the column, or the greatest is.
     fn of(values: &[(f64, u32)], (least, greatest): (bool, bool)) -> Self {
         let rows = values.iter().fold(0u32, |rows, value| rows.saturating_add(value.1));
-        if (least || greatest) && values.len() > 1 {
-            let ranks = ranks(rows, (least, greatest));
-            return Self { knots: at_ranks(values, ranks.iter().copied()), ranks, rows };
+        let (atoms, is_end) = (atoms(values), (least || greatest) && values.len() > 1);
+        if is_end || !atoms.is_empty() {
+            let ranks = if is_end { ranks(rows, (least, greatest)) } else { even(rows).collect() };
+            let ranks = with_atoms(ranks, &atoms);
+            return Self { knots: at_ranks(values, ranks.iter().copied()), ranks, inner: !is_end, rows };
         }
-        if values.len() <= KNOTS && values.iter().all(|v| v.1 == values[0].1) {
-            return Self { knots: values.iter().map(|v| v.0).collect(), ranks: Vec::new(), rows };
-        }
-        let shares = KNOTS as u64 - 1;
-        let ranks = (0..=shares).map(|knot| (knot * u64::from(rows.saturating_sub(1)) / shares) as u32);
-        Self { knots: at_ranks(values, ranks), ranks: Vec::new(), rows }
+        let knots = match values.len() <= KNOTS && values.iter().all(|v| v.1 == values[0].1) {
+            true => values.iter().map(|v| v.0).collect(),
+            false => at_ranks(values, even(rows)),
+        };
+        Self { knots, ranks: Vec::new(), inner: false, rows }
     }
 
     /// Whether it could have been fitted: it may come from a file. All its numbers are `within` bounds.
@@ -59,7 +68,7 @@ impl Bin {
 
     /// Whether its least value or its greatest is that of the column, and others are beside it.
     pub fn is_end(&self) -> bool {
-        !self.ranks.is_empty()
+        !self.ranks.is_empty() && !self.inner
     }
 
     pub fn low(&self) -> f64 {
@@ -92,7 +101,10 @@ impl Bin {
             return 0.0;
         }
         let (from, to) = self.part(low, high);
-        (to - from + 1.0 / self.knots.len() as f64).min(1.0)
+        // Places of atoms are as long as their share: what may lack is a row.
+        let atoms = (0..self.ranks.len()).any(|knot| self.is_atom(knot));
+        let parts = if atoms { f64::from(self.rows) } else { self.knots.len() as f64 };
+        (to - from + 1.0 / parts).min(1.0)
     }
 
     /// From where to where [`quantile`](Self::quantile) lies between two numbers, both of which belong to it.
@@ -120,7 +132,7 @@ impl Bin {
         if self.ranks.is_empty() {
             return (below as f64 + part) / last as f64;
         }
-        let (from, to) = (self.place(self.ranks[below]), self.place(self.ranks[below + 1]));
+        let (from, to) = (self.place(below), self.place(below + 1));
         // Exactly the knot where it is one.
         if part < 1.0 { from + part * (to - from) } else { to }
     }
@@ -130,21 +142,70 @@ impl Bin {
         if self.ranks.is_empty() {
             return u * (self.knots.len() - 1) as f64;
         }
-        let next = self.ranks.partition_point(|&rank| self.place(rank) <= u);
+        let next = (0..self.ranks.len()).take_while(|&knot| self.place(knot) <= u).count();
         let Some(below) = next.checked_sub(1) else { return 0.0 };
-        let from = self.place(self.ranks[below]);
-        let part = self.ranks.get(next).map_or(0.0, |&rank| (u - from) / (self.place(rank) - from));
+        let from = self.place(below);
+        let part = if next < self.ranks.len() { (u - from) / (self.place(next) - from) } else { 0.0 };
         below as f64 + part
     }
 
-    /// Where a knot of this rank stands. Each row has an equal share of 0 to 1 and stands in the middle of its own; the
-    /// first and the last value take all of theirs, so that they are made as often as they are there.
-    fn place(&self, rank: u32) -> f64 {
-        let rows = f64::from(self.rows);
+    /// Where a knot stands. Each row has an equal share of 0 to 1 and stands in the middle of its own; the first and the
+    /// last value and atoms take all of theirs, so that they are made as often as they are there.
+    fn place(&self, knot: usize) -> f64 {
+        let (rank, rows) = (f64::from(self.ranks[knot]), f64::from(self.rows));
+        if self.is_atom(knot) {
+            return (rank + GAP) / rows;
+        }
+        if knot > 0 && self.is_atom(knot - 1) {
+            return (rank + 1.0 - GAP) / rows;
+        }
         // Two rows leave a gap for what lies between them.
         let end = (0.45 * rows).min(1.0);
-        (f64::from(rank) + 0.5).clamp(end, rows - end) / rows
+        (rank + 0.5).clamp(end, rows - end) / rows
     }
+
+    /// Whether an atom lies between this knot and the next one.
+    fn is_atom(&self, knot: usize) -> bool {
+        let next = self.ranks.get(knot + 1);
+        next.is_some_and(|next| next - self.ranks[knot] >= ROWS_A_BIN as u32 - 1)
+            && self.knots[knot] == self.knots[knot + 1]
+    }
+}
+
+/// The first and the last rank of each value that rows enough share, so that it says nothing of one of them; the most
+/// frequent ones where there are many. A bin of one value needs none.
+fn atoms(values: &[(f64, u32)]) -> Vec<(u32, u32)> {
+    if values.len() <= 1 {
+        return Vec::new();
+    }
+    let (mut atoms, mut passed) = (Vec::new(), 0u32);
+    for &(_, count) in values {
+        let first = passed;
+        passed = passed.saturating_add(count);
+        if count >= ROWS_A_BIN as u32 {
+            atoms.push((first, passed - 1));
+        }
+    }
+    atoms.sort_by_key(|(first, last)| Reverse(last - first));
+    atoms.truncate(ATOMS);
+    atoms
+}
+
+/// Ascending ranks with the ends of atoms in place of what lies within these.
+fn with_atoms(mut ranks: Vec<u32>, atoms: &[(u32, u32)]) -> Vec<u32> {
+    ranks.retain(|rank| !atoms.iter().any(|(first, last)| first < rank && rank < last));
+    ranks.extend(atoms.iter().flat_map(|&(first, last)| [first, last]));
+    if !atoms.is_empty() {
+        ranks.sort_unstable();
+        ranks.dedup();
+    }
+    ranks
+}
+
+/// Ranks that cut so many rows into equal shares.
+fn even(rows: u32) -> impl Iterator<Item = u32> {
+    let shares = KNOTS as u64 - 1;
+    (0..=shares).map(move |knot| (knot * u64::from(rows.saturating_sub(1)) / shares) as u32)
 }
 
 /// The values at ascending ranks.
@@ -351,6 +412,58 @@ mod tests {
         let bins = cut(&[(0.0, 10), (1.0, 10), (2.0, 1), (3.0, 19)], 1);
         assert!((0.3..0.6).contains(&bins[0].share(3.0, 9.0)), "{}", bins[0].share(3.0, 9.0));
         assert_eq!(bins[0].between(0.5, Some((2.5, 9.0))), 3.0);
+    }
+
+    #[test]
+    fn keeps_the_shares_of_values_that_rows_share() {
+        let counts =
+            |i: u32| [(125, 40), (175, 12)].into_iter().find(|own| own.0 == i).map_or(1, |own| own.1);
+        let values: Vec<(f64, u32)> = (0..250).map(|i| (f64::from(4 * i), counts(i))).collect();
+        for ends in [(false, false), (true, false), (false, true), (true, true)] {
+            let bin = Bin::of(&values, ends);
+            assert!(bin.is_sound(|_| true) && bin.knots.len() <= KNOTS + 4, "{bin:?}");
+            assert_eq!(bin.is_end(), ends != (false, false));
+            let made: Vec<f64> = (0..3000).map(|i| bin.quantile((f64::from(i) + 0.5) / 3000.0)).collect();
+            assert!(made.is_sorted());
+            for same in made.chunk_by(|a, b| a == b) {
+                match same[0] {
+                    500.0 => assert!(same.len().abs_diff(400) <= 6, "{}", same.len()),
+                    700.0 => assert!(same.len().abs_diff(120) <= 6, "{}", same.len()),
+                    _ => assert!(same.len() <= 11, "{} times {}", same.len(), same[0]),
+                }
+            }
+            for common in [500.0, 700.0] {
+                assert_eq!(bin.quantile(bin.position(common)), common);
+                assert!(made.contains(&common) && bin.between(0.7, Some((common, common))) == common);
+            }
+            assert!((bin.share(500.0, 500.0) - 40.0 / 300.0).abs() < 0.005);
+            let read: Bin = serde_json::from_str(&serde_json::to_string(&bin).unwrap()).unwrap();
+            assert_eq!(read, bin);
+        }
+    }
+
+    #[test]
+    fn values_between_shared_ones_have_a_place() {
+        // Nothing but atoms, at first as many as are kept, then more.
+        for n in [3, 24, 40] {
+            let values: Vec<(f64, u32)> = (0..n).map(|i| (f64::from(i), 8 + i % 5)).collect();
+            let bin = Bin::of(&values, (n == 40, false));
+            assert!(bin.is_sound(|_| true) && bin.knots.len() <= KNOTS + 2 * ATOMS, "{bin:?}");
+            for i in 0..=4 * (n - 1) {
+                let value = f64::from(i) / 4.0;
+                assert!((bin.quantile(bin.position(value)) - value).abs() < 1e-6, "{value}");
+            }
+            assert_eq!((bin.quantile(0.0), bin.quantile(1.0)), (bin.low(), bin.high()));
+        }
+    }
+
+    #[test]
+    fn bins_without_shared_values_are_as_before() {
+        let values: Vec<(f64, u32)> = (0..100).map(|i| (f64::from(i), 1 + i % 7)).collect();
+        let json = serde_json::to_string(&Bin::of(&values, (false, false))).unwrap();
+        assert!(!json.contains("ranks") && !json.contains("inner"), "{json}");
+        let json = serde_json::to_string(&Bin::of(&values, (true, false))).unwrap();
+        assert!(json.contains("ranks") && !json.contains("inner"), "{json}");
     }
 
     #[test]
