@@ -7,6 +7,7 @@
 //! - a **bin** of numbers. Bins hold about equally many rows, and a value that is frequent enough has a bin
 //!   to itself, so that modes stay exact. Within a bin new values follow the training quantiles, and of as many new rows
 //!   as it had each has a rank of its own ([`Places`]): tails are as long and as heavy as they were;
+//! - in a column of bins, the number that another column has in the same row, where the two are often equal;
 //! - parts of a date: a bin of days, the day of the week, a bin of the time of day;
 //! - a group of rare categories, told apart by a second field ([`Field::detail`]).
 //!
@@ -21,6 +22,7 @@ mod dates;
 mod finish;
 mod limits;
 mod places;
+mod same;
 mod together;
 
 use std::{fs, ops::Range, path::Path};
@@ -115,7 +117,10 @@ impl RowEncoder {
             });
             ColumnCodec::fit(column, schema, (&counts, missing), &beside, (least, room))
         });
-        let columns = columns.collect();
+        let mut columns: Vec<ColumnCodec> = columns.collect();
+        for (at, other) in same::find(&table, &columns, train) {
+            columns[at].same = Some(other);
+        }
         Self { name: table.name.clone(), rules, columns, file, together }
     }
 
@@ -164,10 +169,13 @@ impl RowEncoder {
     /// The tokens of every row, one row after another. A number that the train split does not have is
     /// encoded as the nearest one or the bin it would be in, another category as `unknown`.
     pub fn encode(&self, table: &Table, unknown: u16) -> Vec<u16> {
-        self.encode_forward(&self.rules.forward(table), unknown)
+        let forward = self.rules.forward(table);
+        let mut tokens = self.encode_forward(&forward, unknown);
+        self.mark_same(&mut tokens, &forward, None);
+        tokens
     }
 
-    /// The same of a table in the form that models see.
+    /// The same of a table in the form that models see, each column for itself.
     fn encode_forward(&self, table: &Table, unknown: u16) -> Vec<u16> {
         let width = self.width();
         let mut tokens = vec![0u16; table.rows() * width];
@@ -245,6 +253,7 @@ impl RowEncoder {
                 }
             });
         }
+        self.mark_same(&mut tokens, &forward, Some(hidden));
         Ok(tokens)
     }
 
@@ -269,7 +278,9 @@ impl RowEncoder {
             }
             column
         });
-        Table { name: self.name.clone(), columns: columns.collect(), ..Table::default() }
+        let mut table = Table { name: self.name.clone(), columns: columns.collect(), ..Table::default() };
+        self.copy_same(tokens, limits, Some(&drawn), &mut table);
+        table
     }
 
     /// A [`Finisher`], which makes rows of tokens, a part at a time.

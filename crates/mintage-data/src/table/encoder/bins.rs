@@ -320,6 +320,22 @@ pub fn find(bins: &[Bin], value: f64) -> usize {
     if between && bins[next].low() - value < value - bins[before].high() { next } else { before }
 }
 
+/// The number at `u` ∈ [0, 1) of all rows of some bins, of those between two numbers where they are given.
+pub fn anywhere(bins: &[Bin], u: f64, between: Option<(f64, f64)>) -> f64 {
+    let (low, high) = between.unwrap_or((f64::NEG_INFINITY, f64::INFINITY));
+    let weights: Vec<f64> =
+        bins.iter().map(|bin| f64::from(bin.rows().max(1)) * bin.share(low, high)).collect();
+    let mut left = u * weights.iter().sum::<f64>();
+    for (bin, &weight) in bins.iter().zip(&weights) {
+        if left < weight {
+            return bin.between(left / weight, between);
+        }
+        left -= weight;
+    }
+    // No bin has any of them.
+    bins[find(bins, low)].between(u, between)
+}
+
 /// That bins hold numbers in ascending order, all of them `within` bounds.
 pub(super) fn check_bins(bins: &[Bin], within: impl Fn(f64) -> bool) -> Result<(), String> {
     // Each for itself first: a bin without knots has no ends.

@@ -14,11 +14,15 @@ impl RowEncoder {
         if forward.len() != self.columns.len() {
             return Err(format!("{} columns, and rules for {}", self.columns.len(), forward.len()));
         }
-        for (codec, schema) in self.columns.iter().zip(forward) {
+        for (at, (codec, schema)) in self.columns.iter().zip(forward).enumerate() {
             if codec.schema.name != schema.name || codec.schema.kind != schema.kind {
                 return Err(format!("column `{}` where `{}` should be", codec.schema.name, schema.name));
             }
             codec.check().map_err(|why| format!("column `{}` {why}", schema.name))?;
+            let sound = |other: usize| other < at && codec.is_binned() && self.columns[other].is_binned();
+            if codec.same.is_some_and(|other| !sound(other)) {
+                return Err(format!("column `{}` has the numbers of none before it", schema.name));
+            }
         }
         let known = self.rules.own().columns.len();
         if self.together.iter().any(|pair| pair.columns.iter().any(|&column| column >= known)) {

@@ -1,6 +1,7 @@
 //! One column between cells and tokens.
 
 mod check;
+mod same;
 
 use std::collections::HashMap;
 
@@ -10,7 +11,7 @@ use super::{
     AFRESH, Field,
     bins::{self, BINS, Bin, ROWS_A_BIN},
     dates::Dates,
-    limits::Limit,
+    limits::{ALL, Limit},
     places::ColumnPlaces,
 };
 use crate::table::{
@@ -54,6 +55,8 @@ pub(super) enum Drawn {
     /// A place among the texts of the column.
     Place(usize),
     Number(f64),
+    /// The number of another column, or this one where that has none.
+    Same(f64),
 }
 
 /// How a column is encoded, with what is known of it.
@@ -61,6 +64,9 @@ pub(super) enum Drawn {
 pub struct ColumnCodec {
     pub schema: ColumnSchema,
     how: How,
+    /// A column before it that often has the same number: its last token says that it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) same: Option<usize>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -90,7 +96,7 @@ impl ColumnCodec {
         (least, room): (u32, usize),
     ) -> Self {
         let how = Self::choose(column, schema, (counts, missing), beside, (least, room));
-        Self { schema: schema.clone(), how }
+        Self { schema: schema.clone(), how, same: None }
     }
 
     fn choose(
@@ -178,7 +184,10 @@ impl ColumnCodec {
             How::Listed { texts, ordinal, unordered, .. } => {
                 vec![field(texts.len(), *ordinal, *unordered, false)]
             }
-            How::Binned { bins, rest } => vec![field(bins.len() + rest.len(), true, rest.len(), false)],
+            How::Binned { bins, rest } => {
+                let unordered = rest.len() + usize::from(self.same.is_some());
+                vec![field(bins.len() + unordered, true, unordered, false)]
+            }
             How::Grouped { texts, listed, size, .. } => {
                 let groups = (texts.len() - listed).div_ceil(*size);
                 vec![field(listed + groups, false, 0, false), field(*size, false, 0, true)]
@@ -274,6 +283,9 @@ impl ColumnCodec {
             }
             How::Binned { bins, .. } => match bins.get(tokens[0] as usize) {
                 Some(bin) => Drawn::Number(places.number(tokens[0] as usize, bin, between)),
+                None if self.same_token() == Some(tokens[0]) => {
+                    Drawn::Same(bins::anywhere(bins, places.uniform(), between))
+                }
                 None => Drawn::Nothing,
             },
             How::Dated(dates) => dates.number(tokens, between, places).map_or(Drawn::Nothing, Drawn::Number),
@@ -306,6 +318,8 @@ impl ColumnCodec {
             }
             How::Binned { bins, rest } => match drawn {
                 Drawn::Number(number) => column.push(Some(&self.schema.text(number))),
+                // Until the other column is written.
+                Drawn::Same(_) => column.push(None),
                 _ => column.push(rest[tokens[0] as usize - bins.len()].as_deref()),
             },
             How::Dated(dates) => match drawn {
@@ -336,7 +350,11 @@ impl ColumnCodec {
                 let groups = each[*listed..].chunks(*size).map(|group| group.contains(&true));
                 each[..*listed].iter().copied().chain(groups).collect()
             }
-            How::Binned { bins, rest } => bins.iter().map(overlap).chain(texts(rest)).collect(),
+            How::Binned { bins, rest } => {
+                // What the number of another column will be is not known: it may be any.
+                let same = self.same.map(|_| between == ALL);
+                bins.iter().map(overlap).chain(texts(rest)).chain(same).collect()
+            }
             How::Dated(dates) => dates.allowed(between).chain(texts(&dates.rest)).collect(),
         }
     }

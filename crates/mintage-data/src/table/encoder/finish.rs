@@ -131,6 +131,11 @@ impl<'a> Finisher<'a> {
         }
         // Before the rules, which compute from what is given.
         put_back(&mut table, rules.schema(), given);
+        if given.is_some() {
+            // What other cells are the same as may have been given.
+            self.codec.copy_same(tokens, limits, None, &mut table);
+            put_back(&mut table, rules.schema(), given);
+        }
         let mut table = rules.inverse(&table, random)?;
         put_back(&mut table, rules.own(), given);
         if let Some(given) = given {

@@ -207,7 +207,8 @@ impl RowEncoder {
     }
 }
 
-const ALL: Option<(f64, f64)> = Some((f64::NEG_INFINITY, f64::INFINITY));
+/// All numbers.
+pub(super) const ALL: Option<(f64, f64)> = Some((f64::NEG_INFINITY, f64::INFINITY));
 
 impl Limits {
     /// The rows that break a condition on a column that rules compute, with that condition.

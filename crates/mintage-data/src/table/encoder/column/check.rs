@@ -40,7 +40,7 @@ impl ColumnCodec {
             }
             How::Binned { bins, rest } => {
                 check_bins(bins, |_| true)?;
-                check_count(bins.len() + rest.len())
+                check_count(bins.len() + rest.len() + usize::from(self.same.is_some()))
             }
             How::Dated(dates) => dates.check(),
         }
