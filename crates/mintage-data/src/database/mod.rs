@@ -210,7 +210,7 @@ impl Schema {
         let path = &*spec.path();
         match path.is_dir() {
             true => files::read(spec),
-            false if is_sqlite(path) => sqlite::read(path, &spec.keys),
+            false if is_sqlite(path) => sqlite::read(path, spec),
             false => Err(Error::bad(redacted(&spec.source), "is no database").with_hint(
                 "a database is a SQLite file, a postgres:// address, or a folder of CSV, Parquet and JSON Lines files",
             )),

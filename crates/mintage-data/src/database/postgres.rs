@@ -36,7 +36,7 @@ pub(super) fn read(spec: &SourceSpec) -> Result<Schema, Error> {
     for name in tables(&mut counts.transaction).map_err(&wrong)? {
         // A table may be dropped at any time.
         if let Some(found) = find(&mut counts.transaction, &name).map_err(&wrong)? {
-            all.push(table(&mut counts, &name, &found)?);
+            all.push(table(&mut counts, &name, &found, spec.allow_made)?);
             let mut keys = keys(&mut counts.transaction, &found).map_err(&wrong)?;
             // The values of a key to what may not be read are those of any column.
             keys.retain(|key| !unreadable.contains(&key.parent));
@@ -52,15 +52,15 @@ pub(super) fn read(spec: &SourceSpec) -> Result<Schema, Error> {
     Ok(Schema { unreadable, ..schema })
 }
 
-/// A table without its keys to others.
-fn table(counts: &mut Counts, name: &str, found: &Found) -> Result<Table, Error> {
+/// A table without its keys to others; its rows are those that are real, unless `allow_made`.
+fn table(counts: &mut Counts, name: &str, found: &Found, allow_made: bool) -> Result<Table, Error> {
     let wrong = failure(counts.place);
     let transaction = &mut counts.transaction;
     let mut columns = columns(transaction, found).map_err(&wrong)?;
     let primary_key = primary_key(transaction, found).map_err(&wrong)?;
     let before = columns.len();
     columns.retain(|column| column.name != PROVENANCE_COLUMN);
-    let real = match columns.len() < before {
+    let real = match columns.len() < before && !allow_made {
         true => format!("{} IS NULL", quoted(PROVENANCE_COLUMN)),
         false => "TRUE".to_owned(),
     };

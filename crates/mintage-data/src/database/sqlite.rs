@@ -9,7 +9,7 @@ use super::{
     sql::{SqlCounts, TableSql},
 };
 use crate::{
-    Error, KeySpec,
+    Error, SourceSpec,
     store::{
         PROVENANCE_COLUMN, quoted,
         sqlite::{open_read_only, tables, views, within_time},
@@ -20,8 +20,8 @@ use crate::{
 /// What a date looks like.
 const DATE: &str = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]";
 
-/// The schema of a file, with the keys that are `given` beside those that it declares.
-pub(super) fn read(path: &Path, given: &[KeySpec]) -> Result<Schema, Error> {
+/// The schema of a file, with the keys that `spec` gives beside those that it declares.
+pub(super) fn read(path: &Path, spec: &SourceSpec) -> Result<Schema, Error> {
     let connection = open_read_only(path)?;
     let wrong = || Error::sqlite(path);
     // What a database from elsewhere calls may do nothing but compute.
@@ -30,7 +30,7 @@ pub(super) fn read(path: &Path, given: &[KeySpec]) -> Result<Schema, Error> {
     let names = tables(&connection).map_err(wrong())?;
     let (mut all, mut declared, mut sqls) = (Vec::new(), Vec::new(), HashMap::new());
     for name in names {
-        let (table, sql) = table(&connection, &name).map_err(wrong())?;
+        let (table, sql) = table(&connection, &name, spec.allow_made).map_err(wrong())?;
         declared.push(keys(&connection, &name).map_err(wrong())?);
         all.push(table);
         sqls.insert(name, sql);
@@ -39,7 +39,7 @@ pub(super) fn read(path: &Path, given: &[KeySpec]) -> Result<Schema, Error> {
     let mut counts = Counts { path, connection: &connection, sqls };
     let place = path.display().to_string();
     within_time(&connection, Duration::from_secs(MAX_COUNTING_SECS), || {
-        finish(&place, Store::Sqlite, (all, views), (declared, given), &mut counts)
+        finish(&place, Store::Sqlite, (all, views), (declared, &spec.keys), &mut counts)
     })
 }
 
@@ -54,10 +54,10 @@ pub fn broken_keys(path: &Path) -> Result<usize, Error> {
     Ok(broken as usize)
 }
 
-/// A table without its keys to others.
-fn table(connection: &Connection, name: &str) -> rusqlite::Result<(Table, TableSql)> {
+/// A table without its keys to others; its rows are those that are real, unless `allow_made`.
+fn table(connection: &Connection, name: &str, allow_made: bool) -> rusqlite::Result<(Table, TableSql)> {
     let (mut columns, primary_key, is_marked) = columns(connection, name)?;
-    let real = match is_marked {
+    let real = match is_marked && !allow_made {
         true => format!("{} IS NULL", quoted(PROVENANCE_COLUMN)),
         false => "TRUE".to_owned(),
     };

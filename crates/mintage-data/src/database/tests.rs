@@ -6,6 +6,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::*;
+use crate::table;
 
 mod keys;
 
@@ -125,6 +126,21 @@ fn broken_keys_are_named_with_what_to_do() {
     );
     assert!(error.list()[1].contains("table `v`, which is a view"), "{:?}", error.list());
     assert!(failure("CREATE VIEW v AS SELECT 1").to_string().contains("has no tables"));
+}
+
+#[test]
+fn rows_that_were_made_are_read_where_they_may_be() {
+    let (_dir, spec) = file(
+        "CREATE TABLE shop (id INTEGER PRIMARY KEY, area INT, mintage TEXT);
+         INSERT INTO shop VALUES (1, 5, NULL), (2, 6, 'made'), (3, 7, 'made');",
+    );
+    let both = SourceSpec { allow_made: true, ..spec.clone() };
+    let rows = |spec: &SourceSpec| {
+        let table = table::read(&SourceSpec { table: Some("shop".to_owned()), ..spec.clone() }).unwrap();
+        assert!(table.column("mintage").is_none());
+        (Schema::read(spec).unwrap().tables[0].rows, table.rows())
+    };
+    assert_eq!((rows(&spec), rows(&both)), ((1, 1), (3, 3)));
 }
 
 #[test]
