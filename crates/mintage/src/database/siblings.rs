@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use mintage_data::{
     Column,
-    table::schema::{Kind, TableSchema},
+    table::schema::{ColumnSchema, Kind, TableSchema},
 };
 use rayon::prelude::*;
 
@@ -94,8 +94,13 @@ pub(super) fn order_of(
             return (Some(name.clone()), numbering.first);
         }
     }
-    let dates = columns().filter(|column| column.kind == Kind::Datetime);
-    (dates.max_by_key(|column| column.distinct).map(|column| column.name.clone()), None)
+    let dates = || columns().filter(|column| column.kind == Kind::Datetime);
+    let most = dates().map(|column| column.distinct).max().unwrap_or(0);
+    // Of dates that tell nearly as many rows apart, one that is always there, and the first: when a thing was lent, not when it
+    // came back or its row was last changed.
+    let telling = dates().filter(|column| column.distinct * 10 >= most * 9);
+    let lacks = |column: &&ColumnSchema| filled.table.column(&column.name).map_or(0, Column::missing) > 0;
+    (telling.min_by_key(lacks).map(|column| column.name.clone()), None)
 }
 
 /// Whole numbers of which the rows of a parent have each their own.
