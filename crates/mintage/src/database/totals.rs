@@ -1,7 +1,7 @@
 //! Columns of a parent that its children come to: the total of an invoice is the sum of its lines, `orders` of a customer
 //! their number, `last_seen` the latest of their times. What holds in the source is computed for new rows when all are there.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use mintage_data::{
     Column,
@@ -12,7 +12,7 @@ use mintage_data::{
 use super::{
     cells::number,
     filled::{Database, Filled, NONE},
-    plan::{Kinds, MAX_DECIMALS, Of, Part, TablePlan, Total},
+    plan::{Context, From, Kinds, MAX_DECIMALS, Of, Part, TablePlan, Total},
 };
 
 /// Parents with children that must agree.
@@ -66,6 +66,7 @@ pub(super) fn find(schema: &Schema, source: &Database, kinds: &Kinds, plans: &mu
             Some((table.as_str(), read(source.get(table)?, names)))
         })
         .collect();
+    let copies = copies(plans);
     for plan in plans.iter_mut().filter(|plan| plan.part == Part::Learned) {
         let Some((_, columns)) = learned.iter().find(|(name, _)| *name == plan.name) else { continue };
         let Some((parent, own)) = source.get(&plan.name).zip(numbers.get(plan.name.as_str())) else {
@@ -89,7 +90,13 @@ pub(super) fn find(schema: &Schema, source: &Database, kinds: &Kinds, plans: &mu
                 };
                 let whole = child.parents.get(key).filter(|_| child.is_whole(key));
                 let Some(parents) = whole else { continue };
-                let mut all = candidates(own, *kind).into_iter();
+                let is_copy = |of: &Of| match of {
+                    Of::Sum(own) | Of::Least(own) | Of::Most(own) => {
+                        copies.contains(&(table.name.clone(), key, own.clone(), column.clone()))
+                    }
+                    Of::Number | Of::Product(..) => false,
+                };
+                let mut all = candidates(own, *kind).into_iter().filter(|of| !is_copy(of));
                 if let Some(of) = all.find(|of| holds((cells, parent.learned()), numbers, parents, of)) {
                     let decimals = texts.iter().map(decimals).max().unwrap_or(0);
                     let table = table.name.clone();
@@ -99,6 +106,20 @@ pub(super) fn find(schema: &Schema, source: &Database, kinds: &Kinds, plans: &mu
             }
         }
     }
+}
+
+/// Columns that copy one of the parent of a key: table, key, its own column and the parent's. What is copied of a parent is
+/// nothing that the parent is computed from.
+fn copies(plans: &[TablePlan]) -> HashSet<(String, usize, String, String)> {
+    let copied = plans.iter().flat_map(|plan| plan.copied.iter().map(move |copied| (plan, copied)));
+    let of_parent = copied.filter_map(|(plan, copied)| match &copied.from {
+        From::Parent(Context { keys, column, .. }) => match keys.as_slice() {
+            [key] => Some((plan.name.clone(), *key, copied.column.clone(), column.clone())),
+            _ => None,
+        },
+        From::FirstSibling => None,
+    });
+    of_parent.collect()
 }
 
 /// Columns of numbers and dates.
@@ -244,6 +265,10 @@ mod tests {
     use mintage_data::Table;
 
     use super::*;
+    use crate::database::{
+        filled::numbers,
+        testing::{key, planned, table},
+    };
 
     fn column(name: &str, cells: &[f64]) -> Column {
         let texts: Vec<String> = cells.iter().map(f64::to_string).collect();
@@ -271,6 +296,28 @@ mod tests {
         let written = texts(&lines, &lines.parents[0], 11, &total);
         // 0.25 + 2 × 1.25 + 3 × 2.25 + 3.25
         assert_eq!((written[0].as_deref(), written[10].as_deref()), (Some("12.75"), None));
+    }
+
+    #[test]
+    fn what_children_copy_of_a_parent_is_no_total() {
+        let day = |row: usize| format!("2024-{:02}-{:02}", row % 12 + 1, row % 28 + 1);
+        let dates = |name: &str, n: usize, each: usize| {
+            let cells: Vec<String> = (0..n).map(|row| day(row / each)).collect();
+            Column::of(name, cells.iter().map(|cell| Some(cell.as_str())))
+        };
+        let lent =
+            vec![numbers("id", 1..=60), dates("lent", 60, 1), numbers("film", (0..60).map(|row| row % 9))];
+        let paid = vec![
+            numbers("id", 1..=120),
+            numbers("rental", (0..120).map(|row| row / 2 + 1)),
+            dates("paid", 120, 2),
+            numbers("amount", (0..120).map(|row| row * 7 % 11)),
+        ];
+        let keys = vec![key("rental", "rentals", "id", false)];
+        let (_, _, plans) = planned(vec![table("rentals", Vec::new(), lent), table("payments", keys, paid)]);
+        let of = |name: &str| plans.iter().find(|plan| plan.name == name).unwrap();
+        assert_eq!(of("payments").copied.len(), 1);
+        assert_eq!(of("rentals").totals, []);
     }
 
     #[test]
