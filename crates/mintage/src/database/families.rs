@@ -29,6 +29,8 @@ use crate::{dataset::thousands, error::Error};
 const MAX_CELLS: f64 = 25e6;
 /// Rows of a table that are read at least, if it has as many.
 const MIN_SHARE_ROWS: f64 = 2000.0;
+/// … as a part of the rows of all tables where these are said.
+const MIN_PART: f64 = 0.02;
 /// A table with more rows for each of its parents' than this is no sequence, and need not be read with whole families.
 const MAX_FAMILY: f64 = 64.0;
 /// Generations of a table with a key to itself that are read above a chosen row.
@@ -72,8 +74,10 @@ pub(super) fn sample(
 ) -> Result<Option<Sampled>, Error> {
     let choices = schema.choices(spec)?;
     let order = schema.order()?.tables;
+    let least =
+        spec.limit.map_or(MIN_SHARE_ROWS, |limit| (limit as f64 * MIN_PART).clamp(20.0, MIN_SHARE_ROWS));
     let fits = |share: f64| {
-        let all = shares(schema, &order, &choices, share);
+        let all = shares(schema, &order, &choices, (share, least));
         match spec.limit {
             Some(limit) => size(schema, &all, |_| 1.0) <= limit as f64,
             None => size(schema, &all, |table| table.columns.len() as f64) <= MAX_CELLS,
@@ -87,8 +91,18 @@ pub(super) fn sample(
         let middle = (low + high) / 2.0;
         if fits(middle) { low = middle } else { high = middle }
     }
-    let shares = shares(schema, &order, &choices, low);
-    let mut reading = Reading { schema, source, shares, places: HashMap::new(), sampled: Sampled::default() };
+    let shares = shares(schema, &order, &choices, (low, least));
+    if shares.values().all(|share| share.rows >= 1.0) {
+        return Ok(None);
+    }
+    let mut reading = Reading {
+        schema,
+        source,
+        limit: spec.limit,
+        shares,
+        places: HashMap::new(),
+        sampled: Sampled::default(),
+    };
     for name in &order {
         reading.choose(name)?;
     }
@@ -102,12 +116,12 @@ pub(super) fn sample(
     Ok(Some(reading.sampled))
 }
 
-/// What is read of each table if `share` of all families is.
+/// What is read of each table if `share` of all families is, and at least so many rows of each root.
 fn shares(
     schema: &Schema,
     order: &[String],
     choices: &BTreeMap<String, Choice>,
-    share: f64,
+    (share, least_rows): (f64, f64),
 ) -> HashMap<String, Share> {
     let mut all: HashMap<String, Share> = HashMap::new();
     let mut depths: HashMap<&str, usize> = HashMap::new();
@@ -120,7 +134,7 @@ fn shares(
         }
         let is_drawn = |parent: &str| schema.table(parent).is_some_and(|parent| !is_kept(parent, choices));
         let main = main_key(schema, table, &depths, &is_drawn);
-        let least = |of: f64| share.max(MIN_SHARE_ROWS / of.max(1.0)).min(1.0);
+        let least = |of: f64| share.max(least_rows / of.max(1.0)).min(1.0);
         let own = match main {
             None => Share { rows: least(rows), main, of_family: least(rows) },
             Some(at) => {
@@ -198,6 +212,8 @@ fn size(schema: &Schema, shares: &HashMap<String, Share>, weight: impl Fn(&Table
 struct Reading<'a> {
     schema: &'a Schema,
     source: &'a dyn Fn(&str) -> SourceSpec,
+    /// Rows of all tables that the user asks for at most.
+    limit: Option<usize>,
     shares: HashMap<String, Share>,
     /// The chosen rows of a table by the hashes of the cells of some of its columns.
     places: HashMap<(String, Vec<String>), Places>,
@@ -364,10 +380,11 @@ impl Reading<'_> {
             format!("{} of {} rows of {}", thousands(read), thousands(table.rows as usize), table.name)
         };
         let all: Vec<String> = tables.map(of).collect();
-        self.sampled.notes.push(format!(
-            "the database is larger than what is held at once: whole families of rows are learned from, {}",
-            all.join(", ")
-        ));
+        let why = match self.limit {
+            Some(limit) => format!("no more than {} rows are asked for", thousands(limit)),
+            None => "the database is larger than what is held at once".to_owned(),
+        };
+        self.sampled.notes.push(format!("{why}: whole families are learned from, {}", all.join(", ")));
     }
 }
 

@@ -54,6 +54,7 @@ fn reads_whole_families_and_counts_all_rows() {
     let (_, whole, notes) = opened(&path, None);
     assert!(whole.values().all(|filled| filled.learned.is_none()), "{notes:?}");
     let (schema, part, notes) = opened(&path, Some(60_000));
+    assert!(notes.iter().any(|note| note.contains("no more than 60,000 rows are asked for")), "{notes:?}");
     assert!(notes.iter().any(|note| note.contains("of 8,000 rows of customers")), "{notes:?}");
     let learned = |name: &str| part[name].learned();
     assert_eq!((part["towns"].learned, part["tills"].learned), (None, None));
