@@ -169,7 +169,8 @@ fn check_learned(plan: &TablePlan) -> Result<(), Error> {
     match plan.part {
         Part::Learned => Ok(()),
         Part::Kept => {
-            Err(Error::request(format!("the rows of `{name}` are kept as they are")).with_hint(&plan.why))
+            Err(Error::request(format!("the rows of `{name}` are kept as they are ({})", plan.why))
+                .with_hint(format!("to have new ones, train again with --learn {name}")))
         }
         Part::Empty => Err(Error::request(format!("`{name}` had no rows to learn from"))),
     }
@@ -214,8 +215,11 @@ fn check_condition(schema: &Schema, plan: &TablePlan, column: &str) -> Result<()
         return match &copied.from {
             From::Parent(context) => {
                 let why = format!("`{column}` of `{name}` is that of a parent");
-                Err(Error::request(why)
-                    .with_hint(format!("give the condition on `{}` there", context.column)))
+                Err(Error::request(why).with_hint(format!(
+                    "give the condition on {}.{}",
+                    parent_behind(schema, name, &context.keys),
+                    context.column
+                )))
             }
             From::FirstSibling => Ok(()),
         };
@@ -236,6 +240,15 @@ fn check_condition(schema: &Schema, plan: &TablePlan, column: &str) -> Result<()
         return Err(Error::request(format!("`{column}` just numbers the rows of `{name}`")));
     }
     Ok(())
+}
+
+/// The table to which keys lead, one after the other.
+fn parent_behind<'a>(schema: &'a Schema, table: &'a str, keys: &[usize]) -> &'a str {
+    let up = |table: &'a str, key: &usize| {
+        let key = schema.table(table).and_then(|table| table.foreign_keys.get(*key));
+        key.map_or(table, |key| key.parent.as_str())
+    };
+    keys.iter().fold(table, up)
 }
 
 /// Puts rows that are given in the place of those drawn. Cells without a value stay so where they may be; else they have what
