@@ -316,20 +316,13 @@ fn duration(secs: f64) -> String {
 
 /// The command that trains on what was looked at, where it is clear what that would be.
 fn next(spec: &SourceSpec, found: &Inspection) -> Option<String> {
-    let mut spec = spec.clone();
     let rows = found.images.is_none()
         && found.sequences.is_none()
         && found.clips.is_none()
         && found.sounds.is_none();
-    if rows {
-        let largest = found.tables.iter().max_by_key(|table| table.rows)?;
-        // Its files are learned one at a time.
-        if spec.path().is_dir() {
-            return None;
-        }
-        if spec.query.is_none() && found.tables.len() > 1 {
-            spec.table.get_or_insert_with(|| largest.name.clone());
-        }
+    // Several tables are learned together.
+    if rows && (found.tables.is_empty() || spec.path().is_dir() && found.tables.len() < 2) {
+        return None;
     }
     let mut command = format!("mintage train {}", shell(&spec.path()));
     let flags =
