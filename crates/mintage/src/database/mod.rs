@@ -207,7 +207,7 @@ impl DatabaseData {
         let made = (keys.as_slice(), persons.as_slice());
         let plans = planner::plan(&schema, &source, &kinds, made, &schema.choices(spec)?)?;
         sum_up(&plans, &mut source);
-        notes.extend(planner::warnings(&plans, &kinds, &persons));
+        notes.extend(remarks::of_plans(&plans, &kinds, &persons, &source));
         if plans.iter().all(|plan| plan.part != Part::Learned) {
             return Err(Error::request("no table has enough rows to learn from"));
         }

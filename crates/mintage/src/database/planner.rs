@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use mintage_data::{
     Column, SourceSpec, Table as Rows,
     database::{Choice, ForeignKey, Generated, Role, Schema, Table},
-    table::schema::{ColumnSchema, IdFormat, Kind, TableSchema, detect},
+    table::schema::{Kind, TableSchema, detect},
 };
 
 use super::{
@@ -94,54 +94,6 @@ pub(super) fn described(table: &Rows, spec: &SourceSpec) -> TableSchema {
     let mut found = detect(table);
     found.protect(table, spec, None);
     found
-}
-
-/// What to know of the plans: columns that point at persons in tables whose rows are those of the source, and columns that are
-/// left empty in the others.
-pub(super) fn warnings(plans: &[TablePlan], kinds: &Kinds, persons: &[Persons]) -> Vec<String> {
-    let is_made =
-        |table: &str, column: &str| persons.iter().any(|own| own.table == table && own.makes(column));
-    let kept = plans.iter().filter(|plan| plan.part == Part::Kept);
-    let warning = |plan: &TablePlan| {
-        let found = kinds.get(&plan.name)?;
-        let of_people = found.columns.iter().filter(|column| {
-            matches!(column.kind, Kind::Id | Kind::Text)
-                && column.made_afresh().is_some()
-                && plan.number.as_ref() != Some(&column.name)
-                && !is_made(&plan.name, &column.name)
-        });
-        let names: Vec<&str> = of_people.map(|column| column.name.as_str()).collect();
-        let said = format!(
-            "{}: its rows are kept as they are ({}), with what may point at persons: {}",
-            plan.name,
-            plan.why,
-            names.join(", ")
-        );
-        (!names.is_empty()).then_some(said)
-    };
-    let mut all: Vec<String> = kept.filter_map(warning).collect();
-    for plan in plans.iter().filter(|plan| plan.part == Part::Learned) {
-        let found = kinds.get(&plan.name).map(|found| found.columns.as_slice()).unwrap_or_default();
-        let empty =
-            found.iter().filter(|column| is_left_empty(plan, column) && !is_made(&plan.name, &column.name));
-        all.extend(empty.map(|column| {
-            let how = match column.unique {
-                true => "differs in every row",
-                false => "differs in most rows, or tells of somebody,",
-            };
-            format!("{}: `{}` {how} and is left empty", plan.name, column.name)
-        }));
-    }
-    all
-}
-
-/// Whether a column holds what only a program reads, of which none can be made of the parts of others.
-fn is_left_empty(plan: &TablePlan, column: &ColumnSchema) -> bool {
-    let has_filler = matches!(column.made_afresh(), Some(IdFormat::Empty { filler }) if !filler.is_empty());
-    has_filler
-        && column.kind == Kind::Text
-        && plan.own.contains(&column.name)
-        && !plan.copied.iter().any(|copied| copied.column == column.name)
 }
 
 struct Planner<'a> {

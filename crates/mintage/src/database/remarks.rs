@@ -1,14 +1,26 @@
-//! What to know of the keys of a source before it is learned: rows that refer to nothing, keys that tell no rows apart.
+//! What to know of a source before it is learned: rows that refer to nothing, keys that tell no rows apart, columns whose values
+//! stay, and columns that are left empty.
 
 use std::collections::BTreeSet;
 
-use mintage_data::database::{ForeignKey, Schema, Store, Table};
+use mintage_data::{
+    database::{ForeignKey, Schema, Store, Table},
+    table::schema::{ColumnSchema, IdFormat, Kind},
+};
 
-use super::filled::{Database, Filled, NONE, key_of};
+use super::{
+    filled::{Database, Filled, NONE, key_of},
+    persons::Persons,
+    plan::{Kinds, Part, TablePlan},
+};
 use crate::{dataset::thousands, error::Error};
 
 /// Values that are listed.
 const MAX_LISTED: usize = 4;
+/// A value of fewer rows may point at one of them.
+const FEW_ROWS: u32 = 5;
+/// Values of a category that are worth a word where most of them are of few rows.
+const MANY_VALUES: usize = 50;
 /// A column that is called like a key and of which one value in so many is there twice is meant to be one.
 const MAX_REPEATED: usize = 10;
 
@@ -32,6 +44,74 @@ pub(super) fn of_keys(schema: &Schema, source: &Database) -> Result<Vec<String>,
         }
     }
     Ok(notes)
+}
+
+/// What to know of the plans: columns that point at persons in tables whose rows are those of the source, and columns that are
+/// left empty or have values of few rows in the others.
+pub(super) fn of_plans(
+    plans: &[TablePlan],
+    kinds: &Kinds,
+    persons: &[Persons],
+    source: &Database,
+) -> Vec<String> {
+    let is_made =
+        |table: &str, column: &str| persons.iter().any(|own| own.table == table && own.makes(column));
+    let kept = plans.iter().filter(|plan| plan.part == Part::Kept);
+    let warning = |plan: &TablePlan| {
+        let found = kinds.get(&plan.name)?;
+        let of_people = found.columns.iter().filter(|column| {
+            matches!(column.kind, Kind::Id | Kind::Text)
+                && column.made_afresh().is_some()
+                && plan.number.as_ref() != Some(&column.name)
+                && !is_made(&plan.name, &column.name)
+        });
+        let names: Vec<&str> = of_people.map(|column| column.name.as_str()).collect();
+        let said = format!(
+            "{}: its rows are kept as they are ({}), with what may point at persons: {}",
+            plan.name,
+            plan.why,
+            names.join(", ")
+        );
+        (!names.is_empty()).then_some(said)
+    };
+    let mut all: Vec<String> = kept.filter_map(warning).collect();
+    for plan in plans.iter().filter(|plan| plan.part == Part::Learned) {
+        let found = kinds.get(&plan.name).map(|found| found.columns.as_slice()).unwrap_or_default();
+        let empty =
+            found.iter().filter(|column| is_left_empty(plan, column) && !is_made(&plan.name, &column.name));
+        all.extend(empty.map(|column| {
+            let how = match column.unique {
+                true => "differs in every row",
+                false => "differs in most rows, or tells of somebody,",
+            };
+            format!("{}: `{}` {how} and is left empty", plan.name, column.name)
+        }));
+        let categories =
+            found.iter().filter(|column| column.kind == Kind::Category && plan.own.contains(&column.name));
+        let rare = categories.filter(|column| !is_made(&plan.name, &column.name)).filter_map(|column| {
+            let counts = source.get(&plan.name)?.table.column(&column.name)?.counts();
+            let rare = counts.iter().filter(|&&rows| rows < FEW_ROWS).count();
+            let said = format!(
+                "{}: {rare} of {} values of `{}` are in fewer than {FEW_ROWS} rows each, and come back as they are; \
+                 `rare = \"group\"` of [data] in a recipe leaves them out",
+                plan.name,
+                counts.len(),
+                column.name
+            );
+            (counts.len() >= MANY_VALUES && rare * 2 >= counts.len()).then_some(said)
+        });
+        all.extend(rare);
+    }
+    all
+}
+
+/// Whether a column holds what only a program reads, of which none can be made of the parts of others.
+fn is_left_empty(plan: &TablePlan, column: &ColumnSchema) -> bool {
+    let has_filler = matches!(column.made_afresh(), Some(IdFormat::Empty { filler }) if !filler.is_empty());
+    has_filler
+        && column.kind == Kind::Text
+        && plan.own.contains(&column.name)
+        && !plan.copied.iter().any(|copied| copied.column == column.name)
 }
 
 /// The rows in which all columns of a key have a value.
