@@ -438,7 +438,8 @@ fn sizes_conditions_and_rows_that_are_given() {
     assert_eq!((count("given.db", "client"), count("given.db", mine)), (2, 2));
     assert_eq!(count("given.db", "visit WHERE client NOT IN (901, 902)"), 0);
     // Visits say to which client they belong, or belong to any.
-    place.write("visit.csv", "client,number,paid\n902,2,9.5\n901,1,7.5\n902,1,8.5\n,1,6.5\n77,1,5.5\n");
+    place.write("visit.csv", "client,number,paid\n902,2,9.5\n901,1,7.5\n902,1,8.5\n,1,6.5\n,1,5.5\n");
+    place.write("lost.csv", "client,number,paid\n902,2,9.5\n77,1,5.5\n");
     place.ok("sample all --given client=mine.csv --given visit.csv -o both.db");
     let visits = "visit WHERE (client, number, paid) IN (VALUES (902, 2, 9.5), (901, 1, 7.5), (902, 1, 8.5))";
     assert_eq!((count("both.db", "visit"), count("both.db", visits)), (5, 3));
@@ -457,6 +458,10 @@ fn sizes_conditions_and_rows_that_are_given() {
         ("--where client.moon=5", "no column `moon`"),
         ("--scale 1e10", "more than can be made"),
         ("-n client=1000000000000", "more than can be made"),
+        (
+            "--given client=mine.csv --given visit=lost.csv",
+            "`visit`, row 2: `client` 77 is of no row of `client`",
+        ),
         ("--given visit=mine.csv", "`visit` has no column `first_name`"),
         ("--given client=mine.csv --given client=mine.csv", "rows of `client` are given more than once"),
     ] {

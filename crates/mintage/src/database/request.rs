@@ -36,7 +36,7 @@ pub struct DatabaseRequest {
     /// Conditions that all rows of a table meet.
     pub conditions: Vec<(String, Where)>,
     /// Rows of tables in place of new ones: what they lack is drawn, and all that belongs to them. Where rows belong to others,
-    /// their keys say to which; those whose keys name no row are spread over the parents.
+    /// their keys say to which; those without a key are spread over the parents.
     pub given: BTreeMap<String, Table>,
     /// How many cells [`DatabaseModel::parts`] draws at once, about.
     pub part_cells: f64,

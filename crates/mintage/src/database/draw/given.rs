@@ -1,18 +1,18 @@
 //! Rows that are given: they stay, and what they lack is drawn.
 //!
-//! Rows that belong to those of another table say by their keys to which. Where they do not, or no such row is there, they get
-//! parents as often as was drawn with these; so the numbers of children no longer follow what was drawn.
+//! Rows that belong to those of another table say by their keys to which; it is an error where no such row is there. Where they
+//! do not say it, they get parents as often as was drawn with these; so the numbers of children no longer follow what was drawn.
 
 use std::collections::HashSet;
 
-use mintage_data::{Column, Table};
+use mintage_data::{Column, Table, database::ForeignKey};
 use mintage_nn::Rng;
 
 use super::Drawer;
 use crate::{
     database::{
         assign::shuffle,
-        filled::{Database, NONE, rows_of},
+        filled::{Database, NONE, key_of, rows_of},
         request::{light_part, put_given},
     },
     error::Error,
@@ -49,7 +49,7 @@ impl Drawer<'_> {
         (made, main): (&Database, usize),
         seed: u64,
     ) -> Result<(Table, Vec<u32>), Error> {
-        let parents = self.parents_of_given(given, made, main, &mut Rng::new(seed, 4));
+        let parents = self.parents_of_given(given, made, main, &mut Rng::new(seed, 4))?;
         let of_parents = self.of_parents(made, main, &parents).columns;
         let mut table = self.completed(model, given, of_parents, seed)?;
         let of_main = &self.table.foreign_keys[main].columns;
@@ -60,10 +60,17 @@ impl Drawer<'_> {
 
     /// For each given row that of its main parent: the one that its key names, or one of those that were drawn with more
     /// children than name them. A key that may be open and has no value stays open.
-    fn parents_of_given(&self, given: &Table, made: &Database, main: usize, rng: &mut Rng) -> Vec<u32> {
+    fn parents_of_given(
+        &self,
+        given: &Table,
+        made: &Database,
+        main: usize,
+        rng: &mut Rng,
+    ) -> Result<Vec<u32>, Error> {
         let foreign = &self.table.foreign_keys[main];
-        let Some(parent) = made.get(&foreign.parent) else { return vec![NONE; given.rows()] };
+        let Some(parent) = made.get(&foreign.parent) else { return Ok(vec![NONE; given.rows()]) };
         let mut parents = rows_of(given, foreign, &parent.table);
+        self.check_parents(given, foreign, &parent.table, &parents)?;
         let mut counts = self.counts(made, main);
         for &row in parents.iter().filter(|row| **row != NONE) {
             let count = &mut counts[row as usize];
@@ -90,7 +97,34 @@ impl Drawer<'_> {
                 parents[row] = next.next().unwrap_or(NONE);
             }
         }
-        parents
+        Ok(parents)
+    }
+
+    /// An error where a given key names no row of the parent; `parents` are the rows that were found.
+    fn check_parents(
+        &self,
+        given: &Table,
+        foreign: &ForeignKey,
+        parent: &Table,
+        parents: &[u32],
+    ) -> Result<(), Error> {
+        // Without its cells nothing can be said of the parent, nor of keys that are none in some rows.
+        let is_known =
+            foreign.only.is_none() && foreign.parent_columns.iter().all(|name| parent.column(name).is_some());
+        let at = |name: &String| given.columns.iter().position(|column| &column.name == name);
+        let Some(own) = foreign.columns.iter().map(at).collect::<Option<Vec<usize>>>() else { return Ok(()) };
+        let mut without = (0..given.rows()).filter(|&row| is_known && parents[row] == NONE);
+        let lost = without.find_map(|row| Some((row, key_of(given, &own, row)?)));
+        let Some((row, cells)) = lost else { return Ok(()) };
+        Err(Error::request(format!(
+            "`{}`, row {}: `{}` {} is of no row of `{}`",
+            self.plan.name,
+            row + 1,
+            foreign.columns.join(", "),
+            cells.join(", "),
+            foreign.parent
+        ))
+        .with_hint(format!("give that row, too: --given {}=FILE, or leave the cell empty", foreign.parent)))
     }
 }
 
@@ -107,7 +141,12 @@ mod tests {
     };
 
     /// The parents of given rows of a table with a key `column` to three firms that were drawn with `children` of it.
-    fn parents(column: &str, is_optional: bool, children: [u32; 3], given: Column) -> Vec<u32> {
+    fn parents(
+        column: &str,
+        is_optional: bool,
+        children: [u32; 3],
+        given: Column,
+    ) -> Result<Vec<u32>, Error> {
         let firms = vec![numbers("id", 1..=20), numbers("size", (0..20).map(|row| row % 9))];
         let mut staff = vec![numbers("id", 1..=20), numbers("grade", (0..20).map(|row| row * 7 % 5))];
         if column != "id" {
@@ -129,22 +168,32 @@ mod tests {
 
     #[test]
     fn given_rows_belong_to_what_their_keys_name_and_else_to_those_drawn_with_more() {
-        let firm = || Column::of("firm", [Some("9"), None, Some("5"), Some("7")]);
-        let found = parents("firm", false, [2, 0, 1], firm());
+        let firm = || Column::of("firm", [Some("9"), None, None, Some("7")]);
+        let found = parents("firm", false, [2, 0, 1], firm()).unwrap();
         // The second row takes what is left of the first firm, the third any.
         assert_eq!((found[0], found[1], found[3]), (2, 0, 0));
         assert!(found[2] < 3, "{found:?}");
-        assert_eq!(parents("firm", true, [2, 0, 1], firm()), [2, NONE, 0, 0]);
+        assert_eq!(parents("firm", true, [2, 0, 1], firm()).unwrap(), [2, NONE, NONE, 0]);
+    }
+
+    #[test]
+    fn rejects_given_keys_of_no_row() {
+        for is_optional in [false, true] {
+            let firm = Column::of("firm", [Some("9"), None, Some("5")]);
+            let error = parents("firm", is_optional, [2, 0, 1], firm).unwrap_err();
+            assert_eq!(error.to_string(), "`staff`, row 3: `firm` 5 is of no row of `firms`");
+            assert!(error.hint().unwrap().contains("--given firms=FILE"), "{error}");
+        }
     }
 
     #[test]
     fn given_rows_share_no_parent_that_may_have_one() {
-        let mut found = parents("id", false, [1, 0, 1], numbers("grade", 1..=4));
+        let mut found = parents("id", false, [1, 0, 1], numbers("grade", 1..=4)).unwrap();
         assert_eq!(found.pop(), Some(NONE));
         assert_eq!(found.pop(), Some(1));
         found.sort_unstable();
         assert_eq!(found, [0, 2]);
-        let named = parents("id", false, [1, 0, 1], Column::of("id", [None, Some("7")]));
+        let named = parents("id", false, [1, 0, 1], Column::of("id", [None, Some("7")])).unwrap();
         assert_eq!(named, [2, 0]);
     }
 }
