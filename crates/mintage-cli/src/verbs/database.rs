@@ -173,6 +173,7 @@ pub fn sample(args: &Sample, dir: &Path, context: &mut Context) -> CliResult {
     check_another_place(&text_of(model.source().as_os_str()), out, if_exists, &pg)?;
     let seed = context.settings.seed_or_fresh();
     let request = request(args, &model, seed, context)?;
+    model.remarks(&request).iter().for_each(|remark| context.ui.warn(remark));
     let provenance = match args.no_provenance {
         true => None,
         false => Some(provenance(dir, &request)?.to_json()),

@@ -522,6 +522,11 @@ impl DatabaseModel {
         &self.texts
     }
 
+    /// What to know of a request: further parents whose rows get far more children than in the source, or fewer.
+    pub fn remarks(&self, request: &DatabaseRequest) -> Vec<String> {
+        request::remarks(&self.schema, &self.plans, request)
+    }
+
     fn table(&self, at: usize) -> Result<Model, Error> {
         Model::load(&folder_of(&self.dir, at), &self.device)
     }

@@ -21,6 +21,8 @@ pub(super) const MAX_CELLS: f64 = 100e6;
 const MAX_CELLS_OF_PARTS: f64 = 1e12;
 /// Cells of a part.
 const PART_CELLS: f64 = 25e6;
+/// So many times more rows of a parent than in the source, or fewer, are worth a remark.
+const MAX_RATIO: f64 = 1.5;
 
 /// What to make of a model of a database.
 #[derive(Clone, Debug)]
@@ -125,34 +127,89 @@ pub(super) fn size(schema: &Schema, plans: &[TablePlan], request: &DatabaseReque
 
 /// By plan the new rows of its table and their cells, about: as many children a parent as in the source.
 pub(super) fn sizes(schema: &Schema, plans: &[TablePlan], request: &DatabaseRequest) -> Vec<(f64, f64)> {
+    let scales = scales(schema, plans, request);
+    let size = |plan: &TablePlan| {
+        let table = schema.table(&plan.name).zip(scales.get(plan.name.as_str()));
+        table.map_or((0.0, 0.0), |(table, scale)| {
+            let rows = plan.rows as f64 * scale;
+            (rows, rows * table.columns.len() as f64)
+        })
+    };
+    plans.iter().map(size).collect()
+}
+
+/// By table its new rows as a multiple of those of the source.
+fn scales<'a>(
+    schema: &'a Schema,
+    plans: &'a [TablePlan],
+    request: &DatabaseRequest,
+) -> BTreeMap<&'a str, f64> {
     let mut scales: BTreeMap<&str, f64> = BTreeMap::new();
-    let mut sizes = Vec::new();
     for plan in plans {
-        let Some(table) = schema.table(&plan.name) else {
-            sizes.push((0.0, 0.0));
-            continue;
-        };
-        let given = request.given.get(&plan.name).map(Table::rows);
-        let said = given.or_else(|| request.rows.get(&plan.name).copied());
+        let Some(table) = schema.table(&plan.name) else { continue };
         let parent = plan.main().map(|main| table.foreign_keys[main].parent.as_str());
-        let scale = match (plan.part, said, parent) {
+        let scale = match (plan.part, said(plan, request), parent) {
             (Part::Kept | Part::Empty, ..) => 1.0,
             (Part::Learned, Some(n), _) => n as f64 / plan.rows.max(1) as f64,
             (Part::Learned, None, Some(parent)) => scales.get(parent).copied().unwrap_or(request.scale),
             (Part::Learned, None, None) => request.scale,
         };
         scales.insert(&plan.name, scale);
-        let rows = plan.rows as f64 * scale;
-        sizes.push((rows, rows * table.columns.len() as f64));
     }
-    sizes
+    scales
+}
+
+/// The rows of a table that are asked for by its name.
+fn said(plan: &TablePlan, request: &DatabaseRequest) -> Option<usize> {
+    let given = request.given.get(&plan.name).map(Table::rows);
+    given.or_else(|| request.rows.get(&plan.name).copied())
+}
+
+/// The further parents whose rows get far more children than in the source, or fewer: the numbers of both follow from
+/// different tables.
+pub(super) fn remarks(schema: &Schema, plans: &[TablePlan], request: &DatabaseRequest) -> Vec<String> {
+    let scales = scales(schema, plans, request);
+    let is_learned = |name: &str| plans.iter().any(|plan| plan.name == name && plan.part == Part::Learned);
+    let mut remarks = Vec::new();
+    for plan in plans.iter().filter(|plan| plan.part == Part::Learned) {
+        let Some((table, own)) = schema.table(&plan.name).zip(scales.get(plan.name.as_str())) else {
+            continue;
+        };
+        let main = plan.main().filter(|_| said(plan, request).is_none());
+        let why = main.map_or_else(
+            || "are asked for".to_owned(),
+            |main| format!("follow from {}", table.foreign_keys[main].parent),
+        );
+        let keys = table.foreign_keys.iter().zip(&plan.keys);
+        let further = keys.filter(|(key, is)| **is == Use::Matched && is_learned(&key.parent));
+        for (key, _) in further {
+            let Some(&scale) = scales.get(key.parent.as_str()) else { continue };
+            let ratio = own / scale;
+            let is_worth_it = ratio > MAX_RATIO || ratio < 1.0 / MAX_RATIO;
+            let remark = format!(
+                "{}: as many rows as {why}; each row of {} gets about {} times as many as in the source",
+                plan.name,
+                key.parent,
+                short(ratio)
+            );
+            // Of no rows there is nothing to say; two keys to one parent say the same.
+            if *own > 0.0 && scale > 0.0 && is_worth_it && !remarks.contains(&remark) {
+                remarks.push(remark);
+            }
+        }
+    }
+    remarks
+}
+
+/// A positive number with a digit or two that matter.
+fn short(number: f64) -> String {
+    let digits = if number < 10.0 { (-number.log10().floor()).clamp(1.0, 6.0) as usize } else { 0 };
+    format!("{number:.digits$}")
 }
 
 /// The rows of a table that belongs to no other; of any other about as many as it gets.
 pub(super) fn scaled_rows(plan: &TablePlan, request: &DatabaseRequest) -> usize {
-    let given = request.given.get(&plan.name).map(Table::rows);
-    let said = given.or_else(|| request.rows.get(&plan.name).copied());
-    said.unwrap_or_else(|| (plan.rows as f64 * request.scale).round().max(1.0) as usize)
+    said(plan, request).unwrap_or_else(|| (plan.rows as f64 * request.scale).round().max(1.0) as usize)
 }
 
 fn find<'a>(model: &'a DatabaseModel, table: &str) -> Result<&'a TablePlan, Error> {
@@ -347,6 +404,41 @@ mod tests {
         let error = check_condition(&schema, staff, "place").unwrap_err();
         assert!(error.to_string().contains("numbers the rows of `staff`"), "{error}");
         assert!(check_condition(&schema, staff, "grade").is_ok());
+    }
+
+    #[test]
+    fn says_whose_rows_get_other_numbers_of_children() {
+        let firms = || vec![numbers("id", 1..=20), numbers("size", (0..20).map(|row| row % 9))];
+        let lines = vec![
+            numbers("id", 1..=80),
+            numbers("track", (0..80).map(|row| row / 4 + 1)),
+            numbers("invoice", (0..80).map(|row| row * 7 % 20 + 1)),
+            numbers("pieces", (0..80).map(|row| row * 7 % 5)),
+        ];
+        let keys = vec![key("track", "tracks", "id", false), key("invoice", "invoices", "id", false)];
+        let (schema, _, plans) = planned(vec![
+            table("tracks", Vec::new(), firms()),
+            table("invoices", Vec::new(), firms()),
+            table("lines", keys, lines),
+        ]);
+        let main = plans.iter().find(|plan| plan.name == "lines").unwrap().main().unwrap();
+        let (main, other) = if main == 0 { ("tracks", "invoices") } else { ("invoices", "tracks") };
+        let of = |rows: &[(&str, usize)]| {
+            let rows = rows.iter().map(|(table, n)| ((*table).to_owned(), *n)).collect();
+            remarks(&schema, &plans, &DatabaseRequest { rows, ..DatabaseRequest::default() })
+        };
+        let said = |times: &str| {
+            format!(
+                "lines: as many rows as follow from {main}; each row of {other} gets about {times} times as many \
+                 as in the source"
+            )
+        };
+        assert_eq!(of(&[(main, 2)]), [said("0.1")]);
+        assert_eq!(of(&[(other, 4)]), [said("5.0")]);
+        // Both alike, and neither far from the other.
+        assert!(of(&[]).is_empty());
+        assert!(of(&[(main, 200), (other, 200)]).is_empty());
+        assert!(of(&[(main, 25)]).is_empty());
     }
 
     #[test]
