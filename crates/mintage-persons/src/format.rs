@@ -16,6 +16,7 @@ use crate::{
     kind::Personal,
     locale::{Locale, countries},
     russian::Case,
+    secret,
     text::{Letters, handle as ascii_handle},
 };
 
@@ -90,6 +91,7 @@ impl Format {
                     .filter_map(|value| address::parse(value, full, locale).map(|parsed| parsed.pattern))
                     .collect()
             }
+            Personal::Secret => secret::patterns(values),
             _ => values.iter().map(|value| simple(what, value)).collect(),
         };
         let named = Case::named(header);

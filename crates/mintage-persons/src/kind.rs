@@ -35,6 +35,8 @@ pub enum Personal {
     National(NationalId),
     Ip,
     Mac,
+    /// A password, its hash or salt, a token or a key of an interface.
+    Secret,
     /// Told by the data, never made here: a date is a quantity, and the caller moves it ([`crate::Mask::shift_days`]).
     BirthDate,
 }
@@ -112,6 +114,7 @@ impl Personal {
             Self::National(NationalId::Passport) => "passport numbers",
             Self::Ip => "IP addresses",
             Self::Mac => "MAC addresses",
+            Self::Secret => "passwords, tokens or keys",
             Self::BirthDate => "dates of birth",
         }
     }

@@ -93,6 +93,7 @@ mod mask;
 mod digits;
 mod locale;
 mod russian;
+mod secret;
 mod sex;
 mod stream;
 mod text;

@@ -11,6 +11,7 @@ use crate::{
     format::{Format, handle::DOMAINS, render},
     kind::Personal,
     locale::{Country, Locale},
+    secret,
     sex::Sex,
     stream::{Draw, Stream, derive},
     text::{Letters, ascii, handle, initial},
@@ -60,6 +61,7 @@ pub(crate) fn value(what: Personal, format: &Format, whose: &Whose<'_>, draw: Dr
         Personal::Card | Personal::Iban | Personal::National(_) | Personal::Ip | Personal::Mac => {
             number::number(what, pattern, whose.person.sex, &mut stream)?
         }
+        Personal::Secret => return Some(secret::fill(pattern, &mut stream)),
         _ => return None,
     };
     let text = if format.ascii { ascii(&text) } else { text };
@@ -96,6 +98,7 @@ fn default(what: Personal, whose: &Whose<'_>) -> &'static str {
         Personal::National(_) => "#########",
         Personal::Ip => "v4",
         Personal::Mac => "##:##:##:##:##:##",
+        Personal::Secret => "wwwwwwwwwwwwwwww",
         _ => "",
     }
 }

@@ -255,7 +255,8 @@ impl Mask {
         address.prefix = kept_of(text);
         let whose = Whose { locale: row.locale, country: row.country, person, address: &address };
         let own = |text: &str| if spaced { content(text) } else { text.to_owned() };
-        let input = own(text).to_lowercase();
+        // Secrets that differ by case are different ones.
+        let input = if what == Personal::Secret { text.to_owned() } else { own(text).to_lowercase() };
         let again = |mask: &str| {
             if spaced { pour(&shape(text), mask).unwrap_or_else(|| mask.to_owned()) } else { mask.to_owned() }
         };
@@ -332,6 +333,7 @@ fn kind_of(what: Personal) -> &'static str {
         Personal::Url => "url",
         Personal::Ip => "ip",
         Personal::Mac => "mac",
+        Personal::Secret => "secret",
         _ => "number",
     }
 }

@@ -30,9 +30,10 @@ use crate::{
     locale::{self, Locale, known, place},
     text::{fold, handle},
 };
-use headers::{Header, Subject, header, is_reference, is_text, subject};
+use headers::{Header, Subject, header, is_password, is_reference, is_text, subject};
 use values::{
-    clear_national, is_capitalised, is_clear_phone, is_email, is_full_address, known_words, looks_like,
+    clear_national, is_capitalised, is_clear_phone, is_email, is_full_address, is_token, known_words,
+    looks_like,
 };
 
 pub(crate) use values::name_words;
@@ -230,6 +231,7 @@ fn by_name(name: &str, header: &Header, values: &[&str], subject: Subject) -> Op
         }
         Personal::Street if share(values, is_full_address) >= 0.5 => Personal::FullAddress,
         Personal::FullName if is_one_word(values) => of_one_word(values, 0.3)?,
+        Personal::Secret if !is_password(name) && share(values, is_token) < NAMED_SHARE => return None,
         what => what,
     };
     let agreeing = share(values, |value| looks_like(what, value));

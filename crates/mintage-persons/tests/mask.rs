@@ -180,3 +180,18 @@ fn missing_values_stay_missing() {
     let row = Mask::new(b"k").row(&plan, &|name| (name == "Ville").then_some("Sceaux"), &|_, _| false);
     assert_eq!(row.iter().flatten().count(), 1);
 }
+
+#[test]
+fn masks_of_secrets_keep_lengths_and_classes() {
+    let values = ["hunter2!", "Hunter2!", "8cb2237d0679ca88db6464eac60da96345513964", "hunter2!"];
+    let source: Columns = vec![("password".to_owned(), values.iter().map(|&text| text.to_owned()).collect())];
+    let plan = plan("staff", &source);
+    let rows = masked(&source, &plan, &mut Mask::new(b"secret"));
+    let texts: Vec<&str> = rows.iter().map(|row| row[0].as_deref().unwrap()).collect();
+    for (text, value) in texts.iter().zip(values) {
+        assert!(text.len() == value.len() && !values.contains(text), "{value}: {text}");
+    }
+    assert!(texts[0] == texts[3] && texts[0] != texts[1]);
+    assert!(texts[0].ends_with('!') && texts[1].starts_with(|c: char| c.is_ascii_uppercase()));
+    assert!(texts[2].chars().all(|c| matches!(c, '0'..='9' | 'a'..='f')));
+}

@@ -17,6 +17,41 @@ fn samples<'a>(columns: &[(&'a str, &[&'a str])]) -> Vec<Sample<'a>> {
     columns.iter().map(|(name, values)| Sample { name, values: values.to_vec() }).collect()
 }
 
+#[test]
+fn secrets_are_known_by_the_names_of_columns() {
+    let hash: &[&str] = &["8cb2237d0679ca88db6464eac60da96345513964"];
+    for name in [
+        "password",
+        "passwd",
+        "pwd",
+        "pass_hash",
+        "password_hash",
+        "salt",
+        "user_secret",
+        "reset_token",
+        "api_key",
+        "apikey",
+        "access_key",
+        "private_key",
+        "пароль",
+        "Passwort",
+        "mot_de_passe",
+        "contraseña",
+        "senha",
+    ] {
+        assert_eq!(found("staff", &[(name, hash)]), [(name, Personal::Secret)], "{name}");
+    }
+    for (name, values) in [
+        ("token_count", &["1200345", "17"] as &[&str]),
+        ("pass_rate", &["0.75", "0.5"]),
+        ("salt", &["1.25", "0.5"]),
+        ("token", &["the", "cat"]),
+        ("password_changed_at", &["2024-01-05"]),
+    ] {
+        assert!(found("staff", &[(name, values)]).is_empty(), "{name}");
+    }
+}
+
 const CHINOOK_CUSTOMER: &[(&str, &[&str])] = &[
     ("CustomerId", &["1", "2", "3", "4", "5", "6", "7", "8"]),
     ("FirstName", &["Luís", "Leonie", "François", "Bjørn", "František", "Helena", "Astrid", "Daan"]),

@@ -48,6 +48,7 @@ const STRONG: &[(Personal, &str)] = &[
     (National(NationalId::Passport), "паспорт|passport|passport number|passport no|серия и номер паспорта|серия номер паспорта|паспортные данные|reisepass|passeport|номер паспорта|passnummer"),
     (Ip, "ip|ip address|ipaddress|ip addr|ipaddr|ip адрес|remote addr|client ip|ipv4|ipv6"),
     (Mac, "mac|mac address|macaddress|mac адрес|mac addr"),
+    (Secret, "password|passwd|pwd|password hash|passwordhash|password digest|pass hash|passhash|pwd hash|passwd hash|hashed password|salt|secret|secret key|token|token hash|api key|apikey|access key|access key id|private key|пароль|хеш пароля|соль пароля|токен|passwort|kennwort|mot de passe|motdepasse|contrasena|senha"),
     (BirthDate, "dob|birthdate|birth date|date of birth|birthday|born|geburtsdatum|geburtstag|date de naissance|naissance|дата рождения|день рождения|bday|birth day|geboren"),
     (Sex, "sex|gender|geschlecht|sexe|пол|genre sexe|anrede|civilite"),
 ];
@@ -82,6 +83,35 @@ const NOT_A_VALUE: &[&str] = &[
     "тип", "статус", "количество", "sum", "total", "limit", "avg", "population", "lat", "lng", "latitude", "longitude",
     "expiry", "cvv", "cvc", "pin", "reader", "size", "price",
 ];
+
+/// Words beside a password or a token that make the name one of a fact about it.
+#[rustfmt::skip]
+const ABOUT_SECRETS: &[&str] = &[
+    "name", "strength", "policy", "changed", "updated", "created", "expires", "expired", "attempts", "required", "method",
+    "algorithm", "algo", "version", "provider", "scope", "index", "kind", "days", "number", "pos", "tag", "used", "left",
+];
+
+/// Words of names that say clearly that there are passwords: salt may be food, and tokens words.
+const PASSWORDS: &[&str] = &[
+    "password",
+    "passwd",
+    "pwd",
+    "passhash",
+    "passwordhash",
+    "пароль",
+    "пароля",
+    "passwort",
+    "kennwort",
+    "passe",
+    "motdepasse",
+    "contrasena",
+    "senha",
+];
+
+/// Whether the name of a column says that it holds passwords, whatever they look like.
+pub(super) fn is_password(name: &str) -> bool {
+    words(name).iter().any(|word| PASSWORDS.contains(&fold(word).as_str()))
+}
 
 /// Words of things that have names, cities and companies and are nobody.
 #[rustfmt::skip]
@@ -219,6 +249,11 @@ pub(super) fn header(name: &str) -> Option<Header> {
     let second_line = what == Street && rest.iter().any(|word| ["2", "3"].contains(word));
     if second_line || rest.iter().any(|word| NOT_A_VALUE.contains(word)) {
         return None;
+    }
+    if what == Secret {
+        let about = rest.iter().any(|word| ABOUT_SECRETS.contains(word) || is_one_of(word, TEXTS));
+        // Whose it is does not matter: it agrees with nothing.
+        return (!about).then(|| Header { what, label: String::new(), strong: true, plain: false });
     }
     let phrase = words[at..at + n].join(" ");
     let plain = PLAIN.contains(&phrase.as_str());

@@ -35,8 +35,24 @@ pub(super) fn looks_like(what: Personal, text: &str) -> bool {
         Personal::National(id) => is_national(id, text),
         Personal::Ip => text.parse::<std::net::IpAddr>().is_ok(),
         Personal::Mac => is_mac(text),
+        Personal::Secret => is_secret(text),
         Personal::BirthDate => is_date(text),
     }
+}
+
+/// Anything but marks and dates.
+fn is_secret(text: &str) -> bool {
+    text.chars().count() >= 4
+        && !["true", "false", "none", "null"].contains(&fold(text).as_str())
+        && !is_date(text)
+}
+
+/// Whether a text may be a token or a key: neither a short word nor a quantity.
+pub(super) fn is_token(text: &str) -> bool {
+    let n = text.chars().count();
+    let is_number = n < 16 && text.chars().all(|c| c.is_ascii_digit() || ".,+-".contains(c));
+    // Keys in PEM have lines.
+    n >= 6 && !is_number && (n >= 100 || !text.contains(char::is_whitespace))
 }
 
 /// The words of a name: letters with apostrophes and hyphens.

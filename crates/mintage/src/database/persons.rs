@@ -350,6 +350,7 @@ fn is_code(what: Personal) -> bool {
             | Personal::National(_)
             | Personal::Ip
             | Personal::Mac
+            | Personal::Secret
     )
 }
 
@@ -507,6 +508,24 @@ mod tests {
         let different: HashSet<&str> = made.iter().flatten().collect();
         assert_eq!((made.missing(), different.len()), (0, 1501));
         assert!(cells.iter().all(|cell| !different.contains(cell.as_str())));
+    }
+
+    #[test]
+    fn passwords_that_all_share_are_made_afresh() {
+        let hash = "8cb2237d0679ca88db6464eac60da96345513964";
+        let mut rows = clients();
+        rows.columns.push(Column::of("password", (0..40).map(|_| Some(hash))));
+        rows.columns.push(Column::of("token_count", (0..40).map(|_| Some("1200345"))));
+        let table = Table { name: rows.name.clone(), ..Table::default() };
+        let persons = Persons::of(&table, &rows, &SourceSpec::default(), &|_, _, _| true).unwrap();
+        assert!(persons.makes("password") && !persons.makes("token_count"));
+        persons.make(&mut rows, 7, &Taken::default());
+        let is_new = |text: &str| {
+            let is_hex = |c: char| matches!(c, '0'..='9' | 'a'..='f');
+            text != hash && text.len() == hash.len() && text.chars().all(is_hex)
+        };
+        let made = rows.column("password").unwrap();
+        assert!(made.missing() == 0 && made.iter().flatten().all(is_new));
     }
 
     #[test]
