@@ -132,7 +132,7 @@ fn read_tables(
     for of in &schema.tables {
         let rows = match of.rows {
             0 => Table { name: of.name.clone(), ..Table::default() },
-            _ => table::read(&of_table(spec, &of.name, &files))?,
+            _ => table::read(&with_made(of_table(spec, &of.name, &files), of, schema.store))?,
         };
         let rows = Table { name: of.name.clone(), ..rows };
         notes.extend(rows.notes.iter().map(|note| format!("{}: {note}", of.name)));
@@ -159,6 +159,23 @@ pub(super) fn rows_beside(schema: &Schema, spec: &SourceSpec) -> Result<(Vec<Tab
         true => Err(Error::request("the two databases have no table of the same name")),
         false => Ok((tables, notes)),
     }
+}
+
+/// The source of a table with the rows that Mintage made, where these may be read: of a database a query, since its tables are
+/// read without them.
+fn with_made(spec: SourceSpec, table: &mintage_data::database::Table, store: Store) -> SourceSpec {
+    if !spec.allow_made || store == Store::Files {
+        return spec;
+    }
+    let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+    let from = match table.name.split_once('.').filter(|_| store == Store::Postgres) {
+        Some((space, name)) => format!("{}.{}", quoted(space), quoted(name)),
+        None => quoted(&table.name),
+    };
+    let columns: Vec<String> = table.columns.iter().map(|column| quoted(&column.name)).collect();
+    // A query that speaks of them has all of them.
+    let query = format!("SELECT {} FROM {from} /* also rows that mintage made */", columns.join(", "));
+    SourceSpec { query: Some(query), table: None, ..spec }
 }
 
 /// The source of one table: of a folder its file.

@@ -73,10 +73,7 @@ fn read_table(
     }
     let place = format!("{place}: table `{name}`");
     let mut all = columns(transaction, &found).map_err(&wrong)?;
-    let filter = match spec.allow_made {
-        true => String::new(),
-        false => only_real(all.iter().map(|column| column.name.as_str())),
-    };
+    let filter = only_real(all.iter().map(|column| column.name.as_str()));
     all.retain(|column| column.name != PROVENANCE_COLUMN);
     let from = format!(" FROM {}{filter}", found.sql);
     let mut selection = Selection::new(&place, name, all, spec)?;

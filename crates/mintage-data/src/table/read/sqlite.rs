@@ -56,10 +56,7 @@ fn read_table(
     let place = format!("{}: table `{name}`", path.display());
     let declared = declarations(connection, &name).map_err(Error::sqlite(path))?;
     let mut names: Vec<String> = declared.iter().map(|(name, _)| name.clone()).collect();
-    let filter = match spec.allow_made {
-        true => String::new(),
-        false => only_real(names.iter().map(String::as_str)),
-    };
+    let filter = only_real(names.iter().map(String::as_str));
     names.retain(|name| name != PROVENANCE_COLUMN);
     check_names(&place, &names)?;
     let columns = chosen(spec.column.as_deref(), &place, &names)?;

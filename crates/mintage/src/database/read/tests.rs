@@ -112,3 +112,26 @@ fn plans_of_a_part_are_those_of_the_whole() {
         assert!((a.orphans as f64 - b.orphans as f64).abs() <= 0.3 * a.orphans as f64, "{}", a.name);
     }
 }
+
+#[test]
+fn rows_that_were_made_are_judged_beside_the_real_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, sql: &str| {
+        let path = folder.path().join(name);
+        Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+        SourceSpec { source: path.display().to_string(), allow_made: true, ..SourceSpec::default() }
+    };
+    let columns = "CREATE TABLE \"a \"\"shop\" (id INTEGER PRIMARY KEY, \"the area\" INT, twice INT AS (\"the area\" * 2)";
+    let real = file("real.db", &format!("{columns}); INSERT INTO \"a \"\"shop\" VALUES (1, 5), (2, 6);"));
+    let made = file(
+        "made.db",
+        &format!(
+            "{columns}, mintage TEXT); INSERT INTO \"a \"\"shop\" VALUES (1, 5, 'x'), (2, 7, 'x'), (3, 8, 'x');"
+        ),
+    );
+    let (schema, _, _) = read(&real, &[], &[], Extent::Everything).unwrap();
+    let (tables, notes) = rows_beside(&schema, &made).unwrap();
+    assert!(notes.is_empty() && tables.len() == 1, "{notes:?}");
+    assert_eq!(tables[0].names().collect::<Vec<_>>(), ["id", "the area", "twice"]);
+    assert_eq!(tables[0].column("twice").unwrap().iter().collect::<Vec<_>>(), ["10", "14", "16"].map(Some));
+}
