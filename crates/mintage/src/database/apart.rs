@@ -21,6 +21,9 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use super::{bounds::broken, filled::NONE, plan::Bound};
 use crate::error::Error;
 
+/// Draws some of the rows again, with a seed of its own.
+type Redraw<'a> = dyn FnMut(&[u32], u64) -> Result<Table, Error> + 'a;
+
 /// Times that a row is drawn again.
 const MAX_ATTEMPTS: u64 = 6;
 /// Steps to either side that a value is moved by, at most.
@@ -82,7 +85,7 @@ impl<'a> Apart<'a> {
         &mut self,
         rows: &mut Table,
         parents: &[u32],
-        draw: &mut dyn FnMut(&[u32], u64) -> Result<Table, Error>,
+        draw: &mut Redraw,
     ) -> Result<Vec<u32>, Error> {
         if self.is_empty() {
             return Ok(Vec::new());

@@ -185,7 +185,7 @@ pub(super) fn remarks(schema: &Schema, plans: &[TablePlan], request: &DatabaseRe
         for (key, _) in further {
             let Some(&scale) = scales.get(key.parent.as_str()) else { continue };
             let ratio = own / scale;
-            let is_worth_it = ratio > MAX_RATIO || ratio < 1.0 / MAX_RATIO;
+            let is_worth_it = ratio.is_finite() && !(1.0 / MAX_RATIO..=MAX_RATIO).contains(&ratio);
             let remark = format!(
                 "{}: as many rows as {why}; each row of {} gets about {} times as many as in the source",
                 plan.name,

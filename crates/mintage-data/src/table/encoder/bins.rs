@@ -1,6 +1,6 @@
 //! Bins of numbers that hold about equally many rows.
 
-use std::{cmp::Reverse, ops::Range};
+use std::{cmp::Reverse, iter, ops::Range};
 
 use serde::{Deserialize, Serialize};
 
@@ -292,7 +292,7 @@ pub fn cut_tails(values: &[(f64, u32)]) -> Option<Vec<Bin>> {
     }
     let end = values.len() - high;
     let each = (low..end).map(|at| at..at + 1);
-    let ranges = [0..low].into_iter().chain(each).chain([end..values.len()]);
+    let ranges = iter::once(0..low).chain(each).chain(iter::once(end..values.len()));
     let bin =
         |range: Range<usize>| Bin::of(&values[range.clone()], (range.start == 0, range.end == values.len()));
     Some(ranges.filter(|range| !range.is_empty()).map(bin).collect())
