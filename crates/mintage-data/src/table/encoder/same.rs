@@ -12,10 +12,10 @@ use crate::table::{Column, Table};
 const MAX_COLUMNS: usize = 64;
 const MAX_ROWS: usize = 20_000;
 /// Rows in which two columns have the same number, at least, and as a share of all.
-const LEAST_ROWS: usize = 50;
-const LEAST_SHARE: f64 = 0.05;
+const MIN_EQUAL_ROWS: usize = 50;
+const MIN_EQUAL_SHARE: f64 = 0.05;
 /// … and how many times as often as in columns that know nothing of each other.
-const LEAST_LIFT: f64 = 3.0;
+const MIN_LIFT: f64 = 3.0;
 
 /// The columns that often have the number of one before them, each with the one of which that is true most often.
 pub(super) fn find(table: &Table, columns: &[ColumnCodec], train: &[u32]) -> Vec<(usize, usize)> {
@@ -53,8 +53,8 @@ impl Numbers {
     /// In how many rows another column has the same number, where that is often.
     fn shared(&self, other: &Self) -> Option<usize> {
         let equal = self.open.iter().zip(&other.all).filter(|(own, other)| own == other).count();
-        let often = equal >= LEAST_ROWS && equal as f64 >= LEAST_SHARE * self.open.len() as f64;
-        (often && equal as f64 >= LEAST_LIFT * self.by_chance(other)).then_some(equal)
+        let often = equal >= MIN_EQUAL_ROWS && equal as f64 >= MIN_EQUAL_SHARE * self.open.len() as f64;
+        (often && equal as f64 >= MIN_LIFT * self.by_chance(other)).then_some(equal)
     }
 
     /// In how many it would if the two knew nothing of each other.
