@@ -22,7 +22,7 @@ use mintage_data::{
 };
 use xxhash_rust::xxh3::{Xxh3, xxh3_64, xxh3_64_with_seed};
 
-use super::planner::MIN_ROWS;
+use super::{filled::is_meant, planner::MIN_ROWS};
 use crate::{dataset::thousands, error::Error};
 
 /// Cells of all tables together that are read: what a gigabyte holds, with the new rows beside them.
@@ -338,8 +338,8 @@ impl Reading<'_> {
                 false => self.sampled.learned.get(&child.name).copied().unwrap_or(rows.rows()),
             };
             let Some(cells) = Cells::of(rows, &key.columns) else { continue };
-            let told = Told::of(key, rows);
-            let keys = (0..n).filter(|&row| told.is_meant(row)).filter_map(|row| cells.hash(row));
+            let meant = (0..n).filter(|&row| is_meant(key, rows, row));
+            let keys = meant.filter_map(|row| cells.hash(row));
             let keys = keys.filter(|key| !places.contains_key(key));
             needed.entry(key.parent_columns.clone()).or_default().extend(keys);
         }
@@ -414,23 +414,6 @@ impl<'a> Cells<'a> {
     }
 }
 
-/// In which rows of a table a key is one.
-struct Told<'a> {
-    column: Option<&'a Column>,
-    value: Option<&'a str>,
-}
-
-impl<'a> Told<'a> {
-    fn of(key: &'a ForeignKey, table: &'a Rows) -> Self {
-        let column = key.only.as_ref().and_then(|only| table.column(&only.column));
-        Self { column, value: key.only.as_ref().map(|only| only.value.as_str()) }
-    }
-
-    fn is_meant(&self, row: usize) -> bool {
-        self.value.is_none() || self.column.and_then(|column| column.cell(row)) == self.value
-    }
-}
-
 /// Whether a row is among a share of all, scattered by their places in the source.
 fn is_among(row: u64, seed: u64, share: f64) -> bool {
     share >= 1.0 || (xxh3_64_with_seed(&row.to_le_bytes(), seed) as f64) < share * u64::MAX as f64
@@ -451,8 +434,8 @@ impl Counted<'_> {
 
     fn count(&mut self, table: &Rows, rows: Range<usize>) {
         let Some(cells) = Cells::of(table, &self.key.columns) else { return };
-        let told = Told::of(self.key, table);
-        for row in rows.filter(|&row| told.is_meant(row)) {
+        let foreign = self.key;
+        for row in rows.filter(|&row| is_meant(foreign, table, row)) {
             if let Some(&place) = cells.hash(row).and_then(|key| self.places.get(&key)) {
                 self.counts[place as usize] = self.counts[place as usize].saturating_add(1);
             }

@@ -76,7 +76,7 @@ impl Filled {
 }
 
 /// Whether a key of a table is one in a row.
-fn is_meant(key: &ForeignKey, table: &Table, row: usize) -> bool {
+pub(super) fn is_meant(key: &ForeignKey, table: &Table, row: usize) -> bool {
     let value = |column: &str| table.column(column)?.cell(row);
     key.only.as_ref().is_none_or(|only| value(&only.column) == Some(only.value.as_str()))
 }

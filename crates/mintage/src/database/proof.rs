@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use super::{
     DatabaseData,
-    filled::key_of,
+    filled::{is_meant, key_of},
     persons::Persons,
     plan::{Part, TablePlan},
     texts::TextPlan,
@@ -183,11 +183,7 @@ fn keys(schema: &TableSchema, rows: &Table, new: &HashMap<&str, &Table>) -> Vec<
             let theirs = places(parent, &key.parent_columns).unwrap_or_default();
             known.extend((0..parent.rows()).filter_map(|row| key_of(parent, &theirs, row)));
         }
-        let told = key.only.as_ref().map(|only| (rows.column(&only.column), only.value.as_str()));
-        let is_meant = |row: &usize| {
-            told.is_none_or(|(column, value)| column.and_then(|column| column.cell(*row)) == Some(value))
-        };
-        let meant = (0..rows.rows()).filter(is_meant);
+        let meant = (0..rows.rows()).filter(|&row| is_meant(key, rows, row));
         let own: Vec<Vec<&str>> = meant.filter_map(|row| key_of(rows, &columns, row)).collect();
         let failed = own.iter().filter(|key| !known.contains(*key)).count();
         let only = key.only.as_ref().map(|only| format!(" [{}]", only.value)).unwrap_or_default();
