@@ -258,15 +258,13 @@ impl Reading<'_> {
         let seed = xxh3_64(name.as_bytes());
         let mut sieve = Chosen { family, seed, of_family, orphans: share.rows, counted };
         let mut rows = read_sifted(&(self.source)(name), &mut sieve)?;
-        let counted: Vec<(usize, Vec<u32>)> =
-            sieve.counted.into_iter().map(|counted| (counted.at, counted.counts)).collect();
+        let counts = counts_of(sieve.counted);
         name.clone_into(&mut rows.name);
         if !is_whole {
             self.sampled.learned.insert(name.to_owned(), rows.rows());
         }
         self.sampled.tables.insert(name.to_owned(), rows);
-        let degrees = self.sampled.degrees.entry(name.to_owned()).or_insert_with(|| vec![None; keys.len()]);
-        counted.into_iter().for_each(|(at, counts)| degrees[at] = Some(counts));
+        self.keep_counts(table, counts);
         Ok(())
     }
 
@@ -289,12 +287,16 @@ impl Reading<'_> {
         let counted = open.iter().filter_map(|&at| self.counted((at, &table.foreign_keys[at]))).collect();
         let mut sieve = Counting { counted };
         read_sifted(&(self.source)(name), &mut sieve)?;
-        let counted: Vec<(usize, Vec<u32>)> =
-            sieve.counted.into_iter().map(|counted| (counted.at, counted.counts)).collect();
-        if let Some(degrees) = self.sampled.degrees.get_mut(name) {
-            counted.into_iter().for_each(|(at, counts)| degrees[at] = Some(counts));
-        }
+        let counts = counts_of(sieve.counted);
+        self.keep_counts(table, counts);
         Ok(())
+    }
+
+    /// Keeps how many rows of a table refer to each chosen row by some of its keys.
+    fn keep_counts(&mut self, table: &Table, counts: Vec<(usize, Vec<u32>)>) {
+        let none = || vec![None; table.foreign_keys.len()];
+        let degrees = self.sampled.degrees.entry(table.name.clone()).or_insert_with(none);
+        counts.into_iter().for_each(|(at, counts)| degrees[at] = Some(counts));
     }
 
     /// Reads the rows of a table that chosen rows refer to and that are not chosen themselves; of its own those above them.
@@ -441,6 +443,11 @@ impl Counted<'_> {
             }
         }
     }
+}
+
+/// What was counted, by the places of the keys.
+fn counts_of(counted: Vec<Counted>) -> Vec<(usize, Vec<u32>)> {
+    counted.into_iter().map(|counted| (counted.at, counted.counts)).collect()
 }
 
 /// Keeps the rows of chosen families.
