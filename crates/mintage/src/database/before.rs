@@ -13,7 +13,11 @@ use mintage_data::{
 };
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{filled::key_of, plan::TablePlan, slice::Slice};
+use super::{
+    filled::{columns_at, key_of},
+    plan::TablePlan,
+    slice::Slice,
+};
 use crate::error::Error;
 
 /// Times that a value is made anew that a part before has.
@@ -125,8 +129,8 @@ impl Taken {
     /// Takes the values of rows of a table.
     pub fn add(&mut self, table: &str, rows: &Rows) {
         for set in self.sets.iter_mut().filter(|set| set.table == table) {
-            let Some(places) = places(rows, &set.columns) else { continue };
-            set.hashes.extend((0..rows.rows()).filter_map(|row| hash_of(rows, &places, row)));
+            let Some(own) = columns_at(rows, &set.columns) else { continue };
+            set.hashes.extend((0..rows.rows()).filter_map(|row| hash_of(rows, &own, row)));
         }
         for counter in self.counters.iter_mut().filter(|counter| counter.table == table) {
             let Some(column) = rows.column(&counter.column) else { continue };
@@ -172,7 +176,7 @@ impl UniqueSet {
         rows: &mut Rows,
         draw: &mut dyn FnMut(usize, u64) -> Result<Rows, Error>,
     ) -> Result<(), Error> {
-        let Some(own) = places(rows, &self.columns).filter(|_| !self.hashes.is_empty()) else {
+        let Some(own) = columns_at(rows, &self.columns).filter(|_| !self.hashes.is_empty()) else {
             return Ok(());
         };
         let (mut open, mut used) = (Vec::new(), HashSet::new());
@@ -190,7 +194,7 @@ impl UniqueSet {
                 break;
             }
             let fresh = draw(open.len(), attempt)?;
-            let Some(theirs) = places(&fresh, &self.columns) else { break };
+            let Some(theirs) = columns_at(&fresh, &self.columns) else { break };
             let mut left = Vec::new();
             for (at, &row) in open.iter().enumerate() {
                 let hash = if at < fresh.rows() { hash_of(&fresh, &theirs, at) } else { None };
@@ -226,11 +230,6 @@ impl Counter {
 /// Whether a text is among values that are taken.
 pub(super) fn is_taken(taken: Option<&HashSet<u64>>, text: &str) -> bool {
     taken.is_some_and(|taken| !taken.is_empty() && taken.contains(&xxh3_64(text.as_bytes())))
-}
-
-/// Where columns stand in a table.
-fn places(rows: &Rows, names: &[String]) -> Option<Vec<usize>> {
-    names.iter().map(|name| rows.columns.iter().position(|column| column.name == *name)).collect()
 }
 
 /// The hash of the cells of a row; nothing where one is missing, since such rows differ.

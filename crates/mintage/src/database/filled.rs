@@ -101,12 +101,8 @@ pub(super) fn tied(schema: &Schema, tables: HashMap<String, Table>) -> Database 
 
 /// For each row of a table the row of the parent that a key of it refers to.
 pub(super) fn rows_of(child: &Table, foreign: &ForeignKey, parent: &Table) -> Vec<u32> {
-    let find = |table: &Table, names: &[String]| -> Option<Vec<usize>> {
-        let at = |name: &String| table.columns.iter().position(|column| &column.name == name);
-        names.iter().map(at).collect()
-    };
-    let (Some(own), Some(theirs)) = (find(child, &foreign.columns), find(parent, &foreign.parent_columns))
-    else {
+    let own = columns_at(child, &foreign.columns);
+    let (Some(own), Some(theirs)) = (own, columns_at(parent, &foreign.parent_columns)) else {
         return vec![NONE; child.rows()];
     };
     if let ([own], [theirs]) = (own.as_slice(), theirs.as_slice()) {
@@ -138,6 +134,11 @@ fn rows_of_one(child: &Table, foreign: &ForeignKey, (own, theirs): (&Column, &Co
     let others = rows.iter_mut().enumerate().filter(|(row, _)| !is_meant(foreign, child, *row));
     others.for_each(|(_, row)| *row = NONE);
     rows
+}
+
+/// Where columns lie in a table; nothing where one of them is not there.
+pub(super) fn columns_at(table: &Table, names: &[String]) -> Option<Vec<usize>> {
+    names.iter().map(|name| table.columns.iter().position(|column| column.name == *name)).collect()
 }
 
 /// The cells of a key; nothing where one of them is missing.

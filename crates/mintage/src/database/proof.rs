@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use super::{
     DatabaseData,
-    filled::{is_meant, key_of},
+    filled::{columns_at, is_meant, key_of},
     persons::Persons,
     plan::{Part, TablePlan},
     texts::TextPlan,
@@ -151,7 +151,7 @@ pub fn prove(data: &DatabaseData, plans: &[TablePlan], made: &[Table]) -> Proof 
 fn unique(schema: &TableSchema, rows: &Table) -> Vec<Counted> {
     let mut all = Vec::new();
     for set in schema.unique_sets() {
-        let Some(columns) = places(rows, set) else { continue };
+        let Some(columns) = columns_at(rows, set) else { continue };
         let mut seen = HashSet::new();
         let (mut checked, mut failed) = (0, 0);
         for key in (0..rows.rows()).filter_map(|row| key_of(rows, &columns, row)) {
@@ -177,10 +177,10 @@ fn not_null(schema: &TableSchema, rows: &Table) -> Vec<Counted> {
 
 fn keys(schema: &TableSchema, rows: &Table, new: &HashMap<&str, &Table>) -> Vec<Counted> {
     let of_key = |key: &ForeignKey| {
-        let columns = places(rows, &key.columns)?;
+        let columns = columns_at(rows, &key.columns)?;
         let mut known = HashSet::new();
         if let Some(&parent) = new.get(key.parent.as_str()) {
-            let theirs = places(parent, &key.parent_columns).unwrap_or_default();
+            let theirs = columns_at(parent, &key.parent_columns).unwrap_or_default();
             known.extend((0..parent.rows()).filter_map(|row| key_of(parent, &theirs, row)));
         }
         let meant = (0..rows.rows()).filter(|&row| is_meant(key, rows, row));
@@ -230,12 +230,6 @@ fn personal(
         all.push(Counted { of: column.name.clone(), checked, failed });
     }
     all
-}
-
-/// Where columns lie in a table; nothing where one of them is not there.
-fn places(table: &Table, names: &[String]) -> Option<Vec<usize>> {
-    let place = |name: &String| table.columns.iter().position(|column| &column.name == name);
-    names.iter().map(place).collect()
 }
 
 #[cfg(test)]

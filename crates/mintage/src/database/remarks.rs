@@ -9,7 +9,7 @@ use mintage_data::{
 };
 
 use super::{
-    filled::{Database, Filled, NONE, key_of},
+    filled::{Database, Filled, NONE, columns_at, key_of},
     persons::Persons,
     plan::{Kinds, Part, TablePlan},
 };
@@ -116,8 +116,7 @@ fn is_left_empty(plan: &TablePlan, column: &ColumnSchema) -> bool {
 
 /// The rows in which all columns of a key have a value.
 fn there(key: &ForeignKey, filled: &Filled) -> Vec<usize> {
-    let at = |name: &String| filled.table.columns.iter().position(|column| &column.name == name);
-    let Some(columns) = key.columns.iter().map(at).collect::<Option<Vec<usize>>>() else { return Vec::new() };
+    let Some(columns) = columns_at(&filled.table, &key.columns) else { return Vec::new() };
     (0..filled.rows()).filter(|&row| key_of(&filled.table, &columns, row).is_some()).collect()
 }
 

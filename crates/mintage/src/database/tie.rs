@@ -15,7 +15,7 @@ use super::{
     assign::{assign, scaled},
     before::Before,
     even::counts_in,
-    filled::{Database, Filled, NONE, key_of, put, rows_of},
+    filled::{Database, Filled, NONE, columns_at, key_of, put, rows_of},
     forest::Forest,
     plan::{Context, DEPTH, From, Part, TablePlan, Use, are_new},
     rivals::Rivals,
@@ -266,11 +266,7 @@ impl<'a> Ties<'a> {
     /// Makes keys differ by a number of theirs, where they have one.
     fn tell_apart(&self, filled: &mut Filled) {
         for set in self.table.unique_sets() {
-            let places = |table: &Table| -> Option<Vec<usize>> {
-                let at = |name: &String| table.columns.iter().position(|column| &column.name == name);
-                set.iter().map(at).collect()
-            };
-            let Some(columns) = places(&filled.table) else { continue };
+            let Some(columns) = columns_at(&filled.table, set) else { continue };
             let is_number = |at: &usize| {
                 let column = &filled.table.columns[*at];
                 let mut values = column.values().iter();

@@ -12,7 +12,7 @@ use super::Drawer;
 use crate::{
     database::{
         assign::shuffle,
-        filled::{Database, NONE, key_of, rows_of},
+        filled::{Database, NONE, columns_at, key_of, rows_of},
         request::{light_part, put_given},
     },
     error::Error,
@@ -111,8 +111,7 @@ impl Drawer<'_> {
         // Without its cells nothing can be said of the parent, nor of keys that are none in some rows.
         let is_known =
             foreign.only.is_none() && foreign.parent_columns.iter().all(|name| parent.column(name).is_some());
-        let at = |name: &String| given.columns.iter().position(|column| &column.name == name);
-        let Some(own) = foreign.columns.iter().map(at).collect::<Option<Vec<usize>>>() else { return Ok(()) };
+        let Some(own) = columns_at(given, &foreign.columns) else { return Ok(()) };
         let mut without = (0..given.rows()).filter(|&row| is_known && parents[row] == NONE);
         let lost = without.find_map(|row| Some((row, key_of(given, &own, row)?)));
         let Some((row, cells)) = lost else { return Ok(()) };
