@@ -14,7 +14,7 @@ use mintage_data::{
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
-    filled::{columns_at, key_of},
+    filled::{columns_at, hash_of},
     plan::TablePlan,
     slice::Slice,
 };
@@ -230,15 +230,6 @@ impl Counter {
 /// Whether a text is among values that are taken.
 pub(super) fn is_taken(taken: Option<&HashSet<u64>>, text: &str) -> bool {
     taken.is_some_and(|taken| !taken.is_empty() && taken.contains(&xxh3_64(text.as_bytes())))
-}
-
-/// The hash of the cells of a row; nothing where one is missing, since such rows differ.
-fn hash_of(rows: &Rows, places: &[usize], row: usize) -> Option<u64> {
-    let cells = key_of(rows, places, row)?;
-    Some(match cells.as_slice() {
-        [one] => xxh3_64(one.as_bytes()),
-        several => xxh3_64(several.join("\u{1f}").as_bytes()),
-    })
 }
 
 /// What stands before a number at the end of a text, how many digits it is written with at least, and the number.

@@ -16,13 +16,16 @@ use std::{
 };
 
 use mintage_data::{
-    Column, SourceSpec, Table as Rows,
+    SourceSpec, Table as Rows,
     database::{Choice, ForeignKey, Role, Schema, Table},
     table::{Sieve, read_sifted},
 };
-use xxhash_rust::xxh3::{Xxh3, xxh3_64, xxh3_64_with_seed};
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-use super::{filled::is_meant, planner::MIN_ROWS};
+use super::{
+    filled::{columns_at, hash_of, is_meant},
+    planner::MIN_ROWS,
+};
 use crate::{dataset::thousands, error::Error};
 
 /// Cells of all tables together that are read: what a gigabyte holds, with the new rows beside them.
@@ -339,9 +342,9 @@ impl Reading<'_> {
                 true => rows.rows(),
                 false => self.sampled.learned.get(&child.name).copied().unwrap_or(rows.rows()),
             };
-            let Some(cells) = Cells::of(rows, &key.columns) else { continue };
+            let Some(columns) = columns_at(rows, &key.columns) else { continue };
             let meant = (0..n).filter(|&row| is_meant(key, rows, row));
-            let keys = meant.filter_map(|row| cells.hash(row));
+            let keys = meant.filter_map(|row| hash_of(rows, &columns, row));
             let keys = keys.filter(|key| !places.contains_key(key));
             needed.entry(key.parent_columns.clone()).or_default().extend(keys);
         }
@@ -355,9 +358,9 @@ impl Reading<'_> {
             return;
         };
         let mut places = Places::new();
-        if let Some(cells) = Cells::of(rows, columns) {
+        if let Some(columns) = columns_at(rows, columns) {
             for row in 0..rows.rows() {
-                if let Some(key) = cells.hash(row) {
+                if let Some(key) = hash_of(rows, &columns, row) {
                     places.entry(key).or_insert(row as u32);
                 }
             }
@@ -390,32 +393,6 @@ impl Reading<'_> {
     }
 }
 
-/// The columns of a key in a table.
-struct Cells<'a>(Vec<&'a Column>);
-
-impl<'a> Cells<'a> {
-    /// Nothing where one of them is not there.
-    fn of(table: &'a Rows, columns: &[String]) -> Option<Self> {
-        columns.iter().map(|name| table.column(name)).collect::<Option<_>>().map(Self)
-    }
-
-    /// The hash of a row's cells; nothing where one of them is missing.
-    fn hash(&self, row: usize) -> Option<u64> {
-        match self.0.as_slice() {
-            [only] => only.cell(row).map(|cell| xxh3_64(cell.as_bytes())),
-            several => {
-                let mut hasher = Xxh3::new();
-                for column in several {
-                    let cell = column.cell(row)?;
-                    hasher.update(&(cell.len() as u64).to_le_bytes());
-                    hasher.update(cell.as_bytes());
-                }
-                Some(hasher.digest())
-            }
-        }
-    }
-}
-
 /// Whether a row is among a share of all, scattered by their places in the source.
 fn is_among(row: u64, seed: u64, share: f64) -> bool {
     share >= 1.0 || (xxh3_64_with_seed(&row.to_le_bytes(), seed) as f64) < share * u64::MAX as f64
@@ -435,10 +412,10 @@ impl Counted<'_> {
     }
 
     fn count(&mut self, table: &Rows, rows: Range<usize>) {
-        let Some(cells) = Cells::of(table, &self.key.columns) else { return };
+        let Some(columns) = columns_at(table, &self.key.columns) else { return };
         let foreign = self.key;
         for row in rows.filter(|&row| is_meant(foreign, table, row)) {
-            if let Some(&place) = cells.hash(row).and_then(|key| self.places.get(&key)) {
+            if let Some(&place) = hash_of(table, &columns, row).and_then(|key| self.places.get(&key)) {
                 self.counts[place as usize] = self.counts[place as usize].saturating_add(1);
             }
         }
@@ -469,10 +446,10 @@ impl Sieve for Chosen<'_> {
 
     fn keeps(&mut self, table: &Rows, rows: Range<usize>, first: u64) -> Vec<bool> {
         self.counted.iter_mut().for_each(|counted| counted.count(table, rows.clone()));
-        let cells = self.family.and_then(|(key, places)| Some((Cells::of(table, &key.columns)?, places)));
-        let keeps = |(row, number): (usize, u64)| match &cells {
+        let family = self.family.and_then(|(key, places)| Some((columns_at(table, &key.columns)?, places)));
+        let keeps = |(row, number): (usize, u64)| match &family {
             None => is_among(number, self.seed, self.of_family),
-            Some((cells, places)) => match cells.hash(row) {
+            Some((columns, places)) => match hash_of(table, columns, row) {
                 Some(key) => places.contains_key(&key) && is_among(number, self.seed, self.of_family),
                 None => is_among(number, self.seed, self.orphans),
             },
@@ -506,10 +483,13 @@ impl Sieve for Needed {
     fn begin(&mut self) {}
 
     fn keeps(&mut self, table: &Rows, rows: Range<usize>, _: u64) -> Vec<bool> {
-        let all = self.needed.iter().filter_map(|(columns, keys)| Some((Cells::of(table, columns)?, keys)));
+        let all = self.needed.iter().filter_map(|(names, keys)| Some((columns_at(table, names)?, keys)));
         let all: Vec<_> = all.collect();
         let is_needed = |row: usize| {
-            all.iter().any(|(cells, keys)| cells.hash(row).is_some_and(|key| keys.contains(&key)))
+            let is_in = |(columns, keys): &(Vec<usize>, &HashSet<u64>)| {
+                hash_of(table, columns, row).is_some_and(|key| keys.contains(&key))
+            };
+            all.iter().any(is_in)
         };
         rows.map(is_needed).collect()
     }

@@ -7,6 +7,7 @@ use mintage_data::{
     database::{ForeignKey, Schema},
     table::MISSING,
 };
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use super::cells::by_text;
 
@@ -146,6 +147,23 @@ pub(super) fn key_of<'a>(table: &'a Table, columns: &[usize], row: usize) -> Opt
     columns.iter().map(|&column| table.columns[column].cell(row)).collect()
 }
 
+/// The hash of the cells of a key, of one alone that of its text; nothing where one of them is missing.
+pub(super) fn hash_of(table: &Table, columns: &[usize], row: usize) -> Option<u64> {
+    let cell = |column: usize| table.columns[column].cell(row);
+    match columns {
+        [only] => cell(*only).map(|cell| xxh3_64(cell.as_bytes())),
+        several => {
+            let mut hasher = Xxh3::new();
+            for &column in several {
+                let cell = cell(column)?;
+                hasher.update(&(cell.len() as u64).to_le_bytes());
+                hasher.update(cell.as_bytes());
+            }
+            Some(hasher.digest())
+        }
+    }
+}
+
 /// For each row of the parent how many rows refer to it.
 pub(super) fn children(parents: &[u32], rows: usize) -> Vec<u32> {
     let mut counts = vec![0; rows];
@@ -192,5 +210,16 @@ mod tests {
                 assert_eq!(rows_of(&child, &foreign, &parent), expected, "{own} {only:?}");
             }
         }
+    }
+
+    #[test]
+    fn keys_have_one_hash_if_all_their_cells_are_equal() {
+        let a = Column::of("a", [Some("x"), Some("x"), Some("xy"), None, Some("x")]);
+        let b = Column::of("b", [Some("yz"), Some("yz"), Some("z"), Some("z"), Some("y")]);
+        let table = Table { columns: vec![a, b], ..Table::default() };
+        let hash = |row: usize| hash_of(&table, &[0, 1], row);
+        assert_eq!((hash(0), hash(3)), (hash(1), None));
+        assert!(hash(0).is_some() && hash(0) != hash(2) && hash(0) != hash(4));
+        assert_eq!(hash_of(&table, &[0], 4), Some(xxh3_64(b"x")));
     }
 }
