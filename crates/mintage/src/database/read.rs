@@ -115,11 +115,8 @@ fn read_tables(
         Extent::Families => families::sample(&schema, spec, &|table| of_table(spec, table, &files))?,
     };
     if let Some(sampled) = sampled {
-        let of_table = |of: &mintage_data::database::Table| {
-            let notes = sampled.tables.get(&of.name).map(|rows| rows.notes.as_slice()).unwrap_or_default();
-            notes.iter().map(|note| format!("{}: {note}", of.name)).collect::<Vec<_>>()
-        };
-        notes.extend(schema.tables.iter().flat_map(of_table));
+        let all = schema.tables.iter().filter_map(|of| sampled.tables.get(&of.name));
+        notes.extend(all.flat_map(notes_of));
         notes.extend(sampled.notes);
         let mut source = tied(&schema, sampled.tables);
         for (name, filled) in &mut source {
@@ -135,11 +132,16 @@ fn read_tables(
             _ => table::read(&with_made(of_table(spec, &of.name, &files), of, schema.store))?,
         };
         let rows = Table { name: of.name.clone(), ..rows };
-        notes.extend(rows.notes.iter().map(|note| format!("{}: {note}", of.name)));
+        notes.extend(notes_of(&rows));
         tables.insert(of.name.clone(), rows);
     }
     let source = tied(&schema, tables);
     Ok((schema, source, notes))
+}
+
+/// What was noted while a table was read.
+fn notes_of(rows: &Table) -> impl Iterator<Item = String> {
+    rows.notes.iter().map(move |note| format!("{}: {note}", rows.name))
 }
 
 /// The rows of the tables of `schema` in another database, and notes: some on those that it lacks.
