@@ -51,7 +51,7 @@ pub use write::{
 use crate::{
     Error, KeySpec, SourceSpec,
     error::suggestion,
-    store::{self, postgres::is_address, sqlite::is_sqlite},
+    store::{self, postgres::is_address, quoted, sqlite::is_sqlite},
     table::redacted,
 };
 
@@ -235,6 +235,30 @@ impl Schema {
     /// Every key with the table that has it.
     pub fn keys(&self) -> impl Iterator<Item = (&Table, &ForeignKey)> {
         self.tables.iter().flat_map(|table| table.foreign_keys.iter().map(move |key| (table, key)))
+    }
+}
+
+impl Store {
+    /// The SQL that reads all rows of a table.
+    pub fn select_sql(self, table: &Table) -> String {
+        let columns: Vec<String> = table.columns.iter().map(|column| quoted(&column.name)).collect();
+        format!("SELECT {} FROM {}", columns.join(", "), self.table_sql(&table.name))
+    }
+
+    /// The name of a table as SQL.
+    fn table_sql(self, name: &str) -> String {
+        match self.split(name) {
+            (Some(space), table) => format!("{}.{}", quoted(space), quoted(table)),
+            (None, table) => quoted(table),
+        }
+    }
+
+    /// The schema of the server that a table is in, where its name says so, and its name there.
+    fn split(self, name: &str) -> (Option<&str>, &str) {
+        match name.split_once('.').filter(|_| self == Self::Postgres) {
+            Some((space, table)) => (Some(space), table),
+            None => (None, name),
+        }
     }
 }
 

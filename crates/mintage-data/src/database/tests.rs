@@ -139,6 +139,18 @@ fn rows_that_were_made_count_where_they_may() {
 }
 
 #[test]
+fn names_in_queries_are_those_of_their_store() {
+    let column = |name: &str| Column { name: name.to_owned(), ..Column::default() };
+    let columns = vec![column("id"), column("the \"area\"")];
+    let table = Table { name: "sales.shop".to_owned(), columns, ..Table::default() };
+    let from = r#"SELECT "id", "the ""area""" FROM"#;
+    assert_eq!(Store::Sqlite.select_sql(&table), format!("{from} \"sales.shop\""));
+    assert_eq!(Store::Postgres.select_sql(&table), format!("{from} \"sales\".\"shop\""));
+    let table = Table { name: "shop".to_owned(), ..table };
+    assert_eq!(Store::Postgres.select_sql(&table), format!("{from} \"shop\""));
+}
+
+#[test]
 fn broken_keys_of_rows_that_were_made_count() {
     let (_dir, spec) = file(
         "CREATE TABLE shop (id INTEGER PRIMARY KEY); CREATE TABLE sale (shop INT REFERENCES shop, mintage TEXT);

@@ -169,14 +169,8 @@ fn with_made(spec: SourceSpec, table: &mintage_data::database::Table, store: Sto
     if !spec.allow_made || store == Store::Files {
         return spec;
     }
-    let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
-    let from = match table.name.split_once('.').filter(|_| store == Store::Postgres) {
-        Some((space, name)) => format!("{}.{}", quoted(space), quoted(name)),
-        None => quoted(&table.name),
-    };
-    let columns: Vec<String> = table.columns.iter().map(|column| quoted(&column.name)).collect();
     // A query that speaks of them has all of them.
-    let query = format!("SELECT {} FROM {from} /* also rows that mintage made */", columns.join(", "));
+    let query = format!("{} /* also rows that mintage made */", store.select_sql(table));
     SourceSpec { query: Some(query), table: None, ..spec }
 }
 

@@ -37,20 +37,9 @@ impl<'a> PgSchema<'a> {
         Self { schema, types }
     }
 
-    /// The schema of the server that a table is in, where its name says so, and its name there.
-    pub fn split<'n>(&self, name: &'n str) -> (Option<&'n str>, &'n str) {
-        match name.split_once('.').filter(|_| self.schema.store == Store::Postgres) {
-            Some((space, table)) => (Some(space), table),
-            None => (None, name),
-        }
-    }
-
     /// The name of a table as SQL.
     pub fn table_name(&self, name: &str) -> String {
-        match self.split(name) {
-            (Some(space), table) => format!("{}.{}", quoted(space), quoted(table)),
-            (None, table) => quoted(table),
-        }
+        self.schema.store.table_sql(name)
     }
 
     /// The SQL that makes a table with its columns and its keys. Where the server does not understand what computes a

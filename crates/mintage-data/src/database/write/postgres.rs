@@ -176,7 +176,7 @@ impl<'t> Target<'t, '_> {
     /// Makes the schemas of the server that tables and types are in.
     fn make_spaces(&mut self) -> Result<(), Error> {
         let tables = self.schema.tables.iter();
-        let of_tables = tables.filter_map(|table| self.pg.split(&table.name).0).map(str::to_owned);
+        let of_tables = tables.filter_map(|table| self.schema.store.split(&table.name).0).map(str::to_owned);
         let of_types = self.pg.enums().into_iter().filter_map(|(ty, _)| space_of_type(ty));
         let mut spaces: Vec<String> = of_tables.chain(of_types).collect();
         spaces.sort();
