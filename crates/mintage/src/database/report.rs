@@ -8,7 +8,7 @@ mod dials;
 
 use std::collections::HashMap;
 
-use minijinja::{Environment, Value, context};
+use minijinja::{Value, context};
 use mintage_data::{
     database::{Mark, Paint, Schema},
     table::schema::TextMode,
@@ -27,7 +27,10 @@ use crate::{
     dataset::thousands,
     error::Error,
     evaluate::Interval,
-    report::charts::{LEGEND, card, histogram},
+    report::{
+        charts::{LEGEND, card, histogram},
+        page,
+    },
 };
 
 /// Scores of a kind that are listed, the worst first.
@@ -69,9 +72,6 @@ impl DatabaseReport<'_> {
     /// # Errors
     /// The template cannot be rendered, which is a bug.
     pub fn to_html(&self) -> Result<String, Error> {
-        let fail = |e: minijinja::Error| Error::request(format!("the report cannot be drawn: {e}"));
-        let mut pages = Environment::new();
-        pages.add_template("database.html", include_str!("report.html")).map_err(fail)?;
         let (scores, floor, none) = (self.scores, self.floor, DatabaseScores::default());
         let ceiling = self.ceiling.unwrap_or(&none);
         let hops = [scores, floor, ceiling].map(|scores| scores.hops.concat());
@@ -82,12 +82,11 @@ impl DatabaseReport<'_> {
             worst("pairs over keys", [over, floor_over, ceiling_over]),
         ];
         let charts: String = scores.keys.iter().take(MAX_CHARTS).map(chart).collect();
-        let page = pages.get_template("database.html").map_err(fail)?;
-        page.render(context! {
+        let told = context! {
             name => self.name,
             source => self.source,
             seed => self.seed.to_string(),
-            whole => self.whole(),
+            dials => self.whole(),
             table_dials => self.table_dials(),
             pairs => self.pairs(),
             numbers => self.numbers(),
@@ -105,8 +104,8 @@ impl DatabaseReport<'_> {
             kept => self.kept(),
             is_redrawn => self.proof.text == TextMode::Redraw,
             version => env!("CARGO_PKG_VERSION"),
-        })
-        .map_err(fail)
+        };
+        page(include_str!("report.html"), told)
     }
 
     /// The colours and numbers of the schema: of a table how often its rows are told apart, of a key the numbers of children

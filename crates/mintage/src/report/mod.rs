@@ -143,24 +143,19 @@ impl Report {
     /// # Errors
     /// The template cannot be rendered, which is a bug.
     pub fn to_html(&self) -> Result<String, Error> {
-        let fail = |e: minijinja::Error| Error::request(format!("the report cannot be drawn: {e}"));
-        let mut pages = Environment::new();
-        pages.add_filter("number", number);
-        pages.add_template("report.html", include_str!("report.html")).map_err(fail)?;
         let dials: Vec<_> = DialName::ALL.iter().filter_map(|d| self.dial_card(*d)).collect();
         let metrics: Vec<_> = self.metrics.iter().map(|metric| self.line(metric)).collect();
         let mut left = MAX_EXHIBITS_BYTES;
         let exhibits: Vec<_> = self.exhibits.iter().map(|exhibit| exhibit.within(&mut left)).collect();
-        let page = pages.get_template("report.html").map_err(fail)?;
-        page.render(context! {
+        let told = context! {
             report => Value::from(Serde(self)),
             dials,
             items => self.items(),
             metrics,
             version => env!("CARGO_PKG_VERSION"),
             exhibits,
-        })
-        .map_err(fail)
+        };
+        page(include_str!("report.html"), told)
     }
 }
 
@@ -203,6 +198,20 @@ impl Report {
             context! { name => dial.name(), asks, dial => Value::from(Serde(score)), why, measured }
         })
     }
+}
+
+/// A report as a page of HTML: the template, which may include `dials.html` for the cards of `dials`, with what it is told.
+///
+/// # Errors
+/// The template cannot be rendered, which is a bug.
+pub(crate) fn page(template: &str, told: Value) -> Result<String, Error> {
+    let fail = |e: minijinja::Error| Error::request(format!("the report cannot be drawn: {e}"));
+    let mut pages = Environment::new();
+    pages.add_filter("number", number);
+    pages.add_template("dials.html", include_str!("dials.html")).map_err(fail)?;
+    pages.add_template("report.html", template).map_err(fail)?;
+    let page = pages.get_template("report.html").map_err(fail)?;
+    page.render(told).map_err(fail)
 }
 
 /// What a dial asks; `{item}` stands for what one piece of data is called.
