@@ -2,21 +2,22 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
+mod common;
+
 use std::{
     collections::{HashMap, HashSet},
     path::Path,
-    sync::atomic::AtomicBool,
-    time::Instant,
 };
 
+use common::trained;
 use mintage::{
-    Control, Recipe,
+    Recipe,
     data::{
         SourceSpec, Table,
         database::{DatabaseWriting, Rows, write_database},
         table::{IfExists, PgDefaults},
     },
-    database::{DatabaseData, DatabaseModel, DatabaseRequest, Part, Use, train_database},
+    database::{DatabaseData, DatabaseModel, DatabaseRequest, Part, Use},
     nn::DeviceChoice,
 };
 use rusqlite::{Connection, params};
@@ -92,13 +93,7 @@ fn cells<'a>(table: &'a Table, column: &str) -> Vec<Option<&'a str>> {
 
 /// A small model of a few steps.
 fn learned(data: &DatabaseData, spec: &SourceSpec, run: &Path) -> DatabaseModel {
-    let mut recipe = Recipe::for_source(&spec.source);
-    recipe.set("model.size=tiny").unwrap();
-    recipe.set("train.steps=40").unwrap();
-    let (stop, start) = (AtomicBool::new(false), Instant::now());
-    let control = Control { stop: &stop, clock: &|| start.elapsed() };
-    train_database(&recipe, data, run, &DeviceChoice::Cpu, &control, &mut |_, _| {}).unwrap();
-    DatabaseModel::load(run, &DeviceChoice::Cpu).unwrap()
+    trained(&Recipe::for_source(&spec.source), 40, data, run)
 }
 
 #[test]
@@ -238,20 +233,14 @@ fn tables_are_kept_or_learned_as_is_asked() {
     let path = folder.path().join("shop.db");
     shop(&path);
     let text = format!("[data]\nsource = '{}'\nkeep = ['orders', 'reviews']\n", path.display());
-    let mut recipe = Recipe::parse(&text).unwrap();
+    let recipe = Recipe::parse(&text).unwrap();
     assert_eq!(Recipe::parse(&recipe.to_toml()).unwrap().data.keep, ["orders", "reviews"]);
-    recipe.set("model.size=tiny").unwrap();
-    recipe.set("train.steps=10").unwrap();
     let data = DatabaseData::open(&recipe.data, &[], &[]).unwrap();
     let plan = |name: &str| data.plans().iter().find(|plan| plan.name == name).unwrap();
     assert_eq!((plan("orders").part, plan("orders").why.as_str()), (Part::Kept, "as was asked"));
     assert_eq!((plan("customers").part, plan("lines").part), (Part::Learned, Part::Learned));
 
-    let (stop, start) = (AtomicBool::new(false), Instant::now());
-    let control = Control { stop: &stop, clock: &|| start.elapsed() };
-    let run = folder.path().join("run");
-    train_database(&recipe, &data, &run, &DeviceChoice::Cpu, &control, &mut |_, _| {}).unwrap();
-    let model = DatabaseModel::load(&run, &DeviceChoice::Cpu).unwrap();
+    let model = trained(&recipe, 10, &data, &folder.path().join("run"));
     let tables = model.sample(&DatabaseRequest::default(), &mut |_, _| {}).unwrap();
     let all = made(&tables);
     // Rows that refer to new ones refer to others; what they hold beside is theirs.

@@ -2,13 +2,15 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
-use std::{collections::HashSet, path::Path, sync::atomic::AtomicBool, time::Instant};
+mod common;
 
+use std::{collections::HashSet, path::Path};
+
+use common::trained;
 use mintage::{
-    Control, Family, Recipe,
+    Family, Recipe,
     data::{SourceSpec, Table},
-    database::{DatabaseData, DatabaseModel, DatabaseRequest, Part, Use, prove, train_database},
-    nn::DeviceChoice,
+    database::{DatabaseData, DatabaseRequest, Part, Use, prove},
 };
 use rusqlite::Connection;
 
@@ -42,13 +44,8 @@ fn shop(path: &Path) {
 /// New rows, half as many as there are, by small models of a family that took a few steps.
 fn made(family: Family, data: &DatabaseData, spec: &SourceSpec, run: &Path) -> Vec<Table> {
     let mut recipe = Recipe::for_source(&spec.source);
-    recipe.set("model.size=tiny").unwrap();
-    recipe.set("train.steps=5").unwrap();
     recipe.model.family = Some(family);
-    let (stop, start) = (AtomicBool::new(false), Instant::now());
-    let control = Control { stop: &stop, clock: &|| start.elapsed() };
-    train_database(&recipe, data, run, &DeviceChoice::Cpu, &control, &mut |_, _| {}).unwrap();
-    let model = DatabaseModel::load(run, &DeviceChoice::Cpu).unwrap();
+    let model = trained(&recipe, 5, data, run);
     let request = DatabaseRequest { scale: 0.5, seed: 5, ..DatabaseRequest::default() };
     model.sample(&request, &mut |_, _| {}).unwrap()
 }

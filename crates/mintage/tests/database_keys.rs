@@ -2,22 +2,23 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
+mod common;
+
 use std::{
     collections::{HashMap, HashSet},
     fs,
     path::Path,
-    sync::atomic::AtomicBool,
     time::{Duration, Instant},
 };
 
+use common::trained;
 use mintage::{
-    Control, Recipe,
+    Recipe,
     data::{
         IfExists, PgDefaults, SourceSpec, Table,
         database::{DatabaseWriting, Rows, broken_keys, write_database},
     },
-    database::{DatabaseData, DatabaseModel, DatabaseRequest, Part, Use, prove, train_database},
-    nn::DeviceChoice,
+    database::{DatabaseData, DatabaseRequest, Part, Use, prove},
 };
 use rusqlite::Connection;
 
@@ -35,13 +36,7 @@ fn made(recipe: &Recipe, data: &DatabaseData, run: &Path) -> Vec<Table> {
 }
 
 fn made_by_steps(steps: u64, recipe: &Recipe, data: &DatabaseData, run: &Path) -> Vec<Table> {
-    let mut recipe = recipe.clone();
-    recipe.set("model.size=tiny").unwrap();
-    recipe.train.steps = Some(steps);
-    let (stop, start) = (AtomicBool::new(false), Instant::now());
-    let control = Control { stop: &stop, clock: &|| start.elapsed() };
-    train_database(&recipe, data, run, &DeviceChoice::Cpu, &control, &mut |_, _| {}).unwrap();
-    let model = DatabaseModel::load(run, &DeviceChoice::Cpu).unwrap();
+    let model = trained(recipe, steps, data, run);
     let request = DatabaseRequest { seed: 3, ..DatabaseRequest::default() };
     model.sample(&request, &mut |_, _| {}).unwrap()
 }

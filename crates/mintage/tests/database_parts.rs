@@ -3,16 +3,18 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
-use std::{path::Path, sync::atomic::AtomicBool, time::Instant};
+mod common;
 
+use std::path::Path;
+
+use common::trained;
 use mintage::{
-    Control, Error, Recipe,
+    Error, Recipe,
     data::{
         IfExists, PgDefaults, Table,
         database::{DatabaseWriting, Rows, WrittenDatabase, write_database_parts},
     },
-    database::{DatabaseData, DatabaseModel, DatabaseRequest, Part, Use, train_database},
-    nn::DeviceChoice,
+    database::{DatabaseData, DatabaseModel, DatabaseRequest, Part, Use},
 };
 use rusqlite::{Connection, params};
 
@@ -75,19 +77,13 @@ fn learned(folder: &Path) -> DatabaseModel {
     let path = folder.join("shop.db");
     shop(&path);
     let text = format!("[data]\nsource = '{}'\nlearn = ['products', 'reviews']\n", path.display());
-    let mut recipe = Recipe::parse(&text).unwrap();
-    recipe.set("model.size=tiny").unwrap();
-    recipe.set("train.steps=20").unwrap();
+    let recipe = Recipe::parse(&text).unwrap();
     let data = DatabaseData::open(&recipe.data, &[], &[]).unwrap();
     let plan = |name: &str| data.plans().iter().find(|plan| plan.name == name).unwrap();
     assert_eq!((plan("countries").part, plan("favourites").part), (Part::Kept, Part::Kept));
     assert_eq!(plan("lines").keys, [Use::Main, Use::Matched]);
     assert!(data.persons().iter().any(|persons| persons.table == "customers" && persons.makes("email")));
-    let (stop, start) = (AtomicBool::new(false), Instant::now());
-    let control = Control { stop: &stop, clock: &|| start.elapsed() };
-    let run = folder.join("run");
-    train_database(&recipe, &data, &run, &DeviceChoice::Cpu, &control, &mut |_, _| {}).unwrap();
-    DatabaseModel::load(&run, &DeviceChoice::Cpu).unwrap()
+    trained(&recipe, 20, &data, &folder.join("run"))
 }
 
 /// All parts of a request.
