@@ -23,6 +23,8 @@ mod finish;
 mod limits;
 mod places;
 mod same;
+#[cfg(test)]
+mod testing;
 mod together;
 
 use std::{fs, ops::Range, path::Path};

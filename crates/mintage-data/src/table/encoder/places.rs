@@ -131,18 +131,10 @@ mod tests {
     use super::*;
     use crate::table::{
         Column, Table,
-        encoder::{Limits, RowEncoder, unit},
+        encoder::{Limits, RowEncoder, testing::random, unit},
         rules::Rules,
         schema::detect,
     };
-
-    fn random(seed: u64) -> impl FnMut() -> u64 {
-        let mut at = 0u64;
-        move || {
-            at += 1;
-            xxh3_64_with_seed(&at.to_le_bytes(), seed)
-        }
-    }
 
     #[test]
     fn permutations_hold_every_number_once() {

@@ -135,25 +135,16 @@ impl RowEncoder {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use serde_json::{Value, json};
-    use xxhash_rust::xxh3::xxh3_64_with_seed;
 
     use super::*;
     use crate::table::{
-        encoder::{Places, Where, unit},
+        encoder::{Places, Where, testing::random, unit},
         rules::Rules,
         schema::detect,
     };
 
     const ROWS: usize = 2000;
     const HIDDEN: u16 = u16::MAX;
-
-    fn random(seed: u64) -> impl FnMut() -> u64 {
-        let mut at = 0u64;
-        move || {
-            at += 1;
-            xxh3_64_with_seed(&at.to_le_bytes(), seed)
-        }
-    }
 
     fn table_of(columns: &[(&str, Vec<Option<String>>)]) -> Table {
         let columns =
