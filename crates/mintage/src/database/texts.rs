@@ -85,6 +85,15 @@ pub struct TextPlan {
     pub(super) judged: Option<Judged>,
 }
 
+/// The texts of a column, each once, but for those that lead to somebody.
+pub(super) struct LearnedTexts {
+    table: String,
+    /// By row its text, where it is learned.
+    texts: Column,
+    /// By row its group.
+    groups: Vec<String>,
+}
+
 /// What writes a text, and how well its models tell texts that they have not seen.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Judged {
@@ -319,30 +328,11 @@ impl TextPlan {
         Recipe { data, model, train: recipe.train.clone() }
     }
 
-    /// The texts of the source, each once and with its group, but for those that lead to somebody: what a neural model learns.
-    ///
-    /// # Errors
-    /// There is too little to learn from, or the column is not there.
-    pub(super) fn set(&self, data: &DatabaseData, spec: &SourceSpec) -> Result<SequenceSet, Error> {
-        let (texts, labels) = self.learned(data)?;
-        let labels = Column::of("group", labels.iter().map(|label| Some(label.as_str())));
-        let source = TextSource::of_column(&self.table, texts, Some(&labels))?;
-        Ok(SequenceSet::of_texts(source, spec)?)
-    }
-
-    /// The same, as an n-gram model learns them.
+    /// The texts of the source that are learned.
     ///
     /// # Errors
     /// The column is not there.
-    pub(super) fn labelled(&self, data: &DatabaseData) -> Result<Vec<Labelled>, Error> {
-        let (texts, labels) = self.learned(data)?;
-        let cells = texts.iter().zip(labels).filter_map(|(text, group)| Some((text?, group)));
-        let cells = cells.filter(|(text, _)| !text.trim().is_empty());
-        Ok(cells.map(|(text, group)| Labelled { text: text.to_owned(), group }).collect())
-    }
-
-    /// By row the text that is learned, and its group.
-    fn learned(&self, data: &DatabaseData) -> Result<(Column, Vec<String>), Error> {
+    pub(super) fn learned(&self, data: &DatabaseData) -> Result<LearnedTexts, Error> {
         let plan = data.plans.iter().find(|plan| plan.name == self.table);
         let plan = plan.ok_or_else(|| Error::request(format!("`{}` is not planned", self.table)))?;
         let rows = view::learned(plan, &data.schema, &data.source)?;
@@ -353,8 +343,8 @@ impl TextPlan {
             let is_new = number != MISSING && seen.insert(number);
             texts.push(column.cell(row).filter(|text| is_new && !tells_whom(text)));
         }
-        let labels = known_groups(self.labels(&rows), &texts);
-        Ok((texts, labels))
+        let groups = known_groups(self.labels(&rows), &texts);
+        Ok(LearnedTexts { table: self.table.clone(), texts, groups })
     }
 
     /// The rows that get a text: those that were drawn with one, or where the row's model could make none as many as in the
@@ -381,6 +371,25 @@ impl TextPlan {
             || parts.any(|part| self.known.may_hold(part));
         let is_text = text.chars().any(char::is_alphanumeric) && text.chars().all(is_plain);
         (is_text && !is_known && !tells_whom(text)).then(|| text.to_owned())
+    }
+}
+
+impl LearnedTexts {
+    /// As a neural model learns them.
+    ///
+    /// # Errors
+    /// There is too little to learn from.
+    pub fn set(self, spec: &SourceSpec) -> Result<SequenceSet, Error> {
+        let groups = Column::of("group", self.groups.iter().map(|group| Some(group.as_str())));
+        let source = TextSource::of_column(&self.table, self.texts, Some(&groups))?;
+        Ok(SequenceSet::of_texts(source, spec)?)
+    }
+
+    /// As an n-gram model learns them.
+    pub fn labelled(&self) -> Vec<Labelled> {
+        let cells = self.texts.iter().zip(&self.groups).filter_map(|(text, group)| Some((text?, group)));
+        let cells = cells.filter(|(text, _)| !text.trim().is_empty());
+        cells.map(|(text, group)| Labelled { text: text.to_owned(), group: group.clone() }).collect()
     }
 }
 

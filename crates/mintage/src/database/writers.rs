@@ -84,11 +84,12 @@ pub(super) fn train_text(
         return Ok(StopReason::Budget);
     }
     let start = (control.clock)();
-    let all = text.labelled(data)?;
+    let learned = text.learned(data)?;
+    let all = learned.labelled();
     let judged = match recipe {
         Some(recipe) => {
             let recipe = text.recipe(recipe);
-            let set = Arc::new(text.set(data, &recipe.data)?);
+            let set = Arc::new(learned.set(&recipe.data)?);
             let reason = train_neural(&recipe, &set, (&folder, &text.label()), device, control, on)?;
             if reason == StopReason::Interrupted {
                 return Ok(reason);
