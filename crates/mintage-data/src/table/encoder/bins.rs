@@ -142,11 +142,21 @@ impl Bin {
         if self.ranks.is_empty() {
             return u * (self.knots.len() - 1) as f64;
         }
-        let next = (0..self.ranks.len()).take_while(|&knot| self.place(knot) <= u).count();
+        let next = self.knots_until(u);
         let Some(below) = next.checked_sub(1) else { return 0.0 };
         let from = self.place(below);
         let part = if next < self.ranks.len() { (u - from) / (self.place(next) - from) } else { 0.0 };
         below as f64 + part
+    }
+
+    /// How many knots stand at `u` or before it. They stand in ascending order, as their ranks do.
+    fn knots_until(&self, u: f64) -> usize {
+        let (mut known, mut end) = (0, self.ranks.len());
+        while known < end {
+            let middle = usize::midpoint(known, end);
+            if self.place(middle) <= u { known = middle + 1 } else { end = middle }
+        }
+        known
     }
 
     /// Where a knot stands. Each row has an equal share of 0 to 1 and stands in the middle of its own; the first and the
@@ -470,6 +480,24 @@ mod tests {
                 assert!((bin.quantile(bin.position(value)) - value).abs() < 1e-6, "{value}");
             }
             assert_eq!((bin.quantile(0.0), bin.quantile(1.0)), (bin.low(), bin.high()));
+        }
+    }
+
+    #[test]
+    fn finds_the_knots_that_counting_finds() {
+        let shared: Vec<(f64, u32)> = (0..60).map(|i| (f64::from(i), 1 + i % 5 * 7)).collect();
+        let ends: Vec<(f64, u32)> = (0..30).map(|i| (f64::from(i), 1 + (29 - i) % 29)).collect();
+        let mut bins = [cut(&tail(300), 1), cut(&tail(40), 3), cut(&shared, 2), cut(&ends, 1)].concat();
+        bins.extend([2, 3, 4].map(|n| Bin::of(&tail(n), (true, true))));
+        assert!(bins.iter().filter(|bin| !bin.ranks.is_empty()).count() >= 8);
+        for bin in bins {
+            let places: Vec<f64> = (0..bin.ranks.len()).map(|knot| bin.place(knot)).collect();
+            assert!(places.is_sorted(), "{bin:?}");
+            let near = places.iter().flat_map(|place| [place.next_down(), *place, place.next_up()]);
+            for u in near.chain([f64::NAN, -1.0, 0.0, 0.25, 0.5, 1.0, 2.0]) {
+                let counted = places.iter().take_while(|place| **place <= u).count();
+                assert_eq!(bin.knots_until(u), counted, "{u} {bin:?}");
+            }
         }
     }
 
