@@ -116,6 +116,9 @@ fn tell_plan(data: &DatabaseData, context: &mut Context) {
         let names: Vec<&str> = persons.columns().iter().map(|column| column.name.as_str()).collect();
         context.ui.field("made up", &format!("{}: {}", persons.table, names.join(", ")));
     }
+    for births in data.births() {
+        context.ui.field("moved", &format!("{}.{}: {}", births.table, births.column, births.reason));
+    }
     data.texts().iter().for_each(|text| tell_writer(text, context));
 }
 

@@ -8,6 +8,7 @@
 mod audio;
 mod customers;
 mod database;
+mod database_runs;
 mod database_server;
 mod errors;
 mod errors_model;

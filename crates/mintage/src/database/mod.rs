@@ -88,6 +88,7 @@ use mintage_nn::DeviceChoice;
 
 use before::Taken;
 pub use births::BirthDates;
+use births::Births;
 use budget::{Budget, TextBudget, timed};
 pub use detect::Detected;
 pub use dials::{DatabaseDials, TableDials, table_dials};
@@ -140,6 +141,7 @@ pub struct DatabaseData {
     source: Database,
     kinds: Kinds,
     persons: Vec<Persons>,
+    births: Births,
     keys: Vec<TextKey>,
     plans: Vec<TablePlan>,
     texts: Vec<TextPlan>,
@@ -211,8 +213,10 @@ impl DatabaseData {
         if plans.iter().all(|plan| plan.part != Part::Learned) {
             return Err(Error::request("no table has enough rows to learn from"));
         }
-        let texts = Vec::new();
-        let mut data = Self { spec: spec.clone(), schema, source, kinds, persons, keys, plans, texts, notes };
+        let mut births = Births::of_kept((&schema, &source), &plans, spec);
+        notes.append(&mut births.notes);
+        let (spec, texts) = (spec.clone(), Vec::new());
+        let mut data = Self { spec, schema, source, kinds, persons, births, keys, plans, texts, notes };
         let (texts, notes) = texts::find(&data)?;
         data.texts = texts;
         data.notes.extend(notes);
@@ -250,6 +254,11 @@ impl DatabaseData {
         &self.persons
     }
 
+    /// The dates of birth that are moved in tables whose rows are kept as they are.
+    pub fn births(&self) -> &[BirthDates] {
+        &self.births.moved
+    }
+
     /// The columns of free text that are written by a language model of their own.
     pub fn texts(&self) -> &[TextPlan] {
         &self.texts
@@ -268,8 +277,8 @@ impl DatabaseData {
         read::rows_beside(&self.schema, spec)
     }
 
-    /// The tables that are kept, with persons who do not exist in place of those that are in them, and keys that refer to
-    /// those.
+    /// The tables that are kept, with persons who do not exist in place of those that are in them, keys that refer to those, and
+    /// other dates of birth.
     fn kept_without_persons(&self) -> Vec<Table> {
         let is_kept =
             |table: &str| self.plans.iter().any(|plan| plan.name == table && plan.part == Part::Kept);
@@ -281,6 +290,7 @@ impl DatabaseData {
             columns.extend(made.map(|column| ((own.table.clone(), column.name.clone()), column)));
         }
         follow_keys(&self.schema, &self.source, &is_kept, &mut columns);
+        columns.extend(self.births.columns.clone());
         let kept = self.plans.iter().filter(|plan| plan.part == Part::Kept);
         let without = |plan: &TablePlan| {
             let mut table = self.rows(&plan.name)?.clone();
