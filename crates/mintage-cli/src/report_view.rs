@@ -14,7 +14,16 @@ pub const MAX_BYTES: u64 = 256 << 20;
 
 /// The report beside a model, if it has one that can be read.
 pub fn read(dir: &Path) -> Option<Value> {
-    serde_json::from_str(&mintage_data::read_text(&dir.join("report.json"), MAX_BYTES).ok()?).ok()
+    read_file(&dir.join("report.json"))
+}
+
+/// The scores of a run of a whole database, which have the dials of a report, if it has any that can be read.
+pub fn read_scores(dir: &Path) -> Option<Value> {
+    read_file(&dir.join("scores.json"))
+}
+
+fn read_file(path: &Path) -> Option<Value> {
+    serde_json::from_str(&mintage_data::read_text(path, MAX_BYTES).ok()?).ok()
 }
 
 /// The score of a dial, 0 to 100.
@@ -39,7 +48,12 @@ pub fn interval_text(report: Option<&Value>, dial: &str) -> String {
 
 /// The day on which a model was written.
 pub fn date_of(dir: &Path) -> String {
-    let written = std::fs::metadata(dir.join("config.json")).and_then(|there| there.modified());
+    date_of_file(&dir.join("config.json"))
+}
+
+/// The day on which a file was written.
+pub fn date_of_file(path: &Path) -> String {
+    let written = std::fs::metadata(path).and_then(|there| there.modified());
     let day = written.map(|at| humantime::format_rfc3339_seconds(at).to_string()[..10].to_owned());
     day.unwrap_or_else(|_| "–".to_owned())
 }

@@ -2,7 +2,7 @@
 
 use mintage::{
     DataInfo, Run,
-    database::is_database_run,
+    database::{DatabaseOutline, is_database_run},
     models::{ImageInfo, VideoInfo},
     run::{RunInfo, RunState},
 };
@@ -12,7 +12,7 @@ use crate::{
     context::Context,
     failure::{CliResult, Outcome},
     report_view::{self, DIALS},
-    text::{Table, duration, thousands},
+    text::{Table, count, duration, thousands},
 };
 
 pub fn run(context: &mut Context) -> CliResult {
@@ -22,7 +22,10 @@ pub fn run(context: &mut Context) -> CliResult {
             .iter()
             .map(|run| {
                 let mut value = json!(run);
-                value["report"] = json!(report_view::read(&run.dir));
+                value["report"] = json!(report_of(run));
+                if let Some(outline) = outline_of(run) {
+                    value["database"] = json!({ "tables": outline.plans.len(), "rows": outline.rows() });
+                }
                 value
             })
             .collect();
@@ -47,18 +50,30 @@ pub fn run(context: &mut Context) -> CliResult {
     Ok(Outcome::Done)
 }
 
-/// The models and the source of a whole database, whose recipe says them: its tables have a configuration each.
-fn of_database(run: &RunInfo) -> Option<(String, String)> {
-    if !is_database_run(&run.dir) {
-        return None;
+/// The tables of a whole database, where a run is of one that can be read.
+fn outline_of(run: &RunInfo) -> Option<DatabaseOutline> {
+    is_database_run(&run.dir).then(|| DatabaseOutline::read(&run.dir).ok()).flatten()
+}
+
+/// What a run was found to be like: a whole database has scores in place of a report.
+fn report_of(run: &RunInfo) -> Option<Value> {
+    match is_database_run(&run.dir) {
+        true => report_view::read_scores(&run.dir),
+        false => report_view::read(&run.dir),
     }
+}
+
+/// The models and the source of a whole database, whose recipe says them: its tables have a configuration each.
+fn of_database(run: &RunInfo, outline: &DatabaseOutline) -> Option<(String, String)> {
     let recipe = Run::open(&run.dir).and_then(|run| run.recipe()).ok()?;
     let (family, size) = (recipe.model.family_of_rows(), recipe.model.size);
-    Some((format!("{} {}", family.name(), size.name()), recipe.data.source))
+    let (tables, rows) = (count(outline.plans.len(), "table"), count(outline.rows(), "row"));
+    let data = format!("{}, {tables}, {rows}", recipe.data.source);
+    Some((format!("{} {}", family.name(), size.name()), data))
 }
 
 fn line(run: &RunInfo) -> Vec<String> {
-    let report = report_view::read(&run.dir);
+    let (report, outline) = (report_of(run), outline_of(run));
     let (model, data) = match &run.config {
         Some(config) => {
             let data = match &config.info {
@@ -72,15 +87,24 @@ fn line(run: &RunInfo) -> Vec<String> {
             };
             (format!("{} {}", config.model.family().name(), config.size.name()), data)
         }
-        None => of_database(run).unwrap_or_else(|| ("–".to_owned(), "–".to_owned())),
+        None => {
+            let of_database = outline.as_ref().and_then(|outline| of_database(run, outline));
+            of_database.unwrap_or_else(|| ("–".to_owned(), "–".to_owned()))
+        }
     };
+    let date = match outline {
+        // It has no configuration; its state is written last.
+        Some(_) => report_view::date_of_file(&run.dir.join("run.json")),
+        None => report_view::date_of(&run.dir),
+    };
+    let steps = outline.as_ref().map_or(run.step, DatabaseOutline::steps);
     let mut cells = vec![
         run.name.clone(),
-        report_view::date_of(&run.dir),
+        date,
         model,
         data,
         run.state.name().to_owned(),
-        thousands(run.step as usize),
+        thousands(steps as usize),
         duration(run.train_secs),
     ];
     let config = json!({ "step": run.step });

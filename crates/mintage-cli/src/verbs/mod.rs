@@ -5,6 +5,7 @@ pub mod completions;
 pub mod copy;
 mod database;
 mod database_scores;
+mod database_show;
 pub mod demo;
 pub mod doctor;
 pub mod evaluate;

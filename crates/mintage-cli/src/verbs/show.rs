@@ -5,6 +5,7 @@ use std::{fs, path::Path};
 use mintage::{
     Run,
     curve::Curve,
+    database::is_database_run,
     generate::{Made, made_by, schema},
     model::ModelConfig,
     run::RunInfo,
@@ -35,6 +36,9 @@ pub fn run(args: &Show, context: &mut Context) -> CliResult {
         let text = mintage_data::read_text(&path, report_view::MAX_BYTES)?;
         context.ui.out(&text)?;
         return Ok(Outcome::Done);
+    }
+    if is_database_run(&dir) {
+        return super::database_show::show(&dir, context);
     }
     let run = Run::open(&dir).and_then(|run| run.info()).ok();
     // A run that has not published yet has no configuration; a model folder without one is an error.

@@ -33,6 +33,14 @@ fn shop(place: &Place) {
     Connection::open(place.path("shop.db")).unwrap().execute_batch(&sql).unwrap();
 }
 
+/// Learns the shop as the run `shop`, in an instant.
+fn learned() -> Place {
+    let place = Place::new();
+    shop(&place);
+    place.ok("train shop.db --size tiny --steps 2 --name shop");
+    place
+}
+
 #[test]
 fn dates_of_birth_of_rows_that_are_kept_move() {
     let place = Place::new();
@@ -47,4 +55,48 @@ fn dates_of_birth_of_rows_that_are_kept_move() {
         "SELECT count(*) FROM sellers AS new JOIN old.sellers AS real USING (id) WHERE {days} BETWEEN 1 AND 180"
     );
     assert_eq!(new.query_row(&moved, [], |row| row.get::<_, i64>(0)).unwrap(), 8);
+}
+
+#[test]
+fn a_run_is_shown_with_its_tables() {
+    let place = learned();
+    let runs = place.ok("ls");
+    let orders = 90;
+    let rows = 8 + 60 + orders;
+    assert!(runs.text().contains(&format!("shop.db, 3 tables, {rows} rows")), "{}", runs.text());
+    let listed = place.ok("ls --json").json();
+    assert_eq!(listed[0]["database"], serde_json::json!({ "tables": 3, "rows": rows }));
+    let said = place.ok("show shop");
+    let text = said.text();
+    for told in [
+        &*format!("shop.db: 3 tables, 2 keys, {rows} rows"),
+        "kept as it is: 8 rows are too few to learn",
+        "ar tiny, 2 steps",
+        "next     mintage sample runs/shop -o new.db",
+        "mintage evaluate runs/shop",
+    ] {
+        assert!(text.contains(told), "{told}: {text}");
+    }
+    let line = |name: &str| text.lines().find(|line| line.starts_with(name)).unwrap_or_default();
+    assert!(line("orders").contains("customers") && line("customers").contains("sellers"), "{text}");
+    let json = place.ok("show shop --json").json();
+    let tables = json["tables"].as_array().unwrap();
+    let orders = tables.iter().find(|table| table["table"] == "orders").unwrap();
+    assert_eq!(orders["model"], "ar tiny, 2 steps");
+    assert_eq!(orders["refers_to"][0], "customers");
+    // What was measured is shown, too.
+    place.ok("evaluate shop");
+    let text = place.ok("show shop").text().to_owned();
+    assert!(text.contains("fidelity") && text.contains("runs/shop/report.html"), "{text}");
+}
+
+#[test]
+fn a_run_that_is_not_finished_is_shown_with_how_to_go_on() {
+    let place = learned();
+    let run = place.text("runs/shop/run.json").replace("\"done\"", "\"training\"");
+    place.write("runs/shop/run.json", run);
+    std::fs::remove_file(place.path("runs/shop/tables/2/config.json")).unwrap();
+    let text = place.ok("show shop").text().to_owned();
+    assert!(text.contains("not learned yet") && text.contains("--name shop goes on"), "{text}");
+    assert!(!text.contains("mintage sample"), "{text}");
 }

@@ -17,7 +17,7 @@ use super::{
 use crate::error::Error;
 
 /// Its size, at most: the rows of kept tables are in it.
-const MAX_FILE_BYTES: u64 = 256 << 20;
+pub(super) const MAX_FILE_BYTES: u64 = 256 << 20;
 
 /// What a run of a database holds beside its models.
 #[derive(Serialize, Deserialize)]
