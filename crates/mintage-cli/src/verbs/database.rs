@@ -38,6 +38,9 @@ use crate::{
 const MANY_REFUSED: u64 = 20;
 /// The choice of every table.
 const ALL: &str = "all";
+/// Endings of files that are no database.
+const OTHER_FILES: [&str; 12] =
+    ["csv", "tsv", "txt", "json", "jsonl", "ndjson", "parquet", "xlsx", "sql", "gz", "zst", "zip"];
 
 /// Whether a whole database is to be learned: its tables are named, or it has several and none of them is.
 pub fn is_whole(args: &Train, context: &Context) -> bool {
@@ -171,6 +174,7 @@ fn learn(
 /// Makes a new database, or new rows for one that is there.
 pub fn sample(args: &Sample, dir: &Path, context: &mut Context) -> CliResult {
     let out = out_of(args)?;
+    check_is_database(out, &format!("mintage sample {}", shell(&path_of(&args.model))))?;
     let model = DatabaseModel::load(dir, &context.settings.device)?;
     let (if_exists, pg) = (IfExists::from(args.if_exists), context.settings.pg.clone());
     check_another_place(&text_of(model.source().as_os_str()), out, if_exists, &pg)?;
@@ -417,6 +421,26 @@ fn out_of(args: &Sample) -> Result<&str, CliError> {
         let hint = "name one: -o new.db, or -o postgres://user@host:port/database";
         CliError::new("a whole database needs a file or a server to go to", hint)
     })
+}
+
+/// An error where a whole database is to go into a folder, or into a file of another kind. `command` is what makes it, but for
+/// the place.
+pub(super) fn check_is_database(out: &str, command: &str) -> Result<(), CliError> {
+    if is_postgres(out) {
+        return Ok(());
+    }
+    let path = &*path_of(out);
+    let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
+    let why = match ending.filter(|ending| OTHER_FILES.contains(&ending.as_str())) {
+        _ if out.ends_with('/') || path.is_dir() => "one file, and this is a folder".to_owned(),
+        Some(ending) => format!("a file of SQLite, and .{ending} is none"),
+        None => return Ok(()),
+    };
+    let file = shell(&path.with_extension("db"));
+    Err(CliError::new(
+        format!("{}: a whole database goes into {why}", shell(path)),
+        format!("{command} -o {file}, or to a server: -o postgres://user@host:port/database"),
+    ))
 }
 
 /// What made the rows: the run, with the family of its models and what was asked of them.

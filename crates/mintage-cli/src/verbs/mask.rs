@@ -4,17 +4,18 @@ use mintage::{
     data::{
         Error, IfExists, KeySpec, SourceSpec,
         database::{DatabaseWriting, Rows, check_another_place, write_database},
+        names::path_of,
     },
     database::{MaskRequest, Masked, mask},
 };
 use serde_json::json;
 
-use super::database::tell_written;
+use super::database::{check_is_database, tell_written};
 use crate::{
     args::Mask,
     context::Context,
     failure::{CliError, CliResult, Outcome},
-    text::Table,
+    text::{Table, shell},
 };
 
 /// Bytes of a secret of our own.
@@ -25,6 +26,7 @@ const KEY_BYTES: std::ops::RangeInclusive<usize> = 8..=4096;
 pub fn run(args: &Mask, context: &mut Context) -> CliResult {
     let (if_exists, pg) = (IfExists::from(args.if_exists), context.settings.pg.clone());
     if let Some(out) = &args.out {
+        check_is_database(out, &format!("mintage mask {}", shell(&path_of(&args.source))))?;
         check_another_place(&args.source, out, if_exists, &pg)?;
     }
     let seed = context.settings.seed_or_fresh();

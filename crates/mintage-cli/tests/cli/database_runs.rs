@@ -100,3 +100,22 @@ fn a_run_that_is_not_finished_is_shown_with_how_to_go_on() {
     assert!(text.contains("not learned yet") && text.contains("--name shop goes on"), "{text}");
     assert!(!text.contains("mintage sample"), "{text}");
 }
+
+#[test]
+fn places_that_are_no_database_are_refused_with_the_command_that_works() {
+    let place = learned();
+    std::fs::create_dir(place.path("there")).unwrap();
+    for (out, told, works) in [
+        ("x.csv", "x.csv: a whole database goes into a file of SQLite, and .csv is none", "-o x.db"),
+        ("rows/x.PARQUET", ".parquet is none", "-o rows/x.db"),
+        ("new/", "new/: a whole database goes into one file, and this is a folder", "-o new.db"),
+        ("there", "this is a folder", "-o there.db"),
+    ] {
+        for command in ["mintage sample shop", "mintage mask shop.db"] {
+            let error = place.refused(&format!("{} -o {out}", command.trim_start_matches("mintage ")));
+            assert!(error.contains(told) && error.contains(&format!("{command} {works}")), "{error}");
+            assert!(error.contains("postgres://"), "{error}");
+        }
+    }
+    place.ok("sample shop -o x");
+}
