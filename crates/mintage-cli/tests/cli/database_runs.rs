@@ -19,11 +19,11 @@ fn shop(place: &Place) {
         sql.push_str(&format!("INSERT INTO sellers VALUES ({id}, '{name}', '{year}-{month:02}-{day:02}');"));
     }
     for id in 1..=60 {
-        let (month, day) = (id * 5 % 12 + 1, id * 11 % 28 + 1);
+        let (month, day) = (id % 4 + 1, id * 11 % 20 + 1);
         sql.push_str(&format!(
             "INSERT INTO customers VALUES ({id}, {}, '2021-{month:02}-{day:02}', {});",
             id % 8 + 1,
-            id * 7 % 90
+            id * 7 % 45
         ));
         for i in 0..id % 4 {
             let amount = (id + i) * 5 % 40 + 1;
@@ -118,4 +118,20 @@ fn places_that_are_no_database_are_refused_with_the_command_that_works() {
         }
     }
     place.ok("sample shop -o x");
+}
+
+#[test]
+fn rejects_given_words_where_dates_and_numbers_are() {
+    let place = learned();
+    place.write("words.csv", "id,since,points\n901,2021-02-03,5\n902,hello,7\n");
+    place.write("many.csv", "id,points\n901,many\n");
+    place.write("mine.csv", "id,since,points\n901,2021-02-03,5\n902,2021-02-04,\n");
+    for (file, told) in [
+        ("words.csv", "`customers`, row 2: `since` is `hello`, which is no date"),
+        ("many.csv", "`customers`, row 1: `points` is `many`, which is no number"),
+    ] {
+        let error = place.refused(&format!("sample shop --given customers={file} -o new.db"));
+        assert!(error.contains(told) && error.contains("leave the cell empty"), "{error}");
+    }
+    place.ok("sample shop --given customers=mine.csv -o new.db");
 }

@@ -5,11 +5,16 @@ use std::collections::BTreeMap;
 use mintage_data::{
     Column, Declaration, Table,
     database::{Schema, Table as TableSchema},
-    table::{encoder::Where, schema::Kind},
+    table::{
+        encoder::Where,
+        schema::{ColumnSchema, Kind},
+        shift_dates,
+    },
 };
 
 use super::{
     DatabaseModel,
+    cells::by_text,
     filled::put,
     plan::{From, Part, TablePlan, Use},
 };
@@ -21,6 +26,8 @@ pub(super) const MAX_CELLS: f64 = 100e6;
 const MAX_CELLS_OF_PARTS: f64 = 1e12;
 /// Cells of a part.
 const PART_CELLS: f64 = 25e6;
+/// Characters of a cell that a message shows.
+const MAX_CELL_SHOWN: usize = 40;
 /// So many times more rows of a parent than in the source, or fewer, are worth a remark.
 const MAX_RATIO: f64 = 1.5;
 
@@ -73,13 +80,15 @@ pub(super) fn check(model: &DatabaseModel, request: &DatabaseRequest, held: Held
         check_root(model, find(model, table)?)?;
     }
     for (table, rows) in &request.given {
-        check_learned(find(model, table)?)?;
+        let plan = find(model, table)?;
+        check_learned(plan)?;
         let Some(schema) = model.schema.table(table) else { continue };
         if let Some(unknown) = rows.names().find(|name| schema.column(name).is_none()) {
             let names: Vec<&str> = schema.columns.iter().map(|column| column.name.as_str()).collect();
             return Err(Error::request(format!("`{table}` has no column `{unknown}`, which is given"))
                 .with_hint(format!("its columns are {}", names.join(", "))));
         }
+        check_cells(model, plan, rows)?;
     }
     for (table, condition) in &request.conditions {
         check_condition(&model.schema, find(model, table)?, &condition.column)?;
@@ -233,6 +242,47 @@ fn check_learned(plan: &TablePlan) -> Result<(), Error> {
     }
 }
 
+/// An error where a cell that is given is no number or no date, though those of its column are: a store may take it all the
+/// same.
+fn check_cells(model: &DatabaseModel, plan: &TablePlan, given: &Table) -> Result<(), Error> {
+    let Some(at) = model.plans.iter().position(|own| own.name == plan.name) else { return Ok(()) };
+    let learned = model.table(at)?;
+    let (_, codec) = learned.rows()?;
+    for column in &given.columns {
+        let known = codec.rules.own().column(&column.name);
+        let Some((row, what)) = known.and_then(|known| misfit(known, column)) else { continue };
+        let cell: String = column.cell(row).unwrap_or_default().chars().take(MAX_CELL_SHOWN).collect();
+        return Err(Error::request(format!(
+            "`{}`, row {}: `{}` is `{cell}`, which is no {what}",
+            plan.name,
+            row + 1,
+            column.name
+        ))
+        .with_hint(format!("write a {what} there, or leave the cell empty")));
+    }
+    Ok(())
+}
+
+/// The row of the first cell that is no number or no date where its column holds such, however they are written; and which of
+/// both it should be.
+fn misfit(known: &ColumnSchema, column: &Column) -> Option<(usize, &'static str)> {
+    let what = match known.kind {
+        Kind::Integer | Kind::Number => "number",
+        Kind::Datetime => "date",
+        Kind::Boolean | Kind::Category | Kind::Id | Kind::Text | Kind::Constant => return None,
+    };
+    let is_one = |text: &str| match known.kind {
+        Kind::Datetime => shift_dates(&Column::of(&column.name, [Some(text)]), &|_| 0).1 == 0,
+        _ => text.trim().parse::<f64>().is_ok_and(f64::is_finite),
+    };
+    let suits = |text: &str| {
+        let is_odd = known.odd.iter().any(|odd| odd == text);
+        known.is_missing(Some(text)) || is_odd || known.number(text).is_some() || is_one(text)
+    };
+    let row = by_text(column, |text| !suits(text), false).into_iter().position(|is_wrong| is_wrong)?;
+    Some((row, what))
+}
+
 /// Whether rows of a table come by themselves: not kept, and of no parent.
 fn check_root(model: &DatabaseModel, plan: &TablePlan) -> Result<(), Error> {
     check_learned(plan)?;
@@ -356,11 +406,34 @@ pub(super) fn light_part(model: &Model, plan: &TablePlan, given: &Table) -> Resu
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use mintage_data::SourceSpec;
+
     use super::*;
     use crate::database::{
         filled::numbers,
+        planner::described,
         testing::{key, planned, table},
     };
+
+    #[test]
+    fn finds_given_cells_that_are_no_date_or_no_number() {
+        let dates: Vec<String> = (0..56).map(|row| format!("2024-03-{:02}", row % 28 + 1)).collect();
+        let columns = vec![
+            Column::of("since", dates.iter().map(|date| Some(date.as_str()))),
+            numbers("points", (0..56).map(|row| row * 37 % 50)),
+            Column::of("kind", (0..56).map(|row| Some(["a", "b"][row % 2]))),
+        ];
+        let known = described(&Table { columns, ..Table::default() }, &SourceSpec::default());
+        let found = |name: &str, cells: &[Option<&str>]| {
+            misfit(known.column(name).unwrap(), &Column::of(name, cells.iter().copied()))
+        };
+        let dates = [Some("2024-05-01"), None, Some("hello")];
+        assert_eq!(found("since", &dates), Some((2, "date")));
+        // Written in other ways.
+        assert_eq!(found("since", &[Some("01.05.2024"), Some("2024-05-01 10:00:00")]), None);
+        assert_eq!(found("points", &[Some("7"), Some("7.5"), Some("many")]), Some((2, "number")));
+        assert_eq!(found("kind", &[Some("c")]), None);
+    }
 
     #[test]
     fn given_cells_that_must_have_a_value_are_drawn() {
