@@ -26,6 +26,8 @@ use crate::{
 pub const DIALS: [&str; 9] =
     ["fidelity", "coverage", "novelty", "utility", "cardinality", "shapes", "trends", "hops", DETECTION];
 const DETECTION: &str = "detection";
+/// How to read what a classifier tells right: of few rows it may be less than a guess.
+const GUESSED: &str = "50 is the best, a mere guess; less is chance";
 
 /// New rows that are to be judged by those of their source.
 pub struct NewRows<'a> {
@@ -244,7 +246,7 @@ fn tell_detection(scores: &DatabaseScores, half: &DatabaseScores, context: &mut 
             "mean".to_owned(),
             with_interval(Some(mean)),
             percent(half.accuracy()),
-            "50 is the best: but guessed".to_owned(),
+            GUESSED.to_owned(),
         ]);
         context.ui.say(&table.text());
     }

@@ -85,7 +85,8 @@ fn a_run_is_shown_with_its_tables() {
     assert_eq!(orders["model"], "ar tiny, 2 steps");
     assert_eq!(orders["refers_to"][0], "customers");
     // What was measured is shown, too.
-    place.ok("evaluate shop");
+    let said = place.ok("evaluate shop");
+    assert!(said.stderr.contains("50 is the best, a mere guess; less is chance"), "{}", said.stderr);
     let text = place.ok("show shop").text().to_owned();
     assert!(text.contains("fidelity") && text.contains("runs/shop/report.html"), "{text}");
 }

@@ -175,7 +175,7 @@ impl DatabaseReport<'_> {
             interval => interval(means.detection),
             floor => percent(floor.accuracy()),
             ceiling => percent(half.accuracy()),
-            better => "↓ less is better, 50 is the best: guessed",
+            better => "↓ less is better down to 50, a mere guess; below it is chance",
             says => "How many rows a classifier (boosted trees) tells right as new or real, given each row and what the \
                      rows that refer to it come to; the mean of all tables.",
             worst => told.map(|found| format!("{} {}", found.table, percent(Some(found.accuracy)))),

@@ -129,6 +129,7 @@ fn the_page_escapes_names_and_shows_numbers() {
     let page = page(&proof(0));
     assert!(page.contains("&lt;run&gt;") && !page.contains("<run>") && !page.contains("<script"), "{page}");
     assert!(page.contains("b&quot;c") && !page.contains("<c0>") && page.contains("seed 7"), "{page}");
+    assert!(page.contains("less is better down to 50, a mere guess; below it is chance"), "{page}");
     assert!(page.contains("told 75.0") && page.contains("class=\"wash q2\""), "{page}");
     assert!(
         page.contains("mean of a") && page.contains("60.0") && page.contains("class=\"chart\""),
