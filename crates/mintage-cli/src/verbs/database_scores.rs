@@ -238,7 +238,7 @@ fn tell_detection(scores: &DatabaseScores, half: &DatabaseScores, context: &mut 
             found.table.clone(),
             with_interval(Some(found.interval())),
             percent(half.map(|half| half.accuracy)),
-            found.reasons.join(", "),
+            found.by.clone(),
         ]);
     }
     if let Some(mean) = scores.means.detection {

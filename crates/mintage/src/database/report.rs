@@ -207,7 +207,7 @@ impl DatabaseReport<'_> {
                 told => with_interval(found.map(Detected::interval)),
                 floor => percent(accuracy(self.floor, &plan.name)),
                 ceiling => percent(self.ceiling.and_then(|ceiling| accuracy(ceiling, &plan.name))),
-                by => found.map_or_else(String::new, |found| found.reasons.join(", ")),
+                by => found.map_or("", |found| found.by.as_str()),
             }
         };
         self.plans.iter().map(line).collect()

@@ -28,6 +28,7 @@ fn scores() -> DatabaseScores {
             low: 0.6,
             high: 0.85,
             reasons: vec!["size".to_owned(), "orders.of: mean of a".to_owned()],
+            by: "size; its children: mean of orders.a".to_owned(),
         }],
         pairs: vec![PairDetected {
             of: "orders.of".to_owned(),
@@ -132,7 +133,9 @@ fn the_page_escapes_names_and_shows_numbers() {
     assert!(page.contains("less is better down to 50, a mere guess; below it is chance"), "{page}");
     assert!(page.contains("told 75.0") && page.contains("class=\"wash q2\""), "{page}");
     assert!(
-        page.contains("mean of a") && page.contains("60.0") && page.contains("class=\"chart\""),
+        page.contains("size; its children: mean of orders.a")
+            && page.contains("60.0")
+            && page.contains("class=\"chart\""),
         "{page}"
     );
     assert!(page.contains("pairs over 1 key") && page.contains("62.5"), "{page}");
