@@ -7,7 +7,7 @@ mod parameter;
 mod residual;
 mod time;
 
-pub use attention::{KvCache, SelfAttention2d, Transformer, TransformerConfig};
+pub use attention::{KvCache, SelfAttention2d};
 pub use basic::{Conv2d, Embedding, GroupNorm, LayerNorm, Linear, RmsNorm};
 pub use decoder::{Decoder, DecoderConfig, Positions};
 pub use parameter::{parameter, with_numbers, without_numbers};

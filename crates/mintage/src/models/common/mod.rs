@@ -2,6 +2,7 @@
 
 pub mod adversarial;
 pub mod classes;
+pub mod codes;
 pub mod conditioning;
 pub mod flow_matching;
 pub mod gaussian;

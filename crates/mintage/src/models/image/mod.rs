@@ -90,7 +90,7 @@ impl Kind for Image {
         ("code_dim", 1..=4_096),
         ("grid", 0..=256),
         ("prior_layers", 0..=128),
-        ("prior_width", 1..=8_192),
+        ("prior_width", 2..=8_192),
         ("steps", 0..=MAX_SAMPLE_STEPS),
     ];
 

@@ -156,3 +156,9 @@ impl Decoder {
         crop_to(h, self.size.0, self.size.1)
     }
 }
+
+/// Whether a name within an encoder or a decoder is that of filters, or of a matrix, between hidden layers.
+pub fn is_hidden(name: &str) -> bool {
+    let inside = name.contains(".blocks.") || name.contains(".up.");
+    inside && name.ends_with(".weight")
+}

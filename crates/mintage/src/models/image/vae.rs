@@ -28,7 +28,7 @@ use super::{
     batch_classes, in_batches, initial_noise,
     real_nvp::RealNvp,
     to_model, to_pixels,
-    trunk::{Decoder, Encoder, Trunk},
+    trunk::{Decoder, Encoder, Trunk, is_hidden},
 };
 use crate::models::Conditioning;
 use crate::models::common::classes::{class_input, indices};
@@ -117,9 +117,12 @@ pub struct Config {
     pub warmup: f64,
     /// Images per step.
     pub batch: usize,
-    /// Peak learning rate of AdamW.
+    /// Peak learning rate, of AdamW and Muon alike.
     pub lr: f64,
-    /// Decoupled weight decay of AdamW, on tensors of rank 2 and more (Loshchilov & Hutter,
+    /// Whether Muon moves the filters and matrices between hidden layers.
+    #[serde(default)]
+    pub muon: bool,
+    /// Decoupled weight decay, on tensors of rank 2 and more (Loshchilov & Hutter,
     /// arXiv:1711.05101).
     pub weight_decay: f64,
     /// Probability that a label is hidden in training, so that one can also sample without a label.
@@ -148,7 +151,8 @@ impl FamilyConfig<Image> for Config {
             beta: 1.0,
             warmup: 0.1,
             batch: 32,
-            lr: 1.5e-3,
+            lr: 4e-3,
+            muon: true,
             weight_decay: 0.01,
             label_drop: 0.1,
         }
@@ -352,7 +356,11 @@ impl GenerativeModel<Image> for Vae {
         config.latent = config.latent.max(2).next_multiple_of(2);
         let net = Net::new(&config, info, &device.clone().autodiff(), rng);
         let adam = AdamW { weight_decay: config.weight_decay as f32, clip: 100.0, ..AdamW::default() };
-        Self { config, info: info.clone(), device: device.clone(), train: Trainable::new(net, adam) }
+        let train = match config.muon {
+            true => Trainable::with_muon(net, adam, is_hidden),
+            false => Trainable::new(net, adam),
+        };
+        Self { config, info: info.clone(), device: device.clone(), train }
     }
 
     fn config(&self) -> Config {

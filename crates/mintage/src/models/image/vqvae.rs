@@ -4,11 +4,11 @@
 //! finite set of codes (van den Oord et al., arXiv:1711.00937; gradient by rotation, Fifty et al.,
 //! arXiv:2410.06424; or FSQ, Mentzer et al., arXiv:2309.15505), and a decoder maps the codes back:
 //!
-//! `L = ‖x − x̂‖² + β ‖z − sg(c)‖² + λ · DL(x; sg(x̂), s)`,
+//! `L = ‖x − x̂‖² + ‖x − x̂‖₁ / 10 + β ‖z − sg(c)‖² + λ · DL(x; sg(x̂), s)`,
 //!
-//! where the last term fits the scale `s` of a discretised logistic around the reconstruction, which
+//! where the squares hardly see small errors, so that the absolute error is beside them, and the last term fits the scale `s` of a discretised logistic around the reconstruction, which
 //! makes the whole model a density: `−log p(x) ≤ −log p(codes) − log p(x | codes)`.
-//! Phase 2: the autoencoder is frozen and a causal transformer learns `p(codes | label)`.
+//! Phase 2: the autoencoder is frozen and a causal transformer learns `p(codes | label)` (`common/codes.rs`).
 
 use burn::{
     module::Module,
@@ -16,8 +16,8 @@ use burn::{
 };
 use mintage_data::ImageBatch;
 use mintage_nn::{
-    AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError, cancel, kernels,
-    layers::{Conv2d, KvCache, Transformer, TransformerConfig},
+    AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, WeightsError, kernels,
+    layers::Conv2d,
     quantize::{Codebook, Fsq, GradientEstimator, Quantized},
     weights::to_vec,
 };
@@ -26,17 +26,22 @@ use serde::{Deserialize, Serialize};
 use super::Image;
 use super::{
     batch_classes, in_batches, to_model, to_pixels,
-    trunk::{Decoder, Encoder, Trunk},
+    trunk::{Decoder, Encoder, Trunk, is_hidden},
 };
-use crate::models::common::classes::{class_input, indices};
 use crate::models::common::stages::Stage;
+use crate::models::common::{
+    classes::class_input,
+    codes::{CodeShape, CodeWriter},
+};
+use crate::models::options::check_even;
 use crate::models::{
     generative::{FamilyConfig, GenerativeModel, parts},
     memory,
 };
+use crate::recipe::RecipeError;
 use crate::{
     events::Metrics,
-    models::{Conditioning, ImageInfo, ImageSampleParams, Size},
+    models::{Conditioning, ImageInfo, ImageSampleParams, SamplingParams, Size, heads},
 };
 use mintage_nn::Part;
 
@@ -72,16 +77,16 @@ pub struct Config {
     pub commitment: f64,
     /// Transformer blocks of the prior.
     pub prior_layers: usize,
-    /// Width of the prior, rounded down to a multiple of its heads, of which there is one for every 48.
+    /// Width of the prior; even.
     pub prior_width: usize,
     /// Share of the budget at which phase 2 begins.
     #[serde(alias = "prior_from")]
     pub prior_start: f64,
     /// Images per step.
     pub batch: usize,
-    /// Peak learning rate of the autoencoder, in phase 1.
+    /// Peak learning rate of the autoencoder, in phase 1; of AdamW and Muon alike.
     pub lr: f64,
-    /// Peak learning rate of the prior, in phase 2.
+    /// Peak learning rate of the prior, in phase 2; of AdamW and Muon alike.
     pub prior_lr: f64,
     /// Probability that a label is hidden in training, so that images without a class are learned as well (Ho
     /// & Salimans, arXiv:2207.12598).
@@ -113,11 +118,15 @@ impl FamilyConfig<Image> for Config {
             prior_width,
             prior_start: 0.45,
             batch: 32,
-            lr: 2e-3,
-            prior_lr: 2e-3,
+            lr: 5e-3,
+            prior_lr: 1e-2,
             label_drop: 0.1,
             guidance: 1.0,
         }
+    }
+
+    fn check(&self) -> Result<(), RecipeError> {
+        check_even("prior_width", self.prior_width)
     }
 
     fn activations(&self, info: &ImageInfo) -> u64 {
@@ -193,7 +202,7 @@ pub struct Vqvae {
     device: Device,
     autoencoder: Trainable<Autoencoder>,
     quantizer: Quantizer,
-    prior: Trainable<Transformer>,
+    prior: Trainable<CodeWriter>,
     /// Channels, height and width of the grid of codes.
     grid: (usize, usize, usize),
 }
@@ -228,20 +237,19 @@ impl GenerativeModel<Image> for Vqvae {
             from_code: Conv2d::new(d, channels, 3, 1.0, &on, rng),
             decoder: Decoder::new(&trunk, 2 * info.shape.channels, &on, rng),
         };
-        let prior = TransformerConfig {
-            layers: config.prior_layers,
-            heads: (config.prior_width / 48).max(1),
-            width: config.prior_width / (config.prior_width / 48).max(1) * (config.prior_width / 48).max(1),
-            vocab: quantizer.size(),
-            time: height * width,
+        let prior = CodeShape {
+            size: quantizer.size(),
+            grid: (height, width),
+            frames: 1,
             classes: info.classes,
+            layers: config.prior_layers,
+            heads: heads(config.prior_width),
+            width: config.prior_width,
         };
+        let adam = AdamW { weight_decay: 0.05, ..AdamW::default() };
         Self {
-            autoencoder: Trainable::new(autoencoder, AdamW { weight_decay: 1e-4, ..AdamW::default() }),
-            prior: Trainable::new(
-                Transformer::new(prior, &on, rng),
-                AdamW { beta2: 0.98, weight_decay: 0.05, ..AdamW::default() },
-            ),
+            autoencoder: Trainable::with_muon(autoencoder, AdamW::default(), is_hidden),
+            prior: Trainable::with_muon(CodeWriter::new(prior, &on, rng), adam, CodeWriter::is_hidden),
             config: config.clone(),
             info: info.clone(),
             device: device.clone(),
@@ -294,36 +302,13 @@ impl GenerativeModel<Image> for Vqvae {
     fn sample(&self, draw: &ImageSampleParams, rng: &mut Rng) -> Vec<u8> {
         let prior = self.prior.averaged();
         let net = self.autoencoder.averaged();
-        let (_, height, width) = self.grid;
-        let guidance = match self.info.classes {
-            0 => 1.0,
-            _ => draw.guidance.unwrap_or(self.config.guidance as f32),
-        };
+        let guidance = draw.guidance.map_or(self.config.guidance, f64::from);
         let kept = self.kept_codes(&net, draw.conditioning);
+        let ImageSampleParams { temperature, top_k, top_p, .. } = *draw;
+        let choice = SamplingParams { temperature, top_k, top_p, ..SamplingParams::default() };
         in_batches(draw, self.info.classes, |part| {
-            let ImageSampleParams { n, labels, .. } = *part;
-            let none = vec![self.info.classes as u32; n];
-            let guided = guidance != 1.0 && labels.iter().any(|&l| l != none[0]);
-            let (mut cache, mut free_cache) = (KvCache::default(), KvCache::default());
-            let mut codes: Vec<Vec<u32>> = Vec::with_capacity(height * width);
-            let mut last = vec![0; n];
-            for place in 0..height * width {
-                if cancel::wanted() {
-                    return Vec::new();
-                }
-                let mut logits = to_vec(&prior.next(&last, labels, &mut cache));
-                if guided {
-                    let free = to_vec(&prior.next(&last, &none, &mut free_cache));
-                    logits.iter_mut().zip(free).for_each(|(l, f)| *l = f + guidance * (*l - f));
-                }
-                last = match kept.get(place) {
-                    Some(&code) => vec![code; n],
-                    None => logits.chunks(self.quantizer.size()).map(|row| pick(row, draw, rng)).collect(),
-                };
-                codes.push(last.clone());
-            }
-            let by_item: Vec<u32> = (0..n).flat_map(|i| codes.iter().map(move |step| step[i])).collect();
-            let (mean, _) = self.decode(&net, self.quantizer.lookup(&by_item, &self.device));
+            let codes = prior.write(part.labels, &kept, 1, choice, guidance, rng);
+            let (mean, _) = self.decode(&net, self.quantizer.lookup(&codes, &self.device));
             to_pixels(&mean)
         })
     }
@@ -368,12 +353,15 @@ impl Vqvae {
         let quantized = self.quantizer.quantize(z);
         let (mean, log_scale) = self.decode(self.autoencoder.net(), quantized.vectors.clone());
         let pixels = self.info.shape.pixels() as f64;
-        let mse = kernels::mean_squared_error(mean.clone(), x.clone()) / 4.0; // in [0, 1] units
+        let absolute = (mean.clone() - x.clone()).abs().mean() / 2.0; // in [0, 1] units, as the next
+        let mse = kernels::mean_squared_error(mean.clone(), x.clone()) / 4.0;
         let flat: Tensor<2> = x.flatten(1, 3);
         let nll = kernels::discretised_logistic_nll(flat, mean.flatten::<2>(1, 3).detach(), log_scale).mean()
             / pixels;
-        let loss =
-            mse.clone() * 20.0 + nll.clone() * 0.02 + quantized.commitment.clone() * self.config.commitment;
+        let loss = mse.clone() * 20.0
+            + absolute * 2.0
+            + nll.clone() * 0.02
+            + quantized.commitment.clone() * self.config.commitment;
         let commitment = f64::from(quantized.commitment.into_scalar::<f32>());
         let (mse, nll) = (f64::from(mse.into_scalar::<f32>()), f64::from(nll.into_scalar::<f32>()));
         let (_, norm) =
@@ -397,9 +385,7 @@ impl Vqvae {
         let codes = self.codes(&self.autoencoder.averaged(), batch);
         let classes =
             class_input(&batch.labels, batch.n, self.info.classes, self.config.label_drop as f32, rng);
-        let logits = self.prior.net().forward(&codes, &classes);
-        let targets = indices(&codes, &logits.device());
-        let loss = kernels::cross_entropy(logits, targets).mean();
+        let loss = self.prior.net().losses(&codes, batch.n, &classes).mean();
         let (loss, norm) =
             self.prior.update(loss, self.config.prior_lr * Schedule::default().factor(progress))?;
         Ok(Metrics::new([("loss", loss), ("perplexity", loss.exp()), ("grad_norm", norm)]))
@@ -457,35 +443,12 @@ impl Vqvae {
     }
 
     /// `−log p(codes | label)` of each item.
-    fn code_nats(&self, prior: &Transformer, codes: &[u32], batch: &ImageBatch) -> Vec<f64> {
-        let logits = prior.forward(codes, &batch_classes(batch, self.info.classes));
-        let nats = to_vec(&kernels::cross_entropy(logits, indices(codes, &self.device)));
+    fn code_nats(&self, prior: &CodeWriter, codes: &[u32], batch: &ImageBatch) -> Vec<f64> {
+        let nats = to_vec(&prior.losses(codes, batch.n, &batch_classes(batch, self.info.classes)));
         nats.chunks(nats.len() / batch.n.max(1))
             .map(|item| item.iter().map(|&v| f64::from(v)).sum())
             .collect()
     }
-}
-
-/// A code drawn from logits, with temperature, top-k and top-p (nucleus, Holtzman et al., arXiv:1904.09751).
-fn pick(logits: &[f32], draw: &ImageSampleParams, rng: &mut Rng) -> u32 {
-    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let temperature = draw.temperature.max(1e-3);
-    let mut weights: Vec<f32> = logits.iter().map(|l| ((l - max) / temperature).exp()).collect();
-    if draw.top_k.is_some() || draw.top_p.is_some() {
-        let mut order: Vec<usize> = (0..weights.len()).collect();
-        order.sort_by(|&a, &b| weights[b].total_cmp(&weights[a]));
-        let total: f32 = weights.iter().sum();
-        let mut kept = 0.0;
-        for (rank, &code) in order.iter().enumerate() {
-            let full = draw.top_k.is_some_and(|k| rank >= k.max(1))
-                || draw.top_p.is_some_and(|p| kept >= p.max(1e-6));
-            kept += weights[code] / total;
-            if full {
-                weights[code] = 0.0;
-            }
-        }
-    }
-    rng.categorical(&weights) as u32
 }
 
 fn used(codes: &[u32]) -> usize {
@@ -567,12 +530,5 @@ mod tests {
             &mut Rng::new(3, 0),
         );
         assert_eq!(Some(same), model.reconstruct(&one, &mut Rng::new(1, 0)));
-    }
-
-    #[test]
-    fn top_k_of_one_is_the_best_code() {
-        let mut draw = ImageSampleParams::new(1, &[]);
-        draw.top_k = Some(1);
-        assert!((0..20).all(|i| pick(&[0.1, 2.0, 0.3], &draw, &mut Rng::new(i, 0)) == 1));
     }
 }

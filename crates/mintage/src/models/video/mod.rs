@@ -5,7 +5,6 @@
 //! in [−1, 1] (`image_model`).
 
 mod autoencoder;
-mod codes;
 mod forecast;
 pub mod gan;
 mod latents;

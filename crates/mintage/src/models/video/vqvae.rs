@@ -9,7 +9,7 @@
 //! where the last term fits the scale `s` of a discretised logistic around the reconstruction, which makes the whole
 //! model a density: `−log p(x) ≤ −log p(codes) − log p(x | codes)`. The encoder looks back only: frames that are known
 //! are encoded alone, and the codes of later ones are written behind theirs.
-//! Phase 2: the autoencoder is frozen and a causal transformer learns `p(codes | label)` (`codes.rs`).
+//! Phase 2: the autoencoder is frozen and a causal transformer learns `p(codes | label)` (`common/codes.rs`).
 
 use burn::{
     module::Module,
@@ -26,12 +26,12 @@ use serde::{Deserialize, Serialize};
 use super::Video;
 use super::{
     Conditioning, VideoInfo, VideoSampleParams,
-    codes::{CodeShape, CodeWriter},
     net::{
         Missed, Trunk, VideoDecoder, VideoEncoder, batch_of, first_frames, frames_of, from_frames, in_parts,
         is_hidden, keep_given, parts_of, to_frames,
     },
 };
+use crate::models::common::codes::{CodeShape, CodeWriter};
 use crate::models::common::stages::Stage;
 use crate::models::options::check_even;
 use crate::models::{

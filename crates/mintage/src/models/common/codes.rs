@@ -1,13 +1,14 @@
-//! A language of the codes of clips: a causal transformer that writes them frame by frame, each frame row by row.
+//! A language of codes on grids, those of images and of clips: a causal transformer that writes them frame by frame, each
+//! frame row by row; an image is one frame.
 //!
-//! Beside the code just written, a place is told those that matter most for what moves a little from frame to frame: the
-//! codes around it in the frame before, and the one above it in its own:
+//! Beside the code just written, a place is told those that matter most. In a clip, what moves a little from frame to
+//! frame: the codes around it in the frame before, and the one above it in its own. In an image, its neighbours:
 //!
 //! ```text
-//!   frame before        this frame
-//!        ↑                  ↑
-//!      ← · →          last  ?        p(c_{t,p} | all before) , t = 0 … , p = 0 … cells − 1
-//!        ↓
+//!   frame before        this frame             image
+//!        ↑                  ↑                ↑↑
+//!      ← · →          last  ?            ↖   ↑   ↗       p(c_{t,p} | all before) , t = 0 … , p = 0 … cells − 1
+//!        ↓                           ←← last ?
 //! ```
 //!
 //! Positions turn queries and keys, so only distances count, and clips of any length are written: beyond the frames that
@@ -28,7 +29,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::models::{SamplingParams, common::classes::indices};
 
-/// Codes around a place: five of the frame before, one of its own.
+/// Codes around a place: five of the frame before and one of its own, or six of its own where it is the only one.
 const AROUND: usize = 6;
 
 /// Size of a [`CodeWriter`].
@@ -203,6 +204,13 @@ impl CodeWriter {
     fn around_place(&self, place: usize) -> [Option<usize>; AROUND] {
         let (cells, (height, width)) = (self.shape.cells(), self.shape.grid);
         let (y, x) = (place % cells / width, place % width);
+        if self.shape.frames == 1 {
+            let own = |up: usize, right: isize| {
+                let (y, x) = (y.checked_sub(up)?, x.checked_add_signed(right).filter(|&x| x < width)?);
+                Some(y * width + x)
+            };
+            return [own(1, -1), own(1, 0), own(1, 1), own(2, 0), own(0, -2), own(1, 2)];
+        }
         let before = place.checked_sub(cells);
         let neighbour = |is_inside: bool, by: isize| before.filter(|_| is_inside)?.checked_add_signed(by);
         [
@@ -269,6 +277,15 @@ mod tests {
         let later = writer.inputs(&[&codes[..24]], 6..7, 1, &[]);
         assert_eq!((later.tokens[0], later.period_positions[1]), (none, 0));
         assert_eq!(later.around, [none; AROUND]);
+    }
+
+    #[test]
+    fn a_place_of_an_image_is_told_its_neighbours() {
+        let shape = CodeShape { grid: (3, 3), frames: 1, ..SHAPE };
+        let writer = CodeWriter::new(shape, &Device::flex(), &mut Rng::new(1, 0));
+        assert_eq!(writer.around_place(0), [None; AROUND]);
+        assert_eq!(writer.around_place(5), [Some(1), Some(2), None, None, Some(3), None]);
+        assert_eq!(writer.around_place(6), [None, Some(3), Some(4), Some(0), None, Some(5)]);
     }
 
     #[test]
