@@ -6,8 +6,12 @@ pub mod codes;
 pub mod conditioning;
 pub mod flow_matching;
 pub mod gaussian;
+pub mod latents;
+pub mod mean_squares;
 pub mod padding;
 pub mod pass;
+pub mod reconstruction;
+pub mod rows;
 pub mod stages;
 #[cfg(test)]
 pub mod test_support;

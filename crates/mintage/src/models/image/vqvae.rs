@@ -32,6 +32,7 @@ use crate::models::common::stages::Stage;
 use crate::models::common::{
     classes::class_input,
     codes::{CodeShape, CodeWriter},
+    reconstruction::Missed,
 };
 use crate::models::options::check_even;
 use crate::models::{
@@ -353,15 +354,11 @@ impl Vqvae {
         let quantized = self.quantizer.quantize(z);
         let (mean, log_scale) = self.decode(self.autoencoder.net(), quantized.vectors.clone());
         let pixels = self.info.shape.pixels() as f64;
-        let absolute = (mean.clone() - x.clone()).abs().mean() / 2.0; // in [0, 1] units, as the next
-        let mse = kernels::mean_squared_error(mean.clone(), x.clone()) / 4.0;
+        let Missed { mse, loss } = Missed::of(mean.clone(), x.clone());
         let flat: Tensor<2> = x.flatten(1, 3);
         let nll = kernels::discretised_logistic_nll(flat, mean.flatten::<2>(1, 3).detach(), log_scale).mean()
             / pixels;
-        let loss = mse.clone() * 20.0
-            + absolute * 2.0
-            + nll.clone() * 0.02
-            + quantized.commitment.clone() * self.config.commitment;
+        let loss = loss + nll.clone() * 0.02 + quantized.commitment.clone() * self.config.commitment;
         let commitment = f64::from(quantized.commitment.into_scalar::<f32>());
         let (mse, nll) = (f64::from(mse.into_scalar::<f32>()), f64::from(nll.into_scalar::<f32>()));
         let (_, norm) =

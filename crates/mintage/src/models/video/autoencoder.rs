@@ -9,22 +9,23 @@
 
 use burn::{
     module::Module,
-    tensor::{Device, Tensor, TensorData},
+    tensor::{Device, Tensor},
 };
 use mintage_data::VideoBatch;
 use mintage_nn::{AdamW, NotFinite, Part, Rng, TensorMap, Trainable, WeightsError, kernels, weights::to_vec};
 
 use super::{
     VideoInfo,
-    net::{Missed, Trunk, VideoDecoder, VideoEncoder, from_frames, is_hidden, parts_of, to_frames},
+    net::{Trunk, VideoDecoder, VideoEncoder, from_frames, is_hidden, parts_of, to_frames},
 };
 use crate::{
     events::Metrics,
-    models::common::gaussian::{divergence, reparametrise},
+    models::common::{
+        gaussian::{divergence, reparametrise},
+        mean_squares::MeanSquares,
+        reconstruction::Missed,
+    },
 };
-
-/// Decay of the moving average.
-const DECAY: f32 = 0.98;
 
 #[derive(Module, Debug)]
 struct Net {
@@ -45,8 +46,7 @@ impl Net {
 #[derive(Debug)]
 pub struct Autoencoder {
     net: Trainable<Net>,
-    /// Moving average of the mean square of each dimension of the latents.
-    squares: Vec<f32>,
+    squares: MeanSquares,
     info: VideoInfo,
     device: Device,
 }
@@ -69,7 +69,7 @@ impl Autoencoder {
         };
         Self {
             net: Trainable::with_muon(net, AdamW::default(), is_hidden),
-            squares: vec![1.0; d],
+            squares: MeanSquares::new(d),
             info: info.clone(),
             device: device.clone(),
         }
@@ -97,18 +97,8 @@ impl Autoencoder {
         let kl = divergence(mu, logvar).mean();
         let values = [&mse, &kl].map(|t| f64::from(t.clone().into_scalar::<f32>()));
         let (_, norm) = self.net.update(loss + kl * beta, lr)?;
-        self.follow(&seen);
+        self.squares.follow(&seen);
         Ok(Metrics::new([("loss", values[0]), ("kl_per_dim", values[1]), ("grad_norm", norm)]))
-    }
-
-    /// Moves the averages towards the mean squares of latents that were seen.
-    fn follow(&mut self, z: &[f32]) {
-        let d = self.squares.len();
-        let rows = (z.len() / d).max(1) as f32;
-        for (j, square) in self.squares.iter_mut().enumerate() {
-            let mean = z.iter().skip(j).step_by(d).map(|v| v * v).sum::<f32>() / rows;
-            *square = DECAY * *square + (1.0 - DECAY) * mean;
-        }
     }
 
     /// Mean squared error in [0, 1], nats a dimension of the latents.
@@ -125,9 +115,7 @@ impl Autoencoder {
 
     /// The averaged networks as they are now.
     pub fn coder(&self) -> Coder {
-        let scale: Vec<f32> = self.squares.iter().map(|square| square.max(1e-6).sqrt().recip()).collect();
-        let scale = Tensor::from_data(TensorData::new(scale, [1, self.squares.len()]), &self.device);
-        Coder { net: self.net.averaged(), scale }
+        Coder { net: self.net.averaged(), scale: self.squares.scale(&self.device) }
     }
 
     /// Decodes the means of `q(z|x)`: bytes as in the batch.
@@ -144,38 +132,26 @@ impl Autoencoder {
 impl Part for Autoencoder {
     fn save_weights(&self, name: &str, map: &mut TensorMap) {
         self.net.save_weights(name, map);
-        self.save_squares(map);
+        self.squares.save_weights("squares", map);
     }
 
     fn load_weights(&mut self, name: &str, map: &TensorMap) -> Result<(), WeightsError> {
         self.net.load_weights(name, map)?;
-        self.load_squares(map)
+        self.squares.load_weights("squares", map)
     }
 
     fn save_state(&self, name: &str, map: &mut TensorMap) {
         self.net.save_state(name, map);
-        self.save_squares(map);
+        self.squares.save_state("squares", map);
     }
 
     fn load_state(&mut self, name: &str, map: &TensorMap) -> Result<(), WeightsError> {
         self.net.load_state(name, map)?;
-        self.load_squares(map)
+        self.squares.load_state("squares", map)
     }
 
     fn parameters(&self) -> usize {
         self.net.parameters()
-    }
-}
-
-impl Autoencoder {
-    fn save_squares(&self, map: &mut TensorMap) {
-        map.insert("squares", &[self.squares.len()], self.squares.clone());
-    }
-
-    fn load_squares(&mut self, map: &TensorMap) -> Result<(), WeightsError> {
-        let squares = map.of_shape("squares", &[self.squares.len()])?;
-        self.squares.clone_from(&squares.values);
-        Ok(())
     }
 }
 

@@ -7,7 +7,6 @@
 mod autoencoder;
 mod forecast;
 pub mod gan;
-mod latents;
 mod net;
 #[cfg(test)]
 mod test_support;

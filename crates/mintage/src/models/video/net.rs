@@ -16,7 +16,10 @@ use mintage_nn::{
 };
 
 use super::{Conditioning, VideoInfo};
-use crate::models::common::padding::{crop_to, pad_to};
+use crate::models::common::{
+    padding::{crop_to, pad_to},
+    rows::swapped,
+};
 
 /// Frames that are decoded together, which bounds memory.
 const MAX_CHUNK_FRAMES: usize = 512;
@@ -229,35 +232,10 @@ pub fn over_time(rows: Tensor<2>, blocks: &[TimeBlock], frames: usize, cells: us
     swapped(blocks.iter().fold(by_place, |x, block| block.forward(x, frames)), cells, frames)
 }
 
-/// Rows in the order (clip, a, b) in the order (clip, b, a). At the smallest size a copy by the engine costs nothing that
-/// could be measured.
-pub fn swapped(rows: Tensor<2>, a: usize, b: usize) -> Tensor<2> {
-    let [all, c] = rows.dims();
-    rows.reshape([all / (a * b), a, b, c]).swap_dims(1, 2).reshape([all, c])
-}
-
 /// Whether a name within an encoder or a decoder is that of a matrix, or of filters, between hidden layers.
 pub fn is_hidden(name: &str) -> bool {
     let inside = [".blocks.", ".time.", ".next."].iter().any(|part| name.contains(part));
     inside && name.ends_with(".weight")
-}
-
-/// What a decoder has missed.
-pub struct Missed {
-    /// Mean squared error in [0, 1].
-    pub mse: Tensor<1>,
-    /// What it is trained by: the squares hardly see small errors, and leave a grain on even ground; so the mean absolute
-    /// error is there beside them.
-    pub loss: Tensor<1>,
-}
-
-impl Missed {
-    /// Of `made` in place of `image_model`.
-    pub fn of(made: Tensor<4>, image_model: Tensor<4>) -> Self {
-        let absolute = (made.clone() - image_model.clone()).abs().mean() / 2.0;
-        let mse = kernels::mean_squared_error(made, image_model) / 4.0;
-        Self { loss: mse.clone() * 20.0 + absolute * 2.0, mse }
-    }
 }
 
 /// Clips per step, so that they have about `frames` frames together: the work of a step does not depend on

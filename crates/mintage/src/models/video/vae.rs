@@ -3,8 +3,8 @@
 //!
 //! Stage 1: an autoencoder maps each frame to a small grid of Gaussians, and draws from those of all frames back
 //! (`autoencoder.rs`).
-//! Stage 2: the autoencoder is frozen, and a flow learns `p(z | label, first frames)` (`latents.rs`), over latents brought
-//! to unit variance. It draws by integrating, so the model has no density to speak of.
+//! Stage 2: the autoencoder is frozen, and a flow learns `p(z | label, first frames)` (`common/latents.rs`), over latents
+//! brought to unit variance. It draws by integrating, so the model has no density to speak of.
 //! Stage 3, if a share of the budget is given to it: what comes behind the first half of a window is learned as its mean
 //! (`forecast.rs`), and the flow begins there, part of the way from noise.
 
@@ -18,10 +18,12 @@ use super::{
     Conditioning, VideoInfo, VideoSampleParams,
     autoencoder::{Autoencoder, Coder},
     forecast::Forecaster,
-    latents::{FlowShape, LatentFlowMatching, Wanted},
     net::{Trunk, batch_of, first_frames, frames_of, from_frames, in_parts, keep_given, to_frames},
 };
-use crate::models::common::stages;
+use crate::models::common::{
+    latents::{FlowShape, LatentFlowMatching, Wanted},
+    stages,
+};
 use crate::models::options::check_even;
 use crate::models::{
     generative::{FamilyConfig, GenerativeModel, parts},

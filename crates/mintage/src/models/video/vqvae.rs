@@ -27,11 +27,12 @@ use super::Video;
 use super::{
     Conditioning, VideoInfo, VideoSampleParams,
     net::{
-        Missed, Trunk, VideoDecoder, VideoEncoder, batch_of, first_frames, frames_of, from_frames, in_parts,
+        Trunk, VideoDecoder, VideoEncoder, batch_of, first_frames, frames_of, from_frames, in_parts,
         is_hidden, keep_given, parts_of, to_frames,
     },
 };
 use crate::models::common::codes::{CodeShape, CodeWriter};
+use crate::models::common::reconstruction::Missed;
 use crate::models::common::stages::Stage;
 use crate::models::options::check_even;
 use crate::models::{

@@ -1,4 +1,4 @@
-//! A flow over the latent vectors of clips: the learned prior of the VAE.
+//! A flow over the latent vectors of images and clips: the learned prior of their VAEs. An image is one frame.
 //!
 //! A point travels from noise `ε ~ N(0, I)` to the latents `z` of a clip on a straight line (Lipman et al.,
 //! arXiv:2210.02747), at a time of its own in each frame (Chen et al., arXiv:2407.01392): frames that are known are at
@@ -8,7 +8,7 @@
 //!
 //! So what comes behind given frames is drawn like a whole clip, and clips of any length are drawn a window at a time,
 //! each behind the last half of the one before. The velocity is that of a transformer that attends within each frame and
-//! over time at each place (Latte, Ma et al., arXiv:2401.03048).
+//! over time at each place (Latte, Ma et al., arXiv:2401.03048); over time only where there are several frames.
 
 use std::sync::Arc;
 
@@ -23,10 +23,10 @@ use mintage_nn::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::net::swapped;
 use crate::models::common::{
     classes::indices,
     flow_matching::{guided, integrate, sample_timestep, steps_between},
+    rows::swapped,
 };
 
 /// Size of a [`LatentFlowMatching`].
@@ -36,11 +36,11 @@ pub struct FlowShape {
     pub d: usize,
     /// Vectors of a frame.
     pub cells: usize,
-    /// Frames that it sees.
+    /// Frames that it sees; 1 of images.
     pub frames: usize,
     /// Classes to condition on; 0 for none.
     pub classes: usize,
-    /// Blocks of attention within a frame, attention over time, and a gated perceptron.
+    /// Blocks of attention within a frame, attention over time where there are several frames, and a gated perceptron.
     pub layers: usize,
     /// Attention heads of a block; `width / heads` is even.
     pub heads: usize,
@@ -88,8 +88,9 @@ pub struct Wanted<'a> {
 pub struct LatentFlowMatching {
     input: Linear,
     place: Embedding,
-    /// Of the number of a frame in what it sees: distances alone do not tell the first from the last.
-    moment: Embedding,
+    /// Of the number of a frame in what it sees, where it sees several: distances alone do not tell the first from the
+    /// last.
+    moment: Option<Embedding>,
     time1: Linear,
     time2: Linear,
     /// Of every class and of none.
@@ -105,7 +106,7 @@ pub struct LatentFlowMatching {
 struct Block {
     condition: Linear,
     space: Attention,
-    time: Attention,
+    time: Option<Attention>,
     norm: RmsNorm,
     up: Linear,
     down: Linear,
@@ -125,11 +126,11 @@ impl LatentFlowMatching {
         Self {
             input: Linear::new(d, width, 1.0, device, rng),
             place: Embedding::new(cells, width, 0.5, device, rng),
-            moment: Embedding::new(frames, width, 1.0, device, rng),
+            moment: (frames > 1).then(|| Embedding::new(frames, width, 1.0, device, rng)),
             time1: Linear::new(width, width, std::f32::consts::SQRT_2, device, rng),
             time2: Linear::new(width, width, 1.0, device, rng),
             label: Embedding::new(classes + 1, width, 1.0, device, rng),
-            blocks: (0..layers).map(|_| Block::new(width, device, rng)).collect(),
+            blocks: (0..layers).map(|_| Block::new(width, frames > 1, device, rng)).collect(),
             norm: RmsNorm::new(width, device),
             output: Linear::new(width, d, 0.0, device, rng),
             shape,
@@ -149,9 +150,11 @@ impl LatentFlowMatching {
             classes.iter().flat_map(|&class| std::iter::repeat_n(class, frames)).collect();
         let time = self.time1.forward(sinusoidal(t, width, 1000.0, &device));
         let time = self.time2.forward(kernels::silu(time));
-        let moments: Vec<u32> = (0..t.len()).map(|i| (i % frames) as u32).collect();
-        let label_and_moment =
-            self.label.forward(indices(&of_clip, &device)) + self.moment.forward(indices(&moments, &device));
+        let mut label_and_moment = self.label.forward(indices(&of_clip, &device));
+        if let Some(moment) = &self.moment {
+            let moments: Vec<u32> = (0..t.len()).map(|i| (i % frames) as u32).collect();
+            label_and_moment = label_and_moment + moment.forward(indices(&moments, &device));
+        }
         let condition = kernels::silu(time + label_and_moment); // [n · frames, width]
         let rows = t.len() * cells;
         let places = Arc::new((0..rows).map(|row| (row % cells) as u32).collect::<Vec<u32>>());
@@ -247,7 +250,7 @@ impl LatentFlowMatching {
         let moving: Tensor<2> = Tensor::from_data(TensorData::new(moving, [n * window * cells, 1]), device);
         let velocity = |x: Tensor<2>, t: f32| {
             let t: Vec<f32> = known.iter().map(|&known| if known > 0.0 { 1.0 } else { t }).collect();
-            self.guided(&x, &t, wanted) * moving.clone()
+            self.guided(&x, &t, wanted.classes, wanted.guidance) * moving.clone()
         };
         let x = Tensor::from_data(TensorData::new(values, [n * window * cells, d]), device);
         to_vec(&integrate(x, &steps_between(&self.times(begin, wanted.steps)), velocity))
@@ -263,19 +266,19 @@ impl LatentFlowMatching {
     }
 
     /// The velocity with classifier-free guidance.
-    fn guided(&self, x: &Tensor<2>, t: &[f32], wanted: &Wanted) -> Tensor<2> {
+    fn guided(&self, x: &Tensor<2>, t: &[f32], classes: &[u32], guidance: f64) -> Tensor<2> {
         let none = self.shape.classes as u32;
-        guided(wanted.guidance, wanted.classes, none, |classes| self.velocity(x.clone(), t, classes))
+        guided(guidance, classes, none, |classes| self.velocity(x.clone(), t, classes))
     }
 }
 
 impl Block {
-    fn new(width: usize, device: &Device, rng: &mut Rng) -> Self {
+    fn new(width: usize, over_time: bool, device: &Device, rng: &mut Rng) -> Self {
         let hidden = (width * 8 / 3).next_multiple_of(32);
         Self {
             condition: Linear::new(width, width, 1.0, device, rng),
             space: Attention::new(width, device, rng),
-            time: Attention::new(width, device, rng),
+            time: over_time.then(|| Attention::new(width, device, rng)),
             norm: RmsNorm::new(width, device),
             up: Linear::unbiased(width, 2 * hidden, 1.0, device, rng),
             down: Linear::unbiased(hidden, width, 0.0, device, rng),
@@ -284,10 +287,12 @@ impl Block {
 
     /// Rows `[n · frames · cells, width]`.
     fn forward(&self, x: Tensor<2>, frames: usize, cells: usize, heads: usize) -> Tensor<2> {
-        let x = kernels::add(x.clone(), self.space.forward(x, cells, heads));
-        let x = swapped(x, frames, cells);
-        let x = kernels::add(x.clone(), self.time.forward(x, frames, heads));
-        let x = swapped(x, cells, frames);
+        let mut x = kernels::add(x.clone(), self.space.forward(x, cells, heads));
+        if let Some(time) = &self.time {
+            let by_place = swapped(x, frames, cells);
+            x = kernels::add(by_place.clone(), time.forward(by_place, frames, heads));
+            x = swapped(x, cells, frames);
+        }
         let y = self.down.forward(kernels::swiglu(self.up.forward(self.norm.forward(x.clone()))));
         kernels::add(x, y)
     }
