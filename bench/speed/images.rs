@@ -20,7 +20,8 @@ pub fn mlp_vae(_case: &str, setting: &Setting) -> Work {
 }
 
 pub fn vae(case: &str, setting: &Setting) -> Work {
-    train(Family::Vae, if case == "vae-64" { "emoji" } else { "mnist" }, "warmup = 0.0", 0.5, setting)
+    let set = if case == "vae-64" { "emoji" } else { "mnist" };
+    train(Family::Vae, set, "latents = 'vector'\nwarmup = 0.0", 0.5, setting)
 }
 
 /// The first stage, the one with the convolutions.

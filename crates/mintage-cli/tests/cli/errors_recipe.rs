@@ -155,6 +155,11 @@ fn no_option_makes_it_panic() {
     let of_one = [
         ("vae", "latent=0 latent=1 importance=0 beta=-1 warmup=0 label_drop=2"),
         (
+            "vae -s latents=grid",
+            "channels=0 grid=0 grid=1 grid=64 arch=mlp kl_weight=-1 prior_layers=0 prior_width=2 prior_width=7 \
+             prior_start=0 prior_start=1",
+        ),
+        (
             "vqvae",
             "codes=0 codes=1 code_dim=0 grid=0 grid=1 grid=64 prior_layers=0 prior_width=0 prior_start=1",
         ),

@@ -63,7 +63,7 @@ impl Family {
     pub fn about(self) -> &'static str {
         match self {
             Self::Vae => {
-                "variational autoencoder: quick, smooth, has an encoder, and a likelihood but for sounds and clips"
+                "variational autoencoder: quick, smooth, has an encoder; no likelihood of sounds, clips, large images"
             }
             Self::Gan => {
                 "generator against discriminator: sharp, no encoder; a likelihood with texts and music alone"

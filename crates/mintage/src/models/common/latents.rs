@@ -256,6 +256,30 @@ impl LatentFlowMatching {
         to_vec(&integrate(x, &steps_between(&self.times(begin, wanted.steps)), velocity))
     }
 
+    /// Latents of one window each, `x [n · frames · cells, d]`, carried to the data from where they are at the time `begin`:
+    /// from noise at 0. `steps` and `guidance` as in [`Wanted`].
+    pub fn carried(
+        &self,
+        x: Tensor<2>,
+        begin: f32,
+        classes: &[u32],
+        steps: usize,
+        guidance: f64,
+    ) -> Tensor<2> {
+        let frames = classes.len() * self.shape.frames;
+        let steps = steps_between(&self.times(begin, steps));
+        integrate(x, &steps, |x, t| self.guided(&x, &vec![t; frames], classes, guidance))
+    }
+
+    /// The noise that leads to latents of one window each, found by going the way back. Guidance bends the way: what was
+    /// never bent is not bent back.
+    pub fn noise_of(&self, z: Tensor<2>, classes: &[u32], steps: usize) -> Tensor<2> {
+        let frames = classes.len() * self.shape.frames;
+        let mut times = self.times(0.0, steps);
+        times.reverse();
+        integrate(z, &steps_between(&times), |x, t| self.velocity(x, &vec![t; frames], classes))
+    }
+
     /// Times from `begin` to 1, spaced by the model's shift: as many of the `steps` as that share of the path
     /// takes.
     fn times(&self, begin: f32, steps: usize) -> Vec<f32> {
@@ -320,7 +344,7 @@ impl Attention {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use mintage_nn::{AdamW, Trainable};
+    use mintage_nn::{AdamW, Trainable, optim::names};
 
     const SHAPE: FlowShape =
         FlowShape { d: 2, cells: 3, frames: 4, classes: 2, layers: 1, heads: 2, width: 32, shift: 1.5 };
@@ -365,5 +389,35 @@ mod tests {
             let made = net.sample(&wanted(&[0, 2], frames, &all[..6]), &device, &mut rng);
             assert_eq!(made.dims(), [2 * frames * 3, 2]);
         }
+    }
+
+    #[test]
+    fn an_image_is_a_frame_without_time() {
+        let (device, mut rng) = (Device::flex(), Rng::new(1, 0));
+        let shape = FlowShape { frames: 1, ..SHAPE };
+        let net = LatentFlowMatching::new(shape, &device.clone().autodiff(), &mut rng);
+        assert!(names(&net).iter().all(|(name, _)| !name.contains(".time.") && !name.starts_with("moment")));
+        let mut train = Trainable::with_muon(net, AdamW::default(), LatentFlowMatching::is_hidden);
+        let z = Tensor::<1>::from_floats(&latents(1)[..], &device.clone().autodiff()).reshape([6, 2]);
+        let (z, classes) = (Tensor::cat(vec![z; 8], 0), [0, 1].repeat(8));
+        let far = |made: &[f32], true_: &[f32]| {
+            made.iter().zip(true_).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+        };
+        let noise = rng.normal_tensor([6, 2], &device);
+        for i in 0..250 {
+            if i == 20 {
+                // Later all noise of a class leads to one point, and nothing leads back.
+                let net = train.averaged();
+                let made = net.carried(noise.clone(), 0.0, &[0, 1], 100, 1.0);
+                let back = to_vec(&net.noise_of(made, &[0, 1], 100));
+                assert!(far(&back, &to_vec(&noise)) < 0.1, "{back:?}");
+            }
+            let loss = train.net().loss(z.clone(), &classes, 0.0, &mut rng);
+            train.update(loss, 1e-2 * (1.0 - f64::from(i) / 250.0)).unwrap();
+        }
+        let net = train.averaged();
+        let made = net.carried(noise, 0.0, &[0, 1], 8, 1.0);
+        assert!(far(&to_vec(&made), &latents(1)) < 0.4, "{made:?}");
+        assert_eq!(to_vec(&net.carried(made.clone(), 1.0, &[0, 1], 8, 1.0)), to_vec(&made));
     }
 }

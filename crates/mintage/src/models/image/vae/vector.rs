@@ -1,4 +1,4 @@
-//! Variational autoencoder (Kingma & Welling, arXiv:1312.6114) with a learned prior.
+//! One latent vector an image, with a learned prior (Kingma & Welling, arXiv:1312.6114).
 //!
 //! Encoder `q(z|x) = N(μ(x), σ²(x))`, decoder `p(x|z)`, prior `p(z|y)` a small flow (see
 //! `real_nvp.rs`). Training maximises the importance-weighted bound of Burda et al.
@@ -21,147 +21,26 @@ use mintage_nn::{
     losses::{gaussian_log_prob, log_sum_exp, standard_normal_log_prob},
     weights::to_vec,
 };
-use serde::{Deserialize, Serialize};
 
-use super::Image;
-use super::{
-    batch_classes, in_batches, initial_noise,
-    real_nvp::RealNvp,
-    to_model, to_pixels,
-    trunk::{Decoder, Encoder, Trunk, is_hidden},
-};
-use crate::models::Conditioning;
-use crate::models::common::classes::{class_input, indices};
-use crate::models::{
-    generative::{FamilyConfig, GenerativeModel, parts},
-    memory,
-};
+use super::{Arch, Binarize, Config, Likelihood, Prior};
 use crate::{
     events::Metrics,
     models::{
-        Size,
-        common::gaussian::reparametrise,
-        image::{ImageInfo, ImageSampleParams},
+        Conditioning,
+        common::{
+            classes::{class_input, indices},
+            gaussian::reparametrise,
+        },
+        generative::{GenerativeModel, parts},
+        image::{
+            Image, ImageInfo, ImageSampleParams, batch_classes, in_batches, initial_noise,
+            real_nvp::RealNvp,
+            to_model, to_pixels,
+            trunk::{Decoder, Encoder, Trunk, is_hidden},
+        },
         log_mean_exp,
     },
 };
-
-/// The network's shape.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Arch {
-    /// Residual convolutions.
-    Conv,
-    /// Fully connected layers, `blocks` hidden ones of `width` units on each side; one is the network of the
-    /// published MNIST figures.
-    Mlp,
-}
-
-/// What the decoder says about a pixel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Likelihood {
-    /// A Bernoulli distribution by its logit; gray values count as probabilities.
-    Bernoulli,
-    /// A logistic distribution over the 256 levels of a byte, with a mean and a scale for each pixel.
-    Logistic,
-    /// A Gaussian with a mean for each pixel and one learned variance for all.
-    Gaussian,
-}
-
-/// How bytes become binary pixels before they are learned (Bernoulli only).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Binarize {
-    /// Not at all: gray values stay.
-    No,
-    /// `x > 0.5`.
-    Threshold,
-    /// Each pixel drawn anew with its gray value as probability (Burda et al.); once in evaluation.
-    Dynamic,
-}
-
-/// The prior over latent vectors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Prior {
-    /// The standard normal distribution, `N(0, I)`.
-    Normal,
-    /// A normalising flow of affine couplings, given the label (`real_nvp.rs`).
-    Flow,
-}
-
-/// Options of a VAE.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Config {
-    /// Convolutions or fully connected layers.
-    pub arch: Arch,
-    /// `p(x|z)`, which is what the reconstruction is measured by.
-    pub likelihood: Likelihood,
-    /// Whether pixels are made black or white before they are learned.
-    pub binarize: Binarize,
-    /// `p(z|y)`, which new images are drawn from.
-    pub prior: Prior,
-    /// Dimensions of the latent vector `z`, rounded up to an even number.
-    pub latent: usize,
-    /// Channels of the convolutions at half size, or units of the MLP.
-    pub width: usize,
-    /// Residual blocks a size (conv), hidden layers (mlp).
-    pub blocks: usize,
-    /// Importance samples `k` in training.
-    pub importance: usize,
-    /// β: weight of the divergence `log q(z|x) − log p(z)`; 1 gives the ELBO.
-    pub beta: f64,
-    /// Share of the budget over which β rises from 0.
-    pub warmup: f64,
-    /// Images per step.
-    pub batch: usize,
-    /// Peak learning rate, of AdamW and Muon alike.
-    pub lr: f64,
-    /// Whether Muon moves the filters and matrices between hidden layers.
-    #[serde(default)]
-    pub muon: bool,
-    /// Decoupled weight decay, on tensors of rank 2 and more (Loshchilov & Hutter,
-    /// arXiv:1711.05101).
-    pub weight_decay: f64,
-    /// Probability that a label is hidden in training, so that one can also sample without a label.
-    pub label_drop: f64,
-}
-
-impl FamilyConfig<Image> for Config {
-    /// The preset of a size.
-    fn preset(size: Size, info: &ImageInfo) -> Self {
-        let rgb = info.shape.channels == 3;
-        let (width, blocks, latent) = match size {
-            Size::Tiny => (24, 1, 32),
-            Size::Small => (48, 1, 64),
-            Size::Base => (96, 2, 128),
-            Size::Large => (160, 3, 256),
-        };
-        Self {
-            arch: Arch::Conv,
-            likelihood: Likelihood::Logistic,
-            binarize: Binarize::No,
-            prior: Prior::Flow,
-            latent: if rgb { latent * 2 } else { latent },
-            width,
-            blocks,
-            importance: 1,
-            beta: 1.0,
-            warmup: 0.1,
-            batch: 32,
-            lr: 4e-3,
-            muon: true,
-            weight_decay: 0.01,
-            label_drop: 0.1,
-        }
-    }
-
-    fn activations(&self, info: &ImageInfo) -> u64 {
-        memory::of_image(info, self.width, self.blocks)
-    }
-}
 
 /// Width of the embedded label.
 const D_COND: usize = 64;
@@ -332,9 +211,9 @@ fn with_condition(x: Tensor<2>, cond: Option<&Tensor<2>>) -> Tensor<2> {
     }
 }
 
-/// A VAE with its optimiser.
+/// A VAE with one latent vector an image, and its optimiser.
 #[derive(Debug)]
-pub struct Vae {
+pub struct VectorVae {
     config: Config,
     info: ImageInfo,
     device: Device,
@@ -347,7 +226,7 @@ struct Terms {
     kl: Tensor<1>,
 }
 
-impl GenerativeModel<Image> for Vae {
+impl GenerativeModel<Image> for VectorVae {
     type Config = Config;
 
     fn new(config: &Config, info: &ImageInfo, device: &Device, rng: &mut Rng) -> Self {
@@ -459,7 +338,7 @@ impl GenerativeModel<Image> for Vae {
     parts!("vae" = train);
 }
 
-impl Vae {
+impl VectorVae {
     /// The noise `[1, latent]` from which the prior makes the mean of `q(z|x)`.
     fn noise_of(&self, net: &Net, image: &[u8], class: u32) -> Tensor<2> {
         let cond = net.condition(&[class], &self.device);
@@ -544,20 +423,20 @@ fn repeat_rows(x: Tensor<2>, k: usize) -> Tensor<2> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::models::Conditioning;
     use crate::models::{
+        FamilyConfig, Size,
         common::test_support::{check_overfits, check_save_load},
         image::test_support::{tiny_batch, tiny_info},
     };
 
-    fn tiny(arch: Arch, likelihood: Likelihood) -> Vae {
+    fn tiny(arch: Arch, likelihood: Likelihood) -> VectorVae {
         let info = tiny_info();
         // Binary pixels, so that a Bernoulli can fit them without an entropy that stays.
         let binarize = if likelihood == Likelihood::Bernoulli { Binarize::Threshold } else { Binarize::No };
         let width = if arch == Arch::Mlp { 64 } else { 16 };
         let preset = Config::preset(Size::Tiny, &info);
         let config = Config { arch, likelihood, binarize, latent: 8, width, warmup: 0.3, lr: 3e-3, ..preset };
-        Vae::new(&config, &info, &Device::flex(), &mut Rng::new(1, 0))
+        VectorVae::new(&config, &info, &Device::flex(), &mut Rng::new(1, 0))
     }
 
     #[test]
