@@ -253,6 +253,18 @@ fn add_training(bencher: Bencher) {
 }
 
 #[divan::bench]
+fn weighted_sum_training(bencher: Bencher) {
+    let (terms, weights) = ([(); 3].map(|()| leaf(ROWS)), leaf([3]));
+    both(bencher, 14 * count(ROWS), || kernels::weighted_sum(terms.clone(), weights.clone()));
+}
+
+#[divan::bench]
+fn add_to_values_training(bencher: Bencher) {
+    let (qkv, extra, gates) = (leaf([ROWS[0], 3 * ROWS[1]]), leaf(ROWS), leaf([6]));
+    both(bencher, 11 * count(ROWS), || kernels::add_to_values(qkv.clone(), extra.clone(), gates.clone()));
+}
+
+#[divan::bench]
 fn add_to_planes_training(bencher: Bencher) {
     let (x, y) = (leaf(IMAGES), leaf([IMAGES[0], IMAGES[1]]));
     both(bencher, 4 * count(IMAGES), || kernels::add_to_planes(x.clone(), y.clone()));

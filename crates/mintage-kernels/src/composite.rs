@@ -99,6 +99,21 @@ pub(super) fn rms_norm(x: Tensor<2>, gain: Tensor<1>, eps: f64) -> Tensor<2> {
     x / scale * gain.unsqueeze()
 }
 
+pub(super) fn weighted_sum([x, y, z]: [Tensor<2>; 3], weights: Tensor<1>) -> Tensor<2> {
+    let weight = |i: usize| -> Tensor<2> { weights.clone().narrow(0, i, 1).unsqueeze() };
+    x * weight(0) + y * weight(1) + z * weight(2)
+}
+
+pub(super) fn add_to_values(qkv: Tensor<2>, extra: Tensor<2>, gates: Tensor<1>) -> Tensor<2> {
+    let ([rows, width], [heads]) = (extra.dims(), gates.dims());
+    if rows == 0 {
+        return qkv;
+    }
+    let gated: Tensor<3> = extra.reshape([rows, heads, width / heads]) * gates.reshape([1, heads, 1]);
+    let values = qkv.clone().narrow(1, 2 * width, width) + gated.reshape([rows, width]);
+    Tensor::cat(vec![qkv.narrow(1, 0, 2 * width), values], 1)
+}
+
 pub(super) fn dropout<const D: usize>(x: Tensor<D>, share: f64, seed: u32) -> Tensor<D> {
     let mask = gated::Dropout { share: share as f32, seed }.apply(&vec![1.0; x.shape().num_elements()]);
     let mask = Tensor::from_data(TensorData::new(mask, x.dims()), (&x.device(), x.dtype()));
@@ -378,4 +393,26 @@ pub(super) fn adamw(p: Tensor<1>, grad: Tensor<1>, slot: Slot, s: UpdateScalars)
     let p = p * (1.0 - s.lr * s.weight_decay) - m.clone() / denominator * (s.lr / s.bias1);
     let ema = slot.ema.map(|e| e * s.ema_decay + p.clone() * (1.0 - s.ema_decay));
     (p, Slot { m, v: Some(v), ema })
+}
+
+/// The same for a table, where rows without a gradient stay as they are.
+pub(super) fn adamw_rows(
+    p: Tensor<1>,
+    grad: Tensor<1>,
+    width: usize,
+    slot: Slot,
+    s: UpdateScalars,
+) -> (Tensor<1>, Slot) {
+    let n = p.dims()[0];
+    let rows = |values: Tensor<1>| -> Tensor<2> { values.reshape([n / width, width]) };
+    let still = rows(grad.clone()).abs().sum_dim(1).lower_equal_elem(0.0).expand([n / width, width]);
+    let kept = |new: Tensor<1>, old: Tensor<1>| -> Tensor<1> {
+        rows(new).mask_where(still.clone(), rows(old)).reshape([n])
+    };
+    let v = slot.v.unwrap_or_else(|| p.zeros_like());
+    let all = Slot { m: slot.m.clone(), v: Some(v.clone()), ema: None };
+    let (new_p, new) = adamw(p.clone(), grad, all, s);
+    let (p, m, v) = (kept(new_p, p), kept(new.m, slot.m), new.v.map(|new| kept(new, v)));
+    let ema = slot.ema.map(|ema| ema * s.ema_decay + p.clone() * (1.0 - s.ema_decay));
+    (p, Slot { m, v, ema })
 }

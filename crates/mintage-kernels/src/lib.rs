@@ -28,6 +28,7 @@ mod logistic;
 mod loss;
 mod math;
 mod memory;
+mod mix;
 mod mixture;
 mod muon;
 mod norm;
@@ -213,6 +214,24 @@ pub fn rms_norm(x: Tensor<2>, gain: Tensor<1>, eps: f64) -> Tensor<2> {
     flex::run(gated::RmsNorm { eps: eps as f32 }, [x.into_dispatch(), gain.into_dispatch()])
 }
 
+/// `w₁ x + w₂ y + w₃ z` of three terms `[n, d]`, with the weights `w [3]`.
+pub fn weighted_sum(terms: [Tensor<2>; 3], weights: Tensor<1>) -> Tensor<2> {
+    if !terms.iter().all(flex::supported) || !flex::supported(&weights) {
+        return composite::weighted_sum(terms, weights);
+    }
+    let [x, y, z] = terms.map(|term| term.into_dispatch());
+    flex::run(mix::WeightedSum, [x, y, z, weights.into_dispatch()])
+}
+
+/// Rows `qkv [n, 3 · width]` of [`self_attention`] whose values have `extra [n, width]` added, times the gate of each
+/// head: `gates [heads]`.
+pub fn add_to_values(qkv: Tensor<2>, extra: Tensor<2>, gates: Tensor<1>) -> Tensor<2> {
+    if ![&qkv, &extra].into_iter().all(flex::supported) || !flex::supported(&gates) {
+        return composite::add_to_values(qkv, extra, gates);
+    }
+    flex::run(mix::AddToValues, [qkv.into_dispatch(), extra.into_dispatch(), gates.into_dispatch()])
+}
+
 /// Sets a `share` in [0, 1) of the values to zero and scales the others up; which ones follows from `seed`.
 pub fn dropout<const D: usize>(x: Tensor<D>, share: f64, seed: u32) -> Tensor<D> {
     if share <= 0.0 {
@@ -394,7 +413,23 @@ pub fn sum_of_squares(x: &Tensor<1>) -> f64 {
 /// One AdamW update of a flattened parameter without gradient tracking; returns it and its new state.
 pub fn adamw(p: Tensor<1>, grad: Tensor<1>, slot: Slot, s: UpdateScalars) -> (Tensor<1>, Slot) {
     let on_flex = [&p, &grad, &slot.m].into_iter().chain(&slot.v).chain(&slot.ema).all(flex::supported);
-    if on_flex { update::adamw(p, grad, slot, s) } else { composite::adamw(p, grad, slot, s) }
+    if on_flex { update::adamw(p, grad, slot, s, None) } else { composite::adamw(p, grad, slot, s) }
+}
+
+/// The same for a table of rows of `width` numbers of which a step looks up a few (lazy, as Adam for sparse gradients is):
+/// a row whose gradient is zero stays as it is, with its moments. The average takes part in every step, as ever.
+pub fn adamw_rows(
+    p: Tensor<1>,
+    grad: Tensor<1>,
+    width: usize,
+    slot: Slot,
+    s: UpdateScalars,
+) -> (Tensor<1>, Slot) {
+    let on_flex = [&p, &grad, &slot.m].into_iter().chain(&slot.v).chain(&slot.ema).all(flex::supported);
+    match on_flex {
+        true => update::adamw(p, grad, slot, s, Some(width)),
+        false => composite::adamw_rows(p, grad, width, slot, s),
+    }
 }
 
 /// One Muon update of a flattened matrix without gradient tracking; returns it and its new state.

@@ -6,6 +6,8 @@
 //! p ← (1 − η λ) p − (η / b₁) m / (√(v / b₂) + ε)      e ← δ e + (1 − δ) p
 //! ```
 //!
+//! Of a table that is looked up, rows without a gradient keep `p`, `m` and `v`: a pass over `g`, and the average.
+//!
 //! One pass reads and writes each array once. An array whose memory is shared with another tensor is
 //! copied first, so nobody else sees the change.
 
@@ -69,14 +71,37 @@ multiversion! {
     }
 }
 
+multiversion! {
+    /// Whether any number is not zero, of either sign.
+    fn is_touched(g: &[f32]) -> bool {
+        g.iter().fold(0, |bits, g| bits | g.to_bits()) & 0x7fff_ffff != 0
+    }
+}
+
+/// [`step`] on the rows that have a gradient.
+fn step_rows(s: &UpdateScalars, width: usize, g: &[f32], p: &mut [f32], m: &mut [f32], v: &mut [f32]) {
+    let states = m.chunks_exact_mut(width).zip(v.chunks_exact_mut(width));
+    for ((g, p), (m, v)) in g.chunks_exact(width).zip(p.chunks_exact_mut(width)).zip(states) {
+        if is_touched(g) {
+            step(s, g, p, m, v);
+        }
+    }
+}
+
 /// The tensor's values for writing; copies them first if another tensor shares them.
 fn values_mut(tensor: &mut FlexTensor) -> &mut [f32] {
     let (start, len) = (tensor.layout().start_offset(), tensor.layout().num_elements());
     &mut tensor.storage_mut::<f32>()[start..start + len]
 }
 
-/// See [`super::adamw`]; all tensors on `flex` and of one length.
-pub(super) fn adamw(p: Tensor<1>, grad: Tensor<1>, slot: Slot, s: UpdateScalars) -> (Tensor<1>, Slot) {
+/// See [`super::adamw`] and, where rows have a `width`, [`super::adamw_rows`]; all tensors on `flex` and of one length.
+pub(super) fn adamw(
+    p: Tensor<1>,
+    grad: Tensor<1>,
+    slot: Slot,
+    s: UpdateScalars,
+    width: Option<usize>,
+) -> (Tensor<1>, Slot) {
     let own = |tensor: Tensor<1>| contiguous(raw(tensor));
     let grad = own(grad);
     let v = slot.v.unwrap_or_else(|| p.zeros_like());
@@ -87,11 +112,15 @@ pub(super) fn adamw(p: Tensor<1>, grad: Tensor<1>, slot: Slot, s: UpdateScalars)
         assert!(arrays.iter().all(|array| array.len() == g.len()), "an update's arrays differ in length");
         let [p, m, v] = arrays.map(|array| Shared(array.as_mut_ptr()));
         let ema = ema.as_mut().map(|ema| Shared(values_mut(ema)[..g.len()].as_mut_ptr()));
-        for_chunks(g.len(), items_a_task(1), |chunk| {
+        let size = width.map_or(items_a_task(1), |width| items_a_task(width) * width);
+        for_chunks(g.len(), size, |chunk| {
             // SAFETY: chunks are disjoint, and the arrays are four different allocations.
             let at = |array: Shared| unsafe { array.slice(chunk.start, chunk.len()) };
-            let p = at(p);
-            step(&s, &g[chunk.clone()], p, at(m), at(v));
+            let (g, p) = (&g[chunk.clone()], at(p));
+            match width {
+                Some(width) => step_rows(&s, width, g, p, at(m), at(v)),
+                None => step(&s, g, p, at(m), at(v)),
+            }
             if let Some(ema) = ema {
                 average(s.ema_decay, p, at(ema));
             }
@@ -168,6 +197,33 @@ mod tests {
                     }
                 }
             }
+        }
+    }
+
+    #[test]
+    fn rows_without_a_gradient_stay_and_others_move_as_ever() {
+        let (rows, width) = (5_003, 3);
+        let touched = |i: usize| (i / width) % 3 == 1;
+        let of_rows = |(i, g): (usize, f32)| if touched(i) { g } else { 0.0 };
+        let g: Vec<f32> = noise(rows * width, 5).into_iter().enumerate().map(of_rows).collect();
+        let old = [1, 2, 3, 4].map(|stream| noise(rows * width, stream));
+        let slot = || Slot { m: tensor(&old[0]), v: Some(tensor(&old[1]).abs()), ema: Some(tensor(&old[2])) };
+        let all = |(p, slot): (Tensor<1>, Slot)| {
+            [Some(p), Some(slot.m), slot.v, slot.ema]
+                .map(|values| values.map_or_else(Vec::new, |v| to_vec(&v)))
+        };
+        let (p, grad) = (|| tensor(&old[3]), || tensor(&g));
+        let found = all(crate::adamw_rows(p(), grad(), width, slot(), scalars()));
+        let composite = all(composite::adamw_rows(p(), grad(), width, slot(), scalars()));
+        let dense = all(crate::adamw(p(), grad(), slot(), scalars()));
+        for i in 0..rows * width {
+            for (array, old) in [&old[3], &old[0], &old[1]].into_iter().enumerate() {
+                let old = if array == 2 { old[i].abs() } else { old[i] };
+                assert_eq!(found[array][i], if touched(i) { dense[array][i] } else { old }, "{array} {i}");
+            }
+            let average = 0.9 * old[2][i] + 0.1 * found[0][i];
+            assert!((found[3][i] - average).abs() < 1e-6, "{i}");
+            assert!((0..4).all(|array| (found[array][i] - composite[array][i]).abs() < 2e-6), "{i}");
         }
     }
 

@@ -1,4 +1,5 @@
-//! AdamW with global-norm clipping and an exponential moving average of the weights; Muon for chosen matrices.
+//! AdamW with global-norm clipping and an exponential moving average of the weights; Muon for chosen matrices, and lazy
+//! AdamW for tables of which a step looks up a few rows.
 //!
 //! Loshchilov & Hutter, "Decoupled weight decay regularization" (arXiv:1711.05101). Muon (Jordan et al., 2024; with the
 //! scale of Liu et al., arXiv:2502.16982, so that one learning rate serves both) moves a matrix along the nearest
@@ -7,6 +8,10 @@
 //! ```text
 //! m ← μ m + g    O = U Vᵀ of (g + μ m) = U S Vᵀ    P ← (1 − η λ) P − 0.2 η √max(rows, columns) O
 //! ```
+//!
+//! Of a table, AdamW changes the rows that have a gradient, and their moments, and leaves the others as they are: weights do
+//! not decay that nobody asks for, and a row's moments are those of the steps that looked it up. Its average follows in
+//! every step all the same: an average over the steps of a row alone would keep rare rows near where they began.
 //!
 //! One call does
 //! clipping, the update and the average in one pass over the parameters, and the state is kept by
@@ -54,18 +59,21 @@ pub struct Optimizer {
     pub config: AdamW,
     /// Matrices that Muon moves.
     muon: HashSet<ParamId>,
+    /// Tables of which rows without a gradient stay.
+    lookup: HashSet<ParamId>,
     slots: HashMap<ParamId, Slot>,
     steps: u64,
 }
 
 impl Optimizer {
     pub fn new(config: AdamW) -> Self {
-        Self { config, muon: HashSet::new(), slots: HashMap::new(), steps: 0 }
+        let (muon, lookup) = (HashSet::new(), HashSet::new());
+        Self { config, muon, lookup, slots: HashMap::new(), steps: 0 }
     }
 
     /// The same choices without any state.
     fn fresh(&self) -> Self {
-        Self { muon: self.muon.clone(), ..Self::new(self.config) }
+        Self { muon: self.muon.clone(), lookup: self.lookup.clone(), ..Self::new(self.config) }
     }
 
     /// Updates made so far.
@@ -100,6 +108,7 @@ impl Optimizer {
             grads: found,
             slots: &mut self.slots,
             muon: &self.muon,
+            lookup: &self.lookup,
             scalars,
             ema: ema > 0.0,
         });
@@ -193,9 +202,15 @@ impl<M: Module> Trainable<M> {
     /// embeddings nor heads.
     pub fn with_muon(net: M, config: AdamW, hidden: impl Fn(&str) -> bool) -> Self {
         let mut train = Self::new(net, config);
-        let names = names(train.net()).into_iter();
-        train.optimizer.muon = names.filter(|(name, _)| hidden(name)).map(|(_, id)| id).collect();
+        train.optimizer.muon = chosen(train.net(), hidden);
         train
+    }
+
+    /// The same with lazy AdamW for the tables whose names `tables` says yes to: matrices of which a step looks up a few
+    /// rows.
+    pub fn with_lookup(mut self, tables: impl Fn(&str) -> bool) -> Self {
+        self.optimizer.lookup = chosen(self.net(), tables);
+        self
     }
 
     /// The weights in training, with gradients.
@@ -290,6 +305,7 @@ struct Update<'a> {
     grads: HashMap<ParamId, Tensor<1>>,
     slots: &'a mut HashMap<ParamId, Slot>,
     muon: &'a HashSet<ParamId>,
+    lookup: &'a HashSet<ParamId>,
     scalars: UpdateScalars,
     ema: bool,
 }
@@ -304,7 +320,7 @@ impl ModuleMapper for Update<'_> {
         }
         let slots = &mut *self.slots;
         let with_ema = self.ema;
-        let muon = D >= 2 && self.muon.contains(&id);
+        let [muon, lookup] = [self.muon, self.lookup].map(|chosen| D >= 2 && chosen.contains(&id));
         param.map(|old| {
             let shape = old.dims();
             let n = shape.iter().product::<usize>();
@@ -315,10 +331,13 @@ impl ModuleMapper for Update<'_> {
                 // A copy of its own, so that the in-place update below finds its memory unshared.
                 ema: with_ema.then(|| flat.clone() + 0.0),
             });
-            let (new, slot) = match muon {
+            let (new, slot) = match (muon, lookup) {
                 // A filter of a convolution is a row.
-                true => kernels::muon(flat, grad, [shape[0], n / shape[0]], slot, MUON_MOMENTUM, scalars),
-                false => kernels::adamw(flat, grad, slot, scalars),
+                (true, _) => {
+                    kernels::muon(flat, grad, [shape[0], n / shape[0]], slot, MUON_MOMENTUM, scalars)
+                }
+                (false, true) => kernels::adamw_rows(flat, grad, n / shape[0], slot, scalars),
+                (false, false) => kernels::adamw(flat, grad, slot, scalars),
             };
             slots.insert(id, slot);
             Tensor::<D>::from_inner(new.reshape(shape)).require_grad()
@@ -368,6 +387,11 @@ fn sizes<M: Module>(module: &M) -> Vec<(String, ParamId, usize)> {
     names.found
 }
 
+/// The ids of the parameters whose names `by` says yes to.
+fn chosen<M: Module>(module: &M, by: impl Fn(&str) -> bool) -> HashSet<ParamId> {
+    names(module).into_iter().filter(|(name, _)| by(name)).map(|(_, id)| id).collect()
+}
+
 /// Whether every parameter is a number.
 pub fn all_finite<M: Module>(module: &M) -> bool {
     struct Finite(bool);
@@ -379,4 +403,70 @@ pub fn all_finite<M: Module>(module: &M) -> bool {
     let mut finite = Finite(true);
     module.visit(&mut finite);
     finite.0
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::sync::Arc;
+
+    use burn::tensor::Device;
+
+    use super::*;
+    use crate::{Rng, layers::Embedding};
+
+    /// A table of four rows of three.
+    fn table() -> Trainable<Embedding> {
+        let net = Embedding::new(4, 3, 1.0, &Device::flex().autodiff(), &mut Rng::new(1, 0));
+        Trainable::new(net, AdamW { weight_decay: 0.1, ..AdamW::default() })
+    }
+
+    fn lazy() -> Trainable<Embedding> {
+        table().with_lookup(|name| name == "weight")
+    }
+
+    fn step(train: &mut Trainable<Embedding>, rows: &[u32]) {
+        let found = train.net().bag(&Arc::new(rows.to_vec()), 1);
+        train.update(found.powi_scalar(2).sum(), 0.1).unwrap();
+    }
+
+    fn rows(net: &Embedding) -> Vec<Vec<f32>> {
+        to_vec(&net.weight.val()).chunks(3).map(<[f32]>::to_vec).collect()
+    }
+
+    #[test]
+    fn rows_that_nobody_looks_up_stay() {
+        let (mut dense, mut lazy) = (table(), lazy());
+        let before = rows(lazy.net());
+        [&mut dense, &mut lazy].into_iter().for_each(|train| step(train, &[0, 2, 2]));
+        let (dense, after) = (rows(dense.net()), rows(lazy.net()));
+        for row in 0..4 {
+            let looked_up = row % 2 == 0;
+            assert_eq!(&after[row], if looked_up { &dense[row] } else { &before[row] }, "{row}");
+            assert_ne!(dense[row], before[row], "{row}");
+        }
+        // The average of a row that is looked up no more goes on towards it.
+        let lag =
+            |train: &Trainable<Embedding>| (rows(&train.averaged())[2][0] - rows(train.net())[2][0]).abs();
+        let lag_before = lag(&lazy);
+        step(&mut lazy, &[0]);
+        assert_eq!(rows(lazy.net())[2], after[2]);
+        assert!(lag_before > 0.0 && lag(&lazy) < 0.5 * lag_before);
+    }
+
+    #[test]
+    fn lazy_steps_resume_to_the_same_bytes() {
+        let mut whole = lazy();
+        step(&mut whole, &[0, 2]);
+        let mut map = TensorMap::default();
+        whole.save_state("t", &mut map);
+        let mut resumed = lazy();
+        resumed.load_state("t", &map).unwrap();
+        for looked_up in [[1, 2], [3, 3]] {
+            [&mut whole, &mut resumed].into_iter().for_each(|train| step(train, &looked_up));
+            assert_eq!(rows(whole.net()), rows(resumed.net()));
+            assert_eq!(rows(&whole.averaged()), rows(&resumed.averaged()));
+        }
+    }
 }

@@ -43,4 +43,6 @@ pub struct KvCache {
     pub(super) layers: Vec<kernels::KvLayer>,
     /// Positions seen so far.
     pub time: usize,
+    /// The token of each sequence that came last, for tables of pairs.
+    pub(super) last: Vec<u32>,
 }

@@ -180,6 +180,11 @@ impl Embedding {
         Self { weight: normal_param([count, d], std, device, rng) }
     }
 
+    /// A table of zeros.
+    pub fn zeros(count: usize, d: usize, device: &Device) -> Self {
+        Self { weight: constant_param([count, d], 0.0, device) }
+    }
+
     pub fn forward(&self, indices: Tensor<1, Int>) -> Tensor<2> {
         self.weight.val().select(0, indices)
     }

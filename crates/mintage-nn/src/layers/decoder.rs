@@ -4,7 +4,7 @@
 //! (Press & Wolf, arXiv:1608.05859), no biases.
 //!
 //! Every position may carry a class and places in periods (a voice, a bar), whose vectors are added to that of its token,
-//! and a vector of its own from outside.
+//! and a vector of its own from outside. Tables that are looked up in every block may stand beside (`lookup.rs`).
 
 use std::sync::Arc;
 
@@ -14,7 +14,10 @@ use burn::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Embedding, KvCache, Linear, RmsNorm};
+use super::{
+    Embedding, KvCache, Linear, RmsNorm,
+    lookup::{Found, Lookup},
+};
 use crate::{
     Rng,
     kernels::{self, KvLayer, NONE},
@@ -37,6 +40,9 @@ pub struct DecoderConfig {
     pub periods: [usize; 2],
     /// Whether a position sees only those up to itself.
     pub causal: bool,
+    /// Whether every block looks up vectors of its tokens, and of pairs of neighbouring ones.
+    #[serde(default)]
+    pub lookup: bool,
 }
 
 /// The tokens of `n` sequences of equal length, one sequence after another.
@@ -58,6 +64,7 @@ pub struct Decoder {
     embed: Embedding,
     blocks: Vec<Block>,
     norm: RmsNorm,
+    lookup: Option<Lookup>,
     #[module(skip)]
     config: DecoderConfig,
 }
@@ -103,7 +110,8 @@ impl Decoder {
         // Normalised rows have length √width: logits begin with about half a unit of spread.
         let entries = vocab + classes + config.periods.iter().sum::<usize>();
         let embed = Embedding::new(entries, width, 0.5 / (width as f32).sqrt(), device, rng);
-        Self { embed, blocks, norm: RmsNorm::new(width, device), config }
+        let lookup = config.lookup.then(|| Lookup::new(layers, config.heads, width, vocab, device));
+        Self { embed, blocks, norm: RmsNorm::new(width, device), lookup, config }
     }
 
     pub fn config(&self) -> DecoderConfig {
@@ -118,6 +126,11 @@ impl Decoder {
     /// Whether a name is that of a matrix between hidden layers.
     pub fn is_hidden(name: &str) -> bool {
         name.starts_with("blocks.") && name.ends_with(".weight")
+    }
+
+    /// Whether a name, maybe below others, is that of a table of which a step looks up a few rows.
+    pub fn is_lookup(name: &str) -> bool {
+        name.split('.').any(|part| part == "lookup") && name.ends_with(".weight")
     }
 
     /// What every position holds at the end: `[n · time, width]`.
@@ -138,10 +151,17 @@ impl Decoder {
 
     fn run(&self, at: Positions, beside: Option<Tensor<2>>, mut dropping: Dropping) -> Tensor<2> {
         let mut x = dropping.apply(self.input(at, beside));
-        for block in &self.blocks {
-            x = block.forward(x, at.n, self.config, &mut dropping).0;
+        let found = self.found(at, &[], &x, &mut dropping);
+        for (i, block) in self.blocks.iter().enumerate() {
+            let values = |qkv| found.values(i, qkv);
+            x = block.forward(found.stream(i, x), at.n, self.config, &mut dropping, values).0;
         }
         self.norm.forward(x)
+    }
+
+    /// What the tables say of some positions, whose vectors are `x` and before which the tokens `before` came last.
+    fn found(&self, at: Positions, before: &[u32], x: &Tensor<2>, dropping: &mut Dropping) -> Found<'_> {
+        Found::new(self.lookup.as_ref(), at.n, at.tokens, before, x, |pairs| dropping.apply(pairs))
     }
 
     /// Logits of the next token from what positions hold: `[rows, width] → [rows, vocab]`.
@@ -177,14 +197,17 @@ impl Decoder {
     /// Reads the first positions of `n` sequences into an empty cache; what the last of each holds: `[n, width]`.
     pub fn read(&self, at: Positions, beside: Option<Tensor<2>>, cache: &mut KvCache) -> Tensor<2> {
         let (n, time) = (at.n, at.tokens.len() / at.n);
-        let mut x = self.input(at, beside);
+        let (mut x, mut dropping) = (self.input(at, beside), Dropping { share: 0.0, rng: None });
+        let found = self.found(at, &[], &x, &mut dropping);
         cache.layers.clear();
-        for block in &self.blocks {
-            let (y, qkv) = block.forward(x, n, self.config, &mut Dropping { share: 0.0, rng: None });
+        for (i, block) in self.blocks.iter().enumerate() {
+            let values = |qkv| found.values(i, qkv);
+            let (y, qkv) = block.forward(found.stream(i, x), n, self.config, &mut dropping, values);
             cache.layers.push(KvLayer::of(qkv, n, self.config.heads));
             x = y;
         }
         cache.time = time;
+        cache.last = at.tokens.chunks(time.max(1)).filter_map(|row| row.last().copied()).collect();
         let last = Tensor::cat((0..n).map(|row| x.clone().narrow(0, row * time + time - 1, 1)).collect(), 0);
         self.norm.forward(last)
     }
@@ -192,36 +215,47 @@ impl Decoder {
     /// What the next position of each of `n` sequences holds, one token each: `[n, width]`.
     pub fn next(&self, at: Positions, beside: Option<Tensor<2>>, cache: &mut KvCache) -> Tensor<2> {
         let mut x = self.input(at, beside);
+        let found = self.found(at, &cache.last, &x, &mut Dropping { share: 0.0, rng: None });
         cache.layers.resize_with(self.blocks.len(), Default::default);
-        for (block, layer) in self.blocks.iter().zip(&mut cache.layers) {
-            x = block.next(x, self.config.heads, cache.time, layer);
+        for (i, (block, layer)) in self.blocks.iter().zip(&mut cache.layers).enumerate() {
+            let values = |qkv| found.values(i, qkv);
+            x = block.next(found.stream(i, x), self.config.heads, cache.time, layer, values);
         }
         cache.time += 1;
+        cache.last = at.tokens.to_vec();
         self.norm.forward(x)
     }
 }
 
 impl Block {
-    /// Also the rows of queries, keys and values as attention sees them.
+    /// Also the rows of queries, keys and values as attention sees them. `values` may add to the values.
     fn forward(
         &self,
         x: Tensor<2>,
         n: usize,
         config: DecoderConfig,
         dropping: &mut Dropping,
+        values: impl FnOnce(Tensor<2>) -> Tensor<2>,
     ) -> (Tensor<2>, Tensor<2>) {
         let time = x.dims()[0] / n.max(1);
         let qkv = self.qkv.forward(self.norm1.forward(x.clone())); // [n·time, 3·width]
-        let qkv = kernels::rotate_heads(qkv, time, config.heads, 0);
+        let qkv = values(kernels::rotate_heads(qkv, time, config.heads, 0));
         let y = kernels::self_attention(qkv.clone(), n, config.heads, config.causal); // [n·time, width]
         let x = kernels::add(x, dropping.apply(self.out.forward(y)));
         let y = dropping.apply(self.perceptron(x.clone()));
         (kernels::add(x, y), qkv)
     }
 
-    fn next(&self, x: Tensor<2>, heads: usize, position: usize, cache: &mut KvLayer) -> Tensor<2> {
+    fn next(
+        &self,
+        x: Tensor<2>,
+        heads: usize,
+        position: usize,
+        cache: &mut KvLayer,
+        values: impl FnOnce(Tensor<2>) -> Tensor<2>,
+    ) -> Tensor<2> {
         let qkv = self.qkv.forward(self.norm1.forward(x.clone()));
-        let qkv = kernels::rotate_heads(qkv, 1, heads, position);
+        let qkv = values(kernels::rotate_heads(qkv, 1, heads, position));
         let x = kernels::add(x, self.out.forward(kernels::attend_next(qkv, heads, cache)));
         let y = self.perceptron(x.clone());
         kernels::add(x, y)
@@ -235,11 +269,11 @@ impl Block {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::weights::to_vec;
+    use crate::{AdamW, TensorMap, Trainable, optim, weights::to_vec};
 
-    fn config(causal: bool) -> DecoderConfig {
+    fn config(causal: bool, lookup: bool) -> DecoderConfig {
         DecoderConfig {
-            layers: 2,
+            layers: 3,
             heads: 2,
             width: 16,
             hidden: 24,
@@ -247,16 +281,20 @@ mod tests {
             classes: 3,
             periods: [2, 3],
             causal,
+            lookup,
         }
     }
 
-    /// Branches that are not silent.
-    fn decoder(causal: bool) -> Decoder {
-        let (device, mut rng) = (Device::flex(), Rng::new(1, 0));
-        let mut net = Decoder::new(config(causal), &device, &mut rng);
+    /// Branches and tables that are not silent.
+    fn decoder(causal: bool, lookup: bool, device: &Device) -> Decoder {
+        let mut rng = Rng::new(1, 0);
+        let mut net = Decoder::new(config(causal, lookup), device, &mut rng);
         for block in &mut net.blocks {
-            block.out = Linear::unbiased(16, 16, 1.0, &device, &mut rng);
-            block.down = Linear::unbiased(24, 16, 1.0, &device, &mut rng);
+            block.out = Linear::unbiased(16, 16, 1.0, device, &mut rng);
+            block.down = Linear::unbiased(24, 16, 1.0, device, &mut rng);
+        }
+        if let Some(lookup) = &mut net.lookup {
+            lookup.randomise(device, &mut rng);
         }
         net
     }
@@ -266,13 +304,15 @@ mod tests {
     /// Places in periods of two and three.
     const PHASES: [u32; 20] = [0, 0, 1, 1, 0, 2, 1, 0, 0, 1, 1, 2, 0, 0, 1, 1, NONE, 2, 1, 0];
 
+    const WHOLE: Positions<'static> =
+        Positions { n: 2, tokens: &TOKENS, classes: &CLASSES, period_positions: &PHASES };
+
     #[test]
     fn cached_steps_equal_the_whole_sequence() {
-        let net = decoder(true);
-        let whole = Positions { n: 2, tokens: &TOKENS, classes: &CLASSES, period_positions: &PHASES };
-        let whole = to_vec(&net.logits(net.forward(whole, None)));
         // The first `known` positions at once, the others one by one.
-        for known in 0..5 {
+        for (known, lookup) in (0..5).flat_map(|known| [(known, false), (known, true)]) {
+            let net = decoder(true, lookup, &Device::flex());
+            let whole = to_vec(&net.logits(net.forward(WHOLE, None)));
             let of = |all: &[u32], t: std::ops::Range<usize>| -> Vec<u32> {
                 let each = all.len() / 10;
                 all.chunks(5 * each).flat_map(|row| row[t.start * each..t.end * each].to_vec()).collect()
@@ -293,7 +333,7 @@ mod tests {
                 let step = to_vec(&net.logits(x));
                 for (row, k) in (0..2).flat_map(|row| (0..7).map(move |k| (row, k))) {
                     let (a, b) = (step[row * 7 + k], whole[(row * 5 + t) * 7 + k]);
-                    assert!((a - b).abs() < 1e-4, "t {t} row {row} k {k}: {a} {b}");
+                    assert!((a - b).abs() < 1e-4, "t {t} row {row} k {k} lookup {lookup}: {a} {b}");
                 }
             }
         }
@@ -301,15 +341,62 @@ mod tests {
 
     #[test]
     fn what_comes_later_shows_only_without_causality() {
-        for causal in [true, false] {
-            let net = decoder(causal);
+        for (causal, lookup) in [(true, false), (true, true), (false, false), (false, true)] {
+            let net = decoder(causal, lookup, &Device::flex());
             let mut changed = TOKENS;
             changed[4] = 0;
             let [a, b] = [TOKENS, changed].map(|tokens| {
-                let at = Positions { n: 2, tokens: &tokens, classes: &CLASSES, period_positions: &PHASES };
+                let at = Positions { tokens: &tokens, ..WHOLE };
                 to_vec(&net.forward(at, None))[..4 * 16].to_vec()
             });
             assert_eq!(a == b, causal);
         }
+    }
+
+    #[test]
+    fn a_network_begins_as_one_without_tables() {
+        let [without, with] = [false, true]
+            .map(|lookup| Decoder::new(config(true, lookup), &Device::flex(), &mut Rng::new(1, 0)));
+        let [a, b] = [&without, &with].map(|net| to_vec(&net.logits(net.forward(WHOLE, None))));
+        assert_eq!(a, b);
+        let [names, all] = [without, with].map(|net| optim::names(&net));
+        let name = |(name, _): &(String, _)| name.clone();
+        let [tables, others]: [Vec<String>; 2] = [true, false]
+            .map(|is| all.iter().map(name).filter(|name| name.contains("lookup") == is).collect());
+        assert_eq!(names.into_iter().map(|(name, _)| name).collect::<Vec<_>>(), others);
+        assert!(!tables.iter().any(|name| Decoder::is_hidden(name)), "{tables:?}");
+        let looked_up = ["pairs.weight", "blocks.0.values.table.weight", "blocks.2.values.table.weight"];
+        let wanted = looked_up.map(|name| format!("lookup.{name}"));
+        let found: Vec<&String> = tables.iter().filter(|name| Decoder::is_lookup(name)).collect();
+        assert!(found.into_iter().eq(&wanted), "{tables:?}");
+        assert!(!others.iter().any(|name| Decoder::is_lookup(name)));
+    }
+
+    #[test]
+    fn every_table_learns() {
+        let device = Device::flex().autodiff();
+        let net = decoder(true, true, &device);
+        let loss = net.logits(net.forward(WHOLE, None)).powi_scalar(2).sum();
+        let (before, mut train) = (to_map(&net), Trainable::new(net, AdamW::default()));
+        assert!(train.update(loss, 0.01).is_ok());
+        for (name, new) in to_map(train.net()).tensors {
+            assert!(new.values.iter().all(|value| value.is_finite()), "{name}");
+            assert!(!name.contains("lookup") || new.values != before.tensors[&name].values, "{name}");
+        }
+    }
+
+    fn to_map(net: &Decoder) -> TensorMap {
+        let mut map = TensorMap::default();
+        map.insert_module("net", net);
+        map
+    }
+
+    #[test]
+    fn a_size_of_before_has_no_tables() {
+        let with = config(true, true);
+        let mut value = serde_json::json!(with);
+        assert!(value.as_object_mut().is_some_and(|sizes| sizes.remove("lookup").is_some()));
+        let read = serde_json::from_value::<DecoderConfig>(value);
+        assert!(read.is_ok_and(|read| read == DecoderConfig { lookup: false, ..with }));
     }
 }

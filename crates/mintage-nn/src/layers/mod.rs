@@ -3,6 +3,7 @@
 mod attention;
 mod basic;
 mod decoder;
+mod lookup;
 mod parameter;
 mod residual;
 mod time;

@@ -127,8 +127,17 @@ impl CodeWriter {
         let CodeShape { levels, size, classes, layers, heads, width, .. } = shape;
         let hidden = (width * 8 / 3).next_multiple_of(32);
         // Every vector comes from beside; the decoder's own table holds the classes.
-        let config =
-            DecoderConfig { layers, heads, width, hidden, vocab: 1, classes, periods: [0; 2], causal: true };
+        let config = DecoderConfig {
+            layers,
+            heads,
+            width,
+            hidden,
+            vocab: 1,
+            classes,
+            periods: [0; 2],
+            causal: true,
+            lookup: false,
+        };
         Self {
             embed: Embedding::new(levels * size + 2, width, 0.5 / (width as f32).sqrt(), device, rng),
             decoder: Decoder::new(config, device, rng),

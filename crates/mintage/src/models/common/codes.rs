@@ -81,8 +81,17 @@ impl CodeWriter {
         let CodeShape { size, frames, classes, layers, heads, width, .. } = shape;
         let hidden = (width * 8 / 3).next_multiple_of(32);
         let periods = [shape.cells(), frames];
-        let config =
-            DecoderConfig { layers, heads, width, hidden, vocab: size, classes, periods, causal: true };
+        let config = DecoderConfig {
+            layers,
+            heads,
+            width,
+            hidden,
+            vocab: size,
+            classes,
+            periods,
+            causal: true,
+            lookup: false,
+        };
         Self {
             around: Embedding::new(AROUND * size, width, 0.3 / (width as f32).sqrt(), device, rng),
             decoder: Decoder::new(config, device, rng),

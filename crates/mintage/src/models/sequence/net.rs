@@ -22,7 +22,7 @@ pub const EVAL_CHUNK_ROWS: usize = 16;
 pub fn shape(info: &SequenceInfo, layers: usize, [heads, width, hidden]: [usize; 3]) -> DecoderConfig {
     let period = |i: usize| info.periods.get(i).copied().unwrap_or(0);
     let (vocab, classes, periods) = (info.vocab, info.classes.len(), [period(0), period(1)]);
-    DecoderConfig { layers, heads, width, hidden, vocab, classes, periods, causal: true }
+    DecoderConfig { layers, heads, width, hidden, vocab, classes, periods, causal: true, lookup: false }
 }
 
 /// Inputs of a network and their targets, the tokens one place later.
