@@ -6,10 +6,14 @@
 //!
 //! with a class `c` where documents have labels. It learns windows of `context` tokens from anywhere in the stream of
 //! documents (or segments, each for itself), and every position is a question. Between hidden layers Muon moves the weights, AdamW elsewhere.
+//! Tables of tokens and of pairs of tokens stand beside the blocks (`lookup`).
 
 use burn::tensor::Device;
 use mintage_data::sequence::{SequenceBatch, SequenceInfo};
-use mintage_nn::{AdamW, NotFinite, Rng, Schedule, Trainable, layers::Decoder};
+use mintage_nn::{
+    AdamW, NotFinite, Rng, Schedule, Trainable,
+    layers::{Decoder, DecoderConfig},
+};
 use serde::{Deserialize, Serialize};
 
 use super::{Drawing, Sequence, check_heads};
@@ -53,6 +57,10 @@ pub struct Config {
     pub dropout: f64,
     /// Whether Muon moves the matrices between hidden layers.
     pub muon: bool,
+    /// Whether every block looks up vectors of tokens and of pairs of tokens in tables: many more weights, hardly more
+    /// time a step.
+    #[serde(default)]
+    pub lookup: bool,
 }
 
 impl FamilyConfig<Sequence> for Config {
@@ -79,6 +87,7 @@ impl FamilyConfig<Sequence> for Config {
             weight_decay: 0.1,
             dropout: dropout(info, layers * width * width * 12),
             muon: true,
+            lookup: true,
         }
     }
 
@@ -124,13 +133,15 @@ impl GenerativeModel<Sequence> for Ar {
     type Config = Config;
 
     fn new(config: &Config, info: &SequenceInfo, device: &Device, rng: &mut Rng) -> Self {
-        let Config { layers, heads, width, hidden, .. } = *config;
-        let net = Decoder::new(shape(info, layers, [heads, width, hidden]), &device.clone().autodiff(), rng);
+        let Config { layers, heads, width, hidden, lookup, .. } = *config;
+        let shape = DecoderConfig { lookup, ..shape(info, layers, [heads, width, hidden]) };
+        let net = Decoder::new(shape, &device.clone().autodiff(), rng);
         let adam = AdamW { weight_decay: config.weight_decay as f32, ..AdamW::default() };
         let train = match config.muon {
             true => Trainable::with_muon(net, adam, Decoder::is_hidden),
             false => Trainable::new(net, adam),
         };
+        let train = train.with_lookup(Decoder::is_lookup);
         Self { config: config.clone(), info: info.clone(), train }
     }
 

@@ -24,7 +24,7 @@ use burn::{
 use mintage_data::sequence::{NO_TOKEN, SequenceBatch, SequenceInfo};
 use mintage_nn::{
     AdamW, NotFinite, Rng, Schedule, TensorMap, Trainable, kernels,
-    layers::{Decoder, KvCache, Linear, Positions},
+    layers::{Decoder, DecoderConfig, KvCache, Linear, Positions},
     weights::to_vec,
 };
 use serde::{Deserialize, Serialize};
@@ -78,13 +78,27 @@ pub struct Config {
     pub likelihood: f64,
     /// γ: factor of a reward for each token that it comes later.
     pub discount: f64,
+    /// Whether every block looks up vectors of tokens and of pairs of tokens in tables, in generator and critic.
+    #[serde(default)]
+    pub lookup: bool,
 }
 
 impl FamilyConfig<Sequence> for Config {
     /// The preset of a size.
     fn preset(size: Size, info: &SequenceInfo) -> Self {
-        let ar::Config { layers, heads, width, hidden, context, batch, lr, weight_decay, dropout, .. } =
-            ar::Config::preset(size, info);
+        let ar::Config {
+            layers,
+            heads,
+            width,
+            hidden,
+            context,
+            batch,
+            lr,
+            weight_decay,
+            dropout,
+            lookup,
+            ..
+        } = ar::Config::preset(size, info);
         Self {
             layers,
             heads,
@@ -100,6 +114,7 @@ impl FamilyConfig<Sequence> for Config {
             policy_lr: lr / 20.0,
             likelihood: 1.0,
             discount: 0.9,
+            lookup,
         }
     }
 
@@ -137,8 +152,8 @@ impl GenerativeModel<Sequence> for Gan {
 
     fn new(config: &Config, info: &SequenceInfo, device: &Device, rng: &mut Rng) -> Self {
         let on = device.clone().autodiff();
-        let Config { heads, width, hidden, .. } = *config;
-        let shape = shape(info, config.layers, [heads, width, hidden]);
+        let Config { heads, width, hidden, lookup, .. } = *config;
+        let shape = DecoderConfig { lookup, ..shape(info, config.layers, [heads, width, hidden]) };
         let generator = Decoder::new(shape, &on, rng);
         let critic =
             Critic { net: Decoder::new(shape, &on, rng), head: Linear::new(width, 1, 0.0, &on, rng) };
@@ -146,8 +161,9 @@ impl GenerativeModel<Sequence> for Gan {
         Self {
             config: config.clone(),
             info: info.clone(),
-            generator: Trainable::with_muon(generator, adam, Decoder::is_hidden),
-            critic: Trainable::new(critic, AdamW::default()),
+            generator: Trainable::with_muon(generator, adam, Decoder::is_hidden)
+                .with_lookup(Decoder::is_lookup),
+            critic: Trainable::new(critic, AdamW::default()).with_lookup(Decoder::is_lookup),
         }
     }
 

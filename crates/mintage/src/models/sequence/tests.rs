@@ -196,6 +196,25 @@ fn save_load_is_bit_exact_and_resumes_exactly() {
 }
 
 #[test]
+fn options_of_before_have_no_lookup() {
+    let sizes: Vec<(bool, usize)> = configs()
+        .into_iter()
+        .map(|config| {
+            let mut table = toml::Table::try_from(&config).unwrap();
+            let had = table.remove("lookup").is_some();
+            let old: SequenceConfig = table.try_into().unwrap();
+            let [old, new] = [old, config].map(|config| {
+                SequenceModel::new(&config, &info(), &Device::flex(), &mut Rng::new(1, 0)).parameters()
+            });
+            (had, new - old)
+        })
+        .collect();
+    // Two blocks of width 32, ten tokens: all pairs, the values of one block with gates of two heads, two mixtures of three.
+    let tables = 100 * 32 + 10 * 32 + 2 + 2 * 3;
+    assert_eq!(sizes, [(false, 0), (true, 2 * tables), (false, 0), (true, tables)]);
+}
+
+#[test]
 fn wrong_options_are_refused() {
     let shares = [
         (Family::Vae, "kl_warmup = 0.7"),
