@@ -1,4 +1,4 @@
-"""The causal transformer: mirrors `Transformer` of `mintage-nn/src/layers/attention.rs`."""
+"""The causal transformer: mirrors `Transformer` of `bench/speed/transformer.rs`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from layers import linear
 
 @dataclass(frozen=True)
 class Shape:
-    """`TransformerConfig`, for data without classes."""
+    """`TransformerConfig`."""
 
     layers: int
     heads: int
@@ -62,7 +62,7 @@ class Block(nn.Module):
 
 
 class Transformer(nn.Module):
-    """`Transformer` without classes: its first position is a start vector."""
+    """`Transformer`: its first position is a start vector."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()

@@ -15,6 +15,7 @@ mod images;
 mod loading;
 mod made_up;
 mod text;
+mod transformer;
 
 use std::{io::BufRead, path::PathBuf, process::ExitCode, time::Instant};
 

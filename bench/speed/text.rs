@@ -5,27 +5,19 @@ use burn::{
     module::Module,
     tensor::{Device, Tensor, TensorData},
 };
-use mintage::nn::{
-    AdamW, Rng, Trainable, kernels,
-    layers::{KvCache, Linear, Transformer, TransformerConfig},
-    weights::to_vec,
-};
+use mintage::nn::{AdamW, Rng, Trainable, kernels, layers::Linear, weights::to_vec};
 
-use crate::{Setting, Work};
+use crate::{
+    Setting, Work,
+    transformer::{KvCache, Transformer, TransformerConfig},
+};
 
 const VOCAB: usize = 65;
 /// Length of the stream of tokens.
 const STREAM: usize = 100_000;
 
 fn size(case: &str) -> (TransformerConfig, usize) {
-    let of = |layers, heads, width, time| TransformerConfig {
-        layers,
-        heads,
-        width,
-        vocab: VOCAB,
-        time,
-        classes: 0,
-    };
+    let of = |layers, heads, width, time| TransformerConfig { layers, heads, width, vocab: VOCAB, time };
     match case.starts_with("gpt-large") {
         true => (of(6, 6, 384, 256), 8),
         false => (of(4, 4, 128, 64), 12),
@@ -46,12 +38,12 @@ pub fn train(case: &str, _setting: &Setting) -> Work {
     let device = Device::flex().autodiff();
     let mut model = Trainable::new(Transformer::new(config, &device, &mut Rng::new(1, 0)), adam());
     let parameters = model.net().num_params();
-    let (mut step, classes) = (0, vec![0; batch]);
+    let mut step = 0;
     let unit = move || {
         let tokens: Vec<u32> =
             (0..batch * config.time).map(|i| token((step * batch * config.time + i) % STREAM)).collect();
         step += 1;
-        let logits = model.net().forward(&tokens, &classes);
+        let logits = model.net().forward(&tokens, batch);
         let targets: Vec<i64> = tokens.iter().map(|&t| i64::from(t)).collect();
         let targets = Tensor::from_data(TensorData::new(targets, [tokens.len()]), &device);
         let loss = kernels::cross_entropy(logits, targets).mean();
@@ -69,7 +61,7 @@ pub fn sample(case: &str, _setting: &Setting) -> Work {
     let unit = move || {
         let (mut cache, mut last) = (KvCache::default(), 0);
         for _ in 0..config.time {
-            let logits = to_vec(&model.next(&[last], &[0], &mut cache));
+            let logits = to_vec(&model.next(last, &mut cache));
             let top = logits.iter().copied().fold(f32::MIN, f32::max);
             let weights: Vec<f32> = logits.iter().map(|l| (l - top).exp()).collect();
             last = rng.categorical(&weights) as u32;
