@@ -18,10 +18,8 @@ use std::collections::HashMap;
 use mintage_nn::Rng;
 use rayon::prelude::*;
 
-use super::{
-    ngram::{Counted, run_lengths},
-    stretches,
-};
+use super::stretches;
+use crate::models::sequence::ngram::{Counted, run_lengths};
 
 /// Tokens of the longest n-grams of self-BLEU and of the distances.
 const MAX_NGRAM: usize = 4;

@@ -20,12 +20,12 @@ mod explain;
 mod judge;
 mod music;
 mod nearest;
-mod ngram;
 mod sets;
 mod steps;
 mod view;
 mod vocabulary;
 
+pub use crate::models::sequence::KneserNey;
 pub use mintage_data::sequence::BOUNDARY;
 
 pub use classifier::{Classifier, Features, detect};
@@ -38,7 +38,6 @@ pub use judge::evaluate;
 pub(super) use judge::{judge, judge_others};
 pub use music::{Spread, figures};
 pub(super) use nearest::RunIndex;
-pub use ngram::KneserNey;
 pub(super) use sets::passages_of;
 
 /// The stretches of a sequence between boundaries, those without tokens left out.

@@ -5,6 +5,7 @@ pub mod ar;
 pub mod gan;
 mod generate;
 mod net;
+pub(crate) mod ngram;
 mod plan;
 pub mod vae;
 pub mod vqvae;
@@ -19,6 +20,7 @@ use super::{
 };
 use crate::{events::Metrics, recipe::RecipeError};
 pub use generate::{Drawing, GUIDANCE, Limit, Listener, SamplingParams, SequenceSampleParams};
+pub use ngram::KneserNey;
 
 families! {
     Sequence: SequenceConfig, SequenceModel, auto = Ar;
