@@ -94,6 +94,7 @@ fn model(folder: &std::path::Path, rng: &mut Rng) -> Vec<(String, Vec<u8>)> {
     }
     let name = match rng.below(10) {
         0 => "model.safetensors".to_owned(),
+        1 if folder.join("counts.bin").is_file() => "counts.bin".to_owned(),
         1..=4 => "config.json".to_owned(),
         _ => relative(one(&codecs, rng)),
     };

@@ -11,6 +11,11 @@ use crate::error::Error;
 /// Bytes of a file of a run, other than weights and metrics, which may be a stranger's.
 pub(crate) const MAX_FILE_BYTES: u64 = 1 << 30;
 
+/// Counts of n-grams that belong to the weights of a model of texts or music.
+pub(crate) const COUNTS_FILE: &str = "counts.bin";
+/// Bytes of this file; an n-gram takes some ten.
+pub(crate) const MAX_COUNTS_BYTES: u64 = 256 << 20;
+
 /// Name of the file that makes a folder a sweep: the runs in it belong together.
 pub const SWEEP_FILE: &str = "sweep.json";
 

@@ -9,7 +9,7 @@ use std::{
 };
 
 use burn::tensor::Device;
-use mintage_data::{Provenance, SourceSpec, check_limited, open_regular, read_text};
+use mintage_data::{Provenance, SourceSpec, check_limited, open_regular, read_limited, read_text};
 use mintage_nn::{DeviceChoice, Rng, layers::without_numbers};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3;
@@ -18,7 +18,10 @@ use crate::{
     dataset::{AnyData, AnyTransform},
     error::Error,
     events::Metrics,
-    folder::{MAX_FILE_BYTES, SWEEP_FILE, load_weights, refuse_not_finite, write_json},
+    folder::{
+        COUNTS_FILE, MAX_COUNTS_BYTES, MAX_FILE_BYTES, SWEEP_FILE, load_weights, refuse_not_finite,
+        write_json,
+    },
     models::{AnyConfig, AnyModel, Batch, DataInfo, Size},
     recipe::nearest,
 };
@@ -116,7 +119,7 @@ pub struct Model {
     pub codec: AnyTransform,
     /// The network, on its device.
     pub any: AnyModel,
-    /// A short hash of the file of its weights.
+    /// A short hash of the files of its weights and counts.
     weights: String,
 }
 
@@ -145,7 +148,8 @@ impl Model {
             let hint = "the file and config.json are not of the same model";
             Error::folder(&path, error.to_string()).with_hint(hint)
         })?;
-        let weights = hash_of(&path)?;
+        let counts = load_counts(&mut any, dir)?;
+        let weights = hash_of(&[Some(path), counts].into_iter().flatten().collect::<Vec<_>>())?;
         Ok(Self { dir: dir.to_owned(), config, codec, any, weights })
     }
 
@@ -242,17 +246,34 @@ fn check_codec_files(dir: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Eight hexadecimal digits of a hash of a file's bytes.
-fn hash_of(path: &Path) -> Result<String, Error> {
+/// Gives a model that is to have counts those that lie beside its weights, if any do; with their file.
+fn load_counts(model: &mut AnyModel, dir: &Path) -> Result<Option<PathBuf>, Error> {
+    let path = dir.join(COUNTS_FILE);
+    let AnyModel::Sequence(model) = model else { return Ok(None) };
+    if !model.wants_counts() || !path.exists() {
+        return Ok(None);
+    }
+    model.load_counts(&read_limited(&path, MAX_COUNTS_BYTES)?).map_err(|why| {
+        let hint = "put back a copy of it; without this file the network works alone";
+        Error::folder(&path, why).with_hint(hint)
+    })?;
+    Ok(Some(path))
+}
+
+/// Eight hexadecimal digits of a hash of the bytes of files, one behind the other.
+fn hash_of(paths: &[PathBuf]) -> Result<String, Error> {
     let mut hasher = Xxh3::new();
-    let mut file = open_regular(path)?;
     let mut part = vec![0; 1 << 20];
-    loop {
-        match file.read(&mut part).map_err(Error::io(path))? {
-            0 => return Ok(format!("{:016x}", hasher.digest())[..8].to_owned()),
-            n => hasher.update(&part[..n]),
+    for path in paths {
+        let mut file = open_regular(path)?;
+        loop {
+            match file.read(&mut part).map_err(Error::io(path))? {
+                0 => break,
+                n => hasher.update(&part[..n]),
+            }
         }
     }
+    Ok(format!("{:016x}", hasher.digest())[..8].to_owned())
 }
 
 /// Items of each class in the train split; empty without classes.

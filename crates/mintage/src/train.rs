@@ -4,6 +4,7 @@
 //! and a step budget run the same schedule. Every random number of a step comes from a stream named by
 //! (seed, step): a resumed run draws the same ones without replaying anything.
 
+mod counts;
 mod previews;
 
 use std::{
@@ -247,9 +248,11 @@ struct Cost {
 }
 
 impl Cost {
-    /// What is done once training has ended: [`Loop::finish`] validates twice where an earlier validation was better.
-    fn of_finishing(&self) -> f64 {
-        2.0 * self.validation + self.preview + 2.0 * self.checkpoint
+    /// What is done once training has ended: [`Loop::finish`] validates twice where an earlier validation was better, and
+    /// learns what counts tell beside a network that is to have some.
+    fn of_finishing(&self, has_counts: bool) -> f64 {
+        let validations = if has_counts { 2.0 + counts::VALIDATIONS } else { 2.0 };
+        validations * self.validation + self.preview + 2.0 * self.checkpoint
     }
 }
 
@@ -309,7 +312,8 @@ impl Loop<'_> {
         }
         // The last step ends behind the budget by half of its length on the average.
         let half_a_step = self.elapsed() / (2 * self.state.step.max(1)) as f64;
-        self.finishing_secs = self.finishing_secs.max(self.cost.of_finishing() + half_a_step);
+        let finishing = self.cost.of_finishing(counts::are_wanted(&self.model));
+        self.finishing_secs = self.finishing_secs.max(finishing + half_a_step);
         self.looking_secs += self.elapsed() - began;
         Ok(enough)
     }
@@ -545,7 +549,7 @@ impl Loop<'_> {
     }
 
     /// Writes `model.safetensors` and `config.json`: the weights of the best validation of the last
-    /// stage where there is one, the averaged weights as they are otherwise.
+    /// stage where there is one, the averaged weights as they are otherwise. Before them, the counts beside them.
     fn publish(&mut self) -> Result<(), Error> {
         let mut weights = TensorMap::default();
         let last_stage = self.state.stage + 1 == self.stages.len();
@@ -565,6 +569,10 @@ impl Loop<'_> {
                     ),
                 }),
             }
+        }
+        let counted = counts::count(&mut self.model, self.data, self.run)?;
+        if let Some(valid) = &mut self.last_valid {
+            valid.0.extend(counted.0);
         }
         write_weights(&self.run.dir().join("model.safetensors"), &weights)?;
         let config = ModelConfig {

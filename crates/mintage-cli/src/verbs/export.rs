@@ -20,8 +20,15 @@ use crate::{
 };
 
 /// What belongs to the model; everything else in a run folder belongs to the run, or to nobody.
-const FILES: [&str; 6] =
-    ["README.md", "recipe.toml", "config.json", "model.safetensors", "report.json", "report.html"];
+const FILES: [&str; 7] = [
+    "README.md",
+    "recipe.toml",
+    "config.json",
+    "model.safetensors",
+    "counts.bin",
+    "report.json",
+    "report.html",
+];
 const CODECS: [&str; 7] =
     ["image.json", "table.json", "text.json", "music.json", "audio.json", "video.json", "tokenizer.json"];
 /// How the name of a folder begins that is not whole yet.
@@ -118,7 +125,7 @@ fn check_target(dir: &Path, out: &Path) -> Result<(), CliError> {
 fn parts(dir: &Path) -> Result<Vec<PathBuf>, CliError> {
     let is_own = |path: &Path| fs::symlink_metadata(dir.join(path)).is_ok_and(|there| there.is_file());
     let is_folder = |name: &str| fs::symlink_metadata(dir.join(name)).is_ok_and(|there| there.is_dir());
-    for name in ["config.json", "model.safetensors", "codec"] {
+    for name in ["config.json", "model.safetensors", "counts.bin", "codec"] {
         if fs::symlink_metadata(dir.join(name)).is_ok_and(|there| there.is_symlink()) {
             let message = format!("{}: is a link, which is not followed", dir.join(name).display());
             return Err(CliError::new(message, "put the file itself there"));

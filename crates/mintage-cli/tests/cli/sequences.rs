@@ -1,5 +1,7 @@
 //! The whole way with texts and with music: from files and databases to new ones, within limits, and judged.
 
+use std::fs;
+
 use mintage_data::music::{Metre, MetreChange, Note, Score};
 use rusqlite::{Connection, params};
 
@@ -49,6 +51,7 @@ fn the_whole_way_with_texts() {
     place.ok("init texts -o recipe.toml");
     place.ok(&format!("train recipe.toml {SMALL} --name m"));
     assert!(place.ok("show m").text().contains("texts of"));
+    assert!(place.text("runs/m/log.txt").contains("counts: ") && place.path("runs/m/counts.bin").exists());
     // The same request gives the same text; another seed another.
     let text = place.ok("sample m --length 80");
     assert_eq!(text.stdout, place.ok("sample m --length 80").stdout);
@@ -65,6 +68,7 @@ fn the_whole_way_with_texts() {
         assert!(names.contains(&name), "{name} is not in {names:?}");
     }
     assert!(names.iter().any(|name| name.starts_with("accuracy of classes")));
+    assert!(names.contains(&"the same of the network alone"), "{names:?}");
     let page = place.text("runs/m/report.html");
     assert!(page.contains("New texts") && page.contains("<mark>") && !page.contains("<script"));
     place.write("other/новости.txt", "Сегодня в городе идёт дождь, завтра будет солнце. ".repeat(8));
@@ -77,6 +81,11 @@ fn the_whole_way_with_texts() {
     assert!(of("кот") < of("новости"), "{scores}");
     place.ok("export m -o model");
     assert_eq!(place.ok("sample model --length 80").stdout, text.stdout);
+    // Without its counts a network works alone.
+    fs::remove_file(place.path("model/counts.bin")).unwrap();
+    assert!(place.ok("sample model --length 80").stdout != text.stdout);
+    place.write("model/counts.bin", "PK");
+    assert!(place.refused("sample model").contains("counts.bin: is no file of counts"));
 }
 
 fn within_limits(place: &Place) {

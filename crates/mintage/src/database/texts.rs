@@ -322,6 +322,8 @@ impl TextPlan {
             ..read::of_table(&recipe.data, &self.table, &[])
         };
         let mut model = ModelSpec { family: Some(Family::Ar), size, ..ModelSpec::default() };
+        // Those of a source's texts would hold what one text alone has, as names are.
+        model.options.insert("counts".to_owned(), false.into());
         if self.characters < SMALL_STEPS_BELOW {
             model.options.insert("batch".to_owned(), SMALL_BATCH.into());
         }

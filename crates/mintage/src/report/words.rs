@@ -9,7 +9,7 @@ pub(super) struct Words {
 }
 
 /// How names begin, the longer ones first, what they say, and their ends.
-const ALL: [(&str, &str, &str); 42] = [
+const ALL: [(&str, &str, &str); 43] = [
     (
         "C2ST AUC",
         "how often a detector puts a new and a real {item} in the right order",
@@ -75,6 +75,11 @@ const ALL: [(&str, &str, &str); 42] = [
     ),
     ("bits per dimension", "the same for each number of a pixel", "8 is blind guessing"),
     ("the same of a", "the likelihood of mere counts, to compare with", "compares on the same data alone"),
+    (
+        "the same of the network alone",
+        "the likelihood without the counts that are mixed with it",
+        "compares on the same data alone",
+    ),
     ("distinct-", "runs of neighbours that differ from each other", "0 none, 1 all"),
     ("self-BLEU", "how much new ones repeat each other", "0 nothing shared, 1 all the same"),
     ("longest run", "the longest run that is copied from the training data", "from 0 up"),

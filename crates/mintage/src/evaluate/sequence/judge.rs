@@ -294,7 +294,7 @@ fn likelihood(
     let cut = parts.model.config().cut();
     let documents = parts_of(data, Split::Holdout, cut, MAX_NLL_TOKENS);
     let (mut tokens, mut chars, mut counts) = (Vec::new(), Vec::new(), Vec::new());
-    let nats = nats_of(parts.model, data, &documents, seed, &mut |done| {
+    let (nats, network) = nats_of(parts.model, data, &documents, seed, &mut |done| {
         on(work("likelihood of held-out ones", done, documents.len()));
     });
     let counted = counted(data, cut);
@@ -314,10 +314,17 @@ fn likelihood(
     };
     let mut add = |name: &str, space: &str, value: Interval| metrics.push(Metric::lower(name, space, value));
     add("negative log-likelihood", "nats a token", ratio(&nats, &tokens, 1.0));
+    let has_counts = !documents.is_empty() && network.len() == documents.len();
+    if has_counts {
+        add("the same of the network alone", "nats a token", ratio(&network, &tokens, 1.0));
+    }
     let name = format!("the same of a {ORDER}-gram model");
     add(&name, "nats a token", ratio(&counts, &tokens, 1.0));
     if !chars.is_empty() {
         add("negative log-likelihood", "bits a character", ratio(&nats, &chars, LN_2));
+        if has_counts {
+            add("the same of the network alone", "bits a character", ratio(&network, &chars, LN_2));
+        }
         add(&name, "bits a character", ratio(&counts, &chars, LN_2));
     }
     let a_token = |nats: &[f64], tokens: &[f64]| -> Vec<f64> {
@@ -325,37 +332,43 @@ fn likelihood(
     };
     let members = parts_of(data, Split::Train, cut, MAX_MEMBER_TOKENS);
     let lengths: Vec<f64> = members.iter().map(|held| held.tokens.len() as f64 - 1.0).collect();
-    let members = nats_of(parts.model, data, &members, seed, &mut |_| {});
+    let (members, _) = nats_of(parts.model, data, &members, seed, &mut |_| {});
     let found = Suspicions::by_likelihood(&a_token(&members, &lengths), &a_token(&nats, &tokens));
     metrics.extend(found.metrics(Knows::Model, None, seed));
     Ok(())
 }
 
-/// The negative log-likelihood of each part.
+/// The negative log-likelihood of each part, and of a model with counts the same of its network alone.
 fn nats_of(
     model: &SequenceModel,
     data: &SequenceSet,
     documents: &[Held],
     seed: u64,
     on: &mut dyn FnMut(usize),
-) -> Vec<f64> {
+) -> (Vec<f64>, Vec<f64>) {
     let cut = model.config().cut();
     let together = if matches!(cut, Chunking::Segments(_)) { NLL_CHUNK } else { 1 };
-    let (mut nats, mut rng) = (Vec::new(), Rng::new(seed, 0));
+    let (mut nats, mut network, mut rng) = (Vec::new(), Vec::new(), Rng::new(seed, 0));
     for (done, group) in documents.chunks(together).enumerate() {
         on(done * together);
-        nats.extend(match cut {
-            Chunking::Segments(_) => {
-                let items: Vec<u32> = group.iter().map(|held| held.item).collect();
-                model.nll(&data.batch(&items, cut, None), vae::SAMPLES, &mut rng).unwrap_or_default()
+        if matches!(cut, Chunking::Segments(_)) {
+            let items: Vec<u32> = group.iter().map(|held| held.item).collect();
+            nats.extend(
+                model.nll(&data.batch(&items, cut, None), vae::SAMPLES, &mut rng).unwrap_or_default(),
+            );
+            continue;
+        }
+        for Held { tokens, class, .. } in group {
+            match model.nll_beside(tokens, *class) {
+                Some([both, alone]) => {
+                    nats.push(both);
+                    network.push(alone);
+                }
+                None => nats.extend(model.whole_nll(tokens, *class)),
             }
-            Chunking::Windows(_) => {
-                let nats = |held: &Held| model.whole_nll(&held.tokens, held.class);
-                group.iter().filter_map(nats).collect()
-            }
-        });
+        }
     }
-    nats
+    (nats, network)
 }
 
 /// A document, a part of one, or a segment.

@@ -7,9 +7,14 @@
 //! with a class `c` where documents have labels. It learns windows of `context` tokens from anywhere in the stream of
 //! documents (or segments, each for itself), and every position is a question. Between hidden layers Muon moves the weights, AdamW elsewhere.
 //! Tables of tokens and of pairs of tokens stand beside the blocks (`lookup`).
+//!
+//! Once its weights are final, counts of n-grams are mixed with it (`counts.rs`); validation is of the network alone.
 
 use burn::tensor::Device;
-use mintage_data::sequence::{SequenceBatch, SequenceInfo};
+use mintage_data::{
+    SequenceSet,
+    sequence::{NO_TOKEN, SequenceBatch, SequenceInfo},
+};
 use mintage_nn::{
     AdamW, NotFinite, Rng, Schedule, Trainable,
     layers::{Decoder, DecoderConfig},
@@ -18,8 +23,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Drawing, Sequence, check_heads};
 use super::{
+    counts::{Counted, Counts},
     generate::Writer,
-    net::{Shifted, document_nll, nll, shape, validation},
+    net::{Shifted, Told, document_nll, document_told, nll, shape, told, validation},
 };
 use crate::models::{
     generative::{FamilyConfig, GenerativeModel, parts},
@@ -61,6 +67,10 @@ pub struct Config {
     /// time a step.
     #[serde(default)]
     pub lookup: bool,
+    /// Whether counts of n-grams of the training data are mixed with the network once it is learned; of segments they never
+    /// are. Models of before 2026-12-01 have none.
+    #[serde(default)]
+    pub counts: bool,
 }
 
 impl FamilyConfig<Sequence> for Config {
@@ -88,6 +98,7 @@ impl FamilyConfig<Sequence> for Config {
             dropout: dropout(info, layers * width * width * 12),
             muon: true,
             lookup: true,
+            counts: true,
         }
     }
 
@@ -127,6 +138,40 @@ pub struct Ar {
     config: Config,
     info: SequenceInfo,
     train: Trainable<Decoder>,
+    counts: Option<Counts>,
+}
+
+impl Ar {
+    /// Whether counts are to be mixed with the network.
+    pub(super) fn wants_counts(&self) -> bool {
+        self.config.counts && !self.config.segments
+    }
+
+    /// Counts the train split of a set, once the weights are final.
+    pub(super) fn learn_counts(&mut self, set: &SequenceSet) -> Counted {
+        let (net, info, context) = (self.train.averaged(), &self.info, self.config.context);
+        let told = |tokens: &[u32], class| document_told(&net, info, context, tokens, class);
+        let (counts, counted) = Counts::learn(set, &told);
+        self.counts = counts;
+        counted
+    }
+
+    /// Takes the counts of a file.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    pub(super) fn load_counts(&mut self, bytes: &[u8]) -> Result<(), String> {
+        self.counts = Some(Counts::of_bytes(bytes, &self.info)?);
+        Ok(())
+    }
+
+    /// `−log p` of a document after its boundary by network and counts, and by the network alone: nats. `None` without counts.
+    pub(super) fn nll_beside(&self, tokens: &[u32], class: Option<u32>) -> Option<[f64; 2]> {
+        let counts = self.counts.as_ref()?;
+        let told = document_told(&self.train.averaged(), &self.info, self.config.context, tokens, class);
+        Some([counts.nats(tokens, &told), -told.iter().map(|told| told.log_p).sum::<f64>()])
+    }
 }
 
 impl GenerativeModel<Sequence> for Ar {
@@ -142,7 +187,7 @@ impl GenerativeModel<Sequence> for Ar {
             false => Trainable::new(net, adam),
         };
         let train = train.with_lookup(Decoder::is_lookup);
-        Self { config: config.clone(), info: info.clone(), train }
+        Self { config: config.clone(), info: info.clone(), train, counts: None }
     }
 
     fn config(&self) -> Config {
@@ -160,7 +205,7 @@ impl GenerativeModel<Sequence> for Ar {
         Ok(Metrics::new([("nll", loss), ("grad_norm", norm)]))
     }
 
-    /// Nats a token with the averaged weights; of texts also bits a character.
+    /// Nats a token of the network with the averaged weights; of texts also bits a character.
     fn validate(&self, batch: &SequenceBatch, _progress: f64, _rng: &mut Rng) -> Option<Metrics> {
         Some(validation(&self.train.averaged(), batch, &self.info))
     }
@@ -168,18 +213,26 @@ impl GenerativeModel<Sequence> for Ar {
     /// Draws sequences with the averaged weights.
     fn sample(&self, (draw, limit, on): Drawing, rng: &mut Rng) -> Vec<Vec<u32>> {
         let (net, info, context) = (&self.train.averaged(), &self.info, self.config.context);
-        Writer { net, info, context }.write(draw, limit, on, rng)
+        Writer { net, info, context, counts: self.counts.as_ref() }.write(draw, limit, on, rng)
     }
 
     /// `−log p` of each item of a batch: nats.
     fn nll(&self, batch: &SequenceBatch, _samples: usize, _rng: &mut Rng) -> Option<Vec<f64>> {
-        Some(nll(&self.train.averaged(), batch))
+        let net = self.train.averaged();
+        let Some(counts) = &self.counts else { return Some(nll(&net, batch)) };
+        let (time, told) = (batch.time().max(1), told(&net, &Shifted::of(batch)));
+        let nats = |(tokens, told): (&[u32], &[Told])| {
+            let known = tokens.iter().position(|&token| token == NO_TOKEN).unwrap_or(tokens.len());
+            counts.nats(&tokens[..known], told)
+        };
+        Some(batch.tokens.chunks_exact(time + 1).zip(told.chunks_exact(time)).map(nats).collect())
     }
 
     /// `−log p` of a document after its boundary: nats.
     fn whole_nll(&self, tokens: &[u32], class: Option<u32>) -> Option<f64> {
-        let nats = || document_nll(&self.train.averaged(), &self.info, self.config.context, tokens, class);
-        (!self.config.segments).then(nats)
+        let beside = self.nll_beside(tokens, class).map(|[both, _]| both);
+        let alone = || document_nll(&self.train.averaged(), &self.info, self.config.context, tokens, class);
+        beside.or_else(|| (!self.config.segments).then(alone))
     }
 
     parts!("net" = train);

@@ -192,7 +192,7 @@ impl GenerativeModel<Sequence> for Gan {
     /// Draws sequences with the averaged weights.
     fn sample(&self, (draw, limit, on): Drawing, rng: &mut Rng) -> Vec<Vec<u32>> {
         let (net, info, context) = (&self.generator.averaged(), &self.info, self.config.context);
-        Writer { net, info, context }.write(draw, limit, on, rng)
+        Writer { net, info, context, counts: None }.write(draw, limit, on, rng)
     }
 
     /// `−log p` of each item of a batch by the generator: nats.

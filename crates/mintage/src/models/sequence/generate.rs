@@ -8,8 +8,12 @@ use mintage_nn::{
     layers::{Decoder, KvCache, Positions},
     weights::to_vec,
 };
+use rayon::prelude::*;
 
-use super::plan::{Plan, beside};
+use super::{
+    counts::{Counts, Trail},
+    plan::{Plan, beside},
+};
 
 /// How the next token is chosen among the probable ones.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -151,6 +155,8 @@ impl SequenceSampleParams<'_> {
 struct Row {
     /// The prompt, and what came since.
     tokens: Vec<u32>,
+    /// Where they stand among the counts, if there are any.
+    trail: Trail,
     rng: Rng,
     done: bool,
 }
@@ -176,6 +182,8 @@ pub struct Writer<'a> {
     pub info: &'a SequenceInfo,
     /// Tokens that it has learned to see at once.
     pub context: usize,
+    /// Counts of n-grams that have their say beside the network.
+    pub counts: Option<&'a Counts>,
 }
 
 impl Writer<'_> {
@@ -256,7 +264,8 @@ impl Writer<'_> {
         on: &mut Listener,
     ) -> Vec<Vec<u32>> {
         let first = draw.prompt.len();
-        let row = |rng| Row { tokens: draw.prompt.to_vec(), rng, done: draw.length == 0 };
+        let trail = self.counts.map(|counts| counts.read(draw.prompt)).unwrap_or_default();
+        let row = |rng| Row { tokens: draw.prompt.to_vec(), trail, rng, done: draw.length == 0 };
         let mut rows: Vec<Row> = rngs.into_iter().map(row).collect();
         let cache = KvCache::default();
         let guidance = draw.class.map_or(1.0, |_| draw.guidance);
@@ -275,6 +284,7 @@ impl Writer<'_> {
                 let token = draw.choice.pick(logits, &row.tokens, &mut row.rng).unwrap_or(BOUNDARY);
                 row.done = token == BOUNDARY && !draw.endless;
                 if !row.done {
+                    row.trail = self.counts.map_or(row.trail, |counts| counts.next(row.trail, token));
                     row.tokens.push(token);
                     row.done = !on(at, token) || row.tokens.len() - first >= draw.length;
                 }
@@ -305,7 +315,7 @@ struct Reader<'a> {
 impl Reader<'_> {
     /// Logits of the next token of each of `self.rows`, which hold all that are not done.
     fn read(&mut self, rows: &[Row]) -> Vec<f32> {
-        let Writer { net, info, context } = self.writer;
+        let Writer { net, info, context, counts } = self.writer;
         let open: Vec<usize> = (0..rows.len()).filter(|&row| !rows[row].done).collect();
         let anew = self.cache.time == 0 || self.cache.time >= context || 2 * open.len() <= self.rows.len();
         if anew {
@@ -342,12 +352,20 @@ impl Reader<'_> {
             false => net.next(at, planned, &mut self.cache),
         };
         let mut logits = to_vec(&net.logits(h));
-        if guided {
-            let free = logits.split_off(logits.len() / 2);
-            let guide = |(logit, free): (&mut f32, f32)| *logit = free + self.guidance * (*logit - free);
-            logits.iter_mut().zip(free).for_each(guide);
-        }
+        let free = if guided { logits.split_off(logits.len() / 2) } else { Vec::new() };
+        let changes = counts.map(|counts| self.changes(counts, rows, &logits)).unwrap_or_default();
+        // Guidance is by the network alone, which knows classes; it moves what counts find probable as well.
+        let guide = |(logit, free): (&mut f32, f32)| *logit = free + self.guidance * (*logit - free);
+        logits.iter_mut().zip(free).for_each(guide);
+        logits.iter_mut().zip(changes).for_each(|(logit, change)| *logit += change);
         logits
+    }
+
+    /// What counts change of the logits of each of `self.rows`.
+    fn changes(&self, counts: &Counts, rows: &[Row], logits: &[f32]) -> Vec<f32> {
+        let each = logits.par_chunks_exact(logits.len() / self.rows.len());
+        let each = self.rows.par_iter().zip(each);
+        each.flat_map_iter(|(&row, logits)| counts.changes(rows[row].trail, logits)).collect()
     }
 }
 

@@ -2,7 +2,9 @@
 //! codec's business.
 
 pub mod ar;
+mod counts;
 pub mod gan;
+mod gate;
 mod generate;
 mod net;
 pub(crate) mod ngram;
@@ -12,13 +14,17 @@ pub mod vqvae;
 
 use std::ops::RangeInclusive;
 
-use mintage_data::sequence::{Chunking, Modality, SequenceBatch, SequenceInfo};
+use mintage_data::{
+    SequenceSet,
+    sequence::{Chunking, Modality, SequenceBatch, SequenceInfo},
+};
 
 use super::{
     generative::{Kind, families},
     with_classes,
 };
 use crate::{events::Metrics, recipe::RecipeError};
+use counts::Counted;
 pub use generate::{Drawing, GUIDANCE, Limit, Listener, SamplingParams, SequenceSampleParams};
 pub use ngram::KneserNey;
 
@@ -85,6 +91,42 @@ impl SequenceConfig {
     pub fn context(&self) -> usize {
         let (Chunking::Windows(context) | Chunking::Segments(context)) = self.cut();
         context
+    }
+}
+
+impl SequenceModel {
+    /// Whether counts of n-grams are to be mixed with its network.
+    pub fn wants_counts(&self) -> bool {
+        matches!(self, Self::Ar(model) if model.wants_counts())
+    }
+
+    /// Counts the train split of a set, once the weights are final; nothing where no counts are wanted.
+    pub(crate) fn learn_counts(&mut self, set: &SequenceSet) -> Option<Counted> {
+        match self {
+            Self::Ar(model) if model.wants_counts() => Some(model.learn_counts(set)),
+            _ => None,
+        }
+    }
+
+    /// Takes the counts of a file, where they are wanted.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    pub(crate) fn load_counts(&mut self, bytes: &[u8]) -> Result<(), String> {
+        match self {
+            Self::Ar(model) if model.wants_counts() => model.load_counts(bytes),
+            _ => Ok(()),
+        }
+    }
+
+    /// [`whole_nll`](crate::models::GenerativeModel::whole_nll) of a document, and the same of the network alone; `None` of a model without
+    /// counts.
+    pub fn nll_beside(&self, tokens: &[u32], class: Option<u32>) -> Option<[f64; 2]> {
+        match self {
+            Self::Ar(model) => model.nll_beside(tokens, class),
+            _ => None,
+        }
     }
 }
 

@@ -7,8 +7,9 @@ use mintage_data::sequence::{NO_TOKEN, SequenceBatch, SequenceInfo};
 use mintage_nn::{
     Rng, kernels,
     layers::{Decoder, DecoderConfig, Positions},
-    weights::to_vec,
+    weights::{into_vec, to_vec},
 };
+use rayon::prelude::*;
 
 use super::token_metrics;
 use crate::events::Metrics;
@@ -17,6 +18,8 @@ use crate::events::Metrics;
 const CLASSLESS: f32 = 0.1;
 /// Rows that go through a network together when nothing is learned.
 pub const EVAL_CHUNK_ROWS: usize = 16;
+/// Positions whose logits are held together.
+const MAX_TOLD_POSITIONS: usize = 4096;
 
 /// Size of a network for sequences that sees what came before.
 pub fn shape(info: &SequenceInfo, layers: usize, [heads, width, hidden]: [usize; 3]) -> DecoderConfig {
@@ -146,6 +149,51 @@ pub fn validation(net: &Decoder, batch: &SequenceBatch, info: &SequenceInfo) -> 
     token_metrics(nats / batch.targets().max(1) as f64, info)
 }
 
+/// What a network says of the token that comes next.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Told {
+    /// The logarithm of its probability; 0 where nothing comes.
+    pub log_p: f64,
+    /// The probability of the token that the network finds likeliest.
+    pub top: f32,
+}
+
+impl Told {
+    fn of(logits: &[f32], target: u32) -> Self {
+        let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let sum: f64 = logits.iter().map(|&logit| f64::from((logit - most).exp())).sum();
+        let log_p = |&logit: &f32| f64::from(logit - most) - sum.ln();
+        Self { log_p: logits.get(target as usize).map_or(0.0, log_p), top: (1.0 / sum) as f32 }
+    }
+}
+
+/// What a network says of every target, `[n · time]`.
+pub fn told(net: &Decoder, shifted: &Shifted) -> Vec<Told> {
+    let logits = into_vec(net.logits(net.forward(shifted.positions(), None)));
+    let vocab = (logits.len() / shifted.targets.len().max(1)).max(1);
+    let each = logits.par_chunks_exact(vocab).zip(shifted.targets.par_iter());
+    each.map(|(logits, &target)| Told::of(logits, target)).collect()
+}
+
+/// What a network says of the tokens of a document but for the first, given what [`document_nll`] says.
+pub fn document_told(
+    net: &Decoder,
+    info: &SequenceInfo,
+    context: usize,
+    tokens: &[u32],
+    class: Option<u32>,
+) -> Vec<Told> {
+    let mut all = Vec::with_capacity(tokens.len());
+    let at_once = (MAX_TOLD_POSITIONS / context.max(1)).clamp(1, EVAL_CHUNK_ROWS);
+    over_windows(info, (context, at_once), tokens, class, &mut |shifted, known| {
+        let told = told(net, shifted);
+        for (&known, told) in known.iter().zip(told.chunks_exact(told.len() / shifted.n)) {
+            all.extend_from_slice(&told[known..]);
+        }
+    });
+    all
+}
+
 /// `−log p` of a document but for its first token, each token given at least half a `context` of those before
 /// it, or all where there are fewer: nats.
 pub fn document_nll(
@@ -155,16 +203,34 @@ pub fn document_nll(
     tokens: &[u32],
     class: Option<u32>,
 ) -> f64 {
+    let mut nats = 0.0;
+    over_windows(info, (context, EVAL_CHUNK_ROWS), tokens, class, &mut |shifted, known| {
+        let losses = to_vec(&shifted.losses(net.logits(net.forward(shifted.positions(), None))));
+        for (&known, losses) in known.iter().zip(losses.chunks_exact(losses.len() / shifted.n)) {
+            nats += losses[known..].iter().map(|&loss| f64::from(loss)).sum::<f64>();
+        }
+    });
+    nats
+}
+
+/// Passes windows over a document to `see`, so many at once, and of each how many of its targets were seen before: all but
+/// the first window only tell of those behind the half that they share.
+fn over_windows(
+    info: &SequenceInfo,
+    (context, at_once): (usize, usize),
+    tokens: &[u32],
+    class: Option<u32>,
+    see: &mut dyn FnMut(&Shifted, &[usize]),
+) {
     let (time, step) = (context.min(tokens.len().saturating_sub(1)), (context / 2).max(1));
     if time == 0 {
-        return 0.0;
+        return;
     }
-    // Windows of `time` targets; all but the first only tell of those behind the half that they share.
     let last = tokens.len() - 1 - time;
     let mut starts: Vec<usize> = (0..last).step_by(step).collect();
     starts.push(last);
-    let (mut nats, mut done) = (0.0, 0);
-    for group in starts.chunks(EVAL_CHUNK_ROWS) {
+    let mut done = 0;
+    for group in starts.chunks(at_once) {
         let rows = group.iter().flat_map(|&start| &tokens[start..=start + time]).copied().collect();
         let places = group
             .iter()
@@ -174,12 +240,12 @@ pub fn document_nll(
         if let Some(class) = class {
             batch.classes = vec![class; batch.tokens.len()];
         }
-        let shifted = Shifted::of(&batch);
-        let losses = to_vec(&shifted.losses(net.logits(net.forward(shifted.positions(), None))));
-        for (&start, losses) in group.iter().zip(losses.chunks_exact(time)) {
-            nats += losses[done - start..].iter().map(|&loss| f64::from(loss)).sum::<f64>();
+        let known = |&start: &usize| {
+            let known = done - start;
             done = start + time;
-        }
+            known
+        };
+        let known: Vec<usize> = group.iter().map(known).collect();
+        see(&Shifted::of(&batch), &known);
     }
-    nats
 }

@@ -1,6 +1,7 @@
-//! Interpolated modified Kneser–Ney: the n-gram model that networks of sequences are compared with.
+//! Interpolated modified Kneser–Ney: the n-gram model that networks of sequences are mixed and compared with.
 //!
-//! Chen and Goodman, "An empirical study of smoothing techniques for language modeling" (1998), section 3:
+//! Kneser and Ney, "Improved backing-off for m-gram language modeling" (1995), as in Chen and Goodman, "An empirical study of
+//! smoothing techniques for language modeling" (1999), section 3:
 //!
 //! ```text
 //! p_k(w | c) = max(a(c w) − D(a(c w)), 0) / A(c) + γ(c) p_{k−1}(w | c without its oldest token)
@@ -17,6 +18,8 @@
 //! An n-gram is one number of 128 bits, its newest token lowest. Those of one order are sorted, so the tokens
 //! after a context lie side by side; a table of hashes finds a context.
 
+mod file;
+
 use mintage_data::sequence::BOUNDARY;
 use rayon::prelude::*;
 
@@ -24,11 +27,25 @@ use rayon::prelude::*;
 const USUAL_DISCOUNTS: [f64; 3] = [0.5, 1.0, 1.5];
 
 /// A fitted n-gram model.
+#[derive(Debug)]
 pub struct KneserNey {
     packing: Packing,
     vocab: usize,
     /// From unigrams up.
     levels: Vec<Level>,
+}
+
+/// The end of what came before a token, as far back as n-grams reach. The default is that nothing is known of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Context(u128);
+
+/// What is known of a context.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Known {
+    /// Tokens of the longest end of it that was seen.
+    pub tokens: usize,
+    /// A(c) of this end; 0 where nothing was ever seen.
+    pub total: f64,
 }
 
 impl KneserNey {
@@ -39,23 +56,30 @@ impl KneserNey {
     /// It takes 16 bytes a token while it counts.
     pub fn fit<'a>(order: usize, vocab: usize, streams: impl Iterator<Item = &'a [u32]>) -> Self {
         let packing = Packing::new(order, vocab);
-        let mut grams = Vec::new();
-        for stream in streams {
-            let mut context = packing.start();
-            for &token in stream {
-                grams.push(packing.gram(context, token));
-                context = packing.next(context, token);
-            }
-        }
-        grams.par_sort_unstable();
-        let seen = run_lengths(&grams);
-        drop(grams);
-        Self { packing, vocab: vocab.max(1), levels: levels(packing, seen) }
+        let levels = levels(packing, packing.count(streams), usize::MAX).unwrap_or_default();
+        Self { packing, vocab: vocab.max(1), levels }
+    }
+
+    /// The same; `None` where that makes more than `most` n-grams of all orders together, each of which takes some 35 bytes.
+    pub(super) fn fit_within<'a>(
+        order: usize,
+        vocab: usize,
+        streams: impl Iterator<Item = &'a [u32]>,
+        most: usize,
+    ) -> Option<Self> {
+        let packing = Packing::new(order, vocab);
+        let levels = levels(packing, packing.count(streams), most)?;
+        Some(Self { packing, vocab: vocab.max(1), levels })
     }
 
     /// Tokens of the longest n-grams.
     pub fn order(&self) -> usize {
         self.packing.order
+    }
+
+    /// Tokens that there are.
+    pub(super) fn vocab(&self) -> usize {
+        self.vocab
     }
 
     /// Number of the n-grams of all orders together.
@@ -98,15 +122,66 @@ impl KneserNey {
         (0..n).map(&mut draw).collect()
     }
 
+    /// The context of what comes behind a token.
+    pub(super) fn next(&self, context: Context, token: u32) -> Context {
+        Context(self.packing.next(context.0, token))
+    }
+
+    /// How much of a context was seen.
+    pub(super) fn known(&self, context: Context) -> Known {
+        let longest = self.ends(context.0).enumerate().last();
+        let known =
+            |(tokens, (level, at)): (usize, (&Level, usize))| Known { tokens, total: level.totals[at] };
+        longest.map_or(Known { tokens: 0, total: 0.0 }, known)
+    }
+
+    /// The probability of a token in a context.
+    pub(super) fn chance(&self, context: Context, token: u32) -> f64 {
+        self.after(context.0, token)
+    }
+
+    /// The probabilities of all tokens in a context.
+    pub(super) fn chances(&self, context: Context) -> Vec<f64> {
+        let ends: Vec<(&Level, usize)> = self.ends(context.0).collect();
+        let (mut chances, mut rest) = (vec![0.0; self.vocab], 1.0);
+        for (level, at) in ends.into_iter().rev() {
+            for place in level.range(at) {
+                let token = self.packing.token(level.tokens[place]) as usize;
+                if let Some(chance) = chances.get_mut(token) {
+                    *chance += rest * level.share(at, place);
+                }
+            }
+            rest *= level.gamma[at];
+        }
+        let each = rest / self.vocab as f64;
+        chances.iter_mut().for_each(|chance| *chance += each);
+        chances
+    }
+
+    /// How often the n-gram of the highest order was seen that a token ends; 0 also where the context is shorter.
+    pub(super) fn times_seen(&self, context: Context, token: u32) -> u32 {
+        let (before, symbol) = (self.packing.order - 1, self.packing.symbol(token));
+        let Some((level, context)) = self.levels.last().zip(self.packing.last(context.0, before)) else {
+            return 0;
+        };
+        let place = level.find(context).and_then(|at| level.place(at, symbol));
+        place.map_or(0, |place| level.counts[place])
+    }
+
+    /// The levels that know an end of a context, from the empty one up, and where each has it.
+    fn ends(&self, context: u128) -> impl Iterator<Item = (&Level, usize)> {
+        // A context that was never seen was not seen with one more token before it either.
+        self.levels.iter().enumerate().map_while(move |(shorter, level)| {
+            let end = self.packing.last(context, shorter)?;
+            Some((level, level.find(end)?))
+        })
+    }
+
     fn after(&self, context: u128, token: u32) -> f64 {
         let symbol = self.packing.symbol(token);
-        let mut p = 1.0 / self.vocab as f64;
-        for (shorter, level) in self.levels.iter().enumerate() {
-            // A context that was never seen was not seen with one more token before it either.
-            let Some(found) = self.packing.last(context, shorter).and_then(|c| level.find(c)) else { break };
-            p = level.discounted(found, symbol) + level.gamma[found] * p;
-        }
-        p
+        let blind = 1.0 / self.vocab as f64;
+        self.ends(context)
+            .fold(blind, |p, (level, found)| level.discounted(found, symbol) + level.gamma[found] * p)
     }
 
     /// From the longest context that was seen down: one of its tokens, or with probability γ the next shorter.
@@ -124,7 +199,7 @@ impl KneserNey {
 }
 
 /// How tokens become a number: each is a symbol from 1 up, so that 0 can mean that nothing is there.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Packing {
     order: usize,
     bits: usize,
@@ -145,6 +220,20 @@ impl Packing {
 
     fn token(self, symbol: u32) -> u32 {
         symbol.saturating_sub(1)
+    }
+
+    /// How often each n-gram of the highest order occurs, and of those behind a boundary each that is as long as can be.
+    fn count<'a>(self, streams: impl Iterator<Item = &'a [u32]>) -> Counted {
+        let mut grams = Vec::new();
+        for stream in streams {
+            let mut context = self.start();
+            for &token in stream {
+                grams.push(self.gram(context, token));
+                context = self.next(context, token);
+            }
+        }
+        grams.par_sort_unstable();
+        run_lengths(&grams)
     }
 
     /// The context of a first token.
@@ -185,14 +274,14 @@ pub(crate) fn run_lengths(sorted: &[u128]) -> Counted {
 }
 
 /// The levels of all orders from how often each n-gram of the highest was seen. Those that begin with the boundary
-/// may be shorter.
-fn levels(packing: Packing, (grams, counts): Counted) -> Vec<Level> {
+/// may be shorter. `None` where the levels have more than `most` n-grams.
+fn levels(packing: Packing, (grams, counts): Counted, most: usize) -> Option<Vec<Level>> {
     // The number of a shorter n-gram is smaller, so each length is a range.
     let mut ends: Vec<usize> =
         (1..packing.order).map(|k| grams.partition_point(|&gram| packing.length(gram) <= k)).collect();
     ends.push(grams.len());
     let range = |k: usize| if k == 1 { 0..ends[0] } else { ends[k - 2]..ends[k - 1] };
-    let mut levels = Vec::with_capacity(packing.order);
+    let (mut levels, mut left) = (Vec::with_capacity(packing.order), most);
     let mut above: Vec<u128> = Vec::new();
     for k in (1..=packing.order).rev() {
         let mask = low_bits(k * packing.bits);
@@ -200,11 +289,12 @@ fn levels(packing: Packing, (grams, counts): Counted) -> Vec<Level> {
         suffixes.par_sort_unstable();
         let begun = (&grams[range(k)], &counts[range(k)]);
         let counted = merged(run_lengths(&suffixes), begun);
+        left = left.checked_sub(counted.0.len())?;
         levels.push(Level::new(packing, &counted));
         above = counted.0;
     }
     levels.reverse();
-    levels
+    Some(levels)
 }
 
 /// One sorted list of two that share no n-gram.
@@ -217,6 +307,7 @@ fn merged(a: Counted, (grams, counts): (&[u128], &[u32])) -> Counted {
 }
 
 /// The n-grams of one order by context.
+#[derive(Debug)]
 struct Level {
     /// Different contexts, packed and sorted; tokens after context i are `starts[i]..starts[i + 1]`.
     contexts: Vec<u128>,
@@ -265,16 +356,22 @@ impl Level {
         self.starts[context] as usize..self.starts[context + 1] as usize
     }
 
+    /// Where a token stands among those after a context.
+    fn place(&self, context: usize, symbol: u32) -> Option<usize> {
+        let range = self.range(context);
+        let place = self.tokens[range.clone()].binary_search(&symbol).ok()?;
+        Some(range.start + place)
+    }
+
     /// max(a − D, 0) / A of a token after a context.
     fn discounted(&self, context: usize, symbol: u32) -> f64 {
-        let range = self.range(context);
-        match self.tokens[range.clone()].binary_search(&symbol) {
-            Ok(place) => {
-                let a = self.counts[range.start + place];
-                (f64::from(a) - discount(self.discounts, a)) / self.totals[context]
-            }
-            Err(_) => 0.0,
-        }
+        self.place(context, symbol).map_or(0.0, |place| self.share(context, place))
+    }
+
+    /// The same of the token at a place.
+    fn share(&self, context: usize, place: usize) -> f64 {
+        let a = self.counts[place];
+        (f64::from(a) - discount(self.discounts, a)) / self.totals[context]
     }
 
     /// The symbol at place `u` of the distribution; `None` in the part that the shorter context has.
@@ -304,7 +401,7 @@ fn discounts(counts: &[u32]) -> [f64; 3] {
 }
 
 /// Where a context stands among the sorted ones: open addressing, half full at most.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Index {
     /// Places plus one; 0 is free.
     slots: Vec<u32>,

@@ -215,6 +215,21 @@ fn options_of_before_have_no_lookup() {
 }
 
 #[test]
+fn a_model_of_before_is_without_counts() {
+    let of_ar = |config| if let SequenceConfig::Ar(config) = config { Some(config) } else { None };
+    let config = configs().into_iter().find_map(of_ar).unwrap();
+    let mut old = serde_json::to_value(&config).unwrap();
+    assert_eq!(old.as_object_mut().unwrap().remove("counts"), Some(true.into()));
+    let old: ar::Config = serde_json::from_value(old).unwrap();
+    assert!(config.counts && !old.counts);
+    let model = |config| {
+        SequenceModel::new(&SequenceConfig::Ar(config), &info(), &Device::flex(), &mut Rng::new(1, 0))
+    };
+    let segments = ar::Config { segments: true, ..config.clone() };
+    assert!(model(config).wants_counts() && !model(old).wants_counts() && !model(segments).wants_counts());
+}
+
+#[test]
 fn wrong_options_are_refused() {
     let shares = [
         (Family::Vae, "kl_warmup = 0.7"),

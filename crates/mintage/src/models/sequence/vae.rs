@@ -241,7 +241,7 @@ impl GenerativeModel<Sequence> for Vae {
             let plans = Plan::of_all(&net.beside.forward(z), n, time);
             fitting(&net.decoder, &self.info, plans, prompt, draw.class, rng)
         };
-        let writer = Writer { net: &net.decoder, info: &self.info, context: time };
+        let writer = Writer { net: &net.decoder, info: &self.info, context: time, counts: None };
         writer.write_planned(draw, &mut plan, limit, on, rng)
     }
 

@@ -231,7 +231,7 @@ impl GenerativeModel<Sequence> for Vqvae {
             let vectors = net.beside.forward(self.codebook.lookup(&codes, &self.device));
             fitting(&net.decoder, &self.info, Plan::of_all(&vectors, n, time), prompt, draw.class, rng)
         };
-        let writer = Writer { net: &net.decoder, info: &self.info, context: time };
+        let writer = Writer { net: &net.decoder, info: &self.info, context: time, counts: None };
         writer.write_planned(draw, &mut plan, limit, on, rng)
     }
 
@@ -359,7 +359,7 @@ impl Vqvae {
             choice,
             ..SequenceSampleParams::new(n, n_codes)
         };
-        let writer = Writer { net: prior, info: &self.plans, context: n_codes + 1 };
+        let writer = Writer { net: prior, info: &self.plans, context: n_codes + 1, counts: None };
         let rows = writer.write(&plan, &mut limit, &mut |_, _| true, rng);
         // Rows that were cancelled are short.
         let whole = |mut row: Vec<u32>| {

@@ -1,5 +1,7 @@
 //! Kneser–Ney beside its definitions, word for word.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use mintage_nn::Rng;
@@ -96,8 +98,15 @@ fn probabilities_sum_to_one() {
     for order in 1..=6 {
         let model = KneserNey::fit(order, 40, std::iter::once(&train[..]));
         for context in [&[][..], &[0], &[7], &[39, 1, 2], &train[90..95], &train[7..9], &[3, 0, 1]] {
-            let sum: f64 = (0..40).map(|token| model.probability(context, token)).sum();
+            let each: Vec<f64> = (0..40).map(|token| model.probability(context, token)).collect();
+            let sum: f64 = each.iter().sum();
             assert!((sum - 1.0).abs() < 1e-12, "{order} {context:?} {sum}");
+            let start = model.next(Context::default(), BOUNDARY);
+            let all = model.chances(context.iter().fold(start, |before, &token| model.next(before, token)));
+            assert!(
+                all.iter().zip(&each).all(|(all, each)| (all - each).abs() < 1e-12),
+                "{order} {context:?}"
+            );
         }
     }
 }
@@ -137,4 +146,56 @@ fn nothing_and_strangers_do_no_harm() {
     assert!(model.sample(50, &mut || 0.5).iter().all(|&token| token < 4));
     assert_eq!(KneserNey::fit(0, 0, std::iter::empty()).sample(2, &mut || 0.0), [0, 0]);
     assert_eq!(KneserNey::fit(99, 8_000, std::iter::empty()).order(), 9);
+}
+
+#[test]
+fn knows_how_much_of_a_context_was_seen() {
+    let model = KneserNey::fit(3, 10, [&[1, 2, 3, 1, 2, 4, 1, 2, 3, 0][..]].into_iter());
+    let after = |tokens: &[u32]| tokens.iter().fold(Context::default(), |at, &token| model.next(at, token));
+    assert_eq!(model.known(after(&[5, 1, 2])), Known { tokens: 2, total: 3.0 });
+    assert_eq!(model.known(after(&[2, 2])).tokens, 1);
+    assert_eq!(model.known(after(&[1, 9])).tokens, 0);
+    assert_eq!((model.times_seen(after(&[1, 2]), 3), model.times_seen(after(&[1, 2]), 4)), (2, 1));
+    assert_eq!((model.times_seen(after(&[1, 2]), 1), model.times_seen(after(&[2]), 3)), (0, 0));
+    let nothing = KneserNey::fit(3, 10, std::iter::empty());
+    assert_eq!(nothing.known(after(&[1, 2])), Known { tokens: 0, total: 0.0 });
+    assert!(nothing.chances(after(&[1, 2])).iter().all(|chance| (chance - 0.1).abs() < 1e-12));
+}
+
+#[test]
+fn bytes_give_the_same_model_and_damaged_ones_none() {
+    let (train, new) = (text(3_000, 40, 1), text(500, 40, 2));
+    for order in [1, 2, 5] {
+        let model = KneserNey::fit(order, 40, train.split(|&token| token == 0));
+        let mut bytes = Vec::new();
+        model.write(&mut bytes);
+        bytes.extend([1, 2, 3]);
+        let mut rest = &bytes[..];
+        let same = KneserNey::read(&mut rest, model.n_grams()).unwrap();
+        assert_eq!(rest, [1, 2, 3]);
+        assert_eq!((same.order(), same.vocab(), same.n_grams()), (order, 40, model.n_grams()));
+        assert_eq!(same.nll(&new).to_bits(), model.nll(&new).to_bits());
+        let mut again = Vec::new();
+        same.write(&mut again);
+        assert_eq!(again, bytes[..bytes.len() - 3]);
+        // Nothing of it panics, whatever it comes to.
+        assert!(KneserNey::read(&mut &bytes[..bytes.len() / 2], usize::MAX).is_none());
+        assert!(KneserNey::read(&mut &bytes[..], model.n_grams() - 1).is_none());
+        for at in 0..200 {
+            let mut damaged = bytes.clone();
+            damaged[at * bytes.len() / 200] ^= 1 << (at % 8);
+            if let Some(other) = KneserNey::read(&mut &damaged[..], 100_000) {
+                assert!(other.nll(&new[..50]).is_finite());
+            }
+        }
+    }
+}
+
+#[test]
+fn more_n_grams_than_may_be_are_refused() {
+    let train = text(3_000, 40, 1);
+    let streams = || std::iter::once(&train[..]);
+    let all = KneserNey::fit(4, 40, streams()).n_grams();
+    assert!(KneserNey::fit_within(4, 40, streams(), all - 1).is_none());
+    assert_eq!(KneserNey::fit_within(4, 40, streams(), all).unwrap().n_grams(), all);
 }
