@@ -51,12 +51,9 @@ pub struct Config {
     pub guidance: f64,
     /// Images per step.
     pub batch: usize,
-    /// Peak learning rate, of AdamW and Muon alike.
+    /// Peak learning rate of AdamW.
     pub lr: f64,
-    /// Whether Muon moves the filters and matrices between hidden layers.
-    #[serde(default)]
-    pub muon: bool,
-    /// Decoupled weight decay, on tensors of rank 2 and more (Loshchilov & Hutter,
+    /// Decoupled weight decay of AdamW, on tensors of rank 2 and more (Loshchilov & Hutter,
     /// arXiv:1711.05101).
     pub weight_decay: f64,
     /// Probability that a label is hidden in training, so that images without a class are learned as well (Ho
@@ -79,8 +76,7 @@ impl FamilyConfig<Image> for Config {
             steps: 10,
             guidance: 1.0,
             batch: 16,
-            lr: 3e-3,
-            muon: true,
+            lr: 1e-3,
             weight_decay: 0.01,
             label_drop: 0.1,
         }
@@ -106,11 +102,12 @@ impl GenerativeModel<Image> for Flow {
     fn new(config: &Config, info: &ImageInfo, device: &Device, rng: &mut Rng) -> Self {
         let net = UNet::new(config, info, &device.clone().autodiff(), rng);
         let adam = AdamW { weight_decay: config.weight_decay as f32, ..AdamW::default() };
-        let train = match config.muon {
-            true => Trainable::with_muon(net, adam, is_hidden),
-            false => Trainable::new(net, adam),
-        };
-        Self { config: config.clone(), info: info.clone(), device: device.clone(), train }
+        Self {
+            config: config.clone(),
+            info: info.clone(),
+            device: device.clone(),
+            train: Trainable::new(net, adam),
+        }
     }
 
     fn config(&self) -> Config {
@@ -191,12 +188,6 @@ impl Flow {
         let times = vec![t; labels.len()];
         guided(guidance, labels, self.info.classes as u32, |labels| net.forward(x.clone(), &times, labels))
     }
-}
-
-/// Whether a name is that of filters, or of a matrix, between hidden layers.
-fn is_hidden(name: &str) -> bool {
-    let inside = ["down.", "middle.", "up."].iter().any(|part| name.starts_with(part));
-    inside && name.ends_with(".weight")
 }
 
 /// Longest side of the map at which attention joins in.
