@@ -48,6 +48,9 @@ const MAX_COPIED_TOKENS: usize = 16;
 /// What a file of counts begins with.
 const MAGIC: &[u8] = b"MINTCNT1";
 
+/// What a network says of the tokens of a document of a class but for the first.
+type Network<'a> = dyn Fn(&[u32], Option<u32>) -> Vec<Told> + 'a;
+
 /// Counts, and how much they tell beside a network.
 #[derive(Debug)]
 pub struct Counts {
@@ -78,10 +81,7 @@ pub struct Counted {
 impl Counts {
     /// Counts the train split, and learns from the valid split how much that tells beside a network: `told` is what the network
     /// says of the tokens of a document of a class but for the first. `None` where it needs no counts.
-    pub fn learn(
-        set: &SequenceSet,
-        told: &dyn Fn(&[u32], Option<u32>) -> Vec<Told>,
-    ) -> (Option<Self>, Counted) {
+    pub fn learn(set: &SequenceSet, told: &Network) -> (Option<Self>, Counted) {
         let (ngrams, counted) = count(set);
         let mut tokens = Vec::new();
         for (document, class) in held_out(set) {
