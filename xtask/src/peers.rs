@@ -20,7 +20,7 @@ use crate::{
 /// The generators of `bench/peers/database_peer.py`.
 const PEERS: [&str; 2] = ["sdv", "mostlyai"];
 /// Minutes after which a peer is stopped; ours takes from one to eleven.
-const PEER_LIMIT: &str = "20";
+const PEER_LIMIT: &str = "15";
 
 /// What `database_peer.py` says.
 #[derive(Deserialize)]

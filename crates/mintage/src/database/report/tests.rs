@@ -6,10 +6,12 @@ use super::*;
 use crate::{
     database::{
         dials::TableDials,
+        filled::numbers,
         judge::{ChildShare, TableScores},
         measures::Means,
         pairs::PairDetected,
         proof::Written,
+        testing,
     },
     report::Dial,
 };
@@ -110,11 +112,13 @@ fn page(proof: &Proof) -> String {
     let tables = vec![table("b\"c"), table("orders")];
     let schema = Schema { store: Store::Sqlite, tables, views: Vec::new(), unreadable: Vec::new() };
     let (scores, dials) = (scores(), dials());
+    let rows = testing::table("b\"c", Vec::new(), vec![numbers("id", 1..=8)]);
+    let (_, _, plans) = testing::planned(vec![rows]);
     let report = DatabaseReport {
         name: "<run>",
         source: "shop.db",
         schema: &schema,
-        plans: &[],
+        plans: &plans,
         scores: &scores,
         floor: &scores,
         ceiling: Some(&scores),
@@ -130,7 +134,7 @@ fn the_page_escapes_names_and_shows_numbers() {
     let page = page(&proof(0));
     assert!(page.contains("&lt;run&gt;") && !page.contains("<run>") && !page.contains("<script"), "{page}");
     assert!(page.contains("b&quot;c") && !page.contains("<c0>") && page.contains("seed 7"), "{page}");
-    assert!(page.contains("less is better down to 50, a mere guess; below it is chance"), "{page}");
+    assert!(page.contains("50 is the best, a mere guess; less, as of few rows, is chance"), "{page}");
     assert!(page.contains("told 75.0") && page.contains("class=\"wash q2\""), "{page}");
     assert!(
         page.contains("size; its children: mean of orders.a")

@@ -68,7 +68,7 @@ fn told_of_holdout(set: &SequenceSet, net: &Decoder, counts: &Counts) -> Vec<Evi
 fn both_tell_held_out_texts_as_well_as_the_better_of_them() {
     let set = texts();
     let mut before = f64::INFINITY;
-    for steps in [0, 60] {
+    for steps in [0, 240] {
         let net = network(&set, steps);
         let (counts, counted) = learned(&set, &net);
         let told = told_of_holdout(&set, &net, &counts);
