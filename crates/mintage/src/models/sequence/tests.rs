@@ -212,7 +212,7 @@ fn options_of_before_have_no_lookup() {
         .collect();
     // Two blocks of width 32, ten tokens: all pairs, the values of one block with gates of two heads, two mixtures of three.
     let tables = 100 * 32 + 10 * 32 + 2 + 2 * 3;
-    assert_eq!(sizes, [(true, tables), (false, 0), (false, 0), (true, 2 * tables)]);
+    assert_eq!(sizes, [(false, 0), (true, 2 * tables), (false, 0), (true, tables)]);
 }
 
 #[test]
