@@ -145,7 +145,8 @@ impl Model {
         let weights = load_weights(&path)?;
         refuse_not_finite(&weights, &path)?;
         any.load_weights(&weights).map_err(|error| {
-            let hint = "the file and config.json are not of the same model";
+            let hint =
+                "the file and config.json are not of the same model, or an earlier version wrote them: train it again";
             Error::folder(&path, error.to_string()).with_hint(hint)
         })?;
         let counts = load_counts(&mut any, dir)?;

@@ -75,7 +75,7 @@ fn weights_of_another_model() {
     place.write("runs/shop/model.safetensors", place.read("runs/other/model.safetensors"));
     assert_snapshot!(place.refused("sample shop -o new.png"), @r"
     error: runs/shop/model.safetensors: weight `vae.label.weight` is missing from the file
-      hint: the file and config.json are not of the same model
+      hint: the file and config.json are not of the same model, or an earlier version wrote them: train it again
     ");
 }
 
