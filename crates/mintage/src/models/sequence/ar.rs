@@ -182,10 +182,7 @@ impl GenerativeModel<Sequence> for Ar {
         let shape = DecoderConfig { lookup, ..shape(info, layers, [heads, width, hidden]) };
         let net = Decoder::new(shape, &device.clone().autodiff(), rng);
         let adam = AdamW { weight_decay: config.weight_decay as f32, ..AdamW::default() };
-        let train = match config.muon {
-            true => Trainable::with_muon(net, adam, Decoder::is_hidden),
-            false => Trainable::new(net, adam),
-        };
+        let train = Trainable::with_muon(net, adam, |name| config.muon && Decoder::is_hidden(name));
         let train = train.with_lookup(Decoder::is_lookup);
         Self { config: config.clone(), info: info.clone(), train, counts: None }
     }

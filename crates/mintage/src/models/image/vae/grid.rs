@@ -292,10 +292,7 @@ impl GridVae {
 /// A network with its optimiser: Muon moves what `is_hidden` says where the options ask for it.
 fn trained<M: Module>(net: M, config: &Config, is_hidden: fn(&str) -> bool) -> Trainable<M> {
     let adam = AdamW { weight_decay: config.weight_decay as f32, ..AdamW::default() };
-    match config.muon {
-        true => Trainable::with_muon(net, adam, is_hidden),
-        false => Trainable::new(net, adam),
-    }
+    Trainable::with_muon(net, adam, |name| config.muon && is_hidden(name))
 }
 
 #[cfg(test)]

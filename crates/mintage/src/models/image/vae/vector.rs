@@ -235,10 +235,7 @@ impl GenerativeModel<Image> for VectorVae {
         config.latent = config.latent.max(2).next_multiple_of(2);
         let net = Net::new(&config, info, &device.clone().autodiff(), rng);
         let adam = AdamW { weight_decay: config.weight_decay as f32, clip: 100.0, ..AdamW::default() };
-        let train = match config.muon {
-            true => Trainable::with_muon(net, adam, is_hidden),
-            false => Trainable::new(net, adam),
-        };
+        let train = Trainable::with_muon(net, adam, |name| config.muon && is_hidden(name));
         Self { config, info: info.clone(), device: device.clone(), train }
     }
 
