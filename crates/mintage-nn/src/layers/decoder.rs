@@ -45,6 +45,29 @@ pub struct DecoderConfig {
     pub lookup: bool,
 }
 
+impl DecoderConfig {
+    /// A causal transformer without classes, periods and tables, whose every vector comes from beside.
+    pub fn of_size(layers: usize, heads: usize, width: usize) -> Self {
+        let hidden = gated_width(width);
+        Self {
+            layers,
+            heads,
+            width,
+            hidden,
+            vocab: 1,
+            classes: 0,
+            periods: [0; 2],
+            causal: true,
+            lookup: false,
+        }
+    }
+}
+
+/// The usual width inside a gated perceptron: as many weights as four widths without a gate, in whole vectors.
+pub fn gated_width(width: usize) -> usize {
+    (width * 8 / 3).next_multiple_of(32)
+}
+
 /// The tokens of `n` sequences of equal length, one sequence after another.
 #[derive(Clone, Copy, Debug)]
 pub struct Positions<'a> {

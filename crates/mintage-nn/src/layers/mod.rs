@@ -10,7 +10,7 @@ mod time;
 
 pub use attention::{KvCache, SelfAttention2d};
 pub use basic::{Conv2d, Embedding, GroupNorm, LayerNorm, Linear, RmsNorm};
-pub use decoder::{Decoder, DecoderConfig, Positions};
+pub use decoder::{Decoder, DecoderConfig, Positions, gated_width};
 pub use parameter::{parameter, with_numbers, without_numbers};
 pub use residual::{ResBlock, sinusoidal};
 pub use time::{DepthwiseTime, TimeBlock};

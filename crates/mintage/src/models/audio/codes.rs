@@ -125,19 +125,8 @@ impl CodeWriter {
     /// A fresh transformer on `device`, initialised from `rng`.
     pub fn new(shape: CodeShape, device: &Device, rng: &mut Rng) -> Self {
         let CodeShape { levels, size, classes, layers, heads, width, .. } = shape;
-        let hidden = (width * 8 / 3).next_multiple_of(32);
         // Every vector comes from beside; the decoder's own table holds the classes.
-        let config = DecoderConfig {
-            layers,
-            heads,
-            width,
-            hidden,
-            vocab: 1,
-            classes,
-            periods: [0; 2],
-            causal: true,
-            lookup: false,
-        };
+        let config = DecoderConfig { classes, ..DecoderConfig::of_size(layers, heads, width) };
         Self {
             embed: Embedding::new(levels * size + 2, width, 0.5 / (width as f32).sqrt(), device, rng),
             decoder: Decoder::new(config, device, rng),

@@ -97,19 +97,8 @@ impl LatentFlowMatching {
     /// A fresh network on `device`, initialised from `rng`; its velocity is 0 at first.
     pub fn new(shape: FlowShape, device: &Device, rng: &mut Rng) -> Self {
         let FlowShape { dims, classes, layers, heads, width } = shape;
-        let hidden = (width * 8 / 3).next_multiple_of(32);
         // Every vector comes from beside; the decoder's own table holds the classes.
-        let config = DecoderConfig {
-            layers,
-            heads,
-            width,
-            hidden,
-            vocab: 1,
-            classes,
-            periods: [0; 2],
-            causal: false,
-            lookup: false,
-        };
+        let config = DecoderConfig { classes, causal: false, ..DecoderConfig::of_size(layers, heads, width) };
         Self {
             input: Linear::new(dims + 2, width, 1.0, device, rng),
             time1: Linear::new(width, width, std::f32::consts::SQRT_2, device, rng),

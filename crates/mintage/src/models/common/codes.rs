@@ -21,7 +21,7 @@ use burn::{
     tensor::{Device, Tensor},
 };
 use mintage_nn::{
-    Rng, cancel, kernels,
+    AdamW, Rng, Trainable, cancel, kernels,
     layers::{Decoder, DecoderConfig, Embedding, KvCache, Positions},
     weights::to_vec,
 };
@@ -49,6 +49,8 @@ pub struct CodeShape {
     pub heads: usize,
     /// Width of the transformer, and of the vectors of codes.
     pub width: usize,
+    /// Whether every block looks up vectors of codes and of pairs of codes.
+    pub lookup: bool,
 }
 
 impl CodeShape {
@@ -78,20 +80,10 @@ struct Inputs {
 impl CodeWriter {
     /// A fresh transformer on `device`, initialised from `rng`.
     pub fn new(shape: CodeShape, device: &Device, rng: &mut Rng) -> Self {
-        let CodeShape { size, frames, classes, layers, heads, width, .. } = shape;
-        let hidden = (width * 8 / 3).next_multiple_of(32);
+        let CodeShape { size, frames, classes, layers, heads, width, lookup, .. } = shape;
         let periods = [shape.cells(), frames];
-        let config = DecoderConfig {
-            layers,
-            heads,
-            width,
-            hidden,
-            vocab: size,
-            classes,
-            periods,
-            causal: true,
-            lookup: false,
-        };
+        let sized = DecoderConfig::of_size(layers, heads, width);
+        let config = DecoderConfig { vocab: size, classes, periods, lookup, ..sized };
         Self {
             around: Embedding::new(AROUND * size, width, 0.3 / (width as f32).sqrt(), device, rng),
             decoder: Decoder::new(config, device, rng),
@@ -99,9 +91,10 @@ impl CodeWriter {
         }
     }
 
-    /// Whether a name is that of a matrix between hidden layers.
-    pub fn is_hidden(name: &str) -> bool {
-        name.strip_prefix("decoder.").is_some_and(Decoder::is_hidden)
+    /// With its optimiser: Muon between hidden layers, AdamW elsewhere.
+    pub fn trainable(self, adam: AdamW) -> Trainable<Self> {
+        let is_hidden = |name: &str| name.strip_prefix("decoder.").is_some_and(Decoder::is_hidden);
+        Trainable::with_muon(self, adam, is_hidden).with_lookup(Decoder::is_lookup)
     }
 
     /// `−log p` of each code: `codes [n · frames · cells]`, clip after clip, of at most the frames that it sees; a label a
@@ -248,10 +241,17 @@ impl Inputs {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use mintage_nn::{AdamW, Trainable};
 
-    const SHAPE: CodeShape =
-        CodeShape { size: 5, grid: (2, 3), frames: 4, classes: 2, layers: 1, heads: 2, width: 32 };
+    const SHAPE: CodeShape = CodeShape {
+        size: 5,
+        grid: (2, 3),
+        frames: 4,
+        classes: 2,
+        layers: 1,
+        heads: 2,
+        width: 32,
+        lookup: true,
+    };
 
     /// Two clips of four frames: codes go up with every frame, or down.
     fn codes() -> Vec<u32> {
@@ -262,7 +262,7 @@ mod tests {
     fn trained() -> CodeWriter {
         let mut rng = Rng::new(1, 0);
         let net = CodeWriter::new(SHAPE, &Device::flex().autodiff(), &mut rng);
-        let mut train = Trainable::with_muon(net, AdamW::default(), CodeWriter::is_hidden);
+        let mut train = net.trainable(AdamW::default());
         for _ in 0..150 {
             let losses = train.net().losses(&codes(), 2, &[0, 1]);
             assert!(train.update(losses.mean(), 1e-2).is_ok());

@@ -18,7 +18,7 @@ use burn::{
 };
 use mintage_nn::{
     Rng, cancel, kernels,
-    layers::{Embedding, Linear, RmsNorm, sinusoidal},
+    layers::{Embedding, Linear, RmsNorm, gated_width, sinusoidal},
     weights::to_vec,
 };
 use serde::{Deserialize, Serialize};
@@ -298,7 +298,7 @@ impl LatentFlowMatching {
 
 impl Block {
     fn new(width: usize, over_time: bool, device: &Device, rng: &mut Rng) -> Self {
-        let hidden = (width * 8 / 3).next_multiple_of(32);
+        let hidden = gated_width(width);
         Self {
             condition: Linear::new(width, width, 1.0, device, rng),
             space: Attention::new(width, device, rng),

@@ -80,6 +80,9 @@ pub struct Config {
     pub prior_layers: usize,
     /// Width of the prior; even.
     pub prior_width: usize,
+    /// Whether every block of the prior looks up vectors of codes and of pairs of codes in tables.
+    #[serde(default)]
+    pub prior_lookup: bool,
     /// Share of the budget at which phase 2 begins.
     #[serde(alias = "prior_from")]
     pub prior_start: f64,
@@ -117,6 +120,7 @@ impl FamilyConfig<Image> for Config {
             commitment: 0.25,
             prior_layers,
             prior_width,
+            prior_lookup: true,
             prior_start: 0.45,
             batch: 32,
             lr: 5e-3,
@@ -246,11 +250,12 @@ impl GenerativeModel<Image> for Vqvae {
             layers: config.prior_layers,
             heads: heads(config.prior_width),
             width: config.prior_width,
+            lookup: config.prior_lookup,
         };
         let adam = AdamW { weight_decay: 0.05, ..AdamW::default() };
         Self {
             autoencoder: Trainable::with_muon(autoencoder, AdamW::default(), is_hidden),
-            prior: Trainable::with_muon(CodeWriter::new(prior, &on, rng), adam, CodeWriter::is_hidden),
+            prior: CodeWriter::new(prior, &on, rng).trainable(adam),
             config: config.clone(),
             info: info.clone(),
             device: device.clone(),

@@ -17,7 +17,7 @@ use mintage_data::{
 };
 use mintage_nn::{
     AdamW, NotFinite, Rng, Schedule, Trainable,
-    layers::{Decoder, DecoderConfig},
+    layers::{Decoder, DecoderConfig, gated_width},
 };
 use serde::{Deserialize, Serialize};
 
@@ -89,7 +89,7 @@ impl FamilyConfig<Sequence> for Config {
             layers,
             heads,
             width,
-            hidden: hidden(width),
+            hidden: gated_width(width),
             context: context.min(most),
             segments: false,
             batch,
@@ -116,11 +116,6 @@ impl FamilyConfig<Sequence> for Config {
     fn activations(&self, info: &SequenceInfo) -> u64 {
         memory::of_document(info, self.context, self.width, self.layers)
     }
-}
-
-/// The usual width inside a gated perceptron: as many weights as four widths without a gate, in whole vectors.
-fn hidden(width: usize) -> usize {
-    (width * 8 / 3).next_multiple_of(32)
 }
 
 /// Dropout against overfitting, where there are few tokens for the number of weights.

@@ -67,6 +67,9 @@ pub struct Config {
     pub prior_layers: usize,
     /// Width of the prior; even.
     pub prior_width: usize,
+    /// Whether every block of the prior looks up vectors of codes and of pairs of codes in tables.
+    #[serde(default)]
+    pub prior_lookup: bool,
     /// Share of the budget at which phase 2 begins.
     #[serde(alias = "prior_from")]
     pub prior_start: f64,
@@ -102,6 +105,7 @@ impl FamilyConfig<Video> for Config {
             commitment: 0.25,
             prior_layers,
             prior_width,
+            prior_lookup: true,
             prior_start: 0.4,
             batch: batch_of(64, info),
             lr: 5e-3,
@@ -156,14 +160,11 @@ impl GenerativeModel<Video> for Vqvae {
             layers: config.prior_layers,
             heads: heads(width),
             width,
+            lookup: config.prior_lookup,
         };
         Self {
             autoencoder: Trainable::with_muon(autoencoder, AdamW::default(), is_hidden),
-            prior: Trainable::with_muon(
-                CodeWriter::new(prior, &on, rng),
-                AdamW::default(),
-                CodeWriter::is_hidden,
-            ),
+            prior: CodeWriter::new(prior, &on, rng).trainable(AdamW::default()),
             codebook: Codebook::new(config.codes, config.code_dim),
             config: config.clone(),
             info: info.clone(),
