@@ -4,7 +4,7 @@
 use insta::assert_snapshot;
 use rusqlite::{Connection, params};
 
-use crate::helpers::{KINDS, Place, QUICK, png, png_claiming};
+use crate::helpers::{KINDS, Place, QUICK, picture, png, png_claiming};
 
 #[test]
 fn a_source_that_is_not_there_or_no_source() {
@@ -183,4 +183,52 @@ fn images_of_many_sizes_become_one_size() {
     place.ok(&format!("train pictures --model vae {QUICK} --name mixed"));
     place.ok("sample mixed -n 1 -o one.png");
     assert_eq!(place.picture_size("one.png"), (28, 28));
+}
+
+#[test]
+fn a_dozen_images_are_learned_from_and_judged() {
+    let place = Place::new();
+    place.pictures("few", 12);
+    for family in ["vae", "gan", "vqvae", "flow"] {
+        place.ok(&format!("train few --model {family} {QUICK} --name {family}"));
+        place.ok(&format!("sample {family} -n 3 -o {family}.png"));
+    }
+    let judged = place.run("evaluate vqvae");
+    assert!([Some(0), Some(2)].contains(&judged.code), "{}", judged.stderr);
+}
+
+#[test]
+fn images_that_are_all_equal_are_learned_from() {
+    let place = Place::new();
+    for i in 0..30 {
+        place.write(&format!("same/{i}.png"), png(1, 12));
+    }
+    for family in ["vae", "gan", "vqvae", "flow"] {
+        place.ok(&format!("train same --model {family} {QUICK} --name {family}"));
+        place.ok(&format!("sample {family} -n 3 -o {family}.png"));
+    }
+}
+
+#[test]
+fn a_class_of_three_images_is_drawn() {
+    let place = Place::new();
+    let shop = place.shop("shop.db", 40);
+    shop.execute_batch("UPDATE goods SET kind = 'hat' WHERE id < 4").unwrap();
+    place.ok(&format!("train shop.db --label kind --model vqvae {QUICK} --name shop"));
+    place.ok("sample shop --where kind=hat -n 3 -o hats.png");
+}
+
+#[test]
+fn images_that_are_all_length_are_learned_from() {
+    let place = Place::new();
+    for i in 0..30 {
+        let wide = image::imageops::resize(&picture(i, 12), 240, 6, image::imageops::FilterType::Triangle);
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        wide.write_to(&mut bytes, image::ImageFormat::Png).unwrap();
+        place.write(&format!("wide/{i}.png"), bytes.into_inner());
+    }
+    for family in ["vae", "vqvae", "flow"] {
+        place.ok(&format!("train wide --model {family} {QUICK} --name {family}"));
+        place.ok(&format!("sample {family} -n 2 -o {family}.png"));
+    }
 }
