@@ -3,13 +3,22 @@
 //! A run may have stages, each of which makes another number small; a line of kind "stage" begins one. What is said of more
 //! training is said of the last stage alone, and of validation alone: the loss on what is learned from always falls.
 
+mod fit;
+
 use std::path::Path;
 
 use serde_json::Value;
 
-use crate::{model::ModelConfig, run::METRICS_FILE};
+use crate::{
+    dataset::thousands,
+    events::{Advice, More},
+    model::ModelConfig,
+    models::Size,
+    run::{MAX_TRAIN_SECS, METRICS_FILE, Run, TIMES_FILE},
+};
+use fit::Gain;
 
-/// Bytes of `metrics.jsonl` beyond which it is not read.
+/// Bytes of `metrics.jsonl` and of `times.jsonl` beyond which they are not read.
 const MAX_BYTES: u64 = 64 << 20;
 /// Validations below which no outlook is given.
 const MIN_VALIDATIONS: usize = 6;
@@ -23,6 +32,10 @@ const MIN_IMPROVEMENT: f64 = 0.003;
 const STILL_LEARNING: f64 = 0.6;
 /// Rise, as a share of the least number, from which on it counts as worse.
 const MIN_RISE: f64 = 0.01;
+/// More training is at least this share of the whole: less of it is not worth a resumption.
+const MIN_PROLONGED: f64 = 0.1;
+/// More steps than any training has.
+const MAX_STEPS: f64 = 1e15;
 /// Bars of a curve in a line of text.
 const MAX_BARS: usize = 40;
 /// The bars by height.
@@ -42,6 +55,8 @@ pub struct Series {
 pub struct Stage {
     /// Name of the stage; empty where a run has one stage.
     pub name: String,
+    /// Number of its first step, from 1.
+    pub first_step: u64,
     /// The number that training minimises; the same as `valid` where steps report it under that name.
     pub loss: Series,
     /// The number that validation reports first, less is better; empty where a family has none.
@@ -84,7 +99,7 @@ impl Curve {
     }
 
     fn parse(text: &str) -> Self {
-        let mut stages: Vec<Lines> = Vec::new();
+        let (mut stages, mut last): (Vec<Lines>, u64) = (Vec::new(), 0);
         let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         for line in lines {
             let Some(step) = line.get("step").and_then(Value::as_u64) else { continue };
@@ -94,10 +109,13 @@ impl Curve {
                 line.as_object().filter(|_| kind == "valid").and_then(|line| line.keys().nth(2).cloned());
             let other = watched
                 .is_some_and(|name| stages.last().and_then(Lines::watched).is_some_and(|old| old != name));
-            if kind == "stage" || kind == "phase" || stages.is_empty() || other {
+            let is_said = kind == "stage" || kind == "phase";
+            if is_said || stages.is_empty() || other {
                 let name = line.get("name").and_then(Value::as_str).unwrap_or_default();
-                stages.push(Lines { name: name.to_owned(), ..Lines::default() });
+                let first_step = if is_said { step } else { last.saturating_add(1) };
+                stages.push(Lines { name: name.to_owned(), first_step, ..Lines::default() });
             }
+            last = step;
             let (Some(stage), Some(numbers)) = (stages.last_mut(), line.as_object()) else { continue };
             let numbers =
                 numbers.iter().filter(|(name, _)| !["step", "kind", "name"].contains(&name.as_str()));
@@ -118,6 +136,32 @@ impl Curve {
     pub fn outlook(&self) -> Option<Outlook> {
         let last = self.stages.last()?;
         outlook(&last.valid.points, self.last_step())
+    }
+
+    /// What more training of the last stage would bring, where there may be `room` more steps.
+    fn gain(&self, room: Option<u64>) -> Option<Gain> {
+        let stage = self.stages.last()?;
+        let points = stage.valid.points.iter().map(|&(step, value)| (stage.steps_until(step), value));
+        let most = room.map_or(f64::INFINITY, |room| room as f64 / stage.steps_until(self.last_step()));
+        fit::gain(&points.collect::<Vec<_>>(), most)
+    }
+
+    /// The steps that the run has to be prolonged by for its last stage to be `longer` by this multiple.
+    fn more_steps(&self, longer: f64) -> Option<More> {
+        let (stage, whole) = (self.stages.last()?, self.last_step());
+        let steps = prolonged(whole as f64, stage.steps_until(whole), longer);
+        (steps < MAX_STEPS).then(|| More::Steps(rounded_steps(steps)))
+    }
+
+    /// The same in seconds, where `times` has the training time until each validation.
+    fn more_secs(&self, longer: f64, times: &[(u64, f64)]) -> Option<More> {
+        let stage = self.stages.last()?;
+        let of_stage: Vec<(u64, f64)> =
+            times.iter().copied().filter(|(step, _)| *step >= stage.first_step).collect();
+        let ((first_step, began), (last_step, ended)) = (*of_stage.first()?, *of_stage.last()?);
+        let step_secs = (ended - began) / last_step.checked_sub(first_step)? as f64;
+        let secs = prolonged(ended, step_secs * stage.steps_until(last_step), longer);
+        (step_secs > 0.0 && secs < MAX_TRAIN_SECS).then(|| More::Secs(rounded_secs(secs)))
     }
 
     fn last_step(&self) -> u64 {
@@ -146,6 +190,61 @@ pub(crate) fn ends(points: &[(u64, f64)]) -> Option<(f64, f64)> {
     })
 }
 
+impl Stage {
+    /// Its steps until the step with this number.
+    fn steps_until(&self, step: u64) -> f64 {
+        step.saturating_sub(self.first_step) as f64 + 1.0
+    }
+}
+
+/// By how much a run of the length `whole` is prolonged for its last stage, of the length `stage`, to be `longer` by this
+/// multiple.
+///
+/// A budget stretches every stage. As long as the run stays in its last one, all that is added is added to that; beyond, the
+/// stages before it go on as well, and take their shares.
+fn prolonged(whole: f64, stage: f64, longer: f64) -> f64 {
+    let alone = longer * stage;
+    let stays = whole / (whole + alone) >= (whole - stage) / whole;
+    let more = if stays { alone } else { longer * whole };
+    more.max(MIN_PROLONGED * whole)
+}
+
+/// Two digits of a number of steps, rounded up.
+fn rounded_steps(steps: f64) -> u64 {
+    let steps = (steps.ceil() as u64).max(1);
+    let unit = 10u64.pow(steps.ilog10().saturating_sub(1));
+    steps.div_ceil(unit) * unit
+}
+
+/// A length of time as people say one, rounded up to seconds, minutes or hours; [`length`] has its words.
+fn rounded_secs(secs: f64) -> u64 {
+    let unit: u64 = match secs {
+        ..90.0 => 10,
+        ..7200.0 => 60,
+        _ => 3600,
+    };
+    ((secs.min(MAX_TRAIN_SECS) / unit as f64).ceil() as u64).max(1) * unit
+}
+
+/// 12 and "minutes", of rounded seconds.
+fn length(secs: u64) -> (u64, &'static str) {
+    match secs {
+        7200.. if secs.is_multiple_of(3600) => (secs / 3600, "hours"),
+        120.. if secs.is_multiple_of(60) => (secs / 60, "minutes"),
+        _ => (secs, "seconds"),
+    }
+}
+
+/// The steps of validations with the training time until then; empty in runs of versions that did not keep it.
+fn times(dir: &Path) -> Vec<(u64, f64)> {
+    let text = mintage_data::read_text(&dir.join(TIMES_FILE), MAX_BYTES).unwrap_or_default();
+    let time = |line: &str| {
+        let line: Value = serde_json::from_str(line).ok()?;
+        Some((line.get("step")?.as_u64()?, line.get("secs")?.as_f64()?))
+    };
+    text.lines().filter_map(time).collect()
+}
+
 /// The least number and the step it was reached at.
 pub(crate) fn best(points: &[(u64, f64)]) -> Option<(u64, f64)> {
     points.iter().copied().min_by(|a, b| a.1.total_cmp(&b.1))
@@ -158,6 +257,7 @@ type Numbers = (u64, Vec<(String, f64)>);
 #[derive(Default)]
 struct Lines {
     name: String,
+    first_step: u64,
     steps: Vec<Numbers>,
     valid: Vec<Numbers>,
 }
@@ -169,7 +269,7 @@ impl Lines {
     }
 
     fn stage(self) -> Stage {
-        let Self { name, steps, valid } = self;
+        let Self { name, first_step, steps, valid } = self;
         let first =
             |lines: &[Numbers]| lines.iter().find_map(|(_, numbers)| Some(numbers.first()?.0.clone()));
         let watched = first(&valid).unwrap_or_default();
@@ -182,7 +282,7 @@ impl Lines {
             let points = lines.iter().filter_map(of).collect();
             Series { name, points }
         };
-        Stage { name, loss: series(&steps, loss), valid: series(&valid, watched) }
+        Stage { name, first_step, loss: series(&steps, loss), valid: series(&valid, watched) }
     }
 }
 
@@ -222,18 +322,23 @@ fn noise(points: &[(u64, f64)]) -> f64 {
 }
 
 impl Outlook {
-    /// The outlook as a sentence, which says what to do; `item` is "image", "row" and the like.
-    pub fn sentence(self, item: &str) -> String {
-        let percent = |share: f64| format!("{:.0} %", 100.0 * share);
+    /// The outlook as a sentence, which says what to do; `item` is "image", "row" and the like, `size` that of the model.
+    pub fn sentence(self, item: &str, size: Size) -> String {
         match self {
             Self::Falling { by } => format!(
                 "More training would probably help: the validation loss still fell by {} in the last quarter of training.",
                 if by < 0.0095 { format!("{:.1} %", 100.0 * by) } else { percent(by) }
             ),
-            Self::Flat { since } => format!(
-                "Validation has hardly improved since {} of training: more of it would hardly help; a larger size may.",
-                percent(since)
-            ),
+            Self::Flat { since } => {
+                let larger = Size::ALL.iter().skip_while(|other| **other != size).nth(1);
+                let larger =
+                    larger.map_or_else(String::new, |size| format!("a larger size ({}), ", size.name()));
+                format!(
+                    "Validation has hardly improved since {} of training: more of it would hardly help; {larger}another \
+                     family or more data may.",
+                    percent(since)
+                )
+            }
             Self::Rising { since } => format!(
                 "Validation has got worse since {} of training: the model begins to learn its {item}s by heart. More data \
                  would help, more training would not.",
@@ -243,17 +348,60 @@ impl Outlook {
     }
 }
 
-/// A sentence on whether more training of the model in `dir` would help.
+fn percent(share: f64) -> String {
+    format!("{:.0} %", 100.0 * share)
+}
+
+/// What so much more training would bring: "12 more minutes would bring about half of what is left to gain".
+fn promise(more: More, share: Option<f64>) -> String {
+    let more = match more {
+        More::Secs(secs) => {
+            let (n, unit) = length(secs);
+            format!("{n} more {unit}")
+        }
+        More::Steps(steps) => format!("{} more steps", thousands(steps as usize)),
+    };
+    let part = match share {
+        None => return format!("{more} would help, and would not be the end of it"),
+        Some(0.42..) => "half",
+        Some(0.29..) => "a third",
+        Some(0.225..) => "a quarter",
+        Some(_) => "a fifth",
+    };
+    format!("{more} would bring about {part} of what is left to gain")
+}
+
+/// Whether more training of the model in `dir` would help, and how much of it.
 ///
-/// `None` where there is no curve, or it says nothing.
-pub fn advice(dir: &Path, config: &ModelConfig) -> Option<String> {
-    let found = Curve::read(dir)?.outlook()?;
+/// `is_good`: the model has been judged and is good enough, so that only what is wrong with it is worth saying. `None` where
+/// there is no curve, or it says nothing.
+pub fn advice(dir: &Path, config: &ModelConfig, is_good: bool) -> Option<Advice> {
+    let curve = Curve::read(dir)?;
+    let found = curve.outlook();
     // Some families end where more steps would only learn by heart, whatever the curve.
-    let enough = config.model.max_steps(config.info.train_len()).is_some_and(|most| config.step >= most);
-    match found {
-        Outlook::Falling { .. } if enough => None,
-        found => Some(found.sentence(config.info.item())),
+    let room = config.model.max_steps(config.info.train_len()).map(|most| most.saturating_sub(config.step));
+    let may_gain = !is_good && room != Some(0);
+    // What a large loss gains may be much of what there is to gain, and too little of the whole to be called falling.
+    if may_gain
+        && matches!(found, None | Some(Outlook::Falling { .. }))
+        && let Some((more, share)) = promised(&curve, dir, room)
+    {
+        return Some(Advice { text: format!("Still learning: {}.", promise(more, share)), more: Some(more) });
     }
+    match found? {
+        Outlook::Falling { .. } if !may_gain => None,
+        Outlook::Flat { .. } if is_good => None,
+        found => Some(Advice { text: found.sentence(config.info.item(), config.size), more: None }),
+    }
+}
+
+/// How much more training is worth while, in what the budget of the run is counted in, and the share of what is left that
+/// it brings.
+fn promised(curve: &Curve, dir: &Path, room: Option<u64>) -> Option<(More, Option<f64>)> {
+    let Gain { longer, share } = curve.gain(room)?;
+    let counts_steps = Run::open(dir).and_then(|run| run.recipe()).ok()?.train.steps.is_some();
+    let more = if counts_steps { curve.more_steps(longer) } else { curve.more_secs(longer, &times(dir)) };
+    Some((more?, share))
 }
 
 #[cfg(test)]
@@ -279,7 +427,7 @@ mod tests {
         );
         let noisy = outlook(&curve(|t| 20.0 - 4.0 * t + 0.1 * jitter(t)), 1000);
         assert!(matches!(noisy, Some(Outlook::Falling { .. })), "{noisy:?}");
-        let said = falling.unwrap().sentence("row");
+        let said = falling.unwrap().sentence("row", Size::Small);
         assert!(
             said.starts_with("More training would probably help: the validation loss still fell by 6 %"),
             "{said}"
@@ -297,14 +445,17 @@ mod tests {
         assert!(matches!(flat(0.5), Some(Outlook::Flat { .. })), "{:?}", flat(0.5));
         // That all curves are flat at their end says nothing.
         assert_eq!(outlook(&curve(|t| 20.0 - 10.0 * t.min(0.72)), 1000), None);
-        assert!(flat(0.0).unwrap().sentence("row").contains("since 40 % of training"));
+        let said = |size| flat(0.0).unwrap().sentence("row", size);
+        assert!(said(Size::Small).contains("since 40 % of training"));
+        assert!(said(Size::Small).ends_with("; a larger size (base), another family or more data may."));
+        assert!(said(Size::Large).ends_with("would hardly help; another family or more data may."));
     }
 
     #[test]
     fn what_rises_is_learned_by_heart() {
         let rising = outlook(&curve(|t| 10.0 + 8.0 * (t - 0.5).powi(2)), 1000);
         assert_eq!(rising, Some(Outlook::Rising { since: 0.5 }));
-        assert!(rising.unwrap().sentence("image").contains("learn its images by heart"));
+        assert!(rising.unwrap().sentence("image", Size::Small).contains("learn its images by heart"));
     }
 
     #[test]
@@ -326,6 +477,7 @@ mod tests {
         }
         let one = Curve::parse(&text);
         assert_eq!((one.stages.len(), one.stages[0].name.as_str()), (1, "codes"));
+        assert_eq!(one.stages[0].first_step, 1);
         assert_eq!((one.stages[0].loss.name.as_str(), one.stages[0].valid.points[0]), ("mse", (1, 8.0)));
         assert!(matches!(one.outlook(), Some(Outlook::Falling { .. })));
         assert_eq!(one.sparkline().unwrap(), "█▇▆▅▅▄▃▂▁");
@@ -335,6 +487,57 @@ mod tests {
         assert_eq!((two.outlook(), two.sparkline()), (None, None));
         let old =
             "{\"step\":5,\"kind\":\"valid\",\"mse\":0.5}\n{\"step\":9,\"kind\":\"valid\",\"nll\":2.5}\n";
-        assert_eq!(Curve::parse(old).stages.len(), 2);
+        let old = Curve::parse(old);
+        assert_eq!((old.stages.len(), old.stages[1].first_step), (2, 6));
+    }
+
+    /// The curve of a stage of 1,000 steps, behind one of so many.
+    fn staged(before: u64) -> Curve {
+        let mut text = String::new();
+        if before > 0 {
+            text += &format!("{{\"step\":{before},\"kind\":\"valid\",\"mse\":0.5}}\n");
+        }
+        text += &format!("{{\"step\":{},\"kind\":\"stage\",\"name\":\"prior\"}}\n", before + 1);
+        for step in (50..=1_000).step_by(50) {
+            let loss = 2.0 + 15.0 / step as f64;
+            text += &format!("{{\"step\":{},\"kind\":\"valid\",\"nll\":{loss}}}\n", before + step);
+        }
+        Curve::parse(&text)
+    }
+
+    #[test]
+    fn only_the_last_stage_is_prolonged_while_the_run_stays_in_it() {
+        for before in [0, 3_000] {
+            let gain = staged(before).gain(None).unwrap();
+            assert!((gain.longer - 1.0).abs() < 0.1, "{gain:?}");
+        }
+        assert_eq!(staged(0).more_steps(1.0), Some(More::Steps(1_000)));
+        // 1,000 more of 4,000 steps: 80 % of them lie behind, and the stage began at 75 %.
+        assert_eq!(staged(3_000).more_steps(1.0), Some(More::Steps(1_000)));
+        // Twice as many would begin before it.
+        assert_eq!(staged(3_000).more_steps(2.0), Some(More::Steps(8_000)));
+        // Steps of the first stage took a tenth of the time.
+        let times: Vec<(u64, f64)> = [(3_000, 30.0)]
+            .into_iter()
+            .chain((3_001..=4_000).map(|at| (at, 30.0 + (at - 3_000) as f64 / 10.0)))
+            .collect();
+        assert_eq!(staged(3_000).more_secs(1.0, &times), Some(More::Secs(120)));
+        assert_eq!(staged(3_000).more_secs(1.0, &[]), None);
+        assert_eq!(staged(3_000).more_secs(1.0, &[(4_000, 9.0), (4_000, 9.0)]), None);
+    }
+
+    #[test]
+    fn amounts_are_rounded_up_and_said_as_people_do() {
+        assert_eq!([12.0, 1_234.0, 0.2, 99_001.0].map(rounded_steps), [12, 1_300, 1, 100_000]);
+        assert_eq!([3.0, 61.0, 100.0, 695.0, 7_300.0].map(rounded_secs), [10, 70, 120, 720, 10_800]);
+        assert_eq!([70, 120, 720, 5_400, 10_800].map(length).map(|(n, _)| n), [70, 2, 12, 90, 3]);
+        assert_eq!(
+            promise(More::Secs(720), Some(0.5)),
+            "12 more minutes would bring about half of what is left to gain"
+        );
+        assert!(
+            promise(More::Steps(1_300), Some(0.34)).starts_with("1,300 more steps would bring about a third")
+        );
+        assert!(promise(More::Secs(7_200), None).starts_with("2 more hours would help"));
     }
 }

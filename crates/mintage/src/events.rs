@@ -91,6 +91,25 @@ pub enum StopReason {
     Interrupted,
 }
 
+/// What the curve of a training says at its end of more training.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Advice {
+    /// One sentence or two for people.
+    pub text: String,
+    /// How much more training would help; `None` where it would not, or where nobody can tell how much.
+    pub more: Option<More>,
+}
+
+/// An amount of further training, in what the budget of the run is counted in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum More {
+    /// Seconds on top of those that were spent.
+    Secs(u64),
+    /// Steps on top of those that were done.
+    Steps(u64),
+}
+
 /// Something that happened during training or other work.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -166,6 +185,8 @@ pub enum Event {
         reason: StopReason,
         /// Validation of the published weights; `None` where the family has none.
         valid: Option<Metrics>,
+        /// Whether more training would help; `None` where the curve does not tell, or training ended before its budget.
+        advice: Option<Advice>,
         /// Folder of the model, which is that of the run.
         model: PathBuf,
     },

@@ -155,7 +155,7 @@ const STOP_FILE: &str = "stop";
 /// Looks at a lock that somebody else only looks at as well.
 const MAX_LOCK_TRIES: usize = 10_000;
 /// When validations were, apart from what they found: that is the same whenever it is found.
-const TIMES_FILE: &str = "times.jsonl";
+pub(crate) const TIMES_FILE: &str = "times.jsonl";
 
 impl Run {
     /// Makes a new run folder for `recipe`, locked for training.

@@ -17,6 +17,7 @@ use mintage_data::{Loader, Provenance, Split, real_folder};
 use mintage_nn::{DeviceChoice, Rng, TensorMap, kernels::with_fast_products};
 
 use crate::{
+    curve::advice,
     dataset::AnyData,
     error::Error,
     evaluate::evenly,
@@ -537,20 +538,24 @@ impl Loop<'_> {
 
     /// What is left once the last checkpoint is there, and can be done again by a run that was killed meanwhile.
     fn publish_and_end(mut self, reason: StopReason) -> Result<StopReason, Error> {
-        self.publish()?;
+        let config = self.publish()?;
         self.preview()?;
         let secs = self.elapsed();
         self.run.end(reason, self.state.step, secs)?;
         // It was obeyed, or came too late.
         self.run.forget_stop();
         let model = self.run.dir().to_owned();
-        (self.on)(Event::Done { step: self.state.step, secs, reason, valid: self.last_valid.take(), model });
+        // Who let it end early, or had it ended, knows already.
+        let advice = (reason == StopReason::Budget).then(|| advice(&model, &config, false)).flatten();
+        let (step, valid) = (self.state.step, self.last_valid.take());
+        (self.on)(Event::Done { step, secs, reason, valid, advice, model });
         Ok(reason)
     }
 
     /// Writes `model.safetensors` and `config.json`: the weights of the best validation of the last
-    /// stage where there is one, the averaged weights as they are otherwise. Before them, the counts beside them.
-    fn publish(&mut self) -> Result<(), Error> {
+    /// stage where there is one, the averaged weights as they are otherwise. Before them, the counts beside them. Returns what
+    /// `config.json` has.
+    fn publish(&mut self) -> Result<ModelConfig, Error> {
         let mut weights = TensorMap::default();
         let last_stage = self.state.stage + 1 == self.stages.len();
         self.model.save_weights(&mut weights);
@@ -588,6 +593,7 @@ impl Loop<'_> {
             source: self.recipe.data.clone(),
             valid: self.last_valid.clone(),
         };
-        config.save(self.run.dir())
+        config.save(self.run.dir())?;
+        Ok(config)
     }
 }

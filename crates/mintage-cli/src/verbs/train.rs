@@ -7,7 +7,7 @@ use std::{
 
 use mintage::{
     AnyData, AnyModel, Event, Metrics, Recipe, Run, StopReason,
-    curve::advice,
+    events::{Advice, More},
     meaning::of_validation,
     model::ModelConfig,
     nn::{Rng, layers::without_numbers},
@@ -379,6 +379,7 @@ pub struct TrainSummary {
     pub step: u64,
     pub secs: f64,
     pub valid: Option<Metrics>,
+    pub advice: Option<Advice>,
 }
 
 /// Trains with progress on stderr and events where `--json` says; Ctrl-C stops after the present step.
@@ -391,31 +392,31 @@ pub fn learn(
     let stop = interrupt::watch();
     let clock = clock();
     let control = Control { stop, clock: &clock };
-    let mut end = (0, 0.0, None);
+    let mut end = (0, 0.0, None, None);
     let Context { settings, ui } = context;
     let reason = train(recipe, data, run, &settings.device, &control, &mut |event| {
         ui.event(&event);
         if let Err(failure) = ui.stream(&event) {
             ui.warn(&failure.text(false));
         }
-        if let Event::Done { step, secs, valid, .. } = event {
-            end = (step, secs, valid);
+        if let Event::Done { step, secs, valid, advice, .. } = event {
+            end = (step, secs, valid, advice);
         }
     });
     ui.clear();
-    let (step, secs, valid) = end;
-    Ok(TrainSummary { reason: reason?, step, secs, valid })
+    let (step, secs, valid, advice) = end;
+    Ok(TrainSummary { reason: reason?, step, secs, valid, advice })
 }
 
 /// Trains, and says at the end where the run is, what it scored and what to type next.
 fn run_training(recipe: &Recipe, data: &AnyData, mut run: Run, context: &mut Context) -> CliResult {
-    let TrainSummary { reason, step, secs, valid } = learn(recipe, data, &mut run, context)?;
+    let TrainSummary { reason, step, secs, valid, advice } = learn(recipe, data, &mut run, context)?;
     let dir = shell(run.dir());
     let steps = thousands(step as usize);
     let ui = &context.ui;
+    let yes = if recipe.data.source.contains("://") { " --yes" } else { "" };
     if reason == StopReason::Interrupted {
         ui.field("saved", &format!("{dir} at step {steps}"));
-        let yes = if recipe.data.source.contains("://") { " --yes" } else { "" };
         ui.field("next", &format!("mintage train --resume {dir}{yes}"));
         return Ok(Outcome::Interrupted);
     }
@@ -426,17 +427,24 @@ fn run_training(recipe: &Recipe, data: &AnyData, mut run: Run, context: &mut Con
     };
     ui.field("made", &format!("{dir} ({steps} steps in {}{early})", duration(secs)));
     ui.field("valid", &scored(valid.as_ref()));
-    let config = ModelConfig::load(run.dir()).ok();
-    if let Some(config) = &config {
-        valid.as_ref().and_then(|valid| meaning(config, valid)).iter().for_each(|said| ui.field("", said));
-        // Who let it end early, or had it ended, knows already.
-        if reason == StopReason::Budget {
-            advice(run.dir(), config).iter().for_each(|said| ui.field("advice", said));
-        }
+    if let (Some(config), Some(valid)) = (ModelConfig::load(run.dir()).ok(), &valid) {
+        meaning(&config, valid).iter().for_each(|said| ui.field("", said));
     }
+    advice.iter().for_each(|advice| ui.field("outlook", &advice.text));
     ui.field("next", &format!("mintage sample {dir} {}", sample_flags(&data.info())));
     ui.field("", &format!("mintage evaluate {dir}"));
+    if let Some(more) = advice.and_then(|advice| advice.more) {
+        ui.field("", &format!("mintage train --resume {dir} {}{yes}", prolonging(more, step)));
+    }
     Ok(Outcome::Done)
+}
+
+/// The flag that prolongs a run of so many steps: `--time` adds, `--steps` says where to end.
+fn prolonging(more: More, step: u64) -> String {
+    match more {
+        More::Secs(secs) => format!("--time {}", duration(secs as f64).replace(' ', "")),
+        More::Steps(steps) => format!("--steps {}", step + steps),
+    }
 }
 
 /// What the number that validation watches means.
@@ -452,6 +460,14 @@ fn scored(valid: Option<&Metrics>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn flags_that_prolong_a_run_are_one_word_each() {
+        assert_eq!(prolonging(More::Secs(720), 500), "--time 12m");
+        assert_eq!(prolonging(More::Secs(5_400), 500), "--time 1h30m");
+        assert_eq!(prolonging(More::Secs(10), 500), "--time 10s");
+        assert_eq!(prolonging(More::Steps(1_300), 500), "--steps 1800");
+    }
 
     #[test]
     fn names_of_runs() {

@@ -107,7 +107,8 @@ pub(super) fn train_text(
     if recipe.is_none() {
         let secs = (control.clock)().saturating_sub(start).as_secs_f64();
         let valid = Some(Metrics::new([("bits_per_char", judged.ngram_bits)]));
-        on(&text.label(), Event::Done { step: 0, secs, reason: StopReason::Enough, valid, model: folder });
+        let reason = StopReason::Enough;
+        on(&text.label(), Event::Done { step: 0, secs, reason, valid, advice: None, model: folder });
     }
     Ok(StopReason::Budget)
 }

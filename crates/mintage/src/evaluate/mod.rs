@@ -277,7 +277,9 @@ impl Judgement {
             self.exhibits.push(training::exhibit(&curve, &model.config));
         }
         let mut report = self.bare_report();
-        report.verdict.extend(advice(&model.dir, &model.config));
+        let fidelity = report.dials.get(DialName::Fidelity.name());
+        let is_good = fidelity.is_some_and(|dial| dial.score >= verdict::MIN_RIGHT);
+        report.verdict.extend(advice(&model.dir, &model.config, is_good).map(|advice| advice.text));
         Report {
             model: model.name(),
             family: Some(model.config.model.family().name().to_owned()),

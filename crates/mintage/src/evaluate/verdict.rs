@@ -7,7 +7,7 @@ use super::DialName;
 use crate::report::{Dial, Metric};
 
 /// Score from which on something is right.
-const MIN_RIGHT: f64 = 80.0;
+pub(super) const MIN_RIGHT: f64 = 80.0;
 /// Score from which on something is partly right.
 const MIN_PARTLY_RIGHT: f64 = 40.0;
 /// The number of the detector.

@@ -50,7 +50,7 @@ fn plain(name: &str) -> String {
 
 /// One chart, or two where steps and validation know no number by one name.
 fn stage(stage: &Stage) -> String {
-    let Stage { name, loss, valid } = stage;
+    let Stage { name, loss, valid, .. } = stage;
     let title = |what: &str| if name.is_empty() { plain(what) } else { format!("{name}: {}", plain(what)) };
     let said = |points: &[(u64, f64)]| match best(points) {
         Some((step, value)) => format!("best {} at step {step}", number(Some(value))),
@@ -136,15 +136,20 @@ mod tests {
     fn the_best_step_is_marked_and_numbers_of_one_name_share_a_chart() {
         let loss = series("nll", (1..=1000).map(|step| (step, 1000.0 / step as f64)));
         let valid = series("nll", [(200, 9.0), (600, 4.0), (1000, 5.0)]);
-        let html = stage(&Stage { name: "codes <b>".to_owned(), loss: loss.clone(), valid: valid.clone() });
+        let html = stage(&Stage {
+            name: "codes <b>".to_owned(),
+            first_step: 1,
+            loss: loss.clone(),
+            valid: valid.clone(),
+        });
         assert_eq!((html.matches("<svg").count(), html.matches("<circle").count()), (1, 1));
         assert!(html.contains("best 4.000 at step 600") && html.contains("codes &lt;b&gt;: nll"), "{html}");
         // A thousand points are not drawn.
         assert!(html.len() < 6_000, "{}", html.len());
         let other = Series { name: "mse".to_owned(), ..valid };
-        let html = stage(&Stage { name: String::new(), loss: loss.clone(), valid: other });
+        let html = stage(&Stage { loss: loss.clone(), valid: other, ..Stage::default() });
         assert_eq!(html.matches("<svg").count(), 2);
-        let html = stage(&Stage { name: String::new(), loss, valid: Series::default() });
+        let html = stage(&Stage { loss, ..Stage::default() });
         assert!(html.contains("no validation") && !html.contains("<circle"));
         assert_eq!(plot(&[], &[]), "");
     }
