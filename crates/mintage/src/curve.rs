@@ -217,7 +217,7 @@ fn rounded_steps(steps: f64) -> u64 {
 }
 
 /// A length of time as people say one, rounded up to seconds, minutes or hours; [`length`] has its words.
-fn rounded_secs(secs: f64) -> u64 {
+pub(crate) fn rounded_secs(secs: f64) -> u64 {
     let unit: u64 = match secs {
         ..90.0 => 10,
         ..7200.0 => 60,
@@ -227,7 +227,7 @@ fn rounded_secs(secs: f64) -> u64 {
 }
 
 /// 12 and "minutes", of rounded seconds.
-fn length(secs: u64) -> (u64, &'static str) {
+pub(crate) fn length(secs: u64) -> (u64, &'static str) {
     match secs {
         7200.. if secs.is_multiple_of(3600) => (secs / 3600, "hours"),
         120.. if secs.is_multiple_of(60) => (secs / 60, "minutes"),

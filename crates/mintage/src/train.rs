@@ -4,6 +4,7 @@
 //! and a step budget run the same schedule. Every random number of a step comes from a stream named by
 //! (seed, step): a resumed run draws the same ones without replaying anything.
 
+mod budget;
 mod counts;
 mod previews;
 
@@ -27,6 +28,7 @@ use crate::{
     recipe::{Precision, Recipe, VALID_CLIPS, VALID_IMAGES, VALID_ROWS, VALID_SEQUENCES, VALID_SOUNDS},
     run::{Run, RunState, TrainState, write_weights},
 };
+use budget::too_short;
 use previews::preview;
 
 /// What the training loop needs from outside: the wish to stop, and a clock.
@@ -278,7 +280,9 @@ impl Loop<'_> {
                 break StopReason::Interrupted;
             }
             self.announce_stage(progress)?;
+            let began = self.elapsed();
             self.step(progress)?;
+            self.warn_of_short_stages(self.elapsed() - began)?;
             let progress = self.progress();
             if self.look(progress)? {
                 break StopReason::Early;
@@ -384,6 +388,19 @@ impl Loop<'_> {
                 (self.on)(Event::Stage { index: index + 1, count: self.stages.len(), name });
             }
         }
+        Ok(())
+    }
+
+    /// Says that a budget of time is too short for its stages, as soon as it is known how long a step takes.
+    fn warn_of_short_stages(&mut self, step_secs: f64) -> Result<(), Error> {
+        // The first step waits for data and memory as well; where none follows, it has to do.
+        let is_known = self.state.step == 2 || (self.state.step == 1 && self.progress() >= 1.0);
+        let Some(budget) = self.budget.filter(|_| is_known) else { return Ok(()) };
+        let Some(message) = too_short(&self.stages, step_secs, self.for_training(budget)) else {
+            return Ok(());
+        };
+        self.run.log(&message)?;
+        (self.on)(Event::Warning { message });
         Ok(())
     }
 
