@@ -410,16 +410,21 @@ impl Loop<'_> {
         let fast = self.recipe.train.precision == Precision::Auto
             && matches!(self.model, AnyModel::Sequence(_) | AnyModel::Audio(_) | AnyModel::Video(_));
         let mut step = || self.model.step(&batch, progress, &mut rng);
-        match if fast { with_fast_products(step) } else { step() } {
+        let done = if fast { with_fast_products(step) } else { step() };
+        self.state.step += 1;
+        for note in self.model.notes() {
+            // The model has done something about it.
+            self.bad_steps = 0;
+            self.warn(format!("step {}: {note}", self.state.step))?;
+        }
+        match done {
             Ok(metrics) => {
                 self.bad_steps = 0;
-                self.state.step += 1;
                 self.show(progress, &metrics)
             }
             // Weights are as before: skip the batch, and give up when it goes on.
             Err(bad) => {
                 self.bad_steps += 1;
-                self.state.step += 1;
                 if self.bad_steps < MAX_BAD_STEPS {
                     return Ok(());
                 }
@@ -428,6 +433,13 @@ impl Loop<'_> {
                 Err(Error::Diverged { step: self.state.step, what: bad.to_string(), kept })
             }
         }
+    }
+
+    /// Tells the log and whoever listens.
+    fn warn(&mut self, message: String) -> Result<(), Error> {
+        self.run.log(&message)?;
+        (self.on)(Event::Warning { message });
+        Ok(())
     }
 
     fn show(&mut self, progress: f64, metrics: &Metrics) -> Result<(), Error> {
@@ -440,8 +452,7 @@ impl Loop<'_> {
             let message = format!(
                 "step {step}: the samples differ little from each other (diversity below 0.3 of the data's)"
             );
-            self.run.log(&message)?;
-            (self.on)(Event::Warning { message });
+            self.warn(message)?;
         }
         if elapsed - self.last_shown > 0.1 {
             self.last_shown = elapsed;

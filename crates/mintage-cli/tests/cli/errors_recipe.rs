@@ -163,7 +163,7 @@ fn no_option_makes_it_panic() {
             "vqvae",
             "codes=0 codes=1 code_dim=0 grid=0 grid=1 grid=64 prior_layers=0 prior_width=0 prior_start=1",
         ),
-        ("gan", "latent=0 penalty=-1 penalty_every=0 augment=2"),
+        ("gan", "latent=0 penalty=-1 penalty_every=0 augment=2 recoveries=99"),
         ("flow", "steps=0 steps=100000000000 guidance=-1"),
     ];
     let mut panics = Vec::new();
@@ -177,4 +177,12 @@ fn no_option_makes_it_panic() {
         }
     }
     assert!(panics.is_empty(), "{}", panics.join("\n"));
+}
+
+#[test]
+fn a_gan_that_diverges_is_said_to_begin_anew() {
+    let place = Place::new();
+    place.pictures("pictures", 30);
+    let done = place.run("train pictures --model gan --size tiny --steps 30 -s batch=4 -s lr=1e30");
+    assert!(done.stderr.contains("training begins anew"), "{}", done.stderr);
 }

@@ -174,12 +174,18 @@ macro_rules! kinds {
             ///
             /// # Errors
             ///
-            /// Where the loss or its gradient is not finite: nothing has changed then.
+            /// Where the loss or its gradient is not finite: nothing has changed then, unless the model has
+            /// [`notes`](Self::notes) of it.
             pub fn step(&mut self, batch: &Batch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
                 match (self, batch) {
                     $((Self::$kind(model), Batch::$kind(batch)) => model.step(batch, progress, rng),)+
                     _ => other_kind(),
                 }
+            }
+
+            /// See [`GenerativeModel::notes`].
+            pub fn notes(&mut self) -> Vec<String> {
+                match self { $(Self::$kind(model) => model.notes()),+ }
             }
 
             /// See [`GenerativeModel::validate`].

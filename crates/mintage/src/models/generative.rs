@@ -109,8 +109,14 @@ pub trait GenerativeModel<K: Kind>: Debug + Sized {
     ///
     /// # Errors
     ///
-    /// Where the loss or its gradient is not finite: nothing has changed then.
+    /// Where the loss or its gradient is not finite: nothing has changed then, unless the model went back to earlier weights
+    /// and has [`notes`](Self::notes) of it.
     fn step(&mut self, batch: &K::Batch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite>;
+
+    /// What the user should know of the steps since the last call, such as that training went back to earlier weights.
+    fn notes(&mut self) -> Vec<String> {
+        Vec::new()
+    }
 
     /// Metrics on held-out items, with the averaged weights; the first is the one to minimise. `None` where a family has
     /// no such number (GAN). `progress` tells a model of several stages which one it is in.
@@ -324,6 +330,10 @@ macro_rules! families {
 
                 fn step(&mut self, batch: &Batch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
                     match self { $(Self::$family(model) => model.step(batch, progress, rng)),+ }
+                }
+
+                fn notes(&mut self) -> Vec<String> {
+                    match self { $(Self::$family(model) => model.notes()),+ }
                 }
 
                 fn validate(&self, batch: &Batch, progress: f64, rng: &mut Rng) -> Option<Metrics> {

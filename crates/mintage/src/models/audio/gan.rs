@@ -13,7 +13,8 @@
 //! frame or several of them each: residual blocks over time, and maps that make one row of two, or two of one.
 //! Phases are not learned: they follow from the levels of all frames together (`griffin_lim.rs`). How long a new sound is
 //! is drawn as often as sounds of its class were so long. Where items are parts of longer sounds, a new sound longer than
-//! an item is several passages, one fading into the next.
+//! an item is several passages, one fading into the next. A training that collapses or diverges goes back to earlier weights
+//! (`common/watch.rs`).
 
 use burn::{
     module::Module,
@@ -46,6 +47,7 @@ use crate::{
         Size,
         common::classes::{class_input, indices},
         common::pass::{Pass, act},
+        common::watch::{Vitals, Watch},
     },
 };
 
@@ -71,6 +73,10 @@ pub struct Config {
     pub batch: usize,
     /// Peak learning rate of both networks (AdamW, β₁ = 0).
     pub lr: f64,
+    /// How often a training that has collapsed or diverged goes back to earlier weights, each time with half the learning
+    /// rate and twice γ; 0 is never.
+    #[serde(default)]
+    pub recoveries: usize,
     /// Probability that a label is hidden in training, so that sounds without a class are learned as well (Ho
     /// & Salimans, arXiv:2207.12598).
     pub label_drop: f64,
@@ -98,6 +104,7 @@ impl FamilyConfig<Audio> for Config {
             penalty_every: 2,
             batch: 32,
             lr: 1e-3,
+            recoveries: 3,
             label_drop: 0.1,
         }
     }
@@ -117,20 +124,20 @@ pub struct Gan {
     lengths: Lengths,
     generator: Trainable<Generator>,
     critic: Trainable<Critic>,
+    watch: Watch,
 }
 
 impl GenerativeModel<Audio> for Gan {
     type Config = Config;
 
     fn new(config: &Config, info: &AudioInfo, device: &Device, rng: &mut Rng) -> Self {
-        let on = device.clone().autodiff();
-        let adam = |ema| AdamW { beta1: 0.0, beta2: 0.99, clip: 0.0, ema, ..AdamW::default() };
         let framing = Framing::of_rate(info.rate_hz, info.channels);
-        let rates = Rates::new(info, framing);
+        let (generator, critic) = networks(config, info, framing, device, rng);
         Self {
             lengths: Lengths::new(info, framing.hop),
-            generator: Trainable::new(Generator::new(config, info.classes, rates, &on, rng), adam(0.999)),
-            critic: Trainable::new(Critic::new(config, info.classes, rates, &on, rng), adam(0.0)),
+            generator,
+            critic,
+            watch: Watch::new(config.recoveries),
             config: config.clone(),
             info: info.clone(),
             device: device.clone(),
@@ -142,37 +149,19 @@ impl GenerativeModel<Audio> for Gan {
         self.config.clone()
     }
 
-    /// One step of the critic, then one of the generator. Metrics: the critic's loss, the generator's, how well
-    /// real and generated are told apart (0.5: not at all), the penalty when due, and the diversity of the generated batch
-    /// against the real one (0: collapsed).
+    /// A step of the game; where the watch finds that it is lost, it goes on from earlier weights or from new ones.
     fn step(&mut self, batch: &AudioBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
-        let (on, n) = (self.device.clone().autodiff(), batch.n);
-        let lr = self.config.lr * Schedule::default().factor(progress);
-        let classes = class_input(&batch.labels, n, self.info.classes, self.config.label_drop as f32, rng);
-        let rates = self.generator.net().rates;
-        let mask = rates.mask(&self.frames_of(batch), &self.device);
-        let real = self.levels(batch, &mask);
-        let z = rng.normal_tensor([n, self.config.latent], &self.device);
-        let fake = self.generator.net().valid().forward(z, &classes, &mask);
-        let diversity = diversity(&fake, &real);
+        let played = self.play(batch, progress, rng);
+        let seen = played.as_ref().ok().map(|(_, vitals)| *vitals);
+        if self.watch.after(seen, [&mut self.generator, &mut self.critic]) {
+            (self.generator, self.critic) =
+                networks(&self.config, &self.info, self.framing, &self.device, rng);
+        }
+        played.map(|(metrics, _)| metrics)
+    }
 
-        let (sounds, labels) = (Tensor::from_inner(Tensor::cat(vec![real, fake], 0)), classes.repeat(2));
-        let critic = self.critic.net();
-        let penalties = Penalties { gamma: self.config.penalty, every: self.config.penalty_every };
-        let due = penalties.due(self.critic.steps());
-        let judged = Judged::of(critic, sounds, due, |critic, x, pass| critic.pass(x, &labels, pass));
-        let (loss, penalty) = penalties.added(judged.loss, judged.penalty);
-        let (d_loss, _) = self.critic.update(loss, lr)?;
-
-        // The generator's step reads D(x) of above: it is a constant there, one update old.
-        let z = rng.normal_tensor([n, self.config.latent], &on);
-        let fake = self.generator.net().forward(z, &classes, &Tensor::from_inner(mask));
-        let d_fake = self.critic.net().clone().no_grad().forward(fake, &classes);
-        let loss = relativistic_loss(d_fake, judged.real);
-        let (g_loss, _) = self.generator.update(loss, lr)?;
-        self.lengths.note(batch, self.framing.hop);
-
-        Ok(metrics([d_loss, g_loss], judged.accuracy, Some(diversity), penalty))
+    fn notes(&mut self) -> Vec<String> {
+        self.watch.notes()
     }
 
     /// Draws from the averaged generator; a temperature below 1 draws `z` nearer to the middle. Whole sounds end where
@@ -221,10 +210,51 @@ impl GenerativeModel<Audio> for Gan {
         conditioning.is_noise()
     }
 
-    parts!("generator" = generator, "critic" = critic, "lengths" = lengths);
+    parts!("generator" = generator, "critic" = critic, "lengths" = lengths, "watch" = watch);
 }
 
 impl Gan {
+    /// One step of the critic, then one of the generator. Metrics: the critic's loss, the generator's, how well
+    /// real and generated are told apart (0.5: not at all), the penalty when due, and the diversity of the generated batch
+    /// against the real one (0: collapsed).
+    fn play(
+        &mut self,
+        batch: &AudioBatch,
+        progress: f64,
+        rng: &mut Rng,
+    ) -> Result<(Metrics, Vitals), NotFinite> {
+        let (on, n) = (self.device.clone().autodiff(), batch.n);
+        let lr = self.config.lr * Schedule::default().factor(progress) * self.watch.lr_factor();
+        let classes = class_input(&batch.labels, n, self.info.classes, self.config.label_drop as f32, rng);
+        let rates = self.generator.net().rates;
+        let mask = rates.mask(&self.frames_of(batch), &self.device);
+        let real = self.levels(batch, &mask);
+        let z = rng.normal_tensor([n, self.config.latent], &self.device);
+        let fake = self.generator.net().valid().forward(z, &classes, &mask);
+        let diversity = diversity(&fake, &real);
+
+        let (sounds, labels) = (Tensor::from_inner(Tensor::cat(vec![real, fake], 0)), classes.repeat(2));
+        let critic = self.critic.net();
+        let gamma = self.config.penalty * self.watch.penalty_factor();
+        let penalties = Penalties { gamma, every: self.config.penalty_every };
+        let due = penalties.due(self.critic.steps());
+        let judged = Judged::of(critic, sounds, due, |critic, x, pass| critic.pass(x, &labels, pass));
+        let (loss, penalty) = penalties.added(judged.loss, judged.penalty);
+        let (d_loss, _) = self.critic.update(loss, lr)?;
+
+        // The generator's step reads D(x) of above: it is a constant there, one update old.
+        let z = rng.normal_tensor([n, self.config.latent], &on);
+        let fake = self.generator.net().forward(z, &classes, &Tensor::from_inner(mask));
+        let d_fake = self.critic.net().clone().no_grad().forward(fake, &classes);
+        let loss = relativistic_loss(d_fake, judged.real);
+        let (g_loss, gradient) = self.generator.update(loss, lr)?;
+        self.lengths.note(batch, self.framing.hop);
+
+        let losses = [d_loss, g_loss];
+        let vitals = Vitals { losses, gradient, diversity: (n > 1).then_some(diversity) };
+        Ok((metrics(losses, judged.accuracy, Some(diversity), penalty), vitals))
+    }
+
     /// What the critic sees of a batch: `[n, frames, channels · bins]`, zero after the end of a sound.
     fn levels(&self, batch: &AudioBatch, mask: &Tensor<3>) -> Tensor<3> {
         let Rates { frames, frame, .. } = self.generator.net().rates;
@@ -261,6 +291,21 @@ impl Gan {
             rng,
         ))
     }
+}
+
+/// Both networks with their optimisers, untrained.
+fn networks(
+    config: &Config,
+    info: &AudioInfo,
+    framing: Framing,
+    device: &Device,
+    rng: &mut Rng,
+) -> (Trainable<Generator>, Trainable<Critic>) {
+    let on = device.clone().autodiff();
+    let adam = |ema| AdamW { beta1: 0.0, beta2: 0.99, clip: 0.0, ema, ..AdamW::default() };
+    let rates = Rates::new(info, framing);
+    let generator = Trainable::new(Generator::new(config, info.classes, rates, &on, rng), adam(0.999));
+    (generator, Trainable::new(Critic::new(config, info.classes, rates, &on, rng), adam(0.0)))
 }
 
 /// `[n, frames, frame]` where the mask `[n, frames, 1]` is 1, nothing elsewhere.

@@ -83,6 +83,7 @@ impl Kind for Audio {
         ("fine", 1..=32),
         ("code_dim", 1..=4_096),
         ("latent", 1..=4_096),
+        ("recoveries", 0..=16),
         ("group", 1..=64),
         ("steps", 1..=MAX_SAMPLE_STEPS),
         ("griffin_lim_iters", 0..=MAX_GRIFFIN_LIM_ITERS),

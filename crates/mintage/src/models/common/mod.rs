@@ -15,3 +15,4 @@ pub mod rows;
 pub mod stages;
 #[cfg(test)]
 pub mod test_support;
+pub mod watch;

@@ -8,7 +8,8 @@
 //!
 //! with zero-centred penalties on real and on generated data (R1 and R2), which make the game converge
 //! locally. Neither network has a normalisation layer; residual branches start at zero. With few training
-//! images both kinds pass a differentiable augmentation (Zhao et al., arXiv:2006.10738).
+//! images both kinds pass a differentiable augmentation (Zhao et al., arXiv:2006.10738). A training that collapses or
+//! diverges goes back to earlier weights (`common/watch.rs`).
 
 use burn::{
     module::Module,
@@ -26,6 +27,7 @@ use super::{in_batches, to_model, to_pixels};
 use crate::models::common::adversarial::{Judged, Penalties, diversity, metrics, relativistic_loss};
 use crate::models::common::classes::{class_input, indices};
 use crate::models::common::padding::{crop_to, pad_to, padded};
+use crate::models::common::watch::{Vitals, Watch};
 use crate::models::{
     generative::{FamilyConfig, GenerativeModel, parts},
     memory,
@@ -60,6 +62,10 @@ pub struct Config {
     pub batch: usize,
     /// Peak learning rate of both networks (AdamW, β₁ = 0).
     pub lr: f64,
+    /// How often a training that has collapsed or diverged goes back to earlier weights, each time with half the learning
+    /// rate and twice γ; 0 is never.
+    #[serde(default)]
+    pub recoveries: usize,
     /// Probability that a label is hidden in training, so that images without a class are learned as well (Ho
     /// & Salimans, arXiv:2207.12598).
     pub label_drop: f64,
@@ -90,6 +96,7 @@ impl FamilyConfig<Image> for Config {
             augment: if info.train_len < AUGMENT_BELOW_IMAGES { 1.0 } else { 0.0 },
             batch: 32,
             lr: 5e-4,
+            recoveries: 3,
             label_drop: 0.1,
         }
     }
@@ -108,17 +115,18 @@ pub struct Gan {
     device: Device,
     generator: Trainable<Generator>,
     discriminator: Trainable<Discriminator>,
+    watch: Watch,
 }
 
 impl GenerativeModel<Image> for Gan {
     type Config = Config;
 
     fn new(config: &Config, info: &ImageInfo, device: &Device, rng: &mut Rng) -> Self {
-        let on = device.clone().autodiff();
-        let adam = |ema| AdamW { beta1: 0.0, beta2: 0.99, clip: 0.0, ema, ..AdamW::default() };
+        let (generator, discriminator) = networks(config, info, device, rng);
         Self {
-            generator: Trainable::new(Generator::new(config, info, &on, rng), adam(0.999)),
-            discriminator: Trainable::new(Discriminator::new(config, info, &on, rng), adam(0.0)),
+            generator,
+            discriminator,
+            watch: Watch::new(config.recoveries),
             config: config.clone(),
             info: info.clone(),
             device: device.clone(),
@@ -129,12 +137,48 @@ impl GenerativeModel<Image> for Gan {
         self.config.clone()
     }
 
+    /// A step of the game; where the watch finds that it is lost, it goes on from earlier weights or from new ones.
+    fn step(&mut self, batch: &ImageBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+        let played = self.play(batch, progress, rng);
+        let seen = played.as_ref().ok().map(|(_, vitals)| *vitals);
+        if self.watch.after(seen, [&mut self.generator, &mut self.discriminator]) {
+            (self.generator, self.discriminator) = networks(&self.config, &self.info, &self.device, rng);
+        }
+        played.map(|(metrics, _)| metrics)
+    }
+
+    fn notes(&mut self) -> Vec<String> {
+        self.watch.notes()
+    }
+
+    /// Draws from the averaged generator; a temperature below 1 draws `z` nearer to the middle.
+    fn sample(&self, draw: &ImageSampleParams, rng: &mut Rng) -> Vec<u8> {
+        let net = self.generator.averaged();
+        in_batches(draw, self.info.classes, |part| {
+            let z = rng.normal_tensor([part.n, self.config.latent], &self.device) * draw.temperature;
+            to_pixels(&net.forward(z, part.labels))
+        })
+    }
+
+    fn supports(&self, conditioning: &Conditioning<()>) -> bool {
+        conditioning.is_noise()
+    }
+
+    parts!("generator" = generator, "discriminator" = discriminator, "watch" = watch);
+}
+
+impl Gan {
     /// One step of the discriminator, then one of the generator. Metrics: the discriminator's loss, the
     /// generator's, how well real and generated are told apart (0.5: not at all), the penalty when due,
     /// and the diversity of the generated batch against the real one (0: collapsed).
-    fn step(&mut self, batch: &ImageBatch, progress: f64, rng: &mut Rng) -> Result<Metrics, NotFinite> {
+    fn play(
+        &mut self,
+        batch: &ImageBatch,
+        progress: f64,
+        rng: &mut Rng,
+    ) -> Result<(Metrics, Vitals), NotFinite> {
         let on = self.device.clone().autodiff();
-        let lr = self.config.lr * Schedule::default().factor(progress);
+        let lr = self.config.lr * Schedule::default().factor(progress) * self.watch.lr_factor();
         let classes =
             class_input(&batch.labels, batch.n, self.info.classes, self.config.label_drop as f32, rng);
         let augmented = rng.uniform() < self.config.augment as f32;
@@ -160,31 +204,30 @@ impl GenerativeModel<Image> for Gan {
         let fake = augment(self.generator.net().forward(z, &classes), rng);
         let d_fake = self.discriminator.net().clone().no_grad().forward(fake, &classes);
         let loss = relativistic_loss(d_fake, judged.real);
-        let (g_loss, _) = self.generator.update(loss, lr)?;
+        let (g_loss, gradient) = self.generator.update(loss, lr)?;
 
-        Ok(metrics([d_loss, g_loss], judged.accuracy, Some(diversity), penalty))
+        let losses = [d_loss, g_loss];
+        let vitals = Vitals { losses, gradient, diversity: (batch.n > 1).then_some(diversity) };
+        Ok((metrics(losses, judged.accuracy, Some(diversity), penalty), vitals))
     }
 
-    /// Draws from the averaged generator; a temperature below 1 draws `z` nearer to the middle.
-    fn sample(&self, draw: &ImageSampleParams, rng: &mut Rng) -> Vec<u8> {
-        let net = self.generator.averaged();
-        in_batches(draw, self.info.classes, |part| {
-            let z = rng.normal_tensor([part.n, self.config.latent], &self.device) * draw.temperature;
-            to_pixels(&net.forward(z, part.labels))
-        })
+    fn penalties(&self) -> Penalties {
+        let gamma = self.config.penalty * self.watch.penalty_factor();
+        Penalties { gamma, every: self.config.penalty_every }
     }
-
-    fn supports(&self, conditioning: &Conditioning<()>) -> bool {
-        conditioning.is_noise()
-    }
-
-    parts!("generator" = generator, "discriminator" = discriminator);
 }
 
-impl Gan {
-    fn penalties(&self) -> Penalties {
-        Penalties { gamma: self.config.penalty, every: self.config.penalty_every }
-    }
+/// Both networks with their optimisers, untrained.
+fn networks(
+    config: &Config,
+    info: &ImageInfo,
+    device: &Device,
+    rng: &mut Rng,
+) -> (Trainable<Generator>, Trainable<Discriminator>) {
+    let on = device.clone().autodiff();
+    let adam = |ema| AdamW { beta1: 0.0, beta2: 0.99, clip: 0.0, ema, ..AdamW::default() };
+    let generator = Trainable::new(Generator::new(config, info, &on, rng), adam(0.999));
+    (generator, Trainable::new(Discriminator::new(config, info, &on, rng), adam(0.0)))
 }
 
 /// Shifts by up to an eighth (a few groups of the batch, each by its own amount), blanks a square of a
@@ -429,12 +472,21 @@ mod tests {
         common::test_support::check_save_load,
         image::test_support::{tiny_batch, tiny_info},
     };
-    use mintage_nn::weights::to_vec;
+    use mintage_nn::{optim::all_finite, weights::to_vec};
 
     fn tiny() -> Gan {
         let info = tiny_info();
-        let config = Config { width: 8, ..Config::preset(Size::Tiny, &info) };
-        Gan::new(&config, &info, &Device::flex(), &mut Rng::new(1, 0))
+        of(Config { width: 8, ..Config::preset(Size::Tiny, &info) })
+    }
+
+    fn of(config: Config) -> Gan {
+        Gan::new(&config, &tiny_info(), &Device::flex(), &mut Rng::new(1, 0))
+    }
+
+    /// A step in the middle of a training.
+    fn step_at(model: &mut Gan, lr: f64, i: u64) -> Result<Metrics, NotFinite> {
+        model.config.lr = lr;
+        model.step(&tiny_batch(), 0.5, &mut Rng::new(4, i))
     }
 
     #[test]
@@ -500,6 +552,42 @@ mod tests {
             let step = |m: &mut Gan| m.step(&tiny_batch(), 0.6, &mut Rng::new(4, i)).unwrap();
             assert_eq!(step(&mut a), step(&mut b));
         }
+    }
+
+    #[test]
+    fn the_watch_changes_no_bit_of_a_healthy_training() {
+        let trained = |recoveries: usize| {
+            let mut model = of(Config { recoveries, ..tiny().config });
+            let lr = model.config.lr;
+            let metrics: Vec<Metrics> = (0..70).map(|i| step_at(&mut model, lr, i).unwrap()).collect();
+            (metrics, model.sample(&ImageSampleParams::new(3, &[0, 1, 2]), &mut Rng::new(3, 0)))
+        };
+        assert_eq!(trained(0), trained(3));
+    }
+
+    #[test]
+    fn comes_back_from_a_divergence_resumed_or_not() {
+        let (mut a, mut b) = (tiny(), tiny());
+        let lr = a.config.lr;
+        for i in 0..70 {
+            step_at(&mut a, lr, i).unwrap();
+        }
+        check_save_load(|map| a.save_state(map), |map| b.load_state(map).unwrap());
+        let come_back = |model: &mut Gan| {
+            model.config.penalty = 0.0;
+            let note = (70..200).find_map(|i| {
+                let _ = step_at(model, 1e20, i);
+                model.notes().pop()
+            });
+            let metrics: Vec<Metrics> = (200..203).map(|i| step_at(model, lr, i).unwrap()).collect();
+            let pixels = model.sample(&ImageSampleParams::new(3, &[0, 1, 2]), &mut Rng::new(3, 0));
+            assert!(all_finite(model.generator.net()) && pixels.iter().any(|&p| p != pixels[0]));
+            (note, metrics, pixels)
+        };
+        let came_back = come_back(&mut a);
+        let note = came_back.0.clone().unwrap_or_default();
+        assert!(note.contains("half the learning rate"), "{note}");
+        assert_eq!(came_back, come_back(&mut b));
     }
 
     #[test]

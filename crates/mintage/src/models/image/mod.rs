@@ -85,6 +85,7 @@ impl Kind for Image {
         ("width", 2..=4_096),
         ("blocks", 0..=64),
         ("latent", 0..=65_536),
+        ("recoveries", 0..=16),
         ("channels", 0..=4_096),
         ("importance", 0..=10_000),
         ("codes", 1..=65_536),

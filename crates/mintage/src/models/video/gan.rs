@@ -12,7 +12,7 @@
 //! The generator makes every frame from one vector for what stays, `z`, one for what moves, `e_t`, and the number of the
 //! frame, and mixes over time; so it makes clips of any length, whose numbers come round behind the last that was learned.
 //! New clips cannot be begun with frames: nothing leads from these to `z`. To the critic of clips frames are channels, side by
-//! side.
+//! side. A game that collapses or diverges goes back to earlier weights (`common/watch.rs`).
 
 use burn::{
     module::Module,
@@ -44,6 +44,7 @@ use crate::{
         Size,
         common::classes::{class_input, indices},
         common::pass::{Pass, PlainBlock, act},
+        common::watch::{Vitals, Watch},
     },
 };
 
@@ -85,6 +86,10 @@ pub struct Config {
     pub batch: usize,
     /// Peak learning rate of generator and critics, in phase 2 (AdamW, β₁ = 0).
     pub lr: f64,
+    /// How often a game that has collapsed or diverged goes back to earlier weights, each time with half the learning
+    /// rate and twice γ; 0 is never.
+    #[serde(default)]
+    pub recoveries: usize,
     /// Probability that a label is hidden in training, so that clips without a class are learned as well (Ho
     /// & Salimans, arXiv:2207.12598).
     pub label_drop: f64,
@@ -123,6 +128,7 @@ impl FamilyConfig<Video> for Config {
             penalty_every: 2,
             batch: batch_of(64, info),
             lr: 5e-4,
+            recoveries: 3,
             label_drop: 0.1,
         }
     }
@@ -150,6 +156,7 @@ pub struct Gan {
     trunk: Trunk,
     generator: Trainable<Generator>,
     critics: Trainable<Critics>,
+    watch: Watch,
 }
 
 /// A batch as the critics see it: clips and some of their frames, both as maps of latents.
@@ -163,19 +170,17 @@ impl GenerativeModel<Video> for Gan {
     type Config = Config;
 
     fn new(config: &Config, info: &VideoInfo, device: &Device, rng: &mut Rng) -> Self {
-        let on = device.clone().autodiff();
-        let adam = |ema| AdamW { beta1: 0.0, beta2: 0.99, clip: 0.0, ema, ..AdamW::default() };
         let coder =
             Trunk::new(info.shape, config.coder_width, config.coder_blocks, config.time_blocks, config.grid);
         let autoencoder = Autoencoder::new(coder, config.latent, info, device, rng);
         let (height, width) = coder.grid();
         let cells = ImageShape { channels: config.latent, height, width };
         let trunk = Trunk::over_maps(cells, config.width, config.blocks, config.time_blocks, MAX_BOTTOM_SIDE);
-        let critic = |frames: usize, rng: &mut Rng| Critic::new(trunk, frames, info.classes, &on, rng);
-        let critics = Critics { clip: critic(info.frames, rng), frame: critic(1, rng) };
+        let (generator, critics) = networks(config, trunk, info, device, rng);
         Self {
-            generator: Trainable::new(Generator::new(config, trunk, info, &on, rng), adam(0.999)),
-            critics: Trainable::new(critics, adam(0.0)),
+            generator,
+            critics,
+            watch: Watch::new(config.recoveries),
             autoencoder,
             config: config.clone(),
             info: info.clone(),
@@ -203,6 +208,10 @@ impl GenerativeModel<Video> for Gan {
         }
     }
 
+    fn notes(&mut self) -> Vec<String> {
+        self.watch.notes()
+    }
+
     /// Phase 1: mean squared error in [0, 1], nats a dimension of the latents. Adversaries have no number on held-out items that
     /// is worth minimising: they are judged by their samples.
     fn validate(&self, batch: &VideoBatch, progress: f64, _rng: &mut Rng) -> Option<Metrics> {
@@ -224,21 +233,37 @@ impl GenerativeModel<Video> for Gan {
         conditioning.is_noise()
     }
 
-    parts!("autoencoder" = autoencoder, "generator" = generator, "critics" = critics);
+    parts!("autoencoder" = autoencoder, "generator" = generator, "critics" = critics, "watch" = watch);
 }
 
 impl Gan {
-    /// One step of the critics, then one of the generator. Metrics: the critics' loss, the generator's, how well real and
-    /// generated clips are told apart (0.5: not at all), the penalty when due, and the diversity of the generated batch
-    /// against the real one (0: collapsed).
+    /// A step of the game; where the watch finds that it is lost, it goes on from earlier weights or from new ones.
     fn step_adversaries(
         &mut self,
         batch: &VideoBatch,
         progress: f64,
         rng: &mut Rng,
     ) -> Result<Metrics, NotFinite> {
+        let played = self.play(batch, progress, rng);
+        let seen = played.as_ref().ok().map(|(_, vitals)| *vitals);
+        if self.watch.after(seen, [&mut self.generator, &mut self.critics]) {
+            (self.generator, self.critics) =
+                networks(&self.config, self.trunk, &self.info, &self.device, rng);
+        }
+        played.map(|(metrics, _)| metrics)
+    }
+
+    /// One step of the critics, then one of the generator. Metrics: the critics' loss, the generator's, how well real and
+    /// generated clips are told apart (0.5: not at all), the penalty when due, and the diversity of the generated batch
+    /// against the real one (0: collapsed).
+    fn play(
+        &mut self,
+        batch: &VideoBatch,
+        progress: f64,
+        rng: &mut Rng,
+    ) -> Result<(Metrics, Vitals), NotFinite> {
         let (n, frames) = (batch.n, self.info.frames);
-        let lr = self.config.lr * Schedule::default().factor(progress);
+        let lr = self.config.lr * Schedule::default().factor(progress) * self.watch.lr_factor();
         let classes = class_input(&batch.labels, n, self.info.classes, self.config.label_drop as f32, rng);
         let judged: Vec<usize> = (0..FRAMES_JUDGED).map(|_| rng.below(frames)).collect();
 
@@ -248,7 +273,8 @@ impl Gan {
         let diversity = diversity(&first_frames(&fake, frames), &first_frames(&real, frames));
         let real = self.shown(Tensor::from_inner(real), &judged);
         let fake = self.shown(Tensor::from_inner(fake), &judged);
-        let penalties = Penalties { gamma: self.config.penalty, every: self.config.penalty_every };
+        let gamma = self.config.penalty * self.watch.penalty_factor();
+        let penalties = Penalties { gamma, every: self.config.penalty_every };
         let due = penalties.due(self.critics.steps());
         let [by_clip, by_frame] = self.judged(&real, &fake, &classes, due);
         let penalty = by_clip.penalty.zip(by_frame.penalty).map(|(a, b)| Tensor::cat(vec![a, b], 0).sum());
@@ -263,9 +289,11 @@ impl Gan {
         let critics = self.critics.net().clone().no_grad();
         let [of_clips, of_frames] = critics.scores(&fake, &classes);
         let loss = relativistic_loss(of_clips, by_clip.real) + relativistic_loss(of_frames, by_frame.real);
-        let (g_loss, _) = self.generator.update(loss, lr)?;
+        let (g_loss, gradient) = self.generator.update(loss, lr)?;
 
-        Ok(metrics([d_loss, g_loss], by_clip.accuracy, Some(diversity), penalty))
+        let losses = [d_loss, g_loss];
+        let vitals = Vitals { losses, gradient, diversity: (n > 1).then_some(diversity) };
+        Ok((metrics(losses, by_clip.accuracy, Some(diversity), penalty), vitals))
     }
 
     /// What the critics of clips and of frames say.
@@ -300,6 +328,22 @@ impl Gan {
         let chosen = judged.iter().map(|frame| clips.clone().narrow(1, frame * c, c)).collect();
         Shown { frames: Tensor::cat(chosen, 0), clips }
     }
+}
+
+/// Generator and critics with their optimisers, untrained.
+fn networks(
+    config: &Config,
+    trunk: Trunk,
+    info: &VideoInfo,
+    device: &Device,
+    rng: &mut Rng,
+) -> (Trainable<Generator>, Trainable<Critics>) {
+    let on = device.clone().autodiff();
+    let adam = |ema| AdamW { beta1: 0.0, beta2: 0.99, clip: 0.0, ema, ..AdamW::default() };
+    let critic = |frames: usize, rng: &mut Rng| Critic::new(trunk, frames, info.classes, &on, rng);
+    let critics = Critics { clip: critic(info.frames, rng), frame: critic(1, rng) };
+    let generator = Trainable::new(Generator::new(config, trunk, info, &on, rng), adam(0.999));
+    (generator, Trainable::new(critics, adam(0.0)))
 }
 
 /// The classes of the frames that are judged.

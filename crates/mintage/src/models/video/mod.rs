@@ -77,6 +77,7 @@ impl Kind for Video {
         ("codes", 2..=65_536),
         ("code_dim", 1..=4_096),
         ("latent", 1..=4_096),
+        ("recoveries", 0..=16),
         ("noise", 1..=4_096),
         ("motion", 1..=4_096),
         ("coder_width", 2..=4_096),
