@@ -163,7 +163,10 @@ fn no_option_makes_it_panic() {
             "vqvae",
             "codes=0 codes=1 code_dim=0 grid=0 grid=1 grid=64 prior_layers=0 prior_width=0 prior_start=1",
         ),
-        ("gan", "latent=0 penalty=-1 penalty_every=0 augment=2 recoveries=99"),
+        (
+            "gan",
+            "latent=0 penalty=-1 penalty_every=0 augment=2 penalty_end=2 beta2_start=0 beta2_start=1 recoveries=99",
+        ),
         ("flow", "steps=0 steps=100000000000 guidance=-1"),
     ];
     let mut panics = Vec::new();

@@ -11,9 +11,10 @@ use crate::recipe::RecipeError;
 pub const MAX_SAMPLE_STEPS: u64 = 256;
 
 /// Shares of a budget, of a batch or of an interval, from 0 to 1.
-const SHARES: [&str; 11] = [
+const SHARES: [&str; 12] = [
     "label_drop",
     "augment",
+    "penalty_end",
     "p_continue",
     "resample",
     "p_given",
@@ -25,7 +26,7 @@ const SHARES: [&str; 11] = [
     "discount",
 ];
 /// Shares that are less than 1.
-const SHARES_BELOW_ONE: [&str; 4] = ["dropout", "prior_dropout", "kl_warmup", "forecast"];
+const SHARES_BELOW_ONE: [&str; 5] = ["dropout", "prior_dropout", "kl_warmup", "forecast", "beta2_start"];
 
 /// Refuses sizes that no network can be built with, and numbers that nothing can be trained with.
 ///

@@ -8,8 +8,8 @@
 //!
 //! with zero-centred penalties on real and on generated data (R1 and R2), which make the game converge
 //! locally. Neither network has a normalisation layer; residual branches start at zero. With few training
-//! images both kinds pass a differentiable augmentation (Zhao et al., arXiv:2006.10738). A training that collapses or
-//! diverges goes back to earlier weights (`common/watch.rs`).
+//! images both kinds pass a differentiable augmentation (Zhao et al., arXiv:2006.10738). As in R3GAN, γ falls and β₂ of
+//! AdamW rises over a training. A training that collapses or diverges goes back to earlier weights (`common/watch.rs`).
 
 use burn::{
     module::Module,
@@ -51,8 +51,11 @@ pub struct Config {
     pub width: usize,
     /// Residual blocks a size.
     pub blocks: usize,
-    /// γ of both penalties.
+    /// γ of both penalties at the beginning.
     pub penalty: f64,
+    /// Share of γ that is left at the end: it falls by half a cosine. 1 keeps it as it is.
+    #[serde(default = "constant_penalty")]
+    pub penalty_end: f64,
     /// Steps from one computation of the penalties to the next; each weighs as many times more (Karras et
     /// al., arXiv:1912.04958).
     pub penalty_every: usize,
@@ -62,6 +65,9 @@ pub struct Config {
     pub batch: usize,
     /// Peak learning rate of both networks (AdamW, β₁ = 0).
     pub lr: f64,
+    /// β₂ of AdamW at the beginning: it comes to 0.99 by half a cosine.
+    #[serde(default = "constant_beta2")]
+    pub beta2_start: f64,
     /// How often a training that has collapsed or diverged goes back to earlier weights, each time with half the learning
     /// rate and twice γ; 0 is never.
     #[serde(default)]
@@ -69,6 +75,21 @@ pub struct Config {
     /// Probability that a label is hidden in training, so that images without a class are learned as well (Ho
     /// & Salimans, arXiv:2207.12598).
     pub label_drop: f64,
+}
+
+/// β₂ of AdamW at the end.
+const BETA2_END: f64 = 0.99;
+/// Half a cosine from 1 to 0.
+const FALL: Schedule = Schedule { warmup: 0.0, floor: 0.0 };
+
+/// γ as it was before it could fall, for runs of then.
+fn constant_penalty() -> f64 {
+    1.0
+}
+
+/// β₂ as it was before it could rise, for runs of then.
+fn constant_beta2() -> f64 {
+    BETA2_END
 }
 
 /// Below this number of training images the discriminator overfits without augmentation.
@@ -92,10 +113,12 @@ impl FamilyConfig<Image> for Config {
             width,
             blocks,
             penalty: 2.0,
+            penalty_end: 0.1,
             penalty_every: 2,
             augment: if info.train_len < AUGMENT_BELOW_IMAGES { 1.0 } else { 0.0 },
             batch: 32,
             lr: 5e-4,
+            beta2_start: 0.9,
             recoveries: 3,
             label_drop: 0.1,
         }
@@ -179,6 +202,9 @@ impl Gan {
     ) -> Result<(Metrics, Vitals), NotFinite> {
         let on = self.device.clone().autodiff();
         let lr = self.config.lr * Schedule::default().factor(progress) * self.watch.lr_factor();
+        let beta2 = self.beta2(progress);
+        self.generator.optimizer.config.beta2 = beta2;
+        self.discriminator.optimizer.config.beta2 = beta2;
         let classes =
             class_input(&batch.labels, batch.n, self.info.classes, self.config.label_drop as f32, rng);
         let augmented = rng.uniform() < self.config.augment as f32;
@@ -193,7 +219,7 @@ impl Gan {
 
         let (images, labels) = (Tensor::cat(vec![real, fake], 0), classes.repeat(2));
         let d = self.discriminator.net();
-        let penalties = self.penalties();
+        let penalties = self.penalties(progress);
         let due = penalties.due(self.discriminator.steps());
         let judged = Judged::of(d, images, due, |d, x, pass| d.pass(x, &labels, pass));
         let (loss, penalty) = penalties.added(judged.loss, judged.penalty);
@@ -211,9 +237,16 @@ impl Gan {
         Ok((metrics(losses, judged.accuracy, Some(diversity), penalty), vitals))
     }
 
-    fn penalties(&self) -> Penalties {
-        let gamma = self.config.penalty * self.watch.penalty_factor();
+    /// Both penalties at `progress`.
+    fn penalties(&self, progress: f64) -> Penalties {
+        let left = Schedule { floor: self.config.penalty_end, ..FALL }.factor(progress);
+        let gamma = self.config.penalty * left * self.watch.penalty_factor();
         Penalties { gamma, every: self.config.penalty_every }
+    }
+
+    /// β₂ of both networks at `progress`.
+    fn beta2(&self, progress: f64) -> f32 {
+        (BETA2_END + (self.config.beta2_start - BETA2_END) * FALL.factor(progress)) as f32
     }
 }
 
@@ -225,7 +258,7 @@ fn networks(
     rng: &mut Rng,
 ) -> (Trainable<Generator>, Trainable<Discriminator>) {
     let on = device.clone().autodiff();
-    let adam = |ema| AdamW { beta1: 0.0, beta2: 0.99, clip: 0.0, ema, ..AdamW::default() };
+    let adam = |ema| AdamW { beta1: 0.0, beta2: BETA2_END as f32, clip: 0.0, ema, ..AdamW::default() };
     let generator = Trainable::new(Generator::new(config, info, &on, rng), adam(0.999));
     (generator, Trainable::new(Discriminator::new(config, info, &on, rng), adam(0.0)))
 }
@@ -588,6 +621,21 @@ mod tests {
         let note = came_back.0.clone().unwrap_or_default();
         assert!(note.contains("half the learning rate"), "{note}");
         assert_eq!(came_back, come_back(&mut b));
+    }
+
+    #[test]
+    fn options_of_earlier_runs_mean_what_they_did() {
+        let mut old = toml::Table::try_from(tiny().config).unwrap();
+        for key in ["penalty_end", "beta2_start", "recoveries"] {
+            old.remove(key).unwrap();
+        }
+        let config: Config = old.try_into().unwrap();
+        let model = of(config.clone());
+        assert_eq!(config.recoveries, 0);
+        for progress in [0.0, 0.3, 1.0] {
+            let found = (model.penalties(progress).gamma, model.beta2(progress));
+            assert_eq!(found, (config.penalty, 0.99), "{progress}");
+        }
     }
 
     #[test]
