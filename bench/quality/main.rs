@@ -1,7 +1,7 @@
 //! The quality runs of `cargo xtask quality`: each case trains on real data, or takes the trained model
 //! of an earlier run, and prints one JSON line a figure.
 //!
-//! `quality CASE [--data DIR] [--fashion DIR] [--runs DIR] [--minutes M] [--threads N] [--device D] [--fresh] [--rows FILE] [-s KEY=VALUE]`
+//! `quality CASE [--data DIR] [--fashion DIR] [--runs DIR] [--minutes M] [--threads N] [--device D] [--fresh] [--only NAME] [--rows FILE] [-s KEY=VALUE]`
 //!
 //! DIR of `--data` holds `images/mnist`, `images/emoji64-rgb-idx4-ubyte.gz`, `images/cifar10` and
 //! `tables/{adult,default,shoppers}-{train,test}.csv`, `tables/{diamonds,zipcodes}.csv`, `text/{tinyshakespeare,russian-novels,russian-drama}.txt`
@@ -17,6 +17,7 @@ mod alloc;
 mod baselines;
 mod clips;
 mod compress;
+mod defaults;
 mod figures;
 mod judge;
 mod likelihood;
@@ -47,12 +48,14 @@ struct Options {
     /// Where it is trained and drawn from.
     device: DeviceChoice,
     fresh: bool,
+    /// Of a case with many trainings: a part of the names of those that are wanted.
+    only: Option<String>,
     set: Vec<String>,
 }
 
 type Case = (&'static str, fn(&str, &Options));
 
-const CASES: [Case; 62] = [
+const CASES: [Case; 69] = [
     ("prdc", scores::prdc_sanity),
     ("mlp-vae", likelihood::mlp_vae),
     ("mlp-vae-normal", likelihood::mlp_vae_normal),
@@ -107,6 +110,13 @@ const CASES: [Case; 62] = [
     ("sprites-gan", clips::sprites),
     ("moving-mnist-vqvae", clips::moving_mnist),
     ("moving-mnist-vae", clips::moving_mnist),
+    ("defaults", defaults::defaults),
+    ("defaults-image", defaults::defaults),
+    ("defaults-table", defaults::defaults),
+    ("defaults-text", defaults::defaults),
+    ("defaults-music", defaults::defaults),
+    ("defaults-audio", defaults::defaults),
+    ("defaults-video", defaults::defaults),
     ("matrix", matrix::matrix),
     ("attacks", tables::attacks),
     ("judge-clips", judge::ladder),
@@ -127,6 +137,7 @@ fn main() {
         minutes: None,
         device: DeviceChoice::Cpu,
         fresh: false,
+        only: None,
         set: Vec::new(),
     };
     let (mut wanted, mut threads) = (Vec::new(), 2);
@@ -142,6 +153,7 @@ fn main() {
             "--device" => options.device = value().parse().unwrap(),
             "--threads" => threads = value().parse().unwrap(),
             "--fresh" => options.fresh = true,
+            "--only" => options.only = Some(value()),
             "-s" => options.set.push(value()),
             "--list" => CASES.iter().for_each(|(name, _)| println!("{name}")),
             _ => wanted.push(arg),

@@ -65,8 +65,8 @@ pub fn tinyshakespeare(case: &str, options: &Options) {
     Figure::lower(case, "peak memory", peak_mb(), "MB").print(&how);
 }
 
-/// `russian`: novels and plays, every tenth work of either held out.
-pub fn russian(case: &str, options: &Options) {
+/// A folder of novels and plays, every tenth work of either held out.
+pub fn russian_folder(options: &Options) -> PathBuf {
     let folder = options.runs.join("russian-works");
     if !folder.is_dir() {
         let half = folder.with_extension("tmp");
@@ -78,6 +78,12 @@ pub fn russian(case: &str, options: &Options) {
         }
         fs::rename(&half, &folder).unwrap();
     }
+    folder
+}
+
+/// `russian`: novels and plays.
+pub fn russian(case: &str, options: &Options) {
+    let folder = russian_folder(options);
     let recipe = recipe(&folder, Family::Ar, 60.0, &["data.label=none"], options);
     let data = AnyData::open(&recipe.data).unwrap();
     let model = trained(&recipe, &data, case, options);

@@ -1,6 +1,6 @@
 //! Measured figures of quality: one line each of `bench/results/quality.jsonl`.
 
-use std::{fs, path::PathBuf};
+use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +30,34 @@ pub struct Figure {
     #[serde(default)]
     pub date: String,
     pub machine: Option<Machine>,
+    /// Of the cases `defaults`: what was trained, on what.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trial: Option<Trial>,
+}
+
+/// A training that the defaults are chosen by.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Trial {
+    /// Kind of the data, as recipes write it.
+    pub kind: String,
+    /// Name of the data set.
+    pub set: String,
+    /// Items of its train split.
+    pub items: u64,
+    /// Pixels, columns, tokens or samples of an item.
+    pub extent: u64,
+    pub family: String,
+    pub size: String,
+    pub budget_secs: f64,
+    pub train_secs: f64,
+    /// Families that suit the data.
+    pub families: usize,
+    /// Trainings of different editions are not compared.
+    pub edition: u64,
+    /// Dials by their names; none where training failed.
+    pub dials: BTreeMap<String, f64>,
+    /// Negative log-likelihood and bits per dimension, by name and unit.
+    pub likelihood: BTreeMap<String, f64>,
 }
 
 impl Figure {
@@ -48,6 +76,7 @@ impl Figure {
             commit: String::new(),
             date: String::new(),
             machine: None,
+            trial: None,
         }
     }
 

@@ -111,6 +111,7 @@ mod tests {
             commit: commit.to_owned(),
             date: "2026-01-02".to_owned(),
             machine: None,
+            trial: None,
         }
     }
 

@@ -8,7 +8,7 @@ use std::{
 
 use clap::Subcommand;
 
-use crate::{Result, at, cargo, root, tables};
+use crate::{Result, at, cargo, defaults, root, tables};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -20,6 +20,8 @@ pub struct Args {
 enum What {
     /// docs/tables.md from bench/results/quality.jsonl
     Tables,
+    /// The defaults of `mintage train` from bench/results/quality.jsonl
+    Defaults,
     /// docs/pictures from the models of the quality runs and from a demo
     Pictures {
         /// Folder of the quality runs
@@ -40,6 +42,7 @@ enum What {
 pub fn run(args: &Args) -> Result<()> {
     match &args.what {
         What::Tables => tables::docs(),
+        What::Defaults => defaults::write(),
         What::Pictures { runs, demo } => pictures(runs, demo),
         What::DemoDb { data } => {
             let mut make = cargo();

@@ -11,6 +11,7 @@ mod command;
 mod crash;
 mod data;
 mod databases;
+mod defaults;
 mod facts;
 mod figure;
 mod figures;
@@ -65,7 +66,7 @@ enum Task {
     Matrix(matrix::Args),
     /// Put the data sets of the quality runs into data/
     Data(data::Args),
-    /// Make again what is made from something else: tables, pictures, demo-db
+    /// Make again what is made from something else: tables, defaults, pictures, demo-db
     Generate(generate::Args),
 }
 

@@ -31,6 +31,9 @@ pub struct Args {
     /// Train again where an earlier run has left its model
     #[arg(long)]
     fresh: bool,
+    /// Of the cases `defaults`: trainings whose name has these parts, such as emoji64/vqvae/4m
+    #[arg(long, value_name = "NAME")]
+    only: Option<String>,
     /// Settings over those of the case, as in `mintage train -s`
     #[arg(short = 's', long = "set")]
     set: Vec<String>,
@@ -83,6 +86,9 @@ fn trained(case: &str, args: &Args, context: &Context) -> Result<()> {
     if args.fresh {
         child.arg("--fresh");
     }
+    if let Some(only) = &args.only {
+        child.args(["--only", only]);
+    }
     for setting in &args.set {
         child.args(["-s", setting]);
     }
@@ -126,6 +132,9 @@ fn command_line(args: &Args) -> String {
     }
     if args.fresh {
         line.push_str(" --fresh");
+    }
+    if let Some(only) = &args.only {
+        line.push_str(&format!(" --only {only}"));
     }
     for setting in &args.set {
         line.push_str(&format!(" -s {setting}"));

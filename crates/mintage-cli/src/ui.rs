@@ -223,6 +223,7 @@ impl Ui {
         self.field("data", &plan.data);
         plan.makings.iter().for_each(|making| self.field("", making));
         self.rules(&plan.rules);
+        plan.family_why.iter().for_each(|why| self.field("family", why));
         let parameters = thousands(plan.parameters);
         self.field(
             "model",

@@ -57,6 +57,9 @@ pub struct Plan {
     pub family: String,
     /// Name of the size preset, such as "small".
     pub size: String,
+    /// Why this family was taken; `None` where the user named it, or where it is the one that its kind of data always has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub family_why: Option<String>,
     /// Number of the parameters of the model.
     pub parameters: usize,
     /// Device that computes, such as "cpu".

@@ -54,6 +54,9 @@ pub struct ModelSpec {
     /// The size preset, which sets all options that are not given.
     #[serde(default)]
     pub size: Size,
+    /// Why the family was taken, where it was chosen by what was measured; no part of the text.
+    #[serde(skip)]
+    pub why: Option<String>,
     /// Options of the family, checked against its `Config`.
     #[serde(flatten)]
     pub options: toml::Table,

@@ -194,6 +194,7 @@ fn plan(
         rules: data.rules(),
         family: config.family().name().to_owned(),
         size: recipe.model.size.name().to_owned(),
+        family_why: recipe.model.why.clone(),
         parameters: model.parameters(),
         device: match device {
             DeviceChoice::Auto => "cpu".to_owned(),

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use mintage::{
-    models::{AudioConfig, ImageConfig, SequenceConfig, TableConfig, VideoConfig},
+    models::{AudioConfig, ImageConfig, SequenceConfig, TableConfig, VideoConfig, defaults::is_measured},
     recipe::{TrainSpec, VALID_CLIPS, VALID_IMAGES, VALID_ROWS, VALID_SEQUENCES, VALID_SOUNDS},
 };
 use mintage_data::{
@@ -83,11 +83,15 @@ fn recipe(spec: &SourceSpec, found: &Inspection, rules: Option<&FoundRules>, see
     let names: Vec<&str> = families.iter().map(|family| family.name()).collect();
     let families =
         names.split_last().map_or_else(String::new, |(last, rest)| format!("{} or {last}", rest.join(", ")));
+    let otherwise = match is_measured(found.read_as) {
+        true => format!("what measured best in such a time, or {} with options of its own", auto.name()),
+        false => auto.name().to_owned(),
+    };
     format!(
         "# A recipe for `mintage train`. Lines that begin with # say what else there is.\n\n\
          [data]\n{data}\n\
          [model]\n\
-         # {families}; without it {family}.\n\
+         # {families}; without it {otherwise}.\n\
          # family = \"{family}\"\n\
          # tiny, small, base or large: width, depth, batch and learning rate follow from it.\n\
          size = \"small\"\n\

@@ -1,6 +1,10 @@
 //! `mintage models`: the matrix of families and kinds of data.
 
-use mintage::{Family, models::MATRIX};
+use mintage::{
+    Family,
+    models::{MATRIX, defaults::is_measured},
+};
+use mintage_data::DataKind;
 use serde_json::json;
 
 use crate::{
@@ -39,9 +43,26 @@ pub fn run(context: &mut Context) -> CliResult {
         (!kinds.is_empty()).then(|| format!("{} with {}", family.name(), kinds.join(", ")))
     };
     let auto: Vec<String> = FAMILIES.into_iter().filter_map(with).collect();
-    let auto = format!("\n--model auto stands for {}\n", auto.join("; "));
+    let auto = format!("\n--model auto stands for {}\n{}", auto.join("; "), chosen());
     let conditions = "--where, --given and --fill with table rows: no family draws again and again until a row fits. \
                       mixture is\nexact, ar too up to one range; the others are trained to complete any part of a row\n";
     context.ui.out(&format!("{}\n{}{auto}{conditions}", table.text(), about.concat()))?;
     Ok(Outcome::Done)
+}
+
+/// Which kinds have a default that depends on the data and the time; nothing where none has.
+fn chosen() -> String {
+    let kinds =
+        [DataKind::Table, DataKind::Text, DataKind::Music, DataKind::Image, DataKind::Audio, DataKind::Video];
+    let measured = kinds.into_iter().filter(|kind| is_measured(*kind));
+    let items: Vec<&str> = measured.map(DataKind::items).collect();
+    match items.is_empty() {
+        true => String::new(),
+        false => {
+            format!(
+                "or, where `train` has a budget of time, for what measured best in it: {}\n",
+                items.join(", ")
+            )
+        }
+    }
 }

@@ -10,6 +10,7 @@ use mintage::{
     events::{Advice, More},
     meaning::of_validation,
     model::ModelConfig,
+    models::defaults::fill_in,
     nn::{Rng, layers::without_numbers},
     recipe::place_of,
     run::{RunFile, RunState},
@@ -50,6 +51,8 @@ fn fresh(args: &Train, context: &mut Context) -> CliResult {
     refuse_several(&recipe)?;
     let (data, found) = context.open_to_learn(&recipe.data)?;
     recipe.data = data.resolved(&recipe.data);
+    // Into the recipe of the run, which goes on with it whatever measures better by then.
+    fill_in(&mut recipe, &data.info(), gives_size(args, &text))?;
     let resolved = resolve(&recipe, &data).map_err(|error| in_recipe(error, args, text))?;
     if args.dry_run {
         context.ui.kind(&found);
@@ -63,6 +66,14 @@ fn fresh(args: &Train, context: &mut Context) -> CliResult {
     let run = Run::create(&context.settings.runs.join(name), &recipe)?;
     context.ui.kind(&found);
     run_training(&recipe, &data, run, context)
+}
+
+/// Whether the flags or the text of a recipe say which size.
+fn gives_size(args: &Train, text: &str) -> bool {
+    let is_size = |set: &String| {
+        set.split_once('=').is_some_and(|(key, _)| ["size", "model.size"].contains(&key.trim()))
+    };
+    args.size.is_some() || args.set.iter().any(is_size) || place_of(text, "model.size").is_some()
 }
 
 /// What a recipe says of several tables has no place where one is learned.
@@ -209,6 +220,7 @@ fn dry_run(
     context: &mut Context,
 ) -> CliResult {
     let Resolved { config, info, .. } = resolved;
+    let family_why = recipe.model.why.take();
     recipe.model.family = Some(config.family());
     // JSON numbers, texts, booleans and lists are TOML as well.
     for (key, value) in json!(config).as_object().into_iter().flatten() {
@@ -223,9 +235,10 @@ fn dry_run(
     data.notes().iter().for_each(|note| context.ui.warn(note));
     data.makings().iter().for_each(|making| context.ui.field("", making));
     context.ui.rules(&data.rules());
+    family_why.iter().for_each(|why| context.ui.field("family", why));
     context.ui.field("model", &format!("{}, {} parameters", config.family().name(), thousands(parameters)));
     if context.ui.wants_json() {
-        let value = json!({
+        let mut value = json!({
             "recipe": recipe,
             "kind": found.kind,
             "why": found.why,
@@ -234,6 +247,9 @@ fn dry_run(
             "rules": data.rules(),
             "parameters": parameters,
         });
+        if let Some(why) = family_why {
+            value["family_why"] = json!(why);
+        }
         context.ui.out_json(&value)?;
     } else {
         context.ui.out(&recipe.to_toml_without(data.irrelevant_keys()))?;

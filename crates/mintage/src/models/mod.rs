@@ -4,6 +4,7 @@
 mod any;
 pub mod audio;
 pub(crate) mod common;
+pub mod defaults;
 pub mod generative;
 pub mod image;
 mod memory;
