@@ -384,13 +384,24 @@ pub(super) fn sum_of_squares(x: &Tensor<1>) -> f64 {
     crate::to_vec(x).iter().map(|&v| f64::from(v) * f64::from(v)).sum()
 }
 
+/// Weights after their decay and before a step that takes `along` from them.
+pub(super) fn decayed(p: Tensor<1>, along: &Tensor<1>, s: &UpdateScalars) -> Tensor<1> {
+    let keep = 1.0 - s.lr * s.weight_decay;
+    if !s.cautious {
+        return p * keep;
+    }
+    let grows = (p.clone() * along.clone()).lower_elem(0.0);
+    (p.clone() * keep).mask_where(grows, p)
+}
+
 /// One AdamW update of a flattened parameter without gradient tracking; returns it and its new state.
 pub(super) fn adamw(p: Tensor<1>, grad: Tensor<1>, slot: Slot, s: UpdateScalars) -> (Tensor<1>, Slot) {
     let g = grad * s.grad_scale;
     let m = slot.m * s.beta1 + g.clone() * (1.0 - s.beta1);
     let v = slot.v.unwrap_or_else(|| p.zeros_like()) * s.beta2 + g.clone() * g * (1.0 - s.beta2);
     let denominator = (v.clone() / s.bias2).sqrt() + s.eps;
-    let p = p * (1.0 - s.lr * s.weight_decay) - m.clone() / denominator * (s.lr / s.bias1);
+    let along = m.clone() / denominator * (s.lr / s.bias1);
+    let p = decayed(p, &along, &s) - along;
     let ema = slot.ema.map(|e| e * s.ema_decay + p.clone() * (1.0 - s.ema_decay));
     (p, Slot { m, v: Some(v), ema })
 }

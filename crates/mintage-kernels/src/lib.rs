@@ -445,7 +445,8 @@ pub fn muon(
     let m = slot.m * momentum + g.clone();
     let along = muon::orthogonal((g + m.clone() * momentum).reshape(shape)).flatten::<1>(0, 1);
     let rate = 0.2 * s.lr * (shape[0].max(shape[1]) as f32).sqrt();
-    let p = p * (1.0 - s.lr * s.weight_decay) - along * rate;
+    let along = along * rate;
+    let p = composite::decayed(p, &along, &s) - along;
     let ema = slot.ema.map(|ema| ema * s.ema_decay + p.clone() * (1.0 - s.ema_decay));
     (p, Slot { m, v: None, ema })
 }

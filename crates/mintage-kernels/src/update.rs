@@ -6,6 +6,9 @@
 //! p ← (1 − η λ) p − (η / b₁) m / (√(v / b₂) + ε)      e ← δ e + (1 − δ) p
 //! ```
 //!
+//! Cautious decay leaves `p` as it is where the step makes it larger (the rule of signs of Liang et al., arXiv:2411.16085, for
+//! the decay alone).
+//!
 //! Of a table that is looked up, rows without a gradient keep `p`, `m` and `v`: a pass over `g`, and the average.
 //!
 //! One pass reads and writes each array once. An array whose memory is shared with another tensor is
@@ -43,6 +46,8 @@ pub struct UpdateScalars {
     pub eps: f32,
     /// Decoupled decay `λ`.
     pub weight_decay: f32,
+    /// Whether only those weights decay that the step does not make larger.
+    pub cautious: bool,
     /// `1 − β₁ᵗ`.
     pub bias1: f32,
     /// `1 − β₂ᵗ`.
@@ -56,11 +61,14 @@ pub struct UpdateScalars {
 multiversion! {
     fn step(s: &UpdateScalars, g: &[f32], p: &mut [f32], m: &mut [f32], v: &mut [f32]) {
         let (keep, rate, root) = (1.0 - s.lr * s.weight_decay, s.lr / s.bias1, 1.0 / s.bias2.sqrt());
+        let keep_growing = if s.cautious { 1.0 } else { keep };
         for (((g, p), m), v) in g.iter().zip(p).zip(m).zip(v) {
             let g = g * s.grad_scale;
             *m = s.beta1 * *m + (1.0 - s.beta1) * g;
             *v = s.beta2 * *v + (1.0 - s.beta2) * g * g;
-            *p = keep * *p - rate * *m / (v.sqrt() * root + s.eps);
+            let along = rate * *m / (v.sqrt() * root + s.eps);
+            let keep = if along * *p < 0.0 { keep_growing } else { keep };
+            *p = keep * *p - along;
         }
     }
 }
@@ -166,6 +174,7 @@ mod tests {
             beta2: 0.99,
             eps: 1e-8,
             weight_decay: 0.1,
+            cautious: false,
             bias1: 0.19,
             bias2: 0.02,
             grad_scale: 0.5,
@@ -176,15 +185,16 @@ mod tests {
     #[test]
     fn update_equals_the_composite() {
         for len in [1, 13, 20_001] {
-            for with_ema in [false, true] {
+            for (with_ema, cautious) in [(false, false), (true, false), (true, true)] {
+                let scalars = UpdateScalars { cautious, ..scalars() };
                 let slot = || Slot {
                     m: tensor(&noise(len, 1)),
                     v: Some(tensor(&noise(len, 2)).abs()),
                     ema: with_ema.then(|| tensor(&noise(len, 3))),
                 };
                 let (p, g) = (tensor(&noise(len, 4)), tensor(&noise(len, 5)));
-                let (a, a_slot) = crate::adamw(p.clone(), g.clone(), slot(), scalars());
-                let (b, b_slot) = composite::adamw(p, g, slot(), scalars());
+                let (a, a_slot) = crate::adamw(p.clone(), g.clone(), slot(), scalars);
+                let (b, b_slot) = composite::adamw(p, g, slot(), scalars);
                 let pairs = [
                     (Some(a), Some(b)),
                     (Some(a_slot.m), Some(b_slot.m)),
@@ -196,6 +206,31 @@ mod tests {
                         assert!((a - b).abs() < 2e-6, "{a} {b}");
                     }
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn cautious_decay_spares_weights_that_the_step_makes_larger() {
+        let (rows, width) = (31, 7);
+        let [p, g, m, v] = [1, 2, 3, 4].map(|stream| noise(rows * width, stream));
+        // No weight is so near zero that a step takes it to the other side.
+        let p: Vec<f32> = p.into_iter().map(|p| p + p.signum()).collect();
+        let slot = || Slot { m: tensor(&m), v: Some(tensor(&v).abs() + 0.1), ema: None };
+        let adamw = |s| to_vec(&crate::adamw(tensor(&p), tensor(&g), slot(), s).0);
+        let muon = |s| to_vec(&crate::muon(tensor(&p), tensor(&g), [rows, width], slot(), 0.95, s).0);
+        let plain = UpdateScalars { weight_decay: 0.0, ..scalars() };
+        let cautious = UpdateScalars { cautious: true, ..scalars() };
+        let all = [
+            [adamw(plain), adamw(scalars()), adamw(cautious)],
+            [muon(plain), muon(scalars()), muon(cautious)],
+        ];
+        for [plain, decayed, cautious] in all {
+            let grows = |i: usize| plain[i].abs() > p[i].abs();
+            let grown = (0..p.len()).filter(|&i| grows(i)).count();
+            assert!(grown > 0 && grown < p.len(), "{grown}");
+            for i in 0..p.len() {
+                assert_eq!(cautious[i], if grows(i) { plain[i] } else { decayed[i] }, "{i}");
             }
         }
     }

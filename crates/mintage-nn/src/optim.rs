@@ -38,6 +38,9 @@ pub struct AdamW {
     pub eps: f32,
     /// Decoupled decay; applied to tensors of rank ≥ 2 only (never to biases and gains).
     pub weight_decay: f32,
+    /// Whether only those weights decay that the step does not make larger: others are wanted as large as they are.
+    #[serde(default)]
+    pub cautious: bool,
     /// Largest allowed global norm of the gradient; 0 switches clipping off.
     pub clip: f32,
     /// Decay of the weight average; 0 switches it off. Warmed up as `min(decay, (1 + t) / (10 + t))`.
@@ -46,7 +49,8 @@ pub struct AdamW {
 
 impl Default for AdamW {
     fn default() -> Self {
-        Self { beta1: 0.9, beta2: 0.99, eps: 1e-8, weight_decay: 0.0, clip: 1.0, ema: 0.999 }
+        let (weight_decay, cautious) = (0.0, false);
+        Self { beta1: 0.9, beta2: 0.99, eps: 1e-8, weight_decay, cautious, clip: 1.0, ema: 0.999 }
     }
 }
 
@@ -92,13 +96,14 @@ impl Optimizer {
         }
         self.steps += 1;
         let t = self.steps as i32;
-        let AdamW { beta1, beta2, eps, weight_decay, clip, ema } = self.config;
+        let AdamW { beta1, beta2, eps, weight_decay, cautious, clip, ema } = self.config;
         let scalars = UpdateScalars {
             lr: lr as f32,
             beta1,
             beta2,
             eps,
             weight_decay,
+            cautious,
             bias1: 1.0 - beta1.powi(t),
             bias2: 1.0 - beta2.powi(t),
             grad_scale: if clip > 0.0 && norm > clip { clip / norm } else { 1.0 },
