@@ -59,6 +59,9 @@ pub struct Config {
     /// Decoupled weight decay of AdamW and Muon, on tensors of rank 2 and more (Loshchilov & Hutter,
     /// arXiv:1711.05101).
     pub weight_decay: f64,
+    /// Whether only those weights decay that the step does not make larger; models of before 2026-12-01 decay as a whole.
+    #[serde(default)]
+    pub cautious_decay: bool,
     /// Share of every branch's values that is dropped in training.
     pub dropout: f64,
     /// Whether Muon moves the matrices between hidden layers.
@@ -95,6 +98,7 @@ impl FamilyConfig<Sequence> for Config {
             batch,
             lr,
             weight_decay: 0.1,
+            cautious_decay: false,
             dropout: dropout(info, layers * width * width * 12),
             muon: true,
             lookup: true,
@@ -176,7 +180,8 @@ impl GenerativeModel<Sequence> for Ar {
         let Config { layers, heads, width, hidden, lookup, .. } = *config;
         let shape = DecoderConfig { lookup, ..shape(info, layers, [heads, width, hidden]) };
         let net = Decoder::new(shape, &device.clone().autodiff(), rng);
-        let adam = AdamW { weight_decay: config.weight_decay as f32, ..AdamW::default() };
+        let (weight_decay, cautious) = (config.weight_decay as f32, config.cautious_decay);
+        let adam = AdamW { weight_decay, cautious, ..AdamW::default() };
         let train = Trainable::with_muon(net, adam, |name| config.muon && Decoder::is_hidden(name));
         let train = train.with_lookup(Decoder::is_lookup);
         Self { config: config.clone(), info: info.clone(), train, counts: None }
