@@ -86,19 +86,8 @@ pub struct Config {
 impl FamilyConfig<Sequence> for Config {
     /// The preset of a size.
     fn preset(size: Size, info: &SequenceInfo) -> Self {
-        let ar::Config {
-            layers,
-            heads,
-            width,
-            hidden,
-            context,
-            batch,
-            lr,
-            weight_decay,
-            dropout,
-            lookup,
-            ..
-        } = ar::Config::preset(size, info);
+        let ar::Config { layers, heads, width, hidden, context, batch, lr, dropout, lookup, .. } =
+            ar::Config::preset(size, info);
         Self {
             layers,
             heads,
@@ -107,7 +96,7 @@ impl FamilyConfig<Sequence> for Config {
             context,
             batch,
             lr,
-            weight_decay,
+            weight_decay: 0.1,
             dropout,
             critic_start: 0.7,
             critic_lr: 1e-3,

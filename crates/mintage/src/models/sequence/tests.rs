@@ -6,7 +6,7 @@ use mintage_data::sequence::{BOUNDARY, Modality, NO_TOKEN};
 use mintage_nn::{Rng, TensorMap};
 
 use super::*;
-use crate::models::{Family, GenerativeModel, Size};
+use crate::models::{Family, FamilyConfig, GenerativeModel, Size};
 
 /// Steps in which each family learns a few short documents by heart.
 const STEPS: u64 = 120;
@@ -42,12 +42,14 @@ fn batch() -> SequenceBatch {
 /// Tiny configurations of all families.
 fn configs() -> Vec<SequenceConfig> {
     let small: toml::Table = toml::from_str(
-        "width = 32\nlayers = 2\nheads = 2\nhidden = 48\ncontext = 8\ndropout = 0.0\nlr = 1e-2",
+        "width = 32\nlayers = 2\nheads = 2\nhidden = 48\ncontext = 8\ndropout = 0.0\n\
+         weight_decay = 0.1\nlr = 1e-2",
     )
     .unwrap();
     let preset = |family| {
         let mut small = small.clone();
         let own = match family {
+            Family::Ar => "cautious_decay = false",
             Family::Vae => "latent = 4\nfree_nats = 0.0\nkl_warmup = 0.0",
             Family::Vqvae => "n_codes = 2\ncodes = 8\nprior_start = 0.5",
             _ => "",
@@ -213,6 +215,22 @@ fn options_of_before_have_no_lookup() {
     // Two blocks of width 32, ten tokens: all pairs, the values of one block with gates of two heads, two mixtures of three.
     let tables = 100 * 32 + 10 * 32 + 2 + 2 * 3;
     assert_eq!(sizes, [(false, 0), (true, 2 * tables), (false, 0), (true, tables)]);
+}
+
+#[test]
+fn few_tokens_a_weight_decay_more() {
+    let preset = |train_tokens| {
+        let config = ar::Config::preset(Size::Tiny, &SequenceInfo { train_tokens, ..info() });
+        (config.weight_decay, config.cautious_decay)
+    };
+    assert_eq!([100_000, 2_000_000, 20_000_000].map(preset), [(0.8, true), (0.4, true), (0.1, false)]);
+}
+
+#[test]
+fn options_of_before_decay_as_a_whole() {
+    let mut old = serde_json::to_value(ar::Config::preset(Size::Tiny, &info())).unwrap();
+    assert_eq!(old.as_object_mut().unwrap().remove("cautious_decay"), Some(true.into()));
+    assert!(!serde_json::from_value::<ar::Config>(old).unwrap().cautious_decay);
 }
 
 #[test]

@@ -98,8 +98,7 @@ impl FamilyConfig<Sequence> for Config {
             Size::Base => 64,
             Size::Large => 128,
         };
-        let ar::Config { layers, heads, width, hidden, lr, weight_decay, dropout, .. } =
-            ar::Config::preset(size, info);
+        let ar::Config { layers, heads, width, hidden, lr, dropout, .. } = ar::Config::preset(size, info);
         let context = segment_length(info);
         Self {
             latent,
@@ -113,7 +112,7 @@ impl FamilyConfig<Sequence> for Config {
             free_nats: 0.25,
             kl_warmup: 0.1,
             lr,
-            weight_decay,
+            weight_decay: 0.1,
             dropout,
         }
     }

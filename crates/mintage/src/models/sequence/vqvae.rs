@@ -97,8 +97,7 @@ impl FamilyConfig<Sequence> for Config {
             Size::Base => 1024,
             Size::Large => 2048,
         };
-        let ar::Config { layers, heads, width, hidden, lr, weight_decay, dropout, .. } =
-            ar::Config::preset(size, info);
+        let ar::Config { layers, heads, width, hidden, lr, dropout, .. } = ar::Config::preset(size, info);
         let context = segment_length(info);
         Self {
             codes,
@@ -115,7 +114,7 @@ impl FamilyConfig<Sequence> for Config {
             commitment: 0.25,
             prior_start: 0.7,
             lr,
-            weight_decay,
+            weight_decay: 0.1,
             dropout,
         }
     }
